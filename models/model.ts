@@ -1,0 +1,64 @@
+/** @file The contract between models, methods and tasks. */
+import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
+import type { DType, HostArrays, Shape } from "../gpu/tensor.ts";
+
+/** A family of architectures. */
+export type ModelFamily = "decoder" | "vision";
+
+/** Host data on its way to the GPU. */
+export interface HostTensor<D extends DType> {
+  readonly data: HostArrays[D];
+  readonly shape: Shape;
+}
+
+/** A next-token batch: `tokens` and `targets` are `[batch, length]`. */
+export interface DecoderBatch {
+  readonly family: "decoder";
+  readonly tokens: HostTensor<"i32">;
+  /** The token that each position should predict, or IGNORE. */
+  readonly targets: HostTensor<"i32">;
+}
+
+/** An image batch: `pixels` is `[batch, channels, height, width]`, `targets` `[batch]`. */
+export interface VisionBatch {
+  readonly family: "vision";
+  readonly pixels: HostTensor<"f32">;
+  readonly targets: HostTensor<"i32">;
+}
+
+/** What a model takes. Targets equal to IGNORE take no part in the loss. */
+export type Batch = DecoderBatch | VisionBatch;
+
+/** The target of a position that takes no part in the loss, as in PyTorch. */
+export const IGNORE = -100;
+
+/** A linear map y = x Wᵀ + b that an optimizer may adapt. */
+export interface LinearSite {
+  /** Unique in the model, e.g. "layers.3.self_attn.q_proj". */
+  readonly name: string;
+  /** W, `[out, in]`. */
+  readonly weight: Parameter;
+  readonly bias?: Parameter;
+  readonly in: number;
+  readonly out: number;
+}
+
+/** What a model may use while it computes. `linear` is the one place an optimizer can enter. */
+export interface Forward {
+  readonly tape: Tape;
+  /** y = x W_effᵀ + b; x is `[rows, in]`, y `[rows, out]`. */
+  linear(site: LinearSite, x: Var): Var;
+}
+
+/** A network whose parameters lie on the GPU. */
+export interface Model<B extends Batch = Batch> {
+  readonly family: B["family"];
+  /** Every parameter, in a fixed order. */
+  readonly parameters: readonly Parameter[];
+  /** The linear maps that may be adapted. */
+  readonly sites: readonly LinearSite[];
+  /** Parameters with no pretrained value (a new classifier): every optimizer trains these. */
+  readonly head: readonly Parameter[];
+  /** Unnormalized scores, `[targets in the batch, classes or vocabulary]`. */
+  logits(forward: Forward, batch: B): Var;
+}

@@ -1,0 +1,107 @@
+/** @file The one interface that every fine-tuning method implements. */
+import type { Gradients, Parameter, Tape, Var } from "../autodiff/tape.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import type { LinearSite } from "../models/model.ts";
+import type { Random } from "../numerics/random.ts";
+
+/** What a method gets to know when it attaches itself to a model, once per run. */
+export interface Setup {
+  readonly gpu: Gpu;
+  /** The linear maps to adapt. */
+  readonly sites: readonly LinearSite[];
+  /** Every parameter of the model. */
+  readonly parameters: readonly Parameter[];
+  /** Parameters that every method trains. */
+  readonly head: readonly Parameter[];
+  /** Optimizer steps that the run will take. */
+  readonly steps: number;
+  readonly random: Random;
+  /**
+   * Mean of dL/dW over `batches` training batches at the unadapted weights, one site at a time.
+   * Each gradient, `[out, in]`, is freed when the loop moves on. All are taken before the first is
+   * handed out, so the loop's body may rewrite weights.
+   */
+  fullGradients(batches: number): AsyncIterable<{ readonly site: LinearSite; readonly gradient: Tensor }>;
+}
+
+/** When a step happens and how far it goes. */
+export interface StepInfo {
+  /** 1 for the first step. */
+  readonly step: number;
+  /** Learning rate of this step, after the schedule. */
+  readonly learningRate: number;
+}
+
+/** The factors of a site whose weight is W + scale · B A. */
+export interface Factors {
+  readonly site: LinearSite;
+  /** A, `[rank, in]`. */
+  readonly a: Parameter;
+  /** B, `[out, rank]`. */
+  readonly b: Parameter;
+  /** s, of this site. */
+  readonly scale: number;
+}
+
+/**
+ * A fine-tuning method at work on one model.
+ *
+ * It answers two questions: how the weight of a site depends on what is trained (`linear`,
+ * `effectiveWeight`), and how gradients change what is trained (`step`, `equivalentGradient`).
+ * Dispatch only: nothing here waits for the GPU except where a method says so.
+ */
+export interface Optimizer {
+  /** What the tape must differentiate. Fixed for the run: a method that drops ranks masks them. */
+  readonly trainable: readonly Parameter[];
+  /** Everything else that is kept between steps (moments, masks), for checkpoints and accounting. */
+  readonly state: readonly Parameter[];
+
+  /** y = x W_effᵀ, without the bias. x is `[rows, in]`, y `[rows, out]`. */
+  linear(tape: Tape, site: LinearSite, x: Var): Var;
+  /** Applies one update in place. */
+  step(gradients: Gradients, at: StepInfo): void | Promise<void>;
+
+  /** W_eff, `[out, in]`, in the caller's scope. Read only: may be the weight itself. */
+  effectiveWeight(site: LinearSite): Tensor;
+  /**
+   * The gradient that this method acts on, as seen in weight space, `[out, in]`: how W_eff moves,
+   * to first order and per unit of step, if the gradients were followed without moments.
+   * Full fine-tuning returns dL/dW; LoRA returns s (B dA + dB A).
+   */
+  equivalentGradient(site: LinearSite, gradients: Gradients): Tensor;
+  /** The site's low-rank factors, from which telemetry computes the lower bound of the discrepancy; null without. */
+  factors(site: LinearSite): Factors | null;
+  /** Scalars worth a curve, e.g. {"rank/layers.0.q": 3}. Called on telemetry steps only. */
+  inspect(): Promise<Readonly<Record<string, number>>>;
+}
+
+/** JSON-friendly settings of a method; a value's type is its default's type. */
+export type Options = Readonly<Record<string, number | boolean | string>>;
+
+/** A fine-tuning method as the registry lists it. One file exports one of these. */
+export interface OptimizerModule<O extends Options = Options> {
+  /** Name in configs, files and charts, e.g. "lora-pro". */
+  readonly id: string;
+  readonly title: string;
+  /** Where the method is defined: the paper's address. */
+  readonly source: string;
+  readonly defaults: O;
+  /**
+   * What is wrong with options of the right types, in one sentence ("rank is 0, 1 or more is needed"), or null.
+   * Called before the run opens a GPU, with the sites that it would adapt.
+   */
+  refuse(options: O, sites: readonly { readonly name: string; readonly in: number; readonly out: number }[]): string | null;
+  /** What reports should say besides the title, e.g. "alpha/sqrt(r)"; empty where there is nothing to add. */
+  describe(options: O): string;
+  /**
+   * Creates the trainable parameters and all state. May rewrite `site.weight` in place, but leaves
+   * every `effectiveWeight` as it found it (to f32 rounding).
+   */
+  attach(setup: Setup, options: O): Promise<Optimizer>;
+}
+
+/** Declares a method; widens the literal types of its defaults to number, boolean and string. */
+export function defineOptimizer<O extends Options>(module: OptimizerModule<O>): OptimizerModule<O> {
+  return module;
+}

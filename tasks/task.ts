@@ -1,0 +1,69 @@
+/** @file The contract of a task: host data in, scores out. Tasks never touch the GPU. */
+import type { Batch, ModelFamily } from "../models/model.ts";
+
+/** The kinds of task that the paper compares on. */
+export type TaskFamily = "understanding" | "dialogue" | "math" | "code" | "vision";
+
+/** What a model must be built for, to take a task's batches. */
+export interface ModelNeeds {
+  readonly family: ModelFamily;
+  /** Vocabulary size of a text model, or classes of a vision one. */
+  readonly outputs: number;
+  /** Longest sequence in tokens, or the image's side in pixels. */
+  readonly inputSize: number;
+}
+
+/** How a task scores an example. */
+export interface Metric {
+  /** e.g. "accuracy", "exact match". Always 0 to 1, higher is better. */
+  readonly name: string;
+  /** Expected score of guessing. */
+  readonly chance: number;
+}
+
+/** What a trained model can be asked. Evaluation always runs on merged weights. */
+export interface Predictor {
+  /** Index of the best class of each row of the batch. */
+  classify(batch: Batch): Promise<Int32Array>;
+  /** Greedy continuation of each prompt, without the prompt, ended before `stop` or after `maxTokens`. */
+  generate(
+    prompts: readonly Int32Array[],
+    limit: { readonly maxTokens: number; readonly stop: number },
+  ): Promise<Int32Array[]>;
+}
+
+/** Held-out examples: a sweep tunes on "validation" and reports on "test". */
+export type Split = "validation" | "test";
+
+/** A task's examples, ready to serve. Train, validation and test share no example. */
+export interface TaskData {
+  readonly needs: ModelNeeds;
+  /** The batch of a step (from 1): a pure function of seed and step, so that every method sees the same. */
+  trainBatch(step: number, size: number): Batch;
+  /** Validation batches for the loss curve, always the same. */
+  validationBatches(size: number): Iterable<Batch>;
+  /** One score in [0, 1] for each example of the split, in a fixed order that no seed changes. */
+  score(predictor: Predictor, split: Split): Promise<Float32Array>;
+}
+
+/** How much data a run takes. */
+export interface TaskOptions {
+  /** Seeds the order of the training examples. The examples themselves are the same for all seeds. */
+  readonly seed: number;
+  readonly trainExamples: number;
+  readonly validationExamples: number;
+  readonly testExamples: number;
+}
+
+/** A task as the registry lists it. */
+export interface Task {
+  /** Name in configs, files and charts, e.g. "arithmetic". */
+  readonly id: string;
+  readonly title: string;
+  readonly family: TaskFamily;
+  readonly metric: Metric;
+  /** Where the data is from: an address, or "generated". */
+  readonly source: string;
+  /** @throws {RangeError} where more examples are asked for than there are */
+  load(options: TaskOptions): Promise<TaskData>;
+}
