@@ -1,0 +1,9 @@
+/** Reverse-mode differentiation over kernels. @module */
+export { createGradients, type GradientStore } from "./gradients.ts";
+export { attention, type AttentionOptions } from "./ops/attention.ts";
+export { crossEntropy } from "./ops/cross_entropy.ts";
+export { activation, add, addRow, swiglu } from "./ops/elementwise.ts";
+export { matmul, type MatmulOptions } from "./ops/matmul.ts";
+export { layerNorm, rmsNorm } from "./ops/norm.ts";
+export { mapRows, pickRows, placeRows, type RowMap } from "./ops/rows.ts";
+export { type Gradients, type InputGradients, type Operation, type Parameter, Tape, type Var } from "./tape.ts";

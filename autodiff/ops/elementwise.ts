@@ -1,0 +1,56 @@
+/** @file Sums, bias and activations on the tape. */
+import * as kernels from "../../kernels/mod.ts";
+import type { Tape, Var } from "../tape.ts";
+
+/** a + b, of equal shape. */
+export function add(tape: Tape, a: Var, b: Var): Var {
+  return tape.record({
+    name: "add",
+    inputs: [a, b],
+    output: kernels.add(tape.gpu, a.value, b.value),
+    backward(gradient, inputs) {
+      inputs.pass(0, gradient);
+      inputs.pass(1, gradient);
+    },
+  });
+}
+
+/** Adds `row` `[columns]` to every row of `x`. */
+export function addRow(tape: Tape, x: Var, row: Var): Var {
+  return tape.record({
+    name: "addRow",
+    inputs: [x, row],
+    output: kernels.addRow(tape.gpu, x.value, row.value),
+    backward(gradient, inputs) {
+      inputs.pass(0, gradient);
+      if (inputs.wanted(1)) kernels.columnSum(tape.gpu, gradient, inputs.target(1));
+    },
+  });
+}
+
+/** f(x), elementwise. */
+export function activation(tape: Tape, x: Var, kind: kernels.Activation): Var {
+  return tape.record({
+    name: kind,
+    inputs: [x],
+    output: kernels.activation(tape.gpu, x.value, kind),
+    backward(gradient, inputs) {
+      const { into, accumulate } = inputs.target(0);
+      kernels.activationBackward(tape.gpu, x.value, gradient, kind, into, accumulate);
+    },
+  });
+}
+
+/** silu(gate) · up, elementwise. */
+export function swiglu(tape: Tape, gate: Var, up: Var): Var {
+  return tape.record({
+    name: "swiglu",
+    inputs: [gate, up],
+    output: kernels.swiglu(tape.gpu, gate.value, up.value),
+    backward(gradient, inputs) {
+      const gradients = kernels.swigluBackward(tape.gpu, gate.value, up.value, gradient);
+      inputs.pass(0, gradients.gate);
+      inputs.pass(1, gradients.up);
+    },
+  });
+}

@@ -1,0 +1,144 @@
+/** @file Reverse mode over kernels: one forward pass is recorded and run backward once. */
+import type { Gpu } from "../gpu/gpu.ts";
+import { elementCount, type Tensor } from "../gpu/tensor.ts";
+import { accumulate, add } from "../kernels/mod.ts";
+import type { GradientStore } from "./gradients.ts";
+
+/** A named tensor that outlives a step. Its identity is the object; its value changes in place. */
+export interface Parameter {
+  readonly name: string;
+  readonly value: Tensor;
+}
+
+/** A value on a tape. Its identity is the object. */
+export interface Var {
+  readonly value: Tensor;
+  /** True where a trainable parameter lies upstream. */
+  readonly needsGradient: boolean;
+}
+
+/** Where an operation's backward pass puts the gradients of its inputs. */
+export interface InputGradients {
+  /** False where nobody needs it: compute nothing then (a frozen weight costs nothing). */
+  wanted(input: number): boolean;
+  /** A tensor of the input's shape to write into; with `accumulate` it already holds a part to add to. */
+  target(input: number): { readonly into: Tensor; readonly accumulate: boolean };
+  /** Hands over a finished gradient, which may be the output's own: it is not changed afterwards. */
+  pass(input: number, gradient: Tensor): void;
+}
+
+/** A differentiable operation that already ran forward. */
+export interface Operation {
+  readonly name: string;
+  readonly inputs: readonly Var[];
+  readonly output: Tensor;
+  backward(outputGradient: Tensor, inputs: InputGradients): void;
+}
+
+/** Gradients by parameter, each of its parameter's shape. */
+export interface Gradients {
+  /** @throws {Error} where `parameter` is not among the trainable ones */
+  of(parameter: Parameter): Tensor;
+}
+
+interface Held {
+  tensor: Tensor;
+  /** False while another variable may hold the same tensor: it must be copied before it is added to. */
+  owned: boolean;
+}
+
+/** Records one forward pass and runs it backward once. Everything it allocates lies in the caller's scope. */
+export class Tape {
+  readonly gpu: Gpu;
+  readonly #store: GradientStore;
+  readonly #operations: { operation: Operation; output: Var }[] = [];
+  readonly #parameters = new Map<Parameter, Var>();
+  readonly #leaves = new Map<Var, Tensor>();
+  readonly #gradients = new Map<Var, Held>();
+
+  /** Gradients of the parameters in `store` are added to what it holds. */
+  constructor(gpu: Gpu, store: GradientStore) {
+    this.gpu = gpu;
+    this.#store = store;
+  }
+
+  constant(value: Tensor): Var {
+    return { value, needsGradient: false };
+  }
+
+  /** The parameter's variable on this tape: always the same one. */
+  parameter(parameter: Parameter): Var {
+    let known = this.#parameters.get(parameter);
+    if (!known) {
+      const needsGradient = this.#store.has(parameter);
+      known = { value: parameter.value, needsGradient };
+      this.#parameters.set(parameter, known);
+      if (needsGradient) this.#leaves.set(known, this.#store.of(parameter));
+    }
+    return known;
+  }
+
+  /** A variable whose gradient is wanted although no parameter lies upstream, e.g. an input under test. */
+  input(value: Tensor): Var {
+    return { value, needsGradient: true };
+  }
+
+  record(operation: Operation): Var {
+    const output: Var = { value: operation.output, needsGradient: operation.inputs.some((input) => input.needsGradient) };
+    if (output.needsGradient) this.#operations.push({ operation, output });
+    return output;
+  }
+
+  /** Runs backward from `output`, whose own gradient is `gradient` (of its shape). Once per tape. */
+  backward(output: Var, gradient: Tensor): void {
+    if (elementCount(gradient.shape) !== elementCount(output.value.shape)) {
+      throw new RangeError(`Cannot run backward from "${output.value.label}" [${output.value.shape}] with a gradient [${gradient.shape}]`);
+    }
+    this.#gradients.set(output, { tensor: gradient, owned: false });
+    for (const { operation, output } of this.#operations.reverse()) {
+      const held = this.#gradients.get(output);
+      if (held) operation.backward(held.tensor, this.#inputsOf(operation));
+    }
+    this.#operations.length = 0;
+  }
+
+  /** The gradient of a variable after `backward`; null where none reached it. */
+  gradientOf(variable: Var): Tensor | null {
+    return this.#leaves.get(variable) ?? this.#gradients.get(variable)?.tensor ?? null;
+  }
+
+  #inputsOf(operation: Operation): InputGradients {
+    const { gpu } = this;
+    return {
+      wanted: (input) => operation.inputs[input]!.needsGradient,
+      target: (input) => {
+        const variable = operation.inputs[input]!;
+        const leaf = this.#leaves.get(variable);
+        if (leaf) return { into: leaf, accumulate: true };
+        const held = this.#gradients.get(variable);
+        if (!held) {
+          const into = gpu.empty(variable.value.shape, `d ${variable.value.label}`);
+          this.#gradients.set(variable, { tensor: into, owned: true });
+          return { into, accumulate: false };
+        }
+        if (!held.owned) {
+          const copy = gpu.empty(variable.value.shape, `d ${variable.value.label}`);
+          gpu.copy(held.tensor, copy);
+          held.tensor = copy;
+          held.owned = true;
+        }
+        return { into: held.tensor, accumulate: true };
+      },
+      pass: (input, gradient) => {
+        const variable = operation.inputs[input]!;
+        if (!variable.needsGradient) return;
+        const leaf = this.#leaves.get(variable);
+        if (leaf) return accumulate(gpu, leaf, gradient);
+        const held = this.#gradients.get(variable);
+        if (!held) this.#gradients.set(variable, { tensor: gradient, owned: false });
+        else if (held.owned) accumulate(gpu, held.tensor, gradient);
+        else this.#gradients.set(variable, { tensor: add(gpu, held.tensor, gradient), owned: true });
+      },
+    };
+  }
+}

@@ -1,0 +1,75 @@
+/** @file What a bench set out to do: `<out>/sweep.json`, from which reports know what is missing. */
+import { z } from "zod";
+import { parseWith } from "../training/configuration.ts";
+import { RunConfig, runId } from "../training/run.ts";
+import { UserError } from "../training/user_error.ts";
+import { writeWhole } from "./files.ts";
+import { ChosenRate } from "./rates.ts";
+import type { Expansion, SweepSpec } from "./sweep.ts";
+
+/** A run by its name. */
+export const PlannedRun = z.strictObject({ id: z.string(), config: RunConfig });
+export type PlannedRun = z.infer<typeof PlannedRun>;
+
+/** A sweep as it was asked for, with every run in full. */
+export const Plan = z.strictObject({
+  schema: z.literal(1),
+  name: z.string(),
+  question: z.string(),
+  /** What was typed. */
+  command: z.string(),
+  /** The tuning sweep that the rates are from; null where they are stated. */
+  ratesFrom: z.string().nullable(),
+  rates: z.array(ChosenRate),
+  notes: z.array(z.string()),
+  runs: z.array(PlannedRun),
+});
+export type Plan = z.infer<typeof Plan>;
+
+/** Names the runs of an expanded sweep. */
+export async function makePlan(
+  spec: SweepSpec,
+  expansion: Expansion,
+  command: string,
+  ratesFrom: string | null,
+): Promise<Plan> {
+  const runs = await Promise.all(expansion.configs.map(async (config) => ({ id: await runId(config), config })));
+  return {
+    schema: 1,
+    name: spec.name,
+    question: spec.question,
+    command,
+    ratesFrom,
+    rates: [...expansion.rates],
+    notes: [...expansion.notes],
+    runs,
+  };
+}
+
+/** Writes a plan into an output folder. */
+export async function writePlan(out: string, plan: Plan): Promise<void> {
+  await writeWhole(`${out}/sweep.json`, `${JSON.stringify(plan, null, 1)}\n`);
+}
+
+/**
+ * Reads an output folder's plan; null where there is none.
+ *
+ * @throws {UserError} where the file is there and isn't a plan
+ */
+export async function readPlan(out: string): Promise<Plan | null> {
+  const path = `${out}/sweep.json`;
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new UserError(`Cannot read ${path}: it is not whole JSON`);
+  }
+  return parseWith(Plan, value, path);
+}

@@ -1,0 +1,217 @@
+/** @file A grid of runs as written in `sweeps/*.json`, and the list of runs that it stands for. */
+import { z } from "zod";
+import { completeConfig, type Registries } from "../training/configuration.ts";
+import { lookup } from "../training/lookup.ts";
+import { canonicalJson, OptionValues, RunConfig, Schedule } from "../training/run.ts";
+import { UserError } from "../training/user_error.ts";
+import { rankOf } from "./method.ts";
+import { type ChosenRate, type ChosenRates, rateFor } from "./rates.ts";
+
+const peak = z.number().positive();
+
+/** What all runs of a sweep, or of one task of it, share. The rate is stated elsewhere. */
+export const SweepBase = z.strictObject({
+  ...RunConfig.omit({ schema: true, task: true, model: true, optimizer: true, seed: true }).shape,
+  schedule: Schedule.omit({ peak: true }),
+});
+export type SweepBase = z.infer<typeof SweepBase>;
+
+/** A task of a sweep. Fields of the base may be given again: they hold for this task. */
+export const SweepTask = z.strictObject({
+  ...SweepBase.partial().shape,
+  task: RunConfig.shape.task,
+  model: RunConfig.shape.model,
+});
+export type SweepTask = z.infer<typeof SweepTask>;
+
+/** A method of a sweep. */
+export const SweepOptimizer = z.strictObject({
+  id: RunConfig.shape.optimizer.shape.id,
+  /** Win over the method's defaults. */
+  options: OptionValues.optional(),
+  /** Learning rates, all of which are run. Win over the sweep's `rates`. */
+  peaks: z.array(peak).min(1).optional(),
+});
+export type SweepOptimizer = z.infer<typeof SweepOptimizer>;
+
+/** A grid of runs. */
+export const SweepSpec = z.strictObject({
+  name: RunConfig.shape.task.shape.id,
+  /** The question that the sweep answers; the report opens with it. */
+  question: z.string().min(1),
+  base: SweepBase,
+  tasks: z.array(SweepTask).min(1),
+  optimizers: z.array(SweepOptimizer).min(1),
+  /**
+   * Where learning rates come from for methods without `peaks`: one for all, or those that a tuning sweep chose
+   * (from `<name>.chosen.json` beside the sweeps).
+   */
+  rates: z.union([z.strictObject({ shared: peak }), z.strictObject({ chosenBy: z.string() })]).optional(),
+  /** Set the option "rank" of every method that has one. */
+  ranks: z.array(z.int()).min(1),
+  seeds: z.array(RunConfig.shape.seed).min(1),
+});
+export type SweepSpec = z.infer<typeof SweepSpec>;
+
+/** What the command line may change about a sweep. */
+export interface SweepOverrides {
+  readonly tasks?: readonly string[];
+  readonly optimizers?: readonly string[];
+  readonly ranks?: readonly number[];
+  readonly peaks?: readonly number[];
+  readonly seeds?: readonly number[];
+  /** Also scales the warm-up and the steps between validations and measurements. */
+  readonly steps?: number;
+}
+
+/** The runs of a sweep. */
+export interface Expansion {
+  /** Complete, in the order in which they should run: a part of them, from the front, already says something. */
+  readonly configs: readonly RunConfig[];
+  /** The tuned rates in use. */
+  readonly rates: readonly ChosenRate[];
+  /** What to know about the tuned rates before trusting the runs. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The sweep with the command line's changes.
+ *
+ * @throws {UserError} for names that the registries or the sweep don't have
+ */
+export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
+  const { tasks, optimizers, ranks, peaks, seeds, steps } = overrides;
+  const chosenTasks = tasks?.map((id) => {
+    lookup("task", registries.tasks, id);
+    const entry = spec.tasks.find(({ task }) => task.id === id);
+    if (!entry) {
+      const known = spec.tasks.map(({ task }) => task.id).join(", ");
+      throw new UserError(`Cannot find task "${id}" in sweep "${spec.name}": it has ${known}`);
+    }
+    return entry;
+  });
+  // A method that the sweep doesn't name joins with its defaults, so that a new one can be tried at once.
+  const chosenOptimizers: SweepOptimizer[] | undefined = optimizers?.flatMap((id) => {
+    lookup("optimizer", registries.optimizers, id);
+    const entries = spec.optimizers.filter((entry) => entry.id === id);
+    return entries.length > 0 ? entries : [{ id }];
+  });
+  return {
+    ...spec,
+    base: withSteps(spec.base, steps),
+    tasks: (chosenTasks ?? spec.tasks).map((entry) =>
+      steps === undefined ? entry : { ...entry, ...withSteps(baseOf(spec, entry), steps) }
+    ),
+    optimizers: (chosenOptimizers ?? spec.optimizers).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
+    ranks: [...ranks ?? spec.ranks],
+    seeds: [...seeds ?? spec.seeds],
+  };
+}
+
+/** The tuning sweep whose choice is needed to expand this one; null where every method's rates are stated. */
+export function ratesNeeded(spec: SweepSpec): string | null {
+  const stated = spec.optimizers.every((entry) => entry.peaks);
+  return !stated && spec.rates && "chosenBy" in spec.rates ? spec.rates.chosenBy : null;
+}
+
+/**
+ * Lists a sweep's runs: seed outermost, then task, rank, method and rate. Methods without a rank come out equal for
+ * every rank, and equal configs are one run: full fine-tuning needs no rule of its own.
+ *
+ * @param chosen the rates that `ratesNeeded` names
+ * @throws {UserError} for configs that a run would refuse, and for methods without a rate
+ */
+export function expand(spec: SweepSpec, registries: Registries, chosen: ChosenRates | null = null): Expansion {
+  const configs = new Map<string, RunConfig>();
+  const rates = new Set<ChosenRate>();
+  const notes = new Set<string>();
+  for (const seed of spec.seeds) {
+    for (const entry of spec.tasks) {
+      for (const rank of spec.ranks) {
+        for (const method of spec.optimizers) {
+          const draft = draftRun(spec, entry, method, rank, seed, registries);
+          const found = peaksOf(spec, method, draft, chosen);
+          for (const rate of found.rates) rates.add(rate);
+          for (const note of found.notes) notes.add(note);
+          for (const value of found.peaks) {
+            const config = completeConfig(withPeak(draft, value), registries, `sweep "${spec.name}"`);
+            configs.set(canonicalJson(config), config);
+          }
+        }
+      }
+    }
+  }
+  return { configs: [...configs.values()], rates: [...rates], notes: [...notes] };
+}
+
+function baseOf(spec: SweepSpec, entry: SweepTask): SweepBase {
+  const { task: _task, model: _model, ...own } = entry;
+  const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+  return { ...spec.base, ...given };
+}
+
+function withSteps(base: SweepBase, steps: number | undefined): SweepBase {
+  if (steps === undefined) return base;
+  const scaled = (value: number) => Math.round(value * steps / base.steps);
+  return {
+    ...base,
+    steps,
+    validateEvery: Math.max(1, scaled(base.validateEvery)),
+    telemetryEvery: base.telemetryEvery === 0 ? 0 : Math.max(1, scaled(base.telemetryEvery)),
+    schedule: { ...base.schedule, warmup: Math.min(Math.max(0, steps - 1), scaled(base.schedule.warmup)) },
+  };
+}
+
+/** A complete config but for the rate, which depends on it: the peak is a placeholder. */
+function draftRun(
+  spec: SweepSpec,
+  entry: SweepTask,
+  method: SweepOptimizer,
+  rank: number,
+  seed: number,
+  registries: Registries,
+): RunConfig {
+  const base = baseOf(spec, entry);
+  const module = lookup("optimizer", registries.optimizers, method.id);
+  const ranked = Object.hasOwn(module.defaults, "rank") ? { rank } : {};
+  return completeConfig(
+    {
+      schema: 1,
+      ...base,
+      task: entry.task,
+      model: entry.model,
+      optimizer: { id: method.id, options: { ...ranked, ...method.options } },
+      schedule: { ...base.schedule, peak: 1 },
+      seed,
+    },
+    registries,
+    `sweep "${spec.name}"`,
+  );
+}
+
+function withPeak(config: RunConfig, value: number): RunConfig {
+  return { ...config, schedule: { ...config.schedule, peak: value } };
+}
+
+function peaksOf(
+  spec: SweepSpec,
+  method: SweepOptimizer,
+  draft: RunConfig,
+  chosen: ChosenRates | null,
+): { readonly peaks: readonly number[]; readonly rates: readonly ChosenRate[]; readonly notes: readonly string[] } {
+  if (method.peaks) return { peaks: method.peaks, rates: [], notes: [] };
+  if (spec.rates && "shared" in spec.rates) return { peaks: [spec.rates.shared], rates: [], notes: [] };
+  if (!spec.rates || !chosen) {
+    throw new UserError(
+      `Cannot find a learning rate for "${method.id}" in sweep "${spec.name}": give the method "peaks", ` +
+        `the sweep "rates", or the command --peaks`,
+    );
+  }
+  const { rate, notes } = rateFor(chosen, {
+    task: draft.task.id,
+    optimizer: draft.optimizer,
+    rank: rankOf(draft.optimizer),
+    steps: draft.steps,
+  });
+  return { peaks: [rate.peak], rates: [rate], notes };
+}

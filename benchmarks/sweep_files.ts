@@ -1,0 +1,73 @@
+/** @file Finds and reads the JSON files of sweeps, and of the rates that tuning sweeps chose. */
+import type { z } from "zod";
+import { parseWith } from "../training/configuration.ts";
+import { UserError } from "../training/user_error.ts";
+import { ChosenRates } from "./rates.ts";
+import { SweepSpec } from "./sweep.ts";
+
+const folder = new URL("./sweeps/", import.meta.url);
+const chosenEnding = ".chosen.json";
+
+/** The sweeps that ship with the project, by name, with their questions. */
+export async function listSweeps(): Promise<{ readonly id: string; readonly question: string }[]> {
+  const names = await sweepNames();
+  return await Promise.all(names.map(async (id) => ({ id, question: (await readSweep(id)).question })));
+}
+
+/**
+ * Reads a sweep by name, or from a path: anything with a slash or ending in ".json".
+ *
+ * @throws {UserError} where there is no such sweep, or it isn't one
+ */
+export async function readSweep(nameOrPath: string): Promise<SweepSpec> {
+  const isPath = nameOrPath.includes("/") || nameOrPath.endsWith(".json");
+  if (isPath) return await readJson(nameOrPath, SweepSpec, nameOrPath);
+  const names = await sweepNames();
+  if (!names.includes(nameOrPath)) {
+    throw new UserError(`Cannot find sweep "${nameOrPath}": known are ${names.join(", ")}, or give a path to a JSON file`);
+  }
+  return await readJson(new URL(`${nameOrPath}.json`, folder), SweepSpec, `benchmarks/sweeps/${nameOrPath}.json`);
+}
+
+/**
+ * Reads what a tuning sweep chose.
+ *
+ * @throws {UserError} where it hasn't yet, or the file isn't what it should be
+ */
+export async function readChosen(sweep: string): Promise<ChosenRates> {
+  const shown = `benchmarks/sweeps/${sweep}${chosenEnding}`;
+  const hint = ` (./run bench ${sweep} makes it; --peaks states rates instead)`;
+  return await readJson(new URL(`${sweep}${chosenEnding}`, folder), ChosenRates, shown, hint);
+}
+
+async function sweepNames(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(folder)) {
+    if (entry.isFile && entry.name.endsWith(".json") && !entry.name.endsWith(chosenEnding)) {
+      names.push(entry.name.slice(0, -".json".length));
+    }
+  }
+  return names.sort();
+}
+
+async function readJson<S extends z.ZodType>(
+  path: string | URL,
+  schema: S,
+  shown: string,
+  hint = "",
+): Promise<z.output<S>> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
+    throw new UserError(`Cannot read ${shown}: ${reason}${hint}`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`Cannot read ${shown}: it is not JSON, ${(error as Error).message}`);
+  }
+  return parseWith(schema, value, shown);
+}

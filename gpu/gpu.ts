@@ -1,0 +1,268 @@
+/** @file One opened WebGPU device with its pipeline cache, buffer pool and command recorder. */
+import type { Kernel, KernelSpec, Launch } from "./kernel.ts";
+import { Pipelines } from "./pipelines.ts";
+import { alignBytes, type Category, type Memory, Pool, type Scope } from "./pool.ts";
+import { type KernelTime, Profiler } from "./profiler.ts";
+import { Recorder } from "./recorder.ts";
+import { byteLength, type DType, ELEMENT_BYTES, elementCount, type HostArrays, type Shape, type Tensor } from "./tensor.ts";
+
+/** What is known of the adapter; part of every result. */
+export interface GpuInfo {
+  /** The adapter's own description, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
+  readonly adapter: string;
+  /** "vulkan", "metal", "dx12" or "gl", as far as the adapter tells; else "unknown". */
+  readonly backend: string;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+  /** True for an adapter that runs on the processor: launchers choose other shapes there. */
+  readonly software: boolean;
+}
+
+/** Tensors that share one buffer, each aligned to 256 bytes, and the whole as one flat tensor. */
+export interface Pack {
+  /** All parts and the gaps between them, `[bytes / 4]`. Gaps are zero from the start. */
+  readonly flat: Tensor;
+  readonly parts: readonly Tensor[];
+}
+
+/** One opened WebGPU device. Dispatches are recorded; nothing runs before `submit`, `flush` or `download`. */
+export class Gpu implements AsyncDisposable {
+  readonly info: GpuInfo;
+  readonly #device: GPUDevice;
+  readonly #pool: Pool;
+  readonly #recorder: Recorder;
+  #failure: Error | null = null;
+  #closed = false;
+
+  /** Use `openGpu`. */
+  constructor(device: GPUDevice, info: GpuInfo) {
+    this.#device = device;
+    this.info = info;
+    const fail = (error: Error) => {
+      this.#failure ??= error;
+    };
+    this.#pool = new Pool(device);
+    this.#recorder = new Recorder(device, new Pipelines(device, fail), fail);
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      fail(new Error(`The GPU reported an error: ${(event as GPUUncapturedErrorEvent).error.message}`));
+    });
+    device.lost.then((lost) => {
+      if (!this.#closed) fail(new Error(`The GPU was lost (${lost.reason}): ${lost.message}`));
+    });
+  }
+
+  /** Bytes held by live tensors now and at most since `resetPeak`. */
+  get memory(): Memory {
+    return this.#pool.memory;
+  }
+
+  resetPeak(): void {
+    this.#pool.resetPeak();
+  }
+
+  /** Allocates in the innermost open scope. Contents are unspecified. */
+  empty<D extends DType = "f32">(shape: Shape, label: string, dtype?: D): Tensor<D> {
+    return this.#pool.empty(shape, label, (dtype ?? "f32") as D);
+  }
+
+  zeros(shape: Shape, label: string): Tensor {
+    const tensor = this.empty(shape, label);
+    this.clear(tensor);
+    return tensor;
+  }
+
+  /** Zeroed tensors in one buffer, in order: one dispatch can serve all of them. */
+  pack(entries: readonly { readonly label: string; readonly shape: Shape }[], label: string): Pack {
+    const offsets: number[] = [];
+    let bytes = 0;
+    for (const { shape } of entries) {
+      offsets.push(bytes);
+      bytes += alignBytes(elementCount(shape) * ELEMENT_BYTES);
+    }
+    const flat = this.zeros([Math.max(bytes, 4) / ELEMENT_BYTES], label);
+    const parts = entries.map((entry, i) => ({ ...flat, ...entry, offset: offsets[i]! }));
+    return { flat, parts };
+  }
+
+  upload<D extends DType>(data: HostArrays[D], dtype: D, shape: Shape, label: string): Tensor<D> {
+    const tensor = this.empty(shape, label, dtype);
+    this.write(tensor, data);
+    return tensor;
+  }
+
+  /** Overwrites `target` with host data. Ordered with launches: earlier ones do not see it, later ones do. */
+  write<D extends DType>(target: Tensor<D>, data: HostArrays[D]): void {
+    if (data.length !== elementCount(target.shape)) {
+      throw new RangeError(`Cannot write "${target.label}" [${target.shape}]: ${data.length} elements were given`);
+    }
+    // A queue's write lands before the next command buffer, so what is recorded must leave first.
+    this.submit();
+    this.#device.queue.writeBuffer(target.buffer, target.offset, data);
+  }
+
+  copy<D extends DType>(source: Tensor<D>, target: Tensor<D>): void {
+    if (elementCount(source.shape) !== elementCount(target.shape)) {
+      throw new RangeError(`Cannot copy "${source.label}" [${source.shape}] to "${target.label}" [${target.shape}]`);
+    }
+    this.#recorder.copy(source, target);
+  }
+
+  /** Sets every element to 0. */
+  clear(target: Tensor<DType>): void {
+    this.#recorder.clear(target);
+  }
+
+  /** Appends one dispatch to the current command buffer. */
+  launch<S extends KernelSpec>(kernel: Kernel<S>, launch: Launch<S>): void {
+    this.#recorder.launch(kernel, launch);
+    // A profile holds a bounded number of timestamps: `profile` says what happens beyond.
+  }
+
+  /** Hands everything recorded so far to the GPU without waiting for it. */
+  submit(): void {
+    this.#check();
+    this.#recorder.submit();
+  }
+
+  /** Submits everything recorded so far; resolves when the GPU is done, rejects on a GPU error. */
+  async flush(): Promise<void> {
+    this.submit();
+    await this.#device.queue.onSubmittedWorkDone();
+    this.#check();
+  }
+
+  /** Flushes, then copies a tensor to the host. One wait costs Deno about 11 ms whatever the size. */
+  async download<D extends DType>(tensor: Tensor<D>): Promise<HostArrays[D]> {
+    return (await this.downloadAll([tensor]))[0]!;
+  }
+
+  /** Flushes, then copies several tensors to the host with one wait. */
+  async downloadAll<D extends DType>(tensors: readonly Tensor<D>[]): Promise<HostArrays[D][]> {
+    if (tensors.length === 0) return [];
+    const total = tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0);
+    const staging = this.#device.createBuffer({
+      label: "read back",
+      size: total,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      let offset = 0;
+      for (const tensor of tensors) {
+        this.#recorder.copy(tensor, { buffer: staging, offset });
+        offset += byteLength(tensor);
+      }
+      this.submit();
+      await staging.mapAsync(GPUMapMode.READ);
+      this.#check();
+      const bytes = staging.getMappedRange();
+      offset = 0;
+      return tensors.map((tensor) => {
+        const part = bytes.slice(offset, offset += byteLength(tensor));
+        return hostArray(tensor.dtype, part);
+      });
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Frees what is allocated while it is open; `category` is what the bytes are counted as. */
+  scope(label: string, category?: Category): Scope {
+    return this.#pool.scope(label, category);
+  }
+
+  /**
+   * GPU time by kernel name of what `work` records: at most 2,048 dispatches.
+   *
+   * @throws {Error} where the adapter has no timestamps
+   */
+  async profile(work: () => void | Promise<void>): Promise<KernelTime[]> {
+    if (!this.info.features.includes("timestamp-query")) {
+      throw new Error(`Cannot profile: adapter "${this.info.adapter}" has no timestamp queries`);
+    }
+    await this.flush();
+    const profiler = new Profiler(this.#device);
+    this.#recorder.profiler = profiler;
+    try {
+      await work();
+      const staging = this.#recorder.submitProfile(profiler);
+      if (staging) await profiler.collect(staging);
+      this.#check();
+      return profiler.times();
+    } finally {
+      this.#recorder.profiler = null;
+      profiler.destroy();
+    }
+  }
+
+  /** Destroys pooled free buffers and forgets their bind groups: for the end of a run. */
+  trim(): void {
+    this.submit();
+    this.#recorder.forget();
+    this.#pool.trim();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#recorder.submit();
+    await this.#device.queue.onSubmittedWorkDone();
+    this.#recorder.destroy();
+    this.#pool.trim();
+    this.#device.destroy();
+  }
+
+  #check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+}
+
+function hostArray<D extends DType>(dtype: D, bytes: ArrayBuffer): HostArrays[D] {
+  const arrays = { f32: Float32Array, u32: Uint32Array, i32: Int32Array };
+  return new arrays[dtype](bytes) as HostArrays[D];
+}
+
+/**
+ * Opens the machine's GPU with all limits that its adapter has.
+ *
+ * @throws {Error} where no WebGPU adapter answers; the message says how to get one
+ */
+export async function openGpu(): Promise<Gpu> {
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    throw new Error(
+      "Cannot open a GPU: no WebGPU adapter was found (on Debian, `apt-get install mesa-vulkan-drivers` adds a software one; `./run` does it for you)",
+    );
+  }
+  const features = [...adapter.features].sort();
+  const wanted = features.filter((feature) => feature === "timestamp-query" || feature === "shader-f16");
+  const limits = readLimits(adapter.limits);
+  const device = await adapter.requestDevice({
+    requiredFeatures: wanted as GPUFeatureName[],
+    requiredLimits: limits,
+  });
+  const description = adapter.info.description || `${adapter.info.vendor} ${adapter.info.device}`;
+  return new Gpu(device, {
+    adapter: description,
+    backend: backendOf(features, limits),
+    features,
+    limits,
+    software: adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(description),
+  });
+}
+
+function readLimits(limits: GPUSupportedLimits): Record<string, number> {
+  const out: Record<string, number> = {};
+  // Limits are getters of the prototype, so they are no own properties.
+  for (const name in limits) {
+    const value = (limits as unknown as Record<string, unknown>)[name];
+    if (typeof value === "number") out[name] = value;
+  }
+  return out;
+}
+
+/** Deno does not name the backend; with the Vulkan driver hidden it falls back to GL, which lacks 16-bit floats. */
+function backendOf(features: readonly string[], limits: Readonly<Record<string, number>>): string {
+  if (Deno.build.os === "darwin") return "metal";
+  if (Deno.build.os === "windows") return "dx12 or vulkan";
+  return features.includes("shader-f16") || (limits.maxStorageBuffersPerShaderStage ?? 0) > 16 ? "vulkan" : "gl or vulkan";
+}

@@ -1,0 +1,6 @@
+/** The device: tensors, kernels, launches. Knows nothing of learning. @module */
+export { Gpu, type GpuInfo, openGpu, type Pack } from "./gpu.ts";
+export { defineKernel, type Kernel, type KernelSpec, type Launch, lineOfGroups } from "./kernel.ts";
+export type { Category, Memory, Scope } from "./pool.ts";
+export type { KernelTime } from "./profiler.ts";
+export { byteLength, type DType, elementCount, type HostArrays, reshape, type Shape, type Tensor } from "./tensor.ts";

@@ -1,0 +1,20 @@
+/** WGSL kernels and their launchers: tensors in, tensors out, no gradients. @module */
+export { type AdamwUpdate, adamwUpdate } from "./adamw.ts";
+export { crossEntropy, crossEntropyBackward } from "./cross_entropy.ts";
+export {
+  accumulate,
+  type Activation,
+  activation,
+  activationBackward,
+  add,
+  addRow,
+  swiglu,
+  swigluBackward,
+} from "./elementwise.ts";
+export { type HeadSizes, mergeHeads, splitHeads } from "./heads.ts";
+export { matmul, type MatmulOptions } from "./matmul.ts";
+export { norm, normBackward, type NormOptions } from "./norm.ts";
+export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
+export { softmaxBackwardInPlace, softmaxInPlace } from "./softmax.ts";
+export { type RowChoice, sparseRows } from "./sparse_rows.ts";
+export { argmax, clip, recordStep } from "./training_step.ts";

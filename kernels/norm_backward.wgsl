@@ -1,0 +1,68 @@
+// dx (+)= (w g - mean(w g) - n mean(w g n)) / deviation, n the normalized row; without CENTER the first mean is left out.
+struct Uniforms {
+  rows: u32,
+  columns: u32,
+  accumulate: u32,
+}
+
+override LANES = 1u;
+override CENTER = false;
+
+@group(0) @binding(0) var<storage, read> g: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read> statistics: array<vec2<f32>>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<uniform> u: Uniforms;
+
+var<workgroup> partial: array<f32, 64>;
+
+// Sum over the lanes of a row; every lane gets it, in the same order.
+fn row_sum(lane: u32, x: f32) -> f32 {
+  workgroupBarrier();
+  partial[lane] = x;
+  workgroupBarrier();
+  let first = lane / LANES * LANES;
+  var total = 0.0;
+  for (var i = 0u; i < LANES; i++) {
+    total += partial[first + i];
+  }
+  return total;
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  // LANES lanes share a row; rows beyond the end repeat the last one, since every lane must meet every barrier.
+  let place = (group.x + group.y * groups.x) * (64u / LANES) + lane / LANES;
+  let row = min(place, u.rows - 1u);
+  let within = lane % LANES;
+  let first = row * u.columns;
+  let s = statistics[row];
+  var sum = 0.0;
+  var sum_n = 0.0;
+  for (var c = within; c < u.columns; c += LANES) {
+    let wg = weight[c] * g[first + c];
+    sum += wg;
+    sum_n += wg * (x[first + c] - s.x) * s.y;
+  }
+  var mean = 0.0;
+  if (CENTER) {
+    mean = row_sum(lane, sum) / f32(u.columns);
+  }
+  let mean_n = row_sum(lane, sum_n) / f32(u.columns);
+  if (place >= u.rows) {
+    return;
+  }
+  for (var c = within; c < u.columns; c += LANES) {
+    let at = first + c;
+    var d = (weight[c] * g[at] - mean - (x[at] - s.x) * s.y * mean_n) * s.y;
+    if (u.accumulate != 0u) {
+      d += out[at];
+    }
+    out[at] = d;
+  }
+}

@@ -1,0 +1,3 @@
+/** @file The registry of what makes base checkpoints: tasks too, but not compared on. */
+export { arithmeticBase } from "./arithmetic_base.ts";
+export { digitsUpright } from "./digits_upright.ts";

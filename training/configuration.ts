@@ -1,0 +1,160 @@
+/** @file Reads configs: checks types and ranges, fills in default options, refuses unknown names with the known ones. */
+import type { z } from "zod";
+import type { ModelFamily } from "../models/model.ts";
+import type { Options } from "../optimizers/optimizer.ts";
+import type { Task } from "../tasks/task.ts";
+import { lookup } from "./lookup.ts";
+import { RunConfig } from "./run.ts";
+import { UserError } from "./user_error.ts";
+
+/** A linear map that may be adapted, before there is a GPU. */
+export interface SiteShape {
+  readonly name: string;
+  readonly in: number;
+  readonly out: number;
+}
+
+/** What checking and reporting need to know of a method. */
+export interface KnownOptimizer {
+  readonly id: string;
+  readonly title: string;
+  readonly source: string;
+  readonly defaults: Options;
+  refuse(options: Options, sites: readonly SiteShape[]): string | null;
+  describe(options: Options): string;
+}
+
+/** What checking needs to know of a model. */
+export interface KnownModel {
+  readonly id: string;
+  readonly title: string;
+  readonly family: ModelFamily;
+  sites(): readonly SiteShape[];
+}
+
+/** What checking and reporting need to know of a task. */
+export type KnownTask = Pick<Task, "id" | "title" | "family" | "metric">;
+
+/** The names that a config may use. */
+export interface Registries {
+  readonly tasks: Readonly<Record<string, KnownTask>>;
+  readonly models: Readonly<Record<string, KnownModel>>;
+  readonly optimizers: Readonly<Record<string, KnownOptimizer>>;
+}
+
+/**
+ * Checks outside data against a schema.
+ *
+ * @param where the file or flag that the value is from, for the error
+ * @throws {UserError} naming the place, the field, the value found and what was wanted
+ */
+export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where: string): z.output<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [first, ...others] = parsed.error.issues;
+  const more = others.length > 0 ? ` (and ${others.length} more)` : "";
+  throw new UserError(`Cannot read ${where}: ${explain(first!, schema, value)}${more}`);
+}
+
+/**
+ * The same config with every option of its method filled in, so that equal runs have equal ids.
+ *
+ * @throws {UserError} for unknown names, options of wrong types, patterns without a match, and what the method refuses
+ */
+export function completeConfig(config: unknown, registries: Registries, where = "config"): RunConfig {
+  const parsed = parseWith(RunConfig, config, where);
+  const task = lookup("task", registries.tasks, parsed.task.id);
+  const model = lookup("model", registries.models, parsed.model.id);
+  const module = lookup("optimizer", registries.optimizers, parsed.optimizer.id);
+  if ((task.family === "vision") !== (model.family === "vision")) {
+    throw new UserError(`Cannot train model "${model.id}" on task "${task.id}": it is a ${model.family} model`);
+  }
+  const options = completeOptions(module, parsed.optimizer.options);
+  const sites = matchSites(parsed.sites, model.sites());
+  const refusal = module.refuse(options, sites);
+  if (refusal !== null) throw new UserError(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`);
+  return { ...parsed, optimizer: { id: module.id, options } };
+}
+
+/**
+ * The sites whose names match at least one of the patterns, in the sites' order. `*` stands for any characters.
+ *
+ * @throws {UserError} where a pattern matches nothing
+ */
+export function matchSites<S extends { readonly name: string }>(patterns: readonly string[], sites: readonly S[]): S[] {
+  const matchers = patterns.map((pattern) => {
+    const parts = pattern.split("*").map((part) => part.replaceAll(/[^A-Za-z0-9_]/g, "\\$&"));
+    const matcher = new RegExp(`^${parts.join(".*")}$`);
+    if (!sites.some((site) => matcher.test(site.name))) {
+      throw new UserError(
+        `Cannot find a site like "${pattern}": known are ${sites.map((site) => site.name).join(", ")}`,
+      );
+    }
+    return matcher;
+  });
+  return sites.filter((site) => matchers.some((matcher) => matcher.test(site.name)));
+}
+
+/** Default options with the given ones on top, sorted by name. */
+function completeOptions(module: KnownOptimizer, given: Options): Options {
+  const known = Object.keys(module.defaults);
+  for (const [name, value] of Object.entries(given)) {
+    const standard = module.defaults[name];
+    if (standard === undefined || !Object.hasOwn(module.defaults, name)) {
+      throw new UserError(`Cannot find option "${name}" of "${module.id}": known are ${known.join(", ")}`);
+    }
+    if (typeof value !== typeof standard) {
+      throw new UserError(
+        `Cannot read option "${name}" of "${module.id}": ${JSON.stringify(value)} is a ${typeof value}, ` +
+          `a ${typeof standard} is needed`,
+      );
+    }
+  }
+  return Object.fromEntries(known.toSorted().map((name) => [name, given[name] ?? module.defaults[name]!]));
+}
+
+/** One issue in words: the field, the value found, what was wanted. */
+function explain(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown): string {
+  const field = issue.path.length > 0 ? `"${issue.path.join(".")}"` : "the whole";
+  if (issue.code === "unrecognized_keys") {
+    const known = knownKeys(schema, issue.path);
+    const owner = issue.path.length > 0 ? ` of ${field}` : "";
+    return `field "${issue.keys.join('", "')}"${owner} is unknown${known ? `, known are ${known.join(", ")}` : ""}`;
+  }
+  const found = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], value);
+  if (found === undefined) return `field ${field} is missing`;
+  const text = JSON.stringify(found) ?? String(found);
+  return `field ${field} is ${text.length > 60 ? `${text.slice(0, 60)}…` : text}, ${wanted(issue)}`;
+}
+
+/** What an issue asks for, from the schema library's message. */
+function wanted(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_union" && issue.errors.length > 0) {
+    return [...new Set(issue.errors.map(([first]) => first ? wanted(first) : "another value is needed"))].join(", or ");
+  }
+  if (issue.code === "invalid_value") return `one of ${issue.values.map((item) => JSON.stringify(item)).join(", ")} is needed`;
+  const message = issue.message.replace(/^(Invalid input|Too small|Too big|Invalid string): /, "");
+  return message.replace(/^expected \w+ to be/, "needed is").replace(/^expected (\w+), received \w+$/, "needed is a value of type $1");
+}
+
+/** Names that an object schema knows at a path; null where the schema at the path isn't an object's. */
+function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] | null {
+  let inner = unwrap(schema);
+  for (const key of path) {
+    inner = unwrap(typeof key === "number" ? inner?.element : inner?.shape?.[String(key)]);
+  }
+  return inner?.shape ? Object.keys(inner.shape) : null;
+}
+
+interface Described {
+  readonly shape?: Readonly<Record<string, unknown>>;
+  readonly element?: unknown;
+  readonly unwrap?: () => unknown;
+}
+
+/** A schema without "optional" and "nullable" around it. */
+function unwrap(schema: unknown): Described | undefined {
+  let inner = schema as Described | undefined;
+  while (inner && typeof inner.unwrap === "function" && inner.element === undefined) inner = inner.unwrap() as Described;
+  return inner;
+}
