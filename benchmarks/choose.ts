@@ -16,8 +16,16 @@ export function choose(sweep: string, results: readonly RunResult[]): ChosenRate
   const finished = results.filter((result): result is Finished => result.status !== "failed")
     .toSorted((a, b) => a.id < b.id ? -1 : 1);
   const environment = finished[0]?.environment;
-  const groups = Object.groupBy(finished, ({ config }) =>
-    JSON.stringify([config.task.id, config.model.id, methodKey(config.optimizer), rankOf(config.optimizer)]));
+  const groups = Object.groupBy(
+    finished,
+    ({ config }) =>
+      JSON.stringify([
+        config.task.id,
+        config.model.id,
+        methodKey(config.optimizer),
+        rankOf(config.optimizer),
+      ]),
+  );
   const rates = Object.values(groups).flatMap((group) => chooseOne(group!));
   return {
     schema: 1,
@@ -54,7 +62,9 @@ function chooseOne(group: readonly Finished[]): ChosenRate[] {
   const [best] = complete.toSorted((a, b) => loss(a) - loss(b) || a.peak - b.peak);
   if (!best) return [];
   const [first] = group;
-  const times = group.flatMap((run) => run.status === "done" ? [run.outcome.cost.totalMs / run.config.steps] : []);
+  const times = group.flatMap((run) =>
+    run.status === "done" ? [run.outcome.cost.totalMs / run.config.steps] : []
+  );
   return [{
     task: first!.config.task.id,
     model: first!.config.model.id,

@@ -31,7 +31,9 @@ export function labelMethods(
   const methods = new Map(choices.map((choice) => [methodKey(choice), choice]));
   const plain = new Map([...methods].map(([key, choice]) => [key, plainLabel(choice, optimizers)]));
   return new Map([...plain].map(([key, label]) => {
-    const twins = [...methods].filter(([other]) => other !== key && plain.get(other) === label).map(([, twin]) => twin);
+    const twins = [...methods].filter(([other]) => other !== key && plain.get(other) === label).map((
+      [, twin],
+    ) => twin);
     if (twins.length === 0) return [key, label];
     const own = optionsWithoutRank(methods.get(key)!);
     const telling = Object.keys(own).filter((name) => twins.some((twin) => twin.options[name] !== own[name]));
@@ -40,7 +42,9 @@ export function labelMethods(
 }
 
 function plainLabel(choice: OptimizerChoice, optimizers: Registries["optimizers"]): string {
-  const module: KnownOptimizer | undefined = Object.values(optimizers).find((known) => known.id === choice.id);
+  const module: KnownOptimizer | undefined = Object.values(optimizers).find((known) =>
+    known.id === choice.id
+  );
   if (!module) return choice.id;
   const described = module.describe(choice.options);
   return described === "" ? module.title : `${module.title} (${described})`;

@@ -33,7 +33,9 @@ export async function makePlan(
   command: string,
   ratesFrom: string | null,
 ): Promise<Plan> {
-  const runs = await Promise.all(expansion.configs.map(async (config) => ({ id: await runId(config), config })));
+  const runs = await Promise.all(
+    expansion.configs.map(async (config) => ({ id: await runId(config), config })),
+  );
   return {
     schema: 1,
     name: spec.name,

@@ -84,7 +84,11 @@ export function createBar(stream: NodeJS.WritableStream): Display {
     },
     update(progress, toGo) {
       const part = Math.round(grain * progress.step / progress.steps);
-      bar?.update(done * grain + part, { runsDone: done, runs: total, state: `${name}: ${describe(progress)}${left(toGo)}` });
+      bar?.update(done * grain + part, {
+        runsDone: done,
+        runs: total,
+        state: `${name}: ${describe(progress)}${left(toGo)}`,
+      });
     },
     finish(result, ms) {
       done++;
@@ -115,7 +119,9 @@ export function nameRun(config: RunConfig): string {
 
 function openingLine({ done, total }: { readonly done: number; readonly total: number }): string {
   if (done === 0) return `${total} runs to do`;
-  return done === total ? `All ${total} runs are stored already` : `${done} of ${total} runs are stored already, ${total - done} left`;
+  return done === total
+    ? `All ${total} runs are stored already`
+    : `${done} of ${total} runs are stored already, ${total - done} left`;
 }
 
 function describe({ phase, step, steps, loss }: TrainProgress): string {

@@ -36,7 +36,12 @@ export const ChosenRates = z.strictObject({
   schema: z.literal(1),
   sweep: z.string(),
   /** Where the runs were made. */
-  environment: z.strictObject({ adapter: z.string(), backend: z.string(), deno: z.string(), commit: z.string() }),
+  environment: z.strictObject({
+    adapter: z.string(),
+    backend: z.string(),
+    deno: z.string(),
+    commit: z.string(),
+  }),
   rates: z.array(ChosenRate),
 });
 export type ChosenRates = z.infer<typeof ChosenRates>;
@@ -55,8 +60,13 @@ export interface RateQuery {
  *
  * @throws {UserError} where nothing was chosen for this optimizer on this task
  */
-export function rateFor(chosen: ChosenRates, query: RateQuery): { readonly rate: ChosenRate; readonly notes: string[] } {
-  const sameMethod = chosen.rates.filter((rate) => rate.task === query.task && rate.optimizer === query.optimizer.id);
+export function rateFor(
+  chosen: ChosenRates,
+  query: RateQuery,
+): { readonly rate: ChosenRate; readonly notes: string[] } {
+  const sameMethod = chosen.rates.filter((rate) =>
+    rate.task === query.task && rate.optimizer === query.optimizer.id
+  );
   const key = methodKey(query.optimizer);
   const exact = sameMethod.filter((rate) => methodKey({ id: rate.optimizer, options: rate.options }) === key);
   const candidates = exact.length > 0 ? exact : sameMethod;
@@ -72,7 +82,9 @@ export function rateFor(chosen: ChosenRates, query: RateQuery): { readonly rate:
   const notes = [
     ...(rate.rank === query.rank ? [] : [`The rate of ${what} was tuned at rank ${rate.rank}`]),
     ...(exact.length > 0 ? [] : [`The rate of ${what} was tuned with other options`]),
-    ...(rate.steps === query.steps ? [] : [`The rate of ${what} was tuned at ${rate.steps} steps, not ${query.steps}`]),
+    ...(rate.steps === query.steps
+      ? []
+      : [`The rate of ${what} was tuned at ${rate.steps} steps, not ${query.steps}`]),
   ];
   return { rate, notes };
 }

@@ -11,7 +11,11 @@ export interface Workshop<G extends AsyncDisposable> {
   /** Opens a GPU. It is closed and opened again after a run that failed. */
   open(): Promise<G>;
   /** One run. Throws on faults; returns "done" or "diverged" otherwise. */
-  train(gpu: G, config: RunConfig, hooks: { onProgress: (progress: TrainProgress) => void }): Promise<RunResult>;
+  train(
+    gpu: G,
+    config: RunConfig,
+    hooks: { onProgress: (progress: TrainProgress) => void },
+  ): Promise<RunResult>;
   /** Where runs are made, for the record of a run that failed before it could say so itself. */
   environment(gpu: G): Promise<Environment>;
 }
@@ -47,7 +51,9 @@ export async function runSweep<G extends AsyncDisposable>(
   options: { readonly signal: AbortSignal; readonly paces?: readonly Pace[] },
 ): Promise<SweepOutcome> {
   const { signal, paces: earlier = [] } = options;
-  const results = new Map(runs.flatMap(({ id }) => stored.results.has(id) ? [[id, stored.results.get(id)!]] : []));
+  const results = new Map(
+    runs.flatMap(({ id }) => stored.results.has(id) ? [[id, stored.results.get(id)!]] : []),
+  );
   const left = runs.filter(({ id }) => !isFinished(results.get(id)));
   const interruption = new Promise<"interrupted">((resolve) => {
     if (signal.aborted) resolve("interrupted");

@@ -130,7 +130,11 @@ export function studentQuantile(probability: number, freedom: number): number {
   return (low + high) / 2;
 }
 
-function combinedInterval(bySeed: readonly number[], byExample: readonly number[], level: number): Interval | null {
+function combinedInterval(
+  bySeed: readonly number[],
+  byExample: readonly number[],
+  level: number,
+): Interval | null {
   const terms = [bySeed, byExample].filter((values) => values.length > 1).map((values) => ({
     variance: sampleDeviation(values) ** 2 / values.length,
     freedom: values.length - 1,
@@ -141,7 +145,8 @@ function combinedInterval(bySeed: readonly number[], byExample: readonly number[
   if (variance === 0) return { low: center, high: center };
   const freedom = variance ** 2 / terms.reduce((sum, term) => sum + term.variance ** 2 / term.freedom, 0);
   // The closed form of the distribution wants whole numbers; beyond some hundreds it's the normal one anyway.
-  const half = studentQuantile((1 + level) / 2, Math.min(1000, Math.max(1, Math.floor(freedom)))) * Math.sqrt(variance);
+  const half = studentQuantile((1 + level) / 2, Math.min(1000, Math.max(1, Math.floor(freedom)))) *
+    Math.sqrt(variance);
   return { low: center - half, high: center + half };
 }
 

@@ -1,6 +1,15 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
-import { bootstrapInterval, compare, estimate, mean, median, sampleDeviation, studentInterval, studentQuantile } from "./statistics.ts";
+import {
+  bootstrapInterval,
+  compare,
+  estimate,
+  mean,
+  median,
+  sampleDeviation,
+  studentInterval,
+  studentQuantile,
+} from "./statistics.ts";
 
 function assertNear(actual: number, expected: number, tolerance = 1e-3): void {
   assert(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected} to ${tolerance}`);
@@ -26,7 +35,9 @@ Deno.test("studentQuantile() agrees with printed tables", () => {
     [0.995, 10, 3.1693],
     [0.975, 1000, 1.9623],
   ];
-  for (const [probability, freedom, expected] of table) assertNear(studentQuantile(probability, freedom), expected);
+  for (const [probability, freedom, expected] of table) {
+    assertNear(studentQuantile(probability, freedom), expected);
+  }
 });
 
 Deno.test("studentInterval() of five values agrees with a worked example", () => {

@@ -80,8 +80,12 @@ async function readResult(folder: string, name: string): Promise<RunResult> {
   const { digest, ...rest } = value;
   if (digest !== await digestOf(rest)) throw new Error("its digest does not fit its content (edited?)");
   const result = parseWith(RunResult, rest, "it");
-  if (result.id !== await runId(result.config)) throw new Error(`its id ${result.id} is not that of its config`);
-  if (name !== `${result.id}.json`) throw new Error(`it holds run ${result.id}, whose file is ${result.id}.json`);
+  if (result.id !== await runId(result.config)) {
+    throw new Error(`its id ${result.id} is not that of its config`);
+  }
+  if (name !== `${result.id}.json`) {
+    throw new Error(`it holds run ${result.id}, whose file is ${result.id}.json`);
+  }
   return result;
 }
 

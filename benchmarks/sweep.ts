@@ -102,7 +102,9 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     tasks: (chosenTasks ?? spec.tasks).map((entry) =>
       steps === undefined ? entry : { ...entry, ...withSteps(baseOf(spec, entry), steps) }
     ),
-    optimizers: (chosenOptimizers ?? spec.optimizers).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
+    optimizers: (chosenOptimizers ?? spec.optimizers).map((entry) =>
+      peaks ? { ...entry, peaks: [...peaks] } : entry
+    ),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
   };
@@ -121,7 +123,11 @@ export function ratesNeeded(spec: SweepSpec): string | null {
  * @param chosen the rates that `ratesNeeded` names
  * @throws {UserError} for configs that a run would refuse, and for methods without a rate
  */
-export function expand(spec: SweepSpec, registries: Registries, chosen: ChosenRates | null = null): Expansion {
+export function expand(
+  spec: SweepSpec,
+  registries: Registries,
+  chosen: ChosenRates | null = null,
+): Expansion {
   const configs = new Map<string, RunConfig>();
   const rates = new Set<ChosenRate>();
   const notes = new Set<string>();
@@ -198,7 +204,11 @@ function peaksOf(
   method: SweepOptimizer,
   draft: RunConfig,
   chosen: ChosenRates | null,
-): { readonly peaks: readonly number[]; readonly rates: readonly ChosenRate[]; readonly notes: readonly string[] } {
+): {
+  readonly peaks: readonly number[];
+  readonly rates: readonly ChosenRate[];
+  readonly notes: readonly string[];
+} {
   if (method.peaks) return { peaks: method.peaks, rates: [], notes: [] };
   if (spec.rates && "shared" in spec.rates) return { peaks: [spec.rates.shared], rates: [], notes: [] };
   if (!spec.rates || !chosen) {

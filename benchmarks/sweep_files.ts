@@ -24,9 +24,15 @@ export async function readSweep(nameOrPath: string): Promise<SweepSpec> {
   if (isPath) return await readJson(nameOrPath, SweepSpec, nameOrPath);
   const names = await sweepNames();
   if (!names.includes(nameOrPath)) {
-    throw new UserError(`Cannot find sweep "${nameOrPath}": known are ${names.join(", ")}, or give a path to a JSON file`);
+    throw new UserError(
+      `Cannot find sweep "${nameOrPath}": known are ${names.join(", ")}, or give a path to a JSON file`,
+    );
   }
-  return await readJson(new URL(`${nameOrPath}.json`, folder), SweepSpec, `benchmarks/sweeps/${nameOrPath}.json`);
+  return await readJson(
+    new URL(`${nameOrPath}.json`, folder),
+    SweepSpec,
+    `benchmarks/sweeps/${nameOrPath}.json`,
+  );
 }
 
 /**

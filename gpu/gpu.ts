@@ -18,11 +18,11 @@ export interface GpuInfo {
   readonly software: boolean;
 }
 
-/** Tensors that share one buffer, each aligned to 256 bytes, and the whole as one flat tensor. */
+/** Tensors that share buffers, each aligned to 256 bytes, so that one dispatch can serve many. */
 export interface Pack {
-  /** All parts and the gaps between them, `[bytes / 4]`. Gaps are zero from the start. */
-  readonly flat: Tensor;
   readonly parts: readonly Tensor[];
+  /** Each buffer as one flat tensor: parts and the zeros between them. One, unless it were larger than a binding may be. */
+  readonly flats: readonly Tensor[];
 }
 
 /** One opened WebGPU device. Dispatches are recorded; nothing runs before `submit`, `flush` or `download`. */
@@ -72,17 +72,25 @@ export class Gpu implements AsyncDisposable {
     return tensor;
   }
 
-  /** Zeroed tensors in one buffer, in order: one dispatch can serve all of them. */
+  /** Zeroed tensors side by side, in order. */
   pack(entries: readonly { readonly label: string; readonly shape: Shape }[], label: string): Pack {
-    const offsets: number[] = [];
-    let bytes = 0;
-    for (const { shape } of entries) {
-      offsets.push(bytes);
-      bytes += alignBytes(elementCount(shape) * ELEMENT_BYTES);
+    const limit = Math.min(this.#device.limits.maxStorageBufferBindingSize, this.#device.limits.maxBufferSize);
+    const parts: Tensor[] = [], flats: Tensor[] = [];
+    for (let first = 0; first < entries.length;) {
+      const offsets: number[] = [];
+      let bytes = 0, next = first;
+      for (; next < entries.length; next++) {
+        const size = alignBytes(elementCount(entries[next]!.shape) * ELEMENT_BYTES);
+        if (next > first && bytes + size > limit) break;
+        offsets.push(bytes);
+        bytes += size;
+      }
+      const flat = this.zeros([bytes / ELEMENT_BYTES], label);
+      offsets.forEach((offset, i) => parts.push({ ...flat, ...entries[first + i]!, offset }));
+      flats.push(flat);
+      first = next;
     }
-    const flat = this.zeros([Math.max(bytes, 4) / ELEMENT_BYTES], label);
-    const parts = entries.map((entry, i) => ({ ...flat, ...entry, offset: offsets[i]! }));
-    return { flat, parts };
+    return { parts, flats };
   }
 
   upload<D extends DType>(data: HostArrays[D], dtype: D, shape: Shape, label: string): Tensor<D> {
@@ -116,7 +124,6 @@ export class Gpu implements AsyncDisposable {
   /** Appends one dispatch to the current command buffer. */
   launch<S extends KernelSpec>(kernel: Kernel<S>, launch: Launch<S>): void {
     this.#recorder.launch(kernel, launch);
-    // A profile holds a bounded number of timestamps: `profile` says what happens beyond.
   }
 
   /** Hands everything recorded so far to the GPU without waiting for it. */
@@ -169,6 +176,11 @@ export class Gpu implements AsyncDisposable {
   /** Frees what is allocated while it is open; `category` is what the bytes are counted as. */
   scope(label: string, category?: Category): Scope {
     return this.#pool.scope(label, category);
+  }
+
+  /** Counts what is allocated while it is open under `category`, without freeing it. */
+  countAs(category: Category): Disposable {
+    return this.#pool.countAs(category);
   }
 
   /**

@@ -27,7 +27,6 @@ interface Allocation {
 
 interface OpenScope {
   readonly label: string;
-  readonly category: Category;
   readonly allocations: Set<Allocation>;
 }
 
@@ -51,7 +50,8 @@ export class Pool {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, GPUBuffer[]>();
   readonly #owners = new Map<GPUBuffer, { scope: OpenScope; allocation: Allocation }>();
-  readonly #scopes: OpenScope[] = [{ label: "device", category: "scratch", allocations: new Set() }];
+  readonly #scopes: OpenScope[] = [{ label: "device", allocations: new Set() }];
+  #category: Category = "scratch";
   readonly #live = new Map<string, number>();
   readonly #peak = new Map<string, number>();
   #liveBytes = 0;
@@ -87,17 +87,25 @@ export class Pool {
       throw new RangeError(`Cannot allocate "${label}" [${shape}]: ${bytes} bytes, this adapter allows ${limit} a buffer`);
     }
     const scope = this.#scopes.at(-1)!;
-    const allocation = { buffer: this.#free.get(bytes)?.pop() ?? this.#create(bytes), bytes, category: scope.category };
+    const allocation = { buffer: this.#free.get(bytes)?.pop() ?? this.#create(bytes), bytes, category: this.#category };
     scope.allocations.add(allocation);
     this.#owners.set(allocation.buffer, { scope, allocation });
     this.#count(allocation.category, bytes);
     return { buffer: allocation.buffer, offset: 0, shape, dtype, label };
   }
 
-  /** Opens a scope; tensors are allocated in the innermost one, and counted under its category. */
-  scope(label: string, category?: Category): Scope {
-    const scope: OpenScope = { label, category: category ?? this.#scopes.at(-1)!.category, allocations: new Set() };
+  /** Counts what is allocated while it is open under `category`. */
+  countAs(category: Category): Disposable {
+    const before = this.#category;
+    this.#category = category;
+    return { [Symbol.dispose]: () => this.#category = before };
+  }
+
+  /** Opens a scope; tensors are allocated in the innermost one, and counted under `category` where it is given. */
+  scope(label: string, category: Category = this.#category): Scope {
+    const scope: OpenScope = { label, allocations: new Set() };
     const parent = this.#scopes.at(-1)!;
+    const counting = this.countAs(category);
     this.#scopes.push(scope);
     return {
       keep: (tensor) => {
@@ -115,6 +123,7 @@ export class Pool {
           throw new Error(`Cannot close scope "${label}": "${this.#scopes.at(-1)!.label}" is still open inside it`);
         }
         this.#scopes.pop();
+        counting[Symbol.dispose]();
         // In reverse, so that the next step's allocations meet the same buffers in the same order.
         for (const allocation of [...scope.allocations].reverse()) this.#release(allocation);
       },

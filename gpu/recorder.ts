@@ -45,7 +45,10 @@ export class Recorder {
     const pipeline = this.#pipelines.pipeline(kernel, launch.constants ?? {});
     const group = this.#bindGroup(kernel, tensors);
     const offsets = Object.keys(spec.uniforms).length > 0 ? [this.#writeUniforms(spec, launch.uniforms)] : [];
-    if (this.profiler) this.#endPass();
+    if (this.profiler) {
+      if (this.profiler.full) throw new RangeError(`Cannot profile more dispatches: "${spec.name}" is one too many for one profile`);
+      this.#endPass();
+    }
     const pass = this.#pass ??= this.#encode().beginComputePass({
       label: spec.name,
       ...(this.profiler ? { timestampWrites: this.profiler.writes(spec.name) } : {}),

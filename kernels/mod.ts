@@ -12,9 +12,12 @@ export {
   swigluBackward,
 } from "./elementwise.ts";
 export { type HeadSizes, mergeHeads, splitHeads } from "./heads.ts";
+export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
 export { matmul, type MatmulOptions } from "./matmul.ts";
 export { norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
 export { softmaxBackwardInPlace, softmaxInPlace } from "./softmax.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";
 export { argmax, clip, recordStep } from "./training_step.ts";
+export { descend } from "./descend.ts";
+export { type Adjusted, type Damping, type Decomposition, type FactorGradients, type FactorPair, FactorPairs, type Gauge, MOST_RANK, spanOf, type Turned } from "./factor_pairs.ts";

@@ -67,7 +67,9 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   const model = lookup("model", registries.models, parsed.model.id);
   const module = lookup("optimizer", registries.optimizers, parsed.optimizer.id);
   if ((task.family === "vision") !== (model.family === "vision")) {
-    throw new UserError(`Cannot train model "${model.id}" on task "${task.id}": it is a ${model.family} model`);
+    throw new UserError(
+      `Cannot train model "${model.id}" on task "${task.id}": it is a ${model.family} model`,
+    );
   }
   const options = completeOptions(module, parsed.optimizer.options);
   const sites = matchSites(parsed.sites, model.sites());
@@ -81,7 +83,10 @@ export function completeConfig(config: unknown, registries: Registries, where = 
  *
  * @throws {UserError} where a pattern matches nothing
  */
-export function matchSites<S extends { readonly name: string }>(patterns: readonly string[], sites: readonly S[]): S[] {
+export function matchSites<S extends { readonly name: string }>(
+  patterns: readonly string[],
+  sites: readonly S[],
+): S[] {
   const matchers = patterns.map((pattern) => {
     const parts = pattern.split("*").map((part) => part.replaceAll(/[^A-Za-z0-9_]/g, "\\$&"));
     const matcher = new RegExp(`^${parts.join(".*")}$`);
@@ -119,9 +124,14 @@ function explain(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown): st
   if (issue.code === "unrecognized_keys") {
     const known = knownKeys(schema, issue.path);
     const owner = issue.path.length > 0 ? ` of ${field}` : "";
-    return `field "${issue.keys.join('", "')}"${owner} is unknown${known ? `, known are ${known.join(", ")}` : ""}`;
+    return `field "${issue.keys.join('", "')}"${owner} is unknown${
+      known ? `, known are ${known.join(", ")}` : ""
+    }`;
   }
-  const found = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], value);
+  const found = issue.path.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  );
   if (found === undefined) return `field ${field} is missing`;
   const text = JSON.stringify(found) ?? String(found);
   return `field ${field} is ${text.length > 60 ? `${text.slice(0, 60)}…` : text}, ${wanted(issue)}`;
@@ -130,11 +140,17 @@ function explain(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown): st
 /** What an issue asks for, from the schema library's message. */
 function wanted(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
-    return [...new Set(issue.errors.map(([first]) => first ? wanted(first) : "another value is needed"))].join(", or ");
+    return [...new Set(issue.errors.map(([first]) => first ? wanted(first) : "another value is needed"))]
+      .join(", or ");
   }
-  if (issue.code === "invalid_value") return `one of ${issue.values.map((item) => JSON.stringify(item)).join(", ")} is needed`;
+  if (issue.code === "invalid_value") {
+    return `one of ${issue.values.map((item) => JSON.stringify(item)).join(", ")} is needed`;
+  }
   const message = issue.message.replace(/^(Invalid input|Too small|Too big|Invalid string): /, "");
-  return message.replace(/^expected \w+ to be/, "needed is").replace(/^expected (\w+), received \w+$/, "needed is a value of type $1");
+  return message.replace(/^expected \w+ to be/, "needed is").replace(
+    /^expected (\w+), received \w+$/,
+    "needed is a value of type $1",
+  );
 }
 
 /** Names that an object schema knows at a path; null where the schema at the path isn't an object's. */
@@ -155,6 +171,8 @@ interface Described {
 /** A schema without "optional" and "nullable" around it. */
 function unwrap(schema: unknown): Described | undefined {
   let inner = schema as Described | undefined;
-  while (inner && typeof inner.unwrap === "function" && inner.element === undefined) inner = inner.unwrap() as Described;
+  while (inner && typeof inner.unwrap === "function" && inner.element === undefined) {
+    inner = inner.unwrap() as Described;
+  }
   return inner;
 }

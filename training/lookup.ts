@@ -14,7 +14,9 @@ export function lookup<T extends { readonly id: string }>(
   const entries = Object.values(registry);
   const found = entries.find((entry) => entry.id === id);
   if (!found) {
-    throw new UserError(`Cannot find ${kind} "${id}": known are ${entries.map((entry) => entry.id).join(", ")}`);
+    throw new UserError(
+      `Cannot find ${kind} "${id}": known are ${entries.map((entry) => entry.id).join(", ")}`,
+    );
   }
   return found;
 }

@@ -1,4 +1,5 @@
-/** @file Sums, bias and activations on the tape. */
+/** @file Sums, bias, activations and shapes on the tape. */
+import { reshape as sameElements, type Shape } from "../../gpu/tensor.ts";
 import * as kernels from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
 
@@ -51,6 +52,18 @@ export function swiglu(tape: Tape, gate: Var, up: Var): Var {
       const gradients = kernels.swigluBackward(tape.gpu, gate.value, up.value, gradient);
       inputs.pass(0, gradients.gate);
       inputs.pass(1, gradients.up);
+    },
+  });
+}
+
+/** The same elements under another shape. */
+export function reshape(tape: Tape, x: Var, shape: Shape): Var {
+  return tape.record({
+    name: "reshape",
+    inputs: [x],
+    output: sameElements(x.value, shape),
+    backward(gradient, inputs) {
+      inputs.pass(0, sameElements(gradient, x.value.shape));
     },
   });
 }

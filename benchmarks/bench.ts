@@ -1,0 +1,116 @@
+/** @file A sweep from its name to its report: what the command "bench" does, without the printing. */
+import type { Registries } from "../training/configuration.ts";
+import type { RunResult } from "../training/run.ts";
+import { choose } from "./choose.ts";
+import { estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
+import { prepareFolder, writeWhole } from "./files.ts";
+import { makePlan, type Plan, writePlan } from "./plan.ts";
+import type { Display } from "./progress.ts";
+import { reportedResults } from "./report/build.ts";
+import { writeReport } from "./report/write.ts";
+import { isFinished, runSweep, type Workshop } from "./runner.ts";
+import { openStore, type Stored } from "./store.ts";
+import { expand, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
+import { readChosen, readSweep } from "./sweep_files.ts";
+
+/** What was asked for. */
+export interface BenchRequest {
+  /** Name of a sweep or path of its file. */
+  readonly sweep: string;
+  readonly overrides: SweepOverrides;
+  /** What was typed, for the report. */
+  readonly command: string;
+}
+
+/** What is ahead, before anything has run. */
+export interface Outlook {
+  /** Ids of runs that are stored already. */
+  readonly finished: ReadonlySet<string>;
+  /** Milliseconds for the others; null where nothing is known. */
+  readonly estimateMs: number | null;
+}
+
+/** How a bench went. */
+export interface BenchOutcome {
+  /** Results of the plan's runs, in its order, as far as there are. */
+  readonly results: readonly RunResult[];
+  readonly interrupted: boolean;
+  /** Path of the report's page; null where the sweep was interrupted. */
+  readonly page: string | null;
+  /** Path of the rates that a tuning sweep chose; null where this isn't one, or it isn't done. */
+  readonly chosen: string | null;
+}
+
+/**
+ * Finds the sweep, applies the command line's changes, and lists its runs.
+ *
+ * @throws {UserError} for unknown names, wrong values, and rates that nobody chose yet
+ */
+export async function planBench(request: BenchRequest, registries: Registries): Promise<Plan> {
+  const spec = override(await readSweep(request.sweep), request.overrides, registries);
+  const ratesFrom = ratesNeeded(spec);
+  const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
+  return await makePlan(spec, expand(spec, registries, chosen), request.command, ratesFrom);
+}
+
+/** Looks into the output folder, changing nothing. */
+export async function lookAhead(plan: Plan, out: string): Promise<Outlook> {
+  const { results } = await openStore(out).read();
+  const finished = new Set(plan.runs.map(({ id }) => id).filter((id) => isFinished(results.get(id))));
+  const left = plan.runs.filter(({ id }) => !finished.has(id)).map(({ config }) => config);
+  return { finished, estimateMs: estimateAllMs(left, pacesFor(plan, { results })) };
+}
+
+/**
+ * Runs what is missing of a plan and writes the report.
+ *
+ * @param say takes a sentence for people, e.g. about a broken file
+ * @throws {UserError} where the output folder can't be written
+ */
+export async function bench<G extends AsyncDisposable>(
+  plan: Plan,
+  out: string,
+  parts: {
+    readonly registries: Registries;
+    readonly workshop: Workshop<G>;
+    readonly display: Display;
+    readonly signal: AbortSignal;
+    readonly say: (sentence: string) => void;
+  },
+): Promise<BenchOutcome> {
+  const { registries, workshop, display, signal, say } = parts;
+  const store = openStore(out);
+  await prepareFolder(store.folder);
+  const stored = await store.read();
+  for (const fault of stored.faults) {
+    say(`${fault.sentence}; it was set aside as ${await store.setAside(fault)}`);
+  }
+  await writePlan(out, plan);
+  const outcome = await runSweep(plan.runs, store, stored, workshop, display, {
+    signal,
+    paces: pacesFor(plan, { results: new Map() }),
+  });
+  const results = reportedResults(plan, [...outcome.results.values()]);
+  if (outcome.interrupted) return { results, interrupted: true, page: null, chosen: null };
+  const chosen = await writeChosen(plan, out, results);
+  const { page } = await writeReport(out, registries);
+  return { results, interrupted: false, page, chosen };
+}
+
+/** Paces of the store's results; of the tuning sweep's where the store has none. */
+function pacesFor(plan: Plan, stored: Pick<Stored, "results">): Pace[] {
+  const planned = new Set(plan.runs.map(({ id }) => id));
+  const own = pacesOf([...stored.results.values()].filter(({ id }) => planned.has(id)));
+  return own.length > 0 ? own : pacesOfRates(plan.rates);
+}
+
+/** Writes the choice of a sweep that ran methods at several rates, once it has all its runs. */
+async function writeChosen(plan: Plan, out: string, results: readonly RunResult[]): Promise<string | null> {
+  const { rates, ...rest } = choose(plan.name, results);
+  const tuned = rates.filter((rate) => rate.evidence.length > 1);
+  const complete = plan.runs.length === results.length && results.every(isFinished);
+  if (tuned.length === 0 || !complete) return null;
+  const path = `${out}/chosen.json`;
+  await writeWhole(path, `${JSON.stringify({ ...rest, rates: tuned }, null, 1)}\n`);
+  return path;
+}

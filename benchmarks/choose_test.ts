@@ -1,0 +1,82 @@
+import { assertEquals } from "@std/assert";
+import type { RunConfig } from "../training/run.ts";
+import { choose } from "./choose.ts";
+import { fakeRegistries } from "./fakes/registries.ts";
+import { fakeDiverged, fakeDone, fakeFailed } from "./fakes/results.ts";
+import { fakeSweep } from "./fakes/sweep.ts";
+import { expand } from "./sweep.ts";
+
+const peaks = [0.001, 0.002, 0.004];
+const { configs } = expand(
+  {
+    ...fakeSweep,
+    tasks: [fakeSweep.tasks[0]!],
+    optimizers: [{ id: "lora", peaks }],
+    ranks: [2],
+    seeds: [100, 101],
+  },
+  fakeRegistries,
+);
+
+/** A finished run whose last validation loss is stated. */
+async function ending(config: RunConfig, loss: number) {
+  const result = await fakeDone(config);
+  return { ...result, outcome: { ...result.outcome, validationLoss: [{ step: config.steps, value: loss }] } };
+}
+
+async function results(lossAt: (peak: number, seed: number) => number) {
+  return await Promise.all(
+    configs.map((config) => ending(config, lossAt(config.schedule.peak, config.seed))),
+  );
+}
+
+Deno.test("choose() takes the rate with the least mean validation loss over seeds", async () => {
+  // Seed 100 alone would choose 0.001.
+  const losses: Record<string, number> = {
+    "0.001 100": 0.1,
+    "0.001 101": 0.9,
+    "0.002 100": 0.2,
+    "0.002 101": 0.3,
+  };
+  const { rates } = choose("tune", await results((peak, seed) => losses[`${peak} ${seed}`] ?? 1));
+  assertEquals(rates.length, 1);
+  assertEquals([rates[0]!.peak, rates[0]!.atEdge, rates[0]!.rank], [0.002, false, 2]);
+  assertEquals(rates[0]!.options, { alpha: 16, beta1: 0.9 });
+  assertEquals(rates[0]!.evidence[0], { peak: 0.001, seeds: [100, 101], validationLosses: [0.1, 0.9] });
+});
+
+Deno.test("choose() says where the best rate is at the edge of the grid", async () => {
+  assertEquals(choose("tune", await results((peak) => -peak)).rates[0]!.atEdge, true);
+  assertEquals(choose("tune", await results((peak) => peak)).rates[0]!.atEdge, true);
+});
+
+Deno.test("choose() takes the smaller of equal rates", async () => {
+  assertEquals(choose("tune", await results(() => 1)).rates[0]!.peak, 0.001);
+});
+
+Deno.test("choose() takes no rate at which a run diverged, and keeps that as evidence", async () => {
+  const all = await results((peak) => -peak);
+  const last = all.findIndex(({ config }) => config.schedule.peak === 0.004);
+  const { rates } = choose("tune", all.with(last, await fakeDiverged(all[last]!.config) as never));
+  assertEquals(rates[0]!.peak, 0.002);
+  assertEquals(rates[0]!.evidence[2]!.validationLosses.filter((loss) => loss === null).length, 1);
+});
+
+Deno.test("choose() takes no rate that was tried with fewer seeds", async () => {
+  const all = await results((peak) => -peak);
+  const last = all.findIndex(({ config }) => config.schedule.peak === 0.004);
+  assertEquals(
+    choose("tune", all.with(last, await fakeFailed(all[last]!.config) as never)).rates[0]!.peak,
+    0.002,
+  );
+});
+
+Deno.test("choose() does not depend on the order of results, and chooses nothing from nothing", async () => {
+  const all = await results((peak, seed) => peak * seed);
+  assertEquals(choose("tune", all.toReversed()), choose("tune", all));
+  assertEquals(choose("tune", []).rates, []);
+});
+
+Deno.test("choose() chooses nothing where every rate diverged", async () => {
+  assertEquals(choose("tune", await Promise.all(configs.map(fakeDiverged))).rates, []);
+});

@@ -1,0 +1,86 @@
+/** @file From results to a report. Pure: no clock, no disk; the same results give the same report, byte for byte. */
+import type { Registries } from "../../training/configuration.ts";
+import type { RunResult } from "../../training/run.ts";
+import { choose } from "../choose.ts";
+import type { Plan } from "../plan.ts";
+import type { ChosenRate } from "../rates.ts";
+import { answer } from "./answer.ts";
+import { caveats } from "./caveats.ts";
+import { charts } from "./charts/mod.ts";
+import { comparePairs } from "./pairs.ts";
+import type { Report } from "./report.ts";
+import { makeStudy } from "./study.ts";
+import { comparisonsTable } from "./tables/comparisons.ts";
+import { costsTable } from "./tables/costs.ts";
+import { discrepanciesTable } from "./tables/discrepancies.ts";
+import { ratesTable } from "./tables/rates.ts";
+import { scoresTable } from "./tables/scores.ts";
+
+/** What a report is made from. */
+export interface ReportInput {
+  readonly plan: Plan | null;
+  /** Everything in the store. */
+  readonly stored: readonly RunResult[];
+  /** Sentences about files that can't be used. */
+  readonly faults: readonly string[];
+  /** Names of files that were set aside. */
+  readonly setAside: readonly string[];
+}
+
+/** The results that a report is about: the plan's, in its order; all of them by id where there is no plan. */
+export function reportedResults(plan: Plan | null, stored: readonly RunResult[]): RunResult[] {
+  const byId = new Map(stored.map((result) => [result.id, result]));
+  if (!plan) return [...byId.values()].sort((a, b) => a.id < b.id ? -1 : 1);
+  return plan.runs.flatMap(({ id }) => byId.get(id) ?? []);
+}
+
+/** Builds a report. */
+export function buildReport(
+  input: ReportInput,
+  registries: Pick<Registries, "tasks" | "optimizers">,
+): Report {
+  const { plan, stored } = input;
+  const results = reportedResults(plan, stored);
+  const configs = plan?.runs.map((run) => run.config) ?? results.map((result) => result.config);
+  const name = plan?.name ?? "report";
+  const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
+  const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
+  const study = makeStudy(configs, results, rates, registries);
+  const pairs = comparePairs(study);
+  const tables = [
+    scoresTable(study),
+    comparisonsTable(pairs),
+    costsTable(study),
+    discrepanciesTable(study),
+    ratesTable(study, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
+  ];
+  return {
+    name,
+    question: plan?.question ?? "Which of the stored runs' methods scores best?",
+    answer: answer(study, pairs),
+    charts: charts.flatMap((chart) => {
+      const spec = chart.draw(study);
+      return spec === null ? [] : [{ chart, spec }];
+    }),
+    tables: tables.filter((table) => table !== null && table.rows.length > 0).map((table) => table!),
+    caveats: caveats(study, { ...input, results, leftOut: stored.length - results.length }),
+    environment: describeEnvironment(results),
+    command: plan?.command ?? null,
+  };
+}
+
+function describeEnvironment(results: readonly RunResult[]): (readonly [string, string])[] {
+  const environments = results.map((result) => result.environment);
+  const all = (read: (one: (typeof environments)[number]) => string) =>
+    [...new Set(environments.map(read))].sort().join("; ");
+  const days = environments.map((one) => one.startedAt.slice(0, 10)).sort();
+  if (environments.length === 0) return [];
+  return [
+    ["Adapter", all((one) => one.adapter)],
+    ["Backend", all((one) => one.backend)],
+    ["Deno", all((one) => one.deno)],
+    ["Commit", all((one) => one.commit)],
+    ["Runs made", days[0] === days.at(-1) ? days[0]! : `${days[0]} to ${days.at(-1)}`],
+    ["Runs", String(results.length)],
+  ];
+}

@@ -1,0 +1,223 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { RunConfig, RunResult } from "../../training/run.ts";
+import { choose } from "../choose.ts";
+import { fakeRegistries } from "../fakes/registries.ts";
+import { fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
+import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
+import type { Plan } from "../plan.ts";
+import type { SweepSpec } from "../sweep.ts";
+import { buildReport } from "./build.ts";
+import { toCsv } from "./csv.ts";
+import { toHtml } from "./html.ts";
+import { toMarkdown } from "./markdown.ts";
+import type { Report } from "./report.ts";
+
+async function made(
+  spec: SweepSpec = fakeSweep,
+  make: (config: RunConfig) => Promise<RunResult> = fakeDone,
+): Promise<{ plan: Plan; stored: RunResult[] }> {
+  const plan = await fakePlan(spec);
+  return { plan, stored: await Promise.all(plan.runs.map(({ config }) => make(config))) };
+}
+
+function build(input: { plan: Plan | null; stored: readonly RunResult[] }): Report {
+  return buildReport({ faults: [], setAside: [], ...input }, fakeRegistries);
+}
+
+function rowsOf(report: Report, title: string): readonly (readonly string[])[] {
+  const table = report.tables.find((one) => one.title === title);
+  assert(table, `there is no table "${title}"`);
+  return table.rows;
+}
+
+function ids(report: Report): string[] {
+  return report.charts.map(({ chart }) => chart.id);
+}
+
+Deno.test("buildReport() gives the same bytes for the same results in any order", async () => {
+  const { plan, stored } = await made();
+  const one = build({ plan, stored }), other = build({ plan, stored: stored.toReversed() });
+  assertEquals(JSON.stringify(one), JSON.stringify(other));
+  assertEquals(toMarkdown(one), toMarkdown(other));
+});
+
+Deno.test("buildReport() draws the four charts, and one of rates only where there was tuning", async () => {
+  const { plan, stored } = await made();
+  const charts = ["score-by-rank", "loss-by-step", "discrepancy-by-step", "score-against-cost"];
+  assertEquals(ids(build({ plan, stored })), charts);
+  const tuning = await made({ ...fakeSweep, optimizers: [{ id: "lora", peaks: [0.001, 0.01] }] });
+  assertEquals(ids(build(tuning)), [...charts, "loss-by-rate"]);
+});
+
+Deno.test("buildReport() names scalings, and prints the time of a LoRA-Pro step over LoRA's", async () => {
+  const report = build(await made());
+  const costs = rowsOf(report, "Costs");
+  const pro = costs.find((row) => row[2] === "LoRA-Pro (alpha/r)" && row[1] === "2");
+  assertEquals(pro!.at(-1), "1.26");
+  assertEquals(costs.find((row) => row[2] === "LoRA (alpha/r)")!.at(-1), "1.00");
+  assertEquals(costs.find((row) => row[2] === "Full fine-tuning")!.at(-1), "—");
+  assert(costs.some((row) => row[2] === "LoRA-GA (alpha/sqrt(r))"));
+  assertStringIncludes(
+    report.answer.join("\n"),
+    "A step of LoRA-Pro (alpha/r) takes 1.24 to 1.26 times as long",
+  );
+});
+
+Deno.test("buildReport() compares with LoRA at the same rank and with full fine-tuning, ties included", async () => {
+  const rows = rowsOf(build(await made()), "Comparisons");
+  // Two tasks, two ranks: LoRA against full, the other two against both.
+  assertEquals(rows.length, 2 * 2 * 5);
+  assertEquals(new Set(rows.map((row) => row.at(-1))), new Set(["worse", "better", "tie"]));
+});
+
+Deno.test("buildReport() says how weak two seeds are, and that one says nothing about others", async () => {
+  assertStringIncludes(build(await made()).answer.at(-1)!, "n = 2 seeds: weak evidence");
+  const one = build(await made({ ...fakeSweep, seeds: [0] }));
+  assertStringIncludes(one.answer.at(-1)!, "n = 1 seed: says nothing about other seeds");
+  assertEquals(rowsOf(one, "Scores")[0]![6], "—");
+});
+
+Deno.test("buildReport() shows tasks with different numbers of examples side by side", async () => {
+  const examples = rowsOf(build(await made()), "Scores").map((row) => row.at(-1));
+  assertEquals(new Set(examples), new Set(["200", "100"]));
+});
+
+Deno.test("buildReport() says what is missing and what failed, and leaves it out", async () => {
+  const { plan, stored } = await made();
+  const failed = await fakeFailed(stored[1]!.config);
+  const report = build({ plan, stored: [failed, ...stored.slice(2)] });
+  const said = report.caveats.join("\n");
+  assertStringIncludes(said, "1 run is missing: digits full at 0.002, seed 0.");
+  assertStringIncludes(
+    said,
+    "1 run failed by a fault of ours and is left out: digits lora r2 at 0.004, seed 0 (Cannot go on",
+  );
+  assertStringIncludes(said, "unequal numbers of finished runs");
+  assertEquals(rowsOf(report, "Scores")[0]![8], "1");
+});
+
+Deno.test("buildReport() keeps diverged runs as findings", async () => {
+  const { plan, stored } = await made(
+    fakeSweep,
+    (config) => config.optimizer.id === "lora-ga" ? fakeDiverged(config) : fakeDone(config),
+  );
+  const report = build({ plan, stored });
+  assertStringIncludes(report.caveats.join("\n"), "8 runs diverged and have no score: digits lora-ga r2");
+  const row = rowsOf(report, "Scores").find((cells) => cells[2]!.startsWith("LoRA-GA"));
+  assertEquals(row!.slice(4), ["—", "—", "—", "—", "0 (2 diverged)", "—"]);
+});
+
+Deno.test("buildReport() shows no lower bound where no method has factors", async () => {
+  const report = build(await made({ ...fakeSweep, optimizers: [{ id: "full" }] }));
+  assertEquals(ids(report), ["score-by-rank", "loss-by-step", "score-against-cost"]);
+  assertEquals(report.tables.map(({ title }) => title), ["Scores", "Costs", "Gradient discrepancy"]);
+});
+
+Deno.test("buildReport() has no table of discrepancies where none was measured", async () => {
+  const report = build(await made({ ...fakeSweep, base: { ...fakeSweep.base, telemetryEvery: 0 } }));
+  assert(!ids(report).includes("discrepancy-by-step"));
+  assert(!report.tables.some(({ title }) => title === "Gradient discrepancy"));
+});
+
+Deno.test("buildReport() of nothing says so", async () => {
+  const { plan } = await made();
+  const report = build({ plan, stored: [] });
+  assertEquals(report.answer, ["No run has finished: there is nothing to say yet."]);
+  assertEquals(report.charts, []);
+  assertStringIncludes(report.caveats.join("\n"), "28 runs are missing");
+  assertStringIncludes(toHtml(report, []), "nothing to say yet");
+  assertEquals(build({ plan: null, stored: [] }).tables, []);
+});
+
+Deno.test("buildReport() without a plan shows everything and says that it can't know what is missing", async () => {
+  const { stored } = await made();
+  const report = build({ plan: null, stored });
+  assertEquals(rowsOf(report, "Scores").length, 14);
+  assertStringIncludes(report.caveats.join("\n"), "sweep.json");
+});
+
+Deno.test("buildReport() leaves out stored runs of other settings, and says so", async () => {
+  const { plan, stored } = await made();
+  const other = await made({ ...fakeSweep, seeds: [9], optimizers: [{ id: "lora" }], ranks: [2] });
+  const report = build({ plan, stored: [...stored, ...other.stored] });
+  assertEquals(report.caveats, ["2 stored runs of other settings left out."]);
+});
+
+Deno.test("buildReport() passes on files that can't be used and files set aside", async () => {
+  const { plan, stored } = await made();
+  const input = {
+    plan,
+    stored,
+    faults: ["Cannot use runs/x.json: it is not whole JSON"],
+    setAside: ["y.json.broken"],
+  };
+  assertEquals(buildReport(input, fakeRegistries).caveats, [
+    "Cannot use runs/x.json: it is not whole JSON",
+    "1 broken file was set aside: y.json.broken.",
+  ]);
+});
+
+Deno.test("buildReport() of a tuning sweep shows each method at its best rate and warns of edges", async () => {
+  const tuning = await made({
+    ...fakeSweep,
+    base: { ...fakeSweep.base, scoreOn: "validation" },
+    optimizers: [{ id: "lora", peaks: [0.001, 0.002, 0.004] }],
+    seeds: [100],
+  });
+  const report = build(tuning);
+  assertEquals(rowsOf(report, "Scores").map((row) => row[3]), ["0.004", "0.004", "0.004", "0.004"]);
+  const said = report.caveats.join("\n");
+  assertStringIncludes(said, "4 chosen rates are at the edge of their grids");
+  assertStringIncludes(said, "optimistic");
+});
+
+Deno.test("buildReport() of a later sweep carries the evidence of the rates that it used", async () => {
+  const tuning = await made({
+    ...fakeSweep,
+    optimizers: [{ id: "lora", peaks: [0.001, 0.01, 0.1] }],
+    seeds: [100],
+  });
+  const { plan, stored } = await made({ ...fakeSweep, optimizers: [{ id: "lora", peaks: [0.01] }] });
+  const { rates } = choose("tune", tuning.stored);
+  const report = build({ plan: { ...plan, rates, ratesFrom: "tune" }, stored });
+  assertEquals(rowsOf(report, "Learning rates").map((row) => row.slice(3, 5)), [
+    ["0.01", "no"],
+    ["0.01", "no"],
+    ["0.01", "no"],
+    ["0.01", "no"],
+  ]);
+  assert(ids(report).includes("loss-by-rate"));
+});
+
+Deno.test("buildReport() tells variants of a method apart by their options", async () => {
+  const variants = [{ id: "lora", options: { alpha: 16 } }, { id: "lora", options: { alpha: 32 } }];
+  const rows = rowsOf(
+    build(await made({ ...fakeSweep, optimizers: variants, ranks: [2], seeds: [0] })),
+    "Scores",
+  );
+  assertEquals(rows.slice(0, 2).map((row) => row[2]), [
+    "LoRA (alpha/r), alpha 16",
+    "LoRA (alpha/r), alpha 32",
+  ]);
+});
+
+Deno.test("buildReport() names methods and tasks that are no longer known by their ids", async () => {
+  const report = buildReport({ ...await made(), faults: [], setAside: [] }, { tasks: {}, optimizers: {} });
+  assertEquals(rowsOf(report, "Scores")[1]!.slice(0, 3), ["digits", "2", "lora"]);
+});
+
+Deno.test("toCsv() has a line for each run, and quotes what needs it", async () => {
+  const { stored } = await made();
+  const lines = toCsv([stored[1]!, await fakeDiverged(stored[2]!.config)]).split("\r\n");
+  assertEquals(lines.length, 4);
+  assertStringIncludes(lines[0]!, "id,status,task,model,optimizer,options,rank,peak,seed");
+  assertStringIncludes(lines[1]!, 'done,digits,vit-tiny,lora,"{""alpha"":16,""beta1"":0.9}",2,0.004,0');
+  assertStringIncludes(lines[2]!, "diverged,digits,vit-tiny,lora-ga");
+});
+
+Deno.test("toHtml() escapes what it prints and asks nothing of the network", async () => {
+  const report = build(await made());
+  const page = toHtml({ ...report, question: 'Is <b> & "c" safe?' }, report.charts.map(() => "<svg></svg>"));
+  assertStringIncludes(page, "Is &lt;b&gt; &amp; &quot;c&quot; safe?");
+  assert(!/(src|href)="(?!data:)|url\(|@import|<script/.test(page));
+});

@@ -1,0 +1,112 @@
+/** @file What a reader should hold against a report. */
+import type { RunConfig, RunResult } from "../../training/run.ts";
+import { rankOf } from "../method.ts";
+import type { Plan } from "../plan.ts";
+import { formatCount, formatRate } from "./format.ts";
+import type { Study } from "./report.ts";
+
+/** What caveats are drawn from. */
+export interface Circumstances {
+  /** Null where the sweep's plan is lost: nobody can say then what is missing. */
+  readonly plan: Plan | null;
+  /** Results that the report is about. */
+  readonly results: readonly RunResult[];
+  /** Stored results that it leaves out. */
+  readonly leftOut: number;
+  /** Sentences about files that can't be used. */
+  readonly faults: readonly string[];
+  /** Names of files that were set aside. */
+  readonly setAside: readonly string[];
+}
+
+/** Every caveat, in sentences. */
+export function caveats(study: Study, circumstances: Circumstances): string[] {
+  const { plan, results, leftOut, faults, setAside } = circumstances;
+  const known = new Map(results.map((result) => [result.id, result]));
+  const missing = plan?.runs.filter(({ id }) => !known.has(id)).map(({ config }) => nameOf(config)) ?? [];
+  const failed = results.filter((result) => result.status === "failed");
+  const diverged = results.filter((result) => result.status === "diverged");
+  const edges = study.rates.filter((rate) => rate.atEdge);
+  const commits = new Set(results.map((result) => result.environment.commit));
+  const adapters = new Set(
+    results.map((result) => `${result.environment.adapter} (${result.environment.backend})`),
+  );
+  const grid = study.cells.some((cell) =>
+    new Set(results.filter(({ config }) => isOf(config, cell)).map(({ config }) => config.schedule.peak))
+      .size > 1
+  );
+  const onValidation = results.some(({ config }) => config.scoreOn === "validation");
+  const unequal = study.cells.some((cell) => cell.runs.length !== study.cells[0]!.runs.length);
+  return [
+    ...(plan
+      ? []
+      : ["The sweep's plan (sweep.json) is missing or broken: runs that are missing can't be told."]),
+    ...list(missing, "run is missing", "runs are missing"),
+    ...list(
+      failed.map((result) => `${nameOf(result.config)} (${result.error})`),
+      "run failed by a fault of ours and is left out",
+      "runs failed by faults of ours and are left out",
+    ),
+    ...list(
+      diverged.map((result) => `${nameOf(result.config)} at step ${result.step}`),
+      "run diverged and has no score",
+      "runs diverged and have no score",
+    ),
+    ...(diverged.length > 0
+      ? ["Means are over the runs that did not diverge: they flatter methods that did."]
+      : []),
+    ...(unequal
+      ? ["Methods have unequal numbers of finished runs: comparisons use the seeds that both finished."]
+      : []),
+    ...faults,
+    ...list(setAside, "broken file was set aside", "broken files were set aside"),
+    ...(leftOut > 0 ? [`${formatCount(leftOut, "stored run")} of other settings left out.`] : []),
+    ...list(
+      edges.map((rate) =>
+        `${rate.optimizer}${rate.rank === null ? "" : ` r${rate.rank}`} on ${rate.task} (${
+          formatRate(rate.peak)
+        })`
+      ),
+      "chosen rate is at the edge of its grid, a wider one may hold a better",
+      "chosen rates are at the edge of their grids, wider ones may hold better",
+    ),
+    ...plan?.notes.map((note) => `${note}.`) ?? [],
+    ...(grid
+      ? ["Methods ran at several rates; each is shown at the one with the least validation loss."]
+      : []),
+    ...(grid && onValidation
+      ? [
+        "Scores are on the validation data that the rates were chosen on: optimistic, not for comparing methods.",
+      ]
+      : []),
+    ...(adapters.size > 1
+      ? [
+        `Runs were made on different adapters, their times can't be compared: ${
+          [...adapters].sort().join("; ")
+        }.`,
+      ]
+      : []),
+    ...(commits.size > 1 ? [`Runs were made by different commits: ${[...commits].sort().join(", ")}.`] : []),
+  ];
+}
+
+/** A run in a few words. */
+function nameOf(config: RunConfig): string {
+  const rank = rankOf(config.optimizer);
+  return `${config.task.id} ${config.optimizer.id}${rank === null ? "" : ` r${rank}`} at ${
+    formatRate(config.schedule.peak)
+  }, ` +
+    `seed ${config.seed}`;
+}
+
+function isOf(config: RunConfig, cell: Study["cells"][number]): boolean {
+  return config.task.id === cell.task.id && config.optimizer.id === cell.method.optimizer &&
+    rankOf(config.optimizer) === cell.rank;
+}
+
+function list(items: readonly string[], one: string, many: string): string[] {
+  if (items.length === 0) return [];
+  const shown = items.slice(0, 12).join("; ");
+  const more = items.length > 12 ? `; and ${items.length - 12} more` : "";
+  return [`${items.length} ${items.length === 1 ? one : many}: ${shown}${more}.`];
+}

@@ -1,0 +1,16 @@
+/** @file The registry: one line per chart, in the order of the report. */
+import type { Chart } from "../report.ts";
+import { discrepancyByStep } from "./discrepancy_by_step.ts";
+import { lossByRate } from "./loss_by_rate.ts";
+import { lossByStep } from "./loss_by_step.ts";
+import { scoreAgainstCost } from "./score_against_cost.ts";
+import { scoreByRank } from "./score_by_rank.ts";
+
+/** Every chart of a report. */
+export const charts: readonly Chart[] = [
+  scoreByRank,
+  lossByStep,
+  discrepancyByStep,
+  scoreAgainstCost,
+  lossByRate,
+];

@@ -1,0 +1,28 @@
+/** @file A report as Markdown. */
+import type { Report, Table } from "./report.ts";
+
+/** The whole report; charts are links to `charts/<id>.svg`. */
+export function toMarkdown(report: Report): string {
+  const parts = [
+    `# ${report.question}`,
+    ...report.answer.length > 0 ? [report.answer.map((sentence) => `- ${sentence}`).join("\n")] : [],
+    ...report.caveats.length > 0 ? [`## Caveats`, report.caveats.map((one) => `- ${one}`).join("\n")] : [],
+    ...report.charts.map(({ chart }) => `![${chart.title}](charts/${chart.id}.svg)\n\n${chart.caption}`),
+    ...report.tables.map(tableToMarkdown),
+    `## How it was made`,
+    [
+      ...report.environment.map(([name, value]) => `- ${name}: ${value}`),
+      ...report.command === null ? [] : [`- Made by: \`${report.command}\``],
+    ].join("\n"),
+  ];
+  return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
+}
+
+function tableToMarkdown(table: Table): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const rule = `| ${table.columns.map(() => "---").join(" | ")} |`;
+  return [`## ${table.title}`, "", table.note, "", line(table.columns), rule, ...table.rows.map(line)].join(
+    "\n",
+  );
+}

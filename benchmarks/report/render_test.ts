@@ -1,0 +1,68 @@
+import { assert, assertEquals } from "@std/assert";
+import { choose } from "../choose.ts";
+import { fakeRegistries } from "../fakes/registries.ts";
+import { fakeDone } from "../fakes/results.ts";
+import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
+import type { SweepSpec } from "../sweep.ts";
+import { charts } from "./charts/mod.ts";
+import { renderSvg } from "./render.ts";
+import { makeStudy } from "./study.ts";
+
+async function studyOf(spec: SweepSpec) {
+  const { runs } = await fakePlan(spec);
+  const results = await Promise.all(runs.map(({ config }) => fakeDone(config)));
+  return makeStudy(runs.map(({ config }) => config), results, choose("tune", results).rates, fakeRegistries);
+}
+
+const tuned: SweepSpec = {
+  ...fakeSweep,
+  optimizers: ["full", "lora", "lora-ga", "lora-pro"].map((id) => ({ id, peaks: [0.001, 0.004] })),
+};
+
+Deno.test("renderSvg() draws every chart, with every method in its legend", async () => {
+  const study = await studyOf(tuned);
+  for (const chart of charts) {
+    const svg = await renderSvg(chart.draw(study)!, chart.id);
+    assert(!/NaN|undefined|Infinity/.test(svg), `${chart.id} has numbers that aren't`);
+    for (const { label, optimizer } of study.methods) {
+      // Full fine-tuning has no factors, and so no bound to be held against.
+      if (chart.id === "discrepancy-by-step" && optimizer === "full") continue;
+      assert(svg.includes(label), `${chart.id} lacks ${label}`);
+    }
+  }
+});
+
+Deno.test("renderSvg() gives the same text for the same chart, and its own ids to each", async () => {
+  const study = await studyOf(tuned);
+  const idsOf = (svg: string) => [...svg.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!);
+  const all: string[] = [];
+  for (const chart of charts) {
+    const spec = chart.draw(study)!;
+    const svg = await renderSvg(spec, chart.id);
+    assertEquals(await renderSvg(spec, chart.id), svg);
+    all.push(...idsOf(svg));
+    const used = [...svg.matchAll(/url\(#([^)]+)\)/g)].map(([, id]) => id!);
+    assert(used.every((id) => idsOf(svg).includes(id)));
+  }
+  assertEquals(new Set(all).size, all.length);
+});
+
+Deno.test("charts draw one task, one rank, one seed and methods without ranks", async () => {
+  const small: SweepSpec[] = [
+    { ...fakeSweep, tasks: [fakeSweep.tasks[0]!], ranks: [2], seeds: [0] },
+    { ...fakeSweep, optimizers: [{ id: "full" }], seeds: [0] },
+    { ...fakeSweep, optimizers: [{ id: "lora" }], ranks: [8] },
+  ];
+  for (const spec of small) {
+    const study = await studyOf(spec);
+    for (const chart of charts) {
+      const drawn = chart.draw(study);
+      if (drawn) assert(!/NaN|undefined|Infinity/.test(await renderSvg(drawn, chart.id)), chart.id);
+    }
+  }
+});
+
+Deno.test("charts draw nothing from nothing", async () => {
+  const study = makeStudy((await fakePlan()).runs.map(({ config }) => config), [], [], fakeRegistries);
+  assertEquals(charts.map((chart) => chart.draw(study)), charts.map(() => null));
+});

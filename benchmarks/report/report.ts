@@ -1,0 +1,94 @@
+/** @file What a report is made of, and the contract of a chart. */
+import type { ChosenRate } from "../rates.ts";
+import type { RunResult } from "../../training/run.ts";
+
+/** A Vega-Lite v6 specification with its data inline. */
+export type VegaLiteSpec = { readonly $schema: string } & Readonly<Record<string, unknown>>;
+
+/** A run that ended with a score. */
+export type DoneRun = Extract<RunResult, { readonly status: "done" }>;
+
+/** A task as reports name it. */
+export interface TaskLabel {
+  readonly id: string;
+  /** e.g. "Shifted digits". */
+  readonly title: string;
+  /** e.g. "accuracy". */
+  readonly metric: string;
+  /** Expected score of guessing; null where the task is no longer known. */
+  readonly chance: number | null;
+}
+
+/** A method as reports name and draw it: the same everywhere. */
+export interface MethodLabel {
+  readonly key: string;
+  readonly optimizer: string;
+  /** e.g. "LoRA-GA (alpha/sqrt(r))". */
+  readonly label: string;
+  readonly color: string;
+  /** A Vega symbol, so that methods can be told apart without colour. */
+  readonly shape: string;
+  /** Lengths of dashes and gaps; [1, 0] is a solid line. */
+  readonly dash: readonly number[];
+}
+
+/** The runs of one method at one rank on one task, at the rate that speaks for it. */
+export interface Cell {
+  readonly task: TaskLabel;
+  readonly method: MethodLabel;
+  /** Null for methods without ranks. */
+  readonly rank: number | null;
+  readonly peak: number;
+  /** Finished runs, by seed. */
+  readonly runs: readonly DoneRun[];
+  /** Seeds whose runs diverged. */
+  readonly diverged: readonly number[];
+}
+
+/** Results in the order of reports: what tables and charts are made from. */
+export interface Study {
+  readonly tasks: readonly TaskLabel[];
+  readonly methods: readonly MethodLabel[];
+  /** Every rank, ascending. */
+  readonly ranks: readonly number[];
+  /** By task, rank (none first) and method. Cells without a finished run are there too. */
+  readonly cells: readonly Cell[];
+  /** How the rates in use were chosen; empty where they were stated. */
+  readonly rates: readonly ChosenRate[];
+}
+
+/** One chart of a report. A new chart is one file that exports one of these, and a registry line. */
+export interface Chart {
+  /** File name of the emitted specification, e.g. "score-by-rank". */
+  readonly id: string;
+  readonly title: string;
+  /** What a reader learns from it, in a sentence or two; the report's caption. */
+  readonly caption: string;
+  /** Pure. Null where the results hold nothing to show. */
+  draw(study: Study): VegaLiteSpec | null;
+}
+
+/** A table, ready to print. */
+export interface Table {
+  readonly title: string;
+  /** How to read it. */
+  readonly note: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** All that a report says. */
+export interface Report {
+  readonly name: string;
+  readonly question: string;
+  /** What was found, in sentences with numbers. */
+  readonly answer: readonly string[];
+  readonly charts: readonly { readonly chart: Chart; readonly spec: VegaLiteSpec }[];
+  readonly tables: readonly Table[];
+  /** Runs that are missing, failed or diverged, files that can't be used, rates at the edge: said out loud. */
+  readonly caveats: readonly string[];
+  /** Where and from what it was made. */
+  readonly environment: readonly (readonly [name: string, value: string])[];
+  /** What to type to make it again; null where nobody wrote it down. */
+  readonly command: string | null;
+}

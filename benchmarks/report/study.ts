@@ -1,0 +1,90 @@
+/** @file Sorts results into the cells that tables and charts are made from. */
+import type { Registries } from "../../training/configuration.ts";
+import type { RunConfig, RunResult } from "../../training/run.ts";
+import { labelMethods, methodKey, rankOf } from "../method.ts";
+import type { ChosenRate } from "../rates.ts";
+import type { Cell, DoneRun, MethodLabel, Study, TaskLabel } from "./report.ts";
+import { styleOf } from "./styles.ts";
+
+/**
+ * Sorts results by task, rank and method.
+ *
+ * @param configs the runs that the report is about, in their order, finished or not
+ * @param rates how rates were chosen; where a method was run at several, the chosen one speaks for it
+ */
+export function makeStudy(
+  configs: readonly RunConfig[],
+  results: readonly RunResult[],
+  rates: readonly ChosenRate[],
+  registries: Pick<Registries, "tasks" | "optimizers">,
+): Study {
+  const tasks = unique(configs.map((config) => config.task.id)).map((id) => labelTask(id, registries.tasks));
+  const methods = makeMethods(configs, registries);
+  const ranks = unique(configs.map((config) => rankOf(config.optimizer)))
+    .sort((a, b) => (a ?? 0) - (b ?? 0));
+  const cells = tasks.flatMap((task) =>
+    ranks.flatMap((rank) =>
+      methods.flatMap((method): Cell[] => {
+        const belongs = (config: RunConfig) =>
+          config.task.id === task.id && methodKey(config.optimizer) === method.key &&
+          rankOf(config.optimizer) === rank;
+        const peaks = unique(configs.filter(belongs).map((config) => config.schedule.peak)).sort((a, b) =>
+          a - b
+        );
+        if (peaks.length === 0) return [];
+        const peak = peaks.find((value) =>
+          rates.some((rate) =>
+            isFor(rate, task, method, rank) && rate.peak === value
+          )
+        ) ??
+          peaks[0]!;
+        const own = results.filter(({ config }) => belongs(config) && config.schedule.peak === peak)
+          .toSorted((a, b) => a.config.seed - b.config.seed);
+        return [{
+          task,
+          method,
+          rank,
+          peak,
+          runs: own.filter((result): result is DoneRun => result.status === "done"),
+          diverged: own.filter((result) => result.status === "diverged").map((result) => result.config.seed),
+        }];
+      })
+    )
+  );
+  return { tasks, methods, ranks: ranks.filter((rank) => rank !== null), cells, rates };
+}
+
+/** True where a chosen rate is that of a cell. */
+export function isFor(rate: ChosenRate, task: TaskLabel, method: MethodLabel, rank: number | null): boolean {
+  return rate.task === task.id && rate.rank === rank &&
+    methodKey({ id: rate.optimizer, options: rate.options }) === method.key;
+}
+
+function makeMethods(
+  configs: readonly RunConfig[],
+  registries: Pick<Registries, "optimizers">,
+): MethodLabel[] {
+  const labels = labelMethods(configs.map((config) => config.optimizer), registries.optimizers);
+  const known = Object.values(registries.optimizers).map((module) => module.id);
+  const place = (id: string) => known.includes(id) ? known.indexOf(id) : known.length;
+  const choices = new Map(configs.map((config) => [methodKey(config.optimizer), config.optimizer.id]));
+  const methods: MethodLabel[] = [];
+  for (const [key, optimizer] of [...choices].toSorted(([, a], [, b]) => place(a) - place(b))) {
+    methods.push({ key, optimizer, label: labels.get(key)!, ...styleOf(optimizer, methods) });
+  }
+  return methods;
+}
+
+function labelTask(id: string, tasks: Registries["tasks"]): TaskLabel {
+  const task = Object.values(tasks).find((known) => known.id === id);
+  return {
+    id,
+    title: task?.title ?? id,
+    metric: task?.metric.name ?? "score",
+    chance: task?.metric.chance ?? null,
+  };
+}
+
+function unique<T>(values: readonly T[]): T[] {
+  return [...new Set(values)];
+}

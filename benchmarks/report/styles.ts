@@ -1,0 +1,106 @@
+/** @file How reports look: one colour, shape and dash for each method, safe for colour-blind eyes. */
+import type { MethodLabel, Study, VegaLiteSpec } from "./report.ts";
+
+type Style = Pick<MethodLabel, "color" | "shape" | "dash">;
+
+/** Colours of Okabe and Ito (2008), yellow darkened so that it can be seen on white. */
+const styles: Readonly<Record<string, Style>> = {
+  full: { color: "#444444", shape: "cross", dash: [1, 0] },
+  lora: { color: "#0072B2", shape: "circle", dash: [1, 0] },
+  "lora-ga": { color: "#D55E00", shape: "square", dash: [7, 3] },
+  "lora-pro": { color: "#009E73", shape: "triangle-up", dash: [4, 2] },
+  rslora: { color: "#56B4E9", shape: "diamond", dash: [2, 2] },
+  "lora-plus": { color: "#CC79A7", shape: "triangle-down", dash: [8, 2, 2, 2] },
+  pissa: { color: "#E69F00", shape: "triangle-right", dash: [10, 4] },
+  dora: { color: "#8F8300", shape: "triangle-left", dash: [5, 5] },
+  adalora: { color: "#7B3294", shape: "stroke", dash: [1, 2] },
+};
+
+/** The style of a method's first variant is its own; further variants and unknown methods take what is free. */
+export function styleOf(optimizer: string, taken: readonly Style[]): Style {
+  const free = (style: Style) => !taken.some((other) => other.color === style.color);
+  const own = styles[optimizer];
+  if (own && free(own)) return own;
+  return Object.values(styles).toReversed().find(free) ?? { color: "#999999", shape: "circle", dash: [3, 3] };
+}
+
+/** The part of a Vega-Lite specification that all charts share. */
+export const theme = {
+  $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+  background: "white",
+  padding: 8,
+  config: {
+    font: "sans-serif",
+    view: { stroke: "#dddddd" },
+    axis: {
+      labelFontSize: 12,
+      titleFontSize: 13,
+      titleFontWeight: "normal",
+      gridColor: "#eeeeee",
+      labelColor: "#333333",
+    },
+    legend: { labelFontSize: 13, titleFontSize: 13, symbolSize: 90, labelLimit: 320 },
+    header: { labelFontSize: 14, labelFontWeight: "bold", titleFontSize: 13 },
+    title: { fontSize: 16, anchor: "start", offset: 12 },
+  },
+} as const;
+
+/** Scale domain and ranges that give every method its own look. The domain is the methods that a chart shows. */
+export function methodScales(study: Study, shown: ReadonlySet<string>) {
+  const methods = study.methods.filter((method) => shown.has(method.label));
+  const domain = methods.map((method) => method.label);
+  const legend = { orient: "bottom", title: null, columns: 4, symbolOpacity: 1, symbolStrokeWidth: 0.5 };
+  return {
+    color: {
+      field: "method",
+      type: "nominal",
+      scale: { domain, range: methods.map(({ color }) => color) },
+      legend,
+    },
+    shape: {
+      field: "method",
+      type: "nominal",
+      scale: { domain, range: methods.map(({ shape }) => shape) },
+      legend,
+    },
+    // The legend shows colours and shapes; a third mark in it would only make it harder to read.
+    strokeDash: {
+      field: "method",
+      type: "nominal",
+      scale: { domain, range: methods.map(({ dash }) => dash) },
+      legend: null,
+    },
+  };
+}
+
+/**
+ * One row a task, one column for each value of the field "column"; values need the field "task" too.
+ * The rows are charts of their own, so that panels side by side share their y axis and tasks don't.
+ */
+export function taskRows(
+  study: Study,
+  title: string,
+  values: readonly { readonly task: string }[],
+  columns: { readonly order: readonly string[]; readonly header?: unknown; readonly sharedX: boolean },
+  layer: readonly unknown[],
+): VegaLiteSpec {
+  return {
+    ...theme,
+    title,
+    vconcat: study.tasks.filter((task) => values.some((value) => value.task === task.id)).map((task) => ({
+      title: { text: task.title, fontSize: 14, anchor: "middle" },
+      data: { values: values.filter((value) => value.task === task.id) },
+      facet: {
+        column: {
+          field: "column",
+          type: "nominal",
+          title: null,
+          sort: columns.order,
+          header: columns.header ?? {},
+        },
+      },
+      resolve: { scale: { x: columns.sharedX ? "shared" : "independent", y: "shared" } },
+      spec: { width: 400, height: 220, layer },
+    })),
+  };
+}

@@ -1,0 +1,37 @@
+/** @file Each method against LoRA and against full fine-tuning. */
+import { formatDifference, formatInterval, formatRank } from "../format.ts";
+import type { Pair } from "../pairs.ts";
+import type { Table } from "../report.ts";
+
+/** Paired differences with verdicts. */
+export function comparisonsTable(pairs: readonly Pair[]): Table {
+  return {
+    title: "Comparisons",
+    note:
+      "Difference of scores on the same examples and seeds, with its 95% interval for new seeds and new examples. " +
+      "A tie is an interval that includes 0: no difference was shown, which is not the same as none. The intervals are " +
+      "not corrected for the number of comparisons.",
+    columns: [
+      "Task",
+      "Rank",
+      "Method",
+      "against",
+      "Difference",
+      "95% interval",
+      "Seeds",
+      "Examples",
+      "Verdict",
+    ],
+    rows: pairs.map(({ ours, theirs, comparison }) => [
+      ours.task.title,
+      formatRank(ours.rank),
+      ours.method.label,
+      theirs.method.label,
+      formatDifference(comparison.mean),
+      formatInterval(comparison.interval, formatDifference),
+      String(comparison.seeds),
+      String(comparison.examples),
+      comparison.verdict,
+    ]),
+  };
+}

@@ -1,0 +1,41 @@
+/** @file Which learning rates were chosen, from what. */
+import { mean } from "../../statistics.ts";
+import { formatNumber, formatRank, formatRate } from "../format.ts";
+import type { Study, Table } from "../report.ts";
+import { isFor } from "../study.ts";
+
+/** Chosen rates with the validation losses of the whole grid; null where rates were stated. */
+export function ratesTable(study: Study, from: string | null): Table | null {
+  const rows = study.rates.flatMap((rate) => {
+    const task = study.tasks.find(({ id }) => id === rate.task);
+    const method = study.methods.find((known) => task && isFor(rate, task, known, rate.rank));
+    if (!task || !method) return [];
+    const grid = rate.evidence.map(({ peak, validationLosses }) => {
+      const losses = validationLosses.filter((loss) => loss !== null);
+      const whole = losses.length === validationLosses.length;
+      return `${formatRate(peak)}: ${whole ? formatNumber(mean(losses)) : "diverged"}`;
+    });
+    const seeds = [...new Set(rate.evidence.flatMap((one) => one.seeds))].sort((a, b) => a - b);
+    return [[
+      task.title,
+      formatRank(rate.rank),
+      method.label,
+      formatRate(rate.peak),
+      rate.atEdge ? "yes" : "no",
+      grid.join(", "),
+      seeds.join(", "),
+    ]];
+  });
+  if (rows.length === 0) return null;
+  return {
+    title: "Learning rates",
+    note:
+      `Peak rates chosen for each task, rank and method by the least validation loss at the end of training` +
+      `${
+        from === null ? "" : ` in sweep "${from}"`
+      }. At the edge means that the best rate is the smallest or largest ` +
+      "that was tried: a wider grid may hold a better one.",
+    columns: ["Task", "Rank", "Method", "Chosen", "At the edge", "Validation loss by rate", "Seeds"],
+    rows,
+  };
+}

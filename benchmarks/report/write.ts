@@ -1,0 +1,83 @@
+/** @file Puts a report on disk. */
+import type { Registries } from "../../training/configuration.ts";
+import { prepareFolder, writeWhole } from "../files.ts";
+import { type Plan, readPlan } from "../plan.ts";
+import { openStore } from "../store.ts";
+import { UserError } from "../../training/user_error.ts";
+import { buildReport, reportedResults } from "./build.ts";
+import { charts } from "./charts/mod.ts";
+import { toCsv } from "./csv.ts";
+import { toHtml } from "./html.ts";
+import { toMarkdown } from "./markdown.ts";
+import { renderSvg } from "./render.ts";
+import type { Report } from "./report.ts";
+
+/** A report on disk. */
+export interface WrittenReport {
+  readonly report: Report;
+  /** Path of the page. */
+  readonly page: string;
+  /** Sentences about files that couldn't be used. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * Builds the report of an output folder from its JSON files and writes it to `<out>/report/`: `index.html`,
+ * `summary.md`, `results.csv`, and `charts/<id>.vl.json` and `.svg`.
+ *
+ * @throws {UserError} where the folder isn't there or can't be written
+ */
+export async function writeReport(
+  out: string,
+  registries: Pick<Registries, "tasks" | "optimizers">,
+): Promise<WrittenReport> {
+  const { plan, faults: planFaults } = await planOf(out);
+  const stored = await openStore(out).read();
+  const faults = [...planFaults, ...stored.faults.map((fault) => fault.sentence)];
+  if (!plan && stored.results.size === 0 && faults.length === 0) {
+    throw new UserError(`Cannot report on "${out}": there are no results in ${out}/runs`);
+  }
+  const results = [...stored.results.values()];
+  // Paths differ from machine to machine, and the report shouldn't.
+  const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));
+  const report = buildReport(
+    { plan, stored: results, faults: portable, setAside: stored.setAside },
+    registries,
+  );
+  const folder = `${out}/report`;
+  await prepareFolder(`${folder}/charts`);
+  // A chart that an earlier report had and this one hasn't would look like part of this one.
+  for (const { id } of charts) {
+    await Promise.all(
+      [`${id}.vl.json`, `${id}.svg`].map((name) => removeIfThere(`${folder}/charts/${name}`)),
+    );
+  }
+  const svgs: string[] = [];
+  for (const { chart, spec } of report.charts) {
+    const svg = await renderSvg(spec, chart.id);
+    svgs.push(svg);
+    await writeWhole(`${folder}/charts/${chart.id}.vl.json`, `${JSON.stringify(spec, null, 1)}\n`);
+    await writeWhole(`${folder}/charts/${chart.id}.svg`, `${svg}\n`);
+  }
+  await writeWhole(`${folder}/results.csv`, toCsv(reportedResults(plan, results)));
+  await writeWhole(`${folder}/summary.md`, toMarkdown(report));
+  await writeWhole(`${folder}/index.html`, toHtml(report, svgs));
+  return { report, page: `${folder}/index.html`, faults };
+}
+
+async function planOf(out: string): Promise<{ readonly plan: Plan | null; readonly faults: string[] }> {
+  try {
+    return { plan: await readPlan(out), faults: [] };
+  } catch (error) {
+    if (error instanceof UserError) return { plan: null, faults: [error.message] };
+    throw error;
+  }
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

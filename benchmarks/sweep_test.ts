@@ -1,0 +1,180 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { parseWith } from "../training/configuration.ts";
+import { canonicalJson } from "../training/run.ts";
+import { UserError } from "../training/user_error.ts";
+import { fakeRegistries } from "./fakes/registries.ts";
+import { fakeSweep } from "./fakes/sweep.ts";
+import type { ChosenRate, ChosenRates } from "./rates.ts";
+import { rankOf } from "./method.ts";
+import { expand, override, ratesNeeded, SweepSpec } from "./sweep.ts";
+import { listSweeps, readSweep } from "./sweep_files.ts";
+
+function chosenRate(change: Partial<ChosenRate>): ChosenRate {
+  return {
+    task: "digits",
+    model: "vit-tiny",
+    optimizer: "lora",
+    options: { alpha: 16, beta1: 0.9 },
+    rank: 2,
+    peak: 0.01,
+    atEdge: false,
+    steps: 40,
+    msPerStep: 50,
+    evidence: [{ peak: 0.01, seeds: [100], validationLosses: [0.5] }],
+    ...change,
+  };
+}
+
+function chosenRates(rates: ChosenRate[]): ChosenRates {
+  return {
+    schema: 1,
+    sweep: "tune",
+    environment: { adapter: "x", backend: "x", deno: "x", commit: "x" },
+    rates,
+  };
+}
+
+const tuned: SweepSpec = {
+  ...fakeSweep,
+  tasks: [fakeSweep.tasks[0]!],
+  optimizers: [{ id: "lora" }],
+  rates: { chosenBy: "tune" },
+};
+
+Deno.test("expand() drops equal runs: full fine-tuning runs once for all ranks", () => {
+  const { configs } = expand(fakeSweep, fakeRegistries);
+  // Two seeds, two tasks, three methods at two ranks and one without.
+  assertEquals(configs.length, 2 * 2 * (3 * 2 + 1));
+  assertEquals(new Set(configs.map(canonicalJson)).size, configs.length);
+  assertEquals(configs.filter((config) => config.optimizer.id === "full").length, 4);
+});
+
+Deno.test("expand() puts the seed outermost, then the task, then ranks and methods", () => {
+  const { configs } = expand(fakeSweep, fakeRegistries);
+  const order = configs.map((config) =>
+    `${config.seed} ${config.task.id} ${config.optimizer.id} ${rankOf(config.optimizer)}`
+  );
+  assertEquals(order.slice(0, 5), [
+    "0 digits full null",
+    "0 digits lora 2",
+    "0 digits lora-ga 2",
+    "0 digits lora-pro 2",
+    "0 digits lora 8",
+  ]);
+  assertEquals(order[7], "0 arithmetic full null");
+  assertEquals(order[14], "1 digits full null");
+});
+
+Deno.test("expand() lets a task change the base, and a method its options and rates", () => {
+  const { configs } = expand(
+    {
+      ...fakeSweep,
+      optimizers: [{ id: "lora", options: { alpha: 32 }, peaks: [0.1, 0.2] }],
+      ranks: [2],
+      seeds: [0],
+    },
+    fakeRegistries,
+  );
+  assertEquals(configs.map((config) => [config.task.id, config.steps, config.schedule.peak]), [
+    ["digits", 40, 0.1],
+    ["digits", 40, 0.2],
+    ["arithmetic", 60, 0.1],
+    ["arithmetic", 60, 0.2],
+  ]);
+  assertEquals(configs[0]!.optimizer.options, { alpha: 32, beta1: 0.9, rank: 2 });
+});
+
+Deno.test("expand() takes the rate that was chosen for the task, method and rank", () => {
+  const chosen = chosenRates([
+    chosenRate({}),
+    chosenRate({ rank: 8, peak: 0.02 }),
+    chosenRate({ task: "arithmetic" }),
+  ]);
+  const { configs, rates, notes } = expand(tuned, fakeRegistries, chosen);
+  assertEquals(configs.map((config) => config.schedule.peak), [0.01, 0.02, 0.01, 0.02]);
+  assertEquals(rates.length, 2);
+  assertEquals(notes, []);
+});
+
+Deno.test("expand() takes the nearest rank's rate where a rank was not tuned, and says so", () => {
+  const chosen = chosenRates([chosenRate({}), chosenRate({ rank: 8, peak: 0.02 })]);
+  const { configs, notes } = expand({ ...tuned, ranks: [6], seeds: [0] }, fakeRegistries, chosen);
+  assertEquals(configs[0]!.schedule.peak, 0.02);
+  assertEquals(notes, ["The rate of lora at rank 6 on digits was tuned at rank 8"]);
+});
+
+Deno.test("expand() says where rates were tuned with other options or steps", () => {
+  const chosen = chosenRates([chosenRate({ options: { alpha: 1, beta1: 0.9 }, steps: 99 })]);
+  const { notes } = expand({ ...tuned, ranks: [2], seeds: [0] }, fakeRegistries, chosen);
+  assertEquals(notes, [
+    "The rate of lora at rank 2 on digits was tuned with other options",
+    "The rate of lora at rank 2 on digits was tuned at 99 steps, not 40",
+  ]);
+});
+
+Deno.test("expand() refuses a method whose rate nobody stated or chose", () => {
+  const unstated = parseWith(SweepSpec, { ...fakeSweep, rates: undefined }, "x");
+  assertThrows(() => expand(unstated, fakeRegistries), UserError, 'Cannot find a learning rate for "lora"');
+  assertThrows(() => expand(tuned, fakeRegistries, chosenRates([])), UserError, "give --peaks");
+});
+
+Deno.test("expand() refuses a rank above what the sites have", () => {
+  assertThrows(
+    () => expand({ ...fakeSweep, ranks: [9] }, fakeRegistries),
+    UserError,
+    "rank is 9, 1 to 8 is needed",
+  );
+});
+
+Deno.test("override() takes a part of the sweep and scales what goes with the steps", () => {
+  const small = override(
+    fakeSweep,
+    { tasks: ["arithmetic"], optimizers: ["lora"], ranks: [4], seeds: [7], peaks: [0.5], steps: 6 },
+    fakeRegistries,
+  );
+  const { configs } = expand(small, fakeRegistries);
+  assertEquals(configs.length, 1);
+  const [config] = configs;
+  assertEquals([config!.steps, config!.validateEvery, config!.telemetryEvery], [6, 1, 1]);
+  assertEquals(config!.schedule, { kind: "cosine", peak: 0.5, warmup: 0, floor: 0 });
+  assertEquals([config!.seed, rankOf(config!.optimizer)], [7, 4]);
+});
+
+Deno.test("override() lets a method join that the sweep doesn't name", () => {
+  const joined = override(
+    { ...fakeSweep, optimizers: [{ id: "full" }] },
+    { optimizers: ["lora"] },
+    fakeRegistries,
+  );
+  assertEquals(joined.optimizers, [{ id: "lora" }]);
+});
+
+Deno.test("override() refuses names that nobody knows, and tasks that the sweep lacks", () => {
+  assertThrows(
+    () => override(fakeSweep, { tasks: ["x"] }, fakeRegistries),
+    UserError,
+    "known are digits, arithmetic",
+  );
+  assertThrows(
+    () => override(fakeSweep, { optimizers: ["x"] }, fakeRegistries),
+    UserError,
+    "known are full, lora",
+  );
+  assertThrows(
+    () => override(tuned, { tasks: ["arithmetic"] }, fakeRegistries),
+    UserError,
+    'Cannot find task "arithmetic" in sweep "fake": it has digits',
+  );
+});
+
+Deno.test("ratesNeeded() asks for no tuning where every rate is stated", () => {
+  assertEquals(ratesNeeded(tuned), "tune");
+  assertEquals(ratesNeeded(override(tuned, { peaks: [0.1] }, fakeRegistries)), null);
+  assertEquals(ratesNeeded(fakeSweep), null);
+});
+
+Deno.test("listSweeps() and readSweep() find every sweep that ships, each named like its file", async () => {
+  const ids = (await listSweeps()).map(({ id }) => id);
+  assert(["quick", "smoke", "tune"].every((id) => ids.includes(id)));
+  for (const id of ids) assertEquals((await readSweep(id)).name, id);
+});

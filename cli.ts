@@ -1,0 +1,382 @@
+/** @file The command line: reads arguments, calls benchmarks and training, prints. */
+import { parseArgs } from "@std/cli/parse-args";
+import { bench, type BenchOutcome, lookAhead, planBench } from "./benchmarks/bench.ts";
+import { formatDuration } from "./benchmarks/estimate.ts";
+import { isUserFault } from "./benchmarks/fault.ts";
+import { rankOf } from "./benchmarks/method.ts";
+import type { Plan } from "./benchmarks/plan.ts";
+import { createDisplay, nameRun, type TrainProgress } from "./benchmarks/progress.ts";
+import { writeReport } from "./benchmarks/report/write.ts";
+import type { Workshop } from "./benchmarks/runner.ts";
+import type { SweepOverrides } from "./benchmarks/sweep.ts";
+import { listSweeps } from "./benchmarks/sweep_files.ts";
+import type { Registries } from "./training/configuration.ts";
+import { lookup } from "./training/lookup.ts";
+import type { RunResult } from "./training/run.ts";
+import { UserError } from "./training/user_error.ts";
+
+const help = `Compares fine-tuning methods, and says what the difference is worth.
+
+  bench [sweep]       runs a sweep and writes its report; "quick" where none is named
+    --tasks a,b       only these tasks of the sweep
+    --optimizers a,b  only these methods
+    --ranks 2,8       at these ranks
+    --peaks 1e-3,2e-3 at each of these peak learning rates, instead of the chosen ones
+    --seeds 0,1       with these seeds
+    --steps N         for so many steps; warm-up, validation and telemetry scale along
+    --out DIR         where results and report go; results/<sweep> where none is named
+    --dry-run         lists the runs and an estimate, and runs nothing
+    --list            lists the known tasks, optimizers, models and sweeps
+    --json            prints one JSON object at the end; progress goes to stderr
+  report --out DIR    writes the report again, from the results in DIR alone
+    --json            prints one JSON object
+  pretrain <model>    makes a base checkpoint
+    --out PATH        where it goes; where the project ships it, if none is named
+  --help              prints this
+
+A sweep is a name from bench --list or the path of a JSON file. The same command goes on where it was stopped, and
+never repeats a finished run. Exit codes: 0 done, 1 a fault of ours, 2 something to mend in what was asked, 130 stopped.
+`;
+
+/** What the commands work with: real ones below, made-up ones in tests. */
+export interface Surroundings {
+  registries(): Promise<Registries>;
+  workshop(): Promise<Workshop<AsyncDisposable>>;
+  pretrain(
+    model: string,
+    options: { readonly out?: string; readonly onProgress: (progress: TrainProgress) => void },
+  ): Promise<unknown>;
+  /** Writes a line to stdout. */
+  print(line: string): void;
+  /** Writes a line to stderr. */
+  complain(line: string): void;
+}
+
+const real: Surroundings = {
+  // Loaded when needed: listing and reporting should not wait for the GPU's part of the program.
+  async registries() {
+    const [tasks, models, optimizers] = await Promise.all([
+      import("./tasks/mod.ts"),
+      import("./models/mod.ts"),
+      import("./optimizers/mod.ts"),
+    ]);
+    return { tasks: { ...tasks }, models: { ...models }, optimizers: { ...optimizers } };
+  },
+  async workshop() {
+    const [{ openGpu }, { train }] = await Promise.all([
+      import("./gpu/mod.ts"),
+      import("./training/train.ts"),
+    ]);
+    const { readEnvironment } = await import("./training/environment.ts");
+    return { open: openGpu, train, environment: readEnvironment };
+  },
+  async pretrain(model, options) {
+    const { pretrain } = await import("./training/pretrain.ts");
+    return await pretrain(model, options);
+  },
+  print: (line) => console.log(line),
+  complain: (line) => console.error(line),
+};
+
+/**
+ * Runs a command. Errors become one sentence on stderr.
+ *
+ * @param args as in `Deno.args`
+ * @returns the exit code
+ */
+export async function main(args: string[], surroundings: Surroundings = real): Promise<number> {
+  try {
+    return await dispatch(args, surroundings);
+  } catch (error) {
+    surroundings.complain(error instanceof Error ? error.message : String(error));
+    return isUserFault(error) ? 2 : 1;
+  }
+}
+
+async function dispatch(args: string[], surroundings: Surroundings): Promise<number> {
+  const [command, ...rest] = args;
+  if (command === undefined || command === "--help" || command === "-h" || command === "help") {
+    surroundings.print(help.trimEnd());
+    return 0;
+  }
+  const commands = { bench: benchCommand, report: reportCommand, pretrain: pretrainCommand };
+  if (!Object.hasOwn(commands, command)) {
+    throw new UserError(`Cannot find command "${command}": known are ${Object.keys(commands).join(", ")}`);
+  }
+  if (rest.includes("--help") || rest.includes("-h")) {
+    surroundings.print(help.trimEnd());
+    return 0;
+  }
+  return await commands[command as keyof typeof commands](rest, surroundings);
+}
+
+async function benchCommand(args: string[], surroundings: Surroundings): Promise<number> {
+  const { texts, flags, positional } = readArguments("bench", args, {
+    texts: ["tasks", "optimizers", "ranks", "peaks", "seeds", "steps", "out"],
+    flags: ["dry-run", "list", "json"],
+    positional: 1,
+  });
+  const registries = await surroundings.registries();
+  if (flags.has("list")) return await printList(registries, flags.has("json"), surroundings);
+  const overrides = readOverrides(texts);
+  const command = ["./run bench", ...args.map(quoteArgument)].join(" ");
+  const plan = await planBench({ sweep: positional[0] ?? "quick", overrides, command }, registries);
+  const out = texts.get("out") ?? `results/${plan.name}`;
+  if (flags.has("dry-run")) return await printOutlook(plan, out, flags.has("json"), surroundings);
+  for (const note of plan.notes) surroundings.complain(note);
+  const interruption = new AbortController();
+  const stop = () => interruption.abort();
+  Deno.addSignalListener("SIGINT", stop);
+  try {
+    const outcome = await bench(plan, out, {
+      registries,
+      workshop: await surroundings.workshop(),
+      display: createDisplay(flags.has("json") ? "stderr" : "stdout"),
+      signal: interruption.signal,
+      say: surroundings.complain,
+    });
+    return printOutcome(plan, out, outcome, flags.has("json"), surroundings);
+  } finally {
+    Deno.removeSignalListener("SIGINT", stop);
+  }
+}
+
+async function reportCommand(args: string[], surroundings: Surroundings): Promise<number> {
+  const { texts, flags } = readArguments("report", args, { texts: ["out"], flags: ["json"], positional: 0 });
+  const out = texts.get("out");
+  if (out === undefined) {
+    throw new UserError("Cannot report: --out DIR is needed, the folder that bench wrote to");
+  }
+  const { report, page, faults } = await writeReport(out, await surroundings.registries());
+  for (const fault of faults) surroundings.complain(fault);
+  if (flags.has("json")) {
+    surroundings.print(JSON.stringify({ out, report: page, answer: report.answer, caveats: report.caveats }));
+  } else {
+    for (const sentence of report.answer) surroundings.print(sentence);
+    surroundings.print(`Report: ${page}`);
+  }
+  return 0;
+}
+
+async function pretrainCommand(args: string[], surroundings: Surroundings): Promise<number> {
+  const { texts, positional } = readArguments("pretrain", args, { texts: ["out"], flags: [], positional: 1 });
+  const { models } = await surroundings.registries();
+  const [model] = positional;
+  const known = Object.values(models).map((entry) => entry.id).join(", ");
+  if (model === undefined) {
+    throw new UserError(`Cannot pretrain: the name of a model is needed, known are ${known}`);
+  }
+  lookup("model", models, model);
+  const out = texts.get("out");
+  let last = 0;
+  await surroundings.pretrain(model, {
+    ...(out === undefined ? {} : { out }),
+    onProgress({ step, steps, loss }) {
+      if (performance.now() - last < 5000 && step < steps) return;
+      last = performance.now();
+      surroundings.complain(
+        `${model}: step ${step} of ${steps}${loss === null ? "" : `, loss ${loss.toPrecision(3)}`}`,
+      );
+    },
+  });
+  surroundings.print(`Pretrained ${model}`);
+  return 0;
+}
+
+async function printList(registries: Registries, json: boolean, { print }: Surroundings): Promise<number> {
+  const { tasks, models, optimizers } = registries;
+  const known = {
+    tasks: Object.values(tasks).map(({ id, family, title }) => ({ id, family, title })),
+    optimizers: Object.values(optimizers).map(({ id, title }) => ({ id, title })),
+    models: Object.values(models).map(({ id, family, title }) => ({ id, family, title })),
+    sweeps: await listSweeps(),
+  };
+  if (json) {
+    print(JSON.stringify(known));
+    return 0;
+  }
+  for (const [kind, entries] of Object.entries(known)) {
+    print(`${kind}:`);
+    for (const entry of entries) {
+      print(`  ${entry.id.padEnd(14)} ${"title" in entry ? entry.title : entry.question}`);
+    }
+  }
+  return 0;
+}
+
+async function printOutlook(
+  plan: Plan,
+  out: string,
+  json: boolean,
+  { print }: Surroundings,
+): Promise<number> {
+  const { finished, estimateMs } = await lookAhead(plan, out);
+  if (json) {
+    const runs = plan.runs.map(({ id, config }) => ({ id, finished: finished.has(id), config }));
+    const counts = { total: runs.length, finished: finished.size, left: runs.length - finished.size };
+    print(JSON.stringify({ sweep: plan.name, out, counts, estimateMs, notes: plan.notes, runs }));
+    return 0;
+  }
+  for (const { id, config } of plan.runs) {
+    print(`${id}  ${nameRun(config)}, ${config.steps} steps${finished.has(id) ? " (stored)" : ""}`);
+  }
+  for (const note of plan.notes) print(note);
+  const time = estimateMs === null ? "nobody knows how long yet" : `about ${formatDuration(estimateMs)}`;
+  print(`${plan.runs.length} runs, ${plan.runs.length - finished.size} left to do: ${time}`);
+  return 0;
+}
+
+function printOutcome(
+  plan: Plan,
+  out: string,
+  outcome: BenchOutcome,
+  json: boolean,
+  { print, complain }: Surroundings,
+): number {
+  const { results, interrupted, page, chosen } = outcome;
+  const count = (status: RunResult["status"]) => results.filter((result) => result.status === status).length;
+  const counts = {
+    total: plan.runs.length,
+    done: count("done"),
+    diverged: count("diverged"),
+    failed: count("failed"),
+  };
+  const left = counts.total - counts.done - counts.diverged;
+  if (json) {
+    const runs = results.map((result) => ({
+      id: result.id,
+      status: result.status,
+      task: result.config.task.id,
+      optimizer: result.config.optimizer.id,
+      rank: rankOf(result.config.optimizer),
+      peak: result.config.schedule.peak,
+      seed: result.config.seed,
+      score: result.status === "done" ? result.outcome.score : null,
+    }));
+    print(
+      JSON.stringify({
+        sweep: plan.name,
+        out,
+        report: page,
+        chosen,
+        interrupted,
+        counts: { ...counts, left },
+        runs,
+      }),
+    );
+  }
+  if (interrupted) {
+    complain(
+      `Stopped: ${
+        counts.total - left
+      } of ${counts.total} runs are stored in ${out}, the same command goes on from there`,
+    );
+    return 130;
+  }
+  if (!json) {
+    if (chosen !== null) {
+      print(
+        `Chosen rates: ${chosen} (to ship them: cp ${chosen} benchmarks/sweeps/${plan.name}.chosen.json)`,
+      );
+    }
+    print(`Results: ${out}/runs (${counts.done} done, ${counts.diverged} diverged, ${counts.failed} failed)`);
+    print(`Report: ${page}`);
+  }
+  const failed = results.find((result) => result.status === "failed");
+  if (!failed) return 0;
+  complain(
+    `${counts.failed} of ${counts.total} runs failed, the same command tries them again. The first: ` +
+      `${nameRun(failed.config)}: ${failed.error}`,
+  );
+  return 1;
+}
+
+function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
+  const list = (name: string) => texts.get(name)?.split(",").map((item) => item.trim());
+  const numbers = (name: string, wanted: string, fits: (value: number) => boolean) =>
+    list(name)?.map((item) => {
+      const value = Number(item);
+      if (item === "" || !fits(value)) {
+        throw new UserError(`Cannot read --${name} "${texts.get(name)}": ${wanted}`);
+      }
+      return value;
+    });
+  const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least;
+  const [tasks, optimizers] = [list("tasks"), list("optimizers")];
+  const ranks = numbers("ranks", "whole numbers from 1 are needed, as in --ranks 2,8", whole(1));
+  const peaks = numbers(
+    "peaks",
+    "numbers above 0 are needed, as in --peaks 1e-3,2e-3",
+    (value) => Number.isFinite(value) && value > 0,
+  );
+  const seeds = numbers(
+    "seeds",
+    "whole numbers from 0 to 4294967295 are needed, as in --seeds 0,1",
+    (value) => whole(0)(value) && value <= 0xffffffff,
+  );
+  const steps = numbers("steps", "one whole number from 1 is needed", whole(1));
+  if (steps && steps.length !== 1) {
+    throw new UserError(`Cannot read --steps "${texts.get("steps")}": one number is needed`);
+  }
+  return {
+    ...(tasks && { tasks }),
+    ...(optimizers && { optimizers }),
+    ...(ranks && { ranks }),
+    ...(peaks && { peaks }),
+    ...(seeds && { seeds }),
+    ...(steps && { steps: steps[0]! }),
+  };
+}
+
+/** Reads the arguments of one command; refuses what it doesn't know, and options without their value. */
+function readArguments(
+  command: string,
+  args: string[],
+  known: {
+    readonly texts: readonly string[];
+    readonly flags: readonly string[];
+    readonly positional: number;
+  },
+): { texts: ReadonlyMap<string, string>; flags: ReadonlySet<string>; positional: readonly string[] } {
+  const parsed = parseArgs(args, {
+    string: [...known.texts, "_"],
+    boolean: [...known.flags],
+    collect: [...known.texts],
+    unknown(argument, key) {
+      if (key === undefined) return true;
+      const names = [...known.texts, ...known.flags].map((name) => `--${name}`).join(", ");
+      throw new UserError(`Cannot find option "${argument}" of ${command}: known are ${names}`);
+    },
+  });
+  const texts = new Map<string, string>();
+  for (const name of known.texts) {
+    const values = [parsed[name]].flat().filter((value) => value !== undefined).map(String);
+    if (values.some((value) => value === "")) {
+      throw new UserError(`Cannot read --${name}: a value is needed after it`);
+    }
+    // A repeated list goes on; of what isn't a list the last counts.
+    if (values.length > 0) {
+      texts.set(name, ["steps", "out"].includes(name) ? values.at(-1)! : values.join(","));
+    }
+  }
+  const positional = parsed._.map(String);
+  if (positional.length > known.positional) {
+    throw new UserError(
+      `Cannot read "${positional[known.positional]}": ${command} takes ${known.positional || "no"} name`,
+    );
+  }
+  return { texts, flags: new Set(known.flags.filter((name) => parsed[name] === true)), positional };
+}
+
+function quoteArgument(argument: string): string {
+  return /^[\w.,/=:-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}
+
+if (import.meta.main) {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    console.error(event.reason instanceof Error ? event.reason.message : String(event.reason));
+    Deno.exit(1);
+  });
+  Deno.exit(await main(Deno.args));
+}

@@ -1,0 +1,50 @@
+// Shortens a site's step of A so that rate |gA| is at most `limit` |A|; one workgroup a site.
+struct Uniforms {
+  rank: u32,
+  rate: f32,
+  limit: f32,
+}
+
+// One adapted linear map; places are in elements, counted from the batch's first.
+struct Site {
+  // Of A [rank, columns] and B [rows, rank].
+  a: u32,
+  b: u32,
+  // Of the moments [rows, columns].
+  moments: u32,
+  rows: u32,
+  columns: u32,
+  scale: f32,
+}
+
+@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read_write> adjusted_a: array<f32>;
+@group(0) @binding(3) var<uniform> u: Uniforms;
+
+var<workgroup> partial: array<vec2<f32>, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let site = sites[group.x];
+  let count = u.rank * site.columns;
+  var sums = vec2<f32>(0.0);
+  for (var i = lane; i < count; i += 64u) {
+    let step = adjusted_a[site.a + i];
+    let value = a[site.a + i];
+    sums += vec2(step * step, value * value);
+  }
+  partial[lane] = sums;
+  workgroupBarrier();
+  var total = vec2<f32>(0.0);
+  for (var l = 0u; l < 64u; l++) {
+    total += partial[l];
+  }
+  let length = u.rate * sqrt(total.x);
+  let most = u.limit * sqrt(total.y);
+  if (length > most) {
+    for (var i = lane; i < count; i += 64u) {
+      adjusted_a[site.a + i] *= most / length;
+    }
+  }
+}

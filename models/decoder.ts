@@ -1,0 +1,139 @@
+/** @file The Llama-like decoder: RMS norm, rotary position embedding, SwiGLU, grouped-query attention. */
+import { add, attention, mapRows, matmul, pickRows, rmsNorm, swiglu } from "../autodiff/mod.ts";
+import type { Parameter, Var } from "../autodiff/tape.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import type { DecoderBatch, Forward, LinearSite, Model } from "./model.ts";
+import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
+
+/** Sizes and constants of a decoder, named as in the text of the Llama papers. */
+export interface DecoderConfig {
+  readonly vocabulary: number;
+  readonly width: number;
+  readonly layers: number;
+  readonly heads: number;
+  /** Key-value heads; divides `heads`. */
+  readonly keyValueHeads: number;
+  /** Even. Usually width / heads, but checkpoints may say otherwise. */
+  readonly headSize: number;
+  /** Inner width of the feed-forward part. */
+  readonly hidden: number;
+  /** Longest sequence. */
+  readonly length: number;
+  readonly normEpsilon: number;
+  readonly ropeTheta: number;
+  /** Llama 3's slowing-down of low frequencies; absent in Llama 2. */
+  readonly ropeScaling?: RopeScaling;
+  /** True where the output layer is the embedding itself. */
+  readonly tiedHead: boolean;
+}
+
+/** Source: Llama 3.1's model code; the names are those of Hugging Face's `rope_scaling`. */
+export interface RopeScaling {
+  readonly factor: number;
+  readonly lowFrequencyFactor: number;
+  readonly highFrequencyFactor: number;
+  readonly originalLength: number;
+}
+
+/** Parameters of a decoder under their Hugging Face names. */
+export function decoderParameters(config: DecoderConfig): ParameterList {
+  const { vocabulary, width, layers, heads, keyValueHeads, headSize, hidden, tiedHead } = config;
+  const list = [{ name: "model.embed_tokens.weight", shape: [vocabulary, width] }];
+  for (let layer = 0; layer < layers; layer++) {
+    const name = (part: string) => `model.layers.${layer}.${part}.weight`;
+    list.push(
+      { name: name("input_layernorm"), shape: [width] },
+      { name: name("self_attn.q_proj"), shape: [heads * headSize, width] },
+      { name: name("self_attn.k_proj"), shape: [keyValueHeads * headSize, width] },
+      { name: name("self_attn.v_proj"), shape: [keyValueHeads * headSize, width] },
+      { name: name("self_attn.o_proj"), shape: [width, heads * headSize] },
+      { name: name("post_attention_layernorm"), shape: [width] },
+      { name: name("mlp.gate_proj"), shape: [hidden, width] },
+      { name: name("mlp.up_proj"), shape: [hidden, width] },
+      { name: name("mlp.down_proj"), shape: [width, hidden] },
+    );
+  }
+  list.push({ name: "model.norm.weight", shape: [width] });
+  if (!tiedHead) list.push({ name: "lm_head.weight", shape: [vocabulary, width] });
+  return list;
+}
+
+/** Builds a decoder on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. */
+export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSource): Model<DecoderBatch> {
+  const { width, heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
+  const parameters = loadParameters(gpu, decoderParameters(config), source);
+  const parameter = (name: string): Parameter => parameters.get(`${name}.weight`)!;
+  const site = (name: string): LinearSite => {
+    const weight = parameter(`model.${name}`);
+    return { name, weight, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
+  };
+  const blocks = Array.from({ length: layers }, (_, layer) => ({
+    inputNorm: parameter(`model.layers.${layer}.input_layernorm`),
+    q: site(`layers.${layer}.self_attn.q_proj`),
+    k: site(`layers.${layer}.self_attn.k_proj`),
+    v: site(`layers.${layer}.self_attn.v_proj`),
+    o: site(`layers.${layer}.self_attn.o_proj`),
+    outputNorm: parameter(`model.layers.${layer}.post_attention_layernorm`),
+    gate: site(`layers.${layer}.mlp.gate_proj`),
+    up: site(`layers.${layer}.mlp.up_proj`),
+    down: site(`layers.${layer}.mlp.down_proj`),
+  }));
+  const embedding = parameter("model.embed_tokens"), finalNorm = parameter("model.norm");
+  const head = config.tiedHead ? embedding : parameter("lm_head");
+  const angles = gpu.upload(rotaryAngles(config), "f32", [length, headSize / 2, 2], "rotary angles");
+
+  return {
+    family: "decoder",
+    parameters: [...parameters.values()],
+    sites: blocks.flatMap(({ q, k, v, o, gate, up, down }) => [q, k, v, o, gate, up, down]),
+    head: [],
+    logits(forward: Forward, batch: DecoderBatch): Var {
+      const { tape, linear } = forward;
+      const [, tokens] = batch.tokens.shape as [number, number];
+      if (tokens > length) throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
+      const shape = { length: tokens, heads, keyValueHeads, size: headSize, causal: true, scale: headSize ** -0.5, angles };
+
+      const chosen = pickRows(gpu, batch.tokens.data, config.vocabulary);
+      let x = mapRows(tape, tape.parameter(embedding), chosen);
+      for (const block of blocks) {
+        const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
+        const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
+        x = add(tape, x, linear(block.o, mixed));
+        const z = rmsNorm(tape, x, tape.parameter(block.outputNorm), epsilon);
+        x = add(tape, x, linear(block.down, swiglu(tape, linear(block.gate, z), linear(block.up, z))));
+      }
+      x = rmsNorm(tape, x, tape.parameter(finalNorm), epsilon);
+      return matmul(tape, x, tape.parameter(head), { transposeB: true });
+    },
+  };
+}
+
+/**
+ * (cosine, sine) of position · frequency for each pair of a head: `[length, headSize / 2, 2]`.
+ *
+ * Sources: Su et al., arXiv 2104.09864; the scaling of Llama 3.1.
+ */
+export function rotaryAngles(
+  config: Pick<DecoderConfig, "length" | "headSize" | "ropeTheta" | "ropeScaling">,
+): Float32Array<ArrayBuffer> {
+  const { length, headSize, ropeTheta, ropeScaling } = config;
+  const pairs = headSize / 2;
+  const out = new Float32Array(length * headSize);
+  for (let pair = 0; pair < pairs; pair++) {
+    let frequency = ropeTheta ** (-2 * pair / headSize);
+    if (ropeScaling) frequency = slowedDown(frequency, ropeScaling);
+    for (let position = 0; position < length; position++) {
+      const at = (position * pairs + pair) * 2;
+      out[at] = Math.cos(position * frequency);
+      out[at + 1] = Math.sin(position * frequency);
+    }
+  }
+  return out;
+}
+
+function slowedDown(frequency: number, scaling: RopeScaling): number {
+  const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalLength } = scaling;
+  const turns = originalLength * frequency / (2 * Math.PI);
+  const share = Math.min(1, Math.max(0, (turns - low) / (high - low)));
+  return share * frequency + (1 - share) * frequency / factor;
+}

@@ -1,0 +1,41 @@
+/** @file Full fine-tuning: every weight is trained. */
+import { matmul } from "../autodiff/mod.ts";
+import { adamwDefaults, createAdamw, refuseAdamw } from "./adamw.ts";
+import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
+
+/** What full fine-tuning trains. */
+const SCOPES = ["all", "sites"] as const;
+const defaults = { trains: "all", ...adamwDefaults };
+
+/**
+ * Full fine-tuning with AdamW. Option `trains`: "all" (default) trains every parameter of the model, as in the paper;
+ * "sites" only the weights that low-rank methods adapt, and the head. Source: Loshchilov and Hutter, arXiv 1711.05101.
+ */
+export const full: OptimizerModule<typeof defaults> = defineOptimizer({
+  id: "full",
+  title: "Full fine-tuning",
+  source: "https://arxiv.org/abs/1711.05101",
+  defaults,
+  refuse(options) {
+    if (!SCOPES.some((known) => known === options.trains)) {
+      return `trains is "${options.trains}", known are ${SCOPES.join(", ")}`;
+    }
+    return refuseAdamw(options);
+  },
+  describe: (options) => options.trains === "all" ? "" : "adapted sites only",
+  attach({ gpu, sites, parameters, head }, options) {
+    const trainable = options.trains === "all" ? parameters : [...sites.map((site) => site.weight), ...head];
+    using _ = gpu.countAs("state");
+    const adamw = createAdamw(gpu, trainable, options);
+    return Promise.resolve({
+      trainable,
+      state: adamw.state,
+      linear: (tape, site, x) => matmul(tape, x, tape.parameter(site.weight), { transposeB: true }),
+      step: (gradients, at) => adamw.step(gradients, at),
+      effectiveWeight: (site) => site.weight.value,
+      equivalentGradient: (site, gradients) => gradients.of(site.weight),
+      factors: () => null,
+      inspect: () => Promise.resolve({}),
+    });
+  },
+});

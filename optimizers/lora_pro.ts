@@ -1,0 +1,174 @@
+/** @file LoRA-Pro: factor gradients adjusted so that the equivalent gradient comes as near as possible to the full one. */
+import type { Gradients, Parameter } from "../autodiff/tape.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
+import {
+  type Damping,
+  descend,
+  type FactorGradients,
+  type FactorPair,
+  FactorPairs,
+  type Gauge,
+  MOST_RANK,
+  spanOf,
+  type Turned,
+} from "../kernels/mod.ts";
+import { createAdamw } from "./adamw.ts";
+import { attachLowRank, lowRankDefaults, type LowRankOptions, refuseLowRank, type Rule } from "./low_rank.ts";
+import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "./optimizer.ts";
+
+const MODES = ["full", "efficient", "sgd"] as const;
+const GAUGES = ["sylvester", "zero", "symmetric"] as const;
+
+const defaults = {
+  ...lowRankDefaults,
+  mode: "full",
+  gauge: "sylvester",
+  relativeDamping: 1e-6,
+  absoluteDamping: 0,
+  /** Largest |dA| / |A| of a step; 0 sets no limit. */
+  cap: 0,
+};
+type LoraProOptions = typeof defaults & LowRankOptions;
+
+/**
+ * LoRA-Pro. With s = alpha/r, dA and dB the raw gradients and P the projector on B's columns:
+ *
+ *     gA = (1/s²) (BᵀB)⁻¹ dA + X A,    gB = (1/s²) (I − P) dB (AAᵀ)⁻¹ − B X        (theorem 2.1)
+ *
+ * Option `mode`: "full" (default; algorithm 2) keeps Adam's moments of the equivalent gradient s (B gA + gB A), of
+ * W's size, and projects Adam's direction back by the same closed form; "efficient" keeps moments of gA and gB, of the
+ * factors' size; "sgd" (algorithm 1) follows gA and gB themselves. `gauge` chooses X: "sylvester" (default; theorem
+ * 2.3, closest to LoRA's own gradients), "zero", or "symmetric", X = −(1/2s²) (BᵀB)⁻¹ dA Aᵀ (AAᵀ)⁻¹, which shares the
+ * overlap equally (published code multiplies by AAᵀ there, which is another method under this name).
+ *
+ * Gram matrices get `relativeDamping` times their mean diagonal, and `absoluteDamping`, added to their diagonals. An
+ * absolute one biases the equivalent gradient while B is small; a relative one does not. Directions in which a factor
+ * vanishes are left out (a pseudo-inverse), so that B = 0 gives gA = 0 whenever it occurs. After a start at B = 0 the
+ * second step moves A by about half its norm whatever the learning rate; `cap` limits |dA| / |A| of a step.
+ * `weightDecay` shrinks both factors, in full mode by √(1 − rate · decay) each, so that s B A shrinks as under AdamW, in
+ * the other modes by 1 − rate · decay each; W stays as it is.
+ * The learning rate has the meaning that it has in full fine-tuning.
+ *
+ * Source: Wang et al., arXiv 2407.18242.
+ */
+export const loraPro: OptimizerModule<typeof defaults> = defineOptimizer({
+  id: "lora-pro",
+  title: "LoRA-Pro",
+  source: "https://arxiv.org/abs/2407.18242",
+  defaults,
+  refuse(options, sites) {
+    const { mode, gauge, relativeDamping, absoluteDamping, cap } = options;
+    if (!MODES.some((known) => known === mode)) return `mode is "${mode}", known are ${MODES.join(", ")}`;
+    if (!GAUGES.some((known) => known === gauge)) return `gauge is "${gauge}", known are ${GAUGES.join(", ")}`;
+    if (cap > 0 && mode === "efficient") return `cap is ${cap} in mode "efficient", whose steps Adam bounds: 0 is needed`;
+    for (const [name, value] of Object.entries({ relativeDamping, absoluteDamping, cap })) {
+      if (!(value >= 0 && Number.isFinite(value))) return `${name} is ${value}, 0 or more is needed`;
+    }
+    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MOST_RANK));
+  },
+  describe: ({ mode, gauge, scaling, cap }) =>
+    [scaling, mode, ...gauge === "sylvester" ? [] : [`X ${gauge}`], ...cap > 0 ? [`cap ${cap}`] : []].join(", "),
+  attach: (setup, options) => attachLowRank(setup, options, { rule: loraProRule }),
+});
+
+/** LoRA-Pro's rule for given factors, whatever their start: exported for methods that combine it with another start. */
+export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options: LoraProOptions): Rule {
+  const gauge = options.gauge as Gauge;
+  const damping: Damping = { relative: options.relativeDamping, absolute: options.absoluteDamping };
+  const m = options.mode === "full" ? weightMoments(gpu, factors, "m") : [];
+  const v = options.mode === "full" ? weightMoments(gpu, factors, "v") : [];
+  const adamw = options.mode === "efficient"
+    ? createAdamw(gpu, [...factors.map(({ a }) => a), ...factors.map(({ b }) => b)], options)
+    : null;
+  const moments = [...m, ...v].map((value): Parameter => ({ name: value.label, value }));
+
+  const pairs = factors.map(({ a, b, scale }, i): FactorPair => ({
+    a: a.value,
+    b: b.value,
+    scale,
+    ...m.length > 0 ? { m: m[i]!, v: v[i]! } : {},
+  }));
+  const batches = batchesOf(pairs).map((indices) => ({
+    pairs: new FactorPairs(gpu, indices.map((i) => pairs[i]!)),
+    factors: indices.map((i) => factors[i]!),
+  }));
+  const single = new Map(factors.map((pair, i) => [pair, new FactorPairs(gpu, [pairs[i]!])]));
+
+  return {
+    state: [...moments, ...adamw?.state ?? []],
+    adjust(pair, gradients) {
+      const alone = single.get(pair)!;
+      const factors = alone.decompose();
+      const turned = alone.adjustGradients(factors, gradientsOf([pair], gradients), "zero", damping);
+      const { a, b } = alone.turnBack(factors, turned);
+      return { a: partOf(a, pair.a, alone.flats.a), b: partOf(b, pair.b, alone.flats.b) };
+    },
+    step(gradients, { step, learningRate }) {
+      const { beta1, beta2, epsilon, cap, mode, weightDecay } = options;
+      const followed = new Map<Parameter, Tensor>();
+      for (const { pairs, factors } of batches) {
+        const decomposition = pairs.decompose(), raw = gradientsOf(factors, gradients);
+        let turned: Turned;
+        if (mode === "full") {
+          pairs.updateMoments(decomposition, pairs.adjustGradients(decomposition, raw, "zero", damping), beta1, beta2);
+          const direction = { correction1: 1 / (1 - beta1 ** step), correction2: 1 / (1 - beta2 ** step), epsilon };
+          turned = pairs.adjustDirection(decomposition, direction, gauge, damping);
+        } else {
+          turned = pairs.adjustGradients(decomposition, raw, gauge, damping);
+        }
+        const adjusted = pairs.turnBack(decomposition, turned);
+        if (adamw) {
+          for (const { a, b } of factors) {
+            followed.set(a, partOf(adjusted.a, a, pairs.flats.a)).set(b, partOf(adjusted.b, b, pairs.flats.b));
+          }
+        } else {
+          if (cap > 0) pairs.capSteps(adjusted, learningRate, cap);
+          const decay = 1 - learningRate * weightDecay, keep = mode === "full" ? Math.sqrt(decay) : decay;
+          descend(gpu, pairs.flats.a, adjusted.a, learningRate, keep);
+          descend(gpu, pairs.flats.b, adjusted.b, learningRate, keep);
+        }
+      }
+      adamw?.step({ of: (parameter) => followed.get(parameter)! }, { step, learningRate });
+    },
+  };
+}
+
+/** Where the gradients of some factors lie. @throws {Error} where they are not laid out as the factors are */
+function gradientsOf(factors: readonly Factors[], gradients: Gradients): FactorGradients {
+  const a = factors.map((pair) => pair.a), b = factors.map((pair) => pair.b);
+  const flat = spanOf([...a, ...b].map((parameter) => gradients.of(parameter)), "factor gradients");
+  const begin = (parameters: readonly Parameter[]) => {
+    const first = parameters[0]!, start = gradients.of(first).offset;
+    for (const parameter of parameters) {
+      if (gradients.of(parameter).offset - start !== parameter.value.offset - first.value.offset) {
+        throw new Error(`Cannot batch the gradients of "${first.name}" and "${parameter.name}": they are packed unlike the factors`);
+      }
+    }
+    return (start - flat.offset) / ELEMENT_BYTES;
+  };
+  return { flat, a: begin(a), b: begin(b) };
+}
+
+function weightMoments(gpu: Gpu, factors: readonly Factors[], kind: string): readonly Tensor[] {
+  const entries = factors.map(({ site }) => ({ label: `${site.name}.${kind}`, shape: [site.out, site.in] }));
+  return gpu.pack(entries, `moments ${kind}`).parts;
+}
+
+/** The adjusted gradient of one factor: it lies in `adjusted` where the factor lies in `flat`. */
+function partOf(adjusted: Tensor, { name, value }: Parameter, flat: Tensor): Tensor {
+  return { ...adjusted, offset: value.offset - flat.offset, shape: value.shape, label: `adjusted d ${name}` };
+}
+
+/** Indices of pairs that lie in the same buffers: one group, unless a pack was too large for one buffer. */
+function batchesOf(pairs: readonly FactorPair[]): readonly (readonly number[])[] {
+  const batches: number[][] = [];
+  pairs.forEach((pair, i) => {
+    const alike = batches.find(([first]) =>
+      (["a", "b", "m", "v"] as const).every((key) => pairs[first!]![key]?.buffer === pair[key]?.buffer)
+    );
+    if (alike) alike.push(i);
+    else batches.push([i]);
+  });
+  return batches;
+}

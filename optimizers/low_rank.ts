@@ -1,0 +1,145 @@
+/** @file The body that the LoRA family shares: W + s·B·A, with three exchangeable parts. */
+import { matmul } from "../autodiff/mod.ts";
+import type { Gradients, Parameter } from "../autodiff/tape.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import * as kernels from "../kernels/mod.ts";
+import type { LinearSite } from "../models/model.ts";
+import { adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
+import type { Factors, Optimizer, Options, Setup, StepInfo } from "./optimizer.ts";
+
+/** How s follows from alpha and the rank r. */
+export const SCALINGS = ["alpha/r", "alpha/sqrt(r)"] as const;
+
+/** Options that every member of the family has. */
+export const lowRankDefaults = { rank: 8, alpha: 16, scaling: "alpha/r", ...adamwDefaults };
+/** Options of a member of the family. */
+export type LowRankOptions = { rank: number; alpha: number; scaling: string } & AdamwOptions & Options;
+
+/** s of a rank. @throws {RangeError} where the scaling is unknown */
+export function scaleOf({ alpha, rank, scaling }: LowRankOptions): number {
+  if (scaling === "alpha/r") return alpha / rank;
+  if (scaling === "alpha/sqrt(r)") return alpha / Math.sqrt(rank);
+  throw new RangeError(`Cannot scale by "${scaling}": known are ${SCALINGS.join(", ")}`);
+}
+
+/** What is wrong with the family's options for these sites, in one sentence, or null. */
+export function refuseLowRank(
+  options: LowRankOptions,
+  sites: readonly { readonly name: string; readonly in: number; readonly out: number }[],
+  mostRank = (site: { readonly in: number; readonly out: number }) => Math.min(site.in, site.out),
+): string | null {
+  const { rank, alpha, scaling } = options;
+  if (!(Number.isInteger(rank) && rank >= 1)) return `rank is ${rank}, a whole number of 1 or more is needed`;
+  if (!(alpha > 0 && Number.isFinite(alpha))) return `alpha is ${alpha}, a positive number is needed`;
+  if (!SCALINGS.some((known) => known === scaling)) return `scaling is "${scaling}", known are ${SCALINGS.join(", ")}`;
+  const narrow = sites.find((site) => rank > mostRank(site));
+  if (narrow) {
+    return `rank is ${rank}, at most ${mostRank(narrow)} is possible at site "${narrow.name}" [${narrow.out}, ${narrow.in}]`;
+  }
+  return refuseAdamw(options);
+}
+
+/** How factor gradients change the factors. */
+export interface Rule {
+  readonly state: readonly Parameter[];
+  /** The factor gradients that the method acts on; plain LoRA returns them as they are. */
+  adjust(factors: Factors, gradients: Gradients): { readonly a: Tensor; readonly b: Tensor };
+  step(gradients: Gradients, at: StepInfo): void;
+}
+
+/** The parts in which members of the LoRA family differ; each has LoRA's own as its default. */
+export interface LowRankParts<O extends LowRankOptions> {
+  /** Fills A and B, and may take s·B·A out of the weight. */
+  initialize?: (setup: Setup, factors: readonly Factors[], options: O) => void | Promise<void>;
+  rule?: (setup: Setup, factors: readonly Factors[], options: O) => Rule;
+}
+
+/** A member of the LoRA family at work. All A lie side by side, and all B. */
+export async function attachLowRank<O extends LowRankOptions>(
+  setup: Setup,
+  options: O,
+  parts: LowRankParts<O> = {},
+): Promise<Optimizer> {
+  const { gpu, sites, head } = setup;
+  const factors = createFactors(gpu, sites, options.rank, scaleOf(options));
+  initializeA(setup, factors);
+  await parts.initialize?.(setup, factors, options);
+  using _ = gpu.countAs("state");
+  const rule = (parts.rule ?? adamwRule)(setup, factors, options);
+  const headRule = head.length > 0 ? createAdamw(gpu, head, options) : null;
+  const state = [...rule.state, ...headRule?.state ?? []];
+  const bySite = new Map(factors.map((pair) => [pair.site, pair]));
+  const factorsOf = (site: LinearSite): Factors => {
+    const pair = bySite.get(site);
+    if (!pair) throw new Error(`Cannot find factors of site "${site.name}": it is not adapted in this run`);
+    return pair;
+  };
+
+  return {
+    trainable: [...factors.map(({ a }) => a), ...factors.map(({ b }) => b), ...head],
+    state,
+    linear(tape, site, x) {
+      const { a, b, scale } = factorsOf(site);
+      const base = matmul(tape, x, tape.parameter(site.weight), { transposeB: true });
+      const inner = matmul(tape, x, tape.parameter(a), { transposeB: true });
+      return matmul(tape, inner, tape.parameter(b), { transposeB: true, scale, onto: base });
+    },
+    step(gradients, at) {
+      rule.step(gradients, at);
+      headRule?.step(gradients, at);
+    },
+    effectiveWeight(site) {
+      const { a, b, scale } = factorsOf(site);
+      const weight = gpu.empty(site.weight.value.shape, `${site.name} merged`);
+      gpu.copy(site.weight.value, weight);
+      return kernels.matmul(gpu, b.value, a.value, { scale, into: weight, accumulate: true });
+    },
+    equivalentGradient(site, gradients) {
+      const pair = factorsOf(site);
+      const out = gpu.empty(site.weight.value.shape, `${site.name} equivalent gradient`);
+      const adjusted = rule.adjust(pair, gradients);
+      kernels.matmul(gpu, pair.b.value, adjusted.a, { scale: pair.scale, into: out });
+      return kernels.matmul(gpu, adjusted.b, pair.a.value, { scale: pair.scale, into: out, accumulate: true });
+    },
+    factors: (site) => bySite.get(site) ?? null,
+    inspect: () => Promise.resolve({}),
+  };
+}
+
+/** A and B of every site: two packs, B zero. */
+function createFactors(gpu: Gpu, sites: readonly LinearSite[], rank: number, scale: number): Factors[] {
+  using _ = gpu.countAs("adapters");
+  const a = gpu.pack(sites.map((site) => ({ label: `${site.name}.A`, shape: [rank, site.in] })), "factors A").parts;
+  const b = gpu.pack(sites.map((site) => ({ label: `${site.name}.B`, shape: [site.out, rank] })), "factors B").parts;
+  return sites.map((site, i) => ({
+    site,
+    a: { name: a[i]!.label, value: a[i]! },
+    b: { name: b[i]!.label, value: b[i]! },
+    scale,
+  }));
+}
+
+/** A ~ U(−1/√in, 1/√in), as PEFT's kaiming_uniform(a = √5) gives; B stays 0. */
+function initializeA(setup: Setup, factors: readonly Factors[]): void {
+  for (const { site, a } of factors) {
+    const bound = 1 / Math.sqrt(site.in);
+    const values = setup.random.fork(a.name).uniform(a.value.shape[0]! * site.in, -bound, bound);
+    setup.gpu.write(a.value, values);
+  }
+}
+
+/** Takes s·B·A out of each weight, so that a start with B ≠ 0 leaves the effective weight as it was. */
+export function foldProductOut(gpu: Gpu, { site, a, b, scale }: Factors): void {
+  kernels.matmul(gpu, b.value, a.value, { scale: -scale, into: site.weight.value, accumulate: true });
+}
+
+/** LoRA's own rule: AdamW on the factors' gradients as they are. */
+function adamwRule(setup: Setup, factors: readonly Factors[], options: LowRankOptions): Rule {
+  const adamw = createAdamw(setup.gpu, [...factors.map(({ a }) => a), ...factors.map(({ b }) => b)], options);
+  return {
+    state: adamw.state,
+    adjust: ({ a, b }, gradients) => ({ a: gradients.of(a), b: gradients.of(b) }),
+    step: (gradients, at) => adamw.step(gradients, at),
+  };
+}

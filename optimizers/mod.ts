@@ -1,0 +1,8 @@
+/**
+ * The registry: one line per method. Everything exported here takes part in sweeps and in the contract test.
+ * @module
+ */
+export { full } from "./full.ts";
+export { lora } from "./lora.ts";
+export { loraGa } from "./lora_ga.ts";
+export { loraPro } from "./lora_pro.ts";

@@ -1,0 +1,295 @@
+/** @file The scripts `run` and `.ci/run`, on machines made of stubs: nothing is installed and no real Deno runs. */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+
+const repository = new URL("../", import.meta.url).pathname;
+
+/** What a pretended machine has. Every script gets `$STATE`, the folder of its traces. */
+interface Machine {
+  /** Version of the deno on the PATH, or null for none. */
+  readonly deno: string | null;
+  /** Scripts by command name: `npm`, `apt-get`, `sudo`, … */
+  readonly commands: Readonly<Record<string, string>>;
+  /** Whether the GPU answers from the start. */
+  readonly adapter: boolean;
+}
+
+const complete: Machine = { deno: "2.9.6", commands: {}, adapter: true };
+
+/** A deno that tells how it was called. It has an adapter once `$STATE/adapter` exists. */
+function fakeDeno(version: string): string {
+  return `
+case $1 in
+  -V) echo "deno ${version}" ;;
+  eval) echo probe >>"$STATE/log"; [ -e "$STATE/adapter" ] ;;
+  task) echo "cwd $PWD"; echo "backend \${DENO_WEBGPU_BACKEND-unset}"; for a; do echo "argument $a"; done; command -v deno ;;
+esac`;
+}
+
+const npmThatWorks = `
+echo "npm $*" >>"$STATE/log"
+bin="$3/node_modules/@deno/linux-x64-glibc"
+mkdir -p "$bin"; cp "$STATE/deno-for-npm" "$bin/deno"`;
+
+const aptThatWorks = `echo "apt-get $*" >>"$STATE/log"; [ "$1" = update ] || : >"$STATE/adapter"`;
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What the stubs wrote, a line each. */
+  readonly log: readonly string[];
+}
+
+/** Runs `run`, copied to `<folder>/project`, on a pretended machine. Calls with the same folder share their state. */
+async function run(
+  folder: string,
+  machine: Machine,
+  args: readonly string[],
+  options: { readonly from?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Outcome> {
+  const [bin, state, project] = [`${folder}/bin`, `${folder}/state`, `${folder}/project`];
+  await Deno.remove(bin, { recursive: true }).catch(() => {});
+  for (const path of [bin, state, `${project}/inner`]) await Deno.mkdir(path, { recursive: true });
+  await Deno.copyFile(`${repository}run`, `${project}/run`);
+  const script = (path: string, text: string) =>
+    Deno.writeTextFile(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  // The real ones, and nothing else of the real PATH.
+  for (const name of ["dirname", "mkdir", "cp"]) {
+    await script(`${bin}/${name}`, `PATH=/usr/bin:/bin; exec ${name} "$@"`);
+  }
+  await script(`${bin}/env`, 'exec /usr/bin/env "$@"');
+  const standard = { uname: "echo Linux", id: "echo 0", dpkg: "exit 1" };
+  for (const [name, text] of Object.entries({ ...standard, ...machine.commands })) {
+    await script(`${bin}/${name}`, text);
+  }
+  if (machine.deno !== null) await script(`${bin}/deno`, fakeDeno(machine.deno));
+  await script(`${state}/deno-for-npm`, fakeDeno("2.9.6"));
+  if (machine.adapter) await Deno.writeTextFile(`${state}/adapter`, "");
+
+  const variables = Object.entries({ PATH: bin, STATE: state, ...options.env });
+  const output = await new Deno.Command("sh", {
+    // Cleared in the shell: Deno would look for sh itself on the pretended PATH.
+    args: [
+      "-c",
+      'exec env -i "$@"',
+      "sh",
+      ...variables.map((pair) => pair.join("=")),
+      `${project}/run`,
+      ...args,
+    ],
+    cwd: options.from ?? project,
+    stdin: "null",
+  }).output();
+  const log = await Deno.readTextFile(`${state}/log`).catch(() => "");
+  await Deno.remove(`${state}/log`).catch(() => {});
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return {
+    code: output.code,
+    stdout: text(output.stdout),
+    stderr: text(output.stderr),
+    log: log.split("\n").filter((line) => line !== ""),
+  };
+}
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.realPath(await Deno.makeTempDir({ prefix: "run test " }));
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function argumentsOf({ stdout }: Outcome): string[] {
+  return [...stdout.matchAll(/^argument (.*)$/gm)].map(([, argument = ""]) => argument);
+}
+
+Deno.test("run passes a task and its arguments on, silently, where nothing is missing", () =>
+  inFolder(async (folder) => {
+    const outcome = await run(folder, complete, ["bench", "--note", "two  words", "", "*", "'"]);
+    assertEquals(outcome.code, 0);
+    assertEquals(outcome.stderr, "");
+    assertEquals(argumentsOf(outcome), ["task", "bench", "--note", "two  words", "", "*", "'"]);
+    assertStringIncludes(outcome.stdout, `cwd ${folder}/project\nbackend vulkan\n`);
+  }));
+
+Deno.test("run lists the tasks where it gets no argument, and looks for no adapter then", () =>
+  inFolder(async (folder) => {
+    const outcome = await run(folder, { ...complete, adapter: false }, []);
+    assertEquals([outcome.code, outcome.stderr, outcome.log], [0, "", []]);
+    assertEquals(argumentsOf(outcome), ["task"]);
+  }));
+
+Deno.test("run sets the Vulkan backend on Linux only, and leaves a choice that was made", () =>
+  inFolder(async (folder) => {
+    const mac = await run(folder, { ...complete, commands: { uname: "echo Darwin" } }, ["test"]);
+    assertStringIncludes(mac.stdout, "backend unset");
+    const chosen = await run(folder, complete, ["test"], { env: { DENO_WEBGPU_BACKEND: "gl" } });
+    assertStringIncludes(chosen.stdout, "backend gl");
+  }));
+
+Deno.test("run called from elsewhere makes explicitly relative paths and --out absolute, and nothing else", () =>
+  inFolder(async (folder) => {
+    const args = [
+      "bench",
+      "a.json",
+      "./b c.json",
+      "../d",
+      "--out",
+      "e",
+      "--out=f",
+      "--out=/g",
+      "--out",
+      "/h",
+      "--output",
+      "i",
+    ];
+    const inside = await run(folder, complete, args);
+    assertEquals(argumentsOf(inside), ["task", ...args]);
+    const from = `${folder}/project/inner`;
+    const elsewhere = await run(folder, complete, args, { from });
+    assertStringIncludes(elsewhere.stdout, `cwd ${folder}/project\n`);
+    assertEquals(argumentsOf(elsewhere), [
+      ...["task", "bench", "a.json", `${from}/./b c.json`, `${from}/../d`, "--out", `${from}/e`],
+      ...[`--out=${from}/f`, "--out=/g", "--out", "/h", "--output", "i"],
+    ]);
+  }));
+
+Deno.test("run installs the wanted Deno once, from npm, where there is none or another, and puts it on the PATH", () =>
+  inFolder(async (folder) => {
+    for (const deno of [null, "2.9.5", "2.9.60"]) {
+      await Deno.remove(`${folder}/project`, { recursive: true }).catch(() => {});
+      const machine = { ...complete, deno, commands: { npm: npmThatWorks } };
+      const first = await run(folder, machine, ["test"]);
+      assertMatch(first.stderr, /^run: installing Deno 2\.9\.6 from npm into \.deno\/, since .*\n$/);
+      assertEquals(first.log, [
+        "npm install --prefix .deno/2.9.6 --ignore-scripts --include=optional deno@2.9.6",
+        "probe",
+      ]);
+      assertStringIncludes(
+        first.stdout,
+        `${folder}/project/.deno/2.9.6/node_modules/@deno/linux-x64-glibc/deno\n`,
+      );
+      const second = await run(folder, machine, ["test"]);
+      assertEquals([second.code, second.stderr, second.log], [0, "", ["probe"]]);
+    }
+  }));
+
+Deno.test("run says what to install where there is neither the wanted Deno nor npm", () =>
+  inFolder(async (folder) => {
+    const outcome = await run(folder, { ...complete, deno: "1.46.3" }, ["test"]);
+    assertEquals([outcome.code, outcome.stdout], [1, ""]);
+    assertMatch(outcome.stderr, /^run: Deno 2\.9\.6 is needed: install it \(.*\), or npm.*\n$/);
+  }));
+
+Deno.test("run shows what npm said where it fails, or installs nothing that runs", () =>
+  inFolder(async (folder) => {
+    const failing = { ...complete, deno: null, commands: { npm: "echo E404 not there >&2; exit 1" } };
+    const failed = await run(folder, failing, ["test"]);
+    assertEquals([failed.code, failed.stdout], [1, ""]);
+    assertStringIncludes(
+      failed.stderr,
+      "npm could not install a Deno 2.9.6 that runs on this machine; it said: E404",
+    );
+    const useless = await run(folder, { ...failing, commands: { npm: "echo added 1 package" } }, ["test"]);
+    assertEquals([useless.code, useless.stdout], [1, ""]);
+    assertStringIncludes(useless.stderr, "it said: added 1 package");
+  }));
+
+Deno.test("run installs a Vulkan driver where no adapter answers: as root, or through sudo without a password", () =>
+  inFolder(async (folder) => {
+    const [update, install] = ["apt-get update", "apt-get install -y mesa-vulkan-drivers"] as const;
+    const machine = { ...complete, adapter: false, commands: { "apt-get": aptThatWorks } };
+    const asRoot = await run(folder, machine, ["test"]);
+    assertEquals(asRoot.code, 0);
+    assertEquals(asRoot.log, ["probe", update, install, "probe"]);
+    assertEquals(
+      asRoot.stderr,
+      "run: installing mesa-vulkan-drivers with apt-get, since no WebGPU adapter answers\n",
+    );
+    assertEquals(argumentsOf(asRoot), ["task", "test"]);
+
+    await Deno.remove(`${folder}/state/adapter`);
+    const sudo = `echo "sudo $1 $2" >>"$STATE/log"; shift; "$@"`;
+    const commands = { ...machine.commands, id: "echo 1000", sudo };
+    const asUser = await run(folder, { ...machine, commands }, ["test"]);
+    assertEquals(asUser.code, 0);
+    assertEquals(asUser.log, [
+      "probe",
+      "sudo -n true",
+      "sudo -n apt-get",
+      update,
+      "sudo -n env",
+      install,
+      "probe",
+    ]);
+  }));
+
+Deno.test("run says what to do, and still starts the task, where it cannot bring an adapter", () =>
+  inFolder(async (folder) => {
+    const apt = { "apt-get": aptThatWorks };
+    const cases: [Readonly<Record<string, string>>, string][] = [
+      [{}, "install your card's Vulkan driver, or Mesa's software one"],
+      [{ ...apt, id: "echo 1000" }, "as root, run apt-get update && apt-get install mesa-vulkan-drivers"],
+      [
+        { ...apt, id: "echo 1000", sudo: "echo a password is required >&2; exit 1" },
+        "as root, run apt-get update",
+      ],
+      [
+        { "apt-get": "echo no network >&2; exit 100" },
+        "could not install mesa-vulkan-drivers; it said: no network",
+      ],
+      [{ "apt-get": "exit 0" }, "is installed now, but still no WebGPU adapter answers"],
+      [{ ...apt, dpkg: "exit 0" }, "is installed: check VK_DRIVER_FILES and VK_ICD_FILENAMES"],
+    ];
+    for (const [commands, part] of cases) {
+      const outcome = await run(folder, { ...complete, adapter: false, commands }, ["report"]);
+      assertStringIncludes(outcome.stderr, part);
+      assertEquals([outcome.code, argumentsOf(outcome)], [0, ["task", "report"]]);
+    }
+  }));
+
+/** Runs `.ci/run` on a project whose `run` prints a text and exits with a code. */
+async function ci(folder: string, printed: string, code: number): Promise<{ code: number; lines: string[] }> {
+  await Deno.mkdir(`${folder}/.ci`, { recursive: true });
+  await Deno.copyFile(`${repository}.ci/run`, `${folder}/.ci/run`);
+  await Deno.writeTextFile(`${folder}/printed`, printed);
+  await Deno.writeTextFile(
+    `${folder}/run`,
+    `#!/bin/sh\n[ "$*" = test ] && [ "$NO_COLOR" = 1 ] && cat printed; exit ${code}\n`,
+    { mode: 0o755 },
+  );
+  const output = await new Deno.Command("sh", {
+    args: ["-c", 'exec bash "$0/.ci/run" 2>&1', folder],
+    cwd: "/",
+    stdin: "null",
+  }).output();
+  return { code: output.code, lines: new TextDecoder().decode(output.stdout).trimEnd().split("\n") };
+}
+
+Deno.test(".ci/run shows the output of the tests and counts them in its last line", () =>
+  inFolder(async (folder) => {
+    const plain = await ci(folder, "running\n\nok | 123 passed | 0 failed (2s)\n\n", 0);
+    assertEquals(plain.code, 0);
+    assertEquals([plain.lines[0], plain.lines.at(-1)], ["running", "123 passed, 0 failed"]);
+    const more = await ci(
+      folder,
+      "ok | 3 passed (2 steps) | 0 failed | 2 ignored | 4 filtered out (1m3s)\n",
+      0,
+    );
+    assertEquals([more.code, more.lines.at(-1)], [0, "3 passed, 0 failed"]);
+    const two = await ci(folder, "ok | 9 passed | 0 failed (1s)\nok | 2 passed | 0 failed (1s)\n", 0);
+    assertEquals([two.code, two.lines.at(-1)], [0, "2 passed, 0 failed"]);
+  }));
+
+Deno.test(".ci/run fails where a test failed, none ran, the tests' exit code is not 0 or no summary is there", () =>
+  inFolder(async (folder) => {
+    const failed = await ci(folder, "FAILED | 7 passed (1 step) | 12 failed (3 steps) (2s)\n", 1);
+    assertEquals([failed.code, failed.lines.at(-1)], [1, "7 passed, 12 failed"]);
+    assertEquals((await ci(folder, "FAILED | 7 passed | 1 failed (2s)\n", 0)).code, 1);
+    assertEquals((await ci(folder, "ok | 7 passed | 0 failed (2s)\n", 1)).code, 1);
+    assertEquals((await ci(folder, "ok | 0 passed | 0 failed (2s)\n", 0)).code, 1);
+    const broken = await ci(folder, "error: Type checking failed.\n", 1);
+    assertEquals([broken.code, broken.lines.at(-1)], [1, "No summary of deno test was found (exit code 1)"]);
+    assertEquals((await ci(folder, "", 0)).code, 1);
+  }));

@@ -1,0 +1,120 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { z } from "zod";
+import { fakeRegistries } from "../benchmarks/fakes/registries.ts";
+import { completeConfig, matchSites, parseWith } from "./configuration.ts";
+import { canonicalJson } from "./run.ts";
+import { UserError } from "./user_error.ts";
+
+const config = {
+  schema: 1,
+  task: { id: "digits", trainExamples: 8, validationExamples: 4, testExamples: 4 },
+  model: { id: "vit-tiny" },
+  sites: ["*"],
+  optimizer: { id: "lora", options: { rank: 4 } },
+  steps: 10,
+  batchSize: 4,
+  accumulate: 1,
+  schedule: { kind: "cosine", peak: 0.001, warmup: 1, floor: 0 },
+  clip: 1,
+  validateEvery: 5,
+  telemetryEvery: 5,
+  scoreOn: "test",
+  seed: 0,
+};
+
+function refused(change: Record<string, unknown>, sentence: string): void {
+  assertThrows(() => completeConfig({ ...config, ...change }, fakeRegistries, "x.json"), UserError, sentence);
+}
+
+Deno.test("completeConfig() fills in defaults, so that saying them changes nothing", () => {
+  const short = completeConfig(config, fakeRegistries);
+  const long = completeConfig(
+    { ...config, optimizer: { id: "lora", options: { beta1: 0.9, rank: 4, alpha: 16 } } },
+    fakeRegistries,
+  );
+  assertEquals(short.optimizer.options, { alpha: 16, beta1: 0.9, rank: 4 });
+  assertEquals(canonicalJson(short), canonicalJson(long));
+});
+
+Deno.test("completeConfig() refuses unknown names with the known ones", () => {
+  refused(
+    { task: { ...config.task, id: "digit" } },
+    'Cannot find task "digit": known are digits, arithmetic',
+  );
+  refused({ model: { id: "vit" } }, 'Cannot find model "vit": known are vit-tiny, decoder-tiny');
+  refused(
+    { optimizer: { id: "lora-por", options: {} } },
+    'Cannot find optimizer "lora-por": known are full, lora, lora-ga, lora-pro',
+  );
+  refused(
+    { optimizer: { id: "lora", options: { rnak: 4 } } },
+    'Cannot find option "rnak" of "lora": known are alpha, beta1, rank',
+  );
+  refused({ optimizer: { id: "lora", options: { constructor: 4 } } }, 'Cannot find option "constructor"');
+});
+
+Deno.test("completeConfig() refuses options of the wrong type", () => {
+  refused(
+    { optimizer: { id: "lora", options: { rank: "eight" } } },
+    'Cannot read option "rank" of "lora": "eight" is a string, a number is needed',
+  );
+  refused({ optimizer: { id: "lora-pro", options: { symmetric: 1 } } }, "1 is a number, a boolean is needed");
+});
+
+Deno.test("completeConfig() refuses what the method refuses", () => {
+  refused({ optimizer: { id: "lora", options: { rank: 0 } } }, "rank is 0, 1 to 8 is needed");
+  refused({ optimizer: { id: "lora", options: { rank: 9 } } }, "rank is 9, 1 to 8 is needed");
+});
+
+Deno.test("completeConfig() refuses a model of another family than the task's", () => {
+  refused({ model: { id: "decoder-tiny" } }, 'Cannot train model "decoder-tiny" on task "digits"');
+});
+
+Deno.test("completeConfig() names the file, the field and the value of what is out of range", () => {
+  refused(
+    { schedule: { ...config.schedule, peak: -0.1 } },
+    'Cannot read x.json: field "schedule.peak" is -0.1, needed is >0',
+  );
+  refused({ steps: "ten" }, 'field "steps" is "ten", needed is a value of type number');
+  refused({ steps: undefined }, 'field "steps" is missing');
+  refused({ scoreOn: "train" }, 'field "scoreOn" is "train", one of "validation", "test" is needed');
+  refused({ clap: 1 }, 'field "clap" is unknown, known are schema, task, model');
+  refused(
+    { task: { ...config.task, name: "x" } },
+    'field "name" of "task" is unknown, known are id, trainExamples',
+  );
+});
+
+Deno.test("matchSites() takes wildcards, keeps the sites' order and takes each once", () => {
+  const sites = ["a.0.q", "a.0.k", "a.1.q", "b+0.q"].map((name) => ({ name }));
+  assertEquals(matchSites(["*.q", "a.0.*"], sites).map(({ name }) => name), [
+    "a.0.q",
+    "a.0.k",
+    "a.1.q",
+    "b+0.q",
+  ]);
+  assertEquals(matchSites(["b+0.q"], sites).map(({ name }) => name), ["b+0.q"]);
+});
+
+Deno.test("matchSites() refuses a pattern that matches nothing: a dot is no wildcard", () => {
+  assertThrows(
+    () => matchSites(["*", "a.0.z"], [{ name: "a.0.q" }]),
+    UserError,
+    'a site like "a.0.z": known are a.0.q',
+  );
+  assertThrows(() => matchSites(["a.q"], [{ name: "axq" }]), UserError);
+});
+
+Deno.test("parseWith() says what a union would take", () => {
+  const schema = z.strictObject({
+    rates: z.union([z.strictObject({ shared: z.number() }), z.literal("tuned")]),
+  });
+  assertThrows(() => parseWith(schema, { rates: 3 }, "y"), UserError, 'Cannot read y: field "rates" is 3');
+});
+
+Deno.test("parseWith() survives values that are nothing like the schema", () => {
+  const schema = z.strictObject({ a: z.array(z.strictObject({ b: z.number() })) });
+  for (const value of [null, 3, "x", [], { a: {} }, { a: [null] }, { a: [{ b: 1, c: 2 }] }]) {
+    assertThrows(() => parseWith(schema, value, "y"), UserError, "Cannot read y");
+  }
+});
