@@ -5,7 +5,7 @@ import { formatDuration } from "./benchmarks/estimate.ts";
 import { isUserFault } from "./benchmarks/fault.ts";
 import { rankOf } from "./benchmarks/method.ts";
 import type { Plan } from "./benchmarks/plan.ts";
-import { createDisplay, nameRun, type TrainProgress } from "./benchmarks/progress.ts";
+import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/progress.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/runner.ts";
 import type { SweepOverrides } from "./benchmarks/sweep.ts";
@@ -46,6 +46,8 @@ export interface Surroundings {
     model: string,
     options: { readonly out?: string; readonly onProgress: (progress: TrainProgress) => void },
   ): Promise<unknown>;
+  /** Shows a sweep at work. */
+  display(to: "stdout" | "stderr"): Display;
   /** Writes a line to stdout. */
   print(line: string): void;
   /** Writes a line to stderr. */
@@ -67,13 +69,14 @@ const real: Surroundings = {
       import("./gpu/mod.ts"),
       import("./training/train.ts"),
     ]);
-    const { readEnvironment } = await import("./training/environment.ts");
-    return { open: openGpu, train, environment: readEnvironment };
+    const { environmentOf } = await import("./training/environment.ts");
+    return { open: openGpu, train, environment: environmentOf };
   },
   async pretrain(model, options) {
     const { pretrain } = await import("./training/pretrain.ts");
     return await pretrain(model, options);
   },
+  display: createDisplay,
   print: (line) => console.log(line),
   complain: (line) => console.error(line),
 };
@@ -131,7 +134,7 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
     const outcome = await bench(plan, out, {
       registries,
       workshop: await surroundings.workshop(),
-      display: createDisplay(flags.has("json") ? "stderr" : "stdout"),
+      display: surroundings.display(flags.has("json") ? "stderr" : "stdout"),
       signal: interruption.signal,
       say: surroundings.complain,
     });

@@ -2,22 +2,22 @@
 import { mean, type Verdict } from "../statistics.ts";
 import { formatCount, formatDifference, formatNumber } from "./format.ts";
 import { baselines, type Pair } from "./pairs.ts";
-import type { Cell, MethodLabel, Study } from "./report.ts";
+import type { Cell, Study } from "./report.ts";
 import { stepRatio } from "./tables/costs.ts";
 import { meanDiscrepancy } from "./tables/discrepancies.ts";
 
-/** The answer, a sentence or two an entry. */
+/** The answer: the verdicts first, then what they weigh, then the numbers behind them. A paragraph an entry. */
 export function answer(study: Study, pairs: readonly Pair[]): string[] {
   if (study.cells.every((cell) => cell.runs.length === 0)) {
     return ["No run has finished: there is nothing to say yet."];
   }
   return [
-    ...study.tasks.map((task) => scoresOf(study, task)),
     ...baselines.flatMap((id) => verdictsAgainst(study, pairs, id)),
+    evidence(study, pairs),
+    ...study.tasks.map((task) => scoresOf(study, task)),
     ...discrepancySentence(study),
     ...stepSentence(study),
-    evidence(study, pairs),
-  ].filter((sentence) => sentence !== "");
+  ];
 }
 
 function scoresOf(study: Study, task: Study["tasks"][number]): string {
@@ -34,23 +34,22 @@ function scoresOf(study: Study, task: Study["tasks"][number]): string {
 }
 
 function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: string): string[] {
-  return study.methods.flatMap((method: MethodLabel) => {
-    const own = pairs.filter((pair) =>
-      pair.ours.method === method && pair.theirs.method.optimizer === baseline
-    );
+  const against = pairs.filter((pair) => pair.theirs.method.optimizer === baseline);
+  const parts = study.methods.flatMap((method) => {
+    const own = against.filter((pair) => pair.ours.method === method);
     if (own.length === 0) return [];
     const count = (verdict: Verdict) => own.filter((pair) => pair.comparison.verdict === verdict).length;
+    const counts = [["better", count("better")], ["tied", count("tie")], ["worse", count("worse")]] as const;
+    const verdicts = counts.filter(([, n]) => n > 0).map(([name, n]) => `${name} in ${n}`).join(", ");
     const differences = own.map((pair) => pair.comparison.mean);
-    const range = own.length === 1
-      ? formatDifference(differences[0]!)
-      : `${formatDifference(Math.min(...differences))} to ${formatDifference(Math.max(...differences))}`;
     return [
-      `${method.label} against ${own[0]!.theirs.method.label}: better in ${count("better")}, tied in ${
-        count("tie")
-      }, ` +
-      `worse in ${count("worse")} of ${formatCount(own.length, "comparison")} (differences ${range}).`,
+      `${method.label} ${verdicts} of ${own.length} (difference ${
+        formatRange(differences, formatDifference)
+      })`,
     ];
   });
+  const [first] = against;
+  return first ? [`Against ${first.theirs.method.label}: ${parts.join("; ")}.`] : [];
 }
 
 function discrepancySentence(study: Study): string[] {
@@ -66,17 +65,12 @@ function discrepancySentence(study: Study): string[] {
 }
 
 function stepSentence(study: Study): string[] {
-  return study.methods.filter((method) => method.optimizer !== "lora").flatMap((method) => {
+  const parts = study.methods.filter((method) => method.optimizer !== "lora").flatMap((method) => {
     const ratios = study.cells.filter((cell) => cell.method === method).map((cell) => stepRatio(study, cell))
       .filter((ratio) => ratio !== null);
-    if (ratios.length === 0) return [];
-    const low = Math.min(...ratios).toFixed(2), high = Math.max(...ratios).toFixed(2);
-    return [
-      `A step of ${method.label} takes ${
-        low === high ? low : `${low} to ${high}`
-      } times as long as one of LoRA.`,
-    ];
+    return ratios.length > 0 ? [`${method.label} ${formatRange(ratios, (ratio) => ratio.toFixed(2))}`] : [];
   });
+  return parts.length > 0 ? [`Time of a step over that of LoRA: ${parts.join(", ")}.`] : [];
 }
 
 function evidence(study: Study, pairs: readonly Pair[]): string {
@@ -89,11 +83,16 @@ function evidence(study: Study, pairs: readonly Pair[]): string {
     ? "weak evidence about other seeds"
     : "some evidence about other seeds";
   const corrected = pairs.length > 1
-    ? ` With ${pairs.length} comparisons at 95%, one in twenty would look like a difference where there is none.`
+    ? ` Of ${pairs.length} comparisons at 95%, one in twenty may look like a difference where there is none.`
     : "";
   return `${n}: ${weight}.${corrected}`;
 }
 
 function scoreOf(cell: Cell): number {
   return mean(cell.runs.map((run) => run.outcome.score));
+}
+
+function formatRange(values: readonly number[], write: (value: number) => string): string {
+  const low = write(Math.min(...values)), high = write(Math.max(...values));
+  return low === high ? low : `${low} to ${high}`;
 }

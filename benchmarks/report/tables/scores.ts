@@ -1,5 +1,6 @@
 /** @file The scores of all methods. */
-import { estimate } from "../../statistics.ts";
+import { createRandom } from "../../../numerics/random.ts";
+import { bootstrapInterval, estimate, meanByExample } from "../../statistics.ts";
 import { formatInterval, formatNumber, formatRank, formatRate } from "../format.ts";
 import type { Study, Table } from "../report.ts";
 
@@ -27,13 +28,15 @@ export function scoresTable(study: Study): Table {
       const start = [title, formatRank(rank), label, formatRate(peak)];
       const lost = diverged.length > 0 ? ` (${diverged.length} diverged)` : "";
       if (runs.length === 0) return [...start, "—", "—", "—", "—", `0${lost}`, "—"];
-      const found = estimate(runs.map((run) => run.outcome.scores));
+      const scores = runs.map((run) => run.outcome.scores);
+      const found = estimate(scores);
+      const resampled = bootstrapInterval(meanByExample(scores), createRandom(0).fork("bootstrap"));
       return [
         ...start,
         formatNumber(found.mean),
         formatInterval(found.interval),
         formatInterval(found.overSeeds),
-        formatInterval(found.overExamples),
+        formatInterval(resampled),
         `${found.seeds}${lost}`,
         String(found.examples),
       ];

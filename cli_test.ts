@@ -1,0 +1,257 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { main, type Surroundings } from "./cli.ts";
+import { RunConfig, RunResult } from "./training/run.ts";
+import { fakeRegistries } from "./benchmarks/fakes/registries.ts";
+import { fakeDone, fakeEnvironment } from "./benchmarks/fakes/results.ts";
+import { createLines } from "./benchmarks/progress.ts";
+import { fakeSweep } from "./benchmarks/fakes/sweep.ts";
+
+/** A folder with a sweep's file in it, and a command line whose GPU and training are made up. */
+async function inFolder(
+  work: (place: {
+    readonly folder: string;
+    readonly sweep: string;
+    readonly out: string;
+    readonly run: (...args: string[]) => Promise<{ code: number; out: string; err: string; trained: number }>;
+    /** Makes runs of a method fail. */
+    readonly broken: Set<string>;
+  }) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const broken = new Set<string>();
+  const sweep = `${folder}/fake.json`, out = `${folder}/out`;
+  await Deno.writeTextFile(sweep, JSON.stringify({ ...fakeSweep, tasks: fakeSweep.tasks.slice(0, 1) }));
+  try {
+    await work({
+      folder,
+      sweep,
+      out,
+      broken,
+      async run(...args) {
+        const printed: string[] = [], complained: string[] = [];
+        let trained = 0;
+        const surroundings: Surroundings = {
+          registries: () => Promise.resolve(fakeRegistries),
+          workshop: () =>
+            Promise.resolve({
+              open: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+              async train(_gpu, config) {
+                trained++;
+                if (broken.has(config.optimizer.id)) throw new Error("Cannot go on: the device was lost");
+                return await fakeDone(config);
+              },
+              environment: () => Promise.resolve(fakeEnvironment),
+            }),
+          pretrain: () => Promise.resolve(),
+          display: () => createLines(() => {}),
+          print: (line) => printed.push(line),
+          complain: (line) => complained.push(line),
+        };
+        const code = await main(args, surroundings);
+        return { code, out: printed.join("\n"), err: complained.join("\n"), trained };
+      },
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("bench runs a sweep, writes its report, and repeats nothing", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    const first = await run("bench", sweep, "--out", out, "--json");
+    assertEquals([first.code, first.trained], [0, 14]);
+    const printed = JSON.parse(first.out);
+    assertEquals(printed.counts, { total: 14, done: 14, diverged: 0, failed: 0, left: 0 });
+    assertEquals(printed.report, `${out}/report/index.html`);
+    assertEquals(Object.keys(printed.runs[0]), [
+      "id",
+      "status",
+      "task",
+      "optimizer",
+      "rank",
+      "peak",
+      "seed",
+      "score",
+    ]);
+    const page = await Deno.readTextFile(`${out}/report/index.html`);
+    assertStringIncludes(page, "Do made-up methods differ?");
+    const second = await run("bench", sweep, "--out", out, "--json");
+    assertEquals([second.code, second.trained], [0, 0]);
+    assertEquals(await Deno.readTextFile(`${out}/report/index.html`), page);
+  });
+});
+
+Deno.test("bench stores results that the schema takes, one file a run", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    await run(
+      "bench",
+      sweep,
+      "--out",
+      out,
+      "--json",
+      "--optimizers",
+      "lora",
+      "--ranks=2",
+      "--seeds",
+      "0",
+      "--steps",
+      "8",
+    );
+    const [file, ...others] = Array.from(Deno.readDirSync(`${out}/runs`));
+    assertEquals(others, []);
+    const { digest: _digest, ...stored } = JSON.parse(await Deno.readTextFile(`${out}/runs/${file!.name}`));
+    const result = RunResult.parse(stored);
+    assertEquals([result.config.steps, `${result.id}.json`], [8, file!.name]);
+  });
+});
+
+Deno.test("report rebuilds the same bytes from the JSON files alone", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    await run("bench", sweep, "--out", out, "--json");
+    const names = [
+      "index.html",
+      "summary.md",
+      "results.csv",
+      "charts/score-by-rank.vl.json",
+      "charts/loss-by-step.svg",
+    ];
+    const read = () => Promise.all(names.map((name) => Deno.readTextFile(`${out}/report/${name}`)));
+    const before = await read();
+    await Deno.remove(`${out}/report`, { recursive: true });
+    const { code, out: printed } = await run("report", "--out", out, "--json");
+    assertEquals(code, 0);
+    assertEquals(JSON.parse(printed).report, `${out}/report/index.html`);
+    assertEquals(await read(), before);
+  });
+});
+
+Deno.test("bench sets a broken file aside, says so, and repeats that run only", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    await run("bench", sweep, "--out", out, "--json");
+    const [file] = Array.from(Deno.readDirSync(`${out}/runs`));
+    const path = `${out}/runs/${file!.name}`;
+    await Deno.truncate(path, 300);
+    const reported = await run("report", "--out", out);
+    assertEquals(reported.code, 0);
+    assertStringIncludes(reported.err, `Cannot use ${path}: it is not whole JSON`);
+    assertStringIncludes(await Deno.readTextFile(`${out}/report/summary.md`), "1 run is missing");
+    const again = await run("bench", sweep, "--out", out, "--json");
+    assertEquals([again.code, again.trained], [0, 1]);
+    assertStringIncludes(again.err, `it was set aside as ${file!.name}.broken`);
+    assertEquals((await Deno.stat(`${path}.broken`)).size, 300);
+    assertStringIncludes(await Deno.readTextFile(`${out}/report/summary.md`), "1 broken file was set aside");
+  });
+});
+
+Deno.test("bench ends with exit code 1 and a sentence where runs failed, and tries those again", async () => {
+  await inFolder(async ({ run, sweep, out, broken }) => {
+    broken.add("lora-ga");
+    const first = await run("bench", sweep, "--out", out, "--json");
+    assertEquals([first.code, JSON.parse(first.out).counts.failed], [1, 4]);
+    assertStringIncludes(
+      first.err,
+      "4 of 14 runs failed, the same command tries them again. The first: digits, lora-ga r2",
+    );
+    assertStringIncludes(
+      await Deno.readTextFile(`${out}/report/summary.md`),
+      "4 runs failed by faults of ours",
+    );
+    broken.clear();
+    const second = await run("bench", sweep, "--out", out, "--json");
+    assertEquals([second.code, second.trained], [0, 4]);
+  });
+});
+
+Deno.test("bench at several rates writes what it chose, and a later sweep's file can use it", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    const { out: printed } = await run("bench", sweep, "--out", out, "--json", "--peaks", "1e-3,4e-3,0.1");
+    assertEquals(JSON.parse(printed).chosen, `${out}/chosen.json`);
+    const { rates } = JSON.parse(await Deno.readTextFile(`${out}/chosen.json`));
+    // Full fine-tuning once, three methods at two ranks.
+    assertEquals(rates.length, 7);
+    assertEquals(rates[0].evidence.length, 3);
+  });
+});
+
+Deno.test("bench --dry-run runs nothing and writes nothing", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    const { code, trained, out: printed } = await run("bench", sweep, "--out", out, "--dry-run", "--json");
+    assertEquals([code, trained], [0, 0]);
+    const { counts, estimateMs, runs } = JSON.parse(printed);
+    assertEquals([counts.total, counts.left, estimateMs, runs.length], [14, 14, null, 14]);
+    RunConfig.parse(runs[0].config);
+    assert(!await Deno.stat(out).catch(() => null));
+    await run("bench", sweep, "--out", out, "--json", "--seeds", "0");
+    const half = await run("bench", sweep, "--out", out, "--dry-run");
+    assertStringIncludes(half.out, "14 runs, 7 left to do: about");
+  });
+});
+
+Deno.test("bench --list prints what is known", async () => {
+  await inFolder(async ({ run }) => {
+    const known = JSON.parse((await run("bench", "--list", "--json")).out);
+    assertEquals(known.tasks[0].id, "digits");
+    assertEquals(known.tasks[0].family, "vision");
+    assertEquals(known.optimizers.map(({ id }: { id: string }) => id), [
+      "full",
+      "lora",
+      "lora-ga",
+      "lora-pro",
+    ]);
+    assertEquals(known.models.map(({ id }: { id: string }) => id), ["vit-tiny", "decoder-tiny"]);
+    assert(known.sweeps.some(({ id }: { id: string }) => id === "quick"));
+    assertStringIncludes((await run("bench", "--list")).out, "lora-ga");
+  });
+});
+
+Deno.test("main() refuses bad input with one sentence and exit code 2, before anything runs", async () => {
+  await inFolder(async ({ run, folder, sweep, out }) => {
+    await Deno.writeTextFile(`${folder}/text`, "not JSON");
+    await Deno.writeTextFile(
+      `${folder}/odd.json`,
+      JSON.stringify({ ...fakeSweep, seeds: ["x"], sedes: [1] }),
+    );
+    const cases: [string[], string][] = [
+      [["bnech"], 'Cannot find command "bnech": known are bench, report, pretrain'],
+      [["bench", "quikc"], 'Cannot find sweep "quikc": known are quick, smoke, tune'],
+      [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
+      [["bench", `${folder}/text`], "it is not JSON"],
+      [["bench", `${folder}/odd.json`], `Cannot read ${folder}/odd.json: field "seeds.0" is "x"`],
+      [
+        ["bench", sweep, "--rank", "2"],
+        'Cannot find option "--rank" of bench: known are --tasks, --optimizers, --ranks',
+      ],
+      [["bench", sweep, "--tasks", "digit"], 'Cannot find task "digit": known are digits, arithmetic'],
+      [["bench", sweep, "--optimizers", "lora,lora-por"], 'Cannot find optimizer "lora-por": known are full'],
+      [["bench", sweep, "--ranks", "0"], 'Cannot read --ranks "0": whole numbers from 1'],
+      [["bench", sweep, "--ranks", "2,"], 'Cannot read --ranks "2,"'],
+      [["bench", sweep, "--ranks", "9"], "rank is 9, 1 to 8 is needed"],
+      [["bench", sweep, "--peaks=-0.1"], 'Cannot read --peaks "-0.1": numbers above 0'],
+      [["bench", sweep, "--seeds", "1.5"], 'Cannot read --seeds "1.5"'],
+      [["bench", sweep, "--steps", "many"], 'Cannot read --steps "many"'],
+      [["bench", sweep, "--out"], "Cannot read --out: a value is needed"],
+      [["bench", sweep, "smoke"], 'Cannot read "smoke": bench takes 1 name'],
+      [["bench", sweep, "--out", `${folder}/text/x`], "Cannot write to the output folder"],
+      [["report"], "--out DIR is needed"],
+      [["report", "--out", `${out}/none`], "there are no results in"],
+      [["pretrain", "vit-huge"], 'Cannot find model "vit-huge": known are vit-tiny, decoder-tiny'],
+      [["pretrain"], "the name of a model is needed"],
+    ];
+    for (const [args, sentence] of cases) {
+      const { code, err, trained, out: printed } = await run(...args);
+      assertEquals([code, trained, printed], [2, 0, ""], args.join(" "));
+      assertStringIncludes(err, sentence);
+      assertEquals(err.split("\n").length, 1, err);
+    }
+  });
+});
+
+Deno.test("main() prints its help", async () => {
+  await inFolder(async ({ run }) => {
+    for (const args of [[], ["--help"], ["bench", "--help"]]) {
+      const { code, out } = await run(...args);
+      assertEquals(code, 0);
+      assertStringIncludes(out, "--dry-run");
+    }
+  });
+});

@@ -1,0 +1,73 @@
+/** @file What a run costs: step times from windows of steps, peak bytes of training alone. */
+import type { Gpu } from "../gpu/gpu.ts";
+
+/** Windows shorter than this are noise: one wait alone costs Deno about 11 ms. */
+const LEAST_STEPS = 4;
+
+/** Times windows of steps between two waits for the GPU. */
+export class StepClock {
+  readonly #windows: { readonly steps: number; readonly ms: number }[] = [];
+  #begin = 0;
+  #steps = 0;
+
+  /** The GPU has nothing to do: a window begins. */
+  begin(): void {
+    this.#begin = performance.now();
+    this.#steps = 0;
+  }
+
+  /** One step of the window was submitted. */
+  count(): void {
+    this.#steps++;
+  }
+
+  /** The GPU is done with the window's steps. */
+  end(): void {
+    if (this.#steps > 0) this.#windows.push({ steps: this.#steps, ms: performance.now() - this.#begin });
+    this.#steps = 0;
+  }
+
+  /** Median milliseconds a step; without the first window, which compiles kernels, where there is another. */
+  medianStepMs(): number {
+    const warm = this.#windows.length > 1 ? this.#windows.slice(1) : this.#windows;
+    const long = warm.filter(({ steps }) => steps >= LEAST_STEPS);
+    const times = (long.length > 0 ? long : warm).map(({ steps, ms }) => ms / steps).sort((a, b) => a - b);
+    if (times.length === 0) return 0;
+    const middle = times.length >> 1;
+    return times.length % 2 === 1 ? times[middle]! : (times[middle - 1]! + times[middle]!) / 2;
+  }
+}
+
+/** Peak bytes of the stretches in which it runs. */
+export class PeakMeter {
+  readonly #gpu: Gpu;
+  #peak = 0;
+  readonly #byCategory: Record<string, number> = {};
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+    gpu.resetPeak();
+  }
+
+  /** Leaves out what `work` allocates. */
+  async without<T>(work: () => Promise<T>): Promise<T> {
+    this.#note();
+    const result = await work();
+    this.#gpu.resetPeak();
+    return result;
+  }
+
+  /** Peak bytes so far. */
+  read(): { readonly peakBytes: number; readonly peakBytesByCategory: Readonly<Record<string, number>> } {
+    this.#note();
+    return { peakBytes: this.#peak, peakBytesByCategory: { ...this.#byCategory } };
+  }
+
+  #note(): void {
+    const { peakBytes, peakBytesByCategory } = this.#gpu.memory;
+    this.#peak = Math.max(this.#peak, peakBytes);
+    for (const [category, bytes] of Object.entries(peakBytesByCategory)) {
+      this.#byCategory[category] = Math.max(this.#byCategory[category] ?? 0, bytes);
+    }
+  }
+}

@@ -1,0 +1,338 @@
+/** @file One run: the loop that every method goes through. It never asks which method it runs. */
+import { createGradients, Tape } from "../autodiff/mod.ts";
+import type { GradientStore } from "../autodiff/gradients.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { byteLength, elementCount, type Tensor } from "../gpu/tensor.ts";
+import { accumulate, clip, dotInto, recordStep } from "../kernels/mod.ts";
+import * as models from "../models/mod.ts";
+import type { LinearSite, Model } from "../models/model.ts";
+import { type ModelEntry, pretrainedWeights } from "../models/sizes.ts";
+import type { WeightSource } from "../models/weights.ts";
+import { createRandom } from "../numerics/random.ts";
+import * as optimizers from "../optimizers/mod.ts";
+import type { Optimizer, OptimizerModule } from "../optimizers/optimizer.ts";
+import * as tasks from "../tasks/mod.ts";
+import type { Predictor, Task, TaskData } from "../tasks/task.ts";
+import { completeConfig, matchSites } from "./configuration.ts";
+import { differentiate, lossOf, targetCount } from "./differentiate.ts";
+import { environmentOf } from "./environment.ts";
+import { adaptedForward, mergedForward, type Tap, tappedForward } from "./forward.ts";
+import { fullGradientsOf } from "./full_gradient.ts";
+import { lookup } from "./lookup.ts";
+import { PeakMeter, StepClock } from "./meters.ts";
+import { createPredictor } from "./predict.ts";
+import { type Discrepancy, type Point, type RunConfig, runId, type RunOutcome, type RunResult } from "./run.ts";
+import { learningRateAt } from "./schedule.ts";
+import { beginMeasurement, gradientsFromTaps } from "./telemetry.ts";
+
+/** How far a run is. */
+export interface Progress {
+  readonly phase: "loading" | "training" | "scoring";
+  readonly step: number;
+  readonly steps: number;
+  /** The latest loss that was read back; null before the first. */
+  readonly loss: number | null;
+}
+
+/** What a caller may watch. */
+export interface TrainHooks {
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Steps between two waits for the GPU. */
+const WINDOW = 10;
+
+/**
+ * Runs one config from its base checkpoint to its score. Equal configs on one machine give equal bits.
+ *
+ * A run whose loss or gradient stops being finite ends as "diverged": a finding about the method.
+ *
+ * @throws {UserError} for configs that name unknown things or ask for the impossible, before the GPU is used
+ */
+export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {}): Promise<RunResult> {
+  const begun = performance.now();
+  const complete = completeConfig(config, { tasks, models, optimizers });
+  const entry = lookup<ModelEntry>("model", models, complete.model.id);
+  const environment = await environmentOf(gpu);
+  const session = await runSession(gpu, complete, {
+    task: lookup<Task>("task", tasks, complete.task.id),
+    entry,
+    module: lookup<OptimizerModule>("optimizer", optimizers, complete.optimizer.id),
+    source: await pretrainedWeights(entry),
+  }, hooks);
+  const header = { schema: 1, id: await runId(complete), config: complete, environment } as const;
+  if (session.divergedAt !== null) {
+    return { ...header, status: "diverged", step: session.divergedAt, trainLoss: session.trainLoss };
+  }
+  const { scores } = session;
+  const outcome: RunOutcome = {
+    score: scores.reduce((sum, score) => sum + score, 0) / scores.length,
+    scores,
+    trainLoss: session.trainLoss,
+    validationLoss: session.validationLoss,
+    discrepancies: session.discrepancies,
+    inspected: session.inspected,
+    cost: { ...session.cost, totalMs: performance.now() - begun },
+  };
+  return { ...header, status: "done", outcome };
+}
+
+/** The parts of a run, looked up. */
+export interface RunParts {
+  readonly task: Task;
+  readonly entry: ModelEntry;
+  readonly module: OptimizerModule;
+  readonly source: WeightSource;
+  /** Receives the trained model before it is freed. */
+  readonly onTrained?: (model: Model) => Promise<void>;
+}
+
+/** What a run found, before it is put in its record. */
+export interface Session extends Omit<RunOutcome, "score" | "cost"> {
+  readonly divergedAt: number | null;
+  readonly cost: Omit<RunOutcome["cost"], "totalMs">;
+}
+
+/** Trains and scores; everything that it allocates on the GPU is freed when it returns. */
+export async function runSession(gpu: Gpu, config: RunConfig, parts: RunParts, hooks: TrainHooks): Promise<Session> {
+  const { entry, module } = parts;
+  const report = (phase: Progress["phase"], step: number, loss: number | null) =>
+    hooks.onProgress?.({ phase, step, steps: config.steps, loss });
+  report("loading", 0, null);
+  const { id: _, ...amounts } = config.task;
+  const data = await parts.task.load({ seed: config.seed, ...amounts });
+  requireFit(parts.task, data, entry);
+
+  const peak = new PeakMeter(gpu);
+  try {
+    using _run = gpu.scope("run", "weights");
+    const model = entry.create(gpu, parts.source);
+    const sites = matchSites(config.sites, model.sites);
+    await gpu.flush();
+    const attachBegun = performance.now();
+    const optimizer = await attach(gpu, config, module, model, sites, data);
+    await gpu.flush();
+    const attachMs = performance.now() - attachBegun;
+
+    const run = new Loop(gpu, config, model, optimizer, sites, data, peak, report);
+    const divergedAt = await run.train();
+    const cost = {
+      trainableParameters: optimizer.trainable.reduce((sum, { value }) => sum + elementCount(value.shape), 0),
+      stateBytes: optimizer.state.reduce((sum, { value }) => sum + byteLength(value), 0),
+      ...peak.read(),
+      attachMs,
+      medianStepMs: run.clock.medianStepMs(),
+    };
+    if (divergedAt === null) await parts.onTrained?.(model);
+    report("scoring", config.steps, run.lastLoss);
+    const scores = divergedAt === null ? await run.score() : [];
+    return {
+      divergedAt,
+      scores,
+      trainLoss: run.trainLoss,
+      validationLoss: run.validationLoss,
+      discrepancies: run.discrepancies,
+      inspected: run.inspected,
+      cost,
+    };
+  } finally {
+    gpu.trim();
+  }
+}
+
+function requireFit(task: Task, { needs }: TaskData, entry: ModelEntry): void {
+  if (needs.family !== entry.family || needs.outputs !== entry.outputs || needs.inputSize > entry.inputSize) {
+    throw new RangeError(
+      `Cannot train model "${entry.id}" (${entry.family}, ${entry.outputs} outputs, inputs to ${entry.inputSize}) on task "${task.id}": it needs ${needs.family}, ${needs.outputs} and ${needs.inputSize}`,
+    );
+  }
+}
+
+function attach(
+  gpu: Gpu,
+  config: RunConfig,
+  module: OptimizerModule,
+  model: Model,
+  sites: readonly LinearSite[],
+  data: TaskData,
+): Promise<Optimizer> {
+  return module.attach({
+    gpu,
+    sites,
+    parameters: model.parameters,
+    head: model.head,
+    steps: config.steps,
+    random: createRandom(config.seed).fork("method"),
+    fullGradients: fullGradientsOf(gpu, model, sites, data, { batchSize: config.batchSize, parts: config.accumulate }),
+  }, config.optimizer.options);
+}
+
+/** The loop's state: one instance a run. */
+class Loop {
+  readonly trainLoss: Point[] = [];
+  readonly validationLoss: Point[] = [];
+  readonly discrepancies: Discrepancy[] = [];
+  readonly inspected: Record<string, Point[]> = {};
+  readonly clock = new StepClock();
+  lastLoss: number | null = null;
+  readonly #adapted: ReadonlySet<LinearSite>;
+  readonly #gradients: GradientStore;
+  readonly #seed: Tensor;
+  readonly #squaredNorm: Tensor;
+  readonly #losses: Tensor;
+  readonly #diverged: Tensor<"u32">;
+
+  constructor(
+    readonly gpu: Gpu,
+    readonly config: RunConfig,
+    readonly model: Model,
+    readonly optimizer: Optimizer,
+    readonly sites: readonly LinearSite[],
+    readonly data: TaskData,
+    readonly peak: PeakMeter,
+    readonly report: (phase: Progress["phase"], step: number, loss: number | null) => void,
+  ) {
+    this.#adapted = new Set(sites);
+    using _ = gpu.countAs("gradients");
+    this.#gradients = createGradients(gpu, optimizer.trainable);
+    this.#seed = gpu.upload(Float32Array.of(1), "f32", [1], "loss gradient");
+    this.#squaredNorm = gpu.zeros([1], "squared gradient norm");
+    this.#losses = gpu.zeros([config.steps], "losses");
+    this.#diverged = gpu.upload(new Uint32Array(1), "u32", [1], "first diverged step");
+  }
+
+  /** Takes all steps. Returns the step at which the loss or a gradient stopped being finite, or null. */
+  async train(): Promise<number | null> {
+    const { steps, telemetryEvery, validateEvery } = this.config;
+    await this.#validate(0);
+    this.clock.begin();
+    for (let step = 1; step <= steps; step++) {
+      const measured = telemetryEvery > 0 && (step === 1 || step % telemetryEvery === 0);
+      if (measured) {
+        await this.gpu.flush();
+        this.clock.end();
+        await this.peak.without(() => this.#measuredStep(step));
+        this.clock.begin();
+      } else {
+        this.#plainStep(step);
+        this.clock.count();
+      }
+      const validates = step % validateEvery === 0 || step === steps;
+      if (!validates && step % WINDOW !== 0) continue;
+      await this.gpu.flush();
+      this.clock.end();
+      const divergedAt = await this.#readLosses(step);
+      if (divergedAt !== null) return divergedAt;
+      if (validates) await this.#validate(step);
+      this.clock.begin();
+    }
+    return null;
+  }
+
+  /** Scores the examples that the config names. */
+  async score(): Promise<number[]> {
+    using _ = this.gpu.scope("scoring", "activations");
+    const predictor = this.#predictor();
+    return [...await this.data.score(predictor, this.config.scoreOn)];
+  }
+
+  #plainStep(step: number): void {
+    using _ = this.gpu.scope(`step ${step}`, "activations");
+    this.#differentiate(step, null);
+    this.#clipAndUpdate(step);
+    this.gpu.submit();
+  }
+
+  async #measuredStep(step: number): Promise<void> {
+    using _ = this.gpu.scope(`step ${step}`, "activations");
+    const full = new Map<LinearSite, Tensor>();
+    this.#differentiate(step, full);
+    const measurement = beginMeasurement(this.gpu, this.optimizer, full, this.#gradients);
+    this.#clipAndUpdate(step);
+    this.discrepancies.push(...await measurement.finish(step));
+    for (const [name, value] of Object.entries(await this.optimizer.inspect())) {
+      (this.inspected[name] ??= []).push({ step, value });
+    }
+  }
+
+  /** Gradients of the step's batch; with `full` also dL/dW_eff of every adapted site. Notes the loss. */
+  #differentiate(step: number, full: Map<LinearSite, Tensor> | null): void {
+    const { gpu, config } = this;
+    let taps: Tap[] = [];
+    this.#gradients.clear();
+    const loss = differentiate(gpu, this.model, this.data.trainBatch(step, config.batchSize), this.#gradients, {
+      parts: config.accumulate,
+      seed: this.#seed,
+      forward: (tape) => {
+        const forward = adaptedForward(tape, this.optimizer, this.#adapted);
+        if (!full) return forward;
+        const tapped = tappedForward(forward, this.#adapted);
+        taps = tapped.taps;
+        return tapped.forward;
+      },
+      onPart: (tape) => {
+        if (full) gradientsFromTaps(gpu, tape, taps, full);
+      },
+    });
+    this.#measureNorm();
+    const slot = { slot: step - 1, step };
+    recordStep(gpu, { loss, squaredNorm: this.#squaredNorm, losses: this.#losses, diverged: this.#diverged }, slot);
+  }
+
+  #measureNorm(): void {
+    const [first, ...others] = this.#gradients.flats;
+    dotInto(this.gpu, first!, first!, this.#squaredNorm);
+    for (const flat of others) {
+      const part = this.gpu.empty([1], "squared norm of a part");
+      dotInto(this.gpu, flat, flat, part);
+      accumulate(this.gpu, this.#squaredNorm, part);
+    }
+  }
+
+  #clipAndUpdate(step: number): void {
+    const { gpu, config } = this;
+    if (config.clip > 0) {
+      for (const flat of this.#gradients.flats) clip(gpu, flat, this.#squaredNorm, config.clip);
+    }
+    const learningRate = learningRateAt(config.schedule, step, config.steps);
+    using _ = gpu.countAs("scratch");
+    this.optimizer.step(this.#gradients, { step, learningRate });
+  }
+
+  async #readLosses(step: number): Promise<number | null> {
+    const [losses, [divergedAt]] = [await this.gpu.download(this.#losses), await this.gpu.download(this.#diverged)];
+    for (let done = this.trainLoss.length + 1; done <= step; done++) {
+      if (divergedAt !== 0 && done >= divergedAt!) break;
+      this.trainLoss.push({ step: done, value: losses[done - 1]! });
+    }
+    this.lastLoss = this.trainLoss.at(-1)?.value ?? null;
+    this.report("training", step, this.lastLoss);
+    return divergedAt === 0 ? null : divergedAt!;
+  }
+
+  async #validate(step: number): Promise<void> {
+    await this.peak.without(async () => {
+      using _ = this.gpu.scope("validation", "activations");
+      const weights = this.#merge();
+      const batches = [...this.data.validationBatches(this.config.batchSize)];
+      const count = batches.reduce((sum, batch) => sum + targetCount(batch), 0);
+      const total = this.gpu.zeros([1], "validation loss");
+      const store = createGradients(this.gpu, []);
+      for (const batch of batches) {
+        using _ = this.gpu.scope("validation batch");
+        const tape = new Tape(this.gpu, store);
+        accumulate(this.gpu, total, lossOf(this.gpu, this.model, mergedForward(tape, weights), batch, count).value);
+      }
+      const [value] = await this.gpu.download(total);
+      if (Number.isFinite(value)) this.validationLoss.push({ step, value: value! });
+    });
+  }
+
+  #merge(): Map<LinearSite, Tensor> {
+    return new Map(this.sites.map((site) => [site, this.optimizer.effectiveWeight(site)]));
+  }
+
+  #predictor(): Predictor {
+    return createPredictor(this.gpu, this.model, this.#merge(), this.data.needs.inputSize);
+  }
+}
