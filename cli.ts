@@ -10,6 +10,7 @@ import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/runner.ts";
 import type { SweepOverrides } from "./benchmarks/sweep.ts";
 import { listSweeps } from "./benchmarks/sweep_files.ts";
+import type { Pretrained } from "./training/pretrain.ts";
 import type { Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
 import type { RunResult } from "./training/run.ts";
@@ -45,7 +46,7 @@ export interface Surroundings {
   pretrain(
     model: string,
     options: { readonly out?: string; readonly onProgress: (progress: TrainProgress) => void },
-  ): Promise<unknown>;
+  ): Promise<Pretrained>;
   /** Shows a sweep at work. */
   display(to: "stdout" | "stderr"): Display;
   /** Writes a line to stdout. */
@@ -73,8 +74,12 @@ const real: Surroundings = {
     return { open: openGpu, train, environment: environmentOf };
   },
   async pretrain(model, options) {
-    const { pretrain } = await import("./training/pretrain.ts");
-    return await pretrain(model, options);
+    const [{ openGpu }, { pretrain }] = await Promise.all([
+      import("./gpu/mod.ts"),
+      import("./training/pretrain.ts"),
+    ]);
+    await using gpu = await openGpu();
+    return await pretrain(gpu, model, options);
   },
   display: createDisplay,
   print: (line) => console.log(line),
@@ -172,7 +177,7 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
   lookup("model", models, model);
   const out = texts.get("out");
   let last = 0;
-  await surroundings.pretrain(model, {
+  const made = await surroundings.pretrain(model, {
     ...(out === undefined ? {} : { out }),
     onProgress({ step, steps, loss }) {
       if (performance.now() - last < 5000 && step < steps) return;
@@ -182,7 +187,7 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
       );
     },
   });
-  surroundings.print(`Pretrained ${model}`);
+  surroundings.print(`Pretrained ${model}: ${made.path}, score ${made.score.toFixed(3)}, SHA-256 ${made.hash}`);
   return 0;
 }
 

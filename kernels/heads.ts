@@ -9,7 +9,7 @@ const kernel = defineKernel({
   name: "heads",
   source,
   buffers: { x: "read", angles: "read", out: "read_write" },
-  uniforms: { count: "u32", length: "u32", heads: "u32", size: "u32", direction: "f32", accumulate: "u32" },
+  uniforms: { vectors: "u32", length: "u32", heads: "u32", size: "u32", direction: "f32", accumulate: "u32" },
   constants: { MERGE: false, ROTARY: false },
 });
 
@@ -67,8 +67,8 @@ function launch(
   }
   gpu.launch(kernel, {
     buffers: { x, angles: angles ?? x, out },
-    uniforms: { count, length, heads, size, direction: how.direction, accumulate: Number(how.accumulate) },
+    uniforms: { vectors: count / size, length, heads, size, direction: how.direction, accumulate: Number(how.accumulate) },
     constants: { MERGE: how.merge, ROTARY: angles !== undefined },
-    workgroups: groupsFor(count),
+    workgroups: groupsFor(count / size * Math.ceil(size / 4)),
   });
 }

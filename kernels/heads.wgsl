@@ -1,7 +1,8 @@
 // Between rows of a sequence, [batch * length, heads * size], and heads, [batch * heads, length, size].
 // With ROTARY each pair (i, i + size / 2) of a head is turned by its angle times `direction` (1, or -1 to undo it).
 struct Uniforms {
-  count: u32,
+  // Vectors of one head at one position.
+  vectors: u32,
   length: u32,
   heads: u32,
   size: u32,
@@ -25,27 +26,34 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
+  // A lane takes up to four neighbours of one head's row, so that the divisions below are shared.
+  let fours = (u.size + 3u) / 4u;
+  if (i >= u.vectors * fours) {
     return;
   }
-  // Place of element i among the heads, and where the same element lies among the rows.
-  let d = i % u.size;
-  let t = (i / u.size) % u.length;
-  let h = (i / (u.size * u.length)) % u.heads;
-  let b = i / (u.size * u.length * u.heads);
-  let row = ((b * u.length + t) * u.heads + h) * u.size + d;
-  let source = select(row, i, MERGE);
-  var v = x[source];
-  if (ROTARY) {
-    let half = u.size / 2u;
-    let first = d < half;
-    let angle = angles[t * half + d % half];
-    let partner = x[select(source - half, source + half, first)];
-    v = v * angle.x + select(partner, -partner, first) * angle.y * u.direction;
+  let d0 = i % fours * 4u;
+  let vector = i / fours;
+  let t = vector % u.length;
+  let h = vector / u.length % u.heads;
+  let b = vector / (u.length * u.heads);
+  // Where the vector starts among the heads and among the rows.
+  let by_heads = vector * u.size;
+  let by_rows = ((b * u.length + t) * u.heads + h) * u.size;
+  let source = select(by_rows, by_heads, MERGE);
+  let place = select(by_heads, by_rows, MERGE);
+  let half = u.size / 2u;
+  for (var d = d0; d < min(d0 + 4u, u.size); d++) {
+    var v = x[source + d];
+    if (ROTARY) {
+      let first = d < half;
+      let pair = select(d - half, d, first);
+      let angle = angles[t * half + pair];
+      let partner = x[source + select(pair, pair + half, first)];
+      v = v * angle.x + select(partner, -partner, first) * angle.y * u.direction;
+    }
+    if (u.accumulate != 0u) {
+      v += out[place + d];
+    }
+    out[place + d] = v;
   }
-  let target_ = select(i, row, MERGE);
-  if (u.accumulate != 0u) {
-    v += out[target_];
-  }
-  out[target_] = v;
 }

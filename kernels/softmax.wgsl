@@ -62,7 +62,11 @@ fn main(
   largest = row_maximum(lane, largest);
   var sum = 0.0;
   for (var c = within; c < seen; c += LANES) {
-    sum += exp(x[first + c] - largest);
+    let e = exp(x[first + c] - largest);
+    sum += e;
+    if (place < u.rows) {
+      x[first + c] = e;
+    }
   }
   let scale = 1.0 / row_sum(lane, sum);
   if (place >= u.rows) {
@@ -70,7 +74,7 @@ fn main(
   }
   for (var c = within; c < u.columns; c += LANES) {
     if (c < seen) {
-      x[first + c] = exp(x[first + c] - largest) * scale;
+      x[first + c] *= scale;
     } else {
       x[first + c] = 0.0;
     }

@@ -54,7 +54,7 @@ async function run(
   const script = (path: string, text: string) =>
     Deno.writeTextFile(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   // The real ones, and nothing else of the real PATH.
-  for (const name of ["dirname", "mkdir", "cp"]) {
+  for (const name of ["dirname", "mkdir", "rm", "cp"]) {
     await script(`${bin}/${name}`, `PATH=/usr/bin:/bin; exec ${name} "$@"`);
   }
   await script(`${bin}/env`, 'exec /usr/bin/env "$@"');
@@ -173,6 +173,16 @@ Deno.test("run installs the wanted Deno once, from npm, where there is none or a
       const second = await run(folder, machine, ["test"]);
       assertEquals([second.code, second.stderr, second.log], [0, "", ["probe"]]);
     }
+  }));
+
+Deno.test("run installs anew what an interrupted installation left", () =>
+  inFolder(async (folder) => {
+    const left = `${folder}/project/.deno/2.9.6/node_modules/@deno/linux-x64-glibc`;
+    await Deno.mkdir(left, { recursive: true });
+    await Deno.writeTextFile(`${left}/deno`, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+    const npm = `[ ! -e "$3/node_modules" ] || { echo up to date; exit; }\n${npmThatWorks}`;
+    const outcome = await run(folder, { ...complete, deno: null, commands: { npm } }, ["test"]);
+    assertEquals([outcome.code, argumentsOf(outcome)], [0, ["task", "test"]]);
   }));
 
 Deno.test("run says what to install where there is neither the wanted Deno nor npm", () =>

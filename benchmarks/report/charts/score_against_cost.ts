@@ -18,6 +18,8 @@ export const scoreAgainstCost: Chart = {
         task: cell.task.id,
         method: cell.method.label,
         rank: cell.rank === null ? "" : String(cell.rank),
+        // Numbers of points that coincide stand one below the other.
+        shift: 8 * (study.methods.indexOf(cell.method) - (study.methods.length - 1) / 2),
         score: mean(cell.runs.map((run) => run.outcome.score)),
       };
       return [
@@ -44,7 +46,15 @@ export const scoreAgainstCost: Chart = {
     }, [
       { mark: { type: "point", filled: true, size: 90, opacity: 1 }, encoding: { x, y, color, shape } },
       {
-        mark: { type: "text", dx: 9, align: "left", baseline: "middle", fontSize: 12, color: "#333333" },
+        mark: {
+          type: "text",
+          dx: 9,
+          dy: { expr: "datum.shift" },
+          align: "left",
+          baseline: "middle",
+          fontSize: 12,
+          color: "#333333",
+        },
         encoding: { x, y, text: { field: "rank", type: "nominal" } },
       },
     ]);

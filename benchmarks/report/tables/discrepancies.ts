@@ -44,8 +44,8 @@ export function discrepanciesTable(study: Study): Table | null {
     title: "Gradient discrepancy",
     note:
       "Means over sites, measured steps and seeds. G is the full gradient, g̃ the method's equivalent gradient; the " +
-      "bound is the least that any low-rank step from the same factors could reach. The distance grows with the scale of g̃, the cosines don't. The last column is about what the " +
-      "step did to the weights, moments and all.",
+      "bound is the least that any low-rank step from the same factors could reach. The distance grows with the scale " +
+      "of g̃, the cosines don't. The last column is about what the step did to the weights, moments and all.",
     columns: ["Task", "Rank", "Method", "‖g̃ − G‖ / ‖G‖", "lower bound", "cos(g̃, G)", "cos(step, G)"],
     rows,
   };
