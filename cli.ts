@@ -187,7 +187,9 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
       );
     },
   });
-  surroundings.print(`Pretrained ${model}: ${made.path}, score ${made.score.toFixed(3)}, SHA-256 ${made.hash}`);
+  surroundings.print(
+    `Pretrained ${model}: ${made.path}, score ${made.score.toFixed(3)}, SHA-256 ${made.hash}`,
+  );
   return 0;
 }
 

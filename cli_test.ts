@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main, type Surroundings } from "./cli.ts";
-import { RunConfig, RunResult } from "./training/run.ts";
+import { RunConfig, RunResult } from "./training/schemas.ts";
 import { fakeRegistries } from "./benchmarks/fakes/registries.ts";
 import { fakeDone, fakeEnvironment } from "./benchmarks/fakes/results.ts";
 import { createLines } from "./benchmarks/progress.ts";
@@ -42,7 +42,7 @@ async function inFolder(
               },
               environment: () => Promise.resolve(fakeEnvironment),
             }),
-          pretrain: () => Promise.resolve(),
+          pretrain: () => Promise.resolve({ path: "made-up", hash: "0", score: 0.5, validationLoss: 1 }),
           display: () => createLines(() => {}),
           print: (line) => printed.push(line),
           complain: (line) => complained.push(line),

@@ -6,4 +6,11 @@ export { activation, add, addRow, reshape, swiglu } from "./ops/elementwise.ts";
 export { matmul, type MatmulOptions } from "./ops/matmul.ts";
 export { layerNorm, rmsNorm } from "./ops/norm.ts";
 export { mapRows, pickRows, placeRows, type RowMap } from "./ops/rows.ts";
-export { type Gradients, type InputGradients, type Operation, type Parameter, Tape, type Var } from "./tape.ts";
+export {
+  type Gradients,
+  type InputGradients,
+  type Operation,
+  type Parameter,
+  Tape,
+  type Var,
+} from "./tape.ts";

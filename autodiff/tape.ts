@@ -6,12 +6,15 @@ import type { GradientStore } from "./gradients.ts";
 
 /** A named tensor that outlives a step. Its identity is the object; its value changes in place. */
 export interface Parameter {
+  /** Unique in a run; checkpoints know it by this name. */
   readonly name: string;
+  /** Changed in place by optimizers. */
   readonly value: Tensor;
 }
 
 /** A value on a tape. Its identity is the object. */
 export interface Var {
+  /** What the forward pass computed. */
   readonly value: Tensor;
   /** True where a trainable parameter lies upstream. */
   readonly needsGradient: boolean;
@@ -29,15 +32,19 @@ export interface InputGradients {
 
 /** A differentiable operation that already ran forward. */
 export interface Operation {
+  /** For errors. */
   readonly name: string;
+  /** What the gradients go to, in order. */
   readonly inputs: readonly Var[];
+  /** What the forward pass computed. */
   readonly output: Tensor;
+  /** Computes the gradients of those inputs that are wanted. */
   backward(outputGradient: Tensor, inputs: InputGradients): void;
 }
 
 /** Gradients by parameter, each of its parameter's shape. */
 export interface Gradients {
-  /** @throws {Error} where `parameter` is not among the trainable ones */
+  /** The gradient of `parameter`. @throws {Error} where it is not among the trainable ones */
   of(parameter: Parameter): Tensor;
 }
 
@@ -49,6 +56,7 @@ interface Held {
 
 /** Records one forward pass and runs it backward once. Everything it allocates lies in the caller's scope. */
 export class Tape {
+  /** Where the tape computes. */
   readonly gpu: Gpu;
   readonly #store: GradientStore;
   readonly #operations: { operation: Operation; output: Var }[] = [];
@@ -62,6 +70,7 @@ export class Tape {
     this.#store = store;
   }
 
+  /** A value that nothing is differentiated for. */
   constant(value: Tensor): Var {
     return { value, needsGradient: false };
   }
@@ -83,8 +92,12 @@ export class Tape {
     return { value, needsGradient: true };
   }
 
+  /** Notes an operation that already ran forward; returns its output. */
   record(operation: Operation): Var {
-    const output: Var = { value: operation.output, needsGradient: operation.inputs.some((input) => input.needsGradient) };
+    const output: Var = {
+      value: operation.output,
+      needsGradient: operation.inputs.some((input) => input.needsGradient),
+    };
     if (output.needsGradient) this.#operations.push({ operation, output });
     return output;
   }
@@ -92,7 +105,9 @@ export class Tape {
   /** Runs backward from `output`, whose own gradient is `gradient` (of its shape). Once per tape. */
   backward(output: Var, gradient: Tensor): void {
     if (elementCount(gradient.shape) !== elementCount(output.value.shape)) {
-      throw new RangeError(`Cannot run backward from "${output.value.label}" [${output.value.shape}] with a gradient [${gradient.shape}]`);
+      throw new RangeError(
+        `Cannot run backward from "${output.value.label}" [${output.value.shape}] with a gradient [${gradient.shape}]`,
+      );
     }
     this.#gradients.set(output, { tensor: gradient, owned: false });
     for (const { operation, output } of this.#operations.reverse()) {

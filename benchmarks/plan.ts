@@ -1,7 +1,8 @@
 /** @file What a bench set out to do: `<out>/sweep.json`, from which reports know what is missing. */
 import { z } from "zod";
 import { parseWith } from "../training/configuration.ts";
-import { RunConfig, runId } from "../training/run.ts";
+import { runId } from "../training/run.ts";
+import { RunConfig } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
 import { writeWhole } from "./files.ts";
 import { ChosenRate } from "./rates.ts";
@@ -9,7 +10,7 @@ import type { Expansion, SweepSpec } from "./sweep.ts";
 
 /** A run by its name. */
 export const PlannedRun = z.strictObject({ id: z.string(), config: RunConfig });
-export type PlannedRun = z.infer<typeof PlannedRun>;
+export type PlannedRun = { readonly id: string; readonly config: RunConfig };
 
 /** A sweep as it was asked for, with every run in full. */
 export const Plan = z.strictObject({
@@ -24,7 +25,7 @@ export const Plan = z.strictObject({
   notes: z.array(z.string()),
   runs: z.array(PlannedRun),
 });
-export type Plan = z.infer<typeof Plan>;
+export type Plan = Omit<z.infer<typeof Plan>, "runs"> & { readonly runs: readonly PlannedRun[] };
 
 /** Names the runs of an expanded sweep. */
 export async function makePlan(

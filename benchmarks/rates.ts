@@ -1,6 +1,6 @@
 /** @file The learning rates that a tuning sweep chose, as stored, and how a later sweep uses them. */
 import { z } from "zod";
-import { OptionValues } from "../training/run.ts";
+import { OptionValues } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
 import { methodKey } from "./method.ts";
 

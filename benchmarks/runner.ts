@@ -1,5 +1,6 @@
 /** @file Runs what the store lacks, in order. */
-import { type Environment, type RunConfig, RunResult } from "../training/run.ts";
+import type { Environment, RunConfig } from "../training/run.ts";
+import { RunResult } from "../training/schemas.ts";
 import { isUserFault } from "./fault.ts";
 import { estimateAllMs, estimateMs, type Pace, pacesOf } from "./estimate.ts";
 import type { PlannedRun } from "./plan.ts";

@@ -1,6 +1,7 @@
 /** @file The results of runs on disk: `<out>/runs/<id>.json`, each whole, each with a digest of itself. */
 import { parseWith } from "../training/configuration.ts";
-import { runId, RunResult } from "../training/run.ts";
+import { runId } from "../training/run.ts";
+import { RunResult } from "../training/schemas.ts";
 import { digestOf, writeWhole } from "./files.ts";
 
 /** A file in the results' folder that can't be used. */

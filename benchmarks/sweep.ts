@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { completeConfig, type Registries } from "../training/configuration.ts";
 import { lookup } from "../training/lookup.ts";
-import { canonicalJson, OptionValues, RunConfig, Schedule } from "../training/run.ts";
+import { canonicalJson } from "../training/run.ts";
+import { OptionValues, RunConfig, Schedule } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
 import { rankOf } from "./method.ts";
 import { type ChosenRate, type ChosenRates, rateFor } from "./rates.ts";

@@ -4,7 +4,15 @@ import { Pipelines } from "./pipelines.ts";
 import { alignBytes, type Category, type Memory, Pool, type Scope } from "./pool.ts";
 import { type KernelTime, Profiler } from "./profiler.ts";
 import { Recorder } from "./recorder.ts";
-import { byteLength, type DType, ELEMENT_BYTES, elementCount, type HostArrays, type Shape, type Tensor } from "./tensor.ts";
+import {
+  byteLength,
+  type DType,
+  ELEMENT_BYTES,
+  elementCount,
+  type HostArrays,
+  type Shape,
+  type Tensor,
+} from "./tensor.ts";
 
 /** What is known of the adapter; part of every result. */
 export interface GpuInfo {
@@ -12,7 +20,9 @@ export interface GpuInfo {
   readonly adapter: string;
   /** "vulkan", "metal", "dx12" or "gl", as far as the adapter tells; else "unknown". */
   readonly backend: string;
+  /** What the adapter can do beyond the least. */
   readonly features: readonly string[];
+  /** The adapter's own limits, all of which were asked for. */
   readonly limits: Readonly<Record<string, number>>;
   /** True for an adapter that runs on the processor: launchers choose other shapes there. */
   readonly software: boolean;
@@ -20,6 +30,7 @@ export interface GpuInfo {
 
 /** Tensors that share buffers, each aligned to 256 bytes, so that one dispatch can serve many. */
 export interface Pack {
+  /** One for each entry, in order. */
   readonly parts: readonly Tensor[];
   /** Each buffer as one flat tensor: parts and the zeros between them. One, unless it were larger than a binding may be. */
   readonly flats: readonly Tensor[];
@@ -27,6 +38,7 @@ export interface Pack {
 
 /** One opened WebGPU device. Dispatches are recorded; nothing runs before `submit`, `flush` or `download`. */
 export class Gpu implements AsyncDisposable {
+  /** What is known of the adapter. */
   readonly info: GpuInfo;
   readonly #device: GPUDevice;
   readonly #pool: Pool;
@@ -57,6 +69,7 @@ export class Gpu implements AsyncDisposable {
     return this.#pool.memory;
   }
 
+  /** Peak bytes count from now on. */
   resetPeak(): void {
     this.#pool.resetPeak();
   }
@@ -66,6 +79,7 @@ export class Gpu implements AsyncDisposable {
     return this.#pool.empty(shape, label, (dtype ?? "f32") as D);
   }
 
+  /** Allocates zeros in the innermost open scope. */
   zeros(shape: Shape, label: string): Tensor {
     const tensor = this.empty(shape, label);
     this.clear(tensor);
@@ -74,7 +88,10 @@ export class Gpu implements AsyncDisposable {
 
   /** Zeroed tensors side by side, in order. */
   pack(entries: readonly { readonly label: string; readonly shape: Shape }[], label: string): Pack {
-    const limit = Math.min(this.#device.limits.maxStorageBufferBindingSize, this.#device.limits.maxBufferSize);
+    const limit = Math.min(
+      this.#device.limits.maxStorageBufferBindingSize,
+      this.#device.limits.maxBufferSize,
+    );
     const parts: Tensor[] = [], flats: Tensor[] = [];
     for (let first = 0; first < entries.length;) {
       const offsets: number[] = [];
@@ -93,6 +110,7 @@ export class Gpu implements AsyncDisposable {
     return { parts, flats };
   }
 
+  /** Allocates a tensor with host data in the innermost open scope. */
   upload<D extends DType>(data: HostArrays[D], dtype: D, shape: Shape, label: string): Tensor<D> {
     const tensor = this.empty(shape, label, dtype);
     this.write(tensor, data);
@@ -102,16 +120,21 @@ export class Gpu implements AsyncDisposable {
   /** Overwrites `target` with host data. Ordered with launches: earlier ones do not see it, later ones do. */
   write<D extends DType>(target: Tensor<D>, data: HostArrays[D]): void {
     if (data.length !== elementCount(target.shape)) {
-      throw new RangeError(`Cannot write "${target.label}" [${target.shape}]: ${data.length} elements were given`);
+      throw new RangeError(
+        `Cannot write "${target.label}" [${target.shape}]: ${data.length} elements were given`,
+      );
     }
     // A queue's write lands before the next command buffer, so what is recorded must leave first.
     this.submit();
     this.#device.queue.writeBuffer(target.buffer, target.offset, data);
   }
 
+  /** Copies all elements, in order with launches. */
   copy<D extends DType>(source: Tensor<D>, target: Tensor<D>): void {
     if (elementCount(source.shape) !== elementCount(target.shape)) {
-      throw new RangeError(`Cannot copy "${source.label}" [${source.shape}] to "${target.label}" [${target.shape}]`);
+      throw new RangeError(
+        `Cannot copy "${source.label}" [${source.shape}] to "${target.label}" [${target.shape}]`,
+      );
     }
     this.#recorder.copy(source, target);
   }
@@ -214,6 +237,7 @@ export class Gpu implements AsyncDisposable {
     this.#pool.trim();
   }
 
+  /** Finishes what is under way and destroys the device. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#recorder.submit();
@@ -276,5 +300,7 @@ function readLimits(limits: GPUSupportedLimits): Record<string, number> {
 function backendOf(features: readonly string[], limits: Readonly<Record<string, number>>): string {
   if (Deno.build.os === "darwin") return "metal";
   if (Deno.build.os === "windows") return "dx12 or vulkan";
-  return features.includes("shader-f16") || (limits.maxStorageBuffersPerShaderStage ?? 0) > 16 ? "vulkan" : "gl or vulkan";
+  return features.includes("shader-f16") || (limits.maxStorageBuffersPerShaderStage ?? 0) > 16
+    ? "vulkan"
+    : "gl or vulkan";
 }

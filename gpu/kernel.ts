@@ -19,13 +19,17 @@ export interface KernelSpec {
 
 /** A declared kernel; the object's identity is the key of its pipelines. */
 export interface Kernel<S extends KernelSpec = KernelSpec> {
+  /** What was declared. */
   readonly spec: S;
 }
 
 /** One use of a kernel. Every name here is checked against the kernel's spec. */
 export interface Launch<S extends KernelSpec> {
+  /** A tensor for each buffer. */
   readonly buffers: { readonly [K in keyof S["buffers"]]: Tensor<DType> };
+  /** A value for each uniform. */
   readonly uniforms: { readonly [K in keyof S["uniforms"]]: number };
+  /** Constants that differ from their defaults. */
   readonly constants?: { readonly [K in keyof S["constants"]]?: number | boolean };
   /** Workgroup counts along x, y and z, each from 1 to 65,535. */
   readonly workgroups: readonly [x: number, y?: number, z?: number];

@@ -3,4 +3,12 @@ export { Gpu, type GpuInfo, openGpu, type Pack } from "./gpu.ts";
 export { defineKernel, type Kernel, type KernelSpec, type Launch, lineOfGroups } from "./kernel.ts";
 export type { Category, Memory, Scope } from "./pool.ts";
 export type { KernelTime } from "./profiler.ts";
-export { byteLength, type DType, elementCount, type HostArrays, reshape, type Shape, type Tensor } from "./tensor.ts";
+export {
+  byteLength,
+  type DType,
+  elementCount,
+  type HostArrays,
+  type Shape,
+  type Tensor,
+  withShape,
+} from "./tensor.ts";

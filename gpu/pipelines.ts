@@ -33,7 +33,9 @@ export class Pipelines {
     const access = Object.values(buffers);
     const most = this.#device.limits.maxStorageBuffersPerShaderStage;
     if (access.length > most) {
-      throw new RangeError(`Cannot build kernel "${name}": it binds ${access.length} buffers, this adapter allows ${most}`);
+      throw new RangeError(
+        `Cannot build kernel "${name}": it binds ${access.length} buffers, this adapter allows ${most}`,
+      );
     }
     const entries: GPUBindGroupLayoutEntry[] = access.map((mode, binding) => ({
       binding,
@@ -57,7 +59,10 @@ export class Pipelines {
     return layout;
   }
 
-  pipeline(kernel: Kernel, constants: Readonly<Record<string, number | boolean | undefined>>): GPUComputePipeline {
+  pipeline(
+    kernel: Kernel,
+    constants: Readonly<Record<string, number | boolean | undefined>>,
+  ): GPUComputePipeline {
     const values = fullConstants(kernel.spec, constants);
     const key = Object.values(values).join();
     let pipelines = this.#pipelines.get(kernel);
@@ -75,7 +80,9 @@ export class Pipelines {
     const limit = this.#device.limits.maxComputeWorkgroupStorageSize;
     if (used > limit) {
       throw new RangeError(
-        `Cannot build kernel "${name}" with ${JSON.stringify(constants)}: it needs ${used} bytes of workgroup memory, this adapter has ${limit}`,
+        `Cannot build kernel "${name}" with ${
+          JSON.stringify(constants)
+        }: it needs ${used} bytes of workgroup memory, this adapter has ${limit}`,
       );
     }
     this.#device.pushErrorScope("validation");
@@ -90,7 +97,11 @@ export class Pipelines {
       compute: { module, entryPoint: "main", constants: { ...constants } },
     });
     this.#device.popErrorScope().then((error) => {
-      if (error) this.#fail(new Error(`Cannot build kernel "${name}" with ${JSON.stringify(constants)}: ${error.message}`));
+      if (error) {
+        this.#fail(
+          new Error(`Cannot build kernel "${name}" with ${JSON.stringify(constants)}: ${error.message}`),
+        );
+      }
     }, () => {});
     return pipeline;
   }

@@ -12,10 +12,13 @@ export interface Scope extends Disposable {
 
 /** Live bytes of tensors, and the most since `resetPeak`. Pooled free buffers do not count. */
 export interface Memory {
+  /** Bytes of tensors that are alive. */
   readonly liveBytes: number;
+  /** Most live bytes since `resetPeak`. */
   readonly peakBytes: number;
   /** Peak of each category by itself; they need not be reached at the same moment. */
   readonly peakBytesByCategory: Readonly<Record<string, number>>;
+  /** Live bytes of each category. */
   readonly liveBytesByCategory: Readonly<Record<string, number>>;
 }
 
@@ -84,10 +87,16 @@ export class Pool {
     const bytes = sizeClass(elementCount(shape) * ELEMENT_BYTES);
     const limit = this.#device.limits.maxBufferSize;
     if (bytes > limit) {
-      throw new RangeError(`Cannot allocate "${label}" [${shape}]: ${bytes} bytes, this adapter allows ${limit} a buffer`);
+      throw new RangeError(
+        `Cannot allocate "${label}" [${shape}]: ${bytes} bytes, this adapter allows ${limit} a buffer`,
+      );
     }
     const scope = this.#scopes.at(-1)!;
-    const allocation = { buffer: this.#free.get(bytes)?.pop() ?? this.#create(bytes), bytes, category: this.#category };
+    const allocation = {
+      buffer: this.#free.get(bytes)?.pop() ?? this.#create(bytes),
+      bytes,
+      category: this.#category,
+    };
     scope.allocations.add(allocation);
     this.#owners.set(allocation.buffer, { scope, allocation });
     this.#count(allocation.category, bytes);
@@ -111,7 +120,9 @@ export class Pool {
       keep: (tensor) => {
         const owner = this.#owners.get(tensor.buffer);
         if (owner?.scope !== scope) {
-          throw new Error(`Cannot keep "${tensor.label}" beyond scope "${label}": it was not allocated there`);
+          throw new Error(
+            `Cannot keep "${tensor.label}" beyond scope "${label}": it was not allocated there`,
+          );
         }
         scope.allocations.delete(owner.allocation);
         parent.allocations.add(owner.allocation);
@@ -120,7 +131,9 @@ export class Pool {
       },
       [Symbol.dispose]: () => {
         if (this.#scopes.at(-1) !== scope) {
-          throw new Error(`Cannot close scope "${label}": "${this.#scopes.at(-1)!.label}" is still open inside it`);
+          throw new Error(
+            `Cannot close scope "${label}": "${this.#scopes.at(-1)!.label}" is still open inside it`,
+          );
         }
         this.#scopes.pop();
         counting[Symbol.dispose]();

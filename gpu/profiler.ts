@@ -2,8 +2,11 @@
 
 /** GPU time of one kernel over a profile. */
 export interface KernelTime {
+  /** The kernel's name. */
   readonly kernel: string;
+  /** Dispatches. */
   readonly launches: number;
+  /** GPU time of all of them. */
   readonly milliseconds: number;
 }
 
@@ -36,7 +39,11 @@ export class Profiler {
   /** Where the next pass, one dispatch of `kernel`, writes its times. */
   writes(kernel: string): GPUComputePassTimestampWrites {
     const slot = this.#names.push(kernel) - 1;
-    return { querySet: this.#queries, beginningOfPassWriteIndex: 2 * slot, endOfPassWriteIndex: 2 * slot + 1 };
+    return {
+      querySet: this.#queries,
+      beginningOfPassWriteIndex: 2 * slot,
+      endOfPassWriteIndex: 2 * slot + 1,
+    };
   }
 
   /** Copies the collected timestamps into a fresh buffer; call `collect` after the submit. */
@@ -70,7 +77,9 @@ export class Profiler {
 
   /** Every kernel seen so far, the most expensive first. */
   times(): KernelTime[] {
-    return [...this.#times].map(([kernel, time]) => ({ kernel, ...time })).sort((a, b) => b.milliseconds - a.milliseconds);
+    return [...this.#times].map(([kernel, time]) => ({ kernel, ...time })).sort((a, b) =>
+      b.milliseconds - a.milliseconds
+    );
   }
 
   destroy(): void {

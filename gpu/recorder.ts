@@ -14,7 +14,11 @@ export class Recorder {
   readonly #fail: (error: Error) => void;
   readonly #ring: GPUBuffer;
   readonly #staging = new ArrayBuffer(SLOTS * UNIFORM_BYTES);
-  readonly #words = { u32: new Uint32Array(this.#staging), i32: new Int32Array(this.#staging), f32: new Float32Array(this.#staging) };
+  readonly #words = {
+    u32: new Uint32Array(this.#staging),
+    i32: new Int32Array(this.#staging),
+    f32: new Float32Array(this.#staging),
+  };
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #bufferKeys = new Map<GPUBuffer, number>();
   #nextBufferKey = 0;
@@ -46,7 +50,11 @@ export class Recorder {
     const group = this.#bindGroup(kernel, tensors);
     const offsets = Object.keys(spec.uniforms).length > 0 ? [this.#writeUniforms(spec, launch.uniforms)] : [];
     if (this.profiler) {
-      if (this.profiler.full) throw new RangeError(`Cannot profile more dispatches: "${spec.name}" is one too many for one profile`);
+      if (this.profiler.full) {
+        throw new RangeError(
+          `Cannot profile more dispatches: "${spec.name}" is one too many for one profile`,
+        );
+      }
       this.#endPass();
     }
     const pass = this.#pass ??= this.#encode().beginComputePass({
@@ -62,7 +70,13 @@ export class Recorder {
 
   copy(source: Tensor<DType>, target: { readonly buffer: GPUBuffer; readonly offset: number }): void {
     this.#endPass();
-    this.#encode().copyBufferToBuffer(source.buffer, source.offset, target.buffer, target.offset, byteLength(source));
+    this.#encode().copyBufferToBuffer(
+      source.buffer,
+      source.offset,
+      target.buffer,
+      target.offset,
+      byteLength(source),
+    );
   }
 
   clear(target: Tensor<DType>): void {
@@ -74,13 +88,17 @@ export class Recorder {
   submit(): void {
     if (!this.#encoder) return;
     this.#endPass();
-    if (this.#slot > 0) this.#device.queue.writeBuffer(this.#ring, 0, this.#staging, 0, this.#slot * UNIFORM_BYTES);
+    if (this.#slot > 0) {
+      this.#device.queue.writeBuffer(this.#ring, 0, this.#staging, 0, this.#slot * UNIFORM_BYTES);
+    }
     this.#device.queue.submit([this.#encoder.finish()]);
     this.#encoder = null;
     this.#slot = 0;
     const last = this.#lastKernel;
     this.#device.popErrorScope().then((error) => {
-      if (error) this.#fail(new Error(`The GPU refused recorded work (last kernel "${last}"): ${error.message}`));
+      if (error) {
+        this.#fail(new Error(`The GPU refused recorded work (last kernel "${last}"): ${error.message}`));
+      }
     }, () => {});
   }
 
@@ -126,7 +144,9 @@ export class Recorder {
   #bindGroup(kernel: Kernel, tensors: readonly Tensor<DType>[]): GPUBindGroup {
     const layout = this.#pipelines.layout(kernel);
     let key = `${layout.key}`;
-    for (const tensor of tensors) key += `,${this.#bufferKey(tensor.buffer)}:${tensor.offset}:${boundBytes(tensor)}`;
+    for (const tensor of tensors) {
+      key += `,${this.#bufferKey(tensor.buffer)}:${tensor.offset}:${boundBytes(tensor)}`;
+    }
     const known = this.#bindGroups.get(key);
     if (known) return known;
     const entries: GPUBindGroupEntry[] = tensors.map((tensor, binding) => ({
@@ -134,7 +154,10 @@ export class Recorder {
       resource: { buffer: tensor.buffer, offset: tensor.offset, size: boundBytes(tensor) },
     }));
     if (Object.keys(kernel.spec.uniforms).length > 0) {
-      entries.push({ binding: tensors.length, resource: { buffer: this.#ring, offset: 0, size: UNIFORM_BYTES } });
+      entries.push({
+        binding: tensors.length,
+        resource: { buffer: this.#ring, offset: 0, size: UNIFORM_BYTES },
+      });
     }
     const group = this.#device.createBindGroup({
       label: `${kernel.spec.name}(${tensors.map((tensor) => tensor.label).join(", ")})`,
@@ -151,23 +174,38 @@ export class Recorder {
     return key;
   }
 
-  #check(spec: KernelSpec, tensors: readonly Tensor<DType>[], workgroups: readonly (number | undefined)[]): void {
+  #check(
+    spec: KernelSpec,
+    tensors: readonly Tensor<DType>[],
+    workgroups: readonly (number | undefined)[],
+  ): void {
     for (const count of workgroups) {
       if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= MOST_GROUPS)) {
-        throw new RangeError(`Cannot launch "${spec.name}" on [${workgroups}] workgroups: 1 to ${MOST_GROUPS} a dimension are allowed`);
+        throw new RangeError(
+          `Cannot launch "${spec.name}" on [${workgroups}] workgroups: 1 to ${MOST_GROUPS} a dimension are allowed`,
+        );
       }
     }
     const access = Object.values(spec.buffers);
     const limit = this.#device.limits.maxStorageBufferBindingSize;
     for (const [i, tensor] of tensors.entries()) {
       if (boundBytes(tensor) > limit) {
-        throw new RangeError(`Cannot launch "${spec.name}": "${tensor.label}" [${tensor.shape}] has ${byteLength(tensor)} bytes, this adapter binds ${limit}`);
+        throw new RangeError(
+          `Cannot launch "${spec.name}": "${tensor.label}" [${tensor.shape}] has ${
+            byteLength(tensor)
+          } bytes, this adapter binds ${limit}`,
+        );
       }
       if (access[i] !== "read_write") continue;
       // WebGPU counts a read and a write of one buffer in one dispatch as a conflict, even at different places.
       for (const [j, other] of tensors.entries()) {
-        if (i !== j && other.buffer === tensor.buffer && (access[j] === "read" || other.offset === tensor.offset)) {
-          throw new Error(`Cannot launch "${spec.name}": it would write "${tensor.label}" and also use "${other.label}" of the same buffer`);
+        if (
+          i !== j && other.buffer === tensor.buffer &&
+          (access[j] === "read" || other.offset === tensor.offset)
+        ) {
+          throw new Error(
+            `Cannot launch "${spec.name}": it would write "${tensor.label}" and also use "${other.label}" of the same buffer`,
+          );
         }
       }
     }

@@ -18,10 +18,13 @@ export interface HostArrays {
 
 /** A contiguous, row-major array in GPU memory. Plain data: it owns nothing and has no methods. */
 export interface Tensor<D extends DType = "f32"> {
+  /** May hold other tensors too. */
   readonly buffer: GPUBuffer;
   /** Bytes before the first element; a multiple of 256, so that the tensor can be bound by itself. */
   readonly offset: number;
+  /** Sizes of the axes. */
   readonly shape: Shape;
+  /** Type of the elements. */
   readonly dtype: D;
   /** Shows up in errors and GPU captures, e.g. "layers.3.self_attn.q_proj.A". */
   readonly label: string;
@@ -41,9 +44,11 @@ export function byteLength(tensor: Tensor<DType>): number {
 }
 
 /** The same elements under another shape. @throws {RangeError} where the element counts differ */
-export function reshape<D extends DType>(tensor: Tensor<D>, shape: Shape): Tensor<D> {
+export function withShape<D extends DType>(tensor: Tensor<D>, shape: Shape): Tensor<D> {
   if (elementCount(shape) !== elementCount(tensor.shape)) {
-    throw new RangeError(`Cannot reshape "${tensor.label}" [${tensor.shape}] to [${shape}]: element counts differ`);
+    throw new RangeError(
+      `Cannot reshape "${tensor.label}" [${tensor.shape}] to [${shape}]: element counts differ`,
+    );
   }
   return { ...tensor, shape };
 }

@@ -10,8 +10,14 @@ const kernel = defineKernel({
   source,
   buffers: { g: "read", p: "read_write", m: "read_write", v: "read_write" },
   uniforms: {
-    count: "u32", rate: "f32", decay: "f32", beta1: "f32", beta2: "f32",
-    correction1: "f32", correction2: "f32", epsilon: "f32",
+    count: "u32",
+    rate: "f32",
+    decay: "f32",
+    beta1: "f32",
+    beta2: "f32",
+    correction1: "f32",
+    correction2: "f32",
+    epsilon: "f32",
   },
   constants: {},
 });

@@ -40,7 +40,9 @@ export function crossEntropy(
 ): { readonly loss: Tensor; readonly normalizers: Tensor } {
   const { rows, columns } = rowSizes(logits);
   if (elementCount(targets.shape) !== rows) {
-    throw new RangeError(`Cannot score "${logits.label}" [${logits.shape}] against ${elementCount(targets.shape)} targets`);
+    throw new RangeError(
+      `Cannot score "${logits.label}" [${logits.shape}] against ${elementCount(targets.shape)} targets`,
+    );
   }
   const lanes = rowLanes(gpu, options);
   const losses = gpu.empty([rows], "row losses"), normalizers = gpu.empty([rows], "normalizers");

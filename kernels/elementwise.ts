@@ -50,7 +50,11 @@ const addRowKernel = defineKernel({
 export function addRow(gpu: Gpu, x: Tensor, row: Tensor): Tensor {
   const count = elementCount(x.shape), columns = elementCount(row.shape);
   if (x.shape.at(-1) !== columns) {
-    throw new RangeError(`Cannot add row "${row.label}" [${row.shape}] to "${x.label}" [${x.shape}]: ${x.shape.at(-1)} columns are needed`);
+    throw new RangeError(
+      `Cannot add row "${row.label}" [${row.shape}] to "${x.label}" [${x.shape}]: ${
+        x.shape.at(-1)
+      } columns are needed`,
+    );
   }
   const out = gpu.empty(x.shape, `${x.label} + ${row.label}`);
   if (columns % 4 === 0) {
@@ -60,7 +64,11 @@ export function addRow(gpu: Gpu, x: Tensor, row: Tensor): Tensor {
       workgroups: groupsFor(count / 4),
     });
   } else {
-    gpu.launch(addRowKernel, { buffers: { a: x, b: row, out }, uniforms: { count, columns }, workgroups: groupsFor(count) });
+    gpu.launch(addRowKernel, {
+      buffers: { a: x, b: row, out },
+      uniforms: { count, columns },
+      workgroups: groupsFor(count),
+    });
   }
   return out;
 }
@@ -110,7 +118,14 @@ export function activation(gpu: Gpu, x: Tensor, kind: Activation): Tensor {
 }
 
 /** into (+)= g · f'(x), elementwise. */
-export function activationBackward(gpu: Gpu, x: Tensor, g: Tensor, kind: Activation, into: Tensor, accumulate: boolean): void {
+export function activationBackward(
+  gpu: Gpu,
+  x: Tensor,
+  g: Tensor,
+  kind: Activation,
+  into: Tensor,
+  accumulate: boolean,
+): void {
   const count = elementCount(x.shape);
   gpu.launch(activationKernel, {
     buffers: { x, g, out: into },
@@ -159,6 +174,8 @@ export function swigluBackward(gpu: Gpu, gate: Tensor, up: Tensor, g: Tensor): {
 
 function requireSameCount(action: string, a: Tensor, b: Tensor): void {
   if (elementCount(a.shape) !== elementCount(b.shape)) {
-    throw new RangeError(`Cannot ${action} "${a.label}" [${a.shape}] and "${b.label}" [${b.shape}]: element counts differ`);
+    throw new RangeError(
+      `Cannot ${action} "${a.label}" [${a.shape}] and "${b.label}" [${b.shape}]: element counts differ`,
+    );
   }
 }

@@ -65,7 +65,14 @@ const svdKernel = defineKernel({
 const turnKernel = defineKernel({
   name: "tangent_turn",
   source: turnSource,
-  buffers: { ...site, aGradient: "read", bGradient: "read", small: "read", aOut: "read_write", bOut: "read_write" },
+  buffers: {
+    ...site,
+    aGradient: "read",
+    bGradient: "read",
+    small: "read",
+    aOut: "read_write",
+    bOut: "read_write",
+  },
   uniforms: { da: "u32", db: "u32", rank: "u32", block: "u32" },
   constants: { BACK: false },
 });
@@ -79,7 +86,14 @@ const pairKernel = defineKernel({
 const combineKernel = defineKernel({
   name: "tangent_combine",
   source: combineSource,
-  buffers: { ...site, aLeft: "read", bLeft: "read", small: "read", aTurned: "read_write", bTurned: "read_write" },
+  buffers: {
+    ...site,
+    aLeft: "read",
+    bLeft: "read",
+    small: "read",
+    aTurned: "read_write",
+    bTurned: "read_write",
+  },
   uniforms: { rank: "u32", block: "u32" },
   constants: {},
 });
@@ -87,8 +101,14 @@ const momentsKernel = defineKernel({
   name: "tangent_moments",
   source: momentsSource,
   buffers: {
-    ...site, aLeft: "read", bLeft: "read", small: "read", aTurned: "read", bTurned: "read",
-    m: "read_write", v: "read_write",
+    ...site,
+    aLeft: "read",
+    bLeft: "read",
+    small: "read",
+    aTurned: "read",
+    bTurned: "read",
+    m: "read_write",
+    v: "read_write",
   },
   uniforms: { rank: "u32", block: "u32", beta1: "f32", beta2: "f32" },
   constants: {},
@@ -132,7 +152,9 @@ export class FactorPairs {
   /** Uploads its tables into the caller's scope. @throws {RangeError} where buffers differ or the rank is too large */
   constructor(gpu: Gpu, pairs: readonly FactorPair[]) {
     const rank = pairs[0]!.a.shape[0]!;
-    if (rank > MOST_RANK) throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MOST_RANK} is supported`);
+    if (rank > MOST_RANK) {
+      throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MOST_RANK} is supported`);
+    }
     this.#gpu = gpu;
     this.#pairs = pairs;
     this.#rank = rank;
@@ -170,7 +192,13 @@ export class FactorPairs {
     const run = (matrices: Tensor<"u32">, x: Tensor, left: Tensor, place: number) =>
       this.#gpu.launch(svdKernel, {
         buffers: { matrices, x, q: this.#gpu.empty(x.shape, "orthonormal basis"), left, small },
-        uniforms: { rank, block, vAt: place * rank ** 2, rAt: (2 + place) * rank ** 2, sAt: 6 * rank ** 2 + place * rank },
+        uniforms: {
+          rank,
+          block,
+          vAt: place * rank ** 2,
+          rAt: (2 + place) * rank ** 2,
+          sAt: 6 * rank ** 2 + place * rank,
+        },
         workgroups: [count],
       });
     run(this.#matricesA, this.#a, left.a, 0);
@@ -182,7 +210,12 @@ export class FactorPairs {
    * The closed form for raw gradients: gA = (1/s²)(BᵀB)⁻¹ dA + X A, gB = (1/s²)(I − P_B) dB (AAᵀ)⁻¹ − B X,
    * with damped or pseudo-inverses, so that B = 0 gives gA = 0. The result is turned: see `turnBack`.
    */
-  adjustGradients(factors: Decomposition, gradients: FactorGradients, gauge: Gauge, damping: Damping): Turned {
+  adjustGradients(
+    factors: Decomposition,
+    gradients: FactorGradients,
+    gauge: Gauge,
+    damping: Damping,
+  ): Turned {
     const turned = this.#likeFactors("turned gradients");
     this.#turn(factors, gradients, turned, false);
     return this.#closedForm(factors, turned, gauge, damping);
@@ -192,7 +225,12 @@ export class FactorPairs {
   updateMoments({ left, small }: Decomposition, { turned }: Turned, beta1: number, beta2: number): void {
     this.#gpu.launch(momentsKernel, {
       buffers: {
-        sites: this.#sites, aLeft: left.a, bLeft: left.b, small, aTurned: turned.a, bTurned: turned.b,
+        sites: this.#sites,
+        aLeft: left.a,
+        bLeft: left.b,
+        small,
+        aTurned: turned.a,
+        bTurned: turned.b,
         ...this.#needMoments(),
       },
       uniforms: { rank: this.#rank, block: this.#block, beta1, beta2 },
@@ -212,11 +250,17 @@ export class FactorPairs {
     for (const ofB of [false, true]) {
       this.#gpu.launch(projectKernel, {
         buffers: {
-          sites: this.#sites, left: ofB ? left.a : left.b, small, ...moments, projected: ofB ? turned.b : turned.a,
+          sites: this.#sites,
+          left: ofB ? left.a : left.b,
+          small,
+          ...moments,
+          projected: ofB ? turned.b : turned.a,
         },
         uniforms: { rank: this.#rank, block: this.#block, ...direction },
         constants: { OF_B: ofB },
-        workgroups: this.#grid((rows, columns) => Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 4)),
+        workgroups: this.#grid((rows, columns) =>
+          Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 4)
+        ),
       });
     }
     return this.#closedForm(factors, turned, gauge, damping);
@@ -224,7 +268,10 @@ export class FactorPairs {
 
   /** gA and gB themselves, with zeros between the factors, so that one dispatch can follow them. */
   turnBack(factors: Decomposition, { turned }: Turned): Adjusted {
-    const out = { a: this.#gpu.zeros(this.#a.shape, "adjusted dA"), b: this.#gpu.zeros(this.#b.shape, "adjusted dB") };
+    const out = {
+      a: this.#gpu.zeros(this.#a.shape, "adjusted dA"),
+      b: this.#gpu.zeros(this.#b.shape, "adjusted dB"),
+    };
     this.#turn(factors, turned, out, true);
     return out;
   }
@@ -251,8 +298,12 @@ export class FactorPairs {
     const raw = "flat" in from;
     this.#gpu.launch(turnKernel, {
       buffers: {
-        sites: this.#sites, aGradient: raw ? from.flat : from.a, bGradient: raw ? from.flat : from.b, small,
-        aOut: to.a, bOut: to.b,
+        sites: this.#sites,
+        aGradient: raw ? from.flat : from.a,
+        bGradient: raw ? from.flat : from.b,
+        small,
+        aOut: to.a,
+        bOut: to.b,
       },
       uniforms: { da: raw ? from.a : 0, db: raw ? from.b : 0, rank: this.#rank, block: this.#block },
       constants: { BACK: back },
@@ -263,7 +314,14 @@ export class FactorPairs {
   /** Changes turned gradients in place. */
   #closedForm({ left, small }: Decomposition, turned: Adjusted, gauge: Gauge, damping: Damping): Turned {
     const sizes = { rank: this.#rank, block: this.#block };
-    const tensors = { sites: this.#sites, aTurned: turned.a, bTurned: turned.b, aLeft: left.a, bLeft: left.b, small };
+    const tensors = {
+      sites: this.#sites,
+      aTurned: turned.a,
+      bTurned: turned.b,
+      aLeft: left.a,
+      bLeft: left.b,
+      small,
+    };
     this.#gpu.launch(pairKernel, {
       buffers: tensors,
       uniforms: { ...sizes, relativeDamping: damping.relative, absoluteDamping: damping.absolute },
@@ -295,8 +353,14 @@ export function spanOf(tensors: readonly Tensor[], label: string): Tensor {
   const first = tensors[0]!, last = tensors.at(-1)!;
   for (const tensor of tensors) {
     if (tensor.buffer !== first.buffer || tensor.offset < first.offset || tensor.offset > last.offset) {
-      throw new RangeError(`Cannot batch "${first.label}" and "${tensor.label}": they do not lie in one buffer, in order`);
+      throw new RangeError(
+        `Cannot batch "${first.label}" and "${tensor.label}": they do not lie in one buffer, in order`,
+      );
     }
   }
-  return { ...first, shape: [(last.offset - first.offset) / ELEMENT_BYTES + elementCount(last.shape)], label };
+  return {
+    ...first,
+    shape: [(last.offset - first.offset) / ELEMENT_BYTES + elementCount(last.shape)],
+    label,
+  };
 }

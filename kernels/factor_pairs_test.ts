@@ -50,8 +50,16 @@ async function adjustOnGpu(problems: readonly Problem[], gauge: Gauge, damping: 
   const out = pairs.turnBack(factors, pairs.adjustGradients(factors, raw, gauge, damping));
   const [flatA, flatB] = await gpu.downloadAll([out.a, out.b]);
   return problems.map((p, i) => ({
-    gradientA: fromFloat32(flatA!.subarray(a[i]!.offset / 4).subarray(0, p.a.data.length), p.a.rows, p.a.columns),
-    gradientB: fromFloat32(flatB!.subarray(b[i]!.offset / 4).subarray(0, p.b.data.length), p.b.rows, p.b.columns),
+    gradientA: fromFloat32(
+      flatA!.subarray(a[i]!.offset / 4).subarray(0, p.a.data.length),
+      p.a.rows,
+      p.a.columns,
+    ),
+    gradientB: fromFloat32(
+      flatB!.subarray(b[i]!.offset / 4).subarray(0, p.b.data.length),
+      p.b.rows,
+      p.b.columns,
+    ),
   }));
 }
 
@@ -69,23 +77,39 @@ const NONE: Damping = { relative: 0, absolute: 0 };
 const GAUGES: readonly Gauge[] = ["zero", "sylvester", "symmetric"];
 
 Deno.test("FactorPairs agrees with the float64 closed form for ranks 1 to 32, odd sizes and all gauges", async () => {
-  for (const [rank, sizes] of [
-    [1, [[1, 1], [5, 3], [64, 192]]],
-    [2, [[2, 2], [7, 12], [131, 65]]],
-    [3, [[3, 9], [12, 10]]],
-    [8, [[64, 64], [192, 64], [9, 8]]],
-    [32, [[64, 64], [33, 200]]],
-  ] as const) {
-    const problems = sizes.map(([rows, columns], i) => problem(rows, columns, rank, 10 * rank + i, 16 / rank));
+  for (
+    const [rank, sizes] of [
+      [1, [[1, 1], [5, 3], [64, 192]]],
+      [2, [[2, 2], [7, 12], [131, 65]]],
+      [3, [[3, 9], [12, 10]]],
+      [8, [[64, 64], [192, 64], [9, 8]]],
+      [32, [[64, 64], [33, 200]]],
+    ] as const
+  ) {
+    const problems = sizes.map(([rows, columns], i) =>
+      problem(rows, columns, rank, 10 * rank + i, 16 / rank)
+    );
     for (const gauge of GAUGES) {
       const found = await adjustOnGpu(problems, gauge, NONE);
       problems.forEach((p, i) => {
-        const wanted = closedForm({ ...p, ...factorGradients(p.gradient, p), gauge, damping: { relative: 0 } });
+        const wanted = closedForm({
+          ...p,
+          ...factorGradients(p.gradient, p),
+          gauge,
+          damping: { relative: 0 },
+        });
         // Square factors may be badly conditioned: f32 errors grow with the condition number, here below 1e3. Where B
         // spans everything gB is 0, so errors are measured against both.
         const tolerance = p.b.rows === rank || p.a.columns === rank ? 1e-3 : 5e-5;
-        const both = (g: { gradientA: Matrix; gradientB: Matrix }) => [...g.gradientA.data, ...g.gradientB.data];
-        assertClose(both(found[i]!), both(wanted), { relative: tolerance }, `${gauge} rank ${rank} site ${i}`);
+        const both = (
+          g: { gradientA: Matrix; gradientB: Matrix },
+        ) => [...g.gradientA.data, ...g.gradientB.data];
+        assertClose(
+          both(found[i]!),
+          both(wanted),
+          { relative: tolerance },
+          `${gauge} rank ${rank} site ${i}`,
+        );
       });
     }
   }
@@ -106,7 +130,10 @@ Deno.test("FactorPairs gives an equivalent gradient that is the projection of G,
 });
 
 /** Relative error of the equivalent gradient in f32 that each condition number of B and A may reach. */
-const ALLOWED_BY_CONDITION: readonly (readonly [number, number])[] = [[1, 2e-6], [1e2, 2e-5], [1e3, 3e-4], [1e4, 5e-3]];
+const ALLOWED_BY_CONDITION: readonly (readonly [number, number])[] = [[1, 2e-6], [1e2, 2e-5], [1e3, 3e-4], [
+  1e4,
+  5e-3,
+]];
 
 Deno.test("FactorPairs stays accurate for condition numbers to 1e4, as it never squares them", async () => {
   for (const rank of [2, 8, 32]) {
@@ -122,7 +149,10 @@ Deno.test("FactorPairs stays accurate for condition numbers to 1e4, as it never 
       const [found] = await adjustOnGpu([p], "sylvester", NONE);
       const wanted = projectGradient(p.gradient, p.a, p.b);
       const error = norm(subtract(equivalentGradient({ ...p, ...found! }), wanted)) / norm(wanted);
-      assert(error < allowed, `rank ${rank}, condition ${condition}: relative error ${error}, ${allowed} is allowed`);
+      assert(
+        error < allowed,
+        `rank ${rank}, condition ${condition}: relative error ${error}, ${allowed} is allowed`,
+      );
     }
   }
 });
@@ -143,13 +173,20 @@ Deno.test("FactorPairs stays finite and close to the pseudo-inverse for rank-def
   const p = problem(24, 18, 6, 5);
   const random = createRandom(9);
   const deficient = (rows: number, columns: number, rank: number, label: string) =>
-    roundToFloat32(multiply(randomMatrix(rows, rank, random.fork(label)), randomMatrix(rank, columns, random.fork(`${label}'`))));
-  for (const [a, b] of [
-    [p.a, deficient(24, 6, 3, "b")],
-    [deficient(6, 18, 2, "a"), p.b],
-    [deficient(6, 18, 1, "a1"), deficient(24, 6, 1, "b1")],
-    [zeros(6, 18), zeros(24, 6)],
-  ] as const) {
+    roundToFloat32(
+      multiply(
+        randomMatrix(rows, rank, random.fork(label)),
+        randomMatrix(rank, columns, random.fork(`${label}'`)),
+      ),
+    );
+  for (
+    const [a, b] of [
+      [p.a, deficient(24, 6, 3, "b")],
+      [deficient(6, 18, 2, "a"), p.b],
+      [deficient(6, 18, 1, "a1"), deficient(24, 6, 1, "b1")],
+      [zeros(6, 18), zeros(24, 6)],
+    ] as const
+  ) {
     const q = { ...p, a, b };
     for (const gauge of GAUGES) {
       const [found] = await adjustOnGpu([q], gauge, NONE);
@@ -168,14 +205,24 @@ Deno.test("FactorPairs damps as the float64 closed form does, relative damping a
     const p = { ...base, b: roundToFloat32(times(base.b, size)) };
     for (const gauge of GAUGES) {
       const [found] = await adjustOnGpu([p], gauge, { relative: 1e-2, absolute: 0 });
-      const wanted = closedForm({ ...p, ...factorGradients(p.gradient, p), gauge, damping: { relative: 1e-2 } });
+      const wanted = closedForm({
+        ...p,
+        ...factorGradients(p.gradient, p),
+        gauge,
+        damping: { relative: 1e-2 },
+      });
       assertClose(found!.gradientA.data, wanted.gradientA.data, { relative: 1e-4 }, `gA ${gauge} ${size}`);
       assertClose(found!.gradientB.data, wanted.gradientB.data, { relative: 1e-4 }, `gB ${gauge} ${size}`);
     }
   }
   const p = problem(40, 24, 4, 22);
   const [found] = await adjustOnGpu([p], "sylvester", { relative: 0, absolute: 0.5 });
-  const wanted = closedForm({ ...p, ...factorGradients(p.gradient, p), gauge: "sylvester", damping: { absolute: 0.5 } });
+  const wanted = closedForm({
+    ...p,
+    ...factorGradients(p.gradient, p),
+    gauge: "sylvester",
+    damping: { absolute: 0.5 },
+  });
   assertClose(found!.gradientA.data, wanted.gradientA.data, { relative: 1e-4 });
 });
 

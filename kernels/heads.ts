@@ -60,14 +60,28 @@ function launch(
   const { length, heads, size, angles } = sizes;
   const count = elementCount(x.shape);
   if (!Number.isInteger(count / (length * heads * size))) {
-    throw new RangeError(`Cannot split "${x.label}" [${x.shape}] into ${heads} heads of ${size} over ${length} positions`);
+    throw new RangeError(
+      `Cannot split "${x.label}" [${x.shape}] into ${heads} heads of ${size} over ${length} positions`,
+    );
   }
-  if (angles && (size % 2 !== 0 || angles.shape[0]! < length || elementCount(angles.shape) !== angles.shape[0]! * size)) {
-    throw new RangeError(`Cannot turn heads of ${size} over ${length} positions by "${angles.label}" [${angles.shape}]`);
+  if (
+    angles &&
+    (size % 2 !== 0 || angles.shape[0]! < length || elementCount(angles.shape) !== angles.shape[0]! * size)
+  ) {
+    throw new RangeError(
+      `Cannot turn heads of ${size} over ${length} positions by "${angles.label}" [${angles.shape}]`,
+    );
   }
   gpu.launch(kernel, {
     buffers: { x, angles: angles ?? x, out },
-    uniforms: { vectors: count / size, length, heads, size, direction: how.direction, accumulate: Number(how.accumulate) },
+    uniforms: {
+      vectors: count / size,
+      length,
+      heads,
+      size,
+      direction: how.direction,
+      accumulate: Number(how.accumulate),
+    },
     constants: { MERGE: how.merge, ROTARY: angles !== undefined },
     workgroups: groupsFor(count / size * Math.ceil(size / 4)),
   });

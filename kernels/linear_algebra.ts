@@ -42,7 +42,12 @@ export async function truncatedSvd(
     const basis = orthonormalBasis({ rows: m, columns: k, data: await gpu.download(product) });
     return gpu.upload(Float32Array.from(basis), "f32", [m, k], "basis");
   };
-  const start = gpu.upload(random.normal(columns * subspace, 1), "f32", [columns, subspace], "random directions");
+  const start = gpu.upload(
+    random.normal(columns * subspace, 1),
+    "f32",
+    [columns, subspace],
+    "random directions",
+  );
   let left = await basisOf(matmul(gpu, matrix, start));
   for (let i = 0; i < ITERATIONS; i++) {
     const right = await basisOf(matmul(gpu, matrix, left, { transposeA: true }));

@@ -20,4 +20,15 @@ export { softmaxBackwardInPlace, softmaxInPlace } from "./softmax.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";
 export { argmax, clip, recordStep } from "./training_step.ts";
 export { descend } from "./descend.ts";
-export { type Adjusted, type Damping, type Decomposition, type FactorGradients, type FactorPair, FactorPairs, type Gauge, MOST_RANK, spanOf, type Turned } from "./factor_pairs.ts";
+export {
+  type Adjusted,
+  type Damping,
+  type Decomposition,
+  type FactorGradients,
+  type FactorPair,
+  FactorPairs,
+  type Gauge,
+  MOST_RANK,
+  spanOf,
+  type Turned,
+} from "./factor_pairs.ts";

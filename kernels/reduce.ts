@@ -24,13 +24,19 @@ const MOST_PARTS = 256;
 export function dotInto(gpu: Gpu, a: Tensor, b: Tensor, into: Tensor, scale = 1): void {
   const count = elementCount(a.shape);
   if (count !== elementCount(b.shape)) {
-    throw new RangeError(`Cannot take the dot product of "${a.label}" [${a.shape}] and "${b.label}" [${b.shape}]`);
+    throw new RangeError(
+      `Cannot take the dot product of "${a.label}" [${a.shape}] and "${b.label}" [${b.shape}]`,
+    );
   }
   const stretch = Math.max(64, Math.ceil(count / MOST_PARTS / 64) * 64);
   const parts = Math.ceil(count / stretch);
   using _ = gpu.scope("dot parts", "scratch");
   const partial = gpu.empty([parts], "dot parts");
-  gpu.launch(dotKernel, { buffers: { a, b, parts: partial }, uniforms: { count, stretch }, workgroups: [parts] });
+  gpu.launch(dotKernel, {
+    buffers: { a, b, parts: partial },
+    uniforms: { count, stretch },
+    workgroups: [parts],
+  });
   sumParts(gpu, partial, into, { count: 1, parts, scale, accumulate: false });
 }
 
@@ -69,7 +75,12 @@ export function columnSum(
   using _ = gpu.scope("column parts", "scratch");
   const parts = gpu.empty([chunks, columns], "column parts");
   gpu.launch(columnKernel, {
-    buffers: { g, x: options.normalized?.x ?? g, statistics: options.normalized?.statistics ?? g, out: parts },
+    buffers: {
+      g,
+      x: options.normalized?.x ?? g,
+      statistics: options.normalized?.statistics ?? g,
+      out: parts,
+    },
     uniforms: { rows, columns, chunk, chunks },
     constants: { NORMALIZED: options.normalized !== undefined },
     workgroups: groupsFor(chunks * columns),

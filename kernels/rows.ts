@@ -19,7 +19,9 @@ export interface RowOptions {
 export function rowLanes(gpu: Gpu, options: RowOptions): number {
   const lanes = options.lanes ?? (gpu.info.software ? 1 : 32);
   if (!(Number.isInteger(Math.log2(lanes)) && lanes >= 1 && lanes <= ROW_GROUP)) {
-    throw new RangeError(`Cannot share a row among ${lanes} lanes: a power of two from 1 to ${ROW_GROUP} is needed`);
+    throw new RangeError(
+      `Cannot share a row among ${lanes} lanes: a power of two from 1 to ${ROW_GROUP} is needed`,
+    );
   }
   return lanes;
 }

@@ -32,11 +32,17 @@ const backwardKernel = defineKernel({
  * With `causalQueries` row r belongs to query r mod causalQueries, and a query sees the columns up to its own place,
  * the last query all of them; what it does not see becomes 0.
  */
-export function softmaxInPlace(gpu: Gpu, x: Tensor, options: RowOptions & { readonly causalQueries?: number } = {}): void {
+export function softmaxInPlace(
+  gpu: Gpu,
+  x: Tensor,
+  options: RowOptions & { readonly causalQueries?: number } = {},
+): void {
   const { rows, columns } = rowSizes(x);
   const queries = options.causalQueries;
   if (queries !== undefined && !(queries >= 1 && queries <= columns)) {
-    throw new RangeError(`Cannot mask "${x.label}" [${x.shape}] for ${queries} queries: 1 to ${columns} are allowed`);
+    throw new RangeError(
+      `Cannot mask "${x.label}" [${x.shape}] for ${queries} queries: 1 to ${columns} are allowed`,
+    );
   }
   const lanes = rowLanes(gpu, options);
   gpu.launch(kernel, {

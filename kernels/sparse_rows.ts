@@ -15,6 +15,7 @@ const kernel = defineKernel({
 
 /** Which rows of x make up each row of the result, in compressed form. */
 export interface RowChoice {
+  /** Rows of the result. */
   readonly rows: number;
   /** `[rows + 1]`. */
   readonly offsets: Tensor<"u32">;

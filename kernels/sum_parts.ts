@@ -17,7 +17,12 @@ export function sumParts(
   gpu: Gpu,
   parts: Tensor,
   into: Tensor,
-  sizes: { readonly count: number; readonly parts: number; readonly scale: number; readonly accumulate: boolean },
+  sizes: {
+    readonly count: number;
+    readonly parts: number;
+    readonly scale: number;
+    readonly accumulate: boolean;
+  },
 ): void {
   gpu.launch(kernel, {
     buffers: { parts, out: into },

@@ -19,7 +19,11 @@ const clipKernel = defineKernel({
 /** Scales `x` in place so that its norm, whose square is `squaredNorm` `[1]`, is at most `limit`. */
 export function clip(gpu: Gpu, x: Tensor, squaredNorm: Tensor, limit: number): void {
   const count = Math.ceil(elementCount(x.shape) / 4);
-  gpu.launch(clipKernel, { buffers: { squared: squaredNorm, x }, uniforms: { count, limit }, workgroups: groupsFor(count) });
+  gpu.launch(clipKernel, {
+    buffers: { squared: squaredNorm, x },
+    uniforms: { count, limit },
+    workgroups: groupsFor(count),
+  });
 }
 
 const recordKernel = defineKernel({
@@ -37,7 +41,12 @@ const recordKernel = defineKernel({
  */
 export function recordStep(
   gpu: Gpu,
-  tensors: { readonly loss: Tensor; readonly squaredNorm: Tensor; readonly losses: Tensor; readonly diverged: Tensor<"u32"> },
+  tensors: {
+    readonly loss: Tensor;
+    readonly squaredNorm: Tensor;
+    readonly losses: Tensor;
+    readonly diverged: Tensor<"u32">;
+  },
   at: { readonly slot: number; readonly step: number },
 ): void {
   gpu.launch(recordKernel, { buffers: tensors, uniforms: at, workgroups: [1] });

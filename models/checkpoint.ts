@@ -8,11 +8,35 @@ import type { Shape } from "../gpu/tensor.ts";
 
 /** A checkpoint that cannot be read, lacks what is asked of it, or cannot be written: for the user to mend. */
 export class CheckpointError extends Error {
+  /** Tells it apart in logs. */
   override readonly name = "CheckpointError";
 }
 
-/** Bits of one element, for every type that safetensors knows. */
-const BITS = {
+/** Element type of a tensor in a file: every type that safetensors knows. */
+export type StoredDType =
+  | "BOOL"
+  | "F4"
+  | "F6_E2M3"
+  | "F6_E3M2"
+  | "U8"
+  | "I8"
+  | "F8_E5M2"
+  | "F8_E4M3"
+  | "F8_E8M0"
+  | "I16"
+  | "U16"
+  | "F16"
+  | "BF16"
+  | "I32"
+  | "U32"
+  | "F32"
+  | "C64"
+  | "F64"
+  | "I64"
+  | "U64";
+
+/** Bits of one element. */
+const BITS: Readonly<Record<StoredDType, number>> = {
   BOOL: 8,
   F4: 4,
   F6_E2M3: 6,
@@ -33,13 +57,11 @@ const BITS = {
   F64: 64,
   I64: 64,
   U64: 64,
-} as const;
-
-/** Element type of a tensor in a file. */
-export type StoredDType = keyof typeof BITS;
+};
 
 /** A tensor of a checkpoint. */
 export interface CheckpointTensor {
+  /** Sizes of the axes, outermost first. */
   readonly shape: Shape;
   /** The type in the file. */
   readonly dtype: StoredDType;
@@ -57,6 +79,7 @@ export interface CheckpointTensor {
 export interface Checkpoint {
   /** For error messages: the file's path. */
   readonly name: string;
+  /** Texts that the writer added; Hugging Face's say `format: "pt"`. */
   readonly metadata: Readonly<Record<string, string>>;
   /** By name, in the order of their elements in the file. */
   readonly tensors: ReadonlyMap<string, CheckpointTensor>;
@@ -64,7 +87,9 @@ export interface Checkpoint {
 
 /** A tensor to be written. */
 export interface WritableTensor {
+  /** Sizes of the axes, outermost first. */
   readonly shape: Shape;
+  /** The elements, row-major. */
   readonly data: Float32Array;
   /** The type in the file, by default F32. F16 rounds to the nearest, halves to even. */
   readonly dtype?: "F32" | "F16";

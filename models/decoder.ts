@@ -7,9 +7,13 @@ import { loadParameters, type ParameterList, type WeightSource } from "./weights
 
 /** Sizes and constants of a decoder, named as in the text of the Llama papers. */
 export interface DecoderConfig {
+  /** Tokens that it knows. */
   readonly vocabulary: number;
+  /** Width of the residual stream. */
   readonly width: number;
+  /** Blocks. */
   readonly layers: number;
+  /** Query heads. */
   readonly heads: number;
   /** Key-value heads; divides `heads`. */
   readonly keyValueHeads: number;
@@ -19,7 +23,9 @@ export interface DecoderConfig {
   readonly hidden: number;
   /** Longest sequence. */
   readonly length: number;
+  /** Added to the mean square before its root is taken. */
   readonly normEpsilon: number;
+  /** Base of the rotary frequencies. */
   readonly ropeTheta: number;
   /** Llama 3's slowing-down of low frequencies; absent in Llama 2. */
   readonly ropeScaling?: RopeScaling;
@@ -29,9 +35,13 @@ export interface DecoderConfig {
 
 /** Source: Llama 3.1's model code; the names are those of Hugging Face's `rope_scaling`. */
 export interface RopeScaling {
+  /** How much slower low frequencies turn. */
   readonly factor: number;
+  /** Turns over the original length below which a frequency is slowed in full. */
   readonly lowFrequencyFactor: number;
+  /** Turns above which it is left alone. */
   readonly highFrequencyFactor: number;
+  /** Length that the model was trained on first. */
   readonly originalLength: number;
 }
 
@@ -90,8 +100,18 @@ export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSou
     logits(forward: Forward, batch: DecoderBatch): Var {
       const { tape, linear } = forward;
       const [, tokens] = batch.tokens.shape as [number, number];
-      if (tokens > length) throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
-      const shape = { length: tokens, heads, keyValueHeads, size: headSize, causal: true, scale: headSize ** -0.5, angles };
+      if (tokens > length) {
+        throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
+      }
+      const shape = {
+        length: tokens,
+        heads,
+        keyValueHeads,
+        size: headSize,
+        causal: true,
+        scale: headSize ** -0.5,
+        angles,
+      };
 
       const chosen = pickRows(gpu, batch.tokens.data, config.vocabulary);
       let x = mapRows(tape, tape.parameter(embedding), chosen);

@@ -94,5 +94,7 @@ function check<S extends z.ZodType>(schema: S, json: unknown, name: string): z.o
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new CheckpointError(`Cannot read model config "${name}": ${issue!.path.join(".")}: ${issue!.message}`);
+  throw new CheckpointError(
+    `Cannot read model config "${name}": ${issue!.path.join(".")}: ${issue!.message}`,
+  );
 }

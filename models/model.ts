@@ -7,13 +7,17 @@ export type ModelFamily = "decoder" | "vision";
 
 /** Host data on its way to the GPU. */
 export interface HostTensor<D extends DType> {
+  /** Elements, row-major. */
   readonly data: HostArrays[D];
+  /** Sizes of the axes. */
   readonly shape: Shape;
 }
 
 /** A next-token batch: `tokens` and `targets` are `[batch, length]`. */
 export interface DecoderBatch {
+  /** Tells the kinds of batch apart. */
   readonly family: "decoder";
+  /** Token ids. */
   readonly tokens: HostTensor<"i32">;
   /** The token that each position should predict, or IGNORE. */
   readonly targets: HostTensor<"i32">;
@@ -21,8 +25,11 @@ export interface DecoderBatch {
 
 /** An image batch: `pixels` is `[batch, channels, height, width]`, `targets` `[batch]`. */
 export interface VisionBatch {
+  /** Tells the kinds of batch apart. */
   readonly family: "vision";
+  /** Scaled as the model was trained. */
   readonly pixels: HostTensor<"f32">;
+  /** The class of each image, or IGNORE. */
   readonly targets: HostTensor<"i32">;
 }
 
@@ -30,7 +37,7 @@ export interface VisionBatch {
 export type Batch = DecoderBatch | VisionBatch;
 
 /** The target of a position that takes no part in the loss, as in PyTorch. */
-export const IGNORE = -100;
+export const IGNORE: number = -100;
 
 /** A linear map y = x Wᵀ + b that an optimizer may adapt. */
 export interface LinearSite {
@@ -38,13 +45,17 @@ export interface LinearSite {
   readonly name: string;
   /** W, `[out, in]`. */
   readonly weight: Parameter;
+  /** Added by the forward pass, never by a method. */
   readonly bias?: Parameter;
+  /** Columns of W. */
   readonly in: number;
+  /** Rows of W. */
   readonly out: number;
 }
 
 /** What a model may use while it computes. `linear` is the one place an optimizer can enter. */
 export interface Forward {
+  /** Where everything is recorded. */
   readonly tape: Tape;
   /** y = x W_effᵀ + b; x is `[rows, in]`, y `[rows, out]`. */
   linear(site: LinearSite, x: Var): Var;
@@ -52,6 +63,7 @@ export interface Forward {
 
 /** A network whose parameters lie on the GPU. */
 export interface Model<B extends Batch = Batch> {
+  /** The kind of batch that it takes. */
   readonly family: B["family"];
   /** Every parameter, in a fixed order. */
   readonly parameters: readonly Parameter[];

@@ -36,13 +36,21 @@ async function arrayOf(folder: string, name: string): Promise<Float32Array> {
 }
 
 /** Logits of a forward pass without gradients. */
-async function logitsOf<B extends DecoderBatch | VisionBatch>(gpu: Gpu, model: Model<B>, batch: B): Promise<Float32Array> {
+async function logitsOf<B extends DecoderBatch | VisionBatch>(
+  gpu: Gpu,
+  model: Model<B>,
+  batch: B,
+): Promise<Float32Array> {
   using _ = gpu.scope("logits");
   const tape = new Tape(gpu, createGradients(gpu, []));
   return await gpu.download(model.logits(plainForward(tape), batch).value);
 }
 
-function assertGradients(found: ReadonlyMap<string, Float32Array>, wanted: Readonly<Record<string, GradientReference>>, relative: number) {
+function assertGradients(
+  found: ReadonlyMap<string, Float32Array>,
+  wanted: Readonly<Record<string, GradientReference>>,
+  relative: number,
+) {
   assertEquals([...found.keys()].sort(), Object.keys(wanted).sort());
   for (const [name, reference] of Object.entries(wanted)) {
     const gradient = found.get(name)!;
@@ -62,12 +70,19 @@ function assertGradients(found: ReadonlyMap<string, Float32Array>, wanted: Reado
   }
 }
 
-async function gradientsOf(gpu: Gpu, model: Model, batch: DecoderBatch): Promise<{ loss: number; gradients: Map<string, Float32Array> }> {
+async function gradientsOf(
+  gpu: Gpu,
+  model: Model,
+  batch: DecoderBatch,
+): Promise<{ loss: number; gradients: Map<string, Float32Array> }> {
   using _ = gpu.scope("gradients");
   const store = createGradients(gpu, model.parameters);
   const seed = gpu.upload(Float32Array.of(1), "f32", [1], "loss gradient");
   const loss = differentiate(gpu, model, batch, store, { parts: 1, seed, forward: plainForward });
-  const [value, ...arrays] = await gpu.downloadAll([loss, ...model.parameters.map((parameter) => store.of(parameter))]);
+  const [value, ...arrays] = await gpu.downloadAll([
+    loss,
+    ...model.parameters.map((parameter) => store.of(parameter)),
+  ]);
   return { loss: value![0]!, gradients: new Map(model.parameters.map(({ name }, i) => [name, arrays[i]!])) };
 }
 
@@ -87,7 +102,10 @@ Deno.test("createDecoder() gives a trained Llama's text, logits, loss and gradie
 
   const greedy: number[] = reference.greedy;
   const predictor = createPredictor(gpu, model, new Map(), config.length);
-  const [continued] = await predictor.generate([Int32Array.of(greedy[0]!)], { maxTokens: greedy.length - 1, stop: 2 });
+  const [continued] = await predictor.generate([Int32Array.of(greedy[0]!)], {
+    maxTokens: greedy.length - 1,
+    stop: 2,
+  });
   assertEquals([...continued!], greedy.slice(1));
   const text = [...continued!].map((token) => pieces[token]![0].replaceAll("▁", " ")).join("");
   assertEquals(text, reference.text);
@@ -97,7 +115,11 @@ Deno.test("createDecoder() gives a trained Llama's text, logits, loss and gradie
   const { loss, gradients } = await gradientsOf(gpu, model, batch);
   assertClose([loss], [reference.loss], { relative: 1e-4 });
   assertGradients(gradients, reference.gradients, 1e-4);
-  const all: DecoderBatch = { family: "decoder", tokens: rows([greedy.slice(0, 32)]), targets: rows([greedy.slice(0, 32)]) };
+  const all: DecoderBatch = {
+    family: "decoder",
+    tokens: rows([greedy.slice(0, 32)]),
+    targets: rows([greedy.slice(0, 32)]),
+  };
   const logits = await logitsOf(gpu, model as Model<DecoderBatch>, all);
   assertClose(logits.slice(-config.vocabulary), reference.lastLogits, { relative: 1e-5 });
 });
@@ -127,7 +149,10 @@ for (const [name, tolerance] of [["tiny-llama", 1e-5], ["tiny-llama3", 2e-5]] as
     const { prompt, max_new_tokens: maxTokens, sequences } = reference.greedy_generation;
     const predictor = createPredictor(gpu, model, new Map(), config.length);
     const [text] = await predictor.generate([Int32Array.from(prompt)], { maxTokens, stop: 2 });
-    assertEquals([...prompt, ...text!], sequences[0].filter((token: number, i: number) => i < prompt.length || token !== 2));
+    assertEquals(
+      [...prompt, ...text!],
+      sequences[0].filter((token: number, i: number) => i < prompt.length || token !== 2),
+    );
   });
 }
 
@@ -142,7 +167,10 @@ Deno.test("createVision() gives Hugging Face's image embeddings and gradients (t
   const pixels: number[][][][] = reference.inputs.pixel_values;
   const batch: VisionBatch = {
     family: "vision",
-    pixels: { data: Float32Array.from(pixels.flat(3)), shape: [pixels.length, config.channels, config.image, config.image] },
+    pixels: {
+      data: Float32Array.from(pixels.flat(3)),
+      shape: [pixels.length, config.channels, config.image, config.image],
+    },
     targets: { data: new Int32Array(pixels.length), shape: [pixels.length] },
   };
   const store = createGradients(gpu, model.parameters);
@@ -150,7 +178,10 @@ Deno.test("createVision() gives Hugging Face's image embeddings and gradients (t
   const embeddings = model.logits(plainForward(tape), batch);
   const weights = Float32Array.from(reference.loss_weights.flat());
   tape.backward(embeddings, gpu.upload(weights, "f32", embeddings.value.shape, "loss weights"));
-  const [found, ...arrays] = await gpu.downloadAll([embeddings.value, ...model.parameters.map((p) => store.of(p))]);
+  const [found, ...arrays] = await gpu.downloadAll([
+    embeddings.value,
+    ...model.parameters.map((p) => store.of(p)),
+  ]);
   assertClose(found!, reference.image_embeds.flat(), { relative: 0, absolute: 1e-5 });
   assertGradients(new Map(model.parameters.map(({ name }, i) => [name, arrays[i]!])), reference.grads, 5e-5);
 });

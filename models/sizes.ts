@@ -10,13 +10,21 @@ import type { ParameterList, WeightSource } from "./weights.ts";
 export interface PretrainingRecipe {
   /** A name from the registry of pretraining corpora. */
   readonly task: string;
+  /** Optimizer steps. */
   readonly steps: number;
+  /** Examples of a step. */
   readonly batchSize: number;
+  /** Peak learning rate of a cosine schedule that ends at a hundredth. */
   readonly peak: number;
+  /** Steps of warm-up. */
   readonly warmup: number;
+  /** Decoupled weight decay. */
   readonly weightDecay: number;
+  /** Decay of AdamW's second moment. */
   readonly beta2: number;
+  /** Largest gradient norm. */
   readonly clip: number;
+  /** Seeds weights and data order. */
   readonly seed: number;
 }
 
@@ -24,12 +32,15 @@ export interface PretrainingRecipe {
 export interface ModelEntry {
   /** Name in configs, files and charts, e.g. "decoder-tiny". */
   readonly id: string;
+  /** For people. */
   readonly title: string;
+  /** The kind of batch that it takes. */
   readonly family: ModelFamily;
   /** Vocabulary size of a text model, or classes of a vision one. */
   readonly outputs: number;
   /** Longest sequence in tokens, or the image's side in pixels. */
   readonly inputSize: number;
+  /** How its base checkpoint is made. */
   readonly recipe: PretrainingRecipe;
   /** Names and shapes of all parameters, without a GPU. */
   readonly parameters: ParameterList;
@@ -52,7 +63,12 @@ export async function pretrainedWeights(entry: ModelEntry): Promise<WeightSource
 }
 
 function decoder(
-  size: { readonly id: string; readonly title: string; readonly config: DecoderConfig; readonly recipe: PretrainingRecipe },
+  size: {
+    readonly id: string;
+    readonly title: string;
+    readonly config: DecoderConfig;
+    readonly recipe: PretrainingRecipe;
+  },
 ): ModelEntry {
   const { config } = size;
   const parameters = decoderParameters(config);
@@ -68,7 +84,12 @@ function decoder(
 }
 
 function vision(
-  size: { readonly id: string; readonly title: string; readonly config: VisionConfig; readonly recipe: PretrainingRecipe },
+  size: {
+    readonly id: string;
+    readonly title: string;
+    readonly config: VisionConfig;
+    readonly recipe: PretrainingRecipe;
+  },
 ): ModelEntry {
   const { config } = size;
   const parameters = visionParameters(config);

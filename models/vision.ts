@@ -1,5 +1,16 @@
 /** @file The vision transformer, built as CLIP's image tower: a class token, positions, pre-norm blocks, a projection. */
-import { activation, add, addRow, attention, layerNorm, mapRows, matmul, pickRows, placeRows, reshape } from "../autodiff/mod.ts";
+import {
+  activation,
+  add,
+  addRow,
+  attention,
+  layerNorm,
+  mapRows,
+  matmul,
+  pickRows,
+  placeRows,
+  reshape,
+} from "../autodiff/mod.ts";
 import type { Parameter, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Forward, HostTensor, LinearSite, Model, VisionBatch } from "./model.ts";
@@ -9,17 +20,23 @@ import { loadParameters, type ParameterList, type WeightSource } from "./weights
 export interface VisionConfig {
   /** Pixels along each side of the square image; a multiple of `patch`. */
   readonly image: number;
+  /** Colour channels. */
   readonly channels: number;
   /** Pixels along each side of a patch. */
   readonly patch: number;
+  /** Width of the residual stream. */
   readonly width: number;
+  /** Blocks. */
   readonly layers: number;
+  /** Attention heads; divides `width`. */
   readonly heads: number;
   /** Inner width of the feed-forward part. */
   readonly hidden: number;
   /** Classes, or the width of CLIP's shared space. */
   readonly outputs: number;
+  /** Of the feed-forward part. */
   readonly activation: "gelu" | "quick-gelu";
+  /** Added to the variance before its root is taken. */
   readonly normEpsilon: number;
 }
 
@@ -31,7 +48,9 @@ export function visionParameters(config: VisionConfig): ParameterList {
     { name: `${name}.weight`, shape: [out, inputs] },
     { name: `${name}.bias`, shape: [out] },
   ];
-  const norm = (name: string) => [{ name: `${name}.weight`, shape: [width] }, { name: `${name}.bias`, shape: [width] }];
+  const norm = (
+    name: string,
+  ) => [{ name: `${name}.weight`, shape: [width] }, { name: `${name}.bias`, shape: [width] }];
   const list = [
     { name: `${root}.embeddings.class_embedding`, shape: [width] },
     { name: `${root}.embeddings.patch_embedding.weight`, shape: [width, channels, patch, patch] },
@@ -42,7 +61,9 @@ export function visionParameters(config: VisionConfig): ParameterList {
     const block = `${root}.encoder.layers.${layer}`;
     list.push(
       ...norm(`${block}.layer_norm1`),
-      ...["q_proj", "k_proj", "v_proj", "out_proj"].flatMap((name) => linear(`${block}.self_attn.${name}`, width, width)),
+      ...["q_proj", "k_proj", "v_proj", "out_proj"].flatMap((name) =>
+        linear(`${block}.self_attn.${name}`, width, width)
+      ),
       ...norm(`${block}.layer_norm2`),
       ...linear(`${block}.mlp.fc1`, hidden, width),
       ...linear(`${block}.mlp.fc2`, width, hidden),
@@ -59,7 +80,8 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
   const parameters = loadParameters(gpu, visionParameters(config), source);
   const parameter = (name: string): Parameter => parameters.get(name)!;
   const site = (name: string): LinearSite => {
-    const weight = parameter(`vision_model.encoder.${name}.weight`), bias = parameter(`vision_model.encoder.${name}.bias`);
+    const weight = parameter(`vision_model.encoder.${name}.weight`),
+      bias = parameter(`vision_model.encoder.${name}.bias`);
     return { name, weight, bias, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };
   const norm = (name: string) => ({
@@ -93,24 +115,49 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
       const normed = (x: Var, { weight, bias }: { weight: Parameter; bias: Parameter }) =>
         layerNorm(tape, x, tape.parameter(weight), tape.parameter(bias), epsilon);
 
-      const pixels = gpu.upload(patchRows(batch.pixels, config), "f32", [images * patches, channels * patch * patch], "patches");
+      const pixels = gpu.upload(patchRows(batch.pixels, config), "f32", [
+        images * patches,
+        channels * patch * patch,
+      ], "patches");
       const weight = reshape(tape, tape.parameter(patchEmbedding), [width, channels * patch * patch]);
       const embedded = matmul(tape, tape.constant(pixels), weight, { transposeB: true });
       // Row 0 of each image is its class token; the patches follow.
-      const place = Array.from({ length: images * patches }, (_, i) => Math.floor(i / patches) * tokens + 1 + i % patches);
+      const place = Array.from(
+        { length: images * patches },
+        (_, i) => Math.floor(i / patches) * tokens + 1 + i % patches,
+      );
       const first = Array.from({ length: images }, (_, image) => image * tokens);
       const placed = mapRows(tape, embedded, placeRows(gpu, place, rows));
-      const classRow = mapRows(tape, reshape(tape, tape.parameter(classEmbedding), [1, width]), pickRows(gpu, first.map(() => 0), 1));
+      const classRow = mapRows(
+        tape,
+        reshape(tape, tape.parameter(classEmbedding), [1, width]),
+        pickRows(gpu, first.map(() => 0), 1),
+      );
       const classes = mapRows(tape, classRow, placeRows(gpu, first, rows));
       const everyRow = Array.from({ length: rows }, (_, row) => row % tokens);
       const positioned = mapRows(tape, tape.parameter(positionEmbedding), pickRows(gpu, everyRow, tokens));
       let x = normed(add(tape, add(tape, placed, classes), positioned), firstNorm);
 
-      const shape = { length: tokens, heads, keyValueHeads: heads, size: width / heads, causal: false, scale: (width / heads) ** -0.5 };
+      const shape = {
+        length: tokens,
+        heads,
+        keyValueHeads: heads,
+        size: width / heads,
+        causal: false,
+        scale: (width / heads) ** -0.5,
+      };
       for (const block of blocks) {
         const y = normed(x, block.norm1);
-        x = add(tape, x, linear(block.o, attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape)));
-        x = add(tape, x, linear(block.fc2, activation(tape, linear(block.fc1, normed(x, block.norm2)), config.activation)));
+        x = add(
+          tape,
+          x,
+          linear(block.o, attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape)),
+        );
+        x = add(
+          tape,
+          x,
+          linear(block.fc2, activation(tape, linear(block.fc1, normed(x, block.norm2)), config.activation)),
+        );
       }
       const pooled = normed(mapRows(tape, x, pickRows(gpu, first, rows)), lastNorm);
       return matmul(tape, pooled, tape.parameter(projection), { transposeB: true });
@@ -127,7 +174,9 @@ function patchRows(pixels: HostTensor<"f32">, config: VisionConfig): Float32Arra
   const { image: side, patch, channels } = config;
   const [images, givenChannels, height, breadth] = pixels.shape as [number, number, number, number];
   if (givenChannels !== channels || height !== side || breadth !== side) {
-    throw new RangeError(`Cannot read images [${pixels.shape}]: [batch, ${channels}, ${side}, ${side}] is needed`);
+    throw new RangeError(
+      `Cannot read images [${pixels.shape}]: [batch, ${channels}, ${side}, ${side}] is needed`,
+    );
   }
   const out = new Float32Array(pixels.data.length);
   let at = 0;

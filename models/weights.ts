@@ -11,7 +11,11 @@ export type WeightSource = (name: string, shape: Shape) => Float32Array<ArrayBuf
 export type ParameterList = readonly { readonly name: string; readonly shape: Shape }[];
 
 /** Parameters by name, side by side on the GPU, in the caller's scope. */
-export function loadParameters(gpu: Gpu, list: ParameterList, source: WeightSource): ReadonlyMap<string, Parameter> {
+export function loadParameters(
+  gpu: Gpu,
+  list: ParameterList,
+  source: WeightSource,
+): ReadonlyMap<string, Parameter> {
   const { parts } = gpu.pack(list.map(({ name, shape }) => ({ label: name, shape })), "weights");
   return new Map(list.map(({ name, shape }, i) => {
     const value = parts[i]!;

@@ -17,7 +17,9 @@ export interface Random {
 /** A source of random numbers for a seed. Source: Philox 2x32-10, Salmon et al., SC 2011. */
 export function createRandom(seed: number): Random {
   if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff) {
-    throw new RangeError(`Cannot seed random numbers with ${seed}: an integer from 0 to 4294967295 is needed`);
+    throw new RangeError(
+      `Cannot seed random numbers with ${seed}: an integer from 0 to 4294967295 is needed`,
+    );
   }
   return fromKey(mix(seed >>> 0, 0x9e3779b9));
 }
@@ -83,7 +85,10 @@ function wideProduct(a: number, b: number): { high: number; low: number } {
   const aLow = a & 0xffff, aHigh = a >>> 16, bLow = b & 0xffff, bHigh = b >>> 16;
   const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
   const upper = aLow * bHigh + (middle & 0xffff);
-  return { high: (aHigh * bHigh + Math.floor(middle / 65536) + Math.floor(upper / 65536)) >>> 0, low: Math.imul(a, b) >>> 0 };
+  return {
+    high: (aHigh * bHigh + Math.floor(middle / 65536) + Math.floor(upper / 65536)) >>> 0,
+    low: Math.imul(a, b) >>> 0,
+  };
 }
 
 /** One step of a 32-bit hash. Source: the finalizer of MurmurHash3. */

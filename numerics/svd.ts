@@ -27,7 +27,11 @@ export interface TruncatedSvd {
 export function truncatedSvdOnHost(matrix: HostMatrix, count: number): TruncatedSvd {
   const { rows, columns } = matrix;
   if (!(count >= 1 && count <= Math.min(rows, columns))) {
-    throw new RangeError(`Cannot take ${count} singular vectors of a [${rows}, ${columns}] matrix: 1 to ${Math.min(rows, columns)} exist`);
+    throw new RangeError(
+      `Cannot take ${count} singular vectors of a [${rows}, ${columns}] matrix: 1 to ${
+        Math.min(rows, columns)
+      } exist`,
+    );
   }
   const decomposition = new SingularValueDecomposition(toMatrix(matrix), { autoTranspose: true });
   const u = decomposition.leftSingularVectors, v = decomposition.rightSingularVectors;

@@ -5,10 +5,19 @@ import { byteLength, ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import { adamwUpdate } from "../kernels/mod.ts";
 import type { StepInfo } from "./optimizer.ts";
 
-/** PyTorch's defaults, but no decay: none of the paper's runs has any. */
-export const adamwDefaults = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 /** Settings of AdamW. */
-export type AdamwOptions = typeof adamwDefaults;
+export type AdamwOptions = {
+  /** Decay of the first moment, from 0 to below 1. */
+  beta1: number;
+  /** Decay of the second moment, from 0 to below 1. */
+  beta2: number;
+  /** Added to the root of the second moment. */
+  epsilon: number;
+  /** Decoupled weight decay, 0 or more. */
+  weightDecay: number;
+};
+/** PyTorch's defaults, but no decay: none of the paper's runs has any. */
+export const adamwDefaults: AdamwOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
 /** What is wrong with settings of AdamW, in one sentence, or null. */
 export function refuseAdamw(options: AdamwOptions): string | null {
@@ -31,7 +40,8 @@ export interface Adamw {
 /** Creates zero moments for `parameters` in the caller's scope. */
 export function createAdamw(gpu: Gpu, parameters: readonly Parameter[], options: AdamwOptions): Adamw {
   const moments = (kind: string) =>
-    gpu.pack(parameters.map(({ name, value }) => ({ label: `${name}.${kind}`, shape: value.shape })), kind).parts;
+    gpu.pack(parameters.map(({ name, value }) => ({ label: `${name}.${kind}`, shape: value.shape })), kind)
+      .parts;
   const m = moments("m"), v = moments("v");
   let stretches: readonly Stretch[] = [];
   let known: Gradients | null = null;
@@ -84,4 +94,3 @@ function joinNeighbours(parts: readonly Stretch[]): readonly Stretch[] {
   return out;
 }
 const KEYS = ["parameter", "gradient", "m", "v"] as const;
-

@@ -1,17 +1,22 @@
 /** @file Full fine-tuning: every weight is trained. */
 import { matmul } from "../autodiff/mod.ts";
-import { adamwDefaults, createAdamw, refuseAdamw } from "./adamw.ts";
+import { adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 
 /** What full fine-tuning trains. */
 const SCOPES = ["all", "sites"] as const;
-const defaults = { trains: "all", ...adamwDefaults };
+/** Settings of full fine-tuning. */
+export type FullOptions = AdamwOptions & {
+  /** "all" or "sites". */
+  trains: string;
+};
+const defaults: FullOptions = { trains: "all", ...adamwDefaults };
 
 /**
  * Full fine-tuning with AdamW. Option `trains`: "all" (default) trains every parameter of the model, as in the paper;
  * "sites" only the weights that low-rank methods adapt, and the head. Source: Loshchilov and Hutter, arXiv 1711.05101.
  */
-export const full: OptimizerModule<typeof defaults> = defineOptimizer({
+export const full: OptimizerModule<FullOptions> = defineOptimizer({
   id: "full",
   title: "Full fine-tuning",
   source: "https://arxiv.org/abs/1711.05101",

@@ -1,14 +1,16 @@
 /** @file LoRA: W + (alpha/r) B A with A random and B zero, both followed by AdamW. */
-import { attachLowRank, lowRankDefaults, refuseLowRank } from "./low_rank.ts";
+import { attachLowRank, lowRankDefaults, type LowRankOptions, refuseLowRank } from "./low_rank.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 
-const defaults = { ...lowRankDefaults };
+/** Settings of LoRA. */
+export type LoraOptions = LowRankOptions;
+const defaults: LoraOptions = { ...lowRankDefaults };
 
 /**
  * LoRA. Options: `rank`, `alpha`, `scaling` ("alpha/r" as in the paper, or "alpha/sqrt(r)") and AdamW's.
  * Source: Hu et al., arXiv 2106.09685; A as PEFT starts it.
  */
-export const lora: OptimizerModule<typeof defaults> = defineOptimizer({
+export const lora: OptimizerModule<LoraOptions> = defineOptimizer({
   id: "lora",
   title: "LoRA",
   source: "https://arxiv.org/abs/2106.09685",

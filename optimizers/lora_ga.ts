@@ -1,9 +1,27 @@
 /** @file LoRA-GA: LoRA from a start at which its first step follows the full gradient. */
 import { truncatedSvd } from "../kernels/mod.ts";
-import { attachLowRank, foldProductOut, lowRankDefaults, refuseLowRank } from "./low_rank.ts";
+import {
+  attachLowRank,
+  foldProductOut,
+  lowRankDefaults,
+  type LowRankOptions,
+  refuseLowRank,
+} from "./low_rank.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 
-const defaults = { ...lowRankDefaults, scaling: "alpha/sqrt(r)", gamma: 16, gradientBatches: 8 };
+/** Settings of LoRA-GA. */
+export type LoraGaOptions = LowRankOptions & {
+  /** Divides the start: both factors are m^(1/4) / √gamma times singular vectors. */
+  gamma: number;
+  /** Training batches whose mean gradient the start takes. */
+  gradientBatches: number;
+};
+const defaults: LoraGaOptions = {
+  ...lowRankDefaults,
+  scaling: "alpha/sqrt(r)",
+  gamma: 16,
+  gradientBatches: 8,
+};
 
 /**
  * LoRA-GA, the reference rule (direction ArB2r, scale "stable"): with G = U S Vᵀ the mean full gradient over
@@ -14,7 +32,7 @@ const defaults = { ...lowRankDefaults, scaling: "alpha/sqrt(r)", gamma: 16, grad
  * A and B come from different singular pairs, so their signs matter: the largest entry of each right vector is positive.
  * Source: Wang et al., arXiv 2407.05000, theorem 3.1 and section 3.3, and the authors' code.
  */
-export const loraGa: OptimizerModule<typeof defaults> = defineOptimizer({
+export const loraGa: OptimizerModule<LoraGaOptions> = defineOptimizer({
   id: "lora-ga",
   title: "LoRA-GA",
   source: "https://arxiv.org/abs/2407.05000",
@@ -37,7 +55,10 @@ export const loraGa: OptimizerModule<typeof defaults> = defineOptimizer({
           const pair = bySite.get(site)!, { rank } = options;
           const svd = await truncatedSvd(gpu, gradient, 2 * rank, random.fork(`svd ${site.name}`));
           const size = site.out ** 0.25 / Math.sqrt(options.gamma);
-          gpu.write(pair.a.value, Float32Array.from(svd.right.subarray(0, rank * site.in), (value) => size * value));
+          gpu.write(
+            pair.a.value,
+            Float32Array.from(svd.right.subarray(0, rank * site.in), (value) => size * value),
+          );
           const b = Float32Array.from({ length: site.out * rank }, (_, i) => {
             const row = Math.floor(i / rank), column = i % rank;
             return size * svd.left[row * 2 * rank + rank + column]!;

@@ -20,16 +20,27 @@ import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from 
 const MODES = ["full", "efficient", "sgd"] as const;
 const GAUGES = ["sylvester", "zero", "symmetric"] as const;
 
-const defaults = {
+/** Settings of LoRA-Pro. */
+export type LoraProOptions = LowRankOptions & {
+  /** "full", "efficient" or "sgd". */
+  mode: string;
+  /** X: "sylvester", "zero" or "symmetric". */
+  gauge: string;
+  /** Times the mean diagonal of a Gram matrix, added to its diagonal. */
+  relativeDamping: number;
+  /** Added to the diagonals of Gram matrices. */
+  absoluteDamping: number;
+  /** Largest |dA| / |A| of a step; 0 sets no limit. */
+  cap: number;
+};
+const defaults: LoraProOptions = {
   ...lowRankDefaults,
   mode: "full",
   gauge: "sylvester",
   relativeDamping: 1e-6,
   absoluteDamping: 0,
-  /** Largest |dA| / |A| of a step; 0 sets no limit. */
   cap: 0,
 };
-type LoraProOptions = typeof defaults & LowRankOptions;
 
 /**
  * LoRA-Pro. With s = alpha/r, dA and dB the raw gradients and P the projector on B's columns:
@@ -52,7 +63,7 @@ type LoraProOptions = typeof defaults & LowRankOptions;
  *
  * Source: Wang et al., arXiv 2407.18242.
  */
-export const loraPro: OptimizerModule<typeof defaults> = defineOptimizer({
+export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
   id: "lora-pro",
   title: "LoRA-Pro",
   source: "https://arxiv.org/abs/2407.18242",
@@ -60,15 +71,21 @@ export const loraPro: OptimizerModule<typeof defaults> = defineOptimizer({
   refuse(options, sites) {
     const { mode, gauge, relativeDamping, absoluteDamping, cap } = options;
     if (!MODES.some((known) => known === mode)) return `mode is "${mode}", known are ${MODES.join(", ")}`;
-    if (!GAUGES.some((known) => known === gauge)) return `gauge is "${gauge}", known are ${GAUGES.join(", ")}`;
-    if (cap > 0 && mode === "efficient") return `cap is ${cap} in mode "efficient", whose steps Adam bounds: 0 is needed`;
+    if (!GAUGES.some((known) => known === gauge)) {
+      return `gauge is "${gauge}", known are ${GAUGES.join(", ")}`;
+    }
+    if (cap > 0 && mode === "efficient") {
+      return `cap is ${cap} in mode "efficient", whose steps Adam bounds: 0 is needed`;
+    }
     for (const [name, value] of Object.entries({ relativeDamping, absoluteDamping, cap })) {
       if (!(value >= 0 && Number.isFinite(value))) return `${name} is ${value}, 0 or more is needed`;
     }
     return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MOST_RANK));
   },
   describe: ({ mode, gauge, scaling, cap }) =>
-    [scaling, mode, ...gauge === "sylvester" ? [] : [`X ${gauge}`], ...cap > 0 ? [`cap ${cap}`] : []].join(", "),
+    [scaling, mode, ...gauge === "sylvester" ? [] : [`X ${gauge}`], ...cap > 0 ? [`cap ${cap}`] : []].join(
+      ", ",
+    ),
   attach: (setup, options) => attachLowRank(setup, options, { rule: loraProRule }),
 });
 
@@ -111,8 +128,17 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
         const decomposition = pairs.decompose(), raw = gradientsOf(factors, gradients);
         let turned: Turned;
         if (mode === "full") {
-          pairs.updateMoments(decomposition, pairs.adjustGradients(decomposition, raw, "zero", damping), beta1, beta2);
-          const direction = { correction1: 1 / (1 - beta1 ** step), correction2: 1 / (1 - beta2 ** step), epsilon };
+          pairs.updateMoments(
+            decomposition,
+            pairs.adjustGradients(decomposition, raw, "zero", damping),
+            beta1,
+            beta2,
+          );
+          const direction = {
+            correction1: 1 / (1 - beta1 ** step),
+            correction2: 1 / (1 - beta2 ** step),
+            epsilon,
+          };
           turned = pairs.adjustDirection(decomposition, direction, gauge, damping);
         } else {
           turned = pairs.adjustGradients(decomposition, raw, gauge, damping);
@@ -120,7 +146,10 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
         const adjusted = pairs.turnBack(decomposition, turned);
         if (adamw) {
           for (const { a, b } of factors) {
-            followed.set(a, partOf(adjusted.a, a, pairs.flats.a)).set(b, partOf(adjusted.b, b, pairs.flats.b));
+            followed.set(a, partOf(adjusted.a, a, pairs.flats.a)).set(
+              b,
+              partOf(adjusted.b, b, pairs.flats.b),
+            );
           }
         } else {
           if (cap > 0) pairs.capSteps(adjusted, learningRate, cap);
@@ -142,7 +171,9 @@ function gradientsOf(factors: readonly Factors[], gradients: Gradients): FactorG
     const first = parameters[0]!, start = gradients.of(first).offset;
     for (const parameter of parameters) {
       if (gradients.of(parameter).offset - start !== parameter.value.offset - first.value.offset) {
-        throw new Error(`Cannot batch the gradients of "${first.name}" and "${parameter.name}": they are packed unlike the factors`);
+        throw new Error(
+          `Cannot batch the gradients of "${first.name}" and "${parameter.name}": they are packed unlike the factors`,
+        );
       }
     }
     return (start - flat.offset) / ELEMENT_BYTES;

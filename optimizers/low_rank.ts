@@ -6,15 +6,22 @@ import type { Tensor } from "../gpu/tensor.ts";
 import * as kernels from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
 import { adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
-import type { Factors, Optimizer, Options, Setup, StepInfo } from "./optimizer.ts";
+import type { Factors, Optimizer, Setup, StepInfo } from "./optimizer.ts";
 
 /** How s follows from alpha and the rank r. */
 export const SCALINGS = ["alpha/r", "alpha/sqrt(r)"] as const;
 
 /** Options that every member of the family has. */
-export const lowRankDefaults = { rank: 8, alpha: 16, scaling: "alpha/r", ...adamwDefaults };
-/** Options of a member of the family. */
-export type LowRankOptions = { rank: number; alpha: number; scaling: string } & AdamwOptions & Options;
+export type LowRankOptions = AdamwOptions & {
+  /** r, from 1 to the smaller side of every adapted map. */
+  rank: number;
+  /** Sets the scale s of the product B A together with the rank. */
+  alpha: number;
+  /** "alpha/r" or "alpha/sqrt(r)". */
+  scaling: string;
+};
+/** Their defaults. */
+export const lowRankDefaults: LowRankOptions = { rank: 8, alpha: 16, scaling: "alpha/r", ...adamwDefaults };
 
 /** s of a rank. @throws {RangeError} where the scaling is unknown */
 export function scaleOf({ alpha, rank, scaling }: LowRankOptions): number {
@@ -32,10 +39,14 @@ export function refuseLowRank(
   const { rank, alpha, scaling } = options;
   if (!(Number.isInteger(rank) && rank >= 1)) return `rank is ${rank}, a whole number of 1 or more is needed`;
   if (!(alpha > 0 && Number.isFinite(alpha))) return `alpha is ${alpha}, a positive number is needed`;
-  if (!SCALINGS.some((known) => known === scaling)) return `scaling is "${scaling}", known are ${SCALINGS.join(", ")}`;
+  if (!SCALINGS.some((known) => known === scaling)) {
+    return `scaling is "${scaling}", known are ${SCALINGS.join(", ")}`;
+  }
   const narrow = sites.find((site) => rank > mostRank(site));
   if (narrow) {
-    return `rank is ${rank}, at most ${mostRank(narrow)} is possible at site "${narrow.name}" [${narrow.out}, ${narrow.in}]`;
+    return `rank is ${rank}, at most ${
+      mostRank(narrow)
+    } is possible at site "${narrow.name}" [${narrow.out}, ${narrow.in}]`;
   }
   return refuseAdamw(options);
 }
@@ -100,7 +111,11 @@ export async function attachLowRank<O extends LowRankOptions>(
       const out = gpu.empty(site.weight.value.shape, `${site.name} equivalent gradient`);
       const adjusted = rule.adjust(pair, gradients);
       kernels.matmul(gpu, pair.b.value, adjusted.a, { scale: pair.scale, into: out });
-      return kernels.matmul(gpu, adjusted.b, pair.a.value, { scale: pair.scale, into: out, accumulate: true });
+      return kernels.matmul(gpu, adjusted.b, pair.a.value, {
+        scale: pair.scale,
+        into: out,
+        accumulate: true,
+      });
     },
     factors: (site) => bySite.get(site) ?? null,
     inspect: () => Promise.resolve({}),
@@ -110,8 +125,10 @@ export async function attachLowRank<O extends LowRankOptions>(
 /** A and B of every site: two packs, B zero. */
 function createFactors(gpu: Gpu, sites: readonly LinearSite[], rank: number, scale: number): Factors[] {
   using _ = gpu.countAs("adapters");
-  const a = gpu.pack(sites.map((site) => ({ label: `${site.name}.A`, shape: [rank, site.in] })), "factors A").parts;
-  const b = gpu.pack(sites.map((site) => ({ label: `${site.name}.B`, shape: [site.out, rank] })), "factors B").parts;
+  const a =
+    gpu.pack(sites.map((site) => ({ label: `${site.name}.A`, shape: [rank, site.in] })), "factors A").parts;
+  const b =
+    gpu.pack(sites.map((site) => ({ label: `${site.name}.B`, shape: [site.out, rank] })), "factors B").parts;
   return sites.map((site, i) => ({
     site,
     a: { name: a[i]!.label, value: a[i]! },

@@ -7,6 +7,7 @@ import type { Random } from "../numerics/random.ts";
 
 /** What a method gets to know when it attaches itself to a model, once per run. */
 export interface Setup {
+  /** Where the run computes. */
   readonly gpu: Gpu;
   /** The linear maps to adapt. */
   readonly sites: readonly LinearSite[];
@@ -16,6 +17,7 @@ export interface Setup {
   readonly head: readonly Parameter[];
   /** Optimizer steps that the run will take. */
   readonly steps: number;
+  /** The method's own random numbers. */
   readonly random: Random;
   /**
    * Mean of dL/dW over `batches` training batches at the unadapted weights, one site at a time.
@@ -35,6 +37,7 @@ export interface StepInfo {
 
 /** The factors of a site whose weight is W + scale · B A. */
 export interface Factors {
+  /** The adapted map. */
   readonly site: LinearSite;
   /** A, `[rank, in]`. */
   readonly a: Parameter;
@@ -83,15 +86,20 @@ export type Options = Readonly<Record<string, number | boolean | string>>;
 export interface OptimizerModule<O extends Options = Options> {
   /** Name in configs, files and charts, e.g. "lora-pro". */
   readonly id: string;
+  /** For people. */
   readonly title: string;
   /** Where the method is defined: the paper's address. */
   readonly source: string;
+  /** Every option with its default; a value's type is its default's type. */
   readonly defaults: O;
   /**
    * What is wrong with options of the right types, in one sentence ("rank is 0, 1 or more is needed"), or null.
    * Called before the run opens a GPU, with the sites that it would adapt.
    */
-  refuse(options: O, sites: readonly { readonly name: string; readonly in: number; readonly out: number }[]): string | null;
+  refuse(
+    options: O,
+    sites: readonly { readonly name: string; readonly in: number; readonly out: number }[],
+  ): string | null;
   /** What reports should say besides the title, e.g. "alpha/sqrt(r)"; empty where there is nothing to add. */
   describe(options: O): string;
   /**

@@ -6,6 +6,7 @@ export type TaskFamily = "understanding" | "dialogue" | "math" | "code" | "visio
 
 /** What a model must be built for, to take a task's batches. */
 export interface ModelNeeds {
+  /** The kind of batch that it makes. */
   readonly family: ModelFamily;
   /** Vocabulary size of a text model, or classes of a vision one. */
   readonly outputs: number;
@@ -37,6 +38,7 @@ export type Split = "validation" | "test";
 
 /** A task's examples, ready to serve. Train, validation and test share no example. */
 export interface TaskData {
+  /** What a model must be built for. */
   readonly needs: ModelNeeds;
   /** The batch of a step (from 1): a pure function of seed and step, so that every method sees the same. */
   trainBatch(step: number, size: number): Batch;
@@ -50,8 +52,11 @@ export interface TaskData {
 export interface TaskOptions {
   /** Seeds the order of the training examples. The examples themselves are the same for all seeds. */
   readonly seed: number;
+  /** Examples to train on, again and again in new order. */
   readonly trainExamples: number;
+  /** Examples for the loss curve and for choosing settings. */
   readonly validationExamples: number;
+  /** Examples that only final scores are about. */
   readonly testExamples: number;
 }
 
@@ -59,11 +64,14 @@ export interface TaskOptions {
 export interface Task {
   /** Name in configs, files and charts, e.g. "arithmetic". */
   readonly id: string;
+  /** For people. */
   readonly title: string;
+  /** The kind of task. */
   readonly family: TaskFamily;
+  /** How an example is scored. */
   readonly metric: Metric;
   /** Where the data is from: an address, or "generated". */
   readonly source: string;
-  /** @throws {RangeError} where more examples are asked for than there are */
+  /** Makes or reads the examples. @throws {RangeError} where more are asked for than there are */
   load(options: TaskOptions): Promise<TaskData>;
 }

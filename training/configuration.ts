@@ -4,7 +4,7 @@ import type { ModelFamily } from "../models/model.ts";
 import type { Options } from "../optimizers/optimizer.ts";
 import type { Task } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
-import { RunConfig } from "./run.ts";
+import { RunConfig } from "./schemas.ts";
 import { UserError } from "./user_error.ts";
 
 /** A linear map that may be adapted, before there is a GPU. */

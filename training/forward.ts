@@ -23,7 +23,8 @@ export function plainForward(tape: Tape): Forward {
 
 /** The method's linear maps at its sites, the model's own elsewhere. */
 export function adaptedForward(tape: Tape, optimizer: Optimizer, sites: ReadonlySet<LinearSite>): Forward {
-  const plain = (site: LinearSite, x: Var) => matmul(tape, x, tape.parameter(site.weight), { transposeB: true });
+  const plain = (site: LinearSite, x: Var) =>
+    matmul(tape, x, tape.parameter(site.weight), { transposeB: true });
   return forwardWith(tape, (site, x) => sites.has(site) ? optimizer.linear(tape, site, x) : plain(site, x));
 }
 
@@ -31,7 +32,9 @@ export function adaptedForward(tape: Tape, optimizer: Optimizer, sites: Readonly
 export function mergedForward(tape: Tape, weights: ReadonlyMap<LinearSite, Tensor>): Forward {
   return forwardWith(tape, (site, x) => {
     const weight = weights.get(site);
-    return matmul(tape, x, weight ? tape.constant(weight) : tape.parameter(site.weight), { transposeB: true });
+    return matmul(tape, x, weight ? tape.constant(weight) : tape.parameter(site.weight), {
+      transposeB: true,
+    });
   });
 }
 
@@ -43,7 +46,10 @@ export interface Tap {
 }
 
 /** A forward that also keeps input and output of each of `sites`, from which dL/dW_eff = dYᵀ X follows. */
-export function tappedForward(inner: Forward, sites: ReadonlySet<LinearSite>): { readonly forward: Forward; readonly taps: Tap[] } {
+export function tappedForward(
+  inner: Forward,
+  sites: ReadonlySet<LinearSite>,
+): { readonly forward: Forward; readonly taps: Tap[] } {
   const taps: Tap[] = [];
   return {
     taps,

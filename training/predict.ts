@@ -39,7 +39,11 @@ export function createPredictor(
     },
   };
 
-  async function continueTogether(prompts: readonly Int32Array[], maxTokens: number, stop: number): Promise<Int32Array[]> {
+  async function continueTogether(
+    prompts: readonly Int32Array[],
+    maxTokens: number,
+    stop: number,
+  ): Promise<Int32Array[]> {
     const texts = prompts.map((prompt) => [...prompt]);
     const open = new Set(texts.keys());
     for (let step = 0; step < maxTokens && open.size > 0; step++) {

@@ -37,7 +37,11 @@ export interface PretrainOptions extends TrainHooks {
  *
  * @throws {UserError} where there is no model of that id
  */
-export async function pretrain(gpu: Gpu, modelId: string, options: PretrainOptions = {}): Promise<Pretrained> {
+export async function pretrain(
+  gpu: Gpu,
+  modelId: string,
+  options: PretrainOptions = {},
+): Promise<Pretrained> {
   const entry = lookup<ModelEntry>("model", models, modelId);
   const { recipe } = entry;
   const config = recipeConfig(entry, options.steps ?? recipe.steps);
@@ -49,10 +53,14 @@ export async function pretrain(gpu: Gpu, modelId: string, options: PretrainOptio
     source: initialWeights(createRandom(recipe.seed).fork("weights")),
     async onTrained({ parameters }) {
       const data = await gpu.downloadAll(parameters.map(({ value }) => value));
-      tensors = new Map(parameters.map(({ name, value }, i) => [name, { shape: value.shape, data: data[i]!, dtype: "F16" }]));
+      tensors = new Map(
+        parameters.map(({ name, value }, i) => [name, { shape: value.shape, data: data[i]!, dtype: "F16" }]),
+      );
     },
   }, options);
-  if (session.divergedAt !== null) throw new Error(`Cannot pretrain "${modelId}": step ${session.divergedAt} diverged`);
+  if (session.divergedAt !== null) {
+    throw new Error(`Cannot pretrain "${modelId}": step ${session.divergedAt} diverged`);
+  }
 
   const hash = await sha256(encodeSafetensors(tensors));
   const score = session.scores.reduce((sum, value) => sum + value, 0) / session.scores.length;
@@ -75,7 +83,10 @@ function recipeConfig({ id, recipe }: ModelEntry, steps: number): RunConfig {
     task: { id: recipe.task, trainExamples: 4000, validationExamples: 200, testExamples: 1 },
     model: { id },
     sites: ["*"],
-    optimizer: { id: full.id, options: { ...full.defaults, beta2: recipe.beta2, weightDecay: recipe.weightDecay } },
+    optimizer: {
+      id: full.id,
+      options: { ...full.defaults, beta2: recipe.beta2, weightDecay: recipe.weightDecay },
+    },
     steps,
     batchSize: recipe.batchSize,
     accumulate: 1,

@@ -1,7 +1,7 @@
 /** @file How a method's step compares with the full gradient, site by site. */
 import type { Gradients, Tape } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { reshape, type Tensor } from "../gpu/tensor.ts";
+import { type Tensor, withShape } from "../gpu/tensor.ts";
 import { add, dot, FactorPairs, matmul } from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
 import type { Factors, Optimizer } from "../optimizers/optimizer.ts";
@@ -9,13 +9,22 @@ import type { Tap } from "./forward.ts";
 import type { Discrepancy } from "./run.ts";
 
 /** Full gradients of one step: dL/dW_eff = dYᵀ X, whatever W_eff is made of. */
-export function gradientsFromTaps(gpu: Gpu, tape: Tape, taps: readonly Tap[], into: Map<LinearSite, Tensor>): void {
+export function gradientsFromTaps(
+  gpu: Gpu,
+  tape: Tape,
+  taps: readonly Tap[],
+  into: Map<LinearSite, Tensor>,
+): void {
   for (const { site, x, y } of taps) {
     const outputGradient = tape.gradientOf(y);
     if (!outputGradient) continue;
     const known = into.get(site);
     const gradient = known ?? gpu.empty([site.out, site.in], `${site.name} full gradient`);
-    matmul(gpu, outputGradient, x.value, { transposeA: true, into: gradient, accumulate: known !== undefined });
+    matmul(gpu, outputGradient, x.value, {
+      transposeA: true,
+      into: gradient,
+      accumulate: known !== undefined,
+    });
     into.set(site, gradient);
   }
 }
@@ -58,12 +67,24 @@ export function beginMeasurement(
         return { squared: squaredNorm(gpu, move), overlap: dot(gpu, move, gradient) };
       });
       const scalars = sites.flatMap((site, i) => [
-        site.squared, site.equivalentSquared, site.overlap, site.error, site.beyond, moves[i]!.squared, moves[i]!.overlap,
+        site.squared,
+        site.equivalentSquared,
+        site.overlap,
+        site.error,
+        site.beyond,
+        moves[i]!.squared,
+        moves[i]!.overlap,
       ]);
       const values = (await gpu.downloadAll(scalars)).map((value) => value[0]!);
       return sites.flatMap(({ site, hasFactors }, i): Discrepancy[] => {
         const [squared, equivalentSquared, overlap, error, beyond, moved, along] = values.slice(7 * i) as [
-          number, number, number, number, number, number, number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
         ];
         const norm = Math.sqrt(squared);
         const found = {
@@ -74,7 +95,9 @@ export function beginMeasurement(
           gradientCosine: overlap / (norm * Math.sqrt(equivalentSquared)),
           updateCosine: along / (norm * Math.sqrt(moved)),
         };
-        return Object.values(found).every((value) => typeof value !== "number" || Number.isFinite(value)) ? [found] : [];
+        return Object.values(found).every((value) => typeof value !== "number" || Number.isFinite(value))
+          ? [found]
+          : [];
       });
     },
   };
@@ -87,10 +110,14 @@ function squaredNorm(gpu: Gpu, x: Tensor): Tensor {
 /** (I − P_B) G (I − P_A): the part of the gradient that no change of the factors can follow. */
 function beyondReach(gpu: Gpu, gradient: Tensor, { a, b, scale }: Factors): Tensor {
   const { left } = new FactorPairs(gpu, [{ a: a.value, b: b.value, scale }]).decompose();
-  const columns = reshape(left.b, b.value.shape), rows = reshape(left.a, a.value.shape);
+  const columns = withShape(left.b, b.value.shape), rows = withShape(left.a, a.value.shape);
   const rest = gpu.empty(gradient.shape, "beyond B's columns");
   gpu.copy(gradient, rest);
-  matmul(gpu, columns, matmul(gpu, columns, gradient, { transposeA: true }), { scale: -1, into: rest, accumulate: true });
+  matmul(gpu, columns, matmul(gpu, columns, gradient, { transposeA: true }), {
+    scale: -1,
+    into: rest,
+    accumulate: true,
+  });
   const inRows = matmul(gpu, rest, rows, { transposeB: true });
   return matmul(gpu, inRows, rows, { scale: -1, into: rest, accumulate: true });
 }

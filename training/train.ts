@@ -21,14 +21,24 @@ import { fullGradientsOf } from "./full_gradient.ts";
 import { lookup } from "./lookup.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
 import { createPredictor } from "./predict.ts";
-import { type Discrepancy, type Point, type RunConfig, runId, type RunOutcome, type RunResult } from "./run.ts";
+import {
+  type Discrepancy,
+  type Point,
+  type RunConfig,
+  runId,
+  type RunOutcome,
+  type RunResult,
+} from "./run.ts";
 import { learningRateAt } from "./schedule.ts";
 import { beginMeasurement, gradientsFromTaps } from "./telemetry.ts";
 
 /** How far a run is. */
 export interface Progress {
+  /** What is under way. */
   readonly phase: "loading" | "training" | "scoring";
+  /** Steps taken. */
   readonly step: number;
+  /** Steps to take. */
   readonly steps: number;
   /** The latest loss that was read back; null before the first. */
   readonly loss: number | null;
@@ -36,6 +46,7 @@ export interface Progress {
 
 /** What a caller may watch. */
 export interface TrainHooks {
+  /** Called now and then, never from inside a step. */
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -94,7 +105,12 @@ export interface Session extends Omit<RunOutcome, "score" | "cost"> {
 }
 
 /** Trains and scores; everything that it allocates on the GPU is freed when it returns. */
-export async function runSession(gpu: Gpu, config: RunConfig, parts: RunParts, hooks: TrainHooks): Promise<Session> {
+export async function runSession(
+  gpu: Gpu,
+  config: RunConfig,
+  parts: RunParts,
+  hooks: TrainHooks,
+): Promise<Session> {
   const { entry, module } = parts;
   const report = (phase: Progress["phase"], step: number, loss: number | null) =>
     hooks.onProgress?.({ phase, step, steps: config.steps, loss });
@@ -163,7 +179,10 @@ function attach(
     head: model.head,
     steps: config.steps,
     random: createRandom(config.seed).fork("method"),
-    fullGradients: fullGradientsOf(gpu, model, sites, data, { batchSize: config.batchSize, parts: config.accumulate }),
+    fullGradients: fullGradientsOf(gpu, model, sites, data, {
+      batchSize: config.batchSize,
+      parts: config.accumulate,
+    }),
   }, config.optimizer.options);
 }
 
@@ -260,23 +279,33 @@ class Loop {
     const { gpu, config } = this;
     let taps: Tap[] = [];
     this.#gradients.clear();
-    const loss = differentiate(gpu, this.model, this.data.trainBatch(step, config.batchSize), this.#gradients, {
-      parts: config.accumulate,
-      seed: this.#seed,
-      forward: (tape) => {
-        const forward = adaptedForward(tape, this.optimizer, this.#adapted);
-        if (!full) return forward;
-        const tapped = tappedForward(forward, this.#adapted);
-        taps = tapped.taps;
-        return tapped.forward;
+    const loss = differentiate(
+      gpu,
+      this.model,
+      this.data.trainBatch(step, config.batchSize),
+      this.#gradients,
+      {
+        parts: config.accumulate,
+        seed: this.#seed,
+        forward: (tape) => {
+          const forward = adaptedForward(tape, this.optimizer, this.#adapted);
+          if (!full) return forward;
+          const tapped = tappedForward(forward, this.#adapted);
+          taps = tapped.taps;
+          return tapped.forward;
+        },
+        onPart: (tape) => {
+          if (full) gradientsFromTaps(gpu, tape, taps, full);
+        },
       },
-      onPart: (tape) => {
-        if (full) gradientsFromTaps(gpu, tape, taps, full);
-      },
-    });
+    );
     this.#measureNorm();
     const slot = { slot: step - 1, step };
-    recordStep(gpu, { loss, squaredNorm: this.#squaredNorm, losses: this.#losses, diverged: this.#diverged }, slot);
+    recordStep(
+      gpu,
+      { loss, squaredNorm: this.#squaredNorm, losses: this.#losses, diverged: this.#diverged },
+      slot,
+    );
   }
 
   #measureNorm(): void {
@@ -300,7 +329,10 @@ class Loop {
   }
 
   async #readLosses(step: number): Promise<number | null> {
-    const [losses, [divergedAt]] = [await this.gpu.download(this.#losses), await this.gpu.download(this.#diverged)];
+    const [losses, [divergedAt]] = [
+      await this.gpu.download(this.#losses),
+      await this.gpu.download(this.#diverged),
+    ];
     for (let done = this.trainLoss.length + 1; done <= step; done++) {
       if (divergedAt !== 0 && done >= divergedAt!) break;
       this.trainLoss.push({ step: done, value: losses[done - 1]! });
@@ -321,7 +353,11 @@ class Loop {
       for (const batch of batches) {
         using _ = this.gpu.scope("validation batch");
         const tape = new Tape(this.gpu, store);
-        accumulate(this.gpu, total, lossOf(this.gpu, this.model, mergedForward(tape, weights), batch, count).value);
+        accumulate(
+          this.gpu,
+          total,
+          lossOf(this.gpu, this.model, mergedForward(tape, weights), batch, count).value,
+        );
       }
       const [value] = await this.gpu.download(total);
       if (Number.isFinite(value)) this.validationLoss.push({ step, value: value! });

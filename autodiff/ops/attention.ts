@@ -1,6 +1,6 @@
 /** @file Scaled dot-product attention on the tape. */
 import type { Tensor } from "../../gpu/tensor.ts";
-import { reshape } from "../../gpu/tensor.ts";
+import { withShape } from "../../gpu/tensor.ts";
 import {
   type HeadSizes,
   matmul,
@@ -13,11 +13,15 @@ import type { Tape, Var } from "../tape.ts";
 
 /** Sizes and kind of an attention. */
 export interface AttentionOptions {
+  /** Positions of a sequence. */
   readonly length: number;
+  /** Query heads. */
   readonly heads: number;
   /** Divides `heads`; query head h uses key-value head floor(h · keyValueHeads / heads). */
   readonly keyValueHeads: number;
+  /** Width of a head. */
   readonly size: number;
+  /** True where a position sees only itself and what is before it. */
   readonly causal: boolean;
   /** Usually 1 / sqrt(size). */
   readonly scale: number;
@@ -36,7 +40,9 @@ export function attention(tape: Tape, q: Var, k: Var, v: Var, options: Attention
   const { gpu } = tape;
   const { length, heads, keyValueHeads, size, causal, scale, angles } = options;
   if (heads % keyValueHeads !== 0) {
-    throw new RangeError(`Cannot share ${keyValueHeads} key-value heads among ${heads} heads: it must divide`);
+    throw new RangeError(
+      `Cannot share ${keyValueHeads} key-value heads among ${heads} heads: it must divide`,
+    );
   }
   const group = heads / keyValueHeads;
   const turned: HeadSizes = { length, heads, size, ...(angles ? { angles } : {}) };
@@ -45,7 +51,7 @@ export function attention(tape: Tape, q: Var, k: Var, v: Var, options: Attention
 
   const byHeads = splitHeads(gpu, q.value, turned);
   const batch = byHeads.shape[0]! / group;
-  const tall = (x: Tensor, columns: number) => reshape(x, [batch, group * length, columns]);
+  const tall = (x: Tensor, columns: number) => withShape(x, [batch, group * length, columns]);
   const queries = tall(byHeads, size);
   const keys = splitHeads(gpu, k.value, keyed);
   const values = splitHeads(gpu, v.value, plain);

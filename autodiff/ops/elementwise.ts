@@ -1,5 +1,5 @@
 /** @file Sums, bias, activations and shapes on the tape. */
-import { reshape as sameElements, type Shape } from "../../gpu/tensor.ts";
+import { type Shape, withShape } from "../../gpu/tensor.ts";
 import * as kernels from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
 
@@ -61,9 +61,9 @@ export function reshape(tape: Tape, x: Var, shape: Shape): Var {
   return tape.record({
     name: "reshape",
     inputs: [x],
-    output: sameElements(x.value, shape),
+    output: withShape(x.value, shape),
     backward(gradient, inputs) {
-      inputs.pass(0, sameElements(gradient, x.value.shape));
+      inputs.pass(0, withShape(gradient, x.value.shape));
     },
   });
 }

@@ -6,6 +6,7 @@ import type { Tape, Var } from "../tape.ts";
 export interface MatmulOptions {
   /** B is `[columns, inner]`, as weights are. */
   readonly transposeB?: boolean;
+  /** Factor of the product; 1 where absent. */
   readonly scale?: number;
   /**
    * Adds the product to this variable's tensor instead of a fresh one. Only for an output that its own backward pass
@@ -28,7 +29,9 @@ export function matmul(tape: Tape, a: Var, b: Var, options: MatmulOptions = {}):
     inputs: onto ? [a, b, onto] : [a, b],
     output,
     backward(gradient, inputs) {
-      if (inputs.wanted(0)) product(gpu, gradient, b.value, { transposeB: !transposeB, scale, ...inputs.target(0) });
+      if (inputs.wanted(0)) {
+        product(gpu, gradient, b.value, { transposeB: !transposeB, scale, ...inputs.target(0) });
+      }
       if (inputs.wanted(1)) {
         if (transposeB) product(gpu, gradient, a.value, { transposeA: true, scale, ...inputs.target(1) });
         else product(gpu, a.value, gradient, { transposeA: true, scale, ...inputs.target(1) });

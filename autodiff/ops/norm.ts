@@ -23,7 +23,9 @@ function norm(tape: Tape, x: Var, weight: Var, bias: Var | null, epsilon: number
       if (inputs.wanted(0)) {
         normBackward(gpu, gradient, x.value, weight.value, statistics, { center, ...inputs.target(0) });
       }
-      if (inputs.wanted(1)) columnSum(gpu, gradient, { ...inputs.target(1), normalized: { x: x.value, statistics } });
+      if (inputs.wanted(1)) {
+        columnSum(gpu, gradient, { ...inputs.target(1), normalized: { x: x.value, statistics } });
+      }
       if (bias && inputs.wanted(2)) columnSum(gpu, gradient, inputs.target(2));
     },
   });

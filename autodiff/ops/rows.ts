@@ -5,7 +5,9 @@ import type { Tape, Var } from "../tape.ts";
 
 /** A choice of rows and its transpose, which the backward pass needs. */
 export interface RowMap {
+  /** Which rows make up each row of the result. */
   readonly forward: RowChoice;
+  /** Which rows of the result each row went into. */
   readonly backward: RowChoice;
 }
 
@@ -16,8 +18,16 @@ export interface RowMap {
  */
 export function pickRows(gpu: Gpu, index: ArrayLike<number>, tableRows: number): RowMap {
   const wrong = Array.prototype.findIndex.call(index, (row: number) => !(row >= 0 && row < tableRows));
-  if (wrong >= 0) throw new RangeError(`Cannot pick row ${index[wrong]} (position ${wrong}): the table has ${tableRows} rows`);
-  const ones = { rows: index.length, offsets: Uint32Array.from({ length: index.length + 1 }, (_, i) => i), sources: Uint32Array.from(index) };
+  if (wrong >= 0) {
+    throw new RangeError(
+      `Cannot pick row ${index[wrong]} (position ${wrong}): the table has ${tableRows} rows`,
+    );
+  }
+  const ones = {
+    rows: index.length,
+    offsets: Uint32Array.from({ length: index.length + 1 }, (_, i) => i),
+    sources: Uint32Array.from(index),
+  };
   return { forward: upload(gpu, ones), backward: upload(gpu, transpose(ones, tableRows)) };
 }
 

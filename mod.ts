@@ -1,0 +1,52 @@
+/**
+ * A reference harness for comparing fine-tuning methods on WebGPU: full fine-tuning, LoRA, LoRA-GA, LoRA-Pro and
+ * whatever implements the one interface, {@linkcode OptimizerModule}.
+ *
+ * ```ts ignore
+ * import { openGpu, train } from "./mod.ts";
+ *
+ * await using gpu = await openGpu();
+ * const result = await train(gpu, {
+ *   schema: 1,
+ *   task: { id: "digits", trainExamples: 2000, validationExamples: 256, testExamples: 500 },
+ *   model: { id: "vit-tiny" },
+ *   sites: ["*"],
+ *   optimizer: { id: "lora-pro", options: { rank: 8 } },
+ *   steps: 100,
+ *   batchSize: 32,
+ *   accumulate: 1,
+ *   schedule: { kind: "cosine", peak: 4e-3, warmup: 8, floor: 0 },
+ *   clip: 1,
+ *   validateEvery: 20,
+ *   telemetryEvery: 20,
+ *   scoreOn: "validation",
+ *   seed: 0,
+ * });
+ * ```
+ *
+ * @module
+ */
+export * from "./gpu/mod.ts";
+export * from "./autodiff/mod.ts";
+export type { Activation, RowChoice } from "./kernels/mod.ts";
+export * from "./models/model.ts";
+export * from "./models/decoder.ts";
+export * from "./models/vision.ts";
+export * from "./models/weights.ts";
+export * from "./models/checkpoint.ts";
+export * from "./models/hugging_face.ts";
+export * from "./models/sizes.ts";
+export * from "./numerics/random.ts";
+export * from "./optimizers/optimizer.ts";
+export * from "./optimizers/mod.ts";
+export type { FullOptions } from "./optimizers/full.ts";
+export type { LoraOptions } from "./optimizers/lora.ts";
+export type { LoraGaOptions } from "./optimizers/lora_ga.ts";
+export type { LoraProOptions } from "./optimizers/lora_pro.ts";
+export type { LowRankOptions } from "./optimizers/low_rank.ts";
+export type { AdamwOptions } from "./optimizers/adamw.ts";
+export * from "./tasks/task.ts";
+export * from "./tasks/mod.ts";
+export * from "./training/run.ts";
+export * from "./training/user_error.ts";
+export { type Progress, train, type TrainHooks } from "./training/train.ts";

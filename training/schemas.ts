@@ -1,0 +1,130 @@
+/** @file Checks of what goes into a run and what comes out, where JSON enters: the types of run.ts at run time. */
+import { z } from "zod";
+import type * as run from "./run.ts";
+
+const id = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "lower-case letters, digits and hyphens are needed");
+const count = z.int().min(1);
+const finite = z.number();
+
+/** How the learning rate changes over a run. */
+export const Schedule = z.strictObject({
+  kind: z.enum(["constant", "linear", "cosine"]),
+  peak: finite.positive(),
+  warmup: z.int().min(0),
+  floor: finite.min(0).max(1),
+});
+/** See run.ts. */
+export type Schedule = run.Schedule;
+
+/** Settings of a method, by name. */
+export const OptionValues = z.record(z.string(), z.union([z.number(), z.boolean(), z.string()]));
+
+/** Which task a run trains on, and how many examples it takes. */
+export const TaskChoice = z.strictObject({
+  id,
+  trainExamples: count,
+  validationExamples: count,
+  testExamples: count,
+});
+
+/** Everything that decides a run's outcome. Two runs with equal configs are the same run. */
+export const RunConfig = z.strictObject({
+  schema: z.literal(1),
+  task: TaskChoice,
+  model: z.strictObject({ id }),
+  sites: z.array(z.string().min(1)).min(1),
+  optimizer: z.strictObject({ id, options: OptionValues }),
+  steps: count,
+  batchSize: count,
+  accumulate: count,
+  schedule: Schedule,
+  clip: finite.min(0),
+  validateEvery: count,
+  telemetryEvery: z.int().min(0),
+  scoreOn: z.enum(["validation", "test"]),
+  seed: z.int().min(0).max(0xffffffff),
+});
+/** See run.ts. */
+export type RunConfig = run.RunConfig;
+
+/** One measurement at one site: how a method's step compares with the full gradient G. */
+export const Discrepancy = z.strictObject({
+  step: count,
+  site: z.string(),
+  gradientError: finite.min(0),
+  lowerBound: finite.min(0).nullable(),
+  gradientCosine: finite,
+  updateCosine: finite,
+});
+/** See run.ts. */
+export type Discrepancy = run.Discrepancy;
+
+/** A value at a step. */
+export const Point = z.strictObject({ step: z.int().min(0), value: finite });
+/** See run.ts. */
+export type Point = run.Point;
+
+/** Where a run was made. */
+export const Environment = z.strictObject({
+  commit: z.string(),
+  deno: z.string(),
+  adapter: z.string(),
+  backend: z.string(),
+  features: z.array(z.string()),
+  limits: z.record(z.string(), z.number()),
+  startedAt: z.string(),
+});
+/** See run.ts. */
+export type Environment = run.Environment;
+
+/** What a run cost. Times leave out pipeline compilation, validation and telemetry. */
+export const Cost = z.strictObject({
+  trainableParameters: count,
+  stateBytes: z.int().min(0),
+  peakBytes: z.int().min(0),
+  peakBytesByCategory: z.record(z.string(), z.int().min(0)),
+  attachMs: finite.min(0),
+  medianStepMs: finite.min(0),
+  totalMs: finite.min(0),
+});
+/** See run.ts. */
+export type Cost = run.Cost;
+
+/** What a finished run found. */
+export const RunOutcome = z.strictObject({
+  score: finite.min(0).max(1),
+  scores: z.array(finite.min(0).max(1)).min(1),
+  trainLoss: z.array(Point),
+  validationLoss: z.array(Point),
+  discrepancies: z.array(Discrepancy),
+  inspected: z.record(z.string(), z.array(Point)),
+  cost: Cost,
+});
+/** See run.ts. */
+export type RunOutcome = run.RunOutcome;
+
+const header = {
+  schema: z.literal(1),
+  id: z.string().regex(/^[0-9a-f]{16}$/),
+  config: RunConfig,
+  environment: Environment,
+};
+
+/** How a run ended. */
+export const RunResult = z.discriminatedUnion("status", [
+  z.strictObject({ ...header, status: z.literal("done"), outcome: RunOutcome }),
+  z.strictObject({ ...header, status: z.literal("diverged"), step: count, trainLoss: z.array(Point) }),
+  z.strictObject({ ...header, status: z.literal("failed"), error: z.string() }),
+]);
+/** See run.ts. */
+export type RunResult = run.RunResult;
+
+// Both descriptions must say the same: a difference is an error here.
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
+const same: [
+  Same<z.infer<typeof RunConfig>, Mutable<run.RunConfig>>,
+  Same<z.infer<typeof RunResult>, Mutable<run.RunResult>>,
+] = [true, true];
+void same;
+/** Zod's types are mutable, ours are not. */
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends object ? Mutable<T[K]> : T[K] };
