@@ -129,12 +129,15 @@ export class Gpu implements AsyncDisposable {
     this.#device.queue.writeBuffer(target.buffer, target.offset, data);
   }
 
-  /** Copies all elements, in order with launches. */
+  /** Copies all elements, in order with launches. WebGPU copies only between buffers, not within one. */
   copy<D extends DType>(source: Tensor<D>, target: Tensor<D>): void {
     if (elementCount(source.shape) !== elementCount(target.shape)) {
       throw new RangeError(
         `Cannot copy "${source.label}" [${source.shape}] to "${target.label}" [${target.shape}]`,
       );
+    }
+    if (source.buffer === target.buffer) {
+      throw new Error(`Cannot copy "${source.label}" to "${target.label}": they lie in the same buffer`);
     }
     this.#recorder.copy(source, target);
   }
@@ -183,7 +186,12 @@ export class Gpu implements AsyncDisposable {
         offset += byteLength(tensor);
       }
       this.submit();
-      await staging.mapAsync(GPUMapMode.READ);
+      await staging.mapAsync(GPUMapMode.READ).catch(async (error) => {
+        // What went wrong before says more than that the result cannot be read.
+        await this.#device.queue.onSubmittedWorkDone();
+        this.#check();
+        throw error;
+      });
       this.#check();
       const bytes = staging.getMappedRange();
       offset = 0;

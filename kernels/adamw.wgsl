@@ -5,6 +5,9 @@ struct Uniforms {
   decay: f32,
   beta1: f32,
   beta2: f32,
+  // 1 - beta, rounded once: in f32 the difference would be off by 1e-5.
+  rest1: f32,
+  rest2: f32,
   // 1 / (1 - beta^t), computed on the host in float64.
   correction1: f32,
   correction2: f32,
@@ -28,8 +31,8 @@ fn main(
     return;
   }
   let d = g[i];
-  let first = u.beta1 * m[i] + (1.0 - u.beta1) * d;
-  let second = u.beta2 * v[i] + (1.0 - u.beta2) * d * d;
+  let first = u.beta1 * m[i] + u.rest1 * d;
+  let second = u.beta2 * v[i] + u.rest2 * d * d;
   m[i] = first;
   v[i] = second;
   let direction = first * u.correction1 / (sqrt(second * u.correction2) + u.epsilon);

@@ -110,7 +110,7 @@ const momentsKernel = defineKernel({
     m: "read_write",
     v: "read_write",
   },
-  uniforms: { rank: "u32", block: "u32", beta1: "f32", beta2: "f32" },
+  uniforms: { rank: "u32", block: "u32", beta1: "f32", beta2: "f32", rest1: "f32", rest2: "f32" },
   constants: {},
 });
 const projectKernel = defineKernel({
@@ -233,7 +233,7 @@ export class FactorPairs {
         bTurned: turned.b,
         ...this.#needMoments(),
       },
-      uniforms: { rank: this.#rank, block: this.#block, beta1, beta2 },
+      uniforms: { rank: this.#rank, block: this.#block, beta1, beta2, rest1: 1 - beta1, rest2: 1 - beta2 },
       workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 4)),
     });
   }

@@ -5,6 +5,9 @@ struct Uniforms {
   block: u32,
   beta1: f32,
   beta2: f32,
+  // 1 - beta, rounded once.
+  rest1: f32,
+  rest2: f32,
 }
 
 // One adapted linear map; places are in elements, counted from the batch's first.
@@ -88,6 +91,6 @@ fn update(site: Site, row: u32, column: u32, g: vec4<f32>) {
 }
 
 fn update_one(at: u32, g: f32) {
-  m[at] = u.beta1 * m[at] + (1.0 - u.beta1) * g;
-  v[at] = u.beta2 * v[at] + (1.0 - u.beta2) * g * g;
+  m[at] = u.beta1 * m[at] + u.rest1 * g;
+  v[at] = u.beta2 * v[at] + u.rest2 * g * g;
 }

@@ -115,28 +115,32 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
       const normed = (x: Var, { weight, bias }: { weight: Parameter; bias: Parameter }) =>
         layerNorm(tape, x, tape.parameter(weight), tape.parameter(bias), epsilon);
 
+      // Host data goes first: an upload between dispatches would end the command buffer. Row 0 of each image is its
+      // class token; the patches follow.
       const pixels = gpu.upload(patchRows(batch.pixels, config), "f32", [
         images * patches,
         channels * patch * patch,
       ], "patches");
+      const first = Array.from({ length: images }, (_, image) => image * tokens);
+      const toPatches = placeRows(
+        gpu,
+        Array.from(
+          { length: images * patches },
+          (_, i) => Math.floor(i / patches) * tokens + 1 + i % patches,
+        ),
+        rows,
+      );
+      const toClasses = placeRows(gpu, first, rows);
+      const oneForAll = pickRows(gpu, first.map(() => 0), 1);
+      const everyPosition = pickRows(gpu, Array.from({ length: rows }, (_, row) => row % tokens), tokens);
+      const classRows = pickRows(gpu, first, rows);
+
       const weight = reshape(tape, tape.parameter(patchEmbedding), [width, channels * patch * patch]);
       const embedded = matmul(tape, tape.constant(pixels), weight, { transposeB: true });
-      // Row 0 of each image is its class token; the patches follow.
-      const place = Array.from(
-        { length: images * patches },
-        (_, i) => Math.floor(i / patches) * tokens + 1 + i % patches,
-      );
-      const first = Array.from({ length: images }, (_, image) => image * tokens);
-      const placed = mapRows(tape, embedded, placeRows(gpu, place, rows));
-      const classRow = mapRows(
-        tape,
-        reshape(tape, tape.parameter(classEmbedding), [1, width]),
-        pickRows(gpu, first.map(() => 0), 1),
-      );
-      const classes = mapRows(tape, classRow, placeRows(gpu, first, rows));
-      const everyRow = Array.from({ length: rows }, (_, row) => row % tokens);
-      const positioned = mapRows(tape, tape.parameter(positionEmbedding), pickRows(gpu, everyRow, tokens));
-      let x = normed(add(tape, add(tape, placed, classes), positioned), firstNorm);
+      const classRow = mapRows(tape, reshape(tape, tape.parameter(classEmbedding), [1, width]), oneForAll);
+      const tokensOf = add(tape, mapRows(tape, embedded, toPatches), mapRows(tape, classRow, toClasses));
+      const positioned = mapRows(tape, tape.parameter(positionEmbedding), everyPosition);
+      let x = normed(add(tape, tokensOf, positioned), firstNorm);
 
       const shape = {
         length: tokens,
@@ -159,7 +163,7 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
           linear(block.fc2, activation(tape, linear(block.fc1, normed(x, block.norm2)), config.activation)),
         );
       }
-      const pooled = normed(mapRows(tape, x, pickRows(gpu, first, rows)), lastNorm);
+      const pooled = normed(mapRows(tape, x, classRows), lastNorm);
       return matmul(tape, pooled, tape.parameter(projection), { transposeB: true });
     },
   };

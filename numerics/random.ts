@@ -4,7 +4,7 @@
 export interface Random {
   /** An independent key, named: `random.fork("step 3")`. */
   fork(label: string): Random;
-  /** `count` numbers in [low, high). */
+  /** `count` numbers in [low, high), rounded to f32: where that is coarse, high itself may come out. */
   uniform(count: number, low: number, high: number): Float32Array<ArrayBuffer>;
   /** `count` normal numbers with mean 0 and the given standard deviation. */
   normal(count: number, deviation: number): Float32Array<ArrayBuffer>;
@@ -91,9 +91,16 @@ function wideProduct(a: number, b: number): { high: number; low: number } {
   };
 }
 
-/** One step of a 32-bit hash. Source: the finalizer of MurmurHash3. */
+/**
+ * One step of a 32-bit hash: one-to-one in the state for each value, and in the value for each state.
+ * Source: the block step and the finalizer of MurmurHash3.
+ */
 function mix(state: number, value: number): number {
-  let hash = (Math.imul(state ^ value, 0x85ebca6b) ^ (state >>> 15)) >>> 0;
+  let block = Math.imul(value, 0xcc9e2d51);
+  block = Math.imul((block << 15) | (block >>> 17), 0x1b873593);
+  let hash = state ^ block;
+  hash = (Math.imul((hash << 13) | (hash >>> 19), 5) + 0xe6546b64) >>> 0;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> 0;
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35) >>> 0;
   return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -46,9 +46,9 @@ export function differentiate(
 
 /** Σ of the batch's losses over `count`. */
 export function lossOf(gpu: Gpu, model: Model, forward: Forward, batch: Batch, count: number): Var {
-  const logits = model.logits(forward, batch);
+  // Host data goes first: an upload between dispatches would end the command buffer.
   const targets = gpu.upload(batch.targets.data, "i32", [batch.targets.data.length], "targets");
-  return crossEntropy(forward.tape, logits, targets, count);
+  return crossEntropy(forward.tape, model.logits(forward, batch), targets, count);
 }
 
 /** Targets of a batch that take part in the loss. @throws {RangeError} where there are none */

@@ -220,7 +220,7 @@ class Loop {
     this.#diverged = gpu.upload(new Uint32Array(1), "u32", [1], "first diverged step");
   }
 
-  /** Takes all steps. Returns the step at which the loss or a gradient stopped being finite, or null. */
+  /** Takes all steps. Returns the step at which a loss or a gradient stopped being finite, or null. */
   async train(): Promise<number | null> {
     const { steps, telemetryEvery, validateEvery } = this.config;
     await this.#validate(0);
@@ -233,7 +233,7 @@ class Loop {
         await this.peak.without(() => this.#measuredStep(step));
         this.clock.begin();
       } else {
-        this.#plainStep(step);
+        await this.#plainStep(step);
         this.clock.count();
       }
       const validates = step % validateEvery === 0 || step === steps;
@@ -242,7 +242,7 @@ class Loop {
       this.clock.end();
       const divergedAt = await this.#readLosses(step);
       if (divergedAt !== null) return divergedAt;
-      if (validates) await this.#validate(step);
+      if (validates && !await this.#validate(step)) return step;
       this.clock.begin();
     }
     return null;
@@ -255,10 +255,10 @@ class Loop {
     return [...await this.data.score(predictor, this.config.scoreOn)];
   }
 
-  #plainStep(step: number): void {
+  async #plainStep(step: number): Promise<void> {
     using _ = this.gpu.scope(`step ${step}`, "activations");
     this.#differentiate(step, null);
-    this.#clipAndUpdate(step);
+    await this.#clipAndUpdate(step);
     this.gpu.submit();
   }
 
@@ -267,7 +267,7 @@ class Loop {
     const full = new Map<LinearSite, Tensor>();
     this.#differentiate(step, full);
     const measurement = beginMeasurement(this.gpu, this.optimizer, full, this.#gradients);
-    this.#clipAndUpdate(step);
+    await this.#clipAndUpdate(step);
     this.discrepancies.push(...await measurement.finish(step));
     for (const [name, value] of Object.entries(await this.optimizer.inspect())) {
       (this.inspected[name] ??= []).push({ step, value });
@@ -278,7 +278,6 @@ class Loop {
   #differentiate(step: number, full: Map<LinearSite, Tensor> | null): void {
     const { gpu, config } = this;
     let taps: Tap[] = [];
-    this.#gradients.clear();
     const loss = differentiate(
       gpu,
       this.model,
@@ -318,14 +317,16 @@ class Loop {
     }
   }
 
-  #clipAndUpdate(step: number): void {
+  async #clipAndUpdate(step: number): Promise<void> {
     const { gpu, config } = this;
     if (config.clip > 0) {
       for (const flat of this.#gradients.flats) clip(gpu, flat, this.#squaredNorm, config.clip);
     }
     const learningRate = learningRateAt(config.schedule, step, config.steps);
     using _ = gpu.countAs("scratch");
-    this.optimizer.step(this.#gradients, { step, learningRate });
+    await this.optimizer.step(this.#gradients, { step, learningRate });
+    // Gradients are zero between steps. Clearing them here and not first keeps a step in one command buffer.
+    this.#gradients.clear();
   }
 
   async #readLosses(step: number): Promise<number | null> {
@@ -342,8 +343,9 @@ class Loop {
     return divergedAt === 0 ? null : divergedAt!;
   }
 
-  async #validate(step: number): Promise<void> {
-    await this.peak.without(async () => {
+  /** Notes the validation loss. Returns whether it is finite: the last step has no other that could tell. */
+  async #validate(step: number): Promise<boolean> {
+    return await this.peak.without(async () => {
       using _ = this.gpu.scope("validation", "activations");
       const weights = this.#merge();
       const batches = [...this.data.validationBatches(this.config.batchSize)];
@@ -360,7 +362,9 @@ class Loop {
         );
       }
       const [value] = await this.gpu.download(total);
-      if (Number.isFinite(value)) this.validationLoss.push({ step, value: value! });
+      const isFinite = Number.isFinite(value);
+      if (isFinite) this.validationLoss.push({ step, value: value! });
+      return isFinite;
     });
   }
 

@@ -11,7 +11,7 @@ h2 { font-size: 20px; margin: 40px 0 8px; }
 .caveats { background: #fdf5ea; border-left: 4px solid #D55E00; padding: 4px 20px; margin-top: 16px; }
 .answer p, .caveats p { margin: 10px 0; }
 figure { margin: 32px 0; }
-figure svg { width: 100%; height: auto; }
+figure svg { max-width: 100%; height: auto; }
 figcaption, .note { color: #555; font-size: 14px; max-width: 800px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin-top: 8px; }

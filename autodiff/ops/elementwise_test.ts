@@ -1,0 +1,76 @@
+import { assertThrows } from "@std/assert";
+import { createRandom } from "../../numerics/random.ts";
+import { checkGradients } from "../../tests/gradient_check.ts";
+import * as matrices from "../../tests/reference/matrix.ts";
+import { matrix, randomMatrix } from "../../tests/reference/matrix.ts";
+import * as reference from "../../tests/reference/network.ts";
+import { testGpu } from "../../tests/test_gpu.ts";
+import { createGradients } from "../gradients.ts";
+import { Tape } from "../tape.ts";
+import { activation, add, addRow, reshape, swiglu } from "./elementwise.ts";
+
+const SHAPES = [[1, 1], [3, 4], [5, 7], [2, 67]] as const;
+
+Deno.test("add() has the gradients of central differences", async () => {
+  for (const [rows, columns] of SHAPES) {
+    await checkGradients({
+      inputs: ["a", "b"].map((label) => randomMatrix(rows, columns, createRandom(rows).fork(label))),
+      operation: (tape, [a, b]) => add(tape, a!, b!),
+      reference: ([a, b]) => matrices.add(a!, b!),
+    });
+  }
+});
+
+Deno.test("addRow() has the gradients of central differences, for rows of any length", async () => {
+  for (const [rows, columns] of [...SHAPES, [67, 3]] as const) {
+    await checkGradients({
+      inputs: [
+        randomMatrix(rows, columns, createRandom(rows)),
+        randomMatrix(1, columns, createRandom(columns + 1)),
+      ],
+      shapes: [undefined, [columns]],
+      operation: (tape, [x, row]) => addRow(tape, x!, row!),
+      reference: ([x, row]) => reference.addBias(x!, row!.data),
+    });
+  }
+});
+
+Deno.test("activation() has the gradients of central differences for every kind", async () => {
+  const functions = {
+    "gelu": reference.gelu,
+    "gelu-tanh": reference.geluTanh,
+    "quick-gelu": reference.quickGelu,
+  } as const;
+  for (const kind of ["gelu", "gelu-tanh", "quick-gelu"] as const) {
+    for (const [rows, columns] of SHAPES) {
+      await checkGradients({
+        inputs: [randomMatrix(rows, columns, createRandom(columns), 2)],
+        operation: (tape, [x]) => activation(tape, x!, kind),
+        reference: ([x]) => functions[kind](x!),
+        label: kind,
+      });
+    }
+  }
+});
+
+Deno.test("swiglu() has the gradients of central differences", async () => {
+  for (const [rows, columns] of SHAPES) {
+    await checkGradients({
+      inputs: ["gate", "up"].map((label) => randomMatrix(rows, columns, createRandom(rows).fork(label), 2)),
+      operation: (tape, [gate, up]) => swiglu(tape, gate!, up!),
+      reference: ([gate, up]) => reference.swiglu(gate!, up!),
+    });
+  }
+});
+
+Deno.test("reshape() passes gradients on under the input's shape, and refuses another count", async () => {
+  await checkGradients({
+    inputs: [randomMatrix(6, 5, createRandom(1))],
+    operation: (tape, [x]) => reshape(tape, x!, [3, 10]),
+    reference: ([x]) => matrix(3, 10, x!.data),
+  });
+  const gpu = await testGpu();
+  using _ = gpu.scope("refusal");
+  const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.input(gpu.empty([2, 3], "x"));
+  assertThrows(() => reshape(tape, x, [7]), RangeError, 'Cannot reshape "x" [2,3] to [7]');
+});

@@ -1,0 +1,218 @@
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import type { Gpu, Kernel, KernelSpec, Launch, Tensor } from "../gpu/mod.ts";
+import { createRandom } from "../numerics/random.ts";
+import { assertClose } from "../tests/assert_close.ts";
+import { checkGradients } from "../tests/gradient_check.ts";
+import {
+  add as plus,
+  type Matrix,
+  multiply,
+  randomMatrix,
+  scale,
+  sliceRows,
+} from "../tests/reference/matrix.ts";
+import * as reference from "../tests/reference/network.ts";
+import { testGpu } from "../tests/test_gpu.ts";
+import { upload } from "../tests/upload.ts";
+import {
+  activation,
+  add,
+  createGradients,
+  crossEntropy,
+  matmul,
+  reshape,
+  rmsNorm,
+  swiglu,
+  Tape,
+  type Var,
+} from "./mod.ts";
+
+/** Names of the kernels that `work` launches. */
+function launchesOf(gpu: Gpu, work: () => void): string[] {
+  const names: string[] = [], { launch } = gpu;
+  gpu.launch = <S extends KernelSpec>(kernel: Kernel<S>, how: Launch<S>) => {
+    names.push(kernel.spec.name);
+    launch.call(gpu, kernel as Kernel<KernelSpec>, how as Launch<KernelSpec>);
+  };
+  try {
+    work();
+  } finally {
+    gpu.launch = launch;
+  }
+  return names;
+}
+
+/** Every way in which gradients of one variable can meet: handed over, written into, and both in either order. */
+const SHARED: Readonly<
+  Record<string, readonly [on: (tape: Tape, x: Var) => Var, off: (x: Matrix) => Matrix]>
+> = {
+  "x + x": [(tape, x) => add(tape, x, x), (x) => scale(x, 2)],
+  "x + x + x": [(tape, x) => add(tape, add(tape, x, x), x), (x) => scale(x, 3)],
+  "x + gelu(x)": [(tape, x) => add(tape, x, activation(tape, x, "gelu")), (x) => plus(x, reference.gelu(x))],
+  "gelu(x) + x": [(tape, x) => add(tape, activation(tape, x, "gelu"), x), (x) => plus(x, reference.gelu(x))],
+  "gelu(x) + gelu-tanh(x) + x": [
+    (tape, x) => add(tape, add(tape, activation(tape, x, "gelu"), activation(tape, x, "gelu-tanh")), x),
+    (x) => plus(plus(reference.gelu(x), reference.geluTanh(x)), x),
+  ],
+  "swiglu(x, x)": [(tape, x) => swiglu(tape, x, x), (x) => reference.swiglu(x, x)],
+  "x xᵀ": [
+    (tape, x) => matmul(tape, x, x, { transposeB: true }),
+    (x) => multiply(x, x, { transposeB: true }),
+  ],
+  "reshape(x) + x": [(tape, x) => add(tape, reshape(tape, x, [5, 7]), x), (x) => scale(x, 2)],
+  "y + gelu(y) of y = x + x, three times used": [
+    (tape, x) => {
+      const y = add(tape, x, x);
+      return add(tape, y, add(tape, activation(tape, y, "gelu"), y));
+    },
+    (x) => plus(scale(x, 4), reference.gelu(scale(x, 2))),
+  ],
+};
+
+Deno.test("Tape adds up the gradients of a variable that is used two and three times, in every order", async () => {
+  for (const [label, [on, off]] of Object.entries(SHARED)) {
+    await checkGradients({
+      inputs: [randomMatrix(5, 7, createRandom(1))],
+      operation: (tape, [x]) => on(tape, x!),
+      reference: ([x]) => off(x!),
+      label,
+    });
+  }
+});
+
+Deno.test("Tape differentiates residual blocks with shared weights as central differences do", async () => {
+  const random = createRandom(2);
+  await checkGradients({
+    inputs: [
+      randomMatrix(6, 5, random.fork("x")),
+      randomMatrix(1, 5, random.fork("norm")),
+      randomMatrix(5, 5, random.fork("w"), 0.3),
+    ],
+    shapes: [undefined, [5]],
+    operation(tape, [x, norm, w]) {
+      // The second block uses the first one's norm and weight again.
+      let y = x!;
+      for (let block = 0; block < 2; block++) {
+        const inner = matmul(tape, rmsNorm(tape, y, norm!, 1e-3), w!, { transposeB: true });
+        y = add(tape, y, activation(tape, inner, "gelu"));
+      }
+      return matmul(tape, y, w!, { transposeB: true, onto: matmul(tape, y, w!) });
+    },
+    reference([x, norm, w]) {
+      let y = x!;
+      for (let block = 0; block < 2; block++) {
+        y = plus(y, reference.gelu(reference.linear(reference.rmsNorm(y, norm!.data, 1e-3), w!)));
+      }
+      return plus(multiply(y, w!), reference.linear(y, w!));
+    },
+  });
+});
+
+Deno.test("Tape leaves the gradient it is given and values as they are, and everything goes with the caller's scope", async () => {
+  const gpu = await testGpu();
+  const before = gpu.memory.liveBytes;
+  {
+    using _ = gpu.scope("tape");
+    for (const [on] of Object.values(SHARED)) {
+      const m = randomMatrix(5, 7, createRandom(3)), tape = new Tape(gpu, createGradients(gpu, []));
+      const x = tape.input(upload(gpu, m, "x")), y = on(tape, x);
+      const [value] = await gpu.downloadAll([y.value]);
+      const upstream = value!.map((entry) => entry + 1),
+        gradient = gpu.upload(upstream, "f32", y.value.shape, "g");
+      tape.backward(y, gradient);
+      assertStrictEquals(tape.gradientOf(y), gradient);
+      assertEquals(await gpu.downloadAll([gradient, y.value, x.value]), [
+        upstream,
+        value!,
+        Float32Array.from(m.data),
+      ]);
+    }
+  }
+  assertEquals(gpu.memory.liveBytes, before);
+});
+
+Deno.test("Tape computes no gradient of a frozen weight, and none at all where nothing is trainable", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("frozen");
+  const w = { name: "w", value: upload(gpu, randomMatrix(4, 4, createRandom(1)), "w") };
+  const v = { name: "v", value: upload(gpu, randomMatrix(4, 4, createRandom(2)), "v") };
+  const input = upload(gpu, randomMatrix(8, 4, createRandom(3)), "x"),
+    gradient = upload(gpu, randomMatrix(8, 4, createRandom(4)), "g");
+  const backward = (trainable: readonly (typeof w)[]) => {
+    const tape = new Tape(gpu, createGradients(gpu, trainable));
+    // x w v: w's gradient needs that of the product between, v's does not.
+    const first = matmul(tape, tape.constant(input), tape.parameter(w));
+    const output = matmul(tape, first, tape.parameter(v));
+    const launched = launchesOf(gpu, () => tape.backward(output, gradient));
+    const gradients: (Tensor | null)[] = [w, v].map((parameter) =>
+      tape.gradientOf(tape.parameter(parameter))
+    );
+    return {
+      products: launched.length,
+      found: gradients.map((g) => g !== null),
+      between: tape.gradientOf(first) !== null,
+      needed: output.needsGradient,
+    };
+  };
+  assertEquals(backward([w, v]), { products: 3, found: [true, true], between: true, needed: true });
+  assertEquals(backward([w]), { products: 2, found: [true, false], between: true, needed: true });
+  assertEquals(backward([v]), { products: 1, found: [false, true], between: false, needed: true });
+  assertEquals(backward([]), { products: 0, found: [false, false], between: false, needed: false });
+});
+
+Deno.test("Tape does nothing for what its output does not depend on", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("unused");
+  const tape = new Tape(gpu, createGradients(gpu, []));
+  const x = tape.input(gpu.zeros([3], "x")), unused = tape.input(gpu.zeros([3], "unused"));
+  activation(tape, unused, "gelu");
+  const y = activation(tape, x, "gelu");
+  assertEquals(launchesOf(gpu, () => tape.backward(y, gpu.zeros([3], "g"))), ["activation"]);
+  assertEquals([tape.gradientOf(unused), tape.gradientOf(x)?.shape], [null, [3]]);
+});
+
+Deno.test("Tape takes one variable for a parameter however often it is asked", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("parameter");
+  const w = { name: "w", value: gpu.zeros([3], "w") }, frozen = { name: "f", value: gpu.zeros([3], "f") };
+  const tape = new Tape(gpu, createGradients(gpu, [w]));
+  assertStrictEquals(tape.parameter(w), tape.parameter(w));
+  assertStrictEquals(tape.parameter(frozen), tape.parameter(frozen));
+  assertEquals([tape.parameter(w).needsGradient, tape.parameter(frozen).needsGradient], [true, false]);
+});
+
+Deno.test("Tape adds the parts of a batch up to the whole batch's gradient", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("parts");
+  const random = createRandom(5), rows = 12, x = randomMatrix(rows, 6, random.fork("x"));
+  const targets = Array.from(random.integers(rows, 9), (target, row) => row % 4 === 3 ? -100 : target);
+  const w = { name: "w", value: upload(gpu, randomMatrix(9, 6, random.fork("w")), "w") };
+  const store = createGradients(gpu, [w]), count = 9;
+  const run = (first: number, last: number) => {
+    const tape = new Tape(gpu, store),
+      logits = matmul(tape, tape.constant(upload(gpu, sliceRows(x, first, last), "x")), tape.parameter(w), {
+        transposeB: true,
+      });
+    const wanted = gpu.upload(Int32Array.from(targets.slice(first, last)), "i32", [last - first], "targets");
+    const loss = crossEntropy(tape, logits, wanted, count);
+    tape.backward(loss, gpu.upload(Float32Array.of(1), "f32", [1], "one"));
+  };
+  run(0, rows);
+  const whole = await gpu.download(store.of(w));
+  store.clear();
+  for (const [first, last] of [[0, 1], [1, 6], [6, 12]] as const) run(first, last);
+  // The same terms in another order.
+  assertClose(await gpu.download(store.of(w)), whole, { relative: 1e-6 });
+  assert(whole.some((value) => value !== 0));
+});
+
+Deno.test("Tape refuses a gradient of another size than its output's", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("refusal");
+  const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.input(gpu.zeros([3, 2], "x"));
+  assertThrows(
+    () => tape.backward(x, gpu.zeros([5], "g")),
+    RangeError,
+    'Cannot run backward from "x" [3,2] with a gradient [5]',
+  );
+});

@@ -1,0 +1,389 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { createRandom } from "../numerics/random.ts";
+import { stretchOf } from "../tests/upload.ts";
+import { testGpu } from "../tests/test_gpu.ts";
+import { Gpu, type GpuInfo, openGpu } from "./gpu.ts";
+import { defineKernel, type Kernel, MOST_GROUPS } from "./kernel.ts";
+
+/** out[i] = scale · x[i] + shift for every i. */
+const source = `
+struct Uniforms { scale: f32, shift: f32 }
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+@group(0) @binding(2) var<uniform> u: Uniforms;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  if (id.x < arrayLength(&out)) { out[id.x] = u.scale * x[id.x] + u.shift; }
+}`;
+const uniforms = { scale: "f32", shift: "f32" } as const;
+const linear = defineKernel({
+  name: "linear",
+  source,
+  buffers: { x: "read", out: "read_write" },
+  uniforms,
+  constants: {},
+});
+
+/** out[place] = value: one lane. */
+const put = defineKernel({
+  name: "put",
+  source: `
+struct Uniforms { place: u32, value: i32 }
+@group(0) @binding(0) var<storage, read_write> out: array<i32>;
+@group(0) @binding(1) var<uniform> u: Uniforms;
+@compute @workgroup_size(1)
+fn main() { out[u.place] = u.value; }`,
+  buffers: { out: "read_write" },
+  uniforms: { place: "u32", value: "i32" },
+  constants: {},
+});
+
+/** A device with WebGPU's default limits, which are the same everywhere. */
+async function defaultDevice() {
+  const adapter = (await navigator.gpu.requestAdapter())!;
+  const device = await adapter.requestDevice();
+  const info: GpuInfo = {
+    adapter: "default limits",
+    backend: "unknown",
+    features: [],
+    limits: {},
+    software: true,
+  };
+  return { device, gpu: new Gpu(device, info) };
+}
+
+Deno.test("Gpu fails by the kernel's name where its WGSL is wrong or does not fit its spec, and stays failed", async () => {
+  const spec = linear.spec;
+  const wrong: readonly (readonly [Kernel, string])[] = [
+    [defineKernel({ ...spec, name: "misspelt", source: source.replace("u.shift", "u.shft") }), "shft"],
+    [
+      defineKernel({ ...spec, name: "unfinished", source: source.slice(0, -3) }),
+      "Shader 'unfinished' parsing error",
+    ],
+    [defineKernel({ ...spec, name: "no_main", source: source.replace("fn main", "fn other") }), "main"],
+    [defineKernel({ ...spec, name: "read_only", buffers: { x: "read", out: "read" } }), "binding: 1"],
+    [defineKernel({ ...spec, name: "unbound", uniforms: {} }), "binding: 2"],
+    [defineKernel({ ...spec, name: "constant", constants: { TILE: 8 } }), '{"TILE":8}'],
+  ];
+  for (const [kernel, reason] of wrong) {
+    await using gpu = await openGpu();
+    const x = gpu.zeros([4], "x"), out = gpu.empty([4], "out");
+    gpu.launch(kernel, { buffers: { x, out }, uniforms: { scale: 1, shift: 0 }, workgroups: [1] });
+    const error = await assertRejects(
+      () => gpu.flush(),
+      Error,
+      `Cannot build kernel "${kernel.spec.name}" with {`,
+    );
+    assertStringIncludes(error.message, reason);
+    assertEquals(await assertRejects(() => gpu.download(x)), error);
+  }
+});
+
+Deno.test("Gpu fails by kernel and tensor names where a binding is shorter than the shader's struct", async () => {
+  await using gpu = await openGpu();
+  const kernel = defineKernel({
+    ...linear.spec,
+    name: "wide",
+    source: source.replace("x: array<f32>;", "x: array<f32, 128>;"),
+  });
+  const x = gpu.zeros([64], "short input"), out = gpu.empty([64], "out");
+  gpu.launch(kernel, { buffers: { x, out }, uniforms: { scale: 1, shift: 0 }, workgroups: [1] });
+  await assertRejects(() => gpu.flush(), Error, 'refused recorded work (last kernel "wide")');
+});
+
+Deno.test("launch() refuses workgroup counts out of range by the kernel's name", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("launch");
+  const x = gpu.empty([4], "x"), out = gpu.empty([4], "out");
+  for (const workgroups of [[0], [MOST_GROUPS + 1], [1, 0], [1, 1, 65_536], [1.5], [NaN], [-1]] as const) {
+    assertThrows(
+      () =>
+        gpu.launch(linear, {
+          buffers: { x, out },
+          uniforms: { scale: 1, shift: 0 },
+          workgroups: [...workgroups],
+        }),
+      RangeError,
+      `Cannot launch "linear" on [${workgroups}] workgroups: 1 to 65535`,
+    );
+  }
+});
+
+Deno.test("launch() refuses more workgroup memory than the adapter has, which Deno does not check, and allows all of it", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("launch");
+  const kernel = defineKernel({
+    name: "greedy",
+    source: `
+override SIZE = 1u;
+@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+var<workgroup> shared_values: array<f32, SIZE>;
+@compute @workgroup_size(1)
+fn main() {
+  shared_values[SIZE - 1u] = 3.0;
+  out[0] = shared_values[SIZE - 1u] + f32(SIZE);
+}`,
+    buffers: { out: "read_write" },
+    uniforms: {},
+    constants: { SIZE: 1 },
+    workgroupBytes: ({ SIZE }) => 4 * Number(SIZE),
+  });
+  const most = gpu.info.limits.maxComputeWorkgroupStorageSize! / 4, out = gpu.empty([1], "out");
+  const launch = (SIZE: number) =>
+    gpu.launch(kernel, { buffers: { out }, uniforms: {}, constants: { SIZE }, workgroups: [1] });
+  assertThrows(
+    () => launch(most + 1),
+    RangeError,
+    `Cannot build kernel "greedy" with {"SIZE":${most + 1}}: it needs ${4 * most + 4} bytes`,
+  );
+  launch(most);
+  assertEquals(await gpu.download(out), Float32Array.of(3 + most));
+});
+
+Deno.test("launch() refuses to write a buffer that the same launch uses elsewhere, by both tensors' names", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("launch");
+  const { parts } = gpu.pack([{ label: "first", shape: [64] }, { label: "second", shape: [64] }], "pack");
+  const [first, second] = parts as [typeof parts[0] & object, typeof parts[0] & object];
+  const launch = (x: typeof first, out: typeof first) =>
+    gpu.launch(linear, { buffers: { x, out }, uniforms: { scale: 1, shift: 0 }, workgroups: [1] });
+  assertThrows(
+    () => launch(first, first),
+    Error,
+    'Cannot launch "linear": it would write "first" and also use "first"',
+  );
+  assertThrows(
+    () => launch(first, second),
+    Error,
+    'it would write "second" and also use "first" of the same buffer',
+  );
+  const both = defineKernel({
+    name: "both",
+    source: `
+@group(0) @binding(0) var<storage, read_write> a: array<f32>;
+@group(0) @binding(1) var<storage, read_write> b: array<f32>;
+@compute @workgroup_size(1)
+fn main() { a[0] = 1.0; b[0] = 2.0; }`,
+    buffers: { a: "read_write", b: "read_write" },
+    uniforms: {},
+    constants: {},
+  });
+  assertThrows(
+    () => gpu.launch(both, { buffers: { a: first, b: first }, uniforms: {}, workgroups: [1] }),
+    Error,
+    'Cannot launch "both"',
+  );
+  // Two places of one buffer may both be written, and one place read twice.
+  gpu.launch(both, { buffers: { a: first, b: second }, uniforms: {}, workgroups: [1] });
+  assertEquals((await gpu.downloadAll([first, second])).map((values) => values[0]), [1, 2]);
+});
+
+Deno.test("launch() refuses a tensor larger than a binding and more buffers than a stage may bind, by name", async () => {
+  const { gpu, device } = await defaultDevice();
+  await using _ = gpu;
+  const count = device.limits.maxStorageBufferBindingSize / 4 + 1;
+  const x = gpu.empty([count], "long row"), out = gpu.empty([64], "out");
+  assertThrows(
+    () => gpu.launch(linear, { buffers: { x, out }, uniforms: { scale: 1, shift: 0 }, workgroups: [1] }),
+    RangeError,
+    `Cannot launch "linear": "long row" [${count}] has ${4 * count} bytes`,
+  );
+  const most = device.limits.maxStorageBuffersPerShaderStage;
+  const names = Array.from({ length: most + 1 }, (_, i) => `b${i}`);
+  const many = defineKernel({
+    name: "many",
+    source: "",
+    buffers: Object.fromEntries(names.map((name) => [name, "read" as const])),
+    uniforms: {},
+    constants: {},
+  });
+  assertThrows(
+    () =>
+      gpu.launch(many, {
+        buffers: Object.fromEntries(names.map((name) => [name, out])),
+        uniforms: {},
+        workgroups: [1],
+      }),
+    RangeError,
+    `Cannot build kernel "many": it binds ${most + 1} buffers, this adapter allows ${most}`,
+  );
+});
+
+Deno.test("Gpu rejects every flush and download after the device was lost, and can still be closed", async () => {
+  for (const wait of [(gpu: Gpu) => gpu.flush(), (gpu: Gpu) => gpu.download(gpu.zeros([4], "x"))]) {
+    const { gpu, device } = await defaultDevice();
+    await gpu.flush();
+    device.destroy();
+    for (let i = 0; i < 2; i++) await assertRejects(() => wait(gpu), Error, "The GPU was lost (destroyed)");
+    await gpu[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("Gpu rejects the next flush after an error that no scope caught", async () => {
+  const { gpu, device } = await defaultDevice();
+  await using _ = gpu;
+  device.createBuffer({ label: "no use", size: 4, usage: 0 });
+  await assertRejects(() => gpu.flush(), Error, "The GPU reported an error: Invalid usage flags");
+});
+
+Deno.test("write() is ordered with launches: earlier ones do not see it, later ones do", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("write");
+  const x = gpu.upload(Float32Array.of(1, 2, 3), "f32", [3], "x");
+  const outs = [10, 20, 30].map((value) => {
+    const out = gpu.empty([3], "out");
+    gpu.launch(linear, { buffers: { x, out }, uniforms: { scale: 2, shift: 1 }, workgroups: [1] });
+    gpu.write(x, new Float32Array(3).fill(value));
+    return out;
+  });
+  gpu.copy(x, outs[2]!);
+  gpu.clear(x);
+  assertEquals(await gpu.downloadAll([...outs, x]), [
+    Float32Array.of(3, 5, 7),
+    Float32Array.of(21, 21, 21),
+    Float32Array.of(30, 30, 30),
+    new Float32Array(3),
+  ]);
+});
+
+Deno.test("write() and copy() refuse another element count by name, and copy() refuses one buffer for both", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("write");
+  const x = gpu.empty([2, 3], "x"), y = gpu.empty([5], "y");
+  assertThrows(
+    () => gpu.write(x, new Float32Array(5)),
+    RangeError,
+    'Cannot write "x" [2,3]: 5 elements were given',
+  );
+  assertThrows(() => gpu.upload(new Float32Array(7), "f32", [8], "z"), RangeError, 'Cannot write "z" [8]: 7');
+  assertThrows(() => gpu.copy(x, y), RangeError, 'Cannot copy "x" [2,3] to "y" [5]');
+  const { parts } = gpu.pack([{ label: "a", shape: [4] }, { label: "b", shape: [4] }], "pack");
+  assertThrows(
+    () => gpu.copy(parts[0]!, parts[1]!),
+    Error,
+    'Cannot copy "a" to "b": they lie in the same buffer',
+  );
+});
+
+Deno.test("downloadAll() gives each tensor its own elements, whatever their sizes, types and places", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("download");
+  const floats = createRandom(1).normal(1009, 1);
+  const x = gpu.upload(floats, "f32", [1009], "x");
+  assertEquals(await gpu.downloadAll([stretchOf(x, 64, 1), x, stretchOf(x, 960, 49)]), [
+    floats.slice(64, 65),
+    floats,
+    floats.slice(960),
+  ]);
+  const words = Uint32Array.of(0, 1, 2 ** 31, 2 ** 32 - 1), whole = Int32Array.of(-1, -(2 ** 31), 7);
+  assertEquals(await gpu.download(gpu.upload(words, "u32", [4], "words")), words);
+  assertEquals(await gpu.download(gpu.upload(whole, "i32", [3], "whole")), whole);
+  // Bits survive, those of numbers that are no numbers too.
+  const odd = await gpu.download(gpu.upload(Float32Array.of(NaN, -0, Infinity), "f32", [3], "odd"));
+  assert(Number.isNaN(odd[0]) && Object.is(odd[1], -0) && odd[2] === Infinity);
+  assertEquals(await gpu.downloadAll([]), []);
+});
+
+Deno.test("launch() keeps the uniforms of every dispatch where one command buffer does not hold them all", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("many launches");
+  const count = 3 * 4096 + 5, out = gpu.empty([count], "out", "i32");
+  for (let place = 0; place < count; place++) {
+    gpu.launch(put, { buffers: { out }, uniforms: { place, value: 3 - place }, workgroups: [1] });
+  }
+  assertEquals(await gpu.download(out), Int32Array.from({ length: count }, (_, i) => 3 - i));
+});
+
+Deno.test("profile() counts launches and time by kernel name, the most expensive first, and changes no result", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("profile");
+  const x = gpu.upload(createRandom(2).normal(1 << 20, 1), "f32", [1 << 20], "x"),
+    out = gpu.empty([1 << 20], "out");
+  const places = gpu.empty([8], "places", "i32");
+  const work = () => {
+    for (let i = 0; i < 8; i++) {
+      gpu.launch(put, { buffers: { out: places }, uniforms: { place: i, value: i * i }, workgroups: [1] });
+      if (i < 3) {
+        gpu.launch(linear, { buffers: { x, out }, uniforms: { scale: 1, shift: 0 }, workgroups: [1 << 14] });
+      }
+    }
+  };
+  // A software adapter compiles when a kernel first runs, and counts that as its time.
+  work();
+  const times = await gpu.profile(work);
+  assertEquals(times.map(({ kernel, launches }) => [kernel, launches]), [["linear", 3], ["put", 8]]);
+  assert(times.every(({ milliseconds }) => milliseconds >= 0 && milliseconds < 1e4), JSON.stringify(times));
+  assertEquals(await gpu.download(places), Int32Array.of(0, 1, 4, 9, 16, 25, 36, 49));
+  assertEquals(await gpu.download(out), await gpu.download(x));
+  assertEquals(await gpu.profile(() => {}), []);
+});
+
+Deno.test("profile() refuses one dispatch too many by the kernel's name, and leaves a GPU that works", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("profile");
+  const out = gpu.empty([2], "out", "i32");
+  const launch = () =>
+    gpu.launch(put, { buffers: { out }, uniforms: { place: 1, value: 5 }, workgroups: [1] });
+  await assertRejects(
+    () =>
+      gpu.profile(() => {
+        for (let i = 0; i < 2049; i++) launch();
+      }),
+    RangeError,
+    'Cannot profile more dispatches: "put" is one too many',
+  );
+  launch();
+  assertEquals((await gpu.download(out))[1], 5);
+  const { gpu: plain } = await defaultDevice();
+  await using _plain = plain;
+  await assertRejects(
+    () => plain.profile(() => {}),
+    Error,
+    'Cannot profile: adapter "default limits" has no timestamp queries',
+  );
+});
+
+Deno.test("trim() lets free buffers go, and what is launched next finds its tensors", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("trim");
+  const x = gpu.upload(Float32Array.of(1, 2, 3), "f32", [3], "x");
+  const double = () => {
+    const out = gpu.empty([3], "out");
+    gpu.launch(linear, { buffers: { x, out }, uniforms: { scale: 2, shift: 0 }, workgroups: [1] });
+    return out;
+  };
+  {
+    using _step = gpu.scope("step");
+    double();
+  }
+  gpu.trim();
+  assertEquals(await gpu.download(double()), Float32Array.of(2, 4, 6));
+});
+
+Deno.test("openGpu() takes all limits that the adapter has and says what it runs on", async () => {
+  const { info } = await testGpu();
+  const adapter = (await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }))!;
+  assertEquals(info.limits.maxBufferSize, adapter.limits.maxBufferSize);
+  assertEquals(info.limits.maxComputeWorkgroupStorageSize, adapter.limits.maxComputeWorkgroupStorageSize);
+  assert(info.adapter.trim() !== "" && info.backend !== "");
+  assertEquals(info.features, [...adapter.features].sort());
+});
+
+Deno.test("openGpu() says how to get an adapter where there is none", async () => {
+  const code = `
+    import { openGpu } from ${JSON.stringify(import.meta.resolve("./gpu.ts"))};
+    try { await openGpu(); } catch (error) { console.log(error.message); }`;
+  const { stdout } = await new Deno.Command("deno", {
+    args: ["eval", code],
+    clearEnv: true,
+    env: {
+      PATH: Deno.env.get("PATH")!,
+      HOME: Deno.env.get("HOME")!,
+      DENO_WEBGPU_BACKEND: "vulkan",
+      VK_DRIVER_FILES: "/nonexistent",
+    },
+  }).output();
+  const said = new TextDecoder().decode(stdout);
+  assertStringIncludes(said, "Cannot open a GPU: no WebGPU adapter was found");
+  assertStringIncludes(said, "apt-get install mesa-vulkan-drivers");
+});

@@ -1,0 +1,92 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assertClose } from "../tests/assert_close.ts";
+import {
+  identity,
+  matrix,
+  multiply,
+  randomMatrix,
+  scale,
+  transpose,
+  withSingularValues,
+  zeros,
+} from "../tests/reference/matrix.ts";
+import { createRandom } from "./random.ts";
+import { orthonormalBasis, type TruncatedSvd, truncatedSvdOnHost } from "./svd.ts";
+
+/** The factors as matrices. */
+function factors({ left, values, right }: TruncatedSvd, rows: number, columns: number) {
+  const count = values.length;
+  return { left: matrix(rows, count, left), right: matrix(count, columns, right), values };
+}
+
+const SHAPES = [[1, 1], [1, 7], [7, 1], [5, 3], [3, 5], [31, 17], [17, 31], [64, 64]] as const;
+
+Deno.test("truncatedSvdOnHost() gives orthonormal vectors whose product is the matrix, whatever its shape", () => {
+  for (const [rows, columns] of SHAPES) {
+    const m = randomMatrix(rows, columns, createRandom(rows * 100 + columns)),
+      count = Math.min(rows, columns);
+    const { left, right, values } = factors(truncatedSvdOnHost(m, count), rows, columns);
+    // float64 rounding times a few hundred operations.
+    assertClose(multiply(left, left, { transposeA: true }).data, identity(count).data, { relative: 1e-13 });
+    assertClose(multiply(right, right, { transposeB: true }).data, identity(count).data, { relative: 1e-13 });
+    const scaled = matrix(rows, count, left.data.map((value, i) => value * values[i % count]!));
+    assertClose(multiply(scaled, right).data, m.data, { relative: 1e-13 });
+    assertEquals(values, values.toSorted((a, b) => b - a));
+  }
+});
+
+Deno.test("truncatedSvdOnHost() cuts off all but the largest values and finds those it was given", () => {
+  const wanted = [9, 4, 1, 0.5, 1e-3];
+  const m = withSingularValues(20, 13, wanted, createRandom(1));
+  for (const count of [1, 2, 5]) {
+    const { values, left, right } = truncatedSvdOnHost(m, count);
+    assertClose(values, wanted.slice(0, count), { relative: 1e-13 });
+    assertEquals([left.length, right.length], [20 * count, 13 * count]);
+  }
+});
+
+Deno.test("truncatedSvdOnHost() fixes signs: each right vector's largest entry is positive, for the matrix and its negative", () => {
+  for (const [rows, columns] of SHAPES) {
+    const m = randomMatrix(rows, columns, createRandom(rows + columns)), count = Math.min(rows, columns, 4);
+    const found = factors(truncatedSvdOnHost(m, count), rows, columns);
+    const negative = factors(truncatedSvdOnHost(scale(m, -1), count), rows, columns);
+    for (let k = 0; k < count; k++) {
+      const vector = found.right.data.subarray(k * columns, (k + 1) * columns);
+      assertEquals(Math.max(...vector), Math.max(...vector.map(Math.abs)));
+    }
+    assertClose(negative.right.data, found.right.data, { relative: 1e-12 });
+    assertClose(negative.left.data, scale(found.left, -1).data, { relative: 1e-12 });
+  }
+});
+
+Deno.test("truncatedSvdOnHost() stays finite for matrices of low rank and for zero", () => {
+  const low = multiply(randomMatrix(12, 2, createRandom(1)), randomMatrix(2, 9, createRandom(2)));
+  for (const m of [low, transpose(low), zeros(6, 4), zeros(4, 6)]) {
+    const { left, values, right } = truncatedSvdOnHost(m, 4);
+    assert([...left, ...values, ...right].every(Number.isFinite));
+    assert(values[2]! <= 1e-14 * Math.max(values[0]!, 1), `${values}`);
+  }
+});
+
+Deno.test("truncatedSvdOnHost() refuses more vectors than there are", () => {
+  for (const count of [0, 4, NaN]) {
+    assertThrows(
+      () => truncatedSvdOnHost(zeros(3, 5), count),
+      RangeError,
+      `Cannot take ${count} singular vectors of a [3, 5]`,
+    );
+  }
+});
+
+Deno.test("orthonormalBasis() spans the columns, and is orthonormal where they depend on each other", () => {
+  const independent = randomMatrix(19, 5, createRandom(3));
+  const low = multiply(randomMatrix(19, 2, createRandom(4)), randomMatrix(2, 5, createRandom(5)));
+  for (const m of [independent, low, zeros(19, 5)]) {
+    const basis = matrix(19, 5, orthonormalBasis(m));
+    assertClose(multiply(basis, basis, { transposeA: true }).data, identity(5).data, { relative: 1e-13 });
+    assertClose(multiply(basis, multiply(basis, m, { transposeA: true })).data, m.data, {
+      relative: 1e-13,
+      absolute: 1e-300,
+    });
+  }
+});

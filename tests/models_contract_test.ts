@@ -1,0 +1,199 @@
+/** @file What every registered model promises to methods, tasks and the trainer. */
+import { assert, assertEquals, assertGreater, assertLess, assertThrows } from "@std/assert";
+import { createGradients, Tape } from "../autodiff/mod.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { type ModelEntry, pretrainedPath, pretrainedWeights } from "../models/sizes.ts";
+import * as models from "../models/mod.ts";
+import type { Batch, Model } from "../models/model.ts";
+import { initialWeights } from "../models/weights.ts";
+import { createRandom } from "../numerics/random.ts";
+import * as corpora from "../tasks/pretraining.ts";
+import { differentiate, splitBatch } from "../training/differentiate.ts";
+import { plainForward } from "../training/forward.ts";
+import { assertClose } from "./assert_close.ts";
+import { testGpu } from "./test_gpu.ts";
+
+/** A model with random weights and a batch of the corpus that it is pretrained on; nothing outlives `body`. */
+async function withModel<T>(
+  entry: ModelEntry,
+  body: (gpu: Gpu, model: Model, batch: Batch) => Promise<T>,
+): Promise<T> {
+  const gpu = await testGpu();
+  using _ = gpu.scope("model");
+  const corpus = Object.values(corpora).find(({ id }) => id === entry.recipe.task)!;
+  const data = await corpus.load({ seed: 0, trainExamples: 50, validationExamples: 5, testExamples: 5 });
+  return await body(gpu, entry.create(gpu, initialWeights(createRandom(1))), data.trainBatch(1, 4));
+}
+
+for (const entry of Object.values(models) as ModelEntry[]) {
+  const { id } = entry;
+
+  Deno.test(`${id}: the lists of parameters and sites agree with what is created, in order`, async () => {
+    await withModel(entry, (_gpu, model) => {
+      assertEquals(model.parameters.map(({ name, value }) => ({ name, shape: value.shape })), [
+        ...entry.parameters,
+      ]);
+      assertEquals(model.sites.map(({ name, in: inputs, out }) => ({ name, in: inputs, out })), [
+        ...entry.sites(),
+      ]);
+      assertEquals(model.family, entry.family);
+      return Promise.resolve();
+    });
+  });
+
+  Deno.test(`${id}: names are unique, and sites and head consist of the model's own parameters`, async () => {
+    await withModel(entry, (_gpu, model) => {
+      const { parameters, sites, head } = model;
+      for (const names of [parameters.map(({ name }) => name), sites.map(({ name }) => name)]) {
+        assertEquals(new Set(names).size, names.length);
+      }
+      for (const { weight, bias, in: inputs, out, name } of sites) {
+        assert(parameters.includes(weight), name);
+        assertEquals(weight.value.shape, [out, inputs]);
+        if (bias) assert(parameters.includes(bias) && bias.value.shape[0] === out, name);
+      }
+      for (const parameter of head) assert(parameters.includes(parameter), parameter.name);
+      assertGreater(sites.length, 0);
+      return Promise.resolve();
+    });
+  });
+
+  Deno.test(`${id}: asks its source for each parameter once, by name and shape`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("source");
+    const asked: { name: string; shape: readonly number[] }[] = [];
+    const source = initialWeights(createRandom(1));
+    entry.create(gpu, (name, shape) => {
+      asked.push({ name, shape });
+      return source(name, shape);
+    });
+    assertEquals(asked, [...entry.parameters]);
+  });
+
+  Deno.test(`${id}: gives a score for each target and output, finite`, async () => {
+    await withModel(entry, async (gpu, model, batch) => {
+      const { value } = model.logits(plainForward(new Tape(gpu, createGradients(gpu, []))), batch);
+      assertEquals(value.shape, [batch.targets.data.length, entry.outputs]);
+      assert((await gpu.download(value)).every(Number.isFinite));
+    });
+  });
+
+  Deno.test(`${id}: puts every site and nothing else through linear(), once a pass`, async () => {
+    await withModel(entry, (gpu, model, batch) => {
+      const forward = plainForward(new Tape(gpu, createGradients(gpu, [])));
+      const seen: string[] = [];
+      model.logits({
+        tape: forward.tape,
+        linear(site, x) {
+          seen.push(site.name);
+          assertEquals(x.value.shape.at(-1), site.in, site.name);
+          return forward.linear(site, x);
+        },
+      }, batch);
+      assertEquals(seen.toSorted(), model.sites.map(({ name }) => name).toSorted());
+      return Promise.resolve();
+    });
+  });
+
+  Deno.test(`${id}: a gradient reaches every parameter, and it is finite`, async () => {
+    await withModel(entry, async (gpu, model, batch) => {
+      const store = createGradients(gpu, model.parameters);
+      const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
+      const loss = differentiate(gpu, model, batch, store, { parts: 1, seed, forward: plainForward });
+      const gradients = await gpu.downloadAll(model.parameters.map((parameter) => store.of(parameter)));
+      gradients.forEach((gradient, i) => {
+        assert(gradient.every(Number.isFinite), model.parameters[i]!.name);
+        // A bias of keys adds the same to all scores of a query, which softmax ignores: rounding is all that is left.
+        if (/k_proj\.bias$/.test(model.parameters[i]!.name)) return;
+        assert(gradient.some((value) => value !== 0), model.parameters[i]!.name);
+      });
+      // Random weights: about the loss of guessing.
+      const [[found]] = await gpu.downloadAll([loss]) as [Float32Array];
+      assert(Math.abs(found! - Math.log(entry.outputs)) < 1, String(found));
+    });
+  });
+
+  Deno.test(`${id}: the gradient is the slope of the loss along it`, async () => {
+    await withModel(entry, async (gpu, model, batch) => {
+      const store = createGradients(gpu, model.parameters);
+      const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
+      const lossNow = async () => {
+        store.clear();
+        const loss = differentiate(gpu, model, batch, store, { parts: 1, seed, forward: plainForward });
+        return (await gpu.download(loss))[0]!;
+      };
+      await lossNow();
+      const gradients = await gpu.downloadAll(model.parameters.map((parameter) => store.of(parameter)));
+      const values = await gpu.downloadAll(model.parameters.map(({ value }) => value));
+      const squared = gradients.reduce((sum, gradient) => sum + gradient.reduce((s, g) => s + g * g, 0), 0);
+      const at = async (step: number) => {
+        model.parameters.forEach(({ value }, i) => {
+          gpu.write(value, values[i]!.map((v, j) => v + step * gradients[i]![j]!));
+        });
+        return await lossNow();
+      };
+      // Moves of length 0.002 up and down: the third derivative's share is 3e-4 (embeddings are small, so norms bend
+      // fast), and f32 losses of 4, which resolve 5e-7, add 1e-4.
+      const step = 0.002 / Math.sqrt(squared);
+      assertClose([(await at(step) - await at(-step)) / (2 * step)], [squared], { relative: 1e-3 });
+    });
+  });
+
+  Deno.test(`${id}: rows of a batch do not see each other`, async () => {
+    await withModel(entry, async (gpu, model, batch) => {
+      const logitsOf = async (some: Batch) => {
+        const tape = new Tape(gpu, createGradients(gpu, []));
+        return await gpu.download(model.logits(plainForward(tape), some).value);
+      };
+      const together = await logitsOf(batch);
+      const apart: number[] = [];
+      for (const row of splitBatch(batch, batch.targets.shape[0]!)) apart.push(...await logitsOf(row));
+      // Other shapes may take other tiles, whose sums round otherwise.
+      assertClose(apart, together, { relative: 1e-5 });
+    });
+  });
+
+  Deno.test(`${id}: the corpus of its recipe fits it`, async () => {
+    const corpus = Object.values(corpora).find((candidate) => candidate.id === entry.recipe.task);
+    assert(corpus, `Cannot find corpus "${entry.recipe.task}" of "${id}"`);
+    const { needs } = await corpus.load({
+      seed: 0,
+      trainExamples: 1,
+      validationExamples: 1,
+      testExamples: 1,
+    });
+    assertEquals([needs.family, needs.outputs], [entry.family, entry.outputs]);
+    assert(needs.inputSize <= entry.inputSize);
+  });
+
+  Deno.test(`${id}: the shipped checkpoint fits, is below 2 MiB and better than guessing on its corpus`, async () => {
+    assertLess((await Deno.stat(pretrainedPath(id))).size, 2 * 1024 * 1024);
+    const gpu = await testGpu();
+    using _ = gpu.scope("checkpoint");
+    const model = entry.create(gpu, await pretrainedWeights(entry));
+    const corpus = Object.values(corpora).find((candidate) => candidate.id === entry.recipe.task)!;
+    const data = await corpus.load({ seed: 0, trainExamples: 50, validationExamples: 32, testExamples: 1 });
+    const [batch] = data.validationBatches(32);
+    const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
+    const loss = differentiate(gpu, model, batch!, createGradients(gpu, []), {
+      parts: 1,
+      seed,
+      forward: plainForward,
+    });
+    assertLess((await gpu.download(loss))[0]!, 0.6 * Math.log(entry.outputs));
+  });
+
+  Deno.test(`${id}: refuses inputs of another size`, async () => {
+    await withModel(entry, (gpu, model, batch) => {
+      const wrong = batch.family === "decoder"
+        ? { ...batch, tokens: { data: new Int32Array(entry.inputSize + 1), shape: [1, entry.inputSize + 1] } }
+        : { ...batch, pixels: { data: new Float32Array(2 * 9 * 9), shape: [2, 1, 9, 9] } };
+      assertThrows(
+        () => model.logits(plainForward(new Tape(gpu, createGradients(gpu, []))), wrong),
+        RangeError,
+        "Cannot r",
+      );
+      return Promise.resolve();
+    });
+  });
+}

@@ -1,0 +1,257 @@
+/** @file What every registered method promises: see design.md, "The contract that every registered optimizer passes". */
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { createGradients, Tape } from "../autodiff/mod.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import * as kernels from "../kernels/mod.ts";
+import * as models from "../models/mod.ts";
+import { createRandom } from "../numerics/random.ts";
+import * as optimizers from "../optimizers/mod.ts";
+import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
+import * as tasks from "../tasks/mod.ts";
+import { completeConfig } from "../training/configuration.ts";
+import { adaptedForward } from "../training/forward.ts";
+import type { RunConfig } from "../training/run.ts";
+import { UserError } from "../training/user_error.ts";
+import { assertClose } from "./assert_close.ts";
+import { testGpu } from "./test_gpu.ts";
+import {
+  attachToToy,
+  bytesOf,
+  createToyModel,
+  differentiateToy,
+  type ToyModel,
+  trainToy,
+} from "./toy_model.ts";
+
+const modules: readonly OptimizerModule[] = Object.values(optimizers) as OptimizerModule[];
+
+/** The targets are within reach of rank 2. */
+const RANK = 2;
+
+/** Learning rates at which sixty steps suffice; a new method starts from the default. */
+const LEARNING_RATES: Readonly<Record<string, number>> & { readonly default: number } = {
+  default: 0.05,
+};
+
+/** A rank where the method has one. */
+function optionsOf(module: OptimizerModule): Options {
+  return "rank" in module.defaults ? { rank: RANK } : {};
+}
+
+function learningRateOf({ id }: OptimizerModule): number {
+  return LEARNING_RATES[id] ?? LEARNING_RATES.default;
+}
+
+interface Run {
+  readonly gpu: Gpu;
+  readonly model: ToyModel;
+  readonly optimizer: Optimizer;
+  /** Takes steps first to last; returns the loss before each. */
+  steps(first: number, last: number): Promise<number[]>;
+}
+
+/** A method at work on the toy model; nothing of it outlives `body`. */
+async function runOnToy<T>(module: OptimizerModule, body: (run: Run) => Promise<T>, seed = 0): Promise<T> {
+  const gpu = await testGpu();
+  using _ = gpu.scope("run");
+  const model = await createToyModel(gpu);
+  const optimizer = await attachToToy(model, module, optionsOf(module), { seed });
+  const store = createGradients(gpu, optimizer.trainable);
+  const rate = learningRateOf(module);
+  return await body({
+    gpu,
+    model,
+    optimizer,
+    steps: (first, last) => trainToy(model, optimizer, store, rate, [first, last]),
+  });
+}
+
+/** Everything that a checkpoint of a run must hold. */
+function everything({ model, optimizer }: Run) {
+  const all = [...model.parameters, ...optimizer.trainable, ...optimizer.state];
+  return [...new Map(all.map((parameter) => [parameter.value, parameter])).values()];
+}
+
+for (const module of modules) {
+  const { id } = module;
+
+  Deno.test(`${id}: attach() leaves every effective weight as it was`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("attach");
+    const model = await createToyModel(gpu);
+    const before = await gpu.downloadAll(model.sites.map(({ weight }) => weight.value));
+    const optimizer = await attachToToy(model, module, optionsOf(module));
+    const after = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
+    // Rounding of one subtraction and one addition of a product of rank 2.
+    before.forEach((weight, i) => assertClose(after[i]!, weight, { relative: 1e-5 }));
+  });
+
+  Deno.test(`${id}: linear(x) is x times the transposed effective weight after three steps`, async () => {
+    await runOnToy(module, async ({ gpu, model, optimizer, steps }) => {
+      await steps(1, 3);
+      for (const site of model.sites) {
+        const x = gpu.upload(createRandom(5).normal(7 * site.in, 1), "f32", [7, site.in], "x");
+        const tape = new Tape(gpu, createGradients(gpu, []));
+        const direct = optimizer.linear(tape, site, tape.constant(x)).value;
+        const merged = kernels.matmul(gpu, x, optimizer.effectiveWeight(site), { transposeB: true });
+        const [found, wanted] = await gpu.downloadAll([direct, merged]);
+        // Sums of at most 12 f32 products, in another order.
+        assertClose(found!, wanted!, { relative: 1e-5 }, site.name);
+      }
+    });
+  });
+
+  Deno.test(`${id}: parameters that are not trainable keep their bytes from attach() on`, async () => {
+    await runOnToy(module, async ({ gpu, model, optimizer, steps }) => {
+      const trained = new Set(optimizer.trainable);
+      const frozen = model.parameters.filter((parameter) => !trained.has(parameter));
+      const before = await bytesOf(gpu, frozen);
+      await steps(1, 5);
+      assertEquals(await bytesOf(gpu, frozen), before);
+    });
+  });
+
+  Deno.test(`${id}: every step changes every trainable parameter and the head is one`, async () => {
+    await runOnToy(module, async ({ gpu, model, optimizer, steps }) => {
+      for (const parameter of model.head) assert(optimizer.trainable.includes(parameter), parameter.name);
+      // At B = 0 the gradient of A is 0, so the first step may leave something as it was.
+      await steps(1, 1);
+      const before = await bytesOf(gpu, optimizer.trainable);
+      await steps(2, 2);
+      for (const [name, after] of await bytesOf(gpu, optimizer.trainable)) {
+        assert(after.some((value, i) => value !== before.get(name)![i]), name);
+      }
+    });
+  });
+
+  Deno.test(`${id}: sixty steps lower the loss tenfold`, async () => {
+    await runOnToy(module, async ({ steps }) => {
+      const losses = await steps(1, 60);
+      assertLess(losses.at(-1)!, losses[0]! / 10);
+    });
+  });
+
+  Deno.test(`${id}: the same seed gives the same bytes, whatever ran before`, async () => {
+    const once = () =>
+      runOnToy(module, async (run) => {
+        const losses = await run.steps(1, 6);
+        return { losses, bytes: await bytesOf(run.gpu, everything(run)) };
+      }, 7);
+    const first = await once();
+    await runOnToy(module, ({ steps }) => steps(1, 3), 8);
+    assertEquals(await once(), first);
+  });
+
+  Deno.test(`${id}: live GPU bytes are equal after steps 2 and 20, and none are left after the run`, async () => {
+    const gpu = await testGpu();
+    const before = gpu.memory.liveBytes;
+    await runOnToy(module, async ({ steps }) => {
+      await steps(1, 2);
+      const early = gpu.memory.liveBytes;
+      await steps(3, 20);
+      assertEquals(gpu.memory.liveBytes, early);
+      assertGreater(early, before);
+    });
+    assertEquals(gpu.memory.liveBytes, before);
+  });
+
+  Deno.test(`${id}: saved after step 5 and restored, it continues byte for byte`, async () => {
+    const { saved, losses, bytes } = await runOnToy(module, async (run) => {
+      await run.steps(1, 5);
+      const saved = await bytesOf(run.gpu, everything(run));
+      const losses = await run.steps(6, 10);
+      return { saved, losses, bytes: await bytesOf(run.gpu, everything(run)) };
+    });
+    // Another seed, and steps of its own: whatever is not restored would show.
+    await runOnToy(module, async (run) => {
+      await run.steps(1, 2);
+      assertEquals(everything(run).map(({ name }) => name), [...saved.keys()]);
+      for (const { name, value } of everything(run)) run.gpu.write(value, saved.get(name)!);
+      assertEquals(await run.steps(6, 10), losses);
+      assertEquals(await bytesOf(run.gpu, everything(run)), bytes);
+    }, 99);
+  });
+
+  Deno.test(`${id}: the equivalent gradient has the weight's shape, is finite and goes with the full one`, async () => {
+    await runOnToy(module, async ({ gpu, model, optimizer, steps }) => {
+      const store = createGradients(gpu, optimizer.trainable);
+      for (const taken of [0, 4]) {
+        if (taken > 0) await steps(1, taken);
+        const forward = (tape: Tape) => adaptedForward(tape, optimizer, new Set(model.sites));
+        const { full } = differentiateToy(model, store, forward);
+        for (const [site, gradient] of full) {
+          const equivalent = optimizer.equivalentGradient(site, store);
+          assertEquals(equivalent.shape, site.weight.value.shape);
+          const [found, wanted] = await gpu.downloadAll([equivalent, gradient]);
+          assert(found!.every(Number.isFinite), `${site.name} after ${taken} steps`);
+          assertGreater(
+            found!.reduce((sum, value, i) => sum + value * wanted![i]!, 0),
+            0,
+            `${site.name} after ${taken} steps`,
+          );
+        }
+      }
+    });
+  });
+
+  Deno.test(`${id}: options that are unknown, of another type or out of range are refused by name`, () => {
+    const config: RunConfig = {
+      schema: 1,
+      task: { id: "digits", trainExamples: 8, validationExamples: 4, testExamples: 4 },
+      model: { id: "vit-tiny" },
+      sites: ["*"],
+      optimizer: { id, options: {} },
+      steps: 10,
+      batchSize: 4,
+      accumulate: 1,
+      schedule: { kind: "constant", peak: 0.001, warmup: 0, floor: 0 },
+      clip: 1,
+      validateEvery: 5,
+      telemetryEvery: 0,
+      scoreOn: "test",
+      seed: 0,
+    };
+    const complete = (options: Options) =>
+      completeConfig({ ...config, optimizer: { id, options } }, { tasks, models, optimizers });
+    assertEquals(complete({}).optimizer.options, module.defaults);
+    assertThrows(() => complete({ rnak: 2 }), UserError, `Cannot find option "rnak" of "${id}": known are `);
+    for (const [name, standard] of Object.entries(module.defaults)) {
+      const otherType = typeof standard === "string" ? 1 : "x";
+      assertThrows(
+        () => complete({ [name]: otherType }),
+        UserError,
+        `Cannot read option "${name}" of "${id}"`,
+      );
+      if (typeof standard === "boolean") continue;
+      const outOfRange = typeof standard === "string" ? "no such choice" : -1;
+      const error = assertThrows(() => complete({ [name]: outOfRange }), UserError);
+      assertStringIncludes(
+        (error as UserError).message,
+        `Cannot use "${id}" on model "vit-tiny": ${name} is `,
+      );
+    }
+  });
+}
+
+Deno.test("full: the equivalent gradient is the full gradient", async () => {
+  await runOnToy(optimizers.full as OptimizerModule, async ({ gpu, model, optimizer }) => {
+    const store = createGradients(gpu, optimizer.trainable);
+    const { full } = differentiateToy(
+      model,
+      store,
+      (tape) => adaptedForward(tape, optimizer, new Set(model.sites)),
+    );
+    for (const [site, gradient] of full) {
+      const [found, wanted] = await gpu.downloadAll([optimizer.equivalentGradient(site, store), gradient]);
+      // The same products; the tape may add them up in another order.
+      assertClose(found!, wanted!, { relative: 1e-6 }, site.name);
+    }
+  });
+});

@@ -1,0 +1,238 @@
+/** @file Every kernel is launched once, compiles, and its spec says what its WGSL says. */
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import { evaluate } from "mathjs";
+import type { Gpu, Kernel, KernelSpec, Launch } from "../gpu/mod.ts";
+import * as kernels from "../kernels/mod.ts";
+import { testGpu } from "./test_gpu.ts";
+
+type Constants = Readonly<Record<string, number | boolean>>;
+
+/** A kernel that was launched, with each set of constants that it was launched with. */
+interface Seen {
+  readonly spec: KernelSpec;
+  readonly constants: Constants[];
+}
+
+/** Launches every kernel of the repository at least once, each through its launcher. */
+function launchAll(gpu: Gpu): void {
+  const tensor = (...shape: number[]) => gpu.zeros(shape, "x");
+  const words = (...values: number[]) =>
+    gpu.upload(Uint32Array.from(values), "u32", [values.length], "words");
+  const x = tensor(4, 8), y = tensor(4, 8), row = tensor(8), one = tensor(1);
+
+  kernels.add(gpu, x, y);
+  kernels.addRow(gpu, tensor(4, 3), tensor(3));
+  kernels.accumulate(gpu, x, y);
+  for (const kind of ["gelu", "gelu-tanh", "quick-gelu"] as const) {
+    kernels.activation(gpu, x, kind);
+    kernels.activationBackward(gpu, x, y, kind, tensor(4, 8), false);
+  }
+  kernels.swiglu(gpu, x, y);
+  kernels.swigluBackward(gpu, x, y, tensor(4, 8));
+  const angles = tensor(4, 2, 2), sizes = { length: 4, heads: 2, size: 4 };
+  for (const how of [sizes, { ...sizes, angles }]) {
+    kernels.mergeHeads(gpu, kernels.splitHeads(gpu, x, how), how);
+  }
+  kernels.sparseRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
+  kernels.columnSum(gpu, x, { into: row, accumulate: false });
+  kernels.columnSum(gpu, x, { into: row, accumulate: true, normalized: { x: y, statistics: tensor(4, 2) } });
+  kernels.dotInto(gpu, x, y, one);
+  for (const lanes of [1, 4, 64]) {
+    for (const center of [false, true]) {
+      const options = { epsilon: 1e-5, center, lanes };
+      const { statistics } = kernels.norm(gpu, x, row, center ? tensor(8) : null, options);
+      kernels.normBackward(gpu, y, x, row, statistics, { ...options, into: tensor(4, 8), accumulate: false });
+    }
+    kernels.softmaxInPlace(gpu, x, { lanes });
+    kernels.softmaxInPlace(gpu, x, { lanes, causalQueries: 4 });
+    kernels.softmaxBackwardInPlace(gpu, x, y, { lanes });
+    const targets = gpu.upload(Int32Array.of(0, 1, -100, 7), "i32", [4], "targets");
+    kernels.crossEntropyBackward(
+      gpu,
+      x,
+      targets,
+      kernels.crossEntropy(gpu, x, targets, 3, { lanes }).normalizers,
+      3,
+      one,
+    );
+  }
+  kernels.argmax(gpu, x);
+  kernels.clip(gpu, x, one, 1);
+  kernels.recordStep(gpu, { loss: one, squaredNorm: tensor(1), losses: row, diverged: words(0) }, {
+    slot: 0,
+    step: 1,
+  });
+  kernels.descend(gpu, x, y, 0.1);
+  const update = { step: 1, learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 };
+  kernels.adamwUpdate(gpu, { parameter: tensor(8), gradient: row, m: tensor(8), v: tensor(8) }, update);
+
+  const pair = { a: tensor(2, 8), b: tensor(4, 2), m: tensor(4, 8), v: tensor(4, 8), scale: 2 };
+  const pairs = new kernels.FactorPairs(gpu, [pair]), factors = pairs.decompose();
+  for (const gauge of ["zero", "sylvester", "symmetric"] as const) {
+    const damping = { relative: 1e-6, absolute: 0 };
+    const turned = pairs.adjustGradients(factors, { flat: tensor(24), a: 0, b: 16 }, gauge, damping);
+    pairs.updateMoments(factors, turned, 0.9, 0.99);
+    const direction = pairs.adjustDirection(
+      factors,
+      { correction1: 1, correction2: 1, epsilon: 1e-8 },
+      gauge,
+      damping,
+    );
+    pairs.capSteps(pairs.turnBack(factors, direction), 0.1, 0.5);
+  }
+
+  // Sizes by whose remainders and magnitudes the text of a product is chosen.
+  for (const [rows, inner, columns] of [[3, 3, 3], [4, 4, 4], [9, 8, 12], [9, 7, 5], [12, 300, 8]] as const) {
+    kernels.matmul(gpu, tensor(rows, inner), tensor(inner, columns));
+    kernels.matmul(gpu, tensor(rows, inner), tensor(columns, inner), { transposeB: true });
+    kernels.matmul(gpu, tensor(inner, rows), tensor(inner, columns), { transposeA: true });
+  }
+}
+
+let collected: Promise<readonly Seen[]> | null = null;
+
+/** All kernels, launched on the GPU, which must have refused none. */
+function allKernels(): Promise<readonly Seen[]> {
+  return collected ??= (async () => {
+    const gpu = await testGpu(), seen = new Map<Kernel<KernelSpec>, Seen>(), { launch } = gpu;
+    gpu.launch = <S extends KernelSpec>(kernel: Kernel<S>, how: Launch<S>) => {
+      const known = seen.get(kernel) ?? { spec: kernel.spec, constants: [] };
+      seen.set(kernel, known);
+      known.constants.push({ ...kernel.spec.constants, ...how.constants as Constants });
+      launch.call(gpu, kernel as Kernel<KernelSpec>, how as Launch<KernelSpec>);
+    };
+    using _ = gpu.scope("all kernels");
+    try {
+      launchAll(gpu);
+    } finally {
+      gpu.launch = launch;
+    }
+    await gpu.flush();
+    return [...seen.values()];
+  })();
+}
+
+/** What a WGSL text declares. Comments are left out. */
+function declarationsOf(source: string) {
+  const text = source.replaceAll(/\/\/.*$/gm, "");
+  const matches = (pattern: RegExp) => [...text.matchAll(pattern)].map(({ groups }) => groups!);
+  const uniforms = /struct\s+Uniforms\s*\{(?<fields>[^}]*)\}/.exec(text)?.groups?.fields ?? "";
+  return {
+    bindings: matches(
+      /@group\((?<group>\d+)\)\s*@binding\((?<binding>\d+)\)\s*var<(?<space>[\w, ]+)>\s*(?<name>\w+)\s*:/g,
+    )
+      .map(({ group, binding, space, name }) => `${group} ${binding} ${space!.replaceAll(" ", "")} ${name}`),
+    uniforms: uniforms.split(",").map((field) => field.trim()).filter((field) => field !== "")
+      .map((field) => field.split(":").map((part) => part.trim())),
+    overrides: matches(/\boverride\s+(?<name>\w+)\s*(?::\s*\w+\s*)?=\s*(?<value>[^;]+);/g)
+      .map(({ name, value }) => [name!, valueOf(value!)] as const),
+    constants: matches(/\bconst\s+(?<name>\w+)\s*(?::\s*\w+\s*)?=\s*(?<value>[^;]+);/g)
+      .map(({ name, value }) => [name!, value!] as const),
+    workgroup: matches(/\bvar<workgroup>\s*(?<name>\w+)\s*:\s*(?<type>[^;]+);/g).map(({ type }) => type!),
+    entryPoints: matches(/@compute\b[^{]*?\bfn\s+(?<name>\w+)/g).map(({ name }) => name),
+  };
+}
+
+/** "64u", "true" and "2.5" as numbers and booleans. */
+function valueOf(text: string): number | boolean {
+  const word = text.trim();
+  return word === "true" || word === "false" ? word === "true" : Number(word.replace(/(?<=\d)[uif]$/, ""));
+}
+
+const SCALARS: Readonly<Record<string, number>> = { f32: 4, u32: 4, i32: 4, bool: 4 };
+
+/** Bytes of a type, with the numbers that its sizes may name. */
+function bytesOf(type: string, numbers: Readonly<Record<string, number>>): number {
+  const text = type.trim(), scalar = SCALARS[text];
+  if (scalar !== undefined) return scalar;
+  const { size, of } = /^vec(?<size>[234])<(?<of>\w+)>$/.exec(text)?.groups ?? {};
+  if (size) return Number(size) * SCALARS[of!]!;
+  const { element, count } = /^array<(?<element>.+),(?<count>[^,>]+)>$/.exec(text)?.groups ?? {};
+  assert(element && count, `What size has "${type}"?`);
+  const bytes = bytesOf(element, numbers);
+  // Elements of three are 16 bytes apart.
+  return (bytes === 12 ? 16 : bytes) * Number(evaluate(count.replaceAll(/(?<=\d)u\b/g, ""), { ...numbers }));
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+async function wgslFiles(): Promise<Map<string, string>> {
+  const files = new Map<string, string>(), folder = new URL("../kernels/", import.meta.url);
+  for await (const { name } of Deno.readDir(folder)) {
+    if (name.endsWith(".wgsl")) {
+      files.set(name.slice(0, -".wgsl".length), await Deno.readTextFile(new URL(name, folder)));
+    }
+  }
+  return files;
+}
+
+Deno.test("Every WGSL file belongs to one kernel of its name, and every kernel compiles and runs", async () => {
+  const files = await wgslFiles(),
+    names = new Map((await allKernels()).map(({ spec }) => [spec.source, spec.name]));
+  assertGreater(files.size, 20);
+  for (const [name, source] of files) {
+    assertEquals(
+      names.get(source),
+      name,
+      `${name}.wgsl is launched by nothing above: add its launcher to launchAll()`,
+    );
+  }
+});
+
+Deno.test("Every WGSL text compiles by itself without a word from the compiler and has one entry point, main", async () => {
+  const device = await (await navigator.gpu.requestAdapter())!.requestDevice();
+  for (const { spec } of await allKernels()) {
+    const { messages } = await device.createShaderModule({ label: spec.name, code: spec.source })
+      .getCompilationInfo();
+    assertEquals(messages.map(({ message }) => message), [], spec.name);
+    assertEquals(declarationsOf(spec.source).entryPoints, ["main"], spec.name);
+  }
+  device.destroy();
+});
+
+Deno.test("Every spec has the bindings of its WGSL: number, order, access and names", async () => {
+  for (const { spec } of await allKernels()) {
+    const wanted = Object.entries(spec.buffers).map(([name, access], i) =>
+      `0 ${i} storage,${access} ${snakeCase(name)}`
+    );
+    if (Object.keys(spec.uniforms).length > 0) wanted.push(`0 ${wanted.length} uniform u`);
+    assertEquals(declarationsOf(spec.source).bindings, wanted, spec.name);
+  }
+});
+
+Deno.test("Every spec has the uniforms of its WGSL: number, order, types and names", async () => {
+  for (const { spec } of await allKernels()) {
+    const wanted = Object.entries(spec.uniforms).map(([name, type]) => [snakeCase(name), type]);
+    assertEquals(declarationsOf(spec.source).uniforms, wanted, spec.name);
+    assert(wanted.length <= 64, spec.name);
+  }
+});
+
+Deno.test("Every spec has the overrides of its WGSL with their defaults", async () => {
+  for (const { spec } of await allKernels()) {
+    assertEquals(Object.fromEntries(declarationsOf(spec.source).overrides), { ...spec.constants }, spec.name);
+  }
+});
+
+Deno.test("Every spec declares the workgroup memory that its WGSL takes, under all constants it is launched with", async () => {
+  let most = 0;
+  for (const { spec, constants } of await allKernels()) {
+    const { workgroup, constants: named } = declarationsOf(spec.source);
+    for (const values of constants) {
+      const numbers: Record<string, number> = Object.fromEntries(
+        Object.entries(values).map(([name, value]) => [name, Number(value)]),
+      );
+      for (const [name, value] of named) {
+        if (/^[\w\s+*/()-]+$/.test(value)) {
+          numbers[name] = Number(evaluate(value.replaceAll(/(?<=\d)u\b/g, ""), { ...numbers }));
+        }
+      }
+      const wanted = workgroup.reduce((bytes, type) => bytes + bytesOf(type, numbers), 0);
+      assertEquals(spec.workgroupBytes?.(values) ?? 0, wanted, `${spec.name} with ${JSON.stringify(values)}`);
+      most = Math.max(most, wanted);
+    }
+  }
+  assertGreater(most, 4096);
+});

@@ -1,0 +1,423 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
+import type { Gradients, Parameter } from "../autodiff/tape.ts";
+import * as models from "../models/mod.ts";
+import { decoderTiny, pretrainedWeights, vitTiny } from "../models/sizes.ts";
+import * as optimizers from "../optimizers/mod.ts";
+import type { OptimizerModule, Setup } from "../optimizers/optimizer.ts";
+import * as tasks from "../tasks/mod.ts";
+import type { Task } from "../tasks/task.ts";
+import { assertClose } from "../tests/assert_close.ts";
+import { testGpu } from "../tests/test_gpu.ts";
+import { completeConfig } from "./configuration.ts";
+import type { RunConfig } from "./run.ts";
+import { RunResult } from "./schemas.ts";
+import { type Progress, type RunParts, runSession, train } from "./train.ts";
+import { UserError } from "./user_error.ts";
+
+/** The smallest run that does everything: two windows, telemetry, three validations, a score. */
+const tiny: RunConfig = {
+  schema: 1,
+  task: { id: "digits", trainExamples: 40, validationExamples: 12, testExamples: 10 },
+  model: { id: "vit-tiny" },
+  sites: ["*"],
+  optimizer: { id: "lora", options: {} },
+  steps: 4,
+  batchSize: 5,
+  accumulate: 1,
+  schedule: { kind: "cosine", peak: 1e-3, warmup: 1, floor: 0.1 },
+  clip: 1,
+  validateEvery: 2,
+  telemetryEvery: 3,
+  scoreOn: "test",
+  seed: 3,
+};
+const modelOf: Readonly<Record<string, string>> = { digits: "vit-tiny", arithmetic: "decoder-tiny" };
+
+/** A config with every option filled in. */
+function complete(changes: Partial<RunConfig>): RunConfig {
+  return completeConfig({ ...tiny, ...changes }, { tasks, models, optimizers });
+}
+
+async function partsOf(config: RunConfig): Promise<RunParts> {
+  const entry = config.model.id === vitTiny.id ? vitTiny : decoderTiny;
+  return {
+    task: Object.values(tasks).find(({ id }) => id === config.task.id)!,
+    entry,
+    module: Object.values(optimizers).find(({ id }) =>
+      id === config.optimizer.id
+    ) as unknown as OptimizerModule,
+    source: await pretrainedWeights(entry),
+  };
+}
+
+/** What two runs of one config must have in common: all but when, how long and where. */
+function reproducible(result: RunResult): unknown {
+  if (result.status !== "done") return { ...result, environment: null };
+  const { attachMs: _a, medianStepMs: _m, totalMs: _t, ...cost } = result.outcome.cost;
+  return { ...result, environment: null, outcome: { ...result.outcome, cost } };
+}
+
+for (const task of Object.values(tasks)) {
+  for (const module of Object.values(optimizers)) {
+    Deno.test(`train() takes ${module.id} through ${task.id}: twice the same bits, nothing left on the GPU`, async () => {
+      const gpu = await testGpu();
+      const before = gpu.memory.liveBytes;
+      const config: RunConfig = {
+        ...tiny,
+        task: { ...tiny.task, id: task.id },
+        model: { id: modelOf[task.id]! },
+        optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
+      };
+      const result = await train(gpu, config);
+      assertEquals(gpu.memory.liveBytes, before);
+      assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
+      assertEquals(reproducible(await train(gpu, config)), reproducible(result));
+
+      assert(result.status === "done");
+      const { outcome } = result;
+      assertEquals(outcome.scores.length, 10);
+      assertEquals(outcome.trainLoss.map(({ step }) => step), [1, 2, 3, 4]);
+      assertEquals(outcome.validationLoss.map(({ step }) => step), [0, 2, 4]);
+      const sites = Object.values(models).find(({ id }) => id === config.model.id)!.sites();
+      const measured = [1, 3].flatMap((step) => sites.map(({ name }) => [step, name]));
+      assertEquals(outcome.discrepancies.map(({ step, site }) => [step, site]), measured);
+      assertGreater(outcome.cost.medianStepMs, 0);
+      assertGreater(outcome.cost.peakBytes, 0);
+    });
+  }
+
+  Deno.test(`train() starts every method from the same validation loss of ${task.id} and the same first batch`, async () => {
+    const gpu = await testGpu();
+    const starts: { validation: number; train: number }[] = [];
+    for (const module of Object.values(optimizers)) {
+      const config = complete({
+        task: { ...tiny.task, id: task.id, testExamples: 1 },
+        model: { id: modelOf[task.id]! },
+        optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
+        steps: 1,
+        telemetryEvery: 0,
+      });
+      const { validationLoss, trainLoss } = await runSession(gpu, config, await partsOf(config), {});
+      starts.push({ validation: validationLoss[0]!.value, train: trainLoss[0]!.value });
+    }
+    for (const start of starts) {
+      // LoRA-GA takes s B A out of the weights and adds it again, in f32.
+      assertClose([start.validation, start.train], [starts[0]!.validation, starts[0]!.train], {
+        relative: 1e-5,
+      });
+    }
+  });
+}
+
+/** The same parts, with a look at what the method gets. */
+function watched(
+  parts: RunParts,
+  watch: { attach?(setup: Setup): void; step?(gradients: Gradients): Promise<void> },
+): RunParts {
+  return {
+    ...parts,
+    module: {
+      ...parts.module,
+      async attach(setup, options) {
+        watch.attach?.(setup);
+        const optimizer = await parts.module.attach(setup, options);
+        return {
+          ...optimizer,
+          async step(gradients, at) {
+            await watch.step?.(gradients);
+            await optimizer.step(gradients, at);
+          },
+        };
+      },
+    },
+  };
+}
+
+Deno.test("train() gives another seed another order and another start", async () => {
+  const gpu = await testGpu();
+  const config = complete({ steps: 2, telemetryEvery: 0 }), parts = await partsOf(config);
+  const run = async (seed: number) => {
+    const drawn: number[] = [];
+    const attach = ({ random }: Setup) => void drawn.push(...random.uniform(4, 0, 1));
+    return { drawn, session: await runSession(gpu, { ...config, seed }, watched(parts, { attach }), {}) };
+  };
+  const [first, again, other] = [await run(3), await run(3), await run(4)];
+  assertEquals(again.drawn, first.drawn);
+  assertNotEquals(other.drawn, first.drawn);
+  assertEquals(again.session.trainLoss, first.session.trainLoss);
+  assertNotEquals(other.session.trainLoss, first.session.trainLoss);
+  // The held-out examples are the same for all seeds, and B = 0 changes nothing.
+  assertEquals(other.session.validationLoss[0], first.session.validationLoss[0]);
+});
+
+Deno.test("train() gives each step the gradients of its own batch alone, clipped to the global norm", async () => {
+  const gpu = await testGpu();
+  for (const clip of [0, 0.5]) {
+    // The whole training set is one batch and the rate is next to nothing, so all steps are alike.
+    const config = complete({
+      task: { ...tiny.task, trainExamples: 5, testExamples: 1 },
+      schedule: { kind: "constant", peak: 1e-30, warmup: 0, floor: 1 },
+      clip,
+      telemetryEvery: 3,
+    });
+    const parts = await partsOf(config), norms: number[] = [];
+    let trainable: readonly Parameter[] = [];
+    const module: OptimizerModule = {
+      ...parts.module,
+      attach: async (setup, options) => {
+        const optimizer = await parts.module.attach(setup, options);
+        ({ trainable } = optimizer);
+        return optimizer;
+      },
+    };
+    await runSession(
+      gpu,
+      config,
+      watched({ ...parts, module }, {
+        async step(gradients) {
+          const values = await gpu.downloadAll(trainable.map((parameter) => gradients.of(parameter)));
+          norms.push(Math.hypot(...values.map((value) => Math.hypot(...value))));
+        },
+      }),
+      {},
+    );
+    assertEquals(norms.length, 4);
+    // The batch comes in another order each epoch.
+    assertClose(norms, norms.map(() => clip || norms[0]!), { relative: 1e-5 }, `clip ${clip}`);
+    assertGreater(norms[0]!, 0.4);
+  }
+});
+
+Deno.test("train() gives the same losses in one part and in three", async () => {
+  const gpu = await testGpu();
+  for (const id of ["full", "lora-ga"]) {
+    const losses: number[][] = [];
+    for (const accumulate of [1, 3]) {
+      const options = id === "full" ? {} : { rank: 4 };
+      const config = complete({ accumulate, optimizer: { id, options }, telemetryEvery: 1 });
+      const session = await runSession(gpu, config, await partsOf(config), {});
+      losses.push([...session.trainLoss, ...session.validationLoss].map(({ value }) => value));
+      assertEquals(session.discrepancies.length, 4 * vitTiny.sites().length);
+    }
+    // Adam's first direction is steep: a gradient that rounds otherwise may turn an entry's step.
+    assertClose(losses[1]!, losses[0]!, { relative: 1e-3 }, id);
+  }
+});
+
+Deno.test("train() learns: twenty steps lower the loss on the training examples of digits", async () => {
+  const gpu = await testGpu();
+  const config = complete({
+    task: { ...tiny.task, trainExamples: 8, testExamples: 1 },
+    steps: 20,
+    batchSize: 8,
+    telemetryEvery: 0,
+    validateEvery: 20,
+    schedule: { ...tiny.schedule, peak: 5e-3 },
+  });
+  const { trainLoss } = await runSession(gpu, config, await partsOf(config), {});
+  assertLess(trainLoss.at(-1)!.value, 0.5 * trainLoss[0]!.value);
+});
+
+Deno.test("train() does not touch telemetry's or validation's time or memory: losses are the same without", async () => {
+  const gpu = await testGpu();
+  const often = complete({ telemetryEvery: 1, validateEvery: 1 }),
+    never = complete({ telemetryEvery: 0, validateEvery: 4 });
+  const first = await runSession(gpu, often, await partsOf(often), {});
+  const second = await runSession(gpu, never, await partsOf(never), {});
+  assertEquals(first.trainLoss, second.trainLoss);
+  assertEquals([first.validationLoss[0], first.validationLoss.at(-1)], [...second.validationLoss]);
+  assertEquals(second.discrepancies, []);
+  assertEquals(first.scores, second.scores);
+});
+
+Deno.test("train() counts what LoRA trains and keeps, and peaks by use", async () => {
+  const gpu = await testGpu();
+  const rank = 4, config = complete({ optimizer: { id: "lora", options: { rank } }, telemetryEvery: 0 });
+  const { cost } = await runSession(gpu, config, await partsOf(config), {});
+  const trained = vitTiny.sites().reduce((sum, site) => sum + rank * (site.in + site.out), 0);
+  assertEquals([cost.trainableParameters, cost.stateBytes], [trained, 2 * 4 * trained]);
+  const parts = cost.peakBytesByCategory;
+  assertGreater(parts["activations"]!, 0);
+  assertGreater(parts["state"]!, cost.stateBytes - 1);
+  assertGreater(cost.peakBytes, parts["weights"]! + parts["activations"]!);
+});
+
+Deno.test("train() reports its phases, steps in order and the latest loss", async () => {
+  const gpu = await testGpu();
+  const seen: Progress[] = [];
+  const config = complete({ steps: 3, telemetryEvery: 0 });
+  const { trainLoss } = await runSession(gpu, config, await partsOf(config), {
+    onProgress: (progress) => seen.push(progress),
+  });
+  const at = (step: number) => trainLoss[step - 1]!.value;
+  assertEquals(seen, [
+    { phase: "loading", step: 0, steps: 3, loss: null },
+    { phase: "training", step: 2, steps: 3, loss: at(2) },
+    { phase: "training", step: 3, steps: 3, loss: at(3) },
+    { phase: "scoring", step: 3, steps: 3, loss: at(3) },
+  ]);
+});
+
+for (const module of Object.values(optimizers)) {
+  Deno.test(`train() ends ${module.id} as "diverged" at the step where an absurd rate tells`, async () => {
+    const gpu = await testGpu();
+    const before = gpu.memory.liveBytes;
+    const result = await train(gpu, {
+      ...tiny,
+      optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
+      schedule: { kind: "constant", peak: 1e30, warmup: 0, floor: 1 },
+      steps: 6,
+      validateEvery: 6,
+      telemetryEvery: 4,
+    });
+    assertEquals(gpu.memory.liveBytes, before);
+    assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
+    assert(result.status === "diverged", result.status);
+    // The first step is taken at sound weights and ruins them; the run ends when its losses are next read.
+    assertEquals([result.step, result.trainLoss.length], [2, 1]);
+  });
+
+  Deno.test(`train() never fails on a rate of 1e6: ${module.id} diverges, or is done with finite losses`, async () => {
+    const gpu = await testGpu();
+    const result = await train(gpu, {
+      ...tiny,
+      optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
+      schedule: { kind: "constant", peak: 1e6, warmup: 0, floor: 1 },
+      clip: 0,
+    });
+    assert(result.status === "diverged" || result.status === "done");
+    assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
+  });
+}
+
+Deno.test("train() ends a run whose weights are poisoned as diverged at step 1, with no loss", async () => {
+  const gpu = await testGpu();
+  for (const poison of [NaN, Infinity]) {
+    const config = complete({}), parts = await partsOf(config);
+    const session = await runSession(gpu, config, {
+      ...parts,
+      source: (name, shape) => {
+        const values = parts.source(name, shape);
+        return name.endsWith("layers.1.mlp.fc1.weight") ? values.fill(poison, 0, 1) : values;
+      },
+    }, {});
+    assertEquals([session.divergedAt, session.trainLoss, session.scores, session.validationLoss], [
+      1,
+      [],
+      [],
+      [],
+    ]);
+  }
+});
+
+Deno.test("train() ends a run that its last step breaks as diverged, not as done with a senseless score", async () => {
+  const gpu = await testGpu();
+  const result = await train(gpu, {
+    ...tiny,
+    schedule: { kind: "constant", peak: 1e30, warmup: 0, floor: 1 },
+    optimizer: { id: "full", options: {} },
+    steps: 1,
+    telemetryEvery: 0,
+  });
+  assert(result.status === "diverged", result.status);
+  assertEquals(result.step, 1);
+  assertEquals(result.trainLoss.length, 1);
+});
+
+Deno.test("train() leaves nothing on the GPU where the task, the method or the scoring throws", async () => {
+  const gpu = await testGpu();
+  const before = gpu.memory.liveBytes;
+  const config = complete({}), parts = await partsOf(config);
+  const failing = (change: (data: Awaited<ReturnType<Task["load"]>>) => object): RunParts => ({
+    ...parts,
+    task: {
+      ...parts.task,
+      load: async (options) => {
+        const data = await parts.task.load(options);
+        return { ...data, ...change(data) };
+      },
+    },
+  });
+  const fail = (): never => {
+    throw new Error("Broken");
+  };
+  const cases: RunParts[] = [
+    failing(({ trainBatch }) => ({
+      trainBatch: (step: number, size: number) => step < 3 ? trainBatch(step, size) : fail(),
+    })),
+    failing(() => ({ validationBatches: fail })),
+    failing(() => ({ score: () => Promise.reject(new Error("Broken")) })),
+    { ...parts, module: { ...parts.module, attach: () => Promise.reject(new Error("Broken")) } },
+    {
+      ...parts,
+      module: {
+        ...parts.module,
+        attach: async (setup, options) => ({
+          ...await parts.module.attach(setup, options),
+          step: () => Promise.reject(new Error("Broken")),
+        }),
+      },
+    },
+    { ...parts, source: fail },
+    { ...parts, onTrained: fail },
+  ];
+  for (const [i, broken] of cases.entries()) {
+    await assertRejects(() => runSession(gpu, config, broken, {}), Error, "Broken", `case ${i}`);
+    assertEquals(gpu.memory.liveBytes, before, `case ${i}`);
+  }
+  // The device is still good for a run.
+  assertEquals((await runSession(gpu, config, parts, {})).divergedAt, null);
+});
+
+Deno.test("train() waits for methods whose steps are promises", async () => {
+  const gpu = await testGpu();
+  const config = complete({ telemetryEvery: 3 }), parts = await partsOf(config);
+  let open = 0, steps = 0;
+  await runSession(
+    gpu,
+    config,
+    watched(parts, {
+      async step() {
+        assertEquals(open++, 0);
+        await gpu.flush();
+        open--;
+        steps++;
+      },
+    }),
+    {},
+  );
+  assertEquals([open, steps], [0, 4]);
+});
+
+Deno.test("train() refuses what the model cannot take, by the model's and the task's names", async () => {
+  const gpu = await testGpu();
+  const config = complete({}), parts = await partsOf(config);
+  const error = await assertRejects(
+    () => runSession(gpu, config, { ...parts, entry: decoderTiny }, {}),
+    RangeError,
+  );
+  assert(/"decoder-tiny".*"digits"/.test((error as RangeError).message));
+  await assertRejects(() => train(gpu, { ...tiny, sites: ["nothing"] }), UserError, 'a site like "nothing"');
+  await assertRejects(
+    () => train(gpu, { ...tiny, model: { id: "decoder-tiny" } }),
+    UserError,
+    '"decoder-tiny" on task "digits"',
+  );
+});
+
+Deno.test("train() scores the split that the config names: the mean of its scores", async () => {
+  const gpu = await testGpu();
+  const result = await train(gpu, { ...tiny, steps: 1, telemetryEvery: 0, scoreOn: "validation" });
+  assert(result.status === "done");
+  const { scores, score } = result.outcome;
+  assertEquals(scores.length, 12);
+  assertAlmostEquals(score, scores.reduce((sum, value) => sum + value, 0) / 12, 1e-12);
+});
