@@ -1,7 +1,7 @@
 /** @file Writes the WGSL of the register-tiled matrix product: its speed is its unrolled text. */
 
 /** What varies in the text; sizes, strides and batches are uniforms. */
-export interface MatmulShape {
+export interface TiledShape {
   /** "nn": A [m, k] B [k, n]. "nt": B is [n, k]. "tn": A is [k, m]. */
   readonly layout: "nn" | "nt" | "tn";
   /** Rows of C that one lane computes: 4 or 8. */
@@ -24,7 +24,7 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, i) 
  * adapter the cost is the number of loads, and a tile of 8 x 8 takes 16 of them for 256 products. Rows and columns
  * beyond the edge are clamped on load and left out on store; the inner tail is filled with zeros.
  */
-export function matmulSource(shape: MatmulShape): string {
+export function tiledSource(shape: TiledShape): string {
   const { layout, tileRows, tileColumns, vectorA, vectorB, vectorC } = shape;
   const rows = range(tileRows), groups = range(tileColumns / 4), columns = range(tileColumns);
   const type = (vector: boolean) => vector ? "vec4<f32>" : "f32";
@@ -35,10 +35,10 @@ export function matmulSource(shape: MatmulShape): string {
     `struct Uniforms {
   rows: u32, inner: u32, columns: u32, scale: f32,
   stride_a: u32, stride_b: u32, stride_c: u32,
-  first_batch: u32, splits: u32, chunk: u32, accumulate: u32,
+  first_batch: u32, splits: u32, chunk: u32, accumulate: u32, lanes_x: u32,
 }
-override LANES_X = 8u;
-override LANES_Y = 8u;
+// Lanes of a workgroup, of which lanes_x lie side by side along the rows of C.
+override LANES = 64u;
 @group(0) @binding(0) var<storage, read> a: array<${type(vectorA)}>;
 @group(0) @binding(1) var<storage, read> b: array<${type(vectorB)}>;
 @group(0) @binding(2) var<storage, read_write> c: array<${type(vectorC)}>;
@@ -52,10 +52,10 @@ override LANES_Y = 8u;
       ? "fn load_b(at: u32, end: u32) -> vec4<f32> { return b[at / 4u]; }"
       : "fn load_b(at: u32, end: u32) -> vec4<f32> { return vec4(b[at], select(0.0, b[at + 1u], at + 1u < end), select(0.0, b[at + 2u], at + 2u < end), select(0.0, b[at + 3u], at + 3u < end)); }",
     `
-@compute @workgroup_size(LANES_X, LANES_Y)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-  let n0 = (group.x * LANES_X + lane.x) * ${tileColumns}u;
-  let m0 = (group.y * LANES_Y + lane.y) * ${tileRows}u;
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let n0 = (group.x * u.lanes_x + lane % u.lanes_x) * ${tileColumns}u;
+  let m0 = (group.y * (LANES / u.lanes_x) + lane / u.lanes_x) * ${tileRows}u;
   if (m0 >= u.rows || n0 >= u.columns) { return; }
   let batch = u.first_batch + group.z / u.splits;
   let split = group.z % u.splits;
@@ -69,14 +69,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
   // Where each row of A or group of its columns starts, clamped to the matrix.
   if (layout === "tn") {
     for (const h of range(tileRows / 4)) {
-      say(`let am${h} = a0 + ${vectorA ? `min(m0 + ${4 * h}u, u.rows - 4u)` : `min(m0 + ${4 * h}u, u.rows - 1u)`};`);
+      say(
+        `let am${h} = a0 + ${
+          vectorA ? `min(m0 + ${4 * h}u, u.rows - 4u)` : `min(m0 + ${4 * h}u, u.rows - 1u)`
+        };`,
+      );
     }
     say("let a_end = a0 + u.inner * u.rows;");
   } else {
     for (const i of rows) say(`let ar${i} = a0 + min(m0 + ${i}u, u.rows - 1u) * u.inner;`);
   }
-  if (layout === "nt") for (const j of columns) say(`let br${j} = b0 + min(n0 + ${j}u, u.columns - 1u) * u.inner;`);
-  else {
+  if (layout === "nt") {
+    for (const j of columns) say(`let br${j} = b0 + min(n0 + ${j}u, u.columns - 1u) * u.inner;`);
+  } else {
     for (const g of groups) {
       say(`let bn${g} = b0 + min(n0 + ${4 * g}u, u.columns - ${vectorB ? 4 : 1}u);`);
     }
@@ -104,7 +109,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         // Beyond the inner tail A is zero; B is clamped to a row that exists, so that the product is zero.
         say(`let k${step} = min(k + ${step}u, u.inner - 1u) * u.columns;`);
         for (const g of groups) say(`let b${step}_${g} = load_b(bn${g} + k${step}, b_end);`);
-        for (const i of rows) for (const g of groups) say(`c${i}_${g} += a${i}.${AXES[step]} * b${step}_${g};`);
+        for (const i of rows) {
+          for (const g of groups) say(`c${i}_${g} += a${i}.${AXES[step]} * b${step}_${g};`);
+        }
       }
     }
   }
@@ -114,11 +121,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     say(`if (m0 + ${i}u < u.rows) { let row = c0 + (m0 + ${i}u) * u.columns + n0;`);
     for (const g of groups) {
       if (vectorC) {
-        say(`if (n0 + ${4 * g}u < u.columns) { let at = (row + ${4 * g}u) / 4u; var value = u.scale * c${i}_${g};`);
+        say(
+          `if (n0 + ${4 * g}u < u.columns) { let at = (row + ${
+            4 * g
+          }u) / 4u; var value = u.scale * c${i}_${g};`,
+        );
         say("if (u.accumulate != 0u) { value += c[at]; } c[at] = value; }");
       } else {
         for (const j of range(4)) {
-          say(`if (n0 + ${4 * g + j}u < u.columns) { let at = row + ${4 * g + j}u; var value = u.scale * c${i}_${g}.${AXES[j]};`);
+          say(
+            `if (n0 + ${4 * g + j}u < u.columns) { let at = row + ${
+              4 * g + j
+            }u; var value = u.scale * c${i}_${g}.${AXES[j]};`,
+          );
           say("if (u.accumulate != 0u) { value += c[at]; } c[at] = value; }");
         }
       }

@@ -1,0 +1,148 @@
+/** @file Writes the WGSL of the staged matrix product: its speed is in what a software adapter's compiler makes of it. */
+
+/** What varies in the text; sizes, strides and batches are uniforms. */
+export interface StagedShape {
+  /** Inner steps summed up by one dispatch, a multiple of 4. */
+  readonly steps: number;
+  /** Columns of C that one lane computes, a multiple of 16. */
+  readonly columns: number;
+  /** True where A is read as vec4 along its rows; else element by element at any strides, as Aᵀ needs it. */
+  readonly vectorA: boolean;
+  /** True where rows of B or C start at multiples of four elements, so that vec4 loads and stores fit. */
+  readonly vectorB: boolean;
+  readonly vectorC: boolean;
+}
+
+/** Lanes of a workgroup; each has one row of C. More would share a staged tile, yet gain 2 % of a training step. */
+export const LANES = 64;
+
+/** Products between two barriers: 15 KB of straight machine code, which all lanes run while it is in the cache. */
+const PHASE = 1024;
+/** Columns whose sums grow side by side in registers. Measured: 4 is a third slower, 16 the same. */
+const SIDE_BY_SIDE = 8;
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+const FOUR = range(4);
+
+/**
+ * WGSL of C = scale op(A) op(B) (+ C) over `steps` of the inner axis, batched along z, or with parts of the inner
+ * axis along z.
+ *
+ * Lanes lie along the rows of C. Each holds its part of a row of A in registers and meets all columns of a tile of
+ * B that the workgroup has staged, `steps` by `columns`, 4 * steps * columns bytes of workgroup memory.
+ *
+ * Written for llvmpipe (Mesa 25), where a load costs a loop over lanes with a check each, unless its address is a
+ * constant and it stands outside all control flow: then it is an operand of the multiplication. Hence:
+ * - all products are unrolled text, and a longer inner axis takes more dispatches instead of a loop;
+ * - edges are clamped addresses of A, zeros in the tile and guards around stores, never a branch around products;
+ * - only loaded values live across barriers: computed ones would be computed again, lane by lane;
+ * - sums go through an array with one dynamic index, or the compiler moves all additions down to the store;
+ * - `dot` where it fits: four times fewer statements halve the time to compile.
+ */
+export function stagedSource(shape: StagedShape): string {
+  const { steps, columns, vectorA, vectorB, vectorC } = shape;
+  const quads = steps / 4, phase = Math.min(columns, PHASE / steps);
+  const type = (vector: boolean) => vector ? "vec4<f32>" : "f32";
+  const four = (element: (i: number) => string) => `vec4(${FOUR.map(element).join(", ")})`;
+  const lines: string[] = [];
+  const say = (...text: string[]) => lines.push(...text);
+
+  say(`struct Uniforms {
+  rows: u32, inner: u32, columns: u32, scale: f32,
+  stride_a: u32, stride_b: u32, stride_c: u32,
+  row_a: u32, step_a: u32, column_b: u32, step_b: u32,
+  first_batch: u32, first_step: u32, parts: u32, accumulate: u32,
+  // Always 0, which the compiler does not know.
+  zero: u32,
+}
+@group(0) @binding(0) var<storage, read> a: array<${type(vectorA)}>;
+@group(0) @binding(1) var<storage, read> b: array<${type(vectorB)}>;
+@group(0) @binding(2) var<storage, read_write> c: array<${type(vectorC)}>;
+@group(0) @binding(3) var<uniform> u: Uniforms;
+// Column by column, so that four inner steps are one vector.
+var<workgroup> tile: array<vec4<f32>, ${columns * quads}>;`);
+  if (!vectorB) {
+    say(`
+fn load_b(first: u32, n: u32, k: u32) -> f32 {
+  return select(0.0, b[first + n * u.column_b + k * u.step_b], n < u.columns && k < u.inner);
+}`);
+  }
+  say(`
+@compute @workgroup_size(${LANES})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let batch = u.first_batch + group.z / u.parts;
+  let part = group.z % u.parts;
+  let k0 = u.first_step + part * ${steps}u;
+  let n0 = group.y * ${columns}u;
+  let m = group.x * ${LANES}u + lane;
+  let b0 = batch * u.stride_b;
+  for (var block = lane; block < ${columns / 4 * quads}u; block += ${LANES}u) {
+    // Four columns by four inner steps.
+    let at = block / ${quads}u * ${4 * quads}u + block % ${quads}u;
+    let n = n0 + block / ${quads}u * 4u;
+    let k = k0 + block % ${quads}u * 4u;`);
+  if (vectorB) {
+    say("if (u.step_b == 1u) {");
+    for (const j of FOUR) {
+      const value = `b[(b0 + (n + ${j}u) * u.column_b + k) / 4u]`;
+      say(`tile[at + ${j * quads}u] = select(vec4(0.0), ${value}, n + ${j}u < u.columns && k < u.inner);`);
+    }
+    say("} else {");
+    for (const i of FOUR) {
+      const value = `b[(b0 + (k + ${i}u) * u.step_b + n) / 4u]`;
+      say(`let x${i} = select(vec4(0.0), ${value}, k + ${i}u < u.inner && n < u.columns);`);
+    }
+    for (const j of FOUR) say(`tile[at + ${j * quads}u] = ${four((i) => `x${i}.${"xyzw"[j]}`)};`);
+    say("}");
+  } else {
+    for (const j of FOUR) {
+      say(`tile[at + ${j * quads}u] = ${four((i) => `load_b(b0, n + ${j}u, k + ${i}u)`)};`);
+    }
+  }
+  say("}");
+
+  // Beyond the inner tail the tile is zero and A is its row's last value or vector again, so that nothing but an
+  // infinity or NaN of the same row could get into the sum.
+  say("let a0 = batch * u.stride_a + min(m, u.rows - 1u) * u.row_a;");
+  for (const q of range(quads)) {
+    say(
+      vectorA
+        ? `let a_${q} = a[(a0 + min(k0 + ${4 * q}u, u.inner - 4u)) / 4u];`
+        : `let a_${q} = ${four((i) => `a[a0 + min(k0 + ${4 * q + i}u, u.inner - 1u) * u.step_a]`)};`,
+    );
+  }
+  say(
+    `var sums: array<f32, ${phase}>;`,
+    "let c0 = batch * u.stride_c + part * u.rows * u.columns + m * u.columns + n0;",
+  );
+
+  for (let first = 0; first < columns; first += phase) {
+    // The first barrier also ends the staging; the others only keep the lanes in one phase.
+    say("workgroupBarrier();");
+    for (let side = 0; side < phase; side += SIDE_BY_SIDE) {
+      const some = range(SIDE_BY_SIDE).map((i) => side + i);
+      say("{");
+      for (const q of range(quads)) {
+        for (const j of some) {
+          say(`${q === 0 ? `var s${j} =` : `s${j} +=`} dot(tile[${(first + j) * quads + q}], a_${q});`);
+        }
+      }
+      for (const j of some) say(`sums[${j}] = s${j};`);
+      say(`sums[u.zero + ${side}u] = s${side};`, "}");
+    }
+    say("if (m < u.rows) {");
+    for (let j = 0; j < phase; j += vectorC ? 4 : 1) {
+      const sum = vectorC ? four((i) => `sums[${j + i}]`) : `sums[${j}]`;
+      say(
+        `if (n0 + ${first + j}u < u.columns) {`,
+        `let at = ${
+          vectorC ? `(c0 + ${first + j}u) / 4u` : `c0 + ${first + j}u`
+        }; var value = u.scale * ${sum};`,
+        "if (u.accumulate != 0u) { value += c[at]; } c[at] = value; }",
+      );
+    }
+    say("}");
+  }
+  say("}");
+  return lines.join("\n");
+}

@@ -1,0 +1,284 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { Gpu, Tensor } from "../gpu/mod.ts";
+import { createRandom } from "../numerics/random.ts";
+import { assertClose } from "../tests/assert_close.ts";
+import {
+  add,
+  type Matrix,
+  matrix,
+  multiply,
+  randomMatrix,
+  scale as times,
+  transpose,
+} from "../tests/reference/matrix.ts";
+import { testGpu } from "../tests/test_gpu.ts";
+import { upload } from "../tests/upload.ts";
+import { matmul, matmulBy, type MatmulVariant } from "./matmul.ts";
+
+type Layout = "nn" | "nt" | "tn";
+const LAYOUTS = ["nn", "nt", "tn"] as const;
+const VARIANTS = ["tiled", "staged"] as const;
+const random = createRandom(3);
+
+/** f32 sums of `inner` products of normal entries: a rounding each, most of which cancel. */
+function tolerance(inner: number) {
+  return { relative: 1e-6, absolute: inner * 2 ** -24 };
+}
+
+/** Matrices of one size side by side, as one tensor. */
+function uploadBatch(gpu: Gpu, matrices: readonly Matrix[], label: string): Tensor {
+  const { rows, columns } = matrices[0]!;
+  const data = new Float32Array(matrices.length * rows * columns);
+  matrices.forEach((m, i) => data.set(m.data, i * rows * columns));
+  return gpu.upload(data, "f32", [matrices.length, rows, columns], label);
+}
+
+/** Lays A and B out so that `matmul` with the returned options yields AB. */
+function laidOut(layout: Layout, a: Matrix, b: Matrix) {
+  return {
+    a: layout === "tn" ? transpose(a) : a,
+    b: layout === "nt" ? transpose(b) : b,
+    options: { transposeA: layout === "tn", transposeB: layout === "nt" },
+  };
+}
+
+/** Compares products of all given sizes in every layout with float64. */
+async function checkSizes(
+  variant: MatmulVariant,
+  sizes: Iterable<readonly [rows: number, inner: number, columns: number]>,
+): Promise<void> {
+  const gpu = await testGpu();
+  using _ = gpu.scope("products");
+  const cases: {
+    readonly out: Tensor;
+    readonly wanted: Matrix;
+    readonly inner: number;
+    readonly name: string;
+  }[] = [];
+  for (const [rows, inner, columns] of sizes) {
+    const a = randomMatrix(rows, inner, random), b = randomMatrix(inner, columns, random);
+    const wanted = multiply(a, b);
+    for (const layout of LAYOUTS) {
+      const given = laidOut(layout, a, b);
+      const out = matmulBy(variant, gpu, upload(gpu, given.a, "a"), upload(gpu, given.b, "b"), given.options);
+      assertEquals(out.shape, [rows, columns]);
+      cases.push({ out, wanted, inner, name: `${variant} ${layout} [${rows}, ${inner}, ${columns}]` });
+    }
+  }
+  const found = await gpu.downloadAll(cases.map((entry) => entry.out));
+  cases.forEach(({ wanted, inner, name }, i) => assertClose(found[i]!, wanted.data, tolerance(inner), name));
+}
+
+const INNER = [1, 2, 3, 5, 63, 64, 65, 129];
+const COLUMNS = [...Array.from({ length: 17 }, (_, i) => i + 1), 63, 64, 65];
+
+for (const variant of VARIANTS) {
+  Deno.test(`matmul() by the ${variant} variant agrees with float64 for every kind of inner tail`, async () => {
+    await checkSizes(variant, INNER.flatMap((inner) => [[1, inner, 7], [257, inner, 64]] as const));
+  });
+
+  Deno.test(`matmul() by the ${variant} variant agrees with float64 for every kind of column tail`, async () => {
+    await checkSizes(variant, COLUMNS.flatMap((columns) => [[7, 64, columns], [65, 5, columns]] as const));
+  });
+
+  Deno.test(`matmul() by the ${variant} variant agrees with float64 for every kind of row tail`, async () => {
+    const rows = [1, 2, 3, 4, 5, 7, 31, 63, 64, 65, 128, 255, 257];
+    await checkSizes(variant, rows.flatMap((m) => [[m, 64, 8], [m, 3, 17]] as const));
+  });
+
+  Deno.test(`matmul() by the ${variant} variant splits a long inner axis of a small product`, async () => {
+    // 1,027 steps are 17 parts: one more than the staged variant keeps side by side.
+    await checkSizes(variant, [[3, 1027, 5], [64, 1024, 64], [8, 1000, 192], [5, 2048, 3], [600, 200, 70]]);
+  });
+
+  Deno.test(`matmul() by the ${variant} variant scales and adds to what is there`, async () => {
+    const gpu = await testGpu();
+    for (
+      const [rows, inner, columns] of [[65, 7, 9], [70, 130, 64], [9, 1040, 12], [600, 129, 66]] as const
+    ) {
+      for (const layout of LAYOUTS) {
+        using _ = gpu.scope("product");
+        const a = randomMatrix(rows, inner, random), b = randomMatrix(inner, columns, random);
+        const before = randomMatrix(rows, columns, random);
+        const given = laidOut(layout, a, b),
+          left = upload(gpu, given.a, "a"),
+          right = upload(gpu, given.b, "b");
+        const into = upload(gpu, before, "c"),
+          fresh = upload(gpu, before, "d", [1, rows * columns]);
+        const out = matmulBy(variant, gpu, left, right, {
+          ...given.options,
+          into,
+          scale: -0.5,
+          accumulate: true,
+        });
+        assert(out === into);
+        matmulBy(variant, gpu, left, right, { ...given.options, into: fresh, scale: 3 });
+        const [sum, replaced] = await gpu.downloadAll([into, fresh]);
+        const name = `${layout} [${rows}, ${inner}, ${columns}]`, product = multiply(a, b);
+        assertClose(sum!, add(before, product, -0.5).data, tolerance(inner), name);
+        assertClose(replaced!, times(product, 3).data, tolerance(3 * inner), name);
+      }
+    }
+  });
+
+  Deno.test(`matmul() by the ${variant} variant multiplies batches, each matrix by its own`, async () => {
+    const gpu = await testGpu();
+    for (
+      const [batch, rows, inner, columns] of [[1, 5, 7, 3], [5, 64, 16, 64], [3, 65, 130, 20], [
+        7,
+        17,
+        6,
+        63,
+      ]] as const
+    ) {
+      for (const layout of LAYOUTS) {
+        using _ = gpu.scope("product");
+        const pairs = Array.from({ length: batch }, () => {
+          const a = randomMatrix(rows, inner, random), b = randomMatrix(inner, columns, random);
+          return { ...laidOut(layout, a, b), wanted: multiply(a, b) };
+        });
+        const a = uploadBatch(gpu, pairs.map((pair) => pair.a), "a");
+        const b = uploadBatch(gpu, pairs.map((pair) => pair.b), "b");
+        const out = matmulBy(variant, gpu, a, b, pairs[0]!.options);
+        assertEquals(out.shape, [batch, rows, columns]);
+        const found = await gpu.download(out);
+        const wanted = matrix(batch * rows, columns, pairs.flatMap((pair) => [...pair.wanted.data]));
+        assertClose(
+          found,
+          wanted.data,
+          tolerance(inner),
+          `${layout} ${batch} of [${rows}, ${inner}, ${columns}]`,
+        );
+      }
+    }
+  });
+
+  Deno.test(`matmul() by the ${variant} variant multiplies more matrices than a dispatch has workgroups`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("product");
+    const batch = 70_000;
+    const left = random.normal(batch * 2, 1), right = random.normal(batch * 2, 1);
+    const a = gpu.upload(Float32Array.from(left), "f32", [batch, 1, 2], "a");
+    const b = gpu.upload(Float32Array.from(right), "f32", [batch, 2, 1], "b");
+    const found = await gpu.download(matmulBy(variant, gpu, a, b));
+    const wanted = Float64Array.from(
+      { length: batch },
+      (_, i) => left[2 * i]! * right[2 * i]! + left[2 * i + 1]! * right[2 * i + 1]!,
+    );
+    assertClose(found, wanted, tolerance(2));
+  });
+
+  Deno.test(`matmul() by the ${variant} variant gives equal bits for equal calls`, async () => {
+    const gpu = await testGpu();
+    for (const [rows, inner, columns] of [[257, 65, 63], [64, 1024, 64], [300, 192, 64]] as const) {
+      for (const layout of LAYOUTS) {
+        using _ = gpu.scope("product");
+        const given = laidOut(
+          layout,
+          randomMatrix(rows, inner, random),
+          randomMatrix(inner, columns, random),
+        );
+        const a = upload(gpu, given.a, "a"), b = upload(gpu, given.b, "b");
+        const outs = Array.from({ length: 4 }, () => matmulBy(variant, gpu, a, b, given.options));
+        const [first, ...others] = (await gpu.downloadAll(outs)).map((values) =>
+          new Uint32Array(values.buffer)
+        );
+        for (const other of others) assertEquals(other, first);
+      }
+    }
+  });
+
+  Deno.test(`matmul() by the ${variant} variant keeps other memory out of its tails`, async () => {
+    const gpu = await testGpu();
+    for (const [rows, inner, columns] of [[6, 20, 12], [5, 7, 9], [66, 68, 20], [65, 66, 3]] as const) {
+      for (const layout of LAYOUTS) {
+        using _ = gpu.scope("product");
+        const a = randomMatrix(rows, inner, random), b = randomMatrix(inner, columns, random);
+        const given = laidOut(layout, a, b);
+        // The matrices stand first in tensors that are NaN beyond them, so that one look too far shows.
+        const padded = (m: Matrix, label: string): Tensor => {
+          const data = new Float32Array(m.data.length + 4096).fill(NaN);
+          data.set(m.data);
+          return { ...gpu.upload(data, "f32", [data.length], label), shape: [m.rows, m.columns] };
+        };
+        const around = padded(matrix(rows, columns, new Float64Array(rows * columns)), "c");
+        matmulBy(variant, gpu, padded(given.a, "a"), padded(given.b, "b"), {
+          ...given.options,
+          into: around,
+        });
+        const found = await gpu.download({ ...around, shape: [rows * columns + 4096] });
+        const name = `${layout} [${rows}, ${inner}, ${columns}]`;
+        assertClose(found.subarray(0, rows * columns), multiply(a, b).data, tolerance(inner), name);
+        assert(found.subarray(rows * columns).every(Number.isNaN), `${name} wrote beyond C`);
+      }
+    }
+  });
+}
+
+Deno.test("matmul() keeps infinities and NaN in the rows and columns that hold them", async () => {
+  const gpu = await testGpu();
+  for (const variant of VARIANTS) {
+    for (const layout of LAYOUTS) {
+      using _ = gpu.scope("product");
+      const a = randomMatrix(6, 7, random), b = randomMatrix(7, 5, random);
+      a.data[2 * 7 + 6] = Infinity;
+      b.data[6 * 5 + 4] = NaN;
+      const given = laidOut(layout, a, b);
+      const found = await gpu.download(
+        matmulBy(variant, gpu, upload(gpu, given.a, "a"), upload(gpu, given.b, "b"), given.options),
+      );
+      for (let i = 0; i < 6; i++) {
+        for (let j = 0; j < 5; j++) {
+          assertEquals(
+            Number.isFinite(found[5 * i + j]),
+            i !== 2 && j !== 4,
+            `${variant} ${layout} at ${i}, ${j}`,
+          );
+        }
+      }
+    }
+  }
+});
+
+Deno.test("matmul() chooses a variant by itself that agrees with float64", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("product");
+  for (const [rows, inner, columns] of [[256, 64, 64], [3, 5, 2], [64, 1024, 8]] as const) {
+    const a = randomMatrix(rows, inner, random), b = randomMatrix(inner, columns, random);
+    const found = await gpu.download(matmul(gpu, upload(gpu, a, "a"), upload(gpu, b, "b")));
+    assertClose(found, multiply(a, b).data, tolerance(inner));
+  }
+});
+
+Deno.test("matmul() says which tensors do not fit together, and why", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("product");
+  const tensor = (shape: readonly number[], label: string) => gpu.zeros(shape, label);
+  const a = tensor([3, 4], "a"), b = tensor([5, 2], "b");
+  assertThrows(
+    () => matmul(gpu, a, b),
+    RangeError,
+    'Cannot multiply "a" [3,4] by "b" [5,2]: inner sizes are 4 and 5, batches 1 and 1',
+  );
+  assertThrows(
+    () => matmul(gpu, tensor([2, 3, 4], "x"), tensor([3, 4, 5], "y")),
+    RangeError,
+    'Cannot multiply "x" [2,3,4] by "y" [3,4,5]: inner sizes are 4 and 4, batches 2 and 3',
+  );
+  assertThrows(
+    () => matmul(gpu, a, a, { transposeA: true, transposeB: true }),
+    RangeError,
+    'Cannot multiply "a" by "a": only one may be transposed',
+  );
+  assertThrows(
+    () => matmul(gpu, a, tensor([4, 2], "w"), { into: tensor([3, 3], "out") }),
+    RangeError,
+    'Cannot multiply into "out" [3,3]: the product is [3,2]',
+  );
+  assertThrows(
+    () => matmul(gpu, tensor([4], "v"), a),
+    RangeError,
+    'Cannot multiply "v" [4]: a matrix or a batch of matrices is needed',
+  );
+  assertThrows(() => matmul(gpu, a, tensor([4, 4], "w"), { into: a }), Error, "it would write");
+});
