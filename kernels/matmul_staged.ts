@@ -6,8 +6,11 @@ import type { Product } from "./matmul_product.ts";
 import { LANES, type StagedShape, stagedSource } from "./matmul_staged_source.ts";
 import { sumParts } from "./sum_parts.ts";
 
-/** With fewer workgroups, parts of the inner axis run side by side: faster up to 4 workgroups, slower from 16 on. */
-const FEW_GROUPS = 8;
+/**
+ * A product of fewer workgroups and at least so many chunks of the inner axis has the chunks side by side, and a
+ * second pass over their sums; any other has them one after the other. Measured: both are even near these numbers.
+ */
+const FEW_GROUPS = 8, MANY_CHUNKS = 4;
 /** Most parts side by side: bounds the scratch memory where the inner axis is long. */
 const MOST_PARTS = 16;
 
@@ -61,7 +64,7 @@ function readsVectors(product: Product): boolean {
 }
 
 /**
- * True where the staged variant is faster than the tiled one, both measured on llvmpipe over 200 shapes.
+ * True where the staged variant is faster than the tiled one, both measured on llvmpipe over some 400 shapes.
  *
  * It computes whole tiles, at four times the speed, and pays for what it pads: products that fill three tenths of
  * their tiles break even. Where A is read element by element it is about 1.7 times as fast at best, and thin
@@ -90,7 +93,7 @@ export function stagedMatmul(gpu: Gpu, a: Tensor, b: Tensor, c: Tensor, product:
   });
 
   const chunks = Math.ceil(inner / steps);
-  const few = batch === 1 && groupsX * groupsY < FEW_GROUPS;
+  const few = batch === 1 && groupsX * groupsY < FEW_GROUPS && chunks >= MANY_CHUNKS;
   const parts = few ? Math.min(chunks, MOST_PARTS) : 1;
   const launch = (into: Tensor, how: { readonly scale: number; readonly accumulate: boolean }) => {
     for (let chunk = 0; chunk < chunks; chunk += parts) {
