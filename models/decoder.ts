@@ -70,7 +70,7 @@ export function decoderParameters(config: DecoderConfig): ParameterList {
 
 /** Builds a decoder on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. */
 export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSource): Model<DecoderBatch> {
-  const { width, heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
+  const { heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
   const parameters = loadParameters(gpu, decoderParameters(config), source);
   const parameter = (name: string): Parameter => parameters.get(`${name}.weight`)!;
   const site = (name: string): LinearSite => {

@@ -2,7 +2,6 @@
 import {
   activation,
   add,
-  addRow,
   attention,
   layerNorm,
   mapRows,

@@ -1,0 +1,196 @@
+/** @file The smoke sweep as a user runs it: a process of its own, with the permissions of `deno task bench` and no more. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { RunResult } from "../training/schemas.ts";
+
+const repository = new URL("../", import.meta.url).pathname;
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function command(args: readonly string[], env: Readonly<Record<string, string>> = {}): Deno.Command {
+  return new Deno.Command("deno", {
+    args: ["run", "--no-prompt", "--allow-read", "--allow-write", "cli.ts", ...args],
+    cwd: repository,
+    env: { NO_COLOR: "1", ...env },
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+  const { code, stdout, stderr } = await command(args, env).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "sweep" });
+  try {
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Stored results by id, checked against the schema. */
+async function resultsIn(out: string): Promise<Map<string, { text: string; result: RunResult }>> {
+  const found = new Map();
+  for await (const { name } of Deno.readDir(`${out}/runs`)) {
+    if (!name.endsWith(".json")) continue;
+    const text = await Deno.readTextFile(`${out}/runs/${name}`);
+    const { digest: _, ...rest } = JSON.parse(text);
+    found.set(name.replace(".json", ""), { text, result: RunResult.parse(rest) });
+  }
+  return found;
+}
+
+/** What must not depend on when or how fast a run was made. */
+function reproducible(result: RunResult): unknown {
+  if (result.status !== "done") return result.status;
+  const { cost, ...outcome } = result.outcome;
+  const { attachMs: _a, medianStepMs: _b, totalMs: _c, ...bytes } = cost;
+  return { ...outcome, bytes };
+}
+
+const QUICKEST = ["bench", "smoke", "--optimizers", "lora,lora-pro", "--tasks", "digits"];
+
+Deno.test("bench runs the smoke sweep from the command line to the report, and repeats nothing", async () => {
+  await withFolder(async (folder) => {
+    const out = `${folder}/smoke`;
+    const first = await run(["bench", "smoke", "--out", out, "--json"]);
+    assertEquals(first.code, 0, first.stderr);
+    const printed = JSON.parse(first.stdout);
+    assertEquals(printed.counts, { total: 8, done: 8, diverged: 0, failed: 0, left: 0 });
+    const stored = await resultsIn(out);
+    assertEquals([...stored.keys()].sort(), printed.runs.map((entry: { id: string }) => entry.id).sort());
+    for (const { result } of stored.values()) {
+      assert(result.status === "done");
+      assertEquals(result.outcome.trainLoss.length, result.config.steps);
+      assert(result.outcome.discrepancies.length > 0 && result.outcome.cost.medianStepMs > 0);
+    }
+    const report = async () => {
+      const files = [
+        "index.html",
+        "summary.md",
+        "results.csv",
+        "charts/score-by-rank.vl.json",
+        "charts/score-by-rank.svg",
+      ];
+      return await Promise.all(files.map((file) => Deno.readTextFile(`${out}/report/${file}`)));
+    };
+    const pages = await report();
+    assert(
+      !/(?:src|href)="https?:/.test(pages[0]!.replaceAll(/<a [^>]*>/g, "")),
+      "the page loads nothing from elsewhere",
+    );
+
+    const again = await run(["bench", "smoke", "--out", out, "--json"]);
+    assertEquals(again.code, 0, again.stderr);
+    for (const [id, { text }] of await resultsIn(out)) assertEquals(text, stored.get(id)!.text);
+    await Deno.remove(`${out}/report`, { recursive: true });
+    assertEquals((await run(["report", "--out", out])).code, 0);
+    assertEquals(await report(), pages);
+  });
+});
+
+Deno.test("bench gives equal scores, losses and measurements, bit for bit, when it is run again elsewhere", async () => {
+  await withFolder(async (folder) => {
+    for (const out of ["a", "b"]) {
+      assertEquals((await run([...QUICKEST, "--out", `${folder}/${out}`])).code, 0);
+    }
+    const [a, b] = [await resultsIn(`${folder}/a`), await resultsIn(`${folder}/b`)];
+    assertEquals(a.size, 2);
+    for (const [id, { result }] of a) assertEquals(reproducible(b.get(id)!.result), reproducible(result));
+  });
+});
+
+Deno.test("bench survives kill -9 and broken files: it names them, sets them aside and repeats only what is missing", async () => {
+  await withFolder(async (folder) => {
+    const out = `${folder}/killed`;
+    const killed = command([...QUICKEST, "--out", out]).spawn();
+    // Killed as soon as the first run is stored, while the second is under way.
+    const exists = async (path: string) => await Deno.stat(path).then(() => true, () => false);
+    while (
+      !(await exists(`${out}/runs`)) ||
+      [...Deno.readDirSync(`${out}/runs`)].every(({ name }) => !name.endsWith(".json"))
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    killed.kill("SIGKILL");
+    await killed.output();
+    const before = await resultsIn(out);
+    const next = await run([...QUICKEST, "--out", out, "--json"]);
+    assertEquals(next.code, 0, next.stderr);
+    const after = await resultsIn(out);
+    assertEquals(after.size, 2);
+    for (const [id, { text }] of before) assertEquals(after.get(id)!.text, text);
+
+    const stored = [...after];
+    const [cut, { text: whole }] = stored[0]!;
+    const [kept, { text: other }] = stored[1]!;
+    await Deno.writeTextFile(`${out}/runs/${cut}.json`, whole.slice(0, whole.length / 2));
+    const shown = await run(["report", "--out", out]);
+    assertEquals(shown.code, 0);
+    assertStringIncludes(shown.stderr, cut);
+    const mended = await run([...QUICKEST, "--out", out]);
+    assertEquals(mended.code, 0, mended.stderr);
+    assertStringIncludes(mended.stderr, cut);
+    const finally_ = await resultsIn(out);
+    assertEquals(finally_.get(kept)!.text, other);
+    assertEquals(
+      reproducible(finally_.get(cut)!.result),
+      reproducible(RunResult.parse((({ digest: _, ...rest }) => rest)(JSON.parse(whole)))),
+    );
+    const aside = [...Deno.readDirSync(`${out}/runs`)].filter(({ name }) => name.includes("broken"));
+    assertEquals(aside.length, 1);
+    assertEquals(await Deno.readTextFile(`${out}/runs/${aside[0]!.name}`), whole.slice(0, whole.length / 2));
+  });
+});
+
+Deno.test("the command line refuses what it cannot do in one sentence, with the exit code that tells whose fault it is", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    for (
+      const [args, wanted] of [
+        [["bench", "qick"], "qick"],
+        [["bench", "smoke", "--optimizers", "lora-por"], "lora-pro"],
+        [["bench", "smoke", "--tasks", "glue"], "digits"],
+        [["bench", "smoke", "--ranks", "0"], "--ranks"],
+        [["bench", "smoke", "--ranks", "65"], "rank is 65, at most 64"],
+        [["bench", "smoke", "--ranks", "33", "--optimizers", "lora-ga"], "at most 32"],
+        [["bench", "smoke", "--peaks=-1"], "--peaks"],
+        [["bench", "smoke", "--stepz", "3"], "--stepz"],
+        [["bench", "smoke", "--out", `${file}/runs`], file],
+        [["report", "--out", "/nonexistent"], "/nonexistent"],
+        [["pretrain", "gpt-5"], "decoder-tiny"],
+        [["benhc"], "benhc"],
+      ] as const
+    ) {
+      const { code, stderr, stdout } = await run(args);
+      assertEquals(code, 2, `${args.join(" ")}: ${stderr}${stdout}`);
+      assertStringIncludes(stderr, wanted);
+      assertEquals(stderr.trim().split("\n").length, 1, stderr);
+      assert(!/\n\s+at /.test(stderr), stderr);
+    }
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("bench without an adapter says how to get one, and that it is not the user's fault", async () => {
+  await withFolder(async (folder) => {
+    const hidden = {
+      DENO_WEBGPU_BACKEND: "vulkan",
+      VK_DRIVER_FILES: "/nonexistent",
+      VK_ICD_FILENAMES: "/nonexistent",
+    };
+    const { code, stderr } = await run([...QUICKEST, "--out", `${folder}/none`], hidden);
+    if (Deno.build.os !== "linux") return;
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "mesa-vulkan-drivers");
+    assert(!/\n\s+at /.test(stderr), stderr);
+  });
+});
