@@ -52,6 +52,8 @@ export interface TrainHooks {
 
 /** Steps between two waits for the GPU. */
 const WINDOW = 10;
+/** Fewest examples of a validation batch: small training batches would waste the GPU there. */
+const VALIDATION_BATCH = 64;
 
 /**
  * Runs one config from its base checkpoint to its score. Equal configs on one machine give equal bits.
@@ -348,7 +350,7 @@ class Loop {
     return await this.peak.without(async () => {
       using _ = this.gpu.scope("validation", "activations");
       const weights = this.#merge();
-      const batches = [...this.data.validationBatches(this.config.batchSize)];
+      const batches = [...this.data.validationBatches(Math.max(this.config.batchSize, VALIDATION_BATCH))];
       const count = batches.reduce((sum, batch) => sum + targetCount(batch), 0);
       const total = this.gpu.zeros([1], "validation loss");
       const store = createGradients(this.gpu, []);
