@@ -49,12 +49,18 @@ fn error_function(z: f32) -> f32 {
   return sign(z) * (1.0 - complement);
 }
 
+// The argument of tanh in gelu's approximation.
+fn inner(v: f32) -> f32 {
+  return ROOT_2_OVER_PI * (v + 0.044715 * v * v * v);
+}
+
 fn value(v: f32) -> f32 {
   if (KIND == 0u) {
     return 0.5 * v * (1.0 + error_function(v * 0.70710678118));
   }
   if (KIND == 1u) {
-    return 0.5 * v * (1.0 + tanh(ROOT_2_OVER_PI * (v + 0.044715 * v * v * v)));
+    // 0.5 (1 + tanh(z)) = sigmoid(2 z), which keeps its relative accuracy where tanh is near -1.
+    return v / (1.0 + exp(-2.0 * inner(v)));
   }
   return v / (1.0 + exp(-1.702 * v));
 }
@@ -64,8 +70,9 @@ fn slope(v: f32) -> f32 {
     return 0.5 * (1.0 + error_function(v * 0.70710678118)) + v * ONE_OVER_ROOT_2PI * exp(-0.5 * v * v);
   }
   if (KIND == 1u) {
-    let t = tanh(ROOT_2_OVER_PI * (v + 0.044715 * v * v * v));
-    return 0.5 * (1.0 + t) + 0.5 * v * (1.0 - t * t) * ROOT_2_OVER_PI * (1.0 + 0.134145 * v * v);
+    let z = inner(v);
+    let s = 1.0 / (1.0 + exp(-2.0 * z));
+    return s + 2.0 * v * s / (1.0 + exp(2.0 * z)) * ROOT_2_OVER_PI * (1.0 + 0.134145 * v * v);
   }
   let s = 1.0 / (1.0 + exp(-1.702 * v));
   return s * (1.0 + 1.702 * v * (1.0 - s));

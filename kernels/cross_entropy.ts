@@ -29,7 +29,7 @@ const backwardKernel = defineKernel({
  * Σ over rows of −log softmax(logits)[target], divided by `count`, as a scalar `[1]`.
  *
  * Rows with a negative target (IGNORE) count as 0. Targets must be below the number of columns: they are host data and
- * checked there. `normalizers` `[rows]` is what the backward pass needs.
+ * checked there. `normalizers` `[rows, 2]` is what the backward pass needs.
  */
 export function crossEntropy(
   gpu: Gpu,
@@ -45,7 +45,7 @@ export function crossEntropy(
     );
   }
   const lanes = rowLanes(gpu, options);
-  const losses = gpu.empty([rows], "row losses"), normalizers = gpu.empty([rows], "normalizers");
+  const losses = gpu.empty([rows], "row losses"), normalizers = gpu.empty([rows, 2], "normalizers");
   gpu.launch(kernel, {
     buffers: { x: logits, targets, losses, normalizers },
     uniforms: { rows, columns },

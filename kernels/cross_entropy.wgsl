@@ -1,4 +1,5 @@
-// losses[r] = log(sum(exp(x[r]))) - x[r, target], 0 where the target is negative; `normalizers` keeps the logarithm.
+// losses[r] = log(sum(exp(x[r]))) - x[r, target], 0 where the target is negative; `normalizers` keeps
+// the largest logit and the logarithm of the sum relative to it: their sum would lose digits where logits are large.
 struct Uniforms {
   rows: u32,
   columns: u32,
@@ -9,7 +10,7 @@ override LANES = 1u;
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> targets: array<i32>;
 @group(0) @binding(2) var<storage, read_write> losses: array<f32>;
-@group(0) @binding(3) var<storage, read_write> normalizers: array<f32>;
+@group(0) @binding(3) var<storage, read_write> normalizers: array<vec2<f32>>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
 var<workgroup> partial: array<f32, 64>;
@@ -59,14 +60,15 @@ fn main(
   for (var c = within; c < u.columns; c += LANES) {
     sum += exp(x[first + c] - largest);
   }
-  let normalizer = largest + log(row_sum(lane, sum));
+  let rest = log(row_sum(lane, sum));
   if (place >= u.rows || within != 0u) {
     return;
   }
   let wanted = targets[row];
-  normalizers[row] = normalizer;
+  normalizers[row] = vec2(largest, rest);
   losses[row] = 0.0;
   if (wanted >= 0) {
-    losses[row] = normalizer - x[first + u32(wanted)];
+    // In this order a small loss keeps its digits: adding the largest first would round them away.
+    losses[row] = (largest - x[first + u32(wanted)]) + rest;
   }
 }

@@ -7,7 +7,7 @@ struct Uniforms {
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> targets: array<i32>;
-@group(0) @binding(2) var<storage, read> normalizers: array<f32>;
+@group(0) @binding(2) var<storage, read> normalizers: array<vec2<f32>>;
 @group(0) @binding(3) var<storage, read> g: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 @group(0) @binding(5) var<uniform> u: Uniforms;
@@ -26,7 +26,7 @@ fn main(
   let wanted = targets[row];
   var d = 0.0;
   if (wanted >= 0) {
-    d = exp(x[i] - normalizers[row]);
+    d = exp((x[i] - normalizers[row].x) - normalizers[row].y);
     if (u32(wanted) == i % u.columns) {
       d -= 1.0;
     }
