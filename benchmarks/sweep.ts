@@ -169,7 +169,7 @@ function withSteps(base: SweepBase, steps: number | undefined): SweepBase {
   };
 }
 
-/** A complete config but for the rate, which depends on it: the peak is a placeholder. */
+/** A complete config but for the rate, which is looked up by it and set afterwards. */
 function draftRun(
   spec: SweepSpec,
   entry: SweepTask,

@@ -21,7 +21,7 @@ export interface Setup {
   readonly random: Random;
   /**
    * Mean of dL/dW over `batches` training batches at the unadapted weights, one site at a time.
-   * Each gradient, `[out, in]`, is freed when the loop moves on. All are taken before the first is
+   * Each gradient is `[out, in]`; all are freed when the loop ends. All are taken before the first is
    * handed out, so the loop's body may rewrite weights.
    */
   fullGradients(batches: number): AsyncIterable<{ readonly site: LinearSite; readonly gradient: Tensor }>;
