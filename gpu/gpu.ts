@@ -7,7 +7,7 @@ import { Recorder } from "./recorder.ts";
 import {
   byteLength,
   type DType,
-  ELEMENT_BYTES,
+  elementBytes,
   elementCount,
   type HostArrays,
   type Shape,
@@ -29,11 +29,11 @@ export interface GpuInfo {
 }
 
 /** Tensors that share buffers, each aligned to 256 bytes, so that one dispatch can serve many. */
-export interface Pack {
+export interface Pack<D extends DType = "f32"> {
   /** One for each entry, in order. */
-  readonly parts: readonly Tensor[];
+  readonly parts: readonly Tensor<D>[];
   /** Each buffer as one flat tensor: parts and the zeros between them. One, unless it were larger than a binding may be. */
-  readonly flats: readonly Tensor[];
+  readonly flats: readonly Tensor<D>[];
 }
 
 /** One opened WebGPU device. Dispatches are recorded; nothing runs before `submit`, `flush` or `download`. */
@@ -80,29 +80,39 @@ export class Gpu implements AsyncDisposable {
   }
 
   /** Allocates zeros in the innermost open scope. */
-  zeros(shape: Shape, label: string): Tensor {
-    const tensor = this.empty(shape, label);
+  zeros<D extends DType = "f32">(shape: Shape, label: string, dtype?: D): Tensor<D> {
+    const tensor = this.empty(shape, label, dtype);
     this.clear(tensor);
     return tensor;
   }
 
   /** Zeroed tensors side by side, in order. */
-  pack(entries: readonly { readonly label: string; readonly shape: Shape }[], label: string): Pack {
+  pack(entries: readonly { readonly label: string; readonly shape: Shape }[], label: string): Pack;
+  pack<D extends DType>(
+    entries: readonly { readonly label: string; readonly shape: Shape }[],
+    label: string,
+    dtype: D,
+  ): Pack<D>;
+  pack(
+    entries: readonly { readonly label: string; readonly shape: Shape }[],
+    label: string,
+    dtype: DType = "f32",
+  ): Pack<DType> {
     const limit = Math.min(
       this.#device.limits.maxStorageBufferBindingSize,
       this.#device.limits.maxBufferSize,
     );
-    const parts: Tensor[] = [], flats: Tensor[] = [];
+    const parts: Tensor<DType>[] = [], flats: Tensor<DType>[] = [];
     for (let first = 0; first < entries.length;) {
       const offsets: number[] = [];
       let bytes = 0, next = first;
       for (; next < entries.length; next++) {
-        const size = alignBytes(elementCount(entries[next]!.shape) * ELEMENT_BYTES);
+        const size = alignBytes(byteLength({ shape: entries[next]!.shape, dtype }));
         if (next > first && bytes + size > limit) break;
         offsets.push(bytes);
         bytes += size;
       }
-      const flat = this.zeros([bytes / ELEMENT_BYTES], label);
+      const flat = this.zeros([bytes / elementBytes(dtype)], label, dtype);
       offsets.forEach((offset, i) => parts.push({ ...flat, ...entries[first + i]!, offset }));
       flats.push(flat);
       first = next;
@@ -126,7 +136,7 @@ export class Gpu implements AsyncDisposable {
     }
     // A queue's write lands before the next command buffer, so what is recorded must leave first.
     this.submit();
-    this.#device.queue.writeBuffer(target.buffer, target.offset, data);
+    this.#device.queue.writeBuffer(target.buffer, target.offset, wholeWords(data));
   }
 
   /** Copies all elements, in order with launches. WebGPU copies only between buffers, not within one. */
@@ -197,7 +207,7 @@ export class Gpu implements AsyncDisposable {
       offset = 0;
       return tensors.map((tensor) => {
         const part = bytes.slice(offset, offset += byteLength(tensor));
-        return hostArray(tensor.dtype, part);
+        return hostArray(tensor, part);
       });
     } finally {
       staging.destroy();
@@ -260,9 +270,17 @@ export class Gpu implements AsyncDisposable {
   }
 }
 
-function hostArray<D extends DType>(dtype: D, bytes: ArrayBuffer): HostArrays[D] {
-  const arrays = { f32: Float32Array, u32: Uint32Array, i32: Int32Array };
-  return new arrays[dtype](bytes) as HostArrays[D];
+function hostArray<D extends DType>({ dtype, shape }: Tensor<D>, bytes: ArrayBuffer): HostArrays[D] {
+  const arrays = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, f16: Float16Array };
+  return new arrays[dtype](bytes, 0, elementCount(shape)) as HostArrays[D];
+}
+
+/** WebGPU writes whole words: an odd number of 16-bit floats gets a zero behind it. */
+function wholeWords(data: HostArrays[DType]): HostArrays[DType] {
+  if (data.byteLength % 4 === 0) return data;
+  const padded = new Float16Array(data.length + 1);
+  padded.set(data);
+  return padded;
 }
 
 /**

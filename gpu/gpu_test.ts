@@ -4,6 +4,7 @@ import { stretchOf } from "../tests/upload.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { Gpu, type GpuInfo, openGpu } from "./gpu.ts";
 import { defineKernel, type Kernel, MOST_GROUPS } from "./kernel.ts";
+import { byteLength } from "./tensor.ts";
 
 /** out[i] = scale · x[i] + shift for every i. */
 const source = `
@@ -386,4 +387,27 @@ Deno.test("openGpu() says how to get an adapter where there is none", async () =
   const said = new TextDecoder().decode(stdout);
   assertStringIncludes(said, "Cannot open a GPU: no WebGPU adapter was found");
   assertStringIncludes(said, "apt-get install mesa-vulkan-drivers");
+});
+
+Deno.test("Gpu keeps 16-bit floats of odd counts, alone and in packs, and rounds what it counts up to words", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("halves");
+  const data = Float16Array.of(1, -2.5, 65504, 6e-8, 0);
+  const alone = gpu.upload(data, "f16", [5], "halves");
+  assertEquals(byteLength(alone), 12);
+  const { parts, flats } = gpu.pack(
+    [5, 1, 3].map((size) => ({ label: "part", shape: [size] })),
+    "pack",
+    "f16",
+  );
+  assertEquals(parts.map(({ offset }) => offset), [0, 256, 512]);
+  assertEquals(flats.map(({ shape }) => shape), [[384]]);
+  gpu.copy(alone, parts[0]!);
+  gpu.write(parts[2]!, Float16Array.of(7, 8, 9));
+  assertEquals(await gpu.downloadAll([alone, ...parts]), [
+    data,
+    data,
+    Float16Array.of(0),
+    Float16Array.of(7, 8, 9),
+  ]);
 });

@@ -1,5 +1,5 @@
 /** @file GPU memory: buffers by size class, scopes that free them, live and peak bytes by category. */
-import { type DType, ELEMENT_BYTES, elementCount, type Shape, type Tensor } from "./tensor.ts";
+import { byteLength, type DType, type Shape, type Tensor } from "./tensor.ts";
 
 /** What memory is used for; the reports' memory table has these rows. */
 export type Category = "weights" | "adapters" | "state" | "gradients" | "activations" | "scratch" | "data";
@@ -84,7 +84,7 @@ export class Pool {
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 1)) {
       throw new RangeError(`Cannot allocate "${label}" [${shape}]: sizes of 1 or more are needed`);
     }
-    const bytes = sizeClass(elementCount(shape) * ELEMENT_BYTES);
+    const bytes = sizeClass(byteLength({ shape, dtype }));
     const limit = this.#device.limits.maxBufferSize;
     if (bytes > limit) {
       throw new RangeError(

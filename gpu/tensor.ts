@@ -1,7 +1,7 @@
 /** @file Tensors: plain data that says where in GPU memory an array lies. */
 
-/** Element type of a tensor. Every kernel accumulates in f32. */
-export type DType = "f32" | "u32" | "i32";
+/** Element type of a tensor. "f16" is storage only, read as pairs of 32 bits: every kernel computes in f32. */
+export type DType = "f32" | "u32" | "i32" | "f16";
 
 /** Sizes of a tensor's axes, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[];
@@ -14,6 +14,8 @@ export interface HostArrays {
   u32: Uint32Array<ArrayBuffer>;
   /** 32-bit signed integers. */
   i32: Int32Array<ArrayBuffer>;
+  /** 16-bit floats. */
+  f16: Float16Array<ArrayBuffer>;
 }
 
 /** A contiguous, row-major array in GPU memory. Plain data: it owns nothing and has no methods. */
@@ -30,17 +32,22 @@ export interface Tensor<D extends DType = "f32"> {
   readonly label: string;
 }
 
-/** Bytes of one element: all types are 4 bytes wide. */
+/** Bytes of one element of every type but "f16". */
 export const ELEMENT_BYTES = 4;
+
+/** Bytes of one element of a type. */
+export function elementBytes(dtype: DType): number {
+  return dtype === "f16" ? 2 : ELEMENT_BYTES;
+}
 
 /** Number of elements of a shape; 1 for a scalar. */
 export function elementCount(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** Bytes of a tensor's elements. */
-export function byteLength(tensor: Tensor<DType>): number {
-  return elementCount(tensor.shape) * ELEMENT_BYTES;
+/** Bytes of a tensor's elements, rounded up to whole words, as WebGPU copies them. */
+export function byteLength({ shape, dtype }: Pick<Tensor<DType>, "shape" | "dtype">): number {
+  return Math.ceil(elementCount(shape) * elementBytes(dtype) / 4) * 4;
 }
 
 /** The same elements under another shape. @throws {RangeError} where the element counts differ */
