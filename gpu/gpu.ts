@@ -107,32 +107,27 @@ export class Gpu implements AsyncDisposable {
   }
 
   /** Zeroed tensors side by side, in order. */
-  pack(entries: readonly { readonly label: string; readonly shape: Shape }[], label: string): Pack;
-  pack<D extends DType>(
+  pack<D extends DType = "f32">(
     entries: readonly { readonly label: string; readonly shape: Shape }[],
     label: string,
-    dtype: D,
-  ): Pack<D>;
-  pack(
-    entries: readonly { readonly label: string; readonly shape: Shape }[],
-    label: string,
-    dtype: DType = "f32",
-  ): Pack<DType> {
+    dtype?: D,
+  ): Pack<D> {
+    const type = (dtype ?? "f32") as D;
     const limit = Math.min(
       this.#device.limits.maxStorageBufferBindingSize,
       this.#device.limits.maxBufferSize,
     );
-    const parts: Tensor<DType>[] = [], flats: Tensor<DType>[] = [];
+    const parts: Tensor<D>[] = [], flats: Tensor<D>[] = [];
     for (let first = 0; first < entries.length;) {
       const offsets: number[] = [];
       let bytes = 0, next = first;
       for (; next < entries.length; next++) {
-        const size = alignBytes(byteLength({ shape: entries[next]!.shape, dtype }));
+        const size = alignBytes(byteLength({ shape: entries[next]!.shape, dtype: type }));
         if (next > first && bytes + size > limit) break;
         offsets.push(bytes);
         bytes += size;
       }
-      const flat = this.zeros([bytes / elementBytes(dtype)], label, dtype);
+      const flat = this.zeros([bytes / elementBytes(type)], label, type);
       offsets.forEach((offset, i) => parts.push({ ...flat, ...entries[first + i]!, offset }));
       flats.push(flat);
       first = next;
