@@ -15,6 +15,8 @@ export interface Row extends Pick<Peer, "name" | "backend"> {
   readonly lossDifference?: number;
   /** The first step, with whatever is compiled then. */
   readonly firstStepMs?: number;
+  /** Processor time of all threads, the software adapter's too; not known of another process. Median over rounds. */
+  readonly cpuMsPerStep?: number;
   /** Least and most of all rounds. */
   readonly spread?: readonly [number, number];
   /** Timed steps of a round. */
@@ -36,6 +38,8 @@ export interface OurStep {
   readonly stepMs: number;
   /** Whole step over its weight products. */
   readonly stepOverMatmuls: number;
+  /** The same in processor time, which other work on the machine changes less; of a real GPU it says nothing. */
+  readonly cpuStepOverMatmuls: number;
   /** Best median rate of a few large products. */
   readonly bestGflops: number;
   /** The product that had it. */
@@ -74,6 +78,7 @@ export function formatOutcome({ adapter, rows, ourStep, method }: Outcome): stri
       ...label,
       row.msPerStep.toFixed(1),
       row.spread!.map((ms) => ms.toFixed(1)).join("-"),
+      row.cpuMsPerStep?.toFixed(1) ?? "",
       `${ratio.toFixed(2)}x`,
       row.loss!.toFixed(5),
       row.lossDifference!.toExponential(0),
@@ -88,6 +93,7 @@ export function formatOutcome({ adapter, rows, ourStep, method }: Outcome): stri
     step.stepMs.toFixed(1),
     step.matmulMs.toFixed(1),
     step.stepOverMatmuls.toFixed(2),
+    step.cpuStepOverMatmuls.toFixed(2),
     step.matmulGflops.toFixed(1),
     `${step.bestGflops.toFixed(1)} (${step.bestProduct})`,
     `${(100 * step.shareOfBest).toFixed(0)}%`,
@@ -97,7 +103,7 @@ export function formatOutcome({ adapter, rows, ourStep, method }: Outcome): stri
     "",
     formatTable(
       [
-        ...["config", "library", "backend", "ms/step", "range", "over ours", "loss", "loss off by"],
+        ...["config", "library", "backend", "ms/step", "range", "CPU ms", "over ours", "loss", "loss off by"],
         ...["first step s", "timed steps", ""],
       ],
       peers,
@@ -107,7 +113,7 @@ export function formatOutcome({ adapter, rows, ourStep, method }: Outcome): stri
     "",
     formatTable(
       [
-        ...["config", "GFLOP", "step ms", "matmuls ms", "step / matmuls", "matmul GFLOP/s"],
+        ...["config", "GFLOP", "step ms", "matmuls ms", "step / matmuls", "of CPU time", "matmul GFLOP/s"],
         ...["best GFLOP/s", "of best"],
       ],
       steps,
