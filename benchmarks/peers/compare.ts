@@ -12,13 +12,15 @@ const COMPARED = 5, TOLERANCE = 1e-4;
 /** Rounds, and what each library and each large product should get of one, in milliseconds. */
 const ROUNDS = 5, SHARE = 1000, LARGE_SHARE = 250;
 
-/** How `compare` measures, for readers of its numbers. */
-export const method =
-  `Decoder of width 128 (4 heads, hidden width 344, RMS norm, rotary positions, SwiGLU), 16 sequences of 64 tokens, ` +
-  `AdamW on all parameters, 32-bit floats. The losses of the first ${COMPARED} steps agree with ours within ` +
-  `${TOLERANCE} of each. Then the libraries take turns: in each of ${ROUNDS} rounds each trains for about ${SHARE} ms, ` +
-  `at least one step, and waits once at its end. Times are medians over rounds; what the first step compiles is not ` +
-  `among them. PyTorch runs on one thread or on all, whichever was quicker.`;
+/** How `compare` measures, for readers of its numbers. The problems differ in layers and vocabulary alone. */
+export function describeMethod({ decoder, batch }: Problem): string {
+  return `Decoder of width ${decoder.width} (${decoder.heads} heads, hidden width ${decoder.hidden}, RMS norm, rotary ` +
+    `positions, SwiGLU), ${batch} sequences of ${decoder.length} tokens, AdamW on all parameters, 32-bit floats. ` +
+    `The losses of the first ${COMPARED} steps agree with ours within ${TOLERANCE} of each. Then the libraries take ` +
+    `turns: in each of ${ROUNDS} rounds each trains for about ${SHARE} ms, at least one step, and waits once at its ` +
+    `end. Times are medians over rounds; what the first step compiles is not among them. PyTorch runs on one thread ` +
+    `or on all, whichever was quicker.`;
+}
 
 /** A library that may have been unable to run. */
 interface Entrant {

@@ -1,7 +1,7 @@
 /** @file `./run peers`: one training step here and in other libraries. */
 import { parseArgs } from "node:util";
 import { openGpu } from "../../gpu/mod.ts";
-import { compare, method } from "./compare.ts";
+import { compare, describeMethod } from "./compare.ts";
 import { formatOutcome, type OurStep, type Row } from "./outcome.ts";
 import type { Peer } from "./peer.ts";
 import { createProblem, type Problem, variants } from "./problem.ts";
@@ -78,7 +78,12 @@ async function run({ json, problems }: { json: boolean; problems: readonly Probl
     configs.push(compared.ourStep);
     gpu.trim();
   }
-  const outcome = { adapter: gpu.info.adapter, rows, ourStep: { configs }, method };
+  const outcome = {
+    adapter: gpu.info.adapter,
+    rows,
+    ourStep: { configs },
+    method: describeMethod(problems[0]!),
+  };
   console.log(json ? JSON.stringify(outcome) : formatOutcome(outcome));
 }
 
