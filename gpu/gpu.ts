@@ -3,7 +3,7 @@ import type { Kernel, KernelSpec, Launch } from "./kernel.ts";
 import { Pipelines } from "./pipelines.ts";
 import { alignBytes, type Category, type Memory, Pool, type Scope } from "./pool.ts";
 import { type KernelTime, Profiler } from "./profiler.ts";
-import { Recorder, type Work as RecordedWork } from "./recorder.ts";
+import { Recorder } from "./recorder.ts";
 import {
   byteLength,
   type DType,
@@ -37,7 +37,15 @@ export interface Pack<D extends DType = "f32"> {
 }
 
 /** What was done since `resetWork`: a training step after the first few makes nothing new and reads nothing back. */
-export interface Work extends RecordedWork {
+export interface Work {
+  /** Dispatches. */
+  readonly dispatches: number;
+  /** Command buffers handed to the GPU. */
+  readonly submits: number;
+  /** Names of the kernels that ran, sorted. */
+  readonly kernels: readonly string[];
+  /** Bind groups that did not exist before. */
+  readonly bindGroups: number;
   /** Buffers that did not exist before. */
   readonly buffers: number;
   /** Waits for tensors to be copied to the host. */

@@ -24,18 +24,6 @@ interface Recorded {
   readonly group: GPUBindGroup;
 }
 
-/** What was done since the last reset. */
-export interface Work {
-  /** Dispatches. */
-  readonly dispatches: number;
-  /** Command buffers handed to the GPU. */
-  readonly submits: number;
-  /** Bind groups that did not exist before. */
-  readonly bindGroups: number;
-  /** Names of the kernels that ran, sorted. */
-  readonly kernels: readonly string[];
-}
-
 /**
  * Records dispatches, copies and clears.
  *
@@ -83,7 +71,8 @@ export class Recorder {
     });
   }
 
-  get work(): Work {
+  /** What was recorded since `resetWork`: see `Work`. */
+  get work(): { dispatches: number; submits: number; bindGroups: number; kernels: string[] } {
     return {
       dispatches: this.#dispatches,
       submits: this.#submits,
