@@ -13,8 +13,8 @@ export interface AttentionShape {
   readonly causal: boolean;
   /** True where a mask says which keys take part. */
   readonly masked: boolean;
-  /** True where a bias is added to the scores. */
-  readonly biased: boolean;
+  /** How a bias that is added to the scores is read, if there is one: "vectors" where rows are whole vectors of four. */
+  readonly bias: "none" | "elements" | "vectors";
 }
 
 /** A generated kernel: its text, what it binds, in order, and its workgroup memory. */
@@ -81,14 +81,16 @@ export function forwardText(shape: AttentionShape): AttentionText {
   w.tiles(chunk, ["tile_k", "tile_v"], [["open", "f32"]]);
   sayPlaces(w, lanes, "queries");
   sayKeyTile(w, shape);
-  sayQuery(w, shape, state + 1);
+  sayQuery(w, shape, state + 1, scores);
 
   w.phases(chunk / ROWS, 4 * quads * ROWS, (group) => {
     w.say("{");
     w.products("s", "tile_k", group * ROWS, ROWS, 0);
     w.keep(
       scores + group * ROWS / 4,
-      range(ROWS / 4).map((i) => scoresOfKeys(shape, group * ROWS + 4 * i, (j) => `s${4 * i + j}`)),
+      range(ROWS / 4).map((i) =>
+        scoresOfKeys(shape, group * ROWS + 4 * i, scores + group * ROWS / 4 + i, (j) => `s${4 * i + j}`)
+      ),
     );
     w.say("}");
   });
@@ -186,7 +188,7 @@ export function queryGradientText(shape: AttentionShape, of: "queries" | "bias")
   w.tiles(chunk, ["tile_k", "tile_v"], [["open", "f32"]]);
   sayPlaces(w, lanes, "queries");
   sayKeyTile(w, shape);
-  sayQuery(w, shape, state + 1);
+  sayQuery(w, shape, state + 1, scores);
   w.load(quads, "gradient", "row", null);
   w.say("let known = statistics[row];");
   w.keep(state, ["vec4(known, f32(i32(place) + ahead - i32(u.first)), 0.0)"]);
@@ -195,7 +197,7 @@ export function queryGradientText(shape: AttentionShape, of: "queries" | "bias")
     w.say("{", `let state = ${kept(state)};`);
     w.products("s", "tile_k", 4 * block, 4, 0);
     w.products("d", "tile_v", 4 * block, 4, quads);
-    const score = scoresOfKeys(shape, 4 * block, (i) => `s${i}`);
+    const score = scoresOfKeys(shape, 4 * block, scores + block, (i) => `s${i}`);
     w.say(`let p = exp2(${causal ? causally(score, 4 * block, "state.z") : score} - state.x);`);
     w.keep(scores + block, [`p * (${four((i) => `d${i}`)} - state.y)`]);
     w.say("}");
@@ -210,11 +212,11 @@ export function queryGradientText(shape: AttentionShape, of: "queries" | "bias")
       accumulate: "u.accumulate != 0u",
     });
   } else {
-    w.say("let to = (head * u.queries + place) * u.keys + u.first;");
-    for (const j of range(chunk)) {
-      const value = `kept[${4 * scores + j}]`;
-      w.say(`if (u.first + ${j}u < u.keys) { bias_gradient[to + ${j}u] += ${value}; }`);
-    }
+    w.say(
+      "let to = (head * u.queries + place) * u.keys + u.first;",
+      `let count = min(${chunk}u, u.keys - u.first);`,
+      `for (var j = 0u; j < count; j++) { bias_gradient[to + j] += kept[${4 * scores}u + j]; }`,
+    );
   }
   w.say("}", "}");
   return w.text();
@@ -225,7 +227,7 @@ export function queryGradientText(shape: AttentionShape, of: "queries" | "bias")
  * keys and the values.
  */
 export function keyGradientText(shape: AttentionShape): AttentionText {
-  const { chunk, lanes, rotary, causal, masked, biased } = shape;
+  const { chunk, lanes, rotary, causal, masked, bias } = shape, biased = bias !== "none";
   const w = new Writer(shape), { quads } = w;
   const weights = 2 * quads, scores = weights + chunk / 4, state = scores + chunk / 4;
   w.declare([
@@ -242,7 +244,6 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
     ["normalizers", "f32"],
     ["deltas", "f32"],
     ...(causal ? [["lasts", "f32"] as const] : []),
-    ...(biased ? [["bias_rows", "u32"] as const] : []),
   ]);
   sayPlaces(w, lanes, "keys");
   w.say(`
@@ -262,7 +263,6 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
     "deltas[r] = select(0.0, known.y, seen);",
   );
   if (causal) w.say("lasts[r] = f32(i32(query) + ahead);");
-  if (biased) w.say("bias_rows[r] = (head * u.queries + query) * u.keys;");
   w.say("}", `var kept: array<f32, ${4 * (state + 1)}>;`);
   w.say("let row = (batch * u.keys + place) * key_heads + key_head;");
   // As in the other kernels, a key that takes no part is zeros.
@@ -270,6 +270,16 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
   const part = masked ? "takes_part" : undefined;
   w.load(0, "k", "row", rotary ? "place" : null, part);
   w.load(quads, "v", "row", null, part);
+  if (biased) {
+    w.say(
+      `for (var j = 0u; j < min(${chunk}u, u.queries * u.group - u.first); j++) {`,
+      "let of_group = u.first + j;",
+      "let head = key_head * u.group + of_group / u.queries;",
+      "let at = (head * u.queries + of_group % u.queries) * u.keys + place;",
+      `kept[${4 * weights}u + j] = ${LOG2_E} * bias[at];`,
+      "}",
+    );
+  }
   w.keep(state, [`vec4(f32(place), ${masked ? `select(${MASKED}, 0.0, takes_part)` : "0.0"}, 0.0, 0.0)`]);
 
   w.phases(chunk / 4, 8 * 4 * quads, (block) => {
@@ -277,8 +287,9 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
     w.say("{", `let state = ${kept(state)};`);
     w.products("s", "tile_q", 4 * block, 4, 0);
     w.products("d", "tile_g", 4 * block, 4, quads);
-    const bias = `${LOG2_E} * ${four((i) => `bias[bias_rows[${4 * block + i}] + place]`)}`;
-    const score = `${four((i) => `s${i}`)} * u.score_scale + state.y${biased ? ` + ${bias}` : ""}`;
+    const score = `${four((i) => `s${i}`)} * u.score_scale + state.y${
+      biased ? ` + ${kept(weights + block)}` : ""
+    }`;
     const within = causal ? `select(vec4(${MASKED}), ${score}, vec4(state.x) <= ${staged("lasts")})` : score;
     w.say(`let p = exp2(${within} - ${staged("normalizers")});`);
     w.keep(weights + block, ["p"]);
@@ -326,23 +337,35 @@ function sayKeyTile(w: Writer, { chunk, lanes, rotary, masked }: AttentionShape)
   w.say(`open[r] = select(${MASKED}, 0.0, seen);`, "}");
 }
 
-/** Puts the lane's query in front of `count` kept values. */
-function sayQuery(w: Writer, { rotary, biased }: AttentionShape, count: number): void {
+/** Puts the lane's query in front of `count` kept values, and its bias where scores will be. */
+function sayQuery(w: Writer, { chunk, rotary, bias }: AttentionShape, count: number, scores: number): void {
   w.say(`var kept: array<f32, ${4 * count}>;`, "let row = (batch * u.queries + place) * u.heads + head;");
   w.load(0, "q", "row", rotary ? "u32(i32(place) + ahead)" : null);
-  if (biased) w.say("let bias_at = (head * u.queries + place) * u.keys;");
+  if (bias === "none") return;
+  w.say("let bias_at = (head * u.queries + place) * u.keys + u.first;", "let in_chunk = u.keys - u.first;");
+  if (bias === "elements") {
+    w.say(
+      `for (var j = 0u; j < min(${chunk}u, in_chunk); j++) {`,
+      `kept[${4 * scores}u + j] = ${LOG2_E} * bias[bias_at + j];`,
+      "}",
+    );
+  } else {
+    w.say(`for (var j = 0u; j < min(${chunk / 4}u, in_chunk / 4u); j++) {`);
+    w.say(`let four = ${LOG2_E} * bias[bias_at / 4u + j];`);
+    for (const i of FOUR) w.say(`kept[${4 * scores + i}u + 4u * j] = four.${"xyzw"[i]};`);
+    w.say("}");
+  }
 }
 
-/** The scores of four keys of the chunk, from `first`, out of their products with the lane's query. */
+/** The scores of four keys of the chunk, from `first`, out of their products with the lane's query; the bias is kept at `at`. */
 function scoresOfKeys(
-  { biased }: AttentionShape,
+  { bias }: AttentionShape,
   first: number,
+  at: number,
   product: (i: number) => string,
 ): string {
-  const bias = four((i) => `bias[bias_at + min(u.first + ${first + i}u, u.keys - 1u)]`);
-  return `${four(product)} * u.score_scale + ${four((i) => `open[${first + i}]`)}${
-    biased ? ` + ${LOG2_E} * ${bias}` : ""
-  }`;
+  const open = four((i) => `open[${first + i}]`);
+  return `${four(product)} * u.score_scale + ${open}${bias === "none" ? "" : ` + ${kept(at)}`}`;
 }
 
 /** `scores` of four keys of the chunk, from `first`, MASKED where they are beyond the `last` that the lane's query sees. */
@@ -391,11 +414,11 @@ class Writer {
   }
 
   /** The buffers that an attention binds only where it needs them. */
-  optional({ rotary, masked, biased }: AttentionShape): readonly Buffer[] {
+  optional({ rotary, masked, bias }: AttentionShape): readonly Buffer[] {
     return [
       ...(rotary ? [["angles", "read", this.#vectors ? "vec4<f32>" : "vec2<f32>"] as const] : []),
       ...(masked ? [["mask", "read", "u32"] as const] : []),
-      ...(biased ? [["bias", "read", "f32"] as const] : []),
+      ...(bias === "none" ? [] : [["bias", "read", bias === "vectors" ? "vec4<f32>" : "f32"] as const]),
     ];
   }
 
