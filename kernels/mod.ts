@@ -1,5 +1,6 @@
 /** WGSL kernels and their launchers: tensors in, tensors out, no gradients. @module */
 export { type AdamwUpdate, adamwUpdate } from "./adamw.ts";
+export { toFloat, toHalf } from "./convert.ts";
 export { crossEntropy, crossEntropyBackward } from "./cross_entropy.ts";
 export {
   accumulate,
