@@ -1,6 +1,7 @@
 /** @file Matrix products: C = scale op(A) op(B) (+ joined) (+ C), single or batched. */
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../gpu/tensor.ts";
+import { block32, block64, blockFor } from "./matmul_block.ts";
 import type { Product, Variant } from "./matmul_product.ts";
 import { staged, suitsStaged } from "./matmul_staged.ts";
 import { tiled } from "./matmul_tiled.ts";
@@ -23,7 +24,7 @@ export interface MatmulOptions {
   readonly joined?: { readonly a: Tensor; readonly b: Tensor; readonly scale: number };
 }
 
-const variants = { tiled, staged } as const satisfies Record<string, Variant>;
+const variants = { tiled, staged, block32, block64 } as const satisfies Record<string, Variant>;
 
 /** How a product can be formed: `matmul` chooses by rule, tests force each. */
 export type MatmulVariant = keyof typeof variants;
@@ -97,8 +98,8 @@ export function matmulBy(
 
 /** The variant that the rule gives a product. */
 function variantOf(gpu: Gpu, product: Product): MatmulVariant {
-  // On a GPU with cores of its own the staged variant's reads of A are scattered and its registers too many.
-  if (!gpu.info.software) return "tiled";
+  // The staged variant scatters its reads of A and takes many registers, blocks leave a processor waiting at barriers.
+  if (!gpu.info.software) return blockFor(product) ?? "tiled";
   return staged.takes(product) && suitsStaged(product) ? "staged" : "tiled";
 }
 
