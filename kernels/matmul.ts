@@ -1,10 +1,8 @@
 /** @file Matrix products: C = scale op(A) op(B) (+ joined) (+ C), single or batched. */
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../gpu/tensor.ts";
-import { block32, block64, blockFor } from "./matmul_block.ts";
-import type { Product, Variant } from "./matmul_product.ts";
-import { staged, suitsStaged } from "./matmul_staged.ts";
-import { tiled } from "./matmul_tiled.ts";
+import { type MatmulVariant, variantFor, variants } from "./matmul_choice.ts";
+import type { Product } from "./matmul_product.ts";
 
 /** How the product is formed. */
 export interface MatmulOptions {
@@ -24,17 +22,12 @@ export interface MatmulOptions {
   readonly joined?: { readonly a: Tensor; readonly b: Tensor; readonly scale: number };
 }
 
-const variants = { tiled, staged, block32, block64 } as const satisfies Record<string, Variant>;
-
-/** How a product can be formed: `matmul` chooses by rule, tests force each. */
-export type MatmulVariant = keyof typeof variants;
-
 /**
  * C = scale · op(A) op(B) (+ joined) (+ C).
  *
  * A is `[rows, inner]` and B `[inner, columns]` before transposes, or both with the same leading batch axis. B may hold
- * 16-bit floats. Sums in f32 in an order that depends only on the sizes and the adapter's kind, so equal calls give
- * equal bits.
+ * 16-bit floats. Sums in f32 in an order that depends only on the sizes, the adapter's kind and the choices in use, so
+ * equal calls give equal bits.
  *
  * @throws {RangeError} where the inner sizes or the batches differ, or `into` has another element count
  */
@@ -68,7 +61,7 @@ export function matmulBy(
     half: b.dtype === "f16",
     joined: null,
   };
-  const variant = variants[name ?? variantOf(gpu, plain)];
+  const variant = variants[name ?? variantFor(gpu, plain)];
   if (!variant.takes(plain)) {
     throw new RangeError(
       `Cannot multiply "${a.label}" [${a.shape}] by "${b.label}" [${b.shape}] by variant "${name}", which does not take such products`,
@@ -94,13 +87,6 @@ export function matmulBy(
     matmulBy(name, gpu, joined.a, joined.b, { transposeA, transposeB, scale, into: out, accumulate: true });
   }
   return out;
-}
-
-/** The variant that the rule gives a product. */
-function variantOf(gpu: Gpu, product: Product): MatmulVariant {
-  // The staged variant scatters its reads of A and takes many registers, blocks leave a processor waiting at barriers.
-  if (!gpu.info.software) return blockFor(product) ?? "tiled";
-  return staged.takes(product) && suitsStaged(product) ? "staged" : "tiled";
 }
 
 /** Layout and sizes of a product whose factors fit together. */

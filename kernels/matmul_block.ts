@@ -2,7 +2,7 @@
 import { defineKernel, MOST_GROUPS } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { type BlockShape, blockSource, DEPTH } from "./matmul_block_source.ts";
-import { type Product, rowLengths, type Variant } from "./matmul_product.ts";
+import { type ProductShape, rowLengths, type Variant } from "./matmul_product.ts";
 import { sumParts } from "./sum_parts.ts";
 
 type BlockKernel = ReturnType<typeof declare>;
@@ -54,7 +54,7 @@ function kernelOf(shape: BlockShape): BlockKernel {
 const ENOUGH_GROUPS = 128, LEAST_STEPS = 128;
 
 /** Tile and workgroups of a product. */
-function gridOf({ batch, rows, inner, columns }: Product, tile: number) {
+function gridOf({ batch, rows, inner, columns }: ProductShape, tile: number) {
   const groupsX = Math.ceil(columns / tile), groupsY = Math.ceil(rows / tile);
   const wanted = Math.ceil(ENOUGH_GROUPS / (groupsX * groupsY));
   const most = batch > 1 ? 1 : Math.max(1, Math.min(wanted, Math.floor(inner / LEAST_STEPS)));
@@ -67,7 +67,7 @@ function gridOf({ batch, rows, inner, columns }: Product, tile: number) {
  * The largest block that a product fills at least by half and with enough workgroups, or null: thin outputs and short
  * inner axes are left to the register tile.
  */
-export function blockFor(product: Product): "block64" | "block32" | null {
+export function blockFor(product: ProductShape): "block64" | "block32" | null {
   const { batch, rows, inner, columns } = product;
   if (Math.min(rows, columns) <= 16 || inner < DEPTH) return null;
   const fill = (size: number, tile: number) => size / (Math.ceil(size / tile) * tile);

@@ -2,7 +2,13 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { defineKernel, MOST_GROUPS } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { type Operands, type Product, rowLengths, type Variant } from "./matmul_product.ts";
+import {
+  type Operands,
+  type Product,
+  type ProductShape,
+  rowLengths,
+  type Variant,
+} from "./matmul_product.ts";
 import { LANES, type StagedShape, stagedSource } from "./matmul_staged_source.ts";
 import { sumParts } from "./sum_parts.ts";
 
@@ -69,7 +75,7 @@ function kernelOf(shape: StagedShape): StagedKernel {
 }
 
 /** Inner steps and columns of the tile: a thin side gets a thin one. Few tiles, since each takes up to 1.3 s to compile. */
-function tileOf(product: Product): { readonly steps: number; readonly tileColumns: number } {
+function tileOf(product: ProductShape): { readonly steps: number; readonly tileColumns: number } {
   return {
     steps: product.inner <= 16 ? 16 : 64,
     tileColumns: product.columns <= 8 ? 8 : product.columns <= 16 ? 16 : 64,
@@ -77,7 +83,7 @@ function tileOf(product: Product): { readonly steps: number; readonly tileColumn
 }
 
 /** Workgroups along the rows and columns of C, chunks of the inner axis, and how many of these lie side by side. */
-function gridOf(product: Product) {
+function gridOf(product: ProductShape) {
   const { batch, rows, inner, columns } = product;
   const { steps, tileColumns } = tileOf(product);
   const groupsX = Math.ceil(rows / LANES), groupsY = Math.ceil(columns / tileColumns);
@@ -87,7 +93,7 @@ function gridOf(product: Product) {
 }
 
 /** True where A's rows can be read as vec4; an element by itself costs almost twice as much. */
-function readsVectors(product: Product): boolean {
+function readsVectors(product: ProductShape): boolean {
   return product.layout !== "tn" && product.inner % 4 === 0;
 }
 
@@ -98,7 +104,7 @@ function readsVectors(product: Product): boolean {
  * their tiles break even. Where A is read element by element it is about 1.7 times as fast at best, and thin
  * outputs gain nothing.
  */
-export function suitsStaged(product: Product): boolean {
+export function suitsStaged(product: ProductShape): boolean {
   const { rows, inner, columns } = product;
   const { steps, tileColumns } = tileOf(product);
   const fill = (size: number, tile: number) => size / (Math.ceil(size / tile) * tile);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import { type Gpu, openGpu, type Tensor } from "../gpu/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import {
@@ -13,11 +13,19 @@ import {
 } from "../tests/reference/matrix.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { upload } from "../tests/upload.ts";
-import { matmul, matmulBy, type MatmulVariant } from "./matmul.ts";
+import { matmul, matmulBy } from "./matmul.ts";
+import {
+  MATMUL_VARIANTS as VARIANTS,
+  type MatmulVariant,
+  ruleFor,
+  shapeClassOf,
+  useMatmulChoices,
+  variantFor,
+} from "./matmul_choice.ts";
+import type { ProductShape } from "./matmul_product.ts";
 
 type Layout = "nn" | "nt" | "tn";
 const LAYOUTS = ["nn", "nt", "tn"] as const;
-const VARIANTS = ["tiled", "staged", "block32", "block64"] as const;
 const random = createRandom(3);
 
 /** f32 sums of `inner` products of normal entries: a rounding each, most of which cancel. */
@@ -356,4 +364,49 @@ Deno.test("matmul() says which tensors do not fit together, and why", async () =
     'Cannot multiply "v" [4]: a matrix or a batch of matrices is needed',
   );
   assertThrows(() => matmul(gpu, a, tensor([4, 4], "w"), { into: a }), Error, "it would write");
+});
+
+function shapeOf(layout: Layout, rows: number, inner: number, columns: number): ProductShape {
+  return { layout, batch: 1, rows, inner, columns, half: false };
+}
+
+Deno.test("shapeClassOf() rounds sizes up to powers of two and tells layouts, alignment, batches and halves apart", () => {
+  assertEquals(shapeClassOf(shapeOf("nt", 1024, 64, 192)), "nt 1024x64x256 abc");
+  assertEquals(shapeClassOf(shapeOf("nn", 544, 7, 64)), "nn 1024x8x64 -bc");
+  assertEquals(shapeClassOf(shapeOf("tn", 1, 1024, 3)), "tn 1x1024x4 ---");
+  assertEquals(
+    shapeClassOf({ ...shapeOf("nt", 4, 4, 4), batch: 2, half: true }),
+    "nt batch of 4x4x4 abc half",
+  );
+});
+
+Deno.test("useMatmulChoices() overrules the rule for its classes alone, and refuses unknown variants by name", async () => {
+  await using gpu = await openGpu();
+  using _ = gpu.scope("choices");
+  const product = shapeOf("nt", 70, 64, 64), other = shapeOf("nn", 70, 64, 64);
+  const chosen = VARIANTS.find((variant) => variant !== ruleFor(gpu, product))!;
+  useMatmulChoices(gpu, { [shapeClassOf(product)]: chosen });
+  assertEquals([variantFor(gpu, product), variantFor(gpu, other)], [chosen, ruleFor(gpu, other)]);
+  const a = upload(gpu, randomMatrix(70, 64, random), "a"),
+    b = upload(gpu, randomMatrix(64, 64, random), "b");
+  const [by, forced] = await gpu.downloadAll([
+    matmul(gpu, a, b, { transposeB: true }),
+    matmulBy(chosen, gpu, a, b, { transposeB: true }),
+  ]);
+  assertEquals(by, forced);
+  assertThrows(
+    () => useMatmulChoices(gpu, { "nt 4x4x4 abc": "blocked" }),
+    RangeError,
+    'Cannot use variant "blocked" for products "nt 4x4x4 abc": known are tiled, staged, block32, block64',
+  );
+});
+
+Deno.test("ruleFor() gives blocks to products that fill them on a GPU with cores of its own, the register tile the others", async () => {
+  const real = { info: { ...(await testGpu()).info, software: false } } as Gpu;
+  const rule = (...sizes: [Layout, number, number, number]) => ruleFor(real, shapeOf(...sizes));
+  assertEquals(rule("nt", 4096, 512, 2048), "block64");
+  assertEquals(rule("nn", 1024, 64, 64), "block32");
+  assertEquals(rule("tn", 512, 8192, 2048), "block64");
+  assertEquals(rule("nt", 1024, 64, 8), "tiled");
+  assertEquals(rule("nn", 1024, 8, 64), "tiled");
 });

@@ -2,7 +2,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { defineKernel, MOST_GROUPS } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { type Product, rowLengths, type Variant } from "./matmul_product.ts";
+import { type ProductShape, rowLengths, type Variant } from "./matmul_product.ts";
 import { type TiledShape, tiledSource } from "./matmul_tiled_source.ts";
 import { sumParts } from "./sum_parts.ts";
 
@@ -108,7 +108,7 @@ export const tiled: Variant = {
 };
 
 /** Tile and workgroups of a product, and into how many parts its inner axis is split. */
-function gridOf(gpu: Gpu, { batch, rows, inner, columns }: Product) {
+function gridOf(gpu: Gpu, { batch, rows, inner, columns }: ProductShape) {
   const tileRows = rows <= 4 ? 4 : 8, tileColumns = columns <= 4 ? 4 : 8;
   const lanesX = Math.min(8, ceilingPowerOfTwo(Math.ceil(columns / tileColumns)));
   // Two sizes of workgroup serve all shapes, so that one text is compiled twice at most; spare lanes cost little.

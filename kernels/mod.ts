@@ -14,7 +14,16 @@ export {
 } from "./elementwise.ts";
 export { type HeadSizes, mergeHeads, splitHeads } from "./heads.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
-export { matmul, type MatmulOptions } from "./matmul.ts";
+export { matmul, matmulBy, type MatmulOptions } from "./matmul.ts";
+export type { Layout, ProductShape } from "./matmul_product.ts";
+export {
+  MATMUL_VARIANTS,
+  type MatmulChoices,
+  type MatmulVariant,
+  ruleFor,
+  shapeClassOf,
+  useMatmulChoices,
+} from "./matmul_choice.ts";
 export { norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
 export { softmaxBackwardInPlace, softmaxInPlace } from "./softmax.ts";
