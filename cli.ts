@@ -10,6 +10,8 @@ import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/runner.ts";
 import type { SweepOverrides } from "./benchmarks/sweep.ts";
 import { listSweeps } from "./benchmarks/sweep_files.ts";
+import type { TuneProgress } from "./benchmarks/tune.ts";
+import { type Tuning, tuningPath, writeTuning } from "./benchmarks/tuning.ts";
 import type { Pretrained } from "./training/pretrain.ts";
 import type { Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
@@ -33,6 +35,9 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --json            prints one JSON object
   pretrain <model>    makes a base checkpoint
     --out PATH        where it goes; where the project ships it, if none is named
+  tune                measures the kernels of matrix products on this machine and stores its choices in tuning/, for
+                      "bench" to use from then on (not the sweep of that name, "bench tune", which chooses rates)
+    --json            prints one JSON object
   --help              prints this
 
 A sweep is a name from bench --list or the path of a JSON file. The same command goes on where it was stopped, and
@@ -42,11 +47,16 @@ never repeats a finished run. Exit codes: 0 done, 1 a fault of ours, 2 something
 /** What the commands work with: real ones below, made-up ones in tests. */
 export interface Surroundings {
   registries(): Promise<Registries>;
-  workshop(): Promise<Workshop<AsyncDisposable>>;
+  /** @param say takes a sentence for people */
+  workshop(say: (sentence: string) => void): Promise<Workshop<AsyncDisposable>>;
   pretrain(
     model: string,
     options: { readonly out?: string; readonly onProgress: (progress: TrainProgress) => void },
   ): Promise<Pretrained>;
+  /** Measures matrix products and stores the choices. */
+  tune(
+    onProgress: (progress: TuneProgress) => void,
+  ): Promise<{ readonly path: string; readonly tuning: Tuning }>;
   /** Shows a sweep at work. */
   display(to: "stdout" | "stderr"): Display;
   /** Writes a line to stdout. */
@@ -65,13 +75,30 @@ const real: Surroundings = {
     ]);
     return { tasks: { ...tasks }, models: { ...models }, optimizers: { ...optimizers } };
   },
-  async workshop() {
-    const [{ openGpu }, { train }] = await Promise.all([
+  async workshop(say) {
+    const [{ openGpu }, { train }, { useTuning }] = await Promise.all([
       import("./gpu/mod.ts"),
       import("./training/train.ts"),
+      import("./benchmarks/tune.ts"),
     ]);
     const { environmentOf } = await import("./training/environment.ts");
-    return { open: openGpu, train, environment: environmentOf };
+    let said = false;
+    return {
+      async open() {
+        const gpu = await openGpu();
+        try {
+          const tuning = await useTuning(gpu);
+          if (tuning && !said) say(`Matrix products as ./run tune chose them: ${tuningPath(tuning)}`);
+          said = true;
+        } catch (error) {
+          await gpu[Symbol.asyncDispose]();
+          throw error;
+        }
+        return gpu;
+      },
+      train,
+      environment: environmentOf,
+    };
   },
   async pretrain(model, options) {
     const [{ openGpu }, { pretrain }] = await Promise.all([
@@ -80,6 +107,16 @@ const real: Surroundings = {
     ]);
     await using gpu = await openGpu();
     return await pretrain(gpu, model, options);
+  },
+  async tune(onProgress) {
+    const [{ openGpu }, { productsOf, tune }, models] = await Promise.all([
+      import("./gpu/mod.ts"),
+      import("./benchmarks/tune.ts"),
+      import("./models/mod.ts"),
+    ]);
+    await using gpu = await openGpu();
+    const tuning = await tune(gpu, productsOf(Object.values(models)), onProgress);
+    return { tuning, path: await writeTuning(tuning) };
   },
   display: createDisplay,
   print: (line) => console.log(line),
@@ -107,7 +144,12 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
     surroundings.print(help.trimEnd());
     return 0;
   }
-  const commands = { bench: benchCommand, report: reportCommand, pretrain: pretrainCommand };
+  const commands = {
+    bench: benchCommand,
+    report: reportCommand,
+    pretrain: pretrainCommand,
+    tune: tuneCommand,
+  };
   if (!Object.hasOwn(commands, command)) {
     throw new UserError(`Cannot find command "${command}": known are ${Object.keys(commands).join(", ")}`);
   }
@@ -138,7 +180,7 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
   try {
     const outcome = await bench(plan, out, {
       registries,
-      workshop: await surroundings.workshop(),
+      workshop: await surroundings.workshop(surroundings.complain),
       display: surroundings.display(flags.has("json") ? "stderr" : "stdout"),
       signal: interruption.signal,
       say: surroundings.complain,
@@ -189,6 +231,31 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
   });
   surroundings.print(
     `Pretrained ${model}: ${made.path}, score ${made.score.toFixed(3)}, SHA-256 ${made.hash}`,
+  );
+  return 0;
+}
+
+async function tuneCommand(args: string[], surroundings: Surroundings): Promise<number> {
+  const { flags } = readArguments("tune", args, { texts: [], flags: ["json"], positional: 0 });
+  let last = performance.now();
+  const { path, tuning } = await surroundings.tune(({ done, total, shape }) => {
+    if (performance.now() - last < 5000 && done < total) return;
+    last = performance.now();
+    surroundings.complain(`Measured ${done} of ${total} kinds of products, last ${shape}`);
+  });
+  const products = Object.entries(tuning.products);
+  if (flags.has("json")) {
+    surroundings.print(JSON.stringify({ path, ...tuning }));
+    return 0;
+  }
+  const changed = products.filter(([, { variant, rule }]) => variant !== rule);
+  for (const [shape, { variant, rule, microseconds }] of changed) {
+    surroundings.print(
+      `${shape}: ${variant} ${microseconds[variant]} us instead of ${rule} ${microseconds[rule]} us`,
+    );
+  }
+  surroundings.print(
+    `Tuned ${tuning.adapter} with Deno ${tuning.deno}: ${changed.length} of ${products.length} choices differ from the rule, stored in ${path}`,
   );
   return 0;
 }

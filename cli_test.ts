@@ -4,7 +4,18 @@ import { RunConfig, RunResult } from "./training/schemas.ts";
 import { fakeRegistries } from "./benchmarks/fakes/registries.ts";
 import { fakeDone, fakeEnvironment } from "./benchmarks/fakes/results.ts";
 import { createLines } from "./benchmarks/progress.ts";
+import type { Tuning } from "./benchmarks/tuning.ts";
 import { fakeSweep } from "./benchmarks/fakes/sweep.ts";
+
+const fakeTuning: Tuning = {
+  schema: 1,
+  adapter: "made-up",
+  deno: "2",
+  products: {
+    "nt 4x4x4 abc": { variant: "tiled", rule: "tiled", microseconds: { tiled: 2, staged: 3 } },
+    "nn 4x4x4 abc": { variant: "staged", rule: "tiled", microseconds: { tiled: 3, staged: 2.5 } },
+  },
+};
 
 /** A folder with a sweep's file in it, and a command line whose GPU and training are made up. */
 async function inFolder(
@@ -43,6 +54,10 @@ async function inFolder(
               environment: () => Promise.resolve(fakeEnvironment),
             }),
           pretrain: () => Promise.resolve({ path: "made-up", hash: "0", score: 0.5, validationLoss: 1 }),
+          tune(onProgress) {
+            onProgress({ done: 2, total: 2, shape: "nn 4x4x4 abc" });
+            return Promise.resolve({ path: "made-up.json", tuning: fakeTuning });
+          },
           display: () => createLines(() => {}),
           print: (line) => printed.push(line),
           complain: (line) => complained.push(line),
@@ -253,5 +268,18 @@ Deno.test("main() prints its help", async () => {
       assertEquals(code, 0);
       assertStringIncludes(out, "--dry-run");
     }
+  });
+});
+
+Deno.test("tune says which choices differ from the rule and where they are, or prints all as JSON", async () => {
+  await inFolder(async ({ run }) => {
+    const { code, out, err } = await run("tune");
+    assertEquals([code, err], [0, "Measured 2 of 2 kinds of products, last nn 4x4x4 abc"]);
+    assertEquals(out.split("\n"), [
+      "nn 4x4x4 abc: staged 2.5 us instead of tiled 3 us",
+      "Tuned made-up with Deno 2: 1 of 2 choices differ from the rule, stored in made-up.json",
+    ]);
+    assertEquals(JSON.parse((await run("tune", "--json")).out), { path: "made-up.json", ...fakeTuning });
+    assertEquals((await run("tune", "arithmetic")).code, 2);
   });
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { Gpu, Tensor } from "../gpu/mod.ts";
+import { type Gpu, openGpu, type Tensor } from "../gpu/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import {
@@ -13,11 +13,19 @@ import {
 } from "../tests/reference/matrix.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { upload } from "../tests/upload.ts";
-import { matmul, matmulBy, type MatmulVariant } from "./matmul.ts";
+import { matmul, matmulBy } from "./matmul.ts";
+import {
+  MATMUL_VARIANTS as VARIANTS,
+  type MatmulVariant,
+  ruleFor,
+  shapeClassOf,
+  useMatmulChoices,
+  variantFor,
+} from "./matmul_choice.ts";
+import type { ProductShape } from "./matmul_product.ts";
 
 type Layout = "nn" | "nt" | "tn";
 const LAYOUTS = ["nn", "nt", "tn"] as const;
-const VARIANTS = ["tiled", "staged"] as const;
 const random = createRandom(3);
 
 /** f32 sums of `inner` products of normal entries: a rounding each, most of which cancel. */
@@ -117,6 +125,73 @@ for (const variant of VARIANTS) {
         const name = `${layout} [${rows}, ${inner}, ${columns}]`, product = multiply(a, b);
         assertClose(sum!, add(before, product, -0.5).data, tolerance(inner), name);
         assertClose(replaced!, times(product, 3).data, tolerance(3 * inner), name);
+      }
+    }
+  });
+
+  Deno.test(`matmul() by the ${variant} variant adds a joined pair of any rank, in every layout`, async () => {
+    const gpu = await testGpu();
+    for (
+      const [rows, inner, columns, ranks] of [
+        [65, 7, 9, [1, 4]],
+        [70, 130, 64, [8]],
+        [600, 64, 68, [2, 16, 17]],
+        [9, 1040, 12, [3]],
+        [1, 1, 1, [1]],
+      ] as const
+    ) {
+      for (const rank of ranks) {
+        for (const layout of LAYOUTS) {
+          using _ = gpu.scope("product");
+          const a = randomMatrix(rows, inner, random), b = randomMatrix(inner, columns, random);
+          const a2 = randomMatrix(rows, rank, random), b2 = randomMatrix(rank, columns, random);
+          const before = randomMatrix(rows, columns, random), into = upload(gpu, before, "c");
+          const given = laidOut(layout, a, b), second = laidOut(layout, a2, b2);
+          const left = upload(gpu, given.a, "a"), right = upload(gpu, given.b, "b");
+          const options = {
+            ...given.options,
+            scale: 2,
+            joined: { a: upload(gpu, second.a, "a2"), b: upload(gpu, second.b, "b2"), scale: -0.5 },
+          };
+          const fresh = matmulBy(variant, gpu, left, right, options);
+          matmulBy(variant, gpu, left, right, { ...options, into, accumulate: true });
+          const [found, sum] = await gpu.downloadAll([fresh, into]);
+          const wanted = add(times(multiply(a, b), 2), multiply(a2, b2), -0.5);
+          const name = `${layout} [${rows}, ${inner}, ${columns}] and rank ${rank}`;
+          assertClose(found!, wanted.data, tolerance(2 * (inner + rank)), name);
+          assertClose(sum!, add(before, wanted).data, tolerance(2 * (inner + rank)), name);
+        }
+      }
+    }
+  });
+
+  Deno.test(`matmul() by the ${variant} variant multiplies by 16-bit floats, also where rows start within a word`, async () => {
+    const gpu = await testGpu();
+    for (
+      const [batch, rows, inner, columns] of [
+        [1, 65, 7, 9],
+        [1, 70, 64, 68],
+        [1, 3, 66, 6],
+        [1, 8, 1030, 5],
+        [3, 17, 5, 7],
+        [2, 66, 8, 12],
+        [1, 1, 1, 1],
+      ] as const
+    ) {
+      for (const layout of LAYOUTS) {
+        using _ = gpu.scope("product");
+        const pairs = Array.from({ length: batch }, () => {
+          const a = randomMatrix(rows, inner, random), exact = randomMatrix(inner, columns, random);
+          const b = matrix(inner, columns, Float64Array.from(Float16Array.from(exact.data)));
+          return { ...laidOut(layout, a, b), wanted: multiply(a, b) };
+        });
+        const a = uploadBatch(gpu, pairs.map((pair) => pair.a), "a");
+        const data = Float16Array.from(pairs.flatMap((pair) => [...pair.b.data]));
+        const b = gpu.upload(data, "f16", [batch, pairs[0]!.b.rows, pairs[0]!.b.columns], "half");
+        const found = await gpu.download(matmulBy(variant, gpu, a, b, pairs[0]!.options));
+        const wanted = matrix(batch * rows, columns, pairs.flatMap((pair) => [...pair.wanted.data]));
+        const name = `${layout} ${batch} of [${rows}, ${inner}, ${columns}]`;
+        assertClose(found, wanted.data, tolerance(inner), name);
       }
     }
   });
@@ -276,9 +351,62 @@ Deno.test("matmul() says which tensors do not fit together, and why", async () =
     'Cannot multiply into "out" [3,3]: the product is [3,2]',
   );
   assertThrows(
+    () =>
+      matmul(gpu, a, tensor([4, 2], "w"), {
+        joined: { a: tensor([3, 1], "x"), b: tensor([1, 5], "y"), scale: 1 },
+      }),
+    RangeError,
+    'Cannot join "x" [3,1] by "y" [1,5]: their product is [3,5], [3,2] is needed',
+  );
+  assertThrows(
     () => matmul(gpu, tensor([4], "v"), a),
     RangeError,
     'Cannot multiply "v" [4]: a matrix or a batch of matrices is needed',
   );
   assertThrows(() => matmul(gpu, a, tensor([4, 4], "w"), { into: a }), Error, "it would write");
+});
+
+function shapeOf(layout: Layout, rows: number, inner: number, columns: number): ProductShape {
+  return { layout, batch: 1, rows, inner, columns, half: false };
+}
+
+Deno.test("shapeClassOf() rounds sizes up to powers of two and tells layouts, alignment, batches and halves apart", () => {
+  assertEquals(shapeClassOf(shapeOf("nt", 1024, 64, 192)), "nt 1024x64x256 abc");
+  assertEquals(shapeClassOf(shapeOf("nn", 544, 7, 64)), "nn 1024x8x64 -bc");
+  assertEquals(shapeClassOf(shapeOf("tn", 1, 1024, 3)), "tn 1x1024x4 ---");
+  assertEquals(
+    shapeClassOf({ ...shapeOf("nt", 4, 4, 4), batch: 2, half: true }),
+    "nt batch of 4x4x4 abc half",
+  );
+});
+
+Deno.test("useMatmulChoices() overrules the rule for its classes alone, and refuses unknown variants by name", async () => {
+  await using gpu = await openGpu();
+  using _ = gpu.scope("choices");
+  const product = shapeOf("nt", 70, 64, 64), other = shapeOf("nn", 70, 64, 64);
+  const chosen = VARIANTS.find((variant) => variant !== ruleFor(gpu, product))!;
+  useMatmulChoices(gpu, { [shapeClassOf(product)]: chosen });
+  assertEquals([variantFor(gpu, product), variantFor(gpu, other)], [chosen, ruleFor(gpu, other)]);
+  const a = upload(gpu, randomMatrix(70, 64, random), "a"),
+    b = upload(gpu, randomMatrix(64, 64, random), "b");
+  const [by, forced] = await gpu.downloadAll([
+    matmul(gpu, a, b, { transposeB: true }),
+    matmulBy(chosen, gpu, a, b, { transposeB: true }),
+  ]);
+  assertEquals(by, forced);
+  assertThrows(
+    () => useMatmulChoices(gpu, { "nt 4x4x4 abc": "blocked" }),
+    RangeError,
+    'Cannot use variant "blocked" for products "nt 4x4x4 abc": known are tiled, staged, block32, block64',
+  );
+});
+
+Deno.test("ruleFor() gives blocks to products that fill them on a GPU with cores of its own, the register tile the others", async () => {
+  const real = { info: { ...(await testGpu()).info, software: false } } as Gpu;
+  const rule = (...sizes: [Layout, number, number, number]) => ruleFor(real, shapeOf(...sizes));
+  assertEquals(rule("nt", 4096, 512, 2048), "block64");
+  assertEquals(rule("nn", 1024, 64, 64), "block32");
+  assertEquals(rule("tn", 512, 8192, 2048), "block64");
+  assertEquals(rule("nt", 1024, 64, 8), "tiled");
+  assertEquals(rule("nn", 1024, 8, 64), "tiled");
 });

@@ -9,6 +9,7 @@ export {
   type GradientTarget,
 } from "./attention.ts";
 export { type Comparison, type Comparisons, createComparisons } from "./compare.ts";
+export { toFloat, toHalf } from "./convert.ts";
 export { crossEntropy, crossEntropyBackward } from "./cross_entropy.ts";
 export {
   accumulate,
@@ -21,7 +22,16 @@ export {
   swigluBackward,
 } from "./elementwise.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
-export { matmul, type MatmulOptions } from "./matmul.ts";
+export { matmul, matmulBy, type MatmulOptions } from "./matmul.ts";
+export type { Layout, ProductShape } from "./matmul_product.ts";
+export {
+  MATMUL_VARIANTS,
+  type MatmulChoices,
+  type MatmulVariant,
+  ruleFor,
+  shapeClassOf,
+  useMatmulChoices,
+} from "./matmul_choice.ts";
 export { norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";

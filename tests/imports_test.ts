@@ -33,6 +33,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["numerics", "training", "models/mod.ts", "optimizers/mod.ts", "tasks/mod.ts"],
     ...["type models/model.ts", "type optimizers/optimizer.ts", "type tasks/task.ts"],
   ],
+  "benchmarks/tune.ts": ["type gpu", "kernels", "type models/sizes.ts"],
   "benchmarks/peers": everything,
   "cli.ts": everything,
   "mod.ts": everything,

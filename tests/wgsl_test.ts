@@ -67,6 +67,7 @@ function launchAll(gpu: Gpu): void {
       one,
     );
   }
+  kernels.toFloat(gpu, kernels.toHalf(gpu, x));
   kernels.argmax(gpu, x);
   kernels.clip(gpu, x, one, 1);
   kernels.recordStep(gpu, { loss: one, squaredNorm: tensor(1), losses: row, diverged: words(0) }, {
@@ -97,6 +98,15 @@ function launchAll(gpu: Gpu): void {
     kernels.matmul(gpu, tensor(rows, inner), tensor(inner, columns));
     kernels.matmul(gpu, tensor(rows, inner), tensor(columns, inner), { transposeB: true });
     kernels.matmul(gpu, tensor(inner, rows), tensor(inner, columns), { transposeA: true });
+  }
+  for (const variant of kernels.MATMUL_VARIANTS) {
+    for (const [transposeB, b, joinedB] of [[false, [8, 12], [2, 12]], [true, [12, 8], [12, 2]]] as const) {
+      const half = kernels.toHalf(gpu, tensor(...b));
+      kernels.matmulBy(variant, gpu, tensor(9, 8), half, { transposeB });
+      const joined = { a: tensor(9, 2), b: tensor(...joinedB), scale: 1 };
+      kernels.matmulBy(variant, gpu, tensor(9, 8), tensor(...b), { transposeB, joined });
+    }
+    kernels.matmulBy(variant, gpu, tensor(8, 9), tensor(8, 12), { transposeA: true });
   }
 }
 
