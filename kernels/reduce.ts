@@ -5,7 +5,7 @@ import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import columnSource from "./column_sum.wgsl" with { type: "text" };
 import dotSource from "./dot_parts.wgsl" with { type: "text" };
 import { groupsFor } from "./elementwise.ts";
-import { rowSizes } from "./rows.ts";
+import { defineRowKernel, rowKernel, rowSizes } from "./rows.ts";
 import { sumParts } from "./sum_parts.ts";
 
 const dotKernel = defineKernel({
@@ -28,8 +28,9 @@ export function dotInto(gpu: Gpu, a: Tensor, b: Tensor, into: Tensor, scale = 1)
       `Cannot take the dot product of "${a.label}" [${a.shape}] and "${b.label}" [${b.shape}]`,
     );
   }
-  const stretch = Math.max(64, Math.ceil(count / MOST_PARTS / 64) * 64);
-  const parts = Math.ceil(count / stretch);
+  const vectors = Math.ceil(count / 4);
+  const stretch = Math.max(64, Math.ceil(vectors / MOST_PARTS / 64) * 64);
+  const parts = Math.ceil(vectors / stretch);
   using _ = gpu.scope("dot parts", "scratch");
   const partial = gpu.empty([parts], "dot parts");
   gpu.launch(dotKernel, {
@@ -47,7 +48,7 @@ export function dot(gpu: Gpu, a: Tensor, b: Tensor): Tensor {
   return out;
 }
 
-const columnKernel = defineKernel({
+const columnKernels = defineRowKernel({
   name: "column_sum",
   source: columnSource,
   buffers: { g: "read", x: "read", statistics: "read", out: "read_write" },
@@ -74,16 +75,17 @@ export function columnSum(
   const chunk = Math.max(16, Math.ceil(rows / 64)), chunks = Math.ceil(rows / chunk);
   using _ = gpu.scope("column parts", "scratch");
   const parts = gpu.empty([chunks, columns], "column parts");
-  gpu.launch(columnKernel, {
+  const { kernel, width } = rowKernel(columnKernels, columns);
+  gpu.launch(kernel, {
     buffers: {
       g,
       x: options.normalized?.x ?? g,
       statistics: options.normalized?.statistics ?? g,
       out: parts,
     },
-    uniforms: { rows, columns, chunk, chunks },
+    uniforms: { rows, columns: columns / width, chunk, chunks },
     constants: { NORMALIZED: options.normalized !== undefined },
-    workgroups: groupsFor(chunks * columns),
+    workgroups: groupsFor(chunks * columns / width),
   });
   sumParts(gpu, parts, options.into, {
     count: columns,
