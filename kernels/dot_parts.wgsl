@@ -6,6 +6,9 @@ struct Uniforms {
   stretch: u32,
 }
 
+// a and b are one tensor, which is read once.
+override SQUARE = false;
+
 @group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
@@ -20,7 +23,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let last = min(first + u.stretch, whole);
   var sums = vec4<f32>(0.0);
   for (var j = first + lane; j < last; j += 64u) {
-    sums += a[j] * b[j];
+    let value = a[j];
+    if (SQUARE) {
+      sums += value * value;
+    } else {
+      sums += value * b[j];
+    }
   }
   // What lies behind the last element is not ours.
   if (first <= whole && whole < first + u.stretch && lane == 0u && u.count % 4u != 0u) {

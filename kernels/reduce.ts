@@ -13,12 +13,14 @@ const dotKernel = defineKernel({
   source: dotSource,
   buffers: { a: "read", b: "read", parts: "read_write" },
   uniforms: { count: "u32", stretch: "u32" },
-  constants: {},
+  constants: { SQUARE: false },
   workgroupBytes: () => 64 * 4,
 });
 
 /** Most partial sums of one reduction: the last lane adds them one by one. */
 const MOST_PARTS = 256;
+/** Fewest vectors of a part: a lane should have more to read than the group has to add up. */
+const LEAST_STRETCH = 512;
 
 /** into[0] = scale · Σ a b over all elements, `into` `[1]`. */
 export function dotInto(gpu: Gpu, a: Tensor, b: Tensor, into: Tensor, scale = 1): void {
@@ -29,13 +31,14 @@ export function dotInto(gpu: Gpu, a: Tensor, b: Tensor, into: Tensor, scale = 1)
     );
   }
   const vectors = Math.ceil(count / 4);
-  const stretch = Math.max(64, Math.ceil(vectors / MOST_PARTS / 64) * 64);
+  const stretch = Math.max(LEAST_STRETCH, Math.ceil(vectors / MOST_PARTS / 64) * 64);
   const parts = Math.ceil(vectors / stretch);
   using _ = gpu.scope("dot parts", "scratch");
   const partial = gpu.empty([parts], "dot parts");
   gpu.launch(dotKernel, {
     buffers: { a, b, parts: partial },
     uniforms: { count, stretch },
+    constants: { SQUARE: a.buffer === b.buffer && a.offset === b.offset },
     workgroups: [parts],
   });
   sumParts(gpu, partial, into, { count: 1, parts, scale, accumulate: false });
