@@ -59,12 +59,9 @@ const svdKernel = defineKernel({
   source: svdSource,
   buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
   uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32" },
-  constants: { LANES: 64, BLOCKS: 1, CHUNK: 2 },
-  workgroupBytes: ({ LANES, BLOCKS, CHUNK }) =>
-    16 * (Number(LANES) * Number(CHUNK) + 2 * Number(BLOCKS)) + 2 * 4,
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
 });
-/** Most vectors a lane that the decomposition's workgroups of 64 lanes reduce together: 16 KiB. */
-const MOST_CHUNK = 16;
 const turnKernel = defineKernel({
   name: "tangent_turn",
   source: turnSource,
@@ -223,7 +220,7 @@ export class FactorPairs {
           rAt: (2 + place) * rank * stride / 4,
           sAt: (6 * rank + place) * stride / 4,
         },
-        constants: { LANES: lanes, BLOCKS: stride / 4, CHUNK: Math.min(stride / 2, MOST_CHUNK) },
+        constants: { LANES: lanes },
         workgroups: [count],
       });
     run(this.#layoutsA, this.#a, left.a, 0);
