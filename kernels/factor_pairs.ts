@@ -139,6 +139,12 @@ export interface Decomposition {
   readonly small: Tensor;
 }
 
+/** What the kernels may be told; absent, the adapter's kind decides. */
+export interface FactorPairsOptions {
+  /** Lanes of a workgroup that has a pair to itself, 1 to 64: a software adapter pays for each at every barrier. */
+  readonly lanes?: number;
+}
+
 /** Where the tall matrices of all pairs lie: see thin_svd.wgsl. */
 interface Layouts {
   readonly matrices: Tensor<"u32">;
@@ -151,6 +157,7 @@ export class FactorPairs {
   readonly #gpu: Gpu;
   readonly #pairs: readonly FactorPair[];
   readonly #rank: number;
+  readonly #lanes: number;
   readonly #a: Tensor;
   readonly #b: Tensor;
   readonly #moments: { readonly m: Tensor; readonly v: Tensor } | null;
@@ -159,7 +166,7 @@ export class FactorPairs {
   readonly #layoutsB: Layouts;
 
   /** Uploads its tables into the caller's scope. @throws {RangeError} where buffers differ or the rank is too large */
-  constructor(gpu: Gpu, pairs: readonly FactorPair[]) {
+  constructor(gpu: Gpu, pairs: readonly FactorPair[], options: FactorPairsOptions = {}) {
     const rank = pairs[0]!.a.shape[0]!;
     if (rank > MOST_RANK) {
       throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MOST_RANK} is supported`);
@@ -167,6 +174,7 @@ export class FactorPairs {
     this.#gpu = gpu;
     this.#pairs = pairs;
     this.#rank = rank;
+    this.#lanes = options.lanes ?? (gpu.info.software ? 8 : 64);
     this.#a = spanOf(pairs.map(({ a }) => a), "factors A");
     this.#b = spanOf(pairs.map(({ b }) => b), "factors B");
     const m = pairs.flatMap((pair) => pair.m ?? []), v = pairs.flatMap((pair) => pair.v ?? []);
@@ -197,11 +205,6 @@ export class FactorPairs {
   /** Words of a site's r x r block: see tangent_pair.wgsl. */
   get #block(): number {
     return 6 * this.#rank * this.#stride + 4 * this.#stride;
-  }
-
-  /** Lanes of a workgroup that has a site to itself: a software adapter pays for each at every barrier. */
-  get #lanes(): number {
-    return this.#gpu.info.software ? 8 : 64;
   }
 
   /** Words from one row or column of an r x r matrix to the next: whole vectors of four. */

@@ -27,6 +27,7 @@ export {
   type FactorGradients,
   type FactorPair,
   FactorPairs,
+  type FactorPairsOptions,
   type Gauge,
   MOST_RANK,
   spanOf,

@@ -146,15 +146,14 @@ fn main(
       far += left_of(lines + 4u, inside - 4u, t) * h + turned_of(lines + 4u, inside - 4u, s) * l;
     }
   }
-  for (var row = 0u; row < 4u; row++) {
-    if (row0 + row < site.rows) {
-      let at = site.moments + (row0 + row) * site.columns + column0;
-      update(at, inside, site.scale * near[row]);
-      if (inside > 4u) {
-        update(at + 4u, inside - 4u, site.scale * far[row]);
-      }
-    }
-  }
+  update(site, row0, column0, near[0]);
+  update(site, row0 + 1u, column0, near[1]);
+  update(site, row0 + 2u, column0, near[2]);
+  update(site, row0 + 3u, column0, near[3]);
+  update(site, row0, column0 + 4u, far[0]);
+  update(site, row0 + 1u, column0 + 4u, far[1]);
+  update(site, row0 + 2u, column0 + 4u, far[2]);
+  update(site, row0 + 3u, column0 + 4u, far[3]);
 }
 
 // Four lines of T L and of S hA, at four columns.
@@ -176,7 +175,12 @@ fn turned_of(lines: vec4<u32>, inside: u32, s: vec4<f32>) -> mat4x4<f32> {
   );
 }
 
-fn update(at: u32, inside: u32, g: vec4<f32>) {
-  store_m(at, inside, u.beta1 * load_m(at, inside) + u.rest1 * g);
-  store_v(at, inside, u.beta2 * load_v(at, inside) + u.rest2 * g * g);
+fn update(site: Site, row: u32, column: u32, sum: vec4<f32>) {
+  if (row < site.rows && column < site.columns) {
+    let at = site.moments + row * site.columns + column;
+    let inside = site.columns - column;
+    let g = site.scale * sum;
+    store_m(at, inside, u.beta1 * load_m(at, inside) + u.rest1 * g);
+    store_v(at, inside, u.beta2 * load_v(at, inside) + u.rest2 * g * g);
+  }
 }
