@@ -14,7 +14,7 @@ export {
 export { type HeadSizes, mergeHeads, splitHeads } from "./heads.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
 export { matmul, type MatmulOptions } from "./matmul.ts";
-export { norm, normBackward, type NormOptions } from "./norm.ts";
+export { addNorm, norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
 export { softmaxBackwardInPlace, softmaxInPlace } from "./softmax.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";

@@ -41,6 +41,7 @@ function launchAll(gpu: Gpu): void {
     for (const center of [false, true]) {
       const options = { epsilon: 1e-5, center, lanes };
       const { statistics } = kernels.norm(gpu, x, row, center ? tensor(8) : null, options);
+      kernels.addNorm(gpu, x, y, row, center ? tensor(8) : null, options);
       kernels.normBackward(gpu, y, x, row, statistics, { ...options, into: tensor(4, 8), accumulate: false });
     }
     kernels.softmaxInPlace(gpu, x, { lanes });
@@ -66,6 +67,7 @@ function launchAll(gpu: Gpu): void {
     into: tensor(4, 7),
     accumulate: false,
   });
+  kernels.addNorm(gpu, odd, tensor(4, 7), oddRow, null, { epsilon: 1e-5, center: false });
   const classes = gpu.upload(Int32Array.of(0, 1, -100, 6), "i32", [4], "targets");
   const { normalizers } = kernels.crossEntropy(gpu, odd, classes, 3);
   kernels.crossEntropyBackward(gpu, odd, classes, normalizers, 3, one);
