@@ -3,13 +3,14 @@
  * dispatches, nothing read back.
  */
 import type { Gpu } from "../gpu/gpu.ts";
-import { defineKernel, MOST_GROUPS } from "../gpu/kernel.ts";
+import { defineKernel, type Kernel, type KernelSpec, MOST_GROUPS } from "../gpu/kernel.ts";
 import { ELEMENT_BYTES, elementCount, type Tensor } from "../gpu/tensor.ts";
 import capSource from "./cap_steps.wgsl" with { type: "text" };
 import combineSource from "./tangent_combine.wgsl" with { type: "text" };
 import momentsSource from "./tangent_moments.wgsl" with { type: "text" };
 import pairSource from "./tangent_pair.wgsl" with { type: "text" };
 import projectSource from "./tangent_project.wgsl" with { type: "text" };
+import { defineQuadKernel, quadKernel, type QuadKernels } from "./quads.ts";
 import turnSource from "./tangent_turn.wgsl" with { type: "text" };
 import svdSource from "./thin_svd.wgsl" with { type: "text" };
 
@@ -59,10 +60,10 @@ const svdKernel = defineKernel({
   source: svdSource,
   buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
   uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32" },
-  constants: {},
-  workgroupBytes: () => 4 * (2048 + 128 + 1),
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
 });
-const turnKernel = defineKernel({
+const turnKernels = defineQuadKernel({
   name: "tangent_turn",
   source: turnSource,
   buffers: {
@@ -76,14 +77,15 @@ const turnKernel = defineKernel({
   uniforms: { da: "u32", db: "u32", rank: "u32", block: "u32" },
   constants: { BACK: false },
 });
-const pairKernel = defineKernel({
+const pairKernels = defineQuadKernel({
   name: "tangent_pair",
   source: pairSource,
   buffers: { ...site, aTurned: "read", bTurned: "read", aLeft: "read", bLeft: "read", small: "read_write" },
   uniforms: { rank: "u32", block: "u32", relativeDamping: "f32", absoluteDamping: "f32" },
-  constants: { GAUGE: 0 },
+  constants: { GAUGE: 0, LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
 });
-const combineKernel = defineKernel({
+const combineKernels = defineQuadKernel({
   name: "tangent_combine",
   source: combineSource,
   buffers: {
@@ -95,9 +97,9 @@ const combineKernel = defineKernel({
     bTurned: "read_write",
   },
   uniforms: { rank: "u32", block: "u32" },
-  constants: {},
+  constants: { GAUGE: 0 },
 });
-const momentsKernel = defineKernel({
+const momentsKernels = defineQuadKernel({
   name: "tangent_moments",
   source: momentsSource,
   buffers: {
@@ -113,7 +115,7 @@ const momentsKernel = defineKernel({
   uniforms: { rank: "u32", block: "u32", beta1: "f32", beta2: "f32", rest1: "f32", rest2: "f32" },
   constants: {},
 });
-const projectKernel = defineKernel({
+const projectKernels = defineQuadKernel({
   name: "tangent_project",
   source: projectSource,
   buffers: { ...site, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
@@ -137,20 +139,34 @@ export interface Decomposition {
   readonly small: Tensor;
 }
 
+/** What the kernels may be told; absent, the adapter's kind decides. */
+export interface FactorPairsOptions {
+  /** Lanes of a workgroup that has a pair to itself, 1 to 64: a software adapter pays for each at every barrier. */
+  readonly lanes?: number;
+}
+
+/** Where the tall matrices of all pairs lie: see thin_svd.wgsl. */
+interface Layouts {
+  readonly matrices: Tensor<"u32">;
+  /** Of all matrices together. */
+  readonly rows: number;
+}
+
 /** Pairs whose tensors lie in the same buffers, so that each dispatch serves all of them. */
 export class FactorPairs {
   readonly #gpu: Gpu;
   readonly #pairs: readonly FactorPair[];
   readonly #rank: number;
+  readonly #lanes: number;
   readonly #a: Tensor;
   readonly #b: Tensor;
   readonly #moments: { readonly m: Tensor; readonly v: Tensor } | null;
   readonly #sites: Tensor<"u32">;
-  readonly #matricesA: Tensor<"u32">;
-  readonly #matricesB: Tensor<"u32">;
+  readonly #layoutsA: Layouts;
+  readonly #layoutsB: Layouts;
 
   /** Uploads its tables into the caller's scope. @throws {RangeError} where buffers differ or the rank is too large */
-  constructor(gpu: Gpu, pairs: readonly FactorPair[]) {
+  constructor(gpu: Gpu, pairs: readonly FactorPair[], options: FactorPairsOptions = {}) {
     const rank = pairs[0]!.a.shape[0]!;
     if (rank > MOST_RANK) {
       throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MOST_RANK} is supported`);
@@ -158,6 +174,7 @@ export class FactorPairs {
     this.#gpu = gpu;
     this.#pairs = pairs;
     this.#rank = rank;
+    this.#lanes = options.lanes ?? (gpu.info.software ? 8 : 64);
     this.#a = spanOf(pairs.map(({ a }) => a), "factors A");
     this.#b = spanOf(pairs.map(({ b }) => b), "factors B");
     const m = pairs.flatMap((pair) => pair.m ?? []), v = pairs.flatMap((pair) => pair.v ?? []);
@@ -172,37 +189,51 @@ export class FactorPairs {
       scales[6 * i + 5] = scale;
     });
     this.#sites = gpu.upload(words, "u32", [pairs.length, 6], "sites");
-    const layouts = (entries: readonly (readonly number[])[]) =>
-      gpu.upload(Uint32Array.from(entries.flat()), "u32", [pairs.length, 4], "factor layouts");
-    this.#matricesA = layouts(pairs.map(({ a }) => [within(a, this.#a), a.shape[1]!, 1, a.shape[1]!]));
-    this.#matricesB = layouts(pairs.map(({ b }) => [within(b, this.#b), b.shape[0]!, rank, 1]));
+    const layouts = (entries: readonly (readonly [number, number, number, number])[]) => {
+      let rows = 0;
+      const words = entries.flatMap((entry) => [...entry, (rows += entry[1]) - entry[1]]);
+      for (let i = 4; i < words.length; i += 5) words[i]! *= this.#stride / 4;
+      return {
+        matrices: gpu.upload(Uint32Array.from(words), "u32", [pairs.length, 5], "factor layouts"),
+        rows,
+      };
+    };
+    this.#layoutsA = layouts(pairs.map(({ a }) => [within(a, this.#a), a.shape[1]!, 1, a.shape[1]!]));
+    this.#layoutsB = layouts(pairs.map(({ b }) => [within(b, this.#b), b.shape[0]!, rank, 1]));
   }
 
   /** Words of a site's r x r block: see tangent_pair.wgsl. */
   get #block(): number {
-    return 6 * this.#rank ** 2 + 4 * this.#rank;
+    return 6 * this.#rank * this.#stride + 4 * this.#stride;
+  }
+
+  /** Words from one row or column of an r x r matrix to the next: whole vectors of four. */
+  get #stride(): number {
+    return 4 * Math.ceil(this.#rank / 4);
   }
 
   /** Thin SVDs of every A and B. */
   decompose(): Decomposition {
-    const rank = this.#rank, block = this.#block, count = this.#pairs.length;
-    const small = this.#gpu.empty([count, block], "small matrices");
+    const gpu = this.#gpu, rank = this.#rank, stride = this.#stride, count = this.#pairs.length;
+    const small = gpu.empty([count, this.#block], "small matrices");
     const left = this.#likeFactors("left singular vectors");
-    using _ = this.#gpu.scope("orthonormal bases", "scratch");
-    const run = (matrices: Tensor<"u32">, x: Tensor, left: Tensor, place: number) =>
-      this.#gpu.launch(svdKernel, {
-        buffers: { matrices, x, q: this.#gpu.empty(x.shape, "orthonormal basis"), left, small },
+    using _ = gpu.scope("orthonormal bases", "scratch");
+    const run = ({ matrices, rows }: Layouts, x: Tensor, left: Tensor, place: number) =>
+      gpu.launch(svdKernel, {
+        buffers: { matrices, x, q: gpu.empty([rows, stride], "orthonormal bases"), left, small },
+        // In vectors of four.
         uniforms: {
           rank,
-          block,
-          vAt: place * rank ** 2,
-          rAt: (2 + place) * rank ** 2,
-          sAt: 6 * rank ** 2 + place * rank,
+          block: this.#block / 4,
+          vAt: place * rank * stride / 4,
+          rAt: (2 + place) * rank * stride / 4,
+          sAt: (6 * rank + place) * stride / 4,
         },
+        constants: { LANES: this.#lanes },
         workgroups: [count],
       });
-    run(this.#matricesA, this.#a, left.a, 0);
-    run(this.#matricesB, this.#b, left.b, 1);
+    run(this.#layoutsA, this.#a, left.a, 0);
+    run(this.#layoutsB, this.#b, left.b, 1);
     return { left, small };
   }
 
@@ -223,7 +254,7 @@ export class FactorPairs {
 
   /** Adam's moments of the equivalent gradient s (B gA + gB A). */
   updateMoments({ left, small }: Decomposition, { turned }: Turned, beta1: number, beta2: number): void {
-    this.#gpu.launch(momentsKernel, {
+    this.#gpu.launch(this.#kernel(momentsKernels, ["a_left", "a_turned", "m", "v"], ["b_left", "b_turned"]), {
       buffers: {
         sites: this.#sites,
         aLeft: left.a,
@@ -233,8 +264,15 @@ export class FactorPairs {
         bTurned: turned.b,
         ...this.#needMoments(),
       },
-      uniforms: { rank: this.#rank, block: this.#block, beta1, beta2, rest1: 1 - beta1, rest2: 1 - beta2 },
-      workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 4)),
+      uniforms: {
+        rank: this.#rank,
+        block: this.#block / 4,
+        beta1,
+        beta2,
+        rest1: 1 - beta1,
+        rest2: 1 - beta2,
+      },
+      workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 8)),
     });
   }
 
@@ -248,20 +286,25 @@ export class FactorPairs {
     const { left, small } = factors, moments = this.#needMoments();
     const turned = this.#likeFactors("turned direction");
     for (const ofB of [false, true]) {
-      this.#gpu.launch(projectKernel, {
-        buffers: {
-          sites: this.#sites,
-          left: ofB ? left.a : left.b,
-          small,
-          ...moments,
-          projected: ofB ? turned.b : turned.a,
+      this.#gpu.launch(
+        this.#kernel(projectKernels, ofB ? ["left", "m", "v"] : ["projected", "m", "v"], [
+          ofB ? "projected" : "left",
+        ]),
+        {
+          buffers: {
+            sites: this.#sites,
+            left: ofB ? left.a : left.b,
+            small,
+            ...moments,
+            projected: ofB ? turned.b : turned.a,
+          },
+          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction },
+          constants: { OF_B: ofB },
+          workgroups: this.#grid((rows, columns) =>
+            Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 8)
+          ),
         },
-        uniforms: { rank: this.#rank, block: this.#block, ...direction },
-        constants: { OF_B: ofB },
-        workgroups: this.#grid((rows, columns) =>
-          Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 4)
-        ),
-      });
+      );
     }
     return this.#closedForm(factors, turned, gauge, damping);
   }
@@ -296,7 +339,7 @@ export class FactorPairs {
 
   #turn({ small }: Decomposition, from: FactorGradients | Adjusted, to: Adjusted, back: boolean): void {
     const raw = "flat" in from;
-    this.#gpu.launch(turnKernel, {
+    this.#gpu.launch(this.#kernel(turnKernels, ["a_gradient", "a_out"], ["b_gradient", "b_out"]), {
       buffers: {
         sites: this.#sites,
         aGradient: raw ? from.flat : from.a,
@@ -305,15 +348,15 @@ export class FactorPairs {
         aOut: to.a,
         bOut: to.b,
       },
-      uniforms: { da: raw ? from.a : 0, db: raw ? from.b : 0, rank: this.#rank, block: this.#block },
+      uniforms: { da: raw ? from.a : 0, db: raw ? from.b : 0, rank: this.#rank, block: this.#block / 4 },
       constants: { BACK: back },
-      workgroups: this.#grid((rows, columns) => this.#rank * (rows + columns)),
+      workgroups: this.#factorTiles(),
     });
   }
 
   /** Changes turned gradients in place. */
   #closedForm({ left, small }: Decomposition, turned: Adjusted, gauge: Gauge, damping: Damping): Turned {
-    const sizes = { rank: this.#rank, block: this.#block };
+    const sizes = { rank: this.#rank, block: this.#block / 4 };
     const tensors = {
       sites: this.#sites,
       aTurned: turned.a,
@@ -322,18 +365,38 @@ export class FactorPairs {
       bLeft: left.b,
       small,
     };
-    this.#gpu.launch(pairKernel, {
+    this.#gpu.launch(this.#kernel(pairKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
       buffers: tensors,
       uniforms: { ...sizes, relativeDamping: damping.relative, absoluteDamping: damping.absolute },
-      constants: { GAUGE: GAUGES[gauge] },
+      constants: { GAUGE: GAUGES[gauge], LANES: this.#lanes },
       workgroups: [this.#pairs.length],
     });
-    this.#gpu.launch(combineKernel, {
+    this.#gpu.launch(this.#kernel(combineKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
       buffers: tensors,
       uniforms: sizes,
-      workgroups: this.#grid((rows, columns) => this.#rank * (rows + columns)),
+      constants: { GAUGE: GAUGES[gauge] },
+      workgroups: this.#factorTiles(),
     });
     return { turned };
+  }
+
+  /** Tiles of 4 x 4 of every A and then of every B. */
+  #factorTiles(): readonly [number, number, number] {
+    return this.#grid((rows, columns) =>
+      Math.ceil(this.#rank / 4) * (Math.ceil(rows / 4) + Math.ceil(columns / 4))
+    );
+  }
+
+  /** The twin for whole vectors in buffers with rows of A's length (`ofA`), and of B's, where four divides those. */
+  #kernel<S extends KernelSpec>(
+    kernels: QuadKernels<S>,
+    ofA: readonly string[],
+    ofB: readonly string[],
+  ): Kernel<S> {
+    return quadKernel(kernels, [
+      ...this.#pairs.every(({ a }) => a.shape[1]! % 4 === 0) ? ofA : [],
+      ...this.#rank % 4 === 0 ? ofB : [],
+    ]);
   }
 
   #grid(lanes: (rows: number, columns: number) => number): readonly [number, number, number] {

@@ -32,7 +32,7 @@ export {
   shapeClassOf,
   useMatmulChoices,
 } from "./matmul_choice.ts";
-export { norm, normBackward, type NormOptions } from "./norm.ts";
+export { addNorm, norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";
 export { argmax, clip, recordStep } from "./training_step.ts";
@@ -44,6 +44,7 @@ export {
   type FactorGradients,
   type FactorPair,
   FactorPairs,
+  type FactorPairsOptions,
   type Gauge,
   groupPairs,
   MOST_RANK,

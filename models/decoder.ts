@@ -1,5 +1,5 @@
 /** @file The Llama-like decoder: RMS norm, rotary position embedding, SwiGLU, grouped-query attention. */
-import { add, attention, mapRows, matmul, pickRows, rmsNorm, swiglu } from "../autodiff/mod.ts";
+import { addRmsNorm, attention, mapRows, matmul, pickRows, rmsNorm, swiglu } from "../autodiff/mod.ts";
 import type { Parameter, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DecoderBatch, Forward, LinearSite, Model } from "./model.ts";
@@ -115,15 +115,22 @@ export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSou
 
       const chosen = pickRows(gpu, batch.tokens.data, config.vocabulary);
       let x = mapRows(tape, tape.parameter(embedding), chosen);
+      let branch: Var | null = null;
+      // The residual stream takes up the branch before, and its norm begins the next: one pass for both.
+      const nextNorm = (weight: Parameter): Var => {
+        if (!branch) return rmsNorm(tape, x, tape.parameter(weight), epsilon);
+        const { sum, normed } = addRmsNorm(tape, x, branch, tape.parameter(weight), epsilon);
+        x = sum;
+        return normed;
+      };
       for (const block of blocks) {
-        const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
+        const y = nextNorm(block.inputNorm);
         const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
-        x = add(tape, x, linear(block.o, mixed));
-        const z = rmsNorm(tape, x, tape.parameter(block.outputNorm), epsilon);
-        x = add(tape, x, linear(block.down, swiglu(tape, linear(block.gate, z), linear(block.up, z))));
+        branch = linear(block.o, mixed);
+        const z = nextNorm(block.outputNorm);
+        branch = linear(block.down, swiglu(tape, linear(block.gate, z), linear(block.up, z)));
       }
-      x = rmsNorm(tape, x, tape.parameter(finalNorm), epsilon);
-      return matmul(tape, x, tape.parameter(head), { transposeB: true });
+      return matmul(tape, nextNorm(finalNorm), tape.parameter(head), { transposeB: true });
     },
   };
 }

@@ -2,6 +2,7 @@
 import {
   activation,
   add,
+  addLayerNorm,
   attention,
   layerNorm,
   mapRows,
@@ -139,7 +140,24 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
       const classRow = mapRows(tape, reshape(tape, tape.parameter(classEmbedding), [1, width]), oneForAll);
       const tokensOf = add(tape, mapRows(tape, embedded, toPatches), mapRows(tape, classRow, toClasses));
       const positioned = mapRows(tape, tape.parameter(positionEmbedding), everyPosition);
-      let x = normed(add(tape, tokensOf, positioned), firstNorm);
+      const start = addLayerNorm(
+        tape,
+        tokensOf,
+        positioned,
+        tape.parameter(firstNorm.weight),
+        tape.parameter(firstNorm.bias),
+        epsilon,
+      );
+      let x = start.normed;
+      let branch: Var | null = null;
+      // The residual stream takes up the branch before, and its norm begins the next: one pass for both.
+      const nextNorm = (norm: { weight: Parameter; bias: Parameter }): Var => {
+        if (!branch) return normed(x, norm);
+        const { weight, bias } = norm;
+        const after = addLayerNorm(tape, x, branch, tape.parameter(weight), tape.parameter(bias), epsilon);
+        x = after.sum;
+        return after.normed;
+      };
 
       const shape = {
         length: tokens,
@@ -150,18 +168,15 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
         scale: (width / heads) ** -0.5,
       };
       for (const block of blocks) {
-        const y = normed(x, block.norm1);
-        x = add(
-          tape,
-          x,
-          linear(block.o, attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape)),
+        const y = nextNorm(block.norm1);
+        branch = linear(
+          block.o,
+          attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape),
         );
-        x = add(
-          tape,
-          x,
-          linear(block.fc2, activation(tape, linear(block.fc1, normed(x, block.norm2)), config.activation)),
-        );
+        const z = nextNorm(block.norm2);
+        branch = linear(block.fc2, activation(tape, linear(block.fc1, z), config.activation));
       }
+      if (branch) x = add(tape, x, branch);
       const pooled = normed(mapRows(tape, x, classRows), lastNorm);
       return matmul(tape, pooled, tape.parameter(projection), { transposeB: true });
     },
