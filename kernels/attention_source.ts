@@ -492,10 +492,16 @@ class Writer {
       1,
       value,
       (_, text) => `product += ${this.#vectors ? `dot(vec4(1.0), ${text})` : text};`,
+      "u.zero",
     );
   }
 
-  /** A loop over the pieces of a row: vectors or elements, or pairs of them that are turned (-1: back) together. */
+  /**
+   * A loop over the pieces of a row: vectors or elements, or pairs of them that are turned (-1: back) together.
+   *
+   * It counts `from` 0 where it meets `kept`, so that the compiler unrolls it: dynamic indices there made a forward
+   * and backward pass 1.4 times as slow. Elsewhere it counts from `u.zero`, which is as fast and sooner compiled.
+   */
   #row(
     row: string,
     position: string | null,
