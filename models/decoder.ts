@@ -98,7 +98,7 @@ export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSou
     sites: blocks.flatMap(({ q, k, v, o, gate, up, down }) => [q, k, v, o, gate, up, down]),
     head: [],
     logits(forward: Forward, batch: DecoderBatch): Var {
-      const { tape, linear } = forward;
+      const { tape } = forward;
       const [, tokens] = batch.tokens.shape as [number, number];
       if (tokens > length) {
         throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
@@ -116,11 +116,13 @@ export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSou
       const chosen = pickRows(gpu, batch.tokens.data, config.vocabulary);
       let x = mapRows(tape, tape.parameter(embedding), chosen);
       for (const block of blocks) {
-        const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
-        const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
-        x = add(tape, x, linear(block.o, mixed));
-        const z = rmsNorm(tape, x, tape.parameter(block.outputNorm), epsilon);
-        x = add(tape, x, linear(block.down, swiglu(tape, linear(block.gate, z), linear(block.up, z))));
+        x = forward.block(x, ({ tape, linear }, x) => {
+          const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
+          const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
+          x = add(tape, x, linear(block.o, mixed));
+          const z = rmsNorm(tape, x, tape.parameter(block.outputNorm), epsilon);
+          return add(tape, x, linear(block.down, swiglu(tape, linear(block.gate, z), linear(block.up, z))));
+        });
       }
       x = rmsNorm(tape, x, tape.parameter(finalNorm), epsilon);
       return matmul(tape, x, tape.parameter(head), { transposeB: true });

@@ -59,6 +59,11 @@ export interface Forward {
   readonly tape: Tape;
   /** y = x W_effᵀ + b; x is `[rows, in]`, y `[rows, out]`. */
   linear(site: LinearSite, x: Var): Var;
+  /**
+   * body(x), for a stretch of the network that may be computed again for the backward pass instead of being kept.
+   * `body` uses the forward that it is given, returns a new tensor and takes nothing from outside but x and parameters.
+   */
+  block(x: Var, body: (forward: Forward, x: Var) => Var): Var;
 }
 
 /** A network whose parameters lie on the GPU. */

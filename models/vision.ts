@@ -10,7 +10,7 @@ import {
   placeRows,
   reshape,
 } from "../autodiff/mod.ts";
-import type { Parameter, Var } from "../autodiff/tape.ts";
+import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Forward, HostTensor, LinearSite, Model, VisionBatch } from "./model.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
@@ -109,9 +109,9 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
     sites: blocks.flatMap(({ q, k, v, o, fc1, fc2 }) => [q, k, v, o, fc1, fc2]),
     head: [],
     logits(forward: Forward, batch: VisionBatch): Var {
-      const { tape, linear } = forward;
+      const { tape } = forward;
       const images = batch.pixels.shape[0]!, rows = images * tokens;
-      const normed = (x: Var, { weight, bias }: { weight: Parameter; bias: Parameter }) =>
+      const normed = (tape: Tape, x: Var, { weight, bias }: { weight: Parameter; bias: Parameter }) =>
         layerNorm(tape, x, tape.parameter(weight), tape.parameter(bias), epsilon);
 
       // Host data goes first: an upload between dispatches would end the command buffer. Row 0 of each image is its
@@ -139,7 +139,7 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
       const classRow = mapRows(tape, reshape(tape, tape.parameter(classEmbedding), [1, width]), oneForAll);
       const tokensOf = add(tape, mapRows(tape, embedded, toPatches), mapRows(tape, classRow, toClasses));
       const positioned = mapRows(tape, tape.parameter(positionEmbedding), everyPosition);
-      let x = normed(add(tape, tokensOf, positioned), firstNorm);
+      let x = normed(tape, add(tape, tokensOf, positioned), firstNorm);
 
       const shape = {
         length: tokens,
@@ -150,19 +150,15 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
         scale: (width / heads) ** -0.5,
       };
       for (const block of blocks) {
-        const y = normed(x, block.norm1);
-        x = add(
-          tape,
-          x,
-          linear(block.o, attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape)),
-        );
-        x = add(
-          tape,
-          x,
-          linear(block.fc2, activation(tape, linear(block.fc1, normed(x, block.norm2)), config.activation)),
-        );
+        x = forward.block(x, ({ tape, linear }, x) => {
+          const y = normed(tape, x, block.norm1);
+          const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
+          x = add(tape, x, linear(block.o, mixed));
+          const inner = linear(block.fc1, normed(tape, x, block.norm2));
+          return add(tape, x, linear(block.fc2, activation(tape, inner, config.activation)));
+        });
       }
-      const pooled = normed(mapRows(tape, x, classRows), lastNorm);
+      const pooled = normed(tape, mapRows(tape, x, classRows), lastNorm);
       return matmul(tape, pooled, tape.parameter(projection), { transposeB: true });
     },
   };

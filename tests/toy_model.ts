@@ -7,8 +7,7 @@ import { add, dotInto } from "../kernels/mod.ts";
 import type { Forward, LinearSite } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
-import { adaptedForward, plainForward, tappedForward } from "../training/forward.ts";
-import { gradientsFromTaps } from "../training/telemetry.ts";
+import { adaptedForward, measuredForward, plainForward } from "../training/forward.ts";
 import { add as sum, multiply, randomMatrix, toFloat32 } from "./reference/matrix.ts";
 
 /** Examples of the batch: more than inputs, so that it determines both maps. */
@@ -123,12 +122,11 @@ export function differentiateToy(
   const { gpu, sites, target } = model;
   store.clear();
   const tape = new Tape(gpu, store);
-  const { forward, taps } = tappedForward(forwardOf(tape), new Set(sites));
+  const full = new Map(sites.map((site) => [site, gpu.zeros([site.out, site.in], `${site.name} full`)]));
+  const forward = measuredForward(forwardOf, full)(tape);
   const y = model.output(forward);
   const error = add(gpu, y.value, target, 1, -1);
   tape.backward(y, add(gpu, y.value, target, 1 / ROWS, -1 / ROWS));
-  const full = new Map<LinearSite, Tensor>();
-  gradientsFromTaps(gpu, tape, taps, full);
   const loss = gpu.empty([1], "loss");
   dotInto(gpu, error, error, loss, 0.5 / ROWS);
   return { loss, full };

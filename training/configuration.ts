@@ -4,7 +4,7 @@ import type { ModelFamily } from "../models/model.ts";
 import type { Options } from "../optimizers/optimizer.ts";
 import type { Task } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
-import { RunConfig } from "./schemas.ts";
+import { type MemoryOptions, RunConfig } from "./schemas.ts";
 import { UserError } from "./user_error.ts";
 
 /** A linear map that may be adapted, before there is a GPU. */
@@ -75,7 +75,9 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   const sites = matchSites(parsed.sites, model.sites());
   const refusal = module.refuse(options, sites);
   if (refusal !== null) throw new UserError(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`);
-  return { ...parsed, optimizer: { id: module.id, options } };
+  const { memory: given, ...rest } = parsed;
+  const memory = completeMemory(given);
+  return { ...rest, optimizer: { id: module.id, options }, ...memory && { memory } };
 }
 
 /**
@@ -116,6 +118,15 @@ function completeOptions(module: KnownOptimizer, given: Options): Options {
     }
   }
   return Object.fromEntries(known.toSorted().map((name) => [name, given[name] ?? module.defaults[name]!]));
+}
+
+/** What differs from the defaults; undefined where nothing does, so that runs from before there were options keep their ids. */
+function completeMemory({ frozenWeights, checkpointing }: MemoryOptions = {}): MemoryOptions | undefined {
+  const chosen = {
+    ...frozenWeights === "f16" && { frozenWeights },
+    ...checkpointing === "blocks" && { checkpointing },
+  };
+  return Object.keys(chosen).length > 0 ? chosen : undefined;
 }
 
 /** One issue in words: the field, the value found, what was wanted. */

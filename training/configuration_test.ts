@@ -118,3 +118,28 @@ Deno.test("parseWith() survives values that are nothing like the schema", () => 
     assertThrows(() => parseWith(schema, value, "y"), UserError, "Cannot read y");
   }
 });
+
+Deno.test("completeConfig() drops memory options that change nothing, so that they give no new run", () => {
+  const plain = completeConfig(config, fakeRegistries);
+  for (
+    const memory of [undefined, {}, { checkpointing: "none" }, {
+      checkpointing: "none",
+      frozenWeights: "f32",
+    }]
+  ) {
+    assertEquals(canonicalJson(completeConfig({ ...config, memory }, fakeRegistries)), canonicalJson(plain));
+  }
+  const { memory } = completeConfig(
+    { ...config, memory: { checkpointing: "blocks", frozenWeights: "f32" } },
+    fakeRegistries,
+  );
+  assertEquals(memory, { checkpointing: "blocks" });
+  refused(
+    { memory: { checkpointing: "layers" } },
+    'field "memory.checkpointing" is "layers", one of "none", "blocks" is needed',
+  );
+  refused(
+    { memory: { f16: true } },
+    'field "f16" of "memory" is unknown, known are frozenWeights, checkpointing',
+  );
+});

@@ -5,7 +5,7 @@ import type { LinearSite, Model } from "../models/model.ts";
 import type { Setup } from "../optimizers/optimizer.ts";
 import type { TaskData } from "../tasks/task.ts";
 import { differentiate } from "./differentiate.ts";
-import { plainForward } from "./forward.ts";
+import type { ForwardOf } from "./forward.ts";
 
 /**
  * `Setup.fullGradients` of a run: the mean over the run's first training batches.
@@ -17,7 +17,7 @@ export function fullGradientsOf(
   model: Model,
   sites: readonly LinearSite[],
   data: TaskData,
-  options: { readonly batchSize: number; readonly parts: number },
+  options: { readonly batchSize: number; readonly parts: number; readonly forward: ForwardOf },
 ): Setup["fullGradients"] {
   return async function* (batches) {
     using _ = gpu.scope("full gradients", "gradients");
@@ -28,7 +28,7 @@ export function fullGradientsOf(
       differentiate(gpu, model, data.trainBatch(step, options.batchSize), store, {
         parts: options.parts,
         seed,
-        forward: plainForward,
+        forward: options.forward,
       });
     }
     await gpu.flush();

@@ -36,7 +36,11 @@ Deno.test("fullGradientsOf() hands out the mean of the first batches' gradients,
   const third = await batchGradients(gpu, model, 3, 5);
   for (const parts of [1, 2]) {
     const before = gpu.memory.liveBytes;
-    const fullGradients = fullGradientsOf(gpu, model, model.sites, data, { batchSize: 5, parts });
+    const fullGradients = fullGradientsOf(gpu, model, model.sites, data, {
+      batchSize: 5,
+      parts,
+      forward: plainForward,
+    });
     const names: string[] = [];
     for await (const { site, gradient } of fullGradients(3)) {
       const i = names.push(site.name) - 1;
@@ -56,7 +60,11 @@ Deno.test("fullGradientsOf() takes all gradients before the first is handed out:
   const model = tinyDecoder(gpu);
   const collect = async (rewrite: boolean) => {
     const out: Float32Array[] = [];
-    const fullGradients = fullGradientsOf(gpu, model, model.sites, data, { batchSize: 4, parts: 1 });
+    const fullGradients = fullGradientsOf(gpu, model, model.sites, data, {
+      batchSize: 4,
+      parts: 1,
+      forward: plainForward,
+    });
     for await (const { site, gradient } of fullGradients(2)) {
       if (rewrite) gpu.clear(site.weight.value);
       out.push(await gpu.download(gradient));
@@ -71,7 +79,11 @@ Deno.test("fullGradientsOf() frees its gradients where the loop breaks off or th
   using _ = gpu.scope("broken off");
   const model = tinyDecoder(gpu);
   const before = gpu.memory.liveBytes;
-  const fullGradients = fullGradientsOf(gpu, model, model.sites, data, { batchSize: 4, parts: 1 });
+  const fullGradients = fullGradientsOf(gpu, model, model.sites, data, {
+    batchSize: 4,
+    parts: 1,
+    forward: plainForward,
+  });
   for await (const _ of fullGradients(1)) break;
   assertEquals(gpu.memory.liveBytes, before);
   await assertRejects(

@@ -14,6 +14,14 @@ export interface Schedule {
   readonly floor: number;
 }
 
+/** How a run spends less memory. */
+export interface MemoryOptions {
+  /** What frozen weights of adapted sites are kept as: "f32", or "f16" in half the bytes. */
+  readonly frozenWeights?: "f32" | "f16" | undefined;
+  /** "blocks" keeps the input of each block and computes the rest of it again for the backward pass. */
+  readonly checkpointing?: "none" | "blocks" | undefined;
+}
+
 /** Everything that decides a run's outcome. Two runs with equal configs are the same run. */
 export interface RunConfig {
   /** Version of this format. */
@@ -44,6 +52,8 @@ export interface RunConfig {
   readonly scoreOn: Split;
   /** Seeds data order and method. */
   readonly seed: number;
+  /** Complete configs leave out what is "f32" or "none", and the whole where nothing is left. */
+  readonly memory?: MemoryOptions | undefined;
 }
 
 /** One measurement at one site: how a method's step compares with the full gradient G. */

@@ -16,7 +16,14 @@ import type { Predictor, Task, TaskData } from "../tasks/task.ts";
 import { completeConfig, matchSites } from "./configuration.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { environmentOf } from "./environment.ts";
-import { adaptedForward, mergedForward, type Tap, tappedForward } from "./forward.ts";
+import {
+  adaptedForward,
+  type ForwardOf,
+  measuredForward,
+  mergedForward,
+  plainForward,
+  withMemory,
+} from "./forward.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
 import { lookup } from "./lookup.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
@@ -30,7 +37,7 @@ import {
   type RunResult,
 } from "./run.ts";
 import { learningRateAt } from "./schedule.ts";
-import { beginMeasurement, gradientsFromTaps } from "./telemetry.ts";
+import { beginMeasurement } from "./telemetry.ts";
 
 /** How far a run is. */
 export interface Progress {
@@ -184,6 +191,7 @@ function attach(
     fullGradients: fullGradientsOf(gpu, model, sites, data, {
       batchSize: config.batchSize,
       parts: config.accumulate,
+      forward: withMemory(plainForward, config.memory),
     }),
   }, config.optimizer.options);
 }
@@ -266,7 +274,9 @@ class Loop {
 
   async #measuredStep(step: number): Promise<void> {
     using _ = this.gpu.scope(`step ${step}`, "activations");
-    const full = new Map<LinearSite, Tensor>();
+    const full = new Map(this.sites.map((site) => {
+      return [site, this.gpu.zeros([site.out, site.in], `${site.name} full gradient`)];
+    }));
     this.#differentiate(step, full);
     const measurement = beginMeasurement(this.gpu, this.optimizer, full, this.#gradients);
     await this.#clipAndUpdate(step);
@@ -277,29 +287,15 @@ class Loop {
   }
 
   /** Gradients of the step's batch; with `full` also dL/dW_eff of every adapted site. Notes the loss. */
-  #differentiate(step: number, full: Map<LinearSite, Tensor> | null): void {
+  #differentiate(step: number, full: ReadonlyMap<LinearSite, Tensor> | null): void {
     const { gpu, config } = this;
-    let taps: Tap[] = [];
-    const loss = differentiate(
-      gpu,
-      this.model,
-      this.data.trainBatch(step, config.batchSize),
-      this.#gradients,
-      {
-        parts: config.accumulate,
-        seed: this.#seed,
-        forward: (tape) => {
-          const forward = adaptedForward(tape, this.optimizer, this.#adapted);
-          if (!full) return forward;
-          const tapped = tappedForward(forward, this.#adapted);
-          taps = tapped.taps;
-          return tapped.forward;
-        },
-        onPart: (tape) => {
-          if (full) gradientsFromTaps(gpu, tape, taps, full);
-        },
-      },
-    );
+    const batch = this.data.trainBatch(step, config.batchSize);
+    const adapted: ForwardOf = (tape) => adaptedForward(tape, this.optimizer, this.#adapted);
+    const loss = differentiate(gpu, this.model, batch, this.#gradients, {
+      parts: config.accumulate,
+      seed: this.#seed,
+      forward: withMemory(full ? measuredForward(adapted, full) : adapted, config.memory),
+    });
     this.#measureNorm();
     const slot = { slot: step - 1, step };
     recordStep(

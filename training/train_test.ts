@@ -212,6 +212,23 @@ Deno.test("train() gives the same losses in one part and in three", async () => 
   }
 });
 
+Deno.test("train() finds the same with blocks computed again, telemetry included, in less memory", async () => {
+  const gpu = await testGpu();
+  for (const id of ["full", "lora-ga"]) {
+    const optimizer = { id, options: id === "full" ? {} : { rank: 4 } };
+    const plain = complete({ optimizer, accumulate: 2 });
+    const frugal = complete({ optimizer, accumulate: 2, memory: { checkpointing: "blocks" } });
+    const [kept, again] = [
+      await runSession(gpu, plain, await partsOf(plain), {}),
+      await runSession(gpu, frugal, await partsOf(frugal), {}),
+    ];
+    const { cost: costKept, ...found } = kept, { cost, ...foundAgain } = again;
+    assertEquals(foundAgain, found);
+    assertLess(cost.peakBytes, costKept.peakBytes);
+    assertLess(cost.peakBytesByCategory["activations"]!, 0.7 * costKept.peakBytesByCategory["activations"]!);
+  }
+});
+
 Deno.test("train() learns: twenty steps lower the loss on the training examples of digits", async () => {
   const gpu = await testGpu();
   const config = complete({
