@@ -20,8 +20,12 @@ export interface RunConfig {
   readonly schema: 1;
   /** The task's name and how many examples it takes. */
   readonly task: { readonly id: string } & Omit<TaskOptions, "seed">;
-  /** A name from the model registry; it fixes the architecture and the pretrained weights. */
-  readonly model: { readonly id: string };
+  /**
+   * A name from the model registry; it fixes the architecture and the pretrained weights. With a width or a number of
+   * layers other than the model's own, the run starts from seeded random weights: it measures costs, and its scores
+   * mean nothing.
+   */
+  readonly model: { readonly id: string; readonly width?: number; readonly layers?: number };
   /** Patterns of site names to adapt, e.g. ["*.self_attn.*"]. Full fine-tuning trains all anyway. */
   readonly sites: readonly string[];
   /** The method and its settings. */

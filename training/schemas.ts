@@ -31,7 +31,7 @@ export const TaskChoice = z.strictObject({
 export const RunConfig = z.strictObject({
   schema: z.literal(1),
   task: TaskChoice,
-  model: z.strictObject({ id }),
+  model: z.strictObject({ id, width: count.exactOptional(), layers: count.exactOptional() }),
   sites: z.array(z.string().min(1)).min(1),
   optimizer: z.strictObject({ id, options: OptionValues }),
   steps: count,
