@@ -19,6 +19,12 @@ export type AdamwOptions = {
 /** PyTorch's defaults, but no decay: none of the paper's runs has any. */
 export const adamwDefaults: AdamwOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
+/**
+ * AdamW's update of one number by formula: six FLOPs for the moments, six for the step; it reads parameter, gradient
+ * and both moments, and writes all but the gradient.
+ */
+export const ADAMW_WORK = { flops: 12, elements: 7, state: 2 } as const;
+
 /** What is wrong with settings of AdamW, in one sentence, or null. */
 export function refuseAdamw(options: AdamwOptions): string | null {
   const { beta1, beta2, epsilon, weightDecay } = options;

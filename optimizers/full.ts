@@ -1,6 +1,6 @@
 /** @file Full fine-tuning: every weight is trained. */
 import { matmul } from "../autodiff/mod.ts";
-import { adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
+import { ADAMW_WORK, adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 
 /** What full fine-tuning trains. */
@@ -28,6 +28,21 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
     return refuseAdamw(options);
   },
   describe: (options) => options.trains === "all" ? "" : "adapted sites only",
+  stepWork({ trains }, { sites, others, parameters }) {
+    const maps = trains === "all" ? [...sites, ...others] : sites;
+    const trained = trains === "all" ? parameters : sites.reduce((sum, site) => sum + site.in * site.out, 0);
+    return {
+      trainsAll: trains === "all",
+      weightFlops: maps.reduce((sum, map) => sum + 2 * map.rows * map.in * map.out, 0),
+      factorFlops: 0,
+      updateFlops: ADAMW_WORK.flops * trained,
+      elements: ADAMW_WORK.elements * trained +
+        maps.reduce((sum, map) => sum + map.rows * (map.in + map.out) + map.in * map.out, 0),
+      trained,
+      added: 0,
+      state: ADAMW_WORK.state * trained,
+    };
+  },
   attach({ gpu, sites, parameters, head }, options) {
     const trainable = options.trains === "all" ? parameters : [...sites.map((site) => site.weight), ...head];
     using _ = gpu.countAs("state");

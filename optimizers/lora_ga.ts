@@ -5,6 +5,7 @@ import {
   foldProductOut,
   lowRankDefaults,
   type LowRankOptions,
+  lowRankWork,
   refuseLowRank,
 } from "./low_rank.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
@@ -47,6 +48,7 @@ export const loraGa: OptimizerModule<LoraGaOptions> = defineOptimizer({
     return refuseLowRank(options, sites, (site) => Math.floor(Math.min(site.in, site.out) / 2));
   },
   describe: (options) => options.scaling,
+  stepWork: (options, sizes) => lowRankWork(options, sizes),
   attach: (setup, options) =>
     attachLowRank(setup, options, {
       async initialize({ gpu, fullGradients, random }, factors) {

@@ -13,8 +13,16 @@ import {
   spanOf,
   type Turned,
 } from "../kernels/mod.ts";
-import { createAdamw } from "./adamw.ts";
-import { attachLowRank, lowRankDefaults, type LowRankOptions, refuseLowRank, type Rule } from "./low_rank.ts";
+import { ADAMW_WORK, createAdamw } from "./adamw.ts";
+import {
+  attachLowRank,
+  lowRankDefaults,
+  type LowRankOptions,
+  lowRankWork,
+  refuseLowRank,
+  type Rule,
+  type RuleWork,
+} from "./low_rank.ts";
 import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "./optimizer.ts";
 
 const MODES = ["full", "efficient", "sgd"] as const;
@@ -86,8 +94,39 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
     [scaling, mode, ...gauge === "sylvester" ? [] : [`X ${gauge}`], ...cap > 0 ? [`cap ${cap}`] : []].join(
       ", ",
     ),
+  stepWork: (options, sizes) => lowRankWork(options, sizes, (site) => ruleWork(options, site)),
   attach: (setup, options) => attachLowRank(setup, options, { rule: loraProRule }),
 });
+
+/**
+ * A site's update by formula, m = out and n = in. Thin SVDs of both factors: Gram-Schmidt twice and the left vectors,
+ * 6 (m + n) r², and ten sweeps of rotations, 180 r³. Turning gradients into the singular vectors' bases and back,
+ * 4 (m + n) r²; each closed form, 6 (m + n) r². Mode "full" needs two of these, and 8 m n r for the equivalent
+ * gradient and the projection of Adam's direction, whose moments it reads and writes, and reads for each factor.
+ */
+function ruleWork(
+  { mode, rank }: LoraProOptions,
+  site: { readonly in: number; readonly out: number },
+): RuleWork {
+  const whole = site.in * site.out, factors = rank * (site.in + site.out);
+  const { flops, elements, state } = ADAMW_WORK;
+  const closedForms = mode === "full" ? 2 : 1;
+  const small = (10 + 6 * closedForms) * factors * rank + 180 * rank ** 3;
+  if (mode === "full") {
+    return {
+      flops: small + 8 * whole * rank + 2 * flops * whole,
+      elements: 8 * whole + 20 * factors,
+      state: 2 * whole,
+    };
+  }
+  return mode === "efficient"
+    ? {
+      flops: small + flops * factors,
+      elements: (14 + elements) * factors,
+      state: state * factors,
+    }
+    : { flops: small + 2 * factors, elements: (14 + 3) * factors, state: 0 };
+}
 
 /** LoRA-Pro's rule for given factors, whatever their start: exported for methods that combine it with another start. */
 export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options: LoraProOptions): Rule {

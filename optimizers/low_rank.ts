@@ -5,8 +5,8 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import * as kernels from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
-import { adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
-import type { Factors, Optimizer, Setup, StepInfo } from "./optimizer.ts";
+import { ADAMW_WORK, adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
+import type { Factors, Optimizer, Setup, StepInfo, StepSizes, StepWork } from "./optimizer.ts";
 
 /** How s follows from alpha and the rank r. */
 export const SCALINGS = ["alpha/r", "alpha/sqrt(r)"] as const;
@@ -49,6 +49,47 @@ export function refuseLowRank(
     } is possible at site "${narrow.name}" [${narrow.out}, ${narrow.in}]`;
   }
   return refuseAdamw(options);
+}
+
+/** A site's part of a rule's update, by formula. */
+export interface RuleWork {
+  readonly flops: number;
+  readonly elements: number;
+  /** Numbers of state. */
+  readonly state: number;
+}
+
+/**
+ * A step of a member of the family, by formula: through each site six thin products, forward, factor gradients and
+ * input gradient with each factor, 6 r (in + out) FLOPs a row; and the rule's update, LoRA's own where none is given.
+ */
+export function lowRankWork(
+  { rank }: LowRankOptions,
+  { sites }: StepSizes,
+  rule = (site: { readonly in: number; readonly out: number }): RuleWork => {
+    const { flops, elements, state } = ADAMW_WORK, factors = rank * (site.in + site.out);
+    return { flops: flops * factors, elements: elements * factors, state: state * factors };
+  },
+): StepWork {
+  const sum = (count: (site: StepSizes["sites"][number]) => number) =>
+    sites.reduce((total, site) => total + count(site), 0);
+  const factors = sum((site) => rank * (site.in + site.out));
+  return {
+    trainsAll: false,
+    weightFlops: 0,
+    // Below the first adapted map nothing asks for the gradient of x, nor for A's part in it.
+    factorFlops: sum((site) =>
+      2 * rank * site.rows * (3 * site.out + (site.inputGradient ? 3 : 2) * site.in)
+    ),
+    updateFlops: sum((site) => rule(site).flops),
+    elements: sum((site) =>
+      3 * (rank * (site.in + site.out) + site.rows * (site.in + 2 * site.out + 2 * rank)) +
+      rule(site).elements
+    ),
+    trained: factors,
+    added: factors,
+    state: sum((site) => rule(site).state),
+  };
 }
 
 /** How factor gradients change the factors. */

@@ -82,6 +82,54 @@ export interface Optimizer {
 /** JSON-friendly settings of a method; a value's type is its default's type. */
 export type Options = Readonly<Record<string, number | boolean | string>>;
 
+/** A linear map with the rows that a step sends through it. */
+export interface CountedSite {
+  /** As in `LinearSite`. */
+  readonly name: string;
+  /** Columns of W. */
+  readonly in: number;
+  /** Rows of W. */
+  readonly out: number;
+  /** Rows of x in a step. */
+  readonly rows: number;
+  /** True where a site lies upstream, so that the gradient of x is needed whatever else is trained. */
+  readonly inputGradient: boolean;
+}
+
+/** What a method's work is counted from. */
+export interface StepSizes {
+  /** The linear maps to adapt. */
+  readonly sites: readonly CountedSite[];
+  /** The model's other linear maps. */
+  readonly others: readonly CountedSite[];
+  /** Numbers that the model consists of. */
+  readonly parameters: number;
+}
+
+/**
+ * What a method adds to a step, counted by formula: a multiplication and an addition are two FLOPs, elements are
+ * numbers read or written, each operand and each result of an operation once. The model's own part, its forward pass
+ * and the gradients of its activations, is counted elsewhere.
+ */
+export interface StepWork {
+  /** True where every parameter of the model is trained, and gradients flow down to its embeddings. */
+  readonly trainsAll: boolean;
+  /** FLOPs of products of full size in forward and backward: gradients of weights. */
+  readonly weightFlops: number;
+  /** FLOPs of thin products in forward and backward: those with the factors. */
+  readonly factorFlops: number;
+  /** FLOPs of turning gradients into new parameters, once a step whatever its rows. */
+  readonly updateFlops: number;
+  /** Elements that all of these move. */
+  readonly elements: number;
+  /** Numbers that are trained. */
+  readonly trained: number;
+  /** Numbers that the method adds to the model. */
+  readonly added: number;
+  /** Numbers of state that are kept between steps, as in `Optimizer.state`. */
+  readonly state: number;
+}
+
 /** A fine-tuning method as the registry lists it. One file exports one of these. */
 export interface OptimizerModule<O extends Options = Options> {
   /** Name in configs, files and charts, e.g. "lora-pro". */
@@ -102,6 +150,8 @@ export interface OptimizerModule<O extends Options = Options> {
   ): string | null;
   /** What reports should say besides the title, e.g. "alpha/sqrt(r)"; empty where there is nothing to add. */
   describe(options: O): string;
+  /** What it adds to a step, by formula; options are complete. */
+  stepWork(options: O, sizes: StepSizes): StepWork;
   /**
    * Creates the trainable parameters and all state. May rewrite `site.weight` in place, but leaves
    * every `effectiveWeight` as it found it (to f32 rounding).

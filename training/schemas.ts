@@ -29,8 +29,8 @@ export const TaskChoice = z.strictObject({
 
 /** How a run spends less memory. */
 export const MemoryOptions = z.strictObject({
-  frozenWeights: z.enum(["f32", "f16"]).optional(),
-  checkpointing: z.enum(["none", "blocks"]).optional(),
+  frozenWeights: z.enum(["f32", "f16"]).exactOptional(),
+  checkpointing: z.enum(["none", "blocks"]).exactOptional(),
 });
 /** See run.ts. */
 export type MemoryOptions = run.MemoryOptions;
@@ -39,7 +39,7 @@ export type MemoryOptions = run.MemoryOptions;
 export const RunConfig = z.strictObject({
   schema: z.literal(1),
   task: TaskChoice,
-  model: z.strictObject({ id }),
+  model: z.strictObject({ id, width: count.exactOptional(), layers: count.exactOptional() }),
   sites: z.array(z.string().min(1)).min(1),
   optimizer: z.strictObject({ id, options: OptionValues }),
   steps: count,
@@ -51,7 +51,7 @@ export const RunConfig = z.strictObject({
   telemetryEvery: z.int().min(0),
   scoreOn: z.enum(["validation", "test"]),
   seed: z.int().min(0).max(0xffffffff),
-  memory: MemoryOptions.optional(),
+  memory: MemoryOptions.exactOptional(),
 });
 /** See run.ts. */
 export type RunConfig = run.RunConfig;

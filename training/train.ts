@@ -6,14 +6,14 @@ import { byteLength, elementCount, type Tensor } from "../gpu/tensor.ts";
 import { accumulate, clip, dotInto, recordStep } from "../kernels/mod.ts";
 import * as models from "../models/mod.ts";
 import type { LinearSite, Model } from "../models/model.ts";
-import { type ModelEntry, pretrainedWeights } from "../models/sizes.ts";
+import { baseWeights, type ModelEntry } from "../models/sizes.ts";
 import type { WeightSource } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { Optimizer, OptimizerModule } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Predictor, Task, TaskData } from "../tasks/task.ts";
-import { completeConfig, matchSites } from "./configuration.ts";
+import { completeConfig, matchSites, resolveModel } from "./configuration.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { environmentOf } from "./environment.ts";
 import {
@@ -63,7 +63,7 @@ const WINDOW = 10;
 const VALIDATION_BATCH = 64;
 
 /**
- * Runs one config from its base checkpoint to its score. Equal configs on one machine give equal bits.
+ * Runs one config from its base checkpoint, or a resized model from seeded random weights, to its score. Equal configs on one machine give equal bits.
  *
  * A run whose loss or gradient stops being finite ends as "diverged": a finding about the method.
  *
@@ -72,13 +72,13 @@ const VALIDATION_BATCH = 64;
 export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {}): Promise<RunResult> {
   const begun = performance.now();
   const complete = completeConfig(config, { tasks, models, optimizers });
-  const entry = lookup<ModelEntry>("model", models, complete.model.id);
+  const entry = resolveModel<ModelEntry>(complete.model, models);
   const environment = await environmentOf(gpu);
   const session = await runSession(gpu, complete, {
     task: lookup<Task>("task", tasks, complete.task.id),
     entry,
     module: lookup<OptimizerModule>("optimizer", optimizers, complete.optimizer.id),
-    source: await pretrainedWeights(entry),
+    source: await baseWeights(entry),
   }, hooks);
   const header = { schema: 1, id: await runId(complete), config: complete, environment } as const;
   if (session.divergedAt !== null) {
