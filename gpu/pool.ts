@@ -35,6 +35,12 @@ interface OpenScope {
   readonly allocations: Set<Allocation>;
 }
 
+/** Operations name their results after their operands: without an end, labels of a deep network double with each block. */
+function shorten(label: string): string {
+  return label.length <= LONGEST_LABEL ? label : `${label.slice(0, LONGEST_LABEL - 1)}…`;
+}
+const LONGEST_LABEL = 120;
+
 /** Views are bound by themselves, so their offsets meet WebGPU's strictest alignment. */
 const ALIGNMENT = 256;
 
@@ -109,7 +115,7 @@ export class Pool {
     scope.allocations.add(allocation);
     this.#owners.set(allocation.buffer, { scope, allocation });
     this.#count(allocation.category, bytes);
-    return { buffer: allocation.buffer, offset: 0, shape, dtype, label };
+    return { buffer: allocation.buffer, offset: 0, shape, dtype, label: shorten(label) };
   }
 
   /** Counts what is allocated while it is open under `category`. */

@@ -136,6 +136,15 @@ Deno.test("empty() refuses sizes that are no whole number and more than the adap
   assertThrows(() => gpu.empty([2 ** 26, 2 ** 26], "absurd"), RangeError, 'Cannot allocate "absurd"');
 });
 
+Deno.test("empty() cuts labels that operations made longer and longer, and leaves short ones", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("labels");
+  let label = gpu.empty([1], "layers.3.self_attn.q_proj.A").label;
+  assertEquals(label, "layers.3.self_attn.q_proj.A");
+  for (let i = 0; i < 100; i++) ({ label } = gpu.empty([1], `${label} + norm(${label})`));
+  assertEquals([label.length, label.at(-1), label.slice(0, 6)], [120, "…", "layers"]);
+});
+
 Deno.test("pack() lays zeroed tensors side by side in one buffer, each at a multiple of 256 bytes", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("packs");

@@ -3,7 +3,7 @@ import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { byteLength, ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import { adamwUpdate } from "../kernels/mod.ts";
-import type { StepInfo } from "./optimizer.ts";
+import type { PackSizes, StepInfo } from "./optimizer.ts";
 
 /** Settings of AdamW. */
 export type AdamwOptions = {
@@ -24,6 +24,11 @@ export const adamwDefaults: AdamwOptions = { beta1: 0.9, beta2: 0.999, epsilon: 
  * and both moments, and writes all but the gradient.
  */
 export const ADAMW_WORK = { flops: 12, elements: 7, state: 2 } as const;
+
+/** Moments of parameters of these sizes, by formula; see `Footprint.state`. */
+export function adamwState(sizes: PackSizes): readonly PackSizes[] {
+  return sizes.length > 0 ? [sizes, sizes] : [];
+}
 
 /** What is wrong with settings of AdamW, in one sentence, or null. */
 export function refuseAdamw(options: AdamwOptions): string | null {

@@ -1,6 +1,13 @@
 /** @file Full fine-tuning: every weight is trained. */
 import { matmul } from "../autodiff/mod.ts";
-import { ADAMW_WORK, adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
+import {
+  ADAMW_WORK,
+  adamwDefaults,
+  type AdamwOptions,
+  adamwState,
+  createAdamw,
+  refuseAdamw,
+} from "./adamw.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 
 /** What full fine-tuning trains. */
@@ -41,6 +48,19 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       trained,
       added: 0,
       state: ADAMW_WORK.state * trained,
+    };
+  },
+  footprint({ trains }, { sites, parameters, head }) {
+    const trained = trains === "all" ? parameters : [...sites.map((site) => site.in * site.out), ...head];
+    return {
+      adapters: [],
+      trained,
+      state: adamwState(trained),
+      tables: [],
+      scratch: [],
+      linear: [],
+      trainsAll: trains === "all",
+      fullGradients: false,
     };
   },
   attach({ gpu, sites, parameters, head }, options) {

@@ -2,6 +2,7 @@
 import {
   attachLowRank,
   lowRankDefaults,
+  lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
   refuseLowRank,
@@ -24,5 +25,6 @@ export const lora: OptimizerModule<LoraOptions> = defineOptimizer({
   refuse: refuseLowRank,
   describe: (options) => options.scaling,
   stepWork: (options, sizes) => lowRankWork(options, sizes),
+  footprint: (options, model) => lowRankFootprint(options, model),
   attach: (setup, options) => attachLowRank(setup, options),
 });

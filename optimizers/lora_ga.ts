@@ -4,6 +4,7 @@ import {
   attachLowRank,
   foldProductOut,
   lowRankDefaults,
+  lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
   refuseLowRank,
@@ -49,6 +50,7 @@ export const loraGa: OptimizerModule<LoraGaOptions> = defineOptimizer({
   },
   describe: (options) => options.scaling,
   stepWork: (options, sizes) => lowRankWork(options, sizes),
+  footprint: (options, model) => lowRankFootprint(options, model, { fullGradients: true }),
   attach: (setup, options) =>
     attachLowRank(setup, options, {
       async initialize({ gpu, fullGradients, random }, factors) {

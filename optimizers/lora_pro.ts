@@ -13,17 +13,25 @@ import {
   spanOf,
   type Turned,
 } from "../kernels/mod.ts";
-import { ADAMW_WORK, createAdamw } from "./adamw.ts";
+import { ADAMW_WORK, adamwState, createAdamw } from "./adamw.ts";
 import {
   attachLowRank,
   lowRankDefaults,
+  lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
   refuseLowRank,
   type Rule,
   type RuleWork,
 } from "./low_rank.ts";
-import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "./optimizer.ts";
+import {
+  defineOptimizer,
+  type Factors,
+  type Footprint,
+  type ModelShapes,
+  type OptimizerModule,
+  type Setup,
+} from "./optimizer.ts";
 
 const MODES = ["full", "efficient", "sgd"] as const;
 const GAUGES = ["sylvester", "zero", "symmetric"] as const;
@@ -95,6 +103,7 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
       ", ",
     ),
   stepWork: (options, sizes) => lowRankWork(options, sizes, (site) => ruleWork(options, site)),
+  footprint: (options, model) => lowRankFootprint(options, model, ruleFootprint(options, model)),
   attach: (setup, options) => attachLowRank(setup, options, { rule: loraProRule }),
 });
 
@@ -126,6 +135,26 @@ function ruleWork(
       state: state * factors,
     }
     : { flops: small + 2 * factors, elements: (14 + 3) * factors, state: 0 };
+}
+
+/**
+ * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; tables
+ * for all sites together and for each by itself. A step makes small matrices of every site and, as large as all factors,
+ * singular vectors, turned gradients (twice in mode "full") and adjusted ones.
+ */
+function ruleFootprint(
+  { mode, rank }: LoraProOptions,
+  { sites }: ModelShapes,
+): Pick<Footprint, "state" | "tables" | "scratch"> {
+  const a = sites.map((site) => rank * site.in), b = sites.map((site) => rank * site.out);
+  const whole = sites.map((site) => site.in * site.out);
+  const tables = (count: number) => [[6 * count], [4 * count], [4 * count]];
+  const times = (count: number) => Array.from({ length: count }, () => [a, b]).flat();
+  return {
+    state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
+    tables: [...tables(sites.length), ...sites.flatMap(() => tables(1))],
+    scratch: [[sites.length * (6 * rank ** 2 + 4 * rank)], ...times(mode === "full" ? 4 : 3)],
+  };
 }
 
 /** LoRA-Pro's rule for given factors, whatever their start: exported for methods that combine it with another start. */

@@ -5,8 +5,24 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import * as kernels from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
-import { ADAMW_WORK, adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
-import type { Factors, Optimizer, Setup, StepInfo, StepSizes, StepWork } from "./optimizer.ts";
+import {
+  ADAMW_WORK,
+  adamwDefaults,
+  type AdamwOptions,
+  adamwState,
+  createAdamw,
+  refuseAdamw,
+} from "./adamw.ts";
+import type {
+  Factors,
+  Footprint,
+  ModelShapes,
+  Optimizer,
+  Setup,
+  StepInfo,
+  StepSizes,
+  StepWork,
+} from "./optimizer.ts";
 
 /** How s follows from alpha and the rank r. */
 export const SCALINGS = ["alpha/r", "alpha/sqrt(r)"] as const;
@@ -89,6 +105,28 @@ export function lowRankWork(
     trained: factors,
     added: factors,
     state: sum((site) => rule(site).state),
+  };
+}
+
+/** What a member of the family keeps on the GPU, by formula: factors and AdamW's moments, where `own` says nothing else. */
+export function lowRankFootprint(
+  { rank }: LowRankOptions,
+  { sites, head }: ModelShapes,
+  own: Partial<Footprint> = {},
+): Footprint {
+  const a = sites.map((site) => rank * site.in), b = sites.map((site) => rank * site.out);
+  const { state = adamwState([...a, ...b]), ...rest } = own;
+  return {
+    adapters: [a, b],
+    trained: [...a, ...b, ...head],
+    tables: [],
+    scratch: [],
+    // x Aᵀ and its gradient.
+    linear: [rank, rank],
+    trainsAll: false,
+    fullGradients: false,
+    ...rest,
+    state: [...state, ...adamwState(head)],
   };
 }
 

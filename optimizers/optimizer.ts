@@ -130,6 +130,42 @@ export interface StepWork {
   readonly state: number;
 }
 
+/** Numbers in each of some tensors that lie side by side: one allocation. */
+export type PackSizes = readonly number[];
+
+/** What a method's memory is counted from, before there is a GPU. */
+export interface ModelShapes {
+  /** The linear maps to adapt. */
+  readonly sites: readonly { readonly name: string; readonly in: number; readonly out: number }[];
+  /** Numbers in each parameter of the model. */
+  readonly parameters: PackSizes;
+  /** Numbers in each parameter that every method trains. */
+  readonly head: PackSizes;
+}
+
+/** What a method keeps on the GPU, by formula: allocation by allocation, in numbers of four bytes. */
+export interface Footprint {
+  /** Parameters that it adds to the model. */
+  readonly adapters: readonly PackSizes[];
+  /** What it trains, in the order of `Optimizer.trainable`: each has a gradient, all side by side. */
+  readonly trained: PackSizes;
+  /** `Optimizer.state`. */
+  readonly state: readonly PackSizes[];
+  /** What else it keeps, e.g. tables for its kernels: counted as state. */
+  readonly tables: readonly PackSizes[];
+  /** What a step allocates at most, all at a time. */
+  readonly scratch: readonly PackSizes[];
+  /**
+   * Tensors that `linear` leaves on the tape at each site beside y and the gradient of x, forward and backward: numbers a
+   * row of x.
+   */
+  readonly linear: PackSizes;
+  /** True where parameters below the first adapted map are trained. */
+  readonly trainsAll: boolean;
+  /** True where `attach` takes the full gradients of all sites, which are alive then. */
+  readonly fullGradients: boolean;
+}
+
 /** A fine-tuning method as the registry lists it. One file exports one of these. */
 export interface OptimizerModule<O extends Options = Options> {
   /** Name in configs, files and charts, e.g. "lora-pro". */
@@ -152,6 +188,8 @@ export interface OptimizerModule<O extends Options = Options> {
   describe(options: O): string;
   /** What it adds to a step, by formula; options are complete. */
   stepWork(options: O, sizes: StepSizes): StepWork;
+  /** What it keeps on the GPU, by formula; options are complete. Checked against live bytes by the contract test. */
+  footprint(options: O, model: ModelShapes): Footprint;
   /**
    * Creates the trainable parameters and all state. May rewrite `site.weight` in place, but leaves
    * every `effectiveWeight` as it found it (to f32 rounding).

@@ -8,15 +8,18 @@ import {
   assertThrows,
 } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
+import type { Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { elementCount } from "../gpu/tensor.ts";
 import * as kernels from "../kernels/mod.ts";
 import * as models from "../models/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";
-import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
+import type { Optimizer, OptimizerModule, Options, PackSizes } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";
 import { completeConfig } from "../training/configuration.ts";
 import { adaptedForward } from "../training/forward.ts";
+import { packBytes } from "../training/memory.ts";
 import type { RunConfig } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { assertClose } from "./assert_close.ts";
@@ -160,6 +163,35 @@ for (const module of modules) {
       assertGreater(early, before);
     });
     assertEquals(gpu.memory.liveBytes, before);
+  });
+
+  Deno.test(`${id}: its footprint by formula is what it trains, keeps and allocates`, async () => {
+    await runOnToy(module, async ({ gpu, model, optimizer }) => {
+      const sizes = (parameters: readonly Parameter[]) =>
+        parameters.map(({ value }) => elementCount(value.shape));
+      const footprint = module.footprint({ ...module.defaults, ...optionsOf(module) }, {
+        sites: model.sites,
+        parameters: sizes(model.parameters),
+        head: sizes(model.head),
+      });
+      assertEquals(footprint.trained, sizes(optimizer.trainable));
+      assertEquals(footprint.state.flat(), sizes(optimizer.state));
+      const added = optimizer.trainable.filter((parameter) => !model.parameters.includes(parameter));
+      assertEquals(footprint.adapters.flat(), sizes(added));
+      const bytes = (packs: readonly PackSizes[]) => packs.reduce((sum, sizes) => sum + packBytes(sizes), 0);
+      const { liveBytesByCategory: live } = gpu.memory;
+      assertEquals(live["adapters"] ?? 0, bytes(footprint.adapters));
+      assertEquals(live["state"] ?? 0, bytes([...footprint.state, ...footprint.tables]));
+      {
+        using _ = gpu.scope("gradients");
+        const store = createGradients(gpu, optimizer.trainable);
+        gpu.resetPeak();
+        const before = gpu.memory.liveBytes;
+        using _step = gpu.scope("step");
+        await optimizer.step(store, { step: 1, learningRate: 0.01 });
+        assertEquals(gpu.memory.peakBytes - before, bytes(footprint.scratch));
+      }
+    });
   });
 
   Deno.test(`${id}: saved after step 5 and restored, it continues byte for byte`, async () => {

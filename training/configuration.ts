@@ -2,7 +2,8 @@
 import type { z } from "zod";
 import type { Architecture } from "../models/architecture.ts";
 import type { ModelFamily } from "../models/model.ts";
-import type { Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
+import type { ParameterList } from "../models/weights.ts";
+import type { Footprint, ModelShapes, Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
 import type { Task } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
@@ -24,6 +25,7 @@ export interface KnownOptimizer {
   refuse(options: Options, sites: readonly SiteShape[]): string | null;
   describe(options: Options): string;
   stepWork(options: Options, sizes: StepSizes): StepWork;
+  footprint(options: Options, model: ModelShapes): Footprint;
 }
 
 /** What checking and counting need to know of a model. */
@@ -33,6 +35,7 @@ export interface KnownModel {
   readonly family: ModelFamily;
   readonly size: { readonly width: number; readonly layers: number };
   readonly architecture: Architecture;
+  readonly parameters: ParameterList;
   /** @throws {RangeError} where there is no such size */
   resize(size: { readonly width?: number; readonly layers?: number }): KnownModel;
   sites(): readonly SiteShape[];
