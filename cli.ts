@@ -5,6 +5,7 @@ import { formatDuration } from "./benchmarks/estimate.ts";
 import { isUserFault } from "./benchmarks/fault.ts";
 import { rankOf } from "./benchmarks/method.ts";
 import type { Plan } from "./benchmarks/plan.ts";
+import { formatBytes } from "./benchmarks/report/format.ts";
 import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/progress.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/runner.ts";
@@ -26,7 +27,7 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --seeds 0,1       with these seeds
     --steps N         for so many steps; warm-up, validation and telemetry scale along
     --out DIR         where results and report go; results/<sweep> where none is named
-    --dry-run         lists the runs and an estimate, and runs nothing
+    --dry-run         lists the runs with their memory and an estimate of the time, and runs nothing
     --list            lists the known tasks, optimizers, models and sweeps
     --json            prints one JSON object at the end; progress goes to stderr
   report --out DIR    writes the report again, from the results in DIR alone
@@ -130,7 +131,7 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
   const command = ["./run bench", ...args.map(quoteArgument)].join(" ");
   const plan = await planBench({ sweep: positional[0] ?? "quick", overrides, command }, registries);
   const out = texts.get("out") ?? `results/${plan.name}`;
-  if (flags.has("dry-run")) return await printOutlook(plan, out, flags.has("json"), surroundings);
+  if (flags.has("dry-run")) return await printOutlook(plan, out, registries, flags.has("json"), surroundings);
   for (const note of plan.notes) surroundings.complain(note);
   const interruption = new AbortController();
   const stop = () => interruption.abort();
@@ -217,22 +218,31 @@ async function printList(registries: Registries, json: boolean, { print }: Surro
 async function printOutlook(
   plan: Plan,
   out: string,
+  registries: Registries,
   json: boolean,
   { print }: Surroundings,
 ): Promise<number> {
-  const { finished, estimateMs } = await lookAhead(plan, out);
+  const { finished, estimateMs, peakBytes } = await lookAhead(plan, out, registries);
   if (json) {
-    const runs = plan.runs.map(({ id, config }) => ({ id, finished: finished.has(id), config }));
+    const runs = plan.runs.map(({ id, config }) => ({
+      id,
+      finished: finished.has(id),
+      peakBytes: peakBytes.get(id)!,
+      config,
+    }));
     const counts = { total: runs.length, finished: finished.size, left: runs.length - finished.size };
     print(JSON.stringify({ sweep: plan.name, out, counts, estimateMs, notes: plan.notes, runs }));
     return 0;
   }
   for (const { id, config } of plan.runs) {
-    print(`${id}  ${nameRun(config)}, ${config.steps} steps${finished.has(id) ? " (stored)" : ""}`);
+    const stored = finished.has(id) ? " (stored)" : "";
+    print(`${id}  ${nameRun(config)}, ${config.steps} steps, ${formatBytes(peakBytes.get(id)!)}${stored}`);
   }
   for (const note of plan.notes) print(note);
   const time = estimateMs === null ? "nobody knows how long yet" : `about ${formatDuration(estimateMs)}`;
   print(`${plan.runs.length} runs, ${plan.runs.length - finished.size} left to do: ${time}`);
+  const most = Math.max(...peakBytes.values());
+  print(`Memory: at most ${formatBytes(most)} on the GPU while a run trains, by formula`);
   return 0;
 }
 

@@ -180,10 +180,13 @@ Deno.test("bench --dry-run runs nothing and writes nothing", async () => {
     const { counts, estimateMs, runs } = JSON.parse(printed);
     assertEquals([counts.total, counts.left, estimateMs, runs.length], [14, 14, null, 14]);
     RunConfig.parse(runs[0].config);
+    const most = Math.max(...runs.map(({ peakBytes }: { peakBytes: number }) => peakBytes));
+    assert(most > 1024 ** 2);
     assert(!await Deno.stat(out).catch(() => null));
     await run("bench", sweep, "--out", out, "--json", "--seeds", "0");
     const half = await run("bench", sweep, "--out", out, "--dry-run");
     assertStringIncludes(half.out, "14 runs, 7 left to do: about");
+    assertStringIncludes(half.out, `at most ${(most / 1024 ** 2).toFixed(2)} MiB on the GPU`);
   });
 });
 

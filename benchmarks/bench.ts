@@ -1,5 +1,7 @@
 /** @file A sweep from its name to its report: what the command "bench" does, without the printing. */
-import type { Registries } from "../training/configuration.ts";
+import { type KnownModel, type Registries, resolveModel } from "../training/configuration.ts";
+import { lookup } from "../training/lookup.ts";
+import { predictMemory } from "../training/memory.ts";
 import type { RunResult } from "../training/run.ts";
 import { choose } from "./choose.ts";
 import { estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
@@ -28,6 +30,8 @@ export interface Outlook {
   readonly finished: ReadonlySet<string>;
   /** Milliseconds for the others; null where nothing is known. */
   readonly estimateMs: number | null;
+  /** Most bytes on the GPU, predicted by formula, by run id. */
+  readonly peakBytes: ReadonlyMap<string, number>;
 }
 
 /** How a bench went. */
@@ -54,11 +58,16 @@ export async function planBench(request: BenchRequest, registries: Registries): 
 }
 
 /** Looks into the output folder, changing nothing. */
-export async function lookAhead(plan: Plan, out: string): Promise<Outlook> {
+export async function lookAhead(plan: Plan, out: string, registries: Registries): Promise<Outlook> {
   const { results } = await openStore(out).read();
   const finished = new Set(plan.runs.map(({ id }) => id).filter((id) => isFinished(results.get(id))));
   const left = plan.runs.filter(({ id }) => !finished.has(id)).map(({ config }) => config);
-  return { finished, estimateMs: estimateAllMs(left, pacesFor(plan, { results })) };
+  const peakBytes = new Map(plan.runs.map(({ id, config }) => {
+    const model = resolveModel<KnownModel>(config.model, registries.models);
+    const method = lookup("optimizer", registries.optimizers, config.optimizer.id);
+    return [id, predictMemory(config, model, method).peakBytes];
+  }));
+  return { finished, estimateMs: estimateAllMs(left, pacesFor(plan, { results })), peakBytes };
 }
 
 /**

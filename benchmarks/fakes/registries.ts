@@ -1,4 +1,5 @@
 /** @file Made-up registries for tests: two tasks, two models, four methods, no GPU. */
+import { decoderTiny, vitTiny } from "../../models/mod.ts";
 import type { KnownOptimizer, Registries } from "../../training/configuration.ts";
 
 const sites = ["q", "k"].flatMap((name) =>
@@ -24,6 +25,26 @@ function method(
         : `rank is ${rank}, 1 to ${most} is needed`;
     },
     describe: () => describe,
+    stepWork: (_options, { parameters }) => ({
+      trainsAll: true,
+      weightFlops: 0,
+      factorFlops: 0,
+      updateFlops: 0,
+      elements: 0,
+      trained: parameters,
+      added: 0,
+      state: 0,
+    }),
+    footprint: (_options, { parameters }) => ({
+      adapters: [],
+      trained: parameters,
+      state: [],
+      tables: [],
+      scratch: [],
+      linear: [],
+      trainsAll: true,
+      fullGradients: false,
+    }),
   };
 }
 
@@ -44,8 +65,8 @@ export const fakeRegistries: Registries = {
     },
   },
   models: {
-    vision: { id: "vit-tiny", title: "A ViT", family: "vision", sites: () => sites },
-    decoder: { id: "decoder-tiny", title: "A decoder", family: "decoder", sites: () => sites },
+    vision: { ...vitTiny, title: "A ViT", sites: () => sites },
+    decoder: { ...decoderTiny, title: "A decoder", sites: () => sites },
   },
   optimizers: {
     full: method("full", "Full fine-tuning", { beta1: 0.9 }),
