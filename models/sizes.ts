@@ -10,6 +10,7 @@ import {
 import { readSafetensors, take } from "./checkpoint.ts";
 import { createDecoder, type DecoderConfig, decoderParameters } from "./decoder.ts";
 import type { Model, ModelFamily } from "./model.ts";
+import { decoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
 import { initialWeights, type ParameterList, type WeightSource } from "./weights.ts";
 
@@ -67,6 +68,8 @@ export interface ModelEntry {
   sites(): readonly { readonly name: string; readonly in: number; readonly out: number }[];
   /** What its costs are counted from, for examples of full length. */
   readonly architecture: Architecture;
+  /** What its memory is predicted from. */
+  readonly memory: ModelMemory;
   /**
    * The same architecture in another size. Heads keep their size, so their number follows the width, and so does the
    * hidden width. What costs are measured on: it has no checkpoint, and its scores mean nothing.
@@ -116,6 +119,7 @@ function decoder(
     ...given,
     family: "decoder",
     size: { width: config.width, layers: config.layers },
+    memory: decoderMemory(config),
     architecture: decoderArchitecture(config, config.length, countParameters(parameters)),
     resize(size) {
       const { headSize } = config;
@@ -157,6 +161,7 @@ function vision(
     ...given,
     family: "vision",
     size: { width: config.width, layers: config.layers },
+    memory: visionMemory(config),
     architecture: visionArchitecture(config, countParameters(parameters)),
     resize(size) {
       const headSize = config.width / config.heads;

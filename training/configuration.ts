@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Architecture } from "../models/architecture.ts";
 import type { ModelFamily } from "../models/model.ts";
+import type { ModelMemory } from "../models/tape_tensors.ts";
 import type { ParameterList } from "../models/weights.ts";
 import type { Footprint, ModelShapes, Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
 import type { Task } from "../tasks/task.ts";
@@ -36,6 +37,7 @@ export interface KnownModel {
   readonly size: { readonly width: number; readonly layers: number };
   readonly architecture: Architecture;
   readonly parameters: ParameterList;
+  readonly memory: ModelMemory;
   /** @throws {RangeError} where there is no such size */
   resize(size: { readonly width?: number; readonly layers?: number }): KnownModel;
   sites(): readonly SiteShape[];

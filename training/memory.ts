@@ -1,7 +1,7 @@
 /** @file Bytes that a run takes on the GPU, by formula and without one: what sweeps are planned with. */
 import { alignBytes, allocatedBytes, type Category } from "../gpu/pool.ts";
 import { ELEMENT_BYTES, elementCount } from "../gpu/tensor.ts";
-import type { Kept, TapeTensors } from "../models/architecture.ts";
+import type { Kept, TapeTensors } from "../models/tape_tensors.ts";
 import type { PackSizes } from "../optimizers/optimizer.ts";
 import { type KnownModel, type KnownOptimizer, matchSites } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
@@ -24,15 +24,14 @@ export interface PredictedMemory {
 export function predictMemory(config: RunConfig, model: KnownModel, method: KnownOptimizer): PredictedMemory {
   const sites = matchSites(config.sites, model.sites());
   const parameters = model.parameters.map(({ shape }) => elementCount(shape));
-  const { architecture } = model;
   const footprint = method.footprint(config.optimizer.options, { sites, parameters, head: [] });
-  const tape = architecture.tape(Math.ceil(config.batchSize / config.accumulate));
+  const tape = model.memory.tape(Math.ceil(config.batchSize / config.accumulate));
   const firstBlock = footprint.trainsAll ? -1 : Math.min(...sites.map(({ name }) => blockOf(name)));
   const checkpointing = config.memory?.checkpointing === "blocks";
   const passOf = (firstTrained: number, linear: PackSizes) =>
     passBytes(
       tape,
-      architecture.layers,
+      model.memory.layers,
       { firstTrained, checkpointing },
       (block) =>
         keptBytes(
@@ -42,7 +41,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
         ),
     );
 
-  const weights = packBytes(parameters) + sum(architecture.constants, (numbers) => packBytes([numbers]));
+  const weights = packBytes(parameters) + sum(model.memory.constants, (numbers) => packBytes([numbers]));
   const adapters = sum(footprint.adapters, packBytes);
   const state = sum([...footprint.state, ...footprint.tables], packBytes);
   // Beside the gradients: the loss's own, the norm, where the run diverged, and every step's loss.
