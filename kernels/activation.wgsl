@@ -1,4 +1,4 @@
-// out = f(x), or with BACKWARD out (+)= g f'(x). KIND 0: gelu by the error function; 1: gelu by tanh; 2: x sigmoid(1.702 x).
+// out = f(x), or with BACKWARD out (+)= g f'(x), four elements a lane. KIND 0: gelu by the error function; 1: gelu by tanh; 2: x sigmoid(1.702 x).
 struct Uniforms {
   count: u32,
   accumulate: u32,
@@ -7,37 +7,32 @@ struct Uniforms {
 override KIND = 0u;
 override BACKWARD = false;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> g: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> g: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> u: Uniforms;
 
 const ROOT_2_OVER_PI = 0.7978845608;
 const ONE_OVER_ROOT_2PI = 0.3989422804;
 
 // Error function: Taylor's series below 1, where Chebyshev fits of erfc lose small values to cancellation.
-fn error_function(z: f32) -> f32 {
+fn error_function(z: vec4<f32>) -> vec4<f32> {
   let t = abs(z);
-  if (t < 1.0) {
-    // sum of (-1)^n z^2n / (n! (2 n + 1)), to n = 10.
-    let s = z * z;
-    var p = 1.0 / 76204800.0;
-    p = s * p - 1.0 / 6894720.0;
-    p = s * p + 1.0 / 685440.0;
-    p = s * p - 1.0 / 75600.0;
-    p = s * p + 1.0 / 9360.0;
-    p = s * p - 1.0 / 1320.0;
-    p = s * p + 1.0 / 216.0;
-    p = s * p - 1.0 / 42.0;
-    p = s * p + 0.1;
-    p = s * p - 1.0 / 3.0;
-    p = s * p + 1.0;
-    return 1.1283791671 * z * p;
-  }
+  // sum of (-1)^n z^2n / (n! (2 n + 1)), to n = 10.
+  let s = z * z;
+  var p = s / 76204800.0 - 1.0 / 6894720.0;
+  p = s * p + 1.0 / 685440.0;
+  p = s * p - 1.0 / 75600.0;
+  p = s * p + 1.0 / 9360.0;
+  p = s * p - 1.0 / 1320.0;
+  p = s * p + 1.0 / 216.0;
+  p = s * p - 1.0 / 42.0;
+  p = s * p + 0.1;
+  p = s * p - 1.0 / 3.0;
+  p = s * p + 1.0;
   // Source: Press et al., Numerical Recipes, erfcc: relative error of erfc below 1.2e-7.
   let k = 1.0 / (1.0 + 0.5 * t);
-  var q = 0.17087277;
-  q = k * q - 0.82215223;
+  var q = k * 0.17087277 - 0.82215223;
   q = k * q + 1.48851587;
   q = k * q - 1.13520398;
   q = k * q + 0.27886807;
@@ -46,15 +41,15 @@ fn error_function(z: f32) -> f32 {
   q = k * q + 0.37409196;
   q = k * q + 1.00002368;
   let complement = k * exp(-t * t - 1.26551223 + k * q);
-  return sign(z) * (1.0 - complement);
+  return select(sign(z) * (1.0 - complement), 1.1283791671 * z * p, t < vec4<f32>(1.0));
 }
 
 // The argument of tanh in gelu's approximation.
-fn inner(v: f32) -> f32 {
+fn inner(v: vec4<f32>) -> vec4<f32> {
   return ROOT_2_OVER_PI * (v + 0.044715 * v * v * v);
 }
 
-fn value(v: f32) -> f32 {
+fn value(v: vec4<f32>) -> vec4<f32> {
   if (KIND == 0u) {
     return 0.5 * v * (1.0 + error_function(v * 0.70710678118));
   }
@@ -65,7 +60,7 @@ fn value(v: f32) -> f32 {
   return v / (1.0 + exp(-1.702 * v));
 }
 
-fn slope(v: f32) -> f32 {
+fn slope(v: vec4<f32>) -> vec4<f32> {
   if (KIND == 0u) {
     return 0.5 * (1.0 + error_function(v * 0.70710678118)) + v * ONE_OVER_ROOT_2PI * exp(-0.5 * v * v);
   }
@@ -85,7 +80,7 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
+  if (i >= (u.count + 3u) / 4u) {
     return;
   }
   if (BACKWARD) {
@@ -93,7 +88,8 @@ fn main(
     if (u.accumulate != 0u) {
       d += out[i];
     }
-    out[i] = d;
+    // What lies behind a gradient is a gap of zeros.
+    out[i] = select(vec4<f32>(0.0), d, vec4(4u * i, 4u * i + 1u, 4u * i + 2u, 4u * i + 3u) < vec4(u.count));
   } else {
     out[i] = value(x[i]);
   }

@@ -1,10 +1,12 @@
-// out = scale_a a + scale_b b, four elements a lane. b repeats after `period` vectors: a row added to every row.
+// out = scale_a a + scale_b b, four elements a lane. With ROW b repeats after `period` vectors: a row added to every row.
 struct Uniforms {
   count: u32,
   period: u32,
   scale_a: f32,
   scale_b: f32,
 }
+
+override ROW = false;
 
 @group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
@@ -21,5 +23,9 @@ fn main(
   if (i >= u.count) {
     return;
   }
-  out[i] = u.scale_a * a[i] + u.scale_b * b[i % u.period];
+  var place = i;
+  if (ROW) {
+    place = i % u.period;
+  }
+  out[i] = u.scale_a * a[i] + u.scale_b * b[place];
 }

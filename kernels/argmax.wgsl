@@ -4,7 +4,15 @@ struct Uniforms {
   columns: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
+alias Value = f32;
+const WIDTH = 1u;
+
+fn element(v: Value, i: u32) -> f32 {
+  return v;
+}
+
+@group(0) @binding(0) var<storage, read> x: array<Value>;
 @group(0) @binding(1) var<storage, read_write> out: array<i32>;
 @group(0) @binding(2) var<uniform> u: Uniforms;
 
@@ -18,13 +26,18 @@ fn main(
   if (i >= u.rows) {
     return;
   }
+  let columns = u.columns / WIDTH;
+  let first = i * columns;
   var best = 0u;
-  var largest = x[i * u.columns];
-  for (var c = 1u; c < u.columns; c++) {
-    let value = x[i * u.columns + c];
-    if (value > largest) {
-      largest = value;
-      best = c;
+  var largest = element(x[first], 0u);
+  for (var c = 0u; c < columns; c++) {
+    let values = x[first + c];
+    for (var part = 0u; part < WIDTH; part++) {
+      let value = element(values, part);
+      if (value > largest) {
+        largest = value;
+        best = c * WIDTH + part;
+      }
     }
   }
   out[i] = i32(best);

@@ -2,18 +2,22 @@
 // the gradients of a bias and of a norm's weight. `sum_parts` adds the chunks up.
 struct Uniforms {
   rows: u32,
+  // Values in a row.
   columns: u32,
   chunk: u32,
   chunks: u32,
 }
 
+// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
+alias Value = f32;
+
 override NORMALIZED = false;
 
-@group(0) @binding(0) var<storage, read> g: array<f32>;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> g: array<Value>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
 // (mean, 1 / deviation) of each row of x.
 @group(0) @binding(2) var<storage, read> statistics: array<vec2<f32>>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<Value>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
 @compute @workgroup_size(64)
@@ -28,8 +32,9 @@ fn main(
   }
   let column = i % u.columns;
   let first = (i / u.columns) * u.chunk;
-  var sum = 0.0;
-  for (var row = first; row < min(first + u.chunk, u.rows); row++) {
+  var sum = Value(0.0);
+  let end = min(first + u.chunk, u.rows);
+  for (var row = first; row < end; row++) {
     let at = row * u.columns + column;
     if (NORMALIZED) {
       let s = statistics[row];

@@ -1,14 +1,13 @@
 /** @file Cross entropy of rows of logits against one wanted class each. */
 import type { Gpu } from "../gpu/gpu.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import source from "./cross_entropy.wgsl" with { type: "text" };
 import backwardSource from "./cross_entropy_backward.wgsl" with { type: "text" };
 import { groupsFor } from "./elementwise.ts";
 import { sumInto } from "./reduce.ts";
-import { rowGroups, rowLanes, type RowOptions, rowSizes } from "./rows.ts";
+import { defineRowKernel, rowGroups, rowKernel, rowLanes, type RowOptions, rowSizes } from "./rows.ts";
 
-const kernel = defineKernel({
+const kernels = defineRowKernel({
   name: "cross_entropy",
   source,
   buffers: { x: "read", targets: "read", losses: "read_write", normalizers: "read_write" },
@@ -17,7 +16,7 @@ const kernel = defineKernel({
   workgroupBytes: () => 64 * 4,
 });
 
-const backwardKernel = defineKernel({
+const backwardKernels = defineRowKernel({
   name: "cross_entropy_backward",
   source: backwardSource,
   buffers: { x: "read", targets: "read", normalizers: "read", g: "read", out: "read_write" },
@@ -46,7 +45,7 @@ export function crossEntropy(
   }
   const lanes = rowLanes(gpu, options);
   const losses = gpu.empty([rows], "row losses"), normalizers = gpu.empty([rows, 2], "normalizers");
-  gpu.launch(kernel, {
+  gpu.launch(rowKernel(kernels, columns).kernel, {
     buffers: { x: logits, targets, losses, normalizers },
     uniforms: { rows, columns },
     constants: { LANES: lanes },
@@ -67,11 +66,12 @@ export function crossEntropyBackward(
   g: Tensor,
 ): Tensor {
   const out = gpu.empty(logits.shape, "d logits");
-  const elements = elementCount(logits.shape);
-  gpu.launch(backwardKernel, {
+  const { rows, columns } = rowSizes(logits);
+  const { kernel, width } = rowKernel(backwardKernels, columns);
+  gpu.launch(kernel, {
     buffers: { x: logits, targets, normalizers, g, out },
-    uniforms: { count: elements, columns: rowSizes(logits).columns, scale: 1 / count },
-    workgroups: groupsFor(elements),
+    uniforms: { count: rows * columns / width, columns: columns / width, scale: 1 / count },
+    workgroups: groupsFor(rows * columns / width),
   });
   return out;
 }

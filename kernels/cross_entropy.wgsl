@@ -5,9 +5,25 @@ struct Uniforms {
   columns: u32,
 }
 
+// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
+alias Value = f32;
+const WIDTH = 1u;
+
+fn total(v: Value) -> f32 {
+  return v;
+}
+
+fn most(v: Value) -> f32 {
+  return v;
+}
+
+fn element(v: Value, i: u32) -> f32 {
+  return v;
+}
+
 override LANES = 1u;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<Value>;
 @group(0) @binding(1) var<storage, read> targets: array<i32>;
 @group(0) @binding(2) var<storage, read_write> losses: array<f32>;
 @group(0) @binding(3) var<storage, read_write> normalizers: array<vec2<f32>>;
@@ -16,6 +32,9 @@ override LANES = 1u;
 var<workgroup> partial: array<f32, 64>;
 
 fn row_maximum(lane: u32, value: f32) -> f32 {
+  if (LANES == 1u) {
+    return value;
+  }
   workgroupBarrier();
   partial[lane] = value;
   workgroupBarrier();
@@ -29,15 +48,18 @@ fn row_maximum(lane: u32, value: f32) -> f32 {
 
 // Sum over the lanes of a row; every lane gets it, in the same order.
 fn row_sum(lane: u32, x: f32) -> f32 {
+  if (LANES == 1u) {
+    return x;
+  }
   workgroupBarrier();
   partial[lane] = x;
   workgroupBarrier();
   let first = lane / LANES * LANES;
-  var total = 0.0;
+  var all = 0.0;
   for (var i = 0u; i < LANES; i++) {
-    total += partial[first + i];
+    all += partial[first + i];
   }
-  return total;
+  return all;
 }
 
 @compute @workgroup_size(64)
@@ -50,17 +72,18 @@ fn main(
   let place = (group.x + group.y * groups.x) * (64u / LANES) + lane / LANES;
   let row = min(place, u.rows - 1u);
   let within = lane % LANES;
-  let first = row * u.columns;
-  var largest = x[first];
-  for (var c = within; c < u.columns; c += LANES) {
-    largest = max(largest, x[first + c]);
+  let columns = u.columns / WIDTH;
+  let first = row * columns;
+  var tops = x[first];
+  for (var c = within; c < columns; c += LANES) {
+    tops = max(tops, x[first + c]);
   }
-  largest = row_maximum(lane, largest);
-  var sum = 0.0;
-  for (var c = within; c < u.columns; c += LANES) {
-    sum += exp(x[first + c] - largest);
+  let largest = row_maximum(lane, most(tops));
+  var sums = Value(0.0);
+  for (var c = within; c < columns; c += LANES) {
+    sums += exp(x[first + c] - largest);
   }
-  let rest = log(row_sum(lane, sum));
+  let rest = log(row_sum(lane, total(sums)));
   if (place >= u.rows || within != 0u) {
     return;
   }
@@ -69,6 +92,6 @@ fn main(
   losses[row] = 0.0;
   if (wanted >= 0) {
     // In this order a small loss keeps its digits: adding the largest first would round them away.
-    losses[row] = (largest - x[first + u32(wanted)]) + rest;
+    losses[row] = (largest - element(x[first + u32(wanted) / WIDTH], u32(wanted) % WIDTH)) + rest;
   }
 }

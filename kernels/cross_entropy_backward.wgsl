@@ -1,15 +1,25 @@
 // out = scale g[0] (softmax(x) - one at the target), 0 in rows whose target is negative.
 struct Uniforms {
+  // Of Values, in all and in a row.
   count: u32,
   columns: u32,
   scale: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
+alias Value = f32;
+const WIDTH = 1u;
+
+// 1 in the place of element i of a value.
+fn one_at(i: u32) -> Value {
+  return 1.0;
+}
+
+@group(0) @binding(0) var<storage, read> x: array<Value>;
 @group(0) @binding(1) var<storage, read> targets: array<i32>;
 @group(0) @binding(2) var<storage, read> normalizers: array<vec2<f32>>;
 @group(0) @binding(3) var<storage, read> g: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<Value>;
 @group(0) @binding(5) var<uniform> u: Uniforms;
 
 @compute @workgroup_size(64)
@@ -24,11 +34,13 @@ fn main(
   }
   let row = i / u.columns;
   let wanted = targets[row];
-  var d = 0.0;
+  var d = Value(0.0);
   if (wanted >= 0) {
-    d = exp((x[i] - normalizers[row].x) - normalizers[row].y);
-    if (u32(wanted) == i % u.columns) {
-      d -= 1.0;
+    let normalizer = normalizers[row];
+    d = exp((x[i] - normalizer.x) - normalizer.y);
+    let target_ = u32(wanted);
+    if (target_ / WIDTH == i % u.columns) {
+      d -= one_at(target_ % WIDTH);
     }
     d *= u.scale * g[0];
   }

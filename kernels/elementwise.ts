@@ -22,7 +22,7 @@ const addKernel = defineKernel({
   source: addSource,
   buffers: { a: "read", b: "read", out: "read_write" },
   uniforms: { count: "u32", period: "u32", scaleA: "f32", scaleB: "f32" },
-  constants: {},
+  constants: { ROW: false },
 });
 
 /** scaleA · a + scaleB · b, for tensors with the same element count. */
@@ -61,6 +61,7 @@ export function addRow(gpu: Gpu, x: Tensor, row: Tensor): Tensor {
     gpu.launch(addKernel, {
       buffers: { a: x, b: row, out },
       uniforms: { count: count / 4, period: columns / 4, scaleA: 1, scaleB: 1 },
+      constants: { ROW: true },
       workgroups: groupsFor(count / 4),
     });
   } else {
@@ -112,7 +113,7 @@ export function activation(gpu: Gpu, x: Tensor, kind: Activation): Tensor {
     buffers: { x, g: x, out },
     uniforms: { count, accumulate: 0 },
     constants: { KIND: KINDS[kind] },
-    workgroups: groupsFor(count),
+    workgroups: groupsFor(Math.ceil(count / 4)),
   });
   return out;
 }
@@ -131,7 +132,7 @@ export function activationBackward(
     buffers: { x, g, out: into },
     uniforms: { count, accumulate: Number(accumulate) },
     constants: { KIND: KINDS[kind], BACKWARD: true },
-    workgroups: groupsFor(count),
+    workgroups: groupsFor(Math.ceil(count / 4)),
   });
 }
 

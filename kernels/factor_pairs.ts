@@ -59,9 +59,12 @@ const svdKernel = defineKernel({
   source: svdSource,
   buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
   uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32" },
-  constants: {},
-  workgroupBytes: () => 4 * (2048 + 128 + 1),
+  constants: { LANES: 64, BLOCKS: 1, CHUNK: 2 },
+  workgroupBytes: ({ LANES, BLOCKS, CHUNK }) =>
+    16 * (Number(LANES) * Number(CHUNK) + 2 * Number(BLOCKS)) + 2 * 4,
 });
+/** Most vectors a lane that the decomposition's workgroups of 64 lanes reduce together: 16 KiB. */
+const MOST_CHUNK = 16;
 const turnKernel = defineKernel({
   name: "tangent_turn",
   source: turnSource,
@@ -137,6 +140,13 @@ export interface Decomposition {
   readonly small: Tensor;
 }
 
+/** Where the tall matrices of all pairs lie: see thin_svd.wgsl. */
+interface Layouts {
+  readonly matrices: Tensor<"u32">;
+  /** Of all matrices together. */
+  readonly rows: number;
+}
+
 /** Pairs whose tensors lie in the same buffers, so that each dispatch serves all of them. */
 export class FactorPairs {
   readonly #gpu: Gpu;
@@ -146,8 +156,8 @@ export class FactorPairs {
   readonly #b: Tensor;
   readonly #moments: { readonly m: Tensor; readonly v: Tensor } | null;
   readonly #sites: Tensor<"u32">;
-  readonly #matricesA: Tensor<"u32">;
-  readonly #matricesB: Tensor<"u32">;
+  readonly #layoutsA: Layouts;
+  readonly #layoutsB: Layouts;
 
   /** Uploads its tables into the caller's scope. @throws {RangeError} where buffers differ or the rank is too large */
   constructor(gpu: Gpu, pairs: readonly FactorPair[]) {
@@ -172,37 +182,52 @@ export class FactorPairs {
       scales[6 * i + 5] = scale;
     });
     this.#sites = gpu.upload(words, "u32", [pairs.length, 6], "sites");
-    const layouts = (entries: readonly (readonly number[])[]) =>
-      gpu.upload(Uint32Array.from(entries.flat()), "u32", [pairs.length, 4], "factor layouts");
-    this.#matricesA = layouts(pairs.map(({ a }) => [within(a, this.#a), a.shape[1]!, 1, a.shape[1]!]));
-    this.#matricesB = layouts(pairs.map(({ b }) => [within(b, this.#b), b.shape[0]!, rank, 1]));
+    const layouts = (entries: readonly (readonly [number, number, number, number])[]) => {
+      let rows = 0;
+      const words = entries.flatMap((entry) => [...entry, (rows += entry[1]) - entry[1]]);
+      for (let i = 4; i < words.length; i += 5) words[i]! *= this.#stride / 4;
+      return {
+        matrices: gpu.upload(Uint32Array.from(words), "u32", [pairs.length, 5], "factor layouts"),
+        rows,
+      };
+    };
+    this.#layoutsA = layouts(pairs.map(({ a }) => [within(a, this.#a), a.shape[1]!, 1, a.shape[1]!]));
+    this.#layoutsB = layouts(pairs.map(({ b }) => [within(b, this.#b), b.shape[0]!, rank, 1]));
   }
 
   /** Words of a site's r x r block: see tangent_pair.wgsl. */
   get #block(): number {
-    return 6 * this.#rank ** 2 + 4 * this.#rank;
+    return 6 * this.#rank * this.#stride + 4 * this.#stride;
+  }
+
+  /** Words from one row or column of an r x r matrix to the next: whole vectors of four. */
+  get #stride(): number {
+    return 4 * Math.ceil(this.#rank / 4);
   }
 
   /** Thin SVDs of every A and B. */
   decompose(): Decomposition {
-    const rank = this.#rank, block = this.#block, count = this.#pairs.length;
-    const small = this.#gpu.empty([count, block], "small matrices");
+    const gpu = this.#gpu, rank = this.#rank, stride = this.#stride, count = this.#pairs.length;
+    const small = gpu.empty([count, this.#block], "small matrices");
     const left = this.#likeFactors("left singular vectors");
-    using _ = this.#gpu.scope("orthonormal bases", "scratch");
-    const run = (matrices: Tensor<"u32">, x: Tensor, left: Tensor, place: number) =>
-      this.#gpu.launch(svdKernel, {
-        buffers: { matrices, x, q: this.#gpu.empty(x.shape, "orthonormal basis"), left, small },
+    const lanes = gpu.info.software ? 8 : 64;
+    using _ = gpu.scope("orthonormal bases", "scratch");
+    const run = ({ matrices, rows }: Layouts, x: Tensor, left: Tensor, place: number) =>
+      gpu.launch(svdKernel, {
+        buffers: { matrices, x, q: gpu.empty([rows, stride], "orthonormal bases"), left, small },
+        // In vectors of four.
         uniforms: {
           rank,
-          block,
-          vAt: place * rank ** 2,
-          rAt: (2 + place) * rank ** 2,
-          sAt: 6 * rank ** 2 + place * rank,
+          block: this.#block / 4,
+          vAt: place * rank * stride / 4,
+          rAt: (2 + place) * rank * stride / 4,
+          sAt: (6 * rank + place) * stride / 4,
         },
+        constants: { LANES: lanes, BLOCKS: stride / 4, CHUNK: Math.min(stride / 2, MOST_CHUNK) },
         workgroups: [count],
       });
-    run(this.#matricesA, this.#a, left.a, 0);
-    run(this.#matricesB, this.#b, left.b, 1);
+    run(this.#layoutsA, this.#a, left.a, 0);
+    run(this.#layoutsB, this.#b, left.b, 1);
     return { left, small };
   }
 

@@ -1,14 +1,13 @@
 /** @file RMS norm and layer norm of rows. */
 import type { Gpu } from "../gpu/gpu.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import source from "./norm.wgsl" with { type: "text" };
 import backwardSource from "./norm_backward.wgsl" with { type: "text" };
-import { rowGroups, rowLanes, type RowOptions, rowSizes } from "./rows.ts";
+import { defineRowKernel, rowGroups, rowKernel, rowLanes, type RowOptions, rowSizes } from "./rows.ts";
 
 const PARTIAL_BYTES = 64 * 4;
 
-const kernel = defineKernel({
+const kernels = defineRowKernel({
   name: "norm",
   source,
   buffers: { x: "read", weight: "read", bias: "read", out: "read_write", statistics: "read_write" },
@@ -17,7 +16,7 @@ const kernel = defineKernel({
   workgroupBytes: () => PARTIAL_BYTES,
 });
 
-const backwardKernel = defineKernel({
+const backwardKernels = defineRowKernel({
   name: "norm_backward",
   source: backwardSource,
   buffers: { g: "read", x: "read", weight: "read", statistics: "read", out: "read_write" },
@@ -48,7 +47,7 @@ export function norm(
   const { rows, columns } = rowSizes(x);
   const lanes = rowLanes(gpu, options);
   const out = gpu.empty(x.shape, `norm(${x.label})`), statistics = gpu.empty([rows, 2], "norm statistics");
-  gpu.launch(kernel, {
+  gpu.launch(rowKernel(kernels, columns).kernel, {
     buffers: { x, weight, bias: bias ?? weight, out, statistics },
     uniforms: { rows, columns, epsilon: options.epsilon },
     constants: { LANES: lanes, CENTER: options.center, BIAS: bias !== null },
@@ -68,7 +67,7 @@ export function normBackward(
 ): void {
   const { rows, columns } = rowSizes(x);
   const lanes = rowLanes(gpu, options);
-  gpu.launch(backwardKernel, {
+  gpu.launch(rowKernel(backwardKernels, columns).kernel, {
     buffers: { g, x, weight, statistics, out: options.into },
     uniforms: { rows, columns, accumulate: Number(options.accumulate) },
     constants: { LANES: lanes, CENTER: options.center },

@@ -5,14 +5,22 @@ struct Uniforms {
   epsilon: f32,
 }
 
+// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
+alias Value = f32;
+const WIDTH = 1u;
+
+fn total(v: Value) -> f32 {
+  return v;
+}
+
 override LANES = 1u;
 override CENTER = false;
 override BIAS = false;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> weight: array<f32>;
-@group(0) @binding(2) var<storage, read> bias: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<Value>;
+@group(0) @binding(1) var<storage, read> weight: array<Value>;
+@group(0) @binding(2) var<storage, read> bias: array<Value>;
+@group(0) @binding(3) var<storage, read_write> out: array<Value>;
 // (mean, 1 / deviation) of each row, for the backward pass.
 @group(0) @binding(4) var<storage, read_write> statistics: array<vec2<f32>>;
 @group(0) @binding(5) var<uniform> u: Uniforms;
@@ -21,15 +29,18 @@ var<workgroup> partial: array<f32, 64>;
 
 // Sum over the lanes of a row; every lane gets it, in the same order.
 fn row_sum(lane: u32, x: f32) -> f32 {
+  if (LANES == 1u) {
+    return x;
+  }
   workgroupBarrier();
   partial[lane] = x;
   workgroupBarrier();
   let first = lane / LANES * LANES;
-  var total = 0.0;
+  var all = 0.0;
   for (var i = 0u; i < LANES; i++) {
-    total += partial[first + i];
+    all += partial[first + i];
   }
-  return total;
+  return all;
 }
 
 @compute @workgroup_size(64)
@@ -42,26 +53,27 @@ fn main(
   let place = (group.x + group.y * groups.x) * (64u / LANES) + lane / LANES;
   let row = min(place, u.rows - 1u);
   let within = lane % LANES;
-  let first = row * u.columns;
+  let columns = u.columns / WIDTH;
+  let first = row * columns;
   var mean = 0.0;
   if (CENTER) {
-    var sum = 0.0;
-    for (var c = within; c < u.columns; c += LANES) {
+    var sum = Value(0.0);
+    for (var c = within; c < columns; c += LANES) {
       sum += x[first + c];
     }
-    mean = row_sum(lane, sum) / f32(u.columns);
+    mean = row_sum(lane, total(sum)) / f32(u.columns);
   }
   // Two passes: the difference of squares would lose small deviations around a large mean.
-  var squares = 0.0;
-  for (var c = within; c < u.columns; c += LANES) {
+  var squares = Value(0.0);
+  for (var c = within; c < columns; c += LANES) {
     let d = x[first + c] - mean;
     squares += d * d;
   }
-  let scale = inverseSqrt(row_sum(lane, squares) / f32(u.columns) + u.epsilon);
+  let scale = inverseSqrt(row_sum(lane, total(squares)) / f32(u.columns) + u.epsilon);
   if (place >= u.rows) {
     return;
   }
-  for (var c = within; c < u.columns; c += LANES) {
+  for (var c = within; c < columns; c += LANES) {
     var y = (x[first + c] - mean) * scale * weight[c];
     if (BIAS) {
       y += bias[c];

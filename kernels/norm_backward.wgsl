@@ -5,29 +5,40 @@ struct Uniforms {
   accumulate: u32,
 }
 
+// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
+alias Value = f32;
+const WIDTH = 1u;
+
+fn total(v: Value) -> f32 {
+  return v;
+}
+
 override LANES = 1u;
 override CENTER = false;
 
-@group(0) @binding(0) var<storage, read> g: array<f32>;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(0) var<storage, read> g: array<Value>;
+@group(0) @binding(1) var<storage, read> x: array<Value>;
+@group(0) @binding(2) var<storage, read> weight: array<Value>;
 @group(0) @binding(3) var<storage, read> statistics: array<vec2<f32>>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<Value>;
 @group(0) @binding(5) var<uniform> u: Uniforms;
 
 var<workgroup> partial: array<f32, 64>;
 
 // Sum over the lanes of a row; every lane gets it, in the same order.
 fn row_sum(lane: u32, x: f32) -> f32 {
+  if (LANES == 1u) {
+    return x;
+  }
   workgroupBarrier();
   partial[lane] = x;
   workgroupBarrier();
   let first = lane / LANES * LANES;
-  var total = 0.0;
+  var all = 0.0;
   for (var i = 0u; i < LANES; i++) {
-    total += partial[first + i];
+    all += partial[first + i];
   }
-  return total;
+  return all;
 }
 
 @compute @workgroup_size(64)
@@ -40,26 +51,27 @@ fn main(
   let place = (group.x + group.y * groups.x) * (64u / LANES) + lane / LANES;
   let row = min(place, u.rows - 1u);
   let within = lane % LANES;
-  let first = row * u.columns;
+  let columns = u.columns / WIDTH;
+  let first = row * columns;
   let s = statistics[row];
-  var sum = 0.0;
-  var sum_n = 0.0;
-  for (var c = within; c < u.columns; c += LANES) {
+  var sum = Value(0.0);
+  var sum_n = Value(0.0);
+  for (var c = within; c < columns; c += LANES) {
     let wg = weight[c] * g[first + c];
     sum += wg;
-    sum_n += wg * (x[first + c] - s.x) * s.y;
+    sum_n += wg * (x[first + c] - s.x);
   }
   var mean = 0.0;
   if (CENTER) {
-    mean = row_sum(lane, sum) / f32(u.columns);
+    mean = row_sum(lane, total(sum)) / f32(u.columns);
   }
-  let mean_n = row_sum(lane, sum_n) / f32(u.columns);
+  let share = s.y * s.y * row_sum(lane, total(sum_n)) / f32(u.columns);
   if (place >= u.rows) {
     return;
   }
-  for (var c = within; c < u.columns; c += LANES) {
+  for (var c = within; c < columns; c += LANES) {
     let at = first + c;
-    var d = (weight[c] * g[at] - mean - (x[at] - s.x) * s.y * mean_n) * s.y;
+    var d = (weight[c] * g[at] - mean - (x[at] - s.x) * share) * s.y;
     if (u.accumulate != 0u) {
       d += out[at];
     }

@@ -5,7 +5,7 @@ import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import columnSource from "./column_sum.wgsl" with { type: "text" };
 import dotSource from "./dot_parts.wgsl" with { type: "text" };
 import { groupsFor } from "./elementwise.ts";
-import { rowSizes } from "./rows.ts";
+import { defineRowKernel, rowKernel, rowSizes } from "./rows.ts";
 import { sumParts } from "./sum_parts.ts";
 
 const dotKernel = defineKernel({
@@ -13,12 +13,14 @@ const dotKernel = defineKernel({
   source: dotSource,
   buffers: { a: "read", b: "read", parts: "read_write" },
   uniforms: { count: "u32", stretch: "u32" },
-  constants: {},
+  constants: { SQUARE: false },
   workgroupBytes: () => 64 * 4,
 });
 
 /** Most partial sums of one reduction: the last lane adds them one by one. */
 const MOST_PARTS = 256;
+/** Fewest vectors of a part: a lane should have more to read than the group has to add up. */
+const LEAST_STRETCH = 512;
 
 /** into[0] = scale · Σ a b over all elements, `into` `[1]`. */
 export function dotInto(gpu: Gpu, a: Tensor, b: Tensor, into: Tensor, scale = 1): void {
@@ -28,13 +30,15 @@ export function dotInto(gpu: Gpu, a: Tensor, b: Tensor, into: Tensor, scale = 1)
       `Cannot take the dot product of "${a.label}" [${a.shape}] and "${b.label}" [${b.shape}]`,
     );
   }
-  const stretch = Math.max(64, Math.ceil(count / MOST_PARTS / 64) * 64);
-  const parts = Math.ceil(count / stretch);
+  const vectors = Math.ceil(count / 4);
+  const stretch = Math.max(LEAST_STRETCH, Math.ceil(vectors / MOST_PARTS / 64) * 64);
+  const parts = Math.ceil(vectors / stretch);
   using _ = gpu.scope("dot parts", "scratch");
   const partial = gpu.empty([parts], "dot parts");
   gpu.launch(dotKernel, {
     buffers: { a, b, parts: partial },
     uniforms: { count, stretch },
+    constants: { SQUARE: a.buffer === b.buffer && a.offset === b.offset },
     workgroups: [parts],
   });
   sumParts(gpu, partial, into, { count: 1, parts, scale, accumulate: false });
@@ -47,7 +51,7 @@ export function dot(gpu: Gpu, a: Tensor, b: Tensor): Tensor {
   return out;
 }
 
-const columnKernel = defineKernel({
+const columnKernels = defineRowKernel({
   name: "column_sum",
   source: columnSource,
   buffers: { g: "read", x: "read", statistics: "read", out: "read_write" },
@@ -74,16 +78,17 @@ export function columnSum(
   const chunk = Math.max(16, Math.ceil(rows / 64)), chunks = Math.ceil(rows / chunk);
   using _ = gpu.scope("column parts", "scratch");
   const parts = gpu.empty([chunks, columns], "column parts");
-  gpu.launch(columnKernel, {
+  const { kernel, width } = rowKernel(columnKernels, columns);
+  gpu.launch(kernel, {
     buffers: {
       g,
       x: options.normalized?.x ?? g,
       statistics: options.normalized?.statistics ?? g,
       out: parts,
     },
-    uniforms: { rows, columns, chunk, chunks },
+    uniforms: { rows, columns: columns / width, chunk, chunks },
     constants: { NORMALIZED: options.normalized !== undefined },
-    workgroups: groupsFor(chunks * columns),
+    workgroups: groupsFor(chunks * columns / width),
   });
   sumParts(gpu, parts, options.into, {
     count: columns,

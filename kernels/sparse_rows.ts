@@ -1,11 +1,11 @@
 /** @file Sums of chosen rows: an embedding, its gradient, picking rows and placing them. */
 import type { Gpu } from "../gpu/gpu.ts";
-import { defineKernel } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { groupsFor } from "./elementwise.ts";
+import { defineRowKernel, rowKernel } from "./rows.ts";
 import source from "./sparse_rows.wgsl" with { type: "text" };
 
-const kernel = defineKernel({
+const kernels = defineRowKernel({
   name: "sparse_rows",
   source,
   buffers: { x: "read", offsets: "read", sources: "read", out: "read_write" },
@@ -32,10 +32,15 @@ export function sparseRows(
 ): Tensor {
   const columns = x.shape.at(-1)!;
   const out = options.into ?? gpu.empty([choice.rows, columns], `rows of ${x.label}`);
+  const { kernel, width } = rowKernel(kernels, columns);
   gpu.launch(kernel, {
     buffers: { x, offsets: choice.offsets, sources: choice.sources, out },
-    uniforms: { rows: choice.rows, columns, accumulate: Number(options.accumulate ?? false) },
-    workgroups: groupsFor(choice.rows * columns),
+    uniforms: {
+      rows: choice.rows,
+      columns: columns / width,
+      accumulate: Number(options.accumulate ?? false),
+    },
+    workgroups: groupsFor(choice.rows * columns / width),
   });
   return out;
 }

@@ -1,14 +1,18 @@
 // out[r] (+)= sum of x[sources[j]] for offsets[r] <= j < offsets[r + 1]: an embedding, its gradient, picking and placing rows.
 struct Uniforms {
   rows: u32,
+  // Values in a row.
   columns: u32,
   accumulate: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
+alias Value = f32;
+
+@group(0) @binding(0) var<storage, read> x: array<Value>;
 @group(0) @binding(1) var<storage, read> offsets: array<u32>;
 @group(0) @binding(2) var<storage, read> sources: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<Value>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
 @compute @workgroup_size(64)
@@ -23,11 +27,12 @@ fn main(
   }
   let row = i / u.columns;
   let column = i % u.columns;
-  var sum = 0.0;
+  var sum = Value(0.0);
   if (u.accumulate != 0u) {
     sum = out[i];
   }
-  for (var j = offsets[row]; j < offsets[row + 1u]; j++) {
+  let end = offsets[row + 1u];
+  for (var j = offsets[row]; j < end; j++) {
     sum += x[sources[j] * u.columns + column];
   }
   out[i] = sum;

@@ -35,25 +35,26 @@ fn main(
   let i = (group.x + group.z * groups.x) * 64u + lane;
   let r = u.rank;
   let base = group.y * u.block;
-  let e0 = base + 4u * r * r;
-  let y0 = base + 5u * r * r;
-  let t0 = base + 6u * r * r;
+  let stride = (r + 3u) / 4u * 4u;
+  let e0 = base + 4u * r * stride;
+  let y0 = base + 5u * r * stride;
+  let t0 = base + 6u * r * stride;
   let of_a = r * site.columns;
   if (i < of_a) {
     let j = i / site.columns;
     let c = i % site.columns;
-    var sum = small[t0 + 3u * r + j] * a_turned[site.a + i];
+    var sum = small[t0 + 3u * stride + j] * a_turned[site.a + i];
     for (var l = 0u; l < r; l++) {
-      sum += small[y0 + j * r + l] * small[t0 + l] * a_left[site.a + l * site.columns + c];
+      sum += small[y0 + j * stride + l] * small[t0 + l] * a_left[site.a + l * site.columns + c];
     }
     a_turned[site.a + i] = sum;
   } else if (i < of_a + site.rows * r) {
     let e = i - of_a;
     let j = e % r;
     let row = e - j;
-    var sum = small[t0 + 2u * r + j] * b_turned[site.b + e];
+    var sum = small[t0 + 2u * stride + j] * b_turned[site.b + e];
     for (var l = 0u; l < r; l++) {
-      sum -= b_left[site.b + row + l] * small[e0 + l * r + j];
+      sum -= b_left[site.b + row + l] * small[e0 + l * stride + j];
     }
     b_turned[site.b + e] = sum;
   }

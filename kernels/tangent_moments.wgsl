@@ -56,11 +56,12 @@ fn main(
   var g1 = vec4<f32>(0.0);
   var g2 = vec4<f32>(0.0);
   var g3 = vec4<f32>(0.0);
-  let t0 = group.y * u.block + 6u * r * r;
+  let stride = (r + 3u) / 4u * 4u;
+  let t0 = group.y * u.block + 6u * r * stride;
   for (var j = 0u; j < r; j++) {
     let at = columns + j * site.columns;
     let row_a = small[t0 + j] * vec4(a_left[at.x], a_left[at.y], a_left[at.z], a_left[at.w]);
-    let row_da = small[t0 + r + j] * vec4(a_turned[at.x], a_turned[at.y], a_turned[at.z], a_turned[at.w]);
+    let row_da = small[t0 + stride + j] * vec4(a_turned[at.x], a_turned[at.y], a_turned[at.z], a_turned[at.w]);
     g0 += b_left[rows.x + j] * row_da + b_turned[rows.x + j] * row_a;
     g1 += b_left[rows.y + j] * row_da + b_turned[rows.y + j] * row_a;
     g2 += b_left[rows.z + j] * row_da + b_turned[rows.z + j] * row_a;

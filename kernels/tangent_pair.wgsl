@@ -50,10 +50,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let site = sites[group.x];
   let r = u.rank;
   let base = group.x * u.block;
-  let e0 = base + 4u * r * r;
-  let y0 = base + 5u * r * r;
-  let t0 = base + 6u * r * r;
-  let s0 = t0 + r;
+  let stride = (r + 3u) / 4u * 4u;
+  let e0 = base + 4u * r * stride;
+  let y0 = base + 5u * r * stride;
+  let t0 = base + 6u * r * stride;
+  let s0 = t0 + stride;
 
   var mean_a = 0.0;
   var mean_b = 0.0;
@@ -65,8 +66,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let damping_b = u.relative_damping * mean_b / f32(r) + u.absolute_damping;
   let inverse_square = 1.0 / (site.scale * site.scale);
   for (var i = lane; i < r; i += LANES) {
-    small[t0 + 2u * r + i] = inverse_square * damped_inverse(small[t0 + i], damping_a);
-    small[t0 + 3u * r + i] = inverse_square * damped_inverse(small[s0 + i], damping_b);
+    small[t0 + 2u * stride + i] = inverse_square * damped_inverse(small[t0 + i], damping_a);
+    small[t0 + 3u * stride + i] = inverse_square * damped_inverse(small[s0 + i], damping_b);
   }
 
   for (var e = lane; e < r * r; e += LANES) {
@@ -93,7 +94,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var row = 0u; row < site.rows; row++) {
       overlap += b_left[site.b + row * r + i] * b_turned[site.b + row * r + j];
     }
-    small[y0 + e] = y;
-    small[e0 + e] = s * s * inverse_b * overlap * inverse_a * inverse_square + s * y;
+    small[y0 + i * stride + j] = y;
+    small[e0 + i * stride + j] = s * s * inverse_b * overlap * inverse_a * inverse_square + s * y;
   }
 }

@@ -75,7 +75,8 @@ fn main(
     s3 += d.w * values;
   }
   // S of B, or with OF_B T of A.
-  let values0 = group.y * u.block + 6u * r * r + select(r, 0u, OF_B);
+  let stride = (r + 3u) / 4u * 4u;
+  let values0 = group.y * u.block + 6u * r * stride + select(stride, 0u, OF_B);
   let values = vec4(small[values0 + ranks.x], small[values0 + ranks.y], small[values0 + ranks.z], small[values0 + ranks.w]);
   store(site, line0, rank0, s0 * values);
   store(site, line0 + 1u, rank0, s1 * values);

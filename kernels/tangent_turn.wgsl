@@ -41,14 +41,15 @@ fn main(
   let i = (group.x + group.z * groups.x) * 64u + lane;
   let r = u.rank;
   let va = group.y * u.block;
-  let vb = va + r * r;
+  let stride = (r + 3u) / 4u * 4u;
+  let vb = va + r * stride;
   let of_a = r * site.columns;
   if (i < of_a) {
     let j = i / site.columns;
     let c = i % site.columns;
     var sum = 0.0;
     for (var l = 0u; l < r; l++) {
-      sum += small[vb + select(l * r + j, j * r + l, BACK)] * a_gradient[u.da + site.a + l * site.columns + c];
+      sum += small[vb + select(j * stride + l, l * stride + j, BACK)] * a_gradient[u.da + site.a + l * site.columns + c];
     }
     a_out[site.a + i] = sum;
   } else if (i < of_a + site.rows * r) {
@@ -57,7 +58,7 @@ fn main(
     let row = e - j;
     var sum = 0.0;
     for (var l = 0u; l < r; l++) {
-      sum += b_gradient[u.db + site.b + row + l] * small[va + select(l * r + j, j * r + l, BACK)];
+      sum += b_gradient[u.db + site.b + row + l] * small[va + select(j * stride + l, l * stride + j, BACK)];
     }
     b_out[site.b + e] = sum;
   }

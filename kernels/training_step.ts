@@ -6,7 +6,7 @@ import argmaxSource from "./argmax.wgsl" with { type: "text" };
 import clipSource from "./clip.wgsl" with { type: "text" };
 import { groupsFor } from "./elementwise.ts";
 import recordSource from "./record_step.wgsl" with { type: "text" };
-import { rowSizes } from "./rows.ts";
+import { defineRowKernel, rowKernel, rowSizes } from "./rows.ts";
 
 const clipKernel = defineKernel({
   name: "clip",
@@ -52,7 +52,7 @@ export function recordStep(
   gpu.launch(recordKernel, { buffers: tensors, uniforms: at, workgroups: [1] });
 }
 
-const argmaxKernel = defineKernel({
+const argmaxKernels = defineRowKernel({
   name: "argmax",
   source: argmaxSource,
   buffers: { x: "read", out: "read_write" },
@@ -64,6 +64,10 @@ const argmaxKernel = defineKernel({
 export function argmax(gpu: Gpu, x: Tensor): Tensor<"i32"> {
   const { rows, columns } = rowSizes(x);
   const out = gpu.empty([rows], `best of ${x.label}`, "i32");
-  gpu.launch(argmaxKernel, { buffers: { x, out }, uniforms: { rows, columns }, workgroups: groupsFor(rows) });
+  gpu.launch(rowKernel(argmaxKernels, columns).kernel, {
+    buffers: { x, out },
+    uniforms: { rows, columns },
+    workgroups: groupsFor(rows),
+  });
   return out;
 }
