@@ -57,7 +57,6 @@ function decoderTape(config: DecoderConfig, examples: number): TapeTensors {
   const { width, heads, keyValueHeads, headSize, hidden, vocabulary, length } = config;
   const rows = examples * length, stream = rows * width;
   const asked = rows * heads * headSize, looked = rows * keyValueHeads * headSize;
-  const scores = rows * heads * length;
   return {
     rows,
     stream,
@@ -65,14 +64,14 @@ function decoderTape(config: DecoderConfig, examples: number): TapeTensors {
       // Two norms, o, down and two sums.
       [6, stream],
       [2, 2 * rows],
-      // q, by rows and by heads, and the mix; k and v.
-      [4, asked],
-      [4, looked],
-      [1, scores],
+      // q and the mix; k and v; the normalizers of attention.
+      [2, asked],
+      [2, looked],
+      [1, 2 * rows * heads],
       // gate, up and their product.
       [3, rows * hidden],
     ],
-    backward: [[4, stream], [4, asked], [4, looked], [1, scores], [3, rows * hidden]],
+    backward: [[4, stream], [2, asked], [2, looked], [3, rows * hidden]],
     // The first norm's output, and the sum of both ways to the input.
     inputGradient: [[2, stream]],
     around: [
@@ -95,18 +94,18 @@ function visionTape(config: VisionConfig, examples: number): TapeTensors {
   const { image, channels, patch, width, heads, hidden, outputs } = config;
   const tokens = (image / patch) ** 2 + 1;
   const rows = examples * tokens, stream = rows * width, patches = examples * (tokens - 1);
-  const pixels = channels * patch ** 2, scores = rows * heads * tokens;
+  const pixels = channels * patch ** 2;
   return {
     rows,
     stream,
     forward: [
-      // Two norms, two sums; q, k, v, o and fc2 without and with bias; q, k and v by heads; the mix by heads and rows.
-      [4 + 10 + 3 + 2, stream],
+      // Two norms, two sums; q, k, v, o and fc2 without and with bias; the mix of values; the normalizers of attention.
+      [4 + 10 + 1, stream],
       [2, 2 * rows],
-      [1, scores],
+      [1, 2 * rows * heads],
       [3, rows * hidden],
     ],
-    backward: [[12, stream], [1, scores], [2, rows * hidden]],
+    backward: [[8, stream], [2, rows * hidden]],
     // The first norm's output, and the sum of both ways to the input.
     inputGradient: [[2, stream]],
     around: [

@@ -140,7 +140,8 @@ function ruleWork(
 /**
  * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; tables
  * for all sites together and for each by itself. A step makes small matrices of every site and, as large as all factors,
- * singular vectors, turned gradients (twice in mode "full") and adjusted ones.
+ * singular vectors, turned gradients (twice in mode "full") and adjusted ones; or first, and freed again, the bases of
+ * the decompositions.
  */
 function ruleFootprint(
   { mode, rank }: LoraProOptions,
@@ -148,13 +149,21 @@ function ruleFootprint(
 ): Pick<Footprint, "state" | "tables" | "scratch"> {
   const a = sites.map((site) => rank * site.in), b = sites.map((site) => rank * site.out);
   const whole = sites.map((site) => site.in * site.out);
-  const tables = (count: number) => [[6 * count], [4 * count], [4 * count]];
+  const tables = (count: number) => [[6 * count], [5 * count], [5 * count]];
   const times = (count: number) => Array.from({ length: count }, () => [a, b]).flat();
+  // Rows and columns of small matrices, and rows of orthonormal bases, are whole vectors of four.
+  const stride = 4 * Math.ceil(rank / 4), small = [sites.length * (6 * rank + 4) * stride];
+  const bases = [[stride * total(a) / rank], [stride * total(b) / rank]];
+  const decomposing = [small, ...times(1), ...bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
   return {
     state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
     tables: [...tables(sites.length), ...sites.flatMap(() => tables(1))],
-    scratch: [[sites.length * (6 * rank ** 2 + 4 * rank)], ...times(mode === "full" ? 4 : 3)],
+    scratch: total(decomposing.flat()) > total(adjusting.flat()) ? decomposing : adjusting,
   };
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, count) => sum + count, 0);
 }
 
 /** LoRA-Pro's rule for given factors, whatever their start: exported for methods that combine it with another start. */
