@@ -8,7 +8,9 @@ export { layerNorm, rmsNorm } from "./ops/norm.ts";
 export { mapRows, pickRows, placeRows, type RowMap } from "./ops/rows.ts";
 export {
   type Gradients,
+  type HalfParameter,
   type InputGradients,
+  isHalf,
   type Operation,
   type Parameter,
   Tape,

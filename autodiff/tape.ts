@@ -12,6 +12,19 @@ export interface Parameter {
   readonly value: Tensor;
 }
 
+/** A frozen parameter in 16-bit floats: half the memory, and no gradient. Only products of matrices read it. */
+export interface HalfParameter {
+  /** As a parameter's. */
+  readonly name: string;
+  /** Two numbers to a word. */
+  readonly value: Tensor<"f16">;
+}
+
+/** True where a weight is kept in 16-bit floats. */
+export function isHalf(weight: Parameter | HalfParameter): weight is HalfParameter {
+  return weight.value.dtype === "f16";
+}
+
 /** A value on a tape. Its identity is the object. */
 export interface Var {
   /** What the forward pass computed. */
@@ -75,8 +88,12 @@ export class Tape {
     return { value, needsGradient: false };
   }
 
-  /** The parameter's variable on this tape: always the same one. */
-  parameter(parameter: Parameter): Var {
+  /** The parameter's variable on this tape: always the same one. A frozen one in 16-bit floats stands for itself. */
+  parameter(parameter: Parameter): Var;
+  /** The same for weights of either kind. */
+  parameter(parameter: Parameter | HalfParameter): Var | HalfParameter;
+  parameter(parameter: Parameter | HalfParameter): Var | HalfParameter {
+    if (isHalf(parameter)) return parameter;
     let known = this.#parameters.get(parameter);
     if (!known) {
       const needsGradient = this.#store.has(parameter);

@@ -68,13 +68,27 @@ export function decoderParameters(config: DecoderConfig): ParameterList {
   return list;
 }
 
-/** Builds a decoder on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. */
-export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSource): Model<DecoderBatch> {
+/**
+ * Builds a decoder on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. The weights of the
+ * sites that `half` names are kept in 16-bit floats.
+ */
+export function createDecoder(
+  gpu: Gpu,
+  config: DecoderConfig,
+  source: WeightSource,
+  half: ReadonlySet<string> = new Set(),
+): Model<DecoderBatch> {
   const { heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
-  const parameters = loadParameters(gpu, decoderParameters(config), source);
+  const weightName = (site: string) => `model.${site}.weight`;
+  const { parameters, halves } = loadParameters(
+    gpu,
+    decoderParameters(config),
+    source,
+    new Set([...half].map(weightName)),
+  );
   const parameter = (name: string): Parameter => parameters.get(`${name}.weight`)!;
   const site = (name: string): LinearSite => {
-    const weight = parameter(`model.${name}`);
+    const weight = halves.get(weightName(name)) ?? parameter(`model.${name}`);
     return { name, weight, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };
   const blocks = Array.from({ length: layers }, (_, layer) => ({

@@ -77,8 +77,8 @@ export interface ModelEntry {
    * @throws {RangeError} where the width is no multiple of the head size, or the layers are not 1 or more
    */
   resize(size: Partial<ModelSize>): ModelEntry;
-  /** Builds the model in the caller's scope. */
-  create(gpu: Gpu, source: WeightSource): Model;
+  /** Builds the model in the caller's scope, with the weights of the sites that `half` names in 16-bit floats. */
+  create(gpu: Gpu, source: WeightSource, half?: ReadonlySet<string>): Model;
 }
 
 /** Where a model's base checkpoint lies. */
@@ -141,7 +141,7 @@ function decoder(
     inputSize: config.length,
     parameters,
     sites: () => sitesOf(parameters, /^model\.(layers\..*_proj)\.weight$/),
-    create: (gpu, source) => createDecoder(gpu, config, source) as Model,
+    create: (gpu, source, half) => createDecoder(gpu, config, source, half) as Model,
   };
 }
 
@@ -177,7 +177,7 @@ function vision(
     inputSize: config.image,
     parameters,
     sites: () => sitesOf(parameters, /^vision_model\.encoder\.(layers\..*(?:_proj|fc1|fc2))\.weight$/),
-    create: (gpu, source) => createVision(gpu, config, source) as Model,
+    create: (gpu, source, half) => createVision(gpu, config, source, half) as Model,
   };
 }
 

@@ -72,14 +72,28 @@ export function visionParameters(config: VisionConfig): ParameterList {
   return list;
 }
 
-/** Builds a vision transformer on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. */
-export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSource): Model<VisionBatch> {
+/**
+ * Builds a vision transformer on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. The weights of the
+ * sites that `half` names are kept in 16-bit floats.
+ */
+export function createVision(
+  gpu: Gpu,
+  config: VisionConfig,
+  source: WeightSource,
+  half: ReadonlySet<string> = new Set(),
+): Model<VisionBatch> {
   const { width, heads, layers, patch, channels, normEpsilon: epsilon } = config;
   const tokens = positions(config), patches = tokens - 1;
-  const parameters = loadParameters(gpu, visionParameters(config), source);
+  const weightName = (site: string) => `vision_model.encoder.${site}.weight`;
+  const { parameters, halves } = loadParameters(
+    gpu,
+    visionParameters(config),
+    source,
+    new Set([...half].map(weightName)),
+  );
   const parameter = (name: string): Parameter => parameters.get(name)!;
   const site = (name: string): LinearSite => {
-    const weight = parameter(`vision_model.encoder.${name}.weight`),
+    const weight = halves.get(weightName(name)) ?? parameter(weightName(name)),
       bias = parameter(`vision_model.encoder.${name}.bias`);
     return { name, weight, bias, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };

@@ -8,7 +8,7 @@ import {
   createAdamw,
   refuseAdamw,
 } from "./adamw.ts";
-import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
+import { defineOptimizer, type OptimizerModule, trainableWeight } from "./optimizer.ts";
 
 /** What full fine-tuning trains. */
 const SCOPES = ["all", "sites"] as const;
@@ -59,21 +59,22 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       tables: [],
       scratch: [],
       linear: [],
+      trainsWeights: true,
       trainsAll: trains === "all",
       fullGradients: false,
     };
   },
   attach({ gpu, sites, parameters, head }, options) {
-    const trainable = options.trains === "all" ? parameters : [...sites.map((site) => site.weight), ...head];
+    const trainable = options.trains === "all" ? parameters : [...sites.map(trainableWeight), ...head];
     using _ = gpu.countAs("state");
     const adamw = createAdamw(gpu, trainable, options);
     return Promise.resolve({
       trainable,
       state: adamw.state,
-      linear: (tape, site, x) => matmul(tape, x, tape.parameter(site.weight), { transposeB: true }),
+      linear: (tape, site, x) => matmul(tape, x, tape.parameter(trainableWeight(site)), { transposeB: true }),
       step: (gradients, at) => adamw.step(gradients, at),
-      effectiveWeight: (site) => site.weight.value,
-      equivalentGradient: (site, gradients) => gradients.of(site.weight),
+      effectiveWeight: (site) => trainableWeight(site).value,
+      equivalentGradient: (site, gradients) => gradients.of(trainableWeight(site)),
       factors: () => null,
       inspect: () => Promise.resolve({}),
     });

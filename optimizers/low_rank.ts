@@ -123,6 +123,7 @@ export function lowRankFootprint(
     scratch: [],
     // x Aᵀ and its gradient.
     linear: [rank, rank],
+    trainsWeights: false,
     trainsAll: false,
     fullGradients: false,
     ...rest,

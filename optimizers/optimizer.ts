@@ -1,5 +1,5 @@
 /** @file The one interface that every fine-tuning method implements. */
-import type { Gradients, Parameter, Tape, Var } from "../autodiff/tape.ts";
+import { type Gradients, isHalf, type Parameter, type Tape, type Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { LinearSite } from "../models/model.ts";
@@ -160,6 +160,8 @@ export interface Footprint {
    * row of x.
    */
   readonly linear: PackSizes;
+  /** True where the weights of sites are trained, and so can't be kept in 16-bit floats. */
+  readonly trainsWeights: boolean;
   /** True where parameters below the first adapted map are trained. */
   readonly trainsAll: boolean;
   /** True where `attach` takes the full gradients of all sites, which are alive then. */
@@ -195,6 +197,12 @@ export interface OptimizerModule<O extends Options = Options> {
    * every `effectiveWeight` as it found it (to f32 rounding).
    */
   attach(setup: Setup, options: O): Promise<Optimizer>;
+}
+
+/** The site's weight, for a method that trains it. @throws {Error} where it is frozen in 16-bit floats */
+export function trainableWeight({ name, weight }: LinearSite): Parameter {
+  if (!isHalf(weight)) return weight;
+  throw new Error(`Cannot train the weight of site "${name}": it is kept in 16-bit floats, which are frozen`);
 }
 
 /** Declares a method; widens the literal types of its defaults to number, boolean and string. */

@@ -48,7 +48,7 @@ for (const entry of Object.values(models) as ModelEntry[]) {
         assertEquals(new Set(names).size, names.length);
       }
       for (const { weight, bias, in: inputs, out, name } of sites) {
-        assert(parameters.includes(weight), name);
+        assert(parameters.some((parameter) => parameter === weight), name);
         assertEquals(weight.value.shape, [out, inputs]);
         if (bias) assert(parameters.includes(bias) && bias.value.shape[0] === out, name);
       }

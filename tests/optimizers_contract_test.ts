@@ -15,11 +15,11 @@ import * as kernels from "../kernels/mod.ts";
 import * as models from "../models/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";
-import type { Optimizer, OptimizerModule, Options, PackSizes } from "../optimizers/optimizer.ts";
+import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";
 import { completeConfig } from "../training/configuration.ts";
 import { adaptedForward } from "../training/forward.ts";
-import { packBytes } from "../training/memory.ts";
+import { packsBytes } from "../training/memory.ts";
 import type { RunConfig } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { assertClose } from "./assert_close.ts";
@@ -178,10 +178,9 @@ for (const module of modules) {
       assertEquals(footprint.state.flat(), sizes(optimizer.state));
       const added = optimizer.trainable.filter((parameter) => !model.parameters.includes(parameter));
       assertEquals(footprint.adapters.flat(), sizes(added));
-      const bytes = (packs: readonly PackSizes[]) => packs.reduce((sum, sizes) => sum + packBytes(sizes), 0);
       const { liveBytesByCategory: live } = gpu.memory;
-      assertEquals(live["adapters"] ?? 0, bytes(footprint.adapters));
-      assertEquals(live["state"] ?? 0, bytes([...footprint.state, ...footprint.tables]));
+      assertEquals(live["adapters"] ?? 0, packsBytes(footprint.adapters));
+      assertEquals(live["state"] ?? 0, packsBytes([...footprint.state, ...footprint.tables]));
       {
         using _ = gpu.scope("gradients");
         const store = createGradients(gpu, optimizer.trainable);
@@ -189,7 +188,7 @@ for (const module of modules) {
         const before = gpu.memory.liveBytes;
         using _step = gpu.scope("step");
         await optimizer.step(store, { step: 1, learningRate: 0.01 });
-        assertEquals(gpu.memory.peakBytes - before, bytes(footprint.scratch));
+        assertEquals(gpu.memory.peakBytes - before, packsBytes(footprint.scratch));
       }
     });
   });

@@ -6,7 +6,12 @@ import type { Tensor } from "../gpu/tensor.ts";
 import { add, dotInto } from "../kernels/mod.ts";
 import type { Forward, LinearSite } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
-import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
+import {
+  type Optimizer,
+  type OptimizerModule,
+  type Options,
+  trainableWeight,
+} from "../optimizers/optimizer.ts";
 import { adaptedForward, measuredForward, plainForward } from "../training/forward.ts";
 import { add as sum, multiply, randomMatrix, toFloat32 } from "./reference/matrix.ts";
 
@@ -97,10 +102,10 @@ export function attachToToy(
     random: createRandom(seed),
     async *fullGradients() {
       using _ = gpu.scope("full gradients");
-      const store = createGradients(gpu, sites.map((site) => site.weight));
+      const store = createGradients(gpu, sites.map(trainableWeight));
       differentiateToy(model, store, plainForward);
       await gpu.flush();
-      for (const site of sites) yield { site, gradient: store.of(site.weight) };
+      for (const site of sites) yield { site, gradient: store.of(trainableWeight(site)) };
     },
   }, { ...module.defaults, ...options });
 }

@@ -87,6 +87,11 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   const refusal = module.refuse(options, sites);
   if (refusal !== null) throw new UserError(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`);
   const { memory: given, ...rest } = parsed, memory = completeMemory(given);
+  if (memory?.frozenWeights === "f16" && trainsWeights(module, options, sites)) {
+    throw new UserError(
+      `Cannot keep frozen weights as f16 with "${module.id}": it trains the weights of all adapted maps`,
+    );
+  }
   return {
     ...rest,
     model: shortestName(parsed.model, registries.models),
@@ -174,6 +179,10 @@ function completeOptions(module: KnownOptimizer, given: Options): Options {
     }
   }
   return Object.fromEntries(known.toSorted().map((name) => [name, given[name] ?? module.defaults[name]!]));
+}
+
+function trainsWeights(module: KnownOptimizer, options: Options, sites: readonly SiteShape[]): boolean {
+  return module.footprint(options, { sites, parameters: [], head: [] }).trainsWeights;
 }
 
 /** What differs from the defaults; undefined where nothing does, so that runs from before there were options keep their ids. */

@@ -75,11 +75,14 @@ export function measuredForward(inner: ForwardOf, full: ReadonlyMap<LinearSite, 
   return (tape) => measure(inner(tape));
 }
 
-/** y itself; on the way back dYᵀ X is added to `into`. */
+/**
+ * y itself; on the way back dYᵀ X is added to `into`. It asks for the gradient of y even where nothing is trained, as a
+ * trained weight would.
+ */
 function measureWeight(tape: Tape, x: Var, y: Var, into: Tensor): Var {
   return tape.record({
     name: "measureWeight",
-    inputs: [y],
+    inputs: [y, tape.input(into)],
     output: y.value,
     backward(gradient, inputs) {
       product(tape.gpu, gradient, x.value, { transposeA: true, into, accumulate: true });

@@ -4,7 +4,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Batch, Model } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";
-import type { OptimizerModule } from "../optimizers/optimizer.ts";
+import { type OptimizerModule, trainableWeight } from "../optimizers/optimizer.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { imageBatch, textBatch, tinyDecoder, tinyVision } from "../tests/tiny_models.ts";
@@ -31,14 +31,14 @@ for (const [family, create, batch] of CASES) {
   Deno.test(`measuredForward() gives dL/dW of every ${family} site, as a tape that differentiates the weights does, in any parts`, async () => {
     const gpu = await testGpu();
     using _ = gpu.scope("measured");
-    const model = create(gpu), store = createGradients(gpu, model.sites.map(({ weight }) => weight));
+    const model = create(gpu), store = createGradients(gpu, model.sites.map(trainableWeight));
     const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
     for (const parts of [1, 2]) {
       store.clear();
       const full = zeroGradients(gpu, model), forward = measuredForward(plainForward, full);
       differentiate(gpu, model, batch, store, { parts, seed, forward });
       for (const [site, gradient] of full) {
-        const [found, wanted] = await gpu.downloadAll([gradient, store.of(site.weight)]);
+        const [found, wanted] = await gpu.downloadAll([gradient, store.of(trainableWeight(site))]);
         // The same products.
         assertClose(found!, wanted!, { relative: 1e-6 }, `${site.name} in ${parts} parts`);
       }

@@ -1,6 +1,6 @@
 /** @file Bytes that a run takes on the GPU, by formula and without one: what sweeps are planned with. */
 import { alignBytes, allocatedBytes, type Category } from "../gpu/pool.ts";
-import { ELEMENT_BYTES, elementCount } from "../gpu/tensor.ts";
+import { byteLength, type DType, ELEMENT_BYTES, elementCount } from "../gpu/tensor.ts";
 import type { Kept, TapeTensors } from "../models/tape_tensors.ts";
 import type { PackSizes } from "../optimizers/optimizer.ts";
 import { type KnownModel, type KnownOptimizer, matchSites } from "./configuration.ts";
@@ -41,13 +41,21 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
         ),
     );
 
-  const weights = packBytes(parameters) + sum(model.memory.constants, (numbers) => packBytes([numbers]));
-  const adapters = sum(footprint.adapters, packBytes);
-  const state = sum([...footprint.state, ...footprint.tables], packBytes);
+  const half = new Set(
+    config.memory?.frozenWeights === "f16" ? sites.map(({ name }) => name) : [],
+  );
+  const isHalf = (parameter: string) =>
+    sites.some(({ name }) => half.has(name) && parameter.endsWith(`.${name}.weight`));
+  const numbersOf = (halves: boolean) =>
+    model.parameters.filter(({ name }) => isHalf(name) === halves).map(({ shape }) => elementCount(shape));
+  const weights = packBytes(numbersOf(false)) + packBytes(numbersOf(true), "f16") +
+    sum(model.memory.constants, (numbers) => packBytes([numbers]));
+  const adapters = packsBytes(footprint.adapters);
+  const state = packsBytes([...footprint.state, ...footprint.tables]);
   // Beside the gradients: the loss's own, the norm, where the run diverged, and every step's loss.
-  const gradients = packBytes(footprint.trained) + sum([[1], [1], [1], [config.steps]], packBytes);
+  const gradients = packBytes(footprint.trained) + packsBytes([[1], [1], [1], [config.steps]]);
   const activations = passOf(firstBlock, footprint.linear);
-  const scratch = sum(footprint.scratch, packBytes);
+  const scratch = packsBytes(footprint.scratch);
   const attaching = footprint.fullGradients
     ? {
       gradients: packBytes(sites.map((site) => site.in * site.out)) + packBytes([1]),
@@ -99,10 +107,15 @@ function blockOf(site: string): number {
 }
 
 /** Bytes of tensors that lie side by side, as `gpu.pack` allocates them. */
-export function packBytes(sizes: PackSizes): number {
+export function packBytes(sizes: PackSizes, dtype: DType = "f32"): number {
   return sizes.length === 0
     ? 0
-    : allocatedBytes(sum(sizes, (numbers) => alignBytes(ELEMENT_BYTES * numbers)));
+    : allocatedBytes(sum(sizes, (numbers) => alignBytes(byteLength({ shape: [numbers], dtype }))));
+}
+
+/** Bytes of several packs. */
+export function packsBytes(packs: readonly PackSizes[]): number {
+  return sum(packs, (sizes) => packBytes(sizes));
 }
 
 /** Bytes of tensors by themselves. */

@@ -16,14 +16,7 @@ import type { Predictor, Task, TaskData } from "../tasks/task.ts";
 import { completeConfig, matchSites, resolveModel } from "./configuration.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { environmentOf } from "./environment.ts";
-import {
-  adaptedForward,
-  type ForwardOf,
-  measuredForward,
-  mergedForward,
-  plainForward,
-  withMemory,
-} from "./forward.ts";
+import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
 import { lookup } from "./lookup.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
@@ -131,7 +124,7 @@ export async function runSession(
   const peak = new PeakMeter(gpu);
   try {
     using _run = gpu.scope("run", "weights");
-    const model = entry.create(gpu, parts.source);
+    const model = entry.create(gpu, parts.source, halfSites(config, entry));
     const sites = matchSites(config.sites, model.sites);
     await gpu.flush();
     const attachBegun = performance.now();
@@ -165,6 +158,13 @@ export async function runSession(
   }
 }
 
+/** Names of the maps whose weights are kept in 16-bit floats: the adapted ones, where their weights are frozen. */
+function halfSites({ sites, memory }: RunConfig, entry: ModelEntry): ReadonlySet<string> {
+  return new Set(
+    memory?.frozenWeights === "f16" ? matchSites(sites, entry.sites()).map(({ name }) => name) : [],
+  );
+}
+
 function requireFit(task: Task, { needs }: TaskData, entry: ModelEntry): void {
   if (needs.family !== entry.family || needs.outputs !== entry.outputs || needs.inputSize > entry.inputSize) {
     throw new RangeError(
@@ -191,7 +191,7 @@ function attach(
     fullGradients: fullGradientsOf(gpu, model, sites, data, {
       batchSize: config.batchSize,
       parts: config.accumulate,
-      forward: withMemory(plainForward, config.memory),
+      wrap: (forward) => withMemory(forward, config.memory),
     }),
   }, config.optimizer.options);
 }

@@ -42,6 +42,7 @@ function method(
       tables: [],
       scratch: [],
       linear: [],
+      trainsWeights: defaults["rank"] === undefined,
       trainsAll: true,
       fullGradients: false,
     }),
