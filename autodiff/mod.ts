@@ -3,7 +3,7 @@ export { createGradients, type GradientStore } from "./gradients.ts";
 export { attention, type AttentionOptions } from "./ops/attention.ts";
 export { crossEntropy } from "./ops/cross_entropy.ts";
 export { activation, add, addRow, reshape, swiglu } from "./ops/elementwise.ts";
-export { matmul, type MatmulOptions } from "./ops/matmul.ts";
+export { adaptedLinear, type HalfWeight, matmul, type MatmulOptions } from "./ops/matmul.ts";
 export { layerNorm, rmsNorm } from "./ops/norm.ts";
 export { mapRows, pickRows, placeRows, type RowMap } from "./ops/rows.ts";
 export {

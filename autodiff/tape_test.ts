@@ -97,7 +97,7 @@ Deno.test("Tape differentiates residual blocks with shared weights as central di
         const inner = matmul(tape, rmsNorm(tape, y, norm!, 1e-3), w!, { transposeB: true });
         y = add(tape, y, activation(tape, inner, "gelu"));
       }
-      return matmul(tape, y, w!, { transposeB: true, onto: matmul(tape, y, w!) });
+      return add(tape, matmul(tape, y, w!, { transposeB: true }), matmul(tape, y, w!));
     },
     reference([x, norm, w]) {
       let y = x!;

@@ -1,9 +1,9 @@
-/** @file Matrix products: C = scale op(A) op(B) (+ C), single or batched. */
+/** @file Matrix products: C = scale op(A) op(B) (+ joined) (+ C), single or batched. */
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../gpu/tensor.ts";
-import type { Product } from "./matmul_product.ts";
-import { stagedMatmul, suitsStaged } from "./matmul_staged.ts";
-import { tiledMatmul } from "./matmul_tiled.ts";
+import type { Product, Variant } from "./matmul_product.ts";
+import { staged, suitsStaged } from "./matmul_staged.ts";
+import { tiled } from "./matmul_tiled.ts";
 
 /** How the product is formed. */
 export interface MatmulOptions {
@@ -16,32 +16,98 @@ export interface MatmulOptions {
   readonly into?: Tensor;
   /** Adds to what `into` holds. */
   readonly accumulate?: boolean;
+  /**
+   * A second pair of factors, transposed as the first is, whose product times `scale` is added: W x + s B (A x), say.
+   * Where the pair's inner size is small, C is written once for both.
+   */
+  readonly joined?: { readonly a: Tensor; readonly b: Tensor; readonly scale: number };
 }
 
+const variants = { tiled, staged } as const satisfies Record<string, Variant>;
+
 /** How a product can be formed: `matmul` chooses by rule, tests force each. */
-export type MatmulVariant = "tiled" | "staged";
+export type MatmulVariant = keyof typeof variants;
 
 /**
- * C = scale · op(A) op(B) (+ C).
+ * C = scale · op(A) op(B) (+ joined) (+ C).
  *
- * A is `[rows, inner]` and B `[inner, columns]` before transposes, or both with the same leading batch axis. Sums in
- * f32 in an order that depends only on the sizes and the adapter's kind, so equal calls give equal bits.
+ * A is `[rows, inner]` and B `[inner, columns]` before transposes, or both with the same leading batch axis. B may hold
+ * 16-bit floats. Sums in f32 in an order that depends only on the sizes and the adapter's kind, so equal calls give
+ * equal bits.
  *
  * @throws {RangeError} where the inner sizes or the batches differ, or `into` has another element count
  */
-export function matmul(gpu: Gpu, a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+export function matmul(
+  gpu: Gpu,
+  a: Tensor,
+  b: Tensor | Tensor<"f16">,
+  options: MatmulOptions = {},
+): Tensor {
   return matmulBy(null, gpu, a, b, options);
 }
 
 /** `matmul` by a given variant, or by rule where it is null: for tests and measurements. */
 export function matmulBy(
-  variant: MatmulVariant | null,
+  name: MatmulVariant | null,
   gpu: Gpu,
   a: Tensor,
-  b: Tensor,
+  b: Tensor | Tensor<"f16">,
   options: MatmulOptions = {},
 ): Tensor {
-  const { transposeA = false, transposeB = false, scale = 1, accumulate = false } = options;
+  const { transposeA = false, transposeB = false, joined } = options;
+  const { shape, ...sizes } = productSizes(a, b, { transposeA, transposeB });
+  const out = options.into ?? gpu.empty(shape, `${a.label} x ${b.label}`);
+  if (elementCount(out.shape) !== elementCount(shape)) {
+    throw new RangeError(`Cannot multiply into "${out.label}" [${out.shape}]: the product is [${shape}]`);
+  }
+  const plain: Product = {
+    ...sizes,
+    scale: options.scale ?? 1,
+    accumulate: options.accumulate ?? false,
+    half: b.dtype === "f16",
+    joined: null,
+  };
+  const variant = variants[name ?? variantOf(gpu, plain)];
+  if (!variant.takes(plain)) {
+    throw new RangeError(
+      `Cannot multiply "${a.label}" [${a.shape}] by "${b.label}" [${b.shape}] by variant "${name}", which does not take such products`,
+    );
+  }
+  if (!joined) {
+    variant.launch(gpu, { a, b, c: out, joined: null }, plain);
+    return out;
+  }
+
+  const second = productSizes(joined.a, joined.b, { transposeA, transposeB });
+  if (second.batch !== plain.batch || second.rows !== plain.rows || second.columns !== plain.columns) {
+    throw new RangeError(
+      `Cannot join "${joined.a.label}" [${joined.a.shape}] by "${joined.b.label}" [${joined.b.shape}]: their product is [${second.shape}], [${shape}] is needed`,
+    );
+  }
+  const both = { ...plain, joined: { inner: second.inner, scale: joined.scale } };
+  if (variant.joins(gpu, both)) {
+    variant.launch(gpu, { a, b, c: out, joined }, both);
+  } else {
+    variant.launch(gpu, { a, b, c: out, joined: null }, plain);
+    const { scale } = joined;
+    matmulBy(name, gpu, joined.a, joined.b, { transposeA, transposeB, scale, into: out, accumulate: true });
+  }
+  return out;
+}
+
+/** The variant that the rule gives a product. */
+function variantOf(gpu: Gpu, product: Product): MatmulVariant {
+  // On a GPU with cores of its own the staged variant's reads of A are scattered and its registers too many.
+  if (!gpu.info.software) return "tiled";
+  return staged.takes(product) && suitsStaged(product) ? "staged" : "tiled";
+}
+
+/** Layout and sizes of a product whose factors fit together. */
+function productSizes(
+  a: Tensor,
+  b: Tensor | Tensor<"f16">,
+  { transposeA, transposeB }: { readonly transposeA: boolean; readonly transposeB: boolean },
+) {
   if (transposeA && transposeB) {
     throw new RangeError(`Cannot multiply "${a.label}" by "${b.label}": only one may be transposed`);
   }
@@ -54,28 +120,12 @@ export function matmulBy(
       `Cannot multiply "${a.label}" [${a.shape}] by "${b.label}" [${b.shape}]: inner sizes are ${inner} and ${innerB}, batches ${batch} and ${batchB}`,
     );
   }
+  const layout: Product["layout"] = transposeA ? "tn" : transposeB ? "nt" : "nn";
   const shape = a.shape.length === 3 ? [batch, rows, columns] : [rows, columns];
-  const out = options.into ?? gpu.empty(shape, `${a.label} x ${b.label}`);
-  if (elementCount(out.shape) !== batch * rows * columns) {
-    throw new RangeError(`Cannot multiply into "${out.label}" [${out.shape}]: the product is [${shape}]`);
-  }
-
-  const product: Product = {
-    layout: transposeA ? "tn" : transposeB ? "nt" : "nn",
-    batch,
-    rows,
-    inner,
-    columns,
-    scale,
-    accumulate,
-  };
-  // On a GPU with cores of its own the staged variant's reads of A are scattered and its registers too many.
-  const chosen = variant ?? (gpu.info.software && suitsStaged(product) ? "staged" : "tiled");
-  (chosen === "staged" ? stagedMatmul : tiledMatmul)(gpu, a, b, out, product);
-  return out;
+  return { layout, batch, rows, inner, columns, shape };
 }
 
-function matrixSizes(tensor: Tensor): [batch: number, rows: number, columns: number] {
+function matrixSizes(tensor: Tensor | Tensor<"f16">): [batch: number, rows: number, columns: number] {
   const { shape } = tensor;
   if (shape.length === 2) return [1, shape[0]!, shape[1]!];
   if (shape.length === 3) return [shape[0]!, shape[1]!, shape[2]!];

@@ -2,7 +2,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { defineKernel, MOST_GROUPS } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { Product } from "./matmul_product.ts";
+import { type Operands, type Product, rowLengths, type Variant } from "./matmul_product.ts";
 import { LANES, type StagedShape, stagedSource } from "./matmul_staged_source.ts";
 import { sumParts } from "./sum_parts.ts";
 
@@ -13,15 +13,26 @@ import { sumParts } from "./sum_parts.ts";
 const FEW_GROUPS = 8, MANY_CHUNKS = 4;
 /** Most parts side by side: bounds the scratch memory where the inner axis is long. */
 const MOST_PARTS = 16;
+/** Widest joined pair that the last chunk takes along. */
+const MOST_JOINED = 16;
 
 type StagedKernel = ReturnType<typeof declare>;
 const kernels = new Map<string, StagedKernel>();
 
 function declare(shape: StagedShape) {
+  const { steps, columns, vectorA, half, joinedSteps } = shape;
+  const joined = joinedSteps > 0;
   return defineKernel({
-    name: `matmul_staged_${shape.steps}x${shape.columns}${shape.vectorA ? "" : "_strided"}`,
+    name: `matmul_staged_${steps}x${columns}${vectorA ? "" : "_strided"}${half ? "_half" : ""}${
+      joined ? `_joined${joinedSteps}` : ""
+    }`,
     source: stagedSource(shape),
-    buffers: { a: "read", b: "read", c: "read_write" },
+    buffers: {
+      a: "read",
+      b: "read",
+      ...(joined ? { joinedA: "read", joinedB: "read" } as const : {}),
+      c: "read_write",
+    },
     uniforms: {
       rows: "u32",
       inner: "u32",
@@ -39,9 +50,13 @@ function declare(shape: StagedShape) {
       parts: "u32",
       accumulate: "u32",
       zero: "u32",
+      joinedInner: "u32",
+      joinedScale: "f32",
+      columnJoined: "u32",
+      stepJoined: "u32",
     },
     constants: {},
-    workgroupBytes: () => 4 * shape.steps * shape.columns,
+    workgroupBytes: () => 4 * (steps + joinedSteps) * columns,
   });
 }
 
@@ -55,7 +70,20 @@ function kernelOf(shape: StagedShape): StagedKernel {
 
 /** Inner steps and columns of the tile: a thin side gets a thin one. Few tiles, since each takes up to 1.3 s to compile. */
 function tileOf(product: Product): { readonly steps: number; readonly tileColumns: number } {
-  return { steps: product.inner <= 16 ? 16 : 64, tileColumns: product.columns <= 16 ? 16 : 64 };
+  return {
+    steps: product.inner <= 16 ? 16 : 64,
+    tileColumns: product.columns <= 8 ? 8 : product.columns <= 16 ? 16 : 64,
+  };
+}
+
+/** Workgroups along the rows and columns of C, chunks of the inner axis, and how many of these lie side by side. */
+function gridOf(product: Product) {
+  const { batch, rows, inner, columns } = product;
+  const { steps, tileColumns } = tileOf(product);
+  const groupsX = Math.ceil(rows / LANES), groupsY = Math.ceil(columns / tileColumns);
+  const chunks = Math.ceil(inner / steps);
+  const few = batch === 1 && groupsX * groupsY < FEW_GROUPS && chunks >= MANY_CHUNKS;
+  return { groupsX, groupsY, chunks, parts: few ? Math.min(chunks, MOST_PARTS) : 1 };
 }
 
 /** True where A's rows can be read as vec4; an element by itself costs almost twice as much. */
@@ -73,64 +101,91 @@ function readsVectors(product: Product): boolean {
 export function suitsStaged(product: Product): boolean {
   const { rows, inner, columns } = product;
   const { steps, tileColumns } = tileOf(product);
-  if (Math.max(rows / LANES, columns / tileColumns) > MOST_GROUPS) return false;
   const fill = (size: number, tile: number) => size / (Math.ceil(size / tile) * tile);
   const filled = fill(rows, LANES) * fill(inner, steps) * fill(columns, tileColumns);
   return readsVectors(product) ? filled >= 0.3 : filled >= 0.6 && columns > 16;
 }
 
-/** Writes the product of `a` and `b` to `c`, whose sizes the caller has checked. */
-export function stagedMatmul(gpu: Gpu, a: Tensor, b: Tensor, c: Tensor, product: Product): void {
-  const { layout, batch, rows, inner, columns, scale, accumulate } = product;
+/** The tile of B staged in workgroup memory, rows of A in registers. */
+export const staged: Variant = {
+  takes({ rows, columns }) {
+    return Math.max(rows / LANES, columns / 16) <= MOST_GROUPS;
+  },
+  joins(_gpu, product) {
+    const { layout, batch, joined } = product;
+    return layout !== "tn" && batch === 1 && joined !== null && joined.inner <= MOST_JOINED &&
+      gridOf(product).parts === 1;
+  },
+  launch(gpu, operands, product) {
+    const { parts } = gridOf(product);
+    if (parts === 1) {
+      launchChunks(gpu, operands, product);
+      return;
+    }
+    const { rows, columns, accumulate } = product, { a, b, c } = operands;
+    using _ = gpu.scope("matmul parts", "scratch");
+    const sums = gpu.empty([parts, rows, columns], "matmul parts");
+    launchChunks(gpu, { a, b, c: sums, joined: null }, { ...product, accumulate: false });
+    sumParts(gpu, sums, c, { count: rows * columns, parts, scale: 1, accumulate });
+  },
+};
+
+/** One dispatch for each chunk of the inner axis, or for so many as lie side by side. */
+function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product): void {
+  const { layout, batch, rows, inner, columns, scale, half } = product;
   const { steps, tileColumns } = tileOf(product);
-  const groupsX = Math.ceil(rows / LANES), groupsY = Math.ceil(columns / tileColumns);
-  const kernel = kernelOf({
+  const { groupsX, groupsY, chunks, parts } = gridOf(product);
+  const lengths = rowLengths(product), joinedInner = product.joined?.inner ?? 0;
+  const shape = {
     steps,
     columns: tileColumns,
     vectorA: readsVectors(product),
-    vectorB: (layout === "nt" ? inner : columns) % 4 === 0,
-    vectorC: columns % 4 === 0,
-  });
-
-  const chunks = Math.ceil(inner / steps);
-  const few = batch === 1 && groupsX * groupsY < FEW_GROUPS && chunks >= MANY_CHUNKS;
-  const parts = few ? Math.min(chunks, MOST_PARTS) : 1;
-  const launch = (into: Tensor, how: { readonly scale: number; readonly accumulate: boolean }) => {
-    for (let chunk = 0; chunk < chunks; chunk += parts) {
-      for (let first = 0; first < batch; first += MOST_GROUPS) {
-        const groupsZ = few ? Math.min(chunks - chunk, parts) : Math.min(batch - first, MOST_GROUPS);
-        gpu.launch(kernel, {
-          buffers: { a, b, c: into },
-          uniforms: {
-            rows,
-            inner,
-            columns,
-            scale: how.scale,
-            strideA: rows * inner,
-            strideB: inner * columns,
-            strideC: rows * columns,
-            rowA: layout === "tn" ? 1 : inner,
-            stepA: layout === "tn" ? rows : 1,
-            columnB: layout === "nt" ? inner : 1,
-            stepB: layout === "nt" ? 1 : columns,
-            firstBatch: first,
-            firstStep: chunk * steps,
-            parts,
-            // The chunks after the first add to what the first has left.
-            accumulate: Number(how.accumulate || chunk > 0),
-            zero: 0,
-          },
-          workgroups: [groupsX, groupsY, groupsZ],
-        });
-      }
-    }
+    vectorB: lengths.b % 4 === 0,
+    vectorC: lengths.c % 4 === 0,
+    half,
+    joinedSteps: 0,
+    vectorJoined: false,
   };
-  if (parts === 1) {
-    launch(c, { scale, accumulate });
-    return;
+  const joiningShape = {
+    ...shape,
+    joinedSteps: joinedInner <= 4 ? 4 : joinedInner <= 8 ? 8 : MOST_JOINED,
+    vectorJoined: joinedInner % 4 === 0 && (layout === "nt" || columns % 4 === 0),
+  };
+  const uniforms = {
+    rows,
+    inner,
+    columns,
+    scale,
+    strideA: rows * inner,
+    strideB: inner * columns,
+    strideC: rows * columns,
+    rowA: layout === "tn" ? 1 : inner,
+    stepA: layout === "tn" ? rows : 1,
+    columnB: layout === "nt" ? inner : 1,
+    stepB: layout === "nt" ? 1 : columns,
+    parts,
+    zero: 0,
+    joinedInner,
+    joinedScale: product.joined?.scale ?? 0,
+    columnJoined: layout === "nt" ? joinedInner : 1,
+    stepJoined: layout === "nt" ? 1 : columns,
+  };
+  for (let chunk = 0; chunk < chunks; chunk += parts) {
+    const joins: { a: Tensor; b: Tensor } | null = chunk + 1 === chunks ? joined : null;
+    const kernel = kernelOf(joins ? joiningShape : shape);
+    for (let first = 0; first < batch; first += MOST_GROUPS) {
+      const groupsZ = parts > 1 ? Math.min(chunks - chunk, parts) : Math.min(batch - first, MOST_GROUPS);
+      gpu.launch(kernel, {
+        buffers: { a, b, ...(joins ? { joinedA: joins.a, joinedB: joins.b } : {}), c },
+        uniforms: {
+          ...uniforms,
+          firstBatch: first,
+          firstStep: chunk * steps,
+          // The chunks after the first add to what the first has left.
+          accumulate: Number(product.accumulate || chunk > 0),
+        },
+        workgroups: [groupsX, groupsY, groupsZ],
+      });
+    }
   }
-  using _ = gpu.scope("matmul parts", "scratch");
-  const sums = gpu.empty([parts, rows, columns], "matmul parts");
-  launch(sums, { scale: 1, accumulate: false });
-  sumParts(gpu, sums, c, { count: rows * columns, parts, scale, accumulate });
 }

@@ -121,6 +121,73 @@ for (const variant of VARIANTS) {
     }
   });
 
+  Deno.test(`matmul() by the ${variant} variant adds a joined pair of any rank, in every layout`, async () => {
+    const gpu = await testGpu();
+    for (
+      const [rows, inner, columns, ranks] of [
+        [65, 7, 9, [1, 2, 3, 4, 7]],
+        [70, 130, 64, [1, 5, 8, 16]],
+        [600, 64, 68, [2, 4, 8, 12, 17]],
+        [9, 1040, 12, [3, 20]],
+        [1, 1, 1, [1]],
+      ] as const
+    ) {
+      for (const rank of ranks) {
+        for (const layout of LAYOUTS) {
+          using _ = gpu.scope("product");
+          const a = randomMatrix(rows, inner, random), b = randomMatrix(inner, columns, random);
+          const a2 = randomMatrix(rows, rank, random), b2 = randomMatrix(rank, columns, random);
+          const before = randomMatrix(rows, columns, random), into = upload(gpu, before, "c");
+          const given = laidOut(layout, a, b), second = laidOut(layout, a2, b2);
+          const left = upload(gpu, given.a, "a"), right = upload(gpu, given.b, "b");
+          const options = {
+            ...given.options,
+            scale: 2,
+            joined: { a: upload(gpu, second.a, "a2"), b: upload(gpu, second.b, "b2"), scale: -0.5 },
+          };
+          const fresh = matmulBy(variant, gpu, left, right, options);
+          matmulBy(variant, gpu, left, right, { ...options, into, accumulate: true });
+          const [found, sum] = await gpu.downloadAll([fresh, into]);
+          const wanted = add(times(multiply(a, b), 2), multiply(a2, b2), -0.5);
+          const name = `${layout} [${rows}, ${inner}, ${columns}] and rank ${rank}`;
+          assertClose(found!, wanted.data, tolerance(2 * (inner + rank)), name);
+          assertClose(sum!, add(before, wanted).data, tolerance(2 * (inner + rank)), name);
+        }
+      }
+    }
+  });
+
+  Deno.test(`matmul() by the ${variant} variant multiplies by 16-bit floats, also where rows start within a word`, async () => {
+    const gpu = await testGpu();
+    for (
+      const [batch, rows, inner, columns] of [
+        [1, 65, 7, 9],
+        [1, 70, 64, 68],
+        [1, 3, 66, 6],
+        [1, 8, 1030, 5],
+        [3, 17, 5, 7],
+        [2, 66, 8, 12],
+        [1, 1, 1, 1],
+      ] as const
+    ) {
+      for (const layout of LAYOUTS) {
+        using _ = gpu.scope("product");
+        const pairs = Array.from({ length: batch }, () => {
+          const a = randomMatrix(rows, inner, random), exact = randomMatrix(inner, columns, random);
+          const b = matrix(inner, columns, Float64Array.from(Float16Array.from(exact.data)));
+          return { ...laidOut(layout, a, b), wanted: multiply(a, b) };
+        });
+        const a = uploadBatch(gpu, pairs.map((pair) => pair.a), "a");
+        const data = Float16Array.from(pairs.flatMap((pair) => [...pair.b.data]));
+        const b = gpu.upload(data, "f16", [batch, pairs[0]!.b.rows, pairs[0]!.b.columns], "half");
+        const found = await gpu.download(matmulBy(variant, gpu, a, b, pairs[0]!.options));
+        const wanted = matrix(batch * rows, columns, pairs.flatMap((pair) => [...pair.wanted.data]));
+        const name = `${layout} ${batch} of [${rows}, ${inner}, ${columns}]`;
+        assertClose(found, wanted.data, tolerance(inner), name);
+      }
+    }
+  });
+
   Deno.test(`matmul() by the ${variant} variant multiplies batches, each matrix by its own`, async () => {
     const gpu = await testGpu();
     for (
@@ -274,6 +341,14 @@ Deno.test("matmul() says which tensors do not fit together, and why", async () =
     () => matmul(gpu, a, tensor([4, 2], "w"), { into: tensor([3, 3], "out") }),
     RangeError,
     'Cannot multiply into "out" [3,3]: the product is [3,2]',
+  );
+  assertThrows(
+    () =>
+      matmul(gpu, a, tensor([4, 2], "w"), {
+        joined: { a: tensor([3, 1], "x"), b: tensor([1, 5], "y"), scale: 1 },
+      }),
+    RangeError,
+    'Cannot join "x" [3,1] by "y" [1,5]: their product is [3,5], [3,2] is needed',
   );
   assertThrows(
     () => matmul(gpu, tensor([4], "v"), a),

@@ -2,7 +2,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { defineKernel, MOST_GROUPS } from "../gpu/kernel.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { Product } from "./matmul_product.ts";
+import { type Product, rowLengths, type Variant } from "./matmul_product.ts";
 import { type TiledShape, tiledSource } from "./matmul_tiled_source.ts";
 import { sumParts } from "./sum_parts.ts";
 
@@ -10,10 +10,16 @@ type TiledKernel = ReturnType<typeof declare>;
 const kernels = new Map<string, TiledKernel>();
 
 function declare(shape: TiledShape) {
+  const { layout, tileRows, tileColumns, half, joined } = shape;
   return defineKernel({
-    name: `matmul_${shape.layout}`,
+    name: `matmul_tiled_${tileRows}x${tileColumns}_${layout}${half ? "_half" : ""}${joined ? "_joined" : ""}`,
     source: tiledSource(shape),
-    buffers: { a: "read", b: "read", c: "read_write" },
+    buffers: {
+      a: "read",
+      b: "read",
+      ...(joined ? { joinedA: "read", joinedB: "read" } as const : {}),
+      c: "read_write",
+    },
     uniforms: {
       rows: "u32",
       inner: "u32",
@@ -27,6 +33,8 @@ function declare(shape: TiledShape) {
       chunk: "u32",
       accumulate: "u32",
       lanesX: "u32",
+      joinedInner: "u32",
+      joinedScale: "f32",
     },
     constants: { LANES: 64 },
   });
@@ -40,9 +48,67 @@ function kernelOf(shape: TiledShape): TiledKernel {
   return kernel;
 }
 
-/** Writes the product of `a` and `b` to `c`, whose sizes the caller has checked. */
-export function tiledMatmul(gpu: Gpu, a: Tensor, b: Tensor, c: Tensor, product: Product): void {
-  const { layout, batch, rows, inner, columns, scale, accumulate } = product;
+/** A tile of C in the registers of each lane. */
+export const tiled: Variant = {
+  takes: () => true,
+  joins(gpu, product) {
+    const { layout, batch, joined } = product;
+    return layout !== "tn" && batch === 1 && joined !== null && gridOf(gpu, product).splits === 1;
+  },
+  launch(gpu, { a, b, c, joined }, product) {
+    const { layout, batch, rows, inner, columns, scale, accumulate, half } = product;
+    const { tileRows, tileColumns, lanesX, lanes, groupsX, groupsY, splits } = gridOf(gpu, product);
+    const lengths = rowLengths(product), joinedInner = product.joined?.inner ?? 0;
+    const kernel = kernelOf({
+      layout,
+      tileRows,
+      tileColumns,
+      vectorA: lengths.a % 4 === 0,
+      vectorB: lengths.b % 4 === 0,
+      vectorC: lengths.c % 4 === 0,
+      half,
+      joined: joined !== null,
+      vectorJoined: joined !== null && joinedInner % 4 === 0 && (layout === "nt" || columns % 4 === 0),
+    });
+    const chunk = splits === 1 ? inner : Math.ceil(inner / splits / 4) * 4;
+    const launch = (into: Tensor, accumulate: boolean) => {
+      for (let first = 0; first < batch; first += MOST_GROUPS) {
+        gpu.launch(kernel, {
+          buffers: { a, b, ...(joined ? { joinedA: joined.a, joinedB: joined.b } : {}), c: into },
+          uniforms: {
+            rows,
+            inner,
+            columns,
+            scale,
+            strideA: rows * inner,
+            strideB: inner * columns,
+            strideC: rows * columns,
+            firstBatch: first,
+            splits,
+            chunk,
+            accumulate: Number(accumulate),
+            lanesX,
+            joinedInner,
+            joinedScale: product.joined?.scale ?? 0,
+          },
+          constants: { LANES: lanes },
+          workgroups: [groupsX, groupsY, Math.min(batch - first, MOST_GROUPS) * splits],
+        });
+      }
+    };
+    if (splits === 1) {
+      launch(c, accumulate);
+      return;
+    }
+    using _ = gpu.scope("matmul parts", "scratch");
+    const parts = gpu.empty([splits, rows, columns], "matmul parts");
+    launch(parts, false);
+    sumParts(gpu, parts, c, { count: rows * columns, parts: splits, scale: 1, accumulate });
+  },
+};
+
+/** Tile and workgroups of a product, and into how many parts its inner axis is split. */
+function gridOf(gpu: Gpu, { batch, rows, inner, columns }: Product) {
   const tileRows = rows <= 4 ? 4 : 8, tileColumns = columns <= 4 ? 4 : 8;
   const lanesX = Math.min(8, ceilingPowerOfTwo(Math.ceil(columns / tileColumns)));
   // Two sizes of workgroup serve all shapes, so that one text is compiled twice at most; spare lanes cost little.
@@ -50,50 +116,8 @@ export function tiledMatmul(gpu: Gpu, a: Tensor, b: Tensor, c: Tensor, product: 
   const lanes = wanted <= 16 ? 16 : gpu.info.software ? 32 : 64;
   const groupsX = Math.ceil(columns / (tileColumns * lanesX));
   const groupsY = Math.ceil(rows / (tileRows * (lanes / lanesX)));
-  const kernel = kernelOf({
-    layout,
-    tileRows,
-    tileColumns,
-    vectorA: (layout === "tn" ? rows : inner) % 4 === 0,
-    vectorB: (layout === "nt" ? inner : columns) % 4 === 0,
-    vectorC: columns % 4 === 0,
-  });
-  const launch = (
-    into: Tensor,
-    part: { scale: number; splits: number; chunk: number; accumulate: boolean },
-  ) => {
-    for (let first = 0; first < batch; first += MOST_GROUPS) {
-      gpu.launch(kernel, {
-        buffers: { a, b, c: into },
-        uniforms: {
-          rows,
-          inner,
-          columns,
-          scale: part.scale,
-          strideA: rows * inner,
-          strideB: inner * columns,
-          strideC: rows * columns,
-          firstBatch: first,
-          splits: part.splits,
-          chunk: part.chunk,
-          accumulate: Number(part.accumulate),
-          lanesX,
-        },
-        constants: { LANES: lanes },
-        workgroups: [groupsX, groupsY, Math.min(batch - first, MOST_GROUPS) * part.splits],
-      });
-    }
-  };
-
   const splits = batch > 1 ? 1 : splitsOf(gpu, groupsX * groupsY, inner);
-  if (splits === 1) {
-    launch(c, { scale, splits, chunk: inner, accumulate });
-    return;
-  }
-  using _ = gpu.scope("matmul parts", "scratch");
-  const parts = gpu.empty([splits, rows, columns], "matmul parts");
-  launch(parts, { scale: 1, splits, chunk: Math.ceil(inner / splits / 4) * 4, accumulate: false });
-  sumParts(gpu, parts, c, { count: rows * columns, parts: splits, scale, accumulate });
+  return { tileRows, tileColumns, lanesX, lanes, groupsX, groupsY, splits };
 }
 
 /** Parts of the inner axis: as many as fill the adapter, each long enough to be worth a second pass. */

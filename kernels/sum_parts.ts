@@ -27,6 +27,6 @@ export function sumParts(
   gpu.launch(kernel, {
     buffers: { parts, out: into },
     uniforms: { ...sizes, accumulate: Number(sizes.accumulate) },
-    workgroups: lineOfGroups(Math.ceil(sizes.count / 64)),
+    workgroups: lineOfGroups(Math.ceil(sizes.count / 256)),
   });
 }

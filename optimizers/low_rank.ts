@@ -1,5 +1,5 @@
 /** @file The body that the LoRA family shares: W + s·B·A, with three exchangeable parts. */
-import { matmul } from "../autodiff/mod.ts";
+import { adaptedLinear } from "../autodiff/mod.ts";
 import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -172,9 +172,14 @@ export async function attachLowRank<O extends LowRankOptions>(
     state,
     linear(tape, site, x) {
       const { a, b, scale } = factorsOf(site);
-      const base = matmul(tape, x, tape.parameter(site.weight), { transposeB: true });
-      const inner = matmul(tape, x, tape.parameter(a), { transposeB: true });
-      return matmul(tape, inner, tape.parameter(b), { transposeB: true, scale, onto: base });
+      return adaptedLinear(
+        tape,
+        x,
+        tape.parameter(site.weight),
+        tape.parameter(a),
+        tape.parameter(b),
+        scale,
+      );
     },
     step(gradients, at) {
       rule.step(gradients, at);

@@ -1,5 +1,6 @@
 /** @file Matrix products on the tape. */
 import { matmul as product } from "../../kernels/mod.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
 import type { Tape, Var } from "../tape.ts";
 
 /** How the product is formed. */
@@ -8,35 +9,87 @@ export interface MatmulOptions {
   readonly transposeB?: boolean;
   /** Factor of the product; 1 where absent. */
   readonly scale?: number;
-  /**
-   * Adds the product to this variable's tensor instead of a fresh one. Only for an output that its own backward pass
-   * does not read and that nothing else uses, such as that of another product.
-   */
-  readonly onto?: Var;
 }
 
-/** scale · A op(B) (+ onto). A is `[rows, inner]`, B `[inner, columns]` or transposed; both may lead with a batch axis. */
-export function matmul(tape: Tape, a: Var, b: Var, options: MatmulOptions = {}): Var {
-  const { transposeB = false, scale = 1, onto } = options;
+/** A frozen weight in 16-bit floats: half the memory, and no gradient. */
+export interface HalfWeight {
+  /** `[out, in]`. */
+  readonly value: Tensor<"f16">;
+}
+
+/** scale · A op(B). A is `[rows, inner]`, B `[inner, columns]` or transposed; both may lead with a batch axis. */
+export function matmul(tape: Tape, a: Var, b: Var | HalfWeight, options: MatmulOptions = {}): Var {
+  const { transposeB = false, scale = 1 } = options;
   const { gpu } = tape;
-  const output = product(gpu, a.value, b.value, {
-    transposeB,
-    scale,
-    ...(onto ? { into: onto.value, accumulate: true } : {}),
-  });
   return tape.record({
     name: "matmul",
-    inputs: onto ? [a, b, onto] : [a, b],
-    output,
+    inputs: [a, ...variableOf(b)],
+    output: product(gpu, a.value, b.value, { transposeB, scale }),
     backward(gradient, inputs) {
       if (inputs.wanted(0)) {
         product(gpu, gradient, b.value, { transposeB: !transposeB, scale, ...inputs.target(0) });
       }
-      if (inputs.wanted(1)) {
+      if (isVariable(b) && inputs.wanted(1)) {
         if (transposeB) product(gpu, gradient, a.value, { transposeA: true, scale, ...inputs.target(1) });
         else product(gpu, a.value, gradient, { transposeA: true, scale, ...inputs.target(1) });
       }
-      if (onto) inputs.pass(2, gradient);
     },
   });
+}
+
+/**
+ * x Wᵀ + scale · (x Aᵀ) Bᵀ: a linear map with a low-rank addition. x is `[rows, in]`, W `[out, in]`, A `[rank, in]`,
+ * B `[out, rank]`.
+ *
+ * One operation, so that the output and the gradient of x are written once instead of once for each addend.
+ */
+export function adaptedLinear(
+  tape: Tape,
+  x: Var,
+  weight: Var | HalfWeight,
+  a: Var,
+  b: Var,
+  scale: number,
+): Var {
+  const { gpu } = tape;
+  const inner = product(gpu, x.value, a.value, { transposeB: true });
+  return tape.record({
+    name: "adapted linear",
+    inputs: [x, a, b, ...variableOf(weight)],
+    output: product(gpu, x.value, weight.value, {
+      transposeB: true,
+      joined: { a: inner, b: b.value, scale },
+    }),
+    backward(gradient, inputs) {
+      if (inputs.wanted(0) || inputs.wanted(1)) {
+        const dInner = product(gpu, gradient, b.value, { scale });
+        if (inputs.wanted(0)) {
+          product(gpu, gradient, weight.value, {
+            joined: { a: dInner, b: a.value, scale: 1 },
+            ...inputs.target(0),
+          });
+        }
+        if (inputs.wanted(1)) product(gpu, dInner, x.value, { transposeA: true, ...inputs.target(1) });
+      }
+      if (inputs.wanted(2)) product(gpu, gradient, inner, { transposeA: true, scale, ...inputs.target(2) });
+      if (isVariable(weight) && inputs.wanted(3)) {
+        product(gpu, gradient, x.value, { transposeA: true, ...inputs.target(3) });
+      }
+    },
+  });
+}
+
+function isVariable(weight: Var | HalfWeight): weight is Var {
+  return weight.value.dtype === "f32";
+}
+
+/** The weight as an input that may want a gradient. @throws {TypeError} where 16-bit floats are to be trained */
+function variableOf(weight: Var | HalfWeight): Var[] {
+  if (isVariable(weight)) return [weight];
+  if ("needsGradient" in weight && weight.needsGradient) {
+    throw new TypeError(
+      `Cannot differentiate by "${weight.value.label}": it holds 16-bit floats, which cannot be trained`,
+    );
+  }
+  return [];
 }

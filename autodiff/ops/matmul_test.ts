@@ -1,42 +1,111 @@
+import { assertThrows } from "@std/assert";
+import type { Gpu, Tensor } from "../../gpu/mod.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { checkGradients } from "../../tests/gradient_check.ts";
 import {
   add,
   fromRows,
   type Matrix,
+  matrix,
   multiply,
   randomMatrix,
   scale as times,
   sliceRows,
   toRows,
 } from "../../tests/reference/matrix.ts";
-import { matmul } from "./matmul.ts";
+import { testGpu } from "../../tests/test_gpu.ts";
+import { createGradients } from "../gradients.ts";
+import { Tape } from "../tape.ts";
+import { adaptedLinear, matmul } from "./matmul.ts";
 
-Deno.test("matmul() has the gradients of central differences: plain, transposed, scaled, and onto another product", async () => {
+Deno.test("matmul() has the gradients of central differences: plain, transposed and scaled", async () => {
   for (const [rows, inner, columns] of [[1, 1, 1], [5, 7, 3], [8, 4, 12], [17, 9, 2]] as const) {
     for (const transposeB of [false, true]) {
       for (const scale of [1, -0.5]) {
-        for (const onto of [false, true]) {
-          const random = createRandom(rows);
-          const a = randomMatrix(rows, inner, random.fork("a"));
-          const b = transposeB
-            ? randomMatrix(columns, inner, random.fork("b"))
-            : randomMatrix(inner, columns, random.fork("b"));
-          const c = randomMatrix(rows, columns, random.fork("c"));
-          await checkGradients({
-            inputs: onto ? [a, b, c] : [a, b],
-            operation: (tape, [a, b, c]) =>
-              matmul(tape, a!, b!, { transposeB, scale, ...(c ? { onto: c } : {}) }),
-            reference: ([a, b, c]) => {
-              const product = times(multiply(a!, b!, { transposeB }), scale);
-              return c ? add(product, c) : product;
-            },
-            label: `${rows} x ${inner} x ${columns}, ${transposeB}, ${scale}, ${onto}`,
-          });
-        }
+        const random = createRandom(rows);
+        await checkGradients({
+          inputs: [
+            randomMatrix(rows, inner, random.fork("a")),
+            transposeB
+              ? randomMatrix(columns, inner, random.fork("b"))
+              : randomMatrix(inner, columns, random.fork("b")),
+          ],
+          operation: (tape, [a, b]) => matmul(tape, a!, b!, { transposeB, scale }),
+          reference: ([a, b]) => times(multiply(a!, b!, { transposeB }), scale),
+          label: `${rows} x ${inner} x ${columns}, ${transposeB}, ${scale}`,
+        });
       }
     }
   }
+});
+
+Deno.test("adaptedLinear() has the gradients of central differences by x, A, B and the weight", async () => {
+  for (
+    const [rows, inside, outside, rank] of [[1, 1, 1, 1], [5, 7, 3, 1], [8, 12, 4, 4], [6, 9, 5, 3], [
+      7,
+      20,
+      18,
+      17,
+    ]] as const
+  ) {
+    const random = createRandom(rank);
+    await checkGradients({
+      inputs: [
+        randomMatrix(rows, inside, random.fork("x")),
+        randomMatrix(outside, inside, random.fork("weight")),
+        randomMatrix(rank, inside, random.fork("a")),
+        randomMatrix(outside, rank, random.fork("b")),
+      ],
+      operation: (tape, [x, weight, a, b]) => adaptedLinear(tape, x!, weight!, a!, b!, -1.5),
+      reference: ([x, weight, a, b]) =>
+        add(
+          multiply(x!, weight!, { transposeB: true }),
+          multiply(multiply(x!, a!, { transposeB: true }), b!, { transposeB: true }),
+          -1.5,
+        ),
+      label: `${outside} x ${inside}, rank ${rank}`,
+    });
+  }
+});
+
+Deno.test("matmul() and adaptedLinear() multiply by frozen weights of 16-bit floats, and refuse to train them", async () => {
+  const rows = 6, inside = 7, outside = 5, random = createRandom(8);
+  // Whole numbers, which 16 bits can hold.
+  const weight = matrix(
+    outside,
+    inside,
+    randomMatrix(outside, inside, random).data.map((v) => Math.round(8 * v)),
+  );
+  const half = (gpu: Gpu) =>
+    gpu.upload(Float16Array.from(weight.data), "f16", [outside, inside], "half weight");
+  await checkGradients({
+    inputs: [
+      randomMatrix(rows, inside, random.fork("x")),
+      randomMatrix(2, inside, random.fork("a")),
+      randomMatrix(outside, 2, random.fork("b")),
+    ],
+    operation: (tape, [x, a, b]) => adaptedLinear(tape, x!, { value: half(tape.gpu) }, a!, b!, 2),
+    reference: ([x, a, b]) =>
+      add(
+        multiply(x!, weight, { transposeB: true }),
+        multiply(multiply(x!, a!, { transposeB: true }), b!, { transposeB: true }),
+        2,
+      ),
+  });
+  await checkGradients({
+    inputs: [randomMatrix(rows, inside, random.fork("x"))],
+    operation: (tape, [x]) => matmul(tape, x!, { value: half(tape.gpu) }, { transposeB: true }),
+    reference: ([x]) => multiply(x!, weight, { transposeB: true }),
+  });
+  const gpu = await testGpu();
+  using _ = gpu.scope("half weights");
+  const tape = new Tape(gpu, createGradients(gpu, []));
+  const wanted: { value: Tensor<"f16">; needsGradient: boolean } = { value: half(gpu), needsGradient: true };
+  assertThrows(
+    () => matmul(tape, tape.input(gpu.zeros([rows, inside], "x")), wanted, { transposeB: true }),
+    TypeError,
+    'Cannot differentiate by "half weight": it holds 16-bit floats, which cannot be trained',
+  );
 });
 
 Deno.test("matmul() of batches has the gradients of central differences", async () => {
