@@ -8,7 +8,8 @@ import {
   createAdamw,
   refuseAdamw,
 } from "./adamw.ts";
-import { defineOptimizer, type OptimizerModule, trainableWeight } from "./optimizer.ts";
+import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
+import { trainableWeight } from "./site_weight.ts";
 
 /** What full fine-tuning trains. */
 const SCOPES = ["all", "sites"] as const;
@@ -65,7 +66,8 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
     };
   },
   attach({ gpu, sites, parameters, head }, options) {
-    const trainable = options.trains === "all" ? parameters : [...sites.map(trainableWeight), ...head];
+    const weights = sites.map(trainableWeight);
+    const trainable = options.trains === "all" ? parameters : [...weights, ...head];
     using _ = gpu.countAs("state");
     const adamw = createAdamw(gpu, trainable, options);
     return Promise.resolve({

@@ -23,6 +23,7 @@ import type {
   StepSizes,
   StepWork,
 } from "./optimizer.ts";
+import { copyWeight, rewriteWeight } from "./site_weight.ts";
 
 /** How s follows from alpha and the rank r. */
 export const SCALINGS = ["alpha/r", "alpha/sqrt(r)"] as const;
@@ -187,9 +188,8 @@ export async function attachLowRank<O extends LowRankOptions>(
     },
     effectiveWeight(site) {
       const { a, b, scale } = factorsOf(site);
-      const weight = gpu.empty(site.weight.value.shape, `${site.name} merged`);
-      gpu.copy(site.weight.value, weight);
-      return kernels.matmul(gpu, b.value, a.value, { scale, into: weight, accumulate: true });
+      const into = copyWeight(gpu, site);
+      return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true });
     },
     equivalentGradient(site, gradients) {
       const pair = factorsOf(site);
@@ -233,7 +233,9 @@ function initializeA(setup: Setup, factors: readonly Factors[]): void {
 
 /** Takes s·B·A out of each weight, so that a start with B ≠ 0 leaves the effective weight as it was. */
 export function foldProductOut(gpu: Gpu, { site, a, b, scale }: Factors): void {
-  kernels.matmul(gpu, b.value, a.value, { scale: -scale, into: site.weight.value, accumulate: true });
+  rewriteWeight(gpu, site, (into) => {
+    kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true });
+  });
 }
 
 /** LoRA's own rule: AdamW on the factors' gradients as they are. */

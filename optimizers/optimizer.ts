@@ -1,5 +1,5 @@
 /** @file The one interface that every fine-tuning method implements. */
-import { type Gradients, isHalf, type Parameter, type Tape, type Var } from "../autodiff/tape.ts";
+import type { Gradients, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { LinearSite } from "../models/model.ts";
@@ -194,15 +194,9 @@ export interface OptimizerModule<O extends Options = Options> {
   footprint(options: O, model: ModelShapes): Footprint;
   /**
    * Creates the trainable parameters and all state. May rewrite `site.weight` in place, but leaves
-   * every `effectiveWeight` as it found it (to f32 rounding).
+   * every `effectiveWeight` as it found it (to the rounding of the weight's floats: see site_weight.ts).
    */
   attach(setup: Setup, options: O): Promise<Optimizer>;
-}
-
-/** The site's weight, for a method that trains it. @throws {Error} where it is frozen in 16-bit floats */
-export function trainableWeight({ name, weight }: LinearSite): Parameter {
-  if (!isHalf(weight)) return weight;
-  throw new Error(`Cannot train the weight of site "${name}": it is kept in 16-bit floats, which are frozen`);
 }
 
 /** Declares a method; widens the literal types of its defaults to number, boolean and string. */

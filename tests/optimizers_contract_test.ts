@@ -16,6 +16,7 @@ import * as models from "../models/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
+import { copyWeight } from "../optimizers/site_weight.ts";
 import * as tasks from "../tasks/mod.ts";
 import { completeConfig } from "../training/configuration.ts";
 import { adaptedForward } from "../training/forward.ts";
@@ -94,6 +95,33 @@ for (const module of modules) {
     const after = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
     // Rounding of one subtraction and one addition of a product of rank 2.
     before.forEach((weight, i) => assertClose(after[i]!, weight, { relative: 1e-5 }));
+  });
+
+  Deno.test(`${id}: with weights in 16-bit floats it trains, or refuses them by the site's name`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("half");
+    const model = await createToyModel(gpu, { half: true });
+    const before = await gpu.downloadAll(model.sites.map((site) => copyWeight(gpu, site)));
+    const footprint = module.footprint({ ...module.defaults, ...optionsOf(module) }, {
+      sites: model.sites,
+      parameters: [],
+      head: [],
+    });
+    if (footprint.trainsWeights) {
+      assertThrows(
+        () => attachToToy(model, module, optionsOf(module)),
+        Error,
+        'the weight of site "layers.0"',
+      );
+      return;
+    }
+    const optimizer = await attachToToy(model, module, optionsOf(module));
+    const after = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
+    // A start that rewrites the weight rounds it again, to 11 bits.
+    before.forEach((weight, i) => assertClose(after[i]!, weight, { relative: 0, absolute: 2 ** -11 * 4 }));
+    const store = createGradients(gpu, optimizer.trainable);
+    const losses = await trainToy(model, optimizer, store, learningRateOf(module), [1, 60]);
+    assertLess(losses.at(-1)!, losses[0]! / 10);
   });
 
   Deno.test(`${id}: linear(x) is x times the transposed effective weight after three steps`, async () => {

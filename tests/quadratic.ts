@@ -5,13 +5,8 @@ import type { Tensor } from "../gpu/tensor.ts";
 import { add as addTensors } from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
-import {
-  type Optimizer,
-  type OptimizerModule,
-  type Options,
-  type Setup,
-  trainableWeight,
-} from "../optimizers/optimizer.ts";
+import type { Optimizer, OptimizerModule, Options, Setup } from "../optimizers/optimizer.ts";
+import { trainableWeight } from "../optimizers/site_weight.ts";
 import {
   add,
   fromFloat32,

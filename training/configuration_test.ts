@@ -122,7 +122,7 @@ Deno.test("parseWith() survives values that are nothing like the schema", () => 
 Deno.test("completeConfig() drops memory options that change nothing, so that they give no new run", () => {
   const plain = completeConfig(config, fakeRegistries);
   for (
-    const memory of [undefined, {}, { checkpointing: "none" }, {
+    const memory of [{}, { checkpointing: "none" }, {
       checkpointing: "none",
       frozenWeights: "f32",
     }]
@@ -134,6 +134,13 @@ Deno.test("completeConfig() drops memory options that change nothing, so that th
     fakeRegistries,
   );
   assertEquals(memory, { checkpointing: "blocks" });
+  assertEquals(completeConfig({ ...config, memory: { frozenWeights: "f16" } }, fakeRegistries).memory, {
+    frozenWeights: "f16",
+  });
+  refused(
+    { memory: { frozenWeights: "f16" }, optimizer: { id: "full", options: {} } },
+    'Cannot keep frozen weights as f16 with "full": it trains the weights of all adapted maps',
+  );
   refused(
     { memory: { checkpointing: "layers" } },
     'field "memory.checkpointing" is "layers", one of "none", "blocks" is needed',

@@ -3,7 +3,7 @@ import { createGradients } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Model } from "../models/model.ts";
 import type { TaskData } from "../tasks/task.ts";
-import { trainableWeight } from "../optimizers/optimizer.ts";
+import { trainableWeight } from "../optimizers/site_weight.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { textBatch, tinyDecoder } from "../tests/tiny_models.ts";

@@ -84,6 +84,18 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     optimizer: method("lora-ga", { rank: 2, gradientBatches: 1 }),
     memory: { checkpointing: "blocks" },
   },
+  "lora with frozen weights in f16 on vision": { memory: { frozenWeights: "f16" } },
+  "lora-ga, frozen attention weights in f16, checkpointed, on a decoder": {
+    ...decoder,
+    sites: ["*.self_attn.*"],
+    optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }),
+    memory: { frozenWeights: "f16", checkpointing: "blocks" },
+  },
+  "lora-pro with frozen weights in f16 on a decoder": {
+    ...decoder,
+    optimizer: method("lora-pro", { rank: 4 }),
+    memory: { frozenWeights: "f16" },
+  },
   "full on a wide decoder of one layer": {
     ...decoder,
     model: { id: "decoder-tiny", width: 128, layers: 1 },
