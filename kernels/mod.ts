@@ -8,6 +8,7 @@ export {
   type AttentionTargets,
   type GradientTarget,
 } from "./attention.ts";
+export { toFloat, toHalf } from "./convert.ts";
 export { crossEntropy, crossEntropyBackward } from "./cross_entropy.ts";
 export {
   accumulate,

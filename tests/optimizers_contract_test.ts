@@ -4,6 +4,7 @@ import {
   assertEquals,
   assertGreater,
   assertLess,
+  assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
@@ -108,8 +109,8 @@ for (const module of modules) {
       head: [],
     });
     if (footprint.trainsWeights) {
-      assertThrows(
-        () => attachToToy(model, module, optionsOf(module)),
+      await assertRejects(
+        async () => await attachToToy(model, module, optionsOf(module)),
         Error,
         'the weight of site "layers.0"',
       );

@@ -66,6 +66,7 @@ function launchAll(gpu: Gpu): void {
       one,
     );
   }
+  kernels.toFloat(gpu, kernels.toHalf(gpu, x));
   kernels.argmax(gpu, x);
   kernels.clip(gpu, x, one, 1);
   kernels.recordStep(gpu, { loss: one, squaredNorm: tensor(1), losses: row, diverged: words(0) }, {

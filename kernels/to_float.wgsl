@@ -1,0 +1,27 @@
+// out = x, 16-bit floats two to a word, as 32-bit floats: exact.
+struct Uniforms {
+  count: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec2<u32>>;
+@group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(2) var<uniform> u: Uniforms;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = ((group.x + group.y * groups.x) * 64u + lane) * 4u;
+  if (i >= u.count) {
+    return;
+  }
+  let words = x[i / 4u];
+  var values = vec4(unpack2x16float(words.x), unpack2x16float(words.y));
+  if (i + 4u > u.count) {
+    // What lies behind the last element belongs to others.
+    values = select(out[i / 4u], values, vec4(i, i + 1u, i + 2u, i + 3u) < vec4(u.count));
+  }
+  out[i / 4u] = values;
+}
