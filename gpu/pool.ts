@@ -69,12 +69,14 @@ export class Pool {
   readonly #device: GPUDevice;
   /** By size; the oldest last. */
   readonly #free = new Map<number, Pick<Allocation, "buffer" | "serial">[]>();
-  #created = 0;
+  #serial = 0;
   readonly #owners = new Map<GPUBuffer, { scope: OpenScope; allocation: Allocation }>();
   readonly #scopes: OpenScope[] = [{ label: "device", allocations: new Set() }];
   #category: Category = "scratch";
   readonly #live = new Map<string, number>();
   readonly #peak = new Map<string, number>();
+  /** Buffers that no earlier tensor had. */
+  created = 0;
   #liveBytes = 0;
   #peakBytes = 0;
 
@@ -164,12 +166,13 @@ export class Pool {
   }
 
   #create(bytes: number): { readonly buffer: GPUBuffer; readonly serial: number } {
+    this.created++;
     const buffer = this.#device.createBuffer({
       label: `pool ${bytes}`,
       size: bytes,
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
-    return { buffer, serial: this.#created++ };
+    return { buffer, serial: this.#serial++ };
   }
 
   #release(allocation: Allocation): void {

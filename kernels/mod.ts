@@ -8,6 +8,7 @@ export {
   type AttentionTargets,
   type GradientTarget,
 } from "./attention.ts";
+export { type Comparison, type Comparisons, createComparisons } from "./compare.ts";
 export { toFloat, toHalf } from "./convert.ts";
 export { crossEntropy, crossEntropyBackward } from "./cross_entropy.ts";
 export {
@@ -35,6 +36,7 @@ export {
   type FactorPair,
   FactorPairs,
   type Gauge,
+  groupPairs,
   MOST_RANK,
   spanOf,
   type Turned,

@@ -76,7 +76,8 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       linear: (tape, site, x) => matmul(tape, x, tape.parameter(trainableWeight(site)), { transposeB: true }),
       step: (gradients, at) => adamw.step(gradients, at),
       effectiveWeight: (site) => trainableWeight(site).value,
-      equivalentGradient: (site, gradients) => gradients.of(trainableWeight(site)),
+      equivalentGradients: (gradients) =>
+        new Map(sites.map((site) => [site, gradients.of(trainableWeight(site))])),
       factors: () => null,
       inspect: () => Promise.resolve({}),
     });

@@ -9,6 +9,7 @@ import {
   type FactorPair,
   FactorPairs,
   type Gauge,
+  groupPairs,
   MOST_RANK,
   spanOf,
   type Turned,
@@ -138,8 +139,8 @@ function ruleWork(
 }
 
 /**
- * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; tables
- * for all sites together and for each by itself. A step makes small matrices of every site and, as large as all factors,
+ * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; and
+ * tables of where the factors lie. A step makes small matrices of every site and, as large as all factors,
  * singular vectors, turned gradients (twice in mode "full") and adjusted ones; or first, and freed again, the bases of
  * the decompositions.
  */
@@ -149,7 +150,6 @@ function ruleFootprint(
 ): Pick<Footprint, "state" | "tables" | "scratch"> {
   const a = sites.map((site) => rank * site.in), b = sites.map((site) => rank * site.out);
   const whole = sites.map((site) => site.in * site.out);
-  const tables = (count: number) => [[6 * count], [5 * count], [5 * count]];
   const times = (count: number) => Array.from({ length: count }, () => [a, b]).flat();
   // Rows and columns of small matrices, and rows of orthonormal bases, are whole vectors of four.
   const stride = 4 * Math.ceil(rank / 4), small = [sites.length * (6 * rank + 4) * stride];
@@ -157,7 +157,7 @@ function ruleFootprint(
   const decomposing = [small, ...times(1), ...bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
   return {
     state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
-    tables: [...tables(sites.length), ...sites.flatMap(() => tables(1))],
+    tables: [[6 * sites.length], [5 * sites.length], [5 * sites.length]],
     scratch: total(decomposing.flat()) > total(adjusting.flat()) ? decomposing : adjusting,
   };
 }
@@ -183,20 +183,24 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
     scale,
     ...m.length > 0 ? { m: m[i]!, v: v[i]! } : {},
   }));
-  const batches = batchesOf(pairs).map((indices) => ({
+  const batches = groupPairs(pairs).map((indices) => ({
     pairs: new FactorPairs(gpu, indices.map((i) => pairs[i]!)),
     factors: indices.map((i) => factors[i]!),
   }));
-  const single = new Map(factors.map((pair, i) => [pair, new FactorPairs(gpu, [pairs[i]!])]));
 
   return {
     state: [...moments, ...adamw?.state ?? []],
-    adjust(pair, gradients) {
-      const alone = single.get(pair)!;
-      const factors = alone.decompose();
-      const turned = alone.adjustGradients(factors, gradientsOf([pair], gradients), "zero", damping);
-      const { a, b } = alone.turnBack(factors, turned);
-      return { a: partOf(a, pair.a, alone.flats.a), b: partOf(b, pair.b, alone.flats.b) };
+    adjust(gradients) {
+      const out = new Map<Factors, { readonly a: Tensor; readonly b: Tensor }>();
+      for (const { pairs, factors } of batches) {
+        const decomposition = pairs.decompose(), raw = gradientsOf(factors, gradients);
+        const turned = pairs.adjustGradients(decomposition, raw, "zero", damping);
+        const { a, b } = pairs.turnBack(decomposition, turned);
+        for (const pair of factors) {
+          out.set(pair, { a: partOf(a, pair.a, pairs.flats.a), b: partOf(b, pair.b, pairs.flats.b) });
+        }
+      }
+      return factors.map((pair) => out.get(pair)!);
     },
     step(gradients, { step, learningRate }) {
       const { beta1, beta2, epsilon, cap, mode, weightDecay } = options;
@@ -266,17 +270,4 @@ function weightMoments(gpu: Gpu, factors: readonly Factors[], kind: string): rea
 /** The adjusted gradient of one factor: it lies in `adjusted` where the factor lies in `flat`. */
 function partOf(adjusted: Tensor, { name, value }: Parameter, flat: Tensor): Tensor {
   return { ...adjusted, offset: value.offset - flat.offset, shape: value.shape, label: `adjusted d ${name}` };
-}
-
-/** Indices of pairs that lie in the same buffers: one group, unless a pack was too large for one buffer. */
-function batchesOf(pairs: readonly FactorPair[]): readonly (readonly number[])[] {
-  const batches: number[][] = [];
-  pairs.forEach((pair, i) => {
-    const alike = batches.find(([first]) =>
-      (["a", "b", "m", "v"] as const).every((key) => pairs[first!]![key]?.buffer === pair[key]?.buffer)
-    );
-    if (alike) alike.push(i);
-    else batches.push([i]);
-  });
-  return batches;
 }

@@ -94,6 +94,7 @@ export const Cost = z.strictObject({
   peakBytesByCategory: z.record(z.string(), z.int().min(0)),
   attachMs: finite.min(0),
   medianStepMs: finite.min(0),
+  medianHostMs: finite.min(0),
   totalMs: finite.min(0),
 });
 /** See run.ts. */
@@ -107,6 +108,7 @@ export const RunOutcome = z.strictObject({
   validationLoss: z.array(Point),
   discrepancies: z.array(Discrepancy),
   inspected: z.record(z.string(), z.array(Point)),
+  kernels: z.array(z.string()),
   cost: Cost,
 });
 /** See run.ts. */
