@@ -83,9 +83,10 @@ export function lowRankWork(
     ),
     updateFlops: sum((site) => rule(site).flops),
     elements: sum((site) =>
-      3 * (rank * (site.in + site.out) + site.rows * (site.in + 2 * site.out + 2 * rank)) +
-      rule(site).elements
+      3 * (rank * (site.in + site.out) + site.rows * (site.in + 2 * site.out + 2 * rank))
     ),
+    updateElements: sum((site) => rule(site).elements),
+    activations: sum((site) => rank * site.rows),
     trained: factors,
     added: factors,
     state: sum((site) => rule(site).state),

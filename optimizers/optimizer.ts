@@ -120,8 +120,12 @@ export interface StepWork {
   readonly factorFlops: number;
   /** FLOPs of turning gradients into new parameters, once a step whatever its rows. */
   readonly updateFlops: number;
-  /** Elements that all of these move. */
+  /** Elements that forward and backward move beside the model's own. */
   readonly elements: number;
+  /** Elements that the update moves. */
+  readonly updateElements: number;
+  /** Elements that forward leaves for backward beside the model's own. */
+  readonly activations: number;
   /** Numbers that are trained. */
   readonly trained: number;
   /** Numbers that the method adds to the model. */

@@ -30,10 +30,14 @@ export interface StepCount {
   readonly factorFlops: number;
   /** FLOPs of the method's update. */
   readonly updateFlops: number;
-  /** Elements read and written. */
+  /** Elements that forward and backward read and write. */
   readonly elements: number;
-  /** Numbers that are alive all the time: weights, factors, gradients of what is trained, and state. */
-  readonly persistent: number;
+  /** Elements that clipping and the update read and write: gradients, factors or weights, state. */
+  readonly updateElements: number;
+  /** Numbers of the model, alive all the time. */
+  readonly parameters: number;
+  /** Numbers that training adds, alive all the time: factors, gradients of what is trained, state. */
+  readonly added: number;
   /** Numbers that one forward pass leaves for its backward pass. */
   readonly activations: number;
 }
@@ -81,11 +85,13 @@ export function countStep(step: CountedStep): StepCount {
     wideFlops: forwardFlops + sum(below, flops) + 2 * attention + work.weightFlops,
     factorFlops: work.factorFlops,
     updateFlops: work.updateFlops,
-    // Gradients of what is trained are added to, measured, clipped and cleared: five elements each. Scores are
-    // written, normalized in place and read, with as much again twice over in the backward pass.
+    // Scores are written, normalized in place and read, with as much again twice over in the backward pass.
     elements: sum(maps, moved) + sum(below, moved) + 3 * (4 * scores + heads) +
-      3 * batchSize * architecture.elementwise + 5 * work.trained + work.elements,
-    persistent: parameters + work.added + work.trained + work.state,
-    activations: Math.ceil(batchSize / accumulate) * architecture.activations,
+      3 * batchSize * architecture.elementwise + work.elements,
+    // Gradients of what is trained are added to, measured, clipped and cleared: five elements each.
+    updateElements: 5 * work.trained + work.updateElements,
+    parameters,
+    added: work.added + work.trained + work.state,
+    activations: (batchSize * architecture.activations + work.activations) / accumulate,
   };
 }

@@ -26,6 +26,17 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / 1024 ** 2).toFixed(2)} MiB`;
 }
 
+/** "4.20 GiB", "119 GiB": for what no small model holds. */
+export function formatLargeBytes(bytes: number): string {
+  return `${(bytes / 1024 ** 3).toPrecision(3)} GiB`;
+}
+
+/** "35.0 ms", "12.3 s", "5.20 h". */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 1) return `${(1000 * seconds).toPrecision(3)} ms`;
+  return seconds < 3600 ? `${seconds.toPrecision(3)} s` : `${(seconds / 3600).toPrecision(3)} h`;
+}
+
 /** A rank, or a dash for methods without. */
 export function formatRank(rank: number | null): string {
   return rank === null ? "—" : String(rank);
