@@ -133,7 +133,7 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
   const command = ["./run bench", ...args.map(quoteArgument)].join(" ");
   const plan = await planBench({ sweep: positional[0] ?? "quick", overrides, command }, registries);
   const out = texts.get("out") ?? `results/${plan.name}`;
-  if (flags.has("dry-run")) return await printOutlook(plan, out, flags.has("json"), surroundings);
+  if (flags.has("dry-run")) return await printOutlook(plan, out, registries, flags.has("json"), surroundings);
   for (const note of plan.notes) surroundings.complain(note);
   const interruption = new AbortController();
   const stop = () => interruption.abort();
@@ -224,10 +224,11 @@ async function printList(registries: Registries, json: boolean, { print }: Surro
 async function printOutlook(
   plan: Plan,
   out: string,
+  registries: Registries,
   json: boolean,
   { print }: Surroundings,
 ): Promise<number> {
-  const { finished, estimateMs } = await lookAhead(plan, out);
+  const { finished, estimateMs } = await lookAhead(plan, out, registries);
   if (json) {
     const runs = plan.runs.map(({ id, config }) => ({ id, finished: finished.has(id), config }));
     const counts = { total: runs.length, finished: finished.size, left: runs.length - finished.size };

@@ -213,7 +213,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
     );
     const cases: [string[], string][] = [
       [["bnech"], 'Cannot find command "bnech": known are bench, report, pretrain'],
-      [["bench", "quikc"], 'Cannot find sweep "quikc": known are quick, smoke, tune'],
+      [["bench", "quikc"], 'Cannot find sweep "quikc": known are quick, scaling, smoke, tune'],
       [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
       [["bench", `${folder}/text`], "it is not JSON"],
       [["bench", `${folder}/odd.json`], `Cannot read ${folder}/odd.json: field "seeds.0" is "x"`],
@@ -229,6 +229,9 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", sweep, "--peaks=-0.1"], 'Cannot read --peaks "-0.1": numbers above 0'],
       [["bench", sweep, "--seeds", "1.5"], 'Cannot read --seeds "1.5"'],
       [["bench", sweep, "--steps", "many"], 'Cannot read --steps "many"'],
+      [["bench", sweep, "--gpu-tflops", "0"], 'Cannot read --gpu-tflops "0": a number above 0 is needed'],
+      [["bench", sweep, "--gpu-efficiency", "40"], "a number above 0 and at most 1 is needed"],
+      [["report", "--out", out, "--gpu-gbs", "900"], "--gpu-tflops is needed too"],
       [["bench", sweep, "--out"], "Cannot read --out: a value is needed"],
       [["bench", sweep, "smoke"], 'Cannot read "smoke": bench takes 1 name'],
       [["bench", sweep, "--out", `${folder}/text/x`], "Cannot write to the output folder"],

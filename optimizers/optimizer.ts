@@ -104,6 +104,8 @@ export interface StepSizes {
   readonly others: readonly CountedSite[];
   /** Numbers that the model consists of. */
   readonly parameters: number;
+  /** Parts that the step's rows come in, each of which reads weights and adds to gradients again. */
+  readonly parts: number;
 }
 
 /**

@@ -7,7 +7,7 @@ export interface CountedStep {
   readonly architecture: Architecture;
   /** Examples of a step. */
   readonly batchSize: number;
-  /** Parts that they come in: activations of one part are alive at a time. */
+  /** Parts that they come in: activations of one part are alive at a time, and each reads all weights. */
   readonly accumulate: number;
   /** Names of the maps that are adapted. */
   readonly sites: ReadonlySet<string>;
@@ -67,13 +67,15 @@ export function countStep(step: CountedStep): StepCount {
     sites: maps.filter(({ name }) => adapted.has(name)).map(counted),
     others: maps.filter(({ name }) => !adapted.has(name)).map(counted),
     parameters,
+    parts: accumulate,
   });
   const firstTrained = work.trainsAll ? 0 : firstSite;
   const sum = <T>(items: readonly T[], count: (item: T) => number) =>
     items.reduce((total, item) => total + count(item), 0);
   const below = maps.filter(({ stage }) => stage > firstTrained);
   const flops = (map: CountedMap) => 2 * batchSize * map.rows * map.in * map.out;
-  const moved = (map: CountedMap) => batchSize * map.rows * (map.in + map.out) + map.in * map.out;
+  const moved = (map: CountedMap) =>
+    batchSize * map.rows * (map.in + map.out) + accumulate * map.in * map.out;
   const attention = batchSize * sum(attentions, (one) => 4 * one.count * one.queries * one.keys * one.width);
   const scores = batchSize * sum(attentions, (one) => one.count * one.heads * one.queries * one.keys);
   const heads = batchSize * sum(attentions, (one) => 2 * one.count * (one.queries + one.keys) * one.width);

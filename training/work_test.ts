@@ -159,6 +159,7 @@ Deno.test("stepWork() of every method counts state and trained numbers as attach
       sites: model.sites.map((site) => ({ ...site, rows: 1, inputGradient: true })),
       others: [],
       parameters: countParameters(entry.parameters),
+      parts: 1,
     });
     assertEquals([work.trained, work.state], [sizes(optimizer.trainable), sizes(optimizer.state)], module.id);
     await gpu.flush();

@@ -15,7 +15,7 @@ import { makeStudy } from "./study.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable } from "./tables/discrepancies.ts";
-import { costModelTable, growthTable, sizesTable } from "./tables/growth.ts";
+import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
 import { predictionsTable } from "./tables/predictions.ts";
 import { ratesTable } from "./tables/rates.ts";
 import { scoresTable } from "./tables/scores.ts";
@@ -60,7 +60,8 @@ export function buildReport(
     discrepanciesTable(study),
     ratesTable(study, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
     growthTable(study),
-    costModelTable(study),
+    timeModelTable(study),
+    memoryModelTable(study),
     predictionsTable(study),
     sizesTable(study),
   ];

@@ -202,7 +202,11 @@ Deno.test("buildReport() tells variants of a method apart by their options", asy
 });
 
 Deno.test("buildReport() names methods and tasks that are no longer known by their ids", async () => {
-  const report = buildReport({ ...await made(), faults: [], setAside: [] }, { tasks: {}, optimizers: {} });
+  const report = buildReport({ ...await made(), faults: [], setAside: [] }, {
+    tasks: {},
+    models: {},
+    optimizers: {},
+  });
   assertEquals(rowsOf(report, "Scores")[1]!.slice(0, 3), ["digits", "2", "lora"]);
 });
 

@@ -2,7 +2,7 @@
 import { exponentOf, type Fit } from "../../growth/fit.ts";
 import { AXES, type Axis, type GrowthPoint } from "../../growth/points.ts";
 import { flopsOf } from "../../../training/work.ts";
-import { formatBytes, formatDifference, formatRank } from "../format.ts";
+import { formatBytes, formatRank, formatSignificant } from "../format.ts";
 import type { MethodGrowth, Study, Table } from "../report.ts";
 
 const time = ({ stepMs }: GrowthPoint) => stepMs;
@@ -10,14 +10,13 @@ const memory = ({ peakBytes }: GrowthPoint) => peakBytes;
 
 /** Exponents of growth, and what fits without the largest size foretell of it; null where nothing varies. */
 export function growthTable(study: Study): Table | null {
-  const rows = lines(study).flatMap(({ task, line }) =>
+  const rows = lines(study).flatMap(({ name, line }) =>
     AXES.flatMap((axis) => {
       const exponent = exponentOf(line.points, axis, time), bytes = exponentOf(line.points, axis, memory);
       if (!exponent || !bytes) return [];
       const sizes = line.points.filter(({ axes }) => axes.includes(axis)).map(({ size }) => size[axis]!);
       return [[
-        task,
-        line.method.label,
+        name,
         axis,
         `${Math.min(...sizes)} to ${Math.max(...sizes)}`,
         exponent.overall.toFixed(2),
@@ -36,69 +35,74 @@ export function growthTable(study: Study): Table | null {
       "Slopes on logarithmic scales: 1 is proportional growth, 0 none. “All” is over every size of the axis, “end” over " +
       "its two largest. “Foretold” is how far a model that never saw the axis' largest size is off there: the honest " +
       "test of a prediction, over one step of the axis.",
-    columns: [
-      "Task",
-      "Method",
-      "Axis",
-      "Sizes",
-      "Time: all",
-      "Time: end",
-      "Time: foretold",
-      "Peak: all",
-      "Peak: end",
-      "Peak: foretold",
-    ],
+    columns: ["Method", "Axis", "Sizes", "Time: all", "end", "foretold", "Peak: all", "end", "foretold"],
     rows,
   };
 }
 
-/** The fitted coefficients; null where nothing varies. */
-export function costModelTable(study: Study): Table | null {
-  const rows = lines(study).flatMap(({ task, line }) => {
-    if (!line.time || !line.memory) return [];
-    const { coefficients: ms } = line.time, { coefficients: bytes } = line.memory;
-    return [[
-      task,
-      line.method.label,
-      String(line.time.points),
-      ms["step"]!.toFixed(1),
-      ms["maps"]!.toFixed(2),
-      rateOf(ms["wide"]!),
-      rateOf(ms["thin"]!),
-      rateOf(ms["bytes"]!),
-      line.time.r2.toFixed(3),
-      percent(line.time.largestError),
-      bytes["persistent"]!.toFixed(2),
-      bytes["activations"]!.toFixed(2),
-      line.memory.r2.toFixed(3),
-      percent(line.memory.largestError),
-    ]];
-  });
+/** The fitted coefficients of step time; null where nothing was fitted. */
+export function timeModelTable(study: Study): Table | null {
+  const rows = lines(study).flatMap(({ name, line: { time } }) =>
+    time === null ? [] : [[
+      name,
+      time.coefficients["step"]!.toFixed(1),
+      time.coefficients["maps"]!.toFixed(2),
+      rateOf(time.coefficients["wide"]!),
+      rateOf(time.coefficients["thin"]!),
+      rateOf(time.coefficients["bytes"]!),
+      String(time.points),
+      time.r2.toFixed(3),
+      percent(time.largestError),
+    ]]
+  );
   if (rows.length === 0) return null;
   return {
-    title: "Cost models",
+    title: "Fitted step time",
     note:
-      "Step time = a constant + a constant for each linear map + FLOPs over a rate, for products of full size and for " +
-      "thin ones and updates, + memory traffic over a bandwidth. Peak bytes = a multiple of what is alive all the time " +
-      "(weights, factors, gradients, state) + a multiple of what a forward pass leaves for its backward pass. FLOPs, " +
-      "traffic and bytes are counted by formula; the coefficients are fitted to relative errors and held at 0 or above. " +
-      "A dash is a term that explains nothing beside the others: terms that grow alike can't be told apart, so single " +
-      "coefficients are weaker than the sum.",
+      "A constant + a constant for each linear map of the model + FLOPs over a rate, for products of full size and for " +
+      "thin products and updates, + memory traffic over a bandwidth. FLOPs and traffic are counted by formula; the " +
+      "coefficients are fitted to relative errors and held at 0 or above. A dash explains nothing beside the other terms: " +
+      "terms that grow alike can't be told apart, so single coefficients are weaker than their sum.",
     columns: [
-      "Task",
       "Method",
-      "Sizes",
       "Step, ms",
       "Map, ms",
       "Full-size, GFLOP/s",
       "Thin, GFLOP/s",
       "Memory, GB/s",
-      "Time: R²",
-      "largest error",
+      "Sizes",
+      "R²",
+      "Largest error",
+    ],
+    rows,
+  };
+}
+
+/** The fitted coefficients of peak bytes; null where nothing was fitted. */
+export function memoryModelTable(study: Study): Table | null {
+  const rows = lines(study).flatMap(({ name, line: { memory } }) =>
+    memory === null ? [] : [[
+      name,
+      memory.coefficients["persistent"]!.toFixed(3),
+      memory.coefficients["activations"]!.toFixed(3),
+      String(memory.points),
+      memory.r2.toFixed(4),
+      percent(memory.largestError),
+    ]]
+  );
+  if (rows.length === 0) return null;
+  return {
+    title: "Fitted peak bytes",
+    note:
+      "A multiple of the bytes that are alive all the time (weights, factors, gradients of what is trained, state) + a " +
+      "multiple of those that a forward pass leaves for its backward pass. Both are counted by formula.",
+    columns: [
+      "Method",
       "Bytes a permanent byte",
       "Bytes an activation byte",
-      "Peak: R²",
-      "largest error",
+      "Sizes",
+      "R²",
+      "Largest error",
     ],
     rows,
   };
@@ -106,15 +110,14 @@ export function costModelTable(study: Study): Table | null {
 
 /** Every measured size beside its fitted cost; null where nothing varies. */
 export function sizesTable(study: Study): Table | null {
-  const rows = lines(study).flatMap(({ task, line }) =>
-    line.points.map((point) => [
-      task,
-      line.method.label,
+  const rows = lines(study).flatMap(({ name, line }) =>
+    line.points.toSorted(bySize).map((point) => [
+      name,
       String(point.size.tokens),
       String(point.size.width),
       String(point.size.layers),
       formatRank(point.size.rank),
-      (flopsOf(point.count) / 1e9).toPrecision(3),
+      formatSignificant(flopsOf(point.count) / 1e9),
       point.stepMs.toFixed(1),
       line.time ? line.time.predict(point.count).toFixed(1) : "—",
       formatBytes(point.peakBytes),
@@ -126,7 +129,6 @@ export function sizesTable(study: Study): Table | null {
     title: "Measured sizes",
     note: "Medians over seeds. GFLOP are counted by formula, a multiplication and an addition as two.",
     columns: [
-      "Task",
       "Method",
       "Tokens",
       "Width",
@@ -142,18 +144,31 @@ export function sizesTable(study: Study): Table | null {
   };
 }
 
-function lines(study: Study): { task: string; line: MethodGrowth }[] {
-  return study.growth.flatMap(({ task, methods }) => methods.map((line) => ({ task: task.title, line })));
+/** Methods with their points; named with the task where there are several. */
+function lines(study: Study): { name: string; line: MethodGrowth }[] {
+  return study.growth.flatMap(({ task, methods }) =>
+    methods.map((line) => ({
+      name: study.growth.length > 1 ? `${line.method.label}, ${task.title}` : line.method.label,
+      line,
+    }))
+  );
+}
+
+function bySize(one: GrowthPoint, other: GrowthPoint): number {
+  const differences = AXES.map((axis) => (one.size[axis] ?? 0) - (other.size[axis] ?? 0));
+  return differences.find((difference) => difference !== 0) ?? 0;
 }
 
 function heldOut(fit: Fit | null, axis: Axis): string {
   const found = fit?.heldOut.find((one) => one.axis === axis);
-  return found ? `${formatDifference(100 * found.error).replace(/\.\d+$/, "")}%` : "—";
+  if (!found) return "—";
+  const rounded = (100 * Math.abs(found.error)).toFixed(1);
+  return `${found.error < 0 && Number(rounded) > 0 ? "−" : "+"}${rounded}%`;
 }
 
 /** Milliseconds a unit as 10⁹ units a second. */
 function rateOf(msPerUnit: number): string {
-  return msPerUnit === 0 ? "—" : (1 / (1e6 * msPerUnit)).toPrecision(3);
+  return msPerUnit === 0 ? "—" : formatSignificant(1 / (1e6 * msPerUnit));
 }
 
 function percent(share: number): string {

@@ -1,5 +1,5 @@
 /** @file What the paper's sizes would cost on a given GPU. */
-import { formatLargeBytes, formatSeconds } from "../format.ts";
+import { formatLargeBytes, formatSeconds, formatSignificant } from "../format.ts";
 import type { Study, Table } from "../report.ts";
 
 /** Predicted costs by job and method; null where nothing was fitted. */
@@ -13,7 +13,7 @@ export function predictionsTable(study: Study): Table | null {
       return [
         job.title,
         method.label,
-        (flops / 1e12).toPrecision(3),
+        formatSignificant(flops / 1e12),
         formatSeconds(seconds),
         job.steps === null ? "—" : formatSeconds(seconds * job.steps),
         formatLargeBytes(persistentBytes),
@@ -28,12 +28,12 @@ export function predictionsTable(study: Study): Table | null {
     note:
       `Nothing here was run. One GPU: ${name}, ${tflops} TFLOP/s and ${gbs} GB/s, of both of which a share of ` +
       `${efficiency} is assumed to be reached (not measured; --gpu-tflops, --gpu-gbs and --gpu-efficiency set others). ` +
-      "Rank 8, full batches, one GPU with room for everything, Llama's 32 examples one after the other. Time is " +
+      "Permanent is weights, factors, gradients and state. Rank 8, full batches, one GPU with room for everything, Llama's 32 examples one after the other. Time is " +
       "counted FLOPs and traffic over those rates, without what dispatches, small decompositions and data loading " +
       "cost. Weights and activations are taken as 16-bit floats, factors, gradients and state as 32-bit ones. Peak uses " +
       "the multiples that were fitted to this program's small models, thousands of times smaller: an order of " +
       "magnitude, not a promise.",
-    columns: ["Job", "Method", "TFLOP a step", "Step", "One run", "Weights, gradients, state", "Peak"],
+    columns: ["Job", "Method", "TFLOP a step", "Step", "One run", "Permanent", "Peak"],
     rows,
   };
 }
