@@ -30,6 +30,7 @@ export * from "./gpu/mod.ts";
 export * from "./autodiff/mod.ts";
 export type { Activation, RowChoice } from "./kernels/mod.ts";
 export * from "./models/model.ts";
+export * from "./models/architecture.ts";
 export * from "./models/decoder.ts";
 export * from "./models/vision.ts";
 export * from "./models/weights.ts";
