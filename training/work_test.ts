@@ -30,10 +30,10 @@ async function productFlops(
   // The tiled variant launches each product once, whatever its sizes.
   Object.assign(gpu, { info: { ...info, software: false } });
   gpu.launch = (kernel, launch) => {
-    const { rows, inner, columns, splits } = launch.uniforms as Record<string, number>;
-    if (/^matmul_(nn|nt|tn)$/.test(kernel.spec.name)) {
+    const { rows, inner, columns, splits, joinedInner = 0 } = launch.uniforms as Record<string, number>;
+    if (kernel.spec.name.startsWith("matmul_")) {
       const batch = launch.workgroups[2]! / splits!;
-      flops[batch > 1 ? "attentions" : "maps"] += 2 * batch * rows! * inner! * columns!;
+      flops[batch > 1 ? "attentions" : "maps"] += 2 * batch * rows! * (inner! + joinedInner) * columns!;
     }
   };
   try {

@@ -20,7 +20,8 @@ export const timeTerms: readonly Term[] = [
   { id: "step", of: () => 1 },
   { id: "maps", of: (count) => count.maps },
   { id: "wide", of: (count) => count.wideFlops },
-  { id: "thin", of: (count) => count.factorFlops + count.updateFlops },
+  // An update without factors is AdamW alone, which takes as long as its traffic.
+  { id: "thin", of: (count) => count.factorFlops === 0 ? 0 : count.factorFlops + count.updateFlops },
   { id: "bytes", of: (count) => FLOAT_BYTES * (count.elements + count.updateElements) },
 ];
 

@@ -19,6 +19,9 @@ export interface Circumstances {
   readonly setAside: readonly string[];
 }
 
+/** A fitted step time that is off by more is worth a sentence. */
+const MISFIT = 0.25;
+
 /** Every caveat, in sentences. */
 export function caveats(study: Study, circumstances: Circumstances): string[] {
   const { plan, results, leftOut, faults, setAside } = circumstances;
@@ -39,6 +42,10 @@ export function caveats(study: Study, circumstances: Circumstances): string[] {
   );
   const onValidation = results.some(({ config }) => config.scoreOn === "validation");
   const growing = study.growth.map(({ task }) => task.title);
+  const misfit = Math.max(
+    0,
+    ...study.growth.flatMap(({ methods }) => methods.map(({ time }) => time?.largestError ?? 0)),
+  );
   const unequal = study.cells.some((cell) => cell.runs.length !== study.cells[0]!.runs.length);
   return [
     ...(plan
@@ -50,6 +57,14 @@ export function caveats(study: Study, circumstances: Circumstances): string[] {
           growing.join(" and ")
         } differ in size, are a few steps long and are about costs: their scores and ` +
         "losses mean nothing and are not shown.",
+      ]
+      : []),
+    ...(misfit > MISFIT
+      ? [
+        `Fitted step times are off by up to ${
+          (100 * misfit).toFixed(0)
+        }%: other work on the machine, or growth that ` +
+        "the model lacks. Times are worth most from a machine that does nothing else.",
       ]
       : []),
     ...(resized

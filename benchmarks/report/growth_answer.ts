@@ -11,12 +11,12 @@ export function growthAnswer(study: Study): string[] {
       methods.map(({ method, points }) => {
         const parts = AXES.flatMap((axis) => {
           const found = exponentOf(points, axis, read);
-          return found ? [`${axis} ${found.last.toFixed(2)}`] : [];
+          return found ? [`${axis} ${found.overall.toFixed(2)}`] : [];
         });
         return `${method.label} ${parts.join(", ")}`;
       }).join("; ");
     return [
-      `${task.title}, exponents of step time at the largest sizes (1 is proportional): ${
+      `${task.title}, exponents of step time over the measured sizes (1 is proportional): ${
         exponents(({ stepMs }) => stepMs)
       }.`,
       `Exponents of peak bytes: ${exponents(({ peakBytes }) => peakBytes)}.`,
