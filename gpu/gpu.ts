@@ -3,7 +3,7 @@ import type { Kernel, KernelSpec, Launch } from "./kernel.ts";
 import { Pipelines } from "./pipelines.ts";
 import { alignBytes, type Category, type Memory, Pool, type Scope } from "./pool.ts";
 import { type KernelTime, Profiler } from "./profiler.ts";
-import { Recorder } from "./recorder.ts";
+import { Recorder, type Work as RecordedWork } from "./recorder.ts";
 import {
   byteLength,
   type DType,
@@ -36,6 +36,14 @@ export interface Pack<D extends DType = "f32"> {
   readonly flats: readonly Tensor<D>[];
 }
 
+/** What was done since `resetWork`: a training step after the first few makes nothing new and reads nothing back. */
+export interface Work extends RecordedWork {
+  /** Buffers that did not exist before. */
+  readonly buffers: number;
+  /** Waits for tensors to be copied to the host. */
+  readonly downloads: number;
+}
+
 /** One opened WebGPU device. Dispatches are recorded; nothing runs before `submit`, `flush` or `download`. */
 export class Gpu implements AsyncDisposable {
   /** What is known of the adapter. */
@@ -43,6 +51,7 @@ export class Gpu implements AsyncDisposable {
   readonly #device: GPUDevice;
   readonly #pool: Pool;
   readonly #recorder: Recorder;
+  #downloads = 0;
   #failure: Error | null = null;
   #closed = false;
 
@@ -72,6 +81,17 @@ export class Gpu implements AsyncDisposable {
   /** Peak bytes count from now on. */
   resetPeak(): void {
     this.#pool.resetPeak();
+  }
+
+  /** What was done since `resetWork`. */
+  get work(): Work {
+    return { ...this.#recorder.work, buffers: this.#pool.created, downloads: this.#downloads };
+  }
+
+  /** Counts what is done from now on. */
+  resetWork(): void {
+    this.#recorder.resetWork();
+    this.#pool.created = this.#downloads = 0;
   }
 
   /** Allocates in the innermost open scope. Contents are unspecified. */
@@ -183,6 +203,7 @@ export class Gpu implements AsyncDisposable {
   /** Flushes, then copies several tensors to the host with one wait. */
   async downloadAll<D extends DType>(tensors: readonly Tensor<D>[]): Promise<HostArrays[D][]> {
     if (tensors.length === 0) return [];
+    this.#downloads++;
     const total = tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0);
     const staging = this.#device.createBuffer({
       label: "read back",

@@ -411,3 +411,50 @@ Deno.test("Gpu keeps 16-bit floats of odd counts, alone and in packs, and rounds
     Float16Array.of(7, 8, 9),
   ]);
 });
+
+Deno.test("Gpu takes a repeated dispatch over, and notices where tensor, view, constant or kernel differ at its place", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("repeats");
+  const shifted = (name: string, sign: string) =>
+    defineKernel({
+      name,
+      source: `
+override SHIFT = 1u;
+@group(0) @binding(0) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(1) fn main() { out[0] = x[0] ${sign} SHIFT; }`,
+      buffers: { x: "read", out: "read_write" },
+      uniforms: {},
+      constants: { SHIFT: 1 },
+    });
+  const plus = shifted("plus", "+"), minus = shifted("minus", "-");
+  const values = gpu.upload(Uint32Array.from({ length: 128 }, (_, i) => 10 * i), "u32", [128], "values");
+  const other = gpu.upload(Uint32Array.of(1000), "u32", [1], "other"), out = gpu.empty([1], "out", "u32");
+  const run = async (kernel: typeof plus, x: typeof other, SHIFT?: number) => {
+    gpu.launch(kernel, {
+      buffers: { x, out },
+      uniforms: {},
+      workgroups: [1],
+      ...SHIFT === undefined ? {} : { constants: { SHIFT } },
+    });
+    return (await gpu.download(out))[0];
+  };
+  gpu.resetWork();
+  assertEquals(await run(plus, values), 1);
+  assertEquals(await run(plus, values), 1);
+  assertEquals(await run(plus, values, 1), 1);
+  assertEquals({ ...gpu.work, buffers: 0 }, {
+    buffers: 0,
+    bindGroups: 1,
+    dispatches: 3,
+    submits: 3,
+    downloads: 3,
+    kernels: ["plus"],
+  });
+  assertEquals(await run(plus, values, 5), 5);
+  assertEquals(await run(plus, stretchOf(values, 64, 64)), 641);
+  assertEquals(await run(plus, other), 1001);
+  assertEquals(await run(minus, other), 999);
+  assertEquals(await run(plus, values), 1);
+  assertEquals([gpu.work.kernels, gpu.work.bindGroups], [["minus", "plus"], 4]);
+});

@@ -57,6 +57,8 @@ export class Pool {
   #category: Category = "scratch";
   readonly #live = new Map<string, number>();
   readonly #peak = new Map<string, number>();
+  /** Buffers that no earlier tensor had. */
+  created = 0;
   #liveBytes = 0;
   #peakBytes = 0;
 
@@ -150,6 +152,7 @@ export class Pool {
   }
 
   #create(bytes: number): GPUBuffer {
+    this.created++;
     return this.#device.createBuffer({
       label: `pool ${bytes}`,
       size: bytes,

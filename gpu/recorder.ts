@@ -1,4 +1,4 @@
-/** @file One command buffer until it is submitted; bind groups and uniform slots are reused. */
+/** @file One command buffer until it is submitted; what was recorded once is not worked out again. */
 import { type Kernel, type KernelSpec, type Launch, MOST_GROUPS } from "./kernel.ts";
 import { type Pipelines, UNIFORM_BYTES } from "./pipelines.ts";
 import type { Profiler } from "./profiler.ts";
@@ -7,7 +7,42 @@ import { byteLength, type DType, type Tensor } from "./tensor.ts";
 /** Dispatches of one command buffer; a longer one is submitted in parts. */
 const SLOTS = 4096;
 
-/** Records dispatches, copies and clears. */
+/** What a kernel's spec says, listed once. */
+interface Outline {
+  readonly buffers: readonly string[];
+  readonly uniforms: readonly (readonly [name: string, type: "u32" | "i32" | "f32"])[];
+  readonly constants: readonly (readonly [name: string, standard: number])[];
+}
+
+/** A dispatch as it was recorded at this place of an earlier command buffer. */
+interface Recorded {
+  readonly kernel: Kernel;
+  readonly constants: readonly number[];
+  /** The buffer, first byte and bound bytes of each tensor. */
+  readonly places: readonly (GPUBuffer | number)[];
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+}
+
+/** What was done since the last reset. */
+export interface Work {
+  /** Dispatches. */
+  readonly dispatches: number;
+  /** Command buffers handed to the GPU. */
+  readonly submits: number;
+  /** Bind groups that did not exist before. */
+  readonly bindGroups: number;
+  /** Names of the kernels that ran, sorted. */
+  readonly kernels: readonly string[];
+}
+
+/**
+ * Records dispatches, copies and clears.
+ *
+ * Training repeats itself: the dispatch at a place of a command buffer is mostly the one that stood there in the command
+ * buffer before, on the same buffers. Each is compared with that one, and its pipeline and bind group are taken over;
+ * only uniforms are written anew.
+ */
 export class Recorder {
   readonly #device: GPUDevice;
   readonly #pipelines: Pipelines;
@@ -19,6 +54,9 @@ export class Recorder {
     i32: new Int32Array(this.#staging),
     f32: new Float32Array(this.#staging),
   };
+  readonly #outlines = new Map<Kernel, Outline>();
+  readonly #recorded: Recorded[] = [];
+  #place = 0;
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #bufferKeys = new Map<GPUBuffer, number>();
   #nextBufferKey = 0;
@@ -26,6 +64,10 @@ export class Recorder {
   #pass: GPUComputePassEncoder | null = null;
   #slot = 0;
   #lastKernel = "";
+  #dispatches = 0;
+  #submits = 0;
+  #groups = 0;
+  readonly #kernels = new Set<string>();
 
   /** Set while a profile is taken: each dispatch then has a pass of its own. */
   profiler: Profiler | null = null;
@@ -41,14 +83,26 @@ export class Recorder {
     });
   }
 
+  get work(): Work {
+    return {
+      dispatches: this.#dispatches,
+      submits: this.#submits,
+      bindGroups: this.#groups,
+      kernels: [...this.#kernels].sort(),
+    };
+  }
+
+  resetWork(): void {
+    this.#dispatches = this.#submits = this.#groups = 0;
+    this.#kernels.clear();
+  }
+
   launch<S extends KernelSpec>(kernel: Kernel<S>, launch: Launch<S>): void {
-    const { spec } = kernel;
-    const tensors = Object.keys(spec.buffers).map((name) => launch.buffers[name]!);
-    this.#check(spec, tensors, launch.workgroups);
+    const { spec } = kernel, outline = this.#outlineOf(kernel);
+    checkWorkgroups(spec, launch.workgroups);
     if (this.#slot === SLOTS) this.submit();
-    const pipeline = this.#pipelines.pipeline(kernel, launch.constants ?? {});
-    const group = this.#bindGroup(kernel, tensors);
-    const offsets = Object.keys(spec.uniforms).length > 0 ? [this.#writeUniforms(spec, launch.uniforms)] : [];
+    const { pipeline, group } = this.#resolve(kernel, outline, launch);
+    const offsets = outline.uniforms.length > 0 ? [this.#writeUniforms(outline, launch.uniforms)] : [];
     if (this.profiler) {
       if (this.profiler.full) {
         throw new RangeError(
@@ -66,6 +120,8 @@ export class Recorder {
     const [x, y = 1, z = 1] = launch.workgroups;
     pass.dispatchWorkgroups(x, y, z);
     this.#lastKernel = spec.name;
+    this.#dispatches++;
+    this.#kernels.add(spec.name);
   }
 
   copy(source: Tensor<DType>, target: { readonly buffer: GPUBuffer; readonly offset: number }): void {
@@ -94,6 +150,8 @@ export class Recorder {
     this.#device.queue.submit([this.#encoder.finish()]);
     this.#encoder = null;
     this.#slot = 0;
+    this.#place = 0;
+    this.#submits++;
     const last = this.#lastKernel;
     this.#device.popErrorScope().then((error) => {
       if (error) {
@@ -113,6 +171,7 @@ export class Recorder {
   /** Forgets bind groups, so that destroyed buffers can go. */
   forget(): void {
     this.#bindGroups.clear();
+    this.#recorded.length = 0;
     this.#bufferKeys.clear();
   }
 
@@ -134,10 +193,41 @@ export class Recorder {
     this.#pass = null;
   }
 
-  #writeUniforms(spec: KernelSpec, uniforms: Readonly<Record<string, number>>): number {
+  #outlineOf(kernel: Kernel): Outline {
+    let outline = this.#outlines.get(kernel);
+    if (!outline) {
+      const { buffers, uniforms, constants } = kernel.spec;
+      outline = {
+        buffers: Object.keys(buffers),
+        uniforms: Object.entries(uniforms),
+        constants: Object.entries(constants).map(([name, value]) => [name, Number(value)]),
+      };
+      this.#outlines.set(kernel, outline);
+    }
+    return outline;
+  }
+
+  /** Pipeline and bind group of a dispatch: those of this place before, where it is the same dispatch. */
+  #resolve(kernel: Kernel, outline: Outline, launch: Launch<KernelSpec>): Recorded {
+    const place = this.#place++, before = this.#recorded[place];
+    if (before?.kernel === kernel && repeats(before, outline, launch)) return before;
+    const tensors = outline.buffers.map((name) => launch.buffers[name]!);
+    this.#check(kernel.spec, tensors);
+    const recorded = {
+      kernel,
+      constants: outline.constants.map(([name, standard]) => Number(launch.constants?.[name] ?? standard)),
+      places: tensors.flatMap((tensor) => [tensor.buffer, tensor.offset, boundBytes(tensor)]),
+      pipeline: this.#pipelines.pipeline(kernel, launch.constants ?? {}),
+      group: this.#bindGroup(kernel, tensors),
+    };
+    this.#recorded[place] = recorded;
+    return recorded;
+  }
+
+  #writeUniforms(outline: Outline, uniforms: Readonly<Record<string, number>>): number {
     const offset = this.#slot++ * UNIFORM_BYTES;
     let word = offset / 4;
-    for (const [name, type] of Object.entries(spec.uniforms)) this.#words[type][word++] = uniforms[name]!;
+    for (const [name, type] of outline.uniforms) this.#words[type][word++] = uniforms[name]!;
     return offset;
   }
 
@@ -165,6 +255,7 @@ export class Recorder {
       entries,
     });
     this.#bindGroups.set(key, group);
+    this.#groups++;
     return group;
   }
 
@@ -174,18 +265,7 @@ export class Recorder {
     return key;
   }
 
-  #check(
-    spec: KernelSpec,
-    tensors: readonly Tensor<DType>[],
-    workgroups: readonly (number | undefined)[],
-  ): void {
-    for (const count of workgroups) {
-      if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= MOST_GROUPS)) {
-        throw new RangeError(
-          `Cannot launch "${spec.name}" on [${workgroups}] workgroups: 1 to ${MOST_GROUPS} a dimension are allowed`,
-        );
-      }
-    }
+  #check(spec: KernelSpec, tensors: readonly Tensor<DType>[]): void {
     const access = Object.values(spec.buffers);
     const limit = this.#device.limits.maxStorageBufferBindingSize;
     for (const [i, tensor] of tensors.entries()) {
@@ -210,6 +290,31 @@ export class Recorder {
       }
     }
   }
+}
+
+function checkWorkgroups(spec: KernelSpec, workgroups: readonly (number | undefined)[]): void {
+  for (const count of workgroups) {
+    if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= MOST_GROUPS)) {
+      throw new RangeError(
+        `Cannot launch "${spec.name}" on [${workgroups}] workgroups: 1 to ${MOST_GROUPS} a dimension are allowed`,
+      );
+    }
+  }
+}
+
+function repeats(before: Recorded, outline: Outline, launch: Launch<KernelSpec>): boolean {
+  let at = 0;
+  for (const name of outline.buffers) {
+    const tensor = launch.buffers[name]!;
+    if (
+      before.places[at++] !== tensor.buffer || before.places[at++] !== tensor.offset ||
+      before.places[at++] !== boundBytes(tensor)
+    ) return false;
+  }
+  const { constants = {} } = launch;
+  return outline.constants.every(([name, standard], i) =>
+    before.constants[i] === Number(constants[name] ?? standard)
+  );
 }
 
 /** Kernels may read whole vectors of four, so bindings end on 16 bytes; allocations are multiples of 256. */

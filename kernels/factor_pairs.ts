@@ -364,3 +364,21 @@ export function spanOf(tensors: readonly Tensor[], label: string): Tensor {
     label,
   };
 }
+
+/**
+ * Indices of pairs that one `FactorPairs` can hold: those of one rank whose tensors lie in the same buffers. One group,
+ * unless a pack was too large for one buffer or ranks differ.
+ */
+export function groupPairs(pairs: readonly FactorPair[]): readonly (readonly number[])[] {
+  const groups: number[][] = [];
+  pairs.forEach((pair, i) => {
+    const alike = groups.find(([first]) => {
+      const other = pairs[first!]!;
+      return other.a.shape[0] === pair.a.shape[0] &&
+        (["a", "b", "m", "v"] as const).every((key) => other[key]?.buffer === pair[key]?.buffer);
+    });
+    if (alike) alike.push(i);
+    else groups.push([i]);
+  });
+  return groups;
+}

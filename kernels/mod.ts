@@ -1,5 +1,6 @@
 /** WGSL kernels and their launchers: tensors in, tensors out, no gradients. @module */
 export { type AdamwUpdate, adamwUpdate } from "./adamw.ts";
+export { type Comparison, type Comparisons, createComparisons } from "./compare.ts";
 export { crossEntropy, crossEntropyBackward } from "./cross_entropy.ts";
 export {
   accumulate,
@@ -28,6 +29,7 @@ export {
   type FactorPair,
   FactorPairs,
   type Gauge,
+  groupPairs,
   MOST_RANK,
   spanOf,
   type Turned,

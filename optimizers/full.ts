@@ -54,7 +54,7 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       linear: (tape, site, x) => matmul(tape, x, tape.parameter(site.weight), { transposeB: true }),
       step: (gradients, at) => adamw.step(gradients, at),
       effectiveWeight: (site) => site.weight.value,
-      equivalentGradient: (site, gradients) => gradients.of(site.weight),
+      equivalentGradients: (gradients) => new Map(sites.map((site) => [site, gradients.of(site.weight)])),
       factors: () => null,
       inspect: () => Promise.resolve({}),
     });

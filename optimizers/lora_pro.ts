@@ -9,6 +9,7 @@ import {
   type FactorPair,
   FactorPairs,
   type Gauge,
+  groupPairs,
   MOST_RANK,
   spanOf,
   type Turned,
@@ -145,20 +146,24 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
     scale,
     ...m.length > 0 ? { m: m[i]!, v: v[i]! } : {},
   }));
-  const batches = batchesOf(pairs).map((indices) => ({
+  const batches = groupPairs(pairs).map((indices) => ({
     pairs: new FactorPairs(gpu, indices.map((i) => pairs[i]!)),
     factors: indices.map((i) => factors[i]!),
   }));
-  const single = new Map(factors.map((pair, i) => [pair, new FactorPairs(gpu, [pairs[i]!])]));
 
   return {
     state: [...moments, ...adamw?.state ?? []],
-    adjust(pair, gradients) {
-      const alone = single.get(pair)!;
-      const factors = alone.decompose();
-      const turned = alone.adjustGradients(factors, gradientsOf([pair], gradients), "zero", damping);
-      const { a, b } = alone.turnBack(factors, turned);
-      return { a: partOf(a, pair.a, alone.flats.a), b: partOf(b, pair.b, alone.flats.b) };
+    adjust(gradients) {
+      const out = new Map<Factors, { readonly a: Tensor; readonly b: Tensor }>();
+      for (const { pairs, factors } of batches) {
+        const decomposition = pairs.decompose(), raw = gradientsOf(factors, gradients);
+        const turned = pairs.adjustGradients(decomposition, raw, "zero", damping);
+        const { a, b } = pairs.turnBack(decomposition, turned);
+        for (const pair of factors) {
+          out.set(pair, { a: partOf(a, pair.a, pairs.flats.a), b: partOf(b, pair.b, pairs.flats.b) });
+        }
+      }
+      return factors.map((pair) => out.get(pair)!);
     },
     step(gradients, { step, learningRate }) {
       const { beta1, beta2, epsilon, cap, mode, weightDecay } = options;
@@ -228,17 +233,4 @@ function weightMoments(gpu: Gpu, factors: readonly Factors[], kind: string): rea
 /** The adjusted gradient of one factor: it lies in `adjusted` where the factor lies in `flat`. */
 function partOf(adjusted: Tensor, { name, value }: Parameter, flat: Tensor): Tensor {
   return { ...adjusted, offset: value.offset - flat.offset, shape: value.shape, label: `adjusted d ${name}` };
-}
-
-/** Indices of pairs that lie in the same buffers: one group, unless a pack was too large for one buffer. */
-function batchesOf(pairs: readonly FactorPair[]): readonly (readonly number[])[] {
-  const batches: number[][] = [];
-  pairs.forEach((pair, i) => {
-    const alike = batches.find(([first]) =>
-      (["a", "b", "m", "v"] as const).every((key) => pairs[first!]![key]?.buffer === pair[key]?.buffer)
-    );
-    if (alike) alike.push(i);
-    else batches.push([i]);
-  });
-  return batches;
 }

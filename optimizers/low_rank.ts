@@ -96,8 +96,8 @@ export function lowRankWork(
 /** How factor gradients change the factors. */
 export interface Rule {
   readonly state: readonly Parameter[];
-  /** The factor gradients that the method acts on; plain LoRA returns them as they are. */
-  adjust(factors: Factors, gradients: Gradients): { readonly a: Tensor; readonly b: Tensor };
+  /** The factor gradients that the method acts on, site by site; plain LoRA returns them as they are. */
+  adjust(gradients: Gradients): readonly { readonly a: Tensor; readonly b: Tensor }[];
   step(gradients: Gradients, at: StepInfo): void;
 }
 
@@ -148,16 +148,14 @@ export async function attachLowRank<O extends LowRankOptions>(
       gpu.copy(site.weight.value, weight);
       return kernels.matmul(gpu, b.value, a.value, { scale, into: weight, accumulate: true });
     },
-    equivalentGradient(site, gradients) {
-      const pair = factorsOf(site);
-      const out = gpu.empty(site.weight.value.shape, `${site.name} equivalent gradient`);
-      const adjusted = rule.adjust(pair, gradients);
-      kernels.matmul(gpu, pair.b.value, adjusted.a, { scale: pair.scale, into: out });
-      return kernels.matmul(gpu, adjusted.b, pair.a.value, {
-        scale: pair.scale,
-        into: out,
-        accumulate: true,
-      });
+    equivalentGradients(gradients) {
+      const adjusted = rule.adjust(gradients);
+      return new Map(factors.map(({ site, a, b, scale }, i) => {
+        const out = gpu.empty(site.weight.value.shape, `${site.name} equivalent gradient`);
+        kernels.matmul(gpu, b.value, adjusted[i]!.a, { scale, into: out });
+        kernels.matmul(gpu, adjusted[i]!.b, a.value, { scale, into: out, accumulate: true });
+        return [site, out];
+      }));
     },
     factors: (site) => bySite.get(site) ?? null,
     inspect: () => Promise.resolve({}),
@@ -198,7 +196,7 @@ function adamwRule(setup: Setup, factors: readonly Factors[], options: LowRankOp
   const adamw = createAdamw(setup.gpu, [...factors.map(({ a }) => a), ...factors.map(({ b }) => b)], options);
   return {
     state: adamw.state,
-    adjust: ({ a, b }, gradients) => ({ a: gradients.of(a), b: gradients.of(b) }),
+    adjust: (gradients) => factors.map(({ a, b }) => ({ a: gradients.of(a), b: gradients.of(b) })),
     step: (gradients, at) => adamw.step(gradients, at),
   };
 }

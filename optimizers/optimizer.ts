@@ -68,11 +68,11 @@ export interface Optimizer {
   /** W_eff, `[out, in]`, in the caller's scope. Read only: may be the weight itself. */
   effectiveWeight(site: LinearSite): Tensor;
   /**
-   * The gradient that this method acts on, as seen in weight space, `[out, in]`: how W_eff moves,
-   * to first order and per unit of step, if the gradients were followed without moments.
-   * Full fine-tuning returns dL/dW; LoRA returns s (B dA + dB A).
+   * For each adapted site the gradient that this method acts on, as seen in weight space, `[out, in]`: how W_eff
+   * moves, to first order and per unit of step, if the gradients were followed without moments.
+   * Full fine-tuning returns dL/dW; LoRA returns s (B dA + dB A). In the caller's scope; read only.
    */
-  equivalentGradient(site: LinearSite, gradients: Gradients): Tensor;
+  equivalentGradients(gradients: Gradients): ReadonlyMap<LinearSite, Tensor>;
   /** The site's low-rank factors, from which telemetry computes the lower bound of the discrepancy; null without. */
   factors(site: LinearSite): Factors | null;
   /** Scalars worth a curve, e.g. {"rank/layers.0.q": 3}. Called on telemetry steps only. */

@@ -4,6 +4,7 @@ import { NEW_VERBS } from "./arithmetic.ts";
 import { arithmeticBase, BASE_VERBS } from "./arithmetic_base.ts";
 import type { Predictor, TaskOptions } from "./task.ts";
 import { decode, encode } from "./tokenizer.ts";
+import { writingPredictor } from "../tests/scripted_predictor.ts";
 
 const options: TaskOptions = { seed: 0, trainExamples: 1, validationExamples: 200, testExamples: 100 };
 
@@ -18,14 +19,12 @@ function rowsOf(batch: Batch): string[] {
 /** A predictor that replies in turn, and what it was asked. */
 function replying(reply: (prompt: string) => string): { predictor: Predictor; prompts: string[] } {
   const prompts: string[] = [];
-  const generate: Predictor["generate"] = (asked) =>
-    Promise.resolve(asked.map((tokens) => {
-      prompts.push(decode(tokens));
-      return encode(reply(decode(tokens)));
-    }));
   return {
     prompts,
-    predictor: { generate, classify: () => Promise.reject(new Error("Cannot classify text")) },
+    predictor: writingPredictor((tokens) => {
+      prompts.push(decode(tokens));
+      return encode(`${reply(decode(tokens))}\n`);
+    }),
   };
 }
 

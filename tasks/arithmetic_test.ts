@@ -3,6 +3,7 @@ import { type Batch, IGNORE } from "../models/model.ts";
 import { arithmetic } from "./arithmetic.ts";
 import type { Predictor, TaskData, TaskOptions } from "./task.ts";
 import { decode, encode, PAD } from "./tokenizer.ts";
+import { writingPredictor } from "../tests/scripted_predictor.ts";
 
 const options: TaskOptions = { seed: 0, trainExamples: 300, validationExamples: 70, testExamples: 90 };
 
@@ -25,20 +26,16 @@ function epoch(data: TaskData): string[] {
     .map(({ text }) => text).sort();
 }
 
-/** Answers each prompt with what `reply` makes of it. */
+/** Answers each prompt with what `reply` makes of it, and stops. */
 function replying(reply: (prompt: string) => string): { predictor: Predictor; prompts: string[] } {
   const prompts: string[] = [];
   return {
     prompts,
-    predictor: {
-      classify: () => Promise.reject(new Error("Cannot classify text")),
-      generate: (asked) =>
-        Promise.resolve(asked.map((tokens) => {
-          const prompt = decode(tokens);
-          prompts.push(prompt);
-          return encode(reply(prompt));
-        })),
-    },
+    predictor: writingPredictor((tokens) => {
+      const prompt = decode(tokens);
+      prompts.push(prompt);
+      return encode(`${reply(prompt)}\n`);
+    }),
   };
 }
 

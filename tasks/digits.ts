@@ -15,6 +15,15 @@ const RANGE = { angle: Math.PI / 18, scale: 0.1, shift: 2 };
 /** Standard deviation of the noise, where ink is 0 to 1. */
 const NOISE = 0.15;
 
+/** The images made so far, by digit: the same for all seeds, so that a sweep makes each once. */
+const images = new Map<number, Float32Array>();
+
+function imageOf(digit: Digit): Float32Array {
+  const image = images.get(digit.index) ?? render(digit);
+  images.set(digit.index, image);
+  return image;
+}
+
 /**
  * Digits turned by 90 degrees anticlockwise, with dark and light exchanged, a small affine change and noise. Each
  * digit has one image, whatever the seed and the step.
@@ -28,12 +37,6 @@ export const digits: Task = {
   async load(options) {
     const pools = takeExamples("digits", (await loadDigits()).fineTuning, options);
     const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);
-    const images = new Map<number, Float32Array>();
-    const imageOf = (digit: Digit): Float32Array => {
-      const image = images.get(digit.index) ?? render(digit);
-      images.set(digit.index, image);
-      return image;
-    };
     return digitData(pools, order, { train: imageOf, heldOut: imageOf });
   },
 };

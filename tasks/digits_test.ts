@@ -2,6 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import type { Batch, VisionBatch } from "../models/model.ts";
 import { digits } from "./digits.ts";
 import type { Predictor, TaskData, TaskOptions } from "./task.ts";
+import { classifyingPredictor } from "../tests/scripted_predictor.ts";
 
 const options: TaskOptions = { seed: 0, trainExamples: 60, validationExamples: 50, testExamples: 300 };
 
@@ -25,13 +26,10 @@ function classifying(error: number): { predictor: Predictor; batches: VisionBatc
   const batches: VisionBatch[] = [];
   return {
     batches,
-    predictor: {
-      generate: () => Promise.reject(new Error("Cannot write about images")),
-      classify: (batch) => {
-        batches.push(vision(batch));
-        return Promise.resolve(batch.targets.data.map((target) => (target + error) % 10));
-      },
-    },
+    predictor: classifyingPredictor((batch) => {
+      batches.push(vision(batch));
+      return Promise.resolve(batch.targets.data.map((target) => (target + error) % 10));
+    }),
   };
 }
 

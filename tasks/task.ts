@@ -31,6 +31,13 @@ export interface Predictor {
     prompts: readonly Int32Array[],
     limit: { readonly maxTokens: number; readonly stop: number },
   ): Promise<Int32Array[]>;
+  /**
+   * For each prompt, whether its greedy continuation begins with the continuation given, of 1 token or more.
+   *
+   * Costs one forward pass, where `generate` takes one a token: while all tokens before agree, the most likely token
+   * at each place is what would have been generated there.
+   */
+  follows(prompts: readonly Int32Array[], continuations: readonly Int32Array[]): Promise<boolean[]>;
 }
 
 /** Held-out examples: a sweep tunes on "validation" and reports on "test". */

@@ -132,7 +132,8 @@ export async function attachToQuadratics(
     async gradients() {
       using _ = gpu.scope("gradients");
       differentiate();
-      const equivalents = await download(sites.map((site) => optimizer.equivalentGradient(site, store)));
+      const bySite = optimizer.equivalentGradients(store);
+      const equivalents = await download(sites.map((site) => bySite.get(site)!));
       const weights = await download(sites.map((site) => optimizer.effectiveWeight(site)));
       return equivalents.map((equivalent, i) => ({
         equivalent,

@@ -51,7 +51,7 @@ async function resultsIn(out: string): Promise<Map<string, { text: string; resul
 function reproducible(result: RunResult): unknown {
   if (result.status !== "done") return result.status;
   const { cost, ...outcome } = result.outcome;
-  const { attachMs: _a, medianStepMs: _b, totalMs: _c, ...bytes } = cost;
+  const { attachMs: _a, medianStepMs: _b, medianHostMs: _d, totalMs: _c, ...bytes } = cost;
   return { ...outcome, bytes };
 }
 

@@ -31,6 +31,10 @@ function recorder(answer: number) {
       asked.push(...prompts.map((prompt) => prompt.join(" ")));
       return Promise.resolve(prompts.map(() => Int32Array.of(answer)));
     },
+    follows(prompts) {
+      asked.push(...prompts.map((prompt) => prompt.join(" ")));
+      return Promise.resolve(prompts.map((_, i) => i % 2 === 0));
+    },
   };
   return { predictor, asked };
 }

@@ -37,6 +37,7 @@ function launchAll(gpu: Gpu): void {
   kernels.columnSum(gpu, x, { into: row, accumulate: false });
   kernels.columnSum(gpu, x, { into: row, accumulate: true, normalized: { x: y, statistics: tensor(4, 2) } });
   kernels.dotInto(gpu, x, y, one);
+  kernels.createComparisons(gpu, 1).add(x, y);
   for (const lanes of [1, 4, 64]) {
     for (const center of [false, true]) {
       const options = { epsilon: 1e-5, center, lanes };

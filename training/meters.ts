@@ -6,32 +6,51 @@ const LEAST_STEPS = 4;
 
 /** Times windows of steps between two waits for the GPU. */
 export class StepClock {
-  readonly #windows: { readonly steps: number; readonly ms: number }[] = [];
+  readonly #windows: { readonly steps: number; readonly ms: number; readonly hostMs: number }[] = [];
   #begin = 0;
   #steps = 0;
+  #hostMs = 0;
 
   /** The GPU has nothing to do: a window begins. */
   begin(): void {
     this.#begin = performance.now();
-    this.#steps = 0;
+    this.#steps = this.#hostMs = 0;
   }
 
-  /** One step of the window was submitted. */
-  count(): void {
+  /** One step of the window was submitted, which the host took `hostMs` to prepare. */
+  count(hostMs: number): void {
     this.#steps++;
+    this.#hostMs += hostMs;
   }
 
   /** The GPU is done with the window's steps. */
   end(): void {
-    if (this.#steps > 0) this.#windows.push({ steps: this.#steps, ms: performance.now() - this.#begin });
+    if (this.#steps > 0) {
+      this.#windows.push({
+        steps: this.#steps,
+        ms: performance.now() - this.#begin,
+        hostMs: this.#hostMs,
+      });
+    }
     this.#steps = 0;
   }
 
   /** Median milliseconds a step; without the first window, which compiles kernels, where there is another. */
   medianStepMs(): number {
+    return this.#median(({ steps, ms }) => ms / steps);
+  }
+
+  /** The same of the host's part: making the batch and recording the step. */
+  medianHostMs(): number {
+    return this.#median(({ steps, hostMs }) => hostMs / steps);
+  }
+
+  #median(
+    of: (window: { readonly steps: number; readonly ms: number; readonly hostMs: number }) => number,
+  ): number {
     const warm = this.#windows.length > 1 ? this.#windows.slice(1) : this.#windows;
     const long = warm.filter(({ steps }) => steps >= LEAST_STEPS);
-    const times = (long.length > 0 ? long : warm).map(({ steps, ms }) => ms / steps).sort((a, b) => a - b);
+    const times = (long.length > 0 ? long : warm).map(of).sort((a, b) => a - b);
     if (times.length === 0) return 0;
     const middle = times.length >> 1;
     return times.length % 2 === 1 ? times[middle]! : (times[middle - 1]! + times[middle]!) / 2;

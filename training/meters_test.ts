@@ -3,7 +3,10 @@ import { testGpu } from "../tests/test_gpu.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
 
 /** Times windows given as [steps, milliseconds], on a clock that tells exactly so. */
-function medianOf(windows: readonly (readonly [number, number])[]): number {
+function medianOf(
+  windows: readonly (readonly [number, number])[],
+  read: (clock: StepClock) => number = (clock) => clock.medianStepMs(),
+): number {
   const { now } = performance;
   let time = 1000;
   performance.now = () => time;
@@ -11,13 +14,13 @@ function medianOf(windows: readonly (readonly [number, number])[]): number {
     const clock = new StepClock();
     for (const [steps, ms] of windows) {
       clock.begin();
-      for (let i = 0; i < steps; i++) clock.count();
+      for (let i = 0; i < steps; i++) clock.count(ms / steps / 4);
       time += ms;
       clock.end();
       // Between windows time passes that belongs to none.
       time += 500;
     }
-    return clock.medianStepMs();
+    return read(clock);
   } finally {
     performance.now = now;
   }
@@ -26,6 +29,11 @@ function medianOf(windows: readonly (readonly [number, number])[]): number {
 Deno.test("StepClock gives the median over windows, without the first and the short ones", () => {
   assertEquals(medianOf([[10, 60], [5, 10], [1, 30], [10, 40], [5, 15]]), 3);
   assertEquals(medianOf([[10, 60], [5, 10], [10, 40]]), 3);
+});
+
+Deno.test("StepClock tells the host's part of the same windows", () => {
+  assertEquals(medianOf([[10, 60], [5, 40], [1, 30], [10, 40]], (clock) => clock.medianHostMs()), 1.5);
+  assertEquals(medianOf([], (clock) => clock.medianHostMs()), 0);
 });
 
 Deno.test("StepClock takes what there is: one window, short windows, none", () => {

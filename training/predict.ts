@@ -7,7 +7,7 @@ import { type Batch, type DecoderBatch, IGNORE, type LinearSite, type Model } fr
 import type { Predictor } from "../tasks/task.ts";
 import { mergedForward } from "./forward.ts";
 
-/** Prompts that are continued together. */
+/** Prompts that are continued or followed together. */
 const PROMPTS = 64;
 /** Sequence lengths are rounded up to multiples of this, so that few sizes of buffers occur. */
 const LENGTH_STEP = 8;
@@ -37,7 +37,57 @@ export function createPredictor(
       }
       return out;
     },
+    async follows(prompts, continuations) {
+      const out: boolean[] = [];
+      for (let first = 0; first < prompts.length; first += PROMPTS) {
+        const texts = prompts.slice(first, first + PROMPTS).map((prompt, i) => ({
+          prompt,
+          continuation: continuations[first + i]!,
+        }));
+        out.push(...await followTogether(texts));
+      }
+      return out;
+    },
   };
+
+  async function followTogether(
+    texts: readonly { readonly prompt: Int32Array; readonly continuation: Int32Array }[],
+  ): Promise<boolean[]> {
+    const out = new Array<boolean>(texts.length).fill(false);
+    // The last token need not be read, only foreseen.
+    const read = texts.map(({ prompt, continuation }) => [...prompt, ...continuation].slice(0, -1));
+    const fitting = [...texts.keys()].filter((i) => read[i]!.length <= longest);
+    if (fitting.length === 0) return out;
+    const { batch, length } = padded(fitting.map((i) => read[i]!));
+    const rows = fitting.flatMap((i, row) =>
+      [...texts[i]!.continuation.keys()].map((k) => row * length + texts[i]!.prompt.length - 1 + k)
+    );
+    const best = await bestOf(batch, rows);
+    let next = 0;
+    for (const i of fitting) {
+      const { continuation } = texts[i]!;
+      const foreseen = best.subarray(next, next += continuation.length);
+      out[i] = continuation.every((token, k) => token === foreseen[k]);
+    }
+    return out;
+  }
+
+  /** Texts as one batch, padded on the right: causal attention never looks there. */
+  function padded(texts: readonly (readonly number[])[]): { batch: DecoderBatch; length: number } {
+    const needed = Math.max(...texts.map((text) => text.length));
+    const length = Math.min(longest, Math.ceil(needed / LENGTH_STEP) * LENGTH_STEP);
+    const tokens = new Int32Array(texts.length * length);
+    texts.forEach((text, row) => tokens.set(text, row * length));
+    const shape = [texts.length, length];
+    return {
+      length,
+      batch: {
+        family: "decoder",
+        tokens: { data: tokens, shape },
+        targets: { data: new Int32Array(tokens.length).fill(IGNORE), shape },
+      },
+    };
+  }
 
   async function continueTogether(
     prompts: readonly Int32Array[],
@@ -49,16 +99,7 @@ export function createPredictor(
     for (let step = 0; step < maxTokens && open.size > 0; step++) {
       const rows = [...open].filter((row) => texts[row]!.length <= longest);
       if (rows.length === 0) break;
-      const needed = Math.max(...rows.map((row) => texts[row]!.length));
-      const length = Math.min(longest, Math.ceil(needed / LENGTH_STEP) * LENGTH_STEP);
-      // Causal attention never looks right, so what pads a shorter text does not matter.
-      const tokens = new Int32Array(rows.length * length);
-      rows.forEach((row, i) => tokens.set(texts[row]!, i * length));
-      const batch: DecoderBatch = {
-        family: "decoder",
-        tokens: { data: tokens, shape: [rows.length, length] },
-        targets: { data: new Int32Array(tokens.length).fill(IGNORE), shape: [rows.length, length] },
-      };
+      const { batch, length } = padded(rows.map((row) => texts[row]!));
       const next = await bestOf(batch, rows.map((row, i) => i * length + texts[row]!.length - 1));
       rows.forEach((row, i) => {
         if (next[i] === stop) open.delete(row);

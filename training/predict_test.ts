@@ -108,3 +108,42 @@ Deno.test("createPredictor() classifies each image as the logits' largest says, 
   assertEquals(found, await best());
   assertEquals(found.every((value, i) => value === plain[i]), false);
 });
+
+Deno.test("createPredictor() follows exactly what it would generate, whatever the lengths around", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("follows");
+  const longest = TINY_DECODER.length, predictor = createPredictor(gpu, tinyDecoder(gpu), new Map(), longest);
+  const prompts = [1, 3, 7, 8, 9].map((length, i) =>
+    createRandom(i).integers(length, TINY_DECODER.vocabulary)
+  )
+    .map((prompt) => Int32Array.from(prompt));
+  const stop = TINY_DECODER.vocabulary; // never
+  const greedy = await predictor.generate(prompts, { maxTokens: 4, stop });
+  assertEquals(await predictor.follows(prompts, greedy), prompts.map(() => true));
+  // A wrong token anywhere, and only there.
+  for (const place of [0, 1, 3]) {
+    const other = greedy.map((text, row) =>
+      row === 2 ? text.map((token, i) => i === place ? (token + 1) % TINY_DECODER.vocabulary : token) : text
+    );
+    assertEquals(await predictor.follows(prompts, other), [true, true, false, true, true], `place ${place}`);
+  }
+  // One token alone, and texts of which all but the last token fill the longest sequence, and one more.
+  assertEquals(
+    await predictor.follows(prompts, greedy.map((text) => text.subarray(0, 1))),
+    [1, 1, 1, 1, 1].map(Boolean),
+  );
+  const whole = await predictor.generate([Int32Array.of(1)], { maxTokens: 100, stop });
+  assertEquals(whole[0]!.length, longest);
+  assertEquals(await predictor.follows([Int32Array.of(1)], whole), [true]);
+  assertEquals(await predictor.follows([Int32Array.of(1)], [Int32Array.of(...whole[0]!, 0)]), [false]);
+  assertEquals(await predictor.follows([], []), []);
+});
+
+Deno.test("createPredictor() follows more prompts than it takes together, in order", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("follows");
+  const predictor = createPredictor(gpu, counting(gpu), new Map(), 100);
+  const prompts = Array.from({ length: 150 }, (_, i) => Int32Array.of(i % 9));
+  const continuations = prompts.map(([first], i) => Int32Array.of(first! + 1 + (i % 7 === 0 ? 1 : 0)));
+  assertEquals(await predictor.follows(prompts, continuations), prompts.map((_, i) => i % 7 !== 0));
+});

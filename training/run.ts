@@ -106,6 +106,8 @@ export interface Cost {
   readonly attachMs: number;
   /** Median over windows of steps between two read-backs, in milliseconds. */
   readonly medianStepMs: number;
+  /** The host's part of a step, in the same windows: making the batch and recording it, not waiting for the GPU. */
+  readonly medianHostMs: number;
   /** The whole run: loading, training, validation, scoring. */
   readonly totalMs: number;
 }
@@ -124,6 +126,8 @@ export interface RunOutcome {
   readonly discrepancies: readonly Discrepancy[];
   /** Curves from `Optimizer.inspect`, by name. */
   readonly inspected: Readonly<Record<string, readonly Point[]>>;
+  /** Names of the kernels that ran: variants of one product add up in different orders, so bits go with them. */
+  readonly kernels: readonly string[];
   /** Time and memory. */
   readonly cost: Cost;
 }

@@ -85,6 +85,7 @@ export const Cost = z.strictObject({
   peakBytesByCategory: z.record(z.string(), z.int().min(0)),
   attachMs: finite.min(0),
   medianStepMs: finite.min(0),
+  medianHostMs: finite.min(0),
   totalMs: finite.min(0),
 });
 /** See run.ts. */
@@ -98,6 +99,7 @@ export const RunOutcome = z.strictObject({
   validationLoss: z.array(Point),
   discrepancies: z.array(Discrepancy),
   inspected: z.record(z.string(), z.array(Point)),
+  kernels: z.array(z.string()),
   cost: Cost,
 });
 /** See run.ts. */

@@ -1,10 +1,10 @@
 /** @file How a method's step compares with the full gradient, site by site. */
 import type { Gradients, Tape } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { type Tensor, withShape } from "../gpu/tensor.ts";
-import { add, dot, FactorPairs, matmul } from "../kernels/mod.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { add, createComparisons, FactorPairs, groupPairs, matmul } from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
-import type { Factors, Optimizer } from "../optimizers/optimizer.ts";
+import type { Optimizer } from "../optimizers/optimizer.ts";
 import type { Tap } from "./forward.ts";
 import type { Discrepancy } from "./run.ts";
 
@@ -42,82 +42,72 @@ export function beginMeasurement(
   full: ReadonlyMap<LinearSite, Tensor>,
   gradients: Gradients,
 ): Measurement {
+  const comparisons = createComparisons(gpu, 3 * full.size);
+  const equivalents = optimizer.equivalentGradients(gradients);
+  const beyond = beyondReach(gpu, optimizer, full);
   const sites = [...full].map(([site, gradient]) => {
-    const equivalent = optimizer.equivalentGradient(site, gradients);
-    const factors = optimizer.factors(site);
     // For full fine-tuning the effective weight is the weight itself, which the step will change.
     const before = gpu.empty([site.out, site.in], `${site.name} before`);
     gpu.copy(optimizer.effectiveWeight(site), before);
-    return {
-      site,
-      gradient,
-      before,
-      hasFactors: factors !== null,
-      squared: dot(gpu, gradient, gradient),
-      equivalentSquared: dot(gpu, equivalent, equivalent),
-      overlap: dot(gpu, equivalent, gradient),
-      error: squaredNorm(gpu, add(gpu, equivalent, gradient, 1, -1)),
-      beyond: squaredNorm(gpu, factors ? beyondReach(gpu, gradient, factors) : gradient),
-    };
+    comparisons.add(equivalents.get(site)!, gradient);
+    const rest = beyond.get(site);
+    comparisons.add(rest ?? gradient, rest ?? gradient);
+    return { site, gradient, before, hasFactors: rest !== undefined };
   });
   return {
     async finish(step) {
-      const moves = sites.map(({ site, before, gradient }) => {
-        const move = add(gpu, before, optimizer.effectiveWeight(site), 1, -1);
-        return { squared: squaredNorm(gpu, move), overlap: dot(gpu, move, gradient) };
-      });
-      const scalars = sites.flatMap((site, i) => [
-        site.squared,
-        site.equivalentSquared,
-        site.overlap,
-        site.error,
-        site.beyond,
-        moves[i]!.squared,
-        moves[i]!.overlap,
-      ]);
-      const values = (await gpu.downloadAll(scalars)).map((value) => value[0]!);
+      for (const { site, before, gradient } of sites) {
+        comparisons.add(add(gpu, before, optimizer.effectiveWeight(site), 1, -1), gradient);
+      }
+      const found = await comparisons.read();
       return sites.flatMap(({ site, hasFactors }, i): Discrepancy[] => {
-        const [squared, equivalentSquared, overlap, error, beyond, moved, along] = values.slice(7 * i) as [
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-          number,
-        ];
-        const norm = Math.sqrt(squared);
-        const found = {
+        const equivalent = found[2 * i]!, rest = found[2 * i + 1]!, move = found[2 * sites.length + i]!;
+        const norm = Math.sqrt(equivalent.yy);
+        const discrepancy = {
           step,
           site: site.name,
-          gradientError: Math.sqrt(error) / norm,
-          lowerBound: hasFactors ? Math.sqrt(beyond) / norm : null,
-          gradientCosine: overlap / (norm * Math.sqrt(equivalentSquared)),
-          updateCosine: along / (norm * Math.sqrt(moved)),
+          gradientError: Math.sqrt(equivalent.distance) / norm,
+          lowerBound: hasFactors ? Math.sqrt(rest.xx) / norm : null,
+          gradientCosine: equivalent.xy / (norm * Math.sqrt(equivalent.xx)),
+          updateCosine: move.xy / (norm * Math.sqrt(move.xx)),
         };
-        return Object.values(found).every((value) => typeof value !== "number" || Number.isFinite(value))
-          ? [found]
+        return Object.values(discrepancy).every((value) =>
+            typeof value !== "number" || Number.isFinite(value)
+          )
+          ? [discrepancy]
           : [];
       });
     },
   };
 }
 
-function squaredNorm(gpu: Gpu, x: Tensor): Tensor {
-  return dot(gpu, x, x);
-}
-
-/** (I − P_B) G (I − P_A): the part of the gradient that no change of the factors can follow. */
-function beyondReach(gpu: Gpu, gradient: Tensor, { a, b, scale }: Factors): Tensor {
-  const { left } = new FactorPairs(gpu, [{ a: a.value, b: b.value, scale }]).decompose();
-  const columns = withShape(left.b, b.value.shape), rows = withShape(left.a, a.value.shape);
-  const rest = gpu.empty(gradient.shape, "beyond B's columns");
-  gpu.copy(gradient, rest);
-  matmul(gpu, columns, matmul(gpu, columns, gradient, { transposeA: true }), {
-    scale: -1,
-    into: rest,
-    accumulate: true,
+/** (I − P_B) G (I − P_A) of each site with factors: the part of the gradient that no change of them can follow. */
+function beyondReach(
+  gpu: Gpu,
+  optimizer: Optimizer,
+  full: ReadonlyMap<LinearSite, Tensor>,
+): ReadonlyMap<LinearSite, Tensor> {
+  const factored = [...full].flatMap(([site, gradient]) => {
+    const factors = optimizer.factors(site);
+    return factors
+      ? [{ site, gradient, pair: { a: factors.a.value, b: factors.b.value, scale: factors.scale } }]
+      : [];
   });
-  const inRows = matmul(gpu, rest, rows, { transposeB: true });
-  return matmul(gpu, inRows, rows, { scale: -1, into: rest, accumulate: true });
+  const out = new Map<LinearSite, Tensor>();
+  for (const group of groupPairs(factored.map(({ pair }) => pair))) {
+    const pairs = new FactorPairs(gpu, group.map((i) => factored[i]!.pair));
+    const { left } = pairs.decompose();
+    for (const i of group) {
+      const { site, gradient, pair } = factored[i]!;
+      const columns = { ...left.b, offset: pair.b.offset - pairs.flats.b.offset, shape: pair.b.shape };
+      const rows = { ...left.a, offset: pair.a.offset - pairs.flats.a.offset, shape: pair.a.shape };
+      const rest = gpu.empty(gradient.shape, `${site.name} beyond reach`);
+      gpu.copy(gradient, rest);
+      const inColumns = matmul(gpu, columns, gradient, { transposeA: true });
+      matmul(gpu, columns, inColumns, { scale: -1, into: rest, accumulate: true });
+      const inRows = matmul(gpu, rest, rows, { transposeB: true });
+      out.set(site, matmul(gpu, inRows, rows, { scale: -1, into: rest, accumulate: true }));
+    }
+  }
+  return out;
 }

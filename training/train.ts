@@ -85,6 +85,7 @@ export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {})
     validationLoss: session.validationLoss,
     discrepancies: session.discrepancies,
     inspected: session.inspected,
+    kernels: session.kernels,
     cost: { ...session.cost, totalMs: performance.now() - begun },
   };
   return { ...header, status: "done", outcome };
@@ -122,6 +123,7 @@ export async function runSession(
   requireFit(parts.task, data, entry);
 
   const peak = new PeakMeter(gpu);
+  gpu.resetWork();
   try {
     using _run = gpu.scope("run", "weights");
     const model = entry.create(gpu, parts.source);
@@ -140,6 +142,7 @@ export async function runSession(
       ...peak.read(),
       attachMs,
       medianStepMs: run.clock.medianStepMs(),
+      medianHostMs: run.clock.medianHostMs(),
     };
     if (divergedAt === null) await parts.onTrained?.(model);
     report("scoring", config.steps, run.lastLoss);
@@ -151,6 +154,7 @@ export async function runSession(
       validationLoss: run.validationLoss,
       discrepancies: run.discrepancies,
       inspected: run.inspected,
+      kernels: gpu.work.kernels,
       cost,
     };
   } finally {
@@ -235,8 +239,7 @@ class Loop {
         await this.peak.without(() => this.#measuredStep(step));
         this.clock.begin();
       } else {
-        await this.#plainStep(step);
-        this.clock.count();
+        this.clock.count(await this.#plainStep(step));
       }
       const validates = step % validateEvery === 0 || step === steps;
       if (!validates && step % WINDOW !== 0) continue;
@@ -257,11 +260,15 @@ class Loop {
     return [...await this.data.score(predictor, this.config.scoreOn)];
   }
 
-  async #plainStep(step: number): Promise<void> {
+  /** Returns the milliseconds that the host needed: on a software adapter to submit is already to wait. */
+  async #plainStep(step: number): Promise<number> {
     using _ = this.gpu.scope(`step ${step}`, "activations");
+    const begun = performance.now();
     this.#differentiate(step, null);
     await this.#clipAndUpdate(step);
+    const hostMs = performance.now() - begun;
     this.gpu.submit();
+    return hostMs;
   }
 
   async #measuredStep(step: number): Promise<void> {

@@ -76,6 +76,7 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
         }))
       ),
       inspected: {},
+      kernels: ["adamw", "matmul_tiled"],
       cost: {
         trainableParameters: factors,
         stateBytes: optimizer === "lora-pro" ? size * 8 : factors * 8,
@@ -83,6 +84,7 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
         peakBytesByCategory: {},
         attachMs: 20,
         medianStepMs: stepMs + (config.seed % 5),
+        medianHostMs: 2,
         totalMs: config.steps * stepMs * 1.4 + 800,
       },
     },

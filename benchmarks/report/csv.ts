@@ -36,6 +36,7 @@ const columns: readonly (readonly [string, (result: RunResult) => string | numbe
   ["peak_bytes", (result) => result.status === "done" ? result.outcome.cost.peakBytes : null],
   ["attach_ms", (result) => result.status === "done" ? result.outcome.cost.attachMs : null],
   ["median_step_ms", (result) => result.status === "done" ? result.outcome.cost.medianStepMs : null],
+  ["median_host_ms", (result) => result.status === "done" ? result.outcome.cost.medianHostMs : null],
   ["total_ms", (result) => result.status === "done" ? result.outcome.cost.totalMs : null],
   ["adapter", ({ environment }) => environment.adapter],
   ["commit", ({ environment }) => environment.commit],
