@@ -1,5 +1,13 @@
 /** WGSL kernels and their launchers: tensors in, tensors out, no gradients. @module */
 export { type AdamwUpdate, adamwUpdate } from "./adamw.ts";
+export {
+  attention,
+  attentionBackward,
+  type AttentionResult,
+  type AttentionSizes,
+  type AttentionTargets,
+  type GradientTarget,
+} from "./attention.ts";
 export { type Comparison, type Comparisons, createComparisons } from "./compare.ts";
 export { crossEntropy, crossEntropyBackward } from "./cross_entropy.ts";
 export {
@@ -12,12 +20,10 @@ export {
   swiglu,
   swigluBackward,
 } from "./elementwise.ts";
-export { type HeadSizes, mergeHeads, splitHeads } from "./heads.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
 export { matmul, type MatmulOptions } from "./matmul.ts";
 export { norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
-export { softmaxBackwardInPlace, softmaxInPlace } from "./softmax.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";
 export { argmax, clip, recordStep } from "./training_step.ts";
 export { descend } from "./descend.ts";

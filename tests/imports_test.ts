@@ -180,7 +180,7 @@ Deno.test("faultsOf() holds each folder to its row, types apart from values, and
     type("benchmarks/sweep.ts", "../gpu/tensor.ts"),
     value("benchmarks/sweep.ts", "../tasks/task.ts"),
     value("kernels/matmul.ts", "../tests/assert_close.ts"),
-    value("kernels/matmul.ts", "./softmax_test.ts"),
+    value("kernels/matmul.ts", "./norm_test.ts"),
     value("std/cli/parse_args.ts", "../../gpu/gpu.ts"),
     value("helpers/all.ts", "./other.ts"),
   ];

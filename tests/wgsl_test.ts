@@ -29,9 +29,22 @@ function launchAll(gpu: Gpu): void {
   }
   kernels.swiglu(gpu, x, y);
   kernels.swigluBackward(gpu, x, y, tensor(4, 8));
-  const angles = tensor(4, 2, 2), sizes = { length: 4, heads: 2, size: 4 };
-  for (const how of [sizes, { ...sizes, angles }]) {
-    kernels.mergeHeads(gpu, kernels.splitHeads(gpu, x, how), how);
+  // Rows of one head of 8, read as vectors, and of two heads of 3, element by element.
+  for (const [heads, size] of [[1, 8], [2, 3]] as const) {
+    for (const all of [false, true]) {
+      const shape = { queries: 2, keys: 2, heads, keyValueHeads: 1, size, causal: all, scale: 1 };
+      const sizes = {
+        ...shape,
+        ...(all && size % 2 === 0 ? { angles: tensor(2, size / 2, 2) } : {}),
+        ...(all ? { mask: words(1, 1, 1, 0), bias: tensor(heads, 2, 2) } : {}),
+      };
+      const q = tensor(4, heads * size), k = tensor(4, size), v = tensor(4, size);
+      const result = kernels.attention(gpu, q, k, v, sizes);
+      const to = (...shape: number[]) => ({ into: tensor(...shape), accumulate: false });
+      kernels.attentionBackward(gpu, q, k, v, result, q, sizes, {
+        ...{ q: to(4, heads * size), k: to(4, size), v: to(4, size), bias: all ? to(heads, 2, 2) : null },
+      });
+    }
   }
   kernels.sparseRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
   kernels.columnSum(gpu, x, { into: row, accumulate: false });
@@ -44,9 +57,6 @@ function launchAll(gpu: Gpu): void {
       const { statistics } = kernels.norm(gpu, x, row, center ? tensor(8) : null, options);
       kernels.normBackward(gpu, y, x, row, statistics, { ...options, into: tensor(4, 8), accumulate: false });
     }
-    kernels.softmaxInPlace(gpu, x, { lanes });
-    kernels.softmaxInPlace(gpu, x, { lanes, causalQueries: 4 });
-    kernels.softmaxBackwardInPlace(gpu, x, y, { lanes });
     const targets = gpu.upload(Int32Array.of(0, 1, -100, 7), "i32", [4], "targets");
     kernels.crossEntropyBackward(
       gpu,

@@ -1,84 +1,53 @@
 /** @file Scaled dot-product attention on the tape. */
 import type { Tensor } from "../../gpu/tensor.ts";
-import { withShape } from "../../gpu/tensor.ts";
-import {
-  type HeadSizes,
-  matmul,
-  mergeHeads,
-  softmaxBackwardInPlace,
-  softmaxInPlace,
-  splitHeads,
-} from "../../kernels/mod.ts";
+import { attention as fused, attentionBackward, type AttentionSizes } from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
 
 /** Sizes and kind of an attention. */
 export interface AttentionOptions {
-  /** Positions of a sequence. */
+  /** Queries of a sequence. */
   readonly length: number;
+  /** Keys and values of a sequence; as many as queries where absent. */
+  readonly keys?: number;
   /** Query heads. */
   readonly heads: number;
   /** Divides `heads`; query head h uses key-value head floor(h · keyValueHeads / heads). */
   readonly keyValueHeads: number;
   /** Width of a head. */
   readonly size: number;
-  /** True where a position sees only itself and what is before it. */
+  /** True where query i sees the keys up to i + keys − length: itself and what is before it, the last one all. */
   readonly causal: boolean;
   /** Usually 1 / sqrt(size). */
   readonly scale: number;
-  /** Rotary angles for queries and keys, `[length or more, size / 2, 2]`. */
+  /** Rotary angles for queries and keys, `[keys or more, size / 2, 2]`; the last query is turned as the last key. */
   readonly angles?: Tensor;
+  /** `[batch, keys]`: 0 for a key that takes no part, such as padding. A query that sees none gives zeros. */
+  readonly mask?: Tensor<"u32">;
+  /** Added to the scaled scores, `[heads, length, keys]`: the same for the whole batch. */
+  readonly bias?: Var;
 }
 
 /**
- * softmax(scale Q Kᵀ) V, head by head.
+ * softmax(scale Q Kᵀ + bias) V, head by head; the scores are never stored, backward forms them again.
  *
- * q is `[batch · length, heads · size]`, k and v `[batch · length, keyValueHeads · size]`; the result has q's shape.
- * The heads of a group share a key-value head, so a group's queries are one tall matrix: grouped attention needs no
- * kernel of its own.
+ * q is `[batch · length, heads · size]`, k and v `[batch · keys, keyValueHeads · size]`; the result has q's shape.
  */
 export function attention(tape: Tape, q: Var, k: Var, v: Var, options: AttentionOptions): Var {
-  const { gpu } = tape;
-  const { length, heads, keyValueHeads, size, causal, scale, angles } = options;
-  if (heads % keyValueHeads !== 0) {
-    throw new RangeError(
-      `Cannot share ${keyValueHeads} key-value heads among ${heads} heads: it must divide`,
-    );
-  }
-  const group = heads / keyValueHeads;
-  const turned: HeadSizes = { length, heads, size, ...(angles ? { angles } : {}) };
-  const keyed: HeadSizes = { ...turned, heads: keyValueHeads };
-  const plain: HeadSizes = { length, heads: keyValueHeads, size };
-
-  const byHeads = splitHeads(gpu, q.value, turned);
-  const batch = byHeads.shape[0]! / group;
-  const tall = (x: Tensor, columns: number) => withShape(x, [batch, group * length, columns]);
-  const queries = tall(byHeads, size);
-  const keys = splitHeads(gpu, k.value, keyed);
-  const values = splitHeads(gpu, v.value, plain);
-  const weights = matmul(gpu, queries, keys, { transposeB: true, scale });
-  softmaxInPlace(gpu, weights, causal ? { causalQueries: length } : {});
-  const mixed = matmul(gpu, weights, values);
-
+  const { gpu } = tape, { length, keys = length, bias, ...rest } = options;
+  const sizes: AttentionSizes = { ...rest, queries: length, keys, ...(bias ? { bias: bias.value } : {}) };
+  const result = fused(gpu, q.value, k.value, v.value, sizes);
   return tape.record({
     name: "attention",
-    inputs: [q, k, v],
-    output: mergeHeads(gpu, mixed, { length, heads, size }),
+    inputs: bias ? [q, k, v, bias] : [q, k, v],
+    output: result.out,
     backward(gradient, inputs) {
-      const mixedGradient = tall(splitHeads(gpu, gradient, { length, heads, size }), size);
-      if (inputs.wanted(2)) {
-        const d = matmul(gpu, weights, mixedGradient, { transposeA: true });
-        mergeHeads(gpu, d, plain, inputs.target(2));
-      }
-      if (!inputs.wanted(0) && !inputs.wanted(1)) return;
-      const scores = matmul(gpu, mixedGradient, values, { transposeB: true });
-      softmaxBackwardInPlace(gpu, weights, scores);
-      if (inputs.wanted(0)) {
-        mergeHeads(gpu, matmul(gpu, scores, keys, { scale }), turned, { inverse: true, ...inputs.target(0) });
-      }
-      if (inputs.wanted(1)) {
-        const d = matmul(gpu, scores, queries, { transposeA: true, scale });
-        mergeHeads(gpu, d, keyed, { inverse: true, ...inputs.target(1) });
-      }
+      const target = (input: number) => inputs.wanted(input) ? inputs.target(input) : null;
+      attentionBackward(gpu, q.value, k.value, v.value, result, gradient, sizes, {
+        q: target(0),
+        k: target(1),
+        v: target(2),
+        bias: bias ? target(3) : null,
+      });
     },
   });
 }
