@@ -3,6 +3,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { bench, type BenchOutcome, lookAhead, planBench } from "./benchmarks/bench.ts";
 import { formatDuration } from "./benchmarks/estimate.ts";
 import { isUserFault } from "./benchmarks/fault.ts";
+import { a100, type GpuRates } from "./benchmarks/growth/predict.ts";
 import { rankOf } from "./benchmarks/method.ts";
 import type { Plan } from "./benchmarks/plan.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
@@ -28,9 +29,11 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --steps N         for so many steps; warm-up, validation and telemetry scale along
     --out DIR         where results and report go; results/<sweep> where none is named
     --dry-run         lists the runs with their memory and an estimate of the time, and runs nothing
+    --gpu-tflops N    with --gpu-gbs N: peak rates of the GPU that a sweep of sizes predicts costs for
+    --gpu-efficiency  share of them that is reached; ${a100.efficiency} where none is given
     --list            lists the known tasks, optimizers, models and sweeps
     --json            prints one JSON object at the end; progress goes to stderr
-  report --out DIR    writes the report again, from the results in DIR alone
+  report --out DIR    writes the report again, from the results in DIR alone; takes --gpu-... too
     --json            prints one JSON object
   pretrain <model>    makes a base checkpoint
     --out PATH        where it goes; where the project ships it, if none is named
@@ -121,7 +124,7 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
 
 async function benchCommand(args: string[], surroundings: Surroundings): Promise<number> {
   const { texts, flags, positional } = readArguments("bench", args, {
-    texts: ["tasks", "optimizers", "ranks", "peaks", "seeds", "steps", "out"],
+    texts: ["tasks", "optimizers", "ranks", "peaks", "seeds", "steps", ...gpuOptions, "out"],
     flags: ["dry-run", "list", "json"],
     positional: 1,
   });
@@ -151,12 +154,16 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
 }
 
 async function reportCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, flags } = readArguments("report", args, { texts: ["out"], flags: ["json"], positional: 0 });
+  const { texts, flags } = readArguments("report", args, {
+    texts: [...gpuOptions, "out"],
+    flags: ["json"],
+    positional: 0,
+  });
   const out = texts.get("out");
   if (out === undefined) {
     throw new UserError("Cannot report: --out DIR is needed, the folder that bench wrote to");
   }
-  const { report, page, faults } = await writeReport(out, await surroundings.registries());
+  const { report, page, faults } = await writeReport(out, await surroundings.registries(), readGpu(texts));
   for (const fault of faults) surroundings.complain(fault);
   if (flags.has("json")) {
     surroundings.print(JSON.stringify({ out, report: page, answer: report.answer, caveats: report.caveats }));
@@ -338,6 +345,7 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
   if (steps && steps.length !== 1) {
     throw new UserError(`Cannot read --steps "${texts.get("steps")}": one number is needed`);
   }
+  const gpu = readGpu(texts);
   return {
     ...(tasks && { tasks }),
     ...(optimizers && { optimizers }),
@@ -345,7 +353,34 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
     ...(peaks && { peaks }),
     ...(seeds && { seeds }),
     ...(steps && { steps: steps[0]! }),
+    ...(gpu && { gpu }),
   };
+}
+
+const gpuOptions = ["gpu-tflops", "gpu-gbs", "gpu-efficiency"] as const;
+
+/** The GPU that predictions are for; undefined where no option speaks of one. */
+function readGpu(texts: ReadonlyMap<string, string>): GpuRates | undefined {
+  const given = gpuOptions.filter((name) => texts.has(name));
+  if (given.length === 0) return undefined;
+  const [tflops, gbs, efficiency = a100.efficiency] = gpuOptions.map((name) => {
+    const text = texts.get(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (!(value > 0 && Number.isFinite(value)) || (name === "gpu-efficiency" && value > 1)) {
+      const wanted = name === "gpu-efficiency" ? "a number above 0 and at most 1" : "a number above 0";
+      throw new UserError(`Cannot read --${name} "${text}": ${wanted} is needed`);
+    }
+    return value;
+  });
+  if (tflops === undefined && gbs === undefined) return { ...a100, efficiency };
+  if (tflops === undefined || gbs === undefined) {
+    const missing = tflops === undefined ? "--gpu-tflops" : "--gpu-gbs";
+    throw new UserError(
+      `Cannot predict costs for a GPU: ${missing} is needed too, as in --gpu-tflops 312 --gpu-gbs 2039`,
+    );
+  }
+  return { name: "of the rates that were given", tflops, gbs, efficiency };
 }
 
 /** Reads the arguments of one command; refuses what it doesn't know, and options without their value. */
@@ -376,7 +411,7 @@ function readArguments(
     }
     // A repeated list goes on; of what isn't a list the last counts.
     if (values.length > 0) {
-      texts.set(name, ["steps", "out"].includes(name) ? values.at(-1)! : values.join(","));
+      texts.set(name, ["steps", "out", ...gpuOptions].includes(name) ? values.at(-1)! : values.join(","));
     }
   }
   const positional = parsed._.map(String);

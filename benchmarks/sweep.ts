@@ -5,6 +5,7 @@ import { lookup } from "../training/lookup.ts";
 import { canonicalJson } from "../training/run.ts";
 import { OptionValues, RunConfig, Schedule } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
+import { GpuRates } from "./growth/predict.ts";
 import { rankOf } from "./method.ts";
 import { type ChosenRate, type ChosenRates, rateFor } from "./rates.ts";
 
@@ -65,6 +66,8 @@ export const SweepSpec = z.strictObject({
    * grows. A model of another width or number of layers starts from random weights, see `RunConfig.model`.
    */
   vary: Vary.exactOptional(),
+  /** The GPU that the report of a sweep which varies sizes predicts the paper's sizes for. */
+  gpu: GpuRates.exactOptional(),
   seeds: z.array(RunConfig.shape.seed).min(1),
 });
 export type SweepSpec = z.infer<typeof SweepSpec>;
@@ -78,6 +81,8 @@ export interface SweepOverrides {
   readonly seeds?: readonly number[];
   /** Also scales the warm-up and the steps between validations and measurements. */
   readonly steps?: number;
+  /** What predictions are for. */
+  readonly gpu?: GpuRates;
 }
 
 /** The runs of a sweep. */
@@ -96,7 +101,7 @@ export interface Expansion {
  * @throws {UserError} for names that the registries or the sweep don't have
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
-  const { tasks, optimizers, ranks, peaks, seeds, steps } = overrides;
+  const { tasks, optimizers, ranks, peaks, seeds, steps, gpu } = overrides;
   const chosenTasks = tasks?.map((id) => {
     lookup("task", registries.tasks, id);
     const entry = spec.tasks.find(({ task }) => task.id === id);
@@ -123,6 +128,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     ),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
+    ...(gpu && { gpu }),
   };
 }
 

@@ -108,6 +108,7 @@ export class Gpu implements AsyncDisposable {
 
   /** Zeroed tensors side by side, in order. */
   pack(entries: readonly { readonly label: string; readonly shape: Shape }[], label: string): Pack;
+  /** The same for elements of another type. */
   pack<D extends DType>(
     entries: readonly { readonly label: string; readonly shape: Shape }[],
     label: string,

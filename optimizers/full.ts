@@ -36,7 +36,7 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
     return refuseAdamw(options);
   },
   describe: (options) => options.trains === "all" ? "" : "adapted sites only",
-  stepWork({ trains }, { sites, others, parameters }) {
+  stepWork({ trains }, { sites, others, parameters, parts }) {
     const maps = trains === "all" ? [...sites, ...others] : sites;
     const trained = trains === "all" ? parameters : sites.reduce((sum, site) => sum + site.in * site.out, 0);
     return {
@@ -44,8 +44,9 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       weightFlops: maps.reduce((sum, map) => sum + 2 * map.rows * map.in * map.out, 0),
       factorFlops: 0,
       updateFlops: ADAMW_WORK.flops * trained,
-      elements: ADAMW_WORK.elements * trained +
-        maps.reduce((sum, map) => sum + map.rows * (map.in + map.out) + map.in * map.out, 0),
+      elements: maps.reduce((sum, map) => sum + map.rows * (map.in + map.out) + parts * map.in * map.out, 0),
+      updateElements: ADAMW_WORK.elements * trained,
+      activations: 0,
       trained,
       added: 0,
       state: ADAMW_WORK.state * trained,

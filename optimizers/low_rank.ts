@@ -82,7 +82,7 @@ export interface RuleWork {
  */
 export function lowRankWork(
   { rank }: LowRankOptions,
-  { sites }: StepSizes,
+  { sites, parts }: StepSizes,
   rule = (site: { readonly in: number; readonly out: number }): RuleWork => {
     const { flops, elements, state } = ADAMW_WORK, factors = rank * (site.in + site.out);
     return { flops: flops * factors, elements: elements * factors, state: state * factors };
@@ -100,9 +100,10 @@ export function lowRankWork(
     ),
     updateFlops: sum((site) => rule(site).flops),
     elements: sum((site) =>
-      3 * (rank * (site.in + site.out) + site.rows * (site.in + 2 * site.out + 2 * rank)) +
-      rule(site).elements
+      3 * (parts * rank * (site.in + site.out) + site.rows * (site.in + 2 * site.out + 2 * rank))
     ),
+    updateElements: sum((site) => rule(site).elements),
+    activations: sum((site) => rank * site.rows),
     trained: factors,
     added: factors,
     state: sum((site) => rule(site).state),

@@ -104,6 +104,8 @@ export interface StepSizes {
   readonly others: readonly CountedSite[];
   /** Numbers that the model consists of. */
   readonly parameters: number;
+  /** Parts that the step's rows come in, each of which reads weights and adds to gradients again. */
+  readonly parts: number;
 }
 
 /**
@@ -120,8 +122,12 @@ export interface StepWork {
   readonly factorFlops: number;
   /** FLOPs of turning gradients into new parameters, once a step whatever its rows. */
   readonly updateFlops: number;
-  /** Elements that all of these move. */
+  /** Elements that forward and backward move beside the model's own. */
   readonly elements: number;
+  /** Elements that the update moves. */
+  readonly updateElements: number;
+  /** Elements that forward leaves for backward beside the model's own. */
+  readonly activations: number;
   /** Numbers that are trained. */
   readonly trained: number;
   /** Numbers that the method adds to the model. */

@@ -7,7 +7,7 @@ export interface CountedStep {
   readonly architecture: Architecture;
   /** Examples of a step. */
   readonly batchSize: number;
-  /** Parts that they come in: activations of one part are alive at a time. */
+  /** Parts that they come in: activations of one part are alive at a time, and each reads all weights. */
   readonly accumulate: number;
   /** Names of the maps that are adapted. */
   readonly sites: ReadonlySet<string>;
@@ -30,10 +30,14 @@ export interface StepCount {
   readonly factorFlops: number;
   /** FLOPs of the method's update. */
   readonly updateFlops: number;
-  /** Elements read and written. */
+  /** Elements that forward and backward read and write. */
   readonly elements: number;
-  /** Numbers that are alive all the time: weights, factors, gradients of what is trained, and state. */
-  readonly persistent: number;
+  /** Elements that clipping and the update read and write: gradients, factors or weights, state. */
+  readonly updateElements: number;
+  /** Numbers of the model, alive all the time. */
+  readonly parameters: number;
+  /** Numbers that training adds, alive all the time: factors, gradients of what is trained, state. */
+  readonly added: number;
   /** Numbers that one forward pass leaves for its backward pass. */
   readonly activations: number;
 }
@@ -63,13 +67,15 @@ export function countStep(step: CountedStep): StepCount {
     sites: maps.filter(({ name }) => adapted.has(name)).map(counted),
     others: maps.filter(({ name }) => !adapted.has(name)).map(counted),
     parameters,
+    parts: accumulate,
   });
   const firstTrained = work.trainsAll ? 0 : firstSite;
   const sum = <T>(items: readonly T[], count: (item: T) => number) =>
     items.reduce((total, item) => total + count(item), 0);
   const below = maps.filter(({ stage }) => stage > firstTrained);
   const flops = (map: CountedMap) => 2 * batchSize * map.rows * map.in * map.out;
-  const moved = (map: CountedMap) => batchSize * map.rows * (map.in + map.out) + map.in * map.out;
+  const moved = (map: CountedMap) =>
+    batchSize * map.rows * (map.in + map.out) + accumulate * map.in * map.out;
   const attention = batchSize * sum(attentions, (one) => 4 * one.count * one.queries * one.keys * one.width);
   const scores = batchSize * sum(attentions, (one) => one.count * one.heads * one.queries * one.keys);
   const heads = batchSize * sum(attentions, (one) => 2 * one.count * (one.queries + one.keys) * one.width);
@@ -81,11 +87,13 @@ export function countStep(step: CountedStep): StepCount {
     wideFlops: forwardFlops + sum(below, flops) + 2 * attention + work.weightFlops,
     factorFlops: work.factorFlops,
     updateFlops: work.updateFlops,
-    // Gradients of what is trained are added to, measured, clipped and cleared: five elements each. Scores are
-    // written, normalized in place and read, with as much again twice over in the backward pass.
+    // Scores are written, normalized in place and read, with as much again twice over in the backward pass.
     elements: sum(maps, moved) + sum(below, moved) + 3 * (4 * scores + heads) +
-      3 * batchSize * architecture.elementwise + 5 * work.trained + work.elements,
-    persistent: parameters + work.added + work.trained + work.state,
-    activations: Math.ceil(batchSize / accumulate) * architecture.activations,
+      3 * batchSize * architecture.elementwise + work.elements,
+    // Gradients of what is trained are added to, measured, clipped and cleared: five elements each.
+    updateElements: 5 * work.trained + work.updateElements,
+    parameters,
+    added: work.added + work.trained + work.state,
+    activations: (batchSize * architecture.activations + work.activations) / accumulate,
   };
 }
