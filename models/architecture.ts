@@ -44,7 +44,7 @@ export interface Architecture {
   readonly maps: readonly CountedMap[];
   /** Every attention. */
   readonly attentions: readonly CountedAttention[];
-  /** Elements that norms, residuals, activation functions and head splitting read and write in a forward pass. */
+  /** Elements that norms, residuals, biases and activation functions read and write in a forward pass. */
   readonly elementwise: number;
   /** Elements that a forward pass leaves for the backward pass. */
   readonly activations: number;
@@ -78,9 +78,9 @@ export function decoderArchitecture(config: DecoderConfig, tokens: number, param
     ];
   }).flat();
   const head = { name: "head", in: width, out: vocabulary, rows: tokens, stage: 1 + 4 * layers };
-  // By row and layer: two norms and two residuals of the width, q, k, v and the mix moved to heads and back, swiglu.
-  const moved = 10 * width + 4 * asked + 4 * looked + 3 * hidden;
-  const kept = 5 * width + 4 * asked + 4 * looked + 3 * hidden + heads * tokens;
+  // By row and layer: two norms, two residuals and two outputs of the width; q, k, v and their mix; swiglu.
+  const moved = 10 * width + 3 * hidden;
+  const kept = 6 * width + 2 * asked + 2 * looked + 3 * hidden + 2 * heads;
   return {
     tokens,
     parameters,
@@ -114,8 +114,8 @@ export function visionArchitecture(config: VisionConfig, parameters: number): Ar
   const embedding = { name: "patch_embedding", in: pixels, out: width, rows: patches, stage: 0 };
   const head = { name: "visual_projection", in: width, out: outputs, rows: 1, stage: 1 + 4 * layers };
   // As in a decoder, with biases beside the norms and one activation function.
-  const moved = 18 * width + 2 * hidden + 2 * (5 * width + hidden);
-  const kept = 13 * width + 2 * hidden + heads * tokens;
+  const moved = 10 * width + 2 * hidden + 2 * (5 * width + hidden);
+  const kept = 10 * width + 2 * hidden + 2 * heads;
   return {
     tokens,
     parameters,

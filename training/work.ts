@@ -52,7 +52,8 @@ export function flopsOf(count: Pick<StepCount, "wideFlops" | "factorFlops" | "up
  *
  * The forward pass of a map is 2 · rows · in · out, the gradient of its input as much again wherever something is
  * trained upstream: with weights' gradients 6 N FLOPs a token, with frozen weights 4 N. An attention is two products
- * forward and four backward, causal or not. A backward pass moves twice what the forward pass moves.
+ * forward and, since scores are formed again for queries and for keys, seven backward, causal or not. A backward pass
+ * moves twice what the forward pass moves, an attention's three times.
  */
 export function countStep(step: CountedStep): StepCount {
   const { architecture, batchSize, accumulate, sites: adapted, method, options } = step;
@@ -77,18 +78,16 @@ export function countStep(step: CountedStep): StepCount {
   const moved = (map: CountedMap) =>
     batchSize * map.rows * (map.in + map.out) + accumulate * map.in * map.out;
   const attention = batchSize * sum(attentions, (one) => 4 * one.count * one.queries * one.keys * one.width);
-  const scores = batchSize * sum(attentions, (one) => one.count * one.heads * one.queries * one.keys);
   const heads = batchSize * sum(attentions, (one) => 2 * one.count * (one.queries + one.keys) * one.width);
   const forwardFlops = sum(maps, flops) + attention;
   return {
     tokens: batchSize * architecture.tokens,
     maps: maps.length,
     forwardFlops,
-    wideFlops: forwardFlops + sum(below, flops) + 2 * attention + work.weightFlops,
+    wideFlops: forwardFlops + sum(below, flops) + 3.5 * attention + work.weightFlops,
     factorFlops: work.factorFlops,
     updateFlops: work.updateFlops,
-    // Scores are written, normalized in place and read, with as much again twice over in the backward pass.
-    elements: sum(maps, moved) + sum(below, moved) + 3 * (4 * scores + heads) +
+    elements: sum(maps, moved) + sum(below, moved) + 4 * heads +
       3 * batchSize * architecture.elementwise + work.elements,
     // Gradients of what is trained are added to, measured, clipped and cleared: five elements each.
     updateElements: 5 * work.trained + work.updateElements,

@@ -145,7 +145,7 @@ Deno.test("countPaperSize() agrees with the usual rules: 6 N FLOPs a token, two 
   const method = (module: unknown) => module as OptimizerModule;
   const full = countPaperSize(llama!, method(optimizers.full), optimizers.full.defaults);
   const tokens = 32 * 1024, products = 6_476_005_376 + 32000 * 4096;
-  const attention = 3 * 4 * 32 * 1024 ** 2 * 4096 * 32;
+  const attention = 9 * 2 * 32 * 1024 ** 2 * 4096 * 32;
   assertEquals(full.wideFlops, 6 * products * tokens + attention);
   assertEquals(full.added, 3 * 6_738_415_616);
   const pro = countPaperSize(llama!, method(optimizers.loraPro), { ...optimizers.loraPro.defaults, rank: 4 });

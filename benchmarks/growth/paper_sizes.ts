@@ -81,9 +81,9 @@ function t5(asked: number, answered: number): Architecture {
     add(answered, hidden, width, `${block}.wo`);
   }
   maps.push({ name: "head", in: width, out: vocabulary, rows: answered, stage });
-  // As a decoder's blocks, with one feed-forward map less and, behind the encoder, a second attention.
-  const moved = (width_: number) => 18 * width_ + 2 * hidden, kept = 13 * width + 2 * hidden;
-  const cross = answered * 8 * width + asked * 4 * width;
+  // As a decoder's blocks, with one feed-forward map less and, in the decoder, a second attention.
+  const moved = 10 * width + 2 * hidden, kept = 10 * width + 2 * hidden + 2 * heads;
+  const cross = answered * 6 * width + asked * 2 * width;
   const weights = maps.reduce((sum, map) => sum + map.in * map.out, 0);
   return {
     tokens: asked + answered,
@@ -95,10 +95,8 @@ function t5(asked: number, answered: number): Architecture {
       { count: layers, width, heads, queries: answered, keys: answered },
       { count: layers, width, heads, queries: answered, keys: asked },
     ],
-    elementwise: layers * ((asked + answered) * moved(width) + cross),
-    activations:
-      layers * (asked * (kept + heads * asked) + answered * (kept + heads * (answered + asked)) + cross) +
-      answered * vocabulary,
+    elementwise: layers * ((asked + answered) * moved + answered * 5 * width),
+    activations: layers * ((asked + answered) * kept + cross) + answered * vocabulary,
   };
 }
 
