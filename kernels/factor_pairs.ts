@@ -3,13 +3,14 @@
  * dispatches, nothing read back.
  */
 import type { Gpu } from "../gpu/gpu.ts";
-import { defineKernel, MOST_GROUPS } from "../gpu/kernel.ts";
+import { defineKernel, type Kernel, type KernelSpec, MOST_GROUPS } from "../gpu/kernel.ts";
 import { ELEMENT_BYTES, elementCount, type Tensor } from "../gpu/tensor.ts";
 import capSource from "./cap_steps.wgsl" with { type: "text" };
 import combineSource from "./tangent_combine.wgsl" with { type: "text" };
 import momentsSource from "./tangent_moments.wgsl" with { type: "text" };
 import pairSource from "./tangent_pair.wgsl" with { type: "text" };
 import projectSource from "./tangent_project.wgsl" with { type: "text" };
+import { defineQuadKernel, quadKernel, type QuadKernels } from "./quads.ts";
 import turnSource from "./tangent_turn.wgsl" with { type: "text" };
 import svdSource from "./thin_svd.wgsl" with { type: "text" };
 
@@ -59,13 +60,10 @@ const svdKernel = defineKernel({
   source: svdSource,
   buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
   uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32" },
-  constants: { LANES: 64, BLOCKS: 1, CHUNK: 2 },
-  workgroupBytes: ({ LANES, BLOCKS, CHUNK }) =>
-    16 * (Number(LANES) * Number(CHUNK) + 2 * Number(BLOCKS)) + 2 * 4,
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
 });
-/** Most vectors a lane that the decomposition's workgroups of 64 lanes reduce together: 16 KiB. */
-const MOST_CHUNK = 16;
-const turnKernel = defineKernel({
+const turnKernels = defineQuadKernel({
   name: "tangent_turn",
   source: turnSource,
   buffers: {
@@ -79,14 +77,15 @@ const turnKernel = defineKernel({
   uniforms: { da: "u32", db: "u32", rank: "u32", block: "u32" },
   constants: { BACK: false },
 });
-const pairKernel = defineKernel({
+const pairKernels = defineQuadKernel({
   name: "tangent_pair",
   source: pairSource,
   buffers: { ...site, aTurned: "read", bTurned: "read", aLeft: "read", bLeft: "read", small: "read_write" },
   uniforms: { rank: "u32", block: "u32", relativeDamping: "f32", absoluteDamping: "f32" },
-  constants: { GAUGE: 0 },
+  constants: { GAUGE: 0, LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
 });
-const combineKernel = defineKernel({
+const combineKernels = defineQuadKernel({
   name: "tangent_combine",
   source: combineSource,
   buffers: {
@@ -98,9 +97,9 @@ const combineKernel = defineKernel({
     bTurned: "read_write",
   },
   uniforms: { rank: "u32", block: "u32" },
-  constants: {},
+  constants: { GAUGE: 0 },
 });
-const momentsKernel = defineKernel({
+const momentsKernels = defineQuadKernel({
   name: "tangent_moments",
   source: momentsSource,
   buffers: {
@@ -116,7 +115,7 @@ const momentsKernel = defineKernel({
   uniforms: { rank: "u32", block: "u32", beta1: "f32", beta2: "f32", rest1: "f32", rest2: "f32" },
   constants: {},
 });
-const projectKernel = defineKernel({
+const projectKernels = defineQuadKernel({
   name: "tangent_project",
   source: projectSource,
   buffers: { ...site, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
@@ -140,6 +139,12 @@ export interface Decomposition {
   readonly small: Tensor;
 }
 
+/** What the kernels may be told; absent, the adapter's kind decides. */
+export interface FactorPairsOptions {
+  /** Lanes of a workgroup that has a pair to itself, 1 to 64: a software adapter pays for each at every barrier. */
+  readonly lanes?: number;
+}
+
 /** Where the tall matrices of all pairs lie: see thin_svd.wgsl. */
 interface Layouts {
   readonly matrices: Tensor<"u32">;
@@ -152,6 +157,7 @@ export class FactorPairs {
   readonly #gpu: Gpu;
   readonly #pairs: readonly FactorPair[];
   readonly #rank: number;
+  readonly #lanes: number;
   readonly #a: Tensor;
   readonly #b: Tensor;
   readonly #moments: { readonly m: Tensor; readonly v: Tensor } | null;
@@ -160,7 +166,7 @@ export class FactorPairs {
   readonly #layoutsB: Layouts;
 
   /** Uploads its tables into the caller's scope. @throws {RangeError} where buffers differ or the rank is too large */
-  constructor(gpu: Gpu, pairs: readonly FactorPair[]) {
+  constructor(gpu: Gpu, pairs: readonly FactorPair[], options: FactorPairsOptions = {}) {
     const rank = pairs[0]!.a.shape[0]!;
     if (rank > MOST_RANK) {
       throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MOST_RANK} is supported`);
@@ -168,6 +174,7 @@ export class FactorPairs {
     this.#gpu = gpu;
     this.#pairs = pairs;
     this.#rank = rank;
+    this.#lanes = options.lanes ?? (gpu.info.software ? 8 : 64);
     this.#a = spanOf(pairs.map(({ a }) => a), "factors A");
     this.#b = spanOf(pairs.map(({ b }) => b), "factors B");
     const m = pairs.flatMap((pair) => pair.m ?? []), v = pairs.flatMap((pair) => pair.v ?? []);
@@ -210,7 +217,6 @@ export class FactorPairs {
     const gpu = this.#gpu, rank = this.#rank, stride = this.#stride, count = this.#pairs.length;
     const small = gpu.empty([count, this.#block], "small matrices");
     const left = this.#likeFactors("left singular vectors");
-    const lanes = gpu.info.software ? 8 : 64;
     using _ = gpu.scope("orthonormal bases", "scratch");
     const run = ({ matrices, rows }: Layouts, x: Tensor, left: Tensor, place: number) =>
       gpu.launch(svdKernel, {
@@ -223,7 +229,7 @@ export class FactorPairs {
           rAt: (2 + place) * rank * stride / 4,
           sAt: (6 * rank + place) * stride / 4,
         },
-        constants: { LANES: lanes, BLOCKS: stride / 4, CHUNK: Math.min(stride / 2, MOST_CHUNK) },
+        constants: { LANES: this.#lanes },
         workgroups: [count],
       });
     run(this.#layoutsA, this.#a, left.a, 0);
@@ -248,7 +254,7 @@ export class FactorPairs {
 
   /** Adam's moments of the equivalent gradient s (B gA + gB A). */
   updateMoments({ left, small }: Decomposition, { turned }: Turned, beta1: number, beta2: number): void {
-    this.#gpu.launch(momentsKernel, {
+    this.#gpu.launch(this.#kernel(momentsKernels, ["a_left", "a_turned", "m", "v"], ["b_left", "b_turned"]), {
       buffers: {
         sites: this.#sites,
         aLeft: left.a,
@@ -258,8 +264,15 @@ export class FactorPairs {
         bTurned: turned.b,
         ...this.#needMoments(),
       },
-      uniforms: { rank: this.#rank, block: this.#block, beta1, beta2, rest1: 1 - beta1, rest2: 1 - beta2 },
-      workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 4)),
+      uniforms: {
+        rank: this.#rank,
+        block: this.#block / 4,
+        beta1,
+        beta2,
+        rest1: 1 - beta1,
+        rest2: 1 - beta2,
+      },
+      workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 8)),
     });
   }
 
@@ -273,20 +286,25 @@ export class FactorPairs {
     const { left, small } = factors, moments = this.#needMoments();
     const turned = this.#likeFactors("turned direction");
     for (const ofB of [false, true]) {
-      this.#gpu.launch(projectKernel, {
-        buffers: {
-          sites: this.#sites,
-          left: ofB ? left.a : left.b,
-          small,
-          ...moments,
-          projected: ofB ? turned.b : turned.a,
+      this.#gpu.launch(
+        this.#kernel(projectKernels, ofB ? ["left", "m", "v"] : ["projected", "m", "v"], [
+          ofB ? "projected" : "left",
+        ]),
+        {
+          buffers: {
+            sites: this.#sites,
+            left: ofB ? left.a : left.b,
+            small,
+            ...moments,
+            projected: ofB ? turned.b : turned.a,
+          },
+          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction },
+          constants: { OF_B: ofB },
+          workgroups: this.#grid((rows, columns) =>
+            Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 8)
+          ),
         },
-        uniforms: { rank: this.#rank, block: this.#block, ...direction },
-        constants: { OF_B: ofB },
-        workgroups: this.#grid((rows, columns) =>
-          Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 4)
-        ),
-      });
+      );
     }
     return this.#closedForm(factors, turned, gauge, damping);
   }
@@ -321,7 +339,7 @@ export class FactorPairs {
 
   #turn({ small }: Decomposition, from: FactorGradients | Adjusted, to: Adjusted, back: boolean): void {
     const raw = "flat" in from;
-    this.#gpu.launch(turnKernel, {
+    this.#gpu.launch(this.#kernel(turnKernels, ["a_gradient", "a_out"], ["b_gradient", "b_out"]), {
       buffers: {
         sites: this.#sites,
         aGradient: raw ? from.flat : from.a,
@@ -330,15 +348,15 @@ export class FactorPairs {
         aOut: to.a,
         bOut: to.b,
       },
-      uniforms: { da: raw ? from.a : 0, db: raw ? from.b : 0, rank: this.#rank, block: this.#block },
+      uniforms: { da: raw ? from.a : 0, db: raw ? from.b : 0, rank: this.#rank, block: this.#block / 4 },
       constants: { BACK: back },
-      workgroups: this.#grid((rows, columns) => this.#rank * (rows + columns)),
+      workgroups: this.#factorTiles(),
     });
   }
 
   /** Changes turned gradients in place. */
   #closedForm({ left, small }: Decomposition, turned: Adjusted, gauge: Gauge, damping: Damping): Turned {
-    const sizes = { rank: this.#rank, block: this.#block };
+    const sizes = { rank: this.#rank, block: this.#block / 4 };
     const tensors = {
       sites: this.#sites,
       aTurned: turned.a,
@@ -347,18 +365,38 @@ export class FactorPairs {
       bLeft: left.b,
       small,
     };
-    this.#gpu.launch(pairKernel, {
+    this.#gpu.launch(this.#kernel(pairKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
       buffers: tensors,
       uniforms: { ...sizes, relativeDamping: damping.relative, absoluteDamping: damping.absolute },
-      constants: { GAUGE: GAUGES[gauge] },
+      constants: { GAUGE: GAUGES[gauge], LANES: this.#lanes },
       workgroups: [this.#pairs.length],
     });
-    this.#gpu.launch(combineKernel, {
+    this.#gpu.launch(this.#kernel(combineKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
       buffers: tensors,
       uniforms: sizes,
-      workgroups: this.#grid((rows, columns) => this.#rank * (rows + columns)),
+      constants: { GAUGE: GAUGES[gauge] },
+      workgroups: this.#factorTiles(),
     });
     return { turned };
+  }
+
+  /** Tiles of 4 x 4 of every A and then of every B. */
+  #factorTiles(): readonly [number, number, number] {
+    return this.#grid((rows, columns) =>
+      Math.ceil(this.#rank / 4) * (Math.ceil(rows / 4) + Math.ceil(columns / 4))
+    );
+  }
+
+  /** The twin for whole vectors in buffers with rows of A's length (`ofA`), and of B's, where four divides those. */
+  #kernel<S extends KernelSpec>(
+    kernels: QuadKernels<S>,
+    ofA: readonly string[],
+    ofB: readonly string[],
+  ): Kernel<S> {
+    return quadKernel(kernels, [
+      ...this.#pairs.every(({ a }) => a.shape[1]! % 4 === 0) ? ofA : [],
+      ...this.#rank % 4 === 0 ? ofB : [],
+    ]);
   }
 
   #grid(lanes: (rows: number, columns: number) => number): readonly [number, number, number] {

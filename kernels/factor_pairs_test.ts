@@ -31,7 +31,7 @@ interface Problem {
 }
 
 /** Runs the closed form of several problems in one batch and reads gA and gB back. */
-async function adjustOnGpu(problems: readonly Problem[], gauge: Gauge, damping: Damping) {
+async function adjustOnGpu(problems: readonly Problem[], gauge: Gauge, damping: Damping, lanes?: number) {
   const gpu = await testGpu();
   using _ = gpu.scope("closed form");
   const pack = (matrices: readonly Matrix[], label: string) => {
@@ -42,7 +42,11 @@ async function adjustOnGpu(problems: readonly Problem[], gauge: Gauge, damping: 
   const a = pack(problems.map((p) => p.a), "A"), b = pack(problems.map((p) => p.b), "B");
   const wanted = problems.map((p) => factorGradients(p.gradient, p));
   const gradients = pack([...wanted.map((g) => g.gradientA), ...wanted.map((g) => g.gradientB)], "gradients");
-  const pairs = new FactorPairs(gpu, problems.map((p, i) => ({ a: a[i]!, b: b[i]!, scale: p.scale })));
+  const pairs = new FactorPairs(
+    gpu,
+    problems.map((p, i) => ({ a: a[i]!, b: b[i]!, scale: p.scale })),
+    lanes ? { lanes } : {},
+  );
   const last = gradients.at(-1)!;
   const flat = { ...gradients[0]!, shape: [(last.offset) / 4 + last.shape[0]! * last.shape[1]!] };
   const factors = pairs.decompose();
@@ -74,23 +78,27 @@ function problem(rows: number, columns: number, rank: number, seed: number, scal
 }
 
 const NONE: Damping = { relative: 0, absolute: 0 };
+/** Of one vector unit and of a GPU. */
+const LANES = [8, 64] as const;
 const GAUGES: readonly Gauge[] = ["zero", "sylvester", "symmetric"];
 
-Deno.test("FactorPairs agrees with the float64 closed form for ranks 1 to 32, odd sizes and all gauges", async () => {
+Deno.test("FactorPairs agrees with the float64 closed form for ranks 1 to 128, odd sizes, all gauges and lanes", async () => {
   for (
     const [rank, sizes] of [
       [1, [[1, 1], [5, 3], [64, 192]]],
       [2, [[2, 2], [7, 12], [131, 65]]],
       [3, [[3, 9], [12, 10]]],
       [8, [[64, 64], [192, 64], [9, 8]]],
+      [12, [[64, 64], [13, 20]]],
       [32, [[64, 64], [33, 200]]],
+      [128, [[300, 259]]],
     ] as const
   ) {
     const problems = sizes.map(([rows, columns], i) =>
       problem(rows, columns, rank, 10 * rank + i, 16 / rank)
     );
-    for (const gauge of GAUGES) {
-      const found = await adjustOnGpu(problems, gauge, NONE);
+    for (const [gauge, lanes] of GAUGES.flatMap((gauge) => LANES.map((lanes) => [gauge, lanes] as const))) {
+      const found = await adjustOnGpu(problems, gauge, NONE, lanes);
       problems.forEach((p, i) => {
         const wanted = closedForm({
           ...p,
@@ -108,7 +116,7 @@ Deno.test("FactorPairs agrees with the float64 closed form for ranks 1 to 32, od
           both(found[i]!),
           both(wanted),
           { relative: tolerance },
-          `${gauge} rank ${rank} site ${i}`,
+          `${gauge} rank ${rank} site ${i}, ${lanes} lanes`,
         );
       });
     }
@@ -146,13 +154,15 @@ Deno.test("FactorPairs stays accurate for condition numbers to 1e4, as it never 
         gradient: roundToFloat32(randomMatrix(96, 80, random.fork("g"))),
         scale: 2,
       };
-      const [found] = await adjustOnGpu([p], "sylvester", NONE);
       const wanted = projectGradient(p.gradient, p.a, p.b);
-      const error = norm(subtract(equivalentGradient({ ...p, ...found! }), wanted)) / norm(wanted);
-      assert(
-        error < allowed,
-        `rank ${rank}, condition ${condition}: relative error ${error}, ${allowed} is allowed`,
-      );
+      for (const lanes of LANES) {
+        const [found] = await adjustOnGpu([p], "sylvester", NONE, lanes);
+        const error = norm(subtract(equivalentGradient({ ...p, ...found! }), wanted)) / norm(wanted);
+        assert(
+          error < allowed,
+          `rank ${rank}, condition ${condition}: relative error ${error}, ${allowed} is allowed`,
+        );
+      }
     }
   }
 });

@@ -23,7 +23,7 @@ export {
 } from "./elementwise.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
 export { matmul, type MatmulOptions } from "./matmul.ts";
-export { norm, normBackward, type NormOptions } from "./norm.ts";
+export { addNorm, norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";
 export { argmax, clip, recordStep } from "./training_step.ts";
@@ -35,6 +35,7 @@ export {
   type FactorGradients,
   type FactorPair,
   FactorPairs,
+  type FactorPairsOptions,
   type Gauge,
   groupPairs,
   MOST_RANK,

@@ -1,6 +1,7 @@
 /** @file RMS norm and layer norm of rows. */
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import addSource from "./add_norm.wgsl" with { type: "text" };
 import source from "./norm.wgsl" with { type: "text" };
 import backwardSource from "./norm_backward.wgsl" with { type: "text" };
 import { defineRowKernel, rowGroups, rowKernel, rowLanes, type RowOptions, rowSizes } from "./rows.ts";
@@ -11,6 +12,23 @@ const kernels = defineRowKernel({
   name: "norm",
   source,
   buffers: { x: "read", weight: "read", bias: "read", out: "read_write", statistics: "read_write" },
+  uniforms: { rows: "u32", columns: "u32", epsilon: "f32" },
+  constants: { LANES: 1, CENTER: false, BIAS: false },
+  workgroupBytes: () => PARTIAL_BYTES,
+});
+
+const addKernels = defineRowKernel({
+  name: "add_norm",
+  source: addSource,
+  buffers: {
+    x: "read",
+    y: "read",
+    weight: "read",
+    bias: "read",
+    sum: "read_write",
+    out: "read_write",
+    statistics: "read_write",
+  },
   uniforms: { rows: "u32", columns: "u32", epsilon: "f32" },
   constants: { LANES: 1, CENTER: false, BIAS: false },
   workgroupBytes: () => PARTIAL_BYTES,
@@ -54,6 +72,33 @@ export function norm(
     workgroups: rowGroups(rows, lanes),
   });
   return { out, statistics };
+}
+
+/** `norm` of x + y, and x + y itself. */
+export function addNorm(
+  gpu: Gpu,
+  x: Tensor,
+  y: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  options: NormOptions,
+): { readonly sum: Tensor; readonly out: Tensor; readonly statistics: Tensor } {
+  const { rows, columns } = rowSizes(x);
+  if (rowSizes(y).rows !== rows || rowSizes(y).columns !== columns) {
+    throw new RangeError(
+      `Cannot add "${x.label}" [${x.shape}] and "${y.label}" [${y.shape}] before a norm: shapes differ`,
+    );
+  }
+  const lanes = rowLanes(gpu, options);
+  const sum = gpu.empty(x.shape, `${x.label} + ${y.label}`), out = gpu.empty(x.shape, `norm(${sum.label})`);
+  const statistics = gpu.empty([rows, 2], "norm statistics");
+  gpu.launch(rowKernel(addKernels, columns).kernel, {
+    buffers: { x, y, weight, bias: bias ?? weight, sum, out, statistics },
+    uniforms: { rows, columns, epsilon: options.epsilon },
+    constants: { LANES: lanes, CENTER: options.center, BIAS: bias !== null },
+    workgroups: rowGroups(rows, lanes),
+  });
+  return { sum, out, statistics };
 }
 
 /** into (+)= the gradient of `norm` for its input. */

@@ -1,4 +1,4 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { centralDifference } from "../tests/central_difference.ts";
@@ -16,7 +16,7 @@ import {
 import { layerNorm, rmsNorm } from "../tests/reference/network.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { stretchOf, upload } from "../tests/upload.ts";
-import { norm, normBackward } from "./norm.ts";
+import { addNorm, norm, normBackward } from "./norm.ts";
 
 const SHAPES = [[1, 1], [1, 1009], [3, 64], [5, 65], [67, 7], [130, 200], [2, 4099]] as const;
 const LANES = [1, 4, 64] as const;
@@ -79,6 +79,51 @@ Deno.test("norm() agrees with float64 for any rows, columns and lanes, with and 
       }
     }
   }
+});
+
+Deno.test("addNorm() agrees with float64 for any rows, columns and lanes: the sum and its norm", async () => {
+  const gpu = await testGpu();
+  for (const [rows, columns] of SHAPES) {
+    const p = problem(rows, columns), sum = map(add(p.x, p.g), Math.fround);
+    for (const center of [false, true]) {
+      for (const lanes of LANES) {
+        using _ = gpu.scope("addNorm");
+        const weight = upload(gpu, p.weight, "weight", [columns]),
+          bias = upload(gpu, p.bias, "bias", [columns]);
+        const options = { epsilon: EPSILON, center, lanes };
+        const found = addNorm(
+          gpu,
+          upload(gpu, p.x, "x"),
+          upload(gpu, p.g, "y"),
+          weight,
+          center ? bias : null,
+          options,
+        );
+        const { statistics } = norm(gpu, found.sum, weight, null, options);
+        const [total, out, ofSum, wanted] = await gpu.downloadAll([
+          found.sum,
+          found.out,
+          found.statistics,
+          statistics,
+        ]);
+        assertEquals(total, Float32Array.from(sum.data));
+        const label = `${rows} x ${columns}, ${lanes} lanes, ${center}`;
+        assertClose(out!, forward({ ...p, x: sum }, center).data, { relative: 2e-6 }, label);
+        assertClose(ofSum!, wanted!, { relative: 1e-6, absolute: 1e-6 }, label);
+      }
+    }
+  }
+});
+
+Deno.test("addNorm() refuses other shapes by both names", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("refusal");
+  const x = gpu.empty([2, 3], "x"), y = gpu.empty([3, 2], "y"), weight = gpu.empty([3], "weight");
+  assertThrows(
+    () => addNorm(gpu, x, y, weight, null, { epsilon: EPSILON, center: false }),
+    RangeError,
+    'Cannot add "x" [2,3] and "y" [3,2] before a norm: shapes differ',
+  );
 });
 
 Deno.test("norm() keeps a small deviation around a large mean", async () => {

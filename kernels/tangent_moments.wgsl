@@ -1,7 +1,8 @@
 // Adam's moments of the equivalent gradient s (B gA + gB A) = s (U S (V_B^T gA) + (gB V_A) T L), which is never stored: a
-// lane forms a tile of 4 x 4 of it.
+// lane forms a tile of 4 x 8 of it.
 struct Uniforms {
   rank: u32,
+  // In vectors.
   block: u32,
   beta1: f32,
   beta2: f32,
@@ -25,12 +26,80 @@ struct Site {
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 @group(0) @binding(1) var<storage, read> a_left: array<f32>;
 @group(0) @binding(2) var<storage, read> b_left: array<f32>;
-@group(0) @binding(3) var<storage, read> small: array<f32>;
+@group(0) @binding(3) var<storage, read> small: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> a_turned: array<f32>;
 @group(0) @binding(5) var<storage, read> b_turned: array<f32>;
 @group(0) @binding(6) var<storage, read_write> m: array<f32>;
 @group(0) @binding(7) var<storage, read_write> v: array<f32>;
 @group(0) @binding(8) var<uniform> u: Uniforms;
+
+fn load_a_left(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = a_left[at + k];
+  }
+  return values;
+}
+
+fn load_b_left(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = b_left[at + k];
+  }
+  return values;
+}
+
+fn load_a_turned(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = a_turned[at + k];
+  }
+  return values;
+}
+
+fn load_b_turned(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = b_turned[at + k];
+  }
+  return values;
+}
+
+fn load_m(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = m[at + k];
+  }
+  return values;
+}
+
+fn load_v(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = v[at + k];
+  }
+  return values;
+}
+
+fn store_m(at: u32, inside: u32, values: vec4<f32>) {
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    m[at + k] = values[k];
+  }
+}
+
+fn store_v(at: u32, inside: u32, values: vec4<f32>) {
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    v[at + k] = values[k];
+  }
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -39,59 +108,79 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let site = sites[group.y];
-  let tiles = (site.columns + 3u) / 4u;
   // y counts sites; a line of groups that is too long goes on along z.
   let i = (group.x + group.z * groups.x) * 64u + lane;
+  let tiles = (site.columns + 7u) / 8u;
   let row0 = i / tiles * 4u;
-  let column0 = i % tiles * 4u;
+  let column0 = i % tiles * 8u;
   if (row0 >= site.rows) {
     return;
   }
   let r = u.rank;
-  let last_row = site.rows - 1u;
-  let last_column = site.columns - 1u;
-  let rows = min(vec4(row0) + vec4(0u, 1u, 2u, 3u), vec4(last_row)) * r + site.b;
-  let columns = min(vec4(column0) + vec4(0u, 1u, 2u, 3u), vec4(last_column)) + site.a;
-  var g0 = vec4<f32>(0.0);
-  var g1 = vec4<f32>(0.0);
-  var g2 = vec4<f32>(0.0);
-  var g3 = vec4<f32>(0.0);
-  let stride = (r + 3u) / 4u * 4u;
-  let t0 = group.y * u.block + 6u * r * stride;
-  for (var j = 0u; j < r; j++) {
-    let at = columns + j * site.columns;
-    let row_a = small[t0 + j] * vec4(a_left[at.x], a_left[at.y], a_left[at.z], a_left[at.w]);
-    let row_da = small[t0 + stride + j] * vec4(a_turned[at.x], a_turned[at.y], a_turned[at.z], a_turned[at.w]);
-    g0 += b_left[rows.x + j] * row_da + b_turned[rows.x + j] * row_a;
-    g1 += b_left[rows.y + j] * row_da + b_turned[rows.y + j] * row_a;
-    g2 += b_left[rows.z + j] * row_da + b_turned[rows.z + j] * row_a;
-    g3 += b_left[rows.w + j] * row_da + b_turned[rows.w + j] * row_a;
+  let blocks = (r + 3u) / 4u;
+  let inside = site.columns - column0;
+  let rows = min(vec4(row0) + vec4(0u, 1u, 2u, 3u), vec4(site.rows - 1u)) * r + site.b;
+  let t0 = group.y * u.block + 6u * r * blocks;
+  // A row of the tile each, of the first four columns and of the next four.
+  var near = mat4x4<f32>();
+  var far = mat4x4<f32>();
+  for (var j = 0u; j < r; j += 4u) {
+    // Elements of B's rows behind their ends are loaded as zeros.
+    let h = mat4x4<f32>(
+      load_b_turned(rows.x + j, r - j),
+      load_b_turned(rows.y + j, r - j),
+      load_b_turned(rows.z + j, r - j),
+      load_b_turned(rows.w + j, r - j),
+    );
+    let l = mat4x4<f32>(
+      load_b_left(rows.x + j, r - j),
+      load_b_left(rows.y + j, r - j),
+      load_b_left(rows.z + j, r - j),
+      load_b_left(rows.w + j, r - j),
+    );
+    let t = small[t0 + j / 4u];
+    let s = small[t0 + blocks + j / 4u];
+    let lines = site.a + column0 + min(vec4(j) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
+    near += left_of(lines, inside, t) * h + turned_of(lines, inside, s) * l;
+    if (inside > 4u) {
+      far += left_of(lines + 4u, inside - 4u, t) * h + turned_of(lines + 4u, inside - 4u, s) * l;
+    }
   }
-  update(site, row0, column0, site.scale * g0);
-  update(site, row0 + 1u, column0, site.scale * g1);
-  update(site, row0 + 2u, column0, site.scale * g2);
-  update(site, row0 + 3u, column0, site.scale * g3);
+  update(site, row0, column0, near[0]);
+  update(site, row0 + 1u, column0, near[1]);
+  update(site, row0 + 2u, column0, near[2]);
+  update(site, row0 + 3u, column0, near[3]);
+  update(site, row0, column0 + 4u, far[0]);
+  update(site, row0 + 1u, column0 + 4u, far[1]);
+  update(site, row0 + 2u, column0 + 4u, far[2]);
+  update(site, row0 + 3u, column0 + 4u, far[3]);
 }
 
-fn update(site: Site, row: u32, column: u32, g: vec4<f32>) {
-  if (row >= site.rows) {
-    return;
-  }
-  let first = site.moments + row * site.columns + column;
-  let inside = site.columns - column;
-  update_one(first, g.x);
-  if (inside > 1u) {
-    update_one(first + 1u, g.y);
-  }
-  if (inside > 2u) {
-    update_one(first + 2u, g.z);
-  }
-  if (inside > 3u) {
-    update_one(first + 3u, g.w);
-  }
+// Four lines of T L and of S hA, at four columns.
+fn left_of(lines: vec4<u32>, inside: u32, t: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4<f32>(
+    t.x * load_a_left(lines.x, inside),
+    t.y * load_a_left(lines.y, inside),
+    t.z * load_a_left(lines.z, inside),
+    t.w * load_a_left(lines.w, inside),
+  );
 }
 
-fn update_one(at: u32, g: f32) {
-  m[at] = u.beta1 * m[at] + u.rest1 * g;
-  v[at] = u.beta2 * v[at] + u.rest2 * g * g;
+fn turned_of(lines: vec4<u32>, inside: u32, s: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4<f32>(
+    s.x * load_a_turned(lines.x, inside),
+    s.y * load_a_turned(lines.y, inside),
+    s.z * load_a_turned(lines.z, inside),
+    s.w * load_a_turned(lines.w, inside),
+  );
+}
+
+fn update(site: Site, row: u32, column: u32, sum: vec4<f32>) {
+  if (row < site.rows && column < site.columns) {
+    let at = site.moments + row * site.columns + column;
+    let inside = site.columns - column;
+    let g = site.scale * sum;
+    store_m(at, inside, u.beta1 * load_m(at, inside) + u.rest1 * g);
+    store_v(at, inside, u.beta2 * load_v(at, inside) + u.rest2 * g * g);
+  }
 }

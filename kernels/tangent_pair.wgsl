@@ -9,6 +9,7 @@
 // Never forming (B^T B)^-1 keeps errors at the condition number of B instead of its square.
 struct Uniforms {
   rank: u32,
+  // In vectors.
   block: u32,
   relative_damping: f32,
   absolute_damping: f32,
@@ -16,6 +17,7 @@ struct Uniforms {
 
 // 0: X = 0. 1: the Sylvester equation's. 2: symmetric.
 override GAUGE = 0u;
+override LANES = 64u;
 
 // One adapted linear map; places are in elements, counted from the batch's first.
 struct Site {
@@ -34,67 +36,154 @@ struct Site {
 @group(0) @binding(2) var<storage, read> b_turned: array<f32>;
 @group(0) @binding(3) var<storage, read> a_left: array<f32>;
 @group(0) @binding(4) var<storage, read> b_left: array<f32>;
-// A block of 6 rank^2 + 4 rank words a site: V_A, V_B, two of the SVD, E, Y, then T, S and the inverses of A and B.
-@group(0) @binding(5) var<storage, read_write> small: array<f32>;
+// A site's block of r x r matrices whose lines are whole vectors with zeros at the end: V_A, V_B and two of the SVD, by
+// columns; E and Y T, by rows; then T, S and the inverses of A and B.
+@group(0) @binding(5) var<storage, read_write> small: array<vec4<f32>>;
 @group(0) @binding(6) var<uniform> u: Uniforms;
 
-const LANES = 64u;
+// What each lane sums: four rows of overlaps and four of Y.
+var<workgroup> partial: array<vec4<f32>, LANES * 8u>;
 
-// 1 / (value^2 + damping), and 0 for a singular value that is 0: a pseudo-inverse.
-fn damped_inverse(value: f32, damping: f32) -> f32 {
-  return select(0.0, 1.0 / (value * value + damping), value > 0.0);
+fn load_a_turned(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = a_turned[at + k];
+  }
+  return values;
 }
 
-@compute @workgroup_size(64)
+fn load_b_turned(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = b_turned[at + k];
+  }
+  return values;
+}
+
+fn load_a_left(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = a_left[at + k];
+  }
+  return values;
+}
+
+fn load_b_left(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = b_left[at + k];
+  }
+  return values;
+}
+
+fn sum4(v: vec4<f32>) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+// 1 / (value^2 + damping), and 0 for a singular value that is 0: a pseudo-inverse.
+fn damped_inverse(value: vec4<f32>, damping: f32) -> vec4<f32> {
+  return select(vec4<f32>(0.0), 1.0 / (value * value + damping), value > vec4<f32>(0.0));
+}
+
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let site = sites[group.x];
   let r = u.rank;
+  let blocks = (r + 3u) / 4u;
   let base = group.x * u.block;
-  let stride = (r + 3u) / 4u * 4u;
-  let e0 = base + 4u * r * stride;
-  let y0 = base + 5u * r * stride;
-  let t0 = base + 6u * r * stride;
-  let s0 = t0 + stride;
+  let e0 = base + 4u * r * blocks;
+  let y0 = base + 5u * r * blocks;
+  let t0 = base + 6u * r * blocks;
+  let s0 = t0 + blocks;
 
-  var mean_a = 0.0;
-  var mean_b = 0.0;
-  for (var i = 0u; i < r; i++) {
-    mean_a += small[t0 + i] * small[t0 + i];
-    mean_b += small[s0 + i] * small[s0 + i];
+  var squares_a = vec4<f32>(0.0);
+  var squares_b = vec4<f32>(0.0);
+  for (var b = 0u; b < blocks; b++) {
+    squares_a += small[t0 + b] * small[t0 + b];
+    squares_b += small[s0 + b] * small[s0 + b];
   }
-  let damping_a = u.relative_damping * mean_a / f32(r) + u.absolute_damping;
-  let damping_b = u.relative_damping * mean_b / f32(r) + u.absolute_damping;
+  let damping_a = u.relative_damping * sum4(squares_a) / f32(r) + u.absolute_damping;
+  let damping_b = u.relative_damping * sum4(squares_b) / f32(r) + u.absolute_damping;
   let inverse_square = 1.0 / (site.scale * site.scale);
-  for (var i = lane; i < r; i += LANES) {
-    small[t0 + 2u * stride + i] = inverse_square * damped_inverse(small[t0 + i], damping_a);
-    small[t0 + 3u * stride + i] = inverse_square * damped_inverse(small[s0 + i], damping_b);
+  for (var b = lane; b < blocks; b += LANES) {
+    small[t0 + 2u * blocks + b] = inverse_square * damped_inverse(small[t0 + b], damping_a);
+    small[t0 + 3u * blocks + b] = inverse_square * damped_inverse(small[s0 + b], damping_b);
   }
 
-  for (var e = lane; e < r * r; e += LANES) {
-    let i = e / r;
-    let j = e % r;
-    let s = small[s0 + i];
-    let t = small[t0 + j];
-    let inverse_b = damped_inverse(s, damping_b);
-    let inverse_a = damped_inverse(t, damping_a);
-    var y = 0.0;
-    if (GAUGE != 0u) {
-      for (var c = 0u; c < site.columns; c++) {
-        y += a_turned[site.a + i * site.columns + c] * a_left[site.a + j * site.columns + c];
+  // A lane sums a part of the rows of U and V, and of the columns of A, for a tile of 4 x 4; as many lanes share a tile
+  // as there are lanes for all of them.
+  let tiles = blocks * blocks;
+  let parts = max(LANES / tiles, 1u);
+  let at_once = min(LANES / parts, tiles);
+  for (var first = 0u; first < tiles; first += at_once) {
+    let tile = first + lane / parts;
+    var overlaps = mat4x4<f32>();
+    var ys = mat4x4<f32>();
+    if (lane < at_once * parts && tile < tiles) {
+      let i0 = tile / blocks * 4u;
+      let j0 = tile % blocks * 4u;
+      for (var row = lane % parts; row < site.rows; row += parts) {
+        let at = site.b + row * r;
+        let l = load_b_left(at + i0, r - i0);
+        let h = load_b_turned(at + j0, r - j0);
+        overlaps += mat4x4<f32>(l.x * h, l.y * h, l.z * h, l.w * h);
       }
-      y *= -t * inverse_square * inverse_b;
-      if (GAUGE == 1u) {
-        // Zero over zero where both values vanish: y is 0 there.
-        y /= max(s * s + damping_b + t * t + damping_a, 1e-38);
-      } else {
-        y *= 0.5 * inverse_a;
+      if (GAUGE != 0u) {
+        let is = site.a + min(vec4(i0) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
+        let js = site.a + min(vec4(j0) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
+        for (var c = 4u * (lane % parts); c < site.columns; c += 4u * parts) {
+          let inside = site.columns - c;
+          let l = mat4x4<f32>(
+            load_a_left(js.x + c, inside),
+            load_a_left(js.y + c, inside),
+            load_a_left(js.z + c, inside),
+            load_a_left(js.w + c, inside),
+          );
+          ys += mat4x4<f32>(
+            load_a_turned(is.x + c, inside) * l,
+            load_a_turned(is.y + c, inside) * l,
+            load_a_turned(is.z + c, inside) * l,
+            load_a_turned(is.w + c, inside) * l,
+          );
+        }
       }
     }
-    var overlap = 0.0;
-    for (var row = 0u; row < site.rows; row++) {
-      overlap += b_left[site.b + row * r + i] * b_turned[site.b + row * r + j];
+    workgroupBarrier();
+    for (var k = 0u; k < 4u; k++) {
+      partial[8u * lane + k] = overlaps[k];
+      partial[8u * lane + 4u + k] = ys[k];
     }
-    small[y0 + i * stride + j] = y;
-    small[e0 + i * stride + j] = s * s * inverse_b * overlap * inverse_a * inverse_square + s * y;
+    workgroupBarrier();
+    for (var line = lane; line < 4u * at_once; line += LANES) {
+      let of_tile = first + line / 4u;
+      let i = of_tile / blocks * 4u + line % 4u;
+      if (of_tile < tiles && i < r) {
+        var overlap = vec4<f32>(0.0);
+        var y = vec4<f32>(0.0);
+        for (var part = 0u; part < parts; part++) {
+          let at = 8u * (line / 4u * parts + part) + line % 4u;
+          overlap += partial[at];
+          y += partial[at + 4u];
+        }
+        let b = of_tile % blocks;
+        let s = small[s0 + i / 4u][i % 4u];
+        let t = small[t0 + b];
+        let inverse_b = damped_inverse(vec4(s), damping_b);
+        let inverse_a = damped_inverse(t, damping_a);
+        y *= -t * inverse_square * inverse_b;
+        if (GAUGE == 1u) {
+          // Zero over zero where both values vanish: y is 0 there.
+          y /= max(s * s + damping_b + t * t + damping_a, vec4<f32>(1e-38));
+        } else {
+          y *= 0.5 * inverse_a;
+        }
+        small[y0 + i * blocks + b] = y * t;
+        small[e0 + i * blocks + b] = s * s * inverse_b * overlap * inverse_a * inverse_square + s * y;
+      }
+    }
   }
 }

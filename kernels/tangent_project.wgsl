@@ -1,7 +1,9 @@
 // The turned gradients that Adam's direction D would give the factors, as if it were the full gradient: V_B^T (s B^T D) =
-// s S U^T D, or with OF_B (s D A^T) V_A = s D L^T T. D is formed from its moments on the way and never stored. A lane forms four of D's lines times four ranks.
+// s S U^T D, or with OF_B (s D A^T) V_A = s D L^T T. D is formed from its moments on the way and never stored. A lane forms
+// four of D's lines times up to eight ranks.
 struct Uniforms {
   rank: u32,
+  // In vectors.
   block: u32,
   correction1: f32,
   correction2: f32,
@@ -25,11 +27,51 @@ struct Site {
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 // U, or with OF_B L: left vectors in the layout of B or A.
 @group(0) @binding(1) var<storage, read> left: array<f32>;
-@group(0) @binding(2) var<storage, read> small: array<f32>;
+@group(0) @binding(2) var<storage, read> small: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> m: array<f32>;
 @group(0) @binding(4) var<storage, read> v: array<f32>;
 @group(0) @binding(5) var<storage, read_write> projected: array<f32>;
 @group(0) @binding(6) var<uniform> u: Uniforms;
+
+fn load_left(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = left[at + k];
+  }
+  return values;
+}
+
+fn load_m(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = m[at + k];
+  }
+  return values;
+}
+
+fn load_v(at: u32, inside: u32) -> vec4<f32> {
+  var values = vec4<f32>(0.0);
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    values[k] = v[at + k];
+  }
+  return values;
+}
+
+fn store_projected(at: u32, inside: u32, values: vec4<f32>) {
+  let count = min(inside, 4u);
+  for (var k = 0u; k < count; k++) {
+    projected[at + k] = values[k];
+  }
+}
+
+// Adam's direction from its moments.
+fn direction(at: u32, inside: u32) -> vec4<f32> {
+  let first = load_m(at, inside) * u.correction1;
+  return first / (sqrt(load_v(at, inside) * u.correction2) + u.epsilon);
+}
 
 @compute @workgroup_size(64)
 fn main(
@@ -38,62 +80,81 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let site = sites[group.y];
-  let r = u.rank;
-  // D's lines are its columns for s B^T D and its rows for s D A^T; the sum runs along the other axis.
-  let lines = select(site.columns, site.rows, OF_B);
-  let depth = select(site.rows, site.columns, OF_B);
-  let line_stride = select(1u, site.columns, OF_B);
-  let depth_stride = select(site.columns, 1u, OF_B);
-  let rank_blocks = (r + 3u) / 4u;
   // y counts sites; a line of groups that is too long goes on along z.
   let i = (group.x + group.z * groups.x) * 64u + lane;
+  let r = u.rank;
+  let blocks = (r + 3u) / 4u;
+  let rank_blocks = (r + 7u) / 8u;
   let line0 = i / rank_blocks * 4u;
-  let rank0 = i % rank_blocks * 4u;
-  if (line0 >= lines) {
+  let rank0 = i % rank_blocks * 8u;
+  // D's lines are its columns for s B^T D and its rows for s D A^T; the sum runs along the other axis.
+  if (line0 >= select(site.columns, site.rows, OF_B)) {
     return;
   }
-  let steps = vec4(0u, 1u, 2u, 3u);
-  let at0 = site.moments + min(vec4(line0) + steps, vec4(lines - 1u)) * line_stride;
-  let ranks = min(vec4(rank0) + steps, vec4(r - 1u));
-  // U[k, j] or L[j, k].
-  let left0 = select(ranks + site.b, ranks * site.columns + site.a, vec4<bool>(OF_B));
-  let left_stride = select(r, 1u, OF_B);
-  var s0 = vec4<f32>(0.0);
-  var s1 = vec4<f32>(0.0);
-  var s2 = vec4<f32>(0.0);
-  var s3 = vec4<f32>(0.0);
-  for (var k = 0u; k < depth; k++) {
-    let at = at0 + k * depth_stride;
-    let first = vec4(m[at.x], m[at.y], m[at.z], m[at.w]) * u.correction1;
-    let second = vec4(v[at.x], v[at.y], v[at.z], v[at.w]) * u.correction2;
-    let d = first / (sqrt(second) + u.epsilon);
-    let f = left0 + k * left_stride;
-    let values = vec4(left[f.x], left[f.y], left[f.z], left[f.w]);
-    s0 += d.x * values;
-    s1 += d.y * values;
-    s2 += d.z * values;
-    s3 += d.w * values;
-  }
-  // S of B, or with OF_B T of A.
-  let stride = (r + 3u) / 4u * 4u;
-  let values0 = group.y * u.block + 6u * r * stride + select(stride, 0u, OF_B);
-  let values = vec4(small[values0 + ranks.x], small[values0 + ranks.y], small[values0 + ranks.z], small[values0 + ranks.w]);
-  store(site, line0, rank0, s0 * values);
-  store(site, line0 + 1u, rank0, s1 * values);
-  store(site, line0 + 2u, rank0, s2 * values);
-  store(site, line0 + 3u, rank0, s3 * values);
-}
-
-fn store(site: Site, line: u32, rank0: u32, sums: vec4<f32>) {
-  let lines = select(site.columns, site.rows, OF_B);
-  if (line >= lines) {
+  let has_more = rank0 + 4u < r;
+  // Sums by rank over the lines, or with OF_B by line over the ranks; of the first four ranks and of the next four.
+  var sums = mat4x4<f32>();
+  var more = mat4x4<f32>();
+  let values0 = group.y * u.block + 6u * r * blocks + select(blocks, 0u, OF_B) + rank0 / 4u;
+  if (OF_B) {
+    let rows = site.moments + min(vec4(line0) + vec4(0u, 1u, 2u, 3u), vec4(site.rows - 1u)) * site.columns;
+    for (var k = 0u; k < site.columns; k += 4u) {
+      let inside = site.columns - k;
+      let d0 = direction(rows.x + k, inside);
+      let d1 = direction(rows.y + k, inside);
+      let d2 = direction(rows.z + k, inside);
+      let d3 = direction(rows.w + k, inside);
+      let l = lines_of(site, rank0, k, inside);
+      sums += mat4x4<f32>(d0 * l, d1 * l, d2 * l, d3 * l);
+      if (has_more) {
+        let l = lines_of(site, rank0 + 4u, k, inside);
+        more += mat4x4<f32>(d0 * l, d1 * l, d2 * l, d3 * l);
+      }
+    }
+    let scales = site.scale * small[values0];
+    let more_scales = site.scale * small[values0 + select(0u, 1u, has_more)];
+    for (var line = 0u; line < 4u; line++) {
+      if (line0 + line < site.rows) {
+        let at = site.b + (line0 + line) * r + rank0;
+        store_projected(at, r - rank0, scales * sums[line]);
+        if (has_more) {
+          store_projected(at + 4u, r - rank0 - 4u, more_scales * more[line]);
+        }
+      }
+    }
     return;
   }
-  for (var j = 0u; j < 4u; j++) {
-    let rank = rank0 + j;
-    if (rank < u.rank) {
-      let at = select(site.a + rank * site.columns + line, site.b + line * u.rank + rank, OF_B);
-      projected[at] = site.scale * sums[j];
+  let inside = site.columns - line0;
+  for (var k = 0u; k < site.rows; k++) {
+    let d = direction(site.moments + k * site.columns + line0, inside);
+    let at = site.b + k * r + rank0;
+    let l = load_left(at, r - rank0);
+    sums += mat4x4<f32>(d * l.x, d * l.y, d * l.z, d * l.w);
+    if (has_more) {
+      let l = load_left(at + 4u, r - rank0 - 4u);
+      more += mat4x4<f32>(d * l.x, d * l.y, d * l.z, d * l.w);
     }
   }
+  let scales = site.scale * small[values0];
+  let more_scales = site.scale * small[values0 + select(0u, 1u, has_more)];
+  for (var j = 0u; j < 4u; j++) {
+    let at = site.a + (rank0 + j) * site.columns + line0;
+    if (rank0 + j < r) {
+      store_projected(at, inside, scales[j] * sums[j]);
+    }
+    if (rank0 + 4u + j < r) {
+      store_projected(at + 4u * site.columns, inside, more_scales[j] * more[j]);
+    }
+  }
+}
+
+// Four lines of L, from `rank0` on, at columns k .. k + 3: a matrix that turns four of D's columns into four ranks.
+fn lines_of(site: Site, rank0: u32, k: u32, inside: u32) -> mat4x4<f32> {
+  let at = site.a + k + min(vec4(rank0) + vec4(0u, 1u, 2u, 3u), vec4(u.rank - 1u)) * site.columns;
+  return mat4x4<f32>(
+    load_left(at.x, inside),
+    load_left(at.y, inside),
+    load_left(at.z, inside),
+    load_left(at.w, inside),
+  );
 }

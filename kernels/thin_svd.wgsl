@@ -6,7 +6,8 @@
 // zero column in U: the caller's inverse is then a pseudo-inverse. Sources: Daniel et al., Math. Comp. 30, 1976; Demmel
 // and Veselic, SIAM J. Matrix Anal. Appl. 13, 1992; Hestenes, 1958.
 //
-// A row of Q and a column of V or R is BLOCKS vectors of four, zeros behind the rank. All loops over BLOCKS unroll.
+// A row of Q and a column of V or R is `blocks` vectors of four, zeros behind the rank. Two of them are a panel: the panel
+// at work stays in registers, so that up to rank 8 a pass reads each row once.
 struct Uniforms {
   rank: u32,
   // Vectors of one matrix's block in `small`, and where V, R and s lie in it.
@@ -27,9 +28,6 @@ struct Matrix {
 }
 
 override LANES = 64u;
-override BLOCKS = 1u;
-// Vectors that are reduced together.
-override CHUNK = 2u;
 
 @group(0) @binding(0) var<storage, read> matrices: array<Matrix>;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -38,18 +36,18 @@ override CHUNK = 2u;
 @group(0) @binding(4) var<storage, read_write> small: array<vec4<f32>>;
 @group(0) @binding(5) var<uniform> u: Uniforms;
 
-const MOST_BLOCKS = 32u;
 const SMALL = 1e-6;
 const SWEEPS = 10u;
 // Cosine of two columns that counts as 0: a few units of 2^-24.
 const ORTHOGONAL = 2e-7;
 
-var<workgroup> partial: array<vec4<f32>, LANES * CHUNK>;
-// Dot products of a column of Q, and of the column after it, with all columns.
-var<workgroup> dots: array<vec4<f32>, 2u * BLOCKS>;
+var<workgroup> partial: array<vec4<f32>, LANES * 4u>;
+// Dot products of a column of Q with all columns, then from `next0` on those of the column after it.
+var<workgroup> dots: array<vec4<f32>, 64>;
 var<workgroup> again: u32;
-// 1 / norm of Q's last column.
-var<workgroup> last_scale: f32;
+
+const NONE = vec4<f32>(0.0);
+const ONE = vec4<f32>(1.0);
 
 // Columns of block b.
 fn columns_of(b: u32) -> vec4<u32> {
@@ -60,11 +58,6 @@ fn sum4(v: vec4<f32>) -> f32 {
   return (v.x + v.y) + (v.z + v.w);
 }
 
-// Element j of dots [first, first + BLOCKS).
-fn dot_at(first: u32, j: u32) -> f32 {
-  return dots[first + j / 4u][j % 4u];
-}
-
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = matrices[group.x];
@@ -73,82 +66,116 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let v0 = block + u.v_at;
   let r0 = block + u.r_at;
   let s0 = block + u.s_at;
-  for (var i = lane; i < rank * BLOCKS; i += LANES) {
-    small[v0 + i] = select(vec4<f32>(0.0), vec4<f32>(1.0), columns_of(i % BLOCKS) == vec4(i / BLOCKS));
+  let blocks = (rank + 3u) / 4u;
+  let next0 = (blocks + 1u) / 2u * 2u;
+  for (var i = lane; i < rank * blocks; i += LANES) {
+    small[v0 + i] = select(NONE, ONE, columns_of(i % blocks) == vec4(i / blocks));
   }
 
   // X = Q R, column by column. A lane owns the rows t = lane, lane + LANES, ..., so Q needs no barrier. A pass over the
   // rows changes column j, scales the column before it, and leaves the dot products of columns j and j + 1.
-  var sums: array<vec4<f32>, 64>;
+  var squares = 0.0;
   for (var t = lane; t < matrix.rows; t += LANES) {
     let row = matrix.offset + t * matrix.row_stride;
-    let first = x[row];
-    for (var b = 0u; b < BLOCKS; b++) {
-      var values = vec4<f32>(0.0);
-      for (var k = 0u; k < 4u; k++) {
-        if (4u * b + k < rank) {
-          values[k] = x[row + (4u * b + k) * matrix.column_stride];
-        }
+    for (var b = 0u; b < blocks; b++) {
+      var values = NONE;
+      let inside = min(rank - 4u * b, 4u);
+      for (var k = 0u; k < inside; k++) {
+        values[k] = x[row + (4u * b + k) * matrix.column_stride];
       }
-      q[matrix.q_at + t * BLOCKS + b] = values;
-      sums[BLOCKS + b] += values * first;
+      q[matrix.q_at + t * blocks + b] = values;
     }
+    squares += x[row] * x[row];
   }
-  reduce(lane, &sums);
+  reduce(lane, 0u, next0, NONE, NONE, vec4(squares, 0.0, 0.0, 0.0), NONE);
   var scale = 1.0;
   for (var j = 0u; j < rank; j++) {
+    let panel = j / 8u * 2u;
+    let has_second = panel + 1u < blocks;
+    let columns0 = columns_of(panel);
+    let columns1 = columns0 + 4u;
+    // The column after j, and the last panel with columns up to it.
+    let next = min(j + 1u, rank - 1u);
+    let last_panel = next / 8u * 2u;
     // Of column j as X has it, with the columns of Q before it.
-    let before = dot_at(BLOCKS, j);
+    let before = dots[next0 + j / 4u][j % 4u];
     var length = before;
-    var from_ = BLOCKS;
+    var from_ = next0;
     for (var pass_ = 0u; pass_ < 2u; pass_++) {
-      // Column j of Q is Q times `coefficients`.
-      var coefficients: array<vec4<f32>, MOST_BLOCKS>;
-      var factors: array<vec4<f32>, MOST_BLOCKS>;
-      for (var b = 0u; b < BLOCKS; b++) {
+      // Shares of the columns before j in it. The one just before is 1 / scale too long until this pass scales it.
+      for (var b = lane; b < blocks; b += LANES) {
         let columns = columns_of(b);
-        factors[b] = select(vec4<f32>(1.0), vec4<f32>(scale), columns + 1u == vec4(j));
-        let shares = select(vec4<f32>(0.0), dots[from_ + b], columns < vec4(j));
-        // Until it is scaled, the column before is 1 / scale too long.
-        let projected = shares * factors[b];
-        coefficients[b] = select(-projected, vec4<f32>(1.0), columns == vec4(j));
-        if (lane == 0u) {
-          let at = r0 + j * BLOCKS + b;
-          if (pass_ == 0u) {
-            small[at] = projected;
-          } else {
-            small[at] += projected;
-          }
+        let shares = select(NONE, dots[from_ + b], columns < vec4(j)) * select(ONE, vec4(scale), columns + 1u == vec4(j));
+        dots[from_ + b] = shares;
+        let at = r0 + j * blocks + b;
+        if (pass_ == 0u) {
+          small[at] = shares;
+        } else {
+          small[at] += shares;
         }
-        sums[b] = vec4<f32>(0.0);
-        sums[BLOCKS + b] = vec4<f32>(0.0);
       }
+      workgroupBarrier();
+      let factors0 = select(ONE, vec4(scale), columns0 + 1u == vec4(j));
+      let factors1 = select(ONE, vec4(scale), columns1 + 1u == vec4(j));
+      let coefficients0 = select(-dots[from_ + panel], ONE, columns0 == vec4(j));
+      let coefficients1 = select(-dots[from_ + panel + 1u], ONE, columns1 == vec4(j));
+      var own0 = NONE;
+      var own1 = NONE;
+      var next_0 = NONE;
+      var next_1 = NONE;
       for (var t = lane; t < matrix.rows; t += LANES) {
-        let row = matrix.q_at + t * BLOCKS;
-        var values: array<vec4<f32>, MOST_BLOCKS>;
-        var value = vec4<f32>(0.0);
-        for (var b = 0u; b < BLOCKS; b++) {
-          values[b] = q[row + b] * factors[b];
-          value += values[b] * coefficients[b];
+        let row = matrix.q_at + t * blocks;
+        var values0 = q[row + panel] * factors0;
+        var values1 = NONE;
+        if (has_second) {
+          values1 = q[row + panel + 1u] * factors1;
+        }
+        var value = values0 * coefficients0 + values1 * coefficients1;
+        for (var b = 0u; b < panel; b++) {
+          value -= q[row + b] * dots[from_ + b];
         }
         let changed = sum4(value);
-        var next = vec4<f32>(0.0);
-        for (var b = 0u; b < BLOCKS; b++) {
-          let columns = columns_of(b);
-          values[b] = select(values[b], vec4(changed), columns == vec4(j));
-          next += select(vec4<f32>(0.0), values[b], columns == vec4(j + 1u));
-          if (b == j / 4u || 4u * b + 4u == j) {
-            q[row + b] = values[b];
-          }
+        values0 = select(values0, vec4(changed), columns0 == vec4(j));
+        values1 = select(values1, vec4(changed), columns1 == vec4(j));
+        q[row + panel] = values0;
+        if (j % 8u > 3u) {
+          q[row + panel + 1u] = values1;
         }
-        for (var b = 0u; b < BLOCKS; b++) {
-          sums[b] += values[b] * changed;
-          sums[BLOCKS + b] += values[b] * sum4(next);
+        own0 += values0 * changed;
+        own1 += values1 * changed;
+        var after = select(NONE, values0, columns0 == vec4(next)) + select(NONE, values1, columns1 == vec4(next));
+        if (last_panel != panel) {
+          after.x = q[row + last_panel].x;
+        }
+        next_0 += values0 * sum4(after);
+        next_1 += values1 * sum4(after);
+      }
+      reduce(lane, panel, next0 + panel, own0, own1, next_0, next_1);
+      for (var other = 0u; other <= last_panel; other += 2u) {
+        if (other != panel) {
+          own0 = NONE;
+          own1 = NONE;
+          next_0 = NONE;
+          next_1 = NONE;
+          for (var t = lane; t < matrix.rows; t += LANES) {
+            let row = matrix.q_at + t * blocks;
+            let values0 = q[row + other];
+            var values1 = NONE;
+            if (other + 1u < blocks) {
+              values1 = q[row + other + 1u];
+            }
+            let value = q[row + j / 4u][j % 4u];
+            let after = q[row + next / 4u][next % 4u];
+            own0 += values0 * value;
+            own1 += values1 * value;
+            next_0 += values0 * after;
+            next_1 += values1 * after;
+          }
+          reduce(lane, other, next0 + other, own0, own1, next_0, next_1);
         }
       }
-      reduce(lane, &sums);
       scale = 1.0;
-      let shorter = dot_at(0u, j);
+      let shorter = dots[j / 4u][j % 4u];
       if (lane == 0u) {
         again = select(0u, 1u, shorter < 0.5 * length);
       }
@@ -161,9 +188,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let norm = sqrt(length);
     let kept = norm > SMALL * sqrt(before);
     scale = select(0.0, 1.0 / norm, kept);
-    if (lane == 0u) {
-      small[r0 + j * BLOCKS + j / 4u][j % 4u] = select(0.0, norm, kept);
-      last_scale = scale;
+    if (lane == (j / 4u) % LANES) {
+      small[r0 + j * blocks + j / 4u][j % 4u] = select(0.0, norm, kept);
+    }
+    // No later pass reads this panel's columns to scale them.
+    if (j % 8u == 7u || j + 1u == rank) {
+      for (var t = lane; t < matrix.rows; t += LANES) {
+        q[matrix.q_at + t * blocks + j / 4u][j % 4u] *= scale;
+      }
     }
   }
   storageBarrier();
@@ -171,14 +203,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   // R V = U' diag(s): each lane turns one pair of columns a round, in the order of a round-robin tournament.
   let players = rank + rank % 2u;
   for (var sweep = 0u; sweep < SWEEPS; sweep++) {
-    partial[lane] = vec4<f32>(0.0);
+    partial[lane] = NONE;
     for (var round = 0u; round + 1u < players; round++) {
       for (var pair = lane; pair < players / 2u; pair += LANES) {
         let other = players - 1u - pair;
         let a = select((pair - 1u + round) % (players - 1u) + 1u, 0u, pair == 0u);
         let b = (other - 1u + round) % (players - 1u) + 1u;
         if (a < rank && b < rank) {
-          turn(lane, r0, v0, a, b);
+          turn(lane, blocks, r0, v0, a, b);
         }
       }
       storageBarrier();
@@ -196,19 +228,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 
-  for (var j = lane; j < 4u * BLOCKS; j += LANES) {
-    var squares = vec4<f32>(0.0);
+  for (var j = lane; j < 4u * blocks; j += LANES) {
+    var squares = NONE;
     if (j < rank) {
-      for (var b = 0u; b < BLOCKS; b++) {
-        let values = small[r0 + j * BLOCKS + b];
+      for (var b = 0u; b < blocks; b++) {
+        let values = small[r0 + j * blocks + b];
         squares += values * values;
       }
     }
     small[s0 + j / 4u][j % 4u] = sqrt(sum4(squares));
   }
   storageBarrier();
-  var largest = vec4<f32>(0.0);
-  for (var b = 0u; b < BLOCKS; b++) {
+  var largest = NONE;
+  for (var b = 0u; b < blocks; b++) {
     largest = max(largest, small[s0 + b]);
   }
   let least = SMALL * max(max(largest.x, largest.y), max(largest.z, largest.w));
@@ -216,8 +248,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var j = lane; j < rank; j += LANES) {
     let value = small[s0 + j / 4u][j % 4u];
     let kept = value > least;
-    for (var b = 0u; b < BLOCKS; b++) {
-      small[r0 + j * BLOCKS + b] *= select(0.0, 1.0 / value, kept);
+    for (var b = 0u; b < blocks; b++) {
+      small[r0 + j * blocks + b] *= select(0.0, 1.0 / value, kept);
     }
     if (!kept) {
       small[s0 + j / 4u][j % 4u] = 0.0;
@@ -225,32 +257,41 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   storageBarrier();
 
-  // U = Q U', four columns at a time; Q's last column is scaled on the way.
+  // U = Q U', four columns at a time. Beyond the last column lies something else, which `left` does not get.
   for (var first = 0u; first < rank; first += 4u) {
-    var c0: array<vec4<f32>, MOST_BLOCKS>;
-    var c1: array<vec4<f32>, MOST_BLOCKS>;
-    var c2: array<vec4<f32>, MOST_BLOCKS>;
-    var c3: array<vec4<f32>, MOST_BLOCKS>;
-    for (var b = 0u; b < BLOCKS; b++) {
-      let at = r0 + first * BLOCKS + b;
-      let factor = select(vec4<f32>(1.0), vec4(last_scale), columns_of(b) + 1u == vec4(rank));
-      // Beyond the last column lies something else, which `left` does not get.
-      c0[b] = factor * small[at];
-      c1[b] = factor * small[at + BLOCKS];
-      c2[b] = factor * small[at + 2u * BLOCKS];
-      c3[b] = factor * small[at + 3u * BLOCKS];
-    }
+    let c0 = r0 + first * blocks;
+    let c1 = c0 + blocks;
+    let c2 = c1 + blocks;
+    let c3 = c2 + blocks;
+    let second = min(1u, blocks - 1u);
+    let c00 = small[c0];
+    let c10 = small[c1];
+    let c20 = small[c2];
+    let c30 = small[c3];
+    let c01 = small[c0 + second];
+    let c11 = small[c1 + second];
+    let c21 = small[c2 + second];
+    let c31 = small[c3 + second];
     for (var t = lane; t < matrix.rows; t += LANES) {
-      var out0 = vec4<f32>(0.0);
-      var out1 = vec4<f32>(0.0);
-      var out2 = vec4<f32>(0.0);
-      var out3 = vec4<f32>(0.0);
-      for (var b = 0u; b < BLOCKS; b++) {
-        let values = q[matrix.q_at + t * BLOCKS + b];
-        out0 += values * c0[b];
-        out1 += values * c1[b];
-        out2 += values * c2[b];
-        out3 += values * c3[b];
+      let row = matrix.q_at + t * blocks;
+      var values = q[row];
+      var out0 = values * c00;
+      var out1 = values * c10;
+      var out2 = values * c20;
+      var out3 = values * c30;
+      if (blocks > 1u) {
+        values = q[row + 1u];
+        out0 += values * c01;
+        out1 += values * c11;
+        out2 += values * c21;
+        out3 += values * c31;
+      }
+      for (var b = 2u; b < blocks; b++) {
+        values = q[row + b];
+        out0 += values * small[c0 + b];
+        out1 += values * small[c1 + b];
+        out2 += values * small[c2 + b];
+        out3 += values * small[c3 + b];
       }
       let at = matrix.offset + t * matrix.row_stride + first * matrix.column_stride;
       left[at] = sum4(out0);
@@ -267,42 +308,45 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
 }
 
-// dots = sums over the lanes of `sums`.
-fn reduce(lane: u32, sums: ptr<function, array<vec4<f32>, 64>>) {
-  for (var first = 0u; first < 2u * BLOCKS; first += CHUNK) {
-    workgroupBarrier();
-    for (var i = 0u; i < CHUNK; i++) {
-      partial[i * LANES + lane] = (*sums)[first + i];
+// Two vectors of dots at `own` and two at `next`: sums over the lanes of the four given.
+fn reduce(lane: u32, own: u32, next: u32, own0: vec4<f32>, own1: vec4<f32>, next_0: vec4<f32>, next_1: vec4<f32>) {
+  workgroupBarrier();
+  partial[lane] = own0;
+  partial[LANES + lane] = own1;
+  partial[2u * LANES + lane] = next_0;
+  partial[3u * LANES + lane] = next_1;
+  workgroupBarrier();
+  for (var i = lane; i < 4u; i += LANES) {
+    var sum = NONE;
+    for (var l = 0u; l < LANES; l++) {
+      sum += partial[i * LANES + l];
     }
-    workgroupBarrier();
-    for (var i = lane; i < CHUNK; i += LANES) {
-      var sum = vec4<f32>(0.0);
-      for (var l = 0u; l < LANES; l++) {
-        sum += partial[i * LANES + l];
-      }
-      if (first + i < 2u * BLOCKS) {
-        dots[first + i] = sum;
-      }
-    }
+    dots[select(own, next, i > 1u) + i % 2u] = sum;
   }
   workgroupBarrier();
 }
 
 // Turns columns a and b of R, and of V with them, so that R's are orthogonal.
-fn turn(lane: u32, r0: u32, v0: u32, a: u32, b: u32) {
-  let at_a = r0 + a * BLOCKS;
-  let at_b = r0 + b * BLOCKS;
-  var xs: array<vec4<f32>, MOST_BLOCKS>;
-  var ys: array<vec4<f32>, MOST_BLOCKS>;
-  var alphas = vec4<f32>(0.0);
-  var betas = vec4<f32>(0.0);
-  var gammas = vec4<f32>(0.0);
-  for (var i = 0u; i < BLOCKS; i++) {
-    xs[i] = small[at_a + i];
-    ys[i] = small[at_b + i];
-    alphas += xs[i] * xs[i];
-    betas += ys[i] * ys[i];
-    gammas += xs[i] * ys[i];
+fn turn(lane: u32, blocks: u32, r0: u32, v0: u32, a: u32, b: u32) {
+  let at_a = r0 + a * blocks;
+  let at_b = r0 + b * blocks;
+  let x0 = small[at_a];
+  let y0 = small[at_b];
+  var x1 = NONE;
+  var y1 = NONE;
+  if (blocks > 1u) {
+    x1 = small[at_a + 1u];
+    y1 = small[at_b + 1u];
+  }
+  var alphas = x0 * x0 + x1 * x1;
+  var betas = y0 * y0 + y1 * y1;
+  var gammas = x0 * y0 + x1 * y1;
+  for (var i = 2u; i < blocks; i++) {
+    let x = small[at_a + i];
+    let y = small[at_b + i];
+    alphas += x * x;
+    betas += y * y;
+    gammas += x * y;
   }
   let alpha = sum4(alphas);
   let beta = sum4(betas);
@@ -315,12 +359,22 @@ fn turn(lane: u32, r0: u32, v0: u32, a: u32, b: u32) {
   let t = select(-1.0, 1.0, zeta >= 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
   let c = inverseSqrt(1.0 + t * t);
   let s = c * t;
-  for (var i = 0u; i < BLOCKS; i++) {
-    small[at_a + i] = c * xs[i] - s * ys[i];
-    small[at_b + i] = s * xs[i] + c * ys[i];
-    let v = small[v0 + a * BLOCKS + i];
-    let w = small[v0 + b * BLOCKS + i];
-    small[v0 + a * BLOCKS + i] = c * v - s * w;
-    small[v0 + b * BLOCKS + i] = s * v + c * w;
+  small[at_a] = c * x0 - s * y0;
+  small[at_b] = s * x0 + c * y0;
+  if (blocks > 1u) {
+    small[at_a + 1u] = c * x1 - s * y1;
+    small[at_b + 1u] = s * x1 + c * y1;
+  }
+  for (var i = 2u; i < blocks; i++) {
+    let x = small[at_a + i];
+    let y = small[at_b + i];
+    small[at_a + i] = c * x - s * y;
+    small[at_b + i] = s * x + c * y;
+  }
+  for (var i = 0u; i < blocks; i++) {
+    let x = small[v0 + a * blocks + i];
+    let y = small[v0 + b * blocks + i];
+    small[v0 + a * blocks + i] = c * x - s * y;
+    small[v0 + b * blocks + i] = s * x + c * y;
   }
 }

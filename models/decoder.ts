@@ -1,5 +1,5 @@
 /** @file The Llama-like decoder: RMS norm, rotary position embedding, SwiGLU, grouped-query attention. */
-import { add, attention, mapRows, matmul, pickRows, rmsNorm, swiglu } from "../autodiff/mod.ts";
+import { add, addRmsNorm, attention, mapRows, matmul, pickRows, rmsNorm, swiglu } from "../autodiff/mod.ts";
 import type { Parameter, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DecoderBatch, Forward, LinearSite, Model } from "./model.ts";
@@ -133,9 +133,10 @@ export function createDecoder(
         x = forward.block(x, ({ tape, linear }, x) => {
           const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
           const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
-          x = add(tape, x, linear(block.o, mixed));
-          const z = rmsNorm(tape, x, tape.parameter(block.outputNorm), epsilon);
-          return add(tape, x, linear(block.down, swiglu(tape, linear(block.gate, z), linear(block.up, z))));
+          const weight = tape.parameter(block.outputNorm);
+          const { sum, normed } = addRmsNorm(tape, x, linear(block.o, mixed), weight, epsilon);
+          const inner = swiglu(tape, linear(block.gate, normed), linear(block.up, normed));
+          return add(tape, sum, linear(block.down, inner));
         });
       }
       x = rmsNorm(tape, x, tape.parameter(finalNorm), epsilon);

@@ -2,6 +2,7 @@
 import {
   activation,
   add,
+  addLayerNorm,
   attention,
   layerNorm,
   mapRows,
@@ -125,8 +126,11 @@ export function createVision(
     logits(forward: Forward, batch: VisionBatch): Var {
       const { tape } = forward;
       const images = batch.pixels.shape[0]!, rows = images * tokens;
-      const normed = (tape: Tape, x: Var, { weight, bias }: { weight: Parameter; bias: Parameter }) =>
+      type Norm = typeof firstNorm;
+      const normed = (tape: Tape, x: Var, { weight, bias }: Norm) =>
         layerNorm(tape, x, tape.parameter(weight), tape.parameter(bias), epsilon);
+      const addNormed = (tape: Tape, x: Var, y: Var, { weight, bias }: Norm) =>
+        addLayerNorm(tape, x, y, tape.parameter(weight), tape.parameter(bias), epsilon);
 
       // Host data goes first: an upload between dispatches would end the command buffer. Row 0 of each image is its
       // class token; the patches follow.
@@ -153,7 +157,7 @@ export function createVision(
       const classRow = mapRows(tape, reshape(tape, tape.parameter(classEmbedding), [1, width]), oneForAll);
       const tokensOf = add(tape, mapRows(tape, embedded, toPatches), mapRows(tape, classRow, toClasses));
       const positioned = mapRows(tape, tape.parameter(positionEmbedding), everyPosition);
-      let x = normed(tape, add(tape, tokensOf, positioned), firstNorm);
+      let x = addNormed(tape, tokensOf, positioned, firstNorm).normed;
 
       const shape = {
         length: tokens,
@@ -167,9 +171,9 @@ export function createVision(
         x = forward.block(x, ({ tape, linear }, x) => {
           const y = normed(tape, x, block.norm1);
           const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
-          x = add(tape, x, linear(block.o, mixed));
-          const inner = linear(block.fc1, normed(tape, x, block.norm2));
-          return add(tape, x, linear(block.fc2, activation(tape, inner, config.activation)));
+          const after = addNormed(tape, x, linear(block.o, mixed), block.norm2);
+          const inner = activation(tape, linear(block.fc1, after.normed), config.activation);
+          return add(tape, after.sum, linear(block.fc2, inner));
         });
       }
       const pooled = normed(tape, mapRows(tape, x, classRows), lastNorm);

@@ -55,6 +55,7 @@ function launchAll(gpu: Gpu): void {
     for (const center of [false, true]) {
       const options = { epsilon: 1e-5, center, lanes };
       const { statistics } = kernels.norm(gpu, x, row, center ? tensor(8) : null, options);
+      kernels.addNorm(gpu, x, y, row, center ? tensor(8) : null, options);
       kernels.normBackward(gpu, y, x, row, statistics, { ...options, into: tensor(4, 8), accumulate: false });
     }
     const targets = gpu.upload(Int32Array.of(0, 1, -100, 7), "i32", [4], "targets");
@@ -68,6 +69,21 @@ function launchAll(gpu: Gpu): void {
     );
   }
   kernels.toFloat(gpu, kernels.toHalf(gpu, x));
+  // Rows of whole vectors take the twins of these kernels; these rows take the kernels themselves.
+  const odd = tensor(4, 7), oddRow = tensor(7);
+  kernels.sparseRows(gpu, odd, { rows: 1, offsets: words(0, 1), sources: words(2) });
+  kernels.columnSum(gpu, odd, { into: oddRow, accumulate: false });
+  const { statistics } = kernels.norm(gpu, odd, oddRow, null, { epsilon: 1e-5, center: false });
+  kernels.normBackward(gpu, tensor(4, 7), odd, oddRow, statistics, {
+    center: false,
+    into: tensor(4, 7),
+    accumulate: false,
+  });
+  kernels.addNorm(gpu, odd, tensor(4, 7), oddRow, null, { epsilon: 1e-5, center: false });
+  const classes = gpu.upload(Int32Array.of(0, 1, -100, 6), "i32", [4], "targets");
+  const { normalizers } = kernels.crossEntropy(gpu, odd, classes, 3);
+  kernels.crossEntropyBackward(gpu, odd, classes, normalizers, 3, one);
+  kernels.argmax(gpu, odd);
   kernels.argmax(gpu, x);
   kernels.clip(gpu, x, one, 1);
   kernels.recordStep(gpu, { loss: one, squaredNorm: tensor(1), losses: row, diverged: words(0) }, {
@@ -78,19 +94,27 @@ function launchAll(gpu: Gpu): void {
   const update = { step: 1, learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 };
   kernels.adamwUpdate(gpu, { parameter: tensor(8), gradient: row, m: tensor(8), v: tensor(8) }, update);
 
-  const pair = { a: tensor(2, 8), b: tensor(4, 2), m: tensor(4, 8), v: tensor(4, 8), scale: 2 };
-  const pairs = new kernels.FactorPairs(gpu, [pair]), factors = pairs.decompose();
-  for (const gauge of ["zero", "sylvester", "symmetric"] as const) {
-    const damping = { relative: 1e-6, absolute: 0 };
-    const turned = pairs.adjustGradients(factors, { flat: tensor(24), a: 0, b: 16 }, gauge, damping);
-    pairs.updateMoments(factors, turned, 0.9, 0.99);
-    const direction = pairs.adjustDirection(
-      factors,
-      { correction1: 1, correction2: 1, epsilon: 1e-8 },
-      gauge,
-      damping,
-    );
-    pairs.capSteps(pairs.turnBack(factors, direction), 0.1, 0.5);
+  for (const [rank, columns, lanes] of [[2, 7, 8], [4, 8, 64]] as const) {
+    const pair = {
+      a: tensor(rank, columns),
+      b: tensor(4, rank),
+      m: tensor(4, columns),
+      v: tensor(4, columns),
+      scale: 2,
+    };
+    const pairs = new kernels.FactorPairs(gpu, [pair], { lanes }), factors = pairs.decompose();
+    const raw = { flat: tensor(rank * (columns + 4)), a: 0, b: rank * columns };
+    for (const gauge of ["zero", "sylvester", "symmetric"] as const) {
+      const damping = { relative: 1e-6, absolute: 0 };
+      pairs.updateMoments(factors, pairs.adjustGradients(factors, raw, gauge, damping), 0.9, 0.99);
+      const direction = pairs.adjustDirection(
+        factors,
+        { correction1: 1, correction2: 1, epsilon: 1e-8 },
+        gauge,
+        damping,
+      );
+      pairs.capSteps(pairs.turnBack(factors, direction), 0.1, 0.5);
+    }
   }
 
   // Sizes by whose remainders and magnitudes the text of a product is chosen.

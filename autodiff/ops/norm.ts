@@ -1,5 +1,6 @@
 /** @file Row norms on the tape. */
-import { columnSum, norm as kernel, normBackward } from "../../kernels/mod.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { addNorm as addKernel, columnSum, norm as kernel, normBackward } from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
 
 /** x / sqrt(mean(x²) + epsilon) · weight for each row. */
@@ -12,9 +13,68 @@ export function layerNorm(tape: Tape, x: Var, weight: Var, bias: Var, epsilon: n
   return norm(tape, x, weight, bias, epsilon, true);
 }
 
+/** A sum and its norm: two variables from one pass. */
+export interface SumAndNorm {
+  /** x + y, where a residual stream goes on. */
+  readonly sum: Var;
+  /** The norm of x + y, where a branch begins. */
+  readonly normed: Var;
+}
+
+/** `rmsNorm` of x + y, of equal shape, and x + y itself. */
+export function addRmsNorm(tape: Tape, x: Var, y: Var, weight: Var, epsilon: number): SumAndNorm {
+  return addNorm(tape, x, y, weight, null, epsilon, false);
+}
+
+/** `layerNorm` of x + y, of equal shape, and x + y itself. */
+export function addLayerNorm(
+  tape: Tape,
+  x: Var,
+  y: Var,
+  weight: Var,
+  bias: Var,
+  epsilon: number,
+): SumAndNorm {
+  return addNorm(tape, x, y, weight, bias, epsilon, true);
+}
+
 function norm(tape: Tape, x: Var, weight: Var, bias: Var | null, epsilon: number, center: boolean): Var {
+  const result = kernel(tape.gpu, x.value, weight.value, bias?.value ?? null, { epsilon, center });
+  return recordNorm(tape, x, weight, bias, center, result);
+}
+
+function addNorm(
+  tape: Tape,
+  x: Var,
+  y: Var,
+  weight: Var,
+  bias: Var | null,
+  epsilon: number,
+  center: boolean,
+): SumAndNorm {
+  const options = { epsilon, center };
+  const result = addKernel(tape.gpu, x.value, y.value, weight.value, bias?.value ?? null, options);
+  const sum = tape.record({
+    name: "add",
+    inputs: [x, y],
+    output: result.sum,
+    backward(gradient, inputs) {
+      inputs.pass(0, gradient);
+      inputs.pass(1, gradient);
+    },
+  });
+  return { sum, normed: recordNorm(tape, sum, weight, bias, center, result) };
+}
+
+function recordNorm(
+  tape: Tape,
+  x: Var,
+  weight: Var,
+  bias: Var | null,
+  center: boolean,
+  { out, statistics }: { readonly out: Tensor; readonly statistics: Tensor },
+): Var {
   const { gpu } = tape;
-  const { out, statistics } = kernel(gpu, x.value, weight.value, bias?.value ?? null, { epsilon, center });
   return tape.record({
     name: center ? "layerNorm" : "rmsNorm",
     inputs: bias ? [x, weight, bias] : [x, weight],

@@ -1,0 +1,94 @@
+// A sum and its row norm in one pass: sum = x + y, out = (sum - mean) / deviation weight (+ bias). See norm.wgsl.
+struct Uniforms {
+  rows: u32,
+  columns: u32,
+  epsilon: f32,
+}
+
+// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
+alias Value = f32;
+const WIDTH = 1u;
+
+fn total(v: Value) -> f32 {
+  return v;
+}
+
+override LANES = 1u;
+override CENTER = false;
+override BIAS = false;
+
+@group(0) @binding(0) var<storage, read> x: array<Value>;
+@group(0) @binding(1) var<storage, read> y: array<Value>;
+@group(0) @binding(2) var<storage, read> weight: array<Value>;
+@group(0) @binding(3) var<storage, read> bias: array<Value>;
+@group(0) @binding(4) var<storage, read_write> sum: array<Value>;
+@group(0) @binding(5) var<storage, read_write> out: array<Value>;
+// (mean, 1 / deviation) of each row, for the backward pass.
+@group(0) @binding(6) var<storage, read_write> statistics: array<vec2<f32>>;
+@group(0) @binding(7) var<uniform> u: Uniforms;
+
+var<workgroup> partial: array<f32, 64>;
+
+// Sum over the lanes of a row; every lane gets it, in the same order.
+fn row_sum(lane: u32, x: f32) -> f32 {
+  if (LANES == 1u) {
+    return x;
+  }
+  workgroupBarrier();
+  partial[lane] = x;
+  workgroupBarrier();
+  let first = lane / LANES * LANES;
+  var all = 0.0;
+  for (var i = 0u; i < LANES; i++) {
+    all += partial[first + i];
+  }
+  return all;
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  // LANES lanes share a row; rows beyond the end repeat the last one, since every lane must meet every barrier.
+  let place = (group.x + group.y * groups.x) * (64u / LANES) + lane / LANES;
+  let row = min(place, u.rows - 1u);
+  let within = lane % LANES;
+  let columns = u.columns / WIDTH;
+  let first = row * columns;
+  var sums = Value(0.0);
+  var squares = Value(0.0);
+  for (var c = within; c < columns; c += LANES) {
+    let value = x[first + c] + y[first + c];
+    if (place < u.rows) {
+      sum[first + c] = value;
+    }
+    sums += value;
+    squares += value * value;
+  }
+  var mean = 0.0;
+  if (CENTER) {
+    mean = row_sum(lane, total(sums)) / f32(u.columns);
+    // A second pass: the difference of squares would lose small deviations around a large mean.
+    squares = Value(0.0);
+    for (var c = within; c < columns; c += LANES) {
+      let d = sum[first + c] - mean;
+      squares += d * d;
+    }
+  }
+  let scale = inverseSqrt(row_sum(lane, total(squares)) / f32(u.columns) + u.epsilon);
+  if (place >= u.rows) {
+    return;
+  }
+  for (var c = within; c < columns; c += LANES) {
+    var value = (sum[first + c] - mean) * scale * weight[c];
+    if (BIAS) {
+      value += bias[c];
+    }
+    out[first + c] = value;
+  }
+  if (within == 0u) {
+    statistics[row] = vec2(mean, scale);
+  }
+}
