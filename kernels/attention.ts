@@ -32,7 +32,7 @@ export interface AttentionSizes {
   readonly angles?: Tensor;
   /** `[batch, keys]`: 0 for a key that takes no part, whatever it holds. */
   readonly mask?: Tensor<"u32">;
-  /** Added to the scaled scores of every batch, `[heads, queries, keys]`. */
+  /** Added to the scaled scores of every batch, `[heads, queries, keys]`; finite also where the mask hides the key. */
   readonly bias?: Tensor;
 }
 
@@ -112,21 +112,24 @@ function stepFor(count: number, steps: readonly number[]): number {
   return steps.find((step) => step >= count) ?? steps.at(-1)!;
 }
 
+/** The shape of a kernel whose lanes lie along queries or keys and meet chunks of the others. */
 function shapeOf(
   gpu: Gpu,
   sizes: AttentionSizes,
-  how: { readonly rows: number; readonly others: number; readonly dotsPerRow: number },
+  along: "queries" | "keys",
+  dotsPerRow: number,
 ): AttentionShape {
-  const { size, angles, causal, mask, bias } = sizes;
-  const most = Math.max(8, 2 ** Math.floor(Math.log2(MOST_DOTS / (how.dotsPerRow * Math.ceil(size / 4)))));
+  const { queries, keys, heads, keyValueHeads, size, angles, causal, mask, bias } = sizes;
+  const [rows, others] = along === "queries" ? [queries, keys] : [keys, queries * heads / keyValueHeads];
+  const most = Math.max(8, 2 ** Math.floor(Math.log2(MOST_DOTS / (dotsPerRow * Math.ceil(size / 4)))));
   return {
     size,
-    chunk: Math.min(stepFor(how.others, STEPS), most),
-    lanes: stepFor(how.rows, gpu.info.software ? STEPS : WIDE_STEPS),
+    chunk: Math.min(stepFor(others, STEPS), most),
+    lanes: stepFor(rows, gpu.info.software ? STEPS : WIDE_STEPS),
     rotary: angles !== undefined,
     causal,
     masked: mask !== undefined,
-    biased: bias !== undefined,
+    bias: !bias ? "none" : along === "queries" && keys % 4 === 0 ? "vectors" : "elements",
   };
 }
 
@@ -151,7 +154,7 @@ export function attention(
   const batch = batchOf(q, k, v, sizes), { queries, keys, heads, size, causal } = sizes;
   const out = gpu.empty([batch * queries, heads * size], `attention(${q.label}, ${k.label}, ${v.label})`);
   const statistics = gpu.empty([batch * queries, heads, 2], "attention statistics");
-  const shape = shapeOf(gpu, sizes, { rows: queries, others: keys, dotsPerRow: 2 });
+  const shape = shapeOf(gpu, sizes, "queries", 2);
   const kernel = kernelOf("attention", shape, () => forwardText(shape));
   for (let first = 0; first < keys; first += shape.chunk) {
     const blocks = blocksOfQueries(sizes, shape, causal ? first : 0);
@@ -182,7 +185,7 @@ export function attentionBackward(
 
   const buffers = { q, k, v, gradient, statistics };
   if (targets.q) {
-    const shape = shapeOf(gpu, sizes, { rows: queries, others: keys, dotsPerRow: 3 });
+    const shape = shapeOf(gpu, sizes, "queries", 3);
     const kernel = kernelOf("attention_query_gradient", shape, () => queryGradientText(shape, "queries"));
     for (let first = 0; first < keys; first += shape.chunk) {
       const blocks = blocksOfQueries(sizes, shape, causal ? first : 0);
@@ -195,7 +198,7 @@ export function attentionBackward(
   if (targets.bias) {
     const { into, accumulate } = targets.bias;
     if (!accumulate) gpu.clear(into);
-    const shape = shapeOf(gpu, sizes, { rows: queries, others: keys, dotsPerRow: 2 });
+    const shape = shapeOf(gpu, sizes, "queries", 2);
     const kernel = kernelOf("attention_bias_gradient", shape, () => queryGradientText(shape, "bias"));
     for (let firstBatch = 0; firstBatch < batch; firstBatch++) {
       for (let first = 0; first < keys; first += shape.chunk) {
@@ -213,7 +216,7 @@ export function attentionBackward(
     });
     const toK = targets.k ?? unwanted(k), toV = targets.v ?? unwanted(v);
     const others = queries * heads / keyValueHeads;
-    const shape = shapeOf(gpu, sizes, { rows: keys, others, dotsPerRow: 4 });
+    const shape = shapeOf(gpu, sizes, "keys", 4);
     const kernel = kernelOf("attention_key_gradient", shape, () => keyGradientText(shape));
     // From the last chunk on, since all keys are seen from there.
     const last = Math.floor((others - 1) / shape.chunk) * shape.chunk;

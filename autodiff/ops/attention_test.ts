@@ -9,41 +9,82 @@ import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
 import { attention } from "./attention.ts";
 
-/** Batch, length, query heads, key-value heads and size. */
-const SHAPES = [[1, 1, 1, 1, 2], [2, 5, 2, 2, 4], [1, 7, 4, 2, 6], [2, 3, 6, 1, 2], [
-  1,
-  13,
-  1,
-  1,
-  10,
-]] as const;
+/** Batch, length, query heads, key-value heads, size; causal, rotary. */
+const CASES = [
+  [1, 1, 1, 1, 2, false, false],
+  [2, 5, 2, 2, 4, true, false],
+  [1, 7, 4, 2, 6, true, true],
+  [2, 3, 6, 1, 2, false, true],
+  [1, 13, 1, 1, 8, true, true],
+] as const;
 const THETA = 50;
 
 Deno.test("attention() has the gradients of central differences: causal or not, grouped heads, with and without rotary", async () => {
   const gpu = await testGpu();
-  for (const [batch, length, heads, keyValueHeads, size] of SHAPES) {
-    for (const causal of [false, true]) {
-      for (const rotary of [false, true]) {
-        using _ = gpu.scope("angles");
-        const angles = rotary ? { angles: uploadAngles(gpu, length, size, THETA) } : {};
-        const random = createRandom(length), scale = 1 / Math.sqrt(size);
-        const turn = (x: Matrix, heads: number) =>
-          rotary ? reference.rotary(x, { batch, length, heads, headSize: size, theta: THETA }) : x;
-        await checkGradients({
-          inputs: [heads, keyValueHeads, keyValueHeads].map((count, i) =>
-            randomMatrix(batch * length, count * size, random.fork(`${i}`))
-          ),
-          operation: (tape, [q, k, v]) =>
-            attention(tape, q!, k!, v!, { length, heads, keyValueHeads, size, causal, scale, ...angles }),
-          reference: ([q, k, v]) =>
-            reference.attention(turn(q!, heads), turn(k!, keyValueHeads), v!, {
-              ...{ batch, length, heads, keyValueHeads, headSize: size, causal, scale },
-            }),
-          label:
-            `${batch} x ${length}, ${heads} and ${keyValueHeads} heads of ${size}, causal ${causal}, rotary ${rotary}`,
-        });
-      }
-    }
+  for (const [batch, length, heads, keyValueHeads, size, causal, rotary] of CASES) {
+    using _ = gpu.scope("angles");
+    const angles = rotary ? { angles: uploadAngles(gpu, length, size, THETA) } : {};
+    const random = createRandom(length), scale = 1 / Math.sqrt(size);
+    const turn = (x: Matrix, heads: number) =>
+      rotary ? reference.rotary(x, { batch, length, heads, headSize: size, theta: THETA }) : x;
+    await checkGradients({
+      inputs: [heads, keyValueHeads, keyValueHeads].map((count, i) =>
+        randomMatrix(batch * length, count * size, random.fork(`${i}`))
+      ),
+      operation: (tape, [q, k, v]) =>
+        attention(tape, q!, k!, v!, { length, heads, keyValueHeads, size, causal, scale, ...angles }),
+      reference: ([q, k, v]) =>
+        reference.attention(turn(q!, heads), turn(k!, keyValueHeads), v!, {
+          ...{ batch, length, heads, keyValueHeads, headSize: size, causal, scale },
+        }),
+      label:
+        `${batch} x ${length}, ${heads} and ${keyValueHeads} heads of ${size}, causal ${causal}, rotary ${rotary}`,
+    });
+  }
+});
+
+Deno.test("attention() has the gradients of central differences over keys of another length, with a mask and a bias", async () => {
+  const gpu = await testGpu();
+  for (
+    const [batch, length, keys, heads, keyValueHeads, size, causal, rotary, masked, biased] of [
+      [2, 3, 5, 2, 1, 4, true, true, true, true],
+      [2, 4, 3, 2, 2, 3, true, false, false, true],
+      [3, 2, 4, 4, 2, 2, false, false, true, true],
+      [2, 1, 9, 1, 1, 8, false, true, true, false],
+    ] as const
+  ) {
+    using _ = gpu.scope("angles");
+    const random = createRandom(keys), scale = 1 / Math.sqrt(size);
+    const mask = random.fork("mask").integers(batch * keys, 2);
+    // Nothing of the last sequence takes part.
+    mask.fill(0, (batch - 1) * keys);
+    const options = {
+      ...(rotary ? { angles: uploadAngles(gpu, keys, size, THETA) } : {}),
+      ...(masked ? { mask: gpu.upload(mask, "u32", [batch, keys], "mask") } : {}),
+    };
+    const turn = (x: Matrix, length: number, heads: number) =>
+      rotary
+        ? reference.rotary(x, { batch, length, heads, headSize: size, theta: THETA, first: keys - length })
+        : x;
+    const sizes = { length, keys, heads, keyValueHeads, causal, scale };
+    await checkGradients({
+      inputs: [
+        randomMatrix(batch * length, heads * size, random.fork("q")),
+        randomMatrix(batch * keys, keyValueHeads * size, random.fork("k")),
+        randomMatrix(batch * keys, keyValueHeads * size, random.fork("v")),
+        ...(biased ? [randomMatrix(heads * length, keys, random.fork("bias"))] : []),
+      ],
+      shapes: [undefined, undefined, undefined, [heads, length, keys]],
+      operation: (tape, [q, k, v, bias]) =>
+        attention(tape, q!, k!, v!, { ...sizes, size, ...options, ...(bias ? { bias } : {}) }),
+      reference: ([q, k, v, bias]) =>
+        reference.attention(turn(q!, length, heads), turn(k!, keys, keyValueHeads), v!, {
+          ...{ ...sizes, batch, headSize: size },
+          ...(masked ? { mask } : {}),
+          ...(bias ? { bias } : {}),
+        }),
+      label: `${batch} x ${length} over ${keys}, causal ${causal}, rotary ${rotary}, mask ${masked}`,
+    });
   }
 });
 

@@ -47,49 +47,119 @@ export function softmax(x: Matrix): Matrix {
 /** How attention reads its rows. */
 export interface AttentionOptions {
   readonly batch: number;
-  /** Positions per sequence. */
+  /** Queries per sequence. */
   readonly length: number;
+  /** Keys per sequence; as many as queries where absent. */
+  readonly keys?: number;
   /** Query heads, a multiple of `keyValueHeads`. */
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly headSize: number;
-  /** Whether position i sees positions 0 to i only. */
+  /** Whether query i sees keys 0 to i + keys - length only. */
   readonly causal: boolean;
   /** Factor of the scores before softmax, usually 1 / sqrt(headSize). */
   readonly scale: number;
+  /** `[batch, keys]`, row by row: 0 for keys that nothing sees. */
+  readonly mask?: ArrayLike<number>;
+  /** Added to the scaled scores, `[heads * length, keys]`. */
+  readonly bias?: Matrix;
 }
 
 /**
- * softmax(scale · q kᵀ) v per head. q is `[batch * length, heads * headSize]`, k and v are
- * `[batch * length, keyValueHeads * headSize]`; query head h uses key-value head floor(h / (heads / keyValueHeads)).
+ * softmax(scale · q kᵀ + bias) v per head; zeros where a query sees no key. q is `[batch * length, heads * headSize]`, k
+ * and v are `[batch * keys, keyValueHeads * headSize]`; query head h uses key-value head
+ * floor(h / (heads / keyValueHeads)).
  */
 export function attention(q: Matrix, k: Matrix, v: Matrix, options: AttentionOptions): Matrix {
-  const { batch, length, heads, keyValueHeads, headSize, causal, scale } = options;
-  const group = heads / keyValueHeads;
   const out = zeros(q.rows, q.columns);
+  eachQuery(q, k, options, ({ sequence, head, source, i, visible, weights }) => {
+    const target = headOf(out, sequence * options.length + i, head, options.headSize);
+    visible.forEach((j, at) => {
+      const value = headOf(v, sequence * keysOf(options) + j, source, options.headSize);
+      value.forEach((entry, d) => target[d]! += weights[at]! * entry);
+    });
+  });
+  return out;
+}
+
+/** Gradients of `attention` given that of its output; that of the bias is zeros where there is none. */
+export function attentionGradients(
+  q: Matrix,
+  k: Matrix,
+  v: Matrix,
+  gradient: Matrix,
+  options: AttentionOptions,
+): { readonly q: Matrix; readonly k: Matrix; readonly v: Matrix; readonly bias: Matrix } {
+  const { length, heads, headSize, scale } = options, keys = keysOf(options);
+  const [dq, dk, dv] = [q, k, v].map((x) => zeros(x.rows, x.columns)) as [Matrix, Matrix, Matrix];
+  const bias = zeros(heads * length, keys);
+  eachQuery(q, k, options, ({ sequence, head, source, i, visible, weights }) => {
+    const own = (m: Matrix) => headOf(m, sequence * length + i, head, headSize);
+    const other = (m: Matrix, j: number) => headOf(m, sequence * keys + j, source, headSize);
+    const upstream = own(gradient);
+    const ofWeights = visible.map((j) => sum(other(v, j).map((entry, d) => entry * upstream[d]!)));
+    const mean = ofWeights.reduce((total, entry, at) => total + weights[at]! * entry, 0);
+    visible.forEach((j, at) => {
+      const ofScore = weights[at]! * (ofWeights[at]! - mean);
+      bias.data[(head * length + i) * keys + j]! += ofScore;
+      for (let d = 0; d < headSize; d++) {
+        other(dv, j)[d]! += weights[at]! * upstream[d]!;
+        own(dq)[d]! += scale * ofScore * other(k, j)[d]!;
+        other(dk, j)[d]! += scale * ofScore * own(q)[d]!;
+      }
+    });
+  });
+  return { q: dq, k: dk, v: dv, bias };
+}
+
+/** One head of one query: which keys it sees, and their weights. */
+interface Query {
+  readonly sequence: number;
+  readonly head: number;
+  /** The key-value head. */
+  readonly source: number;
+  readonly i: number;
+  readonly visible: readonly number[];
+  readonly weights: ArrayLike<number>;
+}
+
+function eachQuery(q: Matrix, k: Matrix, options: AttentionOptions, visit: (query: Query) => void): void {
+  const { batch, length, heads, keyValueHeads, headSize, causal, scale, mask, bias } = options;
+  const keys = keysOf(options);
   for (let sequence = 0; sequence < batch; sequence++) {
     for (let head = 0; head < heads; head++) {
-      const source = Math.floor(head / group);
-      const vector = (m: Matrix, position: number, at: number) => {
-        const start = (sequence * length + position) * m.columns + at * headSize;
-        return m.data.subarray(start, start + headSize);
-      };
+      const source = Math.floor(head / (heads / keyValueHeads));
       for (let i = 0; i < length; i++) {
-        const visible = causal ? i + 1 : length;
-        const query = vector(q, i, head);
-        const scores = Float64Array.from(
-          { length: visible },
-          (_, j) => scale * sum(vector(k, j, source).map((value, d) => value * query[d]!)),
+        const query = headOf(q, sequence * length + i, head, headSize);
+        const visible = Array.from({ length: keys }, (_, j) => j).filter((j) =>
+          (!causal || j <= i + keys - length) && (!mask || mask[sequence * keys + j] !== 0)
         );
-        const weights = softmax(matrix(1, visible, scores)).data;
-        const target = vector(out, i, head);
-        for (let j = 0; j < visible; j++) {
-          vector(v, j, source).forEach((value, d) => target[d]! += weights[j]! * value);
-        }
+        const scores = visible.map((j) => {
+          const key = headOf(k, sequence * keys + j, source, headSize);
+          const product = sum(key.map((value, d) => value * query[d]!));
+          return scale * product + (bias ? bias.data[(head * length + i) * keys + j]! : 0);
+        });
+        visit({
+          sequence,
+          head,
+          source,
+          i,
+          visible,
+          weights: softmax(matrix(1, visible.length, scores)).data,
+        });
       }
     }
   }
-  return out;
+}
+
+function keysOf({ length, keys = length }: AttentionOptions): number {
+  return keys;
+}
+
+/** A view of one head of a row. */
+function headOf(m: Matrix, row: number, head: number, size: number): Float64Array {
+  const start = row * m.columns + head * size;
+  return m.data.subarray(start, start + size);
 }
 
 /** Frequency scaling of Llama 3.1 and later, "rope_scaling" with type "llama3". */
@@ -111,23 +181,27 @@ export interface RotaryOptions {
   /** Base of the frequencies, e.g. 10000. */
   readonly theta: number;
   readonly llama3?: Llama3Rotary;
+  /** Position of the first row of each sequence; 0 where absent. */
+  readonly first?: number;
+  /** Turns back: also what turns a gradient. */
+  readonly inverse?: boolean;
 }
 
 /**
  * Rotates entry i of each head with entry i + headSize / 2 by position * theta^(-2i / headSize), as Hugging Face's
- * Llama does. x is `[batch * length, heads * headSize]`; positions are 0 to length - 1 in each sequence.
+ * Llama does. x is `[batch * length, heads * headSize]`; positions count from `first` in each sequence.
  */
 export function rotary(x: Matrix, options: RotaryOptions): Matrix {
-  const { batch, length, heads, headSize } = options;
+  const { batch, length, heads, headSize, first: earliest = 0, inverse = false } = options;
   const half = headSize / 2;
   const frequencies = rotaryFrequencies(options);
   const out = zeros(x.rows, x.columns);
   for (let row = 0; row < batch * length; row++) {
-    const position = row % length;
+    const position = earliest + row % length;
     for (let head = 0; head < heads; head++) {
       const start = row * x.columns + head * headSize;
       for (let i = 0; i < half; i++) {
-        const angle = position * frequencies[i]!;
+        const angle = (inverse ? -1 : 1) * position * frequencies[i]!;
         const first = x.data[start + i]!, second = x.data[start + i + half]!;
         out.data[start + i] = first * Math.cos(angle) - second * Math.sin(angle);
         out.data[start + i + half] = second * Math.cos(angle) + first * Math.sin(angle);

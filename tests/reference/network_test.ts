@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
 import { assertClose } from "../assert_close.ts";
+import { centralDifference } from "../central_difference.ts";
 import {
   addBias,
   attention,
+  attentionGradients,
   clipByGlobalNorm,
   crossEntropy,
   linear,
@@ -15,6 +17,7 @@ import {
 import {
   dot,
   fromRows,
+  type Matrix,
   matrix,
   randomMatrix,
   scale,
@@ -62,6 +65,54 @@ Deno.test("attention() lets query head h use key-value head floor(h / group)", (
       keyValueHeads: 1,
     });
     assertClose(own(out, head).data, alone.data, { relative: 1e-15 }, `Head ${head}`);
+  }
+});
+
+Deno.test("attention() leaves out what the mask hides, gives zeros where nothing is left, and adds the bias to scores", () => {
+  const q = zeros(4, 2), k = zeros(6, 2), v = fromRows([[1, 0], [2, 0], [4, 0], [1, 0], [1, 0], [1, 0]]);
+  const options = { batch: 2, length: 2, keys: 3, heads: 1, keyValueHeads: 1, headSize: 2, scale: 1 };
+  const mask = [1, 1, 0, 0, 0, 0];
+  const [first, second, ...rest] = toRows(attention(q, k, v, { ...options, causal: false, mask }));
+  assertClose([first![0]!, second![0]!], [1.5, 1.5], { relative: 1e-15 });
+  assertEquals(rest, [[0, 0], [0, 0]]);
+  const bias = fromRows([[0, Math.log(3), 100], [0, 0, Math.log(2)]]);
+  const biased = toRows(attention(q, k, v, { ...options, causal: true, bias }));
+  // The first of two queries sees the first two of three keys.
+  assertClose([biased[0]![0]!, biased[1]![0]!], [7 / 4, 11 / 4], { relative: 1e-15 });
+});
+
+Deno.test("attentionGradients() are central differences, with cross lengths, groups, mask and bias", () => {
+  for (const causal of [false, true]) {
+    const options = {
+      batch: 2,
+      length: 3,
+      keys: 4,
+      heads: 4,
+      keyValueHeads: 2,
+      headSize: 2,
+      causal,
+      scale: 0.7,
+    };
+    const mask = [1, 0, 1, 1, 0, 0, 0, 0];
+    const inputs = [[6, 8], [8, 4], [8, 4], [12, 4]].map(([rows, columns], i) =>
+      randomMatrix(rows!, columns!, random.fork(`${i}`))
+    );
+    const upstream = randomMatrix(6, 8, random.fork("upstream"));
+    const [q, k, v, bias] = inputs as [Matrix, Matrix, Matrix, Matrix];
+    const found = attentionGradients(q, k, v, upstream, { ...options, mask, bias });
+    [found.q, found.k, found.v, found.bias].forEach((gradient, index) => {
+      const wanted = centralDifference(
+        (data) => {
+          const [q, k, v, bias] = data.map((entries, i) =>
+            matrix(inputs[i]!.rows, inputs[i]!.columns, entries)
+          ) as [Matrix, Matrix, Matrix, Matrix];
+          return dot(attention(q, k, v, { ...options, mask, bias }), upstream);
+        },
+        inputs.map(({ data }) => data),
+        index,
+      );
+      assertClose(gradient.data, wanted, { relative: 1e-8 }, `input ${index}, causal ${causal}`);
+    });
   }
 });
 
