@@ -289,7 +289,6 @@ function rows(): Case[] {
     sources: gpu.upload(Uint32Array.from(createRandom(2).integers(1024, 56)), "u32", [1024], "sources"),
   };
   return [
-    ...attention,
     ...ofRows,
     ...losses,
     {
