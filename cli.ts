@@ -3,8 +3,10 @@ import { parseArgs } from "@std/cli/parse-args";
 import { bench, type BenchOutcome, lookAhead, planBench } from "./benchmarks/bench.ts";
 import { formatDuration } from "./benchmarks/estimate.ts";
 import { isUserFault } from "./benchmarks/fault.ts";
+import { a100, type GpuRates } from "./benchmarks/growth/predict.ts";
 import { rankOf } from "./benchmarks/method.ts";
 import type { Plan } from "./benchmarks/plan.ts";
+import { formatBytes } from "./benchmarks/report/format.ts";
 import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/progress.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/runner.ts";
@@ -28,10 +30,12 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --seeds 0,1       with these seeds
     --steps N         for so many steps; warm-up, validation and telemetry scale along
     --out DIR         where results and report go; results/<sweep> where none is named
-    --dry-run         lists the runs and an estimate, and runs nothing
+    --dry-run         lists the runs with their memory and an estimate of the time, and runs nothing
+    --gpu-tflops N    with --gpu-gbs N: peak rates of the GPU that a sweep of sizes predicts costs for
+    --gpu-efficiency  share of them that is reached; ${a100.efficiency} where none is given
     --list            lists the known tasks, optimizers, models and sweeps
     --json            prints one JSON object at the end; progress goes to stderr
-  report --out DIR    writes the report again, from the results in DIR alone
+  report --out DIR    writes the report again, from the results in DIR alone; takes --gpu-... too
     --json            prints one JSON object
   pretrain <model>    makes a base checkpoint
     --out PATH        where it goes; where the project ships it, if none is named
@@ -162,7 +166,7 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
 
 async function benchCommand(args: string[], surroundings: Surroundings): Promise<number> {
   const { texts, flags, positional } = readArguments("bench", args, {
-    texts: ["tasks", "optimizers", "ranks", "peaks", "seeds", "steps", "out"],
+    texts: ["tasks", "optimizers", "ranks", "peaks", "seeds", "steps", ...gpuOptions, "out"],
     flags: ["dry-run", "list", "json"],
     positional: 1,
   });
@@ -172,7 +176,7 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
   const command = ["./run bench", ...args.map(quoteArgument)].join(" ");
   const plan = await planBench({ sweep: positional[0] ?? "quick", overrides, command }, registries);
   const out = texts.get("out") ?? `results/${plan.name}`;
-  if (flags.has("dry-run")) return await printOutlook(plan, out, flags.has("json"), surroundings);
+  if (flags.has("dry-run")) return await printOutlook(plan, out, registries, flags.has("json"), surroundings);
   for (const note of plan.notes) surroundings.complain(note);
   const interruption = new AbortController();
   const stop = () => interruption.abort();
@@ -192,12 +196,16 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
 }
 
 async function reportCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, flags } = readArguments("report", args, { texts: ["out"], flags: ["json"], positional: 0 });
+  const { texts, flags } = readArguments("report", args, {
+    texts: [...gpuOptions, "out"],
+    flags: ["json"],
+    positional: 0,
+  });
   const out = texts.get("out");
   if (out === undefined) {
     throw new UserError("Cannot report: --out DIR is needed, the folder that bench wrote to");
   }
-  const { report, page, faults } = await writeReport(out, await surroundings.registries());
+  const { report, page, faults } = await writeReport(out, await surroundings.registries(), readGpu(texts));
   for (const fault of faults) surroundings.complain(fault);
   if (flags.has("json")) {
     surroundings.print(JSON.stringify({ out, report: page, answer: report.answer, caveats: report.caveats }));
@@ -284,22 +292,31 @@ async function printList(registries: Registries, json: boolean, { print }: Surro
 async function printOutlook(
   plan: Plan,
   out: string,
+  registries: Registries,
   json: boolean,
   { print }: Surroundings,
 ): Promise<number> {
-  const { finished, estimateMs } = await lookAhead(plan, out);
+  const { finished, estimateMs, peakBytes } = await lookAhead(plan, out, registries);
   if (json) {
-    const runs = plan.runs.map(({ id, config }) => ({ id, finished: finished.has(id), config }));
+    const runs = plan.runs.map(({ id, config }) => ({
+      id,
+      finished: finished.has(id),
+      peakBytes: peakBytes.get(id)!,
+      config,
+    }));
     const counts = { total: runs.length, finished: finished.size, left: runs.length - finished.size };
     print(JSON.stringify({ sweep: plan.name, out, counts, estimateMs, notes: plan.notes, runs }));
     return 0;
   }
   for (const { id, config } of plan.runs) {
-    print(`${id}  ${nameRun(config)}, ${config.steps} steps${finished.has(id) ? " (stored)" : ""}`);
+    const stored = finished.has(id) ? " (stored)" : "";
+    print(`${id}  ${nameRun(config)}, ${config.steps} steps, ${formatBytes(peakBytes.get(id)!)}${stored}`);
   }
   for (const note of plan.notes) print(note);
   const time = estimateMs === null ? "nobody knows how long yet" : `about ${formatDuration(estimateMs)}`;
   print(`${plan.runs.length} runs, ${plan.runs.length - finished.size} left to do: ${time}`);
+  const most = Math.max(...peakBytes.values());
+  print(`Memory: at most ${formatBytes(most)} on the GPU while a run trains, by formula`);
   return 0;
 }
 
@@ -395,6 +412,7 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
   if (steps && steps.length !== 1) {
     throw new UserError(`Cannot read --steps "${texts.get("steps")}": one number is needed`);
   }
+  const gpu = readGpu(texts);
   return {
     ...(tasks && { tasks }),
     ...(optimizers && { optimizers }),
@@ -402,7 +420,34 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
     ...(peaks && { peaks }),
     ...(seeds && { seeds }),
     ...(steps && { steps: steps[0]! }),
+    ...(gpu && { gpu }),
   };
+}
+
+const gpuOptions = ["gpu-tflops", "gpu-gbs", "gpu-efficiency"] as const;
+
+/** The GPU that predictions are for; undefined where no option speaks of one. */
+function readGpu(texts: ReadonlyMap<string, string>): GpuRates | undefined {
+  const given = gpuOptions.filter((name) => texts.has(name));
+  if (given.length === 0) return undefined;
+  const [tflops, gbs, efficiency = a100.efficiency] = gpuOptions.map((name) => {
+    const text = texts.get(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (!(value > 0 && Number.isFinite(value)) || (name === "gpu-efficiency" && value > 1)) {
+      const wanted = name === "gpu-efficiency" ? "a number above 0 and at most 1" : "a number above 0";
+      throw new UserError(`Cannot read --${name} "${text}": ${wanted} is needed`);
+    }
+    return value;
+  });
+  if (tflops === undefined && gbs === undefined) return { ...a100, efficiency };
+  if (tflops === undefined || gbs === undefined) {
+    const missing = tflops === undefined ? "--gpu-tflops" : "--gpu-gbs";
+    throw new UserError(
+      `Cannot predict costs for a GPU: ${missing} is needed too, as in --gpu-tflops 312 --gpu-gbs 2039`,
+    );
+  }
+  return { name: "of the rates that were given", tflops, gbs, efficiency };
 }
 
 /** Reads the arguments of one command; refuses what it doesn't know, and options without their value. */
@@ -433,7 +478,7 @@ function readArguments(
     }
     // A repeated list goes on; of what isn't a list the last counts.
     if (values.length > 0) {
-      texts.set(name, ["steps", "out"].includes(name) ? values.at(-1)! : values.join(","));
+      texts.set(name, ["steps", "out", ...gpuOptions].includes(name) ? values.at(-1)! : values.join(","));
     }
   }
   const positional = parsed._.map(String);

@@ -3,6 +3,7 @@ import { main, type Surroundings } from "./cli.ts";
 import { RunConfig, RunResult } from "./training/schemas.ts";
 import { fakeRegistries } from "./benchmarks/fakes/registries.ts";
 import { fakeDone, fakeEnvironment } from "./benchmarks/fakes/results.ts";
+import { formatBytes } from "./benchmarks/report/format.ts";
 import { createLines } from "./benchmarks/progress.ts";
 import type { Tuning } from "./benchmarks/tuning.ts";
 import { fakeSweep } from "./benchmarks/fakes/sweep.ts";
@@ -195,10 +196,13 @@ Deno.test("bench --dry-run runs nothing and writes nothing", async () => {
     const { counts, estimateMs, runs } = JSON.parse(printed);
     assertEquals([counts.total, counts.left, estimateMs, runs.length], [14, 14, null, 14]);
     RunConfig.parse(runs[0].config);
+    const most = Math.max(...runs.map(({ peakBytes }: { peakBytes: number }) => peakBytes));
+    assert(most > 10 * 1024);
     assert(!await Deno.stat(out).catch(() => null));
     await run("bench", sweep, "--out", out, "--json", "--seeds", "0");
     const half = await run("bench", sweep, "--out", out, "--dry-run");
     assertStringIncludes(half.out, "14 runs, 7 left to do: about");
+    assertStringIncludes(half.out, `at most ${formatBytes(most)} on the GPU`);
   });
 });
 
@@ -228,7 +232,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
     );
     const cases: [string[], string][] = [
       [["bnech"], 'Cannot find command "bnech": known are bench, report, pretrain'],
-      [["bench", "quikc"], 'Cannot find sweep "quikc": known are quick, smoke, tune'],
+      [["bench", "quikc"], 'Cannot find sweep "quikc": known are quick, scaling, smoke, tune'],
       [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
       [["bench", `${folder}/text`], "it is not JSON"],
       [["bench", `${folder}/odd.json`], `Cannot read ${folder}/odd.json: field "seeds.0" is "x"`],
@@ -244,6 +248,9 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", sweep, "--peaks=-0.1"], 'Cannot read --peaks "-0.1": numbers above 0'],
       [["bench", sweep, "--seeds", "1.5"], 'Cannot read --seeds "1.5"'],
       [["bench", sweep, "--steps", "many"], 'Cannot read --steps "many"'],
+      [["bench", sweep, "--gpu-tflops", "0"], 'Cannot read --gpu-tflops "0": a number above 0 is needed'],
+      [["bench", sweep, "--gpu-efficiency", "40"], "a number above 0 and at most 1 is needed"],
+      [["report", "--out", out, "--gpu-gbs", "900"], "--gpu-tflops is needed too"],
       [["bench", sweep, "--out"], "Cannot read --out: a value is needed"],
       [["bench", sweep, "smoke"], 'Cannot read "smoke": bench takes 1 name'],
       [["bench", sweep, "--out", `${folder}/text/x`], "Cannot write to the output folder"],

@@ -8,7 +8,9 @@ export { addLayerNorm, addRmsNorm, layerNorm, rmsNorm, type SumAndNorm } from ".
 export { mapRows, pickRows, placeRows, type RowMap } from "./ops/rows.ts";
 export {
   type Gradients,
+  type HalfParameter,
   type InputGradients,
+  isHalf,
   type Operation,
   type Parameter,
   Tape,

@@ -12,6 +12,19 @@ export interface Parameter {
   readonly value: Tensor;
 }
 
+/** A frozen parameter in 16-bit floats: half the memory, and no gradient. Only products of matrices read it. */
+export interface HalfParameter {
+  /** As a parameter's. */
+  readonly name: string;
+  /** Two numbers to a word. */
+  readonly value: Tensor<"f16">;
+}
+
+/** True where a weight is kept in 16-bit floats. */
+export function isHalf(weight: Parameter | HalfParameter): weight is HalfParameter {
+  return weight.value.dtype === "f16";
+}
+
 /** A value on a tape. Its identity is the object. */
 export interface Var {
   /** What the forward pass computed. */
@@ -75,8 +88,12 @@ export class Tape {
     return { value, needsGradient: false };
   }
 
-  /** The parameter's variable on this tape: always the same one. */
-  parameter(parameter: Parameter): Var {
+  /** The parameter's variable on this tape: always the same one. A frozen one in 16-bit floats stands for itself. */
+  parameter(parameter: Parameter): Var;
+  /** The same for weights of either kind. */
+  parameter(parameter: Parameter | HalfParameter): Var | HalfParameter;
+  parameter(parameter: Parameter | HalfParameter): Var | HalfParameter {
+    if (isHalf(parameter)) return parameter;
     let known = this.#parameters.get(parameter);
     if (!known) {
       const needsGradient = this.#store.has(parameter);
@@ -94,12 +111,50 @@ export class Tape {
 
   /** Notes an operation that already ran forward; returns its output. */
   record(operation: Operation): Var {
-    const output: Var = {
-      value: operation.output,
-      needsGradient: operation.inputs.some((input) => input.needsGradient),
+    return this.#note(operation, operation.inputs.some((input) => input.needsGradient));
+  }
+
+  /**
+   * `body(inputs)`, of which only the inputs and the output stay: what lies between is freed at once, and computed again
+   * for the backward pass, block by block. Kernels round the same way each time, so gradients keep their bits.
+   *
+   * `body` records on the tape that it is given and returns a tensor that it made. It may run twice, so it must be a
+   * pure function of its inputs and of parameters. Source: Chen et al., arXiv 1604.06174.
+   */
+  checkpoint(inputs: readonly Var[], body: (tape: Tape, inputs: readonly Var[]) => Var): Var {
+    const { gpu } = this, store = this.#store;
+    const run = () => {
+      const tape = new Tape(gpu, store);
+      const own = inputs.map(({ value, needsGradient }): Var => ({ value, needsGradient }));
+      return { tape, own, output: body(tape, own) };
     };
-    if (output.needsGradient) this.#operations.push({ operation, output });
-    return output;
+    let output: Var;
+    {
+      using scope = gpu.scope("checkpointed block");
+      ({ output } = run());
+      scope.keep(output.value);
+    }
+    const operation: Operation = {
+      name: "checkpoint",
+      inputs,
+      output: output.value,
+      backward(gradient, into) {
+        using scope = gpu.scope("recomputed block");
+        const again = run();
+        again.tape.backward(again.output, gradient);
+        // An input that the block only passes on has the output's own gradient; two may share one.
+        const outside = new Set([gradient.buffer]);
+        again.own.forEach((variable, i) => {
+          const found = into.wanted(i) ? again.tape.gradientOf(variable) : null;
+          if (!found) return;
+          if (!outside.has(found.buffer)) scope.keep(found);
+          outside.add(found.buffer);
+          into.pass(i, found);
+        });
+      },
+    };
+    // The inputs may need no gradient where parameters inside do.
+    return this.#note(operation, output.needsGradient);
   }
 
   /** Runs backward from `output`, whose own gradient is `gradient` (of its shape). Once per tape. */
@@ -120,6 +175,12 @@ export class Tape {
   /** The gradient of a variable after `backward`; null where none reached it. */
   gradientOf(variable: Var): Tensor | null {
     return this.#leaves.get(variable) ?? this.#gradients.get(variable)?.tensor ?? null;
+  }
+
+  #note(operation: Operation, needsGradient: boolean): Var {
+    const output: Var = { value: operation.output, needsGradient };
+    if (needsGradient) this.#operations.push({ operation, output });
+    return output;
   }
 
   #inputsOf(operation: Operation): InputGradients {

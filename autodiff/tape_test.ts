@@ -20,6 +20,7 @@ import {
   createGradients,
   crossEntropy,
   matmul,
+  type Parameter,
   reshape,
   rmsNorm,
   swiglu,
@@ -158,6 +159,104 @@ Deno.test("Tape computes no gradient of a frozen weight, and none at all where n
   assertEquals(backward([w]), { products: 2, found: [true, false], between: true, needed: true });
   assertEquals(backward([v]), { products: 1, found: [false, true], between: false, needed: true });
   assertEquals(backward([]), { products: 0, found: [false, false], between: false, needed: false });
+});
+
+/** Two residual blocks that share a norm and a weight, each wrapped by `block`. */
+function twoBlocks(
+  tape: Tape,
+  x: Var,
+  parameters: readonly Parameter[],
+  block: (tape: Tape, x: Var, body: (tape: Tape, x: Var) => Var) => Var,
+): Var {
+  for (let i = 0; i < 2; i++) {
+    x = block(tape, x, (tape, x) => {
+      const [norm, w] = parameters.map((parameter) => tape.parameter(parameter));
+      const inner = matmul(tape, rmsNorm(tape, x, norm!, 1e-3), w!, { transposeB: true });
+      return add(tape, x, activation(tape, inner, "gelu"));
+    });
+  }
+  return x;
+}
+const kept = (tape: Tape, x: Var, body: (tape: Tape, x: Var) => Var) => body(tape, x);
+const checkpointed = (tape: Tape, x: Var, body: (tape: Tape, x: Var) => Var) =>
+  tape.checkpoint([x], (tape, [x]) => body(tape, x!));
+
+Deno.test("Tape.checkpoint() gives the bits that keeping everything gives, at a lower peak, whatever is trainable", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("checkpoint");
+  const random = createRandom(4);
+  const parameters = [
+    { name: "norm", value: gpu.upload(random.fork("norm").normal(17, 1), "f32", [17], "norm") },
+    { name: "w", value: upload(gpu, randomMatrix(17, 17, random.fork("w"), 0.3), "w") },
+  ];
+  const x = upload(gpu, randomMatrix(130, 17, random.fork("x")), "x");
+  const gradient = upload(gpu, randomMatrix(130, 17, random.fork("g")), "g");
+  for (const trainable of [parameters, [parameters[1]!], []]) {
+    for (const inputWanted of [true, false]) {
+      if (trainable.length === 0 && !inputWanted) continue;
+      const run = async (block: typeof kept) => {
+        using _ = gpu.scope("run");
+        const store = createGradients(gpu, trainable), tape = new Tape(gpu, store);
+        gpu.resetPeak();
+        const before = gpu.memory.liveBytes;
+        const input = inputWanted ? tape.input(x) : tape.constant(x);
+        const y = twoBlocks(tape, input, parameters, block);
+        tape.backward(y, gradient);
+        const peak = gpu.memory.peakBytes - before, live = gpu.memory.liveBytes - before;
+        const found = tape.gradientOf(input);
+        assertEquals(found !== null, inputWanted);
+        return {
+          peak,
+          live,
+          bits: await gpu.downloadAll([y.value, ...store.flats, ...found ? [found] : []]),
+        };
+      };
+      const all = await run(kept), again = await run(checkpointed);
+      assertEquals(again.bits, all.bits);
+      // One tensor of 130 x 17 takes 9,216 bytes. Live are both outputs and the gradients of both inputs, where wanted.
+      assertEquals(again.live, 9216 * (inputWanted ? 4 : 3));
+      assert(again.peak < all.peak, `${again.peak} of ${all.peak} bytes`);
+    }
+  }
+});
+
+Deno.test("Tape.checkpoint() keeps nothing of a block that nothing is differentiated through", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("frozen block");
+  const parameters = [{ name: "norm", value: gpu.zeros([17], "norm") }, {
+    name: "w",
+    value: gpu.zeros([17, 17], "w"),
+  }];
+  const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.constant(gpu.zeros([130, 17], "x"));
+  const before = gpu.memory.liveBytes;
+  const y = twoBlocks(tape, x, parameters, checkpointed);
+  assertEquals([y.needsGradient, gpu.memory.liveBytes - before], [false, 2 * 9216]);
+  assertEquals(launchesOf(gpu, () => tape.backward(y, gpu.zeros([130, 17], "g"))), []);
+});
+
+Deno.test("Tape.checkpoint() differentiates blocks of several inputs, passed on, shared and used again outside", async () => {
+  for (const block of [true, false]) {
+    await checkGradients({
+      inputs: ["a", "b"].map((label) => randomMatrix(5, 7, createRandom(6).fork(label))),
+      operation: (tape, [a, b]) => {
+        const body = (tape: Tape, [a, b]: readonly Var[]) => add(tape, add(tape, a!, b!), b!);
+        const sum = block ? tape.checkpoint([a!, b!], body) : body(tape, [a!, b!]);
+        return add(tape, add(tape, sum, activation(tape, a!, "gelu")), b!);
+      },
+      reference: ([a, b]) => plus(plus(a!, scale(b!, 3)), reference.gelu(a!)),
+    });
+  }
+});
+
+Deno.test("Tape.checkpoint() refuses a block that makes no tensor of its own", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("refusal");
+  const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.input(gpu.zeros([3], "x"));
+  assertThrows(
+    () => tape.checkpoint([x], (_, [x]) => x!),
+    Error,
+    'Cannot keep "x" beyond scope "checkpointed block": it was not allocated there',
+  );
 });
 
 Deno.test("Tape does nothing for what its output does not depend on", async () => {

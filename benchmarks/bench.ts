@@ -1,9 +1,15 @@
 /** @file A sweep from its name to its report: what the command "bench" does, without the printing. */
-import type { Registries } from "../training/configuration.ts";
-import type { RunResult } from "../training/run.ts";
+import { type KnownModel, type Registries, resolveModel } from "../training/configuration.ts";
+import { lookup } from "../training/lookup.ts";
+import { predictMemory } from "../training/memory.ts";
+import type { RunConfig, RunResult } from "../training/run.ts";
+import { UserError } from "../training/user_error.ts";
+import { flopsOf } from "../training/work.ts";
 import { choose } from "./choose.ts";
-import { estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
+import { type CountFlops, estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
 import { prepareFolder, writeWhole } from "./files.ts";
+import { countConfig, growingTasks } from "./growth/points.ts";
+import { rankOf } from "./method.ts";
 import { makePlan, type Plan, writePlan } from "./plan.ts";
 import type { Display } from "./progress.ts";
 import { reportedResults } from "./report/build.ts";
@@ -28,6 +34,8 @@ export interface Outlook {
   readonly finished: ReadonlySet<string>;
   /** Milliseconds for the others; null where nothing is known. */
   readonly estimateMs: number | null;
+  /** Most bytes on the GPU, predicted by formula, by run id. */
+  readonly peakBytes: ReadonlyMap<string, number>;
 }
 
 /** How a bench went. */
@@ -54,11 +62,17 @@ export async function planBench(request: BenchRequest, registries: Registries): 
 }
 
 /** Looks into the output folder, changing nothing. */
-export async function lookAhead(plan: Plan, out: string): Promise<Outlook> {
+export async function lookAhead(plan: Plan, out: string, registries: Registries): Promise<Outlook> {
   const { results } = await openStore(out).read();
   const finished = new Set(plan.runs.map(({ id }) => id).filter((id) => isFinished(results.get(id))));
   const left = plan.runs.filter(({ id }) => !finished.has(id)).map(({ config }) => config);
-  return { finished, estimateMs: estimateAllMs(left, pacesFor(plan, { results })) };
+  const peakBytes = new Map(plan.runs.map(({ id, config }) => {
+    const model = resolveModel<KnownModel>(config.model, registries.models);
+    const method = lookup("optimizer", registries.optimizers, config.optimizer.id);
+    return [id, predictMemory(config, model, method).peakBytes];
+  }));
+  const { paces, countFlops } = await pacesFor(plan, { results }, registries);
+  return { finished, estimateMs: estimateAllMs(left, paces, countFlops), peakBytes };
 }
 
 /**
@@ -88,7 +102,7 @@ export async function bench<G extends AsyncDisposable>(
   await writePlan(out, plan);
   const outcome = await runSweep(plan.runs, store, stored, workshop, display, {
     signal,
-    paces: pacesFor(plan, { results: new Map() }),
+    ...await pacesFor(plan, { results: new Map() }, registries),
   });
   const results = reportedResults(plan, [...outcome.results.values()]);
   if (outcome.interrupted) return { results, interrupted: true, page: null, chosen: null };
@@ -97,11 +111,48 @@ export async function bench<G extends AsyncDisposable>(
   return { results, interrupted: false, page, chosen };
 }
 
-/** Paces of the store's results; of the tuning sweep's where the store has none. */
-function pacesFor(plan: Plan, stored: Pick<Stored, "results">): Pace[] {
+/** What is known about running times. */
+interface KnownPaces {
+  readonly paces: readonly Pace[];
+  readonly countFlops: CountFlops;
+}
+
+/**
+ * Paces of the store's results; of the tuning sweep's where the store has none. A plan of many sizes has them compared
+ * by FLOPs, and takes the shipped tuning's where it has no other.
+ */
+async function pacesFor(
+  plan: Plan,
+  stored: Pick<Stored, "results">,
+  registries: Registries,
+): Promise<KnownPaces> {
   const planned = new Set(plan.runs.map(({ id }) => id));
-  const own = pacesOf([...stored.results.values()].filter(({ id }) => planned.has(id)));
-  return own.length > 0 ? own : pacesOfRates(plan.rates);
+  const grows = growingTasks(plan.runs.map(({ config }) => config)).size > 0;
+  const countFlops = (config: RunConfig) => {
+    const found = grows ? countConfig(config, registries) : null;
+    return found && flopsOf(found.count);
+  };
+  const own = pacesOf([...stored.results.values()].filter(({ id }) => planned.has(id)), countFlops);
+  if (own.length > 0) return { paces: own, countFlops };
+  const tuned = grows ? await tuningPaces(registries, countFlops) : pacesOfRates(plan.rates);
+  return { paces: tuned, countFlops };
+}
+
+/** Paces of the tuning sweep that ships, with the FLOPs of its runs; none where it doesn't fit these registries. */
+async function tuningPaces(registries: Registries, countFlops: CountFlops): Promise<Pace[]> {
+  try {
+    const { sweep, rates } = await readChosen("tune");
+    const { configs } = expand(await readSweep(sweep), registries);
+    return pacesOfRates(rates).flatMap((pace) => {
+      const config = configs.find(({ task, optimizer }) =>
+        task.id === pace.task && optimizer.id === pace.optimizer && rankOf(optimizer) === pace.rank
+      );
+      return config ? [{ ...pace, flops: countFlops(config) }] : [];
+    });
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
 }
 
 /** Writes the choice of a sweep that ran methods at several rates, once it has all its runs. */

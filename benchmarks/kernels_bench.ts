@@ -32,8 +32,6 @@ import {
   matmul,
   norm,
   normBackward,
-  softmaxBackwardInPlace,
-  softmaxInPlace,
   sparseRows,
   swiglu,
   swigluBackward,
@@ -228,26 +226,6 @@ function products(): Case[] {
 }
 
 function rows(): Case[] {
-  // Attention's kernels go here.
-  const attention = [[64 * 64, 64]].flatMap(([m, n]): Case[] => {
-    const x = tensor([m!, n!], "scores"), g = tensor([m!, n!], "g"), shape = `${m} x ${n}`;
-    return [
-      {
-        kernel: "softmax, causal",
-        shape,
-        flops: 0,
-        bytes: 8 * m! * n!,
-        call: () => softmaxInPlace(gpu, x, { causalQueries: n! }),
-      },
-      {
-        kernel: "softmax backward",
-        shape,
-        flops: 0,
-        bytes: 12 * m! * n!,
-        call: () => softmaxBackwardInPlace(gpu, x, g),
-      },
-    ];
-  });
   const ofRows = ROWS.flatMap(([m, n]): Case[] => {
     const x = tensor([m, n], "x"), g = tensor([m, n], "g"), into = gpu.empty([m, n], "into");
     const weight = tensor([n], "weight"), bias = tensor([n], "bias"), sums = gpu.empty([n], "sums");
@@ -311,7 +289,6 @@ function rows(): Case[] {
     sources: gpu.upload(Uint32Array.from(createRandom(2).integers(1024, 56)), "u32", [1024], "sources"),
   };
   return [
-    ...attention,
     ...ofRows,
     ...losses,
     {

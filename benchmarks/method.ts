@@ -10,6 +10,13 @@ export function rankOf(optimizer: OptimizerChoice): number | null {
   return typeof rank === "number" ? rank : null;
 }
 
+/** " (width 128, layers 2, batch 8)" for a run of a resized model; nothing for a model of its own size. */
+export function nameSize({ model: { width, layers }, batchSize }: RunConfig): string {
+  if (width === undefined && layers === undefined) return "";
+  const parts = [width === undefined ? [] : `width ${width}`, layers === undefined ? [] : `layers ${layers}`];
+  return ` (${[...parts.flat(), `batch ${batchSize}`].join(", ")})`;
+}
+
 /** The method's options without its rank. */
 export function optionsWithoutRank(optimizer: OptimizerChoice): OptimizerChoice["options"] {
   return Object.fromEntries(Object.entries(optimizer.options).filter(([name]) => name !== "rank"));

@@ -5,6 +5,7 @@ import { runId } from "../training/run.ts";
 import { RunConfig } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
 import { writeWhole } from "./files.ts";
+import { GpuRates } from "./growth/predict.ts";
 import { ChosenRate } from "./rates.ts";
 import type { Expansion, SweepSpec } from "./sweep.ts";
 
@@ -23,6 +24,8 @@ export const Plan = z.strictObject({
   ratesFrom: z.string().nullable(),
   rates: z.array(ChosenRate),
   notes: z.array(z.string()),
+  /** What predictions are for, where the sweep or the command said so. */
+  gpu: GpuRates.exactOptional(),
   runs: z.array(PlannedRun),
 });
 export type Plan = Omit<z.infer<typeof Plan>, "runs"> & { readonly runs: readonly PlannedRun[] };
@@ -45,6 +48,7 @@ export async function makePlan(
     ratesFrom,
     rates: [...expansion.rates],
     notes: [...expansion.notes],
+    ...(spec.gpu && { gpu: spec.gpu }),
     runs,
   };
 }

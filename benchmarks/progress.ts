@@ -3,7 +3,7 @@ import cliProgress from "cli-progress";
 import process from "node:process";
 import type { RunConfig, RunResult } from "../training/run.ts";
 import { formatDuration } from "./estimate.ts";
-import { rankOf } from "./method.ts";
+import { nameSize, rankOf } from "./method.ts";
 import type { PlannedRun } from "./plan.ts";
 
 /** Where a run is. */
@@ -114,7 +114,7 @@ export function createDisplay(to: "stdout" | "stderr"): Display {
 export function nameRun(config: RunConfig): string {
   const rank = rankOf(config.optimizer);
   const method = rank === null ? config.optimizer.id : `${config.optimizer.id} r${rank}`;
-  return `${config.task.id}, ${method}, peak ${config.schedule.peak}, seed ${config.seed}`;
+  return `${config.task.id}, ${method}${nameSize(config)}, peak ${config.schedule.peak}, seed ${config.seed}`;
 }
 
 function openingLine({ done, total }: { readonly done: number; readonly total: number }): string {

@@ -2,7 +2,7 @@
 import type { Environment, RunConfig } from "../training/run.ts";
 import { RunResult } from "../training/schemas.ts";
 import { isUserFault } from "./fault.ts";
-import { estimateAllMs, estimateMs, type Pace, pacesOf } from "./estimate.ts";
+import { type CountFlops, estimateAllMs, estimateMs, type Pace, pacesOf } from "./estimate.ts";
 import type { PlannedRun } from "./plan.ts";
 import type { Display, TrainProgress } from "./progress.ts";
 import type { Store, Stored } from "./store.ts";
@@ -42,6 +42,7 @@ export function isFinished(result: RunResult | undefined): boolean {
  * checkpoint, say): that ends the sweep. When `signal` aborts, the run at work is given up, unstored.
  *
  * @param paces what is known about running times, for the time to go
+ * @param countFlops how runs of different sizes compare
  */
 export async function runSweep<G extends AsyncDisposable>(
   runs: readonly PlannedRun[],
@@ -49,9 +50,13 @@ export async function runSweep<G extends AsyncDisposable>(
   stored: Stored,
   workshop: Workshop<G>,
   display: Display,
-  options: { readonly signal: AbortSignal; readonly paces?: readonly Pace[] },
+  options: {
+    readonly signal: AbortSignal;
+    readonly paces?: readonly Pace[];
+    readonly countFlops?: CountFlops;
+  },
 ): Promise<SweepOutcome> {
-  const { signal, paces: earlier = [] } = options;
+  const { signal, paces: earlier = [], countFlops } = options;
   const results = new Map(
     runs.flatMap(({ id }) => stored.results.has(id) ? [[id, stored.results.get(id)!]] : []),
   );
@@ -67,13 +72,16 @@ export async function runSweep<G extends AsyncDisposable>(
     for (const [index, { id, config }] of left.entries()) {
       if (signal.aborted) break;
       gpu ??= await workshop.open();
-      const measured = pacesOf(results.values());
+      const measured = pacesOf(results.values(), countFlops);
       const paces = measured.length > 0 ? measured : earlier;
       const later = left.slice(index + 1).map((run) => run.config);
       const startedAt = performance.now();
       display.start({ id, config });
       const onProgress = (progress: TrainProgress) =>
-        display.update(progress, timeToGo(config, later, paces, progress, performance.now() - startedAt));
+        display.update(
+          progress,
+          timeToGo(config, later, { paces, countFlops }, progress, performance.now() - startedAt),
+        );
       let result: RunResult | "interrupted";
       try {
         result = await Promise.race([workshop.train(gpu, config, { onProgress }), interruption]);
@@ -123,12 +131,13 @@ async function describeFailure<G extends AsyncDisposable>(
 function timeToGo(
   config: RunConfig,
   later: readonly RunConfig[],
-  paces: readonly Pace[],
+  known: { readonly paces: readonly Pace[]; readonly countFlops: CountFlops | undefined },
   progress: TrainProgress,
   elapsed: number,
 ): number | null {
-  const rest = estimateAllMs(later, paces);
-  if (rest !== null) return rest + Math.max(0, estimateMs(config, paces)! - elapsed);
+  const { paces, countFlops } = known;
+  const rest = estimateAllMs(later, paces, countFlops);
+  if (rest !== null) return rest + Math.max(0, estimateMs(config, paces, countFlops)! - elapsed);
   if (progress.step === 0) return null;
   const steps = config.steps - progress.step + later.reduce((sum, run) => sum + run.steps, 0);
   return steps * elapsed / progress.step;

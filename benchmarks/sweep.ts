@@ -5,6 +5,7 @@ import { lookup } from "../training/lookup.ts";
 import { canonicalJson } from "../training/run.ts";
 import { OptionValues, RunConfig, Schedule } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
+import { GpuRates } from "./growth/predict.ts";
 import { rankOf } from "./method.ts";
 import { type ChosenRate, type ChosenRates, rateFor } from "./rates.ts";
 
@@ -35,6 +36,16 @@ export const SweepOptimizer = z.strictObject({
 });
 export type SweepOptimizer = z.infer<typeof SweepOptimizer>;
 
+/** Sizes that a sweep may vary. */
+export const SIZES = ["batchSize", "width", "layers", "rank"] as const;
+/** The values of each. */
+const Vary = z.strictObject(
+  Object.fromEntries(SIZES.map((size) => [size, z.array(z.int().min(1)).min(1).exactOptional()])) as Record<
+    typeof SIZES[number],
+    z.ZodExactOptional<z.ZodArray<z.ZodInt>>
+  >,
+);
+
 /** A grid of runs. */
 export const SweepSpec = z.strictObject({
   name: RunConfig.shape.task.shape.id,
@@ -50,6 +61,13 @@ export const SweepSpec = z.strictObject({
   rates: z.union([z.strictObject({ shared: peak }), z.strictObject({ chosenBy: z.string() })]).optional(),
   /** Set the option "rank" of every method that has one. */
   ranks: z.array(z.int()).min(1),
+  /**
+   * Sizes that every run is repeated with, one changed at a time and the others as they are: what a step costs as it
+   * grows. A model of another width or number of layers starts from random weights, see `RunConfig.model`.
+   */
+  vary: Vary.exactOptional(),
+  /** The GPU that the report of a sweep which varies sizes predicts the paper's sizes for. */
+  gpu: GpuRates.exactOptional(),
   seeds: z.array(RunConfig.shape.seed).min(1),
 });
 export type SweepSpec = z.infer<typeof SweepSpec>;
@@ -63,6 +81,8 @@ export interface SweepOverrides {
   readonly seeds?: readonly number[];
   /** Also scales the warm-up and the steps between validations and measurements. */
   readonly steps?: number;
+  /** What predictions are for. */
+  readonly gpu?: GpuRates;
 }
 
 /** The runs of a sweep. */
@@ -81,7 +101,7 @@ export interface Expansion {
  * @throws {UserError} for names that the registries or the sweep don't have
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
-  const { tasks, optimizers, ranks, peaks, seeds, steps } = overrides;
+  const { tasks, optimizers, ranks, peaks, seeds, steps, gpu } = overrides;
   const chosenTasks = tasks?.map((id) => {
     lookup("task", registries.tasks, id);
     const entry = spec.tasks.find(({ task }) => task.id === id);
@@ -108,6 +128,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     ),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
+    ...(gpu && { gpu }),
   };
 }
 
@@ -118,7 +139,7 @@ export function ratesNeeded(spec: SweepSpec): string | null {
 }
 
 /**
- * Lists a sweep's runs: seed outermost, then task, rank, method and rate. Methods without a rank come out equal for
+ * Lists a sweep's runs: seed outermost, then task, rank, varied size, method and rate. Methods without a rank come out equal for
  * every rank, and equal configs are one run: full fine-tuning needs no rule of its own.
  *
  * @param chosen the rates that `ratesNeeded` names
@@ -135,20 +156,30 @@ export function expand(
   for (const seed of spec.seeds) {
     for (const entry of spec.tasks) {
       for (const rank of spec.ranks) {
-        for (const method of spec.optimizers) {
-          const draft = draftRun(spec, entry, method, rank, seed, registries);
-          const found = peaksOf(spec, method, draft, chosen);
-          for (const rate of found.rates) rates.add(rate);
-          for (const note of found.notes) notes.add(note);
-          for (const value of found.peaks) {
-            const config = completeConfig(withPeak(draft, value), registries, `sweep "${spec.name}"`);
-            configs.set(canonicalJson(config), config);
+        for (const varied of variationsOf(spec)) {
+          for (const method of spec.optimizers) {
+            const draft = draftRun(spec, entry, method, { rank, ...varied }, seed, registries);
+            const found = peaksOf(spec, method, draft, chosen);
+            for (const rate of found.rates) rates.add(rate);
+            for (const note of found.notes) notes.add(note);
+            for (const value of found.peaks) {
+              const config = completeConfig(withPeak(draft, value), registries, `sweep "${spec.name}"`);
+              configs.set(canonicalJson(config), config);
+            }
           }
         }
       }
     }
   }
   return { configs: [...configs.values()], rates: [...rates], notes: [...notes] };
+}
+
+/** What a run has in place of the sweep's own sizes. */
+type Sizes = { readonly [S in typeof SIZES[number]]?: number };
+
+/** No change first, then each size by itself. */
+function variationsOf({ vary = {} }: SweepSpec): Sizes[] {
+  return [{}, ...SIZES.flatMap((size) => vary[size]?.map((value) => ({ [size]: value })) ?? [])];
 }
 
 function baseOf(spec: SweepSpec, entry: SweepTask): SweepBase {
@@ -174,7 +205,7 @@ function draftRun(
   spec: SweepSpec,
   entry: SweepTask,
   method: SweepOptimizer,
-  rank: number,
+  { rank, batchSize, ...size }: Sizes,
   seed: number,
   registries: Registries,
 ): RunConfig {
@@ -185,8 +216,9 @@ function draftRun(
     {
       schema: 1,
       ...base,
+      batchSize: batchSize ?? base.batchSize,
       task: entry.task,
-      model: entry.model,
+      model: { ...entry.model, ...size },
       optimizer: { id: method.id, options: { ...ranked, ...method.options } },
       schedule: { ...base.schedule, peak: 1 },
       seed,

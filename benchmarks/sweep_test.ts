@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { parseWith } from "../training/configuration.ts";
+import * as models from "../models/mod.ts";
+import * as optimizers from "../optimizers/mod.ts";
+import * as tasks from "../tasks/mod.ts";
+import { parseWith, type Registries } from "../training/configuration.ts";
 import { canonicalJson } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { fakeRegistries } from "./fakes/registries.ts";
@@ -82,6 +85,54 @@ Deno.test("expand() lets a task change the base, and a method its options and ra
     ["arithmetic", 60, 0.2],
   ]);
   assertEquals(configs[0]!.optimizer.options, { alpha: 32, beta1: 0.9, rank: 2 });
+});
+
+Deno.test("expand() varies one size at a time around the sweep's own, and runs that once", () => {
+  const { configs } = expand(
+    {
+      ...fakeSweep,
+      tasks: [fakeSweep.tasks[0]!],
+      optimizers: [{ id: "full" }, { id: "lora" }],
+      ranks: [4],
+      seeds: [0],
+      vary: { batchSize: [8, 16], width: [8, 16], layers: [2, 3], rank: [2, 4] },
+    },
+    fakeRegistries,
+  );
+  const sizes = (id: string) =>
+    configs.filter(({ optimizer }) => optimizer.id === id).map((
+      { model: { width, layers }, batchSize, optimizer },
+    ) => [batchSize, width, layers, rankOf(optimizer)]);
+  // Width 8 and 2 layers are the model's own, which goes without saying.
+  assertEquals(sizes("lora"), [
+    [16, undefined, undefined, 4],
+    [8, undefined, undefined, 4],
+    [16, 16, undefined, 4],
+    [16, undefined, 3, 4],
+    [16, undefined, undefined, 2],
+  ]);
+  assertEquals(sizes("full").length, 4);
+});
+
+Deno.test("the scaling sweep varies tokens, width, layers and rank, each by itself", async () => {
+  const registries = { tasks: { ...tasks }, models: { ...models }, optimizers: { ...optimizers } };
+  const spec = await readSweep("scaling");
+  const { configs } = expand(spec, registries as unknown as Registries);
+  const { batchSize, width, layers, rank } = spec.vary!;
+  const sizes = batchSize!.length + width!.length + layers!.length - 2;
+  assertEquals(configs.filter(({ optimizer }) => optimizer.id === "full").length, sizes);
+  assertEquals(configs.filter(({ optimizer }) => optimizer.id === "lora").length, sizes + rank!.length - 1);
+  const [base] = configs;
+  for (const config of configs) {
+    const changed = [
+      config.batchSize !== base!.batchSize,
+      config.model.width !== base!.model.width,
+      config.model.layers !== base!.model.layers,
+      (rankOf(config.optimizer) ?? spec.ranks[0]) !== spec.ranks[0],
+    ];
+    assert(changed.filter(Boolean).length <= 1, JSON.stringify(config));
+    assertEquals(config.telemetryEvery, 0);
+  }
 });
 
 Deno.test("expand() takes the rate that was chosen for the task, method and rank", () => {
@@ -175,6 +226,6 @@ Deno.test("ratesNeeded() asks for no tuning where every rate is stated", () => {
 
 Deno.test("listSweeps() and readSweep() find every sweep that ships, each named like its file", async () => {
   const ids = (await listSweeps()).map(({ id }) => id);
-  assert(["quick", "smoke", "tune"].every((id) => ids.includes(id)));
+  assert(["quick", "scaling", "smoke", "tune"].every((id) => ids.includes(id)));
   for (const id of ids) assertEquals((await readSweep(id)).name, id);
 });

@@ -24,6 +24,8 @@ export interface Memory {
 
 interface Allocation {
   readonly buffer: GPUBuffer;
+  /** Order of creation. */
+  readonly serial: number;
   readonly bytes: number;
   readonly category: Category;
 }
@@ -33,6 +35,12 @@ interface OpenScope {
   readonly allocations: Set<Allocation>;
 }
 
+/** Operations name their results after their operands: without an end, labels of a deep network double with each block. */
+function shorten(label: string): string {
+  return label.length <= LONGEST_LABEL ? label : `${label.slice(0, LONGEST_LABEL - 1)}…`;
+}
+const LONGEST_LABEL = 120;
+
 /** Views are bound by themselves, so their offsets meet WebGPU's strictest alignment. */
 const ALIGNMENT = 256;
 
@@ -41,17 +49,27 @@ export function alignBytes(bytes: number): number {
   return Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
 }
 
-/** Eight classes an octave: at most an eighth is wasted, and a step's tensors meet the same buffers again. */
-function sizeClass(bytes: number): number {
+/**
+ * Bytes that a tensor of so many bytes takes, as `Memory` counts them: rounded up to one of eight classes an octave. At
+ * most an eighth is wasted, and a step's tensors meet the same buffers again.
+ */
+export function allocatedBytes(bytes: number): number {
   const aligned = alignBytes(bytes);
   const step = Math.max(ALIGNMENT, 2 ** (Math.floor(Math.log2(aligned)) - 3));
   return Math.ceil(aligned / step) * step;
 }
 
-/** Allocates tensors in scopes and keeps freed buffers for the next ones. */
+/**
+ * Allocates tensors in scopes and keeps freed buffers for the next ones.
+ *
+ * Of the free buffers of a size the oldest is given out, so the buffers that a step meets depend only on what is alive
+ * when it begins, not on the order in which earlier steps freed theirs: bind groups can be used again.
+ */
 export class Pool {
   readonly #device: GPUDevice;
-  readonly #free = new Map<number, GPUBuffer[]>();
+  /** By size; the oldest last. */
+  readonly #free = new Map<number, Pick<Allocation, "buffer" | "serial">[]>();
+  #serial = 0;
   readonly #owners = new Map<GPUBuffer, { scope: OpenScope; allocation: Allocation }>();
   readonly #scopes: OpenScope[] = [{ label: "device", allocations: new Set() }];
   #category: Category = "scratch";
@@ -86,7 +104,7 @@ export class Pool {
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 1)) {
       throw new RangeError(`Cannot allocate "${label}" [${shape}]: sizes of 1 or more are needed`);
     }
-    const bytes = sizeClass(byteLength({ shape, dtype }));
+    const bytes = allocatedBytes(byteLength({ shape, dtype }));
     const limit = this.#device.limits.maxBufferSize;
     if (bytes > limit) {
       throw new RangeError(
@@ -94,15 +112,12 @@ export class Pool {
       );
     }
     const scope = this.#scopes.at(-1)!;
-    const allocation = {
-      buffer: this.#free.get(bytes)?.pop() ?? this.#create(bytes),
-      bytes,
-      category: this.#category,
-    };
+    const { buffer, serial } = this.#free.get(bytes)?.pop() ?? this.#create(bytes);
+    const allocation = { buffer, serial, bytes, category: this.#category };
     scope.allocations.add(allocation);
     this.#owners.set(allocation.buffer, { scope, allocation });
     this.#count(allocation.category, bytes);
-    return { buffer: allocation.buffer, offset: 0, shape, dtype, label };
+    return { buffer: allocation.buffer, offset: 0, shape, dtype, label: shorten(label) };
   }
 
   /** Counts what is allocated while it is open under `category`. */
@@ -139,7 +154,6 @@ export class Pool {
         }
         this.#scopes.pop();
         counting[Symbol.dispose]();
-        // In reverse, so that the next step's allocations meet the same buffers in the same order.
         for (const allocation of [...scope.allocations].reverse()) this.#release(allocation);
       },
     };
@@ -147,25 +161,28 @@ export class Pool {
 
   /** Destroys all free buffers. */
   trim(): void {
-    for (const buffers of this.#free.values()) for (const buffer of buffers) buffer.destroy();
+    for (const buffers of this.#free.values()) for (const { buffer } of buffers) buffer.destroy();
     this.#free.clear();
   }
 
-  #create(bytes: number): GPUBuffer {
+  #create(bytes: number): { readonly buffer: GPUBuffer; readonly serial: number } {
     this.created++;
-    return this.#device.createBuffer({
+    const buffer = this.#device.createBuffer({
       label: `pool ${bytes}`,
       size: bytes,
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
+    return { buffer, serial: this.#serial++ };
   }
 
   #release(allocation: Allocation): void {
     this.#owners.delete(allocation.buffer);
     this.#count(allocation.category, -allocation.bytes);
-    const buffers = this.#free.get(allocation.bytes);
-    if (buffers) buffers.push(allocation.buffer);
-    else this.#free.set(allocation.bytes, [allocation.buffer]);
+    const buffers = this.#free.get(allocation.bytes) ?? [];
+    this.#free.set(allocation.bytes, buffers);
+    let place = buffers.length;
+    while (place > 0 && buffers[place - 1]!.serial < allocation.serial) place--;
+    buffers.splice(place, 0, { buffer: allocation.buffer, serial: allocation.serial });
   }
 
   #count(category: Category, bytes: number): void {

@@ -104,8 +104,11 @@ Deno.test("empty() takes the same buffers in every step, so that 100 steps creat
   const step = () => {
     using _ = gpu.scope("step");
     const outer = [17, 300, 300, 5000].map((count) => gpu.empty([count], "outer").buffer);
-    using _inner = gpu.scope("inner");
-    return [...outer, ...[300, 17, 5000, 5000].map((count) => gpu.zeros([count], "inner").buffer)];
+    using inner = gpu.scope("inner");
+    const tensors = [300, 17, 5000, 5000].map((count) => gpu.zeros([count], "inner"));
+    // What is kept is freed after the rest: the order in which buffers come back is another each time.
+    inner.keep(tensors[2]!);
+    return [...outer, ...tensors.map(({ buffer }) => buffer)];
   };
   const first = step(), buffers = created.length;
   for (let i = 0; i < 100; i++) {
@@ -131,6 +134,15 @@ Deno.test("empty() refuses sizes that are no whole number and more than the adap
     `Cannot allocate "huge" [${most + 1}]: `,
   );
   assertThrows(() => gpu.empty([2 ** 26, 2 ** 26], "absurd"), RangeError, 'Cannot allocate "absurd"');
+});
+
+Deno.test("empty() cuts labels that operations made longer and longer, and leaves short ones", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("labels");
+  let label = gpu.empty([1], "layers.3.self_attn.q_proj.A").label;
+  assertEquals(label, "layers.3.self_attn.q_proj.A");
+  for (let i = 0; i < 100; i++) ({ label } = gpu.empty([1], `${label} + norm(${label})`));
+  assertEquals([label.length, label.at(-1), label.slice(0, 6)], [120, "…", "layers"]);
 });
 
 Deno.test("pack() lays zeroed tensors side by side in one buffer, each at a multiple of 256 bytes", async () => {

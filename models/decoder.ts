@@ -1,5 +1,5 @@
 /** @file The Llama-like decoder: RMS norm, rotary position embedding, SwiGLU, grouped-query attention. */
-import { addRmsNorm, attention, mapRows, matmul, pickRows, rmsNorm, swiglu } from "../autodiff/mod.ts";
+import { add, addRmsNorm, attention, mapRows, matmul, pickRows, rmsNorm, swiglu } from "../autodiff/mod.ts";
 import type { Parameter, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DecoderBatch, Forward, LinearSite, Model } from "./model.ts";
@@ -68,13 +68,27 @@ export function decoderParameters(config: DecoderConfig): ParameterList {
   return list;
 }
 
-/** Builds a decoder on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. */
-export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSource): Model<DecoderBatch> {
+/**
+ * Builds a decoder on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. The weights of the
+ * sites that `half` names are kept in 16-bit floats.
+ */
+export function createDecoder(
+  gpu: Gpu,
+  config: DecoderConfig,
+  source: WeightSource,
+  half: ReadonlySet<string> = new Set(),
+): Model<DecoderBatch> {
   const { heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
-  const parameters = loadParameters(gpu, decoderParameters(config), source);
+  const weightName = (site: string) => `model.${site}.weight`;
+  const { parameters, halves } = loadParameters(
+    gpu,
+    decoderParameters(config),
+    source,
+    new Set([...half].map(weightName)),
+  );
   const parameter = (name: string): Parameter => parameters.get(`${name}.weight`)!;
   const site = (name: string): LinearSite => {
-    const weight = parameter(`model.${name}`);
+    const weight = halves.get(weightName(name)) ?? parameter(`model.${name}`);
     return { name, weight, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };
   const blocks = Array.from({ length: layers }, (_, layer) => ({
@@ -98,7 +112,7 @@ export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSou
     sites: blocks.flatMap(({ q, k, v, o, gate, up, down }) => [q, k, v, o, gate, up, down]),
     head: [],
     logits(forward: Forward, batch: DecoderBatch): Var {
-      const { tape, linear } = forward;
+      const { tape } = forward;
       const [, tokens] = batch.tokens.shape as [number, number];
       if (tokens > length) {
         throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
@@ -115,22 +129,18 @@ export function createDecoder(gpu: Gpu, config: DecoderConfig, source: WeightSou
 
       const chosen = pickRows(gpu, batch.tokens.data, config.vocabulary);
       let x = mapRows(tape, tape.parameter(embedding), chosen);
-      let branch: Var | null = null;
-      // The residual stream takes up the branch before, and its norm begins the next: one pass for both.
-      const nextNorm = (weight: Parameter): Var => {
-        if (!branch) return rmsNorm(tape, x, tape.parameter(weight), epsilon);
-        const { sum, normed } = addRmsNorm(tape, x, branch, tape.parameter(weight), epsilon);
-        x = sum;
-        return normed;
-      };
       for (const block of blocks) {
-        const y = nextNorm(block.inputNorm);
-        const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
-        branch = linear(block.o, mixed);
-        const z = nextNorm(block.outputNorm);
-        branch = linear(block.down, swiglu(tape, linear(block.gate, z), linear(block.up, z)));
+        x = forward.block(x, ({ tape, linear }, x) => {
+          const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
+          const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
+          const weight = tape.parameter(block.outputNorm);
+          const { sum, normed } = addRmsNorm(tape, x, linear(block.o, mixed), weight, epsilon);
+          const inner = swiglu(tape, linear(block.gate, normed), linear(block.up, normed));
+          return add(tape, sum, linear(block.down, inner));
+        });
       }
-      return matmul(tape, nextNorm(finalNorm), tape.parameter(head), { transposeB: true });
+      x = rmsNorm(tape, x, tape.parameter(finalNorm), epsilon);
+      return matmul(tape, x, tape.parameter(head), { transposeB: true });
     },
   };
 }

@@ -1,5 +1,5 @@
 /** @file The contract between models, methods and tasks. */
-import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
+import type { HalfParameter, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { DType, HostArrays, Shape } from "../gpu/tensor.ts";
 
 /** A family of architectures. */
@@ -43,8 +43,8 @@ export const IGNORE: number = -100;
 export interface LinearSite {
   /** Unique in the model, e.g. "layers.3.self_attn.q_proj". */
   readonly name: string;
-  /** W, `[out, in]`. */
-  readonly weight: Parameter;
+  /** W, `[out, in]`; in 16-bit floats where it is frozen and the run asks for that. */
+  readonly weight: Parameter | HalfParameter;
   /** Added by the forward pass, never by a method. */
   readonly bias?: Parameter;
   /** Columns of W. */
@@ -59,13 +59,18 @@ export interface Forward {
   readonly tape: Tape;
   /** y = x W_effᵀ + b; x is `[rows, in]`, y `[rows, out]`. */
   linear(site: LinearSite, x: Var): Var;
+  /**
+   * body(x), for a stretch of the network that may be computed again for the backward pass instead of being kept.
+   * `body` uses the forward that it is given, returns a new tensor and takes nothing from outside but x and parameters.
+   */
+  block(x: Var, body: (forward: Forward, x: Var) => Var): Var;
 }
 
 /** A network whose parameters lie on the GPU. */
 export interface Model<B extends Batch = Batch> {
   /** The kind of batch that it takes. */
   readonly family: B["family"];
-  /** Every parameter, in a fixed order. */
+  /** Every parameter that may be trained, in a fixed order: all but those in 16-bit floats. */
   readonly parameters: readonly Parameter[];
   /** The linear maps that may be adapted. */
   readonly sites: readonly LinearSite[];

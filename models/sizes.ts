@@ -1,10 +1,18 @@
 /** @file Named model sizes: architecture, what they accept, and how their base checkpoint is made. */
 import type { Gpu } from "../gpu/gpu.ts";
+import { createRandom } from "../numerics/random.ts";
+import {
+  type Architecture,
+  countParameters,
+  decoderArchitecture,
+  visionArchitecture,
+} from "./architecture.ts";
 import { readSafetensors, take } from "./checkpoint.ts";
 import { createDecoder, type DecoderConfig, decoderParameters } from "./decoder.ts";
 import type { Model, ModelFamily } from "./model.ts";
+import { decoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
-import type { ParameterList, WeightSource } from "./weights.ts";
+import { initialWeights, type ParameterList, type WeightSource } from "./weights.ts";
 
 /** How a base checkpoint is made: full fine-tuning of seeded random weights on a corpus. */
 export interface PretrainingRecipe {
@@ -28,6 +36,14 @@ export interface PretrainingRecipe {
   readonly seed: number;
 }
 
+/** What may be changed about a model of the registry. */
+export interface ModelSize {
+  /** Width of the residual stream; a multiple of the entry's head size. */
+  readonly width: number;
+  /** Blocks, from 1. */
+  readonly layers: number;
+}
+
 /** A model as the registry lists it. */
 export interface ModelEntry {
   /** Name in configs, files and charts, e.g. "decoder-tiny". */
@@ -40,14 +56,29 @@ export interface ModelEntry {
   readonly outputs: number;
   /** Longest sequence in tokens, or the image's side in pixels. */
   readonly inputSize: number;
+  /** Its own size, that of its checkpoint. */
+  readonly size: ModelSize;
+  /** False for a resized model: it has no checkpoint and starts from seeded random weights. */
+  readonly pretrained: boolean;
   /** How its base checkpoint is made. */
   readonly recipe: PretrainingRecipe;
   /** Names and shapes of all parameters, without a GPU. */
   readonly parameters: ParameterList;
   /** The linear maps that may be adapted, without a GPU. */
   sites(): readonly { readonly name: string; readonly in: number; readonly out: number }[];
-  /** Builds the model in the caller's scope. */
-  create(gpu: Gpu, source: WeightSource): Model;
+  /** What its costs are counted from, for examples of full length. */
+  readonly architecture: Architecture;
+  /** What its memory is predicted from. */
+  readonly memory: ModelMemory;
+  /**
+   * The same architecture in another size. Heads keep their size, so their number follows the width, and so does the
+   * hidden width. What costs are measured on: it has no checkpoint, and its scores mean nothing.
+   *
+   * @throws {RangeError} where the width is no multiple of the head size, or the layers are not 1 or more
+   */
+  resize(size: Partial<ModelSize>): ModelEntry;
+  /** Builds the model in the caller's scope, with the weights of the sites that `half` names in 16-bit floats. */
+  create(gpu: Gpu, source: WeightSource, half?: ReadonlySet<string>): Model;
 }
 
 /** Where a model's base checkpoint lies. */
@@ -62,46 +93,120 @@ export async function pretrainedWeights(entry: ModelEntry): Promise<WeightSource
   return (name, shape) => take(checkpoint, name, shape);
 }
 
+/**
+ * The weights that fine-tuning starts from: the base checkpoint, or for a resized model seeded random numbers.
+ *
+ * @throws {CheckpointError} where the checkpoint is missing or does not fit
+ */
+export async function baseWeights(entry: ModelEntry): Promise<WeightSource> {
+  if (entry.pretrained) return await pretrainedWeights(entry);
+  return initialWeights(createRandom(entry.recipe.seed).fork("weights"));
+}
+
 function decoder(
-  size: {
+  given: {
     readonly id: string;
     readonly title: string;
     readonly config: DecoderConfig;
     readonly recipe: PretrainingRecipe;
+    readonly pretrained?: boolean;
   },
 ): ModelEntry {
-  const { config } = size;
+  const { config } = given;
   const parameters = decoderParameters(config);
   return {
-    ...size,
+    pretrained: true,
+    ...given,
     family: "decoder",
+    size: { width: config.width, layers: config.layers },
+    memory: decoderMemory(config),
+    architecture: decoderArchitecture(config, config.length, countParameters(parameters)),
+    resize(size) {
+      const { headSize } = config;
+      const scaled = scale(given.id, config, headSize, size), heads = scaled.width / headSize;
+      const keyValueHeads = wholePart(
+        given.id,
+        heads,
+        config.keyValueHeads / config.heads,
+        "key-value heads",
+      );
+      return decoder({
+        ...given,
+        title: `Decoder, ${scaled.layers} layers of width ${scaled.width}`,
+        config: { ...config, ...scaled, heads, keyValueHeads },
+        pretrained: false,
+      });
+    },
     outputs: config.vocabulary,
     inputSize: config.length,
     parameters,
     sites: () => sitesOf(parameters, /^model\.(layers\..*_proj)\.weight$/),
-    create: (gpu, source) => createDecoder(gpu, config, source) as Model,
+    create: (gpu, source, half) => createDecoder(gpu, config, source, half) as Model,
   };
 }
 
 function vision(
-  size: {
+  given: {
     readonly id: string;
     readonly title: string;
     readonly config: VisionConfig;
     readonly recipe: PretrainingRecipe;
+    readonly pretrained?: boolean;
   },
 ): ModelEntry {
-  const { config } = size;
+  const { config } = given;
   const parameters = visionParameters(config);
   return {
-    ...size,
+    pretrained: true,
+    ...given,
     family: "vision",
+    size: { width: config.width, layers: config.layers },
+    memory: visionMemory(config),
+    architecture: visionArchitecture(config, countParameters(parameters)),
+    resize(size) {
+      const headSize = config.width / config.heads;
+      const scaled = scale(given.id, config, headSize, size);
+      return vision({
+        ...given,
+        title: `Vision transformer, ${scaled.layers} layers of width ${scaled.width}`,
+        config: { ...config, ...scaled, heads: scaled.width / headSize },
+        pretrained: false,
+      });
+    },
     outputs: config.outputs,
     inputSize: config.image,
     parameters,
     sites: () => sitesOf(parameters, /^vision_model\.encoder\.(layers\..*(?:_proj|fc1|fc2))\.weight$/),
-    create: (gpu, source) => createVision(gpu, config, source) as Model,
+    create: (gpu, source, half) => createVision(gpu, config, source, half) as Model,
   };
+}
+
+/** Another width and number of layers, with the hidden width in proportion. */
+function scale(
+  id: string,
+  own: ModelSize & { readonly hidden: number },
+  headSize: number,
+  size: Partial<ModelSize>,
+): ModelSize & { readonly hidden: number } {
+  const { width = own.width, layers = own.layers } = size;
+  if (!(Number.isInteger(layers) && layers >= 1)) {
+    throw new RangeError(`Cannot resize "${id}" to ${layers} layers: a whole number of 1 or more is needed`);
+  }
+  if (!(Number.isInteger(width) && width >= 1 && width % headSize === 0)) {
+    throw new RangeError(
+      `Cannot resize "${id}" to width ${width}: a multiple of its head size, ${headSize}, is needed`,
+    );
+  }
+  return { width, layers, hidden: wholePart(id, width, own.hidden / own.width, "the hidden width") };
+}
+
+/** `whole` · `share`, which must come out whole. */
+function wholePart(id: string, whole: number, share: number, what: string): number {
+  const part = whole * share;
+  if (!Number.isInteger(part) || part < 1) {
+    throw new RangeError(`Cannot resize "${id}": ${what} would be ${part}, a whole number is needed`);
+  }
+  return part;
 }
 
 function sitesOf(parameters: ParameterList, pattern: RegExp): { name: string; in: number; out: number }[] {

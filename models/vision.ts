@@ -11,7 +11,7 @@ import {
   placeRows,
   reshape,
 } from "../autodiff/mod.ts";
-import type { Parameter, Var } from "../autodiff/tape.ts";
+import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Forward, HostTensor, LinearSite, Model, VisionBatch } from "./model.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
@@ -73,14 +73,28 @@ export function visionParameters(config: VisionConfig): ParameterList {
   return list;
 }
 
-/** Builds a vision transformer on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. */
-export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSource): Model<VisionBatch> {
+/**
+ * Builds a vision transformer on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. The weights of the
+ * sites that `half` names are kept in 16-bit floats.
+ */
+export function createVision(
+  gpu: Gpu,
+  config: VisionConfig,
+  source: WeightSource,
+  half: ReadonlySet<string> = new Set(),
+): Model<VisionBatch> {
   const { width, heads, layers, patch, channels, normEpsilon: epsilon } = config;
   const tokens = positions(config), patches = tokens - 1;
-  const parameters = loadParameters(gpu, visionParameters(config), source);
+  const weightName = (site: string) => `vision_model.encoder.${site}.weight`;
+  const { parameters, halves } = loadParameters(
+    gpu,
+    visionParameters(config),
+    source,
+    new Set([...half].map(weightName)),
+  );
   const parameter = (name: string): Parameter => parameters.get(name)!;
   const site = (name: string): LinearSite => {
-    const weight = parameter(`vision_model.encoder.${name}.weight`),
+    const weight = halves.get(weightName(name)) ?? parameter(weightName(name)),
       bias = parameter(`vision_model.encoder.${name}.bias`);
     return { name, weight, bias, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };
@@ -110,10 +124,13 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
     sites: blocks.flatMap(({ q, k, v, o, fc1, fc2 }) => [q, k, v, o, fc1, fc2]),
     head: [],
     logits(forward: Forward, batch: VisionBatch): Var {
-      const { tape, linear } = forward;
+      const { tape } = forward;
       const images = batch.pixels.shape[0]!, rows = images * tokens;
-      const normed = (x: Var, { weight, bias }: { weight: Parameter; bias: Parameter }) =>
+      type Norm = typeof firstNorm;
+      const normed = (tape: Tape, x: Var, { weight, bias }: Norm) =>
         layerNorm(tape, x, tape.parameter(weight), tape.parameter(bias), epsilon);
+      const addNormed = (tape: Tape, x: Var, y: Var, { weight, bias }: Norm) =>
+        addLayerNorm(tape, x, y, tape.parameter(weight), tape.parameter(bias), epsilon);
 
       // Host data goes first: an upload between dispatches would end the command buffer. Row 0 of each image is its
       // class token; the patches follow.
@@ -140,24 +157,7 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
       const classRow = mapRows(tape, reshape(tape, tape.parameter(classEmbedding), [1, width]), oneForAll);
       const tokensOf = add(tape, mapRows(tape, embedded, toPatches), mapRows(tape, classRow, toClasses));
       const positioned = mapRows(tape, tape.parameter(positionEmbedding), everyPosition);
-      const start = addLayerNorm(
-        tape,
-        tokensOf,
-        positioned,
-        tape.parameter(firstNorm.weight),
-        tape.parameter(firstNorm.bias),
-        epsilon,
-      );
-      let x = start.normed;
-      let branch: Var | null = null;
-      // The residual stream takes up the branch before, and its norm begins the next: one pass for both.
-      const nextNorm = (norm: { weight: Parameter; bias: Parameter }): Var => {
-        if (!branch) return normed(x, norm);
-        const { weight, bias } = norm;
-        const after = addLayerNorm(tape, x, branch, tape.parameter(weight), tape.parameter(bias), epsilon);
-        x = after.sum;
-        return after.normed;
-      };
+      let x = addNormed(tape, tokensOf, positioned, firstNorm).normed;
 
       const shape = {
         length: tokens,
@@ -168,16 +168,15 @@ export function createVision(gpu: Gpu, config: VisionConfig, source: WeightSourc
         scale: (width / heads) ** -0.5,
       };
       for (const block of blocks) {
-        const y = nextNorm(block.norm1);
-        branch = linear(
-          block.o,
-          attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape),
-        );
-        const z = nextNorm(block.norm2);
-        branch = linear(block.fc2, activation(tape, linear(block.fc1, z), config.activation));
+        x = forward.block(x, ({ tape, linear }, x) => {
+          const y = normed(tape, x, block.norm1);
+          const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
+          const after = addNormed(tape, x, linear(block.o, mixed), block.norm2);
+          const inner = activation(tape, linear(block.fc1, after.normed), config.activation);
+          return add(tape, after.sum, linear(block.fc2, inner));
+        });
       }
-      if (branch) x = add(tape, x, branch);
-      const pooled = normed(mapRows(tape, x, classRows), lastNorm);
+      const pooled = normed(tape, mapRows(tape, x, classRows), lastNorm);
       return matmul(tape, pooled, tape.parameter(projection), { transposeB: true });
     },
   };

@@ -3,7 +3,7 @@ import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { byteLength, ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import { adamwUpdate } from "../kernels/mod.ts";
-import type { StepInfo } from "./optimizer.ts";
+import type { PackSizes, StepInfo } from "./optimizer.ts";
 
 /** Settings of AdamW. */
 export type AdamwOptions = {
@@ -18,6 +18,17 @@ export type AdamwOptions = {
 };
 /** PyTorch's defaults, but no decay: none of the paper's runs has any. */
 export const adamwDefaults: AdamwOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+
+/**
+ * AdamW's update of one number by formula: six FLOPs for the moments, six for the step; it reads parameter, gradient
+ * and both moments, and writes all but the gradient.
+ */
+export const ADAMW_WORK = { flops: 12, elements: 7, state: 2 } as const;
+
+/** Moments of parameters of these sizes, by formula; see `Footprint.state`. */
+export function adamwState(sizes: PackSizes): readonly PackSizes[] {
+  return sizes.length > 0 ? [sizes, sizes] : [];
+}
 
 /** What is wrong with settings of AdamW, in one sentence, or null. */
 export function refuseAdamw(options: AdamwOptions): string | null {

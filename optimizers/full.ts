@@ -1,7 +1,15 @@
 /** @file Full fine-tuning: every weight is trained. */
 import { matmul } from "../autodiff/mod.ts";
-import { adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
+import {
+  ADAMW_WORK,
+  adamwDefaults,
+  type AdamwOptions,
+  adamwState,
+  createAdamw,
+  refuseAdamw,
+} from "./adamw.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
+import { trainableWeight } from "./site_weight.ts";
 
 /** What full fine-tuning trains. */
 const SCOPES = ["all", "sites"] as const;
@@ -28,17 +36,49 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
     return refuseAdamw(options);
   },
   describe: (options) => options.trains === "all" ? "" : "adapted sites only",
+  stepWork({ trains }, { sites, others, parameters, parts }) {
+    const maps = trains === "all" ? [...sites, ...others] : sites;
+    const trained = trains === "all" ? parameters : sites.reduce((sum, site) => sum + site.in * site.out, 0);
+    return {
+      trainsAll: trains === "all",
+      weightFlops: maps.reduce((sum, map) => sum + 2 * map.rows * map.in * map.out, 0),
+      factorFlops: 0,
+      updateFlops: ADAMW_WORK.flops * trained,
+      elements: maps.reduce((sum, map) => sum + map.rows * (map.in + map.out) + parts * map.in * map.out, 0),
+      updateElements: ADAMW_WORK.elements * trained,
+      activations: 0,
+      trained,
+      added: 0,
+      state: ADAMW_WORK.state * trained,
+    };
+  },
+  footprint({ trains }, { sites, parameters, head }) {
+    const trained = trains === "all" ? parameters : [...sites.map((site) => site.in * site.out), ...head];
+    return {
+      adapters: [],
+      trained,
+      state: adamwState(trained),
+      tables: [],
+      scratch: [],
+      linear: [],
+      trainsWeights: true,
+      trainsAll: trains === "all",
+      fullGradients: false,
+    };
+  },
   attach({ gpu, sites, parameters, head }, options) {
-    const trainable = options.trains === "all" ? parameters : [...sites.map((site) => site.weight), ...head];
+    const weights = sites.map(trainableWeight);
+    const trainable = options.trains === "all" ? parameters : [...weights, ...head];
     using _ = gpu.countAs("state");
     const adamw = createAdamw(gpu, trainable, options);
     return Promise.resolve({
       trainable,
       state: adamw.state,
-      linear: (tape, site, x) => matmul(tape, x, tape.parameter(site.weight), { transposeB: true }),
+      linear: (tape, site, x) => matmul(tape, x, tape.parameter(trainableWeight(site)), { transposeB: true }),
       step: (gradients, at) => adamw.step(gradients, at),
-      effectiveWeight: (site) => site.weight.value,
-      equivalentGradients: (gradients) => new Map(sites.map((site) => [site, gradients.of(site.weight)])),
+      effectiveWeight: (site) => trainableWeight(site).value,
+      equivalentGradients: (gradients) =>
+        new Map(sites.map((site) => [site, gradients.of(trainableWeight(site))])),
       factors: () => null,
       inspect: () => Promise.resolve({}),
     });

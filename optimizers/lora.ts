@@ -1,5 +1,12 @@
 /** @file LoRA: W + (alpha/r) B A with A random and B zero, both followed by AdamW. */
-import { attachLowRank, lowRankDefaults, type LowRankOptions, refuseLowRank } from "./low_rank.ts";
+import {
+  attachLowRank,
+  lowRankDefaults,
+  lowRankFootprint,
+  type LowRankOptions,
+  lowRankWork,
+  refuseLowRank,
+} from "./low_rank.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 
 /** Settings of LoRA. */
@@ -17,5 +24,7 @@ export const lora: OptimizerModule<LoraOptions> = defineOptimizer({
   defaults,
   refuse: refuseLowRank,
   describe: (options) => options.scaling,
+  stepWork: (options, sizes) => lowRankWork(options, sizes),
+  footprint: (options, model) => lowRankFootprint(options, model),
   attach: (setup, options) => attachLowRank(setup, options),
 });

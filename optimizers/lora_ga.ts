@@ -4,7 +4,9 @@ import {
   attachLowRank,
   foldProductOut,
   lowRankDefaults,
+  lowRankFootprint,
   type LowRankOptions,
+  lowRankWork,
   refuseLowRank,
 } from "./low_rank.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
@@ -47,6 +49,8 @@ export const loraGa: OptimizerModule<LoraGaOptions> = defineOptimizer({
     return refuseLowRank(options, sites, (site) => Math.floor(Math.min(site.in, site.out) / 2));
   },
   describe: (options) => options.scaling,
+  stepWork: (options, sizes) => lowRankWork(options, sizes),
+  footprint: (options, model) => lowRankFootprint(options, model, { fullGradients: true }),
   attach: (setup, options) =>
     attachLowRank(setup, options, {
       async initialize({ gpu, fullGradients, random }, factors) {

@@ -14,9 +14,25 @@ import {
   spanOf,
   type Turned,
 } from "../kernels/mod.ts";
-import { createAdamw } from "./adamw.ts";
-import { attachLowRank, lowRankDefaults, type LowRankOptions, refuseLowRank, type Rule } from "./low_rank.ts";
-import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "./optimizer.ts";
+import { ADAMW_WORK, adamwState, createAdamw } from "./adamw.ts";
+import {
+  attachLowRank,
+  lowRankDefaults,
+  lowRankFootprint,
+  type LowRankOptions,
+  lowRankWork,
+  refuseLowRank,
+  type Rule,
+  type RuleWork,
+} from "./low_rank.ts";
+import {
+  defineOptimizer,
+  type Factors,
+  type Footprint,
+  type ModelShapes,
+  type OptimizerModule,
+  type Setup,
+} from "./optimizer.ts";
 
 const MODES = ["full", "efficient", "sgd"] as const;
 const GAUGES = ["sylvester", "zero", "symmetric"] as const;
@@ -87,8 +103,68 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
     [scaling, mode, ...gauge === "sylvester" ? [] : [`X ${gauge}`], ...cap > 0 ? [`cap ${cap}`] : []].join(
       ", ",
     ),
+  stepWork: (options, sizes) => lowRankWork(options, sizes, (site) => ruleWork(options, site)),
+  footprint: (options, model) => lowRankFootprint(options, model, ruleFootprint(options, model)),
   attach: (setup, options) => attachLowRank(setup, options, { rule: loraProRule }),
 });
+
+/**
+ * A site's update by formula, m = out and n = in. Thin SVDs of both factors: Gram-Schmidt twice and the left vectors,
+ * 6 (m + n) r², and ten sweeps of rotations, 180 r³. Turning gradients into the singular vectors' bases and back,
+ * 4 (m + n) r²; each closed form, 6 (m + n) r². Mode "full" needs two of these, and 8 m n r for the equivalent
+ * gradient and the projection of Adam's direction, whose moments it reads and writes, and reads for each factor.
+ */
+function ruleWork(
+  { mode, rank }: LoraProOptions,
+  site: { readonly in: number; readonly out: number },
+): RuleWork {
+  const whole = site.in * site.out, factors = rank * (site.in + site.out);
+  const { flops, elements, state } = ADAMW_WORK;
+  const closedForms = mode === "full" ? 2 : 1;
+  const small = (10 + 6 * closedForms) * factors * rank + 180 * rank ** 3;
+  if (mode === "full") {
+    return {
+      flops: small + 8 * whole * rank + 2 * flops * whole,
+      elements: 8 * whole + 20 * factors,
+      state: 2 * whole,
+    };
+  }
+  return mode === "efficient"
+    ? {
+      flops: small + flops * factors,
+      elements: (14 + elements) * factors,
+      state: state * factors,
+    }
+    : { flops: small + 2 * factors, elements: (14 + 3) * factors, state: 0 };
+}
+
+/**
+ * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; and
+ * tables of where the factors lie. A step makes small matrices of every site and, as large as all factors,
+ * singular vectors, turned gradients (twice in mode "full") and adjusted ones; or first, and freed again, the bases of
+ * the decompositions.
+ */
+function ruleFootprint(
+  { mode, rank }: LoraProOptions,
+  { sites }: ModelShapes,
+): Pick<Footprint, "state" | "tables" | "scratch"> {
+  const a = sites.map((site) => rank * site.in), b = sites.map((site) => rank * site.out);
+  const whole = sites.map((site) => site.in * site.out);
+  const times = (count: number) => Array.from({ length: count }, () => [a, b]).flat();
+  // Rows and columns of small matrices, and rows of orthonormal bases, are whole vectors of four.
+  const stride = 4 * Math.ceil(rank / 4), small = [sites.length * (6 * rank + 4) * stride];
+  const bases = [[stride * total(a) / rank], [stride * total(b) / rank]];
+  const decomposing = [small, ...times(1), ...bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
+  return {
+    state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
+    tables: [[6 * sites.length], [5 * sites.length], [5 * sites.length]],
+    scratch: total(decomposing.flat()) > total(adjusting.flat()) ? decomposing : adjusting,
+  };
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, count) => sum + count, 0);
+}
 
 /** LoRA-Pro's rule for given factors, whatever their start: exported for methods that combine it with another start. */
 export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options: LoraProOptions): Rule {

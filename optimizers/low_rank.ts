@@ -5,8 +5,25 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import * as kernels from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
-import { adamwDefaults, type AdamwOptions, createAdamw, refuseAdamw } from "./adamw.ts";
-import type { Factors, Optimizer, Setup, StepInfo } from "./optimizer.ts";
+import {
+  ADAMW_WORK,
+  adamwDefaults,
+  type AdamwOptions,
+  adamwState,
+  createAdamw,
+  refuseAdamw,
+} from "./adamw.ts";
+import type {
+  Factors,
+  Footprint,
+  ModelShapes,
+  Optimizer,
+  Setup,
+  StepInfo,
+  StepSizes,
+  StepWork,
+} from "./optimizer.ts";
+import { copyWeight, rewriteWeight } from "./site_weight.ts";
 
 /** How s follows from alpha and the rank r. */
 export const SCALINGS = ["alpha/r", "alpha/sqrt(r)"] as const;
@@ -49,6 +66,71 @@ export function refuseLowRank(
     } is possible at site "${narrow.name}" [${narrow.out}, ${narrow.in}]`;
   }
   return refuseAdamw(options);
+}
+
+/** A site's part of a rule's update, by formula. */
+export interface RuleWork {
+  readonly flops: number;
+  readonly elements: number;
+  /** Numbers of state. */
+  readonly state: number;
+}
+
+/**
+ * A step of a member of the family, by formula: through each site six thin products, forward, factor gradients and
+ * input gradient with each factor, 6 r (in + out) FLOPs a row; and the rule's update, LoRA's own where none is given.
+ */
+export function lowRankWork(
+  { rank }: LowRankOptions,
+  { sites, parts }: StepSizes,
+  rule = (site: { readonly in: number; readonly out: number }): RuleWork => {
+    const { flops, elements, state } = ADAMW_WORK, factors = rank * (site.in + site.out);
+    return { flops: flops * factors, elements: elements * factors, state: state * factors };
+  },
+): StepWork {
+  const sum = (count: (site: StepSizes["sites"][number]) => number) =>
+    sites.reduce((total, site) => total + count(site), 0);
+  const factors = sum((site) => rank * (site.in + site.out));
+  return {
+    trainsAll: false,
+    weightFlops: 0,
+    // Below the first adapted map nothing asks for the gradient of x, nor for A's part in it.
+    factorFlops: sum((site) =>
+      2 * rank * site.rows * (3 * site.out + (site.inputGradient ? 3 : 2) * site.in)
+    ),
+    updateFlops: sum((site) => rule(site).flops),
+    elements: sum((site) =>
+      3 * (parts * rank * (site.in + site.out) + site.rows * (site.in + 2 * site.out + 2 * rank))
+    ),
+    updateElements: sum((site) => rule(site).elements),
+    activations: sum((site) => rank * site.rows),
+    trained: factors,
+    added: factors,
+    state: sum((site) => rule(site).state),
+  };
+}
+
+/** What a member of the family keeps on the GPU, by formula: factors and AdamW's moments, where `own` says nothing else. */
+export function lowRankFootprint(
+  { rank }: LowRankOptions,
+  { sites, head }: ModelShapes,
+  own: Partial<Footprint> = {},
+): Footprint {
+  const a = sites.map((site) => rank * site.in), b = sites.map((site) => rank * site.out);
+  const { state = adamwState([...a, ...b]), ...rest } = own;
+  return {
+    adapters: [a, b],
+    trained: [...a, ...b, ...head],
+    tables: [],
+    scratch: [],
+    // x Aᵀ and its gradient.
+    linear: [rank, rank],
+    trainsWeights: false,
+    trainsAll: false,
+    fullGradients: false,
+    ...rest,
+    state: [...state, ...adamwState(head)],
+  };
 }
 
 /** How factor gradients change the factors. */
@@ -107,9 +189,8 @@ export async function attachLowRank<O extends LowRankOptions>(
     },
     effectiveWeight(site) {
       const { a, b, scale } = factorsOf(site);
-      const weight = gpu.empty(site.weight.value.shape, `${site.name} merged`);
-      gpu.copy(site.weight.value, weight);
-      return kernels.matmul(gpu, b.value, a.value, { scale, into: weight, accumulate: true });
+      const into = copyWeight(gpu, site);
+      return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true });
     },
     equivalentGradients(gradients) {
       const adjusted = rule.adjust(gradients);
@@ -151,7 +232,9 @@ function initializeA(setup: Setup, factors: readonly Factors[]): void {
 
 /** Takes s·B·A out of each weight, so that a start with B ≠ 0 leaves the effective weight as it was. */
 export function foldProductOut(gpu: Gpu, { site, a, b, scale }: Factors): void {
-  kernels.matmul(gpu, b.value, a.value, { scale: -scale, into: site.weight.value, accumulate: true });
+  rewriteWeight(gpu, site, (into) => {
+    kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true });
+  });
 }
 
 /** LoRA's own rule: AdamW on the factors' gradients as they are. */

@@ -82,6 +82,98 @@ export interface Optimizer {
 /** JSON-friendly settings of a method; a value's type is its default's type. */
 export type Options = Readonly<Record<string, number | boolean | string>>;
 
+/** A linear map with the rows that a step sends through it. */
+export interface CountedSite {
+  /** As in `LinearSite`. */
+  readonly name: string;
+  /** Columns of W. */
+  readonly in: number;
+  /** Rows of W. */
+  readonly out: number;
+  /** Rows of x in a step. */
+  readonly rows: number;
+  /** True where a site lies upstream, so that the gradient of x is needed whatever else is trained. */
+  readonly inputGradient: boolean;
+}
+
+/** What a method's work is counted from. */
+export interface StepSizes {
+  /** The linear maps to adapt. */
+  readonly sites: readonly CountedSite[];
+  /** The model's other linear maps. */
+  readonly others: readonly CountedSite[];
+  /** Numbers that the model consists of. */
+  readonly parameters: number;
+  /** Parts that the step's rows come in, each of which reads weights and adds to gradients again. */
+  readonly parts: number;
+}
+
+/**
+ * What a method adds to a step, counted by formula: a multiplication and an addition are two FLOPs, elements are
+ * numbers read or written, each operand and each result of an operation once. The model's own part, its forward pass
+ * and the gradients of its activations, is counted elsewhere.
+ */
+export interface StepWork {
+  /** True where every parameter of the model is trained, and gradients flow down to its embeddings. */
+  readonly trainsAll: boolean;
+  /** FLOPs of products of full size in forward and backward: gradients of weights. */
+  readonly weightFlops: number;
+  /** FLOPs of thin products in forward and backward: those with the factors. */
+  readonly factorFlops: number;
+  /** FLOPs of turning gradients into new parameters, once a step whatever its rows. */
+  readonly updateFlops: number;
+  /** Elements that forward and backward move beside the model's own. */
+  readonly elements: number;
+  /** Elements that the update moves. */
+  readonly updateElements: number;
+  /** Elements that forward leaves for backward beside the model's own. */
+  readonly activations: number;
+  /** Numbers that are trained. */
+  readonly trained: number;
+  /** Numbers that the method adds to the model. */
+  readonly added: number;
+  /** Numbers of state that are kept between steps, as in `Optimizer.state`. */
+  readonly state: number;
+}
+
+/** Numbers in each of some tensors that lie side by side: one allocation. */
+export type PackSizes = readonly number[];
+
+/** What a method's memory is counted from, before there is a GPU. */
+export interface ModelShapes {
+  /** The linear maps to adapt. */
+  readonly sites: readonly { readonly name: string; readonly in: number; readonly out: number }[];
+  /** Numbers in each parameter of the model. */
+  readonly parameters: PackSizes;
+  /** Numbers in each parameter that every method trains. */
+  readonly head: PackSizes;
+}
+
+/** What a method keeps on the GPU, by formula: allocation by allocation, in numbers of four bytes. */
+export interface Footprint {
+  /** Parameters that it adds to the model. */
+  readonly adapters: readonly PackSizes[];
+  /** What it trains, in the order of `Optimizer.trainable`: each has a gradient, all side by side. */
+  readonly trained: PackSizes;
+  /** `Optimizer.state`. */
+  readonly state: readonly PackSizes[];
+  /** What else it keeps, e.g. tables for its kernels: counted as state. */
+  readonly tables: readonly PackSizes[];
+  /** What a step allocates at most, all at a time. */
+  readonly scratch: readonly PackSizes[];
+  /**
+   * Tensors that `linear` leaves on the tape at each site beside y and the gradient of x, forward and backward: numbers a
+   * row of x.
+   */
+  readonly linear: PackSizes;
+  /** True where the weights of sites are trained, and so can't be kept in 16-bit floats. */
+  readonly trainsWeights: boolean;
+  /** True where parameters below the first adapted map are trained. */
+  readonly trainsAll: boolean;
+  /** True where `attach` takes the full gradients of all sites, which are alive then. */
+  readonly fullGradients: boolean;
+}
+
 /** A fine-tuning method as the registry lists it. One file exports one of these. */
 export interface OptimizerModule<O extends Options = Options> {
   /** Name in configs, files and charts, e.g. "lora-pro". */
@@ -102,9 +194,13 @@ export interface OptimizerModule<O extends Options = Options> {
   ): string | null;
   /** What reports should say besides the title, e.g. "alpha/sqrt(r)"; empty where there is nothing to add. */
   describe(options: O): string;
+  /** What it adds to a step, by formula; options are complete. */
+  stepWork(options: O, sizes: StepSizes): StepWork;
+  /** What it keeps on the GPU, by formula; options are complete. Checked against live bytes by the contract test. */
+  footprint(options: O, model: ModelShapes): Footprint;
   /**
    * Creates the trainable parameters and all state. May rewrite `site.weight` in place, but leaves
-   * every `effectiveWeight` as it found it (to f32 rounding).
+   * every `effectiveWeight` as it found it (to the rounding of the weight's floats: see site_weight.ts).
    */
   attach(setup: Setup, options: O): Promise<Optimizer>;
 }

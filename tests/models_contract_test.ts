@@ -4,12 +4,12 @@ import { createGradients, Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { type ModelEntry, pretrainedPath, pretrainedWeights } from "../models/sizes.ts";
 import * as models from "../models/mod.ts";
-import type { Batch, Model } from "../models/model.ts";
+import type { Batch, Forward, Model } from "../models/model.ts";
 import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as corpora from "../tasks/pretraining.ts";
 import { differentiate, splitBatch } from "../training/differentiate.ts";
-import { plainForward } from "../training/forward.ts";
+import { checkpointedForward, type ForwardOf, plainForward } from "../training/forward.ts";
 import { assertClose } from "./assert_close.ts";
 import { testGpu } from "./test_gpu.ts";
 
@@ -48,7 +48,7 @@ for (const entry of Object.values(models) as ModelEntry[]) {
         assertEquals(new Set(names).size, names.length);
       }
       for (const { weight, bias, in: inputs, out, name } of sites) {
-        assert(parameters.includes(weight), name);
+        assert(parameters.some((parameter) => parameter === weight), name);
         assertEquals(weight.value.shape, [out, inputs]);
         if (bias) assert(parameters.includes(bias) && bias.value.shape[0] === out, name);
       }
@@ -82,14 +82,16 @@ for (const entry of Object.values(models) as ModelEntry[]) {
     await withModel(entry, (gpu, model, batch) => {
       const forward = plainForward(new Tape(gpu, createGradients(gpu, [])));
       const seen: string[] = [];
-      model.logits({
+      const watched: Forward = {
         tape: forward.tape,
         linear(site, x) {
           seen.push(site.name);
           assertEquals(x.value.shape.at(-1), site.in, site.name);
           return forward.linear(site, x);
         },
-      }, batch);
+        block: (x, body) => body(watched, x),
+      };
+      model.logits(watched, batch);
       assertEquals(seen.toSorted(), model.sites.map(({ name }) => name).toSorted());
       return Promise.resolve();
     });
@@ -110,6 +112,27 @@ for (const entry of Object.values(models) as ModelEntry[]) {
       // Random weights: about the loss of guessing.
       const [[found]] = await gpu.downloadAll([loss]) as [Float32Array];
       assert(Math.abs(found! - Math.log(entry.outputs)) < 1, String(found));
+    });
+  });
+
+  Deno.test(`${id}: gradients have the same bits where blocks are computed again, and the peak is lower`, async () => {
+    await withModel(entry, async (gpu, model, batch) => {
+      const store = createGradients(gpu, model.parameters);
+      const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
+      const measure = async (forward: ForwardOf) => {
+        store.clear();
+        gpu.resetPeak();
+        const before = gpu.memory.liveBytes;
+        const loss = differentiate(gpu, model, batch, store, { parts: 1, seed, forward });
+        const peak = gpu.memory.peakBytes - before;
+        return {
+          peak,
+          bits: await gpu.downloadAll([loss, ...model.parameters.map((parameter) => store.of(parameter))]),
+        };
+      };
+      const kept = await measure(plainForward), again = await measure(checkpointedForward(plainForward));
+      assertEquals(again.bits, kept.bits);
+      assertLess(again.peak, kept.peak);
     });
   });
 

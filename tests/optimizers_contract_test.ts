@@ -4,19 +4,24 @@ import {
   assertEquals,
   assertGreater,
   assertLess,
+  assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
+import type { Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { elementCount } from "../gpu/tensor.ts";
 import * as kernels from "../kernels/mod.ts";
 import * as models from "../models/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
+import { copyWeight } from "../optimizers/site_weight.ts";
 import * as tasks from "../tasks/mod.ts";
 import { completeConfig } from "../training/configuration.ts";
 import { adaptedForward } from "../training/forward.ts";
+import { packsBytes } from "../training/memory.ts";
 import type { RunConfig } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { assertClose } from "./assert_close.ts";
@@ -93,6 +98,33 @@ for (const module of modules) {
     before.forEach((weight, i) => assertClose(after[i]!, weight, { relative: 1e-5 }));
   });
 
+  Deno.test(`${id}: with weights in 16-bit floats it trains, or refuses them by the site's name`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("half");
+    const model = await createToyModel(gpu, { half: true });
+    const before = await gpu.downloadAll(model.sites.map((site) => copyWeight(gpu, site)));
+    const footprint = module.footprint({ ...module.defaults, ...optionsOf(module) }, {
+      sites: model.sites,
+      parameters: [],
+      head: [],
+    });
+    if (footprint.trainsWeights) {
+      await assertRejects(
+        async () => await attachToToy(model, module, optionsOf(module)),
+        Error,
+        'the weight of site "layers.0"',
+      );
+      return;
+    }
+    const optimizer = await attachToToy(model, module, optionsOf(module));
+    const after = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
+    // A start that rewrites the weight rounds it again, to 11 bits.
+    before.forEach((weight, i) => assertClose(after[i]!, weight, { relative: 0, absolute: 2 ** -11 * 4 }));
+    const store = createGradients(gpu, optimizer.trainable);
+    const losses = await trainToy(model, optimizer, store, learningRateOf(module), [1, 60]);
+    assertLess(losses.at(-1)!, losses[0]! / 10);
+  });
+
   Deno.test(`${id}: linear(x) is x times the transposed effective weight after three steps`, async () => {
     await runOnToy(module, async ({ gpu, model, optimizer, steps }) => {
       await steps(1, 3);
@@ -160,6 +192,34 @@ for (const module of modules) {
       assertGreater(early, before);
     });
     assertEquals(gpu.memory.liveBytes, before);
+  });
+
+  Deno.test(`${id}: its footprint by formula is what it trains, keeps and allocates`, async () => {
+    await runOnToy(module, async ({ gpu, model, optimizer }) => {
+      const sizes = (parameters: readonly Parameter[]) =>
+        parameters.map(({ value }) => elementCount(value.shape));
+      const footprint = module.footprint({ ...module.defaults, ...optionsOf(module) }, {
+        sites: model.sites,
+        parameters: sizes(model.parameters),
+        head: sizes(model.head),
+      });
+      assertEquals(footprint.trained, sizes(optimizer.trainable));
+      assertEquals(footprint.state.flat(), sizes(optimizer.state));
+      const added = optimizer.trainable.filter((parameter) => !model.parameters.includes(parameter));
+      assertEquals(footprint.adapters.flat(), sizes(added));
+      const { liveBytesByCategory: live } = gpu.memory;
+      assertEquals(live["adapters"] ?? 0, packsBytes(footprint.adapters));
+      assertEquals(live["state"] ?? 0, packsBytes([...footprint.state, ...footprint.tables]));
+      {
+        using _ = gpu.scope("gradients");
+        const store = createGradients(gpu, optimizer.trainable);
+        gpu.resetPeak();
+        const before = gpu.memory.liveBytes;
+        using _step = gpu.scope("step");
+        await optimizer.step(store, { step: 1, learningRate: 0.01 });
+        assertEquals(gpu.memory.peakBytes - before, packsBytes(footprint.scratch));
+      }
+    });
   });
 
   Deno.test(`${id}: saved after step 5 and restored, it continues byte for byte`, async () => {

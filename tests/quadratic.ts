@@ -6,6 +6,7 @@ import { add as addTensors } from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options, Setup } from "../optimizers/optimizer.ts";
+import { trainableWeight } from "../optimizers/site_weight.ts";
 import {
   add,
   fromFloat32,
@@ -75,7 +76,7 @@ export async function attachToQuadratics(
   const optimizer = await module.attach({
     gpu,
     sites,
-    parameters: sites.map(({ weight }) => weight),
+    parameters: sites.map(trainableWeight),
     head: [],
     steps: 100,
     random: setup.random ?? createRandom(0),
@@ -108,7 +109,7 @@ export async function attachToQuadratics(
     const factors = sites.map((site) => optimizer.factors(site));
     const tensors = sites.flatMap((site, i) => [
       optimizer.effectiveWeight(site),
-      site.weight.value,
+      trainableWeight(site).value,
       ...factors[i] ? [factors[i].a.value, factors[i].b.value] : [],
     ]);
     const found = await download(tensors), width = tensors.length / sites.length;

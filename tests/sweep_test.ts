@@ -150,6 +150,30 @@ Deno.test("bench survives kill -9 and broken files: it names them, sets them asi
   });
 });
 
+Deno.test("bench runs the scaling sweep's smallest sizes, from random weights to predicted costs", async () => {
+  await withFolder(async (folder) => {
+    const spec = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/scaling.json`));
+    const smallest = Object.fromEntries(
+      Object.entries(spec.vary as Record<string, number[]>).map(([axis, sizes]) => [axis, sizes.slice(0, 2)]),
+    );
+    const small = { ...spec, base: { ...spec.base, batchSize: 2 }, vary: { ...smallest, batchSize: [2, 3] } };
+    await Deno.writeTextFile(`${folder}/small.json`, JSON.stringify(small));
+    const out = `${folder}/small`;
+    const rates = ["--gpu-tflops", "100", "--gpu-gbs", "1000"];
+    const args = ["bench", `${folder}/small.json`, "--steps", "2", "--optimizers", "full,lora-pro", ...rates];
+    const { code, stdout, stderr } = await run([...args, "--out", out, "--json"]);
+    assertEquals(code, 0, stderr);
+    // The base, three sizes more, and two ranks more for the method that has one.
+    assertEquals(JSON.parse(stdout).counts, { total: 10, done: 10, diverged: 0, failed: 0, left: 0 });
+    const summary = await Deno.readTextFile(`${out}/report/summary.md`);
+    assertStringIncludes(summary, "a prediction, not a measurement");
+    assertStringIncludes(summary, "100 TFLOP/s and 1000 GB/s");
+    assertStringIncludes(summary, "scores and losses mean nothing");
+    await Deno.stat(`${out}/report/charts/growth-of-peak-bytes.svg`);
+    for (const { result } of (await resultsIn(out)).values()) assertEquals(result.status, "done");
+  });
+});
+
 Deno.test("the command line refuses what it cannot do in one sentence, with the exit code that tells whose fault it is", async () => {
   const file = await Deno.makeTempFile();
   try {
@@ -162,6 +186,7 @@ Deno.test("the command line refuses what it cannot do in one sentence, with the 
         [["bench", "smoke", "--ranks", "65"], "rank is 65, at most 64"],
         [["bench", "smoke", "--ranks", "33", "--optimizers", "lora-ga"], "at most 32"],
         [["bench", "smoke", "--peaks=-1"], "--peaks"],
+        [["bench", "scaling", "--gpu-tflops", "312"], "--gpu-gbs is needed too"],
         [["bench", "smoke", "--stepz", "3"], "--stepz"],
         [["bench", "smoke", "--out", `${file}/runs`], file],
         [["report", "--out", "/nonexistent"], "/nonexistent"],

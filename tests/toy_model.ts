@@ -3,12 +3,11 @@ import { activation, createGradients, type GradientStore, Tape, type Var } from 
 import type { Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { add, dotInto } from "../kernels/mod.ts";
+import { add, dotInto, toHalf } from "../kernels/mod.ts";
 import type { Forward, LinearSite } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
-import { adaptedForward, plainForward, tappedForward } from "../training/forward.ts";
-import { gradientsFromTaps } from "../training/telemetry.ts";
+import { adaptedForward, measuredForward, plainForward } from "../training/forward.ts";
 import { add as sum, multiply, randomMatrix, toFloat32 } from "./reference/matrix.ts";
 
 /** Examples of the batch: more than inputs, so that it determines both maps. */
@@ -31,9 +30,10 @@ export interface ToyModel {
 
 /**
  * Always the same network, in the caller's scope. The targets are those of a network whose maps differ by a change of
- * rank 2 and whose c differs, so every method with rank 2 or more can reach them.
+ * rank 2 and whose c differs, so every method with rank 2 or more can reach them. With `half` the maps are rounded to
+ * 16-bit floats, as frozen weights may be.
  */
-export async function createToyModel(gpu: Gpu): Promise<ToyModel> {
+export async function createToyModel(gpu: Gpu, { half = false } = {}): Promise<ToyModel> {
   const random = createRandom(7);
   const names = Object.keys(SHAPES) as (keyof typeof SHAPES)[];
   const entries = names.flatMap((name) => [
@@ -58,10 +58,11 @@ export async function createToyModel(gpu: Gpu): Promise<ToyModel> {
     });
   };
   const x = gpu.upload(random.fork("x").normal(ROWS * 12, 1), "f32", [ROWS, 12], "x");
-  const build = ([w, b, v, c]: readonly Parameter[]) => {
+  const build = ([w, b, v, c]: readonly Parameter[], half: boolean) => {
+    const kept = (weight: Parameter) => half ? { ...weight, value: toHalf(gpu, weight.value) } : weight;
     const sites: LinearSite[] = [
-      { name: "layers.0", weight: w!, bias: b!, in: 12, out: 8 },
-      { name: "layers.1", weight: v!, bias: c!, in: 8, out: 10 },
+      { name: "layers.0", weight: kept(w!), bias: b!, in: 12, out: 8 },
+      { name: "layers.1", weight: kept(v!), bias: c!, in: 8, out: 10 },
     ];
     const output = (forward: Forward) => {
       const hidden = forward.linear(sites[0]!, forward.tape.constant(x));
@@ -75,10 +76,10 @@ export async function createToyModel(gpu: Gpu): Promise<ToyModel> {
   const target = gpu.empty([ROWS, 10], "target");
   {
     using _ = gpu.scope("targets");
-    gpu.copy(build(goal).output(plainForward(new Tape(gpu, createGradients(gpu, [])))).value, target);
+    gpu.copy(build(goal, false).output(plainForward(new Tape(gpu, createGradients(gpu, [])))).value, target);
   }
   await gpu.flush();
-  return { gpu, parameters, head: [parameters[3]!], x, target, ...build(parameters) };
+  return { gpu, parameters, head: [parameters[3]!], x, target, ...build(parameters, half) };
 }
 
 /** Attaches a method with its defaults and the given options. */
@@ -98,10 +99,9 @@ export function attachToToy(
     random: createRandom(seed),
     async *fullGradients() {
       using _ = gpu.scope("full gradients");
-      const store = createGradients(gpu, sites.map((site) => site.weight));
-      differentiateToy(model, store, plainForward);
+      const { full } = differentiateToy(model, createGradients(gpu, []), plainForward);
       await gpu.flush();
-      for (const site of sites) yield { site, gradient: store.of(site.weight) };
+      for (const site of sites) yield { site, gradient: full.get(site)! };
     },
   }, { ...module.defaults, ...options });
 }
@@ -123,12 +123,11 @@ export function differentiateToy(
   const { gpu, sites, target } = model;
   store.clear();
   const tape = new Tape(gpu, store);
-  const { forward, taps } = tappedForward(forwardOf(tape), new Set(sites));
+  const full = new Map(sites.map((site) => [site, gpu.zeros([site.out, site.in], `${site.name} full`)]));
+  const forward = measuredForward(forwardOf, full)(tape);
   const y = model.output(forward);
   const error = add(gpu, y.value, target, 1, -1);
   tape.backward(y, add(gpu, y.value, target, 1 / ROWS, -1 / ROWS));
-  const full = new Map<LinearSite, Tensor>();
-  gradientsFromTaps(gpu, tape, taps, full);
   const loss = gpu.empty([1], "loss");
   dotInto(gpu, error, error, loss, 0.5 / ROWS);
   return { loss, full };

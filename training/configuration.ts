@@ -1,10 +1,13 @@
 /** @file Reads configs: checks types and ranges, fills in default options, refuses unknown names with the known ones. */
 import type { z } from "zod";
+import type { Architecture } from "../models/architecture.ts";
 import type { ModelFamily } from "../models/model.ts";
-import type { Options } from "../optimizers/optimizer.ts";
+import type { ModelMemory } from "../models/tape_tensors.ts";
+import type { ParameterList } from "../models/weights.ts";
+import type { Footprint, ModelShapes, Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
 import type { Task } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
-import { RunConfig } from "./schemas.ts";
+import { type MemoryOptions, RunConfig } from "./schemas.ts";
 import { UserError } from "./user_error.ts";
 
 /** A linear map that may be adapted, before there is a GPU. */
@@ -22,13 +25,21 @@ export interface KnownOptimizer {
   readonly defaults: Options;
   refuse(options: Options, sites: readonly SiteShape[]): string | null;
   describe(options: Options): string;
+  stepWork(options: Options, sizes: StepSizes): StepWork;
+  footprint(options: Options, model: ModelShapes): Footprint;
 }
 
-/** What checking needs to know of a model. */
+/** What checking and counting need to know of a model. */
 export interface KnownModel {
   readonly id: string;
   readonly title: string;
   readonly family: ModelFamily;
+  readonly size: { readonly width: number; readonly layers: number };
+  readonly architecture: Architecture;
+  readonly parameters: ParameterList;
+  readonly memory: ModelMemory;
+  /** @throws {RangeError} where there is no such size */
+  resize(size: { readonly width?: number; readonly layers?: number }): KnownModel;
   sites(): readonly SiteShape[];
 }
 
@@ -64,7 +75,7 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where:
 export function completeConfig(config: unknown, registries: Registries, where = "config"): RunConfig {
   const parsed = parseWith(RunConfig, config, where);
   const task = lookup("task", registries.tasks, parsed.task.id);
-  const model = lookup("model", registries.models, parsed.model.id);
+  const model = resolveModel(parsed.model, registries.models, where);
   const module = lookup("optimizer", registries.optimizers, parsed.optimizer.id);
   if ((task.family === "vision") !== (model.family === "vision")) {
     throw new UserError(
@@ -75,7 +86,59 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   const sites = matchSites(parsed.sites, model.sites());
   const refusal = module.refuse(options, sites);
   if (refusal !== null) throw new UserError(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`);
-  return { ...parsed, optimizer: { id: module.id, options } };
+  const { memory: given, ...rest } = parsed, memory = completeMemory(given);
+  if (memory?.frozenWeights === "f16" && trainsWeights(module, options, sites)) {
+    throw new UserError(
+      `Cannot keep frozen weights as f16 with "${module.id}": it trains the weights of all adapted maps`,
+    );
+  }
+  return {
+    ...rest,
+    model: shortestName(parsed.model, registries.models),
+    optimizer: { id: module.id, options },
+    ...(memory && { memory }),
+  };
+}
+
+/** A model that other sizes are made from. */
+interface Resizable<M> {
+  readonly id: string;
+  readonly size: KnownModel["size"];
+  resize(size: Partial<KnownModel["size"]>): M;
+}
+
+/**
+ * The registry's model in the size that a config asks for; the entry itself where that is its own.
+ *
+ * @throws {UserError} for unknown names and sizes that the model can't have
+ */
+export function resolveModel<M extends Resizable<M>>(
+  choice: RunConfig["model"],
+  models: Readonly<Record<string, M>>,
+  where = "config",
+): M {
+  const entry = lookup<M>("model", models, choice.id);
+  const { id: _, ...size } = shortestName(choice, models);
+  if (Object.keys(size).length === 0) return entry;
+  try {
+    return entry.resize(size);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UserError(`Cannot read ${where}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** A model's own size goes without saying, so that equal runs have equal ids. */
+function shortestName(
+  choice: RunConfig["model"],
+  models: Readonly<Record<string, Pick<KnownModel, "id" | "size">>>,
+): RunConfig["model"] {
+  const { id, width, layers } = choice, { size } = lookup("model", models, id);
+  return {
+    id,
+    ...(width !== undefined && width !== size.width && { width }),
+    ...(layers !== undefined && layers !== size.layers && { layers }),
+  };
 }
 
 /**
@@ -116,6 +179,19 @@ function completeOptions(module: KnownOptimizer, given: Options): Options {
     }
   }
   return Object.fromEntries(known.toSorted().map((name) => [name, given[name] ?? module.defaults[name]!]));
+}
+
+function trainsWeights(module: KnownOptimizer, options: Options, sites: readonly SiteShape[]): boolean {
+  return module.footprint(options, { sites, parameters: [], head: [] }).trainsWeights;
+}
+
+/** What differs from the defaults; undefined where nothing does, so that runs from before there were options keep their ids. */
+function completeMemory({ frozenWeights, checkpointing }: MemoryOptions = {}): MemoryOptions | undefined {
+  const chosen = {
+    ...frozenWeights === "f16" && { frozenWeights },
+    ...checkpointing === "blocks" && { checkpointing },
+  };
+  return Object.keys(chosen).length > 0 ? chosen : undefined;
 }
 
 /** One issue in words: the field, the value found, what was wanted. */

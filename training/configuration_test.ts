@@ -53,6 +53,37 @@ Deno.test("completeConfig() refuses unknown names with the known ones", () => {
   refused({ optimizer: { id: "lora", options: { constructor: 4 } } }, 'Cannot find option "constructor"');
 });
 
+Deno.test("completeConfig() leaves out a model's own size, so that saying it changes nothing", () => {
+  const short = completeConfig(config, fakeRegistries);
+  assertEquals(short.model, { id: "vit-tiny" });
+  for (const size of [{ width: 8 }, { layers: 2 }, { width: 8, layers: 2 }]) {
+    const long = completeConfig({ ...config, model: { id: "vit-tiny", ...size } }, fakeRegistries);
+    assertEquals(canonicalJson(long), canonicalJson(short));
+  }
+  const resized = completeConfig(
+    { ...config, model: { id: "vit-tiny", width: 16, layers: 2 } },
+    fakeRegistries,
+  );
+  assertEquals(resized.model, { id: "vit-tiny", width: 16 });
+});
+
+Deno.test("completeConfig() refuses sizes that a model can't have, and ranks that a size can't hold", () => {
+  refused(
+    { model: { id: "vit-tiny", width: 10 } },
+    'Cannot read x.json: Cannot resize "vit-tiny" to width 10: a multiple of 4 is needed',
+  );
+  refused({ model: { id: "vit-tiny", width: 0 } }, 'field "model.width" is 0');
+  refused({ model: { id: "vit-tiny", layers: 1.5 } }, 'field "model.layers" is 1.5');
+  refused(
+    { model: { id: "vit-tiny", depth: 3 } },
+    'field "depth" of "model" is unknown, known are id, width, layers',
+  );
+  refused(
+    { model: { id: "vit-tiny", width: 4 }, optimizer: { id: "lora", options: { rank: 5 } } },
+    "rank is 5, 1 to 4 is needed",
+  );
+});
+
 Deno.test("completeConfig() refuses options of the wrong type", () => {
   refused(
     { optimizer: { id: "lora", options: { rank: "eight" } } },
@@ -117,4 +148,36 @@ Deno.test("parseWith() survives values that are nothing like the schema", () => 
   for (const value of [null, 3, "x", [], { a: {} }, { a: [null] }, { a: [{ b: 1, c: 2 }] }]) {
     assertThrows(() => parseWith(schema, value, "y"), UserError, "Cannot read y");
   }
+});
+
+Deno.test("completeConfig() drops memory options that change nothing, so that they give no new run", () => {
+  const plain = completeConfig(config, fakeRegistries);
+  for (
+    const memory of [{}, { checkpointing: "none" }, {
+      checkpointing: "none",
+      frozenWeights: "f32",
+    }]
+  ) {
+    assertEquals(canonicalJson(completeConfig({ ...config, memory }, fakeRegistries)), canonicalJson(plain));
+  }
+  const { memory } = completeConfig(
+    { ...config, memory: { checkpointing: "blocks", frozenWeights: "f32" } },
+    fakeRegistries,
+  );
+  assertEquals(memory, { checkpointing: "blocks" });
+  assertEquals(completeConfig({ ...config, memory: { frozenWeights: "f16" } }, fakeRegistries).memory, {
+    frozenWeights: "f16",
+  });
+  refused(
+    { memory: { frozenWeights: "f16" }, optimizer: { id: "full", options: {} } },
+    'Cannot keep frozen weights as f16 with "full": it trains the weights of all adapted maps',
+  );
+  refused(
+    { memory: { checkpointing: "layers" } },
+    'field "memory.checkpointing" is "layers", one of "none", "blocks" is needed',
+  );
+  refused(
+    { memory: { f16: true } },
+    'field "f16" of "memory" is unknown, known are frozenWeights, checkpointing',
+  );
 });

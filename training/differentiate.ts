@@ -6,6 +6,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { DType, Tensor } from "../gpu/tensor.ts";
 import { accumulate } from "../kernels/mod.ts";
 import type { Batch, Forward, HostTensor, Model } from "../models/model.ts";
+import type { ForwardOf } from "./forward.ts";
 
 /** How a batch is differentiated. */
 export interface DifferentiateOptions {
@@ -14,15 +15,14 @@ export interface DifferentiateOptions {
   /** The gradient that arrives at the loss, `[1]`: 1 for the batch's own gradient. */
   readonly seed: Tensor;
   /** The forward of a part's tape. */
-  readonly forward: (tape: Tape) => Forward;
-  /** Called after a part's backward pass. */
-  readonly onPart?: (tape: Tape) => void;
+  readonly forward: ForwardOf;
 }
 
 /**
  * Adds the gradients of the batch's mean loss to `store` and returns the loss, `[1]`, in the caller's scope.
  *
- * The mean is over all targets of the batch, whatever the number of parts.
+ * The mean is over all targets of the batch, whatever the number of parts. What a part leaves on its tape is freed before
+ * the next part begins, and before this returns.
  */
 export function differentiate(
   gpu: Gpu,
@@ -34,12 +34,12 @@ export function differentiate(
   const count = targetCount(batch);
   let total: Tensor | null = null;
   for (const part of splitBatch(batch, options.parts)) {
+    using scope = gpu.scope("part of a batch");
     const tape = new Tape(gpu, store);
     const loss = lossOf(gpu, model, options.forward(tape), part, count);
     tape.backward(loss, options.seed);
-    options.onPart?.(tape);
     if (total) accumulate(gpu, total, loss.value);
-    else total = loss.value;
+    else total = scope.keep(loss.value);
   }
   return total!;
 }

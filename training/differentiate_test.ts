@@ -1,4 +1,4 @@
-import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { type Batch, IGNORE, type Model } from "../models/model.ts";
@@ -41,6 +41,25 @@ for (const [family, create, batch] of CASES) {
         assertClose(gradient, whole.gradients[i]!, { relative: 2e-5, absolute: 1e-7 }, label);
       });
     }
+  });
+
+  Deno.test(`differentiate() frees a part's activations before the next: the peak of a ${family} batch falls with the parts`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("peaks");
+    const model = create(gpu), store = createGradients(gpu, model.parameters);
+    const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
+    const large = batch.family === "decoder" ? textBatch(64) : imageBatch(64);
+    const peaks = [1, 2, 4].map((parts) => {
+      gpu.resetPeak();
+      const before = gpu.memory.liveBytes;
+      differentiate(gpu, model, large, store, { parts, seed, forward: plainForward });
+      return gpu.memory.peakBytes - before;
+    });
+    // Nothing but the loss is shared by the parts; sizes of buffers are rounded up by at most an eighth.
+    [2, 4].forEach((parts, i) => {
+      const share = peaks[i + 1]! * parts / peaks[0]!;
+      assert(share < 1.15, `${parts} parts take ${peaks[i + 1]} bytes, one ${peaks[0]}`);
+    });
   });
 
   Deno.test(`differentiate() scales the gradients by the seed, not the loss of a ${family} batch`, async () => {

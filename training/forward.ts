@@ -2,18 +2,25 @@
 import { addRow, matmul } from "../autodiff/mod.ts";
 import type { Tape, Var } from "../autodiff/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
+import { matmul as product } from "../kernels/mod.ts";
 import type { Forward, LinearSite } from "../models/model.ts";
 import type { Optimizer } from "../optimizers/optimizer.ts";
+import type { MemoryOptions } from "./run.ts";
 
-/** x W_effᵀ + b, with the product formed by `product`. */
+/** How a tape's linear maps are computed. */
+export type ForwardOf = (tape: Tape) => Forward;
+
+/** x W_effᵀ + b, with the product formed by `product`; blocks are computed once and kept. */
 function forwardWith(tape: Tape, product: (site: LinearSite, x: Var) => Var): Forward {
-  return {
+  const forward: Forward = {
     tape,
     linear(site, x) {
       const y = product(site, x);
       return site.bias ? addRow(tape, y, tape.parameter(site.bias)) : y;
     },
+    block: (x, body) => body(forward, x),
   };
+  return forward;
 }
 
 /** The model's own weights. */
@@ -38,28 +45,48 @@ export function mergedForward(tape: Tape, weights: ReadonlyMap<LinearSite, Tenso
   });
 }
 
-/** What went through a site: y = x W_effᵀ. */
-export interface Tap {
-  readonly site: LinearSite;
-  readonly x: Var;
-  readonly y: Var;
+/** The same, but of each block only input and output are kept: see `Tape.checkpoint`. */
+export function checkpointedForward(inner: ForwardOf): ForwardOf {
+  return (tape) => ({
+    ...inner(tape),
+    block: (x, body) => tape.checkpoint([x], (tape, [x]) => body(inner(tape), x!)),
+  });
 }
 
-/** A forward that also keeps input and output of each of `sites`, from which dL/dW_eff = dYᵀ X follows. */
-export function tappedForward(
-  inner: Forward,
-  sites: ReadonlySet<LinearSite>,
-): { readonly forward: Forward; readonly taps: Tap[] } {
-  const taps: Tap[] = [];
-  return {
-    taps,
-    forward: {
-      tape: inner.tape,
-      linear(site, x) {
-        const y = inner.linear(site, x);
-        if (sites.has(site)) taps.push({ site, x, y });
-        return y;
-      },
+/** The same under a run's memory options. */
+export function withMemory(inner: ForwardOf, memory: MemoryOptions | undefined): ForwardOf {
+  return memory?.checkpointing === "blocks" ? checkpointedForward(inner) : inner;
+}
+
+/**
+ * The same, but the backward pass also adds dL/dW_eff = dYᵀ X to `full` for each site in it, whatever W_eff is made of.
+ *
+ * `full` holds tensors `[out, in]`, zero before the first part of a batch.
+ */
+export function measuredForward(inner: ForwardOf, full: ReadonlyMap<LinearSite, Tensor>): ForwardOf {
+  const measure = (forward: Forward): Forward => ({
+    tape: forward.tape,
+    linear(site, x) {
+      const y = forward.linear(site, x), into = full.get(site);
+      return into ? measureWeight(forward.tape, x, y, into) : y;
     },
-  };
+    block: (x, body) => forward.block(x, (forward, x) => body(measure(forward), x)),
+  });
+  return (tape) => measure(inner(tape));
+}
+
+/**
+ * y itself; on the way back dYᵀ X is added to `into`. It asks for the gradient of y even where nothing is trained, as a
+ * trained weight would.
+ */
+function measureWeight(tape: Tape, x: Var, y: Var, into: Tensor): Var {
+  return tape.record({
+    name: "measureWeight",
+    inputs: [y, tape.input(into)],
+    output: y.value,
+    backward(gradient, inputs) {
+      product(tape.gpu, gradient, x.value, { transposeA: true, into, accumulate: true });
+      inputs.pass(0, gradient);
+    },
+  });
 }

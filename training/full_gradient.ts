@@ -5,7 +5,7 @@ import type { LinearSite, Model } from "../models/model.ts";
 import type { Setup } from "../optimizers/optimizer.ts";
 import type { TaskData } from "../tasks/task.ts";
 import { differentiate } from "./differentiate.ts";
-import { plainForward } from "./forward.ts";
+import { type ForwardOf, measuredForward, plainForward } from "./forward.ts";
 
 /**
  * `Setup.fullGradients` of a run: the mean over the run's first training batches.
@@ -17,21 +17,29 @@ export function fullGradientsOf(
   model: Model,
   sites: readonly LinearSite[],
   data: TaskData,
-  options: { readonly batchSize: number; readonly parts: number },
+  options: {
+    readonly batchSize: number;
+    readonly parts: number;
+    readonly wrap: (forward: ForwardOf) => ForwardOf;
+  },
 ): Setup["fullGradients"] {
   return async function* (batches) {
     using _ = gpu.scope("full gradients", "gradients");
-    const store = createGradients(gpu, sites.map((site) => site.weight));
+    const { parts } = gpu.pack(
+      sites.map((site) => ({ label: `${site.name} full gradient`, shape: [site.out, site.in] })),
+      "full gradients",
+    );
+    const full = new Map(sites.map((site, i) => [site, parts[i]!])), store = createGradients(gpu, []);
     const seed = gpu.upload(Float32Array.of(1 / batches), "f32", [1], "loss gradient");
     for (let step = 1; step <= batches; step++) {
       using _ = gpu.scope(`full gradient ${step}`, "activations");
       differentiate(gpu, model, data.trainBatch(step, options.batchSize), store, {
         parts: options.parts,
         seed,
-        forward: plainForward,
+        forward: options.wrap(measuredForward(plainForward, full)),
       });
     }
     await gpu.flush();
-    for (const site of sites) yield { site, gradient: store.of(site.weight) };
+    for (const site of sites) yield { site, gradient: full.get(site)! };
   };
 }

@@ -3,6 +3,7 @@ import { createGradients } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Model } from "../models/model.ts";
 import type { TaskData } from "../tasks/task.ts";
+import { trainableWeight } from "../optimizers/site_weight.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { textBatch, tinyDecoder } from "../tests/tiny_models.ts";
@@ -21,10 +22,10 @@ const data: TaskData = {
 /** The gradient of one batch for each site's weight. */
 async function batchGradients(gpu: Gpu, model: Model, step: number, size: number) {
   using _ = gpu.scope("one batch");
-  const store = createGradients(gpu, model.sites.map(({ weight }) => weight));
+  const store = createGradients(gpu, model.sites.map(trainableWeight));
   const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
   differentiate(gpu, model, textBatch(size, step), store, { parts: 1, seed, forward: plainForward });
-  return await gpu.downloadAll(model.sites.map(({ weight }) => store.of(weight)));
+  return await gpu.downloadAll(model.sites.map((site) => store.of(trainableWeight(site))));
 }
 
 Deno.test("fullGradientsOf() hands out the mean of the first batches' gradients, site by site, whatever the parts", async () => {
@@ -36,7 +37,11 @@ Deno.test("fullGradientsOf() hands out the mean of the first batches' gradients,
   const third = await batchGradients(gpu, model, 3, 5);
   for (const parts of [1, 2]) {
     const before = gpu.memory.liveBytes;
-    const fullGradients = fullGradientsOf(gpu, model, model.sites, data, { batchSize: 5, parts });
+    const fullGradients = fullGradientsOf(gpu, model, model.sites, data, {
+      batchSize: 5,
+      parts,
+      wrap: (forward) => forward,
+    });
     const names: string[] = [];
     for await (const { site, gradient } of fullGradients(3)) {
       const i = names.push(site.name) - 1;
@@ -56,7 +61,11 @@ Deno.test("fullGradientsOf() takes all gradients before the first is handed out:
   const model = tinyDecoder(gpu);
   const collect = async (rewrite: boolean) => {
     const out: Float32Array[] = [];
-    const fullGradients = fullGradientsOf(gpu, model, model.sites, data, { batchSize: 4, parts: 1 });
+    const fullGradients = fullGradientsOf(gpu, model, model.sites, data, {
+      batchSize: 4,
+      parts: 1,
+      wrap: (forward) => forward,
+    });
     for await (const { site, gradient } of fullGradients(2)) {
       if (rewrite) gpu.clear(site.weight.value);
       out.push(await gpu.download(gradient));
@@ -71,7 +80,11 @@ Deno.test("fullGradientsOf() frees its gradients where the loop breaks off or th
   using _ = gpu.scope("broken off");
   const model = tinyDecoder(gpu);
   const before = gpu.memory.liveBytes;
-  const fullGradients = fullGradientsOf(gpu, model, model.sites, data, { batchSize: 4, parts: 1 });
+  const fullGradients = fullGradientsOf(gpu, model, model.sites, data, {
+    batchSize: 4,
+    parts: 1,
+    wrap: (forward) => forward,
+  });
   for await (const _ of fullGradients(1)) break;
   assertEquals(gpu.memory.liveBytes, before);
   await assertRejects(

@@ -14,14 +14,26 @@ export interface Schedule {
   readonly floor: number;
 }
 
+/** How a run spends less memory. */
+export interface MemoryOptions {
+  /** What frozen weights of adapted sites are kept as: "f32", or "f16" in half the bytes. */
+  readonly frozenWeights?: "f32" | "f16";
+  /** "blocks" keeps the input of each block and computes the rest of it again for the backward pass. */
+  readonly checkpointing?: "none" | "blocks";
+}
+
 /** Everything that decides a run's outcome. Two runs with equal configs are the same run. */
 export interface RunConfig {
   /** Version of this format. */
   readonly schema: 1;
   /** The task's name and how many examples it takes. */
   readonly task: { readonly id: string } & Omit<TaskOptions, "seed">;
-  /** A name from the model registry; it fixes the architecture and the pretrained weights. */
-  readonly model: { readonly id: string };
+  /**
+   * A name from the model registry; it fixes the architecture and the pretrained weights. With a width or a number of
+   * layers other than the model's own, the run starts from seeded random weights: it measures costs, and its scores
+   * mean nothing.
+   */
+  readonly model: { readonly id: string; readonly width?: number; readonly layers?: number };
   /** Patterns of site names to adapt, e.g. ["*.self_attn.*"]. Full fine-tuning trains all anyway. */
   readonly sites: readonly string[];
   /** The method and its settings. */
@@ -44,6 +56,8 @@ export interface RunConfig {
   readonly scoreOn: Split;
   /** Seeds data order and method. */
   readonly seed: number;
+  /** Complete configs leave out what is "f32" or "none", and the whole where nothing is left. */
+  readonly memory?: MemoryOptions;
 }
 
 /** One measurement at one site: how a method's step compares with the full gradient G. */

@@ -27,11 +27,19 @@ export const TaskChoice = z.strictObject({
   testExamples: count,
 });
 
+/** How a run spends less memory. */
+export const MemoryOptions = z.strictObject({
+  frozenWeights: z.enum(["f32", "f16"]).exactOptional(),
+  checkpointing: z.enum(["none", "blocks"]).exactOptional(),
+});
+/** See run.ts. */
+export type MemoryOptions = run.MemoryOptions;
+
 /** Everything that decides a run's outcome. Two runs with equal configs are the same run. */
 export const RunConfig = z.strictObject({
   schema: z.literal(1),
   task: TaskChoice,
-  model: z.strictObject({ id }),
+  model: z.strictObject({ id, width: count.exactOptional(), layers: count.exactOptional() }),
   sites: z.array(z.string().min(1)).min(1),
   optimizer: z.strictObject({ id, options: OptionValues }),
   steps: count,
@@ -43,6 +51,7 @@ export const RunConfig = z.strictObject({
   telemetryEvery: z.int().min(0),
   scoreOn: z.enum(["validation", "test"]),
   seed: z.int().min(0).max(0xffffffff),
+  memory: MemoryOptions.exactOptional(),
 });
 /** See run.ts. */
 export type RunConfig = run.RunConfig;

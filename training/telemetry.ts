@@ -1,33 +1,11 @@
 /** @file How a method's step compares with the full gradient, site by site. */
-import type { Gradients, Tape } from "../autodiff/tape.ts";
+import type { Gradients } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { add, createComparisons, FactorPairs, groupPairs, matmul } from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
 import type { Optimizer } from "../optimizers/optimizer.ts";
-import type { Tap } from "./forward.ts";
 import type { Discrepancy } from "./run.ts";
-
-/** Full gradients of one step: dL/dW_eff = dYᵀ X, whatever W_eff is made of. */
-export function gradientsFromTaps(
-  gpu: Gpu,
-  tape: Tape,
-  taps: readonly Tap[],
-  into: Map<LinearSite, Tensor>,
-): void {
-  for (const { site, x, y } of taps) {
-    const outputGradient = tape.gradientOf(y);
-    if (!outputGradient) continue;
-    const known = into.get(site);
-    const gradient = known ?? gpu.empty([site.out, site.in], `${site.name} full gradient`);
-    matmul(gpu, outputGradient, x.value, {
-      transposeA: true,
-      into: gradient,
-      accumulate: known !== undefined,
-    });
-    into.set(site, gradient);
-  }
-}
 
 /** A measurement of one step; its tensors live in the scope that it was begun in. */
 export interface Measurement {

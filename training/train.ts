@@ -6,17 +6,17 @@ import { byteLength, elementCount, type Tensor } from "../gpu/tensor.ts";
 import { accumulate, clip, dotInto, recordStep } from "../kernels/mod.ts";
 import * as models from "../models/mod.ts";
 import type { LinearSite, Model } from "../models/model.ts";
-import { type ModelEntry, pretrainedWeights } from "../models/sizes.ts";
+import { baseWeights, type ModelEntry } from "../models/sizes.ts";
 import type { WeightSource } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { Optimizer, OptimizerModule } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Predictor, Task, TaskData } from "../tasks/task.ts";
-import { completeConfig, matchSites } from "./configuration.ts";
+import { completeConfig, matchSites, resolveModel } from "./configuration.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { environmentOf } from "./environment.ts";
-import { adaptedForward, mergedForward, type Tap, tappedForward } from "./forward.ts";
+import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
 import { lookup } from "./lookup.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
@@ -30,7 +30,7 @@ import {
   type RunResult,
 } from "./run.ts";
 import { learningRateAt } from "./schedule.ts";
-import { beginMeasurement, gradientsFromTaps } from "./telemetry.ts";
+import { beginMeasurement } from "./telemetry.ts";
 
 /** How far a run is. */
 export interface Progress {
@@ -56,7 +56,7 @@ const WINDOW = 10;
 const VALIDATION_BATCH = 64;
 
 /**
- * Runs one config from its base checkpoint to its score. Equal configs on one machine give equal bits.
+ * Runs one config from its base checkpoint, or a resized model from seeded random weights, to its score. Equal configs on one machine give equal bits.
  *
  * A run whose loss or gradient stops being finite ends as "diverged": a finding about the method.
  *
@@ -65,13 +65,13 @@ const VALIDATION_BATCH = 64;
 export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {}): Promise<RunResult> {
   const begun = performance.now();
   const complete = completeConfig(config, { tasks, models, optimizers });
-  const entry = lookup<ModelEntry>("model", models, complete.model.id);
+  const entry = resolveModel<ModelEntry>(complete.model, models);
   const environment = await environmentOf(gpu);
   const session = await runSession(gpu, complete, {
     task: lookup<Task>("task", tasks, complete.task.id),
     entry,
     module: lookup<OptimizerModule>("optimizer", optimizers, complete.optimizer.id),
-    source: await pretrainedWeights(entry),
+    source: await baseWeights(entry),
   }, hooks);
   const header = { schema: 1, id: await runId(complete), config: complete, environment } as const;
   if (session.divergedAt !== null) {
@@ -126,7 +126,7 @@ export async function runSession(
   gpu.resetWork();
   try {
     using _run = gpu.scope("run", "weights");
-    const model = entry.create(gpu, parts.source);
+    const model = entry.create(gpu, parts.source, halfSites(config, entry));
     const sites = matchSites(config.sites, model.sites);
     await gpu.flush();
     const attachBegun = performance.now();
@@ -162,6 +162,13 @@ export async function runSession(
   }
 }
 
+/** Names of the maps whose weights are kept in 16-bit floats: the adapted ones, where their weights are frozen. */
+function halfSites({ sites, memory }: RunConfig, entry: ModelEntry): ReadonlySet<string> {
+  return new Set(
+    memory?.frozenWeights === "f16" ? matchSites(sites, entry.sites()).map(({ name }) => name) : [],
+  );
+}
+
 function requireFit(task: Task, { needs }: TaskData, entry: ModelEntry): void {
   if (needs.family !== entry.family || needs.outputs !== entry.outputs || needs.inputSize > entry.inputSize) {
     throw new RangeError(
@@ -188,6 +195,7 @@ function attach(
     fullGradients: fullGradientsOf(gpu, model, sites, data, {
       batchSize: config.batchSize,
       parts: config.accumulate,
+      wrap: (forward) => withMemory(forward, config.memory),
     }),
   }, config.optimizer.options);
 }
@@ -273,7 +281,9 @@ class Loop {
 
   async #measuredStep(step: number): Promise<void> {
     using _ = this.gpu.scope(`step ${step}`, "activations");
-    const full = new Map<LinearSite, Tensor>();
+    const full = new Map(this.sites.map((site) => {
+      return [site, this.gpu.zeros([site.out, site.in], `${site.name} full gradient`)];
+    }));
     this.#differentiate(step, full);
     const measurement = beginMeasurement(this.gpu, this.optimizer, full, this.#gradients);
     await this.#clipAndUpdate(step);
@@ -284,29 +294,15 @@ class Loop {
   }
 
   /** Gradients of the step's batch; with `full` also dL/dW_eff of every adapted site. Notes the loss. */
-  #differentiate(step: number, full: Map<LinearSite, Tensor> | null): void {
+  #differentiate(step: number, full: ReadonlyMap<LinearSite, Tensor> | null): void {
     const { gpu, config } = this;
-    let taps: Tap[] = [];
-    const loss = differentiate(
-      gpu,
-      this.model,
-      this.data.trainBatch(step, config.batchSize),
-      this.#gradients,
-      {
-        parts: config.accumulate,
-        seed: this.#seed,
-        forward: (tape) => {
-          const forward = adaptedForward(tape, this.optimizer, this.#adapted);
-          if (!full) return forward;
-          const tapped = tappedForward(forward, this.#adapted);
-          taps = tapped.taps;
-          return tapped.forward;
-        },
-        onPart: (tape) => {
-          if (full) gradientsFromTaps(gpu, tape, taps, full);
-        },
-      },
-    );
+    const batch = this.data.trainBatch(step, config.batchSize);
+    const adapted: ForwardOf = (tape) => adaptedForward(tape, this.optimizer, this.#adapted);
+    const loss = differentiate(gpu, this.model, batch, this.#gradients, {
+      parts: config.accumulate,
+      seed: this.#seed,
+      forward: withMemory(full ? measuredForward(adapted, full) : adapted, config.memory),
+    });
     this.#measureNorm();
     const slot = { slot: step - 1, step };
     recordStep(

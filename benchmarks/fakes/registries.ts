@@ -1,9 +1,62 @@
 /** @file Made-up registries for tests: two tasks, two models, four methods, no GPU. */
-import type { KnownOptimizer, Registries } from "../../training/configuration.ts";
+import type { KnownModel, KnownOptimizer, Registries } from "../../training/configuration.ts";
+import type { ModelFamily } from "../../models/model.ts";
 
-const sites = ["q", "k"].flatMap((name) =>
-  [0, 1].map((i) => ({ name: `layers.${i}.${name}`, in: 8, out: 12 }))
-);
+const TOKENS = 10;
+
+function model(
+  id: string,
+  title: string,
+  family: ModelFamily,
+  size: KnownModel["size"] = { width: 8, layers: 2 },
+): KnownModel {
+  const { width, layers } = size;
+  const maps = ["q", "k"].flatMap((name, i) =>
+    Array.from({ length: layers }, (_, layer) => ({
+      name: `layers.${layer}.${name}`,
+      in: width,
+      out: 1.5 * width,
+      rows: TOKENS,
+      stage: 1 + 2 * layer + i,
+    }))
+  );
+  return {
+    id,
+    title,
+    family,
+    size,
+    architecture: {
+      tokens: TOKENS,
+      parameters: maps.reduce((sum, map) => sum + map.in * map.out, 0),
+      maps,
+      attentions: [{ count: layers, width, heads: 2, queries: TOKENS, keys: TOKENS }],
+      elementwise: 20 * layers * TOKENS * width,
+      activations: 15 * layers * TOKENS * width,
+    },
+    parameters: maps.map((map) => ({ name: `${map.name}.weight`, shape: [map.out, map.in] })),
+    memory: {
+      layers,
+      constants: [],
+      tape: (examples) => ({
+        rows: examples * TOKENS,
+        stream: examples * TOKENS * width,
+        forward: [[10, examples * TOKENS * width]],
+        backward: [[5, examples * TOKENS * width]],
+        inputGradient: [],
+        around: [[2, examples * TOKENS * width]],
+        below: [],
+      }),
+    },
+    resize(other) {
+      const wanted = { ...size, ...other };
+      if (wanted.width % 4 !== 0) {
+        throw new RangeError(`Cannot resize "${id}" to width ${wanted.width}: a multiple of 4 is needed`);
+      }
+      return model(id, title, family, wanted);
+    },
+    sites: () => maps,
+  };
+}
 
 function method(
   id: string,
@@ -24,6 +77,35 @@ function method(
         : `rank is ${rank}, 1 to ${most} is needed`;
     },
     describe: () => describe,
+    stepWork({ rank }, { sites, parameters }) {
+      const factors = typeof rank === "number"
+        ? sites.reduce((sum, site) => sum + rank * (site.in + site.out), 0)
+        : 0;
+      const rows = sites[0]?.rows ?? 0, trained = factors || parameters;
+      return {
+        trainsAll: factors === 0,
+        weightFlops: factors === 0 ? 2 * rows * parameters : 0,
+        factorFlops: 6 * rows * factors,
+        updateFlops: 12 * trained,
+        elements: 3 * factors,
+        updateElements: 7 * trained,
+        activations: 0,
+        trained,
+        added: factors,
+        state: 2 * trained,
+      };
+    },
+    footprint: (_options, { parameters }) => ({
+      adapters: [],
+      trained: parameters,
+      state: [],
+      tables: [],
+      scratch: [],
+      linear: [],
+      trainsWeights: defaults["rank"] === undefined,
+      trainsAll: true,
+      fullGradients: false,
+    }),
   };
 }
 
@@ -44,8 +126,8 @@ export const fakeRegistries: Registries = {
     },
   },
   models: {
-    vision: { id: "vit-tiny", title: "A ViT", family: "vision", sites: () => sites },
-    decoder: { id: "decoder-tiny", title: "A decoder", family: "decoder", sites: () => sites },
+    vision: model("vit-tiny", "A ViT", "vision"),
+    decoder: model("decoder-tiny", "A decoder", "decoder"),
   },
   optimizers: {
     full: method("full", "Full fine-tuning", { beta1: 0.9 }),

@@ -2,17 +2,21 @@
 import type { Registries } from "../../training/configuration.ts";
 import type { RunResult } from "../../training/run.ts";
 import { choose } from "../choose.ts";
+import { a100, type GpuRates } from "../growth/predict.ts";
 import type { Plan } from "../plan.ts";
 import type { ChosenRate } from "../rates.ts";
 import { answer } from "./answer.ts";
 import { caveats } from "./caveats.ts";
 import { charts } from "./charts/mod.ts";
+import { growthAnswer } from "./growth_answer.ts";
 import { comparePairs } from "./pairs.ts";
 import type { Report } from "./report.ts";
 import { makeStudy } from "./study.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable } from "./tables/discrepancies.ts";
+import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
+import { predictionsTable } from "./tables/predictions.ts";
 import { ratesTable } from "./tables/rates.ts";
 import { scoresTable } from "./tables/scores.ts";
 
@@ -25,6 +29,8 @@ export interface ReportInput {
   readonly faults: readonly string[];
   /** Names of files that were set aside. */
   readonly setAside: readonly string[];
+  /** What predictions are for; the plan's GPU where absent, and an A100 where that has none. */
+  readonly gpu?: GpuRates;
 }
 
 /** The results that a report is about: the plan's, in its order; all of them by id where there is no plan. */
@@ -37,7 +43,7 @@ export function reportedResults(plan: Plan | null, stored: readonly RunResult[])
 /** Builds a report. */
 export function buildReport(
   input: ReportInput,
-  registries: Pick<Registries, "tasks" | "optimizers">,
+  registries: Registries,
 ): Report {
   const { plan, stored } = input;
   const results = reportedResults(plan, stored);
@@ -45,7 +51,7 @@ export function buildReport(
   const name = plan?.name ?? "report";
   const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
   const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
-  const study = makeStudy(configs, results, rates, registries);
+  const study = makeStudy(configs, results, rates, registries, input.gpu ?? plan?.gpu ?? a100);
   const pairs = comparePairs(study);
   const tables = [
     scoresTable(study),
@@ -53,11 +59,19 @@ export function buildReport(
     costsTable(study),
     discrepanciesTable(study),
     ratesTable(study, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
+    growthTable(study),
+    timeModelTable(study),
+    memoryModelTable(study),
+    predictionsTable(study),
+    sizesTable(study),
   ];
   return {
     name,
     question: plan?.question ?? "Which of the stored runs' methods scores best?",
-    answer: answer(study, pairs),
+    // A sweep that only varies sizes has no scores to speak of.
+    answer: study.growth.length > 0 && study.cells.length === 0
+      ? growthAnswer(study)
+      : [...answer(study, pairs), ...growthAnswer(study)],
     charts: charts.flatMap((chart) => {
       const spec = chart.draw(study);
       return spec === null ? [] : [{ chart, spec }];

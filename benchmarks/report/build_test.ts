@@ -202,8 +202,84 @@ Deno.test("buildReport() tells variants of a method apart by their options", asy
 });
 
 Deno.test("buildReport() names methods and tasks that are no longer known by their ids", async () => {
-  const report = buildReport({ ...await made(), faults: [], setAside: [] }, { tasks: {}, optimizers: {} });
+  const report = buildReport({ ...await made(), faults: [], setAside: [] }, {
+    tasks: {},
+    models: {},
+    optimizers: {},
+  });
   assertEquals(rowsOf(report, "Scores")[1]!.slice(0, 3), ["digits", "2", "lora"]);
+});
+
+const growing: SweepSpec = {
+  ...fakeSweep,
+  tasks: [fakeSweep.tasks[0]!],
+  optimizers: [{ id: "full" }, { id: "lora" }],
+  ranks: [4],
+  vary: { batchSize: [4, 8, 16, 32], width: [8, 12, 16, 32], layers: [1, 2, 4], rank: [1, 2, 4, 8] },
+};
+
+Deno.test("buildReport() of a sweep of sizes is about costs alone, and says that scores mean nothing", async () => {
+  const report = build(await made(growing));
+  assertEquals(ids(report), ["growth-of-step-time", "growth-of-peak-bytes"]);
+  assertEquals(report.tables.map(({ title }) => title), [
+    "How costs grow",
+    "Fitted step time",
+    "Fitted peak bytes",
+    "What the paper's sizes would cost: a prediction, not a measurement",
+    "Measured sizes",
+  ]);
+  assertStringIncludes(report.caveats.join("\n"), "their scores and losses mean nothing");
+  assertStringIncludes(report.caveats.join("\n"), "start from seeded random weights: costs only");
+  assertEquals(rowsOf(report, "How costs grow").map((row) => row.slice(0, 3)), [
+    ["Full fine-tuning", "tokens", "40 to 320"],
+    ["Full fine-tuning", "width", "8 to 32"],
+    ["Full fine-tuning", "layers", "1 to 4"],
+    ["LoRA (alpha/r)", "tokens", "40 to 320"],
+    ["LoRA (alpha/r)", "width", "8 to 32"],
+    ["LoRA (alpha/r)", "layers", "1 to 4"],
+    ["LoRA (alpha/r)", "rank", "1 to 8"],
+  ]);
+  assertEquals(rowsOf(report, "Measured sizes").length, 9 + 12);
+  assert(!/NaN|undefined|Infinity/.test(JSON.stringify(report)));
+  assertStringIncludes(report.answer.join("\n"), "Exponents of peak bytes: Full fine-tuning tokens");
+});
+
+Deno.test("buildReport() predicts for the GPU that it is given, else the plan's, else an A100, and names it", async () => {
+  const { plan, stored } = await made(growing);
+  const noteOf = (report: Report) =>
+    report.tables.find(({ title }) => title.startsWith("What the paper"))!.note;
+  assertStringIncludes(
+    noteOf(build({ plan, stored })),
+    "A100 80 GB SXM (published peak rates), 312 TFLOP/s and 2039 GB/s",
+  );
+  const gpu = { name: "a small one", tflops: 10, gbs: 300, efficiency: 0.5 };
+  assertStringIncludes(
+    noteOf(build({ plan: { ...plan, gpu }, stored })),
+    "One GPU: a small one, 10 TFLOP/s and 300 GB/s",
+  );
+  const given = buildReport({ plan, stored, faults: [], setAside: [], gpu }, fakeRegistries);
+  assertStringIncludes(noteOf(given), "a share of 0.5 is assumed");
+});
+
+Deno.test("buildReport() of a sweep of sizes names what is missing with its size, and does without fits", async () => {
+  const { plan, stored } = await made({ ...growing, seeds: [0] });
+  const few = stored.filter(({ config }) => config.optimizer.id === "lora").slice(0, 2);
+  const report = build({ plan, stored: few });
+  assertStringIncludes(report.caveats.join("\n"), "digits full (width 12, batch 16) at 0.004, seed 0");
+  assert(!report.tables.some(({ title }) => /^Fitted|^What the paper/.test(title)));
+  assertEquals(build({ plan, stored: [] }).charts, []);
+  assertStringIncludes(build({ plan, stored: [] }).answer.join(), "nothing to say yet");
+});
+
+Deno.test("buildReport() of sizes on one task and scores on another shows both", async () => {
+  const { plan, stored } = await made({ ...growing, seeds: [0] });
+  const scored = await made({ ...fakeSweep, tasks: [fakeSweep.tasks[1]!] });
+  const report = build({
+    plan: { ...plan, runs: [...plan.runs, ...scored.plan.runs] },
+    stored: [...stored, ...scored.stored],
+  });
+  assert(ids(report).includes("score-by-rank") && ids(report).includes("growth-of-step-time"));
+  assertEquals(new Set(rowsOf(report, "Scores").map(([task]) => task)), new Set(["Word problems"]));
 });
 
 Deno.test("toCsv() has a line for each run, and quotes what needs it", async () => {

@@ -1,6 +1,6 @@
 /** @file What a reader should hold against a report. */
 import type { RunConfig, RunResult } from "../../training/run.ts";
-import { rankOf } from "../method.ts";
+import { nameSize, rankOf } from "../method.ts";
 import type { Plan } from "../plan.ts";
 import { formatCount, formatRate } from "./format.ts";
 import type { Study } from "./report.ts";
@@ -19,9 +19,13 @@ export interface Circumstances {
   readonly setAside: readonly string[];
 }
 
+/** A fitted step time that is off by more is worth a sentence. */
+const MISFIT = 0.25;
+
 /** Every caveat, in sentences. */
 export function caveats(study: Study, circumstances: Circumstances): string[] {
   const { plan, results, leftOut, faults, setAside } = circumstances;
+  const configs = plan?.runs.map(({ config }) => config) ?? results.map(({ config }) => config);
   const known = new Map(results.map((result) => [result.id, result]));
   const missing = plan?.runs.filter(({ id }) => !known.has(id)).map(({ config }) => nameOf(config)) ?? [];
   const failed = results.filter((result) => result.status === "failed");
@@ -31,16 +35,41 @@ export function caveats(study: Study, circumstances: Circumstances): string[] {
   const adapters = new Set(
     results.map((result) => `${result.environment.adapter} (${result.environment.backend})`),
   );
+  const resized = configs.some(({ model }) => model.width !== undefined || model.layers !== undefined);
   const grid = study.cells.some((cell) =>
     new Set(results.filter(({ config }) => isOf(config, cell)).map(({ config }) => config.schedule.peak))
       .size > 1
   );
   const onValidation = results.some(({ config }) => config.scoreOn === "validation");
+  const growing = study.growth.map(({ task }) => task.title);
+  const misfit = Math.max(
+    0,
+    ...study.growth.flatMap(({ methods }) => methods.map(({ time }) => time?.largestError ?? 0)),
+  );
   const unequal = study.cells.some((cell) => cell.runs.length !== study.cells[0]!.runs.length);
   return [
     ...(plan
       ? []
       : ["The sweep's plan (sweep.json) is missing or broken: runs that are missing can't be told."]),
+    ...(growing.length > 0
+      ? [
+        `Runs of ${
+          growing.join(" and ")
+        } differ in size, are a few steps long and are about costs: their scores and ` +
+        "losses mean nothing and are not shown.",
+      ]
+      : []),
+    ...(misfit > MISFIT
+      ? [
+        `Fitted step times are off by up to ${
+          (100 * misfit).toFixed(0)
+        }%: other work on the machine, or growth that ` +
+        "the model lacks. Times are worth most from a machine that does nothing else.",
+      ]
+      : []),
+    ...(resized
+      ? ["Models of other sizes than their checkpoints' start from seeded random weights: costs only."]
+      : []),
     ...list(missing, "run is missing", "runs are missing"),
     ...list(
       failed.map((result) => `${nameOf(result.config)} (${result.error})`),
@@ -93,10 +122,9 @@ export function caveats(study: Study, circumstances: Circumstances): string[] {
 /** A run in a few words. */
 function nameOf(config: RunConfig): string {
   const rank = rankOf(config.optimizer);
-  return `${config.task.id} ${config.optimizer.id}${rank === null ? "" : ` r${rank}`} at ${
+  return `${config.task.id} ${config.optimizer.id}${rank === null ? "" : ` r${rank}`}${nameSize(config)} at ${
     formatRate(config.schedule.peak)
-  }, ` +
-    `seed ${config.seed}`;
+  }, seed ${config.seed}`;
 }
 
 function isOf(config: RunConfig, cell: Study["cells"][number]): boolean {

@@ -1,14 +1,14 @@
 /** @file One line a run, for spreadsheets and data frames. */
 import type { RunResult } from "../../training/run.ts";
 import { finalValidationLoss } from "../choose.ts";
-import { optionsWithoutRank, rankOf } from "../method.ts";
+import { nameSize, optionsWithoutRank, rankOf } from "../method.ts";
 import { mean } from "../statistics.ts";
 
 const columns: readonly (readonly [string, (result: RunResult) => string | number | null])[] = [
   ["id", ({ id }) => id],
   ["status", ({ status }) => status],
   ["task", ({ config }) => config.task.id],
-  ["model", ({ config }) => config.model.id],
+  ["model", ({ config }) => `${config.model.id}${nameSize(config)}`],
   ["optimizer", ({ config }) => config.optimizer.id],
   ["options", ({ config }) => JSON.stringify(optionsWithoutRank(config.optimizer))],
   ["rank", ({ config }) => rankOf(config.optimizer)],

@@ -26,6 +26,22 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / 1024 ** 2).toFixed(2)} MiB`;
 }
 
+/** Three significant digits, never as a power of ten: "0.0113", "12.3", "1350". */
+export function formatSignificant(value: number): string {
+  return value >= 100 ? String(Number(value.toPrecision(3))) : value.toPrecision(3);
+}
+
+/** "4.20 GiB", "119 GiB": for what no small model holds. */
+export function formatLargeBytes(bytes: number): string {
+  return `${formatSignificant(bytes / 1024 ** 3)} GiB`;
+}
+
+/** "35.0 ms", "12.3 s", "5.20 h". */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 1) return `${formatSignificant(1000 * seconds)} ms`;
+  return seconds < 3600 ? `${formatSignificant(seconds)} s` : `${formatSignificant(seconds / 3600)} h`;
+}
+
 /** A rank, or a dash for methods without. */
 export function formatRank(rank: number | null): string {
   return rank === null ? "—" : String(rank);

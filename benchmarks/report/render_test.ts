@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { a100 } from "../growth/predict.ts";
 import { choose } from "../choose.ts";
 import { fakeRegistries } from "../fakes/registries.ts";
 import { fakeDone } from "../fakes/results.ts";
 import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
 import type { SweepSpec } from "../sweep.ts";
+import type { Chart } from "./report.ts";
 import { charts } from "./charts/mod.ts";
 import { renderSvg } from "./render.ts";
 import { makeStudy } from "./study.ts";
@@ -11,7 +13,13 @@ import { makeStudy } from "./study.ts";
 async function studyOf(spec: SweepSpec) {
   const { runs } = await fakePlan(spec);
   const results = await Promise.all(runs.map(({ config }) => fakeDone(config)));
-  return makeStudy(runs.map(({ config }) => config), results, choose("tune", results).rates, fakeRegistries);
+  return makeStudy(
+    runs.map(({ config }) => config),
+    results,
+    choose("tune", results).rates,
+    fakeRegistries,
+    a100,
+  );
 }
 
 const tuned: SweepSpec = {
@@ -19,9 +27,20 @@ const tuned: SweepSpec = {
   optimizers: ["full", "lora", "lora-ga", "lora-pro"].map((id) => ({ id, peaks: [0.001, 0.004] })),
 };
 
+const growing: SweepSpec = {
+  ...tuned,
+  ranks: [4],
+  vary: { batchSize: [8, 16, 32], width: [8, 12, 16, 24], layers: [1, 2, 4], rank: [1, 2, 4, 8] },
+};
+
+/** A study that has what a chart shows: one of scores or one of sizes. */
+async function studyFor(chart: Chart) {
+  return await studyOf(chart.id.startsWith("growth-") ? growing : tuned);
+}
+
 Deno.test("renderSvg() draws every chart, with every method in its legend", async () => {
-  const study = await studyOf(tuned);
   for (const chart of charts) {
+    const study = await studyFor(chart);
     const svg = await renderSvg(chart.draw(study)!, chart.id);
     assert(!/NaN|undefined|Infinity/.test(svg), `${chart.id} has numbers that aren't`);
     for (const { label, optimizer } of study.methods) {
@@ -33,11 +52,10 @@ Deno.test("renderSvg() draws every chart, with every method in its legend", asyn
 });
 
 Deno.test("renderSvg() gives the same text for the same chart, and its own ids to each", async () => {
-  const study = await studyOf(tuned);
   const idsOf = (svg: string) => [...svg.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!);
   const all: string[] = [];
   for (const chart of charts) {
-    const spec = chart.draw(study)!;
+    const spec = chart.draw(await studyFor(chart))!;
     const svg = await renderSvg(spec, chart.id);
     assertEquals(await renderSvg(spec, chart.id), svg);
     all.push(...idsOf(svg));
@@ -52,6 +70,7 @@ Deno.test("charts draw one task, one rank, one seed and methods without ranks", 
     { ...fakeSweep, tasks: [fakeSweep.tasks[0]!], ranks: [2], seeds: [0] },
     { ...fakeSweep, optimizers: [{ id: "full" }], seeds: [0] },
     { ...fakeSweep, optimizers: [{ id: "lora" }], ranks: [8] },
+    { ...fakeSweep, optimizers: [{ id: "full" }], vary: { width: [8, 16] } },
   ];
   for (const spec of small) {
     const study = await studyOf(spec);
@@ -63,6 +82,6 @@ Deno.test("charts draw one task, one rank, one seed and methods without ranks", 
 });
 
 Deno.test("charts draw nothing from nothing", async () => {
-  const study = makeStudy((await fakePlan()).runs.map(({ config }) => config), [], [], fakeRegistries);
+  const study = makeStudy((await fakePlan()).runs.map(({ config }) => config), [], [], fakeRegistries, a100);
   assertEquals(charts.map((chart) => chart.draw(study)), charts.map(() => null));
 });

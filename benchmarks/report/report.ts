@@ -1,4 +1,7 @@
 /** @file What a report is made of, and the contract of a chart. */
+import type { Fit } from "../growth/fit.ts";
+import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
+import type { GpuRates, Prediction } from "../growth/predict.ts";
 import type { ChosenRate } from "../rates.ts";
 import type { RunResult } from "../../training/run.ts";
 
@@ -45,6 +48,25 @@ export interface Cell {
   readonly diverged: readonly number[];
 }
 
+/** How the costs of one method on one task grow with size. */
+export interface MethodGrowth {
+  readonly method: MethodLabel;
+  readonly points: readonly GrowthPoint[];
+  readonly curves: readonly CurvePoint[];
+  /** Milliseconds of a step; null where there are too few points. */
+  readonly time: Fit | null;
+  /** Peak bytes; null where there are too few points. */
+  readonly memory: Fit | null;
+  /** Of the paper's sizes; empty where there is no fit. */
+  readonly predictions: readonly Prediction[];
+}
+
+/** A task that was run in several sizes: about costs, not about scores. */
+export interface TaskGrowth {
+  readonly task: TaskLabel;
+  readonly methods: readonly MethodGrowth[];
+}
+
 /** Results in the order of reports: what tables and charts are made from. */
 export interface Study {
   readonly tasks: readonly TaskLabel[];
@@ -55,6 +77,10 @@ export interface Study {
   readonly cells: readonly Cell[];
   /** How the rates in use were chosen; empty where they were stated. */
   readonly rates: readonly ChosenRate[];
+  /** Tasks that were run in several sizes. They have no cells: their scores mean nothing. */
+  readonly growth: readonly TaskGrowth[];
+  /** What predictions are for. */
+  readonly gpu: GpuRates;
 }
 
 /** One chart of a report. A new chart is one file that exports one of these, and a registry line. */

@@ -1,9 +1,12 @@
 /** @file Sorts results into the cells that tables and charts are made from. */
 import type { Registries } from "../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
+import { fitCost, memoryTerms, timeTerms } from "../growth/fit.ts";
+import { growingTasks, measure } from "../growth/points.ts";
+import { type GpuRates, predict } from "../growth/predict.ts";
 import { labelMethods, methodKey, rankOf } from "../method.ts";
 import type { ChosenRate } from "../rates.ts";
-import type { Cell, DoneRun, MethodLabel, Study, TaskLabel } from "./report.ts";
+import type { Cell, DoneRun, MethodGrowth, MethodLabel, Study, TaskGrowth, TaskLabel } from "./report.ts";
 import { styleOf } from "./styles.ts";
 
 /**
@@ -11,18 +14,21 @@ import { styleOf } from "./styles.ts";
  *
  * @param configs the runs that the report is about, in their order, finished or not
  * @param rates how rates were chosen; where a method was run at several, the chosen one speaks for it
+ * @param gpu what predictions are for
  */
 export function makeStudy(
   configs: readonly RunConfig[],
   results: readonly RunResult[],
   rates: readonly ChosenRate[],
-  registries: Pick<Registries, "tasks" | "optimizers">,
+  registries: Registries,
+  gpu: GpuRates,
 ): Study {
   const tasks = unique(configs.map((config) => config.task.id)).map((id) => labelTask(id, registries.tasks));
   const methods = makeMethods(configs, registries);
   const ranks = unique(configs.map((config) => rankOf(config.optimizer)))
     .sort((a, b) => (a ?? 0) - (b ?? 0));
-  const cells = tasks.flatMap((task) =>
+  const growing = growingTasks(configs);
+  const cells = tasks.filter(({ id }) => !growing.has(id)).flatMap((task) =>
     ranks.flatMap((rank) =>
       methods.flatMap((method): Cell[] => {
         const belongs = (config: RunConfig) =>
@@ -51,7 +57,40 @@ export function makeStudy(
       })
     )
   );
-  return { tasks, methods, ranks: ranks.filter((rank) => rank !== null), cells, rates };
+  const growth = tasks.filter(({ id }) => growing.has(id)).map((task) =>
+    growthOf(task, methods, configs, results, registries, gpu)
+  );
+  return { tasks, methods, ranks: ranks.filter((rank) => rank !== null), cells, rates, growth, gpu };
+}
+
+function growthOf(
+  task: TaskLabel,
+  methods: readonly MethodLabel[],
+  configs: readonly RunConfig[],
+  results: readonly RunResult[],
+  registries: Registries,
+  gpu: GpuRates,
+): TaskGrowth {
+  const own = configs.filter((config) => config.task.id === task.id);
+  const measured = measure(own, results.filter(({ config }) => config.task.id === task.id), registries);
+  return {
+    task,
+    methods: methods.flatMap((method): MethodGrowth[] => {
+      const points = measured.points.filter((point) => point.method === method.key);
+      if (points.length === 0) return [];
+      const module = Object.values(registries.optimizers).find(({ id }) => id === method.optimizer)!;
+      const { options } = own.find((config) => methodKey(config.optimizer) === method.key)!.optimizer;
+      const memory = fitCost(points, ({ peakBytes }) => peakBytes, memoryTerms);
+      return [{
+        method,
+        points,
+        curves: measured.curves.filter((point) => point.method === method.key),
+        time: fitCost(points, ({ stepMs }) => stepMs, timeTerms),
+        memory,
+        predictions: memory ? predict(module, options, memory, gpu) : [],
+      }];
+    }),
+  };
 }
 
 /** True where a chosen rate is that of a cell. */

@@ -1,6 +1,7 @@
 /** @file Puts a report on disk. */
 import type { Registries } from "../../training/configuration.ts";
 import { prepareFolder, writeWhole } from "../files.ts";
+import type { GpuRates } from "../growth/predict.ts";
 import { type Plan, readPlan } from "../plan.ts";
 import { openStore } from "../store.ts";
 import { UserError } from "../../training/user_error.ts";
@@ -25,11 +26,13 @@ export interface WrittenReport {
  * Builds the report of an output folder from its JSON files and writes it to `<out>/report/`: `index.html`,
  * `summary.md`, `results.csv`, and `charts/<id>.vl.json` and `.svg`.
  *
+ * @param gpu what predictions are for, instead of the plan's
  * @throws {UserError} where the folder isn't there or can't be written
  */
 export async function writeReport(
   out: string,
-  registries: Pick<Registries, "tasks" | "optimizers">,
+  registries: Registries,
+  gpu?: GpuRates,
 ): Promise<WrittenReport> {
   const { plan, faults: planFaults } = await planOf(out);
   const stored = await openStore(out).read();
@@ -41,7 +44,7 @@ export async function writeReport(
   // Paths differ from machine to machine, and the report shouldn't.
   const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));
   const report = buildReport(
-    { plan, stored: results, faults: portable, setAside: stored.setAside },
+    { plan, stored: results, faults: portable, setAside: stored.setAside, ...(gpu && { gpu }) },
     registries,
   );
   const folder = `${out}/report`;

@@ -1,6 +1,8 @@
 /** @file The registry: one line per chart, in the order of the report. */
 import type { Chart } from "../report.ts";
 import { discrepancyByStep } from "./discrepancy_by_step.ts";
+import { growthOfPeakBytes } from "./growth_of_peak_bytes.ts";
+import { growthOfStepTime } from "./growth_of_step_time.ts";
 import { lossByRate } from "./loss_by_rate.ts";
 import { lossByStep } from "./loss_by_step.ts";
 import { scoreAgainstCost } from "./score_against_cost.ts";
@@ -13,4 +15,6 @@ export const charts: readonly Chart[] = [
   discrepancyByStep,
   scoreAgainstCost,
   lossByRate,
+  growthOfStepTime,
+  growthOfPeakBytes,
 ];

@@ -1,0 +1,22 @@
+/** @file How peak memory grows with tokens, width, layers and rank. */
+import type { Chart } from "../report.ts";
+import { growthPanels } from "./growth_panels.ts";
+
+const MIB = 1024 ** 2;
+
+/** Peak bytes by size, measured and fitted. */
+export const growthOfPeakBytes: Chart = {
+  id: "growth-of-peak-bytes",
+  title: "Growth of peak bytes",
+  caption:
+    "The most that was alive on the GPU at once, when one size changes and the others stay. Lines: a multiple of what " +
+    "is alive all the time (weights, factors, gradients, state) and one of what a forward pass leaves for its backward " +
+    "pass, both counted by formula and fitted for each method. Both axes are logarithmic.",
+  draw: (study) =>
+    growthPanels(study, {
+      title: "Growth of peak bytes",
+      unit: "Peak, MiB",
+      measured: ({ peakBytes }) => peakBytes / MIB,
+      fitted: ({ memory }, { count }) => memory === null ? null : memory.predict(count) / MIB,
+    }),
+};

@@ -1,0 +1,127 @@
+/** @file What a transformer multiplies, moves and keeps, by formula and without a GPU: what costs are counted from. */
+import type { DecoderConfig } from "./decoder.ts";
+import type { ParameterList } from "./weights.ts";
+import type { VisionConfig } from "./vision.ts";
+
+/** A linear map as one example goes through it. */
+export interface CountedMap {
+  /** The site's name where the map may be adapted. */
+  readonly name: string;
+  /** Columns of W. */
+  readonly in: number;
+  /** Rows of W. */
+  readonly out: number;
+  /** Rows of x that one example brings. */
+  readonly rows: number;
+  /**
+   * Place in the forward pass; maps that read the same input share one. Gradients flow back to the first stage at
+   * which something is trained and no further. Stage 0 reads the data or a table of embeddings.
+   */
+  readonly stage: number;
+}
+
+/** Scaled dot-product attentions of one example that are alike. */
+export interface CountedAttention {
+  /** How many of them there are: layers. */
+  readonly count: number;
+  /** Query heads times the width of a head. */
+  readonly width: number;
+  /** Query heads. */
+  readonly heads: number;
+  /** Positions that ask. */
+  readonly queries: number;
+  /** Positions that are looked at. */
+  readonly keys: number;
+}
+
+/** A model as costs are counted from it, by example. */
+export interface Architecture {
+  /** Rows that a block works on: tokens of a text, patches and class token of an image. */
+  readonly tokens: number;
+  /** Numbers that the model consists of. */
+  readonly parameters: number;
+  /** Every linear map, in the order of the forward pass. */
+  readonly maps: readonly CountedMap[];
+  /** Every attention. */
+  readonly attentions: readonly CountedAttention[];
+  /** Elements that norms, residuals, biases and activation functions read and write in a forward pass. */
+  readonly elementwise: number;
+  /** Elements that a forward pass leaves for the backward pass. */
+  readonly activations: number;
+}
+
+/** Numbers in a list of parameters. */
+export function countParameters(list: ParameterList): number {
+  return list.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
+/** A Llama-like decoder on texts of `tokens` tokens. */
+export function decoderArchitecture(config: DecoderConfig, tokens: number, parameters: number): Architecture {
+  const { width, layers, heads, keyValueHeads, headSize, hidden, vocabulary } = config;
+  const asked = heads * headSize, looked = keyValueHeads * headSize;
+  const maps = Array.from({ length: layers }, (_, layer): CountedMap[] => {
+    const map = (name: string, inputs: number, out: number, stage: number) => ({
+      name: `layers.${layer}.${name}`,
+      in: inputs,
+      out,
+      rows: tokens,
+      stage: 1 + 4 * layer + stage,
+    });
+    return [
+      map("self_attn.q_proj", width, asked, 0),
+      map("self_attn.k_proj", width, looked, 0),
+      map("self_attn.v_proj", width, looked, 0),
+      map("self_attn.o_proj", asked, width, 1),
+      map("mlp.gate_proj", width, hidden, 2),
+      map("mlp.up_proj", width, hidden, 2),
+      map("mlp.down_proj", hidden, width, 3),
+    ];
+  }).flat();
+  const head = { name: "head", in: width, out: vocabulary, rows: tokens, stage: 1 + 4 * layers };
+  // By row and layer: two norms, two residuals and two outputs of the width; q, k, v and their mix; swiglu.
+  const moved = 10 * width + 3 * hidden;
+  const kept = 6 * width + 2 * asked + 2 * looked + 3 * hidden + 2 * heads;
+  return {
+    tokens,
+    parameters,
+    maps: [...maps, head],
+    attentions: [{ count: layers, width: asked, heads, queries: tokens, keys: tokens }],
+    elementwise: tokens * layers * moved,
+    activations: tokens * (layers * kept + 2 * width + vocabulary),
+  };
+}
+
+/** A vision transformer. */
+export function visionArchitecture(config: VisionConfig, parameters: number): Architecture {
+  const { image, channels, patch, width, layers, heads, hidden, outputs } = config;
+  const patches = (image / patch) ** 2, tokens = patches + 1;
+  const maps = Array.from({ length: layers }, (_, layer): CountedMap[] => {
+    const map = (name: string, inputs: number, out: number, stage: number) => ({
+      name: `layers.${layer}.${name}`,
+      in: inputs,
+      out,
+      rows: tokens,
+      stage: 1 + 4 * layer + stage,
+    });
+    return [
+      ...["q_proj", "k_proj", "v_proj"].map((name) => map(`self_attn.${name}`, width, width, 0)),
+      map("self_attn.out_proj", width, width, 1),
+      map("mlp.fc1", width, hidden, 2),
+      map("mlp.fc2", hidden, width, 3),
+    ];
+  }).flat();
+  const pixels = channels * patch ** 2;
+  const embedding = { name: "patch_embedding", in: pixels, out: width, rows: patches, stage: 0 };
+  const head = { name: "visual_projection", in: width, out: outputs, rows: 1, stage: 1 + 4 * layers };
+  // As in a decoder, with biases beside the norms and one activation function.
+  const moved = 10 * width + 2 * hidden + 2 * (5 * width + hidden);
+  const kept = 10 * width + 2 * hidden + 2 * heads;
+  return {
+    tokens,
+    parameters,
+    maps: [embedding, ...maps, head],
+    attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
+    elementwise: tokens * layers * moved,
+    activations: tokens * (layers * kept + 4 * width),
+  };
+}

@@ -1,0 +1,48 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { testGpu } from "../tests/test_gpu.ts";
+import * as models from "./mod.ts";
+import { baseWeights } from "./sizes.ts";
+
+Deno.test("resize() scales heads and the hidden width, and keeps what tasks need", () => {
+  const { decoderTiny, vitTiny } = models;
+  const decoder = decoderTiny.resize({ width: 32, layers: 5 });
+  assertEquals([decoder.size, decoder.pretrained], [{ width: 32, layers: 5 }, false]);
+  assertEquals([decoder.outputs, decoder.inputSize], [decoderTiny.outputs, decoderTiny.inputSize]);
+  const shapes = Object.fromEntries(decoder.parameters.map(({ name, shape }) => [name, shape]));
+  assertEquals(shapes["model.layers.4.self_attn.k_proj.weight"], [32, 32]);
+  assertEquals(shapes["model.layers.4.mlp.gate_proj.weight"], [96, 32]);
+  assertEquals(decoder.architecture.attentions[0]!.heads, 2);
+  const vision = vitTiny.resize({ width: 48 });
+  assertEquals([vision.size, vision.sites().length], [{ width: 48, layers: 3 }, vitTiny.sites().length]);
+  assertEquals(vision.architecture.attentions[0]!.heads, 3);
+});
+
+Deno.test("resize() refuses sizes that don't come out whole", () => {
+  for (const entry of [models.decoderTiny, models.vitTiny]) {
+    assertThrows(
+      () => entry.resize({ width: 72 }),
+      RangeError,
+      `Cannot resize "${entry.id}" to width 72: a multiple of its head size, 16, is needed`,
+    );
+    assertThrows(() => entry.resize({ width: 0 }), RangeError, "to width 0");
+    assertThrows(() => entry.resize({ layers: 0 }), RangeError, "to 0 layers: a whole number of 1 or more");
+    assertThrows(() => entry.resize({ layers: 1.5 }), RangeError, "to 1.5 layers");
+  }
+});
+
+Deno.test("baseWeights() of a resized model are seeded random numbers that fit it", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("models", "weights");
+  for (const entry of [models.decoderTiny, models.vitTiny]) {
+    const resized = entry.resize({ width: 32, layers: 1 });
+    const weights = async () => {
+      const model = resized.create(gpu, await baseWeights(resized));
+      assertEquals(model.parameters.map(({ name, value }) => ({ name, shape: value.shape })), [
+        ...resized.parameters,
+      ]);
+      assertEquals(model.sites.length, resized.sites().length);
+      return await gpu.downloadAll(model.parameters.map(({ value }) => value));
+    };
+    assertEquals(await weights(), await weights());
+  }
+});

@@ -1,0 +1,98 @@
+/** @file What a step costs by formula: FLOPs, memory traffic and memory, from the sizes of model, batch and method. */
+import type { Architecture, CountedMap } from "../models/architecture.ts";
+import type { CountedSite, Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
+
+/** A step to count. */
+export interface CountedStep {
+  readonly architecture: Architecture;
+  /** Examples of a step. */
+  readonly batchSize: number;
+  /** Parts that they come in: activations of one part are alive at a time, and each reads all weights. */
+  readonly accumulate: number;
+  /** Names of the maps that are adapted. */
+  readonly sites: ReadonlySet<string>;
+  readonly method: { stepWork(options: Options, sizes: StepSizes): StepWork };
+  /** Complete. */
+  readonly options: Options;
+}
+
+/** The counts of a step. FLOPs and elements as in `StepWork`. */
+export interface StepCount {
+  /** Rows that a block works on: tokens. */
+  readonly tokens: number;
+  /** Linear maps of the model: what the number of dispatches goes with. */
+  readonly maps: number;
+  /** FLOPs of the model's forward pass. */
+  readonly forwardFlops: number;
+  /** FLOPs of all products of full size: forward, gradients of activations, gradients of weights, attention. */
+  readonly wideFlops: number;
+  /** FLOPs of the method's thin products. */
+  readonly factorFlops: number;
+  /** FLOPs of the method's update. */
+  readonly updateFlops: number;
+  /** Elements that forward and backward read and write. */
+  readonly elements: number;
+  /** Elements that clipping and the update read and write: gradients, factors or weights, state. */
+  readonly updateElements: number;
+  /** Numbers of the model, alive all the time. */
+  readonly parameters: number;
+  /** Numbers that training adds, alive all the time: factors, gradients of what is trained, state. */
+  readonly added: number;
+  /** Numbers that one forward pass leaves for its backward pass. */
+  readonly activations: number;
+}
+
+/** All FLOPs of a step. */
+export function flopsOf(count: Pick<StepCount, "wideFlops" | "factorFlops" | "updateFlops">): number {
+  return count.wideFlops + count.factorFlops + count.updateFlops;
+}
+
+/**
+ * Counts a step.
+ *
+ * The forward pass of a map is 2 · rows · in · out, the gradient of its input as much again wherever something is
+ * trained upstream: with weights' gradients 6 N FLOPs a token, with frozen weights 4 N. An attention is two products
+ * forward and, since scores are formed again for queries and for keys, seven backward, causal or not. A backward pass
+ * moves twice what the forward pass moves, an attention's three times.
+ */
+export function countStep(step: CountedStep): StepCount {
+  const { architecture, batchSize, accumulate, sites: adapted, method, options } = step;
+  const { maps, attentions, parameters } = architecture;
+  const firstSite = Math.min(...maps.filter(({ name }) => adapted.has(name)).map(({ stage }) => stage));
+  const counted = (map: CountedMap): CountedSite => ({
+    ...map,
+    rows: map.rows * batchSize,
+    inputGradient: map.stage > firstSite,
+  });
+  const work = method.stepWork(options, {
+    sites: maps.filter(({ name }) => adapted.has(name)).map(counted),
+    others: maps.filter(({ name }) => !adapted.has(name)).map(counted),
+    parameters,
+    parts: accumulate,
+  });
+  const firstTrained = work.trainsAll ? 0 : firstSite;
+  const sum = <T>(items: readonly T[], count: (item: T) => number) =>
+    items.reduce((total, item) => total + count(item), 0);
+  const below = maps.filter(({ stage }) => stage > firstTrained);
+  const flops = (map: CountedMap) => 2 * batchSize * map.rows * map.in * map.out;
+  const moved = (map: CountedMap) =>
+    batchSize * map.rows * (map.in + map.out) + accumulate * map.in * map.out;
+  const attention = batchSize * sum(attentions, (one) => 4 * one.count * one.queries * one.keys * one.width);
+  const heads = batchSize * sum(attentions, (one) => 2 * one.count * (one.queries + one.keys) * one.width);
+  const forwardFlops = sum(maps, flops) + attention;
+  return {
+    tokens: batchSize * architecture.tokens,
+    maps: maps.length,
+    forwardFlops,
+    wideFlops: forwardFlops + sum(below, flops) + 3.5 * attention + work.weightFlops,
+    factorFlops: work.factorFlops,
+    updateFlops: work.updateFlops,
+    elements: sum(maps, moved) + sum(below, moved) + 4 * heads +
+      3 * batchSize * architecture.elementwise + work.elements,
+    // Gradients of what is trained are added to, measured, clipped and cleared: five elements each.
+    updateElements: 5 * work.trained + work.updateElements,
+    parameters,
+    added: work.added + work.trained + work.state,
+    activations: (batchSize * architecture.activations + work.activations) / accumulate,
+  };
+}
