@@ -39,8 +39,9 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --json            prints one JSON object
   pretrain <model>    makes a base checkpoint
     --out PATH        where it goes; where the project ships it, if none is named
-  tune                measures the kernels of matrix products on this machine and stores its choices in tuning/, for
-                      "bench" to use from then on (not the sweep of that name, "bench tune", which chooses rates)
+  tune                measures the kernels of matrix products on this machine, which should be idle, and stores its
+                      choices in tuning/ for "bench" to use from then on; the sweep of that name, "bench tune",
+                      chooses learning rates instead
     --json            prints one JSON object
   --help              prints this
 

@@ -9,7 +9,7 @@ import {
   rowLengths,
   type Variant,
 } from "./matmul_product.ts";
-import { LANES, type StagedShape, stagedSource } from "./matmul_staged_source.ts";
+import { type StagedShape, stagedSource } from "./matmul_staged_source.ts";
 import { sumParts } from "./sum_parts.ts";
 
 /**
@@ -19,6 +19,11 @@ import { sumParts } from "./sum_parts.ts";
 const FEW_GROUPS = 8, MANY_CHUNKS = 4;
 /** Most parts side by side: bounds the scratch memory where the inner axis is long. */
 const MOST_PARTS = 16;
+/**
+ * Lanes of a workgroup, a row of C each. Many share the work of staging a tile and are about an eighth faster, where
+ * rows fill them and the processor has as few cores as there are workgroups then. Sums do not depend on it.
+ */
+const FEW_LANES = 64, MANY_LANES = 256;
 /** Widest joined pair that the last chunk takes along. */
 const MOST_JOINED = 16;
 
@@ -61,7 +66,7 @@ function declare(shape: StagedShape) {
       columnJoined: "u32",
       stepJoined: "u32",
     },
-    constants: {},
+    constants: { LANES: FEW_LANES },
     workgroupBytes: () => 4 * (steps + joinedSteps) * columns,
   });
 }
@@ -82,14 +87,20 @@ function tileOf(product: ProductShape): { readonly steps: number; readonly tileC
   };
 }
 
-/** Workgroups along the rows and columns of C, chunks of the inner axis, and how many of these lie side by side. */
+/** Workgroups along the columns of C, chunks of the inner axis, and how many of these lie side by side. */
 function gridOf(product: ProductShape) {
   const { batch, rows, inner, columns } = product;
   const { steps, tileColumns } = tileOf(product);
-  const groupsX = Math.ceil(rows / LANES), groupsY = Math.ceil(columns / tileColumns);
+  const groupsX = Math.ceil(rows / FEW_LANES), groupsY = Math.ceil(columns / tileColumns);
   const chunks = Math.ceil(inner / steps);
   const few = batch === 1 && groupsX * groupsY < FEW_GROUPS && chunks >= MANY_CHUNKS;
-  return { groupsX, groupsY, chunks, parts: few ? Math.min(chunks, MOST_PARTS) : 1 };
+  return { chunks, groupsY, parts: few ? Math.min(chunks, MOST_PARTS) : 1 };
+}
+
+function lanesOf({ rows }: ProductShape): number {
+  const filled = (lanes: number) => rows / (Math.ceil(rows / lanes) * lanes);
+  const occupies = Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency;
+  return occupies && filled(MANY_LANES) >= 0.9 * filled(FEW_LANES) ? MANY_LANES : FEW_LANES;
 }
 
 /** True where A's rows can be read as vec4; an element by itself costs almost twice as much. */
@@ -100,22 +111,22 @@ function readsVectors(product: ProductShape): boolean {
 /**
  * True where the staged variant is faster than the tiled one, both measured on llvmpipe over some 400 shapes.
  *
- * It computes whole tiles, at four times the speed, and pays for what it pads: products that fill three tenths of
- * their tiles break even. Where A is read element by element it is about 1.7 times as fast at best, and thin
+ * It computes whole tiles, at four times the speed, and pays for what it pads: products that fill a quarter of their
+ * tiles break even. Where A is read element by element it is about 1.7 times as fast at best, and thin
  * outputs gain nothing.
  */
 export function suitsStaged(product: ProductShape): boolean {
   const { rows, inner, columns } = product;
   const { steps, tileColumns } = tileOf(product);
   const fill = (size: number, tile: number) => size / (Math.ceil(size / tile) * tile);
-  const filled = fill(rows, LANES) * fill(inner, steps) * fill(columns, tileColumns);
-  return readsVectors(product) ? filled >= 0.3 : filled >= 0.6 && columns > 16;
+  const filled = fill(rows, FEW_LANES) * fill(inner, steps) * fill(columns, tileColumns);
+  return readsVectors(product) ? filled >= 0.25 : filled >= 0.6 && columns > 16;
 }
 
 /** The tile of B staged in workgroup memory, rows of A in registers. */
 export const staged: Variant = {
   takes({ rows, columns }) {
-    return Math.max(rows / LANES, columns / 16) <= MOST_GROUPS;
+    return Math.max(rows / FEW_LANES, columns / 16) <= MOST_GROUPS;
   },
   joins(_gpu, product) {
     const { layout, batch, joined } = product;
@@ -140,7 +151,7 @@ export const staged: Variant = {
 function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product): void {
   const { layout, batch, rows, inner, columns, scale, half } = product;
   const { steps, tileColumns } = tileOf(product);
-  const { groupsX, groupsY, chunks, parts } = gridOf(product);
+  const { groupsY, chunks, parts } = gridOf(product), lanes = lanesOf(product);
   const lengths = rowLengths(product), joinedInner = product.joined?.inner ?? 0;
   const shape = {
     steps,
@@ -190,7 +201,8 @@ function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product)
           // The chunks after the first add to what the first has left.
           accumulate: Number(product.accumulate || chunk > 0),
         },
-        workgroups: [groupsX, groupsY, groupsZ],
+        constants: { LANES: lanes },
+        workgroups: [Math.ceil(rows / lanes), groupsY, groupsZ],
       });
     }
   }

@@ -20,9 +20,6 @@ export interface StagedShape {
   readonly vectorJoined: boolean;
 }
 
-/** Lanes of a workgroup; each has one row of C. More would share a staged tile, yet gain 2 % of a training step. */
-export const LANES = 64;
-
 /** Products of a lane between two barriers: code that all lanes run while it is in the cache. Twice as many: a fifth slower. */
 const PHASE = 1024;
 /** Columns whose sums grow side by side in registers. Measured: 4 is a third slower, 16 the same. */
@@ -65,6 +62,8 @@ export function stagedSource(shape: StagedShape): string {
   zero: u32,
   joined_inner: u32, joined_scale: f32, column_joined: u32, step_joined: u32,
 }`,
+    "// Lanes of a workgroup; each has one row of C.",
+    "override LANES = 64u;",
     operandSource(0, "a", { vector: vectorA }),
     operandSource(1, "b", { vector: vectorB, half }),
     joined ? operandSource(2, "joined_a", { vector: vectorJoined }) : "",
@@ -75,13 +74,13 @@ export function stagedSource(shape: StagedShape): string {
 @group(0) @binding(${joined ? 5 : 3}) var<uniform> u: Uniforms;
 // Column by column, so that four inner steps are one vector; what is joined comes behind.
 var<workgroup> tile: array<vec4<f32>, ${columns * (quads + joinedQuads)}>;
-@compute @workgroup_size(${LANES})
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let batch = u.first_batch + group.z / u.parts;
   let part = group.z % u.parts;
   let k0 = u.first_step + part * ${steps}u;
   let n0 = group.y * ${columns}u;
-  let m = group.x * ${LANES}u + lane;
+  let m = group.x * LANES + lane;
   let b0 = batch * u.stride_b;`,
   );
   say(...staging({
@@ -179,7 +178,7 @@ function staging(part: {
   const { name, columns, quads, behind, vector, base, first, inner, column, step, scale } = part;
   const put = (j: number, value: string) => `tile[at + ${j * quads}u] = ${scale} * ${value};`;
   const lines = [
-    `for (var block = lane; block < ${columns / 4 * quads}u; block += ${LANES}u) {
+    `for (var block = lane; block < ${columns / 4 * quads}u; block += LANES) {
   let at = ${behind}u + block / ${quads}u * ${4 * quads}u + block % ${quads}u;
   let n = n0 + block / ${quads}u * 4u;
   let k = ${first} + block % ${quads}u * 4u;`,

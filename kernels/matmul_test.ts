@@ -92,6 +92,8 @@ for (const variant of VARIANTS) {
   Deno.test(`matmul() by the ${variant} variant agrees with float64 for every kind of row tail`, async () => {
     const rows = [1, 2, 3, 4, 5, 7, 31, 63, 64, 65, 128, 255, 257];
     await checkSizes(variant, rows.flatMap((m) => [[m, 64, 8], [m, 3, 17]] as const));
+    // Enough rows for large workgroups.
+    await checkSizes(variant, [[2048, 68, 20], [2045, 5, 3]]);
   });
 
   Deno.test(`matmul() by the ${variant} variant splits a long inner axis of a small product`, async () => {

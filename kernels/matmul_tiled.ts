@@ -111,9 +111,8 @@ export const tiled: Variant = {
 function gridOf(gpu: Gpu, { batch, rows, inner, columns }: ProductShape) {
   const tileRows = rows <= 4 ? 4 : 8, tileColumns = columns <= 4 ? 4 : 8;
   const lanesX = Math.min(8, ceilingPowerOfTwo(Math.ceil(columns / tileColumns)));
-  // Two sizes of workgroup serve all shapes, so that one text is compiled twice at most; spare lanes cost little.
-  const wanted = lanesX * Math.ceil(rows / tileRows);
-  const lanes = wanted <= 16 ? 16 : gpu.info.software ? 32 : 64;
+  // A software adapter gains nothing from large workgroups, and compiles a text again for each size.
+  const lanes = gpu.info.software || lanesX * Math.ceil(rows / tileRows) <= 16 ? 16 : 64;
   const groupsX = Math.ceil(columns / (tileColumns * lanesX));
   const groupsY = Math.ceil(rows / (tileRows * (lanes / lanesX)));
   const splits = batch > 1 ? 1 : splitsOf(gpu, groupsX * groupsY, inner);
