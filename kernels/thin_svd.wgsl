@@ -99,6 +99,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let last_panel = next / 8u * 2u;
     // Of column j as X has it, with the columns of Q before it.
     let before = dots[next0 + j / 4u][j % 4u];
+    // All lanes have read it before one overwrites it.
+    workgroupBarrier();
     var length = before;
     var from_ = next0;
     for (var pass_ = 0u; pass_ < 2u; pass_++) {
