@@ -48,6 +48,17 @@ function sizeClass(bytes: number): number {
   return Math.ceil(aligned / step) * step;
 }
 
+/** Longest label of a tensor. */
+const LONGEST_LABEL = 100;
+
+/**
+ * Operations name their results after their inputs, so a name doubles from layer to layer: uncut, the names of a model
+ * of six layers are hundreds of megabytes.
+ */
+function shorten(label: string): string {
+  return label.length <= LONGEST_LABEL ? label : `${label.slice(0, LONGEST_LABEL - 1)}…`;
+}
+
 /** Allocates tensors in scopes and keeps freed buffers for the next ones. */
 export class Pool {
   readonly #device: GPUDevice;
@@ -102,7 +113,7 @@ export class Pool {
     scope.allocations.add(allocation);
     this.#owners.set(allocation.buffer, { scope, allocation });
     this.#count(allocation.category, bytes);
-    return { buffer: allocation.buffer, offset: 0, shape, dtype, label };
+    return { buffer: allocation.buffer, offset: 0, shape, dtype, label: shorten(label) };
   }
 
   /** Counts what is allocated while it is open under `category`. */
