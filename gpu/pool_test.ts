@@ -24,6 +24,15 @@ async function defaultDevice() {
   return { gpu: new Gpu(device, info), limits: device.limits, created };
 }
 
+Deno.test("empty() cuts labels, so that names made of names don't double for ever", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("labels");
+  let tensor = gpu.empty([1], "x");
+  for (let i = 0; i < 40; i++) tensor = gpu.empty([1], `${tensor.label} + ${tensor.label}`);
+  assertEquals(tensor.label.length, 120);
+  assert(tensor.label.startsWith("x + x + x") && tensor.label.endsWith("…"));
+});
+
 Deno.test("scope() frees what was allocated in it, and what it kept only with the enclosing scope", async () => {
   const gpu = await testGpu();
   const before = gpu.memory.liveBytes;
