@@ -16,7 +16,7 @@ import { sumParts } from "./sum_parts.ts";
  * A product of fewer workgroups and at least so many chunks of the inner axis has the chunks side by side, and a
  * second pass over their sums; any other has them one after the other. Measured: both are even near these numbers.
  */
-const FEW_GROUPS = 8, MANY_CHUNKS = 4;
+const FEW_GROUPS = 16, MANY_CHUNKS = 4;
 /** Most parts side by side: bounds the scratch memory where the inner axis is long. */
 const MOST_PARTS = 16;
 /**
@@ -79,16 +79,25 @@ function kernelOf(shape: StagedShape): StagedKernel {
   return kernel;
 }
 
-/** Inner steps and columns of the tile: a thin side gets a thin one. Few tiles, since each takes up to 1.3 s to compile. */
-function tileOf(product: ProductShape): { readonly steps: number; readonly tileColumns: number } {
+/**
+ * Inner steps and columns of the tile: a thin side gets a thin one. Each chunk of the inner axis reads and writes C
+ * again, which costs as much as 64 steps of products: 128 steps are a seventh faster over a whole training step where
+ * they fill as well, and take twice as long to compile. Few tiles, for that reason.
+ */
+function tileOf(
+  product: ProductShape & { readonly joined?: unknown },
+): { readonly steps: number; readonly tileColumns: number } {
+  const { inner, columns, joined } = product;
+  // A joined pair's steps beside 128 would not fit into workgroup memory.
+  const deep = !joined && 2 * Math.ceil(inner / 128) === Math.ceil(inner / 64);
   return {
-    steps: product.inner <= 16 ? 16 : 64,
-    tileColumns: product.columns <= 8 ? 8 : product.columns <= 16 ? 16 : 64,
+    steps: inner <= 16 ? 16 : deep ? 128 : 64,
+    tileColumns: columns <= 8 ? 8 : columns <= 16 ? 16 : 64,
   };
 }
 
 /** Workgroups along the columns of C, chunks of the inner axis, and how many of these lie side by side. */
-function gridOf(product: ProductShape) {
+function gridOf(product: Parameters<typeof tileOf>[0]) {
   const { batch, rows, inner, columns } = product;
   const { steps, tileColumns } = tileOf(product);
   const groupsX = Math.ceil(rows / FEW_LANES), groupsY = Math.ceil(columns / tileColumns);
