@@ -87,9 +87,10 @@ function kernelOf(shape: StagedShape): StagedKernel {
 function tileOf(
   product: ProductShape & { readonly joined?: unknown },
 ): { readonly steps: number; readonly tileColumns: number } {
-  const { inner, columns, joined } = product;
-  // A joined pair's steps beside 128 would not fit into workgroup memory.
-  const deep = !joined && 2 * Math.ceil(inner / 128) === Math.ceil(inner / 64);
+  const { layout, inner, columns, joined } = product;
+  // A joined pair's steps beside 128 would not fit into workgroup memory; Aᵀ of few steps is not worth a kernel.
+  const deep = !joined && (layout !== "tn" || inner >= 1024) &&
+    2 * Math.ceil(inner / 128) === Math.ceil(inner / 64);
   return {
     steps: inner <= 16 ? 16 : deep ? 128 : 64,
     tileColumns: columns <= 8 ? 8 : columns <= 16 ? 16 : 64,
@@ -107,9 +108,8 @@ function gridOf(product: Parameters<typeof tileOf>[0]) {
 }
 
 function lanesOf({ rows }: ProductShape): number {
-  const filled = (lanes: number) => rows / (Math.ceil(rows / lanes) * lanes);
-  const occupies = Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency;
-  return occupies && filled(MANY_LANES) >= 0.9 * filled(FEW_LANES) ? MANY_LANES : FEW_LANES;
+  // Not by how rows fill the last workgroup: a size of batch more would be another kernel to compile.
+  return Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency ? MANY_LANES : FEW_LANES;
 }
 
 /** True where A's rows can be read as vec4; an element by itself costs almost twice as much. */
