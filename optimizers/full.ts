@@ -60,7 +60,7 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       state: adamwState(trained),
       tables: [],
       scratch: [],
-      linear: [],
+      linear: () => [],
       trainsWeights: true,
       trainsAll: trains === "all",
       fullGradients: false,

@@ -69,14 +69,14 @@ Deno.test("full keeps two moments a trained number and has no factors", async ()
 
 Deno.test("full refuses to train what it does not know, and describes only what is not the default", () => {
   assertEquals(
-    full.refuse({ ...full.defaults, trains: "some" }, []),
+    full.refuse({ ...full.defaults, trains: "some" }, [], 100),
     'trains is "some", known are all, sites',
   );
   assertEquals(
-    full.refuse({ ...full.defaults, epsilon: 0 }, []),
+    full.refuse({ ...full.defaults, epsilon: 0 }, [], 100),
     "epsilon is 0, a positive number is needed",
   );
-  assertEquals(full.refuse(full.defaults, []), null);
+  assertEquals(full.refuse(full.defaults, [], 100), null);
   assertEquals([full.describe(full.defaults), full.describe({ ...full.defaults, trains: "sites" })], [
     "",
     "adapted sites only",

@@ -22,7 +22,7 @@ export const lora: OptimizerModule<LoraOptions> = defineOptimizer({
   title: "LoRA",
   source: "https://arxiv.org/abs/2106.09685",
   defaults,
-  refuse: refuseLowRank,
+  refuse: (options, sites) => refuseLowRank(options, sites),
   describe: (options) => options.scaling,
   stepWork: (options, sizes) => lowRankWork(options, sizes),
   footprint: (options, model) => lowRankFootprint(options, model),

@@ -160,7 +160,8 @@ Deno.test("loraGa asks for as many batches as the option says, and frees everyth
 
 Deno.test("loraGa refuses ranks above half of a side, as B takes the second r left vectors", () => {
   const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 9, out: 40 }];
-  const refusal = (options: Options) => loraGa.refuse({ ...loraGa.defaults, rank: 4, ...options }, sites);
+  const refusal = (options: Options) =>
+    loraGa.refuse({ ...loraGa.defaults, rank: 4, ...options }, sites, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ rank: 5 }), 'rank is 5, at most 4 is possible at site "narrow" [40, 9]');
   assertEquals(refusal({ gamma: 0 }), "gamma is 0, a positive number is needed");

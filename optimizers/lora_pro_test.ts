@@ -451,7 +451,8 @@ Deno.test("loraPro keeps moments of W's size in full mode, of the factors' size 
 
 Deno.test("loraPro refuses unknown modes and gauges, negative settings and ranks beyond a site", () => {
   const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
-  const refusal = (options: Options) => loraPro.refuse({ ...loraPro.defaults, rank: 2, ...options }, sites);
+  const refusal = (options: Options) =>
+    loraPro.refuse({ ...loraPro.defaults, rank: 2, ...options }, sites, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ rank: 6 }), null);
   assertEquals(refusal({ mode: "fast" }), 'mode is "fast", known are full, efficient, sgd');
@@ -465,7 +466,7 @@ Deno.test("loraPro refuses unknown modes and gauges, negative settings and ranks
   );
   assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at site "narrow" [40, 6]');
   assertEquals(
-    loraPro.refuse({ ...loraPro.defaults, rank: 129 }, [sites[0]!]),
+    loraPro.refuse({ ...loraPro.defaults, rank: 129 }, [sites[0]!], 100),
     'rank is 129, at most 128 is possible at site "wide" [200, 300]',
   );
 });

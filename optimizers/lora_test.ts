@@ -82,7 +82,7 @@ Deno.test("lora's equivalent gradient is s (B dA + dB A) at each site, at both s
 
 Deno.test("lora refuses ranks beyond a site, scalings that it does not know and settings that AdamW refuses", () => {
   const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
-  const refusal = (options: Options) => lora.refuse({ ...lora.defaults, rank: 2, ...options }, sites);
+  const refusal = (options: Options) => lora.refuse({ ...lora.defaults, rank: 2, ...options }, sites, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ rank: 6 }), null);
   assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at site "narrow" [40, 6]');

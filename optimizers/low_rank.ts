@@ -1,6 +1,6 @@
 /** @file The body that the LoRA family shares: W + s·B·A, with three exchangeable parts. */
 import { adaptedLinear } from "../autodiff/mod.ts";
-import type { Gradients, Parameter } from "../autodiff/tape.ts";
+import type { Gradients, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import * as kernels from "../kernels/mod.ts";
@@ -124,7 +124,7 @@ export function lowRankFootprint(
     tables: [],
     scratch: [],
     // x Aᵀ and its gradient.
-    linear: [rank, rank],
+    linear: () => [rank, rank],
     trainsWeights: false,
     trainsAll: false,
     fullGradients: false,
@@ -133,19 +133,48 @@ export function lowRankFootprint(
   };
 }
 
+/** Gradients of a site's factors; null where the method leaves a factor as it is. */
+export interface FollowedGradients {
+  /** `[rank, in]`. */
+  readonly a: Tensor | null;
+  /** `[out, rank]`. */
+  readonly b: Tensor | null;
+}
+
 /** How factor gradients change the factors. */
 export interface Rule {
   readonly state: readonly Parameter[];
   /** The factor gradients that the method acts on, site by site; plain LoRA returns them as they are. */
-  adjust(gradients: Gradients): readonly { readonly a: Tensor; readonly b: Tensor }[];
+  adjust(gradients: Gradients): readonly FollowedGradients[];
   step(gradients: Gradients, at: StepInfo): void;
+  /** As `Optimizer.inspect`; nothing where absent. */
+  inspect?(): Promise<Readonly<Record<string, number>>>;
+}
+
+/** How the weight of a site depends on its factors, and on what a form trains beside them. */
+export interface WeightForm {
+  /** What is trained beside the factors, in category "adapters". */
+  readonly added: readonly Parameter[];
+  /** As `Optimizer.linear`. */
+  linear(tape: Tape, pair: Factors, x: Var): Var;
+  /** As `Optimizer.effectiveWeight`. */
+  effectiveWeight(pair: Factors): Tensor;
+  /** As `Optimizer.equivalentGradients`, for one site, from the gradients that the rule follows. */
+  equivalentGradient(pair: Factors, followed: FollowedGradients, gradients: Gradients): Tensor;
+  /** As `Optimizer.factors`: the pair whose columns and rows span what a step can reach, or null where there is none. */
+  factors(pair: Factors): Factors | null;
 }
 
 /** The parts in which members of the LoRA family differ; each has LoRA's own as its default. */
 export interface LowRankParts<O extends LowRankOptions> {
   /** Fills A and B, and may take s·B·A out of the weight. */
   initialize?: (setup: Setup, factors: readonly Factors[], options: O) => void | Promise<void>;
-  rule?: (setup: Setup, factors: readonly Factors[], options: O) => Rule;
+  /** Made once A and B are filled; W + s·B·A where absent. */
+  form?: (setup: Setup, factors: readonly Factors[], options: O) => WeightForm | Promise<WeightForm>;
+  /** Also trains what the form adds, where it adds anything. */
+  rule?: (setup: Setup, factors: readonly Factors[], options: O, added: readonly Parameter[]) => Rule;
+  /** False where A stays as it was filled. */
+  trainsA?: boolean;
 }
 
 /** A member of the LoRA family at work. All A lie side by side, and all B. */
@@ -158,8 +187,9 @@ export async function attachLowRank<O extends LowRankOptions>(
   const factors = createFactors(gpu, sites, options.rank, scaleOf(options));
   initializeA(setup, factors);
   await parts.initialize?.(setup, factors, options);
+  const form = await (parts.form ?? productForm)(setup, factors, options);
   using _ = gpu.countAs("state");
-  const rule = (parts.rule ?? adamwRule)(setup, factors, options);
+  const rule = (parts.rule ?? adamwRule)(setup, factors, options, form.added);
   const headRule = head.length > 0 ? createAdamw(gpu, head, options) : null;
   const state = [...rule.state, ...headRule?.state ?? []];
   const bySite = new Map(factors.map((pair) => [pair.site, pair]));
@@ -170,40 +200,58 @@ export async function attachLowRank<O extends LowRankOptions>(
   };
 
   return {
-    trainable: [...factors.map(({ a }) => a), ...factors.map(({ b }) => b), ...head],
+    trainable: [
+      ...parts.trainsA === false ? [] : factors.map(({ a }) => a),
+      ...factors.map(({ b }) => b),
+      ...form.added,
+      ...head,
+    ],
     state,
-    linear(tape, site, x) {
-      const { a, b, scale } = factorsOf(site);
-      return adaptedLinear(
-        tape,
-        x,
-        tape.parameter(site.weight),
-        tape.parameter(a),
-        tape.parameter(b),
-        scale,
-      );
-    },
+    linear: (tape, site, x) => form.linear(tape, factorsOf(site), x),
     step(gradients, at) {
       rule.step(gradients, at);
       headRule?.step(gradients, at);
     },
-    effectiveWeight(site) {
-      const { a, b, scale } = factorsOf(site);
+    effectiveWeight: (site) => form.effectiveWeight(factorsOf(site)),
+    equivalentGradients(gradients) {
+      const followed = rule.adjust(gradients);
+      return new Map(
+        factors.map((pair, i) => [pair.site, form.equivalentGradient(pair, followed[i]!, gradients)]),
+      );
+    },
+    factors(site) {
+      const pair = bySite.get(site);
+      return pair ? form.factors(pair) : null;
+    },
+    inspect: () => rule.inspect?.() ?? Promise.resolve({}),
+  };
+}
+
+/** LoRA's own form, W + s·B·A: nothing beside the factors is trained. */
+export function productForm({ gpu }: Setup): WeightForm {
+  return {
+    added: [],
+    linear: (tape, { site, a, b, scale }, x) =>
+      adaptedLinear(tape, x, tape.parameter(site.weight), tape.parameter(a), tape.parameter(b), scale),
+    effectiveWeight({ site, a, b, scale }) {
       const into = copyWeight(gpu, site);
       return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true });
     },
-    equivalentGradients(gradients) {
-      const adjusted = rule.adjust(gradients);
-      return new Map(factors.map(({ site, a, b, scale }, i) => {
-        const out = gpu.empty(site.weight.value.shape, `${site.name} equivalent gradient`);
-        kernels.matmul(gpu, b.value, adjusted[i]!.a, { scale, into: out });
-        kernels.matmul(gpu, adjusted[i]!.b, a.value, { scale, into: out, accumulate: true });
-        return [site, out];
-      }));
-    },
-    factors: (site) => bySite.get(site) ?? null,
-    inspect: () => Promise.resolve({}),
+    equivalentGradient: (pair, followed) => productGradient(gpu, pair, followed),
+    factors: (pair) => pair,
   };
+}
+
+/** s (B gA + gB A), `[out, in]`, in the caller's scope: how s·B·A moves, to first order, where its factors do. */
+export function productGradient(
+  gpu: Gpu,
+  { site, a, b, scale }: Factors,
+  followed: FollowedGradients,
+): Tensor {
+  const into = gpu.zeros(site.weight.value.shape, `${site.name} equivalent gradient`);
+  if (followed.a) kernels.matmul(gpu, b.value, followed.a, { scale, into, accumulate: true });
+  if (followed.b) kernels.matmul(gpu, followed.b, a.value, { scale, into, accumulate: true });
+  return into;
 }
 
 /** A and B of every site: two packs, B zero. */
@@ -237,9 +285,18 @@ export function foldProductOut(gpu: Gpu, { site, a, b, scale }: Factors): void {
   });
 }
 
-/** LoRA's own rule: AdamW on the factors' gradients as they are. */
-function adamwRule(setup: Setup, factors: readonly Factors[], options: LowRankOptions): Rule {
-  const adamw = createAdamw(setup.gpu, [...factors.map(({ a }) => a), ...factors.map(({ b }) => b)], options);
+/** LoRA's own rule: AdamW on the gradients as they are, of the factors and of what the form adds. */
+export function adamwRule(
+  setup: Setup,
+  factors: readonly Factors[],
+  options: LowRankOptions,
+  added: readonly Parameter[],
+): Rule {
+  const adamw = createAdamw(
+    setup.gpu,
+    [...factors.map(({ a }) => a), ...factors.map(({ b }) => b), ...added],
+    options,
+  );
   return {
     state: adamw.state,
     adjust: (gradients) => factors.map(({ a, b }) => ({ a: gradients.of(a), b: gradients.of(b) })),

@@ -162,10 +162,10 @@ export interface Footprint {
   /** What a step allocates at most, all at a time. */
   readonly scratch: readonly PackSizes[];
   /**
-   * Tensors that `linear` leaves on the tape at each site beside y and the gradient of x, forward and backward: numbers a
+   * Tensors that `linear` leaves on the tape at a site beside y and the gradient of x, forward and backward: numbers a
    * row of x.
    */
-  readonly linear: PackSizes;
+  linear(site: { readonly in: number; readonly out: number }): PackSizes;
   /** True where the weights of sites are trained, and so can't be kept in 16-bit floats. */
   readonly trainsWeights: boolean;
   /** True where parameters below the first adapted map are trained. */
@@ -186,11 +186,12 @@ export interface OptimizerModule<O extends Options = Options> {
   readonly defaults: O;
   /**
    * What is wrong with options of the right types, in one sentence ("rank is 0, 1 or more is needed"), or null.
-   * Called before the run opens a GPU, with the sites that it would adapt.
+   * Called before the run opens a GPU, with the sites that it would adapt and the steps that it would take.
    */
   refuse(
     options: O,
     sites: readonly { readonly name: string; readonly in: number; readonly out: number }[],
+    steps: number,
   ): string | null;
   /** What reports should say besides the title, e.g. "alpha/sqrt(r)"; empty where there is nothing to add. */
   describe(options: O): string;
@@ -198,9 +199,12 @@ export interface OptimizerModule<O extends Options = Options> {
   stepWork(options: O, sizes: StepSizes): StepWork;
   /** What it keeps on the GPU, by formula; options are complete. Checked against live bytes by the contract test. */
   footprint(options: O, model: ModelShapes): Footprint;
+  /** True where `attach` itself moves effective weights: a start that is a step of its own, as LoRA-One's is. */
+  readonly startsMoved?: boolean;
   /**
    * Creates the trainable parameters and all state. May rewrite `site.weight` in place, but leaves
-   * every `effectiveWeight` as it found it (to the rounding of the weight's floats: see site_weight.ts).
+   * every `effectiveWeight` as it found it (to the rounding of the weight's floats: see site_weight.ts), unless
+   * `startsMoved` says that it does not.
    */
   attach(setup: Setup, options: O): Promise<Optimizer>;
 }

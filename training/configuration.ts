@@ -23,7 +23,7 @@ export interface KnownOptimizer {
   readonly title: string;
   readonly source: string;
   readonly defaults: Options;
-  refuse(options: Options, sites: readonly SiteShape[]): string | null;
+  refuse(options: Options, sites: readonly SiteShape[], steps: number): string | null;
   describe(options: Options): string;
   stepWork(options: Options, sizes: StepSizes): StepWork;
   footprint(options: Options, model: ModelShapes): Footprint;
@@ -84,7 +84,7 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   }
   const options = completeOptions(module, parsed.optimizer.options);
   const sites = matchSites(parsed.sites, model.sites());
-  const refusal = module.refuse(options, sites);
+  const refusal = module.refuse(options, sites, parsed.steps);
   if (refusal !== null) throw new UserError(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`);
   const { memory: given, ...rest } = parsed, memory = completeMemory(given);
   if (memory?.frozenWeights === "f16" && trainsWeights(module, options, sites)) {

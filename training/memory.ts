@@ -2,7 +2,7 @@
 import { alignBytes, allocatedBytes, type Category } from "../gpu/pool.ts";
 import { byteLength, type DType, ELEMENT_BYTES, elementCount } from "../gpu/tensor.ts";
 import type { Kept, TapeTensors } from "../models/tape_tensors.ts";
-import type { PackSizes } from "../optimizers/optimizer.ts";
+import type { Footprint, PackSizes } from "../optimizers/optimizer.ts";
 import { type KnownModel, type KnownOptimizer, matchSites } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
 
@@ -28,15 +28,15 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const tape = model.memory.tape(Math.ceil(config.batchSize / config.accumulate));
   const firstBlock = footprint.trainsAll ? -1 : Math.min(...sites.map(({ name }) => blockOf(name)));
   const checkpointing = config.memory?.checkpointing === "blocks";
-  const passOf = (firstTrained: number, linear: PackSizes) =>
+  const passOf = (firstTrained: number, linear: Footprint["linear"]) =>
     passBytes(
       tape,
       model.memory.layers,
       { firstTrained, checkpointing },
       (block) =>
         keptBytes(
-          sites.filter(({ name }) => blockOf(name) === block).flatMap(() =>
-            linear.map((numbers) => [1, numbers * tape.rows] as const)
+          sites.filter(({ name }) => blockOf(name) === block).flatMap((site) =>
+            linear(site).map((numbers) => [1, numbers * tape.rows] as const)
           ),
         ),
     );
@@ -59,7 +59,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const attaching = footprint.fullGradients
     ? {
       gradients: packBytes(sites.map((site) => site.in * site.out)) + packBytes([1]),
-      activations: passOf(Math.min(...sites.map(({ name }) => blockOf(name))), []),
+      activations: passOf(Math.min(...sites.map(({ name }) => blockOf(name))), () => []),
     }
     : { gradients: 0, activations: 0 };
   return {

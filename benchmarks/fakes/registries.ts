@@ -101,7 +101,7 @@ function method(
       state: [],
       tables: [],
       scratch: [],
-      linear: [],
+      linear: () => [],
       trainsWeights: defaults["rank"] === undefined,
       trainsAll: true,
       fullGradients: false,
