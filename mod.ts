@@ -45,6 +45,7 @@ export type { FullOptions } from "./optimizers/full.ts";
 export type { LoraOptions } from "./optimizers/lora.ts";
 export type { GradientStartOptions, LoraGaOptions } from "./optimizers/lora_ga.ts";
 export type { LoraGaProOptions } from "./optimizers/lora_ga_pro.ts";
+export type { LoraOneOptions } from "./optimizers/lora_one.ts";
 export type { LoraProOptions } from "./optimizers/lora_pro.ts";
 export type { LowRankOptions } from "./optimizers/low_rank.ts";
 export type { AdamwOptions } from "./optimizers/adamw.ts";

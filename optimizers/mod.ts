@@ -6,4 +6,5 @@ export { full } from "./full.ts";
 export { lora } from "./lora.ts";
 export { loraGa } from "./lora_ga.ts";
 export { loraGaPro } from "./lora_ga_pro.ts";
+export { loraOne } from "./lora_one.ts";
 export { loraPro } from "./lora_pro.ts";
