@@ -300,7 +300,7 @@ Deno.test("adalora refuses by name a schedule longer than the run, ranks that do
   assertEquals(refusal({ rank: 6 }), null);
   assertEquals(
     refusal({ rank: 7 }),
-    'rank is 7 and initialRank is 11, at most 9 is possible at site "narrow" [40, 9]',
+    'rank is 7 and initialRank by default is 11, at most 9 is possible at site "narrow" [40, 9]',
   );
   assertEquals(refusal({ rank: 9, initialRank: 9 }), null);
   assertEquals(refusal({ rank: 10 }), 'rank is 10, at most 9 is possible at site "narrow" [40, 9]');
@@ -323,7 +323,7 @@ Deno.test("adalora's reports name what is not as usual", () => {
   const describe = (options: Options) => adalora.describe({ ...adalora.defaults, ...options });
   assertEquals(describe({}), "");
   assertEquals(
-    describe({ initialRank: 16, tinit: 10, tfinal: 20, deltaT: 5, orthogonality: 0.1 }),
-    "initial rank 16, tinit 10, tfinal 20, deltaT 5, orthogonality 0.1",
+    describe({ initialRank: 16, tinit: 10, tfinal: 20, deltaT: 5, importanceBeta: 0.9, orthogonality: 0.1 }),
+    "initial rank 16, tinit 10, tfinal 20, deltaT 5, importance beta 0.9, orthogonality 0.1",
   );
 });
