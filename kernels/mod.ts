@@ -59,3 +59,10 @@ export {
   spanOf,
   type Turned,
 } from "./factor_pairs.ts";
+export {
+  type ImportanceBetas,
+  scaledRowsBackward,
+  type SiteTriplets,
+  Triplets,
+  type TripletValues,
+} from "./triplets.ts";
