@@ -6,3 +6,5 @@ export { full } from "./full.ts";
 export { lora } from "./lora.ts";
 export { loraGa } from "./lora_ga.ts";
 export { loraPro } from "./lora_pro.ts";
+export { loraFa } from "./lora_fa.ts";
+export { scaledAdamw } from "./scaled_adamw.ts";
