@@ -8,3 +8,4 @@ export { loraGa } from "./lora_ga.ts";
 export { loraPro } from "./lora_pro.ts";
 export { loraFa } from "./lora_fa.ts";
 export { scaledAdamw } from "./scaled_adamw.ts";
+export { altlora } from "./altlora.ts";
