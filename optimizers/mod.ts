@@ -9,3 +9,4 @@ export { loraPro } from "./lora_pro.ts";
 export { loraFa } from "./lora_fa.ts";
 export { scaledAdamw } from "./scaled_adamw.ts";
 export { altlora } from "./altlora.ts";
+export { loraRite } from "./lora_rite.ts";
