@@ -51,6 +51,7 @@ export {
 } from "./factor_pairs.ts";
 export {
   MOST_RANK,
+  rightSvds,
   skipLarge,
   type SmallFunction,
   type SmallMatrices,
