@@ -5,4 +5,7 @@
 export { full } from "./full.ts";
 export { lora } from "./lora.ts";
 export { loraGa } from "./lora_ga.ts";
+export { loraPlus } from "./lora_plus.ts";
 export { loraPro } from "./lora_pro.ts";
+export { pissa } from "./pissa.ts";
+export { rslora } from "./rslora.ts";
