@@ -449,6 +449,241 @@ def lora_ga_pro_case(options, rate):
     )
 
 
+# ---- LoRA-FA: A stays; B follows the best approximation of the full gradient in A's rows
+
+
+def lora_fa_case(options, rate, values):
+    scale, inverse = scale_of(options), options.get("correction", "inverse")
+    run = Run(values, trained=[f"{site}.B" for site in SITES])
+    optimizer = adamw(run, rate, options.get("weightDecay", 0.0))
+
+    def update(_):
+        for site in SITES:
+            a, b = pair(run, site)
+            if inverse:
+                # s (gB A) is then g P_A: pinv(A) = A^T (A A^T)^-1.
+                full = torch.linalg.lstsq(a.T, b.grad.T / scale).solution.T
+                b.grad = full @ torch.linalg.inv(a @ a.T) @ torch.eye(a.shape[0])
+        optimizer.step()
+
+    return record("lora-fa", options, rate, run, product_weights(scale), update)
+
+
+# ---- Scaled AdamW: each factor's gradient in the metric of the other
+
+
+def scaled_adamw_case(options, rate, values):
+    scale, order, damping = scale_of(options), options["order"], options["damping"]
+    run = Run(values)
+    decay = options.get("weightDecay", 0.0)
+    eye = torch.eye(options["rank"])
+    a_names, b_names = ([f"{site}.{factor}" for site in SITES] for factor in "AB")
+    first = adamw(run, rate, decay, [*a_names, HEAD])
+    second = adamw(run, rate, decay, b_names)
+
+    def turn_b():
+        for site in SITES:
+            a, b = pair(run, site)
+            b.grad = torch.linalg.solve(a @ a.T + damping * eye, b.grad, left=False)
+
+    def update(_):
+        for site in SITES:
+            a, b = pair(run, site)
+            a.grad = torch.linalg.solve(b.T @ b + damping * eye, a.grad)
+        if order == "simultaneous":
+            turn_b()
+        first.step()
+        if order == "sequential":
+            # The gradient is that of the old factors, the metric that of the new A.
+            turn_b()
+        second.step()
+
+    return record("scaled-adamw", options, rate, run, product_weights(scale), update)
+
+
+# ---- LoRA-RITE: Adam with r x r second moments, in bases that any regauging of the factors leaves as they are
+
+
+class Rite:
+    """Moments of one factor Z [size, r] (B, or A^T), in the orthonormal basis Q of the other factor's columns."""
+
+    def __init__(self, size, rank):
+        self.second, self.first = torch.zeros(rank, rank), torch.zeros(size, rank)
+        self.basis = None
+
+    def update(self, step, gradient, basis, beta1, beta2, epsilon):
+        """The direction in the new basis, for a gradient in it."""
+        turn = torch.eye(self.second.shape[0]) if self.basis is None else basis.T @ self.basis
+        self.basis = basis
+        # Adam's corrections of the start, as decays that grow: the moments are then means themselves.
+        decay1, decay2 = (b * (1 - b ** (step - 1)) / (1 - b**step) for b in (beta1, beta2))
+        self.second = (1 - decay2) * gradient.T @ gradient / len(gradient) + decay2 * turn @ self.second @ turn.T
+        values, vectors = torch.linalg.eigh((self.second + self.second.T) / 2)
+        root = vectors @ torch.diag(1 / (values.clamp(min=0).sqrt() + epsilon)) @ vectors.T
+        self.first = (1 - decay1) * gradient @ root + decay1 * self.first @ turn.T
+        return self.first
+
+
+def lora_rite_case(options, rate, values, clip=1.0, skip=1.0, epsilon=1e-6, beta1=0.9, beta2=0.999):
+    scale, rank, decay = scale_of(options), options["rank"], options.get("weightDecay", 0.0)
+    run = Run(values)
+    head = adamw(run, rate, decay, [HEAD])
+    moments = {
+        f"{site}.{factor}": Rite(SHAPES[site][1 if factor == "A" else 0], rank) for site in SITES for factor in "AB"
+    }
+
+    def update(step):
+        unmagnified, bases, inverses = {}, {}, {}
+        for site in SITES:
+            a, b = pair(run, site)
+            for name, gradient, other in ((f"{site}.A", a.grad.T, b), (f"{site}.B", b.grad, a.T)):
+                bases[name], triangle = torch.linalg.qr(other.detach())
+                inverses[name] = torch.linalg.pinv(triangle)
+                turned = gradient @ inverses[name]
+                too_large = skip > 0 and turned.square().mean().sqrt() > skip
+                unmagnified[name] = torch.zeros_like(turned) if too_large else turned
+        norm = math.sqrt(sum(part.square().sum().item() for part in unmagnified.values()))
+        shrink = clip / norm if 0 < clip < norm else 1.0
+        for name, gradient in unmagnified.items():
+            direction = moments[name].update(step, gradient * shrink, bases[name], beta1, beta2, epsilon)
+            change = direction @ inverses[name].T
+            run[name] = (1 - rate * decay) * run[name] - rate * (change.T if name.endswith(".A") else change)
+        head.step()
+
+    return record("lora-rite", options, rate, run, product_weights(scale), update)
+
+
+# ---- LoRA-One: the start is a step of its own, along the best approximation of the negative gradient
+
+
+def lora_one_start(options):
+    rank, gamma = options["rank"], options["gamma"]
+    values = {}
+    for site, gradient in full_gradients().items():
+        u, s, vt = signed_svd(-gradient)
+        root = (s[:rank] / s[0]).sqrt() / math.sqrt(gamma)
+        if options.get("scale") == "stable":
+            root = root * gradient.shape[0] ** 0.25 / 4
+        values[f"{site}.A"] = root[:, None] * vt[:rank]
+        values[f"{site}.B"] = u[:, :rank] * root
+    return values
+
+
+def lora_one_case(options, rate):
+    return lora_like("lora-one", options, rate, lora_one_start(options), computed=True)
+
+
+# ---- AdaLoRA: W + s P diag(E) Q, whose triplets compete for a budget
+
+
+def adalora_case(options, rate, values):
+    rank, target, total = options["rank"], options["targetRank"], STEPS
+    start, end, every = options["initialSteps"], options["finalSteps"], options["interval"]
+    beta1, beta2 = options.get("importanceDecay", 0.85), options.get("uncertaintyDecay", 0.85)
+    scale = options["alpha"] / (rank + 1e-5)
+    run = Run(values)
+    optimizer = adamw(run, rate, options.get("weightDecay", 0.0))
+    parts = {site: [f"{site}.{kind}" for kind in "EAB"] for site in SITES}
+    importance, uncertainty = ({name: 0.0 for name in run.trained} for _ in range(2))
+    budgets = []
+
+    def weights(run):
+        return {
+            site: run.frozen[site] + scale * run[f"{site}.B"] * run[f"{site}.E"] @ run[f"{site}.A"] for site in SITES
+        }
+
+    def penalty(run):
+        eye = torch.eye(rank)
+        terms = []
+        for site in SITES:
+            a, b = pair(run, site)
+            terms += [torch.linalg.norm(a @ a.T - eye), torch.linalg.norm(b.T @ b - eye)]
+        return options.get("orthogonality", 0.5) * sum(terms) / len(terms)
+
+    def score(name):
+        return importance[name] * uncertainty[name]
+
+    def triplets(site):
+        e, a, b = parts[site]
+        return score(e) + score(a).mean(dim=1) + score(b).mean(dim=0)
+
+    def update(step):
+        optimizer.step()
+        if step < total - end:
+            for site in SITES:
+                for name in parts[site]:
+                    now = (run[name] * run[name].grad).abs()
+                    importance[name] = beta1 * importance[name] + (1 - beta1) * now
+                    uncertainty[name] = beta2 * uncertainty[name] + (1 - beta2) * (now - importance[name]).abs()
+        whole, least = rank * len(SITES), target * len(SITES)
+        if step <= start:
+            return
+        if step >= total - end:
+            budget = least
+        else:
+            left = 1 - (step - start) / (total - end - start)
+            budget = int((whole - least) * left**3 + least)
+            if step % every != 0:
+                return
+        budgets.append(budget)
+        scores = {site: triplets(site) for site in SITES}
+        ranked = torch.cat([*scores.values()]).sort().values
+        dropped = whole - budget
+        if dropped > 0:
+            for site in SITES:
+                run[f"{site}.E"] = torch.where(scores[site] <= ranked[dropped - 1], 0.0, run[f"{site}.E"])
+
+    case = record("adalora", options, rate, run, weights, update, penalty=penalty)
+    print("AdaLoRA's budgets:", budgets)
+    return case
+
+
+# ---- AltLoRA: one factor a step, each nearest to the full gradient with the other as it is
+
+
+def altlora_case(options, rate, values):
+    scale, damping = scale_of(options), options.get("damping", 0.0)
+    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    plus, decay = options.get("secondMoment", False), options.get("weightDecay", 0.0)
+    run = Run(values)
+    head = adamw(run, rate, decay, [HEAD])
+    eye = torch.eye(options["rank"])
+    first = {name: torch.zeros_like(value) for name, value in run.values.items()}
+    second = {name: torch.zeros_like(value) for name, value in run.values.items()}
+    seen = {}
+    count = {"A": 0, "B": 0}
+
+    def update(step):
+        turn = "B" if step % 2 == 1 else "A"
+        count[turn] += 1
+        for site in SITES:
+            a, b = (part.detach() for part in pair(run, site))
+            name, gradient = f"{site}.{turn}", run[f"{site}.{turn}"].grad
+            if turn == "B":
+                gradient, moved, other = gradient.T, b.T, a.T
+            else:
+                moved, other = a, b
+            inverse = torch.linalg.inv(other.T @ other + damping * eye)
+            now = inverse @ gradient / scale**2
+            before = first[name].T if turn == "B" else first[name]
+            if name in seen:
+                before = inverse @ other.T @ seen[name] @ before
+            seen[name] = other
+            moment = beta1 * before + (1 - beta1) * now
+            first[name] = moment.T if turn == "B" else moment
+            direction = moment / (1 - beta1 ** count[turn])
+            if plus:
+                square = now.T**2 if turn == "B" else now**2
+                second[name] = beta2 * second[name] + (1 - beta2) * square
+                root = (second[name] / (1 - beta2 ** count[turn])).sqrt() + epsilon
+                direction = direction / (root.T if turn == "B" else root)
+            moved = (1 - rate * decay) * moved - rate * direction
+            run[name] = moved.T if turn == "B" else moved
+        head.step()
+
+    return record("altlora", options, rate, run, product_weights(scale), update)
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
