@@ -41,6 +41,7 @@ export * from "./models/tape_tensors.ts";
 export * from "./numerics/random.ts";
 export * from "./optimizers/optimizer.ts";
 export * from "./optimizers/mod.ts";
+export type { DoraOptions } from "./optimizers/dora.ts";
 export type { FullOptions } from "./optimizers/full.ts";
 export type { LoraOptions } from "./optimizers/lora.ts";
 export type { LoraGaOptions } from "./optimizers/lora_ga.ts";

@@ -2,6 +2,7 @@
  * The registry: one line per method. Everything exported here takes part in sweeps and in the contract test.
  * @module
  */
+export { dora } from "./dora.ts";
 export { full } from "./full.ts";
 export { lora } from "./lora.ts";
 export { loraGa } from "./lora_ga.ts";
