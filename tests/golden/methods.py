@@ -318,7 +318,7 @@ def dora_case(options, rate, values):
 
 def lora_ga_start(options, scale):
     rank, gamma = options["rank"], options.get("gamma", 16)
-    direction, size = options.get("direction", "ArB2r"), options.get("scale", "stable")
+    direction, size = options.get("direction", "ArB2r"), options.get("startScale", "stable")
     values = {}
     for site, gradient in full_gradients().items():
         u, _, vt = signed_svd(gradient)
@@ -562,7 +562,7 @@ def lora_one_start(options):
     for site, gradient in full_gradients().items():
         u, s, vt = signed_svd(-gradient)
         root = (s[:rank] / s[0]).sqrt() / math.sqrt(gamma)
-        if options.get("scale") == "stable":
+        if options["startScale"] == "stable":
             root = root * gradient.shape[0] ** 0.25 / 4
         values[f"{site}.A"] = root[:, None] * vt[:rank]
         values[f"{site}.B"] = u[:, :rank] * root
@@ -703,10 +703,22 @@ cases = {
     "lora-plus": lora_plus_case(LORA | {"ratio": 16}, 0.01, fresh),
     "lora-plus, weight decay": lora_plus_case(LORA | {"ratio": 4, "weightDecay": 0.5}, 0.02, moved),
     "pissa": pissa_case(LORA, 0.05),
+    "pissa, randomized, alpha/sqrt(r)": pissa_case(LORA | ROOT | {"svd": "randomized"}, 0.05),
     "dora": dora_case(LORA, 0.05, fresh),
     "dora, B not zero, weight decay": dora_case(LORA | {"weightDecay": 0.5}, 0.05, moved),
     "lora-ga": lora_ga_case(LORA | ROOT, 0.05),
     "lora-ga, alpha/r, gamma 64": lora_ga_case(LORA | {"scaling": "alpha/r", "gamma": 64}, 0.05),
+    "lora-ga, A2rBr, gd": lora_ga_case(LORA | ROOT | {"direction": "A2rBr", "startScale": "gd"}, 0.05),
+    "lora-ga, ArBr, unit": lora_ga_case(LORA | ROOT | {"direction": "ArBr", "startScale": "unit"}, 0.05),
+    "lora-ga, weightS, rank 1": lora_ga_case(LORA | ROOT | {"rank": 1, "startScale": "weightS"}, 0.05),
+    "lora-ga-pro": lora_ga_pro_case(LORA | ROOT | {"relativeDamping": 0}, 0.05),
+    "lora-ga-pro, efficient, ArBr, symmetric": lora_ga_pro_case(
+        LORA | ROOT | {"relativeDamping": 0, "mode": "efficient", "direction": "ArBr", "gauge": "symmetric"}, 0.05
+    ),
+    "lora-one": lora_one_case(LORA | ROOT | {"startScale": "paper", "gamma": 64}, 0.05),
+    "lora-one, stable, alpha/r": lora_one_case(
+        LORA | {"scaling": "alpha/r", "startScale": "stable", "gamma": 16}, 0.05
+    ),
 }
 for gauge in ("sylvester", "zero", "symmetric"):
     for mode in ("full", "efficient", "sgd"):
