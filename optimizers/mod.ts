@@ -12,3 +12,5 @@ export { loraOne } from "./lora_one.ts";
 export { loraPro } from "./lora_pro.ts";
 export { pissa } from "./pissa.ts";
 export { rslora } from "./rslora.ts";
+export { loraFa } from "./lora_fa.ts";
+export { scaledAdamw } from "./scaled_adamw.ts";

@@ -48,9 +48,15 @@ const LEARNING_RATES: Readonly<Record<string, number>> & { readonly default: num
   "lora-plus": 0.01,
 };
 
+/** Ranks of methods that cannot reach the targets with `RANK`. */
+const RANKS: Readonly<Record<string, number>> = {
+  // With A frozen only changes whose rows A spans are within reach: 8 of 12, and all 8.
+  "lora-fa": 8,
+};
+
 /** A rank where the method has one. */
 function optionsOf(module: OptimizerModule): Options {
-  return "rank" in module.defaults ? { rank: RANK } : {};
+  return "rank" in module.defaults ? { rank: RANKS[module.id] ?? RANK } : {};
 }
 
 function learningRateOf({ id }: OptimizerModule): number {

@@ -90,6 +90,7 @@ def loss_of(weights, head, middle=None):
     return ((hidden @ weights["tall"].T + head - target) ** 2).sum() / (2 * ROWS)
 
 
+@torch.enable_grad()
 def full_gradients(weights=None, head=None):
     """dL/dW of each site."""
     leaves = {site: (weights or base)[site].detach().clone().requires_grad_() for site in SITES}
@@ -170,10 +171,10 @@ class Adam:
         return self.first / (1 - self.beta1**self.step) / (root + self.epsilon)
 
 
-def adamw(run, rate, decay=0.0, names=None):
+def adamw(run, rate, decay=0.0, names=None, epsilon=1e-8):
     """torch's AdamW over the named parameters (all where none are named), which follows what is in their grad."""
     chosen = [run.parameters[name] for name in (run.trained if names is None else names)]
-    return torch.optim.AdamW(chosen, lr=rate, weight_decay=decay)
+    return torch.optim.AdamW(chosen, lr=rate, weight_decay=decay, eps=epsilon)
 
 
 # ---- Low-rank starts and weights
@@ -399,8 +400,7 @@ def lora_pro_update(run, options, rate, scale):
         return damped_gradients(gauge, a, b, scale, scale * b.T @ wanted, scale * wanted @ a.T, relative)
 
     def update(_):
-        with torch.enable_grad():
-            full = full_gradients(product_weights(scale)(run), run[HEAD])
+        full = full_gradients(product_weights(scale)(run), run[HEAD])
         for site in SITES:
             a, b = (part.detach() for part in pair(run, site))
             torch.testing.assert_close(run[f"{site}.A"].grad, scale * b.T @ full[site])
@@ -453,17 +453,17 @@ def lora_ga_pro_case(options, rate):
 
 
 def lora_fa_case(options, rate, values):
-    scale, inverse = scale_of(options), options.get("correction", "inverse")
+    scale = scale_of(options)
     run = Run(values, trained=[f"{site}.B" for site in SITES])
-    optimizer = adamw(run, rate, options.get("weightDecay", 0.0))
+    optimizer = adamw(run, rate, options.get("weightDecay", 0.0), epsilon=1e-6)
 
     def update(_):
+        full = full_gradients(product_weights(scale)(run), run[HEAD])
         for site in SITES:
             a, b = pair(run, site)
-            if inverse:
-                # s (gB A) is then g P_A: pinv(A) = A^T (A A^T)^-1.
-                full = torch.linalg.lstsq(a.T, b.grad.T / scale).solution.T
-                b.grad = full @ torch.linalg.inv(a @ a.T) @ torch.eye(a.shape[0])
+            if options.get("correction", "inverse") == "inverse":
+                # s gB A is the full gradient's projection on A's rows. PEFT's damping of 1e-8 is below what is compared.
+                b.grad = full[site] @ torch.linalg.pinv(a) / scale
         optimizer.step()
 
     return record("lora-fa", options, rate, run, product_weights(scale), update)
@@ -642,7 +642,7 @@ def adalora_case(options, rate, values):
 
 
 def altlora_case(options, rate, values):
-    scale, damping = scale_of(options), options.get("damping", 0.0)
+    scale, damping, period = scale_of(options), options["damping"], options.get("period", 1)
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
     plus, decay = options.get("secondMoment", False), options.get("weightDecay", 0.0)
     run = Run(values)
@@ -654,7 +654,7 @@ def altlora_case(options, rate, values):
     count = {"A": 0, "B": 0}
 
     def update(step):
-        turn = "B" if step % 2 == 1 else "A"
+        turn = "BA"[(step - 1) // period % 2]
         count[turn] += 1
         for site in SITES:
             a, b = (part.detach() for part in pair(run, site))
@@ -734,6 +734,28 @@ for mode in ("full", "efficient", "sgd"):
 cases["lora-pro, rank 1, cap"] = lora_pro_case(
     LORA | {"rank": 1, "cap": 0.05, "relativeDamping": 0}, 0.05, moved1
 )
+cases |= {
+    "lora-fa": lora_fa_case(LORA, 0.05, fresh),
+    "lora-fa, no correction, weight decay": lora_fa_case(
+        LORA | {"correction": "none", "weightDecay": 0.5}, 0.05, moved
+    ),
+}
+for order in ("simultaneous", "sequential"):
+    options = LORA | {"order": order, "damping": 0.01}
+    cases[f"scaled-adamw, {order}"] = scaled_adamw_case(options, 0.05, fresh)
+    cases[f"scaled-adamw, {order}, B not zero, weight decay"] = scaled_adamw_case(
+        options | {"weightDecay": 0.5, "damping": 1e-6}, 0.05, moved
+    )
+cases |= {
+    "altlora": altlora_case(LORA | {"damping": 1e-6}, 0.05, moved),
+    "altlora, B = 0, damping 0.01": altlora_case(LORA | {"damping": 0.01}, 0.05, fresh),
+    "altlora, second moment, period 2, weight decay": altlora_case(
+        LORA | {"damping": 0.01, "secondMoment": True, "period": 2, "weightDecay": 0.5}, 0.05, moved
+    ),
+    "altlora, second moment, rank 1": altlora_case(
+        LORA | {"rank": 1, "damping": 1e-6, "secondMoment": True}, 0.05, moved1
+    ),
+}
 
 problem = {
     "weights": tensors(base),
