@@ -11,7 +11,6 @@ import {
   tallFactors,
   type TallMatrices,
   tallProducts,
-  type ThinSvds,
   thinSvds,
 } from "../kernels/mod.ts";
 import type { Factors, ModelShapes, PackSizes } from "./optimizer.ts";
@@ -50,6 +49,11 @@ export function sideTables(sites: ModelShapes["sites"]): readonly PackSizes[] {
 export function inverseSquares(gpu: Gpu, factors: readonly Factors[]): Tensor {
   const values = Float32Array.from(factors, ({ scale }) => 1 / scale ** 2);
   return gpu.upload(values, "f32", [factors.length], "1/s²");
+}
+
+/** 1 for each site, in the caller's scope. */
+export function siteOnes(gpu: Gpu, sites: number): Tensor {
+  return gpu.upload(new Float32Array(sites).fill(1), "f32", [sites], "ones");
 }
 
 /** The gradients of a side. @throws {Error} where they are not laid out as the factors are */
@@ -108,29 +112,18 @@ export interface ScalingOptions {
  * c (BᵀB + damping I)⁻¹ dA, for B's c dB (AAᵀ + damping I)⁻¹. Directions in which X vanishes, below 1e-6 of its largest
  * singular value, give 0, as a pseudo-inverse does: raw gradients have no part in them. In the caller's scope.
  */
-export function scaledGradients(
-  gpu: Gpu,
-  side: FactorSide,
-  gradients: TallMatrices,
-  { v, values }: Pick<ThinSvds, "v" | "values">,
-  { damping, factors }: ScalingOptions,
-): TallMatrices {
-  const { rank } = side.matrices;
-  const inverses = smallProducts(gpu, v, v, { rank, f: "1/(s²+d)", values, damping, factors });
-  const out = zerosLike(gpu, side, "scaled gradients");
-  tallProducts(gpu, out, [{ x: gradients, by: inverses }]);
-  return out;
-}
-
-/** `scaledGradients` by factors that are yet to be decomposed. */
 export function scaledByOther(
   gpu: Gpu,
   side: FactorSide,
   other: FactorSide,
   gradients: Gradients,
-  options: ScalingOptions,
+  { damping, factors }: ScalingOptions,
 ): TallMatrices {
-  return scaledGradients(gpu, side, sideGradients(side, gradients), thinSvds(gpu, other.matrices), options);
+  const { rank } = side.matrices, { v, values } = thinSvds(gpu, other.matrices);
+  const inverses = smallProducts(gpu, v, v, { rank, f: "1/(s²+d)", values, damping, factors });
+  const out = zerosLike(gpu, side, "scaled gradients");
+  tallProducts(gpu, out, [{ x: sideGradients(side, gradients), by: inverses }]);
+  return out;
 }
 
 /** Numbers of a side's factors, site by site. */

@@ -14,3 +14,4 @@ export { pissa } from "./pissa.ts";
 export { rslora } from "./rslora.ts";
 export { loraFa } from "./lora_fa.ts";
 export { scaledAdamw } from "./scaled_adamw.ts";
+export { altlora } from "./altlora.ts";

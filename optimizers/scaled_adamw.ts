@@ -12,6 +12,7 @@ import {
   scalingScratch,
   sideSizes,
   sideTables,
+  siteOnes,
 } from "./factor_sides.ts";
 import {
   attachLowRank,
@@ -92,8 +93,7 @@ export const scaledAdamw: OptimizerModule<ScaledAdamwOptions> = defineOptimizer(
 
 function scaledAdamwRule({ gpu }: Setup, factors: readonly Factors[], options: ScaledAdamwOptions): Rule {
   const { a, b } = factorSides(gpu, factors);
-  const ones = gpu.upload(new Float32Array(factors.length).fill(1), "f32", [factors.length], "ones");
-  const scaling = { damping: options.damping, factors: ones };
+  const scaling = { damping: options.damping, factors: siteOnes(gpu, factors.length) };
   const scaled = (side: FactorSide, gradients: Gradients) =>
     partsOf(side, scaledByOther(gpu, side, side === a ? b : a, gradients, scaling));
   const ofA = createAdamw(gpu, a.parameters, options), ofB = createAdamw(gpu, b.parameters, options);
