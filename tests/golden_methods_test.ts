@@ -76,7 +76,7 @@ async function weightsOf({ gpu, sites }: ToyModel, optimizer: Optimizer) {
 }
 
 async function follow(trajectory: GoldenTrajectory): Promise<void> {
-  const { method, options, learningRate, computed, start, startWeights, steps } = trajectory;
+  const { method, options, learningRate, computed, start, startWeights, steps, weights } = trajectory;
   const gpu = await testGpu(), module = modules.get(method);
   assert(module, `method "${method}" is not in the registry`);
   using _ = gpu.scope("golden");
@@ -96,20 +96,18 @@ async function follow(trajectory: GoldenTrajectory): Promise<void> {
     for (const [name, { value }] of parameters) gpu.write(value, Float32Array.from(start[name]!.data));
   }
   const store = createGradients(gpu, optimizer.trainable);
-  for (const [i, { loss, trained, weights }] of steps.entries()) {
+  for (const [i, { loss, trained }] of steps.entries()) {
     const label = `after step ${i + 1}`;
     const [found] = await trainToy(model, optimizer, store, learningRate, [i + 1, i + 1]);
     assertClose([found!], [loss], { relative: 1e-5 }, `loss before step ${i + 1}`);
     assertFollows(await bytesOf(gpu, optimizer.trainable), trained, (name) => start[name]!.data, label);
-    if (weights) {
-      assertFollows(
-        await weightsOf(model, optimizer),
-        weights,
-        (site) => goldenProblem.weights[site]!.data,
-        label,
-      );
-    }
   }
+  assertFollows(
+    await weightsOf(model, optimizer),
+    weights,
+    (site) => goldenProblem.weights[site]!.data,
+    "after the last step",
+  );
 }
 
 for (const [name, trajectory] of Object.entries(goldenTrajectories)) {

@@ -20,11 +20,11 @@ The file holds "problem" (weights, biases, x, target) and "cases" by name:
     start       tensors by name: "<site>.A" [rank, in], "<site>.B" [out, rank], "<site>.magnitude" [out],
                 "<site>.E" [rank], "<site>.weight", "<site>.bias"
     startWeights  effective weight of each site at the start, where it is computed
-    steps       for each of five steps "loss" before it, and after it "trained", what it changed by name; after the first
-                and the last also "weights", the effective weight of each site, which follows from what is trained
+    steps       for each of five steps "loss" before it, and after it "trained", what it changed by name
+    weights     effective weight of each site after the last step, which follows from what is trained
 
-A tensor is {"shape": [...], "data": [...]}, row-major. Numbers have 12 significant digits: an f32 start reads back to
-the same f32, and what is compared to 1e-5 is exact far beyond that. They differ between torch versions by rounding.
+A tensor is {"shape": [...], "data": [...]}, row-major. Numbers have 10 significant digits: an f32 start reads back to
+the same f32, and what is compared to 1e-5 of a change is exact far beyond that. They differ between torch versions by rounding.
 """
 
 import json
@@ -55,7 +55,7 @@ def normal(*shape, deviation=1.0):
 
 
 def tensor(value):
-    return {"shape": list(value.shape), "data": [float(f"{v:.12g}") for v in value.detach().flatten().tolist()]}
+    return {"shape": list(value.shape), "data": [float(f"{v:.10g}") for v in value.detach().flatten().tolist()]}
 
 
 def tensors(values):
@@ -148,10 +148,8 @@ def record(method, options, rate, run, weights, update, computed=False, penalty=
         loss = run.backward(weights, penalty)
         with torch.no_grad():
             update(step)
-        after = {"loss": loss, "trained": tensors(run.state())}
-        if step in (1, STEPS):
-            after["weights"] = tensors(weights(run))
-        case["steps"].append(after)
+        case["steps"].append({"loss": loss, "trained": tensors(run.state())})
+    case["weights"] = tensors(weights(run))
     return case
 
 
@@ -524,10 +522,11 @@ class Rite:
         return self.first
 
 
-def lora_rite_case(options, rate, values, clip=1.0, skip=1.0, epsilon=1e-6, beta1=0.9, beta2=0.999):
+def lora_rite_case(options, rate, values, epsilon=1e-6, beta1=0.9, beta2=0.999):
     scale, rank, decay = scale_of(options), options["rank"], options.get("weightDecay", 0.0)
+    clip, skip = options["clipNorm"], options["skipAbove"]
     run = Run(values)
-    head = adamw(run, rate, decay, [HEAD])
+    head = adamw(run, rate, decay, [HEAD], epsilon)
     moments = {
         f"{site}.{factor}": Rite(SHAPES[site][1 if factor == "A" else 0], rank) for site in SITES for factor in "AB"
     }
@@ -668,7 +667,8 @@ def altlora_case(options, rate, values):
             before = first[name].T if turn == "B" else first[name]
             if name in seen:
                 before = inverse @ other.T @ seen[name] @ before
-            seen[name] = other
+            # A copy: the factor changes in place.
+            seen[name] = other.clone()
             moment = beta1 * before + (1 - beta1) * now
             first[name] = moment.T if turn == "B" else moment
             direction = moment / (1 - beta1 ** count[turn])
@@ -755,6 +755,15 @@ cases |= {
     "altlora, second moment, rank 1": altlora_case(
         LORA | {"rank": 1, "damping": 1e-6, "secondMoment": True}, 0.05, moved1
     ),
+}
+rite = {"clipNorm": 1.0, "skipAbove": 0.0}
+cases |= {
+    "lora-rite": lora_rite_case(LORA | rite, 0.01, moved),
+    "lora-rite, B = 0, no clipping": lora_rite_case(LORA | rite | {"clipNorm": 0.0}, 0.01, fresh),
+    "lora-rite, weight decay, skips": lora_rite_case(
+        LORA | rite | {"weightDecay": 0.5, "skipAbove": 0.952}, 0.01, moved
+    ),
+    "lora-rite, rank 1": lora_rite_case(LORA | rite | {"rank": 1}, 0.01, moved1),
 }
 
 problem = {

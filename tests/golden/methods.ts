@@ -28,9 +28,9 @@ export interface GoldenTrajectory {
     readonly loss: number;
     /** After it. */
     readonly trained: GoldenTensors;
-    /** Effective weights by site, after the first and the last step. */
-    readonly weights?: GoldenTensors;
   }[];
+  /** Effective weights by site, after the last step. */
+  readonly weights: GoldenTensors;
 }
 
 /** The network and its batch: see methods.py. */
