@@ -15,3 +15,4 @@ export { rslora } from "./rslora.ts";
 export { loraFa } from "./lora_fa.ts";
 export { scaledAdamw } from "./scaled_adamw.ts";
 export { altlora } from "./altlora.ts";
+export { loraRite } from "./lora_rite.ts";
