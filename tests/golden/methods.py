@@ -193,6 +193,16 @@ def random_factors(rank, b_deviation):
     return values
 
 
+def random_triplets(rank, deviation, e_deviation):
+    """AdaLoRA's P (as B), E and Q (as A)."""
+    values = {}
+    for site, (out, inputs) in SHAPES.items():
+        values[f"{site}.A"] = normal(rank, inputs, deviation=deviation)
+        values[f"{site}.B"] = normal(out, rank, deviation=deviation)
+        values[f"{site}.E"] = normal(rank, deviation=e_deviation)
+    return values
+
+
 def pair(run, site):
     return run[f"{site}.A"], run[f"{site}.B"]
 
@@ -576,9 +586,10 @@ def lora_one_case(options, rate):
 
 
 def adalora_case(options, rate, values):
-    rank, target, total = options["rank"], options["targetRank"], STEPS
-    start, end, every = options["initialSteps"], options["finalSteps"], options["interval"]
-    beta1, beta2 = options.get("importanceDecay", 0.85), options.get("uncertaintyDecay", 0.85)
+    target, total = options["rank"], STEPS
+    rank = options.get("initialRank") or math.ceil(1.5 * target)
+    start, end, every = options["tinit"], options["tfinal"], options["deltaT"]
+    beta1, beta2 = options.get("importanceBeta", 0.85), options.get("uncertaintyBeta", 0.85)
     scale = options["alpha"] / (rank + 1e-5)
     run = Run(values)
     optimizer = adamw(run, rate, options.get("weightDecay", 0.0))
@@ -688,6 +699,7 @@ def altlora_case(options, rate, values):
 
 LORA = {"rank": 2, "alpha": 4}
 ROOT = {"scaling": "alpha/sqrt(r)"}
+adalora_steps = {"tinit": 0, "tfinal": 0, "deltaT": 1}
 fresh, moved = random_factors(2, 0.0), random_factors(2, 0.4)
 fresh1, moved1 = random_factors(1, 0.0), random_factors(1, 0.4)
 fresh3, moved3 = random_factors(3, 0.0), random_factors(3, 0.4)
@@ -764,6 +776,19 @@ cases |= {
         LORA | rite | {"weightDecay": 0.5, "skipAbove": 0.952}, 0.01, moved
     ),
     "lora-rite, rank 1": lora_rite_case(LORA | rite | {"rank": 1}, 0.01, moved1),
+}
+cases |= {
+    "adalora": adalora_case(LORA | adalora_steps, 0.05, random_triplets(3, 0.02, 0.0)),
+    "adalora, four triplets to one, a step before and a step after": adalora_case(
+        LORA | {"rank": 1, "initialRank": 4, "tinit": 1, "tfinal": 1, "deltaT": 1}, 0.05, random_triplets(4, 0.3, 0.5)
+    ),
+    "adalora, every second step, weight decay": adalora_case(
+        LORA
+        | {"initialRank": 4, "tinit": 0, "tfinal": 1, "deltaT": 2, "weightDecay": 0.5, "orthogonality": 2.0}
+        | {"importanceBeta": 0.5, "uncertaintyBeta": 0.7},
+        0.05,
+        random_triplets(4, 0.3, 0.5),
+    ),
 }
 
 problem = {
