@@ -42,6 +42,7 @@ export * from "./numerics/random.ts";
 export * from "./optimizers/optimizer.ts";
 export * from "./optimizers/mod.ts";
 export type { DoraOptions } from "./optimizers/dora.ts";
+export type { AdaloraOptions } from "./optimizers/adalora.ts";
 export type { FullOptions } from "./optimizers/full.ts";
 export type { LoraOptions } from "./optimizers/lora.ts";
 export type { LoraPlusOptions } from "./optimizers/lora_plus.ts";

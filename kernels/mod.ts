@@ -77,3 +77,9 @@ export {
   type ThinSvds,
   thinSvds,
 } from "./tall_matrices.ts";
+  type ImportanceBetas,
+  scaledRowsBackward,
+  type SiteTriplets,
+  Triplets,
+  type TripletValues,
+} from "./triplets.ts";

@@ -3,6 +3,7 @@
  * @module
  */
 export { dora } from "./dora.ts";
+export { adalora } from "./adalora.ts";
 export { full } from "./full.ts";
 export { lora } from "./lora.ts";
 export { loraGa } from "./lora_ga.ts";
