@@ -77,6 +77,7 @@ export {
   type ThinSvds,
   thinSvds,
 } from "./tall_matrices.ts";
+export {
   type ImportanceBetas,
   scaledRowsBackward,
   type SiteTriplets,

@@ -1,8 +1,7 @@
 /** @file The factors of all sites as two sides, for rules that turn the gradient of one by the other. */
 import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { alignBytes, allocatedBytes } from "../gpu/pool.ts";
-import { ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
+import { alignBytes, allocatedBytes, ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import {
   smallProducts,
   smallStride,

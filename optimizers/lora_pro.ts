@@ -15,6 +15,7 @@ import {
   type Turned,
 } from "../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "./adamw.ts";
+import { largerOf } from "./factor_sides.ts";
 import {
   attachLowRank,
   lowRankDefaults,
@@ -158,7 +159,7 @@ function ruleFootprint(
   return {
     state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
     tables: [[6 * sites.length], [5 * sites.length], [5 * sites.length]],
-    scratch: total(decomposing.flat()) > total(adjusting.flat()) ? decomposing : adjusting,
+    scratch: largerOf(decomposing, adjusting),
   };
 }
 

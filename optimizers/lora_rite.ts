@@ -1,8 +1,7 @@
 /** @file LoRA-RITE: adaptive steps of the factors that do not depend on which factors of B A they are. */
 import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { alignBytes } from "../gpu/pool.ts";
-import { ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
+import { alignBytes, ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import {
   clip,
   dotInto,
