@@ -38,13 +38,16 @@ function createGoldenModel(gpu: Gpu): ToyModel {
   return { gpu, parameters, head: [parameters[3]!], x, target, ...joinMaps(gpu, parameters, x, {}) };
 }
 
-/** Everything that a start consists of, by name: what is trained, and factors that are not. */
+/** What is trained by name, and LoRA-FA's A, which is not but belongs to its start. */
 function startOf(model: ToyModel, optimizer: Optimizer): Map<string, Parameter> {
   const factors = model.sites.flatMap((site) => {
     const pair = optimizer.factors(site);
     return pair ? [pair.a, pair.b] : [];
   });
-  return new Map([...factors, ...optimizer.trainable].map((parameter) => [parameter.name, parameter]));
+  const kept = factors.filter((factor) =>
+    optimizer.trainable.includes(factor) || optimizer.state.includes(factor)
+  );
+  return new Map([...kept, ...optimizer.trainable].map((parameter) => [parameter.name, parameter]));
 }
 
 /** |found - wanted| / |wanted - from|, in Frobenius norms; |found - wanted| where `wanted` is `from`. */
