@@ -150,6 +150,7 @@ function launchAll(gpu: Gpu): void {
       [{ x: b, by: kernels.smallProducts(gpu, null, v, { rank: 3, factors }) }],
       0.5,
     );
+    kernels.rightSvds(gpu, b, lanes);
     kernels.skipLarge(gpu, c, 1, lanes);
   }
 
