@@ -472,10 +472,10 @@ Deno.test("train() waits for methods whose steps are promises", async () => {
 
 Deno.test("train() counts a start that moves weights as change, and other starts as none", async () => {
   const gpu = await testGpu();
-  // Nothing moves but what the start moves: a product of rank 2.
+  // The start moves by a product of rank 2; the steps, far less, by sums of two such products.
   const config = complete({
     optimizer: { id: "lora", options: { rank: 2 } },
-    schedule: { kind: "constant", peak: 1e-30, warmup: 0, floor: 1 },
+    schedule: { kind: "constant", peak: 1e-7, warmup: 0, floor: 1 },
   });
   const parts = await partsOf(config);
   for (const startsMoved of [true, false]) {
@@ -494,8 +494,7 @@ Deno.test("train() counts a start that moves weights as change, and other starts
     const { discrepancies } = await runSession(gpu, config, { ...parts, module }, {});
     assertEquals(discrepancies.length, 2 * vitTiny.sites().length);
     for (const { effectiveRank } of discrepancies) {
-      if (startsMoved) assert(effectiveRank! > 1 && effectiveRank! <= 2, `${effectiveRank}`);
-      else assertEquals(effectiveRank, null);
+      assertEquals(effectiveRank! > 1 && effectiveRank! < 2.01, startsMoved, `${effectiveRank}`);
     }
   }
 });
