@@ -2,6 +2,7 @@
 import type { Fit } from "../growth/fit.ts";
 import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
 import type { GpuRates, Prediction } from "../growth/predict.ts";
+import type { PredictedCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
 import type { RunResult } from "../../training/run.ts";
 
@@ -42,6 +43,8 @@ export interface Cell {
   /** Null for methods without ranks. */
   readonly rank: number | null;
   readonly peak: number;
+  /** What a run should cost by formula; null where nobody knows. */
+  readonly predicted: PredictedCost | null;
   /** Finished runs, by seed. */
   readonly runs: readonly DoneRun[];
   /** Seeds whose runs diverged. */

@@ -5,6 +5,7 @@ import { fitCost, memoryTerms, timeTerms } from "../growth/fit.ts";
 import { growingTasks, measure } from "../growth/points.ts";
 import { type GpuRates, predict } from "../growth/predict.ts";
 import { labelMethods, methodKey, rankOf } from "../method.ts";
+import { predictCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
 import type { Cell, DoneRun, MethodGrowth, MethodLabel, Study, TaskGrowth, TaskLabel } from "./report.ts";
 import { styleOf } from "./styles.ts";
@@ -34,10 +35,9 @@ export function makeStudy(
         const belongs = (config: RunConfig) =>
           config.task.id === task.id && methodKey(config.optimizer) === method.key &&
           rankOf(config.optimizer) === rank;
-        const peaks = unique(configs.filter(belongs).map((config) => config.schedule.peak)).sort((a, b) =>
-          a - b
-        );
-        if (peaks.length === 0) return [];
+        const planned = configs.filter(belongs), [first] = planned;
+        if (!first) return [];
+        const peaks = unique(planned.map((config) => config.schedule.peak)).sort((a, b) => a - b);
         const peak = peaks.find((value) =>
           rates.some((rate) =>
             isFor(rate, task, method, rank) && rate.peak === value
@@ -51,6 +51,7 @@ export function makeStudy(
           method,
           rank,
           peak,
+          predicted: predictCost(first, registries),
           runs: own.filter((result): result is DoneRun => result.status === "done"),
           diverged: own.filter((result) => result.status === "diverged").map((result) => result.config.seed),
         }];
