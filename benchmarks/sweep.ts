@@ -26,9 +26,12 @@ export const SweepTask = z.strictObject({
 });
 export type SweepTask = z.infer<typeof SweepTask>;
 
-/** A method of a sweep. */
+/** What stands for every registered method that a sweep doesn't name itself. */
+const ALL = "*";
+
+/** A method of a sweep, or with the id "*" all that the sweep doesn't name: new ones take part as they come. */
 export const SweepOptimizer = z.strictObject({
-  id: RunConfig.shape.optimizer.shape.id,
+  id: z.union([z.literal(ALL), RunConfig.shape.optimizer.shape.id]),
   /** Win over the method's defaults. */
   options: OptionValues.optional(),
   /** Learning rates, all of which are run. Win over the sweep's `rates`. */
@@ -114,10 +117,11 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     }
     return entry;
   });
+  const all = methodsOf(spec, registries);
   // A method that the sweep doesn't name joins with its defaults, so that a new one can be tried at once.
   const chosenOptimizers: SweepOptimizer[] | undefined = optimizers?.flatMap((id) => {
     lookup("optimizer", registries.optimizers, id);
-    const entries = spec.optimizers.filter((entry) => entry.id === id);
+    const entries = all.filter((entry) => entry.id === id);
     return entries.length > 0 ? entries : [{ id }];
   });
   return {
@@ -126,9 +130,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     tasks: (chosenTasks ?? spec.tasks).map((entry) =>
       steps === undefined ? entry : { ...entry, ...withSteps(baseOf(spec, entry), steps) }
     ),
-    optimizers: (chosenOptimizers ?? spec.optimizers).map((entry) =>
-      peaks ? { ...entry, peaks: [...peaks] } : entry
-    ),
+    optimizers: (chosenOptimizers ?? all).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
     ...(gpu && { gpu }),
@@ -158,11 +160,12 @@ export function expand(
   const configs = new Map<string, RunConfig>();
   const uses: RateUse[] = [];
   const attempts: RankAttempt[] = [];
+  const methods = methodsOf(spec, registries);
   for (const seed of spec.seeds) {
     for (const entry of spec.tasks) {
       for (const rank of spec.ranks) {
         for (const varied of variationsOf(spec)) {
-          for (const method of spec.optimizers) {
+          for (const method of methods) {
             const sizes = { rank, ...varied };
             const draft = draftRun(spec, entry, method, sizes, seed, registries);
             const attempt = { task: entry.task.id, method, rank: sizes.rank };
@@ -222,6 +225,13 @@ type Sizes = { readonly [S in typeof SIZES[number]]?: number };
 /** No change first, then each size by itself. */
 function variationsOf({ vary = {} }: SweepSpec): Sizes[] {
   return [{}, ...SIZES.flatMap((size) => vary[size]?.map((value) => ({ [size]: value })) ?? [])];
+}
+
+/** A sweep's methods, with "*" replaced by those that it stands for, in the registry's order. */
+function methodsOf({ optimizers }: SweepSpec, registries: Registries): SweepOptimizer[] {
+  const named = new Set(optimizers.map(({ id }) => id));
+  const others = Object.values(registries.optimizers).map(({ id }) => id).filter((id) => !named.has(id));
+  return optimizers.flatMap((entry) => entry.id === ALL ? others.map((id) => ({ ...entry, id })) : [entry]);
 }
 
 function baseOf(spec: SweepSpec, entry: SweepTask): SweepBase {
