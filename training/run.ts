@@ -74,6 +74,17 @@ export interface Discrepancy {
   readonly gradientCosine: number;
   /** cos(W_eff before − W_eff after, G): what the step did, moments and all. */
   readonly updateCosine: number;
+  /**
+   * ‖s dB dA‖ / ‖s (B dA + dB A)‖ of the step that was taken: the part of W_eff's move that no equivalent gradient tells
+   * of. Null where W_eff does not move as s B A does, or not at all. Absent where it was not measured yet.
+   */
+  readonly secondOrderShare?: number | null;
+  /**
+   * Effective rank, exp of the entropy of the singular values, of W_eff after the step − W_eff at the start of the run.
+   * Null where nothing has moved by more than rounding, and for maps too wide for it. Absent where it was not measured
+   * yet.
+   */
+  readonly effectiveRank?: number | null;
 }
 
 /** A value at a step. */
