@@ -177,6 +177,93 @@ Deno.test("expand() refuses a rank above what the sites have", () => {
   );
 });
 
+/** As the made-up registries, but LoRA-GA takes half of the ranks, as the real one does. */
+const halfRank: Registries = {
+  ...fakeRegistries,
+  optimizers: {
+    ...fakeRegistries.optimizers,
+    loraGa: {
+      ...fakeRegistries.optimizers["loraGa"]!,
+      refuse: ({ rank, gamma }) =>
+        gamma !== 16
+          ? `gamma is ${gamma}, 16 is needed`
+          : Number(rank) > 4
+          ? `rank is ${rank}, at most 4 is possible`
+          : null,
+    },
+  },
+};
+
+Deno.test("expand() leaves a method out at the ranks that it refuses, with a note, and runs all else", () => {
+  const { configs, notes } = expand({ ...fakeSweep, seeds: [0], ranks: [2, 4, 8] }, halfRank);
+  const ran = (id: string) =>
+    configs.filter((config) => config.task.id === "digits" && config.optimizer.id === id).map((
+      { optimizer },
+    ) => rankOf(optimizer));
+  assertEquals(ran("lora"), [2, 4, 8]);
+  assertEquals(ran("lora-ga"), [2, 4]);
+  assertEquals(ran("full"), [null]);
+  assertEquals(notes, [
+    '"lora-ga" is left out at rank 8 on digits: rank is 8, at most 4 is possible',
+    '"lora-ga" is left out at rank 8 on arithmetic: rank is 8, at most 4 is possible',
+  ]);
+});
+
+Deno.test("expand() refuses a rank that no method takes, and a method that takes no rank", () => {
+  const refusal = (change: Partial<SweepSpec>) =>
+    assertThrows(() => expand({ ...fakeSweep, ...change }, halfRank), UserError).message;
+  // Full fine-tuning runs whatever the ranks: that makes none of them a rank of use.
+  const ids = [{ id: "full" }, { id: "lora-ga" }];
+  assertEquals(
+    refusal({ optimizers: ids, ranks: [2, 8] }),
+    'Cannot use "lora-ga" on model "vit-tiny": rank is 8, at most 4 is possible',
+  );
+  assert(refusal({ ranks: [8] }).endsWith("rank is 8, at most 4 is possible"));
+  assert(refusal({ ranks: [2, 9] }).endsWith("rank is 9, 1 to 8 is needed"));
+  // Another option is at fault, whatever the rank.
+  const wrong = { id: "lora-ga", options: { gamma: 1 } };
+  assert(
+    refusal({ optimizers: [{ id: "lora" }, wrong], ranks: [2, 8] }).endsWith("gamma is 1, 16 is needed"),
+  );
+  // A rank among a method's own options is its only one.
+  const fixed = { id: "lora-ga", options: { rank: 8 } };
+  assert(refusal({ optimizers: [{ id: "lora" }, fixed], ranks: [2, 8] }).endsWith("at most 4 is possible"));
+  // At another width it isn't the sweep's ranks that a method refuses.
+  assert(
+    refusal({ optimizers: [{ id: "lora" }], ranks: [6], vary: { width: [4] } }).endsWith("1 to 4 is needed"),
+  );
+});
+
+Deno.test("expand() says in few sentences which of many runs take rates that were tuned otherwise", () => {
+  const chosen = chosenRates(
+    ["digits", "arithmetic"].flatMap((task) =>
+      ["full", "lora", "lora-ga"].map((optimizer) =>
+        chosenRate({
+          task,
+          optimizer,
+          rank: optimizer === "full" ? null : 4,
+          options: optimizer === "lora" ? { alpha: 16, beta1: 0.9 } : {},
+          steps: task === "digits" ? 40 : 50,
+        })
+      )
+    ),
+  );
+  const optimizers = ["full", "lora", "lora-ga"].map((id) => ({ id }));
+  const { configs, rates, notes } = expand(
+    { ...fakeSweep, optimizers, ranks: [2, 4, 8], rates: { chosenBy: "tune" } },
+    fakeRegistries,
+    chosen,
+  );
+  assertEquals([configs.length, rates.length], [2 * 2 * 7, 6]);
+  assertEquals(notes, [
+    "The rates of full on digits and arithmetic were tuned with other options",
+    "The rates of lora and lora-ga at ranks 2 and 8 on digits and arithmetic were tuned at rank 4",
+    "The rates of lora-ga at ranks 2, 4 and 8 on digits and arithmetic were tuned with other options",
+    "The rate of full on arithmetic was tuned at 50 steps, not 60",
+    "The rates of lora and lora-ga at ranks 2, 4 and 8 on arithmetic were tuned at 50 steps, not 60",
+  ]);
+});
+
 Deno.test("override() takes a part of the sweep and scales what goes with the steps", () => {
   const small = override(
     fakeSweep,

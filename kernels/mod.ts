@@ -22,6 +22,14 @@ export {
   swigluBackward,
 } from "./elementwise.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
+export {
+  magnitudeChange,
+  type Magnitudes,
+  rowNorms,
+  scaleColumns,
+  scaleColumnsBackward,
+  scaleRows,
+} from "./magnitude.ts";
 export { matmul, matmulBy, type MatmulOptions } from "./matmul.ts";
 export type { Layout, ProductShape } from "./matmul_product.ts";
 export {

@@ -2,7 +2,11 @@
  * The registry: one line per method. Everything exported here takes part in sweeps and in the contract test.
  * @module
  */
+export { dora } from "./dora.ts";
 export { full } from "./full.ts";
 export { lora } from "./lora.ts";
 export { loraGa } from "./lora_ga.ts";
+export { loraPlus } from "./lora_plus.ts";
 export { loraPro } from "./lora_pro.ts";
+export { pissa } from "./pissa.ts";
+export { rslora } from "./rslora.ts";

@@ -43,6 +43,8 @@ const RANK = 2;
 /** Learning rates at which sixty steps suffice; a new method starts from the default. */
 const LEARNING_RATES: Readonly<Record<string, number>> & { readonly default: number } = {
   default: 0.05,
+  // B takes sixteen times this.
+  "lora-plus": 0.01,
 };
 
 /** A rank where the method has one. */

@@ -117,6 +117,25 @@ function launchAll(gpu: Gpu): void {
     }
   }
 
+  // Rows of whole vectors and others.
+  for (const columns of [8, 7]) {
+    const weight = tensor(4, columns), factors = { a: tensor(2, columns), b: tensor(4, 2), scale: 2 };
+    for (const lanes of [1, 32]) {
+      for (const w of [weight, kernels.toHalf(gpu, weight)]) {
+        kernels.rowNorms(gpu, w, factors, tensor(4), { lanes });
+      }
+      const by = { magnitude: tensor(4), norms: tensor(4) };
+      const moves = { change: tensor(4, columns), magnitudeChange: tensor(4) };
+      kernels.magnitudeChange(gpu, weight, by, moves, { lanes });
+      kernels.scaleRows(gpu, weight, by);
+    }
+    const by = { magnitude: tensor(columns), norms: tensor(columns) };
+    kernels.scaleColumnsBackward(gpu, kernels.scaleColumns(gpu, weight, by), weight, by, {
+      x: null,
+      magnitude: { into: tensor(columns), accumulate: false },
+    });
+  }
+
   // Sizes by whose remainders and magnitudes the text of a product is chosen.
   for (const [rows, inner, columns] of [[3, 3, 3], [4, 4, 4], [9, 8, 12], [9, 7, 5], [12, 300, 8]] as const) {
     kernels.matmul(gpu, tensor(rows, inner), tensor(inner, columns));

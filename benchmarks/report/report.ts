@@ -36,19 +36,25 @@ export interface MethodLabel {
   readonly dash: readonly number[];
 }
 
-/** The runs of one method at one rank on one task, at the rate that speaks for it. */
-export interface Cell {
-  readonly task: TaskLabel;
-  readonly method: MethodLabel;
-  /** Null for methods without ranks. */
-  readonly rank: number | null;
+/** Runs of one method at one rank and one rate on one task. */
+export interface RunsAtRate {
   readonly peak: number;
-  /** What a run should cost by formula; null where nobody knows. */
-  readonly predicted: PredictedCost | null;
   /** Finished runs, by seed. */
   readonly runs: readonly DoneRun[];
   /** Seeds whose runs diverged. */
   readonly diverged: readonly number[];
+}
+
+/** The runs of one method at one rank on one task, at the rate that speaks for it. */
+export interface Cell extends RunsAtRate {
+  readonly task: TaskLabel;
+  readonly method: MethodLabel;
+  /** Null for methods without ranks. */
+  readonly rank: number | null;
+  /** At every rate that the sweep ran, ascending: the one that speaks for the cell among them. */
+  readonly grid: readonly RunsAtRate[];
+  /** What a run should cost by formula; null where nobody knows. */
+  readonly predicted: PredictedCost | null;
 }
 
 /** How the costs of one method on one task grow with size. */

@@ -3,7 +3,10 @@ import type { MethodLabel, Study, VegaLiteSpec } from "./report.ts";
 
 type Style = Pick<MethodLabel, "color" | "shape" | "dash">;
 
-/** Colours of Okabe and Ito (2008), yellow darkened so that it can be seen on white. */
+/**
+ * Colours of Okabe and Ito (2008), yellow darkened so that it can be seen on white, and for the methods beyond the
+ * paper's those of Tol's muted scheme (2021): with shape and dash no two methods look alike.
+ */
 const styles: Readonly<Record<string, Style>> = {
   full: { color: "#444444", shape: "cross", dash: [1, 0] },
   lora: { color: "#0072B2", shape: "circle", dash: [1, 0] },
@@ -14,6 +17,12 @@ const styles: Readonly<Record<string, Style>> = {
   pissa: { color: "#E69F00", shape: "triangle-right", dash: [10, 4] },
   dora: { color: "#8F8300", shape: "triangle-left", dash: [5, 5] },
   adalora: { color: "#7B3294", shape: "stroke", dash: [1, 2] },
+  "lora-ga-pro": { color: "#882255", shape: "wedge", dash: [6, 2] },
+  "lora-fa": { color: "#44AA99", shape: "diamond", dash: [3, 3] },
+  "scaled-adamw": { color: "#332288", shape: "square", dash: [9, 3] },
+  "lora-rite": { color: "#AA4499", shape: "arrow", dash: [4, 4] },
+  "lora-one": { color: "#661100", shape: "circle", dash: [2, 3] },
+  altlora: { color: "#117733", shape: "triangle-down", dash: [12, 3] },
 };
 
 /** The style of a method's first variant is its own; further variants and unknown methods take what is free. */

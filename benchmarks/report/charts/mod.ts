@@ -7,6 +7,7 @@ import { lossByRate } from "./loss_by_rate.ts";
 import { lossByStep } from "./loss_by_step.ts";
 import { scoreAgainstCost } from "./score_against_cost.ts";
 import { scoreByRank } from "./score_by_rank.ts";
+import { scoreByRate } from "./score_by_rate.ts";
 
 /** Every chart of a report. */
 export const charts: readonly Chart[] = [
@@ -15,6 +16,7 @@ export const charts: readonly Chart[] = [
   discrepancyByStep,
   scoreAgainstCost,
   lossByRate,
+  scoreByRate,
   growthOfStepTime,
   growthOfPeakBytes,
 ];
