@@ -504,7 +504,7 @@ Deno.test("RunResult reads results from before second orders and effective ranks
   const result = await train(gpu, { ...tiny, steps: 1 });
   assert(result.status === "done");
   const [one] = result.outcome.discrepancies;
-  const { secondOrderShare: _s, effectiveRank: _e, ...old } = one!;
+  const { secondOrderShare: _s, effectiveRank: _e, moveOfA: _m, ...old } = one!;
   const discrepancies = [old];
   const parsed = RunResult.parse({ ...result, outcome: { ...result.outcome, discrepancies } });
   assert(parsed.status === "done");

@@ -73,6 +73,7 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
           lowerBound: bound === null ? null : bound - 0.05 * step / config.steps + 0.02 * i,
           gradientCosine: bound === null ? 1 : Math.sqrt(Math.max(0, 1 - bound ** 2)),
           updateCosine: 0.4,
+          moveOfA: bound === null ? null : 0.3 / step,
         }))
       ),
       inspected: {},

@@ -41,12 +41,18 @@ Deno.test("buildReport() gives the same bytes for the same results in any order"
   assertEquals(toMarkdown(one), toMarkdown(other));
 });
 
-Deno.test("buildReport() draws the four charts, and one of rates only where there was tuning", async () => {
+Deno.test("buildReport() draws the five charts, and those of rates only where there was tuning", async () => {
   const { plan, stored } = await made();
-  const charts = ["score-by-rank", "loss-by-step", "discrepancy-by-step", "score-against-cost"];
+  const charts = [
+    "score-by-rank",
+    "loss-by-step",
+    "discrepancy-by-step",
+    "move-of-a-by-step",
+    "score-against-cost",
+  ];
   assertEquals(ids(build({ plan, stored })), charts);
   const tuning = await made({ ...fakeSweep, optimizers: [{ id: "lora", peaks: [0.001, 0.01] }] });
-  assertEquals(ids(build(tuning)), [...charts, "loss-by-rate"]);
+  assertEquals(ids(build(tuning)), [...charts, "loss-by-rate", "score-by-rate"]);
 });
 
 Deno.test("buildReport() names scalings, and prints the time of a LoRA-Pro step over LoRA's", async () => {

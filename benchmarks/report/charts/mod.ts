@@ -3,6 +3,7 @@ import type { Chart } from "../report.ts";
 import { discrepancyByStep } from "./discrepancy_by_step.ts";
 import { growthOfPeakBytes } from "./growth_of_peak_bytes.ts";
 import { growthOfStepTime } from "./growth_of_step_time.ts";
+import { moveOfAByStep } from "./move_of_a_by_step.ts";
 import { lossByRate } from "./loss_by_rate.ts";
 import { lossByStep } from "./loss_by_step.ts";
 import { scoreAgainstCost } from "./score_against_cost.ts";
@@ -14,6 +15,7 @@ export const charts: readonly Chart[] = [
   scoreByRank,
   lossByStep,
   discrepancyByStep,
+  moveOfAByStep,
   scoreAgainstCost,
   lossByRate,
   scoreByRate,
