@@ -29,8 +29,7 @@ export function methodKey(optimizer: OptimizerChoice): string {
 
 /**
  * Names for people, by method key, e.g. "LoRA-GA (alpha/sqrt(r))". Methods that would be called the same get the
- * options that tell them apart, as far as these are not the defaults. Methods that the registry no longer knows go by
- * their id.
+ * options that tell them apart. Methods that the registry no longer knows go by their id.
  */
 export function labelMethods(
   choices: readonly OptimizerChoice[],
@@ -43,13 +42,16 @@ export function labelMethods(
       [, twin],
     ) => twin);
     if (twins.length === 0) return [key, label];
-    const choice = methods.get(key)!, own = optionsWithoutRank(choice);
-    const defaults = Object.values(optimizers).find(({ id }) => id === choice.id)?.defaults ?? {};
-    const telling = Object.keys(own).filter((name) =>
-      own[name] !== defaults[name] && twins.some((twin) => twin.options[name] !== own[name])
-    );
-    return [key, [label, ...telling.map((name) => `${name} ${own[name]}`)].join(", ")];
+    const own = optionsWithoutRank(methods.get(key)!);
+    const telling = Object.keys(own).filter((name) => twins.some((twin) => twin.options[name] !== own[name]));
+    return [key, `${label}, ${telling.map((name) => `${name} ${formatOption(own[name]!)}`).join(", ")}`];
   }));
+}
+
+/** "16", "1e-6", "efficient". */
+function formatOption(value: number | boolean | string): string {
+  const isSmall = typeof value === "number" && value !== 0 && Math.abs(value) < 1e-3;
+  return isSmall ? value.toExponential() : String(value);
 }
 
 function plainLabel(choice: OptimizerChoice, optimizers: Registries["optimizers"]): string {
