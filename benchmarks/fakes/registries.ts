@@ -95,17 +95,21 @@ function method(
         state: 2 * trained,
       };
     },
-    footprint: (_options, { parameters }) => ({
-      adapters: [],
-      trained: parameters,
-      state: [],
-      tables: [],
-      scratch: [],
-      linear: () => [],
-      trainsWeights: defaults["rank"] === undefined,
-      trainsAll: true,
-      fullGradients: false,
-    }),
+    footprint({ rank }, { sites, parameters }) {
+      const factors = typeof rank === "number" ? sites.map((site) => rank * (site.in + site.out)) : [];
+      const trained = factors.length > 0 ? factors : parameters;
+      return {
+        adapters: [factors],
+        trained,
+        state: [trained, trained],
+        tables: [],
+        scratch: [],
+        linear: () => [],
+        trainsWeights: defaults["rank"] === undefined,
+        trainsAll: true,
+        fullGradients: false,
+      };
+    },
   };
 }
 

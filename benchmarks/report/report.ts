@@ -2,6 +2,7 @@
 import type { Fit } from "../growth/fit.ts";
 import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
 import type { GpuRates, Prediction } from "../growth/predict.ts";
+import type { PredictedCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
 import type { RunResult } from "../../training/run.ts";
 
@@ -52,6 +53,8 @@ export interface Cell extends RunsAtRate {
   readonly rank: number | null;
   /** At every rate that the sweep ran, ascending: the one that speaks for the cell among them. */
   readonly grid: readonly RunsAtRate[];
+  /** What a run should cost by formula; null where nobody knows. */
+  readonly predicted: PredictedCost | null;
 }
 
 /** How the costs of one method on one task grow with size. */

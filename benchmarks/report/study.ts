@@ -5,6 +5,7 @@ import { fitCost, memoryTerms, timeTerms } from "../growth/fit.ts";
 import { growingTasks, measure } from "../growth/points.ts";
 import { type GpuRates, predict } from "../growth/predict.ts";
 import { labelMethods, methodKey, rankOf } from "../method.ts";
+import { predictCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
 import type {
   Cell,
@@ -43,15 +44,16 @@ export function makeStudy(
         const belongs = (config: RunConfig) =>
           config.task.id === task.id && rankOf(config.optimizer) === rank &&
           methodKey(config.optimizer) === method.key;
-        const peaks = unique(configs.filter(belongs).map((config) => config.schedule.peak)).sort((a, b) =>
-          a - b
-        );
-        const own = results.filter(({ config }) => belongs(config));
+        const planned = configs.filter(belongs), own = results.filter(({ config }) => belongs(config));
+        const peaks = unique(planned.map((config) => config.schedule.peak)).sort((a, b) => a - b);
         const grid = peaks.map((peak) => runsAt(peak, own));
         const chosen = grid.find(({ peak }) =>
           rates.some((rate) => isFor(rate, task, method, rank) && rate.peak === peak)
         ) ?? grid[0];
-        return chosen ? [{ task, method, rank, ...chosen, grid }] : [];
+        if (!chosen) {
+          return [];
+        }
+        return [{ task, method, rank, ...chosen, grid, predicted: predictCost(planned[0]!, registries) }];
       })
     )
   );
