@@ -66,6 +66,7 @@ export const Discrepancy = z.strictObject({
   updateCosine: finite,
   // Results from before these were measured go without.
   secondOrderShare: finite.min(0).nullable().exactOptional(),
+  moveOfA: finite.min(0).nullable().exactOptional(),
   effectiveRank: finite.min(1).nullable().exactOptional(),
 });
 /** See run.ts. */

@@ -27,7 +27,7 @@ export interface Measurement {
 export type StartWeights = ReadonlyMap<LinearSite, Float32Array>;
 
 /** Comparisons at a site at most. */
-const COMPARISONS = 6;
+const COMPARISONS = 7;
 /** The rounding of W_eff to 32-bit floats is less than this share of ‖W_eff‖: a few halves of a unit in the last place. */
 const ROUNDING = 2 ** -22;
 /** W_eff moves as s B A does where the two moves differ by less than this share, beside rounding. */
@@ -74,12 +74,13 @@ export function beginMeasurement(
           secondOrder: product && now
             ? compareOrders(gpu, comparisons, product, now, { before, move })
             : () => null,
+          a: product && now ? comparisons.add(now.scaledA, product.scaledA) : null,
         };
       });
       const found = await comparisons.read();
       const ranks = await effectiveRanks(gpu, after, starts);
       return sites.flatMap(({ site, equivalent: place, rest }, i): Discrepancy[] => {
-        const equivalent = found[place]!, move = found[moves[i]!.place]!;
+        const equivalent = found[place]!, move = found[moves[i]!.place]!, { a } = moves[i]!;
         const norm = Math.sqrt(equivalent.yy);
         const discrepancy = {
           step,
@@ -89,6 +90,7 @@ export function beginMeasurement(
           gradientCosine: equivalent.xy / (norm * Math.sqrt(equivalent.xx)),
           updateCosine: move.xy / (norm * Math.sqrt(move.xx)),
           secondOrderShare: moves[i]!.secondOrder(found),
+          moveOfA: a === null || found[a]!.yy === 0 ? null : Math.sqrt(found[a]!.distance / found[a]!.yy),
           effectiveRank: ranks.get(site) ?? null,
         };
         return Object.values(discrepancy).every((value) =>

@@ -180,6 +180,7 @@ for (
       const share = norm(multiply(dB, dA)) / norm(add(multiply(b!, dA), multiply(dB, a!)));
       // Steps of 0.02 of factors of about 0.3: differences lose four bits of 24.
       assertClose([d.secondOrderShare!], [share], { relative: 1e-4 }, d.site);
+      assertClose([d.moveOfA!], [norm(dA) / norm(a!)], { relative: 1e-4 }, d.site);
       assert(share > 1e-5 && share < 1, `${share}`);
       const { values } = svd(subtract(next.weight, start[i]!.weight));
       // The change of a product of rank 3 has rank 6; what lies below is rounding.
@@ -193,7 +194,7 @@ for (
 Deno.test("beginMeasurement() knows no second order where there is no pair, and effective ranks of full fine-tuning", async () => {
   const { found, start, after } = await measureThirdStep(full, {});
   found.forEach((d, i) => {
-    assertEquals(d.secondOrderShare, null);
+    assertEquals([d.secondOrderShare, d.moveOfA], [null, null]);
     const { values } = svd(subtract(after[i]!.weight, start[i]!.weight));
     assertClose([d.effectiveRank!], [effectiveRank(values)!], { relative: 1e-4 }, d.site);
   });

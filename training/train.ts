@@ -53,6 +53,8 @@ export interface TrainHooks {
 
 /** Steps between two waits for the GPU. */
 const WINDOW = 10;
+/** First steps that telemetry never skips: from B = 0, LoRA-Pro's second step is unlike all others. */
+const ALWAYS_MEASURED = 2;
 /** Fewest examples of a validation batch: small training batches would waste the GPU there. */
 const VALIDATION_BATCH = 64;
 
@@ -251,7 +253,7 @@ class Loop {
     await this.#validate(0);
     this.clock.begin();
     for (let step = 1; step <= steps; step++) {
-      const measured = telemetryEvery > 0 && (step === 1 || step % telemetryEvery === 0);
+      const measured = telemetryEvery > 0 && (step <= ALWAYS_MEASURED || step % telemetryEvery === 0);
       if (measured) {
         await this.gpu.flush();
         this.clock.end();

@@ -87,7 +87,7 @@ for (const task of Object.values(tasks)) {
       assertEquals(outcome.trainLoss.map(({ step }) => step), [1, 2, 3, 4]);
       assertEquals(outcome.validationLoss.map(({ step }) => step), [0, 2, 4]);
       const sites = Object.values(models).find(({ id }) => id === config.model.id)!.sites();
-      const measured = [1, 3].flatMap((step) => sites.map(({ name }) => [step, name]));
+      const measured = [1, 2, 3].flatMap((step) => sites.map(({ name }) => [step, name]));
       assertEquals(outcome.discrepancies.map(({ step, site }) => [step, site]), measured);
       for (const { step, effectiveRank: rank } of outcome.discrepancies) {
         // At step 1 the change may be one of rounding alone.
@@ -492,7 +492,7 @@ Deno.test("train() counts a start that moves weights as change, and other starts
       },
     };
     const { discrepancies } = await runSession(gpu, config, { ...parts, module }, {});
-    assertEquals(discrepancies.length, 2 * vitTiny.sites().length);
+    assertEquals(discrepancies.length, 3 * vitTiny.sites().length);
     for (const { effectiveRank } of discrepancies) {
       assertEquals(effectiveRank! > 1 && effectiveRank! < 2.01, startsMoved, `${effectiveRank}`);
     }
@@ -504,7 +504,7 @@ Deno.test("RunResult reads results from before second orders and effective ranks
   const result = await train(gpu, { ...tiny, steps: 1 });
   assert(result.status === "done");
   const [one] = result.outcome.discrepancies;
-  const { secondOrderShare: _s, effectiveRank: _e, ...old } = one!;
+  const { secondOrderShare: _s, effectiveRank: _e, moveOfA: _m, ...old } = one!;
   const discrepancies = [old];
   const parsed = RunResult.parse({ ...result, outcome: { ...result.outcome, discrepancies } });
   assert(parsed.status === "done");

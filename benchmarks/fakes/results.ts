@@ -76,6 +76,7 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
           updateCosine: 0.4,
           secondOrderShare: bound === null ? null : 0.3 * (strengths[optimizer] ?? 0.5) / Math.sqrt(step),
           effectiveRank: bound === null ? 30 + i : 1 + rank! * step / (step + 10),
+          moveOfA: bound === null ? null : 0.3 / step,
         }))
       ),
       inspected: inspectedOf(optimizer, rank, telemetry),

@@ -36,12 +36,18 @@ const styles: Readonly<Record<string, Style>> = {
   altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
 };
 
+/** The first so many of `styles` have Okabe and Ito's colours. */
+const EASILY_TOLD = 9;
+
 /** The style of a method's first variant is its own; further variants and unknown methods take what is free. */
 export function styleOf(optimizer: string, taken: readonly Style[]): Style {
   const free = (style: Style) => !taken.some((other) => other.color === style.color);
   const own = styles[optimizer];
   if (own && free(own)) return own;
-  return Object.values(styles).toReversed().find(free) ?? { color: "#999999", shape: "circle", dash: [3, 3] };
+  const known = Object.values(styles);
+  // The last of the easily told apart first, since the first ones' own methods are in most sweeps.
+  const others = [...known.slice(0, EASILY_TOLD).toReversed(), ...known.slice(EASILY_TOLD)];
+  return others.find(free) ?? { color: "#999999", shape: "circle", dash: [3, 3] };
 }
 
 /** The part of a Vega-Lite specification that all charts share. */
@@ -59,17 +65,21 @@ export const theme = {
       gridColor: "#eeeeee",
       labelColor: "#333333",
     },
-    legend: { labelFontSize: 13, titleFontSize: 13, symbolSize: 90, labelLimit: 320 },
+    legend: { labelFontSize: 13, titleFontSize: 13, symbolSize: 90, labelLimit: 480 },
     header: { labelFontSize: 14, labelFontWeight: "bold", titleFontSize: 13 },
     title: { fontSize: 16, anchor: "start", offset: 12 },
   },
 } as const;
 
+/** Characters of a label of which four side by side are wider than a chart. */
+const LONG_LABEL = 30;
+
 /** Scale domain and ranges that give every method its own look. The domain is the methods that a chart shows. */
 export function methodScales(study: Study, shown: ReadonlySet<string>) {
   const methods = study.methods.filter((method) => shown.has(method.label));
   const domain = methods.map((method) => method.label);
-  const legend = { orient: "bottom", title: null, columns: 4, symbolOpacity: 1, symbolStrokeWidth: 0.5 };
+  const columns = domain.some((label) => label.length > LONG_LABEL) ? 2 : 4;
+  const legend = { orient: "bottom", title: null, columns, symbolOpacity: 1, symbolStrokeWidth: 0.5 };
   return {
     color: {
       field: "method",

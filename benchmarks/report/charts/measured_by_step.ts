@@ -10,6 +10,8 @@ export interface MeasuredNumber {
   readonly title: string;
   /** Title of the y axis. */
   readonly axis: string;
+  /** True where the first steps matter most. */
+  readonly logarithmicSteps?: boolean;
   /** Null or absent where it was not measured. Numbers of 0 and less have no place on the logarithmic axis. */
   read(one: Discrepancy): number | null | undefined;
 }
@@ -27,7 +29,13 @@ export function measuredByStep(study: Study, number: MeasuredNumber): VegaLiteSp
   })).filter(({ points }) => points.length > 0);
   if (curves.length === 0) return null;
   const methods = new Set(curves.map(({ cell }) => cell.method.label));
-  const x = { field: "step", type: "quantitative", title: "Step", axis: { grid: false, tickCount: 5 } };
+  const x = {
+    field: "step",
+    type: "quantitative",
+    title: "Step",
+    axis: { grid: false, tickCount: 5, format: "d", labelOverlap: true },
+    ...number.logarithmicSteps && { scale: { type: "log", nice: false, padding: 10 } },
+  };
   const y = {
     field: "value",
     type: "quantitative",

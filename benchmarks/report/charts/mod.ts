@@ -8,6 +8,7 @@ import { growthOfStepTime } from "./growth_of_step_time.ts";
 import { inspectedByStep } from "./inspected_by_step.ts";
 import { lossByRate } from "./loss_by_rate.ts";
 import { lossByStep } from "./loss_by_step.ts";
+import { moveOfAByStep } from "./move_of_a_by_step.ts";
 import { scoreAgainstCost } from "./score_against_cost.ts";
 import { scoreByRank } from "./score_by_rank.ts";
 import { scoreByRate } from "./score_by_rate.ts";
@@ -20,6 +21,7 @@ export const charts: readonly Chart[] = [
   discrepancyByStep,
   discrepancyBySite,
   secondOrderByStep,
+  moveOfAByStep,
   effectiveRankByStep,
   inspectedByStep,
   scoreAgainstCost,
