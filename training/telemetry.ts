@@ -32,7 +32,7 @@ const COMPARISONS = 7;
 const ROUNDING = 2 ** -22;
 /** W_eff moves as s B A does where the two moves differ by less than this share, beside rounding. */
 const SAME_MOVE = 1e-2;
-/** A map with more rows and more columns takes the host too long to decompose: over ten seconds. */
+/** Where both sides of a map are longer, its decomposition takes the host many seconds. */
 const MOST_DECOMPOSED = 1024;
 
 /**
