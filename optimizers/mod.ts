@@ -7,6 +7,8 @@ export { full } from "./full.ts";
 export { lora } from "./lora.ts";
 export { loraGa } from "./lora_ga.ts";
 export { loraPlus } from "./lora_plus.ts";
+export { loraGaPro } from "./lora_ga_pro.ts";
+export { loraOne } from "./lora_one.ts";
 export { loraPro } from "./lora_pro.ts";
 export { pissa } from "./pissa.ts";
 export { rslora } from "./rslora.ts";
