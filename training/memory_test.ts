@@ -81,6 +81,18 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     batchSize: 1,
     optimizer: method("lora-pro", { rank: 16, mode: "sgd" }),
   },
+  "dora on vision": { optimizer: method("dora", { rank: 4 }) },
+  "dora with frozen weights in f16, checkpointed, in two parts on a decoder": {
+    ...decoder,
+    accumulate: 2,
+    optimizer: method("dora", { rank: 8 }),
+    memory: { frozenWeights: "f16", checkpointing: "blocks" },
+  },
+  "pissa with frozen weights in f16 on vision": {
+    optimizer: method("pissa", { rank: 4 }),
+    memory: { frozenWeights: "f16" },
+  },
+  "lora-plus on vision": { optimizer: method("lora-plus", { rank: 4 }) },
   "full in three parts": { optimizer: full, batchSize: 10, accumulate: 3 },
   "lora in four parts on a decoder": { ...decoder, accumulate: 4 },
   "full, checkpointed, on vision": { optimizer: full, memory: { checkpointing: "blocks" } },
