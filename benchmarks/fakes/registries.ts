@@ -1,4 +1,4 @@
-/** @file Made-up registries for tests: two tasks, two models, four methods, no GPU. */
+/** @file Made-up registries for tests: two tasks, two models, four methods or fifteen, no GPU. */
 import type { KnownModel, KnownOptimizer, Registries } from "../../training/configuration.ts";
 import type { ModelFamily } from "../../models/model.ts";
 
@@ -113,6 +113,21 @@ function method(
   };
 }
 
+/** Methods beyond the four: with them there are as many as a report must hold. */
+const others: Readonly<Record<string, string>> = {
+  rslora: "rsLoRA",
+  "lora-plus": "LoRA+",
+  pissa: "PiSSA",
+  dora: "DoRA",
+  adalora: "AdaLoRA",
+  "lora-ga-pro": "LoRA-GA + LoRA-Pro",
+  "lora-fa": "LoRA-FA",
+  "scaled-adamw": "Scaled AdamW",
+  "lora-rite": "LoRA-RITE",
+  "lora-one": "LoRA-One",
+  altlora: "AltLoRA",
+};
+
 /** Made-up registries. */
 export const fakeRegistries: Registries = {
   tasks: {
@@ -147,6 +162,17 @@ export const fakeRegistries: Registries = {
       "LoRA-Pro",
       { alpha: 16, mode: "full", rank: 8, symmetric: false },
       "alpha/r",
+    ),
+  },
+};
+
+/** The same with fifteen methods. */
+export const manyMethods: Registries = {
+  ...fakeRegistries,
+  optimizers: {
+    ...fakeRegistries.optimizers,
+    ...Object.fromEntries(
+      Object.entries(others).map(([id, title]) => [id, method(id, title, { alpha: 16, rank: 8 }, "alpha/r")]),
     ),
   },
 };

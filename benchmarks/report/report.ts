@@ -30,7 +30,7 @@ export interface MethodLabel {
   /** e.g. "LoRA-GA (alpha/sqrt(r))". */
   readonly label: string;
   readonly color: string;
-  /** A Vega symbol, so that methods can be told apart without colour. */
+  /** A Vega symbol or an SVG path, so that methods can be told apart without colour. */
   readonly shape: string;
   /** Lengths of dashes and gaps; [1, 0] is a solid line. */
   readonly dash: readonly number[];

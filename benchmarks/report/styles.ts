@@ -3,6 +3,17 @@ import type { MethodLabel, Study, VegaLiteSpec } from "./report.ts";
 
 type Style = Pick<MethodLabel, "color" | "shape" | "dash">;
 
+/** Shapes beyond Vega's own, as SVG paths: its further ones are too thin to see. */
+const PATHS = {
+  star: "M0,-1L0.29,-0.4L0.95,-0.31L0.48,0.15L0.59,0.81L0,0.5L-0.59,0.81L-0.48,0.15L-0.95,-0.31L-0.29,-0.4Z",
+  saltire: "M-0.7,-1L0,-0.3L0.7,-1L1,-0.7L0.3,0L1,0.7L0.7,1L0,0.3L-0.7,1L-1,0.7L-0.3,0L-1,-0.7Z",
+  ring: "M-1,0A1,1,0,1,0,1,0A1,1,0,1,0,-1,0M-0.5,0A0.5,0.5,0,1,1,0.5,0A0.5,0.5,0,1,1,-0.5,0",
+  hourglass: "M-0.9,-1L0.9,-1L-0.9,1L0.9,1Z",
+  bowTie: "M-1,-0.9L-1,0.9L1,-0.9L1,0.9Z",
+  bar: "M-0.4,-1.1L0.4,-1.1L0.4,1.1L-0.4,1.1Z",
+  flatBar: "M-1.1,-0.4L1.1,-0.4L1.1,0.4L-1.1,0.4Z",
+};
+
 /**
  * Colours of Okabe and Ito (2008), yellow darkened so that it can be seen on white, and for the methods beyond the
  * paper's those of Tol's muted scheme (2021): with shape and dash no two methods look alike.
@@ -16,13 +27,13 @@ const styles: Readonly<Record<string, Style>> = {
   "lora-plus": { color: "#CC79A7", shape: "triangle-down", dash: [8, 2, 2, 2] },
   pissa: { color: "#E69F00", shape: "triangle-right", dash: [10, 4] },
   dora: { color: "#8F8300", shape: "triangle-left", dash: [5, 5] },
-  adalora: { color: "#7B3294", shape: "stroke", dash: [1, 2] },
-  "lora-ga-pro": { color: "#882255", shape: "triangle-up", dash: [6, 2] },
-  "lora-fa": { color: "#44AA99", shape: "diamond", dash: [3, 3] },
-  "scaled-adamw": { color: "#332288", shape: "square", dash: [9, 3] },
-  "lora-rite": { color: "#AA4499", shape: "triangle-right", dash: [4, 4] },
-  "lora-one": { color: "#661100", shape: "circle", dash: [2, 3] },
-  altlora: { color: "#117733", shape: "triangle-down", dash: [12, 3] },
+  adalora: { color: "#7B3294", shape: PATHS.star, dash: [1, 2] },
+  "lora-ga-pro": { color: "#882255", shape: PATHS.saltire, dash: [6, 2] },
+  "lora-fa": { color: "#44AA99", shape: PATHS.flatBar, dash: [3, 3] },
+  "scaled-adamw": { color: "#332288", shape: PATHS.ring, dash: [9, 3] },
+  "lora-rite": { color: "#AA4499", shape: PATHS.hourglass, dash: [4, 4] },
+  "lora-one": { color: "#661100", shape: PATHS.bar, dash: [2, 3] },
+  altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
 };
 
 /** The first so many of `styles` have Okabe and Ito's colours. */
@@ -92,23 +103,57 @@ export function methodScales(study: Study, shown: ReadonlySet<string>) {
   };
 }
 
-/**
- * One row a task, one column for each value of the field "column"; values need the field "task" too.
- * The rows are charts of their own, so that panels side by side share their y axis and tasks don't.
- */
+/** A row of panels. */
+export interface PanelRow {
+  readonly id: string;
+  readonly title: string;
+}
+
+/** Panels side by side: their order, and whether they share their x axis. */
+export interface PanelColumns {
+  readonly order: readonly string[];
+  readonly header?: unknown;
+  readonly sharedX: boolean;
+}
+
+/** Pixels of a panel, where they are not the usual ones. */
+export interface PanelSize {
+  readonly width?: number;
+  readonly height?: number;
+}
+
+/** One row a task, one column for each value of the field "column"; values need the field "task" too. */
 export function taskRows(
   study: Study,
   title: string,
   values: readonly { readonly task: string }[],
-  columns: { readonly order: readonly string[]; readonly header?: unknown; readonly sharedX: boolean },
+  columns: PanelColumns,
   layer: readonly unknown[],
+  size: PanelSize = {},
 ): VegaLiteSpec {
+  const rows = study.tasks.filter((task) => values.some((value) => value.task === task.id));
+  return panelRows(title, rows, values.map((value) => ({ ...value, row: value.task })), columns, layer, size);
+}
+
+/**
+ * One row of panels for each of `rows`, one column for each value of the field "column"; values need the field "row" too.
+ * The rows are charts of their own, so that panels side by side share their y axis and rows don't.
+ */
+export function panelRows(
+  title: string,
+  rows: readonly PanelRow[],
+  values: readonly { readonly row: string }[],
+  columns: PanelColumns,
+  layer: readonly unknown[],
+  size: PanelSize = {},
+): VegaLiteSpec {
+  const { width = widthFor(columns.order.length), height = 220 } = size;
   return {
     ...theme,
     title,
-    vconcat: study.tasks.filter((task) => values.some((value) => value.task === task.id)).map((task) => ({
-      title: { text: task.title, fontSize: 14, anchor: "middle" },
-      data: { values: values.filter((value) => value.task === task.id) },
+    vconcat: rows.map((row) => ({
+      title: { text: row.title, fontSize: 14, anchor: "middle" },
+      data: { values: values.filter((value) => value.row === row.id) },
       facet: {
         column: {
           field: "column",
@@ -119,7 +164,12 @@ export function taskRows(
         },
       },
       resolve: { scale: { x: columns.sharedX ? "shared" : "independent", y: "shared" } },
-      spec: { width: 400, height: 220, layer },
+      spec: { width, height, layer },
     })),
   };
+}
+
+/** Panels side by side are narrower where there are many: pages shrink what is wide, letters and all. */
+function widthFor(columns: number): number {
+  return columns <= 2 ? 400 : columns === 3 ? 300 : 230;
 }

@@ -21,13 +21,14 @@ export function referenceOf(study: Study): MethodLabel | undefined {
 
 /**
  * Rows of panels a task, one panel a method. Layers draw the fields that `values` have, beside "series", which tells
- * curves of other ranks and the reference apart; `own` and `reference` filter for what is drawn how.
+ * curves of other ranks and the reference apart; `own` and `reference` filter for what is drawn how. Layers may differ by
+ * task.
  */
 export function methodPanels<P extends CurvePoint>(
   study: Study,
   title: string,
   values: readonly P[],
-  layers: readonly unknown[],
+  layers: readonly unknown[] | ((task: string) => readonly unknown[]),
 ): VegaLiteSpec {
   const reference = referenceOf(study)?.label;
   const methods = study.methods.map(({ label }) => label).filter((label) =>
@@ -60,7 +61,7 @@ export function methodPanels<P extends CurvePoint>(
       },
       columns: COLUMNS,
       spacing: 14,
-      spec: { width: 215, height: 130, layer: layers },
+      spec: { width: 215, height: 130, layer: typeof layers === "function" ? layers(task.id) : layers },
     })),
   };
 }
