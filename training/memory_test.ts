@@ -93,6 +93,13 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     memory: { frozenWeights: "f16" },
   },
   "lora-plus on vision": { optimizer: method("lora-plus", { rank: 4 }) },
+  "lora-fa on vision": { optimizer: method("lora-fa", { rank: 8 }) },
+  "scaled-adamw on a decoder": { ...decoder, optimizer: method("scaled-adamw", { rank: 3 }) },
+  "altlora, with a second moment, on one image at a time": {
+    batchSize: 1,
+    optimizer: method("altlora", { rank: 16, secondMoment: true }),
+  },
+  "lora-rite on one image at a time": { batchSize: 1, optimizer: method("lora-rite", { rank: 16 }) },
   "full in three parts": { optimizer: full, batchSize: 10, accumulate: 3 },
   "lora in four parts on a decoder": { ...decoder, accumulate: 4 },
   "full, checkpointed, on vision": { optimizer: full, memory: { checkpointing: "blocks" } },
