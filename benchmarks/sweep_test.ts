@@ -135,6 +135,82 @@ Deno.test("the scaling sweep varies tokens, width, layers and rank, each by itse
   }
 });
 
+/** The registries that ship. */
+const shipped = {
+  tasks: { ...tasks },
+  models: { ...models },
+  optimizers: { ...optimizers },
+} as unknown as Registries;
+
+Deno.test("the sweeps of rank and learning rate run every method there is, on both tasks", async () => {
+  const ids = Object.values(optimizers).map(({ id }) => id).sort();
+  const ranks = expand(override(await readSweep("rank"), { peaks: [1e-3] }, shipped), shipped);
+  const rates = expand(await readSweep("learning-rate"), shipped);
+  for (const { configs } of [ranks, rates]) {
+    for (const task of ["digits", "arithmetic"]) {
+      const own = configs.filter((config) => config.task.id === task);
+      assertEquals([...new Set(own.map(({ optimizer }) => optimizer.id))].sort(), ids);
+    }
+  }
+  const byMethod = Map.groupBy(rates.configs, ({ task, optimizer }) => `${task.id} ${optimizer.id}`);
+  for (const [name, configs] of byMethod) {
+    const peaks = configs.map(({ schedule }) => schedule.peak);
+    assert(new Set(peaks).size >= 7, name);
+    // A logarithmic grid: neighbours are equally far apart.
+    const ratios = peaks.slice(1).map((peak, i) => peak / peaks[i]!);
+    assert(ratios.every((ratio) => Math.abs(ratio / ratios[0]! - 1) < 0.1), `${name}: ${ratios}`);
+    assert(configs.every(({ scoreOn }) => scoreOn === "validation"), "a rate is never chosen on test data");
+  }
+  // Rates are of use only to runs of as many steps.
+  const steps = (configs: readonly { task: { id: string }; steps: number }[]) =>
+    new Set(configs.map((config) => `${config.task.id} ${config.steps}`));
+  assertEquals(steps(ranks.configs), steps(rates.configs));
+});
+
+Deno.test("each ablation expands, also to a few steps, and varies what it is named for", async () => {
+  const varied = async (name: string, read: (options: Readonly<Record<string, unknown>>) => unknown) => {
+    const spec = await readSweep(name);
+    assertEquals(
+      expand(override(spec, { steps: 3 }, shipped), shipped).configs.length,
+      expand(spec, shipped).configs.length,
+    );
+    const pro = expand(spec, shipped).configs.filter(({ optimizer }) =>
+      optimizer.id !== "lora" || name === "alpha"
+    );
+    return new Set(pro.map(({ optimizer }) => read(optimizer.options)));
+  };
+  assertEquals(await varied("gauge", ({ gauge }) => gauge), new Set(["sylvester", "zero", "symmetric"]));
+  assertEquals(
+    await varied("mode", ({ mode, cap, relativeDamping }) => `${mode} ${cap} ${relativeDamping}`),
+    new Set([
+      ...["full 0 0.000001", "full 0.1 0.000001", "full 0 0"],
+      ...["efficient 0 0.000001", "efficient 0 0"],
+      ...["sgd 0 0.000001", "sgd 0.1 0.000001", "sgd 0 0"],
+    ]),
+  );
+  assertEquals(
+    await varied("alpha", ({ alpha, scaling }) => `${alpha} ${scaling}`),
+    new Set(
+      ["alpha/r", "alpha/sqrt(r)"].flatMap((scaling) => [4, 16, 64].map((alpha) => `${alpha} ${scaling}`)),
+    ),
+  );
+});
+
+Deno.test('expand() lets "*" stand for the methods that a sweep doesn\'t name, and override() picks among them', () => {
+  const spec: SweepSpec = {
+    ...tuned,
+    rates: { shared: 0.1 },
+    optimizers: [{ id: "lora", peaks: [0.3] }, { id: "*", peaks: [0.2] }],
+    ranks: [2],
+    seeds: [0],
+  };
+  const found = (one: SweepSpec) =>
+    expand(one, fakeRegistries).configs.map(({ optimizer, schedule }) => [optimizer.id, schedule.peak]);
+  assertEquals(found(spec), [["lora", 0.3], ["full", 0.2], ["lora-ga", 0.2], ["lora-pro", 0.2]]);
+  const some = override(spec, { optimizers: ["lora-ga", "lora"] }, fakeRegistries);
+  assertEquals(found(some), [["lora-ga", 0.2], ["lora", 0.3]]);
+});
+
 Deno.test("expand() takes the rate that was chosen for the task, method and rank", () => {
   const chosen = chosenRates([
     chosenRate({}),

@@ -22,7 +22,14 @@ const scaleKernels = defineRowKernel({
   name: "magnitude",
   source,
   buffers: { x: "read", magnitude: "read", norms: "read", out: "read_write" },
-  uniforms: { count: "u32", stride: "u32", period: "u32", accumulate: "u32" },
+  uniforms: {
+    magnitudes: "u32",
+    apart: "u32",
+    stride: "u32",
+    length: "u32",
+    chunk: "u32",
+    accumulate: "u32",
+  },
   constants: {},
 });
 const backwardKernels = defineRowKernel({
@@ -57,6 +64,8 @@ const changeKernel = defineKernel({
 
 /** Rows of a matrix that one lane of `row_norms` takes. */
 const NORM_ROWS = 4;
+/** Values along a column or row that a lane takes. */
+const CHUNK = 16;
 
 /** A magnitude for each row of a weight, and the norms that its rows have without it, both `[out]`. */
 export interface Magnitudes {
@@ -102,13 +111,20 @@ export function scaleColumns(
   by: Magnitudes,
   to?: { readonly into: Tensor; readonly accumulate: boolean },
 ): Tensor {
-  const { columns } = magnitudeSizes(x, by, x.shape.at(-1)!);
+  const { rows, columns } = magnitudeSizes(x, by, x.shape.at(-1)!);
   const { into = gpu.empty(x.shape, `${x.label} rescaled`), accumulate = false } = to ?? {};
-  const { kernel, width } = rowKernel(scaleKernels, columns), count = elementCount(x.shape) / width;
+  const { kernel, width } = rowKernel(scaleKernels, columns), magnitudes = columns / width;
   gpu.launch(kernel, {
     buffers: { x, ...by, out: into },
-    uniforms: { count, stride: 1, period: columns / width, accumulate: Number(accumulate) },
-    workgroups: groupsFor(count),
+    uniforms: {
+      magnitudes,
+      apart: 1,
+      stride: magnitudes,
+      length: rows,
+      chunk: CHUNK,
+      accumulate: Number(accumulate),
+    },
+    workgroups: groupsFor(magnitudes * Math.ceil(rows / CHUNK)),
   });
   return into;
 }
@@ -116,11 +132,11 @@ export function scaleColumns(
 /** x · magnitude / norm, for each row of x `[out, in]`; 0 where the norm is 0. */
 export function scaleRows(gpu: Gpu, x: Tensor, by: Magnitudes): Tensor {
   const { rows, columns } = magnitudeSizes(x, by, x.shape[0]!);
-  const out = gpu.empty(x.shape, `${x.label} rescaled`), count = rows * columns;
+  const out = gpu.empty(x.shape, `${x.label} rescaled`);
   gpu.launch(scaleKernels.single, {
     buffers: { x, ...by, out },
-    uniforms: { count, stride: columns, period: rows, accumulate: 0 },
-    workgroups: groupsFor(count),
+    uniforms: { magnitudes: rows, apart: columns, stride: 1, length: columns, chunk: CHUNK, accumulate: 0 },
+    workgroups: groupsFor(rows * Math.ceil(columns / CHUNK)),
   });
   return out;
 }

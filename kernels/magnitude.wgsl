@@ -1,11 +1,14 @@
-// out (+)= x magnitude / norm, along the columns of x (stride 1) or along its rows (stride: a row's length); 0 where the
-// norm is 0.
+// out (+)= x magnitude / norm, for each column of x or for each row; 0 where the norm is 0. A lane takes a chunk of one of
+// them.
 struct Uniforms {
-  // In values.
-  count: u32,
+  // Magnitudes, in values.
+  magnitudes: u32,
+  // From one column or row to the next, and from one value to the next along it.
+  apart: u32,
   stride: u32,
-  // Magnitudes.
-  period: u32,
+  // Values along it, and of a chunk.
+  length: u32,
+  chunk: u32,
   accumulate: u32,
 }
 
@@ -25,14 +28,20 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
+  let first = i / u.magnitudes * u.chunk;
+  if (first >= u.length) {
     return;
   }
-  let j = i / u.stride % u.period;
+  let j = i % u.magnitudes;
   let none = norms[j] == Value(0.0);
-  var y = x[i] * (select(magnitude[j], Value(0.0), none) / select(norms[j], Value(1.0), none));
-  if (u.accumulate != 0u) {
-    y += out[i];
+  let gain = select(magnitude[j], Value(0.0), none) / select(norms[j], Value(1.0), none);
+  let end = min(first + u.chunk, u.length);
+  for (var k = first; k < end; k++) {
+    let at = j * u.apart + k * u.stride;
+    var y = x[at] * gain;
+    if (u.accumulate != 0u) {
+      y += out[at];
+    }
+    out[at] = y;
   }
-  out[i] = y;
 }

@@ -32,8 +32,8 @@ const defaults: DoraOptions = { ...lowRankDefaults };
 
 /**
  * DoRA: W_eff = magnitude · V / ‖V‖ with V = W + s B A, row by row: a norm over the inputs and one trained magnitude for
- * each output, which starts at the norm. Norms are constants to the backward pass, as in the paper's section 4.3 and
- * in PEFT. AdamW follows A, B and magnitudes alike, its weight decay included.
+ * each output, as in PEFT, which starts at the norm. Norms are constants to the backward pass, as in the paper's section
+ * 4.3. AdamW follows A, B and magnitudes alike, its weight decay included.
  *
  * They are taken anew in every forward pass, by a kernel that forms V and stores nothing of it, so that they always
  * belong to the factors of the moment. A row whose norm is 0, a pruned one, has no direction: its output and its

@@ -80,8 +80,13 @@ export async function attachToQuadratics(
     head: [],
     steps: 100,
     random: setup.random ?? createRandom(0),
-    fullGradients: setup.fullGradients ?? (() => {
-      throw new Error("Cannot give full gradients here");
+    fullGradients: setup.fullGradients ?? (async function* () {
+      using _ = gpu.scope("full gradients");
+      const gradients = problems.map(({ base, target }, i) =>
+        upload(subtract(base, target), `map ${i} full gradient`)
+      );
+      await gpu.flush();
+      for (const [i, site] of sites.entries()) yield { site, gradient: gradients[i]! };
     }),
   }, { ...module.defaults, ...options });
   problems.forEach(({ a, b }, i) => {

@@ -1,6 +1,13 @@
 /** @file Bytes that a run takes on the GPU, by formula and without one: what sweeps are planned with. */
-import { alignBytes, allocatedBytes, type Category } from "../gpu/pool.ts";
-import { byteLength, type DType, ELEMENT_BYTES, elementCount } from "../gpu/tensor.ts";
+import type { Category } from "../gpu/pool.ts";
+import {
+  alignBytes,
+  allocatedBytes,
+  byteLength,
+  type DType,
+  ELEMENT_BYTES,
+  elementCount,
+} from "../gpu/tensor.ts";
 import type { Kept, TapeTensors } from "../models/tape_tensors.ts";
 import type { Footprint, PackSizes } from "../optimizers/optimizer.ts";
 import { type KnownModel, type KnownOptimizer, matchSites } from "./configuration.ts";

@@ -371,6 +371,26 @@ for (const module of Object.values(optimizers)) {
   });
 }
 
+Deno.test("train() ends LoRA-Pro at full rank from B = 0 as diverged where its loss leaves, in every mode", async () => {
+  const gpu = await testGpu();
+  for (const mode of ["full", "efficient", "sgd"]) {
+    for (const [peak, wanted] of [[1e30, ["diverged"]], [10, ["diverged", "done"]]] as const) {
+      const result = await train(gpu, {
+        ...tiny,
+        // [64, 64].
+        sites: ["layers.0.self_attn.q_proj"],
+        optimizer: { id: "lora-pro", options: { rank: 64, mode, relativeDamping: 0 } },
+        schedule: { kind: "constant", peak, warmup: 0, floor: 1 },
+        steps: 6,
+        clip: 0,
+      });
+      assert(wanted.some((status) => status === result.status), `${mode} ${peak}: ${result.status}`);
+      // JSON has no NaN: whatever is told is finite.
+      assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
+    }
+  }
+});
+
 Deno.test("train() ends a run whose weights are poisoned as diverged at step 1, with no loss", async () => {
   const gpu = await testGpu();
   for (const poison of [NaN, Infinity]) {

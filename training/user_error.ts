@@ -8,7 +8,11 @@ export class UserError extends Error {
 
 /** A method that refuses its options for the maps or the steps of a run: for others it may take them. */
 export class RefusedOptions extends UserError {
-  /** @param refusal the method's own sentence */
+  /**
+   * Takes the whole sentence and the method's part of it.
+   *
+   * @param refusal the method's own sentence
+   */
   constructor(message: string, readonly refusal: string) {
     super(message);
   }

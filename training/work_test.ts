@@ -111,6 +111,8 @@ for (
       [optimizers.lora, { rank: 3 }, ["*"]],
       [optimizers.lora, { rank: 3 }, ["layers.1.*"]],
       [optimizers.loraPro, { rank: 5 }, ["*"]],
+      [optimizers.loraFa, { rank: 3 }, ["*"]],
+      [optimizers.loraFa, { rank: 3 }, ["layers.1.*"]],
     ] as const
   ) {
     Deno.test(`countStep() is what a step of ${entry.id} launches: ${module.id} ${JSON.stringify(options)} on ${patterns}`, async () => {
