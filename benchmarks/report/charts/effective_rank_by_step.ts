@@ -9,7 +9,8 @@ export const effectiveRankByStep: Chart = {
   caption:
     "Effective rank of W_eff now − W_eff at the start, exp of the entropy of its singular values (Roy and Vetterli, 2007): " +
     "mean over sites and seeds, logarithmic. It is at most the smaller side of a map, for full fine-tuning, and at most " +
-    "twice the rank for W + s B A, whose factors may both turn away from their start.",
+    "twice the rank for W + s B A, whose factors may both turn away from their start. " +
+    "Of many methods each has a panel, with LoRA's curves behind in grey.",
   draw: (study) =>
     measuredByStep(study, {
       title: "Effective rank of the accumulated change",

@@ -9,7 +9,8 @@ export const secondOrderByStep: Chart = {
   caption:
     "‖s dB dA‖ / ‖s (B dA + dB A)‖ of the steps that were taken, moments and all: mean over sites and seeds, logarithmic. " +
     "Where it is not small, the step is not what the equivalent gradient says. Methods that move one factor at a time " +
-    "have a share of 0 and no line, methods whose weight is not W + s B A have none.",
+    "have a share of 0 and no line, methods whose weight is not W + s B A have none. " +
+    "Of many methods each has a panel, with LoRA's curves behind in grey.",
   draw: (study) =>
     measuredByStep(study, {
       title: "Second-order share of a step",
