@@ -5,6 +5,7 @@ import { theme } from "../styles.ts";
 /** So many curves can be followed in one panel. */
 export const MOST_CURVES = 6;
 const COLUMNS = 4;
+const NO_RANK = "no rank";
 
 /** A point of a curve: one a task, method and rank. */
 export interface CurvePoint {
@@ -35,7 +36,7 @@ export function methodPanels<P extends CurvePoint>(
     values.some(({ method }) => method === label)
   );
   const drawn = values.flatMap((value) => {
-    const series = value.rank === null ? "no rank" : `rank ${value.rank}`;
+    const series = value.rank === null ? NO_RANK : `rank ${value.rank}`;
     const behind = value.method === reference
       ? methods.filter((label) => label !== reference).map((panel) => ({
         ...value,
@@ -57,7 +58,12 @@ export function methodPanels<P extends CurvePoint>(
         type: "nominal",
         title: null,
         sort: methods,
-        header: { labelFontSize: 11, labelPadding: 4 },
+        header: {
+          labelFontSize: 11,
+          labelPadding: 4,
+          // What describes a method on a second line: a long label would push the panels apart.
+          labelExpr: "split(replace(datum.label, ' (', '\\n('), '\\n')",
+        },
       },
       columns: COLUMNS,
       spacing: 14,
@@ -73,10 +79,13 @@ export const reference = { transform: [{ filter: "datum.kind === 'reference'" }]
 /** How the reference is drawn. */
 export const GREY = "#b5b5b5";
 
-/** Curves of other ranks by colour, light for small ones. */
-export function rankColor(study: Study) {
+/** Curves of other ranks by colour, light for small ones: the same in all charts. The legend has those that are drawn. */
+export function rankColor(
+  study: Study,
+  drawn: readonly { readonly rank: number | null }[] = study.cells,
+) {
   const domain = [
-    ...(study.cells.some(({ rank }) => rank === null) ? ["no rank"] : []),
+    ...(study.cells.some(({ rank }) => rank === null) ? [NO_RANK] : []),
     ...study.ranks.map((rank) => `rank ${rank}`),
   ];
   return {
@@ -84,6 +93,11 @@ export function rankColor(study: Study) {
     type: "ordinal",
     sort: domain,
     scale: { domain, scheme: "viridis", reverse: true },
-    legend: { orient: "bottom", title: null, symbolOpacity: 1 },
+    legend: {
+      orient: "bottom",
+      title: null,
+      symbolOpacity: 1,
+      values: drawn.some(({ rank }) => rank === null) ? domain : domain.filter((name) => name !== NO_RANK),
+    },
   };
 }
