@@ -34,6 +34,7 @@ export * from "./models/architecture.ts";
 export * from "./models/decoder.ts";
 export * from "./models/vision.ts";
 export * from "./models/weights.ts";
+export * from "./models/weight_kind.ts";
 export * from "./models/checkpoint.ts";
 export * from "./models/hugging_face.ts";
 export * from "./models/sizes.ts";

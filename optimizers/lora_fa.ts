@@ -79,6 +79,8 @@ export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
       elements: work.elements -
         sum((site) => sizes.parts * rank * site.in + site.rows * (site.in + rank)),
       trained: sum((site) => rank * site.out),
+      // A is state.
+      added: sum((site) => rank * site.out),
     };
   },
   footprint(options, model) {

@@ -321,6 +321,34 @@ for (const module of modules) {
     });
   });
 
+  Deno.test(`${id}: its work and its footprint count the same numbers`, () => {
+    const { architecture: { maps, parameters }, ...model } = models.vitTiny;
+    const counted = maps.map((map) => ({ ...map, inputGradient: true }));
+    const isSite = ({ name }: { readonly name: string }) => model.sites().some((site) => site.name === name);
+    const options = { ...module.defaults, ...optionsOf(module) };
+    const work = module.stepWork(options, {
+      sites: counted.filter(isSite),
+      others: counted.filter((map) => !isSite(map)),
+      parameters,
+      parts: 1,
+    });
+    const footprint = module.footprint(options, {
+      sites: model.sites(),
+      parameters: model.parameters.map(({ shape }) => elementCount(shape)),
+      head: [],
+    });
+    const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
+    assertEquals(
+      { trained: work.trained, added: work.added, state: work.state, trainsAll: work.trainsAll },
+      {
+        trained: sum(footprint.trained),
+        added: sum(footprint.adapters.flat()),
+        state: sum(footprint.state.flat()),
+        trainsAll: footprint.trainsAll,
+      },
+    );
+  });
+
   Deno.test(`${id}: saved after step 5 and restored, it continues byte for byte`, async () => {
     const { saved, losses, bytes } = await runOnToy(module, async (run) => {
       await run.steps(1, 5);

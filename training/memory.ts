@@ -15,6 +15,8 @@ import type { RunConfig } from "./run.ts";
 
 /** Bytes as `Cost` has them: of live tensors while attaching and training. */
 export interface PredictedMemory {
+  /** Bytes of the method's state alone, without what lies between its tensors. */
+  readonly stateBytes: number;
   /** Most bytes at a time. */
   readonly peakBytes: number;
   /** Most bytes of each category; they need not be reached at the same moment. */
@@ -70,6 +72,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
     }
     : { gradients: 0, activations: 0 };
   return {
+    stateBytes: ELEMENT_BYTES * sum(footprint.state.flat(), (numbers) => numbers),
     peakBytes: weights + adapters + Math.max(
       state + gradients + Math.max(activations, scratch),
       attaching.gradients + attaching.activations,

@@ -53,7 +53,16 @@ async function bothOf(
 
 const full = { id: "full", options: {} };
 const method = (id: string, options: Options) => ({ id, options });
+/** A rank that is no multiple of four, where the method has one, and as little to start from as it can do with. */
+const smallest = { rank: 3, gradientBatches: 1 };
 const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
+  // Ten steps, for methods that have a schedule of their own.
+  ...Object.fromEntries(
+    Object.values(optimizers).map(({ id, defaults }) => {
+      const options = Object.entries(smallest).filter(([name]) => name in defaults);
+      return [`${id} as it is`, { steps: 10, optimizer: method(id, Object.fromEntries(options)) }];
+    }),
+  ),
   "full on vision": { optimizer: full },
   "full on a decoder": { ...decoder, optimizer: full },
   "full, sites alone, on vision": { optimizer: method("full", { trains: "sites" }) },
@@ -140,6 +149,7 @@ for (const [label, changes] of Object.entries(CASES)) {
   Deno.test(`predictMemory() says what a run takes: ${label}`, async () => {
     const { predicted, cost } = await bothOf(changes);
     const { peakBytesByCategory: found, peakBytes } = cost, wanted = predicted.peakBytesByCategory;
+    assertEquals(cost.stateBytes, predicted.stateBytes);
     for (const category of ["weights", "adapters", "state", "gradients"] as const) {
       assertEquals(found[category] ?? 0, wanted[category], category);
     }

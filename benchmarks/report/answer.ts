@@ -1,8 +1,8 @@
 /** @file What a report found, in sentences: only numbers that are in its tables, and how much they weigh. */
 import { mean, type Verdict } from "../statistics.ts";
 import { formatCount, formatDifference, formatNumber } from "./format.ts";
-import { baselines, type Pair } from "./pairs.ts";
-import type { Cell, Study } from "./report.ts";
+import { baselinesOf, type Pair } from "./pairs.ts";
+import type { Cell, MethodLabel, Study } from "./report.ts";
 import { stepRatio } from "./tables/costs.ts";
 import { meanDiscrepancy } from "./tables/discrepancies.ts";
 
@@ -12,7 +12,7 @@ export function answer(study: Study, pairs: readonly Pair[]): string[] {
     return ["No run has finished: there is nothing to say yet."];
   }
   return [
-    ...baselines.flatMap((id) => verdictsAgainst(study, pairs, id)),
+    ...baselinesOf(study).flatMap((method) => verdictsAgainst(study, pairs, method)),
     evidence(study, pairs),
     ...study.tasks.map((task) => scoresOf(study, task)),
     ...discrepancySentence(study),
@@ -33,8 +33,8 @@ function scoresOf(study: Study, task: Study["tasks"][number]): string {
   return `${task.title} (${task.metric}${chance}): ${groups.join("; ")}.`;
 }
 
-function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: string): string[] {
-  const against = pairs.filter((pair) => pair.theirs.method.optimizer === baseline);
+function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodLabel): string[] {
+  const against = pairs.filter((pair) => pair.theirs.method === baseline);
   const parts = study.methods.flatMap((method) => {
     const own = against.filter((pair) => pair.ours.method === method);
     if (own.length === 0) return [];
