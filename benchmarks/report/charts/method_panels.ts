@@ -4,7 +4,12 @@ import { theme } from "../styles.ts";
 
 /** So many curves can be followed in one panel. */
 export const MOST_CURVES = 6;
-const COLUMNS = 4;
+
+/** Panels of a row and their width in pixels: wide enough for a heading of so many characters. */
+const LAYOUTS = [
+  { longest: 40, columns: 4, width: 215 },
+  { longest: Infinity, columns: 3, width: 300 },
+] as const;
 
 /** A point of a curve: one a task, method and rank. */
 export interface CurvePoint {
@@ -34,6 +39,8 @@ export function methodPanels<P extends CurvePoint>(
   const methods = study.methods.map(({ label }) => label).filter((label) =>
     values.some(({ method }) => method === label)
   );
+  const longest = Math.max(...methods.map((label) => label.length));
+  const { columns, width } = LAYOUTS.find((layout) => longest <= layout.longest)!;
   const drawn = values.flatMap((value) => {
     const series = value.rank === null ? "no rank" : `rank ${value.rank}`;
     const behind = value.method === reference
@@ -59,9 +66,11 @@ export function methodPanels<P extends CurvePoint>(
         sort: methods,
         header: { labelFontSize: 11, labelPadding: 4 },
       },
-      columns: COLUMNS,
-      spacing: 14,
-      spec: { width: 215, height: 130, layer: typeof layers === "function" ? layers(task.id) : layers },
+      columns,
+      // Panels lie by their own sizes: the guessed width of a heading would push them apart.
+      bounds: "flush",
+      spacing: { row: 36, column: 24 },
+      spec: { width, height: 130, layer: typeof layers === "function" ? layers(task.id) : layers },
     })),
   };
 }
