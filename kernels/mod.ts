@@ -59,6 +59,7 @@ export {
 } from "./factor_pairs.ts";
 export {
   MOST_RANK,
+  rightSvds,
   skipLarge,
   type SmallFunction,
   type SmallMatrices,

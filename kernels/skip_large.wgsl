@@ -1,4 +1,5 @@
-// Sets each of many tall matrices to 0 whose root mean square is above `limit`, one workgroup each.
+// Sets each of many tall matrices to 0 whose root mean square is above `limit`, one workgroup each. One whose squares add up
+// to no finite number stays as it is: a run that diverged must not look like one that skips.
 struct Uniforms {
   rank: u32,
   limit: f32,
@@ -37,7 +38,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var l = 0u; l < LANES; l++) {
     sum += partial[l];
   }
-  if (sum <= u.limit * u.limit * f32(count)) {
+  // By the bits, since software adapters fold comparisons with NaN.
+  let is_finite = (bitcast<u32>(sum) & 0x7f800000u) != 0x7f800000u;
+  if (!is_finite || sum <= u.limit * u.limit * f32(count)) {
     return;
   }
   for (var e = lane; e < count; e += LANES) {

@@ -56,7 +56,7 @@ const svdKernel = defineKernel({
   source: svdSource,
   buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
   uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32" },
-  constants: { LANES: 64 },
+  constants: { LANES: 64, LEFT: true },
   workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
 });
 const smallKernel = defineKernel({
@@ -185,7 +185,8 @@ export function tallFactors(gpu: Gpu, factors: readonly Tensor[], which: "A" | "
 
 /** Where thin SVDs go: places in vectors of four, see thin_svd.wgsl. */
 export interface SvdPlaces {
-  readonly left: Tensor;
+  /** Null where no left vectors are wanted. */
+  readonly left: Tensor | null;
   readonly small: Tensor;
   /** Vectors from one site's V, R and s to the next one's. */
   readonly block: number;
@@ -204,22 +205,34 @@ export function thinSvdsInto(
   using _ = gpu.scope("orthonormal bases", "scratch");
   const q = gpu.empty([rows.reduce((sum, count) => sum + count, 0), smallStride(rank)], "orthonormal bases");
   gpu.launch(svdKernel, {
-    buffers: { matrices: layouts, x: flat, q, left, small },
+    buffers: { matrices: layouts, x: flat, q, left: left ?? gpu.empty([1], "no left vectors"), small },
     uniforms: { rank, ...places },
-    constants: { LANES: lanes },
+    constants: { LANES: lanes, LEFT: left !== null },
     workgroups: [rows.length],
   });
 }
 
 /** Thin SVDs of all `matrices`, in the caller's scope. */
 export function thinSvds(gpu: Gpu, matrices: TallMatrices, lanes?: number): ThinSvds {
-  const { flat, rank, rows } = matrices, stride = smallStride(rank), block = svdNumbers(rank);
-  const small = gpu.empty([rows.length, block], "small matrices");
-  const left = gpu.empty(flat.shape, "left singular vectors");
-  const place = rank * stride / 4;
+  const left = gpu.empty(matrices.flat.shape, "left singular vectors");
+  return { left: { ...matrices, flat: left }, ...decompose(gpu, matrices, left, lanes) };
+}
+
+/** V and s of all `matrices`, in the caller's scope: all that inverses of their Gram matrices take. */
+export function rightSvds(gpu: Gpu, matrices: TallMatrices, lanes?: number): Omit<ThinSvds, "left"> {
+  return decompose(gpu, matrices, null, lanes);
+}
+
+function decompose(
+  gpu: Gpu,
+  matrices: TallMatrices,
+  left: Tensor | null,
+  lanes?: number,
+): Omit<ThinSvds, "left"> {
+  const { rank, rows } = matrices, stride = smallStride(rank), block = svdNumbers(rank);
+  const small = gpu.empty([rows.length, block], "small matrices"), place = rank * stride / 4;
   thinSvdsInto(gpu, matrices, { left, small, block: block / 4, vAt: 0, rAt: place, sAt: 2 * place }, lanes);
   return {
-    left: { ...matrices, flat: left },
     v: { tensor: small, at: 0, block, row: 1, column: stride },
     values: { tensor: small, at: 2 * rank * stride, block },
   };
@@ -355,7 +368,7 @@ export function tallProducts(
   });
 }
 
-/** Sets each matrix to 0 whose root mean square is above `limit`. */
+/** Sets each matrix to 0 whose root mean square is above `limit`; one that is not finite stays as it is. */
 export function skipLarge(
   gpu: Gpu,
   { flat, rank, rows, layouts }: TallMatrices,

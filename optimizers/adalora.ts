@@ -86,7 +86,7 @@ type FamilyOptions = AdaloraOptions & LowRankOptions & { readonly targetRank: nu
  *
  * The equivalent gradient is that of the loss, without the penalty. What a step can reach lies within P M + N diag(E) Q:
  * where E_i = 0, E_i moves along p_i q_i and the vectors move nothing. So `factors` are P and diag(E) Q, whose product
- * is the change itself; they give a lower bound of the discrepancy that is reached nowhere near E = 0.
+ * is the change itself; the lower bound of the discrepancy that they give holds, and is far from tight near E = 0.
  *
  * Source: Zhang et al., arXiv 2303.10512; PEFT's AdaLoraModel and RankAllocator where they differ.
  */
@@ -97,14 +97,17 @@ export const adalora: OptimizerModule<AdaloraOptions> = defineOptimizer({
   defaults,
   refuse,
   describe(options) {
-    const { initialRank, tinit, tfinal, deltaT, orthogonality } = options;
-    return [
-      ...initialRank === defaults.initialRank ? [] : [`initial rank ${initialRank}`],
-      ...tinit === defaults.tinit ? [] : [`tinit ${tinit}`],
-      ...tfinal === defaults.tfinal ? [] : [`tfinal ${tfinal}`],
-      ...deltaT === defaults.deltaT ? [] : [`deltaT ${deltaT}`],
-      ...orthogonality === defaults.orthogonality ? [] : [`orthogonality ${orthogonality}`],
-    ].join(", ");
+    const named = {
+      "initial rank": "initialRank",
+      tinit: "tinit",
+      tfinal: "tfinal",
+      deltaT: "deltaT",
+      "importance beta": "importanceBeta",
+      "uncertainty beta": "uncertaintyBeta",
+      orthogonality: "orthogonality",
+    } as const;
+    return Object.entries(named).filter(([, option]) => options[option] !== defaults[option])
+      .map(([name, option]) => `${name} ${options[option]}`).join(", ");
   },
   stepWork(options, sizes) {
     const own = familyOf(options), { sites, parts } = sizes;
@@ -170,7 +173,7 @@ function refuse(
   if (first < rank) return `initialRank is ${first}, at least the rank, ${rank}, is needed`;
   const narrow = sites.find((site) => first > mostRank(site));
   if (narrow) {
-    const name = initialRank === 0 ? `rank is ${rank} and initialRank` : "initialRank";
+    const name = initialRank === 0 ? `rank is ${rank} and initialRank by default` : "initialRank";
     return `${name} is ${first}, at most ${
       mostRank(narrow)
     } is possible at site "${narrow.name}" [${narrow.out}, ${narrow.in}]`;

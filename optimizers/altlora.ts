@@ -13,6 +13,7 @@ import {
   factorSides,
   inverseSquares,
   largerOf,
+  leftVectorFlops,
   partsOf,
   scaledByOther,
   scalingFlops,
@@ -93,10 +94,11 @@ export const altlora: OptimizerModule<AltloraOptions> = defineOptimizer({
   stepWork(options, sizes) {
     const { rank, secondMoment } = options;
     return lowRankWork(options, sizes, ({ in: columns, out }) => {
-      // Half of the steps are A's. Beside scaling: the overlap, the moment's turn and its r x r matrix.
+      // Half of the steps are A's. Beside scaling: left vectors, the overlap with them, the moment's turn and its r x r
+      // matrix.
       const factors = rank * (columns + out);
       const flops = scalingFlops(rank, columns, out) + scalingFlops(rank, out, columns) +
-        4 * factors * rank + 4 * rank ** 3;
+        leftVectorFlops(rank, columns + out) + 4 * factors * rank + 4 * rank ** 3;
       return {
         flops: flops / 2 + (secondMoment ? 6 : 2) * factors,
         elements: (secondMoment ? 12 : 9) * factors,

@@ -3,6 +3,7 @@ import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { alignBytes, allocatedBytes, ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import {
+  rightSvds,
   smallProducts,
   smallStride,
   spanOf,
@@ -10,7 +11,6 @@ import {
   tallFactors,
   type TallMatrices,
   tallProducts,
-  thinSvds,
 } from "../kernels/mod.ts";
 import type { Factors, ModelShapes, PackSizes } from "./optimizer.ts";
 
@@ -118,7 +118,7 @@ export function scaledByOther(
   gradients: Gradients,
   { damping, factors }: ScalingOptions,
 ): TallMatrices {
-  const { rank } = side.matrices, { v, values } = thinSvds(gpu, other.matrices);
+  const { rank } = side.matrices, { v, values } = rightSvds(gpu, other.matrices);
   const inverses = smallProducts(gpu, v, v, { rank, f: "1/(s²+d)", values, damping, factors });
   const out = zerosLike(gpu, side, "scaled gradients");
   tallProducts(gpu, out, [{ x: sideGradients(side, gradients), by: inverses }]);
@@ -141,22 +141,26 @@ export function scalingScratch(
   rank: number,
   which: "a" | "b",
 ): { readonly most: readonly PackSizes[]; readonly left: readonly PackSizes[] } {
-  const decomposed = svdScratch(sites, rank, which === "a" ? "b" : "a");
+  const decomposed = rightSvdScratch(sites, rank, which === "a" ? "b" : "a");
   const left = [...decomposed.left, smallSizes(sites, rank), sideSizes(sites, rank, which)];
   return { most: largerOf([...decomposed.left, ...decomposed.bases], left), left };
 }
 
-/** What the thin SVDs of a side leave, and the bases that they need on the way, by formula. */
-export function svdScratch(
-  sites: ModelShapes["sites"],
-  rank: number,
-  which: "a" | "b",
-): { readonly left: readonly PackSizes[]; readonly bases: readonly PackSizes[] } {
-  const own = sideSizes(sites, rank, which);
-  return {
-    left: [[sites.length * svdNumbers(rank)], own],
-    bases: [[total(own) / rank * smallStride(rank)]],
-  };
+/** What decomposing a side leaves and the bases that it needs on the way, by formula: without left vectors. */
+function rightSvdScratch(sites: ModelShapes["sites"], rank: number, which: "a" | "b"): SvdScratch {
+  const rows = total(sideSizes(sites, rank, which)) / rank;
+  return { left: [[sites.length * svdNumbers(rank)]], bases: [[rows * smallStride(rank)], [1]] };
+}
+
+/** The same with left vectors. */
+export function svdScratch(sites: ModelShapes["sites"], rank: number, which: "a" | "b"): SvdScratch {
+  const { left, bases: [bases] } = rightSvdScratch(sites, rank, which);
+  return { left: [...left, sideSizes(sites, rank, which)], bases: [bases!] };
+}
+
+interface SvdScratch {
+  readonly left: readonly PackSizes[];
+  readonly bases: readonly PackSizes[];
 }
 
 /** The one that takes more bytes. */
@@ -173,14 +177,19 @@ function total(numbers: readonly number[]): number {
 }
 
 /**
- * FLOPs of scaling one factor's gradients, `[own, rank]`, by the other, `[other, rank]`: a thin SVD, with Gram-Schmidt
- * twice and the left vectors 6 r² a row and with ten sweeps of rotations 90 r³, the r x r inverse, 2 r³, and the product.
+ * FLOPs of scaling one factor's gradients, `[own, rank]`, by the other, `[other, rank]`: its thin SVD without left
+ * vectors, the r x r inverse, 2 r³, and the product with it.
  */
 export function scalingFlops(rank: number, own: number, other: number): number {
   return svdFlops(rank, other) + 2 * rank ** 3 + 2 * own * rank ** 2;
 }
 
-/** FLOPs of the thin SVD of `[rows, rank]`. */
+/** FLOPs of the thin SVD of `[rows, rank]`: Gram-Schmidt twice, 4 r² a row, and ten sweeps of rotations, 90 r³. */
 export function svdFlops(rank: number, rows: number): number {
-  return 6 * rows * rank ** 2 + 90 * rank ** 3;
+  return 4 * rows * rank ** 2 + 90 * rank ** 3;
+}
+
+/** FLOPs of its left vectors. */
+export function leftVectorFlops(rank: number, rows: number): number {
+  return 2 * rows * rank ** 2;
 }

@@ -19,13 +19,13 @@ const defaults: LoraGaProOptions = {
 };
 
 /**
- * LoRA-GA's start with LoRA-Pro's rule: each method's natural partner. LoRA-Pro's closed form needs the inverse of BᵀB,
+ * LoRA-GA's start with LoRA-Pro's rule. LoRA-Pro's closed form needs the inverse of BᵀB,
  * and at LoRA's own start B is 0: its second step then moves A by about half its norm. Here B has orthogonal columns of
  * equal length from the start, so every step, the first one in mode "full" included, follows the projection of the full
  * gradient, and the first one sees the 2r largest of its singular values.
  *
  * Options are both methods'; `scaling` is alpha/√r by default, as for LoRA-GA.
- * Source: Wang et al., arXiv 2407.05000 (start) and arXiv 2407.18242 (rule); together as suggested by the latter's author.
+ * Source: Wang et al., arXiv 2407.05000 (start); Wang et al., arXiv 2407.18242 (rule).
  */
 export const loraGaPro: OptimizerModule<LoraGaProOptions> = defineOptimizer({
   id: "lora-ga-pro",

@@ -6,6 +6,7 @@ import {
   clip,
   dotInto,
   MOST_RANK,
+  rightSvds,
   skipLarge,
   type SmallMatrices,
   smallProducts,
@@ -23,6 +24,7 @@ import {
   type FactorSide,
   factorSides,
   largerOf,
+  leftVectorFlops,
   partsOf,
   scaledByOther,
   sideGradients,
@@ -109,10 +111,11 @@ export const loraRite: OptimizerModule<LoraRiteOptions> = defineOptimizer({
     return lowRankWork(options, sizes, ({ in: columns, out }) => {
       const factors = rank * (columns + out);
       return {
-        // Each factor is decomposed, and so is its gradient with the second moment's root above it; then five products
-        // with r x r matrices, and of those seven.
-        flops: svdFlops(rank, columns) + svdFlops(rank, out) + svdFlops(rank, columns + rank) +
-          svdFlops(rank, out + rank) + 10 * factors * rank + 14 * rank ** 3 + 6 * factors,
+        // Each factor is decomposed, left vectors and all, and so is its gradient below the second moment's root, without;
+        // then five products of a factor's size with r x r matrices, and seven of the latter.
+        flops: svdFlops(rank, columns) + svdFlops(rank, out) + leftVectorFlops(rank, columns + out) +
+          svdFlops(rank, columns + rank) + svdFlops(rank, out + rank) + 10 * factors * rank + 14 * rank ** 3 +
+          6 * factors,
         elements: 26 * factors,
         state: 2 * factors + 2 * rank ** 2,
       };
@@ -144,9 +147,9 @@ function ruleFootprint(
   ];
   const most = SIDES.map((which) => {
     const stacked = stackedSize(sites, rank, which);
-    const decomposed = [small, [sites.length * svdNumbers(rank)], [stacked]];
-    const bases = [stacked / rank * smallStride(rank)];
-    return largerOf([...decomposed, bases], [...decomposed, small, small, sideSizes(sites, rank, which)]);
+    const decomposed = [small, [sites.length * svdNumbers(rank)]];
+    const bases = [[stacked / rank * smallStride(rank)], [1]];
+    return largerOf([...decomposed, ...bases], [...decomposed, small, small, sideSizes(sites, rank, which)]);
   });
   return {
     state: [a, b, b, a, squares, squares],
@@ -289,7 +292,7 @@ function loraRiteRule({ gpu }: Setup, factors: readonly Factors[], options: Lora
           scale: Math.sqrt(decay2 / (1 - decay2)),
         };
         tallProducts(gpu, stacked("roots"), [above]);
-        const scale = Math.sqrt(1 - decay2), { v, values } = thinSvds(gpu, stacked("whole"));
+        const scale = Math.sqrt(1 - decay2), { v, values } = rightSvds(gpu, stacked("whole"));
         smallProducts(gpu, null, v, {
           ...{ rank, f: "s", values, factors: ones, scale },
           into: { tensor: root, at: 0, block, row: rank, column: 1 },

@@ -235,8 +235,8 @@ for (const module of modules) {
           const [rows, columns] = value.shape as [number, number];
           const own = random.fork(name), differing = name.endsWith(".A") ? ofA : ofB;
           const factor = differing === 0 ? zeros(rows, columns) : multiply(
-            randomMatrix(rows, differing, own.fork("l")),
-            randomMatrix(differing, columns, own.fork("r")),
+            randomMatrix(rows, differing, own.fork("l"), 0.3),
+            randomMatrix(differing, columns, own.fork("r"), 0.3),
           );
           gpu.write(value, toFloat32(factor));
         }

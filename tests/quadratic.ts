@@ -59,7 +59,7 @@ export async function attachToQuadratics(
   module: OptimizerModule,
   options: Options,
   problems: readonly Quadratic[],
-  setup: Partial<Pick<Setup, "fullGradients" | "random">> = {},
+  setup: Partial<Pick<Setup, "fullGradients" | "random" | "steps">> = {},
 ): Promise<QuadraticRun> {
   const { parts } = gpu.pack(
     problems.map(({ base }, i) => ({ label: `map ${i}`, shape: [base.rows, base.columns] })),
@@ -78,7 +78,7 @@ export async function attachToQuadratics(
     sites,
     parameters: sites.map(trainableWeight),
     head: [],
-    steps: 100,
+    steps: setup.steps ?? 100,
     random: setup.random ?? createRandom(0),
     fullGradients: setup.fullGradients ?? (async function* () {
       using _ = gpu.scope("full gradients");

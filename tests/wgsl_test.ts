@@ -150,8 +150,19 @@ function launchAll(gpu: Gpu): void {
       [{ x: b, by: kernels.smallProducts(gpu, null, v, { rank: 3, factors }) }],
       0.5,
     );
+    kernels.rightSvds(gpu, b, lanes);
     kernels.skipLarge(gpu, c, 1, lanes);
   }
+
+  const site = { q: tensor(3, 7), p: tensor(4, 3), e: tensor(3) };
+  const triplets = new kernels.Triplets(gpu, [site]), values = { flat: tensor(256), p: 64, e: 128 };
+  triplets.scaleRows(tensor(3, 7));
+  triplets.scaleRows(tensor(3, 7), { site: 0, accumulate: true });
+  kernels.scaledRowsBackward(gpu, { ...site, gradient: tensor(3, 7) }, { q: tensor(3, 7), e: tensor(3) });
+  triplets.addPenalty(values, triplets.orthogonality(1).grams);
+  const betas = { average: 0.85, uncertainty: 0.85 };
+  triplets.score(values, tensor(256), tensor(256), null);
+  triplets.drop(triplets.score(values, tensor(256), tensor(256), betas), 2, tensor(3));
 
   // Sizes by whose remainders and magnitudes the text of a product is chosen.
   for (const [rows, inner, columns] of [[3, 3, 3], [4, 4, 4], [9, 8, 12], [9, 7, 5], [12, 300, 8]] as const) {

@@ -129,6 +129,16 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     model: { id: "decoder-tiny", width: 128, layers: 1 },
     optimizer: full,
   },
+  "adalora with frozen weights in f16, in two parts, checkpointed, on a decoder": {
+    ...decoder,
+    optimizer: method("adalora", { rank: 8 }),
+    accumulate: 2,
+    memory: { frozenWeights: "f16", checkpointing: "blocks" },
+  },
+  "lora-ga-pro on a decoder": {
+    ...decoder,
+    optimizer: method("lora-ga-pro", { rank: 4, gradientBatches: 1 }),
+  },
   "lora on a deep vision transformer, checkpointed": {
     model: { id: "vit-tiny", width: 32, layers: 7 },
     memory: { checkpointing: "blocks" },

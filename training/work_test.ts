@@ -113,6 +113,8 @@ for (
       [optimizers.loraPro, { rank: 5 }, ["*"]],
       [optimizers.loraFa, { rank: 3 }, ["*"]],
       [optimizers.loraFa, { rank: 3 }, ["layers.1.*"]],
+      [optimizers.adalora, { rank: 3 }, ["*"]],
+      [optimizers.adalora, { rank: 2 }, ["layers.1.*"]],
     ] as const
   ) {
     Deno.test(`countStep() is what a step of ${entry.id} launches: ${module.id} ${JSON.stringify(options)} on ${patterns}`, async () => {

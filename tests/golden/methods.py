@@ -9,8 +9,8 @@ rows; the loss is |y - target|^2 / (2 rows). c is the head, which every method t
 
 Methods are restated from their papers, and from what methods.md (section 7) takes as default where definitions differ;
 nothing here is taken from the TypeScript. Gradients of what is trained are always autograd's. AdamW is
-torch.optim.AdamW wherever a method ends in AdamW as it is; LoRA-Pro acts on dL/dW itself, with projectors from
-torch.linalg.pinv and X from a Kronecker system.
+torch.optim.AdamW wherever a method ends in AdamW as it is. LoRA-Pro acts on dL/dW itself, with projectors from
+torch.linalg.pinv; X "sylvester" is the least-squares solution of least norm, which needs no Sylvester equation.
 
 The file holds "problem" (weights, biases, x, target) and "cases" by name:
 
@@ -24,7 +24,8 @@ The file holds "problem" (weights, biases, x, target) and "cases" by name:
     weights     effective weight of each site after the last step, which follows from what is trained
 
 A tensor is {"shape": [...], "data": [...]}, row-major. Numbers have 10 significant digits: an f32 start reads back to
-the same f32, and what is compared to 1e-5 of a change is exact far beyond that. They differ between torch versions by rounding.
+the same f32, and what is compared to 1e-5 of a change is exact far beyond that. They differ between torch versions by
+rounding.
 """
 
 import json
@@ -69,8 +70,8 @@ bias = {site: normal(out, deviation=0.1) for site, (out, _) in SHAPES.items()}
 x = normal(ROWS, SHAPES["wide"][1])
 
 
-def output(weights, head):
-    hidden = F.gelu(x @ weights["wide"].T + bias["wide"])
+def output(weights, head, middle=bias["wide"]):
+    hidden = F.gelu(x @ weights["wide"].T + middle)
     return hidden @ weights["tall"].T + head
 
 
@@ -83,18 +84,15 @@ target = rounded(
 )
 
 
-def loss_of(weights, head, middle=None):
-    if middle is None:
-        return ((output(weights, head) - target) ** 2).sum() / (2 * ROWS)
-    hidden = F.gelu(x @ weights["wide"].T + middle)
-    return ((hidden @ weights["tall"].T + head - target) ** 2).sum() / (2 * ROWS)
+def loss_of(weights, head, middle=bias["wide"]):
+    return ((output(weights, head, middle) - target) ** 2).sum() / (2 * ROWS)
 
 
 @torch.enable_grad()
-def full_gradients(weights=None, head=None):
+def full_gradients(weights=base, head=bias["tall"]):
     """dL/dW of each site."""
-    leaves = {site: (weights or base)[site].detach().clone().requires_grad_() for site in SITES}
-    loss_of(leaves, bias["tall"] if head is None else head.detach()).backward()
+    leaves = {site: weights[site].detach().clone().requires_grad_() for site in SITES}
+    loss_of(leaves, head.detach()).backward()
     return {site: leaf.grad for site, leaf in leaves.items()}
 
 
@@ -123,8 +121,7 @@ class Run:
         """Puts d (loss + penalty) / d parameter into every parameter's grad; returns the loss alone."""
         for parameter in self.parameters.values():
             parameter.grad = None
-        middle = self["wide.bias"] if "wide.bias" in self.parameters else None
-        loss = loss_of(weights(self), self[HEAD], middle)
+        loss = loss_of(weights(self), self[HEAD], self.parameters.get("wide.bias", bias["wide"]))
         (loss if penalty is None else loss + penalty(self)).backward()
         return loss.item()
 
@@ -153,11 +150,14 @@ def record(method, options, rate, run, weights, update, computed=False, penalty=
     return case
 
 
+ADAMW = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weightDecay": 0.0}
+
+
 class Adam:
     """Adam's direction of one tensor, written out."""
 
-    def __init__(self, beta1=0.9, beta2=0.999, epsilon=1e-8):
-        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+    def __init__(self, options):
+        self.beta1, self.beta2, self.epsilon, _ = settings(options)
         self.first = self.second = 0.0
         self.step = 0
 
@@ -169,10 +169,16 @@ class Adam:
         return self.first / (1 - self.beta1**self.step) / (root + self.epsilon)
 
 
-def adamw(run, rate, decay=0.0, names=None, epsilon=1e-8):
+def settings(options):
+    """Beta 1 and 2, epsilon and weight decay."""
+    return [options.get(name, default) for name, default in ADAMW.items()]
+
+
+def adamw(run, rate, options, names=None):
     """torch's AdamW over the named parameters (all where none are named), which follows what is in their grad."""
+    beta1, beta2, epsilon, decay = settings(options)
     chosen = [run.parameters[name] for name in (run.trained if names is None else names)]
-    return torch.optim.AdamW(chosen, lr=rate, weight_decay=decay, eps=epsilon)
+    return torch.optim.AdamW(chosen, lr=rate, betas=(beta1, beta2), eps=epsilon, weight_decay=decay)
 
 
 # ---- Low-rank starts and weights
@@ -229,7 +235,7 @@ def folded(values, scale):
 def lora_like(method, options, rate, values, frozen=None, computed=False, **given):
     """Whatever ends in torch's AdamW on A and B as autograd sees them."""
     run = Run(values, frozen=frozen)
-    optimizer = adamw(run, rate, options.get("weightDecay", 0.0))
+    optimizer = adamw(run, rate, options)
     return record(
         method,
         options,
@@ -244,19 +250,18 @@ def lora_like(method, options, rate, values, frozen=None, computed=False, **give
 # ---- Full fine-tuning
 
 
-def full_case(trains, rate, decay):
-    weight_names = [f"{site}.weight" for site in SITES]
+def full_case(options, rate):
     values = {f"{site}.weight": base[site] for site in SITES}
-    if trains == "all":
+    if options["trains"] == "all":
         values["wide.bias"] = bias["wide"]
     run = Run(values)
-    optimizer = adamw(run, rate, decay)
+    optimizer = adamw(run, rate, options)
     return record(
         "full",
-        {"trains": trains, "weightDecay": decay},
+        options,
         rate,
         run,
-        lambda run: {site: run[name] for site, name in zip(SITES, weight_names)},
+        lambda run: {site: run[f"{site}.weight"] for site in SITES},
         lambda _: optimizer.step(),
         computed=True,
     )
@@ -267,16 +272,16 @@ def full_case(trains, rate, decay):
 
 def lora_plus_case(options, rate, values):
     run = Run(values)
-    decay = options.get("weightDecay", 0.0)
     b_names = [name for name in run.trained if name.endswith(".B")]
     others = [name for name in run.trained if name not in b_names]
-    groups = [
-        {"params": [run.parameters[name] for name in others], "lr": rate},
-        {"params": [run.parameters[name] for name in b_names], "lr": rate * options["ratio"]},
-    ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=decay)
+    optimizers = [adamw(run, rate, options, others), adamw(run, rate * options["ratio"], options, b_names)]
     return record(
-        "lora-plus", options, rate, run, product_weights(scale_of(options)), lambda _: optimizer.step()
+        "lora-plus",
+        options,
+        rate,
+        run,
+        product_weights(scale_of(options)),
+        lambda _: [optimizer.step() for optimizer in optimizers],
     )
 
 
@@ -318,7 +323,7 @@ def dora_case(options, rate, values):
             out[site] = run[f"{site}.magnitude"][:, None] * weight / norm
         return out
 
-    optimizer = adamw(run, rate, options.get("weightDecay", 0.0))
+    optimizer = adamw(run, rate, options)
     return record("dora", options, rate, run, weights, lambda _: optimizer.step())
 
 
@@ -357,55 +362,62 @@ def lora_ga_case(options, rate):
 # ---- LoRA-Pro: the factor gradients whose equivalent gradient is nearest to the full one
 
 
-def gauge_matrix(gauge, a, b, particular, damping_a=0.0, damping_b=0.0):
-    """X of each choice, for gA = particular + X A; dampings are added to the diagonals of A A^T and B^T B."""
-    eye = torch.eye(a.shape[0])
-    gram_a, gram_b = a @ a.T + damping_a * eye, b.T @ b + damping_b * eye
-    if gauge == "zero":
-        return torch.zeros_like(gram_a)
-    if gauge == "symmetric":
-        return -torch.linalg.solve(gram_a, particular @ a.T, left=False) / 2
-    # Row-major vec: vec(P X) = (P x I) vec X, vec(X Q) = (I x Q^T) vec X.
-    system = torch.kron(gram_b, eye) + torch.kron(eye, gram_a.T.contiguous())
-    return torch.linalg.solve(system, -(particular @ a.T).flatten()).reshape(gram_a.shape)
-
-
 def nearest_gradients(gauge, a, b, scale, wanted):
     """(gA, gB) with s (B gA + gB A) nearest to `wanted`, of W's size: no damping, no gradient of a factor."""
+    if not b.any():
+        # Exactly 0, where a decomposition leaves rounding that Adam would blow up.
+        return torch.zeros_like(a), wanted @ torch.linalg.pinv(a) / scale
+    if gauge == "sylvester":
+        # Of all solutions the shortest: row-major vec(B gA) = (B x I) vec gA, vec(gB A) = (I x A^T) vec gB.
+        turned = a.T.clone(memory_format=torch.contiguous_format)
+        system = torch.cat((torch.kron(b, torch.eye(a.shape[1])), torch.kron(torch.eye(len(b)), turned)), dim=1)
+        both = torch.linalg.pinv(scale * system) @ wanted.flatten()
+        return both[: a.numel()].reshape(a.shape), both[a.numel() :].reshape(b.shape)
     pinv_a, pinv_b = torch.linalg.pinv(a), torch.linalg.pinv(b)
-    particular = pinv_b @ wanted / scale
-    gauge_x = gauge_matrix(gauge, a, b, particular)
-    off_b = wanted - b @ pinv_b @ wanted
-    return particular + gauge_x @ a, off_b @ pinv_a / scale - b @ gauge_x
+    on_a, on_b = pinv_a @ a, b @ pinv_b
+    # The overlap P_B D P_A goes to A's part, or half to each.
+    share = {"zero": 0.0, "symmetric": 0.5}[gauge]
+    rest_a, rest_b = wanted - share * wanted @ on_a, wanted - (1 - share) * on_b @ wanted
+    return pinv_b @ rest_a / scale, rest_b @ pinv_a / scale
 
 
-def damped_gradients(gauge, a, b, scale, raw_a, raw_b, relative):
-    """Theorem 2.1's closed form in the factors' own gradients, with relative x mean diagonal in every Gram matrix."""
-    eye = torch.eye(a.shape[0])
-    damping_a = relative * (a @ a.T).diagonal().mean()
-    damping_b = relative * (b.T @ b).diagonal().mean()
-    inverse_a = torch.linalg.inv(a @ a.T + damping_a * eye)
-    inverse_b = torch.linalg.inv(b.T @ b + damping_b * eye)
-    particular = inverse_b @ raw_a / scale**2
-    gauge_x = gauge_matrix(gauge, a, b, particular, damping_a, damping_b)
-    off_b = raw_b - b @ (inverse_b @ (b.T @ raw_b))
-    return particular + gauge_x @ a, off_b @ inverse_a / scale**2 - b @ gauge_x
+def damped_gradients(gauge, a, b, scale, raw_a, raw_b, options):
+    """Theorem 2.1's closed form in the factors' own gradients, every Gram matrix with its damping."""
+    eye = torch.eye(len(a))
+
+    def damped(gram):
+        relative, absolute = options["relativeDamping"], options.get("absoluteDamping", 0.0)
+        return gram + (relative * gram.diagonal().mean() + absolute) * eye
+
+    gram_a, gram_b = damped(a @ a.T), damped(b.T @ b)
+    particular = torch.linalg.solve(gram_b, raw_a) / scale**2
+    if gauge == "zero":
+        gauge_x = torch.zeros_like(gram_a)
+    elif gauge == "symmetric":
+        gauge_x = -torch.linalg.solve(gram_a, particular @ a.T, left=False) / 2
+    else:
+        # Row-major vec(P X) = (P x I) vec X, vec(X Q) = (I x Q^T) vec X.
+        system = torch.kron(gram_b, eye) + torch.kron(eye, gram_a.T.contiguous())
+        gauge_x = torch.linalg.solve(system, -(particular @ a.T).flatten()).reshape(gram_a.shape)
+    off_b = raw_b - b @ torch.linalg.solve(gram_b, b.T @ raw_b)
+    return particular + gauge_x @ a, torch.linalg.solve(gram_a, off_b, left=False) / scale**2 - b @ gauge_x
 
 
 def lora_pro_update(run, options, rate, scale):
     """Algorithms 1 and 2, and the efficient mode, for every site; the head follows AdamW."""
     mode, gauge = options.get("mode", "full"), options.get("gauge", "sylvester")
-    relative, cap, decay = options["relativeDamping"], options.get("cap", 0), options.get("weightDecay", 0.0)
-    head = adamw(run, rate, decay, [HEAD])
-    moments = {site: Adam() for site in SITES}
-    factors = adamw(run, rate, decay, [name for name in run.trained if name != HEAD])
+    cap, decay = options.get("cap", 0), options.get("weightDecay", 0.0)
+    undamped = options["relativeDamping"] == 0 and "absoluteDamping" not in options
+    head = adamw(run, rate, options, [HEAD])
+    moments = {site: Adam(options) for site in SITES}
+    factors = adamw(run, rate, options, [name for name in run.trained if name != HEAD])
 
     def adjusted(site, gauge, wanted):
         a, b = (part.detach() for part in pair(run, site))
-        if relative == 0:
+        if undamped:
             return nearest_gradients(gauge, a, b, scale, wanted)
         # A wanted direction D acts through the factors' gradients that it would have: s B^T D and s D A^T.
-        return damped_gradients(gauge, a, b, scale, scale * b.T @ wanted, scale * wanted @ a.T, relative)
+        return damped_gradients(gauge, a, b, scale, scale * b.T @ wanted, scale * wanted @ a.T, options)
 
     def update(_):
         full = full_gradients(product_weights(scale)(run), run[HEAD])
@@ -423,8 +435,7 @@ def lora_pro_update(run, options, rate, scale):
                 continue
             if cap > 0:
                 step_a = step_a * min(1.0, (cap * a.norm() / (rate * step_a.norm())).item())
-            keep = 1 - rate * decay
-            keep = math.sqrt(keep) if mode == "full" else keep
+            keep = (1 - rate * decay) ** (0.5 if mode == "full" else 1)
             run[f"{site}.A"] = keep * a - rate * step_a
             run[f"{site}.B"] = keep * b - rate * step_b
         if mode == "efficient":
@@ -463,14 +474,14 @@ def lora_ga_pro_case(options, rate):
 def lora_fa_case(options, rate, values):
     scale = scale_of(options)
     run = Run(values, trained=[f"{site}.B" for site in SITES])
-    optimizer = adamw(run, rate, options.get("weightDecay", 0.0), epsilon=1e-6)
+    optimizer = adamw(run, rate, {"epsilon": 1e-6} | options)
 
     def update(_):
         full = full_gradients(product_weights(scale)(run), run[HEAD])
         for site in SITES:
             a, b = pair(run, site)
             if options.get("correction", "inverse") == "inverse":
-                # s gB A is the full gradient's projection on A's rows. PEFT's damping of 1e-8 is below what is compared.
+                # s gB A is the full gradient's projection on A's rows; PEFT's damping of 1e-8 is too small to tell.
                 b.grad = full[site] @ torch.linalg.pinv(a) / scale
         optimizer.step()
 
@@ -483,11 +494,9 @@ def lora_fa_case(options, rate, values):
 def scaled_adamw_case(options, rate, values):
     scale, order, damping = scale_of(options), options["order"], options["damping"]
     run = Run(values)
-    decay = options.get("weightDecay", 0.0)
     eye = torch.eye(options["rank"])
     a_names, b_names = ([f"{site}.{factor}" for site in SITES] for factor in "AB")
-    first = adamw(run, rate, decay, [*a_names, HEAD])
-    second = adamw(run, rate, decay, b_names)
+    first, second = adamw(run, rate, options, [*a_names, HEAD]), adamw(run, rate, options, b_names)
 
     def turn_b():
         for site in SITES:
@@ -532,11 +541,11 @@ class Rite:
         return self.first
 
 
-def lora_rite_case(options, rate, values, epsilon=1e-6, beta1=0.9, beta2=0.999):
-    scale, rank, decay = scale_of(options), options["rank"], options.get("weightDecay", 0.0)
-    clip, skip = options["clipNorm"], options["skipAbove"]
+def lora_rite_case(options, rate, values):
+    scale, rank, clip, skip = scale_of(options), options["rank"], options["clipNorm"], options["skipAbove"]
+    beta1, beta2, epsilon, decay = settings({"epsilon": 1e-6} | options)
     run = Run(values)
-    head = adamw(run, rate, decay, [HEAD], epsilon)
+    head = adamw(run, rate, {"epsilon": 1e-6} | options, [HEAD])
     moments = {
         f"{site}.{factor}": Rite(SHAPES[site][1 if factor == "A" else 0], rank) for site in SITES for factor in "AB"
     }
@@ -592,7 +601,7 @@ def adalora_case(options, rate, values):
     beta1, beta2 = options.get("importanceBeta", 0.85), options.get("uncertaintyBeta", 0.85)
     scale = options["alpha"] / (rank + 1e-5)
     run = Run(values)
-    optimizer = adamw(run, rate, options.get("weightDecay", 0.0))
+    optimizer = adamw(run, rate, options)
     parts = {site: [f"{site}.{kind}" for kind in "EAB"] for site in SITES}
     importance, uncertainty = ({name: 0.0 for name in run.trained} for _ in range(2))
     budgets = []
@@ -653,10 +662,10 @@ def adalora_case(options, rate, values):
 
 def altlora_case(options, rate, values):
     scale, damping, period = scale_of(options), options["damping"], options.get("period", 1)
-    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
-    plus, decay = options.get("secondMoment", False), options.get("weightDecay", 0.0)
+    beta1, beta2, epsilon, decay = settings(options)
+    plus = options.get("secondMoment", False)
     run = Run(values)
-    head = adamw(run, rate, decay, [HEAD])
+    head = adamw(run, rate, options, [HEAD])
     eye = torch.eye(options["rank"])
     first = {name: torch.zeros_like(value) for name, value in run.values.items()}
     second = {name: torch.zeros_like(value) for name, value in run.values.items()}
@@ -699,18 +708,20 @@ def altlora_case(options, rate, values):
 
 LORA = {"rank": 2, "alpha": 4}
 ROOT = {"scaling": "alpha/sqrt(r)"}
+OTHER = {"beta1": 0.8, "beta2": 0.95, "epsilon": 0.01}
 adalora_steps = {"tinit": 0, "tfinal": 0, "deltaT": 1}
 fresh, moved = random_factors(2, 0.0), random_factors(2, 0.4)
 fresh1, moved1 = random_factors(1, 0.0), random_factors(1, 0.4)
-fresh3, moved3 = random_factors(3, 0.0), random_factors(3, 0.4)
+fresh3 = random_factors(3, 0.0)
 
 cases = {
-    "full": full_case("all", 0.02, 0.0),
-    "full, adapted sites, weight decay": full_case("sites", 0.02, 0.5),
+    "full": full_case({"trains": "all"}, 0.02),
+    "full, adapted sites, weight decay": full_case({"trains": "sites", "weightDecay": 0.5}, 0.02),
     "lora": lora_like("lora", LORA, 0.05, fresh),
     "lora, weight decay": lora_like("lora", LORA | {"weightDecay": 0.5}, 0.05, moved),
     "lora, alpha/sqrt(r), rank 3": lora_like("lora", LORA | ROOT | {"rank": 3}, 0.05, fresh3),
     "lora, rank 1": lora_like("lora", LORA | {"rank": 1}, 0.05, fresh1),
+    "lora, other moments": lora_like("lora", LORA | OTHER, 0.05, fresh),
     "rslora": lora_like("rslora", LORA, 0.05, fresh, **ROOT),
     "lora-plus": lora_plus_case(LORA | {"ratio": 16}, 0.01, fresh),
     "lora-plus, weight decay": lora_plus_case(LORA | {"ratio": 4, "weightDecay": 0.5}, 0.02, moved),
@@ -743,6 +754,12 @@ for mode in ("full", "efficient", "sgd"):
     cases[f"lora-pro, {mode}, weight decay, damping 0.01"] = lora_pro_case(
         LORA | {"mode": mode, "weightDecay": 0.5, "relativeDamping": 0.01}, 0.05, moved
     )
+cases["lora-pro, full, other moments, absolute damping"] = lora_pro_case(
+    LORA | OTHER | {"relativeDamping": 0, "absoluteDamping": 0.1}, 0.05, moved
+)
+cases["lora-pro, efficient, B = 0, rank 1"] = lora_pro_case(
+    LORA | {"rank": 1, "mode": "efficient", "relativeDamping": 0}, 0.05, fresh1
+)
 cases["lora-pro, rank 1, cap"] = lora_pro_case(
     LORA | {"rank": 1, "cap": 0.05, "relativeDamping": 0}, 0.05, moved1
 )
@@ -764,8 +781,8 @@ cases |= {
     "altlora, second moment, period 2, weight decay": altlora_case(
         LORA | {"damping": 0.01, "secondMoment": True, "period": 2, "weightDecay": 0.5}, 0.05, moved
     ),
-    "altlora, second moment, rank 1": altlora_case(
-        LORA | {"rank": 1, "damping": 1e-6, "secondMoment": True}, 0.05, moved1
+    "altlora, second moment, other moments, rank 1": altlora_case(
+        LORA | OTHER | {"rank": 1, "damping": 1e-6, "secondMoment": True}, 0.05, moved1
     ),
 }
 rite = {"clipNorm": 1.0, "skipAbove": 0.0}
@@ -775,7 +792,7 @@ cases |= {
     "lora-rite, weight decay, skips": lora_rite_case(
         LORA | rite | {"weightDecay": 0.5, "skipAbove": 0.952}, 0.01, moved
     ),
-    "lora-rite, rank 1": lora_rite_case(LORA | rite | {"rank": 1}, 0.01, moved1),
+    "lora-rite, rank 1, other moments": lora_rite_case(LORA | OTHER | rite | {"rank": 1}, 0.01, moved1),
 }
 cases |= {
     "adalora": adalora_case(LORA | adalora_steps, 0.05, random_triplets(3, 0.02, 0.0)),
