@@ -89,9 +89,11 @@ for (const task of Object.values(tasks)) {
       const sites = Object.values(models).find(({ id }) => id === config.model.id)!.sites();
       const measured = [1, 2, 3].flatMap((step) => sites.map(({ name }) => [step, name]));
       assertEquals(outcome.discrepancies.map(({ step, site }) => [step, site]), measured);
-      for (const { step, effectiveRank: rank } of outcome.discrepancies) {
+      for (const { step, site, effectiveRank: rank, ...found } of outcome.discrepancies) {
         // At step 1 the change may be one of rounding alone.
         assert(step === 1 || rank! >= 1 && rank! <= 64, `effective rank ${rank} at step ${step}`);
+        // Factors that tell a bound are those that the weight moves by.
+        assertEquals(found.secondOrderShare === null, found.lowerBound === null, `${site} at step ${step}`);
       }
       assertGreater(outcome.cost.medianStepMs, 0);
       assertGreater(outcome.cost.peakBytes, 0);

@@ -46,7 +46,7 @@ export const discrepancyBySite: Chart = {
           type: "nominal",
           title: null,
           sort: methods,
-          axis: { labelLimit: 320, grid: false },
+          axis: { labelLimit: 480, grid: false },
         },
         color: {
           field: "discrepancy",

@@ -38,7 +38,7 @@ export const discrepancyByStep: Chart = {
     const title = "Gradient discrepancy by step, and its lower bound (dashed)";
     const measured = { filter: "datum.curve === 'measured'" }, bound = { filter: "datum.curve === 'bound'" };
     if (methods.size > MOST_CURVES) {
-      const color = rankColor(study);
+      const color = rankColor(study, values);
       return methodPanels(study, title, values.map(({ cell: _, ...value }) => value), [
         {
           transform: [...reference.transform, measured],

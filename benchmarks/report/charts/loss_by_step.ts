@@ -50,7 +50,7 @@ export const lossByStep: Chart = {
           {
             ...own,
             mark: { type: "line", strokeWidth: 2, point: { filled: true, size: 24 } },
-            encoding: { x, y, color: rankColor(study) },
+            encoding: { x, y, color: rankColor(study, values) },
           },
         ],
       );

@@ -56,7 +56,7 @@ export function measuredByStep(study: Study, number: MeasuredNumber): VegaLiteSp
       {
         ...own,
         mark: { type: "line", strokeWidth: 2, point: { filled: true, size: 24 } },
-        encoding: { x, y, color: rankColor(study) },
+        encoding: { x, y, color: rankColor(study, values) },
       },
     ]);
   }

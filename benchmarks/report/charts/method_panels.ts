@@ -4,6 +4,7 @@ import { theme } from "../styles.ts";
 
 /** So many curves can be followed in one panel. */
 export const MOST_CURVES = 6;
+const NO_RANK = "no rank";
 
 /** Panels of a row and their width in pixels: wide enough for a heading of so many characters. */
 const LAYOUTS = [
@@ -39,10 +40,10 @@ export function methodPanels<P extends CurvePoint>(
   const methods = study.methods.map(({ label }) => label).filter((label) =>
     values.some(({ method }) => method === label)
   );
-  const longest = Math.max(...methods.map((label) => label.length));
+  const longest = Math.max(...methods.flatMap((label) => label.split(" (").map((line) => line.length)));
   const { columns, width } = LAYOUTS.find((layout) => longest <= layout.longest)!;
   const drawn = values.flatMap((value) => {
-    const series = value.rank === null ? "no rank" : `rank ${value.rank}`;
+    const series = value.rank === null ? NO_RANK : `rank ${value.rank}`;
     const behind = value.method === reference
       ? methods.filter((label) => label !== reference).map((panel) => ({
         ...value,
@@ -64,12 +65,17 @@ export function methodPanels<P extends CurvePoint>(
         type: "nominal",
         title: null,
         sort: methods,
-        header: { labelFontSize: 11, labelPadding: 4 },
+        header: {
+          labelFontSize: 11,
+          labelPadding: 4,
+          // What describes a method goes on a second line.
+          labelExpr: "split(replace(datum.label, ' (', '\\n('), '\\n')",
+        },
       },
       columns,
       // Panels lie by their own sizes: the guessed width of a heading would push them apart.
       bounds: "flush",
-      spacing: { row: 36, column: 24 },
+      spacing: { row: 44, column: 24 },
       spec: { width, height: 130, layer: typeof layers === "function" ? layers(task.id) : layers },
     })),
   };
@@ -82,10 +88,13 @@ export const reference = { transform: [{ filter: "datum.kind === 'reference'" }]
 /** How the reference is drawn. */
 export const GREY = "#b5b5b5";
 
-/** Curves of other ranks by colour, light for small ones. */
-export function rankColor(study: Study) {
+/** Curves of other ranks by colour, light for small ones: the same in all charts. The legend has those that are drawn. */
+export function rankColor(
+  study: Study,
+  drawn: readonly { readonly rank: number | null }[] = study.cells,
+) {
   const domain = [
-    ...(study.cells.some(({ rank }) => rank === null) ? ["no rank"] : []),
+    ...(study.cells.some(({ rank }) => rank === null) ? [NO_RANK] : []),
     ...study.ranks.map((rank) => `rank ${rank}`),
   ];
   return {
@@ -93,6 +102,11 @@ export function rankColor(study: Study) {
     type: "ordinal",
     sort: domain,
     scale: { domain, scheme: "viridis", reverse: true },
-    legend: { orient: "bottom", title: null, symbolOpacity: 1 },
+    legend: {
+      orient: "bottom",
+      title: null,
+      symbolOpacity: 1,
+      values: drawn.some(({ rank }) => rank === null) ? domain : domain.filter((name) => name !== NO_RANK),
+    },
   };
 }

@@ -14,7 +14,7 @@ export const secondOrderByStep: Chart = {
   draw: (study) =>
     measuredByStep(study, {
       title: "Second-order share of a step",
-      axis: "‖s dB dA‖ / ‖s (B dA + dB A)‖",
+      axis: "second / first order",
       read: (one) => one.secondOrderShare,
     }),
 };
