@@ -1,5 +1,5 @@
-// Products L diag(f(s)) R^T of r x r matrices, one a site; a lane forms one element of one of them. An identity in the place
-// of L or R is not read.
+// Products c L diag(f(s)) R^T of r x r matrices, one a site; a lane forms one element of one of them. An identity in the
+// place of L or R is not read.
 struct Uniforms {
   rank: u32,
   left_at: u32,
@@ -19,8 +19,8 @@ struct Uniforms {
   scale: f32,
 }
 
-// 0: f = 1. 1: 1 / (s^2 + damping). 2: s / (s^2 + damping). 3: s. 4: 1 / (c s + damping), where c takes the place that it has
-// before the product elsewhere. Each but the first is 0 where s is 0: a pseudo-inverse.
+// 0: f = 1. 1: 1 / (s^2 + damping). 2: s / (s^2 + damping). 3: s. 4: 1 / (c s + damping), with no c before the product.
+// Each but the first is 0 where s is 0: a pseudo-inverse.
 override FUNCTION = 0u;
 override LEFT = true;
 override RIGHT = true;

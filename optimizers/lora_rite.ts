@@ -73,15 +73,17 @@ const defaults: LoraRiteOptions = { ...lowRankDefaults, epsilon: 1e-6, clipNorm:
  *     M ← b₁ M Pᵀ + (1 − b₁) g (V^(1/2) + ε I)⁻¹         the first moment, of the preconditioned gradient
  *     Aᵀ ← Aᵀ − rate · M R⁻ᵀ
  *
- * both factors from the same old ones, with bₜ = β (1 − βᵗ⁻¹) / (1 − βᵗ) in the place of a correction of moments. The
- * unmagnified gradients of all factors together are first scaled to a norm of at most `clipNorm`. W follows the same
- * path whichever factors of B A it starts from, since Q and R may be those of any orthonormal basis: they are taken from
- * thin SVDs. Directions in which a factor vanishes are left out, in R⁻¹ and in V, as by a pseudo-inverse.
+ * both factors from the same old ones, with bₜ = β (1 − βᵗ⁻¹) / (1 − βᵗ) in the place of a correction of moments. As in
+ * the authors' code, the unmagnified gradients of all factors together are first scaled to a norm of at most `clipNorm`.
+ * W follows the same path whichever factors of B A it starts from, since Q and R may be those of any orthonormal basis:
+ * they are taken from thin SVDs. Directions in which a factor vanishes are left out, in R⁻¹ and in V, as by a
+ * pseudo-inverse.
  *
- * `skipAbove` is off by default, as in the paper. The authors' code has 1: it takes the unmagnified gradient of a factor
- * for 0 where its root mean square is larger, before it clips. That depends on the loss's scale and on s, and at rank 1
- * can be every step, so that a run looks finished that never moved. The paper's escaped mass, which their code leaves
- * out by default too, and its balancing of norms are not offered. `weightDecay` is decoupled.
+ * `skipAbove` is off by default: algorithm 1 skips nothing. The authors' code has 1: it takes the unmagnified gradient of
+ * a factor for 0 where its root mean square is larger, before it clips. That depends on the loss's scale and on s, and
+ * at rank 1 can be every step, so that a run looks finished that never moved. Two parts that their code leaves out by
+ * default are not offered: the paper's escaped mass, which P takes from V, and the balancing of the factors' norms.
+ * `weightDecay` is decoupled.
  *
  * V is kept as a root, whose square times 1 / in (of A's) or 1 / out it is: then V's own condition number never arises.
  * The equivalent gradient is that of g R⁻ᵀ, without moments: s² (P_B G + G P_A).
