@@ -513,10 +513,10 @@ class Writer {
     const count = this.#vectors ? this.quads : this.#size, pairs = count / 2;
     this.say("{", `let at = (${row}) * ${count}u;`);
     if (position === null) {
-      this.say(`for (var i = ${from}; i < ${count}u; i++) { ${text("i", piece("i"))} }`, "}");
+      this.say(`for (var i = ${from}; i < ${count}u + ${from}; i++) { ${text("i", piece("i"))} }`, "}");
       return;
     }
-    this.say(`for (var i = ${from}; i < ${pairs}u; i++) {`);
+    this.say(`for (var i = ${from}; i < ${pairs}u + ${from}; i++) {`);
     if (this.#vectors) {
       this.say(
         `let a = angles[(${position}) * ${count}u + 2u * i];`,

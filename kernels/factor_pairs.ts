@@ -6,12 +6,11 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { defineKernel, type Kernel, type KernelSpec, MOST_GROUPS } from "../gpu/kernel.ts";
 import { ELEMENT_BYTES, elementCount, type Tensor } from "../gpu/tensor.ts";
 import capSource from "./cap_steps.wgsl" with { type: "text" };
-import combineSource from "./tangent_combine.wgsl" with { type: "text" };
 import momentsSource from "./tangent_moments.wgsl" with { type: "text" };
+import multiplySource from "./tangent_multiply.wgsl" with { type: "text" };
 import pairSource from "./tangent_pair.wgsl" with { type: "text" };
 import projectSource from "./tangent_project.wgsl" with { type: "text" };
 import { defineQuadKernel, quadKernel, type QuadKernels } from "./quads.ts";
-import turnSource from "./tangent_turn.wgsl" with { type: "text" };
 import svdSource from "./thin_svd.wgsl" with { type: "text" };
 
 /** Largest rank that the decomposition takes. */
@@ -59,45 +58,43 @@ const svdKernel = defineKernel({
   name: "thin_svd",
   source: svdSource,
   buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
-  uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32" },
+  uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32", zero: "u32" },
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
 });
-const turnKernels = defineQuadKernel({
-  name: "tangent_turn",
-  source: turnSource,
+const multiplyKernels = defineQuadKernel({
+  name: "tangent_multiply",
+  source: multiplySource,
   buffers: {
     ...site,
-    aGradient: "read",
-    bGradient: "read",
+    aIn: "read",
+    bIn: "read",
     small: "read",
     aOut: "read_write",
     bOut: "read_write",
   },
-  uniforms: { da: "u32", db: "u32", rank: "u32", block: "u32" },
-  constants: { BACK: false },
+  uniforms: {
+    aAt: "u32",
+    bAt: "u32",
+    rank: "u32",
+    block: "u32",
+    smallA: "u32",
+    smallB: "u32",
+    alongA: "u32",
+    alongB: "u32",
+    combine: "u32",
+    stepsA: "u32",
+    zero: "u32",
+  },
+  constants: {},
 });
 const pairKernels = defineQuadKernel({
   name: "tangent_pair",
   source: pairSource,
   buffers: { ...site, aTurned: "read", bTurned: "read", aLeft: "read", bLeft: "read", small: "read_write" },
-  uniforms: { rank: "u32", block: "u32", relativeDamping: "f32", absoluteDamping: "f32" },
-  constants: { GAUGE: 0, LANES: 64 },
+  uniforms: { rank: "u32", block: "u32", gauge: "u32", relativeDamping: "f32", absoluteDamping: "f32" },
+  constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
-});
-const combineKernels = defineQuadKernel({
-  name: "tangent_combine",
-  source: combineSource,
-  buffers: {
-    ...site,
-    aLeft: "read",
-    bLeft: "read",
-    small: "read",
-    aTurned: "read_write",
-    bTurned: "read_write",
-  },
-  uniforms: { rank: "u32", block: "u32" },
-  constants: { GAUGE: 0 },
 });
 const momentsKernels = defineQuadKernel({
   name: "tangent_moments",
@@ -228,6 +225,7 @@ export class FactorPairs {
           vAt: place * rank * stride / 4,
           rAt: (2 + place) * rank * stride / 4,
           sAt: (6 * rank + place) * stride / 4,
+          zero: 0,
         },
         constants: { LANES: this.#lanes },
         workgroups: [count],
@@ -338,46 +336,77 @@ export class FactorPairs {
   }
 
   #turn({ small }: Decomposition, from: FactorGradients | Adjusted, to: Adjusted, back: boolean): void {
-    const raw = "flat" in from;
-    this.#gpu.launch(this.#kernel(turnKernels, ["a_gradient", "a_out"], ["b_gradient", "b_out"]), {
-      buffers: {
-        sites: this.#sites,
-        aGradient: raw ? from.flat : from.a,
-        bGradient: raw ? from.flat : from.b,
-        small,
-        aOut: to.a,
-        bOut: to.b,
-      },
-      uniforms: { da: raw ? from.a : 0, db: raw ? from.b : 0, rank: this.#rank, block: this.#block / 4 },
-      constants: { BACK: back },
-      workgroups: this.#factorTiles(),
+    const raw = "flat" in from, matrix = this.#rank * this.#stride / 4;
+    this.#multiply(raw ? { a: from.flat, b: from.flat } : from, small, to, {
+      ...raw ? { aAt: from.a, bAt: from.b } : {},
+      smallA: matrix,
+      smallB: 0,
+      alongA: Number(back),
+      alongB: Number(back),
     });
   }
 
   /** Changes turned gradients in place. */
   #closedForm({ left, small }: Decomposition, turned: Adjusted, gauge: Gauge, damping: Damping): Turned {
-    const sizes = { rank: this.#rank, block: this.#block / 4 };
-    const tensors = {
-      sites: this.#sites,
-      aTurned: turned.a,
-      bTurned: turned.b,
-      aLeft: left.a,
-      bLeft: left.b,
-      small,
-    };
     this.#gpu.launch(this.#kernel(pairKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
-      buffers: tensors,
-      uniforms: { ...sizes, relativeDamping: damping.relative, absoluteDamping: damping.absolute },
-      constants: { GAUGE: GAUGES[gauge], LANES: this.#lanes },
+      buffers: {
+        sites: this.#sites,
+        aTurned: turned.a,
+        bTurned: turned.b,
+        aLeft: left.a,
+        bLeft: left.b,
+        small,
+      },
+      uniforms: {
+        rank: this.#rank,
+        block: this.#block / 4,
+        gauge: GAUGES[gauge],
+        relativeDamping: damping.relative,
+        absoluteDamping: damping.absolute,
+      },
+      constants: { LANES: this.#lanes },
       workgroups: [this.#pairs.length],
     });
-    this.#gpu.launch(this.#kernel(combineKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
-      buffers: tensors,
-      uniforms: sizes,
-      constants: { GAUGE: GAUGES[gauge] },
-      workgroups: this.#factorTiles(),
+    const matrix = this.#rank * this.#stride / 4;
+    this.#multiply(left, small, turned, {
+      smallA: 5 * matrix,
+      smallB: 4 * matrix,
+      alongA: 0,
+      alongB: 1,
+      combine: 1,
+      // Without a gauge Y is zero.
+      ...gauge === "zero" ? { stepsA: 0 } : {},
     });
     return { turned };
+  }
+
+  /** Products of factors' kin with r x r matrices: see tangent_multiply.wgsl. */
+  #multiply(
+    from: Adjusted,
+    small: Tensor,
+    to: Adjusted,
+    how: {
+      readonly aAt?: number;
+      readonly bAt?: number;
+      readonly smallA: number;
+      readonly smallB: number;
+      readonly alongA: number;
+      readonly alongB: number;
+      readonly combine?: number;
+      readonly stepsA?: number;
+    },
+  ): void {
+    this.#gpu.launch(this.#kernel(multiplyKernels, ["a_in", "a_out"], ["b_in", "b_out"]), {
+      buffers: { sites: this.#sites, aIn: from.a, bIn: from.b, small, aOut: to.a, bOut: to.b },
+      uniforms: {
+        ...{ aAt: 0, bAt: 0, combine: 0, stepsA: this.#rank },
+        ...how,
+        rank: this.#rank,
+        block: this.#block / 4,
+        zero: 0,
+      },
+      workgroups: this.#factorTiles(),
+    });
   }
 
   /** Tiles of 4 x 4 of every A and then of every B. */

@@ -11,6 +11,7 @@ import {
 } from "./matmul_product.ts";
 import { type StagedShape, stagedSource } from "./matmul_staged_source.ts";
 import { sumParts } from "./sum_parts.ts";
+import { transpose } from "./transpose.ts";
 
 /**
  * A product of fewer workgroups and at least so many chunks of the inner axis has the chunks side by side, and a
@@ -117,6 +118,11 @@ function readsVectors(product: ProductShape): boolean {
   return product.layout !== "tn" && product.inner % 4 === 0;
 }
 
+/** True where Aᵀ is written out first: as fast as a kernel that reads A by elements, and that one need not be compiled. */
+function turnsA({ layout, batch, rows, inner }: ProductShape): boolean {
+  return layout === "tn" && batch === 1 && rows % 4 === 0 && inner % 4 === 0;
+}
+
 /**
  * True where the staged variant is faster than the tiled one, both measured on llvmpipe over some 400 shapes.
  *
@@ -143,13 +149,14 @@ export const staged: Variant = {
       gridOf(product).parts === 1;
   },
   launch(gpu, operands, product) {
-    const { parts } = gridOf(product);
+    const { parts } = gridOf(product), { rows, inner, columns, accumulate } = product, { b, c } = operands;
+    using _ = gpu.scope("matmul parts", "scratch");
+    let { a } = operands;
+    if (turnsA(product)) transpose(gpu, a, a = gpu.empty([rows, inner], `${a.label} transposed`));
     if (parts === 1) {
-      launchChunks(gpu, operands, product);
+      launchChunks(gpu, { ...operands, a }, product);
       return;
     }
-    const { rows, columns, accumulate } = product, { a, b, c } = operands;
-    using _ = gpu.scope("matmul parts", "scratch");
     const sums = gpu.empty([parts, rows, columns], "matmul parts");
     launchChunks(gpu, { a, b, c: sums, joined: null }, { ...product, accumulate: false });
     sumParts(gpu, sums, c, { count: rows * columns, parts, scale: 1, accumulate });
@@ -162,10 +169,11 @@ function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product)
   const { steps, tileColumns } = tileOf(product);
   const { groupsY, chunks, parts } = gridOf(product), lanes = lanesOf(product);
   const lengths = rowLengths(product), joinedInner = product.joined?.inner ?? 0;
+  const byRows = layout !== "tn" || turnsA(product);
   const shape = {
     steps,
     columns: tileColumns,
-    vectorA: readsVectors(product),
+    vectorA: byRows && inner % 4 === 0,
     vectorB: lengths.b % 4 === 0,
     vectorC: lengths.c % 4 === 0,
     half,
@@ -185,8 +193,8 @@ function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product)
     strideA: rows * inner,
     strideB: inner * columns,
     strideC: rows * columns,
-    rowA: layout === "tn" ? 1 : inner,
-    stepA: layout === "tn" ? rows : 1,
+    rowA: byRows ? inner : 1,
+    stepA: byRows ? 1 : rows,
     columnB: layout === "nt" ? inner : 1,
     stepB: layout === "nt" ? 1 : columns,
     parts,

@@ -15,6 +15,8 @@ struct Uniforms {
   v_at: u32,
   r_at: u32,
   s_at: u32,
+  // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
+  zero: u32,
 }
 
 // Where a matrix lies: element (t, j) of X is x[offset + t * row_stride + j * column_stride]; U has the same layout.
@@ -91,7 +93,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var scale = 1.0;
   for (var j = 0u; j < rank; j++) {
     let panel = j / 8u * 2u;
-    let has_second = panel + 1u < blocks;
     let columns0 = columns_of(panel);
     let columns1 = columns0 + 4u;
     // The column after j, and the last panel with columns up to it.
@@ -103,7 +104,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     var length = before;
     var from_ = next0;
-    for (var pass_ = 0u; pass_ < 2u; pass_++) {
+    for (var pass_ = 0u; pass_ < 2u + u.zero; pass_++) {
       // Shares of the columns before j in it. The one just before is 1 / scale too long until this pass scales it.
       for (var b = lane; b < blocks; b += LANES) {
         let columns = columns_of(b);
@@ -121,60 +122,51 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let factors1 = select(ONE, vec4(scale), columns1 + 1u == vec4(j));
       let coefficients0 = select(-dots[from_ + panel], ONE, columns0 == vec4(j));
       let coefficients1 = select(-dots[from_ + panel + 1u], ONE, columns1 == vec4(j));
-      var own0 = NONE;
-      var own1 = NONE;
-      var next_0 = NONE;
-      var next_1 = NONE;
-      for (var t = lane; t < matrix.rows; t += LANES) {
-        let row = matrix.q_at + t * blocks;
-        var values0 = q[row + panel] * factors0;
-        var values1 = NONE;
-        if (has_second) {
-          values1 = q[row + panel + 1u] * factors1;
-        }
-        var value = values0 * coefficients0 + values1 * coefficients1;
-        for (var b = 0u; b < panel; b++) {
-          value -= q[row + b] * dots[from_ + b];
-        }
-        let changed = sum4(value);
-        values0 = select(values0, vec4(changed), columns0 == vec4(j));
-        values1 = select(values1, vec4(changed), columns1 == vec4(j));
-        q[row + panel] = values0;
-        if (j % 8u > 3u) {
-          q[row + panel + 1u] = values1;
-        }
-        own0 += values0 * changed;
-        own1 += values1 * changed;
-        var after = select(NONE, values0, columns0 == vec4(next)) + select(NONE, values1, columns1 == vec4(next));
-        if (last_panel != panel) {
-          after.x = q[row + last_panel].x;
-        }
-        next_0 += values0 * sum4(after);
-        next_1 += values1 * sum4(after);
-      }
-      reduce(lane, panel, next0 + panel, own0, own1, next_0, next_1);
-      for (var other = 0u; other <= last_panel; other += 2u) {
-        if (other != panel) {
-          own0 = NONE;
-          own1 = NONE;
-          next_0 = NONE;
-          next_1 = NONE;
-          for (var t = lane; t < matrix.rows; t += LANES) {
-            let row = matrix.q_at + t * blocks;
-            let values0 = q[row + other];
-            var values1 = NONE;
-            if (other + 1u < blocks) {
-              values1 = q[row + other + 1u];
-            }
-            let value = q[row + j / 4u][j % 4u];
-            let after = q[row + next / 4u][next % 4u];
-            own0 += values0 * value;
-            own1 += values1 * value;
-            next_0 += values0 * after;
-            next_1 += values1 * after;
+      // The panel of column j comes first: the others need the changed column.
+      for (var i = 0u; i <= last_panel; i += 2u) {
+        let other = (panel + i) % (last_panel + 2u);
+        var own0 = NONE;
+        var own1 = NONE;
+        var next_0 = NONE;
+        var next_1 = NONE;
+        for (var t = lane; t < matrix.rows; t += LANES) {
+          let row = matrix.q_at + t * blocks;
+          var values0 = q[row + other];
+          var values1 = NONE;
+          if (other + 1u < blocks) {
+            values1 = q[row + other + 1u];
           }
-          reduce(lane, other, next0 + other, own0, own1, next_0, next_1);
+          var changed: f32;
+          var after: f32;
+          if (other == panel) {
+            values0 *= factors0;
+            values1 *= factors1;
+            var value = values0 * coefficients0 + values1 * coefficients1;
+            for (var b = 0u; b < panel; b++) {
+              value -= q[row + b] * dots[from_ + b];
+            }
+            changed = sum4(value);
+            values0 = select(values0, vec4(changed), columns0 == vec4(j));
+            values1 = select(values1, vec4(changed), columns1 == vec4(j));
+            q[row + panel] = values0;
+            if (j % 8u > 3u) {
+              q[row + panel + 1u] = values1;
+            }
+            var afters = select(NONE, values0, columns0 == vec4(next)) + select(NONE, values1, columns1 == vec4(next));
+            if (last_panel != panel) {
+              afters.x = q[row + last_panel].x;
+            }
+            after = sum4(afters);
+          } else {
+            changed = q[row + j / 4u][j % 4u];
+            after = q[row + next / 4u][next % 4u];
+          }
+          own0 += values0 * changed;
+          own1 += values1 * changed;
+          next_0 += values0 * after;
+          next_1 += values1 * after;
         }
+        reduce(lane, other, next0 + other, own0, own1, next_0, next_1);
       }
       scale = 1.0;
       let shorter = dots[j / 4u][j % 4u];
@@ -220,7 +212,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if (lane == 0u) {
       var turned = 0.0;
-      for (var l = 0u; l < LANES; l++) {
+      for (var l = 0u; l < LANES + u.zero; l++) {
         turned += partial[l].x;
       }
       again = u32(turned > 0.0);
@@ -320,7 +312,7 @@ fn reduce(lane: u32, own: u32, next: u32, own0: vec4<f32>, own1: vec4<f32>, next
   workgroupBarrier();
   for (var i = lane; i < 4u; i += LANES) {
     var sum = NONE;
-    for (var l = 0u; l < LANES; l++) {
+    for (var l = 0u; l < LANES + u.zero; l++) {
       sum += partial[i * LANES + l];
     }
     dots[select(own, next, i > 1u) + i % 2u] = sum;
