@@ -92,7 +92,14 @@ const pairKernels = defineQuadKernel({
   name: "tangent_pair",
   source: pairSource,
   buffers: { ...site, aTurned: "read", bTurned: "read", aLeft: "read", bLeft: "read", small: "read_write" },
-  uniforms: { rank: "u32", block: "u32", gauge: "u32", relativeDamping: "f32", absoluteDamping: "f32" },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    gauge: "u32",
+    relativeDamping: "f32",
+    absoluteDamping: "f32",
+    zero: "u32",
+  },
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
 });
@@ -109,14 +116,29 @@ const momentsKernels = defineQuadKernel({
     m: "read_write",
     v: "read_write",
   },
-  uniforms: { rank: "u32", block: "u32", beta1: "f32", beta2: "f32", rest1: "f32", rest2: "f32" },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    beta1: "f32",
+    beta2: "f32",
+    rest1: "f32",
+    rest2: "f32",
+    zero: "u32",
+  },
   constants: {},
 });
 const projectKernels = defineQuadKernel({
   name: "tangent_project",
   source: projectSource,
   buffers: { ...site, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
-  uniforms: { rank: "u32", block: "u32", correction1: "f32", correction2: "f32", epsilon: "f32" },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    correction1: "f32",
+    correction2: "f32",
+    epsilon: "f32",
+    zero: "u32",
+  },
   constants: { OF_B: false },
 });
 const capKernel = defineKernel({
@@ -269,6 +291,7 @@ export class FactorPairs {
         beta2,
         rest1: 1 - beta1,
         rest2: 1 - beta2,
+        zero: 0,
       },
       workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 8)),
     });
@@ -296,7 +319,7 @@ export class FactorPairs {
             ...moments,
             projected: ofB ? turned.b : turned.a,
           },
-          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction },
+          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction, zero: 0 },
           constants: { OF_B: ofB },
           workgroups: this.#grid((rows, columns) =>
             Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 8)
@@ -363,6 +386,7 @@ export class FactorPairs {
         gauge: GAUGES[gauge],
         relativeDamping: damping.relative,
         absoluteDamping: damping.absolute,
+        zero: 0,
       },
       constants: { LANES: this.#lanes },
       workgroups: [this.#pairs.length],

@@ -15,6 +15,8 @@ struct Uniforms {
   gauge: u32,
   relative_damping: f32,
   absolute_damping: f32,
+  // Always 0: see tangent_multiply.wgsl.
+  zero: u32,
 }
 
 override LANES = 64u;
@@ -153,7 +155,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
     }
     workgroupBarrier();
-    for (var k = 0u; k < 4u; k++) {
+    for (var k = 0u; k < 4u + u.zero; k++) {
       partial[8u * lane + k] = overlaps[k];
       partial[8u * lane + 4u + k] = ys[k];
     }
