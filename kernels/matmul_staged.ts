@@ -11,7 +11,6 @@ import {
 } from "./matmul_product.ts";
 import { type StagedShape, stagedSource } from "./matmul_staged_source.ts";
 import { sumParts } from "./sum_parts.ts";
-import { transpose } from "./transpose.ts";
 
 /**
  * A product of fewer workgroups and at least so many chunks of the inner axis has the chunks side by side, and a
@@ -88,12 +87,12 @@ function kernelOf(shape: StagedShape): StagedKernel {
 function tileOf(
   product: ProductShape & { readonly joined?: unknown },
 ): { readonly steps: number; readonly tileColumns: number } {
-  const { layout, inner, columns, joined } = product;
+  const { layout, inner, columns, joined, seldom } = product;
   // A joined pair's steps beside 128 would not fit into workgroup memory; Aᵀ of few steps is not worth a kernel.
-  const deep = !joined && (layout !== "tn" || inner >= 1024) &&
+  const deep = !joined && !seldom && (layout !== "tn" || inner >= 1024) &&
     2 * Math.ceil(inner / 128) === Math.ceil(inner / 64);
   return {
-    steps: inner <= 16 ? 16 : deep ? 128 : 64,
+    steps: inner <= 16 && !seldom ? 16 : deep ? 128 : 64,
     tileColumns: columns <= 8 ? 8 : columns <= 16 ? 16 : 64,
   };
 }
@@ -108,9 +107,9 @@ function gridOf(product: Parameters<typeof tileOf>[0]) {
   return { chunks, groupsY, parts: few ? Math.min(chunks, MOST_PARTS) : 1 };
 }
 
-function lanesOf({ rows }: ProductShape): number {
+function lanesOf({ rows, seldom }: ProductShape): number {
   // Not by how rows fill the last workgroup: a size of batch more would be another kernel to compile.
-  return Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency ? MANY_LANES : FEW_LANES;
+  return seldom || Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency ? MANY_LANES : FEW_LANES;
 }
 
 /** True where A's rows can be read as vec4; an element by itself costs almost twice as much. */
@@ -118,19 +117,15 @@ function readsVectors(product: ProductShape): boolean {
   return product.layout !== "tn" && product.inner % 4 === 0;
 }
 
-/** True where Aᵀ is written out first: as fast as a kernel that reads A by elements, and that one need not be compiled. */
-function turnsA({ layout, batch, rows, inner }: ProductShape): boolean {
-  return layout === "tn" && batch === 1 && rows % 4 === 0 && inner % 4 === 0;
-}
-
 /**
  * True where the staged variant is faster than the tiled one, both measured on llvmpipe over some 400 shapes.
  *
  * It computes whole tiles, at four times the speed, and pays for what it pads: products that fill a quarter of their
  * tiles break even. Where A is read element by element it is about 1.7 times as fast at best, and thin
- * outputs gain nothing.
+ * outputs gain nothing. A product that is formed seldom wastes what it must, but takes no kernel for such reads.
  */
 export function suitsStaged(product: ProductShape): boolean {
+  if (product.seldom) return readsVectors(product);
   const { rows, inner, columns } = product;
   const { steps, tileColumns } = tileOf(product);
   const fill = (size: number, tile: number) => size / (Math.ceil(size / tile) * tile);
@@ -149,14 +144,13 @@ export const staged: Variant = {
       gridOf(product).parts === 1;
   },
   launch(gpu, operands, product) {
-    const { parts } = gridOf(product), { rows, inner, columns, accumulate } = product, { b, c } = operands;
-    using _ = gpu.scope("matmul parts", "scratch");
-    let { a } = operands;
-    if (turnsA(product)) transpose(gpu, a, a = gpu.empty([rows, inner], `${a.label} transposed`));
+    const { parts } = gridOf(product);
     if (parts === 1) {
-      launchChunks(gpu, { ...operands, a }, product);
+      launchChunks(gpu, operands, product);
       return;
     }
+    const { rows, columns, accumulate } = product, { a, b, c } = operands;
+    using _ = gpu.scope("matmul parts", "scratch");
     const sums = gpu.empty([parts, rows, columns], "matmul parts");
     launchChunks(gpu, { a, b, c: sums, joined: null }, { ...product, accumulate: false });
     sumParts(gpu, sums, c, { count: rows * columns, parts, scale: 1, accumulate });
@@ -169,11 +163,10 @@ function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product)
   const { steps, tileColumns } = tileOf(product);
   const { groupsY, chunks, parts } = gridOf(product), lanes = lanesOf(product);
   const lengths = rowLengths(product), joinedInner = product.joined?.inner ?? 0;
-  const byRows = layout !== "tn" || turnsA(product);
   const shape = {
     steps,
     columns: tileColumns,
-    vectorA: byRows && inner % 4 === 0,
+    vectorA: readsVectors(product),
     vectorB: lengths.b % 4 === 0,
     vectorC: lengths.c % 4 === 0,
     half,
@@ -193,8 +186,8 @@ function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product)
     strideA: rows * inner,
     strideB: inner * columns,
     strideC: rows * columns,
-    rowA: byRows ? inner : 1,
-    stepA: byRows ? 1 : rows,
+    rowA: layout === "tn" ? 1 : inner,
+    stepA: layout === "tn" ? rows : 1,
     columnB: layout === "nt" ? inner : 1,
     stepB: layout === "nt" ? 1 : columns,
     parts,
