@@ -82,7 +82,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var b = 0u; b < blocks; b++) {
       var values = NONE;
       let inside = min(rank - 4u * b, 4u);
-      for (var k = 0u; k < inside; k++) {
+      for (var k = 0u; k < inside + u.zero; k++) {
         values[k] = x[row + (4u * b + k) * matrix.column_stride];
       }
       q[matrix.q_at + t * blocks + b] = values;
