@@ -1,9 +1,10 @@
-// Multiplies matrices in the layout of the factors by r x r matrices, A's from the left and B's from the right:
-//   out_A (+)= M_A in_A and out_B (+)= in_B M_B, or with COMBINE-flag `combine` out_A = D_A out_A + M_A in_A and
-//   out_B = D_B out_B - in_B M_B, D diagonal: see tangent_pair.wgsl.
-// Turning gradients into the bases of the factors' singular vectors is hA = V_B^T dA and hB = dB V_A, turning them back
-// gA = V_B hA and gB = hB V_A^T, and combining is V_B^T gA = hA / (S^2 + d) / s^2 + Y T L and gB V_A = hB / (T^2 + d) / s^2
-// - U E. One text for all, since each would take as long to compile. A lane forms a tile of 4 x 4, of A's first and then of B's.
+// Products of matrices in the layout of the factors and r x r matrices M, for A's from the left and for B's from the right:
+//   A_out = M_A A_in and B_out = B_in M_B, or with `combine`
+//   A_out = D_A A_out + M_A A_in and B_out = B_out D_B - B_in M_B, D diagonal.
+// The first turns gradients into the bases of the factors' singular vectors, hA = V_B^T dA and hB = dB V_A, and back out of
+// them, gA = V_B hA and gB = hB V_A^T. The second gives V_B^T gA = hA / (S^2 + d) / s^2 + Y T L and
+// gB V_A = hB / (T^2 + d) / s^2 - U E in place of hA and hB: see tangent_pair.wgsl. One text for all, since a software adapter
+// would compile each for as long. A lane forms a tile of 4 x 4, of A's first and then of B's.
 struct Uniforms {
   // Where the matrices begin in `a_in` and `b_in`.
   a_at: u32,
@@ -16,8 +17,8 @@ struct Uniforms {
   // 1 where the lines of M_A or M_B lie along the sum instead of along the result.
   along_a: u32,
   along_b: u32,
-  // 1 where the product is added to D out. Then M_A may have no columns, as `steps_a` says; it is the rank elsewhere.
   combine: u32,
+  // The rank, or 0 where M_A is zero.
   steps_a: u32,
   // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
   zero: u32,
