@@ -500,7 +500,8 @@ class Writer {
    * A loop over the pieces of a row: vectors or elements, or pairs of them that are turned (-1: back) together.
    *
    * It counts `from` 0 where it meets `kept`, so that the compiler unrolls it: dynamic indices there made a forward
-   * and backward pass 1.4 times as slow. Elsewhere it counts from and to what the compiler does not know, which is as fast and sooner compiled.
+   * and backward pass 1.4 times as slow. Elsewhere it counts from and to what the compiler does not know, which is as
+   * fast and sooner compiled.
    */
   #row(
     row: string,

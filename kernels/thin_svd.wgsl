@@ -30,6 +30,8 @@ struct Matrix {
 }
 
 override LANES = 64u;
+// U is wanted: else `left` is not written.
+override LEFT = true;
 
 @group(0) @binding(0) var<storage, read> matrices: array<Matrix>;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -93,6 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var scale = 1.0;
   for (var j = 0u; j < rank; j++) {
     let panel = j / 8u * 2u;
+    let has_second = panel + 1u < blocks;
     let columns0 = columns_of(panel);
     let columns1 = columns0 + 4u;
     // The column after j, and the last panel with columns up to it.
@@ -122,51 +125,60 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let factors1 = select(ONE, vec4(scale), columns1 + 1u == vec4(j));
       let coefficients0 = select(-dots[from_ + panel], ONE, columns0 == vec4(j));
       let coefficients1 = select(-dots[from_ + panel + 1u], ONE, columns1 == vec4(j));
-      // The panel of column j comes first: the others need the changed column.
-      for (var i = 0u; i <= last_panel; i += 2u) {
-        let other = (panel + i) % (last_panel + 2u);
-        var own0 = NONE;
-        var own1 = NONE;
-        var next_0 = NONE;
-        var next_1 = NONE;
-        for (var t = lane; t < matrix.rows; t += LANES) {
-          let row = matrix.q_at + t * blocks;
-          var values0 = q[row + other];
-          var values1 = NONE;
-          if (other + 1u < blocks) {
-            values1 = q[row + other + 1u];
-          }
-          var changed: f32;
-          var after: f32;
-          if (other == panel) {
-            values0 *= factors0;
-            values1 *= factors1;
-            var value = values0 * coefficients0 + values1 * coefficients1;
-            for (var b = 0u; b < panel; b++) {
-              value -= q[row + b] * dots[from_ + b];
-            }
-            changed = sum4(value);
-            values0 = select(values0, vec4(changed), columns0 == vec4(j));
-            values1 = select(values1, vec4(changed), columns1 == vec4(j));
-            q[row + panel] = values0;
-            if (j % 8u > 3u) {
-              q[row + panel + 1u] = values1;
-            }
-            var afters = select(NONE, values0, columns0 == vec4(next)) + select(NONE, values1, columns1 == vec4(next));
-            if (last_panel != panel) {
-              afters.x = q[row + last_panel].x;
-            }
-            after = sum4(afters);
-          } else {
-            changed = q[row + j / 4u][j % 4u];
-            after = q[row + next / 4u][next % 4u];
-          }
-          own0 += values0 * changed;
-          own1 += values1 * changed;
-          next_0 += values0 * after;
-          next_1 += values1 * after;
+      var own0 = NONE;
+      var own1 = NONE;
+      var next_0 = NONE;
+      var next_1 = NONE;
+      for (var t = lane; t < matrix.rows; t += LANES) {
+        let row = matrix.q_at + t * blocks;
+        var values0 = q[row + panel] * factors0;
+        var values1 = NONE;
+        if (has_second) {
+          values1 = q[row + panel + 1u] * factors1;
         }
-        reduce(lane, other, next0 + other, own0, own1, next_0, next_1);
+        var value = values0 * coefficients0 + values1 * coefficients1;
+        for (var b = 0u; b < panel; b++) {
+          value -= q[row + b] * dots[from_ + b];
+        }
+        let changed = sum4(value);
+        values0 = select(values0, vec4(changed), columns0 == vec4(j));
+        values1 = select(values1, vec4(changed), columns1 == vec4(j));
+        q[row + panel] = values0;
+        if (j % 8u > 3u) {
+          q[row + panel + 1u] = values1;
+        }
+        own0 += values0 * changed;
+        own1 += values1 * changed;
+        var after = select(NONE, values0, columns0 == vec4(next)) + select(NONE, values1, columns1 == vec4(next));
+        if (last_panel != panel) {
+          after.x = q[row + last_panel].x;
+        }
+        next_0 += values0 * sum4(after);
+        next_1 += values1 * sum4(after);
+      }
+      reduce(lane, panel, next0 + panel, own0, own1, next_0, next_1);
+      for (var other = 0u; other <= last_panel; other += 2u) {
+        if (other != panel) {
+          own0 = NONE;
+          own1 = NONE;
+          next_0 = NONE;
+          next_1 = NONE;
+          for (var t = lane; t < matrix.rows; t += LANES) {
+            let row = matrix.q_at + t * blocks;
+            let values0 = q[row + other];
+            var values1 = NONE;
+            if (other + 1u < blocks) {
+              values1 = q[row + other + 1u];
+            }
+            let value = q[row + j / 4u][j % 4u];
+            let after = q[row + next / 4u][next % 4u];
+            own0 += values0 * value;
+            own1 += values1 * value;
+            next_0 += values0 * after;
+            next_1 += values1 * after;
+          }
+          reduce(lane, other, next0 + other, own0, own1, next_0, next_1);
+        }
       }
       scale = 1.0;
       let shorter = dots[j / 4u][j % 4u];
@@ -251,6 +263,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   storageBarrier();
 
+  if (!LEFT) {
+    return;
+  }
   // U = Q U', four columns at a time. Beyond the last column lies something else, which `left` does not get.
   for (var first = 0u; first < rank; first += 4u) {
     let c0 = r0 + first * blocks;
