@@ -60,10 +60,11 @@ export interface Forward {
   /** y = x W_effᵀ + b; x is `[rows, in]`, y `[rows, out]`. */
   linear(site: LinearSite, x: Var): Var;
   /**
-   * body(x), for a stretch of the network that may be computed again for the backward pass instead of being kept.
-   * `body` uses the forward that it is given, returns a new tensor and takes nothing from outside but x and parameters.
+   * body(inputs), for a stretch of the network that may be computed again for the backward pass instead of being kept.
+   * `body` uses the forward that it is given, returns a new tensor and takes nothing from outside but the inputs and
+   * parameters.
    */
-  block(x: Var, body: (forward: Forward, x: Var) => Var): Var;
+  block<const V extends readonly Var[]>(inputs: V, body: (forward: Forward, inputs: V) => Var): Var;
 }
 
 /** A network whose parameters lie on the GPU. */

@@ -89,7 +89,7 @@ for (const entry of Object.values(models) as ModelEntry[]) {
           assertEquals(x.value.shape.at(-1), site.in, site.name);
           return forward.linear(site, x);
         },
-        block: (x, body) => body(watched, x),
+        block: (inputs, body) => body(watched, inputs),
       };
       model.logits(watched, batch);
       assertEquals(seen.toSorted(), model.sites.map(({ name }) => name).toSorted());
