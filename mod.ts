@@ -32,6 +32,7 @@ export type { Activation, RowChoice } from "./kernels/mod.ts";
 export * from "./models/model.ts";
 export * from "./models/architecture.ts";
 export * from "./models/decoder.ts";
+export * from "./models/encoder_decoder.ts";
 export * from "./models/vision.ts";
 export * from "./models/weights.ts";
 export * from "./models/checkpoint.ts";
