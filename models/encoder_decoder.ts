@@ -269,8 +269,7 @@ export function createEncoderDecoder(
  * The nearest half of a side's buckets hold one distance each; the others grow by a constant factor up to `maxDistance`.
  * In the decoder keys behind the query, which it does not see, share bucket 0 with the query's own position.
  *
- * Source: Raffel et al., arXiv 1910.10683, section 2.1; the rounding is that of its code, whose logarithms are 32-bit
- * floats: with 64 bits some distances at a bucket's edge would fall on the other side.
+ * Source: Raffel et al., arXiv 1910.10683, section 2.1, and its code, which rounds down.
  */
 export function bucketOf(relative: number, options: BucketOptions): number {
   const { bidirectional, maxDistance } = options;
@@ -279,9 +278,8 @@ export function bucketOf(relative: number, options: BucketOptions): number {
   const distance = bidirectional ? Math.abs(relative) : Math.max(0, -relative);
   const exact = Math.floor(side / 2);
   if (distance < exact) return offset + distance;
-  const { fround } = Math;
-  const share = fround(fround(Math.log(fround(distance / exact))) / fround(Math.log(maxDistance / exact)));
-  return offset + Math.min(side - 1, exact + Math.floor(fround(share * (side - exact))));
+  const share = Math.log(distance / exact) / Math.log(maxDistance / exact);
+  return offset + Math.min(side - 1, exact + Math.floor(share * (side - exact)));
 }
 
 /** Targets shifted right behind the start token: what the decoder reads. */
