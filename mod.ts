@@ -36,6 +36,7 @@ export * from "./models/encoder_decoder.ts";
 export * from "./models/vision.ts";
 export * from "./models/weights.ts";
 export * from "./models/checkpoint.ts";
+export * from "./models/checkpoint_folder.ts";
 export * from "./models/hugging_face.ts";
 export * from "./models/sizes.ts";
 export * from "./models/tape_tensors.ts";

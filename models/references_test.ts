@@ -7,7 +7,8 @@ import { createPredictor } from "../training/predict.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { sharedData } from "../tests/shared_data.ts";
 import { testGpu } from "../tests/test_gpu.ts";
-import { readSafetensors, take } from "./checkpoint.ts";
+import { readSafetensors } from "./checkpoint.ts";
+import { checkpointWeights, readCheckpointFolder } from "./checkpoint_folder.ts";
 import { createDecoder } from "./decoder.ts";
 import { bucketOf, createEncoderDecoder } from "./encoder_decoder.ts";
 import { clipVisionConfig, llamaConfig, t5Config } from "./hugging_face.ts";
@@ -34,8 +35,7 @@ async function readJson(path: string) {
 }
 
 async function weightsOf(folder: string): Promise<WeightSource> {
-  const checkpoint = await readSafetensors(`${folder}/model.safetensors`);
-  return (name, shape) => take(checkpoint, name, shape);
+  return checkpointWeights(await readCheckpointFolder(folder));
 }
 
 /** Full-precision arrays of a reference: the checkpoint reader rounds F64 to f32, which costs 6e-8. */

@@ -7,7 +7,8 @@ import {
   decoderArchitecture,
   visionArchitecture,
 } from "./architecture.ts";
-import { readSafetensors, take } from "./checkpoint.ts";
+import { readSafetensors } from "./checkpoint.ts";
+import { checkpointWeights } from "./checkpoint_folder.ts";
 import { createDecoder, type DecoderConfig, decoderParameters } from "./decoder.ts";
 import type { Model, ModelFamily } from "./model.ts";
 import { decoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
@@ -89,8 +90,7 @@ export function pretrainedPath(id: string): URL {
 /** Weights of a model's base checkpoint. @throws {CheckpointError} where it is missing or does not fit */
 export async function pretrainedWeights(entry: ModelEntry): Promise<WeightSource> {
   const { pathname } = pretrainedPath(entry.id);
-  const checkpoint = await readSafetensors(decodeURIComponent(pathname));
-  return (name, shape) => take(checkpoint, name, shape);
+  return checkpointWeights(await readSafetensors(decodeURIComponent(pathname)));
 }
 
 /**
