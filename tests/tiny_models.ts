@@ -85,13 +85,13 @@ export function textBatch(rows: number, seed = 1): DecoderBatch {
   return { family: "decoder", tokens: { data: draw("tokens"), shape }, targets: { data: targets, shape } };
 }
 
-/** Random inputs of up to 11 tokens, padded, with targets of 5 tokens, of which row i has i + 1. */
+/** Random inputs of up to 11 tokens, padded, with targets of 5 tokens, of which row i has i + 1; or other lengths. */
 export function translationBatch(
   rows: number,
   seed = 1,
-  { vocabulary } = TINY_ENCODER_DECODER,
+  { vocabulary = TINY_ENCODER_DECODER.vocabulary, read = 11, written = 5 } = {},
 ): EncoderDecoderBatch {
-  const read = 11, written = 5, random = createRandom(seed);
+  const random = createRandom(seed);
   const draw = (label: string, count: number) =>
     Int32Array.from(random.fork(label).integers(rows * count, vocabulary));
   const lengths = random.fork("lengths").integers(rows, read);
