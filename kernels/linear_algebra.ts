@@ -7,20 +7,22 @@ import { matmul } from "./matmul.ts";
 
 /** Up to this many rows or columns an exact decomposition on the host takes well under a second. */
 const EXACT_SIZE = 128;
-/** Half-steps of subspace iteration, as torch.svd_lowrank(niter = 4) takes. */
+/** Subspace iterations where none are given, as LoRA-GA's torch.svd_lowrank(niter = 4) takes. */
 const ITERATIONS = 4;
 
 /** How a truncated decomposition is found. */
 export interface TruncatedSvdOptions {
   /** "exact" on the host, "randomized" with products on the GPU; absent, the size decides. */
   readonly method?: "exact" | "randomized";
+  /** Subspace iterations of the randomized method, 0 or more; 4 where absent. */
+  readonly iterations?: number;
 }
 
 /**
  * The `count` largest singular values and vectors of `matrix` `[rows, columns]`, signs fixed. Waits for the GPU: for
  * set-up, never inside a step.
  *
- * Large matrices take a randomized subspace of 2 · count columns and four subspace iterations.
+ * Large matrices take a randomized subspace of 2 · count columns and `iterations` subspace iterations.
  * Source: Halko, Martinsson and Tropp, arXiv 0909.4061, algorithm 4.4.
  */
 export async function truncatedSvd(
@@ -49,7 +51,7 @@ export async function truncatedSvd(
     "random directions",
   );
   let left = await basisOf(matmul(gpu, matrix, start));
-  for (let i = 0; i < ITERATIONS; i++) {
+  for (let i = 0; i < (options.iterations ?? ITERATIONS); i++) {
     const right = await basisOf(matmul(gpu, matrix, left, { transposeA: true }));
     left = await basisOf(matmul(gpu, matrix, right));
   }

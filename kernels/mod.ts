@@ -25,6 +25,14 @@ export {
   swigluBackward,
 } from "./elementwise.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
+export {
+  magnitudeChange,
+  type Magnitudes,
+  rowNorms,
+  scaleColumns,
+  scaleColumnsBackward,
+  scaleRows,
+} from "./magnitude.ts";
 export { matmul, matmulBy, type MatmulOptions } from "./matmul.ts";
 export type { Layout, ProductShape } from "./matmul_product.ts";
 export {
@@ -51,7 +59,33 @@ export {
   type FactorPairsOptions,
   type Gauge,
   groupPairs,
-  MOST_RANK,
-  spanOf,
   type Turned,
 } from "./factor_pairs.ts";
+export {
+  type ImportanceBetas,
+  scaledRowsBackward,
+  type SiteTriplets,
+  Triplets,
+  type TripletValues,
+} from "./triplets.ts";
+export {
+  MOST_RANK,
+  rightSvds,
+  skipLarge,
+  type SmallFunction,
+  type SmallMatrices,
+  type SmallProductOptions,
+  smallProducts,
+  smallStride,
+  spanOf,
+  svdNumbers,
+  tallFactors,
+  type TallLayout,
+  type TallMatrices,
+  tallMatrices,
+  tallOverlaps,
+  tallProducts,
+  type TallTerm,
+  type ThinSvds,
+  thinSvds,
+} from "./tall_matrices.ts";

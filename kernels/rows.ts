@@ -47,6 +47,11 @@ export interface RowKernels<S extends KernelSpec> {
 const FOURFOLD: readonly (readonly [string, string])[] = [
   ["alias Value = f32;", "alias Value = vec4<f32>;"],
   ["const WIDTH = 1u;", "const WIDTH = 4u;"],
+  ["alias Words = u32;", "alias Words = vec4<u32>;"],
+  [
+    "return unpack2x16float(weight[i / 2u])[i % 2u];",
+    "let words = select(weight[i / 2u].xy, weight[i / 2u].zw, i % 2u == 1u);\n    return vec4(unpack2x16float(words.x), unpack2x16float(words.y));",
+  ],
   [
     "fn total(v: Value) -> f32 {\n  return v;",
     "fn total(v: Value) -> f32 {\n  return (v.x + v.y) + (v.z + v.w);",

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import type { Gpu } from "../gpu/gpu.ts";
 import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/assert_close.ts";
@@ -39,6 +39,7 @@ async function attached<T>(
   options: Options,
   problems: readonly ReturnType<typeof problem>[],
   body: (run: QuadraticRun, gpu: Gpu) => Promise<T>,
+  seed = 0,
 ): Promise<T> {
   const gpu = await testGpu();
   using _ = gpu.scope("LoRA-GA");
@@ -59,6 +60,7 @@ async function attached<T>(
       await gpu.flush();
       for (const [i, site] of sites.entries()) yield { site, gradient: gradients[i]! };
     },
+    random: createRandom(seed),
   });
   return await body(run, gpu);
 }
@@ -90,9 +92,99 @@ Deno.test("loraGa starts as the float64 rule does, at both scalings, and keeps t
   }
 });
 
-Deno.test("loraGa's default scaling is alpha/sqrt(r), and reports name it", () => {
-  assertEquals(loraGa.describe(loraGa.defaults), "alpha/sqrt(r)");
-  assertEquals(loraGa.describe({ ...loraGa.defaults, scaling: "alpha/r" }), "alpha/r");
+/** The singular vectors that A and B take, restated. */
+const DIRECTIONS: Readonly<
+  Record<string, (rank: number) => readonly [readonly number[], readonly number[]]>
+> = {
+  ArB2r: (rank) => [range(0, rank), range(rank, 2 * rank)],
+  A2rBr: (rank) => [range(rank, 2 * rank), range(0, rank)],
+  ArBr: (rank) => [range(0, rank).map((i) => 2 * i + 1), range(0, rank).map((i) => 2 * i)],
+};
+
+function range(first: number, end: number): number[] {
+  return Array.from({ length: end - first }, (_, i) => first + i);
+}
+
+Deno.test("loraGa takes the singular vectors that its direction names, times the number that its start scale names", async () => {
+  const maps = SIZES.map(([rows, columns], i) => problem(rows, columns, i + 51));
+  for (const rank of [1, 3]) {
+    const scale = 16 / Math.sqrt(rank);
+    for (const [direction, chosen] of Object.entries(DIRECTIONS)) {
+      for (const startScale of ["stable", "gd", "unit", "weightS"]) {
+        await attached({ rank, direction, startScale }, maps, async (run) => {
+          (await run.read()).forEach(({ a, b, weight }, i) => {
+            const { base, gradient } = maps[i]!, { u, v } = signedSvd(gradient), [ofA, ofB] = chosen(rank);
+            const roots = signedSvd(base).values.slice(0, rank).map((value) => Math.sqrt(value / scale));
+            const size = {
+              stable: gradient.rows ** 0.25 / 4,
+              gd: 1 / scale,
+              unit: 1,
+              weightS: roots.reduce((sum, root) => sum + root, 0) / rank,
+            }[startScale]!;
+            const columnsOf = (m: Matrix, columns: readonly number[]) =>
+              columns.map((j) => times(sliceColumns(m, j, j + 1), size).data);
+            const label = `map ${i}, rank ${rank}, ${direction}, ${startScale}`;
+            // Vectors of singular values 30 % apart, from a gradient rounded to f32.
+            columnsOf(v, ofA).forEach((row, k) =>
+              assertClose(a.data.subarray(k * a.columns, (k + 1) * a.columns), row, { relative: 1e-5 }, label)
+            );
+            columnsOf(u, ofB).forEach((column, k) =>
+              assertClose(sliceColumns(b, k, k + 1).data, column, { relative: 1e-5 }, label)
+            );
+            assertClose(weight.data, base.data, { relative: 1e-6 }, label);
+          });
+        });
+      }
+    }
+  }
+});
+
+Deno.test("loraGa's random direction deals the first 2r singular pairs out to A and B, anew for each site and seed", async () => {
+  const map = problem(20, 16, 61), rank = 4, { u, v } = signedSvd(map.gradient);
+  const drawn = (seed: number) =>
+    attached(
+      { rank, direction: "random", startScale: "unit" },
+      [map, map],
+      async (run) =>
+        (await run.read()).map(({ a, b }) => {
+          const cosines = [multiply(a, v), multiply(b, u, { transposeA: true })];
+          return cosines.map((m) =>
+            range(0, rank).map((k) => {
+              const row = [...m.data.subarray(k * m.columns, (k + 1) * m.columns)];
+              const place = row.findIndex((cosine) => cosine > 0.999);
+              assert(place >= 0, `row ${k}`);
+              return place;
+            })
+          );
+        }),
+      seed,
+    );
+  const first = await drawn(1);
+  for (const [ofA, ofB] of first) {
+    assertEquals([...ofA!, ...ofB!].sort((x, y) => x - y), range(0, 2 * rank));
+  }
+  assertNotEquals(first[0], first[1]);
+  assertEquals(await drawn(1), first);
+  assertNotEquals(await drawn(2), first);
+});
+
+Deno.test("loraGa starts finite from gradients of rank 1 and 0, and keeps the effective weight", async () => {
+  const map = problem(12, 10, 71), random = createRandom(3);
+  const flat = withSingularValues(12, 10, [2, ...Array<number>(9).fill(0)], random);
+  for (const gradient of [flat, times(flat, 0)]) {
+    await attached({ rank: 3 }, [{ ...map, gradient }], async (run) => {
+      const { a, b, weight } = await run.readOne();
+      assert([...a.data, ...b.data].every(Number.isFinite));
+      assertClose(weight.data, map.base.data, { relative: 1e-6 });
+    });
+  }
+});
+
+Deno.test("loraGa's default scaling is alpha/sqrt(r); reports name it and what of the start is not as usual", () => {
+  const describe = (options: Options) => loraGa.describe({ ...loraGa.defaults, ...options });
+  assertEquals(describe({}), "alpha/sqrt(r)");
+  assertEquals(describe({ scaling: "alpha/r", gamma: 64 }), "alpha/r, gamma 64");
+  assertEquals(describe({ direction: "ArBr", startScale: "gd" }), "alpha/sqrt(r), ArBr, scale gd");
 });
 
 Deno.test("loraGa's first equivalent gradient is the best approximation of G of rank 2r, times s² √out / gamma", async () => {
@@ -158,12 +250,25 @@ Deno.test("loraGa asks for as many batches as the option says, and frees everyth
   assertEquals(gpu.memory.liveBytes, before);
 });
 
-Deno.test("loraGa refuses ranks above half of a side, as B takes the second r left vectors", () => {
+Deno.test("loraGa refuses ranks above half of a side, whichever direction, and names what is out of range", () => {
   const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 9, out: 40 }];
   const refusal = (options: Options) =>
     loraGa.refuse({ ...loraGa.defaults, rank: 4, ...options }, sites, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ rank: 5 }), 'rank is 5, at most 4 is possible at site "narrow" [40, 9]');
+  for (const direction of ["A2rBr", "ArBr", "random"]) {
+    assertEquals(refusal({ direction }), null);
+    assertEquals(
+      refusal({ direction, rank: 5 }),
+      'rank is 5, at most 4 is possible at site "narrow" [40, 9]',
+    );
+  }
+  assertEquals(refusal({ direction: "ArB" }), 'direction is "ArB", known are ArB2r, A2rBr, ArBr, random');
+  assertEquals(refusal({ startScale: "s" }), 'startScale is "s", known are stable, gd, unit, weightS');
+  assertEquals(
+    refusal({ startScale: "gd", gamma: 64 }),
+    'gamma is 64, which only startScale "stable" takes and "gd" does not: leave it out',
+  );
   assertEquals(refusal({ gamma: 0 }), "gamma is 0, a positive number is needed");
   assertEquals(
     refusal({ gradientBatches: 1.5 }),

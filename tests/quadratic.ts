@@ -59,7 +59,7 @@ export async function attachToQuadratics(
   module: OptimizerModule,
   options: Options,
   problems: readonly Quadratic[],
-  setup: Partial<Pick<Setup, "fullGradients" | "random">> = {},
+  setup: Partial<Pick<Setup, "fullGradients" | "random" | "steps">> = {},
 ): Promise<QuadraticRun> {
   const { parts } = gpu.pack(
     problems.map(({ base }, i) => ({ label: `map ${i}`, shape: [base.rows, base.columns] })),
@@ -78,10 +78,15 @@ export async function attachToQuadratics(
     sites,
     parameters: sites.map(trainableWeight),
     head: [],
-    steps: 100,
+    steps: setup.steps ?? 100,
     random: setup.random ?? createRandom(0),
-    fullGradients: setup.fullGradients ?? (() => {
-      throw new Error("Cannot give full gradients here");
+    fullGradients: setup.fullGradients ?? (async function* () {
+      using _ = gpu.scope("full gradients");
+      const gradients = problems.map(({ base, target }, i) =>
+        upload(subtract(base, target), `map ${i} full gradient`)
+      );
+      await gpu.flush();
+      for (const [i, site] of sites.entries()) yield { site, gradient: gradients[i]! };
     }),
   }, { ...module.defaults, ...options });
   problems.forEach(({ a, b }, i) => {

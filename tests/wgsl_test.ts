@@ -120,6 +120,51 @@ function launchAll(gpu: Gpu): void {
     }
   }
 
+  // Rows of whole vectors and others.
+  for (const columns of [8, 7]) {
+    const weight = tensor(4, columns), factors = { a: tensor(2, columns), b: tensor(4, 2), scale: 2 };
+    for (const lanes of [1, 32]) {
+      for (const w of [weight, kernels.toHalf(gpu, weight)]) {
+        kernels.rowNorms(gpu, w, factors, tensor(4), { lanes });
+      }
+      const by = { magnitude: tensor(4), norms: tensor(4) };
+      const moves = { change: tensor(4, columns), magnitudeChange: tensor(4) };
+      kernels.magnitudeChange(gpu, weight, by, moves, { lanes });
+      kernels.scaleRows(gpu, weight, by);
+    }
+    const by = { magnitude: tensor(columns), norms: tensor(columns) };
+    kernels.scaleColumnsBackward(gpu, kernels.scaleColumns(gpu, weight, by), weight, by, {
+      x: null,
+      magnitude: { into: tensor(columns), accumulate: false },
+    });
+  }
+  const site = { q: tensor(3, 7), p: tensor(4, 3), e: tensor(3) };
+  const triplets = new kernels.Triplets(gpu, [site]), values = { flat: tensor(256), p: 64, e: 128 };
+  triplets.scaleRows(tensor(3, 7));
+  triplets.scaleRows(tensor(3, 7), { site: 0, accumulate: true });
+  kernels.scaledRowsBackward(gpu, { ...site, gradient: tensor(3, 7) }, { q: tensor(3, 7), e: tensor(3) });
+  triplets.addPenalty(values, triplets.orthogonality(1).grams);
+  const betas = { average: 0.85, uncertainty: 0.85 };
+  triplets.score(values, tensor(256), tensor(256), null);
+  triplets.drop(triplets.score(values, tensor(256), tensor(256), betas), 2, tensor(3));
+  for (const lanes of [8, 64]) {
+    const b = kernels.tallFactors(gpu, [tensor(4, 3)], "B"), c = { ...b, flat: tensor(4, 3) };
+    const { left, v, values } = kernels.thinSvds(gpu, b, lanes), factors = tensor(1);
+    const small = kernels.smallProducts(gpu, v, v, { rank: 3, f: "1/(s²+d)", values, factors });
+    const other = kernels.smallProducts(gpu, kernels.tallOverlaps(gpu, b, left, lanes), null, {
+      ...{ rank: 3, factors },
+    });
+    kernels.tallProducts(gpu, c, [{ x: b, by: small }, { x: left, by: other }]);
+    kernels.tallProducts(
+      gpu,
+      c,
+      [{ x: b, by: kernels.smallProducts(gpu, null, v, { rank: 3, factors }) }],
+      0.5,
+    );
+    kernels.rightSvds(gpu, b, lanes);
+    kernels.skipLarge(gpu, c, 1, lanes);
+  }
+
   // Sizes by whose remainders and magnitudes the text of a product is chosen.
   for (const [rows, inner, columns] of [[3, 3, 3], [4, 4, 4], [9, 8, 12], [9, 7, 5], [12, 300, 8]] as const) {
     kernels.matmul(gpu, tensor(rows, inner), tensor(inner, columns));

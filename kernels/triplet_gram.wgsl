@@ -1,0 +1,72 @@
+// How far the vectors of every Q and P are from orthonormal: M = Q Q^T - 1 or P^T P - 1, its Frobenius norm, and
+// weight M / |M|, whose product with the vectors is the norm's gradient up to a factor. One workgroup a matrix, Q and P
+// of a site in turn.
+struct Uniforms {
+  rank: u32,
+  weight: f32,
+}
+
+override LANES = 64u;
+
+// Where a site's Q [rank, columns], P [rows, rank] and e [rank] lie, in elements from the first site's.
+struct Site {
+  q: u32,
+  p: u32,
+  e: u32,
+  rows: u32,
+  columns: u32,
+}
+
+@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(1) var<storage, read> q: array<f32>;
+@group(0) @binding(2) var<storage, read> p: array<f32>;
+@group(0) @binding(3) var<storage, read_write> grams: array<f32>;
+@group(0) @binding(4) var<storage, read_write> distances: array<f32>;
+@group(0) @binding(5) var<uniform> u: Uniforms;
+
+var<workgroup> partial: array<f32, LANES>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let site = sites[group.x / 2u];
+  let r = u.rank;
+  let block = group.x * r * r;
+  var squares = 0.0;
+  for (var k = lane; k < r * r; k += LANES) {
+    let i = k / r;
+    let j = k % r;
+    var value = select(0.0, -1.0, i == j);
+    if (group.x % 2u == 0u) {
+      let x = site.q + i * site.columns;
+      let y = site.q + j * site.columns;
+      for (var t = 0u; t < site.columns; t++) {
+        value += q[x + t] * q[y + t];
+      }
+    } else {
+      for (var t = 0u; t < site.rows; t++) {
+        let row = site.p + t * r;
+        value += p[row + i] * p[row + j];
+      }
+    }
+    grams[block + k] = value;
+    squares += value * value;
+  }
+  partial[lane] = squares;
+  workgroupBarrier();
+  var total = 0.0;
+  for (var l = 0u; l < LANES; l++) {
+    total += partial[l];
+  }
+  let distance = sqrt(total);
+  if (lane == 0u) {
+    distances[group.x] = distance;
+  }
+  // At |M| = 0 the norm has no gradient: 0 is taken.
+  var factor = 0.0;
+  if (distance > 0.0) {
+    factor = u.weight / distance;
+  }
+  for (var k = lane; k < r * r; k += LANES) {
+    grams[block + k] *= factor;
+  }
+}

@@ -1,0 +1,43 @@
+// scaled = diag(e) Q of every site: row i of Q times e_i. With ACCUMULATE it is added.
+struct Uniforms {
+  rank: u32,
+  // The site of the first line of workgroups.
+  first: u32,
+}
+
+override ACCUMULATE = false;
+
+// Where a site's Q [rank, columns], P [rows, rank] and e [rank] lie, in elements from the first site's.
+struct Site {
+  q: u32,
+  p: u32,
+  e: u32,
+  rows: u32,
+  columns: u32,
+}
+
+@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(1) var<storage, read> q: array<f32>;
+@group(0) @binding(2) var<storage, read> e: array<f32>;
+@group(0) @binding(3) var<storage, read_write> scaled: array<f32>;
+@group(0) @binding(4) var<uniform> u: Uniforms;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let site = sites[u.first + group.y];
+  // A line of groups that is too long goes on along z.
+  let i = (group.x + group.z * groups.x) * 64u + lane;
+  if (i >= u.rank * site.columns) {
+    return;
+  }
+  let value = e[site.e + i / site.columns] * q[site.q + i];
+  if (ACCUMULATE) {
+    scaled[site.q + i] += value;
+  } else {
+    scaled[site.q + i] = value;
+  }
+}

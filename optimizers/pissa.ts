@@ -1,0 +1,78 @@
+/** @file PiSSA: LoRA that starts at the weight's own largest singular directions and freezes the rest. */
+import { truncatedSvd } from "../kernels/mod.ts";
+import {
+  attachLowRank,
+  foldProductOut,
+  lowRankDefaults,
+  lowRankFootprint,
+  type LowRankOptions,
+  lowRankWork,
+  refuseLowRank,
+} from "./low_rank.ts";
+import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
+import { copyWeight } from "./site_weight.ts";
+
+/** How the weight's singular vectors are found. */
+const SVDS = ["exact", "randomized"] as const;
+
+/** Settings of PiSSA. */
+export type PissaOptions = LowRankOptions & {
+  /** "exact", in float64 on the host, or "randomized". */
+  svd: string;
+  /** Subspace iterations of the randomized decomposition, 0 or more. */
+  iterations: number;
+};
+const defaults: PissaOptions = { ...lowRankDefaults, svd: "exact", iterations: 16 };
+
+/**
+ * PiSSA: with W = U S Vᵀ, B = U_r √(S_r / s) and A = √(S_r / s) V_rᵀ, so that s B A is the best approximation of W of
+ * rank r, and the base weight reduced by it. From there on it is LoRA.
+ *
+ * Option `svd`: "exact" (default), or "randomized" with `iterations` subspace iterations (16 by default, PEFT's
+ * "pissa_niter_16") from 2 r random directions, where PEFT takes r; it is exact where 2 r is a side of the weight.
+ * The largest entry of each right vector is positive. Beyond the weight's rank columns of B and rows of A are 0, and
+ * then so are their gradients: they stay unused.
+ * Source: Meng, Wang and Zhang, arXiv 2404.02948, equations 2 to 4; PEFT's `init_lora_weights="pissa"`.
+ */
+export const pissa: OptimizerModule<PissaOptions> = defineOptimizer({
+  id: "pissa",
+  title: "PiSSA",
+  source: "https://arxiv.org/abs/2404.02948",
+  defaults,
+  refuse(options, sites) {
+    const { svd, iterations } = options;
+    if (!SVDS.some((known) => known === svd)) return `svd is "${svd}", known are ${SVDS.join(", ")}`;
+    if (!(Number.isInteger(iterations) && iterations >= 0)) {
+      return `iterations is ${iterations}, a whole number of 0 or more is needed`;
+    }
+    if (svd === "exact" && iterations !== defaults.iterations) {
+      return `iterations is ${iterations} with svd "exact", which takes none: svd "randomized" is needed`;
+    }
+    return refuseLowRank(options, sites);
+  },
+  describe: ({ scaling, svd, iterations }) =>
+    [scaling, ...svd === "exact" ? [] : [`randomized SVD, ${iterations} iterations`]].join(", "),
+  stepWork: (options, sizes) => lowRankWork(options, sizes),
+  footprint: (options, model) => lowRankFootprint(options, model),
+  attach: (setup, options) =>
+    attachLowRank(setup, options, {
+      async initialize({ gpu, random }, factors, { rank, svd, iterations }) {
+        const method = svd as (typeof SVDS)[number];
+        for (const pair of factors) {
+          const { site, a, b, scale } = pair;
+          using _ = gpu.scope("PiSSA's start", "scratch");
+          const { left, values, right } = await truncatedSvd(
+            gpu,
+            copyWeight(gpu, site),
+            rank,
+            random.fork(`svd ${site.name}`),
+            { method, iterations },
+          );
+          const roots = values.map((value) => Math.sqrt(value / scale));
+          gpu.write(a.value, Float32Array.from(right, (v, i) => roots[Math.floor(i / site.in)]! * v));
+          gpu.write(b.value, Float32Array.from(left, (u, i) => u * roots[i % rank]!));
+          foldProductOut(gpu, pair);
+        }
+      },
+    }),
+});
