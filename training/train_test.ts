@@ -132,10 +132,11 @@ for (const task of Object.values(tasks)) {
     }
   });
 
-  Deno.test(`train() starts every method from the same validation loss of ${task.id} and the same first batch`, async () => {
+  Deno.test(`train() starts every method that keeps the weights from the same validation loss of ${task.id} and the same first batch`, async () => {
     const gpu = await testGpu();
     const starts: { validation: number; train: number }[] = [];
-    for (const module of Object.values(optimizers)) {
+    for (const module of Object.values(optimizers) as OptimizerModule[]) {
+      if (module.startsMoved) continue;
       const config = complete({
         task: { ...tiny.task, id: task.id, testExamples: 1 },
         model: { id: modelOf[task.id]! },
