@@ -13,7 +13,8 @@ Deno.test("keepRows() puts each row in its place and leaves the others as they a
   const gpu = await testGpu();
   for (const columns of [1, 3, 8, 67]) {
     using _ = gpu.scope("keepRows");
-    const x = randomMatrix(4, columns, createRandom(columns)), before = randomMatrix(6, columns, createRandom(1));
+    const x = randomMatrix(4, columns, createRandom(columns)),
+      before = randomMatrix(6, columns, createRandom(1));
     const places = [5, 0, 3, 2], into = upload(gpu, before, "into");
     keepRows(gpu, upload(gpu, x, "x"), gpu.upload(Uint32Array.from(places), "u32", [4], "places"), into);
     const wanted = Float32Array.from(before.data);
@@ -38,7 +39,14 @@ Deno.test("keepRows() turns the heads of each row by that row's own position", a
     const found = await gpu.download(into);
     positions.forEach((first, row) => {
       const one = { rows: 1, columns, data: x.data.slice(row * columns, (row + 1) * columns) };
-      const wanted = reference.rotary(one, { batch: 1, length: 1, heads, headSize: size, theta: THETA, first });
+      const wanted = reference.rotary(one, {
+        batch: 1,
+        length: 1,
+        heads,
+        headSize: size,
+        theta: THETA,
+        first,
+      });
       const at = places[row]! * columns;
       assertClose(found.subarray(at, at + columns), wanted.data, { relative: 1e-6 }, `row ${row}`);
     });
