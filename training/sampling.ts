@@ -50,14 +50,15 @@ function uniformAt(random: Random, { prompt, sample, position }: DrawnPlace): nu
  */
 export function drawToken(scores: Float32Array, temperature: number, topP: number, uniform: number): number {
   let largest = -Infinity;
-  for (const [token, score] of scores.entries()) {
+  for (let token = 0; token < scores.length; token++) {
+    const score = scores[token]!;
     if (Number.isNaN(score)) throw new Error(`Cannot draw a token: the score of token ${token} is NaN`);
     if (score > largest) largest = score;
   }
   if (!Number.isFinite(largest)) {
     throw new Error(`Cannot draw a token: the largest score is ${largest}, a finite one is needed`);
   }
-  const weights = Float64Array.from(scores, (score) => Math.exp((score - largest) / temperature));
+  const weights = new Float64Array(scores).map((score) => Math.exp((score - largest) / temperature));
   const nucleus = nucleusOf(weights, topP);
   const total = nucleus.reduce((sum, token) => sum + weights[token]!, 0);
   let reached = 0;
@@ -74,7 +75,8 @@ function nucleusOf(weights: Float64Array, topP: number): readonly number[] {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   // All rarer tokens together have less than 1 − topP, so that none of them is needed: most need not be sorted.
   const rare = (1 - topP) * total / weights.length;
-  const tokens = [...weights.keys()].filter((token) => weights[token]! > 0 && weights[token]! >= rare);
+  const tokens: number[] = [];
+  weights.forEach((weight, token) => weight > 0 && weight >= rare && tokens.push(token));
   if (topP === 1) return tokens;
   tokens.sort((a, b) => weights[b]! - weights[a]! || a - b);
   let reached = 0;
