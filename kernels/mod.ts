@@ -24,6 +24,7 @@ export {
   swiglu,
   swigluBackward,
 } from "./elementwise.ts";
+export { keepRows, type Turn } from "./keep_rows.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
 export {
   magnitudeChange,

@@ -50,6 +50,11 @@ function launchAll(gpu: Gpu): void {
     }
   }
   kernels.sparseRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
+  kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8));
+  kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8), {
+    positions: words(0, 0, 1, 1),
+    angles: tensor(2, 2, 2),
+  });
   kernels.columnSum(gpu, x, { into: row, accumulate: false });
   kernels.columnSum(gpu, x, { into: row, accumulate: true, normalized: { x: y, statistics: tensor(4, 2) } });
   kernels.dotInto(gpu, x, y, one);
