@@ -3,7 +3,7 @@ import type { Registries } from "../../training/configuration.ts";
 import { prepareFolder, writeWhole } from "../files.ts";
 import type { GpuRates } from "../growth/predict.ts";
 import { type Plan, readPlan } from "../plan.ts";
-import { openStore } from "../store.ts";
+import { openBases, openStore } from "../store.ts";
 import { UserError } from "../../training/user_error.ts";
 import { buildReport, reportedResults } from "./build.ts";
 import { charts } from "./charts/mod.ts";
@@ -35,8 +35,8 @@ export async function writeReport(
   gpu?: GpuRates,
 ): Promise<WrittenReport> {
   const { plan, faults: planFaults } = await planOf(out);
-  const stored = await openStore(out).read();
-  const faults = [...planFaults, ...stored.faults.map((fault) => fault.sentence)];
+  const stored = await openStore(out).read(), bases = await openBases(out).read();
+  const faults = [...planFaults, ...[...stored.faults, ...bases.faults].map((fault) => fault.sentence)];
   if (!plan && stored.results.size === 0 && faults.length === 0) {
     throw new UserError(`Cannot report on "${out}": there are no results in ${out}/runs`);
   }
@@ -44,7 +44,14 @@ export async function writeReport(
   // Paths differ from machine to machine, and the report shouldn't.
   const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));
   const report = buildReport(
-    { plan, stored: results, faults: portable, setAside: stored.setAside, ...(gpu && { gpu }) },
+    {
+      plan,
+      stored: results,
+      bases: [...bases.results.values()],
+      faults: portable,
+      setAside: [...stored.setAside, ...bases.setAside],
+      ...(gpu && { gpu }),
+    },
     registries,
   );
   const folder = `${out}/report`;
