@@ -120,7 +120,7 @@ Deno.test("buildReport() says how weak two seeds are, and that one says nothing 
   const one = build(await made({ ...fakeSweep, seeds: [0] }));
   assertStringIncludes(one.answer.join("\n"), "n = 1 seed: says nothing about other seeds");
   assertEquals(rowsOf(one, "Scores")[0]!.slice(7, 9), ["examples", "—"]);
-  assertEquals(rowsOf(build(await made()), "Scores")[0]![7], "seeds and examples");
+  assertEquals(rowsOf(build(await made()), "Scores")[0]![7], "both");
   assertEquals(new Set(rowsOf(one, "Comparisons").map((row) => row[6])), new Set(["examples"]));
   assert(!one.tables.some(({ title }) => title === "Sources of error"));
 });

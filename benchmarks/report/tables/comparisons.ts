@@ -10,7 +10,7 @@ export function comparisonsTable(pairs: readonly Pair[]): Table {
     title: "Comparisons",
     note:
       "Difference of scores on the same examples and seeds, with its 95% interval for new draws of what the next column " +
-      "names: with one seed it says nothing about others. " +
+      "names, both being seeds and examples. " +
       "A tie is an interval that includes 0: no difference was shown, which is not the same as none. The intervals are " +
       "not corrected for the number of comparisons; with two seeds that differ much they hold the truth less often than " +
       "they say (88 rather than 95 of 100).",

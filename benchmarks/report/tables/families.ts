@@ -51,12 +51,13 @@ function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], avera
     study.before.filter(({ task }) => tasks.includes(task)).map((one) => [one.task, one]),
   );
   const columns = [
+    // First, since wide tables are scrolled.
+    ...averaged ? [scoreColumn("Average", tasks), ...full ? [gapColumn(tasks, full)] : []] : [],
     ...tasks.flatMap((task) => [
       scoreColumn(`${task.title}, ${task.metric}`, [task]),
       ...full && !averaged ? [gapColumn([task], full)] : [],
       ...task.measures.flatMap((measure) => measureColumn(task, measure, lines)),
     ]),
-    ...averaged ? [scoreColumn("Average", tasks), ...full ? [gapColumn(tasks, full)] : []] : [],
   ];
   return {
     title,
@@ -68,7 +69,7 @@ function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], avera
           averaged ? " of the average" : ""
         }, on the seeds that both finished.`
         : "") +
-      " ↑ is better higher, ↓ better lower.",
+      (columns.some((column) => /[↑↓]$/.test(column.title)) ? " ↑ is better higher, ↓ better lower." : ""),
     columns: ["Rank", "Method", ...columns.map((column) => column.title)],
     rows: [
       ...before.size > 0 ? [["—", BEFORE, ...columns.map((column) => column.before(before))]] : [],

@@ -13,7 +13,7 @@ export function scoresTable(study: Study): Table {
     title: "Scores",
     note:
       "Mean over seeds of the mean over examples; the gain is over the base checkpoint's score before fine-tuning. The " +
-      "first interval is for new draws of what the next column names; the last two vary one and hold the other: Student's " +
+      "first interval is for new draws of what the next column names, both being seeds and examples; the last two vary one and hold the other: Student's " +
       "t over seeds, bootstrap over examples. All are at 95%.",
     columns: [
       "Task",
@@ -40,9 +40,9 @@ export function scoresTable(study: Study): Table {
   };
 }
 
-/** "seeds and examples". */
+/** "both", "examples" or "seeds". */
 export function formatSources({ interval, sources }: Pick<Estimate, "interval" | "sources">): string {
-  return interval === null ? "—" : sources.join(" and ");
+  return interval === null ? "—" : sources.length === 2 ? "both" : sources.join();
 }
 
 function rowBefore({ task, result: { scores } }: Before): string[] {
