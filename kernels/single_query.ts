@@ -26,7 +26,7 @@ const scoresKernels = defineRowKernel({
 const mixKernels = defineRowKernel({
   name: "single_query_mix",
   source: mixSource,
-  buffers: { scores: "read", v: "read", out: "read_write" },
+  buffers: { scores: "read", v: "read", mask: "read", out: "read_write" },
   uniforms,
   constants: {},
 });
@@ -89,7 +89,7 @@ export function singleQueryAttention(
   });
   const { kernel, width } = rowKernel(mixKernels, size);
   gpu.launch(kernel, {
-    buffers: { scores, v, out },
+    buffers: { scores, v, mask, out },
     uniforms: shape,
     workgroups: groupsFor(texts * heads * size / width),
   });

@@ -1,4 +1,4 @@
-// out[text, head] = softmax(scores[text, head]) v: zeros where every score is MASKED.
+// out[text, head] = softmax(scores[text, head]) v over the keys that take part: zeros where none does.
 struct Uniforms {
   texts: u32,
   heads: u32,
@@ -14,12 +14,13 @@ struct Uniforms {
 alias Value = f32;
 const WIDTH = 1u;
 
-const MASKED = -3.0e38;
+const LEAST = -3.0e38;
 
 @group(0) @binding(0) var<storage, read> scores: array<f32>;
 @group(0) @binding(1) var<storage, read> v: array<Value>;
-@group(0) @binding(2) var<storage, read_write> out: array<Value>;
-@group(0) @binding(3) var<uniform> u: Uniforms;
+@group(0) @binding(2) var<storage, read> mask: array<u32>;
+@group(0) @binding(3) var<storage, read_write> out: array<Value>;
+@group(0) @binding(4) var<uniform> u: Uniforms;
 
 @compute @workgroup_size(64)
 fn main(
@@ -34,22 +35,25 @@ fn main(
   }
   let row = i / values;
   let first = row * u.keys;
-  var top = MASKED;
+  var top = LEAST;
   for (var key = 0u; key < u.keys; key++) {
     top = max(top, scores[first + key]);
   }
   let key_heads = u.heads / u.group;
-  let start = (row / u.heads * u.key_rows * key_heads + row % u.heads / u.group) * values + i % values;
+  let text_start = row / u.heads * u.key_rows;
+  let start = (text_start * key_heads + row % u.heads / u.group) * values + i % values;
   var sum = 0.0;
   var mix = Value(0.0);
+  var none = true;
   for (var key = 0u; key < u.keys; key++) {
-    let score = scores[first + key];
-    // What takes no part is never read; max() may drop a NaN, which comes back as its own probability.
-    if (score != MASKED) {
-      let p = exp(score - top);
+    // What takes no part is never read.
+    if (mask[text_start + key] != 0u) {
+      // max() may drop a NaN, which then comes back as its own probability.
+      let p = exp(scores[first + key] - top);
       sum += p;
       mix += p * v[start + key * key_heads * values];
+      none = false;
     }
   }
-  out[i] = mix / select(sum, 1.0, sum == 0.0);
+  out[i] = mix / select(sum, 1.0, none);
 }
