@@ -4,18 +4,22 @@
  */
 import type { Gpu } from "../gpu/gpu.ts";
 import { defineKernel, type Kernel, type KernelSpec, MOST_GROUPS } from "../gpu/kernel.ts";
-import { ELEMENT_BYTES, elementCount, type Tensor } from "../gpu/tensor.ts";
+import { ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import capSource from "./cap_steps.wgsl" with { type: "text" };
 import combineSource from "./tangent_combine.wgsl" with { type: "text" };
 import momentsSource from "./tangent_moments.wgsl" with { type: "text" };
 import pairSource from "./tangent_pair.wgsl" with { type: "text" };
 import projectSource from "./tangent_project.wgsl" with { type: "text" };
 import { defineQuadKernel, quadKernel, type QuadKernels } from "./quads.ts";
+import {
+  lanesOfSite,
+  smallStride,
+  spanOf,
+  tallFactors,
+  type TallMatrices,
+  thinSvdsInto,
+} from "./tall_matrices.ts";
 import turnSource from "./tangent_turn.wgsl" with { type: "text" };
-import svdSource from "./thin_svd.wgsl" with { type: "text" };
-
-/** Largest rank that the decomposition takes. */
-export const MOST_RANK = 128;
 
 /** The free r x r matrix X of the closed form: none, the one closest to LoRA's own gradients, or equal shares. */
 export type Gauge = "zero" | "sylvester" | "symmetric";
@@ -55,14 +59,6 @@ export interface Turned {
 }
 
 const site = { sites: "read" } as const;
-const svdKernel = defineKernel({
-  name: "thin_svd",
-  source: svdSource,
-  buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
-  uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32" },
-  constants: { LANES: 64 },
-  workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
-});
 const turnKernels = defineQuadKernel({
   name: "tangent_turn",
   source: turnSource,
@@ -145,13 +141,6 @@ export interface FactorPairsOptions {
   readonly lanes?: number;
 }
 
-/** Where the tall matrices of all pairs lie: see thin_svd.wgsl. */
-interface Layouts {
-  readonly matrices: Tensor<"u32">;
-  /** Of all matrices together. */
-  readonly rows: number;
-}
-
 /** Pairs whose tensors lie in the same buffers, so that each dispatch serves all of them. */
 export class FactorPairs {
   readonly #gpu: Gpu;
@@ -162,21 +151,19 @@ export class FactorPairs {
   readonly #b: Tensor;
   readonly #moments: { readonly m: Tensor; readonly v: Tensor } | null;
   readonly #sites: Tensor<"u32">;
-  readonly #layoutsA: Layouts;
-  readonly #layoutsB: Layouts;
+  readonly #tallA: TallMatrices;
+  readonly #tallB: TallMatrices;
 
   /** Uploads its tables into the caller's scope. @throws {RangeError} where buffers differ or the rank is too large */
   constructor(gpu: Gpu, pairs: readonly FactorPair[], options: FactorPairsOptions = {}) {
-    const rank = pairs[0]!.a.shape[0]!;
-    if (rank > MOST_RANK) {
-      throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MOST_RANK} is supported`);
-    }
     this.#gpu = gpu;
     this.#pairs = pairs;
-    this.#rank = rank;
-    this.#lanes = options.lanes ?? (gpu.info.software ? 8 : 64);
-    this.#a = spanOf(pairs.map(({ a }) => a), "factors A");
-    this.#b = spanOf(pairs.map(({ b }) => b), "factors B");
+    this.#lanes = options.lanes ?? lanesOfSite(gpu);
+    this.#tallA = tallFactors(gpu, pairs.map(({ a }) => a), "A");
+    this.#tallB = tallFactors(gpu, pairs.map(({ b }) => b), "B");
+    this.#rank = this.#tallA.rank;
+    this.#a = this.#tallA.flat;
+    this.#b = this.#tallB.flat;
     const m = pairs.flatMap((pair) => pair.m ?? []), v = pairs.flatMap((pair) => pair.v ?? []);
     this.#moments = m.length > 0 ? { m: spanOf(m, "first moments"), v: spanOf(v, "second moments") } : null;
 
@@ -189,17 +176,6 @@ export class FactorPairs {
       scales[6 * i + 5] = scale;
     });
     this.#sites = gpu.upload(words, "u32", [pairs.length, 6], "sites");
-    const layouts = (entries: readonly (readonly [number, number, number, number])[]) => {
-      let rows = 0;
-      const words = entries.flatMap((entry) => [...entry, (rows += entry[1]) - entry[1]]);
-      for (let i = 4; i < words.length; i += 5) words[i]! *= this.#stride / 4;
-      return {
-        matrices: gpu.upload(Uint32Array.from(words), "u32", [pairs.length, 5], "factor layouts"),
-        rows,
-      };
-    };
-    this.#layoutsA = layouts(pairs.map(({ a }) => [within(a, this.#a), a.shape[1]!, 1, a.shape[1]!]));
-    this.#layoutsB = layouts(pairs.map(({ b }) => [within(b, this.#b), b.shape[0]!, rank, 1]));
   }
 
   /** Words of a site's r x r block: see tangent_pair.wgsl. */
@@ -209,7 +185,7 @@ export class FactorPairs {
 
   /** Words from one row or column of an r x r matrix to the next: whole vectors of four. */
   get #stride(): number {
-    return 4 * Math.ceil(this.#rank / 4);
+    return smallStride(this.#rank);
   }
 
   /** Thin SVDs of every A and B. */
@@ -217,23 +193,17 @@ export class FactorPairs {
     const gpu = this.#gpu, rank = this.#rank, stride = this.#stride, count = this.#pairs.length;
     const small = gpu.empty([count, this.#block], "small matrices");
     const left = this.#likeFactors("left singular vectors");
-    using _ = gpu.scope("orthonormal bases", "scratch");
-    const run = ({ matrices, rows }: Layouts, x: Tensor, left: Tensor, place: number) =>
-      gpu.launch(svdKernel, {
-        buffers: { matrices, x, q: gpu.empty([rows, stride], "orthonormal bases"), left, small },
+    [this.#tallA, this.#tallB].forEach((factors, place) =>
+      thinSvdsInto(gpu, factors, {
+        left: place === 0 ? left.a : left.b,
+        small,
         // In vectors of four.
-        uniforms: {
-          rank,
-          block: this.#block / 4,
-          vAt: place * rank * stride / 4,
-          rAt: (2 + place) * rank * stride / 4,
-          sAt: (6 * rank + place) * stride / 4,
-        },
-        constants: { LANES: this.#lanes },
-        workgroups: [count],
-      });
-    run(this.#layoutsA, this.#a, left.a, 0);
-    run(this.#layoutsB, this.#b, left.b, 1);
+        block: this.#block / 4,
+        vAt: place * rank * stride / 4,
+        rAt: (2 + place) * rank * stride / 4,
+        sAt: (6 * rank + place) * stride / 4,
+      }, this.#lanes)
+    );
     return { left, small };
   }
 
@@ -409,23 +379,6 @@ export class FactorPairs {
     if (!this.#moments) throw new Error("Cannot use the moments of factor pairs that were made without");
     return this.#moments;
   }
-}
-
-/** One tensor from the first to the last of `tensors`, which lie in order. @throws {RangeError} where buffers differ */
-export function spanOf(tensors: readonly Tensor[], label: string): Tensor {
-  const first = tensors[0]!, last = tensors.at(-1)!;
-  for (const tensor of tensors) {
-    if (tensor.buffer !== first.buffer || tensor.offset < first.offset || tensor.offset > last.offset) {
-      throw new RangeError(
-        `Cannot batch "${first.label}" and "${tensor.label}": they do not lie in one buffer, in order`,
-      );
-    }
-  }
-  return {
-    ...first,
-    shape: [(last.offset - first.offset) / ELEMENT_BYTES + elementCount(last.shape)],
-    label,
-  };
 }
 
 /**

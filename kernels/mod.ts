@@ -61,8 +61,6 @@ export {
   type FactorPairsOptions,
   type Gauge,
   groupPairs,
-  MOST_RANK,
-  spanOf,
   type Turned,
 } from "./factor_pairs.ts";
 export {
@@ -72,3 +70,24 @@ export {
   Triplets,
   type TripletValues,
 } from "./triplets.ts";
+export {
+  MOST_RANK,
+  rightSvds,
+  skipLarge,
+  type SmallFunction,
+  type SmallMatrices,
+  type SmallProductOptions,
+  smallProducts,
+  smallStride,
+  spanOf,
+  svdNumbers,
+  tallFactors,
+  type TallLayout,
+  type TallMatrices,
+  tallMatrices,
+  tallOverlaps,
+  tallProducts,
+  type TallTerm,
+  type ThinSvds,
+  thinSvds,
+} from "./tall_matrices.ts";

@@ -28,6 +28,8 @@ struct Matrix {
 }
 
 override LANES = 64u;
+// U is wanted: else `left` is not written.
+override LEFT = true;
 
 @group(0) @binding(0) var<storage, read> matrices: array<Matrix>;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -259,6 +261,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   storageBarrier();
 
+  if (!LEFT) {
+    return;
+  }
   // U = Q U', four columns at a time. Beyond the last column lies something else, which `left` does not get.
   for (var first = 0u; first < rank; first += 4u) {
     let c0 = r0 + first * blocks;
