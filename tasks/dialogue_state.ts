@@ -4,8 +4,8 @@ import { ANY, type Conversation, drawConversation, type Wording } from "./conver
 import { measureConversations, MEASURES, scoreConversations } from "./conversation_scores.ts";
 import { inBatches, type Pools, takeExamples } from "./examples.ts";
 import { batchPositions, trainingOrder } from "./order.ts";
-import type { Task } from "./task.ts";
-import { answerBatch } from "./text_batch.ts";
+import type { ModelNeeds, Predictor, Split, Task, TaskData } from "./task.ts";
+import { answerBatch, type TextExample } from "./text_batch.ts";
 import { VOCABULARY_SIZE } from "./tokenizer.ts";
 import { pick } from "./word_problems.ts";
 
@@ -74,6 +74,40 @@ function loadPools(): Pools<Conversation> {
   return pools;
 }
 
+/**
+ * Conversations that are answered: batches, loss and measures of any texts, with the score that `score` gives them.
+ *
+ * The place where real conversations come in (WizardLM, Alpaca, MT-Bench): they have no state, so their score is
+ * `exactMatch`, and the measures tell more.
+ */
+export function dialogueData<T extends TextExample>(
+  { train, validation, test }: Pools<T>,
+  seed: number,
+  needs: ModelNeeds,
+  score: (predictor: Predictor, examples: readonly T[]) => Promise<Float32Array>,
+): TaskData {
+  const order = trainingOrder(createRandom(seed).fork("dialogue-state order"), train.length);
+  const heldOut = (split: Split) => split === "test" ? test : validation;
+  return {
+    needs,
+    trainBatch(step, size) {
+      const examples = batchPositions(step, size).map((position) => train[order(position)]!);
+      return answerBatch(examples, needs.inputSize);
+    },
+    *validationBatches(size) {
+      for (const examples of inBatches(validation, size)) yield answerBatch(examples, needs.inputSize);
+    },
+    score: (predictor, split) => score(predictor, heldOut(split)),
+    measure: (predictor, split) => measureConversations(predictor, heldOut(split)),
+  };
+}
+
+/**
+ * Conversations of two or three turns of the user, who sets, changes and drops what to eat, where and for how much,
+ * answered by the state and the reply: ">please tandoori<where?>up the hill, rather moussaka=" by
+ * "greek;north;-.ok, how much?". The base checkpoint has met neither the users' phrases nor the replies, and the
+ * values only spelt in lines of slots.
+ */
 export const dialogueState: Task = {
   id: "dialogue-state",
   title: "Bookings in new words",
@@ -83,22 +117,8 @@ export const dialogueState: Task = {
   source: "generated",
   // deno-lint-ignore require-await -- too many examples must reject, not throw
   async load(options) {
-    const { train, validation, test } = takeExamples("dialogue-state", loadPools(), options);
-    const order = trainingOrder(createRandom(options.seed).fork("dialogue-state order"), train.length);
-    return {
-      needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH },
-      trainBatch(step, size) {
-        return answerBatch(batchPositions(step, size).map((position) => train[order(position)]!), LENGTH);
-      },
-      *validationBatches(size) {
-        for (const examples of inBatches(validation, size)) yield answerBatch(examples, LENGTH);
-      },
-      score(predictor, split) {
-        return scoreConversations(predictor, split === "test" ? test : validation);
-      },
-      measure(predictor, split) {
-        return measureConversations(predictor, split === "test" ? test : validation);
-      },
-    };
+    const pools = takeExamples("dialogue-state", loadPools(), options);
+    const needs = { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH } as const;
+    return dialogueData(pools, options.seed, needs, scoreConversations);
   },
 };

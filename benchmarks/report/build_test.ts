@@ -140,6 +140,11 @@ Deno.test("buildReport() tells measures beside the score, of sets of pairs too, 
   const losses = rows.find(([, name]) => name === "loss a token ↓")!;
   assertEquals(losses.slice(5, 8), ["0.250", "0.250 to 0.250", "0.250 to 0.250"]);
 
+  const [header, line] = toCsv(measured).split("\r\n");
+  assertStringIncludes(header!, ",matthews_correlation,loss_a_token");
+  assert(line!.endsWith(`,${full[0]},0.25`), line);
+  assert(!toCsv(stored).includes("loss_a_token"));
+
   // A set without such a value, and results from before there were measures.
   const without = measured.map((result): RunResult => {
     if (result.status !== "done" || !result.outcome.measures || result.config.optimizer.id !== "full") {
