@@ -1,4 +1,23 @@
-/** @file Fine-tuning on dialogue. */
+/**
+ * @file Fine-tuning on dialogue: bookings in words that the base checkpoint has never met.
+ *
+ * Settled on full fine-tuning and LoRA alone, at 400 steps of 16 of 4,000 conversations, cosine schedule with 8 steps
+ * of warm-up, gradients clipped to 1. On 200 test conversations, for seeds 0 and 1 (which give the order):
+ *
+ * | method, peak rate    | joint goal accuracy | exact reply  | loss a token |
+ * | -------------------- | ------------------- | ------------ | ------------ |
+ * | base checkpoint      | 0.000               | 0.000        | 4.788        |
+ * | full, 2e-3           | 0.755, 0.875        | 0.745, 0.875 | 0.031, 0.018 |
+ * | full, 4e-3           | 0.730, 0.800        | 0.725, 0.785 | 0.028, 0.022 |
+ * | full, 8e-3           | 0.335, 0.205        | 0.335, 0.200 | 0.078, 0.097 |
+ * | LoRA, rank 8, 4e-3   | 0.375, 0.630        | 0.345, 0.595 | 0.091, 0.068 |
+ * | LoRA, rank 8, 8e-3   | 0.470, 0.705        | 0.465, 0.700 | 0.063, 0.040 |
+ * | LoRA, rank 8, 1.6e-2 | 0.290, 0.485        | 0.290, 0.475 | 0.085, 0.071 |
+ *
+ * At their best rates the two methods differ by 0.285 and 0.170, and LoRA's seeds by 0.235: pair by seed, and take
+ * more than two. The base checkpoint tracks all of 200 held-out conversations of its own corpus. At 300 steps full
+ * fine-tuning at 4e-3 reached 0.422 of 128 validation conversations, LoRA at 1.6e-2 0.266 (seed 0).
+ */
 import { createRandom } from "../numerics/random.ts";
 import { ANY, type Conversation, drawConversation, type Wording } from "./conversation.ts";
 import { measureConversations, MEASURES, scoreConversations } from "./conversation_scores.ts";
