@@ -150,7 +150,6 @@ for (const [name, create] of Object.entries(WRITERS)) {
     const gpu = await testGpu();
     using _ = gpu.scope("losses");
     const model = create(gpu), live = gpu.memory.liveBytes;
-    await enliven(gpu, model);
     const predictor = createPredictor(gpu, model, new Map(), LONGEST);
     const prompts = promptsOf([4, 9, 1, 16]), continuations = promptsOf([3, 1, 7, 5], 10);
     const wanted: number[] = [];
