@@ -18,6 +18,9 @@ export {
   activationBackward,
   add,
   addRow,
+  geglu,
+  gegluBackward,
+  type GluGradients,
   swiglu,
   swigluBackward,
 } from "./elementwise.ts";
@@ -42,6 +45,7 @@ export {
 } from "./matmul_choice.ts";
 export { addNorm, norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
+export { relativeBias, relativeBiasBackward } from "./relative_bias.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";
 export { argmax, clip, recordStep } from "./training_step.ts";
 export { descend } from "./descend.ts";

@@ -130,7 +130,7 @@ export function createDecoder(
       const chosen = pickRows(gpu, batch.tokens.data, config.vocabulary);
       let x = mapRows(tape, tape.parameter(embedding), chosen);
       for (const block of blocks) {
-        x = forward.block(x, ({ tape, linear }, x) => {
+        x = forward.block([x], ({ tape, linear }, [x]) => {
           const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
           const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
           const weight = tape.parameter(block.outputNorm);

@@ -7,10 +7,19 @@ import { createPredictor } from "../training/predict.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { sharedData } from "../tests/shared_data.ts";
 import { testGpu } from "../tests/test_gpu.ts";
-import { readSafetensors, take } from "./checkpoint.ts";
+import { readSafetensors } from "./checkpoint.ts";
+import { checkpointWeights, readCheckpointFolder } from "./checkpoint_folder.ts";
 import { createDecoder } from "./decoder.ts";
-import { clipVisionConfig, llamaConfig } from "./hugging_face.ts";
-import type { DecoderBatch, Model, VisionBatch } from "./model.ts";
+import { bucketOf, createEncoderDecoder } from "./encoder_decoder.ts";
+import { clipVisionConfig, llamaConfig, t5Config } from "./hugging_face.ts";
+import {
+  type Batch,
+  type DecoderBatch,
+  type EncoderDecoderBatch,
+  IGNORE,
+  type Model,
+  type VisionBatch,
+} from "./model.ts";
 import { createVision } from "./vision.ts";
 import type { WeightSource } from "./weights.ts";
 
@@ -26,8 +35,7 @@ async function readJson(path: string) {
 }
 
 async function weightsOf(folder: string): Promise<WeightSource> {
-  const checkpoint = await readSafetensors(`${folder}/model.safetensors`);
-  return (name, shape) => take(checkpoint, name, shape);
+  return checkpointWeights(await readCheckpointFolder(folder));
 }
 
 /** Full-precision arrays of a reference: the checkpoint reader rounds F64 to f32, which costs 6e-8. */
@@ -36,7 +44,7 @@ async function arrayOf(folder: string, name: string): Promise<Float32Array> {
 }
 
 /** Logits of a forward pass without gradients. */
-async function logitsOf<B extends DecoderBatch | VisionBatch>(
+async function logitsOf<B extends Batch>(
   gpu: Gpu,
   model: Model<B>,
   batch: B,
@@ -61,6 +69,17 @@ function assertGradients(
       continue;
     }
     assertClose([norm], [reference.norm], { relative }, `${name} norm`);
+    if (reference.wsum !== undefined) {
+      // The weights are 1 to 7: rounding errors of a size add up to less than 7 times their norm's root.
+      const sum = gradient.reduce((total, value, i) => total + value * (i % 7 + 1), 0);
+      const scale = 7 * reference.norm * Math.sqrt(gradient.length);
+      assertClose(
+        [sum / scale],
+        [reference.wsum / scale],
+        { relative: 0, absolute: relative },
+        `${name} wsum`,
+      );
+    }
     const first = reference.first4 ?? reference.first!;
     const scale = Math.max(reference.norm / Math.sqrt(gradient.length), ...first.map(Math.abs));
     assertClose([...gradient.slice(0, first.length)].map((v) => v / scale), first.map((v) => v / scale), {
@@ -73,7 +92,7 @@ function assertGradients(
 async function gradientsOf(
   gpu: Gpu,
   model: Model,
-  batch: DecoderBatch,
+  batch: Batch,
 ): Promise<{ loss: number; gradients: Map<string, Float32Array> }> {
   using _ = gpu.scope("gradients");
   const store = createGradients(gpu, model.parameters);
@@ -153,6 +172,64 @@ for (const [name, tolerance] of [["tiny-llama", 1e-5], ["tiny-llama3", 2e-5]] as
       [...prompt, ...text!],
       sequences[0].filter((token: number, i: number) => i < prompt.length || token !== 2),
     );
+  });
+}
+
+for (const name of ["tiny-t5", "tiny-t5-v1_1"]) {
+  Deno.test(`createEncoderDecoder() gives Hugging Face's logits, loss, gradients and text (${name})`, async () => {
+    const folder = sharedData(`hf/${name}`);
+    if (folder === null) return;
+    const reference = await readJson(`${folder}/reference.json`);
+    const gpu = await testGpu();
+    using _ = gpu.scope(name);
+    const config = t5Config(await readJson(`${folder}/config.json`), name);
+    const model = createEncoderDecoder(gpu, config, await weightsOf(folder));
+    const { input_ids: ids, attention_mask: mask, labels } = reference.inputs;
+    const batch: EncoderDecoderBatch = {
+      family: "encoder-decoder",
+      inputs: rows(ids),
+      inputMask: { data: Uint32Array.from(mask.flat()), shape: [mask.length, mask[0].length] },
+      targets: rows(labels),
+    };
+    const logits = await logitsOf(gpu, model, batch);
+    assertClose(logits, await arrayOf(folder, "logits"), { relative: 0, absolute: 1e-5 });
+    const { loss, gradients } = await gradientsOf(gpu, model as Model, batch);
+    assertClose([loss], [reference.loss], { relative: 1e-5 });
+    assertGradients(gradients, reference.grads, 5e-5);
+
+    const { sequences, max_new_tokens: tokens } = reference.greedy_generation;
+    const written = new Int32Array(2 * tokens).fill(IGNORE), ended = [false, false];
+    for (let step = 0; step < tokens; step++) {
+      const targets = { data: written, shape: [2, tokens] };
+      const scores = await logitsOf(gpu, model, { ...batch, targets });
+      for (let row = 0; row < 2; row++) {
+        const at = row * tokens + step;
+        const own = scores.subarray(at * config.vocabulary, (at + 1) * config.vocabulary);
+        written[at] = ended[row] ? 0 : own.indexOf(Math.max(...own));
+        ended[row] ||= written[at] === 1;
+      }
+    }
+    assertEquals(
+      [0, 1].map((row) => [config.startToken, ...written.subarray(row * tokens, (row + 1) * tokens)]),
+      sequences,
+    );
+  });
+
+  Deno.test(`bucketOf() groups positions as Hugging Face does (${name})`, async () => {
+    const folder = sharedData(`hf/${name}`);
+    if (folder === null) return;
+    const { relative_position_buckets: wanted } = await readJson(`${folder}/reference.json`);
+    const { relative_position: relative, note: _, ...buckets } = wanted;
+    for (const [kind, expected] of Object.entries(buckets)) {
+      const parts = /^(bidirectional|causal|unidirectional)_(\d+)_(\d+)$/.exec(kind);
+      assert(parts, kind);
+      const options = {
+        bidirectional: parts[1] === "bidirectional",
+        buckets: Number(parts[2]),
+        maxDistance: Number(parts[3]),
+      };
+      assertEquals(relative.map((at: number) => bucketOf(at, options)), expected, kind);
+    }
   });
 }
 

@@ -23,12 +23,15 @@ function launchAll(gpu: Gpu): void {
   kernels.add(gpu, x, y);
   kernels.addRow(gpu, tensor(4, 3), tensor(3));
   kernels.accumulate(gpu, x, y);
-  for (const kind of ["gelu", "gelu-tanh", "quick-gelu"] as const) {
+  for (const kind of ["gelu", "gelu-tanh", "quick-gelu", "relu"] as const) {
     kernels.activation(gpu, x, kind);
     kernels.activationBackward(gpu, x, y, kind, tensor(4, 8), false);
   }
   kernels.swiglu(gpu, x, y);
   kernels.swigluBackward(gpu, x, y, tensor(4, 8));
+  kernels.geglu(gpu, x, y);
+  kernels.gegluBackward(gpu, x, y, tensor(4, 8));
+  kernels.relativeBiasBackward(gpu, kernels.relativeBias(gpu, x, 2, 3), tensor(4, 8), false);
   // Rows of one head of 8, read as vectors, and of two heads of 3, element by element.
   for (const [heads, size] of [[1, 8], [2, 3]] as const) {
     for (const all of [false, true]) {
