@@ -242,7 +242,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
     );
     const cases: [string[], string][] = [
       [["bnech"], 'Cannot find command "bnech": known are bench, report, pretrain'],
-      [["bench", "quikc"], 'Cannot find sweep "quikc": known are quick, scaling, smoke, tune'],
+      [["bench", "quikc"], 'Cannot find sweep "quikc": known are alpha, gauge, learning-rate, mode, quick, '],
       [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
       [["bench", `${folder}/text`], "it is not JSON"],
       [["bench", `${folder}/odd.json`], `Cannot read ${folder}/odd.json: field "seeds.0" is "x"`],

@@ -19,8 +19,11 @@ export interface CountedMap {
    * which something is trained and no further. Stage 0 reads the data or a table of embeddings.
    */
   readonly stage: number;
-  /** Where not all earlier stages lie upstream: the first that does. A decoder begins beside its encoder. */
-  readonly upstreamFrom?: number;
+  /**
+   * Stages that lie upstream of the input, from one to before another, where these are not all earlier ones: a decoder
+   * begins beside its encoder, and looks at its output again and again.
+   */
+  readonly upstream?: readonly [first: number, end: number];
 }
 
 /** Scaled dot-product attentions of one example that are alike. */
@@ -99,7 +102,7 @@ export function encoderDecoderArchitecture(config: EncoderDecoderConfig, paramet
   const { vocabulary, width, encoderLayers, decoderLayers, heads, headSize, hidden } = config;
   const { inputLength: read, targetLength: written } = config, inner = heads * headSize;
   const gates = config.feedForward === "relu" ? ["wi"] : ["wi_0", "wi_1"];
-  type Place = Pick<CountedMap, "rows" | "stage" | "upstreamFrom">;
+  type Place = Pick<CountedMap, "rows" | "stage" | "upstream">;
   const attentionAt = (root: string, into: Place, keys: Place, out: Place): CountedMap[] => [
     { name: `${root}.q`, in: width, out: inner, ...into },
     { name: `${root}.k`, in: width, out: inner, ...keys },
@@ -118,16 +121,16 @@ export function encoderDecoderArchitecture(config: EncoderDecoderConfig, paramet
       ...feedForwardAt(`${root}.1.DenseReluDense`, read, stage + 2),
     ];
   }).flat();
-  // All cross-attentions look at the encoder's output.
-  const encoded = { rows: read, stage: 1 + 4 * encoderLayers }, first = encoded.stage + 1;
+  const first = 1 + 4 * encoderLayers;
   const decoder = Array.from({ length: decoderLayers }, (_, layer) => {
     const root = `decoder.block.${layer}.layer`;
     const at = (stage: number): Place => ({
       rows: written,
       stage: first + 6 * layer + stage,
       // Until it first looks there, the encoder is not upstream.
-      ...layer === 0 && stage < 3 ? { upstreamFrom: first } : {},
+      ...layer === 0 && stage < 3 ? { upstream: [first, first + stage] } : {},
     });
+    const encoded: Place = { rows: read, stage: at(2).stage, upstream: [0, first] };
     return [
       ...attentionAt(`${root}.0.SelfAttention`, at(0), at(0), at(1)),
       ...attentionAt(`${root}.1.EncDecAttention`, at(2), encoded, at(3)),

@@ -48,7 +48,9 @@ export interface TapeTensors {
   readonly around: Kept;
   /** What the backward pass makes between two stacks, where the lower one is trained, down to the output of its last block. */
   readonly between?: { readonly block: number; readonly backward: Kept };
-  /** What the backward pass makes below the first block of a stack, where embeddings are trained. */
+  /** What the blocks' backward passes add up in together, where embeddings and tables are trained. */
+  readonly shared?: Kept;
+  /** What the backward pass makes below the first block of a stack, where embeddings and tables are trained. */
   readonly below: Kept;
 }
 
@@ -226,11 +228,8 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
     source: { block: encoderLayers - 1, before: [[2, writtenStream], [5, writtenHeads]] },
   }, encoderLayers);
   const distances = [2 * inputLength - 1, 2 * targetLength - 1];
-  const biases: Kept = [
-    ...distances.map((count) => [1, count * heads] as const),
-    [1, heads * inputLength ** 2],
-    [1, heads * targetLength ** 2],
-  ];
+  const byDistance: Kept = distances.map((count) => [1, count * heads]);
+  const biases: Kept = [[1, heads * inputLength ** 2], [1, heads * targetLength ** 2]];
   return {
     rows: (site) => /^encoder\.|EncDecAttention\.[kv]$/.test(site) ? read : written,
     blocks: [...encoder, ...decoder],
@@ -242,6 +241,7 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
       // The same of distances; biases by distance, spread over the scores.
       ...distances.map((count) => [3, count + 1] as const),
       [2, buckets + 1],
+      ...byDistance,
       ...biases,
       // Embeddings and last norms; gradients of the last norm's output and input.
       [2, readStream],
@@ -254,6 +254,7 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
       [1, 1],
     ],
     between: { block: encoderLayers - 1, backward: [[2, readStream]] },
-    below: biases,
+    shared: biases,
+    below: byDistance,
   };
 }

@@ -269,6 +269,21 @@ Deno.test("bench --dry-run tells each shipped sweep's question, cost in runs and
   });
 });
 
+Deno.test("bench --dry-run names the methods that are left out at some ranks, and what they said", async () => {
+  await withFolder(async (folder) => {
+    const args = ["bench", "smoke", "--optimizers", "lora,lora-ga", "--ranks", "8,40", "--dry-run", "--json"];
+    const { code, stdout, stderr } = await run([...args, "--out", folder]);
+    assertEquals(code, 0, stderr);
+    const { counts, notes } = JSON.parse(stdout);
+    assertEquals(counts.total, 6);
+    assertEquals(notes.length, 2);
+    assertStringIncludes(
+      notes[0],
+      '"lora-ga" is left out at rank 40 on digits: rank is 40, at most 32 is possible at',
+    );
+  });
+});
+
 Deno.test("the command line refuses what it cannot do in one sentence, with the exit code that tells whose fault it is", async () => {
   const file = await Deno.makeTempFile();
   try {

@@ -123,7 +123,8 @@ function passBytes(
   };
   const places = [...blocks.keys()], streamOf = (block: number) => keptBytes([[1, blocks[block]!.stream]]);
   const around = keptBytes(tape.around) +
-    (between && differentiated[between.block] ? keptBytes(between.backward) : 0);
+    (between && differentiated[between.block] ? keptBytes(between.backward) : 0) +
+    (trainsBelow ? keptBytes(tape.shared ?? []) : 0);
   const below = trainsBelow ? keptBytes(tape.below) : 0;
   const passOf = (block: number) => keptBytes(blocks[block]!.forward) + backwardOf(block) + own(block);
   if (!checkpointing) return around + below + sum(places, passOf);

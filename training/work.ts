@@ -69,8 +69,8 @@ export function countStep(step: CountedStep): StepCount {
   const { maps, attentions, parameters } = architecture;
   const trained = new Set(maps.filter(({ name }) => adapted.has(name)).map(({ stage }) => stage));
   /** Whether a site lies upstream of a map's input. */
-  const isDownstream = ({ stage, upstreamFrom = 0 }: CountedMap) =>
-    [...trained].some((site) => site >= upstreamFrom && site < stage);
+  const isDownstream = ({ stage, upstream: [first, end] = [0, stage] }: CountedMap) =>
+    [...trained].some((site) => site >= first && site < end);
   const counted = (map: CountedMap): CountedSite => ({
     ...map,
     rows: map.rows * batchSize,

@@ -252,6 +252,49 @@ Deno.test("buildReport() of a tuning sweep shows each method at its best rate an
   assertStringIncludes(said, "optimistic");
 });
 
+Deno.test("buildReport() of a tuning sweep tells losses at each method's own rate, the best first, and all at LoRA's", async () => {
+  const optimizers = ["full", "lora", "lora-ga"].map((id) => ({ id, peaks: [0.001, 0.004, 0.016] }));
+  const spec = { ...fakeSweep, tasks: [fakeSweep.tasks[0]!], optimizers, ranks: [2], seeds: [0] };
+  const { plan, stored } = await made(spec);
+  // Losses as the test says, by method and rate; LoRA-GA diverges at LoRA's rate.
+  const losses: Record<string, Record<string, number>> = {
+    full: { 0.001: 0.2, 0.004: 0.3, 0.016: 0.9 },
+    lora: { 0.001: 0.8, 0.004: 0.5, 0.016: 0.4 },
+    "lora-ga": { 0.001: 0.35, 0.004: 0.3, 0.016: 0 },
+  };
+  const told = await Promise.all(stored.map(async (result) => {
+    const { config } = result, value = losses[config.optimizer.id]![config.schedule.peak]!;
+    if (value === 0 || result.status !== "done") return await fakeDiverged(config);
+    return { ...result, outcome: { ...result.outcome, validationLoss: [{ step: config.steps, value }] } };
+  }));
+  const said = build({ plan, stored: told }).answer;
+  assert(
+    said.includes(
+      "Validation loss on Shifted digits at rank 2, each method at its own rate: Full fine-tuning 0.200 (0.001), " +
+        "LoRA-GA (alpha/sqrt(r)) 0.300 (0.004), LoRA (alpha/r) 0.400 (0.016).",
+    ),
+    said.join("\n"),
+  );
+  assert(
+    said.includes("All at the rate of LoRA (alpha/r), 0.016: LoRA (alpha/r) 0.400, Full fine-tuning 0.900."),
+  );
+  assert(!build(await made()).answer.some((sentence) => sentence.startsWith("Validation loss on")));
+});
+
+Deno.test("buildReport() compares the variants of a method with its first one, and other methods not", async () => {
+  const optimizers = [
+    { id: "lora" },
+    ...["full", "sgd"].map((mode) => ({ id: "lora-pro", options: { mode } })),
+  ];
+  const spec = { ...fakeSweep, tasks: [fakeSweep.tasks[0]!], optimizers, ranks: [2] };
+  const rows = rowsOf(build(await made(spec)), "Comparisons").map((row) => [row[2], row[3]]);
+  assertEquals(rows, [
+    ["LoRA-Pro (alpha/r), mode full", "LoRA (alpha/r)"],
+    ["LoRA-Pro (alpha/r), mode sgd", "LoRA (alpha/r)"],
+    ["LoRA-Pro (alpha/r), mode sgd", "LoRA-Pro (alpha/r), mode full"],
+  ]);
+});
+
 Deno.test("buildReport() of a later sweep carries the evidence of the rates that it used", async () => {
   const tuning = await made({
     ...fakeSweep,

@@ -807,6 +807,15 @@ cases |= {
         random_triplets(4, 0.3, 0.5),
     ),
 }
+# A start whose last choice would be another one by the scores of its own step.
+generator.manual_seed(16)
+cases["adalora, the last choice by the scores of the step before"] = adalora_case(
+    LORA
+    | {"initialRank": 4, "tinit": 0, "tfinal": 1, "deltaT": 3}
+    | {"importanceBeta": 0.3, "uncertaintyBeta": 0.2},
+    0.1,
+    random_triplets(4, 0.3, 0.5),
+)
 
 problem = {
     "weights": tensors(base),

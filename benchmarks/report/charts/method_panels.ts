@@ -4,8 +4,13 @@ import { theme } from "../styles.ts";
 
 /** So many curves can be followed in one panel. */
 export const MOST_CURVES = 6;
-const COLUMNS = 4;
 const NO_RANK = "no rank";
+
+/** Panels of a row and their width in pixels: wide enough for a heading of so many characters. */
+const LAYOUTS = [
+  { longest: 40, columns: 4, width: 215 },
+  { longest: Infinity, columns: 3, width: 300 },
+] as const;
 
 /** A point of a curve: one a task, method and rank. */
 export interface CurvePoint {
@@ -35,6 +40,8 @@ export function methodPanels<P extends CurvePoint>(
   const methods = study.methods.map(({ label }) => label).filter((label) =>
     values.some(({ method }) => method === label)
   );
+  const longest = Math.max(...methods.flatMap((label) => label.split(" (").map((line) => line.length)));
+  const { columns, width } = LAYOUTS.find((layout) => longest <= layout.longest)!;
   const drawn = values.flatMap((value) => {
     const series = value.rank === null ? NO_RANK : `rank ${value.rank}`;
     const behind = value.method === reference
@@ -61,13 +68,15 @@ export function methodPanels<P extends CurvePoint>(
         header: {
           labelFontSize: 11,
           labelPadding: 4,
-          // What describes a method on a second line: a long label would push the panels apart.
+          // What describes a method goes on a second line.
           labelExpr: "split(replace(datum.label, ' (', '\\n('), '\\n')",
         },
       },
-      columns: COLUMNS,
-      spacing: 14,
-      spec: { width: 215, height: 130, layer: typeof layers === "function" ? layers(task.id) : layers },
+      columns,
+      // Panels lie by their own sizes: the guessed width of a heading would push them apart.
+      bounds: "flush",
+      spacing: { row: 44, column: 24 },
+      spec: { width, height: 130, layer: typeof layers === "function" ? layers(task.id) : layers },
     })),
   };
 }
