@@ -66,7 +66,17 @@ function loadPools(): Pools<CodeExample> {
  * follows "(x,y)=>" in a program. A program is right where it gives what the specification says on 31 pairs of inputs
  * that no prompt shows, to the type; how it is written does not matter. Its score is pass@1, greedy.
  *
- * The base checkpoint knows the expressions, from prefix notation, and no word of the specifications.
+ * The base checkpoint knows the expressions, from prefix notation, and no word that the specifications say operations
+ * with. Settings were chosen on full fine-tuning and LoRA alone: 150 steps of 16 examples out of 4000, cosine with 8
+ * steps of warm-up. Mean scores on 128 validation examples:
+ *
+ * | method | rate | seed 0 | seed 1 |
+ * | --- | --- | --- | --- |
+ * | the base, not fine-tuned | | 0.008 | |
+ * | full fine-tuning | 1e-3 | 0.617 | 0.688 |
+ * | full fine-tuning | 4e-3 | 0.727 | 0.734 |
+ * | LoRA, rank 8 | 5e-3 | 0.617 | 0.633 |
+ * | LoRA, rank 8 | 1e-2 | 0.688 | 0.719 |
  */
 export const code: Task = {
   id: "code",
