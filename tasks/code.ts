@@ -12,7 +12,7 @@ import { decode, encode, STOP, VOCABULARY_SIZE } from "./tokenizer.ts";
 
 /** Tokens of a row. */
 const LENGTH = 64;
-/** Most tokens of a program: no answer is longer than 20. */
+/** Most tokens of a program: the longest answer trained on has 18. */
 const MOST_TOKENS = 24;
 
 /** Sizes of the fixed pools that the examples are taken from. */

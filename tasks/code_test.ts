@@ -36,7 +36,7 @@ async function scoreOf(rewrite: (answer: string) => string): Promise<number> {
 Deno.test("code counts programs that do the same as right, however they are written", async () => {
   assertEquals(await scoreOf((answer) => answer), 1);
   assertEquals(await scoreOf((answer) => `((${answer}))`), 1);
-  assertEquals(await scoreOf((answer) => ` 1<2 ? ${answer} : x`), 1);
+  assertEquals(await scoreOf((answer) => `1?${answer}:x`), 1);
 });
 
 Deno.test("code counts as wrong what is off, of another type, broken or endless", async () => {
