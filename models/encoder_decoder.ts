@@ -306,7 +306,7 @@ export function createEncoderDecoder(
       });
     },
     writer: {
-      room: (prompt, longest) => prompt <= longest ? targetLength : 0,
+      room: (prompt, longest) => prompt <= Math.min(longest, inputLength) ? targetLength : 0,
       begin(forward, prompts, tokens) {
         const { tape } = forward;
         const { tokens: inputs, padded: read, lengths } = padRight(prompts, inputLength, paddingToken);

@@ -279,25 +279,46 @@ function sitesOf(parameters: ParameterList, pattern: RegExp): { name: string; in
   });
 }
 
+/** The tiny decoders: one architecture, pre-trained on different corpora. */
+const TINY_DECODER: DecoderConfig = {
+  vocabulary: 56,
+  width: 64,
+  layers: 3,
+  heads: 4,
+  keyValueHeads: 4,
+  headSize: 16,
+  hidden: 192,
+  length: 64,
+  normEpsilon: 1e-5,
+  ropeTheta: 10000,
+  tiedHead: false,
+};
+
 /** A Llama-like decoder of 167,360 parameters over characters, for arithmetic in words. */
 export const decoderTiny: ModelEntry = decoder({
   id: "decoder-tiny",
   title: "Decoder, 3 layers of width 64",
-  config: {
-    vocabulary: 56,
-    width: 64,
-    layers: 3,
-    heads: 4,
-    keyValueHeads: 4,
-    headSize: 16,
-    hidden: 192,
-    length: 64,
-    normEpsilon: 1e-5,
-    ropeTheta: 10000,
-    tiedHead: false,
-  },
+  config: TINY_DECODER,
   recipe: {
     task: "arithmetic-base",
+    steps: 3000,
+    batchSize: 16,
+    peak: 3e-3,
+    warmup: 100,
+    weightDecay: 0.01,
+    beta2: 0.98,
+    clip: 1,
+    seed: 1,
+  },
+});
+
+/** The same decoder, pre-trained on JavaScript expressions and their prefix notation. */
+export const decoderTinyCode: ModelEntry = decoder({
+  id: "decoder-tiny-code",
+  title: "Decoder of code, 3 layers of width 64",
+  config: TINY_DECODER,
+  recipe: {
+    task: "code-base",
     steps: 3000,
     batchSize: 16,
     peak: 3e-3,
@@ -313,19 +334,7 @@ export const decoderTiny: ModelEntry = decoder({
 export const decoderTinyDialogue: ModelEntry = decoder({
   id: "decoder-tiny-dialogue",
   title: "Decoder of dialogue, 3 layers of width 64",
-  config: {
-    vocabulary: 56,
-    width: 64,
-    layers: 3,
-    heads: 4,
-    keyValueHeads: 4,
-    headSize: 16,
-    hidden: 192,
-    length: 96,
-    normEpsilon: 1e-5,
-    ropeTheta: 10000,
-    tiedHead: false,
-  },
+  config: { ...TINY_DECODER, length: 96 },
   recipe: {
     task: "dialogue-state-base",
     steps: 3000,
