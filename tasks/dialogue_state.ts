@@ -136,8 +136,8 @@ export const dialogueState: Task = {
   source: "generated",
   shipped: {
     model: "decoder-tiny-dialogue",
-    steps: 150,
-    batchSize: 8,
+    steps: 400,
+    batchSize: 16,
     trainExamples: 4000,
     validationExamples: 128,
     testExamples: 200,
