@@ -82,12 +82,11 @@ export function rateFor(chosen: ChosenRates, query: RateQuery): RateUse | null {
  * The error of a sweep for which a tuning sweep chose too little: which methods lack a rate on which tasks, and what to
  * type.
  */
-export function missingRates({ sweep }: ChosenRates, queries: readonly RateQuery[]): UserError {
-  const tasks = Map.groupBy(queries, ({ task }) => task);
-  const byMethods = Map.groupBy(
-    tasks,
-    ([, own]) => joinWords(own.map(({ optimizer }) => `"${optimizer.id}"`)),
-  );
+export function missingRates({ sweep, rates }: ChosenRates, queries: readonly RateQuery[]): UserError {
+  const tuned = new Set(rates.map(({ task }) => task));
+  const methodsOn = ([task, own]: readonly [string, readonly RateQuery[]]) =>
+    tuned.has(task) ? joinWords(own.map(({ optimizer }) => `"${optimizer.id}"`)) : "any method";
+  const byMethods = Map.groupBy(Map.groupBy(queries, ({ task }) => task), methodsOn);
   const gaps = [...byMethods].map(([methods, tasks]) =>
     `${methods} on ${joinWords(tasks.map(([task]) => `"${task}"`))}`
   );

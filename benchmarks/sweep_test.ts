@@ -272,7 +272,7 @@ Deno.test("expand() names all methods and tasks that nothing was chosen for, and
   assertThrows(
     () => expand(spec, fakeRegistries, chosenRates([chosenRate({})])),
     UserError,
-    'Cannot find learning rates: sweep "tune" chose none for "full" on "digits", and none for "lora" and "full" on ' +
+    'Cannot find learning rates: sweep "tune" chose none for "full" on "digits", and none for any method on ' +
       '"arithmetic" (./run bench tune runs what its folder lacks and chooses; --peaks states a rate instead)',
   );
 });

@@ -7,6 +7,7 @@ import { basesOf } from "../bases.ts";
 import { fakeBase, fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
 import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
 import type { Plan } from "../plan.ts";
+import { sampleDeviation } from "../statistics.ts";
 import { expand, type SweepSpec } from "../sweep.ts";
 import { buildReport } from "./build.ts";
 import { measurementsToCsv, toCsv } from "./csv.ts";
@@ -90,7 +91,13 @@ Deno.test("buildReport() tells scores before fine-tuning and gains, and leaves o
   const gain = Number(full![5]), score = Number(full![4]);
   assert(Math.abs(score - 0.195 - gain) < 0.0011, `${full}`);
   assertEquals(rowsOf(report, "Images")[0], ["—", "Before fine-tuning", "0.195", "—"]);
-  assertEquals(rowsOf(report, "Separation of methods")[0]!.slice(2, 5), ["4", "0.100", "0.195"]);
+  const [separation] = rowsOf(report, "Separation of methods");
+  assertEquals(separation!.slice(2, 5), ["4", "0.100", "0.195"]);
+  const own = scores.filter((row) => row[0] === "Shifted digits" && (row[1] === "2" || row === full));
+  const means = own.map((row) => Number(row[4]));
+  assert(Math.abs(Number(separation![7]) - sampleDeviation(means)) < 2e-3, `${separation}`);
+  assert(separation![5]!.startsWith(Math.min(...means).toFixed(3)), `${separation}`);
+  assert(Number(separation![8]) > 0, `${separation}`);
   assertStringIncludes(
     report.answer.join("\n"),
     `Word problems (exact match, 0.000 by chance, ${arithmetic!.score.toFixed(3)} before fine-tuning)`,
