@@ -66,8 +66,8 @@ function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], avera
       "missing where there is one seed. What the finite test set adds is in “Sources of error”." +
       (full
         ? ` “to full” is the difference to ${full.label}${
-          averaged ? " of the average" : ""
-        }, on the seeds that both finished.`
+          averaged ? ", of the averages" : ""
+        } on the seeds that both finished.`
         : "") +
       (columns.some((column) => /[↑↓]$/.test(column.title)) ? " ↑ is better higher, ↓ better lower." : ""),
     columns: ["Rank", "Method", ...columns.map((column) => column.title)],
