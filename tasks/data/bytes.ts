@@ -82,7 +82,10 @@ export interface Line {
  */
 export async function* readLines(path: string): AsyncGenerator<Line> {
   let number = 0, rest = "";
-  const line = (text: string): Line => ({ number: ++number, text: text.endsWith("\r") ? text.slice(0, -1) : text });
+  const line = (text: string): Line => ({
+    number: ++number,
+    text: text.endsWith("\r") ? text.slice(0, -1) : text,
+  });
   for await (const piece of readText(path)) {
     const texts = (rest + piece).split("\n");
     rest = texts.pop()!;

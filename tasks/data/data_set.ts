@@ -90,7 +90,9 @@ async function filesIn(root: string, prefix: string, depth: number): Promise<str
   for await (const { name, isDirectory } of Deno.readDir(`${root}/${prefix}`)) {
     if (name.startsWith(".")) continue;
     if (!isDirectory) found.push(prefix + name);
-    else if (depth > 0) found.push(...await filesIn(root, `${prefix}${name}/`, depth - 1));
+    else if (depth > 0) {
+      for (const file of await filesIn(root, `${prefix}${name}/`, depth - 1)) found.push(file);
+    }
   }
   return found.sort();
 }
