@@ -121,12 +121,13 @@ export class Tape {
    * `body` records on the tape that it is given and returns a tensor that it made. It may run twice, so it must be a
    * pure function of its inputs and of parameters. Source: Chen et al., arXiv 1604.06174.
    */
-  checkpoint(inputs: readonly Var[], body: (tape: Tape, inputs: readonly Var[]) => Var): Var {
+  checkpoint<const V extends readonly Var[]>(inputs: V, body: (tape: Tape, inputs: V) => Var): Var {
     const { gpu } = this, store = this.#store;
     const run = () => {
       const tape = new Tape(gpu, store);
       const own = inputs.map(({ value, needsGradient }): Var => ({ value, needsGradient }));
-      return { tape, own, output: body(tape, own) };
+      // As many as there are inputs, each in its place.
+      return { tape, own, output: body(tape, own as readonly Var[] as V) };
     };
     let output: Var;
     {
@@ -138,18 +139,25 @@ export class Tape {
       name: "checkpoint",
       inputs,
       output: output.value,
-      backward(gradient, into) {
+      backward: (gradient, into) => {
         using scope = gpu.scope("recomputed block");
-        const again = run();
-        again.tape.backward(again.output, gradient);
+        const { tape, own, output } = run();
+        // Sums that later blocks began go on inside, in the order of a tape that keeps everything: the same bits.
+        const isFirst = (i: number) => inputs.indexOf(inputs[i]!) === i;
+        own.forEach((variable, i) => isFirst(i) && tape.#continue(variable, this, inputs[i]!));
+        const outside = new Set(
+          own.flatMap((variable) => tape.#gradients.get(variable)?.tensor.buffer ?? []),
+        );
         // An input that the block only passes on has the output's own gradient; two may share one.
-        const outside = new Set([gradient.buffer]);
-        again.own.forEach((variable, i) => {
-          const found = into.wanted(i) ? again.tape.gradientOf(variable) : null;
-          if (!found) return;
-          if (!outside.has(found.buffer)) scope.keep(found);
-          outside.add(found.buffer);
-          into.pass(i, found);
+        outside.add(gradient.buffer);
+        tape.backward(output, gradient);
+        own.forEach((variable, i) => {
+          const held = tape.#gradients.get(variable);
+          if (!held || !into.wanted(i)) return;
+          if (!outside.has(held.tensor.buffer)) scope.keep(held.tensor);
+          outside.add(held.tensor.buffer);
+          if (isFirst(i)) this.#gradients.set(inputs[i]!, held);
+          else into.pass(i, held.tensor);
         });
       },
     };
@@ -175,6 +183,13 @@ export class Tape {
   /** The gradient of a variable after `backward`; null where none reached it. */
   gradientOf(variable: Var): Tensor | null {
     return this.#leaves.get(variable) ?? this.#gradients.get(variable)?.tensor ?? null;
+  }
+
+  /** Adds to the gradient of `variable` where another tape has got to with that of `theirs`. */
+  #continue(variable: Var, other: Tape, theirs: Var): void {
+    const leaf = other.#leaves.get(theirs), held = other.#gradients.get(theirs);
+    if (leaf) this.#leaves.set(variable, leaf);
+    if (held) this.#gradients.set(variable, held);
   }
 
   #note(operation: Operation, needsGradient: boolean): Var {

@@ -248,6 +248,50 @@ Deno.test("Tape.checkpoint() differentiates blocks of several inputs, passed on,
   }
 });
 
+Deno.test("Tape.checkpoint() adds to an input that blocks share in the order of a tape that keeps everything, in one tensor", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("shared input");
+  const random = createRandom(8), blocks = 3;
+  const draw = (label: string, rows: number) =>
+    upload(gpu, randomMatrix(rows, 17, random.fork(label), 0.5), label);
+  const w = { name: "w", value: draw("w", 17) }, table = { name: "table", value: draw("table", 130) };
+  const x = draw("x", 130), source = draw("source", 130), g = draw("g", 130);
+  const run = async (keep: boolean, twice: boolean) => {
+    using _ = gpu.scope("run");
+    const store = createGradients(gpu, [w, table]), tape = new Tape(gpu, store);
+    const shared = tape.input(source), input = tape.input(x);
+    const before = gpu.memory.liveBytes;
+    // Each block takes the shared input twice, so a sum of blocks' sums would round otherwise.
+    const body = (tape: Tape, [x, shared, rows, again]: readonly Var[]) => {
+      const weight = tape.parameter(w);
+      const one = matmul(tape, shared!, weight, { transposeB: true });
+      const two = matmul(tape, again ?? shared!, weight, { scale: 0.3 });
+      return add(tape, x!, add(tape, add(tape, one, two), activation(tape, rows!, "gelu")));
+    };
+    let y = input;
+    for (let i = 0; i < blocks; i++) {
+      const inputs = [y, shared, tape.parameter(table), ...twice ? [shared] : []];
+      y = keep ? body(tape, inputs) : tape.checkpoint(inputs, body);
+    }
+    tape.backward(y, g);
+    const live = gpu.memory.liveBytes - before;
+    const bits = await gpu.downloadAll([
+      y.value,
+      ...store.flats,
+      tape.gradientOf(shared)!,
+      tape.gradientOf(input)!,
+    ]);
+    return { bits, live };
+  };
+  const kept = await run(true, false), checkpointed = await run(false, false);
+  assertEquals(checkpointed.bits, kept.bits);
+  // The three outputs and the one gradient: x's is the output's own.
+  assertEquals(checkpointed.live, 4 * 9216);
+  // Given twice to each block, its gradient is the same but for the order of the sum.
+  const twice = await run(false, true);
+  twice.bits.forEach((found, i) => assertClose(found, kept.bits[i]!, { relative: 1e-6 }));
+});
+
 Deno.test("Tape.checkpoint() refuses a block that makes no tensor of its own", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("refusal");

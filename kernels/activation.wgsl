@@ -1,4 +1,4 @@
-// out = f(x), or with BACKWARD out (+)= g f'(x), four elements a lane. KIND 0: gelu by the error function; 1: gelu by tanh; 2: x sigmoid(1.702 x).
+// out = f(x), or with BACKWARD out (+)= g f'(x), four elements a lane. KIND 0: gelu by the error function; 1: gelu by tanh; 2: x sigmoid(1.702 x); 3: max(x, 0).
 struct Uniforms {
   count: u32,
   accumulate: u32,
@@ -57,6 +57,10 @@ fn value(v: vec4<f32>) -> vec4<f32> {
     // 0.5 (1 + tanh(z)) = sigmoid(2 z), which keeps its relative accuracy where tanh is near -1.
     return v / (1.0 + exp(-2.0 * inner(v)));
   }
+  if (KIND == 3u) {
+    // Not max(), which may drop a NaN.
+    return select(v, vec4<f32>(0.0), v <= vec4<f32>(0.0));
+  }
   return v / (1.0 + exp(-1.702 * v));
 }
 
@@ -68,6 +72,9 @@ fn slope(v: vec4<f32>) -> vec4<f32> {
     let z = inner(v);
     let s = 1.0 / (1.0 + exp(-2.0 * z));
     return s + 2.0 * v * s / (1.0 + exp(2.0 * z)) * ROOT_2_OVER_PI * (1.0 + 0.134145 * v * v);
+  }
+  if (KIND == 3u) {
+    return select(vec4<f32>(1.0), vec4<f32>(0.0), v <= vec4<f32>(0.0));
   }
   let s = 1.0 / (1.0 + exp(-1.702 * v));
   return s * (1.0 + 1.702 * v * (1.0 - s));

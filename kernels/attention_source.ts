@@ -53,6 +53,8 @@ const UNIFORMS = `struct Uniforms {
   score_scale: f32, gradient_scale: f32,
   first_batch: u32, first_block: u32, first: u32,
   accumulate: u32, accumulate_v: u32,
+  // From a batch's first key to the next batch's.
+  key_rows: u32,
   // Always 0, which the compiler does not know.
   zero: u32,
 }`;
@@ -131,7 +133,7 @@ export function forwardText(shape: AttentionShape): AttentionText {
     );
     if (masked) {
       w.say(
-        "for (var key = 0u; key < count; key++) { any = any || mask[batch * u.keys + key] != 0u; }",
+        "for (var key = 0u; key < count; key++) { any = any || mask[batch * u.key_rows + key] != 0u; }",
       );
     }
     w.say(`if (!any) { scale = 0.0; left = vec2(${NOTHING}, 0.0); }`, "}");
@@ -264,9 +266,9 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
   );
   if (causal) w.say("lasts[r] = f32(i32(query) + ahead);");
   w.say("}", `var kept: array<f32, ${4 * (state + 1)}>;`);
-  w.say("let row = (batch * u.keys + place) * key_heads + key_head;");
+  w.say("let row = (batch * u.key_rows + place) * key_heads + key_head;");
   // As in the other kernels, a key that takes no part is zeros.
-  if (masked) w.say("let takes_part = mask[batch * u.keys + place] != 0u;");
+  if (masked) w.say("let takes_part = mask[batch * u.key_rows + place] != 0u;");
   const part = masked ? "takes_part" : undefined;
   w.load(0, "k", "row", rotary ? "place" : null, part);
   w.load(quads, "v", "row", null, part);
@@ -330,8 +332,8 @@ function sayKeyTile(w: Writer, { chunk, lanes, rotary, masked }: AttentionShape)
   let head = group.y;
   for (var r = lane; r < ${chunk}u; r += ${lanes}u) {
     let key = min(u.first + r, u.keys - 1u);
-    let seen = u.first + r < u.keys${masked ? " && mask[batch * u.keys + key] != 0u" : ""};
-    let from_row = (batch * u.keys + key) * key_heads + head / u.group;`);
+    let seen = u.first + r < u.keys${masked ? " && mask[batch * u.key_rows + key] != 0u" : ""};
+    let from_row = (batch * u.key_rows + key) * key_heads + head / u.group;`);
   w.stage("tile_k", "k", "from_row", rotary ? "key" : null);
   w.stage("tile_v", "v", "from_row", null);
   w.say(`open[r] = select(${MASKED}, 0.0, seen);`, "}");

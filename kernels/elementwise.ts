@@ -6,8 +6,8 @@ import accumulateSource from "./accumulate.wgsl" with { type: "text" };
 import activationSource from "./activation.wgsl" with { type: "text" };
 import addSource from "./add.wgsl" with { type: "text" };
 import addRowSource from "./add_row.wgsl" with { type: "text" };
-import swigluSource from "./swiglu.wgsl" with { type: "text" };
-import swigluBackwardSource from "./swiglu_backward.wgsl" with { type: "text" };
+import gluSource from "./glu.wgsl" with { type: "text" };
+import gluBackwardSource from "./glu_backward.wgsl" with { type: "text" };
 
 /** Lanes of a workgroup in kernels that take one element or vector a lane. */
 const LANES = 64;
@@ -93,9 +93,14 @@ export function accumulate(gpu: Gpu, target: Tensor, x: Tensor, scale = 1): void
   });
 }
 
-/** gelu(x) = x Φ(x); its tanh approximation; x · sigmoid(1.702 x). */
-export type Activation = "gelu" | "gelu-tanh" | "quick-gelu";
-const KINDS: Readonly<Record<Activation, number>> = { "gelu": 0, "gelu-tanh": 1, "quick-gelu": 2 };
+/** gelu(x) = x Φ(x); its tanh approximation; x · sigmoid(1.702 x); max(x, 0), whose slope at 0 is 0. */
+export type Activation = "gelu" | "gelu-tanh" | "quick-gelu" | "relu";
+const KINDS: Readonly<Record<Activation, number>> = {
+  "gelu": 0,
+  "gelu-tanh": 1,
+  "quick-gelu": 2,
+  "relu": 3,
+};
 
 const activationKernel = defineKernel({
   name: "activation",
@@ -136,38 +141,76 @@ export function activationBackward(
   });
 }
 
-const swigluKernel = defineKernel({
-  name: "swiglu",
-  source: swigluSource,
+const gluKernel = defineKernel({
+  name: "glu",
+  source: gluSource,
   buffers: { gate: "read", up: "read", out: "read_write" },
   uniforms: { count: "u32" },
-  constants: {},
+  constants: { GELU: false },
 });
 
 /** silu(gate) · up, elementwise. Source: Shazeer, arXiv 2002.05202. */
 export function swiglu(gpu: Gpu, gate: Tensor, up: Tensor): Tensor {
-  requireSameCount("swiglu", gate, up);
-  const out = gpu.empty(gate.shape, "swiglu");
+  return glu(gpu, gate, up, "swiglu");
+}
+
+/** gelu(gate) · up, elementwise, by gelu's tanh approximation. Source: Shazeer, arXiv 2002.05202. */
+export function geglu(gpu: Gpu, gate: Tensor, up: Tensor): Tensor {
+  return glu(gpu, gate, up, "geglu");
+}
+
+function glu(gpu: Gpu, gate: Tensor, up: Tensor, kind: "swiglu" | "geglu"): Tensor {
+  requireSameCount(kind, gate, up);
+  const out = gpu.empty(gate.shape, kind);
   const count = Math.ceil(elementCount(gate.shape) / 4);
-  gpu.launch(swigluKernel, { buffers: { gate, up, out }, uniforms: { count }, workgroups: groupsFor(count) });
+  gpu.launch(gluKernel, {
+    buffers: { gate, up, out },
+    uniforms: { count },
+    constants: { GELU: kind === "geglu" },
+    workgroups: groupsFor(count),
+  });
   return out;
 }
 
-const swigluBackwardKernel = defineKernel({
-  name: "swiglu_backward",
-  source: swigluBackwardSource,
+const gluBackwardKernel = defineKernel({
+  name: "glu_backward",
+  source: gluBackwardSource,
   buffers: { gate: "read", up: "read", g: "read", gateGradient: "read_write", upGradient: "read_write" },
   uniforms: { count: "u32" },
-  constants: {},
+  constants: { GELU: false },
 });
 
+/** Gradients of a gated linear unit for both of its factors. */
+export interface GluGradients {
+  /** Of what the activation function is applied to. */
+  readonly gate: Tensor;
+  /** Of the other factor. */
+  readonly up: Tensor;
+}
+
 /** Gradients of `swiglu` for both of its factors. */
-export function swigluBackward(gpu: Gpu, gate: Tensor, up: Tensor, g: Tensor): { gate: Tensor; up: Tensor } {
+export function swigluBackward(gpu: Gpu, gate: Tensor, up: Tensor, g: Tensor): GluGradients {
+  return gluBackward(gpu, gate, up, g, "swiglu");
+}
+
+/** Gradients of `geglu` for both of its factors. */
+export function gegluBackward(gpu: Gpu, gate: Tensor, up: Tensor, g: Tensor): GluGradients {
+  return gluBackward(gpu, gate, up, g, "geglu");
+}
+
+function gluBackward(
+  gpu: Gpu,
+  gate: Tensor,
+  up: Tensor,
+  g: Tensor,
+  kind: "swiglu" | "geglu",
+): GluGradients {
   const gateGradient = gpu.empty(gate.shape, "d gate"), upGradient = gpu.empty(up.shape, "d up");
   const count = Math.ceil(elementCount(gate.shape) / 4);
-  gpu.launch(swigluBackwardKernel, {
+  gpu.launch(gluBackwardKernel, {
     buffers: { gate, up, g, gateGradient, upGradient },
     uniforms: { count },
+    constants: { GELU: kind === "geglu" },
     workgroups: groupsFor(count),
   });
   return { gate: gateGradient, up: upGradient };

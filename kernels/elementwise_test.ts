@@ -22,6 +22,8 @@ import {
   activationBackward,
   add,
   addRow,
+  geglu,
+  gegluBackward,
   swiglu,
   swigluBackward,
 } from "./elementwise.ts";
@@ -154,6 +156,7 @@ const FUNCTIONS: Readonly<Record<Activation, (x: Matrix) => Matrix>> = {
   "gelu": reference.gelu,
   "gelu-tanh": reference.geluTanh,
   "quick-gelu": reference.quickGelu,
+  "relu": reference.relu,
 };
 const KINDS = Object.keys(FUNCTIONS) as Activation[];
 
@@ -192,8 +195,9 @@ Deno.test("activation() and its slope keep their limits far from 0 and relative 
     activationBackward(gpu, x, ones, kind, slopes, false);
     const [out, slope] = await gpu.downloadAll([activation(gpu, x, kind), slopes]);
     values.forEach((value, i) => {
-      const near = Math.abs(value) < 1;
-      const wanted = near ? value / 2 : Math.max(value, 0), wantedSlope = near ? 0.5 : value > 0 ? 1 : 0;
+      const near = Math.abs(value) < 1, bent = kind === "relu";
+      const wanted = near && !bent ? value / 2 : Math.max(value, 0);
+      const wantedSlope = near && !bent ? 0.5 : value > 0 ? 1 : 0;
       const close = (found: number, limit: number) =>
         Math.abs(found - limit) <= 2e-6 * Math.abs(limit) + (near ? 0 : 2e-6);
       assert(close(out![i]!, wanted), `${kind}(${value}) = ${out![i]}`);
@@ -233,34 +237,65 @@ Deno.test("activationBackward() agrees with central differences, alone and added
   }
 });
 
-Deno.test("swiglu() and swigluBackward() agree with float64 at every length and far from 0", async () => {
+Deno.test("activation() keeps a NaN, whatever the kind", async () => {
   const gpu = await testGpu();
-  for (const [count, deviation] of [...COUNTS.map((count) => [count, 2] as const), [101, 100] as const]) {
-    using _ = gpu.scope("swiglu");
-    const random = createRandom(count);
-    const [gate, up, g] = ["gate", "up", "g"].map((label) =>
-      randomMatrix(1, count, random.fork(label), deviation)
-    ) as [Matrix, Matrix, Matrix];
-    const on = { gate: upload(gpu, gate, "gate"), up: upload(gpu, up, "up"), g: upload(gpu, g, "g") };
-    const gradients = swigluBackward(gpu, on.gate, on.up, on.g);
-    const [out, dGate, dUp] = await gpu.downloadAll([
-      swiglu(gpu, on.gate, on.up),
-      gradients.gate,
-      gradients.up,
-    ]);
-    assertClose(out!, reference.swiglu(gate, up).data, { relative: 1e-6 });
-    assertClose(dUp!, zip(g, reference.silu(gate), (a, b) => a * b).data, { relative: 1e-6 });
-    const sigmoid = map(gate, (z) => 1 / (1 + Math.exp(-z)));
-    const slope = zip(gate, sigmoid, (z, s) => s * (1 + z * (1 - s)));
-    assertClose(dGate!, zip(g, zip(up, slope, (a, b) => a * b), (a, b) => a * b).data, { relative: 1e-6 });
+  using _ = gpu.scope("NaN");
+  const x = gpu.upload(Float32Array.of(1, NaN, -1), "f32", [3], "x");
+  for (const kind of KINDS) {
+    const out = await gpu.download(activation(gpu, x, kind));
+    assertEquals([...out].map(Number.isNaN), [false, true, false], kind);
   }
 });
 
-Deno.test("add(), accumulate() and swiglu() refuse other element counts by both names", async () => {
+Deno.test("swiglu(), geglu() and their gradients agree with float64 at every length and far from 0", async () => {
+  const gpu = await testGpu();
+  const sigmoid = (z: number) => 1 / (1 + Math.exp(-z));
+  const root = Math.sqrt(2 / Math.PI), inner = (z: number) => root * (z + 0.044715 * z ** 3);
+  const units = [
+    [swiglu, swigluBackward, reference.silu, (z: number) => sigmoid(z) * (1 + z * sigmoid(-z))],
+    [
+      geglu,
+      gegluBackward,
+      reference.geluTanh,
+      (z: number) =>
+        sigmoid(2 * inner(z)) *
+        (1 + 2 * z * sigmoid(-2 * inner(z)) * root * (1 + 3 * 0.044715 * z ** 2)),
+    ],
+  ] as const;
+  for (const [unit, backward, activated, slope] of units) {
+    for (const [count, deviation] of [...COUNTS.map((count) => [count, 2] as const), [101, 100] as const]) {
+      using _ = gpu.scope("gated linear unit");
+      const random = createRandom(count);
+      const [gate, up, g] = ["gate", "up", "g"].map((label) =>
+        randomMatrix(1, count, random.fork(label), deviation)
+      ) as [Matrix, Matrix, Matrix];
+      const on = { gate: upload(gpu, gate, "gate"), up: upload(gpu, up, "up"), g: upload(gpu, g, "g") };
+      const gradients = backward(gpu, on.gate, on.up, on.g);
+      const [out, dGate, dUp] = await gpu.downloadAll([
+        unit(gpu, on.gate, on.up),
+        gradients.gate,
+        gradients.up,
+      ]);
+      assertClose(out!, zip(activated(gate), up, (a, b) => a * b).data, { relative: 1e-6 });
+      assertClose(dUp!, zip(g, activated(gate), (a, b) => a * b).data, { relative: 1e-6 });
+      const slopes = map(gate, slope);
+      assertClose(dGate!, zip(g, zip(up, slopes, (a, b) => a * b), (a, b) => a * b).data, { relative: 1e-6 });
+    }
+  }
+});
+
+Deno.test("add(), accumulate(), swiglu() and geglu() refuse other element counts by both names", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("refusal");
   const a = gpu.empty([2, 3], "a"), b = gpu.empty([7], "b");
-  for (const [work, name] of [[add, "add"], [accumulate, "accumulate"], [swiglu, "swiglu"]] as const) {
+  for (
+    const [work, name] of [
+      [add, "add"],
+      [accumulate, "accumulate"],
+      [swiglu, "swiglu"],
+      [geglu, "geglu"],
+    ] as const
+  ) {
     assertThrows(
       () => work(gpu, a, b),
       RangeError,

@@ -18,9 +18,13 @@ export {
   activationBackward,
   add,
   addRow,
+  geglu,
+  gegluBackward,
+  type GluGradients,
   swiglu,
   swigluBackward,
 } from "./elementwise.ts";
+export { keepRows, type Turn } from "./keep_rows.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
 export {
   magnitudeChange,
@@ -42,6 +46,7 @@ export {
 } from "./matmul_choice.ts";
 export { addNorm, norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
+export { relativeBias, relativeBiasBackward } from "./relative_bias.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";
 export { argmax, clip, recordStep } from "./training_step.ts";
 export { descend } from "./descend.ts";

@@ -1,5 +1,6 @@
 /** @file What a transformer multiplies, moves and keeps, by formula and without a GPU: what costs are counted from. */
 import type { DecoderConfig } from "./decoder.ts";
+import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { ParameterList } from "./weights.ts";
 import type { VisionConfig } from "./vision.ts";
 
@@ -18,6 +19,11 @@ export interface CountedMap {
    * which something is trained and no further. Stage 0 reads the data or a table of embeddings.
    */
   readonly stage: number;
+  /**
+   * Stages that lie upstream of the input, from one to before another, where these are not all earlier ones: a decoder
+   * begins beside its encoder, and looks at its output again and again.
+   */
+  readonly upstream?: readonly [first: number, end: number];
 }
 
 /** Scaled dot-product attentions of one example that are alike. */
@@ -88,6 +94,72 @@ export function decoderArchitecture(config: DecoderConfig, tokens: number, param
     attentions: [{ count: layers, width: asked, heads, queries: tokens, keys: tokens }],
     elementwise: tokens * layers * moved,
     activations: tokens * (layers * kept + 2 * width + vocabulary),
+  };
+}
+
+/** A T5-like encoder-decoder on examples of full length. */
+export function encoderDecoderArchitecture(config: EncoderDecoderConfig, parameters: number): Architecture {
+  const { vocabulary, width, encoderLayers, decoderLayers, heads, headSize, hidden } = config;
+  const { inputLength: read, targetLength: written } = config, inner = heads * headSize;
+  const gates = config.feedForward === "relu" ? ["wi"] : ["wi_0", "wi_1"];
+  type Place = Pick<CountedMap, "rows" | "stage" | "upstream">;
+  const attentionAt = (root: string, into: Place, keys: Place, out: Place): CountedMap[] => [
+    { name: `${root}.q`, in: width, out: inner, ...into },
+    { name: `${root}.k`, in: width, out: inner, ...keys },
+    { name: `${root}.v`, in: width, out: inner, ...keys },
+    { name: `${root}.o`, in: inner, out: width, ...out },
+  ];
+  const feedForwardAt = (root: string, rows: number, stage: number): CountedMap[] => [
+    ...gates.map((name) => ({ name: `${root}.${name}`, in: width, out: hidden, rows, stage })),
+    { name: `${root}.wo`, in: hidden, out: width, rows, stage: stage + 1 },
+  ];
+  const encoder = Array.from({ length: encoderLayers }, (_, layer) => {
+    const root = `encoder.block.${layer}.layer`, stage = 1 + 4 * layer;
+    const into = { rows: read, stage }, out = { rows: read, stage: stage + 1 };
+    return [
+      ...attentionAt(`${root}.0.SelfAttention`, into, into, out),
+      ...feedForwardAt(`${root}.1.DenseReluDense`, read, stage + 2),
+    ];
+  }).flat();
+  const first = 1 + 4 * encoderLayers;
+  const decoder = Array.from({ length: decoderLayers }, (_, layer) => {
+    const root = `decoder.block.${layer}.layer`;
+    const at = (stage: number): Place => ({
+      rows: written,
+      stage: first + 6 * layer + stage,
+      // Until it first looks there, the encoder is not upstream.
+      ...layer === 0 && stage < 3 ? { upstream: [first, first + stage] } : {},
+    });
+    const encoded: Place = { rows: read, stage: at(2).stage, upstream: [0, first] };
+    return [
+      ...attentionAt(`${root}.0.SelfAttention`, at(0), at(0), at(1)),
+      ...attentionAt(`${root}.1.EncDecAttention`, at(2), encoded, at(3)),
+      ...feedForwardAt(`${root}.2.DenseReluDense`, written, at(4).stage),
+    ];
+  }).flat();
+  const head = { name: "head", in: width, out: vocabulary, rows: written, stage: first + 6 * decoderLayers };
+  // By row and layer: two norms and residuals of the encoder, three of the decoder; the activation function; by layer
+  // the bias of each score.
+  const active = (gates.length + 1) * hidden;
+  const moved = read * encoderLayers * (10 * width + active) +
+    written * decoderLayers * (15 * width + active) +
+    heads * (encoderLayers * read ** 2 + decoderLayers * written ** 2);
+  const keptByEncoder = read * (encoderLayers * (6 * width + 4 * inner + active + 2 * heads) + 2 * width);
+  const keptByDecoder =
+    written * (decoderLayers * (9 * width + 6 * inner + active + 4 * heads) + 2 * width + vocabulary) +
+    read * decoderLayers * 2 * inner;
+  const shared = { width: inner, heads };
+  return {
+    tokens: read + written,
+    parameters,
+    maps: [...encoder, ...decoder, head],
+    attentions: [
+      { ...shared, count: encoderLayers, queries: read, keys: read },
+      { ...shared, count: decoderLayers, queries: written, keys: written },
+      { ...shared, count: decoderLayers, queries: written, keys: read },
+    ],
+    elementwise: moved,
+    activations: keptByEncoder + keptByDecoder,
   };
 }
 

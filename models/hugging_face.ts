@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { CheckpointError } from "./checkpoint.ts";
 import type { DecoderConfig } from "./decoder.ts";
+import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { VisionConfig } from "./vision.ts";
 
 const size = z.int().min(1);
@@ -44,6 +45,32 @@ const ClipVisionConfig = z.object({
   layer_norm_eps: z.number().positive().default(1e-5),
 });
 
+const T5Config = z.object({
+  model_type: z.literal("t5"),
+  vocab_size: size,
+  d_model: size,
+  d_kv: size,
+  d_ff: size,
+  num_layers: size,
+  num_decoder_layers: size.nullish(),
+  num_heads: size,
+  relative_attention_num_buckets: size.min(4).multipleOf(2).default(32),
+  relative_attention_max_distance: size.default(128),
+  n_positions: size.default(512),
+  layer_norm_epsilon: z.number().positive().default(1e-6),
+  feed_forward_proj: z.enum(["relu", "gated-gelu"]).default("relu"),
+  tie_word_embeddings: z.boolean().default(true),
+  decoder_start_token_id: z.int().min(0).default(0),
+  pad_token_id: z.int().min(0).default(0),
+}).refine(
+  ({ relative_attention_max_distance: distance, relative_attention_num_buckets: buckets }) =>
+    distance > buckets / 2,
+  {
+    path: ["relative_attention_max_distance"],
+    error: "more than half of relative_attention_num_buckets is needed",
+  },
+);
+
 /** Sizes of a Llama checkpoint. @throws {CheckpointError} for other families and for what our decoder does not have */
 export function llamaConfig(json: unknown, name: string): DecoderConfig {
   const read = check(LlamaConfig, json, name);
@@ -70,6 +97,34 @@ export function llamaConfig(json: unknown, name: string): DecoderConfig {
         },
       }
       : {},
+  };
+}
+
+/**
+ * Sizes of a T5 checkpoint, v1.0 or v1.1. Its positions are relative, so its lengths are no more than what it was trained
+ * on: 512 where the file does not say, and longer ones may be asked for.
+ *
+ * @throws {CheckpointError} for other families and for what our encoder-decoder does not have
+ */
+export function t5Config(json: unknown, name: string): EncoderDecoderConfig {
+  const read = check(T5Config, json, name);
+  return {
+    vocabulary: read.vocab_size,
+    width: read.d_model,
+    encoderLayers: read.num_layers,
+    decoderLayers: read.num_decoder_layers ?? read.num_layers,
+    heads: read.num_heads,
+    headSize: read.d_kv,
+    hidden: read.d_ff,
+    feedForward: read.feed_forward_proj,
+    buckets: read.relative_attention_num_buckets,
+    maxDistance: read.relative_attention_max_distance,
+    inputLength: read.n_positions,
+    targetLength: read.n_positions,
+    normEpsilon: read.layer_norm_epsilon,
+    tiedHead: read.tie_word_embeddings,
+    startToken: read.decoder_start_token_id,
+    paddingToken: read.pad_token_id,
   };
 }
 

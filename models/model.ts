@@ -3,7 +3,7 @@ import type { HalfParameter, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { DType, HostArrays, Shape } from "../gpu/tensor.ts";
 
 /** A family of architectures. */
-export type ModelFamily = "decoder" | "vision";
+export type ModelFamily = "decoder" | "encoder-decoder" | "vision";
 
 /** Host data on its way to the GPU. */
 export interface HostTensor<D extends DType> {
@@ -23,6 +23,18 @@ export interface DecoderBatch {
   readonly targets: HostTensor<"i32">;
 }
 
+/** A text-to-text batch: `inputs` and `inputMask` are `[batch, input length]`, `targets` `[batch, target length]`. */
+export interface EncoderDecoderBatch {
+  /** Tells the kinds of batch apart. */
+  readonly family: "encoder-decoder";
+  /** Token ids of what is read, padding included. */
+  readonly inputs: HostTensor<"i32">;
+  /** 0 where the input is padding: nothing looks there. */
+  readonly inputMask: HostTensor<"u32">;
+  /** The tokens to be written, or IGNORE. The decoder reads them shifted right behind its start token. */
+  readonly targets: HostTensor<"i32">;
+}
+
 /** An image batch: `pixels` is `[batch, channels, height, width]`, `targets` `[batch]`. */
 export interface VisionBatch {
   /** Tells the kinds of batch apart. */
@@ -34,7 +46,7 @@ export interface VisionBatch {
 }
 
 /** What a model takes. Targets equal to IGNORE take no part in the loss. */
-export type Batch = DecoderBatch | VisionBatch;
+export type Batch = DecoderBatch | EncoderDecoderBatch | VisionBatch;
 
 /** The target of a position that takes no part in the loss, as in PyTorch. */
 export const IGNORE: number = -100;
@@ -60,10 +72,36 @@ export interface Forward {
   /** y = x W_effᵀ + b; x is `[rows, in]`, y `[rows, out]`. */
   linear(site: LinearSite, x: Var): Var;
   /**
-   * body(x), for a stretch of the network that may be computed again for the backward pass instead of being kept.
-   * `body` uses the forward that it is given, returns a new tensor and takes nothing from outside but x and parameters.
+   * body(inputs), for a stretch of the network that may be computed again for the backward pass instead of being kept.
+   * `body` uses the forward that it is given, returns a new tensor and takes nothing from outside but the inputs and
+   * parameters.
    */
-  block(x: Var, body: (forward: Forward, x: Var) => Var): Var;
+  block<const V extends readonly Var[]>(inputs: V, body: (forward: Forward, inputs: V) => Var): Var;
+}
+
+/** Texts on which a model goes on writing. What it has worked out of them is kept: a token more costs a token's work. */
+export interface Continuation {
+  /** Scores of the token after each prompt, `[texts, vocabulary]`, in the scope in which the texts were begun. */
+  readonly prompted: Var;
+  /** Reads one token more of each text: scores of the token after it, `[texts, vocabulary]`, in the caller's scope. */
+  next(tokens: readonly number[]): Var;
+  /**
+   * Goes on with the texts that `texts` lists alone, in that order; one may be named twice. What is kept is copied into
+   * the caller's scope.
+   */
+  select(texts: readonly number[]): void;
+}
+
+/** How a model writes text. */
+export interface Writer {
+  /** Most tokens that may follow a prompt of `prompt` tokens, for a task whose inputs have up to `longest` tokens. */
+  room(prompt: number, longest: number): number;
+  /**
+   * Reads prompts, of which none is empty, that are continued by up to `tokens` tokens each; what is kept of them lies
+   * in the caller's scope. The forward is used for all that follow. Scores do not depend on the other texts, but for
+   * roundings.
+   */
+  begin(forward: Forward, prompts: readonly ArrayLike<number>[], tokens: number): Continuation;
 }
 
 /** A network whose parameters lie on the GPU. */
@@ -78,4 +116,6 @@ export interface Model<B extends Batch = Batch> {
   readonly head: readonly Parameter[];
   /** Unnormalized scores, `[targets in the batch, classes or vocabulary]`. */
   logits(forward: Forward, batch: B): Var;
+  /** Absent where the model does not write. */
+  readonly writer?: Writer;
 }

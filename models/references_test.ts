@@ -7,10 +7,12 @@ import { createPredictor } from "../training/predict.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { sharedData } from "../tests/shared_data.ts";
 import { testGpu } from "../tests/test_gpu.ts";
-import { readSafetensors, take } from "./checkpoint.ts";
+import { readSafetensors } from "./checkpoint.ts";
+import { checkpointWeights, readCheckpointFolder } from "./checkpoint_folder.ts";
 import { createDecoder } from "./decoder.ts";
-import { clipVisionConfig, llamaConfig } from "./hugging_face.ts";
-import type { DecoderBatch, Model, VisionBatch } from "./model.ts";
+import { bucketOf, createEncoderDecoder } from "./encoder_decoder.ts";
+import { clipVisionConfig, llamaConfig, t5Config } from "./hugging_face.ts";
+import type { Batch, DecoderBatch, EncoderDecoderBatch, Model, VisionBatch } from "./model.ts";
 import { createVision } from "./vision.ts";
 import type { WeightSource } from "./weights.ts";
 
@@ -26,8 +28,7 @@ async function readJson(path: string) {
 }
 
 async function weightsOf(folder: string): Promise<WeightSource> {
-  const checkpoint = await readSafetensors(`${folder}/model.safetensors`);
-  return (name, shape) => take(checkpoint, name, shape);
+  return checkpointWeights(await readCheckpointFolder(folder));
 }
 
 /** Full-precision arrays of a reference: the checkpoint reader rounds F64 to f32, which costs 6e-8. */
@@ -36,7 +37,7 @@ async function arrayOf(folder: string, name: string): Promise<Float32Array> {
 }
 
 /** Logits of a forward pass without gradients. */
-async function logitsOf<B extends DecoderBatch | VisionBatch>(
+async function logitsOf<B extends Batch>(
   gpu: Gpu,
   model: Model<B>,
   batch: B,
@@ -61,6 +62,17 @@ function assertGradients(
       continue;
     }
     assertClose([norm], [reference.norm], { relative }, `${name} norm`);
+    if (reference.wsum !== undefined) {
+      // The weights are 1 to 7: rounding errors of a size add up to less than 7 times their norm's root.
+      const sum = gradient.reduce((total, value, i) => total + value * (i % 7 + 1), 0);
+      const scale = 7 * reference.norm * Math.sqrt(gradient.length);
+      assertClose(
+        [sum / scale],
+        [reference.wsum / scale],
+        { relative: 0, absolute: relative },
+        `${name} wsum`,
+      );
+    }
     const first = reference.first4 ?? reference.first!;
     const scale = Math.max(reference.norm / Math.sqrt(gradient.length), ...first.map(Math.abs));
     assertClose([...gradient.slice(0, first.length)].map((v) => v / scale), first.map((v) => v / scale), {
@@ -73,7 +85,7 @@ function assertGradients(
 async function gradientsOf(
   gpu: Gpu,
   model: Model,
-  batch: DecoderBatch,
+  batch: Batch,
 ): Promise<{ loss: number; gradients: Map<string, Float32Array> }> {
   using _ = gpu.scope("gradients");
   const store = createGradients(gpu, model.parameters);
@@ -153,6 +165,60 @@ for (const [name, tolerance] of [["tiny-llama", 1e-5], ["tiny-llama3", 2e-5]] as
       [...prompt, ...text!],
       sequences[0].filter((token: number, i: number) => i < prompt.length || token !== 2),
     );
+  });
+}
+
+for (const name of ["tiny-t5", "tiny-t5-v1_1"]) {
+  Deno.test(`createEncoderDecoder() gives Hugging Face's logits, loss, gradients and text (${name})`, async () => {
+    const folder = sharedData(`hf/${name}`);
+    if (folder === null) return;
+    const reference = await readJson(`${folder}/reference.json`);
+    const gpu = await testGpu();
+    using _ = gpu.scope(name);
+    const config = t5Config(await readJson(`${folder}/config.json`), name);
+    const model = createEncoderDecoder(gpu, config, await weightsOf(folder));
+    const { input_ids: ids, attention_mask: mask, labels } = reference.inputs;
+    const batch: EncoderDecoderBatch = {
+      family: "encoder-decoder",
+      inputs: rows(ids),
+      inputMask: { data: Uint32Array.from(mask.flat()), shape: [mask.length, mask[0].length] },
+      targets: rows(labels),
+    };
+    const logits = await logitsOf(gpu, model, batch);
+    assertClose(logits, await arrayOf(folder, "logits"), { relative: 0, absolute: 1e-5 });
+    const { loss, gradients } = await gradientsOf(gpu, model as Model, batch);
+    assertClose([loss], [reference.loss], { relative: 1e-5 });
+    assertGradients(gradients, reference.grads, 5e-5);
+
+    const { sequences, max_new_tokens: maxTokens } = reference.greedy_generation, stop = 1;
+    const predictor = createPredictor(gpu, model as Model, new Map(), config.inputLength);
+    const prompts = ids.map((row: number[], i: number) =>
+      Int32Array.from(row.filter((_, t) => mask[i][t] === 1))
+    );
+    const texts = await predictor.generate(prompts, { maxTokens, stop });
+    for (const [i, text] of texts.entries()) {
+      // Hugging Face pads with 0 behind the stop token.
+      const ended = text.length < maxTokens ? [...text, stop] : [...text];
+      const padding = new Array<number>(maxTokens - ended.length).fill(0);
+      assertEquals([config.startToken, ...ended, ...padding], sequences[i]);
+    }
+  });
+
+  Deno.test(`bucketOf() groups positions as Hugging Face does (${name})`, async () => {
+    const folder = sharedData(`hf/${name}`);
+    if (folder === null) return;
+    const { relative_position_buckets: wanted } = await readJson(`${folder}/reference.json`);
+    const { relative_position: relative, note: _, ...buckets } = wanted;
+    for (const [kind, expected] of Object.entries(buckets)) {
+      const parts = /^(bidirectional|causal|unidirectional)_(\d+)_(\d+)$/.exec(kind);
+      assert(parts, kind);
+      const options = {
+        bidirectional: parts[1] === "bidirectional",
+        buckets: Number(parts[2]),
+        maxDistance: Number(parts[3]),
+      };
+      assertEquals(relative.map((at: number) => bucketOf(at, options)), expected, kind);
+    }
   });
 }
 

@@ -5,12 +5,19 @@ import {
   type Architecture,
   countParameters,
   decoderArchitecture,
+  encoderDecoderArchitecture,
   visionArchitecture,
 } from "./architecture.ts";
-import { readSafetensors, take } from "./checkpoint.ts";
+import { readSafetensors } from "./checkpoint.ts";
+import { checkpointWeights } from "./checkpoint_folder.ts";
 import { createDecoder, type DecoderConfig, decoderParameters } from "./decoder.ts";
+import {
+  createEncoderDecoder,
+  type EncoderDecoderConfig,
+  encoderDecoderParameters,
+} from "./encoder_decoder.ts";
 import type { Model, ModelFamily } from "./model.ts";
-import { decoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
+import { decoderMemory, encoderDecoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
 import { initialWeights, type ParameterList, type WeightSource } from "./weights.ts";
 
@@ -58,10 +65,10 @@ export interface ModelEntry {
   readonly inputSize: number;
   /** Its own size, that of its checkpoint. */
   readonly size: ModelSize;
-  /** False for a resized model: it has no checkpoint and starts from seeded random weights. */
+  /** False for a model without a checkpoint, such as a resized one: it starts from seeded random weights. */
   readonly pretrained: boolean;
-  /** How its base checkpoint is made. */
-  readonly recipe: PretrainingRecipe;
+  /** How its base checkpoint is made; null where it is not made here. */
+  readonly recipe: PretrainingRecipe | null;
   /** Names and shapes of all parameters, without a GPU. */
   readonly parameters: ParameterList;
   /** The linear maps that may be adapted, without a GPU. */
@@ -89,18 +96,20 @@ export function pretrainedPath(id: string): URL {
 /** Weights of a model's base checkpoint. @throws {CheckpointError} where it is missing or does not fit */
 export async function pretrainedWeights(entry: ModelEntry): Promise<WeightSource> {
   const { pathname } = pretrainedPath(entry.id);
-  const checkpoint = await readSafetensors(decodeURIComponent(pathname));
-  return (name, shape) => take(checkpoint, name, shape);
+  return checkpointWeights(await readSafetensors(decodeURIComponent(pathname)));
 }
 
+/** Seeds the random weights of models that have no recipe. */
+const SEED = 1;
+
 /**
- * The weights that fine-tuning starts from: the base checkpoint, or for a resized model seeded random numbers.
+ * The weights that fine-tuning starts from: the base checkpoint, or seeded random numbers where there is none.
  *
  * @throws {CheckpointError} where the checkpoint is missing or does not fit
  */
 export async function baseWeights(entry: ModelEntry): Promise<WeightSource> {
   if (entry.pretrained) return await pretrainedWeights(entry);
-  return initialWeights(createRandom(entry.recipe.seed).fork("weights"));
+  return initialWeights(createRandom(entry.recipe?.seed ?? SEED).fork("weights"));
 }
 
 function decoder(
@@ -179,6 +188,54 @@ function vision(
     sites: () => sitesOf(parameters, /^vision_model\.encoder\.(layers\..*(?:_proj|fc1|fc2))\.weight$/),
     create: (gpu, source, half) => createVision(gpu, config, source, half) as Model,
   };
+}
+
+function encoderDecoder(
+  given: {
+    readonly id: string;
+    readonly title: string;
+    readonly config: EncoderDecoderConfig;
+    readonly recipe: PretrainingRecipe | null;
+    readonly pretrained: boolean;
+  },
+): ModelEntry {
+  const { config } = given;
+  const parameters = encoderDecoderParameters(config);
+  return {
+    ...given,
+    family: "encoder-decoder",
+    size: { width: config.width, layers: config.encoderLayers },
+    memory: encoderDecoderMemory(config),
+    architecture: encoderDecoderArchitecture(config, countParameters(parameters)),
+    resize(size) {
+      const { headSize } = config, own = { ...config, layers: config.encoderLayers };
+      const { width, layers, hidden } = scale(given.id, own, headSize, size);
+      const heads = wholePart(given.id, width, config.heads / config.width, "heads");
+      return encoderDecoder({
+        ...given,
+        title: encoderDecoderTitle(width, layers),
+        config: {
+          ...config,
+          width,
+          hidden,
+          heads,
+          encoderLayers: layers,
+          decoderLayers: size.layers ?? config.decoderLayers,
+        },
+        pretrained: false,
+      });
+    },
+    outputs: config.vocabulary,
+    inputSize: config.inputLength,
+    parameters,
+    sites: () =>
+      sitesOf(parameters, /^((?:encoder|decoder)\.block\..*\.(?:[qkvo]|wi|wi_0|wi_1|wo))\.weight$/),
+    create: (gpu, source, half) => createEncoderDecoder(gpu, config, source, half) as Model,
+  };
+}
+
+function encoderDecoderTitle(width: number, layers: number): string {
+  return `Encoder-decoder, twice ${layers} layers of width ${width}`;
 }
 
 /** Another width and number of layers, with the hidden width in proportion. */
@@ -273,4 +330,93 @@ export const vitTiny: ModelEntry = vision({
     clip: 1,
     seed: 1,
   },
+});
+
+/** What T5's sizes have in common; the lengths are those of its pre-training. */
+const T5 = {
+  vocabulary: 32128,
+  headSize: 64,
+  buckets: 32,
+  maxDistance: 128,
+  inputLength: 512,
+  targetLength: 512,
+  normEpsilon: 1e-6,
+  startToken: 0,
+  paddingToken: 0,
+} as const;
+
+/** A T5-like encoder-decoder over texts of a small vocabulary. Its base checkpoint is still to be made. */
+export const t5Tiny: ModelEntry = encoderDecoder({
+  id: "t5-tiny",
+  title: encoderDecoderTitle(64, 3),
+  config: {
+    ...T5,
+    vocabulary: 512,
+    width: 64,
+    encoderLayers: 3,
+    decoderLayers: 3,
+    heads: 4,
+    headSize: 16,
+    hidden: 192,
+    feedForward: "relu",
+    inputLength: 64,
+    targetLength: 16,
+    tiedHead: true,
+  },
+  recipe: null,
+  pretrained: false,
+});
+
+/** T5-small as Raffel et al. have it: 60,506,624 parameters. */
+export const t5Small: ModelEntry = encoderDecoder({
+  id: "t5-small",
+  title: encoderDecoderTitle(512, 6),
+  config: {
+    ...T5,
+    width: 512,
+    encoderLayers: 6,
+    decoderLayers: 6,
+    heads: 8,
+    hidden: 2048,
+    feedForward: "relu",
+    tiedHead: true,
+  },
+  recipe: null,
+  pretrained: false,
+});
+
+/** T5-base as Raffel et al. have it: 222,903,552 parameters. */
+export const t5Base: ModelEntry = encoderDecoder({
+  id: "t5-base",
+  title: encoderDecoderTitle(768, 12),
+  config: {
+    ...T5,
+    width: 768,
+    encoderLayers: 12,
+    decoderLayers: 12,
+    heads: 12,
+    hidden: 3072,
+    feedForward: "relu",
+    tiedHead: true,
+  },
+  recipe: null,
+  pretrained: false,
+});
+
+/** T5-base of version 1.1, with gated feed-forward parts and a head of its own: 247,577,856 parameters. */
+export const t5BaseGated: ModelEntry = encoderDecoder({
+  id: "t5-v1.1-base",
+  title: `${encoderDecoderTitle(768, 12)}, gated`,
+  config: {
+    ...T5,
+    width: 768,
+    encoderLayers: 12,
+    decoderLayers: 12,
+    heads: 12,
+    hidden: 2048,
+    feedForward: "gated-gelu",
+    tiedHead: false,
+  },
+  recipe: null,
+  pretrained: false,
 });

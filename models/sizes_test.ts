@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { testGpu } from "../tests/test_gpu.ts";
 import * as models from "./mod.ts";
-import { baseWeights } from "./sizes.ts";
+import { baseWeights, t5Base, t5Small, t5Tiny } from "./sizes.ts";
 
 Deno.test("resize() scales heads and the hidden width, and keeps what tasks need", () => {
   const { decoderTiny, vitTiny } = models;
@@ -15,10 +15,20 @@ Deno.test("resize() scales heads and the hidden width, and keeps what tasks need
   const vision = vitTiny.resize({ width: 48 });
   assertEquals([vision.size, vision.sites().length], [{ width: 48, layers: 3 }, vitTiny.sites().length]);
   assertEquals(vision.architecture.attentions[0]!.heads, 3);
+  const translator = t5Tiny.resize({ width: 48, layers: 2 });
+  assertEquals([translator.size, translator.pretrained], [{ width: 48, layers: 2 }, false]);
+  assertEquals([translator.outputs, translator.inputSize], [t5Tiny.outputs, t5Tiny.inputSize]);
+  const own = Object.fromEntries(translator.parameters.map(({ name, shape }) => [name, shape]));
+  assertEquals(own["decoder.block.1.layer.1.EncDecAttention.k.weight"], [48, 48]);
+  assertEquals(own["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"], [32, 3]);
+  assertEquals(own["encoder.block.1.layer.1.DenseReluDense.wi.weight"], [144, 48]);
+  // From one published size to another.
+  const small = t5Base.resize({ width: 512, layers: 6 });
+  assertEquals(small.parameters, t5Small.parameters);
 });
 
 Deno.test("resize() refuses sizes that don't come out whole", () => {
-  for (const entry of [models.decoderTiny, models.vitTiny]) {
+  for (const entry of [models.decoderTiny, models.vitTiny, t5Tiny]) {
     assertThrows(
       () => entry.resize({ width: 72 }),
       RangeError,
@@ -30,10 +40,10 @@ Deno.test("resize() refuses sizes that don't come out whole", () => {
   }
 });
 
-Deno.test("baseWeights() of a resized model are seeded random numbers that fit it", async () => {
+Deno.test("baseWeights() of a model without a checkpoint are seeded random numbers that fit it", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("models", "weights");
-  for (const entry of [models.decoderTiny, models.vitTiny]) {
+  for (const entry of [models.decoderTiny, models.vitTiny, t5Tiny]) {
     const resized = entry.resize({ width: 32, layers: 1 });
     const weights = async () => {
       const model = resized.create(gpu, await baseWeights(resized));

@@ -1,64 +1,116 @@
 /**
  * @file The tensors that models make beside their parameters, by formula and without a GPU: what memory is predicted from.
  *
- * Counted operation by operation: who changes decoder.ts, vision.ts or what an operation of autodiff/ keeps, changes the
- * counts here. training/memory_test.ts holds them against live bytes.
+ * Counted operation by operation: who changes decoder.ts, encoder_decoder.ts, vision.ts or what an operation of autodiff/
+ * keeps, changes the counts here. training/memory_test.ts holds them against live bytes.
  */
 import type { DecoderConfig } from "./decoder.ts";
+import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { VisionConfig } from "./vision.ts";
 
 /** Tensors of equal size: how many, and the numbers in each. */
 export type Kept = readonly (readonly [count: number, numbers: number])[];
+
+/** What one block makes in a training pass. */
+export interface BlockTensors {
+  /** The block whose output it takes in, by its place; null where that comes from data and embeddings alone. */
+  readonly input: number | null;
+  /** Numbers of its output, and of its input. */
+  readonly stream: number;
+  /** What its forward pass makes, its output included. */
+  readonly forward: Kept;
+  /** What its backward pass makes, the gradient of its input included. */
+  readonly backward: Kept;
+  /** Of these, what only the gradient of its input needs: nothing where nothing below is trained. */
+  readonly inputGradient: Kept;
+  /** Where it also looks at what another stack of blocks made. */
+  readonly source?: {
+    /** The last block of that stack. */
+    readonly block: number;
+    /**
+     * Of the backward pass, what comes before it looks there, the gradient of its input aside: nothing where only that
+     * stack is trained.
+     */
+    readonly before: Kept;
+  };
+}
 
 /**
  * The tensors that a training pass over some examples makes, all of which live until it ends unless blocks are computed
  * again. What is left out are partial sums, which kernels free at once.
  */
 export interface TapeTensors {
-  /** Rows of x that go through each site. */
-  readonly rows: number;
-  /** Numbers of the stream between two blocks. */
-  readonly stream: number;
-  /** Of each block: what its forward pass makes, its output included. */
-  readonly forward: Kept;
-  /** Of each block: what its backward pass makes, the gradient of its input included. */
-  readonly backward: Kept;
-  /** Of these, what only the gradient of its input needs: nothing where nothing below is trained. */
-  readonly inputGradient: Kept;
-  /** Inputs, embedding, head and loss, forward and backward down to the last block's output. */
+  /** Rows of x that go through a site. */
+  rows(site: string): number;
+  /** The blocks of the residual streams, in the order of the forward pass. */
+  readonly blocks: readonly BlockTensors[];
+  /** Inputs, embeddings, head and loss, forward and backward down to the last block's output. */
   readonly around: Kept;
-  /** What the backward pass makes below the first block, where embeddings are trained. */
+  /** What the backward pass makes between two stacks, where the lower one is trained, down to the output of its last block. */
+  readonly between?: { readonly block: number; readonly backward: Kept };
+  /** What the blocks' backward passes add up in together, where embeddings and tables are trained. */
+  readonly shared?: Kept;
+  /** What the backward pass makes below the first block of a stack, where embeddings and tables are trained. */
   readonly below: Kept;
 }
 
 /** A model as its memory is predicted from it. */
 export interface ModelMemory {
-  /** Blocks of the residual stream. */
-  readonly layers: number;
   /** Numbers that it keeps beside its parameters, tensor by tensor. */
   readonly constants: readonly number[];
+  /** The place of the block that a site lies in. */
+  blockOf(site: string): number;
   /** What a training pass over so many examples of full length makes. */
   tape(examples: number): TapeTensors;
 }
 
 /** A Llama-like decoder. */
 export function decoderMemory(config: DecoderConfig): ModelMemory {
-  const { layers, length, headSize } = config;
+  const { length, headSize } = config;
   // Rotary angles.
-  return { layers, constants: [length * headSize], tape: (examples) => decoderTape(config, examples) };
+  return {
+    constants: [length * headSize],
+    blockOf: layerOf,
+    tape: (examples) => decoderTape(config, examples),
+  };
 }
 
 /** A vision transformer. */
 export function visionMemory(config: VisionConfig): ModelMemory {
-  return { layers: config.layers, constants: [], tape: (examples) => visionTape(config, examples) };
+  return { constants: [], blockOf: layerOf, tape: (examples) => visionTape(config, examples) };
+}
+
+/** A T5-like encoder-decoder. */
+export function encoderDecoderMemory(config: EncoderDecoderConfig): ModelMemory {
+  return {
+    constants: [],
+    blockOf(site) {
+      const [, stack, layer] = /^(encoder|decoder)\.block\.(\d+)\./.exec(site)!;
+      return Number(layer) + (stack === "encoder" ? 0 : config.encoderLayers);
+    },
+    tape: (examples) => encoderDecoderTape(config, examples),
+  };
+}
+
+/** The block of a site that is named "layers.<block>.<map>". */
+function layerOf(site: string): number {
+  return Number(/^layers\.(\d+)\./.exec(site)![1]);
+}
+
+/** Blocks one above the other that are alike, from a place on. */
+function stackOf(
+  count: number,
+  block: Omit<BlockTensors, "input">,
+  first = 0,
+): BlockTensors[] {
+  return Array.from({ length: count }, (_, i) => ({ ...block, input: i === 0 ? null : first + i - 1 }));
 }
 
 function decoderTape(config: DecoderConfig, examples: number): TapeTensors {
-  const { width, heads, keyValueHeads, headSize, hidden, vocabulary, length } = config;
+  const { width, layers, heads, keyValueHeads, headSize, hidden, vocabulary, length } = config;
   const rows = examples * length, stream = rows * width;
   const asked = rows * heads * headSize, looked = rows * keyValueHeads * headSize;
-  return {
-    rows,
+  const block = {
     stream,
     forward: [
       // Two norms, o, down and two sums.
@@ -74,6 +126,10 @@ function decoderTape(config: DecoderConfig, examples: number): TapeTensors {
     backward: [[4, stream], [2, asked], [2, looked], [3, rows * hidden]],
     // The first norm's output, and the sum of both ways to the input.
     inputGradient: [[2, stream]],
+  } satisfies Partial<BlockTensors>;
+  return {
+    rows: () => rows,
+    blocks: stackOf(layers, block),
     around: [
       // Tokens as a choice of rows and its transpose, and targets.
       [4, rows],
@@ -91,12 +147,11 @@ function decoderTape(config: DecoderConfig, examples: number): TapeTensors {
 }
 
 function visionTape(config: VisionConfig, examples: number): TapeTensors {
-  const { image, channels, patch, width, heads, hidden, outputs } = config;
+  const { image, channels, patch, width, layers, heads, hidden, outputs } = config;
   const tokens = (image / patch) ** 2 + 1;
   const rows = examples * tokens, stream = rows * width, patches = examples * (tokens - 1);
   const pixels = channels * patch ** 2;
-  return {
-    rows,
+  const block = {
     stream,
     forward: [
       // Two norms, two sums; q, k, v, o and fc2 without and with bias; the mix of values; the normalizers of attention.
@@ -108,6 +163,10 @@ function visionTape(config: VisionConfig, examples: number): TapeTensors {
     backward: [[8, stream], [2, rows * hidden]],
     // The first norm's output, and the sum of both ways to the input.
     inputGradient: [[2, stream]],
+  } satisfies Partial<BlockTensors>;
+  return {
+    rows: () => rows,
+    blocks: stackOf(layers, block),
     around: [
       [1, patches * pixels],
       // Five choices of rows and their transposes, and targets.
@@ -126,5 +185,76 @@ function visionTape(config: VisionConfig, examples: number): TapeTensors {
       [1, 1],
     ],
     below: [[1, stream], [1, patches * width], [1, examples * width], [1, width * pixels], [1, width]],
+  };
+}
+
+function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): TapeTensors {
+  const { vocabulary, width, encoderLayers, decoderLayers, heads, headSize, hidden, buckets } = config;
+  const { inputLength, targetLength } = config;
+  const read = examples * inputLength, written = examples * targetLength;
+  // Streams, and what attention has in their place.
+  const [readStream, writtenStream] = [read * width, written * width];
+  const [readHeads, writtenHeads] = [read * heads * headSize, written * heads * headSize];
+  // wi, or wi_0 and wi_1, and what the activation function makes of them.
+  const inner = config.feedForward === "relu" ? 2 : 3;
+  const encoder = stackOf(encoderLayers, {
+    stream: readStream,
+    forward: [
+      // Two norms, o, wo and two sums; q, k, v and the mix; the normalizers of attention.
+      [6, readStream],
+      [2, 2 * read],
+      [4, readHeads],
+      [1, 2 * read * heads],
+      [inner, read * hidden],
+    ],
+    backward: [[4, readStream], [4, readHeads], [inner, read * hidden]],
+    // The first norm's output, and the sum of both ways to the input.
+    inputGradient: [[2, readStream]],
+  });
+  const decoder = stackOf(decoderLayers, {
+    stream: writtenStream,
+    forward: [
+      // Three norms, o twice, wo and three sums; q and the mix twice, k and v, and those of what was read.
+      [9, writtenStream],
+      [3, 2 * written],
+      [6, writtenHeads],
+      [2, readHeads],
+      [2, 2 * written * heads],
+      [inner, written * hidden],
+    ],
+    backward: [[6, writtenStream], [6, writtenHeads], [2, readHeads], [inner, written * hidden]],
+    inputGradient: [[2, writtenStream]],
+    // Self-attention, and the query of cross-attention with the norm before it.
+    source: { block: encoderLayers - 1, before: [[2, writtenStream], [5, writtenHeads]] },
+  }, encoderLayers);
+  const distances = [2 * inputLength - 1, 2 * targetLength - 1];
+  const byDistance: Kept = distances.map((count) => [1, count * heads]);
+  const biases: Kept = [[1, heads * inputLength ** 2], [1, heads * targetLength ** 2]];
+  return {
+    rows: (site) => /^encoder\.|EncDecAttention\.[kv]$/.test(site) ? read : written,
+    blocks: [...encoder, ...decoder],
+    around: [
+      // Tokens as choices of rows and their transposes, mask and targets.
+      [4, read],
+      [4, written],
+      [2, vocabulary + 1],
+      // The same of distances; biases by distance, spread over the scores.
+      ...distances.map((count) => [3, count + 1] as const),
+      [2, buckets + 1],
+      ...byDistance,
+      ...biases,
+      // Embeddings and last norms; gradients of the last norm's output and input.
+      [2, readStream],
+      [4, writtenStream],
+      // The norms' statistics and the loss's normalizers.
+      [1, 2 * read],
+      [2, 2 * written],
+      [1, written],
+      [2, written * vocabulary],
+      [1, 1],
+    ],
+    between: { block: encoderLayers - 1, backward: [[2, readStream]] },
+    shared: biases,
+    below: byDistance,
   };
 }

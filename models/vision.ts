@@ -168,7 +168,7 @@ export function createVision(
         scale: (width / heads) ** -0.5,
       };
       for (const block of blocks) {
-        x = forward.block(x, ({ tape, linear }, x) => {
+        x = forward.block([x], ({ tape, linear }, [x]) => {
           const y = normed(tape, x, block.norm1);
           const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
           const after = addNormed(tape, x, linear(block.o, mixed), block.norm2);

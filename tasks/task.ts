@@ -22,15 +22,40 @@ export interface Metric {
   readonly chance: number;
 }
 
+/** How text is drawn instead of taking the most likely token. */
+export interface Sampling {
+  /** What scores are divided by: above 0; near it the most likely token is drawn, at 1 the model's own distribution. */
+  readonly temperature: number;
+  /** Share of the probability that the tokens drawn from have: above 0; with 1 all of them. */
+  readonly topP: number;
+  /** An integer from 0 to 4294967295. Each token is drawn by seed, prompt, sample and position alone. */
+  readonly seed: number;
+  /** Texts for each prompt; 1 where absent. */
+  readonly samples?: number;
+}
+
+/** How far a text goes on, and how. */
+export interface Generation {
+  /** Most tokens. */
+  readonly maxTokens: number;
+  /** The token before which it ends. */
+  readonly stop: number;
+  /** Greedy where absent: the most likely token each time. */
+  readonly sampling?: Sampling;
+}
+
 /** What a trained model can be asked. Evaluation always runs on merged weights. */
 export interface Predictor {
   /** Index of the best class of each row of the batch. */
   classify(batch: Batch): Promise<Int32Array>;
-  /** Greedy continuation of each prompt, without the prompt, ended before `stop` or after `maxTokens`. */
-  generate(
-    prompts: readonly Int32Array[],
-    limit: { readonly maxTokens: number; readonly stop: number },
-  ): Promise<Int32Array[]>;
+  /**
+   * Continuation of each prompt, without the prompt, ended before `stop`, after `maxTokens` or where the model's longest
+   * text ends; empty for a prompt that is too long. With several samples those of a prompt lie side by side:
+   * sample s of prompt p is at p · samples + s.
+   *
+   * @throws {RangeError} where a prompt is empty or a setting out of its range
+   */
+  generate(prompts: readonly Int32Array[], how: Generation): Promise<Int32Array[]>;
   /**
    * For each prompt, whether its greedy continuation begins with the continuation given, of 1 token or more.
    *

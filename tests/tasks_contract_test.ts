@@ -5,13 +5,14 @@ import { type Batch, IGNORE } from "../models/model.ts";
 import * as corpora from "../tasks/pretraining.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Predictor, Task, TaskOptions } from "../tasks/task.ts";
+import { inputsOf } from "./tiny_models.ts";
 
 const options: TaskOptions = { seed: 1, trainExamples: 60, validationExamples: 20, testExamples: 30 };
 const all: readonly Task[] = [...Object.values(tasks), ...Object.values(corpora)];
 
 /** The inputs of each row as text, so that rows can be compared. */
 function rowsOf(batch: Batch): string[] {
-  const { data, shape } = batch.family === "decoder" ? batch.tokens : batch.pixels;
+  const { data, shape } = inputsOf(batch);
   const width = data.length / shape[0]!;
   return Array.from(
     { length: shape[0]! },
@@ -66,7 +67,7 @@ for (const task of all) {
     const data = await task.load(options);
     const batch = data.trainBatch(1, 8), kept = structuredClone(batch);
     batch.targets.data.fill(0);
-    (batch.family === "decoder" ? batch.tokens : batch.pixels).data.fill(0);
+    inputsOf(batch).data.fill(0);
     assertEquals(data.trainBatch(1, 8), kept);
   });
 
@@ -81,6 +82,12 @@ for (const task of all) {
         assertEquals([batch.tokens.data.length, batch.targets.shape], [rows! * length!, [rows!, length!]]);
         assert(length! <= needs.inputSize);
         assert(batch.tokens.data.every((token) => token >= 0 && token < needs.outputs));
+      } else if (batch.family === "encoder-decoder") {
+        const [rows, length] = batch.inputs.shape;
+        assertEquals([batch.inputs.data.length, batch.targets.shape[0]], [rows! * length!, rows!]);
+        assertEquals(batch.inputMask.shape, batch.inputs.shape);
+        assert(length! <= needs.inputSize);
+        assert(batch.inputs.data.every((token) => token >= 0 && token < needs.outputs));
       } else {
         const [rows] = batch.pixels.shape;
         assertEquals(batch.pixels.shape.slice(2), [needs.inputSize, needs.inputSize]);

@@ -23,12 +23,15 @@ function launchAll(gpu: Gpu): void {
   kernels.add(gpu, x, y);
   kernels.addRow(gpu, tensor(4, 3), tensor(3));
   kernels.accumulate(gpu, x, y);
-  for (const kind of ["gelu", "gelu-tanh", "quick-gelu"] as const) {
+  for (const kind of ["gelu", "gelu-tanh", "quick-gelu", "relu"] as const) {
     kernels.activation(gpu, x, kind);
     kernels.activationBackward(gpu, x, y, kind, tensor(4, 8), false);
   }
   kernels.swiglu(gpu, x, y);
   kernels.swigluBackward(gpu, x, y, tensor(4, 8));
+  kernels.geglu(gpu, x, y);
+  kernels.gegluBackward(gpu, x, y, tensor(4, 8));
+  kernels.relativeBiasBackward(gpu, kernels.relativeBias(gpu, x, 2, 3), tensor(4, 8), false);
   // Rows of one head of 8, read as vectors, and of two heads of 3, element by element.
   for (const [heads, size] of [[1, 8], [2, 3]] as const) {
     for (const all of [false, true]) {
@@ -47,6 +50,11 @@ function launchAll(gpu: Gpu): void {
     }
   }
   kernels.sparseRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
+  kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8));
+  kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8), {
+    positions: words(0, 0, 1, 1),
+    angles: tensor(2, 2, 2),
+  });
   kernels.columnSum(gpu, x, { into: row, accumulate: false });
   kernels.columnSum(gpu, x, { into: row, accumulate: true, normalized: { x: y, statistics: tensor(4, 2) } });
   kernels.dotInto(gpu, x, y, one);

@@ -68,9 +68,19 @@ export function splitBatch(batch: Batch, parts: number): Batch[] {
   return edges.slice(1).map((end, i) => {
     const begin = edges[i]!;
     const targets = rowsOf(batch.targets, begin, end);
-    return batch.family === "decoder"
-      ? { ...batch, tokens: rowsOf(batch.tokens, begin, end), targets }
-      : { ...batch, pixels: rowsOf(batch.pixels, begin, end), targets };
+    switch (batch.family) {
+      case "decoder":
+        return { ...batch, tokens: rowsOf(batch.tokens, begin, end), targets };
+      case "encoder-decoder":
+        return {
+          ...batch,
+          inputs: rowsOf(batch.inputs, begin, end),
+          inputMask: rowsOf(batch.inputMask, begin, end),
+          targets,
+        };
+      case "vision":
+        return { ...batch, pixels: rowsOf(batch.pixels, begin, end), targets };
+    }
   });
 }
 

@@ -4,7 +4,15 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { type Batch, IGNORE, type Model } from "../models/model.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { testGpu } from "../tests/test_gpu.ts";
-import { imageBatch, textBatch, tinyDecoder, tinyVision } from "../tests/tiny_models.ts";
+import {
+  imageBatch,
+  inputsOf,
+  textBatch,
+  tinyDecoder,
+  tinyEncoderDecoder,
+  tinyVision,
+  translationBatch,
+} from "../tests/tiny_models.ts";
 import { differentiate, lossOf, splitBatch, targetCount } from "./differentiate.ts";
 import { plainForward } from "./forward.ts";
 
@@ -22,11 +30,14 @@ async function gradientsOf(gpu: Gpu, model: Model, batch: Batch, parts: number, 
 }
 
 const CASES = [
-  ["decoder", tinyDecoder, textBatch(5)],
-  ["vision", tinyVision, imageBatch(5)],
+  ["decoder", tinyDecoder, textBatch],
+  ["encoder-decoder", tinyEncoderDecoder, translationBatch],
+  ["vision", tinyVision, imageBatch],
 ] as const;
 
-for (const [family, create, batch] of CASES) {
+for (const [family, create, batchOf] of CASES) {
+  const batch = batchOf(5);
+
   Deno.test(`differentiate() gives one gradient for 1, 2, 3 and 5 parts of an odd ${family} batch`, async () => {
     const gpu = await testGpu();
     using _ = gpu.scope("parts");
@@ -48,7 +59,7 @@ for (const [family, create, batch] of CASES) {
     using _ = gpu.scope("peaks");
     const model = create(gpu), store = createGradients(gpu, model.parameters);
     const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
-    const large = batch.family === "decoder" ? textBatch(64) : imageBatch(64);
+    const large = batchOf(64);
     const peaks = [1, 2, 4].map((parts) => {
       gpu.resetPeak();
       const before = gpu.memory.liveBytes;
@@ -100,13 +111,17 @@ Deno.test("targetCount() refuses a batch without targets", () => {
 });
 
 Deno.test("splitBatch() cuts rows as evenly as possible, in order, and loses none", () => {
-  for (const batch of [textBatch(7), imageBatch(7)]) {
+  for (const batch of [textBatch(7), translationBatch(7), imageBatch(7)]) {
     const parts = splitBatch(batch, 3);
     assertEquals(parts.map(({ targets }) => targets.shape[0]), [2, 2, 3]);
     assertEquals(parts.flatMap(({ targets }) => [...targets.data]), [...batch.targets.data]);
-    const inputs = (some: Batch) => some.family === "decoder" ? some.tokens : some.pixels;
-    assertEquals(parts.flatMap((part) => [...inputs(part).data]), [...inputs(batch).data]);
-    assertEquals(inputs(parts[2]!).shape, [3, ...inputs(batch).shape.slice(1)]);
+    assertEquals(parts.flatMap((part) => [...inputsOf(part).data]), [...inputsOf(batch).data]);
+    assertEquals(inputsOf(parts[2]!).shape, [3, ...inputsOf(batch).shape.slice(1)]);
+    if (batch.family === "encoder-decoder") {
+      const masks = parts.flatMap((part) => part.family === "encoder-decoder" ? [part.inputMask] : []);
+      assertEquals(masks.map(({ shape }) => shape), [[2, 11], [2, 11], [3, 11]]);
+      assertEquals(masks.flatMap(({ data }) => [...data]), [...batch.inputMask.data]);
+    }
     assertEquals(splitBatch(batch, 1), [batch]);
     assertThrows(() => splitBatch(batch, 8), RangeError, "a batch of 7 into 8 parts");
   }

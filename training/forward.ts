@@ -18,7 +18,7 @@ function forwardWith(tape: Tape, product: (site: LinearSite, x: Var) => Var): Fo
       const y = product(site, x);
       return site.bias ? addRow(tape, y, tape.parameter(site.bias)) : y;
     },
-    block: (x, body) => body(forward, x),
+    block: (inputs, body) => body(forward, inputs),
   };
   return forward;
 }
@@ -49,7 +49,7 @@ export function mergedForward(tape: Tape, weights: ReadonlyMap<LinearSite, Tenso
 export function checkpointedForward(inner: ForwardOf): ForwardOf {
   return (tape) => ({
     ...inner(tape),
-    block: (x, body) => tape.checkpoint([x], (tape, [x]) => body(inner(tape), x!)),
+    block: (inputs, body) => tape.checkpoint(inputs, (tape, inputs) => body(inner(tape), inputs)),
   });
 }
 
@@ -70,7 +70,7 @@ export function measuredForward(inner: ForwardOf, full: ReadonlyMap<LinearSite, 
       const y = forward.linear(site, x), into = full.get(site);
       return into ? measureWeight(forward.tape, x, y, into) : y;
     },
-    block: (x, body) => forward.block(x, (forward, x) => body(measure(forward), x)),
+    block: (inputs, body) => forward.block(inputs, (forward, inputs) => body(measure(forward), inputs)),
   });
   return (tape) => measure(inner(tape));
 }

@@ -8,7 +8,14 @@ import type { OptimizerModule } from "../optimizers/optimizer.ts";
 import { trainableWeight } from "../optimizers/site_weight.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { testGpu } from "../tests/test_gpu.ts";
-import { imageBatch, textBatch, tinyDecoder, tinyVision } from "../tests/tiny_models.ts";
+import {
+  imageBatch,
+  textBatch,
+  tinyDecoder,
+  tinyEncoderDecoder,
+  tinyVision,
+  translationBatch,
+} from "../tests/tiny_models.ts";
 import { differentiate } from "./differentiate.ts";
 import {
   adaptedForward,
@@ -20,6 +27,7 @@ import {
 
 const CASES: readonly (readonly [string, (gpu: Gpu) => Model, Batch])[] = [
   ["decoder", tinyDecoder, textBatch(5)],
+  ["encoder-decoder", tinyEncoderDecoder, translationBatch(5)],
   ["vision", tinyVision, imageBatch(5)],
 ];
 

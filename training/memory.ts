@@ -26,17 +26,16 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const parameters = model.parameters.map(({ shape }) => elementCount(shape));
   const footprint = method.footprint(config.optimizer.options, { sites, parameters, head: [] });
   const tape = model.memory.tape(Math.ceil(config.batchSize / config.accumulate));
-  const firstBlock = footprint.trainsAll ? -1 : Math.min(...sites.map(({ name }) => blockOf(name)));
+  const sitesIn = (block: number) => sites.filter(({ name }) => model.memory.blockOf(name) === block);
   const checkpointing = config.memory?.checkpointing === "blocks";
-  const passOf = (firstTrained: number, linear: Footprint["linear"]) =>
+  const passOf = (trainsBelow: boolean, linear: Footprint["linear"]) =>
     passBytes(
       tape,
-      model.memory.layers,
-      { firstTrained, checkpointing },
+      { trainsBelow, trains: (block) => sitesIn(block).length > 0, checkpointing },
       (block) =>
         keptBytes(
-          sites.filter(({ name }) => blockOf(name) === block).flatMap((site) =>
-            linear(site).map((numbers) => [1, numbers * tape.rows] as const)
+          sitesIn(block).flatMap((site) =>
+            linear(site).map((numbers) => [1, numbers * tape.rows(site.name)] as const)
           ),
         ),
     );
@@ -45,7 +44,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
     config.memory?.frozenWeights === "f16" ? sites.map(({ name }) => name) : [],
   );
   const isHalf = (parameter: string) =>
-    sites.some(({ name }) => half.has(name) && parameter.endsWith(`.${name}.weight`));
+    sites.some(({ name }) => half.has(name) && `.${parameter}`.endsWith(`.${name}.weight`));
   const numbersOf = (halves: boolean) =>
     model.parameters.filter(({ name }) => isHalf(name) === halves).map(({ shape }) => elementCount(shape));
   const weights = packBytes(numbersOf(false)) + packBytes(numbersOf(true), "f16") +
@@ -54,12 +53,12 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const state = packsBytes([...footprint.state, ...footprint.tables]);
   // Beside the gradients: the loss's own, the norm, where the run diverged, and every step's loss.
   const gradients = packBytes(footprint.trained) + packsBytes([[1], [1], [1], [config.steps]]);
-  const activations = passOf(firstBlock, footprint.linear);
+  const activations = passOf(footprint.trainsAll, footprint.linear);
   const scratch = packsBytes(footprint.scratch);
   const attaching = footprint.fullGradients
     ? {
       gradients: packBytes(sites.map((site) => site.in * site.out)) + packBytes([1]),
-      activations: passOf(Math.min(...sites.map(({ name }) => blockOf(name))), () => []),
+      activations: passOf(false, () => []),
     }
     : { gradients: 0, activations: 0 };
   return {
@@ -78,32 +77,54 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   };
 }
 
+/** What of a pass is differentiated, and how. */
+interface Trained {
+  /** True where embeddings are trained. */
+  readonly trainsBelow: boolean;
+  /** Whether something of a block is trained. */
+  trains(block: number): boolean;
+  readonly checkpointing: boolean;
+}
+
 /** Most bytes of a forward and a backward pass. `own` are those that the method adds to a block. */
 function passBytes(
   tape: TapeTensors,
-  blocks: number,
-  { firstTrained, checkpointing }: { readonly firstTrained: number; readonly checkpointing: boolean },
+  { trainsBelow, trains, checkpointing }: Trained,
   own: (block: number) => number,
 ): number {
-  const trainsBelow = firstTrained < 0, lowest = Math.max(0, firstTrained), trained = blocks - lowest;
-  const around = keptBytes(tape.around), below = trainsBelow ? keptBytes(tape.below) : 0;
-  const stream = keptBytes([[1, tape.stream]]);
-  const backward = keptBytes(tape.backward), unwanted = trainsBelow ? 0 : keptBytes(tape.inputGradient);
-  const forward = keptBytes(tape.forward);
-  if (!checkpointing) {
-    const all = Array.from({ length: blocks }, (_, block) => own(block));
-    return around + below + blocks * forward + trained * backward - unwanted + sum(all, (bytes) => bytes);
-  }
+  const { blocks, between } = tape;
+  // Blocks come in the order of the forward pass: those that one reads are decided before it.
+  const differentiated: boolean[] = [];
+  /** Whether the gradient of what a block takes in is needed. */
+  const wantsInput = (block: number) => {
+    const { input } = blocks[block]!;
+    return trainsBelow || (input !== null && differentiated[input]!);
+  };
+  blocks.forEach(({ source }, block) => {
+    const wantsSource = source !== undefined && differentiated[source.block]!;
+    differentiated.push(trains(block) || wantsInput(block) || wantsSource);
+  });
+  const backwardOf = (block: number): number => {
+    if (!differentiated[block]) return 0;
+    const { backward, inputGradient, source } = blocks[block]!;
+    const unwanted = wantsInput(block) ? 0 : keptBytes(inputGradient);
+    const onlySource = source && !trains(block) && !wantsInput(block);
+    return keptBytes(backward) - unwanted - (onlySource ? keptBytes(source.before) : 0);
+  };
+  const places = [...blocks.keys()], streamOf = (block: number) => keptBytes([[1, blocks[block]!.stream]]);
+  const around = keptBytes(tape.around) +
+    (between && differentiated[between.block] ? keptBytes(between.backward) : 0) +
+    (trainsBelow ? keptBytes(tape.shared ?? []) : 0);
+  const below = trainsBelow ? keptBytes(tape.below) : 0;
+  const passOf = (block: number) => keptBytes(blocks[block]!.forward) + backwardOf(block) + own(block);
+  if (!checkpointing) return around + below + sum(places, passOf);
   // When a block is computed again, the outputs of all blocks are there, and the gradients of the outputs above it.
-  const again = (block: number, saved: number) =>
-    (blocks + blocks - 1 - block) * stream + forward + backward - saved + own(block);
-  const most = Math.max(again(lowest, unwanted), trained > 1 ? again(lowest + 1, 0) : 0);
-  return around + Math.max(most, (blocks + trained) * stream + below);
-}
-
-/** The block that a site lies in: sites are named "layers.<block>.<map>" in every family. */
-function blockOf(site: string): number {
-  return Number(/^layers\.(\d+)\./.exec(site)?.[1]);
+  const outputs = sum(places, streamOf);
+  const gradientsFrom = (first: number) => sum(places.slice(first).filter(wantsInput), streamOf);
+  const again = places.filter((block) => differentiated[block]).map((block) =>
+    gradientsFrom(block + 1) + passOf(block)
+  );
+  return around + outputs + Math.max(...again, gradientsFrom(0) + below);
 }
 
 /** Bytes of tensors that lie side by side, as `gpu.pack` allocates them. */

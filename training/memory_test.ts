@@ -1,17 +1,22 @@
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
-import * as models from "../models/mod.ts";
-import type { ModelEntry } from "../models/sizes.ts";
+import * as registeredModels from "../models/mod.ts";
+import { type ModelEntry, t5Tiny } from "../models/sizes.ts";
 import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { OptimizerModule, Options } from "../optimizers/optimizer.ts";
-import * as tasks from "../tasks/mod.ts";
+import * as registeredTasks from "../tasks/mod.ts";
 import type { Task } from "../tasks/task.ts";
 import { testGpu } from "../tests/test_gpu.ts";
+import { translation } from "../tests/translation_task.ts";
 import { completeConfig, resolveModel } from "./configuration.ts";
 import { type PredictedMemory, predictMemory } from "./memory.ts";
 import type { Cost, RunConfig } from "./run.ts";
 import { runSession } from "./train.ts";
+
+// An encoder-decoder, and a task for it, that no sweep has a use for yet.
+const models: Readonly<Record<string, ModelEntry>> = { ...registeredModels, t5Tiny };
+const tasks: Readonly<Record<string, Task>> = { ...registeredTasks, translation };
 
 const base: RunConfig = {
   schema: 1,
@@ -35,16 +40,22 @@ const decoder: Partial<RunConfig> = {
   batchSize: 4,
 };
 
+const encoderDecoder: Partial<RunConfig> = {
+  task: { ...base.task, id: "translation" },
+  model: { id: "t5-tiny" },
+  batchSize: 4,
+};
+
 /** What a run takes, predicted and measured. */
 async function bothOf(
   changes: Partial<RunConfig>,
 ): Promise<{ readonly predicted: PredictedMemory; readonly cost: Omit<Cost, "totalMs"> }> {
   const config = completeConfig({ ...base, ...changes }, { tasks, models, optimizers });
-  const entry = resolveModel<ModelEntry>(config.model, models);
+  const entry = resolveModel(config.model, models);
   const module = Object.values(optimizers).find(({ id }) =>
     id === config.optimizer.id
   ) as unknown as OptimizerModule;
-  const task = Object.values(tasks).find(({ id }) => id === config.task.id) as Task;
+  const task = Object.values(tasks).find(({ id }) => id === config.task.id)!;
   const gpu = await testGpu();
   const source = initialWeights(createRandom(1));
   const { cost } = await runSession(gpu, config, { task, entry, module, source }, {});
@@ -122,6 +133,49 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   "lora-ga-pro on a decoder": {
     ...decoder,
     optimizer: method("lora-ga-pro", { rank: 4, gradientBatches: 1 }),
+  },
+  "full on an encoder-decoder": { ...encoderDecoder, optimizer: full },
+  "full, sites alone, on an encoder-decoder": {
+    ...encoderDecoder,
+    optimizer: method("full", { trains: "sites" }),
+  },
+  "full, checkpointed, in two parts on an encoder-decoder": {
+    ...encoderDecoder,
+    optimizer: full,
+    accumulate: 2,
+    memory: { checkpointing: "blocks" },
+  },
+  "lora of rank 8 on an encoder-decoder": { ...encoderDecoder, optimizer: method("lora", { rank: 8 }) },
+  "lora on an encoder alone": { ...encoderDecoder, sites: ["encoder.*"] },
+  "lora on the upper blocks of an encoder": { ...encoderDecoder, sites: ["encoder.block.2.*"] },
+  "lora on a decoder that looks at an encoder": { ...encoderDecoder, sites: ["decoder.*"] },
+  "lora on the upper blocks of that decoder": {
+    ...encoderDecoder,
+    sites: ["decoder.block.1.*", "decoder.block.2.*"],
+  },
+  "lora, checkpointed, on an encoder-decoder": {
+    ...encoderDecoder,
+    memory: { checkpointing: "blocks" },
+  },
+  "lora, checkpointed, on a decoder that looks at an encoder": {
+    ...encoderDecoder,
+    sites: ["decoder.*"],
+    memory: { checkpointing: "blocks" },
+  },
+  "lora, checkpointed, on an encoder alone": {
+    ...encoderDecoder,
+    sites: ["encoder.*"],
+    memory: { checkpointing: "blocks" },
+  },
+  "lora-ga, frozen weights in f16, on an encoder-decoder": {
+    ...encoderDecoder,
+    optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }),
+    memory: { frozenWeights: "f16" },
+  },
+  "lora-pro on a deep encoder-decoder": {
+    ...encoderDecoder,
+    model: { id: "t5-tiny", width: 32, layers: 5 },
+    optimizer: method("lora-pro", { rank: 4 }),
   },
   "lora on a deep vision transformer, checkpointed": {
     model: { id: "vit-tiny", width: 32, layers: 7 },

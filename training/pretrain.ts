@@ -2,7 +2,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { encodeSafetensors, type WritableTensor, writeSafetensors } from "../models/checkpoint.ts";
 import * as models from "../models/mod.ts";
-import { type ModelEntry, pretrainedPath } from "../models/sizes.ts";
+import { type ModelEntry, pretrainedPath, type PretrainingRecipe } from "../models/sizes.ts";
 import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import { full } from "../optimizers/full.ts";
@@ -12,6 +12,7 @@ import type { Task } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
 import { canonicalJson, type RunConfig } from "./run.ts";
 import { runSession, type TrainHooks } from "./train.ts";
+import { UserError } from "./user_error.ts";
 
 /** What a pretraining run made. */
 export interface Pretrained {
@@ -35,7 +36,7 @@ export interface PretrainOptions extends TrainHooks {
  * Trains a model of the registry by its recipe and writes its weights as 16-bit floats, with recipe, hash, score and
  * adapter in the file's metadata.
  *
- * @throws {UserError} where there is no model of that id
+ * @throws {UserError} where there is no model of that id, or none that is made here
  */
 export async function pretrain(
   gpu: Gpu,
@@ -44,7 +45,8 @@ export async function pretrain(
 ): Promise<Pretrained> {
   const entry = lookup<ModelEntry>("model", models, modelId);
   const { recipe } = entry;
-  const config = recipeConfig(entry, options.steps ?? recipe.steps);
+  if (!recipe) throw new UserError(`Cannot pretrain "${modelId}": it has no recipe`);
+  const config = recipeConfig(modelId, recipe, options.steps ?? recipe.steps);
   let tensors: ReadonlyMap<string, WritableTensor> = new Map();
   const session = await runSession(gpu, config, {
     task: lookup<Task>("pretraining corpus", corpora, recipe.task),
@@ -77,7 +79,7 @@ export async function pretrain(
   return { path, hash, score, validationLoss };
 }
 
-function recipeConfig({ id, recipe }: ModelEntry, steps: number): RunConfig {
+function recipeConfig(id: string, recipe: PretrainingRecipe, steps: number): RunConfig {
   return {
     schema: 1,
     task: { id: recipe.task, trainExamples: 4000, validationExamples: 200, testExamples: 1 },

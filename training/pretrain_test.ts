@@ -32,7 +32,7 @@ for (const entry of Object.values(models)) {
         [...checkpoint.tensors.keys()].toSorted(),
         entry.parameters.map(({ name }) => name).toSorted(),
       );
-      const start = initialWeights(createRandom(entry.recipe.seed).fork("weights"));
+      const start = initialWeights(createRandom(entry.recipe!.seed).fork("weights"));
       let moved = 0;
       const tensors = new Map(entry.parameters.map(({ name, shape }) => {
         const data = take(checkpoint, name, shape), initial = start(name, shape);

@@ -58,11 +58,14 @@ export function flopsOf(count: Pick<StepCount, "wideFlops" | "factorFlops" | "up
 export function countStep(step: CountedStep): StepCount {
   const { architecture, batchSize, accumulate, sites: adapted, method, options } = step;
   const { maps, attentions, parameters } = architecture;
-  const firstSite = Math.min(...maps.filter(({ name }) => adapted.has(name)).map(({ stage }) => stage));
+  const trained = new Set(maps.filter(({ name }) => adapted.has(name)).map(({ stage }) => stage));
+  /** Whether a site lies upstream of a map's input. */
+  const isDownstream = ({ stage, upstream: [first, end] = [0, stage] }: CountedMap) =>
+    [...trained].some((site) => site >= first && site < end);
   const counted = (map: CountedMap): CountedSite => ({
     ...map,
     rows: map.rows * batchSize,
-    inputGradient: map.stage > firstSite,
+    inputGradient: isDownstream(map),
   });
   const work = method.stepWork(options, {
     sites: maps.filter(({ name }) => adapted.has(name)).map(counted),
@@ -70,10 +73,9 @@ export function countStep(step: CountedStep): StepCount {
     parameters,
     parts: accumulate,
   });
-  const firstTrained = work.trainsAll ? 0 : firstSite;
   const sum = <T>(items: readonly T[], count: (item: T) => number) =>
     items.reduce((total, item) => total + count(item), 0);
-  const below = maps.filter(({ stage }) => stage > firstTrained);
+  const below = maps.filter((map) => work.trainsAll ? map.stage > 0 : isDownstream(map));
   const flops = (map: CountedMap) => 2 * batchSize * map.rows * map.in * map.out;
   const moved = (map: CountedMap) =>
     batchSize * map.rows * (map.in + map.out) + accumulate * map.in * map.out;

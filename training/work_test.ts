@@ -1,10 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { createGradients } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { countParameters, decoderArchitecture, visionArchitecture } from "../models/architecture.ts";
+import {
+  type Architecture,
+  countParameters,
+  decoderArchitecture,
+  visionArchitecture,
+} from "../models/architecture.ts";
 import { decoderParameters } from "../models/decoder.ts";
 import * as models from "../models/mod.ts";
-import type { ModelEntry } from "../models/sizes.ts";
+import { type ModelEntry, t5Base, t5BaseGated, t5Small, t5Tiny } from "../models/sizes.ts";
 import { visionParameters } from "../models/vision.ts";
 import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
@@ -14,6 +19,7 @@ import { trainableWeight } from "../optimizers/site_weight.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Task } from "../tasks/task.ts";
 import { testGpu } from "../tests/test_gpu.ts";
+import { translation } from "../tests/translation_task.ts";
 import { matchSites } from "./configuration.ts";
 import { differentiate } from "./differentiate.ts";
 import { adaptedForward } from "./forward.ts";
@@ -57,8 +63,9 @@ function count(entry: ModelEntry, module: OptimizerModule, options: Options, pat
 }
 
 /** Nine products, two of them forward. */
-function attentionFlops({ architecture: { attentions, tokens } }: ModelEntry): number {
-  return BATCH * attentions.reduce((sum, one) => sum + 9 * 2 * one.count * tokens ** 2 * one.width, 0);
+function attentionFlops({ architecture: { attentions } }: { readonly architecture: Architecture }): number {
+  return BATCH *
+    attentions.reduce((sum, one) => sum + 9 * 2 * one.count * one.queries * one.keys * one.width, 0);
 }
 
 /** One step on a small batch, products counted as they are launched. */
@@ -98,10 +105,17 @@ async function launched(
   });
 }
 
+const UPPER = { decoder: ["layers.1.*"], vision: ["layers.1.*"], "encoder-decoder": ["decoder.block.1.*"] };
+/** Where the encoder alone is trained, or what looks at it, gradients go some ways and not others. */
+const PARTS = [["encoder.*"], ["encoder.block.1.*"], ["*.EncDecAttention.*"], ["*.EncDecAttention.k"], [
+  "decoder.*",
+]];
+
 for (
   const [entry, task] of [
     [models.decoderTiny.resize({ width: 32, layers: 2 }), tasks.arithmetic],
     [models.vitTiny.resize({ width: 32, layers: 2 }), tasks.digits],
+    [t5Tiny.resize({ width: 32, layers: 2 }), translation],
   ] as const
 ) {
   for (
@@ -109,10 +123,13 @@ for (
       [optimizers.full, {}, ["*"]],
       [optimizers.full, { trains: "sites" }, ["*"]],
       [optimizers.lora, { rank: 3 }, ["*"]],
-      [optimizers.lora, { rank: 3 }, ["layers.1.*"]],
+      [optimizers.lora, { rank: 3 }, UPPER[entry.family]],
       [optimizers.loraPro, { rank: 5 }, ["*"]],
       [optimizers.adalora, { rank: 3 }, ["*"]],
-      [optimizers.adalora, { rank: 2 }, ["layers.1.*"]],
+      [optimizers.adalora, { rank: 2 }, UPPER[entry.family]],
+      ...(entry.family === "encoder-decoder" ? PARTS : []).map((some) =>
+        [optimizers.lora, { rank: 3 }, some] as const
+      ),
     ] as const
   ) {
     Deno.test(`countStep() is what a step of ${entry.id} launches: ${module.id} ${JSON.stringify(options)} on ${patterns}`, async () => {
@@ -204,4 +221,30 @@ Deno.test("decoderArchitecture() and visionArchitecture() have the parameters of
   } as const;
   const vision = visionArchitecture(clip, countParameters(visionParameters(clip)));
   assertEquals([vision.tokens, vision.parameters], [197, 86_192_640]);
+});
+
+Deno.test("encoderDecoderArchitecture() has the parameters of T5-small and of T5-base in both versions", () => {
+  const counts = [t5Small, t5Base, t5BaseGated].map(({ architecture: { parameters, maps } }) => [
+    parameters,
+    maps.filter(({ name }) => name !== "head").reduce((sum, map) => sum + map.in * map.out, 0),
+  ]);
+  assertEquals(counts, [
+    // 6 blocks of 4 + 8 widths squared, and of 8 + 8.
+    [60_506_624, 6 * 28 * 512 ** 2],
+    [222_903_552, 12 * 28 * 768 ** 2],
+    [247_577_856, 12 * (4 * 768 ** 2 + 8 * 768 ** 2 + 6 * 768 * 2048)],
+  ]);
+});
+
+Deno.test("The maps of every architecture are its sites, with their sizes, and what is around them", () => {
+  const entries = [...Object.values(models), t5Tiny, t5Small, t5Base, t5BaseGated];
+  for (const { id, architecture, sites } of entries) {
+    const known = new Map(sites().map((site) => [site.name, site]));
+    const maps = architecture.maps.filter(({ name }) => known.has(name));
+    assertEquals(
+      maps.map(({ name, in: inputs, out }) => ({ name, in: inputs, out })),
+      sites().map(({ name, in: inputs, out }) => ({ name, in: inputs, out })),
+      id,
+    );
+  }
 });

@@ -1,6 +1,12 @@
 /** @file Scaled dot-product attention on the tape. */
 import type { Tensor } from "../../gpu/tensor.ts";
-import { attention as fused, attentionBackward, type AttentionSizes } from "../../kernels/mod.ts";
+import {
+  attention as fused,
+  attentionBackward,
+  type AttentionSizes,
+  relativeBias as spread,
+  relativeBiasBackward,
+} from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
 
 /** Sizes and kind of an attention. */
@@ -48,6 +54,22 @@ export function attention(tape: Tape, q: Var, k: Var, v: Var, options: Attention
         v: target(2),
         bias: bias ? target(3) : null,
       });
+    },
+  });
+}
+
+/**
+ * A bias for `attention` that depends on head and distance alone: out[h, q, k] = values[k − q + queries − 1, h],
+ * `[heads, queries, keys]`. `values` is `[queries + keys − 1, heads]`.
+ */
+export function relativeBias(tape: Tape, values: Var, queries: number, keys: number): Var {
+  return tape.record({
+    name: "relativeBias",
+    inputs: [values],
+    output: spread(tape.gpu, values.value, queries, keys),
+    backward(gradient, inputs) {
+      const { into, accumulate } = inputs.target(0);
+      relativeBiasBackward(tape.gpu, gradient, into, accumulate);
     },
   });
 }

@@ -7,7 +7,7 @@ import { testGpu } from "../../tests/test_gpu.ts";
 import { uploadAngles } from "../../tests/upload.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
-import { attention } from "./attention.ts";
+import { attention, relativeBias } from "./attention.ts";
 
 /** Batch, length, query heads, key-value heads, size; causal, rotary. */
 const CASES = [
@@ -86,6 +86,46 @@ Deno.test("attention() has the gradients of central differences over keys of ano
       label: `${batch} x ${length} over ${keys}, causal ${causal}, rotary ${rotary}, mask ${masked}`,
     });
   }
+});
+
+Deno.test("relativeBias() has the gradients of central differences, alone and through attention", async () => {
+  for (const [queries, keys, heads] of [[1, 1, 1], [5, 5, 3], [3, 7, 2], [7, 2, 1], [1, 9, 4]] as const) {
+    const random = createRandom(queries);
+    const values = randomMatrix(queries + keys - 1, heads, random.fork("values"));
+    const spread = (x: Matrix) => reference.relativeBias(x, queries, keys);
+    await checkGradients({
+      inputs: [values],
+      operation: (tape, [x]) => relativeBias(tape, x!, queries, keys),
+      reference: ([x]) => spread(x!),
+      label: `${queries} x ${keys}, ${heads} heads`,
+    });
+    // Two sequences, whose scores share the bias; causal ones have no gradient beyond the limit.
+    const sizes = { length: queries, keys, heads, keyValueHeads: heads, causal: queries > 1, scale: 1 };
+    await checkGradients({
+      inputs: [
+        randomMatrix(2 * queries, heads * 3, random.fork("q"), 0.5),
+        randomMatrix(2 * keys, heads * 3, random.fork("k"), 0.5),
+        randomMatrix(2 * keys, heads * 3, random.fork("v")),
+        values,
+      ],
+      operation: (tape, [q, k, v, x]) =>
+        attention(tape, q!, k!, v!, { ...sizes, size: 3, bias: relativeBias(tape, x!, queries, keys) }),
+      reference: ([q, k, v, x]) =>
+        reference.attention(q!, k!, v!, { ...sizes, batch: 2, headSize: 3, bias: spread(x!) }),
+      label: `attention, ${queries} x ${keys}, ${heads} heads`,
+    });
+  }
+});
+
+Deno.test("relativeBias() refuses another number of distances", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("refusal");
+  const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.input(gpu.empty([4, 2], "by distance"));
+  assertThrows(
+    () => relativeBias(tape, x, 2, 4),
+    RangeError,
+    'Cannot spread "by distance" [4,2] over 2 queries and 4 keys: 5 rows are needed',
+  );
 });
 
 Deno.test("attention() refuses key-value heads that do not divide the heads", async () => {

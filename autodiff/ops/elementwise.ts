@@ -65,12 +65,28 @@ export function activation(tape: Tape, x: Var, kind: kernels.Activation): Var {
 
 /** silu(gate) · up, elementwise. */
 export function swiglu(tape: Tape, gate: Var, up: Var): Var {
+  return gatedLinearUnit(tape, gate, up, "swiglu", kernels.swiglu, kernels.swigluBackward);
+}
+
+/** gelu(gate) · up, elementwise, by gelu's tanh approximation. */
+export function geglu(tape: Tape, gate: Var, up: Var): Var {
+  return gatedLinearUnit(tape, gate, up, "geglu", kernels.geglu, kernels.gegluBackward);
+}
+
+function gatedLinearUnit(
+  tape: Tape,
+  gate: Var,
+  up: Var,
+  name: string,
+  forward: typeof kernels.swiglu,
+  backward: typeof kernels.swigluBackward,
+): Var {
   return tape.record({
-    name: "swiglu",
+    name,
     inputs: [gate, up],
-    output: kernels.swiglu(tape.gpu, gate.value, up.value),
+    output: forward(tape.gpu, gate.value, up.value),
     backward(gradient, inputs) {
-      const gradients = kernels.swigluBackward(tape.gpu, gate.value, up.value, gradient);
+      const gradients = backward(tape.gpu, gate.value, up.value, gradient);
       inputs.pass(0, gradients.gate);
       inputs.pass(1, gradients.up);
     },

@@ -7,7 +7,7 @@ import * as reference from "../../tests/reference/network.ts";
 import { testGpu } from "../../tests/test_gpu.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
-import { activation, add, addRow, reshape, scaleColumns, swiglu } from "./elementwise.ts";
+import { activation, add, addRow, geglu, reshape, scaleColumns, swiglu } from "./elementwise.ts";
 
 const SHAPES = [[1, 1], [3, 4], [5, 7], [2, 67]] as const;
 
@@ -65,8 +65,9 @@ Deno.test("activation() has the gradients of central differences for every kind"
     "gelu": reference.gelu,
     "gelu-tanh": reference.geluTanh,
     "quick-gelu": reference.quickGelu,
+    "relu": reference.relu,
   } as const;
-  for (const kind of ["gelu", "gelu-tanh", "quick-gelu"] as const) {
+  for (const kind of ["gelu", "gelu-tanh", "quick-gelu", "relu"] as const) {
     for (const [rows, columns] of SHAPES) {
       await checkGradients({
         inputs: [randomMatrix(rows, columns, createRandom(columns), 2)],
@@ -78,13 +79,16 @@ Deno.test("activation() has the gradients of central differences for every kind"
   }
 });
 
-Deno.test("swiglu() has the gradients of central differences", async () => {
-  for (const [rows, columns] of SHAPES) {
-    await checkGradients({
-      inputs: ["gate", "up"].map((label) => randomMatrix(rows, columns, createRandom(rows).fork(label), 2)),
-      operation: (tape, [gate, up]) => swiglu(tape, gate!, up!),
-      reference: ([gate, up]) => reference.swiglu(gate!, up!),
-    });
+Deno.test("swiglu() and geglu() have the gradients of central differences", async () => {
+  for (const [unit, wanted] of [[swiglu, reference.swiglu], [geglu, reference.geglu]] as const) {
+    for (const [rows, columns] of SHAPES) {
+      await checkGradients({
+        inputs: ["gate", "up"].map((label) => randomMatrix(rows, columns, createRandom(rows).fork(label), 2)),
+        operation: (tape, [gate, up]) => unit(tape, gate!, up!),
+        reference: ([gate, up]) => wanted(gate!, up!),
+        label: unit.name,
+      });
+    }
   }
 });
 

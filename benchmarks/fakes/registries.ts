@@ -35,14 +35,17 @@ function model(
     },
     parameters: maps.map((map) => ({ name: `${map.name}.weight`, shape: [map.out, map.in] })),
     memory: {
-      layers,
       constants: [],
+      blockOf: (site) => Number(site.split(".")[1]),
       tape: (examples) => ({
-        rows: examples * TOKENS,
-        stream: examples * TOKENS * width,
-        forward: [[10, examples * TOKENS * width]],
-        backward: [[5, examples * TOKENS * width]],
-        inputGradient: [],
+        rows: () => examples * TOKENS,
+        blocks: Array.from({ length: layers }, (_, layer) => ({
+          input: layer === 0 ? null : layer - 1,
+          stream: examples * TOKENS * width,
+          forward: [[10, examples * TOKENS * width]],
+          backward: [[5, examples * TOKENS * width]],
+          inputGradient: [],
+        })),
         around: [[2, examples * TOKENS * width]],
         below: [],
       }),

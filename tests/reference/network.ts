@@ -234,6 +234,16 @@ export function swiglu(gate: Matrix, up: Matrix): Matrix {
   return zip(silu(gate), up, (a, b) => a * b);
 }
 
+/** geluTanh(gate) * up, entry by entry. */
+export function geglu(gate: Matrix, up: Matrix): Matrix {
+  return zip(geluTanh(gate), up, (a, b) => a * b);
+}
+
+/** max(x, 0). */
+export function relu(x: Matrix): Matrix {
+  return map(x, (value) => Math.max(value, 0));
+}
+
 /** x * Φ(x), with the exact normal distribution function. */
 export function gelu(x: Matrix): Matrix {
   return map(x, (value) => 0.5 * value * (1 + erf(value * Math.SQRT1_2)));
@@ -250,6 +260,19 @@ export function geluTanh(x: Matrix): Matrix {
 /** x * sigmoid(1.702 x), CLIP's approximation of GELU. */
 export function quickGelu(x: Matrix): Matrix {
   return map(x, (value) => value * sigmoid(1.702 * value));
+}
+
+/** out[h * queries + q, k] = values[k - q + queries - 1, h]: a bias of attention by distance. */
+export function relativeBias(values: Matrix, queries: number, keys: number): Matrix {
+  const heads = values.columns, out = zeros(heads * queries, keys);
+  for (let h = 0; h < heads; h++) {
+    for (let q = 0; q < queries; q++) {
+      for (let k = 0; k < keys; k++) {
+        out.data[(h * queries + q) * keys + k] = values.data[(k - q + queries - 1) * heads + h]!;
+      }
+    }
+  }
+  return out;
 }
 
 /**

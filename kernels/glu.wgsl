@@ -1,12 +1,16 @@
-// out = silu(gate) up.
+// out = f(gate) up: f is silu, or with GELU gelu by tanh.
 struct Uniforms {
   count: u32,
 }
+
+override GELU = false;
 
 @group(0) @binding(0) var<storage, read> gate: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> up: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> u: Uniforms;
+
+const ROOT_2_OVER_PI = 0.7978845608;
 
 @compute @workgroup_size(64)
 fn main(
@@ -19,5 +23,10 @@ fn main(
     return;
   }
   let z = gate[i];
-  out[i] = z / (1.0 + exp(-z)) * up[i];
+  // 0.5 (1 + tanh(t)) = sigmoid(2 t): both are z sigmoid(t) of some t.
+  var t = z;
+  if (GELU) {
+    t = 2.0 * ROOT_2_OVER_PI * (z + 0.044715 * z * z * z);
+  }
+  out[i] = z / (1.0 + exp(-t)) * up[i];
 }

@@ -1,7 +1,9 @@
-// Gradients of silu(gate) up for both factors.
+// Gradients of f(gate) up for both factors: f is silu, or with GELU gelu by tanh.
 struct Uniforms {
   count: u32,
 }
+
+override GELU = false;
 
 @group(0) @binding(0) var<storage, read> gate: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> up: array<vec4<f32>>;
@@ -9,6 +11,8 @@ struct Uniforms {
 @group(0) @binding(3) var<storage, read_write> gate_gradient: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> up_gradient: array<vec4<f32>>;
 @group(0) @binding(5) var<uniform> u: Uniforms;
+
+const ROOT_2_OVER_PI = 0.7978845608;
 
 @compute @workgroup_size(64)
 fn main(
@@ -21,8 +25,17 @@ fn main(
     return;
   }
   let z = gate[i];
-  let s = 1.0 / (1.0 + exp(-z));
   let d = g[i];
-  gate_gradient[i] = d * up[i] * s * (1.0 + z * (1.0 - s));
-  up_gradient[i] = d * z * s;
+  if (GELU) {
+    let t = 2.0 * ROOT_2_OVER_PI * (z + 0.044715 * z * z * z);
+    let s = 1.0 / (1.0 + exp(-t));
+    let slope = 2.0 * ROOT_2_OVER_PI * (1.0 + 0.134145 * z * z);
+    // 1 - s as a quotient keeps its accuracy where s is near 1.
+    gate_gradient[i] = d * up[i] * (s + z * s / (1.0 + exp(t)) * slope);
+    up_gradient[i] = d * z * s;
+  } else {
+    let s = 1.0 / (1.0 + exp(-z));
+    gate_gradient[i] = d * up[i] * s * (1.0 + z * (1.0 - s));
+    up_gradient[i] = d * z * s;
+  }
 }

@@ -1,0 +1,95 @@
+/** @file Checkpoints as Hugging Face's folders have them: one safetensors file, or several and an index of their tensors. */
+import { z } from "zod";
+import {
+  type Checkpoint,
+  CheckpointError,
+  type CheckpointTensor,
+  readSafetensors,
+  take,
+} from "./checkpoint.ts";
+import type { WeightSource } from "./weights.ts";
+
+const WHOLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+const Index = z.object({ weight_map: z.record(z.string(), z.string()) });
+
+/**
+ * Reads the weights of a folder: `model.safetensors`, or where there is none the files that
+ * `model.safetensors.index.json` names.
+ *
+ * @throws {CheckpointError} where there is neither, where a file is missing or unsound, and where one lacks a tensor that
+ * the index says it has
+ */
+export async function readCheckpointFolder(folder: string): Promise<Checkpoint> {
+  if (await isFile(`${folder}/${WHOLE}`)) return await readSafetensors(`${folder}/${WHOLE}`);
+  if (!await isFile(`${folder}/${INDEX}`)) {
+    throw new CheckpointError(`Cannot read checkpoint "${folder}": it has neither ${WHOLE} nor ${INDEX}`);
+  }
+  const places = await readIndex(`${folder}/${INDEX}`);
+  const shards = new Map<string, Checkpoint>();
+  for (const file of new Set(places.values())) {
+    shards.set(file, await readSafetensors(`${folder}/${file}`));
+  }
+  const tensors = new Map<string, CheckpointTensor>();
+  for (const [name, file] of places) {
+    const tensor = shards.get(file)!.tensors.get(name);
+    if (!tensor) {
+      throw new CheckpointError(
+        `Cannot read checkpoint "${folder}": ${INDEX} says that tensor "${name}" is in "${file}", which lacks it`,
+      );
+    }
+    tensors.set(name, tensor);
+  }
+  return { name: folder, metadata: {}, tensors };
+}
+
+/** The file of each tensor. */
+async function readIndex(path: string): Promise<ReadonlyMap<string, string>> {
+  const refuse = (reason: string, cause?: unknown) =>
+    new CheckpointError(`Cannot read checkpoint index "${path}": ${reason}`, { cause });
+  let json: unknown;
+  try {
+    json = JSON.parse(await Deno.readTextFile(path));
+  } catch (error) {
+    throw refuse(error instanceof SyntaxError ? "it is not valid JSON" : String(error), error);
+  }
+  const parsed = Index.safeParse(json);
+  if (!parsed.success) throw refuse("its weight_map does not name a file for each tensor");
+  const places = Object.entries(parsed.data.weight_map);
+  if (places.length === 0) throw refuse("its weight_map is empty");
+  for (const [name, file] of places) {
+    // A checkpoint has no business outside its folder.
+    if (!/^[^/\\]+\.safetensors$/.test(file)) {
+      throw refuse(
+        `tensor "${name}" is in "${file}", the name of a safetensors file in the folder is needed`,
+      );
+    }
+  }
+  return new Map(places);
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}
+
+/** Other names of a tensor that several parts of a model share: which of them a file has depends on who wrote it. */
+const SHARED: Readonly<Record<string, readonly string[]>> = {
+  "shared.weight": ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"],
+};
+
+/**
+ * The weights of a checkpoint by the names that models ask for; what no model asks for is left alone.
+ *
+ * The source throws a CheckpointError where a tensor is missing or has another shape.
+ */
+export function checkpointWeights(checkpoint: Checkpoint): WeightSource {
+  return (name, shape) => {
+    const names = [name, ...SHARED[name] ?? []];
+    return take(checkpoint, names.find((one) => checkpoint.tensors.has(one)) ?? name, shape);
+  };
+}
