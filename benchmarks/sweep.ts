@@ -81,6 +81,10 @@ export interface SweepOverrides {
   readonly seeds?: readonly number[];
   /** Also scales the warm-up and the steps between validations and measurements. */
   readonly steps?: number;
+  /** Path of real data for every task that is left. */
+  readonly data?: string;
+  /** Counts of examples for every task that is left. */
+  readonly examples?: Pick<RunConfig["task"], "trainExamples" | "validationExamples" | "testExamples">;
   /** What predictions are for. */
   readonly gpu?: GpuRates;
 }
@@ -101,7 +105,7 @@ export interface Expansion {
  * @throws {UserError} for names that the registries or the sweep don't have
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
-  const { tasks, optimizers, ranks, peaks, seeds, steps, gpu } = overrides;
+  const { tasks, optimizers, ranks, peaks, seeds, steps, data, examples, gpu } = overrides;
   const chosenTasks = tasks?.map((id) => {
     lookup("task", registries.tasks, id);
     const entry = spec.tasks.find(({ task }) => task.id === id);
@@ -120,9 +124,11 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
   return {
     ...spec,
     base: withSteps(spec.base, steps),
-    tasks: (chosenTasks ?? spec.tasks).map((entry) =>
-      steps === undefined ? entry : { ...entry, ...withSteps(baseOf(spec, entry), steps) }
-    ),
+    tasks: (chosenTasks ?? spec.tasks).map((entry) => ({
+      ...entry,
+      ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
+      task: { ...entry.task, ...examples, ...(data !== undefined && { data }) },
+    })),
     optimizers: (chosenOptimizers ?? spec.optimizers).map((entry) =>
       peaks ? { ...entry, peaks: [...peaks] } : entry
     ),
@@ -150,6 +156,7 @@ export function expand(
   registries: Registries,
   chosen: ChosenRates | null = null,
 ): Expansion {
+  refuseTwoSources(spec);
   const configs = new Map<string, RunConfig>();
   const rates = new Set<ChosenRate>();
   const notes = new Set<string>();
@@ -172,6 +179,17 @@ export function expand(
     }
   }
   return { configs: [...configs.values()], rates: [...rates], notes: [...notes] };
+}
+
+/** Reports tell runs apart by task, so a task has one source of data in a sweep. */
+function refuseTwoSources({ name, tasks }: SweepSpec): void {
+  for (const { task } of tasks) {
+    if (tasks.some((other) => other.task.id === task.id && other.task.data !== task.data)) {
+      throw new UserError(
+        `Cannot run sweep "${name}": task "${task.id}" is there with different data, give each a sweep of its own`,
+      );
+    }
+  }
 }
 
 /** What a run has in place of the sweep's own sizes. */
@@ -256,5 +274,7 @@ function peaksOf(
     rank: rankOf(draft.optimizer),
     steps: draft.steps,
   });
-  return { peaks: [rate.peak], rates: [rate], notes };
+  const { id, data } = draft.task;
+  const tuned = `Rates for "${id}" were tuned on the task's own data, not on ${data}`;
+  return { peaks: [rate.peak], rates: [rate], notes: data === undefined ? notes : [...notes, tuned] };
 }

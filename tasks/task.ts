@@ -78,6 +78,30 @@ export interface TaskData {
   validationBatches(size: number): Iterable<Batch>;
   /** One score in [0, 1] for each example of the split, in a fixed order that no seed changes. */
   score(predictor: Predictor, split: Split): Promise<Float32Array>;
+  /** What real data the examples are from; absent where they are the task's own. */
+  readonly source?: DataSource;
+}
+
+/** Real data that a task took its examples from. */
+export interface DataSource {
+  /** Titles of the data sets, e.g. "MetaMathQA and GSM8K". */
+  readonly title: string;
+  /** SHA-256 over names and bytes of the files that were read, in hex. */
+  readonly fingerprint: string;
+  /** How much of the data could be used, by pool. */
+  readonly records: Readonly<
+    Record<
+      string,
+      {
+        /** Examples that the files hold: `kept` and all of `skipped`. */
+        readonly read: number;
+        /** Examples that there were to choose from. */
+        readonly kept: number;
+        /** How many were left out, by reason. */
+        readonly skipped: Readonly<Record<string, number>>;
+      }
+    >
+  >;
 }
 
 /** How much data a run takes. */
@@ -90,6 +114,18 @@ export interface TaskOptions {
   readonly validationExamples: number;
   /** Examples that only final scores are about. */
   readonly testExamples: number;
+  /** Path of a folder or a file with real data, to be used instead of the task's own. */
+  readonly data?: string;
+  /** What the data's fingerprint was when the run was planned. The same files in another place are the same data. */
+  readonly fingerprint?: string;
+}
+
+/** The real data that a task can take. */
+export interface RealDataKinds {
+  /** Titles of the data sets. */
+  readonly titles: readonly string[];
+  /** SHA-256 over names and bytes of the files that `load` would read, in hex. @throws {DataError} */
+  fingerprint(path: string): Promise<string>;
 }
 
 /** A task as the registry lists it. */
@@ -104,6 +140,8 @@ export interface Task {
   readonly metric: Metric;
   /** Where the data is from: an address, or "generated". */
   readonly source: string;
+  /** The real data that it can take; absent where it takes none. */
+  readonly realData?: RealDataKinds;
   /** Makes or reads the examples. @throws {RangeError} where more are asked for than there are */
   load(options: TaskOptions): Promise<TaskData>;
 }

@@ -1,9 +1,9 @@
 /** @file Real data by path: finds the data sets in a folder, reads them, and cuts pools that share no example. */
 import { createRandom } from "../../numerics/random.ts";
-import type { Pools } from "../examples.ts";
-import type { TaskFamily } from "../task.ts";
+import { type Pools, takeExamples } from "../examples.ts";
+import type { DataSource, RealDataKinds, TaskFamily, TaskOptions } from "../task.ts";
 import type { Contents } from "./contents.ts";
-import { DataError } from "./data_error.ts";
+import { DataError, reasonOf } from "./data_error.ts";
 import { type DataSet, fingerprintOf, type Folder, openFolder, type Part, type Role } from "./data_set.ts";
 import * as dataSets from "./mod.ts";
 import { createTally, describeRecord, isSkip, type ReadRecord, type Skip } from "./read_record.ts";
@@ -100,6 +100,58 @@ export async function fingerprintData(
 
 function filesOf(parts: readonly { readonly files: readonly string[] }[]): string[] {
   return [...new Set(parts.flatMap(({ files }) => files))];
+}
+
+/** What a task says of the real data that it takes. */
+export function realDataOf(family: TaskFamily, only?: readonly string[]): RealDataKinds {
+  return {
+    titles: dataSetsOf(family, only).map(({ title }) => title),
+    fingerprint: (path) => fingerprintData(family, path, only),
+  };
+}
+
+/** The examples of a run, and what it says of where they are from. */
+export interface TakenData<U> extends Pools<U> {
+  readonly source: DataSource;
+  readonly classes: readonly string[] | undefined;
+}
+
+/** What was read last, by task: a sweep's runs share it. */
+const latest = new Map<string, { readonly key: string; readonly data: Promise<RealData<never>> }>();
+
+/**
+ * As many examples as a run's options say, from its `data`, which are read once for runs that follow one another.
+ *
+ * @param id the task's
+ * @throws {DataError} as `loadData` does, where there are fewer, and where the files no longer have the options'
+ * fingerprint
+ */
+export async function takeData<F extends TaskFamily, U extends object>(
+  id: string,
+  family: F,
+  options: TaskOptions & { readonly data: string },
+  taking: Taking<Contents[F], U>,
+): Promise<TakenData<U>> {
+  const key = `${options.data}\0${await fingerprintData(family, options.data, taking.only)}`;
+  let entry = latest.get(id);
+  if (entry?.key !== key) {
+    entry = { key, data: loadData(family, options.data, taking) as Promise<RealData<never>> };
+    latest.set(id, entry);
+  }
+  // What was kept under a task's name was made by that task's own `taking`.
+  const data = await entry.data as RealData<U>;
+  const { title, fingerprint, records, classes } = data;
+  if (options.fingerprint !== undefined && options.fingerprint !== fingerprint) {
+    throw new DataError(
+      `Cannot use ${options.data} for "${id}": its files changed since the run was planned`,
+    );
+  }
+  try {
+    return { ...takeExamples(id, data, options), classes, source: { title, fingerprint, records } };
+  } catch (error) {
+    const counts = Object.entries(records).map(([role, record]) => `${role}: ${describeRecord(record)}`);
+    throw new DataError(`${reasonOf(error)}; of ${title} in ${options.data}, ${counts.join("; ")}`);
+  }
 }
 
 /**
