@@ -11,7 +11,9 @@ import { decode, encode, STOP } from "./tokenizer.ts";
 const options = { seed: 0, trainExamples: 20, validationExamples: 4, testExamples: 5 };
 
 function optdigitsFile(count: number, label = (i: number) => i % 10): string {
-  const line = (i: number) => [...Array.from({ length: 64 }, (_, k) => (i * 7 + k) % 17), label(i)].join(",");
+  const line = (i: number) =>
+    [...Array.from({ length: 64 }, (_, k) => k < 2 ? Math.floor(i / 17 ** k) % 17 : (i + k) % 17), label(i)]
+      .join(",");
   return Array.from({ length: count }, (_, i) => `${line(i)}\n`).join("");
 }
 

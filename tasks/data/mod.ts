@@ -5,7 +5,7 @@ export { metaMath } from "./meta_math.ts";
 export { codeFeedback } from "./code_feedback.ts";
 export { humanEval } from "./human_eval.ts";
 export { alpaca, wizardLm } from "./instructions.ts";
-export { mtBench } from "./mt_bench.ts";
+export { mtBench } from "./mt_bench_questions.ts";
 export { idx } from "./idx.ts";
 export { imageCsv, optdigits } from "./image_csv.ts";
 export { imageFolder } from "./image_folder.ts";
