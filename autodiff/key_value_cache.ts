@@ -1,7 +1,7 @@
 /** @file Attention of tokens that come one by one: keys and values of those before are kept. */
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { attention, keepRows, type RowChoice, sparseRows, type Turn } from "../kernels/mod.ts";
+import { keepRows, type RowChoice, singleQueryAttention, sparseRows, type Turn } from "../kernels/mod.ts";
 import type { Tape, Var } from "./tape.ts";
 
 /** The attentions of a network that share a cache. */
@@ -136,10 +136,9 @@ export class KeyValueCache {
   /** Attention of one query of each text, turned already, to all that is kept. */
   look(tape: Tape, layer: number, q: Var, bias?: Var): Var {
     const { heads, keyValueHeads, size, scale } = this.#sizes, { k, v } = this.#layers[layer]!;
-    const { out } = attention(this.#gpu, q.value, k, v, {
-      ...{ queries: 1, keys: this.keys, keyRows: this.#room, heads, keyValueHeads, size, scale },
+    const out = singleQueryAttention(this.#gpu, q.value, k, v, {
       // What follows a text's last token is hidden by the mask.
-      ...{ causal: false, mask: this.#mask },
+      ...{ keys: this.keys, heads, keyValueHeads, size, scale, mask: this.#mask },
       ...(bias ? { bias: bias.value } : {}),
     });
     return tape.constant(out);

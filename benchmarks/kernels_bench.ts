@@ -29,9 +29,13 @@ import {
   crossEntropyBackward,
   dotInto,
   FactorPairs,
+  geglu,
+  gegluBackward,
   matmul,
   norm,
   normBackward,
+  relativeBias,
+  relativeBiasBackward,
   sparseRows,
   swiglu,
   swigluBackward,
@@ -264,6 +268,8 @@ function rows(): Case[] {
       passes("column sum", 1, () => columnSum(gpu, g, { into: sums, accumulate: false })),
       passes("swiglu", 3, () => swiglu(gpu, x, g)),
       passes("swiglu backward", 5, () => swigluBackward(gpu, x, g, into)),
+      passes("geglu", 3, () => geglu(gpu, x, g)),
+      passes("geglu backward", 5, () => gegluBackward(gpu, x, g, into)),
       passes("gelu", 2, () => activation(gpu, x, "gelu")),
       passes("gelu backward", 3, () => activationBackward(gpu, x, g, "gelu", into, false)),
     ];
@@ -297,9 +303,24 @@ function rows(): Case[] {
     offsets: gpu.upload(Uint32Array.from({ length: 1025 }, (_, i) => i), "u32", [1025], "offsets"),
     sources: gpu.upload(Uint32Array.from(createRandom(2).integers(1024, 56)), "u32", [1024], "sources"),
   };
+  // T5-base at its full length.
+  const [heads, length] = [12, 512], scores = heads * length ** 2;
+  const byDistance = tensor([2 * length - 1, heads], "biases by distance");
+  const ofScores = tensor([heads, length, length], "d biases");
+  const bias = { shape: `${heads} x ${length} x ${length}`, flops: 0, bytes: 4 * scores };
   return [
     ...ofRows,
     ...losses,
+    {
+      kernel: "relative bias",
+      ...bias,
+      call: () => relativeBias(gpu, byDistance, length, length),
+    },
+    {
+      kernel: "relative bias backward",
+      ...bias,
+      call: () => relativeBiasBackward(gpu, ofScores, byDistance, false),
+    },
     {
       kernel: "sparse rows",
       shape: "1024 of 56 x 64",

@@ -16,8 +16,6 @@ export interface AttentionSizes {
   readonly queries: number;
   /** Keys, and values. */
   readonly keys: number;
-  /** Rows of k, v and mask from one batch to the next, of which the first `keys` count; `keys` where absent. */
-  readonly keyRows?: number;
   readonly heads: number;
   /** Divides `heads`; query head h uses key-value head floor(h · keyValueHeads / heads). */
   readonly keyValueHeads: number;
@@ -32,7 +30,7 @@ export interface AttentionSizes {
    * queries and keys. Key j is at position j, query i at i + keys − queries, which must not be negative.
    */
   readonly angles?: Tensor;
-  /** `[batch, keyRows]`: 0 for a key that takes no part, whatever it holds. */
+  /** `[batch, keys]`: 0 for a key that takes no part, whatever it holds. */
   readonly mask?: Tensor<"u32">;
   /** Added to the scaled scores of every batch, `[heads, queries, keys]`; finite also where the mask hides the key. */
   readonly bias?: Tensor;
@@ -90,7 +88,6 @@ function declare(name: string, { source, buffers, workgroupBytes }: AttentionTex
       first: "u32",
       accumulate: "u32",
       accumulateV: "u32",
-      keyRows: "u32",
       zero: "u32",
     },
     constants: {},
@@ -139,7 +136,7 @@ function shapeOf(
 /**
  * softmax(scale Q Kᵀ + bias) V, head by head, without a matrix of scores.
  *
- * q is `[batch · queries, heads · size]`, k and v are `[batch · keyRows, keyValueHeads · size]`. A query that sees no key
+ * q is `[batch · queries, heads · size]`, k and v are `[batch · keys, keyValueHeads · size]`. A query that sees no key
  * gives zeros. Scores must lie within ±1e37; a NaN or infinity in what a query sees makes its row of `out` non-finite.
  * A key beyond the causal limit has weight 0, which times an infinite value is NaN; one that is masked is never read.
  *
@@ -269,7 +266,7 @@ function launch(
 }
 
 function uniformsOf(sizes: AttentionSizes, place: Partial<Place>) {
-  const { queries, keys, keyRows = keys, heads, keyValueHeads, scale } = sizes;
+  const { queries, keys, heads, keyValueHeads, scale } = sizes;
   return {
     queries,
     keys,
@@ -282,7 +279,6 @@ function uniformsOf(sizes: AttentionSizes, place: Partial<Place>) {
     first: place.first ?? 0,
     accumulate: Number(place.accumulate ?? false),
     accumulateV: Number(place.accumulateV ?? false),
-    keyRows,
     zero: 0,
   };
 }
@@ -313,7 +309,7 @@ function blocksOfKeys(
 
 /** The number of batches. @throws {RangeError} where a tensor does not fit the sizes */
 function batchOf(q: Tensor, k: Tensor, v: Tensor, sizes: AttentionSizes): number {
-  const { queries, keys, keyRows = keys, heads, keyValueHeads, size, angles, mask, bias } = sizes;
+  const { queries, keys, heads, keyValueHeads, size, angles, mask, bias } = sizes;
   if (heads % keyValueHeads !== 0) {
     throw new RangeError(
       `Cannot share ${keyValueHeads} key-value heads among ${heads} heads: it must divide`,
@@ -326,9 +322,9 @@ function batchOf(q: Tensor, k: Tensor, v: Tensor, sizes: AttentionSizes): number
     );
   }
   for (const x of [k, v]) {
-    if (elementCount(x.shape) !== batch * keyRows * keyValueHeads * size || keyRows < keys) {
+    if (elementCount(x.shape) !== batch * keys * keyValueHeads * size) {
       throw new RangeError(
-        `Cannot split "${x.label}" [${x.shape}] into ${keyValueHeads} heads of ${size} over ${batch} x ${keyRows} keys, of which ${keys} count`,
+        `Cannot split "${x.label}" [${x.shape}] into ${keyValueHeads} heads of ${size} over ${batch} x ${keys} keys`,
       );
     }
   }
@@ -341,9 +337,9 @@ function batchOf(q: Tensor, k: Tensor, v: Tensor, sizes: AttentionSizes): number
       `Cannot turn heads of ${size}, ${queries} queries and ${keys} keys, by "${angles.label}" [${angles.shape}]`,
     );
   }
-  if (mask && elementCount(mask.shape) !== batch * keyRows) {
+  if (mask && elementCount(mask.shape) !== batch * keys) {
     throw new RangeError(
-      `Cannot mask ${batch} x ${keyRows} keys by "${mask.label}" [${mask.shape}]`,
+      `Cannot mask ${batch} x ${keys} keys by "${mask.label}" [${mask.shape}]`,
     );
   }
   if (bias && elementCount(bias.shape) !== heads * queries * keys) {

@@ -53,8 +53,6 @@ const UNIFORMS = `struct Uniforms {
   score_scale: f32, gradient_scale: f32,
   first_batch: u32, first_block: u32, first: u32,
   accumulate: u32, accumulate_v: u32,
-  // From a batch's first key to the next batch's.
-  key_rows: u32,
   // Always 0, which the compiler does not know.
   zero: u32,
 }`;
@@ -133,7 +131,7 @@ export function forwardText(shape: AttentionShape): AttentionText {
     );
     if (masked) {
       w.say(
-        "for (var key = 0u; key < count; key++) { any = any || mask[batch * u.key_rows + key] != 0u; }",
+        "for (var key = 0u; key < count; key++) { any = any || mask[batch * u.keys + key] != 0u; }",
       );
     }
     w.say(`if (!any) { scale = 0.0; left = vec2(${NOTHING}, 0.0); }`, "}");
@@ -266,9 +264,9 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
   );
   if (causal) w.say("lasts[r] = f32(i32(query) + ahead);");
   w.say("}", `var kept: array<f32, ${4 * (state + 1)}>;`);
-  w.say("let row = (batch * u.key_rows + place) * key_heads + key_head;");
+  w.say("let row = (batch * u.keys + place) * key_heads + key_head;");
   // As in the other kernels, a key that takes no part is zeros.
-  if (masked) w.say("let takes_part = mask[batch * u.key_rows + place] != 0u;");
+  if (masked) w.say("let takes_part = mask[batch * u.keys + place] != 0u;");
   const part = masked ? "takes_part" : undefined;
   w.load(0, "k", "row", rotary ? "place" : null, part);
   w.load(quads, "v", "row", null, part);
@@ -332,8 +330,8 @@ function sayKeyTile(w: Writer, { chunk, lanes, rotary, masked }: AttentionShape)
   let head = group.y;
   for (var r = lane; r < ${chunk}u; r += ${lanes}u) {
     let key = min(u.first + r, u.keys - 1u);
-    let seen = u.first + r < u.keys${masked ? " && mask[batch * u.key_rows + key] != 0u" : ""};
-    let from_row = (batch * u.key_rows + key) * key_heads + head / u.group;`);
+    let seen = u.first + r < u.keys${masked ? " && mask[batch * u.keys + key] != 0u" : ""};
+    let from_row = (batch * u.keys + key) * key_heads + head / u.group;`);
   w.stage("tile_k", "k", "from_row", rotary ? "key" : null);
   w.stage("tile_v", "v", "from_row", null);
   w.say(`open[r] = select(${MASKED}, 0.0, seen);`, "}");
@@ -502,7 +500,8 @@ class Writer {
    * A loop over the pieces of a row: vectors or elements, or pairs of them that are turned (-1: back) together.
    *
    * It counts `from` 0 where it meets `kept`, so that the compiler unrolls it: dynamic indices there made a forward
-   * and backward pass 1.4 times as slow. Elsewhere it counts from `u.zero`, which is as fast and sooner compiled.
+   * and backward pass 1.4 times as slow. Elsewhere it counts from and to what the compiler does not know, which is as
+   * fast and sooner compiled.
    */
   #row(
     row: string,
@@ -515,10 +514,10 @@ class Writer {
     const count = this.#vectors ? this.quads : this.#size, pairs = count / 2;
     this.say("{", `let at = (${row}) * ${count}u;`);
     if (position === null) {
-      this.say(`for (var i = ${from}; i < ${count}u; i++) { ${text("i", piece("i"))} }`, "}");
+      this.say(`for (var i = ${from}; i < ${count}u + ${from}; i++) { ${text("i", piece("i"))} }`, "}");
       return;
     }
-    this.say(`for (var i = ${from}; i < ${pairs}u; i++) {`);
+    this.say(`for (var i = ${from}; i < ${pairs}u + ${from}; i++) {`);
     if (this.#vectors) {
       this.say(
         `let a = angles[(${position}) * ${count}u + 2u * i];`,

@@ -43,6 +43,6 @@ export function keepRows(gpu: Gpu, x: Tensor, places: Tensor<"u32">, into: Tenso
     buffers: { x, places, positions: turn?.positions ?? places, angles: turn?.angles ?? x, into },
     uniforms: { rows, columns, size },
     constants: { TURNED: turn !== undefined },
-    workgroups: groupsFor(rows * columns),
+    workgroups: groupsFor(rows * Math.ceil(size / 2)),
   });
 }

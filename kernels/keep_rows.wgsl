@@ -21,25 +21,37 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
+  // A lane takes the elements of one pair of every head: positions and angles are read once for all heads.
+  let pairs = (u.size + 1u) / 2u;
   let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.rows * u.columns) {
+  if (i >= u.rows * pairs) {
     return;
   }
-  let row = i / u.columns;
-  let column = i % u.columns;
-  var value = x[i];
+  let row = i / pairs;
+  let pair = i % pairs;
+  var cosine = 1.0;
+  var sine = 0.0;
   if (TURNED) {
-    let element = column % u.size;
-    let pairs = u.size / 2u;
-    let pair = element % pairs;
     let at = 2u * (positions[row] * pairs + pair);
-    let cosine = angles[at];
-    let sine = angles[at + 1u];
-    if (element < pairs) {
-      value = value * cosine - x[i + pairs] * sine;
+    cosine = angles[at];
+    sine = angles[at + 1u];
+  }
+  let start = row * u.columns + pair;
+  let place = places[row] * u.columns + pair;
+  for (var head = 0u; head < u.columns; head += u.size) {
+    let first = x[start + head];
+    // The last element of an odd row has no partner.
+    if (pair + pairs >= u.size) {
+      into[place + head] = first;
+      continue;
+    }
+    let second = x[start + head + pairs];
+    if (TURNED) {
+      into[place + head] = first * cosine - second * sine;
+      into[place + head + pairs] = second * cosine + first * sine;
     } else {
-      value = value * cosine + x[i - pairs] * sine;
+      into[place + head] = first;
+      into[place + head + pairs] = second;
     }
   }
-  into[places[row] * u.columns + column] = value;
 }

@@ -47,6 +47,7 @@ export {
 export { addNorm, norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
 export { relativeBias, relativeBiasBackward } from "./relative_bias.ts";
+export { singleQueryAttention, type SingleQuerySizes } from "./single_query.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";
 export { argmax, clip, recordStep } from "./training_step.ts";
 export { descend } from "./descend.ts";
@@ -60,8 +61,6 @@ export {
   type FactorPairsOptions,
   type Gauge,
   groupPairs,
-  MOST_RANK,
-  spanOf,
   type Turned,
 } from "./factor_pairs.ts";
 export {
@@ -71,3 +70,24 @@ export {
   Triplets,
   type TripletValues,
 } from "./triplets.ts";
+export {
+  MOST_RANK,
+  rightSvds,
+  skipLarge,
+  type SmallFunction,
+  type SmallMatrices,
+  type SmallProductOptions,
+  smallProducts,
+  smallStride,
+  spanOf,
+  svdNumbers,
+  tallFactors,
+  type TallLayout,
+  type TallMatrices,
+  tallMatrices,
+  tallOverlaps,
+  tallProducts,
+  type TallTerm,
+  type ThinSvds,
+  thinSvds,
+} from "./tall_matrices.ts";

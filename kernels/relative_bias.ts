@@ -1,6 +1,6 @@
 /** @file Launches what spreads a bias by relative position over attention scores, and gathers its gradient. */
 import type { Gpu } from "../gpu/gpu.ts";
-import { defineKernel } from "../gpu/kernel.ts";
+import { defineKernel, lineOfGroups } from "../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import { groupsFor } from "./elementwise.ts";
 import source from "./relative_bias.wgsl" with { type: "text" };
@@ -41,7 +41,7 @@ export function relativeBias(gpu: Gpu, values: Tensor, queries: number, keys: nu
   gpu.launch(kernel, {
     buffers: { values, out },
     uniforms: { heads, queries, keys },
-    workgroups: groupsFor(elementCount(out.shape)),
+    workgroups: lineOfGroups(heads * queries),
   });
   return out;
 }

@@ -15,12 +15,14 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.heads * u.queries * u.keys) {
+  // A workgroup has one row of scores: divisions for each of them would take longer than the rest.
+  let row = group.x + group.y * groups.x;
+  if (row >= u.heads * u.queries) {
     return;
   }
-  let k = i % u.keys;
-  let row = i / u.keys;
-  let q = row % u.queries;
-  out[i] = values[(k + u.queries - 1u - q) * u.heads + row / u.queries];
+  let head = row / u.queries;
+  let first = u.queries - 1u - row % u.queries;
+  for (var k = lane; k < u.keys; k += 64u) {
+    out[row * u.keys + k] = values[(k + first) * u.heads + head];
+  }
 }

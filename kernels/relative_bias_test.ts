@@ -38,17 +38,30 @@ Deno.test("relativeBias() and its gradient agree with float64, for one key and m
   }
 });
 
-Deno.test("relativeBias() reaches every score beyond 65,535 workgroups", async () => {
+Deno.test("relativeBias() and its gradient reach every row and every distance beyond 65,535 workgroups", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("many", "scratch");
-  const queries = 1031, keys = 4099, values = randomMatrix(queries + keys - 1, 1, createRandom(1));
-  const out = relativeBias(gpu, upload(gpu, values, "values"), queries, keys), count = queries * keys;
-  for (const first of [0, 65_535 * 64 - 128, count - count % 64 - 64]) {
-    const found = await gpu.download(stretchOf(out, first, Math.min(256, count - first)));
+  const queries = 70_001, keys = 3, heads = 64, random = createRandom(1);
+  const values = randomMatrix(queries + keys - 1, heads, random);
+  const out = relativeBias(gpu, upload(gpu, values, "values"), queries, keys);
+  const sums = gpu.empty([queries + keys - 1, heads], "sums");
+  relativeBiasBackward(gpu, out, sums, false);
+  const count = heads * queries * keys;
+  for (
+    const first of [0, 65_535 * keys - keys * 64, 64 * Math.floor(count / 128), count - count % 64 - 128]
+  ) {
+    const at = first - first % 64, found = await gpu.download(stretchOf(out, at, 128));
     const wanted = found.map((_, i) => {
-      const q = Math.floor((first + i) / keys), k = (first + i) % keys;
-      return values.data[k - q + queries - 1]!;
+      const k = (at + i) % keys, row = Math.floor((at + i) / keys);
+      return values.data[(k - row % queries + queries - 1) * heads + Math.floor(row / queries)]!;
     });
     assertEquals(found, wanted);
+  }
+  // Each distance occurs three times, but for those at both ends.
+  for (const distance of [0, 1, 2, 35_000, 65_540, queries, queries + 1]) {
+    const times = Math.min(distance + 1, keys, queries + keys - 1 - distance);
+    const found = await gpu.download(stretchOf(sums, distance * heads, heads));
+    const own = values.data.subarray(distance * heads, (distance + 1) * heads);
+    assertClose(found, own.map((value) => times * value), { relative: 3e-7 });
   }
 });

@@ -158,7 +158,7 @@ export function createDecoder(
     },
     writer: {
       // The last token that is written is not read.
-      room: (prompt, longest) => Math.max(0, longest - prompt + 1),
+      room: (prompt, longest) => Math.max(0, Math.min(longest, length) - prompt + 1),
       begin(forward, prompts, tokens) {
         const { tokens: read, padded, lengths } = padRight(prompts, length);
         const room = Math.min(length, Math.max(padded, Math.max(...lengths) + tokens - 1));

@@ -15,7 +15,8 @@ import {
 } from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import type { Tensor } from "../gpu/tensor.ts";
+import { elementCount, type Tensor } from "../gpu/tensor.ts";
+import type { Random } from "../numerics/random.ts";
 import { type EncoderDecoderBatch, type Forward, IGNORE, type LinearSite, type Model } from "./model.ts";
 import { padRight, scoped } from "./prompts.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
@@ -121,6 +122,27 @@ export function encoderDecoderParameters(config: EncoderDecoderConfig): Paramete
 /** Names of the maps into the hidden width: what the activation function is applied to first. */
 function inputMaps({ feedForward }: EncoderDecoderConfig): readonly string[] {
   return feedForward === "relu" ? ["wi"] : ["wi_0", "wi_1"];
+}
+
+/**
+ * Weights to pretrain from, all normal but for norms, which are the identity. Embeddings have deviation 1, tables of
+ * biases width^(-1/2) and maps in^(-1/2); those of queries are smaller by sqrt(headSize), which scores are not divided by.
+ *
+ * Source: the code of T5, but that an output layer of its own begins as other maps do: with deviation 1 the first
+ * predictions would be all but certain, and wrong.
+ */
+export function initialEncoderDecoderWeights(
+  { width, headSize }: Pick<EncoderDecoderConfig, "width" | "headSize">,
+  random: Random,
+): WeightSource {
+  return (name, shape) => {
+    const count = elementCount(shape);
+    if (name.endsWith("norm.weight")) return new Float32Array(count).fill(1);
+    if (name === "shared.weight") return random.fork(name).normal(count, 1);
+    const inputs = name.endsWith("relative_attention_bias.weight") ? width : shape[1]!;
+    const smaller = name.endsWith(".q.weight") ? headSize : 1;
+    return random.fork(name).normal(count, (inputs * smaller) ** -0.5);
+  };
 }
 
 /**
@@ -284,7 +306,7 @@ export function createEncoderDecoder(
       });
     },
     writer: {
-      room: (prompt, longest) => prompt <= longest ? targetLength : 0,
+      room: (prompt, longest) => prompt <= Math.min(longest, inputLength) ? targetLength : 0,
       begin(forward, prompts, tokens) {
         const { tape } = forward;
         const { tokens: inputs, padded: read, lengths } = padRight(prompts, inputLength, paddingToken);

@@ -15,6 +15,7 @@ import {
   createEncoderDecoder,
   type EncoderDecoderConfig,
   encoderDecoderParameters,
+  initialEncoderDecoderWeights,
 } from "./encoder_decoder.ts";
 import { type EncoderDecoderBatch, IGNORE, type Model } from "./model.ts";
 import type { WeightSource } from "./weights.ts";
@@ -295,5 +296,35 @@ Deno.test("bucketOf() begins its buckets where T5's code does, on either side", 
     const behind = bucketOf(-distance, { ...options, bidirectional: true });
     assertEquals(bucketOf(distance, { ...options, bidirectional: true }), behind + 16);
     assertEquals(bucketOf(distance, { ...options, bidirectional: false }), 0);
+  }
+});
+
+Deno.test("initialEncoderDecoderWeights() have T5's deviations, and norms are the identity", () => {
+  const config: EncoderDecoderConfig = { ...CONFIGS["v1.1"]!, width: 50, heads: 4, headSize: 9, hidden: 80 };
+  const weights = initialEncoderDecoderWeights(config, createRandom(1));
+  const shapes = new Map(encoderDecoderParameters(config).map(({ name, shape }) => [name, shape]));
+  const values = (name: string) => weights(name, shapes.get(name)!);
+  const deviations = {
+    "shared.weight": 1,
+    "lm_head.weight": 50 ** -0.5,
+    "encoder.block.0.layer.0.SelfAttention.q.weight": (50 * 9) ** -0.5,
+    "decoder.block.1.layer.1.EncDecAttention.q.weight": (50 * 9) ** -0.5,
+    "encoder.block.1.layer.0.SelfAttention.k.weight": 50 ** -0.5,
+    "decoder.block.2.layer.1.EncDecAttention.v.weight": 50 ** -0.5,
+    "decoder.block.0.layer.0.SelfAttention.o.weight": 36 ** -0.5,
+    "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight": 50 ** -0.5,
+    "encoder.block.0.layer.1.DenseReluDense.wi_1.weight": 50 ** -0.5,
+    "encoder.block.0.layer.1.DenseReluDense.wo.weight": 80 ** -0.5,
+  };
+  for (const [name, deviation] of Object.entries(deviations)) {
+    const drawn = values(name), squares = drawn.reduce((sum, value) => sum + value ** 2, 0);
+    // Four standard errors.
+    const allowed = 4 / Math.sqrt(2 * drawn.length);
+    const ratio = Math.sqrt(squares / drawn.length) / deviation;
+    assert(Math.abs(ratio - 1) < allowed, `${name}: ${ratio} of its deviation`);
+    assertEquals(values(name), drawn);
+  }
+  for (const name of [...shapes.keys()].filter((name) => name.includes("norm"))) {
+    assertEquals(values(name), new Float32Array(50).fill(1), name);
   }
 });

@@ -1,6 +1,6 @@
 /** @file Named model sizes: architecture, what they accept, and how their base checkpoint is made. */
 import type { Gpu } from "../gpu/gpu.ts";
-import { createRandom } from "../numerics/random.ts";
+import { createRandom, type Random } from "../numerics/random.ts";
 import {
   type Architecture,
   countParameters,
@@ -15,6 +15,7 @@ import {
   createEncoderDecoder,
   type EncoderDecoderConfig,
   encoderDecoderParameters,
+  initialEncoderDecoderWeights,
 } from "./encoder_decoder.ts";
 import type { Model, ModelFamily } from "./model.ts";
 import { decoderMemory, encoderDecoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
@@ -84,6 +85,8 @@ export interface ModelEntry {
    * @throws {RangeError} where the width is no multiple of the head size, or the layers are not 1 or more
    */
   resize(size: Partial<ModelSize>): ModelEntry;
+  /** Seeded random weights, as the family is pretrained from. */
+  initial(random: Random): WeightSource;
   /** Builds the model in the caller's scope, with the weights of the sites that `half` names in 16-bit floats. */
   create(gpu: Gpu, source: WeightSource, half?: ReadonlySet<string>): Model;
 }
@@ -109,7 +112,7 @@ const SEED = 1;
  */
 export async function baseWeights(entry: ModelEntry): Promise<WeightSource> {
   if (entry.pretrained) return await pretrainedWeights(entry);
-  return initialWeights(createRandom(entry.recipe?.seed ?? SEED).fork("weights"));
+  return entry.initial(createRandom(entry.recipe?.seed ?? SEED).fork("weights"));
 }
 
 function decoder(
@@ -150,6 +153,7 @@ function decoder(
     inputSize: config.length,
     parameters,
     sites: () => sitesOf(parameters, /^model\.(layers\..*_proj)\.weight$/),
+    initial: initialWeights,
     create: (gpu, source, half) => createDecoder(gpu, config, source, half) as Model,
   };
 }
@@ -186,6 +190,7 @@ function vision(
     inputSize: config.image,
     parameters,
     sites: () => sitesOf(parameters, /^vision_model\.encoder\.(layers\..*(?:_proj|fc1|fc2))\.weight$/),
+    initial: initialWeights,
     create: (gpu, source, half) => createVision(gpu, config, source, half) as Model,
   };
 }
@@ -230,6 +235,7 @@ function encoderDecoder(
     parameters,
     sites: () =>
       sitesOf(parameters, /^((?:encoder|decoder)\.block\..*\.(?:[qkvo]|wi|wi_0|wi_1|wo))\.weight$/),
+    initial: (random) => initialEncoderDecoderWeights(config, random),
     create: (gpu, source, half) => createEncoderDecoder(gpu, config, source, half) as Model,
   };
 }

@@ -66,8 +66,7 @@ export function initialWeights(random: Random): WeightSource {
     if (name.endsWith(".bias")) return new Float32Array(count);
     if (/norm\d?\.weight$/.test(name)) return new Float32Array(count).fill(1);
     const inputs = elementCount(shape.slice(1));
-    const table = (name.includes("embed") && !name.includes("patch")) ||
-      /^shared\.weight$|relative_attention_bias\.weight$/.test(name);
+    const table = name.includes("embed") && !name.includes("patch");
     return random.fork(name).normal(count, table ? 0.02 : Math.sqrt(1 / (3 * inputs)));
   };
 }

@@ -5,7 +5,6 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { type ModelEntry, pretrainedPath, pretrainedWeights, t5Tiny } from "../models/sizes.ts";
 import * as models from "../models/mod.ts";
 import type { Batch, Forward, Model } from "../models/model.ts";
-import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as corpora from "../tasks/pretraining.ts";
 import { differentiate, splitBatch } from "../training/differentiate.ts";
@@ -30,7 +29,7 @@ async function withModel<T>(
   const gpu = await testGpu();
   using _ = gpu.scope("model");
   const batch = await batchFor(entry);
-  return await body(gpu, entry.create(gpu, initialWeights(createRandom(1))), batch);
+  return await body(gpu, entry.create(gpu, entry.initial(createRandom(1))), batch);
 }
 
 /** The batch with inputs that the model does not take. */
@@ -84,7 +83,7 @@ for (const entry of [...Object.values(models) as ModelEntry[], t5Tiny]) {
     const gpu = await testGpu();
     using _ = gpu.scope("source");
     const asked: { name: string; shape: readonly number[] }[] = [];
-    const source = initialWeights(createRandom(1));
+    const source = entry.initial(createRandom(1));
     entry.create(gpu, (name, shape) => {
       asked.push({ name, shape });
       return source(name, shape);

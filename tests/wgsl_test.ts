@@ -49,6 +49,11 @@ function launchAll(gpu: Gpu): void {
       });
     }
   }
+  for (const [size, bias] of [[3, { bias: tensor(2, 1, 2) }], [4, {}]] as const) {
+    const mask = gpu.zeros([2, 3], "mask", "u32"), k = tensor(6, size), v = tensor(6, size);
+    const sizes = { keys: 2, heads: 2, keyValueHeads: 1, size, scale: 1, mask, ...bias };
+    kernels.singleQueryAttention(gpu, tensor(2, 2 * size), k, v, sizes);
+  }
   kernels.sparseRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
   kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8));
   kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8), {
@@ -152,6 +157,23 @@ function launchAll(gpu: Gpu): void {
   const betas = { average: 0.85, uncertainty: 0.85 };
   triplets.score(values, tensor(256), tensor(256), null);
   triplets.drop(triplets.score(values, tensor(256), tensor(256), betas), 2, tensor(3));
+  for (const lanes of [8, 64]) {
+    const b = kernels.tallFactors(gpu, [tensor(4, 3)], "B"), c = { ...b, flat: tensor(4, 3) };
+    const { left, v, values } = kernels.thinSvds(gpu, b, lanes), factors = tensor(1);
+    const small = kernels.smallProducts(gpu, v, v, { rank: 3, f: "1/(s²+d)", values, factors });
+    const other = kernels.smallProducts(gpu, kernels.tallOverlaps(gpu, b, left, lanes), null, {
+      ...{ rank: 3, factors },
+    });
+    kernels.tallProducts(gpu, c, [{ x: b, by: small }, { x: left, by: other }]);
+    kernels.tallProducts(
+      gpu,
+      c,
+      [{ x: b, by: kernels.smallProducts(gpu, null, v, { rank: 3, factors }) }],
+      0.5,
+    );
+    kernels.rightSvds(gpu, b, lanes);
+    kernels.skipLarge(gpu, c, 1, lanes);
+  }
 
   // Sizes by whose remainders and magnitudes the text of a product is chosen.
   for (const [rows, inner, columns] of [[3, 3, 3], [4, 4, 4], [9, 8, 12], [9, 7, 5], [12, 300, 8]] as const) {

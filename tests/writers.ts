@@ -2,37 +2,62 @@
 import { createGradients, Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { createDecoder } from "../models/decoder.ts";
-import { createEncoderDecoder } from "../models/encoder_decoder.ts";
+import { createDecoder, type DecoderConfig } from "../models/decoder.ts";
+import {
+  createEncoderDecoder,
+  type EncoderDecoderConfig,
+  initialEncoderDecoderWeights,
+} from "../models/encoder_decoder.ts";
 import { type Batch, IGNORE, type LinearSite, type Model } from "../models/model.ts";
-import { initialWeights } from "../models/weights.ts";
+import { initialWeights, type WeightSource } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import { mergedForward } from "../training/forward.ts";
-import { TINY_ENCODER_DECODER, tinyDecoder, tinyEncoderDecoder } from "./tiny_models.ts";
+import { TINY_ENCODER_DECODER } from "./tiny_models.ts";
+
+/** Weights that make a model say many things: with initial ones one token mostly wins. */
+function lively(source: WeightSource, factor: number): WeightSource {
+  return (name, shape) => {
+    const weights = source(name, shape);
+    return /norm/.test(name) ? weights : weights.map((x) => factor * x);
+  };
+}
+
+function decoder(gpu: Gpu, changes: Partial<DecoderConfig>, seed: number): Model {
+  const config = {
+    ...{
+      vocabulary: 11,
+      length: 20,
+      width: 8,
+      layers: 1,
+      heads: 2,
+      keyValueHeads: 1,
+      headSize: 4,
+      hidden: 12,
+    },
+    ...{ normEpsilon: 1e-5, ropeTheta: 10000, tiedHead: false },
+    ...changes,
+  };
+  return createDecoder(gpu, config, lively(initialWeights(createRandom(seed)), 12)) as Model;
+}
+
+function encoderDecoder(gpu: Gpu, changes: Partial<EncoderDecoderConfig>): Model {
+  const config = { ...TINY_ENCODER_DECODER, ...changes };
+  const source = lively(initialEncoderDecoderWeights(config, createRandom(1)), 3);
+  return createEncoderDecoder(gpu, config, source) as Model;
+}
 
 /** Models that write, each with what it keeps of texts: groups of heads, heads of odd sizes, several layers. */
 export const WRITERS: Readonly<Record<string, (gpu: Gpu) => Model>> = {
-  "a decoder of one layer": tinyDecoder,
+  "a decoder of one layer": (gpu) => decoder(gpu, {}, 1),
   "a decoder with grouped heads of 6": (gpu) =>
-    createDecoder(gpu, {
+    decoder(gpu, {
       ...{ vocabulary: 17, length: 40, width: 12, layers: 3, heads: 6, keyValueHeads: 2, headSize: 6 },
-      ...{ hidden: 20, normEpsilon: 1e-5, ropeTheta: 100, tiedHead: true },
-    }, initialWeights(createRandom(2))) as Model,
-  "an encoder-decoder like T5 v1.1": (gpu) => tinyEncoderDecoder(gpu),
+      ...{ hidden: 20, ropeTheta: 100, tiedHead: true },
+    }, 2),
+  "an encoder-decoder like T5 v1.1": (gpu) => encoderDecoder(gpu, {}),
   "an encoder-decoder like T5 v1.0": (gpu) =>
-    createEncoderDecoder(gpu, {
-      ...TINY_ENCODER_DECODER,
-      ...{ vocabulary: 13, headSize: 4, feedForward: "relu", tiedHead: true },
-    }, initialWeights(createRandom(3))) as Model,
+    encoderDecoder(gpu, { headSize: 4, feedForward: "relu", tiedHead: true }),
 };
-/** Weights that make a model say many things: initial ones are so small that one token always wins. */
-export async function enliven(gpu: Gpu, model: Model): Promise<void> {
-  for (const { name, value } of model.parameters) {
-    if (/norm/.test(name)) continue;
-    const data = await gpu.download(value);
-    gpu.write(value, data.map((x) => 12 * x));
-  }
-}
 
 /** The scores after `written`, by a forward pass over all of the text, alone and without padding. */
 export async function scoresAfter(

@@ -3,7 +3,6 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { encodeSafetensors, type WritableTensor, writeSafetensors } from "../models/checkpoint.ts";
 import * as models from "../models/mod.ts";
 import { type ModelEntry, pretrainedPath, type PretrainingRecipe } from "../models/sizes.ts";
-import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import { full } from "../optimizers/full.ts";
 import type { OptimizerModule } from "../optimizers/optimizer.ts";
@@ -52,7 +51,7 @@ export async function pretrain(
     task: lookup<Task>("pretraining corpus", corpora, recipe.task),
     entry,
     module: full as OptimizerModule,
-    source: initialWeights(createRandom(recipe.seed).fork("weights")),
+    source: entry.initial(createRandom(recipe.seed).fork("weights")),
     async onTrained({ parameters }) {
       const data = await gpu.downloadAll(parameters.map(({ value }) => value));
       tensors = new Map(

@@ -1,7 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { encodeSafetensors, readSafetensors, take } from "../models/checkpoint.ts";
 import * as models from "../models/mod.ts";
-import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { pretrain } from "./pretrain.ts";
@@ -32,7 +31,7 @@ for (const entry of Object.values(models)) {
         [...checkpoint.tensors.keys()].toSorted(),
         entry.parameters.map(({ name }) => name).toSorted(),
       );
-      const start = initialWeights(createRandom(entry.recipe!.seed).fork("weights"));
+      const start = entry.initial(createRandom(entry.recipe!.seed).fork("weights"));
       let moved = 0;
       const tensors = new Map(entry.parameters.map(({ name, shape }) => {
         const data = take(checkpoint, name, shape), initial = start(name, shape);
