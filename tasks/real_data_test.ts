@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { withDataFolder } from "../tests/data_folder.ts";
+import { optdigitsFile, withDataFolder } from "../tests/data_folder.ts";
 import { sharedData } from "../tests/shared_data.ts";
 import { arithmetic } from "./arithmetic.ts";
 import { DataError } from "./data/data_error.ts";
@@ -9,13 +9,6 @@ import { IGNORE } from "../models/model.ts";
 import { decode, encode, STOP } from "./tokenizer.ts";
 
 const options = { seed: 0, trainExamples: 20, validationExamples: 4, testExamples: 5 };
-
-function optdigitsFile(count: number, label = (i: number) => i % 10): string {
-  const line = (i: number) =>
-    [...Array.from({ length: 64 }, (_, k) => k < 2 ? Math.floor(i / 17 ** k) % 17 : (i + k) % 17), label(i)]
-      .join(",");
-  return Array.from({ length: count }, (_, i) => `${line(i)}\n`).join("");
-}
 
 Deno.test("digits takes real images: resized, from -1 to 1, with a record of what it read", async () => {
   await withDataFolder(

@@ -1,5 +1,6 @@
 /** @file The contract of a task: host data in, scores out. Tasks never touch the GPU. */
 import type { Batch, ModelFamily } from "../models/model.ts";
+import type { ReadRecord } from "./data/read_record.ts";
 
 /** The kinds of task that the paper compares on. */
 export type TaskFamily = "understanding" | "dialogue" | "math" | "code" | "vision";
@@ -89,19 +90,7 @@ export interface DataSource {
   /** SHA-256 over names and bytes of the files that were read, in hex. */
   readonly fingerprint: string;
   /** How much of the data could be used, by pool. */
-  readonly records: Readonly<
-    Record<
-      string,
-      {
-        /** Examples that the files hold: `kept` and all of `skipped`. */
-        readonly read: number;
-        /** Examples that there were to choose from. */
-        readonly kept: number;
-        /** How many were left out, by reason. */
-        readonly skipped: Readonly<Record<string, number>>;
-      }
-    >
-  >;
+  readonly records: Readonly<Record<string, ReadRecord>>;
 }
 
 /** How much data a run takes. */

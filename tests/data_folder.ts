@@ -30,3 +30,15 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   for await (const item of items) all.push(item);
   return all;
 }
+
+/**
+ * Lines of the optdigits format: distinct images of 8 by 8 pixels then the class.
+ *
+ * @param label class of the image at an index
+ */
+export function optdigitsFile(count: number, label = (i: number) => i % 10): string {
+  const line = (i: number) =>
+    [...Array.from({ length: 64 }, (_, k) => k < 2 ? Math.floor(i / 17 ** k) % 17 : (i + k) % 17), label(i)]
+      .join(",");
+  return Array.from({ length: count }, (_, i) => `${line(i)}\n`).join("");
+}

@@ -115,7 +115,9 @@ function refuseData(
   if (data === undefined || task.realData) return;
   const taking = Object.values(tasks).filter(({ realData }) => realData).map((known) => known.id);
   throw new UserError(
-    `Cannot train task "${id}" on ${data}: it takes no real data, tasks that do are ${taking.join(", ")}`,
+    `Cannot train task "${id}" on ${data}: it takes no real data, ${
+      taking.length === 0 ? "no task does" : `tasks that do are ${taking.join(", ")}`
+    }`,
   );
 }
 

@@ -1,10 +1,10 @@
 /** @file The record of a reading: how much was kept, and why the rest was not. */
 
-/** How much of a data set was used. `read` = `kept` + the sum of `skipped`. */
+/** How much of a data set could be used. `read` = `kept` + the sum of `skipped`. */
 export interface ReadRecord {
   /** Examples that the files hold. */
   readonly read: number;
-  /** Examples that were kept. */
+  /** Examples that there are to choose from. */
   readonly kept: number;
   /** How many were left out, by reason. */
   readonly skipped: Readonly<Record<string, number>>;
