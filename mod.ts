@@ -63,6 +63,23 @@ export type { RsloraOptions } from "./optimizers/rslora.ts";
 export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";
 export * from "./tasks/task.ts";
 export * from "./tasks/mod.ts";
+export * from "./tasks/final_answer.ts";
+export * from "./tasks/data/contents.ts";
+export { DataError } from "./tasks/data/data_error.ts";
+export type { DataSet, Folder, Part, Role } from "./tasks/data/data_set.ts";
+export {
+  dataSetsOf,
+  findData,
+  fingerprintData,
+  type FoundData,
+  loadData,
+  type RealData,
+  type Taking,
+} from "./tasks/data/load.ts";
+/** The data sets that are recognised. */
+export * as dataSets from "./tasks/data/mod.ts";
+export { describeRecord, isSkip, type ReadRecord, type Skip } from "./tasks/data/read_record.ts";
+export type { Pools } from "./tasks/examples.ts";
 export * from "./training/run.ts";
 export * from "./training/user_error.ts";
 export { type Progress, train, type TrainHooks } from "./training/train.ts";

@@ -15,6 +15,7 @@ export interface ClassifiedText {
 
 /** A mathematical question. */
 export interface Question {
+  /** What is asked. */
   readonly question: string;
   /** The answer as text to train on: working, then the final answer. */
   readonly answer: string;
@@ -24,7 +25,9 @@ export interface Question {
 
 /** One turn of a conversation. */
 export interface Turn {
+  /** Who speaks. */
   readonly role: "system" | "user" | "assistant";
+  /** What is said. */
   readonly text: string;
 }
 
@@ -33,6 +36,7 @@ export interface Turn {
  * by one.
  */
 export interface Conversation {
+  /** In order. */
   readonly turns: readonly Turn[];
   /** e.g. MT-Bench's "writing". */
   readonly category?: string;
@@ -61,7 +65,9 @@ export interface Program {
 
 /** An image and its class. */
 export interface LabelledImage {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
   /** 1 (grey) or 3 (red, green, blue). */
   readonly channels: 1 | 3;
@@ -73,10 +79,15 @@ export interface LabelledImage {
 
 /** The examples of each kind of task. */
 export interface Contents {
+  /** Texts with their class. */
   readonly understanding: ClassifiedText;
+  /** Turns. */
   readonly dialogue: Conversation;
+  /** Questions with final answers. */
   readonly math: Question;
+  /** Specifications with programs. */
   readonly code: Program;
+  /** Images with their class. */
   readonly vision: LabelledImage;
 }
 

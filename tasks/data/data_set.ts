@@ -13,6 +13,7 @@ export type Role = "train" | "validation" | "test";
 
 /** Files of a data set that are read together. */
 export interface Part<T> {
+  /** What its examples are for. */
   readonly role: Role;
   /** Paths in the folder, in the order in which they are read. */
   readonly files: readonly string[];

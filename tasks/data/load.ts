@@ -10,9 +10,11 @@ import { createTally, describeRecord, isSkip, type ReadRecord, type Skip } from 
 
 /** The parts of the data sets that a folder holds for one kind of task. */
 export interface FoundData<T> {
+  /** Where they are. */
   readonly folder: Folder;
   /** Titles of the data sets. */
   readonly titles: readonly string[];
+  /** What to read, in the order of the registry. */
   readonly parts: readonly Part<T>[];
   /** Names of the classes, where the files have them. */
   readonly classes: readonly string[] | undefined;
