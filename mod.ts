@@ -64,6 +64,19 @@ export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";
 export * from "./tasks/task.ts";
 export * from "./tasks/mod.ts";
 export * from "./tasks/final_answer.ts";
+export { characterTokenizer, type Tokenizer } from "./tasks/tokenizer.ts";
+export {
+  type ByteLevelBpe,
+  createByteLevelBpe,
+  type Merge,
+  parseTokenizerJson,
+  type TokenizerJson,
+  tokenizerJson,
+} from "./tasks/byte_level_bpe.ts";
+export { trainByteLevelBpe } from "./tasks/train_byte_level_bpe.ts";
+export * from "./tasks/hugging_face_tokenizer.ts";
+export * from "./tasks/prompts.ts";
+export { answerBatch, promptTokens, type TextExample } from "./tasks/text_batch.ts";
 export * from "./tasks/data/contents.ts";
 export { DataError } from "./tasks/data/data_error.ts";
 export type { DataSet, Folder, Part, Role } from "./tasks/data/data_set.ts";

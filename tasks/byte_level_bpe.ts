@@ -32,14 +32,19 @@ export interface ByteLevelBpe extends Tokenizer {
 
 /** A file's content in the layout that Hugging Face's tokenizers read. */
 export interface TokenizerJson {
-  /** How a piece's bytes are spelled, and its token. */
+  /** The merges, spelled. */
   readonly model: {
+    /** The algorithm. */
     readonly type: "BPE";
+    /** Tokens by how they are spelled, bytes by printable characters. */
     readonly vocab: Readonly<Record<string, number>>;
+    /** Two spellings with a space between, in order. */
     readonly merges: readonly string[];
+    /** Settings that are the same in all our files. */
     readonly [setting: string]: unknown;
   };
-  readonly [setting: string]: unknown;
+  /** Parts that are the same in all our files. */
+  readonly [part: string]: unknown;
 }
 
 /** The words that a text is divided into: they are the text when joined. */

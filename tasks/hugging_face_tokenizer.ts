@@ -39,7 +39,7 @@ export async function createTokenizer(
   const library = await import("@huggingface/tokenizers");
   let inner: InstanceType<typeof library.Tokenizer>;
   try {
-    inner = new library.Tokenizer(json, config);
+    inner = new library.Tokenizer(withoutEmptyInversion(json), config);
   } catch (error) {
     throw new DataError(`Cannot use ${where}: ${reasonOf(error)}`);
   }
@@ -84,6 +84,17 @@ export async function createTokenizer(
       return ids.length === 0 ? "" : inner.decode(ids, { clean_up_tokenization_spaces: false });
     },
   };
+}
+
+/**
+ * The library (0.2.0) loses all text at a split by the inverted empty pattern, which means the same as the empty one:
+ * every character by itself.
+ */
+function withoutEmptyInversion(json: object): object {
+  return JSON.parse(JSON.stringify(json), (_, value) => {
+    const isEmptySplit = value?.type === "Split" && value.pattern?.String === "";
+    return isEmptySplit ? { ...value, invert: false } : value;
+  });
 }
 
 /** Configs spell a token as text, or as an object with its content; null where they have none. */

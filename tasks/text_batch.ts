@@ -4,7 +4,9 @@ import { characterTokenizer, encode, type Tokenizer } from "./tokenizer.ts";
 
 /** A prompt and the answer that should follow it, without the stop token. */
 export interface TextExample {
+  /** What the model is given. */
   readonly prompt: string;
+  /** What it is to write. */
   readonly answer: string;
 }
 
