@@ -42,7 +42,10 @@ function glueTask(task: GlueTask): DataSet<"understanding"> {
     title: task.title,
     family: "understanding",
     source: "https://gluebenchmark.com",
-    files: [`${task.folders[0]}/train.tsv`, `${task.folders[0]}/dev.tsv`],
+    files: [
+      `${task.folders[0]}/train.tsv`,
+      `${task.folders[0]}/${id === "mnli" ? "dev_matched" : "dev"}.tsv`,
+    ],
     names: [
       [/^train\.tsv$/, "train"],
       [id === "mnli" ? /^dev_matched\.tsv$/ : /^dev\.tsv$/, "test"],
