@@ -29,6 +29,8 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --peaks 1e-3,2e-3 at each of these peak learning rates, instead of the chosen ones
     --seeds 0,1       with these seeds
     --steps N         for so many steps; warm-up, validation and telemetry scale along
+    --data DIR        real data for every task that is left, see the README for which
+    --examples N,N,N  so many to train on, to validate with and to test on
     --out DIR         where results and report go; results/<sweep> where none is named
     --dry-run         lists the runs with their memory and an estimate of the time, and runs nothing
     --gpu-tflops N    with --gpu-gbs N: peak rates of the GPU that a sweep of sizes predicts costs for
@@ -169,7 +171,18 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
 
 async function benchCommand(args: string[], surroundings: Surroundings): Promise<number> {
   const { texts, flags, positional } = readArguments("bench", args, {
-    texts: ["tasks", "optimizers", "ranks", "peaks", "seeds", "steps", ...gpuOptions, "out"],
+    texts: [
+      "tasks",
+      "optimizers",
+      "ranks",
+      "peaks",
+      "seeds",
+      "steps",
+      "data",
+      "examples",
+      ...gpuOptions,
+      "out",
+    ],
     flags: ["dry-run", "list", "json"],
     positional: 1,
   });
@@ -419,6 +432,20 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
   if (steps && steps.length !== 1) {
     throw new UserError(`Cannot read --steps "${texts.get("steps")}": one number is needed`);
   }
+  const counts = numbers(
+    "examples",
+    "whole numbers from 1 are needed, as in --examples 1000,200,500",
+    whole(1),
+  );
+  if (counts && counts.length !== 3) {
+    throw new UserError(
+      `Cannot read --examples "${
+        texts.get("examples")
+      }": three numbers are needed, for training, validation and test`,
+    );
+  }
+  const [trainExamples, validationExamples, testExamples] = counts ?? [];
+  const data = texts.get("data");
   const gpu = readGpu(texts);
   return {
     ...(tasks && { tasks }),
@@ -427,6 +454,14 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
     ...(peaks && { peaks }),
     ...(seeds && { seeds }),
     ...(steps && { steps: steps[0]! }),
+    ...(data !== undefined && { data }),
+    ...(counts && {
+      examples: {
+        trainExamples: trainExamples!,
+        validationExamples: validationExamples!,
+        testExamples: testExamples!,
+      },
+    }),
     ...(gpu && { gpu }),
   };
 }
@@ -485,7 +520,12 @@ function readArguments(
     }
     // A repeated list goes on; of what isn't a list the last counts.
     if (values.length > 0) {
-      texts.set(name, ["steps", "out", ...gpuOptions].includes(name) ? values.at(-1)! : values.join(","));
+      texts.set(
+        name,
+        ["steps", "data", "examples", "out", ...gpuOptions].includes(name)
+          ? values.at(-1)!
+          : values.join(","),
+      );
     }
   }
   const positional = parsed._.map(String);

@@ -64,6 +64,36 @@ export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";
 export * from "./tasks/task.ts";
 export * from "./tasks/mod.ts";
 export { passAtK } from "./tasks/pass_at_k.ts";
+export * from "./tasks/final_answer.ts";
+export { characterTokenizer, type Tokenizer } from "./tasks/tokenizer.ts";
+export {
+  type ByteLevelBpe,
+  createByteLevelBpe,
+  type Merge,
+  parseTokenizerJson,
+  type TokenizerJson,
+  tokenizerJson,
+} from "./tasks/byte_level_bpe.ts";
+export { trainByteLevelBpe } from "./tasks/train_byte_level_bpe.ts";
+export * from "./tasks/hugging_face_tokenizer.ts";
+export * from "./tasks/prompts.ts";
+export { answerBatch, promptTokens, type TextExample } from "./tasks/text_batch.ts";
+export * from "./tasks/data/contents.ts";
+export { DataError } from "./tasks/data/data_error.ts";
+export type { DataSet, Folder, Part, Role } from "./tasks/data/data_set.ts";
+export {
+  dataSetsOf,
+  findData,
+  fingerprintData,
+  type FoundData,
+  loadData,
+  type RealData,
+  type Taking,
+} from "./tasks/data/load.ts";
+/** The data sets that are recognised. */
+export * as dataSets from "./tasks/data/mod.ts";
+export { describeRecord, isSkip, type ReadRecord, type Skip } from "./tasks/data/read_record.ts";
+export type { Pools } from "./tasks/examples.ts";
 export * from "./training/run.ts";
 export { scoreBase } from "./training/score_base.ts";
 export * from "./training/user_error.ts";

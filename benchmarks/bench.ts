@@ -1,8 +1,13 @@
 /** @file A sweep from its name to its report: what the command "bench" does, without the printing. */
-import { type KnownModel, type Registries, resolveModel } from "../training/configuration.ts";
+import {
+  type KnownModel,
+  type Registries,
+  resolveModel,
+  withFingerprint,
+} from "../training/configuration.ts";
 import { lookup } from "../training/lookup.ts";
 import { predictMemory } from "../training/memory.ts";
-import type { RunConfig, RunResult } from "../training/run.ts";
+import { canonicalJson, type RunConfig, type RunResult } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { flopsOf } from "../training/work.ts";
 import { basesOf, scoreBases } from "./bases.ts";
@@ -17,7 +22,7 @@ import { reportedResults } from "./report/build.ts";
 import { writeReport } from "./report/write.ts";
 import { isFinished, runSweep, type Workshop } from "./runner.ts";
 import { openBases, openStore, type Stored } from "./store.ts";
-import { expand, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
+import { expand, type Expansion, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
 import { readChosen, readSweep } from "./sweep_files.ts";
 
 /** What was asked for. */
@@ -61,7 +66,28 @@ export async function planBench(request: BenchRequest, registries: Registries): 
   const spec = override(await readSweep(request.sweep), request.overrides, registries);
   const ratesFrom = ratesNeeded(spec);
   const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
-  return await makePlan(spec, expand(spec, registries, chosen), request.command, ratesFrom);
+  const expansion = await withFingerprints(expand(spec, registries, chosen), registries);
+  return await makePlan(spec, expansion, request.command, ratesFrom);
+}
+
+/** Reads each task's real data once, for all runs, and notes which it is. */
+async function withFingerprints(expansion: Expansion, registries: Registries): Promise<Expansion> {
+  const known = new Map<string, RunConfig["task"]>();
+  const notes = new Set(expansion.notes);
+  const configs: RunConfig[] = [];
+  for (const config of expansion.configs) {
+    const { id, data } = config.task;
+    if (data === undefined) {
+      configs.push(config);
+      continue;
+    }
+    const key = canonicalJson(config.task);
+    const task = known.get(key) ?? (await withFingerprint(config, registries.tasks)).task;
+    known.set(key, task);
+    notes.add(`"${id}" takes its examples from ${data} (fingerprint ${task.fingerprint!.slice(0, 16)})`);
+    configs.push({ ...config, task });
+  }
+  return { ...expansion, configs, notes: [...notes] };
 }
 
 /** Looks into the output folder, changing nothing. */

@@ -105,6 +105,10 @@ export interface SweepOverrides {
   readonly seeds?: readonly number[];
   /** Also scales the warm-up and the steps between validations and measurements. */
   readonly steps?: number;
+  /** Path of real data for every task that is left. */
+  readonly data?: string;
+  /** Counts of examples for every task that is left. */
+  readonly examples?: Pick<RunConfig["task"], "trainExamples" | "validationExamples" | "testExamples">;
   /** What predictions are for. */
   readonly gpu?: GpuRates;
 }
@@ -125,7 +129,7 @@ export interface Expansion {
  * @throws {UserError} for names that the registries or the sweep don't have
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
-  const { tasks, optimizers, ranks, peaks, seeds, steps, gpu } = overrides;
+  const { tasks, optimizers, ranks, peaks, seeds, steps, data, examples, gpu } = overrides;
   const allTasks = tasksOf(spec, registries);
   const chosenTasks = tasks?.map((id) => {
     lookup("task", registries.tasks, id);
@@ -146,9 +150,11 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
   return {
     ...spec,
     base: withSteps(spec.base, steps),
-    tasks: (chosenTasks ?? allTasks).map((entry) =>
-      steps === undefined ? entry : { ...entry, ...withSteps(baseOf(spec, entry), steps) }
-    ),
+    tasks: (chosenTasks ?? allTasks).map((entry) => ({
+      ...entry,
+      ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
+      task: { ...entry.task, ...examples, ...(data !== undefined && { data }) },
+    })),
     optimizers: (chosenOptimizers ?? all).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
@@ -176,6 +182,7 @@ export function expand(
   registries: Registries,
   chosen: ChosenRates | null = null,
 ): Expansion {
+  refuseTwoSources(spec);
   const configs = new Map<string, RunConfig>();
   const uses: RateUse[] = [], missing: RateQuery[] = [];
   const attempts: RankAttempt[] = [];
@@ -207,7 +214,7 @@ export function expand(
   }
   if (chosen && missing.length > 0) throw missingRates(chosen, missing);
   const rates = new Set(uses.map(({ rate }) => rate));
-  const notes = [...describeRefusals(attempts), ...describeRates(uses)];
+  const notes = [...describeRefusals(attempts), ...describeRates(uses), ...describeTransfer(spec, uses)];
   return { configs: [...configs.values()], rates: [...rates], notes };
 }
 
@@ -238,6 +245,30 @@ function describeRefusals(attempts: readonly RankAttempt[]): string[] {
     return [`"${method.id}" is left out at rank ${rank} on ${task}: ${refusal.refusal}`];
   });
   return [...new Set(notes)];
+}
+
+/** Which tuned rates are used on data that they were not tuned on. */
+function describeTransfer({ tasks }: SweepSpec, uses: readonly RateUse[]): string[] {
+  const tuned = new Set(uses.map(({ rate }) => rate.task));
+  const real = tasks.filter(({ task }) => task.data !== undefined && tuned.has(task.id));
+  return [
+    ...new Set(
+      real.map(({ task: { id, data } }) =>
+        `Rates for "${id}" were tuned on the task's own data, not on ${data}`
+      ),
+    ),
+  ];
+}
+
+/** Reports tell runs apart by task, so a task has one source of data in a sweep. */
+function refuseTwoSources({ name, tasks }: SweepSpec): void {
+  for (const { task } of tasks) {
+    if (tasks.some((other) => other.task.id === task.id && other.task.data !== task.data)) {
+      throw new UserError(
+        `Cannot run sweep "${name}": task "${task.id}" is there with different data, give each a sweep of its own`,
+      );
+    }
+  }
 }
 
 /** What a run has in place of the sweep's own sizes. */

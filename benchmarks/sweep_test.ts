@@ -420,6 +420,44 @@ Deno.test("override() takes a part of the sweep and scales what goes with the st
   assertEquals([config!.seed, rankOf(config!.optimizer)], [7, 4]);
 });
 
+/** Made-up tasks, which here take real data. */
+const takingData: Registries = {
+  ...fakeRegistries,
+  tasks: Object.fromEntries(
+    Object.entries(fakeRegistries.tasks).map(([name, task]) => [
+      name,
+      { ...task, realData: { titles: ["made up"], fingerprint: () => Promise.resolve("0".repeat(64)) } },
+    ]),
+  ),
+};
+
+Deno.test("override() gives every task that is left the data and the counts of examples", () => {
+  const examples = { trainExamples: 9, validationExamples: 3, testExamples: 2 };
+  const real = override(fakeSweep, { data: "mnist", examples }, takingData);
+  for (const { task } of expand(real, takingData).configs) {
+    assertEquals(task, { id: task.id, ...examples, data: "mnist" });
+  }
+  const { tasks } = override(fakeSweep, { data: "mnist" }, takingData);
+  assertEquals(
+    tasks.map(({ task }) => task),
+    fakeSweep.tasks.map(({ task }) => ({ ...task, data: "mnist" })),
+  );
+});
+
+Deno.test("expand() notes rates that were tuned on other data, and refuses a task with two sources of data", () => {
+  const real = override(tuned, { data: "mnist", ranks: [2] }, takingData);
+  const note = 'Rates for "digits" were tuned on the task\'s own data, not on mnist';
+  assertEquals(expand(real, takingData, chosenRates([chosenRate({})])).notes, [note]);
+  assertEquals(expand({ ...tuned, ranks: [2] }, takingData, chosenRates([chosenRate({})])).notes, []);
+  assertEquals(expand(override(real, { peaks: [0.1] }, takingData), takingData).notes, []);
+  const [own] = tuned.tasks;
+  assertThrows(
+    () => expand({ ...tuned, tasks: [own!, { ...own!, task: { ...own!.task, data: "mnist" } }] }, takingData),
+    UserError,
+    'Cannot run sweep "fake": task "digits" is there with different data, give each a sweep of its own',
+  );
+});
+
 Deno.test("override() lets a method join that the sweep doesn't name", () => {
   const joined = override(
     { ...fakeSweep, optimizers: [{ id: "full" }] },

@@ -1,8 +1,10 @@
 /** @file Fine-tuning on arithmetic: word problems whose verbs the base checkpoint has never met. */
 import { createRandom } from "../numerics/random.ts";
+import { realDataOf } from "./data/load.ts";
 import { exactMatch } from "./exact_match.ts";
 import { inBatches, type Pools, takeExamples } from "./examples.ts";
 import { batchPositions, trainingOrder } from "./order.ts";
+import { realArithmetic } from "./real_arithmetic.ts";
 import type { Task } from "./task.ts";
 import { answerBatch } from "./text_batch.ts";
 import { VOCABULARY_SIZE } from "./tokenizer.ts";
@@ -43,6 +45,7 @@ export const arithmetic: Task = {
   family: "math",
   metric: { name: "exact match", chance: 0 },
   source: "generated",
+  realData: realDataOf("math"),
   shipped: {
     model: "decoder-tiny",
     steps: 150,
@@ -51,8 +54,9 @@ export const arithmetic: Task = {
     validationExamples: 128,
     testExamples: 200,
   },
-  // deno-lint-ignore require-await -- too many examples must reject, not throw
   async load(options) {
+    const { data } = options;
+    if (data !== undefined) return await realArithmetic({ ...options, data }, LENGTH);
     const { train, validation, test } = takeExamples("arithmetic", loadPools(), options);
     const order = trainingOrder(createRandom(options.seed).fork("arithmetic order"), train.length);
     return {

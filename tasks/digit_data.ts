@@ -13,6 +13,9 @@ export interface DigitRendering {
   readonly heldOut: (digit: Digit) => Float32Array;
 }
 
+/** How many classes the digit tasks have. */
+export const CLASSES = 10;
+
 /** Rows in a batch that is classified: bounds what a score needs of the GPU. */
 const SCORE_BATCH = 128;
 
@@ -24,7 +27,7 @@ export function digitData(
 ): TaskData {
   const heldOutBatch = (some: readonly Digit[]) => imageBatch(some, some.map(rendering.heldOut));
   return {
-    needs: { family: "vision", outputs: 10, inputSize: SIDE },
+    needs: { family: "vision", outputs: CLASSES, inputSize: SIDE },
     trainBatch(step, size) {
       const positions = batchPositions(step, size);
       const chosen = positions.map((position) => digits.train[order(position)]!);

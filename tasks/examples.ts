@@ -3,8 +3,11 @@ import type { TaskOptions } from "./task.ts";
 
 /** Examples to train on and examples held out, with none in two of the lists. */
 export interface Pools<T> {
+  /** To train on. */
   readonly train: readonly T[];
+  /** To choose settings with. */
   readonly validation: readonly T[];
+  /** For final scores alone. */
   readonly test: readonly T[];
 }
 

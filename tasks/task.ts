@@ -1,5 +1,6 @@
 /** @file The contract of a task: host data in, scores out. Tasks never touch the GPU. */
 import type { Batch, ModelFamily } from "../models/model.ts";
+import type { ReadRecord } from "./data/read_record.ts";
 
 /** The kinds of task that the paper compares on. */
 export type TaskFamily = "understanding" | "dialogue" | "math" | "code" | "vision";
@@ -107,6 +108,18 @@ export interface TaskData {
   score(predictor: Predictor, split: Split): Promise<Float32Array>;
   /** What the task's measures are made from, by their names: of each the same examples as `score`. */
   measure?(predictor: Predictor, split: Split): Promise<Readonly<Record<string, Measured>>>;
+  /** What real data the examples are from; absent where they are the task's own. */
+  readonly source?: DataSource;
+}
+
+/** Real data that a task took its examples from. */
+export interface DataSource {
+  /** Titles of the data sets, e.g. "MetaMathQA and GSM8K". */
+  readonly title: string;
+  /** SHA-256 over names and bytes of the files that were read, in hex. */
+  readonly fingerprint: string;
+  /** How much of the data could be used, by pool. */
+  readonly records: Readonly<Record<string, ReadRecord>>;
 }
 
 /** How much data a run takes. */
@@ -119,6 +132,18 @@ export interface TaskOptions {
   readonly validationExamples: number;
   /** Examples that only final scores are about. */
   readonly testExamples: number;
+  /** Path of a folder or a file with real data, to be used instead of the task's own. */
+  readonly data?: string;
+  /** What the data's fingerprint was when the run was planned. The same files in another place are the same data. */
+  readonly fingerprint?: string;
+}
+
+/** The real data that a task can take. */
+export interface RealDataKinds {
+  /** Titles of the data sets. */
+  readonly titles: readonly string[];
+  /** SHA-256 over names and bytes of the files that `load` would read, in hex. @throws {DataError} */
+  fingerprint(path: string): Promise<string>;
 }
 
 /**
@@ -154,6 +179,8 @@ export interface Task {
   readonly source: string;
   /** Every registered task has them; the corpora of pre-training have not. */
   readonly shipped?: ShippedSettings;
+  /** The real data that it can take; absent where it takes none. */
+  readonly realData?: RealDataKinds;
   /** Makes or reads the examples. @throws {RangeError} where more are asked for than there are */
   load(options: TaskOptions): Promise<TaskData>;
 }

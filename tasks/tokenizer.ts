@@ -1,4 +1,20 @@
-/** @file The character tokenizer that every text task shares: one token per character, a fixed alphabet. */
+/** @file What a tokenizer is, and the one that every generated text task shares: a token per character, a fixed alphabet. */
+
+/** Between texts and a model's tokens. */
+export interface Tokenizer {
+  /** How many tokens there are: 0 to one less. */
+  readonly vocabularySize: number;
+  /** The token that fills a row to its length. */
+  readonly pad: number;
+  /** The token that ends an answer. */
+  readonly stop: number;
+  /** The token that the model expects before a text; absent where it expects none. */
+  readonly start?: number;
+  /** The tokens of a text, without those above. @throws {RangeError} where it has no tokens for a part of the text */
+  encode(text: string): Int32Array<ArrayBuffer>;
+  /** The text of some tokens, those above spelled out. @throws {RangeError} where there is no such token */
+  decode(tokens: Iterable<number>): string;
+}
 
 /**
  * The alphabet: a character's token is its index here.
@@ -54,3 +70,12 @@ export function decode(tokens: Iterable<number>): string {
   }
   return text;
 }
+
+/** The character tokenizer in the shape of any other. */
+export const characterTokenizer: Tokenizer = {
+  vocabularySize: VOCABULARY_SIZE,
+  pad: PAD,
+  stop: STOP,
+  encode,
+  decode,
+};

@@ -1,5 +1,5 @@
 /**
- * @file What the README says of methods and sweeps, held against them; and its example of a method, put into a copy of
+ * @file What the README says of methods, sweeps and real data, held against them; and its example of a method, put into a copy of
  * the project as a reader would: it must need nothing else.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
@@ -7,7 +7,10 @@ import { expand, override } from "../benchmarks/sweep.ts";
 import { listSweeps, readChosen, readSweep } from "../benchmarks/sweep_files.ts";
 import * as models from "../models/mod.ts";
 import * as optimizers from "../optimizers/mod.ts";
+import { dataSetsOf } from "../tasks/data/load.ts";
+import * as dataSets from "../tasks/data/mod.ts";
 import * as tasks from "../tasks/mod.ts";
+import { classificationExample, instructionPrompt } from "../tasks/prompts.ts";
 import type { Registries } from "../training/configuration.ts";
 
 const known = { tasks, models, optimizers } as unknown as Registries;
@@ -57,6 +60,31 @@ Deno.test("README: its table of methods has every one, with title and source", a
   );
   const found = (await rowsOf("## The methods")).map(([id, [link]]) => [id, link!] as const);
   assertEquals(new Map(found), new Map(wanted));
+});
+
+Deno.test("README: its table of real data has every set, with title, source, kind of task and names of files", async () => {
+  const found = await rowsOf("## Real data");
+  const wanted = Object.values(dataSets).map(({ id, title, source, family, files }) => {
+    return [id, [`[${title}](${source})`, family, files.map((file) => `\`${file}\``).join(", ")]];
+  });
+  assertEquals(found, wanted);
+});
+
+Deno.test("README: its templates are those that prompts are written by", async () => {
+  const [, section] = (await sectionOf("## Real data")).split("### Templates\n") as [string, string];
+  const [, shown] = /```text\n(.*?)```/s.exec(section)!;
+  const [, asked] = /### Instruction:\n(.*?)\n\n/s.exec(shown!)!;
+  assertEquals(shown, instructionPrompt(asked!));
+  const rows = Array.from(section.matchAll(/^\| [\w-]+ +\| `(\w+) (.*)` +\| (.*?) +\|$/gm));
+  assertEquals(rows.map(([, id]) => id).sort(), dataSetsOf("understanding").map(({ id }) => id).sort());
+  for (const [, id, fields, answers] of rows) {
+    const labels = answers!.split(", "),
+      texts = fields!.split("…").length === 2 ? ["…"] as const : ["…", "…"] as const;
+    assertEquals(classificationExample({ dataSet: id!, texts, label: 1, labels }), {
+      prompt: `${id} ${fields}`,
+      answer: labels[1]!,
+    });
+  }
 });
 
 Deno.test("README: its table of sweeps has every one, with its number of runs", async () => {

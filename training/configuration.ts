@@ -44,7 +44,10 @@ export interface KnownModel {
 }
 
 /** What checking and reporting need to know of a task. */
-export type KnownTask = Pick<Task, "id" | "title" | "family" | "metric" | "measures" | "shipped">;
+export type KnownTask = Pick<
+  Task,
+  "id" | "title" | "family" | "metric" | "measures" | "shipped" | "realData"
+>;
 
 /** The names that a config may use. */
 export interface Registries {
@@ -83,6 +86,7 @@ export function completeConfig(config: unknown, registries: Registries, where = 
       `Cannot train model "${model.id}" on task "${task.id}": it is a ${model.family} model`,
     );
   }
+  refuseData(parsed.task, task, registries.tasks);
   const options = completeOptions(module, parsed.optimizer.options);
   const sites = matchSites(parsed.sites, model.sites());
   const refusal = module.refuse(options, sites, parsed.steps);
@@ -101,6 +105,45 @@ export function completeConfig(config: unknown, registries: Registries, where = 
     optimizer: { id: module.id, options },
     ...(memory && { memory }),
   };
+}
+
+function refuseData(
+  { id, data, fingerprint }: RunConfig["task"],
+  task: KnownTask,
+  tasks: Registries["tasks"],
+): void {
+  if (data === undefined && fingerprint !== undefined) {
+    throw new UserError(`Cannot read task "${id}": it has a fingerprint, but no data`);
+  }
+  if (data === undefined || task.realData) return;
+  const taking = Object.values(tasks).filter(({ realData }) => realData).map((known) => known.id);
+  throw new UserError(
+    `Cannot train task "${id}" on ${data}: it takes no real data, ${
+      taking.length === 0 ? "no task does" : `tasks that do are ${taking.join(", ")}`
+    }`,
+  );
+}
+
+/**
+ * The config with the fingerprint of its task's real data, so that other data make another run.
+ *
+ * @throws {UserError} where it has one that the files no longer fit
+ * @throws {DataError} where the files can't be read, or are none that the task takes
+ */
+export async function withFingerprint(config: RunConfig, tasks: Registries["tasks"]): Promise<RunConfig> {
+  const { id, data, fingerprint } = config.task;
+  const { realData } = lookup("task", tasks, id);
+  if (data === undefined || !realData) return config;
+  const found = await realData.fingerprint(data);
+  if (fingerprint !== undefined && fingerprint !== found) {
+    throw new UserError(
+      `Cannot train task "${id}" on ${data}: its files changed, their fingerprint is ${
+        found.slice(0, 16)
+      }… ` +
+        `and was ${fingerprint.slice(0, 16)}…`,
+    );
+  }
+  return { ...config, task: { ...config.task, fingerprint: found } };
 }
 
 /** A model that other sizes are made from. */

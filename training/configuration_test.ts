@@ -1,8 +1,8 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { z } from "zod";
 import { fakeRegistries } from "../benchmarks/fakes/registries.ts";
-import { completeConfig, matchSites, parseWith } from "./configuration.ts";
-import { canonicalJson } from "./run.ts";
+import { completeConfig, matchSites, parseWith, type Registries, withFingerprint } from "./configuration.ts";
+import { canonicalJson, runId } from "./run.ts";
 import { UserError } from "./user_error.ts";
 
 const config = {
@@ -179,5 +179,60 @@ Deno.test("completeConfig() drops memory options that change nothing, so that th
   refused(
     { memory: { f16: true } },
     'field "f16" of "memory" is unknown, known are frozenWeights, checkpointing',
+  );
+});
+
+/** Registries whose digits take real data with a fingerprint of a digit by path. */
+function takingData(fingerprints: Readonly<Record<string, string>>): Registries {
+  const { digits, ...tasks } = fakeRegistries.tasks;
+  const fingerprint = (path: string) => Promise.resolve(fingerprints[path]!.repeat(64));
+  return {
+    ...fakeRegistries,
+    tasks: { ...tasks, digits: { ...digits!, realData: { titles: ["IDX"], fingerprint } } },
+  };
+}
+
+Deno.test("completeConfig() refuses data for a task that takes none, naming those that do, and a fingerprint of nothing", () => {
+  const wants = (task: Record<string, unknown>, sentence: string) =>
+    assertThrows(
+      () => completeConfig({ ...config, task: { ...config.task, ...task } }, takingData({})),
+      UserError,
+      sentence,
+    );
+  assertThrows(
+    () =>
+      completeConfig(
+        { ...config, task: { ...config.task, id: "arithmetic", data: "x" }, model: { id: "decoder-tiny" } },
+        takingData({}),
+      ),
+    UserError,
+    'Cannot train task "arithmetic" on x: it takes no real data, tasks that do are digits',
+  );
+  refused(
+    { task: { ...config.task, data: "x" } },
+    'Cannot train task "digits" on x: it takes no real data, no',
+  );
+  wants({ fingerprint: "0".repeat(64) }, 'Cannot read task "digits": it has a fingerprint, but no data');
+  wants({ data: "x", fingerprint: "0" }, "64 hex digits are needed");
+  wants({ data: "" }, 'field "task.data"');
+});
+
+Deno.test("withFingerprint() names a run by its data's content, not their path, and refuses files that changed", async () => {
+  const registries = takingData({ here: "a", there: "a", other: "b" });
+  const on = (data: string) => completeConfig({ ...config, task: { ...config.task, data } }, registries);
+  const at = async (data: string) => await withFingerprint(on(data), registries.tasks);
+  const here = await at("here");
+  assertEquals(here.task, { ...config.task, data: "here", fingerprint: "a".repeat(64) });
+  assertEquals(await runId(here), await runId(await at("there")));
+  assertNotEquals(await runId(here), await runId(await at("other")));
+  // Without data a run keeps the name that it had before there were any.
+  const plain = completeConfig(config, registries);
+  assertEquals(await withFingerprint(plain, registries.tasks), plain);
+  assertNotEquals(await runId(plain), await runId(here));
+  assertEquals(await withFingerprint(here, registries.tasks), here);
+  await assertRejects(
+    () => withFingerprint(here, takingData({ here: "c" }).tasks),
+    UserError,
+    'Cannot train task "digits" on here: its files changed, their fingerprint is cccccccccccccccc… and was aaaaaaaaaaaaaaaa…',
   );
 });

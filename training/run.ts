@@ -1,6 +1,6 @@
 /** @file What goes into a run and what comes out: plain JSON on both sides. schemas.ts checks it at run time. */
 import type { Options } from "../optimizers/optimizer.ts";
-import type { Split, TaskOptions } from "../tasks/task.ts";
+import type { DataSource, Split, TaskOptions } from "../tasks/task.ts";
 
 /** How the learning rate changes over a run. */
 export interface Schedule {
@@ -166,6 +166,8 @@ export interface RunOutcome {
   readonly inspected: Readonly<Record<string, readonly Point[]>>;
   /** Names of the kernels that ran: variants of one product add up in different orders, so bits go with them. */
   readonly kernels: readonly string[];
+  /** The real data that it was found on; absent where the task made its own. */
+  readonly data?: DataSource;
   /** Time and memory. */
   readonly cost: Cost;
 }
@@ -240,9 +242,14 @@ export async function runId(config: RunConfig): Promise<string> {
   return await recordId(config);
 }
 
-/** Name of what has such a config: the first 16 hex digits of the SHA-256 of its canonical JSON. */
-export async function recordId(config: unknown): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(config)));
+/**
+ * Name of what has such a config: the first 16 hex digits of the SHA-256 of its canonical JSON. Where the config has its
+ * data's fingerprint, the path has no part in it.
+ */
+export async function recordId(config: Pick<RunConfig, "task">): Promise<string> {
+  const { data, ...task } = config.task;
+  const named = task.fingerprint === undefined && data !== undefined ? config : { ...config, task };
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(named)));
   return Array.from(new Uint8Array(digest).subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(
     "",
   );

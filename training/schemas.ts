@@ -25,6 +25,8 @@ export const TaskChoice = z.strictObject({
   trainExamples: count,
   validationExamples: count,
   testExamples: count,
+  data: z.string().min(1).exactOptional(),
+  fingerprint: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits are needed").exactOptional(),
 });
 
 /** How a run spends less memory. */
@@ -112,6 +114,19 @@ export const MeasuredOutcome = z.strictObject({
 });
 /** See run.ts. */
 export type MeasuredOutcome = run.MeasuredOutcome;
+/** Real data that a task took its examples from. */
+export const DataSource = z.strictObject({
+  title: z.string(),
+  fingerprint: z.string(),
+  records: z.record(
+    z.string(),
+    z.strictObject({
+      read: z.int().min(0),
+      kept: z.int().min(0),
+      skipped: z.record(z.string(), z.int().min(1)),
+    }),
+  ),
+});
 
 /** What a finished run found. */
 export const RunOutcome = z.strictObject({
@@ -124,6 +139,7 @@ export const RunOutcome = z.strictObject({
   discrepancies: z.array(Discrepancy),
   inspected: z.record(z.string(), z.array(Point)),
   kernels: z.array(z.string()),
+  data: DataSource.exactOptional(),
   cost: Cost,
 });
 /** See run.ts. */

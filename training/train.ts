@@ -14,7 +14,7 @@ import type { Optimizer, OptimizerModule } from "../optimizers/optimizer.ts";
 import { copyWeight } from "../optimizers/site_weight.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Predictor, Task, TaskData } from "../tasks/task.ts";
-import { completeConfig, matchSites, resolveModel } from "./configuration.ts";
+import { completeConfig, matchSites, resolveModel, withFingerprint } from "./configuration.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { environmentOf } from "./environment.ts";
 import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
@@ -68,7 +68,7 @@ const VALIDATION_BATCH = 64;
  */
 export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {}): Promise<RunResult> {
   const begun = performance.now();
-  const complete = completeConfig(config, { tasks, models, optimizers });
+  const complete = await withFingerprint(completeConfig(config, { tasks, models, optimizers }), { ...tasks });
   const entry = resolveModel<ModelEntry>(complete.model, models);
   const environment = await environmentOf(gpu);
   const session = await runSession(gpu, complete, {
@@ -91,6 +91,7 @@ export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {})
     discrepancies: session.discrepancies,
     inspected: session.inspected,
     kernels: session.kernels,
+    ...(session.data && { data: session.data }),
     cost: { ...session.cost, totalMs: performance.now() - begun },
   };
   return { ...header, status: "done", outcome };
@@ -172,6 +173,7 @@ export async function runSession(
       discrepancies: run.discrepancies,
       inspected: run.inspected,
       kernels: gpu.work.kernels,
+      ...(data.source && { data: data.source }),
       cost,
     };
   } finally {

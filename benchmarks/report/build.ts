@@ -1,4 +1,5 @@
 /** @file From results to a report. Pure: no clock, no disk; the same results give the same report, byte for byte. */
+import { describeRecord } from "../../tasks/data/read_record.ts";
 import type { Registries } from "../../training/configuration.ts";
 import type { BaseResult, RunResult } from "../../training/run.ts";
 import { choose } from "../choose.ts";
@@ -11,7 +12,7 @@ import { charts } from "./charts/mod.ts";
 import { growthAnswer } from "./growth_answer.ts";
 import { comparePairs } from "./pairs.ts";
 import type { Report } from "./report.ts";
-import { makeStudy } from "./study.ts";
+import { makeStudy, sourceOf } from "./study.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
@@ -107,5 +108,22 @@ function describeEnvironment(results: readonly RunResult[]): (readonly [string, 
     ["Commit", all((one) => one.commit)],
     ["Runs made", days[0] === days.at(-1) ? days[0]! : `${days[0]} to ${days.at(-1)}`],
     ["Runs", String(results.length)],
+    ...describeData(results),
   ];
+}
+
+/** The real data of each task: which, and how much of it could be used. */
+function describeData(results: readonly RunResult[]): (readonly [string, string])[] {
+  const told = new Map<string, readonly [string, string]>();
+  for (const result of results) {
+    const source = sourceOf(result), { id } = result.config.task;
+    if (!source) continue;
+    const { title, fingerprint, records } = source;
+    const counts = Object.entries(records).map(([pool, record]) => `${pool}: ${describeRecord(record)}`);
+    told.set(`${id} ${fingerprint}`, [
+      `Data of "${id}"`,
+      `${title}, fingerprint ${fingerprint.slice(0, 16)}; ${counts.join("; ")}`,
+    ]);
+  }
+  return [...told.values()];
 }

@@ -115,6 +115,26 @@ Deno.test("buildReport() tells scores before fine-tuning and gains, and leaves o
   ]);
 });
 
+Deno.test("buildReport() calls a task by its real data, and says which they are and how much was left out", async () => {
+  const data = {
+    title: "MNIST",
+    fingerprint: "0123456789abcdef".repeat(4),
+    records: { train: { read: 1200, kept: 1190, skipped: { broken: 10 } } },
+  };
+  const { plan, stored } = await made(fakeSweep, async (config) => {
+    const result = await fakeDone(config);
+    return config.task.id === "digits" ? { ...result, outcome: { ...result.outcome, data } } : result;
+  });
+  const report = build({ plan, stored });
+  assertEquals(report.environment.at(-1), [
+    'Data of "digits"',
+    "MNIST, fingerprint 0123456789abcdef; train: 1,200 read, 1,190 kept, 10 skipped (10 broken)",
+  ]);
+  const titles = new Set(rowsOf(report, "Scores").map(([title]) => title));
+  assertEquals([titles.has("MNIST"), titles.has("Shifted digits")], [true, false]);
+  assertStringIncludes(report.answer.join("\n"), "MNIST (accuracy): ");
+});
+
 Deno.test("buildReport() compares with LoRA at the same rank and with full fine-tuning, ties included", async () => {
   const rows = rowsOf(build(await made()), "Comparisons");
   // Two tasks, two ranks: LoRA against full, the other two against both.

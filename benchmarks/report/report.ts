@@ -16,13 +16,13 @@ export type DoneRun = Extract<RunResult, { readonly status: "done" }>;
 /** A task as reports name it. */
 export interface TaskLabel {
   readonly id: string;
-  /** e.g. "Shifted digits". */
+  /** e.g. "Shifted digits"; of real data the data set's, e.g. "MetaMathQA and GSM8K". */
   readonly title: string;
   /** Null where the task is no longer known. */
   readonly family: TaskFamily | null;
   /** e.g. "accuracy". */
   readonly metric: string;
-  /** Expected score of guessing; null where the task is no longer known. */
+  /** Expected score of guessing; null where the task is no longer known, or its data is real. */
   readonly chance: number | null;
   /** What it measures beside the score; empty where it is no longer known. */
   readonly measures: readonly Measure[];

@@ -38,7 +38,13 @@ export function makeStudy(
   gpu: GpuRates,
   bases: readonly BaseResult[] = [],
 ): Study {
-  const tasks = unique(configs.map((config) => config.task.id)).map((id) => labelTask(id, registries.tasks));
+  const tasks = unique(configs.map((config) => config.task.id)).map((id) =>
+    labelTask(
+      id,
+      registries.tasks,
+      results.find((result) => result.config.task.id === id && sourceOf(result)),
+    )
+  );
   const methods = makeMethods(configs, registries);
   const ranks = unique(configs.map((config) => rankOf(config.optimizer)))
     .sort((a, b) => (a ?? 0) - (b ?? 0));
@@ -140,14 +146,21 @@ function makeMethods(
   return methods;
 }
 
-function labelTask(id: string, tasks: Registries["tasks"]): TaskLabel {
+/** The real data that a run was made on; undefined where the task made its own, and where the run has no score. */
+export function sourceOf(result: RunResult | undefined): DoneRun["outcome"]["data"] {
+  return result?.status === "done" ? result.outcome.data : undefined;
+}
+
+/** A task is called by its real data where it took some: its own title tells of its own examples. */
+function labelTask(id: string, tasks: Registries["tasks"], onRealData: RunResult | undefined): TaskLabel {
   const task = Object.values(tasks).find((known) => known.id === id);
+  const source = sourceOf(onRealData);
   return {
     id,
-    title: task?.title ?? id,
+    title: source?.title ?? task?.title ?? id,
     family: task?.family ?? null,
     metric: task?.metric.name ?? "score",
-    chance: task?.metric.chance ?? null,
+    chance: source ? null : task?.metric.chance ?? null,
     measures: task?.measures ?? [],
   };
 }

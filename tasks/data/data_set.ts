@@ -1,0 +1,194 @@
+/** @file The contract of a data set, and how one is recognised among the files of a folder. */
+import type { TaskFamily } from "../task.ts";
+import type { Contents } from "./contents.ts";
+import { DataError, reasonOf } from "./data_error.ts";
+import { readJsonRows } from "./json_rows.ts";
+import { parquetClassNames, readParquetRows } from "./parquet_rows.ts";
+import type { Skip } from "./read_record.ts";
+import type { Row } from "./row.ts";
+import { firstTsvLine, readTsvRows } from "./tsv_rows.ts";
+
+/** What a file's examples are for. GLUE's "dev" files count as "test", as their test files have no labels. */
+export type Role = "train" | "validation" | "test";
+
+/** Files of a data set that are read together. */
+export interface Part<T> {
+  /** What its examples are for. */
+  readonly role: Role;
+  /** Paths in the folder, in the order in which they are read. */
+  readonly files: readonly string[];
+  /** Names of the classes, where the files have them. */
+  readonly classes?: readonly string[];
+  /** The files' examples in order, with reasons in place of those that can't be used. @throws {DataError} */
+  read(): AsyncGenerator<T | Skip>;
+}
+
+/** A data set as it is published. */
+export interface DataSet<F extends TaskFamily = TaskFamily> {
+  /** e.g. "gsm8k". */
+  readonly id: string;
+  /** For people. */
+  readonly title: string;
+  /** The kind of task that takes it. */
+  readonly family: F;
+  /** Where it is from. */
+  readonly source: string;
+  /** Names of its files as published, for people. */
+  readonly files: readonly string[];
+  /** Its parts among a folder's files; none where it isn't there. @throws {DataError} where a file can't be read */
+  find(folder: Folder): Promise<readonly Part<Contents[F]>[]>;
+}
+
+/** A folder of data, listed. */
+export interface Folder {
+  /** As the user wrote it. */
+  readonly path: string;
+  /** Paths of its files from there, sorted, down to three folders below, without hidden ones. */
+  readonly files: readonly string[];
+  /** A file's path for opening. */
+  full(file: string): string;
+  /** Names of the fields of a file's first record; what stands in a tab-separated file's first line. */
+  fieldsOf(file: string): Promise<readonly string[]>;
+}
+
+/** Folders below the given one that are looked into: `train/3/0001.png`, `main/train-00000-of-00001.parquet`. */
+const DEPTH = 3;
+
+/**
+ * Lists a folder, or a single file as a folder that has no other.
+ *
+ * @throws {DataError} where there is none, or it can't be read
+ */
+export async function openFolder(path: string): Promise<Folder> {
+  const root = path.replace(/(?<=.)\/+$/, "");
+  const fields = new Map<string, Promise<readonly string[]>>();
+  let files: string[], parent = root;
+  try {
+    if ((await Deno.stat(root)).isDirectory) files = await filesIn(root, "", DEPTH);
+    else {
+      const slash = root.lastIndexOf("/");
+      parent = slash < 0 ? "." : root.slice(0, slash);
+      files = [root.slice(slash + 1)];
+    }
+  } catch (error) {
+    throw new DataError(`Cannot read ${path}: ${reasonOf(error)}`);
+  }
+  const full = (file: string) => `${parent}/${file}`;
+  return {
+    path,
+    files,
+    full,
+    fieldsOf(file) {
+      const known = fields.get(file) ?? firstFields(full(file));
+      fields.set(file, known);
+      return known;
+    },
+  };
+}
+
+async function filesIn(root: string, prefix: string, depth: number): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${root}/${prefix}`)) {
+    if (name.startsWith(".")) continue;
+    if (!isDirectory) found.push(prefix + name);
+    else if (depth > 0) {
+      for (const file of await filesIn(root, `${prefix}${name}/`, depth - 1)) found.push(file);
+    }
+  }
+  return found.sort();
+}
+
+/** The part of a path behind its last slash. */
+export function baseName(file: string): string {
+  return file.slice(file.lastIndexOf("/") + 1);
+}
+
+async function firstFields(path: string): Promise<readonly string[]> {
+  if (isTsv(path)) return await firstTsvLine(path) ?? [];
+  for await (const { fields } of readRows(path)) return Object.keys(fields);
+  return [];
+}
+
+function isTsv(path: string): boolean {
+  return /\.(tsv|txt)$/.test(path);
+}
+
+/** Rows of a file, by the ending of its name: .tsv, .txt, .parquet; all else is JSON. */
+function readRows(path: string, columns?: readonly string[]): AsyncGenerator<Row> {
+  if (isTsv(path)) return readTsvRows(path, columns ? { columns } : {});
+  return path.endsWith(".parquet") ? readParquetRows(path) : readJsonRows(path);
+}
+
+/** What tells a set of named fields from others, and makes examples of them. */
+export interface RowSet<F extends TaskFamily> extends Omit<DataSet<F>, "find"> {
+  /** Names of files, with what they are for; only the part behind the last slash is looked at. */
+  readonly names: readonly (readonly [RegExp, Role])[];
+  /** Names of the columns of a tab-separated file without a header. */
+  readonly columns?: readonly string[];
+  /** Whether a file named so is this set's, by its first record's fields. */
+  fits(fields: readonly string[], file: FileFacts): boolean;
+  /** A row's example, or why there is none. */
+  example(row: Row): Contents[F] | Skip;
+}
+
+/** What else may tell data sets with equal fields apart. */
+export interface FileFacts {
+  /** Path from the user's folder on, whose own name comes first. */
+  readonly path: string;
+  /** Names of a Parquet file's classes, in the column "label". */
+  readonly classes: readonly string[] | undefined;
+}
+
+/** A data set whose files hold rows of named fields, in JSON, tab-separated text or Parquet. */
+export function rowSet<const F extends TaskFamily>(set: RowSet<F>): DataSet<F> {
+  const { names, columns, fits, example, ...rest } = set;
+  return {
+    ...rest,
+    async find(folder) {
+      const byRole = new Map<Role, string[]>();
+      for (const file of folder.files) {
+        const role = names.find(([pattern]) => pattern.test(baseName(file)))?.[1];
+        if (role === undefined) continue;
+        const fields = await folder.fieldsOf(file);
+        const classes = file.endsWith(".parquet")
+          ? (await parquetClassNames(folder.full(file))).get("label")
+          : undefined;
+        if (fits(fields, { path: `${baseName(folder.path)}/${file}`, classes })) {
+          byRole.set(role, [...byRole.get(role) ?? [], file]);
+        }
+      }
+      return Array.from(byRole, ([role, files]) => ({
+        role,
+        files,
+        async *read() {
+          for (const file of files) {
+            for await (const row of readRows(folder.full(file), columns)) yield example(row);
+          }
+        },
+      }));
+    },
+  };
+}
+
+/** Patterns of the names that the Hugging Face hub gives Parquet files, e.g. "train-00000-of-00001.parquet". */
+export function hubNames(split: string, role: Role): readonly [RegExp, Role] {
+  return [new RegExp(`^${split}(-\\d+-of-\\d+(-[0-9a-f]+)?)?\\.parquet$`), role];
+}
+
+/** SHA-256 over names and bytes of files, in hex: the same files in another folder have the same. */
+export async function fingerprintOf(folder: Folder, files: readonly string[]): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  const whole = createHash("sha256");
+  for (const file of files.toSorted()) {
+    const hash = createHash("sha256");
+    try {
+      using opened = await Deno.open(folder.full(file));
+      const piece = new Uint8Array(1 << 16);
+      for (let count; (count = await opened.read(piece)) !== null;) hash.update(piece.subarray(0, count));
+    } catch (error) {
+      throw new DataError(`Cannot read ${folder.full(file)}: ${reasonOf(error)}`);
+    }
+    whole.update(`${file}\0${hash.digest("hex")}\n`);
+  }
+  return whole.digest("hex");
+}

@@ -1,0 +1,78 @@
+/** @file PNG and JPEG files in folders: one folder a class, with folders for the splits around them or without. */
+import type { LabelledImage } from "./contents.ts";
+import { DataError, reasonOf } from "./data_error.ts";
+import type { DataSet, Folder, Part, Role } from "./data_set.ts";
+import { decodeImage } from "./image_file.ts";
+import type { Skip } from "./read_record.ts";
+
+const IMAGE = /\.(png|jpe?g)$/i;
+
+/** Names that folders of splits go by. */
+const SPLITS: Readonly<Record<string, Role>> = {
+  train: "train",
+  training: "train",
+  val: "validation",
+  valid: "validation",
+  validation: "validation",
+  test: "test",
+  testing: "test",
+};
+
+/** `train/CLASS/*.png` and `test/CLASS/*.png`, or `CLASS/*.png` alone. Classes are numbered in the order of their names. */
+export const imageFolder: DataSet<"vision"> = {
+  id: "image-folder",
+  title: "a folder of PNG or JPEG files a class",
+  family: "vision",
+  source: "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
+  files: ["train/CLASS/*.png", "test/CLASS/*.jpg", "CLASS/*.png"],
+  // deno-lint-ignore require-await -- as its neighbours
+  async find(folder) {
+    const byRole = new Map<Role, { file: string; name: string }[]>();
+    for (const file of folder.files) {
+      const place = IMAGE.test(file) ? placeOf(file) : null;
+      if (!place) continue;
+      const images = byRole.get(place.role) ?? [];
+      images.push({ file, name: place.name });
+      byRole.set(place.role, images);
+    }
+    const names = [...byRole.values()].flatMap((images) => images.map(({ name }) => name));
+    const classes = [...new Set(names)].sort(byNumberOrName);
+    return Array.from(byRole, ([role, images]): Part<LabelledImage> => ({
+      role,
+      classes,
+      files: images.map(({ file }) => file),
+      async *read() {
+        for (const { file, name } of images) yield await readImage(folder, file, classes.indexOf(name));
+      },
+    }));
+  },
+};
+
+/** The split and the class that a path tells; null for an image that lies in no class's folder. */
+function placeOf(file: string): { readonly role: Role; readonly name: string } | null {
+  const folders = file.split("/").slice(0, -1);
+  const role = SPLITS[folders[0]?.toLowerCase() ?? ""];
+  const inside = role ? folders.slice(1) : folders;
+  return inside.length === 1 ? { role: role ?? "train", name: inside[0]! } : null;
+}
+
+/** "2" before "10". */
+function byNumberOrName(a: string, b: string): number {
+  const [x, y] = [a, b].map((name) => /^\d+$/.test(name) ? Number(name) : NaN) as [number, number];
+  return Number.isNaN(x) || Number.isNaN(y) ? (a < b ? -1 : 1) : x - y;
+}
+
+async function readImage(folder: Folder, file: string, label: number): Promise<LabelledImage | Skip> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Deno.readFile(folder.full(file));
+  } catch (error) {
+    throw new DataError(`Cannot read ${folder.full(file)}: ${reasonOf(error)}`);
+  }
+  try {
+    return { ...await decodeImage(bytes), label };
+  } catch {
+    // One broken picture among thousands is no reason to refuse the others.
+    return { skip: "that cannot be decoded" };
+  }
+}

@@ -1,0 +1,81 @@
+/** @file Everything that reads real data works with the permissions of a sweep: files, and nothing else. */
+import { assertEquals } from "@std/assert";
+import { encode as encodePng } from "fast-png";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import jpeg from "jpeg-js";
+import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { createByteLevelBpe, tokenizerJson } from "../tasks/byte_level_bpe.ts";
+import { withDataFolder } from "./data_folder.ts";
+
+const repository = new URL("../", import.meta.url).pathname;
+
+/** Runs a module's text in the project as `./run bench` runs: what it logs. */
+async function logOf(source: string): Promise<string> {
+  const child = new Deno.Command("deno", {
+    args: ["run", "--no-prompt", "--allow-read", "--allow-write", "-"],
+    cwd: repository,
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(source));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assertEquals(code, 0, text(stderr));
+  return text(stdout).trim();
+}
+
+const compressors = {
+  GZIP: (bytes: Uint8Array) => new Uint8Array(gzipSync(bytes)),
+  BROTLI: (bytes: Uint8Array) => new Uint8Array(brotliCompressSync(bytes)),
+  ZSTD: (bytes: Uint8Array) => new Uint8Array(zstdCompressSync(bytes)),
+};
+
+/** Questions in Parquet, compressed. */
+function parquet(codec: "SNAPPY" | "GZIP" | "BROTLI" | "ZSTD"): Uint8Array {
+  const question = Array.from({ length: 20 }, (_, i) => `What is ${i} and nothing, by ${codec}?`);
+  const columnData = [
+    { name: "question", data: question },
+    { name: "answer", data: question.map(() => "Working, working, working.\n#### 7") },
+  ];
+  return new Uint8Array(
+    parquetWriteBuffer({ columnData, codec, ...(codec !== "SNAPPY" && { compressors }) }),
+  );
+}
+
+Deno.test("images, Parquet of four compressions and tokenizers are read without net, env, run, ffi and sys", async () => {
+  const png = encodePng({ width: 2, height: 2, channels: 1, depth: 8, data: Uint8Array.of(0, 80, 160, 240) });
+  const { data: jpg } = jpeg.encode({ width: 8, height: 8, data: new Uint8Array(256).fill(200) }, 90);
+  const names = ["SNAPPY", "GZIP", "BROTLI", "ZSTD"] as const;
+  const parquets = Object.fromEntries(
+    names.map((codec) => [`${codec}/train-00000-of-00001.parquet`, parquet(codec)]),
+  );
+  await withDataFolder({
+    "images/train/0/a.png": png,
+    "images/train/1/b.jpg": new Uint8Array(jpg),
+    ...parquets,
+    "tokenizer.json": JSON.stringify(tokenizerJson(createByteLevelBpe([]))),
+  }, async (folder) => {
+    const log = await logOf(`
+      import { dataSets, findData, isSkip, readTokenizer } from "${repository}mod.ts";
+      const kinds = ["read", "write", "net", "env", "run", "ffi", "sys"];
+      const states = kinds.map((name) => Deno.permissions.querySync({ name }).state);
+      const all = async (family, path) => {
+        const items = [];
+        for (const part of (await findData(family, path)).parts) for await (const item of part.read()) items.push(item);
+        return items.filter((item) => !isSkip(item)).length;
+      };
+      const counts = [await all("vision", "${folder}/images")];
+      for (const codec of ${JSON.stringify(names)}) counts.push(await all("math", "${folder}/" + codec));
+      const tokenizer = await readTokenizer("${folder}", { stop: "<|stop|>" });
+      console.log(JSON.stringify({ states, counts, text: tokenizer.decode(tokenizer.encode("é")), known: Object.keys(dataSets).length > 9 }));
+    `);
+    const granted = ["granted", "granted", "prompt", "prompt", "prompt", "prompt", "prompt"];
+    const { states, ...found } = JSON.parse(log);
+    assertEquals(states, granted);
+    assertEquals(found, { counts: [2, 20, 20, 20, 20], text: "é", known: true });
+  });
+});
