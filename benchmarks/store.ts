@@ -1,7 +1,7 @@
 /** @file Records on disk, each whole, each with a digest of itself: `<out>/runs/<id>.json` and `<out>/bases/<id>.json`. */
 import type { z } from "zod";
 import { parseWith } from "../training/configuration.ts";
-import { recordId, type RunResult } from "../training/run.ts";
+import { recordId, type RunConfig, type RunResult } from "../training/run.ts";
 import { BaseResult, RunResult as RunSchema } from "../training/schemas.ts";
 import { digestOf, writeWhole } from "./files.ts";
 
@@ -16,7 +16,7 @@ export interface Fault {
 /** What says by its id which config it is about. */
 interface StoredRecord {
   readonly id: string;
-  readonly config: unknown;
+  readonly config: Pick<RunConfig, "task">;
 }
 
 /** Everything in a folder of records. */
