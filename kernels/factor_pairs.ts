@@ -6,8 +6,8 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { defineKernel, type Kernel, type KernelSpec, MOST_GROUPS } from "../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import capSource from "./cap_steps.wgsl" with { type: "text" };
-import combineSource from "./tangent_combine.wgsl" with { type: "text" };
 import momentsSource from "./tangent_moments.wgsl" with { type: "text" };
+import multiplySource from "./tangent_multiply.wgsl" with { type: "text" };
 import pairSource from "./tangent_pair.wgsl" with { type: "text" };
 import projectSource from "./tangent_project.wgsl" with { type: "text" };
 import { defineQuadKernel, quadKernel, type QuadKernels } from "./quads.ts";
@@ -19,7 +19,6 @@ import {
   type TallMatrices,
   thinSvdsInto,
 } from "./tall_matrices.ts";
-import turnSource from "./tangent_turn.wgsl" with { type: "text" };
 
 /** The free r x r matrix X of the closed form: none, the one closest to LoRA's own gradients, or equal shares. */
 export type Gauge = "zero" | "sylvester" | "symmetric";
@@ -59,41 +58,46 @@ export interface Turned {
 }
 
 const site = { sites: "read" } as const;
-const turnKernels = defineQuadKernel({
-  name: "tangent_turn",
-  source: turnSource,
+const multiplyKernels = defineQuadKernel({
+  name: "tangent_multiply",
+  source: multiplySource,
   buffers: {
     ...site,
-    aGradient: "read",
-    bGradient: "read",
+    aIn: "read",
+    bIn: "read",
     small: "read",
     aOut: "read_write",
     bOut: "read_write",
   },
-  uniforms: { da: "u32", db: "u32", rank: "u32", block: "u32" },
-  constants: { BACK: false },
+  uniforms: {
+    aAt: "u32",
+    bAt: "u32",
+    rank: "u32",
+    block: "u32",
+    smallA: "u32",
+    smallB: "u32",
+    alongA: "u32",
+    alongB: "u32",
+    combine: "u32",
+    stepsA: "u32",
+    zero: "u32",
+  },
+  constants: {},
 });
 const pairKernels = defineQuadKernel({
   name: "tangent_pair",
   source: pairSource,
   buffers: { ...site, aTurned: "read", bTurned: "read", aLeft: "read", bLeft: "read", small: "read_write" },
-  uniforms: { rank: "u32", block: "u32", relativeDamping: "f32", absoluteDamping: "f32" },
-  constants: { GAUGE: 0, LANES: 64 },
-  workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
-});
-const combineKernels = defineQuadKernel({
-  name: "tangent_combine",
-  source: combineSource,
-  buffers: {
-    ...site,
-    aLeft: "read",
-    bLeft: "read",
-    small: "read",
-    aTurned: "read_write",
-    bTurned: "read_write",
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    gauge: "u32",
+    relativeDamping: "f32",
+    absoluteDamping: "f32",
+    zero: "u32",
   },
-  uniforms: { rank: "u32", block: "u32" },
-  constants: { GAUGE: 0 },
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
 });
 const momentsKernels = defineQuadKernel({
   name: "tangent_moments",
@@ -108,14 +112,29 @@ const momentsKernels = defineQuadKernel({
     m: "read_write",
     v: "read_write",
   },
-  uniforms: { rank: "u32", block: "u32", beta1: "f32", beta2: "f32", rest1: "f32", rest2: "f32" },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    beta1: "f32",
+    beta2: "f32",
+    rest1: "f32",
+    rest2: "f32",
+    zero: "u32",
+  },
   constants: {},
 });
 const projectKernels = defineQuadKernel({
   name: "tangent_project",
   source: projectSource,
   buffers: { ...site, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
-  uniforms: { rank: "u32", block: "u32", correction1: "f32", correction2: "f32", epsilon: "f32" },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    correction1: "f32",
+    correction2: "f32",
+    epsilon: "f32",
+    zero: "u32",
+  },
   constants: { OF_B: false },
 });
 const capKernel = defineKernel({
@@ -241,6 +260,7 @@ export class FactorPairs {
         beta2,
         rest1: 1 - beta1,
         rest2: 1 - beta2,
+        zero: 0,
       },
       workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 8)),
     });
@@ -268,7 +288,7 @@ export class FactorPairs {
             ...moments,
             projected: ofB ? turned.b : turned.a,
           },
-          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction },
+          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction, zero: 0 },
           constants: { OF_B: ofB },
           workgroups: this.#grid((rows, columns) =>
             Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 8)
@@ -308,46 +328,78 @@ export class FactorPairs {
   }
 
   #turn({ small }: Decomposition, from: FactorGradients | Adjusted, to: Adjusted, back: boolean): void {
-    const raw = "flat" in from;
-    this.#gpu.launch(this.#kernel(turnKernels, ["a_gradient", "a_out"], ["b_gradient", "b_out"]), {
-      buffers: {
-        sites: this.#sites,
-        aGradient: raw ? from.flat : from.a,
-        bGradient: raw ? from.flat : from.b,
-        small,
-        aOut: to.a,
-        bOut: to.b,
-      },
-      uniforms: { da: raw ? from.a : 0, db: raw ? from.b : 0, rank: this.#rank, block: this.#block / 4 },
-      constants: { BACK: back },
-      workgroups: this.#factorTiles(),
+    const raw = "flat" in from, matrix = this.#rank * this.#stride / 4;
+    this.#multiply(raw ? { a: from.flat, b: from.flat } : from, small, to, {
+      ...raw ? { aAt: from.a, bAt: from.b } : {},
+      smallA: matrix,
+      smallB: 0,
+      alongA: Number(back),
+      alongB: Number(back),
     });
   }
 
   /** Changes turned gradients in place. */
   #closedForm({ left, small }: Decomposition, turned: Adjusted, gauge: Gauge, damping: Damping): Turned {
-    const sizes = { rank: this.#rank, block: this.#block / 4 };
-    const tensors = {
-      sites: this.#sites,
-      aTurned: turned.a,
-      bTurned: turned.b,
-      aLeft: left.a,
-      bLeft: left.b,
-      small,
-    };
     this.#gpu.launch(this.#kernel(pairKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
-      buffers: tensors,
-      uniforms: { ...sizes, relativeDamping: damping.relative, absoluteDamping: damping.absolute },
-      constants: { GAUGE: GAUGES[gauge], LANES: this.#lanes },
+      buffers: {
+        sites: this.#sites,
+        aTurned: turned.a,
+        bTurned: turned.b,
+        aLeft: left.a,
+        bLeft: left.b,
+        small,
+      },
+      uniforms: {
+        rank: this.#rank,
+        block: this.#block / 4,
+        gauge: GAUGES[gauge],
+        relativeDamping: damping.relative,
+        absoluteDamping: damping.absolute,
+        zero: 0,
+      },
+      constants: { LANES: this.#lanes },
       workgroups: [this.#pairs.length],
     });
-    this.#gpu.launch(this.#kernel(combineKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
-      buffers: tensors,
-      uniforms: sizes,
-      constants: { GAUGE: GAUGES[gauge] },
-      workgroups: this.#factorTiles(),
+    const matrix = this.#rank * this.#stride / 4;
+    this.#multiply(left, small, turned, {
+      smallA: 5 * matrix,
+      smallB: 4 * matrix,
+      alongA: 0,
+      alongB: 1,
+      combine: 1,
+      // Without a gauge Y is zero.
+      ...gauge === "zero" ? { stepsA: 0 } : {},
     });
     return { turned };
+  }
+
+  /** Products of factors' kin with r x r matrices: see tangent_multiply.wgsl. */
+  #multiply(
+    from: Adjusted,
+    small: Tensor,
+    to: Adjusted,
+    how: {
+      readonly aAt?: number;
+      readonly bAt?: number;
+      readonly smallA: number;
+      readonly smallB: number;
+      readonly alongA: number;
+      readonly alongB: number;
+      readonly combine?: number;
+      readonly stepsA?: number;
+    },
+  ): void {
+    this.#gpu.launch(this.#kernel(multiplyKernels, ["a_in", "a_out"], ["b_in", "b_out"]), {
+      buffers: { sites: this.#sites, aIn: from.a, bIn: from.b, small, aOut: to.a, bOut: to.b },
+      uniforms: {
+        ...{ aAt: 0, bAt: 0, combine: 0, stepsA: this.#rank },
+        ...how,
+        rank: this.#rank,
+        block: this.#block / 4,
+        zero: 0,
+      },
+      workgroups: this.#factorTiles(),
+    });
   }
 
   /** Tiles of 4 x 4 of every A and then of every B. */

@@ -55,7 +55,7 @@ const svdKernel = defineKernel({
   name: "thin_svd",
   source: svdSource,
   buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
-  uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32" },
+  uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32", zero: "u32" },
   constants: { LANES: 64, LEFT: true },
   workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
 });
@@ -206,7 +206,7 @@ export function thinSvdsInto(
   const q = gpu.empty([rows.reduce((sum, count) => sum + count, 0), smallStride(rank)], "orthonormal bases");
   gpu.launch(svdKernel, {
     buffers: { matrices: layouts, x: flat, q, left: left ?? gpu.empty([1], "no left vectors"), small },
-    uniforms: { rank, ...places },
+    uniforms: { rank, ...places, zero: 0 },
     constants: { LANES: lanes, LEFT: left !== null },
     workgroups: [rows.length],
   });

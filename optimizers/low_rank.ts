@@ -238,7 +238,7 @@ export function productForm({ gpu }: Setup): WeightForm {
       adaptedLinear(tape, x, tape.parameter(site.weight), tape.parameter(a), tape.parameter(b), scale),
     effectiveWeight({ site, a, b, scale }) {
       const into = copyWeight(gpu, site);
-      return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true });
+      return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true, seldom: true });
     },
     equivalentGradient: (pair, followed) => productGradient(gpu, pair, followed),
     factors: (pair) => pair,
@@ -252,8 +252,8 @@ export function productGradient(
   followed: FollowedGradients,
 ): Tensor {
   const into = gpu.zeros(site.weight.value.shape, `${site.name} equivalent gradient`);
-  if (followed.a) kernels.matmul(gpu, b.value, followed.a, { scale, into, accumulate: true });
-  if (followed.b) kernels.matmul(gpu, followed.b, a.value, { scale, into, accumulate: true });
+  if (followed.a) kernels.matmul(gpu, b.value, followed.a, { scale, into, accumulate: true, seldom: true });
+  if (followed.b) kernels.matmul(gpu, followed.b, a.value, { scale, into, accumulate: true, seldom: true });
   return into;
 }
 
@@ -294,7 +294,7 @@ function initializeA(setup: Setup, factors: readonly Factors[]): void {
 /** Takes s·B·A out of each weight, so that a start with B ≠ 0 leaves the effective weight as it was. */
 export function foldProductOut(gpu: Gpu, { site, a, b, scale }: Factors): void {
   rewriteWeight(gpu, site, (into) => {
-    kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true });
+    kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true, seldom: true });
   });
 }
 
