@@ -4,7 +4,7 @@ import {
   type Checkpoint,
   CheckpointError,
   type CheckpointTensor,
-  readSafetensors,
+  openSafetensors,
   take,
 } from "./checkpoint.ts";
 import type { WeightSource } from "./weights.ts";
@@ -14,21 +14,19 @@ const INDEX = "model.safetensors.index.json";
 const Index = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /**
- * Reads the weights of a folder: `model.safetensors`, or where there is none the files that
- * `model.safetensors.index.json` names.
+ * Opens the weights of a folder: `model.safetensors`, or where there is none the files that
+ * `model.safetensors.index.json` names. Headers are read at once, elements when they are asked for, so that a checkpoint
+ * may be larger than memory.
  *
  * @throws {CheckpointError} where there is neither, where a file is missing or unsound, and where one lacks a tensor that
  * the index says it has
  */
 export async function readCheckpointFolder(folder: string): Promise<Checkpoint> {
-  if (await isFile(`${folder}/${WHOLE}`)) return await readSafetensors(`${folder}/${WHOLE}`);
-  if (!await isFile(`${folder}/${INDEX}`)) {
-    throw new CheckpointError(`Cannot read checkpoint "${folder}": it has neither ${WHOLE} nor ${INDEX}`);
-  }
-  const places = await readIndex(`${folder}/${INDEX}`);
+  if (await isFile(`${folder}/${WHOLE}`)) return await openSafetensors(`${folder}/${WHOLE}`);
+  const places = await readPlaces(folder);
   const shards = new Map<string, Checkpoint>();
   for (const file of new Set(places.values())) {
-    shards.set(file, await readSafetensors(`${folder}/${file}`));
+    shards.set(file, await openSafetensors(`${folder}/${file}`));
   }
   const tensors = new Map<string, CheckpointTensor>();
   for (const [name, file] of places) {
@@ -41,6 +39,23 @@ export async function readCheckpointFolder(folder: string): Promise<Checkpoint> 
     tensors.set(name, tensor);
   }
   return { name: folder, metadata: {}, tensors };
+}
+
+/**
+ * Names of the files with a folder's weights, sorted: what `readCheckpointFolder` reads.
+ *
+ * @throws {CheckpointError} where there are none, or the index is unsound
+ */
+export async function weightFiles(folder: string): Promise<string[]> {
+  if (await isFile(`${folder}/${WHOLE}`)) return [WHOLE];
+  return [...new Set((await readPlaces(folder)).values())].sort();
+}
+
+async function readPlaces(folder: string): Promise<ReadonlyMap<string, string>> {
+  if (!await isFile(`${folder}/${INDEX}`)) {
+    throw new CheckpointError(`Cannot read checkpoint "${folder}": it has neither ${WHOLE} nor ${INDEX}`);
+  }
+  return await readIndex(`${folder}/${INDEX}`);
 }
 
 /** The file of each tensor. */
@@ -68,7 +83,8 @@ async function readIndex(path: string): Promise<ReadonlyMap<string, string>> {
   return new Map(places);
 }
 
-async function isFile(path: string): Promise<boolean> {
+/** True where there is a file at a path, or a link to one. */
+export async function isFile(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isFile;
   } catch (error) {
