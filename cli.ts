@@ -29,6 +29,7 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --peaks 1e-3,2e-3 at each of these peak learning rates, instead of the chosen ones
     --seeds 0,1       with these seeds
     --steps N         for so many steps; warm-up, validation and telemetry scale along
+    --model DIR       begins with the model in a folder of Hugging Face's layout; see the README for which
     --out DIR         where results and report go; results/<sweep> where none is named
     --dry-run         lists the runs with their memory and an estimate of the time, and runs nothing
     --gpu-tflops N    with --gpu-gbs N: peak rates of the GPU that a sweep of sizes predicts costs for
@@ -167,7 +168,7 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
 
 async function benchCommand(args: string[], surroundings: Surroundings): Promise<number> {
   const { texts, flags, positional } = readArguments("bench", args, {
-    texts: ["tasks", "optimizers", "ranks", "peaks", "seeds", "steps", ...gpuOptions, "out"],
+    texts: ["tasks", "optimizers", "ranks", "peaks", "seeds", "steps", "model", ...gpuOptions, "out"],
     flags: ["dry-run", "list", "json"],
     positional: 1,
   });
@@ -417,7 +418,7 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
   if (steps && steps.length !== 1) {
     throw new UserError(`Cannot read --steps "${texts.get("steps")}": one number is needed`);
   }
-  const gpu = readGpu(texts);
+  const gpu = readGpu(texts), model = texts.get("model");
   return {
     ...(tasks && { tasks }),
     ...(optimizers && { optimizers }),
@@ -425,6 +426,7 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
     ...(peaks && { peaks }),
     ...(seeds && { seeds }),
     ...(steps && { steps: steps[0]! }),
+    ...(model !== undefined && { model }),
     ...(gpu && { gpu }),
   };
 }
@@ -483,7 +485,10 @@ function readArguments(
     }
     // A repeated list goes on; of what isn't a list the last counts.
     if (values.length > 0) {
-      texts.set(name, ["steps", "out", ...gpuOptions].includes(name) ? values.at(-1)! : values.join(","));
+      texts.set(
+        name,
+        ["steps", "model", "out", ...gpuOptions].includes(name) ? values.at(-1)! : values.join(","),
+      );
     }
   }
   const positional = parsed._.map(String);

@@ -12,6 +12,7 @@ import { countConfig } from "./growth/points.ts";
 import { rankOf } from "./method.ts";
 import { makePlan, type Plan, writePlan } from "./plan.ts";
 import type { Display } from "./progress.ts";
+import { withFingerprints, withFolders } from "./model_folders.ts";
 import { reportedResults } from "./report/build.ts";
 import { writeReport } from "./report/write.ts";
 import { isFinished, runSweep, type Workshop } from "./runner.ts";
@@ -55,25 +56,29 @@ export interface BenchOutcome {
  * Finds the sweep, applies the command line's changes, and lists its runs.
  *
  * @throws {UserError} for unknown names, wrong values, and rates that nobody chose yet
+ * @throws {CheckpointError} for folders of models that can't be read
  */
 export async function planBench(request: BenchRequest, registries: Registries): Promise<Plan> {
   const spec = override(await readSweep(request.sweep), request.overrides, registries);
   const ratesFrom = ratesNeeded(spec);
   const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
-  return await makePlan(spec, expand(spec, registries, chosen), request.command, ratesFrom);
+  const expansion = expand(spec, await withFolders(spec.tasks, registries), chosen);
+  const configs = await withFingerprints(expansion.configs);
+  return await makePlan(spec, { ...expansion, configs }, request.command, ratesFrom);
 }
 
 /** Looks into the output folder, changing nothing. */
 export async function lookAhead(plan: Plan, out: string, registries: Registries): Promise<Outlook> {
   const { results } = await openStore(out).read();
+  const known = await withFolders(plan.runs.map(({ config }) => config), registries);
   const finished = new Set(plan.runs.map(({ id }) => id).filter((id) => isFinished(results.get(id))));
   const left = plan.runs.filter(({ id }) => !finished.has(id)).map(({ config }) => config);
   const peakBytes = new Map(plan.runs.map(({ id, config }) => {
-    const model = resolveModel<KnownModel>(config.model, registries.models);
+    const model = resolveModel<KnownModel>(config.model, known.models);
     const method = lookup("optimizer", registries.optimizers, config.optimizer.id);
     return [id, predictMemory(config, model, method).peakBytes];
   }));
-  const { paces, from, countFlops } = await pacesFor(plan, { results }, registries);
+  const { paces, from, countFlops } = await pacesFor(plan, { results }, known);
   return { finished, estimateMs: estimateAllMs(left, paces, countFlops), pacesFrom: from, peakBytes };
 }
 
@@ -94,7 +99,8 @@ export async function bench<G extends AsyncDisposable>(
     readonly say: (sentence: string) => void;
   },
 ): Promise<BenchOutcome> {
-  const { registries, workshop, display, signal, say } = parts;
+  const { workshop, display, signal, say } = parts;
+  const registries = await withFolders(plan.runs.map(({ config }) => config), parts.registries);
   const store = openStore(out);
   await prepareFolder(store.folder);
   const stored = await store.read();

@@ -87,6 +87,8 @@ export interface SweepOverrides {
   readonly seeds?: readonly number[];
   /** Also scales the warm-up and the steps between validations and measurements. */
   readonly steps?: number;
+  /** The folder of the model that every task which is left begins with. */
+  readonly model?: string;
   /** What predictions are for. */
   readonly gpu?: GpuRates;
 }
@@ -107,7 +109,7 @@ export interface Expansion {
  * @throws {UserError} for names that the registries or the sweep don't have
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
-  const { tasks, optimizers, ranks, peaks, seeds, steps, gpu } = overrides;
+  const { tasks, optimizers, ranks, peaks, seeds, steps, model, gpu } = overrides;
   const chosenTasks = tasks?.map((id) => {
     lookup("task", registries.tasks, id);
     const entry = spec.tasks.find(({ task }) => task.id === id);
@@ -127,14 +129,22 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
   return {
     ...spec,
     base: withSteps(spec.base, steps),
-    tasks: (chosenTasks ?? spec.tasks).map((entry) =>
-      steps === undefined ? entry : { ...entry, ...withSteps(baseOf(spec, entry), steps) }
-    ),
+    tasks: (chosenTasks ?? spec.tasks).map((entry) => ({
+      ...entry,
+      ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
+      ...(model !== undefined && { model: { id: nameOf(model), path: model } }),
+    })),
     optimizers: (chosenOptimizers ?? all).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
     ...(gpu && { gpu }),
   };
+}
+
+/** The name of a model in a folder: that of the folder, as names are written. */
+function nameOf(folder: string): string {
+  const [last = ""] = folder.split("/").filter((part) => part !== "" && part !== ".").slice(-1);
+  return last.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "") || "model";
 }
 
 /** The tuning sweep whose choice is needed to expand this one; null where every method's rates are stated. */
@@ -186,7 +196,7 @@ export function expand(
     }
   }
   const rates = new Set(uses.map(({ rate }) => rate));
-  const notes = [...describeRefusals(attempts), ...describeRates(uses)];
+  const notes = [...describeRefusals(attempts), ...describeRates(uses), ...describeFolders(spec, uses)];
   return { configs: [...configs.values()], rates: [...rates], notes };
 }
 
@@ -217,6 +227,14 @@ function describeRefusals(attempts: readonly RankAttempt[]): string[] {
     return [`"${method.id}" is left out at rank ${rank} on ${task}: ${refusal.refusal}`];
   });
   return [...new Set(notes)];
+}
+
+/** Models of the user's whose rates were tuned on another one. */
+function describeFolders({ tasks }: SweepSpec, uses: readonly RateUse[]): string[] {
+  if (uses.length === 0) return [];
+  return tasks.flatMap(({ task, model: { path } }) =>
+    path === undefined ? [] : [`Rates for ${task.id} were tuned on the project's model, not on ${path}`]
+  );
 }
 
 /** What a run has in place of the sweep's own sizes. */

@@ -22,7 +22,9 @@ export interface ClipEncoderConfig {
 
 /** Weight and bias of a layer norm. */
 export interface ClipNorm {
+  /** What rows of variance 1 are multiplied by. */
   readonly weight: Parameter;
+  /** What is added then. */
   readonly bias: Parameter;
 }
 

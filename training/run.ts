@@ -31,9 +31,17 @@ export interface RunConfig {
   /**
    * A name from the model registry; it fixes the architecture and the pretrained weights. With a width or a number of
    * layers other than the model's own, the run starts from seeded random weights: it measures costs, and its scores
-   * mean nothing.
+   * mean nothing. With a path it is the model in that folder, of Hugging Face's layout or OpenCLIP's, whose config decides
+   * family and sizes; the name is then one of the registry, whose sizes these must be, or any other. The fingerprint is
+   * that of the folder's files: a run notes it, and where it is given the files must have it.
    */
-  readonly model: { readonly id: string; readonly width?: number; readonly layers?: number };
+  readonly model: {
+    readonly id: string;
+    readonly path?: string;
+    readonly fingerprint?: string;
+    readonly width?: number;
+    readonly layers?: number;
+  };
   /** Patterns of site names to adapt, e.g. ["*.self_attn.*"]. Full fine-tuning trains all anyway. */
   readonly sites: readonly string[];
   /** The method and its settings. */
@@ -194,9 +202,14 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Name of a run: the first 16 hex digits of the SHA-256 of its config's canonical JSON. */
+/**
+ * Name of a run: the first 16 hex digits of the SHA-256 of its config's canonical JSON. Where the config has its model's
+ * fingerprint, the path has no part in it: the same weights in another place are the same.
+ */
 export async function runId(config: RunConfig): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(config)));
+  const { path, ...model } = config.model;
+  const named = model.fingerprint === undefined && path !== undefined ? config : { ...config, model };
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(named)));
   return Array.from(new Uint8Array(digest).subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(
     "",
   );
