@@ -68,6 +68,7 @@ export type { RsloraOptions } from "./optimizers/rslora.ts";
 export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";
 export * from "./tasks/task.ts";
 export * from "./tasks/mod.ts";
+export { passAtK } from "./tasks/pass_at_k.ts";
 export * from "./training/run.ts";
 export * from "./training/user_error.ts";
 export { type Progress, train, type TrainHooks } from "./training/train.ts";

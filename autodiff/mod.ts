@@ -1,5 +1,6 @@
 /** Reverse-mode differentiation over kernels. @module */
 export { createGradients, type GradientStore } from "./gradients.ts";
+export { type CacheSizes, KeyValueCache } from "./key_value_cache.ts";
 export { attention, type AttentionOptions, relativeBias } from "./ops/attention.ts";
 export { crossEntropy } from "./ops/cross_entropy.ts";
 export { activation, add, addRow, geglu, reshape, scaleColumns, swiglu } from "./ops/elementwise.ts";

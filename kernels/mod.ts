@@ -24,6 +24,7 @@ export {
   swiglu,
   swigluBackward,
 } from "./elementwise.ts";
+export { keepRows, type Turn } from "./keep_rows.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
 export {
   magnitudeChange,
@@ -46,6 +47,7 @@ export {
 export { addNorm, norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
 export { relativeBias, relativeBiasBackward } from "./relative_bias.ts";
+export { singleQueryAttention, type SingleQuerySizes } from "./single_query.ts";
 export { type RowChoice, sparseRows } from "./sparse_rows.ts";
 export { argmax, clip, recordStep } from "./training_step.ts";
 export { descend } from "./descend.ts";

@@ -1,8 +1,20 @@
 /** @file The Llama-like decoder: RMS norm, rotary position embedding, SwiGLU, grouped-query attention. */
-import { add, addRmsNorm, attention, mapRows, matmul, pickRows, rmsNorm, swiglu } from "../autodiff/mod.ts";
-import type { Parameter, Var } from "../autodiff/tape.ts";
+import {
+  add,
+  addRmsNorm,
+  attention,
+  KeyValueCache,
+  mapRows,
+  matmul,
+  pickRows,
+  rmsNorm,
+  type RowMap,
+  swiglu,
+} from "../autodiff/mod.ts";
+import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DecoderBatch, Forward, LinearSite, Model } from "./model.ts";
+import { padRight, scoped } from "./prompts.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of a decoder, named as in the text of the Llama papers. */
@@ -78,7 +90,7 @@ export function createDecoder(
   source: WeightSource,
   half: ReadonlySet<string> = new Set(),
 ): Model<DecoderBatch> {
-  const { heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
+  const { vocabulary, heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
   const weightName = (site: string) => `model.${site}.weight`;
   const { parameters, halves } = loadParameters(
     gpu,
@@ -106,41 +118,74 @@ export function createDecoder(
   const head = config.tiedHead ? embedding : parameter("lm_head");
   const angles = gpu.upload(rotaryAngles(config), "f32", [length, headSize / 2, 2], "rotary angles");
 
+  const sizes = { heads, keyValueHeads, size: headSize, scale: headSize ** -0.5, angles };
+
+  /** How the queries of a block's tokens look at keys and values: of the same tokens, or also of those before. */
+  type Attend = (tape: Tape, layer: number, q: Var, k: Var, v: Var) => Var;
+  /** Scores of what follows each of `tokens`, rows of the embedding, or each of those that `last` picks of them. */
+  const network = (forward: Forward, tokens: RowMap, attend: Attend, last?: RowMap): Var => {
+    const { tape } = forward;
+    let x = mapRows(tape, tape.parameter(embedding), tokens);
+    for (const [layer, block] of blocks.entries()) {
+      x = forward.block([x], ({ tape, linear }, [x]) => {
+        const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
+        const mixed = attend(tape, layer, linear(block.q, y), linear(block.k, y), linear(block.v, y));
+        const weight = tape.parameter(block.outputNorm);
+        const { sum, normed } = addRmsNorm(tape, x, linear(block.o, mixed), weight, epsilon);
+        const inner = swiglu(tape, linear(block.gate, normed), linear(block.up, normed));
+        return add(tape, sum, linear(block.down, inner));
+      });
+    }
+    if (last) x = mapRows(tape, x, last);
+    x = rmsNorm(tape, x, tape.parameter(finalNorm), epsilon);
+    return matmul(tape, x, tape.parameter(head), { transposeB: true });
+  };
+
   return {
     family: "decoder",
     parameters: [...parameters.values()],
     sites: blocks.flatMap(({ q, k, v, o, gate, up, down }) => [q, k, v, o, gate, up, down]),
     head: [],
-    logits(forward: Forward, batch: DecoderBatch): Var {
-      const { tape } = forward;
+    logits(forward, batch) {
       const [, tokens] = batch.tokens.shape as [number, number];
       if (tokens > length) {
         throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
       }
-      const shape = {
-        length: tokens,
-        heads,
-        keyValueHeads,
-        size: headSize,
-        causal: true,
-        scale: headSize ** -0.5,
-        angles,
-      };
-
-      const chosen = pickRows(gpu, batch.tokens.data, config.vocabulary);
-      let x = mapRows(tape, tape.parameter(embedding), chosen);
-      for (const block of blocks) {
-        x = forward.block([x], ({ tape, linear }, [x]) => {
-          const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
-          const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
-          const weight = tape.parameter(block.outputNorm);
-          const { sum, normed } = addRmsNorm(tape, x, linear(block.o, mixed), weight, epsilon);
-          const inner = swiglu(tape, linear(block.gate, normed), linear(block.up, normed));
-          return add(tape, sum, linear(block.down, inner));
-        });
-      }
-      x = rmsNorm(tape, x, tape.parameter(finalNorm), epsilon);
-      return matmul(tape, x, tape.parameter(head), { transposeB: true });
+      const chosen = pickRows(gpu, batch.tokens.data, vocabulary);
+      return network(forward, chosen, (tape, _, q, k, v) => {
+        return attention(tape, q, k, v, { ...sizes, length: tokens, causal: true });
+      });
+    },
+    writer: {
+      // The last token that is written is not read.
+      room: (prompt, longest) => Math.max(0, Math.min(longest, length) - prompt + 1),
+      begin(forward, prompts, tokens) {
+        const { tokens: read, padded, lengths } = padRight(prompts, length);
+        const room = Math.min(length, Math.max(padded, Math.max(...lengths) + tokens - 1));
+        const cache = new KeyValueCache(gpu, { ...sizes, layers }, prompts.length, room);
+        return {
+          prompted: scoped(gpu, "prompts", () => {
+            cache.begin(lengths, padded);
+            const last = lengths.map((length, text) => text * padded + length - 1);
+            const ends = pickRows(gpu, last, read.length), chosen = pickRows(gpu, read, vocabulary);
+            return network(forward, chosen, (tape, layer, q, k, v) => {
+              cache.keep(layer, k, v);
+              // Padding lies behind: causal attention never looks there.
+              return attention(tape, q, k, v, { ...sizes, length: padded, causal: true });
+            }, ends);
+          }),
+          next(tokens) {
+            cache.advance();
+            const chosen = pickRows(gpu, tokens, vocabulary);
+            return network(
+              forward,
+              chosen,
+              (tape, layer, q, k, v) => cache.attend(tape, layer, q, k, v),
+            );
+          },
+          select: (texts) => cache.select(texts),
+        };
+      },
     },
   };
 }

@@ -5,17 +5,20 @@ import {
   addRmsNorm,
   attention,
   geglu,
+  KeyValueCache,
   mapRows,
   matmul,
   pickRows,
   relativeBias,
   rmsNorm,
+  type RowMap,
 } from "../autodiff/mod.ts";
-import type { Parameter, Var } from "../autodiff/tape.ts";
+import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { elementCount } from "../gpu/tensor.ts";
+import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import type { Random } from "../numerics/random.ts";
 import { type EncoderDecoderBatch, type Forward, IGNORE, type LinearSite, type Model } from "./model.ts";
+import { padRight, scoped } from "./prompts.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of an encoder-decoder, as in Raffel et al., arXiv 1910.10683, and T5 v1.1. */
@@ -52,6 +55,18 @@ export interface EncoderDecoderConfig {
   readonly startToken: number;
   /** What it reads in place of targets that are IGNORE. */
   readonly paddingToken: number;
+}
+
+/** What the decoder's tokens look at. */
+interface Look {
+  /** Of the scores of self-attention. */
+  readonly bias: Var;
+  /** The encoder's output, where its keys and values are still to be computed. */
+  readonly encoded: readonly Var[];
+  /** Self-attention, given the layer's queries, keys, values and the bias. */
+  readonly own: (tape: Tape, layer: number, q: Var, k: Var, v: Var, bias: Var) => Var;
+  /** Cross-attention, given the layer's queries and what is encoded. */
+  readonly others: (forward: Forward, layer: number, q: Var, encoded: readonly Var[]) => Var;
 }
 
 /** How relative positions are grouped. */
@@ -143,6 +158,7 @@ export function createEncoderDecoder(
   half: ReadonlySet<string> = new Set(),
 ): Model<EncoderDecoderBatch> {
   const { vocabulary, width, heads, headSize, buckets, maxDistance, normEpsilon: epsilon } = config;
+  const { inputLength, targetLength, startToken, paddingToken } = config;
   if (!(buckets % 2 === 0 && buckets >= 4 && maxDistance > buckets / 2)) {
     throw new RangeError(
       `Cannot group positions up to distance ${maxDistance} into ${buckets} buckets: ` +
@@ -202,11 +218,53 @@ export function createEncoderDecoder(
     const [gate, up] = inputs.map((map) => linear(map, x));
     return linear(output, up ? geglu(tape, gate!, up) : activation(tape, gate!, "relu"));
   };
-  /** The rows of a table of biases that distances from 1 − length to length − 1 take. */
-  const bucketRows = (length: number, bidirectional: boolean) => {
+  /** The rows of a table of biases that a key takes from `from` before (or behind) a query on, for `count` distances. */
+  const bucketRows = (from: number, count: number, bidirectional: boolean) => {
     const options = { buckets, maxDistance, bidirectional };
-    const chosen = Array.from({ length: 2 * length - 1 }, (_, i) => bucketOf(i + 1 - length, options));
-    return pickRows(gpu, chosen, buckets);
+    return pickRows(gpu, Array.from({ length: count }, (_, i) => bucketOf(from + i, options)), buckets);
+  };
+  // Scores are not divided by sqrt(headSize): T5 has that factor in its initial weights.
+  const sizes = { heads, keyValueHeads: heads, size: headSize, scale: 1 };
+
+  /** What the decoder looks at of `tokens`, inputs of `read` tokens each, where the mask is not 0. */
+  const encode = (forward: Forward, tokens: RowMap, rows: RowMap, read: number, mask: Tensor<"u32">): Var => {
+    const { tape } = forward;
+    const encoderBias = relativeBias(tape, mapRows(tape, tape.parameter(encoderTable), rows), read, read);
+    let x = mapRows(tape, tape.parameter(embedding), tokens);
+    for (const block of encoder) {
+      x = forward.block([x, encoderBias], (forward, [x, bias]) => {
+        const { tape, linear } = forward, { q, k, v, o } = block.self;
+        const y = rmsNorm(tape, x, tape.parameter(block.selfNorm), epsilon);
+        const shape = { ...sizes, length: read, causal: false, mask, bias };
+        const mixed = attention(tape, linear(q, y), linear(k, y), linear(v, y), shape);
+        const weight = tape.parameter(block.feedForward.norm);
+        const { sum, normed } = addRmsNorm(tape, x, linear(o, mixed), weight, epsilon);
+        return add(tape, sum, feedForward(forward, block.feedForward, normed));
+      });
+    }
+    return rmsNorm(tape, x, tape.parameter(encoderNorm), epsilon);
+  };
+  /** Scores of what follows each of `tokens`, whose queries look at each other and at the inputs as `look` says. */
+  const decode = (forward: Forward, tokens: RowMap, { bias, encoded, own, others }: Look): Var => {
+    const { tape } = forward;
+    let x = mapRows(tape, tape.parameter(embedding), tokens);
+    for (const [layer, block] of decoder.entries()) {
+      x = forward.block([x, bias, ...encoded], (forward, [x, bias, ...encoded]) => {
+        const { tape, linear } = forward, { self, cross } = block;
+        const y = rmsNorm(tape, x!, tape.parameter(block.selfNorm), epsilon);
+        const mixed = own(tape, layer, linear(self.q, y), linear(self.k, y), linear(self.v, y), bias!);
+        const crossWeight = tape.parameter(block.crossNorm);
+        const first = addRmsNorm(tape, x!, linear(self.o, mixed), crossWeight, epsilon);
+        const looked = others(forward, layer, linear(cross.q, first.normed), encoded);
+        const weight = tape.parameter(block.feedForward.norm);
+        const second = addRmsNorm(tape, first.sum, linear(cross.o, looked), weight, epsilon);
+        return add(tape, second.sum, feedForward(forward, block.feedForward, second.normed));
+      });
+    }
+    x = rmsNorm(tape, x, tape.parameter(decoderNorm), epsilon);
+    return config.tiedHead
+      ? matmul(tape, x, tape.parameter(embedding), { transposeB: true, scale: width ** -0.5 })
+      : matmul(tape, x, tape.parameter(parameter("lm_head")), { transposeB: true });
   };
 
   return {
@@ -222,66 +280,72 @@ export function createEncoderDecoder(
       ]),
     ],
     head: [],
-    logits(forward: Forward, batch: EncoderDecoderBatch): Var {
+    logits(forward, batch) {
       const { tape } = forward, { inputs, targets } = batch;
       checkSizes(batch, config);
       const [, read] = inputs.shape as [number, number], [, written] = targets.shape as [number, number];
-      // Scores are not divided by sqrt(headSize): T5 has that factor in its initial weights.
-      const sizes = { heads, keyValueHeads: heads, size: headSize, scale: 1 };
 
       // Host data goes first: an upload between dispatches would end the command buffer.
       const mask = gpu.upload(batch.inputMask.data, "u32", inputs.shape, "input mask");
       const inputRows = pickRows(gpu, inputs.data, vocabulary);
       const targetRows = pickRows(gpu, decoderInputs(targets.data, written, config), vocabulary);
-      const encoderBuckets = bucketRows(read, true), decoderBuckets = bucketRows(written, false);
+      const encoderBuckets = bucketRows(1 - read, 2 * read - 1, true),
+        decoderBuckets = bucketRows(1 - written, 2 * written - 1, false);
 
-      const encoderBias = relativeBias(
-        tape,
-        mapRows(tape, tape.parameter(encoderTable), encoderBuckets),
-        read,
-        read,
-      );
-      let x = mapRows(tape, tape.parameter(embedding), inputRows);
-      for (const block of encoder) {
-        x = forward.block([x, encoderBias], (forward, [x, bias]) => {
-          const { tape, linear } = forward, { q, k, v, o } = block.self;
-          const y = rmsNorm(tape, x, tape.parameter(block.selfNorm), epsilon);
-          const shape = { ...sizes, length: read, causal: false, mask, bias };
-          const mixed = attention(tape, linear(q, y), linear(k, y), linear(v, y), shape);
-          const weight = tape.parameter(block.feedForward.norm);
-          const { sum, normed } = addRmsNorm(tape, x, linear(o, mixed), weight, epsilon);
-          return add(tape, sum, feedForward(forward, block.feedForward, normed));
-        });
-      }
-      const encoded = rmsNorm(tape, x, tape.parameter(encoderNorm), epsilon);
-
-      const decoderBias = relativeBias(
-        tape,
-        mapRows(tape, tape.parameter(decoderTable), decoderBuckets),
-        written,
-        written,
-      );
-      x = mapRows(tape, tape.parameter(embedding), targetRows);
-      for (const block of decoder) {
-        x = forward.block([x, decoderBias, encoded], (forward, [x, bias, encoded]) => {
-          const { tape, linear } = forward, { self, cross } = block;
-          const y = rmsNorm(tape, x, tape.parameter(block.selfNorm), epsilon);
-          const own = { ...sizes, length: written, causal: true, bias };
-          const mixed = attention(tape, linear(self.q, y), linear(self.k, y), linear(self.v, y), own);
-          const crossWeight = tape.parameter(block.crossNorm);
-          const first = addRmsNorm(tape, x, linear(self.o, mixed), crossWeight, epsilon);
-          const [k, v] = [linear(cross.k, encoded), linear(cross.v, encoded)];
-          const others = { ...sizes, length: written, keys: read, causal: false, mask };
-          const looked = attention(tape, linear(cross.q, first.normed), k, v, others);
-          const weight = tape.parameter(block.feedForward.norm);
-          const second = addRmsNorm(tape, first.sum, linear(cross.o, looked), weight, epsilon);
-          return add(tape, second.sum, feedForward(forward, block.feedForward, second.normed));
-        });
-      }
-      x = rmsNorm(tape, x, tape.parameter(decoderNorm), epsilon);
-      return config.tiedHead
-        ? matmul(tape, x, tape.parameter(embedding), { transposeB: true, scale: width ** -0.5 })
-        : matmul(tape, x, tape.parameter(parameter("lm_head")), { transposeB: true });
+      const encoded = encode(forward, inputRows, encoderBuckets, read, mask);
+      const values = mapRows(tape, tape.parameter(decoderTable), decoderBuckets);
+      return decode(forward, targetRows, {
+        bias: relativeBias(tape, values, written, written),
+        encoded: [encoded],
+        own: (tape, _, q, k, v, bias) =>
+          attention(tape, q, k, v, { ...sizes, length: written, causal: true, bias }),
+        others({ tape, linear }, layer, q, [encoded]) {
+          const { cross } = decoder[layer]!, k = linear(cross.k, encoded!), v = linear(cross.v, encoded!);
+          return attention(tape, q, k, v, { ...sizes, length: written, keys: read, causal: false, mask });
+        },
+      });
+    },
+    writer: {
+      room: (prompt, longest) => prompt <= Math.min(longest, inputLength) ? targetLength : 0,
+      begin(forward, prompts, tokens) {
+        const { tape } = forward;
+        const { tokens: inputs, padded: read, lengths } = padRight(prompts, inputLength, paddingToken);
+        // The last token that is written is not read; the start token is.
+        const room = Math.min(tokens, targetLength), layers = decoder.length;
+        const own = new KeyValueCache(gpu, { ...sizes, layers }, prompts.length, room);
+        const others = new KeyValueCache(gpu, { ...sizes, layers }, prompts.length, read);
+        const next = (tokens: readonly number[]) => {
+          own.advance();
+          const { keys } = own, at = own.lengths[0]! - 1;
+          const targetRows = pickRows(gpu, tokens, vocabulary);
+          const decoderBuckets = bucketRows(-at, keys, false);
+          const values = mapRows(tape, tape.parameter(decoderTable), decoderBuckets);
+          return decode(forward, targetRows, {
+            bias: relativeBias(tape, values, 1, keys),
+            encoded: [],
+            own: (tape, layer, q, k, v, bias) => own.attend(tape, layer, q, k, v, bias),
+            others: ({ tape }, layer, q) => others.look(tape, layer, q),
+          });
+        };
+        return {
+          prompted: scoped(gpu, "prompts", () => {
+            others.begin(lengths, read);
+            const inputRows = pickRows(gpu, inputs, vocabulary),
+              buckets = bucketRows(1 - read, 2 * read - 1, true);
+            const encoded = encode(forward, inputRows, buckets, read, others.mask);
+            // The inputs are read once: only their keys and values stay.
+            for (const [layer, { cross }] of decoder.entries()) {
+              others.keep(layer, forward.linear(cross.k, encoded), forward.linear(cross.v, encoded));
+            }
+            return next(prompts.map(() => startToken));
+          }),
+          next,
+          select(texts) {
+            own.select(texts);
+            others.select(texts);
+          },
+        };
+      },
     },
   };
 }

@@ -6,6 +6,8 @@ export {
   clipVitB16,
   decoderSmall,
   decoderTiny,
+  decoderTinyCode,
+  decoderTinyDialogue,
   llama2,
   t5Base,
   t5BaseGated,

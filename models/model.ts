@@ -79,6 +79,31 @@ export interface Forward {
   block<const V extends readonly Var[]>(inputs: V, body: (forward: Forward, inputs: V) => Var): Var;
 }
 
+/** Texts on which a model goes on writing. What it has worked out of them is kept: a token more costs a token's work. */
+export interface Continuation {
+  /** Scores of the token after each prompt, `[texts, vocabulary]`, in the scope in which the texts were begun. */
+  readonly prompted: Var;
+  /** Reads one token more of each text: scores of the token after it, `[texts, vocabulary]`, in the caller's scope. */
+  next(tokens: readonly number[]): Var;
+  /**
+   * Goes on with the texts that `texts` lists alone, in that order; one may be named twice. What is kept is copied into
+   * the caller's scope.
+   */
+  select(texts: readonly number[]): void;
+}
+
+/** How a model writes text. */
+export interface Writer {
+  /** Most tokens that may follow a prompt of `prompt` tokens, for a task whose inputs have up to `longest` tokens. */
+  room(prompt: number, longest: number): number;
+  /**
+   * Reads prompts, of which none is empty, that are continued by up to `tokens` tokens each; what is kept of them lies
+   * in the caller's scope. The forward is used for all that follow. Scores do not depend on the other texts, but for
+   * roundings.
+   */
+  begin(forward: Forward, prompts: readonly ArrayLike<number>[], tokens: number): Continuation;
+}
+
 /** A network whose parameters lie on the GPU. */
 export interface Model<B extends Batch = Batch> {
   /** The kind of batch that it takes. */
@@ -91,4 +116,6 @@ export interface Model<B extends Batch = Batch> {
   readonly head: readonly Parameter[];
   /** Unnormalized scores, `[targets in the batch, classes or vocabulary]`. */
   logits(forward: Forward, batch: B): Var;
+  /** Absent where the model does not write. */
+  readonly writer?: Writer;
 }

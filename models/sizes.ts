@@ -154,13 +154,15 @@ interface Given<C> {
   readonly title: string;
   readonly config: C;
   readonly recipe: PretrainingRecipe | null;
-  readonly pretrained: boolean;
+  /** Where absent, what has a recipe ships with a checkpoint. */
+  readonly pretrained?: boolean;
 }
 
 function decoder(given: Given<DecoderConfig>): ModelEntry {
   const { config } = given;
   const parameters = decoderParameters(config);
   return {
+    pretrained: given.recipe !== null,
     ...given,
     family: "decoder",
     size: { width: config.width, layers: config.layers },
@@ -199,6 +201,7 @@ function vision(given: Given<VisionConfig>): ModelEntry {
   const { config } = given;
   const parameters = visionParameters(config);
   return {
+    pretrained: given.recipe !== null,
     ...given,
     family: "vision",
     size: { width: config.width, layers: config.layers },
@@ -231,6 +234,7 @@ function encoderDecoder(given: Given<EncoderDecoderConfig>): ModelEntry {
   const { config } = given;
   const parameters = encoderDecoderParameters(config);
   return {
+    pretrained: given.recipe !== null,
     ...given,
     family: "encoder-decoder",
     size: { width: config.width, layers: config.encoderLayers },
@@ -303,23 +307,26 @@ function sitesOf(parameters: ParameterList, pattern: RegExp): { name: string; in
   });
 }
 
+/** The tiny decoders: one architecture, pre-trained on different corpora. */
+const TINY_DECODER: DecoderConfig = {
+  vocabulary: 56,
+  width: 64,
+  layers: 3,
+  heads: 4,
+  keyValueHeads: 4,
+  headSize: 16,
+  hidden: 192,
+  length: 64,
+  normEpsilon: 1e-5,
+  ropeTheta: 10000,
+  tiedHead: false,
+};
+
 /** A Llama-like decoder of 167,360 parameters over characters, for arithmetic in words. */
 export const decoderTiny: ModelEntry = decoder({
   id: "decoder-tiny",
   title: "Decoder, 3 layers of width 64",
-  config: {
-    vocabulary: 56,
-    width: 64,
-    layers: 3,
-    heads: 4,
-    keyValueHeads: 4,
-    headSize: 16,
-    hidden: 192,
-    length: 64,
-    normEpsilon: 1e-5,
-    ropeTheta: 10000,
-    tiedHead: false,
-  },
+  config: TINY_DECODER,
   recipe: {
     task: "arithmetic-base",
     steps: 3000,
@@ -331,7 +338,6 @@ export const decoderTiny: ModelEntry = decoder({
     clip: 1,
     seed: 1,
   },
-  pretrained: true,
 });
 
 /** What Llama 2 and its small kin have in common: its tokenizer, and heads that all have keys of their own. */
@@ -353,7 +359,6 @@ export const decoderSmall: ModelEntry = decoder({
     tiedHead: true,
   },
   recipe: null,
-  pretrained: false,
 });
 
 /** Llama-2-7B as Touvron et al. have it, arXiv 2307.09288: 6,738,415,616 parameters. */
@@ -372,7 +377,42 @@ export const llama2: ModelEntry = decoder({
     tiedHead: false,
   },
   recipe: null,
-  pretrained: false,
+});
+
+/** The same decoder, pre-trained on JavaScript expressions and their prefix notation. */
+export const decoderTinyCode: ModelEntry = decoder({
+  id: "decoder-tiny-code",
+  title: "Decoder of code, 3 layers of width 64",
+  config: TINY_DECODER,
+  recipe: {
+    task: "code-base",
+    steps: 3000,
+    batchSize: 16,
+    peak: 3e-3,
+    warmup: 100,
+    weightDecay: 0.01,
+    beta2: 0.98,
+    clip: 1,
+    seed: 1,
+  },
+});
+
+/** A decoder of the same widths over longer texts, for conversations about bookings. */
+export const decoderTinyDialogue: ModelEntry = decoder({
+  id: "decoder-tiny-dialogue",
+  title: "Decoder of dialogue, 3 layers of width 64",
+  config: { ...TINY_DECODER, length: 96 },
+  recipe: {
+    task: "dialogue-state-base",
+    steps: 3000,
+    batchSize: 16,
+    peak: 3e-3,
+    warmup: 100,
+    weightDecay: 0.01,
+    beta2: 0.98,
+    clip: 1,
+    seed: 1,
+  },
 });
 
 /** A vision transformer with 16 patches of 7 x 7 pixels, for handwritten digits. */
@@ -402,7 +442,6 @@ export const vitTiny: ModelEntry = vision({
     clip: 1,
     seed: 1,
   },
-  pretrained: true,
 });
 
 /** What CLIP's image towers for patches of 16 x 16 pixels have in common. */
@@ -422,7 +461,6 @@ export const vitSmall: ModelEntry = vision({
     activation: "gelu",
   },
   recipe: null,
-  pretrained: false,
 });
 
 /**
@@ -442,7 +480,6 @@ export const clipVitB16: ModelEntry = vision({
     activation: "quick-gelu",
   },
   recipe: null,
-  pretrained: false,
 });
 
 /** What T5's sizes have in common; the lengths are those of its pre-training. */
@@ -477,7 +514,6 @@ export const t5Tiny: ModelEntry = encoderDecoder({
     tiedHead: true,
   },
   recipe: null,
-  pretrained: false,
 });
 
 /** T5-small as Raffel et al. have it: 60,506,624 parameters. */
@@ -495,7 +531,6 @@ export const t5Small: ModelEntry = encoderDecoder({
     tiedHead: true,
   },
   recipe: null,
-  pretrained: false,
 });
 
 /** T5-base as Raffel et al. have it: 222,903,552 parameters. */
@@ -513,7 +548,6 @@ export const t5Base: ModelEntry = encoderDecoder({
     tiedHead: true,
   },
   recipe: null,
-  pretrained: false,
 });
 
 /** T5-base of version 1.1, with gated feed-forward parts and a head of its own: 247,577,856 parameters. */
@@ -531,5 +565,4 @@ export const t5BaseGated: ModelEntry = encoderDecoder({
     tiedHead: false,
   },
   recipe: null,
-  pretrained: false,
 });

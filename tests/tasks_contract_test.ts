@@ -36,6 +36,10 @@ function recorder(answer: number) {
       asked.push(...prompts.map((prompt) => prompt.join(" ")));
       return Promise.resolve(prompts.map((_, i) => i % 2 === 0));
     },
+    losses(prompts) {
+      asked.push(...prompts.map((prompt) => prompt.join(" ")));
+      return Promise.resolve(Float32Array.from(prompts, (_, i) => i / 4));
+    },
   };
   return { predictor, asked };
 }
@@ -138,6 +142,22 @@ for (const task of all) {
       assert(scores.every((score) => score >= 0 && score <= 1));
       assertEquals(await other.score(second.predictor, split), scores);
       assertEquals(second.asked, first.asked);
+    }
+  });
+
+  Deno.test(`${id}: measures are those that it lists, a finite value or pair for each example of the split`, async () => {
+    const data = await task.load(options), { measures = [] } = task;
+    assertEquals(new Set(measures.map(({ name }) => name)).size, measures.length);
+    assertEquals(data.measure !== undefined, measures.length > 0);
+    for (const split of ["validation", "test"] as const) {
+      const count = options[`${split}Examples`],
+        found = await data.measure?.(recorder(1).predictor, split) ?? {};
+      assertEquals(Object.keys(found).toSorted(), measures.map(({ name }) => name).toSorted());
+      for (const { name, ofPairs } of measures) {
+        const { values, labels } = found[name]!;
+        assertEquals([values.length, labels?.length], [count, ofPairs && count], name);
+        assert([...Array.from(values), ...Array.from(labels ?? [])].every(Number.isFinite), name);
+      }
     }
   });
 

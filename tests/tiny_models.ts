@@ -1,5 +1,5 @@
 /** @file Small models with seeded random weights, and batches for them. */
-import { mapRows, pickRows } from "../autodiff/mod.ts";
+import { mapRows, pickRows, type Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { createDecoder } from "../models/decoder.ts";
 import { createEncoderDecoder, type EncoderDecoderConfig } from "../models/encoder_decoder.ts";
@@ -139,6 +139,8 @@ export function scriptedDecoder(gpu: Gpu, next: readonly number[]): Model {
   const table = new Float32Array(size * size);
   next.forEach((token, row) => table[row * size + token] = 1);
   const logits = gpu.upload(table, "f32", [size, size], "script");
+  const after = (tape: Tape, tokens: ArrayLike<number>) =>
+    mapRows(tape, tape.constant(logits), pickRows(gpu, tokens, size));
   return {
     family: "decoder",
     parameters: [],
@@ -146,7 +148,16 @@ export function scriptedDecoder(gpu: Gpu, next: readonly number[]): Model {
     head: [],
     logits({ tape }, batch) {
       if (batch.family !== "decoder") throw new TypeError(`Cannot read batches for ${batch.family}`);
-      return mapRows(tape, tape.constant(logits), pickRows(gpu, batch.tokens.data, size));
+      return after(tape, batch.tokens.data);
+    },
+    writer: {
+      room: (prompt, longest) => Math.max(0, longest - prompt + 1),
+      begin: ({ tape }, prompts) => ({
+        prompted: after(tape, prompts.map((prompt) => prompt[prompt.length - 1]!)),
+        next: (tokens) => after(tape, tokens),
+        // It keeps nothing.
+        select: () => {},
+      }),
     },
   };
 }

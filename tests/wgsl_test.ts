@@ -49,7 +49,17 @@ function launchAll(gpu: Gpu): void {
       });
     }
   }
+  for (const [size, bias] of [[3, { bias: tensor(2, 1, 2) }], [4, {}]] as const) {
+    const mask = gpu.zeros([2, 3], "mask", "u32"), k = tensor(6, size), v = tensor(6, size);
+    const sizes = { keys: 2, heads: 2, keyValueHeads: 1, size, scale: 1, mask, ...bias };
+    kernels.singleQueryAttention(gpu, tensor(2, 2 * size), k, v, sizes);
+  }
   kernels.sparseRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
+  kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8));
+  kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8), {
+    positions: words(0, 0, 1, 1),
+    angles: tensor(2, 2, 2),
+  });
   kernels.columnSum(gpu, x, { into: row, accumulate: false });
   kernels.columnSum(gpu, x, { into: row, accumulate: true, normalized: { x: y, statistics: tensor(4, 2) } });
   kernels.dotInto(gpu, x, y, one);

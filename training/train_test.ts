@@ -39,7 +39,11 @@ const tiny: RunConfig = {
   scoreOn: "test",
   seed: 3,
 };
-const modelOf: Readonly<Record<string, string>> = { digits: "vit-tiny", arithmetic: "decoder-tiny" };
+const modelOf: Readonly<Record<string, string>> = {
+  digits: "vit-tiny",
+  arithmetic: "decoder-tiny",
+  "dialogue-state": "decoder-tiny-dialogue",
+};
 
 /** A config with every option filled in. */
 function complete(changes: Partial<RunConfig>): RunConfig {
@@ -47,7 +51,7 @@ function complete(changes: Partial<RunConfig>): RunConfig {
 }
 
 async function partsOf(config: RunConfig): Promise<RunParts> {
-  const entry = config.model.id === vitTiny.id ? vitTiny : decoderTiny;
+  const entry = Object.values(models).find(({ id }) => id === config.model.id)!;
   return {
     task: Object.values(tasks).find(({ id }) => id === config.task.id)!,
     entry,
@@ -532,6 +536,32 @@ Deno.test("RunResult reads results from before second orders and effective ranks
   const parsed = RunResult.parse({ ...result, outcome: { ...result.outcome, discrepancies } });
   assert(parsed.status === "done");
   assertEquals(parsed.outcome.discrepancies, discrepancies);
+});
+
+Deno.test("train() records what the task measures, and RunResult reads it as it reads results without", async () => {
+  const gpu = await testGpu();
+  const result = await train(gpu, {
+    ...tiny,
+    task: { id: "dialogue-state", trainExamples: 8, validationExamples: 3, testExamples: 5 },
+    model: { id: "decoder-tiny-dialogue" },
+    steps: 1,
+    batchSize: 2,
+    scoreOn: "validation",
+  });
+  assert(result.status === "done");
+  const { measures, scores, validationLoss } = result.outcome;
+  assertEquals(Object.keys(measures!), ["exact reply", "loss a token"]);
+  for (const { value, values } of Object.values(measures!)) {
+    assertEquals(values.length, 3);
+    assertAlmostEquals(value!, values.reduce((sum, one) => sum + one, 0) / 3, 1e-12);
+  }
+  measures!["exact reply"]!.values.forEach((reply, i) => assert(reply <= scores[i]!));
+  // One is the mean over examples, the other over tokens: the same numbers, weighed a little differently.
+  const ratio = measures!["loss a token"]!.value! / validationLoss.at(-1)!.value;
+  assert(ratio > 0.8 && ratio < 1.25, `${ratio}`);
+  assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
+  const { measures: _, ...old } = result.outcome;
+  assert(!("measures" in (RunResult.parse({ ...result, outcome: old }) as { outcome: object }).outcome));
 });
 
 Deno.test("train() refuses what the model cannot take, by the model's and the task's names", async () => {
