@@ -17,7 +17,7 @@ const LIMITS = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
-/** A GPU of which everything but its contents is real. Nothing can be downloaded. */
+/** A GPU of which everything but its contents is real. Whatever is downloaded is 0. */
 export function paperGpu(): Gpu {
   const never = new Promise<never>(() => {});
   const nothing = (): unknown => part;
@@ -30,7 +30,13 @@ export function paperGpu(): Gpu {
     addEventListener() {},
     pushErrorScope() {},
     popErrorScope: () => Promise.resolve(null),
-    createBuffer: ({ size, label }: GPUBufferDescriptor) => ({ size, label, destroy() {} }),
+    createBuffer: ({ size, label }: GPUBufferDescriptor) => ({
+      size,
+      label,
+      destroy() {},
+      mapAsync: () => Promise.resolve(),
+      getMappedRange: () => new ArrayBuffer(size),
+    }),
     createBindGroupLayout: nothing,
     createPipelineLayout: nothing,
     createShaderModule: nothing,
