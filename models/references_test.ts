@@ -22,7 +22,9 @@ import { createDecoder } from "./decoder.ts";
 import { bucketOf, createEncoderDecoder } from "./encoder_decoder.ts";
 import { clipConfig, clipVisionConfig, llamaConfig, openClipConfig, t5Config } from "./hugging_face.ts";
 import type { Batch, DecoderBatch, EncoderDecoderBatch, Model, VisionBatch } from "./model.ts";
+import { fingerprintModel, readModelFolder } from "./model_folder.ts";
 import { openClipTensors } from "./open_clip.ts";
+import { baseWeights } from "./sizes.ts";
 import { createVision, type VisionConfig } from "./vision.ts";
 import type { WeightSource } from "./weights.ts";
 import { unitRows, unitShare, zeroShotClassifier, zeroShotHead } from "./zero_shot.ts";
@@ -437,6 +439,32 @@ Deno.test("openClipTensors() and openClipConfig() fit a real file's towers, all 
   const embedded = await embed([66, 1, 67, 96]);
   assertClose(await embed([66, 1, 67, 96, 0, 0, 0]), embedded, { relative: 0, absolute: 1e-6 });
   assertGreater(Math.hypot(...embedded), 0.1);
+});
+
+Deno.test("readModelFolder() takes the image tower of an OpenCLIP folder, and of a full CLIP's", async () => {
+  const real = sharedData("tiny-open-clip"), clip = sharedData("hf/tiny-clip");
+  if (real === null || clip === null) return;
+  const temporary = await Deno.makeTempDir();
+  try {
+    const json = await readJson(`${real}/open_clip_config.json`);
+    json.model_cfg.vision_cfg.global_average_pool = false;
+    await Deno.writeTextFile(`${temporary}/open_clip_config.json`, JSON.stringify(json));
+    await Deno.copyFile(`${real}/open_clip_model.safetensors`, `${temporary}/open_clip_model.safetensors`);
+    const gpu = await testGpu();
+    for (const [folder, outputs, image] of [[temporary, 16, 8], [clip, 24, 16]] as const) {
+      using _ = gpu.scope("tower");
+      const entry = await readModelFolder(folder, "mine");
+      assertEquals([entry.family, entry.outputs, entry.inputSize], ["vision", outputs, image]);
+      const model = entry.create(gpu, await baseWeights(entry));
+      const values = await gpu.downloadAll(model.parameters.map(({ value }) => value));
+      // Biases may begin at 0, matrices don't.
+      const matrices = values.filter((_, i) => model.parameters[i]!.value.shape.length > 1);
+      assert(matrices.every((value) => value.some((element) => element !== 0)));
+      assertEquals((await fingerprintModel(folder)).length, 64);
+    }
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
 });
 
 /** A folder as `body` sees it: the config of another one, and weights that `write` puts there. */
