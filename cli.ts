@@ -82,9 +82,10 @@ const real: Surroundings = {
     return { tasks: { ...tasks }, models: { ...models }, optimizers: { ...optimizers } };
   },
   async workshop(say) {
-    const [{ openGpu }, { train }, { useTuning }] = await Promise.all([
+    const [{ openGpu }, { train }, { scoreBase }, { useTuning }] = await Promise.all([
       import("./gpu/mod.ts"),
       import("./training/train.ts"),
+      import("./training/score_base.ts"),
       import("./benchmarks/tune.ts"),
     ]);
     const { environmentOf } = await import("./training/environment.ts");
@@ -103,6 +104,7 @@ const real: Surroundings = {
         return gpu;
       },
       train,
+      scoreBase,
       environment: environmentOf,
     };
   },

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main, type Surroundings } from "./cli.ts";
 import { RunConfig, RunResult } from "./training/schemas.ts";
 import { fakeRegistries } from "./benchmarks/fakes/registries.ts";
-import { fakeDone, fakeEnvironment } from "./benchmarks/fakes/results.ts";
+import { fakeBase, fakeDone, fakeEnvironment } from "./benchmarks/fakes/results.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
 import { createLines } from "./benchmarks/progress.ts";
 import type { Tuning } from "./benchmarks/tuning.ts";
@@ -52,6 +52,7 @@ async function inFolder(
                 if (broken.has(config.optimizer.id)) throw new Error("Cannot go on: the device was lost");
                 return await fakeDone(config);
               },
+              scoreBase: (_gpu, config) => fakeBase(config),
               environment: () => Promise.resolve(fakeEnvironment),
             }),
           pretrain: () => Promise.resolve({ path: "made-up", hash: "0", score: 0.5, validationLoss: 1 }),
@@ -242,7 +243,10 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
     );
     const cases: [string[], string][] = [
       [["bnech"], 'Cannot find command "bnech": known are bench, report, pretrain'],
-      [["bench", "quikc"], 'Cannot find sweep "quikc": known are alpha, gauge, learning-rate, mode, quick, '],
+      [
+        ["bench", "quikc"],
+        'Cannot find sweep "quikc": known are alpha, gauge, learning-rate, mode, paper, quick, ',
+      ],
       [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
       [["bench", `${folder}/text`], "it is not JSON"],
       [["bench", `${folder}/odd.json`], `Cannot read ${folder}/odd.json: field "seeds.0" is "x"`],

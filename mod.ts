@@ -70,5 +70,6 @@ export * from "./tasks/task.ts";
 export * from "./tasks/mod.ts";
 export { passAtK } from "./tasks/pass_at_k.ts";
 export * from "./training/run.ts";
+export { scoreBase } from "./training/score_base.ts";
 export * from "./training/user_error.ts";
 export { type Progress, train, type TrainHooks } from "./training/train.ts";

@@ -5,6 +5,7 @@ import { predictMemory } from "../training/memory.ts";
 import type { RunConfig, RunResult } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { flopsOf } from "../training/work.ts";
+import { basesOf, scoreBases } from "./bases.ts";
 import { choose } from "./choose.ts";
 import { type CountFlops, estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
 import { prepareFolder, writeWhole } from "./files.ts";
@@ -16,7 +17,7 @@ import { withFingerprints, withFolders } from "./model_folders.ts";
 import { reportedResults } from "./report/build.ts";
 import { writeReport } from "./report/write.ts";
 import { isFinished, runSweep, type Workshop } from "./runner.ts";
-import { openStore, type Stored } from "./store.ts";
+import { openBases, openStore, type Stored } from "./store.ts";
 import { expand, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
 import { readChosen, readSweep } from "./sweep_files.ts";
 
@@ -62,7 +63,8 @@ export async function planBench(request: BenchRequest, registries: Registries): 
   const spec = override(await readSweep(request.sweep), request.overrides, registries);
   const ratesFrom = ratesNeeded(spec);
   const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
-  const expansion = expand(spec, await withFolders(spec.tasks, registries), chosen);
+  const chosenModels = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
+  const expansion = expand(spec, await withFolders(chosenModels, registries), chosen);
   const configs = await withFingerprints(expansion.configs);
   return await makePlan(spec, { ...expansion, configs }, request.command, ratesFrom);
 }
@@ -108,6 +110,16 @@ export async function bench<G extends AsyncDisposable>(
     say(`${fault.sentence}; it was set aside as ${await store.setAside(fault)}`);
   }
   await writePlan(out, plan);
+  const bases = openBases(out);
+  await prepareFolder(bases.folder);
+  const storedBases = await bases.read();
+  for (const fault of storedBases.faults) {
+    say(`${fault.sentence}; it was set aside as ${await bases.setAside(fault)}`);
+  }
+  await scoreBases(basesOf(plan.runs.map(({ config }) => config)), bases, storedBases, workshop, {
+    signal,
+    say,
+  });
   const { paces, countFlops } = await pacesFor(plan, { results: new Map() }, registries);
   const outcome = await runSweep(plan.runs, store, stored, workshop, display, { signal, paces, countFlops });
   const results = reportedResults(plan, [...outcome.results.values()]);

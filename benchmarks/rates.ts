@@ -64,10 +64,9 @@ export interface RateUse {
 
 /**
  * The rate that was chosen for a run: same task and optimizer, then same options and nearest rank as far as there are.
- *
- * @throws {UserError} where nothing was chosen for this optimizer on this task
+ * Null where nothing was chosen for this optimizer on this task.
  */
-export function rateFor(chosen: ChosenRates, query: RateQuery): RateUse {
+export function rateFor(chosen: ChosenRates, query: RateQuery): RateUse | null {
   const sameMethod = chosen.rates.filter((rate) =>
     rate.task === query.task && rate.optimizer === query.optimizer.id
   );
@@ -76,13 +75,25 @@ export function rateFor(chosen: ChosenRates, query: RateQuery): RateUse {
   const candidates = exact.length > 0 ? exact : sameMethod;
   const distance = (rate: ChosenRate) => Math.abs(Math.log2((rate.rank ?? 1) / (query.rank ?? 1)));
   const [rate] = candidates.toSorted((a, b) => distance(a) - distance(b) || (a.rank ?? 0) - (b.rank ?? 0));
-  if (!rate) {
-    throw new UserError(
-      `Cannot find a learning rate for "${query.optimizer.id}" on "${query.task}": sweep "${chosen.sweep}" chose none ` +
-        `(give --peaks, or run ./run bench ${chosen.sweep} and ship its choice)`,
-    );
-  }
-  return { query, rate, otherOptions: exact.length === 0 };
+  return rate ? { query, rate, otherOptions: exact.length === 0 } : null;
+}
+
+/**
+ * The error of a sweep for which a tuning sweep chose too little: which methods lack a rate on which tasks, and what to
+ * type.
+ */
+export function missingRates({ sweep, rates }: ChosenRates, queries: readonly RateQuery[]): UserError {
+  const tuned = new Set(rates.map(({ task }) => task));
+  const methodsOn = ([task, own]: readonly [string, readonly RateQuery[]]) =>
+    tuned.has(task) ? joinWords(own.map(({ optimizer }) => `"${optimizer.id}"`)) : "any method";
+  const byMethods = Map.groupBy(Map.groupBy(queries, ({ task }) => task), methodsOn);
+  const gaps = [...byMethods].map(([methods, tasks]) =>
+    `${methods} on ${joinWords(tasks.map(([task]) => `"${task}"`))}`
+  );
+  return new UserError(
+    `Cannot find learning rates: sweep "${sweep}" chose none for ${gaps.join(", and none for ")} ` +
+      `(./run bench ${sweep} runs what its folder lacks and chooses; --peaks states a rate instead)`,
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 /** @file Runs what the store lacks, in order. */
-import type { Environment, RunConfig } from "../training/run.ts";
+import type { BaseConfig, BaseResult, Environment, RunConfig } from "../training/run.ts";
 import { RunResult } from "../training/schemas.ts";
 import { isUserFault } from "./fault.ts";
 import { type CountFlops, estimateAllMs, estimateMs, type Pace, pacesOf } from "./estimate.ts";
@@ -17,6 +17,8 @@ export interface Workshop<G extends AsyncDisposable> {
     config: RunConfig,
     hooks: { onProgress: (progress: TrainProgress) => void },
   ): Promise<RunResult>;
+  /** The score of a base checkpoint before fine-tuning. Throws on faults. */
+  scoreBase(gpu: G, config: BaseConfig): Promise<BaseResult>;
   /** Where runs are made, for the record of a run that failed before it could say so itself. */
   environment(gpu: G): Promise<Environment>;
 }

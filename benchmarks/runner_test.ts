@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { RunConfig, RunResult } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
-import { fakeDiverged, fakeDone, fakeEnvironment, fakeFailed } from "./fakes/results.ts";
+import { fakeBase, fakeDiverged, fakeDone, fakeEnvironment, fakeFailed } from "./fakes/results.ts";
 import { fakePlan, fakeSweep } from "./fakes/sweep.ts";
 import { createLines } from "./progress.ts";
 import { runSweep, type Workshop } from "./runner.ts";
@@ -31,6 +31,7 @@ function stage(train: (config: RunConfig) => Promise<RunResult>) {
       onProgress({ phase: "training", step: 1, steps: config.steps, loss: 2 });
       return await train(config);
     },
+    scoreBase: (_gpu, config) => fakeBase(config),
     environment: () => Promise.resolve(fakeEnvironment),
   };
   const store: Store = {

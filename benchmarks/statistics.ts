@@ -7,11 +7,16 @@ export interface Interval {
   readonly high: number;
 }
 
+/** What varies between repetitions of an experiment. */
+export type Source = "seeds" | "examples";
+
 /** A mean with what is known about it. */
 export interface Estimate {
   readonly mean: number;
   /** For new seeds and new examples, see `estimate`. Null where nothing varies that could tell. */
   readonly interval: Interval | null;
+  /** What `interval` speaks about: with one seed, about new examples alone. */
+  readonly sources: readonly Source[];
   /** For new seeds on the same examples: Student's t. Null with one seed. */
   readonly overSeeds: Interval | null;
   readonly seeds: number;
@@ -101,9 +106,64 @@ export function estimate(scores: readonly (readonly number[])[], level = 0.95): 
   return {
     mean: mean(bySeed),
     interval: combinedInterval(bySeed, byExample, level),
+    sources: [
+      ...bySeed.length > 1 ? ["seeds" as const] : [],
+      ...byExample.length > 1 ? ["examples" as const] : [],
+    ],
     overSeeds: studentInterval(bySeed, level),
     seeds: scores.length,
     examples: byExample.length,
+  };
+}
+
+/** The standard error of a mean over seeds and examples, by where it comes from. */
+export interface ErrorSources {
+  /** What other seeds would change, on whichever examples: σ_a / √S. */
+  readonly seeds: number;
+  /** What another test set of the same size would change, for whichever seeds: σ_b / √E. */
+  readonly examples: number;
+  /** What single seeds make of single examples, beyond both: σ_c / √(S E). */
+  readonly both: number;
+  /** Root of the sum of their squares. */
+  readonly total: number;
+  /** Standard deviation of one run's score over seeds on these examples: √(σ_a² + σ_c² / E), the spread over seeds. */
+  readonly spread: number;
+}
+
+/**
+ * Tells the sources of error of a mean score apart. `scores[s][e]` = μ + a_s + b_e + c_se, where the effects of the S
+ * seeds, of the E examples and of both together are drawn independently with variances σ_a², σ_b² and σ_c². The
+ * variances are estimated by analysis of variance: mean squares are set equal to what is expected of them, E σ_a² + σ_c²
+ * of seeds, S σ_b² + σ_c² of examples and σ_c² of the rest, and what comes out below 0 is 0. Unbiased but for that.
+ * Source: Searle, Casella and McCulloch, Variance Components (1992), section 4.5, the two-way crossed classification
+ * with one observation a cell; why both belong to a benchmark's error: Bouthillier et al., arXiv 2103.03098, and Miller,
+ * arXiv 2411.00640.
+ *
+ * Null with one seed or one example: nothing tells the sources apart then.
+ */
+export function errorSources(scores: readonly (readonly number[])[]): ErrorSources | null {
+  const seeds = scores.length, examples = scores[0]?.length ?? 0;
+  if (seeds < 2 || examples < 2) return null;
+  const bySeed = scores.map(mean), byExample = meanByExample(scores), center = mean(bySeed);
+  const squares = (values: readonly number[]) =>
+    values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1);
+  const meanSquare = { seeds: examples * squares(bySeed), examples: seeds * squares(byExample) };
+  const rest = scores.reduce(
+    (sum, seed, s) =>
+      sum + seed.reduce((own, score, e) => own + (score - bySeed[s]! - byExample[e]! + center) ** 2, 0),
+    0,
+  ) / ((seeds - 1) * (examples - 1));
+  const variance = {
+    seeds: Math.max(0, meanSquare.seeds - rest) / examples,
+    examples: Math.max(0, meanSquare.examples - rest) / seeds,
+  };
+  const parts = [variance.seeds / seeds, variance.examples / examples, rest / (seeds * examples)] as const;
+  return {
+    seeds: Math.sqrt(parts[0]),
+    examples: Math.sqrt(parts[1]),
+    both: Math.sqrt(parts[2]),
+    total: Math.sqrt(parts[0] + parts[1] + parts[2]),
+    spread: Math.sqrt(meanSquare.seeds / examples),
   };
 }
 

@@ -1,8 +1,10 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { createRandom } from "../numerics/random.ts";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { createRandom, type Random } from "../numerics/random.ts";
 import {
   bootstrapInterval,
   compare,
+  type ErrorSources,
+  errorSources,
   estimate,
   mean,
   median,
@@ -104,4 +106,85 @@ Deno.test("compare() calls seeds that disagree a tie", () => {
 
 Deno.test("compare() refuses methods with different seeds", () => {
   assertThrows(() => compare([[1]], [[1], [0]]), RangeError, "differ in seeds");
+});
+
+/** Scores of two-way random effects with standard deviations `seeds`, `examples` and `both`. */
+function drawScores(
+  random: Random,
+  [seeds, examples]: readonly [number, number],
+  deviations: { readonly seeds: number; readonly examples: number; readonly both: number },
+): number[][] {
+  const a = random.fork("a").normal(seeds, deviations.seeds);
+  const b = random.fork("b").normal(examples, deviations.examples);
+  const c = random.fork("c").normal(seeds * examples, deviations.both);
+  return Array.from(a, (own, s) => Array.from(b, (hard, e) => 0.5 + own + hard + c[s * examples + e]!));
+}
+
+Deno.test("errorSources() of a small table is what analysis of variance gives by hand", () => {
+  // Rows 1 2 3 and 3 4 8: means 2 and 5; columns 2, 3, 5.5; all 3.5.
+  const found = errorSources([[1, 2, 3], [3, 4, 8]])!;
+  // Mean squares: seeds 3 (1.5² + 1.5²) / 1, examples 2 (1.5² + 0.5² + 2²) / 2, the rest (4 · 0.5² + 2 · 1) / 2.
+  const seeds = 13.5, examples = 6.5, rest = 1.5;
+  assertAlmostEquals(found.seeds ** 2, (seeds - rest) / 3 / 2, 1e-12);
+  assertAlmostEquals(found.examples ** 2, (examples - rest) / 2 / 3, 1e-12);
+  assertAlmostEquals(found.both ** 2, rest / 6, 1e-12);
+  assertAlmostEquals(found.total ** 2, (seeds + examples - rest) / 6, 1e-12);
+  // The spread is that of the two means, 2 and 5.
+  assertAlmostEquals(found.spread, sampleDeviation([2, 5]), 1e-12);
+});
+
+Deno.test("errorSources() finds the components that synthetic scores were drawn with, each by itself", () => {
+  const random = createRandom(11), tables = 400;
+  for (
+    const [sizes, truth] of [
+      [[3, 50], { seeds: 0.3, examples: 0.4, both: 0.2 }],
+      [[2, 100], { seeds: 0.05, examples: 0.4, both: 0.3 }],
+      [[5, 20], { seeds: 0.3, examples: 0, both: 0.5 }],
+      [[8, 30], { seeds: 0, examples: 0.4, both: 0 }],
+    ] as const
+  ) {
+    const [seeds, examples] = sizes;
+    const found = Array.from(
+      { length: tables },
+      (_, i) => errorSources(drawScores(random.fork(`${sizes} ${truth.seeds} ${i}`), sizes, truth))!,
+    );
+    const squared = (read: (one: ErrorSources) => number) => mean(found.map((one) => read(one) ** 2));
+    const wanted = {
+      seeds: truth.seeds ** 2 / seeds,
+      examples: truth.examples ** 2 / examples,
+      both: truth.both ** 2 / (seeds * examples),
+      spread: truth.seeds ** 2 + truth.both ** 2 / examples,
+    };
+    const total = wanted.seeds + wanted.examples + wanted.both;
+    for (const source of ["seeds", "examples", "both", "spread"] as const) {
+      // Means of 400 tables: a variance with one degree of freedom is known to 7 % then. What can't fall below 0 is more.
+      const margin = 0.25 * wanted[source] + 0.04 * total;
+      assertAlmostEquals(squared((one) => one[source]), wanted[source], margin, `${sizes} ${source}`);
+    }
+    // The total is of the mean: its square is the variance of means of tables drawn anew.
+    const means = Array.from(
+      { length: 2000 },
+      (_, i) => mean(drawScores(random.fork(`again ${sizes} ${truth.seeds} ${i}`), sizes, truth).map(mean)),
+    );
+    assertAlmostEquals(sampleDeviation(means) ** 2, total, 0.15 * total, `${sizes}`);
+  }
+});
+
+Deno.test("errorSources() needs two seeds and two examples, and is 0 where nothing varies", () => {
+  assertEquals(errorSources([[1, 0, 1]]), null);
+  assertEquals(errorSources([[1], [0]]), null);
+  assertEquals(errorSources([]), null);
+  const none = { seeds: 0, examples: 0, both: 0, total: 0, spread: 0 };
+  assertEquals(errorSources([[1, 1, 1], [1, 1, 1]]), none);
+  // Seeds that agree on every example: all is the test set's.
+  const agreeing = errorSources([[1, 0, 0, 1], [1, 0, 0, 1]])!;
+  assertEquals([agreeing.seeds, agreeing.both, agreeing.spread], [0, 0, 0]);
+  assertAlmostEquals(agreeing.examples, sampleDeviation([1, 0, 0, 1]) / 2, 1e-12);
+});
+
+Deno.test("estimate() says which sources its interval has", () => {
+  assertEquals(estimate([[1, 0, 1, 1]]).sources, ["examples"]);
+  assertEquals(estimate([[1], [0]]).sources, ["seeds"]);
+  assertEquals(estimate([[1, 0], [0, 0]]).sources, ["seeds", "examples"]);
+  assertEquals(estimate([[1]]).sources, []);
 });

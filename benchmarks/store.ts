@@ -1,10 +1,11 @@
-/** @file The results of runs on disk: `<out>/runs/<id>.json`, each whole, each with a digest of itself. */
+/** @file Records on disk, each whole, each with a digest of itself: `<out>/runs/<id>.json` and `<out>/bases/<id>.json`. */
+import type { z } from "zod";
 import { parseWith } from "../training/configuration.ts";
-import { runId } from "../training/run.ts";
-import { RunResult } from "../training/schemas.ts";
+import { recordId, type RunConfig, type RunResult } from "../training/run.ts";
+import { BaseResult, RunResult as RunSchema } from "../training/schemas.ts";
 import { digestOf, writeWhole } from "./files.ts";
 
-/** A file in the results' folder that can't be used. */
+/** A file in a folder of records that can't be used. */
 export interface Fault {
   /** Its name in the folder. */
   readonly name: string;
@@ -12,39 +13,53 @@ export interface Fault {
   readonly sentence: string;
 }
 
-/** Everything in the results' folder. */
-export interface Stored {
-  /** Results by run id, of every status. */
-  readonly results: ReadonlyMap<string, RunResult>;
+/** What says by its id which config it is about. */
+interface StoredRecord {
+  readonly id: string;
+  readonly config: Pick<RunConfig, "model">;
+}
+
+/** Everything in a folder of records. */
+export interface Stored<R extends StoredRecord = RunResult> {
+  /** Records by id, of every status. */
+  readonly results: ReadonlyMap<string, R>;
   readonly faults: readonly Fault[];
   /** Names of faulty files that were set aside, now or earlier. */
   readonly setAside: readonly string[];
 }
 
-/** A folder with one JSON file per run, named by the run's id. */
-export interface Store {
-  /** Where the files are: `<out>/runs`. */
+/** A folder with one JSON file a record, named by the record's id. */
+export interface Store<R extends StoredRecord = RunResult> {
+  /** Where the files are. */
   readonly folder: string;
   /** Reads and checks every file. A folder that isn't there is empty. */
-  read(): Promise<Stored>;
-  /** Writes beside the target and renames: a reader never sees half a result. */
-  put(result: RunResult): Promise<void>;
+  read(): Promise<Stored<R>>;
+  /** Writes beside the target and renames: a reader never sees half a record. */
+  put(result: R): Promise<void>;
   /** Renames a faulty file, so that its run can be repeated; never over another file. Returns the new name. */
   setAside(fault: Fault): Promise<string>;
 }
 
-/** The store in an output folder. Touches nothing yet. */
+/** The results of runs in an output folder: `<out>/runs`. Touches nothing yet. */
 export function openStore(out: string): Store {
-  const folder = `${out}/runs`;
+  return open<RunResult>(`${out}/runs`, RunSchema, "run");
+}
+
+/** The scores of base checkpoints in an output folder: `<out>/bases`. Touches nothing yet. */
+export function openBases(out: string): Store<BaseResult> {
+  return open<BaseResult>(`${out}/bases`, BaseResult, "base");
+}
+
+function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind: string): Store<R> {
   return {
     folder,
     async read() {
-      const results = new Map<string, RunResult>();
+      const results = new Map<string, R>();
       const faults: Fault[] = [];
       const names = await namesIn(folder);
       for (const name of names.filter((name) => name.endsWith(".json"))) {
         try {
-          const result = await readResult(folder, name);
+          const result = await readRecord(folder, name, schema, kind);
           results.set(result.id, result);
         } catch (error) {
           faults.push({ name, sentence: `Cannot use ${folder}/${name}: ${(error as Error).message}` });
@@ -66,8 +81,13 @@ export function openStore(out: string): Store {
   };
 }
 
-/** Reads one file; throws with the reason why it isn't a result. */
-async function readResult(folder: string, name: string): Promise<RunResult> {
+/** Reads one file; throws with the reason why it isn't a record. */
+async function readRecord<R extends StoredRecord>(
+  folder: string,
+  name: string,
+  schema: z.ZodType<R>,
+  kind: string,
+): Promise<R> {
   const text = await Deno.readTextFile(`${folder}/${name}`);
   let value: unknown;
   try {
@@ -80,12 +100,12 @@ async function readResult(folder: string, name: string): Promise<RunResult> {
   }
   const { digest, ...rest } = value;
   if (digest !== await digestOf(rest)) throw new Error("its digest does not fit its content (edited?)");
-  const result = parseWith(RunResult, rest, "it");
-  if (result.id !== await runId(result.config)) {
+  const result: R = parseWith(schema, rest, "it");
+  if (result.id !== await recordId(result.config)) {
     throw new Error(`its id ${result.id} is not that of its config`);
   }
   if (name !== `${result.id}.json`) {
-    throw new Error(`it holds run ${result.id}, whose file is ${result.id}.json`);
+    throw new Error(`it holds ${kind} ${result.id}, whose file is ${result.id}.json`);
   }
   return result;
 }

@@ -7,7 +7,15 @@ import { OptionValues, RunConfig, Schedule } from "../training/schemas.ts";
 import { RefusedOptions, UserError } from "../training/user_error.ts";
 import { GpuRates } from "./growth/predict.ts";
 import { rankOf } from "./method.ts";
-import { type ChosenRate, type ChosenRates, describeRates, rateFor, type RateUse } from "./rates.ts";
+import {
+  type ChosenRate,
+  type ChosenRates,
+  describeRates,
+  missingRates,
+  rateFor,
+  type RateQuery,
+  type RateUse,
+} from "./rates.ts";
 
 const peak = z.number().positive();
 
@@ -18,16 +26,26 @@ export const SweepBase = z.strictObject({
 });
 export type SweepBase = z.infer<typeof SweepBase>;
 
-/** A task of a sweep. Fields of the base may be given again: they hold for this task. */
+/** What stands for every registered task or method that a sweep doesn't name itself. */
+const ALL = "*";
+
+/**
+ * A task of a sweep, or with the id "*" all that the sweep doesn't name: new ones take part as they come. Fields of the
+ * base may be given again: they hold for this task. Where the model or an amount of examples is left out, the task runs
+ * with the settings that it ships: model, amounts, steps and batch size are its own, unless the entry gives them.
+ */
 export const SweepTask = z.strictObject({
   ...SweepBase.partial().shape,
-  task: RunConfig.shape.task,
-  model: RunConfig.shape.model,
+  task: z.strictObject({
+    ...RunConfig.shape.task.partial().shape,
+    id: z.union([z.literal(ALL), RunConfig.shape.task.shape.id]),
+  }),
+  model: RunConfig.shape.model.exactOptional(),
 });
 export type SweepTask = z.infer<typeof SweepTask>;
 
-/** What stands for every registered method that a sweep doesn't name itself. */
-const ALL = "*";
+/** A task of a sweep that leaves nothing out. */
+type WholeTask = Omit<SweepTask, "task" | "model"> & Pick<RunConfig, "task" | "model">;
 
 /** A method of a sweep, or with the id "*" all that the sweep doesn't name: new ones take part as they come. */
 export const SweepOptimizer = z.strictObject({
@@ -110,11 +128,12 @@ export interface Expansion {
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
   const { tasks, optimizers, ranks, peaks, seeds, steps, model, gpu } = overrides;
+  const allTasks = tasksOf(spec, registries);
   const chosenTasks = tasks?.map((id) => {
     lookup("task", registries.tasks, id);
-    const entry = spec.tasks.find(({ task }) => task.id === id);
+    const entry = allTasks.find(({ task }) => task.id === id);
     if (!entry) {
-      const known = spec.tasks.map(({ task }) => task.id).join(", ");
+      const known = allTasks.map(({ task }) => task.id).join(", ");
       throw new UserError(`Cannot find task "${id}" in sweep "${spec.name}": it has ${known}`);
     }
     return entry;
@@ -129,7 +148,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
   return {
     ...spec,
     base: withSteps(spec.base, steps),
-    tasks: (chosenTasks ?? spec.tasks).map((entry) => ({
+    tasks: (chosenTasks ?? allTasks).map((entry) => ({
       ...entry,
       ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
       ...(model !== undefined && { model: { id: nameOf(model), path: model } }),
@@ -168,11 +187,11 @@ export function expand(
   chosen: ChosenRates | null = null,
 ): Expansion {
   const configs = new Map<string, RunConfig>();
-  const uses: RateUse[] = [];
+  const uses: RateUse[] = [], missing: RateQuery[] = [];
   const attempts: RankAttempt[] = [];
-  const methods = methodsOf(spec, registries);
+  const tasks = tasksOf(spec, registries), methods = methodsOf(spec, registries);
   for (const seed of spec.seeds) {
-    for (const entry of spec.tasks) {
+    for (const entry of tasks) {
       for (const rank of spec.ranks) {
         for (const varied of variationsOf(spec)) {
           for (const method of methods) {
@@ -186,6 +205,7 @@ export function expand(
             attempts.push({ ...attempt, hasRank: rankOf(draft.optimizer) !== null, refusal: null });
             const found = peaksOf(spec, method, draft, chosen);
             if (found.use) uses.push(found.use);
+            if (found.missing) missing.push(found.missing);
             for (const value of found.peaks) {
               const config = withPeak(draft, value);
               configs.set(canonicalJson(config), config);
@@ -195,6 +215,7 @@ export function expand(
       }
     }
   }
+  if (chosen && missing.length > 0) throw missingRates(chosen, missing);
   const rates = new Set(uses.map(({ rate }) => rate));
   const notes = [...describeRefusals(attempts), ...describeRates(uses), ...describeFolders(spec, uses)];
   return { configs: [...configs.values()], rates: [...rates], notes };
@@ -232,8 +253,10 @@ function describeRefusals(attempts: readonly RankAttempt[]): string[] {
 /** Models of the user's whose rates were tuned on another one. */
 function describeFolders({ tasks }: SweepSpec, uses: readonly RateUse[]): string[] {
   if (uses.length === 0) return [];
-  return tasks.flatMap(({ task, model: { path } }) =>
-    path === undefined ? [] : [`Rates for ${task.id} were tuned on the project's model, not on ${path}`]
+  return tasks.flatMap(({ task, model }) =>
+    model?.path === undefined
+      ? []
+      : [`Rates for ${task.id} were tuned on the project's model, not on ${model.path}`]
   );
 }
 
@@ -245,6 +268,36 @@ function variationsOf({ vary = {} }: SweepSpec): Sizes[] {
   return [{}, ...SIZES.flatMap((size) => vary[size]?.map((value) => ({ [size]: value })) ?? [])];
 }
 
+/**
+ * A sweep's tasks, with "*" replaced by those that it stands for, in the registry's order.
+ *
+ * @throws {UserError} where settings are left out that the task does not ship
+ */
+function tasksOf(spec: SweepSpec, registries: Registries): WholeTask[] {
+  const named = new Set(spec.tasks.map(({ task }) => task.id));
+  const others = Object.values(registries.tasks).map(({ id }) => id).filter((id) => !named.has(id));
+  return spec.tasks.flatMap((entry) =>
+    (entry.task.id === ALL ? others : [entry.task.id]).map((id) => {
+      const task = RunConfig.shape.task.safeParse({ ...entry.task, id }), { model } = entry;
+      return task.success && model
+        ? { ...entry, task: task.data, model }
+        : asShipped(spec, entry, id, registries);
+    })
+  );
+}
+
+function asShipped(spec: SweepSpec, entry: SweepTask, id: string, registries: Registries): WholeTask {
+  const { shipped } = lookup("task", registries.tasks, id);
+  if (!shipped) {
+    throw new UserError(
+      `Cannot run task "${id}" in sweep "${spec.name}": it ships no settings, its model and all its amounts are needed`,
+    );
+  }
+  const { model, steps, batchSize, ...own } = shipped;
+  const task = RunConfig.shape.task.parse({ ...own, ...entry.task, id });
+  return { steps, batchSize, model: { id: model }, ...entry, task };
+}
+
 /** A sweep's methods, with "*" replaced by those that it stands for, in the registry's order. */
 function methodsOf({ optimizers }: SweepSpec, registries: Registries): SweepOptimizer[] {
   const named = new Set(optimizers.map(({ id }) => id));
@@ -252,7 +305,7 @@ function methodsOf({ optimizers }: SweepSpec, registries: Registries): SweepOpti
   return optimizers.flatMap((entry) => entry.id === ALL ? others.map((id) => ({ ...entry, id })) : [entry]);
 }
 
-function baseOf(spec: SweepSpec, entry: SweepTask): SweepBase {
+function baseOf(spec: SweepSpec, entry: WholeTask): SweepBase {
   const { task: _task, model: _model, ...own } = entry;
   const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
   return { ...spec.base, ...given };
@@ -276,7 +329,7 @@ function withSteps(base: SweepBase, steps: number | undefined): SweepBase {
  */
 function draftRun(
   spec: SweepSpec,
-  entry: SweepTask,
+  entry: WholeTask,
   method: SweepOptimizer,
   { rank, batchSize, ...size }: Sizes,
   seed: number,
@@ -313,7 +366,7 @@ function peaksOf(
   method: SweepOptimizer,
   draft: RunConfig,
   chosen: ChosenRates | null,
-): { readonly peaks: readonly number[]; readonly use?: RateUse } {
+): { readonly peaks: readonly number[]; readonly use?: RateUse; readonly missing?: RateQuery } {
   if (method.peaks) return { peaks: method.peaks };
   if (spec.rates && "shared" in spec.rates) return { peaks: [spec.rates.shared] };
   if (!spec.rates || !chosen) {
@@ -322,11 +375,12 @@ function peaksOf(
         `the sweep "rates", or the command --peaks`,
     );
   }
-  const use = rateFor(chosen, {
+  const query = {
     task: draft.task.id,
     optimizer: draft.optimizer,
     rank: rankOf(draft.optimizer),
     steps: draft.steps,
-  });
-  return { peaks: [use.rate.peak], use };
+  };
+  const use = rateFor(chosen, query);
+  return use ? { peaks: [use.rate.peak], use } : { peaks: [], missing: query };
 }

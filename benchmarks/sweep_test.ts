@@ -164,7 +164,32 @@ Deno.test("the sweeps of rank and learning rate run every method there is, on bo
   // Rates are of use only to runs of as many steps.
   const steps = (configs: readonly { task: { id: string }; steps: number }[]) =>
     new Set(configs.map((config) => `${config.task.id} ${config.steps}`));
-  assertEquals(steps(ranks.configs), steps(rates.configs));
+  assertEquals(steps(ranks.configs).difference(steps(rates.configs)).size, 0);
+});
+
+Deno.test("the sweep of the paper takes every task with its shipped settings and every method, and so does its tuning", async () => {
+  const paper = expand(override(await readSweep("paper"), { peaks: [1e-3] }, shipped), shipped).configs;
+  const tuning = expand(await readSweep("learning-rate"), shipped).configs;
+  for (const { id, shipped } of Object.values(tasks)) {
+    const { model, steps, batchSize, ...amounts } = shipped!;
+    const own = paper.filter(({ task }) => task.id === id);
+    assertEquals(
+      new Set(own.map(({ optimizer }) => optimizer.id)),
+      new Set(Object.values(optimizers).map(({ id }) => id)),
+    );
+    for (const config of own) {
+      assertEquals(
+        [config.model, config.steps, config.batchSize, config.task, config.scoreOn],
+        [{ id: model }, steps, batchSize, { id, ...amounts }, "test"],
+      );
+    }
+    const tuned = tuning.filter(({ task }) => task.id === id);
+    assertEquals(
+      new Set(tuned.map(({ optimizer }) => optimizer.id)),
+      new Set(own.map(({ optimizer }) => optimizer.id)),
+    );
+    assert(tuned.every(({ task, scoreOn }) => task.testExamples === 1 && scoreOn === "validation"), id);
+  }
 });
 
 Deno.test("each ablation expands, also to a few steps, and varies what it is named for", async () => {
@@ -211,6 +236,47 @@ Deno.test('expand() lets "*" stand for the methods that a sweep doesn\'t name, a
   assertEquals(found(some), [["lora-ga", 0.2], ["lora", 0.3]]);
 });
 
+Deno.test('expand() lets "*" stand for the tasks that a sweep doesn\'t name, with their shipped settings', () => {
+  const [digits, arithmetic] = fakeSweep.tasks;
+  const settings = (tasks: SweepSpec["tasks"], of: Registries = fakeRegistries) =>
+    expand({ ...fakeSweep, tasks, optimizers: [{ id: "full" }], seeds: [0] }, of).configs.map((
+      { task, model, steps, batchSize },
+    ) => [task.id, model.id, steps, batchSize, task.trainExamples, task.testExamples]);
+  assertEquals(settings([arithmetic!, { task: { id: "*" } }]), [
+    ["arithmetic", "decoder-tiny", 60, 16, 256, 100],
+    ["digits", "vit-tiny", 20, 4, 128, 50],
+  ]);
+  // What the entry gives wins, and what a named task leaves out is as it ships too.
+  assertEquals(
+    settings([
+      { steps: 7, task: { id: "digits", testExamples: 1 } },
+      arithmetic!,
+    ]),
+    [["digits", "vit-tiny", 7, 4, 128, 1], ["arithmetic", "decoder-tiny", 60, 16, 256, 100]],
+  );
+  // An entry that leaves nothing out takes the base's steps, as ever.
+  assertEquals(settings([digits!])[0]!.slice(2, 4), [40, 16]);
+  assertThrows(
+    () => settings([{ task: { id: "*" } }]),
+    UserError,
+    'Cannot run task "arithmetic" in sweep "fake": it ships no settings',
+  );
+  const all: SweepSpec = { ...fakeSweep, tasks: [arithmetic!, { task: { id: "*" } }] };
+  assertEquals(override(all, { tasks: ["digits"] }, fakeRegistries).tasks.map(({ task }) => task.id), [
+    "digits",
+  ]);
+});
+
+Deno.test("expand() names all methods and tasks that nothing was chosen for, and what to type", () => {
+  const spec: SweepSpec = { ...tuned, tasks: fakeSweep.tasks, optimizers: [{ id: "lora" }, { id: "full" }] };
+  assertThrows(
+    () => expand(spec, fakeRegistries, chosenRates([chosenRate({})])),
+    UserError,
+    'Cannot find learning rates: sweep "tune" chose none for "full" on "digits", and none for any method on ' +
+      '"arithmetic" (./run bench tune runs what its folder lacks and chooses; --peaks states a rate instead)',
+  );
+});
+
 Deno.test("expand() takes the rate that was chosen for the task, method and rank", () => {
   const chosen = chosenRates([
     chosenRate({}),
@@ -242,7 +308,7 @@ Deno.test("expand() says where rates were tuned with other options or steps", ()
 Deno.test("expand() refuses a method whose rate nobody stated or chose", () => {
   const unstated = parseWith(SweepSpec, { ...fakeSweep, rates: undefined }, "x");
   assertThrows(() => expand(unstated, fakeRegistries), UserError, 'Cannot find a learning rate for "lora"');
-  assertThrows(() => expand(tuned, fakeRegistries, chosenRates([])), UserError, "give --peaks");
+  assertThrows(() => expand(tuned, fakeRegistries, chosenRates([])), UserError, "--peaks states");
 });
 
 Deno.test("expand() refuses a rank above what the sites have", () => {

@@ -43,6 +43,14 @@ export const arithmetic: Task = {
   family: "math",
   metric: { name: "exact match", chance: 0 },
   source: "generated",
+  shipped: {
+    model: "decoder-tiny",
+    steps: 150,
+    batchSize: 8,
+    trainExamples: 4000,
+    validationExamples: 128,
+    testExamples: 200,
+  },
   // deno-lint-ignore require-await -- too many examples must reject, not throw
   async load(options) {
     const { train, validation, test } = takeExamples("arithmetic", loadPools(), options);

@@ -84,6 +84,14 @@ export const code: Task = {
   family: "code",
   metric: { name: "pass@1", chance: 0 },
   source: "generated",
+  shipped: {
+    model: "decoder-tiny-code",
+    steps: 150,
+    batchSize: 16,
+    trainExamples: 4000,
+    validationExamples: 128,
+    testExamples: 200,
+  },
   // deno-lint-ignore require-await -- too many examples must reject, not throw
   async load(options: TaskOptions): Promise<CodeData> {
     const { train, validation, test } = takeExamples("code", loadPools(), options);

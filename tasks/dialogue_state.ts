@@ -134,6 +134,14 @@ export const dialogueState: Task = {
   metric: { name: "joint goal accuracy", chance: 0 },
   measures: MEASURES,
   source: "generated",
+  shipped: {
+    model: "decoder-tiny-dialogue",
+    steps: 400,
+    batchSize: 16,
+    trainExamples: 4000,
+    validationExamples: 128,
+    testExamples: 200,
+  },
   // deno-lint-ignore require-await -- too many examples must reject, not throw
   async load(options) {
     const pools = takeExamples("dialogue-state", loadPools(), options);

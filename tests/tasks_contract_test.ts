@@ -191,6 +191,19 @@ for (const task of all) {
   });
 }
 
+for (const { id, shipped, load } of Object.values(tasks) as Task[]) {
+  Deno.test(`${id}: ships settings: a model that is made for it, and no more examples than there are`, async () => {
+    assert(shipped, "the sweep of the paper can't run it");
+    const { model, steps, batchSize, ...amounts } = shipped;
+    const entry = Object.values(models).find((known) => known.id === model);
+    assert(entry, `there is no model "${model}"`);
+    const { needs } = await load({ seed: 0, ...amounts });
+    assertEquals([entry.family, entry.outputs], [needs.family, needs.outputs]);
+    assert(entry.inputSize >= needs.inputSize);
+    assert([steps, batchSize].every((value) => Number.isInteger(value) && value >= 1));
+  });
+}
+
 Deno.test("no two tasks and corpora share an id, and ids are what configs may say", () => {
   const ids = all.map(({ id }) => id);
   assertEquals(new Set(ids).size, ids.length);

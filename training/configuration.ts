@@ -46,7 +46,7 @@ export interface KnownModel {
 }
 
 /** What checking and reporting need to know of a task. */
-export type KnownTask = Pick<Task, "id" | "title" | "family" | "metric" | "measures">;
+export type KnownTask = Pick<Task, "id" | "title" | "family" | "metric" | "measures" | "shipped">;
 
 /** The names that a config may use. */
 export interface Registries {

@@ -202,6 +202,35 @@ export type RunResult =
     | { readonly status: "failed"; readonly error: string }
   );
 
+/** What is scored before fine-tuning: a base checkpoint on the examples that runs are scored on. */
+export interface BaseConfig {
+  /** Version of this format. */
+  readonly schema: 1;
+  /** As in the config of its runs. */
+  readonly task: RunConfig["task"];
+  /** As in the config of its runs, in its own size. */
+  readonly model: Omit<RunConfig["model"], "width" | "layers">;
+  /** The examples that `score` is about. */
+  readonly scoreOn: Split;
+}
+
+/** What a base checkpoint scored; equal for all methods, rates and seeds. "failed" is a fault of ours. */
+export type BaseResult =
+  & {
+    /** Version of this format. */
+    readonly schema: 1;
+    /** First 16 hex digits of the SHA-256 of the config's canonical JSON. */
+    readonly id: string;
+    /** What went in. */
+    readonly config: BaseConfig;
+    /** Where it was scored. */
+    readonly environment: Environment;
+  }
+  & (
+    | ({ readonly status: "done" } & Pick<RunOutcome, "score" | "scores" | "measures">)
+    | { readonly status: "failed"; readonly error: string }
+  );
+
 /** JSON with sorted keys and no white space: equal values give equal text. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
@@ -214,11 +243,16 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
+/** Name of a run: see `recordId`. */
+export async function runId(config: RunConfig): Promise<string> {
+  return await recordId(config);
+}
+
 /**
- * Name of a run: the first 16 hex digits of the SHA-256 of its config's canonical JSON. Where the config has its model's
+ * Name of what has such a config: the first 16 hex digits of the SHA-256 of its canonical JSON. Where that has its model's
  * fingerprint, the path has no part in it: the same weights in another place are the same.
  */
-export async function runId(config: RunConfig): Promise<string> {
+export async function recordId(config: Pick<RunConfig, "model">): Promise<string> {
   const { path, ...model } = config.model;
   const named = model.fingerprint === undefined && path !== undefined ? config : { ...config, model };
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(named)));

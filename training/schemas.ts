@@ -154,12 +154,35 @@ export const RunResult = z.discriminatedUnion("status", [
 /** See run.ts. */
 export type RunResult = run.RunResult;
 
+const baseHeader = {
+  ...header,
+  config: z.strictObject({
+    schema: z.literal(1),
+    task: TaskChoice,
+    model: ModelChoice.omit({ width: true, layers: true }),
+    scoreOn: RunConfig.shape.scoreOn,
+  }),
+};
+
+/** What a base checkpoint scored. */
+export const BaseResult = z.discriminatedUnion("status", [
+  z.strictObject({
+    ...baseHeader,
+    status: z.literal("done"),
+    ...RunOutcome.pick({ score: true, scores: true, measures: true }).shape,
+  }),
+  z.strictObject({ ...baseHeader, status: z.literal("failed"), error: z.string() }),
+]);
+/** See run.ts. */
+export type BaseResult = run.BaseResult;
+
 // Both descriptions must say the same: a difference is an error here.
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
 const same: [
   Same<z.infer<typeof RunConfig>, Mutable<run.RunConfig>>,
   Same<z.infer<typeof RunResult>, Mutable<run.RunResult>>,
-] = [true, true];
+  Same<z.infer<typeof BaseResult>, Mutable<run.BaseResult>>,
+] = [true, true, true];
 void same;
 /** Zod's types are mutable, ours are not. */
 type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T;

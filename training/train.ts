@@ -20,7 +20,6 @@ import { environmentOf } from "./environment.ts";
 import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
 import { lookup } from "./lookup.ts";
-import { takeMeasures } from "./measures.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
 import { withModelFingerprint, withModelFolders } from "./model_folders.ts";
 import { createPredictor } from "./predict.ts";
@@ -33,6 +32,7 @@ import {
   type RunResult,
 } from "./run.ts";
 import { learningRateAt } from "./schedule.ts";
+import { scoreExamples } from "./score_examples.ts";
 import { beginMeasurement, readWeights, type StartWeights } from "./telemetry.ts";
 import { UserError } from "./user_error.ts";
 
@@ -192,7 +192,8 @@ function halfSites({ sites, memory }: RunConfig, entry: ModelEntry): ReadonlySet
   );
 }
 
-function requireFit(task: Task, { needs }: TaskData, entry: ModelEntry): void {
+/** @throws {RangeError} where the model can't take the task's examples */
+export function requireFit(task: Task, { needs }: TaskData, entry: ModelEntry): void {
   if (needs.family !== entry.family || needs.outputs !== entry.outputs || needs.inputSize > entry.inputSize) {
     throw new UserError(
       `Cannot train model "${entry.id}" (${entry.family}, ${entry.outputs} outputs, inputs to ${entry.inputSize}) on task "${task.id}": it needs ${needs.family}, ${needs.outputs} and ${needs.inputSize}`,
@@ -288,10 +289,7 @@ class Loop {
   /** Scores the examples that the config names, and takes the task's measures of them. */
   async score(task: Task): Promise<Pick<RunOutcome, "scores" | "measures">> {
     using _ = this.gpu.scope("scoring", "activations");
-    const predictor = this.#predictor(), { scoreOn } = this.config;
-    const scores = [...await this.data.score(predictor, scoreOn)];
-    const measures = await takeMeasures(task, this.data, predictor, scoreOn, scores.length);
-    return { scores, ...(measures && { measures }) };
+    return await scoreExamples(task, this.data, this.#predictor(), this.config.scoreOn);
   }
 
   /** Returns the milliseconds that the host needed: on a software adapter to submit is already to wait. */

@@ -139,6 +139,14 @@ export const fakeRegistries: Registries = {
       title: "Shifted digits",
       family: "vision",
       metric: { name: "accuracy", chance: 0.1 },
+      shipped: {
+        model: "vit-tiny",
+        steps: 20,
+        batchSize: 4,
+        trainExamples: 128,
+        validationExamples: 32,
+        testExamples: 50,
+      },
     },
     arithmetic: {
       id: "arithmetic",

@@ -1,6 +1,15 @@
 /** @file Made-up results for tests: shaped like real ones, measured nowhere. */
 import { createRandom } from "../../numerics/random.ts";
-import { type Environment, type Point, type RunConfig, runId, type RunResult } from "../../training/run.ts";
+import {
+  type BaseConfig,
+  type BaseResult,
+  type Environment,
+  type Point,
+  recordId,
+  type RunConfig,
+  runId,
+  type RunResult,
+} from "../../training/run.ts";
 import { rankOf } from "../method.ts";
 
 /** Marks every made-up result. */
@@ -38,8 +47,7 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
   const steps = Array.from({ length: config.steps }, (_, i) => i + 1);
   const measured = [0, ...steps.filter((step) => step % config.validateEvery === 0 || step === config.steps)];
   const examples = config.scoreOn === "test" ? config.task.testExamples : config.task.validationExamples;
-  // The same examples are hard for all methods, as in real life: that is what pairing is for.
-  const hardness = createRandom(7).fork(config.task.id).uniform(examples, 0, 1);
+  const hardness = hardnessOf(config.task.id, examples);
   const luck = random.fork("scores").uniform(examples, -0.25, 0.25);
   const ability = 0.35 + 0.5 * strength / hard;
   const scores = Array.from(hardness, (value, i) => value + luck[i]! < ability ? 1 : 0);
@@ -133,4 +141,25 @@ export async function fakeFailed(config: RunConfig): Promise<RunResult> {
     status: "failed",
     error: "Cannot go on: the device was lost",
   };
+}
+
+/** A base checkpoint that knows a little: a fifth of the examples, the easiest. */
+export async function fakeBase(config: BaseConfig): Promise<Extract<BaseResult, { status: "done" }>> {
+  const { task, scoreOn } = config;
+  const examples = scoreOn === "test" ? task.testExamples : task.validationExamples;
+  const scores = Array.from(hardnessOf(task.id, examples), (value) => value < 0.2 ? 1 : 0);
+  return {
+    schema: 1,
+    id: await recordId(config),
+    config,
+    environment: fakeEnvironment,
+    status: "done",
+    score: scores.reduce<number>((sum, score) => sum + score, 0) / scores.length,
+    scores,
+  };
+}
+
+/** The same examples are hard for all methods, as in real life: that is what pairing is for. */
+function hardnessOf(task: string, examples: number): Float32Array {
+  return createRandom(7).fork(task).uniform(examples, 0, 1);
 }

@@ -31,7 +31,9 @@ function scoresOf(study: Study, task: Study["tasks"][number]): string {
     return [rank === null ? scores : `at rank ${rank}: ${scores}`];
   });
   const chance = task.chance === null ? "" : `, ${formatNumber(task.chance)} by chance`;
-  return `${task.title} (${task.metric}${chance}): ${groups.join("; ")}.`;
+  const before = study.before.find((one) => one.task === task);
+  const start = before ? `, ${formatNumber(before.result.score)} before fine-tuning` : "";
+  return `${task.title} (${task.metric}${chance}${start}): ${groups.join("; ")}.`;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** @file From results to a report. Pure: no clock, no disk; the same results give the same report, byte for byte. */
 import type { Registries } from "../../training/configuration.ts";
-import type { RunResult } from "../../training/run.ts";
+import type { BaseResult, RunResult } from "../../training/run.ts";
 import { choose } from "../choose.ts";
 import { a100, type GpuRates } from "../growth/predict.ts";
 import type { Plan } from "../plan.ts";
@@ -15,17 +15,22 @@ import { makeStudy } from "./study.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
+import { familyTables } from "./tables/families.ts";
 import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
 import { measuresTable } from "./tables/measures.ts";
 import { predictionsTable } from "./tables/predictions.ts";
 import { ratesTable } from "./tables/rates.ts";
 import { scoresTable } from "./tables/scores.ts";
+import { separationTable } from "./tables/separation.ts";
+import { sourcesTable } from "./tables/sources.ts";
 
 /** What a report is made from. */
 export interface ReportInput {
   readonly plan: Plan | null;
   /** Everything in the store. */
   readonly stored: readonly RunResult[];
+  /** Scores of base checkpoints in the store. */
+  readonly bases?: readonly BaseResult[];
   /** Sentences about files that can't be used. */
   readonly faults: readonly string[];
   /** Names of files that were set aside. */
@@ -52,11 +57,14 @@ export function buildReport(
   const name = plan?.name ?? "report";
   const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
   const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
-  const study = makeStudy(configs, results, rates, registries, input.gpu ?? plan?.gpu ?? a100);
+  const study = makeStudy(configs, results, rates, registries, input.gpu ?? plan?.gpu ?? a100, input.bases);
   const pairs = comparePairs(study);
   const tables = [
+    ...familyTables(study),
     scoresTable(study),
     measuresTable(study),
+    sourcesTable(study),
+    separationTable(study),
     comparisonsTable(pairs),
     costsTable(study),
     discrepanciesTable(study),

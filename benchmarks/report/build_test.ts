@@ -3,9 +3,11 @@ import type { RunConfig, RunResult } from "../../training/run.ts";
 import { choose } from "../choose.ts";
 import { a100 } from "../growth/predict.ts";
 import { fakeRegistries, manyMethods } from "../fakes/registries.ts";
-import { fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
+import { basesOf } from "../bases.ts";
+import { fakeBase, fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
 import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
 import type { Plan } from "../plan.ts";
+import { sampleDeviation } from "../statistics.ts";
 import { expand, type SweepSpec } from "../sweep.ts";
 import { buildReport } from "./build.ts";
 import { measurementsToCsv, toCsv } from "./csv.ts";
@@ -72,6 +74,45 @@ Deno.test("buildReport() names scalings, and prints the time of a LoRA-Pro step 
     report.answer.join("\n"),
     "Time of a step over that of LoRA: LoRA-GA (alpha/sqrt(r)) 1.00, LoRA-Pro (alpha/r) 1.24 to 1.26.",
   );
+});
+
+Deno.test("buildReport() tells scores before fine-tuning and gains, and leaves out what was scored on other examples", async () => {
+  const { plan, stored } = await made();
+  const bases = await Promise.all(basesOf(plan.runs.map(({ config }) => config)).map(fakeBase));
+  const [digits, arithmetic] = bases;
+  const other = await fakeBase({ ...digits!.config, task: { ...digits!.config.task, testExamples: 10 } });
+  const report = buildReport(
+    { plan, stored, bases: [other, ...bases.toReversed()], faults: [], setAside: [] },
+    fakeRegistries,
+  );
+  const scores = rowsOf(report, "Scores"), [before, full] = scores;
+  assertEquals(before!.slice(0, 6), ["Shifted digits", "—", "Before fine-tuning", "—", "0.195", "—"]);
+  assertEquals([before![7], before![8], before![10]], ["examples", "—", "—"]);
+  const gain = Number(full![5]), score = Number(full![4]);
+  assert(Math.abs(score - 0.195 - gain) < 0.0011, `${full}`);
+  assertEquals(rowsOf(report, "Images")[0], ["—", "Before fine-tuning", "0.195", "—"]);
+  const [separation] = rowsOf(report, "Separation of methods");
+  assertEquals(separation!.slice(2, 5), ["4", "0.100", "0.195"]);
+  const own = scores.filter((row) => row[0] === "Shifted digits" && (row[1] === "2" || row === full));
+  const means = own.map((row) => Number(row[4]));
+  assert(Math.abs(Number(separation![7]) - sampleDeviation(means)) < 2e-3, `${separation}`);
+  assert(separation![5]!.startsWith(Math.min(...means).toFixed(3)), `${separation}`);
+  assert(Number(separation![8]) > 0, `${separation}`);
+  assertStringIncludes(
+    report.answer.join("\n"),
+    `Word problems (exact match, 0.000 by chance, ${arithmetic!.score.toFixed(3)} before fine-tuning)`,
+  );
+  const chart = JSON.stringify(report.charts.find(({ chart }) => chart.id === "score-by-rank")!.spec);
+  assertStringIncludes(chart, '"score":0.195');
+
+  const failed = { ...digits!, status: "failed", error: "the device was lost" } as const;
+  const { score: _, scores: _s, ...rest } = failed;
+  const without = buildReport({ plan, stored, bases: [rest], faults: [], setAside: [] }, fakeRegistries);
+  assertEquals(rowsOf(without, "Scores").length, 14);
+  assertEquals(without.caveats, [
+    "1 base checkpoint could not be scored before fine-tuning, by a fault of ours: vit-tiny on digits (the device was " +
+    "lost).",
+  ]);
 });
 
 Deno.test("buildReport() compares with LoRA at the same rank and with full fine-tuning, ties included", async () => {
@@ -169,7 +210,10 @@ Deno.test("buildReport() says how weak two seeds are, and that one says nothing 
   assertStringIncludes(build(await made()).answer.join("\n"), "n = 2 seeds: weak evidence");
   const one = build(await made({ ...fakeSweep, seeds: [0] }));
   assertStringIncludes(one.answer.join("\n"), "n = 1 seed: says nothing about other seeds");
-  assertEquals(rowsOf(one, "Scores")[0]![6], "—");
+  assertEquals(rowsOf(one, "Scores")[0]!.slice(7, 9), ["examples", "—"]);
+  assertEquals(rowsOf(build(await made()), "Scores")[0]![7], "both");
+  assertEquals(new Set(rowsOf(one, "Comparisons").map((row) => row[6])), new Set(["examples"]));
+  assert(!one.tables.some(({ title }) => title === "Sources of error"));
 });
 
 Deno.test("buildReport() shows tasks with different numbers of examples side by side", async () => {
@@ -188,7 +232,7 @@ Deno.test("buildReport() says what is missing and what failed, and leaves it out
     "1 run failed by a fault of ours and is left out: digits lora r2 at 0.004, seed 0 (Cannot go on",
   );
   assertStringIncludes(said, "unequal numbers of finished runs");
-  assertEquals(rowsOf(report, "Scores")[0]![8], "1");
+  assertEquals(rowsOf(report, "Scores")[0]![10], "1");
 });
 
 Deno.test("buildReport() keeps diverged runs as findings", async () => {
@@ -199,7 +243,7 @@ Deno.test("buildReport() keeps diverged runs as findings", async () => {
   const report = build({ plan, stored });
   assertStringIncludes(report.caveats.join("\n"), "8 runs diverged and have no score: digits lora-ga r2");
   const row = rowsOf(report, "Scores").find((cells) => cells[2]!.startsWith("LoRA-GA"));
-  assertEquals(row!.slice(4), ["—", "—", "—", "—", "0 (2 diverged)", "—"]);
+  assertEquals(row!.slice(4), [...new Array(6).fill("—"), "0 (2 diverged)", "—"]);
 });
 
 Deno.test("buildReport() shows no lower bound where no method has factors", async () => {
@@ -211,7 +255,10 @@ Deno.test("buildReport() shows no lower bound where no method has factors", asyn
     "score-against-cost",
   ]);
   assertEquals(report.tables.map(({ title }) => title), [
+    "Dialogue, mathematics and code",
+    "Images",
     "Scores",
+    "Sources of error",
     "Costs",
     "Gradient discrepancy",
     "Gradient discrepancy by kind of weight",

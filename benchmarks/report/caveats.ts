@@ -1,5 +1,5 @@
 /** @file What a reader should hold against a report. */
-import type { RunConfig, RunResult } from "../../training/run.ts";
+import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
 import { nameSize, rankOf } from "../method.ts";
 import type { Plan } from "../plan.ts";
 import { formatCount, formatRate } from "./format.ts";
@@ -13,6 +13,8 @@ export interface Circumstances {
   readonly results: readonly RunResult[];
   /** Stored results that it leaves out. */
   readonly leftOut: number;
+  /** Scores of base checkpoints in the store. */
+  readonly bases?: readonly BaseResult[];
   /** Sentences about files that can't be used. */
   readonly faults: readonly string[];
   /** Names of files that were set aside. */
@@ -24,7 +26,7 @@ const MISFIT = 0.25;
 
 /** Every caveat, in sentences. */
 export function caveats(study: Study, circumstances: Circumstances): string[] {
-  const { plan, results, leftOut, faults, setAside } = circumstances;
+  const { plan, results, leftOut, bases = [], faults, setAside } = circumstances;
   const configs = plan?.runs.map(({ config }) => config) ?? results.map(({ config }) => config);
   const known = new Map(results.map((result) => [result.id, result]));
   const missing = plan?.runs.filter(({ id }) => !known.has(id)).map(({ config }) => nameOf(config)) ?? [];
@@ -75,6 +77,13 @@ export function caveats(study: Study, circumstances: Circumstances): string[] {
       failed.map((result) => `${nameOf(result.config)} (${result.error})`),
       "run failed by a fault of ours and is left out",
       "runs failed by faults of ours and are left out",
+    ),
+    ...list(
+      bases.flatMap((base) =>
+        base.status === "failed" ? [`${base.config.model.id} on ${base.config.task.id} (${base.error})`] : []
+      ),
+      "base checkpoint could not be scored before fine-tuning, by a fault of ours",
+      "base checkpoints could not be scored before fine-tuning, by faults of ours",
     ),
     ...list(
       diverged.map((result) => `${nameOf(result.config)} at step ${result.step}`),

@@ -13,9 +13,11 @@ h2 { font-size: 20px; margin: 40px 0 8px; }
 figure { margin: 32px 0; }
 figure svg { max-width: 100%; height: auto; }
 figcaption, .note { color: #555; font-size: 14px; max-width: 800px; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; width: max-content; max-width: calc((100vw + min(100vw, 1048px)) / 2 - 56px); }
+.scroll table { width: min-content; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin-top: 8px; }
 th, td { text-align: left; padding: 4px 12px 4px 0; border-bottom: 1px solid #e5e5e5; vertical-align: top; white-space: nowrap; }
+thead th { white-space: normal; vertical-align: bottom; }
 td.long { white-space: normal; min-width: 280px; }
 th { border-bottom: 2px solid #bbb; }
 td.better { color: #00734f; font-weight: bold; }

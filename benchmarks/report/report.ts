@@ -4,8 +4,8 @@ import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
 import type { GpuRates, Prediction } from "../growth/predict.ts";
 import type { PredictedCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
-import type { Measure } from "../../tasks/task.ts";
-import type { RunResult } from "../../training/run.ts";
+import type { Measure, TaskFamily } from "../../tasks/task.ts";
+import type { BaseResult, RunResult } from "../../training/run.ts";
 
 /** A Vega-Lite v6 specification with its data inline. */
 export type VegaLiteSpec = { readonly $schema: string } & Readonly<Record<string, unknown>>;
@@ -18,6 +18,8 @@ export interface TaskLabel {
   readonly id: string;
   /** e.g. "Shifted digits". */
   readonly title: string;
+  /** Null where the task is no longer known. */
+  readonly family: TaskFamily | null;
   /** e.g. "accuracy". */
   readonly metric: string;
   /** Expected score of guessing; null where the task is no longer known. */
@@ -60,6 +62,15 @@ export interface Cell extends RunsAtRate {
   readonly predicted: PredictedCost | null;
 }
 
+/** A base checkpoint that was scored. */
+export type DoneBase = Extract<BaseResult, { readonly status: "done" }>;
+
+/** What a task's base checkpoint scored before fine-tuning. */
+export interface Before {
+  readonly task: TaskLabel;
+  readonly result: DoneBase;
+}
+
 /** How the costs of one method on one task grow with size. */
 export interface MethodGrowth {
   readonly method: MethodLabel;
@@ -87,6 +98,8 @@ export interface Study {
   readonly ranks: readonly number[];
   /** By task, rank (none first) and method. Cells without a finished run are there too. */
   readonly cells: readonly Cell[];
+  /** By task; tasks whose base checkpoint was not scored have none. */
+  readonly before: readonly Before[];
   /** How the rates in use were chosen; empty where they were stated. */
   readonly rates: readonly ChosenRate[];
   /** Tasks that were run in several sizes. They have no cells: their scores mean nothing. */

@@ -1,6 +1,7 @@
 /** @file Sorts results into the cells that tables and charts are made from. */
 import type { Registries } from "../../training/configuration.ts";
-import type { RunConfig, RunResult } from "../../training/run.ts";
+import { type BaseResult, canonicalJson, type RunConfig, type RunResult } from "../../training/run.ts";
+import { basesOf } from "../bases.ts";
 import { fitCost, memoryTerms, timeTerms } from "../growth/fit.ts";
 import { growingTasks, measure } from "../growth/points.ts";
 import { type GpuRates, predict } from "../growth/predict.ts";
@@ -8,7 +9,9 @@ import { labelMethods, methodKey, rankOf } from "../method.ts";
 import { predictCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
 import type {
+  Before,
   Cell,
+  DoneBase,
   DoneRun,
   MethodGrowth,
   MethodLabel,
@@ -25,6 +28,7 @@ import { styleOf } from "./styles.ts";
  * @param configs the runs that the report is about, in their order, finished or not
  * @param rates how rates were chosen; where a method was run at several, the chosen one speaks for it
  * @param gpu what predictions are for
+ * @param bases scores of base checkpoints, of these runs' or others'
  */
 export function makeStudy(
   configs: readonly RunConfig[],
@@ -32,6 +36,7 @@ export function makeStudy(
   rates: readonly ChosenRate[],
   registries: Registries,
   gpu: GpuRates,
+  bases: readonly BaseResult[] = [],
 ): Study {
   const tasks = unique(configs.map((config) => config.task.id)).map((id) => labelTask(id, registries.tasks));
   const methods = makeMethods(configs, registries);
@@ -60,7 +65,18 @@ export function makeStudy(
   const growth = tasks.filter(({ id }) => growing.has(id)).map((task) =>
     growthOf(task, methods, configs, results, registries, gpu)
   );
-  return { tasks, methods, ranks: ranks.filter((rank) => rank !== null), cells, rates, growth, gpu };
+  const before = tasks.flatMap((task) =>
+    beforeOf(task, configs.filter((config) => config.task.id === task.id), bases)
+  );
+  return { tasks, methods, ranks: ranks.filter((rank) => rank !== null), cells, before, rates, growth, gpu };
+}
+
+function beforeOf(task: TaskLabel, configs: readonly RunConfig[], bases: readonly BaseResult[]): Before[] {
+  const wanted = new Set(basesOf(configs).map(canonicalJson));
+  const result = bases.find((base): base is DoneBase =>
+    base.status === "done" && wanted.has(canonicalJson(base.config))
+  );
+  return result ? [{ task, result }] : [];
 }
 
 function runsAt(peak: number, results: readonly RunResult[]): RunsAtRate {
@@ -129,6 +145,7 @@ function labelTask(id: string, tasks: Registries["tasks"]): TaskLabel {
   return {
     id,
     title: task?.title ?? id,
+    family: task?.family ?? null,
     metric: task?.metric.name ?? "score",
     chance: task?.metric.chance ?? null,
     measures: task?.measures ?? [],

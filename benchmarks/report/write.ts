@@ -4,7 +4,7 @@ import { prepareFolder, writeWhole } from "../files.ts";
 import type { GpuRates } from "../growth/predict.ts";
 import { withFoldersLeft } from "../model_folders.ts";
 import { type Plan, readPlan } from "../plan.ts";
-import { openStore } from "../store.ts";
+import { openBases, openStore } from "../store.ts";
 import { UserError } from "../../training/user_error.ts";
 import { buildReport, reportedResults } from "./build.ts";
 import { charts } from "./charts/mod.ts";
@@ -36,8 +36,8 @@ export async function writeReport(
   gpu?: GpuRates,
 ): Promise<WrittenReport> {
   const { plan, faults: planFaults } = await planOf(out);
-  const stored = await openStore(out).read();
-  const faults = [...planFaults, ...stored.faults.map((fault) => fault.sentence)];
+  const stored = await openStore(out).read(), bases = await openBases(out).read();
+  const faults = [...planFaults, ...[...stored.faults, ...bases.faults].map((fault) => fault.sentence)];
   if (!plan && stored.results.size === 0 && faults.length === 0) {
     throw new UserError(`Cannot report on "${out}": there are no results in ${out}/runs`);
   }
@@ -46,7 +46,14 @@ export async function writeReport(
   const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));
   const configs = [...plan?.runs ?? [], ...results].map(({ config }) => config);
   const report = buildReport(
-    { plan, stored: results, faults: portable, setAside: stored.setAside, ...(gpu && { gpu }) },
+    {
+      plan,
+      stored: results,
+      bases: [...bases.results.values()],
+      faults: portable,
+      setAside: [...stored.setAside, ...bases.setAside],
+      ...(gpu && { gpu }),
+    },
     await withFoldersLeft(configs, registries),
   );
   const folder = `${out}/report`;

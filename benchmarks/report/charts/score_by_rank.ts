@@ -10,7 +10,7 @@ export const scoreByRank: Chart = {
   title: "Score by rank",
   caption:
     "Mean score over seeds with its 95% interval for new seeds and new examples. Methods without a rank, such " +
-    "as full fine-tuning, are a line with a band. Points are moved a little sideways so that intervals can be told apart. " +
+    "as full fine-tuning, are a line with a band; the dotted line is the base checkpoint before fine-tuning. Points are moved a little sideways so that intervals can be told apart. " +
     "Of many methods each has a panel, with LoRA's scores behind in grey and full fine-tuning's as a dashed line.",
   draw(study) {
     const cells = study.cells.filter((cell) => cell.runs.length > 0);
@@ -36,6 +36,12 @@ export const scoreByRank: Chart = {
         seeds: found.seeds,
       };
     });
+    const before = study.before.map(({ task, result }) => ({
+      task: task.id,
+      title: `${task.title} (${task.metric})`,
+      mark: "before",
+      score: result.score,
+    }));
     const at = study.ranks.map((rank) => Math.log2(rank));
     // Without ranks there is still a band to show: any domain will do.
     const domain = at.length > 0 ? [Math.min(...at) - 0.4, Math.max(...at) + 0.4] : [-0.4, 0.4];
@@ -55,7 +61,7 @@ export const scoreByRank: Chart = {
     return {
       ...theme,
       title: "Score by rank",
-      data: { values },
+      data: { values: [...before, ...values] },
       facet: {
         field: "title",
         type: "nominal",
@@ -68,6 +74,7 @@ export const scoreByRank: Chart = {
         width: 380,
         height: 280,
         layer: [
+          ...before.length > 0 ? beforeLayers(y, [{ filter: "datum.mark === 'before'" }]) : [],
           {
             ...band,
             mark: { type: "rect", opacity: 0.13 },
@@ -95,6 +102,31 @@ export const scoreByRank: Chart = {
   },
 };
 
+/** The score before fine-tuning as a dotted line with its name. */
+function beforeLayers(y: unknown, transform: readonly unknown[]): readonly unknown[] {
+  return [
+    {
+      transform,
+      mark: { type: "rule", strokeDash: [1, 3], strokeWidth: 1.5, color: "#666666" },
+      encoding: { y },
+    },
+    {
+      transform,
+      mark: {
+        type: "text",
+        text: "before",
+        align: "left",
+        baseline: "bottom",
+        dx: 4,
+        dy: -2,
+        fontSize: 11,
+        color: "#666666",
+      },
+      encoding: { x: { value: 0 }, y },
+    },
+  ];
+}
+
 /** A panel a method: what has no rank as a band. */
 function manyPanels(
   study: Study,
@@ -110,6 +142,9 @@ function manyPanels(
     transform: [...kind.transform, { filter: `datum.mark === '${mark}'` }],
   });
   return methodPanels(study, "Score by rank", values, (task) => [
+    ...study.before.filter((one) => one.task.id === task).flatMap(({ result: { score } }) =>
+      beforeLayers(scaleY, []).map((layer) => ({ data: { values: [{ score }] }, ...layer as object }))
+    ),
     ...values.filter(({ task: id, method }) => id === task && method === full?.label).slice(0, 1).map((
       { score },
     ) => ({

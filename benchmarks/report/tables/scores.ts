@@ -1,45 +1,86 @@
 /** @file The scores of all methods. */
 import { createRandom } from "../../../numerics/random.ts";
-import { bootstrapInterval, estimate, meanByExample } from "../../statistics.ts";
-import { formatInterval, formatNumber, formatRank, formatRate } from "../format.ts";
-import type { Study, Table } from "../report.ts";
+import { bootstrapInterval, type Estimate, estimate, meanByExample } from "../../statistics.ts";
+import { formatDifference, formatInterval, formatNumber, formatRank, formatRate } from "../format.ts";
+import type { Before, Cell, Study, Table } from "../report.ts";
 
-/** Mean scores with their intervals. */
+/** What stands for the base checkpoint among methods. */
+export const BEFORE = "Before fine-tuning";
+
+/** Mean scores with their intervals, each task's base checkpoint first. */
 export function scoresTable(study: Study): Table {
   return {
     title: "Scores",
     note:
-      "Mean over seeds of the mean over examples. The first interval is for new seeds and new examples; the other " +
-      "two vary one and hold the other: Student's t over seeds, bootstrap over examples. All are at 95%.",
+      "Mean over seeds of the mean over examples; the gain is over the base checkpoint's score before fine-tuning. The " +
+      "first interval is for new draws of what the next column names, both being seeds and examples; the last two vary one and hold the other: Student's " +
+      "t over seeds, bootstrap over examples. All are at 95%.",
     columns: [
       "Task",
       "Rank",
       "Method",
       "Peak rate",
       "Score",
+      "Gain",
       "95% interval",
+      "for new",
       "over seeds",
       "over examples",
       "Seeds",
       "Examples",
     ],
-    rows: study.cells.map((cell) => {
-      const { task: { title }, rank, method: { label }, peak, runs, diverged } = cell;
-      const start = [title, formatRank(rank), label, formatRate(peak)];
-      const lost = diverged.length > 0 ? ` (${diverged.length} diverged)` : "";
-      if (runs.length === 0) return [...start, "—", "—", "—", "—", `0${lost}`, "—"];
-      const scores = runs.map((run) => run.outcome.scores);
-      const found = estimate(scores);
-      const resampled = bootstrapInterval(meanByExample(scores), createRandom(0).fork("bootstrap"));
+    rows: study.tasks.flatMap((task) => {
+      const before = study.before.find((one) => one.task === task);
+      const cells = study.cells.filter((cell) => cell.task === task);
       return [
-        ...start,
-        formatNumber(found.mean),
-        formatInterval(found.interval),
-        formatInterval(found.overSeeds),
-        formatInterval(resampled),
-        `${found.seeds}${lost}`,
-        String(found.examples),
+        ...before && cells.length > 0 ? [rowBefore(before)] : [],
+        ...cells.map((cell) => rowOf(cell, before)),
       ];
     }),
   };
+}
+
+/** "both", "examples" or "seeds". */
+export function formatSources({ interval, sources }: Pick<Estimate, "interval" | "sources">): string {
+  return interval === null ? "—" : sources.length === 2 ? "both" : sources.join();
+}
+
+function rowBefore({ task, result: { scores } }: Before): string[] {
+  const found = estimate([scores]);
+  return [
+    task.title,
+    "—",
+    BEFORE,
+    "—",
+    formatNumber(found.mean),
+    "—",
+    ...intervals(found, [scores]),
+    "—",
+    String(found.examples),
+  ];
+}
+
+function rowOf({ task, rank, method, peak, runs, diverged }: Cell, before: Before | undefined): string[] {
+  const start = [task.title, formatRank(rank), method.label, formatRate(peak)];
+  const lost = diverged.length > 0 ? ` (${diverged.length} diverged)` : "";
+  if (runs.length === 0) return [...start, "—", "—", "—", "—", "—", "—", `0${lost}`, "—"];
+  const scores = runs.map((run) => run.outcome.scores), found = estimate(scores);
+  return [
+    ...start,
+    formatNumber(found.mean),
+    before ? formatDifference(found.mean - before.result.score) : "—",
+    ...intervals(found, scores),
+    `${found.seeds}${lost}`,
+    String(found.examples),
+  ];
+}
+
+function intervals(found: Estimate, scores: readonly (readonly number[])[]): string[] {
+  const resampled = bootstrapInterval(meanByExample(scores), createRandom(0).fork("bootstrap"));
+  return [
+    formatInterval(found.interval),
+    formatSources(found),
+    formatInterval(found.overSeeds),
+    formatInterval(resampled),
+  ];
 }

@@ -1,0 +1,163 @@
+/** @file The paper's three tables in our own numbers: methods by tasks, for each kind of task. */
+import type { Measure, TaskFamily } from "../../../tasks/task.ts";
+import { mean, studentInterval } from "../../statistics.ts";
+import { formatDifference, formatNumber, formatRank } from "../format.ts";
+import type { Before, Cell, MethodLabel, Study, Table, TaskLabel } from "../report.ts";
+import { BEFORE } from "./scores.ts";
+
+/** Tasks that share a table, as in arXiv 2407.18242: its tables 1, 2 and 3. */
+const KINDS: readonly {
+  readonly title: string;
+  readonly families: readonly TaskFamily[];
+  readonly averaged: boolean;
+}[] = [
+  { title: "Understanding", families: ["understanding"], averaged: true },
+  { title: "Dialogue, mathematics and code", families: ["dialogue", "math", "code"], averaged: false },
+  { title: "Images", families: ["vision"], averaged: true },
+];
+
+/** A number of each seed. */
+type BySeed = ReadonlyMap<number, number>;
+
+/** A row's method: the base checkpoint, or a method at a rank. */
+interface Line {
+  readonly label: string;
+  readonly rank: number | null;
+  /** By task; tasks where it has none are left out. */
+  readonly cells: ReadonlyMap<TaskLabel, Cell>;
+}
+
+/** A column's text for the base checkpoint and for a method. */
+interface Column {
+  readonly title: string;
+  before(before: ReadonlyMap<TaskLabel, Before>): string;
+  of(line: Line): string;
+}
+
+/** A table for each kind of task that has a score. */
+export function familyTables(study: Study): Table[] {
+  return KINDS.flatMap((kind) => {
+    const tasks = study.tasks.filter((task) =>
+      task.family !== null && kind.families.includes(task.family) &&
+      study.cells.some((cell) => cell.task === task && cell.runs.length > 0)
+    ).toSorted((a, b) => kind.families.indexOf(a.family!) - kind.families.indexOf(b.family!));
+    return tasks.length > 0 ? [tableOf(study, kind.title, tasks, kind.averaged && tasks.length > 1)] : [];
+  });
+}
+
+function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], averaged: boolean): Table {
+  const lines = linesOf(study, tasks), full = fullOf(study, lines);
+  const before = new Map(
+    study.before.filter(({ task }) => tasks.includes(task)).map((one) => [one.task, one]),
+  );
+  const columns = [
+    // First, since wide tables are scrolled.
+    ...averaged ? [scoreColumn("Average", tasks), ...full ? [gapColumn(tasks, full)] : []] : [],
+    ...tasks.flatMap((task) => [
+      scoreColumn(`${task.title}, ${task.metric}`, [task]),
+      ...full && !averaged ? [gapColumn([task], full)] : [],
+      ...task.measures.flatMap((measure) => measureColumn(task, measure, lines)),
+    ]),
+  ];
+  return {
+    title,
+    note:
+      "Means over seeds; what follows ± is half of the 95% interval over seeds on the same test examples (Student's t), " +
+      "missing where there is one seed. What the finite test set adds is in “Sources of error”." +
+      (full
+        ? ` “to full” is the difference to ${full.label}${
+          averaged ? ", of the averages" : ""
+        } on the seeds that both finished.`
+        : "") +
+      (columns.some((column) => /[↑↓]$/.test(column.title)) ? " ↑ is better higher, ↓ better lower." : ""),
+    columns: ["Rank", "Method", ...columns.map((column) => column.title)],
+    rows: [
+      ...before.size > 0 ? [["—", BEFORE, ...columns.map((column) => column.before(before))]] : [],
+      ...lines.map((
+        line,
+      ) => [formatRank(line.rank), line.label, ...columns.map((column) => column.of(line))]),
+    ],
+  };
+}
+
+/** Methods without ranks first, then by rank. */
+function linesOf(study: Study, tasks: readonly TaskLabel[]): Line[] {
+  return [null, ...study.ranks].flatMap((rank) =>
+    study.methods.flatMap((method: MethodLabel): Line[] => {
+      const own = study.cells.filter((cell) =>
+        cell.method === method && cell.rank === rank && tasks.includes(cell.task)
+      );
+      return own.length > 0
+        ? [{ label: method.label, rank, cells: new Map(own.map((cell) => [cell.task, cell])) }]
+        : [];
+    })
+  );
+}
+
+function fullOf(study: Study, lines: readonly Line[]): Line | undefined {
+  const label = study.methods.find(({ optimizer }) => optimizer === "full")?.label;
+  return lines.find((line) => line.label === label);
+}
+
+function scoreColumn(title: string, tasks: readonly TaskLabel[]): Column {
+  return {
+    title,
+    before(before) {
+      const scores = tasks.flatMap((task) => before.get(task)?.result.score ?? []);
+      return scores.length === tasks.length ? formatNumber(mean(scores)) : "—";
+    },
+    of(line) {
+      const diverged = tasks.reduce((sum, task) => sum + (line.cells.get(task)?.diverged.length ?? 0), 0);
+      const lost = diverged > 0 ? ` (${diverged} diverged)` : "";
+      return `${format([...averages(line, tasks).values()], formatNumber)}${lost}`;
+    },
+  };
+}
+
+function gapColumn(tasks: readonly TaskLabel[], full: Line): Column {
+  return {
+    title: "to full",
+    before: () => "—",
+    of(line) {
+      if (line === full) return "—";
+      const ours = averages(line, tasks), theirs = averages(full, tasks);
+      const gaps = [...ours].flatMap(([seed, score]) => theirs.has(seed) ? [score - theirs.get(seed)!] : []);
+      return format(gaps, formatDifference);
+    },
+  };
+}
+
+/** No column where no run has the measure. */
+function measureColumn(task: TaskLabel, measure: Measure, lines: readonly Line[]): Column[] {
+  const valuesOf = (line: Line) =>
+    line.cells.get(task)?.runs.map(({ outcome }) => outcome.measures?.[measure.name]?.value ?? null) ?? [];
+  if (lines.every((line) => valuesOf(line).every((value) => value === null))) return [];
+  return [{
+    title: `${measure.name} ${measure.better === "higher" ? "↑" : "↓"}`,
+    before(before) {
+      const value = before.get(task)?.result.measures?.[measure.name]?.value ?? null;
+      return value === null ? "—" : formatNumber(value);
+    },
+    of(line) {
+      const values = valuesOf(line).filter((value) => value !== null);
+      // Where a seed has no value, what the others say would be about them alone.
+      return values.length < valuesOf(line).length ? "—" : format(values, formatNumber);
+    },
+  }];
+}
+
+/** Mean over tasks of each seed that finished all of them. */
+function averages(line: Line, tasks: readonly TaskLabel[]): BySeed {
+  const scores = tasks.map((task) =>
+    new Map(line.cells.get(task)?.runs.map(({ config, outcome }) => [config.seed, outcome.score]))
+  );
+  const seeds = [...scores[0]?.keys() ?? []].filter((seed) => scores.every((own) => own.has(seed)));
+  return new Map(seeds.map((seed) => [seed, mean(scores.map((own) => own.get(seed)!))]));
+}
+
+/** "0.652 ± 0.045". */
+function format(values: readonly number[], write: (value: number) => string): string {
+  if (values.length === 0) return "—";
+  const center = mean(values), interval = studentInterval(values);
+  return interval === null ? write(center) : `${write(center)} ± ${formatNumber(interval.high - center)}`;
+}

@@ -1,0 +1,40 @@
+/** @file The score of a base checkpoint before fine-tuning, so that gains can be told. */
+import type { Gpu } from "../gpu/gpu.ts";
+import * as models from "../models/mod.ts";
+import { baseWeights, type ModelEntry } from "../models/sizes.ts";
+import * as tasks from "../tasks/mod.ts";
+import type { Task } from "../tasks/task.ts";
+import { resolveModel } from "./configuration.ts";
+import { environmentOf } from "./environment.ts";
+import { lookup } from "./lookup.ts";
+import { withModelFolders } from "./model_folders.ts";
+import { createPredictor } from "./predict.ts";
+import { type BaseConfig, type BaseResult, recordId } from "./run.ts";
+import { scoreExamples } from "./score_examples.ts";
+import { requireFit } from "./train.ts";
+
+/**
+ * Scores a base checkpoint on the examples that its runs are scored on.
+ *
+ * @throws {UserError} for unknown names
+ * @throws {CheckpointError} where the checkpoint is missing or does not fit
+ */
+export async function scoreBase(gpu: Gpu, config: BaseConfig): Promise<BaseResult> {
+  const { task: { id, ...amounts }, model, scoreOn } = config;
+  const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
+  const task = lookup<Task>("task", tasks, id), entry = resolveModel(model, known);
+  // No seed changes what is scored, or its order.
+  const data = await task.load({ seed: 0, ...amounts });
+  requireFit(task, data, entry);
+  const source = await baseWeights(entry), environment = await environmentOf(gpu);
+  try {
+    using _ = gpu.scope("base", "weights");
+    const built = entry.create(gpu, source);
+    const predictor = createPredictor(gpu, built, new Map(), data.needs.inputSize);
+    const found = await scoreExamples(task, data, predictor, scoreOn);
+    const score = found.scores.reduce((sum, one) => sum + one, 0) / found.scores.length;
+    return { schema: 1, id: await recordId(config), config, environment, status: "done", score, ...found };
+  } finally {
+    gpu.trim();
+  }
+}
