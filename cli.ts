@@ -31,6 +31,7 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --steps N         for so many steps; warm-up, validation and telemetry scale along
     --data DIR        real data for every task that is left, see the README for which
     --examples N,N,N  so many to train on, to validate with and to test on
+    --model DIR       begins with the model in a folder of Hugging Face's layout; see the README for which
     --out DIR         where results and report go; results/<sweep> where none is named
     --dry-run         lists the runs with their memory and an estimate of the time, and runs nothing
     --gpu-tflops N    with --gpu-gbs N: peak rates of the GPU that a sweep of sizes predicts costs for
@@ -180,6 +181,7 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
       "steps",
       "data",
       "examples",
+      "model",
       ...gpuOptions,
       "out",
     ],
@@ -446,7 +448,7 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
   }
   const [trainExamples, validationExamples, testExamples] = counts ?? [];
   const data = texts.get("data");
-  const gpu = readGpu(texts);
+  const gpu = readGpu(texts), model = texts.get("model");
   return {
     ...(tasks && { tasks }),
     ...(optimizers && { optimizers }),
@@ -462,6 +464,7 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
         testExamples: testExamples!,
       },
     }),
+    ...(model !== undefined && { model }),
     ...(gpu && { gpu }),
   };
 }
@@ -522,7 +525,7 @@ function readArguments(
     if (values.length > 0) {
       texts.set(
         name,
-        ["steps", "data", "examples", "out", ...gpuOptions].includes(name)
+        ["steps", "data", "examples", "model", "out", ...gpuOptions].includes(name)
           ? values.at(-1)!
           : values.join(","),
       );

@@ -14,8 +14,9 @@ import type { Store, Stored } from "./store.ts";
 
 /** The base that a run starts from; null for resized models, which start from random weights. */
 export function baseOf({ task, model, scoreOn }: RunConfig): BaseConfig | null {
-  if (model.width !== undefined || model.layers !== undefined) return null;
-  return { schema: 1, task, model: { id: model.id }, scoreOn };
+  const { width, layers, ...own } = model;
+  if (width !== undefined || layers !== undefined) return null;
+  return { schema: 1, task, model: own, scoreOn };
 }
 
 /** The bases of some runs, each once, in their order. Tasks that are run in several sizes are about costs: they have none. */

@@ -18,6 +18,7 @@ import { countConfig } from "./growth/points.ts";
 import { rankOf } from "./method.ts";
 import { makePlan, type Plan, writePlan } from "./plan.ts";
 import type { Display } from "./progress.ts";
+import { withFingerprints, withFolders } from "./model_folders.ts";
 import { reportedResults } from "./report/build.ts";
 import { writeReport } from "./report/write.ts";
 import { isFinished, runSweep, type Workshop } from "./runner.ts";
@@ -61,17 +62,23 @@ export interface BenchOutcome {
  * Finds the sweep, applies the command line's changes, and lists its runs.
  *
  * @throws {UserError} for unknown names, wrong values, and rates that nobody chose yet
+ * @throws {CheckpointError} for folders of models that can't be read
  */
 export async function planBench(request: BenchRequest, registries: Registries): Promise<Plan> {
   const spec = override(await readSweep(request.sweep), request.overrides, registries);
   const ratesFrom = ratesNeeded(spec);
   const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
-  const expansion = await withFingerprints(expand(spec, registries, chosen), registries);
-  return await makePlan(spec, expansion, request.command, ratesFrom);
+  const chosenModels = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
+  const onData = await withDataFingerprints(
+    expand(spec, await withFolders(chosenModels, registries), chosen),
+    registries,
+  );
+  const configs = await withFingerprints(onData.configs);
+  return await makePlan(spec, { ...onData, configs }, request.command, ratesFrom);
 }
 
 /** Reads each task's real data once, for all runs, and notes which it is. */
-async function withFingerprints(expansion: Expansion, registries: Registries): Promise<Expansion> {
+async function withDataFingerprints(expansion: Expansion, registries: Registries): Promise<Expansion> {
   const known = new Map<string, RunConfig["task"]>();
   const notes = new Set(expansion.notes);
   const configs: RunConfig[] = [];
@@ -93,14 +100,15 @@ async function withFingerprints(expansion: Expansion, registries: Registries): P
 /** Looks into the output folder, changing nothing. */
 export async function lookAhead(plan: Plan, out: string, registries: Registries): Promise<Outlook> {
   const { results } = await openStore(out).read();
+  const known = await withFolders(plan.runs.map(({ config }) => config), registries);
   const finished = new Set(plan.runs.map(({ id }) => id).filter((id) => isFinished(results.get(id))));
   const left = plan.runs.filter(({ id }) => !finished.has(id)).map(({ config }) => config);
   const peakBytes = new Map(plan.runs.map(({ id, config }) => {
-    const model = resolveModel<KnownModel>(config.model, registries.models);
+    const model = resolveModel<KnownModel>(config.model, known.models);
     const method = lookup("optimizer", registries.optimizers, config.optimizer.id);
     return [id, predictMemory(config, model, method).peakBytes];
   }));
-  const { paces, from, countFlops } = await pacesFor(plan, { results }, registries);
+  const { paces, from, countFlops } = await pacesFor(plan, { results }, known);
   return { finished, estimateMs: estimateAllMs(left, paces, countFlops), pacesFrom: from, peakBytes };
 }
 
@@ -121,7 +129,8 @@ export async function bench<G extends AsyncDisposable>(
     readonly say: (sentence: string) => void;
   },
 ): Promise<BenchOutcome> {
-  const { registries, workshop, display, signal, say } = parts;
+  const { workshop, display, signal, say } = parts;
+  const registries = await withFolders(plan.runs.map(({ config }) => config), parts.registries);
   const store = openStore(out);
   await prepareFolder(store.folder);
   const stored = await store.read();

@@ -16,7 +16,7 @@ export interface Fault {
 /** What says by its id which config it is about. */
 interface StoredRecord {
   readonly id: string;
-  readonly config: Pick<RunConfig, "task">;
+  readonly config: Pick<RunConfig, "task" | "model">;
 }
 
 /** Everything in a folder of records. */

@@ -109,6 +109,8 @@ export interface SweepOverrides {
   readonly data?: string;
   /** Counts of examples for every task that is left. */
   readonly examples?: Pick<RunConfig["task"], "trainExamples" | "validationExamples" | "testExamples">;
+  /** The folder of the model that every task which is left begins with. */
+  readonly model?: string;
   /** What predictions are for. */
   readonly gpu?: GpuRates;
 }
@@ -129,7 +131,7 @@ export interface Expansion {
  * @throws {UserError} for names that the registries or the sweep don't have
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
-  const { tasks, optimizers, ranks, peaks, seeds, steps, data, examples, gpu } = overrides;
+  const { tasks, optimizers, ranks, peaks, seeds, steps, data, examples, model, gpu } = overrides;
   const allTasks = tasksOf(spec, registries);
   const chosenTasks = tasks?.map((id) => {
     lookup("task", registries.tasks, id);
@@ -154,12 +156,19 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
       ...entry,
       ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
       task: { ...entry.task, ...examples, ...(data !== undefined && { data }) },
+      ...(model !== undefined && { model: { id: nameOf(model), path: model } }),
     })),
     optimizers: (chosenOptimizers ?? all).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
     ...(gpu && { gpu }),
   };
+}
+
+/** The name of a model in a folder: that of the folder, as names are written. */
+function nameOf(folder: string): string {
+  const [last = ""] = folder.split("/").filter((part) => part !== "" && part !== ".").slice(-1);
+  return last.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "") || "model";
 }
 
 /** The tuning sweep whose choice is needed to expand this one; null where every method's rates are stated. */
@@ -214,7 +223,12 @@ export function expand(
   }
   if (chosen && missing.length > 0) throw missingRates(chosen, missing);
   const rates = new Set(uses.map(({ rate }) => rate));
-  const notes = [...describeRefusals(attempts), ...describeRates(uses), ...describeTransfer(spec, uses)];
+  const notes = [
+    ...describeRefusals(attempts),
+    ...describeRates(uses),
+    ...describeTransfer(spec, uses),
+    ...describeFolders(spec, uses),
+  ];
   return { configs: [...configs.values()], rates: [...rates], notes };
 }
 
@@ -269,6 +283,16 @@ function refuseTwoSources({ name, tasks }: SweepSpec): void {
       );
     }
   }
+}
+
+/** Models of the user's whose rates were tuned on another one. */
+function describeFolders({ tasks }: SweepSpec, uses: readonly RateUse[]): string[] {
+  if (uses.length === 0) return [];
+  return tasks.flatMap(({ task, model }) =>
+    model?.path === undefined
+      ? []
+      : [`Rates for ${task.id} were tuned on the project's model, not on ${model.path}`]
+  );
 }
 
 /** What a run has in place of the sweep's own sizes. */

@@ -45,17 +45,18 @@ export async function useTuning(gpu: Gpu): Promise<Tuning | null> {
 }
 
 /**
- * The products of training these models, one of each shape class: every weight forward, backward and for its gradient,
+ * The products of training those of the models that ship with a checkpoint, one of each shape class: every weight forward, backward and for its gradient,
  * with 32-bit and frozen 16-bit weights, and the factors of low-rank methods.
  */
-export function productsOf(models: readonly Pick<ModelEntry, "parameters">[]): ProductShape[] {
+export function productsOf(models: readonly Pick<ModelEntry, "parameters" | "pretrained">[]): ProductShape[] {
+  const shipped = models.filter(({ pretrained }) => pretrained);
   const byClass = new Map<string, ProductShape>();
   const note = (layout: Layout, rows: number, inner: number, columns: number, half = false) => {
     const shape = { layout, batch: 1, rows, inner, columns, half }, name = shapeClassOf(shape);
     if (!byClass.has(name)) byClass.set(name, shape);
   };
   for (const tokens of ROWS) {
-    for (const { shape } of models.flatMap(({ parameters }) => parameters)) {
+    for (const { shape } of shipped.flatMap(({ parameters }) => parameters)) {
       if (shape.length !== 2) continue;
       const [outer, inner] = shape as [number, number];
       for (const half of [false, true]) {

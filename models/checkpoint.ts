@@ -66,8 +66,9 @@ export interface CheckpointTensor {
   /** The type in the file. */
   readonly dtype: StoredDType;
   /**
-   * The elements, row-major; converted on first use and the same array each time. Exact for F32, F16, BF16, BOOL and
-   * integers of up to 16 bits; F64 is rounded to the nearest.
+   * The elements, row-major; of a file in memory converted on first use and the same array each time, of an opened one
+   * (`openSafetensors`) read anew each time. Exact for F32, F16, BF16, BOOL and integers of up to 16 bits; F64 is
+   * rounded to the nearest.
    *
    * @throws {CheckpointError} where a wider integer is not exact in 32-bit floating point, and for complex numbers
    * and floating-point types of fewer than 16 bits
@@ -75,7 +76,7 @@ export interface CheckpointTensor {
   readonly data: Float32Array<ArrayBuffer>;
 }
 
-/** A safetensors file in memory. */
+/** A safetensors file. */
 export interface Checkpoint {
   /** For error messages: the file's path. */
   readonly name: string;
@@ -113,29 +114,122 @@ export async function readSafetensors(path: string): Promise<Checkpoint> {
 }
 
 /**
+ * Reads a safetensors file's header alone. Elements are read and converted whenever they are asked for and not kept, so a
+ * checkpoint may be larger than memory; the file must stay as it is while they are in use.
+ *
+ * @throws {CheckpointError} where the file cannot be read or is not a sound safetensors file
+ */
+export async function openSafetensors(path: string): Promise<Checkpoint> {
+  try {
+    using file = await Deno.open(path);
+    const { size, isDirectory } = await file.stat();
+    if (isDirectory) throw new Deno.errors.IsADirectory();
+    const length = size < LENGTH_BYTES ? 0n : headerLength(await readAt(file, 0, LENGTH_BYTES));
+    // Where the length can't be right, the first bytes tell what the file is instead.
+    const fits = length <= LONGEST_HEADER && LENGTH_BYTES + Number(length) <= size;
+    const head = await readAt(file, 0, Math.min(size, LENGTH_BYTES + (fits ? Number(length) : 64)));
+    const { start, metadata, entries } = parseHeader(head, size, path);
+    const tensors = new Map(entries.map(({ tensor, shape, dtype, begin, end }) => {
+      const convert = () =>
+        toFloat32(readStretch(path, start + begin, end - begin), dtype, nameTensor(tensor, path));
+      return [tensor, {
+        shape,
+        dtype,
+        get data() {
+          return convert();
+        },
+      }];
+    }));
+    return { name: path, metadata, tensors };
+  } catch (error) {
+    if (error instanceof CheckpointError) throw error;
+    throw new CheckpointError(`Cannot read checkpoint "${path}": ${await reasonOf(error, path)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Bytes of a file from `at` on. */
+async function readAt(file: Deno.FsFile, at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
+  await file.seek(at, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(count);
+  for (let read = 0; read < count;) {
+    const more = await file.read(bytes.subarray(read));
+    if (more === null) throw new Error(`it ends after ${at + read} bytes`);
+    read += more;
+  }
+  return bytes;
+}
+
+/** The same at once, for sources of weights, which do not wait. @throws {CheckpointError} where the file changed */
+function readStretch(path: string, at: number, count: number): ArrayBuffer {
+  const bytes = new Uint8Array(count);
+  try {
+    using file = Deno.openSync(path);
+    file.seekSync(at, Deno.SeekMode.Start);
+    for (let read = 0; read < count;) {
+      const more = file.readSync(bytes.subarray(read));
+      if (more === null) throw new Error(`it now ends after ${at + read} bytes`);
+      read += more;
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CheckpointError(`Cannot read checkpoint "${path}": ${reason}`, { cause: error });
+  }
+  return bytes.buffer;
+}
+
+/**
  * Reads a safetensors file's bytes, which must not change while the checkpoint is in use: tensors are converted on
  * first use. `name` shows up in errors.
  *
  * @throws {CheckpointError} where the bytes are not a sound safetensors file
  */
 export function parseSafetensors(bytes: Uint8Array, name: string): Checkpoint {
+  const { start, metadata, entries } = parseHeader(bytes, bytes.length, name);
+  const tensors = new Map(entries.map(({ tensor, shape, dtype, begin, end }) => {
+    const convert = () => {
+      const own = new Uint8Array(bytes.subarray(start + begin, start + end));
+      return toFloat32(own.buffer, dtype, nameTensor(tensor, name));
+    };
+    return [tensor, lazyTensor(shape, dtype, convert)];
+  }));
+  return { name, metadata, tensors };
+}
+
+function nameTensor(tensor: string, checkpoint: string): string {
+  return `tensor "${tensor}" of "${checkpoint}"`;
+}
+
+/** What the head of a file says: where the elements begin, and where among them those of each tensor lie, in order. */
+interface Header {
+  readonly start: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly entries: readonly Entry[];
+}
+
+/**
+ * @param bytes the file from its beginning, at least to its header's end where the length is right
+ * @param size the file's bytes, all in all
+ */
+function parseHeader(bytes: Uint8Array, size: number, name: string): Header {
   const refuse = (reason: string) => new CheckpointError(`Cannot read checkpoint "${name}": ${reason}`);
   const foreign = (reason: string) => {
     const format = foreignFormat(bytes);
     return refuse(format === undefined ? reason : `it is no safetensors file, it looks like ${format}`);
   };
 
-  if (bytes.length === 0) throw refuse("the file is empty");
-  if (bytes.length < LENGTH_BYTES) {
-    throw foreign(`it ends after ${bytes.length} bytes, within the header's length`);
+  if (size === 0) throw refuse("the file is empty");
+  if (size < LENGTH_BYTES) {
+    throw foreign(`it ends after ${size} bytes, within the header's length`);
   }
   const length = headerLength(bytes);
   if (length > LONGEST_HEADER) {
     throw foreign(`its header claims ${length} bytes, at most ${LONGEST_HEADER} are allowed`);
   }
   const start = LENGTH_BYTES + Number(length);
-  if (start > bytes.length) {
-    throw foreign(`its header claims ${length} bytes, but only ${bytes.length - LENGTH_BYTES} follow`);
+  if (start > size) {
+    throw foreign(`its header claims ${length} bytes, but only ${size - LENGTH_BYTES} follow`);
   }
 
   const text = decodeHeader(bytes.subarray(LENGTH_BYTES, start));
@@ -143,18 +237,18 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Checkpoint {
   const header = parseJson(text);
   if (!isRecord(header)) throw foreign("its header is not valid JSON");
 
-  const { __metadata__: metadata = {}, ...entries } = header;
+  const { __metadata__: metadata = {}, ...described } = header;
   if (!isTextRecord(metadata)) throw refuse("its __metadata__ holds something other than texts");
-  const data = bytes.subarray(start);
-  const found = Object.entries(entries)
-    .map(([tensor, entry]) => readEntry(tensor, entry, data.length, refuse))
+  const dataBytes = size - start;
+  const entries = Object.entries(described)
+    .map(([tensor, entry]) => readEntry(tensor, entry, dataBytes, refuse))
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
   // After the entries, whose errors say more, and before their places, which a key given twice puts in doubt.
   const flaw = flawOfJson(text);
   if (flaw !== undefined) throw refuse(`its header ${flaw}`);
 
   let expected = 0;
-  for (const { tensor, begin, end } of found) {
+  for (const { tensor, begin, end } of entries) {
     if (begin < expected) {
       throw refuse(`the data of tensor "${tensor}" overlaps that of the tensor before it`);
     }
@@ -163,14 +257,8 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Checkpoint {
     }
     expected = end;
   }
-  if (expected !== data.length) throw refuse(`its last ${data.length - expected} bytes belong to no tensor`);
-
-  const tensors = new Map(found.map(({ tensor, shape, dtype, begin, end }) => {
-    const convert = () =>
-      toFloat32(new Uint8Array(data.subarray(begin, end)).buffer, dtype, `tensor "${tensor}" of "${name}"`);
-    return [tensor, lazyTensor(shape, dtype, convert)];
-  }));
-  return { name, metadata, tensors };
+  if (expected !== dataBytes) throw refuse(`its last ${dataBytes - expected} bytes belong to no tensor`);
+  return { start, metadata, entries };
 }
 
 /**
@@ -179,6 +267,15 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Checkpoint {
  * @throws {CheckpointError} where the tensor is missing, with names like it, or has another shape
  */
 export function take(checkpoint: Checkpoint, name: string, shape: Shape): Float32Array<ArrayBuffer> {
+  return findTensor(checkpoint, name, shape).data;
+}
+
+/**
+ * A tensor that must be there with a shape, of which nothing is read.
+ *
+ * @throws {CheckpointError} as `take` does
+ */
+export function findTensor(checkpoint: Checkpoint, name: string, shape: Shape): CheckpointTensor {
   const tensor = checkpoint.tensors.get(name);
   const wanted = `Cannot take tensor "${name}" [${shape}] from "${checkpoint.name}"`;
   if (tensor === undefined) {
@@ -192,7 +289,7 @@ export function take(checkpoint: Checkpoint, name: string, shape: Shape): Float3
   if (tensor.shape.length !== shape.length || tensor.shape.some((size, axis) => size !== shape[axis])) {
     throw new CheckpointError(`${wanted}: there it has the shape [${tensor.shape}]`);
   }
-  return tensor.data;
+  return tensor;
 }
 
 /**
@@ -333,8 +430,7 @@ function toFloat32(buffer: ArrayBuffer, dtype: StoredDType, what: string): Float
     case "F16":
       return new Float32Array(new Float16Array(buffer));
     case "BF16":
-      // bfloat16 is the upper half of a 32-bit float.
-      return new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer);
+      return fromBfloat16(new Uint16Array(buffer));
     case "F64":
       return new Float32Array(new Float64Array(buffer));
     case "BOOL":
@@ -357,6 +453,13 @@ function toFloat32(buffer: ArrayBuffer, dtype: StoredDType, what: string): Float
     default:
       throw new CheckpointError(`Cannot convert ${what}: its type ${dtype} is not supported`);
   }
+}
+
+/** bfloat16 is the upper half of a 32-bit float. */
+function fromBfloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) bits[i] = halves[i]! << 16;
+  return new Float32Array(bits.buffer);
 }
 
 function exact(integers: ArrayLike<number | bigint>, what: string): Float32Array<ArrayBuffer> {

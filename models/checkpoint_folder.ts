@@ -1,34 +1,38 @@
-/** @file Checkpoints as Hugging Face's folders have them: one safetensors file, or several and an index of their tensors. */
+/**
+ * @file Checkpoints as folders have them: Hugging Face's with one safetensors file, or with several and an index of their
+ * tensors, and OpenCLIP's.
+ */
 import { z } from "zod";
 import {
   type Checkpoint,
   CheckpointError,
   type CheckpointTensor,
-  readSafetensors,
+  openSafetensors,
   take,
 } from "./checkpoint.ts";
+import { openClipTensors } from "./open_clip.ts";
 import type { WeightSource } from "./weights.ts";
 
 const WHOLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
+const OPEN_CLIP = "open_clip_model.safetensors";
 const Index = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /**
- * Reads the weights of a folder: `model.safetensors`, or where there is none the files that
- * `model.safetensors.index.json` names.
+ * Opens the weights of a folder: `model.safetensors`, or where there is none the files that
+ * `model.safetensors.index.json` names, or where there is no such file `open_clip_model.safetensors`. Headers are read at once, elements when they are asked for, so that a checkpoint
+ * may be larger than memory.
  *
- * @throws {CheckpointError} where there is neither, where a file is missing or unsound, and where one lacks a tensor that
+ * @throws {CheckpointError} where there is none of them, where a file is missing or unsound, and where one lacks a tensor that
  * the index says it has
  */
 export async function readCheckpointFolder(folder: string): Promise<Checkpoint> {
-  if (await isFile(`${folder}/${WHOLE}`)) return await readSafetensors(`${folder}/${WHOLE}`);
-  if (!await isFile(`${folder}/${INDEX}`)) {
-    throw new CheckpointError(`Cannot read checkpoint "${folder}": it has neither ${WHOLE} nor ${INDEX}`);
-  }
-  const places = await readIndex(`${folder}/${INDEX}`);
+  if (await isFile(`${folder}/${WHOLE}`)) return await openSafetensors(`${folder}/${WHOLE}`);
+  const places = await readPlaces(folder);
+  if (!places) return openClipTensors(await openSafetensors(`${folder}/${OPEN_CLIP}`));
   const shards = new Map<string, Checkpoint>();
   for (const file of new Set(places.values())) {
-    shards.set(file, await readSafetensors(`${folder}/${file}`));
+    shards.set(file, await openSafetensors(`${folder}/${file}`));
   }
   const tensors = new Map<string, CheckpointTensor>();
   for (const [name, file] of places) {
@@ -41,6 +45,24 @@ export async function readCheckpointFolder(folder: string): Promise<Checkpoint> 
     tensors.set(name, tensor);
   }
   return { name: folder, metadata: {}, tensors };
+}
+
+/**
+ * Names of the files with a folder's weights, sorted: what `readCheckpointFolder` reads.
+ *
+ * @throws {CheckpointError} where there are none, or the index is unsound
+ */
+export async function weightFiles(folder: string): Promise<string[]> {
+  if (await isFile(`${folder}/${WHOLE}`)) return [WHOLE];
+  const places = await readPlaces(folder);
+  return places ? [...new Set(places.values())].sort() : [OPEN_CLIP];
+}
+
+/** The shard of each tensor; null for OpenCLIP's one file. */
+async function readPlaces(folder: string): Promise<ReadonlyMap<string, string> | null> {
+  if (await isFile(`${folder}/${INDEX}`)) return await readIndex(`${folder}/${INDEX}`);
+  if (await isFile(`${folder}/${OPEN_CLIP}`)) return null;
+  throw new CheckpointError(`Cannot read checkpoint "${folder}": it has neither ${WHOLE} nor ${INDEX}`);
 }
 
 /** The file of each tensor. */
@@ -68,7 +90,8 @@ async function readIndex(path: string): Promise<ReadonlyMap<string, string>> {
   return new Map(places);
 }
 
-async function isFile(path: string): Promise<boolean> {
+/** True where there is a file at a path, or a link to one. */
+export async function isFile(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isFile;
   } catch (error) {
@@ -82,14 +105,16 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
   "shared.weight": ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"],
 };
 
+/** The name under which a checkpoint has a tensor, or the tensor's own where it has it under none. */
+export function tensorName({ tensors }: Checkpoint, name: string): string {
+  return [name, ...SHARED[name] ?? []].find((one) => tensors.has(one)) ?? name;
+}
+
 /**
  * The weights of a checkpoint by the names that models ask for; what no model asks for is left alone.
  *
  * The source throws a CheckpointError where a tensor is missing or has another shape.
  */
 export function checkpointWeights(checkpoint: Checkpoint): WeightSource {
-  return (name, shape) => {
-    const names = [name, ...SHARED[name] ?? []];
-    return take(checkpoint, names.find((one) => checkpoint.tensors.has(one)) ?? name, shape);
-  };
+  return (name, shape) => take(checkpoint, tensorName(checkpoint, name), shape);
 }

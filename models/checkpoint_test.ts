@@ -12,6 +12,7 @@ import {
   type Checkpoint,
   CheckpointError,
   encodeSafetensors,
+  openSafetensors,
   parseSafetensors,
   readSafetensors,
   take,
@@ -437,6 +438,78 @@ Deno.test("readSafetensors() and writeSafetensors() name the path that is missin
       `"${deep}": there is no such file`,
     );
     assertEquals(await Array.fromAsync(Deno.readDir(folder)), []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("openSafetensors() gives what readSafetensors() gives, for any tensors, and refuses the same files by the same sentences", async () => {
+  const folder = await Deno.makeTempDir(), path = `${folder}/model.safetensors`;
+  const outcome = async (read: (path: string) => Promise<Checkpoint>) => {
+    try {
+      const { name, metadata, tensors } = await read(path);
+      const all = [...tensors].map(([tensor, { shape, dtype, data }]) => ({ tensor, shape, dtype, data }));
+      return { name, metadata, all };
+    } catch (error) {
+      assert(error instanceof CheckpointError);
+      return error.message;
+    }
+  };
+  const agree = async (bytes: Uint8Array) => {
+    await Deno.writeFile(path, bytes);
+    const [read, opened] = [await outcome(readSafetensors), await outcome(openSafetensors)];
+    assertEquals(opened, read);
+    return read;
+  };
+  try {
+    await fc.assert(
+      fc.asyncProperty(anyTensors, async (tensors) => {
+        assert(typeof await agree(encodeSafetensors(tensors)) === "object");
+      }),
+      { numRuns: 30 },
+    );
+    const whole = encodeSafetensors(new Map([["w", { shape: [3], data: Float32Array.of(1, NaN, -0) }]]));
+    for (let length = 0; length < whole.length; length++) {
+      assert(typeof await agree(whole.subarray(0, length)) === "string", String(length));
+    }
+    for (
+      const text of [
+        "{}",
+        "version https://git-lfs.github.com/spec/v1",
+        "PK\x03\x04",
+        "<html><body>no</body></html>",
+      ]
+    ) {
+      assert(typeof await agree(new TextEncoder().encode(text.padEnd(200))) === "string", text);
+    }
+    await Deno.remove(path);
+    assertEquals(await outcome(openSafetensors), await outcome(readSafetensors));
+    await Deno.mkdir(path);
+    assertEquals(await outcome(openSafetensors), await outcome(readSafetensors));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("openSafetensors() keeps no elements, closes the file, and names one that is cut short afterwards", async () => {
+  const folder = await Deno.makeTempDir(), path = `${folder}/model.safetensors`;
+  try {
+    const data = Float32Array.from({ length: 100 }, (_, i) => i);
+    await writeSafetensors(path, new Map([["a", { shape: [100], data }], ["b", { shape: [100], data }]]));
+    const { tensors } = await openSafetensors(path);
+    const first = tensors.get("b")!.data;
+    assertEquals(first, data);
+    first.fill(0);
+    assertEquals(tensors.get("b")!.data, data);
+    await Deno.truncate(path, (await Deno.stat(path)).size - 8);
+    assertEquals(tensors.get("a")!.data, data);
+    assertThrows(
+      () => tensors.get("b")!.data,
+      CheckpointError,
+      `Cannot read checkpoint "${path}": it now ends after`,
+    );
+    await Deno.remove(path);
+    assertThrows(() => tensors.get("a")!.data, CheckpointError, `Cannot read checkpoint "${path}": `);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -1,11 +1,28 @@
-/** @file Reads the `config.json` of Hugging Face checkpoints. Their weights have the names that our models use. */
+/**
+ * @file Reads the `config.json` of Hugging Face checkpoints, whose weights have the names that our models use, and the
+ * `open_clip_config.json` of OpenCLIP's.
+ */
 import { z } from "zod";
 import { CheckpointError } from "./checkpoint.ts";
-import type { DecoderConfig } from "./decoder.ts";
+import type { ClipTextConfig } from "./clip_text.ts";
+import type { DecoderConfig, RopeScaling } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { VisionConfig } from "./vision.ts";
 
 const size = z.int().min(1);
+const theta = z.number().positive();
+/** What newer files have of rotary positions in one place, and older ones of their scaling alone. */
+const Rope = z.discriminatedUnion("rope_type", [
+  z.object({ rope_type: z.literal("default"), rope_theta: theta.optional() }),
+  z.object({
+    rope_type: z.literal("llama3"),
+    rope_theta: theta.optional(),
+    factor: z.number().positive(),
+    low_freq_factor: z.number().positive(),
+    high_freq_factor: z.number().positive(),
+    original_max_position_embeddings: size,
+  }),
+]);
 const LlamaConfig = z.object({
   model_type: z.literal("llama"),
   vocab_size: size,
@@ -17,32 +34,101 @@ const LlamaConfig = z.object({
   head_dim: size.nullish(),
   max_position_embeddings: size,
   rms_norm_eps: z.number().positive(),
-  rope_theta: z.number().positive().default(10000),
-  rope_scaling: z.object({
-    rope_type: z.literal("llama3"),
-    factor: z.number().positive(),
-    low_freq_factor: z.number().positive(),
-    high_freq_factor: z.number().positive(),
-    original_max_position_embeddings: size,
-  }).nullish(),
+  rope_theta: theta.optional(),
+  rope_scaling: Rope.nullish(),
+  rope_parameters: Rope.nullish(),
   tie_word_embeddings: z.boolean().default(false),
   hidden_act: z.literal("silu"),
   attention_bias: z.literal(false).default(false),
   mlp_bias: z.literal(false).default(false),
-});
+}).refine(({ num_attention_heads: heads, num_key_value_heads: shared }) => heads % (shared ?? heads) === 0, {
+  path: ["num_key_value_heads"],
+  error: "a divisor of num_attention_heads is needed",
+}).refine(
+  ({ head_dim, hidden_size, num_attention_heads: heads }) => (head_dim ?? hidden_size / heads) % 2 === 0,
+  {
+    path: ["head_dim"],
+    error: "an even width of heads is needed",
+  },
+);
 
-const ClipVisionConfig = z.object({
-  model_type: z.literal("clip_vision_model"),
-  image_size: size,
-  num_channels: size.default(3),
-  patch_size: size,
-  hidden_size: size,
-  intermediate_size: size,
-  num_hidden_layers: size,
-  num_attention_heads: size,
-  projection_dim: size,
+/** What both towers of CLIP have; files leave out what is as in ViT-B/32, the first one published. */
+const tower = {
+  num_hidden_layers: size.default(12),
   hidden_act: z.enum(["gelu", "quick_gelu"]).default("quick_gelu"),
   layer_norm_eps: z.number().positive().default(1e-5),
+};
+const headsFit = (read: { readonly hidden_size: number; readonly num_attention_heads: number }) =>
+  read.hidden_size % read.num_attention_heads === 0;
+const headsNeed = { path: ["num_attention_heads"], error: "a divisor of hidden_size is needed" };
+
+const ClipVisionConfig = z.object({
+  ...tower,
+  model_type: z.literal("clip_vision_model"),
+  image_size: size.default(224),
+  num_channels: size.default(3),
+  patch_size: size.default(32),
+  hidden_size: size.default(768),
+  intermediate_size: size.default(3072),
+  num_attention_heads: size.default(12),
+  projection_dim: size.default(512),
+}).refine(headsFit, headsNeed).refine((read) => read.image_size % read.patch_size === 0, {
+  path: ["patch_size"],
+  error: "a divisor of image_size is needed",
+});
+
+const ClipTextConfig = z.object({
+  ...tower,
+  model_type: z.literal("clip_text_model"),
+  vocab_size: size.default(49408),
+  hidden_size: size.default(512),
+  intermediate_size: size.default(2048),
+  num_attention_heads: size.default(8),
+  max_position_embeddings: size.default(77),
+  projection_dim: size.default(512),
+  eos_token_id: z.int().min(0).default(49407),
+}).refine(headsFit, headsNeed);
+
+/** Old files don't say which tower is which in the towers' own parts. */
+const part = <S extends z.ZodType>(kind: string, schema: S) =>
+  z.preprocess(
+    (fields) => fields === undefined || isRecord(fields) ? { model_type: kind, ...fields } : fields,
+    schema,
+  );
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
+const ClipConfig = z.object({
+  model_type: z.literal("clip"),
+  projection_dim: size.default(512),
+  text_config: part("clip_text_model", ClipTextConfig),
+  vision_config: part("clip_vision_model", ClipVisionConfig),
+});
+
+/** What OpenCLIP calls a model's architecture. Of its many kinds of tower, those that are as CLIP's. */
+const OpenClipConfig = z.object({
+  model_cfg: z.object({
+    embed_dim: size,
+    quick_gelu: z.boolean().default(false),
+    vision_cfg: z.strictObject({
+      image_size: size.default(224),
+      patch_size: size.default(16),
+      width: size.default(768),
+      layers: size.default(12),
+      head_width: size.default(64),
+      heads: size.optional(),
+      mlp_ratio: z.number().positive().default(4),
+      // Versions of OpenCLIP differ in what they average, and whether before the last norm or behind it.
+      global_average_pool: z.literal(false, "pooling at the class token is needed").default(false),
+    }),
+    text_cfg: z.strictObject({
+      context_length: size.default(77),
+      vocab_size: size.default(49408),
+      width: size.default(512),
+      heads: size.default(8),
+      layers: size.default(12),
+      mlp_ratio: z.number().positive().default(4),
+    }),
+  }),
 });
 
 const T5Config = z.object({
@@ -74,7 +160,7 @@ const T5Config = z.object({
 /** Sizes of a Llama checkpoint. @throws {CheckpointError} for other families and for what our decoder does not have */
 export function llamaConfig(json: unknown, name: string): DecoderConfig {
   const read = check(LlamaConfig, json, name);
-  const scaling = read.rope_scaling;
+  const rope = read.rope_parameters ?? read.rope_scaling;
   return {
     vocabulary: read.vocab_size,
     width: read.hidden_size,
@@ -85,18 +171,18 @@ export function llamaConfig(json: unknown, name: string): DecoderConfig {
     hidden: read.intermediate_size,
     length: read.max_position_embeddings,
     normEpsilon: read.rms_norm_eps,
-    ropeTheta: read.rope_theta,
+    ropeTheta: rope?.rope_theta ?? read.rope_theta ?? 10000,
     tiedHead: read.tie_word_embeddings,
-    ...scaling
-      ? {
-        ropeScaling: {
-          factor: scaling.factor,
-          lowFrequencyFactor: scaling.low_freq_factor,
-          highFrequencyFactor: scaling.high_freq_factor,
-          originalLength: scaling.original_max_position_embeddings,
-        },
-      }
-      : {},
+    ...rope?.rope_type === "llama3" ? { ropeScaling: ropeScaling(rope) } : {},
+  };
+}
+
+function ropeScaling(rope: z.output<typeof Rope> & { readonly rope_type: "llama3" }): RopeScaling {
+  return {
+    factor: rope.factor,
+    lowFrequencyFactor: rope.low_freq_factor,
+    highFrequencyFactor: rope.high_freq_factor,
+    originalLength: rope.original_max_position_embeddings,
   };
 }
 
@@ -128,21 +214,125 @@ export function t5Config(json: unknown, name: string): EncoderDecoderConfig {
   };
 }
 
-/** Sizes of a CLIP image tower with its projection. @throws {CheckpointError} for other families */
+/** Both towers of CLIP. */
+export interface ClipConfigs {
+  /** The image tower. */
+  readonly vision: VisionConfig;
+  /** The text tower. */
+  readonly text: ClipTextConfig;
+}
+
+/**
+ * Sizes of a CLIP image tower with its projection, from the file of the tower alone or of both towers.
+ *
+ * @throws {CheckpointError} for other families
+ */
 export function clipVisionConfig(json: unknown, name: string): VisionConfig {
-  const read = check(ClipVisionConfig, json, name);
+  if (typeOf(json) === "clip") return clipConfig(json, name).vision;
+  return visionOf(check(ClipVisionConfig, json, name));
+}
+
+/** Sizes of both towers of CLIP. @throws {CheckpointError} for other families */
+export function clipConfig(json: unknown, name: string): ClipConfigs {
+  const { projection_dim: outputs, text_config: text, vision_config: vision } = check(ClipConfig, json, name);
   return {
+    vision: { ...visionOf(vision), outputs },
+    text: {
+      ...towerOf(text),
+      vocabulary: text.vocab_size,
+      length: text.max_position_embeddings,
+      outputs,
+      // Files from before 2023 say 2, which is no end token of CLIP's.
+      endToken: text.eos_token_id === 2 ? null : text.eos_token_id,
+    },
+  };
+}
+
+/**
+ * Sizes of both towers of an OpenCLIP checkpoint, from its `open_clip_config.json`.
+ *
+ * @throws {CheckpointError} for towers of other kinds than CLIP's
+ */
+export function openClipConfig(json: unknown, name: string): ClipConfigs {
+  const { model_cfg: read } = check(OpenClipConfig, json, name);
+  const { vision_cfg: vision, text_cfg: text, embed_dim: outputs } = read;
+  const shared = { activation: read.quick_gelu ? "quick-gelu" : "gelu", normEpsilon: 1e-5, outputs } as const;
+  return {
+    vision: {
+      ...shared,
+      image: vision.image_size,
+      channels: 3,
+      patch: vision.patch_size,
+      width: vision.width,
+      layers: vision.layers,
+      heads: vision.heads ?? vision.width / vision.head_width,
+      hidden: vision.width * vision.mlp_ratio,
+    },
+    text: {
+      ...shared,
+      vocabulary: text.vocab_size,
+      length: text.context_length,
+      width: text.width,
+      layers: text.layers,
+      heads: text.heads,
+      hidden: text.width * text.mlp_ratio,
+      endToken: null,
+    },
+  };
+}
+
+function visionOf(read: z.output<typeof ClipVisionConfig>): VisionConfig {
+  return {
+    ...towerOf(read),
     image: read.image_size,
     channels: read.num_channels,
     patch: read.patch_size,
+    outputs: read.projection_dim,
+  };
+}
+
+function towerOf(read: z.output<typeof ClipVisionConfig> | z.output<typeof ClipTextConfig>) {
+  return {
     width: read.hidden_size,
     layers: read.num_hidden_layers,
     heads: read.num_attention_heads,
     hidden: read.intermediate_size,
-    outputs: read.projection_dim,
     activation: read.hidden_act === "gelu" ? "gelu" : "quick-gelu",
     normEpsilon: read.layer_norm_eps,
-  };
+  } as const;
+}
+
+/** What a `config.json` is about. */
+export type CheckpointConfig =
+  | { readonly family: "decoder"; readonly config: DecoderConfig }
+  | { readonly family: "encoder-decoder"; readonly config: EncoderDecoderConfig }
+  | { readonly family: "vision"; readonly config: VisionConfig };
+
+/**
+ * Family and sizes of a checkpoint that a task's model can be built of; of a full CLIP, its image tower.
+ *
+ * @throws {CheckpointError} for families that are not built here, and for what ours don't have
+ */
+export function checkpointConfig(json: unknown, name: string): CheckpointConfig {
+  const type = typeOf(json);
+  switch (type) {
+    case "llama":
+      return { family: "decoder", config: llamaConfig(json, name) };
+    case "t5":
+      return { family: "encoder-decoder", config: t5Config(json, name) };
+    case "clip":
+    case "clip_vision_model":
+      return { family: "vision", config: clipVisionConfig(json, name) };
+    default:
+      throw new CheckpointError(
+        `Cannot read model config "${name}": its model_type is ${JSON.stringify(type) ?? "missing"}, ` +
+          "known are llama, t5, clip, clip_vision_model",
+      );
+  }
+}
+
+function typeOf(json: unknown): unknown {
+  return isRecord(json) ? json["model_type"] : undefined;
 }
 
 function check<S extends z.ZodType>(schema: S, json: unknown, name: string): z.output<S> {

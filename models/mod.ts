@@ -2,4 +2,17 @@
  * The registry of models: one line per size.
  * @module
  */
-export { decoderTiny, decoderTinyCode, decoderTinyDialogue, vitTiny } from "./sizes.ts";
+export {
+  clipVitB16,
+  decoderSmall,
+  decoderTiny,
+  decoderTinyCode,
+  decoderTinyDialogue,
+  llama2,
+  t5Base,
+  t5BaseGated,
+  t5Small,
+  t5Tiny,
+  vitSmall,
+  vitTiny,
+} from "./sizes.ts";

@@ -1,5 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
-import { createGradients, Tape } from "../autodiff/mod.ts";
+import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
+import { createGradients, crossEntropy, matmul, Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { differentiate } from "../training/differentiate.ts";
 import { plainForward } from "../training/forward.ts";
@@ -7,14 +7,27 @@ import { createPredictor } from "../training/predict.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { sharedData } from "../tests/shared_data.ts";
 import { testGpu } from "../tests/test_gpu.ts";
-import { readSafetensors } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  CheckpointError,
+  type CheckpointTensor,
+  readSafetensors,
+  take,
+  type WritableTensor,
+  writeSafetensors,
+} from "./checkpoint.ts";
 import { checkpointWeights, readCheckpointFolder } from "./checkpoint_folder.ts";
+import { createClipText } from "./clip_text.ts";
 import { createDecoder } from "./decoder.ts";
 import { bucketOf, createEncoderDecoder } from "./encoder_decoder.ts";
-import { clipVisionConfig, llamaConfig, t5Config } from "./hugging_face.ts";
+import { clipConfig, clipVisionConfig, llamaConfig, openClipConfig, t5Config } from "./hugging_face.ts";
 import type { Batch, DecoderBatch, EncoderDecoderBatch, Model, VisionBatch } from "./model.ts";
-import { createVision } from "./vision.ts";
+import { fingerprintModel, readModelFolder } from "./model_folder.ts";
+import { openClipTensors } from "./open_clip.ts";
+import { baseWeights } from "./sizes.ts";
+import { createVision, type VisionConfig } from "./vision.ts";
 import type { WeightSource } from "./weights.ts";
+import { unitRows, unitShare, zeroShotClassifier, zeroShotHead } from "./zero_shot.ts";
 
 interface GradientReference {
   readonly norm: number;
@@ -96,6 +109,17 @@ async function gradientsOf(
     ...model.parameters.map((parameter) => store.of(parameter)),
   ]);
   return { loss: value![0]!, gradients: new Map(model.parameters.map(({ name }, i) => [name, arrays[i]!])) };
+}
+
+// deno-lint-ignore no-explicit-any -- a reference is read as it is
+function imagesOf(reference: any, config: VisionConfig): VisionBatch {
+  const pixels: number[][][][] = reference.inputs.pixel_values;
+  const data = Float32Array.from(pixels.flat(3));
+  return {
+    family: "vision",
+    pixels: { data, shape: [pixels.length, config.channels, config.image, config.image] },
+    targets: { data: new Int32Array(pixels.length), shape: [pixels.length] },
+  };
 }
 
 function rows(data: readonly (readonly number[])[]): DecoderBatch["tokens"] {
@@ -230,15 +254,7 @@ Deno.test("createVision() gives Hugging Face's image embeddings and gradients (t
   using _ = gpu.scope("tiny-clip-vit");
   const config = clipVisionConfig(await readJson(`${folder}/config.json`), "tiny-clip-vit");
   const model = createVision(gpu, config, await weightsOf(folder));
-  const pixels: number[][][][] = reference.inputs.pixel_values;
-  const batch: VisionBatch = {
-    family: "vision",
-    pixels: {
-      data: Float32Array.from(pixels.flat(3)),
-      shape: [pixels.length, config.channels, config.image, config.image],
-    },
-    targets: { data: new Int32Array(pixels.length), shape: [pixels.length] },
-  };
+  const batch = imagesOf(reference, config);
   const store = createGradients(gpu, model.parameters);
   const tape = new Tape(gpu, store);
   const embeddings = model.logits(plainForward(tape), batch);
@@ -248,6 +264,319 @@ Deno.test("createVision() gives Hugging Face's image embeddings and gradients (t
     embeddings.value,
     ...model.parameters.map((p) => store.of(p)),
   ]);
-  assertClose(found!, reference.image_embeds.flat(), { relative: 0, absolute: 1e-5 });
+  assertClose(found!, await arrayOf(folder, "image_embeds"), { relative: 0, absolute: 1e-5 });
+  const loss = found!.reduce((sum, value, i) => sum + value * weights[i]!, 0);
+  assertClose([loss], [reference.loss], { relative: 1e-5 });
   assertGradients(new Map(model.parameters.map(({ name }, i) => [name, arrays[i]!])), reference.grads, 5e-5);
 });
+
+/** Both towers of tiny-clip, with gradients. */
+async function checkClip(gpu: Gpu, folder: string, weights: WeightSource): Promise<void> {
+  const reference = await readJson(`${folder}/reference.json`);
+  const { text, vision } = clipConfig(await readJson(`${folder}/config.json`), "tiny-clip");
+  const images = createVision(gpu, vision, weights), texts = createClipText(gpu, text, weights);
+  const [logitScale] = weights("logit_scale", []), scale = Math.exp(logitScale!);
+  assertClose([scale], [reference.logit_scale_exp], { relative: 1e-6 });
+  const tokens = rows(reference.inputs.input_ids);
+  const parameters = [...images.parameters, ...texts.parameters];
+
+  using _ = gpu.scope("towers");
+  const store = createGradients(gpu, parameters), tape = new Tape(gpu, store), forward = plainForward(tape);
+  const share = unitShare(gpu, vision.outputs);
+  const features = texts.embed(forward, tokens),
+    imageFeatures = images.logits(
+      forward,
+      imagesOf(reference, vision),
+    );
+  const textUnits = unitRows(tape, features, share), imageUnits = unitRows(tape, imageFeatures, share);
+  const logits = matmul(tape, imageUnits, textUnits, { transposeB: true, scale });
+  const targets = gpu.upload(Int32Array.of(2, 0), "i32", [2], "targets");
+  const loss = crossEntropy(tape, logits, targets, 2);
+  tape.backward(loss, gpu.upload(Float32Array.of(1), "f32", [1], "loss gradient"));
+  const [found, foundTexts, foundImages, foundFeatures, foundLoss, ...gradients] = await gpu.downloadAll([
+    ...[logits, textUnits, imageUnits, features, loss].map(({ value }) => value),
+    ...parameters.map((parameter) => store.of(parameter)),
+  ]);
+  const close = { relative: 0, absolute: 1e-5 };
+  assertClose(found!, await arrayOf(folder, "logits_per_image"), close);
+  assertClose(foundTexts!, await arrayOf(folder, "text_embeds"), close);
+  assertClose(foundImages!, await arrayOf(folder, "image_embeds"), close);
+  assertClose(foundFeatures!, reference.text_features_unnormalised.flat(), close);
+  assertClose(foundLoss!, [reference.loss], { relative: 1e-5 });
+  // The scale is a number to us: no method trains it.
+  const { logit_scale: _scale, ...wanted } = reference.grads;
+  assertGradients(new Map(parameters.map(({ name }, i) => [name, gradients[i]!])), wanted, 5e-5);
+}
+
+Deno.test("createClipText() and createVision() give Hugging Face's embeddings, logits, loss and gradients (tiny-clip)", async () => {
+  const folder = sharedData("hf/tiny-clip");
+  if (folder === null) return;
+  const gpu = await testGpu();
+  using _ = gpu.scope("tiny-clip");
+  await checkClip(gpu, folder, await weightsOf(folder));
+});
+
+Deno.test("zeroShotClassifier() scores images as the full CLIP does, its head made of the texts (tiny-clip)", async () => {
+  const folder = sharedData("hf/tiny-clip");
+  if (folder === null) return;
+  const reference = await readJson(`${folder}/reference.json`);
+  const { text, vision } = clipConfig(await readJson(`${folder}/config.json`), "tiny-clip");
+  const gpu = await testGpu();
+  using _ = gpu.scope("zero-shot");
+  const weights = await weightsOf(folder), texts = createClipText(gpu, text, weights);
+  const [logitScale] = weights("logit_scale", []);
+  // Each text as long as it is: what stands behind the end token is padding.
+  const ids: number[][] = reference.inputs.input_ids, ends: number[] = reference.eos_positions_pooled;
+  const descriptions = ids.map((row, i) => [Int32Array.from(row.slice(0, ends[i]! + 1))]);
+  const head = await zeroShotHead(gpu, texts, plainForward, descriptions, logitScale!);
+  const tower = createVision(gpu, vision, weights);
+  const rowsOfHead = gpu.upload(head, "f32", [ids.length, vision.outputs], "head");
+  const model = zeroShotClassifier(gpu, tower, rowsOfHead);
+  const logits = await logitsOf(gpu, model, imagesOf(reference, vision));
+  assertClose(logits, await arrayOf(folder, "logits_per_image"), { relative: 0, absolute: 1e-5 });
+  assertEquals(model.parameters, tower.parameters);
+
+  // Two texts of a class: the direction between them. The same text twice: that text.
+  const [first, second] = descriptions.map(([own]) => own!) as [Int32Array, Int32Array];
+  const pair = await zeroShotHead(gpu, texts, plainForward, [[first, second], [first, first]], logitScale!);
+  const width = vision.outputs, row = (i: number) => head.subarray(i * width, (i + 1) * width);
+  const sum = Array.from(row(0), (value, i) => value + row(1)[i]!), norm = Math.hypot(...sum);
+  const between = sum.map((value) => Math.exp(logitScale!) * value / norm);
+  assertClose(pair, [...between, ...row(0)], { relative: 0, absolute: 1e-5 });
+});
+
+/** Weights as OpenCLIP keeps them: queries, keys and values in one map, projections turned. */
+function asOpenClip({ tensors }: Checkpoint): Map<string, WritableTensor> {
+  const out = new Map<string, WritableTensor>();
+  const of = (name: string): CheckpointTensor => tensors.get(name)!;
+  const move = (ours: string, theirs: string) => {
+    const { shape, data } = of(ours);
+    out.set(theirs, { shape, data });
+  };
+  const turn = (ours: string, theirs: string) => {
+    const { data, shape } = of(ours), [outputs, width] = shape as [number, number];
+    const turned = Float32Array.from(data, (_, i) => data[i % outputs * width + Math.floor(i / outputs)]!);
+    out.set(theirs, { shape: [width, outputs], data: turned });
+  };
+  for (const [ours, theirs] of [["vision_model", "visual."], ["text_model", ""]] as const) {
+    for (let layer = 0; tensors.has(`${ours}.encoder.layers.${layer}.mlp.fc1.bias`); layer++) {
+      const from = `${ours}.encoder.layers.${layer}`, to = `${theirs}transformer.resblocks.${layer}`;
+      for (const kind of ["weight", "bias"]) {
+        const [q, k, v] = ["q", "k", "v"].map((name) => of(`${from}.self_attn.${name}_proj.${kind}`));
+        out.set(`${to}.attn.in_proj_${kind}`, {
+          shape: [3 * q!.shape[0]!, ...q!.shape.slice(1)],
+          data: Float32Array.of(...q!.data, ...k!.data, ...v!.data),
+        });
+        move(`${from}.self_attn.out_proj.${kind}`, `${to}.attn.out_proj.${kind}`);
+        move(`${from}.layer_norm1.${kind}`, `${to}.ln_1.${kind}`);
+        move(`${from}.layer_norm2.${kind}`, `${to}.ln_2.${kind}`);
+        move(`${from}.mlp.fc1.${kind}`, `${to}.mlp.c_fc.${kind}`);
+        move(`${from}.mlp.fc2.${kind}`, `${to}.mlp.c_proj.${kind}`);
+      }
+    }
+  }
+  for (const kind of ["weight", "bias"]) {
+    move(`vision_model.pre_layrnorm.${kind}`, `visual.ln_pre.${kind}`);
+    move(`vision_model.post_layernorm.${kind}`, `visual.ln_post.${kind}`);
+    move(`text_model.final_layer_norm.${kind}`, `ln_final.${kind}`);
+  }
+  move("vision_model.embeddings.class_embedding", "visual.class_embedding");
+  move("vision_model.embeddings.patch_embedding.weight", "visual.conv1.weight");
+  move("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding");
+  move("text_model.embeddings.token_embedding.weight", "token_embedding.weight");
+  move("text_model.embeddings.position_embedding.weight", "positional_embedding");
+  move("logit_scale", "logit_scale");
+  turn("visual_projection.weight", "visual.proj");
+  turn("text_projection.weight", "text_projection");
+  return out;
+}
+
+Deno.test("openClipTensors() gives the same CLIP from OpenCLIP's layout, whose names are those of a real file", async () => {
+  const folder = sharedData("hf/tiny-clip"), real = sharedData("tiny-open-clip");
+  if (folder === null || real === null) return;
+  const theirs = asOpenClip(await readCheckpointFolder(folder));
+  const file = await readSafetensors(`${real}/open_clip_model.safetensors`);
+  // tiny-clip has a layer more a tower, and a scale.
+  assertEquals(
+    [...theirs.keys()].filter((name) => !/resblocks\.1|logit_scale/.test(name)).toSorted(),
+    [...file.tensors.keys()].toSorted(),
+  );
+  const temporary = await Deno.makeTempDir();
+  try {
+    const path = `${temporary}/open_clip_model.safetensors`;
+    await writeSafetensors(path, theirs);
+    const gpu = await testGpu();
+    using _ = gpu.scope("OpenCLIP");
+    await checkClip(gpu, folder, checkpointWeights(openClipTensors(await readSafetensors(path))));
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
+});
+
+Deno.test("openClipTensors() and openClipConfig() fit a real file's towers, all of its tensors and no other", async () => {
+  const real = sharedData("tiny-open-clip");
+  if (real === null) return;
+  const json = await readJson(`${real}/open_clip_config.json`);
+  assertThrows(
+    () => openClipConfig(json, "tiny-open-clip"),
+    CheckpointError,
+    "model_cfg.vision_cfg.global_average_pool: pooling at the class token is needed",
+  );
+  json.model_cfg.vision_cfg.global_average_pool = false;
+  const { text, vision } = openClipConfig(json, "tiny-open-clip");
+  const checkpoint = openClipTensors(await readSafetensors(`${real}/open_clip_model.safetensors`));
+  const gpu = await testGpu();
+  using _ = gpu.scope("tiny-open-clip");
+  const weights = checkpointWeights(checkpoint), tower = createClipText(gpu, text, weights);
+  const images = createVision(gpu, vision, weights);
+  assertEquals(
+    [...tower.parameters, ...images.parameters].map(({ name }) => name).toSorted(),
+    [...checkpoint.tensors.keys()].toSorted(),
+  );
+  const forward = plainForward(new Tape(gpu, createGradients(gpu, [])));
+  // "a b" and its end token, which has the largest id, with padding and without.
+  const embed = async (ids: number[]) => await gpu.download(tower.embed(forward, rows([ids])).value);
+  const embedded = await embed([66, 1, 67, 96]);
+  assertClose(await embed([66, 1, 67, 96, 0, 0, 0]), embedded, { relative: 0, absolute: 1e-6 });
+  assertGreater(Math.hypot(...embedded), 0.1);
+});
+
+Deno.test("readModelFolder() takes the image tower of an OpenCLIP folder, and of a full CLIP's", async () => {
+  const real = sharedData("tiny-open-clip"), clip = sharedData("hf/tiny-clip");
+  if (real === null || clip === null) return;
+  const temporary = await Deno.makeTempDir();
+  try {
+    const json = await readJson(`${real}/open_clip_config.json`);
+    json.model_cfg.vision_cfg.global_average_pool = false;
+    await Deno.writeTextFile(`${temporary}/open_clip_config.json`, JSON.stringify(json));
+    await Deno.copyFile(`${real}/open_clip_model.safetensors`, `${temporary}/open_clip_model.safetensors`);
+    const gpu = await testGpu();
+    for (const [folder, outputs, image] of [[temporary, 16, 8], [clip, 24, 16]] as const) {
+      using _ = gpu.scope("tower");
+      const entry = await readModelFolder(folder, "mine");
+      assertEquals([entry.family, entry.outputs, entry.inputSize], ["vision", outputs, image]);
+      const model = entry.create(gpu, await baseWeights(entry));
+      const values = await gpu.downloadAll(model.parameters.map(({ value }) => value));
+      // Biases may begin at 0, matrices don't.
+      const matrices = values.filter((_, i) => model.parameters[i]!.value.shape.length > 1);
+      assert(matrices.every((value) => value.some((element) => element !== 0)));
+      assertEquals((await fingerprintModel(folder)).length, 64);
+    }
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
+});
+
+/** A folder as `body` sees it: the config of another one, and weights that `write` puts there. */
+async function withWeights(
+  folder: string,
+  write: (to: string, checkpoint: Checkpoint) => Promise<void>,
+  body: (folder: string) => Promise<void>,
+): Promise<void> {
+  const temporary = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(`${folder}/config.json`, `${temporary}/config.json`);
+    await write(temporary, await readCheckpointFolder(folder));
+    await body(temporary);
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
+}
+
+/** Shards as Hugging Face writes them, of so many tensors each. */
+async function writeShards(folder: string, { tensors }: Checkpoint, size: number): Promise<void> {
+  const entries = [...tensors], count = Math.ceil(entries.length / size), places: Record<string, string> = {};
+  for (let shard = 0; shard < count; shard++) {
+    const number = (value: number) => String(value).padStart(5, "0");
+    const file = `model-${number(shard + 1)}-of-${number(count)}.safetensors`;
+    const own = entries.slice(shard * size, (shard + 1) * size);
+    for (const [name] of own) places[name] = file;
+    await writeSafetensors(
+      `${folder}/${file}`,
+      new Map(own.map(([name, { shape, data }]) => [name, { shape, data }])),
+    );
+  }
+  const index = { metadata: { total_size: 0 }, weight_map: places };
+  await Deno.writeTextFile(`${folder}/model.safetensors.index.json`, JSON.stringify(index));
+}
+
+Deno.test("Llama and CLIP from shards have the same bits as from one file", async () => {
+  for (const name of ["tiny-llama", "tiny-clip"]) {
+    const folder = sharedData(`hf/${name}`);
+    if (folder === null) return;
+    const whole = await readCheckpointFolder(folder);
+    await withWeights(folder, (to, checkpoint) => writeShards(to, checkpoint, 5), async (sharded) => {
+      const shards = await readCheckpointFolder(sharded);
+      assertEquals(new Set(shards.tensors.keys()), new Set(whole.tensors.keys()));
+      for (const [tensor, { shape, data }] of whole.tensors) assertEquals(take(shards, tensor, shape), data);
+      if (name !== "tiny-clip") return;
+      const gpu = await testGpu();
+      using _ = gpu.scope("shards");
+      await checkClip(gpu, folder, checkpointWeights(shards));
+    });
+  }
+});
+
+/** One tensor after the other as bfloat16: the upper halves of 32-bit floats, of which the lower ones are 0. */
+async function writeBfloat16(path: string, tensors: ReadonlyMap<string, CheckpointTensor>): Promise<void> {
+  let end = 0;
+  const header: Record<string, unknown> = {}, parts: Uint8Array[] = [];
+  for (const [name, { shape, data }] of tensors) {
+    const halves = Uint16Array.from(new Uint32Array(data.slice().buffer), (bits) => bits >>> 16);
+    header[name] = { dtype: "BF16", shape, data_offsets: [end, end += halves.byteLength] };
+    parts.push(new Uint8Array(halves.buffer));
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header)), length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(text.length), true);
+  await Deno.writeFile(
+    path,
+    new Uint8Array(await new Blob([length, text, ...parts as BlobPart[]]).arrayBuffer()),
+  );
+}
+
+Deno.test("Checkpoints of 16-bit floats give the logits of the same numbers in 32 bits, and near those of the original", async () => {
+  const folder = sharedData("hf/tiny-llama");
+  if (folder === null) return;
+  const reference = await readJson(`${folder}/reference.json`);
+  const config = llamaConfig(await readJson(`${folder}/config.json`), "tiny-llama");
+  const gpu = await testGpu();
+  const batch: DecoderBatch = {
+    family: "decoder",
+    tokens: rows(reference.inputs.input_ids.slice(0, 1)),
+    targets: rows(reference.inputs.labels.slice(0, 1)),
+  };
+  const logitsWith = async (weights: WeightSource) => {
+    using _ = gpu.scope("16 bits");
+    return await logitsOf(gpu, createDecoder(gpu, config, weights), batch);
+  };
+  const original = await logitsWith(await weightsOf(folder));
+  const kinds = {
+    F16: async (to: string, { tensors }: Checkpoint) => {
+      const halves = [...tensors].map(([name, { shape, data }]) =>
+        [name, { shape, data, dtype: "F16" }] as const
+      );
+      await writeSafetensors(`${to}/model.safetensors`, new Map(halves));
+    },
+    BF16: (to: string, { tensors }: Checkpoint) => writeBfloat16(`${to}/model.safetensors`, tensors),
+  };
+  const round = {
+    F16: (value: number) => Math.f16round(value),
+    BF16: (value: number) => new Float32Array(Uint32Array.of(bitsOf(value) & 0xffff0000).buffer)[0]!,
+  };
+  // Roundings of 2^-11 and cuts of up to 2^-7, over two layers.
+  for (const [kind, tolerance] of [["F16", 0.02], ["BF16", 0.3]] as const) {
+    await withWeights(folder, kinds[kind], async (halved) => {
+      const checkpoint = await readCheckpointFolder(halved);
+      assertEquals(new Set([...checkpoint.tensors.values()].map(({ dtype }) => dtype)), new Set([kind]));
+      const logits = await logitsWith(checkpointWeights(checkpoint));
+      const weights = await weightsOf(folder);
+      assertEquals(logits, await logitsWith((name, shape) => weights(name, shape).map(round[kind])));
+      assertClose(logits, original, { relative: 0, absolute: tolerance });
+      assertGreater(logits.filter((value, i) => value !== original[i]).length, logits.length / 2);
+    });
+  }
+});
+
+function bitsOf(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+}

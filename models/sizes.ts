@@ -9,7 +9,7 @@ import {
   visionArchitecture,
 } from "./architecture.ts";
 import { readSafetensors } from "./checkpoint.ts";
-import { checkpointWeights } from "./checkpoint_folder.ts";
+import { checkpointWeights, readCheckpointFolder } from "./checkpoint_folder.ts";
 import { createDecoder, type DecoderConfig, decoderParameters } from "./decoder.ts";
 import {
   createEncoderDecoder,
@@ -17,6 +17,7 @@ import {
   encoderDecoderParameters,
   initialEncoderDecoderWeights,
 } from "./encoder_decoder.ts";
+import type { CheckpointConfig } from "./hugging_face.ts";
 import type { Model, ModelFamily } from "./model.ts";
 import { decoderMemory, encoderDecoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
@@ -68,6 +69,8 @@ export interface ModelEntry {
   readonly size: ModelSize;
   /** False for a model without a checkpoint, such as a resized one: it starts from seeded random weights. */
   readonly pretrained: boolean;
+  /** The folder with its checkpoint, where that is the user's and not the project's. */
+  readonly folder?: string;
   /** How its base checkpoint is made; null where it is not made here. */
   readonly recipe: PretrainingRecipe | null;
   /** Names and shapes of all parameters, without a GPU. */
@@ -82,7 +85,8 @@ export interface ModelEntry {
    * The same architecture in another size. Heads keep their size, so their number follows the width, and so does the
    * hidden width. What costs are measured on: it has no checkpoint, and its scores mean nothing.
    *
-   * @throws {RangeError} where the width is no multiple of the head size, or the layers are not 1 or more
+   * @throws {RangeError} where the width is no multiple of the head size, the layers are not 1 or more, or the weights are
+   * the user's
    */
   resize(size: Partial<ModelSize>): ModelEntry;
   /** Seeded random weights, as the family is pretrained from. */
@@ -106,28 +110,59 @@ export async function pretrainedWeights(entry: ModelEntry): Promise<WeightSource
 const SEED = 1;
 
 /**
- * The weights that fine-tuning starts from: the base checkpoint, or seeded random numbers where there is none.
+ * The weights that fine-tuning starts from: the base checkpoint, the user's or the project's, or seeded random numbers where there is none.
  *
  * @throws {CheckpointError} where the checkpoint is missing or does not fit
  */
 export async function baseWeights(entry: ModelEntry): Promise<WeightSource> {
+  if (entry.folder !== undefined) return checkpointWeights(await readCheckpointFolder(entry.folder));
   if (entry.pretrained) return await pretrainedWeights(entry);
   return entry.initial(createRandom(entry.recipe?.seed ?? SEED).fork("weights"));
 }
 
-function decoder(
-  given: {
-    readonly id: string;
-    readonly title: string;
-    readonly config: DecoderConfig;
-    readonly recipe: PretrainingRecipe;
-    readonly pretrained?: boolean;
-  },
+/** A model of a checkpoint that lies in a folder. @param path the folder */
+export function checkpointEntry(id: string, path: string, read: CheckpointConfig): ModelEntry {
+  const given = { id, recipe: null, pretrained: true };
+  return { ...entryOf(given, read), folder: path, resize: refuseResize };
+
+  function refuseResize(): never {
+    throw new RangeError(`Cannot resize "${id}": its weights, from ${path}, have the sizes of its config`);
+  }
+}
+
+function entryOf(
+  given: { readonly id: string; readonly recipe: null; readonly pretrained: boolean },
+  { family, config }: CheckpointConfig,
 ): ModelEntry {
+  switch (family) {
+    case "decoder":
+      return decoder({ ...given, title: decoderTitle(config), config });
+    case "encoder-decoder":
+      return encoderDecoder({
+        ...given,
+        title: encoderDecoderTitle(config.width, config.encoderLayers),
+        config,
+      });
+    case "vision":
+      return vision({ ...given, title: visionTitle(config), config });
+  }
+}
+
+/** What the entries of a family are made of. */
+interface Given<C> {
+  readonly id: string;
+  readonly title: string;
+  readonly config: C;
+  readonly recipe: PretrainingRecipe | null;
+  /** Where absent, what has a recipe ships with a checkpoint. */
+  readonly pretrained?: boolean;
+}
+
+function decoder(given: Given<DecoderConfig>): ModelEntry {
   const { config } = given;
   const parameters = decoderParameters(config);
   return {
-    pretrained: true,
+    pretrained: given.recipe !== null,
     ...given,
     family: "decoder",
     size: { width: config.width, layers: config.layers },
@@ -144,7 +179,7 @@ function decoder(
       );
       return decoder({
         ...given,
-        title: `Decoder, ${scaled.layers} layers of width ${scaled.width}`,
+        title: decoderTitle(scaled),
         config: { ...config, ...scaled, heads, keyValueHeads },
         pretrained: false,
       });
@@ -158,19 +193,15 @@ function decoder(
   };
 }
 
-function vision(
-  given: {
-    readonly id: string;
-    readonly title: string;
-    readonly config: VisionConfig;
-    readonly recipe: PretrainingRecipe;
-    readonly pretrained?: boolean;
-  },
-): ModelEntry {
+function decoderTitle({ layers, width }: ModelSize): string {
+  return `Decoder, ${layers} layers of width ${width}`;
+}
+
+function vision(given: Given<VisionConfig>): ModelEntry {
   const { config } = given;
   const parameters = visionParameters(config);
   return {
-    pretrained: true,
+    pretrained: given.recipe !== null,
     ...given,
     family: "vision",
     size: { width: config.width, layers: config.layers },
@@ -181,7 +212,7 @@ function vision(
       const scaled = scale(given.id, config, headSize, size);
       return vision({
         ...given,
-        title: `Vision transformer, ${scaled.layers} layers of width ${scaled.width}`,
+        title: visionTitle(scaled),
         config: { ...config, ...scaled, heads: scaled.width / headSize },
         pretrained: false,
       });
@@ -195,18 +226,15 @@ function vision(
   };
 }
 
-function encoderDecoder(
-  given: {
-    readonly id: string;
-    readonly title: string;
-    readonly config: EncoderDecoderConfig;
-    readonly recipe: PretrainingRecipe | null;
-    readonly pretrained: boolean;
-  },
-): ModelEntry {
+function visionTitle({ layers, width }: ModelSize): string {
+  return `Vision transformer, ${layers} layers of width ${width}`;
+}
+
+function encoderDecoder(given: Given<EncoderDecoderConfig>): ModelEntry {
   const { config } = given;
   const parameters = encoderDecoderParameters(config);
   return {
+    pretrained: given.recipe !== null,
     ...given,
     family: "encoder-decoder",
     size: { width: config.width, layers: config.encoderLayers },
@@ -312,6 +340,45 @@ export const decoderTiny: ModelEntry = decoder({
   },
 });
 
+/** What Llama 2 and its small kin have in common: its tokenizer, and heads that all have keys of their own. */
+const LLAMA_2 = { vocabulary: 32000, normEpsilon: 1e-5, ropeTheta: 10000 } as const;
+
+/** The 42M model of llama2.c's tinyllamas: 41,689,600 parameters. */
+export const decoderSmall: ModelEntry = decoder({
+  id: "decoder-small",
+  title: decoderTitle({ layers: 8, width: 512 }),
+  config: {
+    ...LLAMA_2,
+    width: 512,
+    layers: 8,
+    heads: 8,
+    keyValueHeads: 8,
+    headSize: 64,
+    hidden: 1376,
+    length: 1024,
+    tiedHead: true,
+  },
+  recipe: null,
+});
+
+/** Llama-2-7B as Touvron et al. have it, arXiv 2307.09288: 6,738,415,616 parameters. */
+export const llama2: ModelEntry = decoder({
+  id: "llama-2-7b",
+  title: decoderTitle({ layers: 32, width: 4096 }),
+  config: {
+    ...LLAMA_2,
+    width: 4096,
+    layers: 32,
+    heads: 32,
+    keyValueHeads: 32,
+    headSize: 128,
+    hidden: 11008,
+    length: 4096,
+    tiedHead: false,
+  },
+  recipe: null,
+});
+
 /** The same decoder, pre-trained on JavaScript expressions and their prefix notation. */
 export const decoderTinyCode: ModelEntry = decoder({
   id: "decoder-tiny-code",
@@ -377,6 +444,44 @@ export const vitTiny: ModelEntry = vision({
   },
 });
 
+/** What CLIP's image towers for patches of 16 x 16 pixels have in common. */
+const CLIP_16 = { image: 224, channels: 3, patch: 16, normEpsilon: 1e-5 } as const;
+
+/** The image tower of OpenCLIP's ViT-S-16, with its projection: 21,813,504 parameters. */
+export const vitSmall: ModelEntry = vision({
+  id: "vit-small",
+  title: visionTitle({ layers: 12, width: 384 }),
+  config: {
+    ...CLIP_16,
+    width: 384,
+    layers: 12,
+    heads: 6,
+    hidden: 1536,
+    outputs: 384,
+    activation: "gelu",
+  },
+  recipe: null,
+});
+
+/**
+ * The image tower of CLIP-ViT-B/16 as Radford et al. have it, arXiv 2103.00020: 86,192,640 parameters, of which the
+ * projection into the shared space has 393,216. With the text tower's 63,428,096 and the scale it is CLIP's 149,620,737.
+ */
+export const clipVitB16: ModelEntry = vision({
+  id: "clip-vit-b-16",
+  title: visionTitle({ layers: 12, width: 768 }),
+  config: {
+    ...CLIP_16,
+    width: 768,
+    layers: 12,
+    heads: 12,
+    hidden: 3072,
+    outputs: 512,
+    activation: "quick-gelu",
+  },
+  recipe: null,
+});
+
 /** What T5's sizes have in common; the lengths are those of its pre-training. */
 const T5 = {
   vocabulary: 32128,
@@ -409,7 +514,6 @@ export const t5Tiny: ModelEntry = encoderDecoder({
     tiedHead: true,
   },
   recipe: null,
-  pretrained: false,
 });
 
 /** T5-small as Raffel et al. have it: 60,506,624 parameters. */
@@ -427,7 +531,6 @@ export const t5Small: ModelEntry = encoderDecoder({
     tiedHead: true,
   },
   recipe: null,
-  pretrained: false,
 });
 
 /** T5-base as Raffel et al. have it: 222,903,552 parameters. */
@@ -445,12 +548,11 @@ export const t5Base: ModelEntry = encoderDecoder({
     tiedHead: true,
   },
   recipe: null,
-  pretrained: false,
 });
 
 /** T5-base of version 1.1, with gated feed-forward parts and a head of its own: 247,577,856 parameters. */
 export const t5BaseGated: ModelEntry = encoderDecoder({
-  id: "t5-v1.1-base",
+  id: "t5-v1-1-base",
   title: `${encoderDecoderTitle(768, 12)}, gated`,
   config: {
     ...T5,
@@ -463,5 +565,4 @@ export const t5BaseGated: ModelEntry = encoderDecoder({
     tiedHead: false,
   },
   recipe: null,
-  pretrained: false,
 });

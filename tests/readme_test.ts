@@ -87,6 +87,17 @@ Deno.test("README: its templates are those that prompts are written by", async (
   }
 });
 
+Deno.test("README: its table of models has every one, with its family, its parameters and what it starts from", async () => {
+  const wanted = Object.values(models).map(({ id, family, architecture, pretrained }) => {
+    const parameters = architecture.parameters.toLocaleString("en-US");
+    return [id, [family, parameters, pretrained ? "shipped checkpoint" : "`--model DIR`"]] as const;
+  });
+  const found = (await rowsOf("## The models")).map(([id, [family, , parameters, start]]) =>
+    [id, [family, parameters, start]] as const
+  );
+  assertEquals(new Map(found), new Map(wanted));
+});
+
 Deno.test("README: its table of sweeps has every one, with its number of runs", async () => {
   const found = new Map(await rowsOf("### The sweeps"));
   assertEquals([...found.keys()].sort(), (await listSweeps()).map(({ id }) => id));

@@ -1,6 +1,8 @@
 /** @file The smoke sweep as a user runs it: a process of its own, with the permissions of `deno task bench` and no more. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { decoderTiny } from "../models/mod.ts";
 import { RunResult } from "../training/schemas.ts";
+import { LLAMA, writeModel } from "./model_writer.ts";
 
 const repository = new URL("../", import.meta.url).pathname;
 
@@ -327,5 +329,50 @@ Deno.test("bench without an adapter says how to get one, and that it is not the 
     assertEquals(code, 1);
     assertStringIncludes(stderr, "mesa-vulkan-drivers");
     assert(!/\n\s+at /.test(stderr), stderr);
+  });
+});
+
+Deno.test("bench --model begins with the weights of a folder, names them, and reports without the folder", async () => {
+  await withFolder(async (folder) => {
+    const out = `${folder}/out`, model = `${folder}/My_Llama v2`;
+    await writeModel(model, LLAMA, decoderTiny, { sharded: true });
+    const args = ["bench", "smoke", "--tasks", "arithmetic", "--optimizers", "lora", "--model", model];
+    const dry = await run([...args, "--dry-run"]);
+    assertEquals(dry.code, 0, dry.stderr);
+    const first = await run([...args, "--out", out, "--json"]);
+    assertEquals(first.code, 0, first.stderr);
+    const [own] = [...(await resultsIn(out)).values()];
+    const { fingerprint, ...choice } = own!.result.config.model;
+    assertEquals(choice, { id: "my-llama-v2", path: model });
+    assert(/^[0-9a-f]{64}$/.test(fingerprint!));
+    // The same weights as those of the sweep's own model, so the same scores; nothing runs twice.
+    const shipped = await run([...args.slice(0, -2), "--out", `${folder}/shipped`, "--json"]);
+    assertEquals(shipped.code, 0, shipped.stderr);
+    const [theirs] = [...(await resultsIn(`${folder}/shipped`)).values()];
+    assertEquals(reproducible(own!.result), reproducible(theirs!.result));
+    const again = await run([...args, "--out", out, "--json"]);
+    assertEquals([again.code, JSON.parse(again.stdout).runs], [0, JSON.parse(first.stdout).runs]);
+
+    const wrong = await run([
+      "bench",
+      "smoke",
+      "--optimizers",
+      "lora",
+      "--model",
+      model,
+      "--out",
+      `${folder}/wrong`,
+    ]);
+    assertEquals(wrong.code, 2);
+    assertStringIncludes(
+      wrong.stderr,
+      'Cannot train model "my-llama-v2" on task "digits": it is a decoder model',
+    );
+    await Deno.remove(model, { recursive: true });
+    const report = await run(["report", "--out", out]);
+    assertEquals(report.code, 0, report.stderr);
+    const gone = await run([...args, "--out", out]);
+    assertEquals(gone.code, 2);
+    assertStringIncludes(gone.stderr, "it has neither config.json nor open_clip_config.json");
   });
 });

@@ -38,6 +38,8 @@ export interface KnownModel {
   readonly architecture: Architecture;
   readonly parameters: ParameterList;
   readonly memory: ModelMemory;
+  /** The folder that it was read from, see `withModelFolders`. */
+  readonly folder?: string;
   /** @throws {RangeError} where there is no such size */
   resize(size: { readonly width?: number; readonly layers?: number }): KnownModel;
   sites(): readonly SiteShape[];
@@ -149,6 +151,7 @@ export async function withFingerprint(config: RunConfig, tasks: Registries["task
 /** A model that other sizes are made from. */
 interface Resizable<M> {
   readonly id: string;
+  readonly folder?: string;
   readonly size: KnownModel["size"];
   resize(size: Partial<KnownModel["size"]>): M;
 }
@@ -163,8 +166,8 @@ export function resolveModel<M extends Resizable<M>>(
   models: Readonly<Record<string, M>>,
   where = "config",
 ): M {
-  const entry = lookup<M>("model", models, choice.id);
-  const { id: _, ...size } = shortestName(choice, models);
+  const entry = findModel(choice, models);
+  const { id: _, path: _path, fingerprint: _fingerprint, ...size } = shortestName(choice, models);
   if (Object.keys(size).length === 0) return entry;
   try {
     return entry.resize(size);
@@ -174,14 +177,37 @@ export function resolveModel<M extends Resizable<M>>(
   }
 }
 
+/**
+ * The entry of a name, or with a path that of the folder.
+ *
+ * @throws {UserError} where there is none
+ */
+function findModel<M extends { readonly id: string; readonly folder?: string }>(
+  { id, path, fingerprint }: RunConfig["model"],
+  models: Readonly<Record<string, M>>,
+): M {
+  const entries = Object.entries(models).filter(([, { folder }]) => folder === path);
+  if (path === undefined) {
+    if (fingerprint !== undefined) {
+      throw new UserError(`Cannot use model "${id}": it has a fingerprint, but no path`);
+    }
+    return lookup("model", Object.fromEntries(entries), id);
+  }
+  const found = entries.find(([, model]) => model.id === id);
+  if (!found) throw new UserError(`Cannot use model "${id}" from ${path}: the folder was not read`);
+  return found[1];
+}
+
 /** A model's own size goes without saying, so that equal runs have equal ids. */
 function shortestName(
   choice: RunConfig["model"],
-  models: Readonly<Record<string, Pick<KnownModel, "id" | "size">>>,
+  models: Readonly<Record<string, Pick<KnownModel, "id" | "size" | "folder">>>,
 ): RunConfig["model"] {
-  const { id, width, layers } = choice, { size } = lookup("model", models, id);
+  const { id, path, fingerprint, width, layers } = choice, { size } = findModel(choice, models);
   return {
     id,
+    ...(path !== undefined && { path }),
+    ...(fingerprint !== undefined && { fingerprint }),
     ...(width !== undefined && width !== size.width && { width }),
     ...(layers !== undefined && layers !== size.layers && { layers }),
   };

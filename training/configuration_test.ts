@@ -76,7 +76,7 @@ Deno.test("completeConfig() refuses sizes that a model can't have, and ranks tha
   refused({ model: { id: "vit-tiny", layers: 1.5 } }, 'field "model.layers" is 1.5');
   refused(
     { model: { id: "vit-tiny", depth: 3 } },
-    'field "depth" of "model" is unknown, known are id, width, layers',
+    'field "depth" of "model" is unknown, known are id, path, fingerprint, width, layers',
   );
   refused(
     { model: { id: "vit-tiny", width: 4 }, optimizer: { id: "lora", options: { rank: 5 } } },

@@ -31,9 +31,17 @@ export interface RunConfig {
   /**
    * A name from the model registry; it fixes the architecture and the pretrained weights. With a width or a number of
    * layers other than the model's own, the run starts from seeded random weights: it measures costs, and its scores
-   * mean nothing.
+   * mean nothing. With a path it is the model in that folder, of Hugging Face's layout or OpenCLIP's, whose config decides
+   * family and sizes; the name is then one of the registry, whose sizes these must be, or any other. The fingerprint is
+   * that of the folder's files: a run notes it, and where it is given the files must have it.
    */
-  readonly model: { readonly id: string; readonly width?: number; readonly layers?: number };
+  readonly model: {
+    readonly id: string;
+    readonly path?: string;
+    readonly fingerprint?: string;
+    readonly width?: number;
+    readonly layers?: number;
+  };
   /** Patterns of site names to adapt, e.g. ["*.self_attn.*"]. Full fine-tuning trains all anyway. */
   readonly sites: readonly string[];
   /** The method and its settings. */
@@ -202,8 +210,8 @@ export interface BaseConfig {
   readonly schema: 1;
   /** As in the config of its runs. */
   readonly task: RunConfig["task"];
-  /** A name from the model registry. */
-  readonly model: { readonly id: string };
+  /** As in the config of its runs, in its own size. */
+  readonly model: Omit<RunConfig["model"], "width" | "layers">;
   /** The examples that `score` is about. */
   readonly scoreOn: Split;
 }
@@ -243,12 +251,16 @@ export async function runId(config: RunConfig): Promise<string> {
 }
 
 /**
- * Name of what has such a config: the first 16 hex digits of the SHA-256 of its canonical JSON. Where the config has its
- * data's fingerprint, the path has no part in it.
+ * Name of what has such a config: the first 16 hex digits of the SHA-256 of its canonical JSON. Where the config has the
+ * fingerprint of its data or of its model, the path to them has no part in it: the same files in another place are the same.
  */
-export async function recordId(config: Pick<RunConfig, "task">): Promise<string> {
-  const { data, ...task } = config.task;
-  const named = task.fingerprint === undefined && data !== undefined ? config : { ...config, task };
+export async function recordId(config: Pick<RunConfig, "task" | "model">): Promise<string> {
+  const { data, ...task } = config.task, { path, ...model } = config.model;
+  const named = {
+    ...config,
+    task: task.fingerprint === undefined ? config.task : task,
+    model: model.fingerprint === undefined ? config.model : model,
+  };
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(named)));
   return Array.from(new Uint8Array(digest).subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(
     "",

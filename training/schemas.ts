@@ -29,6 +29,15 @@ export const TaskChoice = z.strictObject({
   fingerprint: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits are needed").exactOptional(),
 });
 
+/** Which model a run begins with. */
+export const ModelChoice = z.strictObject({
+  id,
+  path: z.string().min(1).exactOptional(),
+  fingerprint: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits are needed").exactOptional(),
+  width: count.exactOptional(),
+  layers: count.exactOptional(),
+});
+
 /** How a run spends less memory. */
 export const MemoryOptions = z.strictObject({
   frozenWeights: z.enum(["f32", "f16"]).exactOptional(),
@@ -41,7 +50,7 @@ export type MemoryOptions = run.MemoryOptions;
 export const RunConfig = z.strictObject({
   schema: z.literal(1),
   task: TaskChoice,
-  model: z.strictObject({ id, width: count.exactOptional(), layers: count.exactOptional() }),
+  model: ModelChoice,
   sites: z.array(z.string().min(1)).min(1),
   optimizer: z.strictObject({ id, options: OptionValues }),
   steps: count,
@@ -166,7 +175,7 @@ const baseHeader = {
   config: z.strictObject({
     schema: z.literal(1),
     task: TaskChoice,
-    model: z.strictObject({ id }),
+    model: ModelChoice.omit({ width: true, layers: true }),
     scoreOn: RunConfig.shape.scoreOn,
   }),
 };

@@ -4,8 +4,10 @@ import * as models from "../models/mod.ts";
 import { baseWeights, type ModelEntry } from "../models/sizes.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Task } from "../tasks/task.ts";
+import { resolveModel } from "./configuration.ts";
 import { environmentOf } from "./environment.ts";
 import { lookup } from "./lookup.ts";
+import { withModelFolders } from "./model_folders.ts";
 import { createPredictor } from "./predict.ts";
 import { type BaseConfig, type BaseResult, recordId } from "./run.ts";
 import { scoreExamples } from "./score_examples.ts";
@@ -19,7 +21,8 @@ import { requireFit } from "./train.ts";
  */
 export async function scoreBase(gpu: Gpu, config: BaseConfig): Promise<BaseResult> {
   const { task: { id, ...amounts }, model, scoreOn } = config;
-  const task = lookup<Task>("task", tasks, id), entry = lookup<ModelEntry>("model", models, model.id);
+  const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
+  const task = lookup<Task>("task", tasks, id), entry = resolveModel(model, known);
   // No seed changes what is scored, or its order.
   const data = await task.load({ seed: 0, ...amounts });
   requireFit(task, data, entry);

@@ -54,7 +54,7 @@ Deno.test("scoreBase() refuses unknown names, and models that can't take the tas
   await assertRejects(() => scoreBase(gpu, { ...base, model: { id: "vit-tyni" } }), UserError, "vit-tyni");
   await assertRejects(
     () => scoreBase(gpu, { ...base, model: { id: "decoder-tiny" } }),
-    RangeError,
+    UserError,
     'Cannot train model "decoder-tiny"',
   );
 });

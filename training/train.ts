@@ -21,6 +21,7 @@ import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMem
 import { fullGradientsOf } from "./full_gradient.ts";
 import { lookup } from "./lookup.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
+import { withModelFingerprint, withModelFolders } from "./model_folders.ts";
 import { createPredictor } from "./predict.ts";
 import {
   type Discrepancy,
@@ -33,6 +34,7 @@ import {
 import { learningRateAt } from "./schedule.ts";
 import { scoreExamples } from "./score_examples.ts";
 import { beginMeasurement, readWeights, type StartWeights } from "./telemetry.ts";
+import { UserError } from "./user_error.ts";
 
 /** How far a run is. */
 export interface Progress {
@@ -60,16 +62,23 @@ const ALWAYS_MEASURED = 2;
 const VALIDATION_BATCH = 64;
 
 /**
- * Runs one config from its base checkpoint, or a resized model from seeded random weights, to its score. Equal configs on one machine give equal bits.
+ * Runs one config from its base checkpoint, the user's where the model has a path, or from seeded random weights where it
+ * has none, to its score. Equal configs on one machine give equal bits.
  *
  * A run whose loss or gradient stops being finite ends as "diverged": a finding about the method.
  *
- * @throws {UserError} for configs that name unknown things or ask for the impossible, before the GPU is used
+ * @throws {UserError} for configs that name unknown things or ask for the impossible, a task among them whose vocabulary,
+ * classes or lengths are not the model's, before the GPU is used
+ * @throws {CheckpointError} where the model's folder cannot be read, or does not fit its own config
  */
 export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {}): Promise<RunResult> {
   const begun = performance.now();
-  const complete = await withFingerprint(completeConfig(config, { tasks, models, optimizers }), { ...tasks });
-  const entry = resolveModel<ModelEntry>(complete.model, models);
+  const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
+  const complete = await withFingerprint(
+    await withModelFingerprint(completeConfig(config, { tasks, models: known, optimizers })),
+    { ...tasks },
+  );
+  const entry = resolveModel(complete.model, known);
   const environment = await environmentOf(gpu);
   const session = await runSession(gpu, complete, {
     task: lookup<Task>("task", tasks, complete.task.id),
@@ -191,7 +200,7 @@ function halfSites({ sites, memory }: RunConfig, entry: ModelEntry): ReadonlySet
 /** @throws {RangeError} where the model can't take the task's examples */
 export function requireFit(task: Task, { needs }: TaskData, entry: ModelEntry): void {
   if (needs.family !== entry.family || needs.outputs !== entry.outputs || needs.inputSize > entry.inputSize) {
-    throw new RangeError(
+    throw new UserError(
       `Cannot train model "${entry.id}" (${entry.family}, ${entry.outputs} outputs, inputs to ${entry.inputSize}) on task "${task.id}": it needs ${needs.family}, ${needs.outputs} and ${needs.inputSize}`,
     );
   }

@@ -239,8 +239,7 @@ Deno.test("encoderDecoderArchitecture() has the parameters of T5-small and of T5
 });
 
 Deno.test("The maps of every architecture are its sites, with their sizes, and what is around them", () => {
-  const entries = [...Object.values(models), t5Tiny, t5Small, t5Base, t5BaseGated];
-  for (const { id, architecture, sites } of entries) {
+  for (const { id, architecture, sites } of Object.values(models)) {
     const known = new Map(sites().map((site) => [site.name, site]));
     const maps = architecture.maps.filter(({ name }) => known.has(name));
     assertEquals(

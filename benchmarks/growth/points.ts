@@ -114,7 +114,8 @@ export function measure(
 
 /** A run's size and what a step of it counts; null where its model or method is no longer known. */
 export function countConfig(config: RunConfig, known: Known): { size: Size; count: StepCount } | null {
-  const entry = Object.values(known.models).find(({ id }) => id === config.model.id);
+  const { id: modelId, path } = config.model;
+  const entry = Object.values(known.models).find(({ id, folder }) => id === modelId && folder === path);
   const method = Object.values(known.optimizers).find(({ id }) => id === config.optimizer.id);
   if (!entry || !method) return null;
   const model = resolveModel(config.model, known.models);

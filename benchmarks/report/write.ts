@@ -2,6 +2,7 @@
 import type { Registries } from "../../training/configuration.ts";
 import { prepareFolder, writeWhole } from "../files.ts";
 import type { GpuRates } from "../growth/predict.ts";
+import { withFoldersLeft } from "../model_folders.ts";
 import { type Plan, readPlan } from "../plan.ts";
 import { openBases, openStore } from "../store.ts";
 import { UserError } from "../../training/user_error.ts";
@@ -43,6 +44,7 @@ export async function writeReport(
   const results = [...stored.results.values()];
   // Paths differ from machine to machine, and the report shouldn't.
   const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));
+  const configs = [...plan?.runs ?? [], ...results].map(({ config }) => config);
   const report = buildReport(
     {
       plan,
@@ -52,7 +54,7 @@ export async function writeReport(
       setAside: [...stored.setAside, ...bases.setAside],
       ...(gpu && { gpu }),
     },
-    registries,
+    await withFoldersLeft(configs, registries),
   );
   const folder = `${out}/report`;
   await prepareFolder(`${folder}/charts`);
