@@ -255,7 +255,7 @@ export async function runId(config: RunConfig): Promise<string> {
  * fingerprint of its data or of its model, the path to them has no part in it: the same files in another place are the same.
  */
 export async function recordId(config: Pick<RunConfig, "task" | "model">): Promise<string> {
-  const { data, ...task } = config.task, { path, ...model } = config.model;
+  const { data: _, ...task } = config.task, { path: _path, ...model } = config.model;
   const named = {
     ...config,
     task: task.fingerprint === undefined ? config.task : task,
