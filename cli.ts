@@ -297,7 +297,7 @@ async function printOutlook(
   json: boolean,
   { print }: Surroundings,
 ): Promise<number> {
-  const { finished, estimateMs, peakBytes } = await lookAhead(plan, out, registries);
+  const { finished, estimateMs, pacesFrom, peakBytes } = await lookAhead(plan, out, registries);
   if (json) {
     const runs = plan.runs.map(({ id, config }) => ({
       id,
@@ -306,15 +306,19 @@ async function printOutlook(
       config,
     }));
     const counts = { total: runs.length, finished: finished.size, left: runs.length - finished.size };
-    print(JSON.stringify({ sweep: plan.name, out, counts, estimateMs, notes: plan.notes, runs }));
+    const { name: sweep, question, notes } = plan;
+    print(JSON.stringify({ sweep, question, out, counts, estimateMs, pacesFrom, notes, runs }));
     return 0;
   }
+  print(plan.question);
   for (const { id, config } of plan.runs) {
     const stored = finished.has(id) ? " (stored)" : "";
     print(`${id}  ${nameRun(config)}, ${config.steps} steps, ${formatBytes(peakBytes.get(id)!)}${stored}`);
   }
   for (const note of plan.notes) print(note);
-  const time = estimateMs === null ? "nobody knows how long yet" : `about ${formatDuration(estimateMs)}`;
+  const time = estimateMs === null
+    ? "nobody knows how long yet"
+    : `about ${formatDuration(estimateMs)}, an estimate from the paces of ${pacesFrom}`;
   print(`${plan.runs.length} runs, ${plan.runs.length - finished.size} left to do: ${time}`);
   const most = Math.max(...peakBytes.values());
   print(`Memory: at most ${formatBytes(most)} on the GPU while a run trains, by formula`);

@@ -193,15 +193,25 @@ Deno.test("bench --dry-run runs nothing and writes nothing", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     const { code, trained, out: printed } = await run("bench", sweep, "--out", out, "--dry-run", "--json");
     assertEquals([code, trained], [0, 0]);
-    const { counts, estimateMs, runs } = JSON.parse(printed);
-    assertEquals([counts.total, counts.left, estimateMs, runs.length], [14, 14, null, 14]);
+    const { question, counts, estimateMs, pacesFrom, runs } = JSON.parse(printed);
+    assertEquals([question, counts.total, counts.left, runs.length], [
+      "Do made-up methods differ?",
+      14,
+      14,
+      14,
+    ]);
+    // Nothing has run here: the paces are those that the shipped tuning recorded, in proportion to FLOPs.
+    assert(estimateMs > 0);
+    assert(/^sweep "[\w-]+" on /.test(pacesFrom), pacesFrom);
     RunConfig.parse(runs[0].config);
     const most = Math.max(...runs.map(({ peakBytes }: { peakBytes: number }) => peakBytes));
     assert(most > 10 * 1024);
     assert(!await Deno.stat(out).catch(() => null));
     await run("bench", sweep, "--out", out, "--json", "--seeds", "0");
     const half = await run("bench", sweep, "--out", out, "--dry-run");
+    assertStringIncludes(half.out, "Do made-up methods differ?");
     assertStringIncludes(half.out, "14 runs, 7 left to do: about");
+    assertStringIncludes(half.out, "an estimate from the paces of the runs that are stored");
     assertStringIncludes(half.out, `at most ${formatBytes(most)} on the GPU`);
   });
 });
@@ -232,7 +242,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
     );
     const cases: [string[], string][] = [
       [["bnech"], 'Cannot find command "bnech": known are bench, report, pretrain'],
-      [["bench", "quikc"], 'Cannot find sweep "quikc": known are quick, scaling, smoke, tune'],
+      [["bench", "quikc"], 'Cannot find sweep "quikc": known are alpha, gauge, learning-rate, mode, quick, '],
       [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
       [["bench", `${folder}/text`], "it is not JSON"],
       [["bench", `${folder}/odd.json`], `Cannot read ${folder}/odd.json: field "seeds.0" is "x"`],

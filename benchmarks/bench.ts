@@ -8,7 +8,7 @@ import { flopsOf } from "../training/work.ts";
 import { choose } from "./choose.ts";
 import { type CountFlops, estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
 import { prepareFolder, writeWhole } from "./files.ts";
-import { countConfig, growingTasks } from "./growth/points.ts";
+import { countConfig } from "./growth/points.ts";
 import { rankOf } from "./method.ts";
 import { makePlan, type Plan, writePlan } from "./plan.ts";
 import type { Display } from "./progress.ts";
@@ -34,6 +34,8 @@ export interface Outlook {
   readonly finished: ReadonlySet<string>;
   /** Milliseconds for the others; null where nothing is known. */
   readonly estimateMs: number | null;
+  /** Where the paces behind the estimate are from, for people; null where there are none. */
+  readonly pacesFrom: string | null;
   /** Most bytes on the GPU, predicted by formula, by run id. */
   readonly peakBytes: ReadonlyMap<string, number>;
 }
@@ -71,8 +73,8 @@ export async function lookAhead(plan: Plan, out: string, registries: Registries)
     const method = lookup("optimizer", registries.optimizers, config.optimizer.id);
     return [id, predictMemory(config, model, method).peakBytes];
   }));
-  const { paces, countFlops } = await pacesFor(plan, { results }, registries);
-  return { finished, estimateMs: estimateAllMs(left, paces, countFlops), peakBytes };
+  const { paces, from, countFlops } = await pacesFor(plan, { results }, registries);
+  return { finished, estimateMs: estimateAllMs(left, paces, countFlops), pacesFrom: from, peakBytes };
 }
 
 /**
@@ -100,10 +102,8 @@ export async function bench<G extends AsyncDisposable>(
     say(`${fault.sentence}; it was set aside as ${await store.setAside(fault)}`);
   }
   await writePlan(out, plan);
-  const outcome = await runSweep(plan.runs, store, stored, workshop, display, {
-    signal,
-    ...await pacesFor(plan, { results: new Map() }, registries),
-  });
+  const { paces, countFlops } = await pacesFor(plan, { results: new Map() }, registries);
+  const outcome = await runSweep(plan.runs, store, stored, workshop, display, { signal, paces, countFlops });
   const results = reportedResults(plan, [...outcome.results.values()]);
   if (outcome.interrupted) return { results, interrupted: true, page: null, chosen: null };
   const chosen = await writeChosen(plan, out, results);
@@ -114,43 +114,60 @@ export async function bench<G extends AsyncDisposable>(
 /** What is known about running times. */
 interface KnownPaces {
   readonly paces: readonly Pace[];
+  /** For people; null where nothing is known. */
+  readonly from: string | null;
   readonly countFlops: CountFlops;
 }
 
-/**
- * Paces of the store's results; of the tuning sweep's where the store has none. A plan of many sizes has them compared
- * by FLOPs, and takes the shipped tuning's where it has no other.
- */
+/** Tuning sweeps whose recorded paces serve where a plan has none of its own, the widest first. */
+const TUNINGS = ["learning-rate", "tune"];
+
+/** Paces of the plan's own results; where there are none, those that a tuning sweep recorded. */
 async function pacesFor(
   plan: Plan,
   stored: Pick<Stored, "results">,
   registries: Registries,
 ): Promise<KnownPaces> {
   const planned = new Set(plan.runs.map(({ id }) => id));
-  const grows = growingTasks(plan.runs.map(({ config }) => config)).size > 0;
+  // Asked for again and again while a sweep runs.
+  const counted = new Map<RunConfig, number | null>();
   const countFlops = (config: RunConfig) => {
-    const found = grows ? countConfig(config, registries) : null;
-    return found && flopsOf(found.count);
+    if (!counted.has(config)) {
+      const found = countConfig(config, registries);
+      counted.set(config, found && flopsOf(found.count));
+    }
+    return counted.get(config)!;
   };
   const own = pacesOf([...stored.results.values()].filter(({ id }) => planned.has(id)), countFlops);
-  if (own.length > 0) return { paces: own, countFlops };
-  const tuned = grows ? await tuningPaces(registries, countFlops) : pacesOfRates(plan.rates);
-  return { paces: tuned, countFlops };
+  if (own.length > 0) return { paces: own, from: "the runs that are stored", countFlops };
+  for (const name of new Set([...plan.ratesFrom === null ? [] : [plan.ratesFrom], ...TUNINGS])) {
+    const { paces, adapter } = await tuningPaces(name, registries, countFlops);
+    if (paces.length > 0) return { paces, from: `sweep "${name}" on ${adapter}`, countFlops };
+  }
+  return { paces: [], from: null, countFlops };
 }
 
-/** Paces of the tuning sweep that ships, with the FLOPs of its runs; none where it doesn't fit these registries. */
-async function tuningPaces(registries: Registries, countFlops: CountFlops): Promise<Pace[]> {
+/**
+ * Paces of a tuning sweep that ships, with the FLOPs of its runs, and the adapter that they were made on; none where it
+ * doesn't fit these registries.
+ */
+async function tuningPaces(
+  name: string,
+  registries: Registries,
+  countFlops: CountFlops,
+): Promise<{ readonly paces: readonly Pace[]; readonly adapter: string }> {
   try {
-    const { sweep, rates } = await readChosen("tune");
-    const { configs } = expand(await readSweep(sweep), registries);
-    return pacesOfRates(rates).flatMap((pace) => {
+    const { rates, environment: { adapter } } = await readChosen(name);
+    const { configs } = expand(await readSweep(name), registries);
+    const paces = pacesOfRates(rates).flatMap((pace) => {
       const config = configs.find(({ task, optimizer }) =>
         task.id === pace.task && optimizer.id === pace.optimizer && rankOf(optimizer) === pace.rank
       );
       return config ? [{ ...pace, flops: countFlops(config) }] : [];
     });
+    return { paces, adapter };
   } catch (error) {
-    if (error instanceof UserError) return [];
+    if (error instanceof UserError) return { paces: [], adapter: "unknown" };
     throw error;
   }
 }

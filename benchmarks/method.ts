@@ -44,8 +44,14 @@ export function labelMethods(
     if (twins.length === 0) return [key, label];
     const own = optionsWithoutRank(methods.get(key)!);
     const telling = Object.keys(own).filter((name) => twins.some((twin) => twin.options[name] !== own[name]));
-    return [key, `${label}, ${telling.map((name) => `${name} ${own[name]}`).join(", ")}`];
+    return [key, `${label}, ${telling.map((name) => `${name} ${formatOption(own[name]!)}`).join(", ")}`];
   }));
+}
+
+/** "16", "1e-6", "efficient". */
+function formatOption(value: number | boolean | string): string {
+  const isSmall = typeof value === "number" && value !== 0 && Math.abs(value) < 1e-3;
+  return isSmall ? value.toExponential() : String(value);
 }
 
 function plainLabel(choice: OptimizerChoice, optimizers: Registries["optimizers"]): string {

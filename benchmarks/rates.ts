@@ -54,16 +54,20 @@ export interface RateQuery {
   readonly steps: number;
 }
 
+/** A chosen rate in use, and where the run that it was tuned on differs from the one that takes it. */
+export interface RateUse {
+  readonly query: RateQuery;
+  readonly rate: ChosenRate;
+  /** True where only runs with other options were tuned. */
+  readonly otherOptions: boolean;
+}
+
 /**
  * The rate that was chosen for a run: same task and optimizer, then same options and nearest rank as far as there are.
- * `notes` says in words where the tuned run differs from the one asked about.
  *
  * @throws {UserError} where nothing was chosen for this optimizer on this task
  */
-export function rateFor(
-  chosen: ChosenRates,
-  query: RateQuery,
-): { readonly rate: ChosenRate; readonly notes: string[] } {
+export function rateFor(chosen: ChosenRates, query: RateQuery): RateUse {
   const sameMethod = chosen.rates.filter((rate) =>
     rate.task === query.task && rate.optimizer === query.optimizer.id
   );
@@ -78,13 +82,53 @@ export function rateFor(
         `(give --peaks, or run ./run bench ${chosen.sweep} and ship its choice)`,
     );
   }
-  const what = `${query.optimizer.id}${query.rank === null ? "" : ` at rank ${query.rank}`} on ${query.task}`;
-  const notes = [
-    ...(rate.rank === query.rank ? [] : [`The rate of ${what} was tuned at rank ${rate.rank}`]),
-    ...(exact.length > 0 ? [] : [`The rate of ${what} was tuned with other options`]),
-    ...(rate.steps === query.steps
-      ? []
-      : [`The rate of ${what} was tuned at ${rate.steps} steps, not ${query.steps}`]),
-  ];
-  return { rate, notes };
+  return { query, rate, otherOptions: exact.length === 0 };
+}
+
+/**
+ * Where tuned runs differ from those that take their rates, in as few sentences as say it: "The rates of lora and dora
+ * at ranks 1 and 2 on digits were tuned at rank 8".
+ */
+export function describeRates(uses: readonly RateUse[]): string[] {
+  const told = uses.flatMap(({ query, rate, otherOptions }) => {
+    const ends = [
+      ...(rate.rank === query.rank ? [] : [`tuned at rank ${rate.rank}`]),
+      ...(otherOptions ? ["tuned with other options"] : []),
+      ...(rate.steps === query.steps ? [] : [`tuned at ${rate.steps} steps, not ${query.steps}`]),
+    ];
+    return ends.map((end) => ({ end, method: query.optimizer.id, rank: query.rank, task: query.task }));
+  });
+  // What differs only in the task is told together, then what differs only in the rank, then in the method.
+  const tasks = Map.groupBy(told, ({ end, method, rank }) => JSON.stringify([end, method, rank]));
+  const ranks = Map.groupBy(
+    [...tasks.values()].map(([first, ...others]) => ({
+      ...first!,
+      tasks: joinWords([first!, ...others].map(({ task }) => task)),
+    })),
+    ({ end, method, tasks }) => JSON.stringify([end, method, tasks]),
+  );
+  const methods = Map.groupBy(
+    [...ranks.values()].map((group) => {
+      const ranks = [...new Set(group.flatMap(({ rank }) => rank ?? []))].sort((a, b) => a - b);
+      const at = ranks.length === 0
+        ? ""
+        : ` at rank${ranks.length > 1 ? "s" : ""} ${joinWords(ranks.map(String))}`;
+      return { ...group[0]!, at };
+    }),
+    ({ end, at, tasks }) => JSON.stringify([end, at, tasks]),
+  );
+  return [...methods.values()].map((group) => {
+    const [{ end, at, tasks }] = group as [typeof group[number]];
+    const names = new Set(group.map(({ method }) => method));
+    const isOne = names.size === 1 && !at.startsWith(" at ranks") && !tasks.includes(" and ");
+    return `The rate${isOne ? "" : "s"} of ${joinWords(names)}${at} on ${tasks} ${
+      isOne ? "was" : "were"
+    } ${end}`;
+  });
+}
+
+/** "a", "a and b", "a, b and c"; each once. */
+function joinWords(words: Iterable<string>): string {
+  const all = [...new Set(words)];
+  return all.length < 2 ? all.join("") : `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
 }

@@ -4,10 +4,10 @@ import { completeConfig, type Registries } from "../training/configuration.ts";
 import { lookup } from "../training/lookup.ts";
 import { canonicalJson } from "../training/run.ts";
 import { OptionValues, RunConfig, Schedule } from "../training/schemas.ts";
-import { UserError } from "../training/user_error.ts";
+import { RefusedOptions, UserError } from "../training/user_error.ts";
 import { GpuRates } from "./growth/predict.ts";
 import { rankOf } from "./method.ts";
-import { type ChosenRate, type ChosenRates, rateFor } from "./rates.ts";
+import { type ChosenRate, type ChosenRates, describeRates, rateFor, type RateUse } from "./rates.ts";
 
 const peak = z.number().positive();
 
@@ -26,9 +26,12 @@ export const SweepTask = z.strictObject({
 });
 export type SweepTask = z.infer<typeof SweepTask>;
 
-/** A method of a sweep. */
+/** What stands for every registered method that a sweep doesn't name itself. */
+const ALL = "*";
+
+/** A method of a sweep, or with the id "*" all that the sweep doesn't name: new ones take part as they come. */
 export const SweepOptimizer = z.strictObject({
-  id: RunConfig.shape.optimizer.shape.id,
+  id: z.union([z.literal(ALL), RunConfig.shape.optimizer.shape.id]),
   /** Win over the method's defaults. */
   options: OptionValues.optional(),
   /** Learning rates, all of which are run. Win over the sweep's `rates`. */
@@ -59,7 +62,10 @@ export const SweepSpec = z.strictObject({
    * (from `<name>.chosen.json` beside the sweeps).
    */
   rates: z.union([z.strictObject({ shared: peak }), z.strictObject({ chosenBy: z.string() })]).optional(),
-  /** Set the option "rank" of every method that has one. */
+  /**
+   * Set the option "rank" of every method that has one. A method is left out, with a note, at ranks that it refuses, as
+   * long as it takes another of them.
+   */
   ranks: z.array(z.int()).min(1),
   /**
    * Sizes that every run is repeated with, one changed at a time and the others as they are: what a step costs as it
@@ -91,7 +97,7 @@ export interface Expansion {
   readonly configs: readonly RunConfig[];
   /** The tuned rates in use. */
   readonly rates: readonly ChosenRate[];
-  /** What to know about the tuned rates before trusting the runs. */
+  /** What to know before trusting the runs: methods that are left out at some ranks, rates that were tuned otherwise. */
   readonly notes: readonly string[];
 }
 
@@ -111,10 +117,11 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     }
     return entry;
   });
+  const all = methodsOf(spec, registries);
   // A method that the sweep doesn't name joins with its defaults, so that a new one can be tried at once.
   const chosenOptimizers: SweepOptimizer[] | undefined = optimizers?.flatMap((id) => {
     lookup("optimizer", registries.optimizers, id);
-    const entries = spec.optimizers.filter((entry) => entry.id === id);
+    const entries = all.filter((entry) => entry.id === id);
     return entries.length > 0 ? entries : [{ id }];
   });
   return {
@@ -123,9 +130,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     tasks: (chosenTasks ?? spec.tasks).map((entry) =>
       steps === undefined ? entry : { ...entry, ...withSteps(baseOf(spec, entry), steps) }
     ),
-    optimizers: (chosenOptimizers ?? spec.optimizers).map((entry) =>
-      peaks ? { ...entry, peaks: [...peaks] } : entry
-    ),
+    optimizers: (chosenOptimizers ?? all).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
     ...(gpu && { gpu }),
@@ -140,10 +145,12 @@ export function ratesNeeded(spec: SweepSpec): string | null {
 
 /**
  * Lists a sweep's runs: seed outermost, then task, rank, varied size, method and rate. Methods without a rank come out equal for
- * every rank, and equal configs are one run: full fine-tuning needs no rule of its own.
+ * every rank, and equal configs are one run: full fine-tuning needs no rule of its own. A method that refuses some of the
+ * ranks is left out there, and a note says so.
  *
  * @param chosen the rates that `ratesNeeded` names
- * @throws {UserError} for configs that a run would refuse, and for methods without a rate
+ * @throws {UserError} for configs that a run would refuse, for ranks that no method takes, for methods that take no rank,
+ * and for methods without a rate
  */
 export function expand(
   spec: SweepSpec,
@@ -151,19 +158,26 @@ export function expand(
   chosen: ChosenRates | null = null,
 ): Expansion {
   const configs = new Map<string, RunConfig>();
-  const rates = new Set<ChosenRate>();
-  const notes = new Set<string>();
+  const uses: RateUse[] = [];
+  const attempts: RankAttempt[] = [];
+  const methods = methodsOf(spec, registries);
   for (const seed of spec.seeds) {
     for (const entry of spec.tasks) {
       for (const rank of spec.ranks) {
         for (const varied of variationsOf(spec)) {
-          for (const method of spec.optimizers) {
-            const draft = draftRun(spec, entry, method, { rank, ...varied }, seed, registries);
+          for (const method of methods) {
+            const sizes = { rank, ...varied };
+            const draft = draftRun(spec, entry, method, sizes, seed, registries);
+            const attempt = { task: entry.task.id, method, rank: sizes.rank };
+            if (draft instanceof RefusedOptions) {
+              attempts.push({ ...attempt, hasRank: true, refusal: draft });
+              continue;
+            }
+            attempts.push({ ...attempt, hasRank: rankOf(draft.optimizer) !== null, refusal: null });
             const found = peaksOf(spec, method, draft, chosen);
-            for (const rate of found.rates) rates.add(rate);
-            for (const note of found.notes) notes.add(note);
+            if (found.use) uses.push(found.use);
             for (const value of found.peaks) {
-              const config = completeConfig(withPeak(draft, value), registries, `sweep "${spec.name}"`);
+              const config = withPeak(draft, value);
               configs.set(canonicalJson(config), config);
             }
           }
@@ -171,7 +185,38 @@ export function expand(
       }
     }
   }
-  return { configs: [...configs.values()], rates: [...rates], notes: [...notes] };
+  const rates = new Set(uses.map(({ rate }) => rate));
+  const notes = [...describeRefusals(attempts), ...describeRates(uses)];
+  return { configs: [...configs.values()], rates: [...rates], notes };
+}
+
+/** A method asked to take a rank. */
+interface RankAttempt {
+  readonly task: string;
+  readonly method: SweepOptimizer;
+  /** False for methods without ranks, to which all are the same. */
+  readonly hasRank: boolean;
+  readonly rank: number;
+  /** Null where the method takes the rank. */
+  readonly refusal: RefusedOptions | null;
+}
+
+/**
+ * Which methods are left out at which ranks.
+ *
+ * @throws {RefusedOptions} where a method refuses every rank, so that something else is wrong with it too, and where
+ * every method that has ranks refuses one
+ */
+function describeRefusals(attempts: readonly RankAttempt[]): string[] {
+  const notes = attempts.flatMap(({ task, method, rank, refusal }) => {
+    if (!refusal) return [];
+    const taken = attempts.filter((other) => other.task === task && other.hasRank && !other.refusal);
+    const fitsMethod = taken.some((other) => other.method === method);
+    const fitsRank = taken.some((other) => other.rank === rank);
+    if (!fitsMethod || !fitsRank) throw refusal;
+    return [`"${method.id}" is left out at rank ${rank} on ${task}: ${refusal.refusal}`];
+  });
+  return [...new Set(notes)];
 }
 
 /** What a run has in place of the sweep's own sizes. */
@@ -180,6 +225,13 @@ type Sizes = { readonly [S in typeof SIZES[number]]?: number };
 /** No change first, then each size by itself. */
 function variationsOf({ vary = {} }: SweepSpec): Sizes[] {
   return [{}, ...SIZES.flatMap((size) => vary[size]?.map((value) => ({ [size]: value })) ?? [])];
+}
+
+/** A sweep's methods, with "*" replaced by those that it stands for, in the registry's order. */
+function methodsOf({ optimizers }: SweepSpec, registries: Registries): SweepOptimizer[] {
+  const named = new Set(optimizers.map(({ id }) => id));
+  const others = Object.values(registries.optimizers).map(({ id }) => id).filter((id) => !named.has(id));
+  return optimizers.flatMap((entry) => entry.id === ALL ? others.map((id) => ({ ...entry, id })) : [entry]);
 }
 
 function baseOf(spec: SweepSpec, entry: SweepTask): SweepBase {
@@ -200,7 +252,10 @@ function withSteps(base: SweepBase, steps: number | undefined): SweepBase {
   };
 }
 
-/** A complete config but for the rate, which is looked up by it and set afterwards. */
+/**
+ * A complete config but for the rate, which is looked up by it and set afterwards; the refusal of a method that can't
+ * have the rank.
+ */
 function draftRun(
   spec: SweepSpec,
   entry: SweepTask,
@@ -208,24 +263,27 @@ function draftRun(
   { rank, batchSize, ...size }: Sizes,
   seed: number,
   registries: Registries,
-): RunConfig {
+): RunConfig | RefusedOptions {
   const base = baseOf(spec, entry);
   const module = lookup("optimizer", registries.optimizers, method.id);
-  const ranked = Object.hasOwn(module.defaults, "rank") ? { rank } : {};
-  return completeConfig(
-    {
-      schema: 1,
-      ...base,
-      batchSize: batchSize ?? base.batchSize,
-      task: entry.task,
-      model: { ...entry.model, ...size },
-      optimizer: { id: method.id, options: { ...ranked, ...method.options } },
-      schedule: { ...base.schedule, peak: 1 },
-      seed,
-    },
-    registries,
-    `sweep "${spec.name}"`,
-  );
+  const hasRank = Object.hasOwn(module.defaults, "rank");
+  const draft = {
+    schema: 1,
+    ...base,
+    batchSize: batchSize ?? base.batchSize,
+    task: entry.task,
+    model: { ...entry.model, ...size },
+    optimizer: { id: method.id, options: { ...hasRank ? { rank } : {}, ...method.options } },
+    schedule: { ...base.schedule, peak: 1 },
+    seed,
+  };
+  try {
+    return completeConfig(draft, registries, `sweep "${spec.name}"`);
+  } catch (error) {
+    const isSized = batchSize !== undefined || Object.keys(size).length > 0;
+    if (error instanceof RefusedOptions && hasRank && !isSized) return error;
+    throw error;
+  }
 }
 
 function withPeak(config: RunConfig, value: number): RunConfig {
@@ -237,24 +295,20 @@ function peaksOf(
   method: SweepOptimizer,
   draft: RunConfig,
   chosen: ChosenRates | null,
-): {
-  readonly peaks: readonly number[];
-  readonly rates: readonly ChosenRate[];
-  readonly notes: readonly string[];
-} {
-  if (method.peaks) return { peaks: method.peaks, rates: [], notes: [] };
-  if (spec.rates && "shared" in spec.rates) return { peaks: [spec.rates.shared], rates: [], notes: [] };
+): { readonly peaks: readonly number[]; readonly use?: RateUse } {
+  if (method.peaks) return { peaks: method.peaks };
+  if (spec.rates && "shared" in spec.rates) return { peaks: [spec.rates.shared] };
   if (!spec.rates || !chosen) {
     throw new UserError(
       `Cannot find a learning rate for "${method.id}" in sweep "${spec.name}": give the method "peaks", ` +
         `the sweep "rates", or the command --peaks`,
     );
   }
-  const { rate, notes } = rateFor(chosen, {
+  const use = rateFor(chosen, {
     task: draft.task.id,
     optimizer: draft.optimizer,
     rank: rankOf(draft.optimizer),
     steps: draft.steps,
   });
-  return { peaks: [rate.peak], rates: [rate], notes };
+  return { peaks: [use.rate.peak], use };
 }

@@ -135,6 +135,82 @@ Deno.test("the scaling sweep varies tokens, width, layers and rank, each by itse
   }
 });
 
+/** The registries that ship. */
+const shipped = {
+  tasks: { ...tasks },
+  models: { ...models },
+  optimizers: { ...optimizers },
+} as unknown as Registries;
+
+Deno.test("the sweeps of rank and learning rate run every method there is, on both tasks", async () => {
+  const ids = Object.values(optimizers).map(({ id }) => id).sort();
+  const ranks = expand(override(await readSweep("rank"), { peaks: [1e-3] }, shipped), shipped);
+  const rates = expand(await readSweep("learning-rate"), shipped);
+  for (const { configs } of [ranks, rates]) {
+    for (const task of ["digits", "arithmetic"]) {
+      const own = configs.filter((config) => config.task.id === task);
+      assertEquals([...new Set(own.map(({ optimizer }) => optimizer.id))].sort(), ids);
+    }
+  }
+  const byMethod = Map.groupBy(rates.configs, ({ task, optimizer }) => `${task.id} ${optimizer.id}`);
+  for (const [name, configs] of byMethod) {
+    const peaks = configs.map(({ schedule }) => schedule.peak);
+    assert(new Set(peaks).size >= 7, name);
+    // A logarithmic grid: neighbours are equally far apart.
+    const ratios = peaks.slice(1).map((peak, i) => peak / peaks[i]!);
+    assert(ratios.every((ratio) => Math.abs(ratio / ratios[0]! - 1) < 0.1), `${name}: ${ratios}`);
+    assert(configs.every(({ scoreOn }) => scoreOn === "validation"), "a rate is never chosen on test data");
+  }
+  // Rates are of use only to runs of as many steps.
+  const steps = (configs: readonly { task: { id: string }; steps: number }[]) =>
+    new Set(configs.map((config) => `${config.task.id} ${config.steps}`));
+  assertEquals(steps(ranks.configs), steps(rates.configs));
+});
+
+Deno.test("each ablation expands, also to a few steps, and varies what it is named for", async () => {
+  const varied = async (name: string, read: (options: Readonly<Record<string, unknown>>) => unknown) => {
+    const spec = await readSweep(name);
+    assertEquals(
+      expand(override(spec, { steps: 3 }, shipped), shipped).configs.length,
+      expand(spec, shipped).configs.length,
+    );
+    const pro = expand(spec, shipped).configs.filter(({ optimizer }) =>
+      optimizer.id !== "lora" || name === "alpha"
+    );
+    return new Set(pro.map(({ optimizer }) => read(optimizer.options)));
+  };
+  assertEquals(await varied("gauge", ({ gauge }) => gauge), new Set(["sylvester", "zero", "symmetric"]));
+  assertEquals(
+    await varied("mode", ({ mode, cap, relativeDamping }) => `${mode} ${cap} ${relativeDamping}`),
+    new Set([
+      ...["full 0 0.000001", "full 0.1 0.000001", "full 0 0"],
+      ...["efficient 0 0.000001", "efficient 0 0"],
+      ...["sgd 0 0.000001", "sgd 0.1 0.000001", "sgd 0 0"],
+    ]),
+  );
+  assertEquals(
+    await varied("alpha", ({ alpha, scaling }) => `${alpha} ${scaling}`),
+    new Set(
+      ["alpha/r", "alpha/sqrt(r)"].flatMap((scaling) => [4, 16, 64].map((alpha) => `${alpha} ${scaling}`)),
+    ),
+  );
+});
+
+Deno.test('expand() lets "*" stand for the methods that a sweep doesn\'t name, and override() picks among them', () => {
+  const spec: SweepSpec = {
+    ...tuned,
+    rates: { shared: 0.1 },
+    optimizers: [{ id: "lora", peaks: [0.3] }, { id: "*", peaks: [0.2] }],
+    ranks: [2],
+    seeds: [0],
+  };
+  const found = (one: SweepSpec) =>
+    expand(one, fakeRegistries).configs.map(({ optimizer, schedule }) => [optimizer.id, schedule.peak]);
+  assertEquals(found(spec), [["lora", 0.3], ["full", 0.2], ["lora-ga", 0.2], ["lora-pro", 0.2]]);
+  const some = override(spec, { optimizers: ["lora-ga", "lora"] }, fakeRegistries);
+  assertEquals(found(some), [["lora-ga", 0.2], ["lora", 0.3]]);
+});
+
 Deno.test("expand() takes the rate that was chosen for the task, method and rank", () => {
   const chosen = chosenRates([
     chosenRate({}),
@@ -175,6 +251,93 @@ Deno.test("expand() refuses a rank above what the sites have", () => {
     UserError,
     "rank is 9, 1 to 8 is needed",
   );
+});
+
+/** As the made-up registries, but LoRA-GA takes half of the ranks, as the real one does. */
+const halfRank: Registries = {
+  ...fakeRegistries,
+  optimizers: {
+    ...fakeRegistries.optimizers,
+    loraGa: {
+      ...fakeRegistries.optimizers["loraGa"]!,
+      refuse: ({ rank, gamma }) =>
+        gamma !== 16
+          ? `gamma is ${gamma}, 16 is needed`
+          : Number(rank) > 4
+          ? `rank is ${rank}, at most 4 is possible`
+          : null,
+    },
+  },
+};
+
+Deno.test("expand() leaves a method out at the ranks that it refuses, with a note, and runs all else", () => {
+  const { configs, notes } = expand({ ...fakeSweep, seeds: [0], ranks: [2, 4, 8] }, halfRank);
+  const ran = (id: string) =>
+    configs.filter((config) => config.task.id === "digits" && config.optimizer.id === id).map((
+      { optimizer },
+    ) => rankOf(optimizer));
+  assertEquals(ran("lora"), [2, 4, 8]);
+  assertEquals(ran("lora-ga"), [2, 4]);
+  assertEquals(ran("full"), [null]);
+  assertEquals(notes, [
+    '"lora-ga" is left out at rank 8 on digits: rank is 8, at most 4 is possible',
+    '"lora-ga" is left out at rank 8 on arithmetic: rank is 8, at most 4 is possible',
+  ]);
+});
+
+Deno.test("expand() refuses a rank that no method takes, and a method that takes no rank", () => {
+  const refusal = (change: Partial<SweepSpec>) =>
+    assertThrows(() => expand({ ...fakeSweep, ...change }, halfRank), UserError).message;
+  // Full fine-tuning runs whatever the ranks: that makes none of them a rank of use.
+  const ids = [{ id: "full" }, { id: "lora-ga" }];
+  assertEquals(
+    refusal({ optimizers: ids, ranks: [2, 8] }),
+    'Cannot use "lora-ga" on model "vit-tiny": rank is 8, at most 4 is possible',
+  );
+  assert(refusal({ ranks: [8] }).endsWith("rank is 8, at most 4 is possible"));
+  assert(refusal({ ranks: [2, 9] }).endsWith("rank is 9, 1 to 8 is needed"));
+  // Another option is at fault, whatever the rank.
+  const wrong = { id: "lora-ga", options: { gamma: 1 } };
+  assert(
+    refusal({ optimizers: [{ id: "lora" }, wrong], ranks: [2, 8] }).endsWith("gamma is 1, 16 is needed"),
+  );
+  // A rank among a method's own options is its only one.
+  const fixed = { id: "lora-ga", options: { rank: 8 } };
+  assert(refusal({ optimizers: [{ id: "lora" }, fixed], ranks: [2, 8] }).endsWith("at most 4 is possible"));
+  // At another width it isn't the sweep's ranks that a method refuses.
+  assert(
+    refusal({ optimizers: [{ id: "lora" }], ranks: [6], vary: { width: [4] } }).endsWith("1 to 4 is needed"),
+  );
+});
+
+Deno.test("expand() says in few sentences which of many runs take rates that were tuned otherwise", () => {
+  const chosen = chosenRates(
+    ["digits", "arithmetic"].flatMap((task) =>
+      ["full", "lora", "lora-ga"].map((optimizer) =>
+        chosenRate({
+          task,
+          optimizer,
+          rank: optimizer === "full" ? null : 4,
+          options: optimizer === "lora" ? { alpha: 16, beta1: 0.9 } : {},
+          steps: task === "digits" ? 40 : 50,
+        })
+      )
+    ),
+  );
+  const optimizers = ["full", "lora", "lora-ga"].map((id) => ({ id }));
+  const { configs, rates, notes } = expand(
+    { ...fakeSweep, optimizers, ranks: [2, 4, 8], rates: { chosenBy: "tune" } },
+    fakeRegistries,
+    chosen,
+  );
+  assertEquals([configs.length, rates.length], [2 * 2 * 7, 6]);
+  assertEquals(notes, [
+    "The rates of full on digits and arithmetic were tuned with other options",
+    "The rates of lora and lora-ga at ranks 2 and 8 on digits and arithmetic were tuned at rank 4",
+    "The rates of lora-ga at ranks 2, 4 and 8 on digits and arithmetic were tuned with other options",
+    "The rate of full on arithmetic was tuned at 50 steps, not 60",
+    "The rates of lora and lora-ga at ranks 2, 4 and 8 on arithmetic were tuned at 50 steps, not 60",
+  ]);
 });
 
 Deno.test("override() takes a part of the sweep and scales what goes with the steps", () => {

@@ -1,10 +1,11 @@
 /** @file One opened WebGPU device with its pipeline cache, buffer pool and command recorder. */
 import type { Kernel, KernelSpec, Launch } from "./kernel.ts";
 import { Pipelines } from "./pipelines.ts";
-import { alignBytes, type Category, type Memory, Pool, type Scope } from "./pool.ts";
+import { type Category, type Memory, Pool, type Scope } from "./pool.ts";
 import { type KernelTime, Profiler } from "./profiler.ts";
 import { Recorder } from "./recorder.ts";
 import {
+  alignBytes,
   byteLength,
   type DType,
   elementBytes,

@@ -1,9 +1,11 @@
 /** The device: tensors, kernels, launches. Knows nothing of learning. @module */
 export { Gpu, type GpuInfo, openGpu, type Pack, type Work } from "./gpu.ts";
 export { defineKernel, type Kernel, type KernelSpec, type Launch, lineOfGroups } from "./kernel.ts";
-export { alignBytes, allocatedBytes, type Category, type Memory, type Scope } from "./pool.ts";
+export type { Category, Memory, Scope } from "./pool.ts";
 export type { KernelTime } from "./profiler.ts";
 export {
+  alignBytes,
+  allocatedBytes,
   byteLength,
   type DType,
   elementCount,

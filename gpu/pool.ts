@@ -1,5 +1,5 @@
 /** @file GPU memory: buffers by size class, scopes that free them, live and peak bytes by category. */
-import { byteLength, type DType, type Shape, type Tensor } from "./tensor.ts";
+import { allocatedBytes, byteLength, type DType, type Shape, type Tensor } from "./tensor.ts";
 
 /** What memory is used for; the reports' memory table has these rows. */
 export type Category = "weights" | "adapters" | "state" | "gradients" | "activations" | "scratch" | "data";
@@ -40,24 +40,6 @@ function shorten(label: string): string {
   return label.length <= LONGEST_LABEL ? label : `${label.slice(0, LONGEST_LABEL - 1)}…`;
 }
 const LONGEST_LABEL = 120;
-
-/** Views are bound by themselves, so their offsets meet WebGPU's strictest alignment. */
-const ALIGNMENT = 256;
-
-/** Rounds up to a multiple of 256 bytes, the distance between tensors that share a buffer. */
-export function alignBytes(bytes: number): number {
-  return Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
-}
-
-/**
- * Bytes that a tensor of so many bytes takes, as `Memory` counts them: rounded up to one of eight classes an octave. At
- * most an eighth is wasted, and a step's tensors meet the same buffers again.
- */
-export function allocatedBytes(bytes: number): number {
-  const aligned = alignBytes(bytes);
-  const step = Math.max(ALIGNMENT, 2 ** (Math.floor(Math.log2(aligned)) - 3));
-  return Math.ceil(aligned / step) * step;
-}
 
 /**
  * Allocates tensors in scopes and keeps freed buffers for the next ones.

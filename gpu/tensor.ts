@@ -59,3 +59,21 @@ export function withShape<D extends DType>(tensor: Tensor<D>, shape: Shape): Ten
   }
   return { ...tensor, shape };
 }
+
+/** Views are bound by themselves, so their offsets meet WebGPU's strictest alignment. */
+const ALIGNMENT = 256;
+
+/** Rounds up to a multiple of 256 bytes, the distance between tensors that share a buffer. */
+export function alignBytes(bytes: number): number {
+  return Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
+}
+
+/**
+ * Bytes that a tensor of so many bytes takes, as `Memory` counts them: rounded up to one of eight classes an octave. At
+ * most an eighth is wasted, and a step's tensors meet the same buffers again.
+ */
+export function allocatedBytes(bytes: number): number {
+  const aligned = alignBytes(bytes);
+  const step = Math.max(ALIGNMENT, 2 ** (Math.floor(Math.log2(aligned)) - 3));
+  return Math.ceil(aligned / step) * step;
+}

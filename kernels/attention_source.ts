@@ -502,7 +502,8 @@ class Writer {
    * A loop over the pieces of a row: vectors or elements, or pairs of them that are turned (-1: back) together.
    *
    * It counts `from` 0 where it meets `kept`, so that the compiler unrolls it: dynamic indices there made a forward
-   * and backward pass 1.4 times as slow. Elsewhere it counts from `u.zero`, which is as fast and sooner compiled.
+   * and backward pass 1.4 times as slow. Elsewhere it counts from and to what the compiler does not know, which is as
+   * fast and sooner compiled.
    */
   #row(
     row: string,
@@ -515,10 +516,10 @@ class Writer {
     const count = this.#vectors ? this.quads : this.#size, pairs = count / 2;
     this.say("{", `let at = (${row}) * ${count}u;`);
     if (position === null) {
-      this.say(`for (var i = ${from}; i < ${count}u; i++) { ${text("i", piece("i"))} }`, "}");
+      this.say(`for (var i = ${from}; i < ${count}u + ${from}; i++) { ${text("i", piece("i"))} }`, "}");
       return;
     }
-    this.say(`for (var i = ${from}; i < ${pairs}u; i++) {`);
+    this.say(`for (var i = ${from}; i < ${pairs}u + ${from}; i++) {`);
     if (this.#vectors) {
       this.say(
         `let a = angles[(${position}) * ${count}u + 2u * i];`,

@@ -32,8 +32,8 @@ export interface Comparison {
 
 /** Comparisons that are read with one wait; in the scope that it was created in. */
 export interface Comparisons {
-  /** Compares two tensors of the same element count, now; `read` gives the results in the order of these calls. */
-  add(x: Tensor, y: Tensor): void;
+  /** Compares two tensors of the same element count, now. Returns the result's place in what `read` gives. */
+  add(x: Tensor, y: Tensor): number;
   /** Waits for the GPU. */
   read(): Promise<Comparison[]>;
 }
@@ -60,7 +60,7 @@ export function createComparisons(gpu: Gpu, count: number): Comparisons {
         uniforms: { count: size, stretch, place: used.length * MOST_PARTS },
         workgroups: [groups],
       });
-      used.push(groups);
+      return used.push(groups) - 1;
     },
     async read() {
       const sums = await gpu.download(parts);

@@ -4,18 +4,21 @@
  */
 import type { Gpu } from "../gpu/gpu.ts";
 import { defineKernel, type Kernel, type KernelSpec, MOST_GROUPS } from "../gpu/kernel.ts";
-import { ELEMENT_BYTES, elementCount, type Tensor } from "../gpu/tensor.ts";
+import { ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import capSource from "./cap_steps.wgsl" with { type: "text" };
-import combineSource from "./tangent_combine.wgsl" with { type: "text" };
 import momentsSource from "./tangent_moments.wgsl" with { type: "text" };
+import multiplySource from "./tangent_multiply.wgsl" with { type: "text" };
 import pairSource from "./tangent_pair.wgsl" with { type: "text" };
 import projectSource from "./tangent_project.wgsl" with { type: "text" };
 import { defineQuadKernel, quadKernel, type QuadKernels } from "./quads.ts";
-import turnSource from "./tangent_turn.wgsl" with { type: "text" };
-import svdSource from "./thin_svd.wgsl" with { type: "text" };
-
-/** Largest rank that the decomposition takes. */
-export const MOST_RANK = 128;
+import {
+  lanesOfSite,
+  smallStride,
+  spanOf,
+  tallFactors,
+  type TallMatrices,
+  thinSvdsInto,
+} from "./tall_matrices.ts";
 
 /** The free r x r matrix X of the closed form: none, the one closest to LoRA's own gradients, or equal shares. */
 export type Gauge = "zero" | "sylvester" | "symmetric";
@@ -55,49 +58,46 @@ export interface Turned {
 }
 
 const site = { sites: "read" } as const;
-const svdKernel = defineKernel({
-  name: "thin_svd",
-  source: svdSource,
-  buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
-  uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32" },
-  constants: { LANES: 64 },
-  workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
-});
-const turnKernels = defineQuadKernel({
-  name: "tangent_turn",
-  source: turnSource,
+const multiplyKernels = defineQuadKernel({
+  name: "tangent_multiply",
+  source: multiplySource,
   buffers: {
     ...site,
-    aGradient: "read",
-    bGradient: "read",
+    aIn: "read",
+    bIn: "read",
     small: "read",
     aOut: "read_write",
     bOut: "read_write",
   },
-  uniforms: { da: "u32", db: "u32", rank: "u32", block: "u32" },
-  constants: { BACK: false },
+  uniforms: {
+    aAt: "u32",
+    bAt: "u32",
+    rank: "u32",
+    block: "u32",
+    smallA: "u32",
+    smallB: "u32",
+    alongA: "u32",
+    alongB: "u32",
+    combine: "u32",
+    stepsA: "u32",
+    zero: "u32",
+  },
+  constants: {},
 });
 const pairKernels = defineQuadKernel({
   name: "tangent_pair",
   source: pairSource,
   buffers: { ...site, aTurned: "read", bTurned: "read", aLeft: "read", bLeft: "read", small: "read_write" },
-  uniforms: { rank: "u32", block: "u32", relativeDamping: "f32", absoluteDamping: "f32" },
-  constants: { GAUGE: 0, LANES: 64 },
-  workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
-});
-const combineKernels = defineQuadKernel({
-  name: "tangent_combine",
-  source: combineSource,
-  buffers: {
-    ...site,
-    aLeft: "read",
-    bLeft: "read",
-    small: "read",
-    aTurned: "read_write",
-    bTurned: "read_write",
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    gauge: "u32",
+    relativeDamping: "f32",
+    absoluteDamping: "f32",
+    zero: "u32",
   },
-  uniforms: { rank: "u32", block: "u32" },
-  constants: { GAUGE: 0 },
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
 });
 const momentsKernels = defineQuadKernel({
   name: "tangent_moments",
@@ -112,14 +112,29 @@ const momentsKernels = defineQuadKernel({
     m: "read_write",
     v: "read_write",
   },
-  uniforms: { rank: "u32", block: "u32", beta1: "f32", beta2: "f32", rest1: "f32", rest2: "f32" },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    beta1: "f32",
+    beta2: "f32",
+    rest1: "f32",
+    rest2: "f32",
+    zero: "u32",
+  },
   constants: {},
 });
 const projectKernels = defineQuadKernel({
   name: "tangent_project",
   source: projectSource,
   buffers: { ...site, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
-  uniforms: { rank: "u32", block: "u32", correction1: "f32", correction2: "f32", epsilon: "f32" },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    correction1: "f32",
+    correction2: "f32",
+    epsilon: "f32",
+    zero: "u32",
+  },
   constants: { OF_B: false },
 });
 const capKernel = defineKernel({
@@ -145,13 +160,6 @@ export interface FactorPairsOptions {
   readonly lanes?: number;
 }
 
-/** Where the tall matrices of all pairs lie: see thin_svd.wgsl. */
-interface Layouts {
-  readonly matrices: Tensor<"u32">;
-  /** Of all matrices together. */
-  readonly rows: number;
-}
-
 /** Pairs whose tensors lie in the same buffers, so that each dispatch serves all of them. */
 export class FactorPairs {
   readonly #gpu: Gpu;
@@ -162,21 +170,19 @@ export class FactorPairs {
   readonly #b: Tensor;
   readonly #moments: { readonly m: Tensor; readonly v: Tensor } | null;
   readonly #sites: Tensor<"u32">;
-  readonly #layoutsA: Layouts;
-  readonly #layoutsB: Layouts;
+  readonly #tallA: TallMatrices;
+  readonly #tallB: TallMatrices;
 
   /** Uploads its tables into the caller's scope. @throws {RangeError} where buffers differ or the rank is too large */
   constructor(gpu: Gpu, pairs: readonly FactorPair[], options: FactorPairsOptions = {}) {
-    const rank = pairs[0]!.a.shape[0]!;
-    if (rank > MOST_RANK) {
-      throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MOST_RANK} is supported`);
-    }
     this.#gpu = gpu;
     this.#pairs = pairs;
-    this.#rank = rank;
-    this.#lanes = options.lanes ?? (gpu.info.software ? 8 : 64);
-    this.#a = spanOf(pairs.map(({ a }) => a), "factors A");
-    this.#b = spanOf(pairs.map(({ b }) => b), "factors B");
+    this.#lanes = options.lanes ?? lanesOfSite(gpu);
+    this.#tallA = tallFactors(gpu, pairs.map(({ a }) => a), "A");
+    this.#tallB = tallFactors(gpu, pairs.map(({ b }) => b), "B");
+    this.#rank = this.#tallA.rank;
+    this.#a = this.#tallA.flat;
+    this.#b = this.#tallB.flat;
     const m = pairs.flatMap((pair) => pair.m ?? []), v = pairs.flatMap((pair) => pair.v ?? []);
     this.#moments = m.length > 0 ? { m: spanOf(m, "first moments"), v: spanOf(v, "second moments") } : null;
 
@@ -189,17 +195,6 @@ export class FactorPairs {
       scales[6 * i + 5] = scale;
     });
     this.#sites = gpu.upload(words, "u32", [pairs.length, 6], "sites");
-    const layouts = (entries: readonly (readonly [number, number, number, number])[]) => {
-      let rows = 0;
-      const words = entries.flatMap((entry) => [...entry, (rows += entry[1]) - entry[1]]);
-      for (let i = 4; i < words.length; i += 5) words[i]! *= this.#stride / 4;
-      return {
-        matrices: gpu.upload(Uint32Array.from(words), "u32", [pairs.length, 5], "factor layouts"),
-        rows,
-      };
-    };
-    this.#layoutsA = layouts(pairs.map(({ a }) => [within(a, this.#a), a.shape[1]!, 1, a.shape[1]!]));
-    this.#layoutsB = layouts(pairs.map(({ b }) => [within(b, this.#b), b.shape[0]!, rank, 1]));
   }
 
   /** Words of a site's r x r block: see tangent_pair.wgsl. */
@@ -209,7 +204,7 @@ export class FactorPairs {
 
   /** Words from one row or column of an r x r matrix to the next: whole vectors of four. */
   get #stride(): number {
-    return 4 * Math.ceil(this.#rank / 4);
+    return smallStride(this.#rank);
   }
 
   /** Thin SVDs of every A and B. */
@@ -217,23 +212,17 @@ export class FactorPairs {
     const gpu = this.#gpu, rank = this.#rank, stride = this.#stride, count = this.#pairs.length;
     const small = gpu.empty([count, this.#block], "small matrices");
     const left = this.#likeFactors("left singular vectors");
-    using _ = gpu.scope("orthonormal bases", "scratch");
-    const run = ({ matrices, rows }: Layouts, x: Tensor, left: Tensor, place: number) =>
-      gpu.launch(svdKernel, {
-        buffers: { matrices, x, q: gpu.empty([rows, stride], "orthonormal bases"), left, small },
+    [this.#tallA, this.#tallB].forEach((factors, place) =>
+      thinSvdsInto(gpu, factors, {
+        left: place === 0 ? left.a : left.b,
+        small,
         // In vectors of four.
-        uniforms: {
-          rank,
-          block: this.#block / 4,
-          vAt: place * rank * stride / 4,
-          rAt: (2 + place) * rank * stride / 4,
-          sAt: (6 * rank + place) * stride / 4,
-        },
-        constants: { LANES: this.#lanes },
-        workgroups: [count],
-      });
-    run(this.#layoutsA, this.#a, left.a, 0);
-    run(this.#layoutsB, this.#b, left.b, 1);
+        block: this.#block / 4,
+        vAt: place * rank * stride / 4,
+        rAt: (2 + place) * rank * stride / 4,
+        sAt: (6 * rank + place) * stride / 4,
+      }, this.#lanes)
+    );
     return { left, small };
   }
 
@@ -271,6 +260,7 @@ export class FactorPairs {
         beta2,
         rest1: 1 - beta1,
         rest2: 1 - beta2,
+        zero: 0,
       },
       workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 8)),
     });
@@ -298,7 +288,7 @@ export class FactorPairs {
             ...moments,
             projected: ofB ? turned.b : turned.a,
           },
-          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction },
+          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction, zero: 0 },
           constants: { OF_B: ofB },
           workgroups: this.#grid((rows, columns) =>
             Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 8)
@@ -338,46 +328,78 @@ export class FactorPairs {
   }
 
   #turn({ small }: Decomposition, from: FactorGradients | Adjusted, to: Adjusted, back: boolean): void {
-    const raw = "flat" in from;
-    this.#gpu.launch(this.#kernel(turnKernels, ["a_gradient", "a_out"], ["b_gradient", "b_out"]), {
-      buffers: {
-        sites: this.#sites,
-        aGradient: raw ? from.flat : from.a,
-        bGradient: raw ? from.flat : from.b,
-        small,
-        aOut: to.a,
-        bOut: to.b,
-      },
-      uniforms: { da: raw ? from.a : 0, db: raw ? from.b : 0, rank: this.#rank, block: this.#block / 4 },
-      constants: { BACK: back },
-      workgroups: this.#factorTiles(),
+    const raw = "flat" in from, matrix = this.#rank * this.#stride / 4;
+    this.#multiply(raw ? { a: from.flat, b: from.flat } : from, small, to, {
+      ...raw ? { aAt: from.a, bAt: from.b } : {},
+      smallA: matrix,
+      smallB: 0,
+      alongA: Number(back),
+      alongB: Number(back),
     });
   }
 
   /** Changes turned gradients in place. */
   #closedForm({ left, small }: Decomposition, turned: Adjusted, gauge: Gauge, damping: Damping): Turned {
-    const sizes = { rank: this.#rank, block: this.#block / 4 };
-    const tensors = {
-      sites: this.#sites,
-      aTurned: turned.a,
-      bTurned: turned.b,
-      aLeft: left.a,
-      bLeft: left.b,
-      small,
-    };
     this.#gpu.launch(this.#kernel(pairKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
-      buffers: tensors,
-      uniforms: { ...sizes, relativeDamping: damping.relative, absoluteDamping: damping.absolute },
-      constants: { GAUGE: GAUGES[gauge], LANES: this.#lanes },
+      buffers: {
+        sites: this.#sites,
+        aTurned: turned.a,
+        bTurned: turned.b,
+        aLeft: left.a,
+        bLeft: left.b,
+        small,
+      },
+      uniforms: {
+        rank: this.#rank,
+        block: this.#block / 4,
+        gauge: GAUGES[gauge],
+        relativeDamping: damping.relative,
+        absoluteDamping: damping.absolute,
+        zero: 0,
+      },
+      constants: { LANES: this.#lanes },
       workgroups: [this.#pairs.length],
     });
-    this.#gpu.launch(this.#kernel(combineKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
-      buffers: tensors,
-      uniforms: sizes,
-      constants: { GAUGE: GAUGES[gauge] },
-      workgroups: this.#factorTiles(),
+    const matrix = this.#rank * this.#stride / 4;
+    this.#multiply(left, small, turned, {
+      smallA: 5 * matrix,
+      smallB: 4 * matrix,
+      alongA: 0,
+      alongB: 1,
+      combine: 1,
+      // Without a gauge Y is zero.
+      ...gauge === "zero" ? { stepsA: 0 } : {},
     });
     return { turned };
+  }
+
+  /** Products of factors' kin with r x r matrices: see tangent_multiply.wgsl. */
+  #multiply(
+    from: Adjusted,
+    small: Tensor,
+    to: Adjusted,
+    how: {
+      readonly aAt?: number;
+      readonly bAt?: number;
+      readonly smallA: number;
+      readonly smallB: number;
+      readonly alongA: number;
+      readonly alongB: number;
+      readonly combine?: number;
+      readonly stepsA?: number;
+    },
+  ): void {
+    this.#gpu.launch(this.#kernel(multiplyKernels, ["a_in", "a_out"], ["b_in", "b_out"]), {
+      buffers: { sites: this.#sites, aIn: from.a, bIn: from.b, small, aOut: to.a, bOut: to.b },
+      uniforms: {
+        ...{ aAt: 0, bAt: 0, combine: 0, stepsA: this.#rank },
+        ...how,
+        rank: this.#rank,
+        block: this.#block / 4,
+        zero: 0,
+      },
+      workgroups: this.#factorTiles(),
+    });
   }
 
   /** Tiles of 4 x 4 of every A and then of every B. */
@@ -409,23 +431,6 @@ export class FactorPairs {
     if (!this.#moments) throw new Error("Cannot use the moments of factor pairs that were made without");
     return this.#moments;
   }
-}
-
-/** One tensor from the first to the last of `tensors`, which lie in order. @throws {RangeError} where buffers differ */
-export function spanOf(tensors: readonly Tensor[], label: string): Tensor {
-  const first = tensors[0]!, last = tensors.at(-1)!;
-  for (const tensor of tensors) {
-    if (tensor.buffer !== first.buffer || tensor.offset < first.offset || tensor.offset > last.offset) {
-      throw new RangeError(
-        `Cannot batch "${first.label}" and "${tensor.label}": they do not lie in one buffer, in order`,
-      );
-    }
-  }
-  return {
-    ...first,
-    shape: [(last.offset - first.offset) / ELEMENT_BYTES + elementCount(last.shape)],
-    label,
-  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import {
@@ -91,6 +91,23 @@ Deno.test("rowNorms() keeps its digits where B A all but cancels W", async () =>
   const into = gpu.empty([rows], "norms");
   rowNorms(gpu, upload(gpu, matrix(rows, columns, Array(rows * columns).fill(3)), "W"), low, into);
   assertClose(await gpu.download(into), Array(rows).fill(rest * Math.sqrt(columns)), { relative: 1e-6 });
+});
+
+Deno.test("rowNorms() gives NaN where squares overflow or a number is not finite, and the other rows as they are", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("overflowing");
+  for (const columns of [7, 8]) {
+    for (const [i, value] of [1e30, Infinity, NaN].entries()) {
+      const weight = matrix(6, columns, Array(6 * columns).fill(1));
+      weight.data[4 * columns + i] = value;
+      const low = { a: gpu.zeros([2, columns], "A"), b: gpu.zeros([6, 2], "B"), scale: 1 };
+      const into = gpu.empty([6], "norms");
+      rowNorms(gpu, upload(gpu, weight, "W"), low, into);
+      const found = await gpu.download(into);
+      assert(Number.isNaN(found[4]), `${value}: ${found[4]}`);
+      assertClose(found.filter((_, row) => row !== 4), Array(5).fill(Math.sqrt(columns)), { relative: 1e-6 });
+    }
+  }
 });
 
 /** Magnitudes and norms for `count` columns or rows; where there are three or more, the second norm is 0. */

@@ -16,6 +16,11 @@ export interface MatmulOptions {
   /** Adds to what `into` holds. */
   readonly accumulate?: boolean;
   /**
+   * True for a product that is formed between many steps and not in each: a kernel that steps use too is better then than
+   * a faster one that is to be compiled first. The latter takes a software adapter a second or two.
+   */
+  readonly seldom?: boolean;
+  /**
    * A second pair of factors, transposed as the first is, whose product times `scale` is added: W x + s B (A x), say.
    * Where the pair's inner size is small, C is written once for both.
    */
@@ -59,6 +64,7 @@ export function matmulBy(
     scale: options.scale ?? 1,
     accumulate: options.accumulate ?? false,
     half: b.dtype === "f16",
+    seldom: options.seldom ?? false,
     joined: null,
   };
   const variant = variants[name ?? variantFor(gpu, plain)];

@@ -16,6 +16,8 @@ export interface ProductShape {
   readonly columns: number;
   /** True where B holds 16-bit floats. */
   readonly half: boolean;
+  /** True where speed matters less than that no kernel is compiled for this product alone. */
+  readonly seldom?: boolean;
 }
 
 /** C = scale · op(A) op(B) (+ joined) (+ C): what one launch needs to know beside the tensors. */

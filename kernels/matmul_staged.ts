@@ -87,12 +87,12 @@ function kernelOf(shape: StagedShape): StagedKernel {
 function tileOf(
   product: ProductShape & { readonly joined?: unknown },
 ): { readonly steps: number; readonly tileColumns: number } {
-  const { layout, inner, columns, joined } = product;
+  const { layout, inner, columns, joined, seldom } = product;
   // A joined pair's steps beside 128 would not fit into workgroup memory; Aᵀ of few steps is not worth a kernel.
-  const deep = !joined && (layout !== "tn" || inner >= 1024) &&
+  const deep = !joined && !seldom && (layout !== "tn" || inner >= 1024) &&
     2 * Math.ceil(inner / 128) === Math.ceil(inner / 64);
   return {
-    steps: inner <= 16 ? 16 : deep ? 128 : 64,
+    steps: inner <= 16 && !seldom ? 16 : deep ? 128 : 64,
     tileColumns: columns <= 8 ? 8 : columns <= 16 ? 16 : 64,
   };
 }
@@ -107,9 +107,9 @@ function gridOf(product: Parameters<typeof tileOf>[0]) {
   return { chunks, groupsY, parts: few ? Math.min(chunks, MOST_PARTS) : 1 };
 }
 
-function lanesOf({ rows }: ProductShape): number {
+function lanesOf({ rows, seldom }: ProductShape): number {
   // Not by how rows fill the last workgroup: a size of batch more would be another kernel to compile.
-  return Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency ? MANY_LANES : FEW_LANES;
+  return seldom || Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency ? MANY_LANES : FEW_LANES;
 }
 
 /** True where A's rows can be read as vec4; an element by itself costs almost twice as much. */
@@ -122,9 +122,10 @@ function readsVectors(product: ProductShape): boolean {
  *
  * It computes whole tiles, at four times the speed, and pays for what it pads: products that fill a quarter of their
  * tiles break even. Where A is read element by element it is about 1.7 times as fast at best, and thin
- * outputs gain nothing.
+ * outputs gain nothing. A product that is formed seldom wastes what it must, but takes no kernel for such reads.
  */
 export function suitsStaged(product: ProductShape): boolean {
+  if (product.seldom) return readsVectors(product);
   const { rows, inner, columns } = product;
   const { steps, tileColumns } = tileOf(product);
   const fill = (size: number, tile: number) => size / (Math.ceil(size / tile) * tile);

@@ -184,18 +184,22 @@ function staging(part: {
   let k = ${first} + block % ${quads}u * 4u;`,
   ];
   if (vector) {
-    lines.push(`if (${step} == 1u) {`);
-    for (const j of FOUR) {
-      const value = `${name}_4(${base} + (n + ${j}u) * ${column} + k, 0u)`;
-      lines.push(put(j, `select(vec4(0.0), ${value}, n + ${j}u < u.columns && k < ${inner})`));
-    }
-    lines.push("} else {");
-    for (const i of FOUR) {
-      const value = `${name}_4(${base} + (k + ${i}u) * ${step} + n, 0u)`;
-      lines.push(`let x${i} = select(vec4(0.0), ${value}, k + ${i}u < ${inner} && n < u.columns);`);
-    }
-    for (const j of FOUR) lines.push(put(j, four((i) => `x${i}.${"xyzw"[j]}`)));
-    lines.push("}");
+    // Four rows of B as they lie in memory, along the inner axis or along columns: one text for both.
+    lines.push(
+      `let along = ${step} == 1u;`,
+      "let row = select(k, n, along);",
+      "let rest = select(n, k, along);",
+      `let rows = select(${inner}, u.columns, along);`,
+      `let stride = select(${step}, ${column}, along);`,
+      `let inside = rest < select(u.columns, ${inner}, along);`,
+    );
+    const read = (i: number) =>
+      `select(vec4(0.0), ${name}_4(${base} + (row + ${i}u) * stride + rest, 0u), row + ${i}u < rows && inside)`;
+    lines.push(
+      `var x = mat4x4<f32>(${FOUR.map(read).join(", ")});`,
+      "if (!along) { x = transpose(x); }",
+      ...FOUR.map((j) => put(j, `x[${j}]`)),
+    );
   } else {
     for (const j of FOUR) {
       const element = (i: number) =>

@@ -327,6 +327,39 @@ Deno.test("matmul() chooses a variant by itself that agrees with float64", async
   }
 });
 
+Deno.test("matmul() forms what is formed seldom as exactly, and by no kernel that a step of training does not need", async () => {
+  const gpu = await openGpu();
+  await using _ = gpu;
+  using _scope = gpu.scope("seldom");
+  // Activations by 64 x 192 weights, adapted at rank 8, in enough rows for the largest workgroups.
+  const rows = 256 * navigator.hardwareConcurrency;
+  const tensor = (...shape: [number, number]) => upload(gpu, randomMatrix(...shape, random), "x");
+  const x = tensor(rows, 64), y = tensor(rows, 192);
+  matmul(gpu, x, tensor(192, 64), { transposeB: true });
+  matmul(gpu, x, tensor(8, 64), { transposeB: true });
+  matmul(gpu, y, tensor(rows, 8), { transposeA: true });
+  const known = new Set(gpu.work.kernels);
+  const sizes = [[192, 8, 64], [192, rows, 64], [64, 192, 8], [192, 256, 64], [5, 3, 66]] as const;
+  const cases = sizes.flatMap(([rows, inner, columns]) => {
+    const a = randomMatrix(rows, inner, random), b = randomMatrix(inner, columns, random);
+    return LAYOUTS.map((layout) => {
+      const given = laidOut(layout, a, b);
+      const out = matmul(gpu, upload(gpu, given.a, "a"), upload(gpu, given.b, "b"), {
+        ...given.options,
+        seldom: true,
+      });
+      const name = `${layout} [${rows}, ${inner}, ${columns}]`;
+      // Where vectors do not fit, kernels that read elements do.
+      const added = rows === 5 ? [] : gpu.work.kernels.filter((kernel) => !known.has(kernel));
+      return { out, wanted: multiply(a, b), inner, name, added };
+    });
+  });
+  for (const { out, wanted, inner, name, added } of cases) {
+    assertClose(await gpu.download(out), wanted.data, tolerance(inner), name);
+    if (gpu.info.software) assertEquals(added.filter((kernel) => kernel !== "sum_parts"), [], name);
+  }
+});
+
 Deno.test("matmul() says which tensors do not fit together, and why", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("product");

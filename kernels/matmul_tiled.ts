@@ -35,6 +35,7 @@ function declare(shape: TiledShape) {
       lanesX: "u32",
       joinedInner: "u32",
       joinedScale: "f32",
+      zero: "u32",
     },
     constants: { LANES: 64 },
   });
@@ -90,6 +91,7 @@ export const tiled: Variant = {
             lanesX,
             joinedInner,
             joinedScale: product.joined?.scale ?? 0,
+            zero: 0,
           },
           constants: { LANES: lanes },
           workgroups: [groupsX, groupsY, Math.min(batch - first, MOST_GROUPS) * splits],

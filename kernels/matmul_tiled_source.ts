@@ -44,6 +44,8 @@ export function tiledSource(shape: TiledShape): string {
   stride_a: u32, stride_b: u32, stride_c: u32,
   first_batch: u32, splits: u32, chunk: u32, accumulate: u32, lanes_x: u32,
   joined_inner: u32, joined_scale: f32,
+  // Always 0, which the compiler does not know.
+  zero: u32,
 }
 // Lanes of a workgroup, of which lanes_x lie side by side along the rows of C.
 override LANES = 64u;`,
@@ -77,19 +79,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     say(...sumOver({ ...part, inner: "u.joined_inner", scaleA: "u.joined_scale" }, shape), "}");
   }
 
-  for (const i of rows) {
-    say(`if (m0 + ${i}u < u.rows) { let row = c0 + (m0 + ${i}u) * u.columns + n0;`);
-    for (const g of groups) {
-      const store = (j: number, at: string, value: string) =>
-        say(
-          `if (n0 + ${4 * g + j}u < u.columns) { let at = ${at}; var value = ${value};`,
-          "if (u.accumulate != 0u) { value += c[at]; } c[at] = value; }",
-        );
-      if (vectorC) store(0, `(row + ${4 * g}u) / 4u`, `c${i}_${g}`);
-      else for (const j of range(4)) store(j, `row + ${4 * g + j}u`, `c${i}_${g}.${AXES[j]}`);
-    }
-    say("}");
-  }
+  const sums = rows.flatMap((i) => groups.map((g) => `c${i}_${g}`)), step = vectorC ? 4 : 1;
+  say(
+    `var sums = array<vec4<f32>, ${sums.length}>(${sums.join(", ")});`,
+    // Loops whose ends the compiler does not know: unrolled, the stores would take longer to compile than the products.
+    `for (var i = 0u; i < min(u.rows - m0, ${tileRows}u) + u.zero; i++) {`,
+    `for (var j = 0u; j < min(u.columns - n0, ${tileColumns}u) + u.zero; j += ${step}u) {`,
+    `let at = (c0 + (m0 + i) * u.columns + n0 + j)${vectorC ? " / 4u" : ""};`,
+    `var value = sums[i * ${groups.length}u + j / 4u]${vectorC ? "" : "[j % 4u]"};`,
+    "if (u.accumulate != 0u) { value += c[at]; } c[at] = value; } }",
+  );
   say("}");
   return lines.join("\n");
 }

@@ -60,8 +60,6 @@ export {
   type FactorPairsOptions,
   type Gauge,
   groupPairs,
-  MOST_RANK,
-  spanOf,
   type Turned,
 } from "./factor_pairs.ts";
 export {
@@ -71,3 +69,24 @@ export {
   Triplets,
   type TripletValues,
 } from "./triplets.ts";
+export {
+  MOST_RANK,
+  rightSvds,
+  skipLarge,
+  type SmallFunction,
+  type SmallMatrices,
+  type SmallProductOptions,
+  smallProducts,
+  smallStride,
+  spanOf,
+  svdNumbers,
+  tallFactors,
+  type TallLayout,
+  type TallMatrices,
+  tallMatrices,
+  tallOverlaps,
+  tallProducts,
+  type TallTerm,
+  type ThinSvds,
+  thinSvds,
+} from "./tall_matrices.ts";

@@ -86,10 +86,12 @@ fn main(
   if (within != 0u) {
     return;
   }
-  let norms = sqrt(all);
+  // A norm that overflows becomes NaN: divided by infinity a row would quietly be 0, and a run that diverges look sound.
+  var norms = bitcast<vec4<u32>>(sqrt(all));
+  norms = select(norms, norms | vec4(0x7fffffffu), (norms & vec4(0x7f800000u)) == vec4(0x7f800000u));
   for (var i = 0u; i < 4u; i++) {
     if (place + i < u.rows) {
-      out[place + i] = norms[i];
+      out[place + i] = bitcast<f32>(norms[i]);
     }
   }
 }

@@ -9,6 +9,8 @@ struct Uniforms {
   // 1 - beta, rounded once.
   rest1: f32,
   rest2: f32,
+  // Always 0: see tangent_multiply.wgsl.
+  zero: u32,
 }
 
 // One adapted linear map; places are in elements, counted from the batch's first.
@@ -146,14 +148,18 @@ fn main(
       far += left_of(lines + 4u, inside - 4u, t) * h + turned_of(lines + 4u, inside - 4u, s) * l;
     }
   }
-  update(site, row0, column0, near[0]);
-  update(site, row0 + 1u, column0, near[1]);
-  update(site, row0 + 2u, column0, near[2]);
-  update(site, row0 + 3u, column0, near[3]);
-  update(site, row0, column0 + 4u, far[0]);
-  update(site, row0 + 1u, column0 + 4u, far[1]);
-  update(site, row0 + 2u, column0 + 4u, far[2]);
-  update(site, row0 + 3u, column0 + 4u, far[3]);
+  var sums = array<vec4<f32>, 8>(near[0], near[1], near[2], near[3], far[0], far[1], far[2], far[3]);
+  for (var k = 0u; k < 8u + u.zero; k++) {
+    let row = row0 + k % 4u;
+    let column = column0 + k / 4u * 4u;
+    if (row < site.rows && column < site.columns) {
+      let at = site.moments + row * site.columns + column;
+      let inside = site.columns - column;
+      let g = site.scale * sums[k];
+      store_m(at, inside, u.beta1 * load_m(at, inside) + u.rest1 * g);
+      store_v(at, inside, u.beta2 * load_v(at, inside) + u.rest2 * g * g);
+    }
+  }
 }
 
 // Four lines of T L and of S hA, at four columns.
@@ -173,14 +179,4 @@ fn turned_of(lines: vec4<u32>, inside: u32, s: vec4<f32>) -> mat4x4<f32> {
     s.z * load_a_turned(lines.z, inside),
     s.w * load_a_turned(lines.w, inside),
   );
-}
-
-fn update(site: Site, row: u32, column: u32, sum: vec4<f32>) {
-  if (row < site.rows && column < site.columns) {
-    let at = site.moments + row * site.columns + column;
-    let inside = site.columns - column;
-    let g = site.scale * sum;
-    store_m(at, inside, u.beta1 * load_m(at, inside) + u.rest1 * g);
-    store_v(at, inside, u.beta2 * load_v(at, inside) + u.rest2 * g * g);
-  }
 }

@@ -5,18 +5,20 @@
 // d added to squares as damping:
 //   Y = V_B^T X V_A, the gauge: with W = hA L^T T, Sylvester's equation gives -W / s^2 / (S^2 + d) / (S^2 + d + T^2 + d)
 //   E = S^2 / (S^2 + d) U^T hB / (T^2 + d) / s^2 + S Y
-// so that `tangent_combine` forms V_B^T gA = hA / (S^2 + d) / s^2 + Y T L and gB V_A = hB / (T^2 + d) / s^2 - U E.
+// so that `tangent_multiply` forms V_B^T gA = hA / (S^2 + d) / s^2 + Y T L and gB V_A = hB / (T^2 + d) / s^2 - U E.
 // Never forming (B^T B)^-1 keeps errors at the condition number of B instead of its square.
 struct Uniforms {
   rank: u32,
   // In vectors.
   block: u32,
+  // 0: X = 0. 1: the Sylvester equation's. 2: symmetric.
+  gauge: u32,
   relative_damping: f32,
   absolute_damping: f32,
+  // Always 0: see tangent_multiply.wgsl.
+  zero: u32,
 }
 
-// 0: X = 0. 1: the Sylvester equation's. 2: symmetric.
-override GAUGE = 0u;
 override LANES = 64u;
 
 // One adapted linear map; places are in elements, counted from the batch's first.
@@ -132,7 +134,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let h = load_b_turned(at + j0, r - j0);
         overlaps += mat4x4<f32>(l.x * h, l.y * h, l.z * h, l.w * h);
       }
-      if (GAUGE != 0u) {
+      if (u.gauge != 0u) {
         let is = site.a + min(vec4(i0) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
         let js = site.a + min(vec4(j0) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
         for (var c = 4u * (lane % parts); c < site.columns; c += 4u * parts) {
@@ -153,7 +155,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
     }
     workgroupBarrier();
-    for (var k = 0u; k < 4u; k++) {
+    for (var k = 0u; k < 4u + u.zero; k++) {
       partial[8u * lane + k] = overlaps[k];
       partial[8u * lane + 4u + k] = ys[k];
     }
@@ -175,7 +177,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let inverse_b = damped_inverse(vec4(s), damping_b);
         let inverse_a = damped_inverse(t, damping_a);
         y *= -t * inverse_square * inverse_b;
-        if (GAUGE == 1u) {
+        if (u.gauge == 1u) {
           // Zero over zero where both values vanish: y is 0 there.
           y /= max(s * s + damping_b + t * t + damping_a, vec4<f32>(1e-38));
         } else {

@@ -8,6 +8,8 @@ struct Uniforms {
   correction1: f32,
   correction2: f32,
   epsilon: f32,
+  // Always 0: see tangent_multiply.wgsl.
+  zero: u32,
 }
 
 override OF_B = false;
@@ -113,7 +115,7 @@ fn main(
     }
     let scales = site.scale * small[values0];
     let more_scales = site.scale * small[values0 + select(0u, 1u, has_more)];
-    for (var line = 0u; line < 4u; line++) {
+    for (var line = 0u; line < 4u + u.zero; line++) {
       if (line0 + line < site.rows) {
         let at = site.b + (line0 + line) * r + rank0;
         store_projected(at, r - rank0, scales * sums[line]);
@@ -137,7 +139,7 @@ fn main(
   }
   let scales = site.scale * small[values0];
   let more_scales = site.scale * small[values0 + select(0u, 1u, has_more)];
-  for (var j = 0u; j < 4u; j++) {
+  for (var j = 0u; j < 4u + u.zero; j++) {
     let at = site.a + (rank0 + j) * site.columns + line0;
     if (rank0 + j < r) {
       store_projected(at, inside, scales[j] * sums[j]);

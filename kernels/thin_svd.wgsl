@@ -15,6 +15,8 @@ struct Uniforms {
   v_at: u32,
   r_at: u32,
   s_at: u32,
+  // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
+  zero: u32,
 }
 
 // Where a matrix lies: element (t, j) of X is x[offset + t * row_stride + j * column_stride]; U has the same layout.
@@ -28,6 +30,8 @@ struct Matrix {
 }
 
 override LANES = 64u;
+// U is wanted: else `left` is not written.
+override LEFT = true;
 
 @group(0) @binding(0) var<storage, read> matrices: array<Matrix>;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -80,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var b = 0u; b < blocks; b++) {
       var values = NONE;
       let inside = min(rank - 4u * b, 4u);
-      for (var k = 0u; k < inside; k++) {
+      for (var k = 0u; k < inside + u.zero; k++) {
         values[k] = x[row + (4u * b + k) * matrix.column_stride];
       }
       q[matrix.q_at + t * blocks + b] = values;
@@ -103,7 +107,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     var length = before;
     var from_ = next0;
-    for (var pass_ = 0u; pass_ < 2u; pass_++) {
+    for (var pass_ = 0u; pass_ < 2u + u.zero; pass_++) {
       // Shares of the columns before j in it. The one just before is 1 / scale too long until this pass scales it.
       for (var b = lane; b < blocks; b += LANES) {
         let columns = columns_of(b);
@@ -220,7 +224,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if (lane == 0u) {
       var turned = 0.0;
-      for (var l = 0u; l < LANES; l++) {
+      for (var l = 0u; l < LANES + u.zero; l++) {
         turned += partial[l].x;
       }
       again = u32(turned > 0.0);
@@ -259,6 +263,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   storageBarrier();
 
+  if (!LEFT) {
+    return;
+  }
   // U = Q U', four columns at a time. Beyond the last column lies something else, which `left` does not get.
   for (var first = 0u; first < rank; first += 4u) {
     let c0 = r0 + first * blocks;
@@ -320,7 +327,7 @@ fn reduce(lane: u32, own: u32, next: u32, own0: vec4<f32>, own1: vec4<f32>, next
   workgroupBarrier();
   for (var i = lane; i < 4u; i += LANES) {
     var sum = NONE;
-    for (var l = 0u; l < LANES; l++) {
+    for (var l = 0u; l < LANES + u.zero; l++) {
       sum += partial[i * LANES + l];
     }
     dots[select(own, next, i > 1u) + i % 2u] = sum;

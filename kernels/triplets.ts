@@ -6,7 +6,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { defineKernel, MOST_GROUPS } from "../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import { groupsFor } from "./elementwise.ts";
-import { spanOf } from "./factor_pairs.ts";
+import { spanOf } from "./tall_matrices.ts";
 import dropSource from "./triplet_drop.wgsl" with { type: "text" };
 import gramSource from "./triplet_gram.wgsl" with { type: "text" };
 import penaltySource from "./triplet_penalty.wgsl" with { type: "text" };

@@ -46,6 +46,16 @@ export function truncatedSvdOnHost(matrix: HostMatrix, count: number): Truncated
   return { left, values: Float64Array.from(decomposition.diagonal.slice(0, count)), right };
 }
 
+/** All singular values, descending. Milliseconds for 64 x 192, a fifth of a second for 512 x 512. */
+export function singularValuesOnHost(matrix: HostMatrix): Float64Array {
+  const { diagonal } = new SingularValueDecomposition(toMatrix(matrix), {
+    computeLeftSingularVectors: false,
+    computeRightSingularVectors: false,
+    autoTranspose: true,
+  });
+  return Float64Array.from(diagonal.slice(0, Math.min(matrix.rows, matrix.columns)));
+}
+
 /** An orthonormal basis of the columns of a tall matrix, `[rows, columns]`, row-major. */
 export function orthonormalBasis(matrix: HostMatrix): Float64Array {
   return Float64Array.from(new QrDecomposition(toMatrix(matrix)).orthogonalMatrix.to1DArray());

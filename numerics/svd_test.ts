@@ -11,7 +11,7 @@ import {
   zeros,
 } from "../tests/reference/matrix.ts";
 import { createRandom } from "./random.ts";
-import { orthonormalBasis, type TruncatedSvd, truncatedSvdOnHost } from "./svd.ts";
+import { orthonormalBasis, singularValuesOnHost, type TruncatedSvd, truncatedSvdOnHost } from "./svd.ts";
 
 /** The factors as matrices. */
 function factors({ left, values, right }: TruncatedSvd, rows: number, columns: number) {
@@ -20,6 +20,18 @@ function factors({ left, values, right }: TruncatedSvd, rows: number, columns: n
 }
 
 const SHAPES = [[1, 1], [1, 7], [7, 1], [5, 3], [3, 5], [31, 17], [17, 31], [64, 64]] as const;
+
+Deno.test("singularValuesOnHost() gives the values of the decomposition, of tall, wide and deficient matrices", () => {
+  for (const [rows, columns] of SHAPES) {
+    const m = randomMatrix(rows, columns, createRandom(rows * 100 + columns));
+    const values = singularValuesOnHost(m);
+    assertEquals(values.length, Math.min(rows, columns));
+    assertClose(values, truncatedSvdOnHost(m, values.length).values, { relative: 1e-13 });
+  }
+  const deficient = withSingularValues(17, 31, [3, 2, 1], createRandom(4));
+  assertClose(singularValuesOnHost(deficient).slice(0, 4), [3, 2, 1, 0], { relative: 1e-13 });
+  assertEquals([...singularValuesOnHost(zeros(3, 5))], [0, 0, 0]);
+});
 
 Deno.test("truncatedSvdOnHost() gives orthonormal vectors whose product is the matrix, whatever its shape", () => {
   for (const [rows, columns] of SHAPES) {

@@ -15,6 +15,7 @@ import {
   type Turned,
 } from "../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "./adamw.ts";
+import { largerOf } from "./factor_sides.ts";
 import {
   attachLowRank,
   lowRankDefaults,
@@ -142,7 +143,7 @@ function ruleWork(
  * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; and
  * tables of where the factors lie. A step makes small matrices of every site and, as large as all factors,
  * singular vectors, turned gradients (twice in mode "full") and adjusted ones; or first, and freed again, the bases of
- * the decompositions.
+ * one decomposition at a time.
  */
 function ruleFootprint(
   { mode, rank }: LoraProOptions,
@@ -153,12 +154,12 @@ function ruleFootprint(
   const times = (count: number) => Array.from({ length: count }, () => [a, b]).flat();
   // Rows and columns of small matrices, and rows of orthonormal bases, are whole vectors of four.
   const stride = 4 * Math.ceil(rank / 4), small = [sites.length * (6 * rank + 4) * stride];
-  const bases = [[stride * total(a) / rank], [stride * total(b) / rank]];
-  const decomposing = [small, ...times(1), ...bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
+  const bases = [stride * Math.max(total(a), total(b)) / rank];
+  const decomposing = [small, ...times(1), bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
   return {
     state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
     tables: [[6 * sites.length], [5 * sites.length], [5 * sites.length]],
-    scratch: total(decomposing.flat()) > total(adjusting.flat()) ? decomposing : adjusting,
+    scratch: largerOf(decomposing, adjusting),
   };
 }
 

@@ -173,7 +173,7 @@ export interface LowRankParts<O extends LowRankOptions> {
   form?: (setup: Setup, factors: readonly Factors[], options: O) => WeightForm | Promise<WeightForm>;
   /** Also trains what the form adds, where it adds anything. */
   rule?: (setup: Setup, factors: readonly Factors[], options: O, added: readonly Parameter[]) => Rule;
-  /** False where A stays as it was filled. */
+  /** False where A stays as it was filled: it is then kept as state, in category "state". */
   trainsA?: boolean;
 }
 
@@ -184,14 +184,17 @@ export async function attachLowRank<O extends LowRankOptions>(
   parts: LowRankParts<O> = {},
 ): Promise<Optimizer> {
   const { gpu, sites, head } = setup;
-  const factors = createFactors(gpu, sites, options.rank, scaleOf(options));
+  const { rule: ruleOf = adamwRule, trainsA = true } = parts;
+  const factors = createFactors(gpu, sites, options.rank, scaleOf(options), trainsA);
   initializeA(setup, factors);
   await parts.initialize?.(setup, factors, options);
   const form = await (parts.form ?? productForm)(setup, factors, options);
   using _ = gpu.countAs("state");
-  const rule = (parts.rule ?? adamwRule)(setup, factors, options, form.added);
+  const rule = ruleOf(setup, factors, options, form.added);
   const headRule = head.length > 0 ? createAdamw(gpu, head, options) : null;
-  const state = [...rule.state, ...headRule?.state ?? []];
+  // A random A that stays as it is is no less needed to go on from a checkpoint.
+  const frozen = trainsA ? [] : factors.map(({ a }) => a);
+  const state = [...frozen, ...rule.state, ...headRule?.state ?? []];
   const bySite = new Map(factors.map((pair) => [pair.site, pair]));
   const factorsOf = (site: LinearSite): Factors => {
     const pair = bySite.get(site);
@@ -201,7 +204,7 @@ export async function attachLowRank<O extends LowRankOptions>(
 
   return {
     trainable: [
-      ...parts.trainsA === false ? [] : factors.map(({ a }) => a),
+      ...trainsA ? factors.map(({ a }) => a) : [],
       ...factors.map(({ b }) => b),
       ...form.added,
       ...head,
@@ -235,7 +238,7 @@ export function productForm({ gpu }: Setup): WeightForm {
       adaptedLinear(tape, x, tape.parameter(site.weight), tape.parameter(a), tape.parameter(b), scale),
     effectiveWeight({ site, a, b, scale }) {
       const into = copyWeight(gpu, site);
-      return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true });
+      return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true, seldom: true });
     },
     equivalentGradient: (pair, followed) => productGradient(gpu, pair, followed),
     factors: (pair) => pair,
@@ -249,18 +252,28 @@ export function productGradient(
   followed: FollowedGradients,
 ): Tensor {
   const into = gpu.zeros(site.weight.value.shape, `${site.name} equivalent gradient`);
-  if (followed.a) kernels.matmul(gpu, b.value, followed.a, { scale, into, accumulate: true });
-  if (followed.b) kernels.matmul(gpu, followed.b, a.value, { scale, into, accumulate: true });
+  if (followed.a) kernels.matmul(gpu, b.value, followed.a, { scale, into, accumulate: true, seldom: true });
+  if (followed.b) kernels.matmul(gpu, followed.b, a.value, { scale, into, accumulate: true, seldom: true });
   return into;
 }
 
 /** A and B of every site: two packs, B zero. */
-function createFactors(gpu: Gpu, sites: readonly LinearSite[], rank: number, scale: number): Factors[] {
-  using _ = gpu.countAs("adapters");
-  const a =
-    gpu.pack(sites.map((site) => ({ label: `${site.name}.A`, shape: [rank, site.in] })), "factors A").parts;
-  const b =
-    gpu.pack(sites.map((site) => ({ label: `${site.name}.B`, shape: [site.out, rank] })), "factors B").parts;
+function createFactors(
+  gpu: Gpu,
+  sites: readonly LinearSite[],
+  rank: number,
+  scale: number,
+  trainsA: boolean,
+): Factors[] {
+  const pack = (factor: "A" | "B", trained: boolean) => {
+    using _ = gpu.countAs(trained ? "adapters" : "state");
+    const entries = sites.map(({ name, in: columns, out }) => ({
+      label: `${name}.${factor}`,
+      shape: factor === "A" ? [rank, columns] : [out, rank],
+    }));
+    return gpu.pack(entries, `factors ${factor}`).parts;
+  };
+  const a = pack("A", trainsA), b = pack("B", true);
   return sites.map((site, i) => ({
     site,
     a: { name: a[i]!.label, value: a[i]! },
@@ -281,7 +294,7 @@ function initializeA(setup: Setup, factors: readonly Factors[]): void {
 /** Takes s·B·A out of each weight, so that a start with B ≠ 0 leaves the effective weight as it was. */
 export function foldProductOut(gpu: Gpu, { site, a, b, scale }: Factors): void {
   rewriteWeight(gpu, site, (into) => {
-    kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true });
+    kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true, seldom: true });
   });
 }
 

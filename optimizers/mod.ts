@@ -3,13 +3,17 @@
  * @module
  */
 export { adalora } from "./adalora.ts";
+export { altlora } from "./altlora.ts";
 export { dora } from "./dora.ts";
 export { full } from "./full.ts";
 export { lora } from "./lora.ts";
+export { loraFa } from "./lora_fa.ts";
 export { loraGa } from "./lora_ga.ts";
 export { loraGaPro } from "./lora_ga_pro.ts";
 export { loraOne } from "./lora_one.ts";
 export { loraPlus } from "./lora_plus.ts";
 export { loraPro } from "./lora_pro.ts";
+export { loraRite } from "./lora_rite.ts";
 export { pissa } from "./pissa.ts";
 export { rslora } from "./rslora.ts";
+export { scaledAdamw } from "./scaled_adamw.ts";

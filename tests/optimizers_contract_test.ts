@@ -25,6 +25,7 @@ import { packsBytes } from "../training/memory.ts";
 import type { RunConfig } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { assertClose } from "./assert_close.ts";
+import { multiply, randomMatrix, toFloat32, zeros } from "./reference/matrix.ts";
 import { testGpu } from "./test_gpu.ts";
 import {
   attachToToy,
@@ -47,9 +48,15 @@ const LEARNING_RATES: Readonly<Record<string, number>> & { readonly default: num
   "lora-plus": 0.01,
 };
 
+/** Ranks of methods that cannot reach the targets with `RANK`. */
+const RANKS: Readonly<Record<string, number>> = {
+  // With A frozen only changes whose rows A spans are within reach: 8 of 12, and all 8.
+  "lora-fa": 8,
+};
+
 /** A rank where the method has one. */
 function optionsOf(module: OptimizerModule): Options {
-  return "rank" in module.defaults ? { rank: RANK } : {};
+  return "rank" in module.defaults ? { rank: RANKS[module.id] ?? RANK } : {};
 }
 
 function learningRateOf({ id }: OptimizerModule): number {
@@ -78,6 +85,16 @@ async function runOnToy<T>(module: OptimizerModule, body: (run: Run) => Promise<
     optimizer,
     steps: (first, last) => trainToy(model, optimizer, store, rate, [first, last]),
   });
+}
+
+/** A and B of every site. */
+function factorsOf({ sites }: ToyModel, optimizer: Optimizer): readonly Parameter[] {
+  const frozen = sites.flatMap((site) => {
+    const pair = optimizer.factors(site);
+    return pair ? [pair.a, pair.b] : [];
+  });
+  const trained = optimizer.trainable.filter(({ name }) => /\.[AB]$/.test(name));
+  return [...new Map([...frozen, ...trained].map((parameter) => [parameter.name, parameter])).values()];
 }
 
 /** Everything that a checkpoint of a run must hold. */
@@ -187,6 +204,71 @@ for (const module of modules) {
     });
   });
 
+  if ("rank" in module.defaults) {
+    Deno.test(`${id}: at rank 1 it takes finite steps that change the weights`, async () => {
+      const gpu = await testGpu();
+      using _ = gpu.scope("rank 1");
+      const model = await createToyModel(gpu);
+      assertEquals(module.refuse({ ...module.defaults, rank: 1 }, model.sites, 60), null);
+      const optimizer = await attachToToy(model, module, { rank: 1 });
+      const before = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
+      await trainToy(model, optimizer, createGradients(gpu, optimizer.trainable), learningRateOf(module), [
+        1,
+        5,
+      ]);
+      const after = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
+      after.forEach((weight, i) => {
+        assert(weight.every(Number.isFinite), model.sites[i]!.name);
+        assert(weight.some((value, j) => value !== before[i]![j]), model.sites[i]!.name);
+      });
+    });
+
+    Deno.test(`${id}: from factors that lack ranks or vanish it takes finite steps`, async () => {
+      const rank = 3, random = createRandom(11);
+      // [of A, of B]: how many of three directions differ.
+      for (const [ofA, ofB] of [[1, 3], [3, 1], [1, 1], [2, 0], [0, 3], [0, 0]] as const) {
+        const gpu = await testGpu();
+        using _ = gpu.scope("deficient");
+        const model = await createToyModel(gpu);
+        const optimizer = await attachToToy(model, module, { rank });
+        for (const { name, value } of factorsOf(model, optimizer)) {
+          const [rows, columns] = value.shape as [number, number];
+          const own = random.fork(name), differing = name.endsWith(".A") ? ofA : ofB;
+          const factor = differing === 0 ? zeros(rows, columns) : multiply(
+            randomMatrix(rows, differing, own.fork("l"), 0.3),
+            randomMatrix(differing, columns, own.fork("r"), 0.3),
+          );
+          gpu.write(value, toFloat32(factor));
+        }
+        const store = createGradients(gpu, optimizer.trainable);
+        const losses = await trainToy(model, optimizer, store, learningRateOf(module), [1, 5]);
+        const label = `A of rank ${ofA}, B of rank ${ofB}`;
+        assert(losses.every(Number.isFinite), label);
+        for (const [name, values] of await bytesOf(gpu, [...optimizer.trainable, ...optimizer.state])) {
+          assert(values.every(Number.isFinite), `${name}, ${label}`);
+        }
+      }
+    });
+  }
+
+  Deno.test(`${id}: gradients that are not finite neither throw nor get lost: the next loss is not finite, and a run ends as diverged`, async () => {
+    for (const poison of [NaN, Infinity]) {
+      await runOnToy(module, async ({ gpu, model, optimizer, steps }) => {
+        await steps(1, 2);
+        const store = createGradients(gpu, optimizer.trainable);
+        differentiateToy(model, store, (tape) => adaptedForward(tape, optimizer, new Set(model.sites)));
+        for (const parameter of optimizer.trainable.filter((parameter) => !model.head.includes(parameter))) {
+          const gradient = store.of(parameter), shape = [1];
+          gpu.write({ ...gradient, shape }, Float32Array.of(poison));
+        }
+        await optimizer.step(store, { step: 3, learningRate: learningRateOf(module) });
+        // The trainer looks at losses and gradients: see record_step.wgsl.
+        const [loss] = await steps(4, 4);
+        assert(!Number.isFinite(loss), `${poison}: the next loss is ${loss}`);
+      });
+    }
+  });
+
   Deno.test(`${id}: the same seed gives the same bytes, whatever ran before`, async () => {
     const once = () =>
       runOnToy(module, async (run) => {
@@ -237,6 +319,34 @@ for (const module of modules) {
         assertEquals(gpu.memory.peakBytes - before, packsBytes(footprint.scratch));
       }
     });
+  });
+
+  Deno.test(`${id}: its work and its footprint count the same numbers`, () => {
+    const { architecture: { maps, parameters }, ...model } = models.vitTiny;
+    const counted = maps.map((map) => ({ ...map, inputGradient: true }));
+    const isSite = ({ name }: { readonly name: string }) => model.sites().some((site) => site.name === name);
+    const options = { ...module.defaults, ...optionsOf(module) };
+    const work = module.stepWork(options, {
+      sites: counted.filter(isSite),
+      others: counted.filter((map) => !isSite(map)),
+      parameters,
+      parts: 1,
+    });
+    const footprint = module.footprint(options, {
+      sites: model.sites(),
+      parameters: model.parameters.map(({ shape }) => elementCount(shape)),
+      head: [],
+    });
+    const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
+    assertEquals(
+      { trained: work.trained, added: work.added, state: work.state, trainsAll: work.trainsAll },
+      {
+        trained: sum(footprint.trained),
+        added: sum(footprint.adapters.flat()),
+        state: sum(footprint.state.flat()),
+        trainsAll: footprint.trainsAll,
+      },
+    );
   });
 
   Deno.test(`${id}: saved after step 5 and restored, it continues byte for byte`, async () => {

@@ -174,6 +174,116 @@ Deno.test("bench runs the scaling sweep's smallest sizes, from random weights to
   });
 });
 
+/** What of each ablation is run for real: its smallest form that still has what the question is about. */
+const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: string[]; says: string[] }[] =
+  [
+    {
+      name: "learning-rate",
+      args: ["--optimizers", "lora,lora-pro", "--peaks", "1e-3,4e-3", "--ranks", "2"],
+      runs: 4,
+      charts: ["loss-by-rate", "score-by-rate"],
+      says: ["## Learning rates", "optimistic, not for comparing methods"],
+    },
+    {
+      name: "rank",
+      args: ["--optimizers", "full,lora", "--peaks", "1e-3", "--ranks", "1,32", "--seeds", "0"],
+      runs: 3,
+      charts: ["score-by-rank"],
+      says: ["| Turned, inverted digits | 32 | LoRA (alpha/r) |"],
+    },
+    {
+      name: "gauge",
+      args: ["--optimizers", "lora-pro", "--peaks", "2e-3", "--ranks", "2", "--seeds", "0"],
+      runs: 3,
+      charts: ["discrepancy-by-step"],
+      says: [
+        "Against LoRA-Pro (alpha/r, full): LoRA-Pro (alpha/r, full, X zero)",
+        "(alpha/r, full, X symmetric)",
+      ],
+    },
+    {
+      name: "mode",
+      args: ["--optimizers", "lora-pro", "--peaks", "2e-3", "--ranks", "2"],
+      runs: 8,
+      charts: ["move-of-a-by-step"],
+      says: ["(alpha/r, efficient), relativeDamping 1e-6", "(alpha/r, sgd), relativeDamping 0", "cap 0.1"],
+    },
+    {
+      name: "alpha",
+      args: ["--optimizers", "lora-ga", "--peaks", "2e-3", "--ranks", "2"],
+      runs: 2,
+      charts: ["score-by-rank"],
+      says: ["Against LoRA-GA (alpha/r): LoRA-GA (alpha/sqrt(r))"],
+    },
+  ];
+
+for (const { name, args, runs, charts, says } of ABLATIONS) {
+  Deno.test(`bench runs a few steps of sweep "${name}", and its report has what answers the question`, async () => {
+    await withFolder(async (folder) => {
+      const spec = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/${name}.json`));
+      const [task] = spec.tasks;
+      const few = { ...task.task, trainExamples: 16, validationExamples: 8, testExamples: 8 };
+      const small = { ...spec, base: { ...spec.base, batchSize: 4 }, tasks: [{ ...task, task: few }] };
+      await Deno.writeTextFile(`${folder}/small.json`, JSON.stringify(small));
+      const command = ["bench", `${folder}/small.json`, "--steps", "3", ...args, "--out", folder, "--json"];
+      const { code, stdout, stderr } = await run(command);
+      assertEquals(code, 0, stderr);
+      assertEquals(JSON.parse(stdout).counts, { total: runs, done: runs, diverged: 0, failed: 0, left: 0 });
+      for (const chart of charts) await Deno.stat(`${folder}/report/charts/${chart}.svg`);
+      const summary = await Deno.readTextFile(`${folder}/report/summary.md`);
+      for (const sentence of says) assertStringIncludes(summary, sentence);
+      if (name === "mode") await assertJump(folder);
+    });
+  });
+}
+
+/** From B = 0, LoRA-Pro's second step moves A by a large part of its norm, unless Adam or the cap bounds it. */
+async function assertJump(out: string): Promise<void> {
+  for (const { result } of (await resultsIn(out)).values()) {
+    assert(result.status === "done");
+    const { mode, cap } = result.config.optimizer.options;
+    const moves = (step: number) =>
+      result.outcome.discrepancies.filter((one) => one.step === step).map(({ moveOfA }) => moveOfA!);
+    assert(moves(1).every((move) => move === 0), `${mode}: A moved at B = 0`);
+    const second = Math.max(...moves(2));
+    assert(second > 0, `${mode}`);
+    if (cap !== 0) assert(second < 0.1 + 1e-4, `${mode}, cap ${cap}: ${second}`);
+    else assertEquals(second > 0.2, mode !== "efficient", `${mode}: ${second}`);
+  }
+}
+
+Deno.test("bench --dry-run tells each shipped sweep's question, cost in runs and estimated time, before anything ran", async () => {
+  await withFolder(async (folder) => {
+    for (const { name } of ABLATIONS) {
+      // The rates of "rank" are tuned ones, which may not be there yet.
+      const rates = name === "rank" ? ["--peaks", "1e-3"] : [];
+      const { code, stdout, stderr } = await run(["bench", name, "--dry-run", ...rates, "--out", folder]);
+      assertEquals(code, 0, stderr);
+      const { question } = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/${name}.json`));
+      assertStringIncludes(stdout, question);
+      assert(
+        /\d+ runs, \d+ left to do: about \d+ (min|h) .*, an estimate from the paces of sweep "/.test(stdout),
+        stdout,
+      );
+    }
+  });
+});
+
+Deno.test("bench --dry-run names the methods that are left out at some ranks, and what they said", async () => {
+  await withFolder(async (folder) => {
+    const args = ["bench", "smoke", "--optimizers", "lora,lora-ga", "--ranks", "8,40", "--dry-run", "--json"];
+    const { code, stdout, stderr } = await run([...args, "--out", folder]);
+    assertEquals(code, 0, stderr);
+    const { counts, notes } = JSON.parse(stdout);
+    assertEquals(counts.total, 6);
+    assertEquals(notes.length, 2);
+    assertStringIncludes(
+      notes[0],
+      '"lora-ga" is left out at rank 40 on digits: rank is 40, at most 32 is possible at',
+    );
+  });
+});
+
 Deno.test("the command line refuses what it cannot do in one sentence, with the exit code that tells whose fault it is", async () => {
   const file = await Deno.makeTempFile();
   try {

@@ -18,13 +18,14 @@ const SHAPES = { "layers.0": [8, 12], "layers.1": [10, 8] } as const;
 /** Parameters on the GPU, and the batch: y = V gelu(W x + b) + c should become `target`. */
 export interface ToyModel {
   readonly gpu: Gpu;
+  /** Weight and bias of each map in turn. */
   readonly parameters: readonly Parameter[];
   readonly sites: readonly LinearSite[];
   /** c. */
   readonly head: readonly Parameter[];
   readonly x: Tensor;
   readonly target: Tensor;
-  /** y, `[rows, 10]`. */
+  /** y, `[rows, out]` of the last map. */
   output(forward: Forward): Var;
 }
 
@@ -58,28 +59,46 @@ export async function createToyModel(gpu: Gpu, { half = false } = {}): Promise<T
     });
   };
   const x = gpu.upload(random.fork("x").normal(ROWS * 12, 1), "f32", [ROWS, 12], "x");
-  const build = ([w, b, v, c]: readonly Parameter[], half: boolean) => {
-    const kept = (weight: Parameter) => half ? { ...weight, value: toHalf(gpu, weight.value) } : weight;
-    const sites: LinearSite[] = [
-      { name: "layers.0", weight: kept(w!), bias: b!, in: 12, out: 8 },
-      { name: "layers.1", weight: kept(v!), bias: c!, in: 8, out: 10 },
-    ];
-    const output = (forward: Forward) => {
-      const hidden = forward.linear(sites[0]!, forward.tape.constant(x));
-      return forward.linear(sites[1]!, activation(forward.tape, hidden, "gelu"));
-    };
-    return { sites, output };
-  };
   // The middle bias stays as it is: methods other than full fine-tuning do not train it.
   const goal = load(1), parameters = load(0);
   gpu.copy(parameters[1]!.value, goal[1]!.value);
   const target = gpu.empty([ROWS, 10], "target");
   {
     using _ = gpu.scope("targets");
-    gpu.copy(build(goal, false).output(plainForward(new Tape(gpu, createGradients(gpu, [])))).value, target);
+    const { output } = joinMaps(gpu, goal, x, {});
+    gpu.copy(output(plainForward(new Tape(gpu, createGradients(gpu, [])))).value, target);
   }
   await gpu.flush();
-  return { gpu, parameters, head: [parameters[3]!], x, target, ...build(parameters, half) };
+  return { gpu, parameters, head: [parameters[3]!], x, target, ...joinMaps(gpu, parameters, x, { half }) };
+}
+
+/**
+ * The network over weight and bias of two maps, named "<site>.weight" and "<site>.bias": V gelu(W x + b) + c for the rows
+ * of x `[rows, in]`.
+ */
+export function joinMaps(
+  gpu: Gpu,
+  parameters: readonly Parameter[],
+  x: Tensor,
+  { half = false },
+): Pick<ToyModel, "sites" | "output"> {
+  const sites = [0, 2].map((i): LinearSite => {
+    const weight = parameters[i]!, [out, inputs] = weight.value.shape as [number, number];
+    return {
+      name: weight.name.replace(".weight", ""),
+      weight: half ? { ...weight, value: toHalf(gpu, weight.value) } : weight,
+      bias: parameters[i + 1]!,
+      in: inputs,
+      out,
+    };
+  });
+  return {
+    sites,
+    output(forward) {
+      const hidden = forward.linear(sites[0]!, forward.tape.constant(x));
+      return forward.linear(sites[1]!, activation(forward.tape, hidden, "gelu"));
+    },
+  };
 }
 
 /** Attaches a method with its defaults and the given options. */
@@ -120,16 +139,16 @@ export function differentiateToy(
   store: GradientStore,
   forwardOf: (tape: Tape) => Forward,
 ): ToyGradients {
-  const { gpu, sites, target } = model;
+  const { gpu, sites, target } = model, rows = target.shape[0]!;
   store.clear();
   const tape = new Tape(gpu, store);
   const full = new Map(sites.map((site) => [site, gpu.zeros([site.out, site.in], `${site.name} full`)]));
   const forward = measuredForward(forwardOf, full)(tape);
   const y = model.output(forward);
   const error = add(gpu, y.value, target, 1, -1);
-  tape.backward(y, add(gpu, y.value, target, 1 / ROWS, -1 / ROWS));
+  tape.backward(y, add(gpu, y.value, target, 1 / rows, -1 / rows));
   const loss = gpu.empty([1], "loss");
-  dotInto(gpu, error, error, loss, 0.5 / ROWS);
+  dotInto(gpu, error, error, loss, 0.5 / rows);
   return { loss, full };
 }
 

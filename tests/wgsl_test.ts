@@ -152,6 +152,23 @@ function launchAll(gpu: Gpu): void {
   const betas = { average: 0.85, uncertainty: 0.85 };
   triplets.score(values, tensor(256), tensor(256), null);
   triplets.drop(triplets.score(values, tensor(256), tensor(256), betas), 2, tensor(3));
+  for (const lanes of [8, 64]) {
+    const b = kernels.tallFactors(gpu, [tensor(4, 3)], "B"), c = { ...b, flat: tensor(4, 3) };
+    const { left, v, values } = kernels.thinSvds(gpu, b, lanes), factors = tensor(1);
+    const small = kernels.smallProducts(gpu, v, v, { rank: 3, f: "1/(s²+d)", values, factors });
+    const other = kernels.smallProducts(gpu, kernels.tallOverlaps(gpu, b, left, lanes), null, {
+      ...{ rank: 3, factors },
+    });
+    kernels.tallProducts(gpu, c, [{ x: b, by: small }, { x: left, by: other }]);
+    kernels.tallProducts(
+      gpu,
+      c,
+      [{ x: b, by: kernels.smallProducts(gpu, null, v, { rank: 3, factors }) }],
+      0.5,
+    );
+    kernels.rightSvds(gpu, b, lanes);
+    kernels.skipLarge(gpu, c, 1, lanes);
+  }
 
   // Sizes by whose remainders and magnitudes the text of a product is chosen.
   for (const [rows, inner, columns] of [[3, 3, 3], [4, 4, 4], [9, 8, 12], [9, 7, 5], [12, 300, 8]] as const) {

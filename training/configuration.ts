@@ -8,7 +8,7 @@ import type { Footprint, ModelShapes, Options, StepSizes, StepWork } from "../op
 import type { Task } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
-import { UserError } from "./user_error.ts";
+import { RefusedOptions, UserError } from "./user_error.ts";
 
 /** A linear map that may be adapted, before there is a GPU. */
 export interface SiteShape {
@@ -70,7 +70,8 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where:
 /**
  * The same config with every option of its method filled in, so that equal runs have equal ids.
  *
- * @throws {UserError} for unknown names, options of wrong types, patterns without a match, and what the method refuses
+ * @throws {UserError} for unknown names, options of wrong types, patterns without a match
+ * @throws {RefusedOptions} for what the method refuses
  */
 export function completeConfig(config: unknown, registries: Registries, where = "config"): RunConfig {
   const parsed = parseWith(RunConfig, config, where);
@@ -85,7 +86,9 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   const options = completeOptions(module, parsed.optimizer.options);
   const sites = matchSites(parsed.sites, model.sites());
   const refusal = module.refuse(options, sites, parsed.steps);
-  if (refusal !== null) throw new UserError(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`);
+  if (refusal !== null) {
+    throw new RefusedOptions(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`, refusal);
+  }
   const { memory: given, ...rest } = parsed, memory = completeMemory(given);
   if (memory?.frozenWeights === "f16" && trainsWeights(module, options, sites)) {
     throw new UserError(

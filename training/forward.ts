@@ -1,6 +1,6 @@
 /** @file The ways a model's linear maps are computed: as they are, adapted by a method, merged, or watched. */
 import { addRow, matmul } from "../autodiff/mod.ts";
-import type { Tape, Var } from "../autodiff/tape.ts";
+import { isHalf, type Tape, type Var } from "../autodiff/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { matmul as product } from "../kernels/mod.ts";
 import type { Forward, LinearSite } from "../models/model.ts";
@@ -68,7 +68,11 @@ export function measuredForward(inner: ForwardOf, full: ReadonlyMap<LinearSite, 
     tape: forward.tape,
     linear(site, x) {
       const y = forward.linear(site, x), into = full.get(site);
-      return into ? measureWeight(forward.tape, x, y, into) : y;
+      if (!into) return y;
+      const { tape } = forward, { weight } = site;
+      const trained = !isHalf(weight) && tape.parameter(weight).needsGradient;
+      // A trained weight's own gradient is the same product, and the same in every bit.
+      return measureWeight(tape, x, y, into, { seldom: !trained });
     },
     block: (inputs, body) => forward.block(inputs, (forward, inputs) => body(measure(forward), inputs)),
   });
@@ -79,13 +83,19 @@ export function measuredForward(inner: ForwardOf, full: ReadonlyMap<LinearSite, 
  * y itself; on the way back dYᵀ X is added to `into`. It asks for the gradient of y even where nothing is trained, as a
  * trained weight would.
  */
-function measureWeight(tape: Tape, x: Var, y: Var, into: Tensor): Var {
+function measureWeight(
+  tape: Tape,
+  x: Var,
+  y: Var,
+  into: Tensor,
+  { seldom }: { readonly seldom: boolean },
+): Var {
   return tape.record({
     name: "measureWeight",
     inputs: [y, tape.input(into)],
     output: y.value,
     backward(gradient, inputs) {
-      product(tape.gpu, gradient, x.value, { transposeA: true, into, accumulate: true });
+      product(tape.gpu, gradient, x.value, { transposeA: true, into, accumulate: true, seldom });
       inputs.pass(0, gradient);
     },
   });

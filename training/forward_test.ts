@@ -3,6 +3,7 @@ import { createGradients } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Batch, Model } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
+import { elementCount } from "../gpu/tensor.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { OptimizerModule } from "../optimizers/optimizer.ts";
 import { trainableWeight } from "../optimizers/site_weight.ts";
@@ -76,7 +77,7 @@ for (const [family, create, batch] of CASES) {
       }, { ...module.defaults, ..."rank" in module.defaults && { rank: 2 } });
       for (const site of sites) {
         const b = optimizer.factors(site)?.b.value;
-        if (b) gpu.write(b, createRandom(2).fork(site.name).normal(site.out * 2, 0.3));
+        if (b) gpu.write(b, createRandom(2).fork(site.name).normal(elementCount(b.shape), 0.3));
       }
       const store = createGradients(gpu, optimizer.trainable), adapted = new Set(sites);
       const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");

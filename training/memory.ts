@@ -1,6 +1,13 @@
 /** @file Bytes that a run takes on the GPU, by formula and without one: what sweeps are planned with. */
-import { alignBytes, allocatedBytes, type Category } from "../gpu/pool.ts";
-import { byteLength, type DType, ELEMENT_BYTES, elementCount } from "../gpu/tensor.ts";
+import type { Category } from "../gpu/pool.ts";
+import {
+  alignBytes,
+  allocatedBytes,
+  byteLength,
+  type DType,
+  ELEMENT_BYTES,
+  elementCount,
+} from "../gpu/tensor.ts";
 import type { Kept, TapeTensors } from "../models/tape_tensors.ts";
 import type { Footprint, PackSizes } from "../optimizers/optimizer.ts";
 import { type KnownModel, type KnownOptimizer, matchSites } from "./configuration.ts";
@@ -8,6 +15,8 @@ import type { RunConfig } from "./run.ts";
 
 /** Bytes as `Cost` has them: of live tensors while attaching and training. */
 export interface PredictedMemory {
+  /** Bytes of the method's state alone, without what lies between its tensors. */
+  readonly stateBytes: number;
   /** Most bytes at a time. */
   readonly peakBytes: number;
   /** Most bytes of each category; they need not be reached at the same moment. */
@@ -62,6 +71,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
     }
     : { gradients: 0, activations: 0 };
   return {
+    stateBytes: ELEMENT_BYTES * sum(footprint.state.flat(), (numbers) => numbers),
     peakBytes: weights + adapters + Math.max(
       state + gradients + Math.max(activations, scratch),
       attaching.gradients + attaching.activations,

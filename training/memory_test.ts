@@ -64,7 +64,16 @@ async function bothOf(
 
 const full = { id: "full", options: {} };
 const method = (id: string, options: Options) => ({ id, options });
+/** A rank that is no multiple of four, where the method has one, and as little to start from as it can do with. */
+const smallest = { rank: 3, gradientBatches: 1 };
 const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
+  // Ten steps, for methods that have a schedule of their own.
+  ...Object.fromEntries(
+    Object.values(optimizers).map(({ id, defaults }) => {
+      const options = Object.entries(smallest).filter(([name]) => name in defaults);
+      return [`${id} as it is`, { steps: 10, optimizer: method(id, Object.fromEntries(options)) }];
+    }),
+  ),
   "full on vision": { optimizer: full },
   "full on a decoder": { ...decoder, optimizer: full },
   "full, sites alone, on vision": { optimizer: method("full", { trains: "sites" }) },
@@ -95,6 +104,13 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     memory: { frozenWeights: "f16" },
   },
   "lora-plus on vision": { optimizer: method("lora-plus", { rank: 4 }) },
+  "lora-fa on vision": { optimizer: method("lora-fa", { rank: 8 }) },
+  "scaled-adamw on a decoder": { ...decoder, optimizer: method("scaled-adamw", { rank: 3 }) },
+  "altlora, with a second moment, on one image at a time": {
+    batchSize: 1,
+    optimizer: method("altlora", { rank: 16, secondMoment: true }),
+  },
+  "lora-rite on one image at a time": { batchSize: 1, optimizer: method("lora-rite", { rank: 16 }) },
   "full in three parts": { optimizer: full, batchSize: 10, accumulate: 3 },
   "lora in four parts on a decoder": { ...decoder, accumulate: 4 },
   "full, checkpointed, on vision": { optimizer: full, memory: { checkpointing: "blocks" } },
@@ -187,6 +203,7 @@ for (const [label, changes] of Object.entries(CASES)) {
   Deno.test(`predictMemory() says what a run takes: ${label}`, async () => {
     const { predicted, cost } = await bothOf(changes);
     const { peakBytesByCategory: found, peakBytes } = cost, wanted = predicted.peakBytesByCategory;
+    assertEquals(cost.stateBytes, predicted.stateBytes);
     for (const category of ["weights", "adapters", "state", "gradients"] as const) {
       assertEquals(found[category] ?? 0, wanted[category], category);
     }

@@ -50,7 +50,7 @@ export interface RunConfig {
   readonly clip: number;
   /** Steps between validation losses; the first is taken before step 1, the last after the last step. */
   readonly validateEvery: number;
-  /** Steps between measurements of the full gradient; 0 measures nothing. */
+  /** Steps between measurements of the full gradient, beside the first two steps; 0 measures nothing. */
   readonly telemetryEvery: number;
   /** The examples that `score` is about: sweeps that choose settings must not look at test data. */
   readonly scoreOn: Split;
@@ -74,6 +74,22 @@ export interface Discrepancy {
   readonly gradientCosine: number;
   /** cos(W_eff before − W_eff after, G): what the step did, moments and all. */
   readonly updateCosine: number;
+  /**
+   * ‖s dB dA‖ / ‖s (B dA + dB A)‖ of the step that was taken: the part of W_eff's move that no equivalent gradient tells
+   * of. Null where W_eff does not move as s B A does, or not at all. Absent where it was not measured yet.
+   */
+  readonly secondOrderShare?: number | null;
+  /**
+   * ‖A after − A before‖ / ‖A before‖ of the step, A as `Optimizer.factors` gives it. Null where a method has no factors,
+   * and where A was 0. Absent where it was not measured yet.
+   */
+  readonly moveOfA?: number | null;
+  /**
+   * Effective rank, exp of the entropy of the singular values, of W_eff after the step − W_eff at the start of the run.
+   * Null where nothing has moved by more than rounding, and for maps too wide for it. Absent where it was not measured
+   * yet.
+   */
+  readonly effectiveRank?: number | null;
 }
 
 /** A value at a step. */

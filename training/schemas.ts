@@ -64,6 +64,10 @@ export const Discrepancy = z.strictObject({
   lowerBound: finite.min(0).nullable(),
   gradientCosine: finite,
   updateCosine: finite,
+  // Results from before these were measured go without.
+  secondOrderShare: finite.min(0).nullable().exactOptional(),
+  moveOfA: finite.min(0).nullable().exactOptional(),
+  effectiveRank: finite.min(1).nullable().exactOptional(),
 });
 /** See run.ts. */
 export type Discrepancy = run.Discrepancy;

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
 import { createGradients } from "../autodiff/mod.ts";
+import { add as addTensors } from "../kernels/mod.ts";
+import { effectiveRank } from "../numerics/effective_rank.ts";
+import { svd } from "../tests/reference/decompositions.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { LinearSite, Model } from "../models/model.ts";
@@ -10,20 +13,21 @@ import { loraPro } from "../optimizers/lora_pro.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { discrepancy, equivalentGradient, factorGradients, lowerBound } from "../tests/reference/low_rank.ts";
-import { dot, fromFloat32, type Matrix, norm, subtract } from "../tests/reference/matrix.ts";
+import { add, dot, fromFloat32, type Matrix, multiply, norm, subtract } from "../tests/reference/matrix.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { imageBatch, tinyVision } from "../tests/tiny_models.ts";
 import { differentiate } from "./differentiate.ts";
 import { adaptedForward, measuredForward } from "./forward.ts";
 import type { Discrepancy } from "./run.ts";
-import { beginMeasurement } from "./telemetry.ts";
+import { beginMeasurement, readWeights } from "./telemetry.ts";
 
 const RANK = 3;
 
 interface Measured {
   readonly found: Discrepancy[];
-  /** In the sites' order: G, and weights and factors from before and after the step. */
+  /** In the sites' order: G, and weights and factors at the start and from before and after the measured step. */
   readonly gradients: Matrix[];
+  readonly start: Weights[];
   readonly before: Weights[];
   readonly after: Weights[];
 }
@@ -57,6 +61,8 @@ async function measureThirdStep(module: unknown, options: Options, parts = 1): P
     const factors = optimizer.factors(site);
     if (factors) gpu.write(factors.b.value, createRandom(2).fork(site.name).normal(site.out * RANK, 0.3));
   }
+  const starts = await readWeights(gpu, sites, (site) => optimizer.effectiveWeight(site));
+  const start = await readAll(gpu, sites, optimizer);
   const store = createGradients(gpu, optimizer.trainable);
   let gradients = zeroGradients(gpu, sites);
   for (let step = 1; step <= 3; step++) {
@@ -65,16 +71,17 @@ async function measureThirdStep(module: unknown, options: Options, parts = 1): P
     gradientsOfBatch(gpu, model, optimizer, store, gradients, parts);
     if (step < 3) optimizer.step(store, { step, learningRate: 0.02 });
   }
-  const before = await readWeights(gpu, sites, optimizer);
-  const measurement = beginMeasurement(gpu, optimizer, gradients, store);
+  const before = await readAll(gpu, sites, optimizer);
+  const measurement = beginMeasurement(gpu, optimizer, gradients, store, starts);
   optimizer.step(store, { step: 3, learningRate: 0.02 });
   const found = await measurement.finish(3);
   assertEquals([...gradients.keys()].map(({ name }) => name), sites.map(({ name }) => name));
   return {
     found,
     gradients: await download(gpu, [...gradients.values()]),
+    start,
     before,
-    after: await readWeights(gpu, sites, optimizer),
+    after: await readAll(gpu, sites, optimizer),
   };
 }
 
@@ -99,7 +106,7 @@ function zeroGradients(gpu: Gpu, sites: readonly LinearSite[]): Map<LinearSite, 
   return new Map(sites.map((site) => [site, gpu.zeros([site.out, site.in], `${site.name} full`)]));
 }
 
-async function readWeights(gpu: Gpu, sites: readonly LinearSite[], optimizer: Optimizer): Promise<Weights[]> {
+async function readAll(gpu: Gpu, sites: readonly LinearSite[], optimizer: Optimizer): Promise<Weights[]> {
   const out: Weights[] = [];
   for (const site of sites) {
     using _ = gpu.scope("read");
@@ -163,7 +170,55 @@ for (
       assertGreaterOrEqual(d.gradientError, d.lowerBound! - 1e-6);
     });
   });
+
+  Deno.test(`beginMeasurement() finds ${module.id} ${mode}'s second order and effective rank as float64 does`, async () => {
+    const options = { rank: RANK, alpha: 6, ...mode ? { mode } : {} };
+    const { found, start, before, after } = await measureThirdStep(module, options);
+    found.forEach((d, i) => {
+      const { a, b } = before[i]!, next = after[i]!;
+      const dA = subtract(next.a!, a!), dB = subtract(next.b!, b!);
+      const share = norm(multiply(dB, dA)) / norm(add(multiply(b!, dA), multiply(dB, a!)));
+      // Steps of 0.02 of factors of about 0.3: differences lose four bits of 24.
+      assertClose([d.secondOrderShare!], [share], { relative: 1e-4 }, d.site);
+      assertClose([d.moveOfA!], [norm(dA) / norm(a!)], { relative: 1e-4 }, d.site);
+      assert(share > 1e-5 && share < 1, `${share}`);
+      const { values } = svd(subtract(next.weight, start[i]!.weight));
+      // The change of a product of rank 3 has rank 6; what lies below is rounding.
+      const rank = effectiveRank(values.slice(0, 2 * RANK))!;
+      assertClose([d.effectiveRank!], [rank], { relative: 1e-3 }, d.site);
+      assert(rank > 1 && rank < 2 * RANK, `${rank}`);
+    });
+  });
 }
+
+Deno.test("beginMeasurement() knows no second order where there is no pair, and effective ranks of full fine-tuning", async () => {
+  const { found, start, after } = await measureThirdStep(full, {});
+  found.forEach((d, i) => {
+    assertEquals([d.secondOrderShare, d.moveOfA], [null, null]);
+    const { values } = svd(subtract(after[i]!.weight, start[i]!.weight));
+    assertClose([d.effectiveRank!], [effectiveRank(values)!], { relative: 1e-4 }, d.site);
+  });
+});
+
+Deno.test("beginMeasurement() knows no second order where the weight is more than W + s B A", async () => {
+  // As a magnitude beside the factors would: the pair tells of half of the move alone.
+  const twice = {
+    ...lora,
+    async attach(...args: Parameters<typeof lora.attach>) {
+      const optimizer = await lora.attach(...args);
+      return {
+        ...optimizer,
+        effectiveWeight(site: LinearSite) {
+          const weight = optimizer.effectiveWeight(site);
+          return addTensors(args[0].gpu, weight, weight, 2, 0);
+        },
+      };
+    },
+  };
+  const { found } = await measureThirdStep(twice, { rank: RANK });
+  assert(found.length > 0);
+  for (const { secondOrderShare } of found) assertEquals(secondOrderShare, null);
+});
 
 Deno.test("beginMeasurement() leaves out what is not finite, since JSON has no word for it", async () => {
   const gpu = await testGpu();
@@ -187,5 +242,8 @@ Deno.test("beginMeasurement() leaves out what is not finite, since JSON has no w
   const measurement = beginMeasurement(gpu, optimizer, gradients, store);
   optimizer.step(store, { step: 1, learningRate: 0.02 });
   const expected = sites.filter((_, i) => i !== 1).map(({ name }) => name);
-  assertEquals((await measurement.finish(1)).map(({ site }) => site), expected);
+  const found = await measurement.finish(1);
+  assertEquals(found.map(({ site }) => site), expected);
+  // Without weights of the start there is no change to tell of.
+  assertEquals(found.map((d) => d.effectiveRank), expected.map(() => null));
 });

@@ -11,6 +11,7 @@ import type { WeightSource } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { Optimizer, OptimizerModule } from "../optimizers/optimizer.ts";
+import { copyWeight } from "../optimizers/site_weight.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Predictor, Task, TaskData } from "../tasks/task.ts";
 import { completeConfig, matchSites, resolveModel } from "./configuration.ts";
@@ -30,7 +31,7 @@ import {
   type RunResult,
 } from "./run.ts";
 import { learningRateAt } from "./schedule.ts";
-import { beginMeasurement } from "./telemetry.ts";
+import { beginMeasurement, readWeights, type StartWeights } from "./telemetry.ts";
 
 /** How far a run is. */
 export interface Progress {
@@ -52,6 +53,8 @@ export interface TrainHooks {
 
 /** Steps between two waits for the GPU. */
 const WINDOW = 10;
+/** First steps that telemetry never skips: from B = 0, LoRA-Pro's second step is unlike all others. */
+const ALWAYS_MEASURED = 2;
 /** Fewest examples of a validation batch: small training batches would waste the GPU there. */
 const VALIDATION_BATCH = 64;
 
@@ -128,13 +131,22 @@ export async function runSession(
     using _run = gpu.scope("run", "weights");
     const model = entry.create(gpu, parts.source, halfSites(config, entry));
     const sites = matchSites(config.sites, model.sites);
+    // A start that is a step of its own counts as change: elsewhere it would only add the rounding of a rewritten weight.
+    const read = (moved: boolean, weightOf: (site: LinearSite) => Tensor) =>
+      peak.without(async () =>
+        config.telemetryEvery > 0 && moved === (module.startsMoved ?? false)
+          ? await readWeights(gpu, sites, weightOf)
+          : null
+      );
+    const given = await read(true, (site) => copyWeight(gpu, site));
     await gpu.flush();
     const attachBegun = performance.now();
     const optimizer = await attach(gpu, config, module, model, sites, data);
     await gpu.flush();
     const attachMs = performance.now() - attachBegun;
+    const starts = given ?? await read(false, (site) => optimizer.effectiveWeight(site)) ?? new Map();
 
-    const run = new Loop(gpu, config, model, optimizer, sites, data, peak, report);
+    const run = new Loop(gpu, config, model, optimizer, sites, data, starts, peak, report);
     const divergedAt = await run.train();
     const cost = {
       trainableParameters: optimizer.trainable.reduce((sum, { value }) => sum + elementCount(value.shape), 0),
@@ -222,6 +234,7 @@ class Loop {
     readonly optimizer: Optimizer,
     readonly sites: readonly LinearSite[],
     readonly data: TaskData,
+    readonly starts: StartWeights,
     readonly peak: PeakMeter,
     readonly report: (phase: Progress["phase"], step: number, loss: number | null) => void,
   ) {
@@ -240,7 +253,7 @@ class Loop {
     await this.#validate(0);
     this.clock.begin();
     for (let step = 1; step <= steps; step++) {
-      const measured = telemetryEvery > 0 && (step === 1 || step % telemetryEvery === 0);
+      const measured = telemetryEvery > 0 && (step <= ALWAYS_MEASURED || step % telemetryEvery === 0);
       if (measured) {
         await this.gpu.flush();
         this.clock.end();
@@ -285,7 +298,7 @@ class Loop {
       return [site, this.gpu.zeros([site.out, site.in], `${site.name} full gradient`)];
     }));
     this.#differentiate(step, full);
-    const measurement = beginMeasurement(this.gpu, this.optimizer, full, this.#gradients);
+    const measurement = beginMeasurement(this.gpu, this.optimizer, full, this.#gradients, this.starts);
     await this.#clipAndUpdate(step);
     this.discrepancies.push(...await measurement.finish(step));
     for (const [name, value] of Object.entries(await this.optimizer.inspect())) {

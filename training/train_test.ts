@@ -87,8 +87,14 @@ for (const task of Object.values(tasks)) {
       assertEquals(outcome.trainLoss.map(({ step }) => step), [1, 2, 3, 4]);
       assertEquals(outcome.validationLoss.map(({ step }) => step), [0, 2, 4]);
       const sites = Object.values(models).find(({ id }) => id === config.model.id)!.sites();
-      const measured = [1, 3].flatMap((step) => sites.map(({ name }) => [step, name]));
+      const measured = [1, 2, 3].flatMap((step) => sites.map(({ name }) => [step, name]));
       assertEquals(outcome.discrepancies.map(({ step, site }) => [step, site]), measured);
+      for (const { step, site, effectiveRank: rank, ...found } of outcome.discrepancies) {
+        // At step 1 the change may be one of rounding alone.
+        assert(step === 1 || rank! >= 1 && rank! <= 64, `effective rank ${rank} at step ${step}`);
+        // Factors that tell a bound are those that the weight moves by.
+        assertEquals(found.secondOrderShare === null, found.lowerBound === null, `${site} at step ${step}`);
+      }
       assertGreater(outcome.cost.medianStepMs, 0);
       assertGreater(outcome.cost.peakBytes, 0);
     });
@@ -126,10 +132,11 @@ for (const task of Object.values(tasks)) {
     }
   });
 
-  Deno.test(`train() starts every method from the same validation loss of ${task.id} and the same first batch`, async () => {
+  Deno.test(`train() starts every method that keeps the weights from the same validation loss of ${task.id} and the same first batch`, async () => {
     const gpu = await testGpu();
     const starts: { validation: number; train: number }[] = [];
-    for (const module of Object.values(optimizers)) {
+    for (const module of Object.values(optimizers) as OptimizerModule[]) {
+      if (module.startsMoved) continue;
       const config = complete({
         task: { ...tiny.task, id: task.id, testExamples: 1 },
         model: { id: modelOf[task.id]! },
@@ -367,6 +374,26 @@ for (const module of Object.values(optimizers)) {
   });
 }
 
+Deno.test("train() ends LoRA-Pro at full rank from B = 0 as diverged where its loss leaves, in every mode", async () => {
+  const gpu = await testGpu();
+  for (const mode of ["full", "efficient", "sgd"]) {
+    for (const [peak, wanted] of [[1e30, ["diverged"]], [10, ["diverged", "done"]]] as const) {
+      const result = await train(gpu, {
+        ...tiny,
+        // [64, 64].
+        sites: ["layers.0.self_attn.q_proj"],
+        optimizer: { id: "lora-pro", options: { rank: 64, mode, relativeDamping: 0 } },
+        schedule: { kind: "constant", peak, warmup: 0, floor: 1 },
+        steps: 6,
+        clip: 0,
+      });
+      assert(wanted.some((status) => status === result.status), `${mode} ${peak}: ${result.status}`);
+      // JSON has no NaN: whatever is told is finite.
+      assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
+    }
+  }
+});
+
 Deno.test("train() ends a run whose weights are poisoned as diverged at step 1, with no loss", async () => {
   const gpu = await testGpu();
   for (const poison of [NaN, Infinity]) {
@@ -464,6 +491,47 @@ Deno.test("train() waits for methods whose steps are promises", async () => {
     {},
   );
   assertEquals([open, steps], [0, 4]);
+});
+
+Deno.test("train() counts a start that moves weights as change, and other starts as none", async () => {
+  const gpu = await testGpu();
+  // The start moves by a product of rank 2; the steps, far less, by sums of two such products.
+  const config = complete({
+    optimizer: { id: "lora", options: { rank: 2 } },
+    schedule: { kind: "constant", peak: 1e-7, warmup: 0, floor: 1 },
+  });
+  const parts = await partsOf(config);
+  for (const startsMoved of [true, false]) {
+    const module: OptimizerModule = {
+      ...parts.module,
+      startsMoved,
+      async attach(setup, options) {
+        const optimizer = await parts.module.attach(setup, options);
+        for (const site of setup.sites) {
+          const { b } = optimizer.factors(site)!;
+          gpu.write(b.value, setup.random.fork(site.name).normal(2 * site.out, 0.1));
+        }
+        return optimizer;
+      },
+    };
+    const { discrepancies } = await runSession(gpu, config, { ...parts, module }, {});
+    assertEquals(discrepancies.length, 3 * vitTiny.sites().length);
+    for (const { effectiveRank } of discrepancies) {
+      assertEquals(effectiveRank! > 1 && effectiveRank! < 2.01, startsMoved, `${effectiveRank}`);
+    }
+  }
+});
+
+Deno.test("RunResult reads results from before second orders and effective ranks were measured", async () => {
+  const gpu = await testGpu();
+  const result = await train(gpu, { ...tiny, steps: 1 });
+  assert(result.status === "done");
+  const [one] = result.outcome.discrepancies;
+  const { secondOrderShare: _s, effectiveRank: _e, moveOfA: _m, ...old } = one!;
+  const discrepancies = [old];
+  const parsed = RunResult.parse({ ...result, outcome: { ...result.outcome, discrepancies } });
+  assert(parsed.status === "done");
+  assertEquals(parsed.outcome.discrepancies, discrepancies);
 });
 
 Deno.test("train() refuses what the model cannot take, by the model's and the task's names", async () => {

@@ -26,6 +26,8 @@ export interface StepCount {
   readonly forwardFlops: number;
   /** FLOPs of all products of full size: forward, gradients of activations, gradients of weights, attention. */
   readonly wideFlops: number;
+  /** Of these, FLOPs of the gradients of weights, which a method with factors does without. */
+  readonly weightFlops: number;
   /** FLOPs of the method's thin products. */
   readonly factorFlops: number;
   /** FLOPs of the method's update. */
@@ -45,6 +47,13 @@ export interface StepCount {
 /** All FLOPs of a step. */
 export function flopsOf(count: Pick<StepCount, "wideFlops" | "factorFlops" | "updateFlops">): number {
   return count.wideFlops + count.factorFlops + count.updateFlops;
+}
+
+/** FLOPs of a step that are there for the method: gradients of weights or products with factors, and the update. */
+export function methodFlopsOf(
+  count: Pick<StepCount, "weightFlops" | "factorFlops" | "updateFlops">,
+): number {
+  return count.weightFlops + count.factorFlops + count.updateFlops;
 }
 
 /**
@@ -87,6 +96,7 @@ export function countStep(step: CountedStep): StepCount {
     maps: maps.length,
     forwardFlops,
     wideFlops: forwardFlops + sum(below, flops) + 3.5 * attention + work.weightFlops,
+    weightFlops: work.weightFlops,
     factorFlops: work.factorFlops,
     updateFlops: work.updateFlops,
     elements: sum(maps, moved) + sum(below, moved) + 4 * heads +

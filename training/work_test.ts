@@ -127,6 +127,8 @@ for (
       [optimizers.loraPro, { rank: 5 }, ["*"]],
       [optimizers.adalora, { rank: 3 }, ["*"]],
       [optimizers.adalora, { rank: 2 }, UPPER[entry.family]],
+      [optimizers.loraFa, { rank: 3 }, ["*"]],
+      [optimizers.loraFa, { rank: 3 }, UPPER[entry.family]],
       ...(entry.family === "encoder-decoder" ? PARTS : []).map((some) =>
         [optimizers.lora, { rank: 3 }, some] as const
       ),

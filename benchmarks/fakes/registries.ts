@@ -1,4 +1,4 @@
-/** @file Made-up registries for tests: two tasks, two models, four methods, no GPU. */
+/** @file Made-up registries for tests: two tasks, two models, four methods or fifteen, no GPU. */
 import type { KnownModel, KnownOptimizer, Registries } from "../../training/configuration.ts";
 import type { ModelFamily } from "../../models/model.ts";
 
@@ -98,19 +98,38 @@ function method(
         state: 2 * trained,
       };
     },
-    footprint: (_options, { parameters }) => ({
-      adapters: [],
-      trained: parameters,
-      state: [],
-      tables: [],
-      scratch: [],
-      linear: () => [],
-      trainsWeights: defaults["rank"] === undefined,
-      trainsAll: true,
-      fullGradients: false,
-    }),
+    footprint({ rank }, { sites, parameters }) {
+      const factors = typeof rank === "number" ? sites.map((site) => rank * (site.in + site.out)) : [];
+      const trained = factors.length > 0 ? factors : parameters;
+      return {
+        adapters: [factors],
+        trained,
+        state: [trained, trained],
+        tables: [],
+        scratch: [],
+        linear: () => [],
+        trainsWeights: defaults["rank"] === undefined,
+        trainsAll: true,
+        fullGradients: false,
+      };
+    },
   };
 }
+
+/** Methods beyond the four: with them there are as many as a report must hold. */
+const others: Readonly<Record<string, string>> = {
+  rslora: "rsLoRA",
+  "lora-plus": "LoRA+",
+  pissa: "PiSSA",
+  dora: "DoRA",
+  adalora: "AdaLoRA",
+  "lora-ga-pro": "LoRA-GA + LoRA-Pro",
+  "lora-fa": "LoRA-FA",
+  "scaled-adamw": "Scaled AdamW",
+  "lora-rite": "LoRA-RITE",
+  "lora-one": "LoRA-One",
+  altlora: "AltLoRA",
+};
 
 /** Made-up registries. */
 export const fakeRegistries: Registries = {
@@ -146,6 +165,17 @@ export const fakeRegistries: Registries = {
       "LoRA-Pro",
       { alpha: 16, mode: "full", rank: 8, symmetric: false },
       "alpha/r",
+    ),
+  },
+};
+
+/** The same with fifteen methods. */
+export const manyMethods: Registries = {
+  ...fakeRegistries,
+  optimizers: {
+    ...fakeRegistries.optimizers,
+    ...Object.fromEntries(
+      Object.entries(others).map(([id, title]) => [id, method(id, title, { alpha: 16, rank: 8 }, "alpha/r")]),
     ),
   },
 };

@@ -1,6 +1,6 @@
 /** @file Made-up results for tests: shaped like real ones, measured nowhere. */
 import { createRandom } from "../../numerics/random.ts";
-import { type Environment, type RunConfig, runId, type RunResult } from "../../training/run.ts";
+import { type Environment, type Point, type RunConfig, runId, type RunResult } from "../../training/run.ts";
 import { rankOf } from "../method.ts";
 
 /** Marks every made-up result. */
@@ -14,6 +14,8 @@ export const fakeEnvironment: Environment = {
   startedAt: "2026-01-01T00:00:00.000Z",
 };
 
+/** Where telemetry measures. */
+const sites = ["layers.0.q", "layers.1.k"];
 const strengths: Readonly<Record<string, number>> = { full: 1, "lora-pro": 0.8, "lora-ga": 0.72, lora: 0.55 };
 const bestPeaks: Readonly<Record<string, number>> = {
   full: 2e-3,
@@ -41,7 +43,6 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
   const luck = random.fork("scores").uniform(examples, -0.25, 0.25);
   const ability = 0.35 + 0.5 * strength / hard;
   const scores = Array.from(hardness, (value, i) => value + luck[i]! < ability ? 1 : 0);
-  const sites = ["layers.0.q", "layers.1.k"];
   const telemetry = config.telemetryEvery === 0
     ? []
     : steps.filter((step) => (step - 1) % config.telemetryEvery === 0);
@@ -73,9 +74,12 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
           lowerBound: bound === null ? null : bound - 0.05 * step / config.steps + 0.02 * i,
           gradientCosine: bound === null ? 1 : Math.sqrt(Math.max(0, 1 - bound ** 2)),
           updateCosine: 0.4,
+          secondOrderShare: bound === null ? null : 0.3 * (strengths[optimizer] ?? 0.5) / Math.sqrt(step),
+          effectiveRank: bound === null ? 30 + i : 1 + rank! * step / (step + 10),
+          moveOfA: bound === null ? null : 0.3 / step,
         }))
       ),
-      inspected: {},
+      inspected: inspectedOf(optimizer, rank, telemetry),
       kernels: ["adamw", "matmul_tiled"],
       cost: {
         trainableParameters: factors,
@@ -88,6 +92,21 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
         totalMs: config.steps * stepMs * 1.4 + 800,
       },
     },
+  };
+}
+
+/** AdaLoRA's ranks fall from 1.5 times the target, a site's further than the other's. */
+function inspectedOf(
+  optimizer: string,
+  rank: number | null,
+  steps: readonly number[],
+): Record<string, Point[]> {
+  if (optimizer !== "adalora" || rank === null) return {};
+  const curve = (share: number) =>
+    steps.map((step) => ({ step, value: Math.round(rank * (1.5 - share * Math.min(1, step / 20))) }));
+  return {
+    ...Object.fromEntries(sites.map((site, i) => [`rank/${site}`, curve(0.3 + 0.5 * i)])),
+    orthogonality: steps.map((step) => ({ step, value: 1 / step })),
   };
 }
 

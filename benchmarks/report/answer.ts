@@ -1,8 +1,8 @@
 /** @file What a report found, in sentences: only numbers that are in its tables, and how much they weigh. */
 import { mean, type Verdict } from "../statistics.ts";
-import { formatCount, formatDifference, formatNumber } from "./format.ts";
-import { baselines, type Pair } from "./pairs.ts";
-import type { Cell, Study } from "./report.ts";
+import { formatCount, formatDifference, formatNumber, formatRate } from "./format.ts";
+import { baselinesOf, type Pair } from "./pairs.ts";
+import type { Cell, MethodLabel, Study } from "./report.ts";
 import { stepRatio } from "./tables/costs.ts";
 import { meanDiscrepancy } from "./tables/discrepancies.ts";
 
@@ -12,9 +12,10 @@ export function answer(study: Study, pairs: readonly Pair[]): string[] {
     return ["No run has finished: there is nothing to say yet."];
   }
   return [
-    ...baselines.flatMap((id) => verdictsAgainst(study, pairs, id)),
+    ...baselinesOf(study).flatMap((method) => verdictsAgainst(study, pairs, method)),
     evidence(study, pairs),
     ...study.tasks.map((task) => scoresOf(study, task)),
+    ...study.tasks.flatMap((task) => ratesOf(study, task)),
     ...discrepancySentence(study),
     ...stepSentence(study),
   ];
@@ -33,8 +34,47 @@ function scoresOf(study: Study, task: Study["tasks"][number]): string {
   return `${task.title} (${task.metric}${chance}): ${groups.join("; ")}.`;
 }
 
-function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: string): string[] {
-  const against = pairs.filter((pair) => pair.theirs.method.optimizer === baseline);
+/**
+ * What the methods of a tuning sweep come to at their own rates, the best first, and all at LoRA's: how much of a
+ * difference is one of rates.
+ */
+function ratesOf(study: Study, task: Study["tasks"][number]): string[] {
+  return (study.ranks.length > 0 ? study.ranks : [null]).flatMap((rank) => {
+    const found = study.cells.flatMap((cell) => {
+      if (cell.task !== task || (cell.rank !== null && cell.rank !== rank) || cell.grid.length < 2) return [];
+      const losses = new Map(cell.grid.flatMap(({ peak, runs, diverged }) => {
+        const last = runs.flatMap((run) => run.outcome.validationLoss.at(-1)?.value ?? []);
+        return last.length > 0 && diverged.length === 0 ? [[peak, mean(last)] as const] : [];
+      }));
+      return losses.has(cell.peak) ? [{ cell, losses }] : [];
+    });
+    if (found.length < 2) return [];
+    const list = (rateOf: (cell: Cell) => number, ending: (rate: number) => string) =>
+      found.flatMap(({ cell, losses }) => {
+        const rate = rateOf(cell), loss = losses.get(rate);
+        return loss === undefined
+          ? []
+          : [{ loss, text: `${cell.method.label} ${formatNumber(loss)}${ending(rate)}` }];
+      }).toSorted((a, b) => a.loss - b.loss).map(({ text }) => text).join(", ");
+    const at = `${task.title}${rank === null ? "" : ` at rank ${rank}`}`;
+    const lora = found.find(({ cell }) => cell.method.optimizer === "lora")?.cell;
+    return [
+      `Validation loss on ${at}, each method at its own rate: ${
+        list(({ peak }) => peak, (rate) => ` (${formatRate(rate)})`)
+      }.`,
+      ...lora
+        ? [
+          `All at the rate of ${lora.method.label}, ${formatRate(lora.peak)}: ${
+            list(() => lora.peak, () => "")
+          }.`,
+        ]
+        : [],
+    ];
+  });
+}
+
+function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodLabel): string[] {
+  const against = pairs.filter((pair) => pair.theirs.method === baseline);
   const parts = study.methods.flatMap((method) => {
     const own = against.filter((pair) => pair.ours.method === method);
     if (own.length === 0) return [];

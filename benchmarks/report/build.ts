@@ -14,7 +14,7 @@ import type { Report } from "./report.ts";
 import { makeStudy } from "./study.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
-import { discrepanciesTable } from "./tables/discrepancies.ts";
+import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
 import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
 import { predictionsTable } from "./tables/predictions.ts";
 import { ratesTable } from "./tables/rates.ts";
@@ -58,6 +58,7 @@ export function buildReport(
     comparisonsTable(pairs),
     costsTable(study),
     discrepanciesTable(study),
+    kindsTable(study),
     ratesTable(study, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
     growthTable(study),
     timeModelTable(study),

@@ -1,16 +1,18 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { RunConfig, RunResult } from "../../training/run.ts";
 import { choose } from "../choose.ts";
-import { fakeRegistries } from "../fakes/registries.ts";
+import { a100 } from "../growth/predict.ts";
+import { fakeRegistries, manyMethods } from "../fakes/registries.ts";
 import { fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
 import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
 import type { Plan } from "../plan.ts";
-import type { SweepSpec } from "../sweep.ts";
+import { expand, type SweepSpec } from "../sweep.ts";
 import { buildReport } from "./build.ts";
-import { toCsv } from "./csv.ts";
+import { measurementsToCsv, toCsv } from "./csv.ts";
 import { toHtml } from "./html.ts";
 import { toMarkdown } from "./markdown.ts";
 import type { Report } from "./report.ts";
+import { makeStudy } from "./study.ts";
 
 async function made(
   spec: SweepSpec = fakeSweep,
@@ -41,12 +43,21 @@ Deno.test("buildReport() gives the same bytes for the same results in any order"
   assertEquals(toMarkdown(one), toMarkdown(other));
 });
 
-Deno.test("buildReport() draws the four charts, and one of rates only where there was tuning", async () => {
+Deno.test("buildReport() draws the charts, and those of rates only where there was tuning", async () => {
   const { plan, stored } = await made();
-  const charts = ["score-by-rank", "loss-by-step", "discrepancy-by-step", "score-against-cost"];
+  const charts = [
+    "score-by-rank",
+    "loss-by-step",
+    "discrepancy-by-step",
+    "discrepancy-by-site",
+    "second-order-by-step",
+    "move-of-a-by-step",
+    "effective-rank-by-step",
+    "score-against-cost",
+  ];
   assertEquals(ids(build({ plan, stored })), charts);
   const tuning = await made({ ...fakeSweep, optimizers: [{ id: "lora", peaks: [0.001, 0.01] }] });
-  assertEquals(ids(build(tuning)), [...charts, "loss-by-rate"]);
+  assertEquals(ids(build(tuning)), [...charts, "loss-by-rate", "score-by-rate"]);
 });
 
 Deno.test("buildReport() names scalings, and prints the time of a LoRA-Pro step over LoRA's", async () => {
@@ -109,8 +120,78 @@ Deno.test("buildReport() keeps diverged runs as findings", async () => {
 
 Deno.test("buildReport() shows no lower bound where no method has factors", async () => {
   const report = build(await made({ ...fakeSweep, optimizers: [{ id: "full" }] }));
-  assertEquals(ids(report), ["score-by-rank", "loss-by-step", "score-against-cost"]);
-  assertEquals(report.tables.map(({ title }) => title), ["Scores", "Costs", "Gradient discrepancy"]);
+  assertEquals(ids(report), [
+    "score-by-rank",
+    "loss-by-step",
+    "effective-rank-by-step",
+    "score-against-cost",
+  ]);
+  assertEquals(report.tables.map(({ title }) => title), [
+    "Scores",
+    "Costs",
+    "Gradient discrepancy",
+    "Gradient discrepancy by kind of weight",
+  ]);
+  assertEquals(rowsOf(report, "Gradient discrepancy")[0]!.slice(3), [
+    "0.000",
+    "—",
+    "1.000",
+    "0.400",
+    "—",
+    "30.5",
+  ]);
+});
+
+Deno.test("buildReport() tells discrepancies and bounds by kind of weight, second orders and effective ranks", async () => {
+  const { plan, stored } = await made();
+  const report = build({ plan, stored });
+  const pro = (title: string) =>
+    rowsOf(report, title).find((row) => row[2] === "LoRA-Pro (alpha/r)" && row[1] === "8")!.slice(3);
+  assertEquals(pro("Gradient discrepancy by kind of weight"), ["0.681 (0.657)", "0.701 (0.677)"]);
+  assertEquals(pro("Gradient discrepancy").slice(4), ["0.0816", "7.3"]);
+  const old = stored.map((result): RunResult =>
+    result.status !== "done" ? result : {
+      ...result,
+      outcome: {
+        ...result.outcome,
+        discrepancies: result.outcome.discrepancies.map(
+          ({ secondOrderShare: _s, effectiveRank: _e, moveOfA: _m, ...rest }) => rest,
+        ),
+      },
+    }
+  );
+  const before = build({ plan, stored: old });
+  assertEquals(rowsOf(before, "Gradient discrepancy")[1]!.slice(7), ["—", "—"]);
+  assert(!ids(before).some((id) => /second-order|effective-rank|move-of-a/.test(id)));
+});
+
+Deno.test("buildReport() puts costs by formula beside measured ones, and dashes where nobody can count", async () => {
+  const { plan, stored } = await made();
+  const row = (report: Report) =>
+    rowsOf(report, "Costs").find((cells) => cells[2]!.startsWith("lora") || cells[2]!.startsWith("LoRA ("))!;
+  const found = row(build({ plan, stored }));
+  // Rank 2 at four maps of 8 x 12: 160 numbers, two moments of each.
+  assertEquals(found.slice(4, 6), ["35.9 KiB", "1.3 KiB"]);
+  assertEquals(found[10], "1.000");
+  assert(Number(found[8]) > Number(found[9]) && Number(found[9]) > 0, `${found}`);
+  const unknown = buildReport({ plan, stored, faults: [], setAside: [] }, {
+    ...fakeRegistries,
+    models: {},
+  });
+  assertEquals([5, 7, 8, 9, 10].map((i) => row(unknown)[i]), ["—", "—", "—", "—", "—"]);
+});
+
+Deno.test("buildReport() shows what methods tell of themselves, and holds fifteen methods", async () => {
+  const optimizers = Object.values(manyMethods.optimizers).map(({ id }) => ({ id }));
+  const spec = { ...fakeSweep, optimizers };
+  const { configs } = expand(spec, manyMethods);
+  const stored = await Promise.all(configs.map((config) => fakeDone(config)));
+  const report = buildReport({ plan: null, stored, faults: [], setAside: [] }, manyMethods);
+  assert(ids(report).includes("inspected-by-step"));
+  const study = makeStudy(configs, stored, [], manyMethods, a100);
+  const looks = study.methods.map(({ color, shape }) => `${color} ${shape}`);
+  assertEquals([study.methods.length, new Set(looks).size], [15, 15]);
+  assertEquals(new Set(study.methods.map(({ shape }) => shape)).size, 15);
 });
 
 Deno.test("buildReport() has no table of discrepancies where none was measured", async () => {
@@ -169,6 +250,49 @@ Deno.test("buildReport() of a tuning sweep shows each method at its best rate an
   const said = report.caveats.join("\n");
   assertStringIncludes(said, "4 chosen rates are at the edge of their grids");
   assertStringIncludes(said, "optimistic");
+});
+
+Deno.test("buildReport() of a tuning sweep tells losses at each method's own rate, the best first, and all at LoRA's", async () => {
+  const optimizers = ["full", "lora", "lora-ga"].map((id) => ({ id, peaks: [0.001, 0.004, 0.016] }));
+  const spec = { ...fakeSweep, tasks: [fakeSweep.tasks[0]!], optimizers, ranks: [2], seeds: [0] };
+  const { plan, stored } = await made(spec);
+  // Losses as the test says, by method and rate; LoRA-GA diverges at LoRA's rate.
+  const losses: Record<string, Record<string, number>> = {
+    full: { 0.001: 0.2, 0.004: 0.3, 0.016: 0.9 },
+    lora: { 0.001: 0.8, 0.004: 0.5, 0.016: 0.4 },
+    "lora-ga": { 0.001: 0.35, 0.004: 0.3, 0.016: 0 },
+  };
+  const told = await Promise.all(stored.map(async (result) => {
+    const { config } = result, value = losses[config.optimizer.id]![config.schedule.peak]!;
+    if (value === 0 || result.status !== "done") return await fakeDiverged(config);
+    return { ...result, outcome: { ...result.outcome, validationLoss: [{ step: config.steps, value }] } };
+  }));
+  const said = build({ plan, stored: told }).answer;
+  assert(
+    said.includes(
+      "Validation loss on Shifted digits at rank 2, each method at its own rate: Full fine-tuning 0.200 (0.001), " +
+        "LoRA-GA (alpha/sqrt(r)) 0.300 (0.004), LoRA (alpha/r) 0.400 (0.016).",
+    ),
+    said.join("\n"),
+  );
+  assert(
+    said.includes("All at the rate of LoRA (alpha/r), 0.016: LoRA (alpha/r) 0.400, Full fine-tuning 0.900."),
+  );
+  assert(!build(await made()).answer.some((sentence) => sentence.startsWith("Validation loss on")));
+});
+
+Deno.test("buildReport() compares the variants of a method with its first one, and other methods not", async () => {
+  const optimizers = [
+    { id: "lora" },
+    ...["full", "sgd"].map((mode) => ({ id: "lora-pro", options: { mode } })),
+  ];
+  const spec = { ...fakeSweep, tasks: [fakeSweep.tasks[0]!], optimizers, ranks: [2] };
+  const rows = rowsOf(build(await made(spec)), "Comparisons").map((row) => [row[2], row[3]]);
+  assertEquals(rows, [
+    ["LoRA-Pro (alpha/r), mode full", "LoRA (alpha/r)"],
+    ["LoRA-Pro (alpha/r), mode sgd", "LoRA (alpha/r)"],
+    ["LoRA-Pro (alpha/r), mode sgd", "LoRA-Pro (alpha/r), mode full"],
+  ]);
 });
 
 Deno.test("buildReport() of a later sweep carries the evidence of the rates that it used", async () => {
@@ -289,6 +413,16 @@ Deno.test("toCsv() has a line for each run, and quotes what needs it", async () 
   assertStringIncludes(lines[0]!, "id,status,task,model,optimizer,options,rank,peak,seed");
   assertStringIncludes(lines[1]!, 'done,digits,vit-tiny,lora,"{""alpha"":16,""beta1"":0.9}",2,0.004,0');
   assertStringIncludes(lines[2]!, "diverged,digits,vit-tiny,lora-ga");
+});
+
+Deno.test("measurementsToCsv() has a line for each measured step and map, with the kind of its weight", async () => {
+  const { stored } = await made();
+  const run = stored[1]!;
+  const lines = measurementsToCsv([run, await fakeDiverged(stored[2]!.config)]).split("\r\n");
+  assert(run.status === "done");
+  assertEquals(lines.length, 2 + run.outcome.discrepancies.length);
+  assertStringIncludes(lines[0]!, "step,site,kind,gradient_error,gradient_error_bound");
+  assertStringIncludes(lines[2]!, ",2,0.004,0,1,layers.1.k,k,");
 });
 
 Deno.test("toHtml() escapes what it prints and asks nothing of the network", async () => {

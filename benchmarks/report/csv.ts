@@ -1,10 +1,13 @@
-/** @file One line a run, for spreadsheets and data frames. */
+/** @file One line a run, or a measurement, for spreadsheets and data frames. */
+import { weightKindOf } from "../../models/weight_kind.ts";
 import type { RunResult } from "../../training/run.ts";
 import { finalValidationLoss } from "../choose.ts";
 import { nameSize, optionsWithoutRank, rankOf } from "../method.ts";
 import { mean } from "../statistics.ts";
 
-const columns: readonly (readonly [string, (result: RunResult) => string | number | null])[] = [
+type Column<T> = readonly [name: string, read: (row: T) => string | number | null | undefined];
+
+const columns: readonly Column<RunResult>[] = [
   ["id", ({ id }) => id],
   ["status", ({ status }) => status],
   ["task", ({ config }) => config.task.id],
@@ -28,6 +31,9 @@ const columns: readonly (readonly [string, (result: RunResult) => string | numbe
   ["gradient_error_bound", (result) => meanOf(result, (one) => one.lowerBound)],
   ["gradient_cosine", (result) => meanOf(result, (one) => one.gradientCosine)],
   ["update_cosine", (result) => meanOf(result, (one) => one.updateCosine)],
+  ["second_order_share", (result) => meanOf(result, (one) => one.secondOrderShare)],
+  ["move_of_a", (result) => meanOf(result, (one) => one.moveOfA)],
+  ["effective_rank", (result) => meanOf(result, (one, last) => one.step === last ? one.effectiveRank : null)],
   [
     "trainable_parameters",
     (result) => result.status === "done" ? result.outcome.cost.trainableParameters : null,
@@ -42,20 +48,67 @@ const columns: readonly (readonly [string, (result: RunResult) => string | numbe
   ["commit", ({ environment }) => environment.commit],
 ];
 
-/** Results as CSV (RFC 4180) with a header. Empty fields are unknown. */
+/** Results as CSV (RFC 4180) with a header, a line a run. Empty fields are unknown. */
 export function toCsv(results: readonly RunResult[]): string {
+  return write(columns, results);
+}
+
+type Discrepancy = Extract<RunResult, { readonly status: "done" }>["outcome"]["discrepancies"][number];
+
+/** A measurement with the run that it is from. */
+interface Measurement {
+  readonly result: RunResult;
+  readonly one: Discrepancy;
+}
+
+const measurementColumns: readonly Column<Measurement>[] = [
+  ["id", ({ result }) => result.id],
+  ["task", ({ result: { config } }) => config.task.id],
+  ["optimizer", ({ result: { config } }) => config.optimizer.id],
+  ["options", ({ result: { config } }) => JSON.stringify(optionsWithoutRank(config.optimizer))],
+  ["rank", ({ result: { config } }) => rankOf(config.optimizer)],
+  ["peak", ({ result: { config } }) => config.schedule.peak],
+  ["seed", ({ result: { config } }) => config.seed],
+  ["step", ({ one }) => one.step],
+  ["site", ({ one }) => one.site],
+  ["kind", ({ one }) => weightKindOf(one.site)],
+  ["gradient_error", ({ one }) => one.gradientError],
+  ["gradient_error_bound", ({ one }) => one.lowerBound],
+  ["gradient_cosine", ({ one }) => one.gradientCosine],
+  ["update_cosine", ({ one }) => one.updateCosine],
+  ["second_order_share", ({ one }) => one.secondOrderShare],
+  ["move_of_a", ({ one }) => one.moveOfA],
+  ["effective_rank", ({ one }) => one.effectiveRank],
+];
+
+/** What telemetry measured as CSV, a line a run, step and linear map. */
+export function measurementsToCsv(results: readonly RunResult[]): string {
+  return write(
+    measurementColumns,
+    results.flatMap((result) =>
+      result.status === "done" ? result.outcome.discrepancies.map((one) => ({ result, one })) : []
+    ),
+  );
+}
+
+function write<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
   const lines = [
     columns.map(([name]) => name),
-    ...results.map((result) => columns.map(([, read]) => String(read(result) ?? ""))),
+    ...rows.map((row) => columns.map(([, read]) => String(read(row) ?? ""))),
   ];
   return lines.map((line) => `${line.map(quote).join(",")}\r\n`).join("");
 }
 
-type One = Extract<RunResult, { readonly status: "done" }>["outcome"]["discrepancies"][number];
-
-function meanOf(result: RunResult, read: (one: One) => number | null): number | null {
+/** Mean of a number over a run's measurements; `read` gets the last measured step too. */
+function meanOf(
+  result: RunResult,
+  read: (one: Discrepancy, last: number) => number | null | undefined,
+): number | null {
   if (result.status !== "done") return null;
-  const values = result.outcome.discrepancies.map(read).filter((value) => value !== null);
+  const { discrepancies } = result.outcome;
+  const last = discrepancies.reduce((most, { step }) => Math.max(most, step), 0);
+  const values = discrepancies.map((one) => read(one, last))
+    .filter((value) => value !== null && value !== undefined);
   return values.length > 0 ? mean(values) : null;
 }
 

@@ -1,11 +1,27 @@
 /** @file Which methods are compared with which, and what came out. */
 import { compare, type Comparison } from "../statistics.ts";
-import type { Cell, Study } from "./report.ts";
+import type { Cell, MethodLabel, Study } from "./report.ts";
 
 /** The methods that all others are compared with. */
-export const baselines = ["lora", "full"] as const;
+const baselines: readonly string[] = ["lora", "full"];
 
-/** A method against a baseline on the same task, at the same rank where both have one, on the seeds that both finished. */
+/**
+ * Whom the cells of a study are held against: LoRA and full fine-tuning, and, where a method takes part in several
+ * variants, its first one, which the others of that method are compared with.
+ */
+export function baselinesOf({ methods }: Study): MethodLabel[] {
+  const first = methods.filter((method) =>
+    methods.find(({ optimizer }) => optimizer === method.optimizer) === method
+  );
+  const general = baselines.flatMap((id) => first.find(({ optimizer }) => optimizer === id) ?? []);
+  const varied = first.filter((method) =>
+    !general.includes(method) &&
+    methods.some((other) => other !== method && other.optimizer === method.optimizer)
+  );
+  return [...general, ...varied];
+}
+
+/** A method against a baseline of `baselinesOf` on the same task, at the same rank where both have one, on the seeds that both finished. */
 export interface Pair {
   readonly ours: Cell;
   readonly theirs: Cell;
@@ -14,9 +30,11 @@ export interface Pair {
 
 /** Every pair of a study, in the order of its cells. */
 export function comparePairs(study: Study): Pair[] {
+  const all = baselinesOf(study);
   return study.cells.flatMap((ours) =>
-    baselines.flatMap((id): Pair[] => {
-      const baseline = study.methods.find((method) => method.optimizer === id);
+    all.flatMap((baseline): Pair[] => {
+      const isGeneral = baselines.includes(baseline.optimizer);
+      if (!isGeneral && baseline.optimizer !== ours.method.optimizer) return [];
       const theirs = study.cells.find((cell) =>
         cell.method === baseline && cell.task === ours.task && (cell.rank === null || cell.rank === ours.rank)
       );

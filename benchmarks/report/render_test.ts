@@ -1,25 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
 import { a100 } from "../growth/predict.ts";
 import { choose } from "../choose.ts";
-import { fakeRegistries } from "../fakes/registries.ts";
+import { fakeRegistries, manyMethods } from "../fakes/registries.ts";
 import { fakeDone } from "../fakes/results.ts";
 import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
-import type { SweepSpec } from "../sweep.ts";
+import { expand, type SweepSpec } from "../sweep.ts";
 import type { Chart } from "./report.ts";
 import { charts } from "./charts/mod.ts";
 import { renderSvg } from "./render.ts";
 import { makeStudy } from "./study.ts";
 
-async function studyOf(spec: SweepSpec) {
-  const { runs } = await fakePlan(spec);
-  const results = await Promise.all(runs.map(({ config }) => fakeDone(config)));
-  return makeStudy(
-    runs.map(({ config }) => config),
-    results,
-    choose("tune", results).rates,
-    fakeRegistries,
-    a100,
-  );
+async function studyOf(spec: SweepSpec, registries = fakeRegistries) {
+  const { configs } = expand(spec, registries);
+  const results = await Promise.all(configs.map((config) => fakeDone(config)));
+  return makeStudy(configs, results, choose("tune", results).rates, registries, a100);
 }
 
 const tuned: SweepSpec = {
@@ -33,9 +27,31 @@ const growing: SweepSpec = {
   vary: { batchSize: [8, 16, 32], width: [8, 12, 16, 24], layers: [1, 2, 4], rank: [1, 2, 4, 8] },
 };
 
+/** The same methods with one that tells of itself, and with fourteen others. */
+const telling: SweepSpec = { ...tuned, optimizers: [...tuned.optimizers, { id: "adalora" }] };
+const many: SweepSpec = {
+  ...tuned,
+  optimizers: Object.values(manyMethods.optimizers).map(({ id }) => ({ id, peaks: [0.001, 0.004] })),
+};
+
 /** A study that has what a chart shows: one of scores or one of sizes. */
 async function studyFor(chart: Chart) {
+  if (chart.id === "inspected-by-step") return await studyOf(telling, manyMethods);
   return await studyOf(chart.id.startsWith("growth-") ? growing : tuned);
+}
+
+/** Full fine-tuning has no factors: no bound to be held against, no A to be moved, no second order. */
+const aboutFactors = [
+  "discrepancy-by-step",
+  "discrepancy-by-site",
+  "second-order-by-step",
+  "move-of-a-by-step",
+];
+
+/** True where a chart should show a method. */
+function shows(chart: Chart, optimizer: string): boolean {
+  if (chart.id === "inspected-by-step") return optimizer === "adalora";
+  return optimizer !== "full" || !aboutFactors.includes(chart.id);
 }
 
 Deno.test("renderSvg() draws every chart, with every method in its legend", async () => {
@@ -44,9 +60,7 @@ Deno.test("renderSvg() draws every chart, with every method in its legend", asyn
     const svg = await renderSvg(chart.draw(study)!, chart.id);
     assert(!/NaN|undefined|Infinity/.test(svg), `${chart.id} has numbers that aren't`);
     for (const { label, optimizer } of study.methods) {
-      // Full fine-tuning has no factors, and so no bound to be held against.
-      if (chart.id === "discrepancy-by-step" && optimizer === "full") continue;
-      assert(svg.includes(label), `${chart.id} lacks ${label}`);
+      if (shows(chart, optimizer)) assert(svg.includes(label), `${chart.id} lacks ${label}`);
     }
   }
 });
@@ -63,6 +77,25 @@ Deno.test("renderSvg() gives the same text for the same chart, and its own ids t
     assert(used.every((id) => idsOf(svg).includes(id)));
   }
   assertEquals(new Set(all).size, all.length);
+});
+
+Deno.test("charts of scores and measurements hold fifteen methods, no wider than a page can show", async () => {
+  const study = await studyOf({ ...many, ranks: [1, 2, 4, 8] }, manyMethods);
+  assertEquals(study.methods.length, 15);
+  for (const chart of charts) {
+    if (chart.id.startsWith("growth-")) continue;
+    const svg = await renderSvg(chart.draw(study)!, chart.id);
+    assert(!/NaN|undefined|Infinity/.test(svg), `${chart.id} has numbers that aren't`);
+    for (const { label, optimizer } of study.methods) {
+      // Panels print what describes a method on a second line.
+      const lines = label.replace(" (", "\n(").split("\n");
+      if (shows(chart, optimizer)) {
+        assert(lines.every((line) => svg.includes(line)), `${chart.id} lacks ${label}`);
+      }
+    }
+    const width = Number(/width="(\d+)"/.exec(svg)![1]);
+    assert(width <= 1500, `${chart.id} is ${width} pixels wide`);
+  }
 });
 
 Deno.test("charts draw one task, one rank, one seed and methods without ranks", async () => {

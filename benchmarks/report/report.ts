@@ -2,6 +2,7 @@
 import type { Fit } from "../growth/fit.ts";
 import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
 import type { GpuRates, Prediction } from "../growth/predict.ts";
+import type { PredictedCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
 import type { RunResult } from "../../training/run.ts";
 
@@ -29,23 +30,31 @@ export interface MethodLabel {
   /** e.g. "LoRA-GA (alpha/sqrt(r))". */
   readonly label: string;
   readonly color: string;
-  /** A Vega symbol, so that methods can be told apart without colour. */
+  /** A Vega symbol or an SVG path, so that methods can be told apart without colour. */
   readonly shape: string;
   /** Lengths of dashes and gaps; [1, 0] is a solid line. */
   readonly dash: readonly number[];
 }
 
-/** The runs of one method at one rank on one task, at the rate that speaks for it. */
-export interface Cell {
-  readonly task: TaskLabel;
-  readonly method: MethodLabel;
-  /** Null for methods without ranks. */
-  readonly rank: number | null;
+/** Runs of one method at one rank and one rate on one task. */
+export interface RunsAtRate {
   readonly peak: number;
   /** Finished runs, by seed. */
   readonly runs: readonly DoneRun[];
   /** Seeds whose runs diverged. */
   readonly diverged: readonly number[];
+}
+
+/** The runs of one method at one rank on one task, at the rate that speaks for it. */
+export interface Cell extends RunsAtRate {
+  readonly task: TaskLabel;
+  readonly method: MethodLabel;
+  /** Null for methods without ranks. */
+  readonly rank: number | null;
+  /** At every rate that the sweep ran, ascending: the one that speaks for the cell among them. */
+  readonly grid: readonly RunsAtRate[];
+  /** What a run should cost by formula; null where nobody knows. */
+  readonly predicted: PredictedCost | null;
 }
 
 /** How the costs of one method on one task grow with size. */

@@ -5,8 +5,18 @@ import { fitCost, memoryTerms, timeTerms } from "../growth/fit.ts";
 import { growingTasks, measure } from "../growth/points.ts";
 import { type GpuRates, predict } from "../growth/predict.ts";
 import { labelMethods, methodKey, rankOf } from "../method.ts";
+import { predictCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
-import type { Cell, DoneRun, MethodGrowth, MethodLabel, Study, TaskGrowth, TaskLabel } from "./report.ts";
+import type {
+  Cell,
+  DoneRun,
+  MethodGrowth,
+  MethodLabel,
+  RunsAtRate,
+  Study,
+  TaskGrowth,
+  TaskLabel,
+} from "./report.ts";
 import { styleOf } from "./styles.ts";
 
 /**
@@ -32,28 +42,18 @@ export function makeStudy(
     ranks.flatMap((rank) =>
       methods.flatMap((method): Cell[] => {
         const belongs = (config: RunConfig) =>
-          config.task.id === task.id && methodKey(config.optimizer) === method.key &&
-          rankOf(config.optimizer) === rank;
-        const peaks = unique(configs.filter(belongs).map((config) => config.schedule.peak)).sort((a, b) =>
-          a - b
-        );
-        if (peaks.length === 0) return [];
-        const peak = peaks.find((value) =>
-          rates.some((rate) =>
-            isFor(rate, task, method, rank) && rate.peak === value
-          )
-        ) ??
-          peaks[0]!;
-        const own = results.filter(({ config }) => belongs(config) && config.schedule.peak === peak)
-          .toSorted((a, b) => a.config.seed - b.config.seed);
-        return [{
-          task,
-          method,
-          rank,
-          peak,
-          runs: own.filter((result): result is DoneRun => result.status === "done"),
-          diverged: own.filter((result) => result.status === "diverged").map((result) => result.config.seed),
-        }];
+          config.task.id === task.id && rankOf(config.optimizer) === rank &&
+          methodKey(config.optimizer) === method.key;
+        const planned = configs.filter(belongs), own = results.filter(({ config }) => belongs(config));
+        const peaks = unique(planned.map((config) => config.schedule.peak)).sort((a, b) => a - b);
+        const grid = peaks.map((peak) => runsAt(peak, own));
+        const chosen = grid.find(({ peak }) =>
+          rates.some((rate) => isFor(rate, task, method, rank) && rate.peak === peak)
+        ) ?? grid[0];
+        if (!chosen) {
+          return [];
+        }
+        return [{ task, method, rank, ...chosen, grid, predicted: predictCost(planned[0]!, registries) }];
       })
     )
   );
@@ -61,6 +61,16 @@ export function makeStudy(
     growthOf(task, methods, configs, results, registries, gpu)
   );
   return { tasks, methods, ranks: ranks.filter((rank) => rank !== null), cells, rates, growth, gpu };
+}
+
+function runsAt(peak: number, results: readonly RunResult[]): RunsAtRate {
+  const own = results.filter(({ config }) => config.schedule.peak === peak)
+    .toSorted((a, b) => a.config.seed - b.config.seed);
+  return {
+    peak,
+    runs: own.filter((result): result is DoneRun => result.status === "done"),
+    diverged: own.filter((result) => result.status === "diverged").map((result) => result.config.seed),
+  };
 }
 
 function growthOf(

@@ -7,7 +7,7 @@ import { openStore } from "../store.ts";
 import { UserError } from "../../training/user_error.ts";
 import { buildReport, reportedResults } from "./build.ts";
 import { charts } from "./charts/mod.ts";
-import { toCsv } from "./csv.ts";
+import { measurementsToCsv, toCsv } from "./csv.ts";
 import { toHtml } from "./html.ts";
 import { toMarkdown } from "./markdown.ts";
 import { renderSvg } from "./render.ts";
@@ -24,7 +24,7 @@ export interface WrittenReport {
 
 /**
  * Builds the report of an output folder from its JSON files and writes it to `<out>/report/`: `index.html`,
- * `summary.md`, `results.csv`, and `charts/<id>.vl.json` and `.svg`.
+ * `summary.md`, `results.csv`, `measurements.csv`, and `charts/<id>.vl.json` and `.svg`.
  *
  * @param gpu what predictions are for, instead of the plan's
  * @throws {UserError} where the folder isn't there or can't be written
@@ -62,7 +62,9 @@ export async function writeReport(
     await writeWhole(`${folder}/charts/${chart.id}.vl.json`, `${JSON.stringify(spec, null, 1)}\n`);
     await writeWhole(`${folder}/charts/${chart.id}.svg`, `${svg}\n`);
   }
-  await writeWhole(`${folder}/results.csv`, toCsv(reportedResults(plan, results)));
+  const reported = reportedResults(plan, results);
+  await writeWhole(`${folder}/results.csv`, toCsv(reported));
+  await writeWhole(`${folder}/measurements.csv`, measurementsToCsv(reported));
   await writeWhole(`${folder}/summary.md`, toMarkdown(report));
   await writeWhole(`${folder}/index.html`, toHtml(report, svgs));
   return { report, page: `${folder}/index.html`, faults };

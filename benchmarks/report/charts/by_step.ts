@@ -1,5 +1,5 @@
 /** @file What the charts over training steps share: means of curves over runs. */
-import type { Point } from "../../../training/run.ts";
+import type { Discrepancy, Point } from "../../../training/run.ts";
 import { mean } from "../../statistics.ts";
 import type { Cell, Study } from "../report.ts";
 
@@ -10,6 +10,21 @@ export function meanCurve(curves: readonly (readonly Point[])[]): Point[] {
   return first.flatMap(({ step, value }) => {
     const same = rest.map((curve) => curve.get(step)).filter((found) => found !== undefined);
     return same.length === rest.length ? [{ step, value: mean([value, ...same]) }] : [];
+  });
+}
+
+/**
+ * A discrepancy of no more is rounding, and has no place on a logarithmic axis: full fine-tuning has it, and a rank as
+ * large as the weight.
+ */
+export const EXACT = 1e-4;
+
+/** Mean over the sites that have the number, by step. */
+export function overSites(found: readonly Discrepancy[], read: (one: Discrepancy) => number | null): Point[] {
+  const bySteps = Map.groupBy(found, (one) => one.step);
+  return [...bySteps].flatMap(([step, ones]) => {
+    const numbers = ones.map(read).filter((value) => value !== null);
+    return numbers.length > 0 ? [{ step, value: mean(numbers) }] : [];
   });
 }
 

@@ -4,6 +4,7 @@ import type { Chart } from "../report.ts";
 import { isFor } from "../study.ts";
 import { methodScales, taskRows } from "../styles.ts";
 import { panelOrder, panelsOf } from "./by_step.ts";
+import { GREY, methodPanels, MOST_CURVES, own, rankColor, reference } from "./method_panels.ts";
 
 /** Final validation loss by peak learning rate, the chosen rate ringed. */
 export const lossByRate: Chart = {
@@ -12,7 +13,7 @@ export const lossByRate: Chart = {
   caption:
     "The tuning behind this sweep: validation loss at the end of training, by peak learning rate. The ringed " +
     "rate was chosen; where it is the first or last of its line, a wider grid may hold a better one. Diverged runs " +
-    "have no point.",
+    "have no point. Of many methods each has a panel, with LoRA's curves behind in grey.",
   draw(study) {
     const values = study.cells.flatMap((cell) => {
       const rate = study.rates.find((known) => isFor(known, cell.task, cell.method, cell.rank));
@@ -26,6 +27,7 @@ export const lossByRate: Chart = {
           task: cell.task.id,
           column,
           method: cell.method.label,
+          rank: cell.rank,
           peak,
           loss,
           chosen: peak === rate.peak,
@@ -33,7 +35,8 @@ export const lossByRate: Chart = {
       );
     });
     if (values.length === 0) return null;
-    const { color, shape, strokeDash } = methodScales(study, new Set(values.map(({ method }) => method)));
+    const methods = new Set(values.map(({ method }) => method));
+    const { color, shape, strokeDash } = methodScales(study, methods);
     const x = {
       field: "peak",
       type: "quantitative",
@@ -48,9 +51,34 @@ export const lossByRate: Chart = {
       scale: { type: "log", nice: false, padding: 10 },
       axis: { tickCount: 5, format: "~g" },
     };
+    const ring = { type: "point", shape: "circle", filled: false, strokeWidth: 1.5, opacity: 1 };
+    const title = "Validation loss by learning rate";
+    if (methods.size > MOST_CURVES) {
+      const color = rankColor(study);
+      const points = [
+        ...new Map(values.map((value) => [JSON.stringify({ ...value, column: "" }), value])).values(),
+      ];
+      return methodPanels(study, title, points, [
+        {
+          ...reference,
+          mark: { type: "line", strokeWidth: 1.5, color: GREY },
+          encoding: { x, y, detail: { field: "series" } },
+        },
+        {
+          ...own,
+          mark: { type: "line", strokeWidth: 2, point: { filled: true, size: 30 } },
+          encoding: { x, y, color },
+        },
+        {
+          transform: [...own.transform, { filter: "datum.chosen" }],
+          mark: { ...ring, size: 140 },
+          encoding: { x, y, color },
+        },
+      ]);
+    }
     return taskRows(
       study,
-      "Validation loss by learning rate",
+      title,
       values,
       { order: panelOrder(study), sharedX: true },
       [
@@ -58,7 +86,7 @@ export const lossByRate: Chart = {
         { mark: { type: "point", filled: true, size: 50, opacity: 1 }, encoding: { x, y, color, shape } },
         {
           transform: [{ filter: "datum.chosen" }],
-          mark: { type: "point", shape: "circle", filled: false, size: 220, strokeWidth: 1.5, opacity: 1 },
+          mark: { ...ring, size: 220 },
           encoding: { x, y, color },
         },
       ],

@@ -1,41 +1,53 @@
-/** @file What each method costs in memory and time. */
+/** @file What each method costs in memory, work and time. */
 import { median } from "../../statistics.ts";
-import { formatBytes, formatRank } from "../format.ts";
+import { formatBytes, formatRank, formatSignificant } from "../format.ts";
 import type { Cell, Study, Table } from "../report.ts";
 
-/** Memory and time of all methods, and the time of a step over that of LoRA. */
+/** Memory, work and time of all methods, measured and by formula, and work and time of a step over those of LoRA. */
 export function costsTable(study: Study): Table {
   return {
     title: "Costs",
     note:
-      "Medians over seeds. State is what the method keeps between steps besides the trained parameters; peak is the " +
-      "most that was alive on the GPU at once. The host's part of a step is making the batch and recording it. The last column is the step's time over LoRA's at the same task and rank.",
+      "Medians over seeds, beside what formulas say. State is what the method keeps between steps besides the trained " +
+      "parameters; peak is the most that was alive on the GPU at once, predicted for examples of the model's full length. " +
+      "FLOPs are counted, a multiplication and an addition being two; the method's are gradients of weights or products " +
+      "with factors, and the update. The host's part of a step is making the batch and recording it. “/ LoRA's” is " +
+      "over plain LoRA's at the same task and rank.",
     columns: [
       "Task",
       "Rank",
       "Method",
       "Trained parameters",
       "State",
+      "predicted",
       "Peak",
+      "predicted",
+      "MFLOP a step",
+      "the method's",
+      "/ LoRA's",
       "Attach, ms",
       "Step, ms",
       "Of it host, ms",
       "Step / LoRA's",
     ],
     rows: study.cells.filter((cell) => cell.runs.length > 0).map((cell) => {
-      const costs = cell.runs.map((run) => run.outcome.cost);
-      const ratio = stepRatio(study, cell);
+      const costs = cell.runs.map((run) => run.outcome.cost), { predicted } = cell;
       return [
         cell.task.title,
         formatRank(cell.rank),
         cell.method.label,
         String(median(costs.map((cost) => cost.trainableParameters))),
         formatBytes(median(costs.map((cost) => cost.stateBytes))),
+        predicted ? formatBytes(predicted.stateBytes) : "—",
         formatBytes(median(costs.map((cost) => cost.peakBytes))),
+        predicted ? formatBytes(predicted.peakBytes) : "—",
+        predicted ? formatSignificant(predicted.flops / 1e6) : "—",
+        predicted ? formatSignificant(predicted.methodFlops / 1e6) : "—",
+        formatRatio(flopsRatio(study, cell), 3),
         median(costs.map((cost) => cost.attachMs)).toFixed(0),
         stepMs(cell).toFixed(1),
         median(costs.map((cost) => cost.medianHostMs)).toFixed(1),
-        ratio === null ? "—" : ratio.toFixed(2),
+        formatRatio(stepRatio(study, cell), 2),
       ];
     }),
   };
@@ -43,14 +55,27 @@ export function costsTable(study: Study): Table {
 
 /** A method's median step time over LoRA's at the same task and rank; null where there is no such LoRA. */
 export function stepRatio(study: Study, cell: Cell): number | null {
-  const lora = study.cells.find((other) =>
-    other.method.optimizer === "lora" && other.task === cell.task && other.rank === cell.rank &&
-    other.runs.length > 0
-  );
+  const lora = loraBeside(study, cell);
   if (!lora || cell.runs.length === 0 || stepMs(lora) === 0) return null;
   return stepMs(cell) / stepMs(lora);
 }
 
+function flopsRatio(study: Study, cell: Cell): number | null {
+  const lora = loraBeside(study, cell);
+  return lora?.predicted && cell.predicted ? cell.predicted.flops / lora.predicted.flops : null;
+}
+
+function loraBeside(study: Study, cell: Cell): Cell | undefined {
+  return study.cells.find((other) =>
+    other.method.optimizer === "lora" && other.task === cell.task && other.rank === cell.rank &&
+    other.runs.length > 0
+  );
+}
+
 function stepMs(cell: Cell): number {
   return median(cell.runs.map((run) => run.outcome.cost.medianStepMs));
+}
+
+function formatRatio(ratio: number | null, digits: number): string {
+  return ratio === null ? "—" : ratio.toFixed(digits);
 }

@@ -1,0 +1,88 @@
+// Products c L diag(f(s)) R^T of r x r matrices, one a site; a lane forms one element of one of them. An identity in the
+// place of L or R is not read.
+struct Uniforms {
+  rank: u32,
+  left_at: u32,
+  left_block: u32,
+  left_row: u32,
+  left_column: u32,
+  right_at: u32,
+  right_block: u32,
+  right_row: u32,
+  right_column: u32,
+  values_at: u32,
+  values_block: u32,
+  // Elements from one matrix and from one row of the result to the next; those behind the rank become 0.
+  out_block: u32,
+  out_row: u32,
+  damping: f32,
+  scale: f32,
+}
+
+// 0: f = 1. 1: 1 / (s^2 + damping). 2: s / (s^2 + damping). 3: s. 4: 1 / (c s + damping), with no c before the product.
+// Each but the first is 0 where s is 0: a pseudo-inverse.
+override FUNCTION = 0u;
+override LEFT = true;
+override RIGHT = true;
+
+@group(0) @binding(0) var<storage, read> left: array<f32>;
+@group(0) @binding(1) var<storage, read> right: array<f32>;
+@group(0) @binding(2) var<storage, read> values: array<f32>;
+// Of each site: c is this times `scale`.
+@group(0) @binding(3) var<storage, read> factors: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<uniform> u: Uniforms;
+
+fn weight(site: u32, l: u32, factor: f32) -> f32 {
+  if (FUNCTION == 0u) {
+    return 1.0;
+  }
+  let s = values[u.values_at + site * u.values_block + l];
+  if (s == 0.0) {
+    return 0.0;
+  }
+  if (FUNCTION == 1u) {
+    return 1.0 / (s * s + u.damping);
+  }
+  if (FUNCTION == 2u) {
+    // Without damping this is 1 / s, whose square may be too small for a float.
+    return 1.0 / (s + u.damping / s);
+  }
+  if (FUNCTION == 3u) {
+    return s;
+  }
+  return 1.0 / (factor * s + u.damping);
+}
+
+fn left_of(site: u32, i: u32, l: u32) -> f32 {
+  return left[u.left_at + site * u.left_block + i * u.left_row + l * u.left_column];
+}
+
+fn right_of(site: u32, j: u32, l: u32) -> f32 {
+  return right[u.right_at + site * u.right_block + j * u.right_row + l * u.right_column];
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let e = group.x * 64u + lane;
+  let i = e / u.out_row;
+  let j = e % u.out_row;
+  if (i >= u.rank) {
+    return;
+  }
+  let site = group.y;
+  let factor = u.scale * factors[site];
+  var sum = 0.0;
+  if (j < u.rank) {
+    if (!LEFT) {
+      sum = weight(site, i, factor) * right_of(site, j, i);
+    } else if (!RIGHT) {
+      sum = weight(site, j, factor) * left_of(site, i, j);
+    } else {
+      for (var l = 0u; l < u.rank; l++) {
+        sum += left_of(site, i, l) * weight(site, l, factor) * right_of(site, j, l);
+      }
+    }
+  }
+  out[site * u.out_block + i * u.out_row + j] = select(factor * sum, sum, FUNCTION == 4u);
+}

@@ -1,0 +1,22 @@
+/** @file What a linear map is for, told by its name in any family: telemetry is summed up by it. */
+
+/** The kinds of linear map, in the order of reports: an attention's four, and those of the feed-forward part. */
+export const WEIGHT_KINDS = ["q", "k", "v", "o", "mlp"] as const;
+/** What a linear map is for. */
+export type WeightKind = typeof WEIGHT_KINDS[number];
+
+const PATTERNS: readonly (readonly [RegExp, WeightKind])[] = [
+  [/\.q(_proj)?$/, "q"],
+  [/\.k(_proj)?$/, "k"],
+  [/\.v(_proj)?$/, "v"],
+  [/\.(o|o_proj|out_proj)$/, "o"],
+  [/\.(gate_proj|up_proj|down_proj|fc1|fc2|wi|wi_0|wi_1|wo)$/, "mlp"],
+];
+
+/**
+ * The kind of the linear map that a site's name ends in, e.g. "o" for "layers.3.self_attn.out_proj"; null where no family
+ * has such a map.
+ */
+export function weightKindOf(site: string): WeightKind | null {
+  return PATTERNS.find(([pattern]) => pattern.test(site))?.[1] ?? null;
+}

@@ -1,0 +1,29 @@
+import { assert, assertEquals } from "@std/assert";
+import * as models from "./mod.ts";
+import { WEIGHT_KINDS, weightKindOf } from "./weight_kind.ts";
+
+Deno.test("weightKindOf() knows every linear map of every model, and each model has every kind", () => {
+  for (const { id, sites } of Object.values(models)) {
+    const kinds = sites().map(({ name }) => weightKindOf(name));
+    assert(!kinds.includes(null), id);
+    assertEquals(new Set(kinds), new Set(WEIGHT_KINDS), id);
+  }
+});
+
+Deno.test("weightKindOf() reads the names of Llama, CLIP and T5, and says null for others", () => {
+  const names = {
+    "layers.0.self_attn.q_proj": "q",
+    "layers.10.self_attn.k_proj": "k",
+    "layers.1.self_attn.v_proj": "v",
+    "layers.1.self_attn.o_proj": "o",
+    "layers.1.self_attn.out_proj": "o",
+    "layers.1.mlp.gate_proj": "mlp",
+    "layers.1.mlp.fc2": "mlp",
+    "decoder.block.0.layer.1.EncDecAttention.k": "k",
+    "encoder.block.0.layer.1.DenseReluDense.wi_0": "mlp",
+    "layers.0": null,
+    "lm_head": null,
+    "layers.0.seq": null,
+  };
+  for (const [name, kind] of Object.entries(names)) assertEquals(weightKindOf(name), kind, name);
+});

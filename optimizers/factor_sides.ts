@@ -1,0 +1,195 @@
+/** @file The factors of all sites as two sides, for rules that turn the gradient of one by the other. */
+import type { Gradients, Parameter } from "../autodiff/tape.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import { alignBytes, allocatedBytes, ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
+import {
+  rightSvds,
+  smallProducts,
+  smallStride,
+  spanOf,
+  svdNumbers,
+  tallFactors,
+  type TallMatrices,
+  tallProducts,
+} from "../kernels/mod.ts";
+import type { Factors, ModelShapes, PackSizes } from "./optimizer.ts";
+
+/** All A, or all B, as tall matrices: Aᵀ `[in, rank]`, or B `[out, rank]`. */
+export interface FactorSide {
+  readonly parameters: readonly Parameter[];
+  readonly matrices: TallMatrices;
+}
+
+/** Both sides. */
+export interface FactorSides {
+  readonly a: FactorSide;
+  readonly b: FactorSide;
+}
+
+/**
+ * Uploads where the factors lie, five words each, into the caller's scope.
+ *
+ * @throws {RangeError} where all A, or all B, do not lie in one buffer
+ */
+export function factorSides(gpu: Gpu, factors: readonly Factors[]): FactorSides {
+  const side = (parameters: readonly Parameter[], which: "A" | "B") => ({
+    parameters,
+    matrices: tallFactors(gpu, parameters.map(({ value }) => value), which),
+  });
+  return { a: side(factors.map(({ a }) => a), "A"), b: side(factors.map(({ b }) => b), "B") };
+}
+
+/** The tables of `factorSides`, by formula: see `Footprint.tables`. */
+export function sideTables(sites: ModelShapes["sites"]): readonly PackSizes[] {
+  return [[5 * sites.length], [5 * sites.length]];
+}
+
+/** 1/s² of each site, `[sites]`, in the caller's scope. */
+export function inverseSquares(gpu: Gpu, factors: readonly Factors[]): Tensor {
+  const values = Float32Array.from(factors, ({ scale }) => 1 / scale ** 2);
+  return gpu.upload(values, "f32", [factors.length], "1/s²");
+}
+
+/** 1 for each site, in the caller's scope. */
+export function siteOnes(gpu: Gpu, sites: number): Tensor {
+  return gpu.upload(new Float32Array(sites).fill(1), "f32", [sites], "ones");
+}
+
+/** The gradients of a side. @throws {Error} where they are not laid out as the factors are */
+export function sideGradients({ parameters, matrices }: FactorSide, gradients: Gradients): TallMatrices {
+  const flat = spanOf(parameters.map((parameter) => gradients.of(parameter)), "factor gradients");
+  const first = parameters[0]!;
+  for (const parameter of parameters) {
+    if (gradients.of(parameter).offset - flat.offset !== parameter.value.offset - first.value.offset) {
+      throw new Error(
+        `Cannot batch the gradients of "${first.name}" and "${parameter.name}": they are packed unlike the factors`,
+      );
+    }
+  }
+  return { ...matrices, flat };
+}
+
+/** Zeros laid out as a side is, also between its matrices, so that one dispatch can follow them. */
+export function zerosLike(gpu: Gpu, { matrices }: FactorSide, label: string): TallMatrices {
+  return { ...matrices, flat: gpu.zeros(matrices.flat.shape, label) };
+}
+
+/** One tensor for each factor of a side, of what is laid out as the side is. */
+export function partsOf({ parameters, matrices }: FactorSide, { flat }: TallMatrices): readonly Tensor[] {
+  return parameters.map(({ name, value }) => ({
+    ...flat,
+    offset: flat.offset + value.offset - matrices.flat.offset,
+    shape: value.shape,
+    label: `${flat.label} of ${name}`,
+  }));
+}
+
+/** State of a side's size, named after its factors, in the caller's scope. */
+export function sideState(
+  gpu: Gpu,
+  { parameters, matrices }: FactorSide,
+  kind: string,
+): { readonly parameters: readonly Parameter[]; readonly matrices: TallMatrices } {
+  const entries = parameters.map(({ name, value }) => ({ label: `${name}.${kind}`, shape: value.shape }));
+  const { parts } = gpu.pack(entries, kind);
+  return {
+    parameters: parts.map((value) => ({ name: value.label, value })),
+    matrices: { ...matrices, flat: spanOf(parts, kind) },
+  };
+}
+
+/** How factor gradients are scaled by the other factor's Gram matrix. */
+export interface ScalingOptions {
+  /** Added to the diagonal of the Gram matrix. */
+  readonly damping: number;
+  /** `[sites]`: multiplies the result. */
+  readonly factors: Tensor;
+}
+
+/**
+ * c D (XᵀX + damping I)⁻¹, X being the other side's factors and D a side's gradients: for A's, transposed,
+ * c (BᵀB + damping I)⁻¹ dA, for B's c dB (AAᵀ + damping I)⁻¹. Directions in which X vanishes, below 1e-6 of its largest
+ * singular value, give 0, as a pseudo-inverse does: raw gradients have no part in them. In the caller's scope.
+ */
+export function scaledByOther(
+  gpu: Gpu,
+  side: FactorSide,
+  other: FactorSide,
+  gradients: Gradients,
+  { damping, factors }: ScalingOptions,
+): TallMatrices {
+  const { rank } = side.matrices, { v, values } = rightSvds(gpu, other.matrices);
+  const inverses = smallProducts(gpu, v, v, { rank, f: "1/(s²+d)", values, damping, factors });
+  const out = zerosLike(gpu, side, "scaled gradients");
+  tallProducts(gpu, out, [{ x: sideGradients(side, gradients), by: inverses }]);
+  return out;
+}
+
+/** Numbers of a side's factors, site by site. */
+export function sideSizes(sites: ModelShapes["sites"], rank: number, which: "a" | "b"): PackSizes {
+  return sites.map((site) => rank * (which === "a" ? site.in : site.out));
+}
+
+/** Numbers of an r x r matrix of every site, rows of whole vectors. */
+export function smallSizes(sites: ModelShapes["sites"], rank: number): PackSizes {
+  return [sites.length * rank * smallStride(rank)];
+}
+
+/** What `scaledByOther` allocates at most and what it leaves, by formula. */
+export function scalingScratch(
+  sites: ModelShapes["sites"],
+  rank: number,
+  which: "a" | "b",
+): { readonly most: readonly PackSizes[]; readonly left: readonly PackSizes[] } {
+  const decomposed = rightSvdScratch(sites, rank, which === "a" ? "b" : "a");
+  const left = [...decomposed.left, smallSizes(sites, rank), sideSizes(sites, rank, which)];
+  return { most: largerOf([...decomposed.left, ...decomposed.bases], left), left };
+}
+
+/** What decomposing a side leaves and the bases that it needs on the way, by formula: without left vectors. */
+function rightSvdScratch(sites: ModelShapes["sites"], rank: number, which: "a" | "b"): SvdScratch {
+  const rows = total(sideSizes(sites, rank, which)) / rank;
+  return { left: [[sites.length * svdNumbers(rank)]], bases: [[rows * smallStride(rank)], [1]] };
+}
+
+/** The same with left vectors. */
+export function svdScratch(sites: ModelShapes["sites"], rank: number, which: "a" | "b"): SvdScratch {
+  const { left, bases: [bases] } = rightSvdScratch(sites, rank, which);
+  return { left: [...left, sideSizes(sites, rank, which)], bases: [bases!] };
+}
+
+interface SvdScratch {
+  readonly left: readonly PackSizes[];
+  readonly bases: readonly PackSizes[];
+}
+
+/** The one that takes more bytes. */
+export function largerOf(one: readonly PackSizes[], other: readonly PackSizes[]): readonly PackSizes[] {
+  const bytes = (packs: readonly PackSizes[]) =>
+    total(
+      packs.map((sizes) => allocatedBytes(total(sizes.map((count) => alignBytes(ELEMENT_BYTES * count))))),
+    );
+  return bytes(one) >= bytes(other) ? one : other;
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * FLOPs of scaling one factor's gradients, `[own, rank]`, by the other, `[other, rank]`: its thin SVD without left
+ * vectors, the r x r inverse, 2 r³, and the product with it.
+ */
+export function scalingFlops(rank: number, own: number, other: number): number {
+  return svdFlops(rank, other) + 2 * rank ** 3 + 2 * own * rank ** 2;
+}
+
+/** FLOPs of the thin SVD of `[rows, rank]`: Gram-Schmidt twice, 4 r² a row, and ten sweeps of rotations, 90 r³. */
+export function svdFlops(rank: number, rows: number): number {
+  return 4 * rows * rank ** 2 + 90 * rank ** 3;
+}
+
+/** FLOPs of its left vectors. */
+export function leftVectorFlops(rank: number, rows: number): number {
+  return 2 * rows * rank ** 2;
+}

@@ -1,0 +1,121 @@
+/** @file LoRA-FA: LoRA with A frozen, whose gradient of B is scaled so that W follows the gradient as far as A lets it. */
+import type { Gradients } from "../autodiff/tape.ts";
+import { MOST_RANK } from "../kernels/mod.ts";
+import { ADAMW_WORK, adamwState, createAdamw } from "./adamw.ts";
+import {
+  factorSides,
+  inverseSquares,
+  partsOf,
+  scaledByOther,
+  scalingFlops,
+  scalingScratch,
+  sideSizes,
+  sideTables,
+} from "./factor_sides.ts";
+import {
+  attachLowRank,
+  lowRankDefaults,
+  lowRankFootprint,
+  type LowRankOptions,
+  lowRankWork,
+  refuseLowRank,
+  type Rule,
+} from "./low_rank.ts";
+import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "./optimizer.ts";
+
+const CORRECTIONS = ["inverse", "none"] as const;
+
+/** Settings of LoRA-FA. */
+export type LoraFaOptions = LowRankOptions & {
+  /** "inverse" or "none". */
+  correction: string;
+  /** Added to the diagonal of AAᵀ. */
+  damping: number;
+};
+const defaults: LoraFaOptions = { ...lowRankDefaults, epsilon: 1e-6, correction: "inverse", damping: 1e-8 };
+
+/**
+ * LoRA-FA. A stays at its random start, and Adam follows gB = (1/s²) dB (AAᵀ + `damping` I)⁻¹, whose equivalent gradient
+ * is G P_A, the projection of the full gradient on A's rows: as near as a frozen A allows.
+ *
+ * Three rules go by the name. Option `correction`: "inverse" (default) is PEFT's, with its `epsilon` of 1e-6 and `damping`
+ * of 1e-8; "none" is the paper's first version, Adam on dB itself. In both, epsilon is added to the root of the
+ * bias-corrected second moment, as PyTorch's Adam has it; PEFT adds it before the correction, which is
+ * epsilon / √(1 − beta2^t) here.
+ * A counts as state: without it a run cannot go on.
+ *
+ * Source: Zhang et al., arXiv 2308.03303; PEFT's `create_lorafa_optimizer`.
+ */
+export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
+  id: "lora-fa",
+  title: "LoRA-FA",
+  source: "https://arxiv.org/abs/2308.03303",
+  defaults,
+  refuse(options, sites) {
+    const { correction, damping } = options;
+    if (!CORRECTIONS.some((known) => known === correction)) {
+      return `correction is "${correction}", known are ${CORRECTIONS.join(", ")}`;
+    }
+    if (!(damping >= 0 && Number.isFinite(damping))) return `damping is ${damping}, 0 or more is needed`;
+    const most = correction === "none" ? Infinity : MOST_RANK;
+    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, most));
+  },
+  describe: ({ scaling, correction }) => correction === "inverse" ? scaling : `${scaling}, uncorrected`,
+  stepWork(options, sizes) {
+    const { rank, correction } = options, corrected = correction === "inverse";
+    const sum = (count: (site: typeof sizes.sites[number]) => number) =>
+      sizes.sites.reduce((total, site) => total + count(site), 0);
+    const { flops, elements, state } = ADAMW_WORK;
+    const work = lowRankWork(options, sizes, ({ in: columns, out }) => ({
+      flops: flops * rank * out + (corrected ? scalingFlops(rank, out, columns) : 0),
+      elements: elements * rank * out + (corrected ? 5 * rank * columns + 3 * rank * out : 0),
+      state: state * rank * out + rank * columns,
+    }));
+    return {
+      ...work,
+      // Nothing asks for A's gradient, nor, below the first adapted map, for that of x Aᵀ.
+      factorFlops: work.factorFlops -
+        sum((site) => 2 * rank * site.rows * (site.in + (site.inputGradient ? 0 : site.out))),
+      elements: work.elements -
+        sum((site) => sizes.parts * rank * site.in + site.rows * (site.in + rank)),
+      trained: sum((site) => rank * site.out),
+      // A is state.
+      added: sum((site) => rank * site.out),
+    };
+  },
+  footprint(options, model) {
+    const { rank, correction } = options, { sites, head } = model, corrected = correction === "inverse";
+    const a = sideSizes(sites, rank, "a"), b = sideSizes(sites, rank, "b");
+    return lowRankFootprint(options, model, {
+      adapters: [b],
+      trained: [...b, ...head],
+      state: [a, ...adamwState(b)],
+      tables: corrected ? [...sideTables(sites), [sites.length]] : [],
+      scratch: corrected ? scalingScratch(sites, rank, "b").most : [],
+    });
+  },
+  attach: (setup, options) => attachLowRank(setup, options, { trainsA: false, rule: loraFaRule }),
+});
+
+function loraFaRule({ gpu }: Setup, factors: readonly Factors[], options: LoraFaOptions): Rule {
+  const { correction, damping } = options;
+  const adamw = createAdamw(gpu, factors.map(({ b }) => b), options);
+  if (correction === "none") {
+    return {
+      state: adamw.state,
+      adjust: (gradients) => factors.map(({ b }) => ({ a: null, b: gradients.of(b) })),
+      step: (gradients, at) => adamw.step(gradients, at),
+    };
+  }
+  const sides = factorSides(gpu, factors), scaling = { damping, factors: inverseSquares(gpu, factors) };
+  const scaled = (gradients: Gradients) =>
+    partsOf(sides.b, scaledByOther(gpu, sides.b, sides.a, gradients, scaling));
+  return {
+    state: adamw.state,
+    adjust: (gradients) => scaled(gradients).map((b) => ({ a: null, b })),
+    step(gradients, at) {
+      const parts = scaled(gradients), places = new Map(factors.map(({ b }, i) => [b, parts[i]!]));
+      adamw.step({ of: (parameter) => places.get(parameter)! }, at);
+    },
+  };
+}

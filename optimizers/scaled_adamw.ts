@@ -1,0 +1,123 @@
+/** @file Scaled AdamW: factor gradients preconditioned by the other factor's Gram matrix, then AdamW. */
+import type { Gradients } from "../autodiff/tape.ts";
+import { MOST_RANK } from "../kernels/mod.ts";
+import { type Adamw, ADAMW_WORK, adamwState, createAdamw } from "./adamw.ts";
+import {
+  type FactorSide,
+  factorSides,
+  largerOf,
+  partsOf,
+  scaledByOther,
+  scalingFlops,
+  scalingScratch,
+  sideSizes,
+  sideTables,
+  siteOnes,
+} from "./factor_sides.ts";
+import {
+  attachLowRank,
+  lowRankDefaults,
+  lowRankFootprint,
+  type LowRankOptions,
+  lowRankWork,
+  refuseLowRank,
+  type Rule,
+} from "./low_rank.ts";
+import {
+  defineOptimizer,
+  type Factors,
+  type OptimizerModule,
+  type Setup,
+  type StepInfo,
+} from "./optimizer.ts";
+
+const ORDERS = ["simultaneous", "sequential"] as const;
+
+/** Settings of scaled AdamW. */
+export type ScaledAdamwOptions = LowRankOptions & {
+  /** "simultaneous" or "sequential". */
+  order: string;
+  /** Added to the diagonals of BᵀB and AAᵀ. */
+  damping: number;
+};
+const defaults: ScaledAdamwOptions = { ...lowRankDefaults, order: "simultaneous", damping: 1e-2 };
+
+/**
+ * Scaled AdamW, also called Riemannian preconditioning: AdamW follows gA = (BᵀB + `damping` I)⁻¹ dA and
+ * gB = dB (AAᵀ + `damping` I)⁻¹.
+ *
+ * Option `order`: "simultaneous" (default, as in PEFT) scales both by the factors as they are before the step;
+ * "sequential" (as in the authors' code) scales dB by the A that has just been updated, dB itself being of the old one.
+ * `damping` is PEFT's 1e-2; the authors take 1e-6. Neither has LoRA-Pro's factor 1/s², which Adam divides out.
+ *
+ * Source: Zhang and Pilanci, arXiv 2402.02347, algorithm 2; PEFT's `create_riemannian_optimizer`.
+ */
+export const scaledAdamw: OptimizerModule<ScaledAdamwOptions> = defineOptimizer({
+  id: "scaled-adamw",
+  title: "Scaled AdamW",
+  source: "https://arxiv.org/abs/2402.02347",
+  defaults,
+  refuse(options, sites) {
+    const { order, damping } = options;
+    if (!ORDERS.some((known) => known === order)) {
+      return `order is "${order}", known are ${ORDERS.join(", ")}`;
+    }
+    if (!(damping >= 0 && Number.isFinite(damping))) return `damping is ${damping}, 0 or more is needed`;
+    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MOST_RANK));
+  },
+  describe: ({ scaling, order, damping }) =>
+    [scaling, ...order === "simultaneous" ? [] : [order], `damping ${damping}`].join(", "),
+  stepWork(options, sizes) {
+    const { rank } = options, { flops, elements, state } = ADAMW_WORK;
+    return lowRankWork(options, sizes, ({ in: columns, out }) => {
+      const factors = rank * (columns + out);
+      return {
+        flops: flops * factors + scalingFlops(rank, columns, out) + scalingFlops(rank, out, columns),
+        elements: (elements + 8) * factors,
+        state: state * factors,
+      };
+    });
+  },
+  footprint(options, model) {
+    const { rank } = options, { sites } = model;
+    const a = sideSizes(sites, rank, "a"), b = sideSizes(sites, rank, "b");
+    const ofA = scalingScratch(sites, rank, "a"), ofB = scalingScratch(sites, rank, "b");
+    return lowRankFootprint(options, model, {
+      state: [...adamwState(a), ...adamwState(b)],
+      tables: [...sideTables(sites), [sites.length]],
+      scratch: largerOf(ofA.most, [...ofA.left, ...ofB.most]),
+    });
+  },
+  attach: (setup, options) => attachLowRank(setup, options, { rule: scaledAdamwRule }),
+});
+
+function scaledAdamwRule({ gpu }: Setup, factors: readonly Factors[], options: ScaledAdamwOptions): Rule {
+  const { a, b } = factorSides(gpu, factors);
+  const scaling = { damping: options.damping, factors: siteOnes(gpu, factors.length) };
+  const scaled = (side: FactorSide, gradients: Gradients) =>
+    partsOf(side, scaledByOther(gpu, side, side === a ? b : a, gradients, scaling));
+  const ofA = createAdamw(gpu, a.parameters, options), ofB = createAdamw(gpu, b.parameters, options);
+  const follow = (
+    adamw: Adamw,
+    { parameters }: FactorSide,
+    parts: ReturnType<typeof scaled>,
+    at: StepInfo,
+  ) => {
+    const places = new Map(parameters.map((parameter, i) => [parameter, parts[i]!]));
+    adamw.step({ of: (parameter) => places.get(parameter)! }, at);
+  };
+  return {
+    state: [...ofA.state, ...ofB.state],
+    adjust(gradients) {
+      const ofB = scaled(b, gradients);
+      return scaled(a, gradients).map((gradient, i) => ({ a: gradient, b: ofB[i]! }));
+    },
+    step(gradients, at) {
+      const gradientsA = scaled(a, gradients);
+      if (options.order === "sequential") follow(ofA, a, gradientsA, at);
+      const gradientsB = scaled(b, gradients);
+      if (options.order === "simultaneous") follow(ofA, a, gradientsA, at);
+      follow(ofB, b, gradientsB, at);
+    },
+  };
+}
