@@ -58,12 +58,27 @@ export function bootstrapInterval(
   random: Random,
   options: { readonly level?: number; readonly resamples?: number } = {},
 ): Interval | null {
-  if (values.length < 2) return null;
+  const meanOf = (drawn: Uint32Array) => drawn.reduce((sum, i) => sum + values[i]!, 0) / values.length;
+  return bootstrapSets(values.length, meanOf, random, options);
+}
+
+/**
+ * Percentile bootstrap interval of a value of a set of examples, such as a correlation. `valueOf` gets the indices of as
+ * many examples as there are, drawn with replacement. Null for fewer than two, and where a drawn set has no finite value.
+ */
+export function bootstrapSets(
+  examples: number,
+  valueOf: (drawn: Uint32Array) => number,
+  random: Random,
+  options: { readonly level?: number; readonly resamples?: number } = {},
+): Interval | null {
+  if (examples < 2) return null;
   const { level = 0.95, resamples = 1000 } = options;
-  const means = Array.from({ length: resamples }, (_, i) => {
-    const drawn = random.fork(`resample ${i}`).integers(values.length, values.length);
-    return drawn.reduce((sum, index) => sum + values[index]!, 0) / values.length;
-  }).sort((a, b) => a - b);
+  const means = Array.from(
+    { length: resamples },
+    (_, i) => valueOf(random.fork(`resample ${i}`).integers(examples, examples)),
+  ).sort((a, b) => a - b);
+  if (!means.every(Number.isFinite)) return null;
   const tail = (1 - level) / 2;
   return {
     low: means[Math.floor(tail * resamples)]!,

@@ -303,6 +303,36 @@ export const decoderTiny: ModelEntry = decoder({
   },
 });
 
+/** A decoder of the same widths over longer texts, for conversations about bookings. */
+export const decoderTinyDialogue: ModelEntry = decoder({
+  id: "decoder-tiny-dialogue",
+  title: "Decoder of dialogue, 3 layers of width 64",
+  config: {
+    vocabulary: 56,
+    width: 64,
+    layers: 3,
+    heads: 4,
+    keyValueHeads: 4,
+    headSize: 16,
+    hidden: 192,
+    length: 96,
+    normEpsilon: 1e-5,
+    ropeTheta: 10000,
+    tiedHead: false,
+  },
+  recipe: {
+    task: "dialogue-state-base",
+    steps: 3000,
+    batchSize: 16,
+    peak: 3e-3,
+    warmup: 100,
+    weightDecay: 0.01,
+    beta2: 0.98,
+    clip: 1,
+    seed: 1,
+  },
+});
+
 /** A vision transformer with 16 patches of 7 x 7 pixels, for handwritten digits. */
 export const vitTiny: ModelEntry = vision({
   id: "vit-tiny",

@@ -22,6 +22,27 @@ export interface Metric {
   readonly chance: number;
 }
 
+/** What a task measures beside its score. */
+export interface Measure {
+  /** e.g. "exact reply", "Matthews correlation". */
+  readonly name: string;
+  /** Which way it gets better. */
+  readonly better: "higher" | "lower";
+  /**
+   * Its value for a set of examples, from one prediction and one label of each in the same order. Where absent it is
+   * the mean of one value of each. Pure: reports call it on resampled examples. NaN where the set has no such value.
+   */
+  readonly ofPairs?: (predictions: readonly number[], labels: readonly number[]) => number;
+}
+
+/** What was noted about each example of a split, in the order of its scores. */
+export interface Measured {
+  /** Finite; predictions where the measure is of pairs. */
+  readonly values: ArrayLike<number>;
+  /** Of a measure of pairs, and of no other. */
+  readonly labels?: ArrayLike<number>;
+}
+
 /** How text is drawn instead of taking the most likely token. */
 export interface Sampling {
   /** What scores are divided by: above 0; near it the most likely token is drawn, at 1 the model's own distribution. */
@@ -63,6 +84,12 @@ export interface Predictor {
    * at each place is what would have been generated there.
    */
   follows(prompts: readonly Int32Array[], continuations: readonly Int32Array[]): Promise<boolean[]>;
+  /**
+   * For each prompt the mean negative log-likelihood of the continuation's tokens, 1 or more, in nats a token.
+   *
+   * @throws {RangeError} where prompt and continuation are longer than the model's longest text
+   */
+  losses(prompts: readonly Int32Array[], continuations: readonly Int32Array[]): Promise<Float32Array>;
 }
 
 /** Held-out examples: a sweep tunes on "validation" and reports on "test". */
@@ -78,6 +105,8 @@ export interface TaskData {
   validationBatches(size: number): Iterable<Batch>;
   /** One score in [0, 1] for each example of the split, in a fixed order that no seed changes. */
   score(predictor: Predictor, split: Split): Promise<Float32Array>;
+  /** What the task's measures are made from, by their names: of each the same examples as `score`. */
+  measure?(predictor: Predictor, split: Split): Promise<Readonly<Record<string, Measured>>>;
 }
 
 /** How much data a run takes. */
@@ -102,6 +131,8 @@ export interface Task {
   readonly family: TaskFamily;
   /** How an example is scored. */
   readonly metric: Metric;
+  /** What is measured beside the score, in the order of reports. */
+  readonly measures?: readonly Measure[];
   /** Where the data is from: an address, or "generated". */
   readonly source: string;
   /** Makes or reads the examples. @throws {RangeError} where more are asked for than there are */

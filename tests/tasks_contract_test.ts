@@ -36,6 +36,10 @@ function recorder(answer: number) {
       asked.push(...prompts.map((prompt) => prompt.join(" ")));
       return Promise.resolve(prompts.map((_, i) => i % 2 === 0));
     },
+    losses(prompts) {
+      asked.push(...prompts.map((prompt) => prompt.join(" ")));
+      return Promise.resolve(Float32Array.from(prompts, (_, i) => i / 4));
+    },
   };
   return { predictor, asked };
 }

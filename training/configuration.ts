@@ -44,7 +44,7 @@ export interface KnownModel {
 }
 
 /** What checking and reporting need to know of a task. */
-export type KnownTask = Pick<Task, "id" | "title" | "family" | "metric">;
+export type KnownTask = Pick<Task, "id" | "title" | "family" | "metric" | "measures">;
 
 /** The names that a config may use. */
 export interface Registries {

@@ -49,12 +49,15 @@ export function createPredictor(
     if (!model.writer) throw new TypeError(`Cannot write text: the model is for ${model.family} batches`);
     return model.writer;
   };
+  /** `rows` of the logits, or all, in the caller's scope. */
+  const logitsOf = (batch: Batch, rows?: readonly number[]): Tensor => {
+    const reading = forward(), logits = model.logits(reading, batch);
+    return (rows ? mapRows(reading.tape, logits, pickRows(gpu, rows, logits.value.shape[0]!)) : logits).value;
+  };
   /** The best class of each of `rows` of the logits, or of all. */
   const bestOf = async (batch: Batch, rows?: readonly number[]): Promise<Int32Array> => {
     using _ = gpu.scope("predict", "activations");
-    const reading = forward(), logits = model.logits(reading, batch);
-    const chosen = rows ? mapRows(reading.tape, logits, pickRows(gpu, rows, logits.value.shape[0]!)) : logits;
-    return await gpu.download(argmax(gpu, chosen.value));
+    return await gpu.download(argmax(gpu, logitsOf(batch, rows)));
   };
   return {
     classify: (batch) => bestOf(batch),
@@ -85,7 +88,38 @@ export function createPredictor(
       }
       return out;
     },
+    async losses(prompts, continuations) {
+      const { room } = writer();
+      const guesses = prompts.map((prompt, i): Guess => {
+        const continuation = continuations[i]!, most = room(prompt.length, longest);
+        if (continuation.length < 1 || continuation.length > most) {
+          throw new RangeError(
+            `Cannot tell the loss of continuation ${i}: it has ${continuation.length} tokens, 1 to ${most} are needed`,
+          );
+        }
+        return { prompt, continuation };
+      });
+      const out: number[] = [];
+      for (let first = 0; first < guesses.length; first += TEXTS) {
+        out.push(...await lossesTogether(guesses.slice(first, first + TEXTS)));
+      }
+      return Float32Array.from(out);
+    },
   };
+
+  async function lossesTogether(guesses: readonly Guess[]): Promise<number[]> {
+    using _ = gpu.scope("losses", "activations");
+    const { batch, rows } = teach(guesses), logits = logitsOf(batch, rows);
+    const scores = await gpu.download(logits), width = logits.shape.at(-1)!;
+    let row = 0;
+    return guesses.map(({ continuation }) => {
+      const surprises = Array.from(continuation, (token) => {
+        const own = scores.subarray(row * width, ++row * width);
+        return logSumExp(own) - own[token]!;
+      });
+      return surprises.reduce((sum, surprise) => sum + surprise, 0) / surprises.length;
+    });
+  }
 
   async function followTogether(guesses: readonly Guess[]): Promise<boolean[]> {
     const out = new Array<boolean>(guesses.length).fill(false), { room } = writer();
@@ -190,4 +224,10 @@ export function createPredictor(
     }
     return written.map((tokens) => Int32Array.from(tokens));
   }
+}
+
+/** ln Σ exp(scores), in float64. */
+function logSumExp(scores: Float32Array): number {
+  const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+  return most + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), 0));
 }

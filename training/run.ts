@@ -138,12 +138,24 @@ export interface Cost {
   readonly totalMs: number;
 }
 
+/** A measure beside the score, on the examples of `scores`. */
+export interface MeasuredOutcome {
+  /** Of all examples together; null where they have no such value. */
+  readonly value: number | null;
+  /** One per example, whose mean is `value`; predictions where there are labels. */
+  readonly values: readonly number[];
+  /** One per example, for a measure of pairs. */
+  readonly labels?: readonly number[];
+}
+
 /** What a finished run found. */
 export interface RunOutcome {
   /** Mean of `scores`. */
   readonly score: number;
   /** One per example of `config.scoreOn`, so that reports can resample and pair them. */
   readonly scores: readonly number[];
+  /** What the task measures beside its score, by name. Absent where it measures nothing, or did not yet. */
+  readonly measures?: Readonly<Record<string, MeasuredOutcome>>;
   /** Loss of every step's batch. */
   readonly trainLoss: readonly Point[];
   /** Loss on the validation examples. */

@@ -104,10 +104,21 @@ export const Cost = z.strictObject({
 /** See run.ts. */
 export type Cost = run.Cost;
 
+/** A measure beside the score. */
+export const MeasuredOutcome = z.strictObject({
+  value: finite.nullable(),
+  values: z.array(finite).min(1),
+  labels: z.array(finite).min(1).exactOptional(),
+});
+/** See run.ts. */
+export type MeasuredOutcome = run.MeasuredOutcome;
+
 /** What a finished run found. */
 export const RunOutcome = z.strictObject({
   score: finite.min(0).max(1),
   scores: z.array(finite.min(0).max(1)).min(1),
+  // Results from before tasks had measures go without.
+  measures: z.record(z.string(), MeasuredOutcome).exactOptional(),
   trainLoss: z.array(Point),
   validationLoss: z.array(Point),
   discrepancies: z.array(Discrepancy),
@@ -142,4 +153,4 @@ const same: [
 ] = [true, true];
 void same;
 /** Zod's types are mutable, ours are not. */
-type Mutable<T> = { -readonly [K in keyof T]: T[K] extends object ? Mutable<T[K]> : T[K] };
+type Mutable<T> = T extends object ? { -readonly [K in keyof T]: Mutable<T[K]> } : T;

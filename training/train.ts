@@ -20,6 +20,7 @@ import { environmentOf } from "./environment.ts";
 import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
 import { lookup } from "./lookup.ts";
+import { takeMeasures } from "./measures.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
 import { createPredictor } from "./predict.ts";
 import {
@@ -84,6 +85,7 @@ export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {})
   const outcome: RunOutcome = {
     score: scores.reduce((sum, score) => sum + score, 0) / scores.length,
     scores,
+    ...(session.measures && { measures: session.measures }),
     trainLoss: session.trainLoss,
     validationLoss: session.validationLoss,
     discrepancies: session.discrepancies,
@@ -158,10 +160,13 @@ export async function runSession(
     };
     if (divergedAt === null) await parts.onTrained?.(model);
     report("scoring", config.steps, run.lastLoss);
-    const scores = divergedAt === null ? await run.score() : [];
+    const { scores, measures } = divergedAt === null
+      ? await run.score(parts.task)
+      : { scores: [], measures: undefined };
     return {
       divergedAt,
       scores,
+      ...(measures && { measures }),
       trainLoss: run.trainLoss,
       validationLoss: run.validationLoss,
       discrepancies: run.discrepancies,
@@ -274,11 +279,13 @@ class Loop {
     return null;
   }
 
-  /** Scores the examples that the config names. */
-  async score(): Promise<number[]> {
+  /** Scores the examples that the config names, and takes the task's measures of them. */
+  async score(task: Task): Promise<Pick<RunOutcome, "scores" | "measures">> {
     using _ = this.gpu.scope("scoring", "activations");
-    const predictor = this.#predictor();
-    return [...await this.data.score(predictor, this.config.scoreOn)];
+    const predictor = this.#predictor(), { scoreOn } = this.config;
+    const scores = [...await this.data.score(predictor, scoreOn)];
+    const measures = await takeMeasures(task, this.data, predictor, scoreOn, scores.length);
+    return { scores, ...(measures && { measures }) };
   }
 
   /** Returns the milliseconds that the host needed: on a software adapter to submit is already to wait. */

@@ -16,6 +16,7 @@ import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
 import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
+import { measuresTable } from "./tables/measures.ts";
 import { predictionsTable } from "./tables/predictions.ts";
 import { ratesTable } from "./tables/rates.ts";
 import { scoresTable } from "./tables/scores.ts";
@@ -55,6 +56,7 @@ export function buildReport(
   const pairs = comparePairs(study);
   const tables = [
     scoresTable(study),
+    measuresTable(study),
     comparisonsTable(pairs),
     costsTable(study),
     discrepanciesTable(study),

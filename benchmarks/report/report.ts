@@ -4,6 +4,7 @@ import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
 import type { GpuRates, Prediction } from "../growth/predict.ts";
 import type { PredictedCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
+import type { Measure } from "../../tasks/task.ts";
 import type { RunResult } from "../../training/run.ts";
 
 /** A Vega-Lite v6 specification with its data inline. */
@@ -21,6 +22,8 @@ export interface TaskLabel {
   readonly metric: string;
   /** Expected score of guessing; null where the task is no longer known. */
   readonly chance: number | null;
+  /** What it measures beside the score; empty where it is no longer known. */
+  readonly measures: readonly Measure[];
 }
 
 /** A method as reports name and draw it: the same everywhere. */

@@ -131,6 +131,7 @@ function labelTask(id: string, tasks: Registries["tasks"]): TaskLabel {
     title: task?.title ?? id,
     metric: task?.metric.name ?? "score",
     chance: task?.metric.chance ?? null,
+    measures: task?.measures ?? [],
   };
 }
 
