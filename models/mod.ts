@@ -2,4 +2,4 @@
  * The registry of models: one line per size.
  * @module
  */
-export { decoderTiny, decoderTinyDialogue, vitTiny } from "./sizes.ts";
+export { decoderTiny, decoderTinyDialogue, t5Tiny, vitTiny } from "./sizes.ts";
