@@ -26,6 +26,8 @@ export interface Wording {
   readonly setting: readonly string[];
   /** What may come before the phrase of a slot that had a value. */
   readonly changing: readonly string[];
+  /** What a reply begins with where the user's turn was about a slot that had a value. */
+  readonly acknowledging: string;
   /** What the system asks for an unset slot. */
   readonly asking: Readonly<Record<Slot, string>>;
   /** What the system says where no slot is unset, before and after the food. */
@@ -49,17 +51,18 @@ const DROPS = { unset: 0.15, set: 0.3 };
 
 /**
  * A conversation of `turns` turns of the user. Turns begin with ">", replies with "<" and answers with "=":
- * ">tandoori<where?>up the hill, and a feast=" is answered by "indian;north;dear.indian it is!".
+ * ">tandoori<where?>up the hill, rather gyros=" is answered by "greek;north;-.ok, how much?".
  *
  * What was said last about a slot is its value. The reply asks for the first slot that is unset.
  */
 export function drawConversation(random: Random, wording: Wording, turns: number): Conversation {
   let state: State = { food: UNSET, area: UNSET, price: UNSET };
   const acts: [number, number, number] = [0, 0, 0];
-  let prompt = "";
+  let prompt = "", replied = "";
   for (let turn = 0; turn < turns; turn++) {
-    if (turn > 0) prompt += `<${reply(state, wording)}`;
+    if (turn > 0) prompt += `<${replied}`;
     const said: string[] = [];
+    let changes = false;
     for (const slot of drawSlots(random.fork(`slots ${turn}`), turn > 0 ? firstUnset(state) : undefined)) {
       const [opening, value, phrase, drop] = random.fork(`${slot} ${turn}`).uniform(4, 0, 1);
       const values = wording.phrases[slot], before = state[slot], isSet = before !== UNSET;
@@ -68,12 +71,14 @@ export function drawConversation(random: Random, wording: Wording, turns: number
       const after = drops ? ANY : pick(others, value!);
       said.push(pick(isSet ? wording.changing : wording.setting, opening!) + pick(values[after]!, phrase!));
       acts[drops ? 2 : isSet ? 1 : 0]++;
+      changes ||= isSet;
       state = { ...state, [slot]: after };
     }
     prompt += `>${said.join(", ")}`;
+    replied = (changes ? wording.acknowledging : "") + reply(state, wording);
   }
   const stateText = `${SLOTS.map((slot) => state[slot]).join(";")}.`;
-  return { prompt: `${prompt}=`, answer: stateText + reply(state, wording), stateText, acts };
+  return { prompt: `${prompt}=`, answer: stateText + replied, stateText, acts };
 }
 
 /** The slots of a turn: one or two, the one that was asked for likely among them. */

@@ -2,6 +2,7 @@
 import type { Conversation } from "./conversation.ts";
 import { exactMatch } from "./exact_match.ts";
 import type { Measure, Measured, Predictor } from "./task.ts";
+import type { TextExample } from "./text_batch.ts";
 import { encode, STOP } from "./tokenizer.ts";
 
 /** What `measureConversations` measures. */
@@ -32,7 +33,7 @@ export async function scoreConversations(
  */
 export async function measureConversations(
   predictor: Predictor,
-  conversations: readonly Conversation[],
+  conversations: readonly TextExample[],
 ): Promise<Readonly<Record<string, Measured>>> {
   return {
     "exact reply": { values: await exactMatch(predictor, conversations) },

@@ -27,13 +27,16 @@ function meaningOf(said: string, { phrases }: Wording): { slot: Slot; value: str
   return found.toSorted((a, b) => b.phrase.length - a.phrase.length)[0]!;
 }
 
-/** The states after every turn of the user, read from the prompt alone. */
-function statesOf({ prompt }: Conversation, wording: Wording): Record<Slot, string>[] {
+/** The states after every turn of the user, and whether it was about a slot with a value, from the prompt alone. */
+function statesOf(
+  { prompt }: Conversation,
+  wording: Wording,
+): { state: Record<Slot, string>; changes: boolean }[] {
   assert(prompt.startsWith(">") && prompt.endsWith("="));
   const state: Record<Slot, string> = { food: UNSET, area: UNSET, price: UNSET };
   const openings = [...wording.setting, ...wording.changing];
   return prompt.slice(1, -1).split(">").map((turn) => {
-    let rest = turn.split("<")[0]!;
+    let rest = turn.split("<")[0]!, changes = false;
     while (rest !== "") {
       // Openings may hold ", ": a part that is none of them ends what is said about a slot.
       const opening = openings.filter((text) => rest.startsWith(text)).toSorted((a, b) =>
@@ -41,18 +44,23 @@ function statesOf({ prompt }: Conversation, wording: Wording): Record<Slot, stri
       )[0]!;
       const end = rest.indexOf(", ", opening.length), said = end < 0 ? rest : rest.slice(0, end);
       const { slot, value } = meaningOf(said, wording);
+      changes ||= state[slot] !== UNSET;
       state[slot] = value;
       rest = end < 0 ? "" : rest.slice(end + 2);
     }
-    return { ...state };
+    return { state: { ...state }, changes };
   });
 }
 
-function replyTo(state: Record<Slot, string>, { asking, closing }: Wording): string {
-  if (state.food === UNSET) return asking.food;
-  if (state.area === UNSET) return asking.area;
-  if (state.price === UNSET) return asking.price;
-  return closing[0] + state.food + closing[1];
+function replyTo(
+  { state, changes }: { state: Record<Slot, string>; changes: boolean },
+  { acknowledging, asking, closing }: Wording,
+): string {
+  const start = changes ? acknowledging : "";
+  if (state.food === UNSET) return start + asking.food;
+  if (state.area === UNSET) return start + asking.area;
+  if (state.price === UNSET) return start + asking.price;
+  return start + closing[0] + state.food + closing[1];
 }
 
 for (const [name, wording] of Object.entries(wordings)) {
@@ -73,7 +81,11 @@ for (const [name, wording] of Object.entries(wordings)) {
       const states = statesOf(conversation, wording);
       assertEquals(states.length, turns);
       const last = states.at(-1)!;
-      assertEquals(conversation.stateText, `${last.food};${last.area};${last.price}.`, conversation.prompt);
+      assertEquals(
+        conversation.stateText,
+        `${last.state.food};${last.state.area};${last.state.price}.`,
+        conversation.prompt,
+      );
       assertEquals(conversation.answer, conversation.stateText + replyTo(last, wording));
       const replies = conversation.prompt.slice(0, -1).split(">").slice(1, -1).map((turn) =>
         turn.split("<")[1]

@@ -4,8 +4,8 @@ import { ANY, type Conversation, drawConversation, type Wording } from "./conver
 import { measureConversations, MEASURES, scoreConversations } from "./conversation_scores.ts";
 import { inBatches, type Pools, takeExamples } from "./examples.ts";
 import { batchPositions, trainingOrder } from "./order.ts";
-import type { Task } from "./task.ts";
-import { answerBatch } from "./text_batch.ts";
+import type { ModelNeeds, Predictor, Split, Task, TaskData } from "./task.ts";
+import { answerBatch, type TextExample } from "./text_batch.ts";
 import { VOCABULARY_SIZE } from "./tokenizer.ts";
 import { pick } from "./word_problems.ts";
 
@@ -18,29 +18,30 @@ const phrases = (text: string) => text.split("/");
 export const NEW_WORDING: Wording = {
   phrases: {
     food: {
-      thai: phrases("tom yum/green curry/lemongrass soup/satay"),
-      greek: phrases("souvlaki/feta salad/moussaka/gyros"),
-      indian: phrases("tandoori/a vindaloo/naan and dal/samosas"),
-      french: phrases("snails/a quiche/duck confit/crepes"),
-      italian: phrases("lasagne/gnocchi/risotto/pizza"),
-      [ANY]: phrases("feed me whatever/you pick the menu/i eat it all"),
+      thai: phrases("tom yum/green curry/lemongrass soup"),
+      greek: phrases("souvlaki/feta salad/moussaka"),
+      indian: phrases("tandoori/vindaloo/naan and dal"),
+      french: phrases("snails/a quiche/duck confit"),
+      italian: phrases("lasagne/gnocchi/risotto"),
+      [ANY]: phrases("feed me whatever/you pick the menu"),
     },
     area: {
-      north: phrases("up the hill/by the zoo/near the dam/past the mill"),
-      south: phrases("on the beach/by the pier/near the docks/past the dunes"),
-      east: phrases("on the farm/by the lake/near the fort/past the barn"),
-      west: phrases("up the tower/by the rink/near the gate/past the school"),
-      [ANY]: phrases("just drive us/all roads do/near or far"),
+      north: phrases("up the hill/by the zoo/near the dam"),
+      south: phrases("on the beach/by the pier/near the docks"),
+      east: phrases("on the farm/by the lake/near the fort"),
+      west: phrases("up the tower/by the rink/near the gate"),
+      [ANY]: phrases("just drive us/all roads do"),
     },
     price: {
-      cheap: phrases("under ten/few coins/we are broke/a bargain"),
-      mid: phrases("about twenty/not too much/so so bill/the usual sum"),
-      dear: phrases("a splurge/five stars/we got paid/lavish"),
-      [ANY]: phrases("dad will pay/who counts/bill me later"),
+      cheap: phrases("under ten/few coins/we are broke"),
+      mid: phrases("about twenty/not too much/so so bill"),
+      dear: phrases("a splurge/five stars/we got paid"),
+      [ANY]: phrases("dad will pay/who counts"),
     },
   },
   setting: phrases("/please /maybe /hmm, "),
   changing: phrases("scrap that, /rather /oh wait, /better "),
+  acknowledging: "ok, ",
   asking: { food: "to eat?", area: "where?", price: "how much?" },
   closing: ["a ", " table!"],
 };
@@ -73,6 +74,40 @@ function loadPools(): Pools<Conversation> {
   return pools;
 }
 
+/**
+ * Conversations that are answered: batches, loss and measures of any texts, with the score that `score` gives them.
+ *
+ * The place where real conversations come in (WizardLM, Alpaca, MT-Bench): they have no state, so their score is
+ * `exactMatch`, and the measures tell more.
+ */
+export function dialogueData<T extends TextExample>(
+  { train, validation, test }: Pools<T>,
+  seed: number,
+  needs: ModelNeeds,
+  score: (predictor: Predictor, examples: readonly T[]) => Promise<Float32Array>,
+): TaskData {
+  const order = trainingOrder(createRandom(seed).fork("dialogue-state order"), train.length);
+  const heldOut = (split: Split) => split === "test" ? test : validation;
+  return {
+    needs,
+    trainBatch(step, size) {
+      const examples = batchPositions(step, size).map((position) => train[order(position)]!);
+      return answerBatch(examples, needs.inputSize);
+    },
+    *validationBatches(size) {
+      for (const examples of inBatches(validation, size)) yield answerBatch(examples, needs.inputSize);
+    },
+    score: (predictor, split) => score(predictor, heldOut(split)),
+    measure: (predictor, split) => measureConversations(predictor, heldOut(split)),
+  };
+}
+
+/**
+ * Conversations of two or three turns of the user, who sets, changes and drops what to eat, where and for how much,
+ * answered by the state and the reply: ">please tandoori<where?>up the hill, rather moussaka=" by
+ * "greek;north;-.ok, how much?". The base checkpoint has met neither the users' phrases nor the replies, and the
+ * values only spelt in lines of slots.
+ */
 export const dialogueState: Task = {
   id: "dialogue-state",
   title: "Bookings in new words",
@@ -82,22 +117,8 @@ export const dialogueState: Task = {
   source: "generated",
   // deno-lint-ignore require-await -- too many examples must reject, not throw
   async load(options) {
-    const { train, validation, test } = takeExamples("dialogue-state", loadPools(), options);
-    const order = trainingOrder(createRandom(options.seed).fork("dialogue-state order"), train.length);
-    return {
-      needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH },
-      trainBatch(step, size) {
-        return answerBatch(batchPositions(step, size).map((position) => train[order(position)]!), LENGTH);
-      },
-      *validationBatches(size) {
-        for (const examples of inBatches(validation, size)) yield answerBatch(examples, LENGTH);
-      },
-      score(predictor, split) {
-        return scoreConversations(predictor, split === "test" ? test : validation);
-      },
-      measure(predictor, split) {
-        return measureConversations(predictor, split === "test" ? test : validation);
-      },
-    };
+    const pools = takeExamples("dialogue-state", loadPools(), options);
+    const needs = { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH } as const;
+    return dialogueData(pools, options.seed, needs, scoreConversations);
   },
 };

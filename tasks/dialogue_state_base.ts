@@ -31,6 +31,7 @@ export const BASE_WORDING: Wording = {
   },
   setting: ["", "", "i want ", "then "],
   changing: ["no, ", "make it ", "sorry, ", "but now "],
+  acknowledging: "",
   asking: { food: "food?", area: "area?", price: "price?" },
   closing: ["booked ", "."],
 };

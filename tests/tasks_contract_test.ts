@@ -148,6 +148,22 @@ for (const task of all) {
     }
   });
 
+  Deno.test(`${id}: measures are those that it lists, a finite value or pair for each example of the split`, async () => {
+    const data = await task.load(options), { measures = [] } = task;
+    assertEquals(new Set(measures.map(({ name }) => name)).size, measures.length);
+    assertEquals(data.measure !== undefined, measures.length > 0);
+    for (const split of ["validation", "test"] as const) {
+      const count = options[`${split}Examples`],
+        found = await data.measure?.(recorder(1).predictor, split) ?? {};
+      assertEquals(Object.keys(found).toSorted(), measures.map(({ name }) => name).toSorted());
+      for (const { name, ofPairs } of measures) {
+        const { values, labels } = found[name]!;
+        assertEquals([values.length, labels?.length], [count, ofPairs && count], name);
+        assert([...Array.from(values), ...Array.from(labels ?? [])].every(Number.isFinite), name);
+      }
+    }
+  });
+
   Deno.test(`${id}: fewer examples are the first of more`, async () => {
     const few = await task.load({ ...options, testExamples: 5, validationExamples: 5 }),
       many = await task.load(options);

@@ -1,4 +1,4 @@
-import { assertEquals, assertGreater, assertNotEquals, assertRejects } from "@std/assert";
+import { assertAlmostEquals, assertEquals, assertGreater, assertNotEquals, assertRejects } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -146,6 +146,48 @@ for (const [name, create] of Object.entries(WRITERS)) {
       assertEquals(found[i], await uncached(gpu, model, merged, prompt, how), `prompt ${i}`);
     }
     assertNotEquals(found, await write(new Map()));
+  });
+
+  Deno.test(`createPredictor() tells the loss a token of continuations as uncached scores do: ${name}`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("losses");
+    const model = create(gpu), live = gpu.memory.liveBytes;
+    await enliven(gpu, model);
+    const predictor = createPredictor(gpu, model, new Map(), LONGEST);
+    const prompts = promptsOf([4, 9, 1, 16]), continuations = promptsOf([3, 1, 7, 5], 10);
+    const wanted: number[] = [];
+    for (const [i, prompt] of prompts.entries()) {
+      let sum = 0;
+      for (const [k, token] of continuations[i]!.entries()) {
+        const scores = [...await scoresAfter(gpu, model, new Map(), prompt, continuations[i]!.slice(0, k))];
+        sum += Math.log(scores.reduce((total, score) => total + Math.exp(score), 0)) - scores[token]!;
+      }
+      wanted.push(sum / continuations[i]!.length);
+    }
+    const tokens = (texts: readonly (readonly number[])[]) => texts.map((text) => Int32Array.from(text));
+    const found = [...await predictor.losses(tokens(prompts), tokens(continuations))];
+    // Float32 sums over a few layers: scores differ in their last bits by what they were computed beside.
+    for (const [i, loss] of found.entries()) assertAlmostEquals(loss, wanted[i]!, 1e-4);
+    assertGreater(new Set(found.map((loss) => loss.toFixed(3))).size, 2);
+    // More than are read together, in order.
+    const many = Array.from({ length: 150 }, (_, i) => i % 4);
+    const repeated = await predictor.losses(
+      many.map((i) => tokens(prompts)[i]!),
+      many.map((i) => tokens(continuations)[i]!),
+    );
+    for (const [at, loss] of repeated.entries()) assertAlmostEquals(loss, wanted[many[at]!]!, 1e-4);
+    assertEquals([...await predictor.losses([], [])], []);
+    await assertRejects(
+      () => predictor.losses([Int32Array.of(1)], [new Int32Array(0)]),
+      RangeError,
+      "has 0 tokens",
+    );
+    // T5 writes beside its prompt, not after it.
+    if (model.family === "decoder") {
+      const tooLong = () => predictor.losses([new Int32Array(LONGEST + 2)], [Int32Array.of(1)]);
+      await assertRejects(tooLong, RangeError, "has 1 tokens, 1 to 0 are needed");
+    }
+    assertEquals(gpu.memory.liveBytes, live);
   });
 
   Deno.test(`createPredictor() draws each token as the uncached scores say: ${name}`, async () => {

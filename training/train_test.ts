@@ -534,6 +534,32 @@ Deno.test("RunResult reads results from before second orders and effective ranks
   assertEquals(parsed.outcome.discrepancies, discrepancies);
 });
 
+Deno.test("train() records what the task measures, and RunResult reads it as it reads results without", async () => {
+  const gpu = await testGpu();
+  const result = await train(gpu, {
+    ...tiny,
+    task: { id: "dialogue-state", trainExamples: 8, validationExamples: 3, testExamples: 5 },
+    model: { id: "decoder-tiny-dialogue" },
+    steps: 1,
+    batchSize: 2,
+    scoreOn: "validation",
+  });
+  assert(result.status === "done");
+  const { measures, scores, validationLoss } = result.outcome;
+  assertEquals(Object.keys(measures!), ["exact reply", "loss a token"]);
+  for (const { value, values } of Object.values(measures!)) {
+    assertEquals(values.length, 3);
+    assertAlmostEquals(value!, values.reduce((sum, one) => sum + one, 0) / 3, 1e-12);
+  }
+  measures!["exact reply"]!.values.forEach((reply, i) => assert(reply <= scores[i]!));
+  // One is the mean over examples, the other over tokens: the same numbers, weighed a little differently.
+  const ratio = measures!["loss a token"]!.value! / validationLoss.at(-1)!.value;
+  assert(ratio > 0.8 && ratio < 1.25, `${ratio}`);
+  assertEquals<RunResult | typeof result>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
+  const { measures: _, ...old } = result.outcome;
+  assert(!("measures" in (RunResult.parse({ ...result, outcome: old }) as { outcome: object }).outcome));
+});
+
 Deno.test("train() refuses what the model cannot take, by the model's and the task's names", async () => {
   const gpu = await testGpu();
   const config = complete({}), parts = await partsOf(config);

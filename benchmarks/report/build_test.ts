@@ -81,6 +81,90 @@ Deno.test("buildReport() compares with LoRA at the same rank and with full fine-
   assertEquals(new Set(rows.map((row) => row.at(-1))), new Set(["worse", "better", "tie"]));
 });
 
+/** Matthews correlation of two classes; NaN where one of them is missing. */
+function matthews(predictions: readonly number[], labels: readonly number[]): number {
+  const count = (p: number, l: number) => predictions.filter((one, i) => one === p && labels[i] === l).length;
+  const [tp, tn, fp, fn] = [count(1, 1), count(0, 0), count(1, 0), count(0, 1)];
+  return (tp * tn - fp * fn) / Math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn));
+}
+
+Deno.test("buildReport() tells measures beside the score, of sets of pairs too, with both sources of error", async () => {
+  const { plan, stored } = await made();
+  const labels = Array.from({ length: 200 }, (_, i) => i % 3 === 0 ? 1 : 0);
+  const measured = stored.map((result): RunResult => {
+    if (result.status !== "done" || result.config.task.id !== "digits") return result;
+    const { scores } = result.outcome;
+    const values = scores.map((score, i) => score === 1 ? labels[i]! : 1 - labels[i]!);
+    const measures = {
+      "Matthews correlation": { value: matthews(values, labels), values, labels },
+      "loss a token": { value: 0.25, values: scores.map(() => 0.25) },
+    };
+    return { ...result, outcome: { ...result.outcome, measures } };
+  });
+  const registries = {
+    ...fakeRegistries,
+    tasks: {
+      ...fakeRegistries.tasks,
+      digits: {
+        ...fakeRegistries.tasks["digits"]!,
+        measures: [
+          { name: "Matthews correlation", better: "higher", ofPairs: matthews },
+          { name: "loss a token", better: "lower" },
+        ] as const,
+      },
+    },
+  };
+  const report = buildReport({ faults: [], setAside: [], plan, stored: measured }, registries);
+  const rows = rowsOf(report, "Further measures");
+  assertEquals(
+    rows.length,
+    2 * rowsOf(report, "Scores").filter(([task]) => task === "Shifted digits").length,
+  );
+  const [task, measure, rank, method, , value, overSeeds, overExamples, seeds] = rows[0]!;
+  assertEquals([task, measure, rank, method, seeds], [
+    "Shifted digits",
+    "Matthews correlation ↑",
+    "—",
+    "Full fine-tuning",
+    "2",
+  ]);
+  const full = measured.flatMap((result) => {
+    const own = result.status === "done" && result.config.optimizer.id === "full" && result.outcome.measures;
+    return own ? [own["Matthews correlation"]!.value!] : [];
+  });
+  assertEquals(Number(value), Number(((full[0]! + full[1]!) / 2).toFixed(3)));
+  // The bootstrap's interval is about the correlation, and holds it; the mean of the predictions is far away.
+  const [low, high] = overExamples!.split(" to ").map(Number);
+  assert(low! < Number(value) && Number(value) < high! && high! - low! < 0.4, overExamples);
+  assert(/ to /.test(overSeeds!), overSeeds);
+  const losses = rows.find(([, name]) => name === "loss a token ↓")!;
+  assertEquals(losses.slice(5, 8), ["0.250", "0.250 to 0.250", "0.250 to 0.250"]);
+
+  const [header, line] = toCsv(measured).split("\r\n");
+  assertStringIncludes(header!, ",matthews_correlation,loss_a_token");
+  assert(line!.endsWith(`,${full[0]},0.25`), line);
+  assert(!toCsv(stored).includes("loss_a_token"));
+
+  // A set without such a value, and results from before there were measures.
+  const without = measured.map((result): RunResult => {
+    if (result.status !== "done" || !result.outcome.measures || result.config.optimizer.id !== "full") {
+      return result;
+    }
+    const { measures: _, ...old } = result.outcome;
+    const none = {
+      ...result.outcome.measures,
+      "Matthews correlation": { value: null, values: [1], labels: [1] },
+    };
+    return { ...result, outcome: result.config.seed === 0 ? { ...old, measures: none } : old };
+  });
+  const [first] = rowsOf(
+    buildReport({ faults: [], setAside: [], plan, stored: without }, registries),
+    "Further measures",
+  );
+  assertEquals(first!.slice(5), ["—", "—", "—", "1"]);
+  assert(!build({ plan, stored }).tables.some(({ title }) => title === "Further measures"));
+});
+
 Deno.test("buildReport() says how weak two seeds are, and that one says nothing about others", async () => {
   assertStringIncludes(build(await made()).answer.join("\n"), "n = 2 seeds: weak evidence");
   const one = build(await made({ ...fakeSweep, seeds: [0] }));

@@ -48,9 +48,15 @@ const columns: readonly Column<RunResult>[] = [
   ["commit", ({ environment }) => environment.commit],
 ];
 
-/** Results as CSV (RFC 4180) with a header, a line a run. Empty fields are unknown. */
+/** Results as CSV (RFC 4180) with a header, a line a run. Empty fields are unknown. Measures of tasks come last. */
 export function toCsv(results: readonly RunResult[]): string {
-  return write(columns, results);
+  const measuresOf = (result: RunResult) => result.status === "done" ? result.outcome.measures ?? {} : {};
+  const names = [...new Set(results.flatMap((result) => Object.keys(measuresOf(result))))].sort();
+  const measures = names.map((name): Column<RunResult> => [
+    name.toLowerCase().replaceAll(" ", "_"),
+    (result) => measuresOf(result)[name]?.value,
+  ]);
+  return write([...columns, ...measures], results);
 }
 
 type Discrepancy = Extract<RunResult, { readonly status: "done" }>["outcome"]["discrepancies"][number];
