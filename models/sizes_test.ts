@@ -1,10 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { testGpu } from "../tests/test_gpu.ts";
 import * as models from "./mod.ts";
-import { baseWeights, t5Base, t5Small, t5Tiny } from "./sizes.ts";
+import { baseWeights, t5Base, t5Small } from "./sizes.ts";
 
 Deno.test("resize() scales heads and the hidden width, and keeps what tasks need", () => {
-  const { decoderTiny, vitTiny } = models;
+  const { decoderTiny, t5Tiny, vitTiny } = models;
   const decoder = decoderTiny.resize({ width: 32, layers: 5 });
   assertEquals([decoder.size, decoder.pretrained], [{ width: 32, layers: 5 }, false]);
   assertEquals([decoder.outputs, decoder.inputSize], [decoderTiny.outputs, decoderTiny.inputSize]);
@@ -28,7 +28,7 @@ Deno.test("resize() scales heads and the hidden width, and keeps what tasks need
 });
 
 Deno.test("resize() refuses sizes that don't come out whole", () => {
-  for (const entry of [models.decoderTiny, models.vitTiny, t5Tiny]) {
+  for (const entry of [models.decoderTiny, models.vitTiny, models.t5Tiny]) {
     assertThrows(
       () => entry.resize({ width: 72 }),
       RangeError,
@@ -43,7 +43,7 @@ Deno.test("resize() refuses sizes that don't come out whole", () => {
 Deno.test("baseWeights() of a model without a checkpoint are seeded random numbers that fit it", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("models", "weights");
-  for (const entry of [models.decoderTiny, models.vitTiny, t5Tiny]) {
+  for (const entry of [models.decoderTiny, models.vitTiny, models.t5Tiny]) {
     const resized = entry.resize({ width: 32, layers: 1 });
     const weights = async () => {
       const model = resized.create(gpu, await baseWeights(resized));

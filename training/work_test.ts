@@ -9,7 +9,7 @@ import {
 } from "../models/architecture.ts";
 import { decoderParameters } from "../models/decoder.ts";
 import * as models from "../models/mod.ts";
-import { type ModelEntry, t5Base, t5BaseGated, t5Small, t5Tiny } from "../models/sizes.ts";
+import { type ModelEntry, t5Base, t5BaseGated, t5Small } from "../models/sizes.ts";
 import { visionParameters } from "../models/vision.ts";
 import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
@@ -115,7 +115,7 @@ for (
   const [entry, task] of [
     [models.decoderTiny.resize({ width: 32, layers: 2 }), tasks.arithmetic],
     [models.vitTiny.resize({ width: 32, layers: 2 }), tasks.digits],
-    [t5Tiny.resize({ width: 32, layers: 2 }), translation],
+    [models.t5Tiny.resize({ width: 32, layers: 2 }), translation],
   ] as const
 ) {
   for (
@@ -239,7 +239,7 @@ Deno.test("encoderDecoderArchitecture() has the parameters of T5-small and of T5
 });
 
 Deno.test("The maps of every architecture are its sites, with their sizes, and what is around them", () => {
-  const entries = [...Object.values(models), t5Tiny, t5Small, t5Base, t5BaseGated];
+  const entries = [...Object.values(models), t5Small, t5Base, t5BaseGated];
   for (const { id, architecture, sites } of entries) {
     const known = new Map(sites().map((site) => [site.name, site]));
     const maps = architecture.maps.filter(({ name }) => known.has(name));
