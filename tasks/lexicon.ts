@@ -29,7 +29,7 @@ const pairs = (text: string) => words(text).map((pair) => pair.split("/") as unk
 export const BASE_LEXICON: Lexicon = {
   people: words("farmer doctor teacher singer lawyer baker painter soldier"),
   kinds: {
-    animal: words("dog cat horse rabbit"),
+    creature: words("dog cat horse rabbit"),
     vehicle: words("truck wagon ship cart"),
     tool: words("hammer ladder shovel drill"),
     container: words("basket bucket bottle jar"),

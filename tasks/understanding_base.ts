@@ -14,10 +14,13 @@ import type { Split, Task } from "./task.ts";
 import { exactAnswers, type Grammar, pairBatch, type TextPair } from "./text_to_text.ts";
 import { sensePair } from "./word_senses.ts";
 import { loadSynsets, type Synsets } from "./wordnet.ts";
-import { GAPS, WORDS_SIZE } from "./words.ts";
+import { GAPS, splitWords, WORDS_SIZE } from "./words.ts";
 
-/** Tokens of a row's input and target. */
-const LENGTHS = { input: 40, target: 10 };
+/** Tokens of a row's input and target, for questions and for texts with gaps. */
+const QUESTION = { input: 40, target: 2 }, GAPPED = { input: 40, target: 12 };
+
+/** Each third step is about gaps. Batches are of one kind: with long targets beside them, labels would hardly count. */
+const GAPS_EVERY = 3;
 
 /** The grammars of the understanding tasks. */
 export const GRAMMARS: readonly Grammar<Lexicon>[] = [
@@ -31,14 +34,17 @@ export const GRAMMARS: readonly Grammar<Lexicon>[] = [
 /** How many questions are kept out of the corpus for each split. */
 const HELD_OUT = 600;
 
-/** Share of rows with gaps to fill, and of these that of glosses. */
-const WITH_GAPS = 0.4, GLOSSES = 0.5;
+/** Shares of the texts with gaps. */
+const GLOSSES = 0.45, PAIRS = 0.3;
+
+/** Share of the questions that are about verbs of WordNet. */
+const VERBS = 0.1;
 
 /**
- * Rows from an endless corpus. Of two in five, texts with gaps are read and what fills the gaps is written, as in T5's
- * pre-training: glosses of WordNet, and sentences in both lexicons, of which those in the new one are such that the
- * meaning of no word shows. The others are questions of the understanding tasks in the base lexicon, and glosses of
- * verbs, answered with their class.
+ * Rows from an endless corpus. In a third of the batches, texts with gaps are read and what fills the gaps is written, as
+ * in T5's pre-training: glosses of WordNet, pairs of sentences that say the same in the base lexicon, and sentences in
+ * both lexicons, of which those in the new one are such that the meaning of no word shows. The others are questions of
+ * the understanding tasks in the base lexicon, and glosses of verbs, answered with their class.
  *
  * Held out are questions. Rows are made as they are asked for and depend on the seed, so `trainExamples` has no effect.
  */
@@ -60,17 +66,22 @@ export const understandingBase: Task = {
       );
     const validation = take("validation", 0, validationExamples), test = take("test", HELD_OUT, testExamples);
     const corpus = createRandom(seed).fork("understanding-base corpus");
-    const row = (position: number): TextPair => {
-      for (let draw = 0;; draw++) {
-        const pair = drawRow(createChoices(corpus.fork(`row ${position} draw ${draw}`)), synsets);
+    const row = (position: number, draw: typeof drawQuestion): TextPair => {
+      for (let time = 0;; time++) {
+        const pair = draw(createChoices(corpus.fork(`row ${position} draw ${time}`)), synsets);
         if (!held.has(pair.prompt)) return pair;
       }
     };
     return {
-      needs: { family: "encoder-decoder", outputs: WORDS_SIZE, inputSize: LENGTHS.input },
-      trainBatch: (step, size) => pairBatch(batchPositions(step, size).map(row), LENGTHS),
+      needs: { family: "encoder-decoder", outputs: WORDS_SIZE, inputSize: QUESTION.input },
+      trainBatch(step, size) {
+        const [draw, lengths] = step % GAPS_EVERY === 0
+          ? [drawWithGaps, GAPPED] as const
+          : [drawQuestion, QUESTION] as const;
+        return pairBatch(batchPositions(step, size).map((position) => row(position, draw)), lengths);
+      },
       *validationBatches(size) {
-        for (const pairs of inBatches(validation, size)) yield pairBatch(pairs, LENGTHS);
+        for (const pairs of inBatches(validation, size)) yield pairBatch(pairs, QUESTION);
       },
       score: (predictor, split) => exactAnswers(predictor, split === "test" ? test : validation),
     };
@@ -87,17 +98,24 @@ function drawHeldOut(random: Random, synsets: Synsets): TextPair[] {
   return [...byPrompt.values()];
 }
 
-function drawRow(choices: Choices, synsets: Synsets): TextPair {
-  if (!choices.chance(WITH_GAPS)) return drawQuestion(choices, synsets);
-  if (!choices.chance(GLOSSES)) {
-    return withGaps(choices, drawPlain(choices, choices.chance(0.5) ? NEW_LEXICON : BASE_LEXICON));
+function drawWithGaps(choices: Choices, { pretraining: { nouns, verbs } }: Synsets): TextPair {
+  const { of, chance } = choices;
+  if (chance(GLOSSES)) return withGaps(choices, of(chance(0.8) ? nouns : verbs).gloss);
+  if (!chance(PAIRS / (1 - GLOSSES))) {
+    return withGaps(choices, drawPlain(choices, chance(0.5) ? NEW_LEXICON : BASE_LEXICON));
   }
-  const { nouns, verbs } = synsets.pretraining;
-  return withGaps(choices, choices.of(choices.chance(0.8) ? nouns : verbs).gloss);
+  // What is missing in one of two sentences that say the same is in the other.
+  const { draw, labels } = of([PARAPHRASE, ANSWERING, INFERENCE]);
+  const prompt = draw(
+    choices,
+    BASE_LEXICON,
+    labels.findIndex((label) => label === "equivalent" || label === "entailment"),
+  );
+  return withGaps(choices, splitWords(prompt).join(" "));
 }
 
 function drawQuestion(choices: Choices, { pretraining }: Synsets): TextPair {
-  if (choices.chance(1 / 6)) return sensePair(choices.of(pretraining.verbs), "verb");
+  if (choices.chance(VERBS)) return sensePair(choices.of(pretraining.verbs), "verb");
   const { draw, labels } = choices.of(GRAMMARS), label = choices.of([...labels.keys()]);
   return { prompt: draw(choices, BASE_LEXICON, label), answer: labels[label]! };
 }
