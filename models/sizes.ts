@@ -395,7 +395,7 @@ export const t5Tiny: ModelEntry = encoderDecoder({
   },
   recipe: {
     task: "understanding-base",
-    steps: 3200,
+    steps: 2000,
     batchSize: 48,
     peak: 3e-3,
     warmup: 100,

@@ -58,16 +58,18 @@ function toFloat16(name: string, data: Float32Array<ArrayBuffer>): Float16Array<
 
 /**
  * Weights to pretrain from: norms are the identity, biases 0, matrices normal with deviation 1 / sqrt(3 in),
- * tables and positions normal with deviation 0.02.
+ * tables and positions normal with deviation 0.02; but T5's embedding, `shared`, with deviation 1 as Raffel et al. have
+ * it: below that, what the first block adds drowns which token it was.
  */
 export function initialWeights(random: Random): WeightSource {
   return (name, shape) => {
     const count = elementCount(shape);
     if (name.endsWith(".bias")) return new Float32Array(count);
     if (/norm\d?\.weight$/.test(name)) return new Float32Array(count).fill(1);
+    if (name === "shared.weight") return random.fork(name).normal(count, 1);
     const inputs = elementCount(shape.slice(1));
     const table = (name.includes("embed") && !name.includes("patch")) ||
-      /^shared\.weight$|relative_attention_bias\.weight$/.test(name);
+      name.endsWith("relative_attention_bias.weight");
     return random.fork(name).normal(count, table ? 0.02 : Math.sqrt(1 / (3 * inputs)));
   };
 }
