@@ -375,7 +375,7 @@ const T5 = {
   paddingToken: 0,
 } as const;
 
-/** A T5-like encoder-decoder of 427,392 parameters over 2,048 words, for tasks of understanding. */
+/** A T5-like encoder-decoder of 328,704 parameters over 2,048 words, for tasks of understanding. */
 export const t5Tiny: ModelEntry = encoderDecoder({
   id: "t5-tiny",
   title: encoderDecoderTitle(64, 2),
