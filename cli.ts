@@ -300,8 +300,9 @@ async function printList(registries: Registries, json: boolean, { print }: Surro
   }
   for (const [kind, entries] of Object.entries(known)) {
     print(`${kind}:`);
+    const width = Math.max(...entries.map(({ id }) => id.length));
     for (const entry of entries) {
-      print(`  ${entry.id.padEnd(14)} ${"title" in entry ? entry.title : entry.question}`);
+      print(`  ${entry.id.padEnd(width)} ${"title" in entry ? entry.title : entry.question}`);
     }
   }
   return 0;

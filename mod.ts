@@ -68,9 +68,9 @@ export type { RsloraOptions } from "./optimizers/rslora.ts";
 export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";
 export * from "./tasks/task.ts";
 export * from "./tasks/mod.ts";
-export { passAtK } from "./tasks/pass_at_k.ts";
-export * from "./tasks/final_answer.ts";
-export { characterTokenizer, type Tokenizer } from "./tasks/tokenizer.ts";
+export { passAtK } from "./tasks/code/pass_at_k.ts";
+export * from "./tasks/math/final_answer.ts";
+export { characterTokenizer, type Tokenizer } from "./tasks/text/tokenizer.ts";
 export {
   type ByteLevelBpe,
   createByteLevelBpe,
@@ -78,11 +78,11 @@ export {
   parseTokenizerJson,
   type TokenizerJson,
   tokenizerJson,
-} from "./tasks/byte_level_bpe.ts";
-export { trainByteLevelBpe } from "./tasks/train_byte_level_bpe.ts";
-export * from "./tasks/hugging_face_tokenizer.ts";
-export * from "./tasks/prompts.ts";
-export { answerBatch, promptTokens, type TextExample } from "./tasks/text_batch.ts";
+} from "./tasks/text/byte_level_bpe.ts";
+export { trainByteLevelBpe } from "./tasks/text/train_byte_level_bpe.ts";
+export * from "./tasks/text/hugging_face_tokenizer.ts";
+export * from "./tasks/text/prompts.ts";
+export { answerBatch, promptTokens, type TextExample } from "./tasks/text/text_batch.ts";
 export * from "./tasks/data/contents.ts";
 export { DataError } from "./tasks/data/data_error.ts";
 export type { DataSet, Folder, Part, Role } from "./tasks/data/data_set.ts";

@@ -1,29 +1,25 @@
 /** @file A sweep from its name to its report: what the command "bench" does, without the printing. */
-import {
-  type KnownModel,
-  type Registries,
-  resolveModel,
-  withFingerprint,
-} from "../training/configuration.ts";
+import { type KnownModel, type Registries, resolveModel } from "../training/configuration.ts";
 import { lookup } from "../training/lookup.ts";
 import { predictMemory } from "../training/memory.ts";
-import { canonicalJson, type RunConfig, type RunResult } from "../training/run.ts";
+import type { RunConfig, RunResult } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { flopsOf } from "../training/work.ts";
 import { basesOf, scoreBases } from "./bases.ts";
 import { choose } from "./choose.ts";
 import { type CountFlops, estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
 import { prepareFolder, writeWhole } from "./files.ts";
+import { withFingerprints } from "./fingerprints.ts";
 import { countConfig } from "./growth/points.ts";
 import { rankOf } from "./method.ts";
 import { makePlan, type Plan, writePlan } from "./plan.ts";
 import type { Display } from "./progress.ts";
-import { withFingerprints, withFolders } from "./model_folders.ts";
+import { withFolders } from "./model_folders.ts";
 import { reportedResults } from "./report/build.ts";
 import { writeReport } from "./report/write.ts";
 import { isFinished, runSweep, type Workshop } from "./runner.ts";
 import { openBases, openStore, type Stored } from "./store.ts";
-import { expand, type Expansion, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
+import { expand, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
 import { readChosen, readSweep } from "./sweep_files.ts";
 
 /** What was asked for. */
@@ -69,32 +65,8 @@ export async function planBench(request: BenchRequest, registries: Registries): 
   const ratesFrom = ratesNeeded(spec);
   const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
   const chosenModels = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
-  const onData = await withDataFingerprints(
-    expand(spec, await withFolders(chosenModels, registries), chosen),
-    registries,
-  );
-  const configs = await withFingerprints(onData.configs);
-  return await makePlan(spec, { ...onData, configs }, request.command, ratesFrom);
-}
-
-/** Reads each task's real data once, for all runs, and notes which it is. */
-async function withDataFingerprints(expansion: Expansion, registries: Registries): Promise<Expansion> {
-  const known = new Map<string, RunConfig["task"]>();
-  const notes = new Set(expansion.notes);
-  const configs: RunConfig[] = [];
-  for (const config of expansion.configs) {
-    const { id, data } = config.task;
-    if (data === undefined) {
-      configs.push(config);
-      continue;
-    }
-    const key = canonicalJson(config.task);
-    const task = known.get(key) ?? (await withFingerprint(config, registries.tasks)).task;
-    known.set(key, task);
-    notes.add(`"${id}" takes its examples from ${data} (fingerprint ${task.fingerprint!.slice(0, 16)})`);
-    configs.push({ ...config, task });
-  }
-  return { ...expansion, configs, notes: [...notes] };
+  const expansion = expand(spec, await withFolders(chosenModels, registries), chosen);
+  return await makePlan(spec, await withFingerprints(expansion, registries), request.command, ratesFrom);
 }
 
 /** Looks into the output folder, changing nothing. */

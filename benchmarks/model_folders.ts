@@ -33,12 +33,3 @@ export async function withFoldersLeft(
   }
   return known;
 }
-
-/** The configs with the fingerprints of their models' folders. @throws {CheckpointError} where files can't be found */
-export async function withFingerprints(configs: readonly RunConfig[]): Promise<RunConfig[]> {
-  if (configs.every(({ model }) => model.path === undefined)) return [...configs];
-  const { withModelFingerprint } = await import("../training/model_folders.ts");
-  const found: RunConfig[] = [];
-  for (const config of configs) found.push(await withModelFingerprint(config));
-  return found;
-}

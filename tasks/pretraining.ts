@@ -1,5 +1,5 @@
 /** @file The registry of what makes base checkpoints: tasks too, but not compared on. */
-export { arithmeticBase } from "./arithmetic_base.ts";
-export { codeBase } from "./code_base.ts";
-export { dialogueStateBase } from "./dialogue_state_base.ts";
-export { digitsUpright } from "./digits_upright.ts";
+export { arithmeticBase } from "./math/arithmetic_base.ts";
+export { codeBase } from "./code/code_base.ts";
+export { dialogueStateBase } from "./dialogue/dialogue_state_base.ts";
+export { digitsUpright } from "./images/digits_upright.ts";

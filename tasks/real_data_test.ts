@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { optdigitsFile, withDataFolder } from "../tests/data_folder.ts";
 import { sharedData } from "../tests/shared_data.ts";
-import { arithmetic } from "./arithmetic.ts";
+import { arithmetic } from "./math/arithmetic.ts";
 import { DataError } from "./data/data_error.ts";
-import { digits } from "./digits.ts";
+import { digits } from "./images/digits.ts";
 import { writingPredictor } from "../tests/scripted_predictor.ts";
 import { IGNORE } from "../models/model.ts";
-import { decode, encode, STOP } from "./tokenizer.ts";
+import { decode, encode, STOP } from "./text/tokenizer.ts";
 
 const options = { seed: 0, trainExamples: 20, validationExamples: 4, testExamples: 5 };
 

@@ -4,7 +4,7 @@ import { encode as encodePng } from "fast-png";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import jpeg from "jpeg-js";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { createByteLevelBpe, tokenizerJson } from "../tasks/byte_level_bpe.ts";
+import { createByteLevelBpe, tokenizerJson } from "../tasks/text/byte_level_bpe.ts";
 import { withDataFolder } from "./data_folder.ts";
 
 const repository = new URL("../", import.meta.url).pathname;

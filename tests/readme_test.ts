@@ -10,7 +10,7 @@ import * as optimizers from "../optimizers/mod.ts";
 import { dataSetsOf } from "../tasks/data/load.ts";
 import * as dataSets from "../tasks/data/mod.ts";
 import * as tasks from "../tasks/mod.ts";
-import { classificationExample, instructionPrompt } from "../tasks/prompts.ts";
+import { classificationExample, instructionPrompt } from "../tasks/text/prompts.ts";
 import type { Registries } from "../training/configuration.ts";
 
 const known = { tasks, models, optimizers } as unknown as Registries;

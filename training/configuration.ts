@@ -6,6 +6,7 @@ import type { ModelMemory } from "../models/tape_tensors.ts";
 import type { ParameterList } from "../models/weights.ts";
 import type { Footprint, ModelShapes, Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
 import type { Task } from "../tasks/task.ts";
+import { refuseChangedFiles } from "./fingerprint.ts";
 import { lookup } from "./lookup.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
 import { RefusedOptions, UserError } from "./user_error.ts";
@@ -132,19 +133,12 @@ function refuseData(
  * @throws {UserError} where it has one that the files no longer fit
  * @throws {DataError} where the files can't be read, or are none that the task takes
  */
-export async function withFingerprint(config: RunConfig, tasks: Registries["tasks"]): Promise<RunConfig> {
+export async function withDataFingerprint(config: RunConfig, tasks: Registries["tasks"]): Promise<RunConfig> {
   const { id, data, fingerprint } = config.task;
   const { realData } = lookup("task", tasks, id);
   if (data === undefined || !realData) return config;
   const found = await realData.fingerprint(data);
-  if (fingerprint !== undefined && fingerprint !== found) {
-    throw new UserError(
-      `Cannot train task "${id}" on ${data}: its files changed, their fingerprint is ${
-        found.slice(0, 16)
-      }… ` +
-        `and was ${fingerprint.slice(0, 16)}…`,
-    );
-  }
+  refuseChangedFiles(`train task "${id}" on ${data}`, fingerprint, found);
   return { ...config, task: { ...config.task, fingerprint: found } };
 }
 

@@ -1,7 +1,13 @@
 import { assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { z } from "zod";
 import { fakeRegistries } from "../benchmarks/fakes/registries.ts";
-import { completeConfig, matchSites, parseWith, type Registries, withFingerprint } from "./configuration.ts";
+import {
+  completeConfig,
+  matchSites,
+  parseWith,
+  type Registries,
+  withDataFingerprint,
+} from "./configuration.ts";
 import { canonicalJson, runId } from "./run.ts";
 import { UserError } from "./user_error.ts";
 
@@ -217,21 +223,21 @@ Deno.test("completeConfig() refuses data for a task that takes none, naming thos
   wants({ data: "" }, 'field "task.data"');
 });
 
-Deno.test("withFingerprint() names a run by its data's content, not their path, and refuses files that changed", async () => {
+Deno.test("withDataFingerprint() names a run by its data's content, not their path, and refuses files that changed", async () => {
   const registries = takingData({ here: "a", there: "a", other: "b" });
   const on = (data: string) => completeConfig({ ...config, task: { ...config.task, data } }, registries);
-  const at = async (data: string) => await withFingerprint(on(data), registries.tasks);
+  const at = async (data: string) => await withDataFingerprint(on(data), registries.tasks);
   const here = await at("here");
   assertEquals(here.task, { ...config.task, data: "here", fingerprint: "a".repeat(64) });
   assertEquals(await runId(here), await runId(await at("there")));
   assertNotEquals(await runId(here), await runId(await at("other")));
   // Without data a run keeps the name that it had before there were any.
   const plain = completeConfig(config, registries);
-  assertEquals(await withFingerprint(plain, registries.tasks), plain);
+  assertEquals(await withDataFingerprint(plain, registries.tasks), plain);
   assertNotEquals(await runId(plain), await runId(here));
-  assertEquals(await withFingerprint(here, registries.tasks), here);
+  assertEquals(await withDataFingerprint(here, registries.tasks), here);
   await assertRejects(
-    () => withFingerprint(here, takingData({ here: "c" }).tasks),
+    () => withDataFingerprint(here, takingData({ here: "c" }).tasks),
     UserError,
     'Cannot train task "digits" on here: its files changed, their fingerprint is cccccccccccccccc… and was aaaaaaaaaaaaaaaa…',
   );

@@ -3,6 +3,7 @@ import { fingerprintModel, readModelFolder } from "../models/model_folder.ts";
 import type { ModelEntry } from "../models/sizes.ts";
 import type { KnownModel } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
+import { refuseChangedFiles } from "./fingerprint.ts";
 import { UserError } from "./user_error.ts";
 
 /** Whatever names a model. */
@@ -59,13 +60,6 @@ export async function withModelFingerprint(config: RunConfig): Promise<RunConfig
   const { id, path, fingerprint } = config.model;
   if (path === undefined) return config;
   const found = await fingerprintModel(path);
-  if (fingerprint !== undefined && fingerprint !== found) {
-    throw new UserError(
-      `Cannot use model "${id}" from ${path}: its files changed, their fingerprint is ${
-        found.slice(0, 16)
-      }… ` +
-        `and was ${fingerprint.slice(0, 16)}…`,
-    );
-  }
+  refuseChangedFiles(`use model "${id}" from ${path}`, fingerprint, found);
   return { ...config, model: { ...config.model, fingerprint: found } };
 }

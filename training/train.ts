@@ -14,7 +14,7 @@ import type { Optimizer, OptimizerModule } from "../optimizers/optimizer.ts";
 import { copyWeight } from "../optimizers/site_weight.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Predictor, Task, TaskData } from "../tasks/task.ts";
-import { completeConfig, matchSites, resolveModel, withFingerprint } from "./configuration.ts";
+import { completeConfig, matchSites, resolveModel, withDataFingerprint } from "./configuration.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { environmentOf } from "./environment.ts";
 import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
@@ -74,7 +74,7 @@ const VALIDATION_BATCH = 64;
 export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {}): Promise<RunResult> {
   const begun = performance.now();
   const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
-  const complete = await withFingerprint(
+  const complete = await withDataFingerprint(
     await withModelFingerprint(completeConfig(config, { tasks, models: known, optimizers })),
     { ...tasks },
   );

@@ -1,5 +1,5 @@
 /** @file GSM8K: grade-school problems, whose answers end with "#### " and the final answer. */
-import { strictAnswer } from "../final_answer.ts";
+import { strictAnswer } from "../math/final_answer.ts";
 import { type DataSet, hubNames, rowSet } from "./data_set.ts";
 import { textsOf } from "./row.ts";
 

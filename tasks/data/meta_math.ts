@@ -1,5 +1,5 @@
 /** @file MetaMathQA: rephrased GSM8K and MATH problems, whose answers end with "The answer is: ". */
-import { strictAnswer } from "../final_answer.ts";
+import { strictAnswer } from "../math/final_answer.ts";
 import { type DataSet, hubNames, rowSet } from "./data_set.ts";
 import { textsOf } from "./row.ts";
 

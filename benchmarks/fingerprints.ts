@@ -1,0 +1,42 @@
+/** @file What names runs on files of the user's, real data and models in folders, whatever their paths. */
+import { type Registries, withDataFingerprint } from "../training/configuration.ts";
+import { canonicalJson, type RunConfig } from "../training/run.ts";
+import type { Expansion } from "./sweep.ts";
+
+/**
+ * The runs with the fingerprints of their files, each of which is read once, and notes of the data in use.
+ *
+ * @throws {DataError} where data can't be read, or are none that the task takes
+ * @throws {CheckpointError} where a model's files can't be found
+ */
+export async function withFingerprints(expansion: Expansion, registries: Registries): Promise<Expansion> {
+  const tasks = new Map<string, RunConfig["task"]>(), models = new Map<string, RunConfig["model"]>();
+  const notes = new Set(expansion.notes);
+  const configs: RunConfig[] = [];
+  for (const config of expansion.configs) {
+    const task = await once(tasks, config.task, async () => {
+      return (await withDataFingerprint(config, registries.tasks)).task;
+    });
+    const model = await once(models, config.model, () => withModel(config));
+    if (task.data !== undefined) {
+      const { id, data, fingerprint } = task;
+      notes.add(`"${id}" takes its examples from ${data} (fingerprint ${fingerprint!.slice(0, 16)})`);
+    }
+    configs.push({ ...config, task, model });
+  }
+  return { ...expansion, configs, notes: [...notes] };
+}
+
+async function withModel(config: RunConfig): Promise<RunConfig["model"]> {
+  if (config.model.path === undefined) return config.model;
+  // Loaded when needed: models bring the GPU's part of the program along.
+  const { withModelFingerprint } = await import("../training/model_folders.ts");
+  return (await withModelFingerprint(config)).model;
+}
+
+/** `find()`, asked once for equal choices. */
+async function once<T>(known: Map<string, T>, choice: T, find: () => Promise<T>): Promise<T> {
+  const key = canonicalJson(choice), found = known.get(key) ?? await find();
+  known.set(key, found);
+  return found;
+}

@@ -1,0 +1,151 @@
+/** @file Fine-tuning on code: English specifications to JavaScript, judged by running it. */
+import { createRandom } from "../../numerics/random.ts";
+import { inBatches, type Pools, takeExamples } from "../examples.ts";
+import { toJavaScript } from "./expressions.ts";
+import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
+import { type Program, runPrograms } from "./javascript_sandbox.ts";
+import { batchPositions, trainingOrder } from "../order.ts";
+import { drawSpecification } from "./specifications.ts";
+import type { Predictor, Sampling, Split, Task, TaskData, TaskOptions } from "../task.ts";
+import { answerBatch, type TextExample } from "../text/text_batch.ts";
+import { decode, encode, STOP, VOCABULARY_SIZE } from "../text/tokenizer.ts";
+
+/** Tokens of a row. */
+const LENGTH = 64;
+/** Most tokens of a program: the longest answer trained on has 18. */
+const MOST_TOKENS = 24;
+
+/** Sizes of the fixed pools that the examples are taken from. */
+const POOL = { test: 1000, validation: 1000, train: 8000 };
+
+/** A specification, an answer, and what any right answer gives on the hidden inputs. */
+export interface CodeExample extends TextExample {
+  readonly outputs: readonly (number | boolean)[];
+}
+
+/** A code task's examples, which can also be judged by several programs each. */
+export interface CodeData extends TaskData {
+  /**
+   * How many of `sampling.samples` drawn programs pass, for each example of the split in the order of `score`: what
+   * `passAtK` estimates from.
+   */
+  countPasses(predictor: Predictor, split: Split, sampling: Sampling): Promise<Uint32Array>;
+}
+
+let pools: Pools<CodeExample> | undefined;
+
+/**
+ * The pools; made once, as they depend on no option. No prompt comes twice, and no two pools share a function: programs
+ * that give the same on the hidden inputs are in one pool.
+ */
+function loadPools(): Pools<CodeExample> {
+  if (pools) return pools;
+  const random = createRandom(0).fork("code");
+  const made: Record<keyof typeof POOL, CodeExample[]> = { test: [], validation: [], train: [] };
+  const poolOf = new Map<string, keyof typeof POOL>(), prompts = new Set<string>();
+  for (let draw = 0; Object.entries(made).some(([name, pool]) => pool.length < POOL[name as Split]); draw++) {
+    const { english, expression } = drawSpecification(random.fork(`specification ${draw}`));
+    const prompt = `${english}:`, answer = toJavaScript(expression);
+    if (prompts.has(prompt) || prompt.length + answer.length >= LENGTH) continue;
+    prompts.add(prompt);
+    const outputs = hiddenOutputs(expression), key = outputs.join();
+    let name = poolOf.get(key);
+    if (!name) {
+      const fraction = random.fork(`pool ${draw}`).uniform(1, 0, 1)[0]!;
+      name = fraction < 0.1 ? "test" : fraction < 0.2 ? "validation" : "train";
+      poolOf.set(key, name);
+    }
+    if (made[name].length < POOL[name]) made[name].push({ prompt, answer, outputs });
+  }
+  pools = made;
+  return made;
+}
+
+/**
+ * Specifications such as "4 less than the product of x and y, doubled", answered by a JavaScript expression: what
+ * follows "(x,y)=>" in a program. A program is right where it gives what the specification says on 31 pairs of inputs
+ * that no prompt shows, to the type; how it is written does not matter. Its score is pass@1, greedy.
+ *
+ * The base checkpoint knows the expressions, from prefix notation, and no word that the specifications say operations
+ * with. Settings were chosen on full fine-tuning and LoRA alone: 150 steps of 16 examples out of 4000, cosine with 8
+ * steps of warm-up. Mean scores on 128 validation examples:
+ *
+ * | method | rate | seed 0 | seed 1 |
+ * | --- | --- | --- | --- |
+ * | the base, not fine-tuned | | 0.008 | |
+ * | full fine-tuning | 1e-3 | 0.617 | 0.688 |
+ * | full fine-tuning | 4e-3 | 0.727 | 0.734 |
+ * | LoRA, rank 8 | 5e-3 | 0.617 | 0.633 |
+ * | LoRA, rank 8 | 1e-2 | 0.688 | 0.719 |
+ */
+export const code: Task = {
+  id: "code",
+  title: "JavaScript from English",
+  family: "code",
+  metric: { name: "pass@1", chance: 0 },
+  source: "generated",
+  shipped: {
+    model: "decoder-tiny-code",
+    steps: 150,
+    batchSize: 16,
+    trainExamples: 4000,
+    validationExamples: 128,
+    testExamples: 200,
+  },
+  // deno-lint-ignore require-await -- too many examples must reject, not throw
+  async load(options: TaskOptions): Promise<CodeData> {
+    const { train, validation, test } = takeExamples("code", loadPools(), options);
+    const order = trainingOrder(createRandom(options.seed).fork("code order"), train.length);
+    const of = (split: Split) => split === "test" ? test : validation;
+    return {
+      needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH },
+      trainBatch(step, size) {
+        return answerBatch(batchPositions(step, size).map((position) => train[order(position)]!), LENGTH);
+      },
+      *validationBatches(size) {
+        for (const examples of inBatches(validation, size)) yield answerBatch(examples, LENGTH);
+      },
+      async score(predictor, split) {
+        const examples = of(split);
+        const texts = await predictor.generate(promptsOf(examples), { maxTokens: MOST_TOKENS, stop: STOP });
+        return Float32Array.from(await judge(examples, texts), Number);
+      },
+      async countPasses(predictor, split, sampling) {
+        const examples = of(split), samples = sampling.samples ?? 1;
+        const texts = await predictor.generate(promptsOf(examples), {
+          maxTokens: MOST_TOKENS,
+          stop: STOP,
+          sampling,
+        });
+        const repeated = examples.flatMap((example) => new Array<CodeExample>(samples).fill(example));
+        const passed = await judge(repeated, texts);
+        return Uint32Array.from(
+          examples,
+          (_, i) => passed.slice(i * samples, (i + 1) * samples).filter(Boolean).length,
+        );
+      },
+    };
+  },
+};
+
+function promptsOf(examples: readonly CodeExample[]): Int32Array[] {
+  return examples.map(({ prompt }) => encode(prompt));
+}
+
+/** Whether each text, as the body of a program, gives its example's outputs. Texts that are the same run once. */
+async function judge(examples: readonly CodeExample[], texts: readonly Int32Array[]): Promise<boolean[]> {
+  const sources = texts.map((tokens) => `(x,y)=>${decode(tokens)}`);
+  const distinct = [...new Set(sources)];
+  const outcomes = await runPrograms(distinct.map((source): Program => ({ source, calls: HIDDEN_INPUTS })));
+  const outcomeOf = new Map(distinct.map((source, i) => [source, outcomes[i]!]));
+  return examples.map(({ outputs }, i) => {
+    const outcome = outcomeOf.get(sources[i]!)!;
+    return outcome.kind === "returned" &&
+      outcome.values.every((value, k) => isSame(value, outputs[k]!));
+  });
+}
+
+/** The same value of the same type. 0 and -0 are the same, and NaN, which remainders by 0 are, is NaN. */
+function isSame(value: number | boolean | string, wanted: number | boolean): boolean {
+  return value === wanted || (Number.isNaN(value) && Number.isNaN(wanted));
+}

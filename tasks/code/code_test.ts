@@ -1,0 +1,117 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { code, type CodeData } from "./code.ts";
+import { codeBase } from "./code_base.ts";
+import { binary, choice, evaluate, type Expression, toJavaScript } from "./expressions.ts";
+import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
+import { runPrograms } from "./javascript_sandbox.ts";
+import { drawSpecification } from "./specifications.ts";
+import { createRandom } from "../../numerics/random.ts";
+import { decode, encode } from "../text/tokenizer.ts";
+
+const options = { seed: 0, trainExamples: 8000, validationExamples: 300, testExamples: 1000 };
+
+/** Prompts and answers of the validation examples, read off their batches. */
+async function answers(): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const batch of (await code.load(options)).validationBatches(300)) {
+    assert(batch.family === "decoder");
+    for (let row = 0; row < batch.tokens.shape[0]!; row++) {
+      const text = decode(batch.tokens.data.subarray(row * 64, (row + 1) * 64)).split("\n")[0]!;
+      const cut = text.indexOf(":") + 1;
+      found.set(text.slice(0, cut), text.slice(cut));
+    }
+  }
+  return found;
+}
+
+/** The mean score where each answer is rewritten. */
+async function scoreOf(rewrite: (answer: string) => string): Promise<number> {
+  const known = await answers();
+  const predictor = writingPredictor((prompt) => encode(`${rewrite(known.get(decode(prompt))!)}\n`));
+  const scores = await (await code.load(options)).score(predictor, "validation");
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length;
+}
+
+Deno.test("code counts programs that do the same as right, however they are written", async () => {
+  assertEquals(await scoreOf((answer) => answer), 1);
+  assertEquals(await scoreOf((answer) => `((${answer}))`), 1);
+  assertEquals(await scoreOf((answer) => `1?${answer}:x`), 1);
+});
+
+Deno.test("code counts as wrong what is off, of another type, broken or endless", async () => {
+  for (
+    const rewrite of [
+      (answer: string) => `(${answer})+1`,
+      (answer: string) => `''+(${answer})`,
+      (answer: string) => `(${answer}`,
+      () => "",
+      () => "(f=>f(f))(f=>f(f))",
+    ]
+  ) {
+    assertEquals(await scoreOf(rewrite), 0);
+  }
+});
+
+Deno.test("code counts passes of several programs for each example", async () => {
+  const known = await answers();
+  const predictor = writingPredictor(() => []);
+  const data = await code.load({ ...options, validationExamples: 3 }) as CodeData;
+  const passes = await data.countPasses(
+    {
+      ...predictor,
+      generate: (prompts) =>
+        Promise.resolve(
+          prompts.flatMap((prompt, p) =>
+            [0, 1, 2].map((sample) => encode(sample < p ? known.get(decode(prompt))! : "x+.5"))
+          ),
+        ),
+    },
+    "validation",
+    { temperature: 1, topP: 1, seed: 0, samples: 3 },
+  );
+  assertEquals(passes, new Uint32Array([0, 1, 2]));
+});
+
+Deno.test("expressions give in the sandbox what evaluate() gives, with the parentheses that they have", async () => {
+  const random = createRandom(3);
+  const drawn = Array.from({ length: 400 }, (_, i) => drawSpecification(random.fork(`${i}`)).expression);
+  const deep: Expression[] = [
+    binary("-", "x", binary("-", "y", 3)),
+    binary("**", binary("**", "x", 2), 2),
+    binary("*", choice(binary("<", "x", "y"), 2, 3), binary("%", "x", binary("*", "y", 5))),
+    choice(choice(binary("==", "x", "y"), binary("<", "x", 3), binary(">", "x", 3)), "x", choice("y", 1, 2)),
+  ];
+  const outcomes = await runPrograms([...drawn, ...deep].map((expression) => ({
+    source: `(x,y)=>${toJavaScript(expression)}`,
+    calls: HIDDEN_INPUTS,
+  })));
+  [...drawn, ...deep].forEach((expression, i) => {
+    const outcome = outcomes[i]!;
+    assert(outcome.kind === "returned");
+    assertEquals(outcome.values.map((v) => v || +v), hiddenOutputs(expression).map((v) => v || +v));
+  });
+  assertEquals(evaluate("x", 7, 8), 7);
+});
+
+Deno.test("the hidden inputs tell a comparison from its neighbours", () => {
+  for (let n = 2; n <= 15; n++) {
+    for (const parameter of ["x", "y"] as const) {
+      const outputs = [n, n - 1, n + 1].flatMap((k) =>
+        (["<", ">", "=="] as const).map((operator) => hiddenOutputs(binary(operator, parameter, k)).join())
+      );
+      assertEquals(new Set(outputs).size, 9, `${parameter} ${n}`);
+    }
+  }
+  assertNotEquals(hiddenOutputs(binary("<", "x", "y")), hiddenOutputs(binary("<", "x", binary("+", "y", 1))));
+});
+
+Deno.test("codeBase's corpus holds no word that code says an operation with", async () => {
+  const batch = (await codeBase.load({ ...options, validationExamples: 1 })).trainBatch(1, 2000);
+  assert(batch.family === "decoder");
+  const words = new Set(decode(batch.tokens.data).match(/[a-z]+/g));
+  const taught =
+    "sum difference product remainder plus minus times more less larger smaller twice thrice square " +
+    "doubled tripled squared modulo taken whether equals added subtracted increased decreased multiplied";
+  assertEquals(taught.split(" ").filter((word) => words.has(word)), []);
+});

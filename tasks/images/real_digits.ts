@@ -1,0 +1,35 @@
+/** @file Real images by path, in the size of the digit tasks and as they are: not turned, no noise. */
+import { createRandom } from "../../numerics/random.ts";
+import { takeData } from "../data/load.ts";
+import { DataError } from "../data/data_error.ts";
+import { resizeImage } from "../data/resize_image.ts";
+import { CLASSES, digitData } from "./digit_data.ts";
+import { type Digit, SIDE } from "./mnist.ts";
+import { trainingOrder } from "../order.ts";
+import type { TaskData, TaskOptions } from "../task.ts";
+
+/**
+ * Images of up to ten classes in 28 × 28 pixels, grey, -1 for black and 1 for white. Those of other sizes and shapes
+ * are resized as `resizeImage` does it.
+ *
+ * @throws {DataError} where there are no such images, too few, or more classes
+ */
+export async function realDigits(options: TaskOptions & { readonly data: string }): Promise<TaskData> {
+  let index = 0;
+  const { source, classes, ...pools } = await takeData("digits", "vision", options, {
+    convert: (image): Digit => ({ index: index++, label: image.label, ink: resizeImage(image, SIDE, 1) }),
+    keyOf: ({ ink }) => String.fromCharCode(...ink),
+  });
+  const largest = [...pools.train, ...pools.validation, ...pools.test].reduce((most, { label }) => {
+    return Math.max(most, label);
+  }, 0);
+  const count = Math.max(classes?.length ?? 0, largest + 1);
+  if (count > CLASSES) {
+    throw new DataError(
+      `Cannot use ${options.data} for "digits": it has ${count} classes, ${CLASSES} at most are needed`,
+    );
+  }
+  const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);
+  const image = ({ ink }: Digit) => Float32Array.from(ink, (value) => value / 127.5 - 1);
+  return { ...digitData(pools, order, { train: image, heldOut: image }), source };
+}

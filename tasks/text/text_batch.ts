@@ -1,0 +1,66 @@
+/** @file Text as next-token batches. */
+import { type DecoderBatch, IGNORE } from "../../models/model.ts";
+import { characterTokenizer, encode, type Tokenizer } from "./tokenizer.ts";
+
+/** A prompt and the answer that should follow it, without the stop token. */
+export interface TextExample {
+  /** What the model is given. */
+  readonly prompt: string;
+  /** What it is to write. */
+  readonly answer: string;
+}
+
+/**
+ * A batch `[examples, length]` of prompt, answer and stop token, padded on the right.
+ *
+ * Targets are the answer's tokens and the stop token, each at the position before; all others are IGNORE. Prompt and
+ * answer are encoded apart, so that a trained model meets the prompt's tokens again when it is asked: no token is of
+ * both. A tokenizer that puts a space before every text puts one before the answer.
+ *
+ * @throws {RangeError} where an example is longer than `length`
+ */
+export function answerBatch(
+  examples: readonly TextExample[],
+  length: number,
+  tokenizer: Tokenizer = characterTokenizer,
+): DecoderBatch {
+  const shape = [examples.length, length];
+  const tokens = new Int32Array(examples.length * length).fill(tokenizer.pad);
+  const targets = new Int32Array(examples.length * length).fill(IGNORE);
+  examples.forEach(({ prompt, answer }, row) => {
+    const asked = promptTokens(prompt, tokenizer), answered = [...tokenizer.encode(answer), tokenizer.stop];
+    if (asked.length + answered.length > length) {
+      throw new RangeError(
+        `Cannot fit "${prompt}${answer}" and the stop token into ${length} tokens: they are ${
+          asked.length + answered.length
+        }`,
+      );
+    }
+    if (asked.length === 0) {
+      throw new RangeError(`Cannot learn "${answer}" after an empty prompt: 1 token or more is needed`);
+    }
+    tokens.set(asked, row * length);
+    tokens.set(answered, row * length + asked.length);
+    targets.set(answered, row * length + asked.length - 1);
+  });
+  return { family: "decoder", tokens: { data: tokens, shape }, targets: { data: targets, shape } };
+}
+
+/** The tokens of a prompt as `answerBatch` begins with them, and as a model is to be asked. */
+export function promptTokens(prompt: string, tokenizer: Tokenizer): Int32Array<ArrayBuffer> {
+  const tokens = tokenizer.encode(prompt);
+  return tokenizer.start === undefined ? tokens : Int32Array.of(tokenizer.start, ...tokens);
+}
+
+/** A batch `[rows, length]` in which every position counts. Each row is a text of `length` + 1 characters. */
+export function runningBatch(rows: readonly string[], length: number): DecoderBatch {
+  const shape = [rows.length, length];
+  const tokens = new Int32Array(rows.length * length);
+  const targets = new Int32Array(rows.length * length);
+  rows.forEach((text, row) => {
+    const encoded = encode(text);
+    tokens.set(encoded.subarray(0, length), row * length);
+    targets.set(encoded.subarray(1, length + 1), row * length);
+  });
+  return { family: "decoder", tokens: { data: tokens, shape }, targets: { data: targets, shape } };
+}
