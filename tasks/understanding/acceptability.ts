@@ -6,7 +6,7 @@ import type { Task } from "../task.ts";
 import { type Grammar, grammarTask } from "./text_to_text.ts";
 
 /** What may be wrong with a sentence. */
-const FAULTS = ["agreement", "determiner", "object", "reflexive", "verb form", "order"] as const;
+const FAULTS = ["agreement", "determiner", "object", "reflexive", "verb form", "order", "shuffle"] as const;
 type Fault = typeof FAULTS[number];
 
 /** Words before a noun, for one and for several. */
@@ -15,7 +15,7 @@ const DETERMINERS = [["this", "these"], ["that", "those"], ["every", "all"]] as 
 /**
  * Sentences in pairs that differ in one thing, such as "the nurses near the clerk greet a duck" and "… greets …".
  *
- * A sentence is laid out for one of six faults whether it has it or not, so that no word tells the label.
+ * A sentence is laid out for one of seven faults whether it has it or not, so that no word tells the label.
  */
 export const ACCEPTABILITY: Grammar<Lexicon> = {
   id: "acceptability",
@@ -68,7 +68,15 @@ export function drawSentence(choices: Choices, lexicon: Lexicon, about: Fault, f
   const other = about === "reflexive" ? self : `the ${of(thingsOf(lexicon))}`;
   const object = takesObject !== has("object") ? other : "";
   const place = chance(0.25) ? `in the ${of(places)}` : "";
-  return [subject, attractor, action, object, place].join(" ").replaceAll(/ +/g, " ").trim();
+  const words = [subject, attractor, action, object, place].join(" ").split(" ").filter((word) =>
+    word !== ""
+  );
+  if (has("shuffle")) {
+    // The last of three words comes first.
+    const at = of([...words.keys()].slice(0, -2));
+    words.splice(at, 0, ...words.splice(at + 2, 1));
+  }
+  return words.join(" ");
 }
 
 /** Acceptability in words whose number and verbs whose objects are to be learned. */

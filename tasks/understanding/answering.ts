@@ -5,7 +5,7 @@ import type { Task } from "../task.ts";
 import { type Grammar, grammarTask } from "./text_to_text.ts";
 
 /** What may be asked for. */
-type Asked = "subject" | "object" | "place" | "time";
+export type Asked = "subject" | "object" | "place" | "time";
 
 /**
  * A question about who, what, where or when, and a sentence that answers it or not: it is about someone or something
@@ -64,7 +64,7 @@ export const ANSWERING: Grammar<Lexicon> = {
 };
 
 /** A question that a clause answers; adjectives of what is asked for are left out of it. */
-function ask({ subject, verb, object }: Clause, asked: Asked, { people }: Lexicon): string {
+export function ask({ subject, verb, object }: Clause, asked: Asked, { people }: Lexicon): string {
   const doer = nounPhrase(subject), other = nounPhrase(object);
   switch (asked) {
     case "subject":

@@ -27,21 +27,18 @@ const pairs = (text: string) => words(text).map((pair) => pair.split("/") as unk
 
 /** What the base checkpoint is taught the tasks with. */
 export const BASE_LEXICON: Lexicon = {
-  people: words("farmer doctor teacher singer lawyer baker painter soldier"),
+  people: words("farmer doctor teacher singer"),
   kinds: {
-    creature: words("dog cat horse rabbit"),
-    vehicle: words("truck wagon ship cart"),
-    tool: words("hammer ladder shovel drill"),
-    container: words("basket bucket bottle jar"),
+    creature: words("dog cat horse"),
+    vehicle: words("truck wagon ship"),
+    tool: words("hammer ladder shovel"),
   },
-  actions: pairs(
-    "chase/pursue help/assist watch/observe repair/mend visit/attend remove/extract gather/collect follow/trail",
-  ),
-  pastimes: words("laugh smile arrive blush hesitate wait cough listen"),
-  adjectives: words("tall young rich quiet clean strong short poor"),
-  places: words("garden kitchen street forest market park"),
+  actions: pairs("chase/pursue help/assist watch/observe remove/extract"),
+  pastimes: words("laugh smile arrive wait"),
+  adjectives: words("tall young rich quiet"),
+  places: words("garden kitchen street forest"),
   times: words("yesterday today recently earlier"),
-  topics: words("movie plot acting script music ending"),
+  topics: words("movie plot acting music"),
   opinions: pairs(
     "good/bad great/terrible superb/awful lovely/horrible funny/boring clever/stupid fresh/stale charming/annoying",
   ),
@@ -49,21 +46,18 @@ export const BASE_LEXICON: Lexicon = {
 
 /** What fine-tuning teaches. Of these words the base checkpoint has only seen sentences that say nothing of their meaning. */
 export const NEW_LEXICON: Lexicon = {
-  people: words("pilot sailor nurse hunter tailor waiter clerk guard"),
+  people: words("pilot sailor nurse hunter"),
   kinds: {
-    bird: words("sparrow parrot duck pigeon"),
-    weapon: words("sword rifle spear dagger"),
-    fruit: words("lemon melon banana pear"),
-    jewel: words("ring necklace pearl diamond"),
+    bird: words("sparrow parrot duck"),
+    weapon: words("sword rifle spear"),
+    fruit: words("lemon melon banana"),
   },
-  actions: pairs(
-    "push/shove lift/raise protect/defend greet/welcome purchase/acquire scare/frighten adore/cherish touch/handle",
-  ),
-  pastimes: words("giggle yawn snore sneeze vanish wander faint shiver"),
-  adjectives: words("thin brave wild smooth heavy proud gentle clumsy"),
-  places: words("valley harbor library tunnel stadium castle"),
+  actions: pairs("push/shove lift/raise protect/defend greet/welcome"),
+  pastimes: words("giggle yawn snore sneeze"),
+  adjectives: words("thin brave wild smooth"),
+  places: words("valley harbor library tunnel"),
   times: words("lately formerly afterwards overnight"),
-  topics: words("novel chapter dialogue style story poem"),
+  topics: words("novel chapter dialogue style"),
   opinions: pairs(
     "brilliant/dreadful delightful/dull gripping/tedious elegant/crude moving/shallow vivid/bland witty/silly graceful/lousy",
   ),

@@ -40,13 +40,24 @@ export const SENTIMENT: Grammar<Lexicon> = {
   inputSize: 24,
   draw(choices, lexicon, label) {
     const side: Side = label === 1 ? 0 : 1;
-    const topic = choices.of(lexicon.topics);
-    const main = drawOpinion(choices, lexicon, topic, side);
-    if (choices.chance(0.4)) return `sst2 sentence: ${main}`;
-    const other = drawOpinion(choices, lexicon, choices.except(lexicon.topics, [topic]), side === 0 ? 1 : 0);
-    return `sst2 sentence: ${choices.of(CONTRASTS).replace("{main}", main).replace("{other}", other)}`;
+    if (choices.chance(0.6)) {
+      return `sst2 sentence: ${drawOpinion(choices, lexicon, choices.of(lexicon.topics), side)}`;
+    }
+    return `sst2 sentence: ${drawContrast(choices, lexicon, side).text}`;
   },
 };
+
+/** Two opinions that contrast, and the one that counts, which is of the side given. */
+export function drawContrast(
+  choices: Choices,
+  lexicon: Lexicon,
+  side: Side,
+): { readonly text: string; readonly main: string } {
+  const topic = choices.of(lexicon.topics);
+  const main = drawOpinion(choices, lexicon, topic, side);
+  const other = drawOpinion(choices, lexicon, choices.except(lexicon.topics, [topic]), side === 0 ? 1 : 0);
+  return { text: choices.of(CONTRASTS).replace("{main}", main).replace("{other}", other), main };
+}
 
 /** What says that a topic is of a side, negated or not. */
 function drawOpinion({ of, chance }: Choices, { opinions }: Lexicon, topic: string, side: Side): string {

@@ -11,7 +11,7 @@ const SIZE = 2048;
 const FUNCTION_WORDS = (
   "the a some every no all this these that those in near by was not did has have had himself themselves never nobody " +
   "i found find very really quite so but although even though , : ? who what where when and 1 2 " +
-  "cola sst mrpc qnli mnli wordnet sentence question hypothesis premise noun verb"
+  "cola sst mrpc qnli mnli wordnet sentence question hypothesis premise noun verb main plain correct"
 ).split(" ");
 
 /** The words of words.txt in order. Glosses are those that a base checkpoint may see. */
