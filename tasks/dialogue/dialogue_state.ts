@@ -20,16 +20,13 @@
  */
 import { createRandom } from "../../numerics/random.ts";
 import { ANY, type Conversation, drawConversation, type Wording } from "./conversation.ts";
-import { measureConversations, MEASURES, scoreConversations } from "./conversation_scores.ts";
-import { inBatches, type Pools, takeExamples } from "../examples.ts";
-import { batchPositions, trainingOrder } from "../order.ts";
-import type { ModelNeeds, Predictor, Split, Task, TaskData } from "../task.ts";
-import { answerBatch, type TextExample } from "../text/text_batch.ts";
-import { VOCABULARY_SIZE } from "../text/tokenizer.ts";
+import { MEASURES, scoreConversations } from "./conversation_scores.ts";
+import { realDataOf } from "../data/load.ts";
+import { dialogueData, LENGTH } from "./dialogue_data.ts";
+import { type Pools, takeExamples } from "../examples.ts";
+import { REAL_METRIC, realDialogue } from "./real_dialogue.ts";
+import type { Task } from "../task.ts";
 import { pick } from "../math/word_problems.ts";
-
-/** Tokens of a row. */
-export const LENGTH = 96;
 
 const phrases = (text: string) => text.split("/");
 
@@ -94,38 +91,10 @@ function loadPools(): Pools<Conversation> {
 }
 
 /**
- * Conversations that are answered: batches, loss and measures of any texts, with the score that `score` gives them.
- *
- * The place where real conversations come in (WizardLM, Alpaca, MT-Bench): they have no state, so their score is
- * `exactMatch`, and the measures tell more.
- */
-export function dialogueData<T extends TextExample>(
-  { train, validation, test }: Pools<T>,
-  seed: number,
-  needs: ModelNeeds,
-  score: (predictor: Predictor, examples: readonly T[]) => Promise<Float32Array>,
-): TaskData {
-  const order = trainingOrder(createRandom(seed).fork("dialogue-state order"), train.length);
-  const heldOut = (split: Split) => split === "test" ? test : validation;
-  return {
-    needs,
-    trainBatch(step, size) {
-      const examples = batchPositions(step, size).map((position) => train[order(position)]!);
-      return answerBatch(examples, needs.inputSize);
-    },
-    *validationBatches(size) {
-      for (const examples of inBatches(validation, size)) yield answerBatch(examples, needs.inputSize);
-    },
-    score: (predictor, split) => score(predictor, heldOut(split)),
-    measure: (predictor, split) => measureConversations(predictor, heldOut(split)),
-  };
-}
-
-/**
  * Conversations of two or three turns of the user, who sets, changes and drops what to eat, where and for how much,
  * answered by the state and the reply: ">please tandoori<where?>up the hill, rather moussaka=" by
  * "greek;north;-.ok, how much?". The base checkpoint has met neither the users' phrases nor the replies, and the
- * values only spelt in lines of slots.
+ * values only spelt in lines of slots. Real conversations by path have no state: the whole reply is scored.
  */
 export const dialogueState: Task = {
   id: "dialogue-state",
@@ -134,6 +103,7 @@ export const dialogueState: Task = {
   metric: { name: "joint goal accuracy", chance: 0 },
   measures: MEASURES,
   source: "generated",
+  realData: realDataOf("dialogue", { metric: REAL_METRIC }),
   shipped: {
     model: "decoder-tiny-dialogue",
     steps: 400,
@@ -142,10 +112,13 @@ export const dialogueState: Task = {
     validationExamples: 128,
     testExamples: 200,
   },
-  // deno-lint-ignore require-await -- too many examples must reject, not throw
   async load(options) {
-    const pools = takeExamples("dialogue-state", loadPools(), options);
-    const needs = { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH } as const;
-    return dialogueData(pools, options.seed, needs, scoreConversations);
+    const { data } = options;
+    if (data !== undefined) return await realDialogue({ ...options, data });
+    return dialogueData(
+      takeExamples("dialogue-state", loadPools(), options),
+      options.seed,
+      scoreConversations,
+    );
   },
 };

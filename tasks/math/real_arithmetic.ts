@@ -7,15 +7,14 @@ import { inBatches } from "../examples.ts";
 import { flexibleAnswer, sameAnswer } from "./final_answer.ts";
 import { batchPositions, trainingOrder } from "../order.ts";
 import type { Predictor, TaskData, TaskOptions } from "../task.ts";
+import { ifFits, onOneLine } from "../text/one_line.ts";
 import { answerBatch, type TextExample } from "../text/text_batch.ts";
-import { ALPHABET, decode, encode, STOP, VOCABULARY_SIZE } from "../text/tokenizer.ts";
+import { decode, encode, STOP, VOCABULARY_SIZE } from "../text/tokenizer.ts";
 
 /** A question in the task's characters, and the final answer that counts. */
 interface RealProblem extends TextExample {
   readonly final: string;
 }
-
-const known = new Set(ALPHABET.slice(2));
 
 /**
  * Questions and answers in lower case on one line, "question answer", scored by the final answer alone: right where
@@ -48,13 +47,12 @@ export async function realArithmetic(
 }
 
 function toProblem({ question, answer, final }: Question, length: number): RealProblem | Skip {
-  const plain = (text: string) => text.toLowerCase().replaceAll(/\s+/g, " ").trim();
-  const prompt = `${plain(question)} `,
-    example = { prompt, answer: plain(answer.replace("####", "=")), final };
-  const unknown = [...prompt + example.answer].some((character) => !known.has(character));
-  if (unknown) return { skip: "with characters that the tokenizer lacks" };
-  // The stop token needs a place too.
-  return prompt.length + example.answer.length >= length ? { skip: `longer than ${length} tokens` } : example;
+  const example = {
+    prompt: `${onOneLine(question)} `,
+    answer: onOneLine(answer.replace("####", "=")),
+    final,
+  };
+  return ifFits(example, length);
 }
 
 async function scoreFinal(
