@@ -4,9 +4,7 @@ import { takeData } from "../data/load.ts";
 import type { Skip } from "../data/read_record.ts";
 import { type SolvedProblem, solvedProblems } from "./solved_problems.ts";
 import type { TaskData, TaskOptions } from "../task.ts";
-import { ALPHABET } from "../text/tokenizer.ts";
-
-const known = new Set(ALPHABET.slice(2));
+import { ifFits, onOneLine } from "../text/one_line.ts";
 
 /**
  * Questions and answers in lower case on one line, "question answer", with "=" where GSM8K has "####".
@@ -26,11 +24,10 @@ export async function realArithmetic(
 }
 
 function toProblem({ question, answer, final }: Question, length: number): SolvedProblem | Skip {
-  const plain = (text: string) => text.toLowerCase().replaceAll(/\s+/g, " ").trim();
-  const prompt = `${plain(question)} `,
-    example = { prompt, answer: plain(answer.replace("####", "=")), final };
-  const unknown = [...prompt + example.answer].some((character) => !known.has(character));
-  if (unknown) return { skip: "with characters that the tokenizer lacks" };
-  // The stop token needs a place too.
-  return prompt.length + example.answer.length >= length ? { skip: `longer than ${length} tokens` } : example;
+  const example = {
+    prompt: `${onOneLine(question)} `,
+    answer: onOneLine(answer.replace("####", "=")),
+    final,
+  };
+  return ifFits(example, length);
 }
