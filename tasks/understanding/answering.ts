@@ -78,7 +78,7 @@ export function ask({ subject, verb, object }: Clause, asked: Asked, { people }:
   }
 }
 
-/** Question-answer entailment in new words, with eight pairs of verbs that mean the same. */
+/** Question-answer entailment in new words, with four pairs of verbs that mean the same. */
 export const answering: Task = grammarTask(ANSWERING, NEW_LEXICON, {
   shipped: {
     model: "t5-tiny",

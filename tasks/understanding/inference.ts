@@ -153,7 +153,7 @@ function tell({ quantifier, adjective, person, denied, verb, object, place, time
   ].filter(Boolean).join(" ");
 }
 
-/** Inference in new words: four new kinds of thing, eight pairs of verbs. */
+/** Inference in new words: three new kinds of thing, four pairs of verbs. */
 export const inference: Task = grammarTask(INFERENCE, NEW_LEXICON, {
   shipped: {
     model: "t5-tiny",

@@ -45,7 +45,7 @@ function changed(choices: Choices, lexicon: Lexicon, clause: Clause): Clause {
   return of(changes)();
 }
 
-/** Paraphrase with eight pairs of verbs that mean the same, which are to be learned. */
+/** Paraphrase with four pairs of verbs that mean the same, which are to be learned. */
 export const paraphrase: Task = grammarTask(PARAPHRASE, NEW_LEXICON, {
   shipped: {
     model: "t5-tiny",
