@@ -29,6 +29,8 @@ export interface Measure {
   readonly name: string;
   /** Which way it gets better. */
   readonly better: "higher" | "lower";
+  /** The only split that it is taken of, where it costs so much that choosing settings goes without; both where absent. */
+  readonly split?: Split;
   /**
    * Its value for a set of examples, from one prediction and one label of each in the same order. Where absent it is
    * the mean of one value of each. Pure: reports call it on resampled examples. NaN where the set has no such value.
@@ -106,7 +108,7 @@ export interface TaskData {
   validationBatches(size: number): Iterable<Batch>;
   /** One score in [0, 1] for each example of the split, in a fixed order that no seed changes. */
   score(predictor: Predictor, split: Split): Promise<Float32Array>;
-  /** What the task's measures are made from, by their names: of each the same examples as `score`. */
+  /** What the task's measures of the split are made from, by their names: of each the same examples as `score`. */
   measure?(predictor: Predictor, split: Split): Promise<Readonly<Record<string, Measured>>>;
   /** What real data the examples are from; absent where they are the task's own. */
   readonly source?: DataSource;

@@ -1,6 +1,6 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import { writingPredictor } from "../../tests/scripted_predictor.ts";
-import { code, type CodeData } from "./code.ts";
+import { code } from "./code.ts";
 import { codeBase } from "./code_base.ts";
 import { binary, choice, evaluate, type Expression, toJavaScript } from "./expressions.ts";
 import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
@@ -53,24 +53,23 @@ Deno.test("code counts as wrong what is off, of another type, broken or endless"
   }
 });
 
-Deno.test("code counts passes of several programs for each example", async () => {
+Deno.test("code estimates pass@5 from ten drawn programs an example, greedy ones aside", async () => {
   const known = await answers();
-  const predictor = writingPredictor(() => []);
-  const data = await code.load({ ...options, validationExamples: 3 }) as CodeData;
-  const passes = await data.countPasses(
-    {
-      ...predictor,
-      generate: (prompts) =>
-        Promise.resolve(
-          prompts.flatMap((prompt, p) =>
-            [0, 1, 2].map((sample) => encode(sample < p ? known.get(decode(prompt))! : "x+.5"))
-          ),
-        ),
-    },
-    "validation",
-    { temperature: 1, topP: 1, seed: 0, samples: 3 },
-  );
-  assertEquals(passes, new Uint32Array([0, 1, 2]));
+  const data = await code.load({ ...options, validationExamples: 4 }), order: string[] = [];
+  // Of the first prompt no sample passes, of the second one, of the third five, of the fourth all.
+  const passing = [0, 1, 5, 10];
+  const predictor = writingPredictor((prompt, sample) => {
+    const text = decode(prompt);
+    if (!order.includes(text)) order.push(text);
+    if (sample === "greedy") throw new Error("a greedy text was asked for");
+    return encode(`${sample < passing[order.indexOf(text)]! ? known.get(text)! : "x+.5"}\n`);
+  });
+  const measured = await data.measure!(predictor, "validation");
+  assertEquals(Object.keys(measured), code.measures!.map(({ name }) => name));
+  // 1 - C(9, 5) / C(10, 5) and 1 - C(5, 5) / C(10, 5).
+  const wanted = [0, 1 / 2, 251 / 252, 1];
+  Array.from(measured["pass@5"]!.values).forEach((value, i) => assertAlmostEquals(value, wanted[i]!, 1e-12));
+  assertEquals(order.length, 4);
 });
 
 Deno.test("expressions give in the sandbox what evaluate() gives, with the parentheses that they have", async () => {
