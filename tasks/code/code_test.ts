@@ -1,13 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import { writingPredictor } from "../../tests/scripted_predictor.ts";
 import { code } from "./code.ts";
-import { codeBase } from "./code_base.ts";
 import { binary, choice, evaluate, type Expression, toJavaScript } from "./expressions.ts";
 import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
 import { runPrograms } from "./javascript_sandbox.ts";
 import { drawSpecification } from "./specifications.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { decode, encode } from "../text/tokenizer.ts";
+import { ALPHABET, decode, encode } from "../text/tokenizer.ts";
+import { scoreExamples } from "../../training/score_examples.ts";
 
 const options = { seed: 0, trainExamples: 8000, validationExamples: 300, testExamples: 1000 };
 
@@ -72,6 +72,44 @@ Deno.test("code estimates pass@5 from ten drawn programs an example, greedy ones
   assertEquals(order.length, 4);
 });
 
+/** In the task's alphabet and length: what a model could write. */
+const ATTEMPTS = [
+  "eval('for(;;);')",
+  "eval('try(')",
+  "(f=>f(f))(f=>f(f))",
+  "'a'.repeat(9**9)",
+  "import('/etc/passwd')",
+  "import('fs')",
+  "require('fs')",
+  "fetch('http://1.1.1.1')",
+  "process.exit()",
+  "close()",
+  "eval.constructor('x')()",
+];
+
+Deno.test("code contains what programs attempt: each is wrong, and a run's other programs are judged as ever", async () => {
+  const known = await answers();
+  for (const attempt of ATTEMPTS) assert(encode(attempt).length <= 24, attempt);
+  const data = await code.load({ ...options, validationExamples: 3 * ATTEMPTS.length });
+  const prompts: string[] = [];
+  // Every third example is right; of the ten samples of the others one is.
+  const predictor = writingPredictor((tokens, sample) => {
+    const prompt = decode(tokens);
+    if (!prompts.includes(prompt)) prompts.push(prompt);
+    const example = prompts.indexOf(prompt), right = example % 3 === 2 || sample === 9;
+    return encode(`${right ? known.get(prompt)! : ATTEMPTS[example % ATTEMPTS.length]!}\n`);
+  });
+  const everySplit = code.measures!.map(({ name, better }) => ({ name, better }));
+  const { scores, measures } = await scoreExamples(
+    { id: code.id, measures: everySplit },
+    data,
+    predictor,
+    "validation",
+  );
+  assertEquals(scores, scores.map((_, i) => Number(i % 3 === 2)));
+  measures!["pass@5"]!.values.forEach((value, i) => assertAlmostEquals(value, i % 3 === 2 ? 1 : 0.5, 1e-12));
+});
+
 Deno.test("expressions give in the sandbox what evaluate() gives, with the parentheses that they have", async () => {
   const random = createRandom(3);
   const drawn = Array.from({ length: 400 }, (_, i) => drawSpecification(random.fork(`${i}`)).expression);
@@ -103,14 +141,4 @@ Deno.test("the hidden inputs tell a comparison from its neighbours", () => {
     }
   }
   assertNotEquals(hiddenOutputs(binary("<", "x", "y")), hiddenOutputs(binary("<", "x", binary("+", "y", 1))));
-});
-
-Deno.test("codeBase's corpus holds no word that code says an operation with", async () => {
-  const batch = (await codeBase.load({ ...options, validationExamples: 1 })).trainBatch(1, 2000);
-  assert(batch.family === "decoder");
-  const words = new Set(decode(batch.tokens.data).match(/[a-z]+/g));
-  const taught =
-    "sum difference product remainder plus minus times more less larger smaller twice thrice square " +
-    "doubled tripled squared modulo taken whether equals added subtracted increased decreased multiplied";
-  assertEquals(taught.split(" ").filter((word) => words.has(word)), []);
 });
