@@ -15,6 +15,12 @@ export interface ModelNeeds {
   readonly inputSize: number;
 }
 
+/** The model that is to take a task's examples: real texts are cut into its tokens, as far as its length goes. */
+export interface TaskModel extends Pick<ModelNeeds, "outputs" | "inputSize"> {
+  /** The user's folder with its checkpoint and its tokenizer; absent where the model is the project's own. */
+  readonly folder?: string;
+}
+
 /** How a task scores an example. */
 export interface Metric {
   /** e.g. "accuracy", "exact match". Always 0 to 1, higher is better. */
@@ -183,6 +189,12 @@ export interface Task {
   readonly shipped?: ShippedSettings;
   /** The real data that it can take; absent where it takes none. */
   readonly realData?: RealDataKinds;
-  /** Makes or reads the examples. @throws {RangeError} where more are asked for than there are */
-  load(options: TaskOptions): Promise<TaskData>;
+  /**
+   * Makes or reads the examples.
+   *
+   * @param model what they are for; a task that needs none of it makes the same for all
+   * @throws {RangeError} where more are asked for than there are
+   * @throws {DataError} where real data can't be read or used
+   */
+  load(options: TaskOptions, model?: TaskModel): Promise<TaskData>;
 }

@@ -1,11 +1,19 @@
 /** @file Fine-tuning on code: English specifications to JavaScript, judged by running it. */
 import { createRandom } from "../../numerics/random.ts";
 import { inBatches, type Pools, takeExamples } from "../examples.ts";
+import { realDataOf } from "../data/load.ts";
 import { toJavaScript } from "./expressions.ts";
 import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
 import { runPrograms } from "./javascript_sandbox.ts";
 import { batchPositions, trainingOrder } from "../order.ts";
-import { measurePrograms, MEASURES, type ProgramTrial, scorePrograms } from "./program_scores.ts";
+import {
+  measurePrograms,
+  MEASURES,
+  type ProgramTrial,
+  runDistinct,
+  scorePrograms,
+} from "./program_scores.ts";
+import { realPrograms } from "./real_programs.ts";
 import { drawSpecification } from "./specifications.ts";
 import type { Split, Task } from "../task.ts";
 import { answerBatch, type TextExample } from "../text/text_batch.ts";
@@ -78,6 +86,7 @@ export const code: Task = {
   metric: { name: "pass@1", chance: 0 },
   measures: MEASURES,
   source: "generated",
+  realData: realDataOf("code"),
   shipped: {
     model: "decoder-tiny-code",
     steps: 150,
@@ -86,8 +95,9 @@ export const code: Task = {
     validationExamples: 128,
     testExamples: 200,
   },
-  // deno-lint-ignore require-await -- too many examples must reject, not throw
-  async load(options) {
+  async load(options, model) {
+    const { data } = options;
+    if (data !== undefined) return await realPrograms({ ...options, data }, model);
     const { train, validation, test } = takeExamples("code", loadPools(), options);
     const order = trainingOrder(createRandom(options.seed).fork("code order"), train.length);
     const of = (split: Split) => split === "test" ? test : validation;
@@ -105,18 +115,17 @@ export const code: Task = {
   },
 };
 
-/** Texts that are the same run once. */
 const TRIAL: ProgramTrial<CodeExample> = {
   promptOf: ({ prompt }) => encode(prompt),
   maxTokens: MOST_TOKENS,
   stop: STOP,
   async judge(examples, texts) {
-    const sources = texts.map((tokens) => `(x,y)=>${decode(tokens)}`);
-    const distinct = [...new Set(sources)];
-    const outcomes = await runPrograms(distinct.map((source) => ({ source, calls: HIDDEN_INPUTS })));
-    const outcomeOf = new Map(distinct.map((source, i) => [source, outcomes[i]!]));
+    const outcomes = await runDistinct(
+      texts.map((tokens) => `(x,y)=>${decode(tokens)}`),
+      (sources) => runPrograms(sources.map((source) => ({ source, calls: HIDDEN_INPUTS }))),
+    );
     return examples.map(({ outputs }, i) => {
-      const outcome = outcomeOf.get(sources[i]!)!;
+      const outcome = outcomes[i]!;
       return outcome.kind === "returned" &&
         outcome.values.every((value, k) => isSame(value, outputs[k]!));
     });

@@ -6,7 +6,7 @@ import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
 import { runPrograms } from "./javascript_sandbox.ts";
 import { drawSpecification } from "./specifications.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { ALPHABET, decode, encode } from "../text/tokenizer.ts";
+import { decode, encode } from "../text/tokenizer.ts";
 import { scoreExamples } from "../../training/score_examples.ts";
 
 const options = { seed: 0, trainExamples: 8000, validationExamples: 300, testExamples: 1000 };

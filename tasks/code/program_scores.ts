@@ -56,3 +56,13 @@ export async function measurePrograms<T>(
   });
   return { [PASS_AT_K]: { values } };
 }
+
+/** What comes of each source, in order. Sources that are the same are run once. */
+export async function runDistinct<S extends string | null, O>(
+  sources: readonly S[],
+  run: (distinct: readonly S[]) => Promise<readonly O[]>,
+): Promise<readonly O[]> {
+  const distinct = [...new Set(sources)], outcomes = await run(distinct);
+  const outcomeOf = new Map(distinct.map((source, i) => [source, outcomes[i]!]));
+  return sources.map((source) => outcomeOf.get(source)!);
+}
