@@ -89,6 +89,7 @@ export async function lookAhead(plan: Plan, out: string, registries: Registries)
  *
  * @param say takes a sentence for people, e.g. about a broken file
  * @throws {UserError} where the output folder can't be written
+ * @throws {DataError} where the process may not do what runs on real data need, before anything runs
  */
 export async function bench<G extends AsyncDisposable>(
   plan: Plan,
@@ -102,6 +103,7 @@ export async function bench<G extends AsyncDisposable>(
   },
 ): Promise<BenchOutcome> {
   const { workshop, display, signal, say } = parts;
+  await requirePermissions(plan, parts.registries);
   const registries = await withFolders(plan.runs.map(({ config }) => config), parts.registries);
   const store = openStore(out);
   await prepareFolder(store.folder);
@@ -127,6 +129,12 @@ export async function bench<G extends AsyncDisposable>(
   const chosen = await writeChosen(plan, out, results);
   const { page } = await writeReport(out, registries);
   return { results, interrupted: false, page, chosen };
+}
+
+async function requirePermissions(plan: Plan, { tasks }: Registries): Promise<void> {
+  for (const { config: { task: { id, data } } } of plan.runs) {
+    if (data !== undefined) await lookup("task", tasks, id).realData?.requirePermission?.(data);
+  }
 }
 
 /** What is known about running times. */

@@ -152,6 +152,12 @@ export interface RealDataKinds {
   readonly titles: readonly string[];
   /** SHA-256 over names and bytes of the files that `load` would read, in hex. @throws {DataError} */
   fingerprint(path: string): Promise<string>;
+  /**
+   * Asks whether the process may do what runs on the data at a path need beyond reading; absent where they need nothing.
+   *
+   * @throws {DataError} where it may not, naming what allows it
+   */
+  requirePermission?(path: string): Promise<void>;
 }
 
 /**

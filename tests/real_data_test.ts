@@ -181,7 +181,7 @@ Deno.test("bench-python trains code on real programs, runs what the model writes
     assertStringIncludes(refused.stderr, `Cannot use ${folder}/data for "code": `);
     assertStringIncludes(refused.stderr, '"./run bench-python" allows it');
     assert(!/\n\s+at /.test(refused.stderr), refused.stderr);
-    for (const part of ["runs", "bases"]) assertEquals([...Deno.readDirSync(`${out}/${part}`)], []);
+    assert(![...Deno.readDirSync(folder)].some(({ name }) => name === "out"), "something ran");
 
     const { code, stdout, stderr } = await deno(["task", "bench-python", ...args]);
     assertEquals(code, 0, stderr);

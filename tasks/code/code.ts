@@ -13,7 +13,7 @@ import {
   runDistinct,
   scorePrograms,
 } from "./program_scores.ts";
-import { realPrograms } from "./real_programs.ts";
+import { realPrograms, requirePermission } from "./real_programs.ts";
 import { drawSpecification } from "./specifications.ts";
 import type { Split, Task } from "../task.ts";
 import { answerBatch, type TextExample } from "../text/text_batch.ts";
@@ -65,7 +65,7 @@ function loadPools(): Pools<CodeExample> {
  * Specifications such as "4 less than the product of x and y, doubled", answered by a JavaScript expression: what
  * follows "(x,y)=>" in a program. A program is right where it gives what the specification says on 31 pairs of inputs
  * that no prompt shows, to the type; how it is written does not matter. Its score is pass@1, greedy; of test examples
- * pass@5 is measured too, from ten programs each.
+ * pass@5 is measured too, from ten programs each. Real programs by path are Python, in the tokens of the user's model.
  *
  * The base checkpoint knows the expressions, from prefix notation, and no word that the specifications say operations
  * with. Settings were chosen on full fine-tuning and LoRA alone: 150 steps of 16 examples out of 4000, cosine with 8
@@ -86,7 +86,7 @@ export const code: Task = {
   metric: { name: "pass@1", chance: 0 },
   measures: MEASURES,
   source: "generated",
-  realData: realDataOf("code"),
+  realData: { ...realDataOf("code"), requirePermission },
   shipped: {
     model: "decoder-tiny-code",
     steps: 150,

@@ -39,8 +39,8 @@ export async function realPrograms(
   options: TaskOptions & { readonly data: string },
   model: TaskModel | undefined,
 ): Promise<TaskData> {
-  const purpose = `use ${options.data} for "code"`;
-  await requirePython(purpose);
+  await requirePermission(options.data);
+  const purpose = purposeOf(options.data);
   const { tokenizer, hash } = await readModelTokenizer(model, purpose);
   const { outputs, inputSize } = model!;
   const { source, classes: _, ...pools } = await takeData("code", "code", options, {
@@ -70,6 +70,15 @@ export async function realPrograms(
     score: (predictor, split) => scorePrograms(predictor, pools[split], trial),
     measure: (predictor, split) => measurePrograms(predictor, pools[split], trial),
   };
+}
+
+/** Tests are run by the machine's Python. @throws {DataError} where that is not allowed, or there is none */
+export async function requirePermission(path: string): Promise<void> {
+  await requirePython(purposeOf(path));
+}
+
+function purposeOf(path: string): string {
+  return `use ${path} for "code"`;
 }
 
 function toExample(program: Program, tokenizer: Tokenizer, length: number): RealProgram | Skip {
