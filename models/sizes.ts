@@ -515,7 +515,7 @@ export const t5Tiny: ModelEntry = encoderDecoder({
   },
   recipe: {
     task: "understanding-base",
-    steps: 6000,
+    steps: 8000,
     batchSize: 48,
     peak: 2e-3,
     warmup: 200,

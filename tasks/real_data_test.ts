@@ -6,7 +6,6 @@ import { DataError } from "./data/data_error.ts";
 import { dialogueState } from "./dialogue/dialogue_state.ts";
 import { digits } from "./images/digits.ts";
 import { acceptability } from "./understanding/acceptability.ts";
-import { answering } from "./understanding/answering.ts";
 import { wordSenses } from "./understanding/word_senses.ts";
 import { decodeWords, encodeWords, END } from "./understanding/words.ts";
 import { writingPredictor } from "../tests/scripted_predictor.ts";
@@ -257,23 +256,6 @@ Deno.test("acceptability takes CoLA as T5 asks it, and counts sentences that are
       assertEquals(Array.from(labels!), [...scores]);
     },
   );
-});
-
-Deno.test("answering takes QNLI and RTE together", async () => {
-  const rows = (prefix: string, labels: string) =>
-    labels + Array.from(
-      { length: 40 },
-      (_, i) => `${i}\t${prefix} ${i} ?\tIt is ${i}.\t${i % 2 ? "entailment" : "not_entailment"}\n`,
-    ).join("");
-  const files = {
-    "QNLI/train.tsv": rows("what is", "index\tquestion\tsentence\tlabel\n"),
-    "RTE/train.tsv": rows("this is", "index\tsentence1\tsentence2\tlabel\n"),
-  };
-  await withDataFolder(files, async (path) => {
-    const data = await answering.load({ ...options, data: path });
-    assertEquals(data.source!.title, "QNLI and RTE");
-    assertEquals(Object.values(data.source!.records).reduce((sum, { read }) => sum + read, 0), 80);
-  });
 });
 
 Deno.test("word-senses has no other real data to take", () => {

@@ -79,7 +79,23 @@ export function drawSentence(choices: Choices, lexicon: Lexicon, about: Fault, f
   return words.join(" ");
 }
 
-/** Acceptability in words whose number and verbs whose objects are to be learned. */
+/**
+ * Acceptability in words whose number and verbs whose objects are to be learned.
+ *
+ * Settings were chosen on full fine-tuning and LoRA alone: 150 steps of 32 pairs out of 4,000, cosine with 8 steps of
+ * warm-up. Accuracy on 256 validation pairs:
+ *
+ * | method | rate | seed 0 | seed 1 |
+ * | --- | --- | --- | --- |
+ * | the base, not fine-tuned | | 0.535 | |
+ * | full fine-tuning | 1e-3 | 0.707 | 0.668 |
+ * | full fine-tuning | 2e-3 | 0.723 | 0.684 |
+ * | LoRA, rank 8 | 4e-3 | 0.660 | 0.707 |
+ * | LoRA, rank 8 | 8e-3 | 0.613 | 0.613 |
+ *
+ * Over two seeds the best rates of the two differ by 0.020 and seeds by up to 0.047: more than two are needed to tell them
+ * apart.
+ */
 export const acceptability: Task = grammarTask(ACCEPTABILITY, NEW_LEXICON, {
   shipped: {
     model: "t5-tiny",

@@ -1,8 +1,7 @@
 /** @file Question-answer entailment, as QNLI asks for it: does a sentence answer a question? */
 import { type Clause, drawClause, nounPhrase, say, synonymOf, thingsOf } from "./clause.ts";
-import { type Lexicon, NEW_LEXICON, past } from "./lexicon.ts";
-import type { Task } from "../task.ts";
-import { type Grammar, grammarTask } from "./text_to_text.ts";
+import { type Lexicon, past } from "./lexicon.ts";
+import type { Grammar } from "./text_to_text.ts";
 
 /** What may be asked for. */
 export type Asked = "subject" | "object" | "place" | "time";
@@ -77,16 +76,3 @@ export function ask({ subject, verb, object }: Clause, asked: Asked, { people }:
       return `when did ${doer} ${verb} ${other} ?`;
   }
 }
-
-/** Question-answer entailment in new words, with four pairs of verbs that mean the same. */
-export const answering: Task = grammarTask(ANSWERING, NEW_LEXICON, {
-  shipped: {
-    model: "t5-tiny",
-    steps: 150,
-    batchSize: 32,
-    trainExamples: 4000,
-    validationExamples: 256,
-    testExamples: 512,
-  },
-  dataSets: ["qnli", "rte"],
-});

@@ -153,7 +153,22 @@ function tell({ quantifier, adjective, person, denied, verb, object, place, time
   ].filter(Boolean).join(" ");
 }
 
-/** Inference in new words: three new kinds of thing, four pairs of verbs. */
+/**
+ * Inference in new words: three new kinds of thing, four pairs of verbs.
+ *
+ * Settings were chosen on full fine-tuning and LoRA alone: 150 steps of 32 pairs out of 4,000, cosine with 8 steps of
+ * warm-up. Accuracy on 256 validation pairs:
+ *
+ * | method | rate | seed 0 | seed 1 |
+ * | --- | --- | --- | --- |
+ * | the base, not fine-tuned | | 0.566 | |
+ * | full fine-tuning | 1e-3 | 0.766 | 0.789 |
+ * | full fine-tuning | 2e-3 | 0.750 | 0.770 |
+ * | LoRA, rank 8 | 4e-3 | 0.766 | 0.738 |
+ * | LoRA, rank 8 | 8e-3 | 0.758 | 0.777 |
+ *
+ * At rank 8 the two tie.
+ */
 export const inference: Task = grammarTask(INFERENCE, NEW_LEXICON, {
   shipped: {
     model: "t5-tiny",

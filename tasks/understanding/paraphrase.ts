@@ -1,9 +1,8 @@
 /** @file Paraphrase, as MRPC asks for it: do two sentences say the same? */
 import type { Choices } from "./choices.ts";
 import { type Clause, drawClause, say, synonymOf, thingsOf, type Wording } from "./clause.ts";
-import { type Lexicon, NEW_LEXICON } from "./lexicon.ts";
-import type { Task } from "../task.ts";
-import { type Grammar, grammarTask } from "./text_to_text.ts";
+import type { Lexicon } from "./lexicon.ts";
+import type { Grammar } from "./text_to_text.ts";
 
 /**
  * Two sentences that are worded differently (voice, order, a verb of the same meaning) and say the same or not: another
@@ -44,16 +43,3 @@ function changed(choices: Choices, lexicon: Lexicon, clause: Clause): Clause {
   if (time) changes.push(() => ({ ...clause, time: except(lexicon.times, [time]) }));
   return of(changes)();
 }
-
-/** Paraphrase with four pairs of verbs that mean the same, which are to be learned. */
-export const paraphrase: Task = grammarTask(PARAPHRASE, NEW_LEXICON, {
-  shipped: {
-    model: "t5-tiny",
-    steps: 150,
-    batchSize: 32,
-    trainExamples: 4000,
-    validationExamples: 256,
-    testExamples: 512,
-  },
-  dataSets: ["mrpc"],
-});

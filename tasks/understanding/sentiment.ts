@@ -66,11 +66,27 @@ function drawOpinion({ of, chance }: Choices, { opinions }: Lexicon, topic: stri
     .replace("{opinion}", of(opinions)[said]);
 }
 
-/** Sentiment of sixteen opinions whose side is to be learned. */
+/**
+ * Sentiment of sixteen opinions whose side is to be learned.
+ *
+ * Settings were chosen on full fine-tuning and LoRA alone: 120 steps of 32 pairs out of 4,000, cosine with 8 steps of
+ * warm-up. Accuracy on 256 validation pairs:
+ *
+ * | method | rate | seed 0 | seed 1 |
+ * | --- | --- | --- | --- |
+ * | the base, not fine-tuned | | 0.547 | |
+ * | full fine-tuning | 1e-3 | 0.984 | 0.945 |
+ * | full fine-tuning | 2e-3 | 0.789 | 0.758 |
+ * | LoRA, rank 8 | 4e-3 | 0.891 | 0.988 |
+ * | LoRA, rank 8 | 8e-3 | 0.715 | 0.863 |
+ *
+ * The words are learnt in one go, late in training, so LoRA's seeds differ by 0.1: take several. At 100 steps full
+ * fine-tuning had 0.926 and 0.832 at 1e-3, at 150 steps 0.992 and 0.984.
+ */
 export const sentiment: Task = grammarTask(SENTIMENT, NEW_LEXICON, {
   shipped: {
     model: "t5-tiny",
-    steps: 150,
+    steps: 120,
     batchSize: 32,
     trainExamples: 4000,
     validationExamples: 256,

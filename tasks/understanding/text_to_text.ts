@@ -150,7 +150,7 @@ export function classificationTask(given: GivenClassification): Task {
     ...correlates && { measures: [matthews] },
     source,
     shipped,
-    ...dataSets && { realData: realDataOf("understanding", dataSets) },
+    ...dataSets && { realData: realDataOf("understanding", { only: dataSets }) },
     async load(options) {
       const { data } = options;
       if (data === undefined || !dataSets) {

@@ -30,7 +30,20 @@ async function loadPools(): Promise<Pools<TextPair>> {
   };
 }
 
-/** Glosses of nouns of 19 classes, as many of each: "small tropical tree with broad leaves" is a plant. */
+/**
+ * Glosses of nouns of 19 classes, as many of each: "small tropical tree with broad leaves" is a plant.
+ *
+ * Settings were chosen on full fine-tuning and LoRA alone: 150 steps of 32 pairs out of 4,000, cosine with 8 steps of
+ * warm-up. Accuracy on 256 validation pairs, where guessing has 0.053:
+ *
+ * | method | rate | seed 0 | seed 1 |
+ * | --- | --- | --- | --- |
+ * | the base, not fine-tuned | | 0.020 | |
+ * | full fine-tuning | 1e-3 | 0.184 | 0.172 |
+ * | full fine-tuning | 2e-3 | 0.211 | 0.184 |
+ * | LoRA, rank 8 | 4e-3 | 0.117 | 0.113 |
+ * | LoRA, rank 8 | 8e-3 | 0.180 | 0.105 |
+ */
 export const wordSenses: Task = classificationTask({
   id: "word-senses",
   title: "Word senses of WordNet",
