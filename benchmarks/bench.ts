@@ -13,7 +13,8 @@ import { withFingerprints } from "./fingerprints.ts";
 import { countConfig } from "./growth/points.ts";
 import { rankOf } from "./method.ts";
 import { makePlan, type Plan, writePlan } from "./plan.ts";
-import type { Display } from "./progress.ts";
+import { type LiveWriter, openLive } from "./live.ts";
+import { type Display, inAllOf } from "./progress.ts";
 import { withFolders } from "./model_folders.ts";
 import { reportedResults } from "./report/build.ts";
 import { writeReport } from "./report/write.ts";
@@ -93,18 +94,38 @@ export async function lookAhead(plan: Plan, out: string, registries: Registries)
 export async function bench<G extends AsyncDisposable>(
   plan: Plan,
   out: string,
-  parts: {
-    readonly registries: Registries;
-    readonly workshop: Workshop<G>;
-    readonly display: Display;
-    readonly signal: AbortSignal;
-    readonly say: (sentence: string) => void;
-  },
+  parts: BenchParts<G>,
 ): Promise<BenchOutcome> {
-  const { workshop, display, signal, say } = parts;
   const registries = await withFolders(plan.runs.map(({ config }) => config), parts.registries);
+  await prepareFolder(openStore(out).folder);
+  const live = await openLive(out, parts.say);
+  try {
+    const outcome = await carryOut(plan, out, { ...parts, registries }, live);
+    await live.end({ status: outcome.interrupted ? "interrupted" : "done" });
+    return outcome;
+  } catch (error) {
+    await live.end({ status: "failed", error: error instanceof Error ? error.message : String(error) });
+    throw error;
+  }
+}
+
+/** What a bench works with. */
+interface BenchParts<G extends AsyncDisposable> {
+  readonly registries: Registries;
+  readonly workshop: Workshop<G>;
+  readonly display: Display;
+  readonly signal: AbortSignal;
+  readonly say: (sentence: string) => void;
+}
+
+async function carryOut<G extends AsyncDisposable>(
+  plan: Plan,
+  out: string,
+  parts: BenchParts<G>,
+  live: LiveWriter,
+): Promise<BenchOutcome> {
+  const { registries, workshop, signal, say } = parts;
   const store = openStore(out);
-  await prepareFolder(store.folder);
   const stored = await store.read();
   for (const fault of stored.faults) {
     say(`${fault.sentence}; it was set aside as ${await store.setAside(fault)}`);
@@ -121,9 +142,11 @@ export async function bench<G extends AsyncDisposable>(
     say,
   });
   const { paces, countFlops } = await pacesFor(plan, { results: new Map() }, registries);
+  const display = inAllOf([parts.display, live.display]);
   const outcome = await runSweep(plan.runs, store, stored, workshop, display, { signal, paces, countFlops });
   const results = reportedResults(plan, [...outcome.results.values()]);
   if (outcome.interrupted) return { results, interrupted: true, page: null, chosen: null };
+  live.enter("report");
   const chosen = await writeChosen(plan, out, results);
   const { page } = await writeReport(out, registries);
   return { results, interrupted: false, page, chosen };
