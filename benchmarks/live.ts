@@ -141,7 +141,12 @@ export interface Pulse {
 /** Reads what a sweep says of itself, and whether it lives. Writes nothing and holds nothing up. */
 export async function readPulse(out: string): Promise<Pulse> {
   const first = await readLive(out);
-  const isAlive = await isLockHeld(out);
+  let isAlive: boolean;
+  try {
+    isAlive = await isLockHeld(out);
+  } catch (error) {
+    return { ...first, isAlive: false, fault: `Cannot use ${lockPath(out)}: ${(error as Error).message}` };
+  }
   // Perhaps its last word came between the two looks.
   return { isAlive, ...isAlive || first.live?.ending ? first : await readLive(out) };
 }

@@ -17,6 +17,8 @@ export interface Curve {
 }
 
 const WIDTH = 480, HEIGHT = 300;
+/** Larger losses are not drawn, and those nearer to 0 than its inverse are 0: differences of all others are numbers. */
+const LARGEST = 1e100;
 /** From so many lines on they are drawn thin. */
 const CROWD = 12;
 const PLOT = { left: 52, right: WIDTH - 10, top: 10, bottom: HEIGHT - 40 };
@@ -31,7 +33,8 @@ const PLOT = { left: 52, right: WIDTH - 10, top: 10, bottom: HEIGHT - 40 };
 export function drawLosses(title: string, curves: readonly Curve[], steps: number): Markup | null {
   const drawn = curves.map((curve) => ({
     ...curve,
-    points: curve.points.filter(({ value }) => Number.isFinite(value)),
+    points: curve.points.filter(({ value }) => Math.abs(value) <= LARGEST)
+      .map(({ step, value }) => ({ step, value: Math.abs(value) < 1 / LARGEST ? 0 : value })),
   })).filter(({ points }) => points.length > 0).toSorted((a, b) => Number(a.isLive) - Number(b.isLive));
   if (drawn.length === 0) return null;
   const counted = drawn.some(({ counts }) => counts) ? drawn.filter(({ counts }) => counts) : drawn;
@@ -96,7 +99,10 @@ function axisOf(values: readonly number[]): Axis {
   let low = Infinity, high = -Infinity;
   for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const isLogarithmic = low > 0;
-  if (low === high) [low, high] = isLogarithmic ? [low / 1.1, high * 1.1] : [low - 1, high + 1];
+  if (high - low <= 1e-9 * Math.max(Math.abs(low), Math.abs(high))) {
+    const margin = 0.1 * Math.abs(low) || 1;
+    [low, high] = [low - margin, high + margin];
+  }
   const scale = isLogarithmic ? Math.log : (value: number) => value;
   const [start, range] = [scale(low), scale(high) - scale(low)];
   // A loss of 0 on a logarithmic axis lies below all of it.

@@ -26,7 +26,8 @@ export async function findSweeps(folder: string): Promise<ReadonlyMap<string, st
       return;
     }
     if (depth === 0) return;
-    for (const { name } of entries.filter(({ isDirectory, name }) => isDirectory && !name.startsWith("."))) {
+    for (const { name, isFile } of entries) {
+      if (isFile || name.startsWith(".")) continue;
       await search(`${path}/${name}`, key === "" ? name : `${key}/${name}`, depth - 1);
     }
   };
