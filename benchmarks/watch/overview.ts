@@ -2,6 +2,7 @@
 import type { PlannedRun } from "../plan.ts";
 import { formatDuration } from "../estimate.ts";
 import { nameRun } from "../progress.ts";
+import { formatCount } from "../report/format.ts";
 import { isFinished } from "../runner.ts";
 import type { Contents, StoredRun } from "./sweep_folder.ts";
 
@@ -125,8 +126,8 @@ export function overviewOf({ plan, runs, unread, pulse }: Contents, now: number)
   function notes(): string[] {
     const others = runs.size - own.length;
     return [
-      ...unread > 0 ? [`${unread} files of runs are still to be read`] : [],
-      ...others > 0 ? [`${others} stored runs are not of this sweep and are left out`] : [],
+      ...unread > 0 ? [`${formatCount(unread, "stored run")} still to be read`] : [],
+      ...others > 0 ? [`Left out: ${formatCount(others, "stored run")} of other sweeps`] : [],
       ...plan || state === "waiting"
         ? []
         : ["It has no sweep.json that can be used: how many runs it has is not known"],

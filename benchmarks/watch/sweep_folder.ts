@@ -123,7 +123,8 @@ async function readPlanOf(
   }
 }
 
-function summarise(result: RunResult): StoredRun {
+/** What a page shows of a result. */
+export function summarise(result: RunResult): StoredRun {
   const { id, config, status, environment: { startedAt } } = result;
   const header = { id, config, status, startedAt };
   switch (result.status) {
