@@ -83,7 +83,7 @@ export function createAnswerer(folder: string, registries: Registries, now = () 
     if (first === "page.css" && parts.length === 1) return send(style, "css", OWN_POLICY);
     if (first === "page.js" && parts.length === 1) return send(script, "js", OWN_POLICY);
     const sweeps = await find();
-    if (first === "") {
+    if (first === "" && parts.length === 1) {
       const [only] = sweeps.keys();
       // Nothing to choose from.
       if (only !== undefined && isItself(only)) return redirect(pathOf(only));

@@ -1,7 +1,7 @@
 /** @file What the pages of a watcher share. Children of the main element with an id are what the script replaces. */
 import type { Live } from "../live.ts";
 import { nameRun } from "../progress.ts";
-import { formatSignificant } from "../report/format.ts";
+import { formatCount, formatSignificant } from "../report/format.ts";
 import { type Markup, markup } from "./markup.ts";
 import type { Counts, Overview, State } from "./overview.ts";
 import type { Contents } from "./sweep_folder.ts";
@@ -68,7 +68,7 @@ export function badge(state: State): Markup {
 export function progressOf(counts: Counts): Markup {
   const { total, done, diverged, failed, running, left } = counts;
   const words = [
-    total === null ? [] : `${total} runs`,
+    total === null ? [] : formatCount(total, "run"),
     `${done} done`,
     diverged > 0 ? `${diverged} diverged` : [],
     failed > 0 ? `${failed} failed` : [],

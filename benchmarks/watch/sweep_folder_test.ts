@@ -1,9 +1,8 @@
 import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
 import { fakePlan } from "../fakes/sweep.ts";
-import { prepareFolder } from "../files.ts";
+import { putFake } from "../fakes/store.ts";
 import { writePlan } from "../plan.ts";
-import { openStore } from "../store.ts";
 import { describeEnding, SweepFolder, thin } from "./sweep_folder.ts";
 import { findSweeps } from "./sweeps.ts";
 
@@ -20,14 +19,14 @@ async function inFolder(work: (out: string) => Promise<void>): Promise<void> {
 
 Deno.test("SweepFolder finds what is new, replaced and gone, and its stamp says whether anything is", async () => {
   await inFolder(async (out) => {
-    const folder = new SweepFolder(out), store = openStore(out);
+    const folder = new SweepFolder(out);
     const empty = await folder.look();
     assertEquals([empty.plan, empty.runs.size, empty.faults, empty.pulse.live], [null, 0, [], null]);
-    await prepareFolder(store.folder);
+    await Deno.mkdir(`${out}/runs`);
     await writePlan(out, plan);
     const [a, b] = plan.runs;
-    await store.put(await fakeFailed(a!.config));
-    await store.put(await fakeDiverged(b!.config));
+    await putFake(out, await fakeFailed(a!.config));
+    await putFake(out, await fakeDiverged(b!.config));
     const two = await folder.look();
     assertEquals(two.plan?.runs.length, plan.runs.length);
     assertEquals([...two.runs.values()].map(describeEnding).sort(), [
@@ -35,24 +34,24 @@ Deno.test("SweepFolder finds what is new, replaced and gone, and its stamp says 
       "failed: Cannot go on: the device was lost",
     ]);
     assertEquals((await folder.look()).stamp, two.stamp);
-    await store.put(await fakeDone(a!.config));
+    await putFake(out, await fakeDone(a!.config));
     const replaced = await folder.look();
     assertEquals(replaced.runs.get(a!.id)?.status, "done");
     assertNotEquals(replaced.stamp, two.stamp);
-    await Deno.remove(`${store.folder}/${b!.id}.json`);
+    await Deno.remove(`${out}/runs/${b!.id}.json`);
     assertEquals([...(await folder.look()).runs.keys()], [a!.id]);
   });
 });
 
 Deno.test("SweepFolder names every file that can't be used, and goes on without it", async () => {
   await inFolder(async (out) => {
-    const folder = new SweepFolder(out), store = openStore(out);
-    await prepareFolder(store.folder);
-    await store.put(await fakeDone(plan.runs[0]!.config));
-    await Deno.writeTextFile(`${store.folder}/cut.json`, '{"schema": 1, "id"');
-    await Deno.writeTextFile(`${store.folder}/foreign.json`, '{"loss": 1}');
-    await Deno.writeTextFile(`${store.folder}/ignored.json.part`, "{");
-    await Deno.mkdir(`${store.folder}/folder.json`);
+    const folder = new SweepFolder(out);
+    await Deno.mkdir(`${out}/runs`);
+    await putFake(out, await fakeDone(plan.runs[0]!.config));
+    await Deno.writeTextFile(`${out}/runs/cut.json`, '{"schema": 1, "id"');
+    await Deno.writeTextFile(`${out}/runs/foreign.json`, '{"loss": 1}');
+    await Deno.writeTextFile(`${out}/runs/ignored.json.part`, "{");
+    await Deno.mkdir(`${out}/runs/folder.json`);
     await Deno.writeTextFile(`${out}/sweep.json`, "[");
     await Deno.writeTextFile(`${out}/live.json`, "{}");
     const { plan: none, runs, faults } = await folder.look();
@@ -62,7 +61,7 @@ Deno.test("SweepFolder names every file that can't be used, and goes on without 
     ) {
       assertEquals(faults.filter((fault) => fault.includes(`${out}/${name}`)).length, 1, name);
     }
-    await Deno.remove(`${store.folder}/cut.json`);
+    await Deno.remove(`${out}/runs/cut.json`);
     assertEquals((await folder.look()).faults.length, 4);
   });
 });
