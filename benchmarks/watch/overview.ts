@@ -126,6 +126,11 @@ export function overviewOf({ plan, runs, unread, pulse }: Contents, now: number)
   function notes(): string[] {
     const others = runs.size - own.length;
     return [
+      ...plan?.search && state !== "done"
+        ? [
+          "A search decides which of these runs are made, round by round: fewer than all, and the time is this round's",
+        ]
+        : [],
       ...unread > 0 ? [`${formatCount(unread, "stored run")} still to be read`] : [],
       ...others > 0 ? [`Left out: ${formatCount(others, "stored run")} of other sweeps`] : [],
       ...plan || state === "waiting"

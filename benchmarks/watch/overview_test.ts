@@ -94,6 +94,19 @@ Deno.test("overviewOf() does not guess where nothing was said", async () => {
   assertEquals(overviewOf(contents([], { plan: null }), now).state, "waiting");
 });
 
+Deno.test("overviewOf() says of a search, until it is done, that not all of its runs are made", () => {
+  const of = (changes: Partial<Live>, isAlive: boolean) =>
+    overviewOf(
+      contents(some, {
+        plan: { ...plan, search: true },
+        pulse: { live: { ...live, ...changes }, isAlive, fault: null },
+      }),
+      now,
+    ).sentences.at(-1)!;
+  assertStringIncludes(of({}, true), "A search decides which of these runs are made");
+  assertEquals(of({ ending: { status: "done" } }, false), "Done");
+});
+
 Deno.test("overviewOf() counts without a plan, and leaves runs out that are not of the plan", async () => {
   const without = overviewOf(contents(some, { plan: null }), now);
   assertEquals(without.counts, { total: null, done: 1, diverged: 1, failed: 1, running: 0, left: null });
