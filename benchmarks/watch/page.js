@@ -1,7 +1,9 @@
-// Asks for the page again every other second and replaces the parts that changed.
+// Asks for the page again every other second, or less often where an answer takes long, and replaces what changed.
 "use strict";
 
 const EVERY = 2000, EVERY_HIDDEN = 15000, READING = 50;
+// The watcher shares its processor with the sweep: it is to rest for most of the time.
+const REST = 20;
 const lost = document.getElementById("lost");
 let tag = null, timer = 0;
 
@@ -33,18 +35,23 @@ function show(fresh) {
 
 async function follow() {
   timer = 0;
+  const begun = performance.now();
+  let took = 0;
   try {
     const response = await fetch(location.href, { headers: tag === null ? {} : { "If-None-Match": tag } });
-    lost.hidden = true;
-    if (response.status !== 304) {
+    const text = await response.text();
+    took = performance.now() - begun;
+    lost.hidden = response.ok || response.status === 304;
+    if (response.ok) {
       tag = response.headers.get("ETag");
-      show(new DOMParser().parseFromString(await response.text(), "text/html"));
+      show(new DOMParser().parseFromString(text, "text/html"));
     }
   } catch {
     lost.hidden = false;
   }
   const isReading = document.getElementById("main").dataset.unread !== "0";
-  timer = setTimeout(follow, document.hidden ? EVERY_HIDDEN : isReading ? READING : EVERY);
+  const pause = document.hidden ? EVERY_HIDDEN : isReading ? READING : Math.max(EVERY, REST * took);
+  timer = setTimeout(follow, pause);
 }
 
 timer = setTimeout(follow, READING);

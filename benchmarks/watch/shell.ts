@@ -43,8 +43,9 @@ export function shell(title: string, nav: Markup | null, main: Markup, unread: n
 </head>
 <body>
 <noscript><p class="warning">Without scripts this page does not follow: load it again to see more.</p></noscript>
-<p id="lost" class="warning" role="status" hidden>The watcher does not answer. Sweeps go on without it;
-<code>./run watch</code> starts it again, and then this page goes on.</p>
+<p id="lost" class="warning" role="status" hidden>This page is not answered any more: the watcher has
+ended, or the sweep's folder is gone. Sweeps go on without a watcher; <code>./run watch</code> starts it again, and then
+this page goes on.</p>
 ${nav}
 <main id="main" data-unread="${unread}">
 ${main}
