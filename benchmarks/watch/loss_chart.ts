@@ -59,7 +59,9 @@ export function drawLosses(title: string, curves: readonly Curve[], steps: numbe
     const end = points.at(-1)!, [endX, endY] = [x(end.step), y(end.value)];
     const dot = markup`<circle cx="${endX}" cy="${endY}" r="${isLive ? 4 : 2}" fill="${color}"/>`;
     const places = points.map(({ step, value }) => `${x(step)},${y(value)}`).join(" ");
-    return markup`<g class="${isLive ? "live" : "past"}"><title>${name}</title>
+    return markup`<g class="${isLive ? "live" : "past"}"><title>${name}</title>${
+      isLive ? markup`<polyline class="halo" points="${places}"/>` : null
+    }
 <polyline points="${places}" stroke="${color}" stroke-dasharray="${isLive ? "none" : dash.join(" ")}"/>${
       isLive || points.length === 1 ? dot : null
     }</g>
