@@ -67,27 +67,34 @@ Deno.test("arithmetic takes the real questions that fit, counts the others, and 
     const records = Object.values(data.source!.records);
     assertEquals(records.reduce((sum, { read }) => sum + read, 0), 43);
     assertEquals(data.source!.records["train"]!.skipped, {
-      "longer than 64 tokens": 1,
+      "longer than 80 tokens": 1,
       "with characters that the tokenizer lacks": 1,
       "without a final answer behind ####": 1,
     });
     const batch = data.trainBatch(1, 3);
     assert(batch.family === "decoder");
-    const row = [...batch.tokens.data.subarray(0, 64)];
+    const row = [...batch.tokens.data.subarray(0, 80)];
     const text = decode(row.slice(0, row.indexOf(STOP)));
     const [, start] = /^tom has (\d+), gets 2\. /.exec(text)!;
     assertEquals(text, `tom has ${start}, gets 2. ${start}+2=${Number(start) + 2} = ${Number(start) + 2}`);
     // Loss on the answer and the stop token alone.
-    const learned = [...batch.targets.data.subarray(0, 64)].filter((target) => target !== IGNORE);
+    const learned = [...batch.targets.data.subarray(0, 80)].filter((target) => target !== IGNORE);
     assertEquals(decode(learned), `${start}+2=${Number(start) + 2} = ${Number(start) + 2}\n`);
-    const answers = (write: (start: number) => string) =>
-      data.score(
-        writingPredictor((prompt) => encode(write(Number(/has (\d+)/.exec(decode(prompt))![1])))),
-        "test",
+    /** Scores and measure of what is written. */
+    const judge = async (write: (start: number) => string) => {
+      const predictor = writingPredictor((prompt) =>
+        encode(`${write(Number(/has (\d+)/.exec(decode(prompt))![1]))}\n`)
       );
-    assertEquals([...await answers((start) => `so ${start + 2}.0`)], [1, 1, 1, 1]);
-    assertEquals([...await answers((start) => `${start + 2} or ${start}`)], [0, 0, 0, 0]);
-    assertEquals([...await answers(() => "no")], [0, 0, 0, 0]);
+      const { "flexible match": flexible } = await data.measure!(predictor, "test");
+      return [[...await data.score(predictor, "test")], Array.from(flexible!.values)];
+    };
+    const [right, wrong] = [[1, 1, 1, 1], [0, 0, 0, 0]];
+    assertEquals(await judge((start) => `${start}+2=${start + 2} = ${start + 2}`), [right, right]);
+    assertEquals(await judge((start) => `so = ${start + 2}.0`), [right, right]);
+    assertEquals(await judge((start) => `so the answer is: ${start + 2}`), [right, right]);
+    assertEquals(await judge((start) => `so ${start + 2}.0`), [wrong, right]);
+    assertEquals(await judge((start) => `${start + 2} or ${start}`), [wrong, wrong]);
+    assertEquals(await judge(() => "no"), [wrong, wrong]);
   });
 });
 
