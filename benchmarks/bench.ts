@@ -140,12 +140,6 @@ export async function bench<G extends AsyncDisposable>(
   return { results, interrupted: false, page, chosen };
 }
 
-async function requirePermissions(plan: Plan, { tasks }: Registries): Promise<void> {
-  for (const { config: { task: { id, data } } } of plan.runs) {
-    if (data !== undefined) await lookup("task", tasks, id).realData?.requirePermission?.(data);
-  }
-}
-
 /**
  * Runs what a search asks for, round by round, and gives the plan of those runs alone. A run that fails counts as no good,
  * and is made again by the next command.
@@ -165,6 +159,12 @@ async function searchRates(
       const done = { ...plan, runs };
       return { done, results: reportedResults(done, [...known.values()]), interrupted: outcome !== null };
     }
+  }
+}
+
+async function requirePermissions(plan: Plan, { tasks }: Registries): Promise<void> {
+  for (const { config: { task: { id, data } } } of plan.runs) {
+    if (data !== undefined) await lookup("task", tasks, id).realData?.requirePermission?.(data);
   }
 }
 
