@@ -4,11 +4,11 @@
  * Settled on full fine-tuning and LoRA alone, at 400 steps of 16 of 4,000 conversations, cosine schedule with 8 steps
  * of warm-up, gradients clipped to 1. On 300 test conversations, for seeds from 0 (which give the order):
  *
- * | method, peak rate  | joint goal accuracy | exact reply  | loss a token |
- * | ------------------ | ------------------- | ------------ | ------------ |
+ * | method, peak rate  | joint goal accuracy | exact reply         | loss a token        |
+ * | ------------------ | ------------------- | ------------------- | ------------------- |
  * | full, 2e-3         | 0.387, 0.363, 0.363 | 0.363, 0.363, 0.363 | 0.089, 0.091, 0.087 |
- * | full, 4e-3         | 0.433               | 0.423        | 0.069        |
- * | LoRA, rank 8, 8e-3 | 0.173, 0.220        | 0.173, 0.220 | 0.124, 0.119 |
+ * | full, 4e-3         | 0.433               | 0.423               | 0.069               |
+ * | LoRA, rank 8, 8e-3 | 0.173, 0.220        | 0.173, 0.220        | 0.124, 0.119        |
  *
  * At 2e-3 and 8e-3 the methods differ by 0.178 in the mean of seeds 0 and 1, and the seeds of one by 0.047 at most: so few
  * seeds tell little of the spread. Of LoRA no other rate was tried. Users say single words, four for a value: with three
