@@ -173,7 +173,8 @@ for (const task of all) {
     const asked = async (data: Awaited<ReturnType<Task["load"]>>) => {
       const { predictor, asked } = recorder(0);
       await data.score(predictor, "test");
-      return asked;
+      // A prompt may be asked about twice.
+      return [...new Set(asked)];
     };
     assertEquals(await asked(few), (await asked(many)).slice(0, 5));
     const rows = [...many.validationBatches(5)].flatMap(rowsOf);

@@ -90,8 +90,8 @@ export const understandingBase: Task = {
     return {
       needs: { family: "encoder-decoder", outputs: WORDS_SIZE, inputSize: QUESTION.input },
       trainBatch(step, size) {
-        const { draw, lengths } = TURNS[step % TURNS.length]!;
-        return pairBatch(batchPositions(step, size).map((position) => row(position, draw)), lengths);
+        const positions = batchPositions(step, size), { draw, lengths } = TURNS[step % TURNS.length]!;
+        return pairBatch(positions.map((position) => row(position, draw)), lengths);
       },
       *validationBatches(size) {
         for (const pairs of inBatches(validation, size)) yield pairBatch(pairs, QUESTION);
