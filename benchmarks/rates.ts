@@ -66,7 +66,10 @@ export interface RateUse {
  * The rate that was chosen for a run: same task and optimizer, then same options and nearest rank as far as there are.
  * Null where nothing was chosen for this optimizer on this task.
  */
-export function rateFor(chosen: ChosenRates, query: RateQuery): RateUse | null {
+export function rateFor(
+  chosen: { readonly rates: readonly ChosenRate[] },
+  query: RateQuery,
+): RateUse | null {
   const sameMethod = chosen.rates.filter((rate) =>
     rate.task === query.task && rate.optimizer === query.optimizer.id
   );

@@ -23,6 +23,7 @@ export interface Estimate {
   /** For new examples and the same seeds. Null with one example. */
   readonly overExamples: Interval | null;
   readonly seeds: number;
+  /** Of each seed; 0 where seeds differ in them, so that none are the same. */
   readonly examples: number;
 }
 
@@ -161,12 +162,12 @@ export interface ErrorSources {
  * with one observation a cell; why both belong to a benchmark's error: Bouthillier et al., arXiv 2103.03098, and Miller,
  * arXiv 2411.00640.
  *
- * Null with one seed or one example: nothing tells the sources apart then.
+ * Null with one seed or one example, and where seeds differ in their number of examples: nothing tells the sources apart.
  */
 export function errorSources(scores: readonly (readonly number[])[]): ErrorSources | null {
-  const seeds = scores.length, examples = scores[0]?.length ?? 0;
+  const byExample = meanByExample(scores), seeds = scores.length, examples = byExample.length;
   if (seeds < 2 || examples < 2) return null;
-  const bySeed = scores.map(mean), byExample = meanByExample(scores), center = mean(bySeed);
+  const bySeed = scores.map(mean), center = mean(bySeed);
   const squares = (values: readonly number[]) =>
     values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1);
   const meanSquare = { seeds: examples * squares(bySeed), examples: seeds * squares(byExample) };
@@ -189,9 +190,14 @@ export function errorSources(scores: readonly (readonly number[])[]): ErrorSourc
   };
 }
 
-/** Each example's mean over seeds, from `scores[seed][example]`. */
+/** Each example's mean over seeds, from `scores[seed][example]`; none where seeds differ in their number of examples. */
 export function meanByExample(scores: readonly (readonly number[])[]): number[] {
-  return Array.from({ length: scores[0]?.length ?? 0 }, (_, e) => mean(scores.map((seed) => seed[e]!)));
+  const examples = scores[0]?.length ?? 0;
+  if (scores.some((seed) => seed.length !== examples)) return [];
+  return Array.from(
+    { length: examples },
+    (_, e) => scores.reduce((sum, seed) => sum + seed[e]!, 0) / scores.length,
+  );
 }
 
 /**
@@ -283,7 +289,7 @@ function describe(
       overSeeds: seedsAt?.(level) ?? null,
       overExamples: examplesAt?.(level) ?? null,
       seeds: values.length,
-      examples: values[0]?.length ?? 0,
+      examples: meanByExample(values).length,
     },
     at,
   };
