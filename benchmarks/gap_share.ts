@@ -1,6 +1,6 @@
 /** @file Which share of the gap between two methods a third one closes. */
 import { studentQuantile } from "../numerics/distributions.ts";
-import { differencesOf, type Interval, mean, meanByExample, type Verdict } from "./statistics.ts";
+import { differencesOf, type Interval, isBinary, mean, meanByExample, type Verdict } from "./statistics.ts";
 
 /** A share of a gap: (ours - from) / (to - from), with what is known about it. */
 export interface GapShare {
@@ -22,7 +22,9 @@ export interface GapShare {
  *
  * The interval is Fieller's: the shares ρ at which (ours - from) - ρ (to - from) does not differ from 0, by Student's t
  * over seeds and over examples, whose squared quantiles times variances add up as in `estimate`. It covers as its test
- * does, however small the gap is; where 0 is no unlikely gap it is unbounded, and there is no share.
+ * does, however small the gap is; where 0 is no unlikely gap it is unbounded, and there is no share. Where every score is
+ * 0 or 1, each of the six ways in which three methods can differ on an example counts half an example more, which for any
+ * two of them is Bonett and Price's adjustment, see `compare`, and leaves the share as it is.
  * Source: Fieller, Journal of the Royal Statistical Society B 16 (1954); Franz, arXiv 0710.2024.
  *
  * @throws {RangeError} where the three differ in seeds or examples
@@ -35,25 +37,19 @@ export function shareOfGap(
 ): GapShare {
   const closed = differencesOf(ours, from), whole = differencesOf(to, from);
   const gap = mean(whole.map(mean)), gained = mean(closed.map(mean));
+  const added = [ours, from, to].every(isBinary) ? ADDED : NOTHING;
   const sources = [
-    [closed.map(mean), whole.map(mean)] as const,
-    [meanByExample(closed), meanByExample(whole)] as const,
-  ].filter(([values]) => values.length > 1);
-  /** Squared quantile times covariance of means, of all sources. */
-  const spread = (
-    read: (
-      pair: readonly [readonly number[], readonly number[]],
-    ) => [a: readonly number[], b: readonly number[]],
-  ) =>
-    sources.reduce((sum, source) => {
-      const [a, b] = read(source), n = a.length;
-      return sum + studentQuantile((1 + level) / 2, n - 1) ** 2 * covariance(a, b) / n;
-    }, 0);
+    { values: [closed, whole].map((one) => one.map(mean)), added: NOTHING },
+    { values: [closed, whole].map(meanByExample), added },
+  ].filter(({ values }) => values[0]!.length > 1);
+  const terms = sources.map(({ values, added }) => varianceOfMeans(values, added, level));
+  const sum = (read: (term: Terms) => number) => terms.reduce((total, term) => total + read(term), 0);
   // a ρ² - 2 b ρ + c is at most 0 within the interval.
-  const a = gap ** 2 - spread(([, d]) => [d, d]);
-  const b = gained * gap - spread(([n, d]) => [n, d]);
-  const c = gained ** 2 - spread(([n]) => [n, n]);
-  const shown = sources.length === 0 || a <= 0 ? "tie" : gap > 0 ? "better" : "worse";
+  const shrunk = terms.reduce((least, term) => Math.min(least, term.shrunk), 1) ** 2;
+  const a = shrunk * gap ** 2 - sum(({ whole }) => whole);
+  const b = shrunk * gained * gap - sum(({ both }) => both);
+  const c = shrunk * gained ** 2 - sum(({ closed }) => closed);
+  const shown = terms.length === 0 || a <= 0 ? "tie" : gap > 0 ? "better" : "worse";
   const counts = { gap, shown, seeds: closed.length, examples: closed[0]?.length ?? 0 } as const;
   if (shown !== "better") return { ...counts, share: null, interval: null };
   // The share itself is in the interval, so the root is real but for rounding.
@@ -61,7 +57,37 @@ export function shareOfGap(
   return { ...counts, share: gained / gap, interval: { low: (b - root) / a, high: (b + root) / a } };
 }
 
-function covariance(a: readonly number[], b: readonly number[]): number {
-  const centerA = mean(a), centerB = mean(b);
-  return a.reduce((sum, value, i) => sum + (value - centerA) * (b[i]! - centerB), 0) / (a.length - 1);
+/** What is counted beside the examples: how many more, and their squares and products. Their sums are 0. */
+interface Added {
+  readonly examples: number;
+  readonly squares: number;
+  readonly products: number;
+}
+
+const NOTHING: Added = { examples: 0, squares: 0, products: 0 };
+const ADDED: Added = { examples: 3, squares: 2, products: 1 };
+
+/** Squared quantiles times variances and the covariance of two means, and what they were shrunk by. */
+interface Terms {
+  readonly closed: number;
+  readonly whole: number;
+  readonly both: number;
+  readonly shrunk: number;
+}
+
+function varianceOfMeans(values: readonly (readonly number[])[], added: Added, level: number): Terms {
+  const [closed, whole] = values as [readonly number[], readonly number[]];
+  const n = closed.length + added.examples, isPlain = added === NOTHING;
+  const center = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / n;
+  const squared = studentQuantile((1 + level) / 2, isPlain ? n - 1 : Infinity) ** 2;
+  const of = (a: readonly number[], b: readonly number[], more: number) => {
+    const products = a.reduce((sum, value, i) => sum + value * b[i]!, more) - n * center(a) * center(b);
+    return squared * products / (isPlain ? n - 1 : n) / n;
+  };
+  return {
+    closed: of(closed, closed, added.squares),
+    whole: of(whole, whole, added.squares),
+    both: of(closed, whole, added.products),
+    shrunk: closed.length / n,
+  };
 }

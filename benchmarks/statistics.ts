@@ -361,6 +361,7 @@ function verdictOf(mean: number, pValue: number | null, level: number): Verdict 
   return mean > 0 ? "better" : "worse";
 }
 
-function isBinary(scores: readonly (readonly number[])[]): boolean {
+/** True where every score is 0 or 1. */
+export function isBinary(scores: readonly (readonly number[])[]): boolean {
   return scores.every((seed) => seed.every((score) => score === 0 || score === 1));
 }
