@@ -30,8 +30,8 @@ export interface Estimate {
 /** How one method compares with another: "tie" where no difference was shown, which is not the same as none. */
 export type Verdict = "better" | "worse" | "tie";
 
-/** Mean difference of two methods on the same examples and seeds. */
-export interface Comparison extends Estimate {
+/** Whether a difference was shown. */
+export interface Judgement {
   /**
    * The probability of such a difference or a larger one where there is none: 1 less the highest level whose interval
    * leaves out 0. At least 1e-12. Null where nothing varies that could tell.
@@ -41,6 +41,12 @@ export interface Comparison extends Estimate {
   readonly corrected: number | null;
   /** Of `corrected`. */
   readonly verdict: Verdict;
+}
+
+/** Mean difference of two methods on the same examples and seeds, and whether it was shown for new ones of `sources`. */
+export interface Comparison extends Estimate, Judgement {
+  /** Whether new examples would tell with the seeds that were run: the lesser question, which two seeds can answer. */
+  readonly onTheseSeeds: Judgement;
   /**
    * The mean difference over the standard deviation of single differences, each of one seed on one example: Cohen's d of
    * pairs, which more seeds or examples leave as large as it is. Null where single differences don't vary.
@@ -217,15 +223,18 @@ export function compare(
 ): Comparison {
   const differences = differencesOf(ours, theirs), byExample = meanByExample(differences);
   const binary = isBinary(ours) && isBinary(theirs);
-  const { estimate, at } = describe(differences, binary ? pairedAt(byExample) : studentAt(byExample), level);
-  const pValue = at && pValueOf(at), single = differences.flat();
-  const spread = sampleDeviation(single);
+  const examplesAt = binary ? pairedAt(byExample) : studentAt(byExample);
+  const { estimate, at } = describe(differences, examplesAt, level);
+  const spread = sampleDeviation(differences.flat());
+  const judge = (by: IntervalAt | null): Judgement => {
+    const pValue = by && pValueOf(by);
+    return { pValue, corrected: pValue, verdict: verdictOf(estimate.mean, pValue, level) };
+  };
   const half = (interval: Interval) => (interval.high - interval.low) / 2;
   return {
     ...estimate,
-    pValue,
-    corrected: pValue,
-    verdict: verdictOf(estimate.mean, pValue, level),
+    ...judge(at),
+    onTheseSeeds: judge(examplesAt),
     effect: spread > 0 ? estimate.mean / spread : null,
     detectable: at && half(at(level)) + half(at(0.6)),
   };
@@ -234,21 +243,32 @@ export function compare(
 /**
  * Corrects the p values of a family of comparisons for their number, and judges by them: where there is no difference
  * anywhere, the whole family is all ties in at least `level` of all repetitions, however its comparisons depend on each
- * other. Comparisons that nothing could tell stay ties and don't count.
+ * other. Comparisons that nothing could tell stay ties and don't count. The two questions are two families.
  * Source: Holm, Scandinavian Journal of Statistics 6 (1979).
  */
 export function correct<C extends Comparison>(family: readonly C[], level = 0.95): C[] {
-  const ascending = family.filter(({ pValue }) => pValue !== null).toSorted((a, b) => a.pValue! - b.pValue!);
-  const corrected = new Map<C, number>();
-  let most = 0;
-  for (const [i, one] of ascending.entries()) {
-    most = Math.max(most, Math.min(1, one.pValue! * (ascending.length - i)));
-    corrected.set(one, most);
-  }
-  return family.map((one) => {
-    const value = corrected.get(one) ?? null;
-    return { ...one, corrected: value, verdict: verdictOf(one.mean, value, level) };
+  const overall = holm(family.map(({ pValue }) => pValue));
+  const onTheseSeeds = holm(family.map((one) => one.onTheseSeeds.pValue));
+  const judged = (mean: number, corrected: number | null) => ({
+    corrected,
+    verdict: verdictOf(mean, corrected, level),
   });
+  return family.map((one, i) => ({
+    ...one,
+    ...judged(one.mean, overall[i]!),
+    onTheseSeeds: { ...one.onTheseSeeds, ...judged(one.mean, onTheseSeeds[i]!) },
+  }));
+}
+
+function holm(pValues: readonly (number | null)[]): (number | null)[] {
+  const corrected: (number | null)[] = pValues.map(() => null);
+  const known = pValues.flatMap((pValue, i) => pValue === null ? [] : [{ pValue, i }]);
+  let most = 0;
+  for (const [place, { pValue, i }] of known.toSorted((a, b) => a.pValue - b.pValue).entries()) {
+    most = Math.max(most, Math.min(1, pValue * (known.length - place)));
+    corrected[i] = most;
+  }
+  return corrected;
 }
 
 /**

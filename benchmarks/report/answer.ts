@@ -99,11 +99,16 @@ function firstsOf(study: Study, task: Study["tasks"][number], all: readonly Pair
     const verdicts = verdictsOf(first!, others, all);
     const ties = verdicts.filter(({ verdict }) => verdict === "tie").map(({ other }) => other.method.label);
     const { mean: score, interval } = estimate(first!.runs.map(({ outcome }) => outcome.scores));
+    const tied = ties.length === verdicts.length ? `all ${verdicts.length} others` : ties.join(", ");
     const standing = ties.length === 0
       ? `better than all ${verdicts.length} others`
-      : ties.length === verdicts.length
-      ? `a tie with all ${verdicts.length} others`
-      : `a tie with ${ties.join(", ")}, better than the other ${verdicts.length - ties.length}`;
+      : `a tie with ${tied}${
+        ties.length < verdicts.length ? `, better than the other ${verdicts.length - ties.length}` : ""
+      }`;
+    const beaten = verdicts.filter(({ onTheseSeeds }) => onTheseSeeds === "better").length;
+    const lesser = beaten > verdicts.length - ties.length
+      ? ` (on these seeds alone better than ${beaten})`
+      : "";
     const at = rank === null ? "" : `at rank ${rank} `;
     return `${at}${first!.method.label} ${formatNumber(score)} (95%: ${
       formatInterval(interval)
@@ -195,12 +200,17 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
   const parts = study.methods.flatMap((method) => {
     const own = against.filter((pair) => pair.ours.method === method);
     if (own.length === 0) return [];
-    const count = (verdict: Verdict) => own.filter((pair) => pair.comparison.verdict === verdict).length;
-    const counts = [["better", count("better")], ["tied", count("tie")], ["worse", count("worse")]] as const;
-    const verdicts = counts.filter(([, n]) => n > 0).map(([name, n]) => `${name} in ${n}`).join(", ");
+    const counts = (read: (pair: Pair) => Verdict) => {
+      const count = (verdict: Verdict) => own.filter((pair) => read(pair) === verdict).length;
+      return ([["better", count("better")], ["tied", count("tie")], ["worse", count("worse")]] as const)
+        .filter(([, n]) => n > 0).map(([name, n]) => `${name} in ${n}`).join(", ");
+    };
+    const overall = counts(({ comparison }) => comparison.verdict);
+    const onTheseSeeds = counts(({ comparison }) => comparison.onTheseSeeds.verdict);
+    const lesser = onTheseSeeds === overall ? "" : `on these seeds alone ${onTheseSeeds}; `;
     const differences = own.map((pair) => pair.comparison.mean);
     return [
-      `${method.label} ${verdicts} of ${own.length} (difference ${
+      `${method.label} ${overall} of ${own.length} (${lesser}difference ${
         formatRange(differences, formatDifference)
       })`,
     ];
@@ -239,7 +249,7 @@ function evidence(study: Study, pairs: readonly Pair[]): string {
   const weight = most === 1
     ? "says nothing about other seeds"
     : most < 5
-    ? "weak evidence about other seeds"
+    ? "weak evidence about other seeds; “on these seeds alone” asks the lesser question, whether new examples would agree"
     : "some evidence about other seeds";
   const ties = pairs.filter(({ comparison }) => comparison.verdict === "tie");
   const corrected = pairs.length > 1
@@ -249,7 +259,7 @@ function evidence(study: Study, pairs: readonly Pair[]): string {
   const missed = detectable.length > 0
     ? ` ${formatCount(ties.length, "tie")}: a true difference of ${
       formatRange(detectable, formatNumber)
-    } would have been shown four times in five, a smaller one less often.`
+    }, by comparison, would have been shown four times in five, a smaller one less often.`
     : "";
   return `n = ${formatCounts(seeds, "seed")}: ${weight}.${corrected}${missed}`;
 }

@@ -71,11 +71,17 @@ export function formatCellRate({ peak, chosen }: Pick<Cell, "peak" | "chosen">):
   return chosen?.atEdge && chosen.peak === peak ? `${formatRate(peak)} (edge)` : formatRate(peak);
 }
 
+/** "2", "1 to 3": counts of several things at once; a dash for nothing. */
+export function formatWhole(counts: readonly number[]): string {
+  if (counts.length === 0) return "—";
+  const fewest = Math.min(...counts), most = Math.max(...counts);
+  return fewest === most ? String(most) : `${fewest} to ${most}`;
+}
+
 /** "2 seeds", "1 to 3 seeds"; "no seeds" of nothing. */
 export function formatCounts(counts: readonly number[], noun: string): string {
   if (counts.length === 0) return `no ${noun}s`;
-  const fewest = Math.min(...counts), most = Math.max(...counts);
-  return fewest === most ? formatCount(fewest, noun) : `${fewest} to ${formatCount(most, noun)}`;
+  return `${formatWhole(counts)} ${noun}${Math.max(...counts) === 1 ? "" : "s"}`;
 }
 
 /** "n = 2 seeds, 200 to 500 examples": how many finished runs and examples are behind each number of such cells. */

@@ -50,8 +50,12 @@ export function makeStudy(
   const ranks = unique(configs.map((config) => rankOf(config.optimizer)))
     .sort((a, b) => (a ?? 0) - (b ?? 0));
   const growing = growingTasks(configs), settled = tasks.filter(({ id }) => !growing.has(id));
-  const settings = new Map(settled.map(({ id }) => [id, settingsOf(configs, id)]));
-  const isCompared = (config: RunConfig) => settings.get(config.task.id)?.[0]?.key === keyOfSetting(config);
+  const comparable = [...configs, ...results.map(({ config }) => config)].filter(({ task }) =>
+    !growing.has(task.id)
+  );
+  const keys = new Map(comparable.map((config) => [config, keyOfSetting(config)]));
+  const settings = new Map(settled.map(({ id }) => [id, settingsOf(configs, keys, id)]));
+  const isCompared = (config: RunConfig) => settings.get(config.task.id)?.[0]?.key === keys.get(config);
   const planned = Map.groupBy(configs.filter(isCompared), keyOfCell);
   const finished = Map.groupBy(
     results.filter(({ config }) => isCompared(config)),
@@ -135,8 +139,11 @@ function keyOfCell({ task, optimizer }: RunConfig): string {
 }
 
 /** The settings of the runs on a task, that of the most runs first. */
-function settingsOf(configs: readonly RunConfig[], task: string) {
-  const byKey = Map.groupBy(configs.filter((config) => config.task.id === task), keyOfSetting);
+function settingsOf(configs: readonly RunConfig[], keys: ReadonlyMap<RunConfig, string>, task: string) {
+  const byKey = Map.groupBy(
+    configs.filter((config) => config.task.id === task),
+    (config) => keys.get(config)!,
+  );
   return [...byKey].map(([key, configs]) => ({ key, configs }))
     .toSorted((a, b) => b.configs.length - a.configs.length || (a.key < b.key ? -1 : 1));
 }

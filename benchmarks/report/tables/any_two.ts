@@ -1,6 +1,6 @@
 /** @file Every method against every other: which it is better than, ties with and is worse than. */
 import { mean, type Verdict } from "../../statistics.ts";
-import { formatCounts, formatNumber, formatRank } from "../format.ts";
+import { formatNumber, formatRank, formatWhole } from "../format.ts";
 import { contestsOf, type Pair } from "../pairs.ts";
 import type { Cell, Study, Table } from "../report.ts";
 
@@ -11,7 +11,10 @@ export function anyTwoTable(study: Study, pairs: readonly Pair[]): Table | null 
     return cells.toSorted((a, b) => scoreOf(b) - scoreOf(a)).map((cell) => {
       const own = verdictsOf(cell, cells, pairs);
       const named = (wanted: Verdict) => {
-        const labels = own.filter(({ verdict }) => verdict === wanted).map(({ other }) => other.method.label);
+        const labels = own.flatMap(({ other, verdict, onTheseSeeds }) => {
+          if (verdict === wanted && (wanted !== "tie" || onTheseSeeds === "tie")) return [other.method.label];
+          return verdict === "tie" && onTheseSeeds === wanted ? [`${other.method.label} (these seeds)`] : [];
+        });
         return labels.length > 0 ? labels.join("; ") : "—";
       };
       return [
@@ -22,8 +25,8 @@ export function anyTwoTable(study: Study, pairs: readonly Pair[]): Table | null 
         named("better"),
         named("tie"),
         named("worse"),
-        formatCounts(own.map(({ seeds }) => seeds), "seed"),
-        formatCounts(own.map(({ examples }) => examples), "example"),
+        formatWhole(own.map(({ seeds }) => seeds)),
+        formatWhole(own.map(({ examples }) => examples)),
       ];
     });
   });
@@ -33,7 +36,8 @@ export function anyTwoTable(study: Study, pairs: readonly Pair[]): Table | null 
     note:
       "Every method on a task at a rank, and those without a rank, against every other, the highest score first: paired on " +
       `the same examples and the seeds that both finished, by p after Holm's correction for all ${pairs.length} pairs of ` +
-      "this report, at 5%. A tie means that no difference was shown. So many pairs ask for larger differences than the " +
+      "this report, at 5%. “these seeds” marks differences that were shown for new examples and the seeds that were run, " +
+      "but not for other seeds. A tie means that neither was shown. So many pairs ask for larger differences than the " +
       "fewer ones of “Comparisons”.",
     columns: [
       "Task",
@@ -53,10 +57,19 @@ export function anyTwoTable(study: Study, pairs: readonly Pair[]): Table | null 
 /** What came out for a cell against the others of a contest, as it sees it. */
 export function verdictsOf(cell: Cell, others: readonly Cell[], pairs: readonly Pair[]) {
   const opposite = { better: "worse", worse: "better", tie: "tie" } as const;
-  return pairs.flatMap(({ ours, theirs, comparison: { verdict, seeds, examples } }) => {
-    if (ours === cell && others.includes(theirs)) return [{ other: theirs, verdict, seeds, examples }];
+  return pairs.flatMap(({ ours, theirs, comparison }) => {
+    const { verdict, seeds, examples } = comparison, onTheseSeeds = comparison.onTheseSeeds.verdict;
+    if (ours === cell && others.includes(theirs)) {
+      return [{ other: theirs, verdict, onTheseSeeds, seeds, examples }];
+    }
     if (theirs === cell && others.includes(ours)) {
-      return [{ other: ours, verdict: opposite[verdict], seeds, examples }];
+      return [{
+        other: ours,
+        verdict: opposite[verdict],
+        onTheseSeeds: opposite[onTheseSeeds],
+        seeds,
+        examples,
+      }];
     }
     return [];
   });
