@@ -112,7 +112,7 @@ function firstsOf(study: Study, task: Study["tasks"][number], all: readonly Pair
     const at = rank === null ? "" : `at rank ${rank} `;
     return `${at}${first!.method.label} ${formatNumber(score)} (95%: ${
       formatInterval(interval)
-    }), ${standing}`;
+    }), ${standing}${lesser}`;
   });
   const own = study.cells.filter((cell) => cell.task === task);
   return parts.length > 0 ? [`Highest on ${task.title} (${formatN(own)}): ${parts.join("; ")}.`] : [];
@@ -219,7 +219,7 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
   if (!first) return [];
   const n = formatCounts(against.map(({ comparison }) => comparison.seeds), "seed");
   const examples = formatCounts(against.map(({ comparison }) => comparison.examples), "example");
-  return [`Against ${first.theirs.method.label} (n = ${n}, ${examples}): ${parts.join("; ")}.`];
+  return [`Against ${first.theirs.method.label}: ${parts.join("; ")}; n = ${n}, ${examples}.`];
 }
 
 function discrepancySentence(study: Study): string[] {
