@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { canonicalJson, type RunConfig } from "../../training/run.ts";
+import type { RunConfig } from "../../training/run.ts";
 import { choose } from "../choose.ts";
 import { fakeRegistries } from "../fakes/registries.ts";
 import { fakeDone } from "../fakes/results.ts";
@@ -86,11 +86,11 @@ Deno.test("makeStudy() compares only runs that differ in method, rank, rate and 
   const fewer = { ...configs[2]!, task: { ...configs[2]!.task, testExamples: 50 } };
   const study = await studied([longer, ...configs, fewer]);
   assertEquals(
-    study.leftOut.map(({ task, runs, difference }) => [task.id, runs, difference]),
+    study.leftOut.map(({ task, runs, difference }) => `${task.id} ${runs}: ${difference}`).sort(),
     [
-      ["digits", 1, "steps 80, not 40; schedule.warmup 9, not 4"],
-      ["digits", 1, "task.testExamples 50, not 200"],
-    ].toSorted((a, b) => canonicalJson(a) < canonicalJson(b) ? 1 : -1),
+      "digits 1: steps 80, not 40; schedule.warmup 9, not 4",
+      "digits 1: task.testExamples 50, not 200",
+    ],
   );
   assert(
     study.cells.every(({ runs }) => runs.length === 2 && runs.every(({ config }) => config.steps === 40)),
