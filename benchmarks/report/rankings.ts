@@ -3,6 +3,7 @@ import type { RateEvidence } from "../rates.ts";
 import { compare, type Comparison, correct, mean } from "../statistics.ts";
 import { contestsOf, pairedScores } from "./pairs.ts";
 import type { Cell, Study, TaskLabel } from "./report.ts";
+import { isFor } from "./study.ts";
 
 /** A method's place at one rate. */
 export interface Place {
@@ -58,7 +59,8 @@ export function sharedRate(grids: readonly (readonly RateEvidence[])[]): number 
 /** Rankings of each task and rank at which two methods or more were tuned over several rates. */
 export function rankingsOf(study: Study): Ranking[] {
   const rankings = contestsOf(study).flatMap(({ task, rank, cells }): Ranking[] => {
-    const tuned = cells.filter(({ chosen }) => chosen !== null && chosen.evidence.length > 1);
+    // A rate that was taken over has the losses of other runs behind it.
+    const tuned = cells.filter((cell) => isOwn(cell) && cell.chosen!.evidence.length > 1);
     if (tuned.length < 2) return [];
     const peak = sharedRate(tuned.map(({ chosen }) => chosen!.evidence));
     const by = tuned.every(({ grid }) => grid.length > 1) ? "score" : "validation loss";
@@ -70,6 +72,10 @@ export function rankingsOf(study: Study): Ranking[] {
     return [{ task, rank, by, peak, standings }];
   });
   return withCorrection(rankings);
+}
+
+function isOwn({ task, method, rank, chosen }: Cell): boolean {
+  return chosen !== null && isFor(chosen, task, method, rank);
 }
 
 /** What a method came to at a rate: `[seed][example]`, one mean loss in place of examples. */

@@ -172,11 +172,11 @@ function flatten(value: object, path = ""): Map<string, string> {
 
 /**
  * The choice behind the rate of a cell: its own, or, where it was run at one rate alone, the one that a sweep would take
- * over from another rank or other options. Null where the cell's rate is none of these.
+ * over from another rank, other options or another task. Null where the cell's rate is none of these.
  */
 function chosenOf(
   rates: readonly ChosenRate[],
-  { task, optimizer, steps }: RunConfig,
+  { task, model, optimizer, steps }: RunConfig,
   grid: readonly RunsAtRate[],
 ): ChosenRate | null {
   const rank = rankOf(optimizer), key = methodKey(optimizer);
@@ -186,7 +186,7 @@ function chosenOf(
     grid.some(({ peak }) => peak === rate.peak)
   );
   if (own || grid.length > 1) return own ?? null;
-  const taken = rateFor({ rates }, { task: task.id, optimizer, rank, steps })?.rate;
+  const taken = rateFor({ rates }, { task: task.id, model: model.id, optimizer, rank, steps })?.rate;
   return taken && taken.peak === grid[0]!.peak ? taken : null;
 }
 
@@ -272,7 +272,7 @@ function labelTask(id: string, tasks: Registries["tasks"], onRealData: RunResult
     id,
     title: source?.title ?? task?.title ?? id,
     family: task?.family ?? null,
-    metric: task?.metric.name ?? "score",
+    metric: (source && task?.realData?.metric) ?? task?.metric.name ?? "score",
     chance: source ? null : task?.metric.chance ?? null,
     measures: task?.measures ?? [],
   };
