@@ -131,6 +131,11 @@ Deno.test("buildReport() ranks by the tuning's validation losses where a sweep t
     rows.every((row) => Number(row[5]) <= Number(row[8])),
     "no method is better at another rate than its own",
   );
+  // Rates that were taken over from rank 2 have no losses of rank 8 behind them.
+  const other = await fakePlan({ ...spec, optimizers, ranks: [8], seeds: [0] });
+  const results = await Promise.all(other.runs.map(({ config }) => fakeDone(config)));
+  const taken = { plan: { ...other, rates, ratesFrom: "tune" }, stored: results, faults: [], setAside: [] };
+  assertEquals(rowsOf(buildReport(taken, fakeRegistries)), []);
   assertStringIncludes(
     report.answer.join("\n"),
     'Learning rates: of each method its own, the one with the least validation loss of 3 rates (n = 1 seed a rate, sweep "tune"). ' +
