@@ -95,27 +95,27 @@ export function wilsonInterval(share: number, count: number, level = 0.95): Inte
   return { low: Math.max(0, center - half), high: Math.min(1, center + half) };
 }
 
+/** Sets of the indices of as many examples as there are, drawn with replacement; none for fewer than two examples. */
+export function drawSets(examples: number, random: Random, count = 1000): Uint32Array[] {
+  if (examples < 2) return [];
+  return Array.from({ length: count }, (_, i) => random.fork(`resample ${i}`).integers(examples, examples));
+}
+
 /**
- * Percentile bootstrap interval of a value of a set of examples, such as a correlation. `valueOf` gets the indices of as
- * many examples as there are, drawn with replacement. Null for fewer than two, and where a drawn set has no finite value.
+ * Percentile bootstrap interval of a value of a set of examples that is no mean of theirs, such as a correlation.
+ * `valueOf` gets each of the sets that `drawSets` drew. Null without sets, and where one has no finite value.
  */
 export function bootstrapSets(
-  examples: number,
+  sets: readonly Uint32Array[],
   valueOf: (drawn: Uint32Array) => number,
-  random: Random,
-  options: { readonly level?: number; readonly resamples?: number } = {},
+  level = 0.95,
 ): Interval | null {
-  if (examples < 2) return null;
-  const { level = 0.95, resamples = 1000 } = options;
-  const means = Array.from(
-    { length: resamples },
-    (_, i) => valueOf(random.fork(`resample ${i}`).integers(examples, examples)),
-  ).sort((a, b) => a - b);
-  if (!means.every(Number.isFinite)) return null;
-  const tail = (1 - level) / 2;
+  const values = sets.map(valueOf).sort((a, b) => a - b);
+  if (values.length === 0 || !values.every(Number.isFinite)) return null;
+  const tail = (1 - level) / 2, { length } = values;
   return {
-    low: means[Math.floor(tail * resamples)]!,
-    high: means[Math.min(resamples - 1, Math.ceil((1 - tail) * resamples) - 1)]!,
+    low: values[Math.floor(tail * length)]!,
+    high: values[Math.min(length - 1, Math.ceil((1 - tail) * length) - 1)]!,
   };
 }
 

@@ -4,6 +4,7 @@ import {
   bootstrapSets,
   compare,
   correct,
+  drawSets,
   type ErrorSources,
   errorSources,
   estimate,
@@ -40,13 +41,13 @@ Deno.test("studentInterval() knows nothing from one value", () => {
 Deno.test("bootstrapSets() is close to the normal interval for many values and the same for the same seed", () => {
   const values = Array.from({ length: 400 }, (_, i) => i % 4 === 0 ? 1 : 0);
   const meanOf = (drawn: Uint32Array) => mean(Array.from(drawn, (i) => values[i]!));
-  const interval = bootstrapSets(values.length, meanOf, createRandom(3))!;
+  const interval = bootstrapSets(drawSets(values.length, createRandom(3)), meanOf)!;
   // sqrt(0.25 · 0.75 / 400) · 1.96 = 0.0424.
   assertNear(interval.low, 0.25 - 0.0424, 0.008);
   assertNear(interval.high, 0.25 + 0.0424, 0.008);
-  assertEquals(bootstrapSets(values.length, meanOf, createRandom(3)), interval);
-  assertEquals(bootstrapSets(1, () => 1, createRandom(3)), null);
-  assertEquals(bootstrapSets(5, () => NaN, createRandom(3)), null);
+  assertEquals(bootstrapSets(drawSets(values.length, createRandom(3)), meanOf), interval);
+  assertEquals(bootstrapSets(drawSets(1, createRandom(3)), () => 1), null);
+  assertEquals(bootstrapSets(drawSets(5, createRandom(3)), () => NaN), null);
 });
 
 Deno.test("wilsonInterval() agrees with Newcombe's examples (Statistics in Medicine 17, 1998, table I)", () => {
