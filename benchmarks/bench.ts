@@ -90,6 +90,7 @@ export async function lookAhead(plan: Plan, out: string, registries: Registries)
  *
  * @param say takes a sentence for people, e.g. about a broken file
  * @throws {UserError} where the output folder can't be written
+ * @throws {DataError} where the process may not do what runs on real data need, before anything runs
  */
 export async function bench<G extends AsyncDisposable>(
   plan: Plan,
@@ -103,6 +104,7 @@ export async function bench<G extends AsyncDisposable>(
   },
 ): Promise<BenchOutcome> {
   const { workshop, display, signal, say } = parts;
+  await requirePermissions(plan, parts.registries);
   const registries = await withFolders(plan.runs.map(({ config }) => config), parts.registries);
   const store = openStore(out);
   await prepareFolder(store.folder);
@@ -157,6 +159,12 @@ async function searchRates(
       const done = { ...plan, runs };
       return { done, results: reportedResults(done, [...known.values()]), interrupted: outcome !== null };
     }
+  }
+}
+
+async function requirePermissions(plan: Plan, { tasks }: Registries): Promise<void> {
+  for (const { config: { task: { id, data } } } of plan.runs) {
+    if (data !== undefined) await lookup("task", tasks, id).realData?.requirePermission?.(data);
   }
 }
 

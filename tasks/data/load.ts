@@ -40,6 +40,8 @@ export interface Taking<T, U> {
   convert(example: T): U | Skip;
   /** What makes an example the same as another: what is asked, without the answer. */
   keyOf(example: U): string;
+  /** What `convert` goes by beside the example, e.g. a tokenizer: with another one the files are read again. */
+  readonly by?: string;
 }
 
 /** Of parts that a folder lacks, this share of the training examples stands in: for one, and for the other. */
@@ -143,7 +145,7 @@ export async function takeData<F extends TaskFamily, U extends object>(
   options: TaskOptions & { readonly data: string },
   taking: Taking<Contents[F], U>,
 ): Promise<TakenData<U>> {
-  const key = `${options.data}\0${await fingerprintData(family, options.data, taking.only)}`;
+  const key = [options.data, await fingerprintData(family, options.data, taking.only), taking.by].join("\0");
   let entry = latest.get(id);
   if (entry?.key !== key) {
     entry = { key, data: loadData(family, options.data, taking) as Promise<RealData<never>> };
