@@ -1,6 +1,7 @@
 /** @file The registry: one line per chart, in the order of the report. */
 import type { Chart } from "../report.ts";
 import { discrepancyBySite } from "./discrepancy_by_site.ts";
+import { discrepancyByLayer } from "./discrepancy_by_layer.ts";
 import { discrepancyByStep } from "./discrepancy_by_step.ts";
 import { effectiveRankByStep } from "./effective_rank_by_step.ts";
 import { growthOfPeakBytes } from "./growth_of_peak_bytes.ts";
@@ -23,6 +24,7 @@ export const charts: readonly Chart[] = [
   lossByStep,
   lossBySeconds,
   discrepancyByStep,
+  discrepancyByLayer,
   discrepancyBySite,
   secondOrderByStep,
   moveOfAByStep,
