@@ -9,7 +9,7 @@ import { GROUP, meansOverRuns, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
 import { methodScales } from "./scales.ts";
 
-const MEASURES = ["Steps", "Training, s", "GFLOPs"];
+const MEASURES = ["Steps", "Training, s", "FLOPs"];
 /** In the place of what no run reached: larger than any cost. */
 const NEVER = 1e300;
 
@@ -40,7 +40,7 @@ export const costToTarget: Chart = {
         cost: [
           steps,
           short((cost.attachMs + steps * cost.medianStepMs) / 1000),
-          predicted === null ? null : short(steps * predicted.flops / 1e9),
+          predicted === null ? null : short(steps * predicted.flops),
         ],
       };
     });
