@@ -17,7 +17,8 @@ export const scoreByTask: Chart = {
     "Methods without a rank stand in every panel.",
   draw(study) {
     const rows = runRows(study, (run) => ({ score: short(run.outcome.score) }));
-    if (rows.length === 0) return null;
+    // One method by one task is a number, not a map.
+    if (new Set(rows.map(({ task, method }) => `${task} ${method}`)).size < 2) return null;
     return sideBySide({
       title: scoreByTask.title,
       subtitle: "Mean score over seeds; shades from a task's lowest (dark) to its highest (light)",
