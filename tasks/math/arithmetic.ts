@@ -1,4 +1,20 @@
-/** @file Fine-tuning on arithmetic: word problems whose verbs the base checkpoint has never met. */
+/**
+ * @file Fine-tuning on arithmetic: word problems whose verbs the base checkpoint has never met.
+ *
+ * Measured on full fine-tuning and LoRA alone, at 150 steps of 8 of 4,000 problems, cosine schedule with 8 steps of
+ * warm-up, gradients clipped to 1. Strict match on 200 test problems, for seeds 0 and 1 (which give the order), all and
+ * by number of steps:
+ *
+ * | method, peak rate  | all          | one step     | two steps    | three steps  |
+ * | ------------------ | ------------ | ------------ | ------------ | ------------ |
+ * | base checkpoint    | 0.270        | 0.507        | 0.224        | 0.076        |
+ * | full, 1e-3         | 0.655, 0.645 | 0.821, 0.806 | 0.701, 0.701 | 0.439, 0.424 |
+ * | LoRA, rank 8, 4e-3 | 0.650, 0.630 | 0.851, 0.806 | 0.672, 0.642 | 0.424, 0.439 |
+ *
+ * Flexible match was the same in every run. Neither method is at chance or at the ceiling, and at these rates the two
+ * tie; no other rate or number of steps was measured. The base checkpoint solves 0.990 of 200 held-out problems of its
+ * own corpus.
+ */
 import { createRandom } from "../../numerics/random.ts";
 import { realDataOf } from "../data/load.ts";
 import { type Pools, takeExamples } from "../examples.ts";
