@@ -44,11 +44,18 @@ const varied: SweepSpec = {
   ],
 };
 
+const studies = {
+  telling: await studyOf(telling, manyMethods),
+  varied: await studyOf(varied),
+  growing: await studyOf(growing),
+  tuned: await studyOf(tuned),
+};
+
 /** A study that has what a chart shows: one of scores or one of sizes. */
-async function studyFor(chart: Chart) {
-  if (["inspected-by-step", "ranks-kept"].includes(chart.id)) return await studyOf(telling, manyMethods);
-  if (chart.id === "variants") return await studyOf(varied);
-  return await studyOf(chart.id.startsWith("growth-") ? growing : tuned);
+function studyFor(chart: Chart) {
+  if (["inspected-by-step", "ranks-kept"].includes(chart.id)) return studies.telling;
+  if (chart.id === "variants") return studies.varied;
+  return chart.id.startsWith("growth-") ? studies.growing : studies.tuned;
 }
 
 /** Full fine-tuning has no factors: no bound to be held against, no A to be moved, no second order. */
@@ -71,7 +78,7 @@ function shows(chart: Chart, optimizer: string): boolean {
 
 Deno.test("renderSvg() draws every chart, with every method in its legend", async () => {
   for (const chart of charts) {
-    const study = await studyFor(chart);
+    const study = studyFor(chart);
     const svg = await renderSvg(chart.draw(study)!, chart.id);
     assert(!/NaN|undefined|Infinity/.test(svg), `${chart.id} has numbers that aren't`);
     for (const { label, optimizer } of study.methods) {
@@ -84,7 +91,7 @@ Deno.test("renderSvg() gives the same text for the same chart, and its own ids t
   const idsOf = (svg: string) => [...svg.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!);
   const all: string[] = [];
   for (const chart of charts) {
-    const spec = chart.draw(await studyFor(chart))!;
+    const spec = chart.draw(studyFor(chart))!;
     const svg = await renderSvg(spec, chart.id);
     assertEquals(await renderSvg(spec, chart.id), svg);
     all.push(...idsOf(svg));
