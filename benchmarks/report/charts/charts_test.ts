@@ -19,6 +19,7 @@ import { thin } from "./curves.ts";
 import { filtered, FILTERS } from "./filters.ts";
 import { meansOverRuns } from "./means.ts";
 import { charts } from "./mod.ts";
+import { MOST_CURVES } from "./panels.ts";
 import { paretoFront } from "./pareto.ts";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -46,6 +47,7 @@ const few: SweepSpec = {
 const many: SweepSpec = {
   ...fakeSweep,
   optimizers: at(...Object.values(manyMethods.optimizers).map(({ id }) => id)),
+  ranks: [2],
 };
 const growing: SweepSpec = {
   ...fakeSweep,
@@ -119,7 +121,7 @@ for (const { name, study } of studies) {
     }
   });
 
-  if (study.methods.length > 6) continue;
+  if (study.methods.length > MOST_CURVES) continue;
   Deno.test(`filters act on every chart of ${name}, alone and together, and let go again`, async () => {
     const [task] = study.tasks, chosen = study.methods.find(({ optimizer }) => optimizer === "lora-pro")!;
     const choices: Readonly<Record<string, readonly (string | number)[]>> = {

@@ -243,6 +243,7 @@ function top({ title, subtitle, rows, rates, transform = [] }: Drawing) {
   const data = filtered(rows, rates);
   return {
     ...theme,
+    description: subtitle === undefined ? title : `${title} ${subtitle}`,
     title: { text: title, ...subtitle !== undefined && { subtitle } },
     ...data,
     transform: [...data.transform, ...transform],
