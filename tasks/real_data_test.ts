@@ -238,7 +238,10 @@ Deno.test("acceptability takes CoLA as T5 asks it, and counts sentences that are
       for (let row = 0; row < 8; row++) {
         const tokens = [...batch.inputs.data.subarray(40 * row, 40 * row + 40)];
         const text = decodeWords(tokens.slice(0, tokens.indexOf(END)));
-        assert(/^cola sentence : (the dog (?:<number>|\d) chased <other> the cat|(<word> )+)/.test(text), text);
+        assert(
+          /^cola sentence : (the dog (?:<number>|\d) chased <other> the cat|(<word> )+)/.test(text),
+          text,
+        );
       }
       const scores = await data.score(
         writingPredictor(() => Int32Array.of(...encodeWords("acceptable"), END)),
