@@ -72,7 +72,7 @@ export async function writeReport(
     await writeWhole(`${folder}/charts/${chart.id}.svg`, `${svg}\n`);
   }
   const reported = reportedResults(plan, results);
-  await writeWhole(`${folder}/results.csv`, toCsv(reported));
+  await writeWhole(`${folder}/results.csv`, toCsv(reported, [...bases.results.values()]));
   await writeWhole(`${folder}/measurements.csv`, measurementsToCsv(reported));
   await writeWhole(`${folder}/summary.md`, toMarkdown(report));
   await writeWhole(`${folder}/index.html`, toHtml(report, svgs));
