@@ -9,6 +9,8 @@ import type { ChosenRate } from "../rates.ts";
 import { answer } from "./answer.ts";
 import { caveats } from "./caveats.ts";
 import { charts } from "./charts/mod.ts";
+import type { PeftRuns } from "./exports/from_peft.ts";
+import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
 import { growthAnswer } from "./growth_answer.ts";
 import { comparePairs } from "./pairs.ts";
 import type { Report } from "./report.ts";
@@ -38,6 +40,8 @@ export interface ReportInput {
   readonly setAside: readonly string[];
   /** What predictions are for; the plan's GPU where absent, and an A100 where that has none. */
   readonly gpu?: GpuRates;
+  /** Results of PEFT's method comparison to show beside. */
+  readonly peft?: PeftRuns;
 }
 
 /** The results that a report is about: the plan's, in its order; all of them by id where there is no plan. */
@@ -52,7 +56,7 @@ export function buildReport(
   input: ReportInput,
   registries: Registries,
 ): Report {
-  const { plan, stored } = input;
+  const { plan, stored, peft = { runs: [], faults: [] } } = input;
   const results = reportedResults(plan, stored);
   const configs = plan?.runs.map((run) => run.config) ?? results.map((result) => result.config);
   const name = plan?.name ?? "report";
@@ -76,7 +80,9 @@ export function buildReport(
     memoryModelTable(study),
     predictionsTable(study),
     sizesTable(study),
+    peftTable(peft.runs),
   ];
+  const beside = scoreBesidePeft.draw(study, peft.runs, registries.optimizers);
   return {
     name,
     question: plan?.question ?? "Which of the stored runs' methods scores best?",
@@ -84,12 +90,18 @@ export function buildReport(
     answer: study.growth.length > 0 && study.cells.length === 0
       ? growthAnswer(study)
       : [...answer(study, pairs), ...growthAnswer(study)],
-    charts: charts.flatMap((chart) => {
-      const spec = chart.draw(study);
-      return spec === null ? [] : [{ chart, spec }];
-    }),
+    charts: [
+      ...charts.flatMap((chart) => {
+        const spec = chart.draw(study);
+        return spec === null ? [] : [{ chart, spec }];
+      }),
+      ...beside === null ? [] : [{ chart: scoreBesidePeft, spec: beside }],
+    ],
     tables: tables.filter((table) => table !== null && table.rows.length > 0).map((table) => table!),
-    caveats: caveats(study, { ...input, results, leftOut: stored.length - results.length }),
+    caveats: [
+      ...caveats(study, { ...input, results, leftOut: stored.length - results.length }),
+      ...peftCaveats(peft),
+    ],
     environment: describeEnvironment(results),
     command: plan?.command ?? null,
   };

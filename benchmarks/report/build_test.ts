@@ -572,11 +572,11 @@ Deno.test("toCsv() has the score before fine-tuning of each run's own base, and 
   const base = await fakeBase(digits!);
   const { score: _, scores: _s, ...header } = await fakeBase({ ...digits!, scoreOn: "validation" });
   const failed = { ...header, status: "failed", error: "the device was lost" } as const;
-  const [header_, ...lines] = toCsv(stored, [failed, base]).trimEnd().split("\r\n").map((line) =>
+  const [names, ...lines] = toCsv(stored, [failed, base]).trimEnd().split("\r\n").map((line) =>
     line.replaceAll(/"[^"]*(""[^"]*)*"/g, "").split(",")
   );
-  const place = header_!.indexOf("score_before");
-  assertEquals(header_![place - 1], "score");
+  const place = names!.indexOf("score_before");
+  assertEquals(names![place - 1], "score");
   assertEquals(
     lines.map((line) => line[place]),
     stored.map(({ config }) => config.task.id === "digits" ? String(base.score) : ""),

@@ -80,6 +80,17 @@ export function scoresBefore(bases: readonly BaseResult[]): (config: RunConfig) 
 
 type Discrepancy = Extract<RunResult, { readonly status: "done" }>["outcome"]["discrepancies"][number];
 
+/** What one measurement says, by the names that exports use. */
+export const measurements: readonly Column<Discrepancy>[] = [
+  ["gradient_error", (one) => one.gradientError],
+  ["gradient_error_bound", (one) => one.lowerBound],
+  ["gradient_cosine", (one) => one.gradientCosine],
+  ["update_cosine", (one) => one.updateCosine],
+  ["second_order_share", (one) => one.secondOrderShare],
+  ["move_of_a", (one) => one.moveOfA],
+  ["effective_rank", (one) => one.effectiveRank],
+];
+
 /** A measurement with the run that it is from. */
 interface Measurement {
   readonly result: RunResult;
@@ -97,13 +108,7 @@ const measurementColumns: readonly Column<Measurement>[] = [
   ["step", ({ one }) => one.step],
   ["site", ({ one }) => one.site],
   ["kind", ({ one }) => weightKindOf(one.site)],
-  ["gradient_error", ({ one }) => one.gradientError],
-  ["gradient_error_bound", ({ one }) => one.lowerBound],
-  ["gradient_cosine", ({ one }) => one.gradientCosine],
-  ["update_cosine", ({ one }) => one.updateCosine],
-  ["second_order_share", ({ one }) => one.secondOrderShare],
-  ["move_of_a", ({ one }) => one.moveOfA],
-  ["effective_rank", ({ one }) => one.effectiveRank],
+  ...measurements.map(([name, read]): Column<Measurement> => [name, ({ one }) => read(one)]),
 ];
 
 /** What telemetry measured as CSV, a line a run, step and linear map. */

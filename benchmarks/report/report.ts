@@ -134,7 +134,7 @@ export interface Report {
   readonly question: string;
   /** What was found, in sentences with numbers. */
   readonly answer: readonly string[];
-  readonly charts: readonly { readonly chart: Chart; readonly spec: VegaLiteSpec }[];
+  readonly charts: readonly { readonly chart: Omit<Chart, "draw">; readonly spec: VegaLiteSpec }[];
   readonly tables: readonly Table[];
   /** Runs that are missing, failed or diverged, files that can't be used, rates at the edge: said out loud. */
   readonly caveats: readonly string[];
