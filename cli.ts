@@ -8,6 +8,8 @@ import { rankOf } from "./benchmarks/method.ts";
 import type { Plan } from "./benchmarks/plan.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
 import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/progress.ts";
+import { readPeftRuns } from "./benchmarks/report/exports/from_peft.ts";
+import { type ExportKind, exportKinds } from "./benchmarks/report/exports/write_exports.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/runner.ts";
 import type { SweepOverrides } from "./benchmarks/sweep.ts";
@@ -39,6 +41,8 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --list            lists the known tasks, optimizers, models and sweeps
     --json            prints one JSON object at the end; progress goes to stderr
   report --out DIR    writes the report again, from the results in DIR alone; takes --gpu-... too
+    --export a,b      and files for other programs: png (charts), wandb (JSON lines a run), peft (PEFT's result files)
+    --with-peft PATHS shows results of Hugging Face PEFT's method comparison beside, from files or folders of them
     --json            prints one JSON object
   pretrain <model>    makes a base checkpoint
     --out PATH        where it goes; where the project ships it, if none is named
@@ -215,7 +219,7 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
 
 async function reportCommand(args: string[], surroundings: Surroundings): Promise<number> {
   const { texts, flags } = readArguments("report", args, {
-    texts: [...gpuOptions, "out"],
+    texts: [...gpuOptions, "export", "with-peft", "out"],
     flags: ["json"],
     positional: 0,
   });
@@ -223,7 +227,14 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
   if (out === undefined) {
     throw new UserError("Cannot report: --out DIR is needed, the folder that bench wrote to");
   }
-  const { report, page, faults } = await writeReport(out, await surroundings.registries(), readGpu(texts));
+  const gpu = readGpu(texts), exports = readExports(texts.get("export"));
+  const paths = texts.get("with-peft")?.split(",");
+  const wishes = {
+    ...gpu && { gpu },
+    ...paths && { peft: await readPeftRuns(paths) },
+    exports,
+  };
+  const { report, page, faults } = await writeReport(out, await surroundings.registries(), wishes);
   for (const fault of faults) surroundings.complain(fault);
   if (flags.has("json")) {
     surroundings.print(JSON.stringify({ out, report: page, answer: report.answer, caveats: report.caveats }));
@@ -468,6 +479,15 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
     ...(model !== undefined && { model }),
     ...(gpu && { gpu }),
   };
+}
+
+function readExports(text: string | undefined): ReadonlySet<ExportKind> {
+  const kinds = text?.split(",").map((kind) => kind.trim()) ?? [];
+  return new Set(kinds.map((kind) => {
+    const known = exportKinds.find((one) => one === kind);
+    if (known) return known;
+    throw new UserError(`Cannot read --export "${text}": known are ${exportKinds.join(", ")}`);
+  }));
 }
 
 const gpuOptions = ["gpu-tflops", "gpu-gbs", "gpu-efficiency"] as const;

@@ -9,6 +9,9 @@ import { UserError } from "../../training/user_error.ts";
 import { buildReport, reportedResults } from "./build.ts";
 import { charts } from "./charts/mod.ts";
 import { measurementsToCsv, toCsv } from "./csv.ts";
+import type { PeftRuns } from "./exports/from_peft.ts";
+import { scoreBesidePeft } from "./exports/peft_beside.ts";
+import { type ExportKind, writeExports } from "./exports/write_exports.ts";
 import { toHtml } from "./html.ts";
 import { toMarkdown } from "./markdown.ts";
 import { renderSvg } from "./render.ts";
@@ -23,17 +26,26 @@ export interface WrittenReport {
   readonly faults: readonly string[];
 }
 
+/** What a report may be asked for beyond what its folder says. */
+export interface ReportWishes {
+  /** What predictions are for, instead of the plan's. */
+  readonly gpu?: GpuRates;
+  /** Results of PEFT's method comparison to show beside. */
+  readonly peft?: PeftRuns;
+  /** Files for other programs. */
+  readonly exports?: ReadonlySet<ExportKind>;
+}
+
 /**
  * Builds the report of an output folder from its JSON files and writes it to `<out>/report/`: `index.html`,
- * `summary.md`, `results.csv`, `measurements.csv`, and `charts/<id>.vl.json` and `.svg`.
+ * `summary.md`, `results.csv`, `measurements.csv`, `charts/<id>.vl.json` and `.svg`, and the exports that are wished for.
  *
- * @param gpu what predictions are for, instead of the plan's
  * @throws {UserError} where the folder isn't there or can't be written
  */
 export async function writeReport(
   out: string,
   registries: Registries,
-  gpu?: GpuRates,
+  { gpu, peft, exports = new Set() }: ReportWishes = {},
 ): Promise<WrittenReport> {
   const { plan, faults: planFaults } = await planOf(out);
   const stored = await openStore(out).read(), bases = await openBases(out).read();
@@ -45,6 +57,7 @@ export async function writeReport(
   // Paths differ from machine to machine, and the report shouldn't.
   const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));
   const configs = [...plan?.runs ?? [], ...results].map(({ config }) => config);
+  const known = await withFoldersLeft(configs, registries);
   const report = buildReport(
     {
       plan,
@@ -53,15 +66,16 @@ export async function writeReport(
       faults: portable,
       setAside: [...stored.setAside, ...bases.setAside],
       ...(gpu && { gpu }),
+      ...(peft && { peft }),
     },
-    await withFoldersLeft(configs, registries),
+    known,
   );
   const folder = `${out}/report`;
   await prepareFolder(`${folder}/charts`);
   // A chart that an earlier report had and this one hasn't would look like part of this one.
-  for (const { id } of charts) {
+  for (const { id } of [...charts, scoreBesidePeft]) {
     await Promise.all(
-      [`${id}.vl.json`, `${id}.svg`].map((name) => removeIfThere(`${folder}/charts/${name}`)),
+      [`${id}.vl.json`, `${id}.svg`, `${id}.png`].map((name) => removeIfThere(`${folder}/charts/${name}`)),
     );
   }
   const svgs: string[] = [];
@@ -76,7 +90,9 @@ export async function writeReport(
   await writeWhole(`${folder}/measurements.csv`, measurementsToCsv(reported));
   await writeWhole(`${folder}/summary.md`, toMarkdown(report));
   await writeWhole(`${folder}/index.html`, toHtml(report, svgs));
-  return { report, page: `${folder}/index.html`, faults };
+  const drawn = report.charts.map(({ chart }, i) => ({ id: chart.id, svg: svgs[i]! }));
+  const left = await writeExports(folder, exports, { results: reported, svgs: drawn, registries: known });
+  return { report, page: `${folder}/index.html`, faults: [...faults, ...peft?.faults ?? [], ...left] };
 }
 
 async function planOf(out: string): Promise<{ readonly plan: Plan | null; readonly faults: string[] }> {

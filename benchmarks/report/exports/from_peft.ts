@@ -12,7 +12,7 @@ export interface PeftRun {
   readonly experiment: string;
   /** e.g. "LORA", or "full-finetuning". */
   readonly type: string;
-  /** The id of the same method here; null where we have none. */
+  /** The id of the same method here, perhaps one that this version does not know; null where there is none. */
   readonly method: string | null;
   /** The rank r; null where its config has no such number. */
   readonly rank: number | null;

@@ -73,7 +73,7 @@ export const scoreBesidePeft = {
     );
     const methods = unique(points.map(({ method }) => method));
     const domain = methods.map(({ label }) => label);
-    const legend = { orient: "bottom", title: null, columns: 4, symbolOpacity: 1 };
+    const legend = { orient: "bottom", title: null, columns: 3, symbolOpacity: 1 };
     const color = {
       field: "method",
       type: "nominal",
@@ -99,10 +99,11 @@ export const scoreBesidePeft = {
       type: "nominal",
       scale: { domain: groups, range: groups.map((_, i) => [[1, 0], [6, 3], [2, 2], [9, 2, 2, 2]][i % 4]) },
       legend: {
-        orient: "bottom",
+        orient: "top",
         title: "Front of",
         columns: 2,
         symbolType: "stroke",
+        symbolSize: 500,
         symbolStrokeColor: "#555555",
       },
     };
