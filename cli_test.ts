@@ -169,7 +169,15 @@ Deno.test("report --with-peft names the files that it leaves out, and the next r
   await inFolder(async ({ run, sweep, out, folder }) => {
     await run("bench", sweep, "--out", out, "--json", "--ranks", "2", "--seeds", "0");
     await Deno.writeTextFile(`${folder}/cut.json`, "{");
-    const { code, err } = await run("report", "--out", out, "--with-peft", `${folder}/cut.json,${sweep}`);
+    const { code, err } = await run(
+      "report",
+      "--out",
+      out,
+      "--with-peft",
+      `${folder}/cut.json`,
+      "--with-peft",
+      sweep,
+    );
     assertEquals(code, 0);
     assertStringIncludes(err, "Cannot read cut.json: it is not whole JSON");
     assertStringIncludes(err, 'Cannot read fake.json: field "run_info" is missing');

@@ -6,6 +6,7 @@ import { choose } from "../choose.ts";
 import { a100, type GpuRates } from "../growth/predict.ts";
 import type { Plan } from "../plan.ts";
 import type { ChosenRate } from "../rates.ts";
+import { type ComparedSweep, compareSweeps } from "./against/against.ts";
 import { answer } from "./answer.ts";
 import { caveats } from "./caveats.ts";
 import { charts } from "./charts/mod.ts";
@@ -42,6 +43,8 @@ export interface ReportInput {
   readonly gpu?: GpuRates;
   /** Results of PEFT's method comparison to show beside. */
   readonly peft?: PeftRuns;
+  /** The sweep that this one is compared with. */
+  readonly against?: ComparedSweep;
 }
 
 /** The results that a report is about: the plan's, in its order; all of them by id where there is no plan. */
@@ -82,14 +85,21 @@ export function buildReport(
     sizesTable(study),
     peftTable(peft.runs),
   ];
+  const bases = input.bases ?? [], { faults } = input;
+  const against = input.against
+    ? compareSweeps({ plan, results, bases, faults }, input.against, registries)
+    : null;
   const beside = scoreBesidePeft.draw(study, peft.runs, registries.optimizers);
   return {
     name,
     question: plan?.question ?? "Which of the stored runs' methods scores best?",
+    against,
     // A sweep that only varies sizes has no scores to speak of.
-    answer: study.growth.length > 0 && study.cells.length === 0
-      ? growthAnswer(study)
-      : [...answer(study, pairs), ...growthAnswer(study)],
+    answer: [
+      ...against?.sentences ?? [],
+      ...study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, pairs),
+      ...growthAnswer(study),
+    ],
     charts: [
       ...charts.flatMap((chart) => {
         const spec = chart.draw(study);
@@ -97,7 +107,8 @@ export function buildReport(
       }),
       ...beside === null ? [] : [{ chart: scoreBesidePeft, spec: beside }],
     ],
-    tables: tables.filter((table) => table !== null && table.rows.length > 0).map((table) => table!),
+    tables: [...tables, ...against?.tables ?? []].filter((table) => table !== null && table.rows.length > 0)
+      .map((table) => table!),
     caveats: [
       ...caveats(study, { ...input, results, leftOut: stored.length - results.length }),
       ...peftCaveats(peft),

@@ -3,9 +3,8 @@ import type { Registries } from "../../training/configuration.ts";
 import { prepareFolder, writeWhole } from "../files.ts";
 import type { GpuRates } from "../growth/predict.ts";
 import { withFoldersLeft } from "../model_folders.ts";
-import { type Plan, readPlan } from "../plan.ts";
-import { openBases, openStore } from "../store.ts";
 import { UserError } from "../../training/user_error.ts";
+import type { ComparedSweep } from "./against/against.ts";
 import { buildReport, reportedResults } from "./build.ts";
 import { charts } from "./charts/mod.ts";
 import { measurementsToCsv, toCsv } from "./csv.ts";
@@ -13,7 +12,8 @@ import type { PeftRuns } from "./exports/from_peft.ts";
 import { scoreBesidePeft } from "./exports/peft_beside.ts";
 import { type ExportKind, writeExports } from "./exports/write_exports.ts";
 import { toHtml } from "./html.ts";
-import { toMarkdown } from "./markdown.ts";
+import { againstToMarkdown, toMarkdown } from "./markdown.ts";
+import { readOutputFolder } from "./output_folder.ts";
 import { renderSvg } from "./render.ts";
 import type { Report } from "./report.ts";
 
@@ -32,41 +32,40 @@ export interface ReportWishes {
   readonly gpu?: GpuRates;
   /** Results of PEFT's method comparison to show beside. */
   readonly peft?: PeftRuns;
+  /** The output folder of a sweep to compare this one with. */
+  readonly against?: string;
   /** Files for other programs. */
   readonly exports?: ReadonlySet<ExportKind>;
 }
 
 /**
  * Builds the report of an output folder from its JSON files and writes it to `<out>/report/`: `index.html`,
- * `summary.md`, `results.csv`, `measurements.csv`, `charts/<id>.vl.json` and `.svg`, and the exports that are wished for.
+ * `summary.md`, `results.csv`, `measurements.csv`, `charts/<id>.vl.json` and `.svg`, `against.md` where there is something to compare
+ * with, and the exports that are wished for.
  *
- * @throws {UserError} where the folder isn't there or can't be written
+ * @throws {UserError} where the folder isn't there or can't be written, or that to compare with isn't another one
  */
 export async function writeReport(
   out: string,
   registries: Registries,
-  { gpu, peft, exports = new Set() }: ReportWishes = {},
+  { gpu, peft, against: other, exports = new Set() }: ReportWishes = {},
 ): Promise<WrittenReport> {
-  const { plan, faults: planFaults } = await planOf(out);
-  const stored = await openStore(out).read(), bases = await openBases(out).read();
-  const faults = [...planFaults, ...[...stored.faults, ...bases.faults].map((fault) => fault.sentence)];
-  if (!plan && stored.results.size === 0 && faults.length === 0) {
-    throw new UserError(`Cannot report on "${out}": there are no results in ${out}/runs`);
-  }
-  const results = [...stored.results.values()];
+  const { plan, stored: results, bases, faults, setAside } = await readOutputFolder(out, "report on");
+  const against = other === undefined ? null : await readOther(other, out);
   // Paths differ from machine to machine, and the report shouldn't.
   const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));
-  const configs = [...plan?.runs ?? [], ...results].map(({ config }) => config);
+  const configs = [...plan?.runs ?? [], ...results, ...against?.results ?? []].map(({ config }) => config);
   const known = await withFoldersLeft(configs, registries);
   const report = buildReport(
     {
       plan,
       stored: results,
-      bases: [...bases.results.values()],
+      bases,
       faults: portable,
-      setAside: [...stored.setAside, ...bases.setAside],
+      setAside,
       ...(gpu && { gpu }),
       ...(peft && { peft }),
+      ...(against && { against }),
     },
     known,
   );
@@ -86,22 +85,34 @@ export async function writeReport(
     await writeWhole(`${folder}/charts/${chart.id}.svg`, `${svg}\n`);
   }
   const reported = reportedResults(plan, results);
-  await writeWhole(`${folder}/results.csv`, toCsv(reported, [...bases.results.values()]));
+  await writeWhole(`${folder}/results.csv`, toCsv(reported, bases));
   await writeWhole(`${folder}/measurements.csv`, measurementsToCsv(reported));
   await writeWhole(`${folder}/summary.md`, toMarkdown(report));
   await writeWhole(`${folder}/index.html`, toHtml(report, svgs));
+  await removeIfThere(`${folder}/against.md`);
+  if (against) await writeWhole(`${folder}/against.md`, againstToMarkdown(report));
   const drawn = report.charts.map(({ chart }, i) => ({ id: chart.id, svg: svgs[i]! }));
   const left = await writeExports(folder, exports, { results: reported, svgs: drawn, registries: known });
-  return { report, page: `${folder}/index.html`, faults: [...faults, ...peft?.faults ?? [], ...left] };
+  return {
+    report,
+    page: `${folder}/index.html`,
+    faults: [...faults, ...against?.faults ?? [], ...peft?.faults ?? [], ...left],
+  };
 }
 
-async function planOf(out: string): Promise<{ readonly plan: Plan | null; readonly faults: string[] }> {
-  try {
-    return { plan: await readPlan(out), faults: [] };
-  } catch (error) {
-    if (error instanceof UserError) return { plan: null, faults: [error.message] };
-    throw error;
+/** The sweep in another folder. Its faults name files, not the folder, whose path is this machine's. */
+async function readOther(other: string, out: string): Promise<ComparedSweep> {
+  const { plan, stored, bases, faults } = await readOutputFolder(other, "compare with");
+  if (await Deno.realPath(other) === await Deno.realPath(out)) {
+    throw new UserError(`Cannot compare "${out}" with "${other}": it is the same folder`);
   }
+  const results = reportedResults(plan, stored);
+  if (results.length === 0) {
+    throw new UserError(
+      `Cannot compare with "${other}": no run of it can be used${faults[0] ? ` (${faults[0]})` : ""}`,
+    );
+  }
+  return { plan, results, bases, faults: faults.map((sentence) => sentence.replaceAll(`${other}/`, "")) };
 }
 
 async function removeIfThere(path: string): Promise<void> {

@@ -1,0 +1,186 @@
+/** @file What changed between two sweeps, in sentences. */
+import { type BaseResult, canonicalJson, type RunResult } from "../../../training/run.ts";
+import { nameRun } from "../../progress.ts";
+import { median } from "../../statistics.ts";
+import { formatCount, formatDifference, formatInterval, formatNumber, formatSignificant } from "../format.ts";
+import type { DoneRun } from "../report.ts";
+import type { AgainstVerdict, ComparedSweep } from "./against.ts";
+import { type Cell, type ComparedPair, donePairs } from "./cells.ts";
+import type { Namer } from "./names.ts";
+import { describeChanges, type Pairing } from "./pairing.ts";
+
+/** True where the scores of a cell tell the sweeps apart. */
+export function differs({ comparison }: Cell): boolean {
+  return comparison !== null && comparison.verdict !== "tie";
+}
+
+/** How many runs found the same, and what differs in the others. */
+export function verdictSentence(
+  verdict: AgainstVerdict,
+  same: readonly ComparedPair[],
+  differing: readonly ComparedPair[],
+): string {
+  if (verdict === "nothing in common") return "No run is in both: nothing can be compared run by run.";
+  const all = formatCount(same.length, "run");
+  if (verdict === "equal") {
+    return same.length === 1
+      ? "No run differs: the only run that both have found the same, bit for bit."
+      : `No run differs: all ${all} that both have found the same, bit for bit.`;
+  }
+  const kinds = new Map<string, number>();
+  for (const { difference } of differing) {
+    for (const what of difference.what) kinds.set(what, (kinds.get(what) ?? 0) + 1);
+  }
+  const what = Array.from(kinds, ([kind, count]) => `${kind} in ${count}`).join(", ");
+  const steps = differing.flatMap(({ difference }) => difference.first?.step ?? []);
+  const first = steps.length > 0 ? ` The earliest difference of a loss is at step ${Math.min(...steps)}` : "";
+  const gaps = differing.flatMap(({ difference }) => difference.largestLoss ?? []);
+  const largest = first !== "" && gaps.length > 0
+    ? `, the largest is ${formatSignificant(Math.max(...gaps))}.`
+    : first === ""
+    ? ""
+    : ".";
+  return `${differing.length} of ${all} that both have ${
+    differing.length === 1 ? "differs" : "differ"
+  } in bits: ${what}.${first}${largest}`;
+}
+
+/** Whether scores of runs of one config differ by more than chance; nothing where none can be compared. */
+export function scoreSentence(cells: readonly Cell[], name: Namer): string[] {
+  const compared = cells.filter(({ comparison }) => comparison !== null);
+  const unequal = compared.filter(({ equal }) => !equal);
+  if (compared.length === 0) return [];
+  if (unequal.length === 0) return ["Scores are equal on every example."];
+  const parted = compared.filter(differs);
+  const differences = unequal.map(({ comparison }) => comparison!.mean);
+  const intervals = unequal.flatMap(({ comparison }) => comparison!.interval ?? []);
+  const within = intervals.length > 0
+    ? `, their 95% intervals within ${
+      formatInterval(
+        {
+          low: Math.min(...intervals.map(({ low }) => low)),
+          high: Math.max(...intervals.map(({ high }) => high)),
+        },
+        formatDifference,
+      )
+    }`
+    : "";
+  const range = formatInterval(
+    { low: Math.min(...differences), high: Math.max(...differences) },
+    formatDifference,
+  );
+  if (parted.length === 0) {
+    return [
+      `Differences of scores are within what chance explains: none of ${
+        formatCount(compared.length, "comparison")
+      } tells the sweeps apart. Where scores are not equal, differences are ${range}${within}.`,
+    ];
+  }
+  const listed = parted.slice(0, 12).map((cell) =>
+    `${name.cell(cell.pairs[0]!.here.config)} ${formatDifference(cell.comparison!.mean)} (${
+      formatInterval(cell.comparison!.interval, formatDifference)
+    })`
+  );
+  const more = parted.length > 12 ? `; and ${parted.length - 12} more` : "";
+  return [
+    `Scores differ in ${parted.length} of ${formatCount(compared.length, "comparison")}, here less there: ${
+      listed.join("; ")
+    }${more}.`,
+  ];
+}
+
+/** How configs differ, and which runs have no counterpart. */
+export function changeSentences(pairing: Pairing, other: readonly ComparedPair[]): string[] {
+  const { onlyHere, onlyThere } = pairing;
+  const counts = new Map<string, number>();
+  for (const { changes } of other) {
+    for (const change of changes) {
+      const text = describeChanges([change]);
+      counts.set(text, (counts.get(text) ?? 0) + 1);
+    }
+  }
+  const changes = [...counts].sort(([, a], [, b]) => b - a).slice(0, 12).map(([text, count]) =>
+    count === other.length ? text : `${text} (${formatCount(count, "run")})`
+  );
+  const more = counts.size > 12 ? `; and ${counts.size - 12} more` : "";
+  const list = (results: readonly RunResult[]) => {
+    const shown = results.slice(0, 6).map(({ config }) => nameRun(config)).join("; ");
+    return `${shown}${results.length > 6 ? `; and ${results.length - 6} more` : ""}`;
+  };
+  return [
+    ...other.length > 0
+      ? [
+        `${formatCount(other.length, "run")} ${
+          other.length === 1 ? "has a counterpart" : "have counterparts"
+        } of the same method, rank, task and seed with another config: ${changes.join("; ")}${more}.`,
+      ]
+      : [],
+    ...onlyHere.length > 0 ? [`${formatCount(onlyHere.length, "run")} only here: ${list(onlyHere)}.`] : [],
+    ...onlyThere.length > 0
+      ? [`${formatCount(onlyThere.length, "run")} only there: ${list(onlyThere)}.`]
+      : [],
+  ];
+}
+
+/** What is still to run. */
+export function missingSentence(here: ComparedSweep, there: ComparedSweep): string[] {
+  const missing = ({ plan, results }: ComparedSweep) => plan === null ? 0 : plan.runs.length - results.length;
+  const counts = [[missing(here), "here"], [missing(there), "there"]] as const;
+  const told = counts.filter(([count]) => count > 0).map(([count, where]) => `${count} ${where}`);
+  return told.length > 0 ? [`Planned runs that are missing: ${told.join(", ")}.`] : [];
+}
+
+/** Base checkpoints that score otherwise. */
+export function baseSentences(here: readonly BaseResult[], there: readonly BaseResult[]): string[] {
+  const others = new Map(there.map((base) => [base.id, base]));
+  const parted = here.flatMap((base) => {
+    const other = others.get(base.id);
+    if (base.status !== "done" || other?.status !== "done") return [];
+    if (canonicalJson(base.scores) === canonicalJson(other.scores)) return [];
+    const { model, task } = base.config;
+    return [`${model.id} on ${task.id} ${formatNumber(base.score)}, there ${formatNumber(other.score)}`];
+  });
+  return parted.length > 0 ? [`Scores before fine-tuning differ: ${parted.join("; ")}.`] : [];
+}
+
+/** Bytes and times of runs of one config. */
+export function costSentences(same: readonly ComparedPair[]): string[] {
+  const both = donePairs(same);
+  if (both.length === 0) return [];
+  const ratios = (read: (run: DoneRun) => number) =>
+    both.flatMap(([ours, theirs]) => read(theirs) > 0 ? [read(ours) / read(theirs)] : []);
+  const range = (values: readonly number[]) =>
+    `${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)}`;
+  const bytes = both.filter(([ours, theirs]) =>
+    ours.outcome.cost.peakBytes !== theirs.outcome.cost.peakBytes ||
+    ours.outcome.cost.stateBytes !== theirs.outcome.cost.stateBytes
+  );
+  const steps = ratios((run) => run.outcome.cost.medianStepMs);
+  const onOther = both.some(([ours, theirs]) => ours.environment.adapter !== theirs.environment.adapter);
+  return [
+    bytes.length === 0
+      ? "Peak bytes and bytes of state are equal."
+      : `Bytes differ in ${bytes.length} of ${formatCount(both.length, "run")}: peak bytes here are ${
+        range(ratios((run) => run.outcome.cost.peakBytes))
+      } times those there.`,
+    ...steps.length > 0
+      ? [
+        `A step takes ${median(steps).toFixed(2)} times as long as there (median of ${
+          formatCount(steps.length, "run")
+        }, ${range(steps)})${
+          onOther ? ", on another adapter" : ""
+        }: worth what both machines' rest was worth.`,
+      ]
+      : [],
+  ];
+}
+
+/** "sweep "smoke" of 2026-11-25, commit 0123456". */
+export function identify({ plan, results }: ComparedSweep): string {
+  const days = [...new Set(results.map(({ environment }) => environment.startedAt.slice(0, 10)))].sort();
+  const commits = [...new Set(results.map(({ environment }) => environment.commit.slice(0, 10)))].sort();
+  const when = days.length > 1 ? `${days[0]} to ${days.at(-1)}` : days.join();
+  return `sweep "${plan?.name ?? "unknown"}"${when === "" ? "" : ` of ${when}`}${
+    commits.length === 0 ? "" : `, commit ${commits.join(", ")}`
+  }`;
+}
