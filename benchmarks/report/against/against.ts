@@ -16,7 +16,6 @@ import {
   baseSentences,
   changeSentences,
   costSentences,
-  differs,
   identify,
   missingSentence,
   scoreSentence,
@@ -90,8 +89,9 @@ export function compareSweeps(here: ComparedSweep, there: ComparedSweep, registr
     },
     sentences: [
       `Against ${identify(there)}. ${verdictSentence(verdict, same, differing)}`,
-      ...scoreSentence(cells, name),
+      ...scoreSentence("Scores", cells, name),
       ...changeSentences(pairing, other),
+      ...scoreSentence("With other configs, scores", changed, name),
       ...failed.length > 0
         ? [
           `${
@@ -103,7 +103,7 @@ export function compareSweeps(here: ComparedSweep, there: ComparedSweep, registr
       ...baseSentences(here.bases, there.bases),
       environmentSentence(here, there, same),
       ...costSentences(same),
-      ...there.faults,
+      ...there.faults.map((fault) => `In the other sweep: ${fault}.`),
     ],
     tables: [
       scoresTable(cells, changed, name),
@@ -122,5 +122,7 @@ function verdictOf(
   if (same.length === 0) return "nothing in common";
   if (differing.length === 0) return "equal";
   const ended = differing.some(({ here, there }) => here.status !== there.status);
-  return ended || cells.some(differs) ? "different" : "tie";
+  return ended || cells.some(({ comparison }) => comparison !== null && comparison.verdict !== "tie")
+    ? "different"
+    : "tie";
 }

@@ -1,27 +1,29 @@
 /** @file What two sweeps noted about their code and machines. */
 import { canonicalJson, type Environment } from "../../../training/run.ts";
-import { formatCount } from "../format.ts";
 import type { Table } from "../report.ts";
 import type { ComparedSweep } from "./against.ts";
-import type { ComparedPair } from "./cells.ts";
+import { type ComparedPair, donePairs } from "./cells.ts";
 import { PREFIX } from "./tables.ts";
 
-/** What tells environments apart, each read as one text. */
-const environmentFields: readonly (readonly [name: string, read: (one: Environment) => string])[] = [
-  ["Commit", ({ commit }) => commit],
-  ["Deno", ({ deno }) => deno],
-  ["Adapter", ({ adapter }) => adapter],
-  ["Backend", ({ backend }) => backend],
-  ["Features", ({ features }) => features.toSorted().join(", ")],
-  [
-    "Limits",
-    ({ limits }) => Object.entries(limits).sort().map(([name, value]) => `${name} ${value}`).join(", "),
-  ],
-];
-
-function valuesOf({ results }: ComparedSweep, read: (one: Environment) => string): string {
-  return [...new Set(results.map(({ environment }) => read(environment)))].sort().join("; ");
+/** What tells environments apart: items, all that its runs noted. Of lists only what the other lacks is worth telling. */
+interface Field {
+  readonly name: string;
+  readonly isList?: true;
+  read(environment: Environment): readonly string[];
 }
+
+const fields: readonly Field[] = [
+  { name: "Commit", read: ({ commit }) => [commit] },
+  { name: "Deno", read: ({ deno }) => [deno] },
+  { name: "Adapter", read: ({ adapter }) => [adapter] },
+  { name: "Backend", read: ({ backend }) => [backend] },
+  { name: "Features", isList: true, read: ({ features }) => features },
+  {
+    name: "Limits",
+    isList: true,
+    read: ({ limits }) => Object.entries(limits).map(([name, value]) => `${name} ${value}`),
+  },
+];
 
 /** What differs of code, machine and kernels. */
 export function environmentSentence(
@@ -29,51 +31,60 @@ export function environmentSentence(
   there: ComparedSweep,
   same: readonly ComparedPair[],
 ): string {
-  const parted = environmentFields.filter(([, read]) => valuesOf(here, read) !== valuesOf(there, read));
-  const short = new Set(["Commit", "Deno", "Adapter", "Backend"]);
-  const told = parted.map(([name, read]) =>
-    short.has(name) ? `${name}: ${valuesOf(here, read)}, there ${valuesOf(there, read)}` : `${name} differ`
-  );
-  const kernels = kernelsThatDiffer(same);
-  const all = [...told, ...kernels === null ? [] : [kernels]];
-  if (all.length > 0) return `${all.join(". ")}.`;
-  return `Commit, Deno, adapter, backend, features, limits${
-    same.length > 0 ? " and kernels" : ""
-  } are the same.`;
+  const kernels = kernelsOf(same);
+  const parted = [
+    ...fields.map((field) => ({ ...field, ...itemsOf(field, here, there) })),
+    ...kernels ? [{ name: "Kernels", isList: true, ...kernels }] : [],
+  ].filter(({ ours, theirs }) => canonicalJson(ours) !== canonicalJson(theirs));
+  if (parted.length === 0) {
+    return `Commit, Deno, adapter, backend, features${
+      kernels ? ", limits and kernels" : " and limits"
+    } are the same.`;
+  }
+  return `${
+    parted.map(({ name, isList, ours, theirs }) =>
+      isList
+        ? `${name}: ${onlyIn("here", ours, theirs)}${onlyIn("there", theirs, ours)}`.replace(/; $/, "")
+        : `${name}: ${ours.join(", ")}, there ${theirs.join(", ")}`
+    ).join(". ")
+  }.`;
 }
 
-function kernelsThatDiffer(same: readonly ComparedPair[]): string | null {
-  const both = same.flatMap(({ here, there }) =>
-    here.status === "done" && there.status === "done"
-      ? [[here.outcome.kernels, there.outcome.kernels] as const]
-      : []
-  );
-  const parted = both.filter(([ours, theirs]) =>
-    canonicalJson(ours.toSorted()) !== canonicalJson(theirs.toSorted())
-  );
-  if (parted.length === 0) return null;
-  const beyond = (side: 0 | 1) =>
-    [...new Set(parted.flatMap((pair) => pair[side].filter((name) => !pair[1 - side]!.includes(name))))]
-      .sort();
-  const sides = [["here", beyond(0)], ["there", beyond(1)]] as const;
-  const told = sides.filter(([, names]) => names.length > 0).map(([where, names]) =>
-    `only ${where} ${names.join(", ")}`
-  );
-  return `Other kernels ran in ${formatCount(parted.length, "run")}: ${told.join("; ")}`;
+function onlyIn(where: string, own: readonly string[], other: readonly string[]): string {
+  const items = beyond(own, other);
+  return items.length > 0 ? `only ${where} ${items.join(", ")}; ` : "";
+}
+
+function beyond(own: readonly string[], other: readonly string[]): string[] {
+  return own.filter((item) => !other.includes(item));
+}
+
+function itemsOf({ read }: Field, here: ComparedSweep, there: ComparedSweep) {
+  const all = ({ results }: ComparedSweep) =>
+    [...new Set(results.flatMap(({ environment }) => read(environment)))].sort();
+  return { ours: all(here), theirs: all(there) };
+}
+
+/** Kernels of runs of one config; null where no pair of them has finished. */
+function kernelsOf(same: readonly ComparedPair[]) {
+  const both = donePairs(same);
+  const all = (side: 0 | 1) => [...new Set(both.flatMap((pair) => pair[side].outcome.kernels))].sort();
+  return both.length === 0 ? null : { ours: all(0), theirs: all(1) };
 }
 
 /** The same field by field. */
 export function environmentTable(here: ComparedSweep, there: ComparedSweep): Table {
   return {
     title: `${PREFIX}: code and machine`,
-    note: "What the runs of each sweep noted about where they were made.",
+    note:
+      "What the runs of each sweep noted about where they were made; of features and limits what the other sweep's lack.",
     columns: ["What", "Here", "There", "Verdict"],
-    rows: environmentFields.map(([name, read]) => {
-      const ours = valuesOf(here, read), theirs = valuesOf(there, read);
-      // Lists as long as these are worth reading only where they differ.
-      const list = name === "Features" || name === "Limits";
-      const shown = list && ours === theirs ? ["—", "—"] : [ours || "—", theirs || "—"];
-      return [name, ...shown, ours === theirs ? "the same" : "differs"];
+    rows: fields.map((field) => {
+      const { ours, theirs } = itemsOf(field, here, there);
+      const show = (own: readonly string[], other: readonly string[]) =>
+        (field.isList ? beyond(own, other) : own).join(", ") || "—";
+      const same = canonicalJson(ours) === canonicalJson(theirs);
+      return [field.name, show(ours, theirs), show(theirs, ours), same ? "the same" : "differs"];
     }),
   };
 }

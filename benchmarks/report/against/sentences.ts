@@ -1,18 +1,13 @@
 /** @file What changed between two sweeps, in sentences. */
 import { type BaseResult, canonicalJson, type RunResult } from "../../../training/run.ts";
 import { nameRun } from "../../progress.ts";
-import { median } from "../../statistics.ts";
+import { type Interval, median } from "../../statistics.ts";
 import { formatCount, formatDifference, formatInterval, formatNumber, formatSignificant } from "../format.ts";
 import type { DoneRun } from "../report.ts";
 import type { AgainstVerdict, ComparedSweep } from "./against.ts";
 import { type Cell, type ComparedPair, donePairs } from "./cells.ts";
 import type { Namer } from "./names.ts";
 import { describeChanges, type Pairing } from "./pairing.ts";
-
-/** True where the scores of a cell tell the sweeps apart. */
-export function differs({ comparison }: Cell): boolean {
-  return comparison !== null && comparison.verdict !== "tie";
-}
 
 /** How many runs found the same, and what differs in the others. */
 export function verdictSentence(
@@ -45,48 +40,49 @@ export function verdictSentence(
   } in bits: ${what}.${first}${largest}`;
 }
 
-/** Whether scores of runs of one config differ by more than chance; nothing where none can be compared. */
-export function scoreSentence(cells: readonly Cell[], name: Namer): string[] {
-  const compared = cells.filter(({ comparison }) => comparison !== null);
+/**
+ * Whether scores differ by more than chance explains; nothing where none can be compared.
+ *
+ * @param whose what the sentence begins with: "Scores", "With other configs, scores"
+ */
+export function scoreSentence(whose: string, cells: readonly Cell[], name: Namer): string[] {
+  const compared = cells.flatMap(({ comparison, equal, pairs }) =>
+    comparison === null ? [] : [{ comparison, equal, config: pairs[0]!.here.config }]
+  );
   const unequal = compared.filter(({ equal }) => !equal);
   if (compared.length === 0) return [];
-  if (unequal.length === 0) return ["Scores are equal on every example."];
-  const parted = compared.filter(differs);
-  const differences = unequal.map(({ comparison }) => comparison!.mean);
-  const intervals = unequal.flatMap(({ comparison }) => comparison!.interval ?? []);
-  const within = intervals.length > 0
-    ? `, their 95% intervals within ${
-      formatInterval(
-        {
-          low: Math.min(...intervals.map(({ low }) => low)),
-          high: Math.max(...intervals.map(({ high }) => high)),
-        },
-        formatDifference,
-      )
-    }`
-    : "";
-  const range = formatInterval(
-    { low: Math.min(...differences), high: Math.max(...differences) },
-    formatDifference,
-  );
+  if (unequal.length === 0) return [`${whose} are equal on every example.`];
+  const count = formatCount(compared.length, "comparison");
+  const parted = compared.filter(({ comparison }) => comparison.verdict !== "tie");
   if (parted.length === 0) {
+    const differences = rangeOf(unequal.map(({ comparison: { mean } }) => ({ low: mean, high: mean })));
+    const intervals = unequal.flatMap(({ comparison }) => comparison.interval ?? []);
+    const within = intervals.length > 0 ? `, their 95% intervals lie within ${rangeOf(intervals)}` : "";
     return [
-      `Differences of scores are within what chance explains: none of ${
-        formatCount(compared.length, "comparison")
-      } tells the sweeps apart. Where scores are not equal, differences are ${range}${within}.`,
+      `${whose} differ by no more than chance explains: none of ${count} tells the sweeps apart. Where they are not ` +
+      `equal, differences are ${differences}${within}.`,
     ];
   }
-  const listed = parted.slice(0, 12).map((cell) =>
-    `${name.cell(cell.pairs[0]!.here.config)} ${formatDifference(cell.comparison!.mean)} (${
-      formatInterval(cell.comparison!.interval, formatDifference)
+  const told = parted.slice(0, MOST).map(({ config, comparison }) =>
+    `${name.cell(config)} ${formatDifference(comparison.mean)} (${
+      formatInterval(comparison.interval, formatDifference)
     })`
   );
-  const more = parted.length > 12 ? `; and ${parted.length - 12} more` : "";
-  return [
-    `Scores differ in ${parted.length} of ${formatCount(compared.length, "comparison")}, here less there: ${
-      listed.join("; ")
-    }${more}.`,
-  ];
+  return [`${whose} differ in ${parted.length} of ${count}, here less there: ${list(told, parted.length)}.`];
+}
+
+function rangeOf(intervals: readonly Interval[]): string {
+  const low = Math.min(...intervals.map((one) => one.low)),
+    high = Math.max(...intervals.map((one) => one.high));
+  return formatInterval({ low, high }, formatDifference);
+}
+
+/** So many things of a kind are told in a sentence; the tables have all. */
+const MOST = 12;
+
+/** What is told of so many, and how many more there are. */
+function list(told: readonly string[], count: number): string {
+  return [...told, ...count > told.length ? [`and ${count - told.length} more`] : []].join("; ");
 }
 
 /** How configs differ, and which runs have no counterpart. */
@@ -99,25 +95,22 @@ export function changeSentences(pairing: Pairing, other: readonly ComparedPair[]
       counts.set(text, (counts.get(text) ?? 0) + 1);
     }
   }
-  const changes = [...counts].sort(([, a], [, b]) => b - a).slice(0, 12).map(([text, count]) =>
+  const changes = [...counts].sort(([, a], [, b]) => b - a).slice(0, MOST).map(([text, count]) =>
     count === other.length ? text : `${text} (${formatCount(count, "run")})`
   );
-  const more = counts.size > 12 ? `; and ${counts.size - 12} more` : "";
-  const list = (results: readonly RunResult[]) => {
-    const shown = results.slice(0, 6).map(({ config }) => nameRun(config)).join("; ");
-    return `${shown}${results.length > 6 ? `; and ${results.length - 6} more` : ""}`;
-  };
+  const named = (results: readonly RunResult[]) =>
+    list(results.slice(0, MOST).map(({ config }) => nameRun(config)), results.length);
   return [
     ...other.length > 0
       ? [
         `${formatCount(other.length, "run")} ${
           other.length === 1 ? "has a counterpart" : "have counterparts"
-        } of the same method, rank, task and seed with another config: ${changes.join("; ")}${more}.`,
+        } of the same method, rank, task and seed with another config: ${list(changes, counts.size)}.`,
       ]
       : [],
-    ...onlyHere.length > 0 ? [`${formatCount(onlyHere.length, "run")} only here: ${list(onlyHere)}.`] : [],
+    ...onlyHere.length > 0 ? [`${formatCount(onlyHere.length, "run")} only here: ${named(onlyHere)}.`] : [],
     ...onlyThere.length > 0
-      ? [`${formatCount(onlyThere.length, "run")} only there: ${list(onlyThere)}.`]
+      ? [`${formatCount(onlyThere.length, "run")} only there: ${named(onlyThere)}.`]
       : [],
   ];
 }
@@ -169,7 +162,7 @@ export function costSentences(same: readonly ComparedPair[]): string[] {
           formatCount(steps.length, "run")
         }, ${range(steps)})${
           onOther ? ", on another adapter" : ""
-        }: worth what both machines' rest was worth.`,
+        }. Times are worth most from machines that do nothing else.`,
       ]
       : [],
   ];

@@ -92,7 +92,7 @@ export function costsTable(cells: readonly Cell[], name: Namer): Table {
   return {
     title: `${PREFIX}: costs`,
     note:
-      "Medians over seeds of runs of one config, here and there. Bytes are exact; times are worth what the machines' rest was.",
+      "Medians over seeds of runs of one config, here and there. Bytes are exact; times are worth most from machines that do nothing else.",
     columns: [
       ...start,
       "Peak, here",
