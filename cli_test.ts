@@ -193,6 +193,64 @@ Deno.test("report --with-peft names the files that it leaves out, and the next r
   });
 });
 
+Deno.test("report --against says what changed, writes it beside the report, and names what it can't use", async () => {
+  await inFolder(async ({ run, sweep, out, folder }) => {
+    const few = ["--ranks", "2", "--seeds", "0"], other = `${folder}/other`;
+    await run("bench", sweep, "--out", out, "--json", ...few);
+    await run("bench", sweep, "--out", other, "--json", ...few);
+    const first = await run("report", "--out", out, "--against", other);
+    assertEquals([first.code, first.err], [0, ""]);
+    assertStringIncludes(first.out, "No run differs: all 4 runs that both have found the same, bit for bit.");
+    const page = await Deno.readTextFile(`${out}/report/against.md`);
+    assertStringIncludes(page, "- Scores are equal on every example.");
+    assertStringIncludes(page, "| equal |");
+    assertEquals(page.includes(folder), false);
+    assertStringIncludes(
+      await Deno.readTextFile(`${out}/report/index.html`),
+      "Against the other sweep: scores",
+    );
+
+    const [cut] = Array.from(Deno.readDirSync(`${other}/runs`), ({ name }) => name);
+    await Deno.truncate(`${other}/runs/${cut}`, 100);
+    const second = await run("report", "--out", out, "--against", other, "--json");
+    assertStringIncludes(second.err, `Cannot use runs/${cut}: it is not whole JSON`);
+    const { against, answer } = JSON.parse(second.out);
+    assertEquals(against, {
+      verdict: "equal",
+      both: 3,
+      equal: 3,
+      otherConfig: 0,
+      failed: 0,
+      onlyHere: 1,
+      onlyThere: 0,
+    });
+    assertStringIncludes(answer.join("\n"), "Planned runs that are missing: 1 there.");
+    assertStringIncludes(
+      answer.join("\n"),
+      `In the other sweep: Cannot use runs/${cut}: it is not whole JSON`,
+    );
+    await run("report", "--out", out);
+    assertEquals(await Deno.stat(`${out}/report/against.md`).then(() => true, () => false), false);
+
+    await Deno.mkdir(`${folder}/foreign/runs`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/foreign/runs/a.json`, "{}");
+    for (
+      const [dir, sentence] of [
+        [`${folder}/none`, "there are no results in"],
+        [`${out}/../out/`, "it is the same folder"],
+        [
+          `${folder}/foreign`,
+          `Cannot compare with "${folder}/foreign": no run of it can be used (Cannot use`,
+        ],
+      ] as const
+    ) {
+      const { code, err, out: printed } = await run("report", "--out", out, "--against", dir);
+      assertEquals([code, printed], [2, ""], err);
+      assertStringIncludes(err, sentence);
+    }
+  });
+});
+
 Deno.test("bench sets a broken file aside, says so, and repeats that run only", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     await run("bench", sweep, "--out", out, "--json");
