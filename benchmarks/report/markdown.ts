@@ -31,7 +31,7 @@ export function againstToMarkdown({ name, against }: Report): string {
 
 function tableToMarkdown(table: Table): string {
   const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll(/\s+/g, " ")).join(" | ")} |`;
   const rule = `| ${table.columns.map(() => "---").join(" | ")} |`;
   return [`## ${table.title}`, "", table.note, "", line(table.columns), rule, ...table.rows.map(line)].join(
     "\n",
