@@ -142,6 +142,8 @@ export interface TaskOptions {
 export interface RealDataKinds {
   /** Titles of the data sets. */
   readonly titles: readonly string[];
+  /** What the score is called, where it isn't the task's own metric. */
+  readonly metric?: string;
   /** SHA-256 over names and bytes of the files that `load` would read, in hex. @throws {DataError} */
   fingerprint(path: string): Promise<string>;
 }

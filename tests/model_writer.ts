@@ -10,7 +10,7 @@ export const LLAMA = {
   intermediate_size: 192,
   num_hidden_layers: 3,
   num_attention_heads: 4,
-  max_position_embeddings: 64,
+  max_position_embeddings: 80,
   rms_norm_eps: 1e-5,
   hidden_act: "silu",
 };

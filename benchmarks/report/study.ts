@@ -163,7 +163,7 @@ function labelTask(id: string, tasks: Registries["tasks"], onRealData: RunResult
     id,
     title: titleOfTask(id, tasks, onRealData),
     family: task?.family ?? null,
-    metric: task?.metric.name ?? "score",
+    metric: (source && task?.realData?.metric) ?? task?.metric.name ?? "score",
     chance: source ? null : task?.metric.chance ?? null,
     measures: task?.measures ?? [],
   };

@@ -104,10 +104,19 @@ function filesOf(parts: readonly { readonly files: readonly string[] }[]): strin
   return [...new Set(parts.flatMap(({ files }) => files))];
 }
 
-/** What a task says of the real data that it takes. */
-export function realDataOf(family: TaskFamily, only?: readonly string[]): RealDataKinds {
+/**
+ * What a task says of the real data that it takes.
+ *
+ * @param only ids of the data sets; absent where it takes all of its family
+ * @param metric what its score is called there; absent where it is the task's own metric
+ */
+export function realDataOf(
+  family: TaskFamily,
+  { only, metric }: { readonly only?: readonly string[]; readonly metric?: string } = {},
+): RealDataKinds {
   return {
     titles: dataSetsOf(family, only).map(({ title }) => title),
+    ...(metric !== undefined && { metric }),
     fingerprint: (path) => fingerprintData(family, path, only),
   };
 }
