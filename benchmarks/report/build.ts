@@ -7,22 +7,28 @@ import { a100, type GpuRates } from "../growth/predict.ts";
 import type { Plan } from "../plan.ts";
 import type { ChosenRate } from "../rates.ts";
 import { type ComparedSweep, compareSweeps } from "./against/against.ts";
-import { answer } from "./answer.ts";
+import { answer, type Findings } from "./answer.ts";
 import { caveats } from "./caveats.ts";
 import { charts } from "./charts/mod.ts";
 import type { PeftRuns } from "./exports/from_peft.ts";
 import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
 import { growthAnswer } from "./growth_answer.ts";
-import { comparePairs } from "./pairs.ts";
+import { closedGaps } from "./gaps.ts";
+import { compareAll, comparePairs } from "./pairs.ts";
+import { describeProtocol } from "./protocol.ts";
+import { rankingsOf } from "./rankings.ts";
 import type { Report } from "./report.ts";
 import { makeStudy, sourceOf } from "./study.ts";
+import { anyTwoTable } from "./tables/any_two.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
 import { familyTables } from "./tables/families.ts";
+import { gapSharesTable } from "./tables/gap_shares.ts";
 import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
 import { measuresTable } from "./tables/measures.ts";
 import { predictionsTable } from "./tables/predictions.ts";
+import { rankingsTable } from "./tables/rankings.ts";
 import { ratesTable } from "./tables/rates.ts";
 import { scoresTable } from "./tables/scores.ts";
 import { separationTable } from "./tables/separation.ts";
@@ -66,14 +72,23 @@ export function buildReport(
   const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
   const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
   const study = makeStudy(configs, results, rates, registries, input.gpu ?? plan?.gpu ?? a100, input.bases);
-  const pairs = comparePairs(study);
+  const findings: Findings = {
+    pairs: comparePairs(study),
+    all: compareAll(study),
+    gaps: closedGaps(study),
+    rankings: rankingsOf(study),
+    protocol: describeProtocol(study, configs, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
+  };
   const tables = [
     ...familyTables(study),
     scoresTable(study),
     measuresTable(study),
     sourcesTable(study),
     separationTable(study),
-    comparisonsTable(pairs),
+    comparisonsTable(findings.pairs),
+    gapSharesTable(findings.gaps),
+    anyTwoTable(study, findings.all),
+    rankingsTable(findings.rankings),
     costsTable(study),
     discrepanciesTable(study),
     kindsTable(study),
@@ -97,7 +112,7 @@ export function buildReport(
     // A sweep that only varies sizes has no scores to speak of.
     answer: [
       ...against?.sentences ?? [],
-      ...study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, pairs),
+      ...study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, findings),
       ...growthAnswer(study),
     ],
     charts: [
@@ -110,7 +125,7 @@ export function buildReport(
     tables: [...tables, ...against?.tables ?? []].filter((table) => table !== null && table.rows.length > 0)
       .map((table) => table!),
     caveats: [
-      ...caveats(study, { ...input, results, leftOut: stored.length - results.length }),
+      ...caveats(study, findings, { ...input, results, leftOut: stored.length - results.length }),
       ...peftCaveats(peft),
     ],
     environment: describeEnvironment(results),

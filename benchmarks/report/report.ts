@@ -59,8 +59,18 @@ export interface Cell extends RunsAtRate {
   readonly rank: number | null;
   /** At every rate that the sweep ran, ascending: the one that speaks for the cell among them. */
   readonly grid: readonly RunsAtRate[];
+  /** How its rate was chosen; null where it was stated. */
+  readonly chosen: ChosenRate | null;
   /** What a run should cost by formula; null where nobody knows. */
   readonly predicted: PredictedCost | null;
+}
+
+/** Runs on a task that differ from its other runs in more than method, rank, rate and seed. */
+export interface OtherSetting {
+  readonly task: TaskLabel;
+  readonly runs: number;
+  /** What differs, e.g. "steps 40, not 60". */
+  readonly difference: string;
 }
 
 /** A base checkpoint that was scored. */
@@ -105,6 +115,8 @@ export interface Study {
   readonly rates: readonly ChosenRate[];
   /** Tasks that were run in several sizes. They have no cells: their scores mean nothing. */
   readonly growth: readonly TaskGrowth[];
+  /** Runs that no cell has, since they can't be compared with the others on their task. */
+  readonly leftOut: readonly OtherSetting[];
   /** What predictions are for. */
   readonly gpu: GpuRates;
 }

@@ -4,7 +4,7 @@ import type { Measure } from "../../../tasks/task.ts";
 import { valueOf } from "../../../training/measures.ts";
 import type { MeasuredOutcome } from "../../../training/run.ts";
 import { bootstrapSets, mean, studentInterval } from "../../statistics.ts";
-import { formatInterval, formatNumber, formatRank, formatRate } from "../format.ts";
+import { formatCellRate, formatInterval, formatNumber, formatRank } from "../format.ts";
 import type { Cell, Study, Table } from "../report.ts";
 
 /** A row for each measure of each cell; without rows where no task measures anything. */
@@ -39,8 +39,14 @@ function rowOf(cell: Cell, measure: Measure): string[][] {
   const measured = cell.runs.map(({ outcome }) => outcome.measures?.[measure.name])
     .filter((one) => one !== undefined);
   if (measured.length === 0) return [];
-  const { task, rank, method, peak } = cell, arrow = measure.better === "higher" ? "↑" : "↓";
-  const start = [task.title, `${measure.name} ${arrow}`, formatRank(rank), method.label, formatRate(peak)];
+  const { task, rank, method } = cell, arrow = measure.better === "higher" ? "↑" : "↓";
+  const start = [
+    task.title,
+    `${measure.name} ${arrow}`,
+    formatRank(rank),
+    method.label,
+    formatCellRate(cell),
+  ];
   const values = measured.flatMap(({ value }) => value ?? []);
   // Where a seed has no value, what the others say would be about them alone.
   if (values.length < measured.length) return [[...start, "—", "—", "—", String(measured.length)]];
