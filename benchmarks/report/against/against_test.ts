@@ -132,7 +132,7 @@ Deno.test("compareSweeps() tells what configs changed, compares scores on the sa
   );
   assertStringIncludes(
     said,
-    "With other configs, scores differ in 1 of 14 comparisons, here less there: LoRA (alpha/r) on",
+    "With other configs, scores differ by no more than chance explains: none of 14 comparisons",
   );
   const rows = rowsOf(against, "scores");
   assertEquals(rows.length, 14);

@@ -1,6 +1,6 @@
 /** @file Pairs of runs of two sweeps with how they differ, and over seeds with what their scores say. */
 import { canonicalJson, type RunConfig, type RunResult } from "../../../training/run.ts";
-import { compare, type Comparison } from "../../statistics.ts";
+import { compare, type Comparison, correct } from "../../statistics.ts";
 import type { DoneRun } from "../report.ts";
 import type { RunDifference } from "./differences.ts";
 import type { RunPair } from "./pairing.ts";
@@ -13,7 +13,10 @@ export interface ComparedPair extends RunPair {
 /** Pairs over seeds of one config, or of one config and its counterpart. */
 export interface Cell {
   readonly pairs: readonly ComparedPair[];
-  /** Null where no pair has two scores on the same examples. */
+  /**
+   * Corrected for all cells together; null where no pair has two scores on the same examples. Its judgement on the seeds
+   * that were run is what counts, since both sweeps have these: other seeds would only hide what changed.
+   */
   readonly comparison: Comparison | null;
   /** True where every pair has equal scores. */
   readonly equal: boolean;
@@ -25,7 +28,7 @@ export function cellsOf(pairs: readonly ComparedPair[]): Cell[] {
     const config = ({ config: { seed: _, ...rest } }: RunResult) => rest;
     return canonicalJson([config(here), config(there)]);
   });
-  return Array.from(groups.values(), (own): Cell => {
+  const cells = Array.from(groups.values(), (own): Cell => {
     const scores = donePairs(own).filter(([ours, theirs]) => sameExamples(ours, theirs))
       .map(([ours, theirs]) => [ours.outcome.scores, theirs.outcome.scores] as const);
     return {
@@ -36,6 +39,16 @@ export function cellsOf(pairs: readonly ComparedPair[]): Cell[] {
       equal: scores.every(([ours, theirs]) => canonicalJson(ours) === canonicalJson(theirs)),
     };
   });
+  const corrected = correct(cells.flatMap(({ comparison }) => comparison ?? [])).values();
+  return cells.map((cell) => ({
+    ...cell,
+    comparison: cell.comparison === null ? null : corrected.next().value ?? null,
+  }));
+}
+
+/** True where scores were shown to differ. */
+export function isShown({ comparison }: Cell): boolean {
+  return comparison !== null && comparison.onTheseSeeds.verdict !== "tie";
 }
 
 /** The pairs that finished on both sides: here, there. */

@@ -53,10 +53,10 @@ export function scoreSentence(whose: string, cells: readonly Cell[], name: Namer
   if (compared.length === 0) return [];
   if (unequal.length === 0) return [`${whose} are equal on every example.`];
   const count = formatCount(compared.length, "comparison");
-  const parted = compared.filter(({ comparison }) => comparison.verdict !== "tie");
+  const parted = compared.filter(({ comparison }) => comparison.onTheseSeeds.verdict !== "tie");
   if (parted.length === 0) {
     const differences = rangeOf(unequal.map(({ comparison: { mean } }) => ({ low: mean, high: mean })));
-    const intervals = unequal.flatMap(({ comparison }) => comparison.interval ?? []);
+    const intervals = unequal.flatMap(({ comparison }) => comparison.overExamples ?? []);
     const within = intervals.length > 0 ? `, their 95% intervals lie within ${rangeOf(intervals)}` : "";
     return [
       `${whose} differ by no more than chance explains: none of ${count} tells the sweeps apart. Where they are not ` +
@@ -65,7 +65,7 @@ export function scoreSentence(whose: string, cells: readonly Cell[], name: Namer
   }
   const told = parted.slice(0, MOST).map(({ config, comparison }) =>
     `${name.cell(config)} ${formatDifference(comparison.mean)} (${
-      formatInterval(comparison.interval, formatDifference)
+      formatInterval(comparison.overExamples, formatDifference)
     })`
   );
   return [`${whose} differ in ${parted.length} of ${count}, here less there: ${list(told, parted.length)}.`];

@@ -1,9 +1,15 @@
 /** @file Tables of what differs between two sweeps. */
 import type { RunResult } from "../../../training/run.ts";
 import { mean, median } from "../../statistics.ts";
-import { formatBytes, formatDifference, formatInterval, formatNumber, formatSignificant } from "../format.ts";
+import {
+  formatBytes,
+  formatDifference,
+  formatInterval,
+  formatNumber,
+  formatProbability,
+  formatSignificant,
+} from "../format.ts";
 import type { DoneRun, Table } from "../report.ts";
-import { formatSources } from "../tables/scores.ts";
 import { type Cell, type ComparedPair, donePairs } from "./cells.ts";
 import type { Namer } from "./names.ts";
 import { describeChanges } from "./pairing.ts";
@@ -25,12 +31,16 @@ export function scoresTable(cells: readonly Cell[], changed: readonly Cell[], na
       `${equalRuns} of ${pairs.length}`,
       over(0),
       over(1),
-      ...comparison === null ? ["—", "—", "—", "—", "not compared"] : [
+      ...comparison === null ? ["—", "—", "—", "—", "—", "—", "not compared"] : [
         formatDifference(comparison.mean),
-        equal ? "—" : formatInterval(comparison.interval, formatDifference),
-        equal ? "—" : formatSources(comparison),
+        ...equal ? ["—", "—", "—"] : [
+          formatInterval(comparison.overExamples, formatDifference),
+          formatProbability(comparison.onTheseSeeds.pValue),
+          formatProbability(comparison.onTheseSeeds.corrected),
+        ],
+        String(comparison.seeds),
         String(comparison.examples),
-        equal ? "equal" : comparison.verdict,
+        equal ? "equal" : comparison.onTheseSeeds.verdict,
       ],
     ];
   };
@@ -38,9 +48,10 @@ export function scoresTable(cells: readonly Cell[], changed: readonly Cell[], na
     title: `${PREFIX}: scores`,
     note:
       "Runs of one config here and there, paired by seed and example; below them those with another config, whose scores are " +
-      "compared where they are about the same examples. Differences are here less there, with 95% intervals for new draws of " +
-      "what the next column names. Equal is equal on every example; a tie is an interval that includes 0. Runs are equal " +
-      "where losses, scores and measurements are, bit for bit.",
+      "compared where they are about the same examples. Differences are here less there, with 95% intervals for new examples " +
+      "and the seeds that were run, which both sweeps have. p goes with the interval; the verdict is by p after Holm's " +
+      "correction for all comparisons of its kind, at 5%. Equal is equal on every example; a tie is no difference shown. " +
+      "Runs are equal where losses, scores and measurements are, bit for bit.",
     columns: [
       ...start,
       "Config",
@@ -49,7 +60,9 @@ export function scoresTable(cells: readonly Cell[], changed: readonly Cell[], na
       "There",
       "Difference",
       "95% interval",
-      "for new",
+      "p",
+      "p, Holm",
+      "Seeds",
       "Examples",
       "Verdict",
     ],
