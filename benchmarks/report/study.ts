@@ -254,7 +254,8 @@ function makeMethods(
   const choices = new Map(configs.map((config) => [methodKey(config.optimizer), config.optimizer.id]));
   const methods: MethodLabel[] = [];
   for (const [key, optimizer] of [...choices].toSorted(([, a], [, b]) => place(a) - place(b))) {
-    methods.push({ key, optimizer, label: labels.get(key)!, ...styleOf(optimizer, methods) });
+    const before = methods.filter((method) => method.optimizer === optimizer).length;
+    methods.push({ key, optimizer, label: labels.get(key)!, ...styleOf(optimizer, before) });
   }
   return methods;
 }

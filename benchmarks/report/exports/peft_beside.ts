@@ -9,10 +9,11 @@ import {
   formatRank,
   formatSignificant,
 } from "../format.ts";
+import { filtered } from "../charts/filters.ts";
+import { paretoFront } from "../charts/pareto.ts";
 import type { MethodLabel, Study, Table, VegaLiteSpec } from "../report.ts";
 import { styleOf, theme } from "../styles.ts";
 import type { PeftRun, PeftRuns } from "./from_peft.ts";
-import { paretoFront } from "./pareto.ts";
 
 const MEMORY = "Memory, MiB", STEP = "Step, ms";
 const OURS = "this report", THEIRS = "PEFT's files";
@@ -31,8 +32,12 @@ interface Point {
   /** What was learned with which model: only points of one group can be ranked. */
   readonly group: string;
   readonly source: typeof OURS | typeof THEIRS;
+  /** Of ours, what the reader's filters act on: theirs stay. */
+  readonly task?: string;
+  readonly method?: string;
+  readonly rank?: number | null;
   readonly name: string;
-  readonly method: MethodLabel;
+  readonly look: MethodLabel;
   readonly score: number;
   readonly costs: Readonly<Partial<Record<typeof MEMORY | typeof STEP, number>>>;
 }
@@ -52,36 +57,24 @@ export const scoreBesidePeft = {
     const points = [...oursOf(study), ...theirsOf(study, runs, optimizers)];
     const columns = [MEMORY, STEP] as const;
     const groups = unique(points.map(({ group }) => group));
-    const values = columns.flatMap((column) =>
-      groups.flatMap((group) => {
-        const own = points.filter((point) => point.group === group).flatMap((point) => {
-          const cost = point.costs[column];
-          return cost === undefined || cost <= 0 ? [] : [{ ...point, cost }];
-        });
-        const front = new Set(paretoFront(own));
-        return own.map((point) => ({
-          column,
-          group,
-          source: point.source,
-          name: point.name,
-          method: point.method.label,
-          cost: point.cost,
-          score: point.score,
-          front: front.has(point),
-        }));
+    const rows = columns.flatMap((column) =>
+      points.flatMap(({ costs, look, ...point }) => {
+        const cost = costs[column];
+        return cost === undefined || cost <= 0 ? [] : [{ ...point, column, cost, look: look.label }];
       })
     );
-    const methods = unique(points.map(({ method }) => method));
+    const { params, data, transform } = filtered(rows, "every");
+    const methods = unique(points.map(({ look }) => look));
     const domain = methods.map(({ label }) => label);
     const legend = { orient: "bottom", title: null, columns: 3, symbolOpacity: 1 };
     const color = {
-      field: "method",
+      field: "look",
       type: "nominal",
       scale: { domain, range: methods.map((method) => method.color) },
       legend,
     };
     const shape = {
-      field: "method",
+      field: "look",
       type: "nominal",
       scale: { domain, range: methods.map((method) => method.shape) },
       legend,
@@ -116,7 +109,9 @@ export const scoreBesidePeft = {
     return {
       ...theme,
       title: { text: this.title, subtitle: `Filled: ${OURS}. Hollow: ${THEIRS}.`, subtitleFontSize: 13 },
-      data: { values },
+      params,
+      data,
+      transform: [...transform, ...paretoFront("cost", "score", ["group", "column"])],
       facet: {
         column: {
           field: "column",
@@ -154,7 +149,10 @@ function oursOf(study: Study): Point[] {
       name: `${cell.method.label}${cell.rank === null ? "" : `, rank ${cell.rank}`}, ${
         formatCount(cell.runs.length, "seed")
       }`,
-      method: cell.method,
+      task: cell.task.id,
+      method: cell.method.label,
+      rank: cell.rank,
+      look: cell.method,
       score: mean(cell.runs.map((run) => run.outcome.score)),
       costs: {
         [MEMORY]: median(costs.map((cost) => cost.peakBytes)) / 1024 ** 2,
@@ -165,22 +163,19 @@ function oursOf(study: Study): Point[] {
 }
 
 function theirsOf(study: Study, runs: readonly PeftRun[], optimizers: Registries["optimizers"]): Point[] {
-  const methods = new Map<string, MethodLabel>();
-  const labelOf = (id: string | null): MethodLabel => {
+  const looks = new Map<string | null, MethodLabel>();
+  for (const id of new Set(runs.map(({ method }) => method))) {
     const module = Object.values(optimizers).find((known) => known.id === id);
     const own = study.methods.find((method) => method.optimizer === id);
-    if (own) return own;
-    if (id === null || !module) return OTHER;
-    const taken = [...study.methods, ...methods.values()];
-    const made = methods.get(id) ?? { key: id, optimizer: id, label: module.title, ...styleOf(id, taken) };
-    methods.set(id, made);
-    return made;
-  };
+    const made = module &&
+      { key: module.id, optimizer: module.id, label: module.title, ...styleOf(module.id, 0) };
+    looks.set(id, own ?? made ?? OTHER);
+  }
   return runs.map((run) => ({
     group: groupOf(run.data, run.model),
     source: THEIRS,
     name: run.experiment,
-    method: labelOf(run.method),
+    look: looks.get(run.method)!,
     score: run.score,
     costs: { [MEMORY]: run.memoryMax / 1024 ** 2, ...run.stepMs !== null && { [STEP]: run.stepMs } },
   }));
