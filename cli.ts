@@ -16,6 +16,7 @@ import type { SweepOverrides } from "./benchmarks/sweep.ts";
 import { listSweeps } from "./benchmarks/sweep_files.ts";
 import type { TuneProgress } from "./benchmarks/tune.ts";
 import { type Tuning, tuningPath, writeTuning } from "./benchmarks/tuning.ts";
+import { DEFAULT_PORT, serveWatcher } from "./benchmarks/watch/serve.ts";
 import type { Pretrained } from "./training/pretrain.ts";
 import type { Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
@@ -40,12 +41,17 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --gpu-efficiency  share of them that is reached; ${a100.efficiency} where none is given
     --list            lists the known tasks, optimizers, models and sweeps
     --json            prints one JSON object at the end; progress goes to stderr
+  bench-python        the same, and by "./run" allowed to run /usr/bin/python3, which programs of real data are tested
+                      with: code that a model wrote, so only for models and data that you trust
   report --out DIR    writes the report again, from the results in DIR alone; takes --gpu-... too
     --export a,b      and files for other programs: png (charts), wandb (JSON lines a run), peft (PEFT's result files)
     --with-peft PATH  shows results of Hugging Face PEFT's method comparison beside, from a file or a folder of them;
                       may be given again
     --against DIR     tells what changed against the sweep in another folder: code, machine, configs, scores, costs
     --json            prints one JSON object
+  watch [DIR]         serves a page on this machine with the progress of the sweeps below DIR, their losses and their
+                      reports so far; "results" where none is named. It only reads, and sweeps go on without it
+    --port N          where, instead of ${DEFAULT_PORT}
   pretrain <model>    makes a base checkpoint
     --out PATH        where it goes; where the project ships it, if none is named
   tune                measures the kernels of matrix products on this machine, which should be idle, and stores its
@@ -162,7 +168,10 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
   }
   const commands = {
     bench: benchCommand,
+    // What it may do more, the process was given at its start.
+    "bench-python": benchCommand,
     report: reportCommand,
+    watch: watchCommand,
     pretrain: pretrainCommand,
     tune: tuneCommand,
   };
@@ -173,11 +182,11 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
     surroundings.print(help.trimEnd());
     return 0;
   }
-  return await commands[command as keyof typeof commands](rest, surroundings);
+  return await commands[command as keyof typeof commands](rest, surroundings, command);
 }
 
-async function benchCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, flags, positional } = readArguments("bench", args, {
+async function benchCommand(args: string[], surroundings: Surroundings, name: string): Promise<number> {
+  const { texts, flags, positional } = readArguments(name, args, {
     texts: [
       "tasks",
       "optimizers",
@@ -197,7 +206,7 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
   const registries = await surroundings.registries();
   if (flags.has("list")) return await printList(registries, flags.has("json"), surroundings);
   const overrides = readOverrides(texts);
-  const command = ["./run bench", ...args.map(quoteArgument)].join(" ");
+  const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
   const plan = await planBench({ sweep: positional[0] ?? "quick", overrides, command }, registries);
   const out = texts.get("out") ?? `results/${plan.name}`;
   if (flags.has("dry-run")) return await printOutlook(plan, out, registries, flags.has("json"), surroundings);
@@ -254,6 +263,32 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
     for (const sentence of report.answer) surroundings.print(sentence);
     surroundings.print(`Report: ${page}`);
   }
+  return 0;
+}
+
+async function watchCommand(args: string[], surroundings: Surroundings): Promise<number> {
+  const { texts, positional } = readArguments("watch", args, { texts: ["port"], flags: [], positional: 1 });
+  const text = texts.get("port") ?? String(DEFAULT_PORT), port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65535) {
+    throw new UserError(`Cannot read --port "${text}": a whole number from 0 to 65535 is needed`);
+  }
+  const folder = (positional[0] ?? "results").replace(/(?<=.)\/+$/, "");
+  const interruption = new AbortController();
+  const stop = () => interruption.abort();
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) Deno.addSignalListener(signal, stop);
+  try {
+    await serveWatcher(folder, await surroundings.registries(), {
+      port,
+      signal: interruption.signal,
+      complain: surroundings.complain,
+      onListen: (address) =>
+        surroundings.print(`Watching ${folder} at ${address} (Ctrl-C ends it, sweeps go on)`),
+    });
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, stop);
+  }
+  surroundings.print("Ended watching: sweeps go on");
   return 0;
 }
 
@@ -569,7 +604,7 @@ function readArguments(
       // A repeated list goes on; of what isn't a list the last counts.
       texts.set(
         name,
-        ["steps", "data", "examples", "model", "out", "against", ...gpuOptions].includes(name)
+        ["steps", "data", "examples", "model", "out", "against", "port", ...gpuOptions].includes(name)
           ? values.at(-1)!
           : values.join(","),
       );

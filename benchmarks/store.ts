@@ -50,6 +50,16 @@ export function openBases(out: string): Store<BaseResult> {
   return open<BaseResult>(`${out}/bases`, BaseResult, "base");
 }
 
+/**
+ * Reads the file of one run.
+ *
+ * @param folder as in `Store.folder`
+ * @throws {Error} with the reason why it isn't one
+ */
+export async function readRun(folder: string, name: string): Promise<RunResult> {
+  return await readRecord<RunResult>(folder, name, RunSchema, "run");
+}
+
 function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind: string): Store<R> {
   return {
     folder,
@@ -111,7 +121,7 @@ async function readRecord<R extends StoredRecord>(
 }
 
 /** Names in a folder, sorted; none where it isn't there. */
-async function namesIn(folder: string): Promise<string[]> {
+export async function namesIn(folder: string): Promise<string[]> {
   const names: string[] = [];
   try {
     for await (const entry of Deno.readDir(folder)) names.push(entry.name);

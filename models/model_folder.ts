@@ -7,6 +7,8 @@ import { checkpointEntry, type ModelEntry } from "./sizes.ts";
 
 const CONFIG = "config.json";
 const OPEN_CLIP = "open_clip_config.json";
+/** What cuts real texts into the model's tokens, where it is there. */
+const TOKENIZER = ["tokenizer.json", "tokenizer_config.json"];
 
 /**
  * The model in a folder of Hugging Face's layout (Llama, T5 v1.0 and v1.1, CLIP or its image tower) or of OpenCLIP's. Only
@@ -41,13 +43,15 @@ export async function readModelFolder(folder: string, id: string): Promise<Model
 }
 
 /**
- * SHA-256 over names and bytes of a folder's config and weights, in hex: the same for the same files in another place.
+ * SHA-256 over names and bytes of a folder's config, weights and tokenizer, in hex: the same for the same files in
+ * another place.
  * What was read before and has not changed since is not read again, see `hashFile`.
  *
  * @throws {CheckpointError} where there is no config or there are no weights
  */
 export async function fingerprintModel(folder: string): Promise<string> {
   const files = [await configFile(folder), ...await weightFiles(folder)];
+  for (const file of TOKENIZER) if (await isFile(`${folder}/${file}`)) files.push(file);
   return await fingerprintFiles(files, (file) => hashFile(`${folder}/${file}`));
 }
 

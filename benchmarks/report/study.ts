@@ -244,7 +244,8 @@ export function isFor(rate: ChosenRate, task: TaskLabel, method: MethodLabel, ra
     methodKey({ id: rate.optimizer, options: rate.options }) === method.key;
 }
 
-function makeMethods(
+/** The methods of some runs, in the registry's order, as reports name and draw them. */
+export function makeMethods(
   configs: readonly RunConfig[],
   registries: Pick<Registries, "optimizers">,
 ): MethodLabel[] {

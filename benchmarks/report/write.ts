@@ -10,12 +10,26 @@ import { charts } from "./charts/mod.ts";
 import { measurementsToCsv, toCsv } from "./csv.ts";
 import type { PeftRuns } from "./exports/from_peft.ts";
 import { scoreBesidePeft } from "./exports/peft_beside.ts";
-import { type ExportKind, writeExports } from "./exports/write_exports.ts";
+import { type Exported, type ExportKind, writeExports } from "./exports/write_exports.ts";
 import { toHtml } from "./html.ts";
 import { againstToMarkdown, toMarkdown } from "./markdown.ts";
 import { readOutputFolder } from "./output_folder.ts";
 import { renderSvg } from "./render.ts";
 import type { Report } from "./report.ts";
+
+/** A report and its files, not written yet. */
+export interface MadeReport {
+  readonly report: Report;
+  /** By path below the report's folder. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Sentences about files that couldn't be used. */
+  readonly faults: readonly string[];
+  /** What files for other programs are made from. */
+  readonly exported: Exported;
+}
+
+/** Where a comparison lies by itself. */
+const AGAINST = "against.md";
 
 /** A report on disk. */
 export interface WrittenReport {
@@ -39,17 +53,17 @@ export interface ReportWishes {
 }
 
 /**
- * Builds the report of an output folder from its JSON files and writes it to `<out>/report/`: `index.html`,
- * `summary.md`, `results.csv`, `measurements.csv`, `charts/<id>.vl.json` and `.svg`, `against.md` where there is something to compare
- * with, and the exports that are wished for.
+ * Builds the report of an output folder from its JSON files: `index.html`, `summary.md`, `results.csv`,
+ * `measurements.csv`, `charts/<id>.vl.json` and `.svg`, and `against.md` where there is something to compare with. Writes
+ * nothing.
  *
- * @throws {UserError} where the folder isn't there or can't be written, or that to compare with isn't another one
+ * @throws {UserError} where the folder isn't there or holds nothing to report on, or that to compare with isn't another one
  */
-export async function writeReport(
+export async function makeReport(
   out: string,
   registries: Registries,
-  { gpu, peft, against: other, exports = new Set() }: ReportWishes = {},
-): Promise<WrittenReport> {
+  { gpu, peft, against: other }: ReportWishes = {},
+): Promise<MadeReport> {
   const { plan, stored: results, bases, faults, setAside } = await readOutputFolder(out, "report on");
   const against = other === undefined ? null : await readOther(other, out);
   // Paths differ from machine to machine, and the report shouldn't.
@@ -69,6 +83,42 @@ export async function writeReport(
     },
     known,
   );
+  const files = new Map<string, string>(), svgs: string[] = [];
+  for (const { chart, spec } of report.charts) {
+    const svg = await renderSvg(spec, chart.id);
+    svgs.push(svg);
+    files.set(`charts/${chart.id}.vl.json`, `${JSON.stringify(spec, null, 1)}\n`);
+    files.set(`charts/${chart.id}.svg`, `${svg}\n`);
+  }
+  const reported = reportedResults(plan, results);
+  files.set("results.csv", toCsv(reported, bases));
+  files.set("measurements.csv", measurementsToCsv(reported));
+  files.set("summary.md", toMarkdown(report));
+  files.set("index.html", toHtml(report, svgs));
+  if (against) files.set(AGAINST, againstToMarkdown(report));
+  return {
+    report,
+    files,
+    faults: [...faults, ...against?.faults ?? [], ...peft?.faults ?? []],
+    exported: {
+      results: reported,
+      svgs: report.charts.map(({ chart }, i) => ({ id: chart.id, svg: svgs[i]! })),
+      registries: known,
+    },
+  };
+}
+
+/**
+ * Makes the report of an output folder and writes it to `<out>/report/`, with the exports that are wished for.
+ *
+ * @throws {UserError} where the folder isn't there or can't be written
+ */
+export async function writeReport(
+  out: string,
+  registries: Registries,
+  wishes: ReportWishes = {},
+): Promise<WrittenReport> {
+  const { report, files, faults, exported } = await makeReport(out, registries, wishes);
   const folder = `${out}/report`;
   await prepareFolder(`${folder}/charts`);
   // A chart that an earlier report had and this one hasn't would look like part of this one.
@@ -77,27 +127,10 @@ export async function writeReport(
       [`${id}.vl.json`, `${id}.svg`, `${id}.png`].map((name) => removeIfThere(`${folder}/charts/${name}`)),
     );
   }
-  const svgs: string[] = [];
-  for (const { chart, spec } of report.charts) {
-    const svg = await renderSvg(spec, chart.id);
-    svgs.push(svg);
-    await writeWhole(`${folder}/charts/${chart.id}.vl.json`, `${JSON.stringify(spec, null, 1)}\n`);
-    await writeWhole(`${folder}/charts/${chart.id}.svg`, `${svg}\n`);
-  }
-  const reported = reportedResults(plan, results);
-  await writeWhole(`${folder}/results.csv`, toCsv(reported, bases));
-  await writeWhole(`${folder}/measurements.csv`, measurementsToCsv(reported));
-  await writeWhole(`${folder}/summary.md`, toMarkdown(report));
-  await writeWhole(`${folder}/index.html`, toHtml(report, svgs));
-  await removeIfThere(`${folder}/against.md`);
-  if (against) await writeWhole(`${folder}/against.md`, againstToMarkdown(report));
-  const drawn = report.charts.map(({ chart }, i) => ({ id: chart.id, svg: svgs[i]! }));
-  const left = await writeExports(folder, exports, { results: reported, svgs: drawn, registries: known });
-  return {
-    report,
-    page: `${folder}/index.html`,
-    faults: [...faults, ...against?.faults ?? [], ...peft?.faults ?? [], ...left],
-  };
+  await removeIfThere(`${folder}/${AGAINST}`);
+  for (const [path, text] of files) await writeWhole(`${folder}/${path}`, text);
+  const left = await writeExports(folder, wishes.exports ?? new Set(), exported);
+  return { report, page: `${folder}/index.html`, faults: [...faults, ...left] };
 }
 
 /** The sweep in another folder. Its faults name files, not the folder, whose path is this machine's. */
