@@ -6,9 +6,12 @@ import { choose } from "../choose.ts";
 import { a100, type GpuRates } from "../growth/predict.ts";
 import type { Plan } from "../plan.ts";
 import type { ChosenRate } from "../rates.ts";
+import { type ComparedSweep, compareSweeps } from "./against/against.ts";
 import { answer, type Findings } from "./answer.ts";
 import { caveats } from "./caveats.ts";
 import { charts } from "./charts/mod.ts";
+import type { PeftRuns } from "./exports/from_peft.ts";
+import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
 import { growthAnswer } from "./growth_answer.ts";
 import { closedGaps } from "./gaps.ts";
 import { compareAll, comparePairs } from "./pairs.ts";
@@ -44,6 +47,10 @@ export interface ReportInput {
   readonly setAside: readonly string[];
   /** What predictions are for; the plan's GPU where absent, and an A100 where that has none. */
   readonly gpu?: GpuRates;
+  /** Results of PEFT's method comparison to show beside. */
+  readonly peft?: PeftRuns;
+  /** The sweep that this one is compared with. */
+  readonly against?: ComparedSweep;
 }
 
 /** The results that a report is about: the plan's, in its order; all of them by id where there is no plan. */
@@ -58,7 +65,7 @@ export function buildReport(
   input: ReportInput,
   registries: Registries,
 ): Report {
-  const { plan, stored } = input;
+  const { plan, stored, peft = { runs: [], faults: [] } } = input;
   const results = reportedResults(plan, stored);
   const configs = plan?.runs.map((run) => run.config) ?? results.map((result) => result.config);
   const name = plan?.name ?? "report";
@@ -91,20 +98,36 @@ export function buildReport(
     memoryModelTable(study),
     predictionsTable(study),
     sizesTable(study),
+    peftTable(peft.runs),
   ];
+  const bases = input.bases ?? [], { faults } = input;
+  const against = input.against
+    ? compareSweeps({ plan, results, bases, faults }, input.against, registries)
+    : null;
+  const beside = scoreBesidePeft.draw(study, peft.runs, registries.optimizers);
   return {
     name,
     question: plan?.question ?? "Which of the stored runs' methods scores best?",
+    against,
     // A sweep that only varies sizes has no scores to speak of.
-    answer: study.growth.length > 0 && study.cells.length === 0
-      ? growthAnswer(study)
-      : [...answer(study, findings), ...growthAnswer(study)],
-    charts: charts.flatMap((chart) => {
-      const spec = chart.draw(study);
-      return spec === null ? [] : [{ chart, spec }];
-    }),
-    tables: tables.filter((table) => table !== null && table.rows.length > 0).map((table) => table!),
-    caveats: caveats(study, findings, { ...input, results, leftOut: stored.length - results.length }),
+    answer: [
+      ...against?.sentences ?? [],
+      ...study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, findings),
+      ...growthAnswer(study),
+    ],
+    charts: [
+      ...charts.flatMap((chart) => {
+        const spec = chart.draw(study);
+        return spec === null ? [] : [{ chart, spec }];
+      }),
+      ...beside === null ? [] : [{ chart: scoreBesidePeft, spec: beside }],
+    ],
+    tables: [...tables, ...against?.tables ?? []].filter((table) => table !== null && table.rows.length > 0)
+      .map((table) => table!),
+    caveats: [
+      ...caveats(study, findings, { ...input, results, leftOut: stored.length - results.length }),
+      ...peftCaveats(peft),
+    ],
     environment: describeEnvironment(results),
     command: plan?.command ?? null,
   };

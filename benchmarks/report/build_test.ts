@@ -615,6 +615,23 @@ Deno.test("toCsv() has a line for each run, and quotes what needs it", async () 
   assertStringIncludes(lines[2]!, "diverged,digits,vit-tiny,lora-ga");
 });
 
+Deno.test("toCsv() has the score before fine-tuning of each run's own base, and nothing where that was not taken", async () => {
+  const { plan, stored } = await made();
+  const [digits] = basesOf(plan.runs.map(({ config }) => config));
+  const base = await fakeBase(digits!);
+  const { score: _, scores: _s, ...header } = await fakeBase({ ...digits!, scoreOn: "validation" });
+  const failed = { ...header, status: "failed", error: "the device was lost" } as const;
+  const [names, ...lines] = toCsv(stored, [failed, base]).trimEnd().split("\r\n").map((line) =>
+    line.replaceAll(/"[^"]*(""[^"]*)*"/g, "").split(",")
+  );
+  const place = names!.indexOf("score_before");
+  assertEquals(names![place - 1], "score");
+  assertEquals(
+    lines.map((line) => line[place]),
+    stored.map(({ config }) => config.task.id === "digits" ? String(base.score) : ""),
+  );
+});
+
 Deno.test("measurementsToCsv() has a line for each measured step and map, with the kind of its weight", async () => {
   const { stored } = await made();
   const run = stored[1]!;

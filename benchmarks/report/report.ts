@@ -1,4 +1,5 @@
 /** @file What a report is made of, and the contract of a chart. */
+import type { Against } from "./against/against.ts";
 import type { Fit } from "../growth/fit.ts";
 import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
 import type { GpuRates, Prediction } from "../growth/predict.ts";
@@ -144,9 +145,11 @@ export interface Table {
 export interface Report {
   readonly name: string;
   readonly question: string;
+  /** How it compares with another sweep, where it was asked to; its sentences and tables are among the answer's and the tables. */
+  readonly against: Against | null;
   /** What was found, in sentences with numbers. */
   readonly answer: readonly string[];
-  readonly charts: readonly { readonly chart: Chart; readonly spec: VegaLiteSpec }[];
+  readonly charts: readonly { readonly chart: Omit<Chart, "draw">; readonly spec: VegaLiteSpec }[];
   readonly tables: readonly Table[];
   /** Runs that are missing, failed or diverged, files that can't be used, rates at the edge: said out loud. */
   readonly caveats: readonly string[];

@@ -267,12 +267,16 @@ export function sourceOf(result: RunResult | undefined): DoneRun["outcome"]["dat
 }
 
 /** A task is called by its real data where it took some: its own title tells of its own examples. */
+export function titleOfTask(id: string, tasks: Registries["tasks"], result: RunResult | undefined): string {
+  return sourceOf(result)?.title ?? Object.values(tasks).find((known) => known.id === id)?.title ?? id;
+}
+
 function labelTask(id: string, tasks: Registries["tasks"], onRealData: RunResult | undefined): TaskLabel {
   const task = Object.values(tasks).find((known) => known.id === id);
   const source = sourceOf(onRealData);
   return {
     id,
-    title: source?.title ?? task?.title ?? id,
+    title: titleOfTask(id, tasks, onRealData),
     family: task?.family ?? null,
     metric: (source && task?.realData?.metric) ?? task?.metric.name ?? "score",
     chance: source ? null : task?.metric.chance ?? null,
