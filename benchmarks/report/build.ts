@@ -10,6 +10,7 @@ import { answer } from "./answer.ts";
 import { caveats } from "./caveats.ts";
 import { charts } from "./charts/mod.ts";
 import { growthAnswer } from "./growth_answer.ts";
+import { describeRuns } from "./page/runs.ts";
 import { comparePairs } from "./pairs.ts";
 import type { Report } from "./report.ts";
 import { makeStudy, sourceOf } from "./study.ts";
@@ -55,6 +56,7 @@ export function buildReport(
   const { plan, stored } = input;
   const results = reportedResults(plan, stored);
   const configs = plan?.runs.map((run) => run.config) ?? results.map((result) => result.config);
+  const byId = new Map(results.map((result) => [result.id, result]));
   const name = plan?.name ?? "report";
   const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
   const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
@@ -89,6 +91,11 @@ export function buildReport(
       return spec === null ? [] : [{ chart, spec }];
     }),
     tables: tables.filter((table) => table !== null && table.rows.length > 0).map((table) => table!),
+    methods: study.methods,
+    runs: describeRuns(
+      study,
+      (plan?.runs ?? results).map(({ id, config }) => ({ id, config, result: byId.get(id) ?? null })),
+    ),
     caveats: caveats(study, { ...input, results, leftOut: stored.length - results.length }),
     environment: describeEnvironment(results),
     command: plan?.command ?? null,

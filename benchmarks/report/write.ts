@@ -75,7 +75,7 @@ export async function writeReport(
   await writeWhole(`${folder}/results.csv`, toCsv(reported));
   await writeWhole(`${folder}/measurements.csv`, measurementsToCsv(reported));
   await writeWhole(`${folder}/summary.md`, toMarkdown(report));
-  await writeWhole(`${folder}/index.html`, toHtml(report, svgs));
+  await writeWhole(`${folder}/index.html`, await toHtml(report, svgs));
   return { report, page: `${folder}/index.html`, faults };
 }
 
