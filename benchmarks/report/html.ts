@@ -21,6 +21,10 @@ const statuses: PageData["statuses"] = {
   missing: "Not run yet.",
 };
 
+const chartsHeading = `<h2 id="charts">Charts</h2>
+<p class="note" data-needs-script hidden>Filters act on all charts and on the list of runs; findings and tables are about
+all runs. A click on a mark leads to the runs that it stands for.</p>`;
+
 /** Cells of more characters are broken into lines. */
 const LONG_CELL = 60;
 
@@ -53,9 +57,8 @@ export async function toHtml(report: Report, svgs: readonly string[]): Promise<s
 <body>
 <a class="skip" href="#answer">To the answer</a>
 <div class="page">
-<aside class="side" aria-label="Contents and filters">
+<aside class="side" aria-label="Contents">
 ${contents(report, others.length > 0 ? others : [])}
-${filtersToHtml(filters, report)}
 </aside>
 <main>
 <p class="eyebrow">Sweep “${escape(report.name)}”, ${formatCount(report.runs.length, "run")}</p>
@@ -66,22 +69,17 @@ ${report.answer.map((sentence) => `<p>${escape(sentence)}</p>`).join("\n")}
 </section>
 ${caveatsToHtml(report.caveats)}
 ${first ? tableOf(first) : ""}
-${report.charts.length > 0 ? `<h2 id="charts">Charts</h2>` : ""}
+${filtersToHtml(filters, report)}
+${report.charts.length > 0 ? chartsHeading : ""}
 ${report.charts.map(({ chart }, i) => figure(chart, svgs[i]!)).join("\n")}
 ${others.length > 0 ? `<h2 id="tables">Tables</h2>` : ""}
 ${others.map(tableOf).join("\n")}
 ${runsToHtml(report)}
 <h2 id="environment">How it was made</h2>
 ${report.command === null ? "" : `<p>Made by: <code>${escape(report.command)}</code></p>`}
-<table>
-<tbody>
-${
-    report.environment.map(([name, value]) =>
-      `<tr><th scope="row">${escape(name)}</th><td class="long">${escape(value)}</td></tr>`
-    ).join("\n")
-  }
-</tbody>
-</table>
+<dl>
+${report.environment.map(([name, value]) => `<dt>${escape(name)}</dt><dd>${escape(value)}</dd>`).join("\n")}
+</dl>
 </main>
 </div>
 <div class="tooltip" id="tooltip" role="tooltip" hidden></div>
@@ -131,7 +129,7 @@ function contents(
     `<li><a href="#${id}">${escape(title)}</a>${inner}</li>`;
   const inner = (links: readonly string[]) => `<ol>${links.join("")}</ol>`;
   const [first] = report.tables;
-  return `<nav aria-label="Contents"><details open><summary>Contents</summary>
+  return `<nav aria-label="Parts of this page"><details open><summary>Contents</summary>
 <ol>
 ${link("answer", "What was found")}
 ${report.caveats.length > 0 ? link("caveats", "Before believing it") : ""}
@@ -154,7 +152,10 @@ ${link("environment", "How it was made")}
 
 function filtersToHtml(filters: readonly Filter[], report: Report): string {
   const groups = filters.filter(({ values }) => values.length > 1).map((filter) =>
-    `<fieldset><legend>${escape(filter.title)}</legend><div class="choices">
+    `<details name="filter"><summary>${escape(filter.title)} <span data-filter="${filter.parameter}">${
+      escape(filter.all)
+    }</span></summary>
+<fieldset><legend class="unseen">${escape(filter.title)}</legend>
 ${
       filter.values.map(({ label }, i) =>
         `<label><input type="checkbox" name="${filter.parameter}" value="${i}">${
@@ -162,14 +163,15 @@ ${
         }<span>${escape(label)}</span></label>`
       ).join("\n")
     }
-</div></fieldset>`
+</fieldset></details>`
   );
-  return `<form class="filters" id="filters" aria-label="Filters" data-needs-script hidden><details open><summary>Filters</summary>
-<p class="filters-state" id="filters-state" role="status"></p>
-<button type="reset">Show all</button>
+  return `<form class="filters" id="filters" aria-label="Filters" hidden${
+    groups.length > 0 ? " data-needs-script" : ""
+  }>
 ${groups.join("\n")}
-<p class="filters-state">Filters act on all charts and on the list of runs. Findings and tables are about all runs.</p>
-</details></form>`;
+<button type="reset" disabled>Show all</button>
+<span class="filters-state" id="filters-state" role="status"></span>
+</form>`;
 }
 
 function caveatsToHtml(caveats: readonly string[]): string {
@@ -229,7 +231,8 @@ function runsToHtml(report: Report): string {
       orDash(run.validationLoss)
     }</td></tr>`;
   });
-  return `<h2 id="runs">Runs</h2>
+  return `<section id="runs" aria-labelledby="runs-title">
+<h2 id="runs-title">Runs</h2>
 <p class="note">Every run by itself; its name leads to what it found, its config and the command that runs it again.</p>
 <div class="scroll" role="region" aria-label="Runs"><table>
 <thead><tr>${
@@ -240,7 +243,8 @@ function runsToHtml(report: Report): string {
 <tbody>
 ${rows.join("\n")}
 </tbody>
-</table></div>`;
+</table></div>
+</section>`;
 }
 
 /** A method's colour before its name; nothing before other text. */

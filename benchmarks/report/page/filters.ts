@@ -7,13 +7,13 @@ import type { Filter, FilterValue } from "./page_data.ts";
 const byNumber = (a: FilterValue, b: FilterValue) => Number(a.value) - Number(b.value);
 
 const shown = {
-  task: { title: "Task", all: "all tasks", label: (run: ReportedRun) => run.taskTitle },
-  method: { title: "Method", all: "all methods", label: (run: ReportedRun) => run.method },
-  rank: { title: "Rank", all: "all ranks", label: (run: ReportedRun) => String(run.rank), order: byNumber },
-  seed: { title: "Seed", all: "all seeds", label: (run: ReportedRun) => String(run.seed), order: byNumber },
+  task: { title: "Task", all: "all", label: (run: ReportedRun) => run.taskTitle },
+  method: { title: "Method", all: "all", label: (run: ReportedRun) => run.method },
+  rank: { title: "Rank", all: "all", label: (run: ReportedRun) => String(run.rank), order: byNumber },
+  seed: { title: "Seed", all: "all", label: (run: ReportedRun) => String(run.seed), order: byNumber },
   rate: {
-    title: "Peak learning rate",
-    all: "each method's own rate",
+    title: "Peak rate",
+    all: "each method's own",
     label: (run: ReportedRun) => formatRate(run.rate),
     order: byNumber,
   },

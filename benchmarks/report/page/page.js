@@ -43,9 +43,16 @@
 
   for (const element of document.querySelectorAll("[data-needs-script]")) element.removeAttribute("hidden");
   for (const { plot } of figures) reserve(plot);
+  // Where it stands above the text it would hide the answer.
+  /** @type {HTMLDetailsElement} */ (find("nav details")).open = matchMedia("(min-width: 1001px)").matches;
   watchSight();
   watchContents();
-  void page.then(start);
+  page.then(start).catch((error) => {
+    // An older browser: what it shows is what it would without the script.
+    for (const figure of figures) showStill(figure);
+    find("#filters").hidden = true;
+    throw error;
+  });
 
   /** @param {PageData} data */
   function start(data) {
@@ -54,6 +61,7 @@
     form.addEventListener("change", () => choose(data, form));
     form.addEventListener("reset", () => queueMicrotask(() => choose(data, form)));
     form.addEventListener("submit", (event) => event.preventDefault());
+    closeMenus(form);
     // Browsers keep what was ticked when a page is loaded again.
     choose(data, form);
     openPanels(data);
@@ -97,15 +105,19 @@
    * @param {HTMLFormElement} form
    */
   function choose({ filters, runs }, form) {
-    const sizes = [];
     for (const { parameter, values, all } of filters) {
       const ticked = [...form.elements].filter((input) =>
         input instanceof HTMLInputElement && input.name === parameter && input.checked
       ).map((input) => values[Number(/** @type {HTMLInputElement} */ (input).value)]);
       chosen[parameter] = ticked.length === 0 ? null : ticked.map((one) => one?.value);
-      if (values.length > 1) {
-        sizes.push(ticked.length === 0 ? all : ticked.map((one) => one?.label).join(", "));
-      }
+      const told = form.querySelector(`[data-filter=${parameter}]`);
+      if (!told) continue;
+      told.textContent = ticked.length === 0
+        ? all
+        : ticked.length === 1
+        ? ticked[0]?.label ?? ""
+        : `${ticked.length} of ${values.length}`;
+      told.classList.toggle("chosen", ticked.length > 0);
     }
     const passing = runs.filter((run) =>
       filters.every(({ parameter, field }) => {
@@ -117,11 +129,35 @@
     for (const row of document.querySelectorAll("#runs tbody tr")) {
       /** @type {HTMLElement} */ (row).hidden = !shown.has(row.id);
     }
-    find("#filters-state").textContent = `${shown.size} of ${runs.length} runs: ${sizes.join("; ")}`;
+    find("#filters-state").textContent = `${shown.size} of ${runs.length} runs`;
     const filtered = Object.values(chosen).some((list) => list !== null);
-    find("#filters").classList.toggle("active", filtered);
+    form.classList.toggle("filtered", filtered);
     /** @type {HTMLButtonElement} */ (find("#filters [type=reset]")).disabled = !filtered;
     void drawAll();
+  }
+
+  /**
+   * Menus of filters close where readers expect it: by Escape, and when they go on elsewhere.
+   *
+   * @param {HTMLFormElement} form
+   */
+  function closeMenus(form) {
+    const open = () => /** @type {HTMLDetailsElement | null} */ (form.querySelector("details[open]"));
+    document.addEventListener("pointerdown", ({ target }) => {
+      const menu = open();
+      if (menu && target instanceof Node && !menu.contains(target)) menu.open = false;
+    });
+    form.addEventListener("focusout", ({ relatedTarget }) => {
+      const menu = open();
+      if (menu && relatedTarget instanceof Node && !menu.contains(relatedTarget)) menu.open = false;
+    });
+    form.addEventListener("keydown", (event) => {
+      const menu = open();
+      if (event.key !== "Escape" || !menu) return;
+      menu.open = false;
+      find("summary", menu).focus();
+      event.stopPropagation();
+    });
   }
 
   function stateOf() {
@@ -156,8 +192,10 @@
   async function draw(figure) {
     figure.view ??= await createView(figure);
     const { view, plot } = figure, shown = stateOf();
+    const known =
+      view.getState({ signals: (name) => name !== undefined && name in chosen, data: () => false }).signals;
     for (const [parameter, list] of Object.entries(chosen)) {
-      if (figure.shown !== "" || list !== null) view.signal(parameter, list);
+      if (parameter in known) view.signal(parameter, list);
     }
     await view.runAsync();
     figure.shown = shown;
@@ -194,6 +232,20 @@
     plot.replaceChildren(canvas);
     plot.classList.add("drawn");
     return view;
+  }
+
+  /**
+   * Shows a chart as it is for browsers without scripts.
+   *
+   * @param {Figure} figure
+   */
+  function showStill({ plot }) {
+    const text = plot.querySelector("noscript")?.textContent;
+    if (!text) return;
+    const still = document.createElement("div");
+    still.innerHTML = text;
+    plot.append(still);
+    plot.classList.add("drawn");
   }
 
   /**
@@ -243,11 +295,8 @@
     });
     // Paper shows all charts: those that were never in sight as they were drawn for browsers without scripts.
     addEventListener("beforeprint", () => {
-      for (const { plot, view } of figures) {
-        if (view) continue;
-        const still = document.createElement("div");
-        still.innerHTML = find("noscript", plot.parentElement ?? plot).textContent ?? "";
-        plot.replaceChildren(still);
+      for (const figure of figures) {
+        if (!figure.view) showStill(figure);
       }
     });
   }

@@ -14,7 +14,7 @@ export interface Filter {
   readonly parameter: typeof FILTERS[number]["parameter"];
   readonly field: typeof FILTERS[number]["field"];
   readonly title: string;
-  /** What is shown where nothing is chosen, e.g. "all tasks". */
+  /** What is shown where nothing is chosen, e.g. "all". */
   readonly all: string;
   readonly values: readonly FilterValue[];
 }

@@ -60,7 +60,6 @@ function factsOf(result: RunResult): (readonly [string, string])[] {
     ...outcome.data
       ? [["Data", `${outcome.data.title}, fingerprint ${outcome.data.fingerprint.slice(0, 16)}`] as const]
       : [],
-    ["Kernels", outcome.kernels.join(", ")],
   ];
 }
 
