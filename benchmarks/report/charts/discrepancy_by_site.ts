@@ -1,62 +1,60 @@
 /** @file How far each method's equivalent gradient is from the full gradient, map by map. */
 import { WEIGHT_KINDS, weightKindOf } from "../../../models/weight_kind.ts";
-import { mean } from "../../statistics.ts";
 import type { Chart } from "../report.ts";
-import { taskRows } from "../styles.ts";
-import { EXACT, panelOrder, panelsOf } from "./by_step.ts";
-
-/** A row's height in pixels. */
-const ROW = 17;
+import { EXACT, meansBy, short } from "./curves.ts";
+import { runRows } from "./filters.ts";
+import { heatLayers } from "./heat.ts";
+import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
+import { grid, inRankPanels, rankColumns } from "./panels.ts";
+import { methodOrder } from "./scales.ts";
 
 /** Gradient discrepancy of each linear map: by kind of weight and depth. */
 export const discrepancyBySite: Chart = {
   id: "discrepancy-by-site",
-  title: "Gradient discrepancy by linear map",
+  title: "How far from the full gradient is each method, map by map?",
   caption:
     "‖g̃ − G‖ / ‖G‖ of each linear map, mean over measured steps and seeds: maps of a kind side by side, each from the " +
-    "first layer to the last. Dark is near the full gradient; the scale of colours is logarithmic and a task's own. " +
+    "first layer to the last. Dark is near the full gradient; the scale of colours is logarithmic. " +
     "Methods that follow the full gradient exactly are left out.",
   draw(study) {
-    const values = study.cells.flatMap((cell) => {
-      const found = cell.runs.flatMap((run) => run.outcome.discrepancies);
-      return [...Map.groupBy(found, (one) => one.site)].flatMap(([site, ones]) => {
-        const discrepancy = mean(ones.map((one) => one.gradientError));
-        if (discrepancy <= EXACT) return [];
-        const row = { task: cell.task.id, method: cell.method.label, site, discrepancy };
-        return panelsOf(study, cell).map((column) => ({ ...row, column, map: nameOf(site) }));
-      });
+    const rows = runRows(study, ({ outcome: { discrepancies } }) => {
+      const means = [...meansBy(discrepancies, ({ site }) => site, (one) => one.gradientError)]
+        .filter(([, error]) => error > EXACT);
+      if (means.length === 0) return null;
+      return { map: means.map(([site]) => nameOf(site)), error: means.map(([, error]) => short(error)) };
     });
-    if (values.length === 0) return null;
-    const methods = study.methods.map(({ label }) => label).filter((label) =>
-      values.some(({ method }) => method === label)
+    if (rows.length === 0) return null;
+    const sites = study.cells.flatMap(({ grid }) =>
+      grid.flatMap(({ runs }) => runs.flatMap(({ outcome }) => outcome.discrepancies.map(({ site }) => site)))
     );
-    const sites = [...new Set(values.map(({ site }) => site))].sort((a, b) => compareSites(a, b));
-    return taskRows(study, discrepancyBySite.title, values, { order: panelOrder(study), sharedX: true }, [{
-      mark: { type: "rect", tooltip: true },
-      encoding: {
+    const maps = [...new Set(sites)].sort(compareSites).map(nameOf);
+    return grid(study, {
+      title: discrepancyBySite.title,
+      rows,
+      transform: [
+        { flatten: ["map", "error"] },
+        ...meansOverRuns(["error"], [...GROUP, "map"]),
+        ONE_A_GROUP,
+        ...inRankPanels(study),
+      ],
+      height: { step: 17 },
+      layer: heatLayers({
         x: {
           field: "map",
-          type: "nominal",
-          title: null,
-          sort: [...new Set(sites.map(nameOf))],
-          axis: { labelAngle: -90, labelOverlap: true, labelFontSize: 10, grid: false },
+          sort: [...new Set(maps)],
+          axis: { labelAngle: -90, labelOverlap: true, labelFontSize: 10 },
         },
-        y: {
-          field: "method",
-          type: "nominal",
-          title: null,
-          sort: methods,
-          axis: { labelLimit: 480, grid: false },
-        },
+        y: { field: "method", sort: methodOrder(study, rows) },
         color: {
-          field: "discrepancy",
-          type: "quantitative",
-          title: "‖g̃ − G‖ / ‖G‖",
-          scale: { type: "log", scheme: "viridis", nice: false },
-          legend: { format: "~g", tickCount: 5 },
+          field: "errorMean",
+          scale: { type: "log", nice: false },
+          legend: { title: "‖g̃ − G‖ / ‖G‖", format: "~g", tickCount: 5 },
         },
-      },
-    }], { height: ROW * methods.length });
+        tooltip: meansTooltip([{ heading: "‖g̃ − G‖ / ‖G‖", field: "error" }], [
+          { heading: "Map", field: "map", format: "" },
+        ]),
+      }),
+    }, { ...rankColumns(study), x: "independent", y: "shared" });
   },
 };
 

@@ -1,176 +1,163 @@
 /** @file The score of each method by rank, with full fine-tuning as a band behind. */
-import { estimate } from "../../statistics.ts";
-import type { Cell, Chart, Study, VegaLiteSpec } from "../report.ts";
-import { methodScales, theme } from "../styles.ts";
-import { type CurvePoint, GREY, methodPanels, MOST_CURVES, own, reference } from "./method_panels.ts";
+import type { Chart } from "../report.ts";
+import { short } from "./curves.ts";
+import { runRows } from "./filters.ts";
+import { meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
+import {
+  extentOf,
+  GREY,
+  methodPanels,
+  MOST_CURVES,
+  OWN,
+  reference,
+  sameExtent,
+  taskPanels,
+} from "./panels.ts";
+import { dashOf, methodOrder, methodScales } from "./scales.ts";
 
-/** Score by rank with 95% intervals: one line per method, methods without ranks as bands. */
+/** Score by rank: means over seeds with their intervals, each run a faint point. */
 export const scoreByRank: Chart = {
   id: "score-by-rank",
-  title: "Score by rank",
+  title: "How does the score change with rank?",
   caption:
-    "Mean score over seeds with its 95% interval for new seeds and new examples. Methods without a rank, such " +
-    "as full fine-tuning, are a line with a band; the dotted line is the base checkpoint before fine-tuning. Points are moved a little sideways so that intervals can be told apart. " +
-    "Of many methods each has a panel, with LoRA's scores behind in grey and full fine-tuning's as a dashed line.",
+    "Mean test score over seeds with its 95% interval for new seeds (Student's t); small and faint the single runs. An " +
+    "interval that is far wider than the range of all scores is cut off, and one run has none. Methods without a rank, " +
+    "such as full fine-tuning, are a line with a band; the dotted line is the base checkpoint before fine-tuning. Points " +
+    "are moved a little sideways so that they can be told apart. Of many methods each has a panel, with LoRA's means " +
+    "behind in grey.",
   draw(study) {
-    const cells = study.cells.filter((cell) => cell.runs.length > 0);
-    if (cells.length === 0) return null;
-    const ranked = study.methods.filter((method) =>
-      cells.some((cell) => cell.method === method && cell.rank !== null)
-    );
-    const many = study.methods.length > MOST_CURVES;
-    const sideways = (cell: Cell) =>
-      many ? 0 : 0.07 * (ranked.indexOf(cell.method) - (ranked.length - 1) / 2);
-    const values = cells.map((cell) => {
-      const found = estimate(cell.runs.map((run) => run.outcome.scores));
-      return {
-        mark: cell.rank === null ? "band" : "point",
-        task: cell.task.id,
-        title: `${cell.task.title} (${cell.task.metric})`,
-        method: cell.method.label,
-        rank: cell.rank,
-        x: cell.rank === null ? null : Math.log2(cell.rank) + sideways(cell),
-        score: found.mean,
-        low: Math.max(0, found.interval?.low ?? found.mean),
-        high: Math.min(1, found.interval?.high ?? found.mean),
-        seeds: found.seeds,
-      };
-    });
+    const rows = runRows(study, (run) => ({ kind: "run", score: short(run.outcome.score) }));
+    if (rows.length === 0) return null;
     const before = study.before.map(({ task, result }) => ({
+      kind: "before",
       task: task.id,
-      title: `${task.title} (${task.metric})`,
-      mark: "before",
-      score: result.score,
+      score: short(result.score),
     }));
+    const ranked = methodOrder(study, rows.filter(({ rank }) => rank !== null));
+    const many = methodOrder(study, rows).length > MOST_CURVES;
+    const aside = many
+      ? "0"
+      : `0.07 * (indexof(${JSON.stringify(ranked)}, datum.method) - ${(ranked.length - 1) / 2})`;
     const at = study.ranks.map((rank) => Math.log2(rank));
-    // Without ranks there is still a band to show: any domain will do.
-    const domain = at.length > 0 ? [Math.min(...at) - 0.4, Math.max(...at) + 0.4] : [-0.4, 0.4];
-    const scales = methodScales(study, new Set(values.map(({ method }) => method)));
     const x = {
       field: "x",
       type: "quantitative",
       title: "Rank",
-      scale: { domain, nice: false, zero: false },
+      // Without ranks there is still a band to show: any domain will do.
+      scale: {
+        domain: at.length > 0 ? [Math.min(...at) - 0.4, Math.max(...at) + 0.4] : [-0.4, 0.4],
+        nice: false,
+        zero: false,
+      },
       axis: { values: at, labelExpr: "format(pow(2, datum.value), 'd')", grid: false },
     };
-    const y = { field: "score", type: "quantitative", title: "Score", scale: { zero: false } };
-    const band = { transform: [{ filter: "datum.mark === 'band'" }] };
-    const point = { transform: [{ filter: "datum.mark === 'point'" }] };
-    const high = { field: "high" };
-    if (many) return manyPanels(study, values, { x, y });
-    return {
-      ...theme,
-      title: "Score by rank",
-      data: { values: [...before, ...values] },
-      facet: {
-        field: "title",
-        type: "nominal",
-        title: null,
-        sort: study.tasks.map((task) => `${task.title} (${task.metric})`),
-      },
-      columns: 2,
-      resolve: { scale: { y: "independent" } },
-      spec: {
-        width: 380,
-        height: 280,
-        layer: [
-          ...before.length > 0 ? beforeLayers(y, [{ filter: "datum.mark === 'before'" }]) : [],
-          {
-            ...band,
-            mark: { type: "rect", opacity: 0.13 },
-            encoding: { y: { ...y, field: "low" }, y2: high, color: scales.color },
-          },
-          { ...band, mark: { type: "rule", strokeWidth: 2 }, encoding: { y, color: scales.color } },
-          {
-            ...point,
-            mark: { type: "line", strokeWidth: 2 },
-            encoding: { x, y, color: scales.color, strokeDash: scales.strokeDash },
-          },
-          {
-            ...point,
-            mark: { type: "rule", strokeWidth: 1.5 },
-            encoding: { x, y: { ...y, field: "low" }, y2: high, color: scales.color },
-          },
-          {
-            ...point,
-            mark: { type: "point", filled: true, size: 70, opacity: 1 },
-            encoding: { x, y, color: scales.color, shape: scales.shape },
-          },
-        ],
-      },
+    const y = {
+      field: "score",
+      type: "quantitative",
+      title: "Score",
+      scale: { zero: false, nice: false, padding: 6 },
+      axis: { tickCount: 5 },
     };
+    const mean = { ...y, field: "scoreMean" }, low = { ...y, field: "low" }, high = { field: "high" };
+    const { color, shape } = methodScales(study, rows);
+    const look = many ? { ...color, legend: null } : color;
+    const points = { filter: "datum.kind === 'run' && isValid(datum.rank)" };
+    const bands = { filter: "datum.kind === 'run' && !isValid(datum.rank)" };
+    const base = { filter: "datum.kind === 'before'" };
+    const own = many ? [OWN] : [];
+    const numbers = meansTooltip([{ heading: "Score", field: "score" }]);
+    const quiet = { aria: false, tooltip: null };
+    const layer = [
+      sameExtent(y),
+      ...before.length > 0
+        ? [{
+          transform: [base],
+          mark: { type: "rule", strokeDash: [1, 3], strokeWidth: 1.5, color: "#666666", ...quiet },
+          encoding: { y },
+        }, {
+          transform: [base],
+          mark: {
+            type: "text",
+            text: "before",
+            align: "left",
+            baseline: "bottom",
+            dx: 4,
+            dy: -2,
+            fontSize: 11,
+            color: "#666666",
+            ...quiet,
+          },
+          encoding: { x: { value: 0 }, y },
+        }]
+        : [],
+      ...many
+        ? [{
+          transform: [reference(study), points, ONE_A_GROUP],
+          mark: { type: "line", strokeWidth: 1.5, color: GREY, ...quiet },
+          encoding: { x, y: mean, detail: { field: "rate" } },
+        }]
+        : [],
+      {
+        transform: [...own, bands, ONE_A_GROUP],
+        mark: { type: "rect", opacity: 0.13, ...quiet },
+        encoding: { y: low, y2: high, color: look },
+      },
+      {
+        transform: [...own, bands, ONE_A_GROUP],
+        mark: { type: "rule", strokeWidth: 2, aria: false, tooltip: numbers },
+        encoding: { y: mean, color: look },
+      },
+      {
+        transform: [...own, points, ONE_A_GROUP],
+        mark: { type: "line", strokeWidth: 2, ...dashOf(study), ...quiet },
+        encoding: { x, y: mean, color: look, detail: { field: "rate" } },
+      },
+      {
+        transform: [...own, points, ONE_A_GROUP],
+        mark: { type: "rule", strokeWidth: 1.5, ...quiet },
+        encoding: { x, y: low, y2: high, color: look },
+      },
+      {
+        transform: [...own, points],
+        mark: {
+          type: "point",
+          filled: true,
+          size: 14,
+          opacity: 0.45,
+          aria: false,
+          tooltip: runTooltip([{ heading: "Score", field: "score" }]),
+        },
+        encoding: { x, y, color: look },
+      },
+      {
+        transform: [...own, points, ONE_A_GROUP],
+        mark: {
+          type: "point",
+          filled: true,
+          size: many ? 40 : 70,
+          opacity: 1,
+          aria: false,
+          tooltip: numbers,
+        },
+        encoding: { x, y: mean, color: look, ...many ? {} : { shape } },
+      },
+    ];
+    const drawing = {
+      title: scoreByRank.title,
+      subtitle: "Means over seeds with 95% intervals; small: single runs",
+      rows: [...before, ...rows],
+      transform: [
+        ...extentOf(["score"]),
+        ...meansOverRuns(["score"], ["kind", "task", "method", "rank", "rate", "best"]),
+        { calculate: `log(datum.rank) / LN2 + ${aside}`, as: "x" },
+        // Two seeds can have an interval as long as the sheet: half the range beyond it says as much.
+        { calculate: "max(0, datum.least - (datum.most - datum.least) / 2)", as: "floor" },
+        { calculate: "min(1, datum.most + (datum.most - datum.least) / 2)", as: "ceiling" },
+        { calculate: "min(datum.scoreMean, max(datum.scoreLow, datum.floor))", as: "low" },
+        { calculate: "max(datum.scoreMean, min(datum.scoreHigh, datum.ceiling))", as: "high" },
+      ],
+      layer,
+    };
+    return many ? methodPanels(study, drawing) : taskPanels(study, drawing);
   },
 };
-
-/** The score before fine-tuning as a dotted line with its name. */
-function beforeLayers(y: unknown, transform: readonly unknown[]): readonly unknown[] {
-  return [
-    {
-      transform,
-      mark: { type: "rule", strokeDash: [1, 3], strokeWidth: 1.5, color: "#666666" },
-      encoding: { y },
-    },
-    {
-      transform,
-      mark: {
-        type: "text",
-        text: "before",
-        align: "left",
-        baseline: "bottom",
-        dx: 4,
-        dy: -2,
-        fontSize: 11,
-        color: "#666666",
-      },
-      encoding: { x: { value: 0 }, y },
-    },
-  ];
-}
-
-/** A panel a method: what has no rank as a band. */
-function manyPanels(
-  study: Study,
-  values: readonly (CurvePoint & { readonly score: number })[],
-  { x, y }: { readonly x: unknown; readonly y: Readonly<Record<string, unknown>> },
-): VegaLiteSpec {
-  const full = study.methods.find(({ optimizer }) => optimizer === "full");
-  const scaleY = { ...y, axis: { tickCount: 4 } };
-  const color = methodScales(study, new Set(values.map(({ method }) => method))).color;
-  const unlabelled = { ...color, legend: null };
-  const low = { ...scaleY, field: "low" }, high = { field: "high" };
-  const only = (kind: { readonly transform: readonly unknown[] }, mark: string) => ({
-    transform: [...kind.transform, { filter: `datum.mark === '${mark}'` }],
-  });
-  return methodPanels(study, "Score by rank", values, (task) => [
-    ...study.before.filter((one) => one.task.id === task).flatMap(({ result: { score } }) =>
-      beforeLayers(scaleY, []).map((layer) => ({ data: { values: [{ score }] }, ...layer as object }))
-    ),
-    ...values.filter(({ task: id, method }) => id === task && method === full?.label).slice(0, 1).map((
-      { score },
-    ) => ({
-      data: { values: [{ score }] },
-      mark: { type: "rule", strokeDash: [4, 3], color: full!.color },
-      encoding: { y: scaleY },
-    })),
-    {
-      ...only(reference, "point"),
-      mark: { type: "line", strokeWidth: 1.5, color: GREY },
-      encoding: { x, y: scaleY },
-    },
-    {
-      ...only(own, "band"),
-      mark: { type: "rect", opacity: 0.13 },
-      encoding: { y: low, y2: high, color: unlabelled },
-    },
-    {
-      ...only(own, "point"),
-      mark: { type: "rule", strokeWidth: 1.5 },
-      encoding: { x, y: low, y2: high, color: unlabelled },
-    },
-    {
-      ...only(own, "point"),
-      mark: { type: "line", strokeWidth: 2, point: { filled: true, size: 40 } },
-      encoding: { x, y: scaleY, color: unlabelled },
-    },
-  ]);
-}

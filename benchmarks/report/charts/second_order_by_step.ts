@@ -5,7 +5,7 @@ import { measuredByStep } from "./measured_by_step.ts";
 /** The second-order part of a step over its first-order part, by step. */
 export const secondOrderByStep: Chart = {
   id: "second-order-by-step",
-  title: "Second-order share of a step",
+  title: "How much of a step does the equivalent gradient not tell of?",
   caption:
     "‖s dB dA‖ / ‖s (B dA + dB A)‖ of the steps that were taken, moments and all: mean over sites and seeds, logarithmic. " +
     "Where it is not small, the step is not what the equivalent gradient says. Methods that move one factor at a time " +
@@ -13,7 +13,7 @@ export const secondOrderByStep: Chart = {
     "Of many methods each has a panel, with LoRA's curves behind in grey.",
   draw: (study) =>
     measuredByStep(study, {
-      title: "Second-order share of a step",
+      title: secondOrderByStep.title,
       axis: "second / first order",
       read: (one) => one.secondOrderShare,
     }),

@@ -1,0 +1,26 @@
+/** @file How the validation loss falls over training, by the seconds that training took. */
+import type { Chart } from "../report.ts";
+import { drawCurves, thinned } from "./curves.ts";
+import { runRows } from "./filters.ts";
+
+/** Validation loss by seconds of training. */
+export const lossBySeconds: Chart = {
+  id: "loss-by-seconds",
+  title: "How fast does the validation loss fall, second by second?",
+  caption:
+    "Validation loss by seconds of training: the time to attach the method, then each step at the run's median step " +
+    "time. Compilation, validation and telemetry are left out. Each run faint, the mean over seeds strong. Seconds are " +
+    "those of the machine that ran the sweep. Of many methods each has a panel, with LoRA's mean behind in grey.",
+  draw: (study) =>
+    drawCurves(study, {
+      title: lossBySeconds.title,
+      rows: runRows(study, ({ outcome: { validationLoss, cost } }) => {
+        const points = validationLoss.filter(({ value }) => value > 0);
+        if (points.length === 0) return null;
+        return { ...thinned(points), attachMs: Math.round(cost.attachMs), stepMs: cost.medianStepMs };
+      }),
+      place: [{ calculate: "(datum.attachMs + datum.step * datum.stepMs) / 1000", as: "x" }],
+      x: { title: "Training, s" },
+      y: "Validation loss",
+    }),
+};

@@ -1,0 +1,57 @@
+/** @file Which method scores what on which task, at one glance. */
+import type { Chart } from "../report.ts";
+import { short } from "./curves.ts";
+import { runRows } from "./filters.ts";
+import { heatLayers } from "./heat.ts";
+import { meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
+import { inRankPanels, rankColumns, sideBySide, taskName } from "./panels.ts";
+import { methodOrder } from "./scales.ts";
+
+/** A heat map of methods by tasks. */
+export const scoreByTask: Chart = {
+  id: "score-by-task",
+  title: "Which method scores what on which task?",
+  caption:
+    "Mean test score over seeds. Shades compare the methods of one task at one rank, dark the lowest and light the " +
+    "highest of those that are shown: they say nothing across tasks, nor whether a difference is more than chance. " +
+    "Methods without a rank stand in every panel.",
+  draw(study) {
+    const rows = runRows(study, (run) => ({ score: short(run.outcome.score) }));
+    if (rows.length === 0) return null;
+    return sideBySide({
+      title: scoreByTask.title,
+      subtitle: "Mean score over seeds; shades from a task's lowest (dark) to its highest (light)",
+      rows,
+      transform: [
+        ...meansOverRuns(["score"], ["task", "method", "rank"]),
+        ONE_A_GROUP,
+        ...inRankPanels(study),
+        {
+          joinaggregate: [
+            { op: "min", field: "scoreMean", as: "least" },
+            { op: "max", field: "scoreMean", as: "most" },
+          ],
+          groupby: ["task", "panel"],
+        },
+        {
+          calculate:
+            "datum.most > datum.least ? (datum.scoreMean - datum.least) / (datum.most - datum.least) : 0.5",
+          as: "shade",
+        },
+      ],
+      width: { step: 112 },
+      height: { step: 24 },
+      layer: heatLayers({
+        x: {
+          field: "task",
+          sort: study.tasks.map(({ id }) => id),
+          axis: { labelExpr: taskName(study, "datum.value"), labelAngle: 0, labelLimit: 106, orient: "top" },
+        },
+        y: { field: "method", sort: methodOrder(study, rows) },
+        color: { field: "shade", scale: { domain: [0, 1] }, legend: null },
+        text: { field: "scoreMean", format: ".3f", dark: "datum.shade < 0.6" },
+        tooltip: meansTooltip([{ heading: "Score", field: "score" }]),
+      }),
+    }, { ...rankColumns(study), y: "shared" });
+  },
+};
