@@ -12,7 +12,7 @@ import script from "./page/page.js" with { type: "text" };
 import { pack } from "./page/payload.ts";
 import style from "./page/style.css" with { type: "text" };
 import { readVegaScript } from "./page/vega_script.ts";
-import type { Chart, Report, ReportedRun, Table } from "./report.ts";
+import type { Chart, Report, Table } from "./report.ts";
 
 const statuses: PageData["statuses"] = {
   done: "Finished.",
