@@ -133,6 +133,7 @@
     const filtered = Object.values(chosen).some((list) => list !== null);
     form.classList.toggle("filtered", filtered);
     /** @type {HTMLButtonElement} */ (find("#filters [type=reset]")).disabled = !filtered;
+    for (const { plot } of figures) plot.setAttribute("aria-busy", "true");
     void drawAll();
   }
 
@@ -175,9 +176,9 @@
     try {
       await page;
       for (let next = stale(); next; next = stale()) {
-        await draw(next);
-        // Lets the browser answer what was clicked meanwhile.
+        // Lets the browser show what was ticked, and answer what was clicked meanwhile.
         await new Promise((resolve) => setTimeout(resolve));
+        await draw(next);
       }
     } finally {
       drawing = false;
@@ -199,6 +200,7 @@
     }
     await view.runAsync();
     figure.shown = shown;
+    if (shown === stateOf()) plot.removeAttribute("aria-busy");
     plot.classList.toggle("empty", plot.querySelector("svg [class~=role-mark] > *") === null);
     measure(plot);
   }
@@ -256,8 +258,8 @@
    */
   function runsOf(item) {
     const datum = item?.datum;
-    if (typeof datum?.run === "string") return [datum.run];
-    return Array.isArray(datum?.runs) ? [...new Set(datum.runs)] : [];
+    if (Array.isArray(datum?.runs)) return [...new Set(datum.runs)];
+    return typeof datum?.run === "string" ? [datum.run] : [];
   }
 
   /**
@@ -308,6 +310,7 @@
       const target = document.getElementById(link.hash.slice(1));
       return target ? [{ link, target }] : [];
     });
+    const side = find(".side");
     const mark = () => {
       const read = targets.filter(({ target }) => target.getBoundingClientRect().top < innerHeight / 3).at(
         -1,
@@ -316,6 +319,10 @@
         if (link === read?.link) link.setAttribute("aria-current", "true");
         else link.removeAttribute("aria-current");
       }
+      if (read === undefined) return;
+      const { top, bottom } = read.link.getBoundingClientRect();
+      if (top < 0) side.scrollTop += top - 40;
+      else if (bottom > innerHeight) side.scrollTop += bottom - innerHeight + 40;
     };
     let waiting = false;
     addEventListener("scroll", () => {
