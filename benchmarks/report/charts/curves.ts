@@ -2,7 +2,7 @@
 import type { Discrepancy, Point } from "../../../training/run.ts";
 import { mean } from "../../statistics.ts";
 import type { Study, VegaLiteSpec } from "../report.ts";
-import type { RunRow } from "./filters.ts";
+import type { RatesShown, RunRow } from "./filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import {
   extentOf,
@@ -24,7 +24,8 @@ const MOST_POINTS = 40;
 /** A curve as a row has it: parallel lists. */
 export interface Curve {
   readonly step: readonly number[];
-  readonly value: readonly number[];
+  /** Null where there is none, e.g. of a run that diverged. */
+  readonly value: readonly (number | null)[];
   /** What `value` can't be below; null where nobody knows. */
   readonly bound?: readonly (number | null)[];
 }
@@ -33,18 +34,23 @@ export interface Curve {
 export interface Curves {
   readonly title: string;
   readonly subtitle?: string;
-  readonly rows: readonly (RunRow & Curve)[];
-  readonly x: { readonly title: string; readonly logarithmic?: boolean };
-  /** Transforms that give each point the field "x"; where absent it is the step. */
+  readonly rows: readonly (Omit<RunRow, "run"> & { readonly run?: string } & Curve)[];
+  readonly rates?: RatesShown;
+  /** The x axis: what else it has than others, its scale included. */
+  readonly x: { readonly title: string; readonly axis?: object; readonly scale?: object };
+  /** Transforms that give each point the field "x"; where absent it is `step`. */
   readonly place?: readonly object[];
-  /** Title of the y axis, which is logarithmic. */
-  readonly y: string;
+  readonly y: { readonly title: string; readonly scale?: object };
+  /** True where a line joins different rates, instead of being about one. */
+  readonly joinsRates?: boolean;
+  /** Further layers, given the channels of means and the filters and colour of what is not the reference. */
+  readonly more?: (x: object, y: object, where: readonly object[], look: object) => readonly object[];
 }
 
-/** The whole chart; null without rows. */
+/** The whole chart; null without a value. */
 export function drawCurves(study: Study, curves: Curves): VegaLiteSpec | null {
-  const { rows, place = [{ calculate: "datum.step", as: "x" }] } = curves;
-  if (rows.length === 0) return null;
+  const { rows, place = [{ calculate: "datum.step", as: "x" }], more = () => [] } = curves;
+  if (!rows.some(({ value }) => value.some((one) => one !== null))) return null;
   const bounded = rows.some(({ bound }) => bound !== undefined);
   const several = rows.some(({ seed }) => seed !== rows[0]!.seed);
   const transform = [
@@ -58,54 +64,65 @@ export function drawCurves(study: Study, curves: Curves): VegaLiteSpec | null {
     field: "x",
     type: "quantitative",
     title: curves.x.title,
-    axis: { grid: false, tickCount: 5, format: "~s", labelOverlap: true },
-    scale: curves.x.logarithmic ? { type: "log", nice: false, padding: 10 } : { zero: false, nice: false },
+    axis: { grid: false, tickCount: 5, format: "~s", labelOverlap: true, ...curves.x.axis },
+    scale: { nice: false, ...curves.x.scale ?? { zero: false } },
   };
   const y = {
     field: "value",
     type: "quantitative",
-    title: curves.y,
-    scale: { type: "log", nice: false, padding: 10 },
+    title: curves.y.title,
+    scale: { type: "log", nice: false, padding: 10, ...curves.y.scale },
     axis: { tickCount: 5, format: "~g", labelOverlap: true },
   };
   const meanX = { ...x, field: "xMean" }, meanY = { ...y, field: "valueMean" };
-  const detail = [{ field: "rate" }, { field: "rankName" }];
-  const value = { heading: curves.y, field: "value" }, bound = { heading: "Least possible", field: "bound" };
-  /** The layers of one kind of curve: where it is, and how it tells whose it is. */
+  const means = [ONE_A_GROUP, { filter: "isValid(datum.valueMean)" }];
+  const detail = [{ field: "rankName" }, ...curves.joinsRates ? [] : [{ field: "rate" }]];
+  const value = { heading: curves.y.title, field: "value" };
+  const bound = { heading: "Least possible", field: "bound" };
+  const at = { heading: curves.x.title, field: "xMean" };
+  /** The layers of what is not the reference: where it is, and how marks tell whose they are. */
   const layersOf = (where: readonly object[], look: object, dash: object, shape: object, size: number) => [
     ...several
       ? [{
         transform: where,
-        mark: { type: "line", strokeWidth: 1, opacity: 0.35, aria: false, tooltip: runTooltip([value]) },
+        mark: curves.joinsRates
+          ? {
+            type: "point",
+            filled: true,
+            size: 12,
+            opacity: 0.45,
+            aria: false,
+            tooltip: runTooltip([value]),
+          }
+          : { type: "line", strokeWidth: 1, opacity: 0.35, aria: false, tooltip: runTooltip([value]) },
         encoding: { x, y, ...look, detail: { field: "run" } },
       }]
       : [],
     ...bounded
       ? [{
-        transform: [...where, ONE_A_GROUP, { filter: "isValid(datum.boundMean)" }],
-        mark: { type: "line", strokeWidth: 1.5, strokeDash: [3, 3], aria: false },
+        transform: [...where, ...means, { filter: "isValid(datum.boundMean)" }],
+        mark: { type: "line", strokeWidth: 1.5, strokeDash: [3, 3], aria: false, tooltip: null },
         encoding: { x: meanX, y: { ...y, field: "boundMean" }, ...look, detail },
       }]
       : [],
     {
-      transform: [...where, ONE_A_GROUP],
-      mark: { type: "line", strokeWidth: 2, aria: false, ...bounded ? {} : dash },
+      transform: [...where, ...means],
+      mark: { type: "line", strokeWidth: 2, aria: false, tooltip: null, ...bounded ? {} : dash },
       encoding: { x: meanX, y: meanY, ...look, detail },
     },
     {
-      transform: [...where, ONE_A_GROUP],
+      transform: [...where, ...means],
       mark: {
         type: "point",
         filled: true,
         opacity: 1,
         size,
         aria: false,
-        tooltip: meansTooltip([value, ...bounded ? [bound] : []], [
-          { heading: "Step", field: "step", format: "d" },
-        ]),
+        tooltip: meansTooltip([value, ...bounded ? [bound] : []], [at]),
       },
       encoding: { x: meanX, y: meanY, ...look, ...shape, detail },
     },
+    ...more(meanX, meanY, where, look),
   ];
   if (methodOrder(study, rows).length > MOST_CURVES) {
     return methodPanels(study, {
@@ -114,8 +131,8 @@ export function drawCurves(study: Study, curves: Curves): VegaLiteSpec | null {
       layer: [
         sameExtent(y),
         {
-          transform: [reference(study), ONE_A_GROUP],
-          mark: { type: "line", strokeWidth: 1.5, color: GREY, aria: false },
+          transform: [reference(study), ...means],
+          mark: { type: "line", strokeWidth: 1.5, color: GREY, aria: false, tooltip: null },
           encoding: { x: meanX, y: meanY, detail },
         },
         ...layersOf([OWN], { color: rankColor(study, rows) }, {}, {}, 18),

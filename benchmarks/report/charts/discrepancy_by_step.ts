@@ -32,6 +32,6 @@ export const discrepancyByStep: Chart = {
         };
       }),
       x: { title: "Step" },
-      y: "‖g̃ − G‖ / ‖G‖",
+      y: { title: "‖g̃ − G‖ / ‖G‖" },
     }),
 };

@@ -1,87 +1,104 @@
 /** @file What methods tell of themselves over training, e.g. the ranks that AdaLoRA leaves each map. */
-import type { Point } from "../../../training/run.ts";
-import { mean } from "../../statistics.ts";
-import type { Cell, Chart, Study } from "../report.ts";
-import { panelRows } from "../styles.ts";
-import { meanCurve, panelOrder, panelsOf } from "./by_step.ts";
+import type { Chart, VegaLiteSpec } from "../report.ts";
+import { thinned } from "./curves.ts";
+import { runRows } from "./filters.ts";
+import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
+import { inRankPanels, rankColumns, sideBySide } from "./panels.ts";
+import { methodScales } from "./scales.ts";
 
 /** Curves of `Optimizer.inspect` by step. */
 export const inspectedByStep: Chart = {
   id: "inspected-by-step",
-  title: "What methods tell of themselves",
+  title: "What do methods tell of themselves?",
   caption:
     "Curves that a method reports itself, named by the method, one row each; means over seeds. What it reports by linear " +
     "map is drawn faint for each map and strong for their mean.",
-  draw(study) {
-    const curves = study.cells.flatMap((cell) =>
-      quantitiesOf(cell).flatMap(({ quantity, parts }) =>
-        parts.flatMap(({ part, points }) =>
-          panelsOf(study, cell).flatMap((column) =>
-            points.map(({ step, value }) => ({
-              row: JSON.stringify([cell.task.id, cell.method.label, quantity]),
-              column,
-              part,
-              kind: part === MEAN ? "mean" : "part",
-              step,
-              value,
-            }))
-          )
-        )
-      )
+  draw(study): VegaLiteSpec | null {
+    const rows = runRows(study, ({ outcome: { inspected } }) => {
+      const told = Object.entries(inspected).filter(([, points]) => points.length > 0);
+      return told.length === 0 ? null : { told };
+    }).flatMap(({ told, ...row }) =>
+      told.map(([name, points]) => {
+        const title = study.tasks.find(({ id }) => id === row.task)!.title;
+        return {
+          ...row,
+          heading: `${title}: ${name.split("/")[0]} of ${row.method}`,
+          part: name,
+          ...thinned(points),
+        };
+      })
     );
-    if (curves.length === 0) return null;
-    const rows = rowsOf(study, new Set(curves.map(({ row }) => row)));
-    const x = { field: "step", type: "quantitative", title: "Step", axis: { grid: false } };
-    const y = { field: "value", type: "quantitative", title: null, scale: { zero: false } };
-    const only = (kind: string) => [{ filter: `datum.kind === '${kind}'` }];
-    const strong = { field: "color", type: "nominal", scale: null };
-    const colored = curves.map((curve) => ({
-      ...curve,
-      color: rows.find(({ id }) => id === curve.row)!.color,
-    }));
-    return panelRows(inspectedByStep.title, rows, colored, { order: panelOrder(study), sharedX: true }, [
-      {
-        transform: only("part"),
-        mark: { type: "line", strokeWidth: 1, opacity: 0.35 },
-        encoding: { x, y, color: strong, detail: { field: "part" } },
+    if (rows.length === 0) return null;
+    const x = { field: "step", type: "quantitative", title: "Step", axis: { grid: false, tickCount: 5 } };
+    const y = {
+      type: "quantitative",
+      title: null,
+      scale: { zero: false },
+      axis: { tickCount: 4, format: "~g" },
+    };
+    const color = { ...methodScales(study, rows).color, legend: null };
+    const columns = rankColumns(study);
+    const spec = sideBySide({
+      title: inspectedByStep.title,
+      rows,
+      transform: [
+        { flatten: ["step", "value"] },
+        ...meansOverRuns(["value"], [...GROUP, "heading", "part", "step"]),
+        ONE_A_GROUP,
+        {
+          joinaggregate: [{ op: "mean", field: "valueMean", as: "overall" }, { op: "count", as: "parts" }],
+          groupby: [...GROUP, "heading", "step"],
+        },
+        { window: [{ op: "row_number", as: "place" }], groupby: [...GROUP, "heading", "step"] },
+        ...inRankPanels(study),
+      ],
+      height: 150,
+      layer: [
+        {
+          transform: [{ filter: "datum.parts > 1" }],
+          mark: {
+            type: "line",
+            strokeWidth: 1,
+            opacity: 0.4,
+            aria: false,
+            tooltip: meansTooltip([{ heading: "Value", field: "value" }], [
+              { heading: "Of", field: "part", format: "" },
+            ]),
+          },
+          encoding: {
+            x,
+            y: { ...y, field: "valueMean" },
+            color,
+            detail: [{ field: "part" }, { field: "rate" }],
+          },
+        },
+        {
+          transform: [{ filter: "datum.place === 1" }],
+          mark: {
+            type: "line",
+            strokeWidth: 2.5,
+            point: { filled: true, size: 30 },
+            aria: false,
+            tooltip: null,
+          },
+          encoding: { x, y: { ...y, field: "overall" }, color, detail: { field: "rate" } },
+        },
+      ],
+    }, columns);
+    const { column } = spec["facet"] as { readonly column: object };
+    const headings = [...new Set(rows.map(({ heading }) => heading))];
+    return {
+      ...spec,
+      facet: {
+        column,
+        row: {
+          field: "heading",
+          type: "nominal",
+          title: null,
+          sort: headings,
+          header: { labelFontSize: 11, labelLimit: 400, labelExpr: "split(datum.label, / (?=of )|(?<=:) /)" },
+        },
       },
-      {
-        transform: only("mean"),
-        mark: { type: "line", strokeWidth: 2.5, point: { filled: true, size: 30 } },
-        encoding: { x, y, color: strong },
-      },
-    ], { height: 150 });
+    };
   },
 };
-
-const MEAN = "mean";
-
-/** A cell's quantities: "rank" of "rank/layers.0.q", with a curve for each map and one for their mean. */
-function quantitiesOf({ runs }: Cell) {
-  const names = [...new Set(runs.flatMap((run) => Object.keys(run.outcome.inspected)))];
-  const groups = Map.groupBy(names, (name) => name.split("/")[0]!);
-  return [...groups].map(([quantity, ofIt]) => {
-    const parts = ofIt.map((name) => ({
-      part: name,
-      points: meanCurve(runs.map((run) => run.outcome.inspected[name] ?? [])),
-    }));
-    const whole = { part: MEAN, points: meanAt(parts.flatMap(({ points }) => points)) };
-    return { quantity, parts: parts.length > 1 ? [...parts, whole] : [whole] };
-  });
-}
-
-function meanAt(points: readonly Point[]): Point[] {
-  return [...Map.groupBy(points, ({ step }) => step)].map(([step, ones]) => ({
-    step,
-    value: mean(ones.map(({ value }) => value)),
-  }));
-}
-
-function rowsOf(study: Study, present: ReadonlySet<string>) {
-  return [...present].map((id) => {
-    const [taskId, label, quantity] = JSON.parse(id) as [string, string, string];
-    const task = study.tasks.find((one) => one.id === taskId)!;
-    const method = study.methods.find((one) => one.label === label)!;
-    return { id, title: `${task.title}: ${quantity} of ${label}`, color: method.color };
-  });
-}

@@ -21,6 +21,6 @@ export const lossBySeconds: Chart = {
       }),
       place: [{ calculate: "(datum.attachMs + datum.step * datum.stepMs) / 1000", as: "x" }],
       x: { title: "Training, s" },
-      y: "Validation loss",
+      y: { title: "Validation loss" },
     }),
 };

@@ -19,6 +19,6 @@ export const lossByStep: Chart = {
         return points.length === 0 ? null : thinned(points);
       }),
       x: { title: "Step" },
-      y: "Validation loss",
+      y: { title: "Validation loss" },
     }),
 };

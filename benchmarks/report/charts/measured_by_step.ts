@@ -24,7 +24,7 @@ export function measuredByStep(study: Study, number: MeasuredNumber): VegaLiteSp
       const points = [...means].map(([step, value]) => ({ step, value })).filter(({ value }) => value > 0);
       return points.length === 0 ? null : thinned(points);
     }),
-    x: { title: "Step", logarithmic: number.logarithmicSteps ?? false },
-    y: number.axis,
+    x: { title: "Step", ...number.logarithmicSteps && { scale: { type: "log", padding: 10 } } },
+    y: { title: number.axis },
   });
 }

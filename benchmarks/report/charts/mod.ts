@@ -1,5 +1,8 @@
 /** @file The registry: one line per chart, in the order of the report. */
 import type { Chart } from "../report.ts";
+import { costToTarget } from "./cost_to_target.ts";
+import { discrepancyByKind } from "./discrepancy_by_kind.ts";
+import { discrepancyByLayer } from "./discrepancy_by_layer.ts";
 import { discrepancyBySite } from "./discrepancy_by_site.ts";
 import { discrepancyByStep } from "./discrepancy_by_step.ts";
 import { effectiveRankByStep } from "./effective_rank_by_step.ts";
@@ -10,25 +13,34 @@ import { lossByRate } from "./loss_by_rate.ts";
 import { lossBySeconds } from "./loss_by_seconds.ts";
 import { lossByStep } from "./loss_by_step.ts";
 import { moveOfAByStep } from "./move_of_a_by_step.ts";
+import { ranksKept } from "./ranks_kept.ts";
 import { scoreAgainstCost } from "./score_against_cost.ts";
+import { scoreAgainstDiscrepancy } from "./score_against_discrepancy.ts";
 import { scoreByRank } from "./score_by_rank.ts";
-import { scoreByTask } from "./score_by_task.ts";
 import { scoreByRate } from "./score_by_rate.ts";
+import { scoreByTask } from "./score_by_task.ts";
 import { secondOrderByStep } from "./second_order_by_step.ts";
+import { variants } from "./variants.ts";
 
 /** Every chart of a report. */
 export const charts: readonly Chart[] = [
   scoreByRank,
   scoreByTask,
+  variants,
   lossByStep,
   lossBySeconds,
+  costToTarget,
+  scoreAgainstCost,
   discrepancyByStep,
+  discrepancyByLayer,
+  discrepancyByKind,
   discrepancyBySite,
+  scoreAgainstDiscrepancy,
   secondOrderByStep,
   moveOfAByStep,
   effectiveRankByStep,
+  ranksKept,
   inspectedByStep,
-  scoreAgainstCost,
   lossByRate,
   scoreByRate,
   growthOfStepTime,

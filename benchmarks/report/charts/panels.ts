@@ -128,7 +128,7 @@ export function methodPanels(
     facet: {
       row: {
         ...panel,
-        header: { labelFontSize: 11, labelLimit: 140, labelExpr },
+        header: { labelFontSize: 11, labelLimit: 240, labelExpr },
       },
       column: taskHeadings(study),
     },
@@ -206,10 +206,24 @@ export function sameExtent(y: object): object {
   };
 }
 
-/** An expression for the name of a task, on two lines, from its id. */
-export function taskName({ tasks }: Study, id = "datum.label"): string {
-  const names = tasks.map(({ id, title, metric }) => [id, [title, metric]]);
-  return `(${JSON.stringify(Object.fromEntries(names))})[${id}]`;
+/** An expression for the title of a task, on short lines, from an expression for its id. */
+export function taskTitle({ tasks }: Study, id: string): string {
+  return `(${JSON.stringify(Object.fromEntries(tasks.map(({ id, title }) => [id, wrapped(title)])))})[${id}]`;
+}
+
+/** Characters of a line of a heading. */
+const LINE = 24;
+
+/** Words on lines of about equal length, none longer than a panel is wide. */
+function wrapped(text: string): string[] {
+  const lines = Math.ceil(text.length / LINE), length = text.length / lines;
+  return text.split(" ").reduce<string[]>((done, word) => {
+    const last = done.at(-1);
+    if (last !== undefined && last.length + word.length / 2 < length) {
+      return [...done.slice(0, -1), `${last} ${word}`];
+    }
+    return [...done, word];
+  }, []);
 }
 
 function taskHeadings(study: Study) {
@@ -218,7 +232,7 @@ function taskHeadings(study: Study) {
     type: "nominal",
     title: null,
     sort: study.tasks.map(({ id }) => id),
-    header: { labelFontSize: 13, labelExpr: taskName(study), labelLimit: 400 },
+    header: { labelFontSize: 13, labelExpr: taskTitle(study, "datum.label"), labelLimit: 400 },
   };
 }
 

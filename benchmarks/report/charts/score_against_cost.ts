@@ -1,87 +1,103 @@
-/** @file What each method's score costs in memory and time. */
-import { mean, median } from "../../statistics.ts";
-import type { Chart, Study } from "../report.ts";
-import { methodScales, taskRows } from "../styles.ts";
-import { MOST_CURVES } from "./method_panels.ts";
+/** @file What each method's score costs in memory and time, and which methods no other beats in both. */
+import type { Chart } from "../report.ts";
+import { short } from "./curves.ts";
+import { runRows } from "./filters.ts";
+import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
+import { extentOf, grid, sameExtent } from "./panels.ts";
+import { paretoFront } from "./pareto.ts";
+import { methodScales } from "./scales.ts";
 
-/** Score against bytes of optimizer state and against time per step. */
+const MEASURES = ["Peak memory, MiB", "Optimizer state, KiB", "Step, ms"];
+
+/** Score against peak bytes, bytes of optimizer state and time per step, with the Pareto front. */
 export const scoreAgainstCost: Chart = {
   id: "score-against-cost",
-  title: "Score against cost",
+  title: "What does a score cost in memory and time?",
   caption:
-    "Mean score against the bytes that the method keeps between steps (moments; without the trained parameters " +
-    "themselves) and against the median time of a step. The number at a point is its rank; of many methods larger points " +
-    "are larger ranks, and a line joins those of a method. Up and to the left is better.",
+    "Mean test score over seeds against the most bytes that were alive at once, the bytes that the method keeps between " +
+    "steps (moments; without the trained parameters themselves) and the median time of a step. Up and to the left is " +
+    "better. The grey line is the Pareto front: the methods on it, which are named with their rank, are beaten by no " +
+    "other in both score and cost. It takes means at their word: a small step of the front may be chance.",
   draw(study) {
-    const order = ["Optimizer state, KiB", "Step, ms"];
-    const values = study.cells.filter((cell) => cell.runs.length > 0).flatMap((cell) => {
-      const costs = cell.runs.map((run) => run.outcome.cost);
-      const row = {
-        task: cell.task.id,
-        method: cell.method.label,
-        rank: cell.rank === null ? "" : String(cell.rank),
-        // Numbers of points that coincide stand one below the other.
-        shift: 8 * (study.methods.indexOf(cell.method) - (study.methods.length - 1) / 2),
-        score: mean(cell.runs.map((run) => run.outcome.score)),
-      };
-      return [
-        { ...row, column: order[0]!, cost: median(costs.map((cost) => cost.stateBytes)) / 1024 },
-        { ...row, column: order[1]!, cost: median(costs.map((cost) => cost.medianStepMs)) },
-      ];
-    });
-    if (values.length === 0) return null;
-    const { color, shape } = methodScales(study, new Set(values.map(({ method }) => method)));
-    // A method without state has no place on a logarithmic axis.
-    const type = values.every(({ cost }) => cost > 0) ? "log" : "symlog";
+    const rows = runRows(study, ({ outcome: { score, cost } }) => ({
+      score: short(score),
+      cost: [cost.peakBytes / 1024 ** 2, cost.stateBytes / 1024, cost.medianStepMs].map(short),
+    }));
+    if (rows.length === 0) return null;
+    const { color, shape } = methodScales(study, rows);
     const x = {
-      field: "cost",
+      field: "costMean",
       type: "quantitative",
       title: null,
-      scale: { type, nice: false, zero: false, padding: 24 },
+      // A method without state has no place on a logarithmic axis.
+      scale: rows.every(({ cost }) => cost.every((one) => one > 0))
+        ? { type: "log", nice: false, padding: 50 }
+        : { type: "symlog", nice: false, padding: 50 },
       axis: { grid: false, tickCount: 5, format: "~g", labelOverlap: true },
     };
-    const y = { field: "score", type: "quantitative", title: "Score", scale: { zero: false, padding: 12 } };
-    const header = { labelOrient: "bottom", labelFontSize: 13, labelFontWeight: "normal" };
-    return taskRows(
-      study,
-      "Score against cost",
-      values,
-      { order, header, sharedX: false },
-      study.methods.length > MOST_CURVES ? bySize(study, { x, y, color, shape }) : [
-        { mark: { type: "point", filled: true, size: 90, opacity: 1 }, encoding: { x, y, color, shape } },
+    const y = {
+      field: "scoreMean",
+      type: "quantitative",
+      title: "Score",
+      scale: { zero: false, padding: 22 },
+    };
+    const front = { filter: "datum.front" };
+    const names = Object.fromEntries(study.methods.map(({ label }) => [label, label.replace(/ \(.*/, "")]));
+    return grid(study, {
+      title: scoreAgainstCost.title,
+      subtitle: "Line: the Pareto front, whose methods are named with their rank",
+      rows,
+      transform: [
+        { calculate: JSON.stringify(MEASURES), as: "measure" },
+        { flatten: ["measure", "cost"] },
+        ...meansOverRuns(["score", "cost"], [...GROUP, "measure"]),
+        ONE_A_GROUP,
+        ...paretoFront("costMean", "scoreMean", ["task", "measure"]),
+        ...extentOf(["scoreMean"]),
         {
-          mark: {
-            type: "text",
-            dx: 9,
-            dy: { expr: "datum.shift" },
-            align: "left",
-            baseline: "middle",
-            fontSize: 12,
-            color: "#333333",
-          },
-          encoding: { x, y, text: { field: "rank", type: "nominal" } },
+          calculate: `(${
+            JSON.stringify(names)
+          })[datum.method] + (isValid(datum.rank) ? ' ' + datum.rank : '')`,
+          as: "name",
         },
       ],
-      study.methods.length > MOST_CURVES ? { width: 440, height: 340 } : {},
-    );
+      height: 260,
+      layer: [
+        sameExtent(y),
+        {
+          transform: [front],
+          mark: {
+            type: "line",
+            interpolate: "step-after",
+            strokeWidth: 1.5,
+            color: "#888888",
+            aria: false,
+            tooltip: null,
+          },
+          encoding: { x, y },
+        },
+        {
+          mark: {
+            type: "point",
+            filled: true,
+            size: 80,
+            opacity: 0.9,
+            aria: false,
+            tooltip: meansTooltip(
+              [{ heading: "Score", field: "score" }, { heading: "Cost", field: "cost" }],
+              [
+                { heading: "Cost is", field: "measure", format: "" },
+              ],
+            ),
+          },
+          encoding: { x, y, color, shape },
+        },
+        {
+          transform: [front],
+          mark: { type: "text", dy: -10, fontSize: 10, color: "#333333", aria: false, tooltip: null },
+          encoding: { x, y, text: { field: "name", type: "nominal" } },
+        },
+      ],
+    }, { field: "measure", order: MEASURES, orient: "bottom", x: "independent" });
   },
 };
-
-/** Ranks by size: numbers at so many points would cover each other. */
-function bySize(
-  study: Study,
-  { x, y, color, shape }: Readonly<Record<"x" | "y" | "color" | "shape", unknown>>,
-): readonly unknown[] {
-  const order = { field: "rank", type: "quantitative" };
-  const domain = ["", ...study.ranks.map(String)];
-  const size = {
-    field: "rank",
-    type: "ordinal",
-    scale: { domain, range: domain.map((_, i) => 60 + 130 * i / Math.max(1, study.ranks.length)) },
-    legend: null,
-  };
-  return [
-    { mark: { type: "line", strokeWidth: 1, opacity: 0.5 }, encoding: { x, y, color, order } },
-    { mark: { type: "point", filled: true, opacity: 0.85 }, encoding: { x, y, color, shape, size } },
-  ];
-}

@@ -94,7 +94,7 @@ export const scoreByRank: Chart = {
         ? [{
           transform: [reference(study), points, ONE_A_GROUP],
           mark: { type: "line", strokeWidth: 1.5, color: GREY, ...quiet },
-          encoding: { x, y: mean, detail: { field: "rate" } },
+          encoding: { x, y: mean, detail: { field: "series" } },
         }]
         : [],
       {
@@ -110,7 +110,7 @@ export const scoreByRank: Chart = {
       {
         transform: [...own, points, ONE_A_GROUP],
         mark: { type: "line", strokeWidth: 2, ...dashOf(study), ...quiet },
-        encoding: { x, y: mean, color: look, detail: { field: "rate" } },
+        encoding: { x, y: mean, color: look, detail: { field: "series" } },
       },
       {
         transform: [...own, points, ONE_A_GROUP],
@@ -155,6 +155,9 @@ export const scoreByRank: Chart = {
         { calculate: "min(1, datum.most + (datum.most - datum.least) / 2)", as: "ceiling" },
         { calculate: "min(datum.scoreMean, max(datum.scoreLow, datum.floor))", as: "low" },
         { calculate: "max(datum.scoreMean, min(datum.scoreHigh, datum.ceiling))", as: "high" },
+        ...extentOf(["score", "low", "high"]),
+        // A line joins the rates that speak for a method, and otherwise points at one rate.
+        { calculate: "shownRates === null ? 'best' : datum.rate", as: "series" },
       ],
       layer,
     };

@@ -1,63 +1,49 @@
 /** @file What each learning rate of a sweep's grid scored. */
-import { mean } from "../../statistics.ts";
-import type { Chart } from "../report.ts";
-import { GREY, methodPanels, own, rankColor, reference } from "./method_panels.ts";
+import type { Cell, Chart } from "../report.ts";
+import { drawCurves, short } from "./curves.ts";
+import { RATE_AXIS, rateMarks } from "./rate_marks.ts";
 
-/** Score by peak learning rate, a panel a method, the rate that speaks for it ringed. */
+/** Score by peak learning rate, the rate that speaks for a method ringed. */
 export const scoreByRate: Chart = {
   id: "score-by-rate",
-  title: "Score by learning rate",
+  title: "How much does the score depend on the learning rate?",
   caption:
-    "Mean score over seeds at each peak learning rate that the sweep ran, a panel a method; LoRA's behind in grey. The " +
-    "ringed rate has the least validation loss and speaks for the method elsewhere. A cross at the bottom is a rate at " +
-    "which every run diverged.",
-  draw(study) {
-    const values = study.cells.flatMap((cell) =>
-      cell.grid.length < 2 ? [] : cell.grid.flatMap(({ peak, runs, diverged }) => {
-        if (runs.length === 0 && diverged.length === 0) return [];
-        const score = runs.length > 0 ? mean(runs.map((run) => run.outcome.score)) : null;
-        const chosen = peak === cell.peak && score !== null;
-        return [{ task: cell.task.id, method: cell.method.label, rank: cell.rank, peak, score, chosen }];
-      })
-    );
-    if (!values.some(({ score }) => score !== null)) return null;
-    const x = {
-      field: "peak",
-      type: "quantitative",
-      title: "Peak learning rate",
-      scale: { type: "log", nice: false, padding: 10 },
-      axis: { grid: false, format: "~e", labelOverlap: true, tickCount: 4 },
-    };
-    const y = {
-      field: "score",
-      type: "quantitative",
-      title: "Score",
-      scale: { zero: false },
-      axis: { tickCount: 4 },
-    };
-    const color = rankColor(study);
-    const finished = "isValid(datum.score)";
-    return methodPanels(study, "Score by learning rate", values, [
-      {
-        transform: [...reference.transform, { filter: finished }],
-        mark: { type: "line", strokeWidth: 1.5, color: GREY },
-        encoding: { x, y, detail: { field: "series" } },
-      },
-      {
-        transform: [...own.transform, { filter: finished }],
-        mark: { type: "line", strokeWidth: 2, point: { filled: true, size: 30 } },
-        encoding: { x, y, color },
-      },
-      {
-        transform: [...own.transform, { filter: "datum.chosen" }],
-        mark: { type: "point", shape: "circle", filled: false, size: 140, strokeWidth: 1.5, opacity: 1 },
-        encoding: { x, y, color },
-      },
-      {
-        transform: [...own.transform, { filter: `!${finished}` }],
-        mark: { type: "point", shape: "cross", angle: 45, filled: true, size: 40, opacity: 1 },
-        encoding: { x, y: { value: 126 }, color },
-      },
-    ]);
-  },
+    "Test score at each peak learning rate that the sweep ran: small the single runs, strong the mean over seeds. The " +
+    "ringed rate has the least validation loss and speaks for the method elsewhere; “edge” says that it is the first or " +
+    "last that was tried, so that a better one may lie outside. A cross at the top is a rate at which a run diverged. Of " +
+    "many methods each has a panel, with LoRA's mean behind in grey.",
+  draw: (study) =>
+    drawCurves(study, {
+      title: scoreByRate.title,
+      subtitle: "Ringed: the rate with the least validation loss; crosses: runs diverged",
+      rates: "every",
+      rows: study.cells.flatMap((cell) => cell.grid.length < 2 ? [] : rowsOf(cell)),
+      joinsRates: true,
+      x: RATE_AXIS,
+      y: { title: "Score", scale: { type: "linear", zero: false } },
+      more: rateMarks,
+    }),
 };
+
+function rowsOf({ task, method, rank, peak: chosen, grid }: Cell) {
+  return grid.flatMap(({ peak, runs, diverged }, i) => {
+    const row = {
+      task: task.id,
+      method: method.label,
+      rank,
+      rate: peak,
+      best: peak === chosen,
+      edge: i === 0 || i === grid.length - 1,
+      step: [peak],
+    };
+    return [
+      ...runs.map(({ id, config, outcome }) => ({
+        ...row,
+        seed: config.seed,
+        run: id,
+        value: [short(outcome.score)],
+      })),
+      ...diverged.map((seed) => ({ ...row, seed, diverged: true, value: [null] })),
+    ];
+  });
+}

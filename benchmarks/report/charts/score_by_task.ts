@@ -4,7 +4,7 @@ import { short } from "./curves.ts";
 import { runRows } from "./filters.ts";
 import { heatLayers } from "./heat.ts";
 import { meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { inRankPanels, rankColumns, sideBySide, taskName } from "./panels.ts";
+import { inRankPanels, rankColumns, sideBySide, taskTitle } from "./panels.ts";
 import { methodOrder } from "./scales.ts";
 
 /** A heat map of methods by tasks. */
@@ -45,7 +45,7 @@ export const scoreByTask: Chart = {
         x: {
           field: "task",
           sort: study.tasks.map(({ id }) => id),
-          axis: { labelExpr: taskName(study, "datum.value"), labelAngle: 0, labelLimit: 106, orient: "top" },
+          axis: { labelExpr: taskTitle(study, "datum.value"), labelAngle: 0, orient: "top" },
         },
         y: { field: "method", sort: methodOrder(study, rows) },
         color: { field: "shade", scale: { domain: [0, 1] }, legend: null },

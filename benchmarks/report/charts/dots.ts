@@ -1,0 +1,38 @@
+/** @file Dot plots for any number of methods: a line of text for each method and rank, numbers along x. */
+import type { Study } from "../report.ts";
+
+/** A transform that gives rows the field "series": the method and, where it has one, its rank. */
+export const SERIES = {
+  calculate: "datum.method + (isValid(datum.rank) ? ', r ' + datum.rank : '')",
+  as: "series",
+};
+
+/** The y channel by "series", methods in the order of reports, small ranks first. */
+export function seriesChannel({ methods, ranks }: Study) {
+  return {
+    field: "series",
+    type: "nominal",
+    title: null,
+    sort: methods.flatMap(({ label }) => [label, ...ranks.map((rank) => `${label}, r ${rank}`)]),
+    axis: { labelLimit: 480, grid: true, domain: false, ticks: false },
+  };
+}
+
+/** Transforms that cut a field's interval, `<field>Low` to `<field>High`, to "low" and "high": half the range of all beyond it says as much. */
+export function cutInterval(field: string, groupby: readonly string[]): readonly object[] {
+  return [
+    {
+      joinaggregate: [{ op: "min", field, as: "leastOfAll" }, { op: "max", field, as: "mostOfAll" }],
+      groupby: [...groupby],
+    },
+    { calculate: "(datum.mostOfAll - datum.leastOfAll) / 2", as: "beyond" },
+    {
+      calculate: `min(datum.${field}Mean, max(datum.${field}Low, datum.leastOfAll - datum.beyond))`,
+      as: "low",
+    },
+    {
+      calculate: `max(datum.${field}Mean, min(datum.${field}High, datum.mostOfAll + datum.beyond))`,
+      as: "high",
+    },
+  ];
+}

@@ -1,0 +1,86 @@
+/** @file Whether a method that is nearer to the full gradient scores higher. */
+import { mean } from "../../statistics.ts";
+import type { Chart } from "../report.ts";
+import { short } from "./curves.ts";
+import { runRows } from "./filters.ts";
+import { meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
+import { taskPanels } from "./panels.ts";
+import { methodScales } from "./scales.ts";
+
+/** Final score against the mean gradient discrepancy of training. */
+export const scoreAgainstDiscrepancy: Chart = {
+  id: "score-against-discrepancy",
+  title: "Do methods nearer to the full gradient score higher?",
+  caption:
+    "Test score against ‖g̃ − G‖ / ‖G‖, mean over linear maps and measured steps: small the single runs, large the means " +
+    "over seeds, with the rank beside. Full fine-tuning stands at 0. Points that go up to the left speak for the idea, " +
+    "points that do not against it; methods differ in more than this distance, so neither proves a cause.",
+  draw(study) {
+    const rows = runRows(
+      study,
+      ({ outcome: { discrepancies, score } }) =>
+        discrepancies.length === 0 ? null : {
+          discrepancy: short(mean(discrepancies.map((one) => one.gradientError))),
+          score: short(score),
+        },
+    );
+    if (rows.length === 0) return null;
+    const { color, shape } = methodScales(study, rows);
+    const x = {
+      field: "discrepancy",
+      type: "quantitative",
+      title: "Mean ‖g̃ − G‖ / ‖G‖",
+      // Distances reach from 0 over 1 to whatever the scale of g̃ makes of them.
+      scale: { type: "symlog", constant: 1, nice: false, padding: 24 },
+      axis: { grid: false, tickCount: 6, format: "~g", labelOverlap: true },
+    };
+    const y = { field: "score", type: "quantitative", title: "Score", scale: { zero: false, padding: 14 } };
+    const meanX = { ...x, field: "discrepancyMean" }, meanY = { ...y, field: "scoreMean" };
+    const numbers = [{ heading: "Score", field: "score" }, { heading: "Discrepancy", field: "discrepancy" }];
+    return taskPanels(study, {
+      title: scoreAgainstDiscrepancy.title,
+      subtitle: "Small: single runs; large: means over seeds, with their rank",
+      rows,
+      transform: meansOverRuns(["score", "discrepancy"]),
+      layer: [
+        {
+          mark: {
+            type: "point",
+            filled: true,
+            size: 14,
+            opacity: 0.45,
+            aria: false,
+            tooltip: runTooltip(numbers),
+          },
+          encoding: { x, y, color },
+        },
+        {
+          transform: [ONE_A_GROUP],
+          mark: {
+            type: "point",
+            filled: true,
+            size: 80,
+            opacity: 1,
+            aria: false,
+            tooltip: meansTooltip(numbers),
+          },
+          encoding: { x: meanX, y: meanY, color, shape },
+        },
+        {
+          transform: [ONE_A_GROUP, { filter: "isValid(datum.rank)" }],
+          mark: {
+            type: "text",
+            dx: 8,
+            align: "left",
+            baseline: "middle",
+            fontSize: 11,
+            color: "#333333",
+            aria: false,
+            tooltip: null,
+          },
+          encoding: { x: meanX, y: meanY, text: { field: "rank", type: "nominal" } },
+        },
+      ],
+    });
+  },
+};
