@@ -234,7 +234,7 @@ function runsToHtml(report: Report): string {
   return `<section id="runs" aria-labelledby="runs-title">
 <h2 id="runs-title">Runs</h2>
 <p class="note">Every run by itself; its name leads to what it found, its config and the command that runs it again.</p>
-<div class="scroll" role="region" aria-label="Runs"><table>
+<div class="scroll" role="region" aria-label="List of runs"><table>
 <thead><tr>${
     ["Run", "Task", "Method", "Rank", "Peak rate", "Seed", "Status", "Score", "Validation loss"].map((name) =>
       `<th scope="col">${name}</th>`

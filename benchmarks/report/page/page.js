@@ -133,7 +133,7 @@
     const filtered = Object.values(chosen).some((list) => list !== null);
     form.classList.toggle("filtered", filtered);
     /** @type {HTMLButtonElement} */ (find("#filters [type=reset]")).disabled = !filtered;
-    for (const { plot } of figures) plot.setAttribute("aria-busy", "true");
+    for (const figure of figures) tellWhetherBusy(figure);
     void drawAll();
   }
 
@@ -178,7 +178,13 @@
       for (let next = stale(); next; next = stale()) {
         // Lets the browser show what was ticked, and answer what was clicked meanwhile.
         await new Promise((resolve) => setTimeout(resolve));
-        await draw(next);
+        await draw(next).catch((error) => {
+          // One chart that can't be drawn keeps none of the others waiting.
+          next.shown = stateOf();
+          tellWhetherBusy(next);
+          showStill(next);
+          reportError(error);
+        });
       }
     } finally {
       drawing = false;
@@ -200,9 +206,15 @@
     }
     await view.runAsync();
     figure.shown = shown;
-    if (shown === stateOf()) plot.removeAttribute("aria-busy");
+    tellWhetherBusy(figure);
     plot.classList.toggle("empty", plot.querySelector("svg [class~=role-mark] > *") === null);
     measure(plot);
+  }
+
+  /** @param {Figure} figure */
+  function tellWhetherBusy({ plot, shown }) {
+    if (shown === stateOf()) plot.removeAttribute("aria-busy");
+    else plot.setAttribute("aria-busy", "true");
   }
 
   /** @param {Figure} figure */
@@ -274,13 +286,14 @@
   }
 
   /**
-   * A chart that is wider than the page scrolls by itself, by keyboard too.
+   * What is larger than its place on the page scrolls by itself, by keyboard too.
    *
-   * @param {HTMLElement} plot
+   * @param {HTMLElement} box
    */
-  function measure(plot) {
-    if (plot.scrollWidth > plot.clientWidth + 1) plot.tabIndex = 0;
-    else plot.removeAttribute("tabindex");
+  function measure(box) {
+    const scrolls = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
+    if (scrolls) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
   }
 
   function watchSight() {
@@ -292,15 +305,18 @@
       void drawAll();
     }, { rootMargin: "400px" });
     for (const { plot } of figures) observer.observe(plot);
-    addEventListener("resize", () => {
-      for (const { plot } of figures) measure(plot);
-    });
+    addEventListener("resize", measureAll);
+    measureAll();
     // Paper shows all charts: those that were never in sight as they were drawn for browsers without scripts.
     addEventListener("beforeprint", () => {
       for (const figure of figures) {
         if (!figure.view) showStill(figure);
       }
     });
+  }
+
+  function measureAll() {
+    for (const box of document.querySelectorAll(".plot, .scroll")) measure(/** @type {HTMLElement} */ (box));
   }
 
   /** Marks in the table of contents what is being read. */
