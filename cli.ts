@@ -38,6 +38,8 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --gpu-efficiency  share of them that is reached; ${a100.efficiency} where none is given
     --list            lists the known tasks, optimizers, models and sweeps
     --json            prints one JSON object at the end; progress goes to stderr
+  bench-python        the same, and by "./run" allowed to run /usr/bin/python3, which programs of real data are tested
+                      with: code that a model wrote, so only for models and data that you trust
   report --out DIR    writes the report again, from the results in DIR alone; takes --gpu-... too
     --json            prints one JSON object
   pretrain <model>    makes a base checkpoint
@@ -156,6 +158,8 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
   }
   const commands = {
     bench: benchCommand,
+    // What it may do more, the process was given at its start.
+    "bench-python": benchCommand,
     report: reportCommand,
     pretrain: pretrainCommand,
     tune: tuneCommand,
@@ -167,11 +171,11 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
     surroundings.print(help.trimEnd());
     return 0;
   }
-  return await commands[command as keyof typeof commands](rest, surroundings);
+  return await commands[command as keyof typeof commands](rest, surroundings, command);
 }
 
-async function benchCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, flags, positional } = readArguments("bench", args, {
+async function benchCommand(args: string[], surroundings: Surroundings, name: string): Promise<number> {
+  const { texts, flags, positional } = readArguments(name, args, {
     texts: [
       "tasks",
       "optimizers",
@@ -191,7 +195,7 @@ async function benchCommand(args: string[], surroundings: Surroundings): Promise
   const registries = await surroundings.registries();
   if (flags.has("list")) return await printList(registries, flags.has("json"), surroundings);
   const overrides = readOverrides(texts);
-  const command = ["./run bench", ...args.map(quoteArgument)].join(" ");
+  const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
   const plan = await planBench({ sweep: positional[0] ?? "quick", overrides, command }, registries);
   const out = texts.get("out") ?? `results/${plan.name}`;
   if (flags.has("dry-run")) return await printOutlook(plan, out, registries, flags.has("json"), surroundings);

@@ -242,7 +242,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       JSON.stringify({ ...fakeSweep, seeds: ["x"], sedes: [1] }),
     );
     const cases: [string[], string][] = [
-      [["bnech"], 'Cannot find command "bnech": known are bench, report, pretrain'],
+      [["bnech"], 'Cannot find command "bnech": known are bench, bench-python, report, pretrain'],
       [
         ["bench", "quikc"],
         'Cannot find sweep "quikc": known are alpha, gauge, learning-rate, mode, paper, quick, ',

@@ -12,13 +12,14 @@ import { prepareFolder, writeWhole } from "./files.ts";
 import { withFingerprints } from "./fingerprints.ts";
 import { countConfig } from "./growth/points.ts";
 import { rankOf } from "./method.ts";
-import { makePlan, type Plan, writePlan } from "./plan.ts";
+import { makePlan, type Plan, type PlannedRun, writePlan } from "./plan.ts";
 import type { Display } from "./progress.ts";
 import { withFolders } from "./model_folders.ts";
 import { reportedResults } from "./report/build.ts";
 import { isStoredRun, planRerun } from "./rerun.ts";
 import { writeReport } from "./report/write.ts";
-import { isFinished, runSweep, type Workshop } from "./runner.ts";
+import { isFinished, runSweep, type SweepOutcome, type Workshop } from "./runner.ts";
+import { searchedRuns } from "./search.ts";
 import { openBases, openStore, type Stored } from "./store.ts";
 import { expand, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
 import { readChosen, readSweep } from "./sweep_files.ts";
@@ -92,6 +93,7 @@ export async function lookAhead(plan: Plan, out: string, registries: Registries)
  *
  * @param say takes a sentence for people, e.g. about a broken file
  * @throws {UserError} where the output folder can't be written
+ * @throws {DataError} where the process may not do what runs on real data need, before anything runs
  */
 export async function bench<G extends AsyncDisposable>(
   plan: Plan,
@@ -105,6 +107,7 @@ export async function bench<G extends AsyncDisposable>(
   },
 ): Promise<BenchOutcome> {
   const { workshop, display, signal, say } = parts;
+  await requirePermissions(plan, parts.registries);
   const registries = await withFolders(plan.runs.map(({ config }) => config), parts.registries);
   const store = openStore(out);
   await prepareFolder(store.folder);
@@ -124,12 +127,48 @@ export async function bench<G extends AsyncDisposable>(
     say,
   });
   const { paces, countFlops } = await pacesFor(plan, { results: new Map() }, registries);
-  const outcome = await runSweep(plan.runs, store, stored, workshop, display, { signal, paces, countFlops });
-  const results = reportedResults(plan, [...outcome.results.values()]);
-  if (outcome.interrupted) return { results, interrupted: true, page: null, chosen: null };
-  const chosen = await writeChosen(plan, out, results);
+  const run = (runs: readonly PlannedRun[]) =>
+    runSweep(runs, store, stored, workshop, display, { signal, paces, countFlops });
+  const { done, results, interrupted } = plan.search
+    ? await searchRates(plan, stored, run)
+    : await run(plan.runs).then(({ results, interrupted }) => ({
+      done: plan,
+      results: reportedResults(plan, [...results.values()]),
+      interrupted,
+    }));
+  if (interrupted) return { results, interrupted, page: null, chosen: null };
+  await writePlan(out, done);
+  const chosen = await writeChosen(done, out, results);
   const { page } = await writeReport(out, registries);
   return { results, interrupted: false, page, chosen };
+}
+
+/**
+ * Runs what a search asks for, round by round, and gives the plan of those runs alone. A run that fails counts as no good,
+ * and is made again by the next command.
+ */
+async function searchRates(
+  plan: Plan,
+  stored: Stored,
+  run: (runs: readonly PlannedRun[]) => Promise<SweepOutcome>,
+): Promise<{ readonly done: Plan; readonly results: readonly RunResult[]; readonly interrupted: boolean }> {
+  const known = new Map([...stored.results].filter(([, result]) => isFinished(result)));
+  for (;;) {
+    const runs = searchedRuns(plan.runs, known);
+    const left = runs.filter(({ id }) => !known.has(id));
+    const outcome = left.length > 0 ? await run(left) : null;
+    for (const [id, result] of outcome?.results ?? []) known.set(id, result);
+    if (!outcome || outcome.interrupted) {
+      const done = { ...plan, runs };
+      return { done, results: reportedResults(done, [...known.values()]), interrupted: outcome !== null };
+    }
+  }
+}
+
+async function requirePermissions(plan: Plan, { tasks }: Registries): Promise<void> {
+  for (const { config: { task: { id, data } } } of plan.runs) {
+    if (data !== undefined) await lookup("task", tasks, id).realData?.requirePermission?.(data);
+  }
 }
 
 /** What is known about running times. */

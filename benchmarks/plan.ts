@@ -26,6 +26,8 @@ export const Plan = z.strictObject({
   notes: z.array(z.string()),
   /** What predictions are for, where the sweep or the command said so. */
   gpu: GpuRates.exactOptional(),
+  /** True where a search decides which of the runs are made; once it has ended, the runs are those. */
+  search: z.literal(true).exactOptional(),
   runs: z.array(PlannedRun),
 });
 export type Plan = Omit<z.infer<typeof Plan>, "runs"> & { readonly runs: readonly PlannedRun[] };
@@ -49,6 +51,7 @@ export async function makePlan(
     rates: [...expansion.rates],
     notes: [...expansion.notes],
     ...(spec.gpu && { gpu: spec.gpu }),
+    ...(spec.search && { search: spec.search }),
     runs,
   };
 }

@@ -49,6 +49,7 @@ export type ChosenRates = z.infer<typeof ChosenRates>;
 /** A run whose rate is asked for. */
 export interface RateQuery {
   readonly task: string;
+  readonly model: string;
   readonly optimizer: { readonly id: string; readonly options: ChosenRate["options"] };
   readonly rank: number | null;
   readonly steps: number;
@@ -64,15 +65,18 @@ export interface RateUse {
 
 /**
  * The rate that was chosen for a run: same task and optimizer, then same options and nearest rank as far as there are.
- * Null where nothing was chosen for this optimizer on this task.
+ * Where nothing was chosen for this optimizer on this task, that of another task of the same model, of several the first
+ * by name; null where there is none either.
  */
 export function rateFor(chosen: ChosenRates, query: RateQuery): RateUse | null {
-  const sameMethod = chosen.rates.filter((rate) =>
-    rate.task === query.task && rate.optimizer === query.optimizer.id
-  );
+  const sameMethod = chosen.rates.filter((rate) => rate.optimizer === query.optimizer.id);
+  const own = sameMethod.filter(({ task }) => task === query.task);
+  const kin = sameMethod.filter(({ model }) => model === query.model);
+  const [nearestTask] = kin.map(({ task }) => task).sort();
+  const onTask = own.length > 0 ? own : kin.filter(({ task }) => task === nearestTask);
   const key = methodKey(query.optimizer);
-  const exact = sameMethod.filter((rate) => methodKey({ id: rate.optimizer, options: rate.options }) === key);
-  const candidates = exact.length > 0 ? exact : sameMethod;
+  const exact = onTask.filter((rate) => methodKey({ id: rate.optimizer, options: rate.options }) === key);
+  const candidates = exact.length > 0 ? exact : onTask;
   const distance = (rate: ChosenRate) => Math.abs(Math.log2((rate.rank ?? 1) / (query.rank ?? 1)));
   const [rate] = candidates.toSorted((a, b) => distance(a) - distance(b) || (a.rank ?? 0) - (b.rank ?? 0));
   return rate ? { query, rate, otherOptions: exact.length === 0 } : null;
@@ -103,6 +107,7 @@ export function missingRates({ sweep, rates }: ChosenRates, queries: readonly Ra
 export function describeRates(uses: readonly RateUse[]): string[] {
   const told = uses.flatMap(({ query, rate, otherOptions }) => {
     const ends = [
+      ...(rate.task === query.task ? [] : [`tuned on ${rate.task}, with the same model`]),
       ...(rate.rank === query.rank ? [] : [`tuned at rank ${rate.rank}`]),
       ...(otherOptions ? ["tuned with other options"] : []),
       ...(rate.steps === query.steps ? [] : [`tuned at ${rate.steps} steps, not ${query.steps}`]),

@@ -93,6 +93,8 @@ export const SweepSpec = z.strictObject({
   /** The GPU that the report of a sweep which varies sizes predicts the paper's sizes for. */
   gpu: GpuRates.exactOptional(),
   seeds: z.array(RunConfig.shape.seed).min(1),
+  /** True where only those of each method's `peaks` are run that a search for the best asks for (benchmarks/search.ts). */
+  search: z.literal(true).exactOptional(),
 });
 export type SweepSpec = z.infer<typeof SweepSpec>;
 
@@ -224,6 +226,7 @@ export function expand(
   if (chosen && missing.length > 0) throw missingRates(chosen, missing);
   const rates = new Set(uses.map(({ rate }) => rate));
   const notes = [
+    ...spec.search ? [SEARCH_NOTE] : [],
     ...describeRefusals(attempts),
     ...describeRates(uses),
     ...describeTransfer(spec, uses),
@@ -231,6 +234,11 @@ export function expand(
   ];
   return { configs: [...configs.values()], rates: [...rates], notes };
 }
+
+/** What a plan says whose runs are searched. */
+const SEARCH_NOTE =
+  "Rates are searched: of each method's grid three are run, then the neighbours of the best until none " +
+  "is better";
 
 /** A method asked to take a rank. */
 interface RankAttempt {
@@ -412,6 +420,7 @@ function peaksOf(
   }
   const query = {
     task: draft.task.id,
+    model: draft.model.id,
     optimizer: draft.optimizer,
     rank: rankOf(draft.optimizer),
     steps: draft.steps,

@@ -1,4 +1,5 @@
 /** @file A model from a folder on disk: its config decides family and sizes, its safetensors files are the weights. */
+import { fingerprintFiles, hashFile } from "../numerics/file_hash.ts";
 import { CheckpointError, findTensor } from "./checkpoint.ts";
 import { isFile, readCheckpointFolder, tensorName, weightFiles } from "./checkpoint_folder.ts";
 import { checkpointConfig, openClipConfig } from "./hugging_face.ts";
@@ -6,6 +7,8 @@ import { checkpointEntry, type ModelEntry } from "./sizes.ts";
 
 const CONFIG = "config.json";
 const OPEN_CLIP = "open_clip_config.json";
+/** What cuts real texts into the model's tokens, where it is there. */
+const TOKENIZER = ["tokenizer.json", "tokenizer_config.json"];
 
 /**
  * The model in a folder of Hugging Face's layout (Llama, T5 v1.0 and v1.1, CLIP or its image tower) or of OpenCLIP's. Only
@@ -40,34 +43,16 @@ export async function readModelFolder(folder: string, id: string): Promise<Model
 }
 
 /**
- * SHA-256 over names and bytes of a folder's config and weights, in hex: the same for the same files in another place.
- * Files are read in pieces; what was read before and has not changed since, by size and time, is not read again.
+ * SHA-256 over names and bytes of a folder's config, weights and tokenizer, in hex: the same for the same files in
+ * another place.
+ * What was read before and has not changed since is not read again, see `hashFile`.
  *
  * @throws {CheckpointError} where there is no config or there are no weights
  */
 export async function fingerprintModel(folder: string): Promise<string> {
-  const { createHash } = await import("node:crypto");
-  const whole = createHash("sha256");
-  for (const file of [await configFile(folder), ...await weightFiles(folder)]) {
-    whole.update(`${file}\0${await fingerprintFile(`${folder}/${file}`)}\n`);
-  }
-  return whole.digest("hex");
-}
-
-/** Files that were read, by path: what they were then and their hash. */
-const known = new Map<string, { readonly state: string; readonly hash: string }>();
-
-async function fingerprintFile(path: string): Promise<string> {
-  const { createHash } = await import("node:crypto");
-  using file = await Deno.open(path);
-  const { size, mtime } = await file.stat(), state = `${size} ${mtime?.getTime()}`;
-  const before = known.get(path);
-  if (before?.state === state) return before.hash;
-  const hash = createHash("sha256"), piece = new Uint8Array(1 << 20);
-  for (let count; (count = await file.read(piece)) !== null;) hash.update(piece.subarray(0, count));
-  const found = { state, hash: hash.digest("hex") };
-  known.set(path, found);
-  return found.hash;
+  const files = [await configFile(folder), ...await weightFiles(folder)];
+  for (const file of TOKENIZER) if (await isFile(`${folder}/${file}`)) files.push(file);
+  return await fingerprintFiles(files, (file) => hashFile(`${folder}/${file}`));
 }
 
 async function configFile(folder: string): Promise<string> {

@@ -326,7 +326,7 @@ const TINY_DECODER: DecoderConfig = {
 export const decoderTiny: ModelEntry = decoder({
   id: "decoder-tiny",
   title: "Decoder, 3 layers of width 64",
-  config: TINY_DECODER,
+  config: { ...TINY_DECODER, length: 80 },
   recipe: {
     task: "arithmetic-base",
     steps: 3000,

@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { optdigitsFile, withDataFolder } from "../tests/data_folder.ts";
 import { sharedData } from "../tests/shared_data.ts";
 import { arithmetic } from "./math/arithmetic.ts";
 import { DataError } from "./data/data_error.ts";
+import { dialogueState } from "./dialogue/dialogue_state.ts";
 import { digits } from "./images/digits.ts";
 import { writingPredictor } from "../tests/scripted_predictor.ts";
 import { IGNORE } from "../models/model.ts";
@@ -66,27 +67,34 @@ Deno.test("arithmetic takes the real questions that fit, counts the others, and 
     const records = Object.values(data.source!.records);
     assertEquals(records.reduce((sum, { read }) => sum + read, 0), 43);
     assertEquals(data.source!.records["train"]!.skipped, {
-      "longer than 64 tokens": 1,
+      "longer than 80 tokens": 1,
       "with characters that the tokenizer lacks": 1,
       "without a final answer behind ####": 1,
     });
     const batch = data.trainBatch(1, 3);
     assert(batch.family === "decoder");
-    const row = [...batch.tokens.data.subarray(0, 64)];
+    const row = [...batch.tokens.data.subarray(0, 80)];
     const text = decode(row.slice(0, row.indexOf(STOP)));
     const [, start] = /^tom has (\d+), gets 2\. /.exec(text)!;
     assertEquals(text, `tom has ${start}, gets 2. ${start}+2=${Number(start) + 2} = ${Number(start) + 2}`);
     // Loss on the answer and the stop token alone.
-    const learned = [...batch.targets.data.subarray(0, 64)].filter((target) => target !== IGNORE);
+    const learned = [...batch.targets.data.subarray(0, 80)].filter((target) => target !== IGNORE);
     assertEquals(decode(learned), `${start}+2=${Number(start) + 2} = ${Number(start) + 2}\n`);
-    const answers = (write: (start: number) => string) =>
-      data.score(
-        writingPredictor((prompt) => encode(write(Number(/has (\d+)/.exec(decode(prompt))![1])))),
-        "test",
+    /** Scores and measure of what is written. */
+    const judge = async (write: (start: number) => string) => {
+      const predictor = writingPredictor((prompt) =>
+        encode(`${write(Number(/has (\d+)/.exec(decode(prompt))![1]))}\n`)
       );
-    assertEquals([...await answers((start) => `so ${start + 2}.0`)], [1, 1, 1, 1]);
-    assertEquals([...await answers((start) => `${start + 2} or ${start}`)], [0, 0, 0, 0]);
-    assertEquals([...await answers(() => "no")], [0, 0, 0, 0]);
+      const { "flexible match": flexible } = await data.measure!(predictor, "test");
+      return [[...await data.score(predictor, "test")], Array.from(flexible!.values)];
+    };
+    const [right, wrong] = [[1, 1, 1, 1], [0, 0, 0, 0]];
+    assertEquals(await judge((start) => `${start}+2=${start + 2} = ${start + 2}`), [right, right]);
+    assertEquals(await judge((start) => `so = ${start + 2}.0`), [right, right]);
+    assertEquals(await judge((start) => `so the answer is: ${start + 2}`), [right, right]);
+    assertEquals(await judge((start) => `so ${start + 2}.0`), [wrong, right]);
+    assertEquals(await judge((start) => `${start + 2} or ${start}`), [wrong, wrong]);
+    assertEquals(await judge(() => "no"), [wrong, wrong]);
   });
 });
 
@@ -97,6 +105,105 @@ Deno.test("arithmetic does not pretend: of GSM8K's real questions hardly any fit
     () => arithmetic.load({ ...options, data }),
     DataError,
     "200 read, 0 kept, 200 skipped",
+  );
+});
+
+Deno.test("dialogueState takes the real conversations that fit, the last reply of each, and scores it to the letter", async () => {
+  const instructed = (instruction: string, output: string, input = "") => ({ instruction, input, output });
+  const file = JSON.stringify([
+    ...Array.from({ length: 40 }, (_, i) => instructed(`Double\nthis:`, `It is\n\n${2 * i}.`, `${i}`)),
+    instructed("Say nothing.", " \n "),
+    instructed("Name a currency.", "The €"),
+    instructed("Why? ".repeat(20), "So."),
+    instructed("Double this:", "again", "7"),
+  ]);
+  const said = (from: string, value: string) => ({ from, value });
+  const conversations = [
+    [
+      said("system", "Be brief."),
+      said("human", "Hi"),
+      said("gpt", "Yes?"),
+      said("human", "Bye"),
+      said("gpt", "Bye!"),
+    ],
+  ];
+  const question = {
+    question_id: 1,
+    category: "math",
+    turns: ["Add 1 and 2.", "And 3?"],
+    reference: ["3", "6"],
+  };
+  await withDataFolder({
+    "alpaca_data.json": file,
+    "WizardLM_evol_instruct_V2_143k.json": JSON.stringify(
+      conversations.map((conversations) => ({ conversations })),
+    ),
+    "question.jsonl": `${JSON.stringify(question)}\n`,
+  }, async (path) => {
+    const taken = { ...options, trainExamples: 33, testExamples: 4, data: path };
+    const data = await dialogueState.load(taken);
+    assertEquals(data.needs, { family: "decoder", outputs: 56, inputSize: 96 });
+    const { title, fingerprint, records } = data.source!;
+    assertEquals(title, "Alpaca and MT-Bench and WizardLM");
+    assertEquals(fingerprint, await dialogueState.realData!.fingerprint(path));
+    assertEquals(records["train"], {
+      read: 37,
+      kept: 33,
+      skipped: {
+        '"output" is empty': 1,
+        "held out elsewhere or there twice": 1,
+        "longer than 96 tokens": 1,
+        "with characters that the tokenizer lacks": 1,
+      },
+    });
+    assertEquals(records["test"], {
+      read: 5,
+      kept: 4,
+      skipped: { "without a reply, as a judge is to score it": 1 },
+    });
+
+    const batch = data.trainBatch(1, 33);
+    assert(batch.family === "decoder");
+    const texts = Array.from({ length: 33 }, (_, row) => {
+      const cut = (all: Int32Array) => all.subarray(96 * row, 96 * (row + 1));
+      const learned = decode(cut(batch.targets.data).filter((target) => target !== IGNORE));
+      const [text] = decode(cut(batch.tokens.data)).split("\0");
+      assert(text!.endsWith(`=${learned}`), text);
+      return text!;
+    });
+    assertEquals(new Set(texts).size, 33);
+    for (const text of texts) {
+      const [, number] = /^>double this: (\d+)=it is \d+\.\n$/.exec(text) ?? [];
+      const wanted = number === undefined
+        ? ">be brief.>hi<yes?>bye=bye!\n"
+        : `>double this: ${number}=it is ${2 * Number(number)}.\n`;
+      assert(text === wanted || text === ">double this: 7=again\n", text);
+    }
+    // Another seed gives the same examples in another order.
+    assertNotEquals((await dialogueState.load({ ...taken, seed: 1 })).trainBatch(1, 33), batch);
+
+    const doubled = (end: string) => (prompt: Int32Array) => {
+      const [, number] = /: (\d+)=$/.exec(decode(prompt)) ?? [];
+      return encode(`it is ${2 * Number(number)}${end}`);
+    };
+    const right = writingPredictor(doubled(".\n"));
+    assertEquals([...await data.score(right, "test")], [1, 1, 1, 1]);
+    const measured = await data.measure!(right, "test");
+    assertEquals([...Array.from(measured["exact reply"]!.values)], [1, 1, 1, 1]);
+    assertEquals([...Array.from(measured["loss a token"]!.values)], [0, 0, 0, 0]);
+    for (const end of [".", "", ".!\n"]) {
+      assertEquals([...await data.score(writingPredictor(doubled(end)), "test")], [0, 0, 0, 0]);
+    }
+  });
+});
+
+Deno.test("dialogueState says what MT-Bench's questions lack, where there is nothing else", async () => {
+  const data = sharedData("mtbench");
+  if (data === null) return;
+  await assertRejects(
+    () => dialogueState.load({ ...options, data }),
+    DataError,
+    "test: 80 read, 0 kept, 80 skipped (80 without a reply, as a judge is to score it)",
   );
 });
 

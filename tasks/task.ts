@@ -15,6 +15,12 @@ export interface ModelNeeds {
   readonly inputSize: number;
 }
 
+/** The model that is to take a task's examples: real texts are cut into its tokens, as far as its length goes. */
+export interface TaskModel extends Pick<ModelNeeds, "outputs" | "inputSize"> {
+  /** The user's folder with its checkpoint and its tokenizer; absent where the model is the project's own. */
+  readonly folder?: string;
+}
+
 /** How a task scores an example. */
 export interface Metric {
   /** e.g. "accuracy", "exact match". Always 0 to 1, higher is better. */
@@ -29,6 +35,8 @@ export interface Measure {
   readonly name: string;
   /** Which way it gets better. */
   readonly better: "higher" | "lower";
+  /** The only split that it is taken of, where it costs so much that choosing settings goes without; both where absent. */
+  readonly split?: Split;
   /**
    * Its value for a set of examples, from one prediction and one label of each in the same order. Where absent it is
    * the mean of one value of each. Pure: reports call it on resampled examples. NaN where the set has no such value.
@@ -106,7 +114,7 @@ export interface TaskData {
   validationBatches(size: number): Iterable<Batch>;
   /** One score in [0, 1] for each example of the split, in a fixed order that no seed changes. */
   score(predictor: Predictor, split: Split): Promise<Float32Array>;
-  /** What the task's measures are made from, by their names: of each the same examples as `score`. */
+  /** What the task's measures of the split are made from, by their names: of each the same examples as `score`. */
   measure?(predictor: Predictor, split: Split): Promise<Readonly<Record<string, Measured>>>;
   /** What real data the examples are from; absent where they are the task's own. */
   readonly source?: DataSource;
@@ -142,8 +150,16 @@ export interface TaskOptions {
 export interface RealDataKinds {
   /** Titles of the data sets. */
   readonly titles: readonly string[];
+  /** What the score is called, where it isn't the task's own metric. */
+  readonly metric?: string;
   /** SHA-256 over names and bytes of the files that `load` would read, in hex. @throws {DataError} */
   fingerprint(path: string): Promise<string>;
+  /**
+   * Asks whether the process may do what runs on the data at a path need beyond reading; absent where they need nothing.
+   *
+   * @throws {DataError} where it may not, naming what allows it
+   */
+  requirePermission?(path: string): Promise<void>;
 }
 
 /**
@@ -181,6 +197,12 @@ export interface Task {
   readonly shipped?: ShippedSettings;
   /** The real data that it can take; absent where it takes none. */
   readonly realData?: RealDataKinds;
-  /** Makes or reads the examples. @throws {RangeError} where more are asked for than there are */
-  load(options: TaskOptions): Promise<TaskData>;
+  /**
+   * Makes or reads the examples.
+   *
+   * @param model what they are for; a task that needs none of it makes the same for all
+   * @throws {RangeError} where more are asked for than there are
+   * @throws {DataError} where real data can't be read or used
+   */
+  load(options: TaskOptions, model?: TaskModel): Promise<TaskData>;
 }

@@ -1,6 +1,7 @@
 /** @file Shipped models as Hugging Face keeps them: a folder with a config and the weights. */
 import { type WritableTensor, writeSafetensors } from "../models/checkpoint.ts";
 import { type ModelEntry, pretrainedWeights } from "../models/sizes.ts";
+import type { WeightSource } from "../models/weights.ts";
 
 /** decoder-tiny's sizes, as Hugging Face writes them. */
 export const LLAMA = {
@@ -10,7 +11,7 @@ export const LLAMA = {
   intermediate_size: 192,
   num_hidden_layers: 3,
   num_attention_heads: 4,
-  max_position_embeddings: 64,
+  max_position_embeddings: 80,
   rms_norm_eps: 1e-5,
   hidden_act: "silu",
 };
@@ -28,16 +29,20 @@ export const CLIP = {
   hidden_act: "gelu",
 };
 
-/** Writes a folder with a config and a shipped model's weights, in one file or in two. */
+/** Writes a folder with a config and weights, a shipped model's own or `source`, in one file or in two. */
 export async function writeModel(
   folder: string,
   config: unknown,
   entry: ModelEntry,
-  { sharded = false, change = (tensors: Map<string, WritableTensor>) => tensors } = {},
+  { sharded = false, change = (tensors) => tensors, source: given }: {
+    readonly sharded?: boolean;
+    readonly change?: (tensors: Map<string, WritableTensor>) => Map<string, WritableTensor>;
+    readonly source?: WeightSource;
+  } = {},
 ): Promise<void> {
   await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(config));
-  const source = await pretrainedWeights(entry);
+  const source = given ?? await pretrainedWeights(entry);
   const tensors = change(
     new Map(entry.parameters.map(({ name, shape }) => [name, { shape, data: source(name, shape) }])),
   );

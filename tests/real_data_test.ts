@@ -1,13 +1,29 @@
 /** @file Real data from the command line: `--data` and `--examples`, from the plan to the report. */
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { RunResult } from "../training/schemas.ts";
+import { checkpointConfig } from "../models/hugging_face.ts";
+import { checkpointEntry } from "../models/sizes.ts";
+import { createRandom } from "../numerics/random.ts";
+import { BaseResult, RunResult } from "../training/schemas.ts";
 import { optdigitsFile, withDataFolder } from "./data_folder.ts";
+import { LLAMA, writeModel } from "./model_writer.ts";
+import { hasPython } from "./python.ts";
+import { tokenizerFiles } from "./tokenizer_folder.ts";
 
 const repository = new URL("../", import.meta.url).pathname;
 
-async function run(args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(args: readonly string[]): Promise<Outcome> {
+  return deno(["run", "--no-prompt", "--allow-read", "--allow-write", "cli.ts", ...args]);
+}
+
+async function deno(args: readonly string[]): Promise<Outcome> {
   const { code, stdout, stderr } = await new Deno.Command("deno", {
-    args: ["run", "--no-prompt", "--allow-read", "--allow-write", "cli.ts", ...args],
+    args: [...args],
     cwd: repository,
     env: { NO_COLOR: "1" },
     stdout: "piped",
@@ -96,4 +112,102 @@ Deno.test("bench refuses data that is missing, not the task's or too little, in 
       }
     },
   );
+});
+
+/** A sweep of one run: two steps of LoRA on programs. */
+const programs = {
+  name: "programs",
+  question: "Do real programs run?",
+  base: {
+    sites: ["*"],
+    steps: 2,
+    batchSize: 3,
+    accumulate: 1,
+    schedule: { kind: "constant", warmup: 0, floor: 1 },
+    clip: 1,
+    validateEvery: 2,
+    telemetryEvery: 0,
+    scoreOn: "test",
+  },
+  tasks: [{
+    task: { id: "code", trainExamples: 7, validationExamples: 1, testExamples: 2 },
+    model: { id: "decoder-tiny-code" },
+  }],
+  optimizers: [{ id: "lora" }],
+  rates: { shared: 0.001 },
+  ranks: [2],
+  seeds: [0],
+};
+
+Deno.test("bench-python trains code on real programs, runs what the model writes, and bench says that it may not", async () => {
+  if (!hasPython()) return;
+  const line = (row: unknown) => `${JSON.stringify(row)}\n`;
+  const requests = Array.from({ length: 11 }, (_, i) => line({ query: `Add ${i}.`, answer: `x + ${i}` }));
+  const problems = ["one", "two"].map((name) =>
+    line({
+      task_id: `HumanEval/${name}`,
+      prompt: `def ${name}():\n`,
+      entry_point: name,
+      canonical_solution: "    return 1\n",
+      // Whatever the model writes passes the first, and nothing the second.
+      test: name === "one" ? "def check(_):\n    pass\n" : "def check(_):\n    assert False\n",
+    })
+  );
+  await withDataFolder({
+    "programs.json": JSON.stringify(programs),
+    "data/CodeFeedback-Filtered-Instruction.jsonl": requests.join(""),
+    "data/HumanEval.jsonl": problems.join(""),
+    ...tokenizerFiles("model"),
+  }, async (folder) => {
+    const model = `${folder}/model`, out = `${folder}/out`;
+    const config = {
+      ...LLAMA,
+      vocab_size: 264,
+      hidden_size: 16,
+      intermediate_size: 24,
+      num_hidden_layers: 1,
+      // Prompt and answer, and little more: each token that is written costs a read-back.
+      max_position_embeddings: 230,
+    };
+    const entry = checkpointEntry("mine", model, checkpointConfig(config, model));
+    await writeModel(model, config, entry, { source: entry.initial(createRandom(1)) });
+    const args = [
+      ...[`${folder}/programs.json`, "--data", `${folder}/data`, "--model", model],
+      ...["--out", out, "--json"],
+    ];
+
+    const refused = await run(["bench", ...args]);
+    assertEquals(refused.code, 2, refused.stderr);
+    assertStringIncludes(refused.stderr, `Cannot use ${folder}/data for "code": `);
+    assertStringIncludes(refused.stderr, '"./run bench-python" allows it');
+    assert(!/\n\s+at /.test(refused.stderr), refused.stderr);
+    assert(![...Deno.readDirSync(folder)].some(({ name }) => name === "out"), "something ran");
+
+    const { code, stdout, stderr } = await deno(["task", "bench-python", ...args]);
+    assertEquals(code, 0, stderr);
+    const [{ id }] = JSON.parse(stdout).runs;
+    const read = async (path: string) => {
+      const { digest: _, ...stored } = JSON.parse(await Deno.readTextFile(path));
+      return stored;
+    };
+    const result = RunResult.parse(await read(`${out}/runs/${id}.json`));
+    assert(result.status === "done");
+    const { scores, measures, trainLoss, data } = result.outcome;
+    assertEquals([trainLoss.length, scores.length, measures!["pass@5"]!.values.length], [2, 2, 2]);
+    assertEquals(data!.title, "CodeFeedback and HumanEval");
+    const [base] = [...Deno.readDirSync(`${out}/bases`)];
+    const before = BaseResult.parse(await read(`${out}/bases/${base!.name}`));
+    assert(before.status === "done" && before.measures!["pass@5"]!.values.length === 2);
+    const summary = await Deno.readTextFile(`${out}/report/summary.md`);
+    assertStringIncludes(summary, "CodeFeedback and HumanEval, fingerprint ");
+    assertStringIncludes(summary, "pass@5");
+    assertStringIncludes(await Deno.readTextFile(`${out}/sweep.json`), '"./run bench-python ');
+
+    // Texts in another tokenizer's tokens are another run.
+    const left = async () => JSON.parse((await run(["bench", ...args, "--dry-run"])).stdout).counts.left;
+    assertEquals(await left(), 0);
+    const other = tokenizerFiles("model", ["Response"]);
+    await Deno.writeTextFile(`${model}/tokenizer.json`, other["model/tokenizer.json"]!);
+    assertEquals(await left(), 1);
+  });
 });

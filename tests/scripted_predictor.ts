@@ -1,18 +1,29 @@
 /** @file Predictors without a model, for tests of what asks them. */
 import type { Predictor } from "../tasks/task.ts";
 
-/** Continues each prompt by what `reply` says, and classifies nothing. A loss is the share of tokens that differ. */
-export function writingPredictor(reply: (prompt: Int32Array) => ArrayLike<number>): Predictor {
-  const replies = (prompts: readonly Int32Array[]) => prompts.map((prompt) => Int32Array.from(reply(prompt)));
+/**
+ * Continues each prompt by what `reply` says, and classifies nothing. A loss is the share of tokens that differ.
+ *
+ * @param reply is told which sample is wanted, or that the greedy text is
+ */
+export function writingPredictor(
+  reply: (prompt: Int32Array, sample: number | "greedy") => ArrayLike<number>,
+): Predictor {
+  const replies = (prompts: readonly Int32Array[]) =>
+    prompts.map((prompt) => Int32Array.from(reply(prompt, "greedy")));
   return {
     classify: () => Promise.reject(new Error("Cannot classify text")),
-    generate: (prompts, { maxTokens, stop }) =>
-      Promise.resolve(
-        replies(prompts).map((tokens) => {
-          const end = tokens.indexOf(stop);
-          return tokens.subarray(0, Math.min(maxTokens, end < 0 ? tokens.length : end));
-        }),
-      ),
+    generate: (prompts, { maxTokens, stop, sampling }) => {
+      const samples = sampling ? [...Array(sampling.samples ?? 1).keys()] : ["greedy" as const];
+      return Promise.resolve(
+        prompts.flatMap((prompt) =>
+          samples.map((sample) => {
+            const tokens = Int32Array.from(reply(prompt, sample)), end = tokens.indexOf(stop);
+            return tokens.subarray(0, Math.min(maxTokens, end < 0 ? tokens.length : end));
+          })
+        ),
+      );
+    },
     follows: (prompts, continuations) =>
       Promise.resolve(
         replies(prompts).map((tokens, i) => continuations[i]!.every((token, k) => token === tokens[k])),

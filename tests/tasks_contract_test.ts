@@ -28,9 +28,10 @@ function recorder(answer: number) {
       asked.push(...rowsOf(batch));
       return Promise.resolve(new Int32Array(batch.targets.data.length).fill(answer));
     },
-    generate(prompts) {
+    generate(prompts, { sampling }) {
       asked.push(...prompts.map((prompt) => prompt.join(" ")));
-      return Promise.resolve(prompts.map(() => Int32Array.of(answer)));
+      const samples = sampling?.samples ?? 1;
+      return Promise.resolve(Array.from({ length: prompts.length * samples }, () => Int32Array.of(answer)));
     },
     follows(prompts) {
       asked.push(...prompts.map((prompt) => prompt.join(" ")));
@@ -146,12 +147,14 @@ for (const task of all) {
   });
 
   Deno.test(`${id}: measures are those that it lists, a finite value or pair for each example of the split`, async () => {
-    const data = await task.load(options), { measures = [] } = task;
-    assertEquals(new Set(measures.map(({ name }) => name)).size, measures.length);
-    assertEquals(data.measure !== undefined, measures.length > 0);
+    const data = await task.load(options), { measures: all = [] } = task;
+    assertEquals(new Set(all.map(({ name }) => name)).size, all.length);
+    assertEquals(data.measure !== undefined, all.length > 0);
     for (const split of ["validation", "test"] as const) {
+      const measures = all.filter((measure) => (measure.split ?? split) === split);
+      if (measures.length === 0) continue;
       const count = options[`${split}Examples`],
-        found = await data.measure?.(recorder(1).predictor, split) ?? {};
+        found = await data.measure!(recorder(1).predictor, split);
       assertEquals(Object.keys(found).toSorted(), measures.map(({ name }) => name).toSorted());
       for (const { name, ofPairs } of measures) {
         const { values, labels } = found[name]!;

@@ -14,7 +14,7 @@ export function valueOf(
 }
 
 /**
- * All measures of a task by name; undefined where it has none.
+ * All measures that a task takes of a split, by name; undefined where there are none.
  *
  * @throws {TypeError} where the task breaks its contract: what it measured is not what it lists, a value is not finite,
  * or the examples are not as many as `count`
@@ -26,7 +26,8 @@ export async function takeMeasures(
   split: RunConfig["scoreOn"],
   count: number,
 ): Promise<Readonly<Record<string, MeasuredOutcome>> | undefined> {
-  const { id, measures = [] } = task;
+  const { id } = task;
+  const measures = (task.measures ?? []).filter((measure) => (measure.split ?? split) === split);
   if (measures.length === 0) return undefined;
   const found = await data.measure?.(predictor, split) ?? {};
   const extra = Object.keys(found).filter((name) => !measures.some((measure) => measure.name === name));

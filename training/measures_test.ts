@@ -56,6 +56,19 @@ Deno.test("takeMeasures() gives nothing for a task without measures", async () =
   assertEquals(await take([]), undefined);
 });
 
+Deno.test("takeMeasures() takes a measure of one split of that split alone, and asks nothing where none is left", async () => {
+  const costly = (split: "validation" | "test"): Measure => ({ ...loss, split });
+  assertEquals(await take([costly("test")], { loss: { values: [1, 2, 3] } }), {
+    loss: { value: 2, values: [1, 2, 3] },
+  });
+  assertEquals(await take([costly("validation")]), undefined);
+  await assertRejects(
+    () => take([costly("validation"), agreement], { loss: { values: [1, 2, 3] } }),
+    TypeError,
+    '"loss" of task "made-up": it is not listed',
+  );
+});
+
 Deno.test("takeMeasures() says which promise a task broke", async () => {
   const refused = (
     measures: readonly Measure[],

@@ -130,7 +130,7 @@ Deno.test("train() refuses what does not fit, by name and before the GPU is used
     await refused(
       at("larger"),
       UserError,
-      'Cannot train model "mine" (decoder, 57 outputs, inputs to 64) on task "arithmetic": it needs decoder, 56 and',
+      'Cannot train model "mine" (decoder, 57 outputs, inputs to 80) on task "arithmetic": it needs decoder, 56 and',
     );
     await refused(
       at("small"),

@@ -24,7 +24,7 @@ export async function scoreBase(gpu: Gpu, config: BaseConfig): Promise<BaseResul
   const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
   const task = lookup<Task>("task", tasks, id), entry = resolveModel(model, known);
   // No seed changes what is scored, or its order.
-  const data = await task.load({ seed: 0, ...amounts });
+  const data = await task.load({ seed: 0, ...amounts }, entry);
   requireFit(task, data, entry);
   const source = await baseWeights(entry), environment = await environmentOf(gpu);
   try {

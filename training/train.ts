@@ -134,7 +134,7 @@ export async function runSession(
     hooks.onProgress?.({ phase, step, steps: config.steps, loss });
   report("loading", 0, null);
   const { id: _, ...amounts } = config.task;
-  const data = await parts.task.load({ seed: config.seed, ...amounts });
+  const data = await parts.task.load({ seed: config.seed, ...amounts }, entry);
   requireFit(parts.task, data, entry);
 
   const peak = new PeakMeter(gpu);

@@ -133,6 +133,22 @@ Deno.test("buildReport() calls a task by its real data, and says which they are 
   const titles = new Set(rowsOf(report, "Scores").map(([title]) => title));
   assertEquals([titles.has("MNIST"), titles.has("Shifted digits")], [true, false]);
   assertStringIncludes(report.answer.join("\n"), "MNIST (accuracy): ");
+
+  // A task may score real examples another way.
+  const realData = { titles: ["MNIST"], metric: "exact reply", fingerprint: () => Promise.resolve("") };
+  const digits = { ...fakeRegistries.tasks["digits"]!, realData };
+  const registries = { ...fakeRegistries, tasks: { ...fakeRegistries.tasks, digits } };
+  for (
+    const [given, wanted] of [
+      [{ plan, stored }, "MNIST (exact reply): "],
+      [await made(fakeSweep), "Shifted digits (accuracy, 0.100 by chance"],
+    ] as const
+  ) {
+    assertStringIncludes(
+      buildReport({ ...given, bases: [], faults: [], setAside: [] }, registries).answer.join("\n"),
+      wanted,
+    );
+  }
 });
 
 Deno.test("buildReport() compares with LoRA at the same rank and with full fine-tuning, ties included", async () => {

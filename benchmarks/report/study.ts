@@ -159,7 +159,7 @@ function labelTask(id: string, tasks: Registries["tasks"], onRealData: RunResult
     id,
     title: source?.title ?? task?.title ?? id,
     family: task?.family ?? null,
-    metric: task?.metric.name ?? "score",
+    metric: (source && task?.realData?.metric) ?? task?.metric.name ?? "score",
     chance: source ? null : task?.metric.chance ?? null,
     measures: task?.measures ?? [],
   };

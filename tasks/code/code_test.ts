@@ -1,13 +1,13 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import { writingPredictor } from "../../tests/scripted_predictor.ts";
-import { code, type CodeData } from "./code.ts";
-import { codeBase } from "./code_base.ts";
+import { code } from "./code.ts";
 import { binary, choice, evaluate, type Expression, toJavaScript } from "./expressions.ts";
 import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
 import { runPrograms } from "./javascript_sandbox.ts";
 import { drawSpecification } from "./specifications.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { decode, encode } from "../text/tokenizer.ts";
+import { scoreExamples } from "../../training/score_examples.ts";
 
 const options = { seed: 0, trainExamples: 8000, validationExamples: 300, testExamples: 1000 };
 
@@ -53,24 +53,61 @@ Deno.test("code counts as wrong what is off, of another type, broken or endless"
   }
 });
 
-Deno.test("code counts passes of several programs for each example", async () => {
+Deno.test("code estimates pass@5 from ten drawn programs an example, greedy ones aside", async () => {
   const known = await answers();
-  const predictor = writingPredictor(() => []);
-  const data = await code.load({ ...options, validationExamples: 3 }) as CodeData;
-  const passes = await data.countPasses(
-    {
-      ...predictor,
-      generate: (prompts) =>
-        Promise.resolve(
-          prompts.flatMap((prompt, p) =>
-            [0, 1, 2].map((sample) => encode(sample < p ? known.get(decode(prompt))! : "x+.5"))
-          ),
-        ),
-    },
+  const data = await code.load({ ...options, validationExamples: 4 }), order: string[] = [];
+  // Of the first prompt no sample passes, of the second one, of the third five, of the fourth all.
+  const passing = [0, 1, 5, 10];
+  const predictor = writingPredictor((prompt, sample) => {
+    const text = decode(prompt);
+    if (!order.includes(text)) order.push(text);
+    if (sample === "greedy") throw new Error("a greedy text was asked for");
+    return encode(`${sample < passing[order.indexOf(text)]! ? known.get(text)! : "x+.5"}\n`);
+  });
+  const measured = await data.measure!(predictor, "validation");
+  assertEquals(Object.keys(measured), code.measures!.map(({ name }) => name));
+  // 1 - C(9, 5) / C(10, 5) and 1 - C(5, 5) / C(10, 5).
+  const wanted = [0, 1 / 2, 251 / 252, 1];
+  Array.from(measured["pass@5"]!.values).forEach((value, i) => assertAlmostEquals(value, wanted[i]!, 1e-12));
+  assertEquals(order.length, 4);
+});
+
+/** In the task's alphabet and length: what a model could write. */
+const ATTEMPTS = [
+  "eval('for(;;);')",
+  "eval('try(')",
+  "(f=>f(f))(f=>f(f))",
+  "'a'.repeat(9**9)",
+  "import('/etc/passwd')",
+  "import('fs')",
+  "require('fs')",
+  "fetch('http://1.1.1.1')",
+  "process.exit()",
+  "close()",
+  "eval.constructor('x')()",
+];
+
+Deno.test("code contains what programs attempt: each is wrong, and a run's other programs are judged as ever", async () => {
+  const known = await answers();
+  for (const attempt of ATTEMPTS) assert(encode(attempt).length <= 24, attempt);
+  const data = await code.load({ ...options, validationExamples: 3 * ATTEMPTS.length });
+  const prompts: string[] = [];
+  // Every third example is right; of the ten samples of the others one is.
+  const predictor = writingPredictor((tokens, sample) => {
+    const prompt = decode(tokens);
+    if (!prompts.includes(prompt)) prompts.push(prompt);
+    const example = prompts.indexOf(prompt), right = example % 3 === 2 || sample === 9;
+    return encode(`${right ? known.get(prompt)! : ATTEMPTS[example % ATTEMPTS.length]!}\n`);
+  });
+  const everySplit = code.measures!.map(({ name, better }) => ({ name, better }));
+  const { scores, measures } = await scoreExamples(
+    { id: code.id, measures: everySplit },
+    data,
+    predictor,
     "validation",
-    { temperature: 1, topP: 1, seed: 0, samples: 3 },
   );
-  assertEquals(passes, new Uint32Array([0, 1, 2]));
+  assertEquals(scores, scores.map((_, i) => Number(i % 3 === 2)));
+  measures!["pass@5"]!.values.forEach((value, i) => assertAlmostEquals(value, i % 3 === 2 ? 1 : 0.5, 1e-12));
 });
 
 Deno.test("expressions give in the sandbox what evaluate() gives, with the parentheses that they have", async () => {
@@ -104,14 +141,4 @@ Deno.test("the hidden inputs tell a comparison from its neighbours", () => {
     }
   }
   assertNotEquals(hiddenOutputs(binary("<", "x", "y")), hiddenOutputs(binary("<", "x", binary("+", "y", 1))));
-});
-
-Deno.test("codeBase's corpus holds no word that code says an operation with", async () => {
-  const batch = (await codeBase.load({ ...options, validationExamples: 1 })).trainBatch(1, 2000);
-  assert(batch.family === "decoder");
-  const words = new Set(decode(batch.tokens.data).match(/[a-z]+/g));
-  const taught =
-    "sum difference product remainder plus minus times more less larger smaller twice thrice square " +
-    "doubled tripled squared modulo taken whether equals added subtracted increased decreased multiplied";
-  assertEquals(taught.split(" ").filter((word) => words.has(word)), []);
 });

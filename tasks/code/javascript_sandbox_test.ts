@@ -53,7 +53,19 @@ Deno.test("runPrograms() ends what never asks whether to go on, and what breaks 
 });
 
 Deno.test("runPrograms() shows programs no file, network, module or host", async () => {
-  const names = ["Deno", "process", "require", "fetch", "Worker", "WebAssembly", "setTimeout", "std", "os"];
+  const names = [
+    "Deno",
+    "process",
+    "require",
+    "fetch",
+    "WebSocket",
+    "XMLHttpRequest",
+    "Worker",
+    "WebAssembly",
+    "setTimeout",
+    "std",
+    "os",
+  ];
   const ways = [
     "globalThis",
     "(function(){}).constructor('return this')()",

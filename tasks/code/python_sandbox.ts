@@ -1,7 +1,11 @@
 /** @file Runs Python programs that nobody has read by the machine's own python3, where the user allows it. */
+import { DataError, reasonOf } from "../data/data_error.ts";
 import type { Failure } from "./javascript_sandbox.ts";
 
-/** Where Python is looked for, and the only command that needs to be allowed: `--allow-run=/usr/bin/python3`. */
+/**
+ * Where Python is looked for, and the only command that needs to be allowed: `--allow-run=/usr/bin/python3`, which the
+ * task `bench-python` of deno.json has and no other.
+ */
 export const PYTHON = "/usr/bin/python3";
 
 /** What one program may use. */
@@ -10,12 +14,12 @@ export interface PythonLimits {
   readonly cpuSeconds: number;
   /** Bytes of address space. */
   readonly memory: number;
-  /** Wall-clock time in ms, for programs that wait. */
+  /** Wall-clock time in ms, for programs that wait: long, so that a busy machine makes no other late. */
   readonly milliseconds: number;
 }
 
 /** Enough for any of HumanEval's own solutions. */
-export const PYTHON_LIMITS: PythonLimits = { cpuSeconds: 5, memory: 2 ** 29, milliseconds: 10_000 };
+export const PYTHON_LIMITS: PythonLimits = { cpuSeconds: 5, memory: 2 ** 29, milliseconds: 30_000 };
 
 /** Whether a program ended by itself without an error, or why not: "endless" is past its processor time. */
 export type PythonOutcome = "passed" | Extract<Failure, "threw" | "endless" | "late">;
@@ -62,9 +66,20 @@ if child == 0:
                         (resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 16), (resource.RLIMIT_NPROC, 0)):
         resource.setrlimit(what, (limit, limit))
     code = 1
+    # Python tells a hook, which no program can take off, before it touches what is outside it: files, processes, network.
+    own = tuple(path + "/" for path in sys.path)
+    sys.dont_write_bytecode = True
+    kinds = frozenset(("open", "os", "socket", "subprocess", "shutil", "ctypes", "fcntl", "resource", "signal", "pty"))
+    def guard(event, arguments, normal=os.path.normpath, writing=os.O_ACCMODE):
+        if event.split(".")[0] not in kinds:
+            return
+        reads = event in ("os.listdir", "os.scandir") or (event == "open" and not arguments[2] & writing)
+        if not (reads and isinstance(arguments[0], str) and (normal(arguments[0]) + "/").startswith(own)):
+            raise PermissionError(event)
     try:
         def attempt(text):
             exec(compile(text, "program.py", "exec"), {"__name__": "program"})
+        sys.addaudithook(guard)
         attempt(source)
         code = 0
     except BaseException:
@@ -82,26 +97,46 @@ os.killpg(0, signal.SIGKILL)
 `;
 
 /**
+ * Asks whether programs could be run, before anything is.
+ *
+ * @param purpose what they are for, for the error: 'use DIR for "code"'
+ * @throws {DataError} where running Python is not allowed, or there is none
+ */
+export async function requirePython(purpose: string): Promise<void> {
+  const { state } = await Deno.permissions.query({ name: "run", command: PYTHON });
+  if (state !== "granted") {
+    throw new DataError(
+      `Cannot ${purpose}: Python programs are to be run, and running ${PYTHON} is not allowed; "./run bench-python" ` +
+        `allows it in place of "./run bench" (--allow-run=${PYTHON})`,
+    );
+  }
+  try {
+    await Deno.stat(PYTHON);
+  } catch (error) {
+    throw new DataError(
+      `Cannot ${purpose}: Python programs are to be run by ${PYTHON}, and ${reasonOf(error)}`,
+    );
+  }
+}
+
+/**
  * Runs a program to its end: it passes where no error leaves it.
  *
  * It runs as `python3 -I -S` with an empty environment in an empty folder that is deleted after it, with limits on
  * processor time, memory, files written (of no length), open files and processes (none more; root's are not limited), in a
- * process group that is killed whole at its end. Its output goes nowhere.
+ * process group that is killed whole at its end. Its output goes nowhere. Python 3.8 or later refuses it, by an audit hook,
+ * all files but those of the standard library, which it may read, and the network, other processes and foreign functions.
  *
- * This contains accidents, not attacks: the program reads what the user may read. Allow it for models you made.
+ * This contains attempts by Python's own means, not attacks on Python itself: its own documentation says that audit hooks
+ * are no sandbox. Allow it for models that you trust.
  *
- * @throws {Error} where running Python is not allowed, or there is none
+ * @throws {DataError} where running Python is not allowed, or there is none
  */
 export async function runPython(
   source: string,
   limits: PythonLimits = PYTHON_LIMITS,
 ): Promise<PythonOutcome> {
-  const { state } = await Deno.permissions.query({ name: "run", command: PYTHON });
-  if (state !== "granted") {
-    throw new Error(
-      `Cannot run Python programs: running ${PYTHON} is not allowed, --allow-run=${PYTHON} is needed`,
-    );
-  }
+  await requirePython("judge a program");
   const folder = await Deno.makeTempDir();
   try {
     const process = new Deno.Command(PYTHON, {

@@ -1,6 +1,6 @@
 /** @file The error of a data set on disk: the user can mend it, as a checkpoint's. */
 
-/** A file or folder of data that can't be used: missing, cut short, or not what its name says. */
+/** A file or folder of data that can't be used: missing, cut short, not what its name says, or not to be run. */
 export class DataError extends Error {
   /** As in the error's string form. The command line knows user faults by it. */
   override readonly name = "DataError";

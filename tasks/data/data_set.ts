@@ -1,4 +1,5 @@
 /** @file The contract of a data set, and how one is recognised among the files of a folder. */
+import { fingerprintFiles, hashFile } from "../../numerics/file_hash.ts";
 import type { TaskFamily } from "../task.ts";
 import type { Contents } from "./contents.ts";
 import { DataError, reasonOf } from "./data_error.ts";
@@ -175,20 +176,18 @@ export function hubNames(split: string, role: Role): readonly [RegExp, Role] {
   return [new RegExp(`^${split}(-\\d+-of-\\d+(-[0-9a-f]+)?)?\\.parquet$`), role];
 }
 
-/** SHA-256 over names and bytes of files, in hex: the same files in another folder have the same. */
+/**
+ * SHA-256 over names and bytes of files, in hex: the same files in another folder have the same. What was read before and
+ * has not changed since is not read again, see `hashFile`.
+ *
+ * @throws {DataError} where one can't be read
+ */
 export async function fingerprintOf(folder: Folder, files: readonly string[]): Promise<string> {
-  const { createHash } = await import("node:crypto");
-  const whole = createHash("sha256");
-  for (const file of files.toSorted()) {
-    const hash = createHash("sha256");
+  return await fingerprintFiles(files.toSorted(), async (file) => {
     try {
-      using opened = await Deno.open(folder.full(file));
-      const piece = new Uint8Array(1 << 16);
-      for (let count; (count = await opened.read(piece)) !== null;) hash.update(piece.subarray(0, count));
+      return await hashFile(folder.full(file));
     } catch (error) {
       throw new DataError(`Cannot read ${folder.full(file)}: ${reasonOf(error)}`);
     }
-    whole.update(`${file}\0${hash.digest("hex")}\n`);
-  }
-  return whole.digest("hex");
+  });
 }

@@ -40,6 +40,8 @@ export interface Taking<T, U> {
   convert(example: T): U | Skip;
   /** What makes an example the same as another: what is asked, without the answer. */
   keyOf(example: U): string;
+  /** What `convert` goes by beside the example, e.g. a tokenizer: with another one the files are read again. */
+  readonly by?: string;
 }
 
 /** Of parts that a folder lacks, this share of the training examples stands in: for one, and for the other. */
@@ -104,10 +106,19 @@ function filesOf(parts: readonly { readonly files: readonly string[] }[]): strin
   return [...new Set(parts.flatMap(({ files }) => files))];
 }
 
-/** What a task says of the real data that it takes. */
-export function realDataOf(family: TaskFamily, only?: readonly string[]): RealDataKinds {
+/**
+ * What a task says of the real data that it takes.
+ *
+ * @param only ids of the data sets; absent where it takes all of its family
+ * @param metric what its score is called there; absent where it is the task's own metric
+ */
+export function realDataOf(
+  family: TaskFamily,
+  { only, metric }: { readonly only?: readonly string[]; readonly metric?: string } = {},
+): RealDataKinds {
   return {
     titles: dataSetsOf(family, only).map(({ title }) => title),
+    ...(metric !== undefined && { metric }),
     fingerprint: (path) => fingerprintData(family, path, only),
   };
 }
@@ -134,7 +145,7 @@ export async function takeData<F extends TaskFamily, U extends object>(
   options: TaskOptions & { readonly data: string },
   taking: Taking<Contents[F], U>,
 ): Promise<TakenData<U>> {
-  const key = `${options.data}\0${await fingerprintData(family, options.data, taking.only)}`;
+  const key = [options.data, await fingerprintData(family, options.data, taking.only), taking.by].join("\0");
   let entry = latest.get(id);
   if (entry?.key !== key) {
     entry = { key, data: loadData(family, options.data, taking) as Promise<RealData<never>> };

@@ -51,7 +51,7 @@ const DROPS = { unset: 0.15, set: 0.3 };
 
 /**
  * A conversation of `turns` turns of the user. Turns begin with ">", replies with "<" and answers with "=":
- * ">tandoori<where?>up the hill, rather gyros=" is answered by "greek;north;-.ok, how much?".
+ * ">tandoori<where?>hill, rather gyros=" is answered by "greek;north;-.ok, how much?".
  *
  * What was said last about a slot is its value. The reply asks for the first slot that is unset.
  */

@@ -2,60 +2,52 @@
  * @file Fine-tuning on dialogue: bookings in words that the base checkpoint has never met.
  *
  * Settled on full fine-tuning and LoRA alone, at 400 steps of 16 of 4,000 conversations, cosine schedule with 8 steps
- * of warm-up, gradients clipped to 1. On 200 test conversations, for seeds 0 and 1 (which give the order):
+ * of warm-up, gradients clipped to 1. On 300 test conversations, for seeds 0 and 1 (which give the order):
  *
- * | method, peak rate    | joint goal accuracy | exact reply  | loss a token |
- * | -------------------- | ------------------- | ------------ | ------------ |
- * | base checkpoint      | 0.000               | 0.000        | 4.788        |
- * | full, 2e-3           | 0.755, 0.875        | 0.745, 0.875 | 0.031, 0.018 |
- * | full, 4e-3           | 0.730, 0.800        | 0.725, 0.785 | 0.028, 0.022 |
- * | full, 8e-3           | 0.335, 0.205        | 0.335, 0.200 | 0.078, 0.097 |
- * | LoRA, rank 8, 4e-3   | 0.375, 0.630        | 0.345, 0.595 | 0.091, 0.068 |
- * | LoRA, rank 8, 8e-3   | 0.470, 0.705        | 0.465, 0.700 | 0.063, 0.040 |
- * | LoRA, rank 8, 1.6e-2 | 0.290, 0.485        | 0.290, 0.475 | 0.085, 0.071 |
+ * | method, peak rate  | joint goal accuracy | exact reply  | loss a token |
+ * | ------------------ | ------------------- | ------------ | ------------ |
+ * | full, 2e-3         | 0.387, 0.363        | 0.363, 0.363 | 0.089, 0.091 |
+ * | LoRA, rank 8, 8e-3 | 0.173, 0.220        | 0.173, 0.220 | 0.124, 0.119 |
  *
- * At their best rates the two methods differ by 0.285 and 0.170, and LoRA's seeds by 0.235: pair by seed, and take
- * more than two. The base checkpoint tracks all of 200 held-out conversations of its own corpus. At 300 steps full
- * fine-tuning at 4e-3 reached 0.422 of 128 validation conversations, LoRA at 1.6e-2 0.266 (seed 0).
+ * The methods differ by 0.178 and the seeds of one by 0.047 at most. Users say single words, four for a value, which are
+ * learnt one by one. With three longer phrases for a value ("by the zoo") accuracy rose by one late transition, whose time
+ * the seed moved: 0.755 and 0.875 for full fine-tuning, 0.470 and 0.705 for LoRA, at these rates.
  */
 import { createRandom } from "../../numerics/random.ts";
 import { ANY, type Conversation, drawConversation, type Wording } from "./conversation.ts";
-import { measureConversations, MEASURES, scoreConversations } from "./conversation_scores.ts";
-import { inBatches, type Pools, takeExamples } from "../examples.ts";
-import { batchPositions, trainingOrder } from "../order.ts";
-import type { ModelNeeds, Predictor, Split, Task, TaskData } from "../task.ts";
-import { answerBatch, type TextExample } from "../text/text_batch.ts";
-import { VOCABULARY_SIZE } from "../text/tokenizer.ts";
+import { MEASURES, scoreConversations } from "./conversation_scores.ts";
+import { realDataOf } from "../data/load.ts";
+import { dialogueData, LENGTH } from "./dialogue_data.ts";
+import { type Pools, takeExamples } from "../examples.ts";
+import { REAL_METRIC, realDialogue } from "./real_dialogue.ts";
+import type { Task } from "../task.ts";
 import { pick } from "../math/word_problems.ts";
-
-/** Tokens of a row. */
-export const LENGTH = 96;
 
 const phrases = (text: string) => text.split("/");
 
-/** How users speak: they never name a value. The corpus of `dialogueStateBase` holds none of these phrases. */
+/** How users speak: they never name a value, but say one of four words for it. None is in `dialogueStateBase`. */
 export const NEW_WORDING: Wording = {
   phrases: {
     food: {
-      thai: phrases("tom yum/green curry/lemongrass soup"),
-      greek: phrases("souvlaki/feta salad/moussaka"),
-      indian: phrases("tandoori/vindaloo/naan and dal"),
-      french: phrases("snails/a quiche/duck confit"),
-      italian: phrases("lasagne/gnocchi/risotto"),
-      [ANY]: phrases("feed me whatever/you pick the menu"),
+      thai: phrases("satay/larb/curry/lemongrass"),
+      greek: phrases("gyros/feta/moussaka/souvlaki"),
+      indian: phrases("naan/dal/vindaloo/tandoori"),
+      french: phrases("snails/quiche/crepes/baguette"),
+      italian: phrases("pizza/risotto/gnocchi/lasagne"),
+      [ANY]: phrases("surprise me/you pick/whatever"),
     },
     area: {
-      north: phrases("up the hill/by the zoo/near the dam"),
-      south: phrases("on the beach/by the pier/near the docks"),
-      east: phrases("on the farm/by the lake/near the fort"),
-      west: phrases("up the tower/by the rink/near the gate"),
-      [ANY]: phrases("just drive us/all roads do"),
+      north: phrases("hill/zoo/dam/mill"),
+      south: phrases("beach/pier/docks/lido"),
+      east: phrases("farm/lake/fort/barn"),
+      west: phrases("tower/rink/gate/abbey"),
+      [ANY]: phrases("just drive/all roads do/wherever"),
     },
     price: {
-      cheap: phrases("under ten/few coins/we are broke"),
-      mid: phrases("about twenty/not too much/so so bill"),
-      dear: phrases("a splurge/five stars/we got paid"),
-      [ANY]: phrases("dad will pay/who counts"),
+      cheap: phrases("coins/broke/pennies/snip"),
+      mid: phrases("twenty/usual/norm/between"),
+      dear: phrases("splurge/stars/gold/silk"),
+      [ANY]: phrases("dad pays/who counts/spend away"),
     },
   },
   setting: phrases("/please /maybe /hmm, "),
@@ -94,38 +86,10 @@ function loadPools(): Pools<Conversation> {
 }
 
 /**
- * Conversations that are answered: batches, loss and measures of any texts, with the score that `score` gives them.
- *
- * The place where real conversations come in (WizardLM, Alpaca, MT-Bench): they have no state, so their score is
- * `exactMatch`, and the measures tell more.
- */
-export function dialogueData<T extends TextExample>(
-  { train, validation, test }: Pools<T>,
-  seed: number,
-  needs: ModelNeeds,
-  score: (predictor: Predictor, examples: readonly T[]) => Promise<Float32Array>,
-): TaskData {
-  const order = trainingOrder(createRandom(seed).fork("dialogue-state order"), train.length);
-  const heldOut = (split: Split) => split === "test" ? test : validation;
-  return {
-    needs,
-    trainBatch(step, size) {
-      const examples = batchPositions(step, size).map((position) => train[order(position)]!);
-      return answerBatch(examples, needs.inputSize);
-    },
-    *validationBatches(size) {
-      for (const examples of inBatches(validation, size)) yield answerBatch(examples, needs.inputSize);
-    },
-    score: (predictor, split) => score(predictor, heldOut(split)),
-    measure: (predictor, split) => measureConversations(predictor, heldOut(split)),
-  };
-}
-
-/**
  * Conversations of two or three turns of the user, who sets, changes and drops what to eat, where and for how much,
- * answered by the state and the reply: ">please tandoori<where?>up the hill, rather moussaka=" by
- * "greek;north;-.ok, how much?". The base checkpoint has met neither the users' phrases nor the replies, and the
- * values only spelt in lines of slots.
+ * answered by the state and the reply: ">please tandoori<where?>hill, rather moussaka=" by
+ * "greek;north;-.ok, how much?". The base checkpoint has met neither the users' words nor the replies, and the
+ * values only spelt in lines of slots. Real conversations by path have no state: the whole reply is scored.
  */
 export const dialogueState: Task = {
   id: "dialogue-state",
@@ -134,18 +98,22 @@ export const dialogueState: Task = {
   metric: { name: "joint goal accuracy", chance: 0 },
   measures: MEASURES,
   source: "generated",
+  realData: realDataOf("dialogue", { metric: REAL_METRIC }),
   shipped: {
     model: "decoder-tiny-dialogue",
     steps: 400,
     batchSize: 16,
     trainExamples: 4000,
     validationExamples: 128,
-    testExamples: 200,
+    testExamples: 300,
   },
-  // deno-lint-ignore require-await -- too many examples must reject, not throw
   async load(options) {
-    const pools = takeExamples("dialogue-state", loadPools(), options);
-    const needs = { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH } as const;
-    return dialogueData(pools, options.seed, needs, scoreConversations);
+    const { data } = options;
+    if (data !== undefined) return await realDialogue({ ...options, data });
+    return dialogueData(
+      takeExamples("dialogue-state", loadPools(), options),
+      options.seed,
+      scoreConversations,
+    );
   },
 };

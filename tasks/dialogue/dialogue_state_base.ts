@@ -2,7 +2,8 @@
 import { createRandom, type Random } from "../../numerics/random.ts";
 import { ANY, type Conversation, drawConversation, UNSET, type Wording } from "./conversation.ts";
 import { scoreConversations } from "./conversation_scores.ts";
-import { LENGTH, NEW_WORDING } from "./dialogue_state.ts";
+import { LENGTH } from "./dialogue_data.ts";
+import { NEW_WORDING } from "./dialogue_state.ts";
 import { firstExamples, inBatches } from "../examples.ts";
 import { batchPositions } from "../order.ts";
 import type { Task } from "../task.ts";

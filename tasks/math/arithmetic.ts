@@ -1,17 +1,30 @@
-/** @file Fine-tuning on arithmetic: word problems whose verbs the base checkpoint has never met. */
+/**
+ * @file Fine-tuning on arithmetic: word problems whose verbs the base checkpoint has never met.
+ *
+ * Measured on full fine-tuning and LoRA alone, at 150 steps of 8 of 4,000 problems, cosine schedule with 8 steps of
+ * warm-up, gradients clipped to 1. Strict match on 200 test problems, for seeds 0 and 1 (which give the order), all and
+ * by number of steps:
+ *
+ * | method, peak rate  | all          | one step     | two steps    | three steps  |
+ * | ------------------ | ------------ | ------------ | ------------ | ------------ |
+ * | base checkpoint    | 0.270        | 0.507        | 0.224        | 0.076        |
+ * | full, 1e-3         | 0.655, 0.645 | 0.821, 0.806 | 0.701, 0.701 | 0.439, 0.424 |
+ * | LoRA, rank 8, 4e-3 | 0.650, 0.630 | 0.851, 0.806 | 0.672, 0.642 | 0.424, 0.439 |
+ *
+ * Flexible match was the same in every run. Neither method is at chance or at the ceiling, and at these rates the two
+ * tie; no other rate or number of steps was measured. The base checkpoint solves 0.990 of 200 held-out problems of its
+ * own corpus.
+ */
 import { createRandom } from "../../numerics/random.ts";
 import { realDataOf } from "../data/load.ts";
-import { exactMatch } from "../text/exact_match.ts";
-import { inBatches, type Pools, takeExamples } from "../examples.ts";
-import { batchPositions, trainingOrder } from "../order.ts";
+import { type Pools, takeExamples } from "../examples.ts";
 import { realArithmetic } from "./real_arithmetic.ts";
+import { MEASURES, METRIC, solvedProblems } from "./solved_problems.ts";
 import type { Task } from "../task.ts";
-import { answerBatch } from "../text/text_batch.ts";
-import { VOCABULARY_SIZE } from "../text/tokenizer.ts";
 import { distinctWordProblems, signedVerbs, type Verbs, type WordProblem } from "./word_problems.ts";
 
-/** Tokens of a row. */
-const LENGTH = 64;
+/** Tokens of a row: three steps with the longest words and numbers, and the stop token, are 80. */
+const LENGTH = 80;
 
 /** The verbs to learn: half add, half take away. None is in the corpus of `arithmeticBase`. */
 export const NEW_VERBS: Verbs = signedVerbs(
@@ -38,12 +51,16 @@ function loadPools(): Pools<WordProblem> {
   return pools;
 }
 
-/** Two-step word problems with 30 new verbs, answered with the working: "17+7=24-9=15.". */
+/**
+ * Word problems of one, two and three steps, a third each, with 30 new verbs, answered with the working: "tom has 17 nuts,
+ * gets 7, eats 9:" by "17+7=24-9=15.".
+ */
 export const arithmetic: Task = {
   id: "arithmetic",
   title: "Word problems with new verbs",
   family: "math",
-  metric: { name: "exact match", chance: 0 },
+  metric: METRIC,
+  measures: MEASURES,
   source: "generated",
   realData: realDataOf("math"),
   shipped: {
@@ -57,19 +74,6 @@ export const arithmetic: Task = {
   async load(options) {
     const { data } = options;
     if (data !== undefined) return await realArithmetic({ ...options, data }, LENGTH);
-    const { train, validation, test } = takeExamples("arithmetic", loadPools(), options);
-    const order = trainingOrder(createRandom(options.seed).fork("arithmetic order"), train.length);
-    return {
-      needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH },
-      trainBatch(step, size) {
-        return answerBatch(batchPositions(step, size).map((position) => train[order(position)]!), LENGTH);
-      },
-      *validationBatches(size) {
-        for (const examples of inBatches(validation, size)) yield answerBatch(examples, LENGTH);
-      },
-      score(predictor, split) {
-        return exactMatch(predictor, split === "test" ? test : validation);
-      },
-    };
+    return solvedProblems(takeExamples("arithmetic", loadPools(), options), options.seed, LENGTH);
   },
 };

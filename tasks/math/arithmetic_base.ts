@@ -9,10 +9,10 @@ import { VOCABULARY_SIZE } from "../text/tokenizer.ts";
 import {
   between,
   distinctWordProblems,
-  drawTwoSteps,
+  drawSteps,
   drawWordProblem,
+  MOST_STEPS,
   pick,
-  type Sign,
   signedVerbs,
   type Verbs,
   type WordProblem,
@@ -20,7 +20,7 @@ import {
 } from "./word_problems.ts";
 
 /** Tokens of a row. */
-const LENGTH = 64;
+const LENGTH = 80;
 
 /** The verbs of the corpus, none of which `arithmetic` uses. */
 export const BASE_VERBS: Verbs = signedVerbs("gets buys makes", "loses sells eats");
@@ -54,9 +54,9 @@ const FACTS = [
 ];
 
 /**
- * Rows of 64 characters from an endless corpus. Half of them open with a word problem, whose verbs are the base
- * verbs; sums, chained sums, number words and facts fill the rest, each on a line of its own, and the row's end cuts
- * the last. All numbers are from 0 to 99.
+ * Rows of 80 characters from an endless corpus. Half of them open with a word problem of one, two or three steps, each
+ * as often, whose verbs are the base verbs; sums, chained sums, number words and facts fill the rest, each on a line of
+ * its own, and the row's end cuts the last. All numbers are from 0 to 99.
  *
  * Rows are made as they are asked for and depend on the seed, so `trainExamples` has no effect.
  */
@@ -114,8 +114,9 @@ function corpusRow(random: Random, drawOpening: (random: Random) => WordProblem)
 
 /** A word problem that is not held out. */
 function drawOther(random: Random, heldOutKeys: ReadonlySet<string>): WordProblem {
+  const steps = between(1, MOST_STEPS, random.fork("steps").uniform(1, 0, 1)[0]!);
   for (let draw = 0;; draw++) {
-    const problem = drawWordProblem(random.fork(`draw ${draw}`), BASE_VERBS);
+    const problem = drawWordProblem(random.fork(`draw ${draw}`), BASE_VERBS, steps);
     if (!heldOutKeys.has(problem.key)) return problem;
   }
 }
@@ -123,7 +124,7 @@ function drawOther(random: Random, heldOutKeys: ReadonlySet<string>): WordProble
 function drawLine(random: Random): string {
   const [kind, first, second] = random.uniform(3, 0, 1);
   if (kind! < 0.5) return sum(first!, second!, random.fork("operator"));
-  if (kind! < 0.75) return workings(drawTwoSteps(random.fork("steps"), [sign(first!), sign(second!)]));
+  if (kind! < 0.75) return chainedSum(between(2, MOST_STEPS, first!), random);
   if (kind! < 0.9) return numberWord(between(0, 99, first!), second! < 0.5);
   return pick(FACTS, first!);
 }
@@ -144,8 +145,9 @@ function sum(first: number, second: number, operator: Random): string {
   return `${larger}-${smaller}=${larger - smaller}.`;
 }
 
-function sign(fraction: number): Sign {
-  return fraction < 0.5 ? "+" : "-";
+function chainedSum(steps: number, random: Random): string {
+  const signs = random.fork("signs").uniform(steps, 0, 1);
+  return workings(drawSteps(random.fork("steps"), Array.from(signs, (sign) => sign < 0.5 ? "+" : "-")));
 }
 
 /** A number from 0 to 99 and its word, e.g. "forty-two=42." or "42=forty-two.". */

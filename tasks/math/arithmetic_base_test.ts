@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { type Batch, IGNORE } from "../../models/model.ts";
 import { NEW_VERBS } from "./arithmetic.ts";
 import { arithmeticBase, BASE_VERBS } from "./arithmetic_base.ts";
@@ -8,12 +8,12 @@ import { writingPredictor } from "../../tests/scripted_predictor.ts";
 
 const options: TaskOptions = { seed: 0, trainExamples: 1, validationExamples: 200, testExamples: 100 };
 
-/** Rows of 65 characters: the tokens and the last target. */
+/** Rows of 81 characters: the tokens and the last target. */
 function rowsOf(batch: Batch): string[] {
   assert(batch.family === "decoder");
   const { tokens, targets } = batch;
-  const rows = Array.from({ length: tokens.shape[0]! }, (_, row) => row * 64);
-  return rows.map((start) => decode([tokens.data[start]!, ...targets.data.subarray(start, start + 64)]));
+  const rows = Array.from({ length: tokens.shape[0]! }, (_, row) => row * 80);
+  return rows.map((start) => decode([tokens.data[start]!, ...targets.data.subarray(start, start + 80)]));
 }
 
 /** A predictor that replies in turn, and what it was asked. */
@@ -39,10 +39,10 @@ Deno.test("arithmeticBase's verbs and corpus hold none of the verbs to be learnt
 Deno.test("arithmeticBase makes every position count, each target being the next token", async () => {
   const batch = (await arithmeticBase.load(options)).trainBatch(1, 32);
   assert(batch.family === "decoder");
-  assertEquals(batch.tokens.shape, [32, 64]);
+  assertEquals(batch.tokens.shape, [32, 80]);
   assert(batch.targets.data.every((target) => target !== IGNORE));
   for (let row = 0; row < 32; row++) {
-    const [start, end] = [row * 64, row * 64 + 63];
+    const [start, end] = [row * 80, row * 80 + 79];
     assertEquals(batch.tokens.data.subarray(start + 1, end + 1), batch.targets.data.subarray(start, end));
   }
 });
@@ -93,17 +93,21 @@ Deno.test("arithmeticBase never trains on a problem that it scores on, and score
   const trained = rowsOf(zero!.trainBatch(1, 20000)).flatMap((row) => row.match(/^[a-z]+ has [^:]*:/) ?? []);
   assert(trained.length > 9000, `only ${trained.length} word problems`);
   assertEquals(trained.filter((prompt) => heldOut.has(numbersAndVerbs(prompt))), []);
+  for (const steps of [1, 2, 3]) {
+    const share = trained.filter((prompt) => prompt.split(",").length === steps + 1).length / trained.length;
+    assertAlmostEquals(share, 1 / 3, 0.02);
+  }
 });
 
 Deno.test("arithmeticBase scores exact answers to word problems", async () => {
   const data = await arithmeticBase.load(options);
   const work = (prompt: string): string => {
-    const [, start, first, a, second, b] = prompt.match(/(\d+) .*, ([a-z]+) (\d+), ([a-z]+) (\d+):/)!;
-    const signs = [BASE_VERBS[first!]!, BASE_VERBS[second!]!];
-    const middle = Number(start) + (signs[0] === "+" ? 1 : -1) * Number(a);
-    return `${start}${signs[0]}${a}=${middle}${signs[1]}${b}=${
-      middle + (signs[1] === "+" ? 1 : -1) * Number(b)
-    }.`;
+    let written = prompt.match(/\d+/)![0], value = Number(written);
+    for (const [, verb, amount] of prompt.matchAll(/, ([a-z]+) (\d+)/g)) {
+      value += BASE_VERBS[verb!] === "+" ? Number(amount) : -Number(amount);
+      written += `${BASE_VERBS[verb!]}${amount}=${value}`;
+    }
+    return `${written}.`;
   };
   const right = await data.score(replying(work).predictor, "validation");
   assertEquals(right, new Float32Array(200).fill(1));
@@ -114,7 +118,7 @@ Deno.test("arithmeticBase scores exact answers to word problems", async () => {
 Deno.test("arithmeticBase validates on fixed rows", async () => {
   const [zero, one] = await Promise.all([0, 1].map((seed) => arithmeticBase.load({ ...options, seed })));
   const batches = [...zero!.validationBatches(64)];
-  assertEquals(batches.map(({ targets }) => targets.shape), [[64, 64], [64, 64], [64, 64], [8, 64]]);
+  assertEquals(batches.map(({ targets }) => targets.shape), [[64, 80], [64, 80], [64, 80], [8, 80]]);
   assertEquals(batches, [...one!.validationBatches(64)]);
 });
 

@@ -43,16 +43,16 @@ Deno.test("arithmetic counts the answer and its newline, all that follows the pr
   const data = await arithmetic.load(options);
   for (const { text, target } of rowsOf(data.trainBatch(1, 50))) {
     assertEquals(target, text.slice(text.indexOf(":") + 1));
-    assert(/^\d+[+-]\d+=\d+[+-]\d+=\d+\.\n$/.test(target), target);
+    assert(/^\d+([+-]\d+=\d+){1,3}\.\n$/.test(target), target);
   }
 });
 
 Deno.test("arithmetic keeps one batch shape, in training and in whole validation batches", async () => {
   const data = await arithmetic.load(options);
-  assertEquals(data.needs, { family: "decoder", outputs: 56, inputSize: 64 });
+  assertEquals(data.needs, { family: "decoder", outputs: 56, inputSize: 80 });
   const shapeOf = (batch: Batch) => batch.targets.shape;
-  assertEquals([1, 2, 40].map((step) => shapeOf(data.trainBatch(step, 16))), Array(3).fill([16, 64]));
-  assertEquals([...data.validationBatches(32)].map(shapeOf), [[32, 64], [32, 64], [6, 64]]);
+  assertEquals([1, 2, 40].map((step) => shapeOf(data.trainBatch(step, 16))), Array(3).fill([16, 80]));
+  assertEquals([...data.validationBatches(32)].map(shapeOf), [[32, 80], [32, 80], [6, 80]]);
 });
 
 Deno.test("arithmetic shares no problem between train, validation and test", async () => {
@@ -88,7 +88,21 @@ Deno.test("arithmetic's seed changes the order and nothing else", async () => {
   assertEquals(fromZero.prompts, fromOne.prompts);
 });
 
-Deno.test("arithmetic scores validation on the problems of its validation batches", async () => {
+Deno.test("arithmetic has problems of one, two and three steps, a third each, the longest filling its row", async () => {
+  const data = await arithmetic.load({ ...options, trainExamples: 16000 });
+  const rows = rowsOf(data.trainBatch(1, 16000));
+  const steps = rows.map(({ target }) => target.split("=").length - 1);
+  assertEquals([1, 2, 3].map((count) => steps.filter((own) => own === count).length), [5333, 5334, 5333]);
+  assert(Math.max(...rows.map(({ text }) => text.length)) > 75);
+  const { predictor, prompts } = replying(() => "");
+  await data.score(predictor, "test");
+  const asked = [2, 3, 4].map((commas) =>
+    [...new Set(prompts)].filter((prompt) => prompt.split(",").length === commas).length
+  );
+  assertEquals(asked, [30, 30, 30]);
+});
+
+Deno.test("arithmetic scores validation on the problems of its validation batches, by the final answer", async () => {
   const data = await arithmetic.load(options);
   const answers = new Map(
     [...data.validationBatches(32)].flatMap(rowsOf).map(({ text, target }) => [
@@ -96,13 +110,28 @@ Deno.test("arithmetic scores validation on the problems of its validation batche
       target.slice(0, -1),
     ]),
   );
-  const right = replying((prompt) => answers.get(prompt)!);
-  assertEquals(await data.score(right.predictor, "validation"), new Float32Array(70).fill(1));
-  assertEquals(right.prompts, [...answers.keys()]);
-  const wrong = replying((prompt) => answers.get(prompt)!.replace("=", "=1"));
-  assertEquals(await data.score(wrong.predictor, "validation"), new Float32Array(70));
-  const tooLong = replying((prompt) => `${answers.get(prompt)!}.`);
-  assertEquals(await data.score(tooLong.predictor, "validation"), new Float32Array(70));
+  /** Score and measure of replies, where all examples have one. */
+  const judge = async (reply: (answer: string, prompt: string) => string) => {
+    const { predictor } = replying((prompt) => reply(answers.get(prompt)!, prompt));
+    const strict = await data.score(predictor, "validation");
+    const { "flexible match": flexible, ...others } = await data.measure!(predictor, "validation");
+    assertEquals([strict.length, flexible!.values.length, others], [70, 70, {}]);
+    return [new Set(strict), new Set(Array.from(flexible!.values))].map((values) =>
+      values.size === 1 ? [...values][0] : [...values]
+    );
+  };
+  const asked = replying(() => "");
+  await data.score(asked.predictor, "validation");
+  assertEquals(new Set(asked.prompts), new Set(answers.keys()));
+  assertEquals(await judge((answer) => answer), [1, 1]);
+  assertEquals(await judge((answer) => answer.replace(/(\d+)\.$/, "1$1.")), [0, 0]);
+  // The final answer alone counts, and its place for the score.
+  assertEquals(await judge((answer) => answer.replace(/.*=/, "9-9=0=")), [1, 1]);
+  assertEquals(await judge((answer) => `${answer.slice(0, -1)}-`), [0, 1]);
+  assertEquals(await judge((answer) => answer.replace(/.*=/, "so ")), [0, 1]);
+  assertEquals(await judge((answer) => answer.replace(/.*=(.*)\./, "$1.0 nuts")), [0, 1]);
+  assertEquals(await judge((answer) => answer.replace(/=(\d+)\.$/, "=$1 nuts")), [0, 1]);
+  assertEquals(await judge((_, prompt) => prompt.includes("tom") ? "" : "no"), [0, 0]);
 });
 
 Deno.test("arithmetic scores each test example asked for", async () => {

@@ -9,19 +9,19 @@ const NUMBER =
   /(?:(?<![\d)\]}][ \t]*)[-+\u2212])?[$\u20ac\u00a3\u00a5]?(?:(?<![\d)\]}][ \t]*)[-+\u2212])?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|(?<!\d)\.\d+)/g;
 
 /** Phrases after which an answer stands, on the same line: GSM8K's and MetaMathQA's. */
-const MARKS = ["####", "The answer is:"] as const;
+const MARKS = [/####/g, /the answer is:/gi] as const;
 
 /**
- * The answer where the text says that it is one: behind the last "####" or "The answer is:", or, where neither
- * occurs, behind the last "=" of the last line, if nothing but a number follows.
+ * The answer where the text says that it is one: behind the last "####" or "The answer is:", capital or not, or, where
+ * neither occurs, behind the last "=" of the last line, if nothing but a number follows.
  *
  * @returns as it is written, without white space around it and a full stop behind it; null where there is none
  */
 export function strictAnswer(text: string): string | null {
   for (const mark of MARKS) {
-    const at = text.lastIndexOf(mark);
-    if (at < 0) continue;
-    const answer = bare(text.slice(at + mark.length).split("\n", 1)[0]!);
+    const found = [...text.matchAll(mark)].at(-1);
+    if (!found) continue;
+    const answer = bare(text.slice(found.index + found[0].length).split("\n", 1)[0]!);
     return answer === "" ? null : answer;
   }
   const line = text.trimEnd().split("\n").at(-1)!;

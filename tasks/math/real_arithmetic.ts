@@ -1,25 +1,13 @@
 /** @file Real questions by path for the arithmetic task, as far as its characters and its length go. */
-import { createRandom } from "../../numerics/random.ts";
 import type { Question } from "../data/contents.ts";
 import { takeData } from "../data/load.ts";
 import type { Skip } from "../data/read_record.ts";
-import { inBatches } from "../examples.ts";
-import { flexibleAnswer, sameAnswer } from "./final_answer.ts";
-import { batchPositions, trainingOrder } from "../order.ts";
-import type { Predictor, TaskData, TaskOptions } from "../task.ts";
-import { answerBatch, type TextExample } from "../text/text_batch.ts";
-import { ALPHABET, decode, encode, STOP, VOCABULARY_SIZE } from "../text/tokenizer.ts";
-
-/** A question in the task's characters, and the final answer that counts. */
-interface RealProblem extends TextExample {
-  readonly final: string;
-}
-
-const known = new Set(ALPHABET.slice(2));
+import { type SolvedProblem, solvedProblems } from "./solved_problems.ts";
+import type { TaskData, TaskOptions } from "../task.ts";
+import { ifFits, onOneLine } from "../text/one_line.ts";
 
 /**
- * Questions and answers in lower case on one line, "question answer", scored by the final answer alone: right where
- * the flexible extraction finds a number equal to the reference.
+ * Questions and answers in lower case on one line, "question answer", with "=" where GSM8K has "####".
  *
  * @param length tokens of a row; what is longer is skipped and counted, and so is what has other characters
  * @throws {DataError} where there are no such questions, or too few that fit
@@ -32,42 +20,14 @@ export async function realArithmetic(
     convert: (question) => toProblem(question, length),
     keyOf: ({ prompt }) => prompt,
   });
-  const { train, validation } = pools;
-  const order = trainingOrder(createRandom(options.seed).fork("arithmetic order"), train.length);
-  return {
-    source,
-    needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: length },
-    trainBatch(step, size) {
-      return answerBatch(batchPositions(step, size).map((position) => train[order(position)]!), length);
-    },
-    *validationBatches(size) {
-      for (const examples of inBatches(validation, size)) yield answerBatch(examples, length);
-    },
-    score: (predictor, split) => scoreFinal(predictor, pools[split], length),
+  return { source, ...solvedProblems(pools, options.seed, length) };
+}
+
+function toProblem({ question, answer, final }: Question, length: number): SolvedProblem | Skip {
+  const example = {
+    prompt: `${onOneLine(question)} `,
+    answer: onOneLine(answer.replace("####", "=")),
+    final,
   };
-}
-
-function toProblem({ question, answer, final }: Question, length: number): RealProblem | Skip {
-  const plain = (text: string) => text.toLowerCase().replaceAll(/\s+/g, " ").trim();
-  const prompt = `${plain(question)} `,
-    example = { prompt, answer: plain(answer.replace("####", "=")), final };
-  const unknown = [...prompt + example.answer].some((character) => !known.has(character));
-  if (unknown) return { skip: "with characters that the tokenizer lacks" };
-  // The stop token needs a place too.
-  return prompt.length + example.answer.length >= length ? { skip: `longer than ${length} tokens` } : example;
-}
-
-async function scoreFinal(
-  predictor: Predictor,
-  problems: readonly RealProblem[],
-  length: number,
-): Promise<Float32Array> {
-  const texts = await predictor.generate(problems.map(({ prompt }) => encode(prompt)), {
-    maxTokens: length,
-    stop: STOP,
-  });
-  return Float32Array.from(problems, ({ final }, i) => {
-    const answer = flexibleAnswer(decode(texts[i]!));
-    return answer !== null && sameAnswer(answer, final) ? 1 : 0;
-  });
+  return ifFits(example, length);
 }

@@ -1,6 +1,6 @@
-/** @file Two-step word problems: "tom has 17 nuts, gets 7, eats 9:" is answered by "17+7=24-9=15.". */
+/** @file Word problems of one to three steps: "tom has 17 nuts, gets 7, eats 9:" is answered by "17+7=24-9=15.". */
 import type { Random } from "../../numerics/random.ts";
-import type { TextExample } from "../text/text_batch.ts";
+import type { SolvedProblem } from "./solved_problems.ts";
 
 /** Whether a verb adds or takes away. */
 export type Sign = "+" | "-";
@@ -14,15 +14,16 @@ export function signedVerbs(adding: string, taking: string): Verbs {
   return Object.fromEntries([...entries(adding, "+"), ...entries(taking, "-")]);
 }
 
-/** A start and two steps from it. Every value on the way is from 0 to 98. */
-export interface TwoSteps {
+/** A start and steps from it. Every value on the way is from 0 to 98. */
+export interface Steps {
   readonly start: number;
-  readonly signs: readonly [Sign, Sign];
-  readonly amounts: readonly [number, number];
+  readonly signs: readonly Sign[];
+  /** One for each sign. */
+  readonly amounts: readonly number[];
 }
 
 /** A word problem, its answer and what makes it unlike others. */
-export interface WordProblem extends TextExample {
+export interface WordProblem extends SolvedProblem {
   /** The verbs and numbers: problems with one key differ in name and things only. */
   readonly key: string;
 }
@@ -32,47 +33,52 @@ const THINGS = ["nuts", "pens", "figs", "cards", "coins", "books", "pears", "she
 const SMALLEST_AMOUNT = 2;
 const LARGEST_AMOUNT = 19;
 const LARGEST_START = 60;
+const LARGEST_VALUE = 98;
 
-/** Numbers for two steps: amounts from 2 to 19, and a start of at most 60 that keeps every value at 0 or more. */
-export function drawTwoSteps(random: Random, signs: readonly [Sign, Sign]): TwoSteps {
-  const [first, second, start] = random.uniform(3, 0, 1);
-  const amounts: [number, number] = [
-    between(SMALLEST_AMOUNT, LARGEST_AMOUNT, first!),
-    between(SMALLEST_AMOUNT, LARGEST_AMOUNT, second!),
-  ];
-  const afterFirst = step(0, signs[0], amounts[0]);
-  const lowest = Math.min(-SMALLEST_AMOUNT, afterFirst, step(afterFirst, signs[1], amounts[1]));
-  return { start: between(-lowest, LARGEST_START, start!), signs, amounts };
+/** Most steps of a word problem. */
+export const MOST_STEPS = 3;
+
+/**
+ * Numbers for one to three steps: amounts from 2 to 19, and a start from 2 to 60 that keeps every value from 0 to 98.
+ */
+export function drawSteps(random: Random, signs: readonly Sign[]): Steps {
+  const fractions = random.uniform(signs.length + 1, 0, 1);
+  const amounts = signs.map((_, i) => between(SMALLEST_AMOUNT, LARGEST_AMOUNT, fractions[i]!));
+  const fromStart = valuesOf({ start: 0, signs, amounts });
+  const lowest = Math.max(SMALLEST_AMOUNT, -Math.min(...fromStart));
+  const highest = Math.min(LARGEST_START, LARGEST_VALUE - Math.max(...fromStart));
+  return { start: between(lowest, highest, fractions[signs.length]!), signs, amounts };
 }
 
-/** The steps worked out, e.g. "17+7=24-9=15.". At most 15 characters. */
-export function workings({ start, signs, amounts }: TwoSteps): string {
-  const between = step(start, signs[0], amounts[0]);
-  const end = step(between, signs[1], amounts[1]);
-  return `${start}${signs[0]}${amounts[0]}=${between}${signs[1]}${amounts[1]}=${end}.`;
+/** The steps worked out, e.g. "17+7=24-9=15.". At most 3 characters and 6 a step. */
+export function workings(steps: Steps): string {
+  const { start, signs, amounts } = steps, values = valuesOf(steps);
+  return `${start}${signs.map((sign, i) => `${sign}${amounts[i]}=${values[i]}`).join("")}.`;
 }
 
-/** A word problem with any two of the verbs. Verbs of up to 8 letters make a prompt of at most 45 characters. */
-export function drawWordProblem(random: Random, verbs: Verbs): WordProblem {
+/**
+ * A word problem with any of the verbs, one for each of `count` steps, 1 to 3. Verbs of up to 8 letters make a prompt of
+ * at most 19 characters and 13 a step.
+ */
+export function drawWordProblem(random: Random, verbs: Verbs, count: number): WordProblem {
   const known = Object.entries(verbs);
-  const [name, things, first, second] = random.fork("words").uniform(4, 0, 1);
-  const [firstVerb, firstSign] = pick(known, first!);
-  const [secondVerb, secondSign] = pick(known, second!);
-  const steps = drawTwoSteps(random.fork("numbers"), [firstSign, secondSign]);
-  const { start, amounts } = steps;
+  const [name, things, ...fractions] = random.fork("words").uniform(2 + count, 0, 1);
+  const chosen = fractions.map((fraction) => pick(known, fraction));
+  const steps = drawSteps(random.fork("numbers"), chosen.map(([, sign]) => sign));
+  const told = chosen.map(([verb], i) => `${verb} ${steps.amounts[i]}`);
   return {
-    prompt: `${pick(NAMES, name!)} has ${start} ${pick(THINGS, things!)}, ` +
-      `${firstVerb} ${amounts[0]}, ${secondVerb} ${amounts[1]}:`,
+    prompt: `${pick(NAMES, name!)} has ${steps.start} ${pick(THINGS, things!)}, ${told.join(", ")}:`,
     answer: workings(steps),
-    key: `${start} ${firstVerb} ${amounts[0]} ${secondVerb} ${amounts[1]}`,
+    final: String(valuesOf(steps).at(-1)),
+    key: `${steps.start} ${told.join(" ")}`,
   };
 }
 
-/** `count` word problems, no two with one key: the i-th is the same for every count. */
+/** `count` word problems, no two with one key: the i-th, from 0, is the same for every count and has i mod 3 + 1 steps. */
 export function distinctWordProblems(random: Random, verbs: Verbs, count: number): readonly WordProblem[] {
   const byKey = new Map<string, WordProblem>();
   for (let draw = 0; byKey.size < count; draw++) {
-    const problem = drawWordProblem(random.fork(`problem ${draw}`), verbs);
+    const problem = drawWordProblem(random.fork(`problem ${draw}`), verbs, byKey.size % MOST_STEPS + 1);
     if (!byKey.has(problem.key)) byKey.set(problem.key, problem);
   }
   return [...byKey.values()];
@@ -88,6 +94,8 @@ export function between(low: number, high: number, fraction: number): number {
   return low + Math.floor(fraction * (high - low + 1));
 }
 
-function step(value: number, sign: Sign, amount: number): number {
-  return sign === "+" ? value + amount : value - amount;
+/** What there is after each step. */
+function valuesOf({ start, signs, amounts }: Steps): number[] {
+  let value = start;
+  return signs.map((sign, i) => value += sign === "+" ? amounts[i]! : -amounts[i]!);
 }

@@ -1,6 +1,11 @@
 /** @file Others' tokenizers: `tokenizer.json` as it lies beside checkpoints on the Hugging Face hub. */
+import { hashFile } from "../../numerics/file_hash.ts";
 import { DataError, reasonOf } from "../data/data_error.ts";
+import type { TaskModel } from "../task.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+
+const TOKENIZER = "tokenizer.json";
+const CONFIG = "tokenizer_config.json";
 
 /** How tokens with a meaning of their own are spelled, where `tokenizer_config.json` does not say. */
 export interface SpecialTokens {
@@ -21,11 +26,38 @@ export interface SpecialTokens {
  * @throws {DataError} where a file can't be read or is no tokenizer, or no token is known to end an answer
  */
 export async function readTokenizer(folder: string, special: SpecialTokens = {}): Promise<Tokenizer> {
-  const path = `${folder}/tokenizer.json`;
+  const path = `${folder}/${TOKENIZER}`;
   const json = await readJson(path);
   if (json === null) throw new DataError(`Cannot read ${path}: there is no such file or folder`);
-  const config = await readJson(`${folder}/tokenizer_config.json`) ?? {};
+  const config = await readJson(`${folder}/${CONFIG}`) ?? {};
   return await createTokenizer(json, config, path, special);
+}
+
+/**
+ * The tokenizer beside a model's checkpoint, and the SHA-256 of each of its files, in hex.
+ *
+ * @param purpose what it is for, for errors: 'use DIR for "code"'
+ * @throws {DataError} as `readTokenizer` does, where the model is the project's own or there is none, and where the model
+ * has fewer tokens
+ */
+export async function readModelTokenizer(
+  model: TaskModel | undefined,
+  purpose: string,
+): Promise<{ readonly tokenizer: Tokenizer; readonly hash: string }> {
+  if (model?.folder === undefined) {
+    throw new DataError(
+      `Cannot ${purpose}: a model with a tokenizer of its own is needed, --model DIR with ${TOKENIZER}`,
+    );
+  }
+  const { folder, outputs } = model, tokenizer = await readTokenizer(folder);
+  // Vocabularies of models are often padded to a round number.
+  if (tokenizer.vocabularySize > outputs) {
+    throw new DataError(
+      `Cannot ${purpose}: ${folder}/${TOKENIZER} has ${tokenizer.vocabularySize} tokens, the model ${outputs}`,
+    );
+  }
+  const hashes = [TOKENIZER, CONFIG].map((file) => hashFile(`${folder}/${file}`).catch(() => "none"));
+  return { tokenizer, hash: (await Promise.all(hashes)).join(" ") };
 }
 
 /** A tokenizer of files' contents. @throws {DataError} as `readTokenizer` does */

@@ -1,0 +1,74 @@
+/** @file Problems that are answered with their working: batches, loss, and scores by the final answer. */
+import { createRandom } from "../../numerics/random.ts";
+import { inBatches, type Pools } from "../examples.ts";
+import { flexibleAnswer, sameAnswer, strictAnswer } from "./final_answer.ts";
+import { batchPositions, trainingOrder } from "../order.ts";
+import type { Measure, Metric, Predictor, Split, TaskData } from "../task.ts";
+import { exactMatch } from "../text/exact_match.ts";
+import { answerBatch, type TextExample } from "../text/text_batch.ts";
+import { decode, encode, STOP, VOCABULARY_SIZE } from "../text/tokenizer.ts";
+
+/** A problem, an answer with its working, and the final answer that counts. */
+export interface SolvedProblem extends TextExample {
+  /** As written, e.g. "1,000"; see `sameAnswer`. */
+  readonly final: string;
+}
+
+/** 1 where what is written says the right final answer in an answer's place, see `strictAnswer`, else 0. */
+export const METRIC: Metric = { name: "strict match", chance: 0 };
+
+/** The same wherever the answer stands, see `flexibleAnswer`. */
+const FLEXIBLE: Measure = { name: "flexible match", better: "higher" };
+
+/** What is measured beside the score. */
+export const MEASURES: readonly Measure[] = [FLEXIBLE];
+
+/**
+ * The examples of a decoder's task: each is prompt and answer, and loss is on the answer alone. What is written is judged
+ * by its final answer: working that goes astray and comes back counts as right.
+ *
+ * @param length tokens of a row, which every prompt, answer and stop token must fit
+ */
+export function solvedProblems(
+  { train, validation, test }: Pools<SolvedProblem>,
+  seed: number,
+  length: number,
+): TaskData {
+  const order = trainingOrder(createRandom(seed).fork("arithmetic order"), train.length);
+  const judge = (predictor: Predictor, split: Split, answerOf: (text: string) => string | null) =>
+    judgeAnswers(predictor, split === "test" ? test : validation, length, answerOf);
+  return {
+    needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: length },
+    trainBatch(step, size) {
+      return answerBatch(batchPositions(step, size).map((position) => train[order(position)]!), length);
+    },
+    *validationBatches(size) {
+      for (const examples of inBatches(validation, size)) yield answerBatch(examples, length);
+    },
+    score: (predictor, split) => judge(predictor, split, strictAnswer),
+    async measure(predictor, split) {
+      return { [FLEXIBLE.name]: { values: await judge(predictor, split, flexibleAnswer) } };
+    },
+  };
+}
+
+/** For each problem, 1 where the answer found in what is written is the right one, else 0. */
+async function judgeAnswers(
+  predictor: Predictor,
+  problems: readonly SolvedProblem[],
+  length: number,
+  answerOf: (text: string) => string | null,
+): Promise<Float32Array> {
+  // One pass finds what would be written to the letter: the rest alone has to be written, token by token.
+  const expected = await exactMatch(predictor, problems);
+  const rest = problems.filter((_, i) => expected[i] === 0);
+  const written = await predictor.generate(rest.map(({ prompt }) => encode(prompt)), {
+    maxTokens: length,
+    stop: STOP,
+  });
+  let next = 0;
+  return Float32Array.from(problems, ({ answer, final }, i) => {
+    const found = answerOf(expected[i] === 1 ? answer : decode(written[next++]!));
+    return found !== null && sameAnswer(found, final) ? 1 : 0;
+  });
+}
