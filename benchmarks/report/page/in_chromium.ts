@@ -100,7 +100,7 @@ async function onPage(
   await using browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
   const page = await (await browser.newContext({ viewport: DESK, ...options })).newPage();
   // Machines may be busy: no test is about how long something takes.
-  page.setDefaultTimeout(300_000);
+  page.setDefaultTimeout(60_000);
   const complaints: string[] = [], requests: string[] = [];
   page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -181,6 +181,7 @@ Deno.test("every filter acts on every chart and on the list of runs, and is take
       assert(runs > 0 && runs < all, `${runs} runs for ${filter}`);
       assertStringIncludes(await page.locator("#filters-state").innerText(), `${runs} of ${all} runs`);
       await page.getByRole("button", { name: "Show all" }).click();
+      await page.waitForSelector("#filters:not(.filtered)");
       assertEquals(await shownRuns(page), all);
     }
     for (const [id, marks] of await marksOf(page)) {

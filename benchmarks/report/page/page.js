@@ -59,7 +59,8 @@
     for (const { parameter } of data.filters) chosen[parameter] = null;
     const form = /** @type {HTMLFormElement} */ (find("#filters"));
     form.addEventListener("change", () => choose(data, form));
-    form.addEventListener("reset", () => queueMicrotask(() => choose(data, form)));
+    // The event comes before the boxes are emptied.
+    form.addEventListener("reset", () => setTimeout(() => choose(data, form)));
     form.addEventListener("submit", (event) => event.preventDefault());
     closeMenus(form);
     // Browsers keep what was ticked when a page is loaded again.
