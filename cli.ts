@@ -60,8 +60,8 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --json            prints one JSON object
   --help              prints this
 
-A sweep is a name from bench --list or the path of a JSON file. The same command goes on where it was stopped, and
-never repeats a finished run. Exit codes: 0 done, 1 a fault of ours, 2 something to mend in what was asked, 130 stopped.
+A sweep is a name from bench --list or the path of a JSON file; DIR/runs/<id>.json is that run alone, once more, in a
+folder of its own. The same command goes on where it was stopped, and never repeats a finished run. Exit codes: 0 done, 1 a fault of ours, 2 something to mend in what was asked, 130 stopped.
 `;
 
 /** What the commands work with: real ones below, made-up ones in tests. */

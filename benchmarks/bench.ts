@@ -17,6 +17,7 @@ import { makePlan, type Plan, type PlannedRun, writePlan } from "./plan.ts";
 import { type Display, inAllOf } from "./progress.ts";
 import { withFolders } from "./model_folders.ts";
 import { reportedResults } from "./report/build.ts";
+import { isStoredRun, planRerun } from "./rerun.ts";
 import { writeReport } from "./report/write.ts";
 import { isFinished, runSweep, type SweepOutcome, type Workshop } from "./runner.ts";
 import { searchedRuns } from "./search.ts";
@@ -26,7 +27,7 @@ import { readChosen, readSweep } from "./sweep_files.ts";
 
 /** What was asked for. */
 export interface BenchRequest {
-  /** Name of a sweep or path of its file. */
+  /** Name of a sweep, or path of its file or of a stored run's. */
   readonly sweep: string;
   readonly overrides: SweepOverrides;
   /** What was typed, for the report. */
@@ -63,12 +64,14 @@ export interface BenchOutcome {
  * @throws {CheckpointError} for folders of models that can't be read
  */
 export async function planBench(request: BenchRequest, registries: Registries): Promise<Plan> {
-  const spec = override(await readSweep(request.sweep), request.overrides, registries);
+  const { sweep, overrides, command } = request;
+  if (isStoredRun(sweep)) return await planRerun(sweep, command, Object.keys(overrides));
+  const spec = override(await readSweep(sweep), overrides, registries);
   const ratesFrom = ratesNeeded(spec);
   const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
   const chosenModels = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
   const expansion = expand(spec, await withFolders(chosenModels, registries), chosen);
-  return await makePlan(spec, await withFingerprints(expansion, registries), request.command, ratesFrom);
+  return await makePlan(spec, await withFingerprints(expansion, registries), command, ratesFrom);
 }
 
 /** Looks into the output folder, changing nothing. */

@@ -14,6 +14,7 @@ import type { PeftRuns } from "./exports/from_peft.ts";
 import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
 import { growthAnswer } from "./growth_answer.ts";
 import { closedGaps } from "./gaps.ts";
+import { describeRuns } from "./page/runs.ts";
 import { compareAll, comparePairs } from "./pairs.ts";
 import { describeProtocol } from "./protocol.ts";
 import { rankingsOf } from "./rankings.ts";
@@ -68,6 +69,7 @@ export function buildReport(
   const { plan, stored, peft = { runs: [], faults: [] } } = input;
   const results = reportedResults(plan, stored);
   const configs = plan?.runs.map((run) => run.config) ?? results.map((result) => result.config);
+  const byId = new Map(results.map((result) => [result.id, result]));
   const name = plan?.name ?? "report";
   const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
   const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
@@ -128,6 +130,11 @@ export function buildReport(
       ...caveats(study, findings, { ...input, results, leftOut: stored.length - results.length }),
       ...peftCaveats(peft),
     ],
+    methods: study.methods,
+    runs: describeRuns(
+      study,
+      (plan?.runs ?? results).map(({ id, config }) => ({ id, config, result: byId.get(id) ?? null })),
+    ),
     environment: describeEnvironment(results),
     command: plan?.command ?? null,
   };

@@ -1,81 +1,208 @@
-/** @file A report as one HTML file that asks nothing of the network and runs no script. */
-import type { Report, Table } from "./report.ts";
+/**
+ * @file A report as one HTML file that works offline: filters, tooltips and runs by a script in it, all charts without one.
+ *
+ * Names of methods, titles of data sets and errors come from files that others may have written: all text is escaped, and
+ * what the script gets is packed. The page's own policy forbids every request and every script but the two in it.
+ */
+import { formatCount, formatNumber, formatRank, formatRate } from "./format.ts";
+import { chartData } from "./page/chart_data.ts";
+import { filtersOf } from "./page/filters.ts";
+import type { Filter, PageData } from "./page/page_data.ts";
+import script from "./page/page.js" with { type: "text" };
+import { pack } from "./page/payload.ts";
+import style from "./page/style.css" with { type: "text" };
+import { readVegaScript } from "./page/vega_script.ts";
+import type { Chart, Report, Table } from "./report.ts";
 
-const style = `
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1000px; margin: 0 auto; padding: 24px; }
-h1 { font-size: 28px; line-height: 1.25; margin: 8px 0 16px; }
-h2 { font-size: 20px; margin: 40px 0 8px; }
-.name { color: #666; margin: 0; }
-.answer { background: #f3f6f9; border-left: 4px solid #0072B2; padding: 4px 20px; }
-.caveats { background: #fdf5ea; border-left: 4px solid #D55E00; padding: 4px 20px; margin-top: 16px; }
-.answer p, .caveats p { margin: 10px 0; }
-figure { margin: 32px 0; }
-figure svg { max-width: 100%; height: auto; }
-figcaption, .note { color: #555; font-size: 14px; max-width: 800px; }
-.scroll { overflow-x: auto; width: max-content; max-width: calc((100vw + min(100vw, 1048px)) / 2 - 56px); }
-.scroll table { width: min-content; }
-table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; margin-top: 8px; }
-th, td { text-align: left; padding: 4px 12px 4px 0; border-bottom: 1px solid #e5e5e5; vertical-align: top; white-space: nowrap; }
-thead th { white-space: normal; vertical-align: bottom; }
-td.long { white-space: normal; min-width: 280px; }
-th { border-bottom: 2px solid #bbb; }
-td.better { color: #00734f; font-weight: bold; }
-td.worse { color: #b34700; font-weight: bold; }
-code { background: #f3f3f3; padding: 2px 5px; }
-`;
+const statuses: PageData["statuses"] = {
+  done: "Finished.",
+  diverged: "Diverged: the loss or a gradient stopped being finite. It has no score and counts as a finding.",
+  failed: "Failed through a fault of ours: left out, and tried again by the next sweep.",
+  missing: "Not run yet.",
+};
+
+const chartsHeading = `<h2 id="charts">Charts</h2>
+<p class="note" data-needs-script hidden>Filters act on all charts and on the list of runs; findings and tables are about
+all runs. A click on a mark leads to the runs that it stands for.</p>`;
+
+/** Cells of more characters are broken into lines. */
+const LONG_CELL = 60;
 
 /**
  * The whole page.
  *
  * @param svgs the charts drawn, in the order of `report.charts`
  */
-export function toHtml(report: Report, svgs: readonly string[]): string {
-  const figures = report.charts.map(({ chart }, i) =>
-    `<figure id="${chart.id}">\n${svgs[i]}\n<figcaption>${escape(chart.caption)}</figcaption>\n</figure>`
-  );
-  const caveats = report.caveats.length === 0 ? "" : `<section class="caveats" aria-label="Caveats">
-<p><strong>Before believing it</strong></p>
-${report.caveats.map((one) => `<p>${escape(one)}</p>`).join("\n")}
-</section>`;
-  const environment = report.environment.map(([name, value]) =>
-    `<tr><th scope="row">${escape(name)}</th><td class="long">${escape(value)}</td></tr>`
-  );
-  const command = report.command === null ? "" : `<p>Made by: <code>${escape(report.command)}</code></p>`;
+export async function toHtml(report: Report, svgs: readonly string[]): Promise<string> {
+  const filters = filtersOf(report.runs);
+  const data: PageData = { filters, runs: report.runs, statuses, command: report.command };
+  const packed = await Promise.all([
+    packElement("page", data),
+    ...report.charts.map(({ chart, spec }) => packElement(chart.id, chartData(spec))),
+  ]);
+  const scripts = [await readVegaScript(), script];
+  const [first, ...others] = report.tables.map((table) => ({ table, id: `table-${slug(table.title)}` }));
+  const tableOf = ({ table, id }: { readonly table: Table; readonly id: string }) =>
+    tableToHtml(table, id, report);
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${await policy(style, scripts)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <title>${escape(report.name)}: ${escape(report.question)}</title>
 <style>${style}</style>
 </head>
 <body>
-<p class="name">Sweep “${escape(report.name)}”</p>
+<a class="skip" href="#answer">To the answer</a>
+<div class="page">
+<aside class="side" aria-label="Contents">
+${contents(report, others.length > 0 ? others : [])}
+</aside>
+<main>
+<p class="eyebrow">Sweep “${escape(report.name)}”, ${formatCount(report.runs.length, "run")}</p>
 <h1>${escape(report.question)}</h1>
-<section class="answer" aria-label="Answer">
+<section class="answer" id="answer" aria-labelledby="answer-title">
+<h2 id="answer-title">What was found</h2>
 ${report.answer.map((sentence) => `<p>${escape(sentence)}</p>`).join("\n")}
 </section>
-${caveats}
-${figures.join("\n")}
-${report.tables.map(tableToHtml).join("\n")}
-<h2>How it was made</h2>
-${command}
-<table>
-${environment.join("\n")}
-</table>
+${caveatsToHtml(report.caveats)}
+${first ? tableOf(first) : ""}
+${filtersToHtml(filters, report)}
+${report.charts.length > 0 ? chartsHeading : ""}
+${report.charts.map(({ chart }, i) => figure(chart, svgs[i]!)).join("\n")}
+${others.length > 0 ? `<h2 id="tables">Tables</h2>` : ""}
+${others.map(tableOf).join("\n")}
+${runsToHtml(report)}
+<h2 id="environment">How it was made</h2>
+${report.command === null ? "" : `<p>Made by: <code>${escape(report.command)}</code></p>`}
+<dl>
+${report.environment.map(([name, value]) => `<dt>${escape(name)}</dt><dd>${escape(value)}</dd>`).join("\n")}
+</dl>
+</main>
+</div>
+<div class="tooltip" id="tooltip" role="tooltip" hidden></div>
+<aside class="panel" id="run-panel" role="dialog" aria-labelledby="run-panel-title" tabindex="-1" hidden>
+<header><h2 id="run-panel-title">Run</h2><button type="button" class="close">Close</button></header>
+<div class="body"></div>
+</aside>
+${packed.join("\n")}
+${scripts.map((text) => `<script>${inScript(text)}</script>`).join("\n")}
 </body>
 </html>
 `;
 }
 
-function tableToHtml(table: Table): string {
+/** No request, no frame, no form, and no style or script but these. */
+async function policy(style: string, scripts: readonly string[]): Promise<string> {
+  const hash = async (text: string) => {
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+    return `'sha256-${new Uint8Array(digest).toBase64()}'`;
+  };
+  const hashes = await Promise.all(scripts.map(hash));
+  return [
+    "default-src 'none'",
+    `style-src ${await hash(style)}`,
+    `script-src ${hashes.join(" ")}`,
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
+}
+
+/** A script's text as it may stand in a page. */
+function inScript(text: string): string {
+  if (/<\/script|<!--/i.test(text)) throw new Error("Cannot put a script into a page: its text would end it");
+  return text;
+}
+
+async function packElement(name: string, value: unknown): Promise<string> {
+  return `<script type="text/plain" id="data-${name}">${await pack(value)}</script>`;
+}
+
+function contents(
+  report: Report,
+  tables: readonly { readonly table: Table; readonly id: string }[],
+): string {
+  const link = (id: string, title: string, inner = "") =>
+    `<li><a href="#${id}">${escape(title)}</a>${inner}</li>`;
+  const inner = (links: readonly string[]) => `<ol>${links.join("")}</ol>`;
+  const [first] = report.tables;
+  return `<nav aria-label="Parts of this page"><details open><summary>Contents</summary>
+<ol>
+${link("answer", "What was found")}
+${report.caveats.length > 0 ? link("caveats", "Before believing it") : ""}
+${first ? link(`table-${slug(first.title)}`, first.title) : ""}
+${
+    report.charts.length > 0
+      ? link("charts", "Charts", inner(report.charts.map(({ chart }) => link(chart.id, chart.title))))
+      : ""
+  }
+${
+    tables.length > 0
+      ? link("tables", "Tables", inner(tables.map(({ table, id }) => link(id, table.title))))
+      : ""
+  }
+${link("runs", "Runs")}
+${link("environment", "How it was made")}
+</ol>
+</details></nav>`;
+}
+
+function filtersToHtml(filters: readonly Filter[], report: Report): string {
+  const groups = filters.filter(({ values }) => values.length > 1).map((filter) =>
+    `<details name="filter"><summary>${escape(filter.title)} <span data-filter="${filter.parameter}">${
+      escape(filter.all)
+    }</span></summary>
+<fieldset><legend class="unseen">${escape(filter.title)}</legend>
+${
+      filter.values.map(({ label }, i) =>
+        `<label><input type="checkbox" name="${filter.parameter}" value="${i}">${
+          filter.field === "method" ? dot(label, report) : ""
+        }<span>${escape(label)}</span></label>`
+      ).join("\n")
+    }
+</fieldset></details>`
+  );
+  return `<form class="filters" id="filters" aria-label="Filters" hidden${
+    groups.length > 0 ? " data-needs-script" : ""
+  }>
+${groups.join("\n")}
+<button type="reset" disabled>Show all</button>
+<span class="filters-state" id="filters-state" role="status"></span>
+</form>`;
+}
+
+function caveatsToHtml(caveats: readonly string[]): string {
+  if (caveats.length === 0) return "";
+  return `<section class="caveats" id="caveats" aria-labelledby="caveats-title">
+<h2 id="caveats-title">Before believing it</h2>
+<ul>
+${caveats.map((one) => `<li>${escape(one)}</li>`).join("\n")}
+</ul>
+</section>`;
+}
+
+function figure(chart: Omit<Chart, "draw">, svg: string): string {
+  const [, width, height] = /<svg[^>]* width="([\d.]+)" height="([\d.]+)"/.exec(svg) ?? [];
+  return `<figure id="${chart.id}">
+<h3 class="unseen">${escape(chart.title)}</h3>
+<div class="plot" role="img" aria-label="Chart: ${escape(chart.title)}"${
+    width && height ? ` data-width="${width}" data-height="${height}"` : ""
+  }><noscript>
+${svg}
+</noscript></div>
+<figcaption>${escape(chart.caption)}</figcaption>
+</figure>`;
+}
+
+function tableToHtml(table: Table, id: string, report: Report): string {
   const head = table.columns.map((column) => `<th scope="col">${escape(column)}</th>`).join("");
-  const rows = table.rows.map((row) => `<tr>${row.map(cellToHtml).join("")}</tr>`);
-  return `<h2>${escape(table.title)}</h2>
+  const rows = table.rows.map((row) => `<tr>${row.map((cell) => cellToHtml(cell, report)).join("")}</tr>`);
+  return `<h3 id="${id}">${escape(table.title)}</h3>
 <p class="note">${escape(table.note)}</p>
-<div class="scroll"><table>
+<div class="scroll" role="region" aria-label="${escape(table.title)}"><table>
 <thead><tr>${head}</tr></thead>
 <tbody>
 ${rows.join("\n")}
@@ -83,9 +210,57 @@ ${rows.join("\n")}
 </table></div>`;
 }
 
-function cellToHtml(cell: string): string {
-  const kind = cell === "better" || cell === "worse" ? cell : cell.length > 60 ? "long" : "";
-  return `<td${kind === "" ? "" : ` class="${kind}"`}>${escape(cell)}</td>`;
+function cellToHtml(cell: string, report: Report): string {
+  const kind = cell === "better" || cell === "worse" ? cell : cell.length > LONG_CELL ? "long" : "";
+  return `<td${kind === "" ? "" : ` class="${kind}"`}>${dot(cell, report)}${escape(cell)}</td>`;
+}
+
+/** Every run with what it ended in; the script tells the rest of it. */
+function runsToHtml(report: Report): string {
+  const rows = report.runs.map((run) => {
+    const cells = [
+      escape(run.taskTitle),
+      `${dot(run.method, report)}${escape(run.size === "" ? run.method : `${run.method} ${run.size}`)}`,
+      formatRank(run.rank),
+      formatRate(run.rate),
+      String(run.seed),
+    ];
+    return `<tr id="run-${run.id}"><td><a href="#run-${run.id}">${run.id}</a></td>${
+      cells.map((cell) => `<td>${cell}</td>`).join("")
+    }<td class="${run.status}">${run.status}</td><td>${orDash(run.score)}</td><td>${
+      orDash(run.validationLoss)
+    }</td></tr>`;
+  });
+  return `<section id="runs" aria-labelledby="runs-title">
+<h2 id="runs-title">Runs</h2>
+<p class="note">Every run by itself; its name leads to what it found, its config and the command that runs it again.</p>
+<div class="scroll" role="region" aria-label="List of runs"><table>
+<thead><tr>${
+    ["Run", "Task", "Method", "Rank", "Peak rate", "Seed", "Status", "Score", "Validation loss"].map((name) =>
+      `<th scope="col">${name}</th>`
+    ).join("")
+  }</tr></thead>
+<tbody>
+${rows.join("\n")}
+</tbody>
+</table></div>
+</section>`;
+}
+
+/** A method's colour before its name; nothing before other text. */
+function dot(text: string, { methods }: Report): string {
+  const method = methods.find(({ label }) => label === text);
+  if (!method) return "";
+  return `<svg class="dot" viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="5" fill="${method.color}"/></svg>`;
+}
+
+function orDash(value: number | null): string {
+  return value === null ? "—" : formatNumber(value);
+}
+
+/** "what-the-papers-sizes-would-cost" for a title: letters and digits of an id. */
+function slug(title: string): string {
+  return title.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, "-").replaceAll(/^-|-$/g, "");
 }
 
 function escape(text: string): string {

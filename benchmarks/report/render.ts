@@ -9,15 +9,19 @@ import type { VegaLiteSpec } from "./report.ts";
  * @param prefix for the ids inside, which must differ between charts on one page
  */
 export async function renderSvg(spec: VegaLiteSpec, prefix: string): Promise<string> {
-  // The compiler's own type wants literal unions that a plain JSON object doesn't have.
-  const compiled = compile(spec as unknown as TopLevelSpec, { logger: silent }).spec;
-  const view = new vega.View(vega.parse(compiled), { renderer: "none", logger: silent });
+  const view = new vega.View(vega.parse(compileChart(spec)), { renderer: "none", logger: silent });
   try {
     const svg = await view.toSVG();
     return renameIds(svg, prefix);
   } finally {
     view.finalize();
   }
+}
+
+/** A chart's specification as Vega takes it. */
+export function compileChart(spec: VegaLiteSpec): vega.Spec {
+  // The compiler's own type wants literal unions that a plain JSON object doesn't have.
+  return compile(spec as unknown as TopLevelSpec, { logger: silent }).spec;
 }
 
 /** Vega counts its clip paths and gradients over the life of the process: here they count from 0 in each chart. */

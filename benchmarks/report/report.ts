@@ -6,7 +6,7 @@ import type { GpuRates, Prediction } from "../growth/predict.ts";
 import type { PredictedCost } from "../predicted_cost.ts";
 import type { ChosenRate } from "../rates.ts";
 import type { Measure, TaskFamily } from "../../tasks/task.ts";
-import type { BaseResult, RunResult } from "../../training/run.ts";
+import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
 
 /** A Vega-Lite v6 specification with its data inline. */
 export type VegaLiteSpec = { readonly $schema: string } & Readonly<Record<string, unknown>>;
@@ -141,6 +141,31 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
+/** One run by itself, ready to print: finished, diverged, failed, or planned and missing. */
+export interface ReportedRun {
+  readonly id: string;
+  /** The task's id. */
+  readonly task: string;
+  readonly taskTitle: string;
+  /** The method's label. */
+  readonly method: string;
+  /** Of a resized model, e.g. "(width 128, layers 2, batch 8)"; empty where the model has its own size. */
+  readonly size: string;
+  /** Null for methods without ranks. */
+  readonly rank: number | null;
+  /** Peak learning rate. */
+  readonly rate: number;
+  readonly seed: number;
+  readonly status: RunResult["status"] | "missing";
+  /** Null where it did not finish. */
+  readonly score: number | null;
+  /** The last one; null where there is none. */
+  readonly validationLoss: number | null;
+  /** What it found, what it cost, and where it ran; empty where it is missing. */
+  readonly facts: readonly (readonly [name: string, value: string])[];
+  readonly config: RunConfig;
+}
+
 /** All that a report says. */
 export interface Report {
   readonly name: string;
@@ -151,6 +176,10 @@ export interface Report {
   readonly answer: readonly string[];
   readonly charts: readonly { readonly chart: Omit<Chart, "draw">; readonly spec: VegaLiteSpec }[];
   readonly tables: readonly Table[];
+  /** Every method of the report, with its looks. */
+  readonly methods: readonly MethodLabel[];
+  /** Every run of the plan, or every stored one where there is none, in that order. */
+  readonly runs: readonly ReportedRun[];
   /** Runs that are missing, failed or diverged, files that can't be used, rates at the edge: said out loud. */
   readonly caveats: readonly string[];
   /** Where and from what it was made. */

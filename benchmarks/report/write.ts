@@ -94,7 +94,7 @@ export async function makeReport(
   files.set("results.csv", toCsv(reported, bases));
   files.set("measurements.csv", measurementsToCsv(reported));
   files.set("summary.md", toMarkdown(report));
-  files.set("index.html", toHtml(report, svgs));
+  files.set("index.html", await toHtml(report, svgs));
   if (against) files.set(AGAINST, againstToMarkdown(report));
   return {
     report,

@@ -1,0 +1,542 @@
+// @ts-check
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/**
+ * @file What a report's page does in a browser: draws charts where they are looked at, filters them, tells of single runs.
+ *
+ * A classic script that `html.ts` puts behind Vega's. It asks nothing of the network, and whatever it prints it prints as
+ * text: names of methods and data sets, and errors, are other people's.
+ */
+"use strict";
+(() => {
+  /** @typedef {import("./page_data.ts").PageData} PageData */
+  /** @typedef {import("./page_data.ts").ChartData} ChartData */
+  /** @typedef {import("./payload.ts").Columns} Columns */
+  /** @typedef {import("../report.ts").ReportedRun} ReportedRun */
+  /** @typedef {Record<string, unknown>} Row */
+
+  /**
+   * A chart on the page.
+   *
+   * @typedef {object} Figure
+   * @property {string} id
+   * @property {HTMLElement} plot where it is drawn
+   * @property {import("vega").View | null} view null until it is looked at for the first time
+   * @property {string} shown the filters that it shows, as `stateOf` writes them
+   * @property {boolean} inSight
+   */
+
+  const vega = /** @type {typeof import("vega")} */ (/** @type {any} */ (globalThis).vega);
+  const interpreter = /** @type {unknown} */ (/** @type {any} */ (globalThis).vegaInterpreter);
+
+  /** @type {Record<string, readonly unknown[] | null>} */
+  const chosen = {};
+  /** @type {Figure[]} */
+  const figures = [...document.querySelectorAll("figure")].map((figure) => ({
+    id: figure.id,
+    plot: find(".plot", figure),
+    view: null,
+    shown: "",
+    inSight: false,
+  }));
+  const page = /** @type {Promise<PageData>} */ (unpack("page"));
+
+  for (const element of document.querySelectorAll("[data-needs-script]")) element.removeAttribute("hidden");
+  for (const { plot } of figures) reserve(plot);
+  // Where it stands above the text it would hide the answer.
+  /** @type {HTMLDetailsElement} */ (find("nav details")).open = matchMedia("(min-width: 1001px)").matches;
+  watchSight();
+  watchContents();
+  page.then(start).catch((error) => {
+    // An older browser: what it shows is what it would without the script.
+    for (const figure of figures) showStill(figure);
+    find("#filters").hidden = true;
+    throw error;
+  });
+
+  /** @param {PageData} data */
+  function start(data) {
+    for (const { parameter } of data.filters) chosen[parameter] = null;
+    const form = /** @type {HTMLFormElement} */ (find("#filters"));
+    form.addEventListener("change", () => choose(data, form));
+    // The event comes before the boxes are emptied.
+    form.addEventListener("reset", () => setTimeout(() => choose(data, form)));
+    form.addEventListener("submit", (event) => event.preventDefault());
+    closeMenus(form);
+    // Browsers keep what was ticked when a page is loaded again.
+    choose(data, form);
+    openPanels(data);
+    document.documentElement.dataset["ready"] = "";
+  }
+
+  // Data
+
+  /**
+   * @param {string} name
+   * @returns {Promise<any>}
+   */
+  async function unpack(name) {
+    const text = find(`#data-${name}`).textContent ?? "";
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    return JSON.parse(await new Response(stream).text());
+  }
+
+  /**
+   * @param {Columns} columns
+   * @returns {Row[]}
+   */
+  function toRows({ length, fields }) {
+    const rows = Array.from({ length }, () => /** @type {Row} */ ({}));
+    for (const field of fields) {
+      if ("numbers" in field) rows.forEach((row, i) => row[field.name] = field.numbers[i]);
+      else {
+        field.at.forEach((place, i) => {
+          if (place >= 0) /** @type {Row} */ (rows[i])[field.name] = field.values[place];
+        });
+      }
+    }
+    return rows;
+  }
+
+  // Filters
+
+  /**
+   * @param {PageData} data
+   * @param {HTMLFormElement} form
+   */
+  function choose({ filters, runs }, form) {
+    for (const { parameter, values, all } of filters) {
+      const ticked = [...form.elements].filter((input) =>
+        input instanceof HTMLInputElement && input.name === parameter && input.checked
+      ).map((input) => values[Number(/** @type {HTMLInputElement} */ (input).value)]);
+      chosen[parameter] = ticked.length === 0 ? null : ticked.map((one) => one?.value);
+      const told = form.querySelector(`[data-filter=${parameter}]`);
+      if (!told) continue;
+      told.textContent = ticked.length === 0
+        ? all
+        : ticked.length === 1
+        ? ticked[0]?.label ?? ""
+        : `${ticked.length} of ${values.length}`;
+      told.classList.toggle("chosen", ticked.length > 0);
+    }
+    const passing = runs.filter((run) =>
+      filters.every(({ parameter, field }) => {
+        const list = chosen[parameter], value = run[field];
+        return list === null || list === undefined || value === null || list.includes(value);
+      })
+    );
+    const shown = new Set(passing.map(({ id }) => `run-${id}`));
+    for (const row of document.querySelectorAll("#runs tbody tr")) {
+      /** @type {HTMLElement} */ (row).hidden = !shown.has(row.id);
+    }
+    find("#filters-state").textContent = `${shown.size} of ${runs.length} runs`;
+    const filtered = Object.values(chosen).some((list) => list !== null);
+    form.classList.toggle("filtered", filtered);
+    /** @type {HTMLButtonElement} */ (find("#filters [type=reset]")).disabled = !filtered;
+    for (const figure of figures) tellWhetherBusy(figure);
+    void drawAll();
+  }
+
+  /**
+   * Menus of filters close where readers expect it: by Escape, and when they go on elsewhere.
+   *
+   * @param {HTMLFormElement} form
+   */
+  function closeMenus(form) {
+    const open = () => /** @type {HTMLDetailsElement | null} */ (form.querySelector("details[open]"));
+    document.addEventListener("pointerdown", ({ target }) => {
+      const menu = open();
+      if (menu && target instanceof Node && !menu.contains(target)) menu.open = false;
+    });
+    form.addEventListener("focusout", ({ relatedTarget }) => {
+      const menu = open();
+      if (menu && relatedTarget instanceof Node && !menu.contains(relatedTarget)) menu.open = false;
+    });
+    form.addEventListener("keydown", (event) => {
+      const menu = open();
+      if (event.key !== "Escape" || !menu) return;
+      menu.open = false;
+      find("summary", menu).focus();
+      event.stopPropagation();
+    });
+  }
+
+  function stateOf() {
+    return JSON.stringify(chosen);
+  }
+
+  // Charts
+
+  let drawing = false;
+
+  /** Draws every chart in sight that does not show what was chosen, one after the other; the others come when they are looked at. */
+  async function drawAll() {
+    if (drawing) return;
+    drawing = true;
+    try {
+      await page;
+      for (let next = stale(); next; next = stale()) {
+        // Lets the browser show what was ticked, and answer what was clicked meanwhile.
+        await new Promise((resolve) => setTimeout(resolve));
+        await draw(next).catch((error) => {
+          // One chart that can't be drawn keeps none of the others waiting.
+          next.shown = stateOf();
+          tellWhetherBusy(next);
+          showStill(next);
+          reportError(error);
+        });
+      }
+    } finally {
+      drawing = false;
+    }
+  }
+
+  function stale() {
+    return figures.find((figure) => figure.inSight && figure.shown !== stateOf());
+  }
+
+  /** @param {Figure} figure */
+  async function draw(figure) {
+    figure.view ??= await createView(figure);
+    const { view, plot } = figure, shown = stateOf();
+    const known =
+      view.getState({ signals: (name) => name !== undefined && name in chosen, data: () => false }).signals;
+    for (const [parameter, list] of Object.entries(chosen)) {
+      if (parameter in known) view.signal(parameter, list);
+    }
+    await view.runAsync();
+    figure.shown = shown;
+    tellWhetherBusy(figure);
+    plot.classList.toggle("empty", plot.querySelector("svg [class~=role-mark] > *") === null);
+    measure(plot);
+  }
+
+  /** @param {Figure} figure */
+  function tellWhetherBusy({ plot, shown }) {
+    if (shown === stateOf()) plot.removeAttribute("aria-busy");
+    else plot.setAttribute("aria-busy", "true");
+  }
+
+  /** @param {Figure} figure */
+  async function createView({ id, plot }) {
+    const { spec, tables } = /** @type {ChartData} */ (await unpack(id));
+    const withRows = {
+      ...spec,
+      data: spec.data.map((source, i) => {
+        const columns = tables[i];
+        return columns ? { ...source, values: toRows(columns) } : source;
+      }),
+    };
+    const canvas = document.createElement("div");
+    const view = new vega.View(vega.parse(/** @type {any} */ (withRows), {}, { ast: true }), {
+      renderer: "svg",
+      container: canvas,
+      hover: false,
+      expr: interpreter,
+      tooltip: showTooltip,
+    });
+    view.addEventListener("click", (_event, item) => {
+      const runs = runsOf(item);
+      if (runs.length > 0) void page.then((data) => openPanel(data, runs, plot));
+    });
+    view.addEventListener("mousemove", (_event, item) => {
+      plot.style.cursor = runsOf(item).length > 0 ? "pointer" : "";
+    });
+    await view.runAsync();
+    plot.replaceChildren(canvas);
+    plot.classList.add("drawn");
+    return view;
+  }
+
+  /**
+   * Shows a chart as it is for browsers without scripts.
+   *
+   * @param {Figure} figure
+   */
+  function showStill({ plot }) {
+    const text = plot.querySelector("noscript")?.textContent;
+    if (!text) return;
+    const still = document.createElement("div");
+    still.innerHTML = text;
+    plot.append(still);
+    plot.classList.add("drawn");
+  }
+
+  /**
+   * The runs that a mark stands for.
+   *
+   * @param {any} item
+   * @returns {string[]}
+   */
+  function runsOf(item) {
+    const datum = item?.datum;
+    if (Array.isArray(datum?.runs)) return [...new Set(datum.runs)];
+    return typeof datum?.run === "string" ? [datum.run] : [];
+  }
+
+  /**
+   * Keeps a chart's place until it is drawn.
+   *
+   * @param {HTMLElement} plot
+   */
+  function reserve(plot) {
+    const { width, height } = plot.dataset;
+    plot.style.setProperty("--width", width ?? "");
+    plot.style.setProperty("--height", height ?? "");
+  }
+
+  /**
+   * What is larger than its place on the page scrolls by itself, by keyboard too.
+   *
+   * @param {HTMLElement} box
+   */
+  function measure(box) {
+    const scrolls = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
+    if (scrolls) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  }
+
+  function watchSight() {
+    const observer = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        const figure = figures.find(({ plot }) => plot === target);
+        if (figure) figure.inSight = isIntersecting;
+      }
+      void drawAll();
+    }, { rootMargin: "400px" });
+    for (const { plot } of figures) observer.observe(plot);
+    addEventListener("resize", measureAll);
+    measureAll();
+    // Paper shows all charts: those that were never in sight as they were drawn for browsers without scripts.
+    addEventListener("beforeprint", () => {
+      for (const figure of figures) {
+        if (!figure.view) showStill(figure);
+      }
+    });
+  }
+
+  function measureAll() {
+    for (const box of document.querySelectorAll(".plot, .scroll")) measure(/** @type {HTMLElement} */ (box));
+  }
+
+  /** Marks in the table of contents what is being read. */
+  function watchContents() {
+    const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll("nav a[href^='#']")]);
+    const targets = links.flatMap((link) => {
+      const target = document.getElementById(link.hash.slice(1));
+      return target ? [{ link, target }] : [];
+    });
+    const side = find(".side");
+    const mark = () => {
+      const read = targets.filter(({ target }) => target.getBoundingClientRect().top < innerHeight / 3).at(
+        -1,
+      );
+      for (const { link } of targets) {
+        if (link === read?.link) link.setAttribute("aria-current", "true");
+        else link.removeAttribute("aria-current");
+      }
+      if (read === undefined) return;
+      const { top, bottom } = read.link.getBoundingClientRect();
+      if (top < 0) side.scrollTop += top - 40;
+      else if (bottom > innerHeight) side.scrollTop += bottom - innerHeight + 40;
+    };
+    let waiting = false;
+    addEventListener("scroll", () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => {
+        waiting = false;
+        mark();
+      });
+    }, { passive: true });
+    mark();
+  }
+
+  // Tooltips
+
+  /**
+   * @param {unknown} _handler
+   * @param {MouseEvent} event
+   * @param {any} item
+   * @param {any} value what the chart's encodings say; an object with a line each
+   */
+  function showTooltip(_handler, event, item, value) {
+    const tooltip = find("#tooltip");
+    if (value === null || value === undefined || value === "") {
+      tooltip.hidden = true;
+      return;
+    }
+    const lines = typeof value === "object" ? Object.entries(value) : [["", value]];
+    tooltip.replaceChildren(facts(lines.map(([name, text]) => [name, String(text)])));
+    const runs = runsOf(item).length;
+    if (runs > 0) tooltip.append(make("p", runs === 1 ? "Click for the run" : `Click for its ${runs} runs`));
+    tooltip.hidden = false;
+    const { width, height } = tooltip.getBoundingClientRect();
+    const left = event.clientX + 14 + width < innerWidth ? event.clientX + 14 : event.clientX - 14 - width;
+    const top = event.clientY + 14 + height < innerHeight ? event.clientY + 14 : event.clientY - 14 - height;
+    tooltip.style.left = `${Math.max(4, left)}px`;
+    tooltip.style.top = `${Math.max(4, top)}px`;
+  }
+
+  // The panel of a run
+
+  /** @param {PageData} data */
+  function openPanels(data) {
+    const panel = find("#run-panel");
+    document.addEventListener("click", (event) => {
+      const link = event.target instanceof Element ? event.target.closest("a[href^='#run-']") : null;
+      if (!(link instanceof HTMLAnchorElement)) return;
+      event.preventDefault();
+      const from = panel.contains(link) ? opener : link;
+      openPanel(data, [link.hash.slice("#run-".length)], from);
+    });
+    find("#run-panel .close").addEventListener("click", closePanel);
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") closePanel();
+    });
+    if (location.hash.startsWith("#run-")) openPanel(data, [location.hash.slice("#run-".length)], null);
+  }
+
+  /** @type {Element | null} */
+  let opener = null;
+
+  /**
+   * @param {PageData} data
+   * @param {readonly string[]} ids of the runs to tell of
+   * @param {Element | null} from where the focus goes when the panel is closed
+   */
+  function openPanel(data, ids, from) {
+    const runs = ids.flatMap((id) => data.runs.find((run) => run.id === id) ?? []);
+    const [first] = runs;
+    if (!first) return;
+    opener = from;
+    const body = find("#run-panel .body");
+    body.replaceChildren(...runs.length === 1 ? describe(data, first) : list(runs));
+    find("#run-panel h2").textContent = runs.length === 1 ? `Run ${first.id}` : `${runs.length} runs`;
+    const panel = find("#run-panel");
+    panel.hidden = false;
+    panel.scrollTop = 0;
+    panel.focus();
+    find("#tooltip").hidden = true;
+    history.replaceState(null, "", runs.length === 1 ? `#run-${first.id}` : "#");
+  }
+
+  function closePanel() {
+    const panel = find("#run-panel");
+    if (panel.hidden) return;
+    panel.hidden = true;
+    history.replaceState(null, "", "#");
+    if (opener instanceof HTMLElement) opener.focus({ preventScroll: true });
+    opener = null;
+  }
+
+  /**
+   * @param {readonly ReportedRun[]} runs
+   * @returns {Element[]}
+   */
+  function list(runs) {
+    const items = make("ul");
+    for (const run of runs) {
+      const item = make("li"), link = make("a", nameOf(run));
+      link.setAttribute("href", `#run-${run.id}`);
+      item.append(link);
+      if (run.score !== null) item.append(` score ${run.score.toFixed(3)}`);
+      items.append(item);
+    }
+    return [items];
+  }
+
+  /**
+   * @param {PageData} data
+   * @param {ReportedRun} run
+   * @returns {Element[]}
+   */
+  function describe({ command, statuses }, run) {
+    const again = run.status === "missing" ? command : rerun(run.id);
+    return [
+      make("p", nameOf(run)),
+      make("p", statuses[run.status]),
+      facts(run.facts),
+      ...again === null ? [] : copyable(run.status === "missing" ? "To run it" : "To run it again", again),
+      ...copyable("Config", JSON.stringify(run.config, null, 2)),
+    ];
+  }
+
+  /** @param {ReportedRun} run */
+  function nameOf({ method, size, taskTitle, rank, rate, seed }) {
+    const parts = [rank === null ? [] : `rank ${rank}`, `peak rate ${rate}`, `seed ${seed}`].flat();
+    return `${method}${size === "" ? "" : ` ${size}`} on ${taskTitle}: ${parts.join(", ")}`;
+  }
+
+  /** @param {string} id */
+  function rerun(id) {
+    const folder = /^(.*)\/report\/[^/]*$/.exec(decodeURIComponent(location.pathname))?.[1];
+    const path = `${location.protocol === "file:" && folder ? folder : "DIR"}/runs/${id}.json`;
+    return `./run bench ${/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`}`;
+  }
+
+  /**
+   * A text with a button that copies it.
+   *
+   * @param {string} title
+   * @param {string} text
+   * @returns {Element[]}
+   */
+  function copyable(title, text) {
+    const heading = make("h3", title), block = make("pre"), button = make("button", "Copy");
+    const code = make("code", text);
+    block.tabIndex = 0;
+    block.setAttribute("aria-label", title);
+    block.setAttribute("role", "region");
+    block.append(code);
+    button.setAttribute("type", "button");
+    button.setAttribute("aria-label", `Copy: ${title}`);
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "Copied";
+      } catch {
+        // Where a browser refuses, the reader's own keys still copy what is selected.
+        getSelection()?.selectAllChildren(code);
+        button.textContent = "Selected";
+      }
+    });
+    heading.append(button);
+    return [heading, block];
+  }
+
+  // Elements
+
+  /** @param {readonly (readonly [name: string, value: string])[]} pairs */
+  function facts(pairs) {
+    const element = make("dl");
+    for (const [name, value] of pairs) {
+      if (name !== "") element.append(make("dt", name));
+      element.append(make("dd", value));
+    }
+    return element;
+  }
+
+  /**
+   * @template {keyof HTMLElementTagNameMap} K
+   * @param {K} name
+   * @param {string} text
+   */
+  function make(name, text = "") {
+    const element = document.createElement(name);
+    element.textContent = text;
+    return element;
+  }
+
+  /**
+   * @param {string} selector
+   * @param {ParentNode} within
+   * @returns {HTMLElement}
+   */
+  function find(selector, within = document) {
+    const found = within.querySelector(selector);
+    if (!(found instanceof HTMLElement)) throw new Error(`There is no ${selector} on this page`);
+    return found;
+  }
+})();

@@ -1,0 +1,73 @@
+/** @file Every run of a report by itself: what it was, how it ended, and all that makes it again. */
+import type { RunConfig, RunResult } from "../../../training/run.ts";
+import { finalValidationLoss } from "../../choose.ts";
+import { methodKey, nameSize, rankOf } from "../../method.ts";
+import { formatBytes, formatCount, formatNumber, formatSeconds } from "../format.ts";
+import type { ReportedRun, Study } from "../report.ts";
+
+/** A run that was planned, and its result where there is one. */
+export interface RunRecord {
+  readonly id: string;
+  readonly config: RunConfig;
+  readonly result: RunResult | null;
+}
+
+/** The runs as a page tells of them, in their order. */
+export function describeRuns(study: Study, records: readonly RunRecord[]): ReportedRun[] {
+  const labels = new Map(study.methods.map(({ key, label }) => [key, label]));
+  const titles = new Map(study.tasks.map(({ id, title }) => [id, title]));
+  return records.map(({ id, config, result }) => ({
+    id,
+    task: config.task.id,
+    taskTitle: titles.get(config.task.id) ?? config.task.id,
+    method: labels.get(methodKey(config.optimizer)) ?? config.optimizer.id,
+    size: nameSize(config).trim(),
+    rank: rankOf(config.optimizer),
+    rate: config.schedule.peak,
+    seed: config.seed,
+    status: result?.status ?? "missing",
+    score: result?.status === "done" ? result.outcome.score : null,
+    validationLoss: result === null ? null : finalValidationLoss(result),
+    facts: result === null ? [] : [...factsOf(result), ...environmentOf(result)],
+    config,
+  }));
+}
+
+function factsOf(result: RunResult): (readonly [string, string])[] {
+  if (result.status === "failed") return [["Error", result.error]];
+  if (result.status === "diverged") {
+    const last = result.trainLoss.at(-1);
+    return [
+      ["Diverged", `at step ${result.step} of ${result.config.steps}`],
+      ...last ? [["Last training loss", `${formatNumber(last.value)} at step ${last.step}`] as const] : [],
+    ];
+  }
+  const { outcome, config } = result, { cost } = outcome;
+  const loss = finalValidationLoss(result), last = outcome.trainLoss.at(-1);
+  const examples = formatCount(outcome.scores.length, `${config.scoreOn} example`);
+  return [
+    ["Score", `${formatNumber(outcome.score)} on ${examples}`],
+    ...Object.entries(outcome.measures ?? {}).map(([name, { value }]) =>
+      [name, value === null ? "—" : formatNumber(value)] as const
+    ),
+    ...loss === null ? [] : [["Last validation loss", formatNumber(loss)] as const],
+    ...last ? [["Last training loss", formatNumber(last.value)] as const] : [],
+    ["Steps", `${config.steps}, ${formatSeconds(cost.medianStepMs / 1000)} each (median)`],
+    ["Whole run", formatSeconds(cost.totalMs / 1000)],
+    ["Peak memory", formatBytes(cost.peakBytes)],
+    ["Optimizer state", formatBytes(cost.stateBytes)],
+    ["Trainable parameters", cost.trainableParameters.toLocaleString("en")],
+    ...outcome.data
+      ? [["Data", `${outcome.data.title}, fingerprint ${outcome.data.fingerprint.slice(0, 16)}`] as const]
+      : [],
+  ];
+}
+
+function environmentOf({ environment }: RunResult): (readonly [string, string])[] {
+  return [
+    ["Adapter", `${environment.adapter} (${environment.backend})`],
+    ["Deno", environment.deno],
+    ["Commit", environment.commit],
+    ["Begun", environment.startedAt],
+  ];
+}
