@@ -45,7 +45,7 @@ export function answer(study: Study, { pairs, all, gaps, rankings, protocol }: F
     ...rankingSentence(rankings),
     evidence(study, pairs),
     ...protocol.statements.length > 0 ? [protocol.statements.join(" ")] : [],
-    ...study.tasks.map((task) => scoresOf(study, task)),
+    ...study.methods.length <= MANY ? study.tasks.map((task) => scoresOf(study, task)) : [],
     ...study.tasks.flatMap((task) => ratesOf(study, task)),
     ...discrepancySentence(study),
     ...stepSentence(study),
@@ -54,6 +54,9 @@ export function answer(study: Study, { pairs, all, gaps, rankings, protocol }: F
 
 /** How many cases are told one by one; of more, their range. */
 const FEW = 3;
+
+/** Methods whose scores are told in a sentence; those of more are in the tables. */
+const MANY = 6;
 
 /** Which share of the gap to full fine-tuning each method closes, and in how many cases there is none. */
 function gapSentences(study: Study, gaps: readonly ClosedGap[]): string[] {
@@ -99,11 +102,14 @@ function firstsOf(study: Study, task: Study["tasks"][number], all: readonly Pair
     const verdicts = verdictsOf(first!, others, all);
     const ties = verdicts.filter(({ verdict }) => verdict === "tie").map(({ other }) => other.method.label);
     const { mean: score, interval } = estimate(first!.runs.map(({ outcome }) => outcome.scores));
-    const tied = ties.length === verdicts.length ? `all ${verdicts.length} others` : ties.join(", ");
+    const lower = verdicts.filter(({ verdict }) => verdict !== "tie").map(({ other }) => other.method.label);
+    const tied = ties.length <= FEW || lower.length > FEW
+      ? ties.join(", ")
+      : `all others${lower.length > 0 ? ` but ${lower.join(", ")}` : ""}`;
     const standing = ties.length === 0
       ? `better than all ${verdicts.length} others`
       : `a tie with ${tied}${
-        ties.length < verdicts.length ? `, better than the other ${verdicts.length - ties.length}` : ""
+        lower.length > 0 && !tied.startsWith("all others") ? `, better than the other ${lower.length}` : ""
       }`;
     const beaten = verdicts.filter(({ onTheseSeeds }) => onTheseSeeds === "better").length;
     const lesser = beaten > verdicts.length - ties.length
@@ -197,7 +203,7 @@ function ratesOf(study: Study, task: Study["tasks"][number]): string[] {
 
 function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodLabel): string[] {
   const against = pairs.filter((pair) => pair.theirs.method === baseline);
-  const parts = study.methods.flatMap((method) => {
+  const verdicts = study.methods.flatMap((method) => {
     const own = against.filter((pair) => pair.ours.method === method);
     if (own.length === 0) return [];
     const counts = (read: (pair: Pair) => Verdict) => {
@@ -209,14 +215,30 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
     const onTheseSeeds = counts(({ comparison }) => comparison.onTheseSeeds.verdict);
     const lesser = onTheseSeeds === overall ? "" : `on these seeds alone ${onTheseSeeds}; `;
     const differences = own.map((pair) => pair.comparison.mean);
-    return [
-      `${method.label} ${overall} of ${own.length} (${lesser}difference ${
+    return [{
+      differences,
+      tiesAlways: overall === `tied in ${own.length}` && lesser === "",
+      text: `${method.label} ${overall} of ${own.length} (${lesser}difference ${
         formatRange(differences, formatDifference)
       })`,
-    ];
+    }];
   });
   const [first] = against;
   if (!first) return [];
+  // Of many methods those are told apart that differ.
+  const tied = verdicts.filter(({ tiesAlways }) => tiesAlways), told = tied.length > FEW;
+  const parts = [
+    ...verdicts.filter(({ tiesAlways }) => !(told && tiesAlways)).map(({ text }) => text),
+    ...told
+      ? [
+        `${
+          tied.length === verdicts.length ? `all ${tied.length}` : `the other ${tied.length}`
+        } tied in every case (differences ${
+          formatRange(tied.flatMap(({ differences }) => differences), formatDifference)
+        })`,
+      ]
+      : [],
+  ];
   const n = formatCounts(against.map(({ comparison }) => comparison.seeds), "seed");
   const examples = formatCounts(against.map(({ comparison }) => comparison.examples), "example");
   return [`Against ${first.theirs.method.label}: ${parts.join("; ")}; n = ${n}, ${examples}.`];
