@@ -14,6 +14,7 @@ import type { SweepOverrides } from "./benchmarks/sweep.ts";
 import { listSweeps } from "./benchmarks/sweep_files.ts";
 import type { TuneProgress } from "./benchmarks/tune.ts";
 import { type Tuning, tuningPath, writeTuning } from "./benchmarks/tuning.ts";
+import { DEFAULT_PORT, serveWatcher } from "./benchmarks/watch/serve.ts";
 import type { Pretrained } from "./training/pretrain.ts";
 import type { Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
@@ -42,6 +43,9 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
                       with: code that a model wrote, so only for models and data that you trust
   report --out DIR    writes the report again, from the results in DIR alone; takes --gpu-... too
     --json            prints one JSON object
+  watch [DIR]         serves a page on this machine with the progress of the sweeps below DIR, their losses and their
+                      reports so far; "results" where none is named. It only reads, and sweeps go on without it
+    --port N          where, instead of ${DEFAULT_PORT}
   pretrain <model>    makes a base checkpoint
     --out PATH        where it goes; where the project ships it, if none is named
   tune                measures the kernels of matrix products on this machine, which should be idle, and stores its
@@ -161,6 +165,7 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
     // What it may do more, the process was given at its start.
     "bench-python": benchCommand,
     report: reportCommand,
+    watch: watchCommand,
     pretrain: pretrainCommand,
     tune: tuneCommand,
   };
@@ -235,6 +240,32 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
     for (const sentence of report.answer) surroundings.print(sentence);
     surroundings.print(`Report: ${page}`);
   }
+  return 0;
+}
+
+async function watchCommand(args: string[], surroundings: Surroundings): Promise<number> {
+  const { texts, positional } = readArguments("watch", args, { texts: ["port"], flags: [], positional: 1 });
+  const text = texts.get("port") ?? String(DEFAULT_PORT), port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65535) {
+    throw new UserError(`Cannot read --port "${text}": a whole number from 0 to 65535 is needed`);
+  }
+  const folder = (positional[0] ?? "results").replace(/(?<=.)\/+$/, "");
+  const interruption = new AbortController();
+  const stop = () => interruption.abort();
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) Deno.addSignalListener(signal, stop);
+  try {
+    await serveWatcher(folder, await surroundings.registries(), {
+      port,
+      signal: interruption.signal,
+      complain: surroundings.complain,
+      onListen: (address) =>
+        surroundings.print(`Watching ${folder} at ${address} (Ctrl-C ends it, sweeps go on)`),
+    });
+  } finally {
+    for (const signal of signals) Deno.removeSignalListener(signal, stop);
+  }
+  surroundings.print("Ended watching: sweeps go on");
   return 0;
 }
 
@@ -530,7 +561,7 @@ function readArguments(
     if (values.length > 0) {
       texts.set(
         name,
-        ["steps", "data", "examples", "model", "out", ...gpuOptions].includes(name)
+        ["steps", "data", "examples", "model", "out", "port", ...gpuOptions].includes(name)
           ? values.at(-1)!
           : values.join(","),
       );

@@ -242,7 +242,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       JSON.stringify({ ...fakeSweep, seeds: ["x"], sedes: [1] }),
     );
     const cases: [string[], string][] = [
-      [["bnech"], 'Cannot find command "bnech": known are bench, bench-python, report, pretrain'],
+      [["bnech"], 'Cannot find command "bnech": known are bench, bench-python, report, watch, pretrain'],
       [
         ["bench", "quikc"],
         'Cannot find sweep "quikc": known are alpha, gauge, learning-rate, mode, paper, quick, ',
@@ -275,6 +275,9 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["report", "--out", `${out}/none`], "there are no results in"],
       [["pretrain", "vit-huge"], 'Cannot find model "vit-huge": known are vit-tiny, decoder-tiny'],
       [["pretrain"], "the name of a model is needed"],
+      [["watch", "--port", "http"], 'Cannot read --port "http": a whole number from 0 to 65535'],
+      [["watch", "--port", "65536"], 'Cannot read --port "65536"'],
+      [["watch", "a", "b"], 'Cannot read "b": watch takes 1 name'],
     ];
     for (const [args, sentence] of cases) {
       const { code, err, trained, out: printed } = await run(...args);

@@ -12,8 +12,9 @@ import { prepareFolder, writeWhole } from "./files.ts";
 import { withFingerprints } from "./fingerprints.ts";
 import { countConfig } from "./growth/points.ts";
 import { rankOf } from "./method.ts";
+import { type LiveWriter, openLive } from "./live.ts";
 import { makePlan, type Plan, type PlannedRun, writePlan } from "./plan.ts";
-import type { Display } from "./progress.ts";
+import { type Display, inAllOf } from "./progress.ts";
 import { withFolders } from "./model_folders.ts";
 import { reportedResults } from "./report/build.ts";
 import { isStoredRun, planRerun } from "./rerun.ts";
@@ -98,19 +99,39 @@ export async function lookAhead(plan: Plan, out: string, registries: Registries)
 export async function bench<G extends AsyncDisposable>(
   plan: Plan,
   out: string,
-  parts: {
-    readonly registries: Registries;
-    readonly workshop: Workshop<G>;
-    readonly display: Display;
-    readonly signal: AbortSignal;
-    readonly say: (sentence: string) => void;
-  },
+  parts: BenchParts<G>,
 ): Promise<BenchOutcome> {
-  const { workshop, display, signal, say } = parts;
   await requirePermissions(plan, parts.registries);
   const registries = await withFolders(plan.runs.map(({ config }) => config), parts.registries);
+  await prepareFolder(openStore(out).folder);
+  const live = await openLive(out, parts.say);
+  try {
+    const outcome = await carryOut(plan, out, { ...parts, registries }, live);
+    await live.end({ status: outcome.interrupted ? "interrupted" : "done" });
+    return outcome;
+  } catch (error) {
+    await live.end({ status: "failed", error: error instanceof Error ? error.message : String(error) });
+    throw error;
+  }
+}
+
+/** What a bench works with. */
+interface BenchParts<G extends AsyncDisposable> {
+  readonly registries: Registries;
+  readonly workshop: Workshop<G>;
+  readonly display: Display;
+  readonly signal: AbortSignal;
+  readonly say: (sentence: string) => void;
+}
+
+async function carryOut<G extends AsyncDisposable>(
+  plan: Plan,
+  out: string,
+  parts: BenchParts<G>,
+  live: LiveWriter,
+): Promise<BenchOutcome> {
+  const { registries, workshop, signal, say } = parts;
   const store = openStore(out);
-  await prepareFolder(store.folder);
   const stored = await store.read();
   for (const fault of stored.faults) {
     say(`${fault.sentence}; it was set aside as ${await store.setAside(fault)}`);
@@ -127,6 +148,7 @@ export async function bench<G extends AsyncDisposable>(
     say,
   });
   const { paces, countFlops } = await pacesFor(plan, { results: new Map() }, registries);
+  const display = inAllOf([parts.display, live.display]);
   const run = (runs: readonly PlannedRun[]) =>
     runSweep(runs, store, stored, workshop, display, { signal, paces, countFlops });
   const { done, results, interrupted } = plan.search
@@ -137,6 +159,7 @@ export async function bench<G extends AsyncDisposable>(
       interrupted,
     }));
   if (interrupted) return { results, interrupted, page: null, chosen: null };
+  live.enter("report");
   await writePlan(out, done);
   const chosen = await writeChosen(done, out, results);
   const { page } = await writeReport(out, registries);

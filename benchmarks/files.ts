@@ -18,6 +18,15 @@ export async function writeWhole(path: string, text: string): Promise<void> {
 }
 
 /**
+ * Writes beside the target and renames, without waiting for the disk: for what is written again in a moment, by one
+ * process alone.
+ */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(`${path}.part`, text);
+  await Deno.rename(`${path}.part`, path);
+}
+
+/**
  * Makes a folder, with those above it, and tries to write in it.
  *
  * @throws {UserError} where that fails

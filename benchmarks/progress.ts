@@ -1,7 +1,7 @@
 /** @file Shows a sweep at work: a bar on a terminal, plain lines elsewhere. */
 import cliProgress from "cli-progress";
 import process from "node:process";
-import type { RunConfig, RunResult } from "../training/run.ts";
+import type { Point, RunConfig, RunResult } from "../training/run.ts";
 import { formatDuration } from "./estimate.ts";
 import { nameSize, rankOf } from "./method.ts";
 import type { PlannedRun } from "./plan.ts";
@@ -13,6 +13,10 @@ export interface TrainProgress {
   readonly steps: number;
   /** The last loss that was read back; null before the first. */
   readonly loss: number | null;
+  /** Losses of the steps' batches as far as they were read back: a list that grows while the run goes on. */
+  readonly trainLoss: readonly Point[];
+  /** Validation losses so far: a list that grows too. */
+  readonly validationLoss: readonly Point[];
 }
 
 /** Watches a sweep. Calls come in this order: begin, then start, update…, finish for each run, then end. */
@@ -23,6 +27,17 @@ export interface Display {
   update(progress: TrainProgress, toGo: number | null): void;
   finish(result: RunResult, ms: number): void;
   end(): void;
+}
+
+/** Shows a sweep in several places. */
+export function inAllOf(displays: readonly Display[]): Display {
+  return {
+    begin: (sweep) => displays.forEach((display) => display.begin(sweep)),
+    start: (run) => displays.forEach((display) => display.start(run)),
+    update: (progress, toGo) => displays.forEach((display) => display.update(progress, toGo)),
+    finish: (result, ms) => displays.forEach((display) => display.finish(result, ms)),
+    end: () => displays.forEach((display) => display.end()),
+  };
 }
 
 /** Plain lines: one when a run starts and ends, and between them one every `every` milliseconds at most. */

@@ -15,7 +15,14 @@ Deno.test("createLines() writes a line at start and end, and between them one ev
   for (let step = 1; step <= 40; step++) {
     clock += 500;
     display.update(
-      { phase: "training", step, steps: 40, loss: step === 20 ? null : 0.25 },
+      {
+        phase: "training",
+        step,
+        steps: 40,
+        loss: step === 20 ? null : 0.25,
+        trainLoss: [],
+        validationLoss: [],
+      },
       step < 30 ? 65_000 : null,
     );
   }

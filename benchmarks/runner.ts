@@ -33,7 +33,7 @@ export interface SweepOutcome {
 }
 
 /** True where a run need not run again. */
-export function isFinished(result: RunResult | undefined): boolean {
+export function isFinished(result: Pick<RunResult, "status"> | undefined): boolean {
   return result?.status === "done" || result?.status === "diverged";
 }
 

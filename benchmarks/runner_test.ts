@@ -28,7 +28,14 @@ function stage(train: (config: RunConfig) => Promise<RunResult>) {
     async train(gpu, config, { onProgress }) {
       assert(!gpu.closed);
       trained.push(config.optimizer.id);
-      onProgress({ phase: "training", step: 1, steps: config.steps, loss: 2 });
+      onProgress({
+        phase: "training",
+        step: 1,
+        steps: config.steps,
+        loss: 2,
+        trainLoss: [{ step: 1, value: 2 }],
+        validationLoss: [],
+      });
       return await train(config);
     },
     scoreBase: (_gpu, config) => fakeBase(config),

@@ -3,7 +3,6 @@ import type { z } from "zod";
 import { parseWith } from "../training/configuration.ts";
 import { recordId, type RunConfig, type RunResult } from "../training/run.ts";
 import { BaseResult, RunResult as RunSchema } from "../training/schemas.ts";
-import { UserError } from "../training/user_error.ts";
 import { digestOf, writeWhole } from "./files.ts";
 
 /** A file in a folder of records that can't be used. */
@@ -52,23 +51,13 @@ export function openBases(out: string): Store<BaseResult> {
 }
 
 /**
- * Reads a run's file by its path.
+ * Reads the file of one run.
  *
- * @throws {UserError} where it can't be read, or isn't a stored run
+ * @param folder as in `Store.folder`
+ * @throws {Error} with the reason why it isn't one
  */
-export async function readRun(path: string): Promise<RunResult> {
-  const parts = path.split("/"), name = parts.pop()!;
-  try {
-    return await readRecord<RunResult>(
-      parts.join("/") || (path.startsWith("/") ? "/" : "."),
-      name,
-      RunSchema,
-      "run",
-    );
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
-    throw new UserError(`Cannot read ${path}: ${reason}`);
-  }
+export async function readRun(folder: string, name: string): Promise<RunResult> {
+  return await readRecord<RunResult>(folder, name, RunSchema, "run");
 }
 
 function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind: string): Store<R> {
@@ -132,7 +121,7 @@ async function readRecord<R extends StoredRecord>(
 }
 
 /** Names in a folder, sorted; none where it isn't there. */
-async function namesIn(folder: string): Promise<string[]> {
+export async function namesIn(folder: string): Promise<string[]> {
   const names: string[] = [];
   try {
     for await (const entry of Deno.readDir(folder)) names.push(entry.name);

@@ -144,7 +144,7 @@ Deno.test("dialogueState takes the real conversations that fit, the last reply o
     const data = await dialogueState.load(taken);
     assertEquals(data.needs, { family: "decoder", outputs: 56, inputSize: 96 });
     const { title, fingerprint, records } = data.source!;
-    assertEquals(title, "Alpaca and MT-Bench and WizardLM");
+    assertEquals(title, "Alpaca and WizardLM");
     assertEquals(fingerprint, await dialogueState.realData!.fingerprint(path));
     assertEquals(records["train"], {
       read: 37,

@@ -122,7 +122,7 @@ export interface TaskData {
 
 /** Real data that a task took its examples from. */
 export interface DataSource {
-  /** Titles of the data sets, e.g. "MetaMathQA and GSM8K". */
+  /** Titles of the data sets that gave examples, e.g. "MetaMathQA and GSM8K". */
   readonly title: string;
   /** SHA-256 over names and bytes of the files that were read, in hex. */
   readonly fingerprint: string;

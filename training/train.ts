@@ -46,7 +46,13 @@ export interface Progress {
   readonly steps: number;
   /** The latest loss that was read back; null before the first. */
   readonly loss: number | null;
+  /** Losses of the steps' batches as far as they were read back: a list that grows while the run goes on. */
+  readonly trainLoss: readonly Point[];
+  /** Validation losses so far: a list that grows too. */
+  readonly validationLoss: readonly Point[];
 }
+
+type Curves = Pick<Progress, "trainLoss" | "validationLoss">;
 
 /** What a caller may watch. */
 export interface TrainHooks {
@@ -130,9 +136,11 @@ export async function runSession(
   hooks: TrainHooks,
 ): Promise<Session> {
   const { entry, module } = parts;
-  const report = (phase: Progress["phase"], step: number, loss: number | null) =>
-    hooks.onProgress?.({ phase, step, steps: config.steps, loss });
-  report("loading", 0, null);
+  const report = (phase: Progress["phase"], step: number, { trainLoss, validationLoss }: Curves) => {
+    const loss = trainLoss.at(-1)?.value ?? null;
+    hooks.onProgress?.({ phase, step, steps: config.steps, loss, trainLoss, validationLoss });
+  };
+  report("loading", 0, { trainLoss: [], validationLoss: [] });
   const { id: _, ...amounts } = config.task;
   const data = await parts.task.load({ seed: config.seed, ...amounts }, entry);
   requireFit(parts.task, data, entry);
@@ -169,7 +177,7 @@ export async function runSession(
       medianHostMs: run.clock.medianHostMs(),
     };
     if (divergedAt === null) await parts.onTrained?.(model);
-    report("scoring", config.steps, run.lastLoss);
+    report("scoring", config.steps, run);
     const { scores, measures } = divergedAt === null
       ? await run.score(parts.task)
       : { scores: [], measures: undefined };
@@ -236,7 +244,6 @@ class Loop {
   readonly discrepancies: Discrepancy[] = [];
   readonly inspected: Record<string, Point[]> = {};
   readonly clock = new StepClock();
-  lastLoss: number | null = null;
   readonly #adapted: ReadonlySet<LinearSite>;
   readonly #gradients: GradientStore;
   readonly #seed: Tensor;
@@ -253,7 +260,7 @@ class Loop {
     readonly data: TaskData,
     readonly starts: StartWeights,
     readonly peak: PeakMeter,
-    readonly report: (phase: Progress["phase"], step: number, loss: number | null) => void,
+    readonly report: (phase: Progress["phase"], step: number, curves: Curves) => void,
   ) {
     this.#adapted = new Set(sites);
     using _ = gpu.countAs("gradients");
@@ -372,8 +379,7 @@ class Loop {
       if (divergedAt !== 0 && done >= divergedAt!) break;
       this.trainLoss.push({ step: done, value: losses[done - 1]! });
     }
-    this.lastLoss = this.trainLoss.at(-1)?.value ?? null;
-    this.report("training", step, this.lastLoss);
+    this.report("training", step, this);
     return divergedAt === 0 ? null : divergedAt!;
   }
 

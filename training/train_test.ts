@@ -358,19 +358,21 @@ Deno.test("train() counts what LoRA trains and keeps, and peaks by use", async (
   assertGreater(cost.peakBytes, parts["weights"]! + parts["activations"]!);
 });
 
-Deno.test("train() reports its phases, steps in order and the latest loss", async () => {
+Deno.test("train() reports its phases, steps in order, the latest loss and the losses so far", async () => {
   const gpu = await testGpu();
-  const seen: Progress[] = [];
+  const seen: (Omit<Progress, "trainLoss" | "validationLoss"> & { losses: number; validations: number })[] =
+    [];
   const config = complete({ steps: 3, telemetryEvery: 0 });
   const { trainLoss } = await runSession(gpu, config, await partsOf(config), {
-    onProgress: (progress) => seen.push(progress),
+    onProgress: ({ trainLoss, validationLoss, ...rest }) =>
+      seen.push({ ...rest, losses: trainLoss.length, validations: validationLoss.length }),
   });
   const at = (step: number) => trainLoss[step - 1]!.value;
   assertEquals(seen, [
-    { phase: "loading", step: 0, steps: 3, loss: null },
-    { phase: "training", step: 2, steps: 3, loss: at(2) },
-    { phase: "training", step: 3, steps: 3, loss: at(3) },
-    { phase: "scoring", step: 3, steps: 3, loss: at(3) },
+    { phase: "loading", step: 0, steps: 3, loss: null, losses: 0, validations: 0 },
+    { phase: "training", step: 2, steps: 3, loss: at(2), losses: 2, validations: 1 },
+    { phase: "training", step: 3, steps: 3, loss: at(3), losses: 3, validations: 2 },
+    { phase: "scoring", step: 3, steps: 3, loss: at(3), losses: 3, validations: 3 },
   ]);
 });
 

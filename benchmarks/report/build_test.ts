@@ -49,13 +49,19 @@ Deno.test("buildReport() draws the charts, and those of rates only where there w
   const { plan, stored } = await made();
   const charts = [
     "score-by-rank",
+    "score-by-task",
     "loss-by-step",
+    "loss-by-seconds",
+    "cost-to-target",
+    "score-against-cost",
     "discrepancy-by-step",
+    "discrepancy-by-layer",
+    "discrepancy-by-kind",
     "discrepancy-by-site",
+    "score-against-discrepancy",
     "second-order-by-step",
     "move-of-a-by-step",
     "effective-rank-by-step",
-    "score-against-cost",
   ];
   assertEquals(ids(build({ plan, stored })), charts);
   const tuning = await made({ ...fakeSweep, optimizers: [{ id: "lora", peaks: [0.001, 0.01] }] });
@@ -286,9 +292,12 @@ Deno.test("buildReport() shows no lower bound where no method has factors", asyn
   const report = build(await made({ ...fakeSweep, optimizers: [{ id: "full" }] }));
   assertEquals(ids(report), [
     "score-by-rank",
+    "score-by-task",
     "loss-by-step",
-    "effective-rank-by-step",
+    "loss-by-seconds",
+    "cost-to-target",
     "score-against-cost",
+    "effective-rank-by-step",
   ]);
   assertEquals(report.tables.map(({ title }) => title), [
     "Dialogue, mathematics and code",

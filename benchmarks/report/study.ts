@@ -131,7 +131,8 @@ export function isFor(rate: ChosenRate, task: TaskLabel, method: MethodLabel, ra
     methodKey({ id: rate.optimizer, options: rate.options }) === method.key;
 }
 
-function makeMethods(
+/** The methods of some runs, in the registry's order, as reports name and draw them. */
+export function makeMethods(
   configs: readonly RunConfig[],
   registries: Pick<Registries, "optimizers">,
 ): MethodLabel[] {
@@ -141,7 +142,8 @@ function makeMethods(
   const choices = new Map(configs.map((config) => [methodKey(config.optimizer), config.optimizer.id]));
   const methods: MethodLabel[] = [];
   for (const [key, optimizer] of [...choices].toSorted(([, a], [, b]) => place(a) - place(b))) {
-    methods.push({ key, optimizer, label: labels.get(key)!, ...styleOf(optimizer, methods) });
+    const before = methods.filter((method) => method.optimizer === optimizer).length;
+    methods.push({ key, optimizer, label: labels.get(key)!, ...styleOf(optimizer, before) });
   }
   return methods;
 }

@@ -1,5 +1,5 @@
 /** @file How reports look: one colour, shape and dash for each method, safe for colour-blind eyes. */
-import type { MethodLabel, Study, VegaLiteSpec } from "./report.ts";
+import type { MethodLabel } from "./report.ts";
 
 type Style = Pick<MethodLabel, "color" | "shape" | "dash">;
 
@@ -36,18 +36,32 @@ const styles: Readonly<Record<string, Style>> = {
   altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
 };
 
-/** The first so many of `styles` have Okabe and Ito's colours. */
-const EASILY_TOLD = 9;
+/** What a method that is not among them looks like. */
+const UNKNOWN: Style = { color: "#999999", shape: "circle", dash: [3, 3] };
 
-/** The style of a method's first variant is its own; further variants and unknown methods take what is free. */
-export function styleOf(optimizer: string, taken: readonly Style[]): Style {
-  const free = (style: Style) => !taken.some((other) => other.color === style.color);
-  const own = styles[optimizer];
-  if (own && free(own)) return own;
-  const known = Object.values(styles);
-  // The last of the easily told apart first, since the first ones' own methods are in most sweeps.
-  const others = [...known.slice(0, EASILY_TOLD).toReversed(), ...known.slice(EASILY_TOLD)];
-  return others.find(free) ?? { color: "#999999", shape: "circle", dash: [3, 3] };
+/** How far a method's further variants are from its colour: below 0 towards black, above towards white. */
+const SHADES = [-0.45, 0.45, -0.65, 0.25, -0.25, 0.6, -0.8];
+
+/**
+ * The style of a method's variant, the same in every report: that of its first one is its own. Further ones have shades of
+ * its colour, and shapes and dashes that follow its own, so that no variant looks like another method.
+ *
+ * @param before how many variants of the method come before it
+ */
+export function styleOf(optimizer: string, before: number): Style {
+  const own = styles[optimizer] ?? UNKNOWN;
+  if (before === 0) return own;
+  const all = Object.values(styles);
+  const { shape, dash } = all[(Math.max(0, all.indexOf(own)) + before) % all.length]!;
+  return { color: shade(own.color, SHADES[(before - 1) % SHADES.length]!), shape, dash };
+}
+
+/** A colour "#rrggbb" mixed with so much white, or below 0 with black. */
+function shade(color: string, amount: number): string {
+  const target = amount > 0 ? 255 : 0, share = Math.abs(amount);
+  const mixed = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16))
+    .map((channel) => Math.round(channel + (target - channel) * share).toString(16).padStart(2, "0"));
+  return `#${mixed.join("")}`;
 }
 
 /** The part of a Vega-Lite specification that all charts share. */
@@ -70,106 +84,3 @@ export const theme = {
     title: { fontSize: 16, anchor: "start", offset: 12 },
   },
 } as const;
-
-/** Characters of a label of which four side by side are wider than a chart. */
-const LONG_LABEL = 30;
-
-/** Scale domain and ranges that give every method its own look. The domain is the methods that a chart shows. */
-export function methodScales(study: Study, shown: ReadonlySet<string>) {
-  const methods = study.methods.filter((method) => shown.has(method.label));
-  const domain = methods.map((method) => method.label);
-  const columns = domain.some((label) => label.length > LONG_LABEL) ? 2 : 4;
-  const legend = { orient: "bottom", title: null, columns, symbolOpacity: 1, symbolStrokeWidth: 0.5 };
-  return {
-    color: {
-      field: "method",
-      type: "nominal",
-      scale: { domain, range: methods.map(({ color }) => color) },
-      legend,
-    },
-    shape: {
-      field: "method",
-      type: "nominal",
-      scale: { domain, range: methods.map(({ shape }) => shape) },
-      legend,
-    },
-    // The legend shows colours and shapes; a third mark in it would only make it harder to read.
-    strokeDash: {
-      field: "method",
-      type: "nominal",
-      scale: { domain, range: methods.map(({ dash }) => dash) },
-      legend: null,
-    },
-  };
-}
-
-/** A row of panels. */
-export interface PanelRow {
-  readonly id: string;
-  readonly title: string;
-}
-
-/** Panels side by side: their order, and whether they share their x axis. */
-export interface PanelColumns {
-  readonly order: readonly string[];
-  readonly header?: unknown;
-  readonly sharedX: boolean;
-}
-
-/** Pixels of a panel, where they are not the usual ones. */
-export interface PanelSize {
-  readonly width?: number;
-  readonly height?: number;
-}
-
-/** One row a task, one column for each value of the field "column"; values need the field "task" too. */
-export function taskRows(
-  study: Study,
-  title: string,
-  values: readonly { readonly task: string }[],
-  columns: PanelColumns,
-  layer: readonly unknown[],
-  size: PanelSize = {},
-): VegaLiteSpec {
-  const rows = study.tasks.filter((task) => values.some((value) => value.task === task.id));
-  return panelRows(title, rows, values.map((value) => ({ ...value, row: value.task })), columns, layer, size);
-}
-
-/**
- * One row of panels for each of `rows`, one column for each value of the field "column"; values need the field "row" too.
- * The rows are charts of their own, so that panels side by side share their y axis and rows don't.
- */
-export function panelRows(
-  title: string,
-  rows: readonly PanelRow[],
-  values: readonly { readonly row: string }[],
-  columns: PanelColumns,
-  layer: readonly unknown[],
-  size: PanelSize = {},
-): VegaLiteSpec {
-  const { width = widthFor(columns.order.length), height = 220 } = size;
-  return {
-    ...theme,
-    title,
-    vconcat: rows.map((row) => ({
-      title: { text: row.title, fontSize: 14, anchor: "middle" },
-      data: { values: values.filter((value) => value.row === row.id) },
-      facet: {
-        column: {
-          field: "column",
-          type: "nominal",
-          title: null,
-          sort: columns.order,
-          header: columns.header ?? {},
-        },
-      },
-      resolve: { scale: { x: columns.sharedX ? "shared" : "independent", y: "shared" } },
-      spec: { width, height, layer },
-    })),
-  };
-}
-
-/** Panels side by side are narrower where there are many: pages shrink what is wide, letters and all. */
-function widthFor(columns: number): number {
-  return columns <= 2 ? 400 : columns === 3 ? 300 : 230;
-}

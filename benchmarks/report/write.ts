@@ -14,6 +14,15 @@ import { toMarkdown } from "./markdown.ts";
 import { renderSvg } from "./render.ts";
 import type { Report } from "./report.ts";
 
+/** A report and its files, not written yet. */
+export interface MadeReport {
+  readonly report: Report;
+  /** By path below the report's folder. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Sentences about files that couldn't be used. */
+  readonly faults: readonly string[];
+}
+
 /** A report on disk. */
 export interface WrittenReport {
   readonly report: Report;
@@ -24,17 +33,17 @@ export interface WrittenReport {
 }
 
 /**
- * Builds the report of an output folder from its JSON files and writes it to `<out>/report/`: `index.html`,
- * `summary.md`, `results.csv`, `measurements.csv`, and `charts/<id>.vl.json` and `.svg`.
+ * Builds the report of an output folder from its JSON files: `index.html`, `summary.md`, `results.csv`,
+ * `measurements.csv`, and `charts/<id>.vl.json` and `.svg`. Writes nothing.
  *
  * @param gpu what predictions are for, instead of the plan's
- * @throws {UserError} where the folder isn't there or can't be written
+ * @throws {UserError} where the folder isn't there or holds nothing to report on
  */
-export async function writeReport(
+export async function makeReport(
   out: string,
   registries: Registries,
   gpu?: GpuRates,
-): Promise<WrittenReport> {
+): Promise<MadeReport> {
   const { plan, faults: planFaults } = await planOf(out);
   const stored = await openStore(out).read(), bases = await openBases(out).read();
   const faults = [...planFaults, ...[...stored.faults, ...bases.faults].map((fault) => fault.sentence)];
@@ -56,6 +65,33 @@ export async function writeReport(
     },
     await withFoldersLeft(configs, registries),
   );
+  const files = new Map<string, string>(), svgs: string[] = [];
+  for (const { chart, spec } of report.charts) {
+    const svg = await renderSvg(spec, chart.id);
+    svgs.push(svg);
+    files.set(`charts/${chart.id}.vl.json`, `${JSON.stringify(spec, null, 1)}\n`);
+    files.set(`charts/${chart.id}.svg`, `${svg}\n`);
+  }
+  const reported = reportedResults(plan, results);
+  files.set("results.csv", toCsv(reported));
+  files.set("measurements.csv", measurementsToCsv(reported));
+  files.set("summary.md", toMarkdown(report));
+  files.set("index.html", await toHtml(report, svgs));
+  return { report, files, faults };
+}
+
+/**
+ * Makes the report of an output folder and writes it to `<out>/report/`.
+ *
+ * @param gpu what predictions are for, instead of the plan's
+ * @throws {UserError} where the folder isn't there or can't be written
+ */
+export async function writeReport(
+  out: string,
+  registries: Registries,
+  gpu?: GpuRates,
+): Promise<WrittenReport> {
+  const { report, files, faults } = await makeReport(out, registries, gpu);
   const folder = `${out}/report`;
   await prepareFolder(`${folder}/charts`);
   // A chart that an earlier report had and this one hasn't would look like part of this one.
@@ -64,18 +100,7 @@ export async function writeReport(
       [`${id}.vl.json`, `${id}.svg`].map((name) => removeIfThere(`${folder}/charts/${name}`)),
     );
   }
-  const svgs: string[] = [];
-  for (const { chart, spec } of report.charts) {
-    const svg = await renderSvg(spec, chart.id);
-    svgs.push(svg);
-    await writeWhole(`${folder}/charts/${chart.id}.vl.json`, `${JSON.stringify(spec, null, 1)}\n`);
-    await writeWhole(`${folder}/charts/${chart.id}.svg`, `${svg}\n`);
-  }
-  const reported = reportedResults(plan, results);
-  await writeWhole(`${folder}/results.csv`, toCsv(reported));
-  await writeWhole(`${folder}/measurements.csv`, measurementsToCsv(reported));
-  await writeWhole(`${folder}/summary.md`, toMarkdown(report));
-  await writeWhole(`${folder}/index.html`, await toHtml(report, svgs));
+  for (const [path, text] of files) await writeWhole(`${folder}/${path}`, text);
   return { report, page: `${folder}/index.html`, faults };
 }
 

@@ -78,6 +78,9 @@ function loadPools(): Pools<CodeExample> {
  * | full fine-tuning | 4e-3 | 0.727 | 0.734 |
  * | LoRA, rank 8 | 5e-3 | 0.617 | 0.633 |
  * | LoRA, rank 8 | 1e-2 | 0.688 | 0.719 |
+ *
+ * On 200 test examples, seed 0, both at the rate 4e-3: full fine-tuning 0.700 with pass@5 0.783, LoRA of rank 8 0.515 with
+ * 0.626, and the base 0.015 with 0.015.
  */
 export const code: Task = {
   id: "code",

@@ -14,15 +14,15 @@ export interface FoundData<T> {
   readonly folder: Folder;
   /** Titles of the data sets. */
   readonly titles: readonly string[];
-  /** What to read, in the order of the registry. */
-  readonly parts: readonly Part<T>[];
+  /** What to read, in the order of the registry, with the title of its data set. */
+  readonly parts: readonly (Part<T> & { readonly title: string })[];
   /** Names of the classes, where the files have them. */
   readonly classes: readonly string[] | undefined;
 }
 
 /** Examples of a folder, ready to be taken from. */
 export interface RealData<U> extends Pools<U> {
-  /** Titles of the data sets, e.g. "MetaMathQA and GSM8K". */
+  /** Titles of the data sets that gave examples, e.g. "MetaMathQA and GSM8K". */
   readonly title: string;
   /** How much was used, by the pool that it is in or was meant for. */
   readonly records: Readonly<Partial<Record<Role, ReadRecord>>>;
@@ -79,7 +79,7 @@ export async function findData<F extends TaskFamily>(
     const looked = `${folder.files.length} ${folder.files.length === 1 ? "file" : "files"}`;
     throw new DataError(`Cannot find data in ${path}: none of its ${looked} is of ${names}`);
   }
-  const parts = found.flatMap(({ parts }) => parts);
+  const parts = found.flatMap(({ set: { title }, parts }) => parts.map((part) => ({ ...part, title })));
   return {
     folder,
     titles: found.map(({ set }) => set.title),
@@ -182,18 +182,21 @@ export async function loadData<F extends TaskFamily, U extends object>(
   const { folder, titles, parts, classes } = await findData(family, path, taking.only);
   const tallies = { train: createTally(), validation: createTally(), test: createTally() };
   const read: Record<Role, U[]> = { train: [], validation: [], test: [] };
-  for (const { role, read: examples } of parts) {
+  const used = new Set<string>();
+  for (const { role, title, read: examples } of parts) {
     for await (const example of examples()) {
       const converted = isSkip(example) ? example : taking.convert(example);
       if (isSkip(converted)) tallies[role].skip(converted.skip);
-      else read[role].push(converted);
+      else {
+        read[role].push(converted);
+        used.add(title);
+      }
     }
   }
-  const title = titles.join(" and ");
   if (read.train.length + read.validation.length + read.test.length === 0) {
     const counts = parts.map(({ role }) => `${role}: ${describeRecord(tallies[role].record())}`);
     throw new DataError(
-      `Cannot use ${title} in ${path}: no example is left, ${[...new Set(counts)].join("; ")}`,
+      `Cannot use ${titles.join(" and ")} in ${path}: no example is left, ${[...new Set(counts)].join("; ")}`,
     );
   }
   const cut = cutPools(read);
@@ -203,7 +206,7 @@ export async function loadData<F extends TaskFamily, U extends object>(
   }
   return {
     ...kept,
-    title,
+    title: [...used].join(" and "),
     classes,
     records: Object.fromEntries(
       Object.entries(tallies).map(([role, tally]) => [role, tally.record()] as const).filter(([, { read }]) =>

@@ -3,7 +3,7 @@ import { finalValidationLoss } from "../../choose.ts";
 import { median } from "../../statistics.ts";
 import type { Chart, Study, TaskLabel } from "../report.ts";
 import { short } from "./curves.ts";
-import { SERIES, seriesChannel } from "./dots.ts";
+import { panelWidth, SERIES, seriesChannel } from "./dots.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
@@ -97,6 +97,7 @@ export const costToTarget: Chart = {
         },
         { calculate: "datum.gotThere + '/' + datum.n", as: "share" },
       ],
+      width: panelWidth(rows, MEASURES.length),
       height: { step: 17 },
       layer: [
         {

@@ -14,8 +14,19 @@ export function seriesChannel({ methods, ranks }: Study) {
     type: "nominal",
     title: null,
     sort: methods.flatMap(({ label }) => [label, ...ranks.map((rank) => `${label}, r ${rank}`)]),
-    axis: { labelLimit: 480, grid: true, domain: false, ticks: false },
+    axis: { labelLimit: 0, grid: true, domain: false, ticks: false },
   };
+}
+
+/** Pixels that names, panels and gaps may take together. */
+const WIDE = 1400;
+/** Pixels that Vega takes for a character where it can't measure it, so that they count for the layout. */
+const CHARACTER = 9.6;
+
+/** Pixels of each of so many panels beside the names of rows. */
+export function panelWidth(rows: readonly { readonly method: string }[], panels: number): number {
+  const longest = Math.max(...rows.map(({ method }) => `${method}, r 32`.length));
+  return Math.max(110, Math.min(320, Math.floor((WIDE - CHARACTER * longest) / panels) - 28));
 }
 
 /** Transforms that cut a field's interval, `<field>Low` to `<field>High`, to "low" and "high": half the range of all beyond it says as much. */

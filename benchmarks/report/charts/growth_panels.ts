@@ -74,7 +74,9 @@ export function growthPanels(study: Study, grown: Grown): VegaLiteSpec | null {
       { calculate: "datum.kind === 'measured' ? datum.value : null", as: "measured" },
       // Of a line no more than what lies near the measured values.
       ...extentOf(["measured"]),
-      { filter: "datum.value >= datum.least / 1.3 && datum.value <= datum.most * 1.3" },
+      { calculate: "datum.least / 1.3", as: "least" },
+      { calculate: "datum.most * 1.3", as: "most" },
+      { filter: "datum.value >= datum.least && datum.value <= datum.most" },
     ],
     layer: [
       sameExtent(y),

@@ -49,7 +49,11 @@ export const inspectedByStep: Chart = {
           joinaggregate: [{ op: "mean", field: "valueMean", as: "overall" }, { op: "count", as: "parts" }],
           groupby: [...GROUP, "heading", "step"],
         },
-        { window: [{ op: "row_number", as: "place" }], groupby: [...GROUP, "heading", "step"] },
+        {
+          window: [{ op: "row_number", as: "place" }],
+          sort: [{ field: "part", order: "ascending" }],
+          groupby: [...GROUP, "heading", "step"],
+        },
         ...inRankPanels(study),
       ],
       height: 150,

@@ -33,7 +33,8 @@ export function meansOverRuns(fields: readonly string[], by: readonly string[] =
       ],
       groupby,
     },
-    { window: [{ op: "row_number", as: "member" }], groupby },
+    // Vega appends what comes back into view: by seed the same row speaks for a group again.
+    { window: [{ op: "row_number", as: "member" }], sort: [{ field: "seed", order: "ascending" }], groupby },
     { calculate: "datum.member === 1 ? pluck(datum.members, 'run') : null", as: "runs" },
     ...fields.flatMap((field) => {
       const count = `datum.${field}Count`;

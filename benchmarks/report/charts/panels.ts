@@ -42,7 +42,11 @@ export interface Columns {
 export function grid(study: Study, drawing: Drawing, columns: Columns): VegaLiteSpec {
   return {
     ...sideBySide(drawing, columns),
-    facet: { row: taskHeadings(study), column: headings(columns) },
+    // What is written upright has to be no longer than a low panel is high.
+    facet: {
+      row: taskHeadings(study, typeof drawing.height === "object" ? 12 : 24),
+      column: headings(columns),
+    },
   };
 }
 
@@ -206,17 +210,16 @@ export function sameExtent(y: object): object {
   };
 }
 
-/** An expression for the title of a task, on short lines, from an expression for its id. */
-export function taskTitle({ tasks }: Study, id: string): string {
-  return `(${JSON.stringify(Object.fromEntries(tasks.map(({ id, title }) => [id, wrapped(title)])))})[${id}]`;
+/** An expression for the title of a task, on lines of so many characters, from an expression for its id. */
+export function taskTitle({ tasks }: Study, id: string, line = 24): string {
+  return `(${
+    JSON.stringify(Object.fromEntries(tasks.map(({ id, title }) => [id, wrapped(title, line)])))
+  })[${id}]`;
 }
 
-/** Characters of a line of a heading. */
-const LINE = 24;
-
-/** Words on lines of about equal length, none longer than a panel is wide. */
-function wrapped(text: string): string[] {
-  const lines = Math.ceil(text.length / LINE), length = text.length / lines;
+/** Words on lines of about equal length. */
+function wrapped(text: string, line: number): string[] {
+  const lines = Math.ceil(text.length / line), length = text.length / lines;
   return text.split(" ").reduce<string[]>((done, word) => {
     const last = done.at(-1);
     if (last !== undefined && last.length + word.length / 2 < length) {
@@ -226,13 +229,13 @@ function wrapped(text: string): string[] {
   }, []);
 }
 
-function taskHeadings(study: Study) {
+function taskHeadings(study: Study, line = 24) {
   return {
     field: "task",
     type: "nominal",
     title: null,
     sort: study.tasks.map(({ id }) => id),
-    header: { labelFontSize: 13, labelExpr: taskTitle(study, "datum.label"), labelLimit: 400 },
+    header: { labelFontSize: 13, labelExpr: taskTitle(study, "datum.label", line), labelLimit: 400 },
   };
 }
 
@@ -240,6 +243,7 @@ function top({ title, subtitle, rows, rates, transform = [] }: Drawing) {
   const data = filtered(rows, rates);
   return {
     ...theme,
+    description: subtitle === undefined ? title : `${title} ${subtitle}`,
     title: { text: title, ...subtitle !== undefined && { subtitle } },
     ...data,
     transform: [...data.transform, ...transform],

@@ -57,8 +57,10 @@ const NO_RANK_COLOR = "#444444";
 /** Curves of other ranks by colour, light for small ones: the same in all charts. Rows need the field "rankName". */
 export function rankColor(study: Study, rows: readonly { readonly rank: number | null }[]) {
   const names = study.ranks.map((rank) => `rank ${rank}`);
-  const last = Math.max(1, names.length - 1);
-  const colors = names.map((_, i) => RANK_COLORS[Math.round(i / last * (RANK_COLORS.length - 1))]!);
+  const darkest = RANK_COLORS.length - 1;
+  const colors = names.map((_, i) =>
+    RANK_COLORS[names.length === 1 ? darkest : Math.round(i / (names.length - 1) * darkest)]!
+  );
   const hasNone = rows.some(({ rank }) => rank === null);
   return {
     field: "rankName",

@@ -1,7 +1,7 @@
 /** @file Whether a method that is nearer to the full gradient scores higher. */
 import { mean } from "../../statistics.ts";
 import type { Chart } from "../report.ts";
-import { short } from "./curves.ts";
+import { EXACT, short } from "./curves.ts";
 import { runRows } from "./filters.ts";
 import { meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { taskPanels } from "./panels.ts";
@@ -24,7 +24,7 @@ export const scoreAgainstDiscrepancy: Chart = {
           score: short(score),
         },
     );
-    if (rows.length === 0) return null;
+    if (!rows.some(({ discrepancy }) => discrepancy > EXACT)) return null;
     const { color, shape } = methodScales(study, rows);
     const x = {
       field: "discrepancy",

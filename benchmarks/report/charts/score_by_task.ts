@@ -7,6 +7,9 @@ import { meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
 import { inRankPanels, rankColumns, sideBySide, taskTitle } from "./panels.ts";
 import { methodOrder } from "./scales.ts";
 
+/** Pixels of all cells side by side, and of a character of their headings. */
+const WIDE = 1100, CHARACTER = 7.5;
+
 /** A heat map of methods by tasks. */
 export const scoreByTask: Chart = {
   id: "score-by-task",
@@ -17,7 +20,10 @@ export const scoreByTask: Chart = {
     "Methods without a rank stand in every panel.",
   draw(study) {
     const rows = runRows(study, (run) => ({ score: short(run.outcome.score) }));
-    if (rows.length === 0) return null;
+    // One method by one task is a number, not a map.
+    if (new Set(rows.map(({ task, method }) => `${task} ${method}`)).size < 2) return null;
+    const columns = new Set(rows.map(({ task }) => task)).size * Math.max(1, study.ranks.length);
+    const step = Math.max(60, Math.min(112, Math.floor(WIDE / columns)));
     return sideBySide({
       title: scoreByTask.title,
       subtitle: "Mean score over seeds; shades from a task's lowest (dark) to its highest (light)",
@@ -39,13 +45,17 @@ export const scoreByTask: Chart = {
           as: "shade",
         },
       ],
-      width: { step: 112 },
+      width: { step },
       height: { step: 24 },
       layer: heatLayers({
         x: {
           field: "task",
           sort: study.tasks.map(({ id }) => id),
-          axis: { labelExpr: taskTitle(study, "datum.value"), labelAngle: 0, orient: "top" },
+          axis: {
+            labelExpr: taskTitle(study, "datum.value", Math.floor(step / CHARACTER)),
+            labelAngle: 0,
+            labelLimit: 0,
+          },
         },
         y: { field: "method", sort: methodOrder(study, rows) },
         color: { field: "shade", scale: { domain: [0, 1] }, legend: null },

@@ -3,7 +3,7 @@ import { finalValidationLoss } from "../../choose.ts";
 import { mean } from "../../statistics.ts";
 import type { Chart } from "../report.ts";
 import { short } from "./curves.ts";
-import { cutInterval, SERIES, seriesChannel } from "./dots.ts";
+import { cutInterval, panelWidth, SERIES, seriesChannel } from "./dots.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
@@ -56,6 +56,7 @@ export const variants: Chart = {
         ...meansOverRuns(["value"], [...GROUP, "series", "measure"]),
         ...cutInterval("value", ["task", "measure"]),
       ],
+      width: panelWidth(rows, MEASURES.length),
       height: { step: 20 },
       layer: [
         {

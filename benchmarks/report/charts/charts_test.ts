@@ -1,0 +1,359 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import * as vega from "vega";
+import { compile, type TopLevelSpec } from "vega-lite";
+import { createRandom } from "../../../numerics/random.ts";
+import { basesOf } from "../../bases.ts";
+import { choose } from "../../choose.ts";
+import { fakeRegistries, manyMethods } from "../../fakes/registries.ts";
+import { fakeBase, fakeDiverged, fakeDone } from "../../fakes/results.ts";
+import { fakeSweep } from "../../fakes/sweep.ts";
+import { a100 } from "../../growth/predict.ts";
+import { studentInterval } from "../../statistics.ts";
+import { expand, type SweepSpec } from "../../sweep.ts";
+import type { RunConfig, RunResult } from "../../../training/run.ts";
+import type { Study, VegaLiteSpec } from "../report.ts";
+import { makeStudy } from "../study.ts";
+import { styleOf } from "../styles.ts";
+import { targetOf } from "./cost_to_target.ts";
+import { thin } from "./curves.ts";
+import { filtered, FILTERS } from "./filters.ts";
+import { meansOverRuns } from "./means.ts";
+import { charts } from "./mod.ts";
+import { MOST_CURVES } from "./panels.ts";
+import { paretoFront } from "./pareto.ts";
+
+type Row = Readonly<Record<string, unknown>>;
+
+async function studyOf(
+  spec: SweepSpec,
+  make: (config: RunConfig) => Promise<RunResult> = fakeDone,
+  registries = manyMethods,
+): Promise<Study> {
+  const { configs } = expand(spec, registries);
+  const results = await Promise.all(configs.map((config) => make(config)));
+  const bases = await Promise.all(basesOf(configs).map(fakeBase));
+  return makeStudy(configs, results, choose("tune", results).rates, registries, a100, bases);
+}
+
+const at = (...ids: readonly string[]) => ids.map((id) => ({ id, peaks: [0.001, 0.004] }));
+const few: SweepSpec = {
+  ...fakeSweep,
+  optimizers: [...at("full", "lora", "adalora"), { id: "lora-pro", options: { mode: "full" } }, {
+    id: "lora-pro",
+    options: { mode: "sgd" },
+  }],
+  seeds: [0, 1, 2],
+};
+const many: SweepSpec = {
+  ...fakeSweep,
+  optimizers: at(...Object.values(manyMethods.optimizers).map(({ id }) => id)),
+  ranks: [2],
+};
+const growing: SweepSpec = {
+  ...fakeSweep,
+  ranks: [4],
+  vary: { batchSize: [8, 16, 32], width: [8, 12, 16, 24], layers: [1, 2, 4], rank: [1, 2, 4, 8] },
+};
+
+/** A chart as a page runs it, and what its compiler and its view complained of. */
+function headless(spec: VegaLiteSpec): { view: vega.View; said: string[] } {
+  const said: string[] = [];
+  const note = (...words: readonly unknown[]) => {
+    const text = words.map(String).join(" ");
+    // What Vega says of a layer that has nothing to show in one of many panels.
+    if (!text.startsWith("WARN Infinite extent") && !text.startsWith("Infinite extent")) said.push(text);
+    return logger;
+  };
+  const quiet = () => logger;
+  const logger = { level: quiet, error: note, warn: note, info: quiet, debug: quiet } as unknown as
+    & vega.LoggerInterface
+    & { level(_: number): never };
+  // The compiler's own type wants literal unions that a plain JSON object doesn't have.
+  const compiled = compile(spec as unknown as TopLevelSpec, { logger: logger as never }).spec;
+  return { view: new vega.View(vega.parse(compiled), { renderer: "none", logger }), said };
+}
+
+/** The data of every mark that is drawn, axes and legends aside, with the mark's own look. */
+function marksOf(view: vega.View): { readonly datum: Row; readonly shape?: string; readonly type: string }[] {
+  const found: { datum: Row; shape?: string; type: string }[] = [];
+  const visit = (node: Record<string, unknown>, type: string) => {
+    const items = node["items"] as readonly Record<string, unknown>[] | undefined;
+    const own = typeof node["marktype"] === "string" ? node["marktype"] : type;
+    const role = node["role"];
+    if (typeof role === "string" && /axis|legend|title|header|footer/.test(role)) return;
+    const datum = node["datum"] as Row | undefined;
+    if (datum !== undefined && "task" in datum && own !== "group" && node["opacity"] !== 0) {
+      found.push({ datum, type: own, ...typeof node["shape"] === "string" && { shape: node["shape"] } });
+    }
+    for (const item of items ?? []) visit(item, own);
+  };
+  visit((view.scenegraph() as unknown as { root: Record<string, unknown> }).root, "");
+  return found;
+}
+
+/** What can be told of marks without regard to objects that a view makes anew. */
+function summary(view: vega.View): string[] {
+  return marksOf(view).map(({ datum, type }) =>
+    [type, datum["task"], datum["method"], datum["rank"], datum["rate"], datum["seed"]].join(" ")
+  ).sort();
+}
+
+const studies = [
+  { name: "few methods", study: await studyOf(few) },
+  { name: "fifteen methods", study: await studyOf(many) },
+  { name: "sizes", study: await studyOf(growing, fakeDone, fakeRegistries) },
+];
+
+for (const { name, study } of studies) {
+  Deno.test(`charts of ${name} compile and draw without a word of complaint`, async () => {
+    const drawn = charts.flatMap((chart) => {
+      const spec = chart.draw(study);
+      return spec ? [{ chart, spec }] : [];
+    });
+    assert(drawn.length > 1);
+    for (const { chart, spec } of drawn) {
+      const { view, said } = headless(spec);
+      const svg = await view.toSVG();
+      assertEquals(said, [], chart.id);
+      assert(!/NaN|undefined|Infinity/.test(svg), `${chart.id} has numbers that aren't`);
+      assert(marksOf(view).length > 0, `${chart.id} shows nothing`);
+      view.finalize();
+    }
+  });
+
+  if (study.methods.length > MOST_CURVES) continue;
+  Deno.test(`filters act on every chart of ${name}, alone and together, and let go again`, async () => {
+    const [task] = study.tasks, chosen = study.methods.find(({ optimizer }) => optimizer === "lora-pro")!;
+    const choices: Readonly<Record<string, readonly (string | number)[]>> = {
+      shownTasks: [task!.id],
+      shownMethods: [chosen.label],
+      shownRanks: [study.ranks[0]!],
+      shownSeeds: [1],
+      shownRates: [0.004],
+    };
+    for (const chart of charts) {
+      const spec = chart.draw(study);
+      if (!spec) continue;
+      const { view } = headless(spec);
+      await view.runAsync();
+      const whole = summary(view);
+      for (const { parameter, field } of FILTERS) {
+        const wanted = choices[parameter]!;
+        view.signal(parameter, wanted);
+        await view.runAsync();
+        for (const { datum } of marksOf(view)) {
+          const value = datum[field];
+          const passes = value === null || value === undefined || wanted.includes(value as string);
+          assert(passes, `${chart.id} shows ${field} ${value} where ${wanted} is wanted`);
+        }
+        if (parameter === "shownTasks") assert(summary(view).length < whole.length, chart.id);
+        view.signal(parameter, null);
+        await view.runAsync();
+        assertEquals(summary(view), whole, `${chart.id} after ${parameter}`);
+      }
+      for (const [parameter, wanted] of Object.entries(choices)) view.signal(parameter, wanted);
+      await view.toSVG();
+      // Nothing at all is wanted: nothing is drawn, and nothing breaks.
+      view.signal("shownTasks", []);
+      await view.toSVG();
+      assertEquals(marksOf(view), [], chart.id);
+      view.finalize();
+    }
+  });
+}
+
+Deno.test("charts show a method at the rate that speaks for it, and at others where they are asked for", async () => {
+  const { study } = studies[0]!;
+  for (const id of ["score-by-rank", "loss-by-step", "score-against-cost", "score-against-discrepancy"]) {
+    const { view } = headless(charts.find((chart) => chart.id === id)!.draw(study)!);
+    await view.runAsync();
+    const before = marksOf(view).filter(({ datum }) => datum["method"] !== undefined);
+    assert(before.length > 0 && before.every(({ datum }) => datum["best"] === true), id);
+    view.signal("shownRates", [0.001]);
+    await view.runAsync();
+    const after = marksOf(view).filter(({ datum }) => datum["method"] !== undefined);
+    assert(after.length > 0 && after.every(({ datum }) => datum["rate"] === 0.001), id);
+    view.finalize();
+  }
+});
+
+Deno.test("methods have one colour in all charts and all reports, and variants shades of their own", () => {
+  for (const { name, study } of studies) {
+    const looks = new Map(study.methods.map(({ label, color }) => [label, color]));
+    for (const chart of charts) {
+      const spec = chart.draw(study);
+      if (!spec) continue;
+      const text = JSON.stringify(spec);
+      for (const [, domain, range] of text.matchAll(/"domain":(\["[^\]]*\]),"range":(\["#[^\]]*\])/g)) {
+        const labels = JSON.parse(domain!) as string[], colors = JSON.parse(range!) as string[];
+        if (!labels.some((label) => looks.has(label))) continue;
+        assertEquals(colors, labels.map((label) => looks.get(label)), `${chart.id} of ${name}`);
+      }
+    }
+  }
+  const colorOf = (study: Study, optimizer: string) =>
+    study.methods.find((method) => method.optimizer === optimizer)!.color;
+  for (const id of ["full", "lora", "adalora", "lora-pro"]) {
+    assertEquals(colorOf(studies[0]!.study, id), colorOf(studies[1]!.study, id));
+  }
+  const ids = [...Object.values(manyMethods.optimizers).map(({ id }) => id), "unknown"];
+  const styles = ids.flatMap((id) =>
+    Array.from({ length: 8 }, (_, before) => ({ id, ...styleOf(id, before) }))
+  );
+  const first = styles.filter((_, i) => i % 8 === 0);
+  for (const variant of styles) {
+    assert(/^#[0-9a-fA-F]{6}$/.test(variant.color), variant.color);
+    assert(first.every((other) => other.id === variant.id || other.color !== variant.color), variant.id);
+  }
+});
+
+Deno.test("runs that never reach the target stand as such, and medians count them", async () => {
+  const make = (config: RunConfig) =>
+    config.optimizer.id === "lora-pro" && config.seed === 2 ? fakeDiverged(config) : fakeDone(config);
+  const study = await studyOf({ ...few, optimizers: [...at("full", "lora"), { id: "lora-pro" }] }, make);
+  const { view } = headless(charts.find(({ id }) => id === "cost-to-target")!.draw(study)!);
+  await view.runAsync();
+  const marks = marksOf(view), steps = marks.filter(({ datum }) => datum["measure"] === "Steps");
+  for (const cell of study.cells) {
+    const target = targetOf(study, cell.task)!;
+    const reached = cell.runs.map(({ outcome }) =>
+      outcome.validationLoss.find(({ value }) => value <= target)?.step
+    );
+    const own = steps.filter(({ datum }) =>
+      datum["task"] === cell.task.id && datum["method"] === cell.method.label && datum["rank"] === cell.rank
+    );
+    const of = (kind: string) => own.filter(({ datum, type }) => type === kind && datum["run"] !== undefined);
+    const never = of("symbol").filter(({ datum }) => datum["reached"] === false);
+    assertEquals(never.length, reached.filter((step) => step === undefined).length);
+    assert(never.every(({ shape }) => shape === "triangle-right"));
+    const got = of("symbol").filter(({ datum }) => datum["reached"] === true);
+    assertEquals(
+      got.map(({ datum }) => datum["cost"] as number).sort((a, b) => a - b),
+      reached.filter((step) => step !== undefined).sort((a, b) => a - b),
+    );
+    const [text] = own.filter(({ type }) => type === "text");
+    assertEquals(text!.datum["share"], `${got.length}/${cell.runs.length + cell.diverged.length}`);
+  }
+  assert(
+    steps.some(({ shape }) => shape === "triangle-right"),
+    "no run is censored: this test tests nothing",
+  );
+  view.finalize();
+});
+
+/** What a specification's first transforms make of rows. */
+async function transformed(rows: readonly Row[], transform: readonly object[]): Promise<Row[]> {
+  const { view } = headless({
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    data: { values: rows },
+    transform,
+    mark: "point",
+    encoding: {},
+  });
+  await view.runAsync();
+  const marks = marksOf(view).map(({ datum }) => datum);
+  view.finalize();
+  return marks;
+}
+
+Deno.test("paretoFront() finds what brute force finds, among ties and equals too", async () => {
+  const random = createRandom(3);
+  const groups = ["a", "b", "c"].flatMap((task, i) => {
+    const size = 40, coarse = [4, 12, 1000][i]!;
+    const costs = random.fork(`cost ${task}`).uniform(size, -1, 1);
+    const scores = random.fork(`score ${task}`).uniform(size, 0, 1);
+    return Array.from({ length: size }, (_, id) => ({
+      task,
+      id,
+      cost: Math.round(costs[id]! * coarse) / coarse,
+      score: Math.round(scores[id]! * coarse) / coarse,
+    }));
+  });
+  const rows = [...groups, { task: "alone", id: 0, cost: 0, score: 0 }];
+  const found = await transformed(rows, paretoFront("cost", "score", ["task"]));
+  assertEquals(found.length, rows.length);
+  const beaten = (one: typeof rows[number]) =>
+    rows.some((other) =>
+      other.task === one.task && other.cost <= one.cost && other.score >= one.score &&
+      (other.cost < one.cost || other.score > one.score)
+    );
+  for (const row of found) {
+    assertEquals(row["front"], !beaten(row as unknown as typeof rows[number]), JSON.stringify(row));
+  }
+});
+
+Deno.test("intervals in a chart are Student's, of the runs that are shown", async () => {
+  const random = createRandom(5);
+  const rows = [1, 2, 3, 7, 31, 32, 60].flatMap((n) =>
+    Array.from(random.fork(`${n}`).uniform(n, 0, 1), (value, seed) => ({
+      task: "t",
+      method: `of ${n}`,
+      rank: null,
+      rate: 1,
+      best: true,
+      seed,
+      run: `${n}-${seed}`,
+      value,
+    }))
+  );
+  for (const row of await transformed(rows, meansOverRuns(["value"]))) {
+    const own = rows.filter(({ method }) => method === row["method"]).map(({ value }) => value);
+    const exact = studentInterval(own) ?? { low: own[0]!, high: own[0]! };
+    const half = (exact.high - exact.low) / 2;
+    assertEquals(row["n"], own.length);
+    assertAlmostEquals(row["valueLow"] as number, exact.low, 2e-3 * half + 1e-12);
+    assertAlmostEquals(row["valueHigh"] as number, exact.high, 2e-3 * half + 1e-12);
+  }
+  const { study } = studies[0]!;
+  const { view } = headless(charts.find(({ id }) => id === "score-by-rank")!.draw(study)!);
+  view.signal("shownSeeds", [0, 2]);
+  await view.runAsync();
+  for (const cell of study.cells) {
+    const scores = cell.runs.filter(({ config }) => config.seed !== 1).map(({ outcome }) => outcome.score);
+    const mean = marksOf(view).find(({ datum }) =>
+      datum["task"] === cell.task.id && datum["method"] === cell.method.label && datum["rank"] === cell.rank
+    )!;
+    const exact = studentInterval(scores)!;
+    assertAlmostEquals(mean.datum["scoreLow"] as number, exact.low, 0.002);
+    assertAlmostEquals(mean.datum["scoreHigh"] as number, exact.high, 0.002);
+    assertEquals(mean.datum["n"], 2);
+  }
+  view.finalize();
+});
+
+Deno.test("rows without a field are kept, and an unknown value shows nothing", async () => {
+  const rows = [{ task: "a", rank: null }, { task: "a", rank: 2, method: "m" }, { task: "b", seed: 0 }];
+  const { params, transform } = filtered(rows);
+  const { view } = headless({
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    params,
+    data: { values: rows },
+    transform,
+    mark: "point",
+    encoding: {},
+  });
+  const count = async (parameter: string, wanted: unknown) => {
+    view.signal(parameter, wanted);
+    await view.runAsync();
+    const found = marksOf(view).length;
+    view.signal(parameter, null);
+    return found;
+  };
+  assertEquals(await count("shownRanks", [2]), 3);
+  assertEquals(await count("shownRanks", [8]), 2);
+  assertEquals(await count("shownMethods", ["another"]), 2);
+  assertEquals(await count("shownSeeds", [0]), 3);
+  assertEquals(await count("shownTasks", ["b"]), 1);
+  assertEquals(await count("shownTasks", ["2"]), 0);
+  assertEquals(await count("shownRates", [1]), 3);
+  view.finalize();
+});
+
+Deno.test("thin() keeps both ends and no more than are seen", () => {
+  assertEquals(thin([]), []);
+  assertEquals(thin([7]), [7]);
+  const long = Array.from({ length: 1001 }, (_, i) => i);
+  const kept = thin(long);
+  assertEquals([kept[0], kept.at(-1), new Set(kept).size], [0, 1000, kept.length]);
+  assert(kept.length <= 40);
+});

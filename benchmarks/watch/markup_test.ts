@@ -1,0 +1,12 @@
+import { assertEquals } from "@std/assert";
+import { markup } from "./markup.ts";
+
+Deno.test("markup escapes texts, in attributes too, and leaves what templates made alone", () => {
+  const nasty = `<script>"&'</script>`, escaped = "&lt;script&gt;&quot;&amp;&#39;&lt;/script&gt;";
+  assertEquals(markup`<p title="${nasty}">${nasty}</p>`.text, `<p title="${escaped}">${escaped}</p>`);
+  const items = ["a", "<b>", 3].map((item) => markup`<li>${item}</li>`);
+  assertEquals(markup`<ul>${items}${null}</ul>`.text, "<ul><li>a</li><li>&lt;b&gt;</li><li>3</li></ul>");
+  assertEquals(markup``.text, "");
+  // What only looks like markup is a text.
+  assertEquals(markup`${JSON.stringify({ text: "<i>" })}`.text, "{&quot;text&quot;:&quot;&lt;i&gt;&quot;}");
+});

@@ -1,0 +1,148 @@
+/** @file The page of one sweep: pure. */
+import type { Registries } from "../../training/configuration.ts";
+import type { RunConfig } from "../../training/run.ts";
+import { formatDuration } from "../estimate.ts";
+import type { Live } from "../live.ts";
+import { methodKey, rankOf } from "../method.ts";
+import { nameRun } from "../progress.ts";
+import { formatNumber, formatRank, formatRate, formatSignificant } from "../report/format.ts";
+import type { MethodLabel } from "../report/report.ts";
+import { makeMethods } from "../report/study.ts";
+import { lossSection } from "./loss_section.ts";
+import { type Markup, markup } from "./markup.ts";
+import { type Overview, overviewOf } from "./overview.ts";
+import { badge, bar, type FoundSweep, progressOf, shell, stateNames } from "./shell.ts";
+import { describeEnding, type StoredRun } from "./sweep_folder.ts";
+
+/** What a page of one sweep is asked to show. */
+export interface SweepView {
+  /** Draws this task; that of the running or latest run where it is null or unknown. */
+  readonly task: string | null;
+  /** Lists all stored runs, or the latest. */
+  readonly showsAll: boolean;
+  /** Leads back to the list of sweeps. */
+  readonly hasList: boolean;
+}
+
+/** Rows of the table of stored runs, unless all are asked for. */
+const LATEST = 40;
+
+/** @param now milliseconds since 1970 */
+export function sweepPage(
+  { key, contents }: FoundSweep,
+  registries: Registries,
+  view: SweepView,
+  now: number,
+): string {
+  const { plan, faults, pulse: { live } } = contents;
+  const overview = overviewOf(contents, now), { counts, running, stored } = overview;
+  const configs = plan?.runs.map(({ config }) => config) ?? stored.map(({ config }) => config);
+  const methods = makeMethods(configs, registries);
+  const name = plan?.name ?? key;
+  const main = markup`<section id="state" aria-label="State">
+<p class="note">Sweep “${name}” in <code>${key}</code> ${badge(overview.state)}</p>
+<h1>${plan?.question ?? "Which of the stored runs’ methods scores best?"}</h1>
+${progressOf(counts)}
+${overview.sentences.map((sentence) => markup`<p>${sentence}</p>`)}
+${plan ? markup`<p>Made by: <code>${plan.command}</code></p>` : null}
+</section>
+${faultSection(faults)}
+${running && live?.run ? runningSection(running.config, live.run, now) : null}
+${lossSection({ configs, methods, overview, live, view })}
+${reportSection(stored)}
+${runsSection(stored, methods, view)}`;
+  const title = `${stateNames[overview.state]} ${counts.done + counts.diverged}/${
+    counts.total ?? "?"
+  }: ${name}`;
+  const nav = view.hasList ? markup`<nav aria-label="Watcher"><a href="/">All sweeps</a></nav>` : null;
+  return shell(title, nav, main, contents.unread);
+}
+
+function faultSection(faults: readonly string[]): Markup | null {
+  if (faults.length === 0) return null;
+  return markup`<section id="faults" class="warning" aria-label="Left out">
+<p><strong>Left out</strong></p>
+${faults.map((fault) => markup`<p>${fault}</p>`)}
+</section>`;
+}
+
+function runningSection(config: RunConfig, run: NonNullable<Live["run"]>, now: number): Markup {
+  const loss = run.trainLoss.at(-1), validation = run.validationLoss.at(-1);
+  const at = `${Math.min(run.step, config.steps)} of ${config.steps}`;
+  const facts: readonly (readonly [string, string])[] = [
+    ["Phase", run.phase],
+    ["Step", at],
+    ["Training loss", loss === undefined ? "none read back yet" : formatSignificant(loss)],
+    ["Validation loss", validation === undefined ? "none yet" : formatSignificant(validation.value)],
+    ["For", formatDuration(Math.max(0, now - Date.parse(run.startedAt)))],
+    ["Run", run.id],
+  ];
+  return markup`<section id="running" aria-label="Running now">
+<h2>Running now: ${nameRun(config)}</h2>
+${bar(`Step ${at}`, { running: run.step }, config.steps)}
+<dl>${facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+<details id="config"><summary>Its config</summary><pre>${JSON.stringify(config, null, 2)}</pre></details>
+</section>`;
+}
+
+function reportSection(stored: Overview["stored"]): Markup {
+  const links =
+    markup`<p><a href="report/">The report so far</a>, built from what is stored when you open it; nothing is
+written. With hundreds of runs that takes a while.</p>
+<p><a href="written/">The report on disk</a>, which a sweep writes at its end.</p>`;
+  return markup`<section id="report" aria-label="Report">
+<h2>Report</h2>
+${stored.length > 0 ? links : markup`<p>There is nothing to report on before the first run is stored.</p>`}
+</section>`;
+}
+
+function runsSection(
+  stored: readonly StoredRun[],
+  methods: readonly MethodLabel[],
+  { task, showsAll }: SweepView,
+): Markup | null {
+  if (stored.length === 0) return null;
+  const labels = new Map(methods.map(({ key, label }) => [key, label]));
+  const rows = (showsAll ? stored : stored.slice(0, LATEST)).map((run) => rowOf(run, labels));
+  const others = stored.length - rows.length;
+  const all = `?runs=all${task === null ? "" : `&task=${encodeURIComponent(task)}`}`;
+  const heads = [
+    "Task",
+    "Method",
+    "Rank",
+    "Peak",
+    "Seed",
+    "Score",
+    "Last validation loss",
+    "Took",
+    "Ended",
+    "Run",
+  ];
+  return markup`<section id="runs" aria-label="Stored runs">
+<h2>Stored runs</h2>
+<p class="note">The latest first. Each line is one run by itself: what differs between methods, and whether by more than
+chance, is for the report to say.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Table of stored runs"><table>
+<thead><tr>${heads.map((head) => markup`<th scope="col">${head}</th>`)}</tr></thead>
+<tbody>
+${rows}</tbody>
+</table></div>
+${others > 0 ? markup`<p><a href="${all}">Show the other ${others} too</a></p>` : null}
+</section>`;
+}
+
+function rowOf(run: StoredRun, labels: ReadonlyMap<string, string>): Markup {
+  const { task, optimizer, schedule, seed } = run.config, loss = run.curves.validation.at(-1);
+  const numbers = [
+    formatRank(rankOf(optimizer)),
+    formatRate(schedule.peak),
+    String(seed),
+    run.score === null ? "—" : formatNumber(run.score),
+    loss === undefined ? "—" : formatSignificant(loss.value),
+    run.totalMs === null ? "—" : formatDuration(run.totalMs),
+  ];
+  return markup`<tr><td>${task.id}</td><td>${labels.get(methodKey(optimizer)) ?? optimizer.id}</td>${
+    numbers.map((number) => markup`<td class="number">${number}</td>`)
+  }<td class="${run.status}">${describeEnding(run)}</td><td><code>${run.id}</code></td></tr>
+`;
+}
