@@ -8,6 +8,8 @@ import { rankOf } from "./benchmarks/method.ts";
 import type { Plan } from "./benchmarks/plan.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
 import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/progress.ts";
+import { readPeftRuns } from "./benchmarks/report/exports/from_peft.ts";
+import { type ExportKind, exportKinds } from "./benchmarks/report/exports/write_exports.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/runner.ts";
 import type { SweepOverrides } from "./benchmarks/sweep.ts";
@@ -42,6 +44,10 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
   bench-python        the same, and by "./run" allowed to run /usr/bin/python3, which programs of real data are tested
                       with: code that a model wrote, so only for models and data that you trust
   report --out DIR    writes the report again, from the results in DIR alone; takes --gpu-... too
+    --export a,b      and files for other programs: png (charts), wandb (JSON lines a run), peft (PEFT's result files)
+    --with-peft PATH  shows results of Hugging Face PEFT's method comparison beside, from a file or a folder of them;
+                      may be given again
+    --against DIR     tells what changed against the sweep in another folder: code, machine, configs, scores, costs
     --json            prints one JSON object
   watch [DIR]         serves a page on this machine with the progress of the sweeps below DIR, their losses and their
                       reports so far; "results" where none is named. It only reads, and sweeps go on without it
@@ -223,8 +229,9 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: st
 }
 
 async function reportCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, flags } = readArguments("report", args, {
-    texts: [...gpuOptions, "out"],
+  const { texts, paths, flags } = readArguments("report", args, {
+    texts: [...gpuOptions, "export", "against", "out"],
+    paths: ["with-peft"],
     flags: ["json"],
     positional: 0,
   });
@@ -232,10 +239,26 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
   if (out === undefined) {
     throw new UserError("Cannot report: --out DIR is needed, the folder that bench wrote to");
   }
-  const { report, page, faults } = await writeReport(out, await surroundings.registries(), readGpu(texts));
+  const gpu = readGpu(texts), exports = readExports(texts.get("export"));
+  const peft = paths.get("with-peft"), against = texts.get("against");
+  const wishes = {
+    ...gpu && { gpu },
+    ...peft && { peft: await readPeftRuns(peft) },
+    ...against !== undefined && { against },
+    exports,
+  };
+  const { report, page, faults } = await writeReport(out, await surroundings.registries(), wishes);
   for (const fault of faults) surroundings.complain(fault);
   if (flags.has("json")) {
-    surroundings.print(JSON.stringify({ out, report: page, answer: report.answer, caveats: report.caveats }));
+    surroundings.print(
+      JSON.stringify({
+        out,
+        report: page,
+        answer: report.answer,
+        caveats: report.caveats,
+        ...report.against && { against: { verdict: report.against.verdict, ...report.against.counts } },
+      }),
+    );
   } else {
     for (const sentence of report.answer) surroundings.print(sentence);
     surroundings.print(`Report: ${page}`);
@@ -505,6 +528,15 @@ function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
   };
 }
 
+function readExports(text: string | undefined): ReadonlySet<ExportKind> {
+  const kinds = text?.split(",").map((kind) => kind.trim()) ?? [];
+  return new Set(kinds.map((kind) => {
+    const known = exportKinds.find((one) => one === kind);
+    if (known) return known;
+    throw new UserError(`Cannot read --export "${text}": known are ${exportKinds.join(", ")}`);
+  }));
+}
+
 const gpuOptions = ["gpu-tflops", "gpu-gbs", "gpu-efficiency"] as const;
 
 /** The GPU that predictions are for; undefined where no option speaks of one. */
@@ -537,31 +569,42 @@ function readArguments(
   args: string[],
   known: {
     readonly texts: readonly string[];
+    /** Options that may be given again and hold a path each. */
+    readonly paths?: readonly string[];
     readonly flags: readonly string[];
     readonly positional: number;
   },
-): { texts: ReadonlyMap<string, string>; flags: ReadonlySet<string>; positional: readonly string[] } {
+): {
+  texts: ReadonlyMap<string, string>;
+  paths: ReadonlyMap<string, readonly string[]>;
+  flags: ReadonlySet<string>;
+  positional: readonly string[];
+} {
+  const valued = [...known.texts, ...known.paths ?? []];
   const parsed = parseArgs(args, {
-    string: [...known.texts, "_"],
+    string: [...valued, "_"],
     boolean: [...known.flags],
-    collect: [...known.texts],
+    collect: valued,
     unknown(argument, key) {
       if (key === undefined) return true;
-      const names = [...known.texts, ...known.flags].map((name) => `--${name}`).join(", ");
+      const names = [...valued, ...known.flags].map((name) => `--${name}`).join(", ");
       throw new UserError(`Cannot find option "${argument}" of ${command}: known are ${names}`);
     },
   });
-  const texts = new Map<string, string>();
-  for (const name of known.texts) {
+  const texts = new Map<string, string>(), paths = new Map<string, readonly string[]>();
+  for (const name of valued) {
     const values = [parsed[name]].flat().filter((value) => value !== undefined).map(String);
     if (values.some((value) => value === "")) {
       throw new UserError(`Cannot read --${name}: a value is needed after it`);
     }
-    // A repeated list goes on; of what isn't a list the last counts.
-    if (values.length > 0) {
+    if (values.length === 0) continue;
+    if (known.paths?.includes(name)) {
+      paths.set(name, values);
+    } else {
+      // A repeated list goes on; of what isn't a list the last counts.
       texts.set(
         name,
-        ["steps", "data", "examples", "model", "out", "port", ...gpuOptions].includes(name)
+        ["steps", "data", "examples", "model", "out", "against", "port", ...gpuOptions].includes(name)
           ? values.at(-1)!
           : values.join(","),
       );
@@ -573,7 +616,7 @@ function readArguments(
       `Cannot read "${positional[known.positional]}": ${command} takes ${known.positional || "no"} name`,
     );
   }
-  return { texts, flags: new Set(known.flags.filter((name) => parsed[name] === true)), positional };
+  return { texts, paths, flags: new Set(known.flags.filter((name) => parsed[name] === true)), positional };
 }
 
 function quoteArgument(argument: string): string {

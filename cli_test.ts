@@ -142,6 +142,115 @@ Deno.test("report rebuilds the same bytes from the JSON files alone", async () =
   });
 });
 
+Deno.test("report --export writes files for other programs, and takes away those that an earlier report left", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    await run("bench", sweep, "--out", out, "--json", "--ranks", "2");
+    assertEquals((await run("report", "--out", out, "--export", "wandb,peft")).code, 0);
+    const names = (folder: string) => Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
+    const ids = names(`${out}/runs`).map((name) => name.replace(".json", ""));
+    const wandb = `${out}/report/exports/wandb`, peft = `${out}/report/exports/peft`;
+    assertEquals(names(wandb), ids.map((id) => `${id}.jsonl`));
+    assertEquals(names(peft).map((name) => name.slice(-21, -5)).sort(), ids);
+    const [line] = (await Deno.readTextFile(`${wandb}/${ids[0]}.jsonl`)).split("\n");
+    assertEquals(JSON.parse(line!)._run, `run-${ids[0]}`);
+
+    // What is written is read back, ours beside ours.
+    const { code, out: printed, err } = await run("report", "--out", out, "--with-peft", peft, "--json");
+    assertEquals([code, err], [0, ""]);
+    assertStringIncludes(
+      JSON.parse(printed).caveats.at(-1),
+      "8 results of PEFT's method comparison are shown",
+    );
+    await Deno.stat(`${out}/report/charts/score-beside-peft.svg`);
+  });
+});
+
+Deno.test("report --with-peft names the files that it leaves out, and the next report without it has none of them", async () => {
+  await inFolder(async ({ run, sweep, out, folder }) => {
+    await run("bench", sweep, "--out", out, "--json", "--ranks", "2", "--seeds", "0");
+    await Deno.writeTextFile(`${folder}/cut.json`, "{");
+    const { code, err } = await run(
+      "report",
+      "--out",
+      out,
+      "--with-peft",
+      `${folder}/cut.json`,
+      "--with-peft",
+      sweep,
+    );
+    assertEquals(code, 0);
+    assertStringIncludes(err, "Cannot read cut.json: it is not whole JSON");
+    assertStringIncludes(err, 'Cannot read fake.json: field "run_info" is missing');
+    const summary = () => Deno.readTextFile(`${out}/report/summary.md`);
+    assertStringIncludes(await summary(), "Cannot read cut.json");
+    await run("report", "--out", out, "--export", "peft");
+    await run("report", "--out", out, "--with-peft", `${out}/report/exports/peft`);
+    assertStringIncludes(await summary(), "score-beside-peft.svg");
+    await run("report", "--out", out);
+    assertEquals(/peft/i.test(await summary()), false);
+    const left = Array.from(Deno.readDirSync(`${out}/report/charts`), ({ name }) => name);
+    assertEquals(left.filter((name) => /peft|png/.test(name)), []);
+  });
+});
+
+Deno.test("report --against says what changed, writes it beside the report, and names what it can't use", async () => {
+  await inFolder(async ({ run, sweep, out, folder }) => {
+    const few = ["--ranks", "2", "--seeds", "0"], other = `${folder}/other`;
+    await run("bench", sweep, "--out", out, "--json", ...few);
+    await run("bench", sweep, "--out", other, "--json", ...few);
+    const first = await run("report", "--out", out, "--against", other);
+    assertEquals([first.code, first.err], [0, ""]);
+    assertStringIncludes(first.out, "No run differs: all 4 runs that both have found the same, bit for bit.");
+    const page = await Deno.readTextFile(`${out}/report/against.md`);
+    assertStringIncludes(page, "- Scores are equal on every example.");
+    assertStringIncludes(page, "| equal |");
+    assertEquals(page.includes(folder), false);
+    assertStringIncludes(
+      await Deno.readTextFile(`${out}/report/index.html`),
+      "Against the other sweep: scores",
+    );
+
+    const [cut] = Array.from(Deno.readDirSync(`${other}/runs`), ({ name }) => name);
+    await Deno.truncate(`${other}/runs/${cut}`, 100);
+    const second = await run("report", "--out", out, "--against", other, "--json");
+    assertStringIncludes(second.err, `Cannot use runs/${cut}: it is not whole JSON`);
+    const { against, answer } = JSON.parse(second.out);
+    assertEquals(against, {
+      verdict: "equal",
+      both: 3,
+      equal: 3,
+      otherConfig: 0,
+      failed: 0,
+      onlyHere: 1,
+      onlyThere: 0,
+    });
+    assertStringIncludes(answer.join("\n"), "Planned runs that are missing: 1 there.");
+    assertStringIncludes(
+      answer.join("\n"),
+      `In the other sweep: Cannot use runs/${cut}: it is not whole JSON`,
+    );
+    await run("report", "--out", out);
+    assertEquals(await Deno.stat(`${out}/report/against.md`).then(() => true, () => false), false);
+
+    await Deno.mkdir(`${folder}/foreign/runs`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/foreign/runs/a.json`, "{}");
+    for (
+      const [dir, sentence] of [
+        [`${folder}/none`, "there are no results in"],
+        [`${out}/../out/`, "it is the same folder"],
+        [
+          `${folder}/foreign`,
+          `Cannot compare with "${folder}/foreign": no run of it can be used (Cannot use`,
+        ],
+      ] as const
+    ) {
+      const { code, err, out: printed } = await run("report", "--out", out, "--against", dir);
+      assertEquals([code, printed], [2, ""], err);
+      assertStringIncludes(err, sentence);
+    }
+  });
+});
+
 Deno.test("bench sets a broken file aside, says so, and repeats that run only", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     await run("bench", sweep, "--out", out, "--json");
@@ -271,6 +380,8 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", sweep, "--out"], "Cannot read --out: a value is needed"],
       [["bench", sweep, "smoke"], 'Cannot read "smoke": bench takes 1 name'],
       [["bench", sweep, "--out", `${folder}/text/x`], "Cannot write to the output folder"],
+      [["report", "--out", out, "--export", "pdf"], 'Cannot read --export "pdf": known are peft, png, wandb'],
+      [["report", "--out", out, "--with-peft", `${out}/no.json`], "there is no such file or folder"],
       [["report"], "--out DIR is needed"],
       [["report", "--out", `${out}/none`], "there are no results in"],
       [["pretrain", "vit-huge"], 'Cannot find model "vit-huge": known are vit-tiny, decoder-tiny'],

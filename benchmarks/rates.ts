@@ -68,7 +68,10 @@ export interface RateUse {
  * Where nothing was chosen for this optimizer on this task, that of another task of the same model, of several the first
  * by name; null where there is none either.
  */
-export function rateFor(chosen: ChosenRates, query: RateQuery): RateUse | null {
+export function rateFor(
+  chosen: { readonly rates: readonly ChosenRate[] },
+  query: RateQuery,
+): RateUse | null {
   const sameMethod = chosen.rates.filter((rate) => rate.optimizer === query.optimizer.id);
   const own = sameMethod.filter(({ task }) => task === query.task);
   const kin = sameMethod.filter(({ model }) => model === query.model);

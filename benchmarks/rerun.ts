@@ -1,5 +1,4 @@
 /** @file A stored run as a sweep of its own: `./run bench results/quick/runs/0123456789abcdef.json` runs it again. */
-import type { RunResult } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import type { Plan } from "./plan.ts";
 import { readRun } from "./store.ts";
@@ -23,7 +22,7 @@ export async function planRerun(path: string, command: string, changes: readonly
       `Cannot run ${path} again with other ${changes.join(", ")}: a stored run stays as it is`,
     );
   }
-  const { id, config } = await readStored(path);
+  const { id, config } = await readRun(path);
   return {
     schema: 1,
     name: `rerun-${id}`,
@@ -34,14 +33,4 @@ export async function planRerun(path: string, command: string, changes: readonly
     notes: [],
     runs: [{ id, config }],
   };
-}
-
-async function readStored(path: string): Promise<RunResult> {
-  const slash = path.lastIndexOf("/");
-  try {
-    return await readRun(slash < 0 ? "." : path.slice(0, slash), path.slice(slash + 1));
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
-    throw new UserError(`Cannot read ${path}: ${reason}`);
-  }
 }

@@ -1,4 +1,5 @@
 /** @file What the numbers of a few seeds and a few hundred examples support, and no more. Every answer carries its n. */
+import { studentQuantile } from "../numerics/distributions.ts";
 import type { Random } from "../numerics/random.ts";
 
 /** A range that should hold the true value in `level` of all repetitions. */
@@ -19,16 +20,43 @@ export interface Estimate {
   readonly sources: readonly Source[];
   /** For new seeds on the same examples: Student's t. Null with one seed. */
   readonly overSeeds: Interval | null;
+  /** For new examples and the same seeds. Null with one example. */
+  readonly overExamples: Interval | null;
   readonly seeds: number;
+  /** Of each seed; 0 where seeds differ in them, so that none are the same. */
   readonly examples: number;
 }
 
-/** How one method compares with another: "tie" where the interval of the difference includes 0. */
+/** How one method compares with another: "tie" where no difference was shown, which is not the same as none. */
 export type Verdict = "better" | "worse" | "tie";
 
-/** Mean difference of two methods on the same examples and seeds. */
-export interface Comparison extends Estimate {
+/** Whether a difference was shown. */
+export interface Judgement {
+  /**
+   * The probability of such a difference or a larger one where there is none: 1 less the highest level whose interval
+   * leaves out 0. At least 1e-12. Null where nothing varies that could tell.
+   */
+  readonly pValue: number | null;
+  /** `pValue` corrected for the family of comparisons that this is one of, see `correct`. */
+  readonly corrected: number | null;
+  /** Of `corrected`. */
   readonly verdict: Verdict;
+}
+
+/** Mean difference of two methods on the same examples and seeds, and whether it was shown for new ones of `sources`. */
+export interface Comparison extends Estimate, Judgement {
+  /** Whether new examples would tell with the seeds that were run: the lesser question, which two seeds can answer. */
+  readonly onTheseSeeds: Judgement;
+  /**
+   * The mean difference over the standard deviation of single differences, each of one seed on one example: Cohen's d of
+   * pairs, which more seeds or examples leave as large as it is. Null where single differences don't vary.
+   */
+  readonly effect: number | null;
+  /**
+   * The least true difference that would be shown in four of five repetitions with as many seeds and examples that vary
+   * as much, uncorrected: half of the interval, and half of the one at 60%. Null where nothing varies that could tell.
+   */
+  readonly detectable: number | null;
 }
 
 /** Sum over n. NaN for nothing. */
@@ -51,68 +79,69 @@ export function sampleDeviation(values: readonly number[]): number {
 
 /** Student's t interval of a mean over independent values. Null for fewer than two. */
 export function studentInterval(values: readonly number[], level = 0.95): Interval | null {
-  if (values.length < 2) return null;
-  const half = studentQuantile((1 + level) / 2, values.length - 1) * sampleDeviation(values) /
-    Math.sqrt(values.length);
-  return { low: mean(values) - half, high: mean(values) + half };
-}
-
-/** Percentile bootstrap interval of a mean over independent values. Null for fewer than two. */
-export function bootstrapInterval(
-  values: readonly number[],
-  random: Random,
-  options: { readonly level?: number; readonly resamples?: number } = {},
-): Interval | null {
-  const meanOf = (drawn: Uint32Array) => drawn.reduce((sum, i) => sum + values[i]!, 0) / values.length;
-  return bootstrapSets(values.length, meanOf, random, options);
+  return studentAt(values)?.(level) ?? null;
 }
 
 /**
- * Percentile bootstrap interval of a value of a set of examples, such as a correlation. `valueOf` gets the indices of as
- * many examples as there are, drawn with replacement. Null for fewer than two, and where a drawn set has no finite value.
+ * Wilson's score interval of a share of `count` independent examples: it stays within 0 and 1 and has a width where all
+ * or none are right. Null for fewer than two.
+ * Source: Wilson, JASA 22 (1927); recommended by Newcombe, Statistics in Medicine 17 (1998), 857-872.
+ */
+export function wilsonInterval(share: number, count: number, level = 0.95): Interval | null {
+  if (count < 2) return null;
+  const z = studentQuantile((1 + level) / 2, Infinity), square = z ** 2 / count;
+  const center = (share + square / 2) / (1 + square);
+  const half = z / (1 + square) * Math.sqrt(share * (1 - share) / count + square / (4 * count));
+  return { low: Math.max(0, center - half), high: Math.min(1, center + half) };
+}
+
+/** Sets of the indices of as many examples as there are, drawn with replacement; none for fewer than two examples. */
+export function drawSets(examples: number, random: Random, count = 1000): Uint32Array[] {
+  if (examples < 2) return [];
+  return Array.from({ length: count }, (_, i) => random.fork(`resample ${i}`).integers(examples, examples));
+}
+
+/**
+ * Percentile bootstrap interval of a value of a set of examples that is no mean of theirs, such as a correlation.
+ * `valueOf` gets each of the sets that `drawSets` drew. Null without sets, and where one has no finite value.
  */
 export function bootstrapSets(
-  examples: number,
+  sets: readonly Uint32Array[],
   valueOf: (drawn: Uint32Array) => number,
-  random: Random,
-  options: { readonly level?: number; readonly resamples?: number } = {},
+  level = 0.95,
 ): Interval | null {
-  if (examples < 2) return null;
-  const { level = 0.95, resamples = 1000 } = options;
-  const means = Array.from(
-    { length: resamples },
-    (_, i) => valueOf(random.fork(`resample ${i}`).integers(examples, examples)),
-  ).sort((a, b) => a - b);
-  if (!means.every(Number.isFinite)) return null;
-  const tail = (1 - level) / 2;
+  const values = sets.map(valueOf).sort((a, b) => a - b);
+  if (values.length === 0 || !values.every(Number.isFinite)) return null;
+  const tail = (1 - level) / 2, { length } = values;
   return {
-    low: means[Math.floor(tail * resamples)]!,
-    high: means[Math.min(resamples - 1, Math.ceil((1 - tail) * resamples) - 1)]!,
+    low: values[Math.floor(tail * length)]!,
+    high: values[Math.min(length - 1, Math.ceil((1 - tail) * length) - 1)]!,
   };
 }
 
 /**
- * Mean over seeds and examples with its intervals.
+ * Mean score over seeds and examples with its intervals. `scores[s][e]` is seed s on example e, from 0 to 1.
  *
- * `scores[s][e]` is seed s on example e. `interval` adds both sources of variance: the squared standard error of the
- * seeds' means and that of the examples' means. Its degrees of freedom are Welch and Satterthwaite's, rounded down; the
- * share of single (seed, example) noise is in both terms, which errs on the wide side. With one seed it can only speak
- * about examples. In simulations with 200 examples a 95% interval held the true value in 92 to 98 of 100 cases; with two
- * seeds that differ far more than examples do, in 88.
+ * Over examples it is Wilson's interval where every score is 0 or 1, of as many independent examples as would vary as
+ * much as the examples' means over seeds do (the effective sample size of Korn and Graubard, Survey Methodology 24, 1998);
+ * Student's t over the examples' means where there are grades between. `interval` is about both sources: the squares of
+ * the distances from the mean to the two intervals' ends add up. For means this is Banerjee's interval (Annals of the
+ * Institute of Statistical Mathematics 12, 1960), which holds the true value at least as often as it says, with two seeds
+ * too; for others the same rule is the method of variance estimates recovery (Zou and Donner, Statistics in Medicine 27,
+ * 2008). What single seeds make of single examples is in both parts, which errs on the wide side. With one seed it can only
+ * speak about examples. Ends are cut at 0 and 1.
  */
 export function estimate(scores: readonly (readonly number[])[], level = 0.95): Estimate {
-  const bySeed = scores.map(mean);
   const byExample = meanByExample(scores);
+  const overExamples = isBinary(scores) ? wilsonAt(byExample, scores.length) : studentAt(byExample);
+  const found = describe(scores, overExamples, level).estimate;
+  const cut = (interval: Interval | null) =>
+    interval && { low: Math.max(0, interval.low), high: Math.min(1, interval.high) };
   return {
-    mean: mean(bySeed),
-    interval: combinedInterval(bySeed, byExample, level),
-    sources: [
-      ...bySeed.length > 1 ? ["seeds" as const] : [],
-      ...byExample.length > 1 ? ["examples" as const] : [],
-    ],
-    overSeeds: studentInterval(bySeed, level),
-    seeds: scores.length,
-    examples: byExample.length,
+    ...found,
+    interval: cut(found.interval),
+    overSeeds: cut(found.overSeeds),
+    overExamples: cut(found.overExamples),
   };
 }
 
@@ -139,12 +168,12 @@ export interface ErrorSources {
  * with one observation a cell; why both belong to a benchmark's error: Bouthillier et al., arXiv 2103.03098, and Miller,
  * arXiv 2411.00640.
  *
- * Null with one seed or one example: nothing tells the sources apart then.
+ * Null with one seed or one example, and where seeds differ in their number of examples: nothing tells the sources apart.
  */
 export function errorSources(scores: readonly (readonly number[])[]): ErrorSources | null {
-  const seeds = scores.length, examples = scores[0]?.length ?? 0;
+  const byExample = meanByExample(scores), seeds = scores.length, examples = byExample.length;
   if (seeds < 2 || examples < 2) return null;
-  const bySeed = scores.map(mean), byExample = meanByExample(scores), center = mean(bySeed);
+  const bySeed = scores.map(mean), center = mean(bySeed);
   const squares = (values: readonly number[]) =>
     values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1);
   const meanSquare = { seeds: examples * squares(bySeed), examples: seeds * squares(byExample) };
@@ -167,13 +196,23 @@ export function errorSources(scores: readonly (readonly number[])[]): ErrorSourc
   };
 }
 
-/** Each example's mean over seeds, from `scores[seed][example]`. */
+/** Each example's mean over seeds, from `scores[seed][example]`; none where seeds differ in their number of examples. */
 export function meanByExample(scores: readonly (readonly number[])[]): number[] {
-  return Array.from({ length: scores[0]?.length ?? 0 }, (_, e) => mean(scores.map((seed) => seed[e]!)));
+  const examples = scores[0]?.length ?? 0;
+  if (scores.some((seed) => seed.length !== examples)) return [];
+  return Array.from(
+    { length: examples },
+    (_, e) => scores.reduce((sum, seed) => sum + seed[e]!, 0) / scores.length,
+  );
 }
 
 /**
- * How much higher `ours` scores than `theirs`: `[seed][example]`, the same seeds and examples in the same order.
+ * How much higher `ours` scores than `theirs`: `[seed][example]`, the same seeds and examples in the same order. The
+ * verdict is that of a single comparison, see `correct`.
+ *
+ * Over examples it is Bonett and Price's interval of paired shares (Journal of Educational and Behavioral Statistics 37,
+ * 2012) where every score is 0 or 1: the normal one after two more examples, which either side wins, so that few examples
+ * that agree don't look certain. Otherwise Student's t. Seeds and examples go together as in `estimate`.
  *
  * @throws {RangeError} where the two differ in seeds or examples
  */
@@ -182,60 +221,167 @@ export function compare(
   theirs: readonly (readonly number[])[],
   level = 0.95,
 ): Comparison {
+  const differences = differencesOf(ours, theirs), byExample = meanByExample(differences);
+  const binary = isBinary(ours) && isBinary(theirs);
+  const examplesAt = binary ? pairedAt(byExample) : studentAt(byExample);
+  const { estimate, at } = describe(differences, examplesAt, level);
+  const spread = sampleDeviation(differences.flat());
+  const judge = (by: IntervalAt | null): Judgement => {
+    const pValue = by && pValueOf(by);
+    return { pValue, corrected: pValue, verdict: verdictOf(estimate.mean, pValue, level) };
+  };
+  const half = (interval: Interval) => (interval.high - interval.low) / 2;
+  return {
+    ...estimate,
+    ...judge(at),
+    onTheseSeeds: judge(examplesAt),
+    effect: spread > 0 ? estimate.mean / spread : null,
+    detectable: at && half(at(level)) + half(at(0.6)),
+  };
+}
+
+/**
+ * Corrects the p values of a family of comparisons for their number, and judges by them: where there is no difference
+ * anywhere, the whole family is all ties in at least `level` of all repetitions, however its comparisons depend on each
+ * other. Comparisons that nothing could tell stay ties and don't count. The two questions are two families.
+ * Source: Holm, Scandinavian Journal of Statistics 6 (1979).
+ */
+export function correct<C extends Comparison>(family: readonly C[], level = 0.95): C[] {
+  const overall = holm(family.map(({ pValue }) => pValue));
+  const onTheseSeeds = holm(family.map((one) => one.onTheseSeeds.pValue));
+  const judged = (mean: number, corrected: number | null) => ({
+    corrected,
+    verdict: verdictOf(mean, corrected, level),
+  });
+  return family.map((one, i) => ({
+    ...one,
+    ...judged(one.mean, overall[i]!),
+    onTheseSeeds: { ...one.onTheseSeeds, ...judged(one.mean, onTheseSeeds[i]!) },
+  }));
+}
+
+function holm(pValues: readonly (number | null)[]): (number | null)[] {
+  const corrected: (number | null)[] = pValues.map(() => null);
+  const known = pValues.flatMap((pValue, i) => pValue === null ? [] : [{ pValue, i }]);
+  let most = 0;
+  for (const [place, { pValue, i }] of known.toSorted((a, b) => a.pValue - b.pValue).entries()) {
+    most = Math.max(most, Math.min(1, pValue * (known.length - place)));
+    corrected[i] = most;
+  }
+  return corrected;
+}
+
+/**
+ * Scores of the first less those of the second.
+ *
+ * @throws {RangeError} where the two differ in seeds or examples
+ */
+export function differencesOf(
+  ours: readonly (readonly number[])[],
+  theirs: readonly (readonly number[])[],
+): number[][] {
   if (ours.length !== theirs.length || ours.some((seed, s) => seed.length !== theirs[s]!.length)) {
     throw new RangeError("Cannot pair two methods: they differ in seeds or examples");
   }
-  const differences = ours.map((seed, s) => seed.map((score, e) => score - theirs[s]![e]!));
-  const found = estimate(differences, level);
-  const verdict = found.interval === null || (found.interval.low <= 0 && found.interval.high >= 0)
-    ? "tie"
-    : found.interval.low > 0
-    ? "better"
-    : "worse";
-  return { ...found, verdict };
+  return ours.map((seed, s) => seed.map((score, e) => score - theirs[s]![e]!));
 }
 
-/** t such that Student's distribution with whole degrees of freedom has `probability` below it; from 0.5 up. */
-export function studentQuantile(probability: number, freedom: number): number {
-  let low = 0, high = 1;
-  while (studentCentral(high, freedom) < 2 * probability - 1 && high < 1e12) high *= 2;
-  for (let i = 0; i < 100; i++) {
-    const middle = (low + high) / 2;
-    if (studentCentral(middle, freedom) < 2 * probability - 1) low = middle;
-    else high = middle;
-  }
-  return (low + high) / 2;
-}
+/** An interval at each level: what p values are found from. */
+type IntervalAt = (level: number) => Interval;
 
-function combinedInterval(
-  bySeed: readonly number[],
-  byExample: readonly number[],
+/** Smallest p value that is told: a level can't be told from 1 much further. */
+const LEAST_P = 1e-12;
+
+function describe(
+  values: readonly (readonly number[])[],
+  examplesAt: IntervalAt | null,
   level: number,
-): Interval | null {
-  const terms = [bySeed, byExample].filter((values) => values.length > 1).map((values) => ({
-    variance: sampleDeviation(values) ** 2 / values.length,
-    freedom: values.length - 1,
-  }));
-  if (terms.length === 0) return null;
-  const variance = terms.reduce((sum, term) => sum + term.variance, 0);
-  const center = mean(bySeed);
-  if (variance === 0) return { low: center, high: center };
-  const freedom = variance ** 2 / terms.reduce((sum, term) => sum + term.variance ** 2 / term.freedom, 0);
-  // The closed form of the distribution wants whole numbers; beyond some hundreds it's the normal one anyway.
-  const half = studentQuantile((1 + level) / 2, Math.min(1000, Math.max(1, Math.floor(freedom)))) *
-    Math.sqrt(variance);
-  return { low: center - half, high: center + half };
+): { readonly estimate: Estimate; readonly at: IntervalAt | null } {
+  const bySeed = values.map(mean), center = mean(bySeed), seedsAt = studentAt(bySeed);
+  const parts = [["seeds", seedsAt], ["examples", examplesAt]] as const;
+  const known = parts.flatMap(([, at]) => at ?? []);
+  const at = known.length < 2 ? known[0] ?? null : squaresAdded(center, known);
+  return {
+    estimate: {
+      mean: center,
+      interval: at?.(level) ?? null,
+      sources: parts.flatMap(([source, at]) => at ? [source] : []),
+      overSeeds: seedsAt?.(level) ?? null,
+      overExamples: examplesAt?.(level) ?? null,
+      seeds: values.length,
+      examples: meanByExample(values).length,
+    },
+    at,
+  };
 }
 
-/** P(|T| < t). Source: Abramowitz & Stegun, 26.7.3 and 26.7.4. */
-function studentCentral(t: number, freedom: number): number {
-  const angle = Math.atan(t / Math.sqrt(freedom));
-  const cosine = Math.cos(angle), sine = Math.sin(angle);
-  const odd = freedom % 2 === 1;
-  let term = odd ? cosine : 1, sum = freedom === 1 ? 0 : term;
-  for (let k = odd ? 3 : 2; k < freedom; k += 2) {
-    term *= cosine ** 2 * (k - 1) / k;
-    sum += term;
+function squaresAdded(center: number, parts: readonly IntervalAt[]): IntervalAt {
+  return (level) => {
+    const found = parts.map((at) => at(level));
+    // Wilson's and Bonett and Price's intervals have centers of their own: at low levels the mean may lie outside.
+    const reach = (to: (interval: Interval) => number) =>
+      Math.hypot(...found.map((interval) => Math.max(0, to(interval))));
+    return {
+      low: center - reach(({ low }) => center - low),
+      high: center + reach(({ high }) => high - center),
+    };
+  };
+}
+
+function studentAt(values: readonly number[]): IntervalAt | null {
+  if (values.length < 2) return null;
+  const center = mean(values), error = sampleDeviation(values) / Math.sqrt(values.length);
+  return around(center, error, values.length - 1);
+}
+
+/** Of examples' means over seeds, of scores that are all 0 or 1. */
+function wilsonAt(byExample: readonly number[], seeds: number): IntervalAt | null {
+  const examples = byExample.length, share = mean(byExample);
+  if (examples < 2) return null;
+  const variance = byExample.reduce((sum, value) => sum + (value - share) ** 2, 0) / examples;
+  const everyOne = share === 0 || share === 1;
+  const effective = everyOne ? 1 : variance === 0 ? seeds : Math.min(seeds, share * (1 - share) / variance);
+  return (level) => wilsonInterval(share, examples * effective, level)!;
+}
+
+/** Of examples' mean differences over seeds, of scores that are all 0 or 1. */
+function pairedAt(byExample: readonly number[]): IntervalAt | null {
+  if (byExample.length < 2) return null;
+  const more = [...byExample, 1, -1], center = mean(more);
+  const variance = more.reduce((sum, value) => sum + (value - center) ** 2, 0) / more.length;
+  return around(center, Math.sqrt(variance / more.length), Infinity);
+}
+
+function around(center: number, error: number, freedom: number): IntervalAt {
+  return (level) => {
+    const half = studentQuantile((1 + level) / 2, freedom) * error;
+    return { low: center - half, high: center + half };
+  };
+}
+
+function pValueOf(at: IntervalAt): number {
+  const leavesOut = (p: number) => {
+    const { low, high } = at(1 - p);
+    return low > 0 || high < 0;
+  };
+  // The bounds are logarithms: small p values matter by their ratio.
+  let low = Math.log(LEAST_P), high = 0;
+  if (!leavesOut(1)) return 1;
+  if (leavesOut(LEAST_P)) return LEAST_P;
+  for (let i = 0; i < 30; i++) {
+    const middle = (low + high) / 2;
+    if (leavesOut(Math.exp(middle))) high = middle;
+    else low = middle;
   }
-  return odd ? (2 / Math.PI) * (angle + sine * sum) : sine * sum;
+  return Math.exp(high);
+}
+
+function verdictOf(mean: number, pValue: number | null, level: number): Verdict {
+  if (pValue === null || pValue > 1 - level) return "tie";
+  return mean > 0 ? "better" : "worse";
+}
+
+/** True where every score is 0 or 1. */
+export function isBinary(scores: readonly (readonly number[])[]): boolean {
+  return scores.every((seed) => seed.every((score) => score === 0 || score === 1));
 }

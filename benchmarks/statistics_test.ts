@@ -1,8 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createRandom, type Random } from "../numerics/random.ts";
 import {
-  bootstrapInterval,
+  bootstrapSets,
   compare,
+  correct,
+  drawSets,
   type ErrorSources,
   errorSources,
   estimate,
@@ -10,7 +12,7 @@ import {
   median,
   sampleDeviation,
   studentInterval,
-  studentQuantile,
+  wilsonInterval,
 } from "./statistics.ts";
 
 function assertNear(actual: number, expected: number, tolerance = 1e-3): void {
@@ -25,23 +27,6 @@ Deno.test("mean(), median() and sampleDeviation() agree with a worked example", 
   assertNear(sampleDeviation(values), Math.sqrt(32 / 7), 1e-12);
 });
 
-Deno.test("studentQuantile() agrees with printed tables", () => {
-  const table: [number, number, number][] = [
-    [0.975, 1, 12.7062],
-    [0.975, 2, 4.3027],
-    [0.975, 3, 3.1824],
-    [0.975, 4, 2.7764],
-    [0.975, 9, 2.2622],
-    [0.975, 30, 2.0423],
-    [0.95, 5, 2.015],
-    [0.995, 10, 3.1693],
-    [0.975, 1000, 1.9623],
-  ];
-  for (const [probability, freedom, expected] of table) {
-    assertNear(studentQuantile(probability, freedom), expected);
-  }
-});
-
 Deno.test("studentInterval() of five values agrees with a worked example", () => {
   // Mean 10, deviation sqrt(2.5), t(0.975, 4) = 2.7764: 10 ± 1.9633.
   const interval = studentInterval([8, 9, 10, 11, 12])!;
@@ -53,23 +38,75 @@ Deno.test("studentInterval() knows nothing from one value", () => {
   assertEquals(studentInterval([0.5]), null);
 });
 
-Deno.test("bootstrapInterval() is close to the normal one for many values and the same for the same seed", () => {
+Deno.test("bootstrapSets() is close to the normal interval for many values and the same for the same seed", () => {
   const values = Array.from({ length: 400 }, (_, i) => i % 4 === 0 ? 1 : 0);
-  const interval = bootstrapInterval(values, createRandom(3))!;
+  const meanOf = (drawn: Uint32Array) => mean(Array.from(drawn, (i) => values[i]!));
+  const interval = bootstrapSets(drawSets(values.length, createRandom(3)), meanOf)!;
   // sqrt(0.25 · 0.75 / 400) · 1.96 = 0.0424.
   assertNear(interval.low, 0.25 - 0.0424, 0.008);
   assertNear(interval.high, 0.25 + 0.0424, 0.008);
-  assertEquals(bootstrapInterval(values, createRandom(3)), interval);
+  assertEquals(bootstrapSets(drawSets(values.length, createRandom(3)), meanOf), interval);
+  assertEquals(bootstrapSets(drawSets(1, createRandom(3)), () => 1), null);
+  assertEquals(bootstrapSets(drawSets(5, createRandom(3)), () => NaN), null);
 });
 
-Deno.test("estimate() adds the variance of seeds and examples", () => {
-  // Seeds' means 0.75 and 0.25: variance of their mean 0.125 / 2 = 0.0625, one degree of freedom.
-  // Examples' means 0.5, 0.5, 1, 0: variance of their mean (0.5 / 3) / 4 = 0.041667, three.
-  const found = estimate([[1, 1, 1, 0], [0, 0, 1, 0]]);
-  assertEquals(found.mean, 0.5);
-  assertEquals([found.seeds, found.examples], [2, 4]);
-  // 0.104167² / (0.0625² / 1 + 0.041667² / 3) = 2.42: two degrees of freedom, t = 4.3027.
-  assertNear(found.interval!.high - 0.5, 4.3027 * Math.sqrt(0.0625 + 0.0416667));
+Deno.test("wilsonInterval() agrees with Newcombe's examples (Statistics in Medicine 17, 1998, table I)", () => {
+  const table: [number, number, number, number][] = [
+    [81, 263, 0.2553, 0.3662],
+    [15, 148, 0.0624, 0.1605],
+    [0, 20, 0, 0.1611],
+    [1, 29, 0.0061, 0.1718],
+  ];
+  for (const [right, count, low, high] of table) {
+    const interval = wilsonInterval(right / count, count)!;
+    assertNear(interval.low, low, 5e-5);
+    assertNear(interval.high, high, 5e-5);
+  }
+  assertEquals(wilsonInterval(1, 1), null);
+});
+
+Deno.test("estimate() of one seed is Wilson's interval of its share of right examples", () => {
+  const scores = Array.from({ length: 148 }, (_, i) => i < 15 ? 1 : 0);
+  const { interval, overExamples, overSeeds, sources } = estimate([scores]);
+  assertNear(interval!.low, 0.0624, 5e-5);
+  assertNear(interval!.high, 0.1605, 5e-5);
+  assertEquals([overExamples, overSeeds, sources], [interval, null, ["examples"]]);
+  // A second seed that agrees on every example says nothing new about examples.
+  assertEquals(estimate([scores, scores]).overExamples, overExamples);
+  // One that is independent of it does: as many examples more.
+  const half = [0, 0, 1, 1], other = [0, 1, 0, 1];
+  assertEquals(estimate([half, other]).overExamples, wilsonInterval(0.5, 8));
+});
+
+Deno.test("estimate() of scores that are all right or all wrong has a width", () => {
+  for (const score of [0, 1]) {
+    const { interval, overSeeds } = estimate(
+      Array.from({ length: 3 }, () => Array.from({ length: 20 }, () => score)),
+    );
+    assertEquals(overSeeds, { low: score, high: score });
+    assertNear(interval!.high - interval!.low, 0.1611, 5e-5);
+  }
+});
+
+Deno.test("estimate() adds the squares of what seeds and examples may change, and stays within 0 and 1", () => {
+  // Grades, so that Student's t is taken for both: means of seeds 0.6 and 0.4, of examples 0.4, 0.4, 0.7.
+  const found = estimate([[0.5, 0.5, 0.8], [0.3, 0.3, 0.6]]);
+  assertNear(found.mean, 0.5, 1e-12);
+  assertEquals([found.seeds, found.examples, found.sources], [2, 3, ["seeds", "examples"]]);
+  const bySeeds = 12.7062 * Math.sqrt(0.02) / Math.sqrt(2),
+    byExamples = 4.3027 * Math.sqrt(0.03) / Math.sqrt(3);
+  assertNear(found.overExamples!.high, 0.5 + byExamples);
+  assertEquals([found.overSeeds, found.interval], [{ low: 0, high: 1 }, { low: 0, high: 1 }]);
+  const narrow = estimate([[0.5, 0.5, 0.52], [0.49, 0.49, 0.51]]);
+  const seeds = narrow.overSeeds!.high - narrow.mean, examples = narrow.overExamples!.high - narrow.mean;
+  assertNear(narrow.interval!.high, narrow.mean + Math.hypot(seeds, examples), 1e-9);
+  assert(bySeeds > 0.5, "the example would be within 0 and 1 anyway");
+});
+
+Deno.test("estimate() speaks about seeds alone where they have different examples", () => {
+  const found = estimate([[1, 0, 1], [1, 1]]);
+  assertEquals([found.sources, found.examples, found.overExamples], [["seeds"], 0, null]);
+  assertEquals(errorSources([[1, 0, 1], [1, 1]]), null);
 });
 
 Deno.test("estimate() of one seed speaks about examples only", () => {
@@ -82,10 +119,14 @@ Deno.test("estimate() of one seed and one example gives no interval", () => {
   assertEquals(estimate([[1]]).interval, null);
 });
 
-Deno.test("compare() calls equal methods a tie with a width of 0", () => {
+Deno.test("compare() calls equal methods a tie, whose interval of right and wrong answers still has a width", () => {
   const found = compare([[1, 0, 1], [0, 0, 1]], [[1, 0, 1], [0, 0, 1]]);
-  assertEquals(found.interval, { low: 0, high: 0 });
-  assertEquals(found.verdict, "tie");
+  assertEquals([found.mean, found.verdict, found.pValue], [0, "tie", 1]);
+  // Two examples more, one for either side: a variance of 2 / 5 over 5.
+  assertNear(found.interval!.high, 1.96 * Math.sqrt(0.4 / 5), 1e-4);
+  assertNear(found.interval!.low, -found.interval!.high, 1e-12);
+  const grades = compare([[0.5, 0.2]], [[0.5, 0.2]]);
+  assertEquals([grades.interval, grades.pValue, grades.verdict], [{ low: 0, high: 0 }, 1, "tie"]);
 });
 
 Deno.test("compare() sees a difference that each method's own spread would hide", () => {
@@ -104,8 +145,176 @@ Deno.test("compare() calls seeds that disagree a tie", () => {
   assertEquals(compare([some, few], [zeros, zeros]).verdict, "tie");
 });
 
-Deno.test("compare() refuses methods with different seeds", () => {
+Deno.test("compare() refuses methods with different seeds or examples", () => {
   assertThrows(() => compare([[1]], [[1], [0]]), RangeError, "differ in seeds");
+  assertThrows(() => compare([[1, 0]], [[1]]), RangeError, "differ in seeds or examples");
+});
+
+Deno.test("compare() agrees with the paired t test of Student's sleep data (Biometrika 6, 1908)", () => {
+  const first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0, 2];
+  const second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4];
+  const asSeeds = (values: readonly number[]) => values.map((value) => [value]);
+  for (const found of [compare([second], [first]), compare(asSeeds(second), asSeeds(first))]) {
+    assertNear(found.mean, 1.58, 1e-12);
+    assertNear(found.interval!.low, 0.7001142, 1e-6);
+    assertNear(found.interval!.high, 2.4598858, 1e-6);
+    assertNear(found.pValue!, 0.00283289, 1e-7);
+    assertNear(found.effect!, 1.284558, 1e-6);
+    assertEquals(found.verdict, "better");
+  }
+});
+
+/** Paired scores of 0 and 1 by how many examples both, only ours, only theirs and neither has right. */
+function paired(both: number, ours: number, theirs: number, neither: number): [number[], number[]] {
+  const cells = [[both, 1, 1], [ours, 1, 0], [theirs, 0, 1], [neither, 0, 0]] as const;
+  return [1, 2].map((side) =>
+    cells.flatMap((cell) => Array.from({ length: cell[0] }, () => cell[side]!))
+  ) as [
+    number[],
+    number[],
+  ];
+}
+
+Deno.test("compare() of one seed is Bonett and Price's interval, in the example of their package statpsych (ci.prop.ps)", () => {
+  // f00 12, f01 4, f10 26, f11 6: 0.44 after adjustment, standard error 0.09448809.
+  const [ours, theirs] = paired(6, 26, 4, 12), found = compare([ours], [theirs]);
+  assertNear(found.interval!.low, 0.2548067, 1e-6);
+  assertNear(found.interval!.high, 0.6251933, 1e-6);
+  assertNear(found.mean, 22 / 48, 1e-12);
+  // Twice the normal tail beyond 0.44 / 0.09448809.
+  assert(Math.abs(found.pValue! / 3.214e-6 - 1) < 0.01, `${found.pValue}`);
+});
+
+Deno.test("compare() does not take a few examples that agree for certain", () => {
+  const three = compare([[1, 1, 1]], [[0, 0, 0]]);
+  assertEquals([three.mean, three.verdict, three.effect], [1, "tie", null]);
+  assertEquals(compare([Array(20).fill(1)], [Array(20).fill(0)]).verdict, "better");
+});
+
+Deno.test("compare() of what nothing varies in is a tie without a p value, whatever its sign", () => {
+  for (const [ours, theirs] of [[1, 0], [0, 1], [1, 1]] as const) {
+    const found = compare([[ours]], [[theirs]]);
+    assertEquals([found.verdict, found.pValue, found.interval, found.detectable], ["tie", null, null, null]);
+  }
+});
+
+Deno.test("compare() gives p values that go with its intervals, down to the least that is told", () => {
+  const random = createRandom(5);
+  for (let i = 0; i < 20; i++) {
+    const draw = (name: string) =>
+      [0, 1, 2].map((seed) => [...random.fork(`${name} ${i} ${seed}`).uniform(30, 0, 1)].map(Math.round));
+    const ours = draw("ours"), theirs = draw("theirs"), { pValue } = compare(ours, theirs);
+    const at = compare(ours, theirs, 1 - pValue! * 0.999).interval!;
+    const beyond = compare(ours, theirs, 1 - Math.min(1, pValue! * 1.001)).interval!;
+    assert(at.low <= 1e-6 && at.high >= -1e-6, `${i}: ${at.low} to ${at.high}`);
+    assert(pValue! > 0.999 || beyond.low > -1e-6 || beyond.high < 1e-6, `${i}`);
+  }
+  // Grades that differ by the same everywhere.
+  assertEquals(compare([[0.5, 0.75], [0.75, 0.5]], [[0.25, 0.5], [0.5, 0.25]]).pValue, 1e-12);
+});
+
+Deno.test("correct() agrees with Holm's procedure step by step", () => {
+  const family = (values: readonly (number | null)[]) =>
+    values.map((pValue) => ({ ...compare([[1]], [[0]]), pValue }));
+  const adjust = (values: readonly (number | null)[]) =>
+    correct(family(values)).map(({ corrected }) => corrected);
+  // 4 · 0.005, 3 · 0.01, 2 · 0.03, and the last is at least the one before.
+  assertEquals(adjust([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02]);
+  assertEquals(adjust([0.6, 0.7]), [1, 1]);
+  assertEquals(adjust([]), []);
+  // What nothing could tell takes no part.
+  assertEquals(adjust([null, 0.04, null]), [null, 0.04, null]);
+  assertEquals(correct(family([0.03, null])).map(({ verdict }) => verdict), ["better", "tie"]);
+});
+
+Deno.test("correct() finds three differences among the fifteen of Benjamini and Hochberg (1995), as Bonferroni there", () => {
+  const values = [
+    ...[0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459],
+    ...[0.324, 0.4262, 0.5719, 0.6528, 0.759, 1],
+  ];
+  const found = correct(values.toReversed().map((pValue) => ({ ...compare([[1]], [[0]]), pValue })));
+  assertEquals(found.filter(({ verdict }) => verdict === "better").map(({ pValue }) => pValue), [
+    0.0019,
+    0.0004,
+    0.0001,
+  ]);
+  assertAlmostEquals(found.at(-3)!.corrected!, 0.0019 * 13, 1e-12);
+});
+
+/**
+ * Scores of 0 and 1 of a method that has a share `ability` of examples right: `[seed][example]`. Examples are hard for all
+ * methods alike, seeds are good or bad by a normal deviation, and each has its luck with each example.
+ */
+function drawRight(
+  random: Random,
+  seeds: number,
+  hardness: Float32Array,
+  { ability, deviation }: { readonly ability: number; readonly deviation: number },
+): number[][] {
+  const skill = random.fork("skill").normal(seeds, deviation);
+  return Array.from(skill, (own, s) => {
+    const luck = random.fork(`luck ${s}`).uniform(hardness.length, -0.25, 0.25);
+    return Array.from(hardness, (hard, e) => hard + luck[e]! < ability + own ? 1 : 0);
+  });
+}
+
+/** Of four hundred experiments, in so many thousandths a true share of 95% is within three standard errors. */
+const REPEATS = 400, SLACK = 0.033;
+
+Deno.test("estimate() holds the true score as often as it says, with one seed, with two that differ much, with five", () => {
+  const random = createRandom(21);
+  for (
+    const [seeds, deviation, ability] of [[1, 0, 0.6], [2, 0.08, 0.5], [2, 0.01, 0.6], [
+      5,
+      0.05,
+      0.4,
+    ]] as const
+  ) {
+    let held = 0;
+    for (let i = 0; i < REPEATS; i++) {
+      const own = random.fork(`${seeds} ${deviation} ${i}`);
+      const scores = drawRight(own, seeds, own.fork("hard").uniform(60, 0, 1), { ability, deviation });
+      const { low, high } = estimate(scores).interval!;
+      if (low <= ability && ability <= high) held++;
+    }
+    assert(held / REPEATS > 0.95 - SLACK, `${seeds} seeds, ${deviation}: ${held} of ${REPEATS}`);
+    // One source alone is not on the wide side.
+    if (seeds === 1) assert(held / REPEATS < 0.95 + SLACK, `${held} of ${REPEATS}`);
+  }
+});
+
+Deno.test("compare() finds differences where there are none no more often than it says, and Holm's correction in no family", () => {
+  const random = createRandom(22), methods = 6;
+  for (const [seeds, deviation] of [[1, 0], [2, 0.08], [3, 0.02]] as const) {
+    let single = 0, any = 0, corrected = 0;
+    for (let i = 0; i < REPEATS; i++) {
+      const own = random.fork(`${seeds} ${i}`), hardness = own.fork("hard").uniform(60, 0, 1);
+      const draw = (name: string) => drawRight(own.fork(name), seeds, hardness, { ability: 0.6, deviation });
+      const baseline = draw("baseline");
+      const family = Array.from({ length: methods }, (_, k) => compare(draw(`method ${k}`), baseline));
+      if (family[0]!.verdict !== "tie") single++;
+      if (family.some(({ verdict }) => verdict !== "tie")) any++;
+      if (correct(family).some(({ verdict }) => verdict !== "tie")) corrected++;
+    }
+    assert(single / REPEATS < 0.05 + SLACK, `${seeds} seeds: ${single} of ${REPEATS}`);
+    assert(corrected / REPEATS < 0.05 + SLACK, `${seeds} seeds, families: ${corrected} of ${REPEATS}`);
+    // The correction is needed: without it far more families have a false finding.
+    if (seeds < 3) assert(any / REPEATS > 0.1, `${seeds} seeds, uncorrected: ${any} of ${REPEATS}`);
+  }
+});
+
+Deno.test("compare() shows a difference as large as it calls detectable in about four of five experiments", () => {
+  const random = createRandom(23);
+  let shown = 0, detectable = 0;
+  const experiment = (i: number, difference: number) => {
+    const own = random.fork(`${difference} ${i}`), hardness = own.fork("hard").uniform(80, 0, 1);
+    const draw = (name: string, ability: number) =>
+      drawRight(own.fork(name), 1, hardness, { ability, deviation: 0 });
+    return compare(draw("ours", 0.5 + difference / 2), draw("theirs", 0.5 - difference / 2));
+  };
+  for (let i = 0; i < 100; i++) detectable += experiment(i, 0.1).detectable! / 100;
+  for (let i = 0; i < REPEATS; i++) if (experiment(i, detectable).verdict === "better") shown++;
+  assert(shown / REPEATS > 0.72 && shown / REPEATS < 0.88, `${shown} of ${REPEATS} at ${detectable}`);
 });
 
 /** Scores of two-way random effects with standard deviations `seeds`, `examples` and `both`. */

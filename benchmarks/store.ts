@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { parseWith } from "../training/configuration.ts";
 import { recordId, type RunConfig, type RunResult } from "../training/run.ts";
 import { BaseResult, RunResult as RunSchema } from "../training/schemas.ts";
+import { UserError } from "../training/user_error.ts";
 import { digestOf, writeWhole } from "./files.ts";
 
 /** A file in a folder of records that can't be used. */
@@ -51,13 +52,23 @@ export function openBases(out: string): Store<BaseResult> {
 }
 
 /**
- * Reads the file of one run.
+ * Reads a run's file by its path.
  *
- * @param folder as in `Store.folder`
- * @throws {Error} with the reason why it isn't one
+ * @throws {UserError} where it can't be read, or isn't a stored run
  */
-export async function readRun(folder: string, name: string): Promise<RunResult> {
-  return await readRecord<RunResult>(folder, name, RunSchema, "run");
+export async function readRun(path: string): Promise<RunResult> {
+  const parts = path.split("/"), name = parts.pop()!;
+  try {
+    return await readRecord<RunResult>(
+      parts.join("/") || (path.startsWith("/") ? "/" : "."),
+      name,
+      RunSchema,
+      "run",
+    );
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
+    throw new UserError(`Cannot read ${path}: ${reason}`);
+  }
 }
 
 function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind: string): Store<R> {

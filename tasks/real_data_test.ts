@@ -5,6 +5,9 @@ import { arithmetic } from "./math/arithmetic.ts";
 import { DataError } from "./data/data_error.ts";
 import { dialogueState } from "./dialogue/dialogue_state.ts";
 import { digits } from "./images/digits.ts";
+import { acceptability } from "./understanding/acceptability.ts";
+import { wordSenses } from "./understanding/word_senses.ts";
+import { decodeWords, encodeWords, END } from "./understanding/words.ts";
 import { writingPredictor } from "../tests/scripted_predictor.ts";
 import { IGNORE } from "../models/model.ts";
 import { decode, encode, STOP } from "./text/tokenizer.ts";
@@ -214,4 +217,50 @@ Deno.test("data that changed since a run was planned is refused", async () => {
     await Deno.writeTextFile(`${data}/optdigits.tra`, optdigitsFile(201));
     await assertRejects(() => digits.load({ ...options, data, fingerprint }), DataError, "its files changed");
   });
+});
+
+Deno.test("acceptability takes CoLA as T5 asks it, and counts sentences that are too long", async () => {
+  const line = (i: number, sentence: string) => `gj04\t${i % 2}\t${i % 2 ? "" : "*"}\t${sentence}\n`;
+  const fitting = Array.from({ length: 60 }, (_, i) => line(i, `The dog ${i} chased "the cat.`));
+  const dev = Array.from({ length: 9 }, (_, i) => line(i, `A cat slept ${"well ".repeat(i)}.`)).join("");
+  const file = [...fitting, line(0, "word ".repeat(36)), line(1, "word ".repeat(37))].join("");
+  await withDataFolder(
+    { "CoLA/train.tsv": file, "CoLA/dev.tsv": dev },
+    async (path) => {
+      const data = await acceptability.load({ ...options, data: path });
+      assertEquals(data.needs, { family: "encoder-decoder", outputs: 2048, inputSize: 40 });
+      // "cola sentence :", 36 words and the end are 40 tokens.
+      assertEquals(data.source!.records["train"]!.skipped, {
+        "longer than 40 tokens": 1,
+      });
+      const batch = data.trainBatch(1, 8);
+      assert(batch.family === "encoder-decoder");
+      for (let row = 0; row < 8; row++) {
+        const tokens = [...batch.inputs.data.subarray(40 * row, 40 * row + 40)];
+        const text = decodeWords(tokens.slice(0, tokens.indexOf(END)));
+        assert(
+          /^cola sentence : (the dog (?:<number>|\d) chased <other> the cat|(<word> )+)/.test(text),
+          text,
+        );
+      }
+      const scores = await data.score(
+        writingPredictor(() => Int32Array.of(...encodeWords("acceptable"), END)),
+        "test",
+      );
+      assertEquals(
+        scores.reduce((sum, one) => sum + one, 0),
+        5 - [...scores].filter((one) => one === 0).length,
+      );
+      const { values, labels } = (await data.measure!(
+        writingPredictor(() => encodeWords("acceptable")),
+        "test",
+      ))["Matthews correlation"]!;
+      assertEquals([[...Array.from(values)], labels!.length], [[1, 1, 1, 1, 1], 5]);
+      assertEquals(Array.from(labels!), [...scores]);
+    },
+  );
+});
+
+Deno.test("word-senses has no other real data to take", () => {
+  assertEquals(wordSenses.realData, undefined);
 });

@@ -128,7 +128,7 @@ Deno.test("run sets the Vulkan backend on Linux only, and leaves a choice that w
     assertStringIncludes(chosen.stdout, "backend gl");
   }));
 
-Deno.test("run called from elsewhere makes explicitly relative paths and --out absolute, and nothing else", () =>
+Deno.test("run called from elsewhere makes explicitly relative paths and the options that are paths absolute, and nothing else", () =>
   inFolder(async (folder) => {
     const args = [
       "bench",
@@ -141,6 +141,10 @@ Deno.test("run called from elsewhere makes explicitly relative paths and --out a
       "--out=/g",
       "--out",
       "/h",
+      "--against",
+      "k",
+      "--with-peft=l",
+      "--with-peft=/m",
       "--output",
       "i",
     ];
@@ -151,7 +155,8 @@ Deno.test("run called from elsewhere makes explicitly relative paths and --out a
     assertStringIncludes(elsewhere.stdout, `cwd ${folder}/project\n`);
     assertEquals(argumentsOf(elsewhere), [
       ...["task", "bench", "a.json", `${from}/./b c.json`, `${from}/../d`, "--out", `${from}/e`],
-      ...[`--out=${from}/f`, "--out=/g", "--out", "/h", "--output", "i"],
+      ...[`--out=${from}/f`, "--out=/g", "--out", "/h", "--against", `${from}/k`],
+      ...[`--with-peft=${from}/l`, "--with-peft=/m", "--output", "i"],
     ]);
   }));
 

@@ -18,20 +18,29 @@ export async function environmentOf(gpu: Gpu): Promise<Environment> {
 
 /** The checkout's commit, read from .git's files: a sweep may not start other programs. "unknown" where there is none. */
 async function currentCommit(): Promise<string> {
-  const read = async (path: string): Promise<string | null> => {
-    try {
-      return (await Deno.readTextFile(new URL(`../.git/${path}`, import.meta.url))).trim();
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return null;
-      throw error;
-    }
-  };
-  const head = await read("HEAD");
-  if (head === null) return "unknown";
+  const dotGit = new URL("../.git", import.meta.url);
+  // In a linked worktree .git is a file that names its folder, which names the one that all worktrees share.
+  const named = /^gitdir: (.*)$/m.exec(await readIfThere(dotGit) ?? "")?.[1];
+  const own = named === undefined ? new URL(`${dotGit}/`) : new URL(`${named}/`, dotGit);
+  const shared = new URL(`${(await readIfThere(new URL("commondir", own)))?.trim() ?? "."}/`, own);
+  const head = (await readIfThere(new URL("HEAD", own)))?.trim();
+  if (head === undefined) return "unknown";
   if (!head.startsWith("ref: ")) return head;
   const name = head.slice("ref: ".length);
-  const loose = await read(name);
-  if (loose !== null) return loose;
-  const packed = (await read("packed-refs"))?.split("\n").find((line) => line.endsWith(` ${name}`));
+  const loose = await readIfThere(new URL(name, shared));
+  if (loose !== null) return loose.trim();
+  const packed = (await readIfThere(new URL("packed-refs", shared)))?.split("\n")
+    .find((line) => line.endsWith(` ${name}`));
   return packed?.split(" ")[0] ?? "unknown";
+}
+
+async function readIfThere(file: URL): Promise<string | null> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    const isNoFile = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
+      error instanceof Deno.errors.IsADirectory;
+    if (isNoFile) return null;
+    throw error;
+  }
 }

@@ -39,20 +39,13 @@ const tiny: RunConfig = {
   scoreOn: "test",
   seed: 3,
 };
-const modelOf: Readonly<Record<string, string>> = {
-  digits: "vit-tiny",
-  arithmetic: "decoder-tiny",
-  code: "decoder-tiny-code",
-  "dialogue-state": "decoder-tiny-dialogue",
-};
-
 /**
  * The methods that a task is tested with: all of them on a task of each kind of model, and on the others, whose models and
  * batches are of the same kinds, one with factors, one with a start and one that trains everything.
  */
 function methodsFor(task: string): readonly OptimizerModule[] {
   const all = Object.values(optimizers) as OptimizerModule[];
-  return ["digits", "arithmetic"].includes(task)
+  return ["digits", "arithmetic", "sentiment"].includes(task)
     ? all
     : all.filter(({ id }) => ["full", "lora-ga", "lora-pro"].includes(id));
 }
@@ -81,7 +74,7 @@ function reproducible(result: RunResult): unknown {
   return { ...result, environment: null, outcome: { ...result.outcome, cost } };
 }
 
-for (const task of Object.values(tasks)) {
+for (const task of Object.values(tasks) as Task[]) {
   for (const module of methodsFor(task.id)) {
     Deno.test(`train() takes ${module.id} through ${task.id}: twice the same bits, nothing left on the GPU`, async () => {
       const gpu = await testGpu();
@@ -89,7 +82,7 @@ for (const task of Object.values(tasks)) {
       const config: RunConfig = {
         ...tiny,
         task: { ...tiny.task, id: task.id },
-        model: { id: modelOf[task.id]! },
+        model: { id: task.shipped!.model },
         optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
       };
       const result = await train(gpu, config);
@@ -122,7 +115,7 @@ for (const task of Object.values(tasks)) {
       const workOf = async (steps: number) => {
         const config = complete({
           task: { ...tiny.task, id: task.id, testExamples: 1 },
-          model: { id: modelOf[task.id]! },
+          model: { id: task.shipped!.model },
           optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
           steps,
           validateEvery: steps,
@@ -157,7 +150,7 @@ for (const task of Object.values(tasks)) {
       if (module.startsMoved) continue;
       const config = complete({
         task: { ...tiny.task, id: task.id, testExamples: 1 },
-        model: { id: modelOf[task.id]! },
+        model: { id: task.shipped!.model },
         optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
         steps: 1,
         telemetryEvery: 0,

@@ -1,24 +1,144 @@
 /** @file What a report found, in sentences: only numbers that are in its tables, and how much they weigh. */
-import { mean, type Verdict } from "../statistics.ts";
-import { formatCount, formatDifference, formatNumber, formatRate } from "./format.ts";
-import { baselinesOf, type Pair } from "./pairs.ts";
+import { estimate, mean, type Verdict } from "../statistics.ts";
+import {
+  formatCount,
+  formatCounts,
+  formatDifference,
+  formatInterval,
+  formatN,
+  formatNumber,
+  formatPercent,
+  formatRate,
+} from "./format.ts";
+import type { ClosedGap } from "./gaps.ts";
+import { baselinesOf, contestsOf, type Pair } from "./pairs.ts";
+import type { Protocol } from "./protocol.ts";
+import type { Ranking } from "./rankings.ts";
 import type { Cell, MethodLabel, Study } from "./report.ts";
+import { verdictsOf } from "./tables/any_two.ts";
 import { stepRatio } from "./tables/costs.ts";
 import { meanDiscrepancy } from "./tables/discrepancies.ts";
 
-/** The answer: the verdicts first, then what they weigh, then the numbers behind them. A paragraph an entry. */
-export function answer(study: Study, pairs: readonly Pair[]): string[] {
+/** What was computed once for sentences and tables. */
+export interface Findings {
+  /** Every method against the baselines. */
+  readonly pairs: readonly Pair[];
+  /** Any two methods. */
+  readonly all: readonly Pair[];
+  readonly gaps: readonly ClosedGap[];
+  readonly rankings: readonly Ranking[];
+  readonly protocol: Protocol;
+}
+
+/**
+ * The answer: the verdicts first, then what they weigh, then the numbers behind them. A paragraph an entry. Sentences are
+ * made alike for every method.
+ */
+export function answer(study: Study, { pairs, all, gaps, rankings, protocol }: Findings): string[] {
   if (study.cells.every((cell) => cell.runs.length === 0)) {
     return ["No run has finished: there is nothing to say yet."];
   }
   return [
     ...baselinesOf(study).flatMap((method) => verdictsAgainst(study, pairs, method)),
+    ...gapSentences(study, gaps),
+    ...study.tasks.flatMap((task) => firstsOf(study, task, all)),
+    ...rankingSentence(rankings),
     evidence(study, pairs),
+    ...protocol.statements.length > 0 ? [protocol.statements.join(" ")] : [],
     ...study.tasks.map((task) => scoresOf(study, task)),
     ...study.tasks.flatMap((task) => ratesOf(study, task)),
     ...discrepancySentence(study),
     ...stepSentence(study),
   ];
+}
+
+/** How many cases are told one by one; of more, their range. */
+const FEW = 3;
+
+/** Which share of the gap to full fine-tuning each method closes, and in how many cases there is none. */
+function gapSentences(study: Study, gaps: readonly ClosedGap[]): string[] {
+  const [first] = gaps;
+  if (!first) return [];
+  const known = gaps.filter(({ found }) => found.share !== null);
+  const casesOf = (list: readonly ClosedGap[]) =>
+    new Set(list.map(({ lora }) => JSON.stringify([lora.task.id, lora.rank]))).size;
+  const parts = study.methods.flatMap((method) => {
+    const own = known.filter(({ cell }) => cell.method === method);
+    if (own.length === 0) return [];
+    const shares = own.map(({ found }) => found.share!), all = own.map(({ found }) => found.interval!);
+    const told = own.length <= FEW
+      ? own.map(({ cell, found }) =>
+        `${formatPercent(found.share!)} on ${cell.task.title} at rank ${cell.rank} (95%: ${
+          formatInterval(found.interval, formatPercent)
+        })`
+      ).join(", ")
+      : `${formatRange(shares, formatPercent)} in ${own.length} cases (95% intervals from ${
+        formatPercent(Math.min(...all.map(({ low }) => low)))
+      } to ${formatPercent(Math.max(...all.map(({ high }) => high)))})`;
+    return [`${method.label} ${told}`];
+  });
+  const cases = casesOf(gaps), without = cases - casesOf(known);
+  const none = without > 0
+    ? ` In ${without} of ${cases} cases no gap was shown, and no share is told: ${first.full.method.label} was not shown to be better than ${first.lora.method.label}.`
+    : "";
+  const n = formatCounts(gaps.map(({ found }) => found.seeds), "seed");
+  const examples = formatCounts(gaps.map(({ found }) => found.examples), "example");
+  return [
+    parts.length > 0
+      ? `Of the gap from ${first.lora.method.label} to ${first.full.method.label} (n = ${n}, ${examples}) are closed: ${
+        parts.join("; ")
+      }.${none}`
+      : none.trim(),
+  ];
+}
+
+/** The highest score of a task at each rank, and whether anything else was shown to be lower. */
+function firstsOf(study: Study, task: Study["tasks"][number], all: readonly Pair[]): string[] {
+  const parts = contestsOf(study).filter((contest) => contest.task === task).map(({ rank, cells }) => {
+    const [first, ...others] = cells.toSorted((a, b) => scoreOf(b) - scoreOf(a));
+    const verdicts = verdictsOf(first!, others, all);
+    const ties = verdicts.filter(({ verdict }) => verdict === "tie").map(({ other }) => other.method.label);
+    const { mean: score, interval } = estimate(first!.runs.map(({ outcome }) => outcome.scores));
+    const tied = ties.length === verdicts.length ? `all ${verdicts.length} others` : ties.join(", ");
+    const standing = ties.length === 0
+      ? `better than all ${verdicts.length} others`
+      : `a tie with ${tied}${
+        ties.length < verdicts.length ? `, better than the other ${verdicts.length - ties.length}` : ""
+      }`;
+    const beaten = verdicts.filter(({ onTheseSeeds }) => onTheseSeeds === "better").length;
+    const lesser = beaten > verdicts.length - ties.length
+      ? ` (on these seeds alone better than ${beaten})`
+      : "";
+    const at = rank === null ? "" : `at rank ${rank} `;
+    return `${at}${first!.method.label} ${formatNumber(score)} (95%: ${
+      formatInterval(interval)
+    }), ${standing}${lesser}`;
+  });
+  const own = study.cells.filter((cell) => cell.task === task);
+  return parts.length > 0 ? [`Highest on ${task.title} (${formatN(own)}): ${parts.join("; ")}.`] : [];
+}
+
+/** How much of the order of methods is one of rates. */
+function rankingSentence(rankings: readonly Ranking[]): string[] {
+  const parts = rankings.map(({ task, rank, by, peak, standings }) => {
+    const moved = standings.filter(({ own, shared }) => own.place !== shared.place);
+    const distance = ({ own, shared }: typeof standings[number]) =>
+      own.place === null || shared.place === null ? 0 : Math.abs(own.place - shared.place);
+    const [most] = moved.toSorted((a, b) => distance(b) - distance(a));
+    const furthest = most && distance(most) > 0
+      ? `, the furthest ${most.cell.method.label} from ${most.own.place} to ${most.shared.place}`
+      : "";
+    const lost = standings.filter(({ shared }) => shared.place === null).length;
+    const at = `${task.title}${rank === null ? "" : ` at rank ${rank}`}`;
+    return `on ${at}, by ${by}, all at ${
+      formatRate(peak)
+    }: ${moved.length} of ${standings.length}${furthest}${
+      lost > 0 ? ` (${lost} diverged or not run there)` : ""
+    }`;
+  });
+  return parts.length > 0
+    ? [`Methods whose place changes where all share one learning rate: ${parts.join("; ")}.`]
+    : [];
 }
 
 function scoresOf(study: Study, task: Study["tasks"][number]): string {
@@ -80,18 +200,26 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
   const parts = study.methods.flatMap((method) => {
     const own = against.filter((pair) => pair.ours.method === method);
     if (own.length === 0) return [];
-    const count = (verdict: Verdict) => own.filter((pair) => pair.comparison.verdict === verdict).length;
-    const counts = [["better", count("better")], ["tied", count("tie")], ["worse", count("worse")]] as const;
-    const verdicts = counts.filter(([, n]) => n > 0).map(([name, n]) => `${name} in ${n}`).join(", ");
+    const counts = (read: (pair: Pair) => Verdict) => {
+      const count = (verdict: Verdict) => own.filter((pair) => read(pair) === verdict).length;
+      return ([["better", count("better")], ["tied", count("tie")], ["worse", count("worse")]] as const)
+        .filter(([, n]) => n > 0).map(([name, n]) => `${name} in ${n}`).join(", ");
+    };
+    const overall = counts(({ comparison }) => comparison.verdict);
+    const onTheseSeeds = counts(({ comparison }) => comparison.onTheseSeeds.verdict);
+    const lesser = onTheseSeeds === overall ? "" : `on these seeds alone ${onTheseSeeds}; `;
     const differences = own.map((pair) => pair.comparison.mean);
     return [
-      `${method.label} ${verdicts} of ${own.length} (difference ${
+      `${method.label} ${overall} of ${own.length} (${lesser}difference ${
         formatRange(differences, formatDifference)
       })`,
     ];
   });
   const [first] = against;
-  return first ? [`Against ${first.theirs.method.label}: ${parts.join("; ")}.`] : [];
+  if (!first) return [];
+  const n = formatCounts(against.map(({ comparison }) => comparison.seeds), "seed");
+  const examples = formatCounts(against.map(({ comparison }) => comparison.examples), "example");
+  return [`Against ${first.theirs.method.label}: ${parts.join("; ")}; n = ${n}, ${examples}.`];
 }
 
 function discrepancySentence(study: Study): string[] {
@@ -117,17 +245,23 @@ function stepSentence(study: Study): string[] {
 
 function evidence(study: Study, pairs: readonly Pair[]): string {
   const seeds = study.cells.map((cell) => cell.runs.length).filter((count) => count > 0);
-  const fewest = Math.min(...seeds), most = Math.max(...seeds);
-  const n = fewest === most ? `n = ${formatCount(fewest, "seed")}` : `n = ${fewest} to ${most} seeds`;
+  const most = Math.max(...seeds);
   const weight = most === 1
     ? "says nothing about other seeds"
     : most < 5
-    ? "weak evidence about other seeds"
+    ? "weak evidence about other seeds; “on these seeds alone” asks the lesser question, whether new examples would agree"
     : "some evidence about other seeds";
+  const ties = pairs.filter(({ comparison }) => comparison.verdict === "tie");
   const corrected = pairs.length > 1
-    ? ` Of ${pairs.length} comparisons at 95%, one in twenty may look like a difference where there is none.`
+    ? ` The ${pairs.length} comparisons with baselines are corrected together (Holm): at most one report in twenty shows a difference among them where there is none anywhere.`
     : "";
-  return `${n}: ${weight}.${corrected}`;
+  const detectable = ties.flatMap(({ comparison }) => comparison.detectable ?? []);
+  const missed = detectable.length > 0
+    ? ` ${formatCount(ties.length, "tie")}: a true difference of ${
+      formatRange(detectable, formatNumber)
+    }, by comparison, would have been shown four times in five, a smaller one less often.`
+    : "";
+  return `n = ${formatCounts(seeds, "seed")}: ${weight}.${corrected}${missed}`;
 }
 
 function scoreOf(cell: Cell): number {

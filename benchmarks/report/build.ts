@@ -6,21 +6,30 @@ import { choose } from "../choose.ts";
 import { a100, type GpuRates } from "../growth/predict.ts";
 import type { Plan } from "../plan.ts";
 import type { ChosenRate } from "../rates.ts";
-import { answer } from "./answer.ts";
+import { type ComparedSweep, compareSweeps } from "./against/against.ts";
+import { answer, type Findings } from "./answer.ts";
 import { caveats } from "./caveats.ts";
 import { charts } from "./charts/mod.ts";
+import type { PeftRuns } from "./exports/from_peft.ts";
+import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
 import { growthAnswer } from "./growth_answer.ts";
+import { closedGaps } from "./gaps.ts";
 import { describeRuns } from "./page/runs.ts";
-import { comparePairs } from "./pairs.ts";
+import { compareAll, comparePairs } from "./pairs.ts";
+import { describeProtocol } from "./protocol.ts";
+import { rankingsOf } from "./rankings.ts";
 import type { Report } from "./report.ts";
 import { makeStudy, sourceOf } from "./study.ts";
+import { anyTwoTable } from "./tables/any_two.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
 import { familyTables } from "./tables/families.ts";
+import { gapSharesTable } from "./tables/gap_shares.ts";
 import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
 import { measuresTable } from "./tables/measures.ts";
 import { predictionsTable } from "./tables/predictions.ts";
+import { rankingsTable } from "./tables/rankings.ts";
 import { ratesTable } from "./tables/rates.ts";
 import { scoresTable } from "./tables/scores.ts";
 import { separationTable } from "./tables/separation.ts";
@@ -39,6 +48,10 @@ export interface ReportInput {
   readonly setAside: readonly string[];
   /** What predictions are for; the plan's GPU where absent, and an A100 where that has none. */
   readonly gpu?: GpuRates;
+  /** Results of PEFT's method comparison to show beside. */
+  readonly peft?: PeftRuns;
+  /** The sweep that this one is compared with. */
+  readonly against?: ComparedSweep;
 }
 
 /** The results that a report is about: the plan's, in its order; all of them by id where there is no plan. */
@@ -53,7 +66,7 @@ export function buildReport(
   input: ReportInput,
   registries: Registries,
 ): Report {
-  const { plan, stored } = input;
+  const { plan, stored, peft = { runs: [], faults: [] } } = input;
   const results = reportedResults(plan, stored);
   const configs = plan?.runs.map((run) => run.config) ?? results.map((result) => result.config);
   const byId = new Map(results.map((result) => [result.id, result]));
@@ -61,14 +74,23 @@ export function buildReport(
   const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
   const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
   const study = makeStudy(configs, results, rates, registries, input.gpu ?? plan?.gpu ?? a100, input.bases);
-  const pairs = comparePairs(study);
+  const findings: Findings = {
+    pairs: comparePairs(study),
+    all: compareAll(study),
+    gaps: closedGaps(study),
+    rankings: rankingsOf(study),
+    protocol: describeProtocol(study, configs, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
+  };
   const tables = [
     ...familyTables(study),
     scoresTable(study),
     measuresTable(study),
     sourcesTable(study),
     separationTable(study),
-    comparisonsTable(pairs),
+    comparisonsTable(findings.pairs),
+    gapSharesTable(findings.gaps),
+    anyTwoTable(study, findings.all),
+    rankingsTable(findings.rankings),
     costsTable(study),
     discrepanciesTable(study),
     kindsTable(study),
@@ -78,25 +100,41 @@ export function buildReport(
     memoryModelTable(study),
     predictionsTable(study),
     sizesTable(study),
+    peftTable(peft.runs),
   ];
+  const bases = input.bases ?? [], { faults } = input;
+  const against = input.against
+    ? compareSweeps({ plan, results, bases, faults }, input.against, registries)
+    : null;
+  const beside = scoreBesidePeft.draw(study, peft.runs, registries.optimizers);
   return {
     name,
     question: plan?.question ?? "Which of the stored runs' methods scores best?",
+    against,
     // A sweep that only varies sizes has no scores to speak of.
-    answer: study.growth.length > 0 && study.cells.length === 0
-      ? growthAnswer(study)
-      : [...answer(study, pairs), ...growthAnswer(study)],
-    charts: charts.flatMap((chart) => {
-      const spec = chart.draw(study);
-      return spec === null ? [] : [{ chart, spec }];
-    }),
-    tables: tables.filter((table) => table !== null && table.rows.length > 0).map((table) => table!),
+    answer: [
+      ...against?.sentences ?? [],
+      ...study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, findings),
+      ...growthAnswer(study),
+    ],
+    charts: [
+      ...charts.flatMap((chart) => {
+        const spec = chart.draw(study);
+        return spec === null ? [] : [{ chart, spec }];
+      }),
+      ...beside === null ? [] : [{ chart: scoreBesidePeft, spec: beside }],
+    ],
+    tables: [...tables, ...against?.tables ?? []].filter((table) => table !== null && table.rows.length > 0)
+      .map((table) => table!),
+    caveats: [
+      ...caveats(study, findings, { ...input, results, leftOut: stored.length - results.length }),
+      ...peftCaveats(peft),
+    ],
     methods: study.methods,
     runs: describeRuns(
       study,
       (plan?.runs ?? results).map(({ id, config }) => ({ id, config, result: byId.get(id) ?? null })),
     ),
-    caveats: caveats(study, { ...input, results, leftOut: stored.length - results.length }),
     environment: describeEnvironment(results),
     command: plan?.command ?? null,
   };

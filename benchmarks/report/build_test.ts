@@ -34,6 +34,10 @@ function rowsOf(report: Report, title: string): readonly (readonly string[])[] {
   return table.rows;
 }
 
+/** What reports of runs without tuned rates say. */
+const STATED =
+  "Learning rates were stated, not chosen on data of this report: a rate may suit one method better than another.";
+
 function ids(report: Report): string[] {
   return report.charts.map(({ chart }) => chart.id);
 }
@@ -118,6 +122,7 @@ Deno.test("buildReport() tells scores before fine-tuning and gains, and leaves o
   assertEquals(without.caveats, [
     "1 base checkpoint could not be scored before fine-tuning, by a fault of ours: vit-tiny on digits (the device was " +
     "lost).",
+    STATED,
   ]);
 });
 
@@ -158,10 +163,28 @@ Deno.test("buildReport() calls a task by its real data, and says which they are 
 });
 
 Deno.test("buildReport() compares with LoRA at the same rank and with full fine-tuning, ties included", async () => {
-  const rows = rowsOf(build(await made()), "Comparisons");
+  const report = build(await made({ ...fakeSweep, seeds: [0, 1, 2, 3, 4, 5] })),
+    rows = rowsOf(report, "Comparisons");
   // Two tasks, two ranks: LoRA against full, the other two against both.
   assertEquals(rows.length, 2 * 2 * 5);
   assertEquals(new Set(rows.map((row) => row.at(-1))), new Set(["worse", "better", "tie"]));
+  for (const row of rows) {
+    const [verdict, onTheseSeeds] = [row.at(-1), row.at(-2)];
+    const [corrected, uncorrected] = [-6, -7].map((place) => Number(row.at(place)!.replace("< ", ""))) as [
+      number,
+      number,
+    ];
+    // Corrected is the larger p, and the one that the verdict is by; new examples alone ask the lesser question.
+    assert(uncorrected <= corrected, `${row}`);
+    assertEquals(verdict === "tie", corrected >= 0.05, `${row}`);
+    if (verdict !== "tie") assertEquals(onTheseSeeds, verdict, `${row}`);
+    assertEquals(row.slice(-4, -2), ["6", row[0] === "Word problems" ? "100" : "200"]);
+  }
+  const said = report.answer.join("\n");
+  assert(/Against LoRA \(alpha\/r\): .*; n = 6 seeds, 100 to 200 examples\./.test(said), said);
+  assertStringIncludes(said, "The 20 comparisons with baselines are corrected together (Holm)");
+  const ties = rows.filter((row) => row.at(-1) === "tie").length;
+  assertStringIncludes(said, ` ${ties} tie${ties === 1 ? "" : "s"}: a true difference of`);
 });
 
 /** Matthews correlation of two classes; NaN where one of them is missing. */
@@ -244,7 +267,7 @@ Deno.test("buildReport() tells measures beside the score, of sets of pairs too, 
     buildReport({ faults: [], setAside: [], plan, stored: without }, registries),
     "Further measures",
   );
-  assertEquals(first!.slice(5), ["—", "—", "—", "1"]);
+  assertEquals(first!.slice(5), ["—", "—", "—", "1", "1"]);
   assert(!build({ plan, stored }).tables.some(({ title }) => title === "Further measures"));
 });
 
@@ -397,7 +420,7 @@ Deno.test("buildReport() leaves out stored runs of other settings, and says so",
   const { plan, stored } = await made();
   const other = await made({ ...fakeSweep, seeds: [9], optimizers: [{ id: "lora" }], ranks: [2] });
   const report = build({ plan, stored: [...stored, ...other.stored] });
-  assertEquals(report.caveats, ["2 stored runs of other settings left out."]);
+  assertEquals(report.caveats, ["2 stored runs of other settings left out.", STATED]);
 });
 
 Deno.test("buildReport() passes on files that can't be used and files set aside", async () => {
@@ -411,6 +434,7 @@ Deno.test("buildReport() passes on files that can't be used and files set aside"
   assertEquals(buildReport(input, fakeRegistries).caveats, [
     "Cannot use runs/x.json: it is not whole JSON",
     "1 broken file was set aside: y.json.broken.",
+    STATED,
   ]);
 });
 
@@ -422,7 +446,7 @@ Deno.test("buildReport() of a tuning sweep shows each method at its best rate an
     seeds: [100],
   });
   const report = build(tuning);
-  assertEquals(rowsOf(report, "Scores").map((row) => row[3]), ["0.004", "0.004", "0.004", "0.004"]);
+  assertEquals(rowsOf(report, "Scores").map((row) => row[3]), Array(4).fill("0.004 (edge)"));
   const said = report.caveats.join("\n");
   assertStringIncludes(said, "4 chosen rates are at the edge of their grids");
   assertStringIncludes(said, "optimistic");
@@ -589,6 +613,23 @@ Deno.test("toCsv() has a line for each run, and quotes what needs it", async () 
   assertStringIncludes(lines[0]!, "id,status,task,model,optimizer,options,rank,peak,seed");
   assertStringIncludes(lines[1]!, 'done,digits,vit-tiny,lora,"{""alpha"":16,""beta1"":0.9}",2,0.004,0');
   assertStringIncludes(lines[2]!, "diverged,digits,vit-tiny,lora-ga");
+});
+
+Deno.test("toCsv() has the score before fine-tuning of each run's own base, and nothing where that was not taken", async () => {
+  const { plan, stored } = await made();
+  const [digits] = basesOf(plan.runs.map(({ config }) => config));
+  const base = await fakeBase(digits!);
+  const { score: _, scores: _s, ...header } = await fakeBase({ ...digits!, scoreOn: "validation" });
+  const failed = { ...header, status: "failed", error: "the device was lost" } as const;
+  const [names, ...lines] = toCsv(stored, [failed, base]).trimEnd().split("\r\n").map((line) =>
+    line.replaceAll(/"[^"]*(""[^"]*)*"/g, "").split(",")
+  );
+  const place = names!.indexOf("score_before");
+  assertEquals(names![place - 1], "score");
+  assertEquals(
+    lines.map((line) => line[place]),
+    stored.map(({ config }) => config.task.id === "digits" ? String(base.score) : ""),
+  );
 });
 
 Deno.test("measurementsToCsv() has a line for each measured step and map, with the kind of its weight", async () => {

@@ -2,6 +2,7 @@
 import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
 import { nameSize, rankOf } from "../method.ts";
 import type { Plan } from "../plan.ts";
+import type { Findings } from "./answer.ts";
 import { formatCount, formatRate } from "./format.ts";
 import type { Study } from "./report.ts";
 
@@ -25,7 +26,7 @@ export interface Circumstances {
 const MISFIT = 0.25;
 
 /** Every caveat, in sentences. */
-export function caveats(study: Study, circumstances: Circumstances): string[] {
+export function caveats(study: Study, findings: Findings, circumstances: Circumstances): string[] {
   const { plan, results, leftOut, bases = [], faults, setAside } = circumstances;
   const configs = plan?.runs.map(({ config }) => config) ?? results.map(({ config }) => config);
   const known = new Map(results.map((result) => [result.id, result]));
@@ -38,11 +39,11 @@ export function caveats(study: Study, circumstances: Circumstances): string[] {
     results.map((result) => `${result.environment.adapter} (${result.environment.backend})`),
   );
   const resized = configs.some(({ model }) => model.width !== undefined || model.layers !== undefined);
-  const grid = study.cells.some((cell) =>
-    new Set(results.filter(({ config }) => isOf(config, cell)).map(({ config }) => config.schedule.peak))
-      .size > 1
+  const grid = study.cells.some((cell) => cell.grid.length > 1);
+  const seeds = study.cells.map((cell) => cell.runs.length).filter((count) => count > 0);
+  const unpaired = study.cells.filter((cell) =>
+    new Set(cell.runs.map(({ outcome }) => outcome.scores.length)).size > 1
   );
-  const onValidation = results.some(({ config }) => config.scoreOn === "validation");
   const growing = study.growth.map(({ task }) => task.title);
   const misfit = Math.max(
     0,
@@ -98,6 +99,11 @@ export function caveats(study: Study, circumstances: Circumstances): string[] {
       : []),
     ...faults,
     ...list(setAside, "broken file was set aside", "broken files were set aside"),
+    ...study.leftOut.map(({ task, runs, difference }) =>
+      `${formatCount(runs, "run")} on ${task.title} can't be compared with the others and ${
+        runs === 1 ? "is" : "are"
+      } left out: ${difference}.`
+    ),
     ...(leftOut > 0 ? [`${formatCount(leftOut, "stored run")} of other settings left out.`] : []),
     ...list(
       edges.map((rate) =>
@@ -112,11 +118,15 @@ export function caveats(study: Study, circumstances: Circumstances): string[] {
     ...(grid
       ? ["Methods ran at several rates; each is shown at the one with the least validation loss."]
       : []),
-    ...(grid && onValidation
-      ? [
-        "Scores are on the validation data that the rates were chosen on: optimistic, not for comparing methods.",
-      ]
+    ...findings.protocol.caveats,
+    ...(seeds.length > 0 && Math.max(...seeds) === 1
+      ? ["One seed each: intervals and verdicts are about new examples alone, another seed may turn them."]
       : []),
+    ...list(
+      unpaired.map((cell) => `${cell.method.label} on ${cell.task.title}`),
+      "method's runs are scored on different numbers of examples and not paired",
+      "methods' runs are scored on different numbers of examples and not paired",
+    ),
     ...(adapters.size > 1
       ? [
         `Runs were made on different adapters, their times can't be compared: ${
@@ -134,11 +144,6 @@ function nameOf(config: RunConfig): string {
   return `${config.task.id} ${config.optimizer.id}${rank === null ? "" : ` r${rank}`}${nameSize(config)} at ${
     formatRate(config.schedule.peak)
   }, seed ${config.seed}`;
-}
-
-function isOf(config: RunConfig, cell: Study["cells"][number]): boolean {
-  return config.task.id === cell.task.id && config.optimizer.id === cell.method.optimizer &&
-    rankOf(config.optimizer) === cell.rank;
 }
 
 function list(items: readonly string[], one: string, many: string): string[] {

@@ -1,6 +1,7 @@
 /** @file One line a run, or a measurement, for spreadsheets and data frames. */
 import { weightKindOf } from "../../models/weight_kind.ts";
-import type { RunResult } from "../../training/run.ts";
+import { type BaseResult, canonicalJson, type RunConfig, type RunResult } from "../../training/run.ts";
+import { baseOf } from "../bases.ts";
 import { finalValidationLoss } from "../choose.ts";
 import { nameSize, optionsWithoutRank, rankOf } from "../method.ts";
 import { mean } from "../statistics.ts";
@@ -48,18 +49,47 @@ const columns: readonly Column<RunResult>[] = [
   ["commit", ({ environment }) => environment.commit],
 ];
 
-/** Results as CSV (RFC 4180) with a header, a line a run. Empty fields are unknown. Measures of tasks come last. */
-export function toCsv(results: readonly RunResult[]): string {
+/**
+ * Results as CSV (RFC 4180) with a header, a line a run. Empty fields are unknown. Measures of tasks come last.
+ *
+ * @param bases scores of base checkpoints, of these runs' or others', for the score before fine-tuning
+ */
+export function toCsv(results: readonly RunResult[], bases: readonly BaseResult[] = []): string {
+  const scoreBefore = scoresBefore(bases);
   const measuresOf = (result: RunResult) => result.status === "done" ? result.outcome.measures ?? {} : {};
   const names = [...new Set(results.flatMap((result) => Object.keys(measuresOf(result))))].sort();
   const measures = names.map((name): Column<RunResult> => [
     name.toLowerCase().replaceAll(" ", "_"),
     (result) => measuresOf(result)[name]?.value,
   ]);
-  return write([...columns, ...measures], results);
+  const after = columns.findIndex(([name]) => name === "score") + 1;
+  const before: Column<RunResult> = ["score_before", ({ config }) => scoreBefore(config)];
+  return write([...columns.slice(0, after), before, ...columns.slice(after), ...measures], results);
+}
+
+/** What finds the score of a run's base checkpoint before fine-tuning; undefined where it was not taken. */
+export function scoresBefore(bases: readonly BaseResult[]): (config: RunConfig) => number | undefined {
+  const scores = new Map(
+    bases.flatMap((base) => base.status === "done" ? [[canonicalJson(base.config), base.score]] : []),
+  );
+  return (config) => {
+    const base = baseOf(config);
+    return base === null ? undefined : scores.get(canonicalJson(base));
+  };
 }
 
 type Discrepancy = Extract<RunResult, { readonly status: "done" }>["outcome"]["discrepancies"][number];
+
+/** What one measurement says, by the names that exports use. */
+export const measurements: readonly Column<Discrepancy>[] = [
+  ["gradient_error", (one) => one.gradientError],
+  ["gradient_error_bound", (one) => one.lowerBound],
+  ["gradient_cosine", (one) => one.gradientCosine],
+  ["update_cosine", (one) => one.updateCosine],
+  ["second_order_share", (one) => one.secondOrderShare],
+  ["move_of_a", (one) => one.moveOfA],
+  ["effective_rank", (one) => one.effectiveRank],
+];
 
 /** A measurement with the run that it is from. */
 interface Measurement {
@@ -78,13 +108,7 @@ const measurementColumns: readonly Column<Measurement>[] = [
   ["step", ({ one }) => one.step],
   ["site", ({ one }) => one.site],
   ["kind", ({ one }) => weightKindOf(one.site)],
-  ["gradient_error", ({ one }) => one.gradientError],
-  ["gradient_error_bound", ({ one }) => one.lowerBound],
-  ["gradient_cosine", ({ one }) => one.gradientCosine],
-  ["update_cosine", ({ one }) => one.updateCosine],
-  ["second_order_share", ({ one }) => one.secondOrderShare],
-  ["move_of_a", ({ one }) => one.moveOfA],
-  ["effective_rank", ({ one }) => one.effectiveRank],
+  ...measurements.map(([name, read]): Column<Measurement> => [name, ({ one }) => read(one)]),
 ];
 
 /** What telemetry measured as CSV, a line a run, step and linear map. */

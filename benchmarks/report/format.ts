@@ -1,5 +1,6 @@
 /** @file Numbers as reports print them. */
 import type { Interval } from "../statistics.ts";
+import type { Cell } from "./report.ts";
 
 /** A score or a loss with three decimals. */
 export function formatNumber(value: number): string {
@@ -17,6 +18,19 @@ export function formatInterval(
   write: (value: number) => string = formatNumber,
 ): string {
   return interval === null ? "—" : `${write(interval.low)} to ${write(interval.high)}`;
+}
+
+/** A p value with two digits: "0.031"; "< 0.001" below that; a dash where nothing is known. */
+export function formatProbability(value: number | null): string {
+  if (value === null) return "—";
+  // 0.0496 must not look like 0.05: what is below a level has to be seen to be.
+  return value < 0.001 ? "< 0.001" : (Math.floor(value * 1000) / 1000).toFixed(3);
+}
+
+/** "63%", "−12%". */
+export function formatPercent(share: number): string {
+  const percent = Math.round(100 * share);
+  return `${percent < 0 ? "−" : ""}${Math.abs(percent)}%`;
 }
 
 /** "312 B", "24.5 KiB", "1.20 MiB". */
@@ -50,6 +64,32 @@ export function formatRank(rank: number | null): string {
 /** A learning rate: "0.002", "5e-5". */
 export function formatRate(rate: number): string {
   return rate < 1e-3 ? rate.toExponential().replace("e-0", "e-") : String(rate);
+}
+
+/** A cell's learning rate, marked where a wider grid may hold a better one: "0.004", "0.032 (edge)". */
+export function formatCellRate({ peak, chosen }: Pick<Cell, "peak" | "chosen">): string {
+  return chosen?.atEdge && chosen.peak === peak ? `${formatRate(peak)} (edge)` : formatRate(peak);
+}
+
+/** "2", "1 to 3": counts of several things at once; a dash for nothing. */
+export function formatWhole(counts: readonly number[]): string {
+  if (counts.length === 0) return "—";
+  const fewest = Math.min(...counts), most = Math.max(...counts);
+  return fewest === most ? String(most) : `${fewest} to ${most}`;
+}
+
+/** "2 seeds", "1 to 3 seeds"; "no seeds" of nothing. */
+export function formatCounts(counts: readonly number[], noun: string): string {
+  if (counts.length === 0) return `no ${noun}s`;
+  return `${formatWhole(counts)} ${noun}${Math.max(...counts) === 1 ? "" : "s"}`;
+}
+
+/** "n = 2 seeds, 200 to 500 examples": how many finished runs and examples are behind each number of such cells. */
+export function formatN(cells: readonly Pick<Cell, "runs">[]): string {
+  const finished = cells.filter(({ runs }) => runs.length > 0);
+  const seeds = finished.map(({ runs }) => runs.length);
+  const examples = finished.map(({ runs }) => runs[0]!.outcome.scores.length);
+  return `n = ${formatCounts(seeds, "seed")}, ${formatCounts(examples, "example")}`;
 }
 
 /** "2 seeds", "1 seed". */

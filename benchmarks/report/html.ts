@@ -184,7 +184,7 @@ ${caveats.map((one) => `<li>${escape(one)}</li>`).join("\n")}
 </section>`;
 }
 
-function figure(chart: Chart, svg: string): string {
+function figure(chart: Omit<Chart, "draw">, svg: string): string {
   const [, width, height] = /<svg[^>]* width="([\d.]+)" height="([\d.]+)"/.exec(svg) ?? [];
   return `<figure id="${chart.id}">
 <h3 class="unseen">${escape(chart.title)}</h3>

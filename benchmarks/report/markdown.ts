@@ -18,9 +18,20 @@ export function toMarkdown(report: Report): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
+/** A comparison with another sweep by itself, to go with a change. */
+export function againstToMarkdown({ name, against }: Report): string {
+  const { sentences = [], tables = [] } = against ?? {};
+  const parts = [
+    `# Sweep "${name}" against another`,
+    sentences.map((sentence) => `- ${sentence}`).join("\n"),
+    ...tables.map(tableToMarkdown),
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
 function tableToMarkdown(table: Table): string {
   const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll(/\s+/g, " ")).join(" | ")} |`;
   const rule = `| ${table.columns.map(() => "---").join(" | ")} |`;
   return [`## ${table.title}`, "", table.note, "", line(table.columns), rule, ...table.rows.map(line)].join(
     "\n",

@@ -1,4 +1,5 @@
 /** @file What a report is made of, and the contract of a chart. */
+import type { Against } from "./against/against.ts";
 import type { Fit } from "../growth/fit.ts";
 import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
 import type { GpuRates, Prediction } from "../growth/predict.ts";
@@ -58,8 +59,18 @@ export interface Cell extends RunsAtRate {
   readonly rank: number | null;
   /** At every rate that the sweep ran, ascending: the one that speaks for the cell among them. */
   readonly grid: readonly RunsAtRate[];
+  /** How its rate was chosen; null where it was stated. */
+  readonly chosen: ChosenRate | null;
   /** What a run should cost by formula; null where nobody knows. */
   readonly predicted: PredictedCost | null;
+}
+
+/** Runs on a task that differ from its other runs in more than method, rank, rate and seed. */
+export interface OtherSetting {
+  readonly task: TaskLabel;
+  readonly runs: number;
+  /** What differs, e.g. "steps 40, not 60". */
+  readonly difference: string;
 }
 
 /** A base checkpoint that was scored. */
@@ -104,6 +115,8 @@ export interface Study {
   readonly rates: readonly ChosenRate[];
   /** Tasks that were run in several sizes. They have no cells: their scores mean nothing. */
   readonly growth: readonly TaskGrowth[];
+  /** Runs that no cell has, since they can't be compared with the others on their task. */
+  readonly leftOut: readonly OtherSetting[];
   /** What predictions are for. */
   readonly gpu: GpuRates;
 }
@@ -157,9 +170,11 @@ export interface ReportedRun {
 export interface Report {
   readonly name: string;
   readonly question: string;
+  /** How it compares with another sweep, where it was asked to; its sentences and tables are among the answer's and the tables. */
+  readonly against: Against | null;
   /** What was found, in sentences with numbers. */
   readonly answer: readonly string[];
-  readonly charts: readonly { readonly chart: Chart; readonly spec: VegaLiteSpec }[];
+  readonly charts: readonly { readonly chart: Omit<Chart, "draw">; readonly spec: VegaLiteSpec }[];
   readonly tables: readonly Table[];
   /** Every method of the report, with its looks. */
   readonly methods: readonly MethodLabel[];

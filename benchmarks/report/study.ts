@@ -7,7 +7,7 @@ import { growingTasks, measure } from "../growth/points.ts";
 import { type GpuRates, predict } from "../growth/predict.ts";
 import { labelMethods, methodKey, rankOf } from "../method.ts";
 import { predictCost } from "../predicted_cost.ts";
-import type { ChosenRate } from "../rates.ts";
+import { type ChosenRate, rateFor } from "../rates.ts";
 import type {
   Before,
   Cell,
@@ -23,7 +23,8 @@ import type {
 import { styleOf } from "./styles.ts";
 
 /**
- * Sorts results by task, rank and method.
+ * Sorts results by task, rank and method. Of the runs on a task that differ in more than method, rank, rate and seed only
+ * the most are compared: the others are told in `leftOut`.
  *
  * @param configs the runs that the report is about, in their order, finished or not
  * @param rates how rates were chosen; where a method was run at several, the chosen one speaks for it
@@ -48,23 +49,37 @@ export function makeStudy(
   const methods = makeMethods(configs, registries);
   const ranks = unique(configs.map((config) => rankOf(config.optimizer)))
     .sort((a, b) => (a ?? 0) - (b ?? 0));
-  const growing = growingTasks(configs);
-  const cells = tasks.filter(({ id }) => !growing.has(id)).flatMap((task) =>
+  const growing = growingTasks(configs), settled = tasks.filter(({ id }) => !growing.has(id));
+  const comparable = [...configs, ...results.map(({ config }) => config)].filter(({ task }) =>
+    !growing.has(task.id)
+  );
+  const keys = new Map(comparable.map((config) => [config, keyOfSetting(config)]));
+  const settings = new Map(settled.map(({ id }) => [id, settingsOf(configs, keys, id)]));
+  const isCompared = (config: RunConfig) => settings.get(config.task.id)?.[0]?.key === keys.get(config);
+  const planned = Map.groupBy(configs.filter(isCompared), keyOfCell);
+  const finished = Map.groupBy(
+    results.filter(({ config }) => isCompared(config)),
+    ({ config }) => keyOfCell(config),
+  );
+  const cells = settled.flatMap((task) =>
     ranks.flatMap((rank) =>
       methods.flatMap((method): Cell[] => {
-        const belongs = (config: RunConfig) =>
-          config.task.id === task.id && rankOf(config.optimizer) === rank &&
-          methodKey(config.optimizer) === method.key;
-        const planned = configs.filter(belongs), own = results.filter(({ config }) => belongs(config));
-        const peaks = unique(planned.map((config) => config.schedule.peak)).sort((a, b) => a - b);
-        const grid = peaks.map((peak) => runsAt(peak, own));
-        const chosen = grid.find(({ peak }) =>
-          rates.some((rate) => isFor(rate, task, method, rank) && rate.peak === peak)
-        ) ?? grid[0];
-        if (!chosen) {
-          return [];
-        }
-        return [{ task, method, rank, ...chosen, grid, predicted: predictCost(planned[0]!, registries) }];
+        const key = JSON.stringify([task.id, rank, method.key]);
+        const own = planned.get(key);
+        if (!own) return [];
+        const peaks = unique(own.map((config) => config.schedule.peak)).sort((a, b) => a - b);
+        const grid = peaks.map((peak) => runsAt(peak, finished.get(key) ?? []));
+        const chosen = chosenOf(rates, own[0]!, grid);
+        const speaking = grid.find(({ peak }) => peak === chosen?.peak) ?? grid[0]!;
+        return [{
+          task,
+          method,
+          rank,
+          ...speaking,
+          grid,
+          chosen,
+          predicted: predictCost(own[0]!, registries),
+        }];
       })
     )
   );
@@ -72,9 +87,107 @@ export function makeStudy(
     growthOf(task, methods, configs, results, registries, gpu)
   );
   const before = tasks.flatMap((task) =>
-    beforeOf(task, configs.filter((config) => config.task.id === task.id), bases)
+    beforeOf(
+      task,
+      configs.filter((config) => config.task.id === task.id && (growing.has(task.id) || isCompared(config))),
+      bases,
+    )
   );
-  return { tasks, methods, ranks: ranks.filter((rank) => rank !== null), cells, before, rates, growth, gpu };
+  const leftOut = settled.flatMap((task) => {
+    const [first, ...others] = settings.get(task.id)!;
+    return others.map(({ configs }) => ({
+      task,
+      runs: configs.length,
+      difference: differenceOf(configs[0]!, first!.configs[0]!),
+    }));
+  });
+  return {
+    tasks,
+    methods,
+    ranks: ranks.filter((rank) => rank !== null),
+    cells,
+    before,
+    rates,
+    growth,
+    leftOut,
+    gpu,
+  };
+}
+
+/** What runs share that can be compared: all but method, rank, rate and seed, and what has no part in the outcome. */
+function settingOf({ task, model, sites, steps, batchSize, schedule, clip, scoreOn }: RunConfig) {
+  const { data, ...ownTask } = task, { path, ...ownModel } = model, { peak: _, ...ownSchedule } = schedule;
+  return {
+    // Files that moved are the same where their fingerprint is known.
+    task: task.fingerprint === undefined ? { ...ownTask, data } : ownTask,
+    model: model.fingerprint === undefined ? { ...ownModel, path } : ownModel,
+    sites,
+    steps,
+    batchSize,
+    schedule: ownSchedule,
+    clip,
+    scoreOn,
+  };
+}
+
+function keyOfSetting(config: RunConfig): string {
+  return canonicalJson(settingOf(config));
+}
+
+function keyOfCell({ task, optimizer }: RunConfig): string {
+  return JSON.stringify([task.id, rankOf(optimizer), methodKey(optimizer)]);
+}
+
+/** The settings of the runs on a task, that of the most runs first. */
+function settingsOf(configs: readonly RunConfig[], keys: ReadonlyMap<RunConfig, string>, task: string) {
+  const byKey = Map.groupBy(
+    configs.filter((config) => config.task.id === task),
+    (config) => keys.get(config)!,
+  );
+  return [...byKey].map(([key, configs]) => ({ key, configs }))
+    .toSorted((a, b) => b.configs.length - a.configs.length || (a.key < b.key ? -1 : 1));
+}
+
+/** "steps 40, not 60". */
+function differenceOf(one: RunConfig, other: RunConfig): string {
+  const mine = flatten(settingOf(one)), theirs = flatten(settingOf(other));
+  const names = unique([...mine.keys(), ...theirs.keys()]).filter((name) =>
+    mine.get(name) !== theirs.get(name)
+  );
+  return names.map((name) => `${name} ${mine.get(name) ?? "none"}, not ${theirs.get(name) ?? "none"}`).join(
+    "; ",
+  );
+}
+
+/** Leaves by their paths: "task.trainExamples" is "256". */
+function flatten(value: object, path = ""): Map<string, string> {
+  return new Map(
+    Object.entries(value).filter(([, item]) => item !== undefined).flatMap(([name, item]) =>
+      typeof item === "object" && !Array.isArray(item)
+        ? [...flatten(item, `${path}${name}.`)]
+        : [[`${path}${name}`, String(item)] as const]
+    ),
+  );
+}
+
+/**
+ * The choice behind the rate of a cell: its own, or, where it was run at one rate alone, the one that a sweep would take
+ * over from another rank, other options or another task. Null where the cell's rate is none of these.
+ */
+function chosenOf(
+  rates: readonly ChosenRate[],
+  { task, model, optimizer, steps }: RunConfig,
+  grid: readonly RunsAtRate[],
+): ChosenRate | null {
+  const rank = rankOf(optimizer), key = methodKey(optimizer);
+  const own = rates.find((rate) =>
+    rate.task === task.id && rate.rank === rank &&
+    methodKey({ id: rate.optimizer, options: rate.options }) === key &&
+    grid.some(({ peak }) => peak === rate.peak)
+  );
+  if (own || grid.length > 1) return own ?? null;
+  const taken = rateFor({ rates }, { task: task.id, model: model.id, optimizer, rank, steps })?.rate;
+  return taken && taken.peak === grid[0]!.peak ? taken : null;
 }
 
 function beforeOf(task: TaskLabel, configs: readonly RunConfig[], bases: readonly BaseResult[]): Before[] {
@@ -154,12 +267,16 @@ export function sourceOf(result: RunResult | undefined): DoneRun["outcome"]["dat
 }
 
 /** A task is called by its real data where it took some: its own title tells of its own examples. */
+export function titleOfTask(id: string, tasks: Registries["tasks"], result: RunResult | undefined): string {
+  return sourceOf(result)?.title ?? Object.values(tasks).find((known) => known.id === id)?.title ?? id;
+}
+
 function labelTask(id: string, tasks: Registries["tasks"], onRealData: RunResult | undefined): TaskLabel {
   const task = Object.values(tasks).find((known) => known.id === id);
   const source = sourceOf(onRealData);
   return {
     id,
-    title: source?.title ?? task?.title ?? id,
+    title: titleOfTask(id, tasks, onRealData),
     family: task?.family ?? null,
     metric: (source && task?.realData?.metric) ?? task?.metric.name ?? "score",
     chance: source ? null : task?.metric.chance ?? null,

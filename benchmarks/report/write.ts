@@ -3,14 +3,17 @@ import type { Registries } from "../../training/configuration.ts";
 import { prepareFolder, writeWhole } from "../files.ts";
 import type { GpuRates } from "../growth/predict.ts";
 import { withFoldersLeft } from "../model_folders.ts";
-import { type Plan, readPlan } from "../plan.ts";
-import { openBases, openStore } from "../store.ts";
 import { UserError } from "../../training/user_error.ts";
+import type { ComparedSweep } from "./against/against.ts";
 import { buildReport, reportedResults } from "./build.ts";
 import { charts } from "./charts/mod.ts";
 import { measurementsToCsv, toCsv } from "./csv.ts";
+import type { PeftRuns } from "./exports/from_peft.ts";
+import { scoreBesidePeft } from "./exports/peft_beside.ts";
+import { type Exported, type ExportKind, writeExports } from "./exports/write_exports.ts";
 import { toHtml } from "./html.ts";
-import { toMarkdown } from "./markdown.ts";
+import { againstToMarkdown, toMarkdown } from "./markdown.ts";
+import { readOutputFolder } from "./output_folder.ts";
 import { renderSvg } from "./render.ts";
 import type { Report } from "./report.ts";
 
@@ -21,7 +24,12 @@ export interface MadeReport {
   readonly files: ReadonlyMap<string, string>;
   /** Sentences about files that couldn't be used. */
   readonly faults: readonly string[];
+  /** What files for other programs are made from. */
+  readonly exported: Exported;
 }
+
+/** Where a comparison lies by itself. */
+const AGAINST = "against.md";
 
 /** A report on disk. */
 export interface WrittenReport {
@@ -32,38 +40,48 @@ export interface WrittenReport {
   readonly faults: readonly string[];
 }
 
+/** What a report may be asked for beyond what its folder says. */
+export interface ReportWishes {
+  /** What predictions are for, instead of the plan's. */
+  readonly gpu?: GpuRates;
+  /** Results of PEFT's method comparison to show beside. */
+  readonly peft?: PeftRuns;
+  /** The output folder of a sweep to compare this one with. */
+  readonly against?: string;
+  /** Files for other programs. */
+  readonly exports?: ReadonlySet<ExportKind>;
+}
+
 /**
  * Builds the report of an output folder from its JSON files: `index.html`, `summary.md`, `results.csv`,
- * `measurements.csv`, and `charts/<id>.vl.json` and `.svg`. Writes nothing.
+ * `measurements.csv`, `charts/<id>.vl.json` and `.svg`, and `against.md` where there is something to compare with. Writes
+ * nothing.
  *
- * @param gpu what predictions are for, instead of the plan's
- * @throws {UserError} where the folder isn't there or holds nothing to report on
+ * @throws {UserError} where the folder isn't there or holds nothing to report on, or that to compare with isn't another one
  */
 export async function makeReport(
   out: string,
   registries: Registries,
-  gpu?: GpuRates,
+  { gpu, peft, against: other }: ReportWishes = {},
 ): Promise<MadeReport> {
-  const { plan, faults: planFaults } = await planOf(out);
-  const stored = await openStore(out).read(), bases = await openBases(out).read();
-  const faults = [...planFaults, ...[...stored.faults, ...bases.faults].map((fault) => fault.sentence)];
-  if (!plan && stored.results.size === 0 && faults.length === 0) {
-    throw new UserError(`Cannot report on "${out}": there are no results in ${out}/runs`);
-  }
-  const results = [...stored.results.values()];
+  const { plan, stored: results, bases, faults, setAside } = await readOutputFolder(out, "report on");
+  const against = other === undefined ? null : await readOther(other, out);
   // Paths differ from machine to machine, and the report shouldn't.
   const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));
-  const configs = [...plan?.runs ?? [], ...results].map(({ config }) => config);
+  const configs = [...plan?.runs ?? [], ...results, ...against?.results ?? []].map(({ config }) => config);
+  const known = await withFoldersLeft(configs, registries);
   const report = buildReport(
     {
       plan,
       stored: results,
-      bases: [...bases.results.values()],
+      bases,
       faults: portable,
-      setAside: [...stored.setAside, ...bases.setAside],
+      setAside,
       ...(gpu && { gpu }),
+      ...(peft && { peft }),
+      ...(against && { against }),
     },
-    await withFoldersLeft(configs, registries),
+    known,
   );
   const files = new Map<string, string>(), svgs: string[] = [];
   for (const { chart, spec } of report.charts) {
@@ -73,44 +91,61 @@ export async function makeReport(
     files.set(`charts/${chart.id}.svg`, `${svg}\n`);
   }
   const reported = reportedResults(plan, results);
-  files.set("results.csv", toCsv(reported));
+  files.set("results.csv", toCsv(reported, bases));
   files.set("measurements.csv", measurementsToCsv(reported));
   files.set("summary.md", toMarkdown(report));
   files.set("index.html", await toHtml(report, svgs));
-  return { report, files, faults };
+  if (against) files.set(AGAINST, againstToMarkdown(report));
+  return {
+    report,
+    files,
+    faults: [...faults, ...against?.faults ?? [], ...peft?.faults ?? []],
+    exported: {
+      results: reported,
+      svgs: report.charts.map(({ chart }, i) => ({ id: chart.id, svg: svgs[i]! })),
+      registries: known,
+    },
+  };
 }
 
 /**
- * Makes the report of an output folder and writes it to `<out>/report/`.
+ * Makes the report of an output folder and writes it to `<out>/report/`, with the exports that are wished for.
  *
- * @param gpu what predictions are for, instead of the plan's
  * @throws {UserError} where the folder isn't there or can't be written
  */
 export async function writeReport(
   out: string,
   registries: Registries,
-  gpu?: GpuRates,
+  wishes: ReportWishes = {},
 ): Promise<WrittenReport> {
-  const { report, files, faults } = await makeReport(out, registries, gpu);
+  const { report, files, faults, exported } = await makeReport(out, registries, wishes);
   const folder = `${out}/report`;
   await prepareFolder(`${folder}/charts`);
   // A chart that an earlier report had and this one hasn't would look like part of this one.
-  for (const { id } of charts) {
+  for (const { id } of [...charts, scoreBesidePeft]) {
     await Promise.all(
-      [`${id}.vl.json`, `${id}.svg`].map((name) => removeIfThere(`${folder}/charts/${name}`)),
+      [`${id}.vl.json`, `${id}.svg`, `${id}.png`].map((name) => removeIfThere(`${folder}/charts/${name}`)),
     );
   }
+  await removeIfThere(`${folder}/${AGAINST}`);
   for (const [path, text] of files) await writeWhole(`${folder}/${path}`, text);
-  return { report, page: `${folder}/index.html`, faults };
+  const left = await writeExports(folder, wishes.exports ?? new Set(), exported);
+  return { report, page: `${folder}/index.html`, faults: [...faults, ...left] };
 }
 
-async function planOf(out: string): Promise<{ readonly plan: Plan | null; readonly faults: string[] }> {
-  try {
-    return { plan: await readPlan(out), faults: [] };
-  } catch (error) {
-    if (error instanceof UserError) return { plan: null, faults: [error.message] };
-    throw error;
+/** The sweep in another folder. Its faults name files, not the folder, whose path is this machine's. */
+async function readOther(other: string, out: string): Promise<ComparedSweep> {
+  const { plan, stored, bases, faults } = await readOutputFolder(other, "compare with");
+  if (await Deno.realPath(other) === await Deno.realPath(out)) {
+    throw new UserError(`Cannot compare "${out}" with "${other}": it is the same folder`);
   }
+  const results = reportedResults(plan, stored);
+  if (results.length === 0) {
+    throw new UserError(
+      `Cannot compare with "${other}": no run of it can be used${faults[0] ? ` (${faults[0]})` : ""}`,
+    );
+  }
+  return { plan, results, bases, faults: faults.map((sentence) => sentence.replaceAll(`${other}/`, "")) };
 }
 
 async function removeIfThere(path: string): Promise<void> {

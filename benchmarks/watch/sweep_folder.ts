@@ -106,9 +106,10 @@ function stampOf(path: string): string {
 
 async function readRunOf(folder: string, name: string): Promise<StoredRun | string> {
   try {
-    return summarise(await readRun(folder, name));
+    return summarise(await readRun(`${folder}/${name}`));
   } catch (error) {
-    return `Cannot use ${folder}/${name}: ${(error as Error).message}`;
+    if (error instanceof UserError) return error.message;
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 /** @file Means over runs with their intervals, formed inside a chart, so that they are those of the runs that are shown. */
-import { studentQuantile } from "../../statistics.ts";
+import { studentQuantile } from "../../../numerics/distributions.ts";
 
 /** Of Student's distribution at 97.5%, from one degree of freedom on. */
 const QUANTILES = Array.from({ length: 30 }, (_, i) => Number(studentQuantile(0.975, i + 1).toPrecision(5)));

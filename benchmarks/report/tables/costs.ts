@@ -1,10 +1,11 @@
 /** @file What each method costs in memory, work and time. */
 import { median } from "../../statistics.ts";
-import { formatBytes, formatRank, formatSignificant } from "../format.ts";
+import { formatBytes, formatN, formatRank, formatSignificant } from "../format.ts";
 import type { Cell, Study, Table } from "../report.ts";
 
 /** Memory, work and time of all methods, measured and by formula, and work and time of a step over those of LoRA. */
 export function costsTable(study: Study): Table {
+  const cells = study.cells.filter((cell) => cell.runs.length > 0);
   return {
     title: "Costs",
     note:
@@ -12,7 +13,7 @@ export function costsTable(study: Study): Table {
       "parameters; peak is the most that was alive on the GPU at once, predicted for examples of the model's full length. " +
       "FLOPs are counted, a multiplication and an addition being two; the method's are gradients of weights or products " +
       "with factors, and the update. The host's part of a step is making the batch and recording it. “/ LoRA's” is " +
-      "over plain LoRA's at the same task and rank.",
+      `over plain LoRA's at the same task and rank. ${formatN(cells)}; seeds count.`,
     columns: [
       "Task",
       "Rank",
@@ -30,7 +31,7 @@ export function costsTable(study: Study): Table {
       "Of it host, ms",
       "Step / LoRA's",
     ],
-    rows: study.cells.filter((cell) => cell.runs.length > 0).map((cell) => {
+    rows: cells.map((cell) => {
       const costs = cell.runs.map((run) => run.outcome.cost), { predicted } = cell;
       return [
         cell.task.title,

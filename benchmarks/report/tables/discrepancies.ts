@@ -2,7 +2,7 @@
 import { WEIGHT_KINDS, type WeightKind, weightKindOf } from "../../../models/weight_kind.ts";
 import type { Discrepancy } from "../../../training/run.ts";
 import { mean } from "../../statistics.ts";
-import { formatNumber, formatRank, formatSignificant } from "../format.ts";
+import { formatCounts, formatNumber, formatRank, formatSignificant } from "../format.ts";
 import type { Cell, Study, Table } from "../report.ts";
 
 /** A cell's measurements, averaged over sites, steps and seeds; null where nothing was measured. */
@@ -56,7 +56,9 @@ export function discrepanciesTable(study: Study): Table | null {
       "bound is the least that any low-rank step from the same factors could reach. The distance grows with the scale " +
       "of g̃, the cosines don't. What follows is about what the steps did to the weights, moments and all: cos(step, G); " +
       "‖s dB dA‖ / ‖s (B dA + dB A)‖, the share that is second order; and the effective rank of all steps together, at the " +
-      "last one that was measured: exp of the entropy of the singular values of the change (Roy and Vetterli, 2007).",
+      `last one that was measured: exp of the entropy of the singular values of the change (Roy and Vetterli, 2007). ${
+        describeMeasurements(study)
+      }`,
     columns: [
       "Task",
       "Rank",
@@ -82,7 +84,7 @@ export function kindsTable(study: Study): Table | null {
     title: "Gradient discrepancy by kind of weight",
     note:
       "‖g̃ − G‖ / ‖G‖ as in the table before, of an attention's queries, keys, values and output, and of the feed-forward " +
-      "part; its lower bound in brackets.",
+      "part; its lower bound in brackets. " + describeMeasurements(study),
     columns: ["Task", "Rank", "Method", ...kinds],
     rows: study.cells.filter((cell) => measurementsOf(cell).length > 0).map((cell) => [
       cell.task.title,
@@ -91,6 +93,15 @@ export function kindsTable(study: Study): Table | null {
       ...kinds.map((kind) => formatKind(cell, kind)),
     ]),
   };
+}
+
+/** "n = 2 seeds, 160 measurements of a method." */
+function describeMeasurements(study: Study): string {
+  const cells = study.cells.filter((cell) => measurementsOf(cell).length > 0);
+  const seeds = formatCounts(cells.map(({ runs }) => runs.length), "seed");
+  return `n = ${seeds}, ${
+    formatCounts(cells.map((cell) => measurementsOf(cell).length), "measurement")
+  } a method.`;
 }
 
 function formatKind(cell: Cell, kind: WeightKind): string {

@@ -1,7 +1,7 @@
 /** @file The paper's three tables in our own numbers: methods by tasks, for each kind of task. */
 import type { Measure, TaskFamily } from "../../../tasks/task.ts";
 import { mean, studentInterval } from "../../statistics.ts";
-import { formatDifference, formatNumber, formatRank } from "../format.ts";
+import { formatDifference, formatN, formatNumber, formatRank } from "../format.ts";
 import type { Before, Cell, MethodLabel, Study, Table, TaskLabel } from "../report.ts";
 import { BEFORE } from "./scores.ts";
 
@@ -63,7 +63,8 @@ function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], avera
     title,
     note:
       "Means over seeds; what follows ± is half of the 95% interval over seeds on the same test examples (Student's t), " +
-      "missing where there is one seed. What the finite test set adds is in “Sources of error”." +
+      "missing where there is one seed. What the finite test set adds is in “Sources of error”. " +
+      `${formatN(lines.flatMap(({ cells }) => [...cells.values()]))}.` +
       (full
         ? ` “to full” is the difference to ${full.label}${
           averaged ? ", of the averages" : ""

@@ -3,18 +3,34 @@ import { createRandom } from "../../../numerics/random.ts";
 import type { Measure } from "../../../tasks/task.ts";
 import { valueOf } from "../../../training/measures.ts";
 import type { MeasuredOutcome } from "../../../training/run.ts";
-import { bootstrapSets, mean, studentInterval } from "../../statistics.ts";
-import { formatInterval, formatNumber, formatRank, formatRate } from "../format.ts";
+import {
+  bootstrapSets,
+  drawSets,
+  type Interval,
+  mean,
+  meanByExample,
+  studentInterval,
+} from "../../statistics.ts";
+import { formatCellRate, formatInterval, formatNumber, formatRank, formatWhole } from "../format.ts";
 import type { Cell, Study, Table } from "../report.ts";
+
+/** The sets that are drawn of so many examples: the same for all rows. */
+type SetsOf = (examples: number) => readonly Uint32Array[];
 
 /** A row for each measure of each cell; without rows where no task measures anything. */
 export function measuresTable(study: Study): Table {
+  const drawn = new Map<number, readonly Uint32Array[]>();
+  const setsOf: SetsOf = (examples) => {
+    const sets = drawn.get(examples) ?? drawSets(examples, createRandom(0).fork("bootstrap"));
+    drawn.set(examples, sets);
+    return sets;
+  };
   return {
     title: "Further measures",
     note:
       "What tasks measure beside their scores, on the same examples: the mean over seeds of its value for all examples " +
       "together. Of the arrows, ↑ is better higher and ↓ better lower. Intervals are at 95%: Student's t over seeds, " +
-      "and the bootstrap over examples, which are drawn alike for all seeds.",
+      "and over examples Student's too for means, the bootstrap of examples, drawn alike for all seeds, for what is none.",
     columns: [
       "Task",
       "Measure",
@@ -25,40 +41,54 @@ export function measuresTable(study: Study): Table {
       "over seeds",
       "over examples",
       "Seeds",
+      "Examples",
     ],
     rows: study.tasks.flatMap((task) =>
       task.measures.flatMap((measure) =>
-        study.cells.filter((cell) => cell.task === task).flatMap((cell) => rowOf(cell, measure))
+        study.cells.filter((cell) => cell.task === task).flatMap((cell) => rowOf(cell, measure, setsOf))
       )
     ),
   };
 }
 
 /** None where no run of the cell has the measure. */
-function rowOf(cell: Cell, measure: Measure): string[][] {
+function rowOf(cell: Cell, measure: Measure, setsOf: SetsOf): string[][] {
   const measured = cell.runs.map(({ outcome }) => outcome.measures?.[measure.name])
     .filter((one) => one !== undefined);
   if (measured.length === 0) return [];
-  const { task, rank, method, peak } = cell, arrow = measure.better === "higher" ? "↑" : "↓";
-  const start = [task.title, `${measure.name} ${arrow}`, formatRank(rank), method.label, formatRate(peak)];
+  const { task, rank, method } = cell, arrow = measure.better === "higher" ? "↑" : "↓";
+  const start = [
+    task.title,
+    `${measure.name} ${arrow}`,
+    formatRank(rank),
+    method.label,
+    formatCellRate(cell),
+  ];
+  const examples = formatWhole(measured.map((one) => one.values.length));
   const values = measured.flatMap(({ value }) => value ?? []);
   // Where a seed has no value, what the others say would be about them alone.
-  if (values.length < measured.length) return [[...start, "—", "—", "—", String(measured.length)]];
-  const overExamples = bootstrapSets(
-    measured[0]!.values.length,
-    (drawn) => {
-      const found = measured.map((one) => valueOf(measure, resampled(one, drawn)) ?? NaN);
-      return mean(found);
-    },
-    createRandom(0).fork("bootstrap"),
-  );
+  if (values.length < measured.length) return [[...start, "—", "—", "—", String(measured.length), examples]];
   return [[
     ...start,
     formatNumber(mean(values)),
     formatInterval(studentInterval(values)),
-    formatInterval(overExamples),
+    formatInterval(overExamples(measured, measure, setsOf)),
     String(values.length),
+    examples,
   ]];
+}
+
+/** Of a mean by its examples' means over seeds; of what is none by drawing examples. */
+function overExamples(
+  measured: readonly MeasuredOutcome[],
+  measure: Measure,
+  setsOf: SetsOf,
+): Interval | null {
+  if (!measure.ofPairs) return studentInterval(meanByExample(measured.map(({ values }) => values)));
+  return bootstrapSets(
+    setsOf(measured[0]!.values.length),
+    (drawn) => mean(measured.map((one) => valueOf(measure, resampled(one, drawn)) ?? NaN)),
+  );
 }
 
 function resampled({ values, labels }: MeasuredOutcome, drawn: Uint32Array): Omit<MeasuredOutcome, "value"> {

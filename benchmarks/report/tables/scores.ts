@@ -1,7 +1,6 @@
 /** @file The scores of all methods. */
-import { createRandom } from "../../../numerics/random.ts";
-import { bootstrapInterval, type Estimate, estimate, meanByExample } from "../../statistics.ts";
-import { formatDifference, formatInterval, formatNumber, formatRank, formatRate } from "../format.ts";
+import { type Estimate, estimate } from "../../statistics.ts";
+import { formatCellRate, formatDifference, formatInterval, formatNumber, formatRank } from "../format.ts";
 import type { Before, Cell, Study, Table } from "../report.ts";
 
 /** What stands for the base checkpoint among methods. */
@@ -14,7 +13,8 @@ export function scoresTable(study: Study): Table {
     note:
       "Mean over seeds of the mean over examples; the gain is over the base checkpoint's score before fine-tuning. The " +
       "first interval is for new draws of what the next column names, both being seeds and examples; the last two vary one and hold the other: Student's " +
-      "t over seeds, bootstrap over examples. All are at 95%.",
+      "t over seeds, and over examples Wilson's interval, or Student's where scores have grades between 0 and 1. All are " +
+      "at 95%, and cut at 0 and 1. “edge” marks a rate at the edge of its grid: a wider one may hold a better one.",
     columns: [
       "Task",
       "Rank",
@@ -54,33 +54,33 @@ function rowBefore({ task, result: { scores } }: Before): string[] {
     "—",
     formatNumber(found.mean),
     "—",
-    ...intervals(found, [scores]),
+    ...intervals(found),
     "—",
     String(found.examples),
   ];
 }
 
-function rowOf({ task, rank, method, peak, runs, diverged }: Cell, before: Before | undefined): string[] {
-  const start = [task.title, formatRank(rank), method.label, formatRate(peak)];
+function rowOf(cell: Cell, before: Before | undefined): string[] {
+  const { task, rank, method, runs, diverged } = cell;
+  const start = [task.title, formatRank(rank), method.label, formatCellRate(cell)];
   const lost = diverged.length > 0 ? ` (${diverged.length} diverged)` : "";
   if (runs.length === 0) return [...start, "—", "—", "—", "—", "—", "—", `0${lost}`, "—"];
-  const scores = runs.map((run) => run.outcome.scores), found = estimate(scores);
+  const found = estimate(runs.map((run) => run.outcome.scores));
   return [
     ...start,
     formatNumber(found.mean),
     before ? formatDifference(found.mean - before.result.score) : "—",
-    ...intervals(found, scores),
+    ...intervals(found),
     `${found.seeds}${lost}`,
     String(found.examples),
   ];
 }
 
-function intervals(found: Estimate, scores: readonly (readonly number[])[]): string[] {
-  const resampled = bootstrapInterval(meanByExample(scores), createRandom(0).fork("bootstrap"));
+function intervals(found: Estimate): string[] {
   return [
     formatInterval(found.interval),
     formatSources(found),
     formatInterval(found.overSeeds),
-    formatInterval(resampled),
+    formatInterval(found.overExamples),
   ];
 }

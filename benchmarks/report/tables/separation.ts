@@ -1,6 +1,6 @@
 /** @file Whether a task tells methods apart: their spread, beside that over seeds, and where its scores lie. */
 import { mean, sampleDeviation } from "../../statistics.ts";
-import { formatNumber, formatRank } from "../format.ts";
+import { formatN, formatNumber, formatRank } from "../format.ts";
 import type { Study, Table } from "../report.ts";
 
 /** A row for each task and rank at which two methods or more have a score; null where there is none. */
@@ -35,7 +35,7 @@ export function separationTable(study: Study): Table | null {
     note:
       "Standard deviation of the methods' mean scores, methods without a rank among them, beside that of single runs over " +
       "seeds (root of the mean variance). A task tells methods apart where the first is larger, and its lowest and highest " +
-      "scores are away from chance and from 1.",
+      `scores are away from chance and from 1. ${formatN(study.cells)}.`,
     columns: [
       "Task",
       "Rank",

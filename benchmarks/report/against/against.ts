@@ -1,0 +1,126 @@
+/**
+ * @file What changed between two sweeps: their code and machines, their configs, what their runs found, bit for bit and by
+ * the statistics of reports, and what they cost. Pure.
+ */
+import type { Registries } from "../../../training/configuration.ts";
+import type { BaseResult, RunResult } from "../../../training/run.ts";
+import type { Plan } from "../../plan.ts";
+import { formatCount } from "../format.ts";
+import type { Table } from "../report.ts";
+import { type Cell, cellsOf, type ComparedPair, isShown } from "./cells.ts";
+import { differenceOf } from "./differences.ts";
+import { environmentSentence, environmentTable } from "./environments.ts";
+import { namer } from "./names.ts";
+import { pairRuns } from "./pairing.ts";
+import {
+  baseSentences,
+  changeSentences,
+  costSentences,
+  identify,
+  missingSentence,
+  scoreSentence,
+  verdictSentence,
+} from "./sentences.ts";
+import { costsTable, runsTable, scoresTable } from "./tables.ts";
+
+/** One of the two sweeps. */
+export interface ComparedSweep {
+  /** Null where it is lost. */
+  readonly plan: Plan | null;
+  /** Its results, in the order of its report. */
+  readonly results: readonly RunResult[];
+  readonly bases: readonly BaseResult[];
+  /** Sentences about files that can't be used. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * How two sweeps compare: "nothing in common", where they share no run; "equal", where all runs that both have found the
+ * same, bit for bit; "tie", where some did not, and no comparison of scores tells them apart; "different" otherwise.
+ */
+export type AgainstVerdict = "nothing in common" | "equal" | "tie" | "different";
+
+/** What changed, ready to print. */
+export interface Against {
+  readonly verdict: AgainstVerdict;
+  /** How many runs are what, for programs. */
+  readonly counts: {
+    /** The same config here and there, both finished or diverged. */
+    readonly both: number;
+    /** Of these, equal bit for bit. */
+    readonly equal: number;
+    /** Counterparts with another config. */
+    readonly otherConfig: number;
+    /** Pairs of which a run failed. */
+    readonly failed: number;
+    readonly onlyHere: number;
+    readonly onlyThere: number;
+  };
+  /** The verdict first. */
+  readonly sentences: readonly string[];
+  readonly tables: readonly Table[];
+}
+
+/** Compares two sweeps. */
+export function compareSweeps(here: ComparedSweep, there: ComparedSweep, registries: Registries): Against {
+  const pairing = pairRuns(here.results, there.results);
+  const failed = pairing.pairs.filter((pair) =>
+    [pair.here, pair.there].some(({ status }) => status === "failed")
+  );
+  const pairs = pairing.pairs.filter((pair) => !failed.includes(pair)).map((pair): ComparedPair => ({
+    ...pair,
+    difference: differenceOf(pair.here, pair.there),
+  }));
+  const same = pairs.filter(({ changes }) => changes.length === 0);
+  const other = pairs.filter(({ changes }) => changes.length > 0);
+  const cells = cellsOf(same), changed = cellsOf(other);
+  const differing = same.filter(({ difference }) => difference.what.length > 0);
+  const verdict = verdictOf(same, differing, cells);
+  const name = namer([...here.results, ...there.results], registries);
+  return {
+    verdict,
+    counts: {
+      both: same.length,
+      equal: same.length - differing.length,
+      otherConfig: other.length,
+      failed: failed.length,
+      onlyHere: pairing.onlyHere.length,
+      onlyThere: pairing.onlyThere.length,
+    },
+    sentences: [
+      `Against ${identify(there)}. ${verdictSentence(verdict, same, differing)}`,
+      ...scoreSentence("Scores", cells, name),
+      ...changeSentences(pairing, other),
+      ...scoreSentence("With other configs, scores", changed, name),
+      ...failed.length > 0
+        ? [
+          `${
+            formatCount(failed.length, "run")
+          } failed here or there by a fault of ours and can't be compared.`,
+        ]
+        : [],
+      ...missingSentence(here, there),
+      ...baseSentences(here.bases, there.bases),
+      environmentSentence(here, there, same),
+      ...costSentences(same),
+      ...there.faults.map((fault) => `In the other sweep: ${fault}.`),
+    ],
+    tables: [
+      scoresTable(cells, changed, name),
+      runsTable(differing, name),
+      costsTable(cells, name),
+      environmentTable(here, there),
+    ].filter((table) => table.rows.length > 0),
+  };
+}
+
+function verdictOf(
+  same: readonly ComparedPair[],
+  differing: readonly ComparedPair[],
+  cells: readonly Cell[],
+): AgainstVerdict {
+  if (same.length === 0) return "nothing in common";
+  if (differing.length === 0) return "equal";
+  const ended = differing.some(({ here, there }) => here.status !== there.status);
+  return ended || cells.some(isShown) ? "different" : "tie";
+}

@@ -1,0 +1,67 @@
+/** @file Pairs of runs of two sweeps with how they differ, and over seeds with what their scores say. */
+import { canonicalJson, type RunConfig, type RunResult } from "../../../training/run.ts";
+import { compare, type Comparison, correct } from "../../statistics.ts";
+import type { DoneRun } from "../report.ts";
+import type { RunDifference } from "./differences.ts";
+import type { RunPair } from "./pairing.ts";
+
+/** A pair that has outcomes on both sides, and how these differ. */
+export interface ComparedPair extends RunPair {
+  readonly difference: RunDifference;
+}
+
+/** Pairs over seeds of one config, or of one config and its counterpart. */
+export interface Cell {
+  readonly pairs: readonly ComparedPair[];
+  /**
+   * Corrected for all cells together; null where no pair has two scores on the same examples. Its judgement on the seeds
+   * that were run is what counts, since both sweeps have these: other seeds would only hide what changed.
+   */
+  readonly comparison: Comparison | null;
+  /** True where every pair has equal scores. */
+  readonly equal: boolean;
+}
+
+/** Pairs by their configs without the seed. */
+export function cellsOf(pairs: readonly ComparedPair[]): Cell[] {
+  const groups = Map.groupBy(pairs, ({ here, there }) => {
+    const config = ({ config: { seed: _, ...rest } }: RunResult) => rest;
+    return canonicalJson([config(here), config(there)]);
+  });
+  const cells = Array.from(groups.values(), (own): Cell => {
+    const scores = donePairs(own).filter(([ours, theirs]) => sameExamples(ours, theirs))
+      .map(([ours, theirs]) => [ours.outcome.scores, theirs.outcome.scores] as const);
+    return {
+      pairs: own,
+      comparison: scores.length === 0
+        ? null
+        : compare(scores.map(([ours]) => ours), scores.map(([, theirs]) => theirs)),
+      equal: scores.every(([ours, theirs]) => canonicalJson(ours) === canonicalJson(theirs)),
+    };
+  });
+  const corrected = correct(cells.flatMap(({ comparison }) => comparison ?? [])).values();
+  return cells.map((cell) => ({
+    ...cell,
+    comparison: cell.comparison === null ? null : corrected.next().value ?? null,
+  }));
+}
+
+/** True where scores were shown to differ. */
+export function isShown({ comparison }: Cell): boolean {
+  return comparison !== null && comparison.onTheseSeeds.verdict !== "tie";
+}
+
+/** The pairs that finished on both sides: here, there. */
+export function donePairs(pairs: readonly RunPair[]): (readonly [DoneRun, DoneRun])[] {
+  return pairs.flatMap(({ here, there }) =>
+    here.status === "done" && there.status === "done" ? [[here, there] as const] : []
+  );
+}
+
+/** Examples are a function of the task's settings and the seed, which a pair shares. */
+function sameExamples(here: DoneRun, there: DoneRun): boolean {
+  const examples = ({ task: { data: _, ...task }, scoreOn }: RunConfig) => canonicalJson([task, scoreOn]);
+  return examples(here.config) === examples(there.config) &&
+    here.outcome.scores.length === there.outcome.scores.length &&
+    here.outcome.data?.fingerprint === there.outcome.data?.fingerprint;
+}

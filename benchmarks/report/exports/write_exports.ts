@@ -1,0 +1,78 @@
+/** @file Puts what other programs read beside a report. */
+import type { Registries } from "../../../training/configuration.ts";
+import type { RunResult } from "../../../training/run.ts";
+import { UserError } from "../../../training/user_error.ts";
+import { prepareFolder, writeWhole } from "../../files.ts";
+import { titleOfTask } from "../study.ts";
+import { toHistory } from "./history.ts";
+import { peftFileName, toPeft } from "./to_peft.ts";
+
+/** What a report can be asked for beside its own files, which takes time or many files. */
+export const exportKinds = ["peft", "png", "wandb"] as const;
+/** One of them. */
+export type ExportKind = typeof exportKinds[number];
+
+/** What exports are made from. */
+export interface Exported {
+  readonly results: readonly RunResult[];
+  readonly svgs: readonly { readonly id: string; readonly svg: string }[];
+  /** With an entry for each folder that models are taken from, as far as these are there. */
+  readonly registries: Registries;
+}
+
+/**
+ * Writes exports of some kinds into a report's folder, and removes those that an earlier report left: `charts/<id>.png`,
+ * `exports/wandb/<run>.jsonl` and `exports/peft/<experiment>.json`.
+ *
+ * @returns sentences about runs that could not be exported
+ */
+export async function writeExports(
+  folder: string,
+  kinds: ReadonlySet<ExportKind>,
+  { results, svgs, registries }: Exported,
+): Promise<string[]> {
+  const left: string[] = [];
+  for (const kind of ["peft", "wandb"] as const) {
+    await removeFolder(`${folder}/exports/${kind}`);
+    if (kinds.has(kind)) await prepareFolder(`${folder}/exports/${kind}`);
+  }
+  if (kinds.has("wandb")) {
+    for (const result of results) {
+      await writeWhole(`${folder}/exports/wandb/${result.id}.jsonl`, toHistory(result));
+    }
+  }
+  if (kinds.has("peft")) {
+    for (const result of results) {
+      if (result.status !== "done") continue;
+      try {
+        const exported = toPeft(
+          result,
+          registries,
+          titleOfTask(result.config.task.id, registries.tasks, result),
+        );
+        // As Python's json.dump(…, indent=2) writes it.
+        await writeWhole(
+          `${folder}/exports/peft/${peftFileName(result)}`,
+          JSON.stringify(exported, null, 2),
+        );
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        left.push(error.message);
+      }
+    }
+  }
+  if (kinds.has("png")) {
+    // Loaded when needed: no other report should wait for the renderer.
+    const { toPng } = await import("./png.ts");
+    for (const { id, svg } of svgs) await Deno.writeFile(`${folder}/charts/${id}.png`, await toPng(svg));
+  }
+  return left;
+}
+
+async function removeFolder(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

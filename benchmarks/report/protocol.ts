@@ -1,0 +1,91 @@
+/** @file How a comparison was made, read from its runs' configs: how rates were chosen, and on which data scores are. */
+import type { RunConfig } from "../../training/run.ts";
+import { formatCounts } from "./format.ts";
+import type { Cell, Study } from "./report.ts";
+
+/** What a reader must know of how scores came about. */
+export interface Protocol {
+  /** What was done, in sentences. */
+  readonly statements: readonly string[];
+  /** What was done unlike a fair comparison, in sentences. */
+  readonly caveats: readonly string[];
+}
+
+/**
+ * Reads the protocol of a study's scores.
+ *
+ * @param configs the runs that the report is about
+ * @param ratesFrom the tuning sweep that rates are from; null where they are from these runs, or stated
+ */
+export function describeProtocol(
+  study: Study,
+  configs: readonly RunConfig[],
+  ratesFrom: string | null,
+): Protocol {
+  const { cells } = study;
+  const scored = configs.filter(({ task }) => cells.some((cell) => cell.task.id === task.id));
+  const onTest = scored.filter(({ scoreOn }) => scoreOn === "test").length,
+    onValidation = scored.length - onTest;
+  const isTuned = ({ chosen }: Cell) => chosen !== null && chosen.evidence.length > 1;
+  const tuned = cells.filter(isTuned), rates = tuned.map(({ chosen }) => chosen!.evidence);
+  if (cells.length === 0) return { statements: [], caveats: [] };
+  return {
+    statements: [
+      ...tuned.length > 0
+        ? [
+          `Learning rates: of each method its own, the one with the least validation loss of ${
+            formatCounts(rates.map((grid) => grid.length), "rate")
+          } (n = ${formatCounts(rates.flat().map(({ seeds }) => seeds.length), "seed")} a rate${
+            ratesFrom === null ? "" : `, sweep "${ratesFrom}"`
+          }).`,
+        ]
+        : [],
+      ...onValidation === 0
+        ? ["Scores: on test data, once a run, at its end; nothing in this report was chosen by them."]
+        : [],
+    ],
+    caveats: [
+      ...onValidation > 0 && tuned.length > 0
+        ? [
+          "Scores are on the validation data that the rates were chosen on: optimistic, not for comparing methods.",
+        ]
+        : [],
+      ...onValidation > 0 && tuned.length === 0
+        ? ["Scores are on validation data: comparisons that count are made on test data, once."]
+        : [],
+      ...onValidation > 0 && onTest > 0
+        ? [`Only ${onTest} of ${scored.length} runs are scored on test data.`]
+        : [],
+      ...tuned.length === 0 && study.methods.length > 1
+        ? [
+          "Learning rates were stated, not chosen on data of this report: a rate may suit one method better than another.",
+        ]
+        : [],
+      ...study.tasks.flatMap((task) => {
+        const own = cells.filter((cell) => cell.task === task);
+        return unequalTuning(task.title, own.filter(isTuned), own.filter((cell) => !isTuned(cell)));
+      }),
+    ],
+  };
+}
+
+/** What gives some methods of a task a better chance at a good rate than others. */
+function unequalTuning(title: string, tuned: readonly Cell[], stated: readonly Cell[]): string[] {
+  if (tuned.length === 0) return [];
+  const grids = tuned.map(({ chosen }) => chosen!.evidence.length);
+  const seeds = tuned.flatMap(({ chosen }) => chosen!.evidence.map((one) => one.seeds.length));
+  const differ = (counts: readonly number[]) => new Set(counts).size > 1;
+  const labels = [...new Set(stated.map(({ method }) => method.label))];
+  return [
+    ...differ(grids) || differ(seeds)
+      ? [
+        `Methods were tuned unequally on ${title}: over ${formatCounts(grids, "rate")}, with ${
+          formatCounts(seeds, "seed")
+        } each.`,
+      ]
+      : [],
+    ...labels.length > 0
+      ? [`On ${title} no rate was chosen for ${labels.join(", ")}, but for others: not an equal chance.`]
+      : [],
+  ];
+}

