@@ -83,10 +83,10 @@ ${report.environment.map(([name, value]) => `<dt>${escape(name)}</dt><dd>${escap
 </main>
 </div>
 <div class="tooltip" id="tooltip" role="tooltip" hidden></div>
-<aside class="panel" id="run-panel" role="dialog" aria-labelledby="run-panel-title" tabindex="-1" hidden>
+<div class="panel" id="run-panel" role="dialog" aria-labelledby="run-panel-title" tabindex="-1" hidden>
 <header><h2 id="run-panel-title">Run</h2><button type="button" class="close">Close</button></header>
 <div class="body"></div>
-</aside>
+</div>
 ${packed.join("\n")}
 ${scripts.map((text) => `<script>${inScript(text)}</script>`).join("\n")}
 </body>

@@ -100,7 +100,7 @@ async function onPage(
   await using browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
   const page = await (await browser.newContext({ viewport: DESK, ...options })).newPage();
   // Machines may be busy: no test is about how long something takes.
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(300_000);
   const complaints: string[] = [], requests: string[] = [];
   page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -133,7 +133,7 @@ async function marksOf(page: Page): Promise<Map<string, readonly string[]>> {
 }
 
 async function tick(page: Page, filter: string, label: string): Promise<void> {
-  await page.locator("#filters summary", { hasText: filter }).click();
+  await page.locator("#filters summary", { hasText: new RegExp(`^${filter} `) }).click();
   await page.locator("#filters details[open] label").filter({ has: page.getByText(label, { exact: true }) })
     .click();
   await page.keyboard.press("Escape");

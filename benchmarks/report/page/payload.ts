@@ -6,7 +6,7 @@ export async function pack(value: unknown): Promise<string> {
   return new Uint8Array(await new Response(stream).arrayBuffer()).toBase64();
 }
 
-/** A list of flat objects, field by field: a fifth of the text, which a page reads in a fifth of the time. */
+/** A list of flat objects, field by field: names of fields and values that repeat are there once. */
 export interface Columns {
   readonly length: number;
   readonly fields: readonly Column[];
