@@ -221,7 +221,7 @@ Deno.test("data that changed since a run was planned is refused", async () => {
 
 Deno.test("acceptability takes CoLA as T5 asks it, and counts sentences that are too long", async () => {
   const line = (i: number, sentence: string) => `gj04\t${i % 2}\t${i % 2 ? "" : "*"}\t${sentence}\n`;
-  const fitting = Array.from({ length: 60 }, (_, i) => line(i, `The dog ${i} chased "the cat.`));
+  const fitting = Array.from({ length: 60 }, (_, i) => line(i, `The dog ${1000 + i} chased "the cat.`));
   const dev = Array.from({ length: 9 }, (_, i) => line(i, `A cat slept ${"well ".repeat(i)}.`)).join("");
   const file = [...fitting, line(0, "word ".repeat(36)), line(1, "word ".repeat(37))].join("");
   await withDataFolder(
@@ -239,17 +239,13 @@ Deno.test("acceptability takes CoLA as T5 asks it, and counts sentences that are
         const tokens = [...batch.inputs.data.subarray(40 * row, 40 * row + 40)];
         const text = decodeWords(tokens.slice(0, tokens.indexOf(END)));
         assert(
-          /^cola sentence : (the dog (?:<number>|\d) chased <other> the cat|(<word> )+)/.test(text),
+          /^cola sentence : (the dog <number> chased <other> the cat|(<word> )+)/.test(text),
           text,
         );
       }
       const scores = await data.score(
         writingPredictor(() => Int32Array.of(...encodeWords("acceptable"), END)),
         "test",
-      );
-      assertEquals(
-        scores.reduce((sum, one) => sum + one, 0),
-        5 - [...scores].filter((one) => one === 0).length,
       );
       const { values, labels } = (await data.measure!(
         writingPredictor(() => encodeWords("acceptable")),
