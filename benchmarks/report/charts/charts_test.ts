@@ -101,6 +101,10 @@ function summary(view: vega.View): string[] {
 const studies = [
   { name: "few methods", study: await studyOf(few) },
   { name: "fifteen methods", study: await studyOf(many) },
+  {
+    name: "many methods without LoRA",
+    study: await studyOf({ ...many, optimizers: many.optimizers.filter(({ id }) => id !== "lora") }),
+  },
   { name: "sizes", study: await studyOf(growing, fakeDone, fakeRegistries) },
 ];
 

@@ -103,7 +103,7 @@ export function methodPanels(
     transform: [
       ...drawing.transform ?? [],
       {
-        calculate: `!isValid(datum.method) || datum.method === ${JSON.stringify(behind)} ? ` +
+        calculate: `!isValid(datum.method) || datum.method === ${JSON.stringify(behind ?? "")} ? ` +
           `${JSON.stringify(methods)} : [datum.method]`,
         as: "panel",
       },
