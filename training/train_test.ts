@@ -97,7 +97,13 @@ for (const task of Object.values(tasks) as Task[]) {
       assertEquals(outcome.validationLoss.map(({ step }) => step), [0, 2, 4]);
       const sites = Object.values(models).find(({ id }) => id === config.model.id)!.sites();
       const measured = [1, 2, 3].flatMap((step) => sites.map(({ name }) => [step, name]));
-      assertEquals(outcome.discrepancies.map(({ step, site }) => [step, site]), measured);
+      const found = outcome.discrepancies.map(({ step, site }) => [step, site]);
+      // A map that a step does not move is left out of it.
+      assertEquals(
+        found,
+        measured.filter(([step, site]) => found.some(([s, name]) => s === step && name === site)),
+      );
+      assertGreater(found.length, 0.8 * measured.length);
       for (const { step, site, effectiveRank: rank, ...found } of outcome.discrepancies) {
         // At step 1 the change may be one of rounding alone.
         assert(step === 1 || rank! >= 1 && rank! <= 64, `effective rank ${rank} at step ${step}`);
@@ -122,8 +128,9 @@ for (const task of Object.values(tasks) as Task[]) {
           telemetryEvery: 0,
         });
         const parts = await partsOf(config);
-        // Code is scored by what the model writes, token for token, which is as long as its training made it.
-        await runSession(gpu, config, task.family === "code" ? withoutScoring(parts) : parts, {});
+        // Programs and workings are scored by what the model writes, which is as long as its training made it.
+        const writes = task.family === "code" || task.family === "math";
+        await runSession(gpu, config, writes ? withoutScoring(parts) : parts, {});
         return gpu.work;
       };
       const short = await workOf(3), long = await workOf(9);
@@ -173,8 +180,9 @@ function withoutScoring(parts: RunParts): RunParts {
     ...parts,
     task: {
       ...parts.task,
-      load: async (options) => ({
-        ...await parts.task.load(options),
+      measures: [],
+      load: async (options, model) => ({
+        ...await parts.task.load(options, model),
         score: () => Promise.resolve(new Float32Array(options.testExamples)),
       }),
     },
