@@ -148,10 +148,10 @@ Deno.test("countStep() gives 6 N FLOPs a token with trained weights and 4 N with
   const products = entry.architecture.maps.reduce((sum, map) => sum + map.in * map.out, 0);
   const attention = attentionFlops(entry);
   const full = count(entry, optimizers.full as unknown as OptimizerModule, {}, ["*"]);
-  assertEquals(full.wideFlops - attention, 6 * products * 64 * BATCH);
+  assertEquals(full.wideFlops - attention, 6 * products * entry.inputSize * BATCH);
   const lora = count(entry, optimizers.lora as unknown as OptimizerModule, { rank: 8 }, ["*"]);
   // Nothing asks for the gradient of the first layer's input.
-  assertEquals(lora.wideFlops - attention, (4 * products - 2 * 3 * 64 * 64) * 64 * BATCH);
+  assertEquals(lora.wideFlops - attention, (4 * products - 2 * 3 * 64 * 64) * entry.inputSize * BATCH);
   assert(flopsOf(lora) < flopsOf(full));
 });
 
