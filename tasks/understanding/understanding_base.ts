@@ -25,8 +25,9 @@ type Draw = (random: Random, synsets: Synsets) => TextPair;
 
 /**
  * What the steps are about, in turn. A batch is of one kind: with long targets beside them, labels would hardly count.
- * Half of the steps spell out what the questions ask for: from labels alone, which no single word tells, agreement and
- * contrasts were not learnt in 6,000 steps.
+ * A third of the steps spells out what the questions ask for. Without them, with five steps of six on labels that no
+ * single word tells, 6,000 steps at the rate 1e-3 reached 0.65 on acceptability and 0.80 on sentiment; with them 8,000 at
+ * 2e-3 reached 0.92 and 1.00 (300 questions each in the base lexicon).
  */
 const TURNS: readonly { readonly draw: Draw; readonly lengths: PairLengths }[] = [
   { draw: drawQuestion, lengths: QUESTION },
@@ -58,8 +59,9 @@ const VERBS = 0.1;
 /**
  * Rows from an endless corpus. In a sixth of the batches texts with gaps are read and what fills the gaps is written, as
  * in T5's pre-training: glosses of WordNet, pairs of sentences that say the same in the base lexicon, and sentences in
- * both lexicons, of which those in the new one are such that the meaning of no word shows. The others are questions of
- * the understanding tasks in the base lexicon, and glosses of verbs, answered with their class.
+ * both lexicons, of which those in the new one are such that the meaning of no word shows. A third asks what is answered
+ * in several words, see reading.ts. The others are questions of the understanding tasks in the base lexicon, and glosses
+ * of verbs, answered with their class.
  *
  * Held out are questions. Rows are made as they are asked for and depend on the seed, so `trainExamples` has no effect.
  */
