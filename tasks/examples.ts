@@ -24,6 +24,41 @@ export function takeExamples<T>(id: string, pools: Pools<T>, options: TaskOption
   };
 }
 
+/** The first examples as those to test on, the next as those to validate with, and all others to train on. */
+export function cutPools<T>(
+  examples: readonly T[],
+  sizes: { readonly test: number; readonly validation: number },
+): Pools<T> {
+  const trainStart = sizes.test + sizes.validation;
+  return {
+    test: examples.slice(0, sizes.test),
+    validation: examples.slice(sizes.test, trainStart),
+    train: examples.slice(trainStart),
+  };
+}
+
+/**
+ * What a corpus without end keeps out of its rows: the first half of `heldOut` to validate with, the second to test on,
+ * and of each as many as the options say.
+ *
+ * @throws {RangeError} where a half of the corpus `id` has fewer, or a count is not a positive integer
+ */
+export function takeHeldOut<T>(
+  id: string,
+  heldOut: readonly T[],
+  options: TaskOptions,
+): Omit<Pools<T>, "train"> {
+  const half = heldOut.length / 2;
+  return {
+    validation: firstExamples(
+      `validation examples of "${id}"`,
+      heldOut.slice(0, half),
+      options.validationExamples,
+    ),
+    test: firstExamples(`test examples of "${id}"`, heldOut.slice(half), options.testExamples),
+  };
+}
+
 /**
  * The first `count` examples of a pool, which the error calls by `name`.
  *

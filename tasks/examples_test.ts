@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { firstExamples, inBatches, takeExamples } from "./examples.ts";
+import { cutPools, firstExamples, inBatches, takeExamples, takeHeldOut } from "./examples.ts";
 
 Deno.test("takeExamples() takes the first of each pool", () => {
   const pools = { train: [1, 2, 3], validation: [4, 5], test: [6] };
@@ -21,4 +21,27 @@ Deno.test("inBatches() keeps all items, the last batch smaller", () => {
   assertEquals([...inBatches([1, 2, 3, 4, 5], 2)], [[1, 2], [3, 4], [5]]);
   assertEquals([...inBatches([1, 2], 7)], [[1, 2]]);
   assertThrows(() => [...inBatches([1], 0)], RangeError, "batches of 0");
+});
+
+Deno.test("cutPools() tests on the first examples, validates with the next and trains on all others", () => {
+  const all = [0, 1, 2, 3, 4, 5, 6];
+  const pools = cutPools(all, { test: 2, validation: 1 });
+  assertEquals(pools, { test: [0, 1], validation: [2], train: [3, 4, 5, 6] });
+  assertEquals(cutPools([0], { test: 1, validation: 1 }), { test: [0], validation: [], train: [] });
+});
+
+Deno.test("takeHeldOut() gives the beginnings of both halves, and says of which there are too few", () => {
+  const options = { seed: 0, trainExamples: 1, validationExamples: 2, testExamples: 3 };
+  const heldOut = [0, 1, 2, 3, 4, 5, 6, 7];
+  assertEquals(takeHeldOut("rows", heldOut, options), { validation: [0, 1], test: [4, 5, 6] });
+  assertThrows(
+    () => takeHeldOut("rows", heldOut, { ...options, testExamples: 5 }),
+    RangeError,
+    'Cannot take 5 test examples of "rows": there are 4',
+  );
+  assertThrows(
+    () => takeHeldOut("rows", heldOut, { ...options, validationExamples: 0 }),
+    RangeError,
+    "validation",
+  );
 });

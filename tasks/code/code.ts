@@ -1,11 +1,11 @@
 /** @file Fine-tuning on code: English specifications to JavaScript, judged by running it. */
 import { createRandom } from "../../numerics/random.ts";
-import { inBatches, type Pools, takeExamples } from "../examples.ts";
+import { poolBatches } from "../batches.ts";
+import { type Pools, takeExamples } from "../examples.ts";
 import { realDataOf } from "../data/load.ts";
 import { toJavaScript } from "./expressions.ts";
 import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
 import { runPrograms } from "./javascript_sandbox.ts";
-import { batchPositions, trainingOrder } from "../order.ts";
 import {
   measurePrograms,
   MEASURES,
@@ -101,19 +101,12 @@ export const code: Task = {
   async load(options, model) {
     const { data } = options;
     if (data !== undefined) return await realPrograms({ ...options, data }, model);
-    const { train, validation, test } = takeExamples("code", loadPools(), options);
-    const order = trainingOrder(createRandom(options.seed).fork("code order"), train.length);
-    const of = (split: Split) => split === "test" ? test : validation;
+    const pools = takeExamples("code", loadPools(), options);
     return {
       needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH },
-      trainBatch(step, size) {
-        return answerBatch(batchPositions(step, size).map((position) => train[order(position)]!), LENGTH);
-      },
-      *validationBatches(size) {
-        for (const examples of inBatches(validation, size)) yield answerBatch(examples, LENGTH);
-      },
-      score: (predictor, split) => scorePrograms(predictor, of(split), TRIAL),
-      measure: (predictor, split) => measurePrograms(predictor, of(split), TRIAL),
+      ...poolBatches("code", options.seed, pools, (examples) => answerBatch(examples, LENGTH)),
+      score: (predictor, split) => scorePrograms(predictor, pools[split], TRIAL),
+      measure: (predictor, split) => measurePrograms(predictor, pools[split], TRIAL),
     };
   },
 };

@@ -1,7 +1,7 @@
 /** @file The corpus that pre-trains the decoder for `code`: JavaScript from prefix notation, and numbers in words. */
 import { createRandom, type Random } from "../../numerics/random.ts";
 import { exactMatch } from "../text/exact_match.ts";
-import { firstExamples, inBatches } from "../examples.ts";
+import { inBatches, takeHeldOut } from "../examples.ts";
 import { binary, choice, type Expression, larger, smaller, toJavaScript } from "./expressions.ts";
 import { batchPositions } from "../order.ts";
 import { drawLeaf, drawLeaves, type Fractions, fractionsOf } from "./specifications.ts";
@@ -67,18 +67,13 @@ export const codeBase: Task = {
   metric: { name: "exact match", chance: 0 },
   source: "generated",
   // deno-lint-ignore require-await -- too many examples must reject, not throw
-  async load({ seed, validationExamples, testExamples }) {
+  async load(options) {
     const fixed = createRandom(0).fork("code-base");
     const lines = distinctLines(fixed.fork("held out"), 2 * HELD_OUT);
     const heldOut = new Set(lines.map(({ prompt }) => prompt));
-    const validation = firstExamples(
-      `validation examples of "code-base"`,
-      lines.slice(0, HELD_OUT),
-      validationExamples,
-    );
-    const test = firstExamples(`test examples of "code-base"`, lines.slice(HELD_OUT), testExamples);
+    const { validation, test } = takeHeldOut("code-base", lines, options);
     const validationRows = validation.map((line, i) => corpusRow(fixed.fork(`validation ${i}`), () => line));
-    const corpus = createRandom(seed).fork("code-base corpus");
+    const corpus = createRandom(options.seed).fork("code-base corpus");
     return {
       needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH },
       trainBatch(step, size) {

@@ -1,11 +1,9 @@
 /** @file Real programs by path for the code task: CodeFeedback to train on, HumanEval's tests to score with. */
-import { createRandom } from "../../numerics/random.ts";
+import { poolBatches } from "../batches.ts";
 import type { Program } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
 import { takeData } from "../data/load.ts";
 import type { Skip } from "../data/read_record.ts";
-import { inBatches } from "../examples.ts";
-import { batchPositions, trainingOrder } from "../order.ts";
 import { measurePrograms, type ProgramTrial, runDistinct, scorePrograms } from "./program_scores.ts";
 import { pythonProgram } from "./python_program.ts";
 import { type PythonOutcome, requirePython, runPython } from "./python_sandbox.ts";
@@ -55,18 +53,11 @@ export async function realPrograms(
     );
   }
   const length = [...train, ...validation].reduce((most, { tokens }) => Math.max(most, tokens), 0);
-  const order = trainingOrder(createRandom(options.seed).fork("code order"), train.length);
   const trial = trialOf(tokenizer);
   return {
     source,
     needs: { family: "decoder", outputs, inputSize },
-    trainBatch(step, size) {
-      const examples = batchPositions(step, size).map((position) => train[order(position)]!);
-      return answerBatch(examples, length, tokenizer);
-    },
-    *validationBatches(size) {
-      for (const examples of inBatches(validation, size)) yield answerBatch(examples, length, tokenizer);
-    },
+    ...poolBatches("code", options.seed, pools, (examples) => answerBatch(examples, length, tokenizer)),
     score: (predictor, split) => scorePrograms(predictor, pools[split], trial),
     measure: (predictor, split) => measurePrograms(predictor, pools[split], trial),
   };

@@ -20,7 +20,7 @@ import { ANY, type Conversation, drawConversation, type Wording } from "./conver
 import { MEASURES, scoreConversations } from "./conversation_scores.ts";
 import { realDataOf } from "../data/load.ts";
 import { dialogueData, LENGTH } from "./dialogue_data.ts";
-import { type Pools, takeExamples } from "../examples.ts";
+import { cutPools, type Pools, takeExamples } from "../examples.ts";
 import { REAL_METRIC, realDialogue } from "./real_dialogue.ts";
 import type { Task } from "../task.ts";
 import { pick } from "../math/word_problems.ts";
@@ -77,12 +77,7 @@ function loadPools(): Pools<Conversation> {
       const fits = conversation.prompt.length + conversation.answer.length < LENGTH;
       if (fits && !byPrompt.has(conversation.prompt)) byPrompt.set(conversation.prompt, conversation);
     }
-    const all = [...byPrompt.values()];
-    pools = {
-      test: all.slice(0, POOL.test),
-      validation: all.slice(POOL.test, POOL.test + POOL.validation),
-      train: all.slice(POOL.test + POOL.validation),
-    };
+    pools = cutPools([...byPrompt.values()], POOL);
   }
   return pools;
 }

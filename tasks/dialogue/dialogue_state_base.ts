@@ -4,7 +4,7 @@ import { ANY, type Conversation, drawConversation, UNSET, type Wording } from ".
 import { scoreConversations } from "./conversation_scores.ts";
 import { LENGTH } from "./dialogue_data.ts";
 import { NEW_WORDING } from "./dialogue_state.ts";
-import { firstExamples, inBatches } from "../examples.ts";
+import { inBatches, takeHeldOut } from "../examples.ts";
 import { batchPositions } from "../order.ts";
 import type { Task } from "../task.ts";
 import { runningBatch } from "../text/text_batch.ts";
@@ -57,24 +57,15 @@ export const dialogueStateBase: Task = {
   metric: { name: "joint goal accuracy", chance: 0 },
   source: "generated",
   // deno-lint-ignore require-await -- too many examples must reject, not throw
-  async load({ seed, validationExamples, testExamples }) {
+  async load(options) {
     const fixed = createRandom(0).fork("dialogue-state-base");
     const heldOut = distinctConversations(fixed.fork("held out"), 2 * HELD_OUT);
     const heldOutPrompts = new Set(heldOut.map(({ prompt }) => prompt));
-    const validation = firstExamples(
-      `validation examples of "dialogue-state-base"`,
-      heldOut.slice(0, HELD_OUT),
-      validationExamples,
-    );
-    const test = firstExamples(
-      `test examples of "dialogue-state-base"`,
-      heldOut.slice(HELD_OUT),
-      testExamples,
-    );
+    const { validation, test } = takeHeldOut("dialogue-state-base", heldOut, options);
     const validationRows = validation.map((conversation, i) =>
       corpusRow(fixed.fork(`validation ${i}`), () => conversation)
     );
-    const corpus = createRandom(seed).fork("dialogue-state-base corpus");
+    const corpus = createRandom(options.seed).fork("dialogue-state-base corpus");
     return {
       needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH },
       trainBatch(step, size) {

@@ -12,12 +12,12 @@
  * | LoRA, rank 8, 4e-3 | 0.650, 0.630 | 0.851, 0.806 | 0.672, 0.642 | 0.424, 0.439 |
  *
  * Flexible match was the same in every run. Neither method is at chance or at the ceiling, and at these rates the two
- * tie; validation losses at more rates are in learning-rate.chosen.json. The base checkpoint solves 0.990 of 200 held-out problems of its
- * own corpus.
+ * tie; validation losses at more rates are in learning-rate.chosen.json. The base checkpoint solves 0.990 of 200
+ * held-out problems of its own corpus.
  */
 import { createRandom } from "../../numerics/random.ts";
 import { realDataOf } from "../data/load.ts";
-import { type Pools, takeExamples } from "../examples.ts";
+import { cutPools, type Pools, takeExamples } from "../examples.ts";
 import { realArithmetic } from "./real_arithmetic.ts";
 import { MEASURES, METRIC, solvedProblems } from "./solved_problems.ts";
 import type { Task } from "../task.ts";
@@ -42,11 +42,7 @@ function loadPools(): Pools<WordProblem> {
   if (!pools) {
     const random = createRandom(0).fork("arithmetic");
     const problems = distinctWordProblems(random, NEW_VERBS, POOL.test + POOL.validation + POOL.train);
-    pools = {
-      test: problems.slice(0, POOL.test),
-      validation: problems.slice(POOL.test, POOL.test + POOL.validation),
-      train: problems.slice(POOL.test + POOL.validation),
-    };
+    pools = cutPools(problems, POOL);
   }
   return pools;
 }

@@ -1,7 +1,7 @@
 /** @file The corpus that pre-trains the decoder for `arithmetic`: sums, word problems, number words and facts. */
 import { createRandom, type Random } from "../../numerics/random.ts";
 import { exactMatch } from "../text/exact_match.ts";
-import { firstExamples, inBatches } from "../examples.ts";
+import { inBatches, takeHeldOut } from "../examples.ts";
 import { batchPositions } from "../order.ts";
 import type { Task } from "../task.ts";
 import { runningBatch } from "../text/text_batch.ts";
@@ -67,21 +67,15 @@ export const arithmeticBase: Task = {
   metric: { name: "exact match", chance: 0 },
   source: "generated",
   // deno-lint-ignore require-await -- too many examples must reject, not throw
-  async load({ seed, validationExamples, testExamples }) {
+  async load(options) {
     const fixed = createRandom(0).fork("arithmetic-base");
     const problems = distinctWordProblems(fixed.fork("held out"), BASE_VERBS, 2 * HELD_OUT);
     const heldOutKeys = new Set(problems.map(({ key }) => key));
-    const [validationPool, testPool] = [problems.slice(0, HELD_OUT), problems.slice(HELD_OUT)];
-    const validation = firstExamples(
-      `validation examples of "arithmetic-base"`,
-      validationPool,
-      validationExamples,
-    );
-    const test = firstExamples(`test examples of "arithmetic-base"`, testPool, testExamples);
+    const { validation, test } = takeHeldOut("arithmetic-base", problems, options);
     const validationRows = validation.map((problem, i) =>
       corpusRow(fixed.fork(`validation ${i}`), () => problem)
     );
-    const corpus = createRandom(seed).fork("arithmetic-base corpus");
+    const corpus = createRandom(options.seed).fork("arithmetic-base corpus");
     return {
       needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH },
       trainBatch(step, size) {

@@ -1,8 +1,7 @@
 /** @file Problems that are answered with their working: batches, loss, and scores by the final answer. */
-import { createRandom } from "../../numerics/random.ts";
-import { inBatches, type Pools } from "../examples.ts";
+import { poolBatches } from "../batches.ts";
+import type { Pools } from "../examples.ts";
 import { flexibleAnswer, sameAnswer, strictAnswer } from "./final_answer.ts";
-import { batchPositions, trainingOrder } from "../order.ts";
 import type { Measure, Metric, Predictor, Split, TaskData } from "../task.ts";
 import { exactMatch } from "../text/exact_match.ts";
 import { answerBatch, type TextExample } from "../text/text_batch.ts";
@@ -30,21 +29,15 @@ export const MEASURES: readonly Measure[] = [FLEXIBLE];
  * @param length tokens of a row, which every prompt, answer and stop token must fit
  */
 export function solvedProblems(
-  { train, validation, test }: Pools<SolvedProblem>,
+  pools: Pools<SolvedProblem>,
   seed: number,
   length: number,
 ): TaskData {
-  const order = trainingOrder(createRandom(seed).fork("arithmetic order"), train.length);
   const judge = (predictor: Predictor, split: Split, answerOf: (text: string) => string | null) =>
-    judgeAnswers(predictor, split === "test" ? test : validation, length, answerOf);
+    judgeAnswers(predictor, pools[split], length, answerOf);
   return {
     needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: length },
-    trainBatch(step, size) {
-      return answerBatch(batchPositions(step, size).map((position) => train[order(position)]!), length);
-    },
-    *validationBatches(size) {
-      for (const examples of inBatches(validation, size)) yield answerBatch(examples, length);
-    },
+    ...poolBatches("arithmetic", seed, pools, (examples) => answerBatch(examples, length)),
     score: (predictor, split) => judge(predictor, split, strictAnswer),
     async measure(predictor, split) {
       return { [FLEXIBLE.name]: { values: await judge(predictor, split, flexibleAnswer) } };

@@ -2,11 +2,11 @@
 import { type EncoderDecoderBatch, IGNORE } from "../../models/model.ts";
 import { createRandom, type Random } from "../../numerics/random.ts";
 import { type Choices, createChoices } from "./choices.ts";
+import { poolBatches } from "../batches.ts";
 import type { ClassifiedText } from "../data/contents.ts";
 import { realDataOf, takeData } from "../data/load.ts";
 import type { Skip } from "../data/read_record.ts";
-import { inBatches, type Pools, takeExamples } from "../examples.ts";
-import { batchPositions, trainingOrder } from "../order.ts";
+import { cutPools, type Pools, takeExamples } from "../examples.ts";
 import { matthews } from "./matthews.ts";
 import type { Predictor, ShippedSettings, Split, Task, TaskData, TaskOptions } from "../task.ts";
 import { classificationExample } from "../text/prompts.ts";
@@ -177,23 +177,17 @@ function toPair(text: ClassifiedText, labels: readonly string[]): TextPair | Ski
 
 function classificationData(
   { id, labels, inputSize, correlates }: GivenClassification,
-  { train, validation, test }: Pools<TextPair>,
+  pools: Pools<TextPair>,
   { seed }: TaskOptions,
 ): TaskData {
   const lengths = { input: inputSize, target: targetLength(labels) };
-  const order = trainingOrder(createRandom(seed).fork(`${id} order`), train.length);
-  const pairsOf = (split: Split) => split === "test" ? test : validation;
   return {
     needs: { family: "encoder-decoder", outputs: WORDS_SIZE, inputSize },
-    trainBatch: (step, size) =>
-      pairBatch(batchPositions(step, size).map((position) => train[order(position)]!), lengths),
-    *validationBatches(size) {
-      for (const pairs of inBatches(validation, size)) yield pairBatch(pairs, lengths);
-    },
-    score: (predictor, split) => exactAnswers(predictor, pairsOf(split)),
+    ...poolBatches(id, seed, pools, (pairs) => pairBatch(pairs, lengths)),
+    score: (predictor, split) => exactAnswers(predictor, pools[split]),
     ...correlates && {
       async measure(predictor: Predictor, split: Split) {
-        const pairs = pairsOf(split);
+        const pairs = pools[split];
         const real = pairs.map(({ answer }) => labels.indexOf(answer));
         return { [matthews.name]: { values: await writtenLabels(predictor, pairs, labels), labels: real } };
       },
@@ -218,11 +212,7 @@ export function grammarTask<L>(grammar: Grammar<L>, lexicon: L, given: GrammarTa
       if (!pools) {
         const random = createRandom(0).fork(grammar.id);
         const pairs = distinctPairs(random, grammar, lexicon, POOL.test + POOL.validation + POOL.train);
-        pools = {
-          test: pairs.slice(0, POOL.test),
-          validation: pairs.slice(POOL.test, POOL.test + POOL.validation),
-          train: pairs.slice(POOL.test + POOL.validation),
-        };
+        pools = cutPools(pairs, POOL);
       }
       return Promise.resolve(pools);
     },

