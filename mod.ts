@@ -29,6 +29,8 @@
 export * from "./gpu/mod.ts";
 export * from "./autodiff/mod.ts";
 export type { Activation, RowChoice } from "./kernels/mod.ts";
+export * from "./models/base_weights.ts";
+export { checkpointEntry, type ModelEntry, type ModelSize, type PretrainingRecipe } from "./models/entry.ts";
 export * from "./models/model.ts";
 export * from "./models/architecture.ts";
 export * from "./models/decoder.ts";

@@ -11,7 +11,7 @@ import {
   toHalf,
   useMatmulChoices,
 } from "../kernels/mod.ts";
-import type { ModelEntry } from "../models/sizes.ts";
+import type { ModelEntry } from "../models/entry.ts";
 import { readTuning, type Tuning } from "./tuning.ts";
 
 /** Tokens of a batch and ranks of factors, as the shipped sweeps have them. */

@@ -3,7 +3,7 @@ import { fingerprintFiles, hashFile } from "../numerics/file_hash.ts";
 import { CheckpointError, findTensor } from "./checkpoint.ts";
 import { isFile, readCheckpointFolder, tensorName, weightFiles } from "./checkpoint_folder.ts";
 import { checkpointConfig, openClipConfig } from "./hugging_face.ts";
-import { checkpointEntry, type ModelEntry } from "./sizes.ts";
+import { checkpointEntry, type ModelEntry } from "./entry.ts";
 
 const CONFIG = "config.json";
 const OPEN_CLIP = "open_clip_config.json";

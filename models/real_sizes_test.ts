@@ -10,7 +10,7 @@ import { decoderParameters } from "./decoder.ts";
 import { clipConfig, llamaConfig } from "./hugging_face.ts";
 import * as models from "./mod.ts";
 import type { Batch } from "./model.ts";
-import type { ModelEntry } from "./sizes.ts";
+import type { ModelEntry } from "./entry.ts";
 import { visionParameters } from "./vision.ts";
 
 /** Totals as published: of T5 and Llama by their checkpoints, of CLIP's towers by OpenCLIP's profiles, in millions. */

@@ -24,7 +24,7 @@ import { clipConfig, clipVisionConfig, llamaConfig, openClipConfig, t5Config } f
 import type { Batch, DecoderBatch, EncoderDecoderBatch, Model, VisionBatch } from "./model.ts";
 import { fingerprintModel, readModelFolder } from "./model_folder.ts";
 import { openClipTensors } from "./open_clip.ts";
-import { baseWeights } from "./sizes.ts";
+import { baseWeights } from "./base_weights.ts";
 import { createVision, type VisionConfig } from "./vision.ts";
 import type { WeightSource } from "./weights.ts";
 import { unitRows, unitShare, zeroShotClassifier, zeroShotHead } from "./zero_shot.ts";

@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { testGpu } from "../tests/test_gpu.ts";
 import * as models from "./mod.ts";
-import { baseWeights, t5Base, t5Small, t5Tiny } from "./sizes.ts";
+import { baseWeights } from "./base_weights.ts";
+import { t5Base, t5Small, t5Tiny } from "./sizes.ts";
 
 Deno.test("resize() scales heads and the hidden width, and keeps what tasks need", () => {
   const { decoderTiny, vitTiny } = models;

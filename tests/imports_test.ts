@@ -44,7 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ],
     ...["type models/model.ts", "type optimizers/optimizer.ts", "type tasks/task.ts"],
   ],
-  "benchmarks/tune.ts": ["type gpu", "kernels", "type models/sizes.ts"],
+  "benchmarks/tune.ts": ["type gpu", "kernels", "type models/entry.ts"],
   "benchmarks/peers": everything,
   "cli.ts": everything,
   "mod.ts": everything,

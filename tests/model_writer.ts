@@ -1,6 +1,7 @@
 /** @file Shipped models as Hugging Face keeps them: a folder with a config and the weights. */
 import { type WritableTensor, writeSafetensors } from "../models/checkpoint.ts";
-import { type ModelEntry, pretrainedWeights } from "../models/sizes.ts";
+import { pretrainedWeights } from "../models/base_weights.ts";
+import type { ModelEntry } from "../models/entry.ts";
 import type { WeightSource } from "../models/weights.ts";
 
 /** decoder-tiny's sizes, as Hugging Face writes them. */

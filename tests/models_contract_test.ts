@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertGreater, assertLess, assertThrows } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { type ModelEntry, pretrainedPath, pretrainedWeights } from "../models/sizes.ts";
+import { pretrainedPath, pretrainedWeights } from "../models/base_weights.ts";
+import type { ModelEntry } from "../models/entry.ts";
 import * as models from "../models/mod.ts";
 import type { Batch, Forward, Model } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";

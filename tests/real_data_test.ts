@@ -1,7 +1,7 @@
 /** @file Real data from the command line: `--data` and `--examples`, from the plan to the report. */
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { checkpointConfig } from "../models/hugging_face.ts";
-import { checkpointEntry } from "../models/sizes.ts";
+import { checkpointEntry } from "../models/entry.ts";
 import { createRandom } from "../numerics/random.ts";
 import { BaseResult, RunResult } from "../training/schemas.ts";
 import { optdigitsFile, withDataFolder } from "./data_folder.ts";

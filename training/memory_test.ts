@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import * as registeredModels from "../models/mod.ts";
-import type { ModelEntry } from "../models/sizes.ts";
+import type { ModelEntry } from "../models/entry.ts";
 import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
 import * as optimizers from "../optimizers/mod.ts";

@@ -1,6 +1,6 @@
 /** @file Models that configs take from folders: read, held against the registry, and told apart by their fingerprints. */
 import { fingerprintModel, readModelFolder } from "../models/model_folder.ts";
-import type { ModelEntry } from "../models/sizes.ts";
+import type { ModelEntry } from "../models/entry.ts";
 import type { KnownModel } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
 import { refuseChangedFiles } from "./fingerprint.ts";

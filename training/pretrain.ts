@@ -2,7 +2,8 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { encodeSafetensors, type WritableTensor, writeSafetensors } from "../models/checkpoint.ts";
 import * as models from "../models/mod.ts";
-import { type ModelEntry, pretrainedPath, type PretrainingRecipe } from "../models/sizes.ts";
+import { pretrainedPath } from "../models/base_weights.ts";
+import type { ModelEntry, PretrainingRecipe } from "../models/entry.ts";
 import { createRandom } from "../numerics/random.ts";
 import { full } from "../optimizers/full.ts";
 import type { OptimizerModule } from "../optimizers/optimizer.ts";

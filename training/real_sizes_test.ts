@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import * as registered from "../models/mod.ts";
 import type { Batch } from "../models/model.ts";
-import type { ModelEntry } from "../models/sizes.ts";
+import type { ModelEntry } from "../models/entry.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { OptimizerModule } from "../optimizers/optimizer.ts";
 import type { Task } from "../tasks/task.ts";

@@ -1,7 +1,8 @@
 /** @file The score of a base checkpoint before fine-tuning, so that gains can be told. */
 import type { Gpu } from "../gpu/gpu.ts";
 import * as models from "../models/mod.ts";
-import { baseWeights, type ModelEntry } from "../models/sizes.ts";
+import { baseWeights } from "../models/base_weights.ts";
+import type { ModelEntry } from "../models/entry.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Task } from "../tasks/task.ts";
 import { resolveModel } from "./configuration.ts";

@@ -9,7 +9,8 @@ import {
 } from "@std/assert";
 import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import * as models from "../models/mod.ts";
-import { decoderTiny, pretrainedWeights, vitTiny } from "../models/sizes.ts";
+import { pretrainedWeights } from "../models/base_weights.ts";
+import { decoderTiny, vitTiny } from "../models/sizes.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { OptimizerModule, Setup } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";

@@ -9,7 +9,8 @@ import {
 } from "../models/architecture.ts";
 import { decoderParameters } from "../models/decoder.ts";
 import * as models from "../models/mod.ts";
-import { type ModelEntry, t5Base, t5BaseGated, t5Small, t5Tiny } from "../models/sizes.ts";
+import type { ModelEntry } from "../models/entry.ts";
+import { t5Base, t5BaseGated, t5Small, t5Tiny } from "../models/sizes.ts";
 import { visionParameters } from "../models/vision.ts";
 import { initialWeights } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";

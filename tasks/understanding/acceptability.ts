@@ -3,7 +3,7 @@ import type { Choices } from "./choices.ts";
 import { thingsOf } from "./clause.ts";
 import { type Lexicon, NEW_LEXICON, past, plural, present } from "./lexicon.ts";
 import type { Task } from "../task.ts";
-import { type Grammar, grammarTask } from "./text_to_text.ts";
+import { type Grammar, grammarTask, SHIPPED } from "./text_to_text.ts";
 
 /** What may be wrong with a sentence. */
 const FAULTS = ["agreement", "determiner", "object", "reflexive", "verb form", "order", "shuffle"] as const;
@@ -97,14 +97,7 @@ export function drawSentence(choices: Choices, lexicon: Lexicon, about: Fault, f
  * apart.
  */
 export const acceptability: Task = grammarTask(ACCEPTABILITY, NEW_LEXICON, {
-  shipped: {
-    model: "t5-tiny",
-    steps: 150,
-    batchSize: 32,
-    trainExamples: 4000,
-    validationExamples: 256,
-    testExamples: 512,
-  },
+  shipped: { ...SHIPPED, steps: 150 },
   dataSets: ["cola"],
   correlates: true,
 });

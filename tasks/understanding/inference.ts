@@ -3,7 +3,7 @@ import type { Choices } from "./choices.ts";
 import { synonymOf, thingsOf } from "./clause.ts";
 import { type Lexicon, NEW_LEXICON, past } from "./lexicon.ts";
 import type { Task } from "../task.ts";
-import { type Grammar, grammarTask } from "./text_to_text.ts";
+import { type Grammar, grammarTask, SHIPPED } from "./text_to_text.ts";
 
 /** "every proud nurse lifted a sword in the valley lately". */
 interface Statement {
@@ -170,13 +170,6 @@ function tell({ quantifier, adjective, person, denied, verb, object, place, time
  * At rank 8 the two tie.
  */
 export const inference: Task = grammarTask(INFERENCE, NEW_LEXICON, {
-  shipped: {
-    model: "t5-tiny",
-    steps: 150,
-    batchSize: 32,
-    trainExamples: 4000,
-    validationExamples: 256,
-    testExamples: 512,
-  },
+  shipped: { ...SHIPPED, steps: 150 },
   dataSets: ["mnli"],
 });

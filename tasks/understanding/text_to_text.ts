@@ -126,6 +126,15 @@ function targetLength(labels: readonly string[]): number {
   return Math.max(...labels.map((label) => endedWords(label).length));
 }
 
+/** What the shipped settings of the tasks of understanding have in common, beside their number of steps. */
+export const SHIPPED = {
+  model: "t5-tiny",
+  batchSize: 32,
+  trainExamples: 4000,
+  validationExamples: 256,
+  testExamples: 512,
+} as const;
+
 /** A classification task, and how it is run. */
 export interface GivenClassification extends Classification {
   /** Where the pairs are from. */

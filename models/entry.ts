@@ -1,0 +1,287 @@
+/** @file An entry of the registry of models: what it accepts, and how each family makes one of its config. */
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Random } from "../numerics/random.ts";
+import {
+  type Architecture,
+  countParameters,
+  decoderArchitecture,
+  encoderDecoderArchitecture,
+  visionArchitecture,
+} from "./architecture.ts";
+import { createDecoder, type DecoderConfig, decoderParameters } from "./decoder.ts";
+import {
+  createEncoderDecoder,
+  type EncoderDecoderConfig,
+  encoderDecoderParameters,
+  initialEncoderDecoderWeights,
+} from "./encoder_decoder.ts";
+import type { CheckpointConfig } from "./hugging_face.ts";
+import type { Model, ModelFamily } from "./model.ts";
+import { decoderMemory, encoderDecoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
+import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
+import { initialWeights, type ParameterList, type WeightSource } from "./weights.ts";
+
+/** How a base checkpoint is made: full fine-tuning of seeded random weights on a corpus. */
+export interface PretrainingRecipe {
+  /** A name from the registry of pretraining corpora. */
+  readonly task: string;
+  /** Optimizer steps. */
+  readonly steps: number;
+  /** Examples of a step. */
+  readonly batchSize: number;
+  /** Peak learning rate of a cosine schedule that ends at a hundredth. */
+  readonly peak: number;
+  /** Steps of warm-up. */
+  readonly warmup: number;
+  /** Decoupled weight decay. */
+  readonly weightDecay: number;
+  /** Decay of AdamW's second moment. */
+  readonly beta2: number;
+  /** Largest gradient norm. */
+  readonly clip: number;
+  /** Seeds weights and data order. */
+  readonly seed: number;
+}
+
+/** What may be changed about a model of the registry. */
+export interface ModelSize {
+  /** Width of the residual stream; a multiple of the entry's head size. */
+  readonly width: number;
+  /** Blocks, from 1. */
+  readonly layers: number;
+}
+
+/** A model as the registry lists it. */
+export interface ModelEntry {
+  /** Name in configs, files and charts, e.g. "decoder-tiny". */
+  readonly id: string;
+  /** For people. */
+  readonly title: string;
+  /** The kind of batch that it takes. */
+  readonly family: ModelFamily;
+  /** Vocabulary size of a text model, or classes of a vision one. */
+  readonly outputs: number;
+  /** Longest sequence in tokens, or the image's side in pixels. */
+  readonly inputSize: number;
+  /** Its own size, that of its checkpoint. */
+  readonly size: ModelSize;
+  /** False for a model without a checkpoint, such as a resized one: it starts from seeded random weights. */
+  readonly pretrained: boolean;
+  /** The folder with its checkpoint, where that is the user's and not the project's. */
+  readonly folder?: string;
+  /** How its base checkpoint is made; null where it is not made here. */
+  readonly recipe: PretrainingRecipe | null;
+  /** Names and shapes of all parameters, without a GPU. */
+  readonly parameters: ParameterList;
+  /** The linear maps that may be adapted, without a GPU. */
+  sites(): readonly { readonly name: string; readonly in: number; readonly out: number }[];
+  /** What its costs are counted from, for examples of full length. */
+  readonly architecture: Architecture;
+  /** What its memory is predicted from. */
+  readonly memory: ModelMemory;
+  /**
+   * The same architecture in another size. Heads keep their size, so their number follows the width, and so does the
+   * hidden width. What costs are measured on: it has no checkpoint, and its scores mean nothing.
+   *
+   * @throws {RangeError} where the width is no multiple of the head size, the layers are not 1 or more, or the weights are
+   * the user's
+   */
+  resize(size: Partial<ModelSize>): ModelEntry;
+  /** Seeded random weights, as the family is pretrained from. */
+  initial(random: Random): WeightSource;
+  /** Builds the model in the caller's scope, with the weights of the sites that `half` names in 16-bit floats. */
+  create(gpu: Gpu, source: WeightSource, half?: ReadonlySet<string>): Model;
+}
+
+/** A model of a checkpoint that lies in a folder. @param path the folder */
+export function checkpointEntry(id: string, path: string, read: CheckpointConfig): ModelEntry {
+  const given = { id, recipe: null, pretrained: true };
+  return { ...entryOf(given, read), folder: path, resize: refuseResize };
+
+  function refuseResize(): never {
+    throw new RangeError(`Cannot resize "${id}": its weights, from ${path}, have the sizes of its config`);
+  }
+}
+
+function entryOf(
+  given: { readonly id: string; readonly recipe: null; readonly pretrained: boolean },
+  { family, config }: CheckpointConfig,
+): ModelEntry {
+  switch (family) {
+    case "decoder":
+      return decoder({ ...given, title: decoderTitle(config), config });
+    case "encoder-decoder":
+      return encoderDecoder({
+        ...given,
+        title: encoderDecoderTitle(config.width, config.encoderLayers),
+        config,
+      });
+    case "vision":
+      return vision({ ...given, title: visionTitle(config), config });
+  }
+}
+
+/** What the entries of a family are made of. */
+export interface EntryOf<C> {
+  readonly id: string;
+  readonly title: string;
+  readonly config: C;
+  readonly recipe: PretrainingRecipe | null;
+  /** Where absent, what has a recipe ships with a checkpoint. */
+  readonly pretrained?: boolean;
+}
+
+/** A decoder of the config given. */
+export function decoder(given: EntryOf<DecoderConfig>): ModelEntry {
+  const { config } = given;
+  const parameters = decoderParameters(config);
+  return {
+    pretrained: given.recipe !== null,
+    ...given,
+    family: "decoder",
+    size: { width: config.width, layers: config.layers },
+    memory: decoderMemory(config),
+    architecture: decoderArchitecture(config, config.length, countParameters(parameters)),
+    resize(size) {
+      const { headSize } = config;
+      const scaled = scale(given.id, config, headSize, size), heads = scaled.width / headSize;
+      const keyValueHeads = wholePart(
+        given.id,
+        heads,
+        config.keyValueHeads / config.heads,
+        "key-value heads",
+      );
+      return decoder({
+        ...given,
+        title: decoderTitle(scaled),
+        config: { ...config, ...scaled, heads, keyValueHeads },
+        pretrained: false,
+      });
+    },
+    outputs: config.vocabulary,
+    inputSize: config.length,
+    parameters,
+    sites: () => sitesOf(parameters, /^model\.(layers\..*_proj)\.weight$/),
+    initial: initialWeights,
+    create: (gpu, source, half) => createDecoder(gpu, config, source, half) as Model,
+  };
+}
+
+/** A decoder's sizes for people. */
+export function decoderTitle({ layers, width }: ModelSize): string {
+  return `Decoder, ${layers} layers of width ${width}`;
+}
+
+/** An image tower of the config given. */
+export function vision(given: EntryOf<VisionConfig>): ModelEntry {
+  const { config } = given;
+  const parameters = visionParameters(config);
+  return {
+    pretrained: given.recipe !== null,
+    ...given,
+    family: "vision",
+    size: { width: config.width, layers: config.layers },
+    memory: visionMemory(config),
+    architecture: visionArchitecture(config, countParameters(parameters)),
+    resize(size) {
+      const headSize = config.width / config.heads;
+      const scaled = scale(given.id, config, headSize, size);
+      return vision({
+        ...given,
+        title: visionTitle(scaled),
+        config: { ...config, ...scaled, heads: scaled.width / headSize },
+        pretrained: false,
+      });
+    },
+    outputs: config.outputs,
+    inputSize: config.image,
+    parameters,
+    sites: () => sitesOf(parameters, /^vision_model\.encoder\.(layers\..*(?:_proj|fc1|fc2))\.weight$/),
+    initial: initialWeights,
+    create: (gpu, source, half) => createVision(gpu, config, source, half) as Model,
+  };
+}
+
+/** An image tower's sizes for people. */
+export function visionTitle({ layers, width }: ModelSize): string {
+  return `Vision transformer, ${layers} layers of width ${width}`;
+}
+
+/** An encoder-decoder of the config given. */
+export function encoderDecoder(given: EntryOf<EncoderDecoderConfig>): ModelEntry {
+  const { config } = given;
+  const parameters = encoderDecoderParameters(config);
+  return {
+    pretrained: given.recipe !== null,
+    ...given,
+    family: "encoder-decoder",
+    size: { width: config.width, layers: config.encoderLayers },
+    memory: encoderDecoderMemory(config),
+    architecture: encoderDecoderArchitecture(config, countParameters(parameters)),
+    resize(size) {
+      const { headSize } = config, own = { ...config, layers: config.encoderLayers };
+      const { width, layers, hidden } = scale(given.id, own, headSize, size);
+      const heads = wholePart(given.id, width, config.heads / config.width, "heads");
+      return encoderDecoder({
+        ...given,
+        title: encoderDecoderTitle(width, layers),
+        config: {
+          ...config,
+          width,
+          hidden,
+          heads,
+          encoderLayers: layers,
+          decoderLayers: size.layers ?? config.decoderLayers,
+        },
+        pretrained: false,
+      });
+    },
+    outputs: config.vocabulary,
+    inputSize: config.inputLength,
+    parameters,
+    sites: () =>
+      sitesOf(parameters, /^((?:encoder|decoder)\.block\..*\.(?:[qkvo]|wi|wi_0|wi_1|wo))\.weight$/),
+    initial: (random) => initialEncoderDecoderWeights(config, random),
+    create: (gpu, source, half) => createEncoderDecoder(gpu, config, source, half) as Model,
+  };
+}
+
+/** An encoder-decoder's sizes for people. */
+export function encoderDecoderTitle(width: number, layers: number): string {
+  return `Encoder-decoder, twice ${layers} layers of width ${width}`;
+}
+
+/** Another width and number of layers, with the hidden width in proportion. */
+function scale(
+  id: string,
+  own: ModelSize & { readonly hidden: number },
+  headSize: number,
+  size: Partial<ModelSize>,
+): ModelSize & { readonly hidden: number } {
+  const { width = own.width, layers = own.layers } = size;
+  if (!(Number.isInteger(layers) && layers >= 1)) {
+    throw new RangeError(`Cannot resize "${id}" to ${layers} layers: a whole number of 1 or more is needed`);
+  }
+  if (!(Number.isInteger(width) && width >= 1 && width % headSize === 0)) {
+    throw new RangeError(
+      `Cannot resize "${id}" to width ${width}: a multiple of its head size, ${headSize}, is needed`,
+    );
+  }
+  return { width, layers, hidden: wholePart(id, width, own.hidden / own.width, "the hidden width") };
+}
+
+/** `whole` · `share`, which must come out whole. */
+function wholePart(id: string, whole: number, share: number, what: string): number {
+  const part = whole * share;
+  if (!Number.isInteger(part) || part < 1) {
+    throw new RangeError(`Cannot resize "${id}": ${what} would be ${part}, a whole number is needed`);
+  }
+  return part;
+}
+
+function sitesOf(parameters: ParameterList, pattern: RegExp): { name: string; in: number; out: number }[] {
+  return parameters.flatMap(({ name, shape }) => {
+    const site = pattern.exec(name)?.[1];
+    return site ? [{ name: site, out: shape[0]!, in: shape[1]! }] : [];
+  });
+}
