@@ -207,7 +207,12 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: st
   if (flags.has("list")) return await printList(registries, flags.has("json"), surroundings);
   const overrides = readOverrides(texts);
   const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
-  const plan = await planBench({ sweep: positional[0] ?? "quick", overrides, command }, registries);
+  const plan = await planBench({
+    sweep: positional[0] ?? "quick",
+    overrides,
+    command,
+    dryRun: flags.has("dry-run"),
+  }, registries);
   const out = texts.get("out") ?? `results/${plan.name}`;
   if (flags.has("dry-run")) return await printOutlook(plan, out, registries, flags.has("json"), surroundings);
   for (const note of plan.notes) surroundings.complain(note);

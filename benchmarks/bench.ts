@@ -32,7 +32,12 @@ export interface BenchRequest {
   readonly overrides: SweepOverrides;
   /** What was typed, for the report. */
   readonly command: string;
+  /** True where nothing is to be run: what costs can be told of, even where rates are missing. */
+  readonly dryRun?: boolean;
 }
+
+/** The rate at which runs are listed whose own is missing. */
+const STAND_IN = 1e-3;
 
 /** What is ahead, before anything has run. */
 export interface Outlook {
@@ -70,7 +75,12 @@ export async function planBench(request: BenchRequest, registries: Registries): 
   const ratesFrom = ratesNeeded(spec);
   const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
   const chosenModels = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
-  const expansion = expand(spec, await withFolders(chosenModels, registries), chosen);
+  const expansion = expand(
+    spec,
+    await withFolders(chosenModels, registries),
+    chosen,
+    request.dryRun ? STAND_IN : undefined,
+  );
   return await makePlan(spec, await withFingerprints(expansion, registries), command, ratesFrom);
 }
 

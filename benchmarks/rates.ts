@@ -89,18 +89,24 @@ export function rateFor(
  * The error of a sweep for which a tuning sweep chose too little: which methods lack a rate on which tasks, and what to
  * type.
  */
-export function missingRates({ sweep, rates }: ChosenRates, queries: readonly RateQuery[]): UserError {
+export function missingRates(chosen: ChosenRates, queries: readonly RateQuery[]): UserError {
+  return new UserError(
+    `Cannot find learning rates: sweep "${chosen.sweep}" chose none for ${
+      describeMissing(chosen, queries)
+    } ` +
+      `(./run bench ${chosen.sweep} runs what its folder lacks and chooses; --peaks states a rate instead)`,
+  );
+}
+
+/** "lora" on "digits", and none for any method on "arithmetic": which rates a tuning sweep didn't choose. */
+export function describeMissing({ rates }: ChosenRates, queries: readonly RateQuery[]): string {
   const tuned = new Set(rates.map(({ task }) => task));
   const methodsOn = ([task, own]: readonly [string, readonly RateQuery[]]) =>
     tuned.has(task) ? joinWords(own.map(({ optimizer }) => `"${optimizer.id}"`)) : "any method";
   const byMethods = Map.groupBy(Map.groupBy(queries, ({ task }) => task), methodsOn);
-  const gaps = [...byMethods].map(([methods, tasks]) =>
+  return [...byMethods].map(([methods, tasks]) =>
     `${methods} on ${joinWords(tasks.map(([task]) => `"${task}"`))}`
-  );
-  return new UserError(
-    `Cannot find learning rates: sweep "${sweep}" chose none for ${gaps.join(", and none for ")} ` +
-      `(./run bench ${sweep} runs what its folder lacks and chooses; --peaks states a rate instead)`,
-  );
+  ).join(", and none for ");
 }
 
 /**

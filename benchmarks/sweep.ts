@@ -10,6 +10,7 @@ import { rankOf } from "./method.ts";
 import {
   type ChosenRate,
   type ChosenRates,
+  describeMissing,
   describeRates,
   missingRates,
   rateFor,
@@ -185,6 +186,8 @@ export function ratesNeeded(spec: SweepSpec): string | null {
  * ranks is left out there, and a note says so.
  *
  * @param chosen the rates that `ratesNeeded` names
+ * @param standIn the rate at which runs are listed whose rate is missing, which costs do not depend on; where absent,
+ * missing rates are refused
  * @throws {UserError} for configs that a run would refuse, for ranks that no method takes, for methods that take no rank,
  * and for methods without a rate
  */
@@ -192,6 +195,7 @@ export function expand(
   spec: SweepSpec,
   registries: Registries,
   chosen: ChosenRates | null = null,
+  standIn?: number,
 ): Expansion {
   refuseTwoSources(spec);
   const configs = new Map<string, RunConfig>();
@@ -211,7 +215,7 @@ export function expand(
               continue;
             }
             attempts.push({ ...attempt, hasRank: rankOf(draft.optimizer) !== null, refusal: null });
-            const found = peaksOf(spec, method, draft, chosen);
+            const found = peaksOf(spec, method, draft, chosen, standIn);
             if (found.use) uses.push(found.use);
             if (found.missing) missing.push(found.missing);
             for (const value of found.peaks) {
@@ -223,10 +227,17 @@ export function expand(
       }
     }
   }
-  if (chosen && missing.length > 0) throw missingRates(chosen, missing);
+  if (chosen && missing.length > 0 && standIn === undefined) throw missingRates(chosen, missing);
   const rates = new Set(uses.map(({ rate }) => rate));
   const notes = [
     ...spec.search ? [SEARCH_NOTE] : [],
+    ...chosen && missing.length > 0
+      ? [
+        `Rates are missing: sweep "${chosen.sweep}" chose none for ${
+          describeMissing(chosen, missing)
+        }; listed at ${standIn}, and to be run only once they are chosen or stated`,
+      ]
+      : [],
     ...describeRefusals(attempts),
     ...describeRates(uses),
     ...describeTransfer(spec, uses),
@@ -409,6 +420,7 @@ function peaksOf(
   method: SweepOptimizer,
   draft: RunConfig,
   chosen: ChosenRates | null,
+  standIn: number | undefined,
 ): { readonly peaks: readonly number[]; readonly use?: RateUse; readonly missing?: RateQuery } {
   if (method.peaks) return { peaks: method.peaks };
   if (spec.rates && "shared" in spec.rates) return { peaks: [spec.rates.shared] };
@@ -426,5 +438,7 @@ function peaksOf(
     steps: draft.steps,
   };
   const use = rateFor(chosen, query);
-  return use ? { peaks: [use.rate.peak], use } : { peaks: [], missing: query };
+  return use
+    ? { peaks: [use.rate.peak], use }
+    : { peaks: standIn === undefined ? [] : [standIn], missing: query };
 }

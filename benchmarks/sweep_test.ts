@@ -277,6 +277,43 @@ Deno.test("expand() names all methods and tasks that nothing was chosen for, and
   );
 });
 
+Deno.test("expand() lists runs whose rate is missing at a rate that stands in, where one is given, and says so", () => {
+  const spec: SweepSpec = { ...tuned, tasks: fakeSweep.tasks, optimizers: [{ id: "lora" }, { id: "full" }] };
+  const chosen = chosenRates([chosenRate({}), chosenRate({ rank: 8, peak: 0.02 })]);
+  const { configs, notes } = expand(spec, fakeRegistries, chosen, 0.5);
+  const peaks = (task: string, id: string) =>
+    new Set(
+      configs.filter(({ task: one, optimizer }) => one.id === task && optimizer.id === id)
+        .map(({ schedule }) => schedule.peak),
+    );
+  assertEquals([peaks("digits", "lora"), peaks("digits", "full"), peaks("arithmetic", "lora")], [
+    new Set([0.01, 0.02]),
+    new Set([0.5]),
+    new Set([0.5]),
+  ]);
+  assertEquals(
+    notes[0],
+    'Rates are missing: sweep "tune" chose none for "full" on "digits", and none for any method on "arithmetic"; ' +
+      "listed at 0.5, and to be run only once they are chosen or stated",
+  );
+});
+
+Deno.test("expand() takes the rate that was chosen on another task of the same model, and says so", () => {
+  const spec: SweepSpec = { ...tuned, tasks: fakeSweep.tasks, seeds: [0], ranks: [2] };
+  const chosen = chosenRates([
+    chosenRate({}),
+    chosenRate({ task: "zeta", model: "decoder-tiny", steps: 60, peak: 0.04 }),
+    chosenRate({ task: "alpha", model: "decoder-tiny", steps: 60, peak: 0.03 }),
+  ]);
+  const { configs, notes } = expand(spec, fakeRegistries, chosen);
+  assertEquals(configs.map(({ task, schedule }) => [task.id, schedule.peak]), [["digits", 0.01], [
+    "arithmetic",
+    0.03,
+  ]]);
+  assertEquals(notes.length, 1);
+  assert(notes[0]!.includes("tuned on alpha, with the same model"), notes[0]);
+});
+
 Deno.test("expand() takes the rate that was chosen for the task, method and rank", () => {
   const chosen = chosenRates([
     chosenRate({}),
