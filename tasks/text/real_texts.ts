@@ -17,8 +17,8 @@ export interface TextTaking<T, U extends TextExample> {
   readonly only?: readonly string[];
   /** The example as a model of the user's is asked, or why there is none. */
   convert(content: T): U | Skip;
-  /** The same for models of the project's; absent where they can't take any. */
-  readonly own?: { readonly form: TextForm; convert(content: T): U | Skip };
+  /** The form of the project's own models, and how they are asked where that is another way; absent where they can't be. */
+  readonly own?: { readonly form: TextForm; convert?(content: T): U | Skip };
 }
 
 /** Real examples and the form in which they are taken. */
@@ -61,7 +61,10 @@ export async function takeTexts<F extends TaskFamily, U extends TextExample>(
     });
     return taken;
   };
-  if (own && model?.folder === undefined) return { ...await take(own.form, own.convert), form: own.form };
+  if (own && model?.folder === undefined) {
+    const { form, convert = taking.convert } = own;
+    return { ...await take(form, convert), form };
+  }
   const { tokenizer, hash } = await readModelTokenizer(model, `use ${options.data} for "${id}"`);
   const { outputs, inputSize } = model!;
   const form = { tokenizer, needs: { family: taking.modelFamily, outputs, inputSize } };
