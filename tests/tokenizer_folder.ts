@@ -51,7 +51,7 @@ export function unigramFiles(
   const json = {
     version: "1.0",
     added_tokens: special.map((content, id) => ({ id, content, special: true, normalized: false })),
-    normalizer: null,
+    normalizer: { type: "Precompiled", precompiled_charsmap: "ALQCAACEAAA=" },
     pre_tokenizer: { type: "Sequence", pretokenizers: [{ type: "WhitespaceSplit" }, space] },
     post_processor: {
       type: "TemplateProcessing",
