@@ -2,8 +2,8 @@
 import type { Conversation } from "./conversation.ts";
 import { exactMatch } from "../text/exact_match.ts";
 import type { Measure, Measured, Predictor } from "../task.ts";
-import type { TextExample } from "../text/text_batch.ts";
-import { encode, STOP } from "../text/tokenizer.ts";
+import { endedTokens, promptTokens, type TextExample } from "../text/text_batch.ts";
+import { encode, type Tokenizer } from "../text/tokenizer.ts";
 
 /** What `measureConversations` measures. */
 export const MEASURES: readonly Measure[] = [
@@ -34,13 +34,14 @@ export async function scoreConversations(
 export async function measureConversations(
   predictor: Predictor,
   conversations: readonly TextExample[],
+  tokenizer: Tokenizer,
 ): Promise<Readonly<Record<string, Measured>>> {
   return {
-    "exact reply": { values: await exactMatch(predictor, conversations) },
+    "exact reply": { values: await exactMatch(predictor, conversations, tokenizer) },
     "loss a token": {
       values: await predictor.losses(
-        conversations.map(({ prompt }) => encode(prompt)),
-        conversations.map(({ answer }) => Int32Array.of(...encode(answer), STOP)),
+        conversations.map(({ prompt }) => promptTokens(prompt, tokenizer)),
+        conversations.map(({ answer }) => endedTokens(answer, tokenizer)),
       ),
     },
   };

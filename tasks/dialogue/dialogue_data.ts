@@ -4,21 +4,22 @@ import { measureConversations } from "./conversation_scores.ts";
 import type { Pools } from "../examples.ts";
 import type { Predictor, TaskData } from "../task.ts";
 import { answerBatch, type TextExample } from "../text/text_batch.ts";
-import { VOCABULARY_SIZE } from "../text/tokenizer.ts";
+import type { TextForm } from "../text/text_form.ts";
 
-/** Tokens of a row. */
+/** Tokens of a row that the project's own decoders take. */
 export const LENGTH = 96;
 
 /** Batches, loss and measures of any texts, with the score that `score` gives them. The seed gives the order. */
 export function dialogueData<T extends TextExample>(
   pools: Pools<T>,
   seed: number,
+  { tokenizer, needs, length }: TextForm,
   score: (predictor: Predictor, examples: readonly T[]) => Promise<Float32Array>,
 ): TaskData {
   return {
-    needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: LENGTH },
-    ...poolBatches("dialogue-state", seed, pools, (examples) => answerBatch(examples, LENGTH)),
+    needs,
+    ...poolBatches("dialogue-state", seed, pools, (examples) => answerBatch(examples, length, tokenizer)),
     score: (predictor, split) => score(predictor, pools[split]),
-    measure: (predictor, split) => measureConversations(predictor, pools[split]),
+    measure: (predictor, split) => measureConversations(predictor, pools[split], tokenizer),
   };
 }

@@ -23,7 +23,10 @@ import { dialogueData, LENGTH } from "./dialogue_data.ts";
 import { cutPools, type Pools, takeExamples } from "../examples.ts";
 import { REAL_METRIC, realDialogue } from "./real_dialogue.ts";
 import type { Task } from "../task.ts";
+import { characterForm } from "../text/text_form.ts";
 import { pick } from "../math/word_problems.ts";
+
+const FORM = characterForm(LENGTH);
 
 const phrases = (text: string) => text.split("/");
 
@@ -104,12 +107,13 @@ export const dialogueState: Task = {
     validationExamples: 128,
     testExamples: 300,
   },
-  async load(options) {
+  async load(options, model) {
     const { data } = options;
-    if (data !== undefined) return await realDialogue({ ...options, data });
+    if (data !== undefined) return await realDialogue({ ...options, data }, model, FORM);
     return dialogueData(
       takeExamples("dialogue-state", loadPools(), options),
       options.seed,
+      FORM,
       scoreConversations,
     );
   },

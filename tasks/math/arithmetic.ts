@@ -21,10 +21,11 @@ import { cutPools, type Pools, takeExamples } from "../examples.ts";
 import { realArithmetic } from "./real_arithmetic.ts";
 import { MEASURES, METRIC, solvedProblems } from "./solved_problems.ts";
 import type { Task } from "../task.ts";
+import { characterForm } from "../text/text_form.ts";
 import { distinctWordProblems, signedVerbs, type Verbs, type WordProblem } from "./word_problems.ts";
 
-/** Tokens of a row: three steps with the longest words and numbers, and the stop token, are 80. */
-const LENGTH = 80;
+/** Rows: three steps with the longest words and numbers, and the stop token, are 80 tokens. */
+const FORM = characterForm(80);
 
 /** The verbs to learn: half add, half take away. None is in the corpus of `arithmeticBase`. */
 export const NEW_VERBS: Verbs = signedVerbs(
@@ -49,7 +50,7 @@ function loadPools(): Pools<WordProblem> {
 
 /**
  * Word problems of one, two and three steps, a third each, with 30 new verbs, answered with the working: "tom has 17 nuts,
- * gets 7, eats 9:" by "17+7=24-9=15.".
+ * gets 7, eats 9:" by "17+7=24-9=15.". Real questions by path: see real_arithmetic.ts.
  */
 export const arithmetic: Task = {
   id: "arithmetic",
@@ -67,9 +68,9 @@ export const arithmetic: Task = {
     validationExamples: 128,
     testExamples: 200,
   },
-  async load(options) {
+  async load(options, model) {
     const { data } = options;
-    if (data !== undefined) return await realArithmetic({ ...options, data }, LENGTH);
-    return solvedProblems(takeExamples("arithmetic", loadPools(), options), options.seed, LENGTH);
+    if (data !== undefined) return await realArithmetic({ ...options, data }, model, FORM);
+    return solvedProblems(takeExamples("arithmetic", loadPools(), options), options.seed, FORM);
   },
 };

@@ -1,33 +1,33 @@
-/** @file Real questions by path for the arithmetic task, as far as its characters and its length go. */
+/** @file Real questions by path for the arithmetic task, as far as the model's tokens and its length go. */
 import type { Question } from "../data/contents.ts";
-import { takeData } from "../data/load.ts";
-import type { Skip } from "../data/read_record.ts";
 import { type SolvedProblem, solvedProblems } from "./solved_problems.ts";
-import type { TaskData, TaskOptions } from "../task.ts";
-import { ifFits, onOneLine } from "../text/one_line.ts";
+import type { TaskData, TaskModel, TaskOptions } from "../task.ts";
+import { onOneLine } from "../text/one_line.ts";
+import { questionExample } from "../text/prompts.ts";
+import { takeTexts } from "../text/real_texts.ts";
+import type { TextForm } from "../text/text_form.ts";
 
 /**
- * Questions and answers in lower case on one line, "question answer", with "=" where GSM8K has "####".
+ * Questions by Alpaca's template, answered as the data set answers them. The project's own decoders have no capitals and no
+ * newlines: for them questions and answers are in lower case on one line, "question answer", with "=" where GSM8K has
+ * "####".
  *
- * @param length tokens of a row; what is longer is skipped and counted, and so is what has other characters
- * @throws {DataError} where there are no such questions, or too few that fit
+ * @param own the form of the project's own decoders
+ * @throws {DataError} as `takeTexts` does
  */
 export async function realArithmetic(
   options: TaskOptions & { readonly data: string },
-  length: number,
+  model: TaskModel | undefined,
+  own: TextForm,
 ): Promise<TaskData> {
-  const { source, classes: _, ...pools } = await takeData("arithmetic", "math", options, {
-    convert: (question) => toProblem(question, length),
-    keyOf: ({ prompt }) => prompt,
+  const { source, form, ...pools } = await takeTexts("arithmetic", "math", options, model, {
+    modelFamily: "decoder",
+    convert: (question): SolvedProblem => ({ ...questionExample(question), final: question.final }),
+    own: { form: own, convert: problemOnOneLine },
   });
-  return { source, ...solvedProblems(pools, options.seed, length) };
+  return { source, ...solvedProblems(pools, options.seed, form) };
 }
 
-function toProblem({ question, answer, final }: Question, length: number): SolvedProblem | Skip {
-  const example = {
-    prompt: `${onOneLine(question)} `,
-    answer: onOneLine(answer.replace("####", "=")),
-    final,
-  };
-  return ifFits(example, length);
+function problemOnOneLine({ question, answer, final }: Question): SolvedProblem {
+  return { prompt: `${onOneLine(question)} `, answer: onOneLine(answer.replace("####", "=")), final };
 }

@@ -4,8 +4,9 @@ import type { Pools } from "../examples.ts";
 import { flexibleAnswer, sameAnswer, strictAnswer } from "./final_answer.ts";
 import type { Measure, Metric, Predictor, Split, TaskData } from "../task.ts";
 import { exactMatch } from "../text/exact_match.ts";
-import { answerBatch, type TextExample } from "../text/text_batch.ts";
-import { decode, encode, STOP, VOCABULARY_SIZE } from "../text/tokenizer.ts";
+import { answerBatch, promptTokens, type TextExample } from "../text/text_batch.ts";
+import { decodeWhole, MOST_TOKENS, type TextForm } from "../text/text_form.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
 
 /** A problem, an answer with its working, and the final answer that counts. */
 export interface SolvedProblem extends TextExample {
@@ -26,18 +27,18 @@ export const MEASURES: readonly Measure[] = [FLEXIBLE];
  * The examples of a decoder's task: each is prompt and answer, and loss is on the answer alone. What is written is judged
  * by its final answer: working that goes astray and comes back counts as right.
  *
- * @param length tokens of a row, which every prompt, answer and stop token must fit
+ * @param form what the model takes, which every prompt, answer and stop token must fit
  */
 export function solvedProblems(
   pools: Pools<SolvedProblem>,
   seed: number,
-  length: number,
+  { tokenizer, needs, length }: TextForm,
 ): TaskData {
   const judge = (predictor: Predictor, split: Split, answerOf: (text: string) => string | null) =>
-    judgeAnswers(predictor, pools[split], length, answerOf);
+    judgeAnswers(predictor, pools[split], tokenizer, answerOf);
   return {
-    needs: { family: "decoder", outputs: VOCABULARY_SIZE, inputSize: length },
-    ...poolBatches("arithmetic", seed, pools, (examples) => answerBatch(examples, length)),
+    needs,
+    ...poolBatches("arithmetic", seed, pools, (examples) => answerBatch(examples, length, tokenizer)),
     score: (predictor, split) => judge(predictor, split, strictAnswer),
     async measure(predictor, split) {
       return { [FLEXIBLE.name]: { values: await judge(predictor, split, flexibleAnswer) } };
@@ -49,19 +50,20 @@ export function solvedProblems(
 async function judgeAnswers(
   predictor: Predictor,
   problems: readonly SolvedProblem[],
-  length: number,
+  tokenizer: Tokenizer,
   answerOf: (text: string) => string | null,
 ): Promise<Float32Array> {
   // One pass finds what would be written to the letter: the rest alone has to be written, token by token.
-  const expected = await exactMatch(predictor, problems);
+  const expected = await exactMatch(predictor, problems, tokenizer);
   const rest = problems.filter((_, i) => expected[i] === 0);
-  const written = await predictor.generate(rest.map(({ prompt }) => encode(prompt)), {
-    maxTokens: length,
-    stop: STOP,
+  const written = await predictor.generate(rest.map(({ prompt }) => promptTokens(prompt, tokenizer)), {
+    maxTokens: MOST_TOKENS,
+    stop: tokenizer.stop,
   });
   let next = 0;
   return Float32Array.from(problems, ({ answer, final }, i) => {
-    const found = answerOf(expected[i] === 1 ? answer : decode(written[next++]!));
+    const tokens = expected[i] === 1 ? tokenizer.encode(answer) : written[next++]!;
+    const found = answerOf(decodeWhole(tokens, tokenizer));
     return found !== null && sameAnswer(found, final) ? 1 : 0;
   });
 }

@@ -28,7 +28,7 @@ export function answerBatch(
   const tokens = new Int32Array(examples.length * length).fill(tokenizer.pad);
   const targets = new Int32Array(examples.length * length).fill(IGNORE);
   examples.forEach(({ prompt, answer }, row) => {
-    const asked = promptTokens(prompt, tokenizer), answered = [...tokenizer.encode(answer), tokenizer.stop];
+    const asked = promptTokens(prompt, tokenizer), answered = endedTokens(answer, tokenizer);
     if (asked.length + answered.length > length) {
       throw new RangeError(
         `Cannot fit "${prompt}${answer}" and the stop token into ${length} tokens: they are ${
@@ -50,6 +50,11 @@ export function answerBatch(
 export function promptTokens(prompt: string, tokenizer: Tokenizer): Int32Array<ArrayBuffer> {
   const tokens = tokenizer.encode(prompt);
   return tokenizer.start === undefined ? tokens : Int32Array.of(tokenizer.start, ...tokens);
+}
+
+/** The tokens of a text and the stop token. */
+export function endedTokens(text: string, tokenizer: Tokenizer): Int32Array<ArrayBuffer> {
+  return Int32Array.of(...tokenizer.encode(text), tokenizer.stop);
 }
 
 /** A batch `[rows, length]` in which every position counts. Each row is a text of `length` + 1 characters. */

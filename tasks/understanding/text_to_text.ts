@@ -4,19 +4,21 @@ import { createRandom, type Random } from "../../numerics/random.ts";
 import { type Choices, createChoices } from "./choices.ts";
 import { poolBatches } from "../batches.ts";
 import type { ClassifiedText } from "../data/contents.ts";
-import { realDataOf, takeData } from "../data/load.ts";
-import type { Skip } from "../data/read_record.ts";
+import { DataError } from "../data/data_error.ts";
+import { realDataOf } from "../data/load.ts";
+import { isSkip, type Skip } from "../data/read_record.ts";
 import { cutPools, type Pools, takeExamples } from "../examples.ts";
 import { matthews } from "./matthews.ts";
 import type { Predictor, ShippedSettings, Split, Task, TaskData, TaskOptions } from "../task.ts";
 import { classificationExample } from "../text/prompts.ts";
-import { encodeWords, END, PADDING, WORDS_SIZE } from "./words.ts";
+import { takeTexts } from "../text/real_texts.ts";
+import { endedTokens, promptTokens, type TextExample } from "../text/text_batch.ts";
+import { ifFits, type TextForm } from "../text/text_form.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import { WORDS_SIZE, wordTokenizer } from "./words.ts";
 
 /** A text to read and the text to write. */
-export interface TextPair {
-  readonly prompt: string;
-  readonly answer: string;
-}
+export type TextPair = TextExample;
 
 /** Most tokens of inputs and targets, their ends included. */
 export interface PairLengths {
@@ -24,8 +26,8 @@ export interface PairLengths {
   readonly target: number;
 }
 
-/** Most tokens of a real text with its end: what t5-tiny reads. */
-const LONGEST_INPUT = 40;
+/** The form of real texts for the project's own models: most tokens are what t5-tiny reads. */
+const REAL_FORM = wordForm(40);
 
 /** A kind of example with a fixed number of labels. */
 export interface Classification {
@@ -45,9 +47,18 @@ export interface Grammar<L> extends Classification {
   draw(choices: Choices, lexicon: L, label: number): string;
 }
 
-/** The tokens of a text and the end. */
-export function endedWords(text: string): Int32Array<ArrayBuffer> {
-  return Int32Array.of(...encodeWords(text), END);
+/** The form of the project's own encoder-decoders: a token per word, inputs of `length` tokens with their end. */
+function wordForm(length: number): TextForm {
+  return {
+    tokenizer: wordTokenizer,
+    needs: { family: "encoder-decoder", outputs: WORDS_SIZE, inputSize: length },
+    length,
+  };
+}
+
+/** The tokens of a prompt as it is read, its end among them. */
+function readTokens(prompt: string, tokenizer: Tokenizer): Int32Array<ArrayBuffer> {
+  return Int32Array.of(...promptTokens(prompt, tokenizer), tokenizer.stop);
 }
 
 /**
@@ -55,13 +66,18 @@ export function endedWords(text: string): Int32Array<ArrayBuffer> {
  *
  * @throws {RangeError} where a text and its end are longer than that
  */
-export function pairBatch(pairs: readonly TextPair[], lengths: PairLengths): EncoderDecoderBatch {
+export function pairBatch(
+  pairs: readonly TextPair[],
+  lengths: PairLengths,
+  tokenizer: Tokenizer = wordTokenizer,
+): EncoderDecoderBatch {
   const rows = pairs.length;
-  const inputs = new Int32Array(rows * lengths.input).fill(PADDING);
+  const inputs = new Int32Array(rows * lengths.input).fill(tokenizer.pad);
   const mask = new Uint32Array(inputs.length);
   const targets = new Int32Array(rows * lengths.target).fill(IGNORE);
   pairs.forEach(({ prompt, answer }, row) => {
-    const read = fitting(prompt, lengths.input), written = fitting(answer, lengths.target);
+    const read = fitting(prompt, readTokens(prompt, tokenizer), lengths.input);
+    const written = fitting(answer, endedTokens(answer, tokenizer), lengths.target);
     inputs.set(read, row * lengths.input);
     mask.fill(1, row * lengths.input, row * lengths.input + read.length);
     targets.set(written, row * lengths.target);
@@ -74,8 +90,7 @@ export function pairBatch(pairs: readonly TextPair[], lengths: PairLengths): Enc
   };
 }
 
-function fitting(text: string, length: number): Int32Array<ArrayBuffer> {
-  const tokens = endedWords(text);
+function fitting(text: string, tokens: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
   if (tokens.length > length) {
     throw new RangeError(`Cannot fit "${text}" and its end into ${length} tokens: they are ${tokens.length}`);
   }
@@ -99,10 +114,14 @@ export function distinctPairs<L>(
 }
 
 /** For each pair, 1 where what is written for its prompt is its answer to the letter and then ends, else 0. */
-export async function exactAnswers(predictor: Predictor, pairs: readonly TextPair[]): Promise<Float32Array> {
+export async function exactAnswers(
+  predictor: Predictor,
+  pairs: readonly TextPair[],
+  tokenizer: Tokenizer = wordTokenizer,
+): Promise<Float32Array> {
   const right = await predictor.follows(
-    pairs.map(({ prompt }) => endedWords(prompt)),
-    pairs.map(({ answer }) => endedWords(answer)),
+    pairs.map(({ prompt }) => readTokens(prompt, tokenizer)),
+    pairs.map(({ answer }) => endedTokens(answer, tokenizer)),
   );
   return Float32Array.from(right, Number);
 }
@@ -112,18 +131,19 @@ async function writtenLabels(
   predictor: Predictor,
   pairs: readonly TextPair[],
   labels: readonly string[],
+  tokenizer: Tokenizer,
 ): Promise<number[]> {
-  const texts = labels.map((label) => encodeWords(label).join(" "));
-  const written = await predictor.generate(pairs.map(({ prompt }) => endedWords(prompt)), {
-    maxTokens: targetLength(labels),
-    stop: END,
+  const texts = labels.map((label) => tokenizer.encode(label).join(" "));
+  const written = await predictor.generate(pairs.map(({ prompt }) => readTokens(prompt, tokenizer)), {
+    maxTokens: targetLength(labels, tokenizer),
+    stop: tokenizer.stop,
   });
   return written.map((tokens) => texts.indexOf(tokens.join(" ")));
 }
 
 /** Tokens of the longest label and its end. */
-function targetLength(labels: readonly string[]): number {
-  return Math.max(...labels.map((label) => endedWords(label).length));
+function targetLength(labels: readonly string[], tokenizer: Tokenizer): number {
+  return Math.max(...labels.map((label) => endedTokens(label, tokenizer).length));
 }
 
 /** What the shipped settings of the tasks of understanding have in common, beside their number of steps. */
@@ -160,17 +180,20 @@ export function classificationTask(given: GivenClassification): Task {
     source,
     shipped,
     ...dataSets && { realData: realDataOf("understanding", { only: dataSets }) },
-    async load(options) {
+    async load(options, model) {
       const { data } = options;
       if (data === undefined || !dataSets) {
-        return classificationData(given, takeExamples(id, await given.pools(), options), options);
+        const pools = takeExamples(id, await given.pools(), options);
+        return classificationData(given, pools, options, wordForm(given.inputSize));
       }
-      const { source, ...pools } = await takeData(id, "understanding", { ...options, data }, {
+      const { source, form, ...pools } = await takeTexts(id, "understanding", { ...options, data }, model, {
+        modelFamily: "encoder-decoder",
         only: dataSets,
         convert: (text) => toPair(text, labels),
-        keyOf: ({ prompt }) => prompt,
+        own: { form: REAL_FORM },
       });
-      return { ...classificationData({ ...given, inputSize: LONGEST_INPUT }, pools, options), source };
+      requireDistinct(labels, form, `use ${data} for "${id}"`);
+      return { ...classificationData(given, pools, options, form), source };
     },
   };
 }
@@ -178,27 +201,35 @@ export function classificationTask(given: GivenClassification): Task {
 /** A text of GLUE as T5 was asked about it, or why it can't be asked. */
 function toPair(text: ClassifiedText, labels: readonly string[]): TextPair | Skip {
   const pair = classificationExample(text);
-  if (!labels.includes(pair.answer)) return { skip: `with a label other than ${labels.join(", ")}` };
-  return endedWords(pair.prompt).length > LONGEST_INPUT
-    ? { skip: `longer than ${LONGEST_INPUT} tokens` }
-    : pair;
+  return labels.includes(pair.answer) ? pair : { skip: `with a label other than ${labels.join(", ")}` };
+}
+
+/** Others' tokenizers may lack signs of the labels, or have one token for all that they lack. @throws {DataError} */
+function requireDistinct(labels: readonly string[], form: TextForm, purpose: string): void {
+  const known = labels.filter((answer) => !isSkip(ifFits({ prompt: "", answer }, form)));
+  const spelled = new Set(known.map((label) => form.tokenizer.encode(label).join(" ")));
+  if (spelled.size < labels.length) {
+    throw new DataError(`Cannot ${purpose}: the model's tokenizer can't tell ${labels.join(", ")} apart`);
+  }
 }
 
 function classificationData(
-  { id, labels, inputSize, correlates }: GivenClassification,
+  { id, labels, correlates }: GivenClassification,
   pools: Pools<TextPair>,
   { seed }: TaskOptions,
+  { tokenizer, needs, length }: TextForm,
 ): TaskData {
-  const lengths = { input: inputSize, target: targetLength(labels) };
+  const lengths = { input: length, target: targetLength(labels, tokenizer) };
   return {
-    needs: { family: "encoder-decoder", outputs: WORDS_SIZE, inputSize },
-    ...poolBatches(id, seed, pools, (pairs) => pairBatch(pairs, lengths)),
-    score: (predictor, split) => exactAnswers(predictor, pools[split]),
+    needs,
+    ...poolBatches(id, seed, pools, (pairs) => pairBatch(pairs, lengths, tokenizer)),
+    score: (predictor, split) => exactAnswers(predictor, pools[split], tokenizer),
     ...correlates && {
       async measure(predictor: Predictor, split: Split) {
         const pairs = pools[split];
         const real = pairs.map(({ answer }) => labels.indexOf(answer));
-        return { [matthews.name]: { values: await writtenLabels(predictor, pairs, labels), labels: real } };
+        const written = await writtenLabels(predictor, pairs, labels, tokenizer);
+        return { [matthews.name]: { values: written, labels: real } };
       },
     },
   };

@@ -1,4 +1,5 @@
 /** @file The word tokenizer that the understanding tasks share: one token a word, classes of spelling for other words. */
+import type { Tokenizer } from "../text/tokenizer.ts";
 import list from "./words.txt" with { type: "text" };
 
 /** The token that fills a row to its length, and the one that decoders start from. */
@@ -60,6 +61,15 @@ export function decodeWords(tokens: Iterable<number>): string {
     return word;
   }).join(" ");
 }
+
+/** The word tokenizer in the shape of any other. */
+export const wordTokenizer: Tokenizer = {
+  vocabularySize: WORDS_SIZE,
+  pad: PADDING,
+  stop: END,
+  encode: encodeWords,
+  decode: decodeWords,
+};
 
 function classOf(word: string): string {
   return UNKNOWN.find(([, spelling]) => spelling.test(word))![0];
