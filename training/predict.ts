@@ -9,8 +9,11 @@ import type { Generation, Predictor } from "../tasks/task.ts";
 import { mergedForward } from "./forward.ts";
 import { createSampler } from "./sampling.ts";
 
-/** Texts that are continued or followed together. */
+/** Most texts that are continued or followed together. */
 const TEXTS = 64;
+
+/** Most tokens of texts together, each as long as the longest may get: of Llama-2-7B their keys and values are 8 GiB. */
+const TOKENS = 8192;
 
 /** One text to be written. */
 interface Text {
@@ -72,20 +75,15 @@ export function createPredictor(
         const text = { prompt, room: Math.min(maxTokens, room(length, longest)) };
         return Array.from({ length: sampling?.samples ?? 1 }, (_, sample): Text => ({ ...text, sample }));
       });
-      for (let first = 0; first < texts.length; first += TEXTS) {
-        out.push(...await writeTogether(prompts, texts.slice(first, first + TEXTS), how.stop, choose));
+      for (const some of inGroups(texts, ({ prompt, room }) => prompts[prompt]!.length + room)) {
+        out.push(...await writeTogether(prompts, some, how.stop, choose));
       }
       return out;
     },
     async follows(prompts, continuations) {
-      const out: boolean[] = [];
-      for (let first = 0; first < prompts.length; first += TEXTS) {
-        const guesses = prompts.slice(first, first + TEXTS).map((prompt, i) => ({
-          prompt,
-          continuation: continuations[first + i]!,
-        }));
-        out.push(...await followTogether(guesses));
-      }
+      const out: boolean[] = [],
+        guesses = prompts.map((prompt, i) => ({ prompt, continuation: continuations[i]! }));
+      for (const some of inGroups(guesses, tokensOf)) out.push(...await followTogether(some));
       return out;
     },
     async losses(prompts, continuations) {
@@ -100,9 +98,7 @@ export function createPredictor(
         return { prompt, continuation };
       });
       const out: number[] = [];
-      for (let first = 0; first < guesses.length; first += TEXTS) {
-        out.push(...await lossesTogether(guesses.slice(first, first + TEXTS)));
-      }
+      for (const some of inGroups(guesses, tokensOf)) out.push(...await lossesTogether(some));
       return Float32Array.from(out);
     },
   };
@@ -224,6 +220,24 @@ export function createPredictor(
     }
     return written.map((tokens) => Int32Array.from(tokens));
   }
+}
+
+/** One after the other in groups of at most `TEXTS` and, each counted as the longest of its group, `TOKENS`; one at least. */
+export function* inGroups<T>(all: readonly T[], tokensOf: (one: T) => number): Generator<readonly T[]> {
+  let first = 0, longest = 0;
+  for (const [i, one] of all.entries()) {
+    const most = Math.max(longest, tokensOf(one)), count = i - first;
+    if (count === TEXTS || (count > 0 && most * (count + 1) > TOKENS)) {
+      yield all.slice(first, i);
+      first = i;
+      longest = tokensOf(one);
+    } else longest = most;
+  }
+  if (first < all.length) yield all.slice(first);
+}
+
+function tokensOf({ prompt, continuation }: Guess): number {
+  return prompt.length + continuation.length;
 }
 
 /** ln Σ exp(scores), in float64. */

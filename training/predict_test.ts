@@ -9,7 +9,7 @@ import { testGpu } from "../tests/test_gpu.ts";
 import { imageBatch, scriptedDecoder, TINY_DECODER, tinyDecoder, tinyVision } from "../tests/tiny_models.ts";
 import { scoresAfter, uncached, WRITERS } from "../tests/writers.ts";
 import { plainForward } from "./forward.ts";
-import { createPredictor } from "./predict.ts";
+import { createPredictor, inGroups } from "./predict.ts";
 import { createSampler } from "./sampling.ts";
 
 /** Token t is followed by t + 1; 9 by itself. */
@@ -354,4 +354,15 @@ Deno.test("createPredictor() follows more prompts than it takes together, in ord
   const prompts = Array.from({ length: 150 }, (_, i) => Int32Array.of(i % 9));
   const continuations = prompts.map(([first], i) => Int32Array.of(first! + 1 + (i % 7 === 0 ? 1 : 0)));
   assertEquals(await predictor.follows(prompts, continuations), prompts.map((_, i) => i % 7 !== 0));
+});
+
+Deno.test("inGroups() keeps the order, and takes as many together as 64 texts and 8,192 tokens allow", () => {
+  const sizes = (tokens: number[]) => [...inGroups(tokens, (one) => one)].map(({ length }) => length);
+  assertEquals(sizes([]), []);
+  assertEquals(sizes(new Array(130).fill(128)), [64, 64, 2]);
+  assertEquals(sizes(new Array(20).fill(1024)), [8, 8, 4]);
+  // Each counts as the longest of its group, and one that is too long by itself is taken alone.
+  assertEquals(sizes([10, 10, 4096, 10, 10, 9000, 10]), [2, 2, 1, 1, 1]);
+  const mixed = Array.from({ length: 300 }, (_, i) => i * 37 % 3000);
+  assertEquals([...inGroups(mixed, (one) => one)].flat(), mixed);
 });
