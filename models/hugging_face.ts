@@ -281,6 +281,12 @@ export function openClipConfig(json: unknown, name: string): ClipConfigs {
   };
 }
 
+/** What an OpenCLIP config says of its images, as a `preprocessor_config.json` would; undefined where it says nothing. */
+export function openClipPreprocessing(json: unknown): unknown {
+  const read = isRecord(json) ? json["preprocess_cfg"] : undefined;
+  return isRecord(read) ? { image_mean: read["mean"], image_std: read["std"] } : undefined;
+}
+
 function visionOf(read: z.output<typeof ClipVisionConfig>): VisionConfig {
   return {
     ...towerOf(read),
@@ -306,7 +312,12 @@ function towerOf(read: z.output<typeof ClipVisionConfig> | z.output<typeof ClipT
 export type CheckpointConfig =
   | { readonly family: "decoder"; readonly config: DecoderConfig }
   | { readonly family: "encoder-decoder"; readonly config: EncoderDecoderConfig }
-  | { readonly family: "vision"; readonly config: VisionConfig };
+  | {
+    readonly family: "vision";
+    readonly config: VisionConfig;
+    /** The text tower's sizes, where the config tells of one. */
+    readonly text?: ClipTextConfig;
+  };
 
 /**
  * Family and sizes of a checkpoint that a task's model can be built of; of a full CLIP, its image tower.
@@ -320,7 +331,10 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
       return { family: "decoder", config: llamaConfig(json, name) };
     case "t5":
       return { family: "encoder-decoder", config: t5Config(json, name) };
-    case "clip":
+    case "clip": {
+      const { vision, text } = clipConfig(json, name);
+      return { family: "vision", config: vision, text };
+    }
     case "clip_vision_model":
       return { family: "vision", config: clipVisionConfig(json, name) };
     default:
