@@ -72,6 +72,8 @@ export interface ModelEntry {
   readonly folder?: string;
   /** How it takes real images, where it is an image tower in a folder. */
   readonly image?: ImageInput;
+  /** Sizes of an image tower. */
+  readonly vision?: VisionConfig;
   /** The text tower that its checkpoint has beside the image tower. */
   readonly text?: ClipTextConfig;
   /** How its base checkpoint is made; null where it is not made here. */
@@ -187,6 +189,7 @@ export function vision(given: EntryOf<VisionConfig>): ModelEntry {
     pretrained: given.recipe !== null,
     ...given,
     family: "vision",
+    vision: config,
     size: { width: config.width, layers: config.layers },
     memory: visionMemory(config),
     architecture: visionArchitecture(config, countParameters(parameters)),

@@ -232,6 +232,24 @@ export function clipVisionConfig(json: unknown, name: string): VisionConfig {
   return visionOf(check(ClipVisionConfig, json, name));
 }
 
+/** An image tower's `config.json`: what `clipVisionConfig` reads its sizes from. */
+export function clipVisionJson(config: VisionConfig): unknown {
+  return {
+    architectures: ["CLIPVisionModelWithProjection"],
+    model_type: "clip_vision_model",
+    image_size: config.image,
+    num_channels: config.channels,
+    patch_size: config.patch,
+    hidden_size: config.width,
+    intermediate_size: config.hidden,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    projection_dim: config.outputs,
+    hidden_act: config.activation === "gelu" ? "gelu" : "quick_gelu",
+    layer_norm_eps: config.normEpsilon,
+  };
+}
+
 /** Sizes of both towers of CLIP. @throws {CheckpointError} for other families */
 export function clipConfig(json: unknown, name: string): ClipConfigs {
   const { projection_dim: outputs, text_config: text, vision_config: vision } = check(ClipConfig, json, name);

@@ -7,13 +7,14 @@ import type { ImageInput } from "./model.ts";
 /** The file's name, as Hugging Face has it. */
 export const PREPROCESSOR = "preprocessor_config.json";
 
-/** Means and deviations of red, green and blue. Source: https://github.com/openai/CLIP, clip.py. */
-const CLIP = {
-  image_mean: [0.48145466, 0.4578275, 0.40821073],
-  image_std: [0.26862954, 0.26130258, 0.27577711],
-} as const;
-/** From -1 for black to 1 for white, as our own grey models are trained; CLIP has no constants for grey. */
-const GREY = { image_mean: [0.5], image_std: [0.5] } as const;
+/** Of red, green and blue. Source: https://github.com/openai/CLIP, clip.py. */
+const CLIP: ImageInput = {
+  channels: 3,
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  deviation: [0.26862954, 0.26130258, 0.27577711],
+};
+/** From -1 for black to 1 for white, as our own grey models are trained: CLIP has no constants for grey. */
+const GREY: ImageInput = { channels: 1, mean: [0.5], deviation: [0.5] };
 
 const Preprocessor = z.object({
   do_normalize: z.boolean().default(true),
@@ -30,7 +31,8 @@ const Preprocessor = z.object({
  * @throws {CheckpointError} where the file is unsound or of other channels, and for towers of neither 1 nor 3 channels
  */
 export async function readImageInput(folder: string, channels: number, given: unknown): Promise<ImageInput> {
-  if (channels !== 1 && channels !== 3) {
+  const standard = standardImageInput(channels);
+  if (!standard) {
     throw new CheckpointError(
       `Cannot read model "${folder}": its images have ${channels} channels, 1 or 3 are needed`,
     );
@@ -52,12 +54,21 @@ export async function readImageInput(folder: string, channels: number, given: un
     throw refuse(`${issue!.path.join(".") || "the whole"}: ${issue!.message}`);
   }
   if (!parsed.data.do_normalize) {
-    return { channels, mean: Array(channels).fill(0), deviation: Array(channels).fill(1) };
+    return { ...standard, mean: Array(channels).fill(0), deviation: Array(channels).fill(1) };
   }
-  const standard = channels === 3 ? CLIP : GREY;
-  const { image_mean: mean = standard.image_mean, image_std: deviation = standard.image_std } = parsed.data;
+  const { image_mean: mean = standard.mean, image_std: deviation = standard.deviation } = parsed.data;
   for (const [name, { length }] of [["image_mean", mean], ["image_std", deviation]] as const) {
     if (length !== channels) throw refuse(`${name} has ${length} numbers, ${channels} are needed`);
   }
-  return { channels, mean, deviation };
+  return { ...standard, mean, deviation };
+}
+
+/** How images are taken where nobody says it: as CLIP takes them, or from -1 to 1 in grey; null for other channels. */
+export function standardImageInput(channels: number): ImageInput | null {
+  return [CLIP, GREY].find((standard) => standard.channels === channels) ?? null;
+}
+
+/** The same as a `preprocessor_config.json`. */
+export function preprocessorJson({ mean, deviation }: ImageInput): unknown {
+  return { do_normalize: true, image_mean: mean, image_std: deviation };
 }

@@ -32,7 +32,8 @@ export interface VisionConfig extends ClipEncoderConfig {
   readonly newHead?: true;
 }
 
-const PROJECTION = "visual_projection.weight";
+/** The parameter that gives the outputs, `[outputs, width]`. */
+export const PROJECTION = "visual_projection.weight";
 /** Seeds new heads: the same for all runs, as pretrained weights are. */
 const HEAD_SEED = 1;
 
