@@ -8,7 +8,7 @@ const STEPS = 2 ** 22;
 /** Pixels that one new pixel is made of. */
 interface Taps {
   readonly first: number;
-  readonly weights: readonly number[];
+  readonly weights: Float64Array;
 }
 
 /**
@@ -29,12 +29,14 @@ export function cropImage(image: Image, side: number, channels: 1 | 3): Image {
   }
   const square = new Uint8ClampedArray(side * rowLength);
   mix(rows, 0, rowLength, down, square, 0, rowLength);
+  const cut = { width: side, height: side, channels };
+  if (given === channels) return { ...cut, pixels: new Uint8Array(square.buffer) };
   const pixels = new Uint8Array(side * side * channels);
   for (let i = 0; i < side * side; i++) {
     const pixel = square.subarray(i * given, (i + 1) * given);
     for (let c = 0; c < channels; c++) pixels[i * channels + c] = Math.round(channelOf(pixel, c, channels));
   }
-  return { width: side, height: side, channels, pixels };
+  return { ...cut, pixels };
 }
 
 /** The `side` pixels in the middle of `to`, which `from` are resized to. */
@@ -46,7 +48,7 @@ function tapsOf(from: number, to: number, side: number): Taps[] {
     const end = Math.min(from, Math.trunc(middle + reach + 0.5));
     const raw = Array.from({ length: end - first }, (_, k) => cubic((first + k + 0.5 - middle) / wide));
     const sum = raw.reduce((a, b) => a + b, 0);
-    return { first, weights: raw.map((weight) => Math.round(weight / sum * STEPS) / STEPS) };
+    return { first, weights: Float64Array.from(raw, (weight) => Math.round(weight / sum * STEPS) / STEPS) };
   });
 }
 
@@ -66,14 +68,14 @@ function mix(
   targetAt: number,
   targetLength: number,
 ): void {
-  taps.forEach(({ first, weights }, group) => {
+  for (let group = 0; group < taps.length; group++) {
+    const { first, weights } = taps[group]!;
+    const from = sourceAt + first * length, to = targetAt + group * targetLength;
     for (let i = 0; i < length; i++) {
       let sum = 0;
-      for (let k = 0; k < weights.length; k++) {
-        sum += weights[k]! * source[sourceAt + (first + k) * length + i]!;
-      }
+      for (let k = 0, at = from + i; k < weights.length; k++, at += length) sum += weights[k]! * source[at]!;
       // Ties go up, as in Pillow: a clamped array alone would round them to even.
-      target[targetAt + group * targetLength + i] = Math.floor(sum + 0.5);
+      target[to + i] = Math.floor(sum + 0.5);
     }
-  });
+  }
 }

@@ -9,10 +9,14 @@ import { trainingOrder } from "../order.ts";
 import type { TaskData, TaskOptions } from "../task.ts";
 import { imageData, scoredTogether } from "./image_data.ts";
 
+/** What a run may add to the bytes of its images, so as not to cut small ones anew for each batch. */
+const ADDED = 2 ** 30;
+
 /** An image that waits for its batch. */
 interface KeptImage {
   readonly label: number;
-  readonly image: Image;
+  /** As it was read, or as it was cut. */
+  image: Image;
   /** Equal for equal pixels, and for no others. */
   readonly key: string;
 }
@@ -21,7 +25,8 @@ interface KeptImage {
  * Images of as many classes as there are, cut to the model's size as `cropImage` does it: a channel's value x of 0 to 255
  * is (x / 255 - mean) / deviation.
  *
- * An image is kept as it was read or as it was cut, whichever is less: in bytes, and at most `side`² times channels.
+ * An image is kept in bytes, `side`² times channels at most: as it was read or as it was cut, whichever is less. What a
+ * run uses is kept as it was cut, as long as that adds no more than 1 GiB.
  *
  * @param input with the pixels along each side of the model's images
  * @throws {DataError} where there are no such images, or too few, and where one is of a class without a name though others
@@ -54,7 +59,15 @@ export async function realImages(
     );
   }
   const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);
-  const image = ({ image }: KeptImage) => toInput(cropImage(image, side, channels).pixels, input);
+  let left = ADDED;
+  const image = (kept: KeptImage) => {
+    const cut = cropImage(kept.image, side, channels), added = cut.pixels.length - kept.image.pixels.length;
+    if (added <= left) {
+      left -= added;
+      kept.image = cut;
+    }
+    return toInput(cut.pixels, input);
+  };
   const count = classes?.length ?? largest + 1;
   const data = imageData(pools, order, { train: image, heldOut: image }, { classes: count, side, channels });
   return {
