@@ -74,7 +74,7 @@ export interface ModelEntry {
   readonly image?: ImageInput;
   /** Sizes of an image tower. */
   readonly vision?: VisionConfig;
-  /** The text tower that its checkpoint has beside the image tower. */
+  /** Sizes of the text tower that its checkpoint has beside the image tower, and the scale of both. */
   readonly text?: ClipTextConfig;
   /** How its base checkpoint is made; null where it is not made here. */
   readonly recipe: PretrainingRecipe | null;

@@ -48,10 +48,8 @@ export async function readModelFolder(folder: string, id: string): Promise<Model
   if (read.family !== "vision") return entry;
   const preprocessing = isOpenClip ? openClipPreprocessing(json) : undefined;
   const image = await readImageInput(folder, read.config.channels, preprocessing);
-  // A config may tell of a text tower that nobody stored.
-  const text = read.text && clipTextParameters(read.text).some(({ name }) => checkpoint.tensors.has(name))
-    ? read.text
-    : undefined;
+  // Towers that are stored apart lack the scale of both, whatever the config tells of.
+  const text = checkpoint.tensors.has(LOGIT_SCALE) ? read.text : undefined;
   if (text) requireTensors(checkpoint, [...clipTextParameters(text), { name: LOGIT_SCALE, shape: [] }]);
   return { ...entry, image, ...(text && { text }) };
 }

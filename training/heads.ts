@@ -38,7 +38,7 @@ export async function withHeadChoice(
   if (model.head === "new") return config;
   const names = await lookup("task", tasks, id).realData?.classNames?.(data);
   const missing = !entry.text
-    ? `${entry.folder} has no text tower`
+    ? `${entry.folder} is no whole CLIP, its text tower and logit_scale are needed`
     : !await isFile(`${entry.folder}/tokenizer.json`)
     ? `${entry.folder} has no tokenizer.json`
     : names === undefined
