@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encode as encodePng } from "fast-png";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { optdigitsFile, withDataFolder } from "../../tests/data_folder.ts";
 import { DataError } from "../data/data_error.ts";
 import { digits } from "./digits.ts";
@@ -88,4 +89,36 @@ Deno.test("digits counts the classes of images without names, and scores all of 
     assertEquals(scoredTogether({ side: 28, channels: 1 }), 128);
     assertEquals(scoredTogether({ side: 4000, channels: 3 }), 1);
   });
+});
+
+Deno.test("digits takes the names of Parquet's classes, and refuses an image of a class that has none", async () => {
+  const info = { info: { features: { label: { names: ["zero", "one", "two"], _type: "ClassLabel" } } } };
+  const file = (label: (i: number) => number) =>
+    new Uint8Array(parquetWriteBuffer({
+      columnData: [
+        {
+          name: "image",
+          data: Array.from({ length: 50 }, (_, i) => flat(4, 4, [5 * i])),
+          type: "BYTE_ARRAY",
+        },
+        { name: "label", data: Array.from({ length: 50 }, (_, i) => label(i)), type: "INT32" },
+      ],
+      kvMetadata: [{ key: "huggingface", value: JSON.stringify(info) }],
+    }));
+  for (const classes of [2, 4]) {
+    await withDataFolder({ "train-00000-of-00001.parquet": file((i) => i % classes) }, async (data) => {
+      const load = () => digits.load({ ...amounts, data }, modelOf(8, colours));
+      if (classes === 2) {
+        const { classes, needs } = await load();
+        // A class may have no image.
+        assertEquals([classes, needs.outputs], [["zero", "one", "two"], 3]);
+      } else {
+        await assertRejects(
+          load,
+          DataError,
+          `${data} for "digits": it has an image of class 3, and names of 3`,
+        );
+      }
+    });
+  }
 });
