@@ -17,7 +17,7 @@ import { listSweeps } from "./benchmarks/sweep_files.ts";
 import type { TuneProgress } from "./benchmarks/tune.ts";
 import { type Tuning, tuningPath, writeTuning } from "./benchmarks/tuning.ts";
 import { DEFAULT_PORT, serveWatcher } from "./benchmarks/watch/serve.ts";
-import type { Pretrained } from "./training/pretrain.ts";
+import type { Pretrained, PretrainOptions } from "./training/pretrain.ts";
 import type { Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
 import type { RunResult } from "./training/run.ts";
@@ -54,6 +54,9 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --port N          where, instead of ${DEFAULT_PORT}
   pretrain <model>    makes a base checkpoint
     --out PATH        where it goes; where the project ships it, if none is named
+    --steps N         for so many steps, instead of the recipe's
+    --data DIR        of real images, as a folder at --out that "bench --model" takes
+    --examples N,N,N  so many of them to train on, to validate with and to leave for tests
   tune                measures the kernels of matrix products on this machine, which should be idle, and stores its
                       choices in tuning/ for "bench" to use from then on; the sweep of that name, "bench tune",
                       chooses learning rates instead
@@ -71,7 +74,7 @@ export interface Surroundings {
   workshop(say: (sentence: string) => void): Promise<Workshop<AsyncDisposable>>;
   pretrain(
     model: string,
-    options: { readonly out?: string; readonly onProgress: (progress: TrainProgress) => void },
+    options: PretrainOptions & { readonly onProgress: (progress: TrainProgress) => void },
   ): Promise<Pretrained>;
   /** Measures matrix products and stores the choices. */
   tune(
@@ -298,7 +301,11 @@ async function watchCommand(args: string[], surroundings: Surroundings): Promise
 }
 
 async function pretrainCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, positional } = readArguments("pretrain", args, { texts: ["out"], flags: [], positional: 1 });
+  const { texts, positional } = readArguments("pretrain", args, {
+    texts: ["out", "steps", "data", "examples"],
+    flags: [],
+    positional: 1,
+  });
   const { models } = await surroundings.registries();
   const [model] = positional;
   const known = Object.values(models).map((entry) => entry.id).join(", ");
@@ -306,10 +313,23 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
     throw new UserError(`Cannot pretrain: the name of a model is needed, known are ${known}`);
   }
   lookup("model", models, model);
-  const out = texts.get("out");
+  const out = texts.get("out"), { steps, data, examples } = readOverrides(texts);
+  const changed = ["steps", "data", "examples"].find((name) => texts.has(name));
+  if (out === undefined && changed !== undefined) {
+    throw new UserError(
+      `Cannot pretrain ${model} with --${changed}: --out PATH is needed, what the project ships is made by its recipe`,
+    );
+  }
+  if (data === undefined && examples) {
+    throw new UserError(
+      `Cannot pretrain ${model} with --examples: they are of real images, --data DIR is needed`,
+    );
+  }
   let last = 0;
   const made = await surroundings.pretrain(model, {
     ...(out === undefined ? {} : { out }),
+    ...(steps !== undefined && { steps }),
+    ...(data !== undefined && { images: { data, ...examples } }),
     onProgress({ step, steps, loss }) {
       if (performance.now() - last < 5000 && step < steps) return;
       last = performance.now();

@@ -386,6 +386,15 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["report", "--out", `${out}/none`], "there are no results in"],
       [["pretrain", "vit-huge"], 'Cannot find model "vit-huge": known are vit-tiny, decoder-tiny'],
       [["pretrain"], "the name of a model is needed"],
+      [
+        ["pretrain", "vit-tiny", "--data", "images"],
+        "Cannot pretrain vit-tiny with --data: --out PATH is needed, what the project ships is made by its recipe",
+      ],
+      [["pretrain", "vit-tiny", "--out", "a", "--steps", "0"], 'Cannot read --steps "0"'],
+      [
+        ["pretrain", "vit-tiny", "--out", "a", "--examples", "1,1,1"],
+        "they are of real images, --data DIR is needed",
+      ],
       [["watch", "--port", "http"], 'Cannot read --port "http": a whole number from 0 to 65535'],
       [["watch", "--port", "65536"], 'Cannot read --port "65536"'],
       [["watch", "a", "b"], 'Cannot read "b": watch takes 1 name'],

@@ -75,13 +75,9 @@ export async function planBench(request: BenchRequest, registries: Registries): 
   const ratesFrom = ratesNeeded(spec);
   const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
   const chosenModels = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
-  const expansion = expand(
-    spec,
-    await withFolders(chosenModels, registries),
-    chosen,
-    request.dryRun ? STAND_IN : undefined,
-  );
-  return await makePlan(spec, await withFingerprints(expansion, registries), command, ratesFrom);
+  const known = await withFolders(chosenModels, registries);
+  const expansion = expand(spec, known, chosen, request.dryRun ? STAND_IN : undefined);
+  return await makePlan(spec, await withFingerprints(expansion, known), command, ratesFrom);
 }
 
 /** Looks into the output folder, changing nothing. */

@@ -1,6 +1,7 @@
-/** @file What names runs on files of the user's, real data and models in folders, whatever their paths. */
+/** @file What names runs on files of the user's, real data and models in folders, whatever their paths, and their heads. */
 import { type Registries, withDataFingerprint } from "../training/configuration.ts";
 import { canonicalJson, type RunConfig } from "../training/run.ts";
+import { HEADS } from "./method.ts";
 import type { Expansion } from "./sweep.ts";
 
 /**
@@ -8,6 +9,7 @@ import type { Expansion } from "./sweep.ts";
  *
  * @throws {DataError} where data can't be read, or are none that the task takes
  * @throws {CheckpointError} where a model's files can't be found
+ * @throws {UserError} where a model can't have the head that a run names
  */
 export async function withFingerprints(expansion: Expansion, registries: Registries): Promise<Expansion> {
   const tasks = new Map<string, RunConfig["task"]>(), models = new Map<string, RunConfig["model"]>();
@@ -17,25 +19,31 @@ export async function withFingerprints(expansion: Expansion, registries: Registr
     const task = await once(tasks, config.task, async () => {
       return (await withDataFingerprint(config, registries.tasks)).task;
     });
-    const model = await once(models, config.model, () => withModel(config));
+    const model = await once(models, [config.model, task], () => withModel({ ...config, task }, registries));
     if (task.data !== undefined) {
       const { id, data, fingerprint } = task;
       notes.add(`"${id}" takes its examples from ${data} (fingerprint ${fingerprint!.slice(0, 16)})`);
+    }
+    if (model.head !== undefined) {
+      notes.add(`"${task.id}" is classified by ${HEADS[model.head]} on the image tower of ${model.path}`);
     }
     configs.push({ ...config, task, model });
   }
   return { ...expansion, configs, notes: [...notes] };
 }
 
-async function withModel(config: RunConfig): Promise<RunConfig["model"]> {
+async function withModel(config: RunConfig, registries: Registries): Promise<RunConfig["model"]> {
   if (config.model.path === undefined) return config.model;
   // Loaded when needed: models bring the GPU's part of the program along.
-  const { withModelFingerprint } = await import("../training/model_folders.ts");
-  return (await withModelFingerprint(config)).model;
+  const [{ withModelFingerprint }, { withHeadChoice }] = await Promise.all([
+    import("../training/model_folders.ts"),
+    import("../training/heads.ts"),
+  ]);
+  return (await withHeadChoice(await withModelFingerprint(config), registries)).model;
 }
 
 /** `find()`, asked once for equal choices. */
-async function once<T>(known: Map<string, T>, choice: T, find: () => Promise<T>): Promise<T> {
+async function once<T>(known: Map<string, T>, choice: unknown, find: () => Promise<T>): Promise<T> {
   const key = canonicalJson(choice), found = known.get(key) ?? await find();
   known.set(key, found);
   return found;

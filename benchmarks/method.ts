@@ -17,6 +17,12 @@ export function nameSize({ model: { width, layers }, batchSize }: RunConfig): st
   return ` (${[...parts.flat(), `batch ${batchSize}`].join(", ")})`;
 }
 
+/** What classifies real images on a tower of the user's, in words. */
+export const HEADS: Readonly<Record<NonNullable<RunConfig["model"]["head"]>, string>> = {
+  "zero-shot": "a zero-shot head (frozen, from the text tower)",
+  "new": "a new head (trained)",
+};
+
 /** The method's options without its rank. */
 export function optionsWithoutRank(optimizer: OptimizerChoice): OptimizerChoice["options"] {
   return Object.fromEntries(Object.entries(optimizer.options).filter(([name]) => name !== "rank"));

@@ -159,13 +159,18 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
       ...entry,
       ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
       task: { ...entry.task, ...examples, ...(data !== undefined && { data }) },
-      ...(model !== undefined && { model: { id: nameOf(model), path: model } }),
+      ...(model !== undefined && { model: { ...headOf(entry), id: nameOf(model), path: model } }),
     })),
     optimizers: (chosenOptimizers ?? all).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
     ...(gpu && { gpu }),
   };
+}
+
+/** What a model from the command line leaves as the sweep has it. */
+function headOf({ model: { head } }: WholeTask): Pick<RunConfig["model"], "head"> {
+  return head === undefined ? {} : { head };
 }
 
 /** The name of a model in a folder: that of the folder, as names are written. */

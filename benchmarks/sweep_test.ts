@@ -481,6 +481,25 @@ Deno.test("override() gives every task that is left the data and the counts of e
   );
 });
 
+Deno.test("override() puts a folder in a model's place and leaves the head that the sweep names", () => {
+  const [first, ...others] = fakeSweep.tasks;
+  const named: SweepSpec = {
+    ...fakeSweep,
+    tasks: [{ ...first!, model: { id: "vit-tiny", head: "new" } }, ...others],
+  };
+  const { tasks } = override(named, { model: "some/CLIP_B.16" }, fakeRegistries);
+  const folder = { id: "clip-b-16", path: "some/CLIP_B.16" };
+  assertEquals(tasks.map(({ model }) => model), [
+    { head: "new", ...folder },
+    ...others.map(() => folder),
+  ]);
+  assertThrows(
+    () => expand(named, fakeRegistries),
+    UserError,
+    'Cannot use head "new" with model "vit-tiny": a model in a folder is needed, --model DIR',
+  );
+});
+
 Deno.test("expand() notes rates that were tuned on other data, and refuses a task with two sources of data", () => {
   const real = override(tuned, { data: "mnist", ranks: [2] }, takingData);
   const note = 'Rates for "digits" were tuned on the task\'s own data, not on mnist';

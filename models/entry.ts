@@ -8,6 +8,7 @@ import {
   encoderDecoderArchitecture,
   visionArchitecture,
 } from "./architecture.ts";
+import type { ClipTextConfig } from "./clip_text.ts";
 import { createDecoder, type DecoderConfig, decoderParameters } from "./decoder.ts";
 import {
   createEncoderDecoder,
@@ -16,7 +17,7 @@ import {
   initialEncoderDecoderWeights,
 } from "./encoder_decoder.ts";
 import type { CheckpointConfig } from "./hugging_face.ts";
-import type { Model, ModelFamily } from "./model.ts";
+import type { ImageInput, Model, ModelFamily } from "./model.ts";
 import { decoderMemory, encoderDecoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
 import { initialWeights, type ParameterList, type WeightSource } from "./weights.ts";
@@ -69,6 +70,12 @@ export interface ModelEntry {
   readonly pretrained: boolean;
   /** The folder with its checkpoint, where that is the user's and not the project's. */
   readonly folder?: string;
+  /** How it takes real images, where it is an image tower in a folder. */
+  readonly image?: ImageInput;
+  /** Sizes of an image tower. */
+  readonly vision?: VisionConfig;
+  /** Sizes of the text tower that its checkpoint has beside the image tower, and the scale of both. */
+  readonly text?: ClipTextConfig;
   /** How its base checkpoint is made; null where it is not made here. */
   readonly recipe: PretrainingRecipe | null;
   /** Names and shapes of all parameters, without a GPU. */
@@ -87,6 +94,8 @@ export interface ModelEntry {
    * the user's
    */
   resize(size: Partial<ModelSize>): ModelEntry;
+  /** The same image tower with a new head for so many classes, see `VisionConfig.newHead`; absent for models of texts. */
+  withNewHead?(classes: number): ModelEntry;
   /** Seeded random weights, as the family is pretrained from. */
   initial(random: Random): WeightSource;
   /** Builds the model in the caller's scope, with the weights of the sites that `half` names in 16-bit floats. */
@@ -180,6 +189,7 @@ export function vision(given: EntryOf<VisionConfig>): ModelEntry {
     pretrained: given.recipe !== null,
     ...given,
     family: "vision",
+    vision: config,
     size: { width: config.width, layers: config.layers },
     memory: visionMemory(config),
     architecture: visionArchitecture(config, countParameters(parameters)),
@@ -193,6 +203,7 @@ export function vision(given: EntryOf<VisionConfig>): ModelEntry {
         pretrained: false,
       });
     },
+    withNewHead: (classes) => vision({ ...given, config: { ...config, outputs: classes, newHead: true } }),
     outputs: config.outputs,
     inputSize: config.image,
     parameters,

@@ -232,6 +232,24 @@ export function clipVisionConfig(json: unknown, name: string): VisionConfig {
   return visionOf(check(ClipVisionConfig, json, name));
 }
 
+/** An image tower's `config.json`: what `clipVisionConfig` reads its sizes from. */
+export function clipVisionJson(config: VisionConfig): unknown {
+  return {
+    architectures: ["CLIPVisionModelWithProjection"],
+    model_type: "clip_vision_model",
+    image_size: config.image,
+    num_channels: config.channels,
+    patch_size: config.patch,
+    hidden_size: config.width,
+    intermediate_size: config.hidden,
+    num_hidden_layers: config.layers,
+    num_attention_heads: config.heads,
+    projection_dim: config.outputs,
+    hidden_act: config.activation === "gelu" ? "gelu" : "quick_gelu",
+    layer_norm_eps: config.normEpsilon,
+  };
+}
+
 /** Sizes of both towers of CLIP. @throws {CheckpointError} for other families */
 export function clipConfig(json: unknown, name: string): ClipConfigs {
   const { projection_dim: outputs, text_config: text, vision_config: vision } = check(ClipConfig, json, name);
@@ -281,6 +299,12 @@ export function openClipConfig(json: unknown, name: string): ClipConfigs {
   };
 }
 
+/** What an OpenCLIP config says of its images, as a `preprocessor_config.json` would; undefined where it says nothing. */
+export function openClipPreprocessing(json: unknown): unknown {
+  const read = isRecord(json) ? json["preprocess_cfg"] : undefined;
+  return isRecord(read) ? { image_mean: read["mean"], image_std: read["std"] } : undefined;
+}
+
 function visionOf(read: z.output<typeof ClipVisionConfig>): VisionConfig {
   return {
     ...towerOf(read),
@@ -306,7 +330,12 @@ function towerOf(read: z.output<typeof ClipVisionConfig> | z.output<typeof ClipT
 export type CheckpointConfig =
   | { readonly family: "decoder"; readonly config: DecoderConfig }
   | { readonly family: "encoder-decoder"; readonly config: EncoderDecoderConfig }
-  | { readonly family: "vision"; readonly config: VisionConfig };
+  | {
+    readonly family: "vision";
+    readonly config: VisionConfig;
+    /** The text tower's sizes, where the config tells of one. */
+    readonly text?: ClipTextConfig;
+  };
 
 /**
  * Family and sizes of a checkpoint that a task's model can be built of; of a full CLIP, its image tower.
@@ -320,7 +349,10 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
       return { family: "decoder", config: llamaConfig(json, name) };
     case "t5":
       return { family: "encoder-decoder", config: t5Config(json, name) };
-    case "clip":
+    case "clip": {
+      const { vision, text } = clipConfig(json, name);
+      return { family: "vision", config: vision, text };
+    }
     case "clip_vision_model":
       return { family: "vision", config: clipVisionConfig(json, name) };
     default:

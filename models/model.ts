@@ -45,6 +45,16 @@ export interface VisionBatch {
   readonly targets: HostTensor<"i32">;
 }
 
+/** How pixels become what an image model takes. */
+export interface ImageInput {
+  /** 1 (grey) or 3 (red, green, blue). */
+  readonly channels: 1 | 3;
+  /** What is taken from each channel's values of 0 to 1. */
+  readonly mean: readonly number[];
+  /** What they are divided by then, above 0. */
+  readonly deviation: readonly number[];
+}
+
 /** What a model takes. Targets equal to IGNORE take no part in the loss. */
 export type Batch = DecoderBatch | EncoderDecoderBatch | VisionBatch;
 

@@ -2,6 +2,7 @@
 import { add, addLayerNorm, mapRows, matmul, pickRows, placeRows, reshape } from "../autodiff/mod.ts";
 import type { Parameter, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
+import { createRandom } from "../numerics/random.ts";
 import {
   clipEncoder,
   type ClipEncoderConfig,
@@ -11,7 +12,7 @@ import {
   clipNormParameters,
 } from "./clip_encoder.ts";
 import type { Forward, HostTensor, Model, VisionBatch } from "./model.ts";
-import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
+import { initialWeights, loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of a vision transformer. */
 export interface VisionConfig extends ClipEncoderConfig {
@@ -23,7 +24,18 @@ export interface VisionConfig extends ClipEncoderConfig {
   readonly patch: number;
   /** Classes, or the width of CLIP's shared space. */
   readonly outputs: number;
+  /**
+   * True where the outputs are classes that no checkpoint knows: the projection begins with seeded random numbers, and
+   * every method trains it. The checkpoint's own is left out, as in the linear probes of Radford et al., arXiv 2103.00020,
+   * A.3.
+   */
+  readonly newHead?: true;
 }
+
+/** The parameter that gives the outputs, `[outputs, width]`. */
+export const PROJECTION = "visual_projection.weight";
+/** Seeds new heads: the same for all runs, as pretrained weights are. */
+const HEAD_SEED = 1;
 
 /** Parameters of a vision transformer under the names of Hugging Face's CLIP, spelling mistake included. */
 export function visionParameters(config: VisionConfig): ParameterList {
@@ -35,7 +47,7 @@ export function visionParameters(config: VisionConfig): ParameterList {
     ...clipNormParameters(`${root}.pre_layrnorm`, width),
     ...clipEncoderParameters(root, config),
     ...clipNormParameters(`${root}.post_layernorm`, width),
-    { name: "visual_projection.weight", shape: [outputs, width] },
+    { name: PROJECTION, shape: [outputs, width] },
   ];
 }
 
@@ -54,7 +66,7 @@ export function createVision(
   const loaded = loadParameters(
     gpu,
     visionParameters(config),
-    source,
+    config.newHead ? withNewHead(source) : source,
     new Set([...half].map((site) => `vision_model.encoder.${site}.weight`)),
   );
   const parameter = (name: string): Parameter => loaded.parameters.get(name)!;
@@ -64,13 +76,13 @@ export function createVision(
   const positionEmbedding = parameter("vision_model.embeddings.position_embedding.weight");
   const firstNorm = clipNorm(loaded, "vision_model.pre_layrnorm");
   const lastNorm = clipNorm(loaded, "vision_model.post_layernorm");
-  const projection = parameter("visual_projection.weight");
+  const projection = parameter(PROJECTION);
 
   return {
     family: "vision",
     parameters: [...loaded.parameters.values()],
     sites: encoder.sites,
-    head: [],
+    head: config.newHead ? [projection] : [],
     logits(forward: Forward, batch: VisionBatch): Var {
       const { tape } = forward;
       const images = batch.pixels.shape[0]!, rows = images * tokens;
@@ -108,6 +120,11 @@ export function createVision(
       return matmul(tape, pooled, tape.parameter(projection), { transposeB: true });
     },
   };
+}
+
+function withNewHead(source: WeightSource): WeightSource {
+  const initial = initialWeights(createRandom(HEAD_SEED).fork("new head"));
+  return (name, shape) => (name === PROJECTION ? initial : source)(name, shape);
 }
 
 function positions(config: VisionConfig): number {

@@ -6,6 +6,9 @@ import type { Tensor } from "../gpu/tensor.ts";
 import type { ClipTextTower } from "./clip_text.ts";
 import type { Forward, HostTensor, Model, VisionBatch } from "./model.ts";
 
+/** The name under which checkpoints keep the logarithm of the scale of cosines, `[]`. */
+export const LOGIT_SCALE = "logit_scale";
+
 /** Smaller than the mean square of any row that is not all but 0: as in CLIP, nothing is added that shows. */
 const EPSILON = 1e-30;
 

@@ -1,5 +1,5 @@
 /** @file The contract of a task: host data in, scores out. Tasks never touch the GPU. */
-import type { Batch, ModelFamily } from "../models/model.ts";
+import type { Batch, ImageInput, ModelFamily } from "../models/model.ts";
 import type { ReadRecord } from "./data/read_record.ts";
 
 /** The kinds of task that the paper compares on. */
@@ -15,10 +15,15 @@ export interface ModelNeeds {
   readonly inputSize: number;
 }
 
-/** The model that is to take a task's examples: real texts are cut into its tokens, as far as its length goes. */
+/**
+ * The model that is to take a task's examples: real texts are cut into its tokens, as far as its length goes, and real
+ * images come in its size.
+ */
 export interface TaskModel extends Pick<ModelNeeds, "outputs" | "inputSize"> {
   /** The user's folder with its checkpoint and its tokenizer; absent where the model is the project's own. */
   readonly folder?: string;
+  /** How it takes real images; absent where these are to be as the task's own. */
+  readonly image?: ImageInput;
 }
 
 /** How a task scores an example. */
@@ -118,6 +123,8 @@ export interface TaskData {
   measure?(predictor: Predictor, split: Split): Promise<Readonly<Record<string, Measured>>>;
   /** What real data the examples are from; absent where they are the task's own. */
   readonly source?: DataSource;
+  /** Names of the classes of real images, as many as outputs are needed; absent where the files have none. */
+  readonly classes?: readonly string[];
 }
 
 /** Real data that a task took its examples from. */
@@ -154,6 +161,8 @@ export interface RealDataKinds {
   readonly metric?: string;
   /** SHA-256 over names and bytes of the files that `load` would read, in hex. @throws {DataError} */
   fingerprint(path: string): Promise<string>;
+  /** Names of the classes, as `TaskData.classes`; absent where no file of such data has any. @throws {DataError} */
+  classNames?(path: string): Promise<readonly string[] | undefined>;
   /**
    * Asks whether the process may do what runs on the data at a path need beyond reading; absent where they need nothing.
    *

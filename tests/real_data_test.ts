@@ -4,6 +4,7 @@ import { checkpointConfig } from "../models/hugging_face.ts";
 import { checkpointEntry } from "../models/entry.ts";
 import { createRandom } from "../numerics/random.ts";
 import { BaseResult, RunResult } from "../training/schemas.ts";
+import { imageFiles, writeClip } from "./clip_folder.ts";
 import { optdigitsFile, withDataFolder } from "./data_folder.ts";
 import { LLAMA, writeModel } from "./model_writer.ts";
 import { hasPython } from "./python.ts";
@@ -112,6 +113,43 @@ Deno.test("bench refuses data that is missing, not the task's or too little, in 
       }
     },
   );
+});
+
+Deno.test("bench transfers from one set of real images to another, and takes CLIP's zero-shot head; its report says which", async () => {
+  const files = {
+    ...imageFiles("first", ["cat", "dog"], 15),
+    ...imageFiles("second", ["fox", "ox", "yak"], 10),
+  };
+  await withDataFolder(files, async (folder) => {
+    const made = await run([
+      ...["pretrain", "vit-tiny", "--steps", "2", "--out", `${folder}/base`],
+      ...["--data", `${folder}/first`, "--examples", "20,3,1"],
+    ]);
+    assertEquals(made.code, 0, made.stderr);
+    assertStringIncludes(made.stdout, `Pretrained vit-tiny: ${folder}/base, score `);
+    await writeClip(`${folder}/clip`);
+    const heads = { base: "a new head (trained)", clip: "a zero-shot head (frozen, from the text tower)" };
+    for (const [name, head] of Object.entries(heads)) {
+      const out = `${folder}/${name}-out`, model = `${folder}/${name}`;
+      const { code, stdout, stderr } = await run(
+        bench(`${folder}/second`, out, "--examples", "20,3,3", "--model", model),
+      );
+      assertEquals(code, 0, stderr);
+      assertStringIncludes(stderr, `"digits" is classified by ${head} on the image tower of ${model}`);
+      const [{ id }] = JSON.parse(stdout).runs;
+      const { digest: _, ...stored } = JSON.parse(await Deno.readTextFile(`${out}/runs/${id}.json`));
+      const result = RunResult.parse(stored);
+      assert(result.status === "done");
+      assertEquals(result.config.model.head, name === "clip" ? "zero-shot" : "new");
+      const [base] = [...Deno.readDirSync(`${out}/bases`)];
+      const { digest: _digest, ...before } = JSON.parse(
+        await Deno.readTextFile(`${out}/bases/${base!.name}`),
+      );
+      assertEquals(BaseResult.parse(before).config.model, result.config.model);
+      const summary = await Deno.readTextFile(`${out}/report/summary.md`);
+      assertStringIncludes(summary, `${name}: ${head}`);
+    }
+  });
 });
 
 /** A sweep of one run: two steps of LoRA on programs. */

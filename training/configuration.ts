@@ -1,6 +1,7 @@
 /** @file Reads configs: checks types and ranges, fills in default options, refuses unknown names with the known ones. */
 import type { z } from "zod";
 import type { Architecture } from "../models/architecture.ts";
+import type { ClipTextConfig } from "../models/clip_text.ts";
 import type { ModelFamily } from "../models/model.ts";
 import type { ModelMemory } from "../models/tape_tensors.ts";
 import type { ParameterList } from "../models/weights.ts";
@@ -41,6 +42,8 @@ export interface KnownModel {
   readonly memory: ModelMemory;
   /** The folder that it was read from, see `withModelFolders`. */
   readonly folder?: string;
+  /** The text tower beside an image tower in a folder. */
+  readonly text?: ClipTextConfig;
   /** @throws {RangeError} where there is no such size */
   resize(size: { readonly width?: number; readonly layers?: number }): KnownModel;
   sites(): readonly SiteShape[];
@@ -90,6 +93,7 @@ export function completeConfig(config: unknown, registries: Registries, where = 
     );
   }
   refuseData(parsed.task, task, registries.tasks);
+  refuseHead(parsed, model);
   const options = completeOptions(module, parsed.optimizer.options);
   const sites = matchSites(parsed.sites, model.sites());
   const refusal = module.refuse(options, sites, parsed.steps);
@@ -127,6 +131,22 @@ function refuseData(
   );
 }
 
+/** A head is for the classes of real images on a tower of the user's: other models have heads of their own. */
+function refuseHead(
+  { model: { id, head }, task: { data } }: RunConfig,
+  { folder, family }: KnownModel,
+): void {
+  if (head === undefined) return;
+  const wanted = family !== "vision"
+    ? `it is a ${family} model, vision is needed`
+    : folder === undefined
+    ? "a model in a folder is needed, --model DIR"
+    : data === undefined
+    ? "real images are needed, --data DIR"
+    : null;
+  if (wanted !== null) throw new UserError(`Cannot use head "${head}" with model "${id}": ${wanted}`);
+}
+
 /**
  * The config with the fingerprint of its task's real data, so that other data make another run.
  *
@@ -161,7 +181,10 @@ export function resolveModel<M extends Resizable<M>>(
   where = "config",
 ): M {
   const entry = findModel(choice, models);
-  const { id: _, path: _path, fingerprint: _fingerprint, ...size } = shortestName(choice, models);
+  const { id: _, path: _path, fingerprint: _fingerprint, head: _head, ...size } = shortestName(
+    choice,
+    models,
+  );
   if (Object.keys(size).length === 0) return entry;
   try {
     return entry.resize(size);
@@ -197,13 +220,14 @@ function shortestName(
   choice: RunConfig["model"],
   models: Readonly<Record<string, Pick<KnownModel, "id" | "size" | "folder">>>,
 ): RunConfig["model"] {
-  const { id, path, fingerprint, width, layers } = choice, { size } = findModel(choice, models);
+  const { id, path, fingerprint, width, layers, head } = choice, { size } = findModel(choice, models);
   return {
     id,
     ...(path !== undefined && { path }),
     ...(fingerprint !== undefined && { fingerprint }),
     ...(width !== undefined && width !== size.width && { width }),
     ...(layers !== undefined && layers !== size.layers && { layers }),
+    ...(head !== undefined && { head }),
   };
 }
 

@@ -1,14 +1,19 @@
-/** @file Makes the base checkpoints: the same loop, full fine-tuning of seeded random weights on a corpus. */
+/** @file Makes base checkpoints, the project's and those of real images: the same loop, full fine-tuning of random weights. */
 import type { Gpu } from "../gpu/gpu.ts";
 import { encodeSafetensors, type WritableTensor, writeSafetensors } from "../models/checkpoint.ts";
+import { clipVisionJson } from "../models/hugging_face.ts";
+import { PREPROCESSOR, preprocessorJson, standardImageInput } from "../models/image_input.ts";
 import * as models from "../models/mod.ts";
 import { pretrainedPath } from "../models/base_weights.ts";
 import type { ModelEntry, PretrainingRecipe } from "../models/entry.ts";
+import type { ImageInput } from "../models/model.ts";
+import { PROJECTION } from "../models/vision.ts";
 import { createRandom } from "../numerics/random.ts";
 import { full } from "../optimizers/full.ts";
 import type { OptimizerModule } from "../optimizers/optimizer.ts";
+import { digits } from "../tasks/images/digits.ts";
 import * as corpora from "../tasks/pretraining.ts";
-import type { Task } from "../tasks/task.ts";
+import type { Task, TaskOptions } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
 import { canonicalJson, type RunConfig } from "./run.ts";
 import { runSession, type TrainHooks } from "./train.ts";
@@ -24,33 +29,41 @@ export interface Pretrained {
   readonly validationLoss: number;
 }
 
-/** Changes to a recipe, for trials and tests. */
+/** Changes to a recipe. */
 export interface PretrainOptions extends TrainHooks {
-  /** Where the checkpoint goes; by default where models look for it. */
+  /** Where the checkpoint goes: a file, by default where models look for it, or for real images a folder. */
   readonly out?: string;
-  /** Fewer steps than the recipe's. */
+  /** Other steps than the recipe's. */
   readonly steps?: number;
+  /** Real images to be used instead of the recipe's corpus: `data` is needed, and `out`. */
+  readonly images?: Partial<Omit<TaskOptions, "seed">>;
 }
 
 /**
  * Trains a model of the registry by its recipe and writes its weights as 16-bit floats, with recipe, hash, score and
  * adapter in the file's metadata.
  *
- * @throws {UserError} where there is no model of that id, or none that is made here
+ * Of real images it makes an image tower for all of their classes, in a folder of Hugging Face's layout from which runs on
+ * other images can begin; its metadata has the images' fingerprint too.
+ *
+ * @throws {UserError} where there is no model of that id, or none that is made here, and for images where it takes none, or
+ * no folder is named
+ * @throws {DataError} where the images can't be read, or are too few
  */
 export async function pretrain(
   gpu: Gpu,
   modelId: string,
   options: PretrainOptions = {},
 ): Promise<Pretrained> {
-  const entry = lookup<ModelEntry>("model", models, modelId);
+  const entry = lookup<ModelEntry>("model", models, modelId), { images } = options;
   const { recipe } = entry;
   if (!recipe) throw new UserError(`Cannot pretrain "${modelId}": it has no recipe`);
-  const config = recipeConfig(modelId, recipe, options.steps ?? recipe.steps);
+  const input = images ? imageInputOf(entry, images, options) : null;
+  const config = recipeConfig(modelId, recipe, options.steps ?? recipe.steps, images);
   let tensors: ReadonlyMap<string, WritableTensor> = new Map();
   const session = await runSession(gpu, config, {
-    task: lookup<Task>("pretraining corpus", corpora, recipe.task),
-    entry,
+    task: images ? digits : lookup<Task>("pretraining corpus", corpora, recipe.task),
+    entry: { ...entry, ...(input && { image: input }) },
     module: full as OptimizerModule,
     source: entry.initial(createRandom(recipe.seed).fork("weights")),
     async onTrained({ parameters }) {
@@ -68,9 +81,11 @@ export async function pretrain(
   const score = session.scores.reduce((sum, value) => sum + value, 0) / session.scores.length;
   const validationLoss = session.validationLoss.at(-1)!.value;
   const path = options.out ?? decodeURIComponent(pretrainedPath(modelId).pathname);
-  await writeSafetensors(path, tensors, {
+  if (input) await writeTowerConfig(path, entry, input, tensors);
+  await writeSafetensors(input ? `${path}/model.safetensors` : path, tensors, {
     model: modelId,
-    recipe: canonicalJson({ ...recipe, steps: config.steps }),
+    recipe: canonicalJson({ ...recipe, ...(images && { task: digits.id }), steps: config.steps }),
+    ...(session.data && { data: session.data.title, dataSha256: session.data.fingerprint }),
     sha256: hash,
     score: String(score),
     validationLoss: String(validationLoss),
@@ -79,11 +94,49 @@ export async function pretrain(
   return { path, hash, score, validationLoss };
 }
 
-function recipeConfig(id: string, recipe: PretrainingRecipe, steps: number): RunConfig {
+function imageInputOf(
+  { id, vision }: ModelEntry,
+  { data }: NonNullable<PretrainOptions["images"]>,
+  { out }: PretrainOptions,
+): ImageInput {
+  const input = vision && standardImageInput(vision.channels);
+  const wanted = !input
+    ? "it takes no images"
+    : data === undefined
+    ? "a folder or a file with them is needed, --data DIR"
+    : out === undefined
+    ? "a folder for the checkpoint is needed, --out DIR"
+    : null;
+  if (!input || wanted !== null) throw new UserError(`Cannot pretrain "${id}" on real images: ${wanted}`);
+  return input;
+}
+
+/** What a folder has beside the weights, so that `readModelFolder` reads it. */
+async function writeTowerConfig(
+  folder: string,
+  { withNewHead }: ModelEntry,
+  input: ImageInput,
+  tensors: ReadonlyMap<string, WritableTensor>,
+): Promise<void> {
+  const [classes] = tensors.get(PROJECTION)!.shape, { vision } = withNewHead!(classes!);
+  await Deno.mkdir(folder, { recursive: true });
+  const files = { "config.json": clipVisionJson(vision!), [PREPROCESSOR]: preprocessorJson(input) };
+  for (const [name, json] of Object.entries(files)) {
+    await Deno.writeTextFile(`${folder}/${name}`, `${JSON.stringify(json, null, 2)}\n`);
+  }
+}
+
+function recipeConfig(
+  id: string,
+  recipe: PretrainingRecipe,
+  steps: number,
+  images: PretrainOptions["images"],
+): RunConfig {
+  const amounts = { trainExamples: 4000, validationExamples: 200, testExamples: 1 };
   return {
     schema: 1,
-    task: { id: recipe.task, trainExamples: 4000, validationExamples: 200, testExamples: 1 },
-    model: { id },
+    task: { id: images ? digits.id : recipe.task, ...amounts, ...images },
+    model: { id, ...(images && { head: "new" }) },
     sites: ["*"],
     optimizer: {
       id: full.id,

@@ -34,6 +34,10 @@ export interface RunConfig {
    * mean nothing. With a path it is the model in that folder, of Hugging Face's layout or OpenCLIP's, whose config decides
    * family and sizes; the name is then one of the registry, whose sizes these must be, or any other. The fingerprint is
    * that of the folder's files: a run notes it, and where it is given the files must have it.
+   *
+   * The head is what classifies real images on a folder's image tower: "zero-shot", made of the classes' names by its text
+   * tower and trained by no method, or "new", seeded random numbers in place of the projection, which every method trains.
+   * A run notes it; where it is left out, it is the first where folder and data have what it takes, else the second.
    */
   readonly model: {
     readonly id: string;
@@ -41,6 +45,7 @@ export interface RunConfig {
     readonly fingerprint?: string;
     readonly width?: number;
     readonly layers?: number;
+    readonly head?: "zero-shot" | "new";
   };
   /** Patterns of site names to adapt, e.g. ["*.self_attn.*"]. Full fine-tuning trains all anyway. */
   readonly sites: readonly string[];

@@ -36,6 +36,7 @@ export const ModelChoice = z.strictObject({
   fingerprint: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits are needed").exactOptional(),
   width: count.exactOptional(),
   layers: count.exactOptional(),
+  head: z.enum(["zero-shot", "new"]).exactOptional(),
 });
 
 /** How a run spends less memory. */

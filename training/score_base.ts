@@ -7,6 +7,7 @@ import * as tasks from "../tasks/mod.ts";
 import type { Task } from "../tasks/task.ts";
 import { resolveModel } from "./configuration.ts";
 import { environmentOf } from "./environment.ts";
+import { withHead } from "./heads.ts";
 import { lookup } from "./lookup.ts";
 import { withModelFolders } from "./model_folders.ts";
 import { createPredictor } from "./predict.ts";
@@ -23,11 +24,13 @@ import { requireFit } from "./train.ts";
 export async function scoreBase(gpu: Gpu, config: BaseConfig): Promise<BaseResult> {
   const { task: { id, ...amounts }, model, scoreOn } = config;
   const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
-  const task = lookup<Task>("task", tasks, id), entry = resolveModel(model, known);
+  const task = lookup<Task>("task", tasks, id), own = resolveModel(model, known);
   // No seed changes what is scored, or its order.
-  const data = await task.load({ seed: 0, ...amounts }, entry);
+  const data = await task.load({ seed: 0, ...amounts }, own);
+  const source = await baseWeights(own);
+  const entry = await withHead(gpu, model, own, data, source);
   requireFit(task, data, entry);
-  const source = await baseWeights(entry), environment = await environmentOf(gpu);
+  const environment = await environmentOf(gpu);
   try {
     using _ = gpu.scope("base", "weights");
     const built = entry.create(gpu, source);

@@ -20,6 +20,7 @@ import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { environmentOf } from "./environment.ts";
 import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
+import { withHead, withHeadChoice } from "./heads.ts";
 import { lookup } from "./lookup.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
 import { withModelFingerprint, withModelFolders } from "./model_folders.ts";
@@ -81,9 +82,13 @@ const VALIDATION_BATCH = 64;
 export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {}): Promise<RunResult> {
   const begun = performance.now();
   const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
-  const complete = await withDataFingerprint(
-    await withModelFingerprint(completeConfig(config, { tasks, models: known, optimizers })),
-    { ...tasks },
+  const registries = { tasks: { ...tasks }, models: known, optimizers };
+  const complete = await withHeadChoice(
+    await withDataFingerprint(
+      await withModelFingerprint(completeConfig(config, registries)),
+      registries.tasks,
+    ),
+    registries,
   );
   const entry = resolveModel(complete.model, known);
   const environment = await environmentOf(gpu);
@@ -136,14 +141,15 @@ export async function runSession(
   parts: RunParts,
   hooks: TrainHooks,
 ): Promise<Session> {
-  const { entry, module } = parts;
+  const { module } = parts;
   const report = (phase: Progress["phase"], step: number, { trainLoss, validationLoss }: Curves) => {
     const loss = trainLoss.at(-1)?.value ?? null;
     hooks.onProgress?.({ phase, step, steps: config.steps, loss, trainLoss, validationLoss });
   };
   report("loading", 0, { trainLoss: [], validationLoss: [] });
   const { id: _, ...amounts } = config.task;
-  const data = await parts.task.load({ seed: config.seed, ...amounts }, entry);
+  const data = await parts.task.load({ seed: config.seed, ...amounts }, parts.entry);
+  const entry = await withHead(gpu, config.model, parts.entry, data, parts.source);
   requireFit(parts.task, data, entry);
 
   const peak = new PeakMeter(gpu);

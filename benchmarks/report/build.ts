@@ -4,6 +4,7 @@ import type { Registries } from "../../training/configuration.ts";
 import type { BaseResult, RunResult } from "../../training/run.ts";
 import { choose } from "../choose.ts";
 import { a100, type GpuRates } from "../growth/predict.ts";
+import { HEADS } from "../method.ts";
 import type { Plan } from "../plan.ts";
 import type { ChosenRate } from "../rates.ts";
 import { type ComparedSweep, compareSweeps } from "./against/against.ts";
@@ -154,7 +155,19 @@ function describeEnvironment(results: readonly RunResult[]): (readonly [string, 
     ["Runs made", days[0] === days.at(-1) ? days[0]! : `${days[0]} to ${days.at(-1)}`],
     ["Runs", String(results.length)],
     ...describeData(results),
+    ...describeHeads(results),
   ];
+}
+
+/** What classifies the images of each task, where they are real and the tower is the user's. */
+function describeHeads(results: readonly RunResult[]): (readonly [string, string])[] {
+  const told = new Map<string, readonly [string, string]>();
+  for (const { config: { task: { id }, model: { id: model, head } } } of results) {
+    if (head !== undefined) {
+      told.set(`${id} ${model} ${head}`, [`Head on "${id}"`, `${model}: ${HEADS[head]}`]);
+    }
+  }
+  return [...told.values()];
 }
 
 /** The real data of each task: which, and how much of it could be used. */

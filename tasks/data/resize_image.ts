@@ -30,14 +30,14 @@ export function resizeImage(image: Image, side: number, channels: 1 | 3): Uint8A
     for (let x = 0; x < width; x++) {
       const pixel = row.subarray(x * image.channels, (x + 1) * image.channels);
       const at = ((top + y) * side + left + x) * channels;
-      for (let c = 0; c < channels; c++) out[at + c] = Math.round(channel(pixel, c, channels));
+      for (let c = 0; c < channels; c++) out[at + c] = Math.round(channelOf(pixel, c, channels));
     }
   }
   return out;
 }
 
-/** A channel of the output, from a pixel of 1 or 3 values. */
-function channel(pixel: Float32Array, index: number, channels: 1 | 3): number {
+/** A channel of 1 or 3, from a pixel of 1 or 3 values. */
+export function channelOf(pixel: ArrayLike<number>, index: number, channels: 1 | 3): number {
   if (pixel.length === channels) return pixel[index]!;
   return channels === 3 ? pixel[0]! : LUMA.reduce((sum, weight, i) => sum + weight * pixel[i]!, 0);
 }

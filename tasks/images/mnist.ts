@@ -7,6 +7,9 @@ import { importDigits } from "./mnist_files.js";
 /** Pixels on a side of an image. */
 export const SIDE = 28;
 
+/** What the digit tasks' images are. */
+export const DIGITS = { classes: 10, side: SIDE, channels: 1 } as const;
+
 /** A handwritten digit. */
 export interface Digit {
   /** Which of the 10,000 it is: the same everywhere. */

@@ -3,8 +3,8 @@ import { createRandom } from "../../numerics/random.ts";
 import { takeData } from "../data/load.ts";
 import { DataError } from "../data/data_error.ts";
 import { resizeImage } from "../data/resize_image.ts";
-import { CLASSES, digitData } from "./digit_data.ts";
-import { type Digit, SIDE } from "./mnist.ts";
+import { imageData } from "./image_data.ts";
+import { type Digit, DIGITS, SIDE } from "./mnist.ts";
 import { trainingOrder } from "../order.ts";
 import type { TaskData, TaskOptions } from "../task.ts";
 
@@ -24,12 +24,12 @@ export async function realDigits(options: TaskOptions & { readonly data: string 
     return Math.max(most, label);
   }, 0);
   const count = Math.max(classes?.length ?? 0, largest + 1);
-  if (count > CLASSES) {
+  if (count > DIGITS.classes) {
     throw new DataError(
-      `Cannot use ${options.data} for "digits": it has ${count} classes, ${CLASSES} at most are needed`,
+      `Cannot use ${options.data} for "digits": it has ${count} classes, ${DIGITS.classes} at most are needed`,
     );
   }
   const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);
   const image = ({ ink }: Digit) => Float32Array.from(ink, (value) => value / 127.5 - 1);
-  return { ...digitData(pools, order, { train: image, heldOut: image }), source };
+  return { ...imageData(pools, order, { train: image, heldOut: image }, DIGITS), source };
 }

@@ -1,7 +1,7 @@
 /** @file Every run of a report by itself: what it was, how it ended, and all that makes it again. */
 import type { RunConfig, RunResult } from "../../../training/run.ts";
 import { finalValidationLoss } from "../../choose.ts";
-import { methodKey, nameSize, rankOf } from "../../method.ts";
+import { HEADS, methodKey, nameSize, rankOf } from "../../method.ts";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../format.ts";
 import type { ReportedRun, Study } from "../report.ts";
 
@@ -60,6 +60,7 @@ function factsOf(result: RunResult): (readonly [string, string])[] {
     ...outcome.data
       ? [["Data", `${outcome.data.title}, fingerprint ${outcome.data.fingerprint.slice(0, 16)}`] as const]
       : [],
+    ...config.model.head === undefined ? [] : [["Head", HEADS[config.model.head]] as const],
   ];
 }
 

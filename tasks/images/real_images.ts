@@ -1,0 +1,91 @@
+/** @file Real images by path for a model of the user's: in its size, its channels and its scale. */
+import type { ImageInput } from "../../models/model.ts";
+import { createRandom } from "../../numerics/random.ts";
+import { cropImage } from "../data/crop_image.ts";
+import { DataError } from "../data/data_error.ts";
+import type { Image } from "../data/image_file.ts";
+import { takeData } from "../data/load.ts";
+import { trainingOrder } from "../order.ts";
+import type { TaskData, TaskOptions } from "../task.ts";
+import { imageData, scoredTogether } from "./image_data.ts";
+
+/** What a run may add to the bytes of its images, so as not to cut small ones anew for each batch. */
+const ADDED = 2 ** 30;
+
+/** An image that waits for its batch. */
+interface KeptImage {
+  readonly label: number;
+  /** As it was read, or as it was cut. */
+  image: Image;
+  /** Equal for equal pixels, and for no others. */
+  readonly key: string;
+}
+
+/**
+ * Images of as many classes as there are, cut to the model's size as `cropImage` does it: a channel's value x of 0 to 255
+ * is (x / 255 - mean) / deviation.
+ *
+ * An image is kept in bytes, `side`² times channels at most: as it was read or as it was cut, whichever is less. What a
+ * run uses is kept as it was cut, as long as that adds no more than 1 GiB.
+ *
+ * @param input with the pixels along each side of the model's images
+ * @throws {DataError} where there are no such images, or too few, and where one is of a class without a name though others
+ * have names
+ */
+export async function realImages(
+  options: TaskOptions & { readonly data: string },
+  input: ImageInput & { readonly side: number },
+): Promise<TaskData> {
+  const { side, channels } = input;
+  // Loaded when needed: other runs have no images of the user's.
+  const { createHash } = await import("node:crypto");
+  const { source, classes, ...pools } = await takeData("digits", "vision", options, {
+    convert({ label, ...image }): KeptImage {
+      const { width, height, pixels } = image;
+      const hash = createHash("sha256").update(`${width} ${height}\0`).update(pixels).digest("base64");
+      const isSmall = pixels.length <= side * side * channels;
+      return { label, key: hash, image: isSmall ? image : cropImage(image, side, channels) };
+    },
+    keyOf: ({ key }) => key,
+    by: `${side} ${channels}`,
+  });
+  const largest = [...pools.train, ...pools.validation, ...pools.test].reduce(
+    (most, { label }) => Math.max(most, label),
+    0,
+  );
+  if (classes && largest >= classes.length) {
+    throw new DataError(
+      `Cannot use ${options.data} for "digits": it has an image of class ${largest}, and names of ${classes.length}`,
+    );
+  }
+  const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);
+  let left = ADDED;
+  const image = (kept: KeptImage) => {
+    const cut = cropImage(kept.image, side, channels), added = cut.pixels.length - kept.image.pixels.length;
+    if (added <= left) {
+      left -= added;
+      kept.image = cut;
+    }
+    return toInput(cut.pixels, input);
+  };
+  const count = classes?.length ?? largest + 1;
+  const data = imageData(pools, order, { train: image, heldOut: image }, { classes: count, side, channels });
+  return {
+    ...data,
+    // Images of 224 pixels take hundreds of times what digits do.
+    validationBatches: (size) => data.validationBatches(Math.min(size, scoredTogether(input))),
+    source,
+    ...(classes && { classes }),
+  };
+}
+
+/** `[side, side, channels]` of bytes as `[channels, side, side]` of what the model takes. */
+function toInput(pixels: Uint8Array, { channels, mean, deviation }: ImageInput): Float32Array {
+  const size = pixels.length / channels, out = new Float32Array(pixels.length);
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < size; i++) {
+      out[c * size + i] = (pixels[i * channels + c]! / 255 - mean[c]!) / deviation[c]!;
+    }
+  }
+  return out;
+}
