@@ -13,6 +13,7 @@ export {
   t5BaseGated,
   t5Small,
   t5Tiny,
+  t5TinyPairs,
   vitSmall,
   vitTiny,
 } from "./sizes.ts";

@@ -1,5 +1,6 @@
 /** @file The named model sizes: their architectures, and how the base checkpoints are made. */
 import type { DecoderConfig } from "./decoder.ts";
+import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import {
   decoder,
   decoderTitle,
@@ -198,35 +199,49 @@ const T5 = {
   paddingToken: 0,
 } as const;
 
-/** A T5-like encoder-decoder of 328,704 parameters over 2,048 words, for tasks of understanding. */
+/** The tiny encoder-decoders: one architecture over 2,048 words, pre-trained on different corpora. */
+const TINY_T5: EncoderDecoderConfig = {
+  ...T5,
+  vocabulary: 2048,
+  width: 64,
+  encoderLayers: 2,
+  decoderLayers: 2,
+  heads: 4,
+  headSize: 16,
+  hidden: 192,
+  feedForward: "relu",
+  inputLength: 40,
+  targetLength: 12,
+  tiedHead: true,
+};
+
+/** How the tiny encoder-decoders are made. */
+const TINY_T5_RECIPE = {
+  steps: 8000,
+  batchSize: 48,
+  peak: 2e-3,
+  warmup: 200,
+  weightDecay: 0.01,
+  beta2: 0.98,
+  clip: 1,
+  seed: 1,
+} as const;
+
+/** A T5-like encoder-decoder of 328,704 parameters, for tasks of understanding about one sentence or a conclusion. */
 export const t5Tiny: ModelEntry = encoderDecoder({
   id: "t5-tiny",
   title: encoderDecoderTitle(64, 2),
-  config: {
-    ...T5,
-    vocabulary: 2048,
-    width: 64,
-    encoderLayers: 2,
-    decoderLayers: 2,
-    heads: 4,
-    headSize: 16,
-    hidden: 192,
-    feedForward: "relu",
-    inputLength: 40,
-    targetLength: 12,
-    tiedHead: true,
-  },
-  recipe: {
-    task: "understanding-base",
-    steps: 8000,
-    batchSize: 48,
-    peak: 2e-3,
-    warmup: 200,
-    weightDecay: 0.01,
-    beta2: 0.98,
-    clip: 1,
-    seed: 1,
-  },
+  config: TINY_T5,
+  recipe: { ...TINY_T5_RECIPE, task: "understanding-base" },
+  pretrained: true,
+});
+
+/** The same, pre-trained to compare two sentences. */
+export const t5TinyPairs: ModelEntry = encoderDecoder({
+  id: "t5-tiny-pairs",
+  title: `${encoderDecoderTitle(64, 2)}, of pairs`,
+  config: TINY_T5,
+  recipe: { ...TINY_T5_RECIPE, task: "understanding-pairs-base", steps: 5000 },
   pretrained: true,
 });
 

@@ -6,10 +6,12 @@ import { DataError } from "./data/data_error.ts";
 import { dialogueState } from "./dialogue/dialogue_state.ts";
 import { digits } from "./images/digits.ts";
 import { acceptability } from "./understanding/acceptability.ts";
+import { answering } from "./understanding/answering.ts";
+import { paraphrase } from "./understanding/paraphrase.ts";
 import { wordSenses } from "./understanding/word_senses.ts";
 import { decodeWords, encodeWords, END } from "./understanding/words.ts";
 import { writingPredictor } from "../tests/scripted_predictor.ts";
-import { IGNORE } from "../models/model.ts";
+import { type Batch, IGNORE } from "../models/model.ts";
 import { decode, encode, STOP } from "./text/tokenizer.ts";
 
 const options = { seed: 0, trainExamples: 20, validationExamples: 4, testExamples: 5 };
@@ -255,6 +257,68 @@ Deno.test("acceptability takes CoLA as T5 asks it, and counts sentences that are
       assertEquals(Array.from(labels!), [...scores]);
     },
   );
+});
+
+/** What a training batch reads and writes, a row each. */
+function rowsOf(batch: Batch): [read: string, written: string][] {
+  assert(batch.family === "encoder-decoder");
+  const { inputs, targets } = batch,
+    [rows, length] = inputs.shape as [number, number],
+    target = targets.shape[1]!;
+  const wordsOf = (tokens: Int32Array) => decodeWords(tokens.subarray(0, tokens.indexOf(END)));
+  return Array.from({ length: rows }, (_, row) => [
+    wordsOf(inputs.data.subarray(row * length, (row + 1) * length)),
+    wordsOf(targets.data.subarray(row * target, (row + 1) * target)),
+  ]);
+}
+
+Deno.test("paraphrase takes MRPC, with its byte-order mark and lone quotes, as T5 asks it", async () => {
+  const lines = Array.from(
+    { length: 60 },
+    (_, i) => [i % 2, i, i + 1, `The "dog ${i + 10} ran.`, `A dog " ran ${i + 10}.`].join("\t"),
+  );
+  const file = ["\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String", ...lines, ""].join("\r\n");
+  await withDataFolder({ "MRPC/train.tsv": file }, async (path) => {
+    const data = await paraphrase.load({ ...options, data: path });
+    assertEquals(data.source!.title, "MRPC");
+    const rows = rowsOf(data.trainBatch(1, 16));
+    for (const [read] of rows) {
+      assertEquals(
+        read,
+        "mrpc sentence 1 : the <other> dog <number> <word> . sentence 2 : a dog <other> <word> <number> .",
+      );
+    }
+    assertEquals(new Set(rows.map(([, written]) => written)), new Set(["equivalent", "not_equivalent"]));
+  });
+});
+
+Deno.test("answering takes QNLI and RTE, each asked in its own way", async () => {
+  const lines = (first: string, second: string) =>
+    Array.from(
+      { length: 60 },
+      (_, i) => [i, `${first} ${i} ?`, `${second} ${i}.`, i % 2 ? "entailment" : "not_entailment"].join("\t"),
+    );
+  const qnli = ["index\tquestion\tsentence\tlabel", ...lines("Who", "The dog"), ""].join("\n");
+  const rte = ["index\tsentence1\tsentence2\tlabel", ...lines("The cat", "A cat"), ""].join("\n");
+  const titles = new Map([
+    ["QNLI", { "QNLI/train.tsv": qnli }],
+    ["RTE", { "RTE/train.tsv": rte }],
+    ["QNLI and RTE", { "QNLI/train.tsv": qnli, "RTE/train.tsv": rte }],
+  ]);
+  for (const [title, files] of titles) {
+    await withDataFolder(files, async (path) => {
+      const data = await answering.load({ ...options, data: path });
+      assertEquals(data.source!.title, title);
+      const asked = new Set(
+        rowsOf(data.trainBatch(1, 20)).map(([read]) => read.split(" ").slice(0, 2).join(" ")),
+      );
+      // "rte" is no word of the list.
+      const starts = { QNLI: "qnli question", RTE: "<word> sentence" };
+      for (const [set, start] of Object.entries(starts)) {
+        assertEquals(asked.has(start), title.includes(set), title);
+      }
+    });
+  }
 });
 
 Deno.test("word-senses has no other real data to take", () => {

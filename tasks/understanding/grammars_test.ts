@@ -1,13 +1,15 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
 import { ACCEPTABILITY, drawSentence } from "./acceptability.ts";
-import { ANSWERING } from "./answering.ts";
+import { ANSWERING, drawAnswer } from "./answering.ts";
 import { createChoices } from "./choices.ts";
 import { BASE_LEXICON, formsOf, type Lexicon, NEW_LEXICON, past, plural, present } from "./lexicon.ts";
-import { PARAPHRASE } from "./paraphrase.ts";
+import { drawPair, PARAPHRASE } from "./paraphrase.ts";
+import { drawReading } from "./reading.ts";
 import { SENTIMENT } from "./sentiment.ts";
 import { distinctPairs, type Grammar } from "./text_to_text.ts";
-import { GRAMMARS, withGaps } from "./understanding_base.ts";
+import { withGaps } from "./gaps.ts";
+import { GRAMMARS } from "./grammars.ts";
 import { encodeWords, SPECIAL, splitWords } from "./words.ts";
 
 const pairsOf = (grammar: Grammar<Lexicon>, lexicon = NEW_LEXICON, count = 600) =>
@@ -140,6 +142,71 @@ Deno.test("paraphrase: sentences are equivalent where they mean the same, and ne
   }
 });
 
+/** What is told by each word that begins a difference: the words in the first sentence and in the second. */
+function sidesOf(difference: string): Record<string, string[]> {
+  const told: Record<string, string[]> = {};
+  let kind = "";
+  for (const word of splitWords(difference)) {
+    if (["who", "what", "did", "where", "when", "not"].includes(word)) told[kind = word] = [];
+    else told[kind]!.push(word);
+  }
+  return told;
+}
+
+Deno.test("Differences name what is in the first sentence and in the second, and are empty where there are none", () => {
+  const found = new Map<string, number>();
+  for (let i = 0; i < 600; i++) {
+    const choices = createChoices(createRandom(i)), same = i % 3 === 0;
+    const { first, second, difference } = drawPair(choices, BASE_LEXICON, same);
+    assertEquals(difference === "", same);
+    const told = sidesOf(difference), kinds = Object.keys(told);
+    assert(same || kinds.length === 1 || kinds.length === 2, difference);
+    const [one, other] = [first, second].map(splitWords) as [string[], string[]];
+    for (const [kind, sides] of Object.entries(told)) {
+      found.set(kind, (found.get(kind) ?? 0) + 1);
+      if (kind === "not") assert(one.includes("not") !== other.includes("not"), `${first} / ${second}`);
+      else if (kind === "did") {
+        const [verb] = BASE_LEXICON.actions.flat().filter((verb) => past(verb) === sides[0]);
+        assert(other.includes(verb!) || other.includes(past(verb!)), `${difference}: ${second}`);
+      } else {
+        assert(one.includes(sides[0]!) && other.includes(sides[1]!), `${difference}: ${first} / ${second}`);
+      }
+    }
+  }
+  for (const kind of ["who", "what", "did", "where", "when", "not"]) {
+    assertGreater(found.get(kind) ?? 0, 30, kind);
+  }
+});
+
+Deno.test("What a sentence lacks of an answer is told, and nothing where it answers", () => {
+  for (let i = 0; i < 600; i++) {
+    const answers = i % 3 === 0;
+    const { question, sentence, lack } = drawAnswer(createChoices(createRandom(i)), BASE_LEXICON, answers);
+    assertEquals(lack === "", answers);
+    if (lack === "where" || lack === "when") {
+      assertEquals(question.split(" ")[0], lack);
+      continue;
+    }
+    const words = splitWords(sentence);
+    for (const [kind, sides] of Object.entries(sidesOf(lack))) {
+      if (kind === "not") assert(words.includes("not"), sentence);
+      else if (kind === "did") assert(words.includes(sides[0]!), `${lack}: ${sentence}`);
+      else assert(words.includes(sides[1]!), `${lack}: ${sentence}`);
+    }
+  }
+});
+
+Deno.test("Readings fit, and are told in words of the list", () => {
+  for (let i = 0; i < 600; i++) {
+    const { prompt, answer } = drawReading(createRandom(i), BASE_LEXICON);
+    const [read, written] = [prompt, answer].map(encodeWords) as [Int32Array, Int32Array];
+    assertLess(read.length, 40, prompt);
+    assertLess(written.length, 12, answer);
+    assertGreater(written.length, 0, prompt);
+    assert([...read, ...written].every((token) => token >= SPECIAL.length), `${prompt} / ${answer}`);
+  }
+});
+
 Deno.test("answering: a sentence answers where it has what is asked for and says the rest of the question", () => {
   for (const { prompt, answer } of pairsOf(ANSWERING)) {
     const [, word, question, sentence] = prompt.match(/^qnli question: (\w+) (.*) \? sentence: (.*)$/)!;
@@ -174,4 +241,21 @@ Deno.test(`${ACCEPTABILITY.id}: the i-th pair is the same for every count`, () =
     distinctPairs(random, ACCEPTABILITY, NEW_LEXICON, 10),
     distinctPairs(random, ACCEPTABILITY, NEW_LEXICON, 40).slice(0, 10),
   );
+});
+
+Deno.test("Without verbs, a pair has one verb on both sides: nothing shows what it means", () => {
+  const verbs = NEW_LEXICON.actions.flat();
+  const verbOf = (text: string) => {
+    const words = splitWords(text),
+      found = verbs.filter((verb) => words.includes(verb) || words.includes(past(verb)));
+    assertEquals(found.length, 1, text);
+    return found[0];
+  };
+  for (let i = 0; i < 300; i++) {
+    const same = i % 2 === 0;
+    const { first, second, difference } = drawPair(createChoices(createRandom(i)), NEW_LEXICON, same, false);
+    assertEquals(verbOf(first), verbOf(second));
+    assert(!sidesOf(difference)["did"]);
+    assertEquals(difference === "", same);
+  }
 });

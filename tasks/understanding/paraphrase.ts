@@ -1,12 +1,25 @@
 /** @file Paraphrase, as MRPC asks for it: do two sentences say the same? */
+import {
+  type Changed,
+  changeObject,
+  changeOneOrTwo,
+  changePlace,
+  changeSubject,
+  changeTime,
+  changeVerb,
+  deny,
+  type Kind,
+  swapParticipants,
+} from "./changes.ts";
 import type { Choices } from "./choices.ts";
-import { type Clause, drawClause, say, synonymOf, thingsOf, type Wording } from "./clause.ts";
-import type { Lexicon } from "./lexicon.ts";
-import type { Grammar } from "./text_to_text.ts";
+import { type Clause, drawClause, say, synonymOf, type Wording } from "./clause.ts";
+import { type Lexicon, NEW_LEXICON } from "./lexicon.ts";
+import type { Task } from "../task.ts";
+import { type Grammar, grammarTask, SHIPPED } from "./text_to_text.ts";
 
 /**
- * Two sentences that are worded differently (voice, order, a verb of the same meaning) and say the same or not: another
- * one acts, does something else, somewhere or at another time, or does not.
+ * Two sentences that are worded differently (voice, order, a verb of the same meaning) and say the same, or differ in one
+ * or two things that matter: who acts on whom, what is done, whether it is, where and when.
  */
 export const PARAPHRASE: Grammar<Lexicon> = {
   id: "paraphrase",
@@ -14,32 +27,53 @@ export const PARAPHRASE: Grammar<Lexicon> = {
   labels: ["not_equivalent", "equivalent"],
   inputSize: 40,
   draw(choices, lexicon, label) {
-    const { chance } = choices;
-    const clause: Clause = {
-      ...drawClause(choices, lexicon, { place: 0.6, time: 0.6, adjective: 0.3 }),
-      negated: chance(0.3),
-    };
-    const other = label === 1 ? clause : changed(choices, lexicon, clause);
-    const verb = chance(0.4) ? synonymOf(other.verb, lexicon) : other.verb;
-    const wording = (): Wording => ({ passive: chance(0.3), fronted: chance(0.3) });
-    const first = say(clause, wording()), second = say({ ...other, verb }, wording());
-    // Sentences that are the same to the letter would give themselves away.
-    return first === second
-      ? PARAPHRASE.draw(choices, lexicon, label)
-      : `mrpc sentence1: ${first} sentence2: ${second}`;
+    const { first, second } = drawPair(choices, lexicon, label === 1);
+    return `mrpc sentence1: ${first} sentence2: ${second}`;
   },
 };
 
-/** The clause with one thing changed that matters. */
-function changed(choices: Choices, lexicon: Lexicon, clause: Clause): Clause {
-  const { of, except } = choices, { subject, verb, object, place, time, negated = false } = clause;
-  const changes: (() => Clause)[] = [
-    () => ({ ...clause, subject: object, object: subject }),
-    () => ({ ...clause, verb: except(lexicon.actions.flat(), [verb, synonymOf(verb, lexicon)]) }),
-    () => ({ ...clause, negated: !negated }),
-    () => ({ ...clause, object: { ...object, noun: except(thingsOf(lexicon), [object.noun]) } }),
-  ];
-  if (place) changes.push(() => ({ ...clause, place: except(lexicon.places, [place]) }));
-  if (time) changes.push(() => ({ ...clause, time: except(lexicon.times, [time]) }));
-  return of(changes)();
+/** Two sentences and what tells them apart. */
+export interface ComparedPair {
+  readonly first: string;
+  readonly second: string;
+  /** As `changeOneOrTwo` tells it; empty where they say the same. */
+  readonly difference: string;
 }
+
+/**
+ * Sentences that differ to the letter, and in what they say unless they are to say the same.
+ *
+ * @param verbs whether verbs are changed, and said by others of the same meaning; without, the meaning of none shows
+ */
+export function drawPair(choices: Choices, lexicon: Lexicon, same: boolean, verbs = true): ComparedPair {
+  const { chance } = choices;
+  const clause: Clause = {
+    ...drawClause(choices, lexicon, { place: 0.6, time: 0.6, adjective: 0.3 }),
+    negated: chance(0.3),
+  };
+  const reworded = verbs && chance(0.5) ? { ...clause, verb: synonymOf(clause.verb, lexicon) } : clause;
+  const [other, difference] = same ? [reworded, ""] : change(reworded);
+  const wording = (): Wording => ({ passive: chance(0.3), fronted: chance(0.3) });
+  const first = say(clause, wording()), second = say(other, wording());
+  // Sentences that are the same to the letter would give themselves away.
+  return first === second ? drawPair(choices, lexicon, same, verbs) : { first, second, difference };
+
+  /** Two cases of five are about the verb first: to know its meaning is what matters. */
+  function change(clause: Clause): Changed {
+    const verb: Kind[] = verbs ? [[changeVerb]] : [];
+    const others: Kind[] = [
+      [swapParticipants, changeSubject, changeObject],
+      [deny],
+      ...clause.place ? [[changePlace]] : [],
+      ...clause.time ? [[changeTime]] : [],
+    ];
+    const first = choices.of(verbs && chance(0.4) ? verb : others);
+    return changeOneOrTwo(choices, lexicon, clause, first, [...verb, ...others]);
+  }
+}
+
+/** Paraphrase in new words. */
+export const paraphrase: Task = grammarTask(PARAPHRASE, NEW_LEXICON, {
+  shipped: { ...SHIPPED, model: "t5-tiny-pairs", steps: 300 },
+  dataSets: ["mrpc"],
+});

@@ -18,7 +18,7 @@ const findMainClause: Reading = (random, lexicon) => {
 };
 
 /** The same said actively, in the order of time and place at the end and with the first verb of its meaning. */
-const sayPlainly: Reading = (random, lexicon) => {
+export const sayPlainly: Reading = (random, lexicon) => {
   const choices = createChoices(random), { chance } = choices;
   const hasPlace = chance(0.5);
   const drawn = drawClause(choices, lexicon, {
@@ -35,7 +35,7 @@ const sayPlainly: Reading = (random, lexicon) => {
 };
 
 /** Who, what, where or when. */
-const answer: Reading = (random, lexicon) => {
+export const answer: Reading = (random, lexicon) => {
   const choices = createChoices(random), { chance, of } = choices;
   const clause = drawClause(choices, lexicon, { place: 1, time: 1, adjective: 0.2 });
   const asked = of<Asked>(["subject", "object", "place", "time"]);

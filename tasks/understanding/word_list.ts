@@ -1,6 +1,6 @@
 /** @file How words.txt was chosen: what generated sentences need, and the words that glosses have most often. */
 import { BASE_LEXICON, formsOf, NEW_LEXICON } from "./lexicon.ts";
-import { GRAMMARS } from "./understanding_base.ts";
+import { GRAMMARS } from "./grammars.ts";
 import { NOUN_KINDS, type Synsets, VERB_KINDS } from "./wordnet.ts";
 import { SPECIAL, splitWords } from "./words.ts";
 
