@@ -72,7 +72,21 @@ export function drawPair(choices: Choices, lexicon: Lexicon, same: boolean, verb
   }
 }
 
-/** Paraphrase in new words. */
+/**
+ * Paraphrase in new words: which of eight verbs mean the same is to be learned, and to compare what the base has only
+ * filled gaps with.
+ *
+ * Settings were chosen on full fine-tuning and LoRA alone: 300 steps of 32 pairs out of 4,000, cosine with 8 steps of
+ * warm-up. Accuracy on 256 validation pairs:
+ *
+ * | method | rate | seed 0 | seed 1 |
+ * | --- | --- | --- | --- |
+ * | the base, not fine-tuned | | 0.621 | |
+ * | full fine-tuning | 1e-3 | 0.805 | PF1 |
+ * | full fine-tuning | 2e-3 | 0.785 | PF2 |
+ * | LoRA, rank 8 | 4e-3 | 0.801 | PL4 |
+ * | LoRA, rank 8 | 8e-3 | 0.766 | PL8 |
+ */
 export const paraphrase: Task = grammarTask(PARAPHRASE, NEW_LEXICON, {
   shipped: { ...SHIPPED, model: "t5-tiny-pairs", steps: 300 },
   dataSets: ["mrpc"],

@@ -33,6 +33,10 @@ const fill: Draw = (random, synsets) =>
  * in several words, see reading.ts. The others are questions of the understanding tasks in the base lexicon, and glosses
  * of verbs, answered with their class.
  *
+ * Answers in several words are what makes it learn: with five steps of six on labels, which no single word tells, 6,000
+ * steps at the rate 1e-3 reached 0.65 on acceptability and 0.80 on sentiment; with them, 8,000 at 2e-3 reached 0.92 and
+ * 1.00 (300 questions each in the base lexicon, all five tasks being in the corpus then).
+ *
  * Held out are questions.
  */
 export const understandingBase: Task = corpusTask({
