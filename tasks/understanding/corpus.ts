@@ -56,8 +56,8 @@ export function corpusTask({ id, title, turns, drawQuestion }: Corpus): Task {
       return {
         needs: { family: "encoder-decoder", outputs: WORDS_SIZE, inputSize: QUESTION.input },
         trainBatch(step, size) {
-          const { draw, lengths } = turns[step % turns.length]!;
-          return pairBatch(batchPositions(step, size).map((position) => row(position, draw)), lengths);
+          const positions = batchPositions(step, size), { draw, lengths } = turns[step % turns.length]!;
+          return pairBatch(positions.map((position) => row(position, draw)), lengths);
         },
         *validationBatches(size) {
           for (const pairs of inBatches(validation, size)) yield pairBatch(pairs, QUESTION);
