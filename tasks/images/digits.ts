@@ -31,6 +31,19 @@ function imageOf(digit: Digit): Float32Array {
  * Digits turned by 90 degrees anticlockwise, with dark and light exchanged, a small affine change and noise. Each
  * digit has one image, whatever the seed and the step. Real images by path are taken as they are: for the project's
  * models in their size, for the user's own in that model's.
+ *
+ * Settings were chosen on full fine-tuning and LoRA alone: 100 steps of 32 images out of 2,000, cosine with 8 steps of warm-up. Accuracy
+ * on 256 validation images:
+ *
+ * | method | rate | seed 0 | seed 1 |
+ * | --- | --- | --- | --- |
+ * | the base, not fine-tuned | | 0.078 | |
+ * | full fine-tuning | 1e-3 | 0.555 | 0.512 |
+ * | full fine-tuning | 2e-3 | 0.648 | 0.621 |
+ * | LoRA, rank 8 | 4e-3 | 0.496 | 0.426 |
+ * | LoRA, rank 8 | 8e-3 | 0.516 | 0.465 |
+ *
+ * At the best of these rates the two differ by 0.144 in the mean, and the seeds of one by up to 0.051.
  */
 export const digits: Task = {
   id: "digits",

@@ -161,11 +161,11 @@ function tell({ quantifier, adjective, person, denied, verb, object, place, time
  *
  * | method | rate | seed 0 | seed 1 |
  * | --- | --- | --- | --- |
- * | the base, not fine-tuned | | 0.566 | |
- * | full fine-tuning | 1e-3 | 0.766 | 0.789 |
- * | full fine-tuning | 2e-3 | 0.750 | 0.770 |
- * | LoRA, rank 8 | 4e-3 | 0.766 | 0.738 |
- * | LoRA, rank 8 | 8e-3 | 0.758 | 0.777 |
+ * | the base, not fine-tuned | | 0.715 | |
+ * | full fine-tuning | 1e-3 | 0.852 | 0.852 |
+ * | full fine-tuning | 2e-3 | 0.848 | 0.855 |
+ * | LoRA, rank 8 | 4e-3 | 0.844 | 0.855 |
+ * | LoRA, rank 8 | 8e-3 | 0.844 | 0.828 |
  *
  * At rank 8 the two tie.
  */
