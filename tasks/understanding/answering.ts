@@ -105,7 +105,8 @@ export function ask({ subject, verb, object }: Clause, asked: Asked, { people }:
  * | full fine-tuning | 2e-3 | 0.793 | 0.660 |
  * | LoRA, rank 8 | 4e-3 | 0.676 | 0.723 |
  *
- * Seeds differ by as much as the two methods: take several.
+ * Seeds differ by as much as the two methods: take several. On 512 test pairs, at the rates of paraphrase, rank 8 and seed
+ * 0, fifteen methods score between 0.592 (LoRA-RITE) and 0.744 (PiSSA), with a standard deviation of 0.038.
  */
 export const answering: Task = grammarTask(ANSWERING, NEW_LEXICON, {
   shipped: { ...SHIPPED, model: "t5-tiny-pairs", steps: 200 },
