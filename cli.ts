@@ -1,18 +1,23 @@
-/** @file The command line: reads arguments, calls benchmarks and training, prints. */
-import { parseArgs } from "@std/cli/parse-args";
+/** @file The command line: calls benchmarks and training, prints. */
+import {
+  gpuOptions,
+  quoteArgument,
+  readArguments,
+  readExports,
+  readGpu,
+  readOverrides,
+} from "./benchmarks/arguments.ts";
 import { bench, type BenchOutcome, lookAhead, planBench } from "./benchmarks/bench.ts";
 import { formatDuration } from "./benchmarks/estimate.ts";
 import { isUserFault } from "./benchmarks/fault.ts";
-import { a100, type GpuRates } from "./benchmarks/growth/predict.ts";
+import { a100 } from "./benchmarks/growth/predict.ts";
 import { rankOf } from "./benchmarks/method.ts";
 import type { Plan } from "./benchmarks/plan.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
 import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/progress.ts";
 import { readPeftRuns } from "./benchmarks/report/exports/from_peft.ts";
-import { type ExportKind, exportKinds } from "./benchmarks/report/exports/write_exports.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/runner.ts";
-import type { SweepOverrides } from "./benchmarks/sweep.ts";
 import { listSweeps } from "./benchmarks/sweep_files.ts";
 import type { TuneProgress } from "./benchmarks/tune.ts";
 import { type Tuning, tuningPath, writeTuning } from "./benchmarks/tuning.ts";
@@ -489,163 +494,6 @@ function printOutcome(
       `${nameRun(failed.config)}: ${failed.error}`,
   );
   return 1;
-}
-
-function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
-  const list = (name: string) => texts.get(name)?.split(",").map((item) => item.trim());
-  const numbers = (name: string, wanted: string, fits: (value: number) => boolean) =>
-    list(name)?.map((item) => {
-      const value = Number(item);
-      if (item === "" || !fits(value)) {
-        throw new UserError(`Cannot read --${name} "${texts.get(name)}": ${wanted}`);
-      }
-      return value;
-    });
-  const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least;
-  const [tasks, optimizers] = [list("tasks"), list("optimizers")];
-  const ranks = numbers("ranks", "whole numbers from 1 are needed, as in --ranks 2,8", whole(1));
-  const peaks = numbers(
-    "peaks",
-    "numbers above 0 are needed, as in --peaks 1e-3,2e-3",
-    (value) => Number.isFinite(value) && value > 0,
-  );
-  const seeds = numbers(
-    "seeds",
-    "whole numbers from 0 to 4294967295 are needed, as in --seeds 0,1",
-    (value) => whole(0)(value) && value <= 0xffffffff,
-  );
-  const steps = numbers("steps", "one whole number from 1 is needed", whole(1));
-  if (steps && steps.length !== 1) {
-    throw new UserError(`Cannot read --steps "${texts.get("steps")}": one number is needed`);
-  }
-  const counts = numbers(
-    "examples",
-    "whole numbers from 1 are needed, as in --examples 1000,200,500",
-    whole(1),
-  );
-  if (counts && counts.length !== 3) {
-    throw new UserError(
-      `Cannot read --examples "${
-        texts.get("examples")
-      }": three numbers are needed, for training, validation and test`,
-    );
-  }
-  const [trainExamples, validationExamples, testExamples] = counts ?? [];
-  const data = texts.get("data");
-  const gpu = readGpu(texts), model = texts.get("model");
-  return {
-    ...(tasks && { tasks }),
-    ...(optimizers && { optimizers }),
-    ...(ranks && { ranks }),
-    ...(peaks && { peaks }),
-    ...(seeds && { seeds }),
-    ...(steps && { steps: steps[0]! }),
-    ...(data !== undefined && { data }),
-    ...(counts && {
-      examples: {
-        trainExamples: trainExamples!,
-        validationExamples: validationExamples!,
-        testExamples: testExamples!,
-      },
-    }),
-    ...(model !== undefined && { model }),
-    ...(gpu && { gpu }),
-  };
-}
-
-function readExports(text: string | undefined): ReadonlySet<ExportKind> {
-  const kinds = text?.split(",").map((kind) => kind.trim()) ?? [];
-  return new Set(kinds.map((kind) => {
-    const known = exportKinds.find((one) => one === kind);
-    if (known) return known;
-    throw new UserError(`Cannot read --export "${text}": known are ${exportKinds.join(", ")}`);
-  }));
-}
-
-const gpuOptions = ["gpu-tflops", "gpu-gbs", "gpu-efficiency"] as const;
-
-/** The GPU that predictions are for; undefined where no option speaks of one. */
-function readGpu(texts: ReadonlyMap<string, string>): GpuRates | undefined {
-  const given = gpuOptions.filter((name) => texts.has(name));
-  if (given.length === 0) return undefined;
-  const [tflops, gbs, efficiency = a100.efficiency] = gpuOptions.map((name) => {
-    const text = texts.get(name);
-    if (text === undefined) return undefined;
-    const value = Number(text);
-    if (!(value > 0 && Number.isFinite(value)) || (name === "gpu-efficiency" && value > 1)) {
-      const wanted = name === "gpu-efficiency" ? "a number above 0 and at most 1" : "a number above 0";
-      throw new UserError(`Cannot read --${name} "${text}": ${wanted} is needed`);
-    }
-    return value;
-  });
-  if (tflops === undefined && gbs === undefined) return { ...a100, efficiency };
-  if (tflops === undefined || gbs === undefined) {
-    const missing = tflops === undefined ? "--gpu-tflops" : "--gpu-gbs";
-    throw new UserError(
-      `Cannot predict costs for a GPU: ${missing} is needed too, as in --gpu-tflops 312 --gpu-gbs 2039`,
-    );
-  }
-  return { name: "of the rates that were given", tflops, gbs, efficiency };
-}
-
-/** Reads the arguments of one command; refuses what it doesn't know, and options without their value. */
-function readArguments(
-  command: string,
-  args: string[],
-  known: {
-    readonly texts: readonly string[];
-    /** Options that may be given again and hold a path each. */
-    readonly paths?: readonly string[];
-    readonly flags: readonly string[];
-    readonly positional: number;
-  },
-): {
-  texts: ReadonlyMap<string, string>;
-  paths: ReadonlyMap<string, readonly string[]>;
-  flags: ReadonlySet<string>;
-  positional: readonly string[];
-} {
-  const valued = [...known.texts, ...known.paths ?? []];
-  const parsed = parseArgs(args, {
-    string: [...valued, "_"],
-    boolean: [...known.flags],
-    collect: valued,
-    unknown(argument, key) {
-      if (key === undefined) return true;
-      const names = [...valued, ...known.flags].map((name) => `--${name}`).join(", ");
-      throw new UserError(`Cannot find option "${argument}" of ${command}: known are ${names}`);
-    },
-  });
-  const texts = new Map<string, string>(), paths = new Map<string, readonly string[]>();
-  for (const name of valued) {
-    const values = [parsed[name]].flat().filter((value) => value !== undefined).map(String);
-    if (values.some((value) => value === "")) {
-      throw new UserError(`Cannot read --${name}: a value is needed after it`);
-    }
-    if (values.length === 0) continue;
-    if (known.paths?.includes(name)) {
-      paths.set(name, values);
-    } else {
-      // A repeated list goes on; of what isn't a list the last counts.
-      texts.set(
-        name,
-        ["steps", "data", "examples", "model", "out", "against", "port", ...gpuOptions].includes(name)
-          ? values.at(-1)!
-          : values.join(","),
-      );
-    }
-  }
-  const positional = parsed._.map(String);
-  if (positional.length > known.positional) {
-    throw new UserError(
-      `Cannot read "${positional[known.positional]}": ${command} takes ${known.positional || "no"} name`,
-    );
-  }
-  return { texts, paths, flags: new Set(known.flags.filter((name) => parsed[name] === true)), positional };
-}
-
-function quoteArgument(argument: string): string {
-  return /^[\w.,/=:-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 if (import.meta.main) {
