@@ -6,7 +6,7 @@ import type { RunConfig, RunResult } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { flopsOf } from "../training/work.ts";
 import { basesOf, scoreBases } from "./bases.ts";
-import { choose } from "./choose.ts";
+import { choose, withShipped } from "./choose.ts";
 import { type CountFlops, estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
 import { prepareFolder, writeWhole } from "./files.ts";
 import { withFingerprints } from "./fingerprints.ts";
@@ -22,6 +22,7 @@ import { writeReport } from "./report/write.ts";
 import { isFinished, runSweep, type SweepOutcome, type Workshop } from "./runner.ts";
 import { searchedRuns } from "./search.ts";
 import { openBases, openStore, type Stored } from "./store.ts";
+import type { ChosenRate } from "./rates.ts";
 import { expand, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
 import { readChosen, readSweep } from "./sweep_files.ts";
 
@@ -261,13 +262,26 @@ async function tuningPaces(
   }
 }
 
-/** Writes the choice of a sweep that ran methods at several rates, once it has all its runs. */
+/**
+ * Writes the choice of a sweep that ran methods at several rates, once it has all its runs. A part of a sweep leaves the
+ * rest as it is shipped, so that the file can take the shipped one's place.
+ */
 async function writeChosen(plan: Plan, out: string, results: readonly RunResult[]): Promise<string | null> {
   const { rates, ...rest } = choose(plan.name, results);
   const tuned = rates.filter((rate) => rate.evidence.length > 1);
   const complete = plan.runs.length === results.length && results.every(isFinished);
   if (tuned.length === 0 || !complete) return null;
-  const path = `${out}/chosen.json`;
-  await writeWhole(path, `${JSON.stringify({ ...rest, rates: tuned }, null, 1)}\n`);
+  const path = `${out}/chosen.json`, shipped = await shippedRates(plan.name);
+  await writeWhole(path, `${JSON.stringify(withShipped({ ...rest, rates: tuned }, shipped), null, 1)}\n`);
   return path;
+}
+
+/** The rates that are shipped under a sweep's name; none where there are no such. */
+async function shippedRates(sweep: string): Promise<readonly ChosenRate[]> {
+  try {
+    return (await readChosen(sweep)).rates;
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
 }

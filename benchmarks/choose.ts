@@ -40,6 +40,14 @@ export function choose(sweep: string, results: readonly RunResult[]): ChosenRate
   };
 }
 
+/** The rates, and of those shipped the ones for tasks, models and methods that were not chosen for: a whole to ship. */
+export function withShipped(chosen: ChosenRates, shipped: readonly ChosenRate[]): ChosenRates {
+  const about = ({ task, model, optimizer }: ChosenRate) => JSON.stringify([task, model, optimizer]);
+  const own = new Set(chosen.rates.map(about));
+  const rates = [...chosen.rates, ...shipped.filter((rate) => !own.has(about(rate)))];
+  return { ...chosen, rates: rates.toSorted((a, b) => order(a) < order(b) ? -1 : 1) };
+}
+
 /** Last validation loss of a run; null where it diverged or was never measured. */
 export function finalValidationLoss(result: RunResult): number | null {
   return result.status === "done" ? result.outcome.validationLoss.at(-1)?.value ?? null : null;

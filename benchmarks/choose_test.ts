@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { RunConfig } from "../training/run.ts";
-import { choose } from "./choose.ts";
+import { choose, withShipped } from "./choose.ts";
 import { fakeRegistries } from "./fakes/registries.ts";
 import { fakeDiverged, fakeDone, fakeFailed } from "./fakes/results.ts";
 import { fakeSweep } from "./fakes/sweep.ts";
@@ -79,4 +79,13 @@ Deno.test("choose() does not depend on the order of results, and chooses nothing
 
 Deno.test("choose() chooses nothing where every rate diverged", async () => {
   assertEquals(choose("tune", await Promise.all(configs.map(fakeDiverged))).rates, []);
+});
+
+Deno.test("withShipped() keeps what a part of a sweep did not choose for, in order, and replaces what it did", async () => {
+  const chosen = choose("tune", await results((peak) => peak)), [rate] = chosen.rates;
+  const stale = { ...rate!, peak: 9 };
+  const others = ["a task", "z task"].map((task) => ({ ...rate!, task, peak: 5 }));
+  const { rates } = withShipped(chosen, [others[1]!, stale, others[0]!]);
+  assertEquals(rates, [others[0]!, ...chosen.rates, others[1]!]);
+  assertEquals(withShipped(chosen, []), chosen);
 });
