@@ -17,6 +17,8 @@ struct Uniforms {
   out_row: u32,
   damping: f32,
   scale: f32,
+  // Share of a site's largest s that its least must reach: below it the product is 0.
+  least: f32,
 }
 
 // 0: f = 1. 1: 1 / (s^2 + damping). 2: s / (s^2 + damping). 3: s. 4: 1 / (c s + damping), with no c before the product.
@@ -33,11 +35,15 @@ override RIGHT = true;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 @group(0) @binding(5) var<uniform> u: Uniforms;
 
+fn value_of(site: u32, l: u32) -> f32 {
+  return values[u.values_at + site * u.values_block + l];
+}
+
 fn weight(site: u32, l: u32, factor: f32) -> f32 {
   if (FUNCTION == 0u) {
     return 1.0;
   }
-  let s = values[u.values_at + site * u.values_block + l];
+  let s = value_of(site, l);
   if (s == 0.0) {
     return 0.0;
   }
@@ -72,8 +78,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let site = group.y;
   let factor = u.scale * factors[site];
+  var is_whole = true;
+  if (u.least > 0.0) {
+    var smallest = value_of(site, 0u);
+    var largest = smallest;
+    for (var l = 1u; l < u.rank; l++) {
+      smallest = min(smallest, value_of(site, l));
+      largest = max(largest, value_of(site, l));
+    }
+    is_whole = smallest >= u.least * largest;
+  }
   var sum = 0.0;
-  if (j < u.rank) {
+  if (is_whole && j < u.rank) {
     if (!LEFT) {
       sum = weight(site, i, factor) * right_of(site, j, i);
     } else if (!RIGHT) {

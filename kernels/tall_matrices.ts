@@ -79,6 +79,7 @@ const smallKernel = defineKernel({
     outRow: "u32",
     damping: "f32",
     scale: "f32",
+    least: "f32",
   },
   constants: { FUNCTION: 0, LEFT: true, RIGHT: true },
 });
@@ -256,6 +257,8 @@ export interface SmallProductOptions {
   readonly values?: ThinSvds["values"];
   /** d, 0 where absent. */
   readonly damping?: number;
+  /** Share of a site's largest s that its least must reach: below it the product is 0. No limit where absent. */
+  readonly least?: number;
   /** `[count]`: c of each site is this times `scale`. */
   readonly factors: Tensor;
   /** 1 where absent. */
@@ -272,7 +275,7 @@ export function smallProducts(
   gpu: Gpu,
   left: SmallMatrices | null,
   right: SmallMatrices | null,
-  { rank, f = "one", values, damping = 0, factors, scale = 1, into }: SmallProductOptions,
+  { rank, f = "one", values, damping = 0, least = 0, factors, scale = 1, into }: SmallProductOptions,
 ): SmallMatrices {
   const count = elementCount(factors.shape);
   const out = into ?? smallMatrices(gpu, count, rank, "small products"), any = (left ?? right)!;
@@ -295,6 +298,7 @@ export function smallProducts(
       outRow: out.row,
       damping,
       scale,
+      least,
     },
     constants: { FUNCTION: FUNCTIONS.indexOf(f), LEFT: left !== null, RIGHT: right !== null },
     workgroups: [Math.ceil(rank * out.row / 64), count],

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from "@std/assert";
+import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import {
   assertFollows,
@@ -23,6 +24,7 @@ import {
   scale as times,
   subtract,
   transpose,
+  withSingularValues,
   zeros,
 } from "../tests/reference/matrix.ts";
 import { loraRite } from "./lora_rite.ts";
@@ -185,7 +187,7 @@ Deno.test("loraRite's first step takes all directions of the gradient alike, sma
     }
   }
   const weight = effectiveWeight(map.base, map.a, map.b, 2), target = subtract(weight, gradient);
-  const options = { clipNorm: 1, skipAbove: 0, weightDecay: 0, epsilon: 1e-6 };
+  const options = { clipNorm: 1, skipAbove: 0, weightDecay: 0, epsilon: 1e-6, momentFloor: 0 };
   const exact = reference(options, 1)({ a: map.a, b: map.b, scale: 2 }, gradient, 1);
   await onQuadratics(
     module,
@@ -231,15 +233,39 @@ Deno.test("loraRite leaves A alone in the first step from B = 0, and stays finit
     await run.step(2, 0.05);
     assertNotEquals((await run.readOne()).a, before.a);
   });
-  for (const [clipNorm, skipAbove] of [[0, 0], [1, 0], [1, 1]] as const) {
-    const options = { rank: 4, clipNorm, skipAbove };
+  for (const [clipNorm, skipAbove, momentFloor] of [[0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 0, 1e-7]] as const) {
+    const options = { rank: 4, clipNorm, skipAbove, momentFloor };
     await onQuadratics(module, options, deficientProblems(12, 16, 9), async (run) => {
       for (let step = 1; step <= 6; step++) await run.step(step, 0.01);
       (await run.read()).forEach(({ a, b }, i) =>
-        assert([...a.data, ...b.data].every(Number.isFinite), `clip ${clipNorm} start ${i}`)
+        assert(
+          [...a.data, ...b.data].every(Number.isFinite),
+          `clip ${clipNorm} floor ${momentFloor} start ${i}`,
+        )
       );
     });
   }
+});
+
+Deno.test("loraRite lets a factor rest whose gradients have fewer ranks than it, which would make the second step huge", async () => {
+  const rank = 4, random = createRandom(6), map = freshProblem(30, 40, rank, 6);
+  // Two directions as large as each other, and two at `small` of them.
+  const problem = (small: number) => {
+    const gradient = withSingularValues(30, 40, [1, 1, small, small], random);
+    return { ...map, target: subtract(effectiveWeight(map.base, map.a, map.b, 2), gradient) };
+  };
+  const steps = (map: Quadratic, options: Options) =>
+    onQuadratics(module, scaledOptions(rank, 2, options), [map], async (run) => {
+      for (let step = 1; step <= 2; step++) await run.step(step, 1e-3);
+      return await run.readOne();
+    });
+  const none = problem(0), resting = await steps(none, {}), moving = await steps(none, { momentFloor: 0 });
+  assertEquals([resting.a, resting.b], [map.a, map.b]);
+  assertNotEquals(moving.b, map.b);
+  // Well above the floor it changes no bit.
+  const some = problem(0.1), whole = await steps(some, {});
+  assertNotEquals(whole.b, map.b);
+  assertEquals(whole, await steps(some, { momentFloor: 0 }));
 });
 
 Deno.test("loraRite trains maps of different shapes side by side as it trains each alone where it does not clip", async () => {
@@ -264,9 +290,10 @@ Deno.test("loraRite refuses negative limits and ranks beyond a site", () => {
   assertEquals(refusal({}), null);
   assertEquals(refusal({ clipNorm: -1 }), "clipNorm is -1, 0 or more is needed");
   assertEquals(refusal({ skipAbove: NaN }), "skipAbove is NaN, 0 or more is needed");
+  assertEquals(refusal({ momentFloor: 1 }), "momentFloor is 1, 0 to 1 is needed, below 1");
   assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at site "narrow" [40, 6]');
   assertEquals(
-    loraRite.describe({ ...loraRite.defaults, clipNorm: 0, skipAbove: 1 }),
-    "alpha/r, unclipped, skips above 1",
+    loraRite.describe({ ...loraRite.defaults, clipNorm: 0, skipAbove: 1, momentFloor: 0 }),
+    "alpha/r, unclipped, skips above 1, floor 0",
   );
 });

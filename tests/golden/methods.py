@@ -528,7 +528,7 @@ class Rite:
         self.second, self.first = torch.zeros(rank, rank), torch.zeros(size, rank)
         self.basis = None
 
-    def update(self, step, gradient, basis, beta1, beta2, epsilon):
+    def update(self, step, gradient, basis, beta1, beta2, epsilon, floor):
         """The direction in the new basis, for a gradient in it."""
         turn = torch.eye(self.second.shape[0]) if self.basis is None else basis.T @ self.basis
         self.basis = basis
@@ -537,12 +537,15 @@ class Rite:
         self.second = (1 - decay2) * gradient.T @ gradient / len(gradient) + decay2 * turn @ self.second @ turn.T
         values, vectors = torch.linalg.eigh((self.second + self.second.T) / 2)
         root = vectors @ torch.diag(1 / (values.clamp(min=0).sqrt() + epsilon)) @ vectors.T
+        if values.min() < floor * values.max():
+            root = torch.zeros_like(root)
         self.first = (1 - decay1) * gradient @ root + decay1 * self.first @ turn.T
         return self.first
 
 
 def lora_rite_case(options, rate, values):
     scale, rank, clip, skip = scale_of(options), options["rank"], options["clipNorm"], options["skipAbove"]
+    floor = options["momentFloor"]
     beta1, beta2, epsilon, decay = settings({"epsilon": 1e-6} | options)
     run = Run(values)
     head = adamw(run, rate, {"epsilon": 1e-6} | options, [HEAD])
@@ -563,7 +566,8 @@ def lora_rite_case(options, rate, values):
         norm = math.sqrt(sum(part.square().sum().item() for part in unmagnified.values()))
         shrink = clip / norm if 0 < clip < norm else 1.0
         for name, gradient in unmagnified.items():
-            direction = moments[name].update(step, gradient * shrink, bases[name], beta1, beta2, epsilon)
+            part = gradient * shrink
+            direction = moments[name].update(step, part, bases[name], beta1, beta2, epsilon, floor)
             change = direction @ inverses[name].T
             run[name] = (1 - rate * decay) * run[name] - rate * (change.T if name.endswith(".A") else change)
         head.step()
@@ -785,13 +789,14 @@ cases |= {
         LORA | OTHER | {"rank": 1, "damping": 1e-6, "secondMoment": True}, 0.05, moved1
     ),
 }
-rite = {"clipNorm": 1.0, "skipAbove": 0.0}
+rite = {"clipNorm": 1.0, "skipAbove": 0.0, "momentFloor": 1e-7}
 cases |= {
     "lora-rite": lora_rite_case(LORA | rite, 0.01, moved),
     "lora-rite, B = 0, no clipping": lora_rite_case(LORA | rite | {"clipNorm": 0.0}, 0.01, fresh),
     "lora-rite, weight decay, skips": lora_rite_case(
         LORA | rite | {"weightDecay": 0.5, "skipAbove": 0.952}, 0.01, moved
     ),
+    "lora-rite, rests where moments differ": lora_rite_case(LORA | rite | {"momentFloor": 0.15}, 0.01, moved),
     "lora-rite, rank 1, other moments": lora_rite_case(LORA | OTHER | rite | {"rank": 1}, 0.01, moved1),
 }
 cases |= {
