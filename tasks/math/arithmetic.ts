@@ -14,6 +14,10 @@
  * Flexible match was the same in every run. Neither method is at chance or at the ceiling, and at these rates the two
  * tie; validation losses at more rates are in learning-rate.chosen.json. The base checkpoint solves 0.990 of 200
  * held-out problems of its own corpus.
+ *
+ * In `paper` at rank 8, on 200 test examples, fifteen methods at their own rates have mean scores from 0.378
+ * (AltLoRA) and 0.490 (LoRA+) to 0.650 (full fine-tuning) and 0.655 (LoRA-One), with a standard deviation of 0.079;
+ * that of one method over seeds 0 and 1 is 0.036. Full fine-tuning has 0.650, LoRA 0.640, LoRA-Pro 0.620.
  */
 import { createRandom } from "../../numerics/random.ts";
 import { realDataOf } from "../data/load.ts";
