@@ -20,7 +20,7 @@ const defaults: LoraGaProOptions = {
 
 /**
  * LoRA-GA's start with LoRA-Pro's rule. LoRA-Pro's closed form needs the inverse of BᵀB,
- * and at LoRA's own start B is 0: its second step then moves A by about half its norm. Here B has orthogonal columns of
+ * and at LoRA's own start B is 0: its second step then moves A by the order of its norm. Here B has orthogonal columns of
  * equal length from the start, so every step, the first one in mode "full" included, follows the projection of the full
  * gradient, and the first one sees the 2r largest of its singular values.
  *

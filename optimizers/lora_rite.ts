@@ -96,7 +96,7 @@ const defaults: LoraRiteOptions = {
  * A gradient has no part in M in a step where V's least eigenvalue is below `momentFloor` times its largest: it has fewer
  * ranks than the factor, as that of attention over the few tokens of a label. V^(-1/2) would enlarge what is next to nothing,
  * B become nearly singular in the first step, and R⁻¹ then throw A far away: on `acceptability` at rank 8, rate 1e-3 and
- * floor 0 the second step moves A by 1e4 to 2e5 times its norm at three maps, by 1 to 3 times at most others, and the loss
+ * floor 0 the second step moves A by 8e3 to 2e5 times its norm at four maps, by 1 to 3 times at most others, and the loss
  * goes from 1.05 to 10.1; with the default to 0.57. The authors' code forms V in 32 bits, where such an eigenvalue may come
  * out negative: its root is NaN, and they take the update for 0. Of 200 made-up gradients `[64, 8]` with five of eight
  * singular values at 3e-4 of the largest, whose squares are 1e-7 of its, 131 had one; at 5e-4 none. That is why the default
