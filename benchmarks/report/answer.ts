@@ -55,7 +55,7 @@ export function answer(study: Study, { pairs, all, gaps, rankings, protocol }: F
 /** How many cases are told one by one; of more, their range. */
 const FEW = 3;
 
-/** Methods whose scores are told in a sentence; those of more are in the tables. */
+/** Methods that are told one by one, with their scores; of more what stands out, and the rest is in the tables. */
 const MANY = 6;
 
 /** Which share of the gap to full fine-tuning each method closes, and in how many cases there is none. */
@@ -65,21 +65,18 @@ function gapSentences(study: Study, gaps: readonly ClosedGap[]): string[] {
   const known = gaps.filter(({ found }) => found.share !== null);
   const casesOf = (list: readonly ClosedGap[]) =>
     new Set(list.map(({ lora }) => JSON.stringify([lora.task.id, lora.rank]))).size;
-  const parts = study.methods.flatMap((method) => {
+  const told = study.methods.length > MANY ? [extremesOf(known)] : study.methods.flatMap((method) => {
     const own = known.filter(({ cell }) => cell.method === method);
     if (own.length === 0) return [];
     const shares = own.map(({ found }) => found.share!), all = own.map(({ found }) => found.interval!);
-    const told = own.length <= FEW
-      ? own.map(({ cell, found }) =>
-        `${formatPercent(found.share!)} on ${cell.task.title} at rank ${cell.rank} (95%: ${
-          formatInterval(found.interval, formatPercent)
-        })`
-      ).join(", ")
+    const closed = own.length <= FEW
+      ? own.map(({ cell, found }) => `${formatPercent(found.share!)} ${whereOf(cell, found)}`).join(", ")
       : `${formatRange(shares, formatPercent)} in ${own.length} cases (95% intervals from ${
         formatPercent(Math.min(...all.map(({ low }) => low)))
       } to ${formatPercent(Math.max(...all.map(({ high }) => high)))})`;
-    return [`${method.label} ${told}`];
+    return [`${method.label} ${closed}`];
   });
+  const parts = told.filter((part) => part !== "");
   const cases = casesOf(gaps), without = cases - casesOf(known);
   const none = without > 0
     ? ` In ${without} of ${cases} cases no gap was shown, and no share is told: ${first.full.method.label} was not shown to be better than ${first.lora.method.label}.`
@@ -93,6 +90,21 @@ function gapSentences(study: Study, gaps: readonly ClosedGap[]): string[] {
       }.${none}`
       : none.trim(),
   ];
+}
+
+/** The least and the most that any method closes; empty where there is none. */
+function extremesOf(known: readonly ClosedGap[]): string {
+  const sorted = known.toSorted((a, b) => a.found.share! - b.found.share!);
+  const ends = [sorted[0], sorted.at(-1)].flatMap((one) =>
+    one
+      ? [`${formatPercent(one.found.share!)} by ${one.cell.method.label} ${whereOf(one.cell, one.found)}`]
+      : []
+  );
+  return ends.length === 0 ? "" : `between ${ends.join(" and ")}`;
+}
+
+function whereOf(cell: Cell, { interval }: ClosedGap["found"]): string {
+  return `on ${cell.task.title} at rank ${cell.rank} (95%: ${formatInterval(interval, formatPercent)})`;
 }
 
 /** The highest score of a task at each rank, and whether anything else was shown to be lower. */
@@ -126,25 +138,41 @@ function firstsOf(study: Study, task: Study["tasks"][number], all: readonly Pair
 
 /** How much of the order of methods is one of rates. */
 function rankingSentence(rankings: readonly Ranking[]): string[] {
-  const parts = rankings.map(({ task, rank, by, peak, standings }) => {
+  const found = rankings.map(({ task, rank, by, peak, standings }) => {
     const moved = standings.filter(({ own, shared }) => own.place !== shared.place);
     const distance = ({ own, shared }: typeof standings[number]) =>
       own.place === null || shared.place === null ? 0 : Math.abs(own.place - shared.place);
     const [most] = moved.toSorted((a, b) => distance(b) - distance(a));
-    const furthest = most && distance(most) > 0
-      ? `, the furthest ${most.cell.method.label} from ${most.own.place} to ${most.shared.place}`
-      : "";
-    const lost = standings.filter(({ shared }) => shared.place === null).length;
-    const at = `${task.title}${rank === null ? "" : ` at rank ${rank}`}`;
-    return `on ${at}, by ${by}, all at ${
-      formatRate(peak)
-    }: ${moved.length} of ${standings.length}${furthest}${
-      lost > 0 ? ` (${lost} diverged or not run there)` : ""
-    }`;
+    const far = most ? distance(most) : 0;
+    return {
+      at: `${task.title}${rank === null ? "" : ` at rank ${rank}`}`,
+      how: `by ${by}, all at ${formatRate(peak)}`,
+      moved: moved.length,
+      of: standings.length,
+      far,
+      furthest: far > 0
+        ? `${most!.cell.method.label} from ${most!.own.place} to ${most!.shared.place}`
+        : null,
+      lost: standings.filter(({ shared }) => shared.place === null).length,
+    };
   });
-  return parts.length > 0
-    ? [`Methods whose place changes where all share one learning rate: ${parts.join("; ")}.`]
-    : [];
+  const begin = "Methods whose place changes where all share one learning rate:";
+  if (found.length <= FEW) {
+    const parts = found.map(({ at, how, moved, of, furthest, lost }) =>
+      `on ${at}, ${how}: ${moved} of ${of}${furthest ? `, the furthest ${furthest}` : ""}${
+        lost > 0 ? ` (${lost} diverged or not run there)` : ""
+      }`
+    );
+    return parts.length > 0 ? [`${begin} ${parts.join("; ")}.`] : [];
+  }
+  const [most] = found.toSorted((a, b) => b.far - a.far), counts = found.map(({ of }) => of);
+  return [
+    `${begin} ${formatRange(found.map(({ moved }) => moved), String)} of ${
+      formatRange(counts, String)
+    } in each of ${found.length} cases${
+      most!.furthest ? `, the furthest ${most!.furthest} on ${most!.at}, ${most!.how}` : ""
+    }.`,
+  ];
 }
 
 function scoresOf(study: Study, task: Study["tasks"][number]): string {
@@ -208,40 +236,68 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
     if (own.length === 0) return [];
     const counts = (read: (pair: Pair) => Verdict) => {
       const count = (verdict: Verdict) => own.filter((pair) => read(pair) === verdict).length;
-      return ([["better", count("better")], ["tied", count("tie")], ["worse", count("worse")]] as const)
-        .filter(([, n]) => n > 0).map(([name, n]) => `${name} in ${n}`).join(", ");
+      return { better: count("better"), tied: count("tie"), worse: count("worse") };
     };
-    const overall = counts(({ comparison }) => comparison.verdict);
-    const onTheseSeeds = counts(({ comparison }) => comparison.onTheseSeeds.verdict);
-    const lesser = onTheseSeeds === overall ? "" : `on these seeds alone ${onTheseSeeds}; `;
-    const differences = own.map((pair) => pair.comparison.mean);
     return [{
-      differences,
-      tiesAlways: overall === `tied in ${own.length}` && lesser === "",
-      text: `${method.label} ${overall} of ${own.length} (${lesser}difference ${
-        formatRange(differences, formatDifference)
-      })`,
+      label: method.label,
+      cases: own.length,
+      overall: counts(({ comparison }) => comparison.verdict),
+      onTheseSeeds: counts(({ comparison }) => comparison.onTheseSeeds.verdict),
+      differences: own.map((pair) => pair.comparison.mean),
     }];
   });
   const [first] = against;
   if (!first) return [];
-  // Of many methods those are told apart that differ.
-  const tied = verdicts.filter(({ tiesAlways }) => tiesAlways), told = tied.length > FEW;
-  const parts = [
-    ...verdicts.filter(({ tiesAlways }) => !(told && tiesAlways)).map(({ text }) => text),
-    ...told
-      ? [
-        `${
-          tied.length === verdicts.length ? `all ${tied.length}` : `the other ${tied.length}`
-        } tied in every case (differences ${
-          formatRange(tied.flatMap(({ differences }) => differences), formatDifference)
-        })`,
-      ]
-      : [],
-  ];
   const n = formatCounts(against.map(({ comparison }) => comparison.seeds), "seed");
   const examples = formatCounts(against.map(({ comparison }) => comparison.examples), "example");
-  return [`Against ${first.theirs.method.label}: ${parts.join("; ")}; n = ${n}, ${examples}.`];
+  const told = verdicts.length > MANY ? whatStandsOut(verdicts) : verdicts.map(oneByOne).join("; ");
+  return [
+    `Against ${first.theirs.method.label}${told.startsWith(",") ? "" : ": "}${told}; n = ${n}, ${examples}.`,
+  ];
+}
+
+/** How often a method was better, tied and worse than a baseline. */
+interface VerdictCounts {
+  readonly better: number;
+  readonly tied: number;
+  readonly worse: number;
+}
+
+/** What was found of a method against a baseline. */
+interface MethodVerdicts {
+  readonly label: string;
+  readonly cases: number;
+  readonly overall: VerdictCounts;
+  readonly onTheseSeeds: VerdictCounts;
+  readonly differences: readonly number[];
+}
+
+function formatVerdicts(counts: Partial<VerdictCounts>): string {
+  return Object.entries(counts).filter(([, n]) => n > 0).map(([name, n]) => `${name} in ${n}`).join(", ");
+}
+
+function oneByOne({ label, cases, overall, onTheseSeeds, differences }: MethodVerdicts): string {
+  const verdict = formatVerdicts(overall), lesser = formatVerdicts(onTheseSeeds);
+  return `${label} ${verdict} of ${cases} (${
+    lesser === verdict ? "" : `on these seeds alone ${lesser}; `
+  }difference ${formatRange(differences, formatDifference)})`;
+}
+
+/** Of many methods: those that differ, and on these seeds alone how often which is better or worse. */
+function whatStandsOut(verdicts: readonly MethodVerdicts[]): string {
+  const shown = (read: (one: MethodVerdicts) => VerdictCounts) =>
+    verdicts.flatMap((one) => {
+      const { better, worse } = read(one);
+      return better + worse > 0 ? [`${one.label} ${formatVerdicts({ better, worse })}`] : [];
+    });
+  const differing = shown(({ overall }) => overall), lesser = shown(({ onTheseSeeds }) => onTheseSeeds);
+  const cases = formatRange(verdicts.map(({ cases }) => cases), String);
+  const differs = lesser.join() !== differing.join();
+  return `, ${cases} ${cases === "1" ? "case" : "cases"} each: ${
+    differing.length > 0 ? `${differing.join("; ")}; all else tied` : `all ${verdicts.length} tied`
+  } (differences ${formatRange(verdicts.flatMap(({ differences }) => differences), formatDifference)})${
+    differs ? `; on these seeds alone ${lesser.join("; ") || "none"}` : ""
+  }`;
 }
 
 function discrepancySentence(study: Study): string[] {

@@ -187,6 +187,32 @@ Deno.test("buildReport() compares with LoRA at the same rank and with full fine-
   assertStringIncludes(said, ` ${ties} tie${ties === 1 ? "" : "s"}: a true difference of`);
 });
 
+Deno.test("buildReport() of many methods says what stands out, as often as its table has it, and no more", async () => {
+  const optimizers = Object.values(manyMethods.optimizers).map(({ id }) => ({ id }));
+  const { configs } = expand({ ...fakeSweep, optimizers, seeds: [0, 1, 2, 3, 4, 5] }, manyMethods);
+  const stored = await Promise.all(configs.map((config) => fakeDone(config)));
+  const report = buildReport({ plan: null, stored, faults: [], setAside: [] }, manyMethods);
+  const rows = rowsOf(report, "Comparisons"), baselines = new Set(rows.map((row) => row[3]!));
+  assertEquals(baselines.size, 2);
+  for (const baseline of baselines) {
+    const said = report.answer.find((text) => text.startsWith(`Against ${baseline}, 4 cases each: `));
+    assert(said, report.answer.join("\n"));
+    const [all, lesser] = said.split("; on these seeds alone ") as [string, string?];
+    for (const method of new Set(rows.map((row) => row[2]!))) {
+      const own = rows.filter((row) => row[2] === method && row[3] === baseline);
+      for (const [text, place] of [[all, -1], [lesser ?? all, -2]] as const) {
+        const counts = ["better", "worse"].map((verdict) =>
+          [verdict, own.filter((row) => row.at(place) === verdict).length] as const
+        ).filter(([, count]) => count > 0);
+        const told = counts.map(([verdict, count]) => `${verdict} in ${count}`).join(", ");
+        const entries = text.split(/; |: /).filter((entry) => entry.startsWith(`${method} `));
+        assertEquals(entries, told === "" ? [] : [`${method} ${told}`], text);
+      }
+    }
+    assertStringIncludes(all, rows.some((row) => row.at(-1) !== "tie") ? "all else tied" : "tied");
+  }
+});
+
 /** Matthews correlation of two classes; NaN where one of them is missing. */
 function matthews(predictions: readonly number[], labels: readonly number[]): number {
   const count = (p: number, l: number) => predictions.filter((one, i) => one === p && labels[i] === l).length;

@@ -81,6 +81,10 @@ function loadPools(): Pools<CodeExample> {
  *
  * On 200 test examples, seed 0, both at the rate 4e-3: full fine-tuning 0.700 with pass@5 0.783, LoRA of rank 8 0.515 with
  * 0.626, and the base 0.015 with 0.015.
+ *
+ * In `paper` at rank 8, on 200 test examples, fifteen methods at their own rates have mean scores from 0.005
+ * (AltLoRA) and 0.587 (Scaled AdamW) to 0.680 (full fine-tuning) and 0.680 (LoRA-Pro), with a standard deviation of
+ * 0.165; that of one method over seeds 0 and 1 is 0.027. Full fine-tuning has 0.680, LoRA 0.620, LoRA-Pro 0.680.
  */
 export const code: Task = {
   id: "code",

@@ -14,6 +14,10 @@
  * seeds tell little of the spread. Of LoRA no other rate was tried. Users say single words, four for a value: with three
  * longer phrases ("by the zoo") the same rates gave 0.755 and 0.875 for full fine-tuning, 0.470 and 0.705 for LoRA (200
  * conversations), seeds being as far apart as methods.
+ *
+ * In `paper` at rank 8, on 300 test examples, fifteen methods at their own rates have mean scores from 0.007
+ * (AltLoRA) and 0.088 (Scaled AdamW) to 0.423 (full fine-tuning) and 0.447 (rsLoRA), with a standard deviation of
+ * 0.121; that of one method over seeds 0 and 1 is 0.039. Full fine-tuning has 0.423, LoRA 0.197, LoRA-Pro 0.223.
  */
 import { createRandom } from "../../numerics/random.ts";
 import { ANY, type Conversation, drawConversation, type Wording } from "./conversation.ts";

@@ -44,6 +44,10 @@ function imageOf(digit: Digit): Float32Array {
  * | LoRA, rank 8 | 8e-3 | 0.516 | 0.465 |
  *
  * At the best of these rates the two differ by 0.144 in the mean, and the seeds of one by up to 0.051.
+ *
+ * In `paper` at rank 8, on 500 test examples, fifteen methods at their own rates have mean scores from 0.139
+ * (AltLoRA) and 0.266 (Scaled AdamW) to 0.613 (LoRA-GA) and 0.652 (full fine-tuning), with a standard deviation of
+ * 0.132; that of one method over seeds 0 and 1 is 0.046. Full fine-tuning has 0.652, LoRA 0.472, LoRA-Pro 0.507.
  */
 export const digits: Task = {
   id: "digits",

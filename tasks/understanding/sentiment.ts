@@ -85,6 +85,10 @@ function drawOpinion({ of, chance }: Choices, { opinions }: Lexicon, topic: stri
  * The words are learnt in one go, and when is chance: after 300 steps full fine-tuning had 0.883 and LoRA at 4e-3 0.531, and
  * with 24 steps of warm-up 0.758 and 0.664. A rate that is too large by a factor of two stays at chance to the end, so
  * compare at rates that were chosen here and not on another task, and take several seeds.
+ *
+ * In `paper` at rank 8, on 512 test examples, fifteen methods at their own rates have mean scores from 0.486
+ * (AltLoRA) and 0.574 (LoRA-RITE) to 0.959 (LoRA-One) and 0.979 (AdaLoRA), with a standard deviation of 0.138; that
+ * of one method over seeds 0 and 1 is 0.024. Full fine-tuning has 0.913, LoRA 0.898, LoRA-Pro 0.903.
  */
 export const sentiment: Task = grammarTask(SENTIMENT, NEW_LEXICON, {
   shipped: { ...SHIPPED, steps: 500 },
