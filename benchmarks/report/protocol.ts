@@ -61,31 +61,33 @@ export function describeProtocol(
           "Learning rates were stated, not chosen on data of this report: a rate may suit one method better than another.",
         ]
         : [],
+      ...unequalTuning(cells.filter(isTuned)),
       ...study.tasks.flatMap((task) => {
         const own = cells.filter((cell) => cell.task === task);
-        return unequalTuning(task.title, own.filter(isTuned), own.filter((cell) => !isTuned(cell)));
+        return own.some(isTuned) ? withoutChoice(task.title, own.filter((cell) => !isTuned(cell))) : [];
       }),
     ],
   };
 }
 
-/** What gives some methods of a task a better chance at a good rate than others. */
-function unequalTuning(title: string, tuned: readonly Cell[], stated: readonly Cell[]): string[] {
-  if (tuned.length === 0) return [];
-  const grids = tuned.map(({ chosen }) => chosen!.evidence.length);
-  const seeds = tuned.flatMap(({ chosen }) => chosen!.evidence.map((one) => one.seeds.length));
+/** What gave some methods of a task a better chance at a good rate than others, and on which tasks that was alike. */
+function unequalTuning(tuned: readonly Cell[]): string[] {
   const differ = (counts: readonly number[]) => new Set(counts).size > 1;
+  const titles = new Map<string, string[]>();
+  for (const [task, own] of Map.groupBy(tuned, (cell) => cell.task)) {
+    const grids = own.map(({ chosen }) => chosen!.evidence.length);
+    const seeds = own.flatMap(({ chosen }) => chosen!.evidence.map((one) => one.seeds.length));
+    if (!differ(grids) && !differ(seeds)) continue;
+    const how = `over ${formatCounts(grids, "rate")}, with ${formatCounts(seeds, "seed")} each`;
+    titles.set(how, [...titles.get(how) ?? [], task.title]);
+  }
+  return [...titles].map(([how, on]) => `Methods were tuned unequally on ${on.join(", ")}: ${how}.`);
+}
+
+/** Methods that had no choice of rates where others had. */
+function withoutChoice(title: string, stated: readonly Cell[]): string[] {
   const labels = [...new Set(stated.map(({ method }) => method.label))];
-  return [
-    ...differ(grids) || differ(seeds)
-      ? [
-        `Methods were tuned unequally on ${title}: over ${formatCounts(grids, "rate")}, with ${
-          formatCounts(seeds, "seed")
-        } each.`,
-      ]
-      : [],
-    ...labels.length > 0
-      ? [`On ${title} no rate was chosen for ${labels.join(", ")}, but for others: not an equal chance.`]
-      : [],
-  ];
+  return labels.length > 0
+    ? [`On ${title} no rate was chosen for ${labels.join(", ")}, but for others: not an equal chance.`]
+    : [];
 }

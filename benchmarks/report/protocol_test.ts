@@ -60,8 +60,7 @@ Deno.test("describeProtocol() tells unequal tuning: other numbers of rates, and 
     optimizers: [{ id: "full", peaks: [0.001, 0.002] }, { id: "lora", peaks: [0.004, 0.008, 0.016] }],
   });
   assertEquals(unequal.caveats, [
-    "Methods were tuned unequally on Shifted digits: over 2 to 3 rates, with 2 seeds each.",
-    "Methods were tuned unequally on Word problems: over 2 to 3 rates, with 2 seeds each.",
+    "Methods were tuned unequally on Shifted digits, Word problems: over 2 to 3 rates, with 2 seeds each.",
   ]);
   const without = await protocolOf({
     ...tuned,
