@@ -1,38 +1,20 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { RunConfig, RunResult } from "../../training/run.ts";
+import type { RunResult } from "../../training/run.ts";
 import { choose } from "../choose.ts";
 import { a100 } from "../growth/predict.ts";
 import { fakeRegistries, manyMethods } from "../fakes/registries.ts";
+import { build, made, rowsOf } from "../fakes/reports.ts";
 import { basesOf } from "../bases.ts";
 import { fakeBase, fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
-import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
-import type { Plan } from "../plan.ts";
+import { fakeSweep } from "../fakes/sweep.ts";
 import { sampleDeviation } from "../statistics.ts";
 import { expand, type SweepSpec } from "../sweep.ts";
 import { buildReport } from "./build.ts";
-import { measurementsToCsv, toCsv } from "./csv.ts";
+import { toCsv } from "./csv.ts";
 import { toHtml } from "./html.ts";
 import { toMarkdown } from "./markdown.ts";
 import type { Report } from "./report.ts";
 import { makeStudy } from "./study.ts";
-
-async function made(
-  spec: SweepSpec = fakeSweep,
-  make: (config: RunConfig) => Promise<RunResult> = fakeDone,
-): Promise<{ plan: Plan; stored: RunResult[] }> {
-  const plan = await fakePlan(spec);
-  return { plan, stored: await Promise.all(plan.runs.map(({ config }) => make(config))) };
-}
-
-function build(input: { plan: Plan | null; stored: readonly RunResult[] }): Report {
-  return buildReport({ faults: [], setAside: [], ...input }, fakeRegistries);
-}
-
-function rowsOf(report: Report, title: string): readonly (readonly string[])[] {
-  const table = report.tables.find((one) => one.title === title);
-  assert(table, `there is no table "${title}"`);
-  return table.rows;
-}
 
 /** What reports of runs without tuned rates say. */
 const STATED =
@@ -187,32 +169,6 @@ Deno.test("buildReport() compares with LoRA at the same rank and with full fine-
   assertStringIncludes(said, ` ${ties} tie${ties === 1 ? "" : "s"}: a true difference of`);
 });
 
-Deno.test("buildReport() of many methods says what stands out, as often as its table has it, and no more", async () => {
-  const optimizers = Object.values(manyMethods.optimizers).map(({ id }) => ({ id }));
-  const { configs } = expand({ ...fakeSweep, optimizers, seeds: [0, 1, 2, 3, 4, 5] }, manyMethods);
-  const stored = await Promise.all(configs.map((config) => fakeDone(config)));
-  const report = buildReport({ plan: null, stored, faults: [], setAside: [] }, manyMethods);
-  const rows = rowsOf(report, "Comparisons"), baselines = new Set(rows.map((row) => row[3]!));
-  assertEquals(baselines.size, 2);
-  for (const baseline of baselines) {
-    const said = report.answer.find((text) => text.startsWith(`Against ${baseline}, 4 cases each: `));
-    assert(said, report.answer.join("\n"));
-    const [all, lesser] = said.split("; on these seeds alone ") as [string, string?];
-    for (const method of new Set(rows.map((row) => row[2]!))) {
-      const own = rows.filter((row) => row[2] === method && row[3] === baseline);
-      for (const [text, place] of [[all, -1], [lesser ?? all, -2]] as const) {
-        const counts = ["better", "worse"].map((verdict) =>
-          [verdict, own.filter((row) => row.at(place) === verdict).length] as const
-        ).filter(([, count]) => count > 0);
-        const told = counts.map(([verdict, count]) => `${verdict} in ${count}`).join(", ");
-        const entries = text.split(/; |: /).filter((entry) => entry.startsWith(`${method} `));
-        assertEquals(entries, told === "" ? [] : [`${method} ${told}`], text);
-      }
-    }
-    assertStringIncludes(all, rows.some((row) => row.at(-1) !== "tie") ? "all else tied" : "tied");
-  }
-});
-
 /** Matthews correlation of two classes; NaN where one of them is missing. */
 function matthews(predictions: readonly number[], labels: readonly number[]): number {
   const count = (p: number, l: number) => predictions.filter((one, i) => one === p && labels[i] === l).length;
@@ -295,16 +251,6 @@ Deno.test("buildReport() tells measures beside the score, of sets of pairs too, 
   );
   assertEquals(first!.slice(5), ["—", "—", "—", "1", "1"]);
   assert(!build({ plan, stored }).tables.some(({ title }) => title === "Further measures"));
-});
-
-Deno.test("buildReport() says how weak two seeds are, and that one says nothing about others", async () => {
-  assertStringIncludes(build(await made()).answer.join("\n"), "n = 2 seeds: weak evidence");
-  const one = build(await made({ ...fakeSweep, seeds: [0] }));
-  assertStringIncludes(one.answer.join("\n"), "n = 1 seed: says nothing about other seeds");
-  assertEquals(rowsOf(one, "Scores")[0]!.slice(7, 9), ["examples", "—"]);
-  assertEquals(rowsOf(build(await made()), "Scores")[0]![7], "both");
-  assertEquals(new Set(rowsOf(one, "Comparisons").map((row) => row[6])), new Set(["examples"]));
-  assert(!one.tables.some(({ title }) => title === "Sources of error"));
 });
 
 Deno.test("buildReport() shows tasks with different numbers of examples side by side", async () => {
@@ -478,35 +424,6 @@ Deno.test("buildReport() of a tuning sweep shows each method at its best rate an
   assertStringIncludes(said, "optimistic");
 });
 
-Deno.test("buildReport() of a tuning sweep tells losses at each method's own rate, the best first, and all at LoRA's", async () => {
-  const optimizers = ["full", "lora", "lora-ga"].map((id) => ({ id, peaks: [0.001, 0.004, 0.016] }));
-  const spec = { ...fakeSweep, tasks: [fakeSweep.tasks[0]!], optimizers, ranks: [2], seeds: [0] };
-  const { plan, stored } = await made(spec);
-  // Losses as the test says, by method and rate; LoRA-GA diverges at LoRA's rate.
-  const losses: Record<string, Record<string, number>> = {
-    full: { 0.001: 0.2, 0.004: 0.3, 0.016: 0.9 },
-    lora: { 0.001: 0.8, 0.004: 0.5, 0.016: 0.4 },
-    "lora-ga": { 0.001: 0.35, 0.004: 0.3, 0.016: 0 },
-  };
-  const told = await Promise.all(stored.map(async (result) => {
-    const { config } = result, value = losses[config.optimizer.id]![config.schedule.peak]!;
-    if (value === 0 || result.status !== "done") return await fakeDiverged(config);
-    return { ...result, outcome: { ...result.outcome, validationLoss: [{ step: config.steps, value }] } };
-  }));
-  const said = build({ plan, stored: told }).answer;
-  assert(
-    said.includes(
-      "Validation loss on Shifted digits at rank 2, each method at its own rate: Full fine-tuning 0.200 (0.001), " +
-        "LoRA-GA (alpha/sqrt(r)) 0.300 (0.004), LoRA (alpha/r) 0.400 (0.016).",
-    ),
-    said.join("\n"),
-  );
-  assert(
-    said.includes("All at the rate of LoRA (alpha/r), 0.016: LoRA (alpha/r) 0.400, Full fine-tuning 0.900."),
-  );
-  assert(!build(await made()).answer.some((sentence) => sentence.startsWith("Validation loss on")));
-});
-
 Deno.test("buildReport() compares the variants of a method with its first one, and other methods not", async () => {
   const optimizers = [
     { id: "lora" },
@@ -630,40 +547,4 @@ Deno.test("buildReport() of sizes on one task and scores on another shows both",
   });
   assert(ids(report).includes("score-by-rank") && ids(report).includes("growth-of-step-time"));
   assertEquals(new Set(rowsOf(report, "Scores").map(([task]) => task)), new Set(["Word problems"]));
-});
-
-Deno.test("toCsv() has a line for each run, and quotes what needs it", async () => {
-  const { stored } = await made();
-  const lines = toCsv([stored[1]!, await fakeDiverged(stored[2]!.config)]).split("\r\n");
-  assertEquals(lines.length, 4);
-  assertStringIncludes(lines[0]!, "id,status,task,model,optimizer,options,rank,peak,seed");
-  assertStringIncludes(lines[1]!, 'done,digits,vit-tiny,lora,"{""alpha"":16,""beta1"":0.9}",2,0.004,0');
-  assertStringIncludes(lines[2]!, "diverged,digits,vit-tiny,lora-ga");
-});
-
-Deno.test("toCsv() has the score before fine-tuning of each run's own base, and nothing where that was not taken", async () => {
-  const { plan, stored } = await made();
-  const [digits] = basesOf(plan.runs.map(({ config }) => config));
-  const base = await fakeBase(digits!);
-  const { score: _, scores: _s, ...header } = await fakeBase({ ...digits!, scoreOn: "validation" });
-  const failed = { ...header, status: "failed", error: "the device was lost" } as const;
-  const [names, ...lines] = toCsv(stored, [failed, base]).trimEnd().split("\r\n").map((line) =>
-    line.replaceAll(/"[^"]*(""[^"]*)*"/g, "").split(",")
-  );
-  const place = names!.indexOf("score_before");
-  assertEquals(names![place - 1], "score");
-  assertEquals(
-    lines.map((line) => line[place]),
-    stored.map(({ config }) => config.task.id === "digits" ? String(base.score) : ""),
-  );
-});
-
-Deno.test("measurementsToCsv() has a line for each measured step and map, with the kind of its weight", async () => {
-  const { stored } = await made();
-  const run = stored[1]!;
-  const lines = measurementsToCsv([run, await fakeDiverged(stored[2]!.config)]).split("\r\n");
-  assert(run.status === "done");
-  assertEquals(lines.length, 2 + run.outcome.discrepancies.length);
-  assertStringIncludes(lines[0]!, "step,site,kind,gradient_error,gradient_error_bound");
-  assertStringIncludes(lines[2]!, ",2,0.004,0,1,layers.1.k,k,");
 });
