@@ -65,7 +65,7 @@ function gapSentences(study: Study, gaps: readonly ClosedGap[]): string[] {
   const known = gaps.filter(({ found }) => found.share !== null);
   const casesOf = (list: readonly ClosedGap[]) =>
     new Set(list.map(({ lora }) => JSON.stringify([lora.task.id, lora.rank]))).size;
-  const told = study.methods.length > MANY ? [extremesOf(known)] : study.methods.flatMap((method) => {
+  const parts = study.methods.length > MANY ? extremesOf(known) : study.methods.flatMap((method) => {
     const own = known.filter(({ cell }) => cell.method === method);
     if (own.length === 0) return [];
     const shares = own.map(({ found }) => found.share!), all = own.map(({ found }) => found.interval!);
@@ -76,7 +76,6 @@ function gapSentences(study: Study, gaps: readonly ClosedGap[]): string[] {
       } to ${formatPercent(Math.max(...all.map(({ high }) => high)))})`;
     return [`${method.label} ${closed}`];
   });
-  const parts = told.filter((part) => part !== "");
   const cases = casesOf(gaps), without = cases - casesOf(known);
   const none = without > 0
     ? ` In ${without} of ${cases} cases no gap was shown, and no share is told: ${first.full.method.label} was not shown to be better than ${first.lora.method.label}.`
@@ -92,15 +91,13 @@ function gapSentences(study: Study, gaps: readonly ClosedGap[]): string[] {
   ];
 }
 
-/** The least and the most that any method closes; empty where there is none. */
-function extremesOf(known: readonly ClosedGap[]): string {
-  const sorted = known.toSorted((a, b) => a.found.share! - b.found.share!);
-  const ends = [sorted[0], sorted.at(-1)].flatMap((one) =>
-    one
-      ? [`${formatPercent(one.found.share!)} by ${one.cell.method.label} ${whereOf(one.cell, one.found)}`]
-      : []
-  );
-  return ends.length === 0 ? "" : `between ${ends.join(" and ")}`;
+/** The least and the most that any method closes, in one part; none where there is no share. */
+function extremesOf(known: readonly ClosedGap[]): string[] {
+  const sorted = known.toSorted((a, b) => a.found.share! - b.found.share!), least = sorted[0];
+  if (!least) return [];
+  const tell = ({ cell, found }: ClosedGap) =>
+    `${formatPercent(found.share!)} by ${cell.method.label} ${whereOf(cell, found)}`;
+  return [`between ${tell(least)} and ${tell(sorted.at(-1)!)}`];
 }
 
 function whereOf(cell: Cell, { interval }: ClosedGap["found"]): string {
@@ -250,10 +247,11 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
   if (!first) return [];
   const n = formatCounts(against.map(({ comparison }) => comparison.seeds), "seed");
   const examples = formatCounts(against.map(({ comparison }) => comparison.examples), "example");
-  const told = verdicts.length > MANY ? whatStandsOut(verdicts) : verdicts.map(oneByOne).join("; ");
-  return [
-    `Against ${first.theirs.method.label}${told.startsWith(",") ? "" : ": "}${told}; n = ${n}, ${examples}.`,
-  ];
+  const many = verdicts.length > MANY;
+  const cases = formatRange(verdicts.map(({ cases }) => cases), String);
+  const each = many ? `, ${cases} ${cases === "1" ? "case" : "cases"} each` : "";
+  const told = many ? whatStandsOut(verdicts) : verdicts.map(oneByOne).join("; ");
+  return [`Against ${first.theirs.method.label}${each}: ${told}; n = ${n}, ${examples}.`];
 }
 
 /** How often a method was better, tied and worse than a baseline. */
@@ -291,13 +289,14 @@ function whatStandsOut(verdicts: readonly MethodVerdicts[]): string {
       return better + worse > 0 ? [`${one.label} ${formatVerdicts({ better, worse })}`] : [];
     });
   const differing = shown(({ overall }) => overall), lesser = shown(({ onTheseSeeds }) => onTheseSeeds);
-  const cases = formatRange(verdicts.map(({ cases }) => cases), String);
-  const differs = lesser.join() !== differing.join();
-  return `, ${cases} ${cases === "1" ? "case" : "cases"} each: ${
-    differing.length > 0 ? `${differing.join("; ")}; all else tied` : `all ${verdicts.length} tied`
-  } (differences ${formatRange(verdicts.flatMap(({ differences }) => differences), formatDifference)})${
-    differs ? `; on these seeds alone ${lesser.join("; ") || "none"}` : ""
-  }`;
+  const found = differing.length > 0
+    ? `${differing.join("; ")}; all else tied`
+    : `all ${verdicts.length} tied`;
+  const range = formatRange(verdicts.flatMap(({ differences }) => differences), formatDifference);
+  const also = lesser.join() === differing.join()
+    ? ""
+    : `; on these seeds alone ${lesser.join("; ") || "none"}`;
+  return `${found} (differences ${range})${also}`;
 }
 
 function discrepancySentence(study: Study): string[] {
