@@ -22,9 +22,8 @@ import { writeReport } from "./report/write.ts";
 import { isFinished, runSweep, type SweepOutcome, type Workshop } from "./runner.ts";
 import { searchedRuns } from "./search.ts";
 import { openBases, openStore, type Stored } from "./store.ts";
-import type { ChosenRate } from "./rates.ts";
 import { expand, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
-import { readChosen, readSweep } from "./sweep_files.ts";
+import { hasChosen, readChosen, readSweep } from "./sweep_files.ts";
 
 /** What was asked for. */
 export interface BenchRequest {
@@ -271,17 +270,9 @@ async function writeChosen(plan: Plan, out: string, results: readonly RunResult[
   const tuned = rates.filter((rate) => rate.evidence.length > 1);
   const complete = plan.runs.length === results.length && results.every(isFinished);
   if (tuned.length === 0 || !complete) return null;
-  const path = `${out}/chosen.json`, shipped = await shippedRates(plan.name);
+  // A file that is there and unsound ends this with a sentence: what it holds is not to be dropped unseen.
+  const shipped = await hasChosen(plan.name) ? (await readChosen(plan.name)).rates : [];
+  const path = `${out}/chosen.json`;
   await writeWhole(path, `${JSON.stringify(withShipped({ ...rest, rates: tuned }, shipped), null, 1)}\n`);
   return path;
-}
-
-/** The rates that are shipped under a sweep's name; none where there are no such. */
-async function shippedRates(sweep: string): Promise<readonly ChosenRate[]> {
-  try {
-    return (await readChosen(sweep)).rates;
-  } catch (error) {
-    if (error instanceof UserError) return [];
-    throw error;
-  }
 }

@@ -35,6 +35,16 @@ export async function readSweep(nameOrPath: string): Promise<SweepSpec> {
   );
 }
 
+/** Whether rates ship that a sweep of this name chose, sound or not. */
+export async function hasChosen(sweep: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(new URL(`${sweep}${chosenEnding}`, folder))).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /**
  * Reads what a tuning sweep chose.
  *
