@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../gpu/gpu.ts";
 import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/assert_close.ts";
@@ -137,6 +137,25 @@ Deno.test("smallProducts() leaves out directions in which a factor vanishes, wha
     assertClose(found, wanted.data, { relative: 1e-5, absolute: 1e-30 }, `site ${i}`);
     at += Math.ceil(other.rows * rank / 64) * 64;
   });
+});
+
+Deno.test("smallProducts() is 0 where a site's least value is below the share of its largest that is asked for", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("least");
+  const rank = 5, factors = gpu.upload(Float32Array.of(1, 1, 1), "f32", [3], "ones");
+  const spread = (...last: number[]) =>
+    roundToFloat32(withSingularValues(30, rank, [1, 1, 0.7, ...last], createRandom(9)));
+  for (const tooLow of [spread(0.5, 0.009), spread()]) {
+    const { v, values } = thinSvds(gpu, upload(gpu, [spread(0.5, 0.011), tooLow, zeros(30, rank)], "B"));
+    const made = (least: number) => {
+      const options = { rank, f: "1/(cs+d)", values, damping: 1e-3, factors, least } as const;
+      return downloadSmall(gpu, smallProducts(gpu, v, v, options), rank);
+    };
+    const limited = await made(0.01), free = await made(0);
+    assertEquals([limited[0], limited[2]], [free[0], free[2]]);
+    assertEquals([...limited[1]!.data], Array(rank * rank).fill(0));
+    assertNotEquals(free[1], limited[1]);
+  }
 });
 
 Deno.test("tallOverlaps() is XᵀY at any rank and with any number of lanes, of both layouts", async () => {
