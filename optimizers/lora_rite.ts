@@ -129,7 +129,7 @@ export const loraRite: OptimizerModule<LoraRiteOptions> = defineOptimizer({
       scaling,
       ...clipNorm === 1 ? [] : [clipNorm === 0 ? "unclipped" : `clipped to ${clipNorm}`],
       ...skipAbove > 0 ? [`skips above ${skipAbove}`] : [],
-      ...momentFloor === 1e-7 ? [] : [`floor ${momentFloor}`],
+      ...momentFloor === defaults.momentFloor ? [] : [`floor ${momentFloor}`],
     ].join(", "),
   stepWork(options, sizes) {
     const { rank } = options;

@@ -32,8 +32,8 @@ function imageOf(digit: Digit): Float32Array {
  * digit has one image, whatever the seed and the step. Real images by path are taken as they are: for the project's
  * models in their size, for the user's own in that model's.
  *
- * Settings were chosen on full fine-tuning and LoRA alone: 100 steps of 32 images out of 2,000, cosine with 8 steps of warm-up. Accuracy
- * on 256 validation images:
+ * Settings were chosen on full fine-tuning and LoRA alone: 100 steps of 32 images out of 2,000, cosine with 8 steps of
+ * warm-up. Accuracy on 256 validation images:
  *
  * | method | rate | seed 0 | seed 1 |
  * | --- | --- | --- | --- |
