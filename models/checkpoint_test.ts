@@ -8,6 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
+import { fixture } from "../tests/public_files.ts";
 import {
   type Checkpoint,
   CheckpointError,
@@ -540,11 +541,9 @@ Deno.test("take() names the file, the tensor, both shapes and, where it is missi
 });
 
 Deno.test("readSafetensors() reads the checkpoints that Hugging Face's transformers wrote", async () => {
-  const folder = new URL("../../shared/data/hf/", import.meta.url).pathname;
-  // Not in every checkout: these files are no part of the repository.
-  if (!await Deno.stat(folder).then(() => true, () => false)) return;
+  const folder = fixture("hf");
   for await (const { name } of Deno.readDir(folder)) {
-    const { metadata, tensors } = await readSafetensors(`${folder}${name}/model.safetensors`);
+    const { metadata, tensors } = await readSafetensors(`${folder}/${name}/model.safetensors`);
     assertEquals(metadata, { format: "pt" });
     assert(tensors.size > 10);
     for (const { shape, data } of tensors.values()) {
@@ -554,6 +553,6 @@ Deno.test("readSafetensors() reads the checkpoints that Hugging Face's transform
         name,
       );
     }
-    await readSafetensors(`${folder}${name}/reference_arrays.safetensors`);
+    await readSafetensors(`${folder}/${name}/reference_arrays.safetensors`);
   }
 });

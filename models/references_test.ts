@@ -5,7 +5,7 @@ import { differentiate } from "../training/differentiate.ts";
 import { plainForward } from "../training/forward.ts";
 import { createPredictor } from "../training/predict.ts";
 import { assertClose } from "../tests/assert_close.ts";
-import { sharedData } from "../tests/shared_data.ts";
+import { fixture, testOnPublic } from "../tests/public_files.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import {
   type Checkpoint,
@@ -126,44 +126,45 @@ function rows(data: readonly (readonly number[])[]): DecoderBatch["tokens"] {
   return { data: Int32Array.from(data.flat()), shape: [data.length, data[0]!.length] };
 }
 
-Deno.test("createDecoder() gives a trained Llama's text, logits, loss and gradients (stories260K)", async () => {
-  const folder = sharedData("stories260K");
-  if (folder === null) return;
-  const reference = await readJson(`${folder}/reference.json`);
-  const pieces: [string, number][] = await readJson(`${folder}/pieces.json`);
-  const gpu = await testGpu();
-  using _ = gpu.scope("stories260K");
-  const config = llamaConfig(await readJson(`${folder}/config.json`), "stories260K");
-  const model = createDecoder(gpu, config, await weightsOf(folder)) as Model;
+testOnPublic(
+  ["stories260K"],
+  "createDecoder() gives a trained Llama's text, logits, loss and gradients (stories260K)",
+  async (folder) => {
+    const reference = await readJson(`${folder}/reference.json`);
+    const pieces: [string, number][] = await readJson(`${folder}/pieces.json`);
+    const gpu = await testGpu();
+    using _ = gpu.scope("stories260K");
+    const config = llamaConfig(await readJson(`${folder}/config.json`), "stories260K");
+    const model = createDecoder(gpu, config, await weightsOf(folder)) as Model;
 
-  const greedy: number[] = reference.greedy;
-  const predictor = createPredictor(gpu, model, new Map(), config.length);
-  const [continued] = await predictor.generate([Int32Array.of(greedy[0]!)], {
-    maxTokens: greedy.length - 1,
-    stop: 2,
-  });
-  assertEquals([...continued!], greedy.slice(1));
-  const text = [...continued!].map((token) => pieces[token]![0].replaceAll("▁", " ")).join("");
-  assertEquals(text, reference.text);
+    const greedy: number[] = reference.greedy;
+    const predictor = createPredictor(gpu, model, new Map(), config.length);
+    const [continued] = await predictor.generate([Int32Array.of(greedy[0]!)], {
+      maxTokens: greedy.length - 1,
+      stop: 2,
+    });
+    assertEquals([...continued!], greedy.slice(1));
+    const text = [...continued!].map((token) => pieces[token]![0].replaceAll("▁", " ")).join("");
+    assertEquals(text, reference.text);
 
-  const tokens = greedy.slice(0, 32), targets = greedy.slice(1, 33);
-  const batch: DecoderBatch = { family: "decoder", tokens: rows([tokens]), targets: rows([targets]) };
-  const { loss, gradients } = await gradientsOf(gpu, model, batch);
-  assertClose([loss], [reference.loss], { relative: 1e-4 });
-  assertGradients(gradients, reference.gradients, 1e-4);
-  const all: DecoderBatch = {
-    family: "decoder",
-    tokens: rows([greedy.slice(0, 32)]),
-    targets: rows([greedy.slice(0, 32)]),
-  };
-  const logits = await logitsOf(gpu, model as Model<DecoderBatch>, all);
-  assertClose(logits.slice(-config.vocabulary), reference.lastLogits, { relative: 1e-5 });
-});
+    const tokens = greedy.slice(0, 32), targets = greedy.slice(1, 33);
+    const batch: DecoderBatch = { family: "decoder", tokens: rows([tokens]), targets: rows([targets]) };
+    const { loss, gradients } = await gradientsOf(gpu, model, batch);
+    assertClose([loss], [reference.loss], { relative: 1e-4 });
+    assertGradients(gradients, reference.gradients, 1e-4);
+    const all: DecoderBatch = {
+      family: "decoder",
+      tokens: rows([greedy.slice(0, 32)]),
+      targets: rows([greedy.slice(0, 32)]),
+    };
+    const logits = await logitsOf(gpu, model as Model<DecoderBatch>, all);
+    assertClose(logits.slice(-config.vocabulary), reference.lastLogits, { relative: 1e-5 });
+  },
+);
 
 for (const [name, tolerance] of [["tiny-llama", 1e-5], ["tiny-llama3", 2e-5]] as const) {
   Deno.test(`createDecoder() gives Hugging Face's logits, loss and gradients (${name})`, async () => {
-    const folder = sharedData(`hf/${name}`);
-    if (folder === null) return;
+    const folder = fixture(`hf/${name}`);
     const reference = await readJson(`${folder}/reference.json`);
     const gpu = await testGpu();
     using _ = gpu.scope(name);
@@ -194,8 +195,7 @@ for (const [name, tolerance] of [["tiny-llama", 1e-5], ["tiny-llama3", 2e-5]] as
 
 for (const name of ["tiny-t5", "tiny-t5-v1_1"]) {
   Deno.test(`createEncoderDecoder() gives Hugging Face's logits, loss, gradients and text (${name})`, async () => {
-    const folder = sharedData(`hf/${name}`);
-    if (folder === null) return;
+    const folder = fixture(`hf/${name}`);
     const reference = await readJson(`${folder}/reference.json`);
     const gpu = await testGpu();
     using _ = gpu.scope(name);
@@ -229,8 +229,7 @@ for (const name of ["tiny-t5", "tiny-t5-v1_1"]) {
   });
 
   Deno.test(`bucketOf() groups positions as Hugging Face does (${name})`, async () => {
-    const folder = sharedData(`hf/${name}`);
-    if (folder === null) return;
+    const folder = fixture(`hf/${name}`);
     const { relative_position_buckets: wanted } = await readJson(`${folder}/reference.json`);
     const { relative_position: relative, note: _, ...buckets } = wanted;
     for (const [kind, expected] of Object.entries(buckets)) {
@@ -247,8 +246,7 @@ for (const name of ["tiny-t5", "tiny-t5-v1_1"]) {
 }
 
 Deno.test("createVision() gives Hugging Face's image embeddings and gradients (tiny-clip-vit)", async () => {
-  const folder = sharedData("hf/tiny-clip-vit");
-  if (folder === null) return;
+  const folder = fixture("hf/tiny-clip-vit");
   const reference = await readJson(`${folder}/reference.json`);
   const gpu = await testGpu();
   using _ = gpu.scope("tiny-clip-vit");
@@ -309,16 +307,14 @@ async function checkClip(gpu: Gpu, folder: string, weights: WeightSource): Promi
 }
 
 Deno.test("createClipText() and createVision() give Hugging Face's embeddings, logits, loss and gradients (tiny-clip)", async () => {
-  const folder = sharedData("hf/tiny-clip");
-  if (folder === null) return;
+  const folder = fixture("hf/tiny-clip");
   const gpu = await testGpu();
   using _ = gpu.scope("tiny-clip");
   await checkClip(gpu, folder, await weightsOf(folder));
 });
 
 Deno.test("zeroShotClassifier() scores images as the full CLIP does, its head made of the texts (tiny-clip)", async () => {
-  const folder = sharedData("hf/tiny-clip");
-  if (folder === null) return;
+  const folder = fixture("hf/tiny-clip");
   const reference = await readJson(`${folder}/reference.json`);
   const { text, vision } = clipConfig(await readJson(`${folder}/config.json`), "tiny-clip");
   const gpu = await testGpu();
@@ -391,81 +387,89 @@ function asOpenClip({ tensors }: Checkpoint): Map<string, WritableTensor> {
   return out;
 }
 
-Deno.test("openClipTensors() gives the same CLIP from OpenCLIP's layout, whose names are those of a real file", async () => {
-  const folder = sharedData("hf/tiny-clip"), real = sharedData("tiny-open-clip");
-  if (folder === null || real === null) return;
-  const theirs = asOpenClip(await readCheckpointFolder(folder));
-  const file = await readSafetensors(`${real}/open_clip_model.safetensors`);
-  // tiny-clip has a layer more a tower, and a scale.
-  assertEquals(
-    [...theirs.keys()].filter((name) => !/resblocks\.1|logit_scale/.test(name)).toSorted(),
-    [...file.tensors.keys()].toSorted(),
-  );
-  const temporary = await Deno.makeTempDir();
-  try {
-    const path = `${temporary}/open_clip_model.safetensors`;
-    await writeSafetensors(path, theirs);
-    const gpu = await testGpu();
-    using _ = gpu.scope("OpenCLIP");
-    await checkClip(gpu, folder, checkpointWeights(openClipTensors(await readSafetensors(path))));
-  } finally {
-    await Deno.remove(temporary, { recursive: true });
-  }
-});
-
-Deno.test("openClipTensors() and openClipConfig() fit a real file's towers, all of its tensors and no other", async () => {
-  const real = sharedData("tiny-open-clip");
-  if (real === null) return;
-  const json = await readJson(`${real}/open_clip_config.json`);
-  assertThrows(
-    () => openClipConfig(json, "tiny-open-clip"),
-    CheckpointError,
-    "model_cfg.vision_cfg.global_average_pool: pooling at the class token is needed",
-  );
-  json.model_cfg.vision_cfg.global_average_pool = false;
-  const { text, vision } = openClipConfig(json, "tiny-open-clip");
-  const checkpoint = openClipTensors(await readSafetensors(`${real}/open_clip_model.safetensors`));
-  const gpu = await testGpu();
-  using _ = gpu.scope("tiny-open-clip");
-  const weights = checkpointWeights(checkpoint), tower = createClipText(gpu, text, weights);
-  const images = createVision(gpu, vision, weights);
-  assertEquals(
-    [...tower.parameters, ...images.parameters].map(({ name }) => name).toSorted(),
-    [...checkpoint.tensors.keys()].toSorted(),
-  );
-  const forward = plainForward(new Tape(gpu, createGradients(gpu, [])));
-  // "a b" and its end token, which has the largest id, with padding and without.
-  const embed = async (ids: number[]) => await gpu.download(tower.embed(forward, rows([ids])).value);
-  const embedded = await embed([66, 1, 67, 96]);
-  assertClose(await embed([66, 1, 67, 96, 0, 0, 0]), embedded, { relative: 0, absolute: 1e-6 });
-  assertGreater(Math.hypot(...embedded), 0.1);
-});
-
-Deno.test("readModelFolder() takes the image tower of an OpenCLIP folder, and of a full CLIP's", async () => {
-  const real = sharedData("tiny-open-clip"), clip = sharedData("hf/tiny-clip");
-  if (real === null || clip === null) return;
-  const temporary = await Deno.makeTempDir();
-  try {
-    const json = await readJson(`${real}/open_clip_config.json`);
-    json.model_cfg.vision_cfg.global_average_pool = false;
-    await Deno.writeTextFile(`${temporary}/open_clip_config.json`, JSON.stringify(json));
-    await Deno.copyFile(`${real}/open_clip_model.safetensors`, `${temporary}/open_clip_model.safetensors`);
-    const gpu = await testGpu();
-    for (const [folder, outputs, image] of [[temporary, 16, 8], [clip, 24, 16]] as const) {
-      using _ = gpu.scope("tower");
-      const entry = await readModelFolder(folder, "mine");
-      assertEquals([entry.family, entry.outputs, entry.inputSize], ["vision", outputs, image]);
-      const model = entry.create(gpu, await baseWeights(entry));
-      const values = await gpu.downloadAll(model.parameters.map(({ value }) => value));
-      // Biases may begin at 0, matrices don't.
-      const matrices = values.filter((_, i) => model.parameters[i]!.value.shape.length > 1);
-      assert(matrices.every((value) => value.some((element) => element !== 0)));
-      assertEquals((await fingerprintModel(folder)).length, 64);
+testOnPublic(
+  ["tiny-open-clip"],
+  "openClipTensors() gives the same CLIP from OpenCLIP's layout, whose names are those of a real file",
+  async (real) => {
+    const folder = fixture("hf/tiny-clip");
+    const theirs = asOpenClip(await readCheckpointFolder(folder));
+    const file = await readSafetensors(`${real}/open_clip_model.safetensors`);
+    // tiny-clip has a layer more a tower, and a scale.
+    assertEquals(
+      [...theirs.keys()].filter((name) => !/resblocks\.1|logit_scale/.test(name)).toSorted(),
+      [...file.tensors.keys()].toSorted(),
+    );
+    const temporary = await Deno.makeTempDir();
+    try {
+      const path = `${temporary}/open_clip_model.safetensors`;
+      await writeSafetensors(path, theirs);
+      const gpu = await testGpu();
+      using _ = gpu.scope("OpenCLIP");
+      await checkClip(gpu, folder, checkpointWeights(openClipTensors(await readSafetensors(path))));
+    } finally {
+      await Deno.remove(temporary, { recursive: true });
     }
-  } finally {
-    await Deno.remove(temporary, { recursive: true });
-  }
-});
+  },
+);
+
+testOnPublic(
+  ["tiny-open-clip"],
+  "openClipTensors() and openClipConfig() fit a real file's towers, all of its tensors and no other",
+  async (real) => {
+    const json = await readJson(`${real}/open_clip_config.json`);
+    assertThrows(
+      () => openClipConfig(json, "tiny-open-clip"),
+      CheckpointError,
+      "model_cfg.vision_cfg.global_average_pool: pooling at the class token is needed",
+    );
+    json.model_cfg.vision_cfg.global_average_pool = false;
+    const { text, vision } = openClipConfig(json, "tiny-open-clip");
+    const checkpoint = openClipTensors(await readSafetensors(`${real}/open_clip_model.safetensors`));
+    const gpu = await testGpu();
+    using _ = gpu.scope("tiny-open-clip");
+    const weights = checkpointWeights(checkpoint), tower = createClipText(gpu, text, weights);
+    const images = createVision(gpu, vision, weights);
+    assertEquals(
+      [...tower.parameters, ...images.parameters].map(({ name }) => name).toSorted(),
+      [...checkpoint.tensors.keys()].toSorted(),
+    );
+    const forward = plainForward(new Tape(gpu, createGradients(gpu, [])));
+    // "a b" and its end token, which has the largest id, with padding and without.
+    const embed = async (ids: number[]) => await gpu.download(tower.embed(forward, rows([ids])).value);
+    const embedded = await embed([66, 1, 67, 96]);
+    assertClose(await embed([66, 1, 67, 96, 0, 0, 0]), embedded, { relative: 0, absolute: 1e-6 });
+    assertGreater(Math.hypot(...embedded), 0.1);
+  },
+);
+
+testOnPublic(
+  ["tiny-open-clip"],
+  "readModelFolder() takes the image tower of an OpenCLIP folder, and of a full CLIP's",
+  async (real) => {
+    const clip = fixture("hf/tiny-clip");
+    const temporary = await Deno.makeTempDir();
+    try {
+      const json = await readJson(`${real}/open_clip_config.json`);
+      json.model_cfg.vision_cfg.global_average_pool = false;
+      await Deno.writeTextFile(`${temporary}/open_clip_config.json`, JSON.stringify(json));
+      await Deno.copyFile(`${real}/open_clip_model.safetensors`, `${temporary}/open_clip_model.safetensors`);
+      const gpu = await testGpu();
+      for (const [folder, outputs, image] of [[temporary, 16, 8], [clip, 24, 16]] as const) {
+        using _ = gpu.scope("tower");
+        const entry = await readModelFolder(folder, "mine");
+        assertEquals([entry.family, entry.outputs, entry.inputSize], ["vision", outputs, image]);
+        const model = entry.create(gpu, await baseWeights(entry));
+        const values = await gpu.downloadAll(model.parameters.map(({ value }) => value));
+        // Biases may begin at 0, matrices don't.
+        const matrices = values.filter((_, i) => model.parameters[i]!.value.shape.length > 1);
+        assert(matrices.every((value) => value.some((element) => element !== 0)));
+        assertEquals((await fingerprintModel(folder)).length, 64);
+      }
+    } finally {
+      await Deno.remove(temporary, { recursive: true });
+    }
+  },
+);
 
 /** A folder as `body` sees it: the config of another one, and weights that `write` puts there. */
 async function withWeights(
@@ -502,8 +506,7 @@ async function writeShards(folder: string, { tensors }: Checkpoint, size: number
 
 Deno.test("Llama and CLIP from shards have the same bits as from one file", async () => {
   for (const name of ["tiny-llama", "tiny-clip"]) {
-    const folder = sharedData(`hf/${name}`);
-    if (folder === null) return;
+    const folder = fixture(`hf/${name}`);
     const whole = await readCheckpointFolder(folder);
     await withWeights(folder, (to, checkpoint) => writeShards(to, checkpoint, 5), async (sharded) => {
       const shards = await readCheckpointFolder(sharded);
@@ -535,8 +538,7 @@ async function writeBfloat16(path: string, tensors: ReadonlyMap<string, Checkpoi
 }
 
 Deno.test("Checkpoints of 16-bit floats give the logits of the same numbers in 32 bits, and near those of the original", async () => {
-  const folder = sharedData("hf/tiny-llama");
-  if (folder === null) return;
+  const folder = fixture("hf/tiny-llama");
   const reference = await readJson(`${folder}/reference.json`);
   const config = llamaConfig(await readJson(`${folder}/config.json`), "tiny-llama");
   const gpu = await testGpu();

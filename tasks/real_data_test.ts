@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { optdigitsFile, withDataFolder } from "../tests/data_folder.ts";
-import { sharedData } from "../tests/shared_data.ts";
+import { testOnPublic } from "../tests/public_files.ts";
 import { arithmetic } from "./math/arithmetic.ts";
 import { DataError } from "./data/data_error.ts";
 import { dialogueState } from "./dialogue/dialogue_state.ts";
@@ -16,7 +16,7 @@ import { decode, encode, STOP } from "./text/tokenizer.ts";
 
 const options = { seed: 0, trainExamples: 20, validationExamples: 4, testExamples: 5 };
 
-Deno.test("digits takes real images: resized, from -1 to 1, with a record of what it read", async () => {
+Deno.test("digits says how many real images there are where more are asked for", async () => {
   await withDataFolder(
     { "optdigits.tra": optdigitsFile(17), "optdigits.tes": optdigitsFile(9) },
     async (data) => {
@@ -27,20 +27,25 @@ Deno.test("digits takes real images: resized, from -1 to 1, with a record of wha
       );
     },
   );
-  const path = sharedData("optdigits");
-  if (path === null) return;
-  const data = await digits.load({ ...options, trainExamples: 1400, testExamples: 179, data: path });
-  assertEquals(data.needs, { family: "vision", outputs: 10, inputSize: 28 });
-  assertEquals(data.source!.title, "optdigits");
-  assertEquals(Object.values(data.source!.records).reduce((sum, { read }) => sum + read, 0), 1797);
-  const batch = data.trainBatch(1, 7);
-  assert(batch.family === "vision");
-  assertEquals(batch.pixels.shape, [7, 1, 28, 28]);
-  assert(
-    batch.pixels.data.every((value) => value >= -1 && value <= 1) && new Set(batch.pixels.data).size > 20,
-  );
-  assertEquals(data.source!.fingerprint, await digits.realData!.fingerprint(path));
 });
+
+testOnPublic(
+  ["optdigits"],
+  "digits takes real images: resized, from -1 to 1, with a record of what it read",
+  async (path) => {
+    const data = await digits.load({ ...options, trainExamples: 1400, testExamples: 179, data: path });
+    assertEquals(data.needs, { family: "vision", outputs: 10, inputSize: 28 });
+    assertEquals(data.source!.title, "optdigits");
+    assertEquals(Object.values(data.source!.records).reduce((sum, { read }) => sum + read, 0), 1797);
+    const batch = data.trainBatch(1, 7);
+    assert(batch.family === "vision");
+    assertEquals(batch.pixels.shape, [7, 1, 28, 28]);
+    assert(
+      batch.pixels.data.every((value) => value >= -1 && value <= 1) && new Set(batch.pixels.data).size > 20,
+    );
+    assertEquals(data.source!.fingerprint, await digits.realData!.fingerprint(path));
+  },
+);
 
 Deno.test("digits refuses more classes than the model has, and a folder without images, by name", async () => {
   await withDataFolder({ "optdigits.tra": optdigitsFile(200, (i) => i % 12) }, async (data) => {
@@ -103,15 +108,17 @@ Deno.test("arithmetic takes the real questions that fit, counts the others, and 
   });
 });
 
-Deno.test("arithmetic does not pretend: of GSM8K's real questions hardly any fits, and that is said", async () => {
-  const data = sharedData("gsm8k");
-  if (data === null) return;
-  await assertRejects(
-    () => arithmetic.load({ ...options, data }),
-    DataError,
-    "200 read, 0 kept, 200 skipped",
-  );
-});
+testOnPublic(
+  ["gsm8k"],
+  "arithmetic does not pretend: of GSM8K's real questions hardly any fits, and that is said",
+  async (data) => {
+    await assertRejects(
+      () => arithmetic.load({ ...options, data }),
+      DataError,
+      "200 read, 0 kept, 200 skipped",
+    );
+  },
+);
 
 Deno.test("dialogueState takes the real conversations that fit, the last reply of each, and scores it to the letter", async () => {
   const instructed = (instruction: string, output: string, input = "") => ({ instruction, input, output });
@@ -202,15 +209,17 @@ Deno.test("dialogueState takes the real conversations that fit, the last reply o
   });
 });
 
-Deno.test("dialogueState says what MT-Bench's questions lack, where there is nothing else", async () => {
-  const data = sharedData("mtbench");
-  if (data === null) return;
-  await assertRejects(
-    () => dialogueState.load({ ...options, data }),
-    DataError,
-    "test: 80 read, 0 kept, 80 skipped (80 without a reply, as a judge is to score it)",
-  );
-});
+testOnPublic(
+  ["mtbench"],
+  "dialogueState says what MT-Bench's questions lack, where there is nothing else",
+  async (data) => {
+    await assertRejects(
+      () => dialogueState.load({ ...options, data }),
+      DataError,
+      "test: 80 read, 0 kept, 80 skipped (80 without a reply, as a judge is to score it)",
+    );
+  },
+);
 
 Deno.test("data that changed since a run was planned is refused", async () => {
   await withDataFolder({ "optdigits.tra": optdigitsFile(200) }, async (data) => {

@@ -15,7 +15,7 @@ import * as tasks from "../tasks/mod.ts";
 import { clipTokenizerFiles, clipTokens, imageFiles, TINY_CLIP, writeClip } from "../tests/clip_folder.ts";
 import { optdigitsFile, withDataFolder } from "../tests/data_folder.ts";
 import { CLIP, LLAMA, writeModel } from "../tests/model_writer.ts";
-import { sharedData } from "../tests/shared_data.ts";
+import { fixture } from "../tests/public_files.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { completeConfig } from "./configuration.ts";
 import { plainForward } from "./forward.ts";
@@ -62,14 +62,11 @@ async function inFolder(body: (folder: string) => Promise<void>): Promise<void> 
   });
 }
 
-/** Hugging Face's tiny CLIP instead of ours, with our tokenizer; false where it is not there. */
-async function takeSharedClip(folder: string): Promise<boolean> {
-  const shared = sharedData("hf/tiny-clip");
-  if (shared === null) return false;
+/** Hugging Face's tiny CLIP instead of ours, with our tokenizer. */
+async function takeHuggingFaceClip(folder: string): Promise<void> {
   for (const name of ["config.json", "model.safetensors"]) {
-    await Deno.writeFile(`${folder}/clip/${name}`, await Deno.readFile(`${shared}/${name}`));
+    await Deno.copyFile(fixture(`hf/tiny-clip/${name}`), `${folder}/clip/${name}`);
   }
-  return true;
 }
 
 /** The head that the classes' texts make, straight from the model's parts. */
@@ -154,7 +151,8 @@ Deno.test("A zero-shot head scores as it does straight from the model's parts, a
 
 Deno.test("A zero-shot head is made of Hugging Face's own towers too (tiny-clip)", async () => {
   await inFolder(async (folder) => {
-    if (await takeSharedClip(folder)) await checkZeroShot(folder);
+    await takeHuggingFaceClip(folder);
+    await checkZeroShot(folder);
   });
 });
 

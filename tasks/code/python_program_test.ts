@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { collect } from "../../tests/data_folder.ts";
 import { hasPython } from "../../tests/python.ts";
-import { sharedData } from "../../tests/shared_data.ts";
+import { testOnPublic } from "../../tests/public_files.ts";
 import type { Program } from "../data/contents.ts";
 import { findData } from "../data/load.ts";
 import { isSkip } from "../data/read_record.ts";
@@ -50,27 +50,30 @@ Deno.test("pythonProgram() takes code without the function for its body", () => 
   }
 });
 
-Deno.test("pythonProgram()s pass HumanEval's tests as they should: whole, or as a body, and no broken ones", async () => {
-  const path = sharedData("humaneval");
-  if (path === null || !hasPython()) return;
-  const { parts } = await findData("code", path);
-  const all = (await collect(parts[0]!.read())).filter((item): item is Program => !isSkip(item));
-  // Among them those that stand behind imports and behind other functions.
-  const chosen = all.filter((_, i) => [0, 10, 32, 33, 38, 50, 106, 163].includes(i));
-  assertEquals(chosen.length, 8);
-  for (const program of chosen) {
-    const { specification, solution, check } = program;
-    const whole = programExample(program).answer, own = { specification, check: check! };
-    assertStringIncludes(whole, "```python\n");
-    for (
-      const [answer, wanted] of [
-        [whole, "passed"],
-        [solution, "passed"],
-        ["    return object()\n", "threw"],
-        ["", "threw"],
-      ] as const
-    ) {
-      assertEquals(await runPython(pythonProgram(answer, own), PYTHON_LIMITS), wanted, check!.id);
+testOnPublic(
+  ["humaneval"],
+  "pythonProgram()s pass HumanEval's tests as they should: whole, or as a body, and no broken ones",
+  async (path) => {
+    if (!hasPython()) return;
+    const { parts } = await findData("code", path);
+    const all = (await collect(parts[0]!.read())).filter((item): item is Program => !isSkip(item));
+    // Among them those that stand behind imports and behind other functions.
+    const chosen = all.filter((_, i) => [0, 10, 32, 33, 38, 50, 106, 163].includes(i));
+    assertEquals(chosen.length, 8);
+    for (const program of chosen) {
+      const { specification, solution, check } = program;
+      const whole = programExample(program).answer, own = { specification, check: check! };
+      assertStringIncludes(whole, "```python\n");
+      for (
+        const [answer, wanted] of [
+          [whole, "passed"],
+          [solution, "passed"],
+          ["    return object()\n", "threw"],
+          ["", "threw"],
+        ] as const
+      ) {
+        assertEquals(await runPython(pythonProgram(answer, own), PYTHON_LIMITS), wanted, check!.id);
+      }
     }
-  }
-});
+  },
+);

@@ -3,7 +3,7 @@ import { encode as encodePng } from "fast-png";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import jpeg from "jpeg-js";
 import { collect, gzip, withDataFolder } from "../../tests/data_folder.ts";
-import { sharedData } from "../../tests/shared_data.ts";
+import { testOnPublic } from "../../tests/public_files.ts";
 import type { LabelledImage } from "./contents.ts";
 import { DataError } from "./data_error.ts";
 import { decodeImage } from "./image_file.ts";
@@ -106,9 +106,7 @@ Deno.test("CSV images: optdigits with the class last, others with the class firs
   }
 });
 
-Deno.test("the real optdigits are read whole: 1,797 images, ten classes", async () => {
-  const path = sharedData("optdigits");
-  if (path === null) return;
+testOnPublic(["optdigits"], "the real optdigits are read whole: 1,797 images, ten classes", async (path) => {
   const { test } = await imagesOf(path);
   assertEquals([test!.length, new Set(test!.map(({ label }) => label)).size], [1797, 10]);
   assert(test!.every(({ width, height }) => width === 8 && height === 8));

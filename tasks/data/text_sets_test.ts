@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { collect, gzip, withDataFolder } from "../../tests/data_folder.ts";
-import { sharedData } from "../../tests/shared_data.ts";
+import { testOnPublic } from "../../tests/public_files.ts";
 import type { TaskFamily } from "../task.ts";
 import { findData } from "./load.ts";
 
@@ -184,19 +184,21 @@ Deno.test("Alpaca and both forms of WizardLM become turns, MT-Bench the user's t
   assertEquals([evolved.titles, evolved.parts["train"]!.length], [["WizardLM"], 1]);
 });
 
-Deno.test("the real files are recognised, and every record of them kept", async () => {
-  const sets: [TaskFamily, string, string, number][] = [
-    ["math", "gsm8k", "GSM8K", 200],
-    ["code", "humaneval", "HumanEval", 164],
-    ["dialogue", "mtbench", "MT-Bench", 80],
-  ];
-  for (const [family, folder, title, count] of sets) {
-    const path = sharedData(folder);
-    if (path === null) return;
-    const { titles, parts } = await findData(family, path);
-    assertEquals([titles, parts.map(({ role }) => role)], [[title], ["test"]]);
-    const examples = await collect(parts[0]!.read());
-    assertEquals(examples.length, count);
-    assert(examples.every((example) => !("skip" in example)), title);
-  }
-});
+const sets: [TaskFamily, string, string, number][] = [
+  ["math", "gsm8k", "GSM8K", 200],
+  ["code", "humaneval", "HumanEval", 164],
+  ["dialogue", "mtbench", "MT-Bench", 80],
+];
+for (const [family, folder, title, count] of sets) {
+  testOnPublic(
+    [folder],
+    `the real files of ${title} are recognised, and every record of them kept`,
+    async (path) => {
+      const { titles, parts } = await findData(family, path);
+      assertEquals([titles, parts.map(({ role }) => role)], [[title], ["test"]]);
+      const examples = await collect(parts[0]!.read());
+      assertEquals(examples.length, count);
+      assert(examples.every((example) => !("skip" in example)));
+    },
+  );
+}

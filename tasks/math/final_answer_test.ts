@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { sharedData } from "../../tests/shared_data.ts";
+import { testOnPublic } from "../../tests/public_files.ts";
 import { readJsonRows } from "../data/json_rows.ts";
 import { flexibleAnswer, sameAnswer, strictAnswer } from "./final_answer.ts";
 
@@ -87,20 +87,22 @@ Deno.test("sameAnswer() compares numbers by value at any length, and texts witho
   for (const [a, b] of different) assert(!sameAnswer(a, b) && !sameAnswer(b, a), `${a} ${b}`);
 });
 
-Deno.test("both ways find the final answers of GSM8K's real solutions", async () => {
-  const path = sharedData("gsm8k/test-200.jsonl");
-  if (path === null) return;
-  let count = 0, withoutMark = 0;
-  for await (const { fields } of readJsonRows(path)) {
-    const answer = String(fields["answer"]);
-    const [working, written] = answer.split("\n#### ") as [string, string];
-    assertEquals(strictAnswer(answer), written.trim());
-    assert(sameAnswer(flexibleAnswer(answer)!, written), answer);
-    // Without the mark, most solutions still end with their answer.
-    const flexible = flexibleAnswer(working.replaceAll(/<<[^<>]*>>/g, ""));
-    if (flexible !== null && sameAnswer(flexible, written)) withoutMark++;
-    count++;
-  }
-  assertEquals(count, 200);
-  assert(withoutMark > 150, `${withoutMark} of 200`);
-});
+testOnPublic(
+  ["gsm8k/test-200.jsonl"],
+  "both ways find the final answers of GSM8K's real solutions",
+  async (path) => {
+    let count = 0, withoutMark = 0;
+    for await (const { fields } of readJsonRows(path)) {
+      const answer = String(fields["answer"]);
+      const [working, written] = answer.split("\n#### ") as [string, string];
+      assertEquals(strictAnswer(answer), written.trim());
+      assert(sameAnswer(flexibleAnswer(answer)!, written), answer);
+      // Without the mark, most solutions still end with their answer.
+      const flexible = flexibleAnswer(working.replaceAll(/<<[^<>]*>>/g, ""));
+      if (flexible !== null && sameAnswer(flexible, written)) withoutMark++;
+      count++;
+    }
+    assertEquals(count, 200);
+    assert(withoutMark > 150, `${withoutMark} of 200`);
+  },
+);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { IGNORE } from "../../models/model.ts";
 import { withDataFolder } from "../../tests/data_folder.ts";
-import { sharedData } from "../../tests/shared_data.ts";
+import { testOnPublic } from "../../tests/public_files.ts";
 import { tokenizerJson } from "./byte_level_bpe.ts";
 import { DataError } from "../data/data_error.ts";
 import { createTokenizer, readTokenizer } from "./hugging_face_tokenizer.ts";
@@ -55,44 +55,48 @@ function llamaJson(pieces: readonly (readonly [string, number])[]): object {
   };
 }
 
-Deno.test("createTokenizer() gives a trained Llama's own tokens for its text, bytes for unknown characters (stories260K)", async () => {
-  const folder = sharedData("stories260K");
-  if (folder === null) return;
-  const read = async (file: string) => JSON.parse(await Deno.readTextFile(`${folder}/${file}`));
-  const { greedy, text } = await read("reference.json");
-  const pieces: [string, number][] = await read("pieces.json");
-  const config = { bos_token: pieces[1]![0], eos_token: { content: pieces[2]![0] }, pad_token: null };
-  const tokenizer = await createTokenizer(llamaJson(pieces), config, "stories260K");
-  assertEquals([tokenizer.vocabularySize, tokenizer.start, tokenizer.stop, tokenizer.pad], [512, 1, 2, 2]);
-  const plain = text.trimStart();
-  assertEquals([...promptTokens(plain, tokenizer)], greedy);
-  assertEquals(tokenizer.decode(greedy.slice(1)), plain);
-  const bytes = [...new TextEncoder().encode("東")].map((byte) => 3 + byte);
-  assertEquals([...tokenizer.encode("東")].slice(-3), bytes);
-  assertEquals(tokenizer.decode(tokenizer.encode("東, it's 🙂 .")), "東, it's 🙂 .");
-});
+testOnPublic(
+  ["stories260K"],
+  "createTokenizer() gives a trained Llama's own tokens for its text, bytes for unknown characters (stories260K)",
+  async (folder) => {
+    const read = async (file: string) => JSON.parse(await Deno.readTextFile(`${folder}/${file}`));
+    const { greedy, text } = await read("reference.json");
+    const pieces: [string, number][] = await read("pieces.json");
+    const config = { bos_token: pieces[1]![0], eos_token: { content: pieces[2]![0] }, pad_token: null };
+    const tokenizer = await createTokenizer(llamaJson(pieces), config, "stories260K");
+    assertEquals([tokenizer.vocabularySize, tokenizer.start, tokenizer.stop, tokenizer.pad], [512, 1, 2, 2]);
+    const plain = text.trimStart();
+    assertEquals([...promptTokens(plain, tokenizer)], greedy);
+    assertEquals(tokenizer.decode(greedy.slice(1)), plain);
+    const bytes = [...new TextEncoder().encode("東")].map((byte) => 3 + byte);
+    assertEquals([...tokenizer.encode("東")].slice(-3), bytes);
+    assertEquals(tokenizer.decode(tokenizer.encode("東, it's 🙂 .")), "東, it's 🙂 .");
+  },
+);
 
-Deno.test("readTokenizer() reads a character vocabulary beside a checkpoint, without the tokens that it adds to whole texts (tiny-open-clip)", async () => {
-  const folder = sharedData("tiny-open-clip");
-  if (folder === null) return;
-  const tokenizer = await readTokenizer(folder, { pad: "<pad>", stop: "<|endoftext|>" });
-  assertEquals([tokenizer.vocabularySize, tokenizer.pad, tokenizer.stop, tokenizer.start], [
-    97,
-    0,
-    96,
-    undefined,
-  ]);
-  const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join("");
-  assertEquals([...tokenizer.encode(printable)], Array.from({ length: 95 }, (_, i) => 1 + i));
-  assertEquals([...tokenizer.encode("")], []);
-  // Without a decoder the library puts spaces between tokens, as the file's own does.
-  assertEquals(tokenizer.decode([...tokenizer.encode("ab"), 96]), "a b <|endoftext|>");
-  await assertRejects(
-    () => readTokenizer(folder),
-    DataError,
-    'no token is known to end an answer, "eos_token" in',
-  );
-});
+testOnPublic(
+  ["tiny-open-clip"],
+  "readTokenizer() reads a character vocabulary beside a checkpoint, without the tokens that it adds to whole texts (tiny-open-clip)",
+  async (folder) => {
+    const tokenizer = await readTokenizer(folder, { pad: "<pad>", stop: "<|endoftext|>" });
+    assertEquals([tokenizer.vocabularySize, tokenizer.pad, tokenizer.stop, tokenizer.start], [
+      97,
+      0,
+      96,
+      undefined,
+    ]);
+    const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join("");
+    assertEquals([...tokenizer.encode(printable)], Array.from({ length: 95 }, (_, i) => 1 + i));
+    assertEquals([...tokenizer.encode("")], []);
+    // Without a decoder the library puts spaces between tokens, as the file's own does.
+    assertEquals(tokenizer.decode([...tokenizer.encode("ab"), 96]), "a b <|endoftext|>");
+    await assertRejects(
+      () => readTokenizer(folder),
+      DataError,
+      'no token is known to end an answer, "eos_token" in',
+    );
+  },
+);
 
 Deno.test("readTokenizer() takes special tokens from the config, and decodes every token as it stands", async () => {
   const config = {

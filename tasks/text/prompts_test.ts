@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { testOnPublic } from "../../tests/public_files.ts";
 import { IGNORE } from "../../models/model.ts";
 import { collect } from "../../tests/data_folder.ts";
-import { sharedData } from "../../tests/shared_data.ts";
 import type { ClassifiedText } from "../data/contents.ts";
 import { dataSetsOf, findData } from "../data/load.ts";
 import { isSkip } from "../data/read_record.ts";
@@ -93,30 +93,34 @@ Deno.test("questionExample() and programExample() ask by instruction; a program 
   });
 });
 
-Deno.test("real questions, programs and conversations become batches whose loss is on the answers alone", async () => {
-  const [gsm8k, humanEval, mtBench] = ["gsm8k", "humaneval", "mtbench"].map(sharedData);
-  if (!gsm8k || !humanEval || !mtBench) return;
-  const read = async <F extends "math" | "code" | "dialogue">(family: F, path: string) => {
-    const { parts } = await findData(family, path);
-    const items = (await Promise.all(parts.map((part) => collect(part.read())))).flat();
-    return items.filter((item) => !isSkip(item)) as Exclude<typeof items[number], { skip: string }>[];
-  };
-  const questions = (await read("math", gsm8k)).map(questionExample);
-  const programs = (await read("code", humanEval)).map(programExample);
-  assertEquals([questions.length, programs.length], [200, 164]);
-  const examples = [...questions, ...programs];
-  const tokenizer = trainByteLevelBpe(examples.map(({ prompt, answer }) => `${prompt}${answer}`), 512);
-  const length = 2048;
-  for (const example of examples) {
-    const batch = answerBatch([example], length, tokenizer);
-    const learned = batch.targets.data.filter((target) => target !== IGNORE);
-    assertEquals(tokenizer.decode(learned), `${example.answer}<|stop|>`);
-    const all = batch.tokens.data.subarray(0, batch.tokens.data.indexOf(tokenizer.stop));
-    assertEquals(tokenizer.decode(all), example.prompt + example.answer);
-  }
-  for (const { turns } of await read("dialogue", mtBench)) {
-    assert(
-      conversationPrompt(turns).endsWith(`### Instruction:\n${turns.at(-1)!.text.trim()}\n\n### Response:\n`),
-    );
-  }
-});
+testOnPublic(
+  ["gsm8k", "humaneval", "mtbench"],
+  "real questions, programs and conversations become batches whose loss is on the answers alone",
+  async (gsm8k, humanEval, mtBench) => {
+    const read = async <F extends "math" | "code" | "dialogue">(family: F, path: string) => {
+      const { parts } = await findData(family, path);
+      const items = (await Promise.all(parts.map((part) => collect(part.read())))).flat();
+      return items.filter((item) => !isSkip(item)) as Exclude<typeof items[number], { skip: string }>[];
+    };
+    const questions = (await read("math", gsm8k)).map(questionExample);
+    const programs = (await read("code", humanEval)).map(programExample);
+    assertEquals([questions.length, programs.length], [200, 164]);
+    const examples = [...questions, ...programs];
+    const tokenizer = trainByteLevelBpe(examples.map(({ prompt, answer }) => `${prompt}${answer}`), 512);
+    const length = 2048;
+    for (const example of examples) {
+      const batch = answerBatch([example], length, tokenizer);
+      const learned = batch.targets.data.filter((target) => target !== IGNORE);
+      assertEquals(tokenizer.decode(learned), `${example.answer}<|stop|>`);
+      const all = batch.tokens.data.subarray(0, batch.tokens.data.indexOf(tokenizer.stop));
+      assertEquals(tokenizer.decode(all), example.prompt + example.answer);
+    }
+    for (const { turns } of await read("dialogue", mtBench)) {
+      assert(
+        conversationPrompt(turns).endsWith(
+          `### Instruction:\n${turns.at(-1)!.text.trim()}\n\n### Response:\n`,
+        ),
+      );
+    }
+  },
+);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Batch, IGNORE } from "../../models/model.ts";
 import { withDataFolder } from "../../tests/data_folder.ts";
 import { writingPredictor } from "../../tests/scripted_predictor.ts";
-import { sharedData } from "../../tests/shared_data.ts";
+import { testOnPublic } from "../../tests/public_files.ts";
 import { byteLevelTokenizer, tokenizerFiles, unigramFiles } from "../../tests/tokenizer_folder.ts";
 import { DataError } from "../data/data_error.ts";
 import { dialogueState } from "../dialogue/dialogue_state.ts";
@@ -133,34 +133,36 @@ Deno.test("arithmetic takes real questions in the user's model's tokens, by the 
   });
 });
 
-Deno.test("arithmetic takes all of GSM8K's questions in a model's tokens, and MetaMathQA's answers", async () => {
-  const gsm8k = sharedData("gsm8k");
-  if (gsm8k === null) return;
-  await withDataFolder(tokenizerFiles("model"), async (folder) => {
-    const model = { outputs: OUTPUTS, inputSize: 2048, folder: `${folder}/model` };
-    const given = { ...options, trainExamples: 160, validationExamples: 20, testExamples: 20, data: gsm8k };
-    const data = await arithmetic.load(given, model);
-    const kept = Object.values(data.source!.records).reduce((sum, record) => sum + record.kept, 0);
-    assertEquals(kept, 200);
-    const [row] = rowsOf(data.trainBatch(1, 1));
-    assert(/#### -?[\d,.]+$/.test(row!.learned) && !row!.learned.includes("<<"), row!.learned);
-  });
-  const answer = (i: number) => `It is ${i}.\nThe answer is: ${i}`;
-  await withDataFolder({
-    ...tokenizerFiles("model"),
-    "data/MetaMathQA-395K.json": JSON.stringify(count(60, (i) => ({
-      query: `What is ${i}?`,
-      response: answer(i),
-    }))),
-  }, async (folder) => {
-    const model = { outputs: OUTPUTS, inputSize: 300, folder: `${folder}/model` };
-    const data = await arithmetic.load({ ...options, data: `${folder}/data` }, model);
-    const right = writingPredictor((prompt) =>
-      write(answer(Number(/What is (\d+)\?/.exec(byteLevelTokenizer.decode(prompt))![1])))
-    );
-    assertEquals([...await data.score(right, "test")], [1, 1, 1, 1]);
-  });
-});
+testOnPublic(
+  ["gsm8k"],
+  "arithmetic takes all of GSM8K's questions in a model's tokens, and MetaMathQA's answers",
+  async (gsm8k) => {
+    await withDataFolder(tokenizerFiles("model"), async (folder) => {
+      const model = { outputs: OUTPUTS, inputSize: 2048, folder: `${folder}/model` };
+      const given = { ...options, trainExamples: 160, validationExamples: 20, testExamples: 20, data: gsm8k };
+      const data = await arithmetic.load(given, model);
+      const kept = Object.values(data.source!.records).reduce((sum, record) => sum + record.kept, 0);
+      assertEquals(kept, 200);
+      const [row] = rowsOf(data.trainBatch(1, 1));
+      assert(/#### -?[\d,.]+$/.test(row!.learned) && !row!.learned.includes("<<"), row!.learned);
+    });
+    const answer = (i: number) => `It is ${i}.\nThe answer is: ${i}`;
+    await withDataFolder({
+      ...tokenizerFiles("model"),
+      "data/MetaMathQA-395K.json": JSON.stringify(count(60, (i) => ({
+        query: `What is ${i}?`,
+        response: answer(i),
+      }))),
+    }, async (folder) => {
+      const model = { outputs: OUTPUTS, inputSize: 300, folder: `${folder}/model` };
+      const data = await arithmetic.load({ ...options, data: `${folder}/data` }, model);
+      const right = writingPredictor((prompt) =>
+        write(answer(Number(/What is (\d+)\?/.exec(byteLevelTokenizer.decode(prompt))![1])))
+      );
+      assertEquals([...await data.score(right, "test")], [1, 1, 1, 1]);
+    });
+  },
+);
 
 Deno.test("dialogueState takes real conversations in the user's model's tokens, and scores the last reply to the letter", async () => {
   const LENGTH = 300;
