@@ -40,6 +40,7 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --data DIR        real data for every task that is left, see the README for which
     --examples N,N,N  so many to train on, to validate with and to test on
     --model DIR       begins with the model in a folder of Hugging Face's layout; see the README for which
+    --rates DIR       at the rates that a tuning sweep, such as tune, chose into its folder DIR
     --out DIR         where results and report go; results/<sweep> where none is named
     --dry-run         lists the runs with their memory and an estimate of the time, and runs nothing
     --gpu-tflops N    with --gpu-gbs N: peak rates of the GPU that a sweep of sizes predicts costs for
@@ -205,6 +206,7 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: st
       "data",
       "examples",
       "model",
+      "rates",
       ...gpuOptions,
       "out",
     ],
@@ -463,7 +465,7 @@ function printOutcome(
         sweep: plan.name,
         out,
         report: page,
-        chosen,
+        chosen: chosen?.path ?? null,
         interrupted,
         counts: { ...counts, left },
         runs,
@@ -480,9 +482,10 @@ function printOutcome(
   }
   if (!json) {
     if (chosen !== null) {
-      print(
-        `Chosen rates: ${chosen} (to ship them: cp ${chosen} benchmarks/sweeps/${plan.name}.chosen.json)`,
-      );
+      const use = chosen.isOurs
+        ? `to ship them: cp ${chosen.path} benchmarks/sweeps/${plan.name}.chosen.json`
+        : `for sweeps on the same files: --rates ${quoteArgument(out)}`;
+      print(`Chosen rates: ${chosen.path} (${use})`);
     }
     print(`Results: ${out}/runs (${counts.done} done, ${counts.diverged} diverged, ${counts.failed} failed)`);
     print(`Report: ${page}`);

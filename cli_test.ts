@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main, type Surroundings } from "./cli.ts";
 import { RunConfig, RunResult } from "./training/schemas.ts";
-import { fakeRegistries } from "./benchmarks/fakes/registries.ts";
+import { fakeRegistries, takingData } from "./benchmarks/fakes/registries.ts";
 import { fakeBase, fakeDone, fakeEnvironment } from "./benchmarks/fakes/results.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
 import { createLines } from "./benchmarks/progress.ts";
+import type { ChosenRate } from "./benchmarks/rates.ts";
 import type { Tuning } from "./benchmarks/tuning.ts";
 import { fakeSweep } from "./benchmarks/fakes/sweep.ts";
 
@@ -28,6 +29,7 @@ async function inFolder(
     /** Makes runs of a method fail. */
     readonly broken: Set<string>;
   }) => Promise<void>,
+  registries = fakeRegistries,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
   const broken = new Set<string>();
@@ -43,7 +45,7 @@ async function inFolder(
         const printed: string[] = [], complained: string[] = [];
         let trained = 0;
         const surroundings: Surroundings = {
-          registries: () => Promise.resolve(fakeRegistries),
+          registries: () => Promise.resolve(registries),
           workshop: () =>
             Promise.resolve({
               open: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
@@ -297,6 +299,41 @@ Deno.test("bench at several rates writes what it chose, and a later sweep's file
     assertEquals(rates.length, 7);
     assertEquals(rates[0].evidence.length, 3);
   });
+});
+
+Deno.test("bench on real data keeps the rates that it chose to its folder, where --rates finds them for the same data", async () => {
+  await inFolder(async ({ folder, run, sweep, out }) => {
+    const data = ["--data", `${folder}/mnist`], later = ["--out", `${folder}/later`];
+    const tuned = await run("bench", sweep, ...data, "--out", out, "--peaks", "1e-3,4e-3,0.1");
+    assertStringIncludes(
+      tuned.out,
+      `Chosen rates: ${out}/chosen.json (for sweeps on the same files: --rates ${out})`,
+    );
+    const { rates } = JSON.parse(await Deno.readTextFile(`${out}/chosen.json`));
+    assert(rates.every((rate: ChosenRate) => rate.dataFingerprint === "0".repeat(64)));
+
+    const lora = ["--optimizers", "lora", "--ranks", "2", "--seeds", "7"];
+    const used = await run("bench", sweep, ...data, ...lora, ...later, "--rates", out, "--json");
+    const [{ peak }] = JSON.parse(used.out).runs;
+    assertEquals(peak, rates.find((rate: ChosenRate) => rate.optimizer === "lora" && rate.rank === 2).peak);
+    const report = await Deno.readTextFile(`${folder}/later/report/summary.md`);
+    assertStringIncludes(report, "Validation loss by rate");
+    for (
+      const [args, sentence] of [
+        [["--data", `${folder}/other`, "--rates", out], "they were tuned on data 0000000000000000 and"],
+        [["--rates", out], "not on the task's own data and the project's model"],
+        [
+          [...data, "--rates", out, "--peaks", "1e-3"],
+          `Cannot take the rates in ${out}: --peaks states others`,
+        ],
+        [[...data, "--rates", folder], `Cannot read ${folder}/chosen.json: there is no such file`],
+      ] as const
+    ) {
+      const { code, err, trained } = await run("bench", sweep, ...args, ...lora, ...later);
+      assertEquals([code, trained], [2, 0], sentence);
+      assertStringIncludes(err, sentence);
+    }
+  }, takingData);
 });
 
 Deno.test("bench --dry-run runs nothing and writes nothing", async () => {

@@ -47,7 +47,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
   }
   const [trainExamples, validationExamples, testExamples] = counts ?? [];
   const data = texts.get("data");
-  const gpu = readGpu(texts), model = texts.get("model");
+  const gpu = readGpu(texts), model = texts.get("model"), rates = texts.get("rates");
   return {
     ...(tasks && { tasks }),
     ...(optimizers && { optimizers }),
@@ -64,6 +64,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
       },
     }),
     ...(model !== undefined && { model }),
+    ...(rates !== undefined && { rates }),
     ...(gpu && { gpu }),
   };
 }
@@ -146,7 +147,9 @@ export function readArguments(
       // A repeated list goes on; of what isn't a list the last counts.
       texts.set(
         name,
-        ["steps", "data", "examples", "model", "out", "against", "port", ...gpuOptions].includes(name)
+        ["steps", "data", "examples", "model", "rates", "out", "against", "port", ...gpuOptions].includes(
+            name,
+          )
           ? values.at(-1)!
           : values.join(","),
       );

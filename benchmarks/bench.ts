@@ -9,7 +9,7 @@ import { basesOf, scoreBases } from "./bases.ts";
 import { choose, withShipped } from "./choose.ts";
 import { type CountFlops, estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
 import { prepareFolder, writeWhole } from "./files.ts";
-import { withFingerprints } from "./fingerprints.ts";
+import { fingerprintSweep, withFingerprints } from "./fingerprints.ts";
 import { countConfig } from "./growth/points.ts";
 import { rankOf } from "./method.ts";
 import { type LiveWriter, openLive } from "./live.ts";
@@ -22,8 +22,9 @@ import { writeReport } from "./report/write.ts";
 import { isFinished, runSweep, type SweepOutcome, type Workshop } from "./runner.ts";
 import { searchedRuns } from "./search.ts";
 import { openBases, openStore, type Stored } from "./store.ts";
-import { expand, override, ratesNeeded, type SweepOverrides } from "./sweep.ts";
-import { hasChosen, readChosen, readSweep } from "./sweep_files.ts";
+import { areSameFiles, type ChosenRates } from "./rates.ts";
+import { expand, override, ratesNeeded, type SweepOverrides, type SweepSpec } from "./sweep.ts";
+import { CHOSEN, hasChosen, readChosen, readChosenIn, readSweep } from "./sweep_files.ts";
 
 /** What was asked for. */
 export interface BenchRequest {
@@ -58,8 +59,15 @@ export interface BenchOutcome {
   readonly interrupted: boolean;
   /** Path of the report's page; null where the sweep was interrupted. */
   readonly page: string | null;
-  /** Path of the rates that a tuning sweep chose; null where this isn't one, or it isn't done. */
-  readonly chosen: string | null;
+  /** The rates that a tuning sweep chose; null where this isn't one, or it isn't done. */
+  readonly chosen: ChosenFile | null;
+}
+
+/** Rates that a tuning sweep chose. */
+export interface ChosenFile {
+  readonly path: string;
+  /** True where they were tuned on the project's own data and models, so that they can be shipped. */
+  readonly isOurs: boolean;
 }
 
 /**
@@ -71,13 +79,40 @@ export interface BenchOutcome {
 export async function planBench(request: BenchRequest, registries: Registries): Promise<Plan> {
   const { sweep, overrides, command } = request;
   if (isStoredRun(sweep)) return await planRerun(sweep, command, Object.keys(overrides));
-  const spec = override(await readSweep(sweep), overrides, registries);
-  const ratesFrom = ratesNeeded(spec);
-  const chosen = ratesFrom === null ? null : await readChosen(ratesFrom);
+  const { spec, chosen } = await withRates(
+    override(await readSweep(sweep), overrides, registries),
+    overrides,
+    registries,
+  );
   const chosenModels = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
   const known = await withFolders(chosenModels, registries);
   const expansion = expand(spec, known, chosen, request.dryRun ? STAND_IN : undefined);
-  return await makePlan(spec, await withFingerprints(expansion, known), command, ratesFrom);
+  return await makePlan(spec, await withFingerprints(expansion, known), command, chosen?.sweep ?? null);
+}
+
+/**
+ * The sweep with what its rates are found by, and the choice that they are from; null where all are stated.
+ *
+ * @throws {UserError} where a choice can't be read, and where one is named that nothing asks for
+ */
+async function withRates(
+  spec: SweepSpec,
+  { rates: folder, peaks }: SweepOverrides,
+  registries: Registries,
+): Promise<{ readonly spec: SweepSpec; readonly chosen: ChosenRates | null }> {
+  if (folder === undefined) {
+    const from = ratesNeeded(spec);
+    if (from === null) return { spec, chosen: null };
+    return { spec: await fingerprintSweep(spec, registries), chosen: await readChosen(from) };
+  }
+  const asking = { ...spec, rates: { chosenBy: folder } };
+  if (ratesNeeded(asking) === null) {
+    throw new UserError(
+      `Cannot take the rates in ${folder}: ` +
+        (peaks ? "--peaks states others" : `sweep "${spec.name}" states those of all its methods`),
+    );
+  }
+  return { spec: await fingerprintSweep(asking, registries), chosen: await readChosenIn(folder) };
 }
 
 /** Looks into the output folder, changing nothing. */
@@ -263,16 +298,21 @@ async function tuningPaces(
 
 /**
  * Writes the choice of a sweep that ran methods at several rates, once it has all its runs. A part of a sweep leaves the
- * rest as it is shipped, so that the file can take the shipped one's place.
+ * rest as it is shipped, so that the file can take the shipped one's place; a choice on files of the user's stands alone.
  */
-async function writeChosen(plan: Plan, out: string, results: readonly RunResult[]): Promise<string | null> {
+async function writeChosen(
+  plan: Plan,
+  out: string,
+  results: readonly RunResult[],
+): Promise<ChosenFile | null> {
   const { rates, ...rest } = choose(plan.name, results);
   const tuned = rates.filter((rate) => rate.evidence.length > 1);
   const complete = plan.runs.length === results.length && results.every(isFinished);
   if (tuned.length === 0 || !complete) return null;
   // A file that is there and unsound ends this with a sentence: what it holds is not to be dropped unseen.
-  const shipped = await hasChosen(plan.name) ? (await readChosen(plan.name)).rates : [];
-  const path = `${out}/chosen.json`;
+  const isOurs = tuned.every((rate) => areSameFiles(rate, {}));
+  const shipped = isOurs && await hasChosen(plan.name) ? (await readChosen(plan.name)).rates : [];
+  const path = `${out}/${CHOSEN}`;
   await writeWhole(path, `${JSON.stringify(withShipped({ ...rest, rates: tuned }, shipped), null, 1)}\n`);
-  return path;
+  return { path, isOurs };
 }

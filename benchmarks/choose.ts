@@ -1,13 +1,13 @@
 /** @file From the results of a tuning sweep to the rates that later sweeps use. Looks at validation losses only. */
 import type { RunResult } from "../training/run.ts";
 import { methodKey, optionsWithoutRank, rankOf } from "./method.ts";
-import type { ChosenRate, ChosenRates, RateEvidence } from "./rates.ts";
+import { type ChosenRate, type ChosenRates, filesOf, type RateEvidence } from "./rates.ts";
 import { mean } from "./statistics.ts";
 
 type Finished = Exclude<RunResult, { readonly status: "failed" }>;
 
 /**
- * Chooses for each task, method and rank the rate with the least mean validation loss at the end of training.
+ * Chooses for each task with its data, model, method and rank the rate with the least mean validation loss at the end of training.
  *
  * A rate at which a run diverged is not chosen; of equal rates the smaller one is. Where every rate diverged, or was
  * tried with fewer seeds than the others, there is no choice. Pure: the same results, in any order, give the same answer.
@@ -22,6 +22,7 @@ export function choose(sweep: string, results: readonly RunResult[]): ChosenRate
       JSON.stringify([
         config.task.id,
         config.model.id,
+        filesOf(config),
         methodKey(config.optimizer),
         rankOf(config.optimizer),
       ]),
@@ -76,6 +77,7 @@ function chooseOne(group: readonly Finished[]): ChosenRate[] {
   return [{
     task: first!.config.task.id,
     model: first!.config.model.id,
+    ...filesOf(first!.config),
     optimizer: first!.config.optimizer.id,
     options: optionsWithoutRank(first!.config.optimizer),
     rank: rankOf(first!.config.optimizer),

@@ -45,6 +45,18 @@ Deno.test("choose() takes the rate with the least mean validation loss over seed
   assertEquals(rates[0]!.evidence[0], { peak: 0.001, seeds: [100, 101], validationLosses: [0.1, 0.9] });
 });
 
+Deno.test("choose() tells the files that a rate was tuned on", async () => {
+  const onFiles = ({ task, model, ...config }: RunConfig) => ({
+    ...config,
+    task: { ...task, data: "mnist", fingerprint: "0".repeat(64) },
+    model: { ...model, path: "vit", fingerprint: "1".repeat(64) },
+  });
+  const { rates: [own] } = choose("tune", await results((peak) => peak));
+  assertEquals([own!.dataFingerprint, own!.modelFingerprint], [undefined, undefined]);
+  const { rates: [rate] } = choose("tune", [await ending(onFiles(configs[0]!), 1)]);
+  assertEquals([rate!.dataFingerprint, rate!.modelFingerprint], ["0".repeat(64), "1".repeat(64)]);
+});
+
 Deno.test("choose() says where the best rate is at the edge of the grid", async () => {
   assertEquals(choose("tune", await results((peak) => -peak)).rates[0]!.atEdge, true);
   assertEquals(choose("tune", await results((peak) => peak)).rates[0]!.atEdge, true);

@@ -2,7 +2,26 @@
 import { type Registries, withDataFingerprint } from "../training/configuration.ts";
 import { canonicalJson, type RunConfig } from "../training/run.ts";
 import { HEADS } from "./method.ts";
-import type { Expansion } from "./sweep.ts";
+import type { Expansion, SweepSpec } from "./sweep.ts";
+
+/**
+ * A sweep that `override()` gave, with the fingerprints of its tasks' files, by which rates that were tuned on them are
+ * found.
+ *
+ * @throws {DataError} where data can't be read, or are none that the task takes
+ * @throws {CheckpointError} where a model's files can't be found
+ */
+export async function fingerprintSweep(spec: SweepSpec, registries: Registries): Promise<SweepSpec> {
+  const tasks = await Promise.all(spec.tasks.map(async (entry) => {
+    const { task } = await withDataFingerprint(entry as Pick<RunConfig, "task">, registries.tasks);
+    if (entry.model?.path === undefined) return { ...entry, task };
+    // Loaded when needed: models bring the GPU's part of the program along.
+    const { withModelFingerprint } = await import("../training/model_folders.ts");
+    const { model } = await withModelFingerprint({ model: entry.model });
+    return { ...entry, task, model };
+  }));
+  return { ...spec, tasks };
+}
 
 /**
  * The runs with the fingerprints of their files, each of which is read once, and notes of the data in use.

@@ -1,5 +1,6 @@
 /** @file The learning rates that a tuning sweep chose, as stored, and how a later sweep uses them. */
 import { z } from "zod";
+import type { RunConfig } from "../training/run.ts";
 import { OptionValues } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
 import { methodKey } from "./method.ts";
@@ -13,10 +14,24 @@ export const RateEvidence = z.strictObject({
 });
 export type RateEvidence = z.infer<typeof RateEvidence>;
 
+/** Files of the user's that a run is about, by fingerprint; what is absent is the project's own. */
+const Files = {
+  /** Of the real data that examples are taken from. */
+  dataFingerprint: z.string().exactOptional(),
+  /** Of the folder that the model is taken from. */
+  modelFingerprint: z.string().exactOptional(),
+};
+/** See the schema. */
+export interface Files {
+  readonly dataFingerprint?: string;
+  readonly modelFingerprint?: string;
+}
+
 /** The rate of one method at one rank on one task. */
 export const ChosenRate = z.strictObject({
   task: z.string(),
   model: z.string(),
+  ...Files,
   optimizer: z.string(),
   /** Without the rank. */
   options: OptionValues,
@@ -46,8 +61,21 @@ export const ChosenRates = z.strictObject({
 });
 export type ChosenRates = z.infer<typeof ChosenRates>;
 
+/** The files of the user's that a run is about. */
+export function filesOf({ task, model }: Pick<RunConfig, "task" | "model">): Files {
+  return {
+    ...task.fingerprint !== undefined && { dataFingerprint: task.fingerprint },
+    ...model.fingerprint !== undefined && { modelFingerprint: model.fingerprint },
+  };
+}
+
+/** True where both are about the same data and the same model. */
+export function areSameFiles(a: Files, b: Files): boolean {
+  return a.dataFingerprint === b.dataFingerprint && a.modelFingerprint === b.modelFingerprint;
+}
+
 /** A run whose rate is asked for. */
-export interface RateQuery {
+export interface RateQuery extends Files {
   readonly task: string;
   readonly model: string;
   readonly optimizer: { readonly id: string; readonly options: ChosenRate["options"] };
@@ -66,13 +94,17 @@ export interface RateUse {
 /**
  * The rate that was chosen for a run: same task and optimizer, then same options and nearest rank as far as there are.
  * Where nothing was chosen for this optimizer on this task, that of another task of the same model, of several the first
- * by name; null where there is none either.
+ * by name; null where there is none either. What was tuned on real data, or on a model in a folder, is for these alone;
+ * what was tuned on the project's own serves others where nothing else does.
  */
 export function rateFor(
   chosen: { readonly rates: readonly ChosenRate[] },
   query: RateQuery,
 ): RateUse | null {
-  const sameMethod = chosen.rates.filter((rate) => rate.optimizer === query.optimizer.id);
+  const sameMethod = nearestFiles(
+    chosen.rates.filter((rate) => rate.optimizer === query.optimizer.id),
+    query,
+  );
   const own = sameMethod.filter(({ task }) => task === query.task);
   const kin = sameMethod.filter(({ model }) => model === query.model);
   const [nearestTask] = kin.map(({ task }) => task).sort();
@@ -85,17 +117,48 @@ export function rateFor(
   return rate ? { query, rate, otherOptions: exact.length === 0 } : null;
 }
 
+/** The rates that may serve a run: those of no files but its own, and of these the ones that share the most with it. */
+function nearestFiles(rates: readonly ChosenRate[], query: Files): readonly ChosenRate[] {
+  const shared = ({ dataFingerprint: data, modelFingerprint: model }: Files) =>
+    Number(data === query.dataFingerprint) + Number(model === query.modelFingerprint);
+  const fitting = rates.filter(({ dataFingerprint: data, modelFingerprint: model }) =>
+    (data === undefined || data === query.dataFingerprint) &&
+    (model === undefined || model === query.modelFingerprint)
+  );
+  const most = Math.max(...fitting.map(shared));
+  return fitting.filter((rate) => shared(rate) === most);
+}
+
 /**
- * The error of a sweep for which a tuning sweep chose too little: which methods lack a rate on which tasks, and what to
- * type.
+ * The error of a sweep for which a tuning sweep chose too little, or on other files: which methods lack a rate on which
+ * tasks, and what to type.
  */
 export function missingRates(chosen: ChosenRates, queries: readonly RateQuery[]): UserError {
+  for (const query of queries) {
+    const other = chosen.rates.find(({ task, optimizer }) =>
+      task === query.task && optimizer === query.optimizer.id
+    );
+    if (other) {
+      return new UserError(
+        `Cannot use the rates that sweep "${chosen.sweep}" chose for "${query.task}": they were tuned on ` +
+          `${describeFiles(other)}, not on ${describeFiles(query)} (--peaks states rates instead)`,
+      );
+    }
+  }
   return new UserError(
     `Cannot find learning rates: sweep "${chosen.sweep}" chose none for ${
       describeMissing(chosen, queries)
     } ` +
       `(./run bench ${chosen.sweep} runs what its folder lacks and chooses; --peaks states a rate instead)`,
   );
+}
+
+/** "data 0123456789abcdef and the project's model": fingerprints as far as they tell files apart. */
+function describeFiles({ dataFingerprint, modelFingerprint }: Files): string {
+  const short = (fingerprint: string) => fingerprint.slice(0, 16);
+  const data = dataFingerprint === undefined ? "the task's own data" : `data ${short(dataFingerprint)}`;
+  const model = modelFingerprint === undefined ? "the project's model" : `model ${short(modelFingerprint)}`;
+  return `${data} and ${model}`;
 }
 
 /** "lora" on "digits", and none for any method on "arithmetic": which rates a tuning sweep didn't choose. */

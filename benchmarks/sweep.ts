@@ -12,6 +12,7 @@ import {
   type ChosenRates,
   describeMissing,
   describeRates,
+  filesOf,
   missingRates,
   rateFor,
   type RateQuery,
@@ -114,6 +115,8 @@ export interface SweepOverrides {
   readonly examples?: Pick<RunConfig["task"], "trainExamples" | "validationExamples" | "testExamples">;
   /** The folder of the model that every task which is left begins with. */
   readonly model?: string;
+  /** The folder of a tuning sweep, whose choice takes the place of the sweep's rates. */
+  readonly rates?: string;
   /** What predictions are for. */
   readonly gpu?: GpuRates;
 }
@@ -287,7 +290,9 @@ function describeRefusals(attempts: readonly RankAttempt[]): string[] {
 
 /** Which tuned rates are used on data that they were not tuned on. */
 function describeTransfer({ tasks }: SweepSpec, uses: readonly RateUse[]): string[] {
-  const tuned = new Set(uses.map(({ rate }) => rate.task));
+  const tuned = new Set(
+    uses.filter(({ rate }) => rate.dataFingerprint === undefined).map(({ query }) => query.task),
+  );
   const real = tasks.filter(({ task }) => task.data !== undefined && tuned.has(task.id));
   return [
     ...new Set(
@@ -309,11 +314,13 @@ function refuseTwoSources({ name, tasks }: SweepSpec): void {
   }
 }
 
-/** Models of the user's whose rates were tuned on another one. */
+/** Models of the user's whose rates were tuned on the project's. */
 function describeFolders({ tasks }: SweepSpec, uses: readonly RateUse[]): string[] {
-  if (uses.length === 0) return [];
+  const tuned = new Set(
+    uses.filter(({ rate }) => rate.modelFingerprint === undefined).map(({ query }) => query.task),
+  );
   return tasks.flatMap(({ task, model }) =>
-    model?.path === undefined
+    model?.path === undefined || !tuned.has(task.id)
       ? []
       : [`Rates for ${task.id} were tuned on the project's model, not on ${model.path}`]
   );
@@ -438,6 +445,7 @@ function peaksOf(
   const query = {
     task: draft.task.id,
     model: draft.model.id,
+    ...filesOf(draft),
     optimizer: draft.optimizer,
     rank: rankOf(draft.optimizer),
     steps: draft.steps,

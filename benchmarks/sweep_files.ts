@@ -8,6 +8,9 @@ import { SweepSpec } from "./sweep.ts";
 const folder = new URL("./sweeps/", import.meta.url);
 const chosenEnding = ".chosen.json";
 
+/** The file of a tuning sweep's choice in its own folder. */
+export const CHOSEN = "chosen.json";
+
 /** The sweeps that ship with the project, by name, with their questions. */
 export async function listSweeps(): Promise<{ readonly id: string; readonly question: string }[]> {
   const names = await sweepNames();
@@ -54,6 +57,21 @@ export async function readChosen(sweep: string): Promise<ChosenRates> {
   const shown = `benchmarks/sweeps/${sweep}${chosenEnding}`;
   const hint = ` (./run bench ${sweep} makes it; --peaks states rates instead)`;
   return await readJson(new URL(`${sweep}${chosenEnding}`, folder), ChosenRates, shown, hint);
+}
+
+/**
+ * Reads what a tuning sweep chose into its own folder.
+ *
+ * @throws {UserError} where there is no choice, or the file isn't what it should be
+ */
+export async function readChosenIn(folder: string): Promise<ChosenRates> {
+  const path = `${folder}/${CHOSEN}`;
+  return await readJson(
+    path,
+    ChosenRates,
+    path,
+    " (a sweep over several rates, such as tune, writes it when it is done)",
+  );
 }
 
 async function sweepNames(): Promise<string[]> {

@@ -1,12 +1,13 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import * as models from "../models/mod.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import * as tasks from "../tasks/mod.ts";
 import { parseWith, type Registries } from "../training/configuration.ts";
 import { canonicalJson } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
-import { fakeRegistries } from "./fakes/registries.ts";
+import { fakeRegistries, takingData } from "./fakes/registries.ts";
 import { fakeSweep } from "./fakes/sweep.ts";
+import { fingerprintSweep } from "./fingerprints.ts";
 import type { ChosenRate, ChosenRates } from "./rates.ts";
 import { rankOf } from "./method.ts";
 import { expand, override, ratesNeeded, SweepSpec } from "./sweep.ts";
@@ -457,17 +458,6 @@ Deno.test("override() takes a part of the sweep and scales what goes with the st
   assertEquals([config!.seed, rankOf(config!.optimizer)], [7, 4]);
 });
 
-/** Made-up tasks, which here take real data. */
-const takingData: Registries = {
-  ...fakeRegistries,
-  tasks: Object.fromEntries(
-    Object.entries(fakeRegistries.tasks).map(([name, task]) => [
-      name,
-      { ...task, realData: { titles: ["made up"], fingerprint: () => Promise.resolve("0".repeat(64)) } },
-    ]),
-  ),
-};
-
 Deno.test("override() gives every task that is left the data and the counts of examples", () => {
   const examples = { trainExamples: 9, validationExamples: 3, testExamples: 2 };
   const real = override(fakeSweep, { data: "mnist", examples }, takingData);
@@ -512,6 +502,32 @@ Deno.test("expand() notes rates that were tuned on other data, and refuses a tas
     UserError,
     'Cannot run sweep "fake": task "digits" is there with different data, give each a sweep of its own',
   );
+});
+
+Deno.test("expand() takes rates that were tuned on real data, or on a model in a folder, for these alone", async () => {
+  const onData = (fingerprint: string) => chosenRate({ dataFingerprint: fingerprint.repeat(64), peak: 0.05 });
+  const real = await fingerprintSweep(override(tuned, { data: "mnist", ranks: [2] }, takingData), takingData);
+  const one = expand(real, takingData, chosenRates([chosenRate({}), onData("0")]));
+  assertEquals([one.configs.map(({ schedule }) => schedule.peak), one.notes], [[0.05, 0.05], []]);
+  // On its own data the task has nothing from theirs, nor has another set of data.
+  const message = (spec: SweepSpec, rates: ChosenRate[]) =>
+    assertThrows(() => expand(spec, takingData, chosenRates(rates)), UserError).message;
+  assertEquals(
+    message({ ...tuned, ranks: [2] }, [onData("0")]),
+    'Cannot use the rates that sweep "tune" chose for "digits": they were tuned on data 0000000000000000 and the ' +
+      "project's model, not on the task's own data and the project's model (--peaks states rates instead)",
+  );
+  assertStringIncludes(
+    message(real, [onData("1")]),
+    "they were tuned on data 1111111111111111 and the project's model, not on data 0000000000000000 and",
+  );
+  assertStringIncludes(
+    message({ ...tuned, ranks: [2] }, [chosenRate({ modelFingerprint: "2".repeat(64) })]),
+    "they were tuned on the task's own data and model 2222222222222222, not on",
+  );
+  // What is nearer wins over what is further, and a stranger's is never taken.
+  const mixed = expand(real, takingData, chosenRates([chosenRate({ peak: 0.03 }), onData("1")]));
+  assertEquals(mixed.configs.map(({ schedule }) => schedule.peak), [0.03, 0.03]);
 });
 
 Deno.test("override() lets a method join that the sweep doesn't name", () => {

@@ -153,7 +153,10 @@ function refuseHead(
  * @throws {UserError} where it has one that the files no longer fit
  * @throws {DataError} where the files can't be read, or are none that the task takes
  */
-export async function withDataFingerprint(config: RunConfig, tasks: Registries["tasks"]): Promise<RunConfig> {
+export async function withDataFingerprint<C extends Pick<RunConfig, "task">>(
+  config: C,
+  tasks: Registries["tasks"],
+): Promise<C> {
   const { id, data, fingerprint } = config.task;
   const { realData } = lookup("task", tasks, id);
   if (data === undefined || !realData) return config;

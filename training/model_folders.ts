@@ -56,7 +56,7 @@ function requireSame(entry: ModelEntry, registered: KnownModel, path: string): v
  * @throws {UserError} where it has one that the files no longer fit
  * @throws {CheckpointError} where the files can't be found
  */
-export async function withModelFingerprint(config: RunConfig): Promise<RunConfig> {
+export async function withModelFingerprint<C extends Pick<RunConfig, "model">>(config: C): Promise<C> {
   const { id, path, fingerprint } = config.model;
   if (path === undefined) return config;
   const found = await fingerprintModel(path);

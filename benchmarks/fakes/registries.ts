@@ -177,6 +177,23 @@ export const fakeRegistries: Registries = {
   },
 };
 
+/** The same tasks, which here take real data too: files in a folder called "other" are others. */
+export const takingData: Registries = {
+  ...fakeRegistries,
+  tasks: Object.fromEntries(
+    Object.entries(fakeRegistries.tasks).map(([name, task]) => [
+      name,
+      {
+        ...task,
+        realData: {
+          titles: ["made up"],
+          fingerprint: (data: string) => Promise.resolve((data.endsWith("other") ? "1" : "0").repeat(64)),
+        },
+      },
+    ]),
+  ),
+};
+
 /** The same with fifteen methods. */
 export const manyMethods: Registries = {
   ...fakeRegistries,

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { RunResult } from "../../training/run.ts";
+import { runId, type RunResult } from "../../training/run.ts";
 import { choose } from "../choose.ts";
 import { a100 } from "../growth/predict.ts";
 import { fakeRegistries, manyMethods } from "../fakes/registries.ts";
 import { build, made, rowsOf } from "../fakes/reports.ts";
 import { basesOf } from "../bases.ts";
 import { fakeBase, fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
-import { fakeSweep } from "../fakes/sweep.ts";
+import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
 import { sampleDeviation } from "../statistics.ts";
 import { expand, type SweepSpec } from "../sweep.ts";
 import { buildReport } from "./build.ts";
@@ -142,6 +142,42 @@ Deno.test("buildReport() calls a task by its real data, and says which they are 
       wanted,
     );
   }
+});
+
+Deno.test("buildReport() shows of rates what was measured on a report's own data and model, and nothing else", async () => {
+  const tuning = await made({
+    ...fakeSweep,
+    optimizers: [{ id: "lora", peaks: [0.001, 0.01] }, { id: "lora-pro", peaks: [0.001, 0.01] }],
+    seeds: [100],
+  });
+  const { rates } = choose("tune", tuning.stored);
+  /** A sweep at the chosen rates, on the task's own data or on somebody's, and with our model or a folder's. */
+  const onFiles = async (data?: string, model?: string) => {
+    const plan = await fakePlan({
+      ...fakeSweep,
+      optimizers: rates.map(({ optimizer: id, peak }) => ({ id, peaks: [peak] })),
+    });
+    const runs = await Promise.all(plan.runs.map(async ({ config }) => {
+      const mine = {
+        ...config,
+        task: { ...config.task, ...data && { data: "mnist", fingerprint: data } },
+        model: { ...config.model, ...model && { path: "vit", fingerprint: model } },
+      };
+      return { id: await runId(mine), config: mine };
+    }));
+    const stored = await Promise.all(runs.map(({ config }) => fakeDone(config)));
+    return build({ plan: { ...plan, runs, rates, ratesFrom: "tune" }, stored });
+  };
+  const shown = (report: Report) => [
+    ids(report).includes("loss-by-rate"),
+    report.tables.some(({ title }) => title === "Learning rates"),
+    report.tables.some(({ title }) => title.startsWith("Rankings")),
+    report.answer.some((sentence) => sentence.startsWith("Learning rates: of each method its own")),
+    report.caveats.some((sentence) => sentence.startsWith("Learning rates were chosen on other data")),
+  ];
+  assertEquals(shown(await onFiles()), [true, true, true, true, false]);
+  assertEquals(shown(await onFiles("0".repeat(64))), [false, false, false, false, true]);
+  assertEquals(shown(await onFiles(undefined, "1".repeat(64))), [false, false, false, false, true]);
 });
 
 Deno.test("buildReport() compares with LoRA at the same rank and with full fine-tuning, ties included", async () => {

@@ -1,7 +1,11 @@
 /** @file How a comparison was made, read from its runs' configs: how rates were chosen, and on which data scores are. */
 import type { RunConfig } from "../../training/run.ts";
+import { areSameFiles } from "../rates.ts";
 import { formatCounts } from "./format.ts";
 import type { Cell, Study } from "./report.ts";
+
+/** Of rates that nobody chose. */
+const STATED = "stated, not chosen on data of this report";
 
 /** What a reader must know of how scores came about. */
 export interface Protocol {
@@ -26,7 +30,8 @@ export function describeProtocol(
   const scored = configs.filter(({ task }) => cells.some((cell) => cell.task.id === task.id));
   const onTest = scored.filter(({ scoreOn }) => scoreOn === "test").length,
     onValidation = scored.length - onTest;
-  const isTuned = ({ chosen }: Cell) => chosen !== null && chosen.evidence.length > 1;
+  const isTuned = ({ chosen, task }: Cell) =>
+    chosen !== null && chosen.evidence.length > 1 && areSameFiles(chosen, task.files);
   const tuned = cells.filter(isTuned), rates = tuned.map(({ chosen }) => chosen!.evidence);
   if (cells.length === 0) return { statements: [], caveats: [] };
   return {
@@ -58,7 +63,9 @@ export function describeProtocol(
         : [],
       ...tuned.length === 0 && study.methods.length > 1
         ? [
-          "Learning rates were stated, not chosen on data of this report: a rate may suit one method better than another.",
+          `Learning rates were ${
+            cells.some(({ chosen }) => chosen !== null) ? "chosen on other data than this report's" : STATED
+          }: a rate may suit one method better than another.`,
         ]
         : [],
       ...unequalTuning(cells.filter(isTuned)),

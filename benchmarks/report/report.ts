@@ -4,7 +4,7 @@ import type { Fit } from "../growth/fit.ts";
 import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
 import type { GpuRates, Prediction } from "../growth/predict.ts";
 import type { PredictedCost } from "../predicted_cost.ts";
-import type { ChosenRate } from "../rates.ts";
+import type { ChosenRate, Files } from "../rates.ts";
 import type { Measure, TaskFamily } from "../../tasks/task.ts";
 import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
 
@@ -19,6 +19,8 @@ export interface TaskLabel {
   readonly id: string;
   /** e.g. "Shifted digits"; of real data the data set's, e.g. "MetaMathQA and GSM8K". */
   readonly title: string;
+  /** The user's files that its runs are about. */
+  readonly files: Files;
   /** Null where the task is no longer known. */
   readonly family: TaskFamily | null;
   /** e.g. "accuracy". */

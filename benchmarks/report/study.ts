@@ -7,7 +7,7 @@ import { growingTasks, measure } from "../growth/points.ts";
 import { type GpuRates, predict } from "../growth/predict.ts";
 import { labelMethods, methodKey, rankOf } from "../method.ts";
 import { predictCost } from "../predicted_cost.ts";
-import { type ChosenRate, rateFor } from "../rates.ts";
+import { areSameFiles, type ChosenRate, filesOf, rateFor } from "../rates.ts";
 import type {
   Before,
   Cell,
@@ -39,9 +39,18 @@ export function makeStudy(
   gpu: GpuRates,
   bases: readonly BaseResult[] = [],
 ): Study {
-  const tasks = unique(configs.map((config) => config.task.id)).map((id) =>
+  const growing = growingTasks(configs);
+  const comparable = [...configs, ...results.map(({ config }) => config)].filter(({ task }) =>
+    !growing.has(task.id)
+  );
+  const keys = new Map(comparable.map((config) => [config, keyOfSetting(config)]));
+  const ids = unique(configs.map((config) => config.task.id));
+  const settings = new Map(
+    ids.filter((id) => !growing.has(id)).map((id) => [id, settingsOf(configs, keys, id)]),
+  );
+  const tasks = ids.map((id) =>
     labelTask(
-      id,
+      settings.get(id)?.[0]?.configs[0] ?? configs.find(({ task }) => task.id === id)!,
       registries.tasks,
       results.find((result) => result.config.task.id === id && sourceOf(result)),
     )
@@ -49,12 +58,7 @@ export function makeStudy(
   const methods = makeMethods(configs, registries);
   const ranks = unique(configs.map((config) => rankOf(config.optimizer)))
     .sort((a, b) => (a ?? 0) - (b ?? 0));
-  const growing = growingTasks(configs), settled = tasks.filter(({ id }) => !growing.has(id));
-  const comparable = [...configs, ...results.map(({ config }) => config)].filter(({ task }) =>
-    !growing.has(task.id)
-  );
-  const keys = new Map(comparable.map((config) => [config, keyOfSetting(config)]));
-  const settings = new Map(settled.map(({ id }) => [id, settingsOf(configs, keys, id)]));
+  const settled = tasks.filter(({ id }) => !growing.has(id));
   const isCompared = (config: RunConfig) => settings.get(config.task.id)?.[0]?.key === keys.get(config);
   const planned = Map.groupBy(configs.filter(isCompared), keyOfCell);
   const finished = Map.groupBy(
@@ -179,14 +183,15 @@ function chosenOf(
   { task, model, optimizer, steps }: RunConfig,
   grid: readonly RunsAtRate[],
 ): ChosenRate | null {
-  const rank = rankOf(optimizer), key = methodKey(optimizer);
+  const rank = rankOf(optimizer), key = methodKey(optimizer), files = filesOf({ task, model });
   const own = rates.find((rate) =>
-    rate.task === task.id && rate.rank === rank &&
+    rate.task === task.id && rate.rank === rank && areSameFiles(rate, files) &&
     methodKey({ id: rate.optimizer, options: rate.options }) === key &&
     grid.some(({ peak }) => peak === rate.peak)
   );
   if (own || grid.length > 1) return own ?? null;
-  const taken = rateFor({ rates }, { task: task.id, model: model.id, optimizer, rank, steps })?.rate;
+  const query = { task: task.id, model: model.id, ...files, optimizer, rank, steps };
+  const taken = rateFor({ rates }, query)?.rate;
   return taken && taken.peak === grid[0]!.peak ? taken : null;
 }
 
@@ -238,9 +243,9 @@ function growthOf(
   };
 }
 
-/** True where a chosen rate is that of a cell. */
+/** True where a rate was chosen for a cell, on its own data and model: what it came to elsewhere says nothing of the cell. */
 export function isFor(rate: ChosenRate, task: TaskLabel, method: MethodLabel, rank: number | null): boolean {
-  return rate.task === task.id && rate.rank === rank &&
+  return rate.task === task.id && rate.rank === rank && areSameFiles(rate, task.files) &&
     methodKey({ id: rate.optimizer, options: rate.options }) === method.key;
 }
 
@@ -271,12 +276,18 @@ export function titleOfTask(id: string, tasks: Registries["tasks"], result: RunR
   return sourceOf(result)?.title ?? Object.values(tasks).find((known) => known.id === id)?.title ?? id;
 }
 
-function labelTask(id: string, tasks: Registries["tasks"], onRealData: RunResult | undefined): TaskLabel {
+function labelTask(
+  config: RunConfig,
+  tasks: Registries["tasks"],
+  onRealData: RunResult | undefined,
+): TaskLabel {
+  const { task: { id } } = config;
   const task = Object.values(tasks).find((known) => known.id === id);
   const source = sourceOf(onRealData);
   return {
     id,
     title: titleOfTask(id, tasks, onRealData),
+    files: filesOf(config),
     family: task?.family ?? null,
     metric: (source && task?.realData?.metric) ?? task?.metric.name ?? "score",
     chance: source ? null : task?.metric.chance ?? null,
