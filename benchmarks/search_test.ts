@@ -112,3 +112,18 @@ Deno.test("a search that was cut off goes on where it was, and asks for the same
   }
   assertEquals(searchedRuns(runs, part), whole.asked);
 });
+
+Deno.test("a search asks for no neighbours before all rates that it asked for have their losses", async () => {
+  const runs = await planned([{ id: "lora", peaks: grid }]);
+  const results = new Map<string, RunResult>();
+  for (const at of [1, 5, 9]) {
+    // The largest is the best so far, whatever is still to come.
+    assertEquals(
+      searchedRuns(runs, results).map(({ config }) => config.schedule.peak),
+      [grid[1]!, grid[5]!, grid[9]!],
+    );
+    const { id, config } = runs.find(({ config }) => config.schedule.peak === grid[at])!;
+    results.set(id, await ending(config, 10 - at));
+  }
+  assertEquals(searchedRuns(runs, results).length, 5);
+});

@@ -568,3 +568,21 @@ Deno.test("listSweeps() and readSweep() find every sweep that ships, each named 
   assert(["quick", "scaling", "smoke", "tune"].every((id) => ids.includes(id)));
   for (const id of ids) assertEquals((await readSweep(id)).name, id);
 });
+
+Deno.test("override() keeps the warm-up shorter than the steps that the command line asks for", () => {
+  const warm = {
+    ...fakeSweep,
+    base: { ...fakeSweep.base, schedule: { ...fakeSweep.base.schedule, warmup: 39 } },
+  };
+  for (const [steps, wanted] of [[1, 0], [2, 1], [20, 19], [80, 78]] as const) {
+    const { base, tasks } = override(warm, { steps, tasks: ["digits"] }, fakeRegistries);
+    assertEquals([base.schedule.warmup, tasks[0]!.schedule?.warmup], [wanted, wanted], `${steps} steps`);
+  }
+});
+
+Deno.test("expand() takes the rate of the rank that is nearest by doublings", () => {
+  // From 8 it is two doublings to 2, one to 16.
+  const chosen = chosenRates([chosenRate({ rank: 2, peak: 0.01 }), chosenRate({ rank: 16, peak: 0.02 })]);
+  const { configs } = expand({ ...tuned, ranks: [8], seeds: [0] }, fakeRegistries, chosen);
+  assertEquals(configs.map(({ schedule }) => schedule.peak), [0.02]);
+});

@@ -250,3 +250,24 @@ Deno.test("The maps of every architecture are its sites, with their sizes, and w
     );
   }
 });
+
+Deno.test("countStep() keeps one part's activations alive at a time, and reads the weights once for each part", () => {
+  const entry = models.decoderTiny as unknown as ModelEntry;
+  const of = (accumulate: number) =>
+    countStep({
+      architecture: entry.architecture,
+      batchSize: 8,
+      accumulate,
+      sites: new Set(entry.sites().map(({ name }) => name)),
+      method: optimizers.lora as unknown as OptimizerModule,
+      options: optimizers.lora.defaults,
+    });
+  const [whole, parts] = [of(1), of(4)];
+  assertEquals(parts.activations, whole.activations / 4);
+  // Forward all maps and backward all but the first stage's, three more times each.
+  const { maps } = entry.architecture;
+  const numbers = (all: typeof maps) => all.reduce((sum, map) => sum + map.in * map.out, 0);
+  const first = Math.min(...maps.map(({ stage }) => stage));
+  const weights = numbers(maps) + numbers(maps.filter(({ stage }) => stage > first));
+  assert(parts.elements - whole.elements >= 3 * weights);
+});

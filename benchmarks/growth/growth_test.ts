@@ -164,3 +164,38 @@ Deno.test("predict() divides what is counted by the GPU's rates", () => {
     assert(seconds > flops / (a100.tflops * 1e12 * a100.efficiency));
   });
 });
+
+Deno.test("fitCost() foretells the largest size of an axis without having seen it", () => {
+  const known = [3, 0.5, 2e-6, 6e-6, 0], made = synthetic(known, timeTerms, 0);
+  const at = made.findIndex(({ axes, size }) => axes.includes("layers") && size.layers === 8);
+  // Twice as slow as the others say: a fit that had seen the point would come nearer.
+  const fit = fitCost(made.with(at, { ...made[at]!, stepMs: 2 * made[at]!.stepMs }), cost, timeTerms)!;
+  const { error } = fit.heldOut.find(({ axis }) => axis === "layers")!;
+  assertAlmostEquals(error, -0.5, 1e-6);
+});
+
+Deno.test("fitCost() counts the traffic of updates too", () => {
+  const traffic: Term = {
+    id: "bytes",
+    of: ({ elements, updateElements }) => 4 * (elements + updateElements),
+  };
+  const fit = fitCost(synthetic([1e-6], [traffic], 0), cost, timeTerms)!;
+  assertAlmostEquals(fit.coefficients["bytes"]!, 1e-6, 1e-11);
+});
+
+Deno.test("measure() puts methods without a rank on the axes of tokens, width and layers", () => {
+  const full = measured.points.filter(({ size }) => size.rank === null);
+  assertEquals(full.length, 1 + 3 * 3);
+  for (const axis of ["tokens", "width", "layers"] as const) {
+    assertEquals(full.filter(({ axes }) => axes.includes(axis)).length, 4, axis);
+  }
+});
+
+Deno.test("predict() counts weights in 16 bits, and what training adds in 32", () => {
+  const memory = fitCost(lora, ({ peakBytes }) => peakBytes, memoryTerms)!;
+  const method = optimizers.lora as unknown as OptimizerModule;
+  const predicted = predict(method, optimizers.lora.defaults, memory, a100);
+  const llama = predicted.find(({ size }) => size.title.startsWith("Llama-2-7B"))!;
+  // Factors at the paper's rank, their gradients and both moments.
+  assertEquals(llama.persistentBytes, 2 * 6_738_415_616 + 4 * 4 * 19_988_480);
+});

@@ -39,3 +39,24 @@ Deno.test("measurementsToCsv() has a line for each measured step and map, with t
   assertStringIncludes(lines[0]!, "step,site,kind,gradient_error,gradient_error_bound");
   assertStringIncludes(lines[2]!, ",2,0.004,0,1,layers.1.k,k,");
 });
+
+Deno.test("toCsv() tells the effective rank at the last measured step, and of other measurements the mean", async () => {
+  const { stored } = await made();
+  const run = stored[1]!;
+  assert(run.status === "done");
+  const [first, second] = run.outcome.discrepancies;
+  const measured = [1, 9].flatMap((step, i) =>
+    [first!, second!].map((one) => ({
+      ...one,
+      step,
+      effectiveRank: 2 + 4 * i,
+      gradientCosine: 0.25 + 0.5 * i,
+    }))
+  );
+  const [names, line] = toCsv([{ ...run, outcome: { ...run.outcome, discrepancies: measured } }]).split(
+    "\r\n",
+  )
+    .map((text) => text.replaceAll(/"[^"]*(""[^"]*)*"/g, "").split(","));
+  const value = (name: string) => line![names!.indexOf(name)];
+  assertEquals([value("effective_rank"), value("gradient_cosine")], ["6", "0.5"]);
+});

@@ -303,3 +303,28 @@ Deno.test("compareSweeps() does with nothing, and with one run of one example", 
     "the only run that both have found the same",
   );
 });
+
+Deno.test("differenceOf() names the training loss where both curves part at one step: it comes first", async () => {
+  const [run] = (await sweep()).results as DoneRun[];
+  const moved = (points: DoneRun["outcome"]["trainLoss"]) =>
+    points.map((point) => point.step >= 16 ? { ...point, value: point.value + 1 } : point);
+  const { trainLoss, validationLoss } = run!.outcome;
+  const other = withOutcome(run!, { trainLoss: moved(trainLoss), validationLoss: moved(validationLoss) });
+  assertEquals(differenceOf(run!, other).first, { curve: "training loss", step: 16 });
+});
+
+Deno.test("compareSweeps() compares no scores of other examples: of other data, or another number of them", async () => {
+  const onData = (fingerprint: string) =>
+    sweep(
+      undefined,
+      (made) => made.map((run) => withOutcome(run, { data: { title: "mine", fingerprint, records: {} } })),
+    );
+  const shorter = await sweep(
+    undefined,
+    (made) => made.map((run) => withOutcome(run, { scores: run.outcome.scores.slice(1) })),
+  );
+  for (const [here, there] of [[await onData("a"), await onData("b")], [await sweep(), shorter]] as const) {
+    const against = compare(here, there);
+    assertEquals(new Set(rowsOf(against, "scores").map((row) => row.at(-1))), new Set(["not compared"]));
+  }
+});
