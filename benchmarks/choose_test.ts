@@ -57,6 +57,27 @@ Deno.test("choose() tells the files that a rate was tuned on", async () => {
   assertEquals([rate!.dataFingerprint, rate!.modelFingerprint], ["0".repeat(64), "1".repeat(64)]);
 });
 
+Deno.test("choose() goes by the last validation loss of a run, not by an earlier one that is less", async () => {
+  // 0.001 starts best and has the least loss on the way; 0.002 ends best.
+  const curves: Record<string, readonly number[]> = {
+    0.001: [0.1, 0.05, 0.9],
+    0.002: [0.9, 0.8, 0.2],
+    0.004: [0.5, 0.4, 0.3],
+  };
+  const all = await Promise.all(configs.map(async (config) => {
+    const done = await fakeDone(config), values = curves[config.schedule.peak]!;
+    const validationLoss = values.map((value, i) => ({ step: 20 * i, value }));
+    return { ...done, outcome: { ...done.outcome, validationLoss } };
+  }));
+  const { rates } = choose("tune", all);
+  assertEquals(rates[0]!.peak, 0.002);
+  assertEquals(rates[0]!.evidence.map(({ validationLosses }) => validationLosses), [
+    [0.9, 0.9],
+    [0.2, 0.2],
+    [0.3, 0.3],
+  ]);
+});
+
 Deno.test("choose() says where the best rate is at the edge of the grid", async () => {
   assertEquals(choose("tune", await results((peak) => -peak)).rates[0]!.atEdge, true);
   assertEquals(choose("tune", await results((peak) => peak)).rates[0]!.atEdge, true);

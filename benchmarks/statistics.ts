@@ -27,14 +27,23 @@ export interface Estimate {
   readonly examples: number;
 }
 
-/** How one method compares with another: "tie" where no difference was shown, which is not the same as none. */
-export type Verdict = "better" | "worse" | "tie";
+/**
+ * A verdict about new seeds is given from so many on. With fewer their spread is hardly known: two seeds that happen to
+ * differ by the same look as if none would differ by anything else.
+ */
+export const FEWEST_SEEDS = 4;
+
+/**
+ * How one method compares with another: "tie" where no difference was shown, which is not the same as none, and
+ * "undecided" where there was too little to judge by.
+ */
+export type Verdict = "better" | "worse" | "tie" | "undecided";
 
 /** Whether a difference was shown. */
 export interface Judgement {
   /**
    * The probability of such a difference or a larger one where there is none: 1 less the highest level whose interval
-   * leaves out 0. At least 1e-12. Null where nothing varies that could tell.
+   * leaves out 0. At least 1e-12. Null where nothing is judged.
    */
   readonly pValue: number | null;
   /** `pValue` corrected for the family of comparisons that this is one of, see `correct`. */
@@ -45,18 +54,18 @@ export interface Judgement {
 
 /** Mean difference of two methods on the same examples and seeds, and whether it was shown for new ones of `sources`. */
 export interface Comparison extends Estimate, Judgement {
-  /** Whether new examples would tell with the seeds that were run: the lesser question, which two seeds can answer. */
-  readonly onTheseSeeds: Judgement;
+  /** Seeds on which ours scores higher. Equal scores count for neither. */
+  readonly wins: number;
   /**
-   * The mean difference over the standard deviation of single differences, each of one seed on one example: Cohen's d of
-   * pairs, which more seeds or examples leave as large as it is. Null where single differences don't vary.
-   */
-  readonly effect: number | null;
-  /**
-   * The least true difference that would be shown in four of five repetitions with as many seeds and examples that vary
-   * as much, uncorrected: half of the interval, and half of the one at 60%. Null where nothing varies that could tell.
+   * The least true difference that would be shown in about four of five repetitions with as many seeds and examples that
+   * vary as much: the reach of the interval at the level that the verdict asks for in its family, and of the one at 60%.
+   * A larger difference is no tie. Null where nothing is judged.
    */
   readonly detectable: number | null;
+  /** Where the error of the mean difference comes from. Null where nothing tells, see `errorSources`. */
+  readonly errors: ErrorSources | null;
+  /** How far the interval that the verdict is by reaches from the mean at a level. Null where nothing is judged. */
+  readonly reach: ((level: number) => number) | null;
 }
 
 /** Sum over n. NaN for nothing. */
@@ -134,7 +143,7 @@ export function bootstrapSets(
 export function estimate(scores: readonly (readonly number[])[], level = 0.95): Estimate {
   const byExample = meanByExample(scores);
   const overExamples = isBinary(scores) ? wilsonAt(byExample, scores.length) : studentAt(byExample);
-  const found = describe(scores, overExamples, level).estimate;
+  const found = describe(scores, studentAt(scores.map(mean)), overExamples, level).estimate;
   const cut = (interval: Interval | null) =>
     interval && { low: Math.max(0, interval.low), high: Math.min(1, interval.high) };
   return {
@@ -172,16 +181,10 @@ export interface ErrorSources {
  */
 export function errorSources(scores: readonly (readonly number[])[]): ErrorSources | null {
   const byExample = meanByExample(scores), seeds = scores.length, examples = byExample.length;
-  if (seeds < 2 || examples < 2) return null;
-  const bySeed = scores.map(mean), center = mean(bySeed);
-  const squares = (values: readonly number[]) =>
-    values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1);
-  const meanSquare = { seeds: examples * squares(bySeed), examples: seeds * squares(byExample) };
-  const rest = scores.reduce(
-    (sum, seed, s) =>
-      sum + seed.reduce((own, score, e) => own + (score - bySeed[s]! - byExample[e]! + center) ** 2, 0),
-    0,
-  ) / ((seeds - 1) * (examples - 1));
+  const rest = meanSquareOfRest(scores);
+  if (rest === null) return null;
+  const squares = (values: readonly number[]) => sampleDeviation(values) ** 2;
+  const meanSquare = { seeds: examples * squares(scores.map(mean)), examples: seeds * squares(byExample) };
   const variance = {
     seeds: Math.max(0, meanSquare.seeds - rest) / examples,
     examples: Math.max(0, meanSquare.examples - rest) / seeds,
@@ -196,6 +199,19 @@ export function errorSources(scores: readonly (readonly number[])[]): ErrorSourc
   };
 }
 
+/** σ_c² of `errorSources`. Null with one seed or one example, and where seeds differ in their number of examples. */
+export function meanSquareOfRest(scores: readonly (readonly number[])[]): number | null {
+  const byExample = meanByExample(scores), seeds = scores.length, examples = byExample.length;
+  if (seeds < 2 || examples < 2) return null;
+  const bySeed = scores.map(mean), center = mean(bySeed);
+  const squares = scores.reduce(
+    (sum, seed, s) =>
+      sum + seed.reduce((own, score, e) => own + (score - bySeed[s]! - byExample[e]! + center) ** 2, 0),
+    0,
+  );
+  return squares / ((seeds - 1) * (examples - 1));
+}
+
 /** Each example's mean over seeds, from `scores[seed][example]`; none where seeds differ in their number of examples. */
 export function meanByExample(scores: readonly (readonly number[])[]): number[] {
   const examples = scores[0]?.length ?? 0;
@@ -208,11 +224,14 @@ export function meanByExample(scores: readonly (readonly number[])[]): number[] 
 
 /**
  * How much higher `ours` scores than `theirs`: `[seed][example]`, the same seeds and examples in the same order. The
- * verdict is that of a single comparison, see `correct`.
+ * verdict is that of a single comparison, see `correct`, and about new seeds and examples: with fewer than `FEWEST_SEEDS`
+ * seeds there is an interval, but no verdict.
  *
  * Over examples it is Bonett and Price's interval of paired shares (Journal of Educational and Behavioral Statistics 37,
  * 2012) where every score is 0 or 1: the normal one after two more examples, which either side wins, so that few examples
- * that agree don't look certain. Otherwise Student's t. Seeds and examples go together as in `estimate`.
+ * that agree don't look certain. Otherwise Student's t. Seeds and examples go together as in `estimate`, but the variance
+ * over seeds is never less than what single seeds make of single examples lets it be, see `errorSources`: scores go in
+ * steps, and seeds that differ by the same number of them don't look certain.
  *
  * @throws {RangeError} where the two differ in seeds or examples
  */
@@ -221,43 +240,59 @@ export function compare(
   theirs: readonly (readonly number[])[],
   level = 0.95,
 ): Comparison {
-  const differences = differencesOf(ours, theirs), byExample = meanByExample(differences);
-  const binary = isBinary(ours) && isBinary(theirs);
-  const examplesAt = binary ? pairedAt(byExample) : studentAt(byExample);
-  const { estimate, at } = describe(differences, examplesAt, level);
-  const spread = sampleDeviation(differences.flat());
-  const judge = (by: IntervalAt | null): Judgement => {
-    const pValue = by && pValueOf(by);
-    return { pValue, corrected: pValue, verdict: verdictOf(estimate.mean, pValue, level) };
-  };
-  const half = (interval: Interval) => (interval.high - interval.low) / 2;
-  return {
-    ...estimate,
-    ...judge(at),
-    onTheseSeeds: judge(examplesAt),
-    effect: spread > 0 ? estimate.mean / spread : null,
-    detectable: at && half(at(level)) + half(at(0.6)),
-  };
+  const differences = differencesOf(ours, theirs);
+  const examplesAt = examplesOf(ours, theirs, differences);
+  const { estimate, at } = describe(differences, differencesAt(differences), examplesAt, level);
+  return judged(estimate, ours.length < FEWEST_SEEDS ? null : at, differences, level);
+}
+
+/**
+ * How much higher `ours` scores than `theirs` where both are the same runs made twice, so that no other seeds are asked
+ * about: as `compare`, but interval and verdict are about new examples and the seeds that were run, however few.
+ *
+ * @throws {RangeError} where the two differ in seeds or examples
+ */
+export function compareReruns(
+  ours: readonly (readonly number[])[],
+  theirs: readonly (readonly number[])[],
+  level = 0.95,
+): Comparison {
+  const differences = differencesOf(ours, theirs), examplesAt = examplesOf(ours, theirs, differences);
+  const { estimate } = describe(differences, differencesAt(differences), examplesAt, level);
+  const sources = examplesAt ? ["examples"] as const : [];
+  return judged(
+    { ...estimate, interval: estimate.overExamples, sources },
+    examplesAt,
+    differences,
+    level,
+  );
 }
 
 /**
  * Corrects the p values of a family of comparisons for their number, and judges by them: where there is no difference
  * anywhere, the whole family is all ties in at least `level` of all repetitions, however its comparisons depend on each
- * other. Comparisons that nothing could tell stay ties and don't count. The two questions are two families.
+ * other. Comparisons that nothing could tell stay undecided and don't count.
  * Source: Holm, Scandinavian Journal of Statistics 6 (1979).
  */
 export function correct<C extends Comparison>(family: readonly C[], level = 0.95): C[] {
-  const overall = holm(family.map(({ pValue }) => pValue));
-  const onTheseSeeds = holm(family.map((one) => one.onTheseSeeds.pValue));
-  const judged = (mean: number, corrected: number | null) => ({
-    corrected,
-    verdict: verdictOf(mean, corrected, level),
+  const corrected = holm(family.map(({ pValue }) => pValue));
+  const verdicts = family.map(({ mean }, i) => verdictOf(mean, corrected[i]!, level));
+  const known = corrected.filter((one) => one !== null).length, shown = verdicts.filter(isShown).length;
+  return family.map((one, i) => {
+    // Beside others that were shown, one more has to pass the level of those that are left.
+    const left = known - shown + (isShown(verdicts[i]!) ? 1 : 0);
+    return {
+      ...one,
+      corrected: corrected[i]!,
+      verdict: verdicts[i]!,
+      detectable: detectableBy(one.reach, 1 - (1 - level) / left),
+    };
   });
-  return family.map((one, i) => ({
-    ...one,
-    ...judged(one.mean, overall[i]!),
-    onTheseSeeds: { ...one.onTheseSeeds, ...judged(one.mean, onTheseSeeds[i]!) },
-  }));
+}
+
+/** True of the verdicts that a difference was shown by. */
+export function isShown(verdict: Verdict): boolean {
+  return verdict === "better" || verdict === "worse";
 }
 
 function holm(pValues: readonly (number | null)[]): (number | null)[] {
@@ -286,6 +321,48 @@ export function differencesOf(
   return ours.map((seed, s) => seed.map((score, e) => score - theirs[s]![e]!));
 }
 
+function judged(
+  estimate: Estimate,
+  at: IntervalAt | null,
+  differences: readonly (readonly number[])[],
+  level: number,
+): Comparison {
+  const pValue = at && pValueOf(at), center = estimate.mean;
+  const reach = at && ((level: number) => {
+    const { low, high } = at(level);
+    return Math.max(center - low, high - center);
+  });
+  return {
+    ...estimate,
+    pValue,
+    corrected: pValue,
+    verdict: verdictOf(center, pValue, level),
+    wins: differences.filter((seed) => mean(seed) > 0).length,
+    detectable: detectableBy(reach, level),
+    errors: errorSources(differences),
+    reach,
+  };
+}
+
+function detectableBy(reach: Comparison["reach"], level: number): number | null {
+  return reach && reach(level) + reach(0.6);
+}
+
+function examplesOf(
+  ours: readonly (readonly number[])[],
+  theirs: readonly (readonly number[])[],
+  differences: readonly (readonly number[])[],
+): IntervalAt | null {
+  const byExample = meanByExample(differences);
+  return isBinary(ours) && isBinary(theirs) ? pairedAt(byExample) : studentAt(byExample);
+}
+
+/** Over seeds, whose variance has a least value. */
+function differencesAt(differences: readonly (readonly number[])[]): IntervalAt | null {
+  const rest = meanSquareOfRest(differences);
+  return studentAt(differences.map(mean), rest === null ? 0 : rest / differences[0]!.length);
+}
+
 /** An interval at each level: what p values are found from. */
 type IntervalAt = (level: number) => Interval;
 
@@ -294,10 +371,11 @@ const LEAST_P = 1e-12;
 
 function describe(
   values: readonly (readonly number[])[],
+  seedsAt: IntervalAt | null,
   examplesAt: IntervalAt | null,
   level: number,
 ): { readonly estimate: Estimate; readonly at: IntervalAt | null } {
-  const bySeed = values.map(mean), center = mean(bySeed), seedsAt = studentAt(bySeed);
+  const center = mean(values.map(mean));
   const parts = [["seeds", seedsAt], ["examples", examplesAt]] as const;
   const known = parts.flatMap(([, at]) => at ?? []);
   const at = known.length < 2 ? known[0] ?? null : squaresAdded(center, known);
@@ -328,10 +406,11 @@ function squaresAdded(center: number, parts: readonly IntervalAt[]): IntervalAt 
   };
 }
 
-function studentAt(values: readonly number[]): IntervalAt | null {
+/** @param least what the variance of single values is at least */
+function studentAt(values: readonly number[], least = 0): IntervalAt | null {
   if (values.length < 2) return null;
-  const center = mean(values), error = sampleDeviation(values) / Math.sqrt(values.length);
-  return around(center, error, values.length - 1);
+  const variance = Math.max(least, sampleDeviation(values) ** 2);
+  return around(mean(values), Math.sqrt(variance / values.length), values.length - 1);
 }
 
 /** Of examples' means over seeds, of scores that are all 0 or 1. */
@@ -377,7 +456,8 @@ function pValueOf(at: IntervalAt): number {
 }
 
 function verdictOf(mean: number, pValue: number | null, level: number): Verdict {
-  if (pValue === null || pValue > 1 - level) return "tie";
+  if (pValue === null) return "undecided";
+  if (pValue > 1 - level) return "tie";
   return mean > 0 ? "better" : "worse";
 }
 

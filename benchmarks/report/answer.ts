@@ -1,5 +1,6 @@
 /** @file What a report found, in sentences: only numbers that are in its tables, and how much they weigh. */
-import { estimate, mean, type Verdict } from "../statistics.ts";
+import { pooledSpread, seedsToShow, withMoreExamples } from "../seeds_needed.ts";
+import { estimate, FEWEST_SEEDS, isShown, mean, type Verdict } from "../statistics.ts";
 import {
   formatCount,
   formatCounts,
@@ -11,7 +12,7 @@ import {
   formatRate,
 } from "./format.ts";
 import type { ClosedGap } from "./gaps.ts";
-import { baselinesOf, contestsOf, type Pair } from "./pairs.ts";
+import { baselinesOf, contestsOf, familyOf, type Pair, standInOf } from "./pairs.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Ranking } from "./rankings.ts";
 import type { Cell, MethodLabel, Study } from "./report.ts";
@@ -23,27 +24,33 @@ import { meanDiscrepancy } from "./tables/discrepancies.ts";
 export interface Findings {
   /** Every method against the baselines. */
   readonly pairs: readonly Pair[];
-  /** Any two methods. */
-  readonly all: readonly Pair[];
+  /** Any two methods of which neither is a baseline of the other. */
+  readonly others: readonly Pair[];
   readonly gaps: readonly ClosedGap[];
   readonly rankings: readonly Ranking[];
   readonly protocol: Protocol;
 }
 
 /**
- * The answer: the verdicts first, then what they weigh, then the numbers behind them. A paragraph an entry. Sentences are
- * made alike for every method.
+ * The answer: the verdicts first, or what it takes to get some, then what they weigh, then the numbers behind them. A
+ * paragraph an entry. Sentences are made alike for every method.
  */
-export function answer(study: Study, { pairs, all, gaps, rankings, protocol }: Findings): string[] {
+export function answer(study: Study, findings: Findings): string[] {
+  const { pairs, others, gaps, rankings, protocol } = findings;
   if (study.cells.every((cell) => cell.runs.length === 0)) {
     return ["No run has finished: there is nothing to say yet."];
   }
+  const isDecided = pairs.some(({ comparison }) => comparison.verdict !== "undecided");
   return [
+    ...isDecided ? [] : undecided(study, pairs),
     ...baselinesOf(study).flatMap((method) => verdictsAgainst(study, pairs, method)),
-    ...gapSentences(study, gaps),
-    ...study.tasks.flatMap((task) => firstsOf(study, task, all)),
+    ...divergedSentence(study, pairs),
+    ...isDecided ? gapSentences(study, gaps) : [],
+    ...isDecided || study.methods.length > MANY
+      ? study.tasks.flatMap((task) => firstsOf(study, task, [...pairs, ...others]))
+      : [],
     ...rankingSentence(rankings),
-    evidence(study, pairs),
+    ...isDecided ? evidence(pairs) : [],
     ...protocol.statements.length > 0 ? [protocol.statements.join(" ")] : [],
     ...study.methods.length <= MANY ? study.tasks.map((task) => scoresOf(study, task)) : [],
     ...study.tasks.flatMap((task) => ratesOf(study, task)),
@@ -57,6 +64,73 @@ const FEW = 3;
 
 /** Methods that are told one by one, with their scores; of more what stands out, and the rest is in the tables. */
 const MANY = 6;
+
+/** The difference that is asked about where nothing is decided: of scores from 0 to 1. */
+const ASKED = 0.05;
+
+/** So many times as many test examples are looked at: seeds don't help against a test set that is too small. */
+const TIMES = [1, 4, 16];
+
+/** Why there is no verdict, and how many seeds would bring one, from how paired differences vary on each task. */
+function undecided(study: Study, pairs: readonly Pair[]): string[] {
+  if (pairs.length === 0) return [];
+  const seeds = formatCounts(pairs.map(({ comparison }) => comparison.seeds), "seed");
+  const start = `No winner: ${seeds} cannot decide, and with fewer than ${FEWEST_SEEDS} no verdict is given.`;
+  const parts = study.tasks.flatMap((task) => {
+    const own = pairs.filter(({ ours, comparison }) => ours.task === task && comparison.errors !== null);
+    const spread = pooledSpread(own.map(({ comparison }) => comparison));
+    if (spread === null) return [];
+    const family = Math.max(...[...Map.groupBy(own, familyOf).values()].map(({ length }) => length));
+    const examples = Math.min(...own.map(({ comparison }) => comparison.examples));
+    const [enough, ...more] = TIMES.map((times) => ({
+      examples: examples * times,
+      seeds: seedsToShow(ASKED, withMoreExamples(spread, times), 1 - 0.05 / family),
+    }));
+    const fewer = more.find(({ seeds }) => seeds !== null && seeds < (enough!.seeds ?? Infinity) / 2);
+    const tell = (one: typeof fewer) =>
+      `about ${one!.seeds} seeds of each method with ${one!.examples} test examples`;
+    const options = [...enough!.seeds === null ? [] : [tell(enough)], ...fewer ? [tell(fewer)] : []];
+    return [
+      `on ${task.title}, where another seed moves a difference by about ${formatNumber(spread.seeds)}, ${
+        options.join(", or ") || `more than ${more.at(-1)!.examples} test examples`
+      }`,
+    ];
+  });
+  return [
+    start,
+    parts.length === 0
+      ? `How much another seed moves a difference can't be told from one seed: run ${FEWEST_SEEDS} or more.`
+      : `To show a true difference of ${ASKED} four times in five takes, by how much the paired differences here vary: ${
+        parts.join("; ")
+      }.`,
+  ];
+}
+
+/** How many runs diverged, and what they count as. */
+function divergedSentence(study: Study, pairs: readonly Pair[]): string[] {
+  const lost = study.cells.filter(({ diverged }) => diverged.length > 0);
+  if (lost.length === 0) return [];
+  const methods = study.methods.flatMap((method) => {
+    const count = lost.filter((cell) => cell.method === method).reduce(
+      (sum, cell) => sum + cell.diverged.length,
+      0,
+    );
+    return count > 0 ? [`${method.label} ${count}`] : [];
+  });
+  const count = lost.reduce((sum, { diverged }) => sum + diverged.length, 0);
+  const known = study.tasks.filter((task) => lost.some((cell) => cell.task === task)).map((task) => {
+    const source = task.chance !== null
+      ? "by chance"
+      : study.before.some((one) => one.task === task)
+      ? "before fine-tuning"
+      : "the least there is";
+    return `${formatNumber(standInOf(study, task))} on ${task.title}, ${source}`;
+  });
+  const counted = pairs.some(({ diverged }) => Math.max(...diverged) > 0)
+    ? ` Comparisons count them as what a model that learned nothing scores: ${known.join("; ")}.`
+    : "";
+  return [`${formatCount(count, "run")} diverged: ${methods.join(", ")}.${counted}`];
+}
 
 /** Which share of the gap to full fine-tuning each method closes, and in how many cases there is none. */
 function gapSentences(study: Study, gaps: readonly ClosedGap[]): string[] {
@@ -104,30 +178,26 @@ function whereOf(cell: Cell, { interval }: ClosedGap["found"]): string {
   return `on ${cell.task.title} at rank ${cell.rank} (95%: ${formatInterval(interval, formatPercent)})`;
 }
 
-/** The highest score of a task at each rank, and whether anything else was shown to be lower. */
+/** The highest score of a task at each rank, and, where that is decided, whether anything else was shown to be lower. */
 function firstsOf(study: Study, task: Study["tasks"][number], all: readonly Pair[]): string[] {
   const parts = contestsOf(study).filter((contest) => contest.task === task).map(({ rank, cells }) => {
     const [first, ...others] = cells.toSorted((a, b) => scoreOf(b) - scoreOf(a));
-    const verdicts = verdictsOf(first!, others, all);
+    const verdicts = verdictsOf(first!, others, all).filter(({ verdict }) => verdict !== "undecided");
     const ties = verdicts.filter(({ verdict }) => verdict === "tie").map(({ other }) => other.method.label);
     const { mean: score, interval } = estimate(first!.runs.map(({ outcome }) => outcome.scores));
-    const lower = verdicts.filter(({ verdict }) => verdict !== "tie").map(({ other }) => other.method.label);
+    const lower = verdicts.filter(({ verdict }) => isShown(verdict)).map(({ other }) => other.method.label);
     const tied = ties.length <= FEW || lower.length > FEW
       ? ties.join(", ")
       : `all others${lower.length > 0 ? ` but ${lower.join(", ")}` : ""}`;
-    const standing = ties.length === 0
-      ? `better than all ${verdicts.length} others`
-      : `a tie with ${tied}${
+    const standing = verdicts.length === 0
+      ? ""
+      : ties.length === 0
+      ? `, better than all ${verdicts.length} others`
+      : `, a tie with ${tied}${
         lower.length > 0 && !tied.startsWith("all others") ? `, better than the other ${lower.length}` : ""
       }`;
-    const beaten = verdicts.filter(({ onTheseSeeds }) => onTheseSeeds === "better").length;
-    const lesser = beaten > verdicts.length - ties.length
-      ? ` (on these seeds alone better than ${beaten})`
-      : "";
     const at = rank === null ? "" : `at rank ${rank} `;
-    return `${at}${first!.method.label} ${formatNumber(score)} (95%: ${
-      formatInterval(interval)
-    }), ${standing}${lesser}`;
+    return `${at}${first!.method.label} ${formatNumber(score)} (95%: ${formatInterval(interval)})${standing}`;
   });
   const own = study.cells.filter((cell) => cell.task === task);
   return parts.length > 0 ? [`Highest on ${task.title} (${formatN(own)}): ${parts.join("; ")}.`] : [];
@@ -135,32 +205,42 @@ function firstsOf(study: Study, task: Study["tasks"][number], all: readonly Pair
 
 /** How much of the order of methods is one of rates. */
 function rankingSentence(rankings: readonly Ranking[]): string[] {
-  const found = rankings.map(({ task, rank, by, peak, standings }) => {
-    const moved = standings.filter(({ own, shared }) => own.place !== shared.place);
-    const distance = ({ own, shared }: typeof standings[number]) =>
-      own.place === null || shared.place === null ? 0 : Math.abs(own.place - shared.place);
-    const [most] = moved.toSorted((a, b) => distance(b) - distance(a));
-    const far = most ? distance(most) : 0;
-    return {
-      at: `${task.title}${rank === null ? "" : ` at rank ${rank}`}`,
+  const nameOf = ({ task, rank }: Ranking) => `${task.title}${rank === null ? "" : ` at rank ${rank}`}`;
+  const found = rankings.flatMap((ranking) => {
+    const { by, peak, standings } = ranking;
+    if (peak === null) return [];
+    const both = standings.flatMap(({ cell, own, shared }) =>
+      own.place === null || shared?.place == null ? [] : [{
+        label: cell.method.label,
+        from: own.place,
+        to: shared.place,
+        far: Math.abs(own.place - shared.place),
+      }]
+    );
+    const [most] = both.toSorted((a, b) => b.far - a.far), far = most?.far ?? 0;
+    return [{
+      at: nameOf(ranking),
       how: `by ${by}, all at ${formatRate(peak)}`,
-      moved: moved.length,
-      of: standings.length,
+      moved: both.filter((one) => one.far > 0).length,
+      of: both.length,
       far,
-      furthest: far > 0
-        ? `${most!.cell.method.label} from ${most!.own.place} to ${most!.shared.place}`
-        : null,
-      lost: standings.filter(({ shared }) => shared.place === null).length,
-    };
+      furthest: far > 0 ? `${most!.label} from ${most!.from} to ${most!.to}` : null,
+    }];
   });
+  const without = rankings.filter(({ peak }) => peak === null);
+  const none = without.length === 0 ? [] : without.length <= FEW
+    ? [
+      `No rate was run to the end by all methods on ${without.map(nameOf).join(", ")}: no order at one rate.`,
+    ]
+    : [
+      `In ${without.length} of ${rankings.length} cases no rate was run to the end by all methods: no order at one rate.`,
+    ];
   const begin = "Methods whose place changes where all share one learning rate:";
   if (found.length <= FEW) {
-    const parts = found.map(({ at, how, moved, of, furthest, lost }) =>
-      `on ${at}, ${how}: ${moved} of ${of}${furthest ? `, the furthest ${furthest}` : ""}${
-        lost > 0 ? ` (${lost} diverged or not run there)` : ""
-      }`
+    const parts = found.map(({ at, how, moved, of, furthest }) =>
+      `on ${at}, ${how}: ${moved} of ${of}${furthest ? `, the furthest ${furthest}` : ""}`
     );
-    return parts.length > 0 ? [`${begin} ${parts.join("; ")}.`] : [];
+    return [...parts.length > 0 ? [`${begin} ${parts.join("; ")}.`] : [], ...none];
   }
   const [most] = found.toSorted((a, b) => b.far - a.far), counts = found.map(({ of }) => of);
   return [
@@ -169,6 +249,7 @@ function rankingSentence(rankings: readonly Ranking[]): string[] {
     } in each of ${found.length} cases${
       most!.furthest ? `, the furthest ${most!.furthest} on ${most!.at}, ${most!.how}` : ""
     }.`,
+    ...none,
   ];
 }
 
@@ -231,15 +312,16 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
   const verdicts = study.methods.flatMap((method) => {
     const own = against.filter((pair) => pair.ours.method === method);
     if (own.length === 0) return [];
-    const counts = (read: (pair: Pair) => Verdict) => {
-      const count = (verdict: Verdict) => own.filter((pair) => read(pair) === verdict).length;
-      return { better: count("better"), tied: count("tie"), worse: count("worse") };
-    };
+    const count = (wanted: Verdict) => own.filter(({ comparison }) => comparison.verdict === wanted).length;
     return [{
       label: method.label,
       cases: own.length,
-      overall: counts(({ comparison }) => comparison.verdict),
-      onTheseSeeds: counts(({ comparison }) => comparison.onTheseSeeds.verdict),
+      counts: {
+        better: count("better"),
+        tied: count("tie"),
+        worse: count("worse"),
+        undecided: count("undecided"),
+      },
       differences: own.map((pair) => pair.comparison.mean),
     }];
   });
@@ -250,23 +332,27 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
   const many = verdicts.length > MANY;
   const cases = formatRange(verdicts.map(({ cases }) => cases), String);
   const each = many ? `, ${cases} ${cases === "1" ? "case" : "cases"} each` : "";
-  const told = many ? whatStandsOut(verdicts) : verdicts.map(oneByOne).join("; ");
+  const told = verdicts.every(({ cases, counts }) => counts.undecided === cases)
+    ? observed(verdicts, against)
+    : many
+    ? whatStandsOut(verdicts)
+    : verdicts.map(oneByOne).join("; ");
   return [`Against ${first.theirs.method.label}${each}: ${told}; n = ${n}, ${examples}.`];
 }
 
-/** How often a method was better, tied and worse than a baseline. */
+/** How often a method was better, tied and worse than a baseline, and how often that is undecided. */
 interface VerdictCounts {
   readonly better: number;
   readonly tied: number;
   readonly worse: number;
+  readonly undecided: number;
 }
 
 /** What was found of a method against a baseline. */
 interface MethodVerdicts {
   readonly label: string;
   readonly cases: number;
-  readonly overall: VerdictCounts;
-  readonly onTheseSeeds: VerdictCounts;
+  readonly counts: VerdictCounts;
   readonly differences: readonly number[];
 }
 
@@ -274,29 +360,40 @@ function formatVerdicts(counts: Partial<VerdictCounts>): string {
   return Object.entries(counts).filter(([, n]) => n > 0).map(([name, n]) => `${name} in ${n}`).join(", ");
 }
 
-function oneByOne({ label, cases, overall, onTheseSeeds, differences }: MethodVerdicts): string {
-  const verdict = formatVerdicts(overall), lesser = formatVerdicts(onTheseSeeds);
-  return `${label} ${verdict} of ${cases} (${
-    lesser === verdict ? "" : `on these seeds alone ${lesser}; `
-  }difference ${formatRange(differences, formatDifference)})`;
+/** Differences that nothing was decided about. */
+function observed(verdicts: readonly MethodVerdicts[], pairs: readonly Pair[]): string {
+  if (verdicts.length <= MANY) {
+    return `observed, not decided, ${
+      verdicts.map(({ label, cases, differences }) =>
+        `${label} ${formatRange(differences, formatDifference)}${cases > 1 ? ` in ${cases} cases` : ""}`
+      ).join("; ")
+    }`;
+  }
+  const sorted = pairs.toSorted((a, b) => a.comparison.mean - b.comparison.mean);
+  const tell = ({ ours, comparison }: Pair) =>
+    `${formatDifference(comparison.mean)} (${ours.method.label} on ${ours.task.title}${
+      ours.rank === null ? "" : ` at rank ${ours.rank}`
+    })`;
+  return `observed, not decided, between ${tell(sorted[0]!)} and ${tell(sorted.at(-1)!)}`;
 }
 
-/** Of many methods: those that differ, and on these seeds alone how often which is better or worse. */
+function oneByOne({ label, cases, counts, differences }: MethodVerdicts): string {
+  return `${label} ${formatVerdicts(counts)} of ${cases} (difference ${
+    formatRange(differences, formatDifference)
+  })`;
+}
+
+/** Of many methods those that were shown to differ. */
 function whatStandsOut(verdicts: readonly MethodVerdicts[]): string {
-  const shown = (read: (one: MethodVerdicts) => VerdictCounts) =>
-    verdicts.flatMap((one) => {
-      const { better, worse } = read(one);
-      return better + worse > 0 ? [`${one.label} ${formatVerdicts({ better, worse })}`] : [];
-    });
-  const differing = shown(({ overall }) => overall), lesser = shown(({ onTheseSeeds }) => onTheseSeeds);
-  const found = differing.length > 0
-    ? `${differing.join("; ")}; all else tied`
-    : `all ${verdicts.length} tied`;
+  const shown = verdicts.flatMap(({ label, counts: { better, worse } }) =>
+    better + worse > 0 ? [`${label} ${formatVerdicts({ better, worse })}`] : []
+  );
   const range = formatRange(verdicts.flatMap(({ differences }) => differences), formatDifference);
-  const also = lesser.join() === differing.join()
-    ? ""
-    : `; on these seeds alone ${lesser.join("; ") || "none"}`;
-  return `${found} (differences ${range})${also}`;
+  const open = verdicts.reduce((sum, { counts }) => sum + counts.undecided, 0);
+  const rest = `${shown.length > 0 ? "all else tied" : `all ${verdicts.length} tied`}${
+    open > 0 ? ` or, in ${open} cases, undecided` : ""
+  }`;
+  return `${[...shown, rest].join("; ")} (differences ${range})`;
 }
 
 function discrepancySentence(study: Study): string[] {
@@ -320,25 +417,28 @@ function stepSentence(study: Study): string[] {
   return parts.length > 0 ? [`Time of a step over that of LoRA: ${parts.join(", ")}.`] : [];
 }
 
-function evidence(study: Study, pairs: readonly Pair[]): string {
-  const seeds = study.cells.map((cell) => cell.runs.length).filter((count) => count > 0);
-  const most = Math.max(...seeds);
-  const weight = most === 1
-    ? "says nothing about other seeds"
-    : most < 5
-    ? "weak evidence about other seeds; “on these seeds alone” asks the lesser question, whether new examples would agree"
-    : "some evidence about other seeds";
-  const ties = pairs.filter(({ comparison }) => comparison.verdict === "tie");
-  const corrected = pairs.length > 1
-    ? ` The ${pairs.length} comparisons with baselines are corrected together (Holm): at most one report in twenty shows a difference among them where there is none anywhere.`
-    : "";
+/** What verdicts weigh. */
+function evidence(pairs: readonly Pair[]): string[] {
+  const judged = pairs.filter(({ comparison }) => comparison.verdict !== "undecided");
+  const families = new Set(judged.map(familyOf)).size;
+  const corrected =
+    `Verdicts on a task against a method are corrected together (Holm): at most one such family in twenty shows a difference where there is none${
+      families > 1 ? `, and this report has ${families}` : ""
+    }.`;
+  const ties = judged.filter(({ comparison }) => comparison.verdict === "tie");
   const detectable = ties.flatMap(({ comparison }) => comparison.detectable ?? []);
   const missed = detectable.length > 0
     ? ` ${formatCount(ties.length, "tie")}: a true difference of ${
       formatRange(detectable, formatNumber)
-    }, by comparison, would have been shown four times in five, a smaller one less often.`
+    }, by comparison, would have been shown about four times in five, a smaller one less often.`
     : "";
-  return `n = ${formatCounts(seeds, "seed")}: ${weight}.${corrected}${missed}`;
+  const open = pairs.length - judged.length;
+  const rest = open > 0
+    ? ` ${formatCount(open, "comparison")} with fewer than ${FEWEST_SEEDS} seeds in common ${
+      open === 1 ? "is" : "are"
+    } undecided.`
+    : "";
+  return [`${corrected}${missed}${rest}`];
 }
 
 function scoreOf(cell: Cell): number {

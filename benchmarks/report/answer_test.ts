@@ -16,30 +16,70 @@ Deno.test("buildReport() of many methods says what stands out, as often as its t
   for (const baseline of baselines) {
     const said = report.answer.find((text) => text.startsWith(`Against ${baseline}, 4 cases each: `));
     assert(said, report.answer.join("\n"));
-    const [all, lesser] = said.split("; on these seeds alone ") as [string, string?];
     for (const method of new Set(rows.map((row) => row[2]!))) {
       const own = rows.filter((row) => row[2] === method && row[3] === baseline);
-      for (const [text, place] of [[all, -1], [lesser ?? all, -2]] as const) {
-        const counts = ["better", "worse"].map((verdict) =>
-          [verdict, own.filter((row) => row.at(place) === verdict).length] as const
-        ).filter(([, count]) => count > 0);
-        const told = counts.map(([verdict, count]) => `${verdict} in ${count}`).join(", ");
-        const entries = text.split(/; |: /).filter((entry) => entry.startsWith(`${method} `));
-        assertEquals(entries, told === "" ? [] : [`${method} ${told}`], text);
-      }
+      const counts = ["better", "worse"].map((verdict) =>
+        [verdict, own.filter((row) => row.at(-1) === verdict).length] as const
+      ).filter(([, count]) => count > 0);
+      const told = counts.map(([verdict, count]) => `${verdict} in ${count}`).join(", ");
+      const entries = said.split(/; |: /).filter((entry) => entry.startsWith(`${method} `));
+      assertEquals(entries, told === "" ? [] : [`${method} ${told}`], said);
     }
-    assertStringIncludes(all, rows.some((row) => row.at(-1) !== "tie") ? "all else tied" : "tied");
+    assertStringIncludes(said, rows.some((row) => row.at(-1) !== "tie") ? "all else tied" : "tied");
   }
 });
 
-Deno.test("buildReport() says how weak two seeds are, and that one says nothing about others", async () => {
-  assertStringIncludes(build(await made()).answer.join("\n"), "n = 2 seeds: weak evidence");
+/** What no answer may claim of seeds that decide nothing. */
+const claims = /\b(better|worse|tied?|ties|gap|these seeds|shown)\b/;
+
+Deno.test("buildReport() says that two seeds cannot decide, first of all, what would, and lists no ties", async () => {
+  const report = build(await made()), rows = rowsOf(report, "Comparisons");
+  const [first, needed, ...rest] = report.answer;
+  assertEquals(first, "No winner: 2 seeds cannot decide, and with fewer than 4 no verdict is given.");
+  const [, seeds, examples] = /about (\d+) seeds of each method with (\d+) test examples/.exec(needed!)!.map(
+    Number,
+  );
+  assert(
+    needed!.startsWith("To show a true difference of 0.05 four times in five takes, by how much the paired"),
+  );
+  assert(seeds! >= 4 && seeds! < 100 && examples === 200, needed);
+  for (const task of ["Shifted digits", "Word problems"]) {
+    assertStringIncludes(needed!, `on ${task}, where another`);
+  }
+  const said = [first!, ...rest].join("\n");
+  assert(!claims.test(said), said);
+  // Differences are told, and are those of the table.
+  const pro = rows.filter((row) => row[2] === "LoRA-Pro (alpha/r)" && row[3] === "LoRA (alpha/r)")
+    .map((row) => Number(row[4]!.replace("−", "-")));
+  assertStringIncludes(
+    said,
+    `LoRA-Pro (alpha/r) +${Math.min(...pro).toFixed(3)} to +${Math.max(...pro).toFixed(3)} in 4 cases`,
+  );
+  assertEquals(new Set(rows.map((row) => row.at(-1))), new Set(["undecided"]));
+  assertEquals(new Set(rows.flatMap((row) => row.slice(8, 11))), new Set(["—"]));
+  assertEquals(rowsOf(report, "Scores")[0]![7], "both");
+});
+
+Deno.test("buildReport() of one seed and of many methods claims nothing either", async () => {
   const one = build(await made({ ...fakeSweep, seeds: [0] }));
-  assertStringIncludes(one.answer.join("\n"), "n = 1 seed: says nothing about other seeds");
+  assertEquals(one.answer.slice(0, 2), [
+    "No winner: 1 seed cannot decide, and with fewer than 4 no verdict is given.",
+    "How much another seed moves a difference can't be told from one seed: run 4 or more.",
+  ]);
   assertEquals(rowsOf(one, "Scores")[0]!.slice(7, 9), ["examples", "—"]);
-  assertEquals(rowsOf(build(await made()), "Scores")[0]![7], "both");
   assertEquals(new Set(rowsOf(one, "Comparisons").map((row) => row[6])), new Set(["examples"]));
   assert(!one.tables.some(({ title }) => title === "Sources of error"));
+
+  const optimizers = Object.values(manyMethods.optimizers).map(({ id }) => ({ id }));
+  const { configs } = expand({ ...fakeSweep, optimizers }, manyMethods);
+  const stored = await Promise.all(configs.map((config) => fakeDone(config)));
+  const many = buildReport({ plan: null, stored, faults: [], setAside: [] }, manyMethods);
+  const told = many.answer.filter((_, i) => i !== 1).join("\n");
+  assert(!claims.test(told), told);
+  assert(
+    /Against LoRA \(alpha\/r\), 4 cases each: observed, not decided, between [+−]0\.\d{3} \(/.test(told),
+    told,
+  );
 });
 
 Deno.test("buildReport() of a tuning sweep tells losses at each method's own rate, the best first, and all at LoRA's", async () => {

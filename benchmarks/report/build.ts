@@ -16,7 +16,7 @@ import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.t
 import { growthAnswer } from "./growth_answer.ts";
 import { closedGaps } from "./gaps.ts";
 import { describeRuns } from "./page/runs.ts";
-import { compareAll, comparePairs } from "./pairs.ts";
+import { compareOthers, comparePairs } from "./pairs.ts";
 import { describeProtocol } from "./protocol.ts";
 import { rankingsOf } from "./rankings.ts";
 import type { Report } from "./report.ts";
@@ -75,10 +75,11 @@ export function buildReport(
   const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
   const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
   const study = makeStudy(configs, results, rates, registries, input.gpu ?? plan?.gpu ?? a100, input.bases);
+  const pairs = comparePairs(study);
   const findings: Findings = {
-    pairs: comparePairs(study),
-    all: compareAll(study),
-    gaps: closedGaps(study),
+    pairs,
+    others: compareOthers(study, pairs),
+    gaps: closedGaps(study, pairs),
     rankings: rankingsOf(study),
     protocol: describeProtocol(study, configs, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
   };
@@ -88,9 +89,9 @@ export function buildReport(
     measuresTable(study),
     sourcesTable(study),
     separationTable(study),
-    comparisonsTable(findings.pairs),
+    comparisonsTable(pairs),
     gapSharesTable(findings.gaps),
-    anyTwoTable(study, findings.all),
+    anyTwoTable(study, [...pairs, ...findings.others]),
     rankingsTable(findings.rankings),
     costsTable(study),
     discrepanciesTable(study),

@@ -92,10 +92,12 @@ export function caveats(study: Study, findings: Findings, circumstances: Circums
       "runs diverged and have no score",
     ),
     ...(diverged.length > 0
-      ? ["Means are over the runs that did not diverge: they flatter methods that did."]
+      ? [
+        "Mean scores are over the runs that did not diverge and flatter methods that did; comparisons count these runs.",
+      ]
       : []),
     ...(unequal
-      ? ["Methods have unequal numbers of finished runs: comparisons use the seeds that both finished."]
+      ? ["Methods have unequal numbers of finished runs: comparisons use the seeds that both have."]
       : []),
     ...faults,
     ...list(setAside, "broken file was set aside", "broken files were set aside"),
@@ -120,7 +122,7 @@ export function caveats(study: Study, findings: Findings, circumstances: Circums
       : []),
     ...findings.protocol.caveats,
     ...(seeds.length > 0 && Math.max(...seeds) === 1
-      ? ["One seed each: intervals and verdicts are about new examples alone, another seed may turn them."]
+      ? ["One seed each: intervals are about new examples alone, another seed may turn every difference."]
       : []),
     ...list(
       unpaired.map((cell) => `${cell.method.label} on ${cell.task.title}`),

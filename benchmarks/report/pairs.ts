@@ -21,18 +21,24 @@ export function baselinesOf({ methods }: Study): MethodLabel[] {
   return [...general, ...varied];
 }
 
-/** Two methods on the same task, at the same rank where both have one, on the seeds that both finished. */
+/** Two methods on the same task, at the same rank where both have one, on the seeds that both have a score of. */
 export interface Pair {
   readonly ours: Cell;
   readonly theirs: Cell;
-  /** Corrected for the number of pairs of the same list. */
+  /** Corrected within its family. */
   readonly comparison: Comparison;
+  /** How many of its seeds diverged, of ours and of theirs: they count by `standInOf`. */
+  readonly diverged: readonly [ours: number, theirs: number];
 }
 
-/** Every method against each baseline of `baselinesOf`, in the order of the study's cells: one family of comparisons. */
+/**
+ * Every method against each baseline of `baselinesOf`, in the order of the study's cells. A family is what is held against
+ * one baseline on one task: the question that a reader asks of a task, which neither a further task nor the other baseline
+ * makes harder to answer.
+ */
 export function comparePairs(study: Study): Pair[] {
   const all = baselinesOf(study);
-  return corrected(study.cells.flatMap((ours) =>
+  const pairs = study.cells.flatMap((ours) =>
     all.flatMap((baseline): Pair[] => {
       const isGeneral = baselines.includes(baseline.optimizer);
       if (!isGeneral && baseline.optimizer !== ours.method.optimizer) return [];
@@ -40,9 +46,15 @@ export function comparePairs(study: Study): Pair[] {
         cell.method === baseline && cell.task === ours.task && (cell.rank === null || cell.rank === ours.rank)
       );
       if (!theirs || theirs.method === ours.method) return [];
-      return pairOf(ours, theirs);
+      return pairOf(study, ours, theirs);
     })
-  ));
+  );
+  return corrected(pairs, familyOf);
+}
+
+/** What pairs with baselines are corrected with. */
+export function familyOf({ theirs }: Pair): string {
+  return JSON.stringify([theirs.task.id, theirs.method.key]);
 }
 
 /** Cells that are ranked against each other: those on a task at a rank, and those without a rank. */
@@ -69,43 +81,74 @@ export function contestsOf(study: Study): Contest[] {
 }
 
 /**
- * Any two methods of each contest, once each: one family of comparisons. Methods without a rank meet each other at every
- * rank with the same runs, which counts once.
+ * Any two methods of each contest that are not among those judged already, once each: what is neither with a baseline is a
+ * family a task. Methods without a rank meet each other at every rank with the same runs, which counts once.
  */
-export function compareAll(study: Study): Pair[] {
+export function compareOthers(study: Study, judged: readonly Pair[]): Pair[] {
   const met = new Map<Cell, Set<Cell>>();
-  return corrected(
-    contestsOf(study).flatMap(({ cells }) =>
-      cells.flatMap((ours, i) =>
-        cells.slice(i + 1).flatMap((theirs) => {
-          const others = met.get(ours) ?? new Set();
-          if (others.has(theirs)) return [];
-          met.set(ours, others.add(theirs));
-          return pairOf(ours, theirs);
-        })
-      )
-    ),
+  const meet = (ours: Cell, theirs: Cell) => {
+    const others = met.get(ours) ?? new Set(), isNew = !others.has(theirs);
+    for (const [one, other] of [[ours, theirs], [theirs, ours]] as const) {
+      met.set(one, (met.get(one) ?? new Set<Cell>()).add(other));
+    }
+    return isNew;
+  };
+  for (const { ours, theirs } of judged) meet(ours, theirs);
+  const pairs = contestsOf(study).flatMap(({ cells }) =>
+    cells.flatMap((ours, i) =>
+      cells.slice(i + 1).flatMap((theirs) => meet(ours, theirs) ? pairOf(study, ours, theirs) : [])
+    )
   );
+  return corrected(pairs, ({ ours }) => ours.task.id);
 }
 
-/** What scores of cells have in common: their scores by seed, of the seeds that all of them finished on as many examples. */
-export function pairedScores(cells: readonly Pick<Cell, "runs">[]): readonly (readonly number[])[][] {
-  const bySeed = cells.map(({ runs }) =>
+/**
+ * What a run that diverged counts as in a comparison: what chance scores, since it learned nothing that is left. Where
+ * nobody knows that, the base checkpoint's score before fine-tuning, and without one 0, which no score is below.
+ */
+export function standInOf({ before }: Study, task: TaskLabel): number {
+  return task.chance ?? before.find((one) => one.task === task)?.result.score ?? 0;
+}
+
+/**
+ * What scores of cells have in common: their scores by seed, of the seeds that all of them finished on as many examples or
+ * diverged with. Where no run is finished there are none.
+ */
+export function pairedScores(study: Study, cells: readonly Cell[]): readonly (readonly number[])[][] {
+  const finished = cells.map(({ runs }) =>
     new Map(runs.map(({ config, outcome }) => [config.seed, outcome.scores]))
   );
-  const seeds = [...bySeed[0]?.keys() ?? []].filter((seed) => {
-    const scores = bySeed.map((own) => own.get(seed)?.length);
-    return scores.every((length) => length !== undefined && length === scores[0]);
+  const usual = cells.flatMap(({ runs }) => runs[0]?.outcome.scores.length ?? [])[0];
+  const [first] = cells;
+  if (!first || usual === undefined) return cells.map(() => []);
+  const seeds = [...finished[0]!.keys(), ...first.diverged].sort((a, b) => a - b);
+  const bySeed = seeds.flatMap((seed) => {
+    if (!cells.every((cell, i) => finished[i]!.has(seed) || cell.diverged.includes(seed))) return [];
+    const lengths = new Set(finished.flatMap((own) => own.get(seed)?.length ?? []));
+    if (lengths.size > 1) return [];
+    const lost = new Array<number>([...lengths][0] ?? usual).fill(standInOf(study, first.task));
+    return [finished.map((own) => own.get(seed) ?? lost)];
   });
-  return bySeed.map((own) => seeds.map((seed) => own.get(seed)!));
+  return cells.map((_, i) => bySeed.map((own) => own[i]!));
 }
 
-function pairOf(ours: Cell, theirs: Cell): Pair[] {
-  const [mine, other] = pairedScores([ours, theirs]);
-  return mine!.length > 0 ? [{ ours, theirs, comparison: compare(mine!, other!) }] : [];
+function pairOf(study: Study, ours: Cell, theirs: Cell): Pair[] {
+  const [mine, other] = pairedScores(study, [ours, theirs]);
+  if (mine!.length === 0) return [];
+  const lost = ({ diverged }: Cell, rival: Cell) =>
+    diverged.filter((seed) =>
+      rival.diverged.includes(seed) || rival.runs.some(({ config }) => config.seed === seed)
+    ).length;
+  const diverged = [lost(ours, theirs), lost(theirs, ours)] as const;
+  return [{ ours, theirs, comparison: compare(mine!, other!), diverged }];
 }
 
-function corrected(pairs: readonly Pair[]): Pair[] {
-  const comparisons = correct(pairs.map(({ comparison }) => comparison));
-  return pairs.map((pair, i) => ({ ...pair, comparison: comparisons[i]! }));
+/** The same pairs in their order, judged within their families. */
+function corrected(pairs: readonly Pair[], familyOf: (pair: Pair) => string): Pair[] {
+  const found = new Map<Pair, Pair>();
+  for (const family of Map.groupBy(pairs, familyOf).values()) {
+    const comparisons = correct(family.map(({ comparison }) => comparison));
+    for (const [i, pair] of family.entries()) found.set(pair, { ...pair, comparison: comparisons[i]! });
+  }
+  return pairs.map((pair) => found.get(pair)!);
 }

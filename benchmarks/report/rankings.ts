@@ -1,7 +1,7 @@
 /** @file How methods rank at their own learning rates, and how at one rate that all share. */
 import type { RateEvidence } from "../rates.ts";
-import { compare, type Comparison, correct, mean } from "../statistics.ts";
-import { contestsOf, pairedScores } from "./pairs.ts";
+import { mean } from "../statistics.ts";
+import { contestsOf } from "./pairs.ts";
 import type { Cell, Study, TaskLabel } from "./report.ts";
 import { isFor } from "./study.ts";
 
@@ -10,10 +10,8 @@ export interface Place {
   readonly peak: number;
   /** Mean score, or mean validation loss at the end; null where it was not run there or diverged. */
   readonly value: number | null;
-  /** 1 for the best; null without a value. Equal values share a place. */
+  /** 1 for the best; null without a value. Equal values share a place. No verdict: those are of comparisons. */
   readonly place: number | null;
-  /** Against the first at these rates, corrected for all such comparisons of the report; null for the first itself. */
-  readonly againstFirst: Comparison | null;
   readonly seeds: number;
   /** Of each seed; null for validation losses, whose examples were not kept apart. */
   readonly examples: number | null;
@@ -23,7 +21,8 @@ export interface Place {
 export interface Standing {
   readonly cell: Cell;
   readonly own: Place;
-  readonly shared: Place;
+  /** Null where there is no rate for all. */
+  readonly shared: Place | null;
 }
 
 /** The methods on a task at a rank, by their place at their own rates. */
@@ -32,33 +31,28 @@ export interface Ranking {
   readonly rank: number | null;
   /** What places are by: scores where the sweep itself ran the grids, else the validation losses of the tuning. */
   readonly by: "score" | "validation loss";
-  /** The one rate for all, see `sharedRate`. */
-  readonly peak: number;
+  /** The one rate for all, see `sharedRate`; null where there is none. */
+  readonly peak: number | null;
   readonly standings: readonly Standing[];
 }
 
 /**
- * The rate that serves all methods best: each ranks all rates of the union of their grids by its validation loss, those
- * where it diverged or was not run last, and the rate with the least mean rank is taken; of equal ones the smaller. Every
- * method has one voice, whatever its scale, and no test score has any.
+ * The rate at which the method that it serves worst loses least: of the rates that all methods were run at to the end, the
+ * one with the least largest excess of a validation loss over the same method's least there; of equal ones the smaller.
+ * Where a method was not run says nothing about it, methods that are nearly the same have no more weight than one of them,
+ * and no test score has any. Null where no rate is common to all.
  */
-export function sharedRate(grids: readonly (readonly RateEvidence[])[]): number {
-  const union = [...new Set(grids.flatMap((grid) => grid.map(({ peak }) => peak)))].sort((a, b) => a - b);
-  const ranks = grids.map((grid) => {
-    const losses = union.map((peak) => lossAt(grid, peak) ?? Infinity);
-    // Equal ones share the mean of their ranks.
-    return losses.map((loss) =>
-      losses.filter((other) => other < loss).length +
-      (losses.filter((other) => other === loss).length - 1) / 2
-    );
-  });
-  const means = union.map((_, i) => mean(ranks.map((own) => own[i]!)));
-  return union[means.indexOf(Math.min(...means))]!;
+export function sharedRate(grids: readonly (readonly RateEvidence[])[]): number | null {
+  const common = (grids[0] ?? []).map(({ peak }) => peak).sort((a, b) => a - b)
+    .filter((peak) => grids.every((grid) => lossAt(grid, peak) !== null));
+  const losses = grids.map((grid) => common.map((peak) => lossAt(grid, peak)!));
+  const excess = common.map((_, i) => Math.max(...losses.map((own) => own[i]! - Math.min(...own))));
+  return common[excess.indexOf(Math.min(...excess))] ?? null;
 }
 
 /** Rankings of each task and rank at which two methods or more were tuned over several rates. */
 export function rankingsOf(study: Study): Ranking[] {
-  const rankings = contestsOf(study).flatMap(({ task, rank, cells }): Ranking[] => {
+  return contestsOf(study).flatMap(({ task, rank, cells }): Ranking[] => {
     // A rate that was taken over has the losses of other runs behind it.
     const tuned = cells.filter((cell) => isOwn(cell) && cell.chosen!.evidence.length > 1);
     if (tuned.length < 2) return [];
@@ -66,12 +60,11 @@ export function rankingsOf(study: Study): Ranking[] {
     const by = tuned.every(({ grid }) => grid.length > 1) ? "score" : "validation loss";
     const measured = (rateOf: (cell: Cell) => number) =>
       placesOf(tuned.map((cell) => measuredAt(cell, rateOf(cell), by)), by === "score");
-    const own = measured((cell) => cell.chosen!.peak), shared = measured(() => peak);
-    const standings = tuned.map((cell, i) => ({ cell, own: own[i]!, shared: shared[i]! }))
+    const own = measured((cell) => cell.chosen!.peak), shared = peak === null ? [] : measured(() => peak);
+    const standings = tuned.map((cell, i) => ({ cell, own: own[i]!, shared: shared[i] ?? null }))
       .toSorted((a, b) => (a.own.place ?? Infinity) - (b.own.place ?? Infinity));
     return [{ task, rank, by, peak, standings }];
   });
-  return withCorrection(rankings);
 }
 
 function isOwn({ task, method, rank, chosen }: Cell): boolean {
@@ -102,43 +95,12 @@ function placesOf(measured: readonly Measured[], byScore: boolean): Place[] {
   const places = values.map((value) =>
     value === null ? null : 1 + values.filter((other) => other !== null && isBetter(other, value)).length
   );
-  const first = measured[places.indexOf(1)];
   return measured.map((one, i): Place => ({
     peak: one.peak,
     value: values[i]!,
     place: places[i]!,
-    againstFirst: values[i] === null || !first || one === first ? null : comparisonOf(one, first, byScore),
     seeds: byScore ? one.runs.length : one.losses.length,
     examples: byScore ? one.runs[0]?.outcome.scores.length ?? null : null,
-  }));
-}
-
-function comparisonOf(one: Measured, first: Measured, byScore: boolean): Comparison | null {
-  if (byScore) {
-    const [mine, best] = pairedScores([one, first]);
-    return mine!.length > 0 ? compare(mine!, best!) : null;
-  }
-  // Losses of a tuning go by seed, and the same seeds in the same order.
-  const negative = ({ losses }: Measured) => losses.map((loss) => [-loss]);
-  return one.losses.length === first.losses.length ? compare(negative(one), negative(first)) : null;
-}
-
-function withCorrection(rankings: readonly Ranking[]): Ranking[] {
-  const all = rankings.flatMap(({ standings }) =>
-    standings.flatMap(({ own, shared }) => [own.againstFirst, shared.againstFirst])
-  ).filter((one) => one !== null);
-  const corrected = new Map(correct(all).map((one, i) => [all[i]!, one]));
-  const fix = (place: Place): Place => ({
-    ...place,
-    againstFirst: place.againstFirst && corrected.get(place.againstFirst)!,
-  });
-  return rankings.map((ranking) => ({
-    ...ranking,
-    standings: ranking.standings.map(({ cell, own, shared }) => ({
-      cell,
-      own: fix(own),
-      shared: fix(shared),
-    })),
   }));
 }
 

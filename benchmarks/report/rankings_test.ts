@@ -19,20 +19,23 @@ function grid(losses: Readonly<Record<string, number | null>>): RateEvidence[] {
   }));
 }
 
-Deno.test("sharedRate() gives every method one voice, whatever the scale of its losses", () => {
-  const one = grid({ 0.1: 1, 0.2: 2, 0.4: 3 }), same = grid({ 0.1: 1.1, 0.2: 2.2, 0.4: 3.3 });
-  const loud = grid({ 0.1: 9e9, 0.2: 8e9, 0.4: 1e-9 });
-  assertEquals(sharedRate([one, same, loud]), 0.1);
-  assertEquals(sharedRate([loud, one, same]), 0.1);
-  assertEquals(sharedRate([one, loud, loud]), 0.4);
+Deno.test("sharedRate() is where the worst served method loses least, however many others are nearly the same", () => {
+  // Beside their own least losses, 0.1 costs the second 2, 0.2 at most 0.5, and 0.4 the first 2.
+  const one = grid({ 0.1: 1, 0.2: 1.2, 0.4: 3 }), other = grid({ 0.1: 3, 0.2: 1.5, 0.4: 1 });
+  assertEquals(sharedRate([one, other]), 0.2);
+  assertEquals(sharedRate([one, one, one, one, other]), 0.2);
+  assertEquals(sharedRate([other, other, other, one]), 0.2);
+  // A method that is bad everywhere has no more weight than what a rate changes for it.
+  assertEquals(sharedRate([one, other, grid({ 0.1: 9, 0.2: 9.1, 0.4: 9.2 })]), 0.2);
 });
 
-Deno.test("sharedRate() ranks rates last where a method diverged or was not run, and takes the smaller of equal ones", () => {
-  // By rank: 0.1 has 0 and 1.5, 0.2 has 1 and 0, 0.4 has 2 and 1.5.
+Deno.test("sharedRate() looks only at rates that all were run at to the end, and there may be none", () => {
+  // The best rate of either is unknown of the other.
+  assertEquals(sharedRate([grid({ 0.1: 2, 0.2: 0.1, 0.4: 3 }), grid({ 0.1: 2, 0.4: 3, 0.8: 0.1 })]), 0.1);
   assertEquals(sharedRate([grid({ 0.1: 1, 0.2: 2, 0.4: 3 }), grid({ 0.2: 5, 0.4: null })]), 0.2);
   assertEquals(sharedRate([grid({ 0.4: 1, 0.1: 1 }), grid({ 0.1: 2, 0.4: 2 })]), 0.1);
-  // Grids that have no rate in common: a method's own best is as good as the other's.
-  assertEquals(sharedRate([grid({ 5: 1, 6: 2 }), grid({ 0.1: 2, 0.2: 1 })]), 0.2);
+  assertEquals(sharedRate([grid({ 5: 1, 6: 2 }), grid({ 0.1: 2, 0.2: 1 })]), null);
+  assertEquals(sharedRate([grid({ 5: 1, 6: null }), grid({ 5: null, 6: 1 })]), null);
 });
 
 const peaks = [0.001, 0.004, 0.016];
@@ -64,14 +67,14 @@ function rowsOf(report: Report): readonly (readonly string[])[] {
   return report.tables.find(({ title }) => title.startsWith("Rankings"))?.rows ?? [];
 }
 
-Deno.test("buildReport() ranks methods at their own rates and at one shared rate side by side, ties and edges marked", async () => {
+Deno.test("buildReport() ranks methods at their own rates and at one shared rate side by side, edges marked", async () => {
   const report = await reportOf({
     full: [[0.9, 0.3], [0.2, 0.9], [0.8, 0.4]],
     lora: [[0.7, 0.3], [0.6, 0.4], [0.3, 0.7]],
     "lora-ga": [[0.5, 0.6], [0.4, 0.705], [0.9, 0.2]],
     "lora-pro": [[0.9, 0.1], [0.5, 0.5], null],
   });
-  // 0.004 is first, second, first and first.
+  // 0.004 is the best that three of them have, and LoRA's second; LoRA-Pro diverged at LoRA's first.
   assertEquals(rowsOf(report).map((row) => row.slice(2)), [
     ["accuracy", "Full fine-tuning", "0.004", "0.900", "1", "0.004", "0.900", "1", "2", "200"],
     ["accuracy", "LoRA-GA (alpha/sqrt(r))", "0.004", "0.705", "2", "0.004", "0.705", "2", "2", "200"],
@@ -90,19 +93,26 @@ Deno.test("buildReport() ranks methods at their own rates and at one shared rate
   });
   assertEquals(rowsOf(near).map((row) => [row[3], row[6], row[9]]), [
     ["LoRA (alpha/r)", "1", "1"],
-    ["Full fine-tuning", "2, ties", "2, ties"],
+    ["Full fine-tuning", "2", "2"],
   ]);
 });
 
-Deno.test("buildReport() leaves a method that diverged at the shared rate without a place there", async () => {
-  const report = await reportOf({
+Deno.test("buildReport() ranks at no rate that a method diverged at, and says where there is no other", async () => {
+  const diverging = {
     full: [[0.9, 0.3], [0.2, 0.9], [0.8, 0.4]],
     lora: [[0.7, 0.3], [0.6, 0.4], [0.9, 0.2]],
     "lora-ga": [[0.5, 0.6], null, [0.9, 0.2]],
-  });
-  const row = rowsOf(report).find(([, , , method]) => method!.startsWith("LoRA-GA"))!;
-  assertEquals(row.slice(4), ["0.001 (edge)", "0.600", "2", "0.004", "none", "—", "2", "200"]);
-  assertStringIncludes(report.answer.join("\n"), "(1 diverged or not run there)");
+  } as const;
+  const rowOf = (report: Report) => rowsOf(report).find(([, , , method]) => method!.startsWith("LoRA-GA"))!;
+  const report = await reportOf(diverging);
+  assertEquals(rowOf(report).slice(4), ["0.001 (edge)", "0.600", "2", "0.001", "0.600", "1", "2", "200"]);
+  const none = await reportOf({ ...diverging, lora: [null, [0.6, 0.4], null] });
+  assertEquals(rowOf(none).slice(4), ["0.001 (edge)", "0.600", "2", "—", "—", "—", "2", "200"]);
+  assertStringIncludes(
+    none.answer.join("\n"),
+    "No rate was run to the end by all methods on Shifted digits at rank 2: no order at one rate.",
+  );
+  assert(!none.answer.join("\n").includes("share one learning rate"));
 });
 
 Deno.test("buildReport() ranks by the tuning's validation losses where a sweep took its rates from another", async () => {
@@ -121,7 +131,6 @@ Deno.test("buildReport() ranks by the tuning's validation losses where a sweep t
   const report = buildReport({ plan, stored, faults: [], setAside: [] }, fakeRegistries),
     rows = rowsOf(report);
   assertEquals(rows.map((row) => row[2]), Array(3).fill("validation loss"));
-  // One seed of losses: places, but nothing to tell ties by.
   assertEquals(rows.map((row) => [row[6], row.at(-2), row.at(-1)]), [
     ["1", "1", "—"],
     ["2", "1", "—"],

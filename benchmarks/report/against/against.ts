@@ -7,7 +7,7 @@ import type { BaseResult, RunResult } from "../../../training/run.ts";
 import type { Plan } from "../../plan.ts";
 import { formatCount } from "../format.ts";
 import type { Table } from "../report.ts";
-import { type Cell, cellsOf, type ComparedPair, isShown } from "./cells.ts";
+import { type Cell, cellsOf, type ComparedPair, tellsApart } from "./cells.ts";
 import { differenceOf } from "./differences.ts";
 import { environmentSentence, environmentTable } from "./environments.ts";
 import { namer } from "./names.ts";
@@ -122,5 +122,5 @@ function verdictOf(
   if (same.length === 0) return "nothing in common";
   if (differing.length === 0) return "equal";
   const ended = differing.some(({ here, there }) => here.status !== there.status);
-  return ended || cells.some(isShown) ? "different" : "tie";
+  return ended || cells.some(tellsApart) ? "different" : "tie";
 }

@@ -1,6 +1,6 @@
 /** @file Pairs of runs of two sweeps with how they differ, and over seeds with what their scores say. */
 import { canonicalJson, type RunConfig, type RunResult } from "../../../training/run.ts";
-import { compare, type Comparison, correct } from "../../statistics.ts";
+import { compareReruns, type Comparison, correct, isShown } from "../../statistics.ts";
 import type { DoneRun } from "../report.ts";
 import type { RunDifference } from "./differences.ts";
 import type { RunPair } from "./pairing.ts";
@@ -14,8 +14,8 @@ export interface ComparedPair extends RunPair {
 export interface Cell {
   readonly pairs: readonly ComparedPair[];
   /**
-   * Corrected for all cells together; null where no pair has two scores on the same examples. Its judgement on the seeds
-   * that were run is what counts, since both sweeps have these: other seeds would only hide what changed.
+   * Corrected for all cells together; null where no pair has two scores on the same examples. It is about the seeds that
+   * were run, since both sweeps have these: other seeds would only hide what changed.
    */
   readonly comparison: Comparison | null;
   /** True where every pair has equal scores. */
@@ -35,7 +35,7 @@ export function cellsOf(pairs: readonly ComparedPair[]): Cell[] {
       pairs: own,
       comparison: scores.length === 0
         ? null
-        : compare(scores.map(([ours]) => ours), scores.map(([, theirs]) => theirs)),
+        : compareReruns(scores.map(([ours]) => ours), scores.map(([, theirs]) => theirs)),
       equal: scores.every(([ours, theirs]) => canonicalJson(ours) === canonicalJson(theirs)),
     };
   });
@@ -47,8 +47,8 @@ export function cellsOf(pairs: readonly ComparedPair[]): Cell[] {
 }
 
 /** True where scores were shown to differ. */
-export function isShown({ comparison }: Cell): boolean {
-  return comparison !== null && comparison.onTheseSeeds.verdict !== "tie";
+export function tellsApart({ comparison }: Cell): boolean {
+  return comparison !== null && isShown(comparison.verdict);
 }
 
 /** The pairs that finished on both sides: here, there. */

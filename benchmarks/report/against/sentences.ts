@@ -1,7 +1,7 @@
 /** @file What changed between two sweeps, in sentences. */
 import { type BaseResult, canonicalJson, type RunResult } from "../../../training/run.ts";
 import { nameRun } from "../../progress.ts";
-import { type Interval, median } from "../../statistics.ts";
+import { type Interval, isShown, median } from "../../statistics.ts";
 import { formatCount, formatDifference, formatInterval, formatNumber, formatSignificant } from "../format.ts";
 import type { DoneRun } from "../report.ts";
 import type { AgainstVerdict, ComparedSweep } from "./against.ts";
@@ -53,10 +53,10 @@ export function scoreSentence(whose: string, cells: readonly Cell[], name: Namer
   if (compared.length === 0) return [];
   if (unequal.length === 0) return [`${whose} are equal on every example.`];
   const count = formatCount(compared.length, "comparison");
-  const parted = compared.filter(({ comparison }) => comparison.onTheseSeeds.verdict !== "tie");
+  const parted = compared.filter(({ comparison }) => isShown(comparison.verdict));
   if (parted.length === 0) {
     const differences = rangeOf(unequal.map(({ comparison: { mean } }) => ({ low: mean, high: mean })));
-    const intervals = unequal.flatMap(({ comparison }) => comparison.overExamples ?? []);
+    const intervals = unequal.flatMap(({ comparison }) => comparison.interval ?? []);
     const within = intervals.length > 0 ? `, their 95% intervals lie within ${rangeOf(intervals)}` : "";
     return [
       `${whose} differ by no more than chance explains: none of ${count} tells the sweeps apart. Where they are not ` +
@@ -65,7 +65,7 @@ export function scoreSentence(whose: string, cells: readonly Cell[], name: Namer
   }
   const told = parted.slice(0, MOST).map(({ config, comparison }) =>
     `${name.cell(config)} ${formatDifference(comparison.mean)} (${
-      formatInterval(comparison.overExamples, formatDifference)
+      formatInterval(comparison.interval, formatDifference)
     })`
   );
   return [`${whose} differ in ${parted.length} of ${count}, here less there: ${list(told, parted.length)}.`];

@@ -34,13 +34,13 @@ export function scoresTable(cells: readonly Cell[], changed: readonly Cell[], na
       ...comparison === null ? ["—", "—", "—", "—", "—", "—", "not compared"] : [
         formatDifference(comparison.mean),
         ...equal ? ["—", "—", "—"] : [
-          formatInterval(comparison.overExamples, formatDifference),
-          formatProbability(comparison.onTheseSeeds.pValue),
-          formatProbability(comparison.onTheseSeeds.corrected),
+          formatInterval(comparison.interval, formatDifference),
+          formatProbability(comparison.pValue),
+          formatProbability(comparison.corrected),
         ],
         String(comparison.seeds),
         String(comparison.examples),
-        equal ? "equal" : comparison.onTheseSeeds.verdict,
+        equal ? "equal" : comparison.verdict,
       ],
     ];
   };

@@ -1,4 +1,5 @@
 /** @file Each method against LoRA and against full fine-tuning. */
+import { FEWEST_SEEDS } from "../../statistics.ts";
 import { formatDifference, formatInterval, formatNumber, formatProbability, formatRank } from "../format.ts";
 import type { Pair } from "../pairs.ts";
 import type { Table } from "../report.ts";
@@ -6,16 +7,21 @@ import { formatSources } from "./scores.ts";
 
 /** Paired differences with verdicts. */
 export function comparisonsTable(pairs: readonly Pair[]): Table {
+  const lost = pairs.some(({ diverged }) => Math.max(...diverged) > 0);
   return {
     title: "Comparisons",
     note:
       "Difference of scores on the same examples and seeds, with its 95% interval for new draws of what the next column " +
-      "names, both being seeds and examples; beside it the interval for new examples and the seeds that were run. d is the difference in standard deviations of single differences (Cohen's d " +
-      "of pairs). p is uncorrected and goes with the interval; the verdict is by p after Holm's correction for the " +
-      `${pairs.length} comparisons of this table, at 5%. A tie means that no difference was shown, which is not the same ` +
-      "as none: the last number but the counts is the least difference that would have been shown four times in five, " +
-      "uncorrected. Two or three seeds show little about others: “on these seeds” asks the lesser question, whether new " +
-      "examples would tell the two methods apart with the seeds that were run, corrected likewise. n of a row is its seeds times its examples, each pair being one seed on one example.",
+      "names, both being seeds and examples. Wins are the seeds on which the method scores higher than the other; equal " +
+      "scores count for neither. p goes with the interval, which is not corrected and no verdict. The verdict is by p after Holm's correction for all comparisons " +
+      "with the same other method on the same task, at 5%, and about new seeds and examples. A tie means that no difference " +
+      "was shown, which is not the same as none: “would show” is the least true difference that would have been shown about " +
+      `four times in five, at the level that the verdict asks for. With fewer than ${FEWEST_SEEDS} seeds in common nothing ` +
+      "is decided." +
+      (lost
+        ? " Of seeds that diverged, the method's and the other's are told; such a run counts as what chance scores, or, where " +
+          "nobody knows that, as the score before fine-tuning."
+        : ""),
     columns: [
       "Task",
       "Rank",
@@ -24,17 +30,16 @@ export function comparisonsTable(pairs: readonly Pair[]): Table {
       "Difference",
       "95% interval",
       "for new",
-      "over examples",
-      "d",
+      "Wins",
       "p",
       "p, Holm",
       "Would show",
       "Seeds",
       "Examples",
-      "On these seeds",
+      ...lost ? ["Diverged"] : [],
       "Verdict",
     ],
-    rows: pairs.map(({ ours, theirs, comparison }) => [
+    rows: pairs.map(({ ours, theirs, comparison, diverged }) => [
       ours.task.title,
       formatRank(ours.rank),
       ours.method.label,
@@ -42,14 +47,13 @@ export function comparisonsTable(pairs: readonly Pair[]): Table {
       formatDifference(comparison.mean),
       formatInterval(comparison.interval, formatDifference),
       formatSources(comparison),
-      formatInterval(comparison.overExamples, formatDifference),
-      comparison.effect === null ? "—" : formatDifference(comparison.effect),
+      `${comparison.wins} of ${comparison.seeds}`,
       formatProbability(comparison.pValue),
       formatProbability(comparison.corrected),
       comparison.detectable === null ? "—" : formatNumber(comparison.detectable),
       String(comparison.seeds),
       String(comparison.examples),
-      comparison.onTheseSeeds.verdict,
+      ...lost ? [diverged.join(" and ")] : [],
       comparison.verdict,
     ]),
   };

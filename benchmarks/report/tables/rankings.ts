@@ -9,12 +9,11 @@ export function rankingsTable(rankings: readonly Ranking[]): Table {
     title: "Rankings at own rates and at one shared rate",
     note:
       "Places on each task at each rank: on the left every method at its own rate, the one of its grid with the least " +
-      "validation loss, on the right all at one rate. That rate is chosen without favour: every method ranks all rates by " +
-      "its validation loss, those where it diverged or was not run last, and the least mean rank is taken. Places are by " +
-      "the mean score where this sweep ran the grids, else by the mean validation loss of the tuning. “ties” marks methods " +
-      "that were not shown to differ from the first (paired, at 5% after Holm's correction for all such comparisons here); " +
-      "with one seed of validation losses nothing can tell. “edge” marks rates at the edge of their grids. n is the seeds " +
-      "at each rate, and the examples of a score.",
+      "validation loss, on the right all at one rate. That rate is chosen without favour, among those that all methods were " +
+      "run at to the end: the method that loses most there, in validation loss beside its own least at such a rate, loses " +
+      "least. A dash where no rate is common to all. Places are by the mean score where this sweep ran the grids, else by the " +
+      "mean validation loss of the tuning. A place is no verdict: whether methods differ is in “Comparisons”. “edge” marks " +
+      "rates at the edge of their grids. n is the seeds at each rate, and the examples of a score.",
     columns: [
       "Task",
       "Rank",
@@ -38,10 +37,10 @@ export function rankingsTable(rankings: readonly Ranking[]): Table {
         formatCellRate({ ...cell, peak: own.peak }),
         formatValue(own),
         formatPlace(own),
-        formatRate(peak),
+        peak === null ? "—" : formatRate(peak),
         formatValue(shared),
         formatPlace(shared),
-        own.seeds === shared.seeds || shared.value === null
+        shared === null || own.seeds === shared.seeds || shared.value === null
           ? String(own.seeds)
           : `${own.seeds}, ${shared.seeds}`,
         own.examples === null ? "—" : String(own.examples),
@@ -50,11 +49,10 @@ export function rankingsTable(rankings: readonly Ranking[]): Table {
   };
 }
 
-function formatValue({ value }: Place): string {
-  return value === null ? "none" : formatNumber(value);
+function formatValue(place: Place | null): string {
+  return place === null ? "—" : place.value === null ? "none" : formatNumber(place.value);
 }
 
-function formatPlace({ place, againstFirst }: Place): string {
-  if (place === null) return "—";
-  return againstFirst?.pValue != null && againstFirst.verdict === "tie" ? `${place}, ties` : String(place);
+function formatPlace(place: Place | null): string {
+  return place?.place == null ? "—" : String(place.place);
 }
