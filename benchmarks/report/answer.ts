@@ -12,7 +12,7 @@ import {
   formatRate,
 } from "./format.ts";
 import type { ClosedGap } from "./gaps.ts";
-import { baselinesOf, contestsOf, familyOf, type Pair, standInOf } from "./pairs.ts";
+import { baselinesOf, contestsOf, type Pair, standInOf } from "./pairs.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Ranking } from "./rankings.ts";
 import type { Cell, MethodLabel, Study } from "./report.ts";
@@ -40,17 +40,17 @@ export function answer(study: Study, findings: Findings): string[] {
   if (study.cells.every((cell) => cell.runs.length === 0)) {
     return ["No run has finished: there is nothing to say yet."];
   }
-  const isDecided = pairs.some(({ comparison }) => comparison.verdict !== "undecided");
+  const all = [...pairs, ...others], isDecided = all.some(isJudged);
   return [
-    ...isDecided ? [] : undecided(study, pairs),
+    ...isDecided ? [] : undecided(study, pairs.length > 0 ? pairs : others),
     ...baselinesOf(study).flatMap((method) => verdictsAgainst(study, pairs, method)),
     ...divergedSentence(study, pairs),
     ...isDecided ? gapSentences(study, gaps) : [],
     ...isDecided || study.methods.length > MANY
-      ? study.tasks.flatMap((task) => firstsOf(study, task, [...pairs, ...others]))
+      ? study.tasks.flatMap((task) => firstsOf(study, task, all))
       : [],
     ...rankingSentence(rankings),
-    ...isDecided ? evidence(pairs) : [],
+    ...isDecided ? [evidence(all)] : [],
     ...protocol.statements.length > 0 ? [protocol.statements.join(" ")] : [],
     ...study.methods.length <= MANY ? study.tasks.map((task) => scoresOf(study, task)) : [],
     ...study.tasks.flatMap((task) => ratesOf(study, task)),
@@ -80,7 +80,9 @@ function undecided(study: Study, pairs: readonly Pair[]): string[] {
     const own = pairs.filter(({ ours, comparison }) => ours.task === task && comparison.errors !== null);
     const spread = pooledSpread(own.map(({ comparison }) => comparison));
     if (spread === null) return [];
-    const family = Math.max(...[...Map.groupBy(own, familyOf).values()].map(({ length }) => length));
+    const family = Math.max(
+      ...[...Map.groupBy(own, ({ family }) => family).values()].map(({ length }) => length),
+    );
     const examples = Math.min(...own.map(({ comparison }) => comparison.examples));
     const [enough, ...more] = TIMES.map((times) => ({
       examples: examples * times,
@@ -378,7 +380,8 @@ function observed(verdicts: readonly MethodVerdicts[], pairs: readonly Pair[]): 
 }
 
 function oneByOne({ label, cases, counts, differences }: MethodVerdicts): string {
-  return `${label} ${formatVerdicts(counts)} of ${cases} (difference ${
+  const verdict = formatVerdicts(counts);
+  return `${label} ${cases === 1 ? verdict.replace(" in 1", "") : `${verdict} of ${cases}`} (difference ${
     formatRange(differences, formatDifference)
   })`;
 }
@@ -417,14 +420,15 @@ function stepSentence(study: Study): string[] {
   return parts.length > 0 ? [`Time of a step over that of LoRA: ${parts.join(", ")}.`] : [];
 }
 
+function isJudged({ comparison }: Pair): boolean {
+  return comparison.verdict !== "undecided";
+}
+
 /** What verdicts weigh. */
-function evidence(pairs: readonly Pair[]): string[] {
-  const judged = pairs.filter(({ comparison }) => comparison.verdict !== "undecided");
-  const families = new Set(judged.map(familyOf)).size;
+function evidence(pairs: readonly Pair[]): string {
+  const judged = pairs.filter(isJudged), families = new Set(judged.map(({ family }) => family)).size;
   const corrected =
-    `Verdicts on a task against a method are corrected together (Holm): at most one such family in twenty shows a difference where there is none${
-      families > 1 ? `, and this report has ${families}` : ""
-    }.`;
+    `Verdicts are corrected in families (Holm), of all comparisons with a baseline on a task and of all other pairs there: at most one family in twenty shows a difference where there is none, and this report has ${families}.`;
   const ties = judged.filter(({ comparison }) => comparison.verdict === "tie");
   const detectable = ties.flatMap(({ comparison }) => comparison.detectable ?? []);
   const missed = detectable.length > 0
@@ -438,7 +442,7 @@ function evidence(pairs: readonly Pair[]): string[] {
       open === 1 ? "is" : "are"
     } undecided.`
     : "";
-  return [`${corrected}${missed}${rest}`];
+  return `${corrected}${missed}${rest}`;
 }
 
 function scoreOf(cell: Cell): number {

@@ -27,6 +27,8 @@ export interface Pair {
   readonly theirs: Cell;
   /** Corrected within its family. */
   readonly comparison: Comparison;
+  /** The same for all that are corrected together. */
+  readonly family: string;
   /** How many of its seeds diverged, of ours and of theirs: they count by `standInOf`. */
   readonly diverged: readonly [ours: number, theirs: number];
 }
@@ -46,15 +48,10 @@ export function comparePairs(study: Study): Pair[] {
         cell.method === baseline && cell.task === ours.task && (cell.rank === null || cell.rank === ours.rank)
       );
       if (!theirs || theirs.method === ours.method) return [];
-      return pairOf(study, ours, theirs);
+      return pairOf(study, ours, theirs, JSON.stringify([ours.task.id, baseline.key]));
     })
   );
-  return corrected(pairs, familyOf);
-}
-
-/** What pairs with baselines are corrected with. */
-export function familyOf({ theirs }: Pair): string {
-  return JSON.stringify([theirs.task.id, theirs.method.key]);
+  return corrected(pairs);
 }
 
 /** Cells that are ranked against each other: those on a task at a rank, and those without a rank. */
@@ -94,12 +91,14 @@ export function compareOthers(study: Study, judged: readonly Pair[]): Pair[] {
     return isNew;
   };
   for (const { ours, theirs } of judged) meet(ours, theirs);
-  const pairs = contestsOf(study).flatMap(({ cells }) =>
+  const pairs = contestsOf(study).flatMap(({ task, cells }) =>
     cells.flatMap((ours, i) =>
-      cells.slice(i + 1).flatMap((theirs) => meet(ours, theirs) ? pairOf(study, ours, theirs) : [])
+      cells.slice(i + 1).flatMap((theirs) =>
+        meet(ours, theirs) ? pairOf(study, ours, theirs, JSON.stringify([task.id])) : []
+      )
     )
   );
-  return corrected(pairs, ({ ours }) => ours.task.id);
+  return corrected(pairs);
 }
 
 /**
@@ -132,7 +131,7 @@ export function pairedScores(study: Study, cells: readonly Cell[]): readonly (re
   return cells.map((_, i) => bySeed.map((own) => own[i]!));
 }
 
-function pairOf(study: Study, ours: Cell, theirs: Cell): Pair[] {
+function pairOf(study: Study, ours: Cell, theirs: Cell, family: string): Pair[] {
   const [mine, other] = pairedScores(study, [ours, theirs]);
   if (mine!.length === 0) return [];
   const lost = ({ diverged }: Cell, rival: Cell) =>
@@ -140,13 +139,13 @@ function pairOf(study: Study, ours: Cell, theirs: Cell): Pair[] {
       rival.diverged.includes(seed) || rival.runs.some(({ config }) => config.seed === seed)
     ).length;
   const diverged = [lost(ours, theirs), lost(theirs, ours)] as const;
-  return [{ ours, theirs, comparison: compare(mine!, other!), diverged }];
+  return [{ ours, theirs, comparison: compare(mine!, other!), family, diverged }];
 }
 
 /** The same pairs in their order, judged within their families. */
-function corrected(pairs: readonly Pair[], familyOf: (pair: Pair) => string): Pair[] {
+function corrected(pairs: readonly Pair[]): Pair[] {
   const found = new Map<Pair, Pair>();
-  for (const family of Map.groupBy(pairs, familyOf).values()) {
+  for (const family of Map.groupBy(pairs, ({ family }) => family).values()) {
     const comparisons = correct(family.map(({ comparison }) => comparison));
     for (const [i, pair] of family.entries()) found.set(pair, { ...pair, comparison: comparisons[i]! });
   }

@@ -145,3 +145,15 @@ Deno.test("compareOthers() judges no pair a second time", async () => {
   // Fifteen methods at two ranks, full fine-tuning without: 14 · 13 / 2 at each rank, and 14 with it.
   assertEquals(all.length, 2 * (91 + 14));
 });
+
+Deno.test("buildReport() judges any two methods where none of them is a baseline", async () => {
+  const optimizers = [{ id: "lora-ga" }, { id: "lora-pro" }];
+  const six = build(await made({ ...fakeSweep, tasks: [digits], optimizers, seeds: [0, 1, 2, 3, 4, 5] }));
+  assert(
+    six.answer[0]!.startsWith("Highest on Shifted digits (n = 6 seeds, 200 examples): at rank 2 LoRA-"),
+    six.answer[0],
+  );
+  assertStringIncludes(six.answer.join("\n"), "and this report has 1.");
+  const two = build(await made({ ...fakeSweep, tasks: [digits], optimizers }));
+  assert(two.answer[0]!.startsWith("No winner: 2 seeds cannot decide"));
+});
