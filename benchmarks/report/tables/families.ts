@@ -2,6 +2,7 @@
 import type { Measure, TaskFamily } from "../../../tasks/task.ts";
 import { mean, studentInterval } from "../../statistics.ts";
 import { formatDifference, formatN, formatNumber, formatRank } from "../format.ts";
+import { standInOf } from "../pairs.ts";
 import type { Before, Cell, MethodLabel, Study, Table, TaskLabel } from "../report.ts";
 import { BEFORE } from "./scores.ts";
 
@@ -52,10 +53,10 @@ function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], avera
   );
   const columns = [
     // First, since wide tables are scrolled.
-    ...averaged ? [scoreColumn("Average", tasks), ...full ? [gapColumn(tasks, full)] : []] : [],
+    ...averaged ? [scoreColumn("Average", tasks), ...full ? [gapColumn(study, tasks, full)] : []] : [],
     ...tasks.flatMap((task) => [
       scoreColumn(`${task.title}, ${task.metric}`, [task]),
-      ...full && !averaged ? [gapColumn([task], full)] : [],
+      ...full && !averaged ? [gapColumn(study, [task], full)] : [],
       ...task.measures.flatMap((measure) => measureColumn(task, measure, lines)),
     ]),
   ];
@@ -68,7 +69,7 @@ function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], avera
       (full
         ? ` “to full” is the difference to ${full.label}${
           averaged ? ", of the averages" : ""
-        } on the seeds that both finished.`
+        } on the seeds that both have, where a run that diverged counts as in “Comparisons”.`
         : "") +
       (columns.some((column) => /[↑↓]$/.test(column.title)) ? " ↑ is better higher, ↓ better lower." : ""),
     columns: ["Rank", "Method", ...columns.map((column) => column.title)],
@@ -115,13 +116,14 @@ function scoreColumn(title: string, tasks: readonly TaskLabel[]): Column {
   };
 }
 
-function gapColumn(tasks: readonly TaskLabel[], full: Line): Column {
+function gapColumn(study: Study, tasks: readonly TaskLabel[], full: Line): Column {
+  const standIn = (task: TaskLabel) => standInOf(study, task);
   return {
     title: "to full",
     before: () => "—",
     of(line) {
       if (line === full) return "—";
-      const ours = averages(line, tasks), theirs = averages(full, tasks);
+      const ours = averages(line, tasks, standIn), theirs = averages(full, tasks, standIn);
       const gaps = [...ours].flatMap(([seed, score]) => theirs.has(seed) ? [score - theirs.get(seed)!] : []);
       return format(gaps, formatDifference);
     },
@@ -147,11 +149,23 @@ function measureColumn(task: TaskLabel, measure: Measure, lines: readonly Line[]
   }];
 }
 
-/** Mean over tasks of each seed that finished all of them. */
-function averages(line: Line, tasks: readonly TaskLabel[]): BySeed {
-  const scores = tasks.map((task) =>
-    new Map(line.cells.get(task)?.runs.map(({ config, outcome }) => [config.seed, outcome.score]))
-  );
+/**
+ * Mean over tasks of each seed that has all of them.
+ *
+ * @param standIn what a run that diverged counts as; left out where absent
+ */
+function averages(
+  line: Line,
+  tasks: readonly TaskLabel[],
+  standIn?: (task: TaskLabel) => number,
+): BySeed {
+  const scores = tasks.map((task) => {
+    const { runs = [], diverged = [] } = line.cells.get(task) ?? {};
+    return new Map([
+      ...runs.map(({ config, outcome }) => [config.seed, outcome.score] as const),
+      ...standIn ? diverged.map((seed) => [seed, standIn(task)] as const) : [],
+    ]);
+  });
   const seeds = [...scores[0]?.keys() ?? []].filter((seed) => scores.every((own) => own.has(seed)));
   return new Map(seeds.map((seed) => [seed, mean(scores.map((own) => own.get(seed)!))]));
 }

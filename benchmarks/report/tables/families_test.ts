@@ -145,13 +145,20 @@ Deno.test("familyTables() averages the seeds that finished every task, says what
   const scores = before!.filter((cell) => /^0\.\d{3}$/.test(cell)).map(Number);
   assertEquals([scores.length, before![3], before![5]], [3, "—", "—"]);
   assertEquals(Math.abs((scores[1]! + scores[2]!) / 2 - scores[0]!) < 1e-3, true);
+  // Chance scores 0.5 on grammar: (0.5 + 0.3) / 2 − (0.9 + 0.6) / 2 on the seed that diverged there.
   assertEquals(lora!.slice(2), [
     "0.550 (1 diverged)",
-    "−0.100",
+    `−0.225 ± ${half([-0.1, -0.35])}`,
     "0.700 (1 diverged)",
     "0.600",
     `0.350 ± ${half([0.4, 0.3])}`,
   ]);
   const [nothing] = await tablesOf({ grammar: [[0.8], [null]], sense: [[0.5], [null]] });
-  assertEquals(nothing!.rows[1]!.slice(2), ["— (2 diverged)", "—", "— (1 diverged)", "—", "— (1 diverged)"]);
+  assertEquals(nothing!.rows[1]!.slice(2), [
+    "— (2 diverged)",
+    "−0.350",
+    "— (1 diverged)",
+    "—",
+    "— (1 diverged)",
+  ]);
 });
