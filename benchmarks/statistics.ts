@@ -240,10 +240,18 @@ export function compare(
   theirs: readonly (readonly number[])[],
   level = 0.95,
 ): Comparison {
-  const differences = differencesOf(ours, theirs);
-  const examplesAt = examplesOf(ours, theirs, differences);
-  const { estimate, at } = describe(differences, differencesAt(differences), examplesAt, level);
-  return judged(estimate, ours.length < FEWEST_SEEDS ? null : at, differences, level);
+  const differences = differencesOf(ours, theirs), errors = errorSources(differences);
+  const seedsAt = studentAt(
+    differences.map(mean),
+    errors === null ? 0 : errors.both ** 2 * differences.length,
+  );
+  const { estimate, at } = describe(differences, seedsAt, examplesOf(ours, theirs, differences), level);
+  return {
+    ...estimate,
+    ...judge(estimate.mean, ours.length < FEWEST_SEEDS ? null : at, level),
+    wins: winsOf(differences),
+    errors,
+  };
 }
 
 /**
@@ -258,14 +266,15 @@ export function compareReruns(
   level = 0.95,
 ): Comparison {
   const differences = differencesOf(ours, theirs), examplesAt = examplesOf(ours, theirs, differences);
-  const { estimate } = describe(differences, differencesAt(differences), examplesAt, level);
-  const sources = examplesAt ? ["examples"] as const : [];
-  return judged(
-    { ...estimate, interval: estimate.overExamples, sources },
-    examplesAt,
-    differences,
-    level,
-  );
+  const { estimate } = describe(differences, studentAt(differences.map(mean)), examplesAt, level);
+  return {
+    ...estimate,
+    interval: estimate.overExamples,
+    sources: examplesAt ? ["examples"] : [],
+    ...judge(estimate.mean, examplesAt, level),
+    wins: winsOf(differences),
+    errors: errorSources(differences),
+  };
 }
 
 /**
@@ -321,27 +330,27 @@ export function differencesOf(
   return ours.map((seed, s) => seed.map((score, e) => score - theirs[s]![e]!));
 }
 
-function judged(
-  estimate: Estimate,
+function judge(
+  center: number,
   at: IntervalAt | null,
-  differences: readonly (readonly number[])[],
   level: number,
-): Comparison {
-  const pValue = at && pValueOf(at), center = estimate.mean;
+): Judgement & Pick<Comparison, "detectable" | "reach"> {
+  const pValue = at && pValueOf(at);
   const reach = at && ((level: number) => {
     const { low, high } = at(level);
     return Math.max(center - low, high - center);
   });
   return {
-    ...estimate,
     pValue,
     corrected: pValue,
     verdict: verdictOf(center, pValue, level),
-    wins: differences.filter((seed) => mean(seed) > 0).length,
     detectable: detectableBy(reach, level),
-    errors: errorSources(differences),
     reach,
   };
+}
+
+function winsOf(differences: readonly (readonly number[])[]): number {
+  return differences.filter((seed) => mean(seed) > 0).length;
 }
 
 function detectableBy(reach: Comparison["reach"], level: number): number | null {
@@ -355,12 +364,6 @@ function examplesOf(
 ): IntervalAt | null {
   const byExample = meanByExample(differences);
   return isBinary(ours) && isBinary(theirs) ? pairedAt(byExample) : studentAt(byExample);
-}
-
-/** Over seeds, whose variance has a least value. */
-function differencesAt(differences: readonly (readonly number[])[]): IntervalAt | null {
-  const rest = meanSquareOfRest(differences);
-  return studentAt(differences.map(mean), rest === null ? 0 : rest / differences[0]!.length);
 }
 
 /** An interval at each level: what p values are found from. */

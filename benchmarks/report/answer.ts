@@ -78,7 +78,9 @@ function undecided(study: Study, pairs: readonly Pair[]): string[] {
   const start = `No winner: ${seeds} cannot decide, and with fewer than ${FEWEST_SEEDS} no verdict is given.`;
   const parts = study.tasks.flatMap((task) => {
     const own = pairs.filter(({ ours, comparison }) => ours.task === task && comparison.errors !== null);
-    const spread = pooledSpread(own.map(({ comparison }) => comparison));
+    // How much a method varies that diverges now and then says little about the others.
+    const whole = own.filter(({ diverged }) => Math.max(...diverged) === 0);
+    const spread = pooledSpread((whole.length > 0 ? whole : own).map(({ comparison }) => comparison));
     if (spread === null) return [];
     const family = Math.max(
       ...[...Map.groupBy(own, ({ family }) => family).values()].map(({ length }) => length),

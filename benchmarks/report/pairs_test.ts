@@ -157,3 +157,16 @@ Deno.test("buildReport() judges any two methods where none of them is a baseline
   const two = build(await made({ ...fakeSweep, tasks: [digits], optimizers }));
   assert(two.answer[0]!.startsWith("No winner: 2 seeds cannot decide"));
 });
+
+Deno.test("buildReport() works out how many seeds are needed from runs that finished: one that diverged would hide the rest", async () => {
+  const { plan, stored } = await made(
+    fakeSweep,
+    (config) =>
+      config.optimizer.id === "lora-ga" && config.seed === 0 ? fakeDiverged(config) : fakeDone(config),
+  );
+  const without = stored.filter(({ status }) => status === "done");
+  const [, needed] = build({ plan, stored }).answer, [, same] = build({ plan, stored: without }).answer;
+  const spreads = (text: string) => [...text.matchAll(/by about (0\.\d+)/g)].map(([, value]) => value);
+  assertEquals(spreads(needed!), spreads(same!));
+  assertEquals(spreads(needed!).length, 2);
+});
