@@ -5,6 +5,7 @@
 import type { Registries } from "../../../training/configuration.ts";
 import type { BaseResult, RunResult } from "../../../training/run.ts";
 import type { Plan } from "../../plan.ts";
+import { compare, compareReruns } from "../../statistics.ts";
 import { formatCount } from "../format.ts";
 import type { Table } from "../report.ts";
 import { type Cell, cellsOf, type ComparedPair, tellsApart } from "./cells.ts";
@@ -73,7 +74,7 @@ export function compareSweeps(here: ComparedSweep, there: ComparedSweep, registr
   }));
   const same = pairs.filter(({ changes }) => changes.length === 0);
   const other = pairs.filter(({ changes }) => changes.length > 0);
-  const cells = cellsOf(same), changed = cellsOf(other);
+  const cells = cellsOf(same, compareReruns), changed = cellsOf(other, compare);
   const differing = same.filter(({ difference }) => difference.what.length > 0);
   const verdict = verdictOf(same, differing, cells);
   const name = namer([...here.results, ...there.results], registries);

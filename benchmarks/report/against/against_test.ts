@@ -132,12 +132,21 @@ Deno.test("compareSweeps() tells what configs changed, compares scores on the sa
   );
   assertStringIncludes(
     said,
-    "With other configs, scores differ by no more than chance explains: none of 14 comparisons",
+    "With other configs, scores differ, and too few seeds or examples decide nothing: differences are ",
   );
   const rows = rowsOf(against, "scores");
   assertEquals(rows.length, 14);
   assertEquals(rows[0]![4], "clip 1, there 2; steps 40, there 80");
   assertEquals(rowsOf(against, "costs"), []);
+
+  // Two seeds decide nothing about another config, however far they lie apart; about the same runs made twice they do.
+  const worse = await sweep(
+    (config) => ({ ...config, clip: 2 }),
+    (made) => made.map((run) => turned(run, -60)),
+  );
+  const apart = compare(await sweep(), worse);
+  assertEquals(new Set(rowsOf(apart, "scores").map((row) => row.at(-1))), new Set(["undecided"]));
+  assert(!apart.sentences.join("\n").includes("differ in"), apart.sentences.join("\n"));
 
   const fewer = await sweep((config) => ({ ...config, task: { ...config.task, testExamples: 50 } }));
   const other = compare(await sweep(), fewer);

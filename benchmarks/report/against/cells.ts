@@ -1,6 +1,6 @@
 /** @file Pairs of runs of two sweeps with how they differ, and over seeds with what their scores say. */
 import { canonicalJson, type RunConfig, type RunResult } from "../../../training/run.ts";
-import { compareReruns, type Comparison, correct, isShown } from "../../statistics.ts";
+import { type compare, type Comparison, correct, isShown } from "../../statistics.ts";
 import type { DoneRun } from "../report.ts";
 import type { RunDifference } from "./differences.ts";
 import type { RunPair } from "./pairing.ts";
@@ -14,16 +14,20 @@ export interface ComparedPair extends RunPair {
 export interface Cell {
   readonly pairs: readonly ComparedPair[];
   /**
-   * Corrected for all cells together; null where no pair has two scores on the same examples. It is about the seeds that
-   * were run, since both sweeps have these: other seeds would only hide what changed.
+   * Corrected for all cells together; null where no pair has two scores on the same examples.
    */
   readonly comparison: Comparison | null;
   /** True where every pair has equal scores. */
   readonly equal: boolean;
 }
 
-/** Pairs by their configs without the seed. */
-export function cellsOf(pairs: readonly ComparedPair[]): Cell[] {
+/**
+ * Pairs by their configs without the seed.
+ *
+ * @param compareBy what to ask of scores: of the same runs made twice about the seeds that were run, which both sweeps have,
+ *   and other seeds would only hide what changed; of other configs about new seeds, too
+ */
+export function cellsOf(pairs: readonly ComparedPair[], compareBy: typeof compare): Cell[] {
   const groups = Map.groupBy(pairs, ({ here, there }) => {
     const config = ({ config: { seed: _, ...rest } }: RunResult) => rest;
     return canonicalJson([config(here), config(there)]);
@@ -35,7 +39,7 @@ export function cellsOf(pairs: readonly ComparedPair[]): Cell[] {
       pairs: own,
       comparison: scores.length === 0
         ? null
-        : compareReruns(scores.map(([ours]) => ours), scores.map(([, theirs]) => theirs)),
+        : compareBy(scores.map(([ours]) => ours), scores.map(([, theirs]) => theirs)),
       equal: scores.every(([ours, theirs]) => canonicalJson(ours) === canonicalJson(theirs)),
     };
   });

@@ -53,9 +53,12 @@ export function scoreSentence(whose: string, cells: readonly Cell[], name: Namer
   if (compared.length === 0) return [];
   if (unequal.length === 0) return [`${whose} are equal on every example.`];
   const count = formatCount(compared.length, "comparison");
+  const differences = rangeOf(unequal.map(({ comparison: { mean } }) => ({ low: mean, high: mean })));
   const parted = compared.filter(({ comparison }) => isShown(comparison.verdict));
+  if (unequal.every(({ comparison }) => comparison.verdict === "undecided")) {
+    return [`${whose} differ, and too few seeds or examples decide nothing: differences are ${differences}.`];
+  }
   if (parted.length === 0) {
-    const differences = rangeOf(unequal.map(({ comparison: { mean } }) => ({ low: mean, high: mean })));
     const intervals = unequal.flatMap(({ comparison }) => comparison.interval ?? []);
     const within = intervals.length > 0 ? `, their 95% intervals lie within ${rangeOf(intervals)}` : "";
     return [

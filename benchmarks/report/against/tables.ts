@@ -1,6 +1,6 @@
 /** @file Tables of what differs between two sweeps. */
 import type { RunResult } from "../../../training/run.ts";
-import { mean, median } from "../../statistics.ts";
+import { FEWEST_SEEDS, mean, median } from "../../statistics.ts";
 import {
   formatBytes,
   formatDifference,
@@ -49,7 +49,8 @@ export function scoresTable(cells: readonly Cell[], changed: readonly Cell[], na
     note:
       "Runs of one config here and there, paired by seed and example; below them those with another config, whose scores are " +
       "compared where they are about the same examples. Differences are here less there, with 95% intervals for new examples " +
-      "and the seeds that were run, which both sweeps have. p goes with the interval; the verdict is by p after Holm's " +
+      "and the seeds that were run, which both sweeps have; of another config for new seeds, too, and with fewer than " +
+      `${FEWEST_SEEDS} undecided. p goes with the interval; the verdict is by p after Holm's ` +
       "correction for all comparisons of its kind, at 5%. Equal is equal on every example; a tie is no difference shown. " +
       "Runs are equal where losses, scores and measurements are, bit for bit.",
     columns: [
