@@ -1,4 +1,4 @@
-/** @file Made-up registries for tests: two tasks, two models, four methods or fifteen, no GPU. */
+/** @file Made-up registries for tests: two tasks or ten, two models, four methods or fifteen, no GPU. */
 import type { KnownModel, KnownOptimizer, Registries } from "../../training/configuration.ts";
 import type { ModelFamily } from "../../models/model.ts";
 
@@ -203,4 +203,17 @@ export const manyMethods: Registries = {
       Object.entries(others).map(([id, title]) => [id, method(id, title, { alpha: 16, rank: 8 }, "alpha/r")]),
     ),
   },
+};
+
+/** Fifteen methods and ten tasks. */
+export const tenTasks: Registries = {
+  ...manyMethods,
+  tasks: Object.fromEntries(
+    ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"].map(
+      (name) => {
+        const task = fakeRegistries.tasks["arithmetic"]!;
+        return [name, { ...task, id: name, title: `Word problems of the ${name} kind` }];
+      },
+    ),
+  ),
 };

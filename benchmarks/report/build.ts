@@ -10,6 +10,8 @@ import type { ChosenRate } from "../rates.ts";
 import { type ComparedSweep, compareSweeps } from "./against/against.ts";
 import { answer, type Findings } from "./answer.ts";
 import { caveats } from "./caveats.ts";
+import { EVERYTHING } from "./charts/filters.ts";
+import { type Drawing, layOut } from "./charts/lay_out.ts";
 import { charts } from "./charts/mod.ts";
 import type { PeftRuns } from "./exports/from_peft.ts";
 import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
@@ -19,7 +21,7 @@ import { describeRuns } from "./page/runs.ts";
 import { compareOthers, comparePairs } from "./pairs.ts";
 import { describeProtocol } from "./protocol.ts";
 import { rankingsOf } from "./rankings.ts";
-import type { Report } from "./report.ts";
+import type { Report, ReportedChart } from "./report.ts";
 import { makeStudy, sourceOf } from "./study.ts";
 import { anyTwoTable } from "./tables/any_two.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
@@ -120,11 +122,8 @@ export function buildReport(
       ...growthAnswer(study),
     ],
     charts: [
-      ...charts.flatMap((chart) => {
-        const spec = chart.draw(study);
-        return spec === null ? [] : [{ chart, spec }];
-      }),
-      ...beside === null ? [] : [{ chart: scoreBesidePeft, spec: beside }],
+      ...charts.flatMap((chart) => laidOut(chart, chart.draw(study))),
+      ...laidOut(scoreBesidePeft, beside),
     ],
     tables: [...tables, ...against?.tables ?? []].filter((table) => table !== null && table.rows.length > 0)
       .map((table) => table!),
@@ -140,6 +139,12 @@ export function buildReport(
     environment: describeEnvironment(results),
     command: plan?.command ?? null,
   };
+}
+
+/** A chart with its specification for all; nothing where a reader who chose nothing would see nothing. */
+export function laidOut(chart: ReportedChart["chart"], drawing: Drawing | null): readonly ReportedChart[] {
+  const spec = drawing && layOut(drawing, EVERYTHING);
+  return spec ? [{ chart, drawing: drawing!, spec }] : [];
 }
 
 function describeEnvironment(results: readonly RunResult[]): (readonly [string, string])[] {

@@ -2,7 +2,7 @@
  * @file A report as one HTML file that works offline: filters, tooltips and runs by a script in it, all charts without one.
  *
  * Names of methods, titles of data sets and errors come from files that others may have written: all text is escaped, and
- * what the script gets is packed. The page's own policy forbids every request and every script but the two in it.
+ * what the script gets is packed. The page's own policy forbids every request and every script but its own.
  */
 import { formatCount, formatNumber, formatRank, formatRate } from "./format.ts";
 import { chartData } from "./page/chart_data.ts";
@@ -11,7 +11,7 @@ import type { Filter, PageData } from "./page/page_data.ts";
 import script from "./page/page.js" with { type: "text" };
 import { pack } from "./page/payload.ts";
 import style from "./page/style.css" with { type: "text" };
-import { readVegaScript } from "./page/vega_script.ts";
+import { readLayOutScript, readVegaScript } from "./page/scripts.ts";
 import type { Chart, Report, Table } from "./report.ts";
 
 const statuses: PageData["statuses"] = {
@@ -38,9 +38,9 @@ export async function toHtml(report: Report, svgs: readonly string[]): Promise<s
   const data: PageData = { filters, runs: report.runs, statuses, command: report.command };
   const packed = await Promise.all([
     packElement("page", data),
-    ...report.charts.map(({ chart, spec }) => packElement(chart.id, chartData(spec))),
+    ...report.charts.map(({ chart, drawing }) => packElement(chart.id, chartData(drawing))),
   ]);
-  const scripts = [await readVegaScript(), script];
+  const scripts = [await readVegaScript(), await readLayOutScript(), script];
   const [first, ...others] = report.tables.map((table) => ({ table, id: `table-${slug(table.title)}` }));
   const tableOf = ({ table, id }: { readonly table: Table; readonly id: string }) =>
     tableToHtml(table, id, report);

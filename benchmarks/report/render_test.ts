@@ -5,7 +5,9 @@ import { fakeRegistries, manyMethods } from "../fakes/registries.ts";
 import { fakeDone } from "../fakes/results.ts";
 import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
 import { expand, type SweepSpec } from "../sweep.ts";
-import type { Chart } from "./report.ts";
+import { EVERYTHING } from "./charts/filters.ts";
+import { layOut } from "./charts/lay_out.ts";
+import type { Chart, Study, VegaLiteSpec } from "./report.ts";
 import { charts } from "./charts/mod.ts";
 import { renderSvg } from "./render.ts";
 import { makeStudy } from "./study.ts";
@@ -52,10 +54,16 @@ const studies = {
 };
 
 /** A study that has what a chart shows: one of scores or one of sizes. */
-function studyFor(chart: Chart) {
+function studyFor(chart: Chart): Study {
   if (["inspected-by-step", "ranks-kept"].includes(chart.id)) return studies.telling;
   if (chart.id === "variants") return studies.varied;
   return chart.id.startsWith("growth-") ? studies.growing : studies.tuned;
+}
+
+/** A chart's specification for a reader who chose nothing. */
+function specOf(chart: Chart, study: Study): VegaLiteSpec | null {
+  const drawing = chart.draw(study);
+  return drawing && layOut(drawing, EVERYTHING);
 }
 
 /** Full fine-tuning has no factors: no bound to be held against, no A to be moved, no second order. */
@@ -79,7 +87,7 @@ function shows(chart: Chart, optimizer: string): boolean {
 Deno.test("renderSvg() draws every chart, with every method in its legend", async () => {
   for (const chart of charts) {
     const study = studyFor(chart);
-    const svg = await renderSvg(chart.draw(study)!, chart.id);
+    const svg = await renderSvg(specOf(chart, study)!, chart.id);
     assert(!/NaN|undefined|Infinity/.test(svg), `${chart.id} has numbers that aren't`);
     for (const { label, optimizer } of study.methods) {
       if (shows(chart, optimizer)) assert(svg.includes(label), `${chart.id} lacks ${label}`);
@@ -91,7 +99,7 @@ Deno.test("renderSvg() gives the same text for the same chart, and its own ids t
   const idsOf = (svg: string) => [...svg.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!);
   const all: string[] = [];
   for (const chart of charts) {
-    const spec = chart.draw(studyFor(chart))!;
+    const spec = specOf(chart, studyFor(chart))!;
     const svg = await renderSvg(spec, chart.id);
     assertEquals(await renderSvg(spec, chart.id), svg);
     all.push(...idsOf(svg));
@@ -105,7 +113,7 @@ Deno.test("charts of scores and measurements hold fifteen methods, no wider than
   const study = await studyOf({ ...many, ranks: [1, 2, 4, 8] }, manyMethods);
   assertEquals(study.methods.length, 15);
   for (const chart of charts) {
-    const spec = chart.draw(study);
+    const spec = specOf(chart, study);
     if (!spec) continue;
     const svg = await renderSvg(spec, chart.id);
     assert(!/NaN|undefined|Infinity/.test(svg), `${chart.id} has numbers that aren't`);
@@ -131,7 +139,7 @@ Deno.test("charts draw one task, one rank, one seed and methods without ranks", 
   for (const spec of small) {
     const study = await studyOf(spec);
     for (const chart of charts) {
-      const drawn = chart.draw(study);
+      const drawn = specOf(chart, study);
       if (drawn) assert(!/NaN|undefined|Infinity/.test(await renderSvg(drawn, chart.id)), chart.id);
     }
   }

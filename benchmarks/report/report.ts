@@ -1,5 +1,6 @@
 /** @file What a report is made of, and the contract of a chart. */
 import type { Against } from "./against/against.ts";
+import type { Drawing } from "./charts/lay_out.ts";
 import type { Fit } from "../growth/fit.ts";
 import type { CurvePoint, GrowthPoint } from "../growth/points.ts";
 import type { GpuRates, Prediction } from "../growth/predict.ts";
@@ -131,7 +132,7 @@ export interface Chart {
   /** What a reader learns from it, in a sentence or two; the report's caption. */
   readonly caption: string;
   /** Pure. Null where the results hold nothing to show. */
-  draw(study: Study): VegaLiteSpec | null;
+  draw(study: Study): Drawing | null;
 }
 
 /** A table, ready to print. */
@@ -168,6 +169,13 @@ export interface ReportedRun {
   readonly config: RunConfig;
 }
 
+/** A chart of a report: its drawing, and its specification for all that a reader sees who chose nothing. */
+export interface ReportedChart {
+  readonly chart: Omit<Chart, "draw">;
+  readonly drawing: Drawing;
+  readonly spec: VegaLiteSpec;
+}
+
 /** All that a report says. */
 export interface Report {
   readonly name: string;
@@ -176,7 +184,7 @@ export interface Report {
   readonly against: Against | null;
   /** What was found, in sentences with numbers. */
   readonly answer: readonly string[];
-  readonly charts: readonly { readonly chart: Omit<Chart, "draw">; readonly spec: VegaLiteSpec }[];
+  readonly charts: readonly ReportedChart[];
   readonly tables: readonly Table[];
   /** Every method of the report, with its looks. */
   readonly methods: readonly MethodLabel[];

@@ -11,18 +11,18 @@ import { a100 } from "../../growth/predict.ts";
 import { studentInterval } from "../../statistics.ts";
 import { expand, type SweepSpec } from "../../sweep.ts";
 import type { RunConfig, RunResult } from "../../../training/run.ts";
-import type { Study, VegaLiteSpec } from "../report.ts";
+import type { Chart, Study, VegaLiteSpec } from "../report.ts";
 import { makeStudy } from "../study.ts";
 import { styleOf } from "../styles.ts";
 import { targetOf } from "./cost_to_target.ts";
 import { thin } from "./curves.ts";
-import { filtered, FILTERS } from "./filters.ts";
+import { drawnPanels, panelFaults, type Row, type SceneNode } from "./drawn_panels.ts";
+import { EVERYTHING, FILTERS, rowFilter } from "./filters.ts";
+import { type Choice, layOut } from "./lay_out.ts";
 import { meansOverRuns } from "./means.ts";
 import { charts } from "./mod.ts";
-import { MOST_CURVES } from "./panels.ts";
+import { MOST_CURVES, sideBySide } from "./panels.ts";
 import { paretoFront } from "./pareto.ts";
-
-type Row = Readonly<Record<string, unknown>>;
 
 async function studyOf(
   spec: SweepSpec,
@@ -54,6 +54,23 @@ const growing: SweepSpec = {
   ranks: [4],
   vary: { batchSize: [8, 16, 32], width: [8, 12, 16, 24], layers: [1, 2, 4], rank: [1, 2, 4, 8] },
 };
+
+type Wanted = Readonly<Partial<Record<typeof FILTERS[number]["parameter"], readonly (string | number)[]>>>;
+
+/** What a reader chose. */
+function choicesOf(wanted: Wanted): readonly Choice[] {
+  return EVERYTHING.map((choice) => ({
+    ...choice,
+    values: wanted[choice.parameter as keyof Wanted] ?? null,
+  }));
+}
+
+/** A chart as a page lays it out; null where it shows nothing. */
+function laidOut(chart: Chart | string, study: Study, wanted: Wanted = {}): VegaLiteSpec | null {
+  const found = typeof chart === "string" ? charts.find(({ id }) => id === chart)! : chart;
+  const drawing = found.draw(study);
+  return drawing && layOut(drawing, choicesOf(wanted));
+}
 
 /** A chart as a page runs it, and what its compiler and its view complained of. */
 function headless(spec: VegaLiteSpec): { view: vega.View; said: string[] } {
@@ -91,13 +108,6 @@ function marksOf(view: vega.View): { readonly datum: Row; readonly shape?: strin
   return found;
 }
 
-/** What can be told of marks without regard to objects that a view makes anew. */
-function summary(view: vega.View): string[] {
-  return marksOf(view).map(({ datum, type }) =>
-    [type, datum["task"], datum["method"], datum["rank"], datum["rate"], datum["seed"]].join(" ")
-  ).sort();
-}
-
 const studies = [
   { name: "few methods", study: await studyOf(few) },
   { name: "fifteen methods", study: await studyOf(many) },
@@ -111,7 +121,7 @@ const studies = [
 for (const { name, study } of studies) {
   Deno.test(`charts of ${name} compile and draw without a word of complaint`, async () => {
     const drawn = charts.flatMap((chart) => {
-      const spec = chart.draw(study);
+      const spec = laidOut(chart, study);
       return spec ? [{ chart, spec }] : [];
     });
     assert(drawn.length > 1);
@@ -125,59 +135,73 @@ for (const { name, study } of studies) {
     }
   });
 
-  if (study.methods.length > MOST_CURVES) continue;
-  Deno.test(`filters act on every chart of ${name}, alone and together, and let go again`, async () => {
-    const [task] = study.tasks, chosen = study.methods.find(({ optimizer }) => optimizer === "lora-pro")!;
-    const choices: Readonly<Record<string, readonly (string | number)[]>> = {
-      shownTasks: [task!.id],
-      shownMethods: [chosen.label],
-      shownRanks: [study.ranks[0]!],
-      shownSeeds: [1],
-      shownRates: [0.004],
-    };
+  Deno.test(`each panel of ${name} shows what its headings say, for all and for every choice of one`, async () => {
     for (const chart of charts) {
-      const spec = chart.draw(study);
-      if (!spec) continue;
-      const { view } = headless(spec);
-      await view.runAsync();
-      const whole = summary(view);
-      for (const { parameter, field } of FILTERS) {
-        const wanted = choices[parameter]!;
-        view.signal(parameter, wanted);
-        await view.runAsync();
-        for (const { datum } of marksOf(view)) {
-          const value = datum[field];
-          const passes = value === null || value === undefined || wanted.includes(value as string);
-          assert(passes, `${chart.id} shows ${field} ${value} where ${wanted} is wanted`);
+      const drawing = chart.draw(study);
+      if (!drawing) continue;
+      for (const wanted of [{}, ...choicesOfOne(study)]) {
+        const spec = layOut(drawing, choicesOf(wanted)), at = `${chart.id} ${JSON.stringify(wanted)}`;
+        const passing = (drawing.rows as readonly Row[]).filter((row) => passes(row, wanted));
+        if (!spec) {
+          assertEquals(passing.filter(({ beside, best }) => !beside && best !== false), [], at);
+          continue;
         }
-        if (parameter === "shownTasks") assert(summary(view).length < whole.length, chart.id);
-        view.signal(parameter, null);
+        const { view } = headless(spec);
         await view.runAsync();
-        assertEquals(summary(view), whole, `${chart.id} after ${parameter}`);
+        assertEquals(faultsOf(view, study), [], at);
+        const others = marksOf(view).filter(({ datum }) => !passes(datum, wanted));
+        assertEquals(others.map(({ datum }) => [datum["task"], datum["method"], datum["rank"]]), [], at);
+        view.finalize();
       }
-      for (const [parameter, wanted] of Object.entries(choices)) view.signal(parameter, wanted);
-      await view.toSVG();
-      // Nothing at all is wanted: nothing is drawn, and nothing breaks.
-      view.signal("shownTasks", []);
-      await view.toSVG();
-      assertEquals(marksOf(view), [], chart.id);
-      view.finalize();
     }
   });
+}
+
+/** Each value of each filter by itself; of many methods' study, which takes long to draw, the last of each. */
+function choicesOfOne({ tasks, methods, ranks, cells }: Study): Wanted[] {
+  const runs = cells.flatMap(({ grid }) => grid);
+  const values = {
+    shownTasks: tasks.map(({ id }) => id),
+    shownMethods: methods.map(({ label }) => label),
+    shownRanks: ranks,
+    shownSeeds: [...new Set(runs.flatMap(({ runs }) => runs.map(({ config }) => config.seed)))],
+    shownRates: [...new Set(runs.map(({ peak }) => peak))],
+  };
+  return Object.entries(values).flatMap(([parameter, all]) =>
+    (methods.length > MOST_CURVES ? all.slice(-1) : all).map((value) => ({ [parameter]: [value] }))
+  );
+}
+
+function passes(row: Row, wanted: Wanted): boolean {
+  return FILTERS.every(({ parameter, field }) => {
+    const values = wanted[parameter], value = row[field];
+    return !values || value === null || value === undefined || values.includes(value as string);
+  });
+}
+
+/** Sentences about panels that do not show what their headings say. */
+function faultsOf(view: vega.View, study: Study): string[] {
+  const { panels, idle } = drawnPanels((view.scenegraph() as unknown as { root: SceneNode }).root);
+  return [
+    ...panels.length === 0 ? ["there is no panel"] : [],
+    ...idle.map((heading) => `no panel is under ${heading}`),
+    ...panels.flatMap((panel) => panelFaults(panel, study)),
+  ];
 }
 
 Deno.test("charts show a method at the rate that speaks for it, and at others where they are asked for", async () => {
   const { study } = studies[0]!;
   for (const id of ["score-by-rank", "loss-by-step", "score-against-cost", "score-against-discrepancy"]) {
-    const { view } = headless(charts.find((chart) => chart.id === id)!.draw(study)!);
+    const { view } = headless(laidOut(id, study)!);
     await view.runAsync();
     const before = marksOf(view).filter(({ datum }) => datum["method"] !== undefined);
     assert(before.length > 0 && before.every(({ datum }) => datum["best"] === true), id);
-    view.signal("shownRates", [0.001]);
-    await view.runAsync();
-    const after = marksOf(view).filter(({ datum }) => datum["method"] !== undefined);
-    assert(after.length > 0 && after.every(({ datum }) => datum["rate"] === 0.001), id);
     view.finalize();
+    const { view: another } = headless(laidOut(id, study, { shownRates: [0.001] })!);
+    await another.runAsync();
+    const after = marksOf(another).filter(({ datum }) => datum["method"] !== undefined);
+    assert(after.length > 0 && after.every(({ datum }) => datum["rate"] === 0.001), id);
+    another.finalize();
   }
 });
 
@@ -185,9 +209,9 @@ Deno.test("methods have one colour in all charts and all reports, and variants s
   for (const { name, study } of studies) {
     const looks = new Map(study.methods.map(({ label, color }) => [label, color]));
     for (const chart of charts) {
-      const spec = chart.draw(study);
-      if (!spec) continue;
-      const text = JSON.stringify(spec);
+      const drawing = chart.draw(study);
+      if (!drawing) continue;
+      const text = JSON.stringify(drawing);
       for (const [, domain, range] of text.matchAll(/"domain":(\["[^\]]*\]),"range":(\["#[^\]]*\])/g)) {
         const labels = JSON.parse(domain!) as string[], colors = JSON.parse(range!) as string[];
         if (!labels.some((label) => looks.has(label))) continue;
@@ -215,7 +239,7 @@ Deno.test("runs that never reach the target stand as such, and medians count the
   const make = (config: RunConfig) =>
     config.optimizer.id === "lora-pro" && config.seed === 2 ? fakeDiverged(config) : fakeDone(config);
   const study = await studyOf({ ...few, optimizers: [...at("full", "lora"), { id: "lora-pro" }] }, make);
-  const { view } = headless(charts.find(({ id }) => id === "cost-to-target")!.draw(study)!);
+  const { view } = headless(laidOut("cost-to-target", study)!);
   await view.runAsync();
   const marks = marksOf(view), steps = marks.filter(({ datum }) => datum["measure"] === "Steps");
   for (const cell of study.cells) {
@@ -309,8 +333,7 @@ Deno.test("intervals in a chart are Student's, of the runs that are shown", asyn
     assertAlmostEquals(row["valueHigh"] as number, exact.high, 2e-3 * half + 1e-12);
   }
   const { study } = studies[0]!;
-  const { view } = headless(charts.find(({ id }) => id === "score-by-rank")!.draw(study)!);
-  view.signal("shownSeeds", [0, 2]);
+  const { view } = headless(laidOut("score-by-rank", study, { shownSeeds: [0, 2] })!);
   await view.runAsync();
   for (const cell of study.cells) {
     const scores = cell.runs.filter(({ config }) => config.seed !== 1).map(({ outcome }) => outcome.score);
@@ -325,32 +348,46 @@ Deno.test("intervals in a chart are Student's, of the runs that are shown", asyn
   view.finalize();
 });
 
-Deno.test("rows without a field are kept, and an unknown value shows nothing", async () => {
-  const rows = [{ task: "a", rank: null }, { task: "a", rank: 2, method: "m" }, { task: "b", seed: 0 }];
-  const { params, transform } = filtered(rows);
-  const { view } = headless({
-    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-    params,
-    data: { values: rows },
-    transform,
-    mark: "point",
-    encoding: {},
-  });
-  const count = async (parameter: string, wanted: unknown) => {
-    view.signal(parameter, wanted);
-    await view.runAsync();
-    const found = marksOf(view).length;
-    view.signal(parameter, null);
-    return found;
+Deno.test("a specification's own filter keeps what layOut() keeps: rows without a field, and none of an unknown value", async () => {
+  const rows = [
+    { task: "a", rank: null, rate: 1, best: false },
+    { task: "a", rank: 2, method: "m", rate: 1, best: true },
+    { task: "b", seed: 0 },
+  ];
+  const drawing = (rates: "best" | "every") => {
+    const columns = { field: "task", order: ["a", "b"], x: "shared" as const };
+    return sideBySide({ title: "Which?", rows, rates, layer: [{ mark: "point", encoding: {} }] }, columns);
   };
-  assertEquals(await count("shownRanks", [2]), 3);
-  assertEquals(await count("shownRanks", [8]), 2);
-  assertEquals(await count("shownMethods", ["another"]), 2);
-  assertEquals(await count("shownSeeds", [0]), 3);
-  assertEquals(await count("shownTasks", ["b"]), 1);
-  assertEquals(await count("shownTasks", ["2"]), 0);
-  assertEquals(await count("shownRates", [1]), 3);
-  view.finalize();
+  for (
+    const [wanted, best, every] of [
+      [{}, 2, 3],
+      [{ shownRanks: [2] }, 2, 3],
+      [{ shownRanks: [8] }, 1, 2],
+      [{ shownMethods: ["another"] }, 1, 2],
+      [{ shownSeeds: [0] }, 2, 3],
+      [{ shownSeeds: [1] }, 1, 2],
+      [{ shownTasks: ["b"] }, 1, 1],
+      [{ shownTasks: ["2"] }, 0, 0],
+      [{ shownRates: [1] }, 3, 3],
+      [{ shownRates: [2] }, 1, 1],
+    ] as const
+  ) {
+    for (const [rates, count] of [["best", best], ["every", every]] as const) {
+      const laid = layOut(drawing(rates), choicesOf(wanted));
+      assertEquals((laid?.["data"] as { values: unknown[] } | undefined)?.values.length ?? 0, count);
+      const { view } = headless({
+        $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+        params: choicesOf(wanted).map(({ parameter, values }) => ({ name: parameter, value: values })),
+        data: { values: rows },
+        transform: [rowFilter(rates)],
+        mark: "point",
+        encoding: {},
+      });
+      await view.runAsync();
+      assertEquals(marksOf(view).length, count, `${rates} ${JSON.stringify(wanted)}`);
+      view.finalize();
+    }
+  }
 });
 
 Deno.test("thin() keeps both ends and no more than are seen", () => {

@@ -3,7 +3,7 @@ import { finalValidationLoss } from "../../choose.ts";
 import { median } from "../../statistics.ts";
 import type { Chart, Study, TaskLabel } from "../report.ts";
 import { short } from "./curves.ts";
-import { panelWidth, SERIES, seriesChannel } from "./dots.ts";
+import { BESIDE_NAMES, SERIES, seriesChannel } from "./dots.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
@@ -34,17 +34,20 @@ export const costToTarget: Chart = {
       if (target === undefined || validationLoss.length === 0) return null;
       const reached = validationLoss.find(({ value }) => value <= target);
       const steps = reached?.step ?? config.steps;
+      const costs = [
+        steps,
+        short((cost.attachMs + steps * cost.medianStepMs) / 1000),
+        ...predicted === null ? [] : [short(steps * predicted.flops)],
+      ];
       return {
         reached: reached !== undefined,
         target: short(target),
-        cost: [
-          steps,
-          short((cost.attachMs + steps * cost.medianStepMs) / 1000),
-          predicted === null ? null : short(steps * predicted.flops),
-        ],
+        measure: MEASURES.slice(0, costs.length),
+        cost: costs as (number | null)[],
       };
     });
     if (done.length === 0) return null;
+    const measured = MEASURES.filter((measure) => done.some((run) => run.measure.includes(measure)));
     const diverged = study.cells.flatMap((cell) =>
       cell.grid.flatMap(({ peak, diverged }) =>
         diverged.filter(() => targets.has(cell.task.id)).map((seed) => ({
@@ -56,7 +59,8 @@ export const costToTarget: Chart = {
           best: peak === cell.peak,
           reached: false,
           target: short(targets.get(cell.task.id)!),
-          cost: [null, null, null],
+          measure: measured,
+          cost: measured.map(() => null),
         }))
       )
     );
@@ -81,7 +85,6 @@ export const costToTarget: Chart = {
       subtitle: "Dots: runs; bars: medians; open triangles: never reached",
       rows,
       transform: [
-        { calculate: JSON.stringify(MEASURES), as: "measure" },
         { flatten: ["measure", "cost"] },
         SERIES,
         { calculate: "datum.reached ? 1 : 0", as: "got" },
@@ -97,7 +100,7 @@ export const costToTarget: Chart = {
         },
         { calculate: "datum.gotThere + '/' + datum.n", as: "share" },
       ],
-      width: panelWidth(rows, MEASURES.length),
+      width: BESIDE_NAMES,
       height: { step: 17 },
       layer: [
         {

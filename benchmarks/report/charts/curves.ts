@@ -1,14 +1,15 @@
 /** @file Curves over training: each run faint, their mean strong, panels by rank or, of many methods, by method. */
 import type { Discrepancy, Point } from "../../../training/run.ts";
 import { mean } from "../../statistics.ts";
-import type { Study, VegaLiteSpec } from "../report.ts";
+import type { Study } from "../report.ts";
 import type { RatesShown, RunRow } from "./filters.ts";
+import type { Drawing } from "./lay_out.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import {
   extentOf,
   GREY,
   grid,
-  inRankPanels,
+  lowTitle,
   methodPanels,
   MOST_CURVES,
   OWN,
@@ -48,10 +49,11 @@ export interface Curves {
 }
 
 /** The whole chart; null without a value. */
-export function drawCurves(study: Study, curves: Curves): VegaLiteSpec | null {
+export function drawCurves(study: Study, curves: Curves): Drawing | null {
   const { rows, place = [{ calculate: "datum.step", as: "x" }], more = () => [] } = curves;
   if (!rows.some(({ value }) => value.some((one) => one !== null))) return null;
   const bounded = rows.some(({ bound }) => bound !== undefined);
+  const byMethod = methodOrder(study, rows).length > MOST_CURVES;
   const several = rows.some(({ seed }) => seed !== rows[0]!.seed);
   const transform = [
     { flatten: bounded ? ["step", "value", "bound"] : ["step", "value"] },
@@ -70,7 +72,7 @@ export function drawCurves(study: Study, curves: Curves): VegaLiteSpec | null {
   const y = {
     field: "value",
     type: "quantitative",
-    title: curves.y.title,
+    title: byMethod ? lowTitle(curves.y.title) : curves.y.title,
     scale: { type: "log", nice: false, padding: 10, ...curves.y.scale },
     axis: { tickCount: 5, format: "~g", labelOverlap: true },
   };
@@ -124,7 +126,7 @@ export function drawCurves(study: Study, curves: Curves): VegaLiteSpec | null {
     },
     ...more(meanX, meanY, where, look),
   ];
-  if (methodOrder(study, rows).length > MOST_CURVES) {
+  if (byMethod) {
     return methodPanels(study, {
       ...curves,
       transform,
@@ -141,11 +143,7 @@ export function drawCurves(study: Study, curves: Curves): VegaLiteSpec | null {
   }
   const { color, shape } = methodScales(study, rows);
   const layer = [sameExtent(y), ...layersOf([], { color }, dashOf(study), { shape }, 40)];
-  return grid(
-    study,
-    { ...curves, transform: [...transform, ...inRankPanels(study)], layer },
-    rankColumns(study),
-  );
+  return grid(study, { ...curves, transform, layer }, rankColumns(study));
 }
 
 /** A curve with no more points than are seen, the first and the last among them, and digits that are seen. */

@@ -2,7 +2,7 @@
 import { WEIGHT_KINDS, weightKindOf } from "../../../models/weight_kind.ts";
 import type { Chart } from "../report.ts";
 import { EXACT, meansBy, short } from "./curves.ts";
-import { panelWidth, SERIES, seriesChannel } from "./dots.ts";
+import { BESIDE_NAMES, SERIES, seriesChannel } from "./dots.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
@@ -54,7 +54,7 @@ export const discrepancyByKind: Chart = {
         SERIES,
         ...meansOverRuns(["error", "bound"], [...GROUP, "series", "kind"]),
       ],
-      width: panelWidth(rows, WEIGHT_KINDS.length),
+      width: BESIDE_NAMES,
       height: { step: 17 },
       layer: [
         {

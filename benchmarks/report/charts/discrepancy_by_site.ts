@@ -5,7 +5,7 @@ import { EXACT, meansBy, short } from "./curves.ts";
 import { runRows } from "./filters.ts";
 import { heatLayers } from "./heat.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { grid, inRankPanels, rankColumns } from "./panels.ts";
+import { grid, rankColumns } from "./panels.ts";
 import { methodOrder } from "./scales.ts";
 
 /** Gradient discrepancy of each linear map: by kind of weight and depth. */
@@ -35,7 +35,6 @@ export const discrepancyBySite: Chart = {
         { flatten: ["map", "error"] },
         ...meansOverRuns(["error"], [...GROUP, "map"]),
         ONE_A_GROUP,
-        ...inRankPanels(study),
       ],
       height: { step: 17 },
       layer: heatLayers({

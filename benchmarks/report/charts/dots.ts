@@ -1,5 +1,6 @@
 /** @file Dot plots for any number of methods: a line of text for each method and rank, numbers along x. */
 import type { Study } from "../report.ts";
+import type { Sharing } from "./lay_out.ts";
 
 /** A transform that gives rows the field "series": the method and, where it has one, its rank. */
 export const SERIES = {
@@ -18,16 +19,8 @@ export function seriesChannel({ methods, ranks }: Study) {
   };
 }
 
-/** Pixels that names, panels and gaps may take together. */
-const WIDE = 1400;
-/** Pixels that Vega takes for a character where it can't measure it, so that they count for the layout. */
-const CHARACTER = 9.6;
-
-/** Pixels of each of so many panels beside the names of rows. */
-export function panelWidth(rows: readonly { readonly method: string }[], panels: number): number {
-  const longest = Math.max(...rows.map(({ method }) => `${method}, r 32`.length));
-  return Math.max(110, Math.min(320, Math.floor((WIDE - CHARACTER * longest) / panels) - 28));
-}
+/** Pixels that panels share beside the names of rows: a character as wide as Vega takes it where it can't measure it. */
+export const BESIDE_NAMES: Sharing = { whole: 1340, character: 9.6, around: 28, least: 110, most: 320 };
 
 /** Transforms that cut a field's interval, `<field>Low` to `<field>High`, to "low" and "high": half the range of all beyond it says as much. */
 export function cutInterval(field: string, groupby: readonly string[]): readonly object[] {

@@ -1,12 +1,13 @@
 /**
  * @file What readers choose to see, the same in all charts: parameters with fixed names, and rows of runs that they act on.
  *
- * A specification of `charts/` holds its data inline and has the parameters of `FILTERS` at its top, each null at first.
- * A page that sets one of these signals on every view to a list of values has every chart follow: the first transform
- * of each keeps the rows whose field is in the list. Rows lack what does not apply to them, and are kept. Means and
- * intervals come after that transform, so they are those of what is shown.
+ * A specification of `charts/` holds its data inline and has the parameters of `FILTERS` at its top, each null or a list of
+ * values. The first transform keeps the rows whose field is in the list. Rows lack what does not apply to them, and are
+ * kept. Means and intervals come after that transform, so they are those of what is shown. A page lays each chart out anew
+ * for what its reader chose: see lay_out.ts.
  */
 import type { Cell, DoneRun, RunsAtRate, Study } from "../report.ts";
+import type { Choice } from "./lay_out.ts";
 
 /**
  * The filters: the name of the parameter and the field that it acts on. A parameter is null, for all, or an array with
@@ -41,15 +42,12 @@ export interface RunRow {
 /** Which rates are shown where the reader chose none. */
 export type RatesShown = "best" | "every";
 
-/** A specification's parameters, data and first transform: rows as the reader wants them. */
-export function filtered(rows: readonly unknown[], rates: RatesShown = "best") {
-  return {
-    params: FILTERS.map(({ parameter }) => ({ name: parameter, value: null })),
-    data: { values: rows },
-    transform: [{
-      filter: FILTERS.map(({ parameter, field }) => passes(parameter, field, rates)).join(" && "),
-    }],
-  };
+/** The choice of all. */
+export const EVERYTHING: readonly Choice[] = FILTERS.map((filter) => ({ ...filter, values: null }));
+
+/** A specification's first transform: it keeps rows that the reader wants. */
+export function rowFilter(rates: RatesShown): object {
+  return { filter: FILTERS.map(({ parameter, field }) => passes(parameter, field, rates)).join(" && ") };
 }
 
 /** A row of each finished run at each rate of the cells of a study, with what `read` adds; no row where it gives null. */

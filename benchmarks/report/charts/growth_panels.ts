@@ -1,7 +1,8 @@
 /** @file What the charts of growth share: a panel for each axis, measured points and fitted lines. */
 import { AXES, type Axis, type CurvePoint, type GrowthPoint } from "../../growth/points.ts";
-import type { MethodGrowth, Study, VegaLiteSpec } from "../report.ts";
+import type { MethodGrowth, Study } from "../report.ts";
 import { short } from "./curves.ts";
+import type { Drawing } from "./lay_out.ts";
 import { extentOf, grid, sameExtent } from "./panels.ts";
 import { dashOf, methodScales } from "./scales.ts";
 
@@ -23,7 +24,7 @@ export interface Grown {
 }
 
 /** A row of panels a task, logarithmic both ways, the same y axis in all of them. Null where nothing varies. */
-export function growthPanels(study: Study, grown: Grown): VegaLiteSpec | null {
+export function growthPanels(study: Study, grown: Grown): Drawing | null {
   const rows = study.growth.flatMap(({ task, methods }) =>
     AXES.flatMap((axis) => {
       const points = methods.flatMap(({ method, points }) =>

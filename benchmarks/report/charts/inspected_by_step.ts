@@ -1,9 +1,9 @@
 /** @file What methods tell of themselves over training, e.g. the ranks that AdaLoRA leaves each map. */
-import type { Chart, VegaLiteSpec } from "../report.ts";
+import type { Chart } from "../report.ts";
 import { thinned } from "./curves.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { inRankPanels, rankColumns, sideBySide } from "./panels.ts";
+import { inRows, rankColumns } from "./panels.ts";
 import { methodScales } from "./scales.ts";
 
 /** Curves of `Optimizer.inspect` by step. */
@@ -13,7 +13,7 @@ export const inspectedByStep: Chart = {
   caption:
     "Curves that a method reports itself, named by the method, one row each; means over seeds. What it reports by linear " +
     "map is drawn faint for each map and strong for their mean.",
-  draw(study): VegaLiteSpec | null {
+  draw(study) {
     const rows = runRows(study, ({ outcome: { inspected } }) => {
       const told = Object.entries(inspected).filter(([, points]) => points.length > 0);
       return told.length === 0 ? null : { told };
@@ -37,72 +37,64 @@ export const inspectedByStep: Chart = {
       axis: { tickCount: 4, format: "~g" },
     };
     const color = { ...methodScales(study, rows).color, legend: null };
-    const columns = rankColumns(study);
-    const spec = sideBySide({
-      title: inspectedByStep.title,
-      rows,
-      transform: [
-        { flatten: ["step", "value"] },
-        ...meansOverRuns(["value"], [...GROUP, "heading", "part", "step"]),
-        ONE_A_GROUP,
-        {
-          joinaggregate: [{ op: "mean", field: "valueMean", as: "overall" }, { op: "count", as: "parts" }],
-          groupby: [...GROUP, "heading", "step"],
-        },
-        {
-          window: [{ op: "row_number", as: "place" }],
-          sort: [{ field: "part", order: "ascending" }],
-          groupby: [...GROUP, "heading", "step"],
-        },
-        ...inRankPanels(study),
-      ],
-      height: 150,
-      layer: [
-        {
-          transform: [{ filter: "datum.parts > 1" }],
-          mark: {
-            type: "line",
-            strokeWidth: 1,
-            opacity: 0.4,
-            aria: false,
-            tooltip: meansTooltip([{ heading: "Value", field: "value" }], [
-              { heading: "Of", field: "part", format: "" },
-            ]),
-          },
-          encoding: {
-            x,
-            y: { ...y, field: "valueMean" },
-            color,
-            detail: [{ field: "part" }, { field: "rate" }],
-          },
-        },
-        {
-          transform: [{ filter: "datum.place === 1" }],
-          mark: {
-            type: "line",
-            strokeWidth: 2.5,
-            point: { filled: true, size: 30 },
-            aria: false,
-            tooltip: null,
-          },
-          encoding: { x, y: { ...y, field: "overall" }, color, detail: { field: "rate" } },
-        },
-      ],
-    }, columns);
-    const { column } = spec["facet"] as { readonly column: object };
-    const headings = [...new Set(rows.map(({ heading }) => heading))];
-    return {
-      ...spec,
-      facet: {
-        column,
-        row: {
-          field: "heading",
-          type: "nominal",
-          title: null,
-          sort: headings,
-          header: { labelFontSize: 11, labelLimit: 400, labelExpr: "split(datum.label, / (?=of )|(?<=:) /)" },
-        },
-      },
+    const headings = {
+      field: "heading",
+      values: [...new Set(rows.map(({ heading }) => heading))],
+      header: { labelFontSize: 11, labelLimit: 400, labelExpr: "split(datum.label, / (?=of )|(?<=:) /)" },
     };
+    return inRows(
+      {
+        title: inspectedByStep.title,
+        rows,
+        transform: [
+          { flatten: ["step", "value"] },
+          ...meansOverRuns(["value"], [...GROUP, "heading", "part", "step"]),
+          ONE_A_GROUP,
+          {
+            joinaggregate: [{ op: "mean", field: "valueMean", as: "overall" }, { op: "count", as: "parts" }],
+            groupby: [...GROUP, "heading", "step"],
+          },
+          {
+            window: [{ op: "row_number", as: "place" }],
+            sort: [{ field: "part", order: "ascending" }],
+            groupby: [...GROUP, "heading", "step"],
+          },
+        ],
+        height: 150,
+        layer: [
+          {
+            transform: [{ filter: "datum.parts > 1" }],
+            mark: {
+              type: "line",
+              strokeWidth: 1,
+              opacity: 0.4,
+              aria: false,
+              tooltip: meansTooltip([{ heading: "Value", field: "value" }], [
+                { heading: "Of", field: "part", format: "" },
+              ]),
+            },
+            encoding: {
+              x,
+              y: { ...y, field: "valueMean" },
+              color,
+              detail: [{ field: "part" }, { field: "rate" }],
+            },
+          },
+          {
+            transform: [{ filter: "datum.place === 1" }],
+            mark: {
+              type: "line",
+              strokeWidth: 2.5,
+              point: { filled: true, size: 30 },
+              aria: false,
+              tooltip: null,
+            },
+            encoding: { x, y: { ...y, field: "overall" }, color, detail: { field: "rate" } },
+          },
+        ],
+      },
+      headings,
+      rankColumns(study),
+    );
   },
 };

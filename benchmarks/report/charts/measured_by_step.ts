@@ -1,8 +1,9 @@
 /** @file What the charts of one measurement over training share. */
 import type { Discrepancy } from "../../../training/run.ts";
-import type { Study, VegaLiteSpec } from "../report.ts";
+import type { Study } from "../report.ts";
 import { drawCurves, meansBy, thinned } from "./curves.ts";
 import { runRows } from "./filters.ts";
+import type { Drawing } from "./lay_out.ts";
 
 /** One number of a measurement, and how its axis looks. */
 export interface MeasuredNumber {
@@ -16,7 +17,7 @@ export interface MeasuredNumber {
 }
 
 /** A measurement by step, mean over sites. Null where nothing was measured. */
-export function measuredByStep(study: Study, number: MeasuredNumber): VegaLiteSpec | null {
+export function measuredByStep(study: Study, number: MeasuredNumber): Drawing | null {
   return drawCurves(study, {
     title: number.title,
     rows: runRows(study, ({ outcome: { discrepancies } }) => {

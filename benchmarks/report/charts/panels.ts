@@ -1,144 +1,121 @@
 /** @file Panels of a chart: a row a task, columns by rank, measure or method, and none for what is not shown. */
-import type { Study, VegaLiteSpec } from "../report.ts";
+import type { Study } from "../report.ts";
 import { theme } from "../styles.ts";
-import { filtered, type RatesShown } from "./filters.ts";
+import { type RatesShown, rowFilter } from "./filters.ts";
+import type { Direction, Drawing, DrawnRow, Sharing, Wrapped } from "./lay_out.ts";
 import { methodOrder, NO_RANK } from "./scales.ts";
 
-/** Pixels that all panels side by side may take, axes and all. */
-const WIDE = 1150;
-/** Pixels of a panel's y axis and of the gap before the next panel. */
-const AROUND = 72;
+/** What panels share that are side by side: their own axes and the gaps between them are beside each. */
+const SHARING: Sharing = { whole: 1150, around: 72, least: 90, most: 400 };
 
-/** What a chart is about, before it is laid out. */
-export interface Drawing {
+/** What a chart is about, before its rows are sorted into panels. */
+export interface Content {
   /** The question that it answers. */
   readonly title: string;
   /** What its marks are, in a sentence. */
   readonly subtitle?: string;
   /** Data, with the fields of filters.ts. */
-  readonly rows: readonly { readonly task: string; readonly method?: string }[];
+  readonly rows: readonly (DrawnRow & { readonly task?: string; readonly method?: string })[];
   /** Rates that are shown where the reader chose none. */
   readonly rates?: RatesShown;
   /** Follows the filter, before rows are sorted into panels. */
   readonly transform?: readonly object[];
+  /** Follows it once each row has the field of its panel. */
+  readonly inPanels?: readonly object[];
   readonly layer: readonly object[];
-  /** Pixels of a panel, or of each value of an axis; where absent, columns share what a page has. */
-  readonly width?: number | { readonly step: number };
+  /** Pixels of a panel, or of each value of an axis, or what columns share; where absent, that is what a page has. */
+  readonly width?: number | { readonly step: number } | Sharing;
   readonly height?: number | { readonly step: number };
 }
 
 /** Panels side by side: a field and its values in order. */
 export interface Columns {
   readonly field: string;
-  readonly order: readonly string[];
+  readonly order: readonly (string | number)[];
   readonly x: "shared" | "independent";
   /** "independent" where absent; axes that have a step for each value can be nothing but shared. */
   readonly y?: "shared" | "independent";
   /** Where the columns are named: above the first row, or below the last as names of x axes. */
   readonly orient?: "top" | "bottom";
+  /** Where rows without a value stand in all columns, and how a column is named: see `rankColumns`. */
+  readonly spread?: Direction["spread"];
+  readonly labelExpr?: string;
 }
 
 /** A row a task, a column a value of a field; each panel has its own y axis, see `sameExtent`. */
-export function grid(study: Study, drawing: Drawing, columns: Columns): VegaLiteSpec {
-  return {
-    ...sideBySide(drawing, columns),
-    // What is written upright has to be no longer than a low panel is high.
-    facet: {
-      row: taskHeadings(study, typeof drawing.height === "object" ? 12 : 24),
-      column: headings(columns),
-    },
-  };
+export function grid(study: Study, content: Content, columns: Columns): Drawing {
+  // What is written upright has to be no longer than a low panel is high.
+  return inRows(content, taskDirection(study, typeof content.height === "object" ? 12 : 24), columns);
 }
 
 /** One row of panels, for charts that have all tasks in each. */
-export function sideBySide(drawing: Drawing, columns: Columns): VegaLiteSpec {
-  const { width = widthOf(columns.order.length), height = 220 } = drawing;
-  return {
-    ...top(drawing),
-    facet: { column: headings(columns) },
-    resolve: { scale: { x: columns.x, y: columns.y ?? "independent" } },
-    spec: { width, height, layer: drawing.layer },
-  };
+export function sideBySide(content: Content, columns: Columns): Drawing {
+  return inRows(content, null, columns);
 }
 
-function headings({ field, order, orient = "top" }: Columns) {
+/** A row of panels for each value of a direction. */
+export function inRows(content: Content, rows: Direction | null, columns: Columns): Drawing {
+  const { width = SHARING, height = 220 } = content, { x, y = "independent" } = columns;
+  const more = { resolve: { scale: { x, y } } };
+  return { ...parts(content), panels: { rows, columns: columnDirection(columns), width, height, more } };
+}
+
+function columnDirection({ field, order, orient = "top", spread, labelExpr }: Columns): Direction {
   return {
     field,
-    type: "nominal",
-    title: null,
-    sort: order,
+    values: order,
+    ...spread && { spread },
     header: {
       labelOrient: orient,
       labelFontSize: 13,
       labelFontWeight: orient === "top" ? "bold" : "normal",
+      ...labelExpr !== undefined && { labelExpr },
     },
   };
 }
 
 /** A panel a task, two a row. */
-export function taskPanels(study: Study, drawing: Drawing): VegaLiteSpec {
-  const { width = 400, height = 280 } = drawing;
-  return {
-    ...top(drawing),
-    facet: taskHeadings(study),
-    columns: 2,
-    resolve: { scale: { x: "independent", y: "independent" } },
-    spec: { width, height, layer: drawing.layer },
-  };
+export function taskPanels(study: Study, content: Content): Drawing {
+  const { width = 400, height = 280 } = content;
+  const more = { resolve: { scale: { x: "independent", y: "independent" } } };
+  return { ...parts(content), panels: { panels: taskDirection(study), perRow: 2, width, height, more } };
 }
 
 /**
  * For more methods than one panel can hold: a panel each, a row a method and a column a task, or, of one task, four a row.
  * LoRA's first variant is in all of them, for comparison, and so is what has no method: see `OWN` and `reference`.
  */
-export function methodPanels(
-  study: Study,
-  drawing: Drawing,
-): VegaLiteSpec {
-  const methods = methodOrder(study, drawing.rows);
-  const tasks = study.tasks.filter(({ id }) => drawing.rows.some(({ task }) => task === id));
-  const behind = referenceOf(study);
-  const whole = {
-    ...drawing,
-    transform: [
-      ...drawing.transform ?? [],
-      {
-        calculate: `!isValid(datum.method) || datum.method === ${JSON.stringify(behind ?? "")} ? ` +
-          `${JSON.stringify(methods)} : [datum.method]`,
-        as: "panel",
-      },
-      { flatten: ["panel"] },
-      { filter: "shownMethods === null || indexof(shownMethods, datum.panel) >= 0" },
-    ],
-  };
-  const panel = { field: "panel", type: "nominal", title: null, sort: methods };
+export function methodPanels(study: Study, content: Content): Drawing {
+  const values = methodOrder(study, content.rows), everywhere = referenceOf(study) ?? null;
+  const spread = { parameter: "shownMethods", everywhere, otherwise: "" };
   // What describes a method goes on a second line.
   const labelExpr = "split(replace(datum.label, ' (', '\\n('), '\\n')";
-  const height = drawing.height ?? 120;
-  if (tasks.length === 1) {
-    return {
-      ...top(whole),
-      facet: { ...panel, header: { labelFontSize: 11, labelPadding: 4, labelExpr } },
-      columns: 4,
-      // Panels lie by their own sizes: the guessed width of a heading would push them apart.
-      bounds: "flush",
-      spacing: { row: 50, column: 62 },
-      resolve: { scale: { x: "shared", y: "independent" } },
-      spec: { width: drawing.width ?? 215, height, layer: drawing.layer },
-    };
-  }
+  const { width = SHARING, height = LOW } = content;
+  const byMethod = (header: object): Direction => ({
+    field: "method",
+    values,
+    spread,
+    header: { labelFontSize: 11, labelExpr, ...header },
+  });
+  const resolve = { scale: { x: "shared", y: "independent" } };
+  const ofOneColumn: Wrapped = {
+    panels: byMethod({ labelPadding: 4 }),
+    perRow: 4,
+    width: content.width ?? 205,
+    height,
+    // Panels lie by their own sizes: the guessed width of a heading would push them apart.
+    more: { bounds: "flush", spacing: { row: 50, column: 78 }, resolve },
+  };
   return {
-    ...top(whole),
-    facet: {
-      row: {
-        ...panel,
-        header: { labelFontSize: 11, labelLimit: 240, labelExpr },
-      },
-      column: taskHeadings(study),
+    ...parts(content),
+    panels: {
+      rows: byMethod({ labelLimit: 240 }),
+      columns: taskDirection(study),
+      ofOneColumn,
+      width,
+      height,
+      more: { spacing: { row: 14, column: 20 }, resolve },
     },
-    spacing: { row: 14, column: 20 },
-    resolve: { scale: { x: "shared", y: "independent" } },
-    spec: { width: drawing.width ?? widthOf(tasks.length), height, layer: drawing.layer },
   };
 }
 
@@ -161,24 +138,16 @@ export function reference(study: Study): object {
 /** So many curves can be followed in one panel. */
 export const MOST_CURVES = 6;
 
-/** Columns by rank. What has no rank is in all of them: the transforms of `inRankPanels` put it there. */
+/** Columns by rank. What has no rank is in all of them. */
 export function rankColumns(study: Study): Columns {
   return {
-    field: "panel",
-    order: study.ranks.length > 0 ? study.ranks.map((rank) => `rank ${rank}`) : [NO_RANK],
+    field: "rank",
+    order: study.ranks,
     x: "shared",
+    spread: { parameter: "shownRanks", otherwise: NO_RANK },
+    // Vega-Lite puts a whole expression in the place of each name.
+    labelExpr: `(datum.label) === '${NO_RANK}' ? (datum.label) : 'rank ' + (datum.label)`,
   };
-}
-
-/** Transforms that give a row the field "panel" of `rankColumns`, and a row without a rank to every rank that is shown. */
-export function inRankPanels(study: Study): readonly object[] {
-  if (study.ranks.length === 0) return [{ calculate: `'${NO_RANK}'`, as: "panel" }];
-  return [
-    { calculate: `isValid(datum.rank) ? [datum.rank] : [${study.ranks}]`, as: "panelRank" },
-    { flatten: ["panelRank"] },
-    { filter: "shownRanks === null || indexof(shownRanks, datum.panelRank) >= 0" },
-    { calculate: "'rank ' + datum.panelRank", as: "panel" },
-  ];
 }
 
 /** Transforms that give each row the least and most value of fields in its task, as far as it is shown. */
@@ -217,6 +186,14 @@ export function taskTitle({ tasks }: Study, id: string, line = 24): string {
   })[${id}]`;
 }
 
+/** Pixels of a panel of `methodPanels`, and of a character of a title of its y axis as Vega takes it where it can't measure it. */
+const LOW = 120, CHARACTER = 10.4;
+
+/** A title of a y axis on lines that are no longer than a low panel is high: longer ones push headings into other panels. */
+export function lowTitle(title: string): string[] {
+  return wrapped(title, Math.floor(LOW / CHARACTER));
+}
+
 /** Words on lines of about equal length. */
 function wrapped(text: string, line: number): string[] {
   const lines = Math.ceil(text.length / line), length = text.length / lines;
@@ -229,28 +206,25 @@ function wrapped(text: string, line: number): string[] {
   }, []);
 }
 
-function taskHeadings(study: Study, line = 24) {
+function taskDirection(study: Study, line = 24): Direction {
   return {
     field: "task",
-    type: "nominal",
-    title: null,
-    sort: study.tasks.map(({ id }) => id),
+    values: study.tasks.map(({ id }) => id),
     header: { labelFontSize: 13, labelExpr: taskTitle(study, "datum.label", line), labelLimit: 400 },
   };
 }
 
-function top({ title, subtitle, rows, rates, transform = [] }: Drawing) {
-  const data = filtered(rows, rates);
+function parts({ title, subtitle, rows, rates = "best", transform = [], inPanels = [], layer }: Content) {
   return {
-    ...theme,
-    description: subtitle === undefined ? title : `${title} ${subtitle}`,
-    title: { text: title, ...subtitle !== undefined && { subtitle } },
-    ...data,
-    transform: [...data.transform, ...transform],
+    top: {
+      ...theme,
+      description: subtitle === undefined ? title : `${title} ${subtitle}`,
+      title: { text: title, ...subtitle !== undefined && { subtitle } },
+    },
+    rows,
+    rates,
+    transform: [rowFilter(rates), ...transform],
+    inPanels,
+    layer,
   };
-}
-
-/** Panels side by side are narrower where there are many: pages shrink what is wide, letters and all. */
-function widthOf(columns: number): number {
-  return Math.max(90, Math.min(400, Math.floor(WIDE / columns) - AROUND));
 }

@@ -3,7 +3,7 @@ import type { Chart } from "../report.ts";
 import { runRows } from "./filters.ts";
 import { heatLayers } from "./heat.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { grid, inRankPanels, rankColumns } from "./panels.ts";
+import { grid, rankColumns } from "./panels.ts";
 
 /** What AdaLoRA calls its curves: "rank/layers.0.mlp.up_proj". */
 const RANK = "rank/";
@@ -38,7 +38,6 @@ export const ranksKept: Chart = {
         { flatten: ["layer", "map", "kept"] },
         ...meansOverRuns(["kept"], [...GROUP, "layer", "map"]),
         ONE_A_GROUP,
-        ...inRankPanels(study),
         { joinaggregate: [{ op: "max", field: "keptMean", as: "mostKept" }], groupby: [] },
       ],
       height: { step: 24 },

@@ -21,6 +21,7 @@ export const scoreAgainstCost: Chart = {
   draw(study) {
     const rows = runRows(study, ({ outcome: { score, cost } }) => ({
       score: short(score),
+      measure: MEASURES,
       cost: [cost.peakBytes / 1024 ** 2, cost.stateBytes / 1024, cost.medianStepMs].map(short),
     }));
     if (rows.length === 0) return null;
@@ -48,7 +49,6 @@ export const scoreAgainstCost: Chart = {
       subtitle: "Line: the Pareto front, whose methods are named with their rank",
       rows,
       transform: [
-        { calculate: JSON.stringify(MEASURES), as: "measure" },
         { flatten: ["measure", "cost"] },
         ...meansOverRuns(["score", "cost"], [...GROUP, "measure"]),
         ONE_A_GROUP,

@@ -30,6 +30,7 @@ export const scoreByRank: Chart = {
     if (rows.length === 0) return null;
     const before = study.before.map(({ task, result }) => ({
       kind: "before",
+      beside: true,
       task: task.id,
       score: short(result.score),
     }));

@@ -4,7 +4,7 @@ import { short } from "./curves.ts";
 import { runRows } from "./filters.ts";
 import { heatLayers } from "./heat.ts";
 import { meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { inRankPanels, rankColumns, sideBySide, taskTitle } from "./panels.ts";
+import { rankColumns, sideBySide, taskTitle } from "./panels.ts";
 import { methodOrder } from "./scales.ts";
 
 /** Pixels of all cells side by side, and of a character of their headings. */
@@ -31,7 +31,8 @@ export const scoreByTask: Chart = {
       transform: [
         ...meansOverRuns(["score"], ["task", "method", "rank"]),
         ONE_A_GROUP,
-        ...inRankPanels(study),
+      ],
+      inPanels: [
         {
           joinaggregate: [
             { op: "min", field: "scoreMean", as: "least" },

@@ -3,7 +3,7 @@ import { finalValidationLoss } from "../../choose.ts";
 import { mean } from "../../statistics.ts";
 import type { Chart } from "../report.ts";
 import { short } from "./curves.ts";
-import { cutInterval, panelWidth, SERIES, seriesChannel } from "./dots.ts";
+import { BESIDE_NAMES, cutInterval, SERIES, seriesChannel } from "./dots.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
@@ -30,7 +30,10 @@ export const variants: Chart = {
       if (!varied.has(method.optimizer) && !beside.includes(method.optimizer)) return null;
       const { discrepancies, score } = run.outcome, loss = finalValidationLoss(run);
       const far = discrepancies.length > 0 ? mean(discrepancies.map((one) => one.gradientError)) : null;
-      return { value: [score, loss, far].map((value) => value === null ? null : short(value)) };
+      const known = [score, loss, far].flatMap((value, i) =>
+        value === null ? [] : [{ measure: MEASURES[i]!, value: short(value) }]
+      );
+      return { measure: known.map(({ measure }) => measure), value: known.map(({ value }) => value) };
     });
     if (rows.length === 0) return null;
     const { color, shape } = methodScales(study, rows);
@@ -49,14 +52,12 @@ export const variants: Chart = {
       subtitle: "Small: single runs; large: means over seeds with 95% intervals",
       rows,
       transform: [
-        { calculate: JSON.stringify(MEASURES), as: "measure" },
         { flatten: ["measure", "value"] },
-        { filter: "isValid(datum.value)" },
         SERIES,
         ...meansOverRuns(["value"], [...GROUP, "series", "measure"]),
         ...cutInterval("value", ["task", "measure"]),
       ],
-      width: panelWidth(rows, MEASURES.length),
+      width: BESIDE_NAMES,
       height: { step: 20 },
       layer: [
         {

@@ -9,10 +9,11 @@ import {
   formatRank,
   formatSignificant,
 } from "../format.ts";
-import { filtered } from "../charts/filters.ts";
+import type { Drawing } from "../charts/lay_out.ts";
+import { sideBySide } from "../charts/panels.ts";
 import { paretoFront } from "../charts/pareto.ts";
-import type { MethodLabel, Study, Table, VegaLiteSpec } from "../report.ts";
-import { styleOf, theme } from "../styles.ts";
+import type { MethodLabel, Study, Table } from "../report.ts";
+import { styleOf } from "../styles.ts";
 import type { PeftRun, PeftRuns } from "./from_peft.ts";
 
 const MEMORY = "Memory, MiB", STEP = "Step, ms";
@@ -52,7 +53,7 @@ export const scoreBesidePeft = {
     "these, scores and costs cannot be ranked. Memory is the most bytes of live tensors here and the most bytes that " +
     "PyTorch's allocator had reserved there, which is more than lives. Times are of the machines that the tables name.",
   /** Null where there is nothing of theirs to show. */
-  draw(study: Study, runs: readonly PeftRun[], optimizers: Registries["optimizers"]): VegaLiteSpec | null {
+  draw(study: Study, runs: readonly PeftRun[], optimizers: Registries["optimizers"]): Drawing | null {
     if (runs.length === 0) return null;
     const points = [...oursOf(study), ...theirsOf(study, runs, optimizers)];
     const columns = [MEMORY, STEP] as const;
@@ -63,7 +64,6 @@ export const scoreBesidePeft = {
         return cost === undefined || cost <= 0 ? [] : [{ ...point, column, cost, look: look.label }];
       })
     );
-    const { params, data, transform } = filtered(rows, "every");
     const methods = unique(points.map(({ look }) => look));
     const domain = methods.map(({ label }) => label);
     const legend = { orient: "bottom", title: null, columns: 3, symbolOpacity: 1 };
@@ -106,36 +106,24 @@ export const scoreBesidePeft = {
       mark: { type: "point", filled, size: 80, opacity: filled ? 1 : 0.9, strokeWidth: 2 },
       encoding: { x, y, color, shape, tooltip },
     });
-    return {
-      ...theme,
-      title: { text: this.title, subtitle: `Filled: ${OURS}. Hollow: ${THEIRS}.`, subtitleFontSize: 13 },
-      params,
-      data,
-      transform: [...transform, ...paretoFront("cost", "score", ["group", "column"])],
-      facet: {
-        column: {
-          field: "column",
-          type: "nominal",
-          title: null,
-          sort: columns,
-          header: { labelOrient: "bottom", labelFontSize: 13, labelFontWeight: "normal" },
+    return sideBySide({
+      title: this.title,
+      subtitle: `Filled: ${OURS}. Hollow: ${THEIRS}.`,
+      rows,
+      rates: "every",
+      transform: paretoFront("cost", "score", ["group", "column"]),
+      width: 400,
+      height: 340,
+      layer: [
+        {
+          transform: [{ filter: "datum.front" }],
+          mark: { type: "line", interpolate: "step-after", color: "#555555", strokeWidth: 1.5 },
+          encoding: { x, y, strokeDash: front, order: { field: "cost", type: "quantitative" } },
         },
-      },
-      resolve: { scale: { x: "independent" } },
-      spec: {
-        width: 400,
-        height: 340,
-        layer: [
-          {
-            transform: [{ filter: "datum.front" }],
-            mark: { type: "line", interpolate: "step-after", color: "#555555", strokeWidth: 1.5 },
-            encoding: { x, y, strokeDash: front, order: { field: "cost", type: "quantitative" } },
-          },
-          marks(THEIRS, false),
-          marks(OURS, true),
-        ],
-      },
-    };
+        marks(THEIRS, false),
+        marks(OURS, true),
+      ],
+    }, { field: "column", order: columns, orient: "bottom", x: "independent", y: "shared" });
   },
 };
 

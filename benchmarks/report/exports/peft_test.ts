@@ -8,6 +8,8 @@ import { fakeDone } from "../../fakes/results.ts";
 import { fakePlan, fakeSweep } from "../../fakes/sweep.ts";
 import { a100 } from "../../growth/predict.ts";
 import { buildReport } from "../build.ts";
+import { EVERYTHING } from "../charts/filters.ts";
+import { layOut } from "../charts/lay_out.ts";
 import { renderSvg } from "../render.ts";
 import type { VegaLiteSpec } from "../report.ts";
 import { makeStudy } from "../study.ts";
@@ -396,7 +398,7 @@ Deno.test("scoreBesidePeft draws theirs and ours in one chart, with a front for 
       score: 1,
     },
   ];
-  const spec = scoreBesidePeft.draw(study, theirs, manyMethods.optimizers)!;
+  const spec = layOut(scoreBesidePeft.draw(study, theirs, manyMethods.optimizers)!, EVERYTHING)!;
   const { values } = spec["data"] as { values: Record<string, unknown>[] };
   const at = (column: string) => values.filter((value) => value["column"] === column);
   assertEquals(at("Memory, MiB").length, study.cells.length + 3);

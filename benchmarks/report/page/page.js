@@ -4,13 +4,15 @@
 /**
  * @file What a report's page does in a browser: draws charts where they are looked at, filters them, tells of single runs.
  *
- * A classic script that `html.ts` puts behind Vega's. It asks nothing of the network, and whatever it prints it prints as
+ * A classic script that `html.ts` puts behind those of scripts.ts. It asks nothing of the network, and whatever it prints it prints as
  * text: names of methods and data sets, and errors, are other people's.
  */
 "use strict";
 (() => {
   /** @typedef {import("./page_data.ts").PageData} PageData */
   /** @typedef {import("./page_data.ts").ChartData} ChartData */
+  /** @typedef {import("../charts/lay_out.ts").Choice} Choice */
+  /** @typedef {import("../charts/lay_out.ts").Drawing} Drawing */
   /** @typedef {import("./payload.ts").Columns} Columns */
   /** @typedef {import("../report.ts").ReportedRun} ReportedRun */
   /** @typedef {Record<string, unknown>} Row */
@@ -21,20 +23,25 @@
    * @typedef {object} Figure
    * @property {string} id
    * @property {HTMLElement} plot where it is drawn
-   * @property {import("vega").View | null} view null until it is looked at for the first time
+   * @property {Drawing | null} drawing null until it is looked at for the first time
+   * @property {import("vega").View | null} view null until then, and while nothing is shown
    * @property {string} shown the filters that it shows, as `stateOf` writes them
    * @property {boolean} inSight
    */
 
   const vega = /** @type {typeof import("vega")} */ (/** @type {any} */ (globalThis).vega);
+  const vegaLite = /** @type {typeof import("vega-lite")} */ (/** @type {any} */ (globalThis).vegaLite);
   const interpreter = /** @type {unknown} */ (/** @type {any} */ (globalThis).vegaInterpreter);
+  const { layOut } =
+    /** @type {{ layOut: typeof import("../charts/lay_out.ts").layOut }} */ (/** @type {unknown} */ (globalThis));
 
-  /** @type {Record<string, readonly unknown[] | null>} */
-  const chosen = {};
+  /** @type {readonly Choice[]} */
+  let chosen = [];
   /** @type {Figure[]} */
   const figures = [...document.querySelectorAll("figure")].map((figure) => ({
     id: figure.id,
     plot: find(".plot", figure),
+    drawing: null,
     view: null,
     shown: "",
     inSight: false,
@@ -56,7 +63,6 @@
 
   /** @param {PageData} data */
   function start(data) {
-    for (const { parameter } of data.filters) chosen[parameter] = null;
     const form = /** @type {HTMLFormElement} */ (find("#filters"));
     form.addEventListener("change", () => choose(data, form));
     // The event comes before the boxes are emptied.
@@ -106,24 +112,26 @@
    * @param {HTMLFormElement} form
    */
   function choose({ filters, runs }, form) {
-    for (const { parameter, values, all } of filters) {
+    chosen = filters.map(({ parameter, field, values, all }) => {
       const ticked = [...form.elements].filter((input) =>
         input instanceof HTMLInputElement && input.name === parameter && input.checked
-      ).map((input) => values[Number(/** @type {HTMLInputElement} */ (input).value)]);
-      chosen[parameter] = ticked.length === 0 ? null : ticked.map((one) => one?.value);
+      ).flatMap((input) => values[Number(/** @type {HTMLInputElement} */ (input).value)] ?? []);
       const told = form.querySelector(`[data-filter=${parameter}]`);
-      if (!told) continue;
-      told.textContent = ticked.length === 0
-        ? all
-        : ticked.length === 1
-        ? ticked[0]?.label ?? ""
-        : `${ticked.length} of ${values.length}`;
-      told.classList.toggle("chosen", ticked.length > 0);
-    }
+      if (told) {
+        const [only] = ticked;
+        told.textContent = !only
+          ? all
+          : ticked.length === 1
+          ? only.label
+          : `${ticked.length} of ${values.length}`;
+        told.classList.toggle("chosen", ticked.length > 0);
+      }
+      return { parameter, field, values: ticked.length === 0 ? null : ticked.map(({ value }) => value) };
+    });
     const passing = runs.filter((run) =>
-      filters.every(({ parameter, field }) => {
-        const list = chosen[parameter], value = run[field];
-        return list === null || list === undefined || value === null || list.includes(value);
+      filters.every(({ field }, i) => {
+        const values = chosen[i]?.values ?? null, value = run[field];
+        return values === null || value === null || values.includes(value);
       })
     );
     const shown = new Set(passing.map(({ id }) => `run-${id}`));
@@ -131,7 +139,7 @@
       /** @type {HTMLElement} */ (row).hidden = !shown.has(row.id);
     }
     find("#filters-state").textContent = `${shown.size} of ${runs.length} runs`;
-    const filtered = Object.values(chosen).some((list) => list !== null);
+    const filtered = chosen.some(({ values }) => values !== null);
     form.classList.toggle("filtered", filtered);
     /** @type {HTMLButtonElement} */ (find("#filters [type=reset]")).disabled = !filtered;
     for (const figure of figures) tellWhetherBusy(figure);
@@ -198,18 +206,25 @@
 
   /** @param {Figure} figure */
   async function draw(figure) {
-    figure.view ??= await createView(figure);
-    const { view, plot } = figure, shown = stateOf();
-    const known =
-      view.getState({ signals: (name) => name !== undefined && name in chosen, data: () => false }).signals;
-    for (const [parameter, list] of Object.entries(chosen)) {
-      if (parameter in known) view.signal(parameter, list);
-    }
-    await view.runAsync();
+    figure.drawing ??= drawingOf(/** @type {ChartData} */ (await unpack(figure.id)));
+    const { plot, view } = figure, shown = stateOf(), spec = layOut(figure.drawing, chosen);
+    // A view keeps the panels that it once made: what was chosen gets one of its own.
+    figure.view = spec && await createView(plot, spec);
+    view?.finalize();
+    if (!spec) plot.replaceChildren();
+    plot.classList.add("drawn");
+    plot.classList.toggle("empty", plot.querySelector("svg [class~=role-mark] > *") === null);
     figure.shown = shown;
     tellWhetherBusy(figure);
-    plot.classList.toggle("empty", plot.querySelector("svg [class~=role-mark] > *") === null);
     measure(plot);
+  }
+
+  /**
+   * @param {ChartData} data
+   * @returns {Drawing}
+   */
+  function drawingOf({ rows, ...drawing }) {
+    return { ...drawing, rows: toRows(rows) };
   }
 
   /** @param {Figure} figure */
@@ -218,18 +233,14 @@
     else plot.setAttribute("aria-busy", "true");
   }
 
-  /** @param {Figure} figure */
-  async function createView({ id, plot }) {
-    const { spec, tables } = /** @type {ChartData} */ (await unpack(id));
-    const withRows = {
-      ...spec,
-      data: spec.data.map((source, i) => {
-        const columns = tables[i];
-        return columns ? { ...source, values: toRows(columns) } : source;
-      }),
-    };
+  /**
+   * @param {HTMLElement} plot
+   * @param {import("../report.ts").VegaLiteSpec} spec
+   */
+  async function createView(plot, spec) {
+    const compiled = vegaLite.compile(/** @type {any} */ (spec)).spec;
     const canvas = document.createElement("div");
-    const view = new vega.View(vega.parse(/** @type {any} */ (withRows), {}, { ast: true }), {
+    const view = new vega.View(vega.parse(compiled, {}, { ast: true }), {
       renderer: "svg",
       container: canvas,
       hover: false,
@@ -245,7 +256,6 @@
     });
     await view.runAsync();
     plot.replaceChildren(canvas);
-    plot.classList.add("drawn");
     return view;
   }
 
@@ -311,7 +321,7 @@
     // Paper shows all charts: those that were never in sight as they were drawn for browsers without scripts.
     addEventListener("beforeprint", () => {
       for (const figure of figures) {
-        if (!figure.view) showStill(figure);
+        if (!figure.drawing) showStill(figure);
       }
     });
   }

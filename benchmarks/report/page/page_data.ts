@@ -1,5 +1,6 @@
 /** @file What a page's script gets to know: the filters, the runs, and each chart with its data. */
 import type { FILTERS } from "../charts/filters.ts";
+import type { Drawing } from "../charts/lay_out.ts";
 import type { ReportedRun } from "../report.ts";
 import type { Columns } from "./payload.ts";
 
@@ -29,10 +30,7 @@ export interface PageData {
   readonly command: string | null;
 }
 
-/** A chart for the page. */
-export interface ChartData {
-  /** As Vega takes it; sources whose rows are in `tables` have none of their own. */
-  readonly spec: { readonly data: readonly Readonly<Record<string, unknown>>[] };
-  /** Rows of each of the sources; null for those that are computed from others. */
-  readonly tables: readonly (Columns | null)[];
+/** A chart for the page: its drawing, with the rows as columns. */
+export interface ChartData extends Omit<Drawing, "rows"> {
+  readonly rows: Columns;
 }

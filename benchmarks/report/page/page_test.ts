@@ -3,12 +3,14 @@ import { fakeRegistries } from "../../fakes/registries.ts";
 import { fakeDone } from "../../fakes/results.ts";
 import { fakePlan } from "../../fakes/sweep.ts";
 import { buildReport } from "../build.ts";
-import { FILTERS } from "../charts/filters.ts";
+import { EVERYTHING, FILTERS } from "../charts/filters.ts";
+import { layOut } from "../charts/lay_out.ts";
 import { toHtml } from "../html.ts";
 import type { Report } from "../report.ts";
 import { chartData } from "./chart_data.ts";
 import { CHROMIUM } from "./chromium.ts";
 import { filtersOf } from "./filters.ts";
+import type { ChartData } from "./page_data.ts";
 import { type Columns, pack, toColumns } from "./payload.ts";
 
 async function fakeReport(): Promise<Report> {
@@ -55,8 +57,8 @@ Deno.test("toHtml() escapes what it prints, asks nothing of the network and forb
   }, svgs);
   assertStringIncludes(page, "Is &lt;b&gt; &amp; &quot;c&quot; safe?&lt;/script&gt;");
   const scripts = [...page.matchAll(/<script[^>]*>/g)].map(([tag]) => tag);
-  assertEquals(scripts.filter((tag) => tag === "<script>").length, 2);
-  assertEquals(scripts.length, 2 + 1 + report.charts.length);
+  assertEquals(scripts.filter((tag) => tag === "<script>").length, 3);
+  assertEquals(scripts.length, 3 + 1 + report.charts.length);
   assertEquals(page.split("</noscript>").length - 1, report.charts.length);
   assertStringIncludes(page, `content="default-src 'none'; style-src 'sha256-`);
   const markup = page.replaceAll(/<script[^>]*>.*?<\/script>/gs, "");
@@ -114,19 +116,13 @@ Deno.test("toColumns() keeps every row as it is: null, missing, lists, what is n
   }]);
 });
 
-Deno.test("chartData() takes out the rows of every chart, gives them back, and every chart has all filters", () => {
-  for (const { chart, spec } of report.charts) {
-    const { spec: compiled, tables } = chartData(spec);
-    const rows = tables.map((columns) => columns ? toRows(columns) : []).flat();
-    assert(rows.length > 0, chart.id);
-    assert(
-      compiled.data.every(({ values }) => values === undefined || (values as unknown[]).length === 0),
-      chart.id,
-    );
-    const names = ("signals" in compiled ? compiled.signals as { name: string }[] : []).map(({ name }) =>
-      name
-    );
-    for (const { parameter } of FILTERS) assert(names.includes(parameter), `${chart.id} lacks ${parameter}`);
+Deno.test("chartData() keeps a drawing's rows as columns, and every chart has all filters", () => {
+  for (const { chart, drawing, spec } of report.charts) {
+    const { rows, ...rest } = JSON.parse(JSON.stringify(chartData(drawing))) as ChartData;
+    const carried = { ...rest, rows: toRows(rows) };
+    assertEquals(layOut(carried, EVERYTHING), JSON.parse(JSON.stringify(spec)), chart.id);
+    const params = spec["params"] as readonly { readonly name: string; readonly value: unknown }[];
+    assertEquals(params, FILTERS.map(({ parameter }) => ({ name: parameter, value: null })), chart.id);
   }
 });
 

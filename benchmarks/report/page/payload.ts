@@ -18,7 +18,8 @@ export type Column =
   | { readonly name: string; readonly values: readonly unknown[]; readonly at: readonly number[] };
 
 /** Turns rows into columns. */
-export function toColumns(rows: readonly Readonly<Record<string, unknown>>[]): Columns {
+export function toColumns(objects: readonly object[]): Columns {
+  const rows = objects as readonly Readonly<Record<string, unknown>>[];
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return {
     length: rows.length,

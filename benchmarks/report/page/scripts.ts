@@ -1,18 +1,28 @@
-/** @file Vega for a page: its own build and its expression interpreter, as one classic script that evaluates no text. */
+/** @file Scripts of others and of ours that a page needs before its own, as classic scripts that evaluate no text. */
+import { stripTypeScriptTypes } from "node:module";
 import "vega";
 import "vega-interpreter";
+import "vega-lite";
 
 /**
- * The script. It sets the globals `vega` and `vegaInterpreter`; with the interpreter, charts work under a content security
- * policy without "unsafe-eval".
+ * Vega, Vega-Lite and Vega's expression interpreter. Sets the globals `vega`, `vegaLite` and `vegaInterpreter`; with the
+ * interpreter, charts work under a content security policy without "unsafe-eval".
  *
  * @throws {Error} where the packages are not laid out as in the versions that deno.json names
  */
 export async function readVegaScript(): Promise<string> {
   // Packages that are imported resolve to their files.
   const vega = await Deno.readTextFile(new URL("vega.min.js", import.meta.resolve("vega")));
+  const vegaLite = await Deno.readTextFile(new URL("vega-lite.min.js", import.meta.resolve("vega-lite")));
   const interpreter = await Deno.readTextFile(new URL(import.meta.resolve("vega-interpreter")));
-  return `${vega}\n${asClassicScript(interpreter)}`;
+  return `${vega}\n${vegaLite}\n${asClassicScript(interpreter)}`;
+}
+
+/** `layOut`, the same that reports use, as a global. */
+export async function readLayOutScript(): Promise<string> {
+  const module = await Deno.readTextFile(new URL("../charts/lay_out.ts", import.meta.url));
+  const body = stripTypeScriptTypes(module).replaceAll(/^export /gm, "");
+  return `var layOut = (() => {\n"use strict";\n${body}return layOut;\n})();\n`;
 }
 
 /** The interpreter is a module with one import, of what `vega` holds too, and one export. */
