@@ -139,7 +139,7 @@
       /** @type {HTMLElement} */ (row).hidden = !shown.has(row.id);
     }
     find("#filters-state").textContent = `${shown.size} of ${runs.length} runs`;
-    const filtered = chosen.some(({ values }) => values !== null);
+    const filtered = isFiltered();
     form.classList.toggle("filtered", filtered);
     /** @type {HTMLButtonElement} */ (find("#filters [type=reset]")).disabled = !filtered;
     for (const figure of figures) tellWhetherBusy(figure);
@@ -170,6 +170,10 @@
     });
   }
 
+  function isFiltered() {
+    return chosen.some(({ values }) => values !== null);
+  }
+
   function stateOf() {
     return JSON.stringify(chosen);
   }
@@ -188,10 +192,11 @@
         // Lets the browser show what was ticked, and answer what was clicked meanwhile.
         await new Promise((resolve) => setTimeout(resolve));
         await draw(next).catch((error) => {
-          // One chart that can't be drawn keeps none of the others waiting.
+          // One chart that can't be drawn keeps none of the others waiting, and shows nothing that was not chosen.
           next.shown = stateOf();
           tellWhetherBusy(next);
-          showStill(next);
+          if (next.view || isFiltered()) next.plot.replaceChildren();
+          else showStill(next);
           reportError(error);
         });
       }
