@@ -40,6 +40,8 @@ export interface Measure {
   readonly name: string;
   /** Which way it gets better. */
   readonly better: "higher" | "lower";
+  /** What no value can be below and above, e.g. 0 and 1 of a share; where absent it can be anything. */
+  readonly within?: readonly [least: number, most: number];
   /** The only split that it is taken of, where it costs so much that choosing settings goes without; both where absent. */
   readonly split?: Split;
   /**

@@ -2,9 +2,9 @@
 import type { Interval } from "../statistics.ts";
 import type { Cell } from "./report.ts";
 
-/** A score or a loss with three decimals. */
+/** A score or a loss with three decimals: "0.512", "−0.082". */
 export function formatNumber(value: number): string {
-  return value.toFixed(3);
+  return value.toFixed(3).replace("-", "−");
 }
 
 /** A difference with its sign: "+0.031", "−0.200". */
@@ -42,7 +42,7 @@ export function formatBytes(bytes: number): string {
 
 /** Three significant digits, never as a power of ten: "0.0113", "12.3", "1350". */
 export function formatSignificant(value: number): string {
-  return value >= 100 ? String(Number(value.toPrecision(3))) : value.toPrecision(3);
+  return (value >= 100 ? String(Number(value.toPrecision(3))) : value.toPrecision(3)).replace("-", "−");
 }
 
 /** "4.20 GiB", "119 GiB": for what no small model holds. */

@@ -7,8 +7,8 @@ import { encode, type Tokenizer } from "../text/tokenizer.ts";
 
 /** What `measureConversations` measures. */
 export const MEASURES: readonly Measure[] = [
-  { name: "exact reply", better: "higher" },
-  { name: "loss a token", better: "lower" },
+  { name: "exact reply", better: "higher", within: [0, 1] },
+  { name: "loss a token", better: "lower", within: [0, Infinity] },
 ];
 
 /**

@@ -18,7 +18,7 @@ export interface SolvedProblem extends TextExample {
 export const METRIC: Metric = { name: "strict match", chance: 0 };
 
 /** The same wherever the answer stands, see `flexibleAnswer`. */
-const FLEXIBLE: Measure = { name: "flexible match", better: "higher" };
+const FLEXIBLE: Measure = { name: "flexible match", better: "higher", within: [0, 1] };
 
 /** What is measured beside the score. */
 export const MEASURES: readonly Measure[] = [FLEXIBLE];

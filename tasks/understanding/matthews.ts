@@ -27,5 +27,6 @@ export function matthewsCorrelation(predictions: readonly number[], labels: read
 export const matthews: Measure = {
   name: "Matthews correlation",
   better: "higher",
+  within: [-1, 1],
   ofPairs: matthewsCorrelation,
 };

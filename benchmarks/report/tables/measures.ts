@@ -30,7 +30,7 @@ export function measuresTable(study: Study): Table {
     note:
       "What tasks measure beside their scores, on the same examples: the mean over seeds of its value for all examples " +
       "together. Of the arrows, ↑ is better higher and ↓ better lower. Intervals are at 95%: Student's t over seeds, " +
-      "and over examples Student's too for means, the bootstrap of examples, drawn alike for all seeds, for what is none.",
+      "and over examples Student's too for means, the bootstrap of examples, drawn alike for all seeds, for what is none; their ends are cut at what a value can be.",
     columns: [
       "Task",
       "Measure",
@@ -71,11 +71,17 @@ function rowOf(cell: Cell, measure: Measure, setsOf: SetsOf): string[][] {
   return [[
     ...start,
     formatNumber(mean(values)),
-    formatInterval(studentInterval(values)),
-    formatInterval(overExamples(measured, measure, setsOf)),
+    formatInterval(cut(studentInterval(values), measure)),
+    formatInterval(cut(overExamples(measured, measure, setsOf), measure)),
     String(values.length),
     examples,
   ]];
+}
+
+/** No share is below 0, whatever Student's t says. */
+function cut(interval: Interval | null, { within = [-Infinity, Infinity] }: Measure): Interval | null {
+  const [least, most] = within;
+  return interval && { low: Math.max(least, interval.low), high: Math.min(most, interval.high) };
 }
 
 /** Of a mean by its examples' means over seeds; of what is none by drawing examples. */

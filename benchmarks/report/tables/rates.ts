@@ -1,6 +1,6 @@
 /** @file Which learning rates were chosen, from what. */
 import { mean } from "../../statistics.ts";
-import { formatNumber, formatRank, formatRate } from "../format.ts";
+import { formatNumber, formatRank, formatRate, formatWhole } from "../format.ts";
 import type { Study, Table } from "../report.ts";
 import { isFor } from "../study.ts";
 
@@ -15,7 +15,6 @@ export function ratesTable(study: Study, from: string | null): Table | null {
       const whole = losses.length === validationLosses.length;
       return `${formatRate(peak)}: ${whole ? formatNumber(mean(losses)) : "diverged"}`;
     });
-    const seeds = [...new Set(rate.evidence.flatMap((one) => one.seeds))].sort((a, b) => a - b);
     return [[
       task.title,
       formatRank(rate.rank),
@@ -23,7 +22,7 @@ export function ratesTable(study: Study, from: string | null): Table | null {
       formatRate(rate.peak),
       rate.atEdge ? "yes" : "no",
       grid.join(", "),
-      seeds.join(", "),
+      formatWhole(rate.evidence.map(({ seeds }) => seeds.length)),
     ]];
   });
   if (rows.length === 0) return null;
@@ -34,7 +33,7 @@ export function ratesTable(study: Study, from: string | null): Table | null {
       `${
         from === null ? "" : ` in sweep "${from}"`
       }. At the edge means that the best rate is the smallest or largest ` +
-      "that was tried: a wider grid may hold a better one.",
+      "that was tried: a wider grid may hold a better one. Seeds are those of each rate.",
     columns: ["Task", "Rank", "Method", "Chosen", "At the edge", "Validation loss by rate", "Seeds"],
     rows,
   };
