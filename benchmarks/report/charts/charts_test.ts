@@ -235,6 +235,71 @@ Deno.test("methods have one colour in all charts and all reports, and variants s
   }
 });
 
+/** A made-up run whose losses, measurements and costs are so many times as large. */
+function times(factor: number) {
+  return async (config: RunConfig): Promise<RunResult> => {
+    const run = await fakeDone(config), { outcome } = run, { cost } = outcome;
+    const scaled = (value: number | null | undefined) => typeof value === "number" ? factor * value : null;
+    return {
+      ...run,
+      outcome: {
+        ...outcome,
+        validationLoss: outcome.validationLoss.map(({ step, value }) => ({ step, value: factor * value })),
+        discrepancies: outcome.discrepancies.map((one) => ({
+          ...one,
+          gradientError: factor * one.gradientError,
+          lowerBound: scaled(one.lowerBound),
+          secondOrderShare: scaled(one.secondOrderShare),
+          effectiveRank: scaled(one.effectiveRank),
+          moveOfA: scaled(one.moveOfA),
+        })),
+        inspected: Object.fromEntries(
+          Object.entries(outcome.inspected).map(([name, points]) =>
+            [name, points.map(({ step, value }) => ({ step, value: factor * value }))] as const
+          ),
+        ),
+        cost: {
+          ...cost,
+          attachMs: factor * cost.attachMs,
+          medianStepMs: factor * cost.medianStepMs,
+          stateBytes: Math.round(factor * cost.stateBytes),
+          peakBytes: Math.round(factor * cost.peakBytes),
+        },
+      },
+    };
+  };
+}
+
+Deno.test("axes write numbers of any size as tables do: no powers where digits do, no thousandths", async () => {
+  const small = { ...few, seeds: [0], ranks: [2] };
+  for (const factor of [1e-4, 1, 35, 1e5]) {
+    for (
+      const study of [
+        await studyOf(small, times(factor)),
+        await studyOf(growing, times(factor), fakeRegistries),
+      ]
+    ) {
+      for (const chart of charts) {
+        const spec = laidOut(chart, study);
+        if (!spec) continue;
+        const { view } = headless(spec);
+        await view.runAsync();
+        const labels = numbersOf((view.scenegraph() as unknown as { root: SceneNode }).root);
+        const odd = labels.filter((label) => !/^(\d{1,3}(,\d{3})*(\.\d+)?[MGTP]?|[\d.]+e-\d+)?$/.test(label));
+        assertEquals(odd, [], `${chart.id} times ${factor}`);
+        view.finalize();
+      }
+    }
+  }
+});
+
+/** Labels of axes of numbers. */
+function numbersOf(node: SceneNode): string[] {
+  const own = node.role === "axis-label" &&
+    node.items?.every(({ datum }) => typeof datum?.["value"] === "number");
+  return (node.items ?? []).flatMap((item) => own ? [String(item.text)] : numbersOf(item));
+}
+
 Deno.test("runs that never reach the target stand as such, and medians count them", async () => {
   const make = (config: RunConfig) =>
     config.optimizer.id === "lora-pro" && config.seed === 2 ? fakeDiverged(config) : fakeDone(config);

@@ -7,7 +7,7 @@ import { BESIDE_NAMES, SERIES, seriesChannel } from "./dots.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
-import { methodScales } from "./scales.ts";
+import { methodScales, NUMBERS } from "./scales.ts";
 
 const MEASURES = ["Steps", "Training, s", "FLOPs"];
 /** In the place of what no run reached: larger than any cost. */
@@ -72,7 +72,7 @@ export const costToTarget: Chart = {
       type: "quantitative",
       title: null,
       scale: { zero: true, nice: false, padding: 12 },
-      axis: { tickCount: 4, format: "~s", labelOverlap: true, grid: false },
+      axis: { tickCount: 4, ...NUMBERS, labelOverlap: true, grid: false },
     };
     const y = seriesChannel(study);
     const run = runTooltip([

@@ -17,7 +17,7 @@ import {
   reference,
   sameExtent,
 } from "./panels.ts";
-import { dashOf, methodOrder, methodScales, RANK_NAME, rankColor } from "./scales.ts";
+import { dashOf, methodOrder, methodScales, NUMBERS, RANK_NAME, rankColor } from "./scales.ts";
 
 /** Most points of a curve: more are not seen, and a thousand runs have to fit a page. */
 const MOST_POINTS = 40;
@@ -66,7 +66,7 @@ export function drawCurves(study: Study, curves: Curves): Drawing | null {
     field: "x",
     type: "quantitative",
     title: curves.x.title,
-    axis: { grid: false, tickCount: 5, format: "~s", labelOverlap: true, ...curves.x.axis },
+    axis: { grid: false, tickCount: 5, ...NUMBERS, labelOverlap: true, ...curves.x.axis },
     scale: { nice: false, ...curves.x.scale ?? { zero: false } },
   };
   const y = {
@@ -74,7 +74,7 @@ export function drawCurves(study: Study, curves: Curves): Drawing | null {
     type: "quantitative",
     title: byMethod ? lowTitle(curves.y.title) : curves.y.title,
     scale: { type: "log", nice: false, padding: 10, ...curves.y.scale },
-    axis: { tickCount: 5, format: "~g", labelOverlap: true },
+    axis: { tickCount: 5, ...NUMBERS, labelOverlap: true },
   };
   const meanX = { ...x, field: "xMean" }, meanY = { ...y, field: "valueMean" };
   const means = [ONE_A_GROUP, { filter: "isValid(datum.valueMean)" }];

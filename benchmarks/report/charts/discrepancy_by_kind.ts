@@ -6,7 +6,7 @@ import { BESIDE_NAMES, SERIES, seriesChannel } from "./dots.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
-import { methodScales } from "./scales.ts";
+import { methodScales, NUMBERS } from "./scales.ts";
 
 const ERROR = "‖g̃ − G‖ / ‖G‖";
 
@@ -42,7 +42,7 @@ export const discrepancyByKind: Chart = {
       type: "quantitative",
       title: ERROR,
       scale: { type: "log", nice: false, padding: 10 },
-      axis: { format: "~g", tickCount: 4, labelOverlap: true, grid: false },
+      axis: { ...NUMBERS, tickCount: 4, labelOverlap: true, grid: false },
     };
     const y = seriesChannel(study);
     return grid(study, {

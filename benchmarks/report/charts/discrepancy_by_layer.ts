@@ -33,7 +33,7 @@ export const discrepancyByLayer: Chart = {
           }),
         };
       }),
-      x: { title: "Layer", axis: { tickMinStep: 1, format: "d" }, scale: { zero: false, padding: 8 } },
+      x: { title: "Layer", axis: { tickMinStep: 1 }, scale: { zero: false, padding: 8 } },
       y: { title: "‖g̃ − G‖ / ‖G‖" },
     }),
 };

@@ -6,7 +6,7 @@ import { runRows } from "./filters.ts";
 import { heatLayers } from "./heat.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
 import { grid, rankColumns } from "./panels.ts";
-import { methodOrder } from "./scales.ts";
+import { methodOrder, NUMBERS } from "./scales.ts";
 
 /** Gradient discrepancy of each linear map: by kind of weight and depth. */
 export const discrepancyBySite: Chart = {
@@ -47,7 +47,7 @@ export const discrepancyBySite: Chart = {
         color: {
           field: "errorMean",
           scale: { type: "log", nice: false },
-          legend: { title: "‖g̃ − G‖ / ‖G‖", format: "~g", tickCount: 5 },
+          legend: { title: "‖g̃ − G‖ / ‖G‖", ...NUMBERS, tickCount: 5 },
         },
         tooltip: meansTooltip([{ heading: "‖g̃ − G‖ / ‖G‖", field: "error" }], [
           { heading: "Map", field: "map", format: "" },

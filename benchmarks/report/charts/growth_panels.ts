@@ -4,7 +4,7 @@ import type { MethodGrowth, Study } from "../report.ts";
 import { short } from "./curves.ts";
 import type { Drawing } from "./lay_out.ts";
 import { extentOf, grid, sameExtent } from "./panels.ts";
-import { dashOf, methodScales } from "./scales.ts";
+import { dashOf, methodScales, NUMBERS } from "./scales.ts";
 
 const TITLES: Readonly<Record<Axis, string>> = {
   tokens: "Tokens a step",
@@ -55,14 +55,14 @@ export function growthPanels(study: Study, grown: Grown): Drawing | null {
     type: "quantitative",
     title: null,
     scale: { type: "log", base: 2, nice: false, padding: 14 },
-    axis: { grid: false, format: "~s", labelOverlap: true },
+    axis: { grid: false, ...NUMBERS, labelOverlap: true },
   };
   const y = {
     field: "value",
     type: "quantitative",
     title: grown.unit,
     scale: { type: "log", nice: false, padding: 10 },
-    axis: { tickCount: 5, format: "~g", labelOverlap: true },
+    axis: { tickCount: 5, ...NUMBERS, labelOverlap: true },
   };
   const numbers = ["Task", "Method", "Size", grown.unit].map((heading, i) =>
     `${JSON.stringify(heading)}: datum.${["task", "method", "size", "value"][i]}`

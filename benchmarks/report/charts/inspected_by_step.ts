@@ -4,7 +4,7 @@ import { thinned } from "./curves.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
 import { inRows, rankColumns } from "./panels.ts";
-import { methodScales } from "./scales.ts";
+import { methodScales, NUMBERS } from "./scales.ts";
 
 /** Curves of `Optimizer.inspect` by step. */
 export const inspectedByStep: Chart = {
@@ -29,12 +29,17 @@ export const inspectedByStep: Chart = {
       })
     );
     if (rows.length === 0) return null;
-    const x = { field: "step", type: "quantitative", title: "Step", axis: { grid: false, tickCount: 5 } };
+    const x = {
+      field: "step",
+      type: "quantitative",
+      title: "Step",
+      axis: { grid: false, tickCount: 5, ...NUMBERS },
+    };
     const y = {
       type: "quantitative",
       title: null,
       scale: { zero: false },
-      axis: { tickCount: 4, format: "~g" },
+      axis: { tickCount: 4, ...NUMBERS },
     };
     const color = { ...methodScales(study, rows).color, legend: null };
     const headings = {

@@ -3,7 +3,7 @@
 /** An axis of rates. */
 export const RATE_AXIS = {
   title: "Peak learning rate",
-  axis: { format: "~e", tickCount: 4 },
+  axis: { tickCount: 4 },
   scale: { type: "log", padding: 14 },
 };
 

@@ -38,6 +38,20 @@ export function dashOf({ methods }: Study): { readonly strokeDash: { readonly ex
   return { strokeDash: { expr: `(${JSON.stringify(dashes)})[datum.method]` } };
 }
 
+const written = [
+  // Logarithmic axes leave some of their ticks without a label.
+  "datum.label === '' ? ''",
+  "datum.value === 0 ? '0'",
+  "abs(datum.value) >= 1e6 ? format(datum.value, '~s')",
+  "abs(datum.value) < 1e-3 ? format(datum.value, '~e')",
+];
+
+/**
+ * Numbers of an axis or a legend as tables have them, whatever their size: "0.002", "20", "16,384", "60M", "5e-5". A D3 format
+ * alone takes its digits from the distance of ticks, and writes "2e+1" or "500m" for 20 and 0.5.
+ */
+export const NUMBERS = { labelExpr: `${written.join(" : ")} : format(datum.value, ',~r')` };
+
 /** Methods in the order of reports, as far as rows have them. */
 export function methodOrder(study: Study, rows: readonly { readonly method?: string }[]): string[] {
   const present = new Set(rows.map(({ method }) => method));

@@ -5,7 +5,7 @@ import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
 import { extentOf, grid, sameExtent } from "./panels.ts";
 import { paretoFront } from "./pareto.ts";
-import { methodScales } from "./scales.ts";
+import { methodScales, NUMBERS } from "./scales.ts";
 
 const MEASURES = ["Peak memory, MiB", "Optimizer state, KiB", "Step, ms"];
 
@@ -34,7 +34,7 @@ export const scoreAgainstCost: Chart = {
       scale: rows.every(({ cost }) => cost.every((one) => one > 0))
         ? { type: "log", nice: false, padding: 50 }
         : { type: "symlog", nice: false, padding: 50 },
-      axis: { grid: false, tickCount: 5, format: "~g", labelOverlap: true },
+      axis: { grid: false, tickCount: 5, ...NUMBERS, labelOverlap: true },
     };
     const y = {
       field: "scoreMean",

@@ -5,7 +5,7 @@ import { EXACT, short } from "./curves.ts";
 import { runRows } from "./filters.ts";
 import { meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { taskPanels } from "./panels.ts";
-import { methodScales } from "./scales.ts";
+import { methodScales, NUMBERS } from "./scales.ts";
 
 /** Final score against the mean gradient discrepancy of training. */
 export const scoreAgainstDiscrepancy: Chart = {
@@ -32,7 +32,7 @@ export const scoreAgainstDiscrepancy: Chart = {
       title: "Mean ‖g̃ − G‖ / ‖G‖",
       // Distances reach from 0 over 1 to whatever the scale of g̃ makes of them.
       scale: { type: "symlog", constant: 1, nice: false, padding: 24 },
-      axis: { grid: false, tickCount: 6, format: "~g", labelOverlap: true },
+      axis: { grid: false, tickCount: 6, ...NUMBERS, labelOverlap: true },
     };
     const y = { field: "score", type: "quantitative", title: "Score", scale: { zero: false, padding: 14 } };
     const meanX = { ...x, field: "discrepancyMean" }, meanY = { ...y, field: "scoreMean" };

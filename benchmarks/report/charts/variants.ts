@@ -7,7 +7,7 @@ import { BESIDE_NAMES, cutInterval, SERIES, seriesChannel } from "./dots.ts";
 import { runRows } from "./filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
-import { methodScales } from "./scales.ts";
+import { methodScales, NUMBERS } from "./scales.ts";
 
 const MEASURES = ["Score", "Last validation loss", "Mean ‖g̃ − G‖ / ‖G‖"];
 
@@ -43,7 +43,7 @@ export const variants: Chart = {
       type: "quantitative",
       title: null,
       scale: { zero: false, nice: false, padding: 10 },
-      axis: { grid: false, tickCount: 4, format: "~g", labelOverlap: true },
+      axis: { grid: false, tickCount: 4, ...NUMBERS, labelOverlap: true },
     };
     const y = seriesChannel(study);
     const means = { ...x, field: "valueMean" };

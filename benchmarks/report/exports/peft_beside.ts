@@ -12,6 +12,7 @@ import {
 import type { Drawing } from "../charts/lay_out.ts";
 import { sideBySide } from "../charts/panels.ts";
 import { paretoFront } from "../charts/pareto.ts";
+import { NUMBERS } from "../charts/scales.ts";
 import type { MethodLabel, Study, Table } from "../report.ts";
 import { styleOf } from "../styles.ts";
 import type { PeftRun, PeftRuns } from "./from_peft.ts";
@@ -84,7 +85,7 @@ export const scoreBesidePeft = {
       type: "quantitative",
       title: null,
       scale: { type: "log", nice: false, zero: false, padding: 24 },
-      axis: { grid: false, tickCount: 5, format: "~g", labelOverlap: true },
+      axis: { grid: false, tickCount: 5, ...NUMBERS, labelOverlap: true },
     };
     const y = { field: "score", type: "quantitative", title: "Score", scale: { zero: false, padding: 12 } };
     const front = {
