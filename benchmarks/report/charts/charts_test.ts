@@ -18,6 +18,7 @@ import { targetOf } from "./cost_to_target.ts";
 import { thin } from "./curves.ts";
 import { drawnPanels, panelFaults, type Row, type SceneNode } from "./drawn_panels.ts";
 import { EVERYTHING, FILTERS, rowFilter } from "./filters.ts";
+import { ARROWHEAD } from "./intervals.ts";
 import { type Choice, layOut } from "./lay_out.ts";
 import { meansOverRuns } from "./means.ts";
 import { charts } from "./mod.ts";
@@ -90,9 +91,17 @@ function headless(spec: VegaLiteSpec): { view: vega.View; said: string[] } {
   return { view: new vega.View(vega.parse(compiled), { renderer: "none", logger }), said };
 }
 
-/** The data of every mark that is drawn, axes and legends aside, with the mark's own look. */
-function marksOf(view: vega.View): { readonly datum: Row; readonly shape?: string; readonly type: string }[] {
-  const found: { datum: Row; shape?: string; type: string }[] = [];
+/** A mark's row and its own look. */
+interface Drawn {
+  readonly datum: Row;
+  readonly shape?: string;
+  readonly angle?: number;
+  readonly type: string;
+}
+
+/** Every mark that is drawn, axes and legends aside. */
+function marksOf(view: vega.View): Drawn[] {
+  const found: Drawn[] = [];
   const visit = (node: Record<string, unknown>, type: string) => {
     const items = node["items"] as readonly Record<string, unknown>[] | undefined;
     const own = typeof node["marktype"] === "string" ? node["marktype"] : type;
@@ -100,7 +109,13 @@ function marksOf(view: vega.View): { readonly datum: Row; readonly shape?: strin
     if (typeof role === "string" && /axis|legend|title|header|footer/.test(role)) return;
     const datum = node["datum"] as Row | undefined;
     if (datum !== undefined && "task" in datum && own !== "group" && node["opacity"] !== 0) {
-      found.push({ datum, type: own, ...typeof node["shape"] === "string" && { shape: node["shape"] } });
+      const { shape, angle } = node;
+      found.push({
+        datum,
+        type: own,
+        ...typeof shape === "string" && { shape },
+        ...typeof angle === "number" && { angle },
+      });
     }
     for (const item of items ?? []) visit(item, own);
   };
@@ -234,6 +249,44 @@ Deno.test("methods have one colour in all charts and all reports, and variants s
     assert(first.every((other) => other.id === variant.id || other.color !== variant.color), variant.id);
   }
 });
+
+Deno.test("an interval's end that was cut has an arrow, and no other end has", async () => {
+  const two = { ...few, seeds: [0, 1] };
+  let arrows = 0;
+  for (const study of [await studyOf(two), await studyOf({ ...many, ranks: [2, 8] })]) {
+    for (const id of ["score-by-rank", "variants"]) {
+      const spec = laidOut(id, study);
+      if (!spec) continue;
+      const { view } = headless(spec);
+      await view.runAsync();
+      const marks = marksOf(view), drawn = marks.filter(({ shape }) => shape === ARROWHEAD);
+      arrows += drawn.length;
+      const ends = marks.filter(({ type, datum }) => (type === "rule" || type === "rect") && "low" in datum);
+      const own = ends.filter(({ datum }) => datum["member"] === 1 && datum["kind"] !== "before");
+      // Full fine-tuning is a band and a line, in the panels of others too: one of each.
+      const groups = new Map(own.map(({ datum }) => [nameOf(datum), datum]));
+      const cut = [...groups].flatMap(([name, datum]) => {
+        const field = id === "variants" ? "value" : "score", number = (key: string) => datum[key] as number;
+        const most = id === "variants" && datum["measure"] !== "Score" ? Infinity : 1;
+        return [
+          ...Math.max(0, number(`${field}Low`)) < number("low") ? [`${name}, low`] : [],
+          ...Math.min(most, number(`${field}High`)) > number("high") ? [`${name}, high`] : [],
+        ];
+      });
+      const found = drawn.map(({ datum, angle }) =>
+        `${nameOf(datum)}, ${angle! % 360 < 180 ? "high" : "low"}`
+      );
+      assertEquals(new Set(found), new Set(cut), id);
+      assertEquals(found.length, cut.length, id);
+      view.finalize();
+    }
+  }
+  assert(arrows > 0, "no interval is cut: this test tests nothing");
+});
+
+function nameOf(datum: Row): string {
+  return [datum["task"], datum["panel"], datum["method"], datum["rank"], datum["measure"]].join(" ");
+}
 
 /** A made-up run whose losses, measurements and costs are so many times as large. */
 function times(factor: number) {

@@ -21,22 +21,3 @@ export function seriesChannel({ methods, ranks }: Study) {
 
 /** Pixels that panels share beside the names of rows: a character as wide as Vega takes it where it can't measure it. */
 export const BESIDE_NAMES: Sharing = { whole: 1340, character: 9.6, around: 28, least: 110, most: 320 };
-
-/** Transforms that cut a field's interval, `<field>Low` to `<field>High`, to "low" and "high": half the range of all beyond it says as much. */
-export function cutInterval(field: string, groupby: readonly string[]): readonly object[] {
-  return [
-    {
-      joinaggregate: [{ op: "min", field, as: "leastOfAll" }, { op: "max", field, as: "mostOfAll" }],
-      groupby: [...groupby],
-    },
-    { calculate: "(datum.mostOfAll - datum.leastOfAll) / 2", as: "beyond" },
-    {
-      calculate: `min(datum.${field}Mean, max(datum.${field}Low, datum.leastOfAll - datum.beyond))`,
-      as: "low",
-    },
-    {
-      calculate: `max(datum.${field}Mean, min(datum.${field}High, datum.mostOfAll + datum.beyond))`,
-      as: "high",
-    },
-  ];
-}

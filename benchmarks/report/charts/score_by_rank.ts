@@ -2,6 +2,7 @@
 import type { Chart } from "../report.ts";
 import { short } from "./curves.ts";
 import { runRows } from "./filters.ts";
+import { cutEnds, cutInterval } from "./intervals.ts";
 import { meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import {
   extentOf,
@@ -21,7 +22,7 @@ export const scoreByRank: Chart = {
   title: "How does the score change with rank?",
   caption:
     "Mean test score over seeds with its 95% interval for new seeds (Student's t); small and faint the single runs. An " +
-    "interval that is far wider than the range of all scores is cut off, and one run has none. Methods without a rank, " +
+    "interval that is far wider than the range of all scores is cut off with an arrow, and one run has none. Methods without a rank, " +
     "such as full fine-tuning, are a line with a band; the dotted line is the base checkpoint before fine-tuning. Points " +
     "are moved a little sideways so that they can be told apart. Of many methods each has a panel, with LoRA's means " +
     "behind in grey.",
@@ -118,6 +119,10 @@ export const scoreByRank: Chart = {
         mark: { type: "rule", strokeWidth: 1.5, ...quiet },
         encoding: { x, y: low, y2: high, color: look },
       },
+      ...cutEnds("y", [...own, points, ONE_A_GROUP], y, { x, color: look }),
+      ...cutEnds("y", [...own, bands, ONE_A_GROUP], y, { x: { value: "width" }, color: look }, {
+        xOffset: -8,
+      }),
       {
         transform: [...own, points],
         mark: {
@@ -148,14 +153,10 @@ export const scoreByRank: Chart = {
       subtitle: "Means over seeds with 95% intervals; small: single runs",
       rows: [...before, ...rows],
       transform: [
-        ...extentOf(["score"]),
         ...meansOverRuns(["score"], ["kind", "task", "method", "rank", "rate", "best"]),
         { calculate: `log(datum.rank) / LN2 + ${aside}`, as: "x" },
-        // Two seeds can have an interval as long as the sheet: half the range beyond it says as much.
-        { calculate: "max(0, datum.least - (datum.most - datum.least) / 2)", as: "floor" },
-        { calculate: "min(1, datum.most + (datum.most - datum.least) / 2)", as: "ceiling" },
-        { calculate: "min(datum.scoreMean, max(datum.scoreLow, datum.floor))", as: "low" },
-        { calculate: "max(datum.scoreMean, min(datum.scoreHigh, datum.ceiling))", as: "high" },
+        // Two seeds can have an interval as long as the sheet.
+        ...cutInterval("score", ["task"], "1"),
         ...extentOf(["score", "low", "high"]),
         // A line joins the rates that speak for a method, and otherwise points at one rate.
         { calculate: "shownRates === null ? 'best' : datum.rate", as: "series" },

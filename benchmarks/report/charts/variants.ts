@@ -3,8 +3,9 @@ import { finalValidationLoss } from "../../choose.ts";
 import { mean } from "../../statistics.ts";
 import type { Chart } from "../report.ts";
 import { short } from "./curves.ts";
-import { BESIDE_NAMES, cutInterval, SERIES, seriesChannel } from "./dots.ts";
+import { BESIDE_NAMES, SERIES, seriesChannel } from "./dots.ts";
 import { runRows } from "./filters.ts";
+import { cutEnds, cutInterval } from "./intervals.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
 import { grid } from "./panels.ts";
 import { methodScales, NUMBERS } from "./scales.ts";
@@ -18,7 +19,7 @@ export const variants: Chart = {
   caption:
     "Methods that take part with several settings, e.g. LoRA-Pro with other gauges or modes, each at its own rate: test " +
     "score, last validation loss, and distance from the full gradient over training. Small the single runs, large the " +
-    "mean over seeds with its 95% interval (cut off where it is far wider than the range of all). LoRA and full " +
+    "mean over seeds with its 95% interval (cut off with an arrow where it is far wider than the range of all). LoRA and full " +
     "fine-tuning stand beside them for comparison.",
   draw(study) {
     const varied = new Set(
@@ -55,7 +56,7 @@ export const variants: Chart = {
         { flatten: ["measure", "value"] },
         SERIES,
         ...meansOverRuns(["value"], [...GROUP, "series", "measure"]),
-        ...cutInterval("value", ["task", "measure"]),
+        ...cutInterval("value", ["task", "measure"], `datum.measure === '${MEASURES[0]}' ? 1 : 1e300`),
       ],
       width: BESIDE_NAMES,
       height: { step: 20 },
@@ -76,6 +77,7 @@ export const variants: Chart = {
           mark: { type: "rule", strokeWidth: 1.5, aria: false, tooltip: null },
           encoding: { x: { ...x, field: "low" }, x2: { field: "high" }, y, color: look },
         },
+        ...cutEnds("x", [ONE_A_GROUP], x, { y, color: look }),
         {
           transform: [ONE_A_GROUP],
           mark: {
