@@ -16,7 +16,7 @@ export interface Memory {
   readonly liveBytes: number;
   /** Most live bytes since `resetPeak`. */
   readonly peakBytes: number;
-  /** Peak of each category by itself; they need not be reached at the same moment. */
+  /** Peak of each category by itself; they need not be reached at the same moment. Those that nothing was in are absent. */
   readonly peakBytesByCategory: Readonly<Record<string, number>>;
   /** Live bytes of each category. */
   readonly liveBytesByCategory: Readonly<Record<string, number>>;
@@ -78,7 +78,7 @@ export class Pool {
   resetPeak(): void {
     this.#peakBytes = this.#liveBytes;
     this.#peak.clear();
-    for (const [category, bytes] of this.#live) this.#peak.set(category, bytes);
+    for (const [category, bytes] of this.#live) if (bytes > 0) this.#peak.set(category, bytes);
   }
 
   /** Allocates in the innermost open scope. @throws {RangeError} where a size is no whole number or too large */

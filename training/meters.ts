@@ -45,6 +45,11 @@ export class StepClock {
     return this.#median(({ steps, hostMs }) => hostMs / steps);
   }
 
+  /** True where the first window is the only one: its steps compile kernels that nothing has compiled yet. */
+  isFirstAlone(): boolean {
+    return this.#windows.length === 1;
+  }
+
   #median(
     of: (window: { readonly steps: number; readonly ms: number; readonly hostMs: number }) => number,
   ): number {
@@ -79,7 +84,9 @@ export class PeakMeter {
   /** Peak bytes so far. */
   read(): { readonly peakBytes: number; readonly peakBytesByCategory: Readonly<Record<string, number>> } {
     this.#note();
-    return { peakBytes: this.#peak, peakBytesByCategory: { ...this.#byCategory } };
+    // A pool knows categories in the order in which its device first had them, which is no matter of this run.
+    const byName = Object.entries(this.#byCategory).sort(([a], [b]) => a < b ? -1 : 1);
+    return { peakBytes: this.#peak, peakBytesByCategory: Object.fromEntries(byName) };
   }
 
   #note(): void {

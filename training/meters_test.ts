@@ -43,6 +43,24 @@ Deno.test("StepClock takes what there is: one window, short windows, none", () =
   assertEquals(medianOf([]), 0);
 });
 
+Deno.test("StepClock tells where the first window is the only one, whose steps compile kernels", () => {
+  const isAlone = (windows: readonly (readonly [number, number])[]) => {
+    const clock = new StepClock();
+    for (const [steps] of windows) {
+      clock.begin();
+      for (let i = 0; i < steps; i++) clock.count(0);
+      clock.end();
+    }
+    return clock.isFirstAlone();
+  };
+  assertEquals([isAlone([]), isAlone([[4, 1]]), isAlone([[4, 1], [0, 1]]), isAlone([[4, 1], [1, 1]])], [
+    false,
+    true,
+    true,
+    false,
+  ]);
+});
+
 Deno.test("StepClock ignores windows without steps", () => {
   assertEquals(medianOf([[0, 5]]), 0);
   assertEquals(medianOf([[10, 60], [0, 5], [5, 10]]), 2);

@@ -131,7 +131,10 @@ export interface Environment {
   readonly startedAt: string;
 }
 
-/** What a run cost. Times leave out pipeline compilation, validation and telemetry. */
+/**
+ * What a run cost. Times leave out validation and telemetry, and those of a step the compilation of kernels, except where
+ * `onlyFirstWindow` tells of it.
+ */
 export interface Cost {
   /** Numbers that the method trains. */
   readonly trainableParameters: number;
@@ -141,12 +144,17 @@ export interface Cost {
   readonly peakBytes: number;
   /** The same for each use of memory by itself. */
   readonly peakBytesByCategory: Readonly<Record<string, number>>;
-  /** Milliseconds that the method took to attach itself. */
+  /** Milliseconds that the method took to attach itself, kernels compiled that nothing had compiled yet. */
   readonly attachMs: number;
   /** Median over windows of steps between two read-backs, in milliseconds. */
   readonly medianStepMs: number;
   /** The host's part of a step, in the same windows: making the batch and recording it, not waiting for the GPU. */
   readonly medianHostMs: number;
+  /**
+   * True where the times of a step are of the first window, there being no other: kernels that nothing had compiled yet were
+   * compiled in it. Absent elsewhere, and in results from before it was noted.
+   */
+  readonly onlyFirstWindow?: true;
   /** The whole run: loading, training, validation, scoring. */
   readonly totalMs: number;
 }

@@ -102,7 +102,7 @@ export const Environment = z.strictObject({
 /** See run.ts. */
 export type Environment = run.Environment;
 
-/** What a run cost. Times leave out pipeline compilation, validation and telemetry. */
+/** What a run cost; see run.ts for what times leave out. */
 export const Cost = z.strictObject({
   trainableParameters: count,
   stateBytes: z.int().min(0),
@@ -111,6 +111,7 @@ export const Cost = z.strictObject({
   attachMs: finite.min(0),
   medianStepMs: finite.min(0),
   medianHostMs: finite.min(0),
+  onlyFirstWindow: z.literal(true).exactOptional(),
   totalMs: finite.min(0),
 });
 /** See run.ts. */

@@ -182,6 +182,7 @@ export async function runSession(
       attachMs,
       medianStepMs: run.clock.medianStepMs(),
       medianHostMs: run.clock.medianHostMs(),
+      ...(run.clock.isFirstAlone() && { onlyFirstWindow: true as const }),
     };
     if (divergedAt === null) await parts.onTrained?.(model);
     report("scoring", config.steps, run);

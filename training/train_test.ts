@@ -16,6 +16,7 @@ import type { OptimizerModule, Setup } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Task } from "../tasks/task.ts";
 import { assertClose } from "../tests/assert_close.ts";
+import { openGpu } from "../gpu/gpu.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { completeConfig } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
@@ -358,6 +359,24 @@ Deno.test("train() counts what LoRA trains and keeps, and peaks by use", async (
   assertGreater(parts["activations"]!, 0);
   assertGreater(parts["state"]!, cost.stateBytes - 1);
   assertGreater(cost.peakBytes, parts["weights"]! + parts["activations"]!);
+});
+
+Deno.test("train() tells the same bytes and the same windows whatever ran before on the device", async () => {
+  // The device that other tests use has seen every category.
+  await using gpu = await openGpu();
+  const bytesOf = async (optimizer: RunConfig["optimizer"]) => {
+    const config = complete({ optimizer, steps: 3, validateEvery: 3, telemetryEvery: 0 });
+    const { cost } = await runSession(gpu, config, await partsOf(config), {});
+    const { attachMs: _1, medianStepMs: _2, medianHostMs: _3, ...rest } = cost;
+    return rest;
+  };
+  const full = { id: "full", options: {} };
+  const alone = await bytesOf(full);
+  await bytesOf({ id: "lora", options: { rank: 4 } });
+  assertEquals(JSON.stringify(await bytesOf(full)), JSON.stringify(alone));
+  assert(!("adapters" in alone.peakBytesByCategory));
+  // Three steps are one window.
+  assertEquals(alone.onlyFirstWindow, true);
 });
 
 Deno.test("train() reports its phases, steps in order, the latest loss and the losses so far", async () => {

@@ -500,6 +500,28 @@ Deno.test("buildReport() of a later sweep carries the evidence of the rates that
   assert(ids(report).includes("loss-by-rate"));
 });
 
+Deno.test("buildReport() claims no time without compilation for runs that had one window of steps", async () => {
+  const { plan, stored } = await made();
+  const short = stored.map((result, i): RunResult =>
+    i > 0 || result.status !== "done"
+      ? result
+      : { ...result, outcome: { ...result.outcome, cost: { ...result.outcome.cost, onlyFirstWindow: true } } }
+  );
+  const said = (report: Report) => report.caveats.filter((one) => one.includes("compilation"));
+  assertEquals(said(build({ plan, stored })), []);
+  const report = build({ plan, stored: short });
+  assertEquals(said(report), [
+    "1 run was too short for a second window of steps: its time of a step holds the compilation of kernels that were " +
+    "new: digits full at 0.002, seed 0.",
+  ]);
+  const steps = report.runs.map(({ facts }) => facts.find(([name]) => name === "Steps")![1]);
+  assert(
+    steps[0]!.endsWith("each (timed together, kernels compiled within where they had not been)"),
+    steps[0],
+  );
+  assert(steps.slice(1).every((one) => one.endsWith("each (median)")), steps[1]);
+});
+
 Deno.test("buildReport() tells variants of a method apart by their options", async () => {
   const variants = [{ id: "lora", options: { alpha: 16 } }, { id: "lora", options: { alpha: 32 } }];
   const rows = rowsOf(

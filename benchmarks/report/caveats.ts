@@ -49,6 +49,7 @@ export function caveats(study: Study, findings: Findings, circumstances: Circums
     0,
     ...study.growth.flatMap(({ methods }) => methods.map(({ time }) => time?.largestError ?? 0)),
   );
+  const cold = results.filter((result) => result.status === "done" && result.outcome.cost.onlyFirstWindow);
   const unequal = study.cells.some((cell) => cell.runs.length !== study.cells[0]!.runs.length);
   return [
     ...(plan
@@ -128,6 +129,11 @@ export function caveats(study: Study, findings: Findings, circumstances: Circums
       unpaired.map((cell) => `${cell.method.label} on ${cell.task.title}`),
       "method's runs are scored on different numbers of examples and not paired",
       "methods' runs are scored on different numbers of examples and not paired",
+    ),
+    ...list(
+      cold.map(({ config }) => nameOf(config)),
+      "run was too short for a second window of steps: its time of a step holds the compilation of kernels that were new",
+      "runs were too short for a second window of steps: their times of a step hold the compilation of kernels that were new",
     ),
     ...(adapters.size > 1
       ? [

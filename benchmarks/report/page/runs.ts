@@ -52,7 +52,12 @@ function factsOf(result: RunResult): (readonly [string, string])[] {
     ),
     ...loss === null ? [] : [["Last validation loss", formatNumber(loss)] as const],
     ...last ? [["Last training loss", formatNumber(last.value)] as const] : [],
-    ["Steps", `${config.steps}, ${formatSeconds(cost.medianStepMs / 1000)} each (median)`],
+    [
+      "Steps",
+      `${config.steps}, ${formatSeconds(cost.medianStepMs / 1000)} each (${
+        cost.onlyFirstWindow ? "timed together, kernels compiled within where they had not been" : "median"
+      })`,
+    ],
     ["Whole run", formatSeconds(cost.totalMs / 1000)],
     ["Peak memory", formatBytes(cost.peakBytes)],
     ["Optimizer state", formatBytes(cost.stateBytes)],
