@@ -164,6 +164,9 @@ for (const { name, study } of studies) {
         const { view } = headless(spec);
         await view.runAsync();
         assertEquals(faultsOf(view, study), [], at);
+        const root = (view.scenegraph() as unknown as { root: SceneNode }).root;
+        const drawn = new Set(marksOf(view).flatMap(({ datum }) => [datum["method"], datum["rankName"]]));
+        assertEquals(legendOf(root).filter((name) => !drawn.has(name)), [], `${at}: in the legend alone`);
         const others = marksOf(view).filter(({ datum }) => !passes(datum, wanted));
         assertEquals(others.map(({ datum }) => [datum["task"], datum["method"], datum["rank"]]), [], at);
         view.finalize();
@@ -345,6 +348,12 @@ Deno.test("axes write numbers of any size as tables do: no powers where digits d
     }
   }
 });
+
+/** Names of a chart's legends of methods and ranks. */
+function legendOf(node: SceneNode): unknown[] {
+  const own = node.role === "legend-label" && typeof node.items?.[0]?.datum?.["value"] === "string";
+  return (node.items ?? []).flatMap((item) => own ? [item.datum!["value"]] : legendOf(item));
+}
 
 /** Labels of axes of numbers. */
 function numbersOf(node: SceneNode): string[] {

@@ -17,7 +17,7 @@ import {
   reference,
   sameExtent,
 } from "./panels.ts";
-import { dashOf, methodOrder, methodScales, NUMBERS, RANK_NAME, rankColor } from "./scales.ts";
+import { dashOf, methodOrder, methodScales, NUMBERS, rankColor, rankName } from "./scales.ts";
 
 /** Most points of a curve: more are not seen, and a thousand runs have to fit a page. */
 const MOST_POINTS = 40;
@@ -50,7 +50,8 @@ export interface Curves {
 
 /** The whole chart; null without a value. */
 export function drawCurves(study: Study, curves: Curves): Drawing | null {
-  const { rows, place = [{ calculate: "datum.step", as: "x" }], more = () => [] } = curves;
+  const rows = curves.rows.map((row) => ({ ...row, rankName: rankName(row.rank) }));
+  const { place = [{ calculate: "datum.step", as: "x" }], more = () => [] } = curves;
   if (!rows.some(({ value }) => value.some((one) => one !== null))) return null;
   const bounded = rows.some(({ bound }) => bound !== undefined);
   const byMethod = methodOrder(study, rows).length > MOST_CURVES;
@@ -59,7 +60,6 @@ export function drawCurves(study: Study, curves: Curves): Drawing | null {
     { flatten: bounded ? ["step", "value", "bound"] : ["step", "value"] },
     ...place,
     ...extentOf(bounded ? ["value", "bound"] : ["value"]),
-    { calculate: RANK_NAME, as: "rankName" },
     ...meansOverRuns(bounded ? ["x", "value", "bound"] : ["x", "value"], [...GROUP, "step"]),
   ];
   const x = {
@@ -129,6 +129,7 @@ export function drawCurves(study: Study, curves: Curves): Drawing | null {
   if (byMethod) {
     return methodPanels(study, {
       ...curves,
+      rows,
       transform,
       layer: [
         sameExtent(y),
@@ -143,7 +144,7 @@ export function drawCurves(study: Study, curves: Curves): Drawing | null {
   }
   const { color, shape } = methodScales(study, rows);
   const layer = [sameExtent(y), ...layersOf([], { color }, dashOf(study), { shape }, 40)];
-  return grid(study, { ...curves, transform, layer }, rankColumns(study));
+  return grid(study, { ...curves, rows, transform, layer }, rankColumns(study));
 }
 
 /** A curve with no more points than are seen, the first and the last among them, and digits that are seen. */

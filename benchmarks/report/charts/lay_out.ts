@@ -107,13 +107,21 @@ export function layOut(drawing: Drawing, choices: readonly Choice[]): VegaLiteSp
   );
   return {
     ...drawing.top,
-    params: choices.map(({ parameter, values }) => ({ name: parameter, value: values })),
+    params: [
+      ...choices.map(({ parameter, values }) => ({ name: parameter, value: values })),
+      { name: "drawn", value: { method: valuesOf(rows, "method"), rankName: valuesOf(rows, "rankName") } },
+    ],
     data: { values: rows },
     transform: [...drawing.transform, ...shown.flatMap(spreadOut), ...drawing.inPanels],
     ...panels.more,
     ...facetOf(panels),
     spec: { width: widthOf(panels, runs), height: panels.height, layer: drawing.layer },
   };
+}
+
+/** What rows have of a field, once each: legends list these. */
+function valuesOf(rows: readonly DrawnRow[], field: string): unknown[] {
+  return [...new Set(rows.map((row) => valueOf(row, field)))].filter((value) => value !== undefined);
 }
 
 /** As the filter of filters.ts has it. */

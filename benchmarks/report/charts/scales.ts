@@ -6,7 +6,7 @@ const LONG_LABEL = 30;
 
 /**
  * Channels that give every method its own look. The domain is the methods that a chart can show; the legend has those
- * that the reader chose.
+ * that are shown, see lay_out.ts.
  */
 export function methodScales(study: Study, rows: readonly { readonly method: string }[]) {
   const present = new Set(rows.map(({ method }) => method));
@@ -18,7 +18,7 @@ export function methodScales(study: Study, rows: readonly { readonly method: str
     columns: domain.some((label) => label.length > LONG_LABEL) ? 2 : 4,
     symbolOpacity: 1,
     symbolStrokeWidth: 0.5,
-    values: { expr: `shownMethods === null ? ${JSON.stringify(domain)} : shownMethods` },
+    values: { expr: "drawn.method" },
   };
   const channel = (range: readonly string[]) => ({
     field: "method",
@@ -61,8 +61,10 @@ export function methodOrder(study: Study, rows: readonly { readonly method?: str
 /** What rows without a rank are called. */
 export const NO_RANK = "no rank";
 
-/** An expression for the name of a row's rank, which `rankColor` takes its colours by. */
-export const RANK_NAME = `(isValid(datum.rank) ? 'rank ' + datum.rank : '${NO_RANK}')`;
+/** The name of a row's rank, which `rankColor` takes its colours by. */
+export function rankName(rank: number | null): string {
+  return rank === null ? NO_RANK : `rank ${rank}`;
+}
 
 /** From light to dark, at even steps of viridis: told apart in grey too. */
 const RANK_COLORS = ["#7ad151", "#42be71", "#22a884", "#21918c", "#2a788e", "#355f8d", "#414487", "#440154"];
@@ -83,6 +85,12 @@ export function rankColor(study: Study, rows: readonly { readonly rank: number |
       domain: [...hasNone ? [NO_RANK] : [], ...names],
       range: [...hasNone ? [NO_RANK_COLOR] : [], ...colors],
     },
-    legend: { orient: "bottom", title: null, symbolOpacity: 1, symbolType: "circle" },
+    legend: {
+      orient: "bottom",
+      title: null,
+      symbolOpacity: 1,
+      symbolType: "circle",
+      values: { expr: "drawn.rankName" },
+    },
   };
 }
