@@ -104,7 +104,12 @@ export function methodPanels(study: Study, content: Content): Drawing {
     width: content.width ?? 205,
     height,
     // Panels lie by their own sizes: the guessed width of a heading would push them apart.
-    more: { bounds: "flush", spacing: { row: 50, column: 78 }, resolve },
+    more: {
+      bounds: "flush",
+      spacing: { row: 86, column: 84 },
+      // Shared ones would stand below the last row where it has no panel, too.
+      resolve: { ...resolve, axis: { x: "independent" } },
+    },
   };
   return {
     ...parts(content),
