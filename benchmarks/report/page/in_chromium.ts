@@ -397,6 +397,7 @@ Deno.test("paper gets every chart, drawn or not, and no filters", async () => {
 /** Curves that are laid out as those of loss-by-step are: one of them is enough of what takes long to draw. */
 const ALIKE = [
   "loss-by-seconds",
+  "discrepancy-by-step",
   "discrepancy-by-layer",
   "second-order-by-step",
   "move-of-a-by-step",
