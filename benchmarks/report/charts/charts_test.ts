@@ -326,7 +326,7 @@ function times(factor: number) {
   };
 }
 
-Deno.test("axes write numbers of any size as tables do: no powers where digits do, no thousandths", async () => {
+Deno.test("axes and tooltips write numbers of any size as tables do: no powers where digits do, no thousandths", async () => {
   const small = { ...few, seeds: [0], ranks: [2] };
   for (const factor of [1e-4, 1, 35, 1e5]) {
     for (
@@ -343,11 +343,19 @@ Deno.test("axes write numbers of any size as tables do: no powers where digits d
         const labels = numbersOf((view.scenegraph() as unknown as { root: SceneNode }).root);
         const odd = labels.filter((label) => !/^(\d{1,3}(,\d{3})*(\.\d+)?[MGTP]?|[\d.]+e-\d+)?$/.test(label));
         assertEquals(odd, [], `${chart.id} times ${factor}`);
+        const told = tooltipsOf((view.scenegraph() as unknown as { root: SceneNode }).root).join("\n");
+        assert(!/\de\+|\dm\b/.test(told), `${chart.id} times ${factor} tells ${told.slice(0, 400)}`);
         view.finalize();
       }
     }
   }
 });
+
+/** What marks say where a mouse is over them. */
+function tooltipsOf(node: SceneNode & { readonly tooltip?: unknown }): string[] {
+  const own = node.tooltip ? [JSON.stringify(node.tooltip)] : [];
+  return [...own, ...(node.items ?? []).flatMap(tooltipsOf)];
+}
 
 /** Names of a chart's legends of methods and ranks. */
 function legendOf(node: SceneNode): unknown[] {

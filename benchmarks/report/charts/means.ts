@@ -56,8 +56,8 @@ export const ONE_A_GROUP = { filter: "datum.member === 1" };
 export interface TooltipNumber {
   readonly heading: string;
   readonly field: string;
-  /** A D3 number format; ".4~g" where absent, and "" for what is no number. */
-  readonly format?: string;
+  /** "" for what is no number. */
+  readonly format?: "";
 }
 
 /** A tooltip that leads to a single run. */
@@ -87,9 +87,10 @@ export function meansTooltip(
   ]);
 }
 
-function number(value: string, format = ".4~g"): string {
+function number(value: string, format?: ""): string {
   if (format === "") return value;
-  return `(isValid(${value}) ? format(${value}, '${format}') : '—')`;
+  // "42M", where four digits and no more would be written "4.2e+7".
+  return `(isValid(${value}) ? format(${value}, abs(${value}) < 1e4 ? '.4~g' : '.4~s') : '—')`;
 }
 
 function tooltip(lines: readonly (readonly [heading: string, value: string])[]): { readonly expr: string } {
