@@ -175,6 +175,19 @@ for (const { name, study } of studies) {
   });
 }
 
+Deno.test("where a task was not run at a rank, that panel alone is empty", async () => {
+  const { study } = studies[0]!;
+  const [task] = study.tasks, [rank] = study.ranks;
+  const drawing = charts.find(({ id }) => id === "loss-by-step")!.draw(study)!;
+  const rows = (drawing.rows as readonly Row[]).filter((row) =>
+    row["rank"] !== null && !(row["task"] === task!.id && row["rank"] === rank)
+  );
+  const { view } = headless(layOut({ ...drawing, rows }, EVERYTHING)!);
+  await view.runAsync();
+  assertEquals(faultsOf(view, study), [`the panel under ${task!.title}, rank ${rank} is empty`]);
+  view.finalize();
+});
+
 /** Each value of each filter by itself; of many methods' study, which takes long to draw, the last of each. */
 function choicesOfOne({ tasks, methods, ranks, cells }: Study): Wanted[] {
   const runs = cells.flatMap(({ grid }) => grid);
