@@ -17,7 +17,12 @@ const SAMPLING: Sampling = { temperature: 0.8, topP: 0.95, seed: 0, samples: SAM
 const PASS_AT_K = `pass@${K}`;
 
 /** What `measurePrograms` measures. Ten times the writing that the score takes: not for choosing settings. */
-export const MEASURES: readonly Measure[] = [{ name: PASS_AT_K, better: "higher", within: [0, 1], split: "test" }];
+export const MEASURES: readonly Measure[] = [{
+  name: PASS_AT_K,
+  better: "higher",
+  within: [0, 1],
+  split: "test",
+}];
 
 /** How programs are asked for, and put to the test. */
 export interface ProgramTrial<T> {
