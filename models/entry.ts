@@ -90,8 +90,8 @@ export interface ModelEntry {
    * The same architecture in another size. Heads keep their size, so their number follows the width, and so does the
    * hidden width. What costs are measured on: it has no checkpoint, and its scores mean nothing.
    *
-   * @throws {RangeError} where the width is no multiple of the head size, the layers are not 1 or more, or the weights are
-   * the user's
+   * @throws {RangeError} where the width is no multiple of the head size or above 65,536, the layers are not from 1 to 1,024,
+   * or the weights are the user's
    */
   resize(size: Partial<ModelSize>): ModelEntry;
   /** The same image tower with a new head for so many classes, see `VisionConfig.newHead`; absent for models of texts. */
@@ -262,6 +262,9 @@ export function encoderDecoderTitle(width: number, layers: number): string {
   return `Encoder-decoder, twice ${layers} layers of width ${width}`;
 }
 
+/** Far more than any network has that this one's costs could stand for: what is counted from a size lists every layer. */
+const MOST: ModelSize = { width: 2 ** 16, layers: 1024 };
+
 /** Another width and number of layers, with the hidden width in proportion. */
 function scale(
   id: string,
@@ -270,12 +273,14 @@ function scale(
   size: Partial<ModelSize>,
 ): ModelSize & { readonly hidden: number } {
   const { width = own.width, layers = own.layers } = size;
-  if (!(Number.isInteger(layers) && layers >= 1)) {
-    throw new RangeError(`Cannot resize "${id}" to ${layers} layers: a whole number of 1 or more is needed`);
-  }
-  if (!(Number.isInteger(width) && width >= 1 && width % headSize === 0)) {
+  if (!(Number.isInteger(layers) && layers >= 1 && layers <= MOST.layers)) {
     throw new RangeError(
-      `Cannot resize "${id}" to width ${width}: a multiple of its head size, ${headSize}, is needed`,
+      `Cannot resize "${id}" to ${layers} layers: a whole number from 1 to ${MOST.layers} is needed`,
+    );
+  }
+  if (!(Number.isInteger(width) && width >= 1 && width <= MOST.width && width % headSize === 0)) {
+    throw new RangeError(
+      `Cannot resize "${id}" to width ${width}: a multiple of its head size, ${headSize}, up to ${MOST.width} is needed`,
     );
   }
   return { width, layers, hidden: wholePart(id, width, own.hidden / own.width, "the hidden width") };

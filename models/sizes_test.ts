@@ -28,16 +28,22 @@ Deno.test("resize() scales heads and the hidden width, and keeps what tasks need
   assertEquals(small.parameters, t5Small.parameters);
 });
 
-Deno.test("resize() refuses sizes that don't come out whole", () => {
+Deno.test("resize() refuses sizes that don't come out whole, and those that no machine has", () => {
   for (const entry of [models.decoderTiny, models.vitTiny, t5Tiny]) {
     assertThrows(
       () => entry.resize({ width: 72 }),
       RangeError,
-      `Cannot resize "${entry.id}" to width 72: a multiple of its head size, 16, is needed`,
+      `Cannot resize "${entry.id}" to width 72: a multiple of its head size, 16, up to 65536 is needed`,
     );
     assertThrows(() => entry.resize({ width: 0 }), RangeError, "to width 0");
-    assertThrows(() => entry.resize({ layers: 0 }), RangeError, "to 0 layers: a whole number of 1 or more");
+    assertThrows(() => entry.resize({ layers: 0 }), RangeError, "to 0 layers: a whole number from 1 to 1024");
     assertThrows(() => entry.resize({ layers: 1.5 }), RangeError, "to 1.5 layers");
+    assertThrows(() => entry.resize({ width: 16e9 }), RangeError, "to width 16000000000: a multiple of");
+    assertThrows(
+      () => entry.resize({ layers: 1e9 }),
+      RangeError,
+      `Cannot resize "${entry.id}" to 1000000000 layers: a whole number from 1 to 1024 is needed`,
+    );
   }
 });
 

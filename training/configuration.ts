@@ -11,6 +11,7 @@ import { refuseChangedFiles } from "./fingerprint.ts";
 import { lookup } from "./lookup.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
 import { RefusedOptions, UserError } from "./user_error.ts";
+import { matchesWildcard } from "./wildcard.ts";
 
 /** A linear map that may be adapted, before there is a GPU. */
 export interface SiteShape {
@@ -69,6 +70,8 @@ export interface Registries {
  * @throws {UserError} naming the place, the field, the value found and what was wanted
  */
 export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where: string): z.output<S> {
+  const unseen = placeOfProto(value);
+  if (unseen !== null) throw new UserError(`Cannot read ${where}: field "${unseen}" is unknown`);
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [first, ...others] = parsed.error.issues;
@@ -243,17 +246,14 @@ export function matchSites<S extends { readonly name: string }>(
   patterns: readonly string[],
   sites: readonly S[],
 ): S[] {
-  const matchers = patterns.map((pattern) => {
-    const parts = pattern.split("*").map((part) => part.replaceAll(/[^A-Za-z0-9_]/g, "\\$&"));
-    const matcher = new RegExp(`^${parts.join(".*")}$`);
-    if (!sites.some((site) => matcher.test(site.name))) {
+  for (const pattern of patterns) {
+    if (!sites.some(({ name }) => matchesWildcard(pattern, name))) {
       throw new UserError(
         `Cannot find a site like "${pattern}": known are ${sites.map((site) => site.name).join(", ")}`,
       );
     }
-    return matcher;
-  });
-  return sites.filter((site) => matchers.some((matcher) => matcher.test(site.name)));
+  }
+  return sites.filter(({ name }) => patterns.some((pattern) => matchesWildcard(pattern, name)));
 }
 
 /** Default options with the given ones on top, sorted by name. */
@@ -285,6 +285,19 @@ function completeMemory({ frozenWeights, checkpointing }: MemoryOptions = {}): M
     ...checkpointing === "blocks" && { checkpointing },
   };
   return Object.keys(chosen).length > 0 ? chosen : undefined;
+}
+
+/** Where a value has a field `__proto__`, which records of any names would pass over in silence; null where it has none. */
+function placeOfProto(value: unknown): string | null {
+  const rest: { readonly inner: unknown; readonly path: readonly string[] }[] = [{ inner: value, path: [] }];
+  for (const { inner, path } of rest) {
+    if (typeof inner !== "object" || inner === null) continue;
+    if (Object.hasOwn(inner, "__proto__")) return [...path, "__proto__"].join(".");
+    for (const [key, child] of Object.entries(inner)) {
+      if (typeof child === "object") rest.push({ inner: child, path: [...path, key] });
+    }
+  }
+  return null;
 }
 
 /** One issue in words: the field, the value found, what was wanted. */

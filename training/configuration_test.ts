@@ -142,6 +142,14 @@ Deno.test("matchSites() refuses a pattern that matches nothing: a dot is no wild
   assertThrows(() => matchSites(["a.q"], [{ name: "axq" }]), UserError);
 });
 
+Deno.test("parseWith() refuses a field that records of any names pass over", () => {
+  refused(
+    { optimizer: JSON.parse('{"id": "lora", "options": {"rank": 2, "__proto__": 3}}') },
+    'Cannot read x.json: field "optimizer.options.__proto__" is unknown',
+  );
+  refused(JSON.parse('{"__proto__": {"steps": 1}}'), 'field "__proto__" is unknown');
+});
+
 Deno.test("parseWith() says what a union would take", () => {
   const schema = z.strictObject({
     rates: z.union([z.strictObject({ shared: z.number() }), z.literal("tuned")]),
