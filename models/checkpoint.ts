@@ -5,6 +5,8 @@
  * little-endian, without gaps. Source: https://github.com/huggingface/safetensors, README, section "Format".
  */
 import type { Shape } from "../gpu/tensor.ts";
+import { DEEPEST, depthOf, isFile } from "../numerics/json_file.ts";
+import { quote, show, showShape } from "./quote.ts";
 
 /** A checkpoint that cannot be read, lacks what is asked of it, or cannot be written: for the user to mend. */
 export class CheckpointError extends Error {
@@ -104,6 +106,7 @@ const LENGTH_BYTES = 8;
 export async function readSafetensors(path: string): Promise<Checkpoint> {
   let bytes: Uint8Array<ArrayBuffer>;
   try {
+    await requireFile(path);
     bytes = await Deno.readFile(path);
   } catch (error) {
     throw new CheckpointError(`Cannot read checkpoint "${path}": ${await reasonOf(error, path)}`, {
@@ -121,9 +124,9 @@ export async function readSafetensors(path: string): Promise<Checkpoint> {
  */
 export async function openSafetensors(path: string): Promise<Checkpoint> {
   try {
+    await requireFile(path);
     using file = await Deno.open(path);
-    const { size, isDirectory } = await file.stat();
-    if (isDirectory) throw new Deno.errors.IsADirectory();
+    const { size } = await file.stat();
     const length = size < LENGTH_BYTES ? 0n : headerLength(await readAt(file, 0, LENGTH_BYTES));
     // Where the length can't be right, the first bytes tell what the file is instead.
     const fits = length <= LONGEST_HEADER && LENGTH_BYTES + Number(length) <= size;
@@ -147,6 +150,11 @@ export async function openSafetensors(path: string): Promise<Checkpoint> {
       cause: error,
     });
   }
+}
+
+/** Before it is opened: a pipe would be waited for. */
+async function requireFile(path: string): Promise<void> {
+  if (!await isFile(path)) throw new Deno.errors.NotFound();
 }
 
 /** Bytes of a file from `at` on. */
@@ -198,7 +206,7 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Checkpoint {
 }
 
 function nameTensor(tensor: string, checkpoint: string): string {
-  return `tensor "${tensor}" of "${checkpoint}"`;
+  return `tensor ${quote(tensor)} of "${checkpoint}"`;
 }
 
 /** What the head of a file says: where the elements begin, and where among them those of each tensor lie, in order. */
@@ -234,6 +242,7 @@ function parseHeader(bytes: Uint8Array, size: number, name: string): Header {
 
   const text = decodeHeader(bytes.subarray(LENGTH_BYTES, start));
   if (text === undefined) throw foreign("its header is not JSON text in UTF-8 that begins with {");
+  if (depthOf(text) > DEEPEST) throw foreign(`its header is nested more than ${DEEPEST} levels deep`);
   const header = parseJson(text);
   if (!isRecord(header)) throw foreign("its header is not valid JSON");
 
@@ -250,10 +259,10 @@ function parseHeader(bytes: Uint8Array, size: number, name: string): Header {
   let expected = 0;
   for (const { tensor, begin, end } of entries) {
     if (begin < expected) {
-      throw refuse(`the data of tensor "${tensor}" overlaps that of the tensor before it`);
+      throw refuse(`the data of tensor ${quote(tensor)} overlaps that of the tensor before it`);
     }
     if (begin > expected) {
-      throw refuse(`${begin - expected} bytes before tensor "${tensor}" belong to no tensor`);
+      throw refuse(`${begin - expected} bytes before tensor ${quote(tensor)} belong to no tensor`);
     }
     expected = end;
   }
@@ -277,9 +286,9 @@ export function take(checkpoint: Checkpoint, name: string, shape: Shape): Float3
  */
 export function findTensor(checkpoint: Checkpoint, name: string, shape: Shape): CheckpointTensor {
   const tensor = checkpoint.tensors.get(name);
-  const wanted = `Cannot take tensor "${name}" [${shape}] from "${checkpoint.name}"`;
+  const wanted = `Cannot take ${nameTaken(checkpoint, name, shape)}`;
   if (tensor === undefined) {
-    const near = nearNames(name, [...checkpoint.tensors.keys()]).map((other) => `"${other}"`);
+    const near = nearNames(name, [...checkpoint.tensors.keys()]).map(quote);
     throw new CheckpointError(
       `${wanted}: there is none of that name${
         near.length === 0 ? "" : `, the nearest are ${near.join(", ")}`
@@ -287,9 +296,50 @@ export function findTensor(checkpoint: Checkpoint, name: string, shape: Shape): 
     );
   }
   if (tensor.shape.length !== shape.length || tensor.shape.some((size, axis) => size !== shape[axis])) {
-    throw new CheckpointError(`${wanted}: there it has the shape [${tensor.shape}]`);
+    throw new CheckpointError(`${wanted}: there it has the shape ${showShape(tensor.shape)}`);
   }
   return tensor;
+}
+
+/** For errors: what is taken from where. */
+function nameTaken(checkpoint: Checkpoint, name: string, shape: Shape): string {
+  return `tensor ${quote(name)} ${showShape(shape)} from "${checkpoint.name}"`;
+}
+
+/** Types whose elements are weights as they stand: others are packed, and mean something only with a scale. */
+const WEIGHTS: readonly StoredDType[] = ["F16", "BF16", "F32", "F64"];
+
+/**
+ * A tensor of weights that must be there with a shape, of which nothing is read.
+ *
+ * @throws {CheckpointError} as `take` does, and where its elements are no floating-point numbers of 16 bits or more
+ */
+export function findWeights(checkpoint: Checkpoint, name: string, shape: Shape): CheckpointTensor {
+  const tensor = findTensor(checkpoint, name, shape);
+  if (WEIGHTS.includes(tensor.dtype)) return tensor;
+  throw new CheckpointError(
+    `Cannot take ${nameTaken(checkpoint, name, shape)}: its elements are ${tensor.dtype}, one of ${
+      WEIGHTS.join(", ")
+    } is needed`,
+  );
+}
+
+/**
+ * The elements of a tensor of weights that must be there with a shape.
+ *
+ * @throws {CheckpointError} as `findWeights` does, and where an element is NaN or infinite in 32 bits
+ */
+export function takeWeights(checkpoint: Checkpoint, name: string, shape: Shape): Float32Array<ArrayBuffer> {
+  const { data } = findWeights(checkpoint, name, shape);
+  for (let i = 0; i < data.length; i++) {
+    if (Number.isFinite(data[i])) continue;
+    throw new CheckpointError(
+      `Cannot take ${nameTaken(checkpoint, name, shape)}: element ${i} is ${
+        data[i]
+      }, a finite number is needed`,
+    );
+  }
+  return data;
 }
 
 /**
@@ -382,11 +432,11 @@ function readEntry(
   dataBytes: number,
   refuseFile: (reason: string) => CheckpointError,
 ): Entry {
-  const refuse = (reason: string) => refuseFile(`tensor "${tensor}" ${reason}`);
+  const refuse = (reason: string) => refuseFile(`tensor ${quote(tensor)} ${reason}`);
   if (!isRecord(entry)) throw refuse("is not described by an object");
   const { dtype, shape, data_offsets: offsets, ...others } = entry;
   const [other] = Object.keys(others);
-  if (other !== undefined) throw refuse(`has a field "${other}" that safetensors does not know`);
+  if (other !== undefined) throw refuse(`has a field ${quote(other)} that safetensors does not know`);
   if (!isStoredDType(dtype)) {
     throw refuse(`has the type ${show(dtype)}, known are ${Object.keys(BITS).join(", ")}`);
   }
@@ -402,7 +452,7 @@ function readEntry(
   }
   const wanted = countOf(shape) * BITS[dtype] / 8;
   if (end - begin !== wanted) {
-    throw refuse(`has ${end - begin} bytes of data, but ${dtype} [${shape}] takes ${wanted}`);
+    throw refuse(`has ${end - begin} bytes of data, but ${dtype} ${showShape(shape)} takes ${wanted}`);
   }
   return { tensor, shape, dtype, begin, end };
 }
@@ -486,12 +536,6 @@ function toFloat16(
   return halves;
 }
 
-/** A value of the header, short enough for an error message. */
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? "undefined";
-  return text.length <= 80 ? text : `${text.slice(0, 80)}…`;
-}
-
 function countOf(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
@@ -550,7 +594,7 @@ function flawOfJson(json: string): string | undefined {
       const key: unknown = JSON.parse(json.slice(from, i + 1));
       const siblings = keys.at(-1);
       if (typeof key !== "string" || siblings === undefined) continue;
-      if (siblings.has(key)) return `has the key "${key}" twice`;
+      if (siblings.has(key)) return `has the key ${quote(key)} twice`;
       siblings.add(key);
     } else if (/[-\d]/.test(character)) {
       NUMBER.lastIndex = i;
@@ -608,9 +652,14 @@ async function reasonOf(error: unknown, path: string): Promise<string> {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Names that are compared with the one that is missing: to look through more takes longer than it helps. */
+const COMPARED = 10_000;
+
 /** The three names that take the fewest changes to become `name`, among names that share something with it. */
 function nearNames(name: string, names: readonly string[]): string[] {
   return names
+    .filter(({ length }) => length <= 2 * name.length)
+    .slice(0, COMPARED)
     .map((other) => ({ other, distance: editDistance(name, other) }))
     .filter(({ other, distance }) => distance < Math.max(name.length, other.length))
     .sort((a, b) => a.distance - b.distance)

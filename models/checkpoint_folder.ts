@@ -3,14 +3,17 @@
  * tensors, and OpenCLIP's.
  */
 import { z } from "zod";
+import { isFile as isFileThere, UnreadableFile } from "../numerics/json_file.ts";
 import {
   type Checkpoint,
   CheckpointError,
   type CheckpointTensor,
   openSafetensors,
-  take,
+  takeWeights,
 } from "./checkpoint.ts";
+import { readCheckpointJson } from "./checkpoint_json.ts";
 import { openClipTensors } from "./open_clip.ts";
+import { quote } from "./quote.ts";
 import type { WeightSource } from "./weights.ts";
 
 const WHOLE = "model.safetensors";
@@ -39,10 +42,16 @@ export async function readCheckpointFolder(folder: string): Promise<Checkpoint> 
     const tensor = shards.get(file)!.tensors.get(name);
     if (!tensor) {
       throw new CheckpointError(
-        `Cannot read checkpoint "${folder}": ${INDEX} says that tensor "${name}" is in "${file}", which lacks it`,
+        `Cannot read checkpoint "${folder}": ${INDEX} says that tensor ${
+          quote(name)
+        } is in "${file}", which lacks it`,
       );
     }
     tensors.set(name, tensor);
+  }
+  // What the index leaves out is in the checkpoint too: it must not be passed over.
+  for (const shard of shards.values()) {
+    for (const [name, tensor] of shard.tensors) if (!tensors.has(name)) tensors.set(name, tensor);
   }
   return { name: folder, metadata: {}, tensors };
 }
@@ -69,12 +78,7 @@ async function readPlaces(folder: string): Promise<ReadonlyMap<string, string> |
 async function readIndex(path: string): Promise<ReadonlyMap<string, string>> {
   const refuse = (reason: string, cause?: unknown) =>
     new CheckpointError(`Cannot read checkpoint index "${path}": ${reason}`, { cause });
-  let json: unknown;
-  try {
-    json = JSON.parse(await Deno.readTextFile(path));
-  } catch (error) {
-    throw refuse(error instanceof SyntaxError ? "it is not valid JSON" : String(error), error);
-  }
+  const json = await readCheckpointJson(path, refuse);
   const parsed = Index.safeParse(json);
   if (!parsed.success) throw refuse("its weight_map does not name a file for each tensor");
   const places = Object.entries(parsed.data.weight_map);
@@ -83,20 +87,24 @@ async function readIndex(path: string): Promise<ReadonlyMap<string, string>> {
     // A checkpoint has no business outside its folder.
     if (!/^[^/\\]+\.safetensors$/.test(file)) {
       throw refuse(
-        `tensor "${name}" is in "${file}", the name of a safetensors file in the folder is needed`,
+        `tensor ${quote(name)} is in ${quote(file)}, the name of a safetensors file in the folder is needed`,
       );
     }
   }
   return new Map(places);
 }
 
-/** True where there is a file at a path, or a link to one. */
+/**
+ * True where there is a file at a path, or a link to one.
+ *
+ * @throws {CheckpointError} where something else is there, or it can't be told
+ */
 export async function isFile(path: string): Promise<boolean> {
   try {
-    return (await Deno.stat(path)).isFile;
+    return await isFileThere(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-    throw error;
+    if (!(error instanceof UnreadableFile)) throw error;
+    throw new CheckpointError(`Cannot read "${path}": ${error.message}`, { cause: error });
   }
 }
 
@@ -113,8 +121,34 @@ export function tensorName({ tensors }: Checkpoint, name: string): string {
 /**
  * The weights of a checkpoint by the names that models ask for; what no model asks for is left alone.
  *
- * The source throws a CheckpointError where a tensor is missing or has another shape.
+ * The source throws a CheckpointError where a tensor is missing, has another shape, or elements that are no finite
+ * floating-point numbers.
  */
 export function checkpointWeights(checkpoint: Checkpoint): WeightSource {
-  return (name, shape) => take(checkpoint, tensorName(checkpoint, name), shape);
+  return (name, shape) => takeWeights(checkpoint, tensorName(checkpoint, name), shape);
+}
+
+/** What checkpoints have beside a model's parameters without meaning more by it, and other readers pass over too. */
+const HARMLESS: readonly RegExp[] = [
+  // Constants of the network, as old files kept them.
+  /(^|\.)rotary_emb\.inv_freq$/,
+  /(^|\.)embeddings\.position_ids$/,
+  // T5's first files have a table there that no T5 looks at.
+  /^decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$/,
+  // Copies of tensors that parts of the model share: the head of the embedding, where it is tied.
+  /^lm_head\.weight$/,
+  ...Object.values(SHARED).flat().map((name) => new RegExp(`^${RegExp.escape(name)}$`)),
+];
+
+/**
+ * Names of the tensors that a model has no place for, though they may change what it computes: biases, adapters, scales of
+ * packed weights, further layers.
+ *
+ * @param taken names of its parameters
+ */
+export function leftOver(checkpoint: Checkpoint, taken: Iterable<string>): string[] {
+  const known = new Set(Array.from(taken, (name) => tensorName(checkpoint, name)));
+  return [...checkpoint.tensors.keys()].filter((name) =>
+    !known.has(name) && !HARMLESS.some((pattern) => pattern.test(name))
+  );
 }

@@ -70,7 +70,7 @@ Deno.test("readCheckpointFolder() refuses folders without weights, broken indice
       file,
     ): [Parameters<typeof withFolder>[0], string] => [
       { [INDEX]: index({ a: file }) },
-      `tensor "a" is in "${file}", the name of a safetensors file in the folder is needed`,
+      `tensor "a" is in ${JSON.stringify(file)}, the name of a safetensors file in the folder is needed`,
     ]),
   ];
   for (const [files, reason] of refusals) {

@@ -7,23 +7,39 @@ import { CheckpointError } from "./checkpoint.ts";
 import type { ClipTextConfig } from "./clip_text.ts";
 import type { DecoderConfig, RopeScaling } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
+import { quote, show } from "./quote.ts";
 import type { VisionConfig } from "./vision.ts";
 
-const size = z.int().min(1);
-const theta = z.number().positive();
+const WHOLE = "a whole number from 1 is needed";
+const size = z.int(WHOLE).min(1, WHOLE);
+/** Tables of positions are as long, so a length that no model has would fill the memory. */
+const MOST_POSITIONS = 2 ** 20;
+const length = size.max(MOST_POSITIONS, `${MOST_POSITIONS} at most are needed`);
+const POSITIVE = "a number above 0 is needed";
+const positive = z.number(POSITIVE).positive(POSITIVE);
+const TOKEN = "a token's number from 0 is needed";
+const token = z.int(TOKEN).min(0, TOKEN);
+/** Weights that are packed are no weights without the rest of their method. */
+const unpacked = {
+  quantization_config: z.null("weights that are not quantized are needed").optional(),
+};
 /** What newer files have of rotary positions in one place, and older ones of their scaling alone. */
 const Rope = z.discriminatedUnion("rope_type", [
-  z.object({ rope_type: z.literal("default"), rope_theta: theta.optional() }),
+  z.object({ rope_type: z.literal("default"), rope_theta: positive.optional() }),
   z.object({
     rope_type: z.literal("llama3"),
-    rope_theta: theta.optional(),
-    factor: z.number().positive(),
-    low_freq_factor: z.number().positive(),
-    high_freq_factor: z.number().positive(),
+    rope_theta: positive.optional(),
+    factor: positive,
+    low_freq_factor: positive,
+    high_freq_factor: positive,
     original_max_position_embeddings: size,
+  }).refine(({ low_freq_factor: low, high_freq_factor: high }) => high > low, {
+    path: ["high_freq_factor"],
+    error: "more than low_freq_factor is needed",
   }),
-]);
+], 'an object whose rope_type is "default" or "llama3" is needed');
 const LlamaConfig = z.object({
+  ...unpacked,
   model_type: z.literal("llama"),
   vocab_size: size,
   hidden_size: size,
@@ -32,15 +48,15 @@ const LlamaConfig = z.object({
   num_attention_heads: size,
   num_key_value_heads: size.optional(),
   head_dim: size.nullish(),
-  max_position_embeddings: size,
-  rms_norm_eps: z.number().positive(),
-  rope_theta: theta.optional(),
+  max_position_embeddings: length,
+  rms_norm_eps: positive,
+  rope_theta: positive.optional(),
   rope_scaling: Rope.nullish(),
   rope_parameters: Rope.nullish(),
   tie_word_embeddings: z.boolean().default(false),
   hidden_act: z.literal("silu"),
-  attention_bias: z.literal(false).default(false),
-  mlp_bias: z.literal(false).default(false),
+  attention_bias: z.literal(false, "attention without biases (false) is needed").default(false),
+  mlp_bias: z.literal(false, "a feed-forward part without biases (false) is needed").default(false),
 }).refine(({ num_attention_heads: heads, num_key_value_heads: shared }) => heads % (shared ?? heads) === 0, {
   path: ["num_key_value_heads"],
   error: "a divisor of num_attention_heads is needed",
@@ -48,15 +64,16 @@ const LlamaConfig = z.object({
   ({ head_dim, hidden_size, num_attention_heads: heads }) => (head_dim ?? hidden_size / heads) % 2 === 0,
   {
     path: ["head_dim"],
-    error: "an even width of heads is needed",
+    error: "an even width of heads is needed, by default hidden_size / num_attention_heads",
   },
 );
 
 /** What both towers of CLIP have; files leave out what is as in ViT-B/32, the first one published. */
 const tower = {
+  ...unpacked,
   num_hidden_layers: size.default(12),
   hidden_act: z.enum(["gelu", "quick_gelu"]).default("quick_gelu"),
-  layer_norm_eps: z.number().positive().default(1e-5),
+  layer_norm_eps: positive.default(1e-5),
 };
 const headsFit = (read: { readonly hidden_size: number; readonly num_attention_heads: number }) =>
   read.hidden_size % read.num_attention_heads === 0;
@@ -86,7 +103,7 @@ const ClipTextConfig = z.object({
   num_attention_heads: size.default(8),
   max_position_embeddings: size.default(77),
   projection_dim: size.default(512),
-  eos_token_id: z.int().min(0).default(49407),
+  eos_token_id: token.default(49407),
 }).refine(headsFit, headsNeed);
 
 /** Old files don't say which tower is which in the towers' own parts. */
@@ -96,13 +113,19 @@ const part = <S extends z.ZodType>(kind: string, schema: S) =>
     schema,
   );
 const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null;
+  typeof value === "object" && value !== null && !Array.isArray(value);
 const ClipConfig = z.object({
+  ...unpacked,
   model_type: z.literal("clip"),
   projection_dim: size.default(512),
   text_config: part("clip_text_model", ClipTextConfig),
   vision_config: part("clip_vision_model", ClipVisionConfig),
 });
+
+const isDivided = (whole: number, part: number) => Number.isInteger(part) && whole % part === 0;
+const isHiddenWhole = ({ width, mlp_ratio }: { readonly width: number; readonly mlp_ratio: number }) =>
+  Number.isInteger(width * mlp_ratio);
+const hiddenNeed = { path: ["mlp_ratio"], error: "a ratio is needed that makes width times it whole" };
 
 /** What OpenCLIP calls a model's architecture. Of its many kinds of tower, those that are as CLIP's. */
 const OpenClipConfig = z.object({
@@ -116,22 +139,33 @@ const OpenClipConfig = z.object({
       layers: size.default(12),
       head_width: size.default(64),
       heads: size.optional(),
-      mlp_ratio: z.number().positive().default(4),
+      mlp_ratio: positive.default(4),
       // Versions of OpenCLIP differ in what they average, and whether before the last norm or behind it.
       global_average_pool: z.literal(false, "pooling at the class token is needed").default(false),
-    }),
+    }).refine(({ width, heads, head_width }) => isDivided(width, heads ?? width / head_width), {
+      path: ["heads"],
+      error: "a divisor of width is needed, by default width / head_width",
+    }).refine(({ image_size, patch_size }) => isDivided(image_size, patch_size), {
+      path: ["patch_size"],
+      error: "a divisor of image_size is needed",
+    }).refine(isHiddenWhole, hiddenNeed),
     text_cfg: z.strictObject({
       context_length: size.default(77),
       vocab_size: size.default(49408),
       width: size.default(512),
       heads: size.default(8),
       layers: size.default(12),
-      mlp_ratio: z.number().positive().default(4),
-    }),
+      mlp_ratio: positive.default(4),
+    }).refine(({ width, heads }) => isDivided(width, heads), {
+      path: ["heads"],
+      error: "a divisor of width is needed",
+    }).refine(isHiddenWhole, hiddenNeed),
   }),
 });
 
+const BUCKETS = "an even number from 4 is needed";
 const T5Config = z.object({
+  ...unpacked,
   model_type: z.literal("t5"),
   vocab_size: size,
   d_model: size,
@@ -140,15 +174,21 @@ const T5Config = z.object({
   num_layers: size,
   num_decoder_layers: size.nullish(),
   num_heads: size,
-  relative_attention_num_buckets: size.min(4).multipleOf(2).default(32),
+  relative_attention_num_buckets: size.min(4, BUCKETS).multipleOf(2, BUCKETS).default(32),
   relative_attention_max_distance: size.default(128),
-  n_positions: size.default(512),
-  layer_norm_epsilon: z.number().positive().default(1e-6),
+  n_positions: length.default(512),
+  layer_norm_epsilon: positive.default(1e-6),
   feed_forward_proj: z.enum(["relu", "gated-gelu"]).default("relu"),
   tie_word_embeddings: z.boolean().default(true),
-  decoder_start_token_id: z.int().min(0).default(0),
-  pad_token_id: z.int().min(0).default(0),
+  decoder_start_token_id: token.default(0),
+  pad_token_id: token.default(0),
 }).refine(
+  ({ decoder_start_token_id: start, vocab_size: tokens }) => start < tokens,
+  { path: ["decoder_start_token_id"], error: "a number below vocab_size is needed" },
+).refine(
+  ({ pad_token_id: pad, vocab_size: tokens }) => pad < tokens,
+  { path: ["pad_token_id"], error: "a number below vocab_size is needed" },
+).refine(
   ({ relative_attention_max_distance: distance, relative_attention_num_buckets: buckets }) =>
     distance > buckets / 2,
   {
@@ -357,7 +397,9 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
       return { family: "vision", config: clipVisionConfig(json, name) };
     default:
       throw new CheckpointError(
-        `Cannot read model config "${name}": its model_type is ${JSON.stringify(type) ?? "missing"}, ` +
+        `Cannot read model config "${name}": its model_type is ${
+          type === undefined ? "missing" : show(type)
+        }, ` +
           "known are llama, t5, clip, clip_vision_model",
       );
   }
@@ -370,8 +412,22 @@ function typeOf(json: unknown): unknown {
 function check<S extends z.ZodType>(schema: S, json: unknown, name: string): z.output<S> {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new CheckpointError(
-    `Cannot read model config "${name}": ${issue!.path.join(".")}: ${issue!.message}`,
+  throw new CheckpointError(`Cannot read model config "${name}": ${explain(parsed.error.issues[0]!, json)}`);
+}
+
+/** One issue in words: the field, what it has, and what is needed. */
+function explain(issue: z.core.$ZodIssue, json: unknown): string {
+  const field = issue.path.length > 0 ? issue.path.join(".") : "the whole";
+  if (issue.code === "unrecognized_keys") {
+    return `${field} has the field ${quote(issue.keys[0]!)}, which no tower has that is read here`;
+  }
+  const found = issue.path.reduce<unknown>(
+    (inner, key) => isRecord(inner) ? inner[String(key)] : undefined,
+    json,
   );
+  const needed = issue.message
+    .replace(/^Invalid input: expected (\w+), received .+$/, "a value of type $1 is needed")
+    .replace(/^Invalid (?:input|option): expected (.+)$/, "$1 is needed")
+    .replaceAll("|", ", ");
+  return `${field} is ${found === undefined ? "missing" : show(found)}, ${needed}`;
 }

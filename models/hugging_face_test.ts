@@ -91,7 +91,7 @@ Deno.test("t5Config() refuses other families, and what the encoder-decoder does 
     assertThrows(
       () => t5Config({ ...LEAST, ...changes }, "file"),
       CheckpointError,
-      `Cannot read model config "file": ${field}: `,
+      `Cannot read model config "file": ${field} is `,
     );
   }
   assertThrows(() => t5Config("text", "file"), CheckpointError, 'Cannot read model config "file"');
@@ -160,22 +160,22 @@ Deno.test("clipConfig() and clipVisionConfig() refuse what the towers do not hav
     ] as const
   ) {
     const json = { ...VIT, ...changes };
-    assertThrows(() => clipVisionConfig(json, "file"), CheckpointError, `config "file": ${field}: `);
+    assertThrows(() => clipVisionConfig(json, "file"), CheckpointError, `config "file": ${field} is `);
     assertThrows(
       () => clipConfig({ model_type: "clip", vision_config: json }, "file"),
       CheckpointError,
-      `config "file": vision_config.${field}: `,
+      `config "file": vision_config.${field} is `,
     );
   }
   assertThrows(
     () => clipConfig({ model_type: "clip", text_config: { num_attention_heads: 7 } }, "file"),
     CheckpointError,
-    "text_config.num_attention_heads: a divisor of hidden_size is needed",
+    "text_config.num_attention_heads is 7, a divisor of hidden_size is needed",
   );
   assertThrows(
     () => clipConfig({ model_type: "clip", text_config: 3 }, "file"),
     CheckpointError,
-    "text_config: ",
+    "text_config is 3, a value of type object is needed",
   );
 });
 
@@ -193,7 +193,7 @@ Deno.test("openClipConfig() reads OpenCLIP's own sizes, and refuses towers that 
   assertEquals([quick.vision.activation, quick.text.activation], ["quick-gelu", "quick-gelu"]);
   for (
     const [changes, reason] of [
-      [{ global_average_pool: true }, "global_average_pool: pooling at the class token is needed"],
+      [{ global_average_pool: true }, "global_average_pool is true, pooling at the class token is needed"],
       [{ timm_model_name: "vit" }, "timm_model_name"],
       [{ ls_init_value: 0.1 }, "ls_init_value"],
     ] as const
@@ -259,7 +259,7 @@ Deno.test("llamaConfig() reads rotary positions where older and newer files have
     assertThrows(
       () => llamaConfig({ ...LLAMA, ...changes }, "file"),
       CheckpointError,
-      `config "file": ${field}: `,
+      `config "file": ${field} is `,
     );
   }
 });

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { CheckpointError } from "./checkpoint.ts";
 import { isFile } from "./checkpoint_folder.ts";
+import { readCheckpointJson } from "./checkpoint_json.ts";
 import type { ImageInput } from "./model.ts";
 
 /** The file's name, as Hugging Face has it. */
@@ -42,12 +43,7 @@ export async function readImageInput(folder: string, channels: number, given: un
     new CheckpointError(`Cannot read ${own ? path : `the image constants of ${folder}`}: ${reason}`, {
       cause,
     });
-  let json = given;
-  try {
-    if (own) json = JSON.parse(await Deno.readTextFile(path));
-  } catch (error) {
-    throw refuse(error instanceof SyntaxError ? "it is not valid JSON" : String(error), error);
-  }
+  const json = own ? await readCheckpointJson(path, refuse) : given;
   const parsed = Preprocessor.safeParse(json ?? {});
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

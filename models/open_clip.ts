@@ -1,6 +1,7 @@
 /** @file OpenCLIP's checkpoints under Hugging Face's names: its files join and turn some of the tensors. */
 import { type Checkpoint, CheckpointError, type CheckpointTensor } from "./checkpoint.ts";
 import type { Shape } from "../gpu/tensor.ts";
+import { quote } from "./quote.ts";
 
 /** Root of a tower's blocks there and here. */
 const TOWERS = [
@@ -74,14 +75,16 @@ function convert(
     if (own !== undefined) return [[`${ours}${layer}.${own}.${kind}`, tensor]];
   }
   throw new CheckpointError(
-    `Cannot read checkpoint "${checkpoint}": OpenCLIP's towers have no tensor "${name}"`,
+    `Cannot read checkpoint "${checkpoint}": OpenCLIP's towers have no tensor ${quote(name)}`,
   );
 }
 
 /** One of three equal parts along the first axis. */
 function third(tensor: CheckpointTensor, place: number): CheckpointTensor {
   const [rows, ...others] = tensor.shape;
-  const shape = [rows! / JOINED.length, ...others];
+  // What can't be divided is refused by the shape that it has.
+  if (rows === undefined || rows % JOINED.length !== 0) return tensor;
+  const shape = [rows / JOINED.length, ...others];
   return lazily(tensor, shape, () => {
     const { data } = tensor, count = data.length / JOINED.length;
     return data.slice(place * count, (place + 1) * count);
@@ -89,7 +92,8 @@ function third(tensor: CheckpointTensor, place: number): CheckpointTensor {
 }
 
 function transpose(tensor: CheckpointTensor): CheckpointTensor {
-  const [rows, columns] = tensor.shape as [number, number];
+  const [rows, columns] = tensor.shape;
+  if (rows === undefined || columns === undefined || tensor.shape.length > 2) return tensor;
   return lazily(tensor, [columns, rows], () => {
     const { data } = tensor, out = new Float32Array(data.length);
     for (let row = 0; row < rows; row++) {

@@ -420,7 +420,7 @@ testOnPublic(
     assertThrows(
       () => openClipConfig(json, "tiny-open-clip"),
       CheckpointError,
-      "model_cfg.vision_cfg.global_average_pool: pooling at the class token is needed",
+      "model_cfg.vision_cfg.global_average_pool is true, pooling at the class token is needed",
     );
     json.model_cfg.vision_cfg.global_average_pool = false;
     const { text, vision } = openClipConfig(json, "tiny-open-clip");
