@@ -7,7 +7,8 @@ import { CheckpointError } from "./checkpoint.ts";
 import type { ClipTextConfig } from "./clip_text.ts";
 import type { DecoderConfig, RopeScaling } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
-import { quote, show } from "./quote.ts";
+import { explainIssue } from "./explain_issue.ts";
+import { show } from "./quote.ts";
 import type { VisionConfig } from "./vision.ts";
 
 const WHOLE = "a whole number from 1 is needed";
@@ -412,22 +413,7 @@ function typeOf(json: unknown): unknown {
 function check<S extends z.ZodType>(schema: S, json: unknown, name: string): z.output<S> {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new CheckpointError(`Cannot read model config "${name}": ${explain(parsed.error.issues[0]!, json)}`);
-}
-
-/** One issue in words: the field, what it has, and what is needed. */
-function explain(issue: z.core.$ZodIssue, json: unknown): string {
-  const field = issue.path.length > 0 ? issue.path.join(".") : "the whole";
-  if (issue.code === "unrecognized_keys") {
-    return `${field} has the field ${quote(issue.keys[0]!)}, which no tower has that is read here`;
-  }
-  const found = issue.path.reduce<unknown>(
-    (inner, key) => isRecord(inner) ? inner[String(key)] : undefined,
-    json,
+  throw new CheckpointError(
+    `Cannot read model config "${name}": ${explainIssue(parsed.error.issues[0]!, json)}`,
   );
-  const needed = issue.message
-    .replace(/^Invalid input: expected (\w+), received .+$/, "a value of type $1 is needed")
-    .replace(/^Invalid (?:input|option): expected (.+)$/, "$1 is needed")
-    .replaceAll("|", ", ");
-  return `${field} is ${found === undefined ? "missing" : show(found)}, ${needed}`;
 }

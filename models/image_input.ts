@@ -3,6 +3,7 @@ import { z } from "zod";
 import { CheckpointError } from "./checkpoint.ts";
 import { isFile } from "./checkpoint_folder.ts";
 import { readCheckpointJson } from "./checkpoint_json.ts";
+import { explainIssue } from "./explain_issue.ts";
 import type { ImageInput } from "./model.ts";
 
 /** The file's name, as Hugging Face has it. */
@@ -20,7 +21,7 @@ const GREY: ImageInput = { channels: 1, mean: [0.5], deviation: [0.5] };
 const Preprocessor = z.object({
   do_normalize: z.boolean().default(true),
   image_mean: z.array(z.number()).optional(),
-  image_std: z.array(z.number().positive()).optional(),
+  image_std: z.array(z.number().positive("a number above 0 is needed")).optional(),
 });
 
 /**
@@ -45,10 +46,7 @@ export async function readImageInput(folder: string, channels: number, given: un
     });
   const json = own ? await readCheckpointJson(path, refuse) : given;
   const parsed = Preprocessor.safeParse(json ?? {});
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw refuse(`${issue!.path.join(".") || "the whole"}: ${issue!.message}`);
-  }
+  if (!parsed.success) throw refuse(explainIssue(parsed.error.issues[0]!, json));
   if (!parsed.data.do_normalize) {
     return { ...standard, mean: Array(channels).fill(0), deviation: Array(channels).fill(1) };
   }

@@ -44,9 +44,9 @@ Deno.test("readImageInput() refuses what is cut short or of other channels, and 
   for (
     const [content, channels, reason] of [
       ['{"image_mean": [0.5', 3, "it is not valid JSON"],
-      ["[]", 3, "the whole: "],
-      ['{"image_mean": "CLIP"}', 3, "image_mean: "],
-      ['{"image_std": [1, 0, 1]}', 3, "image_std.1: "],
+      ["[]", 3, "the whole is [], a value of type object is needed"],
+      ['{"image_mean": "CLIP"}', 3, 'image_mean is "CLIP", a value of type array is needed'],
+      ['{"image_std": [1, 0, 1]}', 3, "image_std.1 is 0, a number above 0 is needed"],
       ['{"image_mean": [0.5, 0.5, 0.5]}', 1, "image_mean has 3 numbers, 1 are needed"],
       ['{"image_std": [0.5]}', 3, "image_std has 1 numbers, 3 are needed"],
     ] as const

@@ -1,5 +1,6 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { withDataFolder } from "../tests/data_folder.ts";
+import { drawsOf, mutateBytes, mutateJson } from "../tests/mutate.ts";
 import { SMALL, smallWeights, writeSmall } from "../tests/small_folders.ts";
 import { baseWeights } from "./base_weights.ts";
 import { CheckpointError, encodeSafetensors, type WritableTensor, writeSafetensors } from "./checkpoint.ts";
@@ -206,13 +207,13 @@ Deno.test("readModelFolder() refuses an OpenCLIP config likewise", async () => {
     ],
     [
       tower({ ls_init_value: 1e-5 }),
-      'model_cfg.vision_cfg has the field "ls_init_value", which no tower has that is read here',
+      'model_cfg.vision_cfg has the field "ls_init_value", which is not known here',
     ],
     [reader({ heads: 3 }), "model_cfg.text_cfg.heads is 3, a divisor of width is needed"],
     [reader({ mlp_ratio: -1 }), "model_cfg.text_cfg.mlp_ratio is -1, a number above 0 is needed"],
     [
       reader({ hf_model_name: "x" }),
-      'model_cfg.text_cfg has the field "hf_model_name", which no tower has that is read here',
+      'model_cfg.text_cfg has the field "hf_model_name", which is not known here',
     ],
     [{ embed_dim: "6" }, 'model_cfg.embed_dim is "6", a whole number from 1 is needed'],
   ];
@@ -428,4 +429,52 @@ Deno.test("readModelFolder() and fingerprintModel() refuse what is no file, or n
       assertEquals(await refusal(folder), `Cannot read model config "DIR/config.json": ${reason}`);
     }
   });
+});
+
+Deno.test("readModelFolder() and baseWeights() take what 240 seeded faults make of a folder, or refuse it by one sentence", async () => {
+  const preprocessor = { do_normalize: true, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] };
+  const families = Object.keys(SMALL) as (keyof typeof SMALL)[], refusals: string[] = [];
+  for (let seed = 0; seed < 240; seed++) {
+    const draw = drawsOf(seed), { config, parameters } = SMALL[families[seed % families.length]!];
+    const weights = encodeSafetensors(smallWeights(parameters));
+    const json = { "config.json": config, "preprocessor_config.json": preprocessor };
+    const files: Record<string, Uint8Array<ArrayBuffer>> = { "model.safetensors": weights };
+    const changed =
+      (["config.json", "config.json", "model.safetensors", "preprocessor_config.json"] as const)[draw(4)]!;
+    const asJson = draw(3) > 0;
+    for (const [name, value] of Object.entries(json)) {
+      const given = name === changed && asJson ? mutateJson(value, draw) : value;
+      files[name] = new TextEncoder().encode(JSON.stringify(given));
+    }
+    if (changed === "model.safetensors" && asJson) {
+      const length = Number(new DataView(weights.buffer).getBigUint64(0, true));
+      const header = JSON.parse(new TextDecoder().decode(weights.subarray(8, 8 + length)));
+      const text = new TextEncoder().encode(JSON.stringify(mutateJson(header, draw)));
+      const file = Uint8Array.of(...new Uint8Array(8), ...text, ...weights.subarray(8 + length));
+      new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
+      files[changed] = file;
+    } else if (!asJson) files[changed] = mutateBytes(files[changed]!, draw);
+    await withDataFolder(files, async (folder) => {
+      try {
+        const entry = await readModelFolder(folder, "mine"), source = await baseWeights(entry);
+        for (const { name, shape } of entry.parameters) source(name, shape);
+      } catch (error) {
+        assert(
+          error instanceof CheckpointError,
+          `seed ${seed}: ${error instanceof Error ? error.stack : error}`,
+        );
+        const message = error.message.replaceAll(folder, "DIR");
+        // deno-lint-ignore no-control-regex
+        assert(/^Cannot [^\u0000-\u001f]{20,600}$/.test(message), `seed ${seed}: ${message}`);
+        assert(
+          !/NaN,|\[object|is not a function|of null/.test(message),
+          `seed ${seed}: ${message}`,
+        );
+        refusals.push(message);
+      }
+    });
+  }
+  // Most faults are found, of many kinds; a changed weight is a weight.
+  const kinds = new Set(refusals.map((message) => message.replaceAll(/[0-9]+|".*?"/g, "")));
+  assert(refusals.length > 120 && kinds.size > 25, `${refusals.length} of ${kinds.size} kinds`);
 });
