@@ -41,16 +41,12 @@ const STRANGE: readonly unknown[] = [
 /** A JSON value with one of its parts, on any level, changed for something strange, left out, or named otherwise. */
 export function mutateJson(value: unknown, draw: Draw): unknown {
   const copy = JSON.parse(JSON.stringify(value));
-  const places: [Record<string, unknown>, string][] = [];
-  const rest: unknown[] = [copy];
-  for (const inner of rest) {
-    if (typeof inner !== "object" || inner === null) continue;
-    for (const [key, child] of Object.entries(inner)) {
-      places.push([inner as Record<string, unknown>, key]);
-      rest.push(child);
-    }
+  const pick = (of: object) => Object.keys(of)[draw(Object.keys(of).length)]!;
+  let owner: Record<string, unknown> = copy, key = pick(copy);
+  // Down from part to part, not to any leaf: most leaves of a file are of one kind.
+  for (let inner = owner[key]; isFilled(inner) && draw(4) > 0; inner = owner[key]) {
+    [owner, key] = [inner, pick(inner)];
   }
-  const [owner, key] = places[draw(places.length)]!;
   const how = draw(8), old = owner[key];
   if (how < 6 || Array.isArray(owner)) owner[key] = STRANGE[draw(STRANGE.length)];
   else {
@@ -59,4 +55,8 @@ export function mutateJson(value: unknown, draw: Draw): unknown {
     if (how === 7) Object.defineProperty(owner, name, { value: old, enumerable: true, configurable: true });
   }
   return copy;
+}
+
+function isFilled(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && Object.keys(value).length > 0;
 }

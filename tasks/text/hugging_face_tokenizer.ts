@@ -1,11 +1,20 @@
 /** @file Others' tokenizers: `tokenizer.json` as it lies beside checkpoints on the Hugging Face hub. */
 import { hashFile } from "../../numerics/file_hash.ts";
+import { readJsonFile, UnreadableFile } from "../../numerics/json_file.ts";
 import { DataError, reasonOf } from "../data/data_error.ts";
 import type { TaskModel } from "../task.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import { checkTokenizer, show, TokenizerFlaw } from "./tokenizer_file.ts";
 
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "tokenizer_config.json";
+/** Most bytes of either: twice what the largest vocabularies take. */
+const MOST_BYTES = 2 ** 26;
+/** Time for a text, in ms: a thousand times what the longest takes. Expressions of a file may backtrack without end. */
+const TIME_LIMIT = 8_000;
+
+/** A text with letters of both cases, a number, a sign that few vocabularies have, and spaces. */
+const FIRST = "The 2 cats' é\n";
 
 /** How tokens with a meaning of their own are spelled, where `tokenizer_config.json` does not say. */
 export interface SpecialTokens {
@@ -60,38 +69,72 @@ export async function readModelTokenizer(
   return { tokenizer, hash: (await Promise.all(hashes)).join(" ") };
 }
 
-/** A tokenizer of files' contents. @throws {DataError} as `readTokenizer` does */
+/**
+ * A tokenizer of files' contents. Its `encode` and `decode` throw a DataError where a text takes too long,
+ * or the file can't be used after all.
+ *
+ * @param limit the most time that making it, or a text, may take, in ms
+ * @throws {DataError} as `readTokenizer` does
+ */
 export async function createTokenizer(
   json: object,
   config: object,
   where: string,
   special: SpecialTokens = {},
+  limit: number = TIME_LIMIT,
 ): Promise<Tokenizer> {
   // Loaded when needed: generated tasks have their own.
-  const library = await import("@huggingface/tokenizers");
-  let inner: InstanceType<typeof library.Tokenizer>;
+  const [library, { OutOfTime, withinTime }] = await Promise.all([
+    import("@huggingface/tokenizers"),
+    import("../../numerics/time_limit.ts"),
+  ]);
+  const refuse = (reason: string) => new DataError(`Cannot use ${where}: ${reason}`);
+  /** What the library gives for `what`. Its errors are of the file: what is asked of it is always the same. */
+  const inTime = <T>(what: string, work: () => T): T => {
+    try {
+      return withinTime(limit, work);
+    } catch (error) {
+      if (error instanceof OutOfTime) {
+        throw refuse(`${what} took longer than ${limit / 1000} s, its expressions backtrack without end`);
+      }
+      // It may quote the file.
+      const reason = reasonOf(error).replaceAll(/\p{Cc}+/gu, " ").slice(0, 200);
+      throw refuse(`its parts do not work together, ${reason}`);
+    }
+  };
+  let vocabularySize: number;
   try {
-    inner = new library.Tokenizer(withoutEmptyInversion(json), config);
+    vocabularySize = checkTokenizer(json);
   } catch (error) {
-    throw new DataError(`Cannot use ${where}: ${reasonOf(error)}`);
+    if (error instanceof TokenizerFlaw) throw refuse(error.message);
+    throw error;
   }
+  const inner = inTime("making it", () => {
+    // Its list of special tokens is for texts that are decoded without them.
+    const made = new library.Tokenizer(withoutEmptyInversion(json), {
+      ...config,
+      additional_special_tokens: [],
+    });
+    // What is missing shows at the first text.
+    const { ids } = made.encode(FIRST, { add_special_tokens: false });
+    const known = ids.filter((id) => id !== undefined);
+    if (known.length > 0) made.decode(known);
+    return made;
+  });
   const named = config as Readonly<Record<string, unknown>>;
   const tokenOf = (spelled: string | undefined): number | undefined => {
     if (spelled === undefined) return undefined;
     const token = inner.token_to_id(spelled);
-    if (token === undefined) throw new DataError(`Cannot use ${where}: it has no token "${spelled}"`);
+    if (token === undefined) throw refuse(`it has no token ${show(spelled)}`);
     return token;
   };
   const stop = tokenOf(special.stop ?? spelling(named["eos_token"]));
   if (stop === undefined) {
-    throw new DataError(
-      `Cannot use ${where}: no token is known to end an answer, "eos_token" in tokenizer_config.json is needed`,
-    );
+    throw refuse('no token is known to end an answer, "eos_token" in tokenizer_config.json is needed');
   }
   const start = tokenOf(
     special.start ?? (named["add_bos_token"] === false ? undefined : spelling(named["bos_token"])),
   );
-  const vocabularySize = 1 + Math.max(...inner.get_vocab().values());
   return {
     vocabularySize,
     pad: tokenOf(special.pad ?? spelling(named["pad_token"])) ?? stop,
@@ -99,10 +142,13 @@ export async function createTokenizer(
     ...(start !== undefined && { start }),
     encode(text) {
       // The file's own special tokens around a text are for whole texts; here prompt and answer are parts.
-      const { ids, tokens } = inner.encode(text, { add_special_tokens: false });
+      const { ids, tokens } = inTime(
+        `a text of ${text.length} characters`,
+        () => inner.encode(text, { add_special_tokens: false }),
+      );
       const missing = ids.findIndex((id) => id === undefined);
       if (missing >= 0) {
-        throw new RangeError(`Cannot encode ${JSON.stringify(text)}: ${where} lacks "${tokens[missing]}"`);
+        throw new RangeError(`Cannot encode ${show(text)}: ${where} lacks ${show(tokens[missing])}`);
       }
       return Int32Array.from(ids);
     },
@@ -113,7 +159,11 @@ export async function createTokenizer(
         throw new RangeError(`Cannot decode token ${unknown}: ${where} has 0 to ${vocabularySize - 1}`);
       }
       // Else spaces before punctuation would go: the text would not be that of the tokens.
-      return ids.length === 0 ? "" : inner.decode(ids, { clean_up_tokenization_spaces: false });
+      if (ids.length === 0) return "";
+      return inTime(
+        `a text of ${ids.length} tokens`,
+        () => inner.decode(ids, { clean_up_tokenization_spaces: false }),
+      );
     },
   };
 }
@@ -139,11 +189,12 @@ function spelling(value: unknown): string | undefined {
 async function readJson(path: string): Promise<object | null> {
   let value: unknown;
   try {
-    value = JSON.parse(await Deno.readTextFile(path));
+    value = await readJsonFile(path, MOST_BYTES);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw new DataError(`Cannot read ${path}: ${reasonOf(error)}`);
+    if (error instanceof UnreadableFile) throw new DataError(`Cannot read ${path}: ${error.message}`);
+    throw error;
   }
-  if (typeof value === "object" && value !== null) return value;
-  throw new DataError(`Cannot read ${path}: it is ${JSON.stringify(value)}, an object is needed`);
+  if (value === undefined) return null;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  throw new DataError(`Cannot read ${path}: it is ${show(value)}, an object is needed`);
 }

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { IGNORE } from "../../models/model.ts";
+import { clipTokenizerFiles } from "../../tests/clip_folder.ts";
 import { withDataFolder } from "../../tests/data_folder.ts";
+import { drawsOf, mutateBytes, mutateJson } from "../../tests/mutate.ts";
 import { testOnPublic } from "../../tests/public_files.ts";
+import { unigramFiles } from "../../tests/tokenizer_folder.ts";
 import { tokenizerJson } from "./byte_level_bpe.ts";
 import { DataError } from "../data/data_error.ts";
 import { createTokenizer, readTokenizer } from "./hugging_face_tokenizer.ts";
@@ -146,6 +149,211 @@ Deno.test("readTokenizer() names the file and the fault where there is no tokeni
     const tokenizer = await readTokenizer(folder, { stop: "</s>" });
     assertThrows(() => tokenizer.encode("b"), RangeError, 'Cannot encode "b": ');
   });
+});
+
+/** A tokenizer of words, with the parts given. */
+function words(parts: object = {}, model: object = {}): object {
+  return {
+    added_tokens: [{ id: 2, content: "</s>", special: true }],
+    normalizer: null,
+    pre_tokenizer: { type: "WhitespaceSplit" },
+    post_processor: null,
+    decoder: null,
+    model: { type: "WordLevel", vocab: { a: 0, b: 1 }, unk_token: "a", ...model },
+    ...parts,
+  };
+}
+
+/** One of pairs that are merged. */
+const merged = { type: "BPE", vocab: { a: 0, b: 1, ab: 3 }, merges: ["a b"] };
+
+Deno.test("createTokenizer() refuses by place, value and need what makes no tokenizer", async () => {
+  const split = (pattern: unknown) => ({ pre_tokenizer: { type: "Split", pattern, behavior: "Isolated" } });
+  const sequence = (...normalizers: unknown[]) => ({ normalizer: { type: "Sequence", normalizers } });
+  const id = (value: unknown) => words({}, { vocab: { a: 0, b: value } });
+  const added = (token: unknown) => words({ added_tokens: [token] });
+  const range = "a whole number from 0 to 16777215 is needed";
+  const cases: [object, string][] = [
+    [id(1e9), `token "b" has the id 1000000000, ${range}`],
+    [id(1.5), `token "b" has the id 1.5, ${range}`],
+    [id(-1), `token "b" has the id -1, ${range}`],
+    [id("1"), `token "b" has the id "1", ${range}`],
+    [id(null), `token "b" has the id null, ${range}`],
+    [words({}, { vocab: JSON.parse('{"__proto__": -1}') }), `token "__proto__" has the id -1, ${range}`],
+    [words({}, { vocab: { "a\n\u001b[2J": 1e9 } }), `token "a\\n\\u001b[2J" has the id 1000000000, ${range}`],
+    [added({ id: 2 ** 30, content: "</s>" }), `token "</s>" has the id 1073741824, ${range}`],
+    [added({ id: 2 }), "added_tokens.0.content is missing, a text of a character or more is needed"],
+    [added({ id: 2, content: "" }), 'added_tokens.0.content is "", a text of a character or more is needed'],
+    [added(null), "added_tokens.0 is null, an object is needed"],
+    [words({ added_tokens: undefined }), "added_tokens is missing, a list of tokens is needed"],
+    [words({ model: undefined }), "model is missing, an object is needed"],
+    [words({ model: [] }), "model is [], an object is needed"],
+    [
+      words({}, { type: "Bloom" }),
+      'its model has the type "Bloom", known are BPE, WordPiece, Unigram, WordLevel',
+    ],
+    [words({}, { type: null }), "its model has the type null, known are BPE, WordPiece, Unigram, WordLevel"],
+    [words({}, { vocab: undefined }), "model.vocab is missing, an object is needed"],
+    [words({}, { vocab: ["a"] }), 'model.vocab is ["a"], an object is needed'],
+    [words({}, { type: "Unigram" }), 'model.vocab is {"a":0,"b":1}, a list of pieces with scores is needed'],
+    [
+      words({}, { type: "Unigram", vocab: [["a", "x"]] }),
+      'model.vocab.0 is ["a","x"], a piece with its score is needed',
+    ],
+    [
+      words({}, { type: "Unigram", vocab: [["a", 0]], unk_id: 1 }),
+      "model.unk_id is 1, a piece's place, or null is needed",
+    ],
+    [words({}, { ...merged, merges: undefined }), "model.merges is missing, a list of pairs is needed"],
+    [words({}, { ...merged, merges: ["a b c"] }), 'model.merges.0 is "a b c", a text "left right" is needed'],
+    [
+      words({}, { ...merged, merges: ["a b", ["a", "b"]] }),
+      'model.merges.1 is ["a","b"], a text "left right" is needed',
+    ],
+    [words({}, { ...merged, merges: [["a"]] }), 'model.merges.0 is ["a"], a pair of texts is needed'],
+    [words({}, { ...merged, merges: ["a c"] }), 'model.merges.0 is "a c", but "c" is no token'],
+    [words({}, { ...merged, merges: ["b a"] }), 'model.merges.0 is "b a", but "ba" is no token'],
+    [
+      words({}, { ...merged, merges: ["constructor a"] }),
+      'model.merges.0 is "constructor a", but "constructor" is no token',
+    ],
+    [words({ normalizer: undefined }), "normalizer is missing, an object or null is needed"],
+    [words({ decoder: "ByteLevel" }), 'decoder is "ByteLevel", an object or null is needed'],
+    [words({ pre_tokenizer: {} }), "pre_tokenizer.type is missing, a part's name is needed"],
+    [words(split(undefined)), 'pre_tokenizer.pattern is missing, {"String": …} or {"Regex": …} is needed'],
+    [
+      words(split({ Regex: 3 })),
+      'pre_tokenizer.pattern is {"Regex":3}, {"String": …} or {"Regex": …} is needed',
+    ],
+    [
+      words({ pre_tokenizer: { type: "FixedLength", length: 0 } }),
+      "pre_tokenizer.length is 0, a whole number from 1 is needed",
+    ],
+    [words({ normalizer: { type: "Sequence" } }), "normalizer.normalizers is missing, a list is needed"],
+    [
+      words(sequence({ type: "Replace", content: "a" })),
+      'normalizer.normalizers.0.pattern is missing, {"String": …} or {"Regex": …} is needed',
+    ],
+    [
+      words(sequence(null, { type: "Prepend" })),
+      "normalizer.normalizers.1.prepend is missing, a text is needed",
+    ],
+    [
+      words({ normalizer: { type: "Rot13" } }),
+      "its parts do not work together, Unknown Normalizer type: Rot13",
+    ],
+    [
+      words(split({ Regex: "(" })),
+      "its parts do not work together, Invalid regular expression: /(/gu: Unterminated group",
+    ],
+  ];
+  for (const [json, reason] of cases) {
+    const { message } = await assertRejects(() => createTokenizer(json, {}, "DIR/tokenizer.json"), DataError);
+    assertEquals(message, `Cannot use DIR/tokenizer.json: ${reason}`);
+  }
+});
+
+Deno.test("createTokenizer() takes any names of tokens, merges of either layout, and old files that do not say what their model is", async () => {
+  const config = { eos_token: "</s>", additional_special_tokens: 3 };
+  const make = (model: object) => createTokenizer(words({}, model), config, "x");
+  const odd = await make({
+    vocab: JSON.parse('{"__proto__": 0, "constructor": 1}'),
+    unk_token: "constructor",
+  });
+  assertEquals([...odd.encode("__proto__ constructor")], [0, 1]);
+  assertThrows(() => odd.encode("toString"), RangeError, 'x lacks "toString"');
+  assertEquals([odd.vocabularySize, odd.decode([0, 1, 2])], [3, "__proto__ constructor </s>"]);
+  for (const merges of [["a b"], [["a", "b"]]]) {
+    for (const type of ["BPE", undefined]) {
+      const old = { continuing_subword_prefix: "", unk_token: null };
+      assertEquals([...(await make({ ...merged, ...old, type, merges })).encode("abb")], [3, 1], `${type}`);
+    }
+  }
+});
+
+Deno.test("createTokenizer() ends where an expression of the file backtracks without end: made, at a text, at tokens", async () => {
+  const endless = { Regex: "^(a+)+$" }, long = `${"a".repeat(60)}b`, config = { eos_token: "</s>" };
+  const late = "took longer than 0.5 s, its expressions backtrack without end";
+  const make = (parts: object, model = {}) =>
+    createTokenizer(words(parts, model), config, "DIR/tokenizer.json", {}, 500);
+  const split = { type: "Split", pattern: endless, behavior: "Isolated", invert: false };
+  const replace = { type: "Replace", pattern: endless, content: "" };
+  for (const parts of [{ pre_tokenizer: split }, { normalizer: replace }]) {
+    const tokenizer = await make(parts);
+    const { message } = assertThrows(() => tokenizer.encode(long), DataError);
+    assertEquals(message, `Cannot use DIR/tokenizer.json: a text of 61 characters ${late}`);
+  }
+  const decoding = await make({ decoder: replace }, { vocab: { a: 0, [long]: 1 } });
+  const { message } = assertThrows(() => decoding.decode([1]), DataError);
+  assertEquals(message, `Cannot use DIR/tokenizer.json: a text of 1 tokens ${late}`);
+  await assertRejects(
+    () => make({ normalizer: replace, added_tokens: [{ id: 2, content: "</s>" }, { id: 3, content: long }] }),
+    DataError,
+    `Cannot use DIR/tokenizer.json: making it ${late}`,
+  );
+});
+
+Deno.test("readTokenizer() refuses what is no file, or no JSON that can be read, without waiting for it", async () => {
+  await withDataFolder({ "tokenizer.json": json }, async (folder) => {
+    const refused = async (file: string, reason: string) => {
+      const { message } = await assertRejects(() => readTokenizer(folder), DataError);
+      assertEquals(message.replaceAll(folder, "DIR"), `Cannot read DIR/${file}: ${reason}`);
+      await Deno.remove(`${folder}/${file}`);
+    };
+    for (const file of ["tokenizer_config.json", "tokenizer.json"]) {
+      const path = `${folder}/${file}`;
+      await Deno.remove(path).catch(() => {});
+      await new Deno.Command("sh", { args: ["-c", 'mkfifo "$0"', path] }).output();
+      await refused(file, "it is a pipe, a socket or a device, a file is needed");
+      await Deno.mkdir(path);
+      await refused(file, "it is a directory, a file is needed");
+      await Deno.symlink(file, path);
+      await refused(file, "it is a link that leads back to itself");
+      await Deno.writeTextFile(path, `{"a":${"[".repeat(1e5)}`);
+      await refused(file, "it is nested more than 100 levels deep");
+      await Deno.writeTextFile(path, "[1,2]");
+      await refused(file, "it is [1,2], an object is needed");
+      using big = await Deno.open(path, { create: true, write: true });
+      await big.truncate(2 ** 26 + 1);
+      await refused(file, "it has 67108865 bytes, 67108864 at most are needed");
+    }
+  });
+});
+
+Deno.test("readTokenizer() takes what 200 seeded faults make of its files, or refuses it by one sentence", async () => {
+  const kinds = [
+    JSON.parse(json),
+    JSON.parse(unigramFiles("x", ["\u2581cola"], "abc")["x/tokenizer.json"]!),
+    JSON.parse(clipTokenizerFiles()["tokenizer.json"]!),
+  ];
+  const specials = ["<|stop|>", "</s>", "<|end|>"];
+  let refusals = 0;
+  for (let seed = 0; seed < 200; seed++) {
+    const draw = drawsOf(seed), kind = seed % kinds.length, config = { eos_token: specials[kind] };
+    const encoder = new TextEncoder(), bytes = (value: unknown) => encoder.encode(JSON.stringify(value));
+    const files = {
+      "tokenizer.json": draw(4) === 0
+        ? mutateBytes(bytes(kinds[kind]), draw)
+        : bytes(mutateJson(kinds[kind], draw)),
+      "tokenizer_config.json": bytes(draw(4) === 0 ? mutateJson(config, draw) : config),
+    };
+    await withDataFolder(files, async (folder) => {
+      try {
+        const tokenizer = await readTokenizer(folder);
+        try {
+          tokenizer.decode(tokenizer.encode("a cab, é"));
+        } catch (error) {
+          if (!(error instanceof RangeError)) throw error;
+        }
+      } catch (error) {
+        assert(error instanceof DataError, `seed ${seed}: ${error instanceof Error ? error.stack : error}`);
+        // deno-lint-ignore no-control-regex
+        assert(/^Cannot [^\u0000-\u001f]{20,600}$/.test(error.message), `seed ${seed}: ${error.message}`);
+        refusals++;
+      }
+    });
+  }
+  assert(refusals > 80, `${refusals} refusals`);
 });
 
 Deno.test("answerBatch() takes any tokenizer: loss on the answer's tokens alone, the same prompt as is asked", async () => {
