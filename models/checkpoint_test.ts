@@ -293,7 +293,7 @@ Deno.test("parseSafetensors() refuses each kind of broken file with a sentence t
     [
       "a shape without end",
       file({ a: entry(Array(1e5).fill(1), [0, 2]) }, 2),
-      `but U8 [${"1,".repeat(40)}… takes 1`,
+      `but U8 [${"1,".repeat(40)}…] takes 1`,
     ],
     ["a name without end", file({ ["a".repeat(1e5)]: 3 }), `tensor "${"a".repeat(159)}… is not described`],
     ["a name of two lines", file({ "a\n\u001b[2J": 3 }), 'tensor "a\\n\\u001b[2J" is not described'],
