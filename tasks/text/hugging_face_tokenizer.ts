@@ -11,7 +11,7 @@ const CONFIG = "tokenizer_config.json";
 /** Most bytes of either: twice what the largest vocabularies take. */
 const MOST_BYTES = 2 ** 26;
 /** Time for a text, in ms: a thousand times what the longest takes. Expressions of a file may backtrack without end. */
-const TIME_LIMIT = 8_000;
+const TIME_LIMIT = 5_000;
 
 /** A text with letters of both cases, a number, a sign that few vocabularies have, and spaces. */
 const FIRST = "The 2 cats' é\n";
