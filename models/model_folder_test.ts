@@ -30,6 +30,11 @@ Deno.test("readModelFolder() refuses by field, value and need what no checkpoint
       { num_hidden_layers: 1e9 },
       'it has 1000000000 layers, but "DIR/model.safetensors" has 21 tensors in all',
     ],
+    [
+      "llama",
+      { num_hidden_layers: 22 },
+      'it has 22 layers, but "DIR/model.safetensors" has 21 tensors in all',
+    ],
     ["llama", { num_hidden_layers: -1 }, "num_hidden_layers is -1, a whole number from 1 is needed"],
     ["llama", { num_hidden_layers: 1.5 }, "num_hidden_layers is 1.5, a whole number from 1 is needed"],
     ["llama", { num_hidden_layers: "2" }, 'num_hidden_layers is "2", a whole number from 1 is needed'],
@@ -122,6 +127,7 @@ Deno.test("readModelFolder() refuses by field, value and need what no checkpoint
       { decoder_start_token_id: 12 },
       "decoder_start_token_id is 12, a number below vocab_size is needed",
     ],
+    ["t5", { pad_token_id: 12 }, "pad_token_id is 12, a number below vocab_size is needed"],
     ["t5", { pad_token_id: -1 }, "pad_token_id is -1, a token's number from 0 is needed"],
     [
       "t5",

@@ -1,7 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { testGpu } from "../tests/test_gpu.ts";
+import { TINY_ENCODER_DECODER } from "../tests/tiny_models.ts";
 import * as models from "./mod.ts";
 import { baseWeights } from "./base_weights.ts";
+import { encoderDecoder } from "./entry.ts";
 import { t5Base, t5Small, t5Tiny } from "./sizes.ts";
 
 Deno.test("resize() scales heads and the hidden width, and keeps what tasks need", () => {
@@ -26,6 +28,19 @@ Deno.test("resize() scales heads and the hidden width, and keeps what tasks need
   // From one published size to another.
   const small = t5Base.resize({ width: 512, layers: 6 });
   assertEquals(small.parameters, t5Small.parameters);
+  // Depths that are not the same on either side stay so.
+  const uneven = encoderDecoder({
+    id: "uneven",
+    title: "Uneven",
+    recipe: null,
+    config: { ...TINY_ENCODER_DECODER, width: 6, hidden: 12 },
+  });
+  const layersOf = ({ parameters }: typeof uneven) =>
+    ["encoder", "decoder"].map((side) =>
+      new Set(parameters.flatMap(({ name }) => name.match(`^${side}.block.[0-9]+`) ?? [])).size
+    );
+  assertEquals(layersOf(uneven.resize({ width: 12 })), [2, 3]);
+  assertEquals(layersOf(uneven.resize({ layers: 4 })), [4, 4]);
 });
 
 Deno.test("resize() refuses sizes that don't come out whole, and those that no machine has", () => {

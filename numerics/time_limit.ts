@@ -19,7 +19,6 @@ const script = new Script("run()");
  * @throws {OutOfTime} where it takes longer
  */
 export function withinTime<T>(milliseconds: number, work: () => T): T {
-  const outer = current;
   current = work;
   try {
     return script.runInContext(context, { timeout: milliseconds }) as T;
@@ -30,7 +29,5 @@ export function withinTime<T>(milliseconds: number, work: () => T): T {
       throw new OutOfTime(`it took longer than ${milliseconds} ms`);
     }
     throw error;
-  } finally {
-    current = outer;
   }
 }

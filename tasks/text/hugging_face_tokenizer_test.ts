@@ -263,6 +263,8 @@ Deno.test("createTokenizer() takes any names of tokens, merges of either layout,
   assertEquals([...odd.encode("__proto__ constructor")], [0, 1]);
   assertThrows(() => odd.encode("toString"), RangeError, 'x lacks "toString"');
   assertEquals([odd.vocabularySize, odd.decode([0, 1, 2])], [3, "__proto__ constructor </s>"]);
+  const within = { ...merged, vocab: { a: 0, "##b": 1, ab: 3 }, merges: ["a ##b"] };
+  assertEquals((await make({ ...within, continuing_subword_prefix: "##" })).vocabularySize, 4);
   for (const merges of [["a b"], [["a", "b"]]]) {
     for (const type of ["BPE", undefined]) {
       const old = { continuing_subword_prefix: "", unk_token: null };

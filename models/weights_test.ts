@@ -1,0 +1,29 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { createRandom } from "../numerics/random.ts";
+import { initialWeights } from "./weights.ts";
+
+Deno.test("initialWeights() are 1 for norms, 0 for biases, spread by their inputs for maps and alike for tables", () => {
+  const source = initialWeights(createRandom(1));
+  for (
+    const name of ["model.norm.weight", "encoder.layers.0.layer_norm1.weight", "visual.pre_layrnorm.weight"]
+  ) {
+    assertEquals(source(name, [64]), new Float32Array(64).fill(1), name);
+  }
+  assertEquals(source("visual.pre_layrnorm.bias", [64]), new Float32Array(64));
+  const deviations: [string, number[], number][] = [
+    ["model.layers.0.self_attn.q_proj.weight", [96, 64], Math.sqrt(1 / (3 * 64))],
+    ["visual_projection.weight", [64, 96], Math.sqrt(1 / (3 * 96))],
+    // A map too, of the pixels of a patch in all channels.
+    ["vision_model.embeddings.patch_embedding.weight", [64, 3, 7, 7], Math.sqrt(1 / (3 * 3 * 49))],
+    ["model.embed_tokens.weight", [96, 64], 0.02],
+    ["vision_model.embeddings.position_embedding.weight", [96, 64], 0.02],
+    ["vision_model.embeddings.class_embedding", [6000], 0.02],
+  ];
+  for (const [name, shape, deviation] of deviations) {
+    const values = source(name, shape), square = values.reduce((sum, value) => sum + value * value, 0);
+    assertEquals(values.length, shape.reduce((a, b) => a * b, 1));
+    assertAlmostEquals(Math.sqrt(square / values.length) / deviation, 1, 0.05, name);
+    assertEquals(source(name, shape), values);
+  }
+  assert(source("a.weight", [4, 4]).some((value, i) => value !== source("b.weight", [4, 4])[i]));
+});
