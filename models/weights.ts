@@ -3,6 +3,7 @@ import type { HalfParameter, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type Shape } from "../gpu/tensor.ts";
 import type { Random } from "../numerics/random.ts";
+import { CheckpointError } from "./checkpoint.ts";
 
 /** Values of a parameter, by its name in the checkpoint and its shape. */
 export type WeightSource = (name: string, shape: Shape) => Float32Array<ArrayBuffer>;
@@ -22,7 +23,7 @@ export interface LoadedParameters {
  * Loads parameters into the caller's scope. Those that `half` names are rounded to the nearest 16-bit float on the way, so
  * they never take 32 bits on the GPU.
  *
- * @throws {RangeError} where a value lies beyond 16-bit floats
+ * @throws {CheckpointError} where a value lies beyond 16-bit floats
  */
 export function loadParameters(
   gpu: Gpu,
@@ -49,7 +50,7 @@ function toFloat16(name: string, data: Float32Array<ArrayBuffer>): Float16Array<
   const rounded = new Float16Array(data);
   const at = rounded.findIndex((value, i) => !Number.isFinite(value) && Number.isFinite(data[i]));
   if (at >= 0) {
-    throw new RangeError(
+    throw new CheckpointError(
       `Cannot keep "${name}" in 16-bit floats: element ${at} is ${data[at]}, 65504 is the most`,
     );
   }

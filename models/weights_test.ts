@@ -1,6 +1,8 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
-import { initialWeights } from "./weights.ts";
+import { testGpu } from "../tests/test_gpu.ts";
+import { CheckpointError } from "./checkpoint.ts";
+import { initialWeights, loadParameters } from "./weights.ts";
 
 Deno.test("initialWeights() are 1 for norms, 0 for biases, spread by their inputs for maps and alike for tables", () => {
   const source = initialWeights(createRandom(1));
@@ -26,4 +28,29 @@ Deno.test("initialWeights() are 1 for norms, 0 for biases, spread by their input
     assertEquals(source(name, shape), values);
   }
   assert(source("a.weight", [4, 4]).some((value, i) => value !== source("b.weight", [4, 4])[i]));
+});
+
+Deno.test("loadParameters() rounds what is kept in 16 bits, and refuses what lies beyond them, which is the checkpoint's user to mend", async () => {
+  const gpu = await testGpu();
+  const load = (first: number) => {
+    using scope = gpu.scope("weights");
+    const source = () => Float32Array.of(first, 1 / 3);
+    const list = [{ name: "whole", shape: [2] }, { name: "half", shape: [2] }];
+    const { parameters, halves } = loadParameters(gpu, list, source, new Set(["half"]));
+    for (const { value } of [parameters.get("whole")!, halves.get("half")!]) scope.keep(value);
+    return [parameters.get("whole")!.value, halves.get("half")!.value] as const;
+  };
+  using _ = gpu.scope("test");
+  for (const first of [65504, 65519, -65519]) {
+    const [whole, half] = load(first);
+    assertEquals([...await gpu.download(whole)], [first, Math.fround(1 / 3)]);
+    assertEquals([...await gpu.download(half)], [Math.sign(first) * 65504, Math.f16round(1 / 3)]);
+  }
+  for (const first of [65520, -1e6]) {
+    assertThrows(
+      () => load(first),
+      CheckpointError,
+      `Cannot keep "half" in 16-bit floats: element 0 is ${first}, 65504 is the most`,
+    );
+  }
 });
