@@ -17,7 +17,6 @@ import type { OptimizerModule, Setup } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Task } from "../tasks/task.ts";
 import { assertClose } from "../tests/assert_close.ts";
-import { openGpu } from "../gpu/gpu.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { completeConfig } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
