@@ -47,8 +47,8 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --gpu-efficiency  share of them that is reached; ${a100.efficiency} where none is given
     --list            lists the known tasks, optimizers, models and sweeps
     --json            prints one JSON object at the end; progress goes to stderr
-  bench-python        the same, and by "./run" allowed to run /usr/bin/python3, which programs of real data are tested
-                      with: code that a model wrote, so only for models and data that you trust
+  bench-python        the same, and by "./run" allowed to run /usr/bin/bwrap, the sandbox in which Python that a
+                      model wrote is tested on real data
   report --out DIR    writes the report again, from the results in DIR alone; takes --gpu-... too
     --export a,b      and files for other programs: png (charts), wandb (JSON lines a run), peft (PEFT's result files)
     --with-peft PATH  shows results of Hugging Face PEFT's method comparison beside, from a file or a folder of them;

@@ -27,17 +27,21 @@ function exists(path: string): boolean {
 /**
  * Defines a test on public files or folders, such as `gsm8k`, whose paths `body` gets in that order. Where one is absent the
  * test is ignored, and its name says what it needs.
+ *
+ * @param lacking what else it needs and this machine has not
  */
 export function testOnPublic<const Needed extends readonly string[]>(
   needed: Needed,
   name: string,
   body: (...paths: { [I in keyof Needed]: string }) => Promise<void>,
+  lacking: string | null = null,
 ): void {
   const folder = publicFolder(), paths = needed.map((path) => `${folder}/${path}`);
-  const ignore = folder === null || !paths.every(exists);
+  const needs = lacking ??
+    (folder === null || !paths.every(exists) ? `${needed.join(", ")} in REAL_DATA` : null);
   Deno.test({
-    name: ignore ? `${name} (needs ${needed.join(", ")} in REAL_DATA)` : name,
-    ignore,
+    name: needs === null ? name : `${name} (needs ${needs})`,
+    ignore: needs !== null,
     fn: () => body(...paths as { [I in keyof Needed]: string }),
   });
 }

@@ -7,7 +7,7 @@ import { BaseResult, RunResult } from "../training/schemas.ts";
 import { imageFiles, writeClip } from "./clip_folder.ts";
 import { optdigitsFile, withDataFolder } from "./data_folder.ts";
 import { LLAMA, writeModel } from "./model_writer.ts";
-import { hasPython } from "./python.ts";
+import { testWithPython } from "./python.ts";
 import { tokenizerFiles } from "./tokenizer_folder.ts";
 
 const repository = new URL("../", import.meta.url).pathname;
@@ -177,8 +177,7 @@ const programs = {
   seeds: [0],
 };
 
-Deno.test("bench-python trains code on real programs, runs what the model writes, and bench says that it may not", async () => {
-  if (!hasPython()) return;
+testWithPython("bench-python trains on real programs and runs what is written; bench may not", async () => {
   const line = (row: unknown) => `${JSON.stringify(row)}\n`;
   const requests = Array.from({ length: 11 }, (_, i) => line({ query: `Add ${i}.`, answer: `x + ${i}` }));
   const problems = ["one", "two"].map((name) =>

@@ -62,12 +62,14 @@ export async function measurePrograms<T>(
   return { [PASS_AT_K]: { values } };
 }
 
-/** What comes of each source, in order. Sources that are the same are run once. */
-export async function runDistinct<S extends string | null, O>(
+/** What comes of each source, in order. Sources that are the same, as JSON, are run once. */
+export async function runDistinct<S, O>(
   sources: readonly S[],
   run: (distinct: readonly S[]) => Promise<readonly O[]>,
 ): Promise<readonly O[]> {
-  const distinct = [...new Set(sources)], outcomes = await run(distinct);
-  const outcomeOf = new Map(distinct.map((source, i) => [source, outcomes[i]!]));
-  return sources.map((source) => outcomeOf.get(source)!);
+  const keys = sources.map((source) => JSON.stringify(source));
+  const distinct = new Map(keys.map((key, i) => [key, sources[i]!]));
+  const outcomes = await run([...distinct.values()]);
+  const outcomeOf = new Map([...distinct.keys()].map((key, i) => [key, outcomes[i]!]));
+  return keys.map((key) => outcomeOf.get(key)!);
 }

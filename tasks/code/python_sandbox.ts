@@ -1,14 +1,32 @@
-/** @file Runs Python programs that nobody has read by the machine's own python3, where the user allows it. */
+/** @file Judges Python programs that nobody has read, in bubblewrap's sandbox, where the user allows it. */
 import { DataError, reasonOf } from "../data/data_error.ts";
 import type { Failure } from "./javascript_sandbox.ts";
+import confine from "./python/confine.py" with { type: "text" };
+import program from "./python/program.py" with { type: "text" };
+import tests from "./python/tests.py" with { type: "text" };
+import values from "./python/values.py" with { type: "text" };
+import { systemCallFilter } from "./system_calls.ts";
 
 /**
- * Where Python is looked for, and the only command that needs to be allowed: `--allow-run=/usr/bin/python3`, which the
+ * Where bubblewrap is looked for, and the only command that needs to be allowed: `--allow-run=/usr/bin/bwrap`, which the
  * task `bench-python` of deno.json has and no other.
  */
-export const PYTHON = "/usr/bin/python3";
+export const BUBBLEWRAP = "/usr/bin/bwrap";
 
-/** What one program may use. */
+/** Where Python is looked for, inside and outside the sandbox. */
+const PYTHON = "/usr/bin/python3";
+
+/** A program, and the tests that it passes or fails. */
+export interface PythonTrial {
+  /** Python that nobody has read. It defines the entry point. */
+  readonly program: string;
+  /** Python that is trusted, since it comes with the data set. It defines `check`, which gets the entry point. */
+  readonly tests: string;
+  /** The function's name. */
+  readonly entryPoint: string;
+}
+
+/** What a program may use, and its tests as much again. */
 export interface PythonLimits {
   /** Seconds of processor time. */
   readonly cpuSeconds: number;
@@ -21,153 +39,174 @@ export interface PythonLimits {
 /** Enough for any of HumanEval's own solutions. */
 export const PYTHON_LIMITS: PythonLimits = { cpuSeconds: 5, memory: 2 ** 29, milliseconds: 30_000 };
 
-/** Whether a program ended by itself without an error, or why not: "endless" is past its processor time. */
+/**
+ * Whether a program's tests held, or why not: it used up its processor time ("endless") or the time on the clock
+ * ("late"); everything else, from a test that does not hold to a program that ends early, is "threw".
+ */
 export type PythonOutcome = "passed" | Extract<Failure, "threw" | "endless" | "late">;
 
-/**
- * Stands between Python and the program: leads a process group of its own, leaves the network where the kernel lets it,
- * and watches over a child that binds limits it cannot lift and runs the program. The child has passed where it sends
- * the word of the first line, so that a program that leaves early, by `exit()` or `os._exit(0)`, has not.
- */
-const PRELUDE = `
-import os, resource, signal, sys
-word = sys.stdin.buffer.readline()
-source = sys.stdin.buffer.read()
-os.setsid()
-def leave_network():
-    import ctypes
-    # CLONE_NEWUSER | CLONE_NEWNET: an empty network, without being root.
-    ctypes.CDLL(None, use_errno=True).unshare(0x10000000 | 0x40000000)
-try:
-    leave_network()
-except Exception:
-    pass
-cpu, memory, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-def late(*_):
-    print("late", flush=True)
-    os.killpg(0, signal.SIGKILL)
-signal.signal(signal.SIGALRM, late)
-signal.setitimer(signal.ITIMER_REAL, seconds)
-# Watches over the program, which is its child: one that ends it ends itself alone.
-read, write = os.pipe()
-child = os.fork()
-if child == 0:
-    os.close(read)
-    try:
-        import ctypes
-        # PR_SET_PDEATHSIG: nothing outlives the watcher.
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    except Exception:
-        pass
-    nowhere = os.open("/dev/null", os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
-    for what, limit in ((resource.RLIMIT_CPU, cpu), (resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, 0),
-                        (resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 16), (resource.RLIMIT_NPROC, 0)):
-        resource.setrlimit(what, (limit, limit))
-    code = 1
-    # Python tells a hook, which no program can take off, before it touches what is outside it: files, processes, network.
-    own = tuple(path + "/" for path in sys.path)
-    sys.dont_write_bytecode = True
-    kinds = frozenset(("open", "os", "socket", "subprocess", "shutil", "ctypes", "fcntl", "resource", "signal", "pty"))
-    def guard(event, arguments, normal=os.path.normpath, writing=os.O_ACCMODE):
-        if event.split(".")[0] not in kinds:
-            return
-        reads = event in ("os.listdir", "os.scandir") or (event == "open" and not arguments[2] & writing)
-        if not (reads and isinstance(arguments[0], str) and (normal(arguments[0]) + "/").startswith(own)):
-            raise PermissionError(event)
-    try:
-        def attempt(text):
-            exec(compile(text, "program.py", "exec"), {"__name__": "program"})
-        sys.addaudithook(guard)
-        attempt(source)
-        code = 0
-    except BaseException:
-        pass
-    if code == 0:
-        os.write(write, word)
-    os._exit(code)
-os.close(write)
-_, status = os.waitpid(child, 0)
-said = os.read(read, len(word)) if os.WIFEXITED(status) else b""
-print("passed" if said == word and os.WEXITSTATUS(status) == 0
-      else "endless" if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL)
-      else "threw", flush=True)
-os.killpg(0, signal.SIGKILL)
-`;
+/** Exit codes of the side of the tests, as tests.py has them, and what the kernel ends with SIGKILL. */
+const CODE = { passed: 10, failed: 11, ended: 12, unready: 13, killed: 128 + 9 } as const;
+
+const SIDES = { program: `${confine}\n${values}\n${program}`, tests: `${confine}\n${values}\n${tests}` };
 
 /**
- * Asks whether programs could be run, before anything is.
+ * The sandbox's walls: bubblewrap's arguments. Nothing can be written, since even the root is read-only; of the machine
+ * there are Python and the system's libraries, and of devices /dev/null. There is no /proc.
+ */
+const WALLS = [
+  ...["--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"],
+  ...["--die-with-parent", "--new-session", "--clearenv"],
+  // The order of a set is the same each time, and so is a verdict that hangs on it.
+  ...["--setenv", "PYTHONHASHSEED", "0"],
+  ...["--ro-bind", "/usr/lib", "/usr/lib", "--ro-bind", PYTHON, PYTHON],
+  // Where the linker looks first, and on most systems links to folders below /usr.
+  ...["/usr/lib64", "/lib", "/lib64"].flatMap((folder) => ["--ro-bind-try", folder, folder]),
+  ...["--dev-bind", "/dev/null", "/dev/null"],
+  ...["--dir", "/tmp", "--chdir", "/tmp", "--remount-ro", "/"],
+];
+
+/** A trial that passes wherever programs can be judged at all. */
+const TRIVIAL: PythonTrial = {
+  program: "def f(x):\n    return x + 1\n",
+  tests: "def check(candidate):\n    assert candidate(1) == 2\n",
+  entryPoint: "f",
+};
+
+/**
+ * Asks whether programs could be judged, before any is: judges one that is known to be right.
  *
  * @param purpose what they are for, for the error: 'use DIR for "code"'
- * @throws {DataError} where running Python is not allowed, or there is none
+ * @throws {DataError} where running bubblewrap is not allowed, there is none, or it makes no sandbox here
  */
 export async function requirePython(purpose: string): Promise<void> {
-  const { state } = await Deno.permissions.query({ name: "run", command: PYTHON });
+  const cannot = `Cannot ${purpose}: Python programs are to be run in a sandbox`;
+  const { state } = await Deno.permissions.query({ name: "run", command: BUBBLEWRAP });
   if (state !== "granted") {
     throw new DataError(
-      `Cannot ${purpose}: Python programs are to be run, and running ${PYTHON} is not allowed; "./run bench-python" ` +
-        `allows it in place of "./run bench" (--allow-run=${PYTHON})`,
+      `${cannot}, and running ${BUBBLEWRAP} is not allowed; "./run bench-python" allows it in place of "./run bench" ` +
+        `(--allow-run=${BUBBLEWRAP})`,
     );
   }
+  let outcome: PythonOutcome;
   try {
-    await Deno.stat(PYTHON);
+    outcome = await judgePython(TRIVIAL);
   } catch (error) {
-    throw new DataError(
-      `Cannot ${purpose}: Python programs are to be run by ${PYTHON}, and ${reasonOf(error)}`,
-    );
+    throw error instanceof DataError ? new DataError(`${cannot}, and ${error.message}`) : error;
+  }
+  if (outcome !== "passed") {
+    throw new DataError(`${cannot}, and there a right one has the outcome "${outcome}"`);
   }
 }
 
 /**
- * Runs a program to its end: it passes where no error leaves it.
+ * Runs a program's tests: it passes where `check` ends without an error.
  *
- * It runs as `python3 -I -S` with an empty environment in an empty folder that is deleted after it, with limits on
- * processor time, memory, files written (of no length), open files and processes (none more; root's are not limited), in a
- * process group that is killed whole at its end. Its output goes nowhere. Python 3.8 or later refuses it, by an audit hook,
- * all files but those of the standard library, which it may read, and the network, other processes and foreign functions.
+ * Program and tests run in two sandboxes, which share nothing but two pipes that this passes lines between. The
+ * program is asked to call its function and answers with plain data (None, bool, numbers, str, bytes, list, tuple, dict,
+ * set, and an exception's name), which the side of the tests makes anew; it forms the verdict, and the program sees neither
+ * tests nor verdict. Arguments go by value: a test of what a function does to its arguments does not hold.
  *
- * This contains attempts by Python's own means, not attacks on Python itself: its own documentation says that audit hooks
- * are no sandbox. Allow it for models that you trust.
+ * Each sandbox is bubblewrap's: no user's files, no network, no other processes, no environment, nothing that can be
+ * written, a user without capabilities. In it the kernel refuses, by a filter, all system calls but those to compute and
+ * to read: there are no more processes or threads. Processor time and memory are limited for each, the time on the clock
+ * for both. What they print goes nowhere, and no more than a pipe's worth waits here. Nothing outlives the call or this
+ * process.
  *
- * @throws {DataError} where running Python is not allowed, or there is none
+ * This holds as far as the kernel does. What lies in /usr/lib, /lib and the like can be read, and the clock, the kernel's
+ * version and the machine's name.
+ *
+ * @throws {DataError} where there is no bubblewrap, or it makes no sandbox
  */
-export async function runPython(
-  source: string,
+export async function judgePython(
+  { program, tests, entryPoint }: PythonTrial,
   limits: PythonLimits = PYTHON_LIMITS,
 ): Promise<PythonOutcome> {
-  await requirePython("judge a program");
-  const folder = await Deno.makeTempDir();
+  const judged = start("program", limits), judge = start("tests", limits);
+  const sides = [judged, judge];
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    sides.forEach(end);
+  }, limits.milliseconds);
+  const work = [
+    pass([program, entryPoint], judge.stdout, judged.stdin),
+    pass([tests, entryPoint], judged.stdout, judge.stdin),
+  ];
+  const complaints = sides.map(({ stderr }) => complaintOf(stderr));
   try {
-    const process = new Deno.Command(PYTHON, {
-      args: [
-        "-I",
-        "-S",
-        "-c",
-        PRELUDE,
-        String(limits.cpuSeconds),
-        String(limits.memory),
-        String(limits.milliseconds / 1000),
-      ],
-      cwd: folder,
-      clearEnv: true,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    // The prelude ends a late program itself: this is for where it cannot.
-    const timer = setTimeout(() => process.kill("SIGKILL"), 2 * limits.milliseconds);
-    try {
-      const writer = process.stdin.getWriter();
-      await writer.write(new TextEncoder().encode(`${crypto.randomUUID()}\n${source}`));
-      await writer.close();
-      const { stdout } = await process.output();
-      const said = new TextDecoder().decode(stdout).trim().split("\n").at(-1);
-      return said === "passed" || said === "endless" || said === "late" ? said : "threw";
-    } finally {
-      clearTimeout(timer);
-    }
+    const { code } = await judge.status;
+    // A program that ended early may have used up its time.
+    const endless = code === CODE.killed || code === CODE.ended && (await judged.status).code === CODE.killed;
+    if (late) return "late";
+    if (endless) return "endless";
+    if (code === CODE.passed) return "passed";
+    // Beyond 128 a signal has ended it, such as for too deep a recursion.
+    if (code === CODE.failed || code === CODE.ended || code > 128) return "threw";
+    sides.forEach(end);
+    const said = await complaints[code === CODE.unready ? 0 : 1];
+    throw new DataError(`${BUBBLEWRAP} makes none with Python here; it said: ${said || `exit code ${code}`}`);
   } finally {
-    await Deno.remove(folder, { recursive: true });
+    clearTimeout(timer);
+    sides.forEach(end);
+    await Promise.all([...work, ...complaints, ...sides.map(({ status }) => status)]);
   }
+}
+
+type Side = Deno.ChildProcess;
+
+function start(side: keyof typeof SIDES, { cpuSeconds, memory }: PythonLimits): Side {
+  const filter = systemCallFilter(Deno.build.arch).toHex();
+  const command = new Deno.Command(BUBBLEWRAP, {
+    args: [...WALLS, "--", PYTHON, "-S", "-s", "-c", SIDES[side], String(cpuSeconds), String(memory), filter],
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  try {
+    return command.spawn();
+  } catch (error) {
+    throw new DataError(
+      `${BUBBLEWRAP} can't be started, ${
+        reasonOf(error)
+      }: install Debian's package bubblewrap, or your system's (on Linux alone)`,
+    );
+  }
+}
+
+/** Ends a side with all that is in its sandbox. */
+function end(side: Side): void {
+  try {
+    side.kill("SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Gives a side its first line and then all that the other says, as fast as it reads it, until either ends. */
+async function pass(
+  first: readonly string[],
+  from: ReadableStream<Uint8Array>,
+  to: WritableStream<Uint8Array>,
+): Promise<void> {
+  try {
+    const writer = to.getWriter();
+    await writer.write(new TextEncoder().encode(`${JSON.stringify(first)}\n`));
+    writer.releaseLock();
+    await from.pipeTo(to);
+  } catch {
+    // A broken pipe: a side has ended, and the verdict says what that means.
+    await from.cancel().catch(() => {});
+  }
+}
+
+/** What bubblewrap says of itself, else the last line, an error of Python's; little of it is kept. */
+async function complaintOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let said = "";
+  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+    if (said.length < 1000) said += part;
+  }
+  const lines = said.trim().split("\n");
+  return (lines.find((line) => line.startsWith("bwrap: ")) ?? lines.at(-1)!).slice(0, 300);
 }

@@ -4,8 +4,8 @@ import type { Program } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
 import type { Skip } from "../data/read_record.ts";
 import { measurePrograms, type ProgramTrial, runDistinct, scorePrograms } from "./program_scores.ts";
-import { pythonProgram } from "./python_program.ts";
-import { type PythonOutcome, requirePython, runPython } from "./python_sandbox.ts";
+import { pythonTrial } from "./python_program.ts";
+import { judgePython, type PythonOutcome, type PythonTrial, requirePython } from "./python_sandbox.ts";
 import type { TaskData, TaskModel, TaskOptions } from "../task.ts";
 import { programExample } from "../text/prompts.ts";
 import { takeTexts } from "../text/real_texts.ts";
@@ -19,11 +19,11 @@ type RealProgram = TextExample & Pick<Program, "specification" | "check">;
 /**
  * Requests for programs by Alpaca's template, in the tokens of the model's own tokenizer.
  *
- * An answer passes where its code passes the problem's tests, run by the machine's Python. One without tests, such as
- * CodeFeedback's among the validation examples, passes where it is the reference to the letter. Examples that are tested
+ * An answer passes where its code passes the problem's tests, run by the machine's Python in a sandbox. One without tests,
+ * such as CodeFeedback's among the validation examples, passes where it is the reference to the letter. Examples that are tested
  * on all have tests.
  *
- * @throws {DataError} where the model has no tokenizer, running Python is not allowed, there are no such programs or too
+ * @throws {DataError} where the model has no tokenizer, Python can't be run in a sandbox, there are no such programs or too
  * few that fit into the model's length, or those to test on have no tests
  */
 export async function realPrograms(
@@ -53,7 +53,7 @@ export async function realPrograms(
   };
 }
 
-/** Tests are run by the machine's Python. @throws {DataError} where that is not allowed, or there is none */
+/** Tests are run by the machine's Python. @throws {DataError} where it can't be run in a sandbox */
 export async function requirePermission(path: string): Promise<void> {
   await requirePython(purposeOf(path));
 }
@@ -76,10 +76,10 @@ function trialOf(tokenizer: Tokenizer): ProgramTrial<RealProgram> {
     stop: tokenizer.stop,
     async judge(examples, texts) {
       const answers = texts.map((tokens) => decodeWhole(tokens, tokenizer));
-      const programs = examples.map(({ specification, check }, i) =>
-        check ? pythonProgram(answers[i]!, { specification, check }) : null
+      const trials = examples.map(({ specification, check }, i) =>
+        check ? pythonTrial(answers[i]!, { specification, check }) : null
       );
-      const outcomes = await runDistinct(programs, runAll);
+      const outcomes = await runDistinct(trials, judgeAll);
       return examples.map(({ check, answer }, i) =>
         check ? outcomes[i] === "passed" : answers[i]!.trim() === answer
       );
@@ -88,8 +88,8 @@ function trialOf(tokenizer: Tokenizer): ProgramTrial<RealProgram> {
 }
 
 /** One after the other, so that none is late because of others. */
-async function runAll(programs: readonly (string | null)[]): Promise<(PythonOutcome | null)[]> {
+async function judgeAll(trials: readonly (PythonTrial | null)[]): Promise<(PythonOutcome | null)[]> {
   const outcomes: (PythonOutcome | null)[] = [];
-  for (const program of programs) outcomes.push(program === null ? null : await runPython(program));
+  for (const trial of trials) outcomes.push(trial === null ? null : await judgePython(trial));
   return outcomes;
 }

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { IGNORE } from "../../models/model.ts";
 import { withDataFolder } from "../../tests/data_folder.ts";
-import { hasPython } from "../../tests/python.ts";
+import { testWithPython } from "../../tests/python.ts";
 import { writingPredictor } from "../../tests/scripted_predictor.ts";
 import { DataError } from "../data/data_error.ts";
 import { byteLevelTokenizer, tokenizerFiles } from "../../tests/tokenizer_folder.ts";
 import { instructionPrompt } from "../text/prompts.ts";
 import { code } from "./code.ts";
-import { PYTHON } from "./python_sandbox.ts";
+import { BUBBLEWRAP } from "./python_sandbox.ts";
 
 const LENGTH = 500;
 /** Two tokens more than the tokenizer has. */
@@ -52,8 +52,7 @@ function asked(prompt: Int32Array): string {
 
 const write = (text: string) => [...byteLevelTokenizer.encode(text), byteLevelTokenizer.stop];
 
-Deno.test("code takes real programs in the model's tokens: what fits, with loss on the answer alone", async () => {
-  if (!hasPython()) return;
+testWithPython("code takes real programs in the model's tokens, with loss on the answer alone", async () => {
   await withDataFolder(files, async (folder) => {
     const model = { ...MODEL, folder: `${folder}/model` };
     const data = await code.load({ ...options, data: `${folder}/data` }, model);
@@ -101,8 +100,7 @@ Deno.test("code takes real programs in the model's tokens: what fits, with loss 
   });
 });
 
-Deno.test("code scores real programs by their tests, and pass@5 of ten, and what has none by the reference's letters", async () => {
-  if (!hasPython()) return;
+testWithPython("code scores real programs by their tests, and what has none by the reference", async () => {
   await withDataFolder(files, async (folder) => {
     const data = await code.load(
       { ...options, data: `${folder}/data` },
@@ -153,8 +151,7 @@ Deno.test("code scores real programs by their tests, and pass@5 of ten, and what
   });
 });
 
-Deno.test("code trains on HumanEval's own solutions where there is nothing else, and tests on others of its problems", async () => {
-  if (!hasPython()) return;
+testWithPython("code trains on HumanEval's solutions alone, and tests on other problems of it", async () => {
   const own = { "data/HumanEval.jsonl": Array.from({ length: 30 }, (_, i) => line(problem(i))).join("") };
   await withDataFolder({ ...own, ...tokenizerFiles("model") }, async (folder) => {
     const amounts = { trainExamples: 24, validationExamples: 3, testExamples: 3 };
@@ -171,8 +168,7 @@ Deno.test("code trains on HumanEval's own solutions where there is nothing else,
   });
 });
 
-Deno.test("code reads real programs again where the tokenizer is another one", async () => {
-  if (!hasPython()) return;
+testWithPython("code reads real programs again where the tokenizer is another one", async () => {
   await withDataFolder({ ...files, ...tokenizerFiles("other", ["def add_"]) }, async (folder) => {
     const data = `${folder}/data`;
     const lengths = [];
@@ -193,8 +189,7 @@ Deno.test("code reads real programs again where the tokenizer is another one", a
   });
 });
 
-Deno.test("code refuses real programs that it can't use, by name, before anything runs", async () => {
-  if (!hasPython()) return;
+testWithPython("code refuses real programs that it can't use, by name, before anything runs", async () => {
   const { "data/CodeFeedback-Filtered-Instruction.jsonl": feedback } = files;
   await withDataFolder({
     ...files,
@@ -225,13 +220,13 @@ Deno.test("code refuses real programs that it can't use, by name, before anythin
   });
 });
 
-Deno.test("code refuses real programs where running Python is not allowed, and says what allows it", {
+Deno.test("code refuses real programs where running bubblewrap is not allowed, and says what allows it", {
   permissions: { read: true, write: true },
 }, async () => {
   await withDataFolder(files, async (folder) => {
     const load = () =>
       code.load({ ...options, data: `${folder}/data` }, { ...MODEL, folder: `${folder}/model` });
     const error = await assertRejects(load, DataError, `Cannot use ${folder}/data for "code": `);
-    assert(error.message.includes(`running ${PYTHON} is not allowed; "./run bench-python" allows it`));
+    assert(error.message.includes(`running ${BUBBLEWRAP} is not allowed; "./run bench-python" allows it`));
   });
 });
