@@ -9,9 +9,12 @@ import script from "./page.js" with { type: "text" };
 import { SweepFolder } from "./sweep_folder.ts";
 import { findSweeps } from "./sweeps.ts";
 
+/** What an answer depends on. */
+export type Asked = Pick<Request, "method" | "url" | "headers">;
+
 /** Answers requests about the sweeps below a folder. */
 export interface Answerer extends Disposable {
-  answer(request: Request): Promise<Response>;
+  answer(request: Asked): Promise<Response>;
 }
 
 /** One sweep, as it is remembered between requests. */
@@ -66,7 +69,7 @@ export function createAnswerer(folder: string, registries: Registries, now = () 
     },
   };
 
-  async function route(request: Request): Promise<Response> {
+  async function route(request: Asked): Promise<Response> {
     if (request.method !== "GET" && request.method !== "HEAD") {
       const refusal = problem(405, `Cannot ${request.method}: this only reads, with GET and HEAD`);
       refusal.headers.set("Allow", "GET, HEAD");
@@ -162,7 +165,7 @@ function extensionOf(path: string): string {
   return path.split(".").at(-1)!;
 }
 
-async function sendPage(text: string, request: Request): Promise<Response> {
+async function sendPage(text: string, request: Asked): Promise<Response> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   const tag = `"${digest.subarray(0, 16).toHex()}"`;
   const headers = { ETag: tag };

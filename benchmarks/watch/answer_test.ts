@@ -261,3 +261,104 @@ Deno.test("serveWatcher() serves over loopback until it is stopped", async () =>
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+/** What a connection is sent until it is ended from the other side, while it sends parts of a request. */
+async function said(address: string, parts: Iterable<string>): Promise<string> {
+  const { port } = new URL(address);
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  let isOpen = true;
+  const sending = (async () => {
+    for (const part of parts) {
+      if (!isOpen) return;
+      await connection.write(new TextEncoder().encode(part));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  })().catch(() => {});
+  try {
+    let text = "";
+    for await (const part of connection.readable.pipeThrough(new TextDecoderStream())) text += part;
+    return text;
+  } finally {
+    isOpen = false;
+    await sending;
+  }
+}
+
+Deno.test("serveWatcher() ends connections that send no whole header in time, and stops with some open", async () => {
+  const folder = await Deno.makeTempDir();
+  const serve = async (headerMilliseconds: number, work: (address: string) => Promise<unknown>) => {
+    const stopping = new AbortController();
+    const { promise: address, resolve } = Promise.withResolvers<string>();
+    const served = serveWatcher(folder, fakeRegistries, {
+      port: 0,
+      signal: stopping.signal,
+      onListen: resolve,
+      complain: (sentence) => {
+        throw new Error(sentence);
+      },
+      headerMilliseconds,
+    });
+    await work(await address);
+    stopping.abort();
+    await served;
+  };
+  function* drip() {
+    yield "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ";
+    for (;;) yield "x";
+  }
+  try {
+    await serve(300, async (address) => {
+      const timedOut = "HTTP/1.1 408 ";
+      for (const parts of [[], ["GET / HT"], ["GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"], drip()]) {
+        assertStringIncludes(await said(address, parts), timedOut);
+      }
+      // In time, if in two parts.
+      const answered = await said(address, [
+        "GET / HTTP/1.1\r\n",
+        "Host: 127.0.0.1\r\nConnection: close\r\n\r\n",
+      ]);
+      assertStringIncludes(answered, "HTTP/1.1 200 OK");
+      assertStringIncludes(answered, "There is no sweep here yet");
+    });
+    const silent: Deno.Conn[] = [];
+    await serve(10 ** 8, async (address) => {
+      const { port } = new URL(address);
+      silent.push(await Deno.connect({ hostname: "127.0.0.1", port: Number(port) }));
+      await silent[0]!.write(new TextEncoder().encode("GET / HT"));
+      // Once this is answered the other was accepted.
+      await (await fetch(address)).text();
+    });
+    silent[0]!.close();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("serveWatcher() answers to whatever target and host it is asked for", async () => {
+  const folder = await Deno.makeTempDir(), stopping = new AbortController(), complaints: string[] = [];
+  const { promise: address, resolve } = Promise.withResolvers<string>();
+  try {
+    const served = serveWatcher(folder, fakeRegistries, {
+      port: 0,
+      signal: stopping.signal,
+      onListen: resolve,
+      complain: (sentence) => complaints.push(sentence),
+    });
+    const status = async (line: string, host = "127.0.0.1") => {
+      const head = `${line} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      return (await said(await address, [head])).split(" ")[1];
+    };
+    assertEquals(await status("GET /"), "200");
+    assertEquals(await status("GET http://127.0.0.1/"), "200");
+    assertEquals(await status("GET http://["), "400");
+    assertEquals(await status("GET //x/y"), "404");
+    assertEquals(await status("GET /", "elsewhere"), "403");
+    assertEquals(await status("POST /"), "405");
+    assertEquals(await status("OPTIONS *"), "405");
+    assertEquals(complaints, []);
+    stopping.abort();
+    await served;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
