@@ -383,6 +383,29 @@ testWithPython("judgePython() lets no hostile program pass, reach a user's file 
   }
 });
 
+testWithPython("judgePython() makes no value of what is not written as its kind is", async () => {
+  for (
+    const [written, value] of [
+      ['{"tuple": "3"}', "('3',)"],
+      ['{"set": "3"}', "{'3'}"],
+      ['{"dict": ["ab"]}', "{'a': 'b'}"],
+      ['{"fraction": "3"}', "3"],
+      ['{"fraction": ["3"]}', "3"],
+      ['{"complex": ["3"]}', "3"],
+      ['{"decimal": 3}', "3"],
+      ['{"tuple": [1], "tuple": [3]}', "(3,)"],
+    ]
+  ) {
+    const program = saying(`(f'[{KEY}, "returned", ' + '${written}' + ']\\n').encode()`);
+    const outcome = await judgePython({
+      program,
+      tests: `def check(f): assert f() == ${value}`,
+      entryPoint: "f",
+    }, limits);
+    assertEquals(outcome, "threw", written);
+  }
+});
+
 testWithPython("judgePython()'s processes end with the one that called it, however that ends", async () => {
   const script = `
     import { judgePython } from ${JSON.stringify(new URL("./python_sandbox.ts", import.meta.url).href)};

@@ -127,7 +127,9 @@ testWithPython("code scores real programs by their tests, and what has none by t
     assertEquals(order.toSorted(), ["0", "1", "2", "3"]);
     assertEquals([...scores], order.map((number) => Number(number < "2")));
     // A token that only the model has is no text, and what asks to be let off is not.
-    for (const reply of [[258, 1], [...write("    import os; os._exit(0)")], []]) {
+    // Nor is what ends as if it had used up its time.
+    const leaving = [0, 10, 137].map((code) => write(`    import os; os._exit(${code})`));
+    for (const reply of [[258, 1], ...leaving, []]) {
       assertEquals([...await data.score(writingPredictor(() => reply), "test")], [0, 0, 0, 0]);
     }
     const drawn = writingPredictor((prompt, sample) => {

@@ -133,6 +133,33 @@ Deno.test("arithmetic takes real questions in the user's model's tokens, by the 
   });
 });
 
+Deno.test("Rows are as long as the longest text that is learned or validated with, and no question is in two pools", async () => {
+  const problem = (i: number, answer = i) => ({
+    question: `What is ${"really ".repeat(i % 7)}${i}?`,
+    answer: `It is so.\n#### ${answer}`,
+  });
+  await withDataFolder({
+    // What is tested on, with another answer.
+    "data/train.jsonl": lines([...count(40, (i) => problem(i)), problem(101, 0), problem(103, 0)]),
+    "data/test.jsonl": lines(count(4, (i) => problem(100 + i))),
+    ...tokenizerFiles("model"),
+  }, async (folder) => {
+    const model = { outputs: OUTPUTS, inputSize: 400, folder: `${folder}/model` };
+    const load = (trainExamples: number, validationExamples: number) =>
+      arithmetic.load({ ...options, trainExamples, validationExamples, data: `${folder}/data` }, model);
+    const lengthOf = ({ text }: { text: string }) => text.length + 1;
+    const data = await load(1, 2);
+    const learned = rowsOf(data.trainBatch(1, 1)), validated = [...data.validationBatches(2)].flatMap(rowsOf);
+    // Else this tests nothing.
+    assert(Math.max(...validated.map(lengthOf)) > Math.max(...learned.map(lengthOf)));
+    assertEquals(rowLengths(data)[0], Math.max(...[...learned, ...validated].map(lengthOf)));
+    const held = Object.values(data.source!.records).map(({ skipped }) =>
+      skipped["held out elsewhere or there twice"] ?? 0
+    );
+    assertEquals(held.reduce((sum, one) => sum + one), 2);
+  });
+});
+
 testOnPublic(
   ["gsm8k"],
   "arithmetic takes all of GSM8K's questions in a model's tokens, and MetaMathQA's answers",

@@ -34,15 +34,25 @@ def plain(value):
     raise TypeError("no plain data: " + type(value).__name__)
 
 
+# Makes a value of parts that are all of a kind.
+def of(kind, make):
+    def made(parts):
+        if not all(type(part) is kind for part in parts):
+            raise Malformed
+        return make(*parts)
+
+    return made
+
+
 # By a value's kind: what it is written as, and how it is made again.
 REBUILD = {
-    "dict": (list, lambda pairs: {key: item for key, item in pairs}),
+    "dict": (list, of(list, lambda *pairs: dict(pairs))),
     "tuple": (list, tuple),
     "set": (list, set),
     "frozenset": (list, frozenset),
     "bytes": (str, bytes.fromhex),
-    "complex": (list, lambda parts: complex(*parts)),
-    "fraction": (list, lambda parts: Fraction(*parts)),
+    "complex": (list, of(float, complex)),
+    "fraction": (list, of(int, Fraction)),
     "decimal": (str, Decimal),
 }
 
