@@ -203,9 +203,10 @@ async function pass(
 
 /** What bubblewrap says of itself, else the last line, an error of Python's; little of it is kept. */
 async function complaintOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
   let said = "";
-  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
-    if (said.length < 1000) said += part;
+  for await (const part of stream) {
+    if (said.length < 1000) said += decoder.decode(part, { stream: true });
   }
   const lines = said.trim().split("\n");
   return (lines.find((line) => line.startsWith("bwrap: ")) ?? lines.at(-1)!).slice(0, 300);
