@@ -8,6 +8,8 @@
 //
 // A row of Q and a column of V or R is `blocks` vectors of four, zeros behind the rank. Two of them are a panel: the panel
 // at work stays in registers, so that up to rank 8 a pass reads each row once.
+//
+// A store to one component may touch the whole vector, so lanes never share one: each writes whole vectors.
 struct Uniforms {
   rank: u32,
   // Vectors of one matrix's block in `small`, and where V, R and s lie in it.
@@ -195,12 +197,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let kept = norm > SMALL * sqrt(before);
     scale = select(0.0, 1.0 / norm, kept);
     if (lane == (j / 4u) % LANES) {
-      small[r0 + j * blocks + j / 4u][j % 4u] = select(0.0, norm, kept);
+      let at = r0 + j * blocks + j / 4u;
+      small[at] = select(small[at], vec4(select(0.0, norm, kept)), columns_of(j / 4u) == vec4(j));
     }
     // No later pass reads this panel's columns to scale them.
     if (j % 8u == 7u || j + 1u == rank) {
+      let scales = select(ONE, vec4(scale), columns_of(j / 4u) == vec4(j));
       for (var t = lane; t < matrix.rows; t += LANES) {
-        q[matrix.q_at + t * blocks + j / 4u][j % 4u] *= scale;
+        q[matrix.q_at + t * blocks + j / 4u] *= scales;
       }
     }
   }
@@ -234,15 +238,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
 
-  for (var j = lane; j < 4u * blocks; j += LANES) {
-    var squares = NONE;
-    if (j < rank) {
-      for (var b = 0u; b < blocks; b++) {
-        let values = small[r0 + j * blocks + b];
-        squares += values * values;
+  for (var b = lane; b < blocks; b += LANES) {
+    var values = NONE;
+    for (var k = 0u; k < min(rank - 4u * b, 4u) + u.zero; k++) {
+      var squares = NONE;
+      for (var i = 0u; i < blocks; i++) {
+        let part = small[r0 + (4u * b + k) * blocks + i];
+        squares += part * part;
       }
+      values[k] = sqrt(sum4(squares));
     }
-    small[s0 + j / 4u][j % 4u] = sqrt(sum4(squares));
+    small[s0 + b] = values;
   }
   storageBarrier();
   var largest = NONE;
@@ -250,16 +256,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     largest = max(largest, small[s0 + b]);
   }
   let least = SMALL * max(max(largest.x, largest.y), max(largest.z, largest.w));
-  storageBarrier();
   for (var j = lane; j < rank; j += LANES) {
     let value = small[s0 + j / 4u][j % 4u];
-    let kept = value > least;
     for (var b = 0u; b < blocks; b++) {
-      small[r0 + j * blocks + b] *= select(0.0, 1.0 / value, kept);
+      small[r0 + j * blocks + b] *= select(0.0, 1.0 / value, value > least);
     }
-    if (!kept) {
-      small[s0 + j / 4u][j % 4u] = 0.0;
-    }
+  }
+  storageBarrier();
+  for (var b = lane; b < blocks; b += LANES) {
+    small[s0 + b] = select(NONE, small[s0 + b], small[s0 + b] > vec4(least));
   }
   storageBarrier();
 
@@ -363,7 +368,7 @@ fn turn(lane: u32, blocks: u32, r0: u32, v0: u32, a: u32, b: u32) {
   if (abs(gamma) <= ORTHOGONAL * sqrt(alpha) * sqrt(beta)) {
     return;
   }
-  partial[lane].x = 1.0;
+  partial[lane] = ONE;
   let zeta = (beta - alpha) / (2.0 * gamma);
   let t = select(-1.0, 1.0, zeta >= 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
   let c = inverseSqrt(1.0 + t * t);
