@@ -228,7 +228,8 @@ export class FactorPairs {
 
   /**
    * The closed form for raw gradients: gA = (1/s²)(BᵀB)⁻¹ dA + X A, gB = (1/s²)(I − P_B) dB (AAᵀ)⁻¹ − B X,
-   * with damped or pseudo-inverses, so that B = 0 gives gA = 0. The result is turned: see `turnBack`.
+   * with damped or pseudo-inverses, so that B = 0 gives gA = 0. Where B spans its whole side, as a square one mostly does,
+   * I − P_B is 0 by value. The result is turned: see `turnBack`.
    */
   adjustGradients(
     factors: Decomposition,

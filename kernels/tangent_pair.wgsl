@@ -6,6 +6,10 @@
 //   Y = V_B^T X V_A, the gauge: with W = hA L^T T, Sylvester's equation gives -W / s^2 / (S^2 + d) / (S^2 + d + T^2 + d)
 //   E = S^2 / (S^2 + d) U^T hB / (T^2 + d) / s^2 + S Y
 // so that `tangent_multiply` forms V_B^T gA = hA / (S^2 + d) / s^2 + Y T L and gB V_A = hB / (T^2 + d) / s^2 - U E.
+//
+// Where B has as many singular values as rows, U spans all: hB = U U^T hB, and hB / (T^2 + d) / s^2 - U E would leave of
+// two equal terms their rounding, which Adam makes a whole step of. Then the first term is left out and E has what
+// remains of both, E = -d / (S^2 + d) U^T hB / (T^2 + d) / s^2 + S Y: exactly S Y undamped, and 0 without a gauge.
 // Never forming (B^T B)^-1 keeps errors at the condition number of B instead of its square.
 struct Uniforms {
   rank: u32,
@@ -20,6 +24,9 @@ struct Uniforms {
 }
 
 override LANES = 64u;
+
+// Above 2^-126: adapters may take what is below for 0.
+const LEAST = 1.2e-38;
 
 // One adapted linear map; places are in elements, counted from the batch's first.
 struct Site {
@@ -104,15 +111,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   var squares_a = vec4<f32>(0.0);
   var squares_b = vec4<f32>(0.0);
+  var ranks_b = vec4<u32>(0u);
   for (var b = 0u; b < blocks; b++) {
     squares_a += small[t0 + b] * small[t0 + b];
     squares_b += small[s0 + b] * small[s0 + b];
+    ranks_b += vec4<u32>(small[s0 + b] > vec4<f32>(0.0));
   }
+  let b_spans_all = ranks_b.x + ranks_b.y + ranks_b.z + ranks_b.w == site.rows;
   let damping_a = u.relative_damping * sum4(squares_a) / f32(r) + u.absolute_damping;
   let damping_b = u.relative_damping * sum4(squares_b) / f32(r) + u.absolute_damping;
   let inverse_square = 1.0 / (site.scale * site.scale);
   for (var b = lane; b < blocks; b += LANES) {
-    small[t0 + 2u * blocks + b] = inverse_square * damped_inverse(small[t0 + b], damping_a);
+    let coefficients_b = inverse_square * damped_inverse(small[t0 + b], damping_a);
+    small[t0 + 2u * blocks + b] = select(coefficients_b, vec4<f32>(0.0), b_spans_all);
     small[t0 + 3u * blocks + b] = inverse_square * damped_inverse(small[s0 + b], damping_b);
   }
 
@@ -179,12 +190,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         y *= -t * inverse_square * inverse_b;
         if (u.gauge == 1u) {
           // Zero over zero where both values vanish: y is 0 there.
-          y /= max(s * s + damping_b + t * t + damping_a, vec4<f32>(1e-38));
+          y /= max(s * s + damping_b + t * t + damping_a, vec4<f32>(LEAST));
         } else {
           y *= 0.5 * inverse_a;
         }
         small[y0 + i * blocks + b] = y * t;
-        small[e0 + i * blocks + b] = s * s * inverse_b * overlap * inverse_a * inverse_square + s * y;
+        let share = select(s * s, -damping_b, b_spans_all);
+        small[e0 + i * blocks + b] = share * inverse_b * overlap * inverse_a * inverse_square + s * y;
       }
     }
   }

@@ -73,7 +73,8 @@ const defaults: LoraProOptions = {
  *
  * Gram matrices get `relativeDamping` times their mean diagonal, and `absoluteDamping`, added to their diagonals. An
  * absolute one biases the equivalent gradient while B is small; a relative one does not. Directions in which a factor
- * vanishes are left out (a pseudo-inverse), so that B = 0 gives gA = 0 whenever it occurs. After a start at B = 0 the
+ * vanishes are left out (a pseudo-inverse), so that B = 0 gives gA = 0 whenever it occurs. Undamped, I − P is 0 by value
+ * where B's rank is the number of its rows: B then stays as it is where X is 0. After a start at B = 0 the
  * second step moves A by the order of its norm whatever the learning rate, and by far more where the gradient has fewer ranks
  * than the factors: README, "What it says". `cap` limits |dA| / |A| of a step.
  * `weightDecay` shrinks both factors, in full mode by √(1 − rate · decay) each, so that s B A shrinks as under AdamW, in

@@ -134,6 +134,42 @@ Deno.test("loraPro follows float64 in all modes and gauges, at ranks 1, 3 and 8 
   }
 });
 
+Deno.test("loraPro follows float64 where a factor spans its whole side, in all modes and gauges, damped and not", async () => {
+  // The rank is the number of rows, of columns and of both.
+  for (const [rank, rows, columns] of [[4, 4, 9], [4, 9, 4], [4, 4, 4]] as const) {
+    for (const relativeDamping of [0, 1e-6]) {
+      for (const [mode, gauge] of MODES.flatMap((mode) => GAUGES.map((gauge) => [mode, gauge] as const))) {
+        const map = problem(rows, columns, rank, 10 * rows + columns), learningRate = 0.02;
+        const damping = { relative: relativeDamping };
+        const states = reference(map, 2, 5, { mode, gauge, damping, learningRate });
+        await attached(optionsAt(rank, 2, { mode, gauge, relativeDamping }), [map], async (run) => {
+          for (const [i, expected] of states.entries()) {
+            await run.step(i + 1, learningRate);
+            const { a, b } = await run.readOne();
+            const label = `[${rows}, ${columns}] ${mode} ${gauge} damping ${relativeDamping} step ${i + 1}`;
+            assertClose(a.data, expected.a.data, { relative: 5e-5 }, `A ${label}`);
+            assertClose(b.data, expected.b.data, { relative: 5e-5 }, `B ${label}`);
+          }
+        });
+      }
+    }
+  }
+});
+
+Deno.test("loraPro leaves B as it is, by value, where B spans all and X is 0: in every mode, beside other maps", async () => {
+  // The second map's B has more rows than the rank.
+  const maps = [problem(6, 11, 6, 201), problem(9, 8, 6, 202), problem(6, 6, 6, 203)];
+  for (const mode of MODES) {
+    await attached(optionsAt(6, 2, { mode, gauge: "zero" }), maps, async (run) => {
+      for (let step = 1; step <= 5; step++) await run.step(step, 0.02);
+      const stayed = (await run.read()).map(({ b }, i) =>
+        b.data.every((value, k) => value === maps[i]!.b.data[k])
+      );
+      assertEquals(stayed, [true, false, true], mode);
+    });
+  }
+});
+
 /** B = 0 and A as LoRA starts it. */
 function freshProblem(rows: number, columns: number, rank: number, seed: number): Required<Quadratic> {
   const random = createRandom(seed), bound = 1 / Math.sqrt(columns);
