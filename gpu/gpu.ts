@@ -82,6 +82,11 @@ export class Gpu implements AsyncDisposable {
     });
   }
 
+  /** Most bytes of one tensor on this adapter. */
+  get mostTensorBytes(): number {
+    return this.#pool.mostBytes;
+  }
+
   /** Bytes held by live tensors now and at most since `resetPeak`. */
   get memory(): Memory {
     return this.#pool.memory;
@@ -115,17 +120,15 @@ export class Gpu implements AsyncDisposable {
     return tensor;
   }
 
-  /** Zeroed tensors side by side, in order. */
+  /** Zeroed tensors side by side, in order. @throws {RangeError} before it allocates, where one is too large by itself */
   pack<D extends DType = "f32">(
     entries: readonly { readonly label: string; readonly shape: Shape }[],
     label: string,
     dtype?: D,
   ): Pack<D> {
     const type = (dtype ?? "f32") as D;
-    const limit = Math.min(
-      this.#device.limits.maxStorageBufferBindingSize,
-      this.#device.limits.maxBufferSize,
-    );
+    const limit = this.#pool.mostBytes;
+    for (const entry of entries) this.#pool.requireRoom({ ...entry, dtype: type });
     const parts: Tensor<D>[] = [], flats: Tensor<D>[] = [];
     for (let first = 0; first < entries.length;) {
       const offsets: number[] = [];

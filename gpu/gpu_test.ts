@@ -179,16 +179,10 @@ fn main() { a[0] = 1.0; b[0] = 2.0; }`,
   assertEquals((await gpu.downloadAll([first, second])).map((values) => values[0]), [1, 2]);
 });
 
-Deno.test("launch() refuses a tensor larger than a binding and more buffers than a stage may bind, by name", async () => {
+Deno.test("launch() refuses more buffers than a stage may bind, by name", async () => {
   const { gpu, device } = await defaultDevice();
   await using _ = gpu;
-  const count = device.limits.maxStorageBufferBindingSize / 4 + 1;
-  const x = gpu.empty([count], "long row"), out = gpu.empty([64], "out");
-  assertThrows(
-    () => gpu.launch(linear, { buffers: { x, out }, uniforms: { scale: 1, shift: 0 }, workgroups: [1] }),
-    RangeError,
-    `Cannot launch "linear": "long row" [${count}] has ${4 * count} bytes`,
-  );
+  const out = gpu.empty([64], "out");
   const most = device.limits.maxStorageBuffersPerShaderStage;
   const names = Array.from({ length: most + 1 }, (_, i) => `b${i}`);
   const many = defineKernel({

@@ -86,13 +86,8 @@ export class Pool {
     if (!shape.every((size) => Number.isSafeInteger(size) && size >= 1)) {
       throw new RangeError(`Cannot allocate "${label}" [${shape}]: sizes of 1 or more are needed`);
     }
+    this.requireRoom({ shape, dtype, label });
     const bytes = allocatedBytes(byteLength({ shape, dtype }));
-    const limit = this.#device.limits.maxBufferSize;
-    if (bytes > limit) {
-      throw new RangeError(
-        `Cannot allocate "${label}" [${shape}]: ${bytes} bytes, this adapter allows ${limit} a buffer`,
-      );
-    }
     const scope = this.#scopes.at(-1)!;
     const { buffer, serial } = this.#free.get(bytes)?.pop() ?? this.#create(bytes);
     const allocation = { buffer, serial, bytes, category: this.#category };
@@ -100,6 +95,22 @@ export class Pool {
     this.#owners.set(allocation.buffer, { scope, allocation });
     this.#count(allocation.category, bytes);
     return { buffer: allocation.buffer, offset: 0, shape, dtype, label: shorten(label) };
+  }
+
+  /** @throws {RangeError} where a tensor is larger than a buffer or a binding may be: no kernel could read it */
+  requireRoom({ shape, dtype, label }: Omit<Tensor<DType>, "buffer" | "offset">): void {
+    const bytes = byteLength({ shape, dtype });
+    if (bytes > this.mostBytes || allocatedBytes(bytes) > this.#device.limits.maxBufferSize) {
+      throw new RangeError(
+        `Cannot allocate "${label}" [${shape}]: it has ${bytes} bytes, this adapter allows ${this.mostBytes} a tensor`,
+      );
+    }
+  }
+
+  /** Most bytes of one tensor: what a buffer may have and a kernel may bind, in whole vectors of four. */
+  get mostBytes(): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    return Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 16) * 16;
   }
 
   /** Counts what is allocated while it is open under `category`. */

@@ -137,12 +137,18 @@ Deno.test("empty() refuses sizes that are no whole number and more than the adap
   for (const shape of [[0], [3, -1], [1.5], [NaN], [Infinity]]) {
     assertThrows(() => gpu.empty(shape, "odd"), RangeError, `Cannot allocate "odd" [${shape}]`);
   }
-  const most = limits.maxBufferSize / 4;
+  // No kernel could read what no binding takes, though a buffer may be larger.
+  assert(limits.maxStorageBufferBindingSize < limits.maxBufferSize);
+  assertEquals(gpu.mostTensorBytes, limits.maxStorageBufferBindingSize);
+  const most = gpu.mostTensorBytes / 4;
   assertThrows(
     () => gpu.empty([most + 1], "huge"),
     RangeError,
-    `Cannot allocate "huge" [${most + 1}]: `,
+    `Cannot allocate "huge" [${most + 1}]: it has ${4 * most + 4} bytes, this adapter allows ${
+      4 * most
+    } a tensor`,
   );
+  gpu.empty([most], "just small enough");
   assertThrows(() => gpu.empty([2 ** 26, 2 ** 26], "absurd"), RangeError, 'Cannot allocate "absurd"');
 });
 
@@ -196,4 +202,17 @@ Deno.test("pack() begins another buffer where a binding would grow too large", a
   assertEquals(parts.map((part) => flats.findIndex(({ buffer }) => buffer === part.buffer)), [0, 0, 0, 1, 1]);
   assertEquals(parts.map(({ offset }) => offset), [0, 4 * half, 8 * half - 256, 0, 512]);
   await gpu.flush();
+});
+
+Deno.test("pack() refuses a tensor that no binding takes by its own name, and allocates nothing", async () => {
+  const { gpu, created, limits } = await defaultDevice();
+  await using _ = gpu;
+  const many = limits.maxStorageBufferBindingSize / 4 + 4, before = created.length;
+  const entries = [{ label: "small", shape: [64] }, { label: "lm_head.weight", shape: [many / 4, 4] }];
+  assertThrows(
+    () => gpu.pack(entries, "weights"),
+    RangeError,
+    `Cannot allocate "lm_head.weight" [${many / 4},4]: it has ${4 * many} bytes`,
+  );
+  assertEquals(created.length, before);
 });

@@ -256,15 +256,7 @@ export class Recorder {
 
   #check(spec: KernelSpec, tensors: readonly Tensor<DType>[]): void {
     const access = Object.values(spec.buffers);
-    const limit = this.#device.limits.maxStorageBufferBindingSize;
     for (const [i, tensor] of tensors.entries()) {
-      if (boundBytes(tensor) > limit) {
-        throw new RangeError(
-          `Cannot launch "${spec.name}": "${tensor.label}" [${tensor.shape}] has ${
-            byteLength(tensor)
-          } bytes, this adapter binds ${limit}`,
-        );
-      }
       if (access[i] !== "read_write") continue;
       // WebGPU counts a read and a write of one buffer in one dispatch as a conflict, even at different places.
       for (const [j, other] of tensors.entries()) {

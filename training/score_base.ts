@@ -5,6 +5,7 @@ import { baseWeights } from "../models/base_weights.ts";
 import type { ModelEntry } from "../models/entry.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Task } from "../tasks/task.ts";
+import { requireBindings } from "./bindings.ts";
 import { resolveModel } from "./configuration.ts";
 import { environmentOf } from "./environment.ts";
 import { withHead } from "./heads.ts";
@@ -25,6 +26,7 @@ export async function scoreBase(gpu: Gpu, config: BaseConfig): Promise<BaseResul
   const { task: { id, ...amounts }, model, scoreOn } = config;
   const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
   const task = lookup<Task>("task", tasks, id), own = resolveModel(model, known);
+  requireBindings(gpu, own);
   // No seed changes what is scored, or its order.
   const data = await task.load({ seed: 0, ...amounts }, own);
   const source = await baseWeights(own);

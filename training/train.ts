@@ -15,6 +15,7 @@ import type { Optimizer, OptimizerModule } from "../optimizers/optimizer.ts";
 import { copyWeight } from "../optimizers/site_weight.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Predictor, Task, TaskData } from "../tasks/task.ts";
+import { requireBindings } from "./bindings.ts";
 import { completeConfig, matchSites, resolveModel, withDataFingerprint } from "./configuration.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { environmentOf } from "./environment.ts";
@@ -91,6 +92,7 @@ export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {})
     registries,
   );
   const entry = resolveModel(complete.model, known);
+  requireBindings(gpu, entry);
   const environment = await environmentOf(gpu);
   const session = await runSession(gpu, complete, {
     task: lookup<Task>("task", tasks, complete.task.id),
