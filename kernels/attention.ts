@@ -5,9 +5,9 @@ import { type DType, elementCount, type Tensor } from "../gpu/tensor.ts";
 import {
   type AttentionShape,
   type AttentionText,
-  deltaText,
   forwardText,
   keyGradientText,
+  knownText,
   queryGradientText,
 } from "./attention_source.ts";
 
@@ -54,15 +54,14 @@ export interface AttentionTargets {
 export interface AttentionResult {
   /** `[batch · queries, heads · size]`. */
   readonly out: Tensor;
-  /**
-   * `[batch · queries, heads, 2]`: first the logarithm to base 2 of the sum of the powers of a row's scores. The
-   * backward pass uses the second.
-   */
+  /** `[batch · queries, heads, 2]`: first the logarithm to base 2 of the sum of the powers of a row's scores. */
   readonly statistics: Tensor;
 }
 
 /** Dots in a kernel's text at most, since time to compile grows with it: a thousand take about a second. */
 const MOST_DOTS = 1024;
+/** Bytes of workgroup memory that every adapter has. */
+const MOST_BYTES = 16384;
 /** Lanes of a workgroup and rows of a tile. Few of them, since each needs a kernel of its own. */
 const STEPS = [8, 24, 64];
 /** Lanes on a GPU with cores of its own, where 32 or 64 run together anyway. */
@@ -86,6 +85,7 @@ function declare(name: string, { source, buffers, workgroupBytes }: AttentionTex
       firstBatch: "u32",
       firstBlock: "u32",
       first: "u32",
+      firstKey: "u32",
       accumulate: "u32",
       accumulateV: "u32",
       zero: "u32",
@@ -121,7 +121,10 @@ function shapeOf(
 ): AttentionShape {
   const { queries, keys, heads, keyValueHeads, size, angles, causal, mask, bias } = sizes;
   const [rows, others] = along === "queries" ? [queries, keys] : [keys, queries * heads / keyValueHeads];
-  const most = Math.max(8, 2 ** Math.floor(Math.log2(MOST_DOTS / (dotsPerRow * Math.ceil(size / 4)))));
+  const dots = 2 ** Math.floor(Math.log2(MOST_DOTS / (dotsPerRow * Math.ceil(size / 4))));
+  // Of both tiles, and of the mask.
+  const rowBytes = 32 * Math.ceil(size / 4) + (mask ? 4 : 0);
+  const most = Math.max(8, Math.min(dots, Math.floor(MOST_BYTES / rowBytes / 8) * 8));
   return {
     size,
     chunk: Math.min(stepFor(others, STEPS), most),
@@ -176,14 +179,15 @@ export function attentionBackward(
 ): void {
   const batch = batchOf(q, k, v, sizes), { queries, keys, heads, keyValueHeads, size, causal } = sizes;
   using _ = gpu.scope("attention gradients", "scratch");
-  const rows = lineOfGroups(Math.ceil(batch * queries * heads / 64));
-  gpu.launch(kernelOf("attention_delta", { size }, () => deltaText(size)), {
-    buffers: { out, gradient, statistics },
-    uniforms: uniformsOf({ ...sizes, queries: batch * queries }, {}),
-    workgroups: rows,
+  const { mask } = sizes, rows = batch * queries * heads, keysOfMask = mask ? batch * keys : 0;
+  const known = gpu.empty([rows + keysOfMask, 2], "what gradients know"), about = { size, masked: !!mask };
+  gpu.launch(kernelOf("attention_known", about, () => knownText(about)), {
+    buffers: { out, gradient, statistics, ...(mask ? { mask } : {}), known },
+    uniforms: uniformsOf({ ...sizes, queries: batch * queries, keys: batch * keys }, { firstKey: rows }),
+    workgroups: lineOfGroups(Math.ceil(Math.max(rows, keysOfMask) / 64)),
   });
 
-  const buffers = { q, k, v, gradient, statistics };
+  const buffers = { q, k, v, gradient, known };
   if (targets.q) {
     const shape = shapeOf(gpu, sizes, "queries", 3);
     const kernel = kernelOf("attention_query_gradient", shape, () => queryGradientText(shape, "queries"));
@@ -191,7 +195,7 @@ export function attentionBackward(
       const blocks = blocksOfQueries(sizes, shape, causal ? first : 0);
       const accumulate = targets.q.accumulate || first > 0;
       launch(gpu, kernel, { ...buffers, qGradient: targets.q.into }, sizes, {
-        ...{ ...blocks, batch, heads, first, accumulate },
+        ...{ ...blocks, batch, heads, first, firstKey: rows, accumulate },
       });
     }
   }
@@ -204,7 +208,7 @@ export function attentionBackward(
       for (let first = 0; first < keys; first += shape.chunk) {
         const blocks = blocksOfQueries(sizes, shape, causal ? first : 0);
         launch(gpu, kernel, { ...buffers, biasGradient: into }, sizes, {
-          ...{ ...blocks, batch: 1, firstBatch, heads, first },
+          ...{ ...blocks, batch: 1, firstBatch, heads, first, firstKey: rows },
         });
       }
     }
@@ -223,7 +227,7 @@ export function attentionBackward(
     for (let first = last; first >= 0; first -= shape.chunk) {
       launch(gpu, kernel, { ...buffers, kGradient: toK.into, vGradient: toV.into }, sizes, {
         blocks: blocksOfKeys(sizes, shape, first),
-        ...{ batch, heads: keyValueHeads, first },
+        ...{ batch, heads: keyValueHeads, first, firstKey: rows },
         accumulate: toK.accumulate || first < last,
         accumulateV: toV.accumulate || first < last,
       });
@@ -239,6 +243,8 @@ interface Place {
   /** Along which workgroups lie. */
   readonly heads: number;
   readonly first: number;
+  /** Where in `known` keys begin. */
+  readonly firstKey?: number;
   readonly accumulate?: boolean;
   readonly accumulateV?: boolean;
 }
@@ -277,6 +283,7 @@ function uniformsOf(sizes: AttentionSizes, place: Partial<Place>) {
     firstBatch: place.firstBatch ?? 0,
     firstBlock: place.firstBlock ?? 0,
     first: place.first ?? 0,
+    firstKey: place.firstKey ?? 0,
     accumulate: Number(place.accumulate ?? false),
     accumulateV: Number(place.accumulateV ?? false),
     zero: 0,

@@ -51,7 +51,7 @@ const kept = (at: number) => four((i) => `kept[${4 * at + i}]`);
 const UNIFORMS = `struct Uniforms {
   queries: u32, keys: u32, heads: u32, group: u32,
   score_scale: f32, gradient_scale: f32,
-  first_batch: u32, first_block: u32, first: u32,
+  first_batch: u32, first_block: u32, first: u32, first_key: u32,
   accumulate: u32, accumulate_v: u32,
   // Always 0, which the compiler does not know.
   zero: u32,
@@ -78,9 +78,9 @@ export function forwardText(shape: AttentionShape): AttentionText {
     ["out", "read_write"],
     ["statistics", "read_write", "vec2<f32>"],
   ]);
-  w.tiles(chunk, ["tile_k", "tile_v"], [["open", "f32"]]);
+  sayKeyMemory(w, shape);
   sayPlaces(w, lanes, "queries");
-  sayKeyTile(w, shape);
+  sayKeyTile(w, shape, "mask[batch * u.keys + key] != 0u");
   sayQuery(w, shape, state + 1, scores);
 
   w.phases(chunk / ROWS, 4 * quads * ROWS, (group) => {
@@ -151,10 +151,19 @@ export function forwardText(shape: AttentionShape): AttentionText {
   return w.text();
 }
 
-/** Puts each row's product of output and gradient beside its normalizer. */
-export function deltaText(size: number): AttentionText {
+/**
+ * Gathers what the gradients know: of each row (its normalizer, its product of output and gradient), and then of each key,
+ * where there is a mask, whether it takes part. As one buffer, since an adapter may allow no more than 8 in a kernel.
+ */
+export function knownText({ size, masked }: Pick<AttentionShape, "size" | "masked">): AttentionText {
   const w = new Writer({ size, rotary: false });
-  w.declare([["out", "read"], ["gradient", "read"], ["statistics", "read_write", "vec2<f32>"]]);
+  w.declare([
+    ["out", "read"],
+    ["gradient", "read"],
+    ["statistics", "read", "vec2<f32>"],
+    ...(masked ? [["mask", "read", "u32"] as const] : []),
+    ["known", "read_write", "vec2<f32>"],
+  ]);
   w.say(`
 @compute @workgroup_size(64)
 fn main(
@@ -162,10 +171,11 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let row = (group.x + group.y * groups.x) * 64u + lane;
-  if (row >= u.queries * u.heads) { return; }`);
+  let row = (group.x + group.y * groups.x) * 64u + lane;`);
+  if (masked) w.say("if (row < u.keys) { known[u.first_key + row] = vec2(f32(mask[row] != 0u), 0.0); }");
+  w.say("if (row >= u.queries * u.heads) { return; }");
   w.productOfRows("out", "gradient", "row");
-  w.say("statistics[row].y = product;", "}");
+  w.say("known[row] = vec2(statistics[row].x, product);", "}");
   return w.text();
 }
 
@@ -180,18 +190,17 @@ export function queryGradientText(shape: AttentionShape, of: "queries" | "bias")
     ["q", "read"],
     ["k", "read"],
     ["v", "read"],
-    ...w.optional(shape),
+    ...w.optional({ ...shape, masked: false }),
     ["gradient", "read"],
-    ["statistics", "read", "vec2<f32>"],
+    ["known", "read", "vec2<f32>"],
     of === "queries" ? ["q_gradient", "read_write"] : ["bias_gradient", "read_write", "f32"],
   ]);
-  w.tiles(chunk, ["tile_k", "tile_v"], [["open", "f32"]]);
+  sayKeyMemory(w, shape);
   sayPlaces(w, lanes, "queries");
-  sayKeyTile(w, shape);
+  sayKeyTile(w, shape, knownOfKey("key"));
   sayQuery(w, shape, state + 1, scores);
   w.load(quads, "gradient", "row", null);
-  w.say("let known = statistics[row];");
-  w.keep(state, ["vec4(known, f32(i32(place) + ahead - i32(u.first)), 0.0)"]);
+  w.keep(state, ["vec4(known[row], f32(i32(place) + ahead - i32(u.first)), 0.0)"]);
 
   w.phases(chunk / 4, 8 * 4 * quads, (block) => {
     w.say("{", `let state = ${kept(state)};`);
@@ -234,9 +243,9 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
     ["q", "read"],
     ["k", "read"],
     ["v", "read"],
-    ...w.optional(shape),
+    ...w.optional({ ...shape, masked: false }),
     ["gradient", "read"],
-    ["statistics", "read", "vec2<f32>"],
+    ["known", "read", "vec2<f32>"],
     ["k_gradient", "read_write"],
     ["v_gradient", "read_write"],
   ]);
@@ -258,15 +267,15 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
   w.stage("tile_q", "q", "from_row", rotary ? "u32(i32(query) + ahead)" : null);
   w.stage("tile_g", "gradient", "from_row", null);
   w.say(
-    "let known = statistics[from_row];",
-    `normalizers[r] = select(${NOTHING}, known.x, seen);`,
-    "deltas[r] = select(0.0, known.y, seen);",
+    "let of_row = known[from_row];",
+    `normalizers[r] = select(${NOTHING}, of_row.x, seen);`,
+    "deltas[r] = select(0.0, of_row.y, seen);",
   );
   if (causal) w.say("lasts[r] = f32(i32(query) + ahead);");
   w.say("}", `var kept: array<f32, ${4 * (state + 1)}>;`);
   w.say("let row = (batch * u.keys + place) * key_heads + key_head;");
   // As in the other kernels, a key that takes no part is zeros.
-  if (masked) w.say("let takes_part = mask[batch * u.keys + place] != 0u;");
+  if (masked) w.say(`let takes_part = ${knownOfKey("place")};`);
   const part = masked ? "takes_part" : undefined;
   w.load(0, "k", "row", rotary ? "place" : null, part);
   w.load(quads, "v", "row", null, part);
@@ -324,17 +333,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let place = min(own, u.${rows} - 1u);`);
 }
 
-/** Stages a chunk's keys and values: rows that take no part are zeros and have a score of MASKED. */
-function sayKeyTile(w: Writer, { chunk, lanes, rotary, masked }: AttentionShape): void {
+/** Whether a key takes part, as `knownText` has gathered it. */
+function knownOfKey(key: string): string {
+  return `known[u.first_key + batch * u.keys + ${key}].x != 0.0`;
+}
+
+/** Workgroup memory of a chunk's keys and values; and where there is a mask what it says of them. */
+function sayKeyMemory(w: Writer, { chunk, masked }: AttentionShape): void {
+  w.tiles(chunk, ["tile_k", "tile_v"], masked ? [["open", "f32"]] : []);
+}
+
+/** Stages a chunk's keys and values: rows that take no part are zeros. */
+function sayKeyTile(w: Writer, { chunk, lanes, rotary, masked }: AttentionShape, takesPart: string): void {
   w.say(`
   let head = group.y;
   for (var r = lane; r < ${chunk}u; r += ${lanes}u) {
     let key = min(u.first + r, u.keys - 1u);
-    let seen = u.first + r < u.keys${masked ? " && mask[batch * u.keys + key] != 0u" : ""};
+    let seen = u.first + r < u.keys${masked ? ` && ${takesPart}` : ""};
     let from_row = (batch * u.keys + key) * key_heads + head / u.group;`);
   w.stage("tile_k", "k", "from_row", rotary ? "key" : null);
   w.stage("tile_v", "v", "from_row", null);
-  w.say(`open[r] = select(${MASKED}, 0.0, seen);`, "}");
+  if (masked) w.say(`open[r] = select(${MASKED}, 0.0, seen);`);
+  w.say("}");
 }
 
 /** Puts the lane's query in front of `count` kept values, and its bias where scores will be. */
@@ -357,14 +377,19 @@ function sayQuery(w: Writer, { chunk, rotary, bias }: AttentionShape, count: num
   }
 }
 
-/** The scores of four keys of the chunk, from `first`, out of their products with the lane's query; the bias is kept at `at`. */
+/**
+ * The scores of four keys of the chunk, from `first`, out of their products with the lane's query, MASKED where they take no
+ * part; the bias is kept at `at`.
+ */
 function scoresOfKeys(
-  { bias }: AttentionShape,
+  { masked, bias }: AttentionShape,
   first: number,
   at: number,
   product: (i: number) => string,
 ): string {
-  const open = four((i) => `open[${first + i}]`);
+  const open = masked
+    ? four((i) => `open[${first + i}]`)
+    : `select(vec4(${MASKED}), vec4(0.0), u.first + ${four((i) => `${first + i}u`)} < vec4(u.keys))`;
   return `${four(product)} * u.score_scale + ${open}${bias === "none" ? "" : ` + ${kept(at)}`}`;
 }
 
@@ -445,10 +470,21 @@ class Writer {
 
   /** Stages a row of a buffer as row r of a tile, turned by a position where one is given; zeros where not `seen`. */
   stage(tile: string, buffer: string, row: string, position: string | null): void {
-    this.#row(row, position, 1, (piece) => `${buffer}[at + ${piece}]`, (piece, value) => {
-      const to = `${tile}[r * ${this.quads}u + ${this.#vectors ? piece : `(${piece}) / 4u`}]`;
-      return `${to}${this.#vectors ? "" : `[(${piece}) % 4u]`} = select(${this.#type}(0.0), ${value}, seen);`;
-    }, "u.zero");
+    // Elements are gathered first: a store to one component may touch the whole vector.
+    if (!this.#vectors) this.say("{", `var gathered: array<vec4<f32>, ${this.quads}>;`);
+    const to = (piece: string) =>
+      this.#vectors ? `${tile}[r * ${this.quads}u + ${piece}]` : `gathered[(${piece}) / 4u][(${piece}) % 4u]`;
+    this.#row(
+      row,
+      position,
+      1,
+      (piece) => `${buffer}[at + ${piece}]`,
+      (piece, value) => `${to(piece)} = select(${this.#type}(0.0), ${value}, seen);`,
+      "u.zero",
+    );
+    if (this.#vectors) return;
+    this.say(`for (var i = u.zero; i < ${this.quads}u + u.zero; i++) {`);
+    this.say(`${tile}[r * ${this.quads}u + i] = gathered[i];`, "}", "}");
   }
 
   /**

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { evaluate } from "mathjs";
 import type { Gpu, Kernel, KernelSpec, Launch } from "../gpu/mod.ts";
 import * as kernels from "../kernels/mod.ts";
+import { paperGpu } from "./paper_gpu.ts";
 import { testGpu } from "./test_gpu.ts";
 
 type Constants = Readonly<Record<string, number | boolean>>;
@@ -34,18 +35,22 @@ function launchAll(gpu: Gpu): void {
   kernels.relativeBiasBackward(gpu, kernels.relativeBias(gpu, x, 2, 3), tensor(4, 8), false);
   // Rows of one head of 8, read as vectors, and of two heads of 3, element by element.
   for (const [heads, size] of [[1, 8], [2, 3]] as const) {
-    for (const all of [false, true]) {
+    // No model has rotary angles and a bias, which would be too many buffers for some adapters.
+    for (const kind of ["plain", "turned", "biased"] as const) {
+      const all = kind !== "plain";
       const shape = { queries: 2, keys: 2, heads, keyValueHeads: 1, size, causal: all, scale: 1 };
       const sizes = {
         ...shape,
-        ...(all && size % 2 === 0 ? { angles: tensor(2, size / 2, 2) } : {}),
-        ...(all ? { mask: words(1, 1, 1, 0), bias: tensor(heads, 2, 2) } : {}),
+        ...(kind === "turned" && size % 2 === 0 ? { angles: tensor(2, size / 2, 2) } : {}),
+        ...(all ? { mask: words(1, 1, 1, 0) } : {}),
+        ...(kind === "biased" ? { bias: tensor(heads, 2, 2) } : {}),
       };
       const q = tensor(4, heads * size), k = tensor(4, size), v = tensor(4, size);
       const result = kernels.attention(gpu, q, k, v, sizes);
       const to = (...shape: number[]) => ({ into: tensor(...shape), accumulate: false });
       kernels.attentionBackward(gpu, q, k, v, result, q, sizes, {
-        ...{ q: to(4, heads * size), k: to(4, size), v: to(4, size), bias: all ? to(heads, 2, 2) : null },
+        ...{ q: to(4, heads * size), k: to(4, size), v: to(4, size) },
+        bias: kind === "biased" ? to(heads, 2, 2) : null,
       });
     }
   }
@@ -192,27 +197,52 @@ function launchAll(gpu: Gpu): void {
   }
 }
 
+/** Launches attention and its gradients, with one head and so many queries and keys, and with a mask unless plain or turned. */
+function launchAttention(gpu: Gpu, size: number, keys: number, option: "none" | "angles" | "mask" | "bias") {
+  const tensor = (...shape: number[]) => gpu.zeros(shape, "x"),
+    q = tensor(keys, size),
+    bias = option === "bias";
+  const to = (...shape: number[]) => ({ into: tensor(...shape), accumulate: false });
+  const sizes = {
+    ...{ queries: keys, keys, heads: 1, keyValueHeads: 1, size, causal: option === "angles", scale: 1 },
+    ...(option === "angles" ? { angles: tensor(keys, size / 2, 2) } : {}),
+    ...(option === "mask" || bias ? { mask: gpu.zeros([1, keys], "mask", "u32") } : {}),
+    ...(bias ? { bias: tensor(1, keys, keys) } : {}),
+  };
+  const k = tensor(keys, size), v = tensor(keys, size);
+  kernels.attentionBackward(gpu, q, k, v, kernels.attention(gpu, q, k, v, sizes), q, sizes, {
+    ...{ q: to(keys, size), k: to(keys, size), v: to(keys, size), bias: bias ? to(1, keys, keys) : null },
+  });
+}
+
 let collected: Promise<readonly Seen[]> | null = null;
 
 /** All kernels, launched on the GPU, which must have refused none. */
 function allKernels(): Promise<readonly Seen[]> {
   return collected ??= (async () => {
-    const gpu = await testGpu(), seen = new Map<Kernel<KernelSpec>, Seen>(), { launch } = gpu;
-    gpu.launch = <S extends KernelSpec>(kernel: Kernel<S>, how: Launch<S>) => {
-      const known = seen.get(kernel) ?? { spec: kernel.spec, constants: [] };
-      seen.set(kernel, known);
-      known.constants.push({ ...kernel.spec.constants, ...how.constants as Constants });
-      launch.call(gpu, kernel as Kernel<KernelSpec>, how as Launch<KernelSpec>);
-    };
-    using _ = gpu.scope("all kernels");
-    try {
-      launchAll(gpu);
-    } finally {
-      gpu.launch = launch;
-    }
+    const gpu = await testGpu();
+    const seen = kernelsOf(gpu, () => launchAll(gpu));
     await gpu.flush();
-    return [...seen.values()];
+    return seen;
   })();
+}
+
+/** The kernels that `work` launches on `gpu`. */
+function kernelsOf(gpu: Gpu, work: () => void): readonly Seen[] {
+  const seen = new Map<Kernel<KernelSpec>, Seen>(), { launch } = gpu;
+  gpu.launch = <S extends KernelSpec>(kernel: Kernel<S>, how: Launch<S>) => {
+    const known = seen.get(kernel) ?? { spec: kernel.spec, constants: [] };
+    seen.set(kernel, known);
+    known.constants.push({ ...kernel.spec.constants, ...how.constants as Constants });
+    launch.call(gpu, kernel as Kernel<KernelSpec>, how as Launch<KernelSpec>);
+  };
+  using _ = gpu.scope("all kernels");
+  try {
+    work();
+  } finally {
+    gpu.launch = launch;
+  }
+  return [...seen.values()];
 }
 
 /** What a WGSL text declares. Comments are left out. */
@@ -338,4 +368,160 @@ Deno.test("Every spec declares the workgroup memory that its WGSL takes, under a
     }
   }
   assertGreater(most, 4096);
+});
+
+/** Least that no adapter may take for 0; smaller floats are denormal. */
+const LEAST = 2 ** -126;
+
+/** The float literals of a WGSL text that are denormal in 32 bits. */
+function denormalsOf(source: string): string[] {
+  const text = source.replaceAll(/\/\/.*$/gm, "");
+  return [
+    ...text.matchAll(/(?<![\w.])(?:0x[\da-f.]+p[+-]?\d+|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(?=[fh]?(?!\w))/gi),
+  ]
+    .map(([literal]) => literal)
+    .filter((literal) => {
+      const value = valueOfFloat(literal);
+      return value !== 0 && Math.fround(value) < LEAST;
+    });
+}
+
+/** "1e-38" and "0x1.8p-130" as numbers. */
+function valueOfFloat(literal: string): number {
+  const { whole, part, power } =
+    /^0x(?<whole>[\da-f]*)\.?(?<part>[\da-f]*)p(?<power>[+-]?\d+)$/i.exec(literal)?.groups ?? {};
+  if (power === undefined) return Number(literal);
+  return parseInt(`0${whole}${part}`, 16) * 2 ** (Number(power) - 4 * part!.length);
+}
+
+/** The text between a bracket and the one that closes it. */
+function insideOf(text: string, open: number): string {
+  let depth = 0;
+  for (let at = open; at < text.length; at++) {
+    if (text[at] === "[") depth++;
+    if (text[at] === "]" && --depth === 0) return text.slice(open + 1, at);
+  }
+  throw new Error(`Cannot read "${text.slice(open, open + 40)}": its bracket is not closed`);
+}
+
+/** Fields of a WGSL text's structs with their types, by struct. */
+type Structs = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+function structsOf(text: string): Structs {
+  return new Map(
+    [...text.matchAll(/\bstruct\s+(\w+)\s*\{([^}]*)\}/g)].map(([, name, body]) => [
+      name!,
+      new Map([...body!.matchAll(/(\w+)\s*:\s*(\w+(?:<\w+>)?)/g)].map(([, field, type]) => [field!, type!])),
+    ]),
+  );
+}
+
+/** The type of an element or a field of a type; "" for a component of a vector. */
+function partOf(type: string, field: string | null, structs: Structs): string {
+  if (type.startsWith("vec")) return "";
+  if (type.startsWith("mat")) return "vec of a column";
+  if (field !== null) return structs.get(type)?.get(field) ?? "";
+  return /^array<(?<of>.*?)(?:,[^<>]*)?>$/s.exec(type)?.groups?.of?.trim() ?? "";
+}
+
+/**
+ * Stores of a WGSL text to a part of a vector that other invocations may see, and pointers to such memory, which are not
+ * followed: WGSL lets a store to one component touch the whole vector, so that what another invocation writes beside it may
+ * be lost.
+ */
+function partialStoresOf(source: string): string[] {
+  const text = source.replaceAll(/\/\/.*$/gm, ""), structs = structsOf(text);
+  const shared = [
+    ...text.matchAll(/\bvar<(?:workgroup|storage,\s*read_write)>\s*(?<name>\w+)\s*:\s*(?<type>[^;]+);/g),
+  ].map(({ groups }) => groups!);
+  return shared.flatMap(({ name, type: declared }) =>
+    [...text.matchAll(new RegExp(`(?<![\\w.]|>\\s*)${name}\\b`, "g"))].flatMap(({ index }) => {
+      const line = text.slice(index).split("\n", 1)[0]!.trim(), before = text.slice(0, index);
+      if (before.endsWith("&") && !before.endsWith("workgroupUniformLoad(&")) return [`&${line}`];
+      let type = declared!.trim(), at = index + name!.length, isPart = false;
+      while (text[at] === "[" || text[at] === ".") {
+        const indexed = text[at] === "[";
+        const step = indexed ? insideOf(text, at) : /^\w+/.exec(text.slice(at + 1))![0];
+        isPart ||= type.startsWith("vec");
+        type = partOf(type, indexed ? null : step, structs);
+        at += step.length + (indexed ? 2 : 1);
+      }
+      const stores = /^\s*(?:(?:[-+*\/%&|^]|<<|>>)?=(?!=)|\+\+|--)/.test(text.slice(at));
+      return isPart && stores ? [line] : [];
+    })
+  );
+}
+
+/** What a check finds in the texts of all kernels, each with its kernel's name. */
+async function foundInAll(check: (source: string) => readonly string[]): Promise<string[]> {
+  return (await allKernels()).flatMap(({ spec }) =>
+    check(spec.source).map((found) => `${spec.name}: ${found}`)
+  );
+}
+
+Deno.test("No kernel writes a part of a vector that other invocations may see: such a store may touch all of it", async () => {
+  assertEquals(await foundInAll(partialStoresOf), []);
+});
+
+Deno.test("No kernel has a float literal that an adapter may take for 0", async () => {
+  assertEquals(await foundInAll(denormalsOf), []);
+});
+
+Deno.test("The checks of kernels find what they are for", () => {
+  const declarations = `struct Sums { whole: vec4<f32>, count: u32 }
+@group(0) @binding(0) var<storage, read_write> out: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> in: array<vec4<f32>>;
+var<workgroup> sums: array<Sums, 64>;
+var<workgroup> one: vec2<u32>;
+`;
+  const wrong = [
+    "out[i * blocks + j / 4u][j % 4u] = 1.0;",
+    "out[order[i]].x += 1.0;",
+    "sums[i].whole.y = 1.0;",
+    "one.x++;",
+    "let p = &out[i];",
+  ];
+  const right = [
+    "out[i] = vec4(in[i][j], 1.0, 2.0, 3.0);",
+    "sums[i].whole *= 2.0;",
+    "sums[i].count += 1u;",
+    "if (out[i][j] == 1.0) { own[j] = out[i][j]; }",
+    "// out[i][j] = 1.0;",
+    "let u = workgroupUniformLoad(&one);",
+  ];
+  for (const line of wrong) {
+    assertEquals(partialStoresOf(`${declarations}fn f() { ${line}\n}`).length, 1, line);
+  }
+  for (const line of right) assertEquals(partialStoresOf(`${declarations}fn f() { ${line}\n}`), [], line);
+  assertEquals(
+    denormalsOf(
+      "const a = 1e-38; let b = max(x4, 1.2e-38) + 1.0e-40f * 0x1p-127 - 0x1p-126 + 0.0 + 3u; // 1e-39",
+    ),
+    ["1e-38", "1.0e-40", "0x1p-127"],
+  );
+});
+
+/** What every adapter allows a kernel: WebGPU's default limits. */
+const DEFAULTS = { buffers: 8, workgroupBytes: 16384 };
+
+Deno.test("Every kernel fits the limits that every adapter has, but the product that only adapters on the processor get", async () => {
+  const paper = paperGpu();
+  const large = kernelsOf(paper, () => {
+    for (const size of [8, 16, 32, 64, 128]) {
+      for (const option of ["none", "angles", "mask", "bias"] as const) {
+        launchAttention(paper, size, 100, option);
+      }
+    }
+  });
+  const beyond = [...await allKernels(), ...large].flatMap(({ spec, constants }) => {
+    const bytes = spec.name.startsWith("matmul_staged")
+      ? 0
+      : Math.max(...constants.map((values) => spec.workgroupBytes?.(values) ?? 0));
+    const buffers = Object.keys(spec.buffers).length;
+    return [
+      ...bytes > DEFAULTS.workgroupBytes ? [`${spec.name}: ${bytes} bytes`] : [],
+      ...buffers > DEFAULTS.buffers ? [`${spec.name}: ${buffers} buffers`] : [],
+    ];
+  });
+  assertEquals(beyond, []);
 });
