@@ -10,6 +10,7 @@ import {
   shapeClassOf,
   toHalf,
   useMatmulChoices,
+  variantsOn,
 } from "../kernels/mod.ts";
 import type { ModelEntry } from "../models/entry.ts";
 import { readTuning, type Tuning } from "./tuning.ts";
@@ -75,7 +76,7 @@ export function productsOf(models: readonly Pick<ModelEntry, "parameters" | "pre
   return [...byClass.values()];
 }
 
-/** Measures all variants on all shapes. Nothing is stored, and choices in use stay as they are. */
+/** Measures the adapter's variants on all shapes. Nothing is stored, and choices in use stay as they are. */
 export async function tune(
   gpu: Gpu,
   shapes: readonly ProductShape[],
@@ -116,16 +117,16 @@ async function measure(gpu: Gpu, shape: ProductShape): Promise<Map<MatmulVariant
     return (performance.now() - start) / times;
   };
 
-  const repeats = new Map<MatmulVariant, number>();
-  for (const variant of MATMUL_VARIANTS) {
+  const variants = variantsOn(gpu), repeats = new Map<MatmulVariant, number>();
+  for (const variant of variants) {
     // The first run compiles.
     await takes(variant, 1);
     const about = Math.max(await takes(variant, 3), 1e-3);
     repeats.set(variant, Math.min(100, Math.ceil((byTimestamps ? BY_TIMESTAMPS : BY_CLOCK) / about)));
   }
-  const found = new Map(MATMUL_VARIANTS.map((variant) => [variant, [] as number[]]));
+  const found = new Map(variants.map((variant) => [variant, [] as number[]]));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const variant of MATMUL_VARIANTS) {
+    for (const variant of variants) {
       found.get(variant)!.push(await takes(variant, repeats.get(variant)!));
     }
   }

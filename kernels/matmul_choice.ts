@@ -14,6 +14,14 @@ export type MatmulVariant = keyof typeof variants;
 /** Names of all variants. */
 export const MATMUL_VARIANTS = Object.keys(variants) as readonly MatmulVariant[];
 
+/**
+ * The variants for an adapter. The staged one is written for llvmpipe: its text is long, and the compiler of another software
+ * adapter, SwiftShader, takes minutes for it.
+ */
+export function variantsOn({ info }: Pick<Gpu, "info">): readonly MatmulVariant[] {
+  return MATMUL_VARIANTS.filter((variant) => variant !== "staged" || /llvmpipe/i.test(info.adapter));
+}
+
 /** Variants by shape class: see `shapeClassOf`. */
 export type MatmulChoices = Readonly<Record<string, string>>;
 
@@ -61,5 +69,6 @@ export function variantFor(gpu: Gpu, product: ProductShape): MatmulVariant {
 export function ruleFor(gpu: Gpu, product: ProductShape): MatmulVariant {
   // The staged variant scatters its reads of A and takes many registers, blocks leave a processor waiting at barriers.
   if (!gpu.info.software) return blockFor(product) ?? "tiled";
-  return staged.takes(product) && suitsStaged(product) ? "staged" : "tiled";
+  const suits = variantsOn(gpu).includes("staged") && staged.takes(product) && suitsStaged(product);
+  return suits ? "staged" : "tiled";
 }

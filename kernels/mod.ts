@@ -43,6 +43,7 @@ export {
   ruleFor,
   shapeClassOf,
   useMatmulChoices,
+  variantsOn,
 } from "./matmul_choice.ts";
 export { addNorm, norm, normBackward, type NormOptions } from "./norm.ts";
 export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";

@@ -186,7 +186,7 @@ function launchAll(gpu: Gpu): void {
     kernels.matmul(gpu, tensor(rows, inner), tensor(columns, inner), { transposeB: true });
     kernels.matmul(gpu, tensor(inner, rows), tensor(inner, columns), { transposeA: true });
   }
-  for (const variant of kernels.MATMUL_VARIANTS) {
+  for (const variant of kernels.variantsOn(gpu)) {
     for (const [transposeB, b, joinedB] of [[false, [8, 12], [2, 12]], [true, [12, 8], [12, 2]]] as const) {
       const half = kernels.toHalf(gpu, tensor(...b));
       kernels.matmulBy(variant, gpu, tensor(9, 8), half, { transposeB });
