@@ -169,6 +169,22 @@ Deno.test("adalora starts with P, Q ~ N(0, 0.02²), E = 0, all triplets and s = 
   });
 });
 
+Deno.test("adalora's last choice is by the scores of the step before: importance stays from there on", async () => {
+  const options = { rank: 1, initialRank: 3, tinit: 1, tfinal: 3, deltaT: 2 };
+  await attached(options, MAPS, async ({ gpu, optimizer, step }) => {
+    const scores = optimizer.state.filter(({ name }) => /\.(importance|uncertainty)$/.test(name));
+    const read = () => gpu.downloadAll(scores.map(({ value }) => value));
+    let before = await read();
+    for (let at = 1; at <= STEPS; at++) {
+      await step(at, 0.02);
+      const now = await read();
+      if (at < STEPS - 3) assertNotEquals(now, before, `step ${at}`);
+      else assertEquals(now, before, `step ${at}`);
+      before = now;
+    }
+  });
+});
+
 Deno.test("adalora keeps exactly the budget of all sites, moves ranks to where the change is, and ends at the mean rank", async () => {
   // The first map has a change of rank 2 to make, the others have none.
   const maps = MAPS.map((map, i) => i === 0 ? map : { ...map, target: map.base });

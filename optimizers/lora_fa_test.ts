@@ -12,18 +12,25 @@ import {
 } from "../tests/low_rank_problems.ts";
 import { effectiveWeight } from "../tests/quadratic.ts";
 import { factorGradients, invertGram, rowProjector } from "../tests/reference/low_rank.ts";
-import { multiply, scale as times, subtract } from "../tests/reference/matrix.ts";
+import { add, identity, multiply, scale as times, subtract } from "../tests/reference/matrix.ts";
 import { type AdamMoments, adamwStep } from "../tests/reference/network.ts";
 import { loraFa } from "./lora_fa.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";
 
 const module = loraFa as OptimizerModule;
 
-function reference(correction: string, learningRate: number, weightDecay: number): ReferenceStep {
+function reference(
+  { correction, damping, weightDecay }: {
+    readonly correction: string;
+    readonly damping: number;
+    readonly weightDecay: number;
+  },
+  learningRate: number,
+): ReferenceStep {
   let moments: AdamMoments | undefined;
   return ({ a, b, scale }, gradient) => {
     const raw = factorGradients(gradient, { a, b, scale }).gradientB;
-    const inverse = invertGram(multiply(a, a, { transposeB: true }));
+    const inverse = invertGram(add(multiply(a, a, { transposeB: true }), identity(a.rows), damping));
     const followed = correction === "none" ? raw : times(multiply(raw, inverse), scale ** -2);
     const next = adamwStep(b, followed, moments, { learningRate, weightDecay, epsilon: 1e-6 });
     moments = next.moments;
@@ -31,14 +38,14 @@ function reference(correction: string, learningRate: number, weightDecay: number
   };
 }
 
-Deno.test("loraFa follows float64 with both corrections, at ranks 1, 3 and 8 of wide and tall maps, with decay", async () => {
+Deno.test("loraFa follows float64 with both corrections, damped much and next to nothing, at ranks 1, 3 and 8 of wide and tall maps, with decay", async () => {
   for (const [rank, rows, columns] of [[1, 9, 30], [3, 20, 12], [8, 17, 40]] as const) {
-    for (const correction of ["inverse", "none"]) {
+    for (const [correction, damping] of [["inverse", 1e-8], ["inverse", 0.5], ["none", 1e-8]] as const) {
       const map = freshProblem(rows, columns, rank, rank), rate = 0.02, weightDecay = 0.5;
       // Condition numbers of A are below 4; Adam's direction is steep where a second moment is small.
-      const how = { scale: 2, rate, relative: 2e-5, label: `${correction} rank ${rank}` };
-      const options = { correction, weightDecay };
-      await assertFollows(module, options, map, reference(correction, rate, weightDecay), how);
+      const how = { scale: 2, rate, relative: 2e-5, label: `${correction} ${damping} rank ${rank}` };
+      const options = { correction, damping, weightDecay };
+      await assertFollows(module, options, map, reference(options, rate), how);
     }
   }
 });

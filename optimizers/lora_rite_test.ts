@@ -117,22 +117,27 @@ Deno.test("loraRite follows float64 with other bases, at ranks 1, 3 and 8 of wid
 });
 
 Deno.test("loraRite skips the factor whose unmagnified gradient is too large, as float64 does, and not the other one", async () => {
-  const map = conditionedProblem(20, 12, 3, 3), rate = 0.02;
-  const gradient = subtract(effectiveWeight(map.base, map.a, map.b, 2), map.target);
-  const raw = factorGradients(gradient, { a: map.a, b: map.b, scale: 2 });
-  const sizes = [[transpose(raw.gradientA), map.b], [raw.gradientB, transpose(map.a)]].map(([d, x]) => {
-    const g = multiply(d!, inverse(orthonormalize(x!).r));
-    return norm(g) / Math.sqrt(g.data.length);
-  }) as [number, number];
-  const options = { clipNorm: 1, skipAbove: (sizes[0] + sizes[1]) / 2, weightDecay: 0 };
-  const how = { scale: 2, rate, relative: 3e-5, steps: 4, label: "skip" };
-  await assertFollows(module, options, map, reference(options, rate), how);
-  await onQuadratics(module, scaledOptions(3, 2, options), [map], async (run) => {
-    await run.step(1, rate);
-    const after = await run.readOne(), larger = sizes[0] > sizes[1] ? "a" : "b";
-    assertEquals(after[larger], map[larger]);
-    assertNotEquals(after[larger === "a" ? "b" : "a"], map[larger === "a" ? "b" : "a"]);
-  });
+  const rate = 0.02, skipped: string[] = [];
+  // B's is the larger one in the first, A's in the second.
+  for (const map of [conditionedProblem(20, 12, 3, 3), conditionedProblem(20, 12, 3, 6)]) {
+    const gradient = subtract(effectiveWeight(map.base, map.a, map.b, 2), map.target);
+    const raw = factorGradients(gradient, { a: map.a, b: map.b, scale: 2 });
+    const sizes = [[transpose(raw.gradientA), map.b], [raw.gradientB, transpose(map.a)]].map(([d, x]) => {
+      const g = multiply(d!, inverse(orthonormalize(x!).r));
+      return norm(g) / Math.sqrt(g.data.length);
+    }) as [number, number];
+    const options = { clipNorm: 1, skipAbove: (sizes[0] + sizes[1]) / 2, weightDecay: 0 };
+    const how = { scale: 2, rate, relative: 3e-5, steps: 4, label: "skip" };
+    await assertFollows(module, options, map, reference(options, rate), how);
+    await onQuadratics(module, scaledOptions(3, 2, options), [map], async (run) => {
+      await run.step(1, rate);
+      const after = await run.readOne(), larger = sizes[0] > sizes[1] ? "a" : "b";
+      assertEquals(after[larger], map[larger]);
+      assertNotEquals(after[larger === "a" ? "b" : "a"], map[larger === "a" ? "b" : "a"]);
+      skipped.push(larger);
+    });
+  }
+  assertEquals(skipped, ["b", "a"]);
 });
 
 Deno.test("loraRite at rank 1 moves with the default, and never with the authors' skipping where gradients are large", async () => {
@@ -266,6 +271,22 @@ Deno.test("loraRite lets a factor rest whose gradients have fewer ranks than it,
   const some = problem(0.1), whole = await steps(some, {});
   assertNotEquals(whole.b, map.b);
   assertEquals(whole, await steps(some, { momentFloor: 0 }));
+});
+
+Deno.test("loraRite's floor is a share of V's eigenvalues, the squares of the gradient's singular values", async () => {
+  const rank = 4, random = createRandom(6), map = freshProblem(30, 40, rank, 6);
+  const gradient = withSingularValues(30, 40, [1, 0.8, 0.6, 0.1], random);
+  const target = subtract(effectiveWeight(map.base, map.a, map.b, 2), gradient);
+  // In the first step V is gᵀg of the unmagnified gradient.
+  const { values } = svd(multiply(gradient, orthonormalize(transpose(map.a)).q));
+  const share = (values.at(-1)! / values[0]!) ** 2;
+  for (const [times, moves] of [[0.8, true], [1.25, false]] as const) {
+    const options = scaledOptions(rank, 2, { momentFloor: times * share });
+    await onQuadratics(module, options, [{ ...map, target }], async (run) => {
+      await run.step(1, 1e-3);
+      assertEquals((await run.readOne()).b.data.some((value) => value !== 0), moves, `${times}`);
+    });
+  }
 });
 
 Deno.test("loraRite trains maps of different shapes side by side as it trains each alone where it does not clip", async () => {
