@@ -33,6 +33,19 @@ Deno.test("columnSum() agrees with float64, scaled, alone and added to what is t
   }
 });
 
+Deno.test("columnSum() leaves alone what lies behind its sums", async () => {
+  const gpu = await testGpu();
+  for (const rows of [3, 1000]) {
+    using _ = gpu.scope("columnSum");
+    const all = gpu.upload(new Float32Array(64).fill(7), "f32", [64], "into");
+    const g = upload(gpu, randomMatrix(rows, 5, createRandom(rows)), "g");
+    columnSum(gpu, g, { into: { ...all, shape: [5] }, accumulate: false });
+    const found = await gpu.download(all);
+    assertEquals([...found.subarray(5)], Array(59).fill(7));
+    assert(found.subarray(0, 5).every((value) => value !== 7));
+  }
+});
+
 Deno.test("columnSum() of normalized rows agrees with float64", async () => {
   const gpu = await testGpu();
   for (const [rows, columns] of SHAPES) {
