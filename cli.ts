@@ -398,6 +398,9 @@ async function printList(registries: Registries, json: boolean, { print }: Surro
   return 0;
 }
 
+/** Most runs that a dry run lists: of more, people read none, and a program would get hundreds of megabytes. */
+const MOST_LISTED = { people: 100, json: 10_000 };
+
 async function printOutlook(
   plan: Plan,
   out: string,
@@ -406,29 +409,32 @@ async function printOutlook(
   { print }: Surroundings,
 ): Promise<number> {
   const { finished, estimateMs, pacesFrom, peakBytes } = await lookAhead(plan, out, registries);
+  const total = plan.runs.length, listed = plan.runs.slice(0, json ? MOST_LISTED.json : MOST_LISTED.people);
   if (json) {
-    const runs = plan.runs.map(({ id, config }) => ({
+    const runs = listed.map(({ id, config }) => ({
       id,
       finished: finished.has(id),
       peakBytes: peakBytes.get(id)!,
       config,
     }));
-    const counts = { total: runs.length, finished: finished.size, left: runs.length - finished.size };
+    const counts = { total, finished: finished.size, left: total - finished.size };
     const { name: sweep, question, notes } = plan;
-    print(JSON.stringify({ sweep, question, out, counts, estimateMs, pacesFrom, notes, runs }));
+    const unlisted = total - listed.length;
+    print(JSON.stringify({ sweep, question, out, counts, estimateMs, pacesFrom, notes, runs, unlisted }));
     return 0;
   }
   print(plan.question);
-  for (const { id, config } of plan.runs) {
+  for (const { id, config } of listed) {
     const stored = finished.has(id) ? " (stored)" : "";
     print(`${id}  ${nameRun(config)}, ${config.steps} steps, ${formatBytes(peakBytes.get(id)!)}${stored}`);
   }
+  if (total > listed.length) print(`… and ${total - listed.length} more runs`);
   for (const note of plan.notes) print(note);
   const time = estimateMs === null
     ? "nobody knows how long yet"
     : `about ${formatDuration(estimateMs)}, an estimate from the paces of ${pacesFrom}`;
-  print(`${plan.runs.length} runs, ${plan.runs.length - finished.size} left to do: ${time}`);
-  const most = Math.max(...peakBytes.values());
+  print(`${total} runs, ${total - finished.size} left to do: ${time}`);
+  const most = peakBytes.values().reduce((most, bytes) => Math.max(most, bytes), 0);
   print(`Memory: at most ${formatBytes(most)} on the GPU while a run trains, by formula`);
   return 0;
 }

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main, type Surroundings } from "./cli.ts";
+import type { Registries } from "./training/configuration.ts";
 import { RunConfig, RunResult } from "./training/schemas.ts";
 import { fakeRegistries, takingData } from "./benchmarks/fakes/registries.ts";
 import { fakeBase, fakeDone, fakeEnvironment } from "./benchmarks/fakes/results.ts";
@@ -361,6 +362,43 @@ Deno.test("bench --dry-run runs nothing and writes nothing", async () => {
     assertStringIncludes(half.out, "an estimate from the paces of the runs that are stored");
     assertStringIncludes(half.out, `at most ${formatBytes(most)} on the GPU`);
   });
+});
+
+Deno.test("bench --dry-run of 20,000 seeds looks at each run's kind once, and lists no more than people read", async () => {
+  const { lora } = fakeRegistries.optimizers;
+  let asked = 0;
+  const counting: Registries = {
+    ...fakeRegistries,
+    optimizers: {
+      ...fakeRegistries.optimizers,
+      lora: {
+        ...lora!,
+        refuse(...run) {
+          asked++;
+          return lora!.refuse(...run);
+        },
+      },
+    },
+  };
+  await inFolder(async ({ run, sweep, out }) => {
+    const seeds = Array.from({ length: 20_000 }, (_, seed) => seed).join(",");
+    const dry = ["bench", sweep, "--out", out, "--dry-run", "--seeds", seeds];
+    const { code, out: printed, err } = await run(...dry);
+    assertEquals([code, err], [0, ""]);
+    const lines = printed.trimEnd().split("\n");
+    assert(lines.length < 120, `${lines.length} lines`);
+    assertStringIncludes(printed, "… and 139900 more runs\n");
+    assertStringIncludes(printed, "140000 runs, 140000 left to do: about");
+    assert(asked < 100, `options were checked ${asked} times`);
+    const { counts, runs, unlisted } = JSON.parse((await run(...dry, "--json")).out);
+    assertEquals([counts.total, runs.length, unlisted], [140_000, 10_000, 130_000]);
+    // The same names as a sweep of fewer seeds has.
+    const few = JSON.parse((await run(...dry.toSpliced(-1, 1, "0"), "--json")).out);
+    assertEquals(
+      few.runs.map(({ id }: { id: string }) => id),
+      runs.slice(0, 7).map(({ id }: { id: string }) => id),
+    );
+  }, counting);
 });
 
 Deno.test("bench --list prints what is known", async () => {

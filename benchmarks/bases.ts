@@ -32,13 +32,18 @@ export function basesOf(runs: readonly RunConfig[]): BaseConfig[] {
  *
  * @param signal where it aborts, the base at work is given up, unstored
  * @param say takes a sentence for people
+ * @param onScored takes how many milliseconds a score took
  */
 export async function scoreBases<G extends AsyncDisposable>(
   bases: readonly BaseConfig[],
   store: Store<BaseResult>,
   stored: Stored<BaseResult>,
   workshop: Workshop<G>,
-  { signal, say }: { readonly signal: AbortSignal; readonly say: (sentence: string) => void },
+  { signal, say, onScored = () => {} }: {
+    readonly signal: AbortSignal;
+    readonly say: (sentence: string) => void;
+    readonly onScored?: (base: BaseConfig, ms: number) => void;
+  },
 ): Promise<void> {
   const interruption = new Promise<null>((resolve) => {
     if (signal.aborted) resolve(null);
@@ -59,10 +64,12 @@ export async function scoreBases<G extends AsyncDisposable>(
       gpu ??= await workshop.open();
       const name = `${config.model.id} on ${config.task.id} before fine-tuning`;
       let result: BaseResult | null;
+      const begunAt = performance.now();
       try {
         result = await Promise.race([workshop.scoreBase(gpu, config), interruption]);
         if (result === null) break;
         result = BaseSchema.parse(result);
+        onScored(config, performance.now() - begunAt);
         if (result.status === "done") say(`${name}: score ${result.score.toFixed(3)}`);
       } catch (error) {
         if (isUserFault(error)) throw error;

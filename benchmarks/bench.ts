@@ -1,24 +1,22 @@
 /** @file A sweep from its name to its report: what the command "bench" does, without the printing. */
-import { type KnownModel, type Registries, resolveModel } from "../training/configuration.ts";
+import type { Registries } from "../training/configuration.ts";
 import { lookup } from "../training/lookup.ts";
-import { predictMemory } from "../training/memory.ts";
-import type { RunConfig, RunResult } from "../training/run.ts";
+import { canonicalJson, recordId, type RunConfig, type RunResult } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
-import { flopsOf } from "../training/work.ts";
-import { basesOf, scoreBases } from "./bases.ts";
+import { baseOf, basesOf, scoreBases } from "./bases.ts";
 import { choose, withShipped } from "./choose.ts";
-import { type CountFlops, estimateAllMs, type Pace, pacesOf, pacesOfRates } from "./estimate.ts";
+import type { Forecast } from "./estimate.ts";
 import { prepareFolder, writeWhole } from "./files.ts";
 import { fingerprintSweep, withFingerprints } from "./fingerprints.ts";
-import { countConfig } from "./growth/points.ts";
-import { rankOf } from "./method.ts";
 import { type LiveWriter, openLive } from "./live.ts";
 import { makePlan, type Plan, type PlannedRun, writePlan } from "./plan.ts";
 import { type Display, inAllOf } from "./progress.ts";
 import { withFolders } from "./model_folders.ts";
+import { forecastFor } from "./known_paces.ts";
 import { reportedResults } from "./report/build.ts";
 import { isStoredRun, planRerun } from "./rerun.ts";
 import { writeReport } from "./report/write.ts";
+import { countRuns, type WorkOf } from "./run_work.ts";
 import { isFinished, runSweep, type SweepOutcome, type Workshop } from "./runner.ts";
 import { searchedRuns } from "./search.ts";
 import { openBases, openStore, type Stored } from "./store.ts";
@@ -44,7 +42,7 @@ const STAND_IN = 1e-3;
 export interface Outlook {
   /** Ids of runs that are stored already. */
   readonly finished: ReadonlySet<string>;
-  /** Milliseconds for the others; null where nothing is known. */
+  /** Milliseconds for the others, and for scoring their base checkpoints; null where nothing is known. */
   readonly estimateMs: number | null;
   /** Where the paces behind the estimate are from, for people; null where there are none. */
   readonly pacesFrom: string | null;
@@ -115,39 +113,84 @@ async function withRates(
   return { spec: await fingerprintSweep(asking, registries), chosen: await readChosenIn(folder) };
 }
 
-/** Looks into the output folder, changing nothing. */
+/**
+ * Looks into the output folder, changing nothing.
+ *
+ * @throws as `bench` does before anything runs
+ */
 export async function lookAhead(plan: Plan, out: string, registries: Registries): Promise<Outlook> {
+  const { known, workOf } = await prepare(plan, registries);
   const { results } = await openStore(out).read();
-  const known = await withFolders(plan.runs.map(({ config }) => config), registries);
   const finished = new Set(plan.runs.map(({ id }) => id).filter((id) => isFinished(results.get(id))));
   const left = plan.runs.filter(({ id }) => !finished.has(id)).map(({ config }) => config);
-  const peakBytes = new Map(plan.runs.map(({ id, config }) => {
-    const model = resolveModel<KnownModel>(config.model, known.models);
-    const method = lookup("optimizer", registries.optimizers, config.optimizer.id);
-    return [id, predictMemory(config, model, method).peakBytes];
-  }));
-  const { paces, from, countFlops } = await pacesFor(plan, { results }, known);
-  return { finished, estimateMs: estimateAllMs(left, paces, countFlops), pacesFrom: from, peakBytes };
+  const { forecast, from } = await forecastFor(plan, { results }, known, workOf);
+  const runsMs = forecast.estimateAllMs(left);
+  const basesMs = runsMs === null ? null : await estimateBases(plan, out, workOf, forecast);
+  return {
+    finished,
+    estimateMs: runsMs === null || basesMs === null ? null : runsMs + basesMs,
+    pacesFrom: from,
+    peakBytes: new Map(plan.runs.map(({ id, config }) => [id, workOf(config).peakBytes])),
+  };
+}
+
+/** Milliseconds for the scores of base checkpoints that are not stored. */
+async function estimateBases(plan: Plan, out: string, workOf: WorkOf, forecast: Forecast): Promise<number> {
+  const { results } = await openBases(out).read();
+  const kinds = kindsOf(plan, workOf), runOf = runsByBase(kinds);
+  let sum = 0;
+  for (const base of basesOf(kinds)) {
+    if (results.get(await recordId(base))?.status === "done") continue;
+    sum += forecast.baseMs(runOf.get(canonicalJson(base))!);
+  }
+  return sum;
+}
+
+/** A run of each kind: the others differ from it in seed and rate alone. */
+function kindsOf({ runs }: Plan, workOf: WorkOf): readonly RunConfig[] {
+  return [...new Map(runs.map(({ config }) => [workOf(config), config])).values()];
+}
+
+/** A run that starts from each base, by the base's canonical JSON. */
+function runsByBase(kinds: readonly RunConfig[]): ReadonlyMap<string, RunConfig> {
+  return new Map(kinds.map((config) => [canonicalJson(baseOf(config)), config]));
+}
+
+/**
+ * What a run and a dry run begin with: whether the runs of a plan can be made, and what they take.
+ *
+ * @throws {UserError} where one can't
+ * @throws {CheckpointError} for folders of models that can't be read
+ * @throws {DataError} for real data that can't be used, and where the process may not do what runs on them need
+ */
+async function prepare(
+  plan: Plan,
+  registries: Registries,
+): Promise<{ readonly known: Registries; readonly workOf: WorkOf }> {
+  const configs = plan.runs.map(({ config }) => config);
+  await requirePermissions(plan, registries);
+  const known = await withFolders(configs, registries);
+  return { known, workOf: await countRuns(configs, known) };
 }
 
 /**
  * Runs what is missing of a plan and writes the report.
  *
  * @param say takes a sentence for people, e.g. about a broken file
- * @throws {UserError} where the output folder can't be written
- * @throws {DataError} where the process may not do what runs on real data need, before anything runs
+ * @throws {UserError} where a run can't be made, before anything runs, and where the output folder can't be written
+ * @throws {CheckpointError} for folders of models that can't be read
+ * @throws {DataError} for real data that can't be used, and where the process may not do what runs on them need
  */
 export async function bench<G extends AsyncDisposable>(
   plan: Plan,
   out: string,
   parts: BenchParts<G>,
 ): Promise<BenchOutcome> {
-  await requirePermissions(plan, parts.registries);
-  const registries = await withFolders(plan.runs.map(({ config }) => config), parts.registries);
+  const { known: registries, workOf } = await prepare(plan, parts.registries);
   await prepareFolder(openStore(out).folder);
   const live = await openLive(out, parts.say);
   try {
-    const outcome = await carryOut(plan, out, { ...parts, registries }, live);
+    const outcome = await carryOut(plan, out, { ...parts, registries }, live, workOf);
     await live.end({ status: outcome.interrupted ? "interrupted" : "done" });
     return outcome;
   } catch (error) {
@@ -170,6 +213,7 @@ async function carryOut<G extends AsyncDisposable>(
   out: string,
   parts: BenchParts<G>,
   live: LiveWriter,
+  workOf: WorkOf,
 ): Promise<BenchOutcome> {
   const { registries, workshop, signal, say } = parts;
   const store = openStore(out);
@@ -184,14 +228,16 @@ async function carryOut<G extends AsyncDisposable>(
   for (const fault of storedBases.faults) {
     say(`${fault.sentence}; it was set aside as ${await bases.setAside(fault)}`);
   }
-  await scoreBases(basesOf(plan.runs.map(({ config }) => config)), bases, storedBases, workshop, {
+  const { forecast } = await forecastFor(plan, stored, registries, workOf);
+  const kinds = kindsOf(plan, workOf), runOf = runsByBase(kinds);
+  await scoreBases(basesOf(kinds), bases, storedBases, workshop, {
     signal,
     say,
+    onScored: (base, ms) => forecast.noteBase(runOf.get(canonicalJson(base))!, ms),
   });
-  const { paces, countFlops } = await pacesFor(plan, { results: new Map() }, registries);
   const display = inAllOf([parts.display, live.display]);
   const run = (runs: readonly PlannedRun[]) =>
-    runSweep(runs, store, stored, workshop, display, { signal, paces, countFlops });
+    runSweep(runs, store, stored, workshop, display, { signal, forecast });
   const { done, results, interrupted } = plan.search
     ? await searchRates(plan, stored, run)
     : await run(plan.runs).then(({ results, interrupted }) => ({
@@ -230,69 +276,8 @@ async function searchRates(
 }
 
 async function requirePermissions(plan: Plan, { tasks }: Registries): Promise<void> {
-  for (const { config: { task: { id, data } } } of plan.runs) {
+  for (const { id, data } of new Set(plan.runs.map(({ config }) => config.task))) {
     if (data !== undefined) await lookup("task", tasks, id).realData?.requirePermission?.(data);
-  }
-}
-
-/** What is known about running times. */
-interface KnownPaces {
-  readonly paces: readonly Pace[];
-  /** For people; null where nothing is known. */
-  readonly from: string | null;
-  readonly countFlops: CountFlops;
-}
-
-/** Tuning sweeps whose recorded paces serve where a plan has none of its own, the widest first. */
-const TUNINGS = ["learning-rate", "tune"];
-
-/** Paces of the plan's own results; where there are none, those that a tuning sweep recorded. */
-async function pacesFor(
-  plan: Plan,
-  stored: Pick<Stored, "results">,
-  registries: Registries,
-): Promise<KnownPaces> {
-  const planned = new Set(plan.runs.map(({ id }) => id));
-  // Asked for again and again while a sweep runs.
-  const counted = new Map<RunConfig, number | null>();
-  const countFlops = (config: RunConfig) => {
-    if (!counted.has(config)) {
-      const found = countConfig(config, registries);
-      counted.set(config, found && flopsOf(found.count));
-    }
-    return counted.get(config)!;
-  };
-  const own = pacesOf([...stored.results.values()].filter(({ id }) => planned.has(id)), countFlops);
-  if (own.length > 0) return { paces: own, from: "the runs that are stored", countFlops };
-  for (const name of new Set([...plan.ratesFrom === null ? [] : [plan.ratesFrom], ...TUNINGS])) {
-    const { paces, adapter } = await tuningPaces(name, registries, countFlops);
-    if (paces.length > 0) return { paces, from: `sweep "${name}" on ${adapter}`, countFlops };
-  }
-  return { paces: [], from: null, countFlops };
-}
-
-/**
- * Paces of a tuning sweep that ships, with the FLOPs of its runs, and the adapter that they were made on; none where it
- * doesn't fit these registries.
- */
-async function tuningPaces(
-  name: string,
-  registries: Registries,
-  countFlops: CountFlops,
-): Promise<{ readonly paces: readonly Pace[]; readonly adapter: string }> {
-  try {
-    const { rates, environment: { adapter } } = await readChosen(name);
-    const { configs } = expand(await readSweep(name), registries);
-    const paces = pacesOfRates(rates).flatMap((pace) => {
-      const config = configs.find(({ task, optimizer }) =>
-        task.id === pace.task && optimizer.id === pace.optimizer && rankOf(optimizer) === pace.rank
-      );
-      return config ? [{ ...pace, flops: countFlops(config) }] : [];
-    });
-    return { paces, adapter };
-  } catch (error) {
-    if (error instanceof UserError) return { paces: [], adapter: "unknown" };
-    throw error;
   }
 }
 

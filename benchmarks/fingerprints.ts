@@ -34,11 +34,19 @@ export async function withFingerprints(expansion: Expansion, registries: Registr
   const tasks = new Map<string, RunConfig["task"]>(), models = new Map<string, RunConfig["model"]>();
   const notes = new Set(expansion.notes);
   const configs: RunConfig[] = [];
+  // Runs that differ in their seed share these objects: each is looked at once.
+  const seen = new Map<RunConfig["task"], Map<RunConfig["model"], Pick<RunConfig, "task" | "model">>>();
   for (const config of expansion.configs) {
+    const same = seen.get(config.task)?.get(config.model);
+    if (same) {
+      configs.push({ ...config, ...same });
+      continue;
+    }
     const task = await once(tasks, config.task, async () => {
       return (await withDataFingerprint(config, registries.tasks)).task;
     });
     const model = await once(models, [config.model, task], () => withModel({ ...config, task }, registries));
+    seen.set(config.task, (seen.get(config.task) ?? new Map()).set(config.model, { task, model }));
     if (task.data !== undefined) {
       const { id, data, fingerprint } = task;
       notes.add(`"${id}" takes its examples from ${data} (fingerprint ${fingerprint!.slice(0, 16)})`);

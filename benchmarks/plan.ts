@@ -1,7 +1,7 @@
 /** @file What a bench set out to do: `<out>/sweep.json`, from which reports know what is missing. */
 import { z } from "zod";
 import { parseWith } from "../training/configuration.ts";
-import { runId } from "../training/run.ts";
+import { runIds } from "../training/run.ts";
 import { RunConfig } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
 import { writeWhole } from "./files.ts";
@@ -39,9 +39,8 @@ export async function makePlan(
   command: string,
   ratesFrom: string | null,
 ): Promise<Plan> {
-  const runs = await Promise.all(
-    expansion.configs.map(async (config) => ({ id: await runId(config), config })),
-  );
+  const ids = await runIds(expansion.configs);
+  const runs = expansion.configs.map((config, i) => ({ id: ids[i]!, config }));
   return {
     schema: 1,
     name: spec.name,

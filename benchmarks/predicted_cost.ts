@@ -1,11 +1,12 @@
 /** @file What a run costs by formula: what reports print beside what was measured. */
-import { type Registries, resolveModel } from "../training/configuration.ts";
+import type { RowLengths } from "../models/architecture.ts";
+import type { Registries } from "../training/configuration.ts";
 import { predictMemory } from "../training/memory.ts";
 import type { RunConfig } from "../training/run.ts";
 import { flopsOf, methodFlopsOf } from "../training/work.ts";
 import { countConfig } from "./growth/points.ts";
 
-/** Costs by formula, for examples of the model's full length. */
+/** Costs by formula, for rows as long as they were; of the model's full length where that is not known. */
 export interface PredictedCost {
   /** As `Cost.stateBytes`. */
   readonly stateBytes: number;
@@ -17,9 +18,10 @@ export interface PredictedCost {
   readonly methodFlops: number;
 }
 
-/** Costs of a run; null where its model or method is no longer known. */
+/** Costs of a run with such rows; null where its model or method is no longer known. */
 export function predictCost(
   config: RunConfig,
+  rows: RowLengths | undefined,
   known: Pick<Registries, "models" | "optimizers">,
 ): PredictedCost | null {
   const method = Object.values(known.optimizers).find(({ id }) => id === config.optimizer.id);
@@ -27,8 +29,8 @@ export function predictCost(
   // A run from before an option was there did as its default does.
   const options = { ...method.defaults, ...config.optimizer.options };
   const whole = { ...config, optimizer: { id: method.id, options } };
-  const counted = countConfig(whole, known);
-  if (!counted) return null;
-  const { stateBytes, peakBytes } = predictMemory(whole, resolveModel(config.model, known.models), method);
-  return { stateBytes, peakBytes, flops: flopsOf(counted.count), methodFlops: methodFlopsOf(counted.count) };
+  const found = countConfig(whole, known, rows);
+  if (!found) return null;
+  const { stateBytes, peakBytes } = predictMemory(whole, found.model, method);
+  return { stateBytes, peakBytes, flops: flopsOf(found.count), methodFlops: methodFlopsOf(found.count) };
 }

@@ -2,10 +2,11 @@
 import type { BaseConfig, BaseResult, Environment, RunConfig } from "../training/run.ts";
 import { RunResult } from "../training/schemas.ts";
 import { isUserFault } from "./fault.ts";
-import { type CountFlops, estimateAllMs, estimateMs, type Pace, pacesOf } from "./estimate.ts";
+import type { Forecast } from "./estimate.ts";
 import type { PlannedRun } from "./plan.ts";
 import type { Display, TrainProgress } from "./progress.ts";
 import type { Store, Stored } from "./store.ts";
+import { RunClock } from "./time_to_go.ts";
 
 /** What the runner needs of training: injected, so that it can be tested without a GPU. */
 export interface Workshop<G extends AsyncDisposable> {
@@ -32,6 +33,9 @@ export interface SweepOutcome {
   readonly interrupted: boolean;
 }
 
+/** Milliseconds between two updates of displays, where nothing new is said. */
+const UPDATE = 500;
+
 /** True where a run need not run again. */
 export function isFinished(result: Pick<RunResult, "status"> | undefined): boolean {
   return result?.status === "done" || result?.status === "diverged";
@@ -43,8 +47,7 @@ export function isFinished(result: Pick<RunResult, "status"> | undefined): boole
  * A run that throws is stored as failed and the next one gets a new GPU, unless the fault is the user's (a broken
  * checkpoint, say): that ends the sweep. When `signal` aborts, the run at work is given up, unstored.
  *
- * @param paces what is known about running times, for the time to go
- * @param countFlops how runs of different sizes compare
+ * @param forecast what is known about running times, for the time to go: it learns from each run
  */
 export async function runSweep<G extends AsyncDisposable>(
   runs: readonly PlannedRun[],
@@ -52,13 +55,8 @@ export async function runSweep<G extends AsyncDisposable>(
   stored: Stored,
   workshop: Workshop<G>,
   display: Display,
-  options: {
-    readonly signal: AbortSignal;
-    readonly paces?: readonly Pace[];
-    readonly countFlops?: CountFlops;
-  },
+  { signal, forecast }: { readonly signal: AbortSignal; readonly forecast: Forecast },
 ): Promise<SweepOutcome> {
-  const { signal, paces: earlier = [], countFlops } = options;
   const results = new Map(
     runs.flatMap(({ id }) => stored.results.has(id) ? [[id, stored.results.get(id)!]] : []),
   );
@@ -74,16 +72,16 @@ export async function runSweep<G extends AsyncDisposable>(
     for (const [index, { id, config }] of left.entries()) {
       if (signal.aborted) break;
       gpu ??= await workshop.open();
-      const measured = pacesOf(results.values(), countFlops);
-      const paces = measured.length > 0 ? measured : earlier;
-      const later = left.slice(index + 1).map((run) => run.config);
-      const startedAt = performance.now();
+      const startedAt = performance.now(), clock = new RunClock(forecast, config, startedAt);
       display.start({ id, config });
-      const onProgress = (progress: TrainProgress) =>
-        display.update(
-          progress,
-          timeToGo(config, later, { paces, countFlops }, progress, performance.now() - startedAt),
-        );
+      let updatedAt = -Infinity;
+      const onProgress = (progress: TrainProgress) => {
+        const now = performance.now(), isNews = clock.note(progress, now);
+        // Scoring reports every token.
+        if (!isNews && now - updatedAt < UPDATE) return;
+        updatedAt = now;
+        display.update(progress, clock.toGo(configsAfter(left, index), now));
+      };
       let result: RunResult | "interrupted";
       try {
         result = await Promise.race([workshop.train(gpu, config, { onProgress }), interruption]);
@@ -97,10 +95,12 @@ export async function runSweep<G extends AsyncDisposable>(
         await Promise.resolve(broken[Symbol.asyncDispose]()).catch(() => {});
       }
       if (result === "interrupted") break;
+      const endedAt = performance.now(), timing = clock.timing(endedAt);
+      if (timing && result.status === "done") forecast.note(config, timing);
       await store.put(result);
       results.set(id, result);
       ran++;
-      display.finish(result, performance.now() - startedAt);
+      display.finish(result, endedAt - startedAt);
     }
   } finally {
     display.end();
@@ -129,18 +129,6 @@ async function describeFailure<G extends AsyncDisposable>(
   return { schema: 1, id, config, environment, status: "failed", error: message };
 }
 
-/** Milliseconds until all is done; from this run's own pace where no other is known, null before its first step. */
-function timeToGo(
-  config: RunConfig,
-  later: readonly RunConfig[],
-  known: { readonly paces: readonly Pace[]; readonly countFlops: CountFlops | undefined },
-  progress: TrainProgress,
-  elapsed: number,
-): number | null {
-  const { paces, countFlops } = known;
-  const rest = estimateAllMs(later, paces, countFlops);
-  if (rest !== null) return rest + Math.max(0, estimateMs(config, paces, countFlops)! - elapsed);
-  if (progress.step === 0) return null;
-  const steps = config.steps - progress.step + later.reduce((sum, run) => sum + run.steps, 0);
-  return steps * elapsed / progress.step;
+function* configsAfter(runs: readonly PlannedRun[], index: number): Generator<RunConfig> {
+  for (let i = index + 1; i < runs.length; i++) yield runs[i]!.config;
 }

@@ -3,11 +3,16 @@ import type { RunConfig, RunResult } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { fakeBase, fakeDiverged, fakeDone, fakeEnvironment, fakeFailed } from "./fakes/results.ts";
 import { fakePlan, fakeSweep } from "./fakes/sweep.ts";
+import { Forecast } from "./estimate.ts";
+import { fakeRegistries } from "./fakes/registries.ts";
 import { createLines } from "./progress.ts";
+import { countRuns } from "./run_work.ts";
 import { runSweep, type Workshop } from "./runner.ts";
 import type { Store } from "./store.ts";
 
 const { runs } = await fakePlan({ ...fakeSweep, tasks: [fakeSweep.tasks[0]!], ranks: [2], seeds: [0] });
+
+const forecast = new Forecast(await countRuns(runs.map(({ config }) => config), fakeRegistries));
 
 class FakeGpu implements AsyncDisposable {
   closed = false;
@@ -58,7 +63,7 @@ function stage(train: (config: RunConfig) => Promise<RunResult>) {
       { results: new Map(earlier.map((result) => [result.id, result])), faults: [], setAside: [] },
       workshop,
       createLines((line) => lines.push(line), { every: 0 }),
-      { signal: interruption.signal },
+      { signal: interruption.signal, forecast },
     );
   return { go, gpus, trained, stored, lines, interruption };
 }

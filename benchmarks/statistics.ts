@@ -80,6 +80,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[Math.floor(half)]! : mean(sorted.slice(half - 1, half + 1));
 }
 
+/** The median of what was measured; null where nothing was. */
+export function medianOfMeasured(values: readonly (number | null)[]): number | null {
+  const measured = values.filter((value) => value !== null);
+  return measured.length === 0 ? null : median(measured);
+}
+
 /** Standard deviation with n - 1 below the line. NaN for fewer than two values. */
 export function sampleDeviation(values: readonly number[]): number {
   const center = mean(values);

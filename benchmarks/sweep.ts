@@ -210,7 +210,9 @@ export function expand(
   const uses: RateUse[] = [], missing: RateQuery[] = [];
   const attempts: RankAttempt[] = [];
   const tasks = tasksOf(spec, registries), methods = methodsOf(spec, registries);
-  for (const seed of spec.seeds) {
+  const seeds = [...new Set(spec.seeds)];
+  // Those of the other seeds differ from these in the seed alone.
+  for (const seed of seeds.slice(0, 1)) {
     for (const entry of tasks) {
       for (const rank of spec.ranks) {
         for (const varied of variationsOf(spec)) {
@@ -251,7 +253,8 @@ export function expand(
     ...describeTransfer(spec, uses),
     ...describeFolders(spec, uses),
   ];
-  return { configs: [...configs.values()], rates: [...rates], notes };
+  const all = seeds.flatMap((seed) => Array.from(configs.values(), (config) => ({ ...config, seed })));
+  return { configs: all, rates: [...rates], notes };
 }
 
 /** What a plan says whose runs are searched. */

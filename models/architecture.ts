@@ -40,6 +40,14 @@ export interface CountedAttention {
   readonly keys: number;
 }
 
+/** Tokens of the rows of a batch: what examples are padded to. */
+export interface RowLengths {
+  /** What is read; of a decoder the whole text. */
+  readonly input: number;
+  /** What an encoder-decoder writes; 0 for other models. */
+  readonly target: number;
+}
+
 /** A model as costs are counted from it, by example. */
 export interface Architecture {
   /** Rows that a block works on: tokens of a text, patches and class token of an image. */
@@ -97,7 +105,7 @@ export function decoderArchitecture(config: DecoderConfig, tokens: number, param
   };
 }
 
-/** A T5-like encoder-decoder on examples of full length. */
+/** A T5-like encoder-decoder on examples of the config's lengths. */
 export function encoderDecoderArchitecture(config: EncoderDecoderConfig, parameters: number): Architecture {
   const { vocabulary, width, encoderLayers, decoderLayers, heads, headSize, hidden } = config;
   const { inputLength: read, targetLength: written } = config, inner = heads * headSize;

@@ -6,6 +6,7 @@ import {
   countParameters,
   decoderArchitecture,
   encoderDecoderArchitecture,
+  type RowLengths,
   visionArchitecture,
 } from "./architecture.ts";
 import type { ClipTextConfig } from "./clip_text.ts";
@@ -84,8 +85,10 @@ export interface ModelEntry {
   sites(): readonly { readonly name: string; readonly in: number; readonly out: number }[];
   /** What its costs are counted from, for examples of full length. */
   readonly architecture: Architecture;
-  /** What its memory is predicted from. */
+  /** What its memory is predicted from, for examples of full length. */
   readonly memory: ModelMemory;
+  /** The same for rows of so many tokens. Images have one size. */
+  ofLengths(lengths: RowLengths): Pick<ModelEntry, "architecture" | "memory">;
   /**
    * The same architecture in another size. Heads keep their size, so their number follows the width, and so does the
    * hidden width. What costs are measured on: it has no checkpoint, and its scores mean nothing.
@@ -96,6 +99,8 @@ export interface ModelEntry {
   resize(size: Partial<ModelSize>): ModelEntry;
   /** The same image tower with a new head for so many classes, see `VisionConfig.newHead`; absent for models of texts. */
   withNewHead?(classes: number): ModelEntry;
+  /** Numbers in each parameter of its new head, which every method trains; absent where it has none. */
+  readonly newHead?: readonly number[];
   /** Seeded random weights, as the family is pretrained from. */
   initial(random: Random): WeightSource;
   /** Builds the model in the caller's scope, with the weights of the sites that `half` names in 16-bit floats. */
@@ -144,13 +149,17 @@ export interface EntryOf<C> {
 export function decoder(given: EntryOf<DecoderConfig>): ModelEntry {
   const { config } = given;
   const parameters = decoderParameters(config);
+  const ofLength = (tokens: number) => ({
+    memory: decoderMemory(config, tokens),
+    architecture: decoderArchitecture(config, tokens, countParameters(parameters)),
+  });
   return {
     pretrained: given.recipe !== null,
     ...given,
     family: "decoder",
     size: { width: config.width, layers: config.layers },
-    memory: decoderMemory(config),
-    architecture: decoderArchitecture(config, config.length, countParameters(parameters)),
+    ...ofLength(config.length),
+    ofLengths: ({ input }) => ofLength(input),
     resize(size) {
       const { headSize } = config;
       const scaled = scale(given.id, config, headSize, size), heads = scaled.width / headSize;
@@ -185,14 +194,18 @@ export function decoderTitle({ layers, width }: ModelSize): string {
 export function vision(given: EntryOf<VisionConfig>): ModelEntry {
   const { config } = given;
   const parameters = visionParameters(config);
+  const counted = {
+    memory: visionMemory(config),
+    architecture: visionArchitecture(config, countParameters(parameters)),
+  };
   return {
     pretrained: given.recipe !== null,
     ...given,
     family: "vision",
     vision: config,
     size: { width: config.width, layers: config.layers },
-    memory: visionMemory(config),
-    architecture: visionArchitecture(config, countParameters(parameters)),
+    ...counted,
+    ofLengths: () => counted,
     resize(size) {
       const headSize = config.width / config.heads;
       const scaled = scale(given.id, config, headSize, size);
@@ -203,7 +216,10 @@ export function vision(given: EntryOf<VisionConfig>): ModelEntry {
         pretrained: false,
       });
     },
-    withNewHead: (classes) => vision({ ...given, config: { ...config, outputs: classes, newHead: true } }),
+    withNewHead: (classes) => ({
+      ...vision({ ...given, config: { ...config, outputs: classes, newHead: true } }),
+      newHead: [classes * config.width],
+    }),
     outputs: config.outputs,
     inputSize: config.image,
     parameters,
@@ -222,13 +238,20 @@ export function visionTitle({ layers, width }: ModelSize): string {
 export function encoderDecoder(given: EntryOf<EncoderDecoderConfig>): ModelEntry {
   const { config } = given;
   const parameters = encoderDecoderParameters(config);
+  const ofLengths = ({ input, target }: RowLengths) => {
+    const cut = { ...config, inputLength: input, targetLength: target };
+    return {
+      memory: encoderDecoderMemory(cut),
+      architecture: encoderDecoderArchitecture(cut, countParameters(parameters)),
+    };
+  };
   return {
     pretrained: given.recipe !== null,
     ...given,
     family: "encoder-decoder",
     size: { width: config.width, layers: config.encoderLayers },
-    memory: encoderDecoderMemory(config),
-    architecture: encoderDecoderArchitecture(config, countParameters(parameters)),
+    ...ofLengths({ input: config.inputLength, target: config.targetLength }),
+    ofLengths,
     resize(size) {
       const { headSize } = config, own = { ...config, layers: config.encoderLayers };
       const { width, layers, hidden } = scale(given.id, own, headSize, size);

@@ -60,18 +60,18 @@ export interface ModelMemory {
   readonly constants: readonly number[];
   /** The place of the block that a site lies in. */
   blockOf(site: string): number;
-  /** What a training pass over so many examples of full length makes. */
+  /** What a training pass over so many examples makes. */
   tape(examples: number): TapeTensors;
 }
 
-/** A Llama-like decoder. */
-export function decoderMemory(config: DecoderConfig): ModelMemory {
+/** A Llama-like decoder on texts of `tokens` tokens. */
+export function decoderMemory(config: DecoderConfig, tokens: number): ModelMemory {
   const { length, headSize } = config;
   // Rotary angles.
   return {
     constants: [length * headSize],
     blockOf: layerOf,
-    tape: (examples) => decoderTape(config, examples),
+    tape: (examples) => decoderTape(config, examples * tokens),
   };
 }
 
@@ -80,7 +80,7 @@ export function visionMemory(config: VisionConfig): ModelMemory {
   return { constants: [], blockOf: layerOf, tape: (examples) => visionTape(config, examples) };
 }
 
-/** A T5-like encoder-decoder. */
+/** A T5-like encoder-decoder on examples of the config's lengths. */
 export function encoderDecoderMemory(config: EncoderDecoderConfig): ModelMemory {
   return {
     constants: [],
@@ -106,9 +106,9 @@ function stackOf(
   return Array.from({ length: count }, (_, i) => ({ ...block, input: i === 0 ? null : first + i - 1 }));
 }
 
-function decoderTape(config: DecoderConfig, examples: number): TapeTensors {
-  const { width, layers, heads, keyValueHeads, headSize, hidden, vocabulary, length } = config;
-  const rows = examples * length, stream = rows * width;
+function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
+  const { width, layers, heads, keyValueHeads, headSize, hidden, vocabulary } = config;
+  const stream = rows * width;
   const asked = rows * heads * headSize, looked = rows * keyValueHeads * headSize;
   const block = {
     stream,

@@ -241,8 +241,12 @@ testWithPython("bench-python trains on real programs and runs what is written; b
     assertStringIncludes(await Deno.readTextFile(`${out}/sweep.json`), '"./run bench-python ');
 
     // Texts in another tokenizer's tokens are another run.
-    const left = async () => JSON.parse((await run(["bench", ...args, "--dry-run"])).stdout).counts.left;
+    const left = async () =>
+      JSON.parse((await deno(["task", "bench-python", ...args, "--dry-run"])).stdout).counts.left;
     assertEquals(await left(), 0);
+    // A dry run may no more than its run.
+    const dry = await run(["bench", ...args, "--dry-run"]);
+    assert(dry.code === 2 && refused.stderr.endsWith(dry.stderr), dry.stderr);
     const other = tokenizerFiles("model", ["Response"]);
     await Deno.writeTextFile(`${model}/tokenizer.json`, other["model/tokenizer.json"]!);
     assertEquals(await left(), 1);

@@ -53,7 +53,7 @@ async function resultsIn(out: string): Promise<Map<string, { text: string; resul
 function reproducible(result: RunResult): unknown {
   if (result.status !== "done") return result.status;
   const { cost, ...outcome } = result.outcome;
-  const { attachMs: _a, medianStepMs: _b, medianHostMs: _d, totalMs: _c, ...bytes } = cost;
+  const { attachMs: _a, medianStepMs: _b, medianHostMs: _d, totalMs: _c, scoringMs: _e, ...bytes } = cost;
   return { ...outcome, bytes };
 }
 
@@ -71,7 +71,7 @@ Deno.test("bench runs the smoke sweep from the command line to the report, and r
     for (const { result } of stored.values()) {
       assert(result.status === "done");
       assertEquals(result.outcome.trainLoss.length, result.config.steps);
-      assert(result.outcome.discrepancies.length > 0 && result.outcome.cost.medianStepMs > 0);
+      assert(result.outcome.discrepancies.length > 0 && result.outcome.cost.medianStepMs! > 0);
     }
     const report = async () => {
       const files = [

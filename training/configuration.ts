@@ -1,12 +1,12 @@
 /** @file Reads configs: checks types and ranges, fills in default options, refuses unknown names with the known ones. */
 import type { z } from "zod";
-import type { Architecture } from "../models/architecture.ts";
+import type { Architecture, RowLengths } from "../models/architecture.ts";
 import type { ClipTextConfig } from "../models/clip_text.ts";
 import type { ModelFamily } from "../models/model.ts";
 import type { ModelMemory } from "../models/tape_tensors.ts";
 import type { ParameterList } from "../models/weights.ts";
 import type { Footprint, ModelShapes, Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
-import type { Task } from "../tasks/task.ts";
+import type { Task, TaskModel } from "../tasks/task.ts";
 import { refuseChangedFiles } from "./fingerprint.ts";
 import { lookup } from "./lookup.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
@@ -33,27 +33,33 @@ export interface KnownOptimizer {
 }
 
 /** What checking and counting need to know of a model. */
-export interface KnownModel {
+export interface KnownModel extends TaskModel {
   readonly id: string;
   readonly title: string;
   readonly family: ModelFamily;
   readonly size: { readonly width: number; readonly layers: number };
+  /** What its costs are counted from, for examples of full length. */
   readonly architecture: Architecture;
   readonly parameters: ParameterList;
+  /** What its memory is predicted from, for examples of full length. */
   readonly memory: ModelMemory;
-  /** The folder that it was read from, see `withModelFolders`. */
-  readonly folder?: string;
+  /** The same for rows of so many tokens. */
+  ofLengths(lengths: RowLengths): Pick<KnownModel, "architecture" | "memory">;
   /** The text tower beside an image tower in a folder. */
   readonly text?: ClipTextConfig;
   /** @throws {RangeError} where there is no such size */
   resize(size: { readonly width?: number; readonly layers?: number }): KnownModel;
+  /** The same image tower with a new head; absent for models of texts. */
+  withNewHead?(classes: number): KnownModel;
+  /** Numbers in each parameter of its new head, which every method trains; absent where it has none. */
+  readonly newHead?: readonly number[];
   sites(): readonly SiteShape[];
 }
 
 /** What checking and reporting need to know of a task. */
 export type KnownTask = Pick<
   Task,
-  "id" | "title" | "family" | "metric" | "measures" | "shipped" | "realData"
+  "id" | "title" | "family" | "metric" | "measures" | "shipped" | "realData" | "load"
 >;
 
 /** The names that a config may use. */
@@ -97,6 +103,7 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   }
   refuseData(parsed.task, task, registries.tasks);
   refuseHead(parsed, model);
+  refuseParts(parsed, where);
   const options = completeOptions(module, parsed.optimizer.options);
   const sites = matchSites(parsed.sites, model.sites());
   const refusal = module.refuse(options, sites, parsed.steps);
@@ -131,6 +138,14 @@ function refuseData(
     `Cannot train task "${id}" on ${data}: it takes no real data, ${
       taking.length === 0 ? "no task does" : `tasks that do are ${taking.join(", ")}`
     }`,
+  );
+}
+
+/** Every part of a batch has an example of it or more. */
+function refuseParts({ batchSize, accumulate }: RunConfig, where: string): void {
+  if (accumulate <= batchSize) return;
+  throw new UserError(
+    `Cannot read ${where}: field "accumulate" is ${accumulate}, at most ${batchSize} is needed, the examples of a batch`,
   );
 }
 

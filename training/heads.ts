@@ -52,6 +52,37 @@ export async function withHeadChoice(
 }
 
 /**
+ * What a model with a config's head gives and costs, without a GPU; the model itself where the config names none.
+ *
+ * @throws {UserError} where the data's classes have no names, or one's description is none for the text tower
+ */
+export async function shapedByHead<M extends KnownModel>(
+  { id, head }: RunConfig["model"],
+  model: M,
+  { classes, needs }: Pick<TaskData, "classes" | "needs">,
+): Promise<M> {
+  if (head === undefined) return model;
+  if (head === "new") return model.withNewHead!(needs.outputs) as M;
+  await describeData(id, model, classes);
+  const count = classes!.length, { outputs, memory } = model;
+  return {
+    ...model,
+    outputs: count,
+    memory: {
+      ...memory,
+      // The head, and what scales its images to unit length.
+      constants: [...memory.constants, count * outputs, outputs],
+      tape(examples) {
+        const tape = memory.tape(examples);
+        // Images of unit length with their norms, and logits; the gradients of both.
+        const own = [[2, examples * outputs], [1, 2 * examples], [2, examples * count]] as const;
+        return { ...tape, around: [...tape.around, ...own] };
+      },
+    },
+  };
+}
+
+/**
  * The entry with a config's head for the classes of a task's data; the entry itself where the config names none. A
  * zero-shot head is made here, and everything that this allocates on the GPU is freed.
  *
@@ -67,16 +98,12 @@ export async function withHead(
 ): Promise<ModelEntry> {
   if (head === undefined) return entry;
   if (head === "new") return entry.withNewHead!(outputs);
-  if (!classes || !entry.text) {
-    const missing = classes ? "it has no text tower" : "the classes of the data have no names";
-    throw new UserError(`Cannot use head "zero-shot" with model "${id}": ${missing}`);
-  }
-  const descriptions = await describeClasses({ ...entry, text: entry.text }, classes);
-  const rows = await madeOf(gpu, entry.text, source, descriptions);
-  const shape = [classes.length, entry.outputs];
+  const descriptions = await describeData(id, entry, classes);
+  const rows = await madeOf(gpu, entry.text!, source, descriptions);
+  const shape = [descriptions.length, entry.outputs];
   return {
     ...entry,
-    outputs: classes.length,
+    outputs: descriptions.length,
     create(gpu, source, half) {
       const tower = entry.create(gpu, source, half) as Model<VisionBatch>;
       return zeroShotClassifier(gpu, tower, gpu.upload(rows, "f32", shape, "zero-shot head")) as Model;
@@ -93,6 +120,17 @@ async function madeOf(
   using _ = gpu.scope("text tower", "weights");
   const tower = createClipText(gpu, text, source), [logitScale] = source(LOGIT_SCALE, []);
   return await zeroShotHead(gpu, tower, plainForward, descriptions.map((text) => [text]), logitScale!);
+}
+
+/** The descriptions of the classes of a task's data. @throws {UserError} where there are no names, or no text tower */
+async function describeData(
+  id: string,
+  model: Pick<KnownModel, "id" | "folder" | "text">,
+  classes: TaskData["classes"],
+): Promise<Int32Array[]> {
+  if (classes && model.text) return await describeClasses(model, classes);
+  const missing = classes ? "it has no text tower" : "the classes of the data have no names";
+  throw new UserError(`Cannot use head "zero-shot" with model "${id}": ${missing}`);
 }
 
 /** For each class the tokens of its description, with start and end token as the folder's tokenizer has them. */

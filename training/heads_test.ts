@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { baseWeights } from "../models/base_weights.ts";
@@ -17,9 +17,11 @@ import { optdigitsFile, withDataFolder } from "../tests/data_folder.ts";
 import { CLIP, LLAMA, writeModel } from "../tests/model_writer.ts";
 import { fixture } from "../tests/public_files.ts";
 import { testGpu } from "../tests/test_gpu.ts";
-import { completeConfig } from "./configuration.ts";
+import { completeConfig, type KnownModel, resolveModel } from "./configuration.ts";
+import { loadExamples } from "./examples.ts";
 import { plainForward } from "./forward.ts";
-import { withHeadChoice } from "./heads.ts";
+import { shapedByHead, withHeadChoice } from "./heads.ts";
+import { predictMemory } from "./memory.ts";
 import { withModelFolders } from "./model_folders.ts";
 import { createPredictor } from "./predict.ts";
 import type { RunConfig } from "./run.ts";
@@ -176,6 +178,17 @@ Deno.test("train() notes the head that it chose, and another head is another run
     // LoRA's factors alone, and the new head's 3 rows of the tower's width beside them.
     const { trainableParameters } = chosen.outcome.cost;
     assertEquals(other.outcome.cost.trainableParameters, trainableParameters + 3 * 12);
+    // Their memory is foretold with the heads that they got.
+    for (const { config, outcome } of [chosen, other]) {
+      const known = await withModelFolders([config], { ...models });
+      const entry = resolveModel<KnownModel>(config.model, known);
+      const shaped = await shapedByHead(config.model, entry, await loadExamples(digits, entry, config));
+      const predicted = predictMemory(config, shaped, optimizers.lora as unknown as OptimizerModule);
+      const { weights, gradients, state } = outcome.cost.peakBytesByCategory;
+      const { weights: ours, gradients: theirs, state: kept } = predicted.peakBytesByCategory;
+      assertEquals([weights, gradients, state], [ours, theirs, kept], config.model.head);
+      assertAlmostEquals(outcome.cost.peakBytes! / predicted.peakBytes, 1, 0.02, config.model.head);
+    }
     assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(chosen))), chosen);
     assertEquals((await train(gpu, chosen.config)).id, chosen.id);
   });

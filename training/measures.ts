@@ -1,6 +1,6 @@
 /** @file What a task measures beside its score: checked, and put into the record of a run. */
-import type { Measure, Predictor, Task, TaskData } from "../tasks/task.ts";
-import type { MeasuredOutcome, RunConfig } from "./run.ts";
+import type { Measure, Predictor, Split, Task, TaskData } from "../tasks/task.ts";
+import type { MeasuredOutcome } from "./run.ts";
 
 /** The value of a set of examples; null where it has none. */
 export function valueOf(
@@ -13,6 +13,11 @@ export function valueOf(
   return Number.isFinite(value) ? value : null;
 }
 
+/** The measures that a task takes of a split. */
+export function measuresOf({ measures = [] }: Pick<Task, "measures">, split: Split): readonly Measure[] {
+  return measures.filter((measure) => (measure.split ?? split) === split);
+}
+
 /**
  * All measures that a task takes of a split, by name; undefined where there are none.
  *
@@ -23,11 +28,11 @@ export async function takeMeasures(
   task: Pick<Task, "id" | "measures">,
   data: TaskData,
   predictor: Predictor,
-  split: RunConfig["scoreOn"],
+  split: Split,
   count: number,
 ): Promise<Readonly<Record<string, MeasuredOutcome>> | undefined> {
   const { id } = task;
-  const measures = (task.measures ?? []).filter((measure) => (measure.split ?? split) === split);
+  const measures = measuresOf(task, split);
   if (measures.length === 0) return undefined;
   const found = await data.measure?.(predictor, split) ?? {};
   const extra = Object.keys(found).filter((name) => !measures.some((measure) => measure.name === name));

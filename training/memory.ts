@@ -24,7 +24,8 @@ export interface PredictedMemory {
 }
 
 /**
- * The memory that a complete config will take with examples of the model's full length.
+ * The memory that a complete config will take on a model as it will be: with its head, and for rows as long as its
+ * `memory` is of.
  *
  * What outlives a step is exact, as long as it fits the adapter's largest buffers. Activations are counted tensor by
  * tensor; partial sums that a kernel frees at once are left out, and where only upper blocks are adapted, all of the
@@ -33,7 +34,11 @@ export interface PredictedMemory {
 export function predictMemory(config: RunConfig, model: KnownModel, method: KnownOptimizer): PredictedMemory {
   const sites = matchSites(config.sites, model.sites());
   const parameters = model.parameters.map(({ shape }) => elementCount(shape));
-  const footprint = method.footprint(config.optimizer.options, { sites, parameters, head: [] });
+  const footprint = method.footprint(config.optimizer.options, {
+    sites,
+    parameters,
+    head: model.newHead ?? [],
+  });
   const tape = model.memory.tape(Math.ceil(config.batchSize / config.accumulate));
   const sitesIn = (block: number) => sites.filter(({ name }) => model.memory.blockOf(name) === block);
   const checkpointing = config.memory?.checkpointing === "blocks";

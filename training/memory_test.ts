@@ -211,7 +211,7 @@ for (const [label, changes] of Object.entries(CASES)) {
     const near = (a: number, b: number, what: string) =>
       assert(Math.abs(a - b) <= 0.03 * b, `${what}: ${a} bytes, ${b} were predicted`);
     near(found["activations"]!, wanted.activations, "activations");
-    near(peakBytes, predicted.peakBytes, "peak");
+    near(peakBytes!, predicted.peakBytes, "peak");
   });
 }
 
@@ -235,9 +235,9 @@ for (const [family, changes] of [["vision", {}], ["a decoder", decoder]] as cons
         const missing = of(all, "state") + of(all, "gradients") - of(lora, "state") - of(lora, "gradients");
         // What LoRA has instead: the factors, and x Aᵀ with its gradient at each site.
         const instead = of(lora, "adapters") + Math.max(0, of(lora, "activations") - of(all, "activations"));
-        assertGreaterOrEqual(all.peakBytes - lora.peakBytes, missing - instead);
+        assertGreaterOrEqual(all.peakBytes! - lora.peakBytes!, missing - instead);
         // At a rank that is small beside the width of 64, full fine-tuning's gradient of the embeddings makes up for it.
-        if (rank <= 2) assertGreaterOrEqual(all.peakBytes - lora.peakBytes, missing);
+        if (rank <= 2) assertGreaterOrEqual(all.peakBytes! - lora.peakBytes!, missing);
       }
     }
   });

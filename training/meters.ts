@@ -35,13 +35,16 @@ export class StepClock {
     this.#steps = 0;
   }
 
-  /** Median milliseconds a step; without the first window, which compiles kernels, where there is another. */
-  medianStepMs(): number {
+  /**
+   * Median milliseconds a step; without the first window, which compiles kernels, where there is another. Null where there
+   * was no step.
+   */
+  medianStepMs(): number | null {
     return this.#median(({ steps, ms }) => ms / steps);
   }
 
   /** The same of the host's part: making the batch and recording the step. */
-  medianHostMs(): number {
+  medianHostMs(): number | null {
     return this.#median(({ steps, hostMs }) => hostMs / steps);
   }
 
@@ -52,11 +55,11 @@ export class StepClock {
 
   #median(
     of: (window: { readonly steps: number; readonly ms: number; readonly hostMs: number }) => number,
-  ): number {
+  ): number | null {
     const warm = this.#windows.length > 1 ? this.#windows.slice(1) : this.#windows;
     const long = warm.filter(({ steps }) => steps >= LEAST_STEPS);
     const times = (long.length > 0 ? long : warm).map(of).sort((a, b) => a - b);
-    if (times.length === 0) return 0;
+    if (times.length === 0) return null;
     const middle = times.length >> 1;
     return times.length % 2 === 1 ? times[middle]! : (times[middle - 1]! + times[middle]!) / 2;
   }

@@ -5,8 +5,8 @@ import { PeakMeter, StepClock } from "./meters.ts";
 /** Times windows given as [steps, milliseconds], on a clock that tells exactly so. */
 function medianOf(
   windows: readonly (readonly [number, number])[],
-  read: (clock: StepClock) => number = (clock) => clock.medianStepMs(),
-): number {
+  read: (clock: StepClock) => number | null = (clock) => clock.medianStepMs(),
+): number | null {
   const { now } = performance;
   let time = 1000;
   performance.now = () => time;
@@ -33,14 +33,14 @@ Deno.test("StepClock gives the median over windows, without the first and the sh
 
 Deno.test("StepClock tells the host's part of the same windows", () => {
   assertEquals(medianOf([[10, 60], [5, 40], [1, 30], [10, 40]], (clock) => clock.medianHostMs()), 1.5);
-  assertEquals(medianOf([], (clock) => clock.medianHostMs()), 0);
+  assertEquals(medianOf([], (clock) => clock.medianHostMs()), null);
 });
 
 Deno.test("StepClock takes what there is: one window, short windows, none", () => {
   assertEquals(medianOf([[5, 10]]), 2);
   assertEquals(medianOf([[2, 20], [2, 6]]), 3);
   assertEquals(medianOf([[2, 20], [2, 6], [3, 15]]), 4);
-  assertEquals(medianOf([]), 0);
+  assertEquals(medianOf([]), null);
 });
 
 Deno.test("StepClock tells where the first window is the only one, whose steps compile kernels", () => {
@@ -62,7 +62,7 @@ Deno.test("StepClock tells where the first window is the only one, whose steps c
 });
 
 Deno.test("StepClock ignores windows without steps", () => {
-  assertEquals(medianOf([[0, 5]]), 0);
+  assertEquals(medianOf([[0, 5]]), null);
   assertEquals(medianOf([[10, 60], [0, 5], [5, 10]]), 2);
 });
 

@@ -7,13 +7,8 @@ import { type Batch, IGNORE, type LinearSite, type Model, type Writer } from "..
 import { padRight } from "../models/prompts.ts";
 import type { Generation, Predictor } from "../tasks/task.ts";
 import { mergedForward } from "./forward.ts";
+import { inGroups } from "./groups.ts";
 import { createSampler } from "./sampling.ts";
-
-/** Most texts that are continued or followed together. */
-const TEXTS = 64;
-
-/** Most tokens of texts together, each as long as the longest may get: of Llama-2-7B their keys and values are 8 GiB. */
-const TOKENS = 8192;
 
 /** One text to be written. */
 interface Text {
@@ -39,12 +34,15 @@ interface Guess {
 /**
  * A predictor over `weights`, the merged weights of adapted sites, which must stay alive. Prompts have up to `longest`
  * tokens; where a model's text is its prompt's continuation, so has the whole, and one token more that is not read.
+ *
+ * @param onPass called after each wait for the GPU
  */
 export function createPredictor(
   gpu: Gpu,
   model: Model,
   weights: ReadonlyMap<LinearSite, Tensor>,
   longest: number,
+  onPass: () => void = () => {},
 ): Predictor {
   const store = createGradients(gpu, []);
   const forward = () => mergedForward(new Tape(gpu, store), weights);
@@ -60,7 +58,9 @@ export function createPredictor(
   /** The best class of each of `rows` of the logits, or of all. */
   const bestOf = async (batch: Batch, rows?: readonly number[]): Promise<Int32Array> => {
     using _ = gpu.scope("predict", "activations");
-    return await gpu.download(argmax(gpu, logitsOf(batch, rows)));
+    const best = await gpu.download(argmax(gpu, logitsOf(batch, rows)));
+    onPass();
+    return best;
   };
   return {
     classify: (batch) => bestOf(batch),
@@ -107,6 +107,7 @@ export function createPredictor(
     using _ = gpu.scope("losses", "activations");
     const { batch, rows } = teach(guesses), logits = logitsOf(batch, rows);
     const scores = await gpu.download(logits), width = logits.shape.at(-1)!;
+    onPass();
     let row = 0;
     return guesses.map(({ continuation }) => {
       const surprises = Array.from(continuation, (token) => {
@@ -212,6 +213,7 @@ export function createPredictor(
         ? continuation.next(tokens)
         : mapRows(reading.tape, continuation.prompted, pickRows(gpu, copies, read.length));
       tokens = [...await choose(scores, rows.map((i) => open.has(i) ? texts[i]! : null), position)];
+      onPass();
       rows.forEach((i, row) => {
         if (!open.has(i)) return;
         if (tokens[row] !== stop) written[i]!.push(tokens[row]!);
@@ -220,20 +222,6 @@ export function createPredictor(
     }
     return written.map((tokens) => Int32Array.from(tokens));
   }
-}
-
-/** One after the other in groups of at most `TEXTS` and, each counted as the longest of its group, `TOKENS`; one at least. */
-export function* inGroups<T>(all: readonly T[], tokensOf: (one: T) => number): Generator<readonly T[]> {
-  let first = 0, longest = 0;
-  for (const [i, one] of all.entries()) {
-    const most = Math.max(longest, tokensOf(one)), count = i - first;
-    if (count === TEXTS || (count > 0 && most * (count + 1) > TOKENS)) {
-      yield all.slice(first, i);
-      first = i;
-      longest = tokensOf(one);
-    } else longest = most;
-  }
-  if (first < all.length) yield all.slice(first);
 }
 
 function tokensOf({ prompt, continuation }: Guess): number {

@@ -9,7 +9,8 @@ import { testGpu } from "../tests/test_gpu.ts";
 import { imageBatch, scriptedDecoder, TINY_DECODER, tinyDecoder, tinyVision } from "../tests/tiny_models.ts";
 import { scoresAfter, uncached, WRITERS } from "../tests/writers.ts";
 import { plainForward } from "./forward.ts";
-import { createPredictor, inGroups } from "./predict.ts";
+import { inGroups } from "./groups.ts";
+import { createPredictor } from "./predict.ts";
 import { createSampler } from "./sampling.ts";
 
 /** Token t is followed by t + 1; 9 by itself. */

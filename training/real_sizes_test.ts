@@ -109,6 +109,6 @@ for (
       near(cost.peakBytesByCategory[category] ?? 0, predicted.peakBytesByCategory[category], category);
     }
     near(cost.peakBytesByCategory["activations"]!, predicted.peakBytesByCategory.activations, "activations");
-    near(cost.peakBytes, predicted.peakBytes, "peak");
+    near(cost.peakBytes!, predicted.peakBytes, "peak");
   });
 }

@@ -1,4 +1,5 @@
 /** @file What goes into a run and what comes out: plain JSON on both sides. schemas.ts checks it at run time. */
+import type { RowLengths } from "../models/architecture.ts";
 import type { Options } from "../optimizers/optimizer.ts";
 import type { DataSource, Split, TaskOptions } from "../tasks/task.ts";
 
@@ -133,23 +134,23 @@ export interface Environment {
 
 /**
  * What a run cost. Times leave out validation and telemetry, and those of a step the compilation of kernels, except where
- * `onlyFirstWindow` tells of it.
+ * `onlyFirstWindow` tells of it. What only a step without telemetry tells is null where there was none, as in short runs.
  */
 export interface Cost {
   /** Numbers that the method trains. */
   readonly trainableParameters: number;
   /** Bytes of the method's moments and other state, without the trained parameters themselves. */
   readonly stateBytes: number;
-  /** Most bytes of live tensors while attaching and training. */
-  readonly peakBytes: number;
-  /** The same for each use of memory by itself. */
+  /** Most bytes of live tensors while attaching and training; null where no step was without telemetry. */
+  readonly peakBytes: number | null;
+  /** The same for each use of memory by itself, as far as it was measured. */
   readonly peakBytesByCategory: Readonly<Record<string, number>>;
   /** Milliseconds that the method took to attach itself, kernels compiled that nothing had compiled yet. */
   readonly attachMs: number;
-  /** Median over windows of steps between two read-backs, in milliseconds. */
-  readonly medianStepMs: number;
+  /** Median over windows of steps between two read-backs, in milliseconds; null where no step was without telemetry. */
+  readonly medianStepMs: number | null;
   /** The host's part of a step, in the same windows: making the batch and recording it, not waiting for the GPU. */
-  readonly medianHostMs: number;
+  readonly medianHostMs: number | null;
   /**
    * True where the times of a step are of the first window, there being no other: kernels that nothing had compiled yet were
    * compiled in it. Absent elsewhere, and in results from before it was noted.
@@ -157,6 +158,8 @@ export interface Cost {
   readonly onlyFirstWindow?: true;
   /** The whole run: loading, training, validation, scoring. */
   readonly totalMs: number;
+  /** The part of it in which the trained model was scored. Absent where it was not told apart yet. */
+  readonly scoringMs?: number;
 }
 
 /** A measure beside the score, on the examples of `scores`. */
@@ -189,6 +192,8 @@ export interface RunOutcome {
   readonly kernels: readonly string[];
   /** The real data that it was found on; absent where the task made its own. */
   readonly data?: DataSource;
+  /** Tokens of the rows that it trained on. Absent for images, and where they were not noted yet. */
+  readonly rows?: RowLengths;
   /** Time and memory. */
   readonly cost: Cost;
 }
@@ -249,13 +254,15 @@ export type BaseResult =
 /** JSON with sorted keys and no white space: equal values give equal text. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  if (typeof value === "object" && value !== null) {
-    const entries = Object.entries(value).filter(([, item]) => item !== undefined).sort(([a], [b]) =>
-      a < b ? -1 : 1
-    );
-    return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item)}`).join(",")}}`;
-  }
+  if (typeof value === "object" && value !== null) return joinFields(value, canonicalJson);
   return JSON.stringify(value);
+}
+
+function joinFields(value: object, textOf: (item: unknown) => string): string {
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined).sort(([a], [b]) =>
+    a < b ? -1 : 1
+  );
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${textOf(item)}`).join(",")}}`;
 }
 
 /** Name of a run: see `recordId`. */
@@ -263,19 +270,54 @@ export async function runId(config: RunConfig): Promise<string> {
   return await recordId(config);
 }
 
+/** The names of many runs, in order: what they share is written down once. */
+export async function runIds(configs: readonly RunConfig[]): Promise<string[]> {
+  const texts = new Map<unknown, string>();
+  const textOf = (value: unknown) => {
+    const known = texts.get(value);
+    if (known !== undefined) return known;
+    const text = canonicalJson(value);
+    if (typeof value === "object") texts.set(value, text);
+    return text;
+  };
+  const named = new Map<unknown, unknown>();
+  const withoutPath = <T extends object>(choice: T, name: keyof T): unknown => {
+    if (!named.has(choice)) named.set(choice, unplaced(choice, name));
+    return named.get(choice);
+  };
+  const nameOf = await namer();
+  return configs.map((config) => {
+    const fields: Readonly<Record<string, unknown>> = {
+      ...config,
+      task: withoutPath(config.task, "data"),
+      model: withoutPath(config.model, "path"),
+    };
+    return nameOf(joinFields(fields, textOf));
+  });
+}
+
 /**
  * Name of what has such a config: the first 16 hex digits of the SHA-256 of its canonical JSON. Where the config has the
  * fingerprint of its data or of its model, the path to them has no part in it: the same files in another place are the same.
  */
 export async function recordId(config: Pick<RunConfig, "task" | "model">): Promise<string> {
-  const { data: _, ...task } = config.task, { path: _path, ...model } = config.model;
-  const named = {
-    ...config,
-    task: task.fingerprint === undefined ? config.task : task,
-    model: model.fingerprint === undefined ? config.model : model,
-  };
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(named)));
-  return Array.from(new Uint8Array(digest).subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(
-    "",
-  );
+  const { task, model } = config, nameOf = await namer();
+  return nameOf(canonicalJson({ ...config, task: unplaced(task, "data"), model: unplaced(model, "path") }));
+}
+
+/** A choice without the path to its files, where these have a fingerprint. */
+function unplaced<T extends { readonly fingerprint?: string }>(
+  choice: T,
+  path: keyof T,
+): T | Omit<T, keyof T> {
+  if (choice.fingerprint === undefined) return choice;
+  const { [path]: _, ...rest } = choice;
+  return rest;
+}
+
+/** What names texts: waits for no other thread, as one of the web's own digests does, so that many take no longer than one. */
+async function namer(): Promise<(text: string) => string> {
+  // Loaded when needed: reports name nothing.
+  const { createHash } = await import("node:crypto");
+  return (text) => createHash("sha256").update(text).digest("hex").slice(0, 16);
 }

@@ -102,18 +102,27 @@ export const Environment = z.strictObject({
 /** See run.ts. */
 export type Environment = run.Environment;
 
-/** What a run cost; see run.ts for what times leave out. */
+/**
+ * What a run cost; see run.ts for what times leave out. Results from before null was for what was not measured say 0 for the
+ * time of a step, and a peak of what was there without one: they are read as null.
+ */
 export const Cost = z.strictObject({
   trainableParameters: count,
   stateBytes: z.int().min(0),
-  peakBytes: z.int().min(0),
+  peakBytes: z.int().min(0).nullable(),
   peakBytesByCategory: z.record(z.string(), z.int().min(0)),
   attachMs: finite.min(0),
-  medianStepMs: finite.min(0),
-  medianHostMs: finite.min(0),
+  medianStepMs: finite.min(0).nullable(),
+  medianHostMs: finite.min(0).nullable(),
   onlyFirstWindow: z.literal(true).exactOptional(),
   totalMs: finite.min(0),
-});
+  // Results from before it was told apart go without.
+  scoringMs: finite.min(0).exactOptional(),
+}).transform((cost) =>
+  cost.medianStepMs === 0
+    ? { ...cost, medianStepMs: null, medianHostMs: null, peakBytes: null, peakBytesByCategory: {} }
+    : cost
+);
 /** See run.ts. */
 export type Cost = run.Cost;
 
@@ -151,6 +160,8 @@ export const RunOutcome = z.strictObject({
   inspected: z.record(z.string(), z.array(Point)),
   kernels: z.array(z.string()),
   data: DataSource.exactOptional(),
+  // Results from before they were noted go without.
+  rows: z.strictObject({ input: count, target: z.int().min(0) }).exactOptional(),
   cost: Cost,
 });
 /** See run.ts. */

@@ -8,13 +8,13 @@ import type { Task } from "../tasks/task.ts";
 import { requireBindings } from "./bindings.ts";
 import { resolveModel } from "./configuration.ts";
 import { environmentOf } from "./environment.ts";
+import { loadExamples } from "./examples.ts";
 import { withHead } from "./heads.ts";
 import { lookup } from "./lookup.ts";
 import { withModelFolders } from "./model_folders.ts";
 import { createPredictor } from "./predict.ts";
 import { type BaseConfig, type BaseResult, recordId } from "./run.ts";
 import { scoreExamples } from "./score_examples.ts";
-import { requireFit } from "./train.ts";
 
 /**
  * Scores a base checkpoint on the examples that its runs are scored on.
@@ -23,15 +23,14 @@ import { requireFit } from "./train.ts";
  * @throws {CheckpointError} where the checkpoint is missing or does not fit
  */
 export async function scoreBase(gpu: Gpu, config: BaseConfig): Promise<BaseResult> {
-  const { task: { id, ...amounts }, model, scoreOn } = config;
+  const { task: { id }, model, scoreOn } = config;
   const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
   const task = lookup<Task>("task", tasks, id), own = resolveModel(model, known);
   requireBindings(gpu, own);
   // No seed changes what is scored, or its order.
-  const data = await task.load({ seed: 0, ...amounts }, own);
+  const data = await loadExamples(task, own, { ...config, seed: 0 });
   const source = await baseWeights(own);
   const entry = await withHead(gpu, model, own, data, source);
-  requireFit(task, data, entry);
   const environment = await environmentOf(gpu);
   try {
     using _ = gpu.scope("base", "weights");

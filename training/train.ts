@@ -19,6 +19,7 @@ import { requireBindings } from "./bindings.ts";
 import { completeConfig, matchSites, resolveModel, withDataFingerprint } from "./configuration.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { environmentOf } from "./environment.ts";
+import { loadExamples, rowLengthsOf } from "./examples.ts";
 import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
 import { withHead, withHeadChoice } from "./heads.ts";
@@ -37,7 +38,6 @@ import {
 import { learningRateAt } from "./schedule.ts";
 import { scoreExamples } from "./score_examples.ts";
 import { beginMeasurement, readWeights, type StartWeights } from "./telemetry.ts";
-import { UserError } from "./user_error.ts";
 
 /** How far a run is. */
 export interface Progress {
@@ -65,6 +65,8 @@ export interface TrainHooks {
 
 /** Steps between two waits for the GPU. */
 const WINDOW = 10;
+/** The step after which one more wait tells the steps that compile kernels from the others. */
+const START = 2;
 /** First steps that telemetry never skips: from B = 0, LoRA-Pro's second step is unlike all others. */
 const ALWAYS_MEASURED = 2;
 /** Fewest examples of a validation batch: small training batches would waste the GPU there. */
@@ -115,6 +117,7 @@ export async function train(gpu: Gpu, config: RunConfig, hooks: TrainHooks = {})
     inspected: session.inspected,
     kernels: session.kernels,
     ...(session.data && { data: session.data }),
+    ...(session.rows && { rows: session.rows }),
     cost: { ...session.cost, totalMs: performance.now() - begun },
   };
   return { ...header, status: "done", outcome };
@@ -149,10 +152,8 @@ export async function runSession(
     hooks.onProgress?.({ phase, step, steps: config.steps, loss, trainLoss, validationLoss });
   };
   report("loading", 0, { trainLoss: [], validationLoss: [] });
-  const { id: _, ...amounts } = config.task;
-  const data = await parts.task.load({ seed: config.seed, ...amounts }, parts.entry);
+  const data = await loadExamples(parts.task, parts.entry, config);
   const entry = await withHead(gpu, config.model, parts.entry, data, parts.source);
-  requireFit(parts.task, data, entry);
 
   const peak = new PeakMeter(gpu);
   gpu.resetWork();
@@ -176,21 +177,24 @@ export async function runSession(
     const starts = given ?? await read(false, (site) => optimizer.effectiveWeight(site)) ?? new Map();
 
     const run = new Loop(gpu, config, model, optimizer, sites, data, starts, peak, report);
-    const divergedAt = await run.train();
+    const divergedAt = await run.train(), medianStepMs = run.clock.medianStepMs();
     const cost = {
       trainableParameters: optimizer.trainable.reduce((sum, { value }) => sum + elementCount(value.shape), 0),
       stateBytes: optimizer.state.reduce((sum, { value }) => sum + byteLength(value), 0),
-      ...peak.read(),
+      // Attaching alone is no peak of training.
+      ...medianStepMs === null ? { peakBytes: null, peakBytesByCategory: {} } : peak.read(),
       attachMs,
-      medianStepMs: run.clock.medianStepMs(),
+      medianStepMs,
       medianHostMs: run.clock.medianHostMs(),
       ...(run.clock.isFirstAlone() && { onlyFirstWindow: true as const }),
     };
     if (divergedAt === null) await parts.onTrained?.(model);
     report("scoring", config.steps, run);
+    const scoringBegun = performance.now();
     const { scores, measures } = divergedAt === null
       ? await run.score(parts.task)
       : { scores: [], measures: undefined };
+    const scoringMs = performance.now() - scoringBegun, rows = rowLengthsOf(data);
     return {
       divergedAt,
       scores,
@@ -201,7 +205,8 @@ export async function runSession(
       inspected: run.inspected,
       kernels: gpu.work.kernels,
       ...(data.source && { data: data.source }),
-      cost,
+      ...(rows && { rows }),
+      cost: { ...cost, scoringMs },
     };
   } finally {
     gpu.trim();
@@ -213,15 +218,6 @@ function halfSites({ sites, memory }: RunConfig, entry: ModelEntry): ReadonlySet
   return new Set(
     memory?.frozenWeights === "f16" ? matchSites(sites, entry.sites()).map(({ name }) => name) : [],
   );
-}
-
-/** @throws {RangeError} where the model can't take the task's examples */
-export function requireFit(task: Task, { needs }: TaskData, entry: ModelEntry): void {
-  if (needs.family !== entry.family || needs.outputs !== entry.outputs || needs.inputSize > entry.inputSize) {
-    throw new UserError(
-      `Cannot train model "${entry.id}" (${entry.family}, ${entry.outputs} outputs, inputs to ${entry.inputSize}) on task "${task.id}": it needs ${needs.family}, ${needs.outputs} and ${needs.inputSize}`,
-    );
-  }
 }
 
 function attach(
@@ -297,7 +293,7 @@ class Loop {
         this.clock.count(await this.#plainStep(step));
       }
       const validates = step % validateEvery === 0 || step === steps;
-      if (!validates && step % WINDOW !== 0) continue;
+      if (!validates && step % WINDOW !== 0 && step !== START) continue;
       await this.gpu.flush();
       this.clock.end();
       const divergedAt = await this.#readLosses(step);
@@ -311,7 +307,8 @@ class Loop {
   /** Scores the examples that the config names, and takes the task's measures of them. */
   async score(task: Task): Promise<Pick<RunOutcome, "scores" | "measures">> {
     using _ = this.gpu.scope("scoring", "activations");
-    return await scoreExamples(task, this.data, this.#predictor(), this.config.scoreOn);
+    const predictor = this.#predictor(() => this.report("scoring", this.config.steps, this));
+    return await scoreExamples(task, this.data, predictor, this.config.scoreOn);
   }
 
   /** Returns the milliseconds that the host needed: on a software adapter to submit is already to wait. */
@@ -422,7 +419,7 @@ class Loop {
     return new Map(this.sites.map((site) => [site, this.optimizer.effectiveWeight(site)]));
   }
 
-  #predictor(): Predictor {
-    return createPredictor(this.gpu, this.model, this.#merge(), this.data.needs.inputSize);
+  #predictor(onPass: () => void): Predictor {
+    return createPredictor(this.gpu, this.model, this.#merge(), this.data.needs.inputSize, onPass);
   }
 }

@@ -72,7 +72,8 @@ async function partsOf(config: RunConfig): Promise<RunParts> {
 /** What two runs of one config must have in common: all but when, how long and where. */
 function reproducible(result: RunResult): unknown {
   if (result.status !== "done") return { ...result, environment: null };
-  const { attachMs: _a, medianStepMs: _m, medianHostMs: _h, totalMs: _t, ...cost } = result.outcome.cost;
+  const { attachMs: _a, medianStepMs: _m, medianHostMs: _h, totalMs: _t, scoringMs: _s, ...cost } =
+    result.outcome.cost;
   return { ...result, environment: null, outcome: { ...result.outcome, cost } };
 }
 
@@ -370,16 +371,36 @@ Deno.test("train() counts what LoRA trains and keeps, and peaks by use", async (
   const parts = cost.peakBytesByCategory;
   assertGreater(parts["activations"]!, 0);
   assertGreater(parts["state"]!, cost.stateBytes - 1);
-  assertGreater(cost.peakBytes, parts["weights"]! + parts["activations"]!);
+  assertGreater(cost.peakBytes!, parts["weights"]! + parts["activations"]!);
+});
+
+Deno.test("train() knows no time and no peak of a step where telemetry measured each, and no stored 0 stands for one", async () => {
+  const gpu = await testGpu();
+  const result = await train(gpu, { ...tiny, steps: 2, telemetryEvery: 1 });
+  assert(result.status === "done");
+  const { cost } = result.outcome;
+  assertEquals([cost.medianStepMs, cost.medianHostMs, cost.peakBytes, cost.peakBytesByCategory], [
+    null,
+    null,
+    null,
+    {},
+  ]);
+  assertGreater(cost.totalMs, cost.scoringMs!);
+  assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
+  const { scoringMs: _, ...before } = cost;
+  const older = { ...before, medianStepMs: 0, medianHostMs: 0, peakBytes: 4_215_000 };
+  const read = RunResult.parse({ ...result, outcome: { ...result.outcome, cost: older } });
+  assert(read.status === "done");
+  assertEquals(read.outcome.cost, before);
 });
 
 Deno.test("train() tells the same bytes and the same windows whatever ran before on the device", async () => {
   // The device that other tests use has seen every category.
   await using gpu = await openGpu();
   const bytesOf = async (optimizer: RunConfig["optimizer"]) => {
-    const config = complete({ optimizer, steps: 3, validateEvery: 3, telemetryEvery: 0 });
+    const config = complete({ optimizer, steps: 2, validateEvery: 2, telemetryEvery: 0 });
     const { cost } = await runSession(gpu, config, await partsOf(config), {});
-    const { attachMs: _1, medianStepMs: _2, medianHostMs: _3, ...rest } = cost;
+    const { attachMs: _1, medianStepMs: _2, medianHostMs: _3, scoringMs: _4, ...rest } = cost;
     return rest;
   };
   const full = { id: "full", options: {} };
@@ -387,7 +408,7 @@ Deno.test("train() tells the same bytes and the same windows whatever ran before
   await bytesOf({ id: "lora", options: { rank: 4 } });
   assertEquals(JSON.stringify(await bytesOf(full)), JSON.stringify(alone));
   assert(!("adapters" in alone.peakBytesByCategory));
-  // Three steps are one window.
+  // Two steps are one window.
   assertEquals(alone.onlyFirstWindow, true);
 });
 
@@ -405,7 +426,10 @@ Deno.test("train() reports its phases, steps in order, the latest loss and the l
     { phase: "loading", step: 0, steps: 3, loss: null, losses: 0, validations: 0 },
     { phase: "training", step: 2, steps: 3, loss: at(2), losses: 2, validations: 1 },
     { phase: "training", step: 3, steps: 3, loss: at(3), losses: 3, validations: 2 },
-    { phase: "scoring", step: 3, steps: 3, loss: at(3), losses: 3, validations: 3 },
+    // Once at its begin, and after its one pass.
+    ...Array.from({ length: 2 }, () => (
+      { phase: "scoring", step: 3, steps: 3, loss: at(3), losses: 3, validations: 3 } as const
+    )),
   ]);
 });
 

@@ -56,6 +56,17 @@ export function methodFlopsOf(
   return count.weightFlops + count.factorFlops + count.updateFlops;
 }
 
+/** FLOPs of a forward pass over so many examples. */
+export function forwardFlopsOf({ maps, attentions }: Architecture, examples: number): number {
+  const products = maps.reduce((sum, map) => sum + 2 * map.rows * map.in * map.out, 0);
+  return examples * attentions.reduce((sum, one) => sum + attentionFlops(one), products);
+}
+
+/** FLOPs of both products of attentions. */
+function attentionFlops({ count, queries, keys, width }: Architecture["attentions"][number]): number {
+  return 4 * count * queries * keys * width;
+}
+
 /**
  * Counts a step.
  *
@@ -88,9 +99,9 @@ export function countStep(step: CountedStep): StepCount {
   const flops = (map: CountedMap) => 2 * batchSize * map.rows * map.in * map.out;
   const moved = (map: CountedMap) =>
     batchSize * map.rows * (map.in + map.out) + accumulate * map.in * map.out;
-  const attention = batchSize * sum(attentions, (one) => 4 * one.count * one.queries * one.keys * one.width);
+  const attention = batchSize * sum(attentions, attentionFlops);
   const heads = batchSize * sum(attentions, (one) => 2 * one.count * (one.queries + one.keys) * one.width);
-  const forwardFlops = sum(maps, flops) + attention;
+  const forwardFlops = forwardFlopsOf(architecture, batchSize);
   return {
     tokens: batchSize * architecture.tokens,
     maps: maps.length,

@@ -1,8 +1,37 @@
 /** @file Made-up registries for tests: two tasks or ten, two models, four methods or fifteen, no GPU. */
 import type { KnownModel, KnownOptimizer, Registries } from "../../training/configuration.ts";
-import type { ModelFamily } from "../../models/model.ts";
+import type { Batch, ModelFamily } from "../../models/model.ts";
+import type { Predictor, Split, Task, TaskOptions } from "../../tasks/task.ts";
 
-const TOKENS = 10;
+const TOKENS = 10, OUTPUTS = 10;
+/** Examples that there are of every kind. */
+const EXAMPLES = 4096;
+
+/** Made-up examples in which every element is 0. */
+function loaderOf(id: string, family: "vision" | "decoder"): Task["load"] {
+  const zeros = (...shape: number[]) => ({ data: new Int32Array(shape.reduce((a, b) => a * b)), shape });
+  const batchOf = (size: number): Batch =>
+    family === "vision"
+      ? { family, pixels: { data: new Float32Array(size), shape: [size, 1, 1, 1] }, targets: zeros(size) }
+      : { family, tokens: zeros(size, TOKENS), targets: zeros(size, TOKENS) };
+  const amount = (split: Split, options: TaskOptions) =>
+    split === "test" ? options.testExamples : options.validationExamples;
+  return (options) => {
+    const most = Math.max(options.trainExamples, options.validationExamples, options.testExamples);
+    if (most > EXAMPLES) {
+      throw new RangeError(`Cannot take ${most} examples of "${id}": there are ${EXAMPLES}`);
+    }
+    return Promise.resolve({
+      needs: { family, outputs: OUTPUTS, inputSize: TOKENS },
+      trainBatch: (_, size) => batchOf(size),
+      validationBatches: (size) => [batchOf(size)],
+      async score(predictor: Predictor, split: Split) {
+        const batch = batchOf(amount(split, options));
+        return Float32Array.from(await predictor.classify(batch), Number);
+      },
+    });
+  };
+}
 
 function model(
   id: string,
@@ -20,36 +49,42 @@ function model(
       stage: 1 + 2 * layer + i,
     }))
   );
-  return {
-    id,
-    title,
-    family,
-    size,
+  const ofLength = (tokens: number): Pick<KnownModel, "architecture" | "memory"> => ({
     architecture: {
-      tokens: TOKENS,
+      tokens,
       parameters: maps.reduce((sum, map) => sum + map.in * map.out, 0),
-      maps,
-      attentions: [{ count: layers, width, heads: 2, queries: TOKENS, keys: TOKENS }],
-      elementwise: 20 * layers * TOKENS * width,
-      activations: 15 * layers * TOKENS * width,
+      maps: maps.map((map) => ({ ...map, rows: tokens })),
+      attentions: [{ count: layers, width, heads: 2, queries: tokens, keys: tokens }],
+      elementwise: 20 * layers * tokens * width,
+      activations: 15 * layers * tokens * width,
     },
-    parameters: maps.map((map) => ({ name: `${map.name}.weight`, shape: [map.out, map.in] })),
     memory: {
       constants: [],
       blockOf: (site) => Number(site.split(".")[1]),
       tape: (examples) => ({
-        rows: () => examples * TOKENS,
+        rows: () => examples * tokens,
         blocks: Array.from({ length: layers }, (_, layer) => ({
           input: layer === 0 ? null : layer - 1,
-          stream: examples * TOKENS * width,
-          forward: [[10, examples * TOKENS * width]],
-          backward: [[5, examples * TOKENS * width]],
+          stream: examples * tokens * width,
+          forward: [[10, examples * tokens * width]],
+          backward: [[5, examples * tokens * width]],
           inputGradient: [],
         })),
-        around: [[2, examples * TOKENS * width]],
+        around: [[2, examples * tokens * width]],
         below: [],
       }),
     },
+  });
+  return {
+    id,
+    title,
+    family,
+    outputs: OUTPUTS,
+    inputSize: TOKENS,
+    size,
+    ...ofLength(TOKENS),
+    ofLengths: ({ input }) => ofLength(input),
+    parameters: maps.map((map) => ({ name: `${map.name}.weight`, shape: [map.out, map.in] })),
     resize(other) {
       const wanted = { ...size, ...other };
       if (wanted.width % 4 !== 0) {
@@ -147,12 +182,14 @@ export const fakeRegistries: Registries = {
         validationExamples: 32,
         testExamples: 50,
       },
+      load: loaderOf("digits", "vision"),
     },
     arithmetic: {
       id: "arithmetic",
       title: "Word problems",
       family: "math",
       metric: { name: "exact match", chance: 0 },
+      load: loaderOf("arithmetic", "decoder"),
     },
   },
   models: {

@@ -57,7 +57,7 @@ Deno.test("measure() puts each size on its axis, the base on all, and takes medi
     config.optimizer.options["rank"] === 4 && config.batchSize === 16 && !config.model.width &&
     !config.model.layers
   );
-  assertEquals(base.stepMs, (even!.outcome.cost.medianStepMs + odd!.outcome.cost.medianStepMs) / 2);
+  assertEquals(base.stepMs, (even!.outcome.cost.medianStepMs! + odd!.outcome.cost.medianStepMs!) / 2);
 });
 
 Deno.test("measure() counts between the measured sizes for lines, from the smallest to the largest", () => {

@@ -1,10 +1,12 @@
 /** @file Which results vary size, along which axis, and what each of their steps counts. */
-import type { Registries } from "../../training/configuration.ts";
+import type { RowLengths } from "../../models/architecture.ts";
+import type { KnownModel, Registries } from "../../training/configuration.ts";
 import { matchSites, resolveModel } from "../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
 import { countStep, type StepCount } from "../../training/work.ts";
 import { methodKey, rankOf } from "../method.ts";
-import { median } from "../statistics.ts";
+import { ofRows } from "../run_work.ts";
+import { medianOfMeasured } from "../statistics.ts";
 
 /** What a sweep may vary, as charts name it. */
 export const AXES = ["tokens", "width", "layers", "rank"] as const;
@@ -100,25 +102,30 @@ export function measure(
     const costs = done.get(key)?.map(({ cost }) => cost) ?? [];
     const { config, size, count } = first!, axes = axesOf(size);
     if (costs.length === 0 || axes.length === 0) return [];
-    return [{
-      method: methodKey(config.optimizer),
-      size,
-      axes,
-      count,
-      stepMs: median(costs.map((cost) => cost.medianStepMs)),
-      peakBytes: median(costs.map((cost) => cost.peakBytes)),
-    }];
-  }).filter(({ stepMs }) => stepMs > 0);
+    const stepMs = medianOfMeasured(costs.map((cost) => cost.medianStepMs));
+    const peakBytes = medianOfMeasured(costs.map((cost) => cost.peakBytes));
+    if (stepMs === null || peakBytes === null) return [];
+    return [{ method: methodKey(config.optimizer), size, axes, count, stepMs, peakBytes }];
+  });
   return { points, curves: curvesOf(points, base, counted.map(({ config }) => config), known) };
 }
 
-/** A run's size and what a step of it counts; null where its model or method is no longer known. */
-export function countConfig(config: RunConfig, known: Known): { size: Size; count: StepCount } | null {
+/**
+ * A run's size, its model and what a step of it counts; null where its model or method is no longer known.
+ *
+ * @param rows those of its batches; of the model's full length where absent
+ */
+export function countConfig(
+  config: RunConfig,
+  known: Known,
+  rows?: RowLengths,
+): { size: Size; model: KnownModel; count: StepCount } | null {
   const { id: modelId, path } = config.model;
   const entry = Object.values(known.models).find(({ id, folder }) => id === modelId && folder === path);
   const method = Object.values(known.optimizers).find(({ id }) => id === config.optimizer.id);
   if (!entry || !method) return null;
-  const model = resolveModel(config.model, known.models);
+  const own = resolveModel(config.model, known.models);
+  const model = rows ? ofRows(own, rows) : own;
   const count = countStep({
     architecture: model.architecture,
     batchSize: config.batchSize,
@@ -127,7 +134,7 @@ export function countConfig(config: RunConfig, known: Known): { size: Size; coun
     method,
     options: config.optimizer.options,
   });
-  return { size: { tokens: count.tokens, ...model.size, rank: rankOf(config.optimizer) }, count };
+  return { size: { tokens: count.tokens, ...model.size, rank: rankOf(config.optimizer) }, model, count };
 }
 
 /** Counts along each axis, from the smallest to the largest measured value. */

@@ -40,6 +40,11 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / 1024 ** 2).toFixed(2)} MiB`;
 }
 
+/** What was measured, as `format` writes it; else a dash and that it wasn't. */
+export function formatMeasured(value: number | null, format: (value: number) => string): string {
+  return value === null ? "— (not measured)" : format(value);
+}
+
 /** Three significant digits, never as a power of ten: "0.0113", "12.3", "1350". */
 export function formatSignificant(value: number): string {
   return (value >= 100 ? String(Number(value.toPrecision(3))) : value.toPrecision(3)).replace("-", "−");

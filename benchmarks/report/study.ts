@@ -82,7 +82,7 @@ export function makeStudy(
           ...speaking,
           grid,
           chosen,
-          predicted: predictCost(own[0]!, registries),
+          predicted: predictCost(own[0]!, speaking.runs[0]?.outcome.rows, registries),
         }];
       })
     )

@@ -42,7 +42,9 @@ function rowsOf(against: Against, title: string): readonly (readonly string[])[]
 Deno.test("compareSweeps() says of equal sweeps that no run differs, whatever their times, and when", async () => {
   const slower = await sweep(undefined, (made) =>
     made.toReversed().map((run) => ({
-      ...withOutcome(run, { cost: { ...run.outcome.cost, medianStepMs: 2 * run.outcome.cost.medianStepMs } }),
+      ...withOutcome(run, {
+        cost: { ...run.outcome.cost, medianStepMs: 2 * run.outcome.cost.medianStepMs! },
+      }),
       environment: { ...run.environment, startedAt: "2026-02-03T00:00:00.000Z" },
     })));
   const against = compare(await sweep(), slower);
@@ -190,7 +192,7 @@ Deno.test("compareSweeps() says what differs of code, machine, kernels, bytes an
     made.map((run) => ({
       ...withOutcome(run, {
         kernels: ["adamw", "matmul_staged"],
-        cost: { ...run.outcome.cost, peakBytes: 2 * run.outcome.cost.peakBytes },
+        cost: { ...run.outcome.cost, peakBytes: 2 * run.outcome.cost.peakBytes! },
       }),
       environment: {
         ...run.environment,

@@ -143,8 +143,11 @@ export function baseSentences(here: readonly BaseResult[], there: readonly BaseR
 export function costSentences(same: readonly ComparedPair[]): string[] {
   const both = donePairs(same);
   if (both.length === 0) return [];
-  const ratios = (read: (run: DoneRun) => number) =>
-    both.flatMap(([ours, theirs]) => read(theirs) > 0 ? [read(ours) / read(theirs)] : []);
+  const ratios = (read: (run: DoneRun) => number | null) =>
+    both.flatMap(([ours, theirs]) => {
+      const [here, there] = [read(ours), read(theirs)];
+      return here !== null && there !== null ? [here / there] : [];
+    });
   const range = (values: readonly number[]) =>
     `${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)}`;
   const bytes = both.filter(([ours, theirs]) =>
@@ -152,13 +155,14 @@ export function costSentences(same: readonly ComparedPair[]): string[] {
     ours.outcome.cost.stateBytes !== theirs.outcome.cost.stateBytes
   );
   const steps = ratios((run) => run.outcome.cost.medianStepMs);
+  const peaks = ratios((run) => run.outcome.cost.peakBytes);
   const onOther = both.some(([ours, theirs]) => ours.environment.adapter !== theirs.environment.adapter);
   return [
     bytes.length === 0
       ? "Peak bytes and bytes of state are equal."
-      : `Bytes differ in ${bytes.length} of ${formatCount(both.length, "run")}: peak bytes here are ${
-        range(ratios((run) => run.outcome.cost.peakBytes))
-      } times those there.`,
+      : `Bytes differ in ${bytes.length} of ${formatCount(both.length, "run")}${
+        peaks.length > 0 ? `: peak bytes here are ${range(peaks)} times those there` : ""
+      }.`,
     ...steps.length > 0
       ? [
         `A step takes ${median(steps).toFixed(2)} times as long as there (median of ${

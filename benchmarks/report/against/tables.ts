@@ -1,10 +1,11 @@
 /** @file Tables of what differs between two sweeps. */
 import type { RunResult } from "../../../training/run.ts";
-import { FEWEST_SEEDS, mean, median } from "../../statistics.ts";
+import { FEWEST_SEEDS, mean, medianOfMeasured } from "../../statistics.ts";
 import {
   formatBytes,
   formatDifference,
   formatInterval,
+  formatMeasured,
   formatNumber,
   formatProbability,
   formatSignificant,
@@ -120,9 +121,10 @@ export function costsTable(cells: readonly Cell[], name: Namer): Table {
     rows: cells.flatMap(({ pairs }) => {
       const both = donePairs(pairs);
       if (both.length === 0) return [];
-      const of = (side: 0 | 1, read: (run: DoneRun) => number) =>
-        median(both.map((pair) => read(pair[side])));
-      const bytes = (read: (run: DoneRun) => number) => [formatBytes(of(0, read)), formatBytes(of(1, read))];
+      const of = (side: 0 | 1, read: (run: DoneRun) => number | null) =>
+        medianOfMeasured(both.map((pair) => read(pair[side])));
+      const bytes = (read: (run: DoneRun) => number | null) =>
+        ([0, 1] as const).map((side) => formatMeasured(of(side, read), formatBytes));
       const stepMs = (run: DoneRun) => run.outcome.cost.medianStepMs,
         here = of(0, stepMs),
         there = of(1, stepMs);
@@ -130,9 +132,9 @@ export function costsTable(cells: readonly Cell[], name: Namer): Table {
         ...name.row(pairs[0]!.here.config),
         ...bytes((run) => run.outcome.cost.peakBytes),
         ...bytes((run) => run.outcome.cost.stateBytes),
-        here.toFixed(1),
-        there.toFixed(1),
-        there > 0 ? (here / there).toFixed(2) : "—",
+        formatMeasured(here, (ms) => ms.toFixed(1)),
+        formatMeasured(there, (ms) => ms.toFixed(1)),
+        here !== null && there !== null ? (here / there).toFixed(2) : "—",
       ]];
     }),
   };

@@ -330,9 +330,9 @@ function times(factor: number) {
         cost: {
           ...cost,
           attachMs: factor * cost.attachMs,
-          medianStepMs: factor * cost.medianStepMs,
+          medianStepMs: factor * cost.medianStepMs!,
           stateBytes: Math.round(factor * cost.stateBytes),
-          peakBytes: Math.round(factor * cost.peakBytes),
+          peakBytes: Math.round(factor * cost.peakBytes!),
         },
       },
     };

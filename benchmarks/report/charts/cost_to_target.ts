@@ -34,16 +34,17 @@ export const costToTarget: Chart = {
       if (target === undefined || validationLoss.length === 0) return null;
       const reached = validationLoss.find(({ value }) => value <= target);
       const steps = reached?.step ?? config.steps;
+      // What was not measured has no place.
       const costs = [
         steps,
-        short((cost.attachMs + steps * cost.medianStepMs) / 1000),
-        ...predicted === null ? [] : [short(steps * predicted.flops)],
+        cost.medianStepMs === null ? null : short((cost.attachMs + steps * cost.medianStepMs) / 1000),
+        predicted === null ? null : short(steps * predicted.flops),
       ];
       return {
         reached: reached !== undefined,
         target: short(target),
-        measure: MEASURES.slice(0, costs.length),
-        cost: costs as (number | null)[],
+        measure: MEASURES.filter((_, i) => costs[i] !== null),
+        cost: costs.filter((one) => one !== null) as (number | null)[],
       };
     });
     if (done.length === 0) return null;

@@ -17,7 +17,7 @@ export const lossBySeconds: Chart = {
       title: lossBySeconds.title,
       rows: runRows(study, ({ outcome: { validationLoss, cost } }) => {
         const points = validationLoss.filter(({ value }) => value > 0);
-        if (points.length === 0) return null;
+        if (points.length === 0 || cost.medianStepMs === null) return null;
         return { ...thinned(points), attachMs: Math.round(cost.attachMs), stepMs: cost.medianStepMs };
       }),
       place: [{ calculate: "(datum.attachMs + datum.step * datum.stepMs) / 1000", as: "x" }],

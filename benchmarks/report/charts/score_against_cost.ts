@@ -19,11 +19,15 @@ export const scoreAgainstCost: Chart = {
     "better. The grey line is the Pareto front: the methods on it, which are named with their rank, are beaten by no " +
     "other in both score and cost. It takes means at their word: a small step of the front may be chance.",
   draw(study) {
-    const rows = runRows(study, ({ outcome: { score, cost } }) => ({
-      score: short(score),
-      measure: MEASURES,
-      cost: [cost.peakBytes / 1024 ** 2, cost.stateBytes / 1024, cost.medianStepMs].map(short),
-    }));
+    const rows = runRows(study, ({ outcome: { score, cost: { peakBytes, stateBytes, medianStepMs } } }) => {
+      // What was not measured has no place.
+      const costs = [peakBytes === null ? null : peakBytes / 1024 ** 2, stateBytes / 1024, medianStepMs];
+      return {
+        score: short(score),
+        measure: MEASURES.filter((_, i) => costs[i] !== null),
+        cost: costs.filter((one) => one !== null).map(short),
+      };
+    });
     if (rows.length === 0) return null;
     const { color, shape } = methodScales(study, rows);
     const x = {

@@ -58,6 +58,7 @@ function clockAt(
 ): { readonly _runtime?: number; readonly _timestamp?: number } {
   if (result.status !== "done") return {};
   const { attachMs, medianStepMs } = result.outcome.cost;
+  if (medianStepMs === null) return {};
   return clock(result, (attachMs + step * medianStepMs) / 1000);
 }
 
@@ -106,10 +107,10 @@ function summaryOf(result: RunResult): HistoryRecord {
     ...last("validation/loss", validationLoss),
     "cost/trainable_parameters": cost.trainableParameters,
     "cost/state_bytes": cost.stateBytes,
-    "cost/peak_bytes": cost.peakBytes,
+    ...cost.peakBytes !== null && { "cost/peak_bytes": cost.peakBytes },
     "cost/attach_ms": cost.attachMs,
-    "cost/median_step_ms": cost.medianStepMs,
-    "cost/median_host_ms": cost.medianHostMs,
+    ...cost.medianStepMs !== null && { "cost/median_step_ms": cost.medianStepMs },
+    ...cost.medianHostMs !== null && { "cost/median_host_ms": cost.medianHostMs },
     "cost/total_ms": cost.totalMs,
   };
 }

@@ -55,7 +55,7 @@ Deno.test("historyOf() gives each map's measurements and their mean, the rate of
   );
   // Cosine from step 4 of 40 on.
   assertAlmostEquals(at6["learning_rate"] as number, 0.002 * (1 + Math.cos(Math.PI * 2 / 36)), 1e-12);
-  const runtime = (cost.attachMs + 6 * cost.medianStepMs) / 1000;
+  const runtime = (cost.attachMs + 6 * cost.medianStepMs!) / 1000;
   assertEquals([at6["_runtime"], at6["_timestamp"]], [runtime, Date.UTC(2026, 0, 1) / 1000 + runtime]);
   const before = historyOf(run).find((line) => line["_step"] === 0)!;
   assert(!("learning_rate" in before) && "validation/loss" in before);

@@ -1,6 +1,6 @@
 /** @file What a report shows of results from PEFT's method comparison: one chart with ours and theirs, a table, and caveats. */
 import type { Registries } from "../../../training/configuration.ts";
-import { mean, median } from "../../statistics.ts";
+import { mean, medianOfMeasured } from "../../statistics.ts";
 import {
   formatBytes,
   formatCount,
@@ -132,6 +132,8 @@ function oursOf(study: Study): Point[] {
   return study.cells.filter((cell) => cell.runs.length > 0).map((cell) => {
     const [{ config }] = cell.runs as [typeof cell.runs[number]];
     const costs = cell.runs.map((run) => run.outcome.cost);
+    const peakBytes = medianOfMeasured(costs.map((cost) => cost.peakBytes));
+    const stepMs = medianOfMeasured(costs.map((cost) => cost.medianStepMs));
     return {
       group: groupOf(cell.task.title + (config.scoreOn === "test" ? "" : " (validation)"), config.model.id),
       source: OURS,
@@ -144,8 +146,8 @@ function oursOf(study: Study): Point[] {
       look: cell.method,
       score: mean(cell.runs.map((run) => run.outcome.score)),
       costs: {
-        [MEMORY]: median(costs.map((cost) => cost.peakBytes)) / 1024 ** 2,
-        [STEP]: median(costs.map((cost) => cost.medianStepMs)),
+        ...peakBytes !== null && { [MEMORY]: peakBytes / 1024 ** 2 },
+        ...stepMs !== null && { [STEP]: stepMs },
       },
     };
   });

@@ -255,7 +255,7 @@ Deno.test("toPeft() says a run as PEFT does, key for key, and readPeft() reads i
       [experimentOf(run), config.optimizer.id, rank(config), "Shifted digits", config.model.id, score],
     );
     assertEquals([back.memoryMax, back.trainableParameters], [cost.peakBytes, cost.trainableParameters]);
-    assert(Math.abs(back.stepMs! / cost.medianStepMs - 1) < 1e-9);
+    assert(Math.abs(back.stepMs! / cost.medianStepMs! - 1) < 1e-9);
     assertStringIncludes(file.meta_info.pytorch_info, "most bytes of live tensors");
   }
   const [full, lora] = await runs(), exported = toPeft(lora!, fakeRegistries, "x");

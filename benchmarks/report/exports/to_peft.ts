@@ -47,7 +47,8 @@ export function peftFileName(run: DoneRun): string {
  *
  * @param registries where the model's sizes are from; a model from a folder must be among them, see `withFolders`
  * @param dataTitle what the task's examples are called, e.g. "MetaMathQA and GSM8K"
- * @throws {UserError} where the run was scored on validation data, which is no test, where it kept no loss, and where its
+ * @throws {UserError} where the run was scored on validation data, which is no test, where it kept no loss or measured no
+ * step by itself, and where its
  * model is no longer known
  */
 export function toPeft(run: DoneRun, registries: Registries, dataTitle: string): PeftResult {
@@ -59,6 +60,11 @@ export function toPeft(run: DoneRun, registries: Registries, dataTitle: string):
   }
   const windows = windowsOf(config, trainLoss), last = windows.at(-1);
   if (!last) throw new UserError(`Cannot export run ${run.id} for PEFT: it kept no loss`);
+  if (cost.medianStepMs === null || cost.peakBytes === null) {
+    throw new UserError(
+      `Cannot export run ${run.id} for PEFT: telemetry measured each of its steps, so that it has no time and no peak of a step by itself`,
+    );
+  }
   const { tokens, parameters } = modelOf(run, registries).architecture;
   const { peftConfig, optimizerType, optimizerKwargs } = peftMethodOf(config);
   const stepSeconds = cost.medianStepMs / 1000, tokensAStep = config.batchSize * tokens;

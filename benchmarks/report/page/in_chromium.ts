@@ -72,7 +72,7 @@ async function varied(config: RunConfig): Promise<RunResult> {
         moveOfA: times(one.moveOfA),
         effectiveRank: times(one.effectiveRank),
       })),
-      cost: { ...cost, medianStepMs: factor * cost.medianStepMs, totalMs: factor * cost.totalMs },
+      cost: { ...cost, medianStepMs: factor * cost.medianStepMs!, totalMs: factor * cost.totalMs },
     },
   };
 }

@@ -2,7 +2,7 @@
 import type { RunConfig, RunResult } from "../../../training/run.ts";
 import { finalValidationLoss } from "../../choose.ts";
 import { HEADS, methodKey, nameSize, rankOf } from "../../method.ts";
-import { formatBytes, formatCount, formatNumber, formatSeconds } from "../format.ts";
+import { formatBytes, formatCount, formatMeasured, formatNumber, formatSeconds } from "../format.ts";
 import type { ReportedRun, Study } from "../report.ts";
 
 /** A run that was planned, and its result where there is one. */
@@ -54,12 +54,18 @@ function factsOf(result: RunResult): (readonly [string, string])[] {
     ...last ? [["Last training loss", formatNumber(last.value)] as const] : [],
     [
       "Steps",
-      `${config.steps}, ${formatSeconds(cost.medianStepMs / 1000)} each (${
-        cost.onlyFirstWindow ? "timed together, kernels compiled within where they had not been" : "median"
-      })`,
+      `${config.steps}, ${
+        cost.medianStepMs === null
+          ? "the time of one was not measured: telemetry measured each"
+          : `${formatSeconds(cost.medianStepMs / 1000)} each (${
+            cost.onlyFirstWindow
+              ? "timed together, kernels compiled within where they had not been"
+              : "median"
+          })`
+      }`,
     ],
     ["Whole run", formatSeconds(cost.totalMs / 1000)],
-    ["Peak memory", formatBytes(cost.peakBytes)],
+    ["Peak memory", formatMeasured(cost.peakBytes, formatBytes)],
     ["Optimizer state", formatBytes(cost.stateBytes)],
     ["Trainable parameters", cost.trainableParameters.toLocaleString("en")],
     ...outcome.data

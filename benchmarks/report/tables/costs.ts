@@ -1,6 +1,6 @@
 /** @file What each method costs in memory, work and time. */
-import { median } from "../../statistics.ts";
-import { formatBytes, formatN, formatRank, formatSignificant } from "../format.ts";
+import { median, medianOfMeasured } from "../../statistics.ts";
+import { formatBytes, formatMeasured, formatN, formatRank, formatSignificant } from "../format.ts";
 import type { Cell, Study, Table } from "../report.ts";
 
 /** Memory, work and time of all methods, measured and by formula, and work and time of a step over those of LoRA. */
@@ -10,10 +10,12 @@ export function costsTable(study: Study): Table {
     title: "Costs",
     note:
       "Medians over seeds, beside what formulas say. State is what the method keeps between steps besides the trained " +
-      "parameters; peak is the most that was alive on the GPU at once, predicted for examples of the model's full length. " +
+      "parameters; peak is the most that was alive on the GPU at once, predicted for rows as long as the " +
+      "runs', or of the model's full length for results from before runs noted them. " +
       "FLOPs are counted, a multiplication and an addition being two; the method's are gradients of weights or products " +
       "with factors, and the update. The host's part of a step is making the batch and recording it. “/ LoRA's” is " +
-      `over plain LoRA's at the same task and rank. ${formatN(cells)}; seeds count.`,
+      "over plain LoRA's at the same task and rank. The peak and the time of a step are of steps without telemetry: where it " +
+      `measured each, as in short runs, they were not measured. ${formatN(cells)}; seeds count.`,
     columns: [
       "Task",
       "Rank",
@@ -40,14 +42,14 @@ export function costsTable(study: Study): Table {
         String(median(costs.map((cost) => cost.trainableParameters))),
         formatBytes(median(costs.map((cost) => cost.stateBytes))),
         predicted ? formatBytes(predicted.stateBytes) : "—",
-        formatBytes(median(costs.map((cost) => cost.peakBytes))),
+        formatMeasured(medianOfMeasured(costs.map((cost) => cost.peakBytes)), formatBytes),
         predicted ? formatBytes(predicted.peakBytes) : "—",
         predicted ? formatSignificant(predicted.flops / 1e6) : "—",
         predicted ? formatSignificant(predicted.methodFlops / 1e6) : "—",
         formatRatio(flopsRatio(study, cell), 3),
         median(costs.map((cost) => cost.attachMs)).toFixed(0),
-        stepMs(cell).toFixed(1),
-        median(costs.map((cost) => cost.medianHostMs)).toFixed(1),
+        formatMeasured(stepMs(cell), (ms) => ms.toFixed(1)),
+        formatMeasured(medianOfMeasured(costs.map((cost) => cost.medianHostMs)), (ms) => ms.toFixed(1)),
         formatRatio(stepRatio(study, cell), 2),
       ];
     }),
@@ -56,9 +58,8 @@ export function costsTable(study: Study): Table {
 
 /** A method's median step time over LoRA's at the same task and rank; null where there is no such LoRA. */
 export function stepRatio(study: Study, cell: Cell): number | null {
-  const lora = loraBeside(study, cell);
-  if (!lora || cell.runs.length === 0 || stepMs(lora) === 0) return null;
-  return stepMs(cell) / stepMs(lora);
+  const lora = loraBeside(study, cell), own = stepMs(cell), theirs = lora ? stepMs(lora) : null;
+  return own === null || theirs === null ? null : own / theirs;
 }
 
 function flopsRatio(study: Study, cell: Cell): number | null {
@@ -73,8 +74,9 @@ function loraBeside(study: Study, cell: Cell): Cell | undefined {
   );
 }
 
-function stepMs(cell: Cell): number {
-  return median(cell.runs.map((run) => run.outcome.cost.medianStepMs));
+/** Null where no run measured it. */
+function stepMs(cell: Cell): number | null {
+  return medianOfMeasured(cell.runs.map((run) => run.outcome.cost.medianStepMs));
 }
 
 function formatRatio(ratio: number | null, digits: number): string {

@@ -13,6 +13,7 @@ import type { Table } from "../report.ts";
 import { makeStudy } from "../study.ts";
 import { familyTables } from "./families.ts";
 
+const { load } = fakeRegistries.tasks["digits"]!;
 const matthews: Measure = { name: "Matthews correlation", better: "higher" };
 const registries: Registries = {
   ...fakeRegistries,
@@ -22,12 +23,14 @@ const registries: Registries = {
       title: "Programs",
       family: "code",
       metric: { name: "pass@1", chance: 0 },
+      load,
     },
     dialogue: {
       id: "dialogue",
       title: "Bookings",
       family: "dialogue",
       metric: { name: "joint goal accuracy", chance: 0 },
+      load,
       measures: [{ name: "loss a token", better: "lower" }],
     },
     grammar: {
@@ -35,6 +38,7 @@ const registries: Registries = {
       title: "Grammar",
       family: "understanding",
       metric: { name: "accuracy", chance: 0.5 },
+      load,
       measures: [matthews],
     },
     sense: {
@@ -42,6 +46,7 @@ const registries: Registries = {
       title: "Senses",
       family: "understanding",
       metric: { name: "accuracy", chance: 0.1 },
+      load,
     },
   },
 };

@@ -1,0 +1,43 @@
+import { assert, assertEquals } from "@std/assert";
+import { build, made, rowsOf } from "../../fakes/reports.ts";
+import { fakeDone } from "../../fakes/results.ts";
+import { toCsv } from "../csv.ts";
+
+/** Runs so short that telemetry measured each of their steps. */
+const short = await made(undefined, async (config) => {
+  const result = await fakeDone(config), { cost } = result.outcome;
+  const unmeasured = { peakBytes: null, peakBytesByCategory: {}, medianStepMs: null, medianHostMs: null };
+  return { ...result, outcome: { ...result.outcome, cost: { ...cost, ...unmeasured } } };
+});
+
+Deno.test("a report says what was not measured of short runs, in no place as 0, and draws it in no chart", () => {
+  const report = build(short);
+  const names = report.tables.find(({ title }) => title === "Costs")!.columns;
+  for (const row of rowsOf(report, "Costs")) {
+    const of = (name: string) => row[names.indexOf(name)];
+    assertEquals([of("Peak"), of("Step, ms"), of("Of it host, ms"), of("Step / LoRA's")], [
+      "— (not measured)",
+      "— (not measured)",
+      "— (not measured)",
+      "—",
+    ]);
+    assert(/^[\d.]+ [KM]iB$/.test(of("State")!));
+  }
+  const ids = report.charts.map(({ chart }) => chart.id);
+  assert(!ids.includes("loss-by-seconds") && ids.includes("score-against-cost"), ids.join());
+  const target = report.charts.find(({ chart }) => chart.id === "cost-to-target")!;
+  assert(JSON.stringify(target).includes('["Steps","FLOPs"]'), "nothing was measured in seconds");
+  const facts = new Map(report.runs[0]!.facts);
+  assertEquals([facts.get("Peak memory"), facts.get("Steps")], [
+    "— (not measured)",
+    "40, the time of one was not measured: telemetry measured each",
+  ]);
+  const [header, first] = toCsv(short.stored.slice(0, 1)).replaceAll(/"[^"]*(""[^"]*)*"/g, "").split("\r\n");
+  const at = (name: string) => first!.split(",")[header!.split(",").indexOf(name)];
+  assertEquals([at("peak_bytes"), at("median_step_ms"), at("median_host_ms"), at("attach_ms")], [
+    "",
+    "",
+    "",
+    "20",
+  ]);
+});
