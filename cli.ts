@@ -1,13 +1,13 @@
 /** @file The command line: calls benchmarks and training, prints. */
+import { readExports, readGpu, readOverrides } from "./benchmarks/arguments.ts";
+import { bench, type BenchOutcome, lookAhead, planBench } from "./benchmarks/bench.ts";
 import {
-  gpuOptions,
+  type CommandName,
+  commands,
+  isCommand,
   quoteArgument,
   readArguments,
-  readExports,
-  readGpu,
-  readOverrides,
-} from "./benchmarks/arguments.ts";
-import { bench, type BenchOutcome, lookAhead, planBench } from "./benchmarks/bench.ts";
+} from "./benchmarks/commands.ts";
 import { formatDuration } from "./benchmarks/estimate.ts";
 import { isUserFault } from "./benchmarks/fault.ts";
 import { a100 } from "./benchmarks/growth/predict.ts";
@@ -42,6 +42,8 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --model DIR       begins with the model in a folder of Hugging Face's layout; see the README for which
     --rates DIR       at the rates that a tuning sweep, such as tune, chose into its folder DIR
     --out DIR         where results and report go; results/<sweep> where none is named
+    --may-read PATH   a path that the sweep's file names and "./run" would not let it read: it may read the project, the
+                      folder of the sweep's file, and what the options name; may be given again
     --dry-run         lists the runs with their memory and an estimate of the time, and runs nothing
     --gpu-tflops N    with --gpu-gbs N: peak rates of the GPU that a sweep of sizes predicts costs for
     --gpu-efficiency  share of them that is reached; ${a100.efficiency} where none is given
@@ -175,44 +177,26 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
     surroundings.print(help.trimEnd());
     return 0;
   }
-  const commands = {
-    bench: benchCommand,
-    // What it may do more, the process was given at its start.
-    "bench-python": benchCommand,
-    report: reportCommand,
-    watch: watchCommand,
-    pretrain: pretrainCommand,
-    tune: tuneCommand,
-  };
-  if (!Object.hasOwn(commands, command)) {
+  if (!isCommand(command)) {
     throw new UserError(`Cannot find command "${command}": known are ${Object.keys(commands).join(", ")}`);
   }
   if (rest.includes("--help") || rest.includes("-h")) {
     surroundings.print(help.trimEnd());
     return 0;
   }
-  return await commands[command as keyof typeof commands](rest, surroundings, command);
+  const run = {
+    bench: benchCommand,
+    "bench-python": benchCommand,
+    report: reportCommand,
+    watch: watchCommand,
+    pretrain: pretrainCommand,
+    tune: tuneCommand,
+  };
+  return await run[command](rest, surroundings, command);
 }
 
-async function benchCommand(args: string[], surroundings: Surroundings, name: string): Promise<number> {
-  const { texts, flags, positional } = readArguments(name, args, {
-    texts: [
-      "tasks",
-      "optimizers",
-      "ranks",
-      "peaks",
-      "seeds",
-      "steps",
-      "data",
-      "examples",
-      "model",
-      "rates",
-      ...gpuOptions,
-      "out",
-    ],
-    flags: ["dry-run", "list", "json"],
-    positional: 1,
-  });
+async function benchCommand(args: string[], surroundings: Surroundings, name: CommandName): Promise<number> {
+  const { texts, flags, positional } = readArguments(name, args);
   const registries = await surroundings.registries();
   if (flags.has("list")) return await printList(registries, flags.has("json"), surroundings);
   const overrides = readOverrides(texts);
@@ -244,12 +228,7 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: st
 }
 
 async function reportCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, paths, flags } = readArguments("report", args, {
-    texts: [...gpuOptions, "export", "against", "out"],
-    paths: ["with-peft"],
-    flags: ["json"],
-    positional: 0,
-  });
+  const { texts, paths, flags } = readArguments("report", args);
   const out = texts.get("out");
   if (out === undefined) {
     throw new UserError("Cannot report: --out DIR is needed, the folder that bench wrote to");
@@ -282,7 +261,7 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
 }
 
 async function watchCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, positional } = readArguments("watch", args, { texts: ["port"], flags: [], positional: 1 });
+  const { texts, positional } = readArguments("watch", args);
   const text = texts.get("port") ?? String(DEFAULT_PORT), port = Number(text);
   if (!/^\d+$/.test(text) || port > 65535) {
     throw new UserError(`Cannot read --port "${text}": a whole number from 0 to 65535 is needed`);
@@ -308,11 +287,7 @@ async function watchCommand(args: string[], surroundings: Surroundings): Promise
 }
 
 async function pretrainCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, positional } = readArguments("pretrain", args, {
-    texts: ["out", "steps", "data", "examples"],
-    flags: [],
-    positional: 1,
-  });
+  const { texts, positional } = readArguments("pretrain", args);
   const { models } = await surroundings.registries();
   const [model] = positional;
   const known = Object.values(models).map((entry) => entry.id).join(", ");
@@ -352,7 +327,7 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
 }
 
 async function tuneCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { flags } = readArguments("tune", args, { texts: [], flags: ["json"], positional: 0 });
+  const { flags } = readArguments("tune", args);
   let last = performance.now();
   const { path, tuning } = await surroundings.tune(({ done, total, shape }) => {
     if (performance.now() - last < 5000 && done < total) return;

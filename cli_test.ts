@@ -425,6 +425,12 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       `${folder}/odd.json`,
       JSON.stringify({ ...fakeSweep, seeds: ["x"], sedes: [1] }),
     );
+    const task = { ...fakeSweep.tasks[0], batchSize: 4, accumulate: 5 };
+    await Deno.writeTextFile(`${folder}/parts.json`, JSON.stringify({ ...fakeSweep, tasks: [task] }));
+    await Deno.writeTextFile(
+      `${folder}/proto.json`,
+      JSON.stringify({ ...fakeSweep, XX: 1 }).replace("XX", "__proto__"),
+    );
     const cases: [string[], string][] = [
       [["bnech"], 'Cannot find command "bnech": known are bench, bench-python, report, watch, pretrain'],
       [
@@ -453,6 +459,29 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", sweep, "--gpu-efficiency", "40"], "a number above 0 and at most 1 is needed"],
       [["report", "--out", out, "--gpu-gbs", "900"], "--gpu-tflops is needed too"],
       [["bench", sweep, "--out"], "Cannot read --out: a value is needed"],
+      [["bench", sweep, "--out", "--json"], "Cannot read --out: a value is needed"],
+      [["bench", sweep, "--out="], "Cannot read --out: a value is needed"],
+      [["bench", sweep, "--out", "a", "--out=b"], "Cannot read --out a and b: it is needed once"],
+      [["bench", sweep, "--json=maybe"], "Cannot read --json=maybe: it takes no value"],
+      [["bench", sweep, "--dry-run=false"], "Cannot read --dry-run=false: it takes no value"],
+      [["bench", sweep, "--no-json"], 'Cannot find option "--no-json" of bench'],
+      [["bench", sweep, "-json"], 'Cannot find option "-j" of bench'],
+      [["bench", sweep, "--__proto__=1"], 'Cannot find option "--__proto__" of bench: known are --tasks'],
+      [["bench", sweep, "--constructor", "1"], 'Cannot find option "--constructor" of bench'],
+      [["__proto__"], 'Cannot find command "__proto__"'],
+      [["bench", "__proto__"], 'Cannot find sweep "__proto__"'],
+      [["bench", sweep, "--tasks", "__proto__"], 'Cannot find task "__proto__"'],
+      [["bench", sweep, "--optimizers", "__proto__"], 'Cannot find optimizer "__proto__"'],
+      [["bench", sweep, "--tasks", ""], "Cannot read --tasks: a value is needed"],
+      [["bench", sweep, "--seeds", ","], 'Cannot read --seeds ",": whole numbers from 0'],
+      [["bench", sweep, "--seeds=-0"], 'Cannot read --seeds "-0": whole numbers from 0'],
+      [["bench", sweep, "--seeds", "0x10"], 'Cannot read --seeds "0x10": whole numbers from 0'],
+      [["bench", sweep, "--peaks", "1e999"], 'Cannot read --peaks "1e999": numbers above 0'],
+      [["bench", sweep, "--peaks", "1e-999"], 'Cannot read --peaks "1e-999": numbers above 0'],
+      [["bench", sweep, "--peaks", "NaN"], 'Cannot read --peaks "NaN": numbers above 0'],
+      [["bench", sweep, "--steps", "1,2"], 'Cannot read --steps "1,2": one number is needed'],
+      [["bench", `${folder}/parts.json`], '"accumulate" is 5, a batch of 4 has at most 4 parts'],
+      [["bench", `${folder}/proto.json`], 'field "__proto__" is unknown, known are name, question'],
       [["bench", sweep, "smoke"], 'Cannot read "smoke": bench takes 1 name'],
       [["bench", sweep, "--out", `${folder}/text/x`], "Cannot write to the output folder"],
       [["report", "--out", out, "--export", "pdf"], 'Cannot read --export "pdf": known are peft, png, wandb'],

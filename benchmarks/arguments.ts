@@ -1,5 +1,4 @@
-/** @file The command line's arguments: the options of a command, read and checked. */
-import { parseArgs } from "@std/cli/parse-args";
+/** @file What the values of options mean, checked. */
 import { a100, type GpuRates } from "./growth/predict.ts";
 import { type ExportKind, exportKinds } from "./report/exports/write_exports.ts";
 import type { SweepOverrides } from "./sweep.ts";
@@ -10,8 +9,8 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
   const list = (name: string) => texts.get(name)?.split(",").map((item) => item.trim());
   const numbers = (name: string, wanted: string, fits: (value: number) => boolean) =>
     list(name)?.map((item) => {
-      const value = Number(item);
-      if (item === "" || !fits(value)) {
+      const value = numberOf(item);
+      if (!fits(value)) {
         throw new UserError(`Cannot read --${name} "${texts.get(name)}": ${wanted}`);
       }
       return value;
@@ -89,7 +88,7 @@ export function readGpu(texts: ReadonlyMap<string, string>): GpuRates | undefine
   const [tflops, gbs, efficiency = a100.efficiency] = gpuOptions.map((name) => {
     const text = texts.get(name);
     if (text === undefined) return undefined;
-    const value = Number(text);
+    const value = numberOf(text);
     if (!(value > 0 && Number.isFinite(value)) || (name === "gpu-efficiency" && value > 1)) {
       const wanted = name === "gpu-efficiency" ? "a number above 0 and at most 1" : "a number above 0";
       throw new UserError(`Cannot read --${name} "${text}": ${wanted} is needed`);
@@ -106,65 +105,7 @@ export function readGpu(texts: ReadonlyMap<string, string>): GpuRates | undefine
   return { name: "of the rates that were given", tflops, gbs, efficiency };
 }
 
-/** Reads the arguments of one command. @throws {UserError} for what it doesn't know, and for options without their value */
-export function readArguments(
-  command: string,
-  args: string[],
-  known: {
-    readonly texts: readonly string[];
-    /** Options that may be given again and hold a path each. */
-    readonly paths?: readonly string[];
-    readonly flags: readonly string[];
-    readonly positional: number;
-  },
-): {
-  texts: ReadonlyMap<string, string>;
-  paths: ReadonlyMap<string, readonly string[]>;
-  flags: ReadonlySet<string>;
-  positional: readonly string[];
-} {
-  const valued = [...known.texts, ...known.paths ?? []];
-  const parsed = parseArgs(args, {
-    string: [...valued, "_"],
-    boolean: [...known.flags],
-    collect: valued,
-    unknown(argument, key) {
-      if (key === undefined) return true;
-      const names = [...valued, ...known.flags].map((name) => `--${name}`).join(", ");
-      throw new UserError(`Cannot find option "${argument}" of ${command}: known are ${names}`);
-    },
-  });
-  const texts = new Map<string, string>(), paths = new Map<string, readonly string[]>();
-  for (const name of valued) {
-    const values = [parsed[name]].flat().filter((value) => value !== undefined).map(String);
-    if (values.some((value) => value === "")) {
-      throw new UserError(`Cannot read --${name}: a value is needed after it`);
-    }
-    if (values.length === 0) continue;
-    if (known.paths?.includes(name)) {
-      paths.set(name, values);
-    } else {
-      // A repeated list goes on; of what isn't a list the last counts.
-      texts.set(
-        name,
-        ["steps", "data", "examples", "model", "rates", "out", "against", "port", ...gpuOptions].includes(
-            name,
-          )
-          ? values.at(-1)!
-          : values.join(","),
-      );
-    }
-  }
-  const positional = parsed._.map(String);
-  if (positional.length > known.positional) {
-    throw new UserError(
-      `Cannot read "${positional[known.positional]}": ${command} takes ${known.positional || "no"} name`,
-    );
-  }
-  return { texts, paths, flags: new Set(known.flags.filter((name) => parsed[name] === true)), positional };
-}
-
-/** An argument as a shell takes it. */
-export function quoteArgument(argument: string): string {
-  return /^[\w.,/=:-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+/** A number as people write it; NaN for anything else that JavaScript takes for one: an empty text, 0x10, Infinity. */
+function numberOf(text: string): number {
+  return /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
 }

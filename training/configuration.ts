@@ -93,6 +93,12 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where:
  */
 export function completeConfig(config: unknown, registries: Registries, where = "config"): RunConfig {
   const parsed = parseWith(RunConfig, config, where);
+  if (parsed.accumulate > parsed.batchSize) {
+    throw new UserError(
+      `Cannot read ${where}: "accumulate" is ${parsed.accumulate}, a batch of ${parsed.batchSize} has at most ` +
+        `${parsed.batchSize} parts`,
+    );
+  }
   const task = lookup("task", registries.tasks, parsed.task.id);
   const model = resolveModel(parsed.model, registries.models, where);
   const module = lookup("optimizer", registries.optimizers, parsed.optimizer.id);

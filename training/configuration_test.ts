@@ -57,6 +57,10 @@ Deno.test("completeConfig() refuses unknown names with the known ones", () => {
     'Cannot find option "rnak" of "lora": known are alpha, beta1, rank',
   );
   refused({ optimizer: { id: "lora", options: { constructor: 4 } } }, 'Cannot find option "constructor"');
+  refused(
+    { optimizer: { id: "lora", options: JSON.parse('{ "rank": 4, "__proto__": 4 }') } },
+    "no option is called __proto__",
+  );
 });
 
 Deno.test("completeConfig() leaves out a model's own size, so that saying it changes nothing", () => {
@@ -88,6 +92,11 @@ Deno.test("completeConfig() refuses sizes that a model can't have, and ranks tha
     { model: { id: "vit-tiny", width: 4 }, optimizer: { id: "lora", options: { rank: 5 } } },
     "rank is 5, 1 to 4 is needed",
   );
+});
+
+Deno.test("completeConfig() refuses more parts than a batch has examples", () => {
+  refused({ accumulate: 5 }, 'Cannot read x.json: "accumulate" is 5, a batch of 4 has at most 4 parts');
+  assertEquals(completeConfig({ ...config, accumulate: 4 }, fakeRegistries).accumulate, 4);
 });
 
 Deno.test("completeConfig() refuses options of the wrong type", () => {
