@@ -9,7 +9,7 @@ import {
   readArguments,
 } from "./benchmarks/commands.ts";
 import { formatDuration } from "./benchmarks/estimate.ts";
-import { isUserFault } from "./benchmarks/fault.ts";
+import { isUserFault, sentenceOf } from "./benchmarks/fault.ts";
 import { a100 } from "./benchmarks/growth/predict.ts";
 import { rankOf } from "./benchmarks/method.ts";
 import type { Plan } from "./benchmarks/plan.ts";
@@ -166,7 +166,7 @@ export async function main(args: string[], surroundings: Surroundings = real): P
   try {
     return await dispatch(args, surroundings);
   } catch (error) {
-    surroundings.complain(error instanceof Error ? error.message : String(error));
+    surroundings.complain(sentenceOf(error));
     return isUserFault(error) ? 2 : 1;
   }
 }
@@ -483,7 +483,7 @@ function printOutcome(
 if (import.meta.main) {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    console.error(event.reason instanceof Error ? event.reason.message : String(event.reason));
+    console.error(sentenceOf(event.reason));
     Deno.exit(1);
   });
   Deno.exit(await main(Deno.args));

@@ -1,5 +1,5 @@
-/** @file The smoke sweep as a user runs it: a process of its own, with the permissions of `deno task bench` and no more. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+/** @file The smoke sweep as a user runs it: a process of its own, with the permissions that `./run` gives it and no more. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { decoderTiny } from "../models/mod.ts";
 import { RunResult } from "../training/schemas.ts";
 import { LLAMA, writeModel } from "./model_writer.ts";
@@ -12,9 +12,14 @@ interface Outcome {
   readonly stderr: string;
 }
 
+/** What `./run` starts, as it starts it. */
+const START = `words=$(deno run --no-prompt --allow-read=. launch.ts "$PWD" "$@") || exit
+eval "set -- $words"
+exec deno "$@"`;
+
 function command(args: readonly string[], env: Readonly<Record<string, string>> = {}): Deno.Command {
-  return new Deno.Command("deno", {
-    args: ["run", "--no-prompt", "--allow-read", "--allow-write", "cli.ts", ...args],
+  return new Deno.Command("sh", {
+    args: ["-c", START, "sh", ...args],
     cwd: repository,
     env: { NO_COLOR: "1", ...env },
     stdout: "piped",
@@ -314,6 +319,36 @@ Deno.test("the command line refuses what it cannot do in one sentence, with the 
   } finally {
     await Deno.remove(file);
   }
+});
+
+Deno.test("bench reads no file beside its own that a sweep names, unless the command line allows it", async () => {
+  await withFolder(async (folder) => {
+    const spec = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/smoke.json`));
+    const far = `${folder}/far`, sweep = `${folder}/near/sweep.json`;
+    await writeModel(`${far}/llama`, LLAMA, decoderTiny, { sharded: false });
+    await Deno.mkdir(`${folder}/near`);
+    const [digits, arithmetic] = spec.tasks;
+    const named = {
+      images: { ...digits, task: { ...digits.task, data: `${far}/images` } },
+      llama: { ...arithmetic, model: { id: "llama", path: `${far}/llama` } },
+    };
+    for (const [name, task] of Object.entries(named)) {
+      await Deno.writeTextFile(sweep, JSON.stringify({ ...spec, tasks: [task] }));
+      const args = ["bench", sweep, "--optimizers", "lora", "--out", `${folder}/out`, "--dry-run"];
+      const { code, stdout, stderr } = await run(args);
+      assertEquals([code, stdout], [2, ""]);
+      assertMatch(
+        stderr,
+        new RegExp(
+          `^Cannot [^\n]*reading "${far}/${name}[^\n]* is not allowed, ./run bench --may-read ${far}[^\n]*\n$`,
+        ),
+      );
+      const allowed = await run([...args, "--may-read", far]);
+      if (name === "llama") assertEquals(allowed.code, 0, allowed.stderr);
+      // It was looked for, then.
+      else assertStringIncludes(allowed.stderr, "there is no such file or folder");
+    }
+  });
 });
 
 Deno.test("bench without an adapter says how to get one, and that it is not the user's fault", async () => {

@@ -1,0 +1,146 @@
+/**
+ * @file What `./run` starts: prints the arguments of `deno` for a task, as a shell takes them. Paths on the command line
+ * mean what they say in the folder that `./run` was called from, and a command may read and write what its options name,
+ * the project, and nothing else.
+ *
+ * Runs in the project's folder, as `deno run launch.ts FOLDER TASK …` with the folder that `./run` was called from.
+ */
+import {
+  changePaths,
+  type CommandName,
+  commands,
+  isCommand,
+  isPath,
+  quoteArgument,
+  readArguments,
+} from "./benchmarks/commands.ts";
+import config from "./deno.json" with { type: "json" };
+import { UserError } from "./training/user_error.ts";
+
+/** What is known about the machine. Paths are absolute. */
+export interface Place {
+  /** Where `./run` was called. */
+  readonly start: string;
+  readonly project: string;
+  /** What the project's `.git` holds where it is a file, as in a linked worktree; null otherwise. */
+  readonly dotGit: string | null;
+  /** Where Deno keeps npm packages. */
+  readonly packages: string;
+}
+
+/** Paths that a process may read or write; null for all. */
+interface Reach {
+  readonly read: readonly string[] | null;
+  readonly write: readonly string[] | null;
+}
+
+/**
+ * The arguments of `deno` that start a task.
+ *
+ * @throws {UserError} where there is no such task, where a command's arguments can't be read, and for paths that Deno
+ * can't be given leave for
+ */
+export function launch(task: string, args: readonly string[], place: Place): string[] {
+  const text = Object.hasOwn(config.tasks, task) ? config.tasks[task as keyof typeof config.tasks] : null;
+  if (text === null) {
+    throw new UserError(`Cannot find task "${task}": known are ${Object.keys(config.tasks).join(", ")}`);
+  }
+  const resolve = (path: string) =>
+    path.startsWith("/") || place.start === place.project ? path : `${place.start}/${path}`;
+  if (!isCommand(task)) {
+    return ["task", task, ...args.map((one) => /^\.\.?\//.test(one) ? resolve(one) : one)];
+  }
+  const own = changePaths(task, args, resolve);
+  // Help needs nothing, and says so of the rest.
+  const isHelp = own.includes("--help") || own.includes("-h");
+  const { read, write } = isHelp ? { read: [], write: [] } : reachOf(task, own, place);
+  // What else a command may do stands in deno.json.
+  const words = text.split(" ").slice(1).flatMap((word) =>
+    word === "--allow-read" ? allow(word, read) : word === "--allow-write" ? allow(word, write) : [word]
+  );
+  return [...words, ...own];
+}
+
+function allow(flag: string, paths: readonly string[] | null): string[] {
+  if (paths === null) return [flag];
+  for (const path of paths) {
+    if (!path.includes(",")) continue;
+    throw new UserError(
+      `Cannot allow the use of "${path}": Deno takes no path with a comma, another name is needed`,
+    );
+  }
+  return paths.length === 0 ? [] : [`${flag}=${[...new Set(paths)].join(",")}`];
+}
+
+function reachOf(name: CommandName, args: readonly string[], place: Place): Reach {
+  const { texts, paths, positional } = readArguments(name, args);
+  const named = (option: string) => texts.has(option) ? [texts.get(option)!] : [];
+  // "." has no comma, whatever the folder is called.
+  const project = [".", ...gitFolders(place), place.packages];
+  const out = named("out");
+  switch (name) {
+    case "bench":
+    case "bench-python": {
+      const sweep = positional.filter((one) => isPath(commands[name].positional, one)).map(folderOf);
+      const asked = [...named("data"), ...named("model"), ...paths.get("may-read") ?? []];
+      const python = name === "bench" ? { read: [], write: [] } : { read: ["/usr/bin"], write: ["/tmp"] };
+      return {
+        read: [...project, ...out, ...sweep, ...asked, ...python.read],
+        write: [...out.length > 0 ? out : ["results"], ...python.write],
+      };
+    }
+    // Reads the folders of models that results name, wherever they are.
+    case "report":
+      return { read: null, write: out };
+    case "watch":
+      return { read: null, write: [] };
+    case "pretrain":
+      return {
+        read: [...project, ...out, ...named("data")],
+        write: out.length > 0 ? out.flatMap((path) => [path, `${path}.unfinished`]) : ["models/pretrained"],
+      };
+    case "tune":
+      return { read: project, write: ["tuning"] };
+  }
+}
+
+/** Where a linked worktree's commits are: its own folder of the repository, and the repository's. */
+function gitFolders({ dotGit, project }: Place): string[] {
+  const named = /^gitdir: (.*)$/m.exec(dotGit ?? "")?.[1];
+  if (named === undefined) return [];
+  const folder = named.startsWith("/") ? named : `${project}/${named}`;
+  return [folder, folder.replace(/\/worktrees\/[^/]+\/?$/, "")];
+}
+
+function folderOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash < 0 ? "." : path.slice(0, slash) || "/";
+}
+
+/** A file's text; null where there is none, or a folder. */
+function readFile(path: string): string | null {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.IsADirectory) return null;
+    throw error;
+  }
+}
+
+if (import.meta.main) {
+  const [start = "", task = "", ...args] = Deno.args;
+  const packages = decodeURIComponent(new URL(import.meta.resolve("vega")).pathname);
+  try {
+    const words = launch(task, args, {
+      start,
+      project: Deno.cwd(),
+      dotGit: readFile(".git"),
+      packages: packages.slice(0, packages.lastIndexOf("/vega/")),
+    });
+    console.log(words.map(quoteArgument).join(" "));
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    console.error(error.message);
+    Deno.exit(2);
+  }
+}

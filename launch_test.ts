@@ -1,0 +1,144 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { commands } from "./benchmarks/commands.ts";
+import { launch, type Place } from "./launch.ts";
+import { UserError } from "./training/user_error.ts";
+
+const repository = decodeURIComponent(new URL("./", import.meta.url).pathname);
+const inside: Place = { start: "/p", project: "/p", dotGit: null, packages: "/npm" };
+const elsewhere: Place = { ...inside, start: "/my files" };
+
+/** What a task may read and write, and the arguments behind its name. */
+function started(task: string, args: readonly string[], place = elsewhere) {
+  const words = launch(task, args, place);
+  const leave = (flag: string) => words.find((word) => word.startsWith(`--allow-${flag}=`))?.split("=")[1];
+  return {
+    read: leave("read")?.split(","),
+    write: leave("write")?.split(","),
+    args: words.slice(words.indexOf(task) + 1),
+  };
+}
+
+Deno.test("launch() makes every option that is a path absolute, in both forms, where it was typed elsewhere", () => {
+  for (const [name, { options }] of Object.entries(commands)) {
+    for (const [option, kind] of Object.entries(options)) {
+      const isPath = kind === "path" || kind === "paths";
+      const value = kind === "flag" ? [] : ["a b/c"];
+      const changed = isPath ? "/my files/a b/c" : "a b/c";
+      assertEquals(started(name, [`--${option}`, ...value]).args, [
+        `--${option}`,
+        ...kind === "flag" ? [] : [changed],
+      ]);
+      if (kind === "flag") continue;
+      assertEquals(started(name, [`--${option}=a b/c`]).args, [`--${option}=${changed}`]);
+      assertEquals(started(name, [`--${option}=a b/c`], inside).args, [`--${option}=a b/c`]);
+      assertEquals(started(name, [`--${option}`, "/x"]).args, [`--${option}`, "/x"]);
+    }
+  }
+  const paths = Object.entries(commands).flatMap(([name, { options }]) =>
+    Object.entries(options).flatMap(([option, kind]) => /^paths?$/.test(kind) ? [`${name} --${option}`] : [])
+  );
+  assertEquals(paths.filter((path) => !path.startsWith("bench-python")), [
+    "bench --data",
+    "bench --model",
+    "bench --out",
+    "bench --may-read",
+    "report --against",
+    "report --out",
+    "report --with-peft",
+    "pretrain --out",
+    "pretrain --data",
+  ]);
+});
+
+Deno.test("launch() makes the paths of sweeps, of stored runs and of what is watched absolute, and no names", () => {
+  const last = (task: string, arg: string) => started(task, [arg]).args.at(-1);
+  assertEquals(last("bench", "a.json"), "/my files/a.json");
+  assertEquals(last("bench", "out/runs/0123456789abcdef.json"), "/my files/out/runs/0123456789abcdef.json");
+  assertEquals(last("bench", "./a"), "/my files/./a");
+  assertEquals(last("bench", "quick"), "quick");
+  assertEquals(last("watch", "results"), "/my files/results");
+  assertEquals(last("pretrain", "vit-tiny"), "vit-tiny");
+  assertEquals(launch("test", ["../x_test.ts", "y"], elsewhere), [
+    "task",
+    "test",
+    "/my files/../x_test.ts",
+    "y",
+  ]);
+});
+
+Deno.test("launch() lets a sweep read the project and what was named, and write its output folder alone", () => {
+  const project = [".", "/npm"];
+  assertEquals(started("bench", []), { read: project, write: ["results"], args: [] });
+  const { read, write } = started("bench", [
+    ...["s/own.json", "--out", "o", "--data=/d", "--model", "m", "--may-read", "/x", "--may-read=/y"],
+  ]);
+  assertEquals(read, [...project, "/my files/o", "/my files/s", "/d", "/my files/m", "/x", "/y"]);
+  assertEquals(write, ["/my files/o"]);
+  assertEquals(started("bench", ["own.json"], inside).read, [...project]);
+  assertEquals(started("bench", ["--help"]), { read: undefined, write: undefined, args: ["--help"] });
+});
+
+Deno.test("launch() lets other commands write what they are for, and only reports and watchers read everything", () => {
+  const of = (...[task, args]: Parameters<typeof started>) => {
+    const { read, write } = started(task, args);
+    return [read, write, launch(task, args, elsewhere).includes("--allow-read")];
+  };
+  const project = [".", "/npm"];
+  assertEquals(of("report", ["--out", "o"]), [undefined, ["/my files/o"], true]);
+  assertEquals(of("watch", []), [undefined, undefined, true]);
+  assertEquals(of("tune", []), [project, ["tuning"], false]);
+  assertEquals(of("pretrain", ["vit-tiny"]), [project, ["models/pretrained"], false]);
+  assertEquals(of("pretrain", ["vit-tiny", "--out=o", "--data=d"]), [
+    [...project, "/my files/o", "/my files/d"],
+    ["/my files/o", "/my files/o.unfinished"],
+    false,
+  ]);
+  for (const name of Object.keys(commands)) {
+    const rest = launch(name, [], inside).filter((word) => !/^--allow-(read|write)/.test(word));
+    assertEquals(
+      rest.filter((word) => /^(-A|--allow-all|--allow-env|--allow-sys|--allow-ffi)/.test(word)),
+      [],
+    );
+    assertEquals(rest.slice(0, 2), ["run", "--no-prompt"]);
+  }
+});
+
+Deno.test("launch() lets commits be read where a linked worktree has them", () => {
+  const place = { ...inside, dotGit: "gitdir: /r/.git/worktrees/w\n" };
+  assertEquals(started("bench", [], place).read, [".", "/r/.git/worktrees/w", "/r/.git", "/npm"]);
+  const module = { ...inside, dotGit: "gitdir: ../.git/modules/m\n" };
+  assertEquals(started("bench", [], module).read, [".", "/p/../.git/modules/m", "/npm"]);
+});
+
+Deno.test("launch() refuses unknown tasks, arguments that can't be read, and paths with commas", () => {
+  const refused = (task: string, args: string[], sentence: string) =>
+    assertThrows(() => launch(task, args, inside), UserError, sentence);
+  refused("benhc", [], 'Cannot find task "benhc": known are bench, bench-python, report');
+  refused("__proto__", [], 'Cannot find task "__proto__"');
+  refused("bench", ["--stepz", "3"], 'Cannot find option "--stepz" of bench');
+  refused("bench", ["--out"], "Cannot read --out: a value is needed after it");
+  refused("bench", ["--out", "a,b"], 'Cannot allow the use of "a,b": Deno takes no path with a comma');
+});
+
+Deno.test("launch.ts prints what a shell takes, or one sentence and exit code 2", async () => {
+  const run = async (args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command("deno", {
+      args: ["run", "--no-prompt", "--allow-read=.", "launch.ts", "/my files", ...args],
+      cwd: repository,
+      env: { NO_COLOR: "1" },
+    }).output();
+    return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+  };
+  const { code, out, err } = await run(["bench", "it's.json", "--out=o"]);
+  assertEquals([code, err], [0, ""]);
+  assertMatch(
+    out,
+    /^run --no-prompt '--allow-read=.*' '--allow-write=\/my files\/o' cli\.ts bench '\/my files\/it'\\''s\.json' '--out=\/my files\/o'\n$/,
+  );
+  assertEquals(await run(["report", "--otu", "o"]), {
+    code: 2,
+    out: "",
+    err:
+      'Cannot find option "--otu" of report: known are --gpu-tflops, --gpu-gbs, --gpu-efficiency, --export, --against, --out, --with-peft, --json\n',
+  });
+});
