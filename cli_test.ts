@@ -9,6 +9,7 @@ import { createLines } from "./benchmarks/progress.ts";
 import type { ChosenRate } from "./benchmarks/rates.ts";
 import type { Tuning } from "./benchmarks/tuning.ts";
 import { fakeSweep } from "./benchmarks/fakes/sweep.ts";
+import { canMount, inNewDisk } from "./tests/small_disk.ts";
 
 const fakeTuning: Tuning = {
   schema: 1,
@@ -29,11 +30,13 @@ async function inFolder(
     readonly run: (...args: string[]) => Promise<{ code: number; out: string; err: string; trained: number }>;
     /** Makes runs of a method fail. */
     readonly broken: Set<string>;
+    /** Happens while so many runs of a command are made; the first is 1. */
+    readonly meanwhile: Map<number, () => Promise<void>>;
   }) => Promise<void>,
   registries = fakeRegistries,
 ): Promise<void> {
   const folder = await Deno.makeTempDir();
-  const broken = new Set<string>();
+  const broken = new Set<string>(), meanwhile = new Map<number, () => Promise<void>>();
   const sweep = `${folder}/fake.json`, out = `${folder}/out`;
   await Deno.writeTextFile(sweep, JSON.stringify({ ...fakeSweep, tasks: fakeSweep.tasks.slice(0, 1) }));
   try {
@@ -42,6 +45,7 @@ async function inFolder(
       sweep,
       out,
       broken,
+      meanwhile,
       async run(...args) {
         const printed: string[] = [], complained: string[] = [];
         let trained = 0;
@@ -51,7 +55,7 @@ async function inFolder(
             Promise.resolve({
               open: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
               async train(_gpu, config) {
-                trained++;
+                await meanwhile.get(++trained)?.();
                 if (broken.has(config.optimizer.id)) throw new Error("Cannot go on: the device was lost");
                 return await fakeDone(config);
               },
@@ -509,6 +513,176 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       assertStringIncludes(err, sentence);
       assertEquals(err.split("\n").length, 1, err);
     }
+  });
+});
+
+/** Puts something else in a file's or folder's place. */
+const kinds: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
+  file: (path) => Deno.writeTextFile(path, ""),
+  folder: (path) => Deno.mkdir(`${path}/inner`, { recursive: true }),
+  fifo: (path) => new Deno.Command("sh", { args: ["-c", 'mkfifo "$0"', path] }).output(),
+  dangling: (path) => Deno.symlink("/nowhere", path),
+  loop: (path) => Deno.symlink(path, path),
+};
+
+Deno.test("bench says in one sentence what is in the place of its files and folders, before anything runs", async () => {
+  await inFolder(async ({ run, sweep, folder }) => {
+    const cases: [string, string, string][] = [
+      ["runs", "file", "it is a file, a folder is needed"],
+      ["runs", "fifo", "it is a FIFO, a folder is needed"],
+      ["runs", "dangling", "it is a link that leads nowhere"],
+      ["runs", "loop", "its links lead in a circle"],
+      ["bases", "file", "it is a file, a folder is needed"],
+      ["bases", "fifo", "it is a FIFO, a folder is needed"],
+      ["bases", "dangling", "it is a link that leads nowhere"],
+      ["bases", "loop", "its links lead in a circle"],
+      ["sweep.json", "folder", "it is a folder"],
+    ];
+    for (const [i, [name, kind, reason]] of cases.entries()) {
+      const out = `${folder}/${i}`;
+      await Deno.mkdir(out);
+      await kinds[kind]!(`${out}/${name}`);
+      const { code, err, trained } = await run("bench", sweep, "--out", out, "--json");
+      assertEquals([code, trained], [2, 0], err);
+      assertStringIncludes(err, `${out}/${name}`);
+      assertStringIncludes(err, reason);
+      assertEquals(err.split("\n").length, 1, err);
+    }
+    const long = `${folder}/${"n".repeat(300)}`;
+    for (const rest of [[], ["--dry-run"]]) {
+      const { code, err } = await run("bench", sweep, "--out", long, ...rest);
+      assertEquals([code, err.split("\n").length], [2, 1]);
+      assertStringIncludes(err, `"${long}/runs": its name is too long`);
+    }
+  });
+});
+
+Deno.test("report says in one sentence what is in the place of its files and folders", async () => {
+  await inFolder(async ({ run, sweep, out, folder }) => {
+    await run("bench", sweep, "--out", out, "--json", "--seeds", "0", "--ranks", "2");
+    const cases: [string, string, string][] = [
+      ["report", "file", "it is a file, a folder is needed"],
+      ["report", "fifo", "it is a FIFO, a folder is needed"],
+      ["report/charts", "loop", "its links lead in a circle"],
+      ["report/index.html", "folder", "it is a folder"],
+      ["report/charts/loss-by-step.svg", "folder", "it is a folder"],
+      ["runs", "fifo", "it is a FIFO, a folder is needed"],
+    ];
+    for (const [name, kind, reason] of cases) {
+      await Deno.rename(out, `${folder}/whole`);
+      await new Deno.Command("sh", { args: ["-c", 'cp -r "$0" "$1"', `${folder}/whole`, out] }).output();
+      await Deno.remove(`${out}/${name}`, { recursive: true });
+      await kinds[kind]!(`${out}/${name}`);
+      const { code, err } = await run("report", "--out", out);
+      assertEquals([code, err.split("\n").length], [2, 1], err);
+      assertStringIncludes(err, `${out}/${name}`);
+      assertStringIncludes(err, reason);
+      await Deno.remove(out, { recursive: true });
+      await Deno.rename(`${folder}/whole`, out);
+    }
+    await Deno.remove(`${out}/sweep.json`);
+    await kinds["fifo"]!(`${out}/sweep.json`);
+    const { code, err } = await run("report", "--out", out);
+    assertEquals([code, err], [0, `Cannot read ${out}/sweep.json: it is a FIFO, a file is needed`]);
+  });
+});
+
+Deno.test("bench waits for no FIFO: among results it is set aside, as a sweep's file it is refused", async () => {
+  await inFolder(async ({ run, sweep, out, folder }) => {
+    const few = ["--out", out, "--json", "--seeds", "0", "--ranks", "2"];
+    await run("bench", sweep, ...few);
+    const [file] = Array.from(Deno.readDirSync(`${out}/runs`)), path = `${out}/runs/${file!.name}`;
+    await Deno.remove(path);
+    await kinds["fifo"]!(path);
+    const { code, err, trained } = await run("bench", sweep, ...few);
+    assertEquals([code, trained], [0, 1]);
+    assertStringIncludes(err, `Cannot use ${path}: it is a FIFO, a file is needed; it was set aside as`);
+    for (const name of ["sweep.json", "0123456789abcdef.json"]) {
+      await kinds["fifo"]!(`${folder}/${name}`);
+      const refused = await run("bench", `${folder}/${name}`);
+      assertEquals(
+        [refused.code, refused.err],
+        [2, `Cannot read ${folder}/${name}: it is a FIFO, a file is needed`],
+      );
+    }
+    const beside = await run("report", "--out", out, "--with-peft", `${folder}/sweep.json`);
+    assertStringIncludes(beside.err, "Cannot read sweep.json: it is a FIFO, a file is needed");
+  });
+});
+
+Deno.test("bench whose folder is deleted in mid-run says so, and begins anew", async () => {
+  await inFolder(async ({ run, sweep, out, meanwhile }) => {
+    meanwhile.set(3, () => Deno.remove(out, { recursive: true }));
+    const { code, err, trained } = await run("bench", sweep, "--out", out, "--json");
+    assertEquals([code, trained], [2, 3]);
+    const last = err.split("\n").at(-1)!;
+    assert(last.startsWith(`Cannot write ${out}/runs/`), err);
+    assertStringIncludes(last, "its folder is gone; nothing is stored yet");
+    meanwhile.clear();
+    assertEquals((await run("bench", sweep, "--out", out, "--json")).code, 0);
+  });
+});
+
+Deno.test({
+  name:
+    "bench on a full disk names the path and what is kept, and once there is room goes on where it stopped",
+  ignore: !canMount,
+  async fn() {
+    await inFolder(async ({ run, sweep, meanwhile }) => {
+      await inNewDisk(4096, async ({ folder, fill, free }) => {
+        const out = `${folder}/out`;
+        meanwhile.set(3, () => fill());
+        const full = await run("bench", sweep, "--out", out, "--json");
+        assertEquals([full.code, full.trained], [2, 3]);
+        const lines = full.err.split("\n"), last = lines.pop()!;
+        assert(last.startsWith(`Cannot write ${out}/runs/`), full.err);
+        assertStringIncludes(
+          last,
+          `no space is left on its disk; 2 runs are stored in ${out}/runs, and the same command goes on from there`,
+        );
+        assertEquals(
+          lines.at(-1),
+          `./run watch cannot follow this sweep live: Cannot write ${out}/live.json: no space is left on its disk`,
+        );
+        meanwhile.clear();
+        await free();
+        const next = await run("bench", sweep, "--out", out, "--json");
+        assertEquals([next.code, next.trained], [0, 12]);
+
+        const page = await Deno.readTextFile(`${out}/report/index.html`);
+        await fill();
+        const unwritten = await run("report", "--out", out);
+        assertEquals(unwritten.code, 2);
+        assert(unwritten.err.startsWith(`Cannot write ${out}/report/`), unwritten.err);
+        assertStringIncludes(unwritten.err, ": no space is left on its disk");
+        const begun = await run("bench", sweep, "--out", out, "--json");
+        assertStringIncludes(begun.err, `no space is left on its disk; 14 runs are stored in ${out}/runs`);
+        await free();
+        assertEquals((await run("report", "--out", out)).code, 0);
+        assertEquals(await Deno.readTextFile(`${out}/report/index.html`), page);
+      });
+    });
+  },
+});
+
+Deno.test("bench and report sweep up what killed processes left half-written", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    await run("bench", sweep, "--out", out, "--json", "--seeds", "0", "--ranks", "2");
+    const left = [
+      "sweep.json",
+      "runs/a.json",
+      "bases/a.json",
+      "runs/.probe",
+      "report/index.html",
+      "report/charts/a.svg",
+    ]
+      .map((name) => `${out}/${name}.0123abcd.part`);
+    for (const path of left) await Deno.writeTextFile(path, "{");
+    using living = await Deno.open(`${out}/runs/b.json.0123abcd.part`, { write: true, createNew: true });
+    await living.lock(true);
+    await run("bench", sweep, "--out", out, "--json", "--seeds", "0", "--ranks", "2");
+    for (const path of left) assertEquals(await Deno.stat(path).then(() => path, () => null), null);
+    await Deno.stat(`${out}/runs/b.json.0123abcd.part`);
   });
 });
 

@@ -82,7 +82,7 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
     case "bench":
     case "bench-python": {
       const sweep = positional.filter((one) => isPath(commands[name].positional, one)).map(folderOf);
-      const asked = [...named("data"), ...named("model"), ...paths.get("may-read") ?? []];
+      const asked = [...["data", "model", "rates"].flatMap(named), ...paths.get("may-read") ?? []];
       const python = name === "bench" ? { read: [], write: [] } : { read: ["/usr/bin"], write: ["/tmp"] };
       return {
         read: [...project, ...out, ...sweep, ...asked, ...python.read],

@@ -40,6 +40,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
   assertEquals(paths.filter((path) => !path.startsWith("bench-python")), [
     "bench --data",
     "bench --model",
+    "bench --rates",
     "bench --out",
     "bench --may-read",
     "report --against",
@@ -70,9 +71,29 @@ Deno.test("launch() lets a sweep read the project and what was named, and write 
   const project = [".", "/npm"];
   assertEquals(started("bench", []), { read: project, write: ["results"], args: [] });
   const { read, write } = started("bench", [
-    ...["s/own.json", "--out", "o", "--data=/d", "--model", "m", "--may-read", "/x", "--may-read=/y"],
+    ...[
+      "s/own.json",
+      "--out",
+      "o",
+      "--data=/d",
+      "--model",
+      "m",
+      "--rates=r",
+      "--may-read",
+      "/x",
+      "--may-read=/y",
+    ],
   ]);
-  assertEquals(read, [...project, "/my files/o", "/my files/s", "/d", "/my files/m", "/x", "/y"]);
+  assertEquals(read, [
+    ...project,
+    "/my files/o",
+    "/my files/s",
+    "/d",
+    "/my files/m",
+    "/my files/r",
+    "/x",
+    "/y",
+  ]);
   assertEquals(write, ["/my files/o"]);
   assertEquals(started("bench", ["own.json"], inside).read, [...project]);
   assertEquals(started("bench", ["--help"]), { read: undefined, write: undefined, args: ["--help"] });

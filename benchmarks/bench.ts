@@ -6,7 +6,7 @@ import { UserError } from "../training/user_error.ts";
 import { baseOf, basesOf, scoreBases } from "./bases.ts";
 import { choose, withShipped } from "./choose.ts";
 import type { Forecast } from "./estimate.ts";
-import { prepareFolder, writeWhole } from "./files.ts";
+import { namesIn, prepareFolder, sweepUp, WriteError, writeWhole } from "./files.ts";
 import { fingerprintSweep, withFingerprints } from "./fingerprints.ts";
 import { type LiveWriter, openLive } from "./live.ts";
 import { makePlan, type Plan, type PlannedRun, writePlan } from "./plan.ts";
@@ -187,16 +187,31 @@ export async function bench<G extends AsyncDisposable>(
   parts: BenchParts<G>,
 ): Promise<BenchOutcome> {
   const { known: registries, workOf } = await prepare(plan, parts.registries);
-  await prepareFolder(openStore(out).folder);
+  const { folder } = openStore(out);
+  await prepareFolder(folder);
+  for (const path of [out, folder, openBases(out).folder]) await sweepUp(path);
   const live = await openLive(out, parts.say);
   try {
     const outcome = await carryOut(plan, out, { ...parts, registries }, live, workOf);
     await live.end({ status: outcome.interrupted ? "interrupted" : "done" });
     return outcome;
-  } catch (error) {
+  } catch (caught) {
+    const error = caught instanceof WriteError ? await withKept(caught, folder) : caught;
     await live.end({ status: "failed", error: error instanceof Error ? error.message : String(error) });
     throw error;
   }
+}
+
+/** What a sweep that can't write says of what it has. */
+async function withKept({ message }: WriteError, folder: string): Promise<UserError> {
+  const kept = (await namesIn(folder)).filter((name) => name.endsWith(".json")).length;
+  return new UserError(
+    `${message}; ${
+      kept === 0
+        ? "nothing is stored yet"
+        : `${kept} ${kept === 1 ? "run is" : "runs are"} stored in ${folder}`
+    }, and the same command goes on from there once this is mended`,
+  );
 }
 
 /** What a bench works with. */

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { parseWith } from "../training/configuration.ts";
 import { Point } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
-import { replaceFile } from "./files.ts";
+import { readText, reasonOf, requireFile, writeWhole } from "./files.ts";
 import type { Display, TrainProgress } from "./progress.ts";
 
 /** The run at work. */
@@ -93,9 +93,11 @@ export async function openLive(out: string, say: (sentence: string) => void): Pr
       // A watcher that looks whether the lock is held has it for a moment: the next write tries again.
       isLocked ||= await lock.tryLock(true);
       if (!isLocked) return;
-      await replaceFile(livePath(out), `${JSON.stringify(describe())}\n`);
+      await writeWhole(livePath(out), `${JSON.stringify(describe())}\n`, { isKept: false });
     } catch (error) {
-      complain((error as Error).message);
+      complain(
+        error instanceof UserError ? error.message : `Cannot lock ${lockPath(out)}: ${reasonOf(error)}`,
+      );
     }
   };
   const write = () => writing ??= attempt().finally(() => writing = null);
@@ -145,7 +147,7 @@ export async function readPulse(out: string): Promise<Pulse> {
   try {
     isAlive = await isLockHeld(out);
   } catch (error) {
-    return { ...first, isAlive: false, fault: `Cannot use ${lockPath(out)}: ${(error as Error).message}` };
+    return { ...first, isAlive: false, fault: `Cannot use ${lockPath(out)}: ${reasonOf(error)}` };
   }
   // Perhaps its last word came between the two looks.
   return { isAlive, ...isAlive || first.live?.ending ? first : await readLive(out) };
@@ -154,18 +156,18 @@ export async function readPulse(out: string): Promise<Pulse> {
 async function readLive(out: string): Promise<Omit<Pulse, "isAlive">> {
   const path = livePath(out);
   try {
-    return { live: parseWith(Live, JSON.parse(await Deno.readTextFile(path)), path), fault: null };
+    return { live: parseWith(Live, JSON.parse(await readText(path)), path), fault: null };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { live: null, fault: null };
-    const { message } = error as Error;
-    if (error instanceof UserError) return { live: null, fault: message };
-    const reason = error instanceof SyntaxError ? "it is not whole JSON" : message;
+    if (error instanceof UserError) return { live: null, fault: error.message };
+    const reason = error instanceof SyntaxError ? "it is not whole JSON" : reasonOf(error);
     return { live: null, fault: `Cannot read ${path}: ${reason}` };
   }
 }
 
 async function isLockHeld(out: string): Promise<boolean> {
   try {
+    await requireFile(lockPath(out));
     using file = await Deno.open(lockPath(out), { read: true });
     // Closing the file frees it.
     return !await file.tryLock(false);

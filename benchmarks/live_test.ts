@@ -135,6 +135,22 @@ Deno.test("readPulse() names a file that is cut short, of another form, or no fi
     }
     await Deno.remove(path);
     await Deno.mkdir(path);
-    assertStringIncludes((await readPulse(out)).fault ?? "", path);
+    assertEquals((await readPulse(out)).fault, `Cannot read ${path}: it is a folder, a file is needed`);
+  });
+});
+
+Deno.test("readPulse() waits for no FIFO", async () => {
+  await inFolder(async (out) => {
+    await new Deno.Command("sh", { args: ["-c", 'mkfifo "$0/live.json" "$0/live.lock"', out] }).output();
+    assertEquals(await readPulse(out), {
+      live: null,
+      isAlive: false,
+      fault: `Cannot use ${out}/live.lock: it is a FIFO, a file is needed`,
+    });
+    await Deno.remove(`${out}/live.lock`);
+    assertEquals(
+      (await readPulse(out)).fault,
+      `Cannot read ${out}/live.json: it is a FIFO, a file is needed`,
+    );
   });
 });

@@ -4,7 +4,7 @@ import { parseWith } from "../training/configuration.ts";
 import { runIds } from "../training/run.ts";
 import { RunConfig } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
-import { writeWhole } from "./files.ts";
+import { readText, reasonOf, writeWhole } from "./files.ts";
 import { GpuRates } from "./growth/predict.ts";
 import { ChosenRate } from "./rates.ts";
 import type { Expansion, SweepSpec } from "./sweep.ts";
@@ -69,10 +69,10 @@ export async function readPlan(out: string): Promise<Plan | null> {
   const path = `${out}/sweep.json`;
   let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    text = await readText(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
+    throw new UserError(`Cannot read ${path}: ${reasonOf(error)}`);
   }
   let value: unknown;
   try {

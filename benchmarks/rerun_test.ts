@@ -54,7 +54,10 @@ Deno.test("planBench() refuses a run that is not there, was edited or would be c
     const plan = (sweep: string, overrides = {}) =>
       assertRejects(() => planBench({ sweep, overrides, command: "" }, fakeRegistries), UserError);
     const missing = await plan(`${folder}/0123456789abcdef.json`);
-    assertEquals(missing.message, `Cannot read ${folder}/0123456789abcdef.json: there is no such file`);
+    assertEquals(
+      missing.message,
+      `Cannot read ${folder}/0123456789abcdef.json: there is no such file or folder`,
+    );
     const changed = await plan(path, { steps: 4 });
     assertEquals(
       changed.message,

@@ -4,7 +4,7 @@ import { parseWith } from "../training/configuration.ts";
 import { recordId, type RunConfig, type RunResult } from "../training/run.ts";
 import { BaseResult, RunResult as RunSchema } from "../training/schemas.ts";
 import { UserError } from "../training/user_error.ts";
-import { digestOf, writeWhole } from "./files.ts";
+import { digestOf, namesIn, readText, reasonOf, writeWhole } from "./files.ts";
 
 /** A file in a folder of records that can't be used. */
 export interface Fault {
@@ -37,7 +37,11 @@ export interface Store<R extends StoredRecord = RunResult> {
   read(): Promise<Stored<R>>;
   /** Writes beside the target and renames: a reader never sees half a record. */
   put(result: R): Promise<void>;
-  /** Renames a faulty file, so that its run can be repeated; never over another file. Returns the new name. */
+  /**
+   * Renames a faulty file, so that its run can be repeated; never over another file. Returns the new name.
+   *
+   * @throws {UserError} where that fails
+   */
   setAside(fault: Fault): Promise<string>;
 }
 
@@ -66,8 +70,7 @@ export async function readRun(path: string): Promise<RunResult> {
       "run",
     );
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
-    throw new UserError(`Cannot read ${path}: ${reason}`);
+    throw new UserError(`Cannot read ${path}: ${reasonOf(error)}`);
   }
 }
 
@@ -83,7 +86,7 @@ function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind
           const result = await readRecord(folder, name, schema, kind);
           results.set(result.id, result);
         } catch (error) {
-          faults.push({ name, sentence: `Cannot use ${folder}/${name}: ${(error as Error).message}` });
+          faults.push({ name, sentence: `Cannot use ${folder}/${name}: ${reasonOf(error)}` });
         }
       }
       return { results, faults, setAside: names.filter((name) => /\.broken(\.\d+)?$/.test(name)) };
@@ -96,7 +99,11 @@ function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind
       const taken = new Set(await namesIn(folder));
       let target = `${name}.broken`;
       for (let i = 2; taken.has(target); i++) target = `${name}.broken.${i}`;
-      await Deno.rename(`${folder}/${name}`, `${folder}/${target}`);
+      try {
+        await Deno.rename(`${folder}/${name}`, `${folder}/${target}`);
+      } catch (error) {
+        throw new UserError(`Cannot set ${folder}/${name} aside: ${reasonOf(error)}`);
+      }
       return target;
     },
   };
@@ -109,7 +116,7 @@ async function readRecord<R extends StoredRecord>(
   schema: z.ZodType<R>,
   kind: string,
 ): Promise<R> {
-  const text = await Deno.readTextFile(`${folder}/${name}`);
+  const text = await readText(`${folder}/${name}`);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -129,15 +136,4 @@ async function readRecord<R extends StoredRecord>(
     throw new Error(`it holds ${kind} ${result.id}, whose file is ${result.id}.json`);
   }
   return result;
-}
-
-/** Names in a folder, sorted; none where it isn't there. */
-export async function namesIn(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  try {
-    for await (const entry of Deno.readDir(folder)) names.push(entry.name);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return names.sort();
 }

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { parseWith } from "../training/configuration.ts";
 import { UserError } from "../training/user_error.ts";
+import { readText, reasonOf } from "./files.ts";
 import { ChosenRates } from "./rates.ts";
 import { SweepSpec } from "./sweep.ts";
 
@@ -92,10 +93,9 @@ async function readJson<S extends z.ZodType>(
 ): Promise<z.output<S>> {
   let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    text = await readText(path);
   } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound ? "there is no such file" : (error as Error).message;
-    throw new UserError(`Cannot read ${shown}: ${reason}${hint}`);
+    throw new UserError(`Cannot read ${shown}: ${reasonOf(error)}${hint}`);
   }
   let value: unknown;
   try {

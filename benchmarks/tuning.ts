@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parseWith } from "../training/configuration.ts";
 import { UserError } from "../training/user_error.ts";
-import { prepareFolder, writeWhole } from "./files.ts";
+import { prepareFolder, readText, writeWhole } from "./files.ts";
 
 /** Where tunings lie. */
 const FOLDER = new URL("../tuning/", import.meta.url);
@@ -51,7 +51,7 @@ export async function readTuning(
   const path = tuningPath(of, folder);
   let value: unknown;
   try {
-    value = JSON.parse(await Deno.readTextFile(path));
+    value = JSON.parse(await readText(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw new UserError(`Cannot read ${path}: ${(error as Error).message} (./run tune writes it anew)`);

@@ -47,7 +47,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "benchmarks/tune.ts": ["type gpu", "kernels", "type models/entry.ts"],
   "benchmarks/peers": everything,
   "cli.ts": everything,
-  "launch.ts": ["benchmarks/commands.ts", "training/user_error.ts"],
+  "launch.ts": ["deno.json", "benchmarks/commands.ts", "training/user_error.ts"],
   "mod.ts": everything,
 };
 

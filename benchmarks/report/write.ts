@@ -1,6 +1,6 @@
 /** @file Puts a report on disk. */
 import type { Registries } from "../../training/configuration.ts";
-import { prepareFolder, writeWhole } from "../files.ts";
+import { prepareFolder, removeFile, sweepUp, writeWhole } from "../files.ts";
 import type { GpuRates } from "../growth/predict.ts";
 import { withFoldersLeft } from "../model_folders.ts";
 import { UserError } from "../../training/user_error.ts";
@@ -120,14 +120,17 @@ export async function writeReport(
 ): Promise<WrittenReport> {
   const { report, files, faults, exported } = await makeReport(out, registries, wishes);
   const folder = `${out}/report`;
-  await prepareFolder(`${folder}/charts`);
+  for (const path of [folder, `${folder}/charts`]) {
+    await prepareFolder(path);
+    await sweepUp(path);
+  }
   // A chart that an earlier report had and this one hasn't would look like part of this one.
   for (const { id } of [...charts, scoreBesidePeft]) {
     await Promise.all(
-      [`${id}.vl.json`, `${id}.svg`, `${id}.png`].map((name) => removeIfThere(`${folder}/charts/${name}`)),
+      [`${id}.vl.json`, `${id}.svg`, `${id}.png`].map((name) => removeFile(`${folder}/charts/${name}`)),
     );
   }
-  await removeIfThere(`${folder}/${AGAINST}`);
+  await removeFile(`${folder}/${AGAINST}`);
   for (const [path, text] of files) await writeWhole(`${folder}/${path}`, text);
   const left = await writeExports(folder, wishes.exports ?? new Set(), exported);
   return { report, page: `${folder}/index.html`, faults: [...faults, ...left] };
@@ -146,12 +149,4 @@ async function readOther(other: string, out: string): Promise<ComparedSweep> {
     );
   }
   return { plan, results, bases, faults: faults.map((sentence) => sentence.replaceAll(`${other}/`, "")) };
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -3,7 +3,8 @@ import type { Point, RunConfig, RunResult } from "../../training/run.ts";
 import { UserError } from "../../training/user_error.ts";
 import { type Pulse, readPulse } from "../live.ts";
 import { type Plan, readPlan } from "../plan.ts";
-import { namesIn, readRun } from "../store.ts";
+import { namesIn } from "../files.ts";
+import { readRun } from "../store.ts";
 
 /** A stored run, as far as a page shows it. */
 export interface StoredRun {
@@ -71,7 +72,13 @@ export class SweepFolder {
 
   async #look(): Promise<Contents> {
     const folder = `${this.out}/runs`;
-    const names = (await namesIn(folder)).filter((name) => name.endsWith(".json"));
+    let names: readonly string[] = [], folderFault: string | null = null;
+    try {
+      names = (await namesIn(folder)).filter((name) => name.endsWith(".json"));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      folderFault = error.message;
+    }
     const stamps = new Map(names.map((name) => [name, stampOf(`${folder}/${name}`)]));
     for (const name of this.#runs.keys()) if (!stamps.has(name)) this.#runs.delete(name);
     const changed = names.filter((name) => this.#runs.get(name)?.stamp !== stamps.get(name));
@@ -85,7 +92,9 @@ export class SweepFolder {
     return {
       plan: this.#plan.plan,
       runs: new Map(contents.flatMap((run) => typeof run === "string" ? [] : [[run.id, run]])),
-      faults: [this.#plan.fault, pulse.fault, ...contents].filter((item) => typeof item === "string"),
+      faults: [this.#plan.fault, pulse.fault, folderFault, ...contents].filter((item) =>
+        typeof item === "string"
+      ),
       unread: Math.max(0, changed.length - MOST_FILES),
       pulse,
       stamp: [planStamp, ...[...stamps].flat()].join(),
@@ -93,14 +102,13 @@ export class SweepFolder {
   }
 }
 
-/** Changes with a file; empty where there is none. */
+/** Changes with a file, and with why it can't be looked at; empty where there is none. */
 function stampOf(path: string): string {
   try {
     const { mtime, size, ino } = Deno.statSync(path);
     return `${mtime?.getTime()}:${size}:${ino}`;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
+    return error instanceof Deno.errors.NotFound ? "" : (error as Error).name;
   }
 }
 

@@ -66,6 +66,20 @@ Deno.test("SweepFolder names every file that can't be used, and goes on without 
   });
 });
 
+Deno.test("SweepFolder says what is in the place of its files and folders", async () => {
+  await inFolder(async (out) => {
+    const folder = new SweepFolder(out);
+    await Deno.writeTextFile(`${out}/runs`, "");
+    await Deno.symlink("sweep.json", `${out}/sweep.json`);
+    assertEquals((await folder.look()).faults, [
+      `Cannot read ${out}/sweep.json: its links lead in a circle`,
+      `Cannot read the folder "${out}/runs": it is a file, a folder is needed`,
+    ]);
+    await Deno.remove(`${out}/runs`);
+    assertEquals((await folder.look()).faults.length, 1);
+  });
+});
+
 Deno.test("SweepFolder reads a part of many files at a time, and says how many are left", async () => {
   await inFolder(async (out) => {
     await Deno.mkdir(`${out}/runs`);

@@ -1,6 +1,7 @@
 /** @file Reads result files of Hugging Face PEFT's method comparison, its own and those that `toPeft` writes. */
 import { parseWith } from "../../../training/configuration.ts";
 import { UserError } from "../../../training/user_error.ts";
+import { readText, reasonOf } from "../../files.ts";
 import { PeftMemory, PeftReading, PeftTest } from "./peft_format.ts";
 import { methodOfPeft } from "./peft_methods.ts";
 
@@ -133,17 +134,14 @@ async function filesAt(path: string): Promise<string[]> {
     return names.sort().map((name) => `${real}/${name}`);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file or folder"
-      : (error as Error).message;
-    throw new UserError(`Cannot read results from "${path}": ${reason}`);
+    throw new UserError(`Cannot read results from "${path}": ${reasonOf(error)}`);
   }
 }
 
 async function textOf(path: string, file: string): Promise<string> {
   try {
-    return await Deno.readTextFile(path);
+    return await readText(path);
   } catch (error) {
-    throw new UserError(`Cannot read ${file}: it could not be opened (${(error as Error).name})`);
+    throw new UserError(`Cannot read ${file}: ${reasonOf(error)}`);
   }
 }

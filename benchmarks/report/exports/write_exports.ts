@@ -2,7 +2,7 @@
 import type { Registries } from "../../../training/configuration.ts";
 import type { RunResult } from "../../../training/run.ts";
 import { UserError } from "../../../training/user_error.ts";
-import { prepareFolder, writeWhole } from "../../files.ts";
+import { prepareFolder, reasonOf, WriteError, writeWhole } from "../../files.ts";
 import { titleOfTask } from "../study.ts";
 import { toHistory } from "./history.ts";
 import { peftFileName, toPeft } from "./to_peft.ts";
@@ -64,7 +64,7 @@ export async function writeExports(
   if (kinds.has("png")) {
     // Loaded when needed: no other report should wait for the renderer.
     const { toPng } = await import("./png.ts");
-    for (const { id, svg } of svgs) await Deno.writeFile(`${folder}/charts/${id}.png`, await toPng(svg));
+    for (const { id, svg } of svgs) await writeWhole(`${folder}/charts/${id}.png`, await toPng(svg));
   }
   return left;
 }
@@ -73,6 +73,7 @@ async function removeFolder(path: string): Promise<void> {
   try {
     await Deno.remove(path, { recursive: true });
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return;
+    throw new WriteError(`Cannot remove ${path}: ${reasonOf(error)}`, { cause: error });
   }
 }
