@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { decoderTiny } from "../models/mod.ts";
 import { RunResult } from "../training/schemas.ts";
 import { LLAMA, writeModel } from "./model_writer.ts";
+import { reproducible, resultsIn } from "./stored_results.ts";
 
 const repository = new URL("../", import.meta.url).pathname;
 
@@ -40,26 +41,6 @@ async function withFolder(work: (folder: string) => Promise<void>): Promise<void
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-/** Stored results by id, checked against the schema. */
-async function resultsIn(out: string): Promise<Map<string, { text: string; result: RunResult }>> {
-  const found = new Map();
-  for await (const { name } of Deno.readDir(`${out}/runs`)) {
-    if (!name.endsWith(".json")) continue;
-    const text = await Deno.readTextFile(`${out}/runs/${name}`);
-    const { digest: _, ...rest } = JSON.parse(text);
-    found.set(name.replace(".json", ""), { text, result: RunResult.parse(rest) });
-  }
-  return found;
-}
-
-/** What must not depend on when or how fast a run was made. */
-function reproducible(result: RunResult): unknown {
-  if (result.status !== "done") return result.status;
-  const { cost, ...outcome } = result.outcome;
-  const { attachMs: _a, medianStepMs: _b, medianHostMs: _d, totalMs: _c, scoringMs: _e, ...bytes } = cost;
-  return { ...outcome, bytes };
 }
 
 const QUICKEST = ["bench", "smoke", "--optimizers", "lora,lora-pro", "--tasks", "digits"];
