@@ -115,7 +115,7 @@ async function disturb(campaign: Campaign, out: string): Promise<Kill | null> {
   const random = createRandom(0).fork(`start ${campaign.starts}`);
   const [share, luck] = random.uniform(2, 0, 1) as unknown as [number, number];
   const target = targets[campaign.starts++ % targets.length]!;
-  const signal = target !== "moment" || luck < 0.5 ? "SIGKILL" : luck < 0.75 ? "SIGINT" : "SIGTERM";
+  const signal = target !== "moment" || luck < 0.34 ? "SIGKILL" : luck < 0.67 ? "SIGINT" : "SIGTERM";
   await Deno.mkdir(out, { recursive: true });
   using watcher = Deno.watchFs(out, { recursive: true });
   const process = start(out);
