@@ -43,6 +43,9 @@ Deno.test("readText() says what is in a file's place, and waits for nothing", as
     }
     await assertRejects(() => readText("/dev/zero"), Error, "it is a device, a file is needed");
     await assertRejects(() => readText(`${folder}/none`), Deno.errors.NotFound);
+    // As root everything may be read.
+    const refused = Object.assign(new Deno.errors.PermissionDenied("os error 13"), { code: "EACCES" });
+    assertEquals(reasonOf(refused), "you are not allowed to");
     assertEquals(reasonOf(new Deno.errors.NotFound("gone")), "gone");
   });
 });

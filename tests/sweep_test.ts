@@ -13,14 +13,19 @@ interface Outcome {
   readonly stderr: string;
 }
 
-/** What `./run` starts, as it starts it. */
-const START = `words=$(deno run --no-prompt --allow-read=. launch.ts "$PWD" "$@") || exit
+/** What `./run` starts, as it starts it; the first argument is the folder that it was called from. */
+const START = `words=$(deno run --no-prompt --allow-read=. launch.ts "$0" "$@") || exit
 eval "set -- $words"
 exec deno "$@"`;
 
-function command(args: readonly string[], env: Readonly<Record<string, string>> = {}): Deno.Command {
+interface Called {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly from?: string;
+}
+
+function command(args: readonly string[], { env = {}, from = repository }: Called = {}): Deno.Command {
   return new Deno.Command("sh", {
-    args: ["-c", START, "sh", ...args],
+    args: ["-c", START, from.replace(/\/$/, ""), ...args],
     cwd: repository,
     env: { NO_COLOR: "1", ...env },
     stdout: "piped",
@@ -28,8 +33,8 @@ function command(args: readonly string[], env: Readonly<Record<string, string>> 
   });
 }
 
-async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
-  const { code, stdout, stderr } = await command(args, env).output();
+async function run(args: readonly string[], called: Called = {}): Promise<Outcome> {
+  const { code, stdout, stderr } = await command(args, called).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
@@ -308,6 +313,8 @@ Deno.test("bench reads no file beside its own that a sweep names, unless the com
     const far = `${folder}/far`, sweep = `${folder}/near/sweep.json`;
     await writeModel(`${far}/llama`, LLAMA, decoderTiny, { sharded: false });
     await Deno.mkdir(`${folder}/near`);
+    // Called from elsewhere, paths mean what they say there.
+    const called = { from: folder };
     const [digits, arithmetic] = spec.tasks;
     const named = {
       images: { ...digits, task: { ...digits.task, data: `${far}/images` } },
@@ -315,8 +322,8 @@ Deno.test("bench reads no file beside its own that a sweep names, unless the com
     };
     for (const [name, task] of Object.entries(named)) {
       await Deno.writeTextFile(sweep, JSON.stringify({ ...spec, tasks: [task] }));
-      const args = ["bench", sweep, "--optimizers", "lora", "--out", `${folder}/out`, "--dry-run"];
-      const { code, stdout, stderr } = await run(args);
+      const args = ["bench", "near/sweep.json", "--optimizers", "lora", "--out=my out", "--dry-run"];
+      const { code, stdout, stderr } = await run(args, called);
       assertEquals([code, stdout], [2, ""]);
       assertMatch(
         stderr,
@@ -324,7 +331,7 @@ Deno.test("bench reads no file beside its own that a sweep names, unless the com
           `^Cannot [^\n]*reading "${far}/${name}[^\n]* is not allowed, ./run bench --may-read ${far}[^\n]*\n$`,
         ),
       );
-      const allowed = await run([...args, "--may-read", far]);
+      const allowed = await run([...args, "--may-read", "far"], called);
       if (name === "llama") assertEquals(allowed.code, 0, allowed.stderr);
       // It was looked for, then.
       else assertStringIncludes(allowed.stderr, "there is no such file or folder");
@@ -339,7 +346,7 @@ Deno.test("bench without an adapter says how to get one, and that it is not the 
       VK_DRIVER_FILES: "/nonexistent",
       VK_ICD_FILENAMES: "/nonexistent",
     };
-    const { code, stderr } = await run([...QUICKEST, "--out", `${folder}/none`], hidden);
+    const { code, stderr } = await run([...QUICKEST, "--out", `${folder}/none`], { env: hidden });
     if (Deno.build.os !== "linux") return;
     assertEquals(code, 1);
     assertStringIncludes(stderr, "mesa-vulkan-drivers");
