@@ -464,6 +464,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["report", "--out", out, "--gpu-gbs", "900"], "--gpu-tflops is needed too"],
       [["bench", sweep, "--out"], "Cannot read --out: a value is needed"],
       [["bench", sweep, "--out", "--json"], "Cannot read --out: a value is needed"],
+      [["bench", sweep, "--peaks", "-1"], 'Cannot read --peaks "-1": numbers above 0'],
       [["bench", sweep, "--out="], "Cannot read --out: a value is needed"],
       [["bench", sweep, "--out", "a", "--out=b"], "Cannot read --out a and b: it is needed once"],
       [["bench", sweep, "--json=maybe"], "Cannot read --json=maybe: it takes no value"],

@@ -111,8 +111,8 @@ export function readArguments(name: CommandName, args: readonly string[]): Argum
       flags.add(token.name);
       continue;
     }
-    // What begins with a dash is taken for the next option: --out=-x means the other.
-    if (value === undefined || value === "" || (!inlineValue && value.startsWith("-"))) {
+    // What begins with a dash is taken for the next option, unless it is a number: --out=-x means the other.
+    if (value === undefined || value === "" || (!inlineValue && /^-(?![\d.])/.test(value))) {
       throw new UserError(`Cannot read ${rawName}: a value is needed after it`);
     }
     given.set(token.name, [...given.get(token.name) ?? [], value]);

@@ -1,6 +1,6 @@
 /**
- * @file Reading and writing files whatever is in the way: a reader never sees half of one, nothing waits on what is no file, and a
- * disk that is full, a name too long or a folder in a file's place is said in words that name the path.
+ * @file Reading and writing files whatever is in the way: a reader never sees half of one, nothing waits on what is no
+ * file, and a disk that is full, a name too long or a folder in a file's place is said in words that name the path.
  */
 import { canonicalJson } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";

@@ -1,6 +1,6 @@
 /**
- * @file Kills `./run bench` again and again and starts it again with the same command, until nothing is left to do, sweep after
- * sweep, and looks after each kill whether anything is lost: `./run kills ./FOLDER [KILLS] [SECONDS]`.
+ * @file Kills `./run bench` again and again and starts it again with the same command, until nothing is left to do, sweep
+ * after sweep, and looks after each kill whether anything is lost: `./run kills ./FOLDER [KILLS] [SECONDS]`.
  *
  * Not part of the suite: it takes minutes. Stopped after SECONDS, the same command goes on from there. Ends with exit code
  * 1 at the first thing that is lost, made twice or left lying about, and leaves the folder as it is.
