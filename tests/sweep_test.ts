@@ -190,7 +190,7 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
       runs: 3,
       charts: ["discrepancy-by-step"],
       says: [
-        "Against LoRA-Pro (alpha/r, full): LoRA-Pro (alpha/r, full, X zero)",
+        "Against LoRA-Pro (alpha/r, full): observed, not decided, LoRA-Pro (alpha/r, full, X zero)",
         "(alpha/r, full, X symmetric)",
       ],
     },
@@ -206,7 +206,7 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
       args: ["--optimizers", "lora-ga", "--peaks", "2e-3", "--ranks", "2"],
       runs: 2,
       charts: ["score-by-rank"],
-      says: ["Against LoRA-GA (alpha/r): LoRA-GA (alpha/sqrt(r))"],
+      says: ["Against LoRA-GA (alpha/r): observed, not decided, LoRA-GA (alpha/sqrt(r))"],
     },
   ];
 
