@@ -486,7 +486,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", sweep, "--peaks", "NaN"], 'Cannot read --peaks "NaN": numbers above 0'],
       [["bench", sweep, "--steps", "1,2"], 'Cannot read --steps "1,2": one number is needed'],
       [["bench", `${folder}/parts.json`], '"accumulate" is 5, a batch of 4 has at most 4 parts'],
-      [["bench", `${folder}/proto.json`], 'field "__proto__" is unknown, known are name, question'],
+      [["bench", `${folder}/proto.json`], 'proto.json: field "__proto__" is unknown'],
       [["bench", sweep, "smoke"], 'Cannot read "smoke": bench takes 1 name'],
       [["bench", sweep, "--out", `${folder}/text/x`], "Cannot write to the output folder"],
       [["report", "--out", out, "--export", "pdf"], 'Cannot read --export "pdf": known are peft, png, wandb'],
