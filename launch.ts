@@ -83,11 +83,9 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
     case "bench-python": {
       const sweep = positional.filter((one) => isPath(commands[name].positional, one)).map(folderOf);
       const asked = [...["data", "model", "rates"].flatMap(named), ...paths.get("may-read") ?? []];
-      // Where Python is looked for, and where its programs have a folder that is deleted after them.
-      const python = name === "bench" ? { read: [], write: [] } : { read: ["/usr/bin"], write: ["/tmp"] };
       return {
-        read: [...project, ...out, ...sweep, ...asked, ...python.read],
-        write: [...out.length > 0 ? out : ["results"], ...python.write],
+        read: [...project, ...out, ...sweep, ...asked],
+        write: out.length > 0 ? out : ["results"],
       };
     }
     // Reads the folders of models that results name, wherever they are.
