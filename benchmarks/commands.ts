@@ -1,5 +1,5 @@
 /** @file The commands, their options, and which of these are paths. */
-import { parseArgs } from "node:util";
+import { parseArgs } from "@std/cli/parse-args";
 import { UserError } from "../training/user_error.ts";
 
 /** How an option is given. */
@@ -96,40 +96,54 @@ export interface Arguments {
  */
 export function readArguments(name: CommandName, args: readonly string[]): Arguments {
   const { options, positional: wanted }: Command = commands[name];
-  const given = new Map<string, string[]>(), flags = new Set<string>(), positional: string[] = [];
-  for (const token of tokensOf(name, args)) {
-    if (token.kind === "positional") positional.push(token.value);
-    if (token.kind !== "option") continue;
-    const { rawName, value, inlineValue } = token;
-    const kind = Object.hasOwn(options, token.name) && rawName.startsWith("--") ? options[token.name] : null;
-    if (!kind) {
+  const isFlag = (option: string) => options[option] === "flag";
+  const [flagNames, valued] = [
+    Object.keys(options).filter(isFlag),
+    Object.keys(options).filter((one) => !isFlag(one)),
+  ];
+  const parsed = parseArgs(joinNegatives(args, valued), {
+    boolean: flagNames,
+    string: [...valued, "_"],
+    collect: valued,
+    unknown(argument, key) {
+      if (key === undefined) return true;
       const known = Object.keys(options).map((option) => `--${option}`).join(", ");
-      throw new UserError(`Cannot find option "${rawName}" of ${name}: known are ${known}`);
+      throw new UserError(`Cannot find option "${argument.split("=")[0]}" of ${name}: known are ${known}`);
+    },
+  });
+  // parseArgs takes any text behind a flag for yes, but "false".
+  for (const argument of args) {
+    const [, flag] = /^--([^=]+)=/.exec(argument) ?? [];
+    if (flag !== undefined && flagNames.includes(flag)) {
+      throw new UserError(`Cannot read ${argument}: it takes no value`);
     }
-    if (kind === "flag") {
-      if (value !== undefined) throw new UserError(`Cannot read ${rawName}=${value}: it takes no value`);
-      flags.add(token.name);
-      continue;
-    }
-    // What begins with a dash is taken for the next option, unless it is a number: --out=-x means the other.
-    if (value === undefined || value === "" || (!inlineValue && /^-(?![\d.])/.test(value))) {
-      throw new UserError(`Cannot read ${rawName}: a value is needed after it`);
-    }
-    given.set(token.name, [...given.get(token.name) ?? [], value]);
   }
+  const positional = parsed._.map(String);
   if (positional.length > (wanted ? 1 : 0)) {
     throw new UserError(
       `Cannot read "${positional[wanted ? 1 : 0]}": ${name} takes ${wanted ? 1 : "no"} name`,
     );
   }
   const texts = new Map<string, string>(), paths = new Map<string, readonly string[]>();
-  for (const [option, values] of given) {
-    const kind = options[option];
+  for (const option of valued) {
+    const kind = options[option], values = [parsed[option]].flat().map(String);
+    if (values.length === 0) continue;
+    if (values.includes("")) throw new UserError(`Cannot read --${option}: a value is needed after it`);
     if (kind === "paths") paths.set(option, values);
     else if (kind === "list" || values.length === 1) texts.set(option, values.join(","));
     else throw new UserError(`Cannot read --${option} ${values.join(" and ")}: it is needed once`);
   }
-  return { texts, paths, flags, positional };
+  return { texts, paths, flags: new Set(flagNames.filter((flag) => parsed[flag] === true)), positional };
+}
+
+/** parseArgs takes what begins with a dash for an option: a negative number goes with the option before it. */
+function joinNegatives(args: readonly string[], valued: readonly string[]): string[] {
+  return args.reduce<string[]>((joined, argument) => {
+    const last = joined.at(-1) ?? "";
+    return last.startsWith("--") && valued.includes(last.slice(2)) && /^-\.?\d/.test(argument)
+      ? [...joined.slice(0, -1), `${last}=${argument}`]
+      : [...joined, argument];
+  }, []);
 }
 
 /**
@@ -142,35 +156,28 @@ export function changePaths(
   change: (path: string) => string,
 ): string[] {
   const { options, positional }: Command = commands[name];
-  const changed = [...args];
-  for (const token of tokensOf(name, args)) {
-    if (token.kind === "positional") {
-      if (isPath(positional, token.value)) changed[token.index] = change(token.value);
-    } else if (token.kind === "option" && token.value && /^paths?$/.test(options[token.name] ?? "")) {
-      if (token.inlineValue) changed[token.index] = `${token.rawName}=${change(token.value)}`;
-      else changed[token.index + 1] = change(token.value);
+  const kindOf = (option: string) => Object.hasOwn(options, option) ? options[option]! : "flag";
+  const changeIf = (kind: OptionKind, value: string) =>
+    /^paths?$/.test(kind) && value !== "" ? change(value) : value;
+  /** Of the option that waits for its value. */
+  let open: OptionKind | null = null;
+  return args.map((argument) => {
+    const [, option, value] = /^--([^=]+)(?:=(.*))?$/s.exec(argument) ?? [];
+    if (option !== undefined) {
+      open = value === undefined && kindOf(option) !== "flag" ? kindOf(option) : null;
+      return value === undefined ? argument : `--${option}=${changeIf(kindOf(option), value)}`;
     }
-  }
-  return changed;
+    const kind = open;
+    open = null;
+    if (argument.startsWith("-")) return argument;
+    if (kind !== null) return changeIf(kind, argument);
+    return isPath(positional, argument) ? change(argument) : argument;
+  });
 }
 
 /** Whether a positional argument is a path: a sweep is one where it has a slash or ends in ".json". */
 export function isPath(kind: PositionalKind | null, value: string): boolean {
   return kind === "path" || (kind === "sweep" && (value.includes("/") || value.endsWith(".json")));
-}
-
-function tokensOf(name: CommandName, args: readonly string[]) {
-  const types = Object.entries<OptionKind>(commands[name].options).map(([option, kind]) =>
-    [option, { type: kind === "flag" ? "boolean" : "string" }] as const
-  );
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: Object.fromEntries(types),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  return tokens;
 }
 
 /** An argument as a shell takes it. */
