@@ -470,7 +470,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", sweep, "--json=maybe"], "Cannot read --json=maybe: it takes no value"],
       [["bench", sweep, "--dry-run=false"], "Cannot read --dry-run=false: it takes no value"],
       [["bench", sweep, "--no-json"], 'Cannot find option "--no-json" of bench'],
-      [["bench", sweep, "-json"], 'Cannot find option "-j" of bench'],
+      [["bench", sweep, "-json"], 'Cannot find option "-json" of bench'],
       [["bench", sweep, "--__proto__=1"], 'Cannot find option "--__proto__" of bench: known are --tasks'],
       [["bench", sweep, "--constructor", "1"], 'Cannot find option "--constructor" of bench'],
       [["__proto__"], 'Cannot find command "__proto__"'],
