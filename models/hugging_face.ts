@@ -57,6 +57,7 @@ const LlamaConfig = z.object({
   tie_word_embeddings: z.boolean().default(false),
   hidden_act: z.literal("silu"),
   attention_bias: z.literal(false, "attention without biases (false) is needed").default(false),
+  partial_rotary_factor: z.literal(1, "rotary positions on whole heads (1) are needed").default(1),
   mlp_bias: z.literal(false, "a feed-forward part without biases (false) is needed").default(false),
 }).refine(({ num_attention_heads: heads, num_key_value_heads: shared }) => heads % (shared ?? heads) === 0, {
   path: ["num_key_value_heads"],

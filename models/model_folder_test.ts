@@ -65,6 +65,11 @@ Deno.test("readModelFolder() refuses by field, value and need what no checkpoint
       "num_key_value_heads is 3, a divisor of num_attention_heads is needed",
     ],
     ["llama", { attention_bias: true }, "attention_bias is true, attention without biases (false) is needed"],
+    [
+      "llama",
+      { partial_rotary_factor: 0.5 },
+      "partial_rotary_factor is 0.5, rotary positions on whole heads (1) are needed",
+    ],
     ["llama", { mlp_bias: true }, "mlp_bias is true, a feed-forward part without biases (false) is needed"],
     ["llama", { hidden_act: "gelu" }, 'hidden_act is "gelu", "silu" is needed'],
     ["llama", { tie_word_embeddings: 1 }, "tie_word_embeddings is 1, a value of type boolean is needed"],
