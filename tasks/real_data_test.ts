@@ -33,7 +33,13 @@ testOnPublic(
   ["optdigits"],
   "digits takes real images: resized, from -1 to 1, with a record of what it read",
   async (path) => {
-    const data = await digits.load({ ...options, trainExamples: 1400, testExamples: 179, data: path });
+    const data = await digits.load({
+      ...options,
+      trainExamples: 1400,
+      testExamples: 179,
+      data: path,
+      trainOnTest: true,
+    });
     assertEquals(data.needs, { family: "vision", outputs: 10, inputSize: 28 });
     assertEquals(data.source!.title, "optdigits");
     assertEquals(Object.values(data.source!.records).reduce((sum, { read }) => sum + read, 0), 1797);
@@ -113,7 +119,7 @@ testOnPublic(
   "arithmetic does not pretend: of GSM8K's real questions hardly any fits, and that is said",
   async (data) => {
     await assertRejects(
-      () => arithmetic.load({ ...options, data }),
+      () => arithmetic.load({ ...options, data, trainOnTest: true }),
       DataError,
       "200 read, 0 kept, 200 skipped",
     );
@@ -122,41 +128,28 @@ testOnPublic(
 
 Deno.test("dialogueState takes the real conversations that fit, the last reply of each, and scores it to the letter", async () => {
   const instructed = (instruction: string, output: string, input = "") => ({ instruction, input, output });
+  const said = (from: string, value: string) => ({ from, value });
+  const conversations = [
+    said("system", "Be brief."),
+    said("human", "Hi"),
+    said("gpt", "Yes?"),
+    said("human", "Bye"),
+    said("gpt", "Bye!"),
+  ];
   const file = JSON.stringify([
+    { conversations },
     ...Array.from({ length: 40 }, (_, i) => instructed(`Double\nthis:`, `It is\n\n${2 * i}.`, `${i}`)),
     instructed("Say nothing.", " \n "),
     instructed("Name a currency.", "The €"),
     instructed("Why? ".repeat(20), "So."),
     instructed("Double this:", "again", "7"),
   ]);
-  const said = (from: string, value: string) => ({ from, value });
-  const conversations = [
-    [
-      said("system", "Be brief."),
-      said("human", "Hi"),
-      said("gpt", "Yes?"),
-      said("human", "Bye"),
-      said("gpt", "Bye!"),
-    ],
-  ];
-  const question = {
-    question_id: 1,
-    category: "math",
-    turns: ["Add 1 and 2.", "And 3?"],
-    reference: ["3", "6"],
-  };
-  await withDataFolder({
-    "alpaca_data.json": file,
-    "WizardLM_evol_instruct_V2_143k.json": JSON.stringify(
-      conversations.map((conversations) => ({ conversations })),
-    ),
-    "question.jsonl": `${JSON.stringify(question)}\n`,
-  }, async (path) => {
+  await withDataFolder({ "WizardLM_evol_instruct_V2_143k.json": file }, async (path) => {
     const taken = { ...options, trainExamples: 33, testExamples: 4, data: path };
     const data = await dialogueState.load(taken);
     assertEquals(data.needs, { family: "decoder", outputs: 56, inputSize: 96 });
     const { title, fingerprint, records } = data.source!;
-    assertEquals(title, "Alpaca and WizardLM");
+    assertEquals(title, "WizardLM");
     assertEquals(fingerprint, await dialogueState.realData!.fingerprint(path));
     assertEquals(records["train"], {
       read: 37,
@@ -168,11 +161,7 @@ Deno.test("dialogueState takes the real conversations that fit, the last reply o
         "with characters that the tokenizer lacks": 1,
       },
     });
-    assertEquals(records["test"], {
-      read: 5,
-      kept: 4,
-      skipped: { "without a reply, as a judge is to score it": 1 },
-    });
+    assertEquals(records["test"], { read: 4, kept: 4, skipped: {} });
 
     const batch = data.trainBatch(1, 33);
     assert(batch.family === "decoder");
@@ -214,7 +203,7 @@ testOnPublic(
   "dialogueState says what MT-Bench's questions lack, where there is nothing else",
   async (data) => {
     await assertRejects(
-      () => dialogueState.load({ ...options, data }),
+      () => dialogueState.load({ ...options, data, trainOnTest: true }),
       DataError,
       "test: 80 read, 0 kept, 80 skipped (80 without a reply, as a judge is to score it)",
     );
@@ -301,7 +290,7 @@ Deno.test("paraphrase takes MRPC, with its byte-order mark and lone quotes, as T
   });
 });
 
-Deno.test("answering takes QNLI and RTE, each asked in its own way", async () => {
+Deno.test("answering takes QNLI or RTE, each asked in its own way, and not both for one score", async () => {
   const lines = (first: string, second: string) =>
     Array.from(
       { length: 60 },
@@ -312,7 +301,6 @@ Deno.test("answering takes QNLI and RTE, each asked in its own way", async () =>
   const titles = new Map([
     ["QNLI", { "QNLI/train.tsv": qnli }],
     ["RTE", { "RTE/train.tsv": rte }],
-    ["QNLI and RTE", { "QNLI/train.tsv": qnli, "RTE/train.tsv": rte }],
   ]);
   for (const [title, files] of titles) {
     await withDataFolder(files, async (path) => {
@@ -324,10 +312,47 @@ Deno.test("answering takes QNLI and RTE, each asked in its own way", async () =>
       // "rte" is no word of the list.
       const starts = { QNLI: "qnli question", RTE: "<word> sentence" };
       for (const [set, start] of Object.entries(starts)) {
-        assertEquals(asked.has(start), title.includes(set), title);
+        assertEquals(asked.has(start), title === set, title);
       }
     });
   }
+  await withDataFolder(Object.assign({}, ...titles.values()), async (path) => {
+    await assertRejects(
+      () => answering.load({ ...options, data: path }),
+      DataError,
+      `Cannot use ${path}: it has training examples of QNLI (QNLI/train.tsv) and RTE (RTE/train.tsv), and each score is of ` +
+        "one data set; name the folder or the file of one, or a folder with one to train on and one to test on",
+    );
+    assertEquals((await answering.load({ ...options, data: `${path}/RTE` })).source!.title, "RTE");
+  });
+  // Published to train on alone, and to test on: the score is that of RTE.
+  const mixed = { "QNLI/train.tsv": qnli, "RTE/dev.tsv": rte };
+  await withDataFolder(mixed, async (path) => {
+    assertEquals((await answering.load({ ...options, data: path })).source!.title, "QNLI and RTE");
+  });
+});
+
+Deno.test("acceptability refuses real texts that all have one label, and tells what always answering the commonest scores", async () => {
+  const file = (label: (i: number) => number) =>
+    Array.from({ length: 80 }, (_, i) => `gj04\t${label(i)}\t\tThe dog ${100 + i} ran.\n`).join("");
+  await withDataFolder(
+    { "train.tsv": file(() => 1), "three/train.tsv": file((i) => i % 4 === 0 ? 0 : 1) },
+    async (path) => {
+      await assertRejects(
+        () => acceptability.load({ ...options, data: `${path}/train.tsv` }),
+        DataError,
+        `Cannot use ${path}/train.tsv for "acceptability": all of its examples are "acceptable", two labels are needed`,
+      );
+      const data = await acceptability.load({ ...options, testExamples: 8, data: `${path}/three` });
+      const scores = await data.score(
+        writingPredictor(() => Int32Array.of(...encodeWords("acceptable"), END)),
+        "test",
+      );
+      const right = scores.reduce((sum, score) => sum + score, 0) / 8;
+      assert(right > 0.5 && right < 1, String(right));
+      assertEquals(data.commonest!("test"), right);
+    },
+  );
 });
 
 Deno.test("word-senses has no other real data to take", () => {

@@ -121,6 +121,11 @@ export interface TaskData {
   validationBatches(size: number): Iterable<Batch>;
   /** One score in [0, 1] for each example of the split, in a fixed order that no seed changes. */
   score(predictor: Predictor, split: Split): Promise<Float32Array>;
+  /**
+   * The score of always answering the commonest class of the split's examples, which a model reaches without telling them
+   * apart; absent where answers are no classes.
+   */
+  commonest?(split: Split): number;
   /** What the task's measures of the split are made from, by their names: of each the same examples as `score`. */
   measure?(predictor: Predictor, split: Split): Promise<Readonly<Record<string, Measured>>>;
   /** What real data the examples are from; absent where they are the task's own. */
@@ -151,6 +156,8 @@ export interface TaskOptions {
   readonly testExamples: number;
   /** Path of a folder or a file with real data, to be used instead of the task's own. */
   readonly data?: string;
+  /** True where the data has no training examples, and those that it publishes to test on are to be trained on. */
+  readonly trainOnTest?: true;
   /** What the data's fingerprint was when the run was planned. The same files in another place are the same data. */
   readonly fingerprint?: string;
 }

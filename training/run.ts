@@ -247,7 +247,14 @@ export type BaseResult =
     readonly environment: Environment;
   }
   & (
-    | ({ readonly status: "done" } & Pick<RunOutcome, "score" | "scores" | "measures">)
+    | ({
+      readonly status: "done";
+      /**
+       * The score of always answering the commonest class of these examples. Absent where answers are no classes, and where
+       * it was not taken yet.
+       */
+      readonly commonest?: number;
+    } & Pick<RunOutcome, "score" | "scores" | "measures">)
     | { readonly status: "failed"; readonly error: string }
   );
 

@@ -26,6 +26,7 @@ export const TaskChoice = z.strictObject({
   validationExamples: count,
   testExamples: count,
   data: z.string().min(1).exactOptional(),
+  trainOnTest: z.literal(true).exactOptional(),
   fingerprint: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits are needed").exactOptional(),
 });
 
@@ -199,6 +200,7 @@ export const BaseResult = z.discriminatedUnion("status", [
     ...baseHeader,
     status: z.literal("done"),
     ...RunOutcome.pick({ score: true, scores: true, measures: true }).shape,
+    commonest: finite.min(0).max(1).exactOptional(),
   }),
   z.strictObject({ ...baseHeader, status: z.literal("failed"), error: z.string() }),
 ]);

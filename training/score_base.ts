@@ -38,7 +38,9 @@ export async function scoreBase(gpu: Gpu, config: BaseConfig): Promise<BaseResul
     const predictor = createPredictor(gpu, built, new Map(), data.needs.inputSize);
     const found = await scoreExamples(task, data, predictor, scoreOn);
     const score = found.scores.reduce((sum, one) => sum + one, 0) / found.scores.length;
-    return { schema: 1, id: await recordId(config), config, environment, status: "done", score, ...found };
+    const commonest = data.commonest && { commonest: data.commonest(scoreOn) };
+    const header = { schema: 1, id: await recordId(config), config, environment } as const;
+    return { ...header, status: "done", score, ...commonest, ...found };
   } finally {
     gpu.trim();
   }

@@ -153,14 +153,22 @@ testWithPython("code scores real programs by their tests, and what has none by t
   });
 });
 
-testWithPython("code trains on HumanEval's solutions alone, and tests on other problems of it", async () => {
+testWithPython("code trains on HumanEval's solutions where it is asked to, and tests on other problems of it", async () => {
   const own = { "data/HumanEval.jsonl": Array.from({ length: 30 }, (_, i) => line(problem(i))).join("") };
   await withDataFolder({ ...own, ...tokenizerFiles("model") }, async (folder) => {
     const amounts = { trainExamples: 24, validationExamples: 3, testExamples: 3 };
-    const data = await code.load(
-      { seed: 0, ...amounts, data: `${folder}/data` },
-      { ...MODEL, folder: `${folder}/model` },
+    const load = (given: { readonly trainOnTest?: true }) =>
+      code.load(
+        { seed: 0, ...amounts, data: `${folder}/data`, ...given },
+        { ...MODEL, folder: `${folder}/model` },
+      );
+    await assertRejects(
+      () => load({}),
+      DataError,
+      `Cannot train on HumanEval in ${folder}/data: it has test examples alone (HumanEval.jsonl), which are trained on only ` +
+        "where --train-on-test asks for it",
     );
+    const data = await load({ trainOnTest: true });
     for (const split of ["validation", "test"] as const) {
       const right = writingPredictor((prompt) =>
         write(`    return x + ${/def add_(\d+)/.exec(asked(prompt))![1]}`)
@@ -215,7 +223,7 @@ testWithPython("code refuses real programs that it can't use, by name, before an
       DataError,
       "CodeFeedback has no tests to score programs with, HumanEval has",
     );
-    await refused(`${folder}/few`, model, 'Cannot take 12 training examples of "code": there are ');
+    await refused(`${folder}/few`, model, "it has test examples alone (HumanEval.jsonl)");
     await refused(`${folder}/cut`, model, "line 1 begins an object that does not end");
     await refused(`${folder}/other`, model, `Cannot find data in ${folder}/other`);
     await refused(`${folder}/absent`, model, `Cannot read ${folder}/absent`);

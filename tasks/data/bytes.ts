@@ -1,28 +1,59 @@
 /** @file Bytes and lines of files that may be compressed with gzip, in pieces. */
 import { DataError, reasonOf } from "./data_error.ts";
+import { openFile } from "./open_file.ts";
 
 const GZIP = [0x1f, 0x8b] as const;
 
 /**
+ * Most bytes that a file may unpack to, however well it is packed: more than twice what the largest of the published files
+ * has (MetaMathQA's). What is larger can be unpacked on disk, where its size is seen.
+ */
+const MOST_UNPACKED = 2 ** 30;
+/** Small files may unpack to so much, whatever their size. */
+const LEAST_UNPACKED = 2 ** 26;
+/** Others to so many times their size: texts and images reach about ten, and what is made to fill memory a thousand. */
+const UNPACKED_TIMES = 100;
+
+/** Most characters of a line, or of an object in JSON: published ones stay far below, and each is held as one text. */
+export const MOST_CHARACTERS = 2 ** 24;
+
+/**
  * A file's bytes in pieces, decompressed where the file begins as gzip does, whatever its name.
  *
- * @throws {DataError} where the file can't be read, or its gzip stream is cut short or broken
+ * @throws {DataError} where the file can't be read, its gzip stream is cut short or broken, or unpacks to too much
  */
 export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
+  using file = await openFile(path);
   try {
-    using file = await Deno.open(path);
     const start = new Uint8Array(2);
     const isGzip = await file.read(start) === 2 && start[0] === GZIP[0] && start[1] === GZIP[1];
     await file.seek(0, Deno.SeekMode.Start);
-    if (isGzip) {
-      yield* piecesOf(file).pipeThrough(new DecompressionStream("gzip"));
+    if (!isGzip) {
+      yield* piecesOf(file);
       return;
     }
-    yield* piecesOf(file);
+    const { size } = await file.stat();
+    const most = Math.min(MOST_UNPACKED, Math.max(LEAST_UNPACKED, UNPACKED_TIMES * size));
+    let length = 0;
+    for await (const piece of piecesOf(file).pipeThrough(new DecompressionStream("gzip"))) {
+      length += piece.length;
+      if (length > most) {
+        throw new DataError(
+          `Cannot read ${path}: its ${inWords(size)} unpack to more than ${
+            inWords(most)
+          }, the limit for a file of that size`,
+        );
+      }
+      yield piece;
+    }
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw new DataError(`Cannot read ${path}: ${reasonOf(error)}`);
   }
+}
+
+function inWords(bytes: number): string {
+  return `${bytes.toLocaleString("en-US")} bytes`;
 }
 
 /** `file.readable` closes the file at the end, where it is this module's to close. */
@@ -35,19 +66,6 @@ function piecesOf(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>> {
       else controller.enqueue(piece.subarray(0, count));
     },
   });
-}
-
-/** A file's bytes as one array, decompressed as `readPieces` does. @throws {DataError} as it does */
-export async function readWhole(path: string): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of readPieces(path)) pieces.push(piece);
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 /**
@@ -78,18 +96,29 @@ export interface Line {
  * A file's lines, which end with "\n" or "\r\n"; a lone "\r" is a character as any other. Empty lines count and come
  * along.
  *
- * @throws {DataError} as `readText` does
+ * @throws {DataError} as `readText` does, and where a line is longer than `MOST_CHARACTERS`
  */
 export async function* readLines(path: string): AsyncGenerator<Line> {
-  let number = 0, rest = "";
-  const line = (text: string): Line => ({
-    number: ++number,
-    text: text.endsWith("\r") ? text.slice(0, -1) : text,
-  });
+  // A line's beginnings are joined once it ends: joining each with the next would copy long lines again and again.
+  let number = 0, parts: string[] = [], length = 0;
+  const line = (end: string): Line => {
+    const text = parts.length === 0 ? end : parts.join("") + end;
+    parts = [];
+    length = 0;
+    return { number: ++number, text: text.endsWith("\r") ? text.slice(0, -1) : text };
+  };
   for await (const piece of readText(path)) {
-    const texts = (rest + piece).split("\n");
-    rest = texts.pop()!;
+    const texts = piece.split("\n"), rest = texts.pop()!;
     for (const text of texts) yield line(text);
+    if (rest !== "") parts.push(rest);
+    length += rest.length;
+    if (length > MOST_CHARACTERS) {
+      throw new DataError(
+        `Cannot read ${path}: line ${number + 1} has more than ${
+          MOST_CHARACTERS.toLocaleString("en-US")
+        } characters`,
+      );
+    }
   }
-  if (rest !== "") yield line(rest);
+  if (length > 0) yield line("");
 }

@@ -6,8 +6,18 @@ export class DataError extends Error {
   override readonly name = "DataError";
 }
 
+/** What the system's codes mean, for the end of a sentence. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file or folder",
+  ELOOP: "its links lead back to themselves",
+  ENAMETOOLONG: "a name in its path is too long",
+  EISDIR: "it is a folder, a file is needed",
+  ENOTDIR: "a part of its path is a file, a folder is needed",
+  EACCES: "reading it is not allowed",
+};
+
 /** An error's own words, for the end of a sentence. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return REASONS[(error as { readonly code?: string }).code ?? ""] ?? error.message;
 }

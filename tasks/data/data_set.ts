@@ -4,6 +4,7 @@ import type { TaskFamily } from "../task.ts";
 import type { Contents } from "./contents.ts";
 import { DataError, reasonOf } from "./data_error.ts";
 import { readJsonRows } from "./json_rows.ts";
+import { kindOf } from "./open_file.ts";
 import { parquetClassNames, readParquetRows } from "./parquet_rows.ts";
 import type { Skip } from "./read_record.ts";
 import type { Row } from "./row.ts";
@@ -16,6 +17,11 @@ export type Role = "train" | "validation" | "test";
 export interface Part<T> {
   /** What its examples are for. */
   readonly role: Role;
+  /**
+   * The path in the folder that the parts of one data set share, with what their files' names begin with where that tells
+   * sets in a folder apart: of one role, parts with different ones are of different data sets.
+   */
+  readonly set: string;
   /** Paths in the folder, in the order in which they are read. */
   readonly files: readonly string[];
   /** Names of the classes, where the files have them. */
@@ -36,6 +42,8 @@ export interface DataSet<F extends TaskFamily = TaskFamily> {
   readonly source: string;
   /** Names of its files as published, for people. */
   readonly files: readonly string[];
+  /** What a file of a published name is for, by the part behind its path's last slash; undefined for other names. */
+  roleOf(name: string): Role | undefined;
   /** Its parts among a folder's files; none where it isn't there. @throws {DataError} where a file can't be read */
   find(folder: Folder): Promise<readonly Part<Contents[F]>[]>;
 }
@@ -44,8 +52,10 @@ export interface DataSet<F extends TaskFamily = TaskFamily> {
 export interface Folder {
   /** As the user wrote it. */
   readonly path: string;
-  /** Paths of its files from there, sorted, down to three folders below, without hidden ones. */
+  /** Paths of its files from there, sorted, down to three folders below, without hidden ones. Links are followed. */
   readonly files: readonly string[];
+  /** What else lies there, by its path: "a folder", "a named pipe", "a link (there is no such file or folder)". */
+  readonly others: ReadonlyMap<string, string>;
   /** A file's path for opening. */
   full(file: string): string;
   /** Names of the fields of a file's first record; what stands in a tab-separated file's first line. */
@@ -55,29 +65,36 @@ export interface Folder {
 /** Folders below the given one that are looked into: `train/3/0001.png`, `main/train-00000-of-00001.parquet`. */
 const DEPTH = 3;
 
+/** Most files of a folder: more than are held in memory as images. */
+const MOST_FILES = 2 ** 21;
+
 /**
  * Lists a folder, or a single file as a folder that has no other.
  *
- * @throws {DataError} where there is none, or it can't be read
+ * @throws {DataError} where there is none, it can't be read, or links lead to a folder twice
  */
 export async function openFolder(path: string): Promise<Folder> {
   const root = path.replace(/(?<=.)\/+$/, "");
   const fields = new Map<string, Promise<readonly string[]>>();
-  let files: string[], parent = root;
+  const others = new Map<string, string>();
+  let files: string[] = [], parent = root;
   try {
-    if ((await Deno.stat(root)).isDirectory) files = await filesIn(root, "", DEPTH);
-    else {
+    const info = await Deno.stat(root);
+    if (info.isDirectory) files = await filesIn(root, others);
+    else if (info.isFile) {
       const slash = root.lastIndexOf("/");
       parent = slash < 0 ? "." : root.slice(0, slash);
       files = [root.slice(slash + 1)];
-    }
+    } else throw new DataError(`Cannot read ${path}: it is ${kindOf(info)}, a folder or a file is needed`);
   } catch (error) {
+    if (error instanceof DataError) throw error;
     throw new DataError(`Cannot read ${path}: ${reasonOf(error)}`);
   }
   const full = (file: string) => `${parent}/${file}`;
   return {
     path,
     files,
+    others,
     full,
     fieldsOf(file) {
       const known = fields.get(file) ?? firstFields(full(file));
@@ -87,16 +104,51 @@ export async function openFolder(path: string): Promise<Folder> {
   };
 }
 
-async function filesIn(root: string, prefix: string, depth: number): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(`${root}/${prefix}`)) {
-    if (name.startsWith(".")) continue;
-    if (!isDirectory) found.push(prefix + name);
-    else if (depth > 0) {
-      for (const file of await filesIn(root, `${prefix}${name}/`, depth - 1)) found.push(file);
+/** Paths of the files in a folder, sorted; what else lies there is noted in `others`. */
+async function filesIn(root: string, others: Map<string, string>): Promise<string[]> {
+  const found: string[] = [], seen = new Map<string, string>();
+  const enter = async (prefix: string, depth: number) => {
+    const { dev, ino } = await Deno.stat(`${root}/${prefix}`), place = `${dev} ${ino}`;
+    if (seen.has(place) && ino !== null) {
+      throw new DataError(
+        `Cannot read ${root}/${prefix}: it is the same folder as ${root}/${
+          seen.get(place)
+        }, and is to be there once`,
+      );
     }
-  }
+    seen.set(place, prefix);
+    for await (const entry of Deno.readDir(`${root}/${prefix}`)) {
+      if (entry.name.startsWith(".")) continue;
+      const file = prefix + entry.name;
+      const kind = entry.isFile ? "a file" : await targetOf(`${root}/${file}`);
+      if (kind !== "a file") others.set(file, kind);
+      if (kind === "a folder" && depth > 0) await enter(`${file}/`, depth - 1);
+      if (kind === "a file") {
+        found.push(file);
+        if (found.length > MOST_FILES) {
+          throw new DataError(
+            `Cannot read ${root}: it has more than ${MOST_FILES.toLocaleString("en-US")} files`,
+          );
+        }
+      }
+    }
+  };
+  await enter("", DEPTH);
   return found.sort();
+}
+
+/** What stands at a place, behind links. */
+async function targetOf(path: string): Promise<string> {
+  try {
+    return kindOf(await Deno.stat(path));
+  } catch (error) {
+    return `a link (${reasonOf(error)})`;
+  }
+}
+
+/** The part of a path up to its last slash. */
+export function folderOf(file: string): string {
+  return file.slice(0, file.lastIndexOf("/") + 1);
 }
 
 /** The part of a path behind its last slash. */
@@ -121,7 +173,7 @@ function readRows(path: string, columns?: readonly string[]): AsyncGenerator<Row
 }
 
 /** What tells a set of named fields from others, and makes examples of them. */
-export interface RowSet<F extends TaskFamily> extends Omit<DataSet<F>, "find"> {
+export interface RowSet<F extends TaskFamily> extends Omit<DataSet<F>, "find" | "roleOf"> {
   /** Names of files, with what they are for; only the part behind the last slash is looked at. */
   readonly names: readonly (readonly [RegExp, Role])[];
   /** Names of the columns of a tab-separated file without a header. */
@@ -143,32 +195,38 @@ export interface FileFacts {
 /** A data set whose files hold rows of named fields, in JSON, tab-separated text or Parquet. */
 export function rowSet<const F extends TaskFamily>(set: RowSet<F>): DataSet<F> {
   const { names, columns, fits, example, ...rest } = set;
+  const roleOf = (name: string) => names.find(([pattern]) => pattern.test(name))?.[1];
   return {
     ...rest,
+    roleOf,
     async find(folder) {
-      const byRole = new Map<Role, string[]>();
+      const parts: Part<Contents[F]>[] = [];
       for (const file of folder.files) {
-        const role = names.find(([pattern]) => pattern.test(baseName(file)))?.[1];
+        const role = roleOf(baseName(file));
         if (role === undefined) continue;
         const fields = await folder.fieldsOf(file);
+        if (fields.length === 0) throw emptyFile(folder, file);
         const classes = file.endsWith(".parquet")
           ? (await parquetClassNames(folder.full(file))).get("label")
           : undefined;
-        if (fits(fields, { path: `${baseName(folder.path)}/${file}`, classes })) {
-          byRole.set(role, [...byRole.get(role) ?? [], file]);
-        }
-      }
-      return Array.from(byRole, ([role, files]) => ({
-        role,
-        files,
-        async *read() {
-          for (const file of files) {
+        if (!fits(fields, { path: `${baseName(folder.path)}/${file}`, classes })) continue;
+        parts.push({
+          role,
+          set: folderOf(file),
+          files: [file],
+          async *read() {
             for await (const row of readRows(folder.full(file), columns)) yield example(row);
-          }
-        },
-      }));
+          },
+        });
+      }
+      return parts;
     },
   };
+}
+
+/** What is said of a file that is named as a published one and holds nothing. */
+export function emptyFile(folder: Folder, file: string): DataError {
+  return new DataError(`Cannot use ${folder.full(file)}: it holds no record (an interrupted download?)`);
 }
 
 /** Patterns of the names that the Hugging Face hub gives Parquet files, e.g. "train-00000-of-00001.parquet". */

@@ -1,7 +1,7 @@
 /** @file IDX files of images and labels, as MNIST and its relatives are published. */
-import { readWhole } from "./bytes.ts";
+import { readPieces } from "./bytes.ts";
 import type { LabelledImage } from "./contents.ts";
-import { baseName, type DataSet, type Folder, type Part, type Role } from "./data_set.ts";
+import { baseName, type DataSet, type Folder, folderOf, type Part } from "./data_set.ts";
 import { DataError } from "./data_error.ts";
 
 /** The only type of value that the published sets have. */
@@ -14,37 +14,75 @@ export interface IdxArray {
   readonly data: Uint8Array;
 }
 
+/** Most values of a file: twice those of the largest set that is published so (EMNIST's), as all are held at once. */
+const MOST_VALUES = 2 ** 30;
+/** Bytes of a header with as many axes as there can be. */
+const LONGEST_HEADER = 4 + 4 * 255;
+
 /**
- * Reads an IDX file of unsigned bytes, compressed with gzip or not.
+ * Reads an IDX file of unsigned bytes, compressed with gzip or not, no further than its header says.
  *
- * @throws {DataError} where the file is no such file, is cut short or goes on behind its end
+ * @throws {DataError} where the file is no such file, is cut short, goes on behind its end or has too many values
  */
 export async function readIdx(path: string): Promise<IdxArray> {
-  const bytes = await readWhole(path);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const axes = bytes[3] ?? 0, header = 4 + 4 * axes;
-  if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0 || axes === 0) {
-    throw new DataError(`Cannot read ${path}: it does not begin as an IDX file does`);
+  let start = new Uint8Array(0), array: IdxArray | null = null, filled = 0;
+  const fill = ({ shape, data }: IdxArray, values: Uint8Array) => {
+    if (filled + values.length > data.length) {
+      throw new DataError(
+        `Cannot read ${path}: it goes on behind the ${data.length} bytes of [${shape.join(", ")}]`,
+      );
+    }
+    data.set(values, filled);
+    filled += values.length;
+  };
+  const begin = () => {
+    const shape = shapeOf(path, start), count = shape.reduce((product, size) => product * size, 1);
+    if (count > MOST_VALUES) {
+      const most = MOST_VALUES.toLocaleString("en-US");
+      throw new DataError(
+        `Cannot read ${path}: its shape is [${shape.join(", ")}], ${most} values at most are read`,
+      );
+    }
+    array = { shape, data: new Uint8Array(count) };
+    fill(array, start.subarray(4 + 4 * shape.length));
+    return array;
+  };
+  for await (const piece of readPieces(path)) {
+    if (array) {
+      fill(array, piece);
+      continue;
+    }
+    start = Uint8Array.of(...start, ...piece);
+    if (start.length >= LONGEST_HEADER) begin();
   }
-  if (bytes[2] !== UNSIGNED_BYTES) {
+  const { shape, data } = array ?? begin();
+  if (filled < data.length) {
     throw new DataError(
-      `Cannot read ${path}: its values are of type 0x${
-        bytes[2]!.toString(16).padStart(2, "0")
-      }, 0x08 is needed`,
+      `Cannot read ${path}: it has ${filled} bytes behind its header, ${data.length} are needed for [${
+        shape.join(", ")
+      }]`,
     );
   }
-  if (bytes.length < header) throw new DataError(`Cannot read ${path}: it ends within its header`);
-  const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
-  const needed = header + shape.reduce((product, size) => product * size, 1);
-  if (bytes.length !== needed) {
-    throw new DataError(
-      `Cannot read ${path}: it has ${bytes.length} bytes, ${needed} are needed for [${shape.join(", ")}]`,
-    );
-  }
-  return { shape, data: bytes.subarray(header) };
+  return { shape, data };
 }
 
-const IMAGES = /^(?<prefix>.*?)(?<split>train|t10k|test)-images[-.]idx3-ubyte(\.gz)?$/;
+/** The sizes that a file's beginning tells. */
+function shapeOf(path: string, start: Uint8Array): number[] {
+  const axes = start[3] ?? 0;
+  if (start.length < 4 || start[0] !== 0 || start[1] !== 0 || axes === 0) {
+    throw new DataError(`Cannot read ${path}: it does not begin as an IDX file does`);
+  }
+  if (start[2] !== UNSIGNED_BYTES) {
+    const type = start[2]!.toString(16).padStart(2, "0");
+    throw new DataError(`Cannot read ${path}: its values are of type 0x${type}, 0x08 is needed`);
+  }
+  if (start.length < 4 + 4 * axes) throw new DataError(`Cannot read ${path}: it ends within its header`);
+  const view = new DataView(start.buffer, start.byteOffset);
+  return Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
+}
+
+/** Names of a set's files; EMNIST has several sets in one folder, told apart by what their names begin with. */
+const NAME = /^(?<prefix>.*?)(?<split>train|t10k|test)-(?<kind>images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?$/;
 
 /** MNIST, Fashion-MNIST, KMNIST, EMNIST: files of images, each with one of labels beside it. */
 export const idx: DataSet<"vision"> = {
@@ -58,15 +96,19 @@ export const idx: DataSet<"vision"> = {
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
   ],
+  roleOf(name) {
+    const found = NAME.exec(name)?.groups;
+    return found && (found["split"] === "train" ? "train" : "test");
+  },
   // deno-lint-ignore require-await -- a missing partner must reject, not throw
   async find(folder): Promise<readonly Part<LabelledImage>[]> {
     return folder.files.flatMap((images): Part<LabelledImage>[] => {
-      const found = IMAGES.exec(baseName(images))?.groups;
-      if (!found) return [];
+      const name = baseName(images), found = NAME.exec(name)?.groups;
+      if (!found?.["kind"]!.startsWith("images")) return [];
       const labels = partnerOf(images, folder);
-      const role: Role = found["split"] === "train" ? "train" : "test";
       return [{
-        role,
+        role: idx.roleOf(name)!,
+        set: folderOf(images) + found["prefix"],
         files: [images, labels],
         read: () => readPair(folder.full(images), folder.full(labels)),
       }];

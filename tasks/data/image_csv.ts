@@ -1,7 +1,7 @@
 /** @file Images as lines of numbers: UCI's optdigits, and CSV files that begin with the class. */
 import { readLines } from "./bytes.ts";
 import type { LabelledImage } from "./contents.ts";
-import { baseName, type DataSet, type Part, type Role } from "./data_set.ts";
+import { baseName, type DataSet, folderOf, type Part, type Role } from "./data_set.ts";
 import { DataError } from "./data_error.ts";
 
 /** How a kind of file writes an image. */
@@ -21,7 +21,10 @@ export const optdigits: DataSet<"vision"> = csvSet({
   title: "optdigits",
   source: "https://archive.ics.uci.edu/dataset/80",
   files: ["optdigits.tra", "optdigits.tes"],
-  names: [[/^optdigits.*\.tra(\.gz)?$/, "train"], [/^optdigits.*\.tes(\.gz)?$/, "test"]],
+  names: [
+    [/^(?<prefix>optdigits.*)\.tra(\.gz)?$/, "train"],
+    [/^(?<prefix>optdigits.*)\.tes(\.gz)?$/, "test"],
+  ],
   layout: OPTDIGITS,
 });
 
@@ -31,24 +34,33 @@ export const imageCsv: DataSet<"vision"> = csvSet({
   title: "images as CSV",
   source: "https://www.kaggle.com/datasets/oddrationale/mnist-in-csv",
   files: ["mnist_train.csv", "mnist_test.csv"],
-  names: [[/^(.*[-_])?train\.csv(\.gz)?$/, "train"], [/^(.*[-_])?test\.csv(\.gz)?$/, "test"]],
+  names: [
+    [/^(?<prefix>.*[-_])?train\.csv(\.gz)?$/, "train"],
+    [/^(?<prefix>.*[-_])?test\.csv(\.gz)?$/, "test"],
+  ],
   layout: CLASS_FIRST,
 });
 
 function csvSet(
-  given: Omit<DataSet<"vision">, "find" | "family"> & {
+  given: Omit<DataSet<"vision">, "find" | "family" | "roleOf"> & {
+    /** Names of files with what they are for; the group `prefix` tells sets in one folder apart. */
     readonly names: readonly (readonly [RegExp, Role])[];
     readonly layout: Layout;
   },
 ): DataSet<"vision"> {
   const { names, layout, ...rest } = given;
+  const nameOf = (file: string) => names.find(([pattern]) => pattern.test(baseName(file)));
   return {
     ...rest,
     family: "vision",
+    roleOf: (name) => nameOf(name)?.[1],
     find: (folder) =>
       Promise.resolve(folder.files.flatMap((file): Part<LabelledImage>[] => {
-        const role = names.find(([pattern]) => pattern.test(baseName(file)))?.[1];
-        return role ? [{ role, files: [file], read: () => readImages(folder.full(file), layout) }] : [];
+        const found = nameOf(file);
+        if (!found) return [];
+        const [pattern, role] = found, prefix = pattern.exec(baseName(file))?.groups?.["prefix"] ?? "";
+        const set = folderOf(file) + prefix;
+        return [{ role, set, files: [file], read: () => readImages(folder.full(file), layout) }];
       })),
   };
 }

@@ -2,7 +2,7 @@
 import type { LabelledImage } from "./contents.ts";
 import { DataError, reasonOf } from "./data_error.ts";
 import type { DataSet, Folder, Part, Role } from "./data_set.ts";
-import { decodeImage } from "./image_file.ts";
+import { labelledImage, MOST_IMAGE_BYTES, TOO_LARGE } from "./image_file.ts";
 import type { Skip } from "./read_record.ts";
 
 const IMAGE = /\.(png|jpe?g)$/i;
@@ -25,6 +25,7 @@ export const imageFolder: DataSet<"vision"> = {
   family: "vision",
   source: "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
   files: ["train/CLASS/*.png", "test/CLASS/*.jpg", "CLASS/*.png"],
+  roleOf: () => undefined,
   // deno-lint-ignore require-await -- as its neighbours
   async find(folder) {
     const byRole = new Map<Role, { file: string; name: string }[]>();
@@ -37,8 +38,10 @@ export const imageFolder: DataSet<"vision"> = {
     }
     const names = [...byRole.values()].flatMap((images) => images.map(({ name }) => name));
     const classes = [...new Set(names)].sort(byNumberOrName);
+    if (classes.length === 1) throw oneClass(folder, classes[0]!, names.length);
     return Array.from(byRole, ([role, images]): Part<LabelledImage> => ({
       role,
+      set: "",
       classes,
       files: images.map(({ file }) => file),
       async *read() {
@@ -56,6 +59,17 @@ function placeOf(file: string): { readonly role: Role; readonly name: string } |
   return inside.length === 1 ? { role: role ?? "train", name: inside[0]! } : null;
 }
 
+/** Any model is right about all images of one class: that is no data set, and most often other folders are meant. */
+function oneClass(folder: Folder, name: string, count: number): DataError {
+  const list = folder.files.find((file) => /(^|\/)(labels?|annotations?)\.(csv|tsv|txt|json)$/i.test(file));
+  return new DataError(
+    `Cannot use the images in ${folder.path}: all ${
+      count.toLocaleString("en-US")
+    } are of one class, "${name}", as ` +
+      `folders name the classes and two are needed${list === undefined ? "" : `; ${list} is not read`}`,
+  );
+}
+
 /** "2" before "10". */
 function byNumberOrName(a: string, b: string): number {
   const [x, y] = [a, b].map((name) => /^\d+$/.test(name) ? Number(name) : NaN) as [number, number];
@@ -63,16 +77,13 @@ function byNumberOrName(a: string, b: string): number {
 }
 
 async function readImage(folder: Folder, file: string, label: number): Promise<LabelledImage | Skip> {
+  const path = folder.full(file);
   let bytes: Uint8Array;
   try {
-    bytes = await Deno.readFile(folder.full(file));
+    if ((await Deno.stat(path)).size > MOST_IMAGE_BYTES) return TOO_LARGE;
+    bytes = await Deno.readFile(path);
   } catch (error) {
-    throw new DataError(`Cannot read ${folder.full(file)}: ${reasonOf(error)}`);
+    throw new DataError(`Cannot read ${path}: ${reasonOf(error)}`);
   }
-  try {
-    return { ...await decodeImage(bytes), label };
-  } catch {
-    // One broken picture among thousands is no reason to refuse the others.
-    return { skip: "that cannot be decoded" };
-  }
+  return await labelledImage(bytes, label);
 }

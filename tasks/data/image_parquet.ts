@@ -1,7 +1,7 @@
 /** @file Images in Parquet, as the Hugging Face hub has them: a column of PNG or JPEG bytes and one of classes. */
 import type { LabelledImage } from "./contents.ts";
-import { baseName, type DataSet, hubNames, type Part, type Role } from "./data_set.ts";
-import { decodeImage } from "./image_file.ts";
+import { baseName, type DataSet, emptyFile, folderOf, hubNames, type Part, type Role } from "./data_set.ts";
+import { labelledImage } from "./image_file.ts";
 import { parquetClassNames, readParquetRows } from "./parquet_rows.ts";
 import type { Skip } from "./read_record.ts";
 import type { Row } from "./row.ts";
@@ -23,32 +23,34 @@ export const imageParquet: DataSet<"vision"> = {
   family: "vision",
   source: "https://huggingface.co/docs/hub/datasets-image",
   files: ["train-00000-of-00001.parquet", "test-00000-of-00001.parquet"],
+  roleOf,
   async find(folder) {
-    const byRole = new Map<Role, string[]>();
+    const parts: Part<LabelledImage>[] = [];
     for (const file of folder.files) {
-      const role = NAMES.find(([pattern]) => pattern.test(baseName(file)))?.[1];
+      const role = roleOf(baseName(file));
       if (role === undefined) continue;
       const fields = await folder.fieldsOf(file);
-      if (columnOf(fields, IMAGE_COLUMNS) && columnOf(fields, LABEL_COLUMNS)) {
-        byRole.set(role, [...byRole.get(role) ?? [], file]);
-      }
-    }
-    return await Promise.all(Array.from(byRole, async ([role, files]): Promise<Part<LabelledImage>> => {
-      const label = columnOf(await folder.fieldsOf(files[0]!), LABEL_COLUMNS)!;
-      const classes = (await parquetClassNames(folder.full(files[0]!))).get(label);
-      return {
+      if (fields.length === 0) throw emptyFile(folder, file);
+      const label = columnOf(fields, LABEL_COLUMNS);
+      if (!columnOf(fields, IMAGE_COLUMNS) || !label) continue;
+      const classes = (await parquetClassNames(folder.full(file))).get(label);
+      parts.push({
         role,
-        files,
+        set: folderOf(file),
+        files: [file],
         ...(classes && { classes }),
         async *read() {
-          for (const file of files) {
-            for await (const row of readParquetRows(folder.full(file))) yield await imageOf(row);
-          }
+          for await (const row of readParquetRows(folder.full(file))) yield await imageOf(row);
         },
-      };
-    }));
+      });
+    }
+    return parts;
   },
 };
+
+function roleOf(name: string): Role | undefined {
+  return NAMES.find(([pattern]) => pattern.test(name))?.[1];
+}
 
 function columnOf(fields: readonly string[], names: readonly string[]): string | undefined {
   return names.find((name) => fields.includes(name));
@@ -61,9 +63,5 @@ async function imageOf({ fields }: Row): Promise<LabelledImage | Skip> {
   const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
   if (!Number.isInteger(label) || (label as number) < 0) return { skip: "without a class" };
   if (!(bytes instanceof Uint8Array)) return { skip: "without an image's bytes" };
-  try {
-    return { ...await decodeImage(bytes), label: label as number };
-  } catch {
-    return { skip: "that cannot be decoded" };
-  }
+  return await labelledImage(bytes, label as number);
 }

@@ -54,8 +54,11 @@ Deno.test("IDX files that are cut short, too long, of other types, without a par
       { "train-images-idx3-ubyte": whole },
       "train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz is needed beside it",
     ],
-    [{ "train-images-idx3-ubyte": whole.subarray(0, 19) }, "it has 19 bytes, 20 are needed for [2, 1, 2]"],
-    [{ "train-images-idx3-ubyte": Uint8Array.of(...whole, 0) }, "it has 21 bytes, 20 are needed"],
+    [
+      { "train-images-idx3-ubyte": whole.subarray(0, 19) },
+      "it has 3 bytes behind its header, 4 are needed for [2, 1, 2]",
+    ],
+    [{ "train-images-idx3-ubyte": Uint8Array.of(...whole, 0) }, "it goes on behind the 4 bytes of [2, 1, 2]"],
     [{ "train-images-idx3-ubyte": whole.subarray(0, 7) }, "it ends within its header"],
     [{ "train-images-idx3-ubyte": whole.with(2, 0x0d) }, "its values are of type 0x0d, 0x08 is needed"],
     [{ "train-images-idx3-ubyte": Uint8Array.of(80, 75, 3, 4) }, "it does not begin as an IDX file does"],

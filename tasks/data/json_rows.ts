@@ -1,5 +1,5 @@
 /** @file Rows of JSON files: one object a line (JSONL), or one array of objects. */
-import { readText } from "./bytes.ts";
+import { MOST_CHARACTERS, readText } from "./bytes.ts";
 import { DataError, reasonOf } from "./data_error.ts";
 import type { Row } from "./row.ts";
 
@@ -9,7 +9,8 @@ const WHITE = " \t\r\n";
  * The objects of a file: of its one array, or one after the other. White space and line ends between them are free, so
  * that JSONL, pretty-printed objects and arrays are all read; only one object at a time is held as text.
  *
- * @throws {DataError} naming file and line where the text isn't JSON, ends within an object or has something else
+ * @throws {DataError} naming file and line where the text isn't JSON, ends within an object, has something else, or an
+ * object of more than `MOST_CHARACTERS`
  */
 export async function* readJsonRows(path: string): AsyncGenerator<Row> {
   for await (const { text, line } of jsonTexts(path)) {
@@ -30,7 +31,7 @@ async function* jsonTexts(path: string): AsyncGenerator<{ readonly text: string;
   let array: "unseen" | "none" | "open" | "closed" = "unseen";
   let depth = 0, inString = false, escaped = false;
   let line = 1, began = 1;
-  let parts: string[] = [];
+  let parts: string[] = [], length = 0;
   const fault = (found: string) =>
     new DataError(`Cannot read ${path}: line ${line} has ${found} where an object is needed`);
   for await (const piece of readText(path)) {
@@ -64,10 +65,20 @@ async function* jsonTexts(path: string): AsyncGenerator<{ readonly text: string;
         parts.push(piece.slice(start, i + 1));
         yield { text: parts.join(""), line: began };
         parts = [];
+        length = 0;
         start = -1;
       }
     }
-    if (start >= 0) parts.push(piece.slice(start));
+    if (start < 0) continue;
+    parts.push(piece.slice(start));
+    length += piece.length - start;
+    if (length > MOST_CHARACTERS) {
+      throw new DataError(
+        `Cannot read ${path}: line ${began} begins an object of more than ${
+          MOST_CHARACTERS.toLocaleString("en-US")
+        } characters`,
+      );
+    }
   }
   if (depth > 0) throw cutShort(path, began);
   if (array === "open") throw new DataError(`Cannot read ${path}: it ends within its array, at line ${line}`);

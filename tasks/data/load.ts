@@ -4,7 +4,15 @@ import { type Pools, takeExamples } from "../examples.ts";
 import type { DataSource, RealDataKinds, TaskFamily, TaskOptions } from "../task.ts";
 import type { Contents } from "./contents.ts";
 import { DataError, reasonOf } from "./data_error.ts";
-import { type DataSet, fingerprintOf, type Folder, openFolder, type Part, type Role } from "./data_set.ts";
+import {
+  baseName,
+  type DataSet,
+  fingerprintOf,
+  type Folder,
+  openFolder,
+  type Part,
+  type Role,
+} from "./data_set.ts";
 import * as dataSets from "./mod.ts";
 import { createTally, describeRecord, isSkip, type ReadRecord, type Skip } from "./read_record.ts";
 
@@ -44,7 +52,7 @@ export interface Taking<T, U> {
   readonly by?: string;
 }
 
-/** Of parts that a folder lacks, this share of the training examples stands in: for one, and for the other. */
+/** For each part to hold out that a folder lacks, this share of the training examples stands in. */
 const HELD_OUT_SHARE = 0.1;
 /** Never more than this many. */
 const HELD_OUT_MOST = 2000;
@@ -60,7 +68,8 @@ export function dataSetsOf<F extends TaskFamily>(family: F, only?: readonly stri
  * Looks for a family's data sets in a folder, or takes a single file for one. All that are there are used: MetaMathQA
  * beside GSM8K's test file is trained on, and that tested on.
  *
- * @throws {DataError} where there is none, naming those that there might be, or where a file can't be read
+ * @throws {DataError} where there is none, naming those that there might be, where a file can't be read or holds nothing,
+ * and where something else has a file's name
  */
 export async function findData<F extends TaskFamily>(
   family: F,
@@ -69,6 +78,11 @@ export async function findData<F extends TaskFamily>(
 ): Promise<FoundData<Contents[F]>> {
   const folder = await openFolder(path);
   const known = dataSetsOf(family, only);
+  for (const [file, kind] of folder.others) {
+    if (known.some((set) => set.roleOf(baseName(file)))) {
+      throw new DataError(`Cannot read ${folder.full(file)}: it is ${kind}, a file is needed`);
+    }
+  }
   const found: { readonly set: DataSet<F>; readonly parts: readonly Part<Contents[F]>[] }[] = [];
   for (const set of known) {
     const parts = await set.find(folder);
@@ -145,10 +159,11 @@ export async function takeData<F extends TaskFamily, U extends object>(
   options: TaskOptions & { readonly data: string },
   taking: Taking<Contents[F], U>,
 ): Promise<TakenData<U>> {
-  const key = [options.data, await fingerprintData(family, options.data, taking.only), taking.by].join("\0");
+  const { data: path, trainOnTest = false } = options;
+  const key = [path, await fingerprintData(family, path, taking.only), taking.by, trainOnTest].join("\0");
   let entry = latest.get(id);
   if (entry?.key !== key) {
-    entry = { key, data: loadData(family, options.data, taking) as Promise<RealData<never>> };
+    entry = { key, data: loadData(family, path, taking, { trainOnTest }) as Promise<RealData<never>> };
     latest.set(id, entry);
   }
   // What was kept under a task's name was made by that task's own `taking`.
@@ -169,34 +184,45 @@ export async function takeData<F extends TaskFamily, U extends object>(
 
 /**
  * Reads a folder's examples into pools in an order of chance that is always the same. A pool without files is cut
- * from the training examples, or where there are only test examples, from those: a tenth of them each, at most 2,000.
- * Training examples that are held out too are left out and counted, so that the pools share none.
+ * from the training examples: a tenth of them each, at most 2,000. Training examples that are held out too are left out
+ * and counted, so that the pools share none.
  *
- * @throws {DataError} as `findData` does, and where no example can be used, with the counts
+ * What is published to be held out is trained on only with `trainOnTest`, where there is nothing else: then all pools are
+ * cut from it.
+ *
+ * @throws {DataError} as `findData` does; where there are several data sets for one pool; where a file has no example that
+ * can be used, with the counts; and where there are only examples to hold out, or with `trainOnTest` others
  */
 export async function loadData<F extends TaskFamily, U extends object>(
   family: F,
   path: string,
   taking: Taking<Contents[F], U>,
+  { trainOnTest = false }: { readonly trainOnTest?: boolean } = {},
 ): Promise<RealData<U>> {
-  const { folder, titles, parts, classes } = await findData(family, path, taking.only);
+  const found = await findData(family, path, taking.only);
+  const { folder, titles, parts, classes } = found;
+  refusePooling(found);
+  refuseRoles(found, trainOnTest);
   const tallies = { train: createTally(), validation: createTally(), test: createTally() };
   const read: Record<Role, U[]> = { train: [], validation: [], test: [] };
-  const used = new Set<string>();
-  for (const { role, title, read: examples } of parts) {
+  for (const { role, title, files, read: examples } of parts) {
+    const own = createTally();
     for await (const example of examples()) {
       const converted = isSkip(example) ? example : taking.convert(example);
-      if (isSkip(converted)) tallies[role].skip(converted.skip);
-      else {
-        read[role].push(converted);
-        used.add(title);
-      }
+      for (const tally of [own, tallies[role]]) if (isSkip(converted)) tally.skip(converted.skip);
+      if (isSkip(converted)) continue;
+      own.keep();
+      read[role].push(converted);
     }
-  }
-  if (read.train.length + read.validation.length + read.test.length === 0) {
-    const counts = parts.map(({ role }) => `${role}: ${describeRecord(tallies[role].record())}`);
+    const record = own.record();
+    if (record.kept > 0) continue;
+    const which = files.length === 1
+      ? folder.full(files[0]!)
+      : `${files.length} files of ${title} in ${path}`;
     throw new DataError(
-      `Cannot use ${titles.join(" and ")} in ${path}: no example is left, ${[...new Set(counts)].join("; ")}`,
+      record.read === 0
+        ? `Cannot use ${which}: no example is there (an interrupted download?)`
+        : `Cannot use ${which}: no example is left, ${role}: ${describeRecord(record)}`,
     );
   }
   const cut = cutPools(read);
@@ -206,7 +232,7 @@ export async function loadData<F extends TaskFamily, U extends object>(
   }
   return {
     ...kept,
-    title: [...used].join(" and "),
+    title: titles.join(" and "),
     classes,
     records: Object.fromEntries(
       Object.entries(tallies).map(([role, tally]) => [role, tally.record()] as const).filter(([, { read }]) =>
@@ -217,6 +243,43 @@ export async function loadData<F extends TaskFamily, U extends object>(
   };
 }
 
+/** A score of several data sets together would be that of none of them. @throws {DataError} */
+function refusePooling<T>({ folder, parts }: FoundData<T>): void {
+  for (const [role, own] of Map.groupBy(parts, ({ role }) => role)) {
+    const sets = Map.groupBy(own, ({ title, set }) => `${title}\0${set}`);
+    if (sets.size < 2) continue;
+    const names = [...sets.values()].map(([first]) => `${first!.title} (${first!.files[0]})`);
+    throw new DataError(
+      `Cannot use ${folder.path}: it has ${ROLES[role]} examples of ${
+        names.join(" and ")
+      }, and each score is of one ` +
+        "data set; name the folder or the file of one, or a folder with one to train on and one to test on",
+    );
+  }
+}
+
+/** What is published to hold out is not to be trained on unasked. @throws {DataError} */
+function refuseRoles<T>({ folder, titles, parts }: FoundData<T>, trainOnTest: boolean): void {
+  const files = (some: typeof parts) => filesOf(some).slice(0, 3).join(", ");
+  const trained = parts.filter(({ role }) => role === "train");
+  if (trainOnTest && trained.length > 0) {
+    throw new DataError(
+      `Cannot train on the test examples in ${folder.path}: others are there to train on (${files(trained)})`,
+    );
+  }
+  if (trainOnTest || trained.length > 0) return;
+  const roles = [...new Set(parts.map(({ role }) => ROLES[role]))].join(" and ");
+  throw new DataError(
+    `Cannot train on ${titles.join(" and ")} in ${folder.path}: it has ${roles} examples alone (${
+      files(parts)
+    }), ` +
+      "which are trained on only where --train-on-test asks for it",
+  );
+}
+
+/** What examples of a role are called. */
+const ROLES: Readonly<Record<Role, string>> = { train: "training", validation: "validation", test: "test" };
+
 /** Files are often sorted by class or by source, so pools are shuffled before anything is cut from them. */
 function cutPools<U>(read: Readonly<Record<Role, U[]>>): Record<Role, U[]> {
   const shuffled = (role: Role) => {
@@ -224,7 +287,7 @@ function cutPools<U>(read: Readonly<Record<Role, U[]>>): Record<Role, U[]> {
     return Array.from(order, (i) => read[role][i]!);
   };
   const pools = { train: shuffled("train"), validation: shuffled("validation"), test: shuffled("test") };
-  // Whatever there is most of stands in where there is nothing to train on.
+  // Only where it was asked for: whatever there is most of.
   if (pools.train.length === 0) {
     const largest = pools.test.length >= pools.validation.length ? "test" : "validation";
     pools.train = pools[largest];

@@ -45,11 +45,13 @@ Deno.test("loadData() keeps the published test examples, cuts validation from tr
 });
 
 Deno.test("loadData() cuts all three pools where there is one file, and takes a single file for a folder", async () => {
-  await withDataFolder({ "test-200.jsonl": gsm8kFile(0, 200) }, async (path) => {
-    for (const given of [path, `${path}/`, `${path}/test-200.jsonl`]) {
-      assertEquals(sizes(await loadData("math", given, taking)), [160, 20, 20]);
-    }
-  });
+  for (const [name, asked] of [["train.jsonl", {}], ["test-200.jsonl", { trainOnTest: true }]] as const) {
+    await withDataFolder({ [name]: gsm8kFile(0, 200) }, async (path) => {
+      for (const given of [path, `${path}/`, `${path}/${name}`]) {
+        assertEquals(sizes(await loadData("math", given, taking, asked)), [160, 20, 20]);
+      }
+    });
+  }
 });
 
 Deno.test("loadData() names the folder, what might be there, and the counts where nothing can be used", async () => {
@@ -70,7 +72,7 @@ Deno.test("loadData() names the folder, what might be there, and the counts wher
     await assertRejects(
       () => loadData("math", path, taking),
       DataError,
-      `Cannot use GSM8K in ${path}: no example is left, train: 2 read, 0 kept, 2 skipped (2 with something odd)`,
+      `Cannot use ${path}/train.jsonl: no example is left, train: 2 read, 0 kept, 2 skipped (2 with something odd)`,
     );
   });
 });
@@ -82,7 +84,7 @@ Deno.test("fingerprintData() tells content and names, not places, and only of fi
     { "train.jsonl": file },
     { "train.jsonl": file, "readme.md": "x" },
     { "train.jsonl": file.replace("question 2", "question 7") },
-    { "test.jsonl": file },
+    { "train-2.jsonl": file },
   ];
   for (const some of files) {
     await withDataFolder(some, async (path) => {

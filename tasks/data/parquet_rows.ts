@@ -1,19 +1,25 @@
 /** @file Rows of Parquet files, one group of rows after the other. */
-import type { AsyncBuffer, FileMetaData } from "hyparquet";
+import type { AsyncBuffer, Compressors, FileMetaData } from "hyparquet";
 import { DataError, reasonOf } from "./data_error.ts";
+import { openFile } from "./open_file.ts";
 import type { Row } from "./row.ts";
+
+/** Most rows of a group, which are all held at once: twice what common writers put into one. */
+const MOST_GROUP_ROWS = 2 ** 21;
+/** Most bytes of a file that are read at once, and most that the columns of a group unpack to. */
+const MOST_GROUP_BYTES = 2 ** 29;
 
 /**
  * A file's rows. Texts are strings, bytes `Uint8Array`, 64-bit integers numbers where they are safe.
  *
- * @throws {DataError} where the file is no Parquet, is cut short or can't be decoded
+ * @throws {DataError} where the file is no Parquet, is cut short, can't be decoded or has groups beyond the limits
  */
 export async function* readParquetRows(path: string): AsyncGenerator<Row> {
   const [{ parquetMetadataAsync, parquetReadObjects }, { compressors }] = await Promise.all([
     import("hyparquet"),
     import("hyparquet-compressors"),
   ]);
-  using handle = await open(path);
+  using handle = await openFile(path);
   const file = bufferOf(handle);
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
@@ -26,8 +32,14 @@ export async function* readParquetRows(path: string): AsyncGenerator<Row> {
   const total = Number(metadata.num_rows);
   let number = 0;
   for (const [rowStart, rowEnd] of groupsOf(metadata)) {
+    if (!(rowEnd - rowStart <= MOST_GROUP_ROWS)) {
+      const [found, most] = [rowEnd - rowStart, MOST_GROUP_ROWS].map((rows) => rows.toLocaleString("en-US"));
+      throw new DataError(
+        `Cannot read ${path}: it says that a group has ${found} rows, ${most} at most are read`,
+      );
+    }
     // utf8: false leaves bytes that are not marked as text (images) alone.
-    const options = { file, metadata, compressors, rowStart, rowEnd, utf8: false };
+    const options = { file, metadata, compressors: bounded(compressors), rowStart, rowEnd, utf8: false };
     for (const fields of await guarded(() => parquetReadObjects(options))) {
       yield { fields: withNumbers(fields), where: `${path}: record ${++number}` };
     }
@@ -42,7 +54,7 @@ export async function* readParquetRows(path: string): AsyncGenerator<Row> {
  */
 export async function parquetClassNames(path: string): Promise<ReadonlyMap<string, readonly string[]>> {
   const { parquetMetadataAsync } = await import("hyparquet");
-  using handle = await open(path);
+  using handle = await openFile(path);
   try {
     const { key_value_metadata } = await parquetMetadataAsync(bufferOf(handle));
     const text = key_value_metadata?.find(({ key }) => key === "huggingface")?.value;
@@ -57,12 +69,22 @@ export async function parquetClassNames(path: string): Promise<ReadonlyMap<strin
   }
 }
 
-async function open(path: string): Promise<Deno.FsFile> {
-  try {
-    return await Deno.open(path);
-  } catch (error) {
-    throw new DataError(`Cannot read ${path}: ${reasonOf(error)}`);
-  }
+/** Decompression for a group: pages say themselves how long they become, and a few bytes may say gigabytes. */
+function bounded(compressors: Compressors): Compressors {
+  let bytes = 0;
+  return Object.fromEntries(
+    Object.entries(compressors).map(([codec, unpack]) => [codec, (input: Uint8Array, length: number) => {
+      bytes += length;
+      requireFew(bytes);
+      return unpack!(input, length);
+    }]),
+  );
+}
+
+/** @throws {RangeError} for more bytes than a group may have */
+function requireFew(bytes: number): void {
+  if (bytes <= MOST_GROUP_BYTES) return;
+  throw new RangeError(`a group of its rows has more than ${MOST_GROUP_BYTES.toLocaleString("en-US")} bytes`);
 }
 
 /** Parts of the file that the library may ask for, in any order, several at once. */
@@ -72,7 +94,9 @@ function bufferOf(file: Deno.FsFile): AsyncBuffer {
     byteLength,
     // Seek and read must not be parted by another part's, so they are synchronous.
     slice(start, end = byteLength) {
-      const part = new Uint8Array(Math.max(0, Math.min(end, byteLength) - start));
+      const length = Math.max(0, Math.min(end, byteLength) - start);
+      requireFew(length);
+      const part = new Uint8Array(length);
       file.seekSync(start, Deno.SeekMode.Start);
       for (let at = 0; at < part.length;) at += file.readSync(part.subarray(at)) ?? part.length;
       return part.buffer;

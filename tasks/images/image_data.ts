@@ -1,6 +1,8 @@
 /** @file What tasks of images have in common: batches in a training order, scored by accuracy. */
 import type { VisionBatch } from "../../models/model.ts";
+import { commonestShare } from "../commonest.ts";
 import { inBatches, type Pools } from "../examples.ts";
+import { DataError } from "../data/data_error.ts";
 import { batchPositions } from "../order.ts";
 import type { Predictor, TaskData } from "../task.ts";
 
@@ -56,6 +58,7 @@ export function imageData<T extends { readonly label: number }>(
       }
       return Float32Array.from(scores);
     },
+    commonest: (split) => commonestShare(examples[split].map(({ label }) => label)),
   };
 }
 
@@ -76,4 +79,29 @@ function imageBatch(
     pixels: { data: pixels, shape: [examples.length, channels, side, side] },
     targets: { data: Int32Array.from(examples, ({ label }) => label), shape: [examples.length] },
   };
+}
+
+/**
+ * How many classes real images are of: as many as there are names, or else up to the largest that any has.
+ *
+ * @param purpose what they are for, e.g. `use DIR for "digits"`
+ * @throws {DataError} where all are of one class, and where one is of a class without a name though others have names
+ */
+export function countClasses(
+  { train, validation, test }: Pools<{ readonly label: number }>,
+  names: readonly string[] | undefined,
+  purpose: string,
+): number {
+  const found = new Set([...train, ...validation, ...test].map(({ label }) => label));
+  const largest = Math.max(...found);
+  if (names && largest >= names.length) {
+    throw new DataError(
+      `Cannot ${purpose}: it has an image of class ${largest}, and names of ${names.length}`,
+    );
+  }
+  if (found.size === 1) {
+    const name = names ? `"${names[largest]}"` : largest;
+    throw new DataError(`Cannot ${purpose}: all of its images are of class ${name}, two classes are needed`);
+  }
+  return names?.length ?? largest + 1;
 }

@@ -3,7 +3,7 @@ import { createRandom } from "../../numerics/random.ts";
 import { takeData } from "../data/load.ts";
 import { DataError } from "../data/data_error.ts";
 import { resizeImage } from "../data/resize_image.ts";
-import { imageData } from "./image_data.ts";
+import { countClasses, imageData } from "./image_data.ts";
 import { type Digit, DIGITS, SIDE } from "./mnist.ts";
 import { trainingOrder } from "../order.ts";
 import type { TaskData, TaskOptions } from "../task.ts";
@@ -12,7 +12,7 @@ import type { TaskData, TaskOptions } from "../task.ts";
  * Images of up to ten classes in 28 × 28 pixels, grey, -1 for black and 1 for white. Those of other sizes and shapes
  * are resized as `resizeImage` does it.
  *
- * @throws {DataError} where there are no such images, too few, or more classes
+ * @throws {DataError} where there are no such images, too few, one class, or more than ten
  */
 export async function realDigits(options: TaskOptions & { readonly data: string }): Promise<TaskData> {
   let index = 0;
@@ -20,10 +20,7 @@ export async function realDigits(options: TaskOptions & { readonly data: string 
     convert: (image): Digit => ({ index: index++, label: image.label, ink: resizeImage(image, SIDE, 1) }),
     keyOf: ({ ink }) => String.fromCharCode(...ink),
   });
-  const largest = [...pools.train, ...pools.validation, ...pools.test].reduce((most, { label }) => {
-    return Math.max(most, label);
-  }, 0);
-  const count = Math.max(classes?.length ?? 0, largest + 1);
+  const count = countClasses(pools, classes, `use ${options.data} for "digits"`);
   if (count > DIGITS.classes) {
     throw new DataError(
       `Cannot use ${options.data} for "digits": it has ${count} classes, ${DIGITS.classes} at most are needed`,

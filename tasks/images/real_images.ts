@@ -2,12 +2,11 @@
 import type { ImageInput } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { cropImage } from "../data/crop_image.ts";
-import { DataError } from "../data/data_error.ts";
 import type { Image } from "../data/image_file.ts";
 import { takeData } from "../data/load.ts";
 import { trainingOrder } from "../order.ts";
 import type { TaskData, TaskOptions } from "../task.ts";
-import { imageData, scoredTogether } from "./image_data.ts";
+import { countClasses, imageData, scoredTogether } from "./image_data.ts";
 
 /** What a run may add to the bytes of its images, so as not to cut small ones anew for each batch. */
 const ADDED = 2 ** 30;
@@ -29,8 +28,7 @@ interface KeptImage {
  * run uses is kept as it was cut, as long as that adds no more than 1 GiB.
  *
  * @param input with the pixels along each side of the model's images
- * @throws {DataError} where there are no such images, or too few, and where one is of a class without a name though others
- * have names
+ * @throws {DataError} where there are no such images, or too few, and as `countClasses` does
  */
 export async function realImages(
   options: TaskOptions & { readonly data: string },
@@ -49,15 +47,7 @@ export async function realImages(
     keyOf: ({ key }) => key,
     by: `${side} ${channels}`,
   });
-  const largest = [...pools.train, ...pools.validation, ...pools.test].reduce(
-    (most, { label }) => Math.max(most, label),
-    0,
-  );
-  if (classes && largest >= classes.length) {
-    throw new DataError(
-      `Cannot use ${options.data} for "digits": it has an image of class ${largest}, and names of ${classes.length}`,
-    );
-  }
+  const count = countClasses(pools, classes, `use ${options.data} for "digits"`);
   const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);
   let left = ADDED;
   const image = (kept: KeptImage) => {
@@ -68,7 +58,6 @@ export async function realImages(
     }
     return toInput(cut.pixels, input);
   };
-  const count = classes?.length ?? largest + 1;
   const data = imageData(pools, order, { train: image, heldOut: image }, { classes: count, side, channels });
   return {
     ...data,

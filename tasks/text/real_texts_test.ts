@@ -127,7 +127,7 @@ Deno.test("arithmetic takes real questions in the user's model's tokens, by the 
     await assertRejects(
       () => arithmetic.load(given, { outputs: 56, inputSize: 80 }),
       DataError,
-      "train: 27 read, 0 kept",
+      `Cannot use ${path}/test.jsonl: no example is left, test: 4 read, 0 kept`,
     );
     assertEquals(rowLengths(await arithmetic.load(given, model)), [longest, longest]);
   });
@@ -166,7 +166,14 @@ testOnPublic(
   async (gsm8k) => {
     await withDataFolder(tokenizerFiles("model"), async (folder) => {
       const model = { outputs: OUTPUTS, inputSize: 2048, folder: `${folder}/model` };
-      const given = { ...options, trainExamples: 160, validationExamples: 20, testExamples: 20, data: gsm8k };
+      const given = {
+        ...options,
+        trainExamples: 160,
+        validationExamples: 20,
+        testExamples: 20,
+        data: gsm8k,
+        trainOnTest: true,
+      } as const;
       const data = await arithmetic.load(given, model);
       const kept = Object.values(data.source!.records).reduce((sum, record) => sum + record.kept, 0);
       assertEquals(kept, 200);
@@ -204,25 +211,34 @@ Deno.test("dialogueState takes real conversations in the user's model's tokens, 
   const question = { question_id: 1, category: "math", turns: ["Add 1."], reference: ["3"] };
   const doubled = (i: number) => `It is\n\n${2 * i} €.`;
   await withDataFolder({
-    "data/alpaca_data.json": JSON.stringify([
+    "data/WizardLM_evol_instruct_V2_143k.json": JSON.stringify([
+      { conversations: talk },
       ...count(40, (i) => ({ instruction: "Double\nTHIS:", input: `${i}`, output: ` ${doubled(i)} ` })),
       { instruction: "Why? ".repeat(60), input: "", output: "So." },
       { instruction: "Repeat.", input: "", output: "I end with <|stop|>" },
     ]),
-    "data/WizardLM_evol_instruct_V2_143k.json": JSON.stringify([{ conversations: talk }]),
-    "data/question.jsonl": lines([question]),
+    "both/alpaca_data.json": JSON.stringify(
+      count(40, (i) => ({ instruction: "Add", input: `${i}`, output: "1" })),
+    ),
+    "both/question.jsonl": lines([question]),
     ...tokenizerFiles("model"),
   }, async (folder) => {
     const model = { outputs: OUTPUTS, inputSize: LENGTH, folder: `${folder}/model` };
     const given = { ...options, trainExamples: 33, data: `${folder}/data` };
     const data = await dialogueState.load(given, model);
     assertEquals(data.needs, { family: "decoder", outputs: OUTPUTS, inputSize: LENGTH });
-    assertEquals(data.source!.title, "Alpaca and WizardLM");
+    assertEquals(data.source!.title, "WizardLM");
     assertEquals(data.source!.records["train"]!.skipped, {
       [`longer than ${LENGTH} tokens`]: 1,
       "with characters that the tokenizer lacks": 1,
     });
-    assertEquals(data.source!.records["test"]!.skipped, { "without a reply, as a judge is to score it": 1 });
+    // What MT-Bench asks is not to be scored by replies, and a tenth of Alpaca is no stand-in that nobody asked for.
+    await assertRejects(
+      () => dialogueState.load({ ...given, data: `${folder}/both` }, model),
+      DataError,
+      `Cannot use ${folder}/both/question.jsonl: no example is left, test: 1 read, 0 kept, 1 skipped (1 without a reply, ` +
+        "as a judge is to score it)",
+    );
     const rows = [data.trainBatch(1, 33), ...data.validationBatches(4)].flatMap(rowsOf);
     assertEquals(new Set(rows.map(({ text }) => text)).size, 37);
     for (const { text, learned } of rows) {

@@ -3,6 +3,7 @@ import { type EncoderDecoderBatch, IGNORE } from "../../models/model.ts";
 import { createRandom, type Random } from "../../numerics/random.ts";
 import { type Choices, createChoices } from "./choices.ts";
 import { poolBatches } from "../batches.ts";
+import { commonestShare } from "../commonest.ts";
 import type { ClassifiedText } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
 import { realDataOf } from "../data/load.ts";
@@ -193,6 +194,11 @@ export function classificationTask(given: GivenClassification): Task {
         own: { form: REAL_FORM },
       });
       requireDistinct(labels, form, `use ${data} for "${id}"`);
+      const found = new Set([...pools.train, ...pools.validation, ...pools.test].map(({ answer }) => answer));
+      if (found.size === 1) {
+        const all = `all of its examples are "${[...found][0]}"`;
+        throw new DataError(`Cannot use ${data} for "${id}": ${all}, two labels are needed`);
+      }
       return { ...classificationData(given, pools, options, form), source };
     },
   };
@@ -224,6 +230,7 @@ function classificationData(
     needs,
     ...poolBatches(id, seed, pools, (pairs) => pairBatch(pairs, lengths, tokenizer)),
     score: (predictor, split) => exactAnswers(predictor, pools[split], tokenizer),
+    commonest: (split) => commonestShare(pools[split].map(({ answer }) => answer)),
     ...correlates && {
       async measure(predictor: Predictor, split: Split) {
         const pairs = pools[split];
