@@ -56,11 +56,14 @@ function inWords(bytes: number): string {
   return `${bytes.toLocaleString("en-US")} bytes`;
 }
 
+/** Bytes of gzip that are unpacked at once: they become a thousand times as many at most. */
+export const PACKED_PIECE = 2 ** 14;
+
 /** `file.readable` closes the file at the end, where it is this module's to close. */
 function piecesOf(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
     async pull(controller) {
-      const piece = new Uint8Array(1 << 16);
+      const piece = new Uint8Array(PACKED_PIECE);
       const count = await file.read(piece);
       if (count === null) controller.close();
       else controller.enqueue(piece.subarray(0, count));

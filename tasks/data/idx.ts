@@ -52,7 +52,10 @@ export async function readIdx(path: string): Promise<IdxArray> {
       fill(array, piece);
       continue;
     }
-    start = Uint8Array.of(...start, ...piece);
+    const longer = new Uint8Array(start.length + piece.length);
+    longer.set(start);
+    longer.set(piece, start.length);
+    start = longer;
     if (start.length >= LONGEST_HEADER) begin();
   }
   const { shape, data } = array ?? begin();

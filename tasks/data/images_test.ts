@@ -188,6 +188,23 @@ Deno.test("folders of PNG and JPEG: classes by name, numbers in their order, spl
   });
 });
 
+Deno.test("a folder whose images are all of one class is refused, with the class and the list that is not read", async () => {
+  const png = (value: number) =>
+    encodePng({ width: 1, height: 1, channels: 1, depth: 8, data: Uint8Array.of(value) });
+  const images = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`images/${i}.png`, png(i)]));
+  const one = 'are of one class, "images", as folders name the classes and two are needed';
+  await withDataFolder({ ...images, "labels.csv": "file,label\n0.png,cat\n" }, async (path) => {
+    await assertRejects(
+      () => imagesOf(path),
+      DataError,
+      `Cannot use the images in ${path}: all 30 ${one}; labels.csv is not read`,
+    );
+  });
+  await withDataFolder({ "train/images/1.png": png(1), "test/images/2.png": png(2) }, async (path) => {
+    await assertRejects(() => imagesOf(path), DataError, `all 2 ${one}`);
+  });
+});
+
 Deno.test("images in Parquet: the hub's structure of bytes and path, or bytes alone", async () => {
   const png = (value: number) =>
     encodePng({ width: 1, height: 1, channels: 1, depth: 8, data: Uint8Array.of(value) });

@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { withDataFolder } from "../../tests/data_folder.ts";
+import { encode as encodePng } from "fast-png";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { gzip, optdigitsFile, withDataFolder } from "../../tests/data_folder.ts";
+import type { TaskFamily } from "../task.ts";
 import type { Question } from "./contents.ts";
 import { DataError } from "./data_error.ts";
 import { dataSetsOf, findData, fingerprintData, loadData, type Taking } from "./load.ts";
@@ -75,6 +78,142 @@ Deno.test("loadData() names the folder, what might be there, and the counts wher
       `Cannot use ${path}/train.jsonl: no example is left, train: 2 read, 0 kept, 2 skipped (2 with something odd)`,
     );
   });
+});
+
+Deno.test("loadData() refuses a file of a published name that holds nothing, by name: it never stands back for the test set", async () => {
+  const image = (value: number) => new Uint8Array([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, value, 1]);
+  const labels = new Uint8Array([0, 0, 8, 1, 0, 0, 0, 2, 3, 4]);
+  const question = gsm8kFile(0, 30);
+  const parquet = (rows: readonly string[]) =>
+    new Uint8Array(parquetWriteBuffer({
+      columnData: [{ name: "question", data: [...rows], type: "STRING" }, {
+        name: "answer",
+        data: rows.map(() => "#### 1"),
+        type: "STRING",
+      }],
+    }));
+  const nothing = "it holds no record (an interrupted download?)";
+  const none = "no example is there (an interrupted download?)";
+  const faults: [TaskFamily, string, Record<string, string | Uint8Array>, string][] = [
+    ["math", "train.jsonl", { "test.jsonl": question, "train.jsonl": "" }, nothing],
+    ["math", "train.jsonl.gz", { "test.jsonl": question, "train.jsonl.gz": await gzip("") }, nothing],
+    ["math", "train.jsonl", { "test.jsonl": question, "train.jsonl": "[]\n" }, nothing],
+    ["math", "train.jsonl", {
+      "test.jsonl": question,
+      "train.jsonl": '{"question": "a", "answer": ""}\n',
+    }, 'no example is left, train: 1 read, 0 kept, 1 skipped (1 "answer" is empty)'],
+    ["math", "train.parquet", { "test.parquet": parquet(["a", "b"]), "train.parquet": parquet([]) }, nothing],
+    ["math", "MetaMathQA-395K.json", { "test.jsonl": question, "MetaMathQA-395K.json": "\n" }, nothing],
+    ["math", "test.jsonl", { "test.jsonl": "", "train.jsonl": question }, nothing],
+    [
+      "code",
+      "CodeFeedback-Filtered-Instruction.jsonl",
+      { "CodeFeedback-Filtered-Instruction.jsonl": "" },
+      nothing,
+    ],
+    ["dialogue", "alpaca_data.json", { "alpaca_data.json": "[" }, "it ends within its array, at line 1"],
+    [
+      "understanding",
+      "CoLA/train.tsv",
+      { "CoLA/train.tsv": "", "CoLA/dev.tsv": "gj04\t1\t\tHe left.\n" },
+      nothing,
+    ],
+    [
+      "understanding",
+      "train.tsv",
+      { "train.tsv": "sentence\tlabel\n", "dev.tsv": "sentence\tlabel\na\t1\n" },
+      none,
+    ],
+    ["vision", "mnist_train.csv", { "mnist_train.csv": "label,1x1\n", "mnist_test.csv": "1,0\n2,0\n" }, none],
+    ["vision", "optdigits.tra", { "optdigits.tra": "", "optdigits.tes": optdigitsFile(9) }, none],
+    ["vision", "2 files of images as IDX in ", {
+      "train-images-idx3-ubyte": image(0).fill(0, 7, 8).subarray(0, 16),
+      "train-labels-idx1-ubyte": labels.subarray(0, 8).fill(0, 7, 8),
+      "t10k-images-idx3-ubyte": image(7),
+      "t10k-labels-idx1-ubyte": Uint8Array.from([0, 0, 8, 1, 0, 0, 0, 2, 3, 4]),
+    }, none],
+  ];
+  for (const [family, name, files, wanted] of faults) {
+    await withDataFolder(files, async (path) => {
+      let count = 0;
+      const load = () =>
+        loadData<TaskFamily, object>(family, path, { convert: (one) => one, keyOf: () => String(count++) });
+      const { message } = await assertRejects(load, DataError);
+      assert(message.includes(name) && message.includes(wanted), message);
+    });
+  }
+});
+
+Deno.test("loadData() trains on what is published to test on only where it is asked to, and then on nothing else", async () => {
+  const files = { "test.jsonl": gsm8kFile(0, 100) };
+  await withDataFolder(files, async (path) => {
+    const load = (options?: { readonly trainOnTest?: boolean }) => loadData("math", path, taking, options);
+    const alone = "which are trained on only where --train-on-test asks for it";
+    await assertRejects(
+      load,
+      DataError,
+      `Cannot train on GSM8K in ${path}: it has test examples alone (test.jsonl), ${alone}`,
+    );
+    assertEquals(sizes(await load({ trainOnTest: true })), [80, 10, 10]);
+    // A download that goes on under another name is none yet.
+    await Deno.writeTextFile(`${path}/train.jsonl.part`, gsm8kFile(200, 230));
+    await assertRejects(load, DataError, alone);
+    await Deno.rename(`${path}/train.jsonl.part`, `${path}/train.jsonl`);
+    assertEquals(sizes(await load()), [27, 3, 100]);
+    await assertRejects(
+      () => load({ trainOnTest: true }),
+      DataError,
+      `Cannot train on the test examples in ${path}: others are there to train on (train.jsonl)`,
+    );
+  });
+  await withDataFolder({
+    "val/a/1.png": encodePng({ width: 1, height: 1, channels: 1, data: Uint8Array.of(1) }),
+    "val/b/1.png": encodePng({ width: 1, height: 1, channels: 1, data: Uint8Array.of(2) }),
+  }, async (path) => {
+    await assertRejects(
+      () => loadData("vision", path, { convert: (image) => image, keyOf: ({ label }) => String(label) }),
+      DataError,
+      "it has validation examples alone (val/a/1.png, val/b/1.png)",
+    );
+  });
+});
+
+Deno.test("loadData() takes one data set a pool, and names those that lie beside it", async () => {
+  const two = { "main/test.jsonl": gsm8kFile(0, 9), "socratic/test.jsonl": gsm8kFile(20, 29) };
+  await withDataFolder({ "train.jsonl": gsm8kFile(100, 140), ...two }, async (path) => {
+    await assertRejects(
+      () => loadData("math", path, taking),
+      DataError,
+      `Cannot use ${path}: it has test examples of GSM8K (main/test.jsonl) and GSM8K (socratic/test.jsonl), and each score`,
+    );
+  });
+  const csv = (label: number) => Array.from({ length: 40 }, (_, i) => `${label},${i}\n`).join("");
+  const images = { "mnist_train.csv": csv(1), "fashion_train.csv": csv(2) };
+  await withDataFolder({
+    ...images,
+    "mnist_test.csv": csv(3),
+    "one/b_train.csv": csv(1),
+    "one/b_test.csv": csv(2),
+  }, async (path) => {
+    const load = (path: string) =>
+      loadData("vision", path, {
+        convert: (image) => image,
+        keyOf: ({ label, pixels }) => `${label} ${pixels}`,
+      });
+    await assertRejects(
+      () => load(path),
+      DataError,
+      "training examples of images as CSV (fashion_train.csv) and images as CSV (mnist_train.csv) and images as CSV (one/b_",
+    );
+    assertEquals((await load(`${path}/one`)).title, "images as CSV");
+  });
+  // Several files of one data set, in one folder, are one.
+  await withDataFolder(
+    { "train-1.jsonl": gsm8kFile(0, 20), "train-2.jsonl": gsm8kFile(20, 40) },
+    async (path) => {
+      assertEquals(sizes(await loadData("math", path, taking)), [32, 4, 4]);
+    },
+  );
 });
 
 Deno.test("fingerprintData() tells content and names, not places, and only of files that are read", async () => {

@@ -1,4 +1,5 @@
 /** @file What the chunks of a PNG say before anything is unpacked, so that a few bytes can't ask for gigabytes. */
+import { PACKED_PIECE } from "./bytes.ts";
 
 /** Bytes before the first chunk. */
 const SIGNATURE = 8;
@@ -12,7 +13,7 @@ interface PngChunks {
   /** Bytes of its samples, each of one byte or two. */
   readonly sampleBytes: number;
   /** Its pixels, packed. */
-  readonly packed: readonly Uint8Array<ArrayBuffer>[];
+  readonly packed: readonly Uint8Array[];
   /** The file without colour profiles: they are packed too, and nothing here goes by them. */
   readonly withoutProfiles: Uint8Array;
 }
@@ -20,7 +21,7 @@ interface PngChunks {
 /** Reads a PNG's chunks. Where the last is cut short, whoever decodes them will say so. */
 function chunksOf(bytes: Uint8Array): PngChunks {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const packed: Uint8Array<ArrayBuffer>[] = [], kept = [bytes.subarray(0, SIGNATURE)];
+  const packed: Uint8Array[] = [], kept = [bytes.subarray(0, SIGNATURE)];
   let sampleBytes = 0, hasProfile = false;
   for (let at = SIGNATURE, next; at + 8 <= bytes.length; at = next) {
     const length = view.getUint32(at), body = at + 8;
@@ -32,7 +33,7 @@ function chunksOf(bytes: Uint8Array): PngChunks {
       // A second one would count for the rest.
       sampleBytes = Math.max(sampleBytes, width * height * samples * bytesEach);
     }
-    if (type === "IDAT") packed.push(Uint8Array.from(bytes.subarray(body, body + length)));
+    if (type === "IDAT") packed.push(bytes.subarray(body, body + length));
     if (type === "iCCP") hasProfile = true;
     else kept.push(bytes.subarray(at, next));
   }
@@ -63,12 +64,11 @@ export async function boundedPng(bytes: Uint8Array, most: number): Promise<Uint8
 }
 
 /** Whether a zlib stream unpacks to no more bytes than that. A broken one does: it ends where it breaks. */
-async function unpacksWithin(packed: readonly Uint8Array<ArrayBuffer>[], most: number): Promise<boolean> {
+async function unpacksWithin(packed: readonly Uint8Array[], most: number): Promise<boolean> {
   let length = 0;
   try {
-    for await (
-      const piece of new Blob([...packed]).stream().pipeThrough(new DecompressionStream("deflate"))
-    ) {
+    const pieces = ReadableStream.from(inPieces(packed)).pipeThrough(new DecompressionStream("deflate"));
+    for await (const piece of pieces) {
       length += piece.length;
       if (length > most) return false;
     }
@@ -76,4 +76,10 @@ async function unpacksWithin(packed: readonly Uint8Array<ArrayBuffer>[], most: n
     // Said by whoever decodes it.
   }
   return true;
+}
+
+function* inPieces(packed: readonly Uint8Array[]): Generator<Uint8Array<ArrayBuffer>> {
+  for (const part of packed) {
+    for (let at = 0; at < part.length; at += PACKED_PIECE) yield part.slice(at, at + PACKED_PIECE);
+  }
 }

@@ -122,3 +122,27 @@ Deno.test("digits takes the names of Parquet's classes, and refuses an image of 
     });
   }
 });
+
+Deno.test("digits refuses images that are all of one class, and tells the score of the commonest of several", async () => {
+  for (const model of [undefined, modelOf(8, colours)]) {
+    await withDataFolder({ "optdigits.tra": optdigitsFile(60, () => 7) }, async (path) => {
+      await assertRejects(
+        () => digits.load({ ...amounts, data: path }, model),
+        DataError,
+        `Cannot use ${path} for "digits": all of its images are of class 7, two classes are needed`,
+      );
+    });
+    const rare = (i: number) => i % 5 === 0 ? 1 : 3;
+    await withDataFolder({ "optdigits.tra": optdigitsFile(200, rare) }, async (path) => {
+      const loaded = await digits.load({ ...amounts, testExamples: 20, data: path }, model);
+      const always = {
+        classify: ({ targets }: { targets: { shape: readonly number[] } }) =>
+          Promise.resolve(new Int32Array(targets.shape[0]!).fill(3)),
+      };
+      const scores = await loaded.score(always as unknown as Parameters<typeof loaded.score>[0], "test");
+      const score = scores.reduce((sum, one) => sum + one, 0) / 20;
+      assert(score > 0.5 && score < 1);
+      assertEquals(loaded.commonest!("test"), score);
+    });
+  }
+});
