@@ -38,6 +38,7 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --seeds 0,1       with these seeds
     --steps N         for so many steps; warm-up, validation and telemetry scale along
     --data DIR        real data for every task that is left, see the README for which
+    --train-on-test   trains on what the data publishes to test on, where there is nothing else; never done unasked
     --examples N,N,N  so many to train on, to validate with and to test on
     --model DIR       begins with the model in a folder of Hugging Face's layout; see the README for which
     --rates DIR       at the rates that a tuning sweep, such as tune, chose into its folder DIR
@@ -64,6 +65,7 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --out PATH        where it goes; where the project ships it, if none is named
     --steps N         for so many steps, instead of the recipe's
     --data DIR        of real images, as a folder at --out that "bench --model" takes
+    --train-on-test   of those that are published to test on, where there are no others
     --examples N,N,N  so many of them to train on, to validate with and to leave for tests
   tune                measures the kernels of matrix products on this machine, which should be idle, and stores its
                       choices in tuning/ for "bench" to use from then on; the sweep of that name, "bench tune",
@@ -199,7 +201,10 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
   const { texts, flags, positional } = readArguments(name, args);
   const registries = await surroundings.registries();
   if (flags.has("list")) return await printList(registries, flags.has("json"), surroundings);
-  const overrides = readOverrides(texts);
+  const overrides = {
+    ...readOverrides(texts),
+    ...(flags.has("train-on-test") && { trainOnTest: true as const }),
+  };
   const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
   const plan = await planBench({
     sweep: positional[0] ?? "quick",
@@ -287,7 +292,7 @@ async function watchCommand(args: string[], surroundings: Surroundings): Promise
 }
 
 async function pretrainCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, positional } = readArguments("pretrain", args);
+  const { texts, flags, positional } = readArguments("pretrain", args);
   const { models } = await surroundings.registries();
   const [model] = positional;
   const known = Object.values(models).map((entry) => entry.id).join(", ");
@@ -302,16 +307,18 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
       `Cannot pretrain ${model} with --${changed}: --out PATH is needed, what the project ships is made by its recipe`,
     );
   }
-  if (data === undefined && examples) {
+  const needing = flags.has("train-on-test") ? "train-on-test" : examples ? "examples" : null;
+  if (data === undefined && needing !== null) {
     throw new UserError(
-      `Cannot pretrain ${model} with --examples: they are of real images, --data DIR is needed`,
+      `Cannot pretrain ${model} with --${needing}: they are of real images, --data DIR is needed`,
     );
   }
   let last = 0;
   const made = await surroundings.pretrain(model, {
     ...(out === undefined ? {} : { out }),
     ...(steps !== undefined && { steps }),
-    ...(data !== undefined && { images: { data, ...examples } }),
+    ...(data !== undefined &&
+      { images: { data, ...examples, ...(flags.has("train-on-test") && { trainOnTest: true }) } }),
     onProgress({ step, steps, loss }) {
       if (performance.now() - last < 5000 && step < steps) return;
       last = performance.now();

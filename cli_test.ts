@@ -457,6 +457,10 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", sweep, "--seeds", "1.5"], 'Cannot read --seeds "1.5"'],
       [["bench", sweep, "--steps", "many"], 'Cannot read --steps "many"'],
       [["bench", sweep, "--data", "/mnist"], 'Cannot train task "digits" on /mnist: it takes no real data'],
+      [
+        ["bench", sweep, "--train-on-test"],
+        'Cannot train task "digits" on test examples: they are of real data, --data DIR is needed',
+      ],
       [["bench", sweep, "--examples", "9,9"], 'Cannot read --examples "9,9": three numbers are needed'],
       [["bench", sweep, "--examples", "9,9,0"], 'Cannot read --examples "9,9,0": whole numbers from 1'],
       [["bench", sweep, "--gpu-tflops", "0"], 'Cannot read --gpu-tflops "0": a number above 0 is needed'],
@@ -503,6 +507,10 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [
         ["pretrain", "vit-tiny", "--out", "a", "--examples", "1,1,1"],
         "they are of real images, --data DIR is needed",
+      ],
+      [
+        ["pretrain", "vit-tiny", "--out", "a", "--train-on-test"],
+        "Cannot pretrain vit-tiny with --train-on-test: they are of real images, --data DIR is needed",
       ],
       [["watch", "--port", "http"], 'Cannot read --port "http": a whole number from 0 to 65535'],
       [["watch", "--port", "65536"], 'Cannot read --port "65536"'],

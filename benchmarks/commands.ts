@@ -49,6 +49,7 @@ const bench = {
     ...gpu,
     out: "path",
     "may-read": "paths",
+    "train-on-test": "flag",
     "dry-run": "flag",
     list: "flag",
     json: "flag",
@@ -66,7 +67,10 @@ export const commands = {
     positional: null,
   },
   watch: { options: { port: "text" }, positional: "path" },
-  pretrain: { options: { out: "path", steps: "text", data: "path", examples: "text" }, positional: "name" },
+  pretrain: {
+    options: { out: "path", steps: "text", data: "path", "train-on-test": "flag", examples: "text" },
+    positional: "name",
+  },
   tune: { options: { json: "flag" }, positional: null },
 } as const satisfies Readonly<Record<string, Command>>;
 

@@ -111,6 +111,8 @@ export interface SweepOverrides {
   readonly steps?: number;
   /** Path of real data for every task that is left. */
   readonly data?: string;
+  /** True where what the data publishes to test on is to be trained on. */
+  readonly trainOnTest?: true;
   /** Counts of examples for every task that is left. */
   readonly examples?: Pick<RunConfig["task"], "trainExamples" | "validationExamples" | "testExamples">;
   /** The folder of the model that every task which is left begins with. */
@@ -137,7 +139,8 @@ export interface Expansion {
  * @throws {UserError} for names that the registries or the sweep don't have
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
-  const { tasks, optimizers, ranks, peaks, seeds, steps, data, examples, model, gpu } = overrides;
+  const { tasks, optimizers, ranks, peaks, seeds, steps, data, trainOnTest, examples, model, gpu } =
+    overrides;
   const allTasks = tasksOf(spec, registries);
   const chosenTasks = tasks?.map((id) => {
     lookup("task", registries.tasks, id);
@@ -161,7 +164,12 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     tasks: (chosenTasks ?? allTasks).map((entry) => ({
       ...entry,
       ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
-      task: { ...entry.task, ...examples, ...(data !== undefined && { data }) },
+      task: {
+        ...entry.task,
+        ...examples,
+        ...(data !== undefined && { data }),
+        ...(trainOnTest && { trainOnTest }),
+      },
       ...(model !== undefined && { model: { ...headOf(entry), id: nameOf(model), path: model } }),
     })),
     optimizers: (chosenOptimizers ?? all).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
@@ -309,7 +317,9 @@ function describeTransfer({ tasks }: SweepSpec, uses: readonly RateUse[]): strin
 /** Reports tell runs apart by task, so a task has one source of data in a sweep. */
 function refuseTwoSources({ name, tasks }: SweepSpec): void {
   for (const { task } of tasks) {
-    if (tasks.some((other) => other.task.id === task.id && other.task.data !== task.data)) {
+    const isOther = (other: typeof task) =>
+      other.data !== task.data || other.trainOnTest !== task.trainOnTest;
+    if (tasks.some((other) => other.task.id === task.id && isOther(other.task))) {
       throw new UserError(
         `Cannot run sweep "${name}": task "${task.id}" is there with different data, give each a sweep of its own`,
       );

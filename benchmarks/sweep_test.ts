@@ -469,6 +469,17 @@ Deno.test("override() gives every task that is left the data and the counts of e
     tasks.map(({ task }) => task),
     fakeSweep.tasks.map(({ task }) => ({ ...task, data: "mnist" })),
   );
+  const asked = override(fakeSweep, { data: "mnist", trainOnTest: true }, takingData);
+  for (const { task } of expand(asked, takingData).configs) {
+    assertEquals([task.data, task.trainOnTest], ["mnist", true]);
+  }
+  // The same data on both terms would be told apart by nothing in a report.
+  const [first] = asked.tasks, { trainOnTest: _, ...unasked } = first!.task;
+  assertThrows(
+    () => expand({ ...asked, tasks: [first!, { ...first!, task: unasked }] }, takingData),
+    UserError,
+    'task "digits" is there with different data',
+  );
 });
 
 Deno.test("override() puts a folder in a model's place and leaves the head that the sweep names", () => {

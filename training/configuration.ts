@@ -131,12 +131,17 @@ export function completeConfig(config: unknown, registries: Registries, where = 
 }
 
 function refuseData(
-  { id, data, fingerprint }: RunConfig["task"],
+  { id, data, fingerprint, trainOnTest }: RunConfig["task"],
   task: KnownTask,
   tasks: Registries["tasks"],
 ): void {
   if (data === undefined && fingerprint !== undefined) {
     throw new UserError(`Cannot read task "${id}": it has a fingerprint, but no data`);
+  }
+  if (data === undefined && trainOnTest) {
+    throw new UserError(
+      `Cannot train task "${id}" on test examples: they are of real data, --data DIR is needed`,
+    );
   }
   if (data === undefined || task.realData) return;
   const taking = Object.values(tasks).filter(({ realData }) => realData).map((known) => known.id);

@@ -234,6 +234,11 @@ Deno.test("completeConfig() refuses data for a task that takes none, naming thos
   wants({ fingerprint: "0".repeat(64) }, 'Cannot read task "digits": it has a fingerprint, but no data');
   wants({ data: "x", fingerprint: "0" }, "64 hex digits are needed");
   wants({ data: "" }, 'field "task.data"');
+  wants(
+    { trainOnTest: true },
+    'Cannot train task "digits" on test examples: they are of real data, --data DIR is needed',
+  );
+  wants({ data: "x", trainOnTest: false }, 'field "task.trainOnTest"');
 });
 
 Deno.test("withDataFingerprint() names a run by its data's content, not their path, and refuses files that changed", async () => {
@@ -244,6 +249,7 @@ Deno.test("withDataFingerprint() names a run by its data's content, not their pa
   assertEquals(here.task, { ...config.task, data: "here", fingerprint: "a".repeat(64) });
   assertEquals(await runId(here), await runId(await at("there")));
   assertNotEquals(await runId(here), await runId(await at("other")));
+  assertNotEquals(await runId(here), await runId({ ...here, task: { ...here.task, trainOnTest: true } }));
   // Without data a run keeps the name that it had before there were any.
   const plain = completeConfig(config, registries);
   assertEquals(await withDataFingerprint(plain, registries.tasks), plain);

@@ -269,7 +269,11 @@ function scoresOf(study: Study, task: Study["tasks"][number]): string {
   const chance = task.chance === null ? "" : `, ${formatNumber(task.chance)} by chance`;
   const before = study.before.find((one) => one.task === task);
   const start = before ? `, ${formatNumber(before.result.score)} before fine-tuning` : "";
-  return `${task.title} (${task.metric}${chance}${start}): ${groups.join("; ")}.`;
+  const same = before?.result.commonest;
+  const commonest = same === undefined
+    ? ""
+    : `, ${formatNumber(same)} by always answering the commonest class`;
+  return `${task.title} (${task.metric}${chance}${commonest}${start}): ${groups.join("; ")}.`;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { runId, type RunResult } from "../../training/run.ts";
+import { type RunConfig, runId, type RunResult } from "../../training/run.ts";
 import { choose } from "../choose.ts";
 import { a100 } from "../growth/predict.ts";
 import { fakeRegistries, manyMethods } from "../fakes/registries.ts";
@@ -73,23 +73,37 @@ Deno.test("buildReport() tells scores before fine-tuning and gains, and leaves o
   const bases = await Promise.all(basesOf(plan.runs.map(({ config }) => config)).map(fakeBase));
   const [digits, arithmetic] = bases;
   const other = await fakeBase({ ...digits!.config, task: { ...digits!.config.task, testExamples: 10 } });
-  const report = buildReport(
-    { plan, stored, bases: [other, ...bases.toReversed()], faults: [], setAside: [] },
-    fakeRegistries,
-  );
-  const scores = rowsOf(report, "Scores"), [before, full] = scores;
+  const scored = [other, { ...digits!, commonest: 0.125 }, arithmetic!];
+  const report = buildReport({ plan, stored, bases: scored, faults: [], setAside: [] }, fakeRegistries);
+  const scores = rowsOf(report, "Scores"), [before, commonest, full] = scores;
   assertEquals(before!.slice(0, 6), ["Shifted digits", "—", "Before fine-tuning", "—", "0.195", "—"]);
   assertEquals([before![7], before![8], before![10]], ["examples", "—", "—"]);
+  assertEquals(commonest, [
+    ...["Shifted digits", "—", "Always the commonest class", "—", "0.125"],
+    ...[...new Array(6).fill("—"), "200"],
+  ]);
   const gain = Number(full![5]), score = Number(full![4]);
   assert(Math.abs(score - 0.195 - gain) < 0.0011, `${full}`);
-  assertEquals(rowsOf(report, "Images")[0], ["—", "Before fine-tuning", "0.195", "—"]);
+  assertEquals(rowsOf(report, "Images").slice(0, 2), [
+    ["—", "Before fine-tuning", "0.195", "—"],
+    ["—", "Always the commonest class", "0.125", "—"],
+  ]);
+  // Answers that are no classes have no commonest one.
+  assertEquals(scores.filter((row) => row[2] === "Always the commonest class").length, 1);
+  assert(
+    rowsOf(report, "Dialogue, mathematics and code").every((row) => row[1] !== "Always the commonest class"),
+  );
   const [separation] = rowsOf(report, "Separation of methods");
-  assertEquals(separation!.slice(2, 5), ["4", "0.100", "0.195"]);
+  assertEquals(separation!.slice(2, 6), ["4", "0.100", "0.125", "0.195"]);
   const own = scores.filter((row) => row[0] === "Shifted digits" && (row[1] === "2" || row === full));
   const means = own.map((row) => Number(row[4]));
-  assert(Math.abs(Number(separation![7]) - sampleDeviation(means)) < 2e-3, `${separation}`);
-  assert(separation![5]!.startsWith(Math.min(...means).toFixed(3)), `${separation}`);
-  assert(Number(separation![8]) > 0, `${separation}`);
+  assert(Math.abs(Number(separation![8]) - sampleDeviation(means)) < 2e-3, `${separation}`);
+  assert(separation![6]!.startsWith(Math.min(...means).toFixed(3)), `${separation}`);
+  assert(Number(separation![9]) > 0, `${separation}`);
+  assertStringIncludes(
+    report.answer.join("\n"),
+    "Shifted digits (accuracy, 0.100 by chance, 0.125 by always answering the commonest class, 0.195 before fine-tuning)",
+  );
   assertStringIncludes(
     report.answer.join("\n"),
     `Word problems (exact match, 0.000 by chance, ${arithmetic!.score.toFixed(3)} before fine-tuning)`,
@@ -294,6 +308,28 @@ Deno.test("buildReport() tells measures beside the score, of sets of pairs too, 
   );
   assertEquals(first!.slice(5), ["—", "—", "—", "1", "1"]);
   assert(!build({ plan, stored }).tables.some(({ title }) => title === "Further measures"));
+});
+
+Deno.test("buildReport() says among its caveats what was trained on though it is published to test on", async () => {
+  const source = { title: "HumanEval", fingerprint: "0".repeat(64), records: {} };
+  const onTest = (task: RunConfig["task"]) =>
+    task.id === "digits"
+      ? { ...task, data: "x", fingerprint: "0".repeat(64), trainOnTest: true as const }
+      : task;
+  const { plan, stored } = await made(fakeSweep, async (config) => {
+    const result = await fakeDone({ ...config, task: onTest(config.task) });
+    return config.task.id === "digits" ? { ...result, outcome: { ...result.outcome, data: source } } : result;
+  });
+  const runs = stored.map(({ id, config }) => ({ id, config }));
+  const { caveats } = build({ plan: { ...plan, runs }, stored });
+  assertEquals(caveats.filter((sentence) => sentence.includes("--train-on-test")), [
+    "Runs on HumanEval were trained on examples that are published to test on, as --train-on-test asked: their scores are of " +
+    "other examples of that set, and are not to be compared with published ones.",
+  ]);
+  assertEquals(
+    build(await made()).caveats.filter((sentence) => sentence.includes("published to test on")),
+    [],
+  );
 });
 
 Deno.test("buildReport() shows tasks with different numbers of examples side by side", async () => {

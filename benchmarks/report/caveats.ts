@@ -74,6 +74,7 @@ export function caveats(study: Study, findings: Findings, circumstances: Circums
     ...(resized
       ? ["Models of other sizes than their checkpoints' start from seeded random weights: costs only."]
       : []),
+    ...onTest(study, configs),
     ...list(missing, "run is missing", "runs are missing"),
     ...list(
       failed.map((result) => `${nameOf(result.config)} (${result.error})`),
@@ -144,6 +145,15 @@ export function caveats(study: Study, findings: Findings, circumstances: Circums
       : []),
     ...(commits.size > 1 ? [`Runs were made by different commits: ${[...commits].sort().join(", ")}.`] : []),
   ];
+}
+
+/** What was trained on though it is published to test on. */
+function onTest({ tasks }: Study, configs: readonly RunConfig[]): string[] {
+  const asked = new Set(configs.flatMap(({ task }) => task.trainOnTest ? [task.id] : []));
+  return tasks.filter(({ id }) => asked.has(id)).map(({ title }) =>
+    `Runs on ${title} were trained on examples that are published to test on, as --train-on-test asked: their scores are ` +
+    "of other examples of that set, and are not to be compared with published ones."
+  );
 }
 
 /** A run in a few words. */

@@ -4,7 +4,7 @@ import { mean, studentInterval } from "../../statistics.ts";
 import { formatDifference, formatN, formatNumber, formatRank } from "../format.ts";
 import { standInOf } from "../pairs.ts";
 import type { Before, Cell, MethodLabel, Study, Table, TaskLabel } from "../report.ts";
-import { BEFORE } from "./scores.ts";
+import { BEFORE, COMMONEST } from "./scores.ts";
 
 /** Tasks that share a table, as in arXiv 2407.18242: its tables 1, 2 and 3. */
 const KINDS: readonly {
@@ -32,6 +32,8 @@ interface Line {
 interface Column {
   readonly title: string;
   before(before: ReadonlyMap<TaskLabel, Before>): string;
+  /** What always answering the commonest class gives; a column without it has no such value. */
+  commonest?(before: ReadonlyMap<TaskLabel, Before>): string;
   of(line: Line): string;
 }
 
@@ -75,6 +77,9 @@ function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], avera
     columns: ["Rank", "Method", ...columns.map((column) => column.title)],
     rows: [
       ...before.size > 0 ? [["—", BEFORE, ...columns.map((column) => column.before(before))]] : [],
+      ...[...before.values()].some(({ result }) => result.commonest !== undefined)
+        ? [["—", COMMONEST, ...columns.map((column) => column.commonest?.(before) ?? "—")]]
+        : [],
       ...lines.map((
         line,
       ) => [formatRank(line.rank), line.label, ...columns.map((column) => column.of(line))]),
@@ -106,6 +111,10 @@ function scoreColumn(title: string, tasks: readonly TaskLabel[]): Column {
     title,
     before(before) {
       const scores = tasks.flatMap((task) => before.get(task)?.result.score ?? []);
+      return scores.length === tasks.length ? formatNumber(mean(scores)) : "—";
+    },
+    commonest(before) {
+      const scores = tasks.flatMap((task) => before.get(task)?.result.commonest ?? []);
       return scores.length === tasks.length ? formatNumber(mean(scores)) : "—";
     },
     of(line) {

@@ -6,12 +6,17 @@ import type { Before, Cell, Study, Table } from "../report.ts";
 /** What stands for the base checkpoint among methods. */
 export const BEFORE = "Before fine-tuning";
 
+/** What stands for answers that are all the same. */
+export const COMMONEST = "Always the commonest class";
+
 /** Mean scores with their intervals, each task's base checkpoint first. */
 export function scoresTable(study: Study): Table {
   return {
     title: "Scores",
     note:
-      "Mean over seeds of the mean over examples; the gain is over the base checkpoint's score before fine-tuning. The " +
+      "Mean over seeds of the mean over examples; the gain is over the base checkpoint's score before fine-tuning. Where " +
+      "answers are classes, what always answering the commonest one scores stands below: a model reaches it without telling " +
+      "them apart. The " +
       "first interval is for new draws of what the next column names, both being seeds and examples; the last two vary one and hold the other: Student's " +
       "t over seeds, and over examples Wilson's interval, or Student's where scores have grades between 0 and 1. All are " +
       "at 95%, and cut at 0 and 1. “edge” marks a rate at the edge of its grid: a wider one may hold a better one.",
@@ -33,7 +38,7 @@ export function scoresTable(study: Study): Table {
       const before = study.before.find((one) => one.task === task);
       const cells = study.cells.filter((cell) => cell.task === task);
       return [
-        ...before && cells.length > 0 ? [rowBefore(before)] : [],
+        ...before && cells.length > 0 ? [rowBefore(before), ...rowsOfCommonest(before)] : [],
         ...cells.map((cell) => rowOf(cell, before)),
       ];
     }),
@@ -58,6 +63,12 @@ function rowBefore({ task, result: { scores } }: Before): string[] {
     "—",
     String(found.examples),
   ];
+}
+
+function rowsOfCommonest({ task, result: { commonest, scores } }: Before): string[][] {
+  if (commonest === undefined) return [];
+  const none = Array.from({ length: 6 }, () => "—");
+  return [[task.title, "—", COMMONEST, "—", formatNumber(commonest), ...none, String(scores.length)]];
 }
 
 function rowOf(cell: Cell, before: Before | undefined): string[] {

@@ -21,6 +21,7 @@ export function separationTable(study: Study): Table | null {
         formatRank(rank),
         String(cells.length),
         task.chance === null ? "—" : formatNumber(task.chance),
+        before?.result.commonest === undefined ? "—" : formatNumber(before.result.commonest),
         before ? formatNumber(before.result.score) : "—",
         named(Math.min(...means)),
         named(Math.max(...means)),
@@ -35,12 +36,15 @@ export function separationTable(study: Study): Table | null {
     note:
       "Standard deviation of the methods' mean scores, methods without a rank among them, beside that of single runs over " +
       "seeds (root of the mean variance). A task tells methods apart where the first is larger, and its lowest and highest " +
-      `scores are away from chance and from 1. ${formatN(study.cells)}.`,
+      `scores are away from chance, from what always answering the commonest class scores, and from 1. ${
+        formatN(study.cells)
+      }.`,
     columns: [
       "Task",
       "Rank",
       "Methods",
       "Chance",
+      "Commonest class",
       "Before",
       "Lowest",
       "Highest",
