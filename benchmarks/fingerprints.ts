@@ -1,5 +1,6 @@
 /** @file What names runs on files of the user's, real data and models in folders, whatever their paths, and their heads. */
 import { type Registries, withDataFingerprint } from "../training/configuration.ts";
+import { lookup } from "../training/lookup.ts";
 import { canonicalJson, type RunConfig } from "../training/run.ts";
 import { HEADS } from "./method.ts";
 import type { Expansion, SweepSpec } from "./sweep.ts";
@@ -49,7 +50,9 @@ export async function withFingerprints(expansion: Expansion, registries: Registr
     seen.set(config.task, (seen.get(config.task) ?? new Map()).set(config.model, { task, model }));
     if (task.data !== undefined) {
       const { id, data, fingerprint } = task;
-      notes.add(`"${id}" takes its examples from ${data} (fingerprint ${fingerprint!.slice(0, 16)})`);
+      const classes = await lookup("task", registries.tasks, id).realData?.classNames?.(data);
+      const list = classes ? `, images of ${describeClasses(classes)}` : "";
+      notes.add(`"${id}" takes its examples from ${data} (fingerprint ${fingerprint!.slice(0, 16)})${list}`);
     }
     if (model.head !== undefined) {
       notes.add(`"${task.id}" is classified by ${HEADS[model.head]} on the image tower of ${model.path}`);
@@ -67,6 +70,15 @@ async function withModel(config: RunConfig, registries: Registries): Promise<Run
     import("../training/heads.ts"),
   ]);
   return (await withHeadChoice(await withModelFingerprint(config), registries)).model;
+}
+
+/** Most classes that a note lists. */
+const LISTED = 10;
+
+/** The classes of a folder, which are told by its folders' names: whoever reads them sees where one is none. */
+function describeClasses(names: readonly string[]): string {
+  const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : "";
+  return `${names.length} classes: ${names.slice(0, LISTED).join(", ")}${more}`;
 }
 
 /** `find()`, asked once for equal choices. */

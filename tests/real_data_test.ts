@@ -85,17 +85,39 @@ Deno.test("bench trains digits on a folder of images, and its report tells which
     }
     assertEquals(new Set(ids).size, 4);
     assertNotEquals(ids[1], id);
+
+    // Of the same images, published to test on: another run, where it is asked for.
+    const tests = `${folder}/tests`;
+    await Deno.mkdir(tests);
+    await Deno.rename(`${folder}/moved/optdigits.tra`, `${tests}/optdigits.tes`);
+    const asked = await run(bench(tests, `${folder}/asked`, "--train-on-test"));
+    assertEquals(asked.code, 0, asked.stderr);
+    assertEquals(JSON.parse(asked.stdout).counts.done, 1);
+    const told = await Deno.readTextFile(`${folder}/asked/report/summary.md`);
+    assertStringIncludes(told, "Runs on optdigits were trained on examples that are published to test on");
+    assertStringIncludes(told, "Always the commonest class");
   });
 });
 
 Deno.test("bench refuses data that is missing, not the task's or too little, in one sentence, before it trains", async () => {
   await withDataFolder(
-    { "few/optdigits.tra": optdigitsFile(12), "texts/train.tsv": "a\tb\n" },
+    {
+      "few/optdigits.tra": optdigitsFile(12),
+      "texts/train.tsv": "a\tb\n",
+      "tests/optdigits.tes": optdigitsFile(60),
+      "cut/optdigits.tra": "",
+      "cut/optdigits.tes": optdigitsFile(60),
+    },
     async (folder) => {
       for (
         const [path, wanted] of [
           ["none", `Cannot read ${folder}/none: there is no such file or folder`],
           ["texts", `Cannot find data in ${folder}/texts: none of its 1 file is of `],
+          [
+            "tests",
+            `Cannot train on optdigits in ${folder}/tests: it has test examples alone (optdigits.tes), `,
+          ],
+          ["cut", `Cannot use ${folder}/cut/optdigits.tra: no example is there (an interrupted download?)`],
           ["few", 'Cannot take 20 training examples of "digits": there are 10, '],
         ] as const
       ) {
@@ -135,6 +157,7 @@ Deno.test("bench transfers from one set of real images to another, and takes CLI
         bench(`${folder}/second`, out, "--examples", "20,3,3", "--model", model),
       );
       assertEquals(code, 0, stderr);
+      assertStringIncludes(stderr, "), images of 3 classes: fox, ox, yak");
       assertStringIncludes(stderr, `"digits" is classified by ${head} on the image tower of ${model}`);
       const [{ id }] = JSON.parse(stdout).runs;
       const { digest: _, ...stored } = JSON.parse(await Deno.readTextFile(`${out}/runs/${id}.json`));

@@ -68,6 +68,14 @@ for (const task of all) {
     assertNotEquals(rowsOf(other.trainBatch(1, 8)), rowsOf(batches[0]!));
   });
 
+  Deno.test(`${id}: what always answering the commonest class scores is told where answers are classes, and no less than chance`, async () => {
+    const { commonest } = await task.load(options), { chance } = task.metric;
+    assertEquals(commonest !== undefined, chance > 0);
+    for (const split of ["validation", "test"] as const) {
+      assert(commonest === undefined || (commonest(split) >= chance && commonest(split) < 1), split);
+    }
+  });
+
   Deno.test(`${id}: a caller that writes into a batch spoils no other`, async () => {
     const data = await task.load(options);
     const batch = data.trainBatch(1, 8), kept = structuredClone(batch);

@@ -8,7 +8,7 @@ import { scoreBase } from "./score_base.ts";
 import { train } from "./train.ts";
 import { UserError } from "./user_error.ts";
 
-for (const { id, shipped } of Object.values(tasks) as Task[]) {
+for (const { id, shipped, metric } of Object.values(tasks) as Task[]) {
   Deno.test(`scoreBase() of ${id} scores what a run that moves no weight scores, example for example`, async () => {
     const gpu = await testGpu();
     const base: BaseConfig = {
@@ -21,6 +21,8 @@ for (const { id, shipped } of Object.values(tasks) as Task[]) {
     const found = await scoreBase(gpu, base);
     assertEquals(gpu.memory.liveBytes, live);
     assertEquals<unknown>(BaseResult.parse(JSON.parse(JSON.stringify(found))), found);
+    assert(found.status === "done");
+    assertEquals(found.commonest !== undefined, metric.chance > 0);
     const config: RunConfig = {
       ...base,
       sites: ["*"],
