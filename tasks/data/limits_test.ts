@@ -167,7 +167,7 @@ Deno.test("PNG and JPEG that unpack to gigabytes are counted as such and not unp
       await refused(
         "vision",
         `${path}/none`,
-        `3 files of a folder of PNG or JPEG files a class in ${path}/none: no example is left, train: 3 read, 0 kept, ` +
+        `Cannot use ${path}/none (a folder of PNG or JPEG files a class, 3 files): no example is left, train: 3 read, 0 kept, ` +
           "3 skipped (3 that unpack to more than 134,217,728 bytes)",
       );
     });
@@ -212,7 +212,7 @@ Deno.test("Parquet that says that it has billions of rows, or unpacks to gigabyt
     await withDataFolder({ "lying.parquet": bytesOf(lying), "bomb.parquet": bytesOf(bomb) }, async (path) => {
       for (
         const [name, wanted] of [
-          ["lying", "it says that a group has 3,000,000,000 rows, 2,097,152 at most are read"],
+          ["lying", "it says that a group has 3,000,000,000 rows, from 0 to 2,097,152 are read"],
           ["bomb", "a group of its rows has more than 536,870,912 bytes"],
         ] as const
       ) {

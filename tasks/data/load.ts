@@ -216,9 +216,7 @@ export async function loadData<F extends TaskFamily, U extends object>(
     }
     const record = own.record();
     if (record.kept > 0) continue;
-    const which = files.length === 1
-      ? folder.full(files[0]!)
-      : `${files.length} files of ${title} in ${path}`;
+    const which = files.length === 1 ? folder.full(files[0]!) : `${path} (${title}, ${files.length} files)`;
     throw new DataError(
       record.read === 0
         ? `Cannot use ${which}: no example is there (an interrupted download?)`

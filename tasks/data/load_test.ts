@@ -126,7 +126,7 @@ Deno.test("loadData() refuses a file of a published name that holds nothing, by 
     ],
     ["vision", "mnist_train.csv", { "mnist_train.csv": "label,1x1\n", "mnist_test.csv": "1,0\n2,0\n" }, none],
     ["vision", "optdigits.tra", { "optdigits.tra": "", "optdigits.tes": optdigitsFile(9) }, none],
-    ["vision", "2 files of images as IDX in ", {
+    ["vision", "(images as IDX, 2 files)", {
       "train-images-idx3-ubyte": image(0).fill(0, 7, 8).subarray(0, 16),
       "train-labels-idx1-ubyte": labels.subarray(0, 8).fill(0, 7, 8),
       "t10k-images-idx3-ubyte": image(7),

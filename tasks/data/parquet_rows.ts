@@ -1,7 +1,8 @@
 /** @file Rows of Parquet files, one group of rows after the other. */
-import type { AsyncBuffer, Compressors, FileMetaData } from "hyparquet";
+import type { AsyncBuffer, Compressors, RowGroup, SchemaTree } from "hyparquet";
 import { DataError, reasonOf } from "./data_error.ts";
 import { openFile } from "./open_file.ts";
+import { checkPages } from "./parquet_pages.ts";
 import type { Row } from "./row.ts";
 
 /** Most rows of a group, which are all held at once: twice what common writers put into one. */
@@ -15,7 +16,7 @@ const MOST_GROUP_BYTES = 2 ** 29;
  * @throws {DataError} where the file is no Parquet, is cut short, can't be decoded or has groups beyond the limits
  */
 export async function* readParquetRows(path: string): AsyncGenerator<Row> {
-  const [{ parquetMetadataAsync, parquetReadObjects }, { compressors }] = await Promise.all([
+  const [{ parquetMetadataAsync, parquetReadObjects, parquetSchema }, { compressors }] = await Promise.all([
     import("hyparquet"),
     import("hyparquet-compressors"),
   ]);
@@ -30,14 +31,11 @@ export async function* readParquetRows(path: string): AsyncGenerator<Row> {
   };
   const metadata = await guarded(() => parquetMetadataAsync(file));
   const total = Number(metadata.num_rows);
-  let number = 0;
-  for (const [rowStart, rowEnd] of groupsOf(metadata)) {
-    if (!(rowEnd - rowStart <= MOST_GROUP_ROWS)) {
-      const [found, most] = [rowEnd - rowStart, MOST_GROUP_ROWS].map((rows) => rows.toLocaleString("en-US"));
-      throw new DataError(
-        `Cannot read ${path}: it says that a group has ${found} rows, ${most} at most are read`,
-      );
-    }
+  let number = 0, rowEnd = 0;
+  for (const group of metadata.row_groups) {
+    const rowStart = rowEnd, rows = Number(group.num_rows);
+    rowEnd += rows;
+    await guarded(() => checkGroup(file, group, parquetSchema(metadata), bounded(compressors)));
     // utf8: false leaves bytes that are not marked as text (images) alone.
     const options = { file, metadata, compressors: bounded(compressors), rowStart, rowEnd, utf8: false };
     for (const fields of await guarded(() => parquetReadObjects(options))) {
@@ -104,10 +102,46 @@ function bufferOf(file: Deno.FsFile): AsyncBuffer {
   };
 }
 
-/** The rows of each group: the unit that can be decoded by itself. */
-function groupsOf({ row_groups }: FileMetaData): [start: number, end: number][] {
-  let start = 0;
-  return row_groups.map(({ num_rows }) => [start, start += Number(num_rows)]);
+/** Holds what a group says of itself against the file. @throws {RangeError} with what is wrong */
+async function checkGroup(
+  file: AsyncBuffer,
+  { num_rows, columns }: RowGroup,
+  schema: SchemaTree,
+  compressors: Compressors,
+): Promise<void> {
+  const rows = Number(num_rows);
+  if (!(rows >= 0 && rows <= MOST_GROUP_ROWS)) {
+    const [found, most] = [rows, MOST_GROUP_ROWS].map((count) => count.toLocaleString("en-US"));
+    throw new RangeError(`it says that a group has ${found} rows, from 0 to ${most} are read`);
+  }
+  // Nobody would wait for what a column's fault is whose values are not asked for.
+  const paths = columns.map(({ meta_data }) => JSON.stringify(meta_data?.path_in_schema));
+  if (new Set(paths).size < paths.length) throw new RangeError("a column is there twice");
+  for (const { meta_data } of columns) {
+    if (!meta_data) throw new RangeError("it says nothing of a column");
+    const { dictionary_page_offset, data_page_offset, total_compressed_size, path_in_schema, codec } =
+      meta_data;
+    const start = Number(dictionary_page_offset || data_page_offset), kinds = kindsOf(schema, path_in_schema);
+    checkPages({
+      bytes: await file.slice(start, start + Number(total_compressed_size)),
+      values: Number(meta_data.num_values),
+      rows,
+      repetition: kinds.filter((kind) => kind === "REPEATED").length,
+      definition: kinds.filter((kind) => kind !== "REQUIRED").length,
+      unpack: (bytes, length) => compressors[codec]?.(bytes, length) ?? bytes,
+    }, MOST_GROUP_BYTES);
+  }
+}
+
+/** How often each part of a column's path may be there. @throws {RangeError} where the schema has no such column */
+function kindsOf(schema: SchemaTree, path: readonly string[]): (string | undefined)[] {
+  let node: SchemaTree | undefined = schema;
+  const kinds = path.map((name) => {
+    node = node?.children.find(({ element }) => element.name === name);
+    return node?.element.repetition_type;
+  });
+  if (!node || node.children.length > 0) throw new RangeError(`its schema has no column "${path.join(".")}"`);
+  return kinds;
 }
 
 function withNumbers(fields: Record<string, unknown>): Record<string, unknown> {
