@@ -107,7 +107,7 @@ export const idx: DataSet<"vision"> = {
   async find(folder): Promise<readonly Part<LabelledImage>[]> {
     return folder.files.flatMap((images): Part<LabelledImage>[] => {
       const name = baseName(images), found = NAME.exec(name)?.groups;
-      if (!found?.["kind"]!.startsWith("images")) return [];
+      if (!found || !found["kind"]!.startsWith("images")) return [];
       const labels = partnerOf(images, folder);
       return [{
         role: idx.roleOf(name)!,
