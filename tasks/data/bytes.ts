@@ -14,6 +14,11 @@ const LEAST_UNPACKED = 2 ** 26;
 /** Others to so many times their size: texts and images reach about ten, and what is made to fill memory a thousand. */
 const UNPACKED_TIMES = 100;
 
+/** Bytes that are read at once. */
+const PLAIN_PIECE = 2 ** 16;
+/** Bytes of gzip or zlib that are unpacked at once: they become a thousand times as many at most. */
+export const PACKED_PIECE = 2 ** 14;
+
 /** Most characters of a line, or of an object in JSON: published ones stay far below, and each is held as one text. */
 export const MOST_CHARACTERS = 2 ** 24;
 
@@ -29,13 +34,13 @@ export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
     const isGzip = await file.read(start) === 2 && start[0] === GZIP[0] && start[1] === GZIP[1];
     await file.seek(0, Deno.SeekMode.Start);
     if (!isGzip) {
-      yield* piecesOf(file);
+      yield* piecesOf(file, PLAIN_PIECE);
       return;
     }
     const { size } = await file.stat();
     const most = Math.min(MOST_UNPACKED, Math.max(LEAST_UNPACKED, UNPACKED_TIMES * size));
     let length = 0;
-    for await (const piece of piecesOf(file).pipeThrough(new DecompressionStream("gzip"))) {
+    for await (const piece of piecesOf(file, PACKED_PIECE).pipeThrough(new DecompressionStream("gzip"))) {
       length += piece.length;
       if (length > most) {
         throw new DataError(
@@ -56,14 +61,11 @@ function inWords(bytes: number): string {
   return `${bytes.toLocaleString("en-US")} bytes`;
 }
 
-/** Bytes of gzip that are unpacked at once: they become a thousand times as many at most. */
-export const PACKED_PIECE = 2 ** 14;
-
 /** `file.readable` closes the file at the end, where it is this module's to close. */
-function piecesOf(file: Deno.FsFile): ReadableStream<Uint8Array<ArrayBuffer>> {
+function piecesOf(file: Deno.FsFile, length: number): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({
     async pull(controller) {
-      const piece = new Uint8Array(PACKED_PIECE);
+      const piece = new Uint8Array(length);
       const count = await file.read(piece);
       if (count === null) controller.close();
       else controller.enqueue(piece.subarray(0, count));
