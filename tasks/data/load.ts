@@ -69,7 +69,7 @@ export function dataSetsOf<F extends TaskFamily>(family: F, only?: readonly stri
  * beside GSM8K's test file is trained on, and that tested on.
  *
  * @throws {DataError} where there is none, naming those that there might be, where a file can't be read or holds nothing,
- * and where something else has a file's name
+ * where something else has a file's name, and where some of several numbered files are missing
  */
 export async function findData<F extends TaskFamily>(
   family: F,
@@ -78,11 +78,13 @@ export async function findData<F extends TaskFamily>(
 ): Promise<FoundData<Contents[F]>> {
   const folder = await openFolder(path);
   const known = dataSetsOf(family, only);
+  const isPublished = (file: string) => known.some((set) => set.roleOf(baseName(file)) !== undefined);
   for (const [file, kind] of folder.others) {
-    if (known.some((set) => set.roleOf(baseName(file)))) {
+    if (isPublished(file)) {
       throw new DataError(`Cannot read ${folder.full(file)}: it is ${kind}, a file is needed`);
     }
   }
+  refuseMissing(folder, folder.files.filter(isPublished));
   const found: { readonly set: DataSet<F>; readonly parts: readonly Part<Contents[F]>[] }[] = [];
   for (const set of known) {
     const parts = await set.find(folder);
@@ -239,6 +241,30 @@ export async function loadData<F extends TaskFamily, U extends object>(
     ),
     fingerprint: await fingerprintOf(folder, filesOf(parts)),
   };
+}
+
+/**
+ * Files that are numbered as parts of a whole, such as "train-00000-of-00002.parquet", are needed all: what an interrupted
+ * download leaves is no data set. A file that is named by itself is taken alone.
+ *
+ * @throws {DataError}
+ */
+function refuseMissing(folder: Folder, files: readonly string[]): void {
+  if (files[0] === baseName(folder.path)) return;
+  const numbered = files.flatMap((file) => {
+    const [, start, number, count] = /^(.*-)(\d+)-of-(\d+)[^/]*$/.exec(file) ?? [];
+    return number === undefined ? [] : [{ file, number, whole: `${start} ${count}`, count: Number(count) }];
+  });
+  for (const own of Map.groupBy(numbered, ({ whole }) => whole).values()) {
+    const found = new Set(own.map(({ number }) => number)).size,
+      [{ file, count }] = own as [typeof own[number]];
+    if (found === count) continue;
+    throw new DataError(
+      `Cannot use ${folder.full(file)}: it is one of ${count} files of which ${found} ${
+        found === 1 ? "is" : "are"
+      } there (an interrupted download? name it by itself to take it alone)`,
+    );
+  }
 }
 
 /** A score of several data sets together would be that of none of them. @throws {DataError} */

@@ -178,6 +178,30 @@ Deno.test("loadData() trains on what is published to test on only where it is as
   });
 });
 
+Deno.test("loadData() needs all of several numbered files, or takes the one that is named by itself", async () => {
+  const part = (from: number) =>
+    new Uint8Array(parquetWriteBuffer({
+      columnData: ["question", "answer"].map((name) => ({
+        name,
+        data: Array.from({ length: 20 }, (_, i) => name === "answer" ? "#### 1" : `question ${from + i}`),
+        type: "STRING",
+      })),
+    }));
+  const name = (i: number) => `main/train-0000${i}-of-00003.parquet`;
+  await withDataFolder({ [name(0)]: part(0), [name(2)]: part(40) }, async (path) => {
+    await assertRejects(
+      () => loadData("math", path, taking),
+      DataError,
+      `Cannot use ${path}/${
+        name(0)
+      }: it is one of 3 files of which 2 are there (an interrupted download? name it by itself`,
+    );
+    assertEquals(sizes(await loadData("math", `${path}/${name(0)}`, taking)), [16, 2, 2]);
+    await Deno.writeFile(`${path}/${name(1)}`, part(20));
+    assertEquals(sizes(await loadData("math", path, taking)), [48, 6, 6]);
+  });
+});
+
 Deno.test("loadData() takes one data set a pool, and names those that lie beside it", async () => {
   const two = { "main/test.jsonl": gsm8kFile(0, 9), "socratic/test.jsonl": gsm8kFile(20, 29) };
   await withDataFolder({ "train.jsonl": gsm8kFile(100, 140), ...two }, async (path) => {
