@@ -5,7 +5,7 @@ import type { Contents } from "./contents.ts";
 import { DataError, reasonOf } from "./data_error.ts";
 import { readJsonRows } from "./json_rows.ts";
 import { kindOf } from "./open_file.ts";
-import { parquetClassNames, readParquetRows } from "./parquet_rows.ts";
+import { parquetClassNames, parquetColumns, readParquetRows } from "./parquet_rows.ts";
 import type { Skip } from "./read_record.ts";
 import type { Row } from "./row.ts";
 import { firstTsvLine, readTsvRows } from "./tsv_rows.ts";
@@ -158,6 +158,7 @@ export function baseName(file: string): string {
 
 async function firstFields(path: string): Promise<readonly string[]> {
   if (isTsv(path)) return await firstTsvLine(path) ?? [];
+  if (path.endsWith(".parquet")) return await parquetColumns(path);
   for await (const { fields } of readRows(path)) return Object.keys(fields);
   return [];
 }

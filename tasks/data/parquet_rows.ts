@@ -67,6 +67,22 @@ export async function parquetClassNames(path: string): Promise<ReadonlyMap<strin
   }
 }
 
+/**
+ * Names of a file's columns, of which no value is read; none where there are no rows.
+ *
+ * @throws {DataError} as `readParquetRows` does
+ */
+export async function parquetColumns(path: string): Promise<readonly string[]> {
+  const { parquetMetadataAsync, parquetSchema } = await import("hyparquet");
+  using handle = await openFile(path);
+  try {
+    const metadata = await parquetMetadataAsync(bufferOf(handle));
+    return metadata.num_rows > 0n ? parquetSchema(metadata).children.map(({ element }) => element.name) : [];
+  } catch (error) {
+    throw new DataError(`Cannot read ${path}: ${reasonOf(error)} (cut short, or not Parquet?)`);
+  }
+}
+
 /** Decompression for a group: pages say themselves how long they become, and a few bytes may say gigabytes. */
 function bounded(compressors: Compressors): Compressors {
   let bytes = 0;
