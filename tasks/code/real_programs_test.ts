@@ -153,30 +153,33 @@ testWithPython("code scores real programs by their tests, and what has none by t
   });
 });
 
-testWithPython("code trains on HumanEval's solutions where it is asked to, and tests on other problems of it", async () => {
-  const own = { "data/HumanEval.jsonl": Array.from({ length: 30 }, (_, i) => line(problem(i))).join("") };
-  await withDataFolder({ ...own, ...tokenizerFiles("model") }, async (folder) => {
-    const amounts = { trainExamples: 24, validationExamples: 3, testExamples: 3 };
-    const load = (given: { readonly trainOnTest?: true }) =>
-      code.load(
-        { seed: 0, ...amounts, data: `${folder}/data`, ...given },
-        { ...MODEL, folder: `${folder}/model` },
+testWithPython(
+  "code trains on HumanEval's solutions where that is asked for, and tests on others",
+  async () => {
+    const own = { "data/HumanEval.jsonl": Array.from({ length: 30 }, (_, i) => line(problem(i))).join("") };
+    await withDataFolder({ ...own, ...tokenizerFiles("model") }, async (folder) => {
+      const amounts = { trainExamples: 24, validationExamples: 3, testExamples: 3 };
+      const load = (given: { readonly trainOnTest?: true }) =>
+        code.load(
+          { seed: 0, ...amounts, data: `${folder}/data`, ...given },
+          { ...MODEL, folder: `${folder}/model` },
+        );
+      await assertRejects(
+        () => load({}),
+        DataError,
+        `Cannot train on HumanEval in ${folder}/data: it has test examples alone (HumanEval.jsonl), which are trained on only ` +
+          "where --train-on-test asks for it",
       );
-    await assertRejects(
-      () => load({}),
-      DataError,
-      `Cannot train on HumanEval in ${folder}/data: it has test examples alone (HumanEval.jsonl), which are trained on only ` +
-        "where --train-on-test asks for it",
-    );
-    const data = await load({ trainOnTest: true });
-    for (const split of ["validation", "test"] as const) {
-      const right = writingPredictor((prompt) =>
-        write(`    return x + ${/def add_(\d+)/.exec(asked(prompt))![1]}`)
-      );
-      assertEquals([...await data.score(right, split)], [1, 1, 1]);
-    }
-  });
-});
+      const data = await load({ trainOnTest: true });
+      for (const split of ["validation", "test"] as const) {
+        const right = writingPredictor((prompt) =>
+          write(`    return x + ${/def add_(\d+)/.exec(asked(prompt))![1]}`)
+        );
+        assertEquals([...await data.score(right, split)], [1, 1, 1]);
+      }
+    });
+  },
+);
 
 testWithPython("code reads real programs again where the tokenizer is another one", async () => {
   await withDataFolder({ ...files, ...tokenizerFiles("other", ["def add_"]) }, async (folder) => {
