@@ -126,6 +126,26 @@ Deno.test("bench refuses data that is missing, not the task's or too little, in 
         assertStringIncludes(stderr, wanted);
         assert(!/\n\s+at /.test(stderr), stderr);
       }
+      // A plan refuses what a run would, of the task's own examples too, and leaves nothing behind.
+      const own = [
+        ...["bench", "smoke", "--tasks", "digits", "--optimizers", "lora"],
+        ...["--examples", "200000,4,5", "--out", `${folder}/out`],
+      ];
+      for (
+        const [args, wanted] of [
+          [own, 'Cannot take 200000 training examples of "digits": there are 3500, '],
+          [[...own, "--dry-run"], 'Cannot take 200000 training examples of "digits": there are 3500, '],
+          [
+            bench(`${folder}/tests`, `${folder}/out`, "--dry-run"),
+            "it has test examples alone (optdigits.tes), ",
+          ],
+        ] as const
+      ) {
+        const { code, stderr } = await run(args);
+        assertEquals(code, 2, stderr);
+        assertStringIncludes(stderr, wanted);
+      }
+      assert(![...Deno.readDirSync(folder)].some(({ name }) => name === "out"), "something ran");
       for (
         const [examples, wanted] of [["20,4", "three numbers"], ["20,0,5", "whole numbers from 1"]] as const
       ) {
