@@ -34,9 +34,11 @@ async function deno(args: readonly string[]): Promise<Outcome> {
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
+/** Takes 20 examples to train on, 4 to validate with and 5 to test on, where nothing else is said. */
 const bench = (data: string, out: string, ...more: string[]) => [
   ...["bench", "smoke", "--tasks", "digits", "--optimizers", "lora", "--steps", "3"],
-  ...["--data", data, "--examples", "20,4,5", "--out", out, "--json", ...more],
+  ...["--data", data, "--out", out, "--json", ...more],
+  ...more.includes("--examples") ? [] : ["--examples", "20,4,5"],
 ];
 
 Deno.test("bench trains digits on a folder of images, and its report tells which and how much was kept", async () => {
