@@ -13,5 +13,12 @@ Deno.test("sentenceOf() says what allows a path that a sweep may not read, in a 
     'Requires write access to "/a", run again with the --allow-write flag',
   );
   assertEquals(sentenceOf(unwritten), 'Cannot go on: writing "/a" is not allowed');
+  const closed = new Deno.errors.NotCapable(
+    'Requires all access to "/dev/full/x", run again with the --allow-all flag',
+  );
+  assertEquals(
+    sentenceOf(closed),
+    'Cannot go on: using "/dev/full/x" is not allowed: the system\'s own folders are closed',
+  );
   assertEquals(sentenceOf("lost"), "lost");
 });
