@@ -37,10 +37,10 @@ const help = `Compares fine-tuning methods, and says what the difference is wort
     --peaks 1e-3,2e-3 at each of these peak learning rates, instead of the chosen ones
     --seeds 0,1       with these seeds
     --steps N         for so many steps; warm-up, validation and telemetry scale along
-    --data DIR        real data for every task that is left, see the README for which
+    --data DIR        real data for every task that is left; docs/data.md says which
     --train-on-test   trains on what the data publishes to test on, where there is nothing else; never done unasked
     --examples N,N,N  so many to train on, to validate with and to test on
-    --model DIR       begins with the model in a folder of Hugging Face's layout; see the README for which
+    --model DIR       begins with the model in a folder of Hugging Face's layout; docs/models.md says which
     --rates DIR       at the rates that a tuning sweep, such as tune, chose into its folder DIR
     --out DIR         where results and report go; results/<sweep> where none is named
     --may-read PATH   a path that the sweep's file names and "./run" would not let it read: it may read the project, the

@@ -76,7 +76,7 @@ const defaults: LoraProOptions = {
  * vanishes are left out (a pseudo-inverse), so that B = 0 gives gA = 0 whenever it occurs. Undamped, I − P is 0 by value
  * where B's rank is the number of its rows: B then stays as it is where X is 0. After a start at B = 0 the
  * second step moves A by the order of its norm whatever the learning rate, and by far more where the gradient has fewer ranks
- * than the factors: README, "What it says". `cap` limits |dA| / |A| of a step.
+ * than the factors: docs/results.md. `cap` limits |dA| / |A| of a step.
  * `weightDecay` shrinks both factors, in full mode by √(1 − rate · decay) each, so that s B A shrinks as under AdamW, in
  * the other modes by 1 − rate · decay each; W stays as it is.
  * The learning rate has the meaning that it has in full fine-tuning.

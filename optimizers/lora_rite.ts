@@ -95,13 +95,9 @@ const defaults: LoraRiteOptions = {
  *
  * A gradient has no part in M in a step where V's least eigenvalue is below `momentFloor` times its largest: it has fewer
  * ranks than the factor, as that of attention over the few tokens of a label. V^(-1/2) would enlarge what is next to nothing,
- * B become nearly singular in the first step, and R⁻¹ then throw A far away: on `acceptability` at rank 8, rate 1e-3 and
- * floor 0 the second step moves A by 8e3 to 2e5 times its norm at four maps, by 1 to 3 times at most others, and the loss
- * goes from 1.05 to 10.1; with the default to 0.57. The authors' code forms V in 32 bits, where such an eigenvalue may come
- * out negative: its root is NaN, and they take the update for 0. Of 200 made-up gradients `[64, 8]` with five of eight
- * singular values at 3e-4 of the largest, whose squares are 1e-7 of its, 131 had one; at 5e-4 none. That is why the default
- * is what it is, not what it scores: there a floor of 1e-4 ends at a validation loss of 0.267, the default at 0.374 (150
- * steps, one seed).
+ * B become nearly singular in the first step, and R⁻¹ then throw A far away: see
+ * docs/results.md. The authors' code forms V in 32 bits, where such an eigenvalue may come out negative: its root is NaN,
+ * and they take the update for 0. The default is what 32 bits resolve, and not what scores best.
  *
  * V is kept as a root, whose square times 1 / in (of A's) or 1 / out it is: then V's own condition number never arises.
  * The equivalent gradient is that of g R⁻ᵀ, without moments: s² (P_B G + G P_A).

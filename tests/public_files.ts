@@ -1,6 +1,6 @@
 /**
  * @file Tests on public files that the project does not hold (real questions, images, checkpoints), and on fixtures, which
- * it does. The variable `REAL_DATA` names the folder of the public files; `README.md` lists them.
+ * it does. The variable `REAL_DATA` names the folder of the public files; `CONTRIBUTING.md` lists them.
  */
 
 /** Path of a folder or file in `tests/fixtures/`. */

@@ -191,7 +191,8 @@ for (const task of all) {
 
   Deno.test(`${id}: refuses more examples than there are, and steps and sizes below 1`, async () => {
     for (const name of ["validationExamples", "testExamples"] as const) {
-      await assertRejects(() => task.load({ ...options, [name]: 1e9 }), RangeError, `Cannot take 1000000000`);
+      const load = async () => await task.load({ ...options, [name]: 1e9 });
+      await assertRejects(load, RangeError, `Cannot take 1000000000`);
     }
     const data = await task.load(options);
     for (const [step, size] of [[0, 4], [1, 0], [1.5, 4]] as const) {

@@ -1,23 +1,7 @@
 /**
  * @file Fine-tuning on dialogue: bookings in words that the base checkpoint has never met.
  *
- * Settled on full fine-tuning and LoRA alone, at 400 steps of 16 of 4,000 conversations, cosine schedule with 8 steps
- * of warm-up, gradients clipped to 1. On 300 test conversations, for seeds from 0 (which give the order):
- *
- * | method, peak rate  | joint goal accuracy | exact reply         | loss a token        |
- * | ------------------ | ------------------- | ------------------- | ------------------- |
- * | full, 2e-3         | 0.387, 0.363, 0.363 | 0.363, 0.363, 0.363 | 0.089, 0.091, 0.087 |
- * | full, 4e-3         | 0.433               | 0.423               | 0.069               |
- * | LoRA, rank 8, 8e-3 | 0.173, 0.220        | 0.173, 0.220        | 0.124, 0.119        |
- *
- * At 2e-3 and 8e-3 the methods differ by 0.178 in the mean of seeds 0 and 1, and the seeds of one by 0.047 at most: so few
- * seeds tell little of the spread. Of LoRA no other rate was tried. Users say single words, four for a value: with three
- * longer phrases ("by the zoo") the same rates gave 0.755 and 0.875 for full fine-tuning, 0.470 and 0.705 for LoRA (200
- * conversations), seeds being as far apart as methods.
- *
- * In `paper` at rank 8, on 300 test examples, fifteen methods at their own rates have mean scores from 0.007
- * (AltLoRA) and 0.088 (Scaled AdamW) to 0.423 (full fine-tuning) and 0.447 (rsLoRA), with a standard deviation of
- * 0.121; that of one method over seeds 0 and 1 is 0.039. Full fine-tuning has 0.423, LoRA 0.197, LoRA-Pro 0.223.
+ * Settings were chosen on full fine-tuning and LoRA alone: see docs/results.md.
  */
 import { createRandom } from "../../numerics/random.ts";
 import { ANY, type Conversation, drawConversation, type Wording } from "./conversation.ts";

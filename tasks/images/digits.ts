@@ -32,22 +32,7 @@ function imageOf(digit: Digit): Float32Array {
  * digit has one image, whatever the seed and the step. Real images by path are taken as they are: for the project's
  * models in their size, for the user's own in that model's.
  *
- * Settings were chosen on full fine-tuning and LoRA alone: 100 steps of 32 images out of 2,000, cosine with 8 steps of
- * warm-up. Accuracy on 256 validation images:
- *
- * | method | rate | seed 0 | seed 1 |
- * | --- | --- | --- | --- |
- * | the base, not fine-tuned | | 0.078 | |
- * | full fine-tuning | 1e-3 | 0.555 | 0.512 |
- * | full fine-tuning | 2e-3 | 0.648 | 0.621 |
- * | LoRA, rank 8 | 4e-3 | 0.496 | 0.426 |
- * | LoRA, rank 8 | 8e-3 | 0.516 | 0.465 |
- *
- * At the best of these rates the two differ by 0.144 in the mean, and the seeds of one by up to 0.051.
- *
- * In `paper` at rank 8, on 500 test examples, fifteen methods at their own rates have mean scores from 0.139
- * (AltLoRA) and 0.266 (Scaled AdamW) to 0.613 (LoRA-GA) and 0.652 (full fine-tuning), with a standard deviation of
- * 0.132; that of one method over seeds 0 and 1 is 0.046. Full fine-tuning has 0.652, LoRA 0.472, LoRA-Pro 0.507.
+ * Settings were chosen on full fine-tuning and LoRA alone: see docs/results.md.
  */
 export const digits: Task = {
   id: "digits",

@@ -1,23 +1,7 @@
 /**
  * @file Fine-tuning on arithmetic: word problems whose verbs the base checkpoint has never met.
  *
- * Measured on full fine-tuning and LoRA alone, at 150 steps of 8 of 4,000 problems, cosine schedule with 8 steps of
- * warm-up, gradients clipped to 1. Strict match on 200 test problems, for seeds 0 and 1 (which give the order), all and
- * by number of steps:
- *
- * | method, peak rate  | all          | one step     | two steps    | three steps  |
- * | ------------------ | ------------ | ------------ | ------------ | ------------ |
- * | base checkpoint    | 0.270        | 0.507        | 0.224        | 0.076        |
- * | full, 1e-3         | 0.655, 0.645 | 0.821, 0.806 | 0.701, 0.701 | 0.439, 0.424 |
- * | LoRA, rank 8, 4e-3 | 0.650, 0.630 | 0.851, 0.806 | 0.672, 0.642 | 0.424, 0.439 |
- *
- * Flexible match was the same in every run. Neither method is at chance or at the ceiling, and at these rates the two
- * tie; validation losses at more rates are in learning-rate.chosen.json. The base checkpoint solves 0.990 of 200
- * held-out problems of its own corpus.
- *
- * In `paper` at rank 8, on 200 test examples, fifteen methods at their own rates have mean scores from 0.378
- * (AltLoRA) and 0.490 (LoRA+) to 0.650 (full fine-tuning) and 0.655 (LoRA-One), with a standard deviation of 0.079;
- * that of one method over seeds 0 and 1 is 0.036. Full fine-tuning has 0.650, LoRA 0.640, LoRA-Pro 0.620.
+ * Settings were chosen on full fine-tuning and LoRA alone: see docs/results.md.
  */
 import { createRandom } from "../../numerics/random.ts";
 import { realDataOf } from "../data/load.ts";

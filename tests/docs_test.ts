@@ -1,0 +1,349 @@
+/**
+ * @file What the docs say of methods, models, sweeps and real data, held against them; their links and commands; and their
+ * examples of a method, a task and a chart, put into a copy of the project as a reader would: they must need nothing else.
+ */
+import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import { isCommand, readArguments } from "../benchmarks/commands.ts";
+import { expand, override } from "../benchmarks/sweep.ts";
+import { listSweeps, readChosen, readSweep } from "../benchmarks/sweep_files.ts";
+import * as models from "../models/mod.ts";
+import * as optimizers from "../optimizers/mod.ts";
+import { dataSetsOf } from "../tasks/data/load.ts";
+import * as dataSets from "../tasks/data/mod.ts";
+import * as tasks from "../tasks/mod.ts";
+import { classificationExample, instructionPrompt } from "../tasks/text/prompts.ts";
+import type { Registries } from "../training/configuration.ts";
+
+const known = { tasks, models, optimizers } as unknown as Registries;
+const repository = new URL("../", import.meta.url).pathname;
+
+/** Every page, by its path in the repository. */
+async function pages(): Promise<Map<string, string>> {
+  const names = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+  for await (const { name } of Deno.readDir(`${repository}docs`)) {
+    if (name.endsWith(".md")) names.push(`docs/${name}`);
+  }
+  return new Map(
+    await Promise.all(
+      names.sort().map(async (name) => [name, await Deno.readTextFile(`${repository}${name}`)] as const),
+    ),
+  );
+}
+
+/** A section of a page, from its heading to the next one of its level or above. */
+async function sectionOf(page: string, heading: string): Promise<string> {
+  const text = `\n${await Deno.readTextFile(`${repository}docs/${page}`)}`;
+  const from = text.indexOf(`\n${heading}\n`);
+  assert(from >= 0, `docs/${page} has no section "${heading}"`);
+  const rest = text.slice(from + heading.length + 1);
+  const next = new RegExp(`^#{1,${heading.indexOf(" ")}} `, "m").exec(rest);
+  return rest.slice(0, next?.index);
+}
+
+/** The rows of a section's table whose first cell is code: that code, and the cells behind it. */
+async function rowsOf(page: string, heading: string): Promise<[string, string[]][]> {
+  const rows = (await sectionOf(page, heading)).matchAll(/^\| `([\w-]+)` +\|(.*)\|$/gm);
+  return Array.from(rows, ([, id, cells]) => [id!, cells!.split("|").map((cell) => cell.trim())]);
+}
+
+/** Blocks of code of a page, of one language. */
+function fencesOf(text: string, language: string): string[] {
+  return Array.from(
+    text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms")),
+    ([, code]) => code!,
+  );
+}
+
+/** The name that a page's heading is linked by. */
+function anchorOf(heading: string): string {
+  return heading.toLowerCase().replaceAll("`", "").replaceAll(/[^\w\- ]/g, "").trim().replaceAll(" ", "-");
+}
+
+/** A copy of the project in which everything is linked but one folder, which is copied. */
+async function copyProject(folder: string, copied: string): Promise<void> {
+  await linkAll(repository, folder, copied.split("/"));
+}
+
+async function linkAll(from: string, to: string, [copied, ...further]: readonly string[]): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (/^(\..*|results|reports|tuning|node_modules|coverage)$/.test(name)) continue;
+    if (name === copied && isDirectory) {
+      await Deno.mkdir(`${to}/${name}`);
+      await linkAll(`${from}${name}/`, `${to}/${name}`, further);
+    } else if (copied === undefined && !isDirectory) {
+      await Deno.copyFile(`${from}${name}`, `${to}/${name}`);
+    } else {
+      await Deno.symlink(`${from}${name}`, `${to}/${name}`);
+    }
+  }
+}
+
+async function deno(folder: string, ...args: string[]): Promise<string> {
+  const command = new Deno.Command("deno", { args, cwd: folder, env: { NO_COLOR: "1" } });
+  const { code, stdout, stderr } = await command.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assertEquals(code, 0, `deno ${args.join(" ")}\n${text(stdout)}${text(stderr)}`);
+  return text(stdout);
+}
+
+Deno.test("docs: the table of methods has every one, with title and source", async () => {
+  const wanted = Object.values(optimizers).map(({ id, title, source }) =>
+    [id, `[${title}](${source})`] as const
+  );
+  const found = (await rowsOf("methods.md", "# Methods")).map(([id, [link]]) => [id, link!] as const);
+  assertEquals(new Map(found), new Map(wanted));
+});
+
+Deno.test("docs: the table of real data has every set, with title, source, kind of task and names of files", async () => {
+  const found = await rowsOf("data.md", "# Your own data");
+  const wanted = Object.values(dataSets).map(({ id, title, source, family, files }) => {
+    return [id, [`[${title}](${source})`, family, files.map((file) => `\`${file}\``).join(", ")]];
+  });
+  assertEquals(found, wanted);
+});
+
+Deno.test("docs: the templates are those that prompts are written by", async () => {
+  const section = await sectionOf("data.md", "## Templates");
+  const [, shown] = /```text\n(.*?)```/s.exec(section)!;
+  const [, asked] = /### Instruction:\n(.*?)\n\n/s.exec(shown!)!;
+  assertEquals(shown, instructionPrompt(asked!));
+  const rows = Array.from(section.matchAll(/^\| [\w-]+ +\| `(\w+) (.*)` +\| (.*?) +\|$/gm));
+  assertEquals(rows.map(([, id]) => id).sort(), dataSetsOf("understanding").map(({ id }) => id).sort());
+  for (const [, id, fields, answers] of rows) {
+    const labels = answers!.split(", "),
+      texts = fields!.split("…").length === 2 ? ["…"] as const : ["…", "…"] as const;
+    assertEquals(classificationExample({ dataSet: id!, texts, label: 1, labels }), {
+      prompt: `${id} ${fields}`,
+      answer: labels[1]!,
+    });
+  }
+});
+
+Deno.test("docs: the table of models has every one, with its family, its parameters and what it starts from", async () => {
+  const wanted = Object.values(models).map(({ id, family, architecture, pretrained }) => {
+    const parameters = architecture.parameters.toLocaleString("en-US");
+    return [id, [family, parameters, pretrained ? "shipped checkpoint" : "`--model DIR`"]] as const;
+  });
+  const found = (await rowsOf("models.md", "# Models")).map(([id, [family, , parameters, start]]) =>
+    [id, [family, parameters, start]] as const
+  );
+  assertEquals(new Map(found), new Map(wanted));
+});
+
+Deno.test("docs: the table of sweeps has every one, with its number of runs", async () => {
+  const found = new Map(await rowsOf("sweeps.md", "## The sweeps"));
+  assertEquals([...found.keys()].sort(), (await listSweeps()).map(({ id }) => id));
+  for (const [id, cells] of found) {
+    const spec = await readSweep(id);
+    // Each method has one rate where rates are tuned ones, whichever they are.
+    const stated = spec.rates && "chosenBy" in spec.rates ? override(spec, { peaks: [1e-3] }, known) : spec;
+    const { configs } = expand(stated, known);
+    // Sweeps of all tasks grow with every task that is added: their table tells the runs of one.
+    const perTask = [...Map.groupBy(configs, ({ task }) => task.id).values()].map(({ length }) => length);
+    const all = spec.tasks.some(({ task }) => task.id === "*");
+    if (all) assertEquals(new Set(perTask).size, 1, id);
+    assertEquals(cells.at(-1), all ? `${perTask[0]} a task` : String(configs.length), id);
+  }
+});
+
+Deno.test("Rates that ship as chosen are of every method and task that takes them", async () => {
+  for (const { id } of await listSweeps()) {
+    const spec = await readSweep(id);
+    if (!spec.rates || !("chosenBy" in spec.rates)) continue;
+    const { chosenBy } = spec.rates;
+    if (!await Deno.stat(`${repository}benchmarks/sweeps/${chosenBy}.chosen.json`).catch(() => null)) {
+      continue;
+    }
+    const chosen = await readChosen(chosenBy), tuned = new Set(chosen.rates.map(({ task }) => task));
+    // A sweep of all tasks names those that are not tuned yet; whoever is tuned is so for every method.
+    const all = spec.tasks.some(({ task }) => task.id === "*");
+    const some = all ? override(spec, { tasks: [...tuned] }, known) : spec;
+    assert(expand(some, known, chosen).configs.length > 0);
+  }
+});
+
+Deno.test("docs: the example of a method is a file and a line, and then it is checked, held to the contract and run", async () => {
+  const [file, line, ...others] = fencesOf(await sectionOf("adding-a-method.md", "# Adding a method"), "ts");
+  assertEquals(others, []);
+  assertEquals(line!.trim().split("\n").length, 1);
+  const [, name, path] = /^export \{ (\w+) \} from "\.\/(\w+\.ts)";$/.exec(line!.trim()) ?? [];
+  assert(name && path, line);
+  const folder = await Deno.makeTempDir({ prefix: "readme" });
+  try {
+    await copyProject(folder, "optimizers");
+    await Deno.writeTextFile(`${folder}/optimizers/${path}`, file!);
+    await Deno.writeTextFile(`${folder}/optimizers/mod.ts`, line!, { append: true });
+
+    const own = [`optimizers/${path}`, "optimizers/mod.ts"];
+    await deno(folder, "fmt", "--check", ...own);
+    await deno(folder, "lint", ...own);
+    await deno(folder, "doc", "--lint", "mod.ts");
+    // Type-checks all that the tests import, the registry and so the example among it.
+    const tests = await deno(
+      folder,
+      "test",
+      "-P",
+      "tests/optimizers_contract_test.ts",
+      "--filter",
+      `/^${name}: /`,
+    );
+    const [, passed] = /(\d+) passed \| 0 failed/.exec(tests) ?? [];
+    assert(Number(passed) >= 10, tests);
+
+    const bench = ["run", "--no-prompt", "--allow-read", "--allow-write", "cli.ts", "bench"];
+    const list = JSON.parse(await deno(folder, ...bench, "--list", "--json"));
+    assert(list.optimizers.some(({ id }: { id: string }) => id === name));
+    const small = [
+      "--tasks",
+      "digits",
+      "--steps",
+      "3",
+      "--ranks",
+      "2",
+      "--peaks",
+      "1e-3",
+      "--out",
+      `${folder}/out`,
+    ];
+    const ran = JSON.parse(
+      await deno(folder, ...bench, "smoke", ...small, "--optimizers", `lora,${name}`, "--json"),
+    );
+    assertEquals(ran.counts, { total: 2, done: 2, diverged: 0, failed: 0, left: 0 });
+    assertStringIncludes(await Deno.readTextFile(ran.report), "MiLoRA (alpha/r)");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("docs: the example of a task is a file and a line, held to the contract and run", async () => {
+  const [file, line] = fencesOf(await sectionOf("adding-a-task.md", "# Adding a task"), "ts");
+  const [, path] = /from "\.\/(\S+\.ts)";/.exec(line!)!, [, id] = /^ {2}id: "([\w-]+)",$/m.exec(file!)!;
+  const folder = await Deno.makeTempDir({ prefix: "docs" });
+  try {
+    await copyProject(folder, path!.replace(/^/, "tasks/").replace(/\/[^/]+$/, ""));
+    // The registry lies above the folder that was copied.
+    await Deno.remove(`${folder}/tasks/mod.ts`);
+    await Deno.writeTextFile(
+      `${folder}/tasks/mod.ts`,
+      `${await Deno.readTextFile(`${repository}tasks/mod.ts`)}${line}`,
+    );
+    await Deno.writeTextFile(`${folder}/tasks/${path}`, file!);
+    await deno(folder, "fmt", "--check", `tasks/${path}`);
+    await deno(folder, "lint", `tasks/${path}`);
+    const tests = await deno(
+      folder,
+      "test",
+      "-P",
+      "tests/tasks_contract_test.ts",
+      "--filter",
+      `/^${id}: /`,
+    );
+    assert(Number(/(\d+) passed \| 0 failed/.exec(tests)?.[1]) >= 10, tests);
+    const bench = ["run", "--no-prompt", "--allow-read", "--allow-write", "cli.ts", "bench"];
+    const small = ["--steps", "2", "--peaks", "1e-3", "--ranks", "2", "--optimizers", "lora", "--seeds", "0"];
+    const amounts = ["--examples", "32,8,8", "--out", `${folder}/out`, "--json"];
+    const ran = JSON.parse(await deno(folder, ...bench, "paper", "--tasks", id!, ...small, ...amounts));
+    assertEquals(ran.counts, { total: 1, done: 1, diverged: 0, failed: 0, left: 0 });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("docs: the example of a chart is a file and its lines in the registry, and is drawn", async () => {
+  const [file, line] = fencesOf(await sectionOf("adding-a-chart.md", "# Adding a chart"), "ts");
+  const [, name, path] = /^import \{ (\w+) \} from "\.\/(\w+\.ts)";$/.exec(line!.trim())!;
+  const [, id] = /^ {2}id: "([\w-]+)",$/m.exec(file!)!;
+  const folder = await Deno.makeTempDir({ prefix: "docs" }), charts = "benchmarks/report/charts";
+  try {
+    await copyProject(folder, charts);
+    await Deno.writeTextFile(`${folder}/${charts}/${path}`, file!);
+    const registry = await Deno.readTextFile(`${folder}/${charts}/mod.ts`);
+    const listed = registry.replace("\n/** Every chart", `${line}\n/** Every chart`)
+      .replace("  scoreByRank,\n", `  scoreByRank,\n  ${name},\n`);
+    await Deno.writeTextFile(`${folder}/${charts}/mod.ts`, listed);
+    await deno(folder, "fmt", "--check", `${charts}/${path}`);
+    await deno(folder, "lint", `${charts}/${path}`);
+    const drawn = await deno(
+      folder,
+      "eval",
+      `import { build, made } from "./benchmarks/fakes/reports.ts";
+       console.log(build(await made()).charts.map(({ chart }) => chart.id).join(" "));`,
+    );
+    assert(drawn.trim().split(" ").includes(id!), drawn);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("docs: the example of a program that uses the library runs from another folder", async () => {
+  const text = await Deno.readTextFile(`${repository}docs/library.md`);
+  const [program] = fencesOf(text, "ts"), [command] = fencesOf(text, "sh");
+  const folder = await Deno.makeTempDir({ prefix: "docs" });
+  try {
+    await Deno.symlink(repository.slice(0, -1), `${folder}/harness`);
+    await Deno.writeTextFile(`${folder}/my_run.ts`, program!);
+    const [word, ...args] = command!.trim().split(" ");
+    assertEquals(word, "deno");
+    assert(Number(await deno(folder, ...args)) >= 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("docs: every link leads to a page and a heading that are there, and README is short", async () => {
+  const all = await pages();
+  const headings = new Map(
+    Array.from(all, ([name, text]) => {
+      const prose = text.replaceAll(/^```.*?^```$/gms, "");
+      return [name, new Set(Array.from(prose.matchAll(/^#+ (.*)$/gm), ([, heading]) => anchorOf(heading!)))];
+    }),
+  );
+  for (const [name, text] of all) {
+    for (const [, link] of text.replaceAll(/^```.*?^```$/gms, "").matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(link!)) continue;
+      const [path, anchor] = link!.split("#") as [string, string?];
+      const target = path === "" ? name : new URL(path, `file:///${name}`).pathname.slice(1);
+      await Deno.stat(`${repository}${target}`).catch(() => assert(false, `${name} links to ${link}`));
+      if (anchor !== undefined) assert(headings.get(target)?.has(anchor), `${name} links to ${link}`);
+    }
+  }
+  assertLess(all.get("README.md")!.split("\n").length, 200);
+});
+
+Deno.test("docs: every ./run command has a task that is there, with options and names that it takes", async () => {
+  const config = JSON.parse(await Deno.readTextFile(`${repository}deno.json`));
+  const sweeps = new Set((await listSweeps()).map(({ id }) => id));
+  let count = 0;
+  for (const [name, text] of await pages()) {
+    const lines = fencesOf(text, "sh").flatMap((fence) => fence.split("\n"));
+    const quoted = Array.from(
+      text.matchAll(/`(\.\/run [^`]+)`/g),
+      ([, command]) => command!.replaceAll("\n", " "),
+    );
+    for (const line of [...lines, ...quoted]) {
+      const [, command] = /(?:^|\s)\.\/run (.*?)(?:\s+#.*)?$/.exec(line) ?? [];
+      if (command === undefined) continue;
+      const [task, ...args] = command.replaceAll("…", "").split(/\s+/).filter((word) => word !== "");
+      count++;
+      assert(Object.hasOwn(config.tasks, task!), `${name}: ${line}`);
+      if (!isCommand(task!)) continue;
+      const { texts, positional } = readArguments(task, args);
+      const known = { tasks, optimizers } as unknown as Record<string, Record<string, { id: string }>>;
+      for (const kind of ["tasks", "optimizers"]) {
+        const ids = new Set(Object.values(known[kind]!).map(({ id }) => id));
+        for (const id of texts.get(kind)?.split(",") ?? []) {
+          // Examples of adding something name what is not there yet.
+          assert(
+            ids.has(id) || name.includes("adding") || id === "mine" || id === "TASK",
+            `${name}: ${line}`,
+          );
+        }
+      }
+      const [sweep] = positional;
+      if (task === "bench" && sweep !== undefined && !/[/.]|NAME/.test(sweep)) {
+        assert(sweeps.has(sweep), `${name}: ${line}`);
+      }
+    }
+  }
+  assert(count > 40, `${count}`);
+});
