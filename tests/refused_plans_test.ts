@@ -85,7 +85,7 @@ Deno.test("a dry run refuses what its run refuses: vocabularies, lengths and amo
         ["smoke", { ...own, model: `${folder}/wide` }, "(decoder, 57 outputs, inputs to 80) on task"],
         [reader, {}, "it needs decoder, 56 and 80"],
         ["smoke", { ...own, examples: "20,8,2001" }, "Cannot take 2001 test examples"],
-        [parts, {}, 'field "accumulate" is 8, at most 4 is needed'],
+        [parts, {}, '"accumulate" is 8, a batch of 4 has at most 4 parts'],
       ] as const
     ) {
       const [dry, real] = await sayingsOf(sweep, options, `${folder}/out`);

@@ -93,12 +93,6 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where:
  */
 export function completeConfig(config: unknown, registries: Registries, where = "config"): RunConfig {
   const parsed = parseWith(RunConfig, config, where);
-  if (parsed.accumulate > parsed.batchSize) {
-    throw new UserError(
-      `Cannot read ${where}: "accumulate" is ${parsed.accumulate}, a batch of ${parsed.batchSize} has at most ` +
-        `${parsed.batchSize} parts`,
-    );
-  }
   const task = lookup("task", registries.tasks, parsed.task.id);
   const model = resolveModel(parsed.model, registries.models, where);
   const module = lookup("optimizer", registries.optimizers, parsed.optimizer.id);
@@ -156,7 +150,7 @@ function refuseData(
 function refuseParts({ batchSize, accumulate }: RunConfig, where: string): void {
   if (accumulate <= batchSize) return;
   throw new UserError(
-    `Cannot read ${where}: field "accumulate" is ${accumulate}, at most ${batchSize} is needed, the examples of a batch`,
+    `Cannot read ${where}: "accumulate" is ${accumulate}, a batch of ${batchSize} has at most ${batchSize} parts`,
   );
 }
 
