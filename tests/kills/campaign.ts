@@ -50,10 +50,12 @@ interface Campaign {
   seen: Record<string, Seen>;
 }
 
-const [folder, killsWanted = "117", seconds = "450"] = Deno.args;
-if (folder === undefined || !folder.startsWith("/")) {
-  throw new Error("Cannot start: an absolute FOLDER is needed");
+const [given, killsWanted = "117", seconds = "450"] = Deno.args;
+if (given === undefined) {
+  console.error("Cannot start: a folder is needed, as in ./run kills ./kills");
+  Deno.exit(2);
 }
+const folder = given.startsWith("/") ? given : `${Deno.cwd()}/${given}`;
 const statePath = `${folder}/campaign.json`, sweepPath = `${folder}/sweep.json`;
 
 /** `./run bench` on the campaign's sweep; its process is the one to be killed. */
