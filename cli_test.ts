@@ -538,11 +538,11 @@ Deno.test("bench says in one sentence what is in the place of its files and fold
   await inFolder(async ({ run, sweep, folder }) => {
     const cases: [string, string, string][] = [
       ["runs", "file", "it is a file, a folder is needed"],
-      ["runs", "fifo", "it is a FIFO, a folder is needed"],
+      ["runs", "fifo", "it is a named pipe, a folder is needed"],
       ["runs", "dangling", "it is a link that leads nowhere"],
       ["runs", "loop", "its links lead in a circle"],
       ["bases", "file", "it is a file, a folder is needed"],
-      ["bases", "fifo", "it is a FIFO, a folder is needed"],
+      ["bases", "fifo", "it is a named pipe, a folder is needed"],
       ["bases", "dangling", "it is a link that leads nowhere"],
       ["bases", "loop", "its links lead in a circle"],
       ["sweep.json", "folder", "it is a folder"],
@@ -571,11 +571,11 @@ Deno.test("report says in one sentence what is in the place of its files and fol
     await run("bench", sweep, "--out", out, "--json", "--seeds", "0", "--ranks", "2");
     const cases: [string, string, string][] = [
       ["report", "file", "it is a file, a folder is needed"],
-      ["report", "fifo", "it is a FIFO, a folder is needed"],
+      ["report", "fifo", "it is a named pipe, a folder is needed"],
       ["report/charts", "loop", "its links lead in a circle"],
       ["report/index.html", "folder", "it is a folder"],
       ["report/charts/loss-by-step.svg", "folder", "it is a folder"],
-      ["runs", "fifo", "it is a FIFO, a folder is needed"],
+      ["runs", "fifo", "it is a named pipe, a folder is needed"],
     ];
     for (const [name, kind, reason] of cases) {
       await Deno.rename(out, `${folder}/whole`);
@@ -592,11 +592,11 @@ Deno.test("report says in one sentence what is in the place of its files and fol
     await Deno.remove(`${out}/sweep.json`);
     await kinds["fifo"]!(`${out}/sweep.json`);
     const { code, err } = await run("report", "--out", out);
-    assertEquals([code, err], [0, `Cannot read ${out}/sweep.json: it is a FIFO, a file is needed`]);
+    assertEquals([code, err], [0, `Cannot read ${out}/sweep.json: it is a named pipe, a file is needed`]);
   });
 });
 
-Deno.test("bench waits for no FIFO: among results it is set aside, as a sweep's file it is refused", async () => {
+Deno.test("bench waits for no named pipe: among results it is set aside, as a sweep's file it is refused", async () => {
   await inFolder(async ({ run, sweep, out, folder }) => {
     const few = ["--out", out, "--json", "--seeds", "0", "--ranks", "2"];
     await run("bench", sweep, ...few);
@@ -605,17 +605,17 @@ Deno.test("bench waits for no FIFO: among results it is set aside, as a sweep's 
     await kinds["fifo"]!(path);
     const { code, err, trained } = await run("bench", sweep, ...few);
     assertEquals([code, trained], [0, 1]);
-    assertStringIncludes(err, `Cannot use ${path}: it is a FIFO, a file is needed; it was set aside as`);
+    assertStringIncludes(err, `Cannot use ${path}: it is a named pipe, a file is needed; it was set aside as`);
     for (const name of ["sweep.json", "0123456789abcdef.json"]) {
       await kinds["fifo"]!(`${folder}/${name}`);
       const refused = await run("bench", `${folder}/${name}`);
       assertEquals(
         [refused.code, refused.err],
-        [2, `Cannot read ${folder}/${name}: it is a FIFO, a file is needed`],
+        [2, `Cannot read ${folder}/${name}: it is a named pipe, a file is needed`],
       );
     }
     const beside = await run("report", "--out", out, "--with-peft", `${folder}/sweep.json`);
-    assertStringIncludes(beside.err, "Cannot read sweep.json: it is a FIFO, a file is needed");
+    assertStringIncludes(beside.err, "Cannot read sweep.json: it is a named pipe, a file is needed");
   });
 });
 

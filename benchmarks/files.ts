@@ -2,6 +2,7 @@
  * @file Reading and writing files whatever is in the way: a reader never sees half of one, nothing waits on what is no
  * file, and a disk that is full, a name too long or a folder in a file's place is said in words that name the path.
  */
+import { fileKind } from "../numerics/file_kind.ts";
 import { canonicalJson } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 
@@ -48,7 +49,7 @@ export async function readText(path: string | URL): Promise<string> {
 }
 
 /**
- * Looks at what is to be opened: opening a FIFO waits for somebody to write to it.
+ * Looks at what is to be opened: opening a named pipe waits for somebody to write to it.
  *
  * @throws {Deno.errors.NotFound} where there is nothing
  * @throws {Error} with the reason alone for what is no file, and for more than is read at once
@@ -63,7 +64,7 @@ export async function requireFile(path: string | URL): Promise<void> {
     }
     throw explained(error);
   }
-  if (!info.isFile) throw new Error(`it is ${kindOf(info)}, a file is needed`);
+  if (!info.isFile) throw new Error(`it is ${fileKind(info)}, a file is needed`);
   if (info.size > MOST_BYTES) throw new Error(`it has ${info.size} bytes, at most ${MOST_BYTES} are read`);
 }
 
@@ -76,12 +77,6 @@ function explained(error: unknown): unknown {
 /** True also for a link that leads nowhere. */
 async function isThere(path: string | URL): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, () => false);
-}
-
-function kindOf(info: Deno.FileInfo): string {
-  if (info.isFile) return "a file";
-  if (info.isDirectory) return "a folder";
-  return info.isFifo ? "a FIFO" : info.isSocket ? "a socket" : "a device";
 }
 
 /**
@@ -105,7 +100,7 @@ export async function namesIn(folder: string): Promise<string[]> {
 async function reasonOfFolder(path: string, error: unknown): Promise<string | null> {
   try {
     const info = await Deno.stat(path);
-    return info.isDirectory ? reasonOf(error) : `it is ${kindOf(info)}, a folder is needed`;
+    return info.isDirectory ? reasonOf(error) : `it is ${fileKind(info)}, a folder is needed`;
   } catch (problem) {
     if (!(problem instanceof Deno.errors.NotFound)) return reasonOf(problem);
     return await isThere(path) ? "it is a link that leads nowhere" : null;

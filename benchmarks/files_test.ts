@@ -30,7 +30,7 @@ Deno.test("readText() says what is in a file's place, and waits for nothing", as
     await Deno.truncate(`${folder}/file`, 2 ** 33);
     const cases = {
       folder: "it is a folder, a file is needed",
-      fifo: "it is a FIFO, a file is needed",
+      fifo: "it is a named pipe, a file is needed",
       dangling: "it is a link that leads nowhere",
       loop: "its links lead in a circle",
       "file/x": "a part of its path is no folder",
@@ -55,7 +55,7 @@ Deno.test("namesIn() and prepareFolder() say what is in a folder's place", async
     await fillWithKinds(folder);
     await Deno.writeTextFile(`${folder}/file`, "text");
     const cases = {
-      fifo: "it is a FIFO, a folder is needed",
+      fifo: "it is a named pipe, a folder is needed",
       file: "it is a file, a folder is needed",
       dangling: "it is a link that leads nowhere",
       loop: "its links lead in a circle",

@@ -139,18 +139,18 @@ Deno.test("readPulse() names a file that is cut short, of another form, or no fi
   });
 });
 
-Deno.test("readPulse() waits for no FIFO", async () => {
+Deno.test("readPulse() waits for no named pipe", async () => {
   await inFolder(async (out) => {
     await new Deno.Command("sh", { args: ["-c", 'mkfifo "$0/live.json" "$0/live.lock"', out] }).output();
     assertEquals(await readPulse(out), {
       live: null,
       isAlive: false,
-      fault: `Cannot use ${out}/live.lock: it is a FIFO, a file is needed`,
+      fault: `Cannot use ${out}/live.lock: it is a named pipe, a file is needed`,
     });
     await Deno.remove(`${out}/live.lock`);
     assertEquals(
       (await readPulse(out)).fault,
-      `Cannot read ${out}/live.json: it is a FIFO, a file is needed`,
+      `Cannot read ${out}/live.json: it is a named pipe, a file is needed`,
     );
   });
 });

@@ -647,7 +647,7 @@ function headerLength(bytes: Uint8Array): bigint {
 /** Why a path cannot be read or written, in words for the user. */
 async function reasonOf(error: unknown, path: string): Promise<string> {
   const stat = await Deno.stat(path).catch(() => undefined);
-  if (stat?.isDirectory) return "it is a directory";
+  if (stat?.isDirectory) return "it is a folder";
   if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
   return error instanceof Error ? error.message : String(error);
 }

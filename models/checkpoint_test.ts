@@ -439,11 +439,11 @@ Deno.test("readSafetensors() and writeSafetensors() name the path that is missin
       CheckpointError,
       `"${missing}": there is no such file`,
     );
-    await assertRejects(() => readSafetensors(folder), CheckpointError, `"${folder}": it is a directory`);
+    await assertRejects(() => readSafetensors(folder), CheckpointError, `"${folder}": it is a folder`);
     await assertRejects(
       () => writeSafetensors(folder, new Map()),
       CheckpointError,
-      `"${folder}": it is a directory`,
+      `"${folder}": it is a folder`,
     );
     const deep = `${folder}/none/x.safetensors`;
     await assertRejects(

@@ -386,8 +386,8 @@ Deno.test("baseWeights() refuses a weight that is NaN or infinite, by tensor and
 
 Deno.test("readModelFolder() and fingerprintModel() refuse what is no file, or no JSON that can be read, without waiting for it", async () => {
   const files = ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"];
-  const directory = "it is a directory, a file is needed";
-  const pipe = "it is a pipe, a socket or a device, a file is needed";
+  const directory = "it is a folder, a file is needed";
+  const pipe = "it is a named pipe, a file is needed";
   const loop = "it is a link that leads back to itself";
   await withDataFolder({}, async (folder) => {
     const { config, parameters } = SMALL.vision, weights = smallWeights(parameters);

@@ -1,9 +1,10 @@
 /** @file JSON files that others wrote, read within limits: none of them hangs, fills the memory or breaks what walks it. */
+import { fileKind } from "./file_kind.ts";
 
 /** Levels of lists and objects: what looks through them calls itself for each. */
 export const DEEPEST = 100;
 
-/** A file that is not read. The message ends a sentence: "it is a directory, a file is needed". */
+/** A file that is not read. The message ends a sentence: "it is a folder, a file is needed". */
 export class UnreadableFile extends Error {
   /** Tells it apart in logs. */
   override readonly name = "UnreadableFile";
@@ -57,11 +58,7 @@ async function sizeOf(path: string): Promise<number | null> {
     return null;
   }
   if (found.isFile) return found.size;
-  throw new UnreadableFile(
-    found.isDirectory
-      ? "it is a directory, a file is needed"
-      : "it is a pipe, a socket or a device, a file is needed",
-  );
+  throw new UnreadableFile(`it is ${fileKind(found)}, a file is needed`);
 }
 
 function reasonOf(error: unknown): string {

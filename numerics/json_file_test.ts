@@ -51,7 +51,7 @@ Deno.test("readJsonFile() refuses what is larger, deeper, no JSON, or no file, b
     }
     await Deno.remove(path);
     await Deno.mkdir(path);
-    await refused("it is a directory, a file is needed");
+    await refused("it is a folder, a file is needed");
     await Deno.remove(path);
     await Deno.symlink("a.json", path);
     await refused("it is a link that leads back to itself");

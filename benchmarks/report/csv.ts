@@ -5,6 +5,7 @@ import { baseOf } from "../bases.ts";
 import { finalValidationLoss } from "../choose.ts";
 import { nameSize, optionsWithoutRank, rankOf } from "../method.ts";
 import { mean } from "../statistics.ts";
+import type { DoneBase } from "./report.ts";
 
 type Column<T> = readonly [name: string, read: (row: T) => string | number | null | undefined];
 
@@ -55,7 +56,7 @@ const columns: readonly Column<RunResult>[] = [
  * @param bases scores of base checkpoints, of these runs' or others', for the score before fine-tuning
  */
 export function toCsv(results: readonly RunResult[], bases: readonly BaseResult[] = []): string {
-  const scoreBefore = scoresBefore(bases);
+  const [scoreBefore, commonest] = [scoresBefore(bases), scoresBefore(bases, ({ commonest }) => commonest)];
   const measuresOf = (result: RunResult) => result.status === "done" ? result.outcome.measures ?? {} : {};
   const names = [...new Set(results.flatMap((result) => Object.keys(measuresOf(result))))].sort();
   const measures = names.map((name): Column<RunResult> => [
@@ -63,18 +64,26 @@ export function toCsv(results: readonly RunResult[], bases: readonly BaseResult[
     (result) => measuresOf(result)[name]?.value,
   ]);
   const after = columns.findIndex(([name]) => name === "score") + 1;
-  const before: Column<RunResult> = ["score_before", ({ config }) => scoreBefore(config)];
-  return write([...columns.slice(0, after), before, ...columns.slice(after), ...measures], results);
+  const before: readonly Column<RunResult>[] = [
+    ["score_before", ({ config }) => scoreBefore(config)],
+    ["score_of_commonest_class", ({ config }) => commonest(config)],
+  ];
+  return write([...columns.slice(0, after), ...before, ...columns.slice(after), ...measures], results);
 }
 
-/** What finds the score of a run's base checkpoint before fine-tuning; undefined where it was not taken. */
-export function scoresBefore(bases: readonly BaseResult[]): (config: RunConfig) => number | undefined {
-  const scores = new Map(
-    bases.flatMap((base) => base.status === "done" ? [[canonicalJson(base.config), base.score]] : []),
+/**
+ * What finds a number of a run's base checkpoint, by default its score before fine-tuning; undefined where it was not taken.
+ */
+export function scoresBefore(
+  bases: readonly BaseResult[],
+  read: (base: DoneBase) => number | undefined = ({ score }) => score,
+): (config: RunConfig) => number | undefined {
+  const found = new Map(
+    bases.flatMap((base) => base.status === "done" ? [[canonicalJson(base.config), read(base)]] : []),
   );
   return (config) => {
     const base = baseOf(config);
-    return base === null ? undefined : scores.get(canonicalJson(base));
+    return base === null ? undefined : found.get(canonicalJson(base));
   };
 }
 

@@ -16,7 +16,7 @@ Deno.test("toCsv() has a line for each run, and quotes what needs it", async () 
 Deno.test("toCsv() has the score before fine-tuning of each run's own base, and nothing where that was not taken", async () => {
   const { plan, stored } = await made();
   const [digits] = basesOf(plan.runs.map(({ config }) => config));
-  const base = await fakeBase(digits!);
+  const base = { ...await fakeBase(digits!), commonest: 0.125 };
   const { score: _, scores: _s, ...header } = await fakeBase({ ...digits!, scoreOn: "validation" });
   const failed = { ...header, status: "failed", error: "the device was lost" } as const;
   const [names, ...lines] = toCsv(stored, [failed, base]).trimEnd().split("\r\n").map((line) =>
@@ -27,6 +27,12 @@ Deno.test("toCsv() has the score before fine-tuning of each run's own base, and 
   assertEquals(
     lines.map((line) => line[place]),
     stored.map(({ config }) => config.task.id === "digits" ? String(base.score) : ""),
+  );
+  // Answers that are no classes have no commonest one.
+  assertEquals(names![place + 1], "score_of_commonest_class");
+  assertEquals(
+    lines.map((line) => line[place + 1]),
+    stored.map(({ config }) => config.task.id === "digits" ? "0.125" : ""),
   );
 });
 

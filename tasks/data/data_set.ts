@@ -1,10 +1,10 @@
 /** @file The contract of a data set, and how one is recognised among the files of a folder. */
 import { fingerprintFiles, hashFile } from "../../numerics/file_hash.ts";
+import { fileKind } from "../../numerics/file_kind.ts";
 import type { TaskFamily } from "../task.ts";
 import type { Contents } from "./contents.ts";
 import { DataError, reasonOf } from "./data_error.ts";
 import { readJsonRows } from "./json_rows.ts";
-import { kindOf } from "./open_file.ts";
 import { parquetClassNames, parquetColumns, readParquetRows } from "./parquet_rows.ts";
 import type { Skip } from "./read_record.ts";
 import type { Row } from "./row.ts";
@@ -85,7 +85,7 @@ export async function openFolder(path: string): Promise<Folder> {
       const slash = root.lastIndexOf("/");
       parent = slash < 0 ? "." : root.slice(0, slash);
       files = [root.slice(slash + 1)];
-    } else throw new DataError(`Cannot read ${path}: it is ${kindOf(info)}, a folder or a file is needed`);
+    } else throw new DataError(`Cannot read ${path}: it is ${fileKind(info)}, a folder or a file is needed`);
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw new DataError(`Cannot read ${path}: ${reasonOf(error)}`);
@@ -140,7 +140,7 @@ async function filesIn(root: string, others: Map<string, string>): Promise<strin
 /** What stands at a place, behind links. */
 async function targetOf(path: string): Promise<string> {
   try {
-    return kindOf(await Deno.stat(path));
+    return fileKind(await Deno.stat(path));
   } catch (error) {
     return `a link (${reasonOf(error)})`;
   }

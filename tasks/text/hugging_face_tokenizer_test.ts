@@ -306,9 +306,9 @@ Deno.test("readTokenizer() refuses what is no file, or no JSON that can be read,
       const path = `${folder}/${file}`;
       await Deno.remove(path).catch(() => {});
       await new Deno.Command("sh", { args: ["-c", 'mkfifo "$0"', path] }).output();
-      await refused(file, "it is a pipe, a socket or a device, a file is needed");
+      await refused(file, "it is a named pipe, a file is needed");
       await Deno.mkdir(path);
-      await refused(file, "it is a directory, a file is needed");
+      await refused(file, "it is a folder, a file is needed");
       await Deno.symlink(file, path);
       await refused(file, "it is a link that leads back to itself");
       await Deno.writeTextFile(path, `{"a":${"[".repeat(1e5)}`);
