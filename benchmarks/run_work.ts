@@ -1,12 +1,12 @@
 /** @file What runs take by count, and whether they can be made at all: looked up once for all that are alike. */
 import type { RowLengths } from "../models/architecture.ts";
 import type { TaskData } from "../tasks/task.ts";
-import { type KnownModel, matchSites, type Registries, resolveModel } from "../training/configuration.ts";
+import { type KnownModel, type Registries, resolveModel } from "../training/configuration.ts";
 import { lookup } from "../training/lookup.ts";
 import { predictMemory } from "../training/memory.ts";
 import { canonicalJson, type RunConfig } from "../training/run.ts";
 import type { Passes } from "../training/scoring_work.ts";
-import { countStep, flopsOf, forwardFlopsOf } from "../training/work.ts";
+import { countRunStep, flopsOf, forwardFlopsOf } from "../training/work.ts";
 
 /** What a run takes by count. */
 export interface RunWork {
@@ -113,14 +113,7 @@ export function ofRows(model: KnownModel, lengths: RowLengths): KnownModel {
 function countRun(config: RunConfig, { model, scoring }: Counted, { optimizers }: Registries): RunWork {
   const method = lookup("optimizer", optimizers, config.optimizer.id);
   const { steps, validateEvery, telemetryEvery, task } = config;
-  const count = countStep({
-    architecture: model.architecture,
-    batchSize: config.batchSize,
-    accumulate: config.accumulate,
-    sites: new Set(matchSites(config.sites, model.sites()).map(({ name }) => name)),
-    method,
-    options: config.optimizer.options,
-  });
+  const count = countRunStep(config, model, method);
   const step = flopsOf(count), validation = forwardFlopsOf(model.architecture, task.validationExamples);
   const passes = (done: number, validations: number): Passes => {
     const measured = measuredUntil(done, telemetryEvery);

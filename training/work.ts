@@ -1,6 +1,8 @@
 /** @file What a step costs by formula: FLOPs, memory traffic and memory, from the sizes of model, batch and method. */
 import type { Architecture, CountedMap } from "../models/architecture.ts";
 import type { CountedSite, Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
+import { type KnownModel, matchSites } from "./configuration.ts";
+import type { RunConfig } from "./run.ts";
 
 /** A step to count. */
 export interface CountedStep {
@@ -65,6 +67,22 @@ export function forwardFlopsOf({ maps, attentions }: Architecture, examples: num
 /** FLOPs of both products of attentions. */
 function attentionFlops({ count, queries, keys, width }: Architecture["attentions"][number]): number {
   return 4 * count * queries * keys * width;
+}
+
+/** Counts a step of a run with its model, in its size and with rows as long as they will be. */
+export function countRunStep(
+  config: Pick<RunConfig, "batchSize" | "accumulate" | "sites" | "optimizer">,
+  model: Pick<KnownModel, "architecture" | "sites">,
+  method: CountedStep["method"],
+): StepCount {
+  return countStep({
+    architecture: model.architecture,
+    batchSize: config.batchSize,
+    accumulate: config.accumulate,
+    sites: new Set(matchSites(config.sites, model.sites()).map(({ name }) => name)),
+    method,
+    options: config.optimizer.options,
+  });
 }
 
 /**

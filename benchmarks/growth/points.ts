@@ -1,9 +1,9 @@
 /** @file Which results vary size, along which axis, and what each of their steps counts. */
 import type { RowLengths } from "../../models/architecture.ts";
 import type { KnownModel, Registries } from "../../training/configuration.ts";
-import { matchSites, resolveModel } from "../../training/configuration.ts";
+import { resolveModel } from "../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
-import { countStep, type StepCount } from "../../training/work.ts";
+import { countRunStep, type StepCount } from "../../training/work.ts";
 import { methodKey, rankOf } from "../method.ts";
 import { ofRows } from "../run_work.ts";
 import { medianOfMeasured } from "../statistics.ts";
@@ -126,14 +126,7 @@ export function countConfig(
   if (!entry || !method) return null;
   const own = resolveModel(config.model, known.models);
   const model = rows ? ofRows(own, rows) : own;
-  const count = countStep({
-    architecture: model.architecture,
-    batchSize: config.batchSize,
-    accumulate: config.accumulate,
-    sites: new Set(matchSites(config.sites, model.sites()).map(({ name }) => name)),
-    method,
-    options: config.optimizer.options,
-  });
+  const count = countRunStep(config, model, method);
   return { size: { tokens: count.tokens, ...model.size, rank: rankOf(config.optimizer) }, model, count };
 }
 
