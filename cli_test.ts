@@ -605,7 +605,10 @@ Deno.test("bench waits for no named pipe: among results it is set aside, as a sw
     await kinds["fifo"]!(path);
     const { code, err, trained } = await run("bench", sweep, ...few);
     assertEquals([code, trained], [0, 1]);
-    assertStringIncludes(err, `Cannot use ${path}: it is a named pipe, a file is needed; it was set aside as`);
+    assertStringIncludes(
+      err,
+      `Cannot use ${path}: it is a named pipe, a file is needed; it was set aside as`,
+    );
     for (const name of ["sweep.json", "0123456789abcdef.json"]) {
       await kinds["fifo"]!(`${folder}/${name}`);
       const refused = await run("bench", `${folder}/${name}`);
