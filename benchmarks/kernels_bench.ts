@@ -28,7 +28,6 @@ import {
   crossEntropy,
   crossEntropyBackward,
   dotInto,
-  FactorPairs,
   geglu,
   gegluBackward,
   matmul,
@@ -41,6 +40,7 @@ import {
   swigluBackward,
 } from "../kernels/mod.ts";
 import { createRandom } from "../numerics/random.ts";
+import { FactorPairs } from "../optimizers/lora_pro/factor_pairs.ts";
 import multiplyAddSource from "./ceilings/multiply_add.wgsl" with { type: "text" };
 import triadSource from "./ceilings/triad.wgsl" with { type: "text" };
 

@@ -22,7 +22,7 @@ export const Tuning = z.strictObject({
   schema: z.literal(1),
   adapter: z.string().min(1),
   deno: z.string().min(1),
-  /** By shape class, as kernels/matmul_choice.ts names it. */
+  /** By shape class, as kernels/matmul/choice.ts names it. */
   products: z.record(z.string(), Choice),
 });
 /** See the schema. */

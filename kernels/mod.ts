@@ -1,5 +1,10 @@
-/** WGSL kernels and their launchers: tensors in, tensors out, no gradients. @module */
-export { type AdamwUpdate, adamwUpdate } from "./adamw.ts";
+/**
+ * WGSL kernels and their launchers: tensors in, tensors out, no gradients. This is the door of the folder; what
+ * defines kernels of a method's own imports `wgsl/` too.
+ *
+ * @module
+ */
+// Attention and its bias.
 export {
   attention,
   attentionBackward,
@@ -7,10 +12,54 @@ export {
   type AttentionSizes,
   type AttentionTargets,
   type GradientTarget,
-} from "./attention.ts";
-export { type Comparison, type Comparisons, createComparisons } from "./compare.ts";
-export { toFloat, toHalf } from "./convert.ts";
-export { crossEntropy, crossEntropyBackward } from "./cross_entropy.ts";
+} from "./attention/attention.ts";
+export { relativeBias, relativeBiasBackward } from "./attention/relative_bias.ts";
+export { singleQueryAttention, type SingleQuerySizes } from "./attention/single_query.ts";
+// Decompositions, and products of many tall matrices at once.
+export {
+  type BatchedFactors,
+  groupFactors,
+  lanesOfSite,
+  MOST_RANK,
+  rightSvds,
+  type SmallFunction,
+  type SmallMatrices,
+  type SmallProductOptions,
+  smallProducts,
+  smallStride,
+  spanOf,
+  svdNumbers,
+  type SvdPlaces,
+  tallFactors,
+  type TallLayout,
+  type TallMatrices,
+  tallMatrices,
+  tallOverlaps,
+  tallProducts,
+  type TallTerm,
+  type ThinSvds,
+  thinSvds,
+  thinSvdsInto,
+} from "./linalg/tall_matrices.ts";
+export { truncatedSvd, type TruncatedSvdOptions } from "./linalg/truncated_svd.ts";
+// Loss.
+export { crossEntropy, crossEntropyBackward } from "./loss/cross_entropy.ts";
+// Matrix products.
+export {
+  MATMUL_VARIANTS,
+  type MatmulChoices,
+  type MatmulVariant,
+  ruleFor,
+  shapeClassOf,
+  useMatmulChoices,
+  variantsOn,
+} from "./matmul/choice.ts";
+export { matmul, matmulBy, type MatmulOptions } from "./matmul/matmul.ts";
+export type { Layout, ProductShape } from "./matmul/product.ts";
+// Row norms.
+export { addNorm, norm, normBackward, type NormOptions } from "./norm/norm.ts";
+// One element in, one element out.
+export { toFloat, toHalf } from "./pointwise/convert.ts";
 export {
   accumulate,
   type Activation,
@@ -23,72 +72,16 @@ export {
   type GluGradients,
   swiglu,
   swigluBackward,
-} from "./elementwise.ts";
-export { keepRows, type Turn } from "./keep_rows.ts";
-export { truncatedSvd, type TruncatedSvdOptions } from "./linear_algebra.ts";
-export {
-  magnitudeChange,
-  type Magnitudes,
-  rowNorms,
-  scaleColumns,
-  scaleColumnsBackward,
-  scaleRows,
-} from "./magnitude.ts";
-export { matmul, matmulBy, type MatmulOptions } from "./matmul.ts";
-export type { Layout, ProductShape } from "./matmul_product.ts";
-export {
-  MATMUL_VARIANTS,
-  type MatmulChoices,
-  type MatmulVariant,
-  ruleFor,
-  shapeClassOf,
-  useMatmulChoices,
-  variantsOn,
-} from "./matmul_choice.ts";
-export { addNorm, norm, normBackward, type NormOptions } from "./norm.ts";
-export { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
-export { relativeBias, relativeBiasBackward } from "./relative_bias.ts";
-export { singleQueryAttention, type SingleQuerySizes } from "./single_query.ts";
-export { type RowChoice, sparseRows } from "./sparse_rows.ts";
-export { argmax, clip, recordStep } from "./training_step.ts";
-export { descend } from "./descend.ts";
-export {
-  type Adjusted,
-  type Damping,
-  type Decomposition,
-  type FactorGradients,
-  type FactorPair,
-  FactorPairs,
-  type FactorPairsOptions,
-  type Gauge,
-  groupPairs,
-  type Turned,
-} from "./factor_pairs.ts";
-export {
-  type ImportanceBetas,
-  scaledRowsBackward,
-  type SiteTriplets,
-  Triplets,
-  type TripletValues,
-} from "./triplets.ts";
-export {
-  MOST_RANK,
-  rightSvds,
-  skipLarge,
-  type SmallFunction,
-  type SmallMatrices,
-  type SmallProductOptions,
-  smallProducts,
-  smallStride,
-  spanOf,
-  svdNumbers,
-  tallFactors,
-  type TallLayout,
-  type TallMatrices,
-  tallMatrices,
-  tallOverlaps,
-  tallProducts,
-  type TallTerm,
-  type ThinSvds,
-  thinSvds,
-} from "./tall_matrices.ts";
+} from "./pointwise/elementwise.ts";
+// Sums, dot products, comparisons and the largest.
+export { argmax } from "./reduce/argmax.ts";
+export { type Comparison, type Comparisons, createComparisons } from "./reduce/compare.ts";
+export { columnSum, dot, dotInto, sumInto } from "./reduce/reduce.ts";
+export { sumParts } from "./reduce/sum_parts.ts";
+// Rows that move.
+export { keepRows, type Turn } from "./rows/keep_rows.ts";
+export { type RowChoice, sparseRows } from "./rows/sparse_rows.ts";
+// A step of training.
+export { type AdamwUpdate, adamwUpdate } from "./step/adamw.ts";
+export { descend } from "./step/descend.ts";
+export { clip, recordStep } from "./step/training_step.ts";

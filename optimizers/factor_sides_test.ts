@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { createGradients } from "../autodiff/mod.ts";
-import { packsBytes } from "../training/memory.ts";
 import { conditionedProblem, onQuadratics } from "../tests/low_rank_problems.ts";
 import { add, zeros } from "../tests/reference/matrix.ts";
+import { packsBytes } from "../training/memory.ts";
 import { altlora } from "./altlora.ts";
 import { loraFa } from "./lora_fa.ts";
-import { loraPro } from "./lora_pro.ts";
-import { loraRite } from "./lora_rite.ts";
+import { loraPro } from "./lora_pro/lora_pro.ts";
+import { loraRite } from "./lora_rite/lora_rite.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";
 import { scaledAdamw } from "./scaled_adamw.ts";
 

@@ -6,7 +6,7 @@ import {
   loraGa,
   startFromGradient,
 } from "./lora_ga.ts";
-import { loraPro, type LoraProOptions, loraProRule } from "./lora_pro.ts";
+import { loraPro, type LoraProOptions, loraProRule } from "./lora_pro/lora_pro.ts";
 import { attachLowRank } from "./low_rank.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 

@@ -19,7 +19,7 @@ import {
 } from "../tests/reference/matrix.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { loraGaPro } from "./lora_ga_pro.ts";
-import { loraPro } from "./lora_pro.ts";
+import { loraPro } from "./lora_pro/lora_pro.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";
 
 /** A map whose gradient has well separated singular values. */

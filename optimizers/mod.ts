@@ -2,9 +2,9 @@
  * The registry: one line per method. Everything exported here takes part in sweeps and in the contract test.
  * @module
  */
-export { adalora } from "./adalora.ts";
+export { adalora } from "./adalora/adalora.ts";
 export { altlora } from "./altlora.ts";
-export { dora } from "./dora.ts";
+export { dora } from "./dora/dora.ts";
 export { full } from "./full.ts";
 export { lora } from "./lora.ts";
 export { loraFa } from "./lora_fa.ts";
@@ -12,8 +12,8 @@ export { loraGa } from "./lora_ga.ts";
 export { loraGaPro } from "./lora_ga_pro.ts";
 export { loraOne } from "./lora_one.ts";
 export { loraPlus } from "./lora_plus.ts";
-export { loraPro } from "./lora_pro.ts";
-export { loraRite } from "./lora_rite.ts";
+export { loraPro } from "./lora_pro/lora_pro.ts";
+export { loraRite } from "./lora_rite/lora_rite.ts";
 export { pissa } from "./pissa.ts";
 export { rslora } from "./rslora.ts";
 export { scaledAdamw } from "./scaled_adamw.ts";

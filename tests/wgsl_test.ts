@@ -3,6 +3,16 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { evaluate } from "mathjs";
 import type { Gpu, Kernel, KernelSpec, Launch } from "../gpu/mod.ts";
 import * as kernels from "../kernels/mod.ts";
+import { scaledRowsBackward, Triplets } from "../optimizers/adalora/triplets.ts";
+import {
+  magnitudeChange,
+  rowNorms,
+  scaleColumns,
+  scaleColumnsBackward,
+  scaleRows,
+} from "../optimizers/dora/magnitude.ts";
+import { FactorPairs } from "../optimizers/lora_pro/factor_pairs.ts";
+import { skipLarge } from "../optimizers/lora_rite/skip_large.ts";
 import { paperGpu } from "./paper_gpu.ts";
 import { testGpu } from "./test_gpu.ts";
 
@@ -120,7 +130,7 @@ function launchAll(gpu: Gpu): void {
       v: tensor(4, columns),
       scale: 2,
     };
-    const pairs = new kernels.FactorPairs(gpu, [pair], { lanes }), factors = pairs.decompose();
+    const pairs = new FactorPairs(gpu, [pair], { lanes }), factors = pairs.decompose();
     const raw = { flat: tensor(rank * (columns + 4)), a: 0, b: rank * columns };
     for (const gauge of ["zero", "sylvester", "symmetric"] as const) {
       const damping = { relative: 1e-6, absolute: 0 };
@@ -140,24 +150,24 @@ function launchAll(gpu: Gpu): void {
     const weight = tensor(4, columns), factors = { a: tensor(2, columns), b: tensor(4, 2), scale: 2 };
     for (const lanes of [1, 32]) {
       for (const w of [weight, kernels.toHalf(gpu, weight)]) {
-        kernels.rowNorms(gpu, w, factors, tensor(4), { lanes });
+        rowNorms(gpu, w, factors, tensor(4), { lanes });
       }
       const by = { magnitude: tensor(4), norms: tensor(4) };
       const moves = { change: tensor(4, columns), magnitudeChange: tensor(4) };
-      kernels.magnitudeChange(gpu, weight, by, moves, { lanes });
-      kernels.scaleRows(gpu, weight, by);
+      magnitudeChange(gpu, weight, by, moves, { lanes });
+      scaleRows(gpu, weight, by);
     }
     const by = { magnitude: tensor(columns), norms: tensor(columns) };
-    kernels.scaleColumnsBackward(gpu, kernels.scaleColumns(gpu, weight, by), weight, by, {
+    scaleColumnsBackward(gpu, scaleColumns(gpu, weight, by), weight, by, {
       x: null,
       magnitude: { into: tensor(columns), accumulate: false },
     });
   }
   const site = { q: tensor(3, 7), p: tensor(4, 3), e: tensor(3) };
-  const triplets = new kernels.Triplets(gpu, [site]), values = { flat: tensor(256), p: 64, e: 128 };
+  const triplets = new Triplets(gpu, [site]), values = { flat: tensor(256), p: 64, e: 128 };
   triplets.scaleRows(tensor(3, 7));
   triplets.scaleRows(tensor(3, 7), { site: 0, accumulate: true });
-  kernels.scaledRowsBackward(gpu, { ...site, gradient: tensor(3, 7) }, { q: tensor(3, 7), e: tensor(3) });
+  scaledRowsBackward(gpu, { ...site, gradient: tensor(3, 7) }, { q: tensor(3, 7), e: tensor(3) });
   triplets.addPenalty(values, triplets.orthogonality(1).grams);
   const betas = { average: 0.85, uncertainty: 0.85 };
   triplets.score(values, tensor(256), tensor(256), null);
@@ -177,7 +187,7 @@ function launchAll(gpu: Gpu): void {
       0.5,
     );
     kernels.rightSvds(gpu, b, lanes);
-    kernels.skipLarge(gpu, c, 1, lanes);
+    skipLarge(gpu, c, 1, lanes);
   }
 
   // Sizes by whose remainders and magnitudes the text of a product is chosen.
@@ -291,20 +301,23 @@ function snakeCase(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-async function wgslFiles(): Promise<Map<string, string>> {
-  const files = new Map<string, string>(), folder = new URL("../kernels/", import.meta.url);
-  for await (const { name } of Deno.readDir(folder)) {
-    if (name.endsWith(".wgsl")) {
-      files.set(name.slice(0, -".wgsl".length), await Deno.readTextFile(new URL(name, folder)));
+/** The texts of all WGSL files below a folder, by name. */
+async function wgslFilesIn(folder: URL): Promise<[name: string, source: string][]> {
+  const files: [string, string][] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) files.push(...await wgslFilesIn(new URL(`${name}/`, folder)));
+    else if (name.endsWith(".wgsl")) {
+      files.push([name.slice(0, -".wgsl".length), await Deno.readTextFile(new URL(name, folder))]);
     }
   }
   return files;
 }
 
 Deno.test("Every WGSL file belongs to one kernel of its name, and every kernel compiles and runs", async () => {
-  const files = await wgslFiles(),
+  const folders = ["../kernels/", "../optimizers/"].map((folder) => new URL(folder, import.meta.url));
+  const files = (await Promise.all(folders.map(wgslFilesIn))).flat(),
     names = new Map((await allKernels()).map(({ spec }) => [spec.source, spec.name]));
-  assertGreater(files.size, 20);
+  assertGreater(files.length, 20);
   for (const [name, source] of files) {
     assertEquals(
       names.get(source),

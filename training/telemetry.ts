@@ -7,9 +7,10 @@ import {
   type Comparison,
   type Comparisons,
   createComparisons,
-  FactorPairs,
-  groupPairs,
+  groupFactors,
   matmul,
+  tallFactors,
+  thinSvds,
 } from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
 import { effectiveRank } from "../numerics/effective_rank.ts";
@@ -192,18 +193,17 @@ function beyondReach(
 ): ReadonlyMap<LinearSite, Tensor> {
   const factored = [...full].flatMap(([site, gradient]) => {
     const factors = optimizer.factors(site);
-    return factors
-      ? [{ site, gradient, pair: { a: factors.a.value, b: factors.b.value, scale: factors.scale } }]
-      : [];
+    return factors ? [{ site, gradient, pair: { a: factors.a.value, b: factors.b.value } }] : [];
   });
   const out = new Map<LinearSite, Tensor>();
-  for (const group of groupPairs(factored.map(({ pair }) => pair))) {
-    const pairs = new FactorPairs(gpu, group.map((i) => factored[i]!.pair));
-    const { left } = pairs.decompose();
+  for (const group of groupFactors(factored.map(({ pair }) => pair))) {
+    const a = tallFactors(gpu, group.map((i) => factored[i]!.pair.a), "A");
+    const b = tallFactors(gpu, group.map((i) => factored[i]!.pair.b), "B");
+    const left = { a: thinSvds(gpu, a).left.flat, b: thinSvds(gpu, b).left.flat };
     for (const i of group) {
       const { site, gradient, pair } = factored[i]!;
-      const columns = { ...left.b, offset: pair.b.offset - pairs.flats.b.offset, shape: pair.b.shape };
-      const rows = { ...left.a, offset: pair.a.offset - pairs.flats.a.offset, shape: pair.a.shape };
+      const columns = { ...left.b, offset: pair.b.offset - b.flat.offset, shape: pair.b.shape };
+      const rows = { ...left.a, offset: pair.a.offset - a.flat.offset, shape: pair.a.shape };
       const rest = gpu.empty(gradient.shape, `${site.name} beyond reach`);
       gpu.copy(gradient, rest);
       const inColumns = matmul(gpu, columns, gradient, { transposeA: true, seldom: true });

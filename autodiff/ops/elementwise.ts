@@ -1,5 +1,5 @@
 /** @file Sums, bias, activations and shapes on the tape. */
-import { type Shape, type Tensor, withShape } from "../../gpu/tensor.ts";
+import { type Shape, withShape } from "../../gpu/tensor.ts";
 import * as kernels from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
 
@@ -25,27 +25,6 @@ export function addRow(tape: Tape, x: Var, row: Var): Var {
     backward(gradient, inputs) {
       inputs.pass(0, gradient);
       if (inputs.wanted(1)) kernels.columnSum(tape.gpu, gradient, inputs.target(1));
-    },
-  });
-}
-
-/**
- * x · magnitude / norm for each column of x `[.., out]`; 0 where the norm is 0. `norms` `[out]` are constants to the
- * backward pass, whatever they came from, and must stay as they are until then.
- */
-export function scaleColumns(tape: Tape, x: Var, magnitude: Var, norms: Tensor): Var {
-  const by = { magnitude: magnitude.value, norms };
-  return tape.record({
-    name: "scaleColumns",
-    inputs: [x, magnitude],
-    output: kernels.scaleColumns(tape.gpu, x.value, by),
-    backward(gradient, inputs) {
-      if (inputs.wanted(1)) {
-        kernels.scaleColumnsBackward(tape.gpu, gradient, x.value, by, {
-          x: inputs.wanted(0) ? inputs.target(0) : null,
-          magnitude: inputs.target(1),
-        });
-      } else kernels.scaleColumns(tape.gpu, gradient, by, inputs.target(0));
     },
   });
 }

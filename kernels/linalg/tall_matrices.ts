@@ -1,0 +1,406 @@
+/**
+ * @file Many tall matrices at once, such as the factors of all sites: thin SVDs, products with small matrices, overlaps.
+ * One dispatch serves all of them, and nothing is read back.
+ */
+import type { Gpu } from "../../gpu/gpu.ts";
+import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { ELEMENT_BYTES, elementCount, type Tensor } from "../../gpu/tensor.ts";
+import smallSource from "./small_product.wgsl" with { type: "text" };
+import overlapSource from "./tall_overlap.wgsl" with { type: "text" };
+import productSource from "./tall_product.wgsl" with { type: "text" };
+import svdSource from "./thin_svd.wgsl" with { type: "text" };
+
+/** Largest rank that the decomposition takes. */
+export const MOST_RANK = 128;
+
+/** Where a matrix `[rows, rank]` lies: element (t, j) is `offset + t * rowStride + j * columnStride` of its buffer. */
+export interface TallLayout {
+  readonly offset: number;
+  readonly rows: number;
+  readonly rowStride: number;
+  readonly columnStride: number;
+}
+
+/** Matrices `[rows, rank]` of one rank in one buffer. */
+export interface TallMatrices {
+  readonly flat: Tensor;
+  readonly rank: number;
+  /** Of each matrix. */
+  readonly rows: readonly number[];
+  /** `[count, 5]`: see thin_svd.wgsl. */
+  readonly layouts: Tensor<"u32">;
+}
+
+/** r x r matrices in one buffer, one a site: element (i, j) of site k is `at + k * block + i * row + j * column`. */
+export interface SmallMatrices {
+  readonly tensor: Tensor;
+  readonly at: number;
+  readonly block: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+/** Thin SVDs X = U diag(s) Vᵀ; s is 0 where it is below 1e-6 of the largest, with a zero column in U. */
+export interface ThinSvds {
+  /** U of every X, laid out as X is. */
+  readonly left: TallMatrices;
+  /** V. */
+  readonly v: SmallMatrices;
+  /** s of site k lies from `at + k * block` on. */
+  readonly values: Pick<SmallMatrices, "tensor" | "at" | "block">;
+}
+
+const svdKernel = defineKernel({
+  name: "thin_svd",
+  source: svdSource,
+  buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
+  uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32", zero: "u32" },
+  constants: { LANES: 64, LEFT: true },
+  workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
+});
+const smallKernel = defineKernel({
+  name: "small_product",
+  source: smallSource,
+  buffers: { left: "read", right: "read", values: "read", factors: "read", out: "read_write" },
+  uniforms: {
+    rank: "u32",
+    leftAt: "u32",
+    leftBlock: "u32",
+    leftRow: "u32",
+    leftColumn: "u32",
+    rightAt: "u32",
+    rightBlock: "u32",
+    rightRow: "u32",
+    rightColumn: "u32",
+    valuesAt: "u32",
+    valuesBlock: "u32",
+    outBlock: "u32",
+    outRow: "u32",
+    damping: "f32",
+    scale: "f32",
+    least: "f32",
+  },
+  constants: { FUNCTION: 0, LEFT: true, RIGHT: true },
+});
+const productKernel = defineKernel({
+  name: "tall_product",
+  source: productSource,
+  buffers: {
+    outMatrices: "read",
+    xMatrices: "read",
+    yMatrices: "read",
+    x: "read",
+    y: "read",
+    k: "read",
+    l: "read",
+    out: "read_write",
+  },
+  uniforms: {
+    rank: "u32",
+    kAt: "u32",
+    kBlock: "u32",
+    lAt: "u32",
+    lBlock: "u32",
+    keep: "f32",
+    c: "f32",
+    d: "f32",
+  },
+  constants: { TWO: false, KEEP: false },
+});
+const overlapKernel = defineKernel({
+  name: "tall_overlap",
+  source: overlapSource,
+  buffers: { matrices: "read", x: "read", y: "read", out: "read_write" },
+  uniforms: { rank: "u32" },
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * 4 * Number(LANES),
+});
+/** Lanes of a workgroup that has a site to itself: a software adapter pays for each at every barrier. */
+export function lanesOfSite({ info }: Gpu): number {
+  return info.software ? 8 : 64;
+}
+
+/** Words from one row of a small matrix to the next: whole vectors of four. */
+export function smallStride(rank: number): number {
+  return 4 * Math.ceil(rank / 4);
+}
+
+/**
+ * Describes the matrices that lie in `flat`; uploads their layouts, five words each, into the caller's scope.
+ *
+ * @throws {RangeError} where the rank is above `MOST_RANK`
+ */
+export function tallMatrices(
+  gpu: Gpu,
+  flat: Tensor,
+  rank: number,
+  matrices: readonly TallLayout[],
+): TallMatrices {
+  if (rank > MOST_RANK) {
+    throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MOST_RANK} is supported`);
+  }
+  let above = 0;
+  const words = matrices.flatMap(({ offset, rows, rowStride, columnStride }) => {
+    const place = above * smallStride(rank) / 4;
+    above += rows;
+    return [offset, rows, rowStride, columnStride, place];
+  });
+  return {
+    flat,
+    rank,
+    rows: matrices.map(({ rows }) => rows),
+    layouts: gpu.upload(Uint32Array.from(words), "u32", [matrices.length, 5], "layouts"),
+  };
+}
+
+/**
+ * Factors of many sites as tall matrices: B `[rows, rank]` as it is, A `[rank, columns]` transposed.
+ *
+ * @throws {RangeError} where they do not lie in one buffer, in order, or the rank is above `MOST_RANK`
+ */
+export function tallFactors(gpu: Gpu, factors: readonly Tensor[], which: "A" | "B"): TallMatrices {
+  const flat = spanOf(factors, `factors ${which}`);
+  const rank = factors[0]!.shape[which === "A" ? 0 : 1]!;
+  return tallMatrices(
+    gpu,
+    flat,
+    rank,
+    factors.map(({ offset, shape }) => {
+      const at = (offset - flat.offset) / ELEMENT_BYTES;
+      return which === "A"
+        ? { offset: at, rows: shape[1]!, rowStride: 1, columnStride: shape[1]! }
+        : { offset: at, rows: shape[0]!, rowStride: rank, columnStride: 1 };
+    }),
+  );
+}
+
+/** Where thin SVDs go: places in vectors of four, see thin_svd.wgsl. */
+export interface SvdPlaces {
+  /** Null where no left vectors are wanted. */
+  readonly left: Tensor | null;
+  readonly small: Tensor;
+  /** Vectors from one site's V, R and s to the next one's. */
+  readonly block: number;
+  readonly vAt: number;
+  readonly rAt: number;
+  readonly sAt: number;
+}
+
+/** Thin SVDs of all `matrices`; what it needs on the way is freed at once. */
+export function thinSvdsInto(
+  gpu: Gpu,
+  { flat, rank, rows, layouts }: TallMatrices,
+  { left, small, ...places }: SvdPlaces,
+  lanes = lanesOfSite(gpu),
+): void {
+  using _ = gpu.scope("orthonormal bases", "scratch");
+  const q = gpu.empty([rows.reduce((sum, count) => sum + count, 0), smallStride(rank)], "orthonormal bases");
+  gpu.launch(svdKernel, {
+    buffers: { matrices: layouts, x: flat, q, left: left ?? gpu.empty([1], "no left vectors"), small },
+    uniforms: { rank, ...places, zero: 0 },
+    constants: { LANES: lanes, LEFT: left !== null },
+    workgroups: [rows.length],
+  });
+}
+
+/** Thin SVDs of all `matrices`, in the caller's scope. */
+export function thinSvds(gpu: Gpu, matrices: TallMatrices, lanes?: number): ThinSvds {
+  const left = gpu.empty(matrices.flat.shape, "left singular vectors");
+  return { left: { ...matrices, flat: left }, ...decompose(gpu, matrices, left, lanes) };
+}
+
+/** V and s of all `matrices`, in the caller's scope: all that inverses of their Gram matrices take. */
+export function rightSvds(gpu: Gpu, matrices: TallMatrices, lanes?: number): Omit<ThinSvds, "left"> {
+  return decompose(gpu, matrices, null, lanes);
+}
+
+function decompose(
+  gpu: Gpu,
+  matrices: TallMatrices,
+  left: Tensor | null,
+  lanes?: number,
+): Omit<ThinSvds, "left"> {
+  const { rank, rows } = matrices, stride = smallStride(rank), block = svdNumbers(rank);
+  const small = gpu.empty([rows.length, block], "small matrices"), place = rank * stride / 4;
+  thinSvdsInto(gpu, matrices, { left, small, block: block / 4, vAt: 0, rAt: place, sAt: 2 * place }, lanes);
+  return {
+    v: { tensor: small, at: 0, block, row: 1, column: stride },
+    values: { tensor: small, at: 2 * rank * stride, block },
+  };
+}
+
+/** Numbers of a site's small matrices in `thinSvds`. */
+export function svdNumbers(rank: number): number {
+  return (2 * rank + 1) * smallStride(rank);
+}
+
+/** What `smallProducts` makes of a singular value s, each but "one" 0 where s is 0. */
+export type SmallFunction = "one" | "1/(s²+d)" | "s/(s²+d)" | "s" | "1/(cs+d)";
+const FUNCTIONS: readonly SmallFunction[] = ["one", "1/(s²+d)", "s/(s²+d)", "s", "1/(cs+d)"];
+
+/** Settings of `smallProducts`. */
+export interface SmallProductOptions {
+  readonly rank: number;
+  /** "one" where absent. */
+  readonly f?: SmallFunction;
+  /** s; needed for any f but "one". */
+  readonly values?: ThinSvds["values"];
+  /** d, 0 where absent. */
+  readonly damping?: number;
+  /** Share of a site's largest s that its least must reach: below it the product is 0. No limit where absent. */
+  readonly least?: number;
+  /** `[count]`: c of each site is this times `scale`. */
+  readonly factors: Tensor;
+  /** 1 where absent. */
+  readonly scale?: number;
+  /** Takes the result; new, with rows of whole vectors, where absent. */
+  readonly into?: SmallMatrices;
+}
+
+/**
+ * c L diag(f(s)) Rᵀ of every site, or L diag(1 / (c s + d)) Rᵀ; null stands for the identity in the place of L or R, not
+ * of both.
+ */
+export function smallProducts(
+  gpu: Gpu,
+  left: SmallMatrices | null,
+  right: SmallMatrices | null,
+  { rank, f = "one", values, damping = 0, least = 0, factors, scale = 1, into }: SmallProductOptions,
+): SmallMatrices {
+  const count = elementCount(factors.shape);
+  const out = into ?? smallMatrices(gpu, count, rank, "small products"), any = (left ?? right)!;
+  const l = left ?? any, r = right ?? any, s = values ?? any;
+  gpu.launch(smallKernel, {
+    buffers: { left: l.tensor, right: r.tensor, values: s.tensor, factors, out: out.tensor },
+    uniforms: {
+      rank,
+      leftAt: l.at,
+      leftBlock: l.block,
+      leftRow: l.row,
+      leftColumn: l.column,
+      rightAt: r.at,
+      rightBlock: r.block,
+      rightRow: r.row,
+      rightColumn: r.column,
+      valuesAt: s.at,
+      valuesBlock: s.block,
+      outBlock: out.block,
+      outRow: out.row,
+      damping,
+      scale,
+      least,
+    },
+    constants: { FUNCTION: FUNCTIONS.indexOf(f), LEFT: left !== null, RIGHT: right !== null },
+    workgroups: [Math.ceil(rank * out.row / 64), count],
+  });
+  return out;
+}
+
+function smallMatrices(gpu: Gpu, count: number, rank: number, label: string): SmallMatrices {
+  const row = smallStride(rank);
+  return { tensor: gpu.empty([count, rank, row], label), at: 0, block: rank * row, row, column: 1 };
+}
+
+/** Xᵀ Y of every site; both are laid out alike. */
+export function tallOverlaps(
+  gpu: Gpu,
+  x: TallMatrices,
+  y: TallMatrices,
+  lanes = lanesOfSite(gpu),
+): SmallMatrices {
+  const { rank, rows, layouts } = x, out = smallMatrices(gpu, rows.length, rank, "overlaps");
+  gpu.launch(overlapKernel, {
+    buffers: { matrices: layouts, x: x.flat, y: y.flat, out: out.tensor },
+    uniforms: { rank },
+    constants: { LANES: lanes },
+    workgroups: [rows.length],
+  });
+  return out;
+}
+
+/** scale · X K, of matrices with as many rows as the result has. K has rows of whole vectors, as results above. */
+export interface TallTerm {
+  readonly x: TallMatrices;
+  readonly by: SmallMatrices;
+  /** 1 where absent. */
+  readonly scale?: number;
+}
+
+/** out ← keep · out + the sum of one or two terms, for all sites. `out` is none of the terms' tensors. */
+export function tallProducts(
+  gpu: Gpu,
+  out: TallMatrices,
+  [first, second]: readonly [TallTerm, TallTerm?],
+  keep = 0,
+): void {
+  const other = second ?? first, { rank, rows } = out;
+  const groups = Math.ceil(Math.max(...rows) * smallStride(rank) / 4 / 64);
+  const layers = Math.ceil(groups / MOST_GROUPS);
+  gpu.launch(productKernel, {
+    buffers: {
+      outMatrices: out.layouts,
+      xMatrices: first.x.layouts,
+      yMatrices: other.x.layouts,
+      x: first.x.flat,
+      y: other.x.flat,
+      k: first.by.tensor,
+      l: other.by.tensor,
+      out: out.flat,
+    },
+    uniforms: {
+      rank,
+      kAt: first.by.at / 4,
+      kBlock: first.by.block / 4,
+      lAt: other.by.at / 4,
+      lBlock: other.by.block / 4,
+      keep,
+      c: first.scale ?? 1,
+      d: other.scale ?? 1,
+    },
+    constants: { TWO: second !== undefined, KEEP: keep !== 0 },
+    workgroups: [Math.ceil(groups / layers), rows.length, layers],
+  });
+}
+
+/** One tensor from the first to the last of `tensors`, which lie in order. @throws {RangeError} where buffers differ */
+export function spanOf(tensors: readonly Tensor[], label: string): Tensor {
+  const first = tensors[0]!, last = tensors.at(-1)!;
+  for (const tensor of tensors) {
+    if (tensor.buffer !== first.buffer || tensor.offset < first.offset || tensor.offset > last.offset) {
+      throw new RangeError(
+        `Cannot batch "${first.label}" and "${tensor.label}": they do not lie in one buffer, in order`,
+      );
+    }
+  }
+  return {
+    ...first,
+    shape: [(last.offset - first.offset) / ELEMENT_BYTES + elementCount(last.shape)],
+    label,
+  };
+}
+
+/** Factors of one site, with moments of their product where there are any. */
+export interface BatchedFactors {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly m?: Tensor;
+  readonly v?: Tensor;
+}
+
+/**
+ * Indices of sites whose factors one dispatch can take: those of one rank whose tensors lie in the same buffers. One
+ * group, unless a pack was too large for one buffer or ranks differ.
+ */
+export function groupFactors(factors: readonly BatchedFactors[]): readonly (readonly number[])[] {
+  const groups: number[][] = [];
+  factors.forEach((pair, i) => {
+    const alike = groups.find(([first]) => {
+      const other = factors[first!]!;
+      return other.a.shape[0] === pair.a.shape[0] &&
+        (["a", "b", "m", "v"] as const).every((key) => other[key]?.buffer === pair[key]?.buffer);
+    });
+    if (alike) alike.push(i);
+    else groups.push([i]);
+  });
+  return groups;
+}

@@ -1,0 +1,215 @@
+import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import type { Gpu } from "../../gpu/gpu.ts";
+import { createRandom } from "../../numerics/random.ts";
+import { assertClose } from "../../tests/assert_close.ts";
+import { inverse, pseudoInverse } from "../../tests/reference/decompositions.ts";
+import {
+  add,
+  fromFloat32,
+  identity,
+  type Matrix,
+  multiply,
+  randomMatrix,
+  roundToFloat32,
+  scale,
+  toFloat32,
+  transpose,
+  withSingularValues,
+  zeros,
+} from "../../tests/reference/matrix.ts";
+import { testGpu } from "../../tests/test_gpu.ts";
+import {
+  type SmallMatrices,
+  smallProducts,
+  tallFactors,
+  type TallMatrices,
+  tallOverlaps,
+  tallProducts,
+  thinSvds,
+} from "./tall_matrices.ts";
+
+/** Rows of three sites' factors: one row, a prime, more than a workgroup. */
+const ROWS = [1, 17, 150];
+
+/** Factors side by side, as tall matrices; A's lie transposed. */
+function upload(gpu: Gpu, matrices: readonly Matrix[], which: "A" | "B"): TallMatrices {
+  const stored = which === "A" ? matrices.map(transpose) : matrices;
+  const { parts } = gpu.pack(
+    stored.map((m, i) => ({ label: `factor ${i}`, shape: [m.rows, m.columns] })),
+    "f",
+  );
+  parts.forEach((part, i) => gpu.write(part, toFloat32(stored[i]!)));
+  return tallFactors(gpu, parts, which);
+}
+
+async function download(gpu: Gpu, { flat, rank, rows }: TallMatrices, which: "A" | "B"): Promise<Matrix[]> {
+  const data = await gpu.download(flat);
+  let at = 0;
+  return rows.map((count) => {
+    const own = data.slice(at, at + count * rank);
+    // Parts begin at multiples of 64 elements.
+    at += Math.ceil(count * rank / 64) * 64;
+    return which === "A" ? transpose(fromFloat32(own, rank, count)) : fromFloat32(own, count, rank);
+  });
+}
+
+async function downloadSmall(gpu: Gpu, small: SmallMatrices, rank: number): Promise<Matrix[]> {
+  const data = await gpu.download(small.tensor);
+  return ROWS.map((_, site) =>
+    fromFloat32(
+      Float32Array.from(
+        { length: rank * rank },
+        (_, e) =>
+          data[
+            small.at + site * small.block + Math.floor(e / rank) * small.row + e % rank * small.column
+          ]!,
+      ),
+      rank,
+      rank,
+    )
+  );
+}
+
+/** Well-conditioned where it has as many rows as columns. */
+function factor(rows: number, rank: number, seed: number): Matrix {
+  const values = Array.from({ length: Math.min(rows, rank) }, (_, i) => 1 - 0.7 * i / rank);
+  return roundToFloat32(withSingularValues(rows, rank, values, createRandom(seed)));
+}
+
+for (const which of ["A", "B"] as const) {
+  Deno.test(`smallProducts() and tallProducts() scale the gradients of ${which} by damped inverses as float64 does, at any rank`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("scaled");
+    for (const rank of [1, 3, 8, 13]) {
+      for (const damping of [0, 0.01]) {
+        // The other factor has rows of its own.
+        const others = ROWS.map((rows, i) => factor(rows + 20, rank, 10 * rank + i));
+        const gradients = ROWS.map((rows, i) =>
+          roundToFloat32(randomMatrix(rows, rank, createRandom(i + rank)))
+        );
+        const factors = gpu.upload(Float32Array.of(1, 2, 0.25), "f32", [3], "factors");
+        const { v, values } = thinSvds(gpu, upload(gpu, others, which === "A" ? "B" : "A"));
+        const by = smallProducts(gpu, v, v, { rank, f: "1/(s²+d)", values, damping, factors });
+        const x = upload(gpu, gradients, which), out = { ...x, flat: gpu.zeros(x.flat.shape, "out") };
+        tallProducts(gpu, out, [{ x, by }]);
+        const found = await download(gpu, out, which);
+        gradients.forEach((gradient, i) => {
+          const gram = multiply(others[i]!, others[i]!, { transposeA: true });
+          const wanted = scale(
+            multiply(gradient, inverse(add(gram, identity(rank), damping))),
+            [1, 2, 0.25][i]!,
+          );
+          // Condition numbers of the Gram matrices are below 12.
+          assertClose(found[i]!.data, wanted.data, { relative: 1e-5 }, `rank ${rank} site ${i}`);
+        });
+      }
+    }
+  });
+}
+
+Deno.test("smallProducts() leaves out directions in which a factor vanishes, whatever the function", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("deficient");
+  const random = createRandom(3), rank = 5;
+  const deficient = roundToFloat32(multiply(randomMatrix(20, 2, random), randomMatrix(2, rank, random)));
+  const others = [zeros(30, rank), deficient, factor(40, rank, 4)];
+  const { left, v, values } = thinSvds(gpu, upload(gpu, others, "B"));
+  const factors = gpu.upload(Float32Array.of(1, 1, 1), "f32", [3], "ones");
+  const inverses = await downloadSmall(
+    gpu,
+    smallProducts(gpu, v, v, { rank, f: "1/(s²+d)", values, factors }),
+    rank,
+  );
+  others.forEach((other, i) => {
+    const wanted = pseudoInverse(multiply(other, other, { transposeA: true }), 1e-9);
+    assertClose(inverses[i]!.data, wanted.data, { relative: 1e-4, absolute: 1e-30 }, `site ${i}`);
+  });
+  // X = U diag(s) Vᵀ, so U diag(s / (s² + 0)) Vᵀ is the pseudo-inverse transposed.
+  const out = { ...left, flat: gpu.zeros(left.flat.shape, "out") };
+  const by = smallProducts(gpu, null, v, { rank, f: "s/(s²+d)", values, factors });
+  tallProducts(gpu, out, [{ x: left, by }]);
+  const data = await gpu.download(out.flat);
+  let at = 0;
+  others.forEach((other, i) => {
+    const wanted = transpose(pseudoInverse(other, 1e-5));
+    const found = data.slice(at, at + other.rows * rank);
+    assertClose(found, wanted.data, { relative: 1e-5, absolute: 1e-30 }, `site ${i}`);
+    at += Math.ceil(other.rows * rank / 64) * 64;
+  });
+});
+
+Deno.test("smallProducts() is 0 where a site's least value is below the share of its largest that is asked for", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("least");
+  const rank = 5, factors = gpu.upload(Float32Array.of(1, 1, 1), "f32", [3], "ones");
+  const spread = (...last: number[]) =>
+    roundToFloat32(withSingularValues(30, rank, [1, 1, 0.7, ...last], createRandom(9)));
+  for (const tooLow of [spread(0.5, 0.009), spread()]) {
+    const { v, values } = thinSvds(gpu, upload(gpu, [spread(0.5, 0.011), tooLow, zeros(30, rank)], "B"));
+    const made = (least: number) => {
+      const options = { rank, f: "1/(cs+d)", values, damping: 1e-3, factors, least } as const;
+      return downloadSmall(gpu, smallProducts(gpu, v, v, options), rank);
+    };
+    const limited = await made(0.01), free = await made(0);
+    assertEquals([limited[0], limited[2]], [free[0], free[2]]);
+    assertEquals([...limited[1]!.data], Array(rank * rank).fill(0));
+    assertNotEquals(free[1], limited[1]);
+  }
+});
+
+Deno.test("tallOverlaps() is XᵀY at any rank and with any number of lanes, of both layouts", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("overlaps");
+  for (const which of ["A", "B"] as const) {
+    for (const rank of [1, 3, 4, 13, 33]) {
+      const xs = ROWS.map((rows, i) => roundToFloat32(randomMatrix(rows, rank, createRandom(i))));
+      const ys = ROWS.map((rows, i) => roundToFloat32(randomMatrix(rows, rank, createRandom(50 + i))));
+      for (const lanes of [1, 8, 64]) {
+        const x = upload(gpu, xs, which), y = upload(gpu, ys, which);
+        const found = await downloadSmall(gpu, tallOverlaps(gpu, x, y, lanes), rank);
+        xs.forEach((left, i) => {
+          const wanted = multiply(left, ys[i]!, { transposeA: true });
+          assertClose(
+            found[i]!.data,
+            wanted.data,
+            { relative: 1e-5 },
+            `rank ${rank} lanes ${lanes} site ${i}`,
+          );
+        });
+      }
+    }
+  }
+});
+
+Deno.test("tallProducts() adds two products to what it keeps, and writes nothing between the matrices", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("two products");
+  for (const which of ["A", "B"] as const) {
+    const rank = 5;
+    const make = (seed: number) =>
+      ROWS.map((rows, i) => roundToFloat32(randomMatrix(rows, rank, createRandom(seed + i))));
+    const [xs, ys, outs] = [make(1), make(11), make(21)] as const;
+    const x = upload(gpu, xs, which), y = upload(gpu, ys, which), out = upload(gpu, outs, which);
+    const k = tallOverlaps(gpu, x, x), l = tallOverlaps(gpu, y, x);
+    tallProducts(gpu, out, [{ x, by: k, scale: 0.5 }, { x: y, by: l, scale: -2 }], 0.25);
+    const found = await download(gpu, out, which);
+    outs.forEach((kept, i) => {
+      const first = multiply(xs[i]!, multiply(xs[i]!, xs[i]!, { transposeA: true }));
+      const second = multiply(ys[i]!, multiply(ys[i]!, xs[i]!, { transposeA: true }));
+      const wanted = add(add(scale(kept, 0.25), first, 0.5), second, -2);
+      assertClose(found[i]!.data, wanted.data, { relative: 1e-5 }, `${which} site ${i}`);
+    });
+    const data = await gpu.download(out.flat);
+    assertEquals([...data.slice(5, 64)], Array(59).fill(0));
+  }
+});
+
+Deno.test("tallFactors() refuses ranks above 128", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("rank");
+  assertThrows(
+    () => tallFactors(gpu, [gpu.zeros([129, 200], "A")], "A"),
+    RangeError,
+    "Cannot decompose factors of rank 129: at most 128 is supported",
+  );
+});

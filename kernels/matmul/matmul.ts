@@ -1,0 +1,128 @@
+/** @file Matrix products: C = scale op(A) op(B) (+ joined) (+ C), single or batched. */
+import type { Gpu } from "../../gpu/gpu.ts";
+import { elementCount, type Tensor } from "../../gpu/tensor.ts";
+import { type MatmulVariant, variantFor, variants } from "./choice.ts";
+import type { Product } from "./product.ts";
+
+/** How the product is formed. */
+export interface MatmulOptions {
+  /** A is `[.., inner, rows]`. Not together with `transposeB`. */
+  readonly transposeA?: boolean;
+  /** B is `[.., columns, inner]`. */
+  readonly transposeB?: boolean;
+  readonly scale?: number;
+  /** Where C goes; a fresh tensor where absent. */
+  readonly into?: Tensor;
+  /** Adds to what `into` holds. */
+  readonly accumulate?: boolean;
+  /**
+   * True for a product that is formed between many steps and not in each: a kernel that steps use too is better then than
+   * a faster one that is to be compiled first. The latter takes a software adapter a second or two.
+   */
+  readonly seldom?: boolean;
+  /**
+   * A second pair of factors, transposed as the first is, whose product times `scale` is added: W x + s B (A x), say.
+   * Where the pair's inner size is small, C is written once for both.
+   */
+  readonly joined?: { readonly a: Tensor; readonly b: Tensor; readonly scale: number };
+}
+
+/**
+ * C = scale · op(A) op(B) (+ joined) (+ C).
+ *
+ * A is `[rows, inner]` and B `[inner, columns]` before transposes, or both with the same leading batch axis. B may hold
+ * 16-bit floats. Sums in f32 in an order that depends only on the sizes, the adapter's kind and the choices in use, so
+ * equal calls give equal bits.
+ *
+ * @throws {RangeError} where the inner sizes or the batches differ, or `into` has another element count
+ */
+export function matmul(
+  gpu: Gpu,
+  a: Tensor,
+  b: Tensor | Tensor<"f16">,
+  options: MatmulOptions = {},
+): Tensor {
+  return matmulBy(null, gpu, a, b, options);
+}
+
+/** `matmul` by a given variant, or by rule where it is null: for tests and measurements. */
+export function matmulBy(
+  name: MatmulVariant | null,
+  gpu: Gpu,
+  a: Tensor,
+  b: Tensor | Tensor<"f16">,
+  options: MatmulOptions = {},
+): Tensor {
+  const { transposeA = false, transposeB = false, joined } = options;
+  const { shape, ...sizes } = productSizes(a, b, { transposeA, transposeB });
+  const out = options.into ?? gpu.empty(shape, `${a.label} x ${b.label}`);
+  if (elementCount(out.shape) !== elementCount(shape)) {
+    throw new RangeError(`Cannot multiply into "${out.label}" [${out.shape}]: the product is [${shape}]`);
+  }
+  const plain: Product = {
+    ...sizes,
+    scale: options.scale ?? 1,
+    accumulate: options.accumulate ?? false,
+    half: b.dtype === "f16",
+    seldom: options.seldom ?? false,
+    joined: null,
+  };
+  const variant = variants[name ?? variantFor(gpu, plain)];
+  if (!variant.takes(plain)) {
+    throw new RangeError(
+      `Cannot multiply "${a.label}" [${a.shape}] by "${b.label}" [${b.shape}] by variant "${name}", which does not take such products`,
+    );
+  }
+  if (!joined) {
+    variant.launch(gpu, { a, b, c: out, joined: null }, plain);
+    return out;
+  }
+
+  const second = productSizes(joined.a, joined.b, { transposeA, transposeB });
+  if (second.batch !== plain.batch || second.rows !== plain.rows || second.columns !== plain.columns) {
+    throw new RangeError(
+      `Cannot join "${joined.a.label}" [${joined.a.shape}] by "${joined.b.label}" [${joined.b.shape}]: their product is [${second.shape}], [${shape}] is needed`,
+    );
+  }
+  const both = { ...plain, joined: { inner: second.inner, scale: joined.scale } };
+  if (variant.joins(gpu, both)) {
+    variant.launch(gpu, { a, b, c: out, joined }, both);
+  } else {
+    variant.launch(gpu, { a, b, c: out, joined: null }, plain);
+    const { scale } = joined;
+    matmulBy(name, gpu, joined.a, joined.b, { transposeA, transposeB, scale, into: out, accumulate: true });
+  }
+  return out;
+}
+
+/** Layout and sizes of a product whose factors fit together. */
+function productSizes(
+  a: Tensor,
+  b: Tensor | Tensor<"f16">,
+  { transposeA, transposeB }: { readonly transposeA: boolean; readonly transposeB: boolean },
+) {
+  if (transposeA && transposeB) {
+    throw new RangeError(`Cannot multiply "${a.label}" by "${b.label}": only one may be transposed`);
+  }
+  const [batch, rowsA, columnsA] = matrixSizes(a);
+  const [batchB, rowsB, columnsB] = matrixSizes(b);
+  const [rows, inner] = transposeA ? [columnsA, rowsA] : [rowsA, columnsA];
+  const [innerB, columns] = transposeB ? [columnsB, rowsB] : [rowsB, columnsB];
+  if (inner !== innerB || batch !== batchB) {
+    throw new RangeError(
+      `Cannot multiply "${a.label}" [${a.shape}] by "${b.label}" [${b.shape}]: inner sizes are ${inner} and ${innerB}, batches ${batch} and ${batchB}`,
+    );
+  }
+  const layout: Product["layout"] = transposeA ? "tn" : transposeB ? "nt" : "nn";
+  const shape = a.shape.length === 3 ? [batch, rows, columns] : [rows, columns];
+  return { layout, batch, rows, inner, columns, shape };
+}
+
+function matrixSizes(tensor: Tensor | Tensor<"f16">): [batch: number, rows: number, columns: number] {
+  const { shape } = tensor;
+  if (shape.length === 2) return [1, shape[0]!, shape[1]!];
+  if (shape.length === 3) return [shape[0]!, shape[1]!, shape[2]!];
+  throw new RangeError(
+    `Cannot multiply "${tensor.label}" [${shape}]: a matrix or a batch of matrices is needed`,
+  );
+}

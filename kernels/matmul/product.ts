@@ -1,0 +1,59 @@
+/** @file What a variant of the matrix product is asked to do, after all checks. */
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+
+/** How A and B lie in memory. */
+export type Layout = "nn" | "nt" | "tn";
+
+/** What the speed of a product depends on. */
+export interface ProductShape {
+  /** "nn": A [rows, inner], B [inner, columns]. "nt": B is [columns, inner]. "tn": A is [inner, rows]. */
+  readonly layout: Layout;
+  /** Matrices side by side, 1 or more. */
+  readonly batch: number;
+  readonly rows: number;
+  readonly inner: number;
+  readonly columns: number;
+  /** True where B holds 16-bit floats. */
+  readonly half: boolean;
+  /** True where speed matters less than that no kernel is compiled for this product alone. */
+  readonly seldom?: boolean;
+}
+
+/** C = scale · op(A) op(B) (+ joined) (+ C): what one launch needs to know beside the tensors. */
+export interface Product extends ProductShape {
+  readonly scale: number;
+  /** Adds to what C holds. */
+  readonly accumulate: boolean;
+  /** A second pair of factors of the same layout, whose product is added. */
+  readonly joined: { readonly inner: number; readonly scale: number } | null;
+}
+
+/** The tensors of a product. */
+export interface Operands {
+  readonly a: Tensor;
+  readonly b: Tensor | Tensor<"f16">;
+  readonly c: Tensor;
+  readonly joined: { readonly a: Tensor; readonly b: Tensor } | null;
+}
+
+/** One way to form products. */
+export interface Variant {
+  /** True for products that it can form. */
+  takes(product: ProductShape): boolean;
+  /** True where it can add the joined pair while it writes C; otherwise that is a product of its own. */
+  joins(gpu: Gpu, product: Product): boolean;
+  /** Writes C. Sizes are checked, and there is no joined pair unless `joins`. */
+  launch(gpu: Gpu, operands: Operands, product: Product): void;
+}
+
+/** Elements of a row of A, B and C of one matrix as they lie in memory. */
+export function rowLengths(
+  { layout, rows, inner, columns }: ProductShape,
+): { readonly a: number; readonly b: number; readonly c: number } {
+  return {
+    a: layout === "tn" ? rows : inner,
+    b: layout === "nt" ? inner : columns,
+    c: columns,
+  };
+}

@@ -1,0 +1,213 @@
+/** @file Launches the staged matrix product, and says which products it suits on an adapter that runs on the processor. */
+import type { Gpu } from "../../gpu/gpu.ts";
+import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { sumParts } from "../reduce/sum_parts.ts";
+import { type Operands, type Product, type ProductShape, rowLengths, type Variant } from "./product.ts";
+import { type StagedShape, stagedSource } from "./staged_source.ts";
+
+/**
+ * A product of fewer workgroups and at least so many chunks of the inner axis has the chunks side by side, and a
+ * second pass over their sums; any other has them one after the other. Measured: both are even near these numbers.
+ */
+const FEW_GROUPS = 16, MANY_CHUNKS = 4;
+/** Most parts side by side: bounds the scratch memory where the inner axis is long. */
+const MOST_PARTS = 16;
+/**
+ * Lanes of a workgroup, a row of C each. Many share the work of staging a tile and are about an eighth faster, where
+ * rows fill them and the processor has as few cores as there are workgroups then. Sums do not depend on it.
+ */
+const FEW_LANES = 64, MANY_LANES = 256;
+/** Widest joined pair that the last chunk takes along. */
+const MOST_JOINED = 16;
+
+type StagedKernel = ReturnType<typeof declare>;
+const kernels = new Map<string, StagedKernel>();
+
+function declare(shape: StagedShape) {
+  const { steps, columns, vectorA, half, joinedSteps } = shape;
+  const joined = joinedSteps > 0;
+  return defineKernel({
+    name: `matmul_staged_${steps}x${columns}${vectorA ? "" : "_strided"}${half ? "_half" : ""}${
+      joined ? `_joined${joinedSteps}` : ""
+    }`,
+    source: stagedSource(shape),
+    buffers: {
+      a: "read",
+      b: "read",
+      ...(joined ? { joinedA: "read", joinedB: "read" } as const : {}),
+      c: "read_write",
+    },
+    uniforms: {
+      rows: "u32",
+      inner: "u32",
+      columns: "u32",
+      scale: "f32",
+      strideA: "u32",
+      strideB: "u32",
+      strideC: "u32",
+      rowA: "u32",
+      stepA: "u32",
+      columnB: "u32",
+      stepB: "u32",
+      firstBatch: "u32",
+      firstStep: "u32",
+      parts: "u32",
+      accumulate: "u32",
+      zero: "u32",
+      joinedInner: "u32",
+      joinedScale: "f32",
+      columnJoined: "u32",
+      stepJoined: "u32",
+    },
+    constants: { LANES: FEW_LANES },
+    workgroupBytes: () => 4 * (steps + joinedSteps) * columns,
+  });
+}
+
+/** The kernel of a shape: text and pipelines are made once. */
+function kernelOf(shape: StagedShape): StagedKernel {
+  const key = Object.values(shape).join();
+  let kernel = kernels.get(key);
+  if (!kernel) kernels.set(key, kernel = declare(shape));
+  return kernel;
+}
+
+/**
+ * Inner steps and columns of the tile: a thin side gets a thin one. Each chunk of the inner axis reads and writes C
+ * again, which costs as much as 64 steps of products: 128 steps are a seventh faster over a whole training step where
+ * they fill as well, and take twice as long to compile. Few tiles, for that reason.
+ */
+function tileOf(
+  product: ProductShape & { readonly joined?: unknown },
+): { readonly steps: number; readonly tileColumns: number } {
+  const { layout, inner, columns, joined, seldom } = product;
+  // A joined pair's steps beside 128 would not fit into workgroup memory; Aᵀ of few steps is not worth a kernel.
+  const deep = !joined && !seldom && (layout !== "tn" || inner >= 1024) &&
+    2 * Math.ceil(inner / 128) === Math.ceil(inner / 64);
+  return {
+    steps: inner <= 16 && !seldom ? 16 : deep ? 128 : 64,
+    tileColumns: columns <= 8 ? 8 : columns <= 16 ? 16 : 64,
+  };
+}
+
+/** Workgroups along the columns of C, chunks of the inner axis, and how many of these lie side by side. */
+function gridOf(product: Parameters<typeof tileOf>[0]) {
+  const { batch, rows, inner, columns } = product;
+  const { steps, tileColumns } = tileOf(product);
+  const groupsX = Math.ceil(rows / FEW_LANES), groupsY = Math.ceil(columns / tileColumns);
+  const chunks = Math.ceil(inner / steps);
+  const few = batch === 1 && groupsX * groupsY < FEW_GROUPS && chunks >= MANY_CHUNKS;
+  return { chunks, groupsY, parts: few ? Math.min(chunks, MOST_PARTS) : 1 };
+}
+
+function lanesOf({ rows, seldom }: ProductShape): number {
+  // Not by how rows fill the last workgroup: a size of batch more would be another kernel to compile.
+  return seldom || Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency ? MANY_LANES : FEW_LANES;
+}
+
+/** True where A's rows can be read as vec4; an element by itself costs almost twice as much. */
+function readsVectors(product: ProductShape): boolean {
+  return product.layout !== "tn" && product.inner % 4 === 0;
+}
+
+/**
+ * True where the staged variant is faster than the tiled one, both measured on llvmpipe over some 400 shapes.
+ *
+ * It computes whole tiles, at four times the speed, and pays for what it pads: products that fill a quarter of their
+ * tiles break even. Where A is read element by element it is about 1.7 times as fast at best, and thin
+ * outputs gain nothing. A product that is formed seldom wastes what it must, but takes no kernel for such reads.
+ */
+export function suitsStaged(product: ProductShape): boolean {
+  if (product.seldom) return readsVectors(product);
+  const { rows, inner, columns } = product;
+  const { steps, tileColumns } = tileOf(product);
+  const fill = (size: number, tile: number) => size / (Math.ceil(size / tile) * tile);
+  const filled = fill(rows, FEW_LANES) * fill(inner, steps) * fill(columns, tileColumns);
+  return readsVectors(product) ? filled >= 0.25 : filled >= 0.6 && columns > 16;
+}
+
+/** The tile of B staged in workgroup memory, rows of A in registers. */
+export const staged: Variant = {
+  takes({ rows, columns }) {
+    return Math.max(rows / FEW_LANES, columns / 16) <= MOST_GROUPS;
+  },
+  joins(_gpu, product) {
+    const { layout, batch, joined } = product;
+    return layout !== "tn" && batch === 1 && joined !== null && joined.inner <= MOST_JOINED &&
+      gridOf(product).parts === 1;
+  },
+  launch(gpu, operands, product) {
+    const { parts } = gridOf(product);
+    if (parts === 1) {
+      launchChunks(gpu, operands, product);
+      return;
+    }
+    const { rows, columns, accumulate } = product, { a, b, c } = operands;
+    using _ = gpu.scope("matmul parts", "scratch");
+    const sums = gpu.empty([parts, rows, columns], "matmul parts");
+    launchChunks(gpu, { a, b, c: sums, joined: null }, { ...product, accumulate: false });
+    sumParts(gpu, sums, c, { count: rows * columns, parts, scale: 1, accumulate });
+  },
+};
+
+/** One dispatch for each chunk of the inner axis, or for so many as lie side by side. */
+function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product): void {
+  const { layout, batch, rows, inner, columns, scale, half } = product;
+  const { steps, tileColumns } = tileOf(product);
+  const { groupsY, chunks, parts } = gridOf(product), lanes = lanesOf(product);
+  const lengths = rowLengths(product), joinedInner = product.joined?.inner ?? 0;
+  const shape = {
+    steps,
+    columns: tileColumns,
+    vectorA: readsVectors(product),
+    vectorB: lengths.b % 4 === 0,
+    vectorC: lengths.c % 4 === 0,
+    half,
+    joinedSteps: 0,
+    vectorJoined: false,
+  };
+  const joiningShape = {
+    ...shape,
+    joinedSteps: joinedInner <= 4 ? 4 : joinedInner <= 8 ? 8 : MOST_JOINED,
+    vectorJoined: joinedInner % 4 === 0 && (layout === "nt" || columns % 4 === 0),
+  };
+  const uniforms = {
+    rows,
+    inner,
+    columns,
+    scale,
+    strideA: rows * inner,
+    strideB: inner * columns,
+    strideC: rows * columns,
+    rowA: layout === "tn" ? 1 : inner,
+    stepA: layout === "tn" ? rows : 1,
+    columnB: layout === "nt" ? inner : 1,
+    stepB: layout === "nt" ? 1 : columns,
+    parts,
+    zero: 0,
+    joinedInner,
+    joinedScale: product.joined?.scale ?? 0,
+    columnJoined: layout === "nt" ? joinedInner : 1,
+    stepJoined: layout === "nt" ? 1 : columns,
+  };
+  for (let chunk = 0; chunk < chunks; chunk += parts) {
+    const joins: { a: Tensor; b: Tensor } | null = chunk + 1 === chunks ? joined : null;
+    const kernel = kernelOf(joins ? joiningShape : shape);
+    for (let first = 0; first < batch; first += MOST_GROUPS) {
+      const groupsZ = parts > 1 ? Math.min(chunks - chunk, parts) : Math.min(batch - first, MOST_GROUPS);
+      gpu.launch(kernel, {
+        buffers: { a, b, ...(joins ? { joinedA: joins.a, joinedB: joins.b } : {}), c },
+        uniforms: {
+          ...uniforms,
+          firstBatch: first,
+          firstStep: chunk * steps,
+          // The chunks after the first add to what the first has left.
+          accumulate: Number(product.accumulate || chunk > 0),
+        },
+        constants: { LANES: lanes },
+        workgroups: [Math.ceil(rows / lanes), groupsY, groupsZ],
+      });
+    }
+  }
+}

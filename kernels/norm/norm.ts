@@ -1,0 +1,121 @@
+/** @file RMS norm and layer norm of rows. */
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { defineRowKernel, rowGroups, rowKernel, rowLanes, type RowOptions, rowSizes } from "../wgsl/rows.ts";
+import addSource from "./add_norm.wgsl" with { type: "text" };
+import source from "./norm.wgsl" with { type: "text" };
+import backwardSource from "./norm_backward.wgsl" with { type: "text" };
+
+const PARTIAL_BYTES = 64 * 4;
+
+const kernels = defineRowKernel({
+  name: "norm",
+  source,
+  buffers: { x: "read", weight: "read", bias: "read", out: "read_write", statistics: "read_write" },
+  uniforms: { rows: "u32", columns: "u32", epsilon: "f32" },
+  constants: { LANES: 1, CENTER: false, BIAS: false },
+  workgroupBytes: () => PARTIAL_BYTES,
+});
+
+const addKernels = defineRowKernel({
+  name: "add_norm",
+  source: addSource,
+  buffers: {
+    x: "read",
+    y: "read",
+    weight: "read",
+    bias: "read",
+    sum: "read_write",
+    out: "read_write",
+    statistics: "read_write",
+  },
+  uniforms: { rows: "u32", columns: "u32", epsilon: "f32" },
+  constants: { LANES: 1, CENTER: false, BIAS: false },
+  workgroupBytes: () => PARTIAL_BYTES,
+});
+
+const backwardKernels = defineRowKernel({
+  name: "norm_backward",
+  source: backwardSource,
+  buffers: { g: "read", x: "read", weight: "read", statistics: "read", out: "read_write" },
+  uniforms: { rows: "u32", columns: "u32", accumulate: "u32" },
+  constants: { LANES: 1, CENTER: false },
+  workgroupBytes: () => PARTIAL_BYTES,
+});
+
+/** Which norm: `center` subtracts the mean (layer norm), without it the mean counts as 0 (RMS norm). */
+export interface NormOptions extends RowOptions {
+  readonly epsilon: number;
+  readonly center: boolean;
+}
+
+/**
+ * y = (x − mean) / sqrt(variance + epsilon) · weight (+ bias) for each row of `x` `[.., columns]`.
+ *
+ * Also returns `(mean, 1 / deviation)` of each row, `[rows, 2]`, which the backward pass needs.
+ * Sources: Ba et al., arXiv 1607.06450; Zhang and Sennrich, arXiv 1910.07467.
+ */
+export function norm(
+  gpu: Gpu,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  options: NormOptions,
+): { readonly out: Tensor; readonly statistics: Tensor } {
+  const { rows, columns } = rowSizes(x);
+  const lanes = rowLanes(gpu, options);
+  const out = gpu.empty(x.shape, `norm(${x.label})`), statistics = gpu.empty([rows, 2], "norm statistics");
+  gpu.launch(rowKernel(kernels, columns).kernel, {
+    buffers: { x, weight, bias: bias ?? weight, out, statistics },
+    uniforms: { rows, columns, epsilon: options.epsilon },
+    constants: { LANES: lanes, CENTER: options.center, BIAS: bias !== null },
+    workgroups: rowGroups(rows, lanes),
+  });
+  return { out, statistics };
+}
+
+/** `norm` of x + y, and x + y itself. */
+export function addNorm(
+  gpu: Gpu,
+  x: Tensor,
+  y: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  options: NormOptions,
+): { readonly sum: Tensor; readonly out: Tensor; readonly statistics: Tensor } {
+  const { rows, columns } = rowSizes(x);
+  if (rowSizes(y).rows !== rows || rowSizes(y).columns !== columns) {
+    throw new RangeError(
+      `Cannot add "${x.label}" [${x.shape}] and "${y.label}" [${y.shape}] before a norm: shapes differ`,
+    );
+  }
+  const lanes = rowLanes(gpu, options);
+  const sum = gpu.empty(x.shape, `${x.label} + ${y.label}`), out = gpu.empty(x.shape, `norm(${sum.label})`);
+  const statistics = gpu.empty([rows, 2], "norm statistics");
+  gpu.launch(rowKernel(addKernels, columns).kernel, {
+    buffers: { x, y, weight, bias: bias ?? weight, sum, out, statistics },
+    uniforms: { rows, columns, epsilon: options.epsilon },
+    constants: { LANES: lanes, CENTER: options.center, BIAS: bias !== null },
+    workgroups: rowGroups(rows, lanes),
+  });
+  return { sum, out, statistics };
+}
+
+/** into (+)= the gradient of `norm` for its input. */
+export function normBackward(
+  gpu: Gpu,
+  g: Tensor,
+  x: Tensor,
+  weight: Tensor,
+  statistics: Tensor,
+  options: Omit<NormOptions, "epsilon"> & { readonly into: Tensor; readonly accumulate: boolean },
+): void {
+  const { rows, columns } = rowSizes(x);
+  const lanes = rowLanes(gpu, options);
+  gpu.launch(rowKernel(backwardKernels, columns).kernel, {
+    buffers: { g, x, weight, statistics, out: options.into },
+    uniforms: { rows, columns, accumulate: Number(options.accumulate) },
+    constants: { LANES: lanes, CENTER: options.center },
+    workgroups: rowGroups(rows, lanes),
+  });
+}

@@ -1,0 +1,268 @@
+/**
+ * @file AdaLoRA's triplets for many sites at once: a change of W of the form P diag(e) Q, whose penalty, importance and
+ * ranking take a few dispatches whatever the number of sites, nothing read back.
+ */
+import type { Gpu } from "../../gpu/gpu.ts";
+import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
+import { spanOf } from "../../kernels/mod.ts";
+import { groupsFor } from "../../kernels/wgsl/groups.ts";
+import dropSource from "./triplet_drop.wgsl" with { type: "text" };
+import gramSource from "./triplet_gram.wgsl" with { type: "text" };
+import penaltySource from "./triplet_penalty.wgsl" with { type: "text" };
+import scaleSource from "./triplet_scale.wgsl" with { type: "text" };
+import scaleBackwardSource from "./triplet_scale_backward.wgsl" with { type: "text" };
+import scoreSource from "./triplet_score.wgsl" with { type: "text" };
+
+/** The triplets of one site; all sites have the same rank. */
+export interface SiteTriplets {
+  /** Right vectors as rows, `[rank, columns]`. */
+  readonly q: Tensor;
+  /** Left vectors as columns, `[rows, rank]`. */
+  readonly p: Tensor;
+  /** `[rank]`. */
+  readonly e: Tensor;
+}
+
+/** Numbers for every Q, P and e, laid out as these are: those of Q first, those of P from element `p` on, of e from `e` on. */
+export interface TripletValues {
+  readonly flat: Tensor;
+  readonly p: number;
+  readonly e: number;
+}
+
+/** How importance is averaged, both from 0 to below 1. */
+export interface ImportanceBetas {
+  readonly average: number;
+  readonly uncertainty: number;
+}
+
+const sites = { sites: "read" } as const;
+const scaleKernel = defineKernel({
+  name: "triplet_scale",
+  source: scaleSource,
+  buffers: { ...sites, q: "read", e: "read", scaled: "read_write" },
+  uniforms: { rank: "u32", first: "u32" },
+  constants: { ACCUMULATE: false },
+});
+const scaleBackwardKernel = defineKernel({
+  name: "triplet_scale_backward",
+  source: scaleBackwardSource,
+  buffers: { q: "read", e: "read", g: "read", dq: "read_write", de: "read_write" },
+  uniforms: { columns: "u32" },
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 4 * Number(LANES),
+});
+const gramKernel = defineKernel({
+  name: "triplet_gram",
+  source: gramSource,
+  buffers: { ...sites, q: "read", p: "read", grams: "read_write", distances: "read_write" },
+  uniforms: { rank: "u32", weight: "f32" },
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 4 * Number(LANES),
+});
+const penaltyKernel = defineKernel({
+  name: "triplet_penalty",
+  source: penaltySource,
+  buffers: { ...sites, q: "read", p: "read", grams: "read", g: "read", out: "read_write" },
+  uniforms: { rank: "u32", pAt: "u32", eAt: "u32" },
+  constants: {},
+});
+const scoreKernel = defineKernel({
+  name: "triplet_score",
+  source: scoreSource,
+  buffers: {
+    ...sites,
+    q: "read",
+    p: "read",
+    e: "read",
+    g: "read",
+    average: "read_write",
+    uncertainty: "read_write",
+    scores: "read_write",
+  },
+  uniforms: {
+    rank: "u32",
+    pAt: "u32",
+    eAt: "u32",
+    beta1: "f32",
+    beta2: "f32",
+    rest1: "f32",
+    rest2: "f32",
+  },
+  constants: { LANES: 64, UPDATE: true },
+  workgroupBytes: ({ LANES }) => 8 * Number(LANES),
+});
+const dropKernel = defineKernel({
+  name: "triplet_drop",
+  source: dropSource,
+  buffers: { ...sites, scores: "read", e: "read_write", dropped: "read_write" },
+  uniforms: { count: "u32", rank: "u32", budget: "u32" },
+  constants: {},
+});
+
+/** Lanes of a workgroup that adds up: a software adapter pays for each at every barrier. */
+function lanesOf(gpu: Gpu): number {
+  return gpu.info.software ? 8 : 64;
+}
+
+/** Adds the gradients that `gradient`, of diag(e) Q, gives Q and e to `into`. */
+export function scaledRowsBackward(
+  gpu: Gpu,
+  { q, e, gradient }: { readonly q: Tensor; readonly e: Tensor; readonly gradient: Tensor },
+  into: { readonly q: Tensor; readonly e: Tensor },
+): void {
+  const [rank, columns] = q.shape as [number, number];
+  gpu.launch(scaleBackwardKernel, {
+    buffers: { q, e, g: gradient, dq: into.q, de: into.e },
+    uniforms: { columns },
+    constants: { LANES: lanesOf(gpu) },
+    workgroups: [rank],
+  });
+}
+
+/** Triplets of sites whose Q lie in one buffer, as do their P and their e, so that each dispatch serves all of them. */
+export class Triplets {
+  readonly #gpu: Gpu;
+  readonly #triplets: readonly SiteTriplets[];
+  readonly #rank: number;
+  readonly #q: Tensor;
+  readonly #p: Tensor;
+  readonly #e: Tensor;
+  readonly #sites: Tensor<"u32">;
+
+  /** Uploads its table into the caller's scope. @throws {RangeError} where tensors of a kind lie in several buffers */
+  constructor(gpu: Gpu, triplets: readonly SiteTriplets[]) {
+    this.#gpu = gpu;
+    this.#triplets = triplets;
+    this.#rank = triplets[0]!.q.shape[0]!;
+    this.#q = spanOf(triplets.map(({ q }) => q), "Q");
+    this.#p = spanOf(triplets.map(({ p }) => p), "P");
+    this.#e = spanOf(triplets.map(({ e }) => e), "e");
+    const within = (tensor: Tensor, span: Tensor) => (tensor.offset - span.offset) / ELEMENT_BYTES;
+    const words = triplets.flatMap(({ q, p, e }) => [
+      within(q, this.#q),
+      within(p, this.#p),
+      within(e, this.#e),
+      p.shape[0]!,
+      q.shape[1]!,
+    ]);
+    this.#sites = gpu.upload(Uint32Array.from(words), "u32", [triplets.length, 5], "triplets");
+  }
+
+  /** All Q, all P and all e, each as one tensor. */
+  get flats(): SiteTriplets {
+    return { q: this.#q, p: this.#p, e: this.#e };
+  }
+
+  /**
+   * into = diag(e) Q, or with `accumulate` into += diag(e) Q, of all sites or of one. Q and e may be replaced by what is
+   * laid out as they are; `into` is laid out as Q.
+   */
+  scaleRows(
+    into: Tensor,
+    options: {
+      readonly q?: Tensor;
+      readonly e?: Tensor;
+      readonly accumulate?: boolean;
+      readonly site?: number;
+    } = {},
+  ): void {
+    const { q = this.#q, e = this.#e, accumulate = false, site } = options;
+    this.#gpu.launch(scaleKernel, {
+      buffers: { sites: this.#sites, q, e, scaled: into },
+      uniforms: { rank: this.#rank, first: site ?? 0 },
+      constants: { ACCUMULATE: accumulate },
+      workgroups: this.#grid(
+        site === undefined ? this.#triplets : [this.#triplets[site]!],
+        (_rows, columns) => this.#rank * columns,
+      ),
+    });
+  }
+
+  /**
+   * How far vectors are from orthonormal, |QQᵀ − 1| and |PᵀP − 1| of every site in turn, Frobenius norms, `[2 sites]`;
+   * and for `addPenalty` QQᵀ − 1 and PᵀP − 1 times weight / norm, `[2 sites, rank, rank]`. In the caller's scope.
+   */
+  orthogonality(weight: number): { readonly distances: Tensor; readonly grams: Tensor } {
+    const gpu = this.#gpu, rank = this.#rank, count = 2 * this.#triplets.length;
+    const grams = gpu.empty([count, rank, rank], "distances from orthonormal");
+    const distances = gpu.empty([count], "norms of distances");
+    gpu.launch(gramKernel, {
+      buffers: { sites: this.#sites, q: this.#q, p: this.#p, grams, distances },
+      uniforms: { rank, weight },
+      constants: { LANES: lanesOf(gpu) },
+      workgroups: [count],
+    });
+    return { distances, grams };
+  }
+
+  /** `gradients` plus those of weight / 2 times the sum of `distances`, in the caller's scope; zeros between them. */
+  addPenalty(gradients: TripletValues, grams: Tensor): TripletValues {
+    const flat = this.#gpu.zeros(gradients.flat.shape, "penalized gradients");
+    this.#gpu.launch(penaltyKernel, {
+      buffers: { sites: this.#sites, q: this.#q, p: this.#p, grams, g: gradients.flat, out: flat },
+      uniforms: { rank: this.#rank, pAt: gradients.p, eAt: gradients.e },
+      workgroups: this.#grid(this.#triplets, (rows, columns) => this.#rank * (rows + columns + 1)),
+    });
+    return { ...gradients, flat };
+  }
+
+  /**
+   * Scores of all triplets, `[sites, rank]`, from importance |w g|'s running average and uncertainty, which first take
+   * the gradients in unless `betas` is null.
+   */
+  score(
+    gradients: TripletValues,
+    average: Tensor,
+    uncertainty: Tensor,
+    betas: ImportanceBetas | null,
+  ): Tensor {
+    const gpu = this.#gpu, rank = this.#rank, count = this.#triplets.length;
+    const scores = gpu.empty([count, rank], "scores of triplets");
+    const beta1 = betas?.average ?? 0, beta2 = betas?.uncertainty ?? 0;
+    gpu.launch(scoreKernel, {
+      buffers: {
+        sites: this.#sites,
+        q: this.#q,
+        p: this.#p,
+        e: this.#e,
+        g: gradients.flat,
+        average,
+        uncertainty,
+        scores,
+      },
+      uniforms: {
+        rank,
+        pAt: gradients.p,
+        eAt: gradients.e,
+        beta1,
+        beta2,
+        rest1: 1 - beta1,
+        rest2: 1 - beta2,
+      },
+      constants: { LANES: lanesOf(gpu), UPDATE: betas !== null },
+      workgroups: [rank, count],
+    });
+    return scores;
+  }
+
+  /** Sets e to 0 but for the `budget` triplets of highest score; `dropped`, laid out as e, becomes 1 there and 0 here. */
+  drop(scores: Tensor, budget: number, dropped: Tensor): void {
+    const count = this.#triplets.length * this.#rank;
+    this.#gpu.launch(dropKernel, {
+      buffers: { sites: this.#sites, scores, e: this.#e, dropped },
+      uniforms: { count, rank: this.#rank, budget },
+      workgroups: groupsFor(count),
+    });
+  }
+
+  #grid(
+    triplets: readonly SiteTriplets[],
+    lanes: (rows: number, columns: number) => number,
+  ): readonly [number, number, number] {
+    const most = Math.max(...triplets.map(({ p, q }) => lanes(p.shape[0]!, q.shape[1]!)));
+    const groups = Math.ceil(most / 64), layers = Math.ceil(groups / MOST_GROUPS);
+    return [Math.ceil(groups / layers), triplets.length, layers];
+  }
+}

@@ -1,0 +1,435 @@
+/**
+ * @file LoRA-Pro's closed form for many sites at once: all decompositions, all r x r solves and all moments in a few
+ * dispatches, nothing read back.
+ */
+import type { Gpu } from "../../gpu/gpu.ts";
+import { defineKernel, type Kernel, type KernelSpec, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
+import {
+  lanesOfSite,
+  smallStride,
+  spanOf,
+  tallFactors,
+  type TallMatrices,
+  thinSvdsInto,
+} from "../../kernels/mod.ts";
+import { defineQuadKernel, quadKernel, type QuadKernels } from "../../kernels/wgsl/quads.ts";
+import capSource from "./cap_steps.wgsl" with { type: "text" };
+import momentsSource from "./tangent_moments.wgsl" with { type: "text" };
+import multiplySource from "./tangent_multiply.wgsl" with { type: "text" };
+import pairSource from "./tangent_pair.wgsl" with { type: "text" };
+import projectSource from "./tangent_project.wgsl" with { type: "text" };
+
+/** The free r x r matrix X of the closed form: none, the one closest to LoRA's own gradients, or equal shares. */
+export type Gauge = "zero" | "sylvester" | "symmetric";
+const GAUGES: Readonly<Record<Gauge, number>> = { zero: 0, sylvester: 1, symmetric: 2 };
+
+/** What is added to the diagonals of BᵀB and AAᵀ: `relative` times their mean, plus `absolute`. */
+export interface Damping {
+  readonly relative: number;
+  readonly absolute: number;
+}
+
+/** One site: factors A `[rank, columns]` and B `[rows, rank]`, and moments `[rows, columns]`. */
+export interface FactorPair {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly m?: Tensor;
+  readonly v?: Tensor;
+  readonly scale: number;
+}
+
+/** Gradients of all factors, laid out as the factors are: those of A begin at element `a` of `flat`, those of B at `b`. */
+export interface FactorGradients {
+  readonly flat: Tensor;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** Adjusted gradients of all pairs, laid out as the factors are in their buffers. */
+export interface Adjusted {
+  readonly a: Tensor;
+  readonly b: Tensor;
+}
+
+/** Adjusted gradients in the bases of the factors' singular vectors, V_Bᵀ gA and gB V_A: enough for their moments. */
+export interface Turned {
+  readonly turned: Adjusted;
+}
+
+const site = { sites: "read" } as const;
+const multiplyKernels = defineQuadKernel({
+  name: "tangent_multiply",
+  source: multiplySource,
+  buffers: {
+    ...site,
+    aIn: "read",
+    bIn: "read",
+    small: "read",
+    aOut: "read_write",
+    bOut: "read_write",
+  },
+  uniforms: {
+    aAt: "u32",
+    bAt: "u32",
+    rank: "u32",
+    block: "u32",
+    smallA: "u32",
+    smallB: "u32",
+    alongA: "u32",
+    alongB: "u32",
+    combine: "u32",
+    stepsA: "u32",
+    zero: "u32",
+  },
+  constants: {},
+});
+const pairKernels = defineQuadKernel({
+  name: "tangent_pair",
+  source: pairSource,
+  buffers: { ...site, aTurned: "read", bTurned: "read", aLeft: "read", bLeft: "read", small: "read_write" },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    gauge: "u32",
+    relativeDamping: "f32",
+    absoluteDamping: "f32",
+    zero: "u32",
+  },
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
+});
+const momentsKernels = defineQuadKernel({
+  name: "tangent_moments",
+  source: momentsSource,
+  buffers: {
+    ...site,
+    aLeft: "read",
+    bLeft: "read",
+    small: "read",
+    aTurned: "read",
+    bTurned: "read",
+    m: "read_write",
+    v: "read_write",
+  },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    beta1: "f32",
+    beta2: "f32",
+    rest1: "f32",
+    rest2: "f32",
+    zero: "u32",
+  },
+  constants: {},
+});
+const projectKernels = defineQuadKernel({
+  name: "tangent_project",
+  source: projectSource,
+  buffers: { ...site, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
+  uniforms: {
+    rank: "u32",
+    block: "u32",
+    correction1: "f32",
+    correction2: "f32",
+    epsilon: "f32",
+    zero: "u32",
+  },
+  constants: { OF_B: false },
+});
+const capKernel = defineKernel({
+  name: "cap_steps",
+  source: capSource,
+  buffers: { ...site, a: "read", adjustedA: "read_write" },
+  uniforms: { rank: "u32", rate: "f32", limit: "f32" },
+  constants: {},
+  workgroupBytes: () => 64 * 8,
+});
+
+/** Thin SVDs of all factors, in the caller's scope. */
+export interface Decomposition {
+  /** Left singular vectors, laid out as the factors are. */
+  readonly left: Adjusted;
+  /** The r x r matrices and singular values of every pair: see tangent_pair.wgsl. */
+  readonly small: Tensor;
+}
+
+/** What the kernels may be told; absent, the adapter's kind decides. */
+export interface FactorPairsOptions {
+  /** Lanes of a workgroup that has a pair to itself, 1 to 64: a software adapter pays for each at every barrier. */
+  readonly lanes?: number;
+}
+
+/** Pairs whose tensors lie in the same buffers, so that each dispatch serves all of them. */
+export class FactorPairs {
+  readonly #gpu: Gpu;
+  readonly #pairs: readonly FactorPair[];
+  readonly #rank: number;
+  readonly #lanes: number;
+  readonly #a: Tensor;
+  readonly #b: Tensor;
+  readonly #moments: { readonly m: Tensor; readonly v: Tensor } | null;
+  readonly #sites: Tensor<"u32">;
+  readonly #tallA: TallMatrices;
+  readonly #tallB: TallMatrices;
+
+  /** Uploads its tables into the caller's scope. @throws {RangeError} where buffers differ or the rank is too large */
+  constructor(gpu: Gpu, pairs: readonly FactorPair[], options: FactorPairsOptions = {}) {
+    this.#gpu = gpu;
+    this.#pairs = pairs;
+    this.#lanes = options.lanes ?? lanesOfSite(gpu);
+    this.#tallA = tallFactors(gpu, pairs.map(({ a }) => a), "A");
+    this.#tallB = tallFactors(gpu, pairs.map(({ b }) => b), "B");
+    this.#rank = this.#tallA.rank;
+    this.#a = this.#tallA.flat;
+    this.#b = this.#tallB.flat;
+    const m = pairs.flatMap((pair) => pair.m ?? []), v = pairs.flatMap((pair) => pair.v ?? []);
+    this.#moments = m.length > 0 ? { m: spanOf(m, "first moments"), v: spanOf(v, "second moments") } : null;
+
+    // Places are counted from the first factor, so that a group of pairs may begin anywhere in its buffers.
+    const within = (tensor: Tensor, span: Tensor) => (tensor.offset - span.offset) / ELEMENT_BYTES;
+    const words = new Uint32Array(6 * pairs.length), scales = new Float32Array(words.buffer);
+    pairs.forEach(({ a, b, m, scale }, i) => {
+      const moments = m ? within(m, this.#moments!.m) : 0;
+      words.set([within(a, this.#a), within(b, this.#b), moments, b.shape[0]!, a.shape[1]!], 6 * i);
+      scales[6 * i + 5] = scale;
+    });
+    this.#sites = gpu.upload(words, "u32", [pairs.length, 6], "sites");
+  }
+
+  /** Words of a site's r x r block: see tangent_pair.wgsl. */
+  get #block(): number {
+    return 6 * this.#rank * this.#stride + 4 * this.#stride;
+  }
+
+  /** Words from one row or column of an r x r matrix to the next: whole vectors of four. */
+  get #stride(): number {
+    return smallStride(this.#rank);
+  }
+
+  /** Thin SVDs of every A and B. */
+  decompose(): Decomposition {
+    const gpu = this.#gpu, rank = this.#rank, stride = this.#stride, count = this.#pairs.length;
+    const small = gpu.empty([count, this.#block], "small matrices");
+    const left = this.#likeFactors("left singular vectors");
+    [this.#tallA, this.#tallB].forEach((factors, place) =>
+      thinSvdsInto(gpu, factors, {
+        left: place === 0 ? left.a : left.b,
+        small,
+        // In vectors of four.
+        block: this.#block / 4,
+        vAt: place * rank * stride / 4,
+        rAt: (2 + place) * rank * stride / 4,
+        sAt: (6 * rank + place) * stride / 4,
+      }, this.#lanes)
+    );
+    return { left, small };
+  }
+
+  /**
+   * The closed form for raw gradients: gA = (1/s²)(BᵀB)⁻¹ dA + X A, gB = (1/s²)(I − P_B) dB (AAᵀ)⁻¹ − B X,
+   * with damped or pseudo-inverses, so that B = 0 gives gA = 0. Where B spans its whole side, as a square one mostly does,
+   * I − P_B is 0 by value. The result is turned: see `turnBack`.
+   */
+  adjustGradients(
+    factors: Decomposition,
+    gradients: FactorGradients,
+    gauge: Gauge,
+    damping: Damping,
+  ): Turned {
+    const turned = this.#likeFactors("turned gradients");
+    this.#turn(factors, gradients, turned, false);
+    return this.#closedForm(factors, turned, gauge, damping);
+  }
+
+  /** Adam's moments of the equivalent gradient s (B gA + gB A). */
+  updateMoments({ left, small }: Decomposition, { turned }: Turned, beta1: number, beta2: number): void {
+    this.#gpu.launch(this.#kernel(momentsKernels, ["a_left", "a_turned", "m", "v"], ["b_left", "b_turned"]), {
+      buffers: {
+        sites: this.#sites,
+        aLeft: left.a,
+        bLeft: left.b,
+        small,
+        aTurned: turned.a,
+        bTurned: turned.b,
+        ...this.#needMoments(),
+      },
+      uniforms: {
+        rank: this.#rank,
+        block: this.#block / 4,
+        beta1,
+        beta2,
+        rest1: 1 - beta1,
+        rest2: 1 - beta2,
+        zero: 0,
+      },
+      workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 8)),
+    });
+  }
+
+  /** The closed form for Adam's direction m̂ / (√v̂ + epsilon) in the place of the full gradient. */
+  adjustDirection(
+    factors: Decomposition,
+    direction: { readonly correction1: number; readonly correction2: number; readonly epsilon: number },
+    gauge: Gauge,
+    damping: Damping,
+  ): Turned {
+    const { left, small } = factors, moments = this.#needMoments();
+    const turned = this.#likeFactors("turned direction");
+    for (const ofB of [false, true]) {
+      this.#gpu.launch(
+        this.#kernel(projectKernels, ofB ? ["left", "m", "v"] : ["projected", "m", "v"], [
+          ofB ? "projected" : "left",
+        ]),
+        {
+          buffers: {
+            sites: this.#sites,
+            left: ofB ? left.a : left.b,
+            small,
+            ...moments,
+            projected: ofB ? turned.b : turned.a,
+          },
+          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction, zero: 0 },
+          constants: { OF_B: ofB },
+          workgroups: this.#grid((rows, columns) =>
+            Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 8)
+          ),
+        },
+      );
+    }
+    return this.#closedForm(factors, turned, gauge, damping);
+  }
+
+  /** gA and gB themselves, with zeros between the factors, so that one dispatch can follow them. */
+  turnBack(factors: Decomposition, { turned }: Turned): Adjusted {
+    const out = {
+      a: this.#gpu.zeros(this.#a.shape, "adjusted dA"),
+      b: this.#gpu.zeros(this.#b.shape, "adjusted dB"),
+    };
+    this.#turn(factors, turned, out, true);
+    return out;
+  }
+
+  /** Shortens each site's step of A, rate · gA, to at most `limit` times |A|. */
+  capSteps(adjusted: Adjusted, rate: number, limit: number): void {
+    this.#gpu.launch(capKernel, {
+      buffers: { sites: this.#sites, a: this.#a, adjustedA: adjusted.a },
+      uniforms: { rank: this.#rank, rate, limit },
+      workgroups: [this.#pairs.length],
+    });
+  }
+
+  /** All factors A or B as one tensor, laid out as `Adjusted` is. */
+  get flats(): Adjusted {
+    return { a: this.#a, b: this.#b };
+  }
+
+  #likeFactors(label: string): Adjusted {
+    return { a: this.#gpu.empty(this.#a.shape, label), b: this.#gpu.empty(this.#b.shape, label) };
+  }
+
+  #turn({ small }: Decomposition, from: FactorGradients | Adjusted, to: Adjusted, back: boolean): void {
+    const raw = "flat" in from, matrix = this.#rank * this.#stride / 4;
+    this.#multiply(raw ? { a: from.flat, b: from.flat } : from, small, to, {
+      ...raw ? { aAt: from.a, bAt: from.b } : {},
+      smallA: matrix,
+      smallB: 0,
+      alongA: Number(back),
+      alongB: Number(back),
+    });
+  }
+
+  /** Changes turned gradients in place. */
+  #closedForm({ left, small }: Decomposition, turned: Adjusted, gauge: Gauge, damping: Damping): Turned {
+    this.#gpu.launch(this.#kernel(pairKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
+      buffers: {
+        sites: this.#sites,
+        aTurned: turned.a,
+        bTurned: turned.b,
+        aLeft: left.a,
+        bLeft: left.b,
+        small,
+      },
+      uniforms: {
+        rank: this.#rank,
+        block: this.#block / 4,
+        gauge: GAUGES[gauge],
+        relativeDamping: damping.relative,
+        absoluteDamping: damping.absolute,
+        zero: 0,
+      },
+      constants: { LANES: this.#lanes },
+      workgroups: [this.#pairs.length],
+    });
+    const matrix = this.#rank * this.#stride / 4;
+    this.#multiply(left, small, turned, {
+      smallA: 5 * matrix,
+      smallB: 4 * matrix,
+      alongA: 0,
+      alongB: 1,
+      combine: 1,
+      // Without a gauge Y is zero.
+      ...gauge === "zero" ? { stepsA: 0 } : {},
+    });
+    return { turned };
+  }
+
+  /** Products of factors' kin with r x r matrices: see tangent_multiply.wgsl. */
+  #multiply(
+    from: Adjusted,
+    small: Tensor,
+    to: Adjusted,
+    how: {
+      readonly aAt?: number;
+      readonly bAt?: number;
+      readonly smallA: number;
+      readonly smallB: number;
+      readonly alongA: number;
+      readonly alongB: number;
+      readonly combine?: number;
+      readonly stepsA?: number;
+    },
+  ): void {
+    this.#gpu.launch(this.#kernel(multiplyKernels, ["a_in", "a_out"], ["b_in", "b_out"]), {
+      buffers: { sites: this.#sites, aIn: from.a, bIn: from.b, small, aOut: to.a, bOut: to.b },
+      uniforms: {
+        ...{ aAt: 0, bAt: 0, combine: 0, stepsA: this.#rank },
+        ...how,
+        rank: this.#rank,
+        block: this.#block / 4,
+        zero: 0,
+      },
+      workgroups: this.#factorTiles(),
+    });
+  }
+
+  /** Tiles of 4 x 4 of every A and then of every B. */
+  #factorTiles(): readonly [number, number, number] {
+    return this.#grid((rows, columns) =>
+      Math.ceil(this.#rank / 4) * (Math.ceil(rows / 4) + Math.ceil(columns / 4))
+    );
+  }
+
+  /** The twin for whole vectors in buffers with rows of A's length (`ofA`), and of B's, where four divides those. */
+  #kernel<S extends KernelSpec>(
+    kernels: QuadKernels<S>,
+    ofA: readonly string[],
+    ofB: readonly string[],
+  ): Kernel<S> {
+    return quadKernel(kernels, [
+      ...this.#pairs.every(({ a }) => a.shape[1]! % 4 === 0) ? ofA : [],
+      ...this.#rank % 4 === 0 ? ofB : [],
+    ]);
+  }
+
+  #grid(lanes: (rows: number, columns: number) => number): readonly [number, number, number] {
+    const most = Math.max(...this.#pairs.map(({ a, b }) => lanes(b.shape[0]!, a.shape[1]!)));
+    const groups = Math.ceil(most / 64), layers = Math.ceil(groups / MOST_GROUPS);
+    return [Math.ceil(groups / layers), this.#pairs.length, layers];
+  }
+
+  #needMoments(): { readonly m: Tensor; readonly v: Tensor } {
+    if (!this.#moments) throw new Error("Cannot use the moments of factor pairs that were made without");
+    return this.#moments;
+  }
+}
