@@ -112,7 +112,7 @@ const real: Surroundings = {
     const [{ openGpu }, { train }, { scoreBase }, { useTuning }] = await Promise.all([
       import("./gpu/mod.ts"),
       import("./training/train.ts"),
-      import("./training/score_base.ts"),
+      import("./training/scoring/score_base.ts"),
       import("./benchmarks/tune.ts"),
     ]);
     const { environmentOf } = await import("./training/environment.ts");

@@ -102,6 +102,6 @@ export * as dataSets from "./tasks/data/mod.ts";
 export { describeRecord, isSkip, type ReadRecord, type Skip } from "./tasks/data/read_record.ts";
 export type { Pools } from "./tasks/examples.ts";
 export * from "./training/run.ts";
-export { scoreBase } from "./training/score_base.ts";
+export { scoreBase } from "./training/scoring/score_base.ts";
 export * from "./training/user_error.ts";
 export { type Progress, train, type TrainHooks } from "./training/train.ts";

@@ -1,6 +1,6 @@
 /** @file How long runs will take: what they take by count, at the pace of runs like them. */
 import type { RunConfig, RunResult } from "../training/run.ts";
-import type { Passes } from "../training/scoring_work.ts";
+import type { Passes } from "../training/cost/scoring_work.ts";
 import { rankOf } from "./method.ts";
 import type { RunWork, WorkOf } from "./run_work.ts";
 import { mean } from "./statistics.ts";

@@ -17,7 +17,7 @@ export async function fingerprintSweep(spec: SweepSpec, registries: Registries):
     const { task } = await withDataFingerprint(entry as Pick<RunConfig, "task">, registries.tasks);
     if (entry.model?.path === undefined) return { ...entry, task };
     // Loaded when needed: models bring the GPU's part of the program along.
-    const { withModelFingerprint } = await import("../training/model_folders.ts");
+    const { withModelFingerprint } = await import("../training/resolve/model_folders.ts");
     const { model } = await withModelFingerprint({ model: entry.model });
     return { ...entry, task, model };
   }));
@@ -66,8 +66,8 @@ async function withModel(config: RunConfig, registries: Registries): Promise<Run
   if (config.model.path === undefined) return config.model;
   // Loaded when needed: models bring the GPU's part of the program along.
   const [{ withModelFingerprint }, { withHeadChoice }] = await Promise.all([
-    import("../training/model_folders.ts"),
-    import("../training/heads.ts"),
+    import("../training/resolve/model_folders.ts"),
+    import("../training/resolve/heads.ts"),
   ]);
   return (await withHeadChoice(await withModelFingerprint(config), registries)).model;
 }

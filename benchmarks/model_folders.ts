@@ -14,7 +14,7 @@ type Choosing = Pick<RunConfig, "model">;
 export async function withFolders(configs: readonly Choosing[], registries: Registries): Promise<Registries> {
   if (configs.every(({ model }) => model.path === undefined)) return registries;
   // Loaded when needed: models bring the GPU's part of the program along.
-  const { withModelFolders } = await import("../training/model_folders.ts");
+  const { withModelFolders } = await import("../training/resolve/model_folders.ts");
   return { ...registries, models: await withModelFolders(configs, registries.models) };
 }
 

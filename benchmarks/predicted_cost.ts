@@ -1,9 +1,9 @@
 /** @file What a run costs by formula: what reports print beside what was measured. */
 import type { RowLengths } from "../models/architecture.ts";
 import type { Registries } from "../training/configuration.ts";
-import { predictMemory } from "../training/memory.ts";
+import { predictMemory } from "../training/cost/memory.ts";
 import type { RunConfig } from "../training/run.ts";
-import { flopsOf, methodFlopsOf } from "../training/work.ts";
+import { flopsOf, methodFlopsOf } from "../training/cost/work.ts";
 import { countConfig } from "./growth/points.ts";
 
 /** Costs by formula, for rows as long as they were; of the model's full length where that is not known. */

@@ -3,10 +3,10 @@ import type { RowLengths } from "../models/architecture.ts";
 import type { TaskData } from "../tasks/task.ts";
 import { type KnownModel, type Registries, resolveModel } from "../training/configuration.ts";
 import { lookup } from "../training/lookup.ts";
-import { predictMemory } from "../training/memory.ts";
+import { predictMemory } from "../training/cost/memory.ts";
 import { canonicalJson, type RunConfig } from "../training/run.ts";
-import type { Passes } from "../training/scoring_work.ts";
-import { countRunStep, flopsOf, forwardFlopsOf } from "../training/work.ts";
+import type { Passes } from "../training/cost/scoring_work.ts";
+import { countRunStep, flopsOf, forwardFlopsOf } from "../training/cost/work.ts";
 
 /** What a run takes by count. */
 export interface RunWork {
@@ -89,9 +89,9 @@ function keyOf({ seed: _, schedule: _schedule, ...config }: RunConfig): string {
 async function countExamples(config: RunConfig, { tasks, models }: Registries): Promise<Counted> {
   // Loaded when needed: what reads texts and images is not needed to list and to report.
   const [{ loadExamples, rowLengthsOf }, { shapedByHead }, { countScoring }] = await Promise.all([
-    import("../training/examples.ts"),
-    import("../training/heads.ts"),
-    import("../training/scoring_work.ts"),
+    import("../training/resolve/examples.ts"),
+    import("../training/resolve/heads.ts"),
+    import("../training/cost/scoring_work.ts"),
   ]);
   const task = lookup("task", tasks, config.task.id), model = resolveModel(config.model, models);
   const data: TaskData = await loadExamples(task, model, config);

@@ -5,7 +5,7 @@ import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { imageBatch, tinyVision } from "../tests/tiny_models.ts";
-import { plainForward } from "../training/forward.ts";
+import { plainForward } from "../training/loop/forward.ts";
 import { type ClipTextConfig, clipTextParameters, createClipText } from "./clip_text.ts";
 import type { Model, VisionBatch } from "./model.ts";
 import { initialWeights } from "./weights.ts";

@@ -8,8 +8,8 @@ import { add, fromRows, map, type Matrix, matrix, toRows } from "../tests/refere
 import * as reference from "../tests/reference/network.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { TINY_ENCODER_DECODER, translationBatch } from "../tests/tiny_models.ts";
-import { differentiate, targetCount } from "../training/differentiate.ts";
-import { plainForward } from "../training/forward.ts";
+import { differentiate, targetCount } from "../training/loop/differentiate.ts";
+import { plainForward } from "../training/loop/forward.ts";
 import {
   bucketOf,
   createEncoderDecoder,

@@ -1,8 +1,8 @@
 /** @file The sizes of the papers, none of which a test could hold: built, run and trained on a GPU on paper. */
 import { assertEquals, assertGreaterOrEqual, assertLess } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
-import { differentiate } from "../training/differentiate.ts";
-import { plainForward } from "../training/forward.ts";
+import { differentiate } from "../training/loop/differentiate.ts";
+import { plainForward } from "../training/loop/forward.ts";
 import { paperGpu, paperWeights } from "../tests/paper_gpu.ts";
 import { countParameters } from "./architecture.ts";
 import { clipTextParameters } from "./clip_text.ts";

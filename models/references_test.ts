@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { createGradients, crossEntropy, matmul, Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { differentiate } from "../training/differentiate.ts";
-import { plainForward } from "../training/forward.ts";
-import { createPredictor } from "../training/predict.ts";
+import { differentiate } from "../training/loop/differentiate.ts";
+import { plainForward } from "../training/loop/forward.ts";
+import { createPredictor } from "../training/scoring/predict.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { fixture, testOnPublic } from "../tests/public_files.ts";
 import { testGpu } from "../tests/test_gpu.ts";

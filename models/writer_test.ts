@@ -4,7 +4,7 @@ import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/assert_close.ts";
 import { testGpu } from "../tests/test_gpu.ts";
 import { scoresAfter, WRITERS } from "../tests/writers.ts";
-import { mergedForward } from "../training/forward.ts";
+import { mergedForward } from "../training/loop/forward.ts";
 
 for (const [name, create] of Object.entries(WRITERS)) {
   Deno.test(`What a model keeps of texts gives the scores of whole passes, whatever is written: ${name}`, async () => {

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { createGradients } from "../autodiff/mod.ts";
 import { conditionedProblem, onQuadratics } from "../tests/low_rank_problems.ts";
 import { add, zeros } from "../tests/reference/matrix.ts";
-import { packsBytes } from "../training/memory.ts";
+import { packsBytes } from "../training/cost/memory.ts";
 import { altlora } from "./altlora.ts";
 import { loraFa } from "./lora_fa.ts";
 import { loraPro } from "./lora_pro/lora_pro.ts";

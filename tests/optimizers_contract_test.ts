@@ -20,8 +20,8 @@ import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimize
 import { copyWeight } from "../optimizers/site_weight.ts";
 import * as tasks from "../tasks/mod.ts";
 import { completeConfig } from "../training/configuration.ts";
-import { adaptedForward, plainForward } from "../training/forward.ts";
-import { packsBytes } from "../training/memory.ts";
+import { adaptedForward, plainForward } from "../training/loop/forward.ts";
+import { packsBytes } from "../training/cost/memory.ts";
 import type { RunConfig } from "../training/run.ts";
 import { UserError } from "../training/user_error.ts";
 import { assertClose } from "./assert_close.ts";

@@ -7,7 +7,7 @@ import { add, dotInto, toHalf } from "../kernels/mod.ts";
 import type { Forward, LinearSite } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
-import { adaptedForward, measuredForward, plainForward } from "../training/forward.ts";
+import { adaptedForward, measuredForward, plainForward } from "../training/loop/forward.ts";
 import { add as sum, multiply, randomMatrix, toFloat32 } from "./reference/matrix.ts";
 
 /** Examples of the batch: more than inputs, so that it determines both maps. */

@@ -11,7 +11,7 @@ import {
 import { type Batch, IGNORE, type LinearSite, type Model } from "../models/model.ts";
 import { initialWeights, type WeightSource } from "../models/weights.ts";
 import { createRandom } from "../numerics/random.ts";
-import { mergedForward } from "../training/forward.ts";
+import { mergedForward } from "../training/loop/forward.ts";
 import { TINY_ENCODER_DECODER } from "./tiny_models.ts";
 
 /** Weights that make a model say many things: with initial ones one token mostly wins. */

@@ -7,7 +7,7 @@ import type { ModelMemory } from "../models/tape_tensors.ts";
 import type { ParameterList } from "../models/weights.ts";
 import type { Footprint, ModelShapes, Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
 import type { Task, TaskModel } from "../tasks/task.ts";
-import { refuseChangedFiles } from "./fingerprint.ts";
+import { refuseChangedFiles } from "./resolve/fingerprint.ts";
 import { lookup } from "./lookup.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
 import { RefusedOptions, UserError } from "./user_error.ts";

@@ -15,18 +15,24 @@ import type { Optimizer, OptimizerModule } from "../optimizers/optimizer.ts";
 import { copyWeight } from "../optimizers/site_weight.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Predictor, Task, TaskData } from "../tasks/task.ts";
-import { requireBindings } from "./bindings.ts";
+import { requireBindings } from "./loop/bindings.ts";
 import { completeConfig, matchSites, resolveModel, withDataFingerprint } from "./configuration.ts";
-import { differentiate, lossOf, targetCount } from "./differentiate.ts";
+import { differentiate, lossOf, targetCount } from "./loop/differentiate.ts";
 import { environmentOf } from "./environment.ts";
-import { loadExamples, rowLengthsOf } from "./examples.ts";
-import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
-import { fullGradientsOf } from "./full_gradient.ts";
-import { withHead, withHeadChoice } from "./heads.ts";
+import { loadExamples, rowLengthsOf } from "./resolve/examples.ts";
+import {
+  adaptedForward,
+  type ForwardOf,
+  measuredForward,
+  mergedForward,
+  withMemory,
+} from "./loop/forward.ts";
+import { fullGradientsOf } from "./loop/full_gradient.ts";
+import { withHead, withHeadChoice } from "./resolve/heads.ts";
 import { lookup } from "./lookup.ts";
-import { PeakMeter, StepClock } from "./meters.ts";
-import { withModelFingerprint, withModelFolders } from "./model_folders.ts";
-import { createPredictor } from "./predict.ts";
+import { PeakMeter, StepClock } from "./telemetry/meters.ts";
+import { withModelFingerprint, withModelFolders } from "./resolve/model_folders.ts";
+import { createPredictor } from "./scoring/predict.ts";
 import {
   type Discrepancy,
   type Point,
@@ -35,9 +41,9 @@ import {
   type RunOutcome,
   type RunResult,
 } from "./run.ts";
-import { learningRateAt } from "./schedule.ts";
-import { scoreExamples } from "./score_examples.ts";
-import { beginMeasurement, readWeights, type StartWeights } from "./telemetry.ts";
+import { learningRateAt } from "./loop/schedule.ts";
+import { scoreExamples } from "./scoring/score_examples.ts";
+import { beginMeasurement, readWeights, type StartWeights } from "./telemetry/telemetry.ts";
 
 /** How far a run is. */
 export interface Progress {

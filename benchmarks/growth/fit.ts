@@ -1,6 +1,6 @@
 /** @file A cost as a sum of counted terms, fitted to measured points: how well, and how well it foretells. */
 import { nonNegativeLeastSquares } from "../../numerics/least_squares.ts";
-import type { StepCount } from "../../training/work.ts";
+import type { StepCount } from "../../training/cost/work.ts";
 import { mean } from "../statistics.ts";
 import { AXES, type Axis, type GrowthPoint } from "./points.ts";
 

@@ -3,7 +3,7 @@ import type { RowLengths } from "../../models/architecture.ts";
 import type { KnownModel, Registries } from "../../training/configuration.ts";
 import { resolveModel } from "../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
-import { countRunStep, type StepCount } from "../../training/work.ts";
+import { countRunStep, type StepCount } from "../../training/cost/work.ts";
 import { methodKey, rankOf } from "../method.ts";
 import { ofRows } from "../run_work.ts";
 import { medianOfMeasured } from "../statistics.ts";

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { KnownOptimizer } from "../../training/configuration.ts";
 import type { RunConfig } from "../../training/run.ts";
-import { countStep, flopsOf, type StepCount } from "../../training/work.ts";
+import { countStep, flopsOf, type StepCount } from "../../training/cost/work.ts";
 import type { Fit } from "./fit.ts";
 import { type PaperSize, paperSizes } from "./paper_sizes.ts";
 

@@ -4,8 +4,8 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import { createDecoder } from "../../models/decoder.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { full } from "../../optimizers/mod.ts";
-import { differentiate } from "../../training/differentiate.ts";
-import { adaptedForward } from "../../training/forward.ts";
+import { differentiate } from "../../training/loop/differentiate.ts";
+import { adaptedForward } from "../../training/loop/forward.ts";
 import type { Peer, Trainer } from "./peer.ts";
 import type { Problem } from "./problem.ts";
 

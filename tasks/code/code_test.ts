@@ -7,7 +7,7 @@ import { runPrograms } from "./javascript_sandbox.ts";
 import { drawSpecification } from "./specifications.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { decode, encode } from "../text/tokenizer.ts";
-import { scoreExamples } from "../../training/score_examples.ts";
+import { scoreExamples } from "../../training/scoring/score_examples.ts";
 
 const options = { seed: 0, trainExamples: 8000, validationExamples: 300, testExamples: 1000 };
 

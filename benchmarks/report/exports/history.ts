@@ -1,5 +1,5 @@
 /** @file A run as JSON lines with the keys of Weights & Biases: what it was asked, what each step said, how it ended. */
-import { learningRateAt } from "../../../training/schedule.ts";
+import { learningRateAt } from "../../../training/loop/schedule.ts";
 import type { Point, RunResult } from "../../../training/run.ts";
 import { nameRun } from "../../progress.ts";
 import { mean } from "../../statistics.ts";

@@ -1,7 +1,7 @@
 /** @file How costs grow with size, and the models that were fitted to them. */
 import { exponentOf, type Fit } from "../../growth/fit.ts";
 import { AXES, type Axis, type GrowthPoint } from "../../growth/points.ts";
-import { flopsOf } from "../../../training/work.ts";
+import { flopsOf } from "../../../training/cost/work.ts";
 import { formatBytes, formatRank, formatSignificant } from "../format.ts";
 import type { MethodGrowth, Study, Table } from "../report.ts";
 

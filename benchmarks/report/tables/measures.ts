@@ -1,7 +1,7 @@
 /** @file What tasks measure beside their scores. */
 import { createRandom } from "../../../numerics/random.ts";
 import type { Measure } from "../../../tasks/task.ts";
-import { valueOf } from "../../../training/measures.ts";
+import { valueOf } from "../../../training/scoring/measures.ts";
 import type { MeasuredOutcome } from "../../../training/run.ts";
 import {
   bootstrapSets,

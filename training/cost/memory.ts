@@ -1,0 +1,164 @@
+/** @file Bytes that a run takes on the GPU, by formula and without one: what sweeps are planned with. */
+import type { Category } from "../../gpu/pool.ts";
+import {
+  alignBytes,
+  allocatedBytes,
+  byteLength,
+  type DType,
+  ELEMENT_BYTES,
+  elementCount,
+} from "../../gpu/tensor.ts";
+import type { Kept, TapeTensors } from "../../models/tape_tensors.ts";
+import type { Footprint, PackSizes } from "../../optimizers/optimizer.ts";
+import { type KnownModel, type KnownOptimizer, matchSites } from "../configuration.ts";
+import type { RunConfig } from "../run.ts";
+
+/** Bytes as `Cost` has them: of live tensors while attaching and training. */
+export interface PredictedMemory {
+  /** Bytes of the method's state alone, without what lies between its tensors. */
+  readonly stateBytes: number;
+  /** Most bytes at a time. */
+  readonly peakBytes: number;
+  /** Most bytes of each category; they need not be reached at the same moment. */
+  readonly peakBytesByCategory: Readonly<Record<Exclude<Category, "data">, number>>;
+}
+
+/**
+ * The memory that a complete config will take on a model as it will be: with its head, and for rows as long as its
+ * `memory` is of.
+ *
+ * What outlives a step is exact, as long as it fits the adapter's largest buffers. Activations are counted tensor by
+ * tensor; partial sums that a kernel frees at once are left out, and where only upper blocks are adapted, all of the
+ * lowest adapted block is counted. Training is predicted, validation and telemetry are not, as in `Cost`.
+ */
+export function predictMemory(config: RunConfig, model: KnownModel, method: KnownOptimizer): PredictedMemory {
+  const sites = matchSites(config.sites, model.sites());
+  const parameters = model.parameters.map(({ shape }) => elementCount(shape));
+  const footprint = method.footprint(config.optimizer.options, {
+    sites,
+    parameters,
+    head: model.newHead ?? [],
+  });
+  const tape = model.memory.tape(Math.ceil(config.batchSize / config.accumulate));
+  const sitesIn = (block: number) => sites.filter(({ name }) => model.memory.blockOf(name) === block);
+  const checkpointing = config.memory?.checkpointing === "blocks";
+  const passOf = (trainsBelow: boolean, linear: Footprint["linear"]) =>
+    passBytes(
+      tape,
+      { trainsBelow, trains: (block) => sitesIn(block).length > 0, checkpointing },
+      (block) =>
+        keptBytes(
+          sitesIn(block).flatMap((site) =>
+            linear(site).map((numbers) => [1, numbers * tape.rows(site.name)] as const)
+          ),
+        ),
+    );
+
+  const half = new Set(
+    config.memory?.frozenWeights === "f16" ? sites.map(({ name }) => name) : [],
+  );
+  const isHalf = (parameter: string) =>
+    sites.some(({ name }) => half.has(name) && `.${parameter}`.endsWith(`.${name}.weight`));
+  const numbersOf = (halves: boolean) =>
+    model.parameters.filter(({ name }) => isHalf(name) === halves).map(({ shape }) => elementCount(shape));
+  const weights = packBytes(numbersOf(false)) + packBytes(numbersOf(true), "f16") +
+    sum(model.memory.constants, (numbers) => packBytes([numbers]));
+  const adapters = packsBytes(footprint.adapters);
+  const state = packsBytes([...footprint.state, ...footprint.tables]);
+  // Beside the gradients: the loss's own, the norm, where the run diverged, and every step's loss.
+  const gradients = packBytes(footprint.trained) + packsBytes([[1], [1], [1], [config.steps]]);
+  const activations = passOf(footprint.trainsAll, footprint.linear);
+  const scratch = packsBytes(footprint.scratch);
+  const attaching = footprint.fullGradients
+    ? {
+      gradients: packBytes(sites.map((site) => site.in * site.out)) + packBytes([1]),
+      activations: passOf(false, () => []),
+    }
+    : { gradients: 0, activations: 0 };
+  return {
+    stateBytes: ELEMENT_BYTES * sum(footprint.state.flat(), (numbers) => numbers),
+    peakBytes: weights + adapters + Math.max(
+      state + gradients + Math.max(activations, scratch),
+      attaching.gradients + attaching.activations,
+    ),
+    peakBytesByCategory: {
+      weights,
+      adapters,
+      state,
+      gradients: Math.max(gradients, attaching.gradients),
+      activations: Math.max(activations, attaching.activations),
+      scratch,
+    },
+  };
+}
+
+/** What of a pass is differentiated, and how. */
+interface Trained {
+  /** True where embeddings are trained. */
+  readonly trainsBelow: boolean;
+  /** Whether something of a block is trained. */
+  trains(block: number): boolean;
+  readonly checkpointing: boolean;
+}
+
+/** Most bytes of a forward and a backward pass. `own` are those that the method adds to a block. */
+function passBytes(
+  tape: TapeTensors,
+  { trainsBelow, trains, checkpointing }: Trained,
+  own: (block: number) => number,
+): number {
+  const { blocks, between } = tape;
+  // Blocks come in the order of the forward pass: those that one reads are decided before it.
+  const differentiated: boolean[] = [];
+  /** Whether the gradient of what a block takes in is needed. */
+  const wantsInput = (block: number) => {
+    const { input } = blocks[block]!;
+    return trainsBelow || (input !== null && differentiated[input]!);
+  };
+  blocks.forEach(({ source }, block) => {
+    const wantsSource = source !== undefined && differentiated[source.block]!;
+    differentiated.push(trains(block) || wantsInput(block) || wantsSource);
+  });
+  const backwardOf = (block: number): number => {
+    if (!differentiated[block]) return 0;
+    const { backward, inputGradient, source } = blocks[block]!;
+    const unwanted = wantsInput(block) ? 0 : keptBytes(inputGradient);
+    const onlySource = source && !trains(block) && !wantsInput(block);
+    return keptBytes(backward) - unwanted - (onlySource ? keptBytes(source.before) : 0);
+  };
+  const places = [...blocks.keys()], streamOf = (block: number) => keptBytes([[1, blocks[block]!.stream]]);
+  const around = keptBytes(tape.around) +
+    (between && differentiated[between.block] ? keptBytes(between.backward) : 0) +
+    (trainsBelow ? keptBytes(tape.shared ?? []) : 0);
+  const below = trainsBelow ? keptBytes(tape.below) : 0;
+  const passOf = (block: number) => keptBytes(blocks[block]!.forward) + backwardOf(block) + own(block);
+  if (!checkpointing) return around + below + sum(places, passOf);
+  // When a block is computed again, the outputs of all blocks are there, and the gradients of the outputs above it.
+  const outputs = sum(places, streamOf);
+  const gradientsFrom = (first: number) => sum(places.slice(first).filter(wantsInput), streamOf);
+  const again = places.filter((block) => differentiated[block]).map((block) =>
+    gradientsFrom(block + 1) + passOf(block)
+  );
+  return around + outputs + Math.max(...again, gradientsFrom(0) + below);
+}
+
+/** Bytes of tensors that lie side by side, as `gpu.pack` allocates them. */
+export function packBytes(sizes: PackSizes, dtype: DType = "f32"): number {
+  return sizes.length === 0
+    ? 0
+    : allocatedBytes(sum(sizes, (numbers) => alignBytes(byteLength({ shape: [numbers], dtype }))));
+}
+
+/** Bytes of several packs. */
+export function packsBytes(packs: readonly PackSizes[]): number {
+  return sum(packs, (sizes) => packBytes(sizes));
+}
+
+/** Bytes of tensors by themselves. */
+function keptBytes(tensors: Kept): number {
+  return sum(tensors, ([count, numbers]) => count * allocatedBytes(ELEMENT_BYTES * numbers));
+}
+
+function sum<T>(items: readonly T[], measure: (item: T) => number): number {
+  return items.reduce((total, item) => total + measure(item), 0);
+}

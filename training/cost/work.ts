@@ -1,0 +1,139 @@
+/** @file What a step costs by formula: FLOPs, memory traffic and memory, from the sizes of model, batch and method. */
+import type { Architecture, CountedMap } from "../../models/architecture.ts";
+import type { CountedSite, Options, StepSizes, StepWork } from "../../optimizers/optimizer.ts";
+import { type KnownModel, matchSites } from "../configuration.ts";
+import type { RunConfig } from "../run.ts";
+
+/** A step to count. */
+export interface CountedStep {
+  readonly architecture: Architecture;
+  /** Examples of a step. */
+  readonly batchSize: number;
+  /** Parts that they come in: activations of one part are alive at a time, and each reads all weights. */
+  readonly accumulate: number;
+  /** Names of the maps that are adapted. */
+  readonly sites: ReadonlySet<string>;
+  readonly method: { stepWork(options: Options, sizes: StepSizes): StepWork };
+  /** Complete. */
+  readonly options: Options;
+}
+
+/** The counts of a step. FLOPs and elements as in `StepWork`. */
+export interface StepCount {
+  /** Rows that a block works on: tokens. */
+  readonly tokens: number;
+  /** Linear maps of the model: what the number of dispatches goes with. */
+  readonly maps: number;
+  /** FLOPs of the model's forward pass. */
+  readonly forwardFlops: number;
+  /** FLOPs of all products of full size: forward, gradients of activations, gradients of weights, attention. */
+  readonly wideFlops: number;
+  /** Of these, FLOPs of the gradients of weights, which a method with factors does without. */
+  readonly weightFlops: number;
+  /** FLOPs of the method's thin products. */
+  readonly factorFlops: number;
+  /** FLOPs of the method's update. */
+  readonly updateFlops: number;
+  /** Elements that forward and backward read and write. */
+  readonly elements: number;
+  /** Elements that clipping and the update read and write: gradients, factors or weights, state. */
+  readonly updateElements: number;
+  /** Numbers of the model, alive all the time. */
+  readonly parameters: number;
+  /** Numbers that training adds, alive all the time: factors, gradients of what is trained, state. */
+  readonly added: number;
+  /** Numbers that one forward pass leaves for its backward pass. */
+  readonly activations: number;
+}
+
+/** All FLOPs of a step. */
+export function flopsOf(count: Pick<StepCount, "wideFlops" | "factorFlops" | "updateFlops">): number {
+  return count.wideFlops + count.factorFlops + count.updateFlops;
+}
+
+/** FLOPs of a step that are there for the method: gradients of weights or products with factors, and the update. */
+export function methodFlopsOf(
+  count: Pick<StepCount, "weightFlops" | "factorFlops" | "updateFlops">,
+): number {
+  return count.weightFlops + count.factorFlops + count.updateFlops;
+}
+
+/** FLOPs of a forward pass over so many examples. */
+export function forwardFlopsOf({ maps, attentions }: Architecture, examples: number): number {
+  const products = maps.reduce((sum, map) => sum + 2 * map.rows * map.in * map.out, 0);
+  return examples * attentions.reduce((sum, one) => sum + attentionFlops(one), products);
+}
+
+/** FLOPs of both products of attentions. */
+function attentionFlops({ count, queries, keys, width }: Architecture["attentions"][number]): number {
+  return 4 * count * queries * keys * width;
+}
+
+/** Counts a step of a run with its model, in its size and with rows as long as they will be. */
+export function countRunStep(
+  config: Pick<RunConfig, "batchSize" | "accumulate" | "sites" | "optimizer">,
+  model: Pick<KnownModel, "architecture" | "sites">,
+  method: CountedStep["method"],
+): StepCount {
+  return countStep({
+    architecture: model.architecture,
+    batchSize: config.batchSize,
+    accumulate: config.accumulate,
+    sites: new Set(matchSites(config.sites, model.sites()).map(({ name }) => name)),
+    method,
+    options: config.optimizer.options,
+  });
+}
+
+/**
+ * Counts a step.
+ *
+ * The forward pass of a map is 2 · rows · in · out, the gradient of its input as much again wherever something is
+ * trained upstream: with weights' gradients 6 N FLOPs a token, with frozen weights 4 N. An attention is two products
+ * forward and, since scores are formed again for queries and for keys, seven backward, causal or not. A backward pass
+ * moves twice what the forward pass moves, an attention's three times.
+ */
+export function countStep(step: CountedStep): StepCount {
+  const { architecture, batchSize, accumulate, sites: adapted, method, options } = step;
+  const { maps, attentions, parameters } = architecture;
+  const trained = new Set(maps.filter(({ name }) => adapted.has(name)).map(({ stage }) => stage));
+  /** Whether a site lies upstream of a map's input. */
+  const isDownstream = ({ stage, upstream: [first, end] = [0, stage] }: CountedMap) =>
+    [...trained].some((site) => site >= first && site < end);
+  const counted = (map: CountedMap): CountedSite => ({
+    ...map,
+    rows: map.rows * batchSize,
+    inputGradient: isDownstream(map),
+  });
+  const work = method.stepWork(options, {
+    sites: maps.filter(({ name }) => adapted.has(name)).map(counted),
+    others: maps.filter(({ name }) => !adapted.has(name)).map(counted),
+    parameters,
+    parts: accumulate,
+  });
+  const sum = <T>(items: readonly T[], count: (item: T) => number) =>
+    items.reduce((total, item) => total + count(item), 0);
+  const below = maps.filter((map) => work.trainsAll ? map.stage > 0 : isDownstream(map));
+  const flops = (map: CountedMap) => 2 * batchSize * map.rows * map.in * map.out;
+  const moved = (map: CountedMap) =>
+    batchSize * map.rows * (map.in + map.out) + accumulate * map.in * map.out;
+  const attention = batchSize * sum(attentions, attentionFlops);
+  const heads = batchSize * sum(attentions, (one) => 2 * one.count * (one.queries + one.keys) * one.width);
+  const forwardFlops = forwardFlopsOf(architecture, batchSize);
+  return {
+    tokens: batchSize * architecture.tokens,
+    maps: maps.length,
+    forwardFlops,
+    wideFlops: forwardFlops + sum(below, flops) + 3.5 * attention + work.weightFlops,
+    weightFlops: work.weightFlops,
+    factorFlops: work.factorFlops,
+    updateFlops: work.updateFlops,
+    elements: sum(maps, moved) + sum(below, moved) + 4 * heads +
+      3 * batchSize * architecture.elementwise + work.elements,
+    // Gradients of what is trained are added to, measured, clipped and cleared: five elements each.
+    updateElements: 5 * work.trained + work.updateElements,
+    parameters,
+    added: work.added + work.trained + work.state,
+    activations: (batchSize * architecture.activations + work.activations) / accumulate,
+  };
+}

@@ -1,0 +1,102 @@
+/** @file The ways a model's linear maps are computed: as they are, adapted by a method, merged, or watched. */
+import { addRow, matmul } from "../../autodiff/mod.ts";
+import { isHalf, type Tape, type Var } from "../../autodiff/tape.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { matmul as product } from "../../kernels/mod.ts";
+import type { Forward, LinearSite } from "../../models/model.ts";
+import type { Optimizer } from "../../optimizers/optimizer.ts";
+import type { MemoryOptions } from "../run.ts";
+
+/** How a tape's linear maps are computed. */
+export type ForwardOf = (tape: Tape) => Forward;
+
+/** x W_effᵀ + b, with the product formed by `product`; blocks are computed once and kept. */
+function forwardWith(tape: Tape, product: (site: LinearSite, x: Var) => Var): Forward {
+  const forward: Forward = {
+    tape,
+    linear(site, x) {
+      const y = product(site, x);
+      return site.bias ? addRow(tape, y, tape.parameter(site.bias)) : y;
+    },
+    block: (inputs, body) => body(forward, inputs),
+  };
+  return forward;
+}
+
+/** The model's own weights. */
+export function plainForward(tape: Tape): Forward {
+  return forwardWith(tape, (site, x) => matmul(tape, x, tape.parameter(site.weight), { transposeB: true }));
+}
+
+/** The method's linear maps at its sites, the model's own elsewhere. */
+export function adaptedForward(tape: Tape, optimizer: Optimizer, sites: ReadonlySet<LinearSite>): Forward {
+  const plain = (site: LinearSite, x: Var) =>
+    matmul(tape, x, tape.parameter(site.weight), { transposeB: true });
+  return forwardWith(tape, (site, x) => sites.has(site) ? optimizer.linear(tape, site, x) : plain(site, x));
+}
+
+/** Weights that were merged once, for evaluation: as fast for every method. */
+export function mergedForward(tape: Tape, weights: ReadonlyMap<LinearSite, Tensor>): Forward {
+  return forwardWith(tape, (site, x) => {
+    const weight = weights.get(site);
+    return matmul(tape, x, weight ? tape.constant(weight) : tape.parameter(site.weight), {
+      transposeB: true,
+    });
+  });
+}
+
+/** The same, but of each block only input and output are kept: see `Tape.checkpoint`. */
+export function checkpointedForward(inner: ForwardOf): ForwardOf {
+  return (tape) => ({
+    ...inner(tape),
+    block: (inputs, body) => tape.checkpoint(inputs, (tape, inputs) => body(inner(tape), inputs)),
+  });
+}
+
+/** The same under a run's memory options. */
+export function withMemory(inner: ForwardOf, memory: MemoryOptions | undefined): ForwardOf {
+  return memory?.checkpointing === "blocks" ? checkpointedForward(inner) : inner;
+}
+
+/**
+ * The same, but the backward pass also adds dL/dW_eff = dYᵀ X to `full` for each site in it, whatever W_eff is made of.
+ *
+ * `full` holds tensors `[out, in]`, zero before the first part of a batch.
+ */
+export function measuredForward(inner: ForwardOf, full: ReadonlyMap<LinearSite, Tensor>): ForwardOf {
+  const measure = (forward: Forward): Forward => ({
+    tape: forward.tape,
+    linear(site, x) {
+      const y = forward.linear(site, x), into = full.get(site);
+      if (!into) return y;
+      const { tape } = forward, { weight } = site;
+      const trained = !isHalf(weight) && tape.parameter(weight).needsGradient;
+      // A trained weight's own gradient is the same product, and the same in every bit.
+      return measureWeight(tape, x, y, into, { seldom: !trained });
+    },
+    block: (inputs, body) => forward.block(inputs, (forward, inputs) => body(measure(forward), inputs)),
+  });
+  return (tape) => measure(inner(tape));
+}
+
+/**
+ * y itself; on the way back dYᵀ X is added to `into`. It asks for the gradient of y even where nothing is trained, as a
+ * trained weight would.
+ */
+function measureWeight(
+  tape: Tape,
+  x: Var,
+  y: Var,
+  into: Tensor,
+  { seldom }: { readonly seldom: boolean },
+): Var {
+  return tape.record({
+    name: "measureWeight",
+    inputs: [y, tape.input(into)],
+    output: y.value,
+    backward(gradient, inputs) {
+      product(tape.gpu, gradient, x.value, { transposeA: true, into, accumulate: true, seldom });
+      inputs.pass(0, gradient);
+    },
+  });
+}

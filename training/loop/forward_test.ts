@@ -1,0 +1,110 @@
+import { assertEquals } from "@std/assert";
+import { createGradients } from "../../autodiff/mod.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { Batch, Model } from "../../models/model.ts";
+import { createRandom } from "../../numerics/random.ts";
+import { elementCount } from "../../gpu/tensor.ts";
+import * as optimizers from "../../optimizers/mod.ts";
+import type { OptimizerModule } from "../../optimizers/optimizer.ts";
+import { trainableWeight } from "../../optimizers/site_weight.ts";
+import { assertClose } from "../../tests/assert_close.ts";
+import { testGpu } from "../../tests/test_gpu.ts";
+import {
+  imageBatch,
+  textBatch,
+  tinyDecoder,
+  tinyEncoderDecoder,
+  tinyVision,
+  translationBatch,
+} from "../../tests/tiny_models.ts";
+import { differentiate } from "./differentiate.ts";
+import {
+  adaptedForward,
+  checkpointedForward,
+  type ForwardOf,
+  measuredForward,
+  plainForward,
+} from "./forward.ts";
+
+const CASES: readonly (readonly [string, (gpu: Gpu) => Model, Batch])[] = [
+  ["decoder", tinyDecoder, textBatch(5)],
+  ["encoder-decoder", tinyEncoderDecoder, translationBatch(5)],
+  ["vision", tinyVision, imageBatch(5)],
+];
+
+/** A zero gradient for each site. */
+function zeroGradients(gpu: Gpu, { sites }: Model) {
+  return new Map(sites.map((site) => [site, gpu.zeros([site.out, site.in], `${site.name} full`)]));
+}
+
+for (const [family, create, batch] of CASES) {
+  Deno.test(`measuredForward() gives dL/dW of every ${family} site, as a tape that differentiates the weights does, in any parts`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("measured");
+    const model = create(gpu), store = createGradients(gpu, model.sites.map(trainableWeight));
+    const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
+    for (const parts of [1, 2]) {
+      store.clear();
+      const full = zeroGradients(gpu, model), forward = measuredForward(plainForward, full);
+      differentiate(gpu, model, batch, store, { parts, seed, forward });
+      for (const [site, gradient] of full) {
+        const [found, wanted] = await gpu.downloadAll([gradient, store.of(trainableWeight(site))]);
+        // The same products.
+        assertClose(found!, wanted!, { relative: 1e-6 }, `${site.name} in ${parts} parts`);
+      }
+    }
+  });
+
+  for (const module of Object.values(optimizers) as OptimizerModule[]) {
+    Deno.test(`checkpointedForward() leaves loss, gradients and measured gradients of ${module.id} on a ${family} as they are, bit for bit`, async () => {
+      const gpu = await testGpu();
+      using _ = gpu.scope("checkpointed");
+      const model = create(gpu), { sites, parameters, head } = model;
+      const optimizer = await module.attach({
+        gpu,
+        sites,
+        parameters,
+        head,
+        steps: 1,
+        random: createRandom(1),
+        async *fullGradients() {
+          using _ = gpu.scope("full gradients");
+          for (const site of sites) {
+            const gradient = createRandom(3).fork(site.name).normal(site.out * site.in, 1);
+            yield { site, gradient: gpu.upload(gradient, "f32", [site.out, site.in], site.name) };
+          }
+        },
+      }, { ...module.defaults, ..."rank" in module.defaults && { rank: 2 } });
+      for (const site of sites) {
+        const b = optimizer.factors(site)?.b.value;
+        if (b) gpu.write(b, createRandom(2).fork(site.name).normal(elementCount(b.shape), 0.3));
+      }
+      const store = createGradients(gpu, optimizer.trainable), adapted = new Set(sites);
+      const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
+      const bits = async (wrap: (inner: ForwardOf) => ForwardOf, parts: number) => {
+        using _ = gpu.scope("pass");
+        store.clear();
+        const full = zeroGradients(gpu, model);
+        const forward = wrap(measuredForward((tape) => adaptedForward(tape, optimizer, adapted), full));
+        const before = gpu.memory.liveBytes;
+        const loss = differentiate(gpu, model, batch, store, { parts, seed, forward });
+        // The loss is all that is left.
+        assertEquals(gpu.memory.liveBytes - before, 256);
+        return await gpu.downloadAll([loss, ...store.flats, ...full.values()]);
+      };
+      for (const parts of [1, 2]) {
+        const kept = await bits((inner) => inner, parts);
+        assertEquals(await bits(checkpointedForward, parts), kept);
+        // Either may lie around the other.
+        const full = zeroGradients(gpu, model);
+        store.clear();
+        const forward = measuredForward(
+          checkpointedForward((tape) => adaptedForward(tape, optimizer, adapted)),
+          full,
+        );
+        const loss = differentiate(gpu, model, batch, store, { parts, seed, forward });
+        assertEquals(await gpu.downloadAll([loss, ...store.flats, ...full.values()]), kept);
+      }
+    });
+  }
+}

@@ -1,0 +1,65 @@
+/** @file Models that configs take from folders: read, held against the registry, and told apart by their fingerprints. */
+import { fingerprintModel, readModelFolder } from "../../models/model_folder.ts";
+import type { ModelEntry } from "../../models/entry.ts";
+import type { KnownModel } from "../configuration.ts";
+import type { RunConfig } from "../run.ts";
+import { refuseChangedFiles } from "./fingerprint.ts";
+import { UserError } from "../user_error.ts";
+
+/** Whatever names a model. */
+type Choosing = Pick<RunConfig, "model">;
+
+/**
+ * The registry with an entry for each folder that one of the configs takes its model from.
+ *
+ * @throws {UserError} where a registered name is given to a model of other sizes
+ * @throws {CheckpointError} where a folder cannot be read or does not fit its own config
+ */
+export async function withModelFolders<M extends KnownModel>(
+  configs: readonly Choosing[],
+  models: Readonly<Record<string, M>>,
+): Promise<Readonly<Record<string, M | ModelEntry>>> {
+  const all: Record<string, M | ModelEntry> = { ...models };
+  for (const { model: { id, path } } of configs) {
+    // No name of an entry has a slash.
+    const key = `${path}/ as ${id}`;
+    if (path === undefined || Object.hasOwn(all, key)) continue;
+    const entry = await readModelFolder(path, id);
+    const registered = Object.values(models).find((model) => model.id === id && model.folder === undefined);
+    if (registered) requireSame(entry, registered, path);
+    all[key] = entry;
+  }
+  return all;
+}
+
+/** A registered name stands for sizes. */
+function requireSame(entry: ModelEntry, registered: KnownModel, path: string): void {
+  const shapes = ({ parameters }: KnownModel) =>
+    new Map(parameters.map(({ name, shape }) => [name, shape.join(", ")]));
+  const own = shapes(entry), wanted = shapes(registered);
+  const name = [...own.keys(), ...wanted.keys()].find((one) => own.get(one) !== wanted.get(one));
+  if (entry.family === registered.family && name === undefined) return;
+  const describe = (shape: string | undefined) => shape === undefined ? "absent" : `[${shape}]`;
+  throw new UserError(
+    `Cannot use ${path} as model "${entry.id}": ` +
+      (entry.family === registered.family
+        ? `"${name}" is ${describe(own.get(name!))} there, ${describe(wanted.get(name!))} is needed`
+        : `it is a ${entry.family} model, ${registered.family} is needed`) +
+      "; another name stands for whatever is there",
+  );
+}
+
+/**
+ * The config with the fingerprint of its model's folder, so that other weights make another run; the same config where the
+ * model is the project's.
+ *
+ * @throws {UserError} where it has one that the files no longer fit
+ * @throws {CheckpointError} where the files can't be found
+ */
+export async function withModelFingerprint<C extends Pick<RunConfig, "model">>(config: C): Promise<C> {
+  const { id, path, fingerprint } = config.model;
+  if (path === undefined) return config;
+  const found = await fingerprintModel(path);
+  refuseChangedFiles(`use model "${id}" from ${path}`, fingerprint, found);
+  return { ...config, model: { ...config.model, fingerprint: found } };
+}

@@ -1,0 +1,47 @@
+/** @file The score of a base checkpoint before fine-tuning, so that gains can be told. */
+import type { Gpu } from "../../gpu/gpu.ts";
+import * as models from "../../models/mod.ts";
+import { baseWeights } from "../../models/base_weights.ts";
+import type { ModelEntry } from "../../models/entry.ts";
+import * as tasks from "../../tasks/mod.ts";
+import type { Task } from "../../tasks/task.ts";
+import { requireBindings } from "../loop/bindings.ts";
+import { resolveModel } from "../configuration.ts";
+import { environmentOf } from "../environment.ts";
+import { loadExamples } from "../resolve/examples.ts";
+import { withHead } from "../resolve/heads.ts";
+import { lookup } from "../lookup.ts";
+import { withModelFolders } from "../resolve/model_folders.ts";
+import { createPredictor } from "./predict.ts";
+import { type BaseConfig, type BaseResult, recordId } from "../run.ts";
+import { scoreExamples } from "./score_examples.ts";
+
+/**
+ * Scores a base checkpoint on the examples that its runs are scored on.
+ *
+ * @throws {UserError} for unknown names
+ * @throws {CheckpointError} where the checkpoint is missing or does not fit
+ */
+export async function scoreBase(gpu: Gpu, config: BaseConfig): Promise<BaseResult> {
+  const { task: { id }, model, scoreOn } = config;
+  const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
+  const task = lookup<Task>("task", tasks, id), own = resolveModel(model, known);
+  requireBindings(gpu, own);
+  // No seed changes what is scored, or its order.
+  const data = await loadExamples(task, own, { ...config, seed: 0 });
+  const source = await baseWeights(own);
+  const entry = await withHead(gpu, model, own, data, source);
+  const environment = await environmentOf(gpu);
+  try {
+    using _ = gpu.scope("base", "weights");
+    const built = entry.create(gpu, source);
+    const predictor = createPredictor(gpu, built, new Map(), data.needs.inputSize);
+    const found = await scoreExamples(task, data, predictor, scoreOn);
+    const score = found.scores.reduce((sum, one) => sum + one, 0) / found.scores.length;
+    const commonest = data.commonest && { commonest: data.commonest(scoreOn) };
+    const header = { schema: 1, id: await recordId(config), config, environment } as const;
+    return { ...header, status: "done", score, ...commonest, ...found };
+  } finally {
+    gpu.trim();
+  }
+}
