@@ -104,4 +104,6 @@ export type { Pools } from "./tasks/examples.ts";
 export * from "./training/run.ts";
 export { scoreBase } from "./training/scoring/score_base.ts";
 export * from "./training/user_error.ts";
-export { type Progress, train, type TrainHooks } from "./training/train.ts";
+export type { Progress, TrainHooks } from "./training/loop/progress.ts";
+export type { OwnEntries } from "./training/registry.ts";
+export { train, type TrainOptions } from "./training/train.ts";

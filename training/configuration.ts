@@ -2,13 +2,22 @@
 import type { z } from "zod";
 import type { Architecture, RowLengths } from "../models/architecture.ts";
 import type { ClipTextConfig } from "../models/clip_text.ts";
+import type { ModelEntry } from "../models/entry.ts";
 import type { ModelFamily } from "../models/model.ts";
 import type { ModelMemory } from "../models/tape_tensors.ts";
 import type { ParameterList } from "../models/weights.ts";
-import type { Footprint, ModelShapes, Options, StepSizes, StepWork } from "../optimizers/optimizer.ts";
+import type {
+  Footprint,
+  ModelShapes,
+  OptimizerModule,
+  Options,
+  StepSizes,
+  StepWork,
+} from "../optimizers/optimizer.ts";
 import type { Task, TaskModel } from "../tasks/task.ts";
 import { refuseChangedFiles } from "./resolve/fingerprint.ts";
 import { lookup } from "./lookup.ts";
+import type { ModuleSource } from "./run.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
 import { RefusedOptions, UserError } from "./user_error.ts";
 import { matchesWildcard } from "./wildcard.ts";
@@ -62,11 +71,20 @@ export type KnownTask = Pick<
   "id" | "title" | "family" | "metric" | "measures" | "shipped" | "realData" | "load"
 >;
 
-/** The names that a config may use. */
+/** The names that a config may use, and what they stand for. */
 export interface Registries {
   readonly tasks: Readonly<Record<string, KnownTask>>;
   readonly models: Readonly<Record<string, KnownModel>>;
   readonly optimizers: Readonly<Record<string, KnownOptimizer>>;
+  /** The files that entries are from, by the entry; what is absent is from none, such as what ships. */
+  readonly sources?: ReadonlyMap<unknown, ModuleSource>;
+}
+
+/** Registries whose entries can be run, not only planned and reported. */
+export interface Library extends Registries {
+  readonly tasks: Readonly<Record<string, Task>>;
+  readonly models: Readonly<Record<string, ModelEntry>>;
+  readonly optimizers: Readonly<Record<string, OptimizerModule>>;
 }
 
 /**
@@ -93,9 +111,9 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where:
  */
 export function completeConfig(config: unknown, registries: Registries, where = "config"): RunConfig {
   const parsed = parseWith(RunConfig, config, where);
-  const task = lookup("task", registries.tasks, parsed.task.id);
+  const task = lookup("task", registries.tasks, parsed.task.id, parsed.task.module);
   const model = resolveModel(parsed.model, registries.models, where);
-  const module = lookup("optimizer", registries.optimizers, parsed.optimizer.id);
+  const module = lookup("optimizer", registries.optimizers, parsed.optimizer.id, parsed.optimizer.module);
   if ((task.family === "vision") !== (model.family === "vision")) {
     throw new UserError(
       `Cannot train model "${model.id}" on task "${task.id}": it is a ${model.family} model`,
@@ -116,12 +134,41 @@ export function completeConfig(config: unknown, registries: Registries, where = 
       `Cannot keep frozen weights as f16 with "${module.id}": it trains the weights of all adapted maps`,
     );
   }
+  const { sources } = registries, entry = findModel(parsed.model, registries.models);
   return {
     ...rest,
-    model: shortestName(parsed.model, registries.models),
-    optimizer: { id: module.id, options },
+    task: withModule(`train task "${task.id}"`, parsed.task, sources?.get(task)),
+    model: withModule(
+      `use model "${entry.id}"`,
+      shortestName(parsed.model, registries.models),
+      sources?.get(entry),
+    ),
+    optimizer: withModule(
+      `use "${module.id}"`,
+      { id: module.id, options, ...(parsed.optimizer.module && { module: parsed.optimizer.module }) },
+      sources?.get(module),
+    ),
     ...(memory && { memory }),
   };
+}
+
+/**
+ * A choice with the file that it is from, so that another file makes another run; the same choice for what ships.
+ *
+ * @throws {UserError} where it was from another file, or from one that has changed
+ */
+function withModule<C extends { readonly module?: ModuleSource }>(
+  wanted: string,
+  choice: C,
+  found: ModuleSource | undefined,
+): C {
+  const noted = choice.module;
+  if (!found) {
+    if (!noted) return choice;
+    throw new UserError(`Cannot ${wanted}: it was from ${noted.path}, and is not from a file now`);
+  }
+  refuseChangedFiles(`${wanted} from ${found.path}`, noted?.fingerprint, found.fingerprint);
+  return { ...choice, module: found };
 }
 
 function refuseData(
@@ -207,10 +254,8 @@ export function resolveModel<M extends Resizable<M>>(
   where = "config",
 ): M {
   const entry = findModel(choice, models);
-  const { id: _, path: _path, fingerprint: _fingerprint, head: _head, ...size } = shortestName(
-    choice,
-    models,
-  );
+  const { id: _, path: _path, fingerprint: _fingerprint, head: _head, module: _module, ...size } =
+    shortestName(choice, models);
   if (Object.keys(size).length === 0) return entry;
   try {
     return entry.resize(size);
@@ -226,7 +271,7 @@ export function resolveModel<M extends Resizable<M>>(
  * @throws {UserError} where there is none
  */
 function findModel<M extends { readonly id: string; readonly folder?: string }>(
-  { id, path, fingerprint }: RunConfig["model"],
+  { id, path, fingerprint, module }: RunConfig["model"],
   models: Readonly<Record<string, M>>,
 ): M {
   const entries = Object.entries(models).filter(([, { folder }]) => folder === path);
@@ -234,7 +279,7 @@ function findModel<M extends { readonly id: string; readonly folder?: string }>(
     if (fingerprint !== undefined) {
       throw new UserError(`Cannot use model "${id}": it has a fingerprint, but no path`);
     }
-    return lookup("model", Object.fromEntries(entries), id);
+    return lookup("model", Object.fromEntries(entries), id, module);
   }
   const found = entries.find(([, model]) => model.id === id);
   if (!found) throw new UserError(`Cannot use model "${id}" from ${path}: the folder was not read`);
@@ -246,9 +291,11 @@ function shortestName(
   choice: RunConfig["model"],
   models: Readonly<Record<string, Pick<KnownModel, "id" | "size" | "folder">>>,
 ): RunConfig["model"] {
-  const { id, path, fingerprint, width, layers, head } = choice, { size } = findModel(choice, models);
+  const { id, path, fingerprint, module, width, layers, head } = choice;
+  const { size } = findModel(choice, models);
   return {
     id,
+    ...(module && { module }),
     ...(path !== undefined && { path }),
     ...(fingerprint !== undefined && { fingerprint }),
     ...(width !== undefined && width !== size.width && { width }),

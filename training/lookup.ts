@@ -1,21 +1,25 @@
 /** @file Finds entries of the four registries by their ids. */
+import type { ModuleSource } from "./run.ts";
 import { UserError } from "./user_error.ts";
 
 /**
  * Finds an entry of a registry (the `mod.ts` of optimizers, tasks, models or charts) by its id.
  *
- * @throws {UserError} where there is none, with the known ids
+ * @param from the file that the entry was from, where it was noted
+ * @throws {UserError} where there is none, with the known ids, and how to load that file
  */
 export function lookup<T extends { readonly id: string }>(
   kind: string,
   registry: Readonly<Record<string, T>>,
   id: string,
+  from?: ModuleSource,
 ): T {
   const entries = Object.values(registry);
   const found = entries.find((entry) => entry.id === id);
   if (!found) {
+    const known = `known are ${entries.map((entry) => entry.id).join(", ")}`;
     throw new UserError(
-      `Cannot find ${kind} "${id}": known are ${entries.map((entry) => entry.id).join(", ")}`,
+      `Cannot find ${kind} "${id}": ${from ? `it was from ${from.path}, --with loads it; ` : ""}${known}`,
     );
   }
   return found;

@@ -16,7 +16,8 @@ import * as corpora from "../tasks/pretraining.ts";
 import type { Task, TaskOptions } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
 import { canonicalJson, type RunConfig } from "./run.ts";
-import { runSession, type TrainHooks } from "./train.ts";
+import type { TrainHooks } from "./loop/progress.ts";
+import { runSession } from "./loop/session.ts";
 import { UserError } from "./user_error.ts";
 
 /** What a pretraining run made. */

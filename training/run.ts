@@ -23,12 +23,20 @@ export interface MemoryOptions {
   readonly checkpointing?: "none" | "blocks";
 }
 
+/** The file of the user's that a method, a task or a model is from. */
+export interface ModuleSource {
+  /** Where it is. Another path to the same bytes is the same run. */
+  readonly path: string;
+  /** SHA-256 over its bytes and those of the local files that it imports, in hex. */
+  readonly fingerprint: string;
+}
+
 /** Everything that decides a run's outcome. Two runs with equal configs are the same run. */
 export interface RunConfig {
   /** Version of this format. */
   readonly schema: 1;
-  /** The task's name and how many examples it takes. */
-  readonly task: { readonly id: string } & Omit<TaskOptions, "seed">;
+  /** The task's name and how many examples it takes; a run notes the file that the task is from, where it does not ship. */
+  readonly task: { readonly id: string; readonly module?: ModuleSource } & Omit<TaskOptions, "seed">;
   /**
    * A name from the model registry; it fixes the architecture and the pretrained weights. With a width or a number of
    * layers other than the model's own, the run starts from seeded random weights: it measures costs, and its scores
@@ -42,6 +50,7 @@ export interface RunConfig {
    */
   readonly model: {
     readonly id: string;
+    readonly module?: ModuleSource;
     readonly path?: string;
     readonly fingerprint?: string;
     readonly width?: number;
@@ -50,8 +59,8 @@ export interface RunConfig {
   };
   /** Patterns of site names to adapt, e.g. ["*.self_attn.*"]. Full fine-tuning trains all anyway. */
   readonly sites: readonly string[];
-  /** The method and its settings. */
-  readonly optimizer: { readonly id: string; readonly options: Options };
+  /** The method and its settings; a run notes the file that the method is from, where it does not ship. */
+  readonly optimizer: { readonly id: string; readonly options: Options; readonly module?: ModuleSource };
   /** Optimizer steps. */
   readonly steps: number;
   /** Examples of a step. */
@@ -287,17 +296,18 @@ export async function runIds(configs: readonly RunConfig[]): Promise<string[]> {
     if (typeof value === "object") texts.set(value, text);
     return text;
   };
-  const named = new Map<unknown, unknown>();
-  const withoutPath = <T extends object>(choice: T, name: keyof T): unknown => {
-    if (!named.has(choice)) named.set(choice, unplaced(choice, name));
-    return named.get(choice);
+  const placed = new Map<unknown, unknown>();
+  const withoutPaths = (choice: Choice): unknown => {
+    if (!placed.has(choice)) placed.set(choice, unplaced(choice));
+    return placed.get(choice);
   };
   const nameOf = await namer();
   return configs.map((config) => {
     const fields: Readonly<Record<string, unknown>> = {
       ...config,
-      task: withoutPath(config.task, "data"),
-      model: withoutPath(config.model, "path"),
+      task: withoutPaths(config.task),
+      model: withoutPaths(config.model),
+      optimizer: withoutPaths(config.optimizer),
     };
     return nameOf(joinFields(fields, textOf));
   });
@@ -305,21 +315,38 @@ export async function runIds(configs: readonly RunConfig[]): Promise<string[]> {
 
 /**
  * Name of what has such a config: the first 16 hex digits of the SHA-256 of its canonical JSON. Where the config has the
- * fingerprint of its data or of its model, the path to them has no part in it: the same files in another place are the same.
+ * fingerprint of its data, of its model or of a file that something is from, the path to it has no part in it: the same
+ * files in another place are the same.
  */
-export async function recordId(config: Pick<RunConfig, "task" | "model">): Promise<string> {
-  const { task, model } = config, nameOf = await namer();
-  return nameOf(canonicalJson({ ...config, task: unplaced(task, "data"), model: unplaced(model, "path") }));
+export async function recordId(
+  config: Pick<RunConfig, "task" | "model"> & Partial<Pick<RunConfig, "optimizer">>,
+): Promise<string> {
+  const { task, model, optimizer } = config, nameOf = await namer();
+  return nameOf(canonicalJson({
+    ...config,
+    task: unplaced(task),
+    model: unplaced(model),
+    ...(optimizer && { optimizer: unplaced(optimizer) }),
+  }));
 }
 
-/** A choice without the path to its files, where these have a fingerprint. */
-function unplaced<T extends { readonly fingerprint?: string }>(
-  choice: T,
-  path: keyof T,
-): T | Omit<T, keyof T> {
-  if (choice.fingerprint === undefined) return choice;
-  const { [path]: _, ...rest } = choice;
-  return rest;
+/** What a config says of a task, a model or a method. */
+interface Choice {
+  readonly fingerprint?: string;
+  readonly data?: string;
+  readonly path?: string;
+  readonly module?: ModuleSource;
+}
+
+/** A choice without the paths to files that have a fingerprint. */
+function unplaced(choice: Choice): object {
+  if (choice.fingerprint === undefined && !choice.module) return choice;
+  const { data, path, module, ...rest } = choice;
+  return {
+    ...rest,
+    ...(choice.fingerprint === undefined && { data, path }),
+    ...(module && { module: module.fingerprint }),
+  };
 }
 
 /** What names texts: waits for no other thread, as one of the web's own digests does, so that many take no longer than one. */

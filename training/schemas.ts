@@ -19,6 +19,13 @@ export type Schedule = run.Schedule;
 /** Settings of a method, by name. */
 export const OptionValues = z.record(z.string(), z.union([z.number(), z.boolean(), z.string()]));
 
+const fingerprint = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits are needed");
+
+/** The file of the user's that a method, a task or a model is from. */
+export const ModuleSource = z.strictObject({ path: z.string().min(1), fingerprint });
+/** See run.ts. */
+export type ModuleSource = run.ModuleSource;
+
 /** Which task a run trains on, and how many examples it takes. */
 export const TaskChoice = z.strictObject({
   id,
@@ -27,14 +34,16 @@ export const TaskChoice = z.strictObject({
   testExamples: count,
   data: z.string().min(1).exactOptional(),
   trainOnTest: z.literal(true).exactOptional(),
-  fingerprint: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits are needed").exactOptional(),
+  fingerprint: fingerprint.exactOptional(),
+  module: ModuleSource.exactOptional(),
 });
 
 /** Which model a run begins with. */
 export const ModelChoice = z.strictObject({
   id,
   path: z.string().min(1).exactOptional(),
-  fingerprint: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits are needed").exactOptional(),
+  fingerprint: fingerprint.exactOptional(),
+  module: ModuleSource.exactOptional(),
   width: count.exactOptional(),
   layers: count.exactOptional(),
   head: z.enum(["zero-shot", "new"]).exactOptional(),
@@ -54,7 +63,7 @@ export const RunConfig = z.strictObject({
   task: TaskChoice,
   model: ModelChoice,
   sites: z.array(z.string().min(1)).min(1),
-  optimizer: z.strictObject({ id, options: OptionValues }),
+  optimizer: z.strictObject({ id, options: OptionValues, module: ModuleSource.exactOptional() }),
   steps: count,
   batchSize: count,
   accumulate: count,

@@ -21,7 +21,9 @@ import { testGpu } from "../tests/test_gpu.ts";
 import { completeConfig } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
 import { RunResult } from "./schemas.ts";
-import { type Progress, type RunParts, runSession, train } from "./train.ts";
+import type { Progress } from "./loop/progress.ts";
+import { type RunParts, runSession } from "./loop/session.ts";
+import { train } from "./train.ts";
 import { UserError } from "./user_error.ts";
 
 /** The smallest run that does everything: two windows, telemetry, three validations, a score. */

@@ -12,7 +12,7 @@ import { translation } from "../../tests/translation_task.ts";
 import { completeConfig, resolveModel } from "../configuration.ts";
 import { type PredictedMemory, predictMemory } from "./memory.ts";
 import type { Cost, RunConfig } from "../run.ts";
-import { runSession } from "../train.ts";
+import { runSession } from "../loop/session.ts";
 
 // A task for an encoder-decoder that no sweep has a use for yet.
 const models: Readonly<Record<string, ModelEntry>> = { ...registeredModels };

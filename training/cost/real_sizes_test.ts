@@ -10,7 +10,7 @@ import { paperGpu, paperWeights } from "../../tests/paper_gpu.ts";
 import { completeConfig } from "../configuration.ts";
 import { predictMemory } from "./memory.ts";
 import type { RunConfig } from "../run.ts";
-import { runSession } from "../train.ts";
+import { runSession } from "../loop/session.ts";
 
 const models: Readonly<Record<string, ModelEntry>> = { ...registered };
 

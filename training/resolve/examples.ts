@@ -20,7 +20,7 @@ export async function loadExamples(
   model: KnownModel,
   config: Pick<RunConfig, "task" | "model" | "seed">,
 ): Promise<TaskData> {
-  const { id: _, ...amounts } = config.task;
+  const { id: _, module: _module, ...amounts } = config.task;
   let data: TaskData;
   try {
     data = await task.load({ seed: config.seed, ...amounts }, model);

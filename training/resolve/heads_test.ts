@@ -27,7 +27,8 @@ import { createPredictor } from "../scoring/predict.ts";
 import type { RunConfig } from "../run.ts";
 import { RunResult } from "../schemas.ts";
 import { scoreBase } from "../scoring/score_base.ts";
-import { runSession, train } from "../train.ts";
+import { runSession } from "../loop/session.ts";
+import { train } from "../train.ts";
 import { UserError } from "../user_error.ts";
 
 const CLASSES = ["fox", "o_x", "yak"];

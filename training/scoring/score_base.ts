@@ -1,31 +1,34 @@
 /** @file The score of a base checkpoint before fine-tuning, so that gains can be told. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import * as models from "../../models/mod.ts";
 import { baseWeights } from "../../models/base_weights.ts";
-import type { ModelEntry } from "../../models/entry.ts";
-import * as tasks from "../../tasks/mod.ts";
-import type { Task } from "../../tasks/task.ts";
 import { requireBindings } from "../loop/bindings.ts";
 import { resolveModel } from "../configuration.ts";
 import { environmentOf } from "../environment.ts";
 import { loadExamples } from "../resolve/examples.ts";
 import { withHead } from "../resolve/heads.ts";
 import { lookup } from "../lookup.ts";
-import { withModelFolders } from "../resolve/model_folders.ts";
+import type { OwnEntries } from "../registry.ts";
+import { openFolders } from "../resolve/resolve.ts";
 import { createPredictor } from "./predict.ts";
 import { type BaseConfig, type BaseResult, recordId } from "../run.ts";
+import { withShipped } from "../shipped.ts";
 import { scoreExamples } from "./score_examples.ts";
 
 /**
  * Scores a base checkpoint on the examples that its runs are scored on.
  *
+ * @param entries the caller's own tasks and models, beside those that ship
  * @throws {UserError} for unknown names
  * @throws {CheckpointError} where the checkpoint is missing or does not fit
  */
-export async function scoreBase(gpu: Gpu, config: BaseConfig): Promise<BaseResult> {
-  const { task: { id }, model, scoreOn } = config;
-  const known: Readonly<Record<string, ModelEntry>> = await withModelFolders([config], { ...models });
-  const task = lookup<Task>("task", tasks, id), own = resolveModel(model, known);
+export async function scoreBase(
+  gpu: Gpu,
+  config: BaseConfig,
+  entries: OwnEntries = {},
+): Promise<BaseResult> {
+  const { task: { id, module }, model, scoreOn } = config;
+  const { tasks, models } = await openFolders([config], withShipped(entries));
+  const task = lookup("task", tasks, id, module), own = resolveModel(model, models);
   requireBindings(gpu, own);
   // No seed changes what is scored, or its order.
   const data = await loadExamples(task, own, { ...config, seed: 0 });

@@ -1,0 +1,238 @@
+/** @file The loop that every method goes through. It never asks which method it runs. */
+import { createGradients, Tape } from "../../autodiff/mod.ts";
+import type { GradientStore } from "../../autodiff/gradients.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { accumulate, clip, dotInto, recordStep } from "../../kernels/mod.ts";
+import type { LinearSite, Model } from "../../models/model.ts";
+import type { Optimizer } from "../../optimizers/optimizer.ts";
+import type { Predictor, Task, TaskData } from "../../tasks/task.ts";
+import type { Discrepancy, Point, RunConfig, RunOutcome } from "../run.ts";
+import { createPredictor } from "../scoring/predict.ts";
+import { scoreExamples } from "../scoring/score_examples.ts";
+import { type PeakMeter, StepClock } from "../telemetry/meters.ts";
+import { beginMeasurement, type StartWeights } from "../telemetry/telemetry.ts";
+import { differentiate, lossOf, targetCount } from "./differentiate.ts";
+import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
+import type { Progress } from "./progress.ts";
+import { learningRateAt } from "./schedule.ts";
+
+/** Steps between two waits for the GPU. */
+const WINDOW = 10;
+/** The step after which one more wait tells the steps that compile kernels from the others. */
+const START = 2;
+/** First steps that telemetry never skips: from B = 0, LoRA-Pro's second step is unlike all others. */
+const ALWAYS_MEASURED = 2;
+/** Fewest examples of a validation batch: small training batches would waste the GPU there. */
+const VALIDATION_BATCH = 64;
+
+/** Curves that a loop fills. */
+export type Curves = Pick<Progress, "trainLoss" | "validationLoss">;
+
+/** What a loop works with. */
+export interface LoopParts {
+  readonly gpu: Gpu;
+  /** Complete. */
+  readonly config: RunConfig;
+  readonly model: Model;
+  /** Attached to the model at `sites`. */
+  readonly optimizer: Optimizer;
+  readonly sites: readonly LinearSite[];
+  readonly data: TaskData;
+  /** The weights that change is told from. */
+  readonly starts: StartWeights;
+  /** Measures the memory of training alone. */
+  readonly peak: PeakMeter;
+  /** Tells how far the run is. */
+  readonly report: (phase: Progress["phase"], step: number, curves: Curves) => void;
+}
+
+/** The loop's state: one instance a run. */
+export class Loop {
+  readonly trainLoss: Point[] = [];
+  readonly validationLoss: Point[] = [];
+  readonly discrepancies: Discrepancy[] = [];
+  readonly inspected: Record<string, Point[]> = {};
+  readonly clock = new StepClock();
+  readonly #adapted: ReadonlySet<LinearSite>;
+  readonly #gradients: GradientStore;
+  readonly #seed: Tensor;
+  readonly #squaredNorm: Tensor;
+  readonly #losses: Tensor;
+  readonly #diverged: Tensor<"u32">;
+
+  readonly #parts: LoopParts;
+
+  /** Allocates what lives as long as the loop, in the caller's scope. */
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+    const { gpu, config, optimizer, sites } = parts;
+    this.#adapted = new Set(sites);
+    using _ = gpu.countAs("gradients");
+    this.#gradients = createGradients(gpu, optimizer.trainable);
+    this.#seed = gpu.upload(Float32Array.of(1), "f32", [1], "loss gradient");
+    this.#squaredNorm = gpu.zeros([1], "squared gradient norm");
+    this.#losses = gpu.zeros([config.steps], "losses");
+    this.#diverged = gpu.upload(new Uint32Array(1), "u32", [1], "first diverged step");
+  }
+
+  /** Takes all steps. Returns the step at which a loss or a gradient stopped being finite, or null. */
+  async train(): Promise<number | null> {
+    const { steps, telemetryEvery, validateEvery } = this.#parts.config;
+    await this.#validate(0);
+    this.clock.begin();
+    for (let step = 1; step <= steps; step++) {
+      const measured = telemetryEvery > 0 && (step <= ALWAYS_MEASURED || step % telemetryEvery === 0);
+      if (measured) {
+        await this.#parts.gpu.flush();
+        this.clock.end();
+        await this.#parts.peak.without(() => this.#measuredStep(step));
+        this.clock.begin();
+      } else {
+        this.clock.count(await this.#plainStep(step));
+      }
+      const validates = step % validateEvery === 0 || step === steps;
+      if (!validates && step % WINDOW !== 0 && step !== START) continue;
+      await this.#parts.gpu.flush();
+      this.clock.end();
+      const divergedAt = await this.#readLosses(step);
+      if (divergedAt !== null) return divergedAt;
+      if (validates && !await this.#validate(step)) return step;
+      this.clock.begin();
+    }
+    return null;
+  }
+
+  /** Scores the examples that the config names, and takes the task's measures of them. */
+  async score(task: Task): Promise<Pick<RunOutcome, "scores" | "measures">> {
+    using _ = this.#parts.gpu.scope("scoring", "activations");
+    const predictor = this.#predictor(() => this.#parts.report("scoring", this.#parts.config.steps, this));
+    return await scoreExamples(task, this.#parts.data, predictor, this.#parts.config.scoreOn);
+  }
+
+  /** Returns the milliseconds that the host needed: on a software adapter to submit is already to wait. */
+  async #plainStep(step: number): Promise<number> {
+    using _ = this.#parts.gpu.scope(`step ${step}`, "activations");
+    const begun = performance.now();
+    this.#differentiate(step, null);
+    await this.#clipAndUpdate(step);
+    const hostMs = performance.now() - begun;
+    this.#parts.gpu.submit();
+    return hostMs;
+  }
+
+  async #measuredStep(step: number): Promise<void> {
+    using _ = this.#parts.gpu.scope(`step ${step}`, "activations");
+    const full = new Map(this.#parts.sites.map((site) => {
+      return [site, this.#parts.gpu.zeros([site.out, site.in], `${site.name} full gradient`)];
+    }));
+    this.#differentiate(step, full);
+    const measurement = beginMeasurement(
+      this.#parts.gpu,
+      this.#parts.optimizer,
+      full,
+      this.#gradients,
+      this.#parts.starts,
+    );
+    await this.#clipAndUpdate(step);
+    this.discrepancies.push(...await measurement.finish(step));
+    for (const [name, value] of Object.entries(await this.#parts.optimizer.inspect())) {
+      (this.inspected[name] ??= []).push({ step, value });
+    }
+  }
+
+  /** Gradients of the step's batch; with `full` also dL/dW_eff of every adapted site. Notes the loss. */
+  #differentiate(step: number, full: ReadonlyMap<LinearSite, Tensor> | null): void {
+    const { gpu, config } = this.#parts;
+    const batch = this.#parts.data.trainBatch(step, config.batchSize);
+    const adapted: ForwardOf = (tape) => adaptedForward(tape, this.#parts.optimizer, this.#adapted);
+    const loss = differentiate(gpu, this.#parts.model, batch, this.#gradients, {
+      parts: config.accumulate,
+      seed: this.#seed,
+      forward: withMemory(full ? measuredForward(adapted, full) : adapted, config.memory),
+    });
+    this.#measureNorm();
+    const slot = { slot: step - 1, step };
+    recordStep(
+      gpu,
+      { loss, squaredNorm: this.#squaredNorm, losses: this.#losses, diverged: this.#diverged },
+      slot,
+    );
+  }
+
+  #measureNorm(): void {
+    const [first, ...others] = this.#gradients.flats;
+    dotInto(this.#parts.gpu, first!, first!, this.#squaredNorm);
+    for (const flat of others) {
+      const part = this.#parts.gpu.empty([1], "squared norm of a part");
+      dotInto(this.#parts.gpu, flat, flat, part);
+      accumulate(this.#parts.gpu, this.#squaredNorm, part);
+    }
+  }
+
+  async #clipAndUpdate(step: number): Promise<void> {
+    const { gpu, config } = this.#parts;
+    if (config.clip > 0) {
+      for (const flat of this.#gradients.flats) clip(gpu, flat, this.#squaredNorm, config.clip);
+    }
+    const learningRate = learningRateAt(config.schedule, step, config.steps);
+    using _ = gpu.countAs("scratch");
+    await this.#parts.optimizer.step(this.#gradients, { step, learningRate });
+    // Gradients are zero between steps. Clearing them here and not first keeps a step in one command buffer.
+    this.#gradients.clear();
+  }
+
+  async #readLosses(step: number): Promise<number | null> {
+    const [losses, [divergedAt]] = [
+      await this.#parts.gpu.download(this.#losses),
+      await this.#parts.gpu.download(this.#diverged),
+    ];
+    for (let done = this.trainLoss.length + 1; done <= step; done++) {
+      if (divergedAt !== 0 && done >= divergedAt!) break;
+      this.trainLoss.push({ step: done, value: losses[done - 1]! });
+    }
+    this.#parts.report("training", step, this);
+    return divergedAt === 0 ? null : divergedAt!;
+  }
+
+  /** Notes the validation loss. Returns whether it is finite: the last step has no other that could tell. */
+  async #validate(step: number): Promise<boolean> {
+    return await this.#parts.peak.without(async () => {
+      using _ = this.#parts.gpu.scope("validation", "activations");
+      const weights = this.#merge();
+      const batches = [
+        ...this.#parts.data.validationBatches(Math.max(this.#parts.config.batchSize, VALIDATION_BATCH)),
+      ];
+      const count = batches.reduce((sum, batch) => sum + targetCount(batch), 0);
+      const total = this.#parts.gpu.zeros([1], "validation loss");
+      const store = createGradients(this.#parts.gpu, []);
+      for (const batch of batches) {
+        using _ = this.#parts.gpu.scope("validation batch");
+        const tape = new Tape(this.#parts.gpu, store);
+        accumulate(
+          this.#parts.gpu,
+          total,
+          lossOf(this.#parts.gpu, this.#parts.model, mergedForward(tape, weights), batch, count).value,
+        );
+      }
+      const [value] = await this.#parts.gpu.download(total);
+      const isFinite = Number.isFinite(value);
+      if (isFinite) this.validationLoss.push({ step, value: value! });
+      return isFinite;
+    });
+  }
+
+  #merge(): Map<LinearSite, Tensor> {
+    return new Map(this.#parts.sites.map((site) => [site, this.#parts.optimizer.effectiveWeight(site)]));
+  }
+
+  #predictor(onPass: () => void): Predictor {
+    return createPredictor(
+      this.#parts.gpu,
+      this.#parts.model,
+      this.#merge(),
+      this.#parts.data.needs.inputSize,
+      onPass,
+    );
+  }
+}

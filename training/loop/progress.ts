@@ -1,0 +1,24 @@
+/** @file How far a run is, and who is told. */
+import type { Point } from "../run.ts";
+
+/** How far a run is. */
+export interface Progress {
+  /** What is under way. */
+  readonly phase: "loading" | "training" | "scoring";
+  /** Steps taken. */
+  readonly step: number;
+  /** Steps to take. */
+  readonly steps: number;
+  /** The latest loss that was read back; null before the first. */
+  readonly loss: number | null;
+  /** Losses of the steps' batches as far as they were read back: a list that grows while the run goes on. */
+  readonly trainLoss: readonly Point[];
+  /** Validation losses so far: a list that grows too. */
+  readonly validationLoss: readonly Point[];
+}
+
+/** What a caller may watch. */
+export interface TrainHooks {
+  /** Called now and then, never from inside a step. */
+  readonly onProgress?: (progress: Progress) => void;
+}

@@ -1,0 +1,140 @@
+/** @file One run on a GPU: the model is made, the method attached, the loop taken, the score told; nothing of it stays. */
+import type { Gpu } from "../../gpu/gpu.ts";
+import { byteLength, elementCount, type Tensor } from "../../gpu/tensor.ts";
+import type { ModelEntry } from "../../models/entry.ts";
+import type { LinearSite, Model } from "../../models/model.ts";
+import type { WeightSource } from "../../models/weights.ts";
+import { createRandom } from "../../numerics/random.ts";
+import type { Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
+import { copyWeight } from "../../optimizers/site_weight.ts";
+import type { Task, TaskData } from "../../tasks/task.ts";
+import { matchSites } from "../configuration.ts";
+import { loadExamples, rowLengthsOf } from "../resolve/examples.ts";
+import { withHead } from "../resolve/heads.ts";
+import type { RunConfig, RunOutcome } from "../run.ts";
+import { PeakMeter } from "../telemetry/meters.ts";
+import { readWeights } from "../telemetry/telemetry.ts";
+import { withMemory } from "./forward.ts";
+import { fullGradientsOf } from "./full_gradient.ts";
+import { type Curves, Loop } from "./loop.ts";
+import type { Progress, TrainHooks } from "./progress.ts";
+
+/** The parts of a run, looked up. */
+export interface RunParts {
+  readonly task: Task;
+  readonly entry: ModelEntry;
+  readonly module: OptimizerModule;
+  readonly source: WeightSource;
+  /** Receives the trained model before it is freed. */
+  readonly onTrained?: (model: Model) => Promise<void>;
+}
+
+/** What a run found, before it is put in its record. */
+export interface Session extends Omit<RunOutcome, "score" | "cost"> {
+  readonly divergedAt: number | null;
+  readonly cost: Omit<RunOutcome["cost"], "totalMs">;
+}
+
+/** Trains and scores; everything that it allocates on the GPU is freed when it returns. */
+export async function runSession(
+  gpu: Gpu,
+  config: RunConfig,
+  parts: RunParts,
+  hooks: TrainHooks,
+): Promise<Session> {
+  const { module } = parts;
+  const report = (phase: Progress["phase"], step: number, { trainLoss, validationLoss }: Curves) => {
+    const loss = trainLoss.at(-1)?.value ?? null;
+    hooks.onProgress?.({ phase, step, steps: config.steps, loss, trainLoss, validationLoss });
+  };
+  report("loading", 0, { trainLoss: [], validationLoss: [] });
+  const data = await loadExamples(parts.task, parts.entry, config);
+  const entry = await withHead(gpu, config.model, parts.entry, data, parts.source);
+
+  const peak = new PeakMeter(gpu);
+  gpu.resetWork();
+  try {
+    using _run = gpu.scope("run", "weights");
+    const model = entry.create(gpu, parts.source, halfSites(config, entry));
+    const sites = matchSites(config.sites, model.sites);
+    // A start that is a step of its own counts as change: elsewhere it would only add the rounding of a rewritten weight.
+    const read = (moved: boolean, weightOf: (site: LinearSite) => Tensor) =>
+      peak.without(async () =>
+        config.telemetryEvery > 0 && moved === (module.startsMoved ?? false)
+          ? await readWeights(gpu, sites, weightOf)
+          : null
+      );
+    const given = await read(true, (site) => copyWeight(gpu, site));
+    await gpu.flush();
+    const attachBegun = performance.now();
+    const optimizer = await attach(gpu, config, module, model, sites, data);
+    await gpu.flush();
+    const attachMs = performance.now() - attachBegun;
+    const starts = given ?? await read(false, (site) => optimizer.effectiveWeight(site)) ?? new Map();
+
+    const run = new Loop({ gpu, config, model, optimizer, sites, data, starts, peak, report });
+    const divergedAt = await run.train(), medianStepMs = run.clock.medianStepMs();
+    const cost = {
+      trainableParameters: optimizer.trainable.reduce((sum, { value }) => sum + elementCount(value.shape), 0),
+      stateBytes: optimizer.state.reduce((sum, { value }) => sum + byteLength(value), 0),
+      // Attaching alone is no peak of training.
+      ...medianStepMs === null ? { peakBytes: null, peakBytesByCategory: {} } : peak.read(),
+      attachMs,
+      medianStepMs,
+      medianHostMs: run.clock.medianHostMs(),
+      ...(run.clock.isFirstAlone() && { onlyFirstWindow: true as const }),
+    };
+    if (divergedAt === null) await parts.onTrained?.(model);
+    report("scoring", config.steps, run);
+    const scoringBegun = performance.now();
+    const { scores, measures } = divergedAt === null
+      ? await run.score(parts.task)
+      : { scores: [], measures: undefined };
+    const scoringMs = performance.now() - scoringBegun, rows = rowLengthsOf(data);
+    return {
+      divergedAt,
+      scores,
+      ...(measures && { measures }),
+      trainLoss: run.trainLoss,
+      validationLoss: run.validationLoss,
+      discrepancies: run.discrepancies,
+      inspected: run.inspected,
+      kernels: gpu.work.kernels,
+      ...(data.source && { data: data.source }),
+      ...(rows && { rows }),
+      cost: { ...cost, scoringMs },
+    };
+  } finally {
+    gpu.trim();
+  }
+}
+
+/** Names of the maps whose weights are kept in 16-bit floats: the adapted ones, where their weights are frozen. */
+function halfSites({ sites, memory }: RunConfig, entry: ModelEntry): ReadonlySet<string> {
+  return new Set(
+    memory?.frozenWeights === "f16" ? matchSites(sites, entry.sites()).map(({ name }) => name) : [],
+  );
+}
+
+function attach(
+  gpu: Gpu,
+  config: RunConfig,
+  module: OptimizerModule,
+  model: Model,
+  sites: readonly LinearSite[],
+  data: TaskData,
+): Promise<Optimizer> {
+  return module.attach({
+    gpu,
+    sites,
+    parameters: model.parameters,
+    head: model.head,
+    steps: config.steps,
+    random: createRandom(config.seed).fork("method"),
+    fullGradients: fullGradientsOf(gpu, model, sites, data, {
+      batchSize: config.batchSize,
+      parts: config.accumulate,
+      wrap: (forward) => withMemory(forward, config.memory),
+    }),
+  }, config.optimizer.options);
+}

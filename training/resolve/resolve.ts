@@ -1,0 +1,118 @@
+/**
+ * @file Resolves a run: what was asked for becomes a complete config, and the task, the model and the method that it names.
+ * Plans, dry runs, fingerprints and runs all take this one step.
+ */
+import { completeConfig, type Registries, resolveModel, withDataFingerprint } from "../configuration.ts";
+import { lookup } from "../lookup.ts";
+import { canonicalJson, type RunConfig } from "../run.ts";
+
+/** A run with what its config names. */
+export interface ResolvedRun<R extends Registries = Registries> {
+  /** Complete: all options filled in, and the fingerprints of the files that the run is about. */
+  readonly config: RunConfig;
+  readonly task: R["tasks"][string];
+  /** In the run's size, without its head. */
+  readonly model: R["models"][string];
+  readonly method: R["optimizers"][string];
+}
+
+/**
+ * The registries with an entry for each folder that one of the choices takes its model from.
+ *
+ * @throws {UserError} where a registered name is given to a model of other sizes
+ * @throws {CheckpointError} where a folder cannot be read or does not fit its own config
+ */
+export async function openFolders<R extends Registries>(
+  choices: readonly Pick<RunConfig, "model">[],
+  registries: R,
+): Promise<R> {
+  if (choices.every(({ model }) => model.path === undefined)) return registries;
+  // Loaded when needed: models bring the GPU's part of the program along.
+  const { withModelFolders } = await import("./model_folders.ts");
+  return { ...registries, models: await withModelFolders(choices, registries.models) };
+}
+
+/**
+ * Resolves one run. Uses no GPU and reads no weights.
+ *
+ * @param config as it was asked for, e.g. from JSON
+ * @throws {UserError} for unknown names, values out of range, and files that changed since they were noted
+ * @throws {RefusedOptions} for what the method refuses
+ * @throws {CheckpointError} where the model's folder cannot be read, or does not fit its own config
+ * @throws {DataError} where data can't be read, or are none that the task takes
+ */
+export async function resolveRun<R extends Registries>(
+  config: RunConfig,
+  registries: R,
+): Promise<ResolvedRun<R>> {
+  const known = await openFolders([config], registries);
+  const [run] = await resolveRuns([completeConfig(config, known)], known);
+  return run!;
+}
+
+/**
+ * Resolves runs whose options are filled in. What is alike is looked at once, each file too.
+ *
+ * @param registries with the folders of their models, see `openFolders`
+ * @throws as `resolveRun` does
+ */
+export async function resolveRuns<R extends Registries>(
+  configs: readonly RunConfig[],
+  registries: R,
+): Promise<ResolvedRun<R>[]> {
+  const tasks = new Map<string, RunConfig["task"]>(), models = new Map<string, RunConfig["model"]>();
+  // Runs that differ in method, rate and seed share these objects: nothing is made of them twice.
+  const seen = new Map<RunConfig["task"], Map<RunConfig["model"], Omit<Found<R>, "method">>>();
+  const methods = new Map<string, R["optimizers"][string]>();
+  const runs: ResolvedRun<R>[] = [];
+  for (const config of configs) {
+    const ofTask = seen.get(config.task) ?? new Map<RunConfig["model"], Omit<Found<R>, "method">>();
+    seen.set(config.task, ofTask);
+    let found = ofTask.get(config.model);
+    if (!found) {
+      const task = await once(tasks, config.task, async () => {
+        return (await withDataFingerprint(config, registries.tasks)).task;
+      });
+      const model = await once(
+        models,
+        [config.model, task],
+        () => completeModel({ ...config, task }, registries),
+      );
+      found = {
+        choices: { task, model },
+        task: lookup("task", registries.tasks, task.id, task.module) as R["tasks"][string],
+        model: resolveModel(model, registries.models) as R["models"][string],
+      };
+      ofTask.set(config.model, found);
+    }
+    const { id, module } = config.optimizer;
+    const method = methods.get(id) ??
+      lookup("optimizer", registries.optimizers, id, module) as R["optimizers"][string];
+    methods.set(id, method);
+    const { choices, ...parts } = found;
+    runs.push({ ...parts, method, config: { ...config, ...choices } });
+  }
+  return runs;
+}
+
+/** What the choices of a config came to. */
+interface Found<R extends Registries> extends Omit<ResolvedRun<R>, "config"> {
+  readonly choices: Pick<RunConfig, "task" | "model">;
+}
+
+/** The model's choice with the fingerprint of its folder, and the head that classifies the task's images. */
+async function completeModel(config: RunConfig, registries: Registries): Promise<RunConfig["model"]> {
+  if (config.model.path === undefined) return config.model;
+  const [{ withModelFingerprint }, { withHeadChoice }] = await Promise.all([
+    import("./model_folders.ts"),
+    import("./heads.ts"),
+  ]);
+  return (await withHeadChoice(await withModelFingerprint(config), registries)).model;
+}
+
+/** `find()`, asked once for equal choices. */
+async function once<T>(known: Map<string, T>, choice: unknown, find: () => Promise<T>): Promise<T> {
+  const key = canonicalJson(choice), found = known.get(key) ?? await find();
+  known.set(key, found);
+  return found;
+}
