@@ -43,10 +43,10 @@ export const ModelChoice = z.strictObject({
   id,
   path: z.string().min(1).exactOptional(),
   fingerprint: fingerprint.exactOptional(),
-  module: ModuleSource.exactOptional(),
   width: count.exactOptional(),
   layers: count.exactOptional(),
   head: z.enum(["zero-shot", "new"]).exactOptional(),
+  module: ModuleSource.exactOptional(),
 });
 
 /** How a run spends less memory. */

@@ -1,7 +1,6 @@
 /** @file The entries that ship: the one place that knows all three registries. Everything else is handed them. */
 import * as models from "../models/mod.ts";
 import * as optimizers from "../optimizers/mod.ts";
-import type { OptimizerModule } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Library } from "./configuration.ts";
 import { joinEntries, type OwnEntries } from "./registry.ts";

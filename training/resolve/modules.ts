@@ -89,9 +89,10 @@ function entriesOf(exports: Readonly<Record<string, unknown>>, path: string): Fo
     for (const [kind, form] of Object.entries(FORMS) as [keyof typeof FORMS, Record<string, string>][]) {
       const [telling] = Object.keys(form);
       if (typeof entry[telling!] !== "function") continue;
-      const wrong = Object.entries(form).find(([field, type]) => typeof entry[field] !== type);
+      const kindOf = (field: string): string => typeof entry[field];
+      const wrong = Object.entries(form).find(([field, type]) => kindOf(field) !== type);
       if (wrong) {
-        const [field, type] = wrong, it = entry[field] === undefined ? "missing" : `a ${typeof entry[field]}`;
+        const [field, type] = wrong, it = entry[field] === undefined ? "missing" : `a ${kindOf(field)}`;
         throw new UserError(
           `Cannot use export "${name}" of ${path} as a ${
             KINDS[kind]
