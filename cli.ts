@@ -1,32 +1,32 @@
 /** @file The command line: calls benchmarks and training, prints. */
-import { readExports, readGpu, readOverrides } from "./benchmarks/arguments.ts";
-import { bench, type BenchOutcome, lookAhead, planBench } from "./benchmarks/bench.ts";
+import { readExports, readGpu, readOverrides } from "./benchmarks/command_line/arguments.ts";
+import { bench, type BenchOutcome, lookAhead, planBench } from "./benchmarks/command_line/bench.ts";
 import {
   type CommandName,
   commands,
   isCommand,
   quoteArgument,
   readArguments,
-} from "./benchmarks/commands.ts";
-import { formatDuration } from "./benchmarks/estimate.ts";
-import { isUserFault, sentenceOf } from "./benchmarks/fault.ts";
-import { a100 } from "./benchmarks/growth/predict.ts";
-import { rankOf } from "./benchmarks/method.ts";
-import type { Plan } from "./benchmarks/plan.ts";
+} from "./benchmarks/command_line/commands.ts";
+import { formatDuration } from "./benchmarks/cost/estimate.ts";
+import { isUserFault, sentenceOf } from "./errors/fault.ts";
+import { a100 } from "./benchmarks/cost/growth/predict.ts";
+import { rankOf } from "./benchmarks/sweep/method.ts";
+import type { Plan } from "./benchmarks/sweep/plan.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
-import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/progress.ts";
+import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/sweep/progress.ts";
 import { readPeftRuns } from "./benchmarks/report/exports/from_peft.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
-import type { Workshop } from "./benchmarks/runner.ts";
-import { listSweeps } from "./benchmarks/sweep_files.ts";
-import type { TuneProgress } from "./benchmarks/tune.ts";
-import { type Tuning, tuningPath, writeTuning } from "./benchmarks/tuning.ts";
+import type { Workshop } from "./benchmarks/sweep/runner.ts";
+import { listSweeps } from "./benchmarks/sweep/sweep_files.ts";
+import type { TuneProgress } from "./benchmarks/performance/tune.ts";
+import { type Tuning, tuningPath, writeTuning } from "./benchmarks/performance/tuning.ts";
 import { DEFAULT_PORT, serveWatcher } from "./benchmarks/watch/serve.ts";
 import type { Pretrained, PretrainOptions } from "./training/pretrain.ts";
 import type { Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
 import type { RunResult } from "./training/run.ts";
-import { UserError } from "./training/user_error.ts";
+import { UserError } from "./errors/user_error.ts";
 
 const help = `Compares fine-tuning methods, and says what the difference is worth.
 
@@ -113,7 +113,7 @@ const real: Surroundings = {
       import("./gpu/mod.ts"),
       import("./training/train.ts"),
       import("./training/scoring/score_base.ts"),
-      import("./benchmarks/tune.ts"),
+      import("./benchmarks/performance/tune.ts"),
     ]);
     const { environmentOf } = await import("./training/environment.ts");
     let said = false;
@@ -146,7 +146,7 @@ const real: Surroundings = {
   async tune(onProgress) {
     const [{ openGpu }, { productsOf, tune }, models] = await Promise.all([
       import("./gpu/mod.ts"),
-      import("./benchmarks/tune.ts"),
+      import("./benchmarks/performance/tune.ts"),
       import("./models/mod.ts"),
     ]);
     await using gpu = await openGpu();

@@ -2,14 +2,14 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { main, type Surroundings } from "./cli.ts";
 import type { Registries } from "./training/configuration.ts";
 import { RunConfig, RunResult } from "./training/schemas.ts";
-import { fakeRegistries, takingData } from "./benchmarks/fakes/registries.ts";
-import { fakeBase, fakeDone, fakeEnvironment } from "./benchmarks/fakes/results.ts";
+import { fakeRegistries, takingData } from "./tests/support/fakes/registries.ts";
+import { fakeBase, fakeDone, fakeEnvironment } from "./tests/support/fakes/results.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
-import { createLines } from "./benchmarks/progress.ts";
-import type { ChosenRate } from "./benchmarks/rates.ts";
-import type { Tuning } from "./benchmarks/tuning.ts";
-import { fakeSweep } from "./benchmarks/fakes/sweep.ts";
-import { canMount, inNewDisk } from "./tests/small_disk.ts";
+import { createLines } from "./benchmarks/sweep/progress.ts";
+import type { ChosenRate } from "./benchmarks/rates/rates.ts";
+import type { Tuning } from "./benchmarks/performance/tuning.ts";
+import { fakeSweep } from "./tests/support/fakes/sweep.ts";
+import { canMount, inNewDisk } from "./tests/support/small_disk.ts";
 
 const fakeTuning: Tuning = {
   schema: 1,

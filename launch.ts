@@ -13,9 +13,9 @@ import {
   isPath,
   quoteArgument,
   readArguments,
-} from "./benchmarks/commands.ts";
+} from "./benchmarks/command_line/commands.ts";
 import config from "./deno.json" with { type: "json" };
-import { UserError } from "./training/user_error.ts";
+import { UserError } from "./errors/user_error.ts";
 
 /** What is known about the machine. Paths are absolute. */
 export interface Place {

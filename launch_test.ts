@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { commands } from "./benchmarks/commands.ts";
+import { commands } from "./benchmarks/command_line/commands.ts";
 import { launch, type Place } from "./launch.ts";
-import { UserError } from "./training/user_error.ts";
+import { UserError } from "./errors/user_error.ts";
 
 const repository = decodeURIComponent(new URL("./", import.meta.url).pathname);
 const inside: Place = { start: "/p", project: "/p", dotGit: null, packages: "/npm" };

@@ -1,19 +1,6 @@
 /** @file Gradients of the trainable parameters: packed, for the whole run. */
 import type { Gpu } from "../gpu/gpu.ts";
-import type { Tensor } from "../gpu/tensor.ts";
-import type { Gradients, Parameter } from "./tape.ts";
-
-/** Accumulated gradients of a fixed set of parameters. */
-export interface GradientStore extends Gradients {
-  /** In the order of the packed gradients. */
-  readonly parameters: readonly Parameter[];
-  /** All gradients, with zeros in the gaps: few dispatches clip or measure them. */
-  readonly flats: readonly Tensor[];
-  /** True where `parameter` is among them. */
-  has(parameter: Parameter): boolean;
-  /** Sets all gradients to 0: once a step, before its first part. */
-  clear(): void;
-}
+import type { GradientStore, Parameter } from "./tape.ts";
 
 /** Gradients for `parameters`, zero at first, in the caller's scope. */
 export function createGradients(gpu: Gpu, parameters: readonly Parameter[]): GradientStore {

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { createGradients } from "./gradients.ts";
 
 Deno.test("createGradients() holds a zeroed slot of each parameter's shape in a pack, and clear() zeroes all", async () => {

@@ -1,5 +1,5 @@
 /** Reverse-mode differentiation over kernels. @module */
-export { createGradients, type GradientStore } from "./gradients.ts";
+export { createGradients } from "./gradients.ts";
 export { type CacheSizes, KeyValueCache } from "./key_value_cache.ts";
 export { attention, type AttentionOptions, relativeBias } from "./ops/attention.ts";
 export { crossEntropy } from "./ops/cross_entropy.ts";
@@ -9,6 +9,7 @@ export { addLayerNorm, addRmsNorm, layerNorm, rmsNorm, type SumAndNorm } from ".
 export { mapRows, pickRows, placeRows, type RowMap } from "./ops/rows.ts";
 export {
   type Gradients,
+  type GradientStore,
   type HalfParameter,
   type InputGradients,
   isHalf,

@@ -2,7 +2,6 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import { accumulate, add } from "../kernels/mod.ts";
-import type { GradientStore } from "./gradients.ts";
 
 /** A named tensor that outlives a step. Its identity is the object; its value changes in place. */
 export interface Parameter {
@@ -59,6 +58,18 @@ export interface Operation {
 export interface Gradients {
   /** The gradient of `parameter`. @throws {Error} where it is not among the trainable ones */
   of(parameter: Parameter): Tensor;
+}
+
+/** Accumulated gradients of a fixed set of parameters. */
+export interface GradientStore extends Gradients {
+  /** In the order of the packed gradients. */
+  readonly parameters: readonly Parameter[];
+  /** All gradients, with zeros in the gaps: few dispatches clip or measure them. */
+  readonly flats: readonly Tensor[];
+  /** True where `parameter` is among them. */
+  has(parameter: Parameter): boolean;
+  /** Sets all gradients to 0: once a step, before its first part. */
+  clear(): void;
 }
 
 interface Held {

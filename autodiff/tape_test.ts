@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Gpu, Kernel, KernelSpec, Launch, Tensor } from "../gpu/mod.ts";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
-import { checkGradients } from "../tests/gradient_check.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
+import { checkGradients } from "../tests/support/gradient_check.ts";
 import {
   add as plus,
   type Matrix,
@@ -12,8 +12,8 @@ import {
   sliceRows,
 } from "../tests/reference/matrix.ts";
 import * as reference from "../tests/reference/network.ts";
-import { testGpu } from "../tests/test_gpu.ts";
-import { upload } from "../tests/upload.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
+import { upload } from "../tests/support/upload.ts";
 import {
   activation,
   add,

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
-import { stretchOf } from "../tests/upload.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { stretchOf } from "../tests/support/upload.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { Gpu, type GpuInfo, openGpu } from "./gpu.ts";
 import { defineKernel, type Kernel, MOST_GROUPS } from "./kernel.ts";
 import { byteLength } from "./tensor.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { Gpu, type GpuInfo } from "./gpu.ts";
 import { elementCount } from "./tensor.ts";
 

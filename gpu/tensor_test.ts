@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { byteLength, elementCount, withShape } from "./tensor.ts";
 
 Deno.test("withShape() keeps the elements where they are and refuses another count by name", async () => {

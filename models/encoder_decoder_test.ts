@@ -2,12 +2,12 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
-import { centralDifference } from "../tests/central_difference.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
+import { centralDifference } from "../tests/support/central_difference.ts";
 import { add, fromRows, map, type Matrix, matrix, toRows } from "../tests/reference/matrix.ts";
 import * as reference from "../tests/reference/network.ts";
-import { testGpu } from "../tests/test_gpu.ts";
-import { TINY_ENCODER_DECODER, translationBatch } from "../tests/tiny_models.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
+import { TINY_ENCODER_DECODER, translationBatch } from "../tests/support/tiny_models.ts";
 import { differentiate, targetCount } from "../training/loop/differentiate.ts";
 import { plainForward } from "../training/loop/forward.ts";
 import {

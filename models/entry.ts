@@ -17,7 +17,7 @@ import {
   encoderDecoderParameters,
   initialEncoderDecoderWeights,
 } from "./encoder_decoder.ts";
-import type { CheckpointConfig } from "./hugging_face.ts";
+import type { CheckpointConfig } from "./checkpoints/hugging_face.ts";
 import type { ImageInput, Model, ModelFamily } from "./model.ts";
 import { decoderMemory, encoderDecoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";

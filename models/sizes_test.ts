@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { testGpu } from "../tests/test_gpu.ts";
-import { TINY_ENCODER_DECODER } from "../tests/tiny_models.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
+import { TINY_ENCODER_DECODER } from "../tests/support/tiny_models.ts";
 import * as models from "./mod.ts";
 import { baseWeights } from "./base_weights.ts";
 import { encoderDecoder } from "./entry.ts";

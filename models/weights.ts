@@ -3,7 +3,7 @@ import type { HalfParameter, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type Shape } from "../gpu/tensor.ts";
 import type { Random } from "../numerics/random.ts";
-import { CheckpointError } from "./checkpoint.ts";
+import { CheckpointError } from "./checkpoints/checkpoint.ts";
 
 /** Values of a parameter, by its name in the checkpoint and its shape. */
 export type WeightSource = (name: string, shape: Shape) => Float32Array<ArrayBuffer>;

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
-import { testGpu } from "../tests/test_gpu.ts";
-import { CheckpointError } from "./checkpoint.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
+import { CheckpointError } from "./checkpoints/checkpoint.ts";
 import { initialWeights, loadParameters } from "./weights.ts";
 
 Deno.test("initialWeights() are 1 for norms, 0 for biases, spread by their inputs for maps and alike for tables", () => {

@@ -1,9 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
-import { testGpu } from "../tests/test_gpu.ts";
-import { scoresAfter, WRITERS } from "../tests/writers.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
+import { scoresAfter, WRITERS } from "../tests/support/writers.ts";
 import { mergedForward } from "../training/loop/forward.ts";
 
 for (const [name, create] of Object.entries(WRITERS)) {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { assertClose } from "../tests/assert_close.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
 import { effectiveRank } from "./effective_rank.ts";
 
 Deno.test("effectiveRank() is the rank where values are equal, whatever their size, and less where they are not", () => {

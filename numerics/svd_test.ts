@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { assertClose } from "../tests/assert_close.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
 import {
   identity,
   matrix,

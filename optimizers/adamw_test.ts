@@ -2,10 +2,10 @@ import { assertEquals } from "@std/assert";
 import { createGradients } from "../autodiff/mod.ts";
 import type { Parameter } from "../autodiff/tape.ts";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
 import { golden, goldenMatrix } from "../tests/golden/golden.ts";
 import { toFloat32 } from "../tests/reference/matrix.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { adamwDefaults, createAdamw, refuseAdamw } from "./adamw.ts";
 
 for (const name of ["adamw", "adamw_weight_decay"] as const) {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from "@std/assert";
-import { assertClose } from "../tests/assert_close.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
 import {
   assertFollows,
   conditionedProblem,
@@ -9,8 +9,8 @@ import {
   rebased,
   type ReferenceStep,
   scaledOptions,
-} from "../tests/low_rank_problems.ts";
-import { effectiveWeight, type Quadratic, relativeError } from "../tests/quadratic.ts";
+} from "../tests/support/low_rank_problems.ts";
+import { effectiveWeight, type Quadratic, relativeError } from "../tests/support/quadratic.ts";
 import {
   columnProjector,
   dampen,

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { createGradients } from "../autodiff/mod.ts";
-import { conditionedProblem, onQuadratics } from "../tests/low_rank_problems.ts";
+import { conditionedProblem, onQuadratics } from "../tests/support/low_rank_problems.ts";
 import { add, zeros } from "../tests/reference/matrix.ts";
 import { packsBytes } from "../training/cost/memory.ts";
 import { altlora } from "./altlora.ts";

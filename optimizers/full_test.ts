@@ -1,12 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { createGradients } from "../autodiff/mod.ts";
-import { assertClose } from "../tests/assert_close.ts";
-import { attachToQuadratics } from "../tests/quadratic.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
+import { attachToQuadratics } from "../tests/support/quadratic.ts";
 import { createRandom } from "../numerics/random.ts";
 import { randomMatrix, subtract } from "../tests/reference/matrix.ts";
 import { type AdamMoments, adamwStep } from "../tests/reference/network.ts";
-import { testGpu } from "../tests/test_gpu.ts";
-import { attachToToy, bytesOf, createToyModel, trainToy } from "../tests/toy_model.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
+import { attachToToy, bytesOf, createToyModel, trainToy } from "../tests/support/toy_model.ts";
 import { full } from "./full.ts";
 import type { OptimizerModule } from "./optimizer.ts";
 

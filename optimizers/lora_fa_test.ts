@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { assertClose } from "../tests/assert_close.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
 import {
   assertFollows,
   conditionedProblem,
@@ -9,8 +9,8 @@ import {
   rebased,
   type ReferenceStep,
   scaledOptions,
-} from "../tests/low_rank_problems.ts";
-import { effectiveWeight } from "../tests/quadratic.ts";
+} from "../tests/support/low_rank_problems.ts";
+import { effectiveWeight } from "../tests/support/quadratic.ts";
 import { factorGradients, invertGram, rowProjector } from "../tests/reference/low_rank.ts";
 import { add, identity, multiply, scale as times, subtract } from "../tests/reference/matrix.ts";
 import { type AdamMoments, adamwStep } from "../tests/reference/network.ts";

@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { Gpu } from "../gpu/gpu.ts";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
 import {
   attachToQuadratics,
   effectiveWeight,
   type Quadratic,
   type QuadraticRun,
-} from "../tests/quadratic.ts";
+} from "../tests/support/quadratic.ts";
 import { loraGaStart, signedSvd } from "../tests/reference/lora_ga.ts";
 import { factorGradients, loraProStep, projectGradient } from "../tests/reference/low_rank.ts";
 import {
@@ -17,7 +17,7 @@ import {
   subtract,
   withSingularValues,
 } from "../tests/reference/matrix.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { loraGaPro } from "./lora_ga_pro.ts";
 import { loraPro } from "./lora_pro/lora_pro.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";

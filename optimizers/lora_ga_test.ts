@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import type { Gpu } from "../gpu/gpu.ts";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
-import { attachToQuadratics, type Quadratic, type QuadraticRun } from "../tests/quadratic.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
+import { attachToQuadratics, type Quadratic, type QuadraticRun } from "../tests/support/quadratic.ts";
 import { loraGaStart, signedSvd } from "../tests/reference/lora_ga.ts";
 import {
   add,
@@ -17,7 +17,7 @@ import {
   toFloat32,
   withSingularValues,
 } from "../tests/reference/matrix.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { loraGa } from "./lora_ga.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../gpu/gpu.ts";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
-import { attachToQuadratics, type Quadratic, type QuadraticRun } from "../tests/quadratic.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
+import { attachToQuadratics, type Quadratic, type QuadraticRun } from "../tests/support/quadratic.ts";
 import { signedSvd } from "../tests/reference/lora_ga.ts";
 import {
   add,
@@ -16,7 +16,7 @@ import {
   subtract,
   withSingularValues,
 } from "../tests/reference/matrix.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { loraOne } from "./lora_one.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";
 

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { createGradients } from "../autodiff/mod.ts";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
-import { attachToQuadratics, effectiveWeight, type Quadratic } from "../tests/quadratic.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
+import { attachToQuadratics, effectiveWeight, type Quadratic } from "../tests/support/quadratic.ts";
 import { equivalentGradient, factorGradients } from "../tests/reference/low_rank.ts";
 import { randomMatrix, scale as times, subtract } from "../tests/reference/matrix.ts";
-import { testGpu } from "../tests/test_gpu.ts";
-import { attachToToy, bytesOf, createToyModel, trainToy } from "../tests/toy_model.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
+import { attachToToy, bytesOf, createToyModel, trainToy } from "../tests/support/toy_model.ts";
 import { lora } from "./lora.ts";
 import { loraPlus } from "./lora_plus.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
 import { golden, goldenMatrix } from "../tests/golden/golden.ts";
-import { attachToQuadratics, effectiveWeight, type Quadratic } from "../tests/quadratic.ts";
+import { attachToQuadratics, effectiveWeight, type Quadratic } from "../tests/support/quadratic.ts";
 import { equivalentGradient, factorGradients } from "../tests/reference/low_rank.ts";
 import { randomMatrix, subtract } from "../tests/reference/matrix.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { lora } from "./lora.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
-import { assertClose } from "../tests/assert_close.ts";
-import { attachToQuadratics, type Quadratic, relativeError } from "../tests/quadratic.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
+import { attachToQuadratics, type Quadratic, relativeError } from "../tests/support/quadratic.ts";
 import { signedSvd } from "../tests/reference/lora_ga.ts";
 import {
   type Matrix,
@@ -13,7 +13,7 @@ import {
   subtract,
   withSingularValues,
 } from "../tests/reference/matrix.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";
 import { pissa } from "./pissa.ts";
 

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
-import { attachToQuadratics } from "../tests/quadratic.ts";
+import { attachToQuadratics } from "../tests/support/quadratic.ts";
 import { randomMatrix } from "../tests/reference/matrix.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { lora } from "./lora.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";
 import { rslora } from "./rslora.ts";

@@ -3,7 +3,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { add } from "../kernels/mod.ts";
 import type { LinearSite } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { copyWeight, rewriteWeight, trainableWeight } from "./site_weight.ts";
 
 const OUT = 5, IN = 7;

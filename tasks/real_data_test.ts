@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { optdigitsFile, withDataFolder } from "../tests/data_folder.ts";
-import { testOnPublic } from "../tests/public_files.ts";
+import { optdigitsFile, withDataFolder } from "../tests/support/data_folder.ts";
+import { testOnPublic } from "../tests/support/public_files.ts";
 import { arithmetic } from "./math/arithmetic.ts";
 import { DataError } from "./data/data_error.ts";
 import { dialogueState } from "./dialogue/dialogue_state.ts";
@@ -10,7 +10,7 @@ import { answering } from "./understanding/answering.ts";
 import { paraphrase } from "./understanding/paraphrase.ts";
 import { wordSenses } from "./understanding/word_senses.ts";
 import { decodeWords, encodeWords, END } from "./understanding/words.ts";
-import { writingPredictor } from "../tests/scripted_predictor.ts";
+import { writingPredictor } from "../tests/support/scripted_predictor.ts";
 import { type Batch, IGNORE } from "../models/model.ts";
 import { decode, encode, STOP } from "./text/tokenizer.ts";
 

@@ -3,9 +3,9 @@
  * examples of a method, a task and a chart, put into a copy of the project as a reader would: they must need nothing else.
  */
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
-import { isCommand, readArguments } from "../benchmarks/commands.ts";
-import { expand, override } from "../benchmarks/sweep.ts";
-import { listSweeps, readChosen, readSweep } from "../benchmarks/sweep_files.ts";
+import { isCommand, readArguments } from "../benchmarks/command_line/commands.ts";
+import { expand, override } from "../benchmarks/sweep/sweep.ts";
+import { listSweeps, readChosen, readSweep } from "../benchmarks/sweep/sweep_files.ts";
 import * as models from "../models/mod.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import { dataSetsOf } from "../tasks/data/load.ts";
@@ -266,7 +266,7 @@ Deno.test("docs: the example of a chart is a file and its lines in the registry,
     const drawn = await deno(
       folder,
       "eval",
-      `import { build, made } from "./benchmarks/fakes/reports.ts";
+      `import { build, made } from "./tests/support/fakes/reports.ts";
        console.log(build(await made()).charts.map(({ chart }) => chart.id).join(" "));`,
     );
     assert(drawn.trim().split(" ").includes(id!), drawn);

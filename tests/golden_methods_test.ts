@@ -5,7 +5,7 @@ import type { Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { Optimizer, OptimizerModule } from "../optimizers/optimizer.ts";
-import { assertClose } from "./assert_close.ts";
+import { assertClose } from "./support/assert_close.ts";
 import {
   goldenProblem,
   type GoldenTensor,
@@ -13,8 +13,8 @@ import {
   goldenTrajectories,
   type GoldenTrajectory,
 } from "./golden/methods.ts";
-import { testGpu } from "./test_gpu.ts";
-import { attachToToy, bytesOf, joinMaps, type ToyModel, trainToy } from "./toy_model.ts";
+import { testGpu } from "./support/test_gpu.ts";
+import { attachToToy, bytesOf, joinMaps, type ToyModel, trainToy } from "./support/toy_model.ts";
 
 const modules = new Map(
   (Object.values(optimizers) as OptimizerModule[]).map((module) => [module.id, module]),

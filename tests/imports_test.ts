@@ -2,6 +2,8 @@
 import { assertEquals, assertGreater } from "@std/assert";
 
 const everything = [
+  "errors",
+  "files",
   "numerics",
   "gpu",
   "kernels",
@@ -13,52 +15,76 @@ const everything = [
   "benchmarks",
 ];
 
+/** What every room of `benchmarks/` may import: what trains runs, and the lists of what there is. */
+const runs = [
+  ...["errors", "files", "numerics", "training", "models/mod.ts", "optimizers/mod.ts", "tasks/mod.ts"],
+  // models/architecture.ts counts, models/weight_kind.ts reads names: neither makes a model.
+  ...["models/architecture.ts", "models/weight_kind.ts"],
+  // Counts in words.
+  "tasks/data/read_record.ts",
+  ...["type models/model.ts", "type optimizers/optimizer.ts", "type tasks/task.ts"],
+];
+/** What runs a sweep: its plan, the rates that it runs at, what it will cost. */
+const sweeping = ["benchmarks/sweep", "benchmarks/rates", "benchmarks/cost", "benchmarks/statistics"];
+
 const optimizers = [
-  "numerics",
-  "type gpu",
-  "gpu/tensor.ts",
-  "kernels/mod.ts",
-  "autodiff",
-  "type models/model.ts",
+  ...[
+    "errors",
+    "numerics",
+    "type gpu",
+    "gpu/tensor.ts",
+    "kernels/mod.ts",
+    "autodiff",
+    "type models/model.ts",
+  ],
+  "optimizers",
 ];
 
 /**
- * What the files of a folder may import beside that folder's own: folders and files. Behind "type " only types.
- * The longest entry that a file's path begins with counts; `*` is any folder. Tests (`_test.ts`), benches (`_bench.ts`) and
+ * What the files of a room may import beside that room's own: folders and files. Behind "type " only types. The longest
+ * entry that a file's path begins with is its room; `*` is any folder. Tests (`_test.ts`), benches (`_bench.ts`) and
  * `tests/` may import all, and only they may import from `tests/`.
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   std: [],
+  errors: [],
   numerics: [],
-  gpu: ["numerics"],
-  kernels: ["numerics", "gpu"],
-  autodiff: ["numerics", "gpu", "kernels/mod.ts"],
+  files: ["errors"],
+  gpu: ["errors", "numerics"],
+  kernels: ["errors", "numerics", "gpu"],
+  autodiff: ["errors", "numerics", "gpu", "kernels/mod.ts"],
   // gpu/tensor.ts is plain data: sizes and shapes, no device.
-  models: ["numerics", "type gpu", "gpu/tensor.ts", "autodiff"],
+  models: ["errors", "files", "numerics", "type gpu", "gpu/tensor.ts", "autodiff"],
   optimizers,
   // A method with kernels of its own is a folder.
   "optimizers/*": [...optimizers, "gpu", "kernels/wgsl"],
-  tasks: ["numerics", "models/model.ts"],
-  training: ["numerics", "gpu", "kernels/mod.ts", "autodiff", "models", "optimizers", "tasks"],
-  // models/architecture.ts counts, models/weight_kind.ts reads names: neither makes a model.
-  benchmarks: [
-    ...[
-      "numerics",
-      "training",
-      "models/mod.ts",
-      "models/architecture.ts",
-      "models/weight_kind.ts",
-      "optimizers/mod.ts",
-      "tasks/mod.ts",
-      // Counts in words.
-      "tasks/data/read_record.ts",
-    ],
-    ...["type models/model.ts", "type optimizers/optimizer.ts", "type tasks/task.ts"],
+  tasks: ["errors", "files", "numerics", "models/model.ts"],
+  training: [
+    "errors",
+    "files",
+    "numerics",
+    "gpu",
+    "kernels/mod.ts",
+    "autodiff",
+    "models",
+    "optimizers",
+    "tasks",
   ],
-  "benchmarks/tune.ts": ["type gpu", "kernels/mod.ts", "type models/entry.ts"],
-  "benchmarks/peers": everything,
+  "benchmarks/statistics": ["numerics"],
+  "benchmarks/sweep": [...runs, ...sweeping],
+  "benchmarks/rates": [...runs, ...sweeping],
+  "benchmarks/cost": [...runs, ...sweeping],
+  "benchmarks/study": [...runs, ...sweeping],
+  "benchmarks/report": [...runs, ...sweeping, "benchmarks/study"],
+  "benchmarks/watch": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
+  "benchmarks/performance": [
+    ...["errors", "files", "numerics", "training", "models/mod.ts", "type gpu", "kernels/mod.ts"],
+    ...["type models/entry.ts", "benchmarks/statistics"],
+  ],
+  "benchmarks/performance/peers": everything,
+  "benchmarks/command_line": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
   "cli.ts": everything,
-  "launch.ts": ["deno.json", "benchmarks/commands.ts", "training/user_error.ts"],
+  "launch.ts": ["deno.json", "benchmarks/command_line/commands.ts", "errors"],
   "mod.ts": everything,
 };
 
@@ -87,24 +113,51 @@ function importsOf(source: string): Import[] {
   });
 }
 
+/** The room that a path is in: the longest entry of the table that it begins with; null where it is in none. */
+function roomOf(path: string): string | null {
+  return Object.keys(allowed).filter((prefix) => isIn(path, prefix) || isInFolderOf(path, prefix))
+    .sort((a, b) => b.length - a.length)[0] ?? null;
+}
+
+/** What a file imports of the repository, paths from its root. */
+function targetsOf(file: string, source: string): { readonly target: string; readonly isType: boolean }[] {
+  return importsOf(source).filter(({ specifier }) => specifier.startsWith(".")).map((
+    { specifier, isType },
+  ) => ({
+    target: new URL(specifier, `file:///${file}`).pathname.slice(1),
+    isType,
+  }));
+}
+
 /** What is wrong with a file's imports, a sentence each. `file` is a path from the repository's root. */
 function faultsOf(file: string, source: string): string[] {
   if (isIn(file, "tests") || isTest(file)) return [];
-  const row = Object.keys(allowed).filter((prefix) => isIn(file, prefix) || isInFolderOf(file, prefix))
-    .sort((a, b) => b.length - a.length)[0];
-  if (row === undefined) return [`${file} is in no row of the table`];
-  return importsOf(source).filter(({ specifier }) => specifier.startsWith(".")).flatMap(
-    ({ specifier, isType }) => {
-      const target = new URL(specifier, `file:///${file}`).pathname.slice(1);
-      const isAllowed = allowed[row]!.some((entry) =>
-        entry.startsWith("type ") ? isType && isIn(target, entry.slice("type ".length)) : isIn(target, entry)
-      );
-      const isOwn = target.split("/")[0] === file.split("/")[0];
-      const isClosed = registries.includes(target) && !registryUsers.some((user) => isIn(file, user));
-      if ((isOwn || isAllowed) && !isClosed && !isTest(target)) return [];
-      return [`${file} may not import ${isType ? "types from " : ""}${target}`];
-    },
-  );
+  const room = roomOf(file);
+  if (room === null) return [`${file} is in no row of the table`];
+  return targetsOf(file, source).flatMap(({ target, isType }) => {
+    const isAllowed = allowed[room]!.some((entry) =>
+      entry.startsWith("type ") ? isType && isIn(target, entry.slice("type ".length)) : isIn(target, entry)
+    );
+    const isOwn = roomOf(target) === room;
+    const isClosed = registries.includes(target) && !registryUsers.some((user) => isIn(file, user));
+    if ((isOwn || isAllowed) && !isClosed && !isTest(target)) return [];
+    return [`${file} may not import ${isType ? "types from " : ""}${target}`];
+  });
+}
+
+/** Circles of files that import each other, types included, each as "a.ts → b.ts → a.ts". */
+function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, trail: readonly string[]) => {
+    const before = trail.indexOf(file);
+    if (before >= 0) circles.push([...trail.slice(before), file].join(" → "));
+    if (before >= 0 || done.has(file)) return;
+    for (const target of imports.get(file) ?? []) visit(target, [...trail, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+  return circles;
 }
 
 function isIn(path: string, folderOrFile: string): boolean {
@@ -121,14 +174,14 @@ function isTest(path: string): boolean {
   return /_(test|bench)\.ts$/.test(path);
 }
 
-/** Paths of all sources below a folder, from the repository's root. */
-async function sourcesIn(folder: string): Promise<string[]> {
-  const ignored = ["node_modules", "results", "reports", "coverage"];
+/** Paths of all files below a folder, from the repository's root, without what runs leave behind. */
+async function filesIn(folder: string): Promise<string[]> {
+  const ignored = ["node_modules", "results", "reports", "tuning", "coverage"];
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(new URL(`../${folder}`, import.meta.url))) {
     if (name.startsWith(".") || ignored.includes(name)) continue;
-    if (isDirectory) found.push(...await sourcesIn(`${folder}${name}/`));
-    else if (/\.(ts|js|mjs)$/.test(name)) found.push(`${folder}${name}`);
+    if (isDirectory) found.push(...await filesIn(`${folder}${name}/`));
+    else found.push(`${folder}${name}`);
   }
   return found;
 }
@@ -183,11 +236,13 @@ Deno.test("faultsOf() holds each folder to its row, types apart from values, and
     value("optimizers/lora_ga_pro.ts", "./lora_pro/lora_pro.ts"),
     value("tasks/math.ts", "../models/model.ts"),
     value("training/train.ts", "../optimizers/mod.ts"),
-    value("benchmarks/sweep.ts", "../optimizers/mod.ts"),
+    value("benchmarks/sweep/sweep.ts", "../../optimizers/mod.ts"),
     type("benchmarks/report/build.ts", "../../tasks/task.ts"),
     value("benchmarks/report/build.ts", "./charts/mod.ts"),
-    value("benchmarks/kernels_bench.ts", "../gpu/gpu.ts"),
-    value("models/decoder_test.ts", "../tests/assert_close.ts"),
+    value("benchmarks/sweep/runner.ts", "../cost/estimate.ts"),
+    value("benchmarks/watch/shell.ts", "../report/format.ts"),
+    value("benchmarks/performance/kernels_bench.ts", "../../gpu/gpu.ts"),
+    value("models/decoder_test.ts", "../tests/support/assert_close.ts"),
     value("cli.ts", "./benchmarks/runner.ts"),
   ];
   assertEquals(may, may.map(() => true));
@@ -208,10 +263,14 @@ Deno.test("faultsOf() holds each folder to its row, types apart from values, and
     type("tasks/math.ts", "../gpu/tensor.ts"),
     value("tasks/math.ts", "./mod.ts"),
     value("models/decoder.ts", "./mod.ts"),
-    type("training/train.ts", "../benchmarks/store.ts"),
-    type("benchmarks/sweep.ts", "../gpu/tensor.ts"),
-    value("benchmarks/sweep.ts", "../tasks/task.ts"),
-    value("kernels/matmul/matmul.ts", "../../tests/assert_close.ts"),
+    type("training/train.ts", "../benchmarks/sweep/store.ts"),
+    value("benchmarks/statistics/statistics.ts", "../sweep/plan.ts"),
+    type("benchmarks/sweep/runner.ts", "../report/report.ts"),
+    type("benchmarks/report/build.ts", "../watch/shell.ts"),
+    value("benchmarks/sweep/runner.ts", "../command_line/bench.ts"),
+    type("benchmarks/sweep/sweep.ts", "../../gpu/tensor.ts"),
+    value("benchmarks/sweep/sweep.ts", "../../tasks/task.ts"),
+    value("kernels/matmul/matmul.ts", "../../tests/support/assert_close.ts"),
     value("kernels/matmul/matmul.ts", "../norm/norm_test.ts"),
     value("std/assert/assertions.ts", "../../gpu/gpu.ts"),
     value("helpers/all.ts", "./other.ts"),
@@ -219,13 +278,41 @@ Deno.test("faultsOf() holds each folder to its row, types apart from values, and
   assertEquals(mayNot, mayNot.map(() => false));
 });
 
-Deno.test("Every file imports only what its folder may", async () => {
-  const files = await sourcesIn("");
-  assertGreater(files.length, 20);
-  const faults = await Promise.all(
-    files.map(async (file) =>
-      faultsOf(file, await Deno.readTextFile(new URL(`../${file}`, import.meta.url)))
-    ),
+Deno.test("circlesOf() tells files that import each other, in a ring of any length, and passes what only meets again", () => {
+  const rings = circlesOf(
+    new Map([["a", ["b", "d"]], ["b", ["c"]], ["c", ["a", "d"]], ["d", []], ["e", ["e"]], ["f", ["a"]]]),
   );
-  assertEquals(faults.flat(), []);
+  assertEquals(rings, ["a → b → c → a", "e → e"]);
+  assertEquals(circlesOf(new Map([["a", ["b", "c"]], ["b", ["d"]], ["c", ["d"]], ["d", []]])), []);
+});
+
+const files = await filesIn("");
+const sources = await Promise.all(
+  files.filter((file) => /\.(ts|js|mjs)$/.test(file)).map(async (file) => ({
+    file,
+    source: await Deno.readTextFile(new URL(`../${file}`, import.meta.url)),
+  })),
+);
+
+Deno.test("Every file imports only what its room may", () => {
+  assertGreater(sources.length, 20);
+  assertEquals(sources.flatMap(({ file, source }) => faultsOf(file, source)), []);
+});
+
+Deno.test("No files import each other in a circle, types included", () => {
+  const imports = sources.map(({ file, source }): [string, string[]] => [
+    file,
+    targetsOf(file, source).map(({ target }) => target),
+  ]);
+  assertEquals(circlesOf(new Map(imports)), []);
+});
+
+Deno.test("No folder holds more than 35 files", () => {
+  const folders = Map.groupBy(files, (path) => path.slice(0, Math.max(0, path.lastIndexOf("/"))));
+  assertEquals(
+    [...folders].filter(([, inside]) => inside.length > 35).map((
+      [folder],
+    ) => folder),
+    [],
+  );
 });

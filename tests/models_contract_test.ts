@@ -10,9 +10,9 @@ import { createRandom } from "../numerics/random.ts";
 import * as corpora from "../tasks/pretraining.ts";
 import { differentiate, splitBatch } from "../training/loop/differentiate.ts";
 import { checkpointedForward, type ForwardOf, plainForward } from "../training/loop/forward.ts";
-import { assertClose } from "./assert_close.ts";
-import { testGpu } from "./test_gpu.ts";
-import { translationBatch } from "./tiny_models.ts";
+import { assertClose } from "./support/assert_close.ts";
+import { testGpu } from "./support/test_gpu.ts";
+import { translationBatch } from "./support/tiny_models.ts";
 
 /** A batch of the corpus that a model is pretrained on, or of random texts where it has none. */
 async function batchFor({ recipe, outputs }: ModelEntry): Promise<Batch> {

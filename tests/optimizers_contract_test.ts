@@ -23,10 +23,10 @@ import { completeConfig } from "../training/configuration.ts";
 import { adaptedForward, plainForward } from "../training/loop/forward.ts";
 import { packsBytes } from "../training/cost/memory.ts";
 import type { RunConfig } from "../training/run.ts";
-import { UserError } from "../training/user_error.ts";
-import { assertClose } from "./assert_close.ts";
+import { UserError } from "../errors/user_error.ts";
+import { assertClose } from "./support/assert_close.ts";
 import { multiply, randomMatrix, toFloat32, zeros } from "./reference/matrix.ts";
-import { testGpu } from "./test_gpu.ts";
+import { testGpu } from "./support/test_gpu.ts";
 import {
   attachToToy,
   bytesOf,
@@ -34,7 +34,7 @@ import {
   differentiateToy,
   type ToyModel,
   trainToy,
-} from "./toy_model.ts";
+} from "./support/toy_model.ts";
 
 const modules: readonly OptimizerModule[] = Object.values(optimizers) as OptimizerModule[];
 

@@ -5,7 +5,7 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import jpeg from "jpeg-js";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { createByteLevelBpe, tokenizerJson } from "../tasks/text/byte_level_bpe.ts";
-import { withDataFolder } from "./data_folder.ts";
+import { withDataFolder } from "./support/data_folder.ts";
 
 const repository = new URL("../", import.meta.url).pathname;
 

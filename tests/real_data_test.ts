@@ -1,14 +1,14 @@
 /** @file Real data from the command line: `--data` and `--examples`, from the plan to the report. */
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { checkpointConfig } from "../models/hugging_face.ts";
+import { checkpointConfig } from "../models/checkpoints/hugging_face.ts";
 import { checkpointEntry } from "../models/entry.ts";
 import { createRandom } from "../numerics/random.ts";
 import { BaseResult, RunResult } from "../training/schemas.ts";
-import { imageFiles, writeClip } from "./clip_folder.ts";
-import { optdigitsFile, withDataFolder } from "./data_folder.ts";
-import { LLAMA, writeModel } from "./model_writer.ts";
-import { testWithPython } from "./python.ts";
-import { tokenizerFiles } from "./tokenizer_folder.ts";
+import { imageFiles, writeClip } from "./support/clip_folder.ts";
+import { optdigitsFile, withDataFolder } from "./support/data_folder.ts";
+import { LLAMA, writeModel } from "./support/model_writer.ts";
+import { testWithPython } from "./support/python.ts";
+import { tokenizerFiles } from "./support/tokenizer_folder.ts";
 
 const repository = new URL("../", import.meta.url).pathname;
 

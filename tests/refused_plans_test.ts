@@ -1,18 +1,18 @@
 /** @file What a run would refuse is refused by its dry run, in the same words and before a GPU is opened. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { readOverrides } from "../benchmarks/arguments.ts";
-import { bench, lookAhead, planBench } from "../benchmarks/bench.ts";
-import { isUserFault } from "../benchmarks/fault.ts";
-import { predictCost } from "../benchmarks/predicted_cost.ts";
-import { countRuns } from "../benchmarks/run_work.ts";
-import { withFolders } from "../benchmarks/model_folders.ts";
+import { readOverrides } from "../benchmarks/command_line/arguments.ts";
+import { bench, lookAhead, planBench } from "../benchmarks/command_line/bench.ts";
+import { isUserFault } from "../errors/fault.ts";
+import { predictCost } from "../benchmarks/cost/predicted_cost.ts";
+import { countRuns } from "../benchmarks/cost/run_work.ts";
+import { withFolders } from "../benchmarks/sweep/model_folders.ts";
 import * as models from "../models/mod.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Registries } from "../training/configuration.ts";
 import { train } from "../training/train.ts";
-import { LLAMA, writeModel } from "./model_writer.ts";
-import { testGpu } from "./test_gpu.ts";
+import { LLAMA, writeModel } from "./support/model_writer.ts";
+import { testGpu } from "./support/test_gpu.ts";
 
 const registries: Registries = { tasks: { ...tasks }, models: { ...models }, optimizers };
 

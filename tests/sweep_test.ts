@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { decoderTiny } from "../models/mod.ts";
 import { RunResult } from "../training/schemas.ts";
-import { LLAMA, writeModel } from "./model_writer.ts";
-import { reproducible, resultsIn } from "./stored_results.ts";
+import { LLAMA, writeModel } from "./support/model_writer.ts";
+import { reproducible, resultsIn } from "./support/stored_results.ts";
 
 const repository = new URL("../", import.meta.url).pathname;
 

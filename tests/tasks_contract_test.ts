@@ -5,7 +5,7 @@ import { type Batch, IGNORE } from "../models/model.ts";
 import * as corpora from "../tasks/pretraining.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Predictor, Task, TaskOptions } from "../tasks/task.ts";
-import { inputsOf } from "./tiny_models.ts";
+import { inputsOf } from "./support/tiny_models.ts";
 
 const options: TaskOptions = { seed: 1, trainExamples: 60, validationExamples: 20, testExamples: 30 };
 const all: readonly Task[] = [...Object.values(tasks), ...Object.values(corpora)];

@@ -13,8 +13,8 @@ import {
 } from "../optimizers/dora/magnitude.ts";
 import { FactorPairs } from "../optimizers/lora_pro/factor_pairs.ts";
 import { skipLarge } from "../optimizers/lora_rite/skip_large.ts";
-import { paperGpu } from "./paper_gpu.ts";
-import { testGpu } from "./test_gpu.ts";
+import { paperGpu } from "./support/paper_gpu.ts";
+import { testGpu } from "./support/test_gpu.ts";
 
 type Constants = Readonly<Record<string, number | boolean>>;
 

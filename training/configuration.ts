@@ -19,7 +19,7 @@ import { refuseChangedFiles } from "./resolve/fingerprint.ts";
 import { lookup } from "./lookup.ts";
 import type { ModuleSource } from "./run.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
-import { RefusedOptions, UserError } from "./user_error.ts";
+import { RefusedOptions, UserError } from "../errors/user_error.ts";
 import { matchesWildcard } from "./wildcard.ts";
 
 /** A linear map that may be adapted, before there is a GPU. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { z } from "zod";
-import { fakeRegistries } from "../benchmarks/fakes/registries.ts";
+import { fakeRegistries } from "../tests/support/fakes/registries.ts";
 import {
   completeConfig,
   matchSites,
@@ -8,8 +8,9 @@ import {
   type Registries,
   withDataFingerprint,
 } from "./configuration.ts";
-import { canonicalJson, runId } from "./run.ts";
-import { UserError } from "./user_error.ts";
+import { canonicalJson } from "../files/canonical_json.ts";
+import { runId } from "./run.ts";
+import { UserError } from "../errors/user_error.ts";
 
 const config = {
   schema: 1,

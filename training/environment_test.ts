@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { testGpu } from "../tests/test_gpu.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { environmentOf } from "./environment.ts";
 import { Environment } from "./schemas.ts";
 

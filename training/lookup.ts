@@ -1,6 +1,6 @@
 /** @file Finds entries of the four registries by their ids. */
 import type { ModuleSource } from "./run.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /**
  * Finds an entry of a registry (the `mod.ts` of optimizers, tasks, models or charts) by its id.

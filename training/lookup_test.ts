@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { lookup } from "./lookup.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../errors/user_error.ts";
 
 const registry = { first: { id: "one" }, second: { id: "two" } };
 

@@ -1,8 +1,12 @@
 /** @file Makes base checkpoints, the project's and those of real images: the same loop, full fine-tuning of random weights. */
 import type { Gpu } from "../gpu/gpu.ts";
-import { encodeSafetensors, type WritableTensor, writeSafetensors } from "../models/checkpoint.ts";
-import { clipVisionJson } from "../models/hugging_face.ts";
-import { PREPROCESSOR, preprocessorJson, standardImageInput } from "../models/image_input.ts";
+import {
+  encodeSafetensors,
+  type WritableTensor,
+  writeSafetensors,
+} from "../models/checkpoints/checkpoint.ts";
+import { clipVisionJson } from "../models/checkpoints/hugging_face.ts";
+import { PREPROCESSOR, preprocessorJson, standardImageInput } from "../models/checkpoints/image_input.ts";
 import * as models from "../models/mod.ts";
 import { pretrainedPath } from "../models/base_weights.ts";
 import type { ModelEntry, PretrainingRecipe } from "../models/entry.ts";
@@ -15,10 +19,11 @@ import { digits } from "../tasks/images/digits.ts";
 import * as corpora from "../tasks/pretraining.ts";
 import type { Task, TaskOptions } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
-import { canonicalJson, type RunConfig } from "./run.ts";
+import { canonicalJson } from "../files/canonical_json.ts";
+import type { RunConfig } from "./run.ts";
 import type { TrainHooks } from "./loop/progress.ts";
 import { runSession } from "./loop/session.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /** What a pretraining run made. */
 export interface Pretrained {

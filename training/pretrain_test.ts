@@ -6,17 +6,17 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import { encodeSafetensors, readSafetensors, take } from "../models/checkpoint.ts";
-import { readModelFolder } from "../models/model_folder.ts";
+import { encodeSafetensors, readSafetensors, take } from "../models/checkpoints/checkpoint.ts";
+import { readModelFolder } from "../models/checkpoints/model_folder.ts";
 import * as models from "../models/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import { digits } from "../tasks/images/digits.ts";
-import { imageFiles } from "../tests/clip_folder.ts";
-import { withDataFolder } from "../tests/data_folder.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { imageFiles } from "../tests/support/clip_folder.ts";
+import { withDataFolder } from "../tests/support/data_folder.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { pretrain } from "./pretrain.ts";
 import { train } from "./train.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../errors/user_error.ts";
 
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();

@@ -4,7 +4,7 @@ import type { OptimizerModule } from "../optimizers/optimizer.ts";
 import type { Task } from "../tasks/task.ts";
 import type { Registries } from "./configuration.ts";
 import type { ModuleSource } from "./run.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /** A caller's own entries, by any name. */
 export interface OwnEntries {

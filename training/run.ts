@@ -1,4 +1,5 @@
 /** @file What goes into a run and what comes out: plain JSON on both sides. schemas.ts checks it at run time. */
+import { canonicalJson, joinFields } from "../files/canonical_json.ts";
 import type { RowLengths } from "../models/architecture.ts";
 import type { Options } from "../optimizers/optimizer.ts";
 import type { DataSource, Split, TaskOptions } from "../tasks/task.ts";
@@ -266,20 +267,6 @@ export type BaseResult =
     } & Pick<RunOutcome, "score" | "scores" | "measures">)
     | { readonly status: "failed"; readonly error: string }
   );
-
-/** JSON with sorted keys and no white space: equal values give equal text. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
-  if (typeof value === "object" && value !== null) return joinFields(value, canonicalJson);
-  return JSON.stringify(value);
-}
-
-function joinFields(value: object, textOf: (item: unknown) => string): string {
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined).sort(([a], [b]) =>
-    a < b ? -1 : 1
-  );
-  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${textOf(item)}`).join(",")}}`;
-}
 
 /** Name of a run: see `recordId`. */
 export async function runId(config: RunConfig): Promise<string> {

@@ -16,15 +16,15 @@ import * as optimizers from "../optimizers/mod.ts";
 import type { OptimizerModule, Setup } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Task } from "../tasks/task.ts";
-import { assertClose } from "../tests/assert_close.ts";
-import { testGpu } from "../tests/test_gpu.ts";
+import { assertClose } from "../tests/support/assert_close.ts";
+import { testGpu } from "../tests/support/test_gpu.ts";
 import { completeConfig } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
 import { RunResult } from "./schemas.ts";
 import type { Progress } from "./loop/progress.ts";
 import { type RunParts, runSession } from "./loop/session.ts";
 import { train } from "./train.ts";
-import { UserError } from "./user_error.ts";
+import { UserError } from "../errors/user_error.ts";
 
 /** The smallest run that does everything: two windows, telemetry, three validations, a score. */
 const tiny: RunConfig = {

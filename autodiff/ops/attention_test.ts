@@ -1,10 +1,10 @@
 import { assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { checkGradients } from "../../tests/gradient_check.ts";
+import { checkGradients } from "../../tests/support/gradient_check.ts";
 import { type Matrix, randomMatrix } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { uploadAngles } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { uploadAngles } from "../../tests/support/upload.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
 import { attention, relativeBias } from "./attention.ts";

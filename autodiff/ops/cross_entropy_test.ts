@@ -1,8 +1,8 @@
 import { createRandom } from "../../numerics/random.ts";
-import { checkGradients } from "../../tests/gradient_check.ts";
+import { checkGradients } from "../../tests/support/gradient_check.ts";
 import { matrix, randomMatrix } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { crossEntropy } from "./cross_entropy.ts";
 
 Deno.test("crossEntropy() has the gradients of central differences, with ignored targets and any count", async () => {

@@ -1,10 +1,10 @@
 import { assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { checkGradients } from "../../tests/gradient_check.ts";
+import { checkGradients } from "../../tests/support/gradient_check.ts";
 import * as matrices from "../../tests/reference/matrix.ts";
 import { matrix, randomMatrix } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
 import { activation, add, addRow, geglu, reshape, swiglu } from "./elementwise.ts";

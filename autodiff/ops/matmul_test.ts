@@ -1,7 +1,7 @@
 import { assertThrows } from "@std/assert";
 import type { Gpu, Tensor } from "../../gpu/mod.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { checkGradients } from "../../tests/gradient_check.ts";
+import { checkGradients } from "../../tests/support/gradient_check.ts";
 import {
   add,
   fromRows,
@@ -13,7 +13,7 @@ import {
   sliceRows,
   toRows,
 } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
 import { adaptedLinear, matmul } from "./matmul.ts";

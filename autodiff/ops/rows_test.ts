@@ -1,8 +1,8 @@
 import { assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { checkGradients } from "../../tests/gradient_check.ts";
+import { checkGradients } from "../../tests/support/gradient_check.ts";
 import { fromRows, randomMatrix, toRows, zeros } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { mapRows, pickRows, placeRows } from "./rows.ts";
 
 Deno.test("mapRows() with pickRows() has the gradients of central differences: rows never, once and often picked", async () => {

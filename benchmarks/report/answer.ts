@@ -1,6 +1,6 @@
 /** @file What a report found, in sentences: only numbers that are in its tables, and how much they weigh. */
-import { pooledSpread, seedsToShow, withMoreExamples } from "../seeds_needed.ts";
-import { estimate, FEWEST_SEEDS, isShown, mean, type Verdict } from "../statistics.ts";
+import { pooledSpread, seedsToShow, withMoreExamples } from "../statistics/seeds_needed.ts";
+import { estimate, FEWEST_SEEDS, isShown, mean, type Verdict } from "../statistics/statistics.ts";
 import {
   formatCount,
   formatCounts,
@@ -11,11 +11,11 @@ import {
   formatPercent,
   formatRate,
 } from "./format.ts";
-import type { ClosedGap } from "./gaps.ts";
-import { baselinesOf, contestsOf, type Pair, standInOf } from "./pairs.ts";
+import type { ClosedGap } from "../study/gaps.ts";
+import { baselinesOf, contestsOf, type Pair, standInOf } from "../study/pairs.ts";
 import type { Protocol } from "./protocol.ts";
-import type { Ranking } from "./rankings.ts";
-import type { Cell, MethodLabel, Study } from "./report.ts";
+import type { Ranking } from "../study/rankings.ts";
+import type { Cell, MethodLabel, Study } from "../study/study.ts";
 import { verdictsOf } from "./tables/any_two.ts";
 import { stepRatio } from "./tables/costs.ts";
 import { meanDiscrepancy } from "./tables/discrepancies.ts";

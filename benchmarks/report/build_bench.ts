@@ -2,11 +2,11 @@
  * @file How long a report of a thousand runs takes to build: tables, sentences and the charts' specifications, without
  * drawing. `deno bench --no-prompt benchmarks/report/build_bench.ts`; the runs are made up.
  */
-import { manyMethods } from "../fakes/registries.ts";
-import { fakeDone } from "../fakes/results.ts";
-import { fakeSweep } from "../fakes/sweep.ts";
-import { makePlan } from "../plan.ts";
-import { expand, type SweepSpec } from "../sweep.ts";
+import { manyMethods } from "../../tests/support/fakes/registries.ts";
+import { fakeDone } from "../../tests/support/fakes/results.ts";
+import { fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { makePlan } from "../sweep/plan.ts";
+import { expand, type SweepSpec } from "../sweep/sweep.ts";
 import { buildReport } from "./build.ts";
 
 /** 1,026 runs of fifteen methods: one rate each, four ranks, nine seeds, two tasks. */

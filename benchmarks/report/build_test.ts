@@ -1,20 +1,20 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type RunConfig, runId, type RunResult } from "../../training/run.ts";
-import { choose } from "../choose.ts";
-import { a100 } from "../growth/predict.ts";
-import { fakeRegistries, manyMethods } from "../fakes/registries.ts";
-import { build, made, rowsOf } from "../fakes/reports.ts";
-import { basesOf } from "../bases.ts";
-import { fakeBase, fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
-import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
-import { sampleDeviation } from "../statistics.ts";
-import { expand, type SweepSpec } from "../sweep.ts";
+import { choose } from "../rates/choose.ts";
+import { a100 } from "../cost/growth/predict.ts";
+import { fakeRegistries, manyMethods } from "../../tests/support/fakes/registries.ts";
+import { build, made, rowsOf } from "../../tests/support/fakes/reports.ts";
+import { basesOf } from "../sweep/bases.ts";
+import { fakeBase, fakeDiverged, fakeDone, fakeFailed } from "../../tests/support/fakes/results.ts";
+import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { sampleDeviation } from "../statistics/statistics.ts";
+import { expand, type SweepSpec } from "../sweep/sweep.ts";
 import { buildReport } from "./build.ts";
 import { toCsv } from "./csv.ts";
 import { toHtml } from "./html.ts";
 import { toMarkdown } from "./markdown.ts";
 import type { Report } from "./report.ts";
-import { makeStudy } from "./study.ts";
+import { makeStudy } from "../study/make_study.ts";
 
 /** What reports of runs without tuned rates say. */
 const STATED =

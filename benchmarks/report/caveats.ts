@@ -1,10 +1,10 @@
 /** @file What a reader should hold against a report. */
 import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
-import { nameSize, rankOf } from "../method.ts";
-import type { Plan } from "../plan.ts";
+import { nameSize, rankOf } from "../sweep/method.ts";
+import type { Plan } from "../sweep/plan.ts";
 import type { Findings } from "./answer.ts";
 import { formatCount, formatRate } from "./format.ts";
-import type { Study } from "./report.ts";
+import type { Study } from "../study/study.ts";
 
 /** What caveats are drawn from. */
 export interface Circumstances {

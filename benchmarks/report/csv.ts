@@ -1,11 +1,12 @@
 /** @file One line a run, or a measurement, for spreadsheets and data frames. */
 import { weightKindOf } from "../../models/weight_kind.ts";
-import { type BaseResult, canonicalJson, type RunConfig, type RunResult } from "../../training/run.ts";
-import { baseOf } from "../bases.ts";
-import { finalValidationLoss } from "../choose.ts";
-import { nameSize, optionsWithoutRank, rankOf } from "../method.ts";
-import { mean } from "../statistics.ts";
-import type { DoneBase } from "./report.ts";
+import { canonicalJson } from "../../files/canonical_json.ts";
+import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
+import { baseOf } from "../sweep/bases.ts";
+import { finalValidationLoss } from "../rates/choose.ts";
+import { nameSize, optionsWithoutRank, rankOf } from "../sweep/method.ts";
+import { mean } from "../statistics/statistics.ts";
+import type { DoneBase } from "../study/study.ts";
 
 type Column<T> = readonly [name: string, read: (row: T) => string | number | null | undefined];
 

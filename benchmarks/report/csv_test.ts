@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { basesOf } from "../bases.ts";
-import { made } from "../fakes/reports.ts";
-import { fakeBase, fakeDiverged } from "../fakes/results.ts";
+import { basesOf } from "../sweep/bases.ts";
+import { made } from "../../tests/support/fakes/reports.ts";
+import { fakeBase, fakeDiverged } from "../../tests/support/fakes/results.ts";
 import { measurementsToCsv, toCsv } from "./csv.ts";
 
 Deno.test("toCsv() has a line for each run, and quotes what needs it", async () => {

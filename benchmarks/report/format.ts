@@ -1,6 +1,6 @@
 /** @file Numbers as reports print them. */
-import type { Interval } from "../statistics.ts";
-import type { Cell } from "./report.ts";
+import type { Interval } from "../statistics/statistics.ts";
+import type { Cell } from "../study/study.ts";
 
 /** A score or a loss with three decimals: "0.512", "−0.082". */
 export function formatNumber(value: number): string {

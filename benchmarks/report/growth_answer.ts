@@ -1,7 +1,7 @@
 /** @file What a report found about growth, in sentences. */
-import { exponentOf } from "../growth/fit.ts";
-import { AXES, type GrowthPoint } from "../growth/points.ts";
-import type { Study } from "./report.ts";
+import { exponentOf } from "../cost/growth/fit.ts";
+import { AXES, type GrowthPoint } from "../cost/growth/points.ts";
+import type { Study } from "../study/study.ts";
 
 /** One sentence about growth a task and cost, and one about how far the fits can be trusted. */
 export function growthAnswer(study: Study): string[] {

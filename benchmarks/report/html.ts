@@ -12,7 +12,9 @@ import script from "./page/page.js" with { type: "text" };
 import { pack } from "./page/payload.ts";
 import style from "./page/style.css" with { type: "text" };
 import { readLayOutScript, readVegaScript } from "./page/scripts.ts";
-import type { Chart, Report, Table } from "./report.ts";
+import type { Chart } from "./charts/chart.ts";
+import type { Report } from "./report.ts";
+import type { Table } from "./table.ts";
 
 const statuses: PageData["statuses"] = {
   done: "Finished.",

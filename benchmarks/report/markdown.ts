@@ -1,5 +1,6 @@
 /** @file A report as Markdown. */
-import type { Report, Table } from "./report.ts";
+import type { Report } from "./report.ts";
+import type { Table } from "./table.ts";
 
 /** The whole report; charts are links to `charts/<id>.svg`. */
 export function toMarkdown(report: Report): string {

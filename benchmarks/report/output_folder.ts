@@ -1,8 +1,8 @@
 /** @file Reads an output folder for a report: everything that it holds, and what of it can't be used. */
 import type { BaseResult, RunResult } from "../../training/run.ts";
-import { UserError } from "../../training/user_error.ts";
-import { type Plan, readPlan } from "../plan.ts";
-import { openBases, openStore } from "../store.ts";
+import { UserError } from "../../errors/user_error.ts";
+import { type Plan, readPlan } from "../sweep/plan.ts";
+import { openBases, openStore } from "../sweep/store.ts";
 
 /** What lies in an output folder. */
 export interface OutputFolder {

@@ -1,8 +1,8 @@
 /** @file How a comparison was made, read from its runs' configs: how rates were chosen, and on which data scores are. */
 import type { RunConfig } from "../../training/run.ts";
-import { areSameFiles } from "../rates.ts";
+import { areSameFiles } from "../rates/rates.ts";
 import { formatCounts } from "./format.ts";
-import type { Cell, Study } from "./report.ts";
+import type { Cell, Study } from "../study/study.ts";
 
 /** Of rates that nobody chose. */
 const STATED = "stated, not chosen on data of this report";

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { RunConfig } from "../../training/run.ts";
-import { choose } from "../choose.ts";
-import { fakeRegistries } from "../fakes/registries.ts";
-import { fakeDone } from "../fakes/results.ts";
-import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
-import { a100 } from "../growth/predict.ts";
-import { expand, type SweepSpec } from "../sweep.ts";
+import { choose } from "../rates/choose.ts";
+import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
+import { fakeDone } from "../../tests/support/fakes/results.ts";
+import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { a100 } from "../cost/growth/predict.ts";
+import { expand, type SweepSpec } from "../sweep/sweep.ts";
 import { describeProtocol, type Protocol } from "./protocol.ts";
-import type { Study } from "./report.ts";
-import { makeStudy } from "./study.ts";
+import type { Study } from "../study/study.ts";
+import { makeStudy } from "../study/make_study.ts";
 
 const tuned: SweepSpec = {
   ...fakeSweep,

@@ -1,7 +1,7 @@
 /** @file From a chart's specification to an SVG, without a browser. */
 import * as vega from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
-import type { VegaLiteSpec } from "./report.ts";
+import type { VegaLiteSpec } from "./drawing/lay_out.ts";
 
 /**
  * Draws a chart. The same specification gives the same text.

@@ -1,16 +1,18 @@
 import { assert, assertEquals } from "@std/assert";
-import { a100 } from "../growth/predict.ts";
-import { choose } from "../choose.ts";
-import { fakeRegistries, manyMethods } from "../fakes/registries.ts";
-import { fakeDone } from "../fakes/results.ts";
-import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
-import { expand, type SweepSpec } from "../sweep.ts";
-import { EVERYTHING } from "./charts/filters.ts";
-import { layOut } from "./charts/lay_out.ts";
-import type { Chart, Study, VegaLiteSpec } from "./report.ts";
+import { a100 } from "../cost/growth/predict.ts";
+import { choose } from "../rates/choose.ts";
+import { fakeRegistries, manyMethods } from "../../tests/support/fakes/registries.ts";
+import { fakeDone } from "../../tests/support/fakes/results.ts";
+import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { expand, type SweepSpec } from "../sweep/sweep.ts";
+import { EVERYTHING } from "./drawing/filters.ts";
+import { layOut } from "./drawing/lay_out.ts";
+import type { Chart } from "./charts/chart.ts";
+import type { Study } from "../study/study.ts";
+import type { VegaLiteSpec } from "./drawing/lay_out.ts";
 import { charts } from "./charts/mod.ts";
 import { renderSvg } from "./render.ts";
-import { makeStudy } from "./study.ts";
+import { makeStudy } from "../study/make_study.ts";
 
 async function studyOf(spec: SweepSpec, registries = fakeRegistries) {
   const { configs } = expand(spec, registries);

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { basesOf } from "../bases.ts";
-import { fakeRegistries } from "../fakes/registries.ts";
-import { fakeBase, fakeDone } from "../fakes/results.ts";
-import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
-import { digestOf, prepareFolder } from "../files.ts";
-import { writePlan } from "../plan.ts";
-import { openBases, openStore } from "../store.ts";
+import { basesOf } from "../sweep/bases.ts";
+import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
+import { fakeBase, fakeDone } from "../../tests/support/fakes/results.ts";
+import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { digestOf, prepareFolder } from "../../files/write_file.ts";
+import { writePlan } from "../sweep/plan.ts";
+import { openBases, openStore } from "../sweep/store.ts";
 import { writeReport } from "./write.ts";
 
 const plan = await fakePlan({

@@ -1,10 +1,10 @@
 /** @file Puts a report on disk. */
 import type { Registries } from "../../training/configuration.ts";
-import { prepareFolder, removeFile, sweepUp, writeWhole } from "../files.ts";
-import type { GpuRates } from "../growth/predict.ts";
-import { withFoldersLeft } from "../model_folders.ts";
-import { UserError } from "../../training/user_error.ts";
-import type { ComparedSweep } from "./against/against.ts";
+import { prepareFolder, removeFile, sweepUp, writeWhole } from "../../files/write_file.ts";
+import type { GpuRates } from "../cost/growth/predict.ts";
+import { withFoldersLeft } from "../sweep/model_folders.ts";
+import { UserError } from "../../errors/user_error.ts";
+import type { ComparedSweep } from "./against/compared_sweep.ts";
 import { buildReport, reportedResults } from "./build.ts";
 import { charts } from "./charts/mod.ts";
 import { measurementsToCsv, toCsv } from "./csv.ts";

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { fakeRegistries } from "../fakes/registries.ts";
-import { fakeDone } from "../fakes/results.ts";
-import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
-import { putFake } from "../fakes/store.ts";
-import { openLive } from "../live.ts";
-import { writePlan } from "../plan.ts";
+import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
+import { fakeDone } from "../../tests/support/fakes/results.ts";
+import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { putFake } from "../../tests/support/fakes/store.ts";
+import { openLive } from "../sweep/live.ts";
+import { writePlan } from "../sweep/plan.ts";
 import { createAnswerer } from "./answer.ts";
 import { serveWatcher } from "./serve.ts";
 

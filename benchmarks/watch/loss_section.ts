@@ -1,9 +1,9 @@
 /** @file Losses of the running run beside those of the stored runs of its task: pure. */
 import type { Point, RunConfig } from "../../training/run.ts";
-import type { Live } from "../live.ts";
-import { methodKey } from "../method.ts";
-import { nameRun } from "../progress.ts";
-import type { MethodLabel } from "../report/report.ts";
+import type { Live } from "../sweep/live.ts";
+import { methodKey } from "../sweep/method.ts";
+import { nameRun } from "../sweep/progress.ts";
+import type { MethodLabel } from "../study/study.ts";
 import { drawLosses } from "./loss_chart.ts";
 import { type Markup, markup } from "./markup.ts";
 import type { Overview } from "./overview.ts";

@@ -1,9 +1,9 @@
 /** @file How far a sweep is, from what lies in its folder: pure. */
-import type { PlannedRun } from "../plan.ts";
-import { formatDuration } from "../estimate.ts";
-import { nameRun } from "../progress.ts";
+import type { PlannedRun } from "../sweep/plan.ts";
+import { formatDuration } from "../cost/estimate.ts";
+import { nameRun } from "../sweep/progress.ts";
 import { formatCount } from "../report/format.ts";
-import { isFinished } from "../runner.ts";
+import { isFinished } from "../sweep/runner.ts";
 import type { Contents, StoredRun } from "./sweep_folder.ts";
 
 /** What a sweep's process does, or how it ended. */

@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { RunResult } from "../../training/run.ts";
-import { fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
-import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
-import type { Live } from "../live.ts";
+import { fakeDiverged, fakeDone, fakeFailed } from "../../tests/support/fakes/results.ts";
+import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import type { Live } from "../sweep/live.ts";
 import { overviewOf } from "./overview.ts";
 import { type Contents, summarise } from "./sweep_folder.ts";
 

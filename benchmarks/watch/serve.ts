@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registries } from "../../training/configuration.ts";
-import { UserError } from "../../training/user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 import { type Answerer, createAnswerer } from "./answer.ts";
 
 /** Where the pages are unless another port is asked for. */

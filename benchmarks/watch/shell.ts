@@ -1,6 +1,6 @@
 /** @file What the pages of a watcher share. Children of the main element with an id are what the script replaces. */
-import type { Live } from "../live.ts";
-import { nameRun } from "../progress.ts";
+import type { Live } from "../sweep/live.ts";
+import { nameRun } from "../sweep/progress.ts";
 import { formatCount, formatSignificant } from "../report/format.ts";
 import { type Markup, markup } from "./markup.ts";
 import type { Counts, Overview, State } from "./overview.ts";

@@ -1,10 +1,10 @@
 /** @file What lies in a sweep's folder, read again only where it changed. */
 import type { Point, RunConfig, RunResult } from "../../training/run.ts";
-import { UserError } from "../../training/user_error.ts";
-import { type Pulse, readPulse } from "../live.ts";
-import { type Plan, readPlan } from "../plan.ts";
-import { namesIn } from "../files.ts";
-import { readRun } from "../store.ts";
+import { UserError } from "../../errors/user_error.ts";
+import { type Pulse, readPulse } from "../sweep/live.ts";
+import { type Plan, readPlan } from "../sweep/plan.ts";
+import { namesIn } from "../../files/write_file.ts";
+import { readRun } from "../sweep/store.ts";
 
 /** A stored run, as far as a page shows it. */
 export interface StoredRun {

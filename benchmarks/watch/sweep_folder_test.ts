@@ -1,8 +1,8 @@
 import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
-import { fakePlan } from "../fakes/sweep.ts";
-import { putFake } from "../fakes/store.ts";
-import { writePlan } from "../plan.ts";
+import { fakeDiverged, fakeDone, fakeFailed } from "../../tests/support/fakes/results.ts";
+import { fakePlan } from "../../tests/support/fakes/sweep.ts";
+import { putFake } from "../../tests/support/fakes/store.ts";
+import { writePlan } from "../sweep/plan.ts";
 import { describeEnding, SweepFolder, thin } from "./sweep_folder.ts";
 import { findSweeps } from "./sweeps.ts";
 

@@ -1,13 +1,13 @@
 /** @file The page of one sweep: pure. */
 import type { Registries } from "../../training/configuration.ts";
 import type { RunConfig } from "../../training/run.ts";
-import { formatDuration } from "../estimate.ts";
-import type { Live } from "../live.ts";
-import { methodKey, rankOf } from "../method.ts";
-import { nameRun } from "../progress.ts";
+import { formatDuration } from "../cost/estimate.ts";
+import type { Live } from "../sweep/live.ts";
+import { methodKey, rankOf } from "../sweep/method.ts";
+import { nameRun } from "../sweep/progress.ts";
 import { formatNumber, formatRank, formatRate, formatSignificant } from "../report/format.ts";
-import type { MethodLabel } from "../report/report.ts";
-import { makeMethods } from "../report/study.ts";
+import type { MethodLabel } from "../study/study.ts";
+import { makeMethods } from "../study/make_study.ts";
 import { lossSection } from "./loss_section.ts";
 import { type Markup, markup } from "./markup.ts";
 import { type Overview, overviewOf } from "./overview.ts";

@@ -2,11 +2,11 @@ import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { add, type Matrix, randomMatrix } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { upload, uploadAngles } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { upload, uploadAngles } from "../../tests/support/upload.ts";
 import { attention, attentionBackward, type AttentionSizes } from "./attention.ts";
 
 const THETA = 50;

@@ -1,7 +1,7 @@
 import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { inverse, pseudoInverse } from "../../tests/reference/decompositions.ts";
 import {
   add,
@@ -17,7 +17,7 @@ import {
   withSingularValues,
   zeros,
 } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import {
   type SmallMatrices,
   smallProducts,

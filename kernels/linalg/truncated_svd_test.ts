@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
 import { truncatedSvdOnHost } from "../../numerics/svd.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import {
   identity,
   type Matrix,
@@ -14,8 +14,8 @@ import {
   withSingularValues,
   zeros,
 } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { upload } from "../../tests/support/upload.ts";
 import { truncatedSvd, type TruncatedSvdOptions } from "./truncated_svd.ts";
 
 /** The decomposition's factors as matrices; nothing may be left on the GPU. */

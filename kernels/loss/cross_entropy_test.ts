@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { type Matrix, matrix, randomMatrix, scale } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { stretchOf, upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { crossEntropy, crossEntropyBackward } from "./cross_entropy.ts";
 
 const SHAPES = [[1, 1], [1, 1009], [3, 64], [5, 65], [67, 7], [130, 200], [2, 4099]] as const;

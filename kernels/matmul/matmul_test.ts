@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Gpu, openGpu, type Tensor } from "../../gpu/mod.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import {
   add,
   type Matrix,
@@ -11,8 +11,8 @@ import {
   scale as times,
   transpose,
 } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { upload } from "../../tests/support/upload.ts";
 import {
   MATMUL_VARIANTS as VARIANTS,
   type MatmulVariant,

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
-import { centralDifference } from "../../tests/central_difference.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
+import { centralDifference } from "../../tests/support/central_difference.ts";
 import {
   add,
   dot,
@@ -14,8 +14,8 @@ import {
   toRows,
 } from "../../tests/reference/matrix.ts";
 import { layerNorm, rmsNorm } from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { stretchOf, upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { addNorm, norm, normBackward } from "./norm.ts";
 
 const SHAPES = [[1, 1], [1, 1009], [3, 64], [5, 65], [67, 7], [130, 200], [2, 4099]] as const;

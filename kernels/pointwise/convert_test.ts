@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { toFloat, toHalf } from "./convert.ts";
 
 /** Numbers at which rounding to 16 bits is easy to get wrong, of both signs. */

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Gpu, Tensor } from "../../gpu/mod.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
-import { centralDifference } from "../../tests/central_difference.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
+import { centralDifference } from "../../tests/support/central_difference.ts";
 import {
   add as plus,
   map,
@@ -13,8 +13,8 @@ import {
   zip,
 } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { stretchOf, upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { stretchOf, upload } from "../../tests/support/upload.ts";
 import {
   accumulate,
   type Activation,

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
 import { randomMatrix } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { stretchOf, upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { argmax } from "./argmax.ts";
 
 Deno.test("argmax() finds the first of the largest in each row", async () => {

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import * as reference from "../../tests/reference/matrix.ts";
 import { add, map, type Matrix, multiply, randomMatrix, scale } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { stretchOf, upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { columnSum, dot, dotInto, sumInto } from "./reduce.ts";
 
 /** Below, at and beyond a chunk of 16 rows, a workgroup's lanes and 64 chunks. */

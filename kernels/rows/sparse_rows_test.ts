@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { add, randomMatrix } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { stretchOf, upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { sparseRows } from "./sparse_rows.ts";
 
 Deno.test("sparseRows() sums the chosen rows: none, one, several and the same one twice", async () => {

@@ -1,8 +1,8 @@
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { add, randomMatrix, scale } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { stretchOf, upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { descend } from "./descend.ts";
 
 Deno.test("descend() steps against the direction and keeps a share of the parameter, at every length", async () => {

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { randomMatrix } from "../../tests/reference/matrix.ts";
 import { clipByGlobalNorm } from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { stretchOf, upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { dot } from "../reduce/reduce.ts";
 import { clip, recordStep } from "./training_step.ts";
 

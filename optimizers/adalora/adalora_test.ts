@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from "@std/assert";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
-import { attachToQuadratics, type Quadratic, type QuadraticRun } from "../../tests/quadratic.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
+import { attachToQuadratics, type Quadratic, type QuadraticRun } from "../../tests/support/quadratic.ts";
 import {
   type AdaloraOptions as ReferenceOptions,
   adaloraStart,
@@ -26,7 +26,7 @@ import {
   subtract,
   toFloat32,
 } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import type { OptimizerModule, Options } from "../optimizer.ts";
 import { adalora } from "./adalora.ts";
 

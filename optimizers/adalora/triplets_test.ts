@@ -2,15 +2,15 @@ import { assertEquals } from "@std/assert";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import {
   distanceFromOrthonormal,
   scaledRows,
   type Triplets as Matrices,
 } from "../../tests/reference/adalora.ts";
 import { orthonormalColumns, randomMatrix, toFloat32, transpose } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { stretchOf } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { stretchOf } from "../../tests/support/upload.ts";
 import { scaledRowsBackward, Triplets, type TripletValues } from "./triplets.ts";
 
 /** `[rows, columns]` of sites: rows of one number, primes, and more than a workgroup's lanes. */

@@ -6,7 +6,7 @@ import { byteLength, type Tensor } from "../../gpu/tensor.ts";
 import { add as addTensors, matmul, toHalf } from "../../kernels/mod.ts";
 import type { LinearSite } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import {
   add,
   fromFloat32,
@@ -19,8 +19,8 @@ import {
   subtract,
   toRows,
 } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { upload } from "../../tests/support/upload.ts";
 import type { Optimizer } from "../optimizer.ts";
 import { dora } from "./dora.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { toHalf } from "../../kernels/pointwise/convert.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import {
   add,
   dot,
@@ -17,8 +17,8 @@ import {
   transpose,
   zeros,
 } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { upload } from "../../tests/upload.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { upload } from "../../tests/support/upload.ts";
 import { magnitudeChange, rowNorms, scaleColumns, scaleColumnsBackward, scaleRows } from "./magnitude.ts";
 
 /** Rows, columns and rank: no side of all is a multiple of what a lane takes. */

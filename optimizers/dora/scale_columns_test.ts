@@ -1,7 +1,7 @@
 import { createRandom } from "../../numerics/random.ts";
-import { checkGradients } from "../../tests/gradient_check.ts";
+import { checkGradients } from "../../tests/support/gradient_check.ts";
 import { randomMatrix } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { scaleColumns } from "./scale_columns.ts";
 
 Deno.test("scaleColumns() has the gradients of central differences by x and magnitude, at constant norms", async () => {

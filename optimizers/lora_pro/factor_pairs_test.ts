@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import {
   closedForm,
   equivalentGradient,
@@ -20,7 +20,7 @@ import {
   withSingularValues,
   zeros,
 } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { type Damping, FactorPairs, type Gauge } from "./factor_pairs.ts";
 
 interface Problem {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { golden, goldenMatrix } from "../../tests/golden/golden.ts";
 import {
   attachToQuadratics,
@@ -9,7 +9,7 @@ import {
   type Quadratic,
   type QuadraticRun,
   relativeError,
-} from "../../tests/quadratic.ts";
+} from "../../tests/support/quadratic.ts";
 import { inverse } from "../../tests/reference/decompositions.ts";
 import {
   factorGradients,
@@ -35,7 +35,7 @@ import {
   zeros,
 } from "../../tests/reference/matrix.ts";
 import { adamDirection, type AdamMoments, adamwStep } from "../../tests/reference/network.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { lora } from "../lora.ts";
 import type { OptimizerModule, Options } from "../optimizer.ts";
 import { loraPro } from "./lora_pro.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLess, assertNotEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import {
   assertFollows,
   conditionedProblem,
@@ -10,8 +10,8 @@ import {
   rebased,
   type ReferenceStep,
   scaledOptions,
-} from "../../tests/low_rank_problems.ts";
-import { effectiveWeight, type Quadratic, relativeError } from "../../tests/quadratic.ts";
+} from "../../tests/support/low_rank_problems.ts";
+import { effectiveWeight, type Quadratic, relativeError } from "../../tests/support/quadratic.ts";
 import { inverse, svd, symmetricEigen } from "../../tests/reference/decompositions.ts";
 import { columnProjector, factorGradients, rowProjector } from "../../tests/reference/low_rank.ts";
 import {

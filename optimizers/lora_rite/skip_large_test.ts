@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { tallFactors } from "../../kernels/mod.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { skipLarge } from "./skip_large.ts";
 
 Deno.test("skipLarge() clears matrices whose root mean square is above the limit, and no other", async () => {

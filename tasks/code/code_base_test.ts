@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { type Batch, IGNORE } from "../../models/model.ts";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import { codeBase } from "./code_base.ts";
 import { binary, choice, type Expression, larger, smaller, toJavaScript } from "./expressions.ts";
 import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import { code } from "./code.ts";
 import { binary, choice, evaluate, type Expression, toJavaScript } from "./expressions.ts";
 import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";

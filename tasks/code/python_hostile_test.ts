@@ -1,6 +1,6 @@
 /** @file Programs that try to get out of the sandbox, to last, to lie about their verdict or to use up the machine. */
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { testWithPython } from "../../tests/python.ts";
+import { testWithPython } from "../../tests/support/python.ts";
 import {
   BUBBLEWRAP,
   judgePython,

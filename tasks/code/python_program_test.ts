@@ -1,7 +1,7 @@
 import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
-import { collect } from "../../tests/data_folder.ts";
-import { lacking } from "../../tests/python.ts";
-import { testOnPublic } from "../../tests/public_files.ts";
+import { collect } from "../../tests/support/data_folder.ts";
+import { lacking } from "../../tests/support/python.ts";
+import { testOnPublic } from "../../tests/support/public_files.ts";
 import type { Program } from "../data/contents.ts";
 import { findData } from "../data/load.ts";
 import { isSkip } from "../data/read_record.ts";

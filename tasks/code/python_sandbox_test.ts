@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { testWithPython } from "../../tests/python.ts";
+import { testWithPython } from "../../tests/support/python.ts";
 import { DataError } from "../data/data_error.ts";
 import { BUBBLEWRAP, judgePython, PYTHON_LIMITS, requirePython } from "./python_sandbox.ts";
 

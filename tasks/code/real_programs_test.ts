@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { IGNORE } from "../../models/model.ts";
-import { withDataFolder } from "../../tests/data_folder.ts";
-import { testWithPython } from "../../tests/python.ts";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { withDataFolder } from "../../tests/support/data_folder.ts";
+import { testWithPython } from "../../tests/support/python.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import { DataError } from "../data/data_error.ts";
-import { byteLevelTokenizer, tokenizerFiles } from "../../tests/tokenizer_folder.ts";
+import { byteLevelTokenizer, tokenizerFiles } from "../../tests/support/tokenizer_folder.ts";
 import { instructionPrompt } from "../text/prompts.ts";
 import { code } from "./code.ts";
 import { BUBBLEWRAP } from "./python_sandbox.ts";

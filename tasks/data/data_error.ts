@@ -1,8 +1,9 @@
 /** @file The error of a data set on disk: the user can mend it, as a checkpoint's. */
+import { UserError } from "../../errors/user_error.ts";
 
 /** A file or folder of data that can't be used: missing, cut short, not what its name says, or not to be run. */
-export class DataError extends Error {
-  /** As in the error's string form. The command line knows user faults by it. */
+export class DataError extends UserError {
+  /** As in the error's string form. */
   override readonly name = "DataError";
 }
 

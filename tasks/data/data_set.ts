@@ -1,6 +1,6 @@
 /** @file The contract of a data set, and how one is recognised among the files of a folder. */
-import { fingerprintFiles, hashFile } from "../../numerics/file_hash.ts";
-import { fileKind } from "../../numerics/file_kind.ts";
+import { fingerprintFiles, hashFile } from "../../files/file_hash.ts";
+import { fileKind } from "../../files/file_kind.ts";
 import type { TaskFamily } from "../task.ts";
 import type { Contents } from "./contents.ts";
 import { DataError, reasonOf } from "./data_error.ts";

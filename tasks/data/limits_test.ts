@@ -4,7 +4,7 @@ import { encode as encodePng } from "fast-png";
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import jpeg from "jpeg-js";
 import { constants, crc32, deflateRawSync, deflateSync, zstdCompressSync } from "node:zlib";
-import { collect, gzip, withDataFolder } from "../../tests/data_folder.ts";
+import { collect, gzip, withDataFolder } from "../../tests/support/data_folder.ts";
 import type { TaskFamily } from "../task.ts";
 import { readLines } from "./bytes.ts";
 import { DataError } from "./data_error.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { encode as encodePng } from "fast-png";
 import { parquetWriteBuffer } from "hyparquet-writer";
-import { gzip, optdigitsFile, withDataFolder } from "../../tests/data_folder.ts";
+import { gzip, optdigitsFile, withDataFolder } from "../../tests/support/data_folder.ts";
 import type { TaskFamily } from "../task.ts";
 import type { Question } from "./contents.ts";
 import { DataError } from "./data_error.ts";

@@ -1,5 +1,5 @@
 /** @file Opens files of data: only files, as all else may wait for ever or never end. */
-import { fileKind } from "../../numerics/file_kind.ts";
+import { fileKind } from "../../files/file_kind.ts";
 import { DataError, reasonOf } from "./data_error.ts";
 
 /**

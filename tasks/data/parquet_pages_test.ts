@@ -1,8 +1,8 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { createRandom } from "../../numerics/random.ts";
-import { collect, withDataFolder } from "../../tests/data_folder.ts";
-import { fixture } from "../../tests/public_files.ts";
+import { collect, withDataFolder } from "../../tests/support/data_folder.ts";
+import { fixture } from "../../tests/support/public_files.ts";
 import { DataError } from "./data_error.ts";
 import { readParquetRows } from "./parquet_rows.ts";
 

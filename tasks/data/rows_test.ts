@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
-import { collect, gzip, withDataFolder } from "../../tests/data_folder.ts";
+import { collect, gzip, withDataFolder } from "../../tests/support/data_folder.ts";
 import { readLines } from "./bytes.ts";
 import { DataError } from "./data_error.ts";
 import { readJsonRows } from "./json_rows.ts";

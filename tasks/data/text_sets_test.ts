@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
-import { collect, gzip, withDataFolder } from "../../tests/data_folder.ts";
-import { testOnPublic } from "../../tests/public_files.ts";
+import { collect, gzip, withDataFolder } from "../../tests/support/data_folder.ts";
+import { testOnPublic } from "../../tests/support/public_files.ts";
 import type { TaskFamily } from "../task.ts";
 import { findData } from "./load.ts";
 

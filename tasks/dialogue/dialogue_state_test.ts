@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import { type Batch, IGNORE } from "../../models/model.ts";
 import { ANY, SLOTS, UNSET } from "./conversation.ts";
 import { LENGTH } from "./dialogue_data.ts";

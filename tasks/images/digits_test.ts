@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import type { Batch, VisionBatch } from "../../models/model.ts";
 import { digits } from "./digits.ts";
 import type { Predictor, TaskData, TaskOptions } from "../task.ts";
-import { classifyingPredictor } from "../../tests/scripted_predictor.ts";
+import { classifyingPredictor } from "../../tests/support/scripted_predictor.ts";
 
 const options: TaskOptions = { seed: 0, trainExamples: 60, validationExamples: 50, testExamples: 300 };
 

@@ -3,7 +3,7 @@ import type { Batch, VisionBatch } from "../../models/model.ts";
 import { digitsUpright } from "./digits_upright.ts";
 import { loadDigits } from "./mnist.ts";
 import type { TaskOptions } from "../task.ts";
-import { classifyingPredictor } from "../../tests/scripted_predictor.ts";
+import { classifyingPredictor } from "../../tests/support/scripted_predictor.ts";
 
 const options: TaskOptions = { seed: 0, trainExamples: 40, validationExamples: 50, testExamples: 60 };
 

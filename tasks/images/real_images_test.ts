@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encode as encodePng } from "fast-png";
 import { parquetWriteBuffer } from "hyparquet-writer";
-import { optdigitsFile, withDataFolder } from "../../tests/data_folder.ts";
+import { optdigitsFile, withDataFolder } from "../../tests/support/data_folder.ts";
 import { DataError } from "../data/data_error.ts";
 import { digits } from "./digits.ts";
 import { scoredTogether } from "./image_data.ts";

@@ -4,7 +4,7 @@ import { NEW_VERBS } from "./arithmetic.ts";
 import { arithmeticBase, BASE_VERBS } from "./arithmetic_base.ts";
 import type { Predictor, TaskOptions } from "../task.ts";
 import { decode, encode } from "../text/tokenizer.ts";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 
 const options: TaskOptions = { seed: 0, trainExamples: 1, validationExamples: 200, testExamples: 100 };
 

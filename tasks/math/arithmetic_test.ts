@@ -3,7 +3,7 @@ import { type Batch, IGNORE } from "../../models/model.ts";
 import { arithmetic } from "./arithmetic.ts";
 import type { Predictor, TaskData, TaskOptions } from "../task.ts";
 import { decode, encode, PAD } from "../text/tokenizer.ts";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 
 const options: TaskOptions = { seed: 0, trainExamples: 300, validationExamples: 70, testExamples: 90 };
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { testOnPublic } from "../../tests/public_files.ts";
+import { testOnPublic } from "../../tests/support/public_files.ts";
 import { readJsonRows } from "../data/json_rows.ts";
 import { flexibleAnswer, sameAnswer, strictAnswer } from "./final_answer.ts";
 

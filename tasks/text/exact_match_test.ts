@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import { exactMatch } from "./exact_match.ts";
 import { decode, encode } from "./tokenizer.ts";
 

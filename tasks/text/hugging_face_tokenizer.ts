@@ -1,6 +1,6 @@
 /** @file Others' tokenizers: `tokenizer.json` as it lies beside checkpoints on the Hugging Face hub. */
-import { hashFile } from "../../numerics/file_hash.ts";
-import { readJsonFile, UnreadableFile } from "../../numerics/json_file.ts";
+import { hashFile } from "../../files/file_hash.ts";
+import { readJsonFile, UnreadableFile } from "../../files/json_file.ts";
 import { DataError, reasonOf } from "../data/data_error.ts";
 import type { TaskModel } from "../task.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -86,7 +86,7 @@ export async function createTokenizer(
   // Loaded when needed: generated tasks have their own.
   const [library, { OutOfTime, withinTime }] = await Promise.all([
     import("@huggingface/tokenizers"),
-    import("../../numerics/time_limit.ts"),
+    import("./time_limit.ts"),
   ]);
   const refuse = (reason: string) => new DataError(`Cannot use ${where}: ${reason}`);
   /** What the library gives for `what`. Its errors are of the file: what is asked of it is always the same. */

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { IGNORE } from "../../models/model.ts";
-import { clipTokenizerFiles } from "../../tests/clip_folder.ts";
-import { withDataFolder } from "../../tests/data_folder.ts";
-import { drawsOf, mutateBytes, mutateJson } from "../../tests/mutate.ts";
-import { testOnPublic } from "../../tests/public_files.ts";
-import { unigramFiles } from "../../tests/tokenizer_folder.ts";
+import { clipTokenizerFiles } from "../../tests/support/clip_folder.ts";
+import { withDataFolder } from "../../tests/support/data_folder.ts";
+import { drawsOf, mutateBytes, mutateJson } from "../../tests/support/mutate.ts";
+import { testOnPublic } from "../../tests/support/public_files.ts";
+import { unigramFiles } from "../../tests/support/tokenizer_folder.ts";
 import { tokenizerJson } from "./byte_level_bpe.ts";
 import { DataError } from "../data/data_error.ts";
 import { createTokenizer, readTokenizer } from "./hugging_face_tokenizer.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { testOnPublic } from "../../tests/public_files.ts";
+import { testOnPublic } from "../../tests/support/public_files.ts";
 import { IGNORE } from "../../models/model.ts";
-import { collect } from "../../tests/data_folder.ts";
+import { collect } from "../../tests/support/data_folder.ts";
 import type { ClassifiedText } from "../data/contents.ts";
 import { dataSetsOf, findData } from "../data/load.ts";
 import { isSkip } from "../data/read_record.ts";

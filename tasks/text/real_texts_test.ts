@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Batch, IGNORE } from "../../models/model.ts";
-import { withDataFolder } from "../../tests/data_folder.ts";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
-import { testOnPublic } from "../../tests/public_files.ts";
-import { byteLevelTokenizer, tokenizerFiles, unigramFiles } from "../../tests/tokenizer_folder.ts";
+import { withDataFolder } from "../../tests/support/data_folder.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
+import { testOnPublic } from "../../tests/support/public_files.ts";
+import { byteLevelTokenizer, tokenizerFiles, unigramFiles } from "../../tests/support/tokenizer_folder.ts";
 import { DataError } from "../data/data_error.ts";
 import { dialogueState } from "../dialogue/dialogue_state.ts";
 import { arithmetic } from "../math/arithmetic.ts";

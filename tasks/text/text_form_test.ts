@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { byteLevelTokenizer } from "../../tests/tokenizer_folder.ts";
+import { byteLevelTokenizer } from "../../tests/support/tokenizer_folder.ts";
 import { answerBatch } from "./text_batch.ts";
 import { characterForm, decodeWhole, ifFits } from "./text_form.ts";
 import type { Tokenizer } from "./tokenizer.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { matthewsCorrelation } from "./matthews.ts";
 
 Deno.test("matthewsCorrelation() of two classes is (TP TN − FP FN) over the root of the margins' product", () => {

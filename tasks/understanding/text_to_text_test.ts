@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { IGNORE } from "../../models/model.ts";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import { acceptability } from "./acceptability.ts";
 import { matthewsCorrelation } from "./matthews.ts";
 import { sentiment } from "./sentiment.ts";

@@ -7,9 +7,9 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { openBases, openStore } from "../../benchmarks/store.ts";
-import { Live } from "../../benchmarks/live.ts";
-import { reproducible, resultsIn } from "../stored_results.ts";
+import { openBases, openStore } from "../../benchmarks/sweep/store.ts";
+import { Live } from "../../benchmarks/sweep/live.ts";
+import { reproducible, resultsIn } from "../support/stored_results.ts";
 
 const repository = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 

@@ -1,5 +1,5 @@
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../assert_close.ts";
+import { assertClose } from "../support/assert_close.ts";
 import {
   inverse,
   pseudoInverse,

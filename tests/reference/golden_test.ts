@@ -1,6 +1,6 @@
 /** @file The float64 references against PyTorch's numbers: two writings of the same formulas. */
-import { assertClose } from "../assert_close.ts";
-import { centralDifference } from "../central_difference.ts";
+import { assertClose } from "../support/assert_close.ts";
+import { centralDifference } from "../support/central_difference.ts";
 import { golden, goldenCase, goldenMatrix, type GoldenName } from "../golden/golden.ts";
 import {
   factorGradients,

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../assert_close.ts";
+import { assertClose } from "../support/assert_close.ts";
 import { svd } from "./decompositions.ts";
 import { loraGaStart, signedSvd } from "./lora_ga.ts";
 import { equivalentGradient, factorGradients, weightChange } from "./low_rank.ts";

@@ -7,7 +7,7 @@ import {
   assertLessOrEqual,
 } from "@std/assert";
 import { createRandom, type Random } from "../../numerics/random.ts";
-import { assertClose } from "../assert_close.ts";
+import { assertClose } from "../support/assert_close.ts";
 import { inverse, solveSylvesterByKronecker, sylvesterResidual } from "./decompositions.ts";
 import {
   closedForm,

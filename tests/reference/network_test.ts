@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../assert_close.ts";
-import { centralDifference } from "../central_difference.ts";
+import { assertClose } from "../support/assert_close.ts";
+import { centralDifference } from "../support/central_difference.ts";
 import {
   addBias,
   attention,

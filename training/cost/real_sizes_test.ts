@@ -6,7 +6,7 @@ import type { ModelEntry } from "../../models/entry.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import type { OptimizerModule } from "../../optimizers/optimizer.ts";
 import type { Task } from "../../tasks/task.ts";
-import { paperGpu, paperWeights } from "../../tests/paper_gpu.ts";
+import { paperGpu, paperWeights } from "../../tests/support/paper_gpu.ts";
 import { completeConfig } from "../configuration.ts";
 import { predictMemory } from "./memory.ts";
 import type { RunConfig } from "../run.ts";

@@ -3,7 +3,7 @@ import { decoderTiny, t5Tiny } from "../../models/mod.ts";
 import { IGNORE } from "../../models/model.ts";
 import { arithmetic, code, sentiment } from "../../tasks/mod.ts";
 import type { TaskData } from "../../tasks/task.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { scoreBase } from "../scoring/score_base.ts";
 import { countScoring } from "./scoring_work.ts";
 import { forwardFlopsOf } from "./work.ts";

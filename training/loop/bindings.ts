@@ -2,7 +2,7 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { byteLength } from "../../gpu/tensor.ts";
 import type { ModelEntry } from "../../models/entry.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 
 /**
  * Refuses a model with a weight that no kernel could bind on this adapter. Weights kept in 16-bit floats count in full: a

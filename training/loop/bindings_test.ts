@@ -1,10 +1,10 @@
 import { assertRejects } from "@std/assert";
 import { Gpu } from "../../gpu/gpu.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import type { RunConfig } from "../run.ts";
 import { scoreBase } from "../scoring/score_base.ts";
 import { train } from "../train.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 
 /** A device with WebGPU's default limits, that of a modest adapter. */
 async function defaultGpu(): Promise<Gpu> {

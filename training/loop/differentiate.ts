@@ -1,6 +1,6 @@
 /** @file Loss and gradients of one batch. */
 import { crossEntropy } from "../../autodiff/mod.ts";
-import type { GradientStore } from "../../autodiff/gradients.ts";
+import type { GradientStore } from "../../autodiff/tape.ts";
 import { Tape, type Var } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { DType, Tensor } from "../../gpu/tensor.ts";

@@ -2,8 +2,8 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import { createGradients, Tape } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { type Batch, IGNORE, type Model } from "../../models/model.ts";
-import { assertClose } from "../../tests/assert_close.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import {
   imageBatch,
   inputsOf,
@@ -12,7 +12,7 @@ import {
   tinyEncoderDecoder,
   tinyVision,
   translationBatch,
-} from "../../tests/tiny_models.ts";
+} from "../../tests/support/tiny_models.ts";
 import { differentiate, lossOf, splitBatch, targetCount } from "./differentiate.ts";
 import { plainForward } from "./forward.ts";
 

@@ -7,8 +7,8 @@ import { elementCount } from "../../gpu/tensor.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import type { OptimizerModule } from "../../optimizers/optimizer.ts";
 import { trainableWeight } from "../../optimizers/site_weight.ts";
-import { assertClose } from "../../tests/assert_close.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import {
   imageBatch,
   textBatch,
@@ -16,7 +16,7 @@ import {
   tinyEncoderDecoder,
   tinyVision,
   translationBatch,
-} from "../../tests/tiny_models.ts";
+} from "../../tests/support/tiny_models.ts";
 import { differentiate } from "./differentiate.ts";
 import {
   adaptedForward,

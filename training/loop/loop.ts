@@ -1,6 +1,6 @@
 /** @file The loop that every method goes through. It never asks which method it runs. */
 import { createGradients, Tape } from "../../autodiff/mod.ts";
-import type { GradientStore } from "../../autodiff/gradients.ts";
+import type { GradientStore } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { accumulate, clip, dotInto, recordStep } from "../../kernels/mod.ts";

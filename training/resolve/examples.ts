@@ -4,7 +4,7 @@ import type { Task, TaskData } from "../../tasks/task.ts";
 import type { KnownModel } from "../configuration.ts";
 import { shapedByHead } from "./heads.ts";
 import type { RunConfig } from "../run.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 
 /**
  * The examples of a config's task for its model, which can take them. Uses no GPU: what is refused here is refused before

@@ -1,5 +1,5 @@
 /** @file Files that a run is named by, its data's and its model's, and what is said where they are no longer the same. */
-import { UserError } from "../user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 
 /**
  * Refuses files that changed since a fingerprint of them was noted.

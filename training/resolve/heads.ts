@@ -1,6 +1,6 @@
 /** @file What classifies real images on a tower from a folder: the classes' names as its text tower reads them, or a new head. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { isFile } from "../../models/checkpoint_folder.ts";
+import { isFile } from "../../models/checkpoints/checkpoint_folder.ts";
 import { createClipText } from "../../models/clip_text.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { Model, VisionBatch } from "../../models/model.ts";
@@ -12,7 +12,7 @@ import { type KnownModel, type Registries, resolveModel } from "../configuration
 import { plainForward } from "../loop/forward.ts";
 import { lookup } from "../lookup.ts";
 import type { RunConfig } from "../run.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 
 /** Radford et al., arXiv 2103.00020, section 3.1.4. */
 function describe(name: string): string {

@@ -5,18 +5,24 @@ import { baseWeights } from "../../models/base_weights.ts";
 import { createClipText } from "../../models/clip_text.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { Model, VisionBatch } from "../../models/model.ts";
-import { readModelFolder } from "../../models/model_folder.ts";
+import { readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import { zeroShotClassifier, zeroShotHead } from "../../models/zero_shot.ts";
 import * as models from "../../models/mod.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import type { OptimizerModule } from "../../optimizers/optimizer.ts";
 import { digits } from "../../tasks/images/digits.ts";
 import * as tasks from "../../tasks/mod.ts";
-import { clipTokenizerFiles, clipTokens, imageFiles, TINY_CLIP, writeClip } from "../../tests/clip_folder.ts";
-import { optdigitsFile, withDataFolder } from "../../tests/data_folder.ts";
-import { CLIP, LLAMA, writeModel } from "../../tests/model_writer.ts";
-import { fixture } from "../../tests/public_files.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import {
+  clipTokenizerFiles,
+  clipTokens,
+  imageFiles,
+  TINY_CLIP,
+  writeClip,
+} from "../../tests/support/clip_folder.ts";
+import { optdigitsFile, withDataFolder } from "../../tests/support/data_folder.ts";
+import { CLIP, LLAMA, writeModel } from "../../tests/support/model_writer.ts";
+import { fixture } from "../../tests/support/public_files.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { completeConfig, type KnownModel, resolveModel } from "../configuration.ts";
 import { loadExamples } from "./examples.ts";
 import { plainForward } from "../loop/forward.ts";
@@ -29,7 +35,7 @@ import { RunResult } from "../schemas.ts";
 import { scoreBase } from "../scoring/score_base.ts";
 import { runSession } from "../loop/session.ts";
 import { train } from "../train.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 
 const CLASSES = ["fox", "o_x", "yak"];
 

@@ -1,10 +1,10 @@
 /** @file Models that configs take from folders: read, held against the registry, and told apart by their fingerprints. */
-import { fingerprintModel, readModelFolder } from "../../models/model_folder.ts";
+import { fingerprintModel, readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { KnownModel } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
 import { refuseChangedFiles } from "./fingerprint.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 
 /** Whatever names a model. */
 type Choosing = Pick<RunConfig, "model">;

@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { CheckpointError, type WritableTensor } from "../../models/checkpoint.ts";
+import { CheckpointError, type WritableTensor } from "../../models/checkpoints/checkpoint.ts";
 import * as models from "../../models/mod.ts";
-import { readModelFolder } from "../../models/model_folder.ts";
-import { CLIP, LLAMA, writeModel } from "../../tests/model_writer.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { readModelFolder } from "../../models/checkpoints/model_folder.ts";
+import { CLIP, LLAMA, writeModel } from "../../tests/support/model_writer.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { withModelFingerprint, withModelFolders } from "./model_folders.ts";
 import type { RunConfig } from "../run.ts";
 import { RunResult } from "../schemas.ts";
 import { train } from "../train.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 
 const base: RunConfig = {
   schema: 1,

@@ -6,12 +6,12 @@
  * left alone.
  */
 import type { ModelEntry } from "../../models/entry.ts";
-import { fingerprintFiles, hashFile } from "../../numerics/file_hash.ts";
+import { fingerprintFiles, hashFile } from "../../files/file_hash.ts";
 import type { OptimizerModule } from "../../optimizers/optimizer.ts";
 import type { Task } from "../../tasks/task.ts";
 import { KINDS, type OwnEntries } from "../registry.ts";
 import type { ModuleSource } from "../run.ts";
-import { UserError } from "../user_error.ts";
+import { UserError } from "../../errors/user_error.ts";
 
 /** What the fields of an entry of each kind are. The first of them is what no other kind has. */
 const FORMS: Readonly<Record<keyof typeof KINDS, Readonly<Record<string, string>>>> = {

@@ -4,7 +4,8 @@
  */
 import { completeConfig, type Registries, resolveModel, withDataFingerprint } from "../configuration.ts";
 import { lookup } from "../lookup.ts";
-import { canonicalJson, type RunConfig } from "../run.ts";
+import { canonicalJson } from "../../files/canonical_json.ts";
+import type { RunConfig } from "../run.ts";
 
 /** A run with what its config names. */
 export interface ResolvedRun<R extends Registries = Registries> {

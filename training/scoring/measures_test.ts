@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { writingPredictor } from "../../tests/scripted_predictor.ts";
+import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import type { Measure, Measured, TaskData } from "../../tasks/task.ts";
 import { takeMeasures, valueOf } from "./measures.ts";
 

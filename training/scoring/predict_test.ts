@@ -5,15 +5,15 @@ import type { Tensor } from "../../gpu/tensor.ts";
 import type { LinearSite, Model } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Generation, Predictor, Sampling } from "../../tasks/task.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import {
   imageBatch,
   scriptedDecoder,
   TINY_DECODER,
   tinyDecoder,
   tinyVision,
-} from "../../tests/tiny_models.ts";
-import { scoresAfter, uncached, WRITERS } from "../../tests/writers.ts";
+} from "../../tests/support/tiny_models.ts";
+import { scoresAfter, uncached, WRITERS } from "../../tests/support/writers.ts";
 import { plainForward } from "../loop/forward.ts";
 import { inGroups } from "./groups.ts";
 import { createPredictor } from "./predict.ts";

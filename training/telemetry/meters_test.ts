@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { testGpu } from "../../tests/test_gpu.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
 import { PeakMeter, StepClock } from "./meters.ts";
 
 /** Times windows given as [steps, milliseconds], on a clock that tells exactly so. */

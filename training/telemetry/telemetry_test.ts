@@ -10,7 +10,7 @@ import { full } from "../../optimizers/full.ts";
 import { lora } from "../../optimizers/lora.ts";
 import { loraPro } from "../../optimizers/lora_pro/lora_pro.ts";
 import type { Optimizer, OptimizerModule, Options } from "../../optimizers/optimizer.ts";
-import { assertClose } from "../../tests/assert_close.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { svd } from "../../tests/reference/decompositions.ts";
 import {
   discrepancy,
@@ -27,8 +27,8 @@ import {
   norm,
   subtract,
 } from "../../tests/reference/matrix.ts";
-import { testGpu } from "../../tests/test_gpu.ts";
-import { imageBatch, tinyVision } from "../../tests/tiny_models.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { imageBatch, tinyVision } from "../../tests/support/tiny_models.ts";
 import { differentiate } from "../loop/differentiate.ts";
 import { adaptedForward, measuredForward } from "../loop/forward.ts";
 import type { Discrepancy } from "../run.ts";

@@ -3,12 +3,11 @@
  * the statistics of reports, and what they cost. Pure.
  */
 import type { Registries } from "../../../training/configuration.ts";
-import type { BaseResult, RunResult } from "../../../training/run.ts";
-import type { Plan } from "../../plan.ts";
-import { compare, compareReruns } from "../../statistics.ts";
+import { compare, compareReruns } from "../../statistics/statistics.ts";
 import { formatCount } from "../format.ts";
-import type { Table } from "../report.ts";
+import type { Table } from "../table.ts";
 import { type Cell, cellsOf, type ComparedPair, tellsApart } from "./cells.ts";
+import type { AgainstVerdict, ComparedSweep } from "./compared_sweep.ts";
 import { differenceOf } from "./differences.ts";
 import { environmentSentence, environmentTable } from "./environments.ts";
 import { namer } from "./names.ts";
@@ -23,23 +22,6 @@ import {
   verdictSentence,
 } from "./sentences.ts";
 import { costsTable, runsTable, scoresTable } from "./tables.ts";
-
-/** One of the two sweeps. */
-export interface ComparedSweep {
-  /** Null where it is lost. */
-  readonly plan: Plan | null;
-  /** Its results, in the order of its report. */
-  readonly results: readonly RunResult[];
-  readonly bases: readonly BaseResult[];
-  /** Sentences about files that can't be used. */
-  readonly faults: readonly string[];
-}
-
-/**
- * How two sweeps compare: "nothing in common", where they share no run; "equal", where all runs that both have found the
- * same, bit for bit; "tie", where some did not, and no comparison of scores tells them apart; "different" otherwise.
- */
-export type AgainstVerdict = "nothing in common" | "equal" | "tie" | "different";
 
 /** What changed, ready to print. */
 export interface Against {

@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { RunConfig, RunResult } from "../../../training/run.ts";
-import { basesOf } from "../../bases.ts";
-import { fakeRegistries } from "../../fakes/registries.ts";
-import { fakeBase, fakeDiverged, fakeDone, fakeFailed } from "../../fakes/results.ts";
-import { fakePlan, fakeSweep } from "../../fakes/sweep.ts";
-import type { DoneRun } from "../report.ts";
-import { type Against, type ComparedSweep, compareSweeps } from "./against.ts";
+import { basesOf } from "../../sweep/bases.ts";
+import { fakeRegistries } from "../../../tests/support/fakes/registries.ts";
+import { fakeBase, fakeDiverged, fakeDone, fakeFailed } from "../../../tests/support/fakes/results.ts";
+import { fakePlan, fakeSweep } from "../../../tests/support/fakes/sweep.ts";
+import type { DoneRun } from "../../study/study.ts";
+import { type Against, compareSweeps } from "./against.ts";
+import type { ComparedSweep } from "./compared_sweep.ts";
 import { differenceOf } from "./differences.ts";
 import { configChanges, describeChanges, pairRuns } from "./pairing.ts";
 

@@ -1,7 +1,8 @@
 /** @file Pairs of runs of two sweeps with how they differ, and over seeds with what their scores say. */
-import { canonicalJson, type RunConfig, type RunResult } from "../../../training/run.ts";
-import { type compare, type Comparison, correct, isShown } from "../../statistics.ts";
-import type { DoneRun } from "../report.ts";
+import { canonicalJson } from "../../../files/canonical_json.ts";
+import type { RunConfig, RunResult } from "../../../training/run.ts";
+import { type compare, type Comparison, correct, isShown } from "../../statistics/statistics.ts";
+import type { DoneRun } from "../../study/study.ts";
 import type { RunDifference } from "./differences.ts";
 import type { RunPair } from "./pairing.ts";
 

@@ -1,7 +1,8 @@
 /** @file What two sweeps noted about their code and machines. */
-import { canonicalJson, type Environment } from "../../../training/run.ts";
-import type { Table } from "../report.ts";
-import type { ComparedSweep } from "./against.ts";
+import { canonicalJson } from "../../../files/canonical_json.ts";
+import type { Environment } from "../../../training/run.ts";
+import type { Table } from "../table.ts";
+import type { ComparedSweep } from "./compared_sweep.ts";
 import { type ComparedPair, donePairs } from "./cells.ts";
 import { PREFIX } from "./tables.ts";
 

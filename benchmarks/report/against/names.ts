@@ -1,9 +1,9 @@
 /** @file How the runs of two sweeps are called. */
 import type { Registries } from "../../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../../training/run.ts";
-import { labelMethods, methodKey, nameSize, rankOf } from "../../method.ts";
+import { labelMethods, methodKey, nameSize, rankOf } from "../../sweep/method.ts";
 import { formatRank, formatRate } from "../format.ts";
-import { titleOfTask } from "../study.ts";
+import { titleOfTask } from "../../study/make_study.ts";
 
 /** How runs are called in tables and sentences. */
 export interface Namer {

@@ -1,6 +1,7 @@
 /** @file Which runs of two sweeps belong together: those of one config, and those of nearly one. */
-import { canonicalJson, type RunConfig, type RunResult } from "../../../training/run.ts";
-import { methodKey, rankOf } from "../../method.ts";
+import { canonicalJson } from "../../../files/canonical_json.ts";
+import type { RunConfig, RunResult } from "../../../training/run.ts";
+import { methodKey, rankOf } from "../../sweep/method.ts";
 
 /** A field of a config that differs. Undefined is a field that is not there. */
 export interface ConfigChange {

@@ -1,10 +1,11 @@
 /** @file What changed between two sweeps, in sentences. */
-import { type BaseResult, canonicalJson, type RunResult } from "../../../training/run.ts";
-import { nameRun } from "../../progress.ts";
-import { type Interval, isShown, median } from "../../statistics.ts";
+import { canonicalJson } from "../../../files/canonical_json.ts";
+import type { BaseResult, RunResult } from "../../../training/run.ts";
+import { nameRun } from "../../sweep/progress.ts";
+import { type Interval, isShown, median } from "../../statistics/statistics.ts";
 import { formatCount, formatDifference, formatInterval, formatNumber, formatSignificant } from "../format.ts";
-import type { DoneRun } from "../report.ts";
-import type { AgainstVerdict, ComparedSweep } from "./against.ts";
+import type { DoneRun } from "../../study/study.ts";
+import type { AgainstVerdict, ComparedSweep } from "./compared_sweep.ts";
 import { type Cell, type ComparedPair, donePairs } from "./cells.ts";
 import type { Namer } from "./names.ts";
 import { describeChanges, type Pairing } from "./pairing.ts";

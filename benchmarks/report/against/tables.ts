@@ -1,6 +1,6 @@
 /** @file Tables of what differs between two sweeps. */
 import type { RunResult } from "../../../training/run.ts";
-import { FEWEST_SEEDS, mean, medianOfMeasured } from "../../statistics.ts";
+import { FEWEST_SEEDS, mean, medianOfMeasured } from "../../statistics/statistics.ts";
 import {
   formatBytes,
   formatDifference,
@@ -10,7 +10,8 @@ import {
   formatProbability,
   formatSignificant,
 } from "../format.ts";
-import type { DoneRun, Table } from "../report.ts";
+import type { DoneRun } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 import { type Cell, type ComparedPair, donePairs } from "./cells.ts";
 import type { Namer } from "./names.ts";
 import { describeChanges } from "./pairing.ts";

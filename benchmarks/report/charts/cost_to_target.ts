@@ -1,13 +1,14 @@
 /** @file How many steps, seconds and FLOPs each run took to a loss that was fixed beforehand, and which never got there. */
-import { finalValidationLoss } from "../../choose.ts";
-import { median } from "../../statistics.ts";
-import type { Chart, Study, TaskLabel } from "../report.ts";
-import { short } from "./curves.ts";
-import { BESIDE_NAMES, SERIES, seriesChannel } from "./dots.ts";
-import { runRows } from "./filters.ts";
-import { GROUP, meansOverRuns, ONE_A_GROUP, runTooltip } from "./means.ts";
-import { grid } from "./panels.ts";
-import { methodScales, NUMBERS } from "./scales.ts";
+import { finalValidationLoss } from "../../rates/choose.ts";
+import { median } from "../../statistics/statistics.ts";
+import type { Chart } from "./chart.ts";
+import type { Study, TaskLabel } from "../../study/study.ts";
+import { short } from "../drawing/curves.ts";
+import { BESIDE_NAMES, SERIES, seriesChannel } from "../drawing/dots.ts";
+import { runRows } from "../drawing/filters.ts";
+import { GROUP, meansOverRuns, ONE_A_GROUP, runTooltip } from "../drawing/means.ts";
+import { grid } from "../drawing/panels.ts";
+import { methodScales, NUMBERS } from "../drawing/scales.ts";
 
 const MEASURES = ["Steps", "Training, s", "FLOPs"];
 /** In the place of what no run reached: larger than any cost. */

@@ -1,12 +1,12 @@
 /** @file How far each method's equivalent gradient is from the full gradient, by what a linear map is for. */
 import { WEIGHT_KINDS, weightKindOf } from "../../../models/weight_kind.ts";
-import type { Chart } from "../report.ts";
-import { EXACT, meansBy, short } from "./curves.ts";
-import { BESIDE_NAMES, SERIES, seriesChannel } from "./dots.ts";
-import { runRows } from "./filters.ts";
-import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
-import { grid } from "./panels.ts";
-import { methodScales, NUMBERS } from "./scales.ts";
+import type { Chart } from "./chart.ts";
+import { EXACT, meansBy, short } from "../drawing/curves.ts";
+import { BESIDE_NAMES, SERIES, seriesChannel } from "../drawing/dots.ts";
+import { runRows } from "../drawing/filters.ts";
+import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "../drawing/means.ts";
+import { grid } from "../drawing/panels.ts";
+import { methodScales, NUMBERS } from "../drawing/scales.ts";
 
 const ERROR = "‖g̃ − G‖ / ‖G‖";
 

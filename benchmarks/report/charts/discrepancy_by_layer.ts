@@ -1,8 +1,8 @@
 /** @file How far each method's equivalent gradient is from the full gradient, from the first layer to the last. */
 import type { Discrepancy } from "../../../training/run.ts";
-import type { Chart } from "../report.ts";
-import { drawCurves, EXACT, meansBy, short } from "./curves.ts";
-import { runRows } from "./filters.ts";
+import type { Chart } from "./chart.ts";
+import { drawCurves, EXACT, meansBy, short } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
 
 /** Gradient discrepancy by layer, against the least that each method's factors could reach. */
 export const discrepancyByLayer: Chart = {

@@ -1,12 +1,12 @@
 /** @file How far each method's equivalent gradient is from the full gradient, map by map. */
 import { WEIGHT_KINDS, weightKindOf } from "../../../models/weight_kind.ts";
-import type { Chart } from "../report.ts";
-import { EXACT, meansBy, short } from "./curves.ts";
-import { runRows } from "./filters.ts";
-import { heatLayers } from "./heat.ts";
-import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { grid, rankColumns } from "./panels.ts";
-import { methodOrder, NUMBERS } from "./scales.ts";
+import type { Chart } from "./chart.ts";
+import { EXACT, meansBy, short } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
+import { heatLayers } from "../drawing/heat.ts";
+import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "../drawing/means.ts";
+import { grid, rankColumns } from "../drawing/panels.ts";
+import { methodOrder, NUMBERS } from "../drawing/scales.ts";
 
 /** Gradient discrepancy of each linear map: by kind of weight and depth. */
 export const discrepancyBySite: Chart = {

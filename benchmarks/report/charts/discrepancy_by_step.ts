@@ -1,7 +1,7 @@
 /** @file How far each method's equivalent gradient is from the full gradient, over training. */
-import type { Chart } from "../report.ts";
-import { drawCurves, EXACT, meansBy, short, thin } from "./curves.ts";
-import { runRows } from "./filters.ts";
+import type { Chart } from "./chart.ts";
+import { drawCurves, EXACT, meansBy, short, thin } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
 
 /** Gradient discrepancy by step, against the least that each method's factors could reach. */
 export const discrepancyByStep: Chart = {

@@ -1,5 +1,5 @@
 /** @file Over how many directions each method has changed the weights, over training. */
-import type { Chart } from "../report.ts";
+import type { Chart } from "./chart.ts";
 import { measuredByStep } from "./measured_by_step.ts";
 
 /** Effective rank of the accumulated change by step. */

@@ -1,6 +1,6 @@
 /** @file How peak memory grows with tokens, width, layers and rank. */
-import type { Chart } from "../report.ts";
-import { growthPanels } from "./growth_panels.ts";
+import type { Chart } from "./chart.ts";
+import { growthPanels } from "../drawing/growth_panels.ts";
 
 const MIB = 1024 ** 2;
 

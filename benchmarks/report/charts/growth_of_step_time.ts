@@ -1,6 +1,6 @@
 /** @file How the time of a step grows with tokens, width, layers and rank. */
-import type { Chart } from "../report.ts";
-import { growthPanels } from "./growth_panels.ts";
+import type { Chart } from "./chart.ts";
+import { growthPanels } from "../drawing/growth_panels.ts";
 
 /** Step time by size, measured and fitted. */
 export const growthOfStepTime: Chart = {

@@ -1,10 +1,10 @@
 /** @file What methods tell of themselves over training, e.g. the ranks that AdaLoRA leaves each map. */
-import type { Chart } from "../report.ts";
-import { thinned } from "./curves.ts";
-import { runRows } from "./filters.ts";
-import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { inRows, rankColumns } from "./panels.ts";
-import { methodScales, NUMBERS } from "./scales.ts";
+import type { Chart } from "./chart.ts";
+import { thinned } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
+import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "../drawing/means.ts";
+import { inRows, rankColumns } from "../drawing/panels.ts";
+import { methodScales, NUMBERS } from "../drawing/scales.ts";
 
 /** Curves of `Optimizer.inspect` by step. */
 export const inspectedByStep: Chart = {

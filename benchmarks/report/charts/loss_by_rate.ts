@@ -1,8 +1,8 @@
 /** @file What each learning rate of a grid came to: the evidence behind the rates in use. */
-import type { Chart } from "../report.ts";
-import { isFor } from "../study.ts";
-import { drawCurves, short } from "./curves.ts";
-import { RATE_AXIS, rateMarks } from "./rate_marks.ts";
+import type { Chart } from "./chart.ts";
+import { isFor } from "../../study/make_study.ts";
+import { drawCurves, short } from "../drawing/curves.ts";
+import { RATE_AXIS, rateMarks } from "../drawing/rate_marks.ts";
 
 /** Final validation loss by peak learning rate, the chosen rate ringed. */
 export const lossByRate: Chart = {

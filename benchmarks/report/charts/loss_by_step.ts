@@ -1,7 +1,7 @@
 /** @file How the validation loss falls over training, by step. */
-import type { Chart } from "../report.ts";
-import { drawCurves, thinned } from "./curves.ts";
-import { runRows } from "./filters.ts";
+import type { Chart } from "./chart.ts";
+import { drawCurves, thinned } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
 
 /** Validation loss by step. */
 export const lossByStep: Chart = {

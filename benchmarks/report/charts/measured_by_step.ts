@@ -1,9 +1,9 @@
 /** @file What the charts of one measurement over training share. */
 import type { Discrepancy } from "../../../training/run.ts";
-import type { Study } from "../report.ts";
-import { drawCurves, meansBy, thinned } from "./curves.ts";
-import { runRows } from "./filters.ts";
-import type { Drawing } from "./lay_out.ts";
+import type { Study } from "../../study/study.ts";
+import { drawCurves, meansBy, thinned } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
+import type { Drawing } from "../drawing/lay_out.ts";
 
 /** One number of a measurement, and how its axis looks. */
 export interface MeasuredNumber {

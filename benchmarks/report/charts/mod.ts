@@ -1,5 +1,5 @@
 /** @file The registry: one line per chart, in the order of the report. */
-import type { Chart } from "../report.ts";
+import type { Chart } from "./chart.ts";
 import { costToTarget } from "./cost_to_target.ts";
 import { discrepancyByKind } from "./discrepancy_by_kind.ts";
 import { discrepancyByLayer } from "./discrepancy_by_layer.ts";

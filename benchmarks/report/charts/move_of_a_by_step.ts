@@ -1,5 +1,5 @@
 /** @file How far each step moves A, over training. */
-import type { Chart } from "../report.ts";
+import type { Chart } from "./chart.ts";
 import { measuredByStep } from "./measured_by_step.ts";
 
 /** Relative move of A by step. */

@@ -1,9 +1,9 @@
 /** @file Which linear maps a method that shares out a budget of ranks, as AdaLoRA does, leaves how many. */
-import type { Chart } from "../report.ts";
-import { runRows } from "./filters.ts";
-import { heatLayers } from "./heat.ts";
-import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { grid, rankColumns } from "./panels.ts";
+import type { Chart } from "./chart.ts";
+import { runRows } from "../drawing/filters.ts";
+import { heatLayers } from "../drawing/heat.ts";
+import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "../drawing/means.ts";
+import { grid, rankColumns } from "../drawing/panels.ts";
 
 /** What AdaLoRA calls its curves: "rank/layers.0.mlp.up_proj". */
 const RANK = "rank/";

@@ -1,11 +1,11 @@
 /** @file What each method's score costs in memory and time, and which methods no other beats in both. */
-import type { Chart } from "../report.ts";
-import { short } from "./curves.ts";
-import { runRows } from "./filters.ts";
-import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { extentOf, grid, sameExtent } from "./panels.ts";
-import { paretoFront } from "./pareto.ts";
-import { methodScales, NUMBERS } from "./scales.ts";
+import type { Chart } from "./chart.ts";
+import { short } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
+import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP } from "../drawing/means.ts";
+import { extentOf, grid, sameExtent } from "../drawing/panels.ts";
+import { paretoFront } from "../drawing/pareto.ts";
+import { methodScales, NUMBERS } from "../drawing/scales.ts";
 
 const MEASURES = ["Peak memory, MiB", "Optimizer state, KiB", "Step, ms"];
 

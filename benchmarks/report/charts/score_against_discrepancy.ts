@@ -1,11 +1,11 @@
 /** @file Whether a method that is nearer to the full gradient scores higher. */
-import { mean } from "../../statistics.ts";
-import type { Chart } from "../report.ts";
-import { EXACT, short } from "./curves.ts";
-import { runRows } from "./filters.ts";
-import { meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
-import { taskPanels } from "./panels.ts";
-import { methodScales, NUMBERS } from "./scales.ts";
+import { mean } from "../../statistics/statistics.ts";
+import type { Chart } from "./chart.ts";
+import { EXACT, short } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
+import { meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "../drawing/means.ts";
+import { taskPanels } from "../drawing/panels.ts";
+import { methodScales, NUMBERS } from "../drawing/scales.ts";
 
 /** Final score against the mean gradient discrepancy of training. */
 export const scoreAgainstDiscrepancy: Chart = {

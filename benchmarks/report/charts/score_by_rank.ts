@@ -1,9 +1,9 @@
 /** @file The score of each method by rank, with full fine-tuning as a band behind. */
-import type { Chart } from "../report.ts";
-import { short } from "./curves.ts";
-import { runRows } from "./filters.ts";
-import { cutEnds, cutInterval } from "./intervals.ts";
-import { meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
+import type { Chart } from "./chart.ts";
+import { short } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
+import { cutEnds, cutInterval } from "../drawing/intervals.ts";
+import { meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "../drawing/means.ts";
 import {
   extentOf,
   GREY,
@@ -13,8 +13,8 @@ import {
   reference,
   sameExtent,
   taskPanels,
-} from "./panels.ts";
-import { dashOf, methodOrder, methodScales } from "./scales.ts";
+} from "../drawing/panels.ts";
+import { dashOf, methodOrder, methodScales } from "../drawing/scales.ts";
 
 /** Score by rank: means over seeds with their intervals, each run a faint point. */
 export const scoreByRank: Chart = {

@@ -1,7 +1,8 @@
 /** @file What each learning rate of a sweep's grid scored. */
-import type { Cell, Chart } from "../report.ts";
-import { drawCurves, short } from "./curves.ts";
-import { RATE_AXIS, rateMarks } from "./rate_marks.ts";
+import type { Cell } from "../../study/study.ts";
+import type { Chart } from "./chart.ts";
+import { drawCurves, short } from "../drawing/curves.ts";
+import { RATE_AXIS, rateMarks } from "../drawing/rate_marks.ts";
 
 /** Score by peak learning rate, the rate that speaks for a method ringed. */
 export const scoreByRate: Chart = {

@@ -1,11 +1,11 @@
 /** @file Which method scores what on which task, at one glance. */
-import type { Chart } from "../report.ts";
-import { short } from "./curves.ts";
-import { runRows } from "./filters.ts";
-import { heatLayers } from "./heat.ts";
-import { meansOverRuns, meansTooltip, ONE_A_GROUP } from "./means.ts";
-import { rankColumns, sideBySide, taskTitle } from "./panels.ts";
-import { methodOrder } from "./scales.ts";
+import type { Chart } from "./chart.ts";
+import { short } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
+import { heatLayers } from "../drawing/heat.ts";
+import { meansOverRuns, meansTooltip, ONE_A_GROUP } from "../drawing/means.ts";
+import { rankColumns, sideBySide, taskTitle } from "../drawing/panels.ts";
+import { methodOrder } from "../drawing/scales.ts";
 
 /** Pixels of all cells side by side, and of a character of their headings. */
 const WIDE = 1100, CHARACTER = 7.5;

@@ -1,5 +1,5 @@
 /** @file How much of each step is second order, over training. */
-import type { Chart } from "../report.ts";
+import type { Chart } from "./chart.ts";
 import { measuredByStep } from "./measured_by_step.ts";
 
 /** The second-order part of a step over its first-order part, by step. */

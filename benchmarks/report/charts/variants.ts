@@ -1,14 +1,14 @@
 /** @file What a method's options change: its variants side by side, e.g. LoRA-Pro's gauges and modes. */
-import { finalValidationLoss } from "../../choose.ts";
-import { mean } from "../../statistics.ts";
-import type { Chart } from "../report.ts";
-import { short } from "./curves.ts";
-import { BESIDE_NAMES, SERIES, seriesChannel } from "./dots.ts";
-import { runRows } from "./filters.ts";
-import { cutEnds, cutInterval } from "./intervals.ts";
-import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "./means.ts";
-import { grid } from "./panels.ts";
-import { methodScales, NUMBERS } from "./scales.ts";
+import { finalValidationLoss } from "../../rates/choose.ts";
+import { mean } from "../../statistics/statistics.ts";
+import type { Chart } from "./chart.ts";
+import { short } from "../drawing/curves.ts";
+import { BESIDE_NAMES, SERIES, seriesChannel } from "../drawing/dots.ts";
+import { runRows } from "../drawing/filters.ts";
+import { cutEnds, cutInterval } from "../drawing/intervals.ts";
+import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, runTooltip } from "../drawing/means.ts";
+import { grid } from "../drawing/panels.ts";
+import { methodScales, NUMBERS } from "../drawing/scales.ts";
 
 const MEASURES = ["Score", "Last validation loss", "Mean ‖g̃ − G‖ / ‖G‖"];
 

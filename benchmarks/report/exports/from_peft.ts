@@ -1,7 +1,7 @@
 /** @file Reads result files of Hugging Face PEFT's method comparison, its own and those that `toPeft` writes. */
 import { parseWith } from "../../../training/configuration.ts";
-import { UserError } from "../../../training/user_error.ts";
-import { readText, reasonOf } from "../../files.ts";
+import { UserError } from "../../../errors/user_error.ts";
+import { readText, reasonOf } from "../../../files/write_file.ts";
 import { PeftMemory, PeftReading, PeftTest } from "./peft_format.ts";
 import { methodOfPeft } from "./peft_methods.ts";
 

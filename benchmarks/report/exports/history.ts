@@ -1,8 +1,8 @@
 /** @file A run as JSON lines with the keys of Weights & Biases: what it was asked, what each step said, how it ended. */
 import { learningRateAt } from "../../../training/loop/schedule.ts";
 import type { Point, RunResult } from "../../../training/run.ts";
-import { nameRun } from "../../progress.ts";
-import { mean } from "../../statistics.ts";
+import { nameRun } from "../../sweep/progress.ts";
+import { mean } from "../../statistics/statistics.ts";
 import { measurements } from "../csv.ts";
 
 /** A line: numbers and texts by name, nested in the config alone. Absent is what was not measured. */

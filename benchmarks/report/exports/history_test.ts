@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { fakeDiverged, fakeDone, fakeFailed } from "../../fakes/results.ts";
-import { fakePlan } from "../../fakes/sweep.ts";
+import { fakeDiverged, fakeDone, fakeFailed } from "../../../tests/support/fakes/results.ts";
+import { fakePlan } from "../../../tests/support/fakes/sweep.ts";
 import { historyOf, toHistory } from "./history.ts";
 
 async function configs() {

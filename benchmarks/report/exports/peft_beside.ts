@@ -1,6 +1,6 @@
 /** @file What a report shows of results from PEFT's method comparison: one chart with ours and theirs, a table, and caveats. */
 import type { Registries } from "../../../training/configuration.ts";
-import { mean, medianOfMeasured } from "../../statistics.ts";
+import { mean, medianOfMeasured } from "../../statistics/statistics.ts";
 import {
   formatBytes,
   formatCount,
@@ -9,12 +9,13 @@ import {
   formatRank,
   formatSignificant,
 } from "../format.ts";
-import type { Drawing } from "../charts/lay_out.ts";
-import { sideBySide } from "../charts/panels.ts";
-import { paretoFront } from "../charts/pareto.ts";
-import { NUMBERS } from "../charts/scales.ts";
-import type { MethodLabel, Study, Table } from "../report.ts";
-import { styleOf } from "../styles.ts";
+import type { Drawing } from "../drawing/lay_out.ts";
+import { sideBySide } from "../drawing/panels.ts";
+import { paretoFront } from "../drawing/pareto.ts";
+import { NUMBERS } from "../drawing/scales.ts";
+import type { MethodLabel, Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
+import { styleOf } from "../../study/styles.ts";
 import type { PeftRun, PeftRuns } from "./from_peft.ts";
 
 const MEMORY = "Memory, MiB", STEP = "Step, ms";

@@ -1,6 +1,6 @@
 /** @file Which method of PEFT's is which of ours: names in both directions. */
 import type { RunConfig } from "../../../training/run.ts";
-import { optionsWithoutRank, rankOf } from "../../method.ts";
+import { optionsWithoutRank, rankOf } from "../../sweep/method.ts";
 import type { PeftReading, PeftResult } from "./peft_format.ts";
 
 type PeftConfig = PeftResult["run_info"]["peft_config"];

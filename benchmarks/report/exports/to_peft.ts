@@ -2,10 +2,10 @@
 import type { KnownModel, Registries } from "../../../training/configuration.ts";
 import { resolveModel } from "../../../training/configuration.ts";
 import type { Point, RunConfig } from "../../../training/run.ts";
-import { UserError } from "../../../training/user_error.ts";
-import { rankOf } from "../../method.ts";
-import { mean } from "../../statistics.ts";
-import type { DoneRun } from "../report.ts";
+import { UserError } from "../../../errors/user_error.ts";
+import { rankOf } from "../../sweep/method.ts";
+import { mean } from "../../statistics/statistics.ts";
+import type { DoneRun } from "../../study/study.ts";
 import type { PeftResult } from "./peft_format.ts";
 import { peftMethodOf } from "./peft_methods.ts";
 

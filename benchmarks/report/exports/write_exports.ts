@@ -1,9 +1,9 @@
 /** @file Puts what other programs read beside a report. */
 import type { Registries } from "../../../training/configuration.ts";
 import type { RunResult } from "../../../training/run.ts";
-import { UserError } from "../../../training/user_error.ts";
-import { prepareFolder, reasonOf, WriteError, writeWhole } from "../../files.ts";
-import { titleOfTask } from "../study.ts";
+import { UserError } from "../../../errors/user_error.ts";
+import { prepareFolder, reasonOf, WriteError, writeWhole } from "../../../files/write_file.ts";
+import { titleOfTask } from "../../study/make_study.ts";
 import { toHistory } from "./history.ts";
 import { peftFileName, toPeft } from "./to_peft.ts";
 

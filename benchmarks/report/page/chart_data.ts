@@ -1,5 +1,5 @@
 /** @file A chart as a page carries it: its drawing, with the rows as columns. */
-import type { Drawing } from "../charts/lay_out.ts";
+import type { Drawing } from "../drawing/lay_out.ts";
 import type { ChartData } from "./page_data.ts";
 import { toColumns } from "./payload.ts";
 

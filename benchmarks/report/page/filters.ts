@@ -1,5 +1,5 @@
 /** @file What a page's readers can choose among: the values that its runs have. */
-import { FILTERS } from "../charts/filters.ts";
+import { FILTERS } from "../drawing/filters.ts";
 import { formatRate } from "../format.ts";
 import type { ReportedRun } from "../report.ts";
 import type { Filter, FilterValue } from "./page_data.ts";

@@ -11,8 +11,8 @@
 (() => {
   /** @typedef {import("./page_data.ts").PageData} PageData */
   /** @typedef {import("./page_data.ts").ChartData} ChartData */
-  /** @typedef {import("../charts/lay_out.ts").Choice} Choice */
-  /** @typedef {import("../charts/lay_out.ts").Drawing} Drawing */
+  /** @typedef {import("../drawing/lay_out.ts").Choice} Choice */
+  /** @typedef {import("../drawing/lay_out.ts").Drawing} Drawing */
   /** @typedef {import("./payload.ts").Columns} Columns */
   /** @typedef {import("../report.ts").ReportedRun} ReportedRun */
   /** @typedef {Record<string, unknown>} Row */
@@ -33,7 +33,7 @@
   const vegaLite = /** @type {typeof import("vega-lite")} */ (/** @type {any} */ (globalThis).vegaLite);
   const interpreter = /** @type {unknown} */ (/** @type {any} */ (globalThis).vegaInterpreter);
   const { layOut } =
-    /** @type {{ layOut: typeof import("../charts/lay_out.ts").layOut }} */ (/** @type {unknown} */ (globalThis));
+    /** @type {{ layOut: typeof import("../drawing/lay_out.ts").layOut }} */ (/** @type {unknown} */ (globalThis));
 
   /** @type {readonly Choice[]} */
   let chosen = [];
@@ -240,7 +240,7 @@
 
   /**
    * @param {HTMLElement} plot
-   * @param {import("../report.ts").VegaLiteSpec} spec
+   * @param {import("../drawing/lay_out.ts").VegaLiteSpec} spec
    */
   async function createView(plot, spec) {
     const compiled = vegaLite.compile(/** @type {any} */ (spec)).spec;

@@ -1,6 +1,6 @@
 /** @file What a page's script gets to know: the filters, the runs, and each chart with its data. */
-import type { FILTERS } from "../charts/filters.ts";
-import type { Drawing } from "../charts/lay_out.ts";
+import type { FILTERS } from "../drawing/filters.ts";
+import type { Drawing } from "../drawing/lay_out.ts";
 import type { ReportedRun } from "../report.ts";
 import type { Columns } from "./payload.ts";
 

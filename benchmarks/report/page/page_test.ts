@@ -1,14 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { fakeRegistries } from "../../fakes/registries.ts";
-import { fakeDone } from "../../fakes/results.ts";
-import { fakePlan } from "../../fakes/sweep.ts";
+import { fakeRegistries } from "../../../tests/support/fakes/registries.ts";
+import { fakeDone } from "../../../tests/support/fakes/results.ts";
+import { fakePlan } from "../../../tests/support/fakes/sweep.ts";
 import { buildReport } from "../build.ts";
-import { EVERYTHING, FILTERS } from "../charts/filters.ts";
-import { layOut } from "../charts/lay_out.ts";
+import { EVERYTHING, FILTERS } from "../drawing/filters.ts";
+import { layOut } from "../drawing/lay_out.ts";
 import { toHtml } from "../html.ts";
 import type { Report } from "../report.ts";
 import { chartData } from "./chart_data.ts";
-import { CHROMIUM } from "./chromium.ts";
+import { CHROMIUM } from "../../../tests/support/chromium.ts";
 import { filtersOf } from "./filters.ts";
 import type { ChartData } from "./page_data.ts";
 import { type Columns, pack, toColumns } from "./payload.ts";
@@ -148,7 +148,7 @@ Deno.test({
   ignore: !hasChromium,
   async fn() {
     const { code, stdout, stderr } = await new Deno.Command("deno", {
-      args: ["test", "--allow-all", "benchmarks/report/page/in_chromium.ts"],
+      args: ["test", "--allow-all", "tests/support/in_chromium.ts"],
       cwd: new URL("../../../", import.meta.url).pathname,
       env: { NO_COLOR: "1" },
       stdout: "piped",

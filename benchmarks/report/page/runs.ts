@@ -1,9 +1,10 @@
 /** @file Every run of a report by itself: what it was, how it ended, and all that makes it again. */
 import type { RunConfig, RunResult } from "../../../training/run.ts";
-import { finalValidationLoss } from "../../choose.ts";
-import { HEADS, methodKey, nameSize, rankOf } from "../../method.ts";
+import { finalValidationLoss } from "../../rates/choose.ts";
+import { HEADS, methodKey, nameSize, rankOf } from "../../sweep/method.ts";
 import { formatBytes, formatCount, formatMeasured, formatNumber, formatSeconds } from "../format.ts";
-import type { ReportedRun, Study } from "../report.ts";
+import type { ReportedRun } from "../report.ts";
+import type { Study } from "../../study/study.ts";
 
 /** A run that was planned, and its result where there is one. */
 export interface RunRecord {

@@ -20,7 +20,7 @@ export async function readVegaScript(): Promise<string> {
 
 /** `layOut`, the same that reports use, as a global. */
 export async function readLayOutScript(): Promise<string> {
-  const module = await Deno.readTextFile(new URL("../charts/lay_out.ts", import.meta.url));
+  const module = await Deno.readTextFile(new URL("../drawing/lay_out.ts", import.meta.url));
   const body = stripTypeScriptTypes(module).replaceAll(/^export /gm, "");
   return `var layOut = (() => {\n"use strict";\n${body}return layOut;\n})();\n`;
 }

@@ -1,8 +1,9 @@
 /** @file Every method against every other: which it is better than, ties with and is worse than. */
-import { FEWEST_SEEDS, mean, type Verdict } from "../../statistics.ts";
+import { FEWEST_SEEDS, mean, type Verdict } from "../../statistics/statistics.ts";
 import { formatNumber, formatRank, formatWhole } from "../format.ts";
-import { contestsOf, type Pair } from "../pairs.ts";
-import type { Cell, Study, Table } from "../report.ts";
+import { contestsOf, type Pair } from "../../study/pairs.ts";
+import type { Cell, Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 
 /**
  * A row for each method of each contest of three or more of which a pair is decided; null where there is none.

@@ -1,8 +1,8 @@
 /** @file Each method against LoRA and against full fine-tuning. */
-import { FEWEST_SEEDS } from "../../statistics.ts";
+import { FEWEST_SEEDS } from "../../statistics/statistics.ts";
 import { formatDifference, formatInterval, formatNumber, formatProbability, formatRank } from "../format.ts";
-import type { Pair } from "../pairs.ts";
-import type { Table } from "../report.ts";
+import type { Pair } from "../../study/pairs.ts";
+import type { Table } from "../table.ts";
 import { formatSources } from "./scores.ts";
 
 /** Paired differences with verdicts. */

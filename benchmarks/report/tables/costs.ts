@@ -1,7 +1,8 @@
 /** @file What each method costs in memory, work and time. */
-import { median, medianOfMeasured } from "../../statistics.ts";
+import { median, medianOfMeasured } from "../../statistics/statistics.ts";
 import { formatBytes, formatMeasured, formatN, formatRank, formatSignificant } from "../format.ts";
-import type { Cell, Study, Table } from "../report.ts";
+import type { Cell, Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 
 /** Memory, work and time of all methods, measured and by formula, and work and time of a step over those of LoRA. */
 export function costsTable(study: Study): Table {

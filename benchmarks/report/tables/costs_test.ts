@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { build, made, rowsOf } from "../../fakes/reports.ts";
-import { fakeDone } from "../../fakes/results.ts";
+import { build, made, rowsOf } from "../../../tests/support/fakes/reports.ts";
+import { fakeDone } from "../../../tests/support/fakes/results.ts";
 import { toCsv } from "../csv.ts";
 
 /** Runs so short that telemetry measured each of their steps. */

@@ -1,9 +1,10 @@
 /** @file How well each method's equivalent gradient follows the full gradient, and what its steps are made of. */
 import { WEIGHT_KINDS, type WeightKind, weightKindOf } from "../../../models/weight_kind.ts";
 import type { Discrepancy } from "../../../training/run.ts";
-import { mean } from "../../statistics.ts";
+import { mean } from "../../statistics/statistics.ts";
 import { formatCounts, formatNumber, formatRank, formatSignificant } from "../format.ts";
-import type { Cell, Study, Table } from "../report.ts";
+import type { Cell, Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 
 /** A cell's measurements, averaged over sites, steps and seeds; null where nothing was measured. */
 export function meanDiscrepancy(

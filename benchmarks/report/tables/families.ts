@@ -1,9 +1,10 @@
 /** @file The paper's three tables in our own numbers: methods by tasks, for each kind of task. */
 import type { Measure, TaskFamily } from "../../../tasks/task.ts";
-import { mean, studentInterval } from "../../statistics.ts";
+import { mean, studentInterval } from "../../statistics/statistics.ts";
 import { formatDifference, formatN, formatNumber, formatRank } from "../format.ts";
-import { standInOf } from "../pairs.ts";
-import type { Before, Cell, MethodLabel, Study, Table, TaskLabel } from "../report.ts";
+import { standInOf } from "../../study/pairs.ts";
+import type { Before, Cell, MethodLabel, Study, TaskLabel } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 import { BEFORE, COMMONEST } from "./scores.ts";
 
 /** Tasks that share a table, as in arXiv 2407.18242: its tables 1, 2 and 3. */

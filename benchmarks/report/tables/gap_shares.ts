@@ -1,7 +1,7 @@
 /** @file Which share of the gap between LoRA and full fine-tuning each method closes. */
 import { formatDifference, formatInterval, formatPercent, formatRank } from "../format.ts";
-import type { ClosedGap } from "../gaps.ts";
-import type { Table } from "../report.ts";
+import type { ClosedGap } from "../../study/gaps.ts";
+import type { Table } from "../table.ts";
 
 /** What stands in a share's place. */
 const WITHOUT: Readonly<Record<ClosedGap["shown"], string>> = {

@@ -1,9 +1,10 @@
 /** @file How costs grow with size, and the models that were fitted to them. */
-import { exponentOf, type Fit } from "../../growth/fit.ts";
-import { AXES, type Axis, type GrowthPoint } from "../../growth/points.ts";
+import { exponentOf, type Fit } from "../../cost/growth/fit.ts";
+import { AXES, type Axis, type GrowthPoint } from "../../cost/growth/points.ts";
 import { flopsOf } from "../../../training/cost/work.ts";
 import { formatBytes, formatRank, formatSignificant } from "../format.ts";
-import type { MethodGrowth, Study, Table } from "../report.ts";
+import type { MethodGrowth, Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 
 const time = ({ stepMs }: GrowthPoint) => stepMs;
 const memory = ({ peakBytes }: GrowthPoint) => peakBytes;

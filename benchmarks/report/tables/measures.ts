@@ -10,9 +10,10 @@ import {
   mean,
   meanByExample,
   studentInterval,
-} from "../../statistics.ts";
+} from "../../statistics/statistics.ts";
 import { formatCellRate, formatInterval, formatNumber, formatRank, formatWhole } from "../format.ts";
-import type { Cell, Study, Table } from "../report.ts";
+import type { Cell, Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 
 /** The sets that are drawn of so many examples: the same for all rows. */
 type SetsOf = (examples: number) => readonly Uint32Array[];

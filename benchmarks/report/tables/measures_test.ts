@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { fakeRegistries } from "../../fakes/registries.ts";
-import { fakeDone } from "../../fakes/results.ts";
-import { fakePlan, fakeSweep } from "../../fakes/sweep.ts";
-import { a100 } from "../../growth/predict.ts";
-import { makeStudy } from "../study.ts";
+import { fakeRegistries } from "../../../tests/support/fakes/registries.ts";
+import { fakeDone } from "../../../tests/support/fakes/results.ts";
+import { fakePlan, fakeSweep } from "../../../tests/support/fakes/sweep.ts";
+import { a100 } from "../../cost/growth/predict.ts";
+import { makeStudy } from "../../study/make_study.ts";
 import { measuresTable } from "./measures.ts";
 
 Deno.test("measuresTable() cuts intervals where no value can be, and prints a minus sign", async () => {

@@ -1,6 +1,7 @@
 /** @file What the paper's sizes would cost on a given GPU. */
 import { formatLargeBytes, formatSeconds, formatSignificant } from "../format.ts";
-import type { Study, Table } from "../report.ts";
+import type { Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 
 /** Predicted costs by job and method; null where nothing was fitted. */
 export function predictionsTable(study: Study): Table | null {

@@ -1,7 +1,7 @@
 /** @file Methods by their place at their own learning rates, and at one rate for all. */
 import { formatCellRate, formatNumber, formatRank, formatRate } from "../format.ts";
-import type { Place, Ranking } from "../rankings.ts";
-import type { Table } from "../report.ts";
+import type { Place, Ranking } from "../../study/rankings.ts";
+import type { Table } from "../table.ts";
 
 /** A row for each method of each ranking. */
 export function rankingsTable(rankings: readonly Ranking[]): Table {

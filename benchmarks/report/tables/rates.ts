@@ -1,8 +1,9 @@
 /** @file Which learning rates were chosen, from what. */
-import { mean } from "../../statistics.ts";
+import { mean } from "../../statistics/statistics.ts";
 import { formatNumber, formatRank, formatRate, formatWhole } from "../format.ts";
-import type { Study, Table } from "../report.ts";
-import { isFor } from "../study.ts";
+import type { Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
+import { isFor } from "../../study/make_study.ts";
 
 /** Chosen rates with the validation losses of the whole grid; null where rates were stated. */
 export function ratesTable(study: Study, from: string | null): Table | null {

@@ -1,7 +1,8 @@
 /** @file The scores of all methods. */
-import { type Estimate, estimate } from "../../statistics.ts";
+import { type Estimate, estimate } from "../../statistics/statistics.ts";
 import { formatCellRate, formatDifference, formatInterval, formatNumber, formatRank } from "../format.ts";
-import type { Before, Cell, Study, Table } from "../report.ts";
+import type { Before, Cell, Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 
 /** What stands for the base checkpoint among methods. */
 export const BEFORE = "Before fine-tuning";

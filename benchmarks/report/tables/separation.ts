@@ -1,7 +1,8 @@
 /** @file Whether a task tells methods apart: their spread, beside that over seeds, and where its scores lie. */
-import { mean, sampleDeviation } from "../../statistics.ts";
+import { mean, sampleDeviation } from "../../statistics/statistics.ts";
 import { formatN, formatNumber, formatRank } from "../format.ts";
-import type { Study, Table } from "../report.ts";
+import type { Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 
 /** A row for each task and rank at which two methods or more have a score; null where there is none. */
 export function separationTable(study: Study): Table | null {

@@ -1,7 +1,8 @@
 /** @file Where the error of each score comes from: seeds and test examples, told apart. */
-import { errorSources, mean } from "../../statistics.ts";
+import { errorSources, mean } from "../../statistics/statistics.ts";
 import { formatNumber, formatRank } from "../format.ts";
-import type { Study, Table } from "../report.ts";
+import type { Study } from "../../study/study.ts";
+import type { Table } from "../table.ts";
 
 /** Standard errors by source; null where no method has two seeds. */
 export function sourcesTable(study: Study): Table | null {

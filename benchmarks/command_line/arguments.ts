@@ -1,0 +1,111 @@
+/** @file What the values of options mean, checked. */
+import { a100, type GpuRates } from "../cost/growth/predict.ts";
+import { type ExportKind, exportKinds } from "../report/exports/write_exports.ts";
+import type { SweepOverrides } from "../sweep/sweep.ts";
+import { UserError } from "../../errors/user_error.ts";
+
+/** What the options change of a sweep. @throws {UserError} where a value can't be read */
+export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
+  const list = (name: string) => texts.get(name)?.split(",").map((item) => item.trim());
+  const numbers = (name: string, wanted: string, fits: (value: number) => boolean) =>
+    list(name)?.map((item) => {
+      const value = numberOf(item);
+      if (!fits(value)) {
+        throw new UserError(`Cannot read --${name} "${texts.get(name)}": ${wanted}`);
+      }
+      return value;
+    });
+  const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least;
+  const [tasks, optimizers] = [list("tasks"), list("optimizers")];
+  const ranks = numbers("ranks", "whole numbers from 1 are needed, as in --ranks 2,8", whole(1));
+  const peaks = numbers(
+    "peaks",
+    "numbers above 0 are needed, as in --peaks 1e-3,2e-3",
+    (value) => Number.isFinite(value) && value > 0,
+  );
+  const seeds = numbers(
+    "seeds",
+    "whole numbers from 0 to 4294967295 are needed, as in --seeds 0,1",
+    (value) => whole(0)(value) && value <= 0xffffffff,
+  );
+  const steps = numbers("steps", "one whole number from 1 is needed", whole(1));
+  if (steps && steps.length !== 1) {
+    throw new UserError(`Cannot read --steps "${texts.get("steps")}": one number is needed`);
+  }
+  const counts = numbers(
+    "examples",
+    "whole numbers from 1 are needed, as in --examples 1000,200,500",
+    whole(1),
+  );
+  if (counts && counts.length !== 3) {
+    throw new UserError(
+      `Cannot read --examples "${
+        texts.get("examples")
+      }": three numbers are needed, for training, validation and test`,
+    );
+  }
+  const [trainExamples, validationExamples, testExamples] = counts ?? [];
+  const data = texts.get("data");
+  const gpu = readGpu(texts), model = texts.get("model"), rates = texts.get("rates");
+  return {
+    ...(tasks && { tasks }),
+    ...(optimizers && { optimizers }),
+    ...(ranks && { ranks }),
+    ...(peaks && { peaks }),
+    ...(seeds && { seeds }),
+    ...(steps && { steps: steps[0]! }),
+    ...(data !== undefined && { data }),
+    ...(counts && {
+      examples: {
+        trainExamples: trainExamples!,
+        validationExamples: validationExamples!,
+        testExamples: testExamples!,
+      },
+    }),
+    ...(model !== undefined && { model }),
+    ...(rates !== undefined && { rates }),
+    ...(gpu && { gpu }),
+  };
+}
+
+/** The kinds that `--export` names. @throws {UserError} where one is not known */
+export function readExports(text: string | undefined): ReadonlySet<ExportKind> {
+  const kinds = text?.split(",").map((kind) => kind.trim()) ?? [];
+  return new Set(kinds.map((kind) => {
+    const known = exportKinds.find((one) => one === kind);
+    if (known) return known;
+    throw new UserError(`Cannot read --export "${text}": known are ${exportKinds.join(", ")}`);
+  }));
+}
+
+/** Options about the GPU that predictions are for. */
+export const gpuOptions = ["gpu-tflops", "gpu-gbs", "gpu-efficiency"] as const;
+
+/** The GPU that predictions are for; undefined where no option speaks of one. @throws {UserError} where a rate can't be read */
+export function readGpu(texts: ReadonlyMap<string, string>): GpuRates | undefined {
+  const given = gpuOptions.filter((name) => texts.has(name));
+  if (given.length === 0) return undefined;
+  const [tflops, gbs, efficiency = a100.efficiency] = gpuOptions.map((name) => {
+    const text = texts.get(name);
+    if (text === undefined) return undefined;
+    const value = numberOf(text);
+    if (!(value > 0 && Number.isFinite(value)) || (name === "gpu-efficiency" && value > 1)) {
+      const wanted = name === "gpu-efficiency" ? "a number above 0 and at most 1" : "a number above 0";
+      throw new UserError(`Cannot read --${name} "${text}": ${wanted} is needed`);
+    }
+    return value;
+  });
+  if (tflops === undefined && gbs === undefined) return { ...a100, efficiency };
+  if (tflops === undefined || gbs === undefined) {
+    const missing = tflops === undefined ? "--gpu-tflops" : "--gpu-gbs";
+    throw new UserError(
+      `Cannot predict costs for a GPU: ${missing} is needed too, as in --gpu-tflops 312 --gpu-gbs 2039`,
+    );
+  }
+  return { name: "of the rates that were given", tflops, gbs, efficiency };
+}
+
+/** A number as people write it; NaN for anything else that JavaScript takes for one: an empty text, 0x10, Infinity. */
+function numberOf(text: string): number {
+  return /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;
+}

@@ -1,0 +1,80 @@
+/** @file Choices of matrix products by measurement on disk: `tuning/<adapter and Deno>.json` at the repository's root. */
+import { z } from "zod";
+import { parseWith } from "../../training/configuration.ts";
+import { UserError } from "../../errors/user_error.ts";
+import { prepareFolder, readText, writeWhole } from "../../files/write_file.ts";
+
+/** Where tunings lie. */
+const FOLDER = new URL("../../tuning/", import.meta.url);
+
+/** What was measured for a class of shapes. */
+const Choice = z.strictObject({
+  /** The fastest variant, or the rule's where none is clearly faster. */
+  variant: z.string(),
+  /** What the rule takes without a tuning. */
+  rule: z.string(),
+  /** Median time of a product by variant, in microseconds. */
+  microseconds: z.record(z.string(), z.number().positive()),
+});
+
+/** What `./run tune` found on one adapter with one version of Deno. */
+export const Tuning = z.strictObject({
+  schema: z.literal(1),
+  adapter: z.string().min(1),
+  deno: z.string().min(1),
+  /** By shape class, as kernels/matmul/choice.ts names it. */
+  products: z.record(z.string(), Choice),
+});
+/** See the schema. */
+export type Tuning = z.output<typeof Tuning>;
+
+/** Path of a tuning's file; `folder` is another than the repository's in tests. */
+export function tuningPath({ adapter, deno }: Pick<Tuning, "adapter" | "deno">, folder = FOLDER): string {
+  const slug = `${adapter}-deno-${deno}`.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-").replaceAll(
+    /^-|-$/g,
+    "",
+  );
+  return decodeURIComponent(new URL(`${slug}.json`, folder).pathname);
+}
+
+/**
+ * The tuning of this adapter and Deno, or null where there is none.
+ *
+ * @param variants the names that a choice may have
+ * @throws {UserError} where the file is no tuning, or a choice names another variant
+ */
+export async function readTuning(
+  of: Pick<Tuning, "adapter" | "deno">,
+  variants: readonly string[],
+  folder = FOLDER,
+): Promise<Tuning | null> {
+  const path = tuningPath(of, folder);
+  let value: unknown;
+  try {
+    value = JSON.parse(await readText(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new UserError(`Cannot read ${path}: ${(error as Error).message} (./run tune writes it anew)`);
+  }
+  const tuning = parseWith(Tuning, value, path);
+  // Two adapters may differ in signs that a file's name leaves out.
+  if (tuning.adapter !== of.adapter || tuning.deno !== of.deno) return null;
+  for (const [shape, { variant }] of Object.entries(tuning.products)) {
+    if (!variants.includes(variant)) {
+      throw new UserError(
+        `Cannot use ${path}: products "${shape}" name variant "${variant}", known are ${
+          variants.join(", ")
+        } (./run tune writes it anew)`,
+      );
+    }
+  }
+  return tuning;
+}
+
+/** Stores a tuning and returns its path. @throws {UserError} where the folder can't be written */
+export async function writeTuning(tuning: Tuning, folder = FOLDER): Promise<string> {
+  const path = tuningPath(tuning, folder);
+  await prepareFolder(decodeURIComponent(folder.pathname));
+  await writeWhole(path, `${JSON.stringify(tuning, null, 1)}\n`);
+  return path;
+}

@@ -1,0 +1,94 @@
+/** @file From the results of a tuning sweep to the rates that later sweeps use. Looks at validation losses only. */
+import type { RunResult } from "../../training/run.ts";
+import { methodKey, optionsWithoutRank, rankOf } from "../sweep/method.ts";
+import { type ChosenRate, type ChosenRates, filesOf, type RateEvidence } from "./rates.ts";
+import { mean } from "../statistics/statistics.ts";
+
+type Finished = Exclude<RunResult, { readonly status: "failed" }>;
+
+/**
+ * Chooses for each task with its data, model, method and rank the rate with the least mean validation loss at the end of training.
+ *
+ * A rate at which a run diverged is not chosen; of equal rates the smaller one is. Where every rate diverged, or was
+ * tried with fewer seeds than the others, there is no choice. Pure: the same results, in any order, give the same answer.
+ */
+export function choose(sweep: string, results: readonly RunResult[]): ChosenRates {
+  const finished = results.filter((result): result is Finished => result.status !== "failed")
+    .toSorted((a, b) => a.id < b.id ? -1 : 1);
+  const environment = finished[0]?.environment;
+  const groups = Object.groupBy(
+    finished,
+    ({ config }) =>
+      JSON.stringify([
+        config.task.id,
+        config.model.id,
+        filesOf(config),
+        methodKey(config.optimizer),
+        rankOf(config.optimizer),
+      ]),
+  );
+  const rates = Object.values(groups).flatMap((group) => chooseOne(group!));
+  return {
+    schema: 1,
+    sweep,
+    environment: {
+      adapter: environment?.adapter ?? "unknown",
+      backend: environment?.backend ?? "unknown",
+      deno: environment?.deno ?? "unknown",
+      commit: environment?.commit ?? "unknown",
+    },
+    rates: rates.toSorted((a, b) => order(a) < order(b) ? -1 : 1),
+  };
+}
+
+/** The rates, and of those shipped the ones for tasks, models and methods that were not chosen for: a whole to ship. */
+export function withShipped(chosen: ChosenRates, shipped: readonly ChosenRate[]): ChosenRates {
+  const about = ({ task, model, optimizer }: ChosenRate) => JSON.stringify([task, model, optimizer]);
+  const own = new Set(chosen.rates.map(about));
+  const rates = [...chosen.rates, ...shipped.filter((rate) => !own.has(about(rate)))];
+  return { ...chosen, rates: rates.toSorted((a, b) => order(a) < order(b) ? -1 : 1) };
+}
+
+/** Last validation loss of a run; null where it diverged or was never measured. */
+export function finalValidationLoss(result: RunResult): number | null {
+  return result.status === "done" ? result.outcome.validationLoss.at(-1)?.value ?? null : null;
+}
+
+function chooseOne(group: readonly Finished[]): ChosenRate[] {
+  const byPeak = Object.values(Object.groupBy(group, ({ config }) => String(config.schedule.peak)))
+    .map((runs) => runs!.toSorted((a, b) => a.config.seed - b.config.seed))
+    .toSorted((a, b) => a[0]!.config.schedule.peak - b[0]!.config.schedule.peak);
+  const evidence: RateEvidence[] = byPeak.map((runs) => ({
+    peak: runs[0]!.config.schedule.peak,
+    seeds: runs.map(({ config }) => config.seed),
+    validationLosses: runs.map(finalValidationLoss),
+  }));
+  const seeds = Math.max(...evidence.map((entry) => entry.seeds.length));
+  const complete = evidence.filter((entry) =>
+    entry.seeds.length === seeds && entry.validationLosses.every((loss) => loss !== null)
+  );
+  const loss = (entry: RateEvidence) => mean(entry.validationLosses.map((value) => value ?? Infinity));
+  const [best] = complete.toSorted((a, b) => loss(a) - loss(b) || a.peak - b.peak);
+  if (!best) return [];
+  const [first] = group;
+  const times = group.flatMap((run) =>
+    run.status === "done" ? [run.outcome.cost.totalMs / run.config.steps] : []
+  );
+  return [{
+    task: first!.config.task.id,
+    model: first!.config.model.id,
+    ...filesOf(first!.config),
+    optimizer: first!.config.optimizer.id,
+    options: optionsWithoutRank(first!.config.optimizer),
+    rank: rankOf(first!.config.optimizer),
+    peak: best.peak,
+    atEdge: evidence.length > 1 && (best === evidence[0] || best === evidence.at(-1)),
+    steps: first!.config.steps,
+    msPerStep: Number(mean(times).toFixed(3)),
+    evidence,
+  }];
+}
+
+function order(rate: ChosenRate): string {
+  return JSON.stringify([rate.task, rate.optimizer, String(rate.rank ?? 0).padStart(6, "0"), rate.options]);
+}

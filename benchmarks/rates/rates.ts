@@ -1,0 +1,222 @@
+/** @file The learning rates that a tuning sweep chose, as stored, and how a later sweep uses them. */
+import { z } from "zod";
+import type { RunConfig } from "../../training/run.ts";
+import { OptionValues } from "../../training/schemas.ts";
+import { UserError } from "../../errors/user_error.ts";
+import { methodKey } from "../sweep/method.ts";
+
+/** What one rate of the grid came to. */
+export const RateEvidence = z.strictObject({
+  peak: z.number().positive(),
+  seeds: z.array(z.int().min(0)),
+  /** Last validation loss by seed; null where the run diverged. */
+  validationLosses: z.array(z.number().nullable()),
+});
+export type RateEvidence = z.infer<typeof RateEvidence>;
+
+/** Files of the user's that a run is about, by fingerprint; what is absent is the project's own. */
+const Files = {
+  /** Of the real data that examples are taken from. */
+  dataFingerprint: z.string().exactOptional(),
+  /** Of the folder that the model is taken from. */
+  modelFingerprint: z.string().exactOptional(),
+};
+/** See the schema. */
+export interface Files {
+  readonly dataFingerprint?: string;
+  readonly modelFingerprint?: string;
+}
+
+/** The rate of one method at one rank on one task. */
+export const ChosenRate = z.strictObject({
+  task: z.string(),
+  model: z.string(),
+  ...Files,
+  optimizer: z.string(),
+  /** Without the rank. */
+  options: OptionValues,
+  rank: z.number().nullable(),
+  peak: z.number().positive(),
+  /** True where the best rate is the smallest or largest that was tried: a wider grid may hold a better one. */
+  atEdge: z.boolean(),
+  steps: z.int().min(1),
+  /** Whole runs' time over their steps, for estimates. */
+  msPerStep: z.number().min(0),
+  evidence: z.array(RateEvidence).min(1),
+});
+export type ChosenRate = z.infer<typeof ChosenRate>;
+
+/** A tuning sweep's choices: the file `<name>.chosen.json`. */
+export const ChosenRates = z.strictObject({
+  schema: z.literal(1),
+  sweep: z.string(),
+  /** Where the runs were made. */
+  environment: z.strictObject({
+    adapter: z.string(),
+    backend: z.string(),
+    deno: z.string(),
+    commit: z.string(),
+  }),
+  rates: z.array(ChosenRate),
+});
+export type ChosenRates = z.infer<typeof ChosenRates>;
+
+/** The files of the user's that a run is about. */
+export function filesOf({ task, model }: Pick<RunConfig, "task" | "model">): Files {
+  return {
+    ...task.fingerprint !== undefined && { dataFingerprint: task.fingerprint },
+    ...model.fingerprint !== undefined && { modelFingerprint: model.fingerprint },
+  };
+}
+
+/** True where both are about the same data and the same model. */
+export function areSameFiles(a: Files, b: Files): boolean {
+  return a.dataFingerprint === b.dataFingerprint && a.modelFingerprint === b.modelFingerprint;
+}
+
+/** A run whose rate is asked for. */
+export interface RateQuery extends Files {
+  readonly task: string;
+  readonly model: string;
+  readonly optimizer: { readonly id: string; readonly options: ChosenRate["options"] };
+  readonly rank: number | null;
+  readonly steps: number;
+}
+
+/** A chosen rate in use, and where the run that it was tuned on differs from the one that takes it. */
+export interface RateUse {
+  readonly query: RateQuery;
+  readonly rate: ChosenRate;
+  /** True where only runs with other options were tuned. */
+  readonly otherOptions: boolean;
+}
+
+/**
+ * The rate that was chosen for a run: same task and optimizer, then same options and nearest rank as far as there are.
+ * Where nothing was chosen for this optimizer on this task, that of another task of the same model, of several the first
+ * by name; null where there is none either. What was tuned on real data, or on a model in a folder, is for these alone;
+ * what was tuned on the project's own serves others where nothing else does.
+ */
+export function rateFor(
+  chosen: { readonly rates: readonly ChosenRate[] },
+  query: RateQuery,
+): RateUse | null {
+  const sameMethod = nearestFiles(
+    chosen.rates.filter((rate) => rate.optimizer === query.optimizer.id),
+    query,
+  );
+  const own = sameMethod.filter(({ task }) => task === query.task);
+  const kin = sameMethod.filter(({ model }) => model === query.model);
+  const [nearestTask] = kin.map(({ task }) => task).sort();
+  const onTask = own.length > 0 ? own : kin.filter(({ task }) => task === nearestTask);
+  const key = methodKey(query.optimizer);
+  const exact = onTask.filter((rate) => methodKey({ id: rate.optimizer, options: rate.options }) === key);
+  const candidates = exact.length > 0 ? exact : onTask;
+  const distance = (rate: ChosenRate) => Math.abs(Math.log2((rate.rank ?? 1) / (query.rank ?? 1)));
+  const [rate] = candidates.toSorted((a, b) => distance(a) - distance(b) || (a.rank ?? 0) - (b.rank ?? 0));
+  return rate ? { query, rate, otherOptions: exact.length === 0 } : null;
+}
+
+/** The rates that may serve a run: those of no files but its own, and of these the ones that share the most with it. */
+function nearestFiles(rates: readonly ChosenRate[], query: Files): readonly ChosenRate[] {
+  const shared = ({ dataFingerprint: data, modelFingerprint: model }: Files) =>
+    Number(data === query.dataFingerprint) + Number(model === query.modelFingerprint);
+  const fitting = rates.filter(({ dataFingerprint: data, modelFingerprint: model }) =>
+    (data === undefined || data === query.dataFingerprint) &&
+    (model === undefined || model === query.modelFingerprint)
+  );
+  const most = Math.max(...fitting.map(shared));
+  return fitting.filter((rate) => shared(rate) === most);
+}
+
+/**
+ * The error of a sweep for which a tuning sweep chose too little, or on other files: which methods lack a rate on which
+ * tasks, and what to type.
+ */
+export function missingRates(chosen: ChosenRates, queries: readonly RateQuery[]): UserError {
+  for (const query of queries) {
+    const other = chosen.rates.find(({ task, optimizer }) =>
+      task === query.task && optimizer === query.optimizer.id
+    );
+    if (other) {
+      return new UserError(
+        `Cannot use the rates that sweep "${chosen.sweep}" chose for "${query.task}": they were tuned on ` +
+          `${describeFiles(other)}, not on ${describeFiles(query)} (--peaks states rates instead)`,
+      );
+    }
+  }
+  return new UserError(
+    `Cannot find learning rates: sweep "${chosen.sweep}" chose none for ${
+      describeMissing(chosen, queries)
+    } ` +
+      `(./run bench ${chosen.sweep} runs what its folder lacks and chooses; --peaks states a rate instead)`,
+  );
+}
+
+/** "data 0123456789abcdef and the project's model": fingerprints as far as they tell files apart. */
+function describeFiles({ dataFingerprint, modelFingerprint }: Files): string {
+  const short = (fingerprint: string) => fingerprint.slice(0, 16);
+  const data = dataFingerprint === undefined ? "the task's own data" : `data ${short(dataFingerprint)}`;
+  const model = modelFingerprint === undefined ? "the project's model" : `model ${short(modelFingerprint)}`;
+  return `${data} and ${model}`;
+}
+
+/** "lora" on "digits", and none for any method on "arithmetic": which rates a tuning sweep didn't choose. */
+export function describeMissing({ rates }: ChosenRates, queries: readonly RateQuery[]): string {
+  const tuned = new Set(rates.map(({ task }) => task));
+  const methodsOn = ([task, own]: readonly [string, readonly RateQuery[]]) =>
+    tuned.has(task) ? joinWords(own.map(({ optimizer }) => `"${optimizer.id}"`)) : "any method";
+  const byMethods = Map.groupBy(Map.groupBy(queries, ({ task }) => task), methodsOn);
+  return [...byMethods].map(([methods, tasks]) =>
+    `${methods} on ${joinWords(tasks.map(([task]) => `"${task}"`))}`
+  ).join(", and none for ");
+}
+
+/**
+ * Where tuned runs differ from those that take their rates, in as few sentences as say it: "The rates of lora and dora
+ * at ranks 1 and 2 on digits were tuned at rank 8".
+ */
+export function describeRates(uses: readonly RateUse[]): string[] {
+  const told = uses.flatMap(({ query, rate, otherOptions }) => {
+    const ends = [
+      ...(rate.task === query.task ? [] : [`tuned on ${rate.task}, with the same model`]),
+      ...(rate.rank === query.rank ? [] : [`tuned at rank ${rate.rank}`]),
+      ...(otherOptions ? ["tuned with other options"] : []),
+      ...(rate.steps === query.steps ? [] : [`tuned at ${rate.steps} steps, not ${query.steps}`]),
+    ];
+    return ends.map((end) => ({ end, method: query.optimizer.id, rank: query.rank, task: query.task }));
+  });
+  // What differs only in the task is told together, then what differs only in the rank, then in the method.
+  const tasks = Map.groupBy(told, ({ end, method, rank }) => JSON.stringify([end, method, rank]));
+  const ranks = Map.groupBy(
+    [...tasks.values()].map(([first, ...others]) => ({
+      ...first!,
+      tasks: joinWords([first!, ...others].map(({ task }) => task)),
+    })),
+    ({ end, method, tasks }) => JSON.stringify([end, method, tasks]),
+  );
+  const methods = Map.groupBy(
+    [...ranks.values()].map((group) => {
+      const ranks = [...new Set(group.flatMap(({ rank }) => rank ?? []))].sort((a, b) => a - b);
+      const at = ranks.length === 0
+        ? ""
+        : ` at rank${ranks.length > 1 ? "s" : ""} ${joinWords(ranks.map(String))}`;
+      return { ...group[0]!, at };
+    }),
+    ({ end, at, tasks }) => JSON.stringify([end, at, tasks]),
+  );
+  return [...methods.values()].map((group) => {
+    const [{ end, at, tasks }] = group as [typeof group[number]];
+    const names = new Set(group.map(({ method }) => method));
+    const isOne = names.size === 1 && !at.startsWith(" at ranks") && !tasks.includes(" and ");
+    return `The rate${isOne ? "" : "s"} of ${joinWords(names)}${at} on ${tasks} ${
+      isOne ? "was" : "were"
+    } ${end}`;
+  });
+}
+
+/** "a", "a and b", "a, b and c"; each once. */
+function joinWords(words: Iterable<string>): string {
+  const all = [...new Set(words)];
+  return all.length < 2 ? all.join("") : `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
+}

@@ -1,0 +1,120 @@
+/** @file Results in the order of reports: what statistics, tables and charts are made from. */
+import type { Fit } from "../cost/growth/fit.ts";
+import type { CurvePoint, GrowthPoint } from "../cost/growth/points.ts";
+import type { GpuRates, Prediction } from "../cost/growth/predict.ts";
+import type { PredictedCost } from "../cost/predicted_cost.ts";
+import type { ChosenRate, Files } from "../rates/rates.ts";
+import type { Measure, TaskFamily } from "../../tasks/task.ts";
+import type { BaseResult, RunResult } from "../../training/run.ts";
+
+/** A run that ended with a score. */
+export type DoneRun = Extract<RunResult, { readonly status: "done" }>;
+
+/** A task as reports name it. */
+export interface TaskLabel {
+  readonly id: string;
+  /** e.g. "Shifted digits"; of real data the data set's, e.g. "MetaMathQA and GSM8K". */
+  readonly title: string;
+  /** The user's files that its runs are about. */
+  readonly files: Files;
+  /** Null where the task is no longer known. */
+  readonly family: TaskFamily | null;
+  /** e.g. "accuracy". */
+  readonly metric: string;
+  /** Expected score of guessing; null where the task is no longer known, or its data is real. */
+  readonly chance: number | null;
+  /** What it measures beside the score; empty where it is no longer known. */
+  readonly measures: readonly Measure[];
+}
+
+/** A method as reports name and draw it: the same everywhere. */
+export interface MethodLabel {
+  readonly key: string;
+  readonly optimizer: string;
+  /** e.g. "LoRA-GA (alpha/sqrt(r))". */
+  readonly label: string;
+  readonly color: string;
+  /** A Vega symbol or an SVG path, so that methods can be told apart without colour. */
+  readonly shape: string;
+  /** Lengths of dashes and gaps; [1, 0] is a solid line. */
+  readonly dash: readonly number[];
+}
+
+/** Runs of one method at one rank and one rate on one task. */
+export interface RunsAtRate {
+  readonly peak: number;
+  /** Finished runs, by seed. */
+  readonly runs: readonly DoneRun[];
+  /** Seeds whose runs diverged. */
+  readonly diverged: readonly number[];
+}
+
+/** The runs of one method at one rank on one task, at the rate that speaks for it. */
+export interface Cell extends RunsAtRate {
+  readonly task: TaskLabel;
+  readonly method: MethodLabel;
+  /** Null for methods without ranks. */
+  readonly rank: number | null;
+  /** At every rate that the sweep ran, ascending: the one that speaks for the cell among them. */
+  readonly grid: readonly RunsAtRate[];
+  /** How its rate was chosen; null where it was stated. */
+  readonly chosen: ChosenRate | null;
+  /** What a run should cost by formula; null where nobody knows. */
+  readonly predicted: PredictedCost | null;
+}
+
+/** Runs on a task that differ from its other runs in more than method, rank, rate and seed. */
+export interface OtherSetting {
+  readonly task: TaskLabel;
+  readonly runs: number;
+  /** What differs, e.g. "steps 40, not 60". */
+  readonly difference: string;
+}
+
+/** A base checkpoint that was scored. */
+export type DoneBase = Extract<BaseResult, { readonly status: "done" }>;
+
+/** What a task's base checkpoint scored before fine-tuning. */
+export interface Before {
+  readonly task: TaskLabel;
+  readonly result: DoneBase;
+}
+
+/** How the costs of one method on one task grow with size. */
+export interface MethodGrowth {
+  readonly method: MethodLabel;
+  readonly points: readonly GrowthPoint[];
+  readonly curves: readonly CurvePoint[];
+  /** Milliseconds of a step; null where there are too few points. */
+  readonly time: Fit | null;
+  /** Peak bytes; null where there are too few points. */
+  readonly memory: Fit | null;
+  /** Of the paper's sizes; empty where there is no fit. */
+  readonly predictions: readonly Prediction[];
+}
+
+/** A task that was run in several sizes: about costs, not about scores. */
+export interface TaskGrowth {
+  readonly task: TaskLabel;
+  readonly methods: readonly MethodGrowth[];
+}
+
+/** Results in the order of reports: what tables and charts are made from. */
+export interface Study {
+  readonly tasks: readonly TaskLabel[];
+  readonly methods: readonly MethodLabel[];
+  /** Every rank, ascending. */
+  readonly ranks: readonly number[];
+  /** By task, rank (none first) and method. Cells without a finished run are there too. */
+  readonly cells: readonly Cell[];
+  /** By task; tasks whose base checkpoint was not scored have none. */
+  readonly before: readonly Before[];
+  /** How the rates in use were chosen; empty where they were stated. */
+  readonly rates: readonly ChosenRate[];
+  /** Tasks that were run in several sizes. They have no cells: their scores mean nothing. */
+  readonly growth: readonly TaskGrowth[];
+  /** Runs that no cell has, since they can't be compared with the others on their task. */
+  readonly leftOut: readonly OtherSetting[];
+  /** What predictions are for. */
+  readonly gpu: GpuRates;
+}

@@ -1,0 +1,86 @@
+/** @file How reports look: one colour, shape and dash for each method, safe for colour-blind eyes. */
+import type { MethodLabel } from "./study.ts";
+
+type Style = Pick<MethodLabel, "color" | "shape" | "dash">;
+
+/** Shapes beyond Vega's own, as SVG paths: its further ones are too thin to see. */
+const PATHS = {
+  star: "M0,-1L0.29,-0.4L0.95,-0.31L0.48,0.15L0.59,0.81L0,0.5L-0.59,0.81L-0.48,0.15L-0.95,-0.31L-0.29,-0.4Z",
+  saltire: "M-0.7,-1L0,-0.3L0.7,-1L1,-0.7L0.3,0L1,0.7L0.7,1L0,0.3L-0.7,1L-1,0.7L-0.3,0L-1,-0.7Z",
+  ring: "M-1,0A1,1,0,1,0,1,0A1,1,0,1,0,-1,0M-0.5,0A0.5,0.5,0,1,1,0.5,0A0.5,0.5,0,1,1,-0.5,0",
+  hourglass: "M-0.9,-1L0.9,-1L-0.9,1L0.9,1Z",
+  bowTie: "M-1,-0.9L-1,0.9L1,-0.9L1,0.9Z",
+  bar: "M-0.4,-1.1L0.4,-1.1L0.4,1.1L-0.4,1.1Z",
+  flatBar: "M-1.1,-0.4L1.1,-0.4L1.1,0.4L-1.1,0.4Z",
+};
+
+/**
+ * Colours of Okabe and Ito (2008), yellow darkened so that it can be seen on white, and for the methods beyond the
+ * paper's those of Tol's muted scheme (2021): with shape and dash no two methods look alike.
+ */
+const styles: Readonly<Record<string, Style>> = {
+  full: { color: "#444444", shape: "cross", dash: [1, 0] },
+  lora: { color: "#0072B2", shape: "circle", dash: [1, 0] },
+  "lora-ga": { color: "#D55E00", shape: "square", dash: [7, 3] },
+  "lora-pro": { color: "#009E73", shape: "triangle-up", dash: [4, 2] },
+  rslora: { color: "#56B4E9", shape: "diamond", dash: [2, 2] },
+  "lora-plus": { color: "#CC79A7", shape: "triangle-down", dash: [8, 2, 2, 2] },
+  pissa: { color: "#E69F00", shape: "triangle-right", dash: [10, 4] },
+  dora: { color: "#8F8300", shape: "triangle-left", dash: [5, 5] },
+  adalora: { color: "#7B3294", shape: PATHS.star, dash: [1, 2] },
+  "lora-ga-pro": { color: "#882255", shape: PATHS.saltire, dash: [6, 2] },
+  "lora-fa": { color: "#44AA99", shape: PATHS.flatBar, dash: [3, 3] },
+  "scaled-adamw": { color: "#332288", shape: PATHS.ring, dash: [9, 3] },
+  "lora-rite": { color: "#AA4499", shape: PATHS.hourglass, dash: [4, 4] },
+  "lora-one": { color: "#661100", shape: PATHS.bar, dash: [2, 3] },
+  altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
+};
+
+/** What a method that is not among them looks like. */
+const UNKNOWN: Style = { color: "#999999", shape: "circle", dash: [3, 3] };
+
+/** How far a method's further variants are from its colour: below 0 towards black, above towards white. */
+const SHADES = [-0.45, 0.45, -0.65, 0.25, -0.25, 0.6, -0.8];
+
+/**
+ * The style of a method's variant, the same in every report: that of its first one is its own. Further ones have shades of
+ * its colour, and shapes and dashes that follow its own, so that no variant looks like another method.
+ *
+ * @param before how many variants of the method come before it
+ */
+export function styleOf(optimizer: string, before: number): Style {
+  const own = styles[optimizer] ?? UNKNOWN;
+  if (before === 0) return own;
+  const all = Object.values(styles);
+  const { shape, dash } = all[(Math.max(0, all.indexOf(own)) + before) % all.length]!;
+  return { color: shade(own.color, SHADES[(before - 1) % SHADES.length]!), shape, dash };
+}
+
+/** A colour "#rrggbb" mixed with so much white, or below 0 with black. */
+function shade(color: string, amount: number): string {
+  const target = amount > 0 ? 255 : 0, share = Math.abs(amount);
+  const mixed = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16))
+    .map((channel) => Math.round(channel + (target - channel) * share).toString(16).padStart(2, "0"));
+  return `#${mixed.join("")}`;
+}
+
+/** The part of a Vega-Lite specification that all charts share. */
+export const theme = {
+  $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+  background: "white",
+  padding: 8,
+  config: {
+    font: "sans-serif",
+    view: { stroke: "#dddddd" },
+    axis: {
+      labelFontSize: 12,
+      titleFontSize: 13,
+      titleFontWeight: "normal",
+      gridColor: "#eeeeee",
+      labelColor: "#333333",
+    },
+    legend: { labelFontSize: 13, titleFontSize: 13, symbolSize: 90, labelLimit: 480 },
+    header: { labelFontSize: 14, labelFontWeight: "bold", titleFontSize: 13 },
+    title: { fontSize: 16, anchor: "start", offset: 12 },
+  },
+} as const;

@@ -1,0 +1,82 @@
+/** @file Scores of base checkpoints before fine-tuning: once for each task, model, number of examples and split. */
+import { canonicalJson } from "../../files/canonical_json.ts";
+import { type BaseConfig, type BaseResult, recordId, type RunConfig } from "../../training/run.ts";
+import { BaseResult as BaseSchema } from "../../training/schemas.ts";
+import { growingTasks } from "../cost/growth/points.ts";
+import { isUserFault } from "../../errors/fault.ts";
+import type { Workshop } from "./runner.ts";
+import type { Store, Stored } from "./store.ts";
+
+/** The base that a run starts from; null for resized models, which start from random weights. */
+export function baseOf({ task, model, scoreOn }: RunConfig): BaseConfig | null {
+  const { width, layers, ...own } = model;
+  if (width !== undefined || layers !== undefined) return null;
+  return { schema: 1, task, model: own, scoreOn };
+}
+
+/** The bases of some runs, each once, in their order. Tasks that are run in several sizes are about costs: they have none. */
+export function basesOf(runs: readonly RunConfig[]): BaseConfig[] {
+  const growing = growingTasks(runs);
+  const bases = runs.filter(({ task }) => !growing.has(task.id)).map(baseOf).filter((base) => base !== null);
+  return [...new Map(bases.map((base) => [canonicalJson(base), base])).values()];
+}
+
+/**
+ * Scores the bases that the store lacks or has as failed, and stores each as it is done. One that throws is stored as
+ * failed, unless the fault is the user's. Opens no GPU where nothing is left to do.
+ *
+ * @param signal where it aborts, the base at work is given up, unstored
+ * @param say takes a sentence for people
+ * @param onScored takes how many milliseconds a score took
+ */
+export async function scoreBases<G extends AsyncDisposable>(
+  bases: readonly BaseConfig[],
+  store: Store<BaseResult>,
+  stored: Stored<BaseResult>,
+  workshop: Workshop<G>,
+  { signal, say, onScored = () => {} }: {
+    readonly signal: AbortSignal;
+    readonly say: (sentence: string) => void;
+    readonly onScored?: (base: BaseConfig, ms: number) => void;
+  },
+): Promise<void> {
+  const interruption = new Promise<null>((resolve) => {
+    if (signal.aborted) resolve(null);
+    signal.addEventListener("abort", () => resolve(null), { once: true });
+  });
+  let gpu: G | null = null;
+  const close = async () => {
+    const open = gpu;
+    gpu = null;
+    // The device may be what failed: closing it may fail too.
+    await Promise.resolve(open?.[Symbol.asyncDispose]()).catch(() => {});
+  };
+  try {
+    for (const config of bases) {
+      const id = await recordId(config);
+      if (stored.results.get(id)?.status === "done") continue;
+      if (signal.aborted) break;
+      gpu ??= await workshop.open();
+      const name = `${config.model.id} on ${config.task.id} before fine-tuning`;
+      let result: BaseResult | null;
+      const begunAt = performance.now();
+      try {
+        result = await Promise.race([workshop.scoreBase(gpu, config), interruption]);
+        if (result === null) break;
+        result = BaseSchema.parse(result);
+        onScored(config, performance.now() - begunAt);
+        if (result.status === "done") say(`${name}: score ${result.score.toFixed(3)}`);
+      } catch (error) {
+        if (isUserFault(error)) throw error;
+        const message = error instanceof Error ? error.message : String(error);
+        const environment = await workshop.environment(gpu);
+        result = { schema: 1, id, config, environment, status: "failed", error: message };
+        say(`${name}: failed (${message})`);
+        await close();
+      }
+      await store.put(result);
+    }
+  } finally {
+    if (!signal.aborted) await close();
+  }
+}

@@ -1,0 +1,156 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Point } from "../../training/run.ts";
+import { fakePlan } from "../../tests/support/fakes/sweep.ts";
+import { Live, openLive, readPulse } from "./live.ts";
+
+const repository = new URL("../../", import.meta.url).pathname;
+const run = (await fakePlan()).runs[1]!;
+
+async function inFolder(work: (out: string) => Promise<void>): Promise<void> {
+  const out = await Deno.makeTempDir();
+  try {
+    await work(out);
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+}
+
+const refuse = (sentence: string) => {
+  throw new Error(sentence);
+};
+
+Deno.test("openLive() writes the stage, the running run with its curves so far, and how it ended", async () => {
+  await inFolder(async (out) => {
+    const writer = await openLive(out, refuse);
+    const read = async () => {
+      await writer.write();
+      return (await readPulse(out)).live!;
+    };
+    assertEquals((await read()).stage, "base checkpoints");
+    const { display } = writer;
+    display.begin({ done: 0, total: 2 });
+    display.start(run);
+    const loading = await read();
+    assertEquals([loading.stage, loading.run?.id, loading.run?.phase], ["runs", run.id, "loading"]);
+    const trainLoss: Point[] = [{ step: 1, value: 1 / 3 }], validationLoss: Point[] = [];
+    display.update({ phase: "training", step: 1, steps: 40, loss: 1 / 3, trainLoss, validationLoss }, 5000);
+    assertEquals((await read()).run?.trainLoss, [0.333333]);
+    // The lists grow without another call.
+    trainLoss.push({ step: 2, value: 2e-9 }, { step: 3, value: 12345678 });
+    validationLoss.push({ step: 0, value: 2.5 });
+    const later = await read();
+    assertEquals([later.run?.trainLoss, later.toGoMs], [[0.333333, 2e-9, 12345700], 5000]);
+    assertEquals(later.run?.validationLoss, [{ step: 0, value: 2.5 }]);
+    display.start(run);
+    assertEquals((await read()).run?.trainLoss, []);
+    display.end();
+    writer.enter("report");
+    assertEquals([(await read()).stage, (await read()).run], ["report", null]);
+    await writer.end({ status: "failed", error: "Cannot go on" });
+    const { live, isAlive } = await readPulse(out);
+    assertEquals([live?.ending, isAlive], [{ status: "failed", error: "Cannot go on" }, false]);
+    assertEquals(Array.from(Deno.readDirSync(out), ({ name }) => name).sort(), ["live.json", "live.lock"]);
+  });
+});
+
+Deno.test("readPulse() tells a sweep at work from one that was killed, and from none", async () => {
+  await inFolder(async (out) => {
+    assertEquals(await readPulse(out), { live: null, isAlive: false, fault: null });
+    const source = `
+      import { openLive } from "${repository}benchmarks/sweep/live.ts";
+      await openLive(${JSON.stringify(out)}, console.error);
+      console.log("begun");`;
+    const child = new Deno.Command("deno", {
+      args: ["run", "--no-prompt", `--allow-read`, `--allow-write=${out}`, "-"],
+      cwd: repository,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(source));
+    await writer.close();
+    const reader = child.stdout.getReader();
+    await reader.read();
+    const alive = await readPulse(out);
+    assertEquals([alive.isAlive, alive.live?.ending], [true, null]);
+    child.kill("SIGKILL");
+    await reader.cancel();
+    await child.status;
+    const dead = await readPulse(out);
+    assertEquals([dead.isAlive, dead.live?.ending], [false, null]);
+    // The next sweep in the folder takes over what the dead one left.
+    const next = await openLive(out, refuse);
+    assert((await readPulse(out)).isAlive);
+    await next.end({ status: "done" });
+    assertEquals((await readPulse(out)).live?.ending, { status: "done" });
+  });
+});
+
+Deno.test("openLive() lets the first of two sweeps in one folder speak", async () => {
+  await inFolder(async (out) => {
+    const first = await openLive(out, refuse), second = await openLive(out, refuse);
+    first.enter("report");
+    await first.write();
+    second.enter("runs");
+    await second.end({ status: "interrupted" });
+    const { live, isAlive } = await readPulse(out);
+    assertEquals([live?.stage, live?.ending, isAlive], ["report", null, true]);
+    await first.end({ status: "done" });
+  });
+});
+
+Deno.test("openLive() never fails: where nothing can be written it says so, once", async () => {
+  await inFolder(async (out) => {
+    const said: string[] = [];
+    await Deno.mkdir(`${out}/live.lock`);
+    const writer = await openLive(out, (sentence) => said.push(sentence));
+    await writer.write();
+    await writer.end({ status: "done" });
+    assertEquals(said.length, 1);
+    assertStringIncludes(said[0]!, "./run watch cannot follow this sweep live: ");
+    assertEquals((await readPulse(`${out}/none`)).live, null);
+  });
+});
+
+Deno.test("readPulse() names a file that is cut short, of another form, or no file", async () => {
+  await inFolder(async (out) => {
+    const writer = await openLive(out, refuse);
+    await writer.end({ status: "done" });
+    const path = `${out}/live.json`, text = await Deno.readTextFile(path);
+    const cases: [string, string][] = [
+      ["", "it is not whole JSON"],
+      [text.slice(0, 40), "it is not whole JSON"],
+      ["null", "null"],
+      [text.replace('"report"', '"tea"').replace('"base checkpoints"', '"tea"'), 'field "stage"'],
+      [text.replace('"schema":1', '"schema":2'), 'field "schema"'],
+      [JSON.stringify({ ...Live.parse(JSON.parse(text)), toGoMs: -1 }), 'field "toGoMs"'],
+    ];
+    for (const [content, sentence] of cases) {
+      await Deno.writeTextFile(path, content);
+      const { live, fault } = await readPulse(out);
+      assertEquals(live, null);
+      assertStringIncludes(fault ?? "", path);
+      assertStringIncludes(fault ?? "", sentence);
+    }
+    await Deno.remove(path);
+    await Deno.mkdir(path);
+    assertEquals((await readPulse(out)).fault, `Cannot read ${path}: it is a folder, a file is needed`);
+  });
+});
+
+Deno.test("readPulse() waits for no named pipe", async () => {
+  await inFolder(async (out) => {
+    await new Deno.Command("sh", { args: ["-c", 'mkfifo "$0/live.json" "$0/live.lock"', out] }).output();
+    assertEquals(await readPulse(out), {
+      live: null,
+      isAlive: false,
+      fault: `Cannot use ${out}/live.lock: it is a named pipe, a file is needed`,
+    });
+    await Deno.remove(`${out}/live.lock`);
+    assertEquals(
+      (await readPulse(out)).fault,
+      `Cannot read ${out}/live.json: it is a named pipe, a file is needed`,
+    );
+  });
+});

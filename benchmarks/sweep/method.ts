@@ -1,0 +1,71 @@
+/** @file What makes two runs use the same method: the optimizer and its options, rank aside. */
+import type { KnownOptimizer, Registries } from "../../training/configuration.ts";
+import { canonicalJson } from "../../files/canonical_json.ts";
+import type { RunConfig } from "../../training/run.ts";
+
+type OptimizerChoice = RunConfig["optimizer"];
+
+/** The option "rank" of a run's method; null where it has none. */
+export function rankOf(optimizer: OptimizerChoice): number | null {
+  const rank = optimizer.options["rank"];
+  return typeof rank === "number" ? rank : null;
+}
+
+/** " (width 128, layers 2, batch 8)" for a run of a resized model; nothing for a model of its own size. */
+export function nameSize({ model: { width, layers }, batchSize }: RunConfig): string {
+  if (width === undefined && layers === undefined) return "";
+  const parts = [width === undefined ? [] : `width ${width}`, layers === undefined ? [] : `layers ${layers}`];
+  return ` (${[...parts.flat(), `batch ${batchSize}`].join(", ")})`;
+}
+
+/** What classifies real images on a tower of the user's, in words. */
+export const HEADS: Readonly<Record<NonNullable<RunConfig["model"]["head"]>, string>> = {
+  "zero-shot": "a zero-shot head (frozen, from the text tower)",
+  "new": "a new head (trained)",
+};
+
+/** The method's options without its rank. */
+export function optionsWithoutRank(optimizer: OptimizerChoice): OptimizerChoice["options"] {
+  return Object.fromEntries(Object.entries(optimizer.options).filter(([name]) => name !== "rank"));
+}
+
+/** Equal for runs of the same method, whatever their rank, rate, seed and task. */
+export function methodKey(optimizer: OptimizerChoice): string {
+  return canonicalJson({ id: optimizer.id, options: optionsWithoutRank(optimizer) });
+}
+
+/**
+ * Names for people, by method key, e.g. "LoRA-GA (alpha/sqrt(r))". Methods that would be called the same get the
+ * options that tell them apart. Methods that the registry no longer knows go by their id.
+ */
+export function labelMethods(
+  choices: readonly OptimizerChoice[],
+  optimizers: Registries["optimizers"],
+): ReadonlyMap<string, string> {
+  const methods = new Map(choices.map((choice) => [methodKey(choice), choice]));
+  const plain = new Map([...methods].map(([key, choice]) => [key, plainLabel(choice, optimizers)]));
+  return new Map([...plain].map(([key, label]) => {
+    const twins = [...methods].filter(([other]) => other !== key && plain.get(other) === label).map((
+      [, twin],
+    ) => twin);
+    if (twins.length === 0) return [key, label];
+    const own = optionsWithoutRank(methods.get(key)!);
+    const telling = Object.keys(own).filter((name) => twins.some((twin) => twin.options[name] !== own[name]));
+    return [key, `${label}, ${telling.map((name) => `${name} ${formatOption(own[name]!)}`).join(", ")}`];
+  }));
+}
+
+/** "16", "1e-6", "efficient". */
+function formatOption(value: number | boolean | string): string {
+  const isSmall = typeof value === "number" && value !== 0 && Math.abs(value) < 1e-3;
+  return isSmall ? value.toExponential() : String(value);
+}
+
+function plainLabel(choice: OptimizerChoice, optimizers: Registries["optimizers"]): string {
+  const module: KnownOptimizer | undefined = Object.values(optimizers).find((known) =>
+    known.id === choice.id
+  );
+  if (!module) return choice.id;
+  const described = module.describe(choice.options);
+  return described === "" ? module.title : `${module.title} (${described})`;
+}

@@ -1,0 +1,84 @@
+/** @file What a bench set out to do: `<out>/sweep.json`, from which reports know what is missing. */
+import { z } from "zod";
+import { parseWith } from "../../training/configuration.ts";
+import { runIds } from "../../training/run.ts";
+import { RunConfig } from "../../training/schemas.ts";
+import { UserError } from "../../errors/user_error.ts";
+import { readText, reasonOf, writeWhole } from "../../files/write_file.ts";
+import { GpuRates } from "../cost/growth/predict.ts";
+import { ChosenRate } from "../rates/rates.ts";
+import type { Expansion, SweepSpec } from "./sweep.ts";
+
+/** A run by its name. */
+export const PlannedRun = z.strictObject({ id: z.string(), config: RunConfig });
+export type PlannedRun = { readonly id: string; readonly config: RunConfig };
+
+/** A sweep as it was asked for, with every run in full. */
+export const Plan = z.strictObject({
+  schema: z.literal(1),
+  name: z.string(),
+  question: z.string(),
+  /** What was typed. */
+  command: z.string(),
+  /** The tuning sweep that the rates are from; null where they are stated. */
+  ratesFrom: z.string().nullable(),
+  rates: z.array(ChosenRate),
+  notes: z.array(z.string()),
+  /** What predictions are for, where the sweep or the command said so. */
+  gpu: GpuRates.exactOptional(),
+  /** True where a search decides which of the runs are made; once it has ended, the runs are those. */
+  search: z.literal(true).exactOptional(),
+  runs: z.array(PlannedRun),
+});
+export type Plan = Omit<z.infer<typeof Plan>, "runs"> & { readonly runs: readonly PlannedRun[] };
+
+/** Names the runs of an expanded sweep. */
+export async function makePlan(
+  spec: SweepSpec,
+  expansion: Expansion,
+  command: string,
+  ratesFrom: string | null,
+): Promise<Plan> {
+  const ids = await runIds(expansion.configs);
+  const runs = expansion.configs.map((config, i) => ({ id: ids[i]!, config }));
+  return {
+    schema: 1,
+    name: spec.name,
+    question: spec.question,
+    command,
+    ratesFrom,
+    rates: [...expansion.rates],
+    notes: [...expansion.notes],
+    ...(spec.gpu && { gpu: spec.gpu }),
+    ...(spec.search && { search: spec.search }),
+    runs,
+  };
+}
+
+/** Writes a plan into an output folder. */
+export async function writePlan(out: string, plan: Plan): Promise<void> {
+  await writeWhole(`${out}/sweep.json`, `${JSON.stringify(plan, null, 1)}\n`);
+}
+
+/**
+ * Reads an output folder's plan; null where there is none.
+ *
+ * @throws {UserError} where the file is there and isn't a plan
+ */
+export async function readPlan(out: string): Promise<Plan | null> {
+  const path = `${out}/sweep.json`;
+  let text: string;
+  try {
+    text = await readText(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new UserError(`Cannot read ${path}: ${reasonOf(error)}`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new UserError(`Cannot read ${path}: it is not whole JSON`);
+  }
+  return parseWith(Plan, value, path);
+}

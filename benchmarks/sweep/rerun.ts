@@ -1,0 +1,36 @@
+/** @file A stored run as a sweep of its own: `./run bench results/quick/runs/0123456789abcdef.json` runs it again. */
+import { UserError } from "../../errors/user_error.ts";
+import type { Plan } from "./plan.ts";
+import { readRun } from "./store.ts";
+
+/** True for a path whose last part is named as stored runs are. */
+export function isStoredRun(path: string): boolean {
+  return /(^|\/)[0-9a-f]{16}\.json$/.test(path);
+}
+
+/**
+ * A plan with the run of a file alone, whatever it ended in. Its config is complete and stays as it is: the same run has
+ * the same name.
+ *
+ * @param command what was typed
+ * @param changes names of settings that the command would change
+ * @throws {UserError} where the file isn't a stored run, and where settings would change
+ */
+export async function planRerun(path: string, command: string, changes: readonly string[]): Promise<Plan> {
+  if (changes.length > 0) {
+    throw new UserError(
+      `Cannot run ${path} again with other ${changes.join(", ")}: a stored run stays as it is`,
+    );
+  }
+  const { id, config } = await readRun(path);
+  return {
+    schema: 1,
+    name: `rerun-${id}`,
+    question: `Does run ${id} end as before?`,
+    command,
+    ratesFrom: null,
+    rates: [],
+    notes: [],
+    runs: [{ id, config }],
+  };
+}

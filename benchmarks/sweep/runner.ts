@@ -1,0 +1,134 @@
+/** @file Runs what the store lacks, in order. */
+import type { BaseConfig, BaseResult, Environment, RunConfig } from "../../training/run.ts";
+import { RunResult } from "../../training/schemas.ts";
+import { isUserFault } from "../../errors/fault.ts";
+import type { Forecast } from "../cost/estimate.ts";
+import type { PlannedRun } from "./plan.ts";
+import type { Display, TrainProgress } from "./progress.ts";
+import type { Store, Stored } from "./store.ts";
+import { RunClock } from "../cost/time_to_go.ts";
+
+/** What the runner needs of training: injected, so that it can be tested without a GPU. */
+export interface Workshop<G extends AsyncDisposable> {
+  /** Opens a GPU. It is closed and opened again after a run that failed. */
+  open(): Promise<G>;
+  /** One run. Throws on faults; returns "done" or "diverged" otherwise. */
+  train(
+    gpu: G,
+    config: RunConfig,
+    hooks: { onProgress: (progress: TrainProgress) => void },
+  ): Promise<RunResult>;
+  /** The score of a base checkpoint before fine-tuning. Throws on faults. */
+  scoreBase(gpu: G, config: BaseConfig): Promise<BaseResult>;
+  /** Where runs are made, for the record of a run that failed before it could say so itself. */
+  environment(gpu: G): Promise<Environment>;
+}
+
+/** How a sweep went. */
+export interface SweepOutcome {
+  /** Results of this sweep's runs, stored before or made now, by run id. */
+  readonly results: ReadonlyMap<string, RunResult>;
+  /** Runs made now. */
+  readonly ran: number;
+  readonly interrupted: boolean;
+}
+
+/** Milliseconds between two updates of displays, where nothing new is said. */
+const UPDATE = 500;
+
+/** True where a run need not run again. */
+export function isFinished(result: Pick<RunResult, "status"> | undefined): boolean {
+  return result?.status === "done" || result?.status === "diverged";
+}
+
+/**
+ * Runs those of `runs` that the store lacks or has as failed, and stores each as it ends.
+ *
+ * A run that throws is stored as failed and the next one gets a new GPU, unless the fault is the user's (a broken
+ * checkpoint, say): that ends the sweep. When `signal` aborts, the run at work is given up, unstored.
+ *
+ * @param forecast what is known about running times, for the time to go: it learns from each run
+ */
+export async function runSweep<G extends AsyncDisposable>(
+  runs: readonly PlannedRun[],
+  store: Store,
+  stored: Stored,
+  workshop: Workshop<G>,
+  display: Display,
+  { signal, forecast }: { readonly signal: AbortSignal; readonly forecast: Forecast },
+): Promise<SweepOutcome> {
+  const results = new Map(
+    runs.flatMap(({ id }) => stored.results.has(id) ? [[id, stored.results.get(id)!]] : []),
+  );
+  const left = runs.filter(({ id }) => !isFinished(results.get(id)));
+  const interruption = new Promise<"interrupted">((resolve) => {
+    if (signal.aborted) resolve("interrupted");
+    signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
+  });
+  let gpu: G | null = null;
+  let ran = 0;
+  display.begin({ done: runs.length - left.length, total: runs.length });
+  try {
+    for (const [index, { id, config }] of left.entries()) {
+      if (signal.aborted) break;
+      gpu ??= await workshop.open();
+      const startedAt = performance.now(), clock = new RunClock(forecast, config, startedAt);
+      display.start({ id, config });
+      let updatedAt = -Infinity;
+      const onProgress = (progress: TrainProgress) => {
+        const now = performance.now(), isNews = clock.note(progress, now);
+        // Scoring reports every token.
+        if (!isNews && now - updatedAt < UPDATE) return;
+        updatedAt = now;
+        display.update(progress, clock.toGo(configsAfter(left, index), now));
+      };
+      let result: RunResult | "interrupted";
+      try {
+        result = await Promise.race([workshop.train(gpu, config, { onProgress }), interruption]);
+        if (result !== "interrupted") result = checked(result);
+      } catch (error) {
+        if (isUserFault(error)) throw error;
+        result = await describeFailure(id, config, error, workshop, gpu);
+        const broken: G = gpu;
+        gpu = null;
+        // The device may be what failed: closing it may fail too, and there is nothing more to be done about it.
+        await Promise.resolve(broken[Symbol.asyncDispose]()).catch(() => {});
+      }
+      if (result === "interrupted") break;
+      const endedAt = performance.now(), timing = clock.timing(endedAt);
+      if (timing && result.status === "done") forecast.note(config, timing);
+      await store.put(result);
+      results.set(id, result);
+      ran++;
+      display.finish(result, endedAt - startedAt);
+    }
+  } finally {
+    display.end();
+    if (!signal.aborted) await gpu?.[Symbol.asyncDispose]();
+  }
+  return { results, ran, interrupted: signal.aborted };
+}
+
+/** A result as the store will want it back: a NaN in a finished run, say, is a fault of ours. */
+function checked(result: RunResult): RunResult {
+  const parsed = RunResult.safeParse(result);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`Cannot store the run: field "${issue!.path.join(".")}": ${issue!.message}`);
+}
+
+async function describeFailure<G extends AsyncDisposable>(
+  id: string,
+  config: RunConfig,
+  error: unknown,
+  workshop: Workshop<G>,
+  gpu: G,
+): Promise<RunResult> {
+  const environment = await workshop.environment(gpu);
+  const message = error instanceof Error ? error.message : String(error);
+  return { schema: 1, id, config, environment, status: "failed", error: message };
+}
+
+function* configsAfter(runs: readonly PlannedRun[], index: number): Generator<RunConfig> {
+  for (let i = index + 1; i < runs.length; i++) yield runs[i]!.config;
+}

@@ -1,0 +1,100 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { UserError } from "../../errors/user_error.ts";
+import { fakeDone } from "../../tests/support/fakes/results.ts";
+import { fakePlan } from "../../tests/support/fakes/sweep.ts";
+import { prepareFolder } from "../../files/write_file.ts";
+import { openStore } from "./store.ts";
+
+async function inFolder(work: (out: string) => Promise<void>): Promise<void> {
+  const out = await Deno.makeTempDir();
+  try {
+    await work(out);
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+}
+
+const [first, second] = await Promise.all(
+  (await fakePlan()).runs.slice(0, 2).map(({ config }) => fakeDone(config)),
+);
+
+async function storeWithTwo(out: string) {
+  const store = openStore(out);
+  await prepareFolder(store.folder);
+  await store.put(first!);
+  await store.put(second!);
+  return store;
+}
+
+Deno.test("Store gives back what was put, and leaves no other files", async () => {
+  await inFolder(async (out) => {
+    const store = await storeWithTwo(out);
+    const { results, faults } = await store.read();
+    assertEquals(results.get(first!.id), first);
+    assertEquals([results.size, faults.length], [2, 0]);
+    assertEquals(Array.from(Deno.readDirSync(store.folder)).length, 2);
+  });
+});
+
+Deno.test("Store is empty where there is no folder", async () => {
+  assertEquals((await openStore("./no such folder").read()).results.size, 0);
+});
+
+Deno.test("Store names half-written, edited, foreign and misnamed files and goes on with the others", async () => {
+  await inFolder(async (out) => {
+    const store = await storeWithTwo(out);
+    const path = `${store.folder}/${first!.id}.json`;
+    const text = await Deno.readTextFile(path);
+    const cases: [string, string][] = [
+      [text.slice(0, 500), "it is not whole JSON"],
+      ["", "it is not whole JSON"],
+      [text.replace('"seed": 0', '"seed": 5'), "its digest does not fit its content"],
+      [text.replace('"score": 0', '"score": 1'), "its digest does not fit its content"],
+      ["[1]", "it has no digest"],
+      [await Deno.readTextFile(`${store.folder}/${second!.id}.json`), `it holds run ${second!.id}`],
+    ];
+    for (const [content, sentence] of cases) {
+      await Deno.writeTextFile(path, content);
+      const { results, faults } = await store.read();
+      assertEquals([...results.keys()], [second!.id]);
+      assertEquals(faults.length, 1);
+      assertStringIncludes(faults[0]!.sentence, `Cannot use ${path}: ${sentence}`);
+    }
+  });
+});
+
+Deno.test("Store.setAside() renames, and never over a file that was set aside before", async () => {
+  await inFolder(async (out) => {
+    const store = await storeWithTwo(out);
+    const name = `${first!.id}.json`;
+    for (
+      const [content, target] of [["a", `${name}.broken`], ["b", `${name}.broken.2`], [
+        "c",
+        `${name}.broken.3`,
+      ]]
+    ) {
+      await Deno.writeTextFile(`${store.folder}/${name}`, content!);
+      assertEquals(await store.setAside((await store.read()).faults[0]!), target);
+    }
+    assertEquals(await Deno.readTextFile(`${store.folder}/${name}.broken`), "a");
+    const { faults, setAside } = await store.read();
+    assertEquals([faults.length, setAside.length], [0, 3]);
+  });
+});
+
+Deno.test("Store ignores files that are not results and not meant to be", async () => {
+  await inFolder(async (out) => {
+    const store = await storeWithTwo(out);
+    await Deno.writeTextFile(`${store.folder}/${first!.id}.json.1234.part`, "{");
+    const { results, faults } = await store.read();
+    assertEquals([results.size, faults.length], [2, 0]);
+  });
+});
+
+Deno.test("prepareFolder() refuses a folder that can't be written, by name", async () => {
+  await inFolder(async (out) => {
+    await Deno.writeTextFile(`${out}/file`, "");
+    const error = await assertRejects(() => prepareFolder(`${out}/file/runs`), UserError);
+    assert((error as Error).message.startsWith(`Cannot write to the output folder "${out}/file/runs": `));
+  });
+});

@@ -1,0 +1,470 @@
+/** @file A grid of runs as written in `sweeps/*.json`, and the list of runs that it stands for. */
+import { z } from "zod";
+import { completeConfig, type Registries } from "../../training/configuration.ts";
+import { lookup } from "../../training/lookup.ts";
+import { canonicalJson } from "../../files/canonical_json.ts";
+import { OptionValues, RunConfig, Schedule } from "../../training/schemas.ts";
+import { RefusedOptions, UserError } from "../../errors/user_error.ts";
+import { GpuRates } from "../cost/growth/predict.ts";
+import { rankOf } from "./method.ts";
+import {
+  type ChosenRate,
+  type ChosenRates,
+  describeMissing,
+  describeRates,
+  filesOf,
+  missingRates,
+  rateFor,
+  type RateQuery,
+  type RateUse,
+} from "../rates/rates.ts";
+
+const peak = z.number().positive();
+
+/** What all runs of a sweep, or of one task of it, share. The rate is stated elsewhere. */
+export const SweepBase = z.strictObject({
+  ...RunConfig.omit({ schema: true, task: true, model: true, optimizer: true, seed: true }).shape,
+  schedule: Schedule.omit({ peak: true }),
+});
+export type SweepBase = z.infer<typeof SweepBase>;
+
+/** What stands for every registered task or method that a sweep doesn't name itself. */
+const ALL = "*";
+
+/**
+ * A task of a sweep, or with the id "*" all that the sweep doesn't name: new ones take part as they come. Fields of the
+ * base may be given again: they hold for this task. Where the model or an amount of examples is left out, the task runs
+ * with the settings that it ships: model, amounts, steps and batch size are its own, unless the entry gives them.
+ */
+export const SweepTask = z.strictObject({
+  ...SweepBase.partial().shape,
+  task: z.strictObject({
+    ...RunConfig.shape.task.partial().shape,
+    id: z.union([z.literal(ALL), RunConfig.shape.task.shape.id]),
+  }),
+  model: RunConfig.shape.model.exactOptional(),
+});
+export type SweepTask = z.infer<typeof SweepTask>;
+
+/** A task of a sweep that leaves nothing out. */
+type WholeTask = Omit<SweepTask, "task" | "model"> & Pick<RunConfig, "task" | "model">;
+
+/** A method of a sweep, or with the id "*" all that the sweep doesn't name: new ones take part as they come. */
+export const SweepOptimizer = z.strictObject({
+  id: z.union([z.literal(ALL), RunConfig.shape.optimizer.shape.id]),
+  /** Win over the method's defaults. */
+  options: OptionValues.optional(),
+  /** Learning rates, all of which are run. Win over the sweep's `rates`. */
+  peaks: z.array(peak).min(1).optional(),
+});
+export type SweepOptimizer = z.infer<typeof SweepOptimizer>;
+
+/** Sizes that a sweep may vary. */
+export const SIZES = ["batchSize", "width", "layers", "rank"] as const;
+/** The values of each. */
+const Vary = z.strictObject(
+  Object.fromEntries(SIZES.map((size) => [size, z.array(z.int().min(1)).min(1).exactOptional()])) as Record<
+    typeof SIZES[number],
+    z.ZodExactOptional<z.ZodArray<z.ZodInt>>
+  >,
+);
+
+/** A grid of runs. */
+export const SweepSpec = z.strictObject({
+  name: RunConfig.shape.task.shape.id,
+  /** The question that the sweep answers; the report opens with it. */
+  question: z.string().min(1),
+  base: SweepBase,
+  tasks: z.array(SweepTask).min(1),
+  optimizers: z.array(SweepOptimizer).min(1),
+  /**
+   * Where learning rates come from for methods without `peaks`: one for all, or those that a tuning sweep chose
+   * (from `<name>.chosen.json` beside the sweeps).
+   */
+  rates: z.union([z.strictObject({ shared: peak }), z.strictObject({ chosenBy: z.string() })]).optional(),
+  /**
+   * Set the option "rank" of every method that has one. A method is left out, with a note, at ranks that it refuses, as
+   * long as it takes another of them.
+   */
+  ranks: z.array(z.int()).min(1),
+  /**
+   * Sizes that every run is repeated with, one changed at a time and the others as they are: what a step costs as it
+   * grows. A model of another width or number of layers starts from random weights, see `RunConfig.model`.
+   */
+  vary: Vary.exactOptional(),
+  /** The GPU that the report of a sweep which varies sizes predicts the paper's sizes for. */
+  gpu: GpuRates.exactOptional(),
+  seeds: z.array(RunConfig.shape.seed).min(1),
+  /** True where only those of each method's `peaks` are run that a search for the best asks for (benchmarks/rates/search.ts). */
+  search: z.literal(true).exactOptional(),
+});
+export type SweepSpec = z.infer<typeof SweepSpec>;
+
+/** What the command line may change about a sweep. */
+export interface SweepOverrides {
+  readonly tasks?: readonly string[];
+  readonly optimizers?: readonly string[];
+  readonly ranks?: readonly number[];
+  readonly peaks?: readonly number[];
+  readonly seeds?: readonly number[];
+  /** Also scales the warm-up and the steps between validations and measurements. */
+  readonly steps?: number;
+  /** Path of real data for every task that is left. */
+  readonly data?: string;
+  /** True where what the data publishes to test on is to be trained on. */
+  readonly trainOnTest?: true;
+  /** Counts of examples for every task that is left. */
+  readonly examples?: Pick<RunConfig["task"], "trainExamples" | "validationExamples" | "testExamples">;
+  /** The folder of the model that every task which is left begins with. */
+  readonly model?: string;
+  /** The folder of a tuning sweep, whose choice takes the place of the sweep's rates. */
+  readonly rates?: string;
+  /** What predictions are for. */
+  readonly gpu?: GpuRates;
+}
+
+/** The runs of a sweep. */
+export interface Expansion {
+  /** Complete, in the order in which they should run: a part of them, from the front, already says something. */
+  readonly configs: readonly RunConfig[];
+  /** The tuned rates in use. */
+  readonly rates: readonly ChosenRate[];
+  /** What to know before trusting the runs: methods that are left out at some ranks, rates that were tuned otherwise. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The sweep with the command line's changes.
+ *
+ * @throws {UserError} for names that the registries or the sweep don't have
+ */
+export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
+  const { tasks, optimizers, ranks, peaks, seeds, steps, data, trainOnTest, examples, model, gpu } =
+    overrides;
+  const allTasks = tasksOf(spec, registries);
+  const chosenTasks = tasks?.map((id) => {
+    lookup("task", registries.tasks, id);
+    const entry = allTasks.find(({ task }) => task.id === id);
+    if (!entry) {
+      const known = allTasks.map(({ task }) => task.id).join(", ");
+      throw new UserError(`Cannot find task "${id}" in sweep "${spec.name}": it has ${known}`);
+    }
+    return entry;
+  });
+  const all = methodsOf(spec, registries);
+  // A method that the sweep doesn't name joins with its defaults, so that a new one can be tried at once.
+  const chosenOptimizers: SweepOptimizer[] | undefined = optimizers?.flatMap((id) => {
+    lookup("optimizer", registries.optimizers, id);
+    const entries = all.filter((entry) => entry.id === id);
+    return entries.length > 0 ? entries : [{ id }];
+  });
+  return {
+    ...spec,
+    base: withSteps(spec.base, steps),
+    tasks: (chosenTasks ?? allTasks).map((entry) => ({
+      ...entry,
+      ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
+      task: {
+        ...entry.task,
+        ...examples,
+        ...(data !== undefined && { data }),
+        ...(trainOnTest && { trainOnTest }),
+      },
+      ...(model !== undefined && { model: { ...headOf(entry), id: nameOf(model), path: model } }),
+    })),
+    optimizers: (chosenOptimizers ?? all).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
+    ranks: [...ranks ?? spec.ranks],
+    seeds: [...seeds ?? spec.seeds],
+    ...(gpu && { gpu }),
+  };
+}
+
+/** What a model from the command line leaves as the sweep has it. */
+function headOf({ model: { head } }: WholeTask): Pick<RunConfig["model"], "head"> {
+  return head === undefined ? {} : { head };
+}
+
+/** The name of a model in a folder: that of the folder, as names are written. */
+function nameOf(folder: string): string {
+  const [last = ""] = folder.split("/").filter((part) => part !== "" && part !== ".").slice(-1);
+  return last.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "") || "model";
+}
+
+/** The tuning sweep whose choice is needed to expand this one; null where every method's rates are stated. */
+export function ratesNeeded(spec: SweepSpec): string | null {
+  const stated = spec.optimizers.every((entry) => entry.peaks);
+  return !stated && spec.rates && "chosenBy" in spec.rates ? spec.rates.chosenBy : null;
+}
+
+/**
+ * Lists a sweep's runs: seed outermost, then task, rank, varied size, method and rate. Methods without a rank come out equal for
+ * every rank, and equal configs are one run: full fine-tuning needs no rule of its own. A method that refuses some of the
+ * ranks is left out there, and a note says so.
+ *
+ * @param chosen the rates that `ratesNeeded` names
+ * @param standIn the rate at which runs are listed whose rate is missing, which costs do not depend on; where absent,
+ * missing rates are refused
+ * @throws {UserError} for configs that a run would refuse, for ranks that no method takes, for methods that take no rank,
+ * and for methods without a rate
+ */
+export function expand(
+  spec: SweepSpec,
+  registries: Registries,
+  chosen: ChosenRates | null = null,
+  standIn?: number,
+): Expansion {
+  refuseTwoSources(spec);
+  const configs = new Map<string, RunConfig>();
+  const uses: RateUse[] = [], missing: RateQuery[] = [];
+  const attempts: RankAttempt[] = [];
+  const tasks = tasksOf(spec, registries), methods = methodsOf(spec, registries);
+  const seeds = [...new Set(spec.seeds)];
+  // Those of the other seeds differ from these in the seed alone.
+  for (const seed of seeds.slice(0, 1)) {
+    for (const entry of tasks) {
+      for (const rank of spec.ranks) {
+        for (const varied of variationsOf(spec)) {
+          for (const method of methods) {
+            const sizes = { rank, ...varied };
+            const draft = draftRun(spec, entry, method, sizes, seed, registries);
+            const attempt = { task: entry.task.id, method, rank: sizes.rank };
+            if (draft instanceof RefusedOptions) {
+              attempts.push({ ...attempt, hasRank: true, refusal: draft });
+              continue;
+            }
+            attempts.push({ ...attempt, hasRank: rankOf(draft.optimizer) !== null, refusal: null });
+            const found = peaksOf(spec, method, draft, chosen, standIn);
+            if (found.use) uses.push(found.use);
+            if (found.missing) missing.push(found.missing);
+            for (const value of found.peaks) {
+              const config = withPeak(draft, value);
+              configs.set(canonicalJson(config), config);
+            }
+          }
+        }
+      }
+    }
+  }
+  if (chosen && missing.length > 0 && standIn === undefined) throw missingRates(chosen, missing);
+  const rates = new Set(uses.map(({ rate }) => rate));
+  const notes = [
+    ...spec.search ? [SEARCH_NOTE] : [],
+    ...chosen && missing.length > 0
+      ? [
+        `Rates are missing: sweep "${chosen.sweep}" chose none for ${
+          describeMissing(chosen, missing)
+        }; listed at ${standIn}, and to be run only once they are chosen or stated`,
+      ]
+      : [],
+    ...describeRefusals(attempts),
+    ...describeRates(uses),
+    ...describeTransfer(spec, uses),
+    ...describeFolders(spec, uses),
+  ];
+  const all = seeds.flatMap((seed) => Array.from(configs.values(), (config) => ({ ...config, seed })));
+  return { configs: all, rates: [...rates], notes };
+}
+
+/** What a plan says whose runs are searched. */
+const SEARCH_NOTE =
+  "Rates are searched: of each method's grid three are run, then the neighbours of the best until none " +
+  "is better";
+
+/** A method asked to take a rank. */
+interface RankAttempt {
+  readonly task: string;
+  readonly method: SweepOptimizer;
+  /** False for methods without ranks, to which all are the same. */
+  readonly hasRank: boolean;
+  readonly rank: number;
+  /** Null where the method takes the rank. */
+  readonly refusal: RefusedOptions | null;
+}
+
+/**
+ * Which methods are left out at which ranks.
+ *
+ * @throws {RefusedOptions} where a method refuses every rank, so that something else is wrong with it too, and where
+ * every method that has ranks refuses one
+ */
+function describeRefusals(attempts: readonly RankAttempt[]): string[] {
+  const notes = attempts.flatMap(({ task, method, rank, refusal }) => {
+    if (!refusal) return [];
+    const taken = attempts.filter((other) => other.task === task && other.hasRank && !other.refusal);
+    const fitsMethod = taken.some((other) => other.method === method);
+    const fitsRank = taken.some((other) => other.rank === rank);
+    if (!fitsMethod || !fitsRank) throw refusal;
+    return [`"${method.id}" is left out at rank ${rank} on ${task}: ${refusal.refusal}`];
+  });
+  return [...new Set(notes)];
+}
+
+/** Which tuned rates are used on data that they were not tuned on. */
+function describeTransfer({ tasks }: SweepSpec, uses: readonly RateUse[]): string[] {
+  const tuned = new Set(
+    uses.filter(({ rate }) => rate.dataFingerprint === undefined).map(({ query }) => query.task),
+  );
+  const real = tasks.filter(({ task }) => task.data !== undefined && tuned.has(task.id));
+  return [
+    ...new Set(
+      real.map(({ task: { id, data } }) =>
+        `Rates for "${id}" were tuned on the task's own data, not on ${data}`
+      ),
+    ),
+  ];
+}
+
+/** Reports tell runs apart by task, so a task has one source of data in a sweep. */
+function refuseTwoSources({ name, tasks }: SweepSpec): void {
+  for (const { task } of tasks) {
+    const isOther = (other: typeof task) =>
+      other.data !== task.data || other.trainOnTest !== task.trainOnTest;
+    if (tasks.some((other) => other.task.id === task.id && isOther(other.task))) {
+      throw new UserError(
+        `Cannot run sweep "${name}": task "${task.id}" is there with different data, give each a sweep of its own`,
+      );
+    }
+  }
+}
+
+/** Models of the user's whose rates were tuned on the project's. */
+function describeFolders({ tasks }: SweepSpec, uses: readonly RateUse[]): string[] {
+  const tuned = new Set(
+    uses.filter(({ rate }) => rate.modelFingerprint === undefined).map(({ query }) => query.task),
+  );
+  return tasks.flatMap(({ task, model }) =>
+    model?.path === undefined || !tuned.has(task.id)
+      ? []
+      : [`Rates for ${task.id} were tuned on the project's model, not on ${model.path}`]
+  );
+}
+
+/** What a run has in place of the sweep's own sizes. */
+type Sizes = { readonly [S in typeof SIZES[number]]?: number };
+
+/** No change first, then each size by itself. */
+function variationsOf({ vary = {} }: SweepSpec): Sizes[] {
+  return [{}, ...SIZES.flatMap((size) => vary[size]?.map((value) => ({ [size]: value })) ?? [])];
+}
+
+/**
+ * A sweep's tasks, with "*" replaced by those that it stands for, in the registry's order.
+ *
+ * @throws {UserError} where settings are left out that the task does not ship
+ */
+function tasksOf(spec: SweepSpec, registries: Registries): WholeTask[] {
+  const named = new Set(spec.tasks.map(({ task }) => task.id));
+  const others = Object.values(registries.tasks).map(({ id }) => id).filter((id) => !named.has(id));
+  return spec.tasks.flatMap((entry) =>
+    (entry.task.id === ALL ? others : [entry.task.id]).map((id) => {
+      const task = RunConfig.shape.task.safeParse({ ...entry.task, id }), { model } = entry;
+      return task.success && model
+        ? { ...entry, task: task.data, model }
+        : asShipped(spec, entry, id, registries);
+    })
+  );
+}
+
+function asShipped(spec: SweepSpec, entry: SweepTask, id: string, registries: Registries): WholeTask {
+  const { shipped } = lookup("task", registries.tasks, id);
+  if (!shipped) {
+    throw new UserError(
+      `Cannot run task "${id}" in sweep "${spec.name}": it ships no settings, its model and all its amounts are needed`,
+    );
+  }
+  const { model, steps, batchSize, ...own } = shipped;
+  const task = RunConfig.shape.task.parse({ ...own, ...entry.task, id });
+  return { steps, batchSize, model: { id: model }, ...entry, task };
+}
+
+/** A sweep's methods, with "*" replaced by those that it stands for, in the registry's order. */
+function methodsOf({ optimizers }: SweepSpec, registries: Registries): SweepOptimizer[] {
+  const named = new Set(optimizers.map(({ id }) => id));
+  const others = Object.values(registries.optimizers).map(({ id }) => id).filter((id) => !named.has(id));
+  return optimizers.flatMap((entry) => entry.id === ALL ? others.map((id) => ({ ...entry, id })) : [entry]);
+}
+
+function baseOf(spec: SweepSpec, entry: WholeTask): SweepBase {
+  const { task: _task, model: _model, ...own } = entry;
+  const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+  return { ...spec.base, ...given };
+}
+
+function withSteps(base: SweepBase, steps: number | undefined): SweepBase {
+  if (steps === undefined) return base;
+  const scaled = (value: number) => Math.round(value * steps / base.steps);
+  return {
+    ...base,
+    steps,
+    validateEvery: Math.max(1, scaled(base.validateEvery)),
+    telemetryEvery: base.telemetryEvery === 0 ? 0 : Math.max(1, scaled(base.telemetryEvery)),
+    schedule: { ...base.schedule, warmup: Math.min(Math.max(0, steps - 1), scaled(base.schedule.warmup)) },
+  };
+}
+
+/**
+ * A complete config but for the rate, which is looked up by it and set afterwards; the refusal of a method that can't
+ * have the rank.
+ */
+function draftRun(
+  spec: SweepSpec,
+  entry: WholeTask,
+  method: SweepOptimizer,
+  { rank, batchSize, ...size }: Sizes,
+  seed: number,
+  registries: Registries,
+): RunConfig | RefusedOptions {
+  const base = baseOf(spec, entry);
+  const module = lookup("optimizer", registries.optimizers, method.id);
+  const hasRank = Object.hasOwn(module.defaults, "rank");
+  const draft = {
+    schema: 1,
+    ...base,
+    batchSize: batchSize ?? base.batchSize,
+    task: entry.task,
+    model: { ...entry.model, ...size },
+    optimizer: { id: method.id, options: { ...hasRank ? { rank } : {}, ...method.options } },
+    schedule: { ...base.schedule, peak: 1 },
+    seed,
+  };
+  try {
+    return completeConfig(draft, registries, `sweep "${spec.name}"`);
+  } catch (error) {
+    const isSized = batchSize !== undefined || Object.keys(size).length > 0;
+    if (error instanceof RefusedOptions && hasRank && !isSized) return error;
+    throw error;
+  }
+}
+
+function withPeak(config: RunConfig, value: number): RunConfig {
+  return { ...config, schedule: { ...config.schedule, peak: value } };
+}
+
+function peaksOf(
+  spec: SweepSpec,
+  method: SweepOptimizer,
+  draft: RunConfig,
+  chosen: ChosenRates | null,
+  standIn: number | undefined,
+): { readonly peaks: readonly number[]; readonly use?: RateUse; readonly missing?: RateQuery } {
+  if (method.peaks) return { peaks: method.peaks };
+  if (spec.rates && "shared" in spec.rates) return { peaks: [spec.rates.shared] };
+  if (!spec.rates || !chosen) {
+    throw new UserError(
+      `Cannot find a learning rate for "${method.id}" in sweep "${spec.name}": give the method "peaks", ` +
+        `the sweep "rates", or the command --peaks`,
+    );
+  }
+  const query = {
+    task: draft.task.id,
+    model: draft.model.id,
+    ...filesOf(draft),
+    optimizer: draft.optimizer,
+    rank: rankOf(draft.optimizer),
+    steps: draft.steps,
+  };
+  const use = rateFor(chosen, query);
+  return use
+    ? { peaks: [use.rate.peak], use }
+    : { peaks: standIn === undefined ? [] : [standIn], missing: query };
+}

@@ -1,0 +1,107 @@
+/** @file Finds and reads the JSON files of sweeps, and of the rates that tuning sweeps chose. */
+import type { z } from "zod";
+import { parseWith } from "../../training/configuration.ts";
+import { UserError } from "../../errors/user_error.ts";
+import { readText, reasonOf } from "../../files/write_file.ts";
+import { ChosenRates } from "../rates/rates.ts";
+import { SweepSpec } from "./sweep.ts";
+
+const folder = new URL("../sweeps/", import.meta.url);
+const chosenEnding = ".chosen.json";
+
+/** The file of a tuning sweep's choice in its own folder. */
+export const CHOSEN = "chosen.json";
+
+/** The sweeps that ship with the project, by name, with their questions. */
+export async function listSweeps(): Promise<{ readonly id: string; readonly question: string }[]> {
+  const names = await sweepNames();
+  return await Promise.all(names.map(async (id) => ({ id, question: (await readSweep(id)).question })));
+}
+
+/**
+ * Reads a sweep by name, or from a path: anything with a slash or ending in ".json".
+ *
+ * @throws {UserError} where there is no such sweep, or it isn't one
+ */
+export async function readSweep(nameOrPath: string): Promise<SweepSpec> {
+  const isPath = nameOrPath.includes("/") || nameOrPath.endsWith(".json");
+  if (isPath) return await readJson(nameOrPath, SweepSpec, nameOrPath);
+  const names = await sweepNames();
+  if (!names.includes(nameOrPath)) {
+    throw new UserError(
+      `Cannot find sweep "${nameOrPath}": known are ${names.join(", ")}, or give a path to a JSON file`,
+    );
+  }
+  return await readJson(
+    new URL(`${nameOrPath}.json`, folder),
+    SweepSpec,
+    `benchmarks/sweeps/${nameOrPath}.json`,
+  );
+}
+
+/** Whether rates ship that a sweep of this name chose, sound or not. */
+export async function hasChosen(sweep: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(new URL(`${sweep}${chosenEnding}`, folder))).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/**
+ * Reads what a tuning sweep chose.
+ *
+ * @throws {UserError} where it hasn't yet, or the file isn't what it should be
+ */
+export async function readChosen(sweep: string): Promise<ChosenRates> {
+  const shown = `benchmarks/sweeps/${sweep}${chosenEnding}`;
+  const hint = ` (./run bench ${sweep} makes it; --peaks states rates instead)`;
+  return await readJson(new URL(`${sweep}${chosenEnding}`, folder), ChosenRates, shown, hint);
+}
+
+/**
+ * Reads what a tuning sweep chose into its own folder.
+ *
+ * @throws {UserError} where there is no choice, or the file isn't what it should be
+ */
+export async function readChosenIn(folder: string): Promise<ChosenRates> {
+  const path = `${folder}/${CHOSEN}`;
+  return await readJson(
+    path,
+    ChosenRates,
+    path,
+    " (a sweep over several rates, such as tune, writes it when it is done)",
+  );
+}
+
+async function sweepNames(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(folder)) {
+    if (entry.isFile && entry.name.endsWith(".json") && !entry.name.endsWith(chosenEnding)) {
+      names.push(entry.name.slice(0, -".json".length));
+    }
+  }
+  return names.sort();
+}
+
+async function readJson<S extends z.ZodType>(
+  path: string | URL,
+  schema: S,
+  shown: string,
+  hint = "",
+): Promise<z.output<S>> {
+  let text: string;
+  try {
+    text = await readText(path);
+  } catch (error) {
+    throw new UserError(`Cannot read ${shown}: ${reasonOf(error)}${hint}`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`Cannot read ${shown}: it is not JSON, ${(error as Error).message}`);
+  }
+  return parseWith(schema, value, shown);
+}

@@ -1,0 +1,111 @@
+/** @file A model from a folder on disk: its config decides family and sizes, its safetensors files are the weights. */
+import { fingerprintFiles, hashFile } from "../../files/file_hash.ts";
+import { type Checkpoint, CheckpointError, findWeights } from "./checkpoint.ts";
+import { isFile, leftOver, readCheckpointFolder, tensorName, weightFiles } from "./checkpoint_folder.ts";
+import { readCheckpointJson } from "./checkpoint_json.ts";
+import {
+  type CheckpointConfig,
+  checkpointConfig,
+  openClipConfig,
+  openClipPreprocessing,
+} from "./hugging_face.ts";
+import { checkpointEntry, type ModelEntry } from "../entry.ts";
+import { clipTextParameters } from "../clip_text.ts";
+import { PREPROCESSOR, readImageInput } from "./image_input.ts";
+import { quote } from "../../errors/quote.ts";
+import type { ParameterList } from "../weights.ts";
+import { LOGIT_SCALE } from "../zero_shot.ts";
+
+const CONFIG = "config.json";
+const OPEN_CLIP = "open_clip_config.json";
+/** What cuts real texts into the model's tokens and scales real images, where it is there. */
+const PREPARATION = ["tokenizer.json", "tokenizer_config.json", PREPROCESSOR];
+
+/**
+ * The model in a folder of Hugging Face's layout (Llama, T5 v1.0 and v1.1, CLIP or its image tower) or of OpenCLIP's. Only
+ * the config and the headers of the weights are read; `baseWeights` reads the rest.
+ *
+ * @param id what it is called in results and reports
+ * @throws {CheckpointError} where the config is missing or of another family, where a tensor is missing or has another
+ * shape than the config says, and where there are tensors that the model has no place for
+ */
+export async function readModelFolder(folder: string, id: string): Promise<ModelEntry> {
+  const file = await configFile(folder), path = `${folder}/${file}`;
+  const refuse = (reason: string, cause?: unknown) =>
+    new CheckpointError(`Cannot read model config "${path}": ${reason}`, { cause });
+  const json = await readCheckpointJson(path, refuse);
+  const isOpenClip = file === OPEN_CLIP;
+  const read = isOpenClip ? openClipCheckpoint(json, path) : checkpointConfig(json, path);
+  const checkpoint = await readCheckpointFolder(folder);
+  // Before anything is made of the config, which may say any number: each layer has a tensor of its own.
+  const layers = Math.max(...layersOf(read)), { size } = checkpoint.tensors;
+  if (layers > size) {
+    throw refuse(`it has ${layers} layers, but "${checkpoint.name}" has ${size} tensors in all`);
+  }
+  const entry = checkpointEntry(id, folder, read);
+  requireTensors(checkpoint, entry.parameters);
+  const beside = read.family === "vision" && read.text
+    ? [...clipTextParameters(read.text), { name: LOGIT_SCALE, shape: [] }]
+    : [];
+  requireNoOther(checkpoint, [...entry.parameters, ...beside], path);
+  if (read.family !== "vision") return entry;
+  const preprocessing = isOpenClip ? openClipPreprocessing(json) : undefined;
+  const image = await readImageInput(folder, read.config.channels, preprocessing);
+  // Towers that are stored apart lack the scale of both, whatever the config tells of.
+  const text = checkpoint.tensors.has(LOGIT_SCALE) ? read.text : undefined;
+  if (text) requireTensors(checkpoint, beside);
+  return { ...entry, image, ...(text && { text }) };
+}
+
+/** The layers of each of a model's towers. */
+function layersOf(read: CheckpointConfig): number[] {
+  switch (read.family) {
+    case "decoder":
+      return [read.config.layers];
+    case "encoder-decoder":
+      return [read.config.encoderLayers, read.config.decoderLayers];
+    case "vision":
+      return [read.config.layers, ...read.text ? [read.text.layers] : []];
+  }
+}
+
+function openClipCheckpoint(json: unknown, path: string): CheckpointConfig {
+  const { vision, text } = openClipConfig(json, path);
+  return { family: "vision", config: vision, text };
+}
+
+function requireTensors(checkpoint: Checkpoint, parameters: ParameterList): void {
+  for (const { name, shape } of parameters) findWeights(checkpoint, tensorName(checkpoint, name), shape);
+}
+
+/** What has no place in the model would be passed over in silence, and the model be another than the user's. */
+function requireNoOther(checkpoint: Checkpoint, parameters: ParameterList, config: string): void {
+  const [first, ...others] = leftOver(checkpoint, parameters.map(({ name }) => name));
+  if (first === undefined) return;
+  const all = others.length === 0 ? "" : ` and ${others.length} more`;
+  const advice = /lora_|adapter/i.test(first) ? ": adapters are to be merged into the weights" : "";
+  throw new CheckpointError(
+    `Cannot use checkpoint "${checkpoint.name}": the model that "${config}" describes has no place for tensor ${
+      quote(first)
+    }${all}${advice}`,
+  );
+}
+
+/**
+ * SHA-256 over names and bytes of a folder's config, weights, tokenizer and image constants, in hex: the same for the same
+ * files in another place.
+ * What was read before and has not changed since is not read again, see `hashFile`.
+ *
+ * @throws {CheckpointError} where there is no config or there are no weights
+ */
+export async function fingerprintModel(folder: string): Promise<string> {
+  const files = [await configFile(folder), ...await weightFiles(folder)];
+  for (const file of PREPARATION) if (await isFile(`${folder}/${file}`)) files.push(file);
+  return await fingerprintFiles(files, (file) => hashFile(`${folder}/${file}`));
+}
+
+async function configFile(folder: string): Promise<string> {
+  if (await isFile(`${folder}/${CONFIG}`)) return CONFIG;
+  if (await isFile(`${folder}/${OPEN_CLIP}`)) return OPEN_CLIP;
+  throw new CheckpointError(`Cannot read model "${folder}": it has neither ${CONFIG} nor ${OPEN_CLIP}`);
+}

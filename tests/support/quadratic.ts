@@ -1,0 +1,160 @@
+/** @file Methods at work on L(W) = |W - target|² / 2, whose gradient W - target is known in closed form. */
+import { createGradients, Tape } from "../../autodiff/mod.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { add as addTensors } from "../../kernels/mod.ts";
+import type { LinearSite } from "../../models/model.ts";
+import { createRandom } from "../../numerics/random.ts";
+import type { Optimizer, OptimizerModule, Options, Setup } from "../../optimizers/optimizer.ts";
+import { trainableWeight } from "../../optimizers/site_weight.ts";
+import {
+  add,
+  fromFloat32,
+  identity,
+  type Matrix,
+  multiply,
+  norm,
+  scale as times,
+  subtract,
+  toFloat32,
+  transpose,
+  zeros,
+} from "../reference/matrix.ts";
+
+/** One map W, or W = base + scale · B A where it starts from given factors. */
+export interface Quadratic {
+  readonly base: Matrix;
+  readonly target: Matrix;
+  readonly a?: Matrix;
+  readonly b?: Matrix;
+}
+
+/** What a map is after a step; A and B are `[0, 0]` where the method has no factors. */
+export interface QuadraticState {
+  /** The effective weight. */
+  readonly weight: Matrix;
+  /** The frozen weight, or the trained one of full fine-tuning. */
+  readonly base: Matrix;
+  readonly a: Matrix;
+  readonly b: Matrix;
+}
+
+/** Several maps that one method trains together. */
+export interface QuadraticRun {
+  readonly gpu: Gpu;
+  readonly optimizer: Optimizer;
+  readonly sites: readonly LinearSite[];
+  /** Takes one step from the gradients at the current weights. */
+  step(step: number, learningRate: number): void | Promise<void>;
+  read(): Promise<QuadraticState[]>;
+  /** The first map's state. */
+  readOne(): Promise<QuadraticState>;
+  /** The equivalent gradient of each map at the current weights, and the full one. */
+  gradients(): Promise<{ readonly equivalent: Matrix; readonly full: Matrix }[]>;
+}
+
+/** Attaches a method with its defaults and `options` to the maps, in the caller's scope. */
+export async function attachToQuadratics(
+  gpu: Gpu,
+  module: OptimizerModule,
+  options: Options,
+  problems: readonly Quadratic[],
+  setup: Partial<Pick<Setup, "fullGradients" | "random" | "steps">> = {},
+): Promise<QuadraticRun> {
+  const { parts } = gpu.pack(
+    problems.map(({ base }, i) => ({ label: `map ${i}`, shape: [base.rows, base.columns] })),
+    "weights",
+  );
+  const sites = problems.map(({ base }, i): LinearSite => {
+    const value = parts[i]!;
+    gpu.write(value, toFloat32(base));
+    return { name: value.label, weight: { name: value.label, value }, in: base.columns, out: base.rows };
+  });
+  const upload = (m: Matrix, label: string) => gpu.upload(toFloat32(m), "f32", [m.rows, m.columns], label);
+  const units = problems.map(({ base }) => upload(identity(base.columns), "x"));
+  const targets = problems.map(({ target }) => upload(transpose(target), "target"));
+  const optimizer = await module.attach({
+    gpu,
+    sites,
+    parameters: sites.map(trainableWeight),
+    head: [],
+    steps: setup.steps ?? 100,
+    random: setup.random ?? createRandom(0),
+    fullGradients: setup.fullGradients ?? (async function* () {
+      using _ = gpu.scope("full gradients");
+      const gradients = problems.map(({ base, target }, i) =>
+        upload(subtract(base, target), `map ${i} full gradient`)
+      );
+      await gpu.flush();
+      for (const [i, site] of sites.entries()) yield { site, gradient: gradients[i]! };
+    }),
+  }, { ...module.defaults, ...options });
+  problems.forEach(({ a, b }, i) => {
+    const factors = optimizer.factors(sites[i]!);
+    if (a) gpu.write(factors!.a.value, toFloat32(a));
+    if (b) gpu.write(factors!.b.value, toFloat32(b));
+  });
+  const store = createGradients(gpu, optimizer.trainable);
+  const differentiate = () => {
+    store.clear();
+    sites.forEach((site, i) => {
+      const tape = new Tape(gpu, store);
+      // With x = 1, y is the effective weight's transpose.
+      const y = optimizer.linear(tape, site, tape.constant(units[i]!));
+      tape.backward(y, addTensors(gpu, y.value, targets[i]!, 1, -1));
+    });
+  };
+  const download = async (tensors: readonly Tensor[]) =>
+    (await gpu.downloadAll(tensors)).map((data, i) =>
+      fromFloat32(data, tensors[i]!.shape[0]!, tensors[i]!.shape[1]!)
+    );
+
+  const read = async (): Promise<QuadraticState[]> => {
+    using _ = gpu.scope("read");
+    const factors = sites.map((site) => optimizer.factors(site));
+    const tensors = sites.flatMap((site, i) => [
+      optimizer.effectiveWeight(site),
+      trainableWeight(site).value,
+      ...factors[i] ? [factors[i].a.value, factors[i].b.value] : [],
+    ]);
+    const found = await download(tensors), width = tensors.length / sites.length;
+    return sites.map((_, i) => {
+      const [weight, base, a = zeros(0, 0), b = zeros(0, 0)] = found.slice(i * width, (i + 1) * width);
+      return { weight: weight!, base: base!, a, b };
+    });
+  };
+
+  return {
+    gpu,
+    optimizer,
+    sites,
+    read,
+    readOne: async () => (await read())[0]!,
+    step(step, learningRate) {
+      using _ = gpu.scope(`step ${step}`);
+      differentiate();
+      return optimizer.step(store, { step, learningRate });
+    },
+    async gradients() {
+      using _ = gpu.scope("gradients");
+      differentiate();
+      const bySite = optimizer.equivalentGradients(store);
+      const equivalents = await download(sites.map((site) => bySite.get(site)!));
+      const weights = await download(sites.map((site) => optimizer.effectiveWeight(site)));
+      return equivalents.map((equivalent, i) => ({
+        equivalent,
+        full: subtract(weights[i]!, problems[i]!.target),
+      }));
+    },
+  };
+}
+
+/** base + scale · B A in float64. */
+export function effectiveWeight(base: Matrix, a: Matrix, b: Matrix, scale: number): Matrix {
+  return add(base, times(multiply(b, a), scale));
+}
+
+/** |found - wanted| / |wanted|, in Frobenius norms. */
+export function relativeError(found: Matrix, wanted: Matrix): number {
+  return norm(subtract(found, wanted)) / norm(wanted);
+}

@@ -1,0 +1,183 @@
+/** @file A two-layer network on a fixed regression batch: small enough to check every byte of a method's run. */
+import { activation, createGradients, type GradientStore, Tape, type Var } from "../../autodiff/mod.ts";
+import type { Parameter } from "../../autodiff/tape.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { add, dotInto, toHalf } from "../../kernels/mod.ts";
+import type { Forward, LinearSite } from "../../models/model.ts";
+import { createRandom } from "../../numerics/random.ts";
+import type { Optimizer, OptimizerModule, Options } from "../../optimizers/optimizer.ts";
+import { adaptedForward, measuredForward, plainForward } from "../../training/loop/forward.ts";
+import { add as sum, multiply, randomMatrix, toFloat32 } from "../reference/matrix.ts";
+
+/** Examples of the batch: more than inputs, so that it determines both maps. */
+const ROWS = 32;
+/** `[out, in]` of the two maps. */
+const SHAPES = { "layers.0": [8, 12], "layers.1": [10, 8] } as const;
+
+/** Parameters on the GPU, and the batch: y = V gelu(W x + b) + c should become `target`. */
+export interface ToyModel {
+  readonly gpu: Gpu;
+  /** Weight and bias of each map in turn. */
+  readonly parameters: readonly Parameter[];
+  readonly sites: readonly LinearSite[];
+  /** c. */
+  readonly head: readonly Parameter[];
+  readonly x: Tensor;
+  readonly target: Tensor;
+  /** y, `[rows, out]` of the last map. */
+  output(forward: Forward): Var;
+}
+
+/**
+ * Always the same network, in the caller's scope. The targets are those of a network whose maps differ by a change of
+ * rank 2 and whose c differs, so every method with rank 2 or more can reach them. With `half` the maps are rounded to
+ * 16-bit floats, as frozen weights may be.
+ */
+export async function createToyModel(gpu: Gpu, { half = false } = {}): Promise<ToyModel> {
+  const random = createRandom(7);
+  const names = Object.keys(SHAPES) as (keyof typeof SHAPES)[];
+  const entries = names.flatMap((name) => [
+    { label: `${name}.weight`, shape: [...SHAPES[name]] },
+    { label: `${name}.bias`, shape: [SHAPES[name][0]] },
+  ]);
+  const load = (change: number) => {
+    const { parts } = gpu.pack(entries, "toy weights");
+    return parts.map((value): Parameter => {
+      const [out, inputs] = value.shape as [number, number | undefined];
+      const own = random.fork(value.label), other = random.fork(`${value.label} change`);
+      if (inputs === undefined) {
+        gpu.write(value, own.normal(out, 0.1).map((b, i) => b + change * other.normal(out, 1)[i]!));
+      } else {
+        const product = multiply(
+          randomMatrix(out, 2, other.fork("left"), 0.5),
+          randomMatrix(2, inputs, other.fork("right"), 0.5),
+        );
+        gpu.write(value, toFloat32(sum(randomMatrix(out, inputs, own, inputs ** -0.5), product, change)));
+      }
+      return { name: value.label, value };
+    });
+  };
+  const x = gpu.upload(random.fork("x").normal(ROWS * 12, 1), "f32", [ROWS, 12], "x");
+  // The middle bias stays as it is: methods other than full fine-tuning do not train it.
+  const goal = load(1), parameters = load(0);
+  gpu.copy(parameters[1]!.value, goal[1]!.value);
+  const target = gpu.empty([ROWS, 10], "target");
+  {
+    using _ = gpu.scope("targets");
+    const { output } = joinMaps(gpu, goal, x, {});
+    gpu.copy(output(plainForward(new Tape(gpu, createGradients(gpu, [])))).value, target);
+  }
+  await gpu.flush();
+  return { gpu, parameters, head: [parameters[3]!], x, target, ...joinMaps(gpu, parameters, x, { half }) };
+}
+
+/**
+ * The network over weight and bias of two maps, named "<site>.weight" and "<site>.bias": V gelu(W x + b) + c for the rows
+ * of x `[rows, in]`.
+ */
+export function joinMaps(
+  gpu: Gpu,
+  parameters: readonly Parameter[],
+  x: Tensor,
+  { half = false },
+): Pick<ToyModel, "sites" | "output"> {
+  const sites = [0, 2].map((i): LinearSite => {
+    const weight = parameters[i]!, [out, inputs] = weight.value.shape as [number, number];
+    return {
+      name: weight.name.replace(".weight", ""),
+      weight: half ? { ...weight, value: toHalf(gpu, weight.value) } : weight,
+      bias: parameters[i + 1]!,
+      in: inputs,
+      out,
+    };
+  });
+  return {
+    sites,
+    output(forward) {
+      const hidden = forward.linear(sites[0]!, forward.tape.constant(x));
+      return forward.linear(sites[1]!, activation(forward.tape, hidden, "gelu"));
+    },
+  };
+}
+
+/** Attaches a method with its defaults and the given options. */
+export function attachToToy(
+  model: ToyModel,
+  module: OptimizerModule,
+  options: Options,
+  { seed = 0, steps = 60 } = {},
+): Promise<Optimizer> {
+  const { gpu, sites, parameters, head } = model;
+  return module.attach({
+    gpu,
+    sites,
+    parameters,
+    head,
+    steps,
+    random: createRandom(seed),
+    async *fullGradients() {
+      using _ = gpu.scope("full gradients");
+      const { full } = differentiateToy(model, createGradients(gpu, []), plainForward);
+      await gpu.flush();
+      for (const site of sites) yield { site, gradient: full.get(site)! };
+    },
+  }, { ...module.defaults, ...options });
+}
+
+/** What a backward pass of the toy found, in the caller's scope. */
+export interface ToyGradients {
+  /** |y - target|² / (2 rows), `[1]`. */
+  readonly loss: Tensor;
+  /** dL/dW_eff of each site, whatever W_eff is made of. */
+  readonly full: ReadonlyMap<LinearSite, Tensor>;
+}
+
+/** Puts the gradients of the batch's loss into `store`. */
+export function differentiateToy(
+  model: ToyModel,
+  store: GradientStore,
+  forwardOf: (tape: Tape) => Forward,
+): ToyGradients {
+  const { gpu, sites, target } = model, rows = target.shape[0]!;
+  store.clear();
+  const tape = new Tape(gpu, store);
+  const full = new Map(sites.map((site) => [site, gpu.zeros([site.out, site.in], `${site.name} full`)]));
+  const forward = measuredForward(forwardOf, full)(tape);
+  const y = model.output(forward);
+  const error = add(gpu, y.value, target, 1, -1);
+  tape.backward(y, add(gpu, y.value, target, 1 / rows, -1 / rows));
+  const loss = gpu.empty([1], "loss");
+  dotInto(gpu, error, error, loss, 0.5 / rows);
+  return { loss, full };
+}
+
+/** Takes steps `first` to `last` and returns the loss before each. Nothing outlives a step on the GPU. */
+export async function trainToy(
+  model: ToyModel,
+  optimizer: Optimizer,
+  store: GradientStore,
+  learningRate: number,
+  [first, last]: readonly [number, number],
+): Promise<number[]> {
+  const { gpu, sites } = model, adapted = new Set(sites);
+  using _ = gpu.scope("toy steps");
+  const losses = gpu.zeros([last - first + 1], "losses");
+  for (let step = first; step <= last; step++) {
+    using _ = gpu.scope(`step ${step}`);
+    const { loss } = differentiateToy(model, store, (tape) => adaptedForward(tape, optimizer, adapted));
+    await optimizer.step(store, { step, learningRate });
+    gpu.copy(loss, { ...losses, offset: losses.offset + 4 * (step - first), shape: [1] });
+    gpu.submit();
+  }
+  return [...await gpu.download(losses)];
+}
+
+/** The bytes of some parameters, by name. */
+export async function bytesOf(
+  gpu: Gpu,
+  parameters: readonly Parameter[],
+): Promise<Map<string, Float32Array<ArrayBuffer>>> {
+  const data = await gpu.downloadAll(parameters.map(({ value }) => value));
+  return new Map(parameters.map(({ name }, i) => [name, data[i]!]));
+}
