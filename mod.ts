@@ -29,6 +29,8 @@
 export * from "./gpu/mod.ts";
 export * from "./autodiff/mod.ts";
 export type { Activation, RowChoice } from "./kernels/mod.ts";
+/** Kernels without gradients: tensors in, tensors out. */
+export * as kernels from "./kernels/mod.ts";
 export * from "./models/base_weights.ts";
 export { checkpointEntry, type ModelEntry, type ModelSize, type PretrainingRecipe } from "./models/entry.ts";
 export * from "./models/model.ts";
@@ -52,7 +54,7 @@ export * from "./numerics/random.ts";
 export * from "./optimizers/optimizer.ts";
 export * from "./optimizers/mod.ts";
 export type { AdaloraOptions } from "./optimizers/adalora/adalora.ts";
-export type { AdamwOptions } from "./optimizers/adamw.ts";
+export * from "./optimizers/adamw.ts";
 export type { AltloraOptions } from "./optimizers/altlora.ts";
 export type { DoraOptions } from "./optimizers/dora/dora.ts";
 export type { FullOptions } from "./optimizers/full.ts";
@@ -64,7 +66,8 @@ export type { LoraOneOptions } from "./optimizers/lora_one.ts";
 export type { LoraPlusOptions } from "./optimizers/lora_plus.ts";
 export type { LoraProOptions } from "./optimizers/lora_pro/lora_pro.ts";
 export type { LoraRiteOptions } from "./optimizers/lora_rite/lora_rite.ts";
-export type { LowRankOptions } from "./optimizers/low_rank.ts";
+export * from "./optimizers/low_rank.ts";
+export * from "./optimizers/site_weight.ts";
 export type { PissaOptions } from "./optimizers/pissa.ts";
 export type { RsloraOptions } from "./optimizers/rslora.ts";
 export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";
@@ -100,7 +103,10 @@ export {
 /** The data sets that are recognised. */
 export * as dataSets from "./tasks/data/mod.ts";
 export { describeRecord, isSkip, type ReadRecord, type Skip } from "./tasks/data/read_record.ts";
-export type { Pools } from "./tasks/examples.ts";
+export { poolBatches } from "./tasks/batches.ts";
+export * from "./tasks/examples.ts";
+export { exactMatch } from "./tasks/text/exact_match.ts";
+export { characterForm, type TextForm } from "./tasks/text/text_form.ts";
 export * from "./training/run.ts";
 export { scoreBase } from "./training/scoring/score_base.ts";
 export * from "./errors/user_error.ts";

@@ -1,5 +1,8 @@
-/** @file The body that the LoRA family shares: W + s·B·A, with three exchangeable parts. */
-import { adaptedLinear } from "../autodiff/mod.ts";
+/**
+ * @file The body that the LoRA family shares: W + s·B·A, with three exchangeable parts. A and B may be frozen, and a
+ * factor between them trained.
+ */
+import { adaptedLinear, linearWith, matmul } from "../autodiff/mod.ts";
 import type { Gradients, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -51,7 +54,7 @@ export function scaleOf({ alpha, rank, scaling }: LowRankOptions): number {
 export function refuseLowRank(
   options: LowRankOptions,
   sites: readonly { readonly name: string; readonly in: number; readonly out: number }[],
-  mostRank = (site: { readonly in: number; readonly out: number }) => Math.min(site.in, site.out),
+  mostRank = (site: { readonly in: number; readonly out: number }): number => Math.min(site.in, site.out),
 ): string | null {
   const { rank, alpha, scaling } = options;
   if (!(Number.isInteger(rank) && rank >= 1)) return `rank is ${rank}, a whole number of 1 or more is needed`;
@@ -70,7 +73,9 @@ export function refuseLowRank(
 
 /** A site's part of a rule's update, by formula. */
 export interface RuleWork {
+  /** FLOPs of the update. */
   readonly flops: number;
+  /** Elements that it moves. */
   readonly elements: number;
   /** Numbers of state. */
   readonly state: number;
@@ -143,9 +148,11 @@ export interface FollowedGradients {
 
 /** How factor gradients change the factors. */
 export interface Rule {
+  /** As `Optimizer.state`. */
   readonly state: readonly Parameter[];
   /** The factor gradients that the method acts on, site by site; plain LoRA returns them as they are. */
   adjust(gradients: Gradients): readonly FollowedGradients[];
+  /** As `Optimizer.step`. */
   step(gradients: Gradients, at: StepInfo): void;
   /** As `Optimizer.inspect`; nothing where absent. */
   inspect?(): Promise<Readonly<Record<string, number>>>;
@@ -175,6 +182,8 @@ export interface LowRankParts<O extends LowRankOptions> {
   rule?: (setup: Setup, factors: readonly Factors[], options: O, added: readonly Parameter[]) => Rule;
   /** False where A stays as it was filled: it is then kept as state, in category "state". */
   trainsA?: boolean;
+  /** The same for B. */
+  trainsB?: boolean;
 }
 
 /** A member of the LoRA family at work. All A lie side by side, and all B. */
@@ -184,16 +193,20 @@ export async function attachLowRank<O extends LowRankOptions>(
   parts: LowRankParts<O> = {},
 ): Promise<Optimizer> {
   const { gpu, sites, head } = setup;
-  const { rule: ruleOf = adamwRule, trainsA = true } = parts;
-  const factors = createFactors(gpu, sites, options.rank, scaleOf(options), trainsA);
+  const { trainsA = true, trainsB = true } = parts;
+  const factors = createFactors(gpu, sites, options.rank, scaleOf(options), { trainsA, trainsB });
   initializeA(setup, factors);
   await parts.initialize?.(setup, factors, options);
   const form = await (parts.form ?? productForm)(setup, factors, options);
   using _ = gpu.countAs("state");
-  const rule = ruleOf(setup, factors, options, form.added);
+  const rule = parts.rule?.(setup, factors, options, form.added) ??
+    adamwRule(setup, factors, options, form.added, { trainsA, trainsB });
   const headRule = head.length > 0 ? createAdamw(gpu, head, options) : null;
-  // A random A that stays as it is is no less needed to go on from a checkpoint.
-  const frozen = trainsA ? [] : factors.map(({ a }) => a);
+  // A factor that stays as it is is no less needed to go on from a checkpoint.
+  const frozen = [
+    ...trainsA ? [] : factors.map(({ a }) => a),
+    ...trainsB ? [] : factors.map(({ b }) => b),
+  ];
   const state = [...frozen, ...rule.state, ...headRule?.state ?? []];
   const bySite = new Map(factors.map((pair) => [pair.site, pair]));
   const factorsOf = (site: LinearSite): Factors => {
@@ -205,7 +218,7 @@ export async function attachLowRank<O extends LowRankOptions>(
   return {
     trainable: [
       ...trainsA ? factors.map(({ a }) => a) : [],
-      ...factors.map(({ b }) => b),
+      ...trainsB ? factors.map(({ b }) => b) : [],
       ...form.added,
       ...head,
     ],
@@ -245,6 +258,94 @@ export function productForm({ gpu }: Setup): WeightForm {
   };
 }
 
+/**
+ * A form with a factor R, `[rank, rank]`, between frozen A and B: W + s·B·R·A, where only R is trained. R starts at 0, so
+ * that the weight starts as it was whatever A and B are; the first gradient of R, s Bᵀ G Aᵀ, is not 0 where theirs would be.
+ * Goes with `trainsA: false` and `trainsB: false`.
+ */
+export function middleForm({ gpu }: Setup, factors: readonly Factors[]): WeightForm {
+  using _ = gpu.countAs("adapters");
+  const entries = factors.map(({ site, a }) => ({
+    label: `${site.name}.R`,
+    shape: [a.value.shape[0]!, a.value.shape[0]!],
+  }));
+  const added = gpu.pack(entries, "factors R").parts.map((value): Parameter => ({
+    name: value.label,
+    value,
+  }));
+  const middles = new Map(factors.map((pair, i) => [pair, added[i]!]));
+  const between = ({ site, a, b, scale }: Factors, middle: Tensor, into: Tensor) => {
+    using _ = gpu.scope(`${site.name} B R A`);
+    const right = kernels.matmul(gpu, middle, a.value);
+    return kernels.matmul(gpu, b.value, right, { scale, into, accumulate: true, seldom: true });
+  };
+  return {
+    added,
+    linear(tape, pair, x) {
+      const { site, a, b, scale } = pair;
+      const low = matmul(tape, x, tape.constant(a.value), { transposeB: true });
+      const inner = matmul(tape, low, tape.parameter(middles.get(pair)!), { transposeB: true });
+      return linearWith(tape, x, tape.parameter(site.weight), {
+        inner,
+        b: tape.constant(b.value),
+        scale,
+      });
+    },
+    effectiveWeight: (pair) => between(pair, middles.get(pair)!.value, copyWeight(gpu, pair.site)),
+    equivalentGradient: (pair, _, gradients) =>
+      between(
+        pair,
+        gradients.of(middles.get(pair)!),
+        gpu.zeros(pair.site.weight.value.shape, `${pair.site.name} equivalent gradient`),
+      ),
+    // A step of R reaches less than a step of A and B would.
+    factors: () => null,
+  };
+}
+
+/**
+ * A step of a method whose one trained factor lies between frozen A and B (see `middleForm`), by formula: through each site
+ * three products forward; backward the gradients of R and of its two sides, of which x's is formed where it is asked for.
+ */
+export function middleWork({ rank }: LowRankOptions, { sites, parts }: StepSizes): StepWork {
+  const sum = (count: (site: StepSizes["sites"][number]) => number) =>
+    sites.reduce((total, site) => total + count(site), 0);
+  const { flops, elements, state } = ADAMW_WORK, trained = sites.length * rank * rank;
+  return {
+    trainsAll: false,
+    weightFlops: 0,
+    factorFlops: sum(({ rows, in: columns, out, inputGradient }) =>
+      2 * rank * rows * (2 * out + (inputGradient ? 2 : 1) * columns + (inputGradient ? 3 : 2) * rank)
+    ),
+    updateFlops: flops * trained,
+    elements: sum(({ rows, in: columns, out }) =>
+      parts * (2 * rank * (columns + out) + 3 * rank * rank) + rows * (3 * (columns + out) + 10 * rank)
+    ),
+    updateElements: elements * trained,
+    activations: sum(({ rows }) => 2 * rank * rows),
+    trained,
+    added: trained,
+    state: state * trained + sum(({ in: columns, out }) => rank * (columns + out)),
+  };
+}
+
+/** What such a method keeps on the GPU, by formula: R with its moments, A and B as state. */
+export function middleFootprint(options: LowRankOptions, model: ModelShapes): Footprint {
+  const { rank } = options, { sites, head } = model;
+  const middles = sites.map(() => rank * rank);
+  return lowRankFootprint(options, model, {
+    adapters: [middles],
+    trained: [...middles, ...head],
+    state: [
+      sites.map((site) => rank * site.in),
+      sites.map((site) => rank * site.out),
+      ...adamwState(middles),
+    ],
+    // x Aᵀ, its product with R, and the gradients of both.
+    linear: () => [rank, rank, rank, rank],
+  });
+}
+
 /** s (B gA + gB A), `[out, in]`, in the caller's scope: how s·B·A moves, to first order, where its factors do. */
 export function productGradient(
   gpu: Gpu,
@@ -263,7 +364,7 @@ function createFactors(
   sites: readonly LinearSite[],
   rank: number,
   scale: number,
-  trainsA: boolean,
+  { trainsA, trainsB }: Trains,
 ): Factors[] {
   const pack = (factor: "A" | "B", trained: boolean) => {
     using _ = gpu.countAs(trained ? "adapters" : "state");
@@ -273,7 +374,7 @@ function createFactors(
     }));
     return gpu.pack(entries, `factors ${factor}`).parts;
   };
-  const a = pack("A", trainsA), b = pack("B", true);
+  const a = pack("A", trainsA), b = pack("B", trainsB);
   return sites.map((site, i) => ({
     site,
     a: { name: a[i]!.label, value: a[i]! },
@@ -298,21 +399,29 @@ export function foldProductOut(gpu: Gpu, { site, a, b, scale }: Factors): void {
   });
 }
 
-/** LoRA's own rule: AdamW on the gradients as they are, of the factors and of what the form adds. */
-export function adamwRule(
+/** Which factors are trained. */
+type Trains = { readonly [P in "trainsA" | "trainsB"]: boolean };
+
+/** LoRA's own rule: AdamW on the gradients as they are, of the factors that are trained and of what the form adds. */
+function adamwRule(
   setup: Setup,
   factors: readonly Factors[],
   options: LowRankOptions,
   added: readonly Parameter[],
+  { trainsA, trainsB }: Trains,
 ): Rule {
-  const adamw = createAdamw(
-    setup.gpu,
-    [...factors.map(({ a }) => a), ...factors.map(({ b }) => b), ...added],
-    options,
-  );
+  const trained = [
+    ...trainsA ? factors.map(({ a }) => a) : [],
+    ...trainsB ? factors.map(({ b }) => b) : [],
+  ];
+  const adamw = createAdamw(setup.gpu, [...trained, ...added], options);
   return {
     state: adamw.state,
-    adjust: (gradients) => factors.map(({ a, b }) => ({ a: gradients.of(a), b: gradients.of(b) })),
+    adjust: (gradients) =>
+      factors.map(({ a, b }) => ({
+        a: trainsA ? gradients.of(a) : null,
+        b: trainsB ? gradients.of(b) : null,
+      })),
     step: (gradients, at) => adamw.step(gradients, at),
   };
 }

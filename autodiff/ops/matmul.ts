@@ -79,6 +79,37 @@ export function adaptedLinear(
   });
 }
 
+/**
+ * x Wᵀ + scale · inner Bᵀ: a linear map with an addition that has been brought to few numbers already. x is `[rows, in]`,
+ * W `[out, in]`, inner `[rows, rank]`, B `[out, rank]`. One operation, as `adaptedLinear` is.
+ */
+export function linearWith(
+  tape: Tape,
+  x: Var,
+  weight: Var | HalfWeight,
+  { inner, b, scale }: { readonly inner: Var; readonly b: Var; readonly scale: number },
+): Var {
+  const { gpu } = tape;
+  return tape.record({
+    name: "linear with an addition",
+    inputs: [x, inner, b, ...variableOf(weight)],
+    output: product(gpu, x.value, weight.value, {
+      transposeB: true,
+      joined: { a: inner.value, b: b.value, scale },
+    }),
+    backward(gradient, inputs) {
+      if (inputs.wanted(0)) product(gpu, gradient, weight.value, inputs.target(0));
+      if (inputs.wanted(1)) product(gpu, gradient, b.value, { scale, ...inputs.target(1) });
+      if (inputs.wanted(2)) {
+        product(gpu, gradient, inner.value, { transposeA: true, scale, ...inputs.target(2) });
+      }
+      if (isVariable(weight) && inputs.wanted(3)) {
+        product(gpu, gradient, x.value, { transposeA: true, ...inputs.target(3) });
+      }
+    },
+  });
+}
+
 function isVariable(weight: Var | HalfWeight): weight is Var {
   return weight.value.dtype === "f32";
 }

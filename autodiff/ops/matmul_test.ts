@@ -16,7 +16,7 @@ import {
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
-import { adaptedLinear, matmul } from "./matmul.ts";
+import { adaptedLinear, linearWith, matmul } from "./matmul.ts";
 
 Deno.test("matmul() has the gradients of central differences: plain, transposed and scaled", async () => {
   for (const [rows, inner, columns] of [[1, 1, 1], [5, 7, 3], [8, 4, 12], [17, 9, 2]] as const) {
@@ -61,6 +61,29 @@ Deno.test("adaptedLinear() has the gradients of central differences by x, A, B a
         add(
           multiply(x!, weight!, { transposeB: true }),
           multiply(multiply(x!, a!, { transposeB: true }), b!, { transposeB: true }),
+          -1.5,
+        ),
+      label: `${outside} x ${inside}, rank ${rank}`,
+    });
+  }
+});
+
+Deno.test("linearWith() has the gradients of central differences by x, the addition, B and the weight", async () => {
+  for (const [rows, inside, outside, rank] of [[1, 1, 1, 1], [5, 7, 3, 2], [7, 20, 18, 17]] as const) {
+    const random = createRandom(rank);
+    await checkGradients({
+      inputs: [
+        randomMatrix(rows, inside, random.fork("x")),
+        randomMatrix(outside, inside, random.fork("weight")),
+        randomMatrix(rows, rank, random.fork("inner")),
+        randomMatrix(outside, rank, random.fork("b")),
+      ],
+      operation: (tape, [x, weight, inner, b]) =>
+        linearWith(tape, x!, weight!, { inner: inner!, b: b!, scale: -1.5 }),
+      reference: ([x, weight, inner, b]) =>
+        add(
+          multiply(x!, weight!, { transposeB: true }),
+          multiply(inner!, b!, { transposeB: true }),
           -1.5,
         ),
       label: `${outside} x ${inside}, rank ${rank}`,

@@ -191,7 +191,7 @@ export function thinSvdsInto(
   gpu: Gpu,
   { flat, rank, rows, layouts }: TallMatrices,
   { left, small, ...places }: SvdPlaces,
-  lanes = lanesOfSite(gpu),
+  lanes: number = lanesOfSite(gpu),
 ): void {
   using _ = gpu.scope("orthonormal bases", "scratch");
   const q = gpu.empty([rows.reduce((sum, count) => sum + count, 0), smallStride(rank)], "orthonormal bases");
@@ -306,7 +306,7 @@ export function tallOverlaps(
   gpu: Gpu,
   x: TallMatrices,
   y: TallMatrices,
-  lanes = lanesOfSite(gpu),
+  lanes: number = lanesOfSite(gpu),
 ): SmallMatrices {
   const { rank, rows, layouts } = x, out = smallMatrices(gpu, rows.length, rank, "overlaps");
   gpu.launch(overlapKernel, {
