@@ -8,14 +8,18 @@ import {
   quoteArgument,
   readArguments,
 } from "./benchmarks/command_line/commands.ts";
+import { completionsFor } from "./benchmarks/command_line/completions.ts";
+import { describeCommand, describeCommands } from "./benchmarks/command_line/help.ts";
+import { type Style, styleFor } from "./benchmarks/command_line/terminal.ts";
 import { formatDuration } from "./benchmarks/cost/estimate.ts";
 import { isUserFault, sentenceOf } from "./errors/fault.ts";
-import { a100 } from "./benchmarks/cost/growth/predict.ts";
+import { unknownName } from "./errors/unknown_name.ts";
 import { rankOf } from "./benchmarks/sweep/method.ts";
 import type { Plan } from "./benchmarks/sweep/plan.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
 import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/sweep/progress.ts";
 import { readPeftRuns } from "./benchmarks/report/exports/from_peft.ts";
+import { exportKinds } from "./benchmarks/report/exports/write_exports.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/sweep/runner.ts";
 import { listSweeps } from "./benchmarks/sweep/sweep_files.ts";
@@ -27,55 +31,6 @@ import type { Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
 import type { RunResult } from "./training/run.ts";
 import { UserError } from "./errors/user_error.ts";
-
-const help = `Compares fine-tuning methods, and says what the difference is worth.
-
-  bench [sweep]       runs a sweep and writes its report; "quick" where none is named
-    --tasks a,b       only these tasks of the sweep
-    --optimizers a,b  only these methods
-    --ranks 2,8       at these ranks
-    --peaks 1e-3,2e-3 at each of these peak learning rates, instead of the chosen ones
-    --seeds 0,1       with these seeds
-    --steps N         for so many steps; warm-up, validation and telemetry scale along
-    --data DIR        real data for every task that is left; docs/data.md says which
-    --train-on-test   trains on what the data publishes to test on, where there is nothing else; never done unasked
-    --examples N,N,N  so many to train on, to validate with and to test on
-    --model DIR       begins with the model in a folder of Hugging Face's layout; docs/models.md says which
-    --rates DIR       at the rates that a tuning sweep, such as tune, chose into its folder DIR
-    --out DIR         where results and report go; results/<sweep> where none is named
-    --may-read PATH   a path that the sweep's file names and "./run" would not let it read: it may read the project, the
-                      folder of the sweep's file, and what the options name; may be given again
-    --dry-run         lists the runs with their memory and an estimate of the time, and runs nothing
-    --gpu-tflops N    with --gpu-gbs N: peak rates of the GPU that a sweep of sizes predicts costs for
-    --gpu-efficiency  share of them that is reached; ${a100.efficiency} where none is given
-    --list            lists the known tasks, optimizers, models and sweeps
-    --json            prints one JSON object at the end; progress goes to stderr
-  bench-python        the same, and by "./run" allowed to run /usr/bin/bwrap, the sandbox in which Python that a
-                      model wrote is tested on real data
-  report --out DIR    writes the report again, from the results in DIR alone; takes --gpu-... too
-    --export a,b      and files for other programs: png (charts), wandb (JSON lines a run), peft (PEFT's result files)
-    --with-peft PATH  shows results of Hugging Face PEFT's method comparison beside, from a file or a folder of them;
-                      may be given again
-    --against DIR     tells what changed against the sweep in another folder: code, machine, configs, scores, costs
-    --json            prints one JSON object
-  watch [DIR]         serves a page on this machine with the progress of the sweeps below DIR, their losses and their
-                      reports so far; "results" where none is named. It only reads, and sweeps go on without it
-    --port N          where, instead of ${DEFAULT_PORT}
-  pretrain <model>    makes a base checkpoint
-    --out PATH        where it goes; where the project ships it, if none is named
-    --steps N         for so many steps, instead of the recipe's
-    --data DIR        of real images, as a folder at --out that "bench --model" takes
-    --train-on-test   of those that are published to test on, where there are no others
-    --examples N,N,N  so many of them to train on, to validate with and to leave for tests
-  tune                measures the kernels of matrix products on this machine, which should be idle, and stores its
-                      choices in tuning/ for "bench" to use from then on; the sweep of that name, "bench tune",
-                      chooses learning rates instead
-    --json            prints one JSON object
-  --help              prints this
-
-A sweep is a name from bench --list or the path of a JSON file; DIR/runs/<id>.json is that run alone, once more, in a
-folder of its own. The same command goes on where it was stopped, and never repeats a finished run. Exit codes: 0 done, 1 a fault of ours, 2 something to mend in what was asked, 130 stopped.
-`;
 
 /** What the commands work with: real ones below, made-up ones in tests. */
 export interface Surroundings {
@@ -92,6 +47,8 @@ export interface Surroundings {
   ): Promise<{ readonly path: string; readonly tuning: Tuning }>;
   /** Shows a sweep at work. */
   display(to: "stdout" | "stderr"): Display;
+  /** How what is printed is marked. */
+  readonly style: Style;
   /** Writes a line to stdout. */
   print(line: string): void;
   /** Writes a line to stderr. */
@@ -154,6 +111,7 @@ const real: Surroundings = {
     return { tuning, path: await writeTuning(tuning) };
   },
   display: createDisplay,
+  style: styleFor("stdout"),
   print: (line) => console.log(line),
   complain: (line) => console.error(line),
 };
@@ -175,15 +133,15 @@ export async function main(args: string[], surroundings: Surroundings = real): P
 
 async function dispatch(args: string[], surroundings: Surroundings): Promise<number> {
   const [command, ...rest] = args;
-  if (command === undefined || command === "--help" || command === "-h" || command === "help") {
-    surroundings.print(help.trimEnd());
+  const isHelp = command === undefined || command === "--help" || command === "-h" || command === "help";
+  const named = isHelp ? rest.find((argument) => !argument.startsWith("-")) : command;
+  if (named === undefined) {
+    surroundings.print(describeCommands(surroundings.style));
     return 0;
   }
-  if (!isCommand(command)) {
-    throw new UserError(`Cannot find command "${command}": known are ${Object.keys(commands).join(", ")}`);
-  }
-  if (rest.includes("--help") || rest.includes("-h")) {
-    surroundings.print(help.trimEnd());
+  if (!isCommand(named)) throw unknownName(`command "${named}"`, named, Object.keys(commands));
+  if (isHelp || rest.includes("--help") || rest.includes("-h")) {
+    surroundings.print(describeCommand(named, surroundings.style));
     return 0;
   }
   const run = {
@@ -193,8 +151,9 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
     watch: watchCommand,
     pretrain: pretrainCommand,
     tune: tuneCommand,
+    completions: completionsCommand,
   };
-  return await run[command](rest, surroundings, command);
+  return await run[named](rest, surroundings, named);
 }
 
 async function benchCommand(args: string[], surroundings: Surroundings, name: CommandName): Promise<number> {
@@ -355,6 +314,23 @@ async function tuneCommand(args: string[], surroundings: Surroundings): Promise<
   surroundings.print(
     `Tuned ${tuning.adapter} with Deno ${tuning.deno}: ${changed.length} of ${products.length} choices differ from the rule, stored in ${path}`,
   );
+  return 0;
+}
+
+async function completionsCommand(args: string[], surroundings: Surroundings): Promise<number> {
+  const { positional: [shell] } = readArguments("completions", args);
+  const { tasks, optimizers, models } = await surroundings.registries();
+  const ids = (entries: Readonly<Record<string, { readonly id: string }>>) =>
+    Object.values(entries).map(({ id }) => id);
+  const known = {
+    task: ids(tasks),
+    optimizer: ids(optimizers),
+    model: ids(models),
+    sweep: (await listSweeps()).map(({ id }) => id),
+    export: exportKinds,
+  };
+  const program = decodeURIComponent(new URL("./run", import.meta.url).pathname);
+  surroundings.print(completionsFor(shell, known, program).trimEnd());
   return 0;
 }
 

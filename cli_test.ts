@@ -5,6 +5,7 @@ import { RunConfig, RunResult } from "./training/schemas.ts";
 import { fakeRegistries, takingData } from "./tests/support/fakes/registries.ts";
 import { fakeBase, fakeDone, fakeEnvironment } from "./tests/support/fakes/results.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
+import { plain } from "./benchmarks/command_line/terminal.ts";
 import { createLines } from "./benchmarks/sweep/progress.ts";
 import type { ChosenRate } from "./benchmarks/rates/rates.ts";
 import type { Tuning } from "./benchmarks/performance/tuning.ts";
@@ -68,6 +69,7 @@ async function inFolder(
             return Promise.resolve({ path: "made-up.json", tuning: fakeTuning });
           },
           display: () => createLines(() => {}),
+          style: plain,
           print: (line) => printed.push(line),
           complain: (line) => complained.push(line),
         };
@@ -436,20 +438,29 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       JSON.stringify({ ...fakeSweep, XX: 1 }).replace("XX", "__proto__"),
     );
     const cases: [string[], string][] = [
-      [["bnech"], 'Cannot find command "bnech": known are bench, bench-python, report, watch, pretrain'],
+      [
+        ["bnech"],
+        'Cannot find command "bnech": did you mean bench? Known are bench, report, watch, pretrain',
+      ],
       [
         ["bench", "quikc"],
-        'Cannot find sweep "quikc": known are alpha, gauge, learning-rate, mode, paper, quick, ',
+        'Cannot find sweep "quikc": did you mean quick? Known are alpha, gauge, learning-rate, mode, paper, quick, ',
       ],
       [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
       [["bench", `${folder}/text`], "it is not JSON"],
       [["bench", `${folder}/odd.json`], `Cannot read ${folder}/odd.json: field "seeds.0" is "x"`],
       [
         ["bench", sweep, "--rank", "2"],
-        'Cannot find option "--rank" of bench: known are --tasks, --optimizers, --ranks',
+        'Cannot find option "--rank" of bench: did you mean --ranks? Known are --out, --dry-run',
       ],
-      [["bench", sweep, "--tasks", "digit"], 'Cannot find task "digit": known are digits, arithmetic'],
-      [["bench", sweep, "--optimizers", "lora,lora-por"], 'Cannot find optimizer "lora-por": known are full'],
+      [
+        ["bench", sweep, "--tasks", "digit"],
+        'Cannot find task "digit": did you mean digits? Known are digits, arithmetic',
+      ],
+      [
+        ["bench", sweep, "--optimizers", "lora,lora-por"],
+        'Cannot find optimizer "lora-por": did you mean lora-pro? Known are full',
+      ],
       [["bench", sweep, "--ranks", "0"], 'Cannot read --ranks "0": whole numbers from 1'],
       [["bench", sweep, "--ranks", "2,"], 'Cannot read --ranks "2,"'],
       [["bench", sweep, "--ranks", "9"], "rank is 9, 1 to 8 is needed"],
@@ -475,7 +486,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", sweep, "--dry-run=false"], "Cannot read --dry-run=false: it takes no value"],
       [["bench", sweep, "--no-json"], 'Cannot find option "--no-json" of bench'],
       [["bench", sweep, "-json"], 'Cannot find option "-json" of bench'],
-      [["bench", sweep, "--__proto__=1"], 'Cannot find option "--__proto__" of bench: known are --tasks'],
+      [["bench", sweep, "--__proto__=1"], 'Cannot find option "--__proto__" of bench: known are --out'],
       [["bench", sweep, "--constructor", "1"], 'Cannot find option "--constructor" of bench'],
       [["__proto__"], 'Cannot find command "__proto__"'],
       [["bench", "__proto__"], 'Cannot find sweep "__proto__"'],
@@ -493,11 +504,17 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", `${folder}/proto.json`], 'proto.json: field "__proto__" is unknown'],
       [["bench", sweep, "smoke"], 'Cannot read "smoke": bench takes 1 name'],
       [["bench", sweep, "--out", `${folder}/text/x`], "Cannot write to the output folder"],
-      [["report", "--out", out, "--export", "pdf"], 'Cannot read --export "pdf": known are peft, png, wandb'],
+      [
+        ["report", "--out", out, "--export", "pdf"],
+        'Cannot find kind of export "pdf": known are peft, png, wandb',
+      ],
       [["report", "--out", out, "--with-peft", `${out}/no.json`], "there is no such file or folder"],
       [["report"], "--out DIR is needed"],
       [["report", "--out", `${out}/none`], "there are no results in"],
-      [["pretrain", "vit-huge"], 'Cannot find model "vit-huge": known are vit-tiny, decoder-tiny'],
+      [
+        ["pretrain", "vit-huge"],
+        'Cannot find model "vit-huge": known are vit-tiny, decoder-tiny',
+      ],
       [["pretrain"], "the name of a model is needed"],
       [
         ["pretrain", "vit-tiny", "--data", "images"],
@@ -514,6 +531,7 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       ],
       [["watch", "--port", "http"], 'Cannot read --port "http": a whole number from 0 to 65535'],
       [["watch", "--port", "65536"], 'Cannot read --port "65536"'],
+      [["completions"], "Cannot print completions: the name of a shell is needed, bash, zsh, fish"],
       [["watch", "a", "b"], 'Cannot read "b": watch takes 1 name'],
     ];
     for (const [args, sentence] of cases) {
@@ -698,13 +716,34 @@ Deno.test("bench and report sweep up what killed processes left half-written", a
   });
 });
 
-Deno.test("main() prints its help", async () => {
+Deno.test("main() lists its commands, and tells of each alone", async () => {
   await inFolder(async ({ run }) => {
-    for (const args of [[], ["--help"], ["bench", "--help"]]) {
+    for (const args of [[], ["--help"], ["help"]]) {
       const { code, out } = await run(...args);
       assertEquals(code, 0);
-      assertStringIncludes(out, "--dry-run");
+      assertStringIncludes(out, "Usage: ./run COMMAND");
     }
+    for (
+      const args of [["report", "--help"], ["help", "report"], ["--help", "report"], ["report", "x", "-h"]]
+    ) {
+      const { code, out } = await run(...args);
+      assertEquals(code, 0);
+      assertStringIncludes(out, "Usage: ./run report");
+      assertEquals(out.includes("--dry-run"), false);
+    }
+    assertEquals(
+      (await run("help", "reprot")).err.slice(0, 51),
+      'Cannot find command "reprot": did you mean report? ',
+    );
+  });
+});
+
+Deno.test("completions prints a script with the names that are known", async () => {
+  await inFolder(async ({ run }) => {
+    const { code, out } = await run("completions", "bash");
+    assertEquals(code, 0);
+    assertStringIncludes(out, "full lora lora-ga lora-pro");
+    assertStringIncludes(out, `-ef '${decodeURIComponent(new URL("./run", import.meta.url).pathname)}'`);
   });
 });
 

@@ -15,6 +15,7 @@ import {
   readArguments,
 } from "./benchmarks/command_line/commands.ts";
 import config from "./deno.json" with { type: "json" };
+import { nearestName, unknownName } from "./errors/unknown_name.ts";
 import { UserError } from "./errors/user_error.ts";
 
 /** What is known about the machine. Paths are absolute. */
@@ -41,9 +42,16 @@ interface Reach {
  * can't be given leave for
  */
 export function launch(task: string, args: readonly string[], place: Place): string[] {
+  // Help needs nothing.
+  if (task === "" || task === "help" || task === "--help" || task === "-h") {
+    return ["run", "--no-prompt", "cli.ts", "help", ...args];
+  }
   const text = Object.hasOwn(config.tasks, task) ? config.tasks[task as keyof typeof config.tasks] : null;
   if (text === null) {
-    throw new UserError(`Cannot find task "${task}": known are ${Object.keys(config.tasks).join(", ")}`);
+    // What only serves work on the harness itself is no answer to a stranger, but may have been meant.
+    const near = nearestName(task, Object.keys(config.tasks));
+    const known = Object.keys(commands);
+    throw unknownName(`command "${task}"`, task, near === null || isCommand(near) ? known : [...known, near]);
   }
   const resolve = (path: string) =>
     path.startsWith("/") || place.start === place.project ? path : `${place.start}/${path}`;
@@ -81,7 +89,7 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
   switch (name) {
     case "bench":
     case "bench-python": {
-      const sweep = positional.filter((one) => isPath(commands[name].positional, one)).map(folderOf);
+      const sweep = positional.filter((one) => isPath(commands[name].positional.kind, one)).map(folderOf);
       const asked = [...["data", "model", "rates"].flatMap(named), ...paths.get("may-read") ?? []];
       return {
         read: [...project, ...out, ...sweep, ...asked],
@@ -100,6 +108,8 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
       };
     case "tune":
       return { read: project, write: ["tuning"] };
+    case "completions":
+      return { read: project, write: [] };
   }
 }
 

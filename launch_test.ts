@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { commands } from "./benchmarks/command_line/commands.ts";
+import { commands, type Option } from "./benchmarks/command_line/commands.ts";
 import { launch, type Place } from "./launch.ts";
 import { UserError } from "./errors/user_error.ts";
 
@@ -20,7 +20,7 @@ function started(task: string, args: readonly string[], place = elsewhere) {
 
 Deno.test("launch() makes every option that is a path absolute, in both forms, where it was typed elsewhere", () => {
   for (const [name, { options }] of Object.entries(commands)) {
-    for (const [option, kind] of Object.entries(options)) {
+    for (const [option, { kind }] of Object.entries<Option>(options)) {
       const isPath = kind === "path" || kind === "paths";
       const value = kind === "flag" ? [] : ["a b/c"];
       const changed = isPath ? "/my files/a b/c" : "a b/c";
@@ -35,16 +35,18 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     }
   }
   const paths = Object.entries(commands).flatMap(([name, { options }]) =>
-    Object.entries(options).flatMap(([option, kind]) => /^paths?$/.test(kind) ? [`${name} --${option}`] : [])
+    Object.entries<Option>(options).flatMap(([option, { kind }]) =>
+      /^paths?$/.test(kind) ? [`${name} --${option}`] : []
+    )
   );
   assertEquals(paths.filter((path) => !path.startsWith("bench-python")), [
+    "bench --out",
+    "bench --rates",
     "bench --data",
     "bench --model",
-    "bench --rates",
-    "bench --out",
     "bench --may-read",
-    "report --against",
     "report --out",
+    "report --against",
     "report --with-peft",
     "pretrain --out",
     "pretrain --data",
@@ -134,8 +136,12 @@ Deno.test("launch() lets commits be read where a linked worktree has them", () =
 Deno.test("launch() refuses unknown tasks, arguments that can't be read, and paths with commas", () => {
   const refused = (task: string, args: string[], sentence: string) =>
     assertThrows(() => launch(task, args, inside), UserError, sentence);
-  refused("benhc", [], 'Cannot find task "benhc": known are bench, bench-python, report');
-  refused("__proto__", [], 'Cannot find task "__proto__"');
+  refused("benhc", [], 'Cannot find command "benhc": did you mean bench? Known are bench, report, watch');
+  refused("reprot", [], 'Cannot find command "reprot": did you mean report? Known are bench');
+  // A task that serves the work on the harness is named where it was meant alone.
+  refused("tset", [], 'Cannot find command "tset": did you mean test? Known are bench');
+  refused("x", [], 'Cannot find command "x": known are bench, report');
+  refused("__proto__", [], 'Cannot find command "__proto__"');
   refused("bench", ["--stepz", "3"], 'Cannot find option "--stepz" of bench');
   refused("bench", ["--out"], "Cannot read --out: a value is needed after it");
   refused("bench", ["--out", "a,b"], 'Cannot allow the use of "a,b": Deno takes no path with a comma');
@@ -160,6 +166,6 @@ Deno.test("launch.ts prints what a shell takes, or one sentence and exit code 2"
     code: 2,
     out: "",
     err:
-      'Cannot find option "--otu" of report: known are --gpu-tflops, --gpu-gbs, --gpu-efficiency, --export, --against, --out, --with-peft, --json\n',
+      'Cannot find option "--otu" of report: did you mean --out? Known are --out, --export, --against, --with-peft, --json, --gpu-tflops, --gpu-gbs, --gpu-efficiency\n',
   });
 });

@@ -121,11 +121,13 @@ Deno.test("run passes a task and its arguments on, silently, where nothing is mi
     assertStringIncludes(outcome.stdout, `cwd ${folder}/project\nbackend vulkan\n`);
   }));
 
-Deno.test("run lists the tasks where it gets no argument, and looks for no adapter then", () =>
+Deno.test("run looks for no adapter where it gets no argument, is asked for help, or prints completions", () =>
   inFolder(async (folder) => {
-    const outcome = await run(folder, { ...complete, adapter: false }, []);
-    assertEquals([outcome.code, outcome.stderr, outcome.log], [0, "", []]);
-    assertEquals(argumentsOf(outcome), ["task"]);
+    for (const args of [[], ["--help"], ["help", "bench"], ["completions", "bash"]]) {
+      const outcome = await run(folder, { ...complete, adapter: false }, args);
+      assertEquals([outcome.code, outcome.stderr, outcome.log], [0, "", []]);
+      assertEquals(argumentsOf(outcome), ["task", ...args]);
+    }
   }));
 
 Deno.test("run sets the Vulkan backend on Linux only, and leaves a choice that was made", () =>

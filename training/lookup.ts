@@ -1,5 +1,6 @@
 /** @file Finds entries of the four registries by their ids. */
 import type { ModuleSource } from "./run.ts";
+import { unknownName } from "../errors/unknown_name.ts";
 import { UserError } from "../errors/user_error.ts";
 
 /**
@@ -17,10 +18,13 @@ export function lookup<T extends { readonly id: string }>(
   const entries = Object.values(registry);
   const found = entries.find((entry) => entry.id === id);
   if (!found) {
-    const known = `known are ${entries.map((entry) => entry.id).join(", ")}`;
-    throw new UserError(
-      `Cannot find ${kind} "${id}": ${from ? `it was from ${from.path}, --with loads it; ` : ""}${known}`,
-    );
+    if (from) {
+      const known = entries.map((entry) => entry.id).join(", ");
+      throw new UserError(
+        `Cannot find ${kind} "${id}": it was from ${from.path}, --with loads it; known are ${known}`,
+      );
+    }
+    throw unknownName(`${kind} "${id}"`, id, entries.map((entry) => entry.id));
   }
   return found;
 }

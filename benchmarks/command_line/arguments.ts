@@ -2,6 +2,7 @@
 import { a100, type GpuRates } from "../cost/growth/predict.ts";
 import { type ExportKind, exportKinds } from "../report/exports/write_exports.ts";
 import type { SweepOverrides } from "../sweep/sweep.ts";
+import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
 
 /** What the options change of a sweep. @throws {UserError} where a value can't be read */
@@ -74,7 +75,7 @@ export function readExports(text: string | undefined): ReadonlySet<ExportKind> {
   return new Set(kinds.map((kind) => {
     const known = exportKinds.find((one) => one === kind);
     if (known) return known;
-    throw new UserError(`Cannot read --export "${text}": known are ${exportKinds.join(", ")}`);
+    throw unknownName(`kind of export "${kind}"`, kind, exportKinds);
   }));
 }
 

@@ -1,5 +1,6 @@
-/** @file The commands, their options, and which of these are paths. */
+/** @file The commands, their options and arguments, what help says of them, and which are paths. */
 import { parseArgs } from "@std/cli/parse-args";
+import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
 
 /** How an option is given. */
@@ -24,54 +25,204 @@ export type PositionalKind =
   /** A name of something else. */
   | "name";
 
-/** What a command takes. */
-export interface Command {
-  /** By name, without the dashes. */
-  readonly options: Readonly<Record<string, OptionKind>>;
-  /** Null where a command takes none. */
-  readonly positional: PositionalKind | null;
+/** What a value names: entries of a registry or of a list that is not here, or one of a few words. */
+export type Names = "task" | "optimizer" | "model" | "sweep" | "export" | readonly string[];
+
+/** An option of a command. */
+export interface Option {
+  readonly kind: OptionKind;
+  /** What stands for its value in help, e.g. "DIR"; empty for a flag. */
+  readonly value: string;
+  /** What it does. */
+  readonly help: string;
+  /** What its value names, for shells that complete it; absent for numbers and paths. */
+  readonly names?: Names;
+  /** The heading in help that it stands under; absent for those that come first. */
+  readonly group?: string;
 }
 
-const gpu = { "gpu-tflops": "text", "gpu-gbs": "text", "gpu-efficiency": "text" } as const;
+/** An argument that is no option. */
+export interface Positional {
+  readonly kind: PositionalKind;
+  /** What stands for it in help. */
+  readonly value: string;
+  readonly help: string;
+  readonly isNeeded: boolean;
+  readonly names?: Names;
+}
+
+/** What a command takes. */
+export interface Command {
+  /** What it does, in one line. */
+  readonly summary: string;
+  /** What else to know before it is called; absent where that is all. */
+  readonly details?: string;
+  /** By name, without the dashes. */
+  readonly options: Readonly<Record<string, Option>>;
+  /** Null where a command takes none. */
+  readonly positional: Positional | null;
+  /** Command lines behind "./run", each with what it is for. */
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
+}
+
+const flag = (help: string): Option => ({ kind: "flag", value: "", help });
+const given = (kind: OptionKind) => (value: string, help: string, names?: Names): Option => ({
+  kind,
+  value,
+  help,
+  ...(names && { names }),
+});
+const text = given("text"), list = given("list"), path = given("path"), paths = given("paths");
+
+/** Options that stand under one heading in help. */
+function under<K extends string>(group: string, options: Record<K, Option>): Record<K, Option> {
+  return Object.fromEntries(
+    Object.entries<Option>(options).map(([name, option]) => [name, { ...option, group }]),
+  ) as Record<K, Option>;
+}
+
+const gpu = under("Predicted costs", {
+  "gpu-tflops": text("N", "peak TFLOP/s of the GPU that a sweep of sizes predicts costs for"),
+  "gpu-gbs": text("N", "its peak GB/s of memory; needed with --gpu-tflops"),
+  "gpu-efficiency": text("N", "share of these rates that is reached, from 0 to 1; 0.4 where none is given"),
+});
+
+const json = { json: flag("print one JSON object; progress goes to stderr") };
 
 const bench = {
+  summary: "run a sweep and write its report",
+  details:
+    "The same command goes on where it was stopped, and never repeats a finished run. `./run watch` shows the progress " +
+    "on a page.",
   options: {
-    tasks: "list",
-    optimizers: "list",
-    ranks: "list",
-    peaks: "list",
-    seeds: "list",
-    steps: "text",
-    data: "path",
-    examples: "text",
-    model: "path",
-    rates: "path",
+    out: path("DIR", "where results and report go; results/<sweep> where none is named"),
+    "dry-run": flag("list the runs, their memory and an estimate of the time; run nothing"),
+    list: flag("list the known tasks, optimizers, models and sweeps"),
+    ...json,
+    ...under("Which runs of the sweep", {
+      tasks: list("A,B", "only these tasks", "task"),
+      optimizers: list("A,B", "only these methods", "optimizer"),
+      ranks: list("N,N", "at these ranks"),
+      peaks: list("X,X", "at each of these peak learning rates, instead of the chosen ones"),
+      seeds: list("N,N", "with these seeds"),
+      steps: text("N", "for so many steps; warm-up, validation and telemetry scale along"),
+      rates: path("DIR", "at the rates that a tuning sweep, such as tune, chose into DIR"),
+    }),
+    ...under("Your own data and models", {
+      data: path("DIR", "real data for every task that is left; docs/data.md says which"),
+      examples: text("N,N,N", "so many to train on, to validate with and to test on"),
+      "train-on-test": flag("train on what the data publishes to test on, where there is nothing else"),
+      model: path("DIR", "begin with the model in a folder of Hugging Face's layout; docs/models.md"),
+      "may-read": paths(
+        "PATH",
+        "a path that the sweep's file names and ./run would not let it read; may be given again",
+      ),
+    }),
     ...gpu,
-    out: "path",
-    "may-read": "paths",
-    "train-on-test": "flag",
-    "dry-run": "flag",
-    list: "flag",
-    json: "flag",
   },
-  positional: "sweep",
-} as const;
+  positional: {
+    kind: "sweep" as const,
+    value: "SWEEP",
+    help:
+      'a name from --list, or the path of a JSON file; "quick" where none is named. DIR/runs/<id>.json is that run alone, ' +
+      "once more, in a folder of its own",
+    isNeeded: false,
+    names: "sweep",
+  },
+  examples: [
+    ["bench quick --dry-run", "what would run, and for how long"],
+    ["bench quick --tasks digits --optimizers lora,lora-pro --seeds 0,1,2,3", "a part of a sweep"],
+    ["bench my-sweep.json --out results/mine", "a grid of your own"],
+  ],
+} satisfies Command;
 
-/** What the command line knows. */
+const model: Names = "model";
+
+/** What the command line knows, in the order of its help. */
 export const commands = {
   bench,
-  // What it may do more, the process was given at its start.
-  "bench-python": bench,
   report: {
-    options: { ...gpu, export: "list", against: "path", out: "path", "with-peft": "paths", json: "flag" },
+    summary: "write a sweep's report again, from its stored runs alone",
+    options: {
+      out: path("DIR", "the folder that bench wrote to; the report goes to DIR/report"),
+      export: list("A,B", "files for other programs beside the report: peft, png, wandb", "export"),
+      against: path("DIR", "tell what changed against the sweep in another folder"),
+      "with-peft": paths(
+        "PATH",
+        "show results of Hugging Face PEFT's method comparison beside, from a file or a folder; may be given again",
+      ),
+      ...json,
+      ...gpu,
+    },
     positional: null,
+    examples: [
+      ["report --out results/quick", "after a change of the report, or on another machine"],
+      ["report --out results/mine --against results/before", "what changed between two sweeps"],
+    ],
   },
-  watch: { options: { port: "text" }, positional: "path" },
+  watch: {
+    summary: "serve a page on this machine with the progress of sweeps",
+    details: "It only reads, and sweeps go on without it.",
+    options: { port: text("N", "the page's port; 8377 where none is given") },
+    positional: {
+      kind: "path",
+      value: "DIR",
+      help: '"results" where none is named: all sweeps below it',
+      isNeeded: false,
+    },
+    examples: [["watch results/quick", "one sweep, running, stopped or done"]],
+  },
   pretrain: {
-    options: { out: "path", steps: "text", data: "path", "train-on-test": "flag", examples: "text" },
-    positional: "name",
+    summary: "make a base checkpoint",
+    options: {
+      out: path("PATH", "where it goes; where the project ships it, if none is named"),
+      steps: text("N", "for so many steps, instead of the recipe's"),
+      data: path("DIR", 'of real images, as a folder at --out that "bench --model" takes'),
+      examples: text("N,N,N", "so many images to train on, to validate with and to leave for tests"),
+      "train-on-test": flag("train on images that are published to test on, where there are no others"),
+    },
+    positional: {
+      kind: "name",
+      value: "MODEL",
+      help: "a model's name from bench --list",
+      isNeeded: true,
+      names: model,
+    },
+    examples: [["pretrain vit-tiny --data ~/images --out base", "one of images of yours"]],
   },
-  tune: { options: { json: "flag" }, positional: null },
+  tune: {
+    summary: "measure this machine's matrix products, for bench to be faster",
+    details:
+      "The machine should be idle. The choices are stored in tuning/. The sweep of that name, `./run bench tune`, chooses " +
+      "learning rates instead.",
+    options: json,
+    positional: null,
+    examples: [["tune", "once for a machine"]],
+  },
+  // What it may do more, the process was given at its start.
+  "bench-python": {
+    ...bench,
+    summary: "bench that may test Python programs, in the sandbox bubblewrap",
+    details:
+      "As bench, and by ./run allowed to run /usr/bin/bwrap, the sandbox in which Python that a model wrote is tested on " +
+      "real data.",
+    examples: [["bench-python my-sweep.json --tasks code --data ~/humaneval", "programs, tested"]],
+  },
+  completions: {
+    summary: "print what makes a shell complete commands, options and names",
+    details: "Put the line into your shell's start file, ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.",
+    options: {},
+    positional: {
+      kind: "name",
+      value: "SHELL",
+      help: "bash, zsh or fish",
+      isNeeded: true,
+      names: ["bash", "zsh", "fish"],
+    },
+    examples: [
+      ["completions bash", 'bash: eval "$(./run completions bash)"'],
+    ],
+  },
 } as const satisfies Readonly<Record<string, Command>>;
 
 /** The name of a command. */
@@ -100,7 +251,7 @@ export interface Arguments {
  */
 export function readArguments(name: CommandName, args: readonly string[]): Arguments {
   const { options, positional: wanted }: Command = commands[name];
-  const isFlag = (option: string) => options[option] === "flag";
+  const isFlag = (option: string) => options[option]?.kind === "flag";
   const [flagNames, valued] = [
     Object.keys(options).filter(isFlag),
     Object.keys(options).filter((one) => !isFlag(one)),
@@ -111,8 +262,12 @@ export function readArguments(name: CommandName, args: readonly string[]): Argum
     collect: valued,
     unknown(argument, key) {
       if (key === undefined) return true;
-      const known = Object.keys(options).map((option) => `--${option}`).join(", ");
-      throw new UserError(`Cannot find option "${argument.split("=")[0]}" of ${name}: known are ${known}`);
+      const option = argument.split("=")[0]!;
+      throw unknownName(
+        `option "${option}" of ${name}`,
+        option,
+        Object.keys(options).map((option) => `--${option}`),
+      );
     },
   });
   // parseArgs takes any text behind a flag for yes, but "false".
@@ -130,7 +285,7 @@ export function readArguments(name: CommandName, args: readonly string[]): Argum
   }
   const texts = new Map<string, string>(), paths = new Map<string, readonly string[]>();
   for (const option of valued) {
-    const kind = options[option], values = [parsed[option]].flat().map(String);
+    const { kind } = options[option]!, values = [parsed[option]].flat().map(String);
     if (values.length === 0) continue;
     if (values.includes("")) throw new UserError(`Cannot read --${option}: a value is needed after it`);
     if (kind === "paths") paths.set(option, values);
@@ -160,7 +315,7 @@ export function changePaths(
   change: (path: string) => string,
 ): string[] {
   const { options, positional }: Command = commands[name];
-  const kindOf = (option: string) => Object.hasOwn(options, option) ? options[option]! : "flag";
+  const kindOf = (option: string) => Object.hasOwn(options, option) ? options[option]!.kind : "flag";
   const changeIf = (kind: OptionKind, value: string) =>
     /^paths?$/.test(kind) && value !== "" ? change(value) : value;
   /** Of the option that waits for its value. */
@@ -175,7 +330,7 @@ export function changePaths(
     open = null;
     if (argument.startsWith("-")) return argument;
     if (kind !== null) return changeIf(kind, argument);
-    return isPath(positional, argument) ? change(argument) : argument;
+    return isPath(positional?.kind ?? null, argument) ? change(argument) : argument;
   });
 }
 

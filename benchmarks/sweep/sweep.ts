@@ -4,6 +4,7 @@ import { completeConfig, type Registries } from "../../training/configuration.ts
 import { lookup } from "../../training/lookup.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import { OptionValues, RunConfig, Schedule } from "../../training/schemas.ts";
+import { unknownName } from "../../errors/unknown_name.ts";
 import { RefusedOptions, UserError } from "../../errors/user_error.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { rankOf } from "./method.ts";
@@ -146,8 +147,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     lookup("task", registries.tasks, id);
     const entry = allTasks.find(({ task }) => task.id === id);
     if (!entry) {
-      const known = allTasks.map(({ task }) => task.id).join(", ");
-      throw new UserError(`Cannot find task "${id}" in sweep "${spec.name}": it has ${known}`);
+      throw unknownName(`task "${id}" in sweep "${spec.name}"`, id, allTasks.map(({ task }) => task.id));
     }
     return entry;
   });

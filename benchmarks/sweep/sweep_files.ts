@@ -1,6 +1,7 @@
 /** @file Finds and reads the JSON files of sweeps, and of the rates that tuning sweeps chose. */
 import type { z } from "zod";
 import { parseWith } from "../../training/configuration.ts";
+import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { readText, reasonOf } from "../../files/write_file.ts";
 import { ChosenRates } from "../rates/rates.ts";
@@ -28,9 +29,7 @@ export async function readSweep(nameOrPath: string): Promise<SweepSpec> {
   if (isPath) return await readJson(nameOrPath, SweepSpec, nameOrPath);
   const names = await sweepNames();
   if (!names.includes(nameOrPath)) {
-    throw new UserError(
-      `Cannot find sweep "${nameOrPath}": known are ${names.join(", ")}, or give a path to a JSON file`,
-    );
+    throw unknownName(`sweep "${nameOrPath}"`, nameOrPath, names, ", or give a path to a JSON file");
   }
   return await readJson(
     new URL(`${nameOrPath}.json`, folder),

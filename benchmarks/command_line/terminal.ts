@@ -1,0 +1,54 @@
+/** @file Text on a terminal: its colours and its width. */
+
+/** Marks a text. */
+type Mark = (text: string) => string;
+
+/** How texts are marked: with colours, or not at all. */
+export interface Style {
+  readonly bold: Mark;
+  readonly dim: Mark;
+  readonly green: Mark;
+  readonly yellow: Mark;
+  readonly red: Mark;
+}
+
+const asItIs: Mark = (text) => text;
+
+/** No colours. */
+export const plain: Style = { bold: asItIs, dim: asItIs, green: asItIs, yellow: asItIs, red: asItIs };
+
+/** The terminal's own colours, by ECMA-48's codes. */
+export const coloured: Style = {
+  bold: (text) => `\x1b[1m${text}\x1b[22m`,
+  dim: (text) => `\x1b[2m${text}\x1b[22m`,
+  green: (text) => `\x1b[32m${text}\x1b[39m`,
+  yellow: (text) => `\x1b[33m${text}\x1b[39m`,
+  red: (text) => `\x1b[31m${text}\x1b[39m`,
+};
+
+/** The style that fits where output goes: colours on a terminal, unless the variable NO_COLOR is set. */
+export function styleFor(to: "stdout" | "stderr"): Style {
+  return Deno[to].isTerminal() && !Deno.noColor ? coloured : plain;
+}
+
+/** Columns of the terminal; 80 where there is none. */
+export function columnsOf(to: "stdout" | "stderr"): number {
+  // A terminal that does not know its width says 0.
+  return Deno[to].isTerminal() ? Deno.consoleSize().columns || 80 : 80;
+}
+
+/** A text in lines of at most so many characters, broken between words. Longer words have a line of their own. */
+export function fold(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines.push(`${lines.pop()} ${word}`);
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** A text that is not longer than the width, cut with "…" where it would be. */
+export function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+}
