@@ -59,20 +59,10 @@ export type { Layout, ProductShape } from "./matmul/product.ts";
 // Row norms.
 export { addNorm, norm, normBackward, type NormOptions } from "./norm/norm.ts";
 // One element in, one element out.
+export { type Activation, activation, activationBackward, ACTIVATIONS } from "./pointwise/activation.ts";
+export { accumulate, add, addRow } from "./pointwise/add.ts";
 export { toFloat, toHalf } from "./pointwise/convert.ts";
-export {
-  accumulate,
-  type Activation,
-  activation,
-  activationBackward,
-  add,
-  addRow,
-  geglu,
-  gegluBackward,
-  type GluGradients,
-  swiglu,
-  swigluBackward,
-} from "./pointwise/elementwise.ts";
+export { geglu, gegluBackward, type GluGradients, swiglu, swigluBackward } from "./pointwise/glu.ts";
 // Sums, dot products, comparisons and the largest.
 export { argmax } from "./reduce/argmax.ts";
 export { type Comparison, type Comparisons, createComparisons } from "./reduce/compare.ts";

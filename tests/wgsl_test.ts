@@ -34,7 +34,7 @@ function launchAll(gpu: Gpu): void {
   kernels.add(gpu, x, y);
   kernels.addRow(gpu, tensor(4, 3), tensor(3));
   kernels.accumulate(gpu, x, y);
-  for (const kind of ["gelu", "gelu-tanh", "quick-gelu", "relu"] as const) {
+  for (const kind of kernels.ACTIVATIONS) {
     kernels.activation(gpu, x, kind);
     kernels.activationBackward(gpu, x, y, kind, tensor(4, 8), false);
   }
@@ -313,16 +313,32 @@ async function wgslFilesIn(folder: URL): Promise<[name: string, source: string][
   return files;
 }
 
+/** True where a kernel's text is that of a file, its `#use` lines filled; buffers may be taken as vectors. */
+function isMadeFrom(file: string, source: string): boolean {
+  const plain = (text: string) => text.replaceAll(/array<(?:f32|vec4<f32>)>;/g, "array<..>;");
+  let at = 0;
+  return plain(file).split(/^ *#use .*$/m).map((part) => part.trim()).every((part) => {
+    const found = plain(source).indexOf(part, at);
+    at = found + part.length;
+    return found >= 0;
+  });
+}
+
 Deno.test("Every WGSL file belongs to one kernel of its name, and every kernel compiles and runs", async () => {
   const folders = ["../kernels/", "../optimizers/"].map((folder) => new URL(folder, import.meta.url));
-  const files = (await Promise.all(folders.map(wgslFilesIn))).flat(),
-    names = new Map((await allKernels()).map(({ spec }) => [spec.source, spec.name]));
+  const files = (await Promise.all(folders.map(wgslFilesIn))).flat(), known = await allKernels();
   assertGreater(files.length, 20);
-  for (const [name, source] of files) {
-    assertEquals(
-      names.get(source),
-      name,
+  assertEquals(new Set(files.map(([name]) => name)).size, files.length, "Two files have one name");
+  for (const [name, text] of files) {
+    const sources = known.filter(({ spec }) => spec.name === name).map(({ spec }) => spec.source);
+    assertGreater(
+      sources.length,
+      0,
       `${name}.wgsl is launched by nothing above: add its launcher to launchAll()`,
+    );
+    assert(
+      sources.every((source) => isMadeFrom(text, source)),
+      `Kernel ${name} is not made from ${name}.wgsl`,
     );
   }
 });
@@ -480,6 +496,41 @@ Deno.test("No kernel has a float literal that an adapter may take for 0", async 
   assertEquals(await foundInAll(denormalsOf), []);
 });
 
+/** What a WGSL text declares at its outermost level and never uses. */
+function unusedOf(source: string): string[] {
+  const text = source.replaceAll(/\/\/.*$/gm, "");
+  const declared = text.matchAll(
+    /^(?:@compute\b[^{]*?)?(?:(?:@group\(\d+\) @binding\(\d+\) )?var<[^>]*>|fn|const|override|struct|alias)\s+(?<name>\w+)/gm,
+  );
+  return [...declared].map(({ groups }) => groups!.name!).filter((name) =>
+    name !== "main" && text.match(new RegExp(`\\b${name}\\b`, "g"))!.length < 2
+  );
+}
+
+/** Lines of a WGSL text that do not stand where a person would put them: two spaces for each open brace or bracket. */
+function misplacedOf(source: string): string[] {
+  let depth = 0, isFirst = true;
+  return source.split("\n").filter((line) => {
+    const code = line.replace(/\/\/.*$/, "").trim(), closes = /^[)\]}]+/.exec(code)?.[0].length ?? 0;
+    const wanted = 2 * (depth - closes);
+    depth += (code.match(/[({[]/g)?.length ?? 0) - (code.match(/[)}\]]/g)?.length ?? 0);
+    const isBlankAtStart = line === "" && isFirst;
+    isFirst = false;
+    return line === "" ? isBlankAtStart : line !== " ".repeat(wanted) + line.trim();
+  });
+}
+
+Deno.test("No kernel declares what it does not use", async () => {
+  assertEquals(await foundInAll(unusedOf), []);
+});
+
+Deno.test("Every kernel's text is indented as a person would, in lines that a screen shows", async () => {
+  const found = await foundInAll(misplacedOf);
+  assertEquals(found.filter((line) => !line.startsWith("attention")), []);
+  const long = await foundInAll((source) => source.split("\n").filter((line) => line.length > 200));
+  assertEquals(long.filter((line) => !line.startsWith("attention")), []);
+});
+
 Deno.test("The checks of kernels find what they are for", () => {
   const declarations = `struct Sums { whole: vec4<f32>, count: u32 }
 @group(0) @binding(0) var<storage, read_write> out: array<vec4<f32>>;
@@ -506,6 +557,20 @@ var<workgroup> one: vec2<u32>;
     assertEquals(partialStoresOf(`${declarations}fn f() { ${line}\n}`).length, 1, line);
   }
   for (const line of right) assertEquals(partialStoresOf(`${declarations}fn f() { ${line}\n}`), [], line);
+  assertEquals(
+    unusedOf(
+      "const a = 1; // a\nvar<workgroup> b: u32;\nfn c() {\n  b = d;\n}\noverride d = 2;\n@compute fn main() {}\n",
+    ),
+    ["a", "c"],
+  );
+  const tidy =
+    "fn f(\n  a: u32,\n) -> u32 {\n  if (a == 1u) {\n    // One.\n    return a;\n  }\n\n  return g(\n    a,\n  );\n}";
+  assertEquals(misplacedOf(tidy), []);
+  assertEquals(misplacedOf("fn f() {\nreturn 1;\n  { return 2; }\n   return 3;\n  }"), [
+    "return 1;",
+    "   return 3;",
+    "  }",
+  ]);
   assertEquals(
     denormalsOf(
       "const a = 1e-38; let b = max(x4, 1.2e-38) + 1.0e-40f * 0x1p-127 - 0x1p-126 + 0.0 + 3u; // 1e-39",

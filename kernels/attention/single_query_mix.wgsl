@@ -10,9 +10,8 @@ struct Uniforms {
   key_rows: u32,
 }
 
-// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
-alias Value = f32;
-const WIDTH = 1u;
+#use value
+#use width
 
 const LEAST = -3.0e38;
 

@@ -11,13 +11,10 @@ struct Uniforms {
   scale: f32,
 }
 
-// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
-alias Value = f32;
-const WIDTH = 1u;
+#use value
+#use width
 
-fn total(v: Value) -> f32 {
-  return v;
-}
+#use total
 
 override BIASED = false;
 

@@ -5,6 +5,8 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, elementCount, type Tensor } from "../../gpu/tensor.ts";
+import { composeKernel } from "../wgsl/compose.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import smallSource from "./small_product.wgsl" with { type: "text" };
 import overlapSource from "./tall_overlap.wgsl" with { type: "text" };
 import productSource from "./tall_product.wgsl" with { type: "text" };
@@ -50,14 +52,14 @@ export interface ThinSvds {
   readonly values: Pick<SmallMatrices, "tensor" | "at" | "block">;
 }
 
-const svdKernel = defineKernel({
+const svdKernel = composeKernel({
   name: "thin_svd",
   source: svdSource,
   buffers: { matrices: "read", x: "read", q: "read_write", left: "read_write", small: "read_write" },
   uniforms: { rank: "u32", block: "u32", vAt: "u32", rAt: "u32", sAt: "u32", zero: "u32" },
   constants: { LANES: 64, LEFT: true },
   workgroupBytes: ({ LANES }) => 16 * (4 * Number(LANES) + 64) + 4,
-});
+}, { snippets });
 const smallKernel = defineKernel({
   name: "small_product",
   source: smallSource,
@@ -82,7 +84,7 @@ const smallKernel = defineKernel({
   },
   constants: { FUNCTION: 0, LEFT: true, RIGHT: true },
 });
-const productKernel = defineKernel({
+const productKernel = composeKernel({
   name: "tall_product",
   source: productSource,
   buffers: {
@@ -106,15 +108,15 @@ const productKernel = defineKernel({
     d: "f32",
   },
   constants: { TWO: false, KEEP: false },
-});
-const overlapKernel = defineKernel({
+}, { snippets });
+const overlapKernel = composeKernel({
   name: "tall_overlap",
   source: overlapSource,
   buffers: { matrices: "read", x: "read", y: "read", out: "read_write" },
   uniforms: { rank: "u32" },
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 16 * 4 * Number(LANES),
-});
+}, { snippets });
 /** Lanes of a workgroup that has a site to itself: a software adapter pays for each at every barrier. */
 export function lanesOfSite({ info }: Gpu): number {
   return info.software ? 8 : 64;

@@ -4,15 +4,7 @@ struct Uniforms {
   rank: u32,
 }
 
-// Where a matrix lies: element (t, j) of X is x[offset + t * row_stride + j * column_stride].
-struct Matrix {
-  offset: u32,
-  rows: u32,
-  row_stride: u32,
-  column_stride: u32,
-  // Of no use here: see thin_svd.wgsl.
-  q_at: u32,
-}
+#use matrix
 
 override LANES = 64u;
 

@@ -12,15 +12,7 @@ struct Uniforms {
   d: f32,
 }
 
-// Where a matrix lies: element (t, j) of X is x[offset + t * row_stride + j * column_stride].
-struct Matrix {
-  offset: u32,
-  rows: u32,
-  row_stride: u32,
-  column_stride: u32,
-  // Of no use here: see thin_svd.wgsl.
-  q_at: u32,
-}
+#use matrix
 
 override TWO = false;
 // keep is not 0: out is read.

@@ -21,15 +21,7 @@ struct Uniforms {
   zero: u32,
 }
 
-// Where a matrix lies: element (t, j) of X is x[offset + t * row_stride + j * column_stride]; U has the same layout.
-struct Matrix {
-  offset: u32,
-  rows: u32,
-  row_stride: u32,
-  column_stride: u32,
-  // Of Q, in vectors.
-  q_at: u32,
-}
+#use matrix
 
 override LANES = 64u;
 // U is wanted: else `left` is not written.
@@ -60,9 +52,7 @@ fn columns_of(b: u32) -> vec4<u32> {
   return vec4(4u * b) + vec4(0u, 1u, 2u, 3u);
 }
 
-fn sum4(v: vec4<f32>) -> f32 {
-  return (v.x + v.y) + (v.z + v.w);
-}
+#use sum4
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

@@ -5,21 +5,12 @@ struct Uniforms {
   columns: u32,
 }
 
-// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
-alias Value = f32;
-const WIDTH = 1u;
+#use value
+#use width
 
-fn total(v: Value) -> f32 {
-  return v;
-}
-
-fn most(v: Value) -> f32 {
-  return v;
-}
-
-fn element(v: Value, i: u32) -> f32 {
-  return v;
-}
+#use total
+#use maximum
+#use element
 
 override LANES = 1u;
 
@@ -31,36 +22,8 @@ override LANES = 1u;
 
 var<workgroup> partial: array<f32, 64>;
 
-fn row_maximum(lane: u32, value: f32) -> f32 {
-  if (LANES == 1u) {
-    return value;
-  }
-  workgroupBarrier();
-  partial[lane] = value;
-  workgroupBarrier();
-  let first = lane / LANES * LANES;
-  var largest = partial[first];
-  for (var i = 1u; i < LANES; i++) {
-    largest = max(largest, partial[first + i]);
-  }
-  return largest;
-}
-
-// Sum over the lanes of a row; every lane gets it, in the same order.
-fn row_sum(lane: u32, x: f32) -> f32 {
-  if (LANES == 1u) {
-    return x;
-  }
-  workgroupBarrier();
-  partial[lane] = x;
-  workgroupBarrier();
-  let first = lane / LANES * LANES;
-  var all = 0.0;
-  for (var i = 0u; i < LANES; i++) {
-    all += partial[first + i];
-  }
-  return all;
-}
+#use row_maximum
+#use row_sum f32
 
 @compute @workgroup_size(64)
 fn main(
@@ -78,7 +41,7 @@ fn main(
   for (var c = within; c < columns; c += LANES) {
     tops = max(tops, x[first + c]);
   }
-  let largest = row_maximum(lane, most(tops));
+  let largest = row_maximum(lane, maximum(tops));
   var sums = Value(0.0);
   for (var c = within; c < columns; c += LANES) {
     sums += exp(x[first + c] - largest);

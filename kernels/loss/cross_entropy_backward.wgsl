@@ -6,14 +6,10 @@ struct Uniforms {
   scale: f32,
 }
 
-// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
-alias Value = f32;
-const WIDTH = 1u;
+#use value
+#use width
 
-// 1 in the place of element i of a value.
-fn one_at(i: u32) -> Value {
-  return 1.0;
-}
+#use one_at
 
 @group(0) @binding(0) var<storage, read> x: array<Value>;
 @group(0) @binding(1) var<storage, read> targets: array<i32>;

@@ -1,51 +1,22 @@
 /** @file Launches the blocked matrix product, and says which products fill it on a GPU with cores of its own. */
 import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
-import type { Tensor } from "../../gpu/tensor.ts";
-import { sumParts } from "../reduce/sum_parts.ts";
+import { kernelsByShape } from "../wgsl/by_shape.ts";
 import { type BlockShape, blockSource, DEPTH } from "./block_source.ts";
-import { type ProductShape, rowLengths, type Variant } from "./product.ts";
+import { alignment, productBuffers, type ProductShape, type Variant } from "./product.ts";
+import { launchSplit, SPLIT_UNIFORMS } from "./split.ts";
 
-type BlockKernel = ReturnType<typeof declare>;
-const kernels = new Map<string, BlockKernel>();
-
-function declare(shape: BlockShape) {
+const kernelOf = kernelsByShape((shape: BlockShape) => {
   const { layout, tile, half, joined } = shape;
+  const buffers = productBuffers(joined), uniforms = SPLIT_UNIFORMS;
   return defineKernel({
     name: `matmul_block_${tile}x${tile}x${DEPTH}_${layout}${half ? "_half" : ""}${joined ? "_joined" : ""}`,
-    source: blockSource(shape),
-    buffers: {
-      a: "read",
-      b: "read",
-      ...(joined ? { joinedA: "read", joinedB: "read" } as const : {}),
-      c: "read_write",
-    },
-    uniforms: {
-      rows: "u32",
-      inner: "u32",
-      columns: "u32",
-      scale: "f32",
-      strideA: "u32",
-      strideB: "u32",
-      strideC: "u32",
-      firstBatch: "u32",
-      splits: "u32",
-      chunk: "u32",
-      accumulate: "u32",
-      joinedInner: "u32",
-      joinedScale: "f32",
-    },
+    source: blockSource(shape, { buffers, uniforms }),
+    buffers,
+    uniforms,
     constants: {},
     workgroupBytes: () => 2 * 4 * DEPTH * tile,
   });
-}
-
-/** The kernel of a shape: text and pipelines are made once. */
-function kernelOf(shape: BlockShape): BlockKernel {
-  const key = Object.values(shape).join();
-  let kernel = kernels.get(key);
-  if (!kernel) kernels.set(key, kernel = declare(shape));
-  return kernel;
-}
+});
 
 /**
  * Workgroups that keep a GPU busy: fewer are split along the inner axis, each part at least so many steps long.
@@ -87,52 +58,13 @@ function block(tile: number): Variant {
       const { layout, batch, joined } = product;
       return layout !== "tn" && batch === 1 && joined !== null && gridOf(product, tile).splits === 1;
     },
-    launch(gpu, { a, b, c, joined }, product) {
-      const { layout, batch, rows, inner, columns, scale, accumulate, half } = product;
-      const { groupsX, groupsY, chunk, splits } = gridOf(product, tile);
-      const lengths = rowLengths(product), joinedInner = product.joined?.inner ?? 0;
+    launch(gpu, operands, product) {
+      const { layout, half, joined } = product;
       const kernel = kernelOf({
-        layout,
-        tile,
-        own: tile / 8,
-        vectorA: lengths.a % 4 === 0,
-        vectorB: lengths.b % 4 === 0,
-        vectorC: lengths.c % 4 === 0,
-        half,
-        joined: joined !== null,
-        vectorJoined: joined !== null && joinedInner % 4 === 0 && (layout === "nt" || columns % 4 === 0),
+        ...{ layout, tile, own: tile / 8, half, joined: joined !== null },
+        ...alignment(product),
       });
-      const launch = (into: Tensor, accumulate: boolean) => {
-        for (let first = 0; first < batch; first += MOST_GROUPS) {
-          gpu.launch(kernel, {
-            buffers: { a, b, ...(joined ? { joinedA: joined.a, joinedB: joined.b } : {}), c: into },
-            uniforms: {
-              rows,
-              inner,
-              columns,
-              scale,
-              strideA: rows * inner,
-              strideB: inner * columns,
-              strideC: rows * columns,
-              firstBatch: first,
-              splits,
-              chunk,
-              accumulate: Number(accumulate),
-              joinedInner,
-              joinedScale: product.joined?.scale ?? 0,
-            },
-            workgroups: [groupsX, groupsY, Math.min(batch - first, MOST_GROUPS) * splits],
-          });
-        }
-      };
-      if (splits === 1) {
-        launch(c, accumulate);
-        return;
-      }
-      using _ = gpu.scope("matmul parts", "scratch");
-      const parts = gpu.empty([splits, rows, columns], "matmul parts");
-      launch(parts, false);
-      sumParts(gpu, parts, c, { count: rows * columns, parts: splits, scale: 1, accumulate });
+      launchSplit(gpu, operands, product, gridOf(product, tile), (how) => gpu.launch(kernel, how));
     },
   };
 }

@@ -1,5 +1,8 @@
 /** @file Writes the WGSL of the blocked matrix product: both operands in workgroup memory, for GPUs with cores of their own. */
-import { operandSource } from "./operand_source.ts";
+import type { KernelSpec } from "../../gpu/kernel.ts";
+import { wgsl } from "../wgsl/compose.ts";
+import { declarations } from "../wgsl/declarations.ts";
+import { elementType, readRows, storeC } from "./operand.ts";
 import type { Layout } from "./product.ts";
 
 /** What varies in the text; sizes, strides and batches are uniforms. */
@@ -41,41 +44,95 @@ const FOUR = range(4);
  * in all, step by step so that neighbouring rows or columns are one vector. Lanes fetch four by four elements, along
  * whichever axis is contiguous. Each lane has a square of C in registers. Beyond all edges are zeros.
  */
-export function blockSource(shape: BlockShape): string {
-  const { layout, tile, own, vectorA, vectorB, vectorC, half, joined, vectorJoined } = shape;
-  const rows = range(own), groups = range(own / 4), lanes = blockLanes(shape);
-  const lines: string[] = [];
-  const say = (...text: string[]) => lines.push(...text);
+export function blockSource(
+  shape: BlockShape,
+  spec: Pick<KernelSpec, "buffers" | "uniforms">,
+): string {
+  const { layout, tile, own, vectorC, half, joined } = shape;
+  const a = { vector: shape.vectorA }, b = { vector: shape.vectorB, half };
+  const pair = { vector: shape.vectorJoined };
+  const rows = range(own), groups = range(own / 4);
+  const types = {
+    ...{ a: elementType(a), b: elementType(b), c: elementType({ vector: vectorC }) },
+    ...{ joinedA: elementType(pair), joinedB: elementType(pair) },
+  };
+  const sums = rows.flatMap((i) => groups.map((g) => `var c${i}_${g} = vec4<f32>(0.0);`));
+  const first = sumOver({
+    ...{ a: "a", b: "b", inner: "u.inner", scale: "u.scale" },
+    ...{ first: "split * u.chunk", last: "min(u.inner, split * u.chunk + u.chunk)" },
+    ...{ baseA: "batch * u.stride_a", baseB: "batch * u.stride_b" },
+  }, shape);
+  const second = sumOver({
+    ...{ a: "joined_a", b: "joined_b", inner: "u.joined_inner", scale: "u.joined_scale" },
+    ...{ first: "0u", last: "u.joined_inner", baseA: "0u", baseB: "0u" },
+  }, shape);
+  const stores = rows.map((i) => {
+    const columns = groups.flatMap((g) => {
+      const some = vectorC ? [{ j: 0, at: "(row + n) / 4u", value: `c${i}_${g}` }] : FOUR.map((j) => ({
+        ...{ j, at: "row + n", value: `c${i}_${g}.${AXES[j]}` },
+      }));
+      return some.map(({ j, at, value }) => storeWithin(`n0 + nx + ${4 * g + j}u`, at, value));
+    });
+    return wgsl`
+      if (m0 + my + ${i}u < u.rows) {
+        let row = c0 + (m0 + my + ${i}u) * u.columns;
+        ${columns}
+      }
+    `;
+  });
 
-  say(
-    `struct Uniforms {
-  rows: u32, inner: u32, columns: u32, scale: f32,
-  stride_a: u32, stride_b: u32, stride_c: u32,
-  first_batch: u32, splits: u32, chunk: u32, accumulate: u32,
-  joined_inner: u32, joined_scale: f32,
-}`,
-    operandSource(0, "a", { vector: vectorA }),
-    operandSource(1, "b", { vector: vectorB, half }),
-    joined ? operandSource(2, "joined_a", { vector: vectorJoined }) : "",
-    joined ? operandSource(3, "joined_b", { vector: vectorJoined }) : "",
-    `@group(0) @binding(${joined ? 4 : 2}) var<storage, read_write> c: array<${
-      vectorC ? "vec4<f32>" : "f32"
-    }>;
-@group(0) @binding(${joined ? 5 : 3}) var<uniform> u: Uniforms;
-var<workgroup> tile_a: array<vec4<f32>, ${DEPTH * tile / 4}>;
-var<workgroup> tile_b: array<vec4<f32>, ${DEPTH * tile / 4}>;
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let batch = u.first_batch + group.z / u.splits;
-  let split = group.z % u.splits;
-  let m0 = group.y * ${tile}u;
-  let n0 = group.x * ${tile}u;
-  // This lane's square within the tile.
-  let my = lane / ${tile / own}u * ${own}u;
-  let nx = lane % ${tile / own}u * ${own}u;`,
-  );
-  for (const i of rows) for (const g of groups) say(`var c${i}_${g} = vec4<f32>(0.0);`);
-  const pair = (part: {
+  return wgsl`
+    // C = scale op(A) op(B)${
+    joined ? " + a joined product" : ""
+  } (+ C), layout ${layout}: a workgroup has ${tile} x ${tile} elements of C, a lane ${own} x ${own}.
+    ${declarations(spec, types)}
+
+    var<workgroup> tile_a: array<vec4<f32>, ${DEPTH * tile / 4}>;
+    var<workgroup> tile_b: array<vec4<f32>, ${DEPTH * tile / 4}>;
+
+    ${readRows("a", a)}
+
+    ${readRows("b", b)}
+
+    ${joined && readRows("joined_a", pair)}
+
+    ${joined && readRows("joined_b", pair)}
+
+    ${storeC(vectorC)}
+
+    @compute @workgroup_size(${blockLanes(shape)})
+    fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+      let batch = u.first_batch + group.z / u.splits;
+      let split = group.z % u.splits;
+      let m0 = group.y * ${tile}u;
+      let n0 = group.x * ${tile}u;
+      // This lane's square within the tile.
+      let my = lane / ${tile / own}u * ${own}u;
+      let nx = lane % ${tile / own}u * ${own}u;
+      ${sums}
+      ${first}
+      ${joined && second}
+      let c0 = batch * u.stride_c + split * u.rows * u.columns;
+      ${stores}
+    }
+  `;
+}
+
+/** WGSL that stores a value at column n, where C has it. */
+function storeWithin(n: string, at: string, value: string): string {
+  return wgsl`
+    {
+      let n = ${n};
+      if (n < u.columns) {
+        store(${at}, ${value});
+      }
+    }
+  `;
+}
+
+/** WGSL that adds the products of one pair of factors, from step `first` to `last`, to the sums c<row>_<group>. */
+function sumOver(
+  part: {
     readonly a: string;
     readonly b: string;
     readonly first: string;
@@ -84,54 +141,33 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     readonly baseB: string;
     readonly inner: string;
     readonly scale: string;
-  }) => {
-    const { a, b, first, last, baseA, baseB, inner, scale } = part;
-    const steps = { inner, last };
-    say(`for (var k0 = ${first}; k0 < ${last}; k0 += ${DEPTH}u) {`);
-    say(...staging({ ...steps, name: a, into: "tile_a", base: baseA, outer0: "m0", size: "u.rows" }, {
-      along: layout === "tn" ? "outer" : "inner",
-      ...{ tile, lanes },
-    }));
-    say(
-      ...staging({ ...steps, name: b, into: "tile_b", base: baseB, outer0: "n0", size: "u.columns", scale }, {
-        along: layout === "nt" ? "inner" : "outer",
-        ...{ tile, lanes },
-      }),
-    );
-    say("workgroupBarrier();", `for (var k = 0u; k < ${DEPTH}u; k++) {`);
-    for (const g of groups) say(`let a${g} = tile_a[k * ${tile / 4}u + my / 4u + ${g}u];`);
-    for (const g of groups) say(`let b${g} = tile_b[k * ${tile / 4}u + nx / 4u + ${g}u];`);
-    for (const i of rows) for (const g of groups) say(`c${i}_${g} += a${i >> 2}.${AXES[i & 3]} * b${g};`);
-    say("}", "workgroupBarrier();", "}");
-  };
-  pair({
-    ...{ a: "a", b: "b", inner: "u.inner", scale: "u.scale" },
-    ...{ first: "split * u.chunk", last: "min(u.inner, split * u.chunk + u.chunk)" },
-    ...{ baseA: "batch * u.stride_a", baseB: "batch * u.stride_b" },
+  },
+  { layout, tile, own }: BlockShape,
+): string {
+  const { a, b, first, last, baseA, baseB, inner, scale } = part;
+  const rows = range(own), groups = range(own / 4), lanes = blockLanes({ tile, own });
+  const steps = { inner, last };
+  const stageA = staging({ ...steps, name: a, into: "tile_a", base: baseA, outer0: "m0", size: "u.rows" }, {
+    along: layout === "tn" ? "outer" : "inner",
+    ...{ tile, lanes },
   });
-  if (joined) {
-    pair({
-      ...{ a: "joined_a", b: "joined_b", inner: "u.joined_inner", scale: "u.joined_scale" },
-      ...{ first: "0u", last: "u.joined_inner", baseA: "0u", baseB: "0u" },
-    });
-  }
-
-  say("let c0 = batch * u.stride_c + split * u.rows * u.columns;");
-  for (const i of rows) {
-    say(`if (m0 + my + ${i}u < u.rows) { let row = c0 + (m0 + my + ${i}u) * u.columns;`);
-    for (const g of groups) {
-      const store = (j: number, at: string, value: string) =>
-        say(
-          `{ let n = n0 + nx + ${4 * g + j}u; if (n < u.columns) { let at = ${at}; var value = ${value};`,
-          "if (u.accumulate != 0u) { value += c[at]; } c[at] = value; } }",
-        );
-      if (vectorC) store(0, "(row + n) / 4u", `c${i}_${g}`);
-      else for (const j of FOUR) store(j, "row + n", `c${i}_${g}.${AXES[j]}`);
+  const stageB = staging(
+    { ...steps, name: b, into: "tile_b", base: baseB, outer0: "n0", size: "u.columns", scale },
+    { along: layout === "nt" ? "inner" : "outer", tile, lanes },
+  );
+  return wgsl`
+    for (var k0 = ${first}; k0 < ${last}; k0 += ${DEPTH}u) {
+      ${stageA}
+      ${stageB}
+      workgroupBarrier();
+      for (var k = 0u; k < ${DEPTH}u; k++) {
+        ${groups.map((g) => `let a${g} = tile_a[k * ${tile / 4}u + my / 4u + ${g}u];`)}
+        ${groups.map((g) => `let b${g} = tile_b[k * ${tile / 4}u + nx / 4u + ${g}u];`)}
+        ${rows.flatMap((i) => groups.map((g) => `c${i}_${g} += a${i >> 2}.${AXES[i & 3]} * b${g};`))}
+      }
+      workgroupBarrier();
     }
-    say("}");
-  }
-  say("}");
-  return lines.join("\n");
+  `;
 }
 
 /** WGSL that brings steps k0 to k0 + 15 of one operand to workgroup memory. */
@@ -154,7 +190,7 @@ function staging(
     readonly tile: number;
     readonly lanes: number;
   },
-): string[] {
+): string {
   const { name, into, base, outer0, size, inner, last, scale } = part, { along, tile, lanes } = how;
   const times = scale === undefined ? "" : `${scale} * `;
   const quads = tile / 4, blocks = DEPTH / 4 * quads;
@@ -162,24 +198,32 @@ function staging(
   const [step, outer] = along === "inner"
     ? [`block % ${DEPTH / 4}u`, `block / ${DEPTH / 4}u`]
     : [`block / ${quads}u`, `block % ${quads}u`];
-  const lines = [
-    `for (var block = lane; block < ${blocks}u; block += ${lanes}u) {
-  let step = ${step} * 4u; let outer = ${outer};
-  let k = k0 + step; let o = ${outer0} + outer * 4u;`,
-  ];
-  for (const i of FOUR) {
-    lines.push(
-      along === "inner"
-        ? `let at${i} = ${base} + (o + ${i}u) * ${inner};
-let x${i} = select(vec4(0.0), ${name}_4(at${i} + k, at${i} + ${last}), o + ${i}u < ${size} && k < ${last});`
-        : `let at${i} = ${base} + (k + ${i}u) * ${size};
-let x${i} = select(vec4(0.0), ${name}_4(at${i} + o, at${i} + ${size}), k + ${i}u < ${last} && o < ${size});`,
-    );
-  }
-  for (const j of FOUR) {
+  const loads = FOUR.flatMap((i) => {
+    const [at, value, isInside] = along === "inner"
+      ? [
+        `${base} + (o + ${i}u) * ${inner}`,
+        `${name}_4(at${i} + k, at${i} + ${last})`,
+        `o + ${i}u < ${size} && k < ${last}`,
+      ]
+      : [
+        `${base} + (k + ${i}u) * ${size}`,
+        `${name}_4(at${i} + o, at${i} + ${size})`,
+        `k + ${i}u < ${last} && o < ${size}`,
+      ];
+    return [`let at${i} = ${at};`, `let x${i} = select(vec4(0.0), ${value}, ${isInside});`];
+  });
+  const stores = FOUR.map((j) => {
     const value = along === "outer" ? `x${j}` : `vec4(${FOUR.map((i) => `x${i}.${AXES[j]}`).join(", ")})`;
-    lines.push(`${into}[(step + ${j}u) * ${quads}u + outer] = ${times}${value};`);
-  }
-  lines.push("}");
-  return lines;
+    return `${into}[(step + ${j}u) * ${quads}u + outer] = ${times}${value};`;
+  });
+  return wgsl`
+    for (var block = lane; block < ${blocks}u; block += ${lanes}u) {
+      let step = ${step} * 4u;
+      let outer = ${outer};
+      let k = k0 + step;
+      let o = ${outer0} + outer * 4u;
+      ${loads}
+      ${stores}
+    }
+  `;
 }

@@ -57,3 +57,48 @@ export function rowLengths(
     c: columns,
   };
 }
+
+/** Uniforms that kernels of all variants have, in this order. */
+export const PRODUCT_UNIFORMS = {
+  rows: "u32",
+  inner: "u32",
+  columns: "u32",
+  scale: "f32",
+  strideA: "u32",
+  strideB: "u32",
+  strideC: "u32",
+  firstBatch: "u32",
+  accumulate: "u32",
+  joinedInner: "u32",
+  joinedScale: "f32",
+} as const;
+
+/** Their values, but for the first of the batches that a launch takes and for whether it adds to C. */
+export function productUniforms({ rows, inner, columns, scale, joined }: Product) {
+  return {
+    ...{ rows, inner, columns, scale },
+    ...{ strideA: rows * inner, strideB: inner * columns, strideC: rows * columns },
+    ...{ joinedInner: joined?.inner ?? 0, joinedScale: joined?.scale ?? 0 },
+  };
+}
+
+/** Buffers of a kernel, with the second pair of factors where there is one. */
+export function productBuffers(joined: boolean) {
+  return {
+    a: "read",
+    b: "read",
+    ...(joined ? { joinedA: "read", joinedB: "read" } as const : {}),
+    c: "read_write",
+  } as const;
+}
+
+/** Which rows of a product start at multiples of four elements, so that they are read and written as vectors. */
+export function alignment(product: Product) {
+  const { a, b, c } = rowLengths(product), { layout, columns, joined } = product;
+  return {
+    vectorA: a % 4 === 0,
+    vectorB: b % 4 === 0,
+    vectorC: c % 4 === 0,
+    vectorJoined: joined !== null && joined.inner % 4 === 0 && (layout === "nt" || columns % 4 === 0),
+  };
+}

@@ -3,7 +3,17 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { sumParts } from "../reduce/sum_parts.ts";
-import { type Operands, type Product, type ProductShape, rowLengths, type Variant } from "./product.ts";
+import { kernelsByShape } from "../wgsl/by_shape.ts";
+import {
+  alignment,
+  type Operands,
+  type Product,
+  PRODUCT_UNIFORMS,
+  productBuffers,
+  type ProductShape,
+  productUniforms,
+  type Variant,
+} from "./product.ts";
 import { type StagedShape, stagedSource } from "./staged_source.ts";
 
 /**
@@ -21,57 +31,33 @@ const FEW_LANES = 64, MANY_LANES = 256;
 /** Widest joined pair that the last chunk takes along. */
 const MOST_JOINED = 16;
 
-type StagedKernel = ReturnType<typeof declare>;
-const kernels = new Map<string, StagedKernel>();
-
-function declare(shape: StagedShape) {
+const kernelOf = kernelsByShape((shape: StagedShape) => {
   const { steps, columns, vectorA, half, joinedSteps } = shape;
   const joined = joinedSteps > 0;
+  const buffers = productBuffers(joined);
+  const uniforms = {
+    ...PRODUCT_UNIFORMS,
+    rowA: "u32",
+    stepA: "u32",
+    columnB: "u32",
+    stepB: "u32",
+    firstStep: "u32",
+    parts: "u32",
+    zero: "u32",
+    columnJoined: "u32",
+    stepJoined: "u32",
+  } as const;
   return defineKernel({
     name: `matmul_staged_${steps}x${columns}${vectorA ? "" : "_strided"}${half ? "_half" : ""}${
       joined ? `_joined${joinedSteps}` : ""
     }`,
-    source: stagedSource(shape),
-    buffers: {
-      a: "read",
-      b: "read",
-      ...(joined ? { joinedA: "read", joinedB: "read" } as const : {}),
-      c: "read_write",
-    },
-    uniforms: {
-      rows: "u32",
-      inner: "u32",
-      columns: "u32",
-      scale: "f32",
-      strideA: "u32",
-      strideB: "u32",
-      strideC: "u32",
-      rowA: "u32",
-      stepA: "u32",
-      columnB: "u32",
-      stepB: "u32",
-      firstBatch: "u32",
-      firstStep: "u32",
-      parts: "u32",
-      accumulate: "u32",
-      zero: "u32",
-      joinedInner: "u32",
-      joinedScale: "f32",
-      columnJoined: "u32",
-      stepJoined: "u32",
-    },
+    source: stagedSource(shape, { buffers, uniforms }),
+    buffers,
+    uniforms,
     constants: { LANES: FEW_LANES },
     workgroupBytes: () => 4 * (steps + joinedSteps) * columns,
   });
-}
-
-/** The kernel of a shape: text and pipelines are made once. */
-function kernelOf(shape: StagedShape): StagedKernel {
-  const key = Object.values(shape).join();
-  let kernel = kernels.get(key);
-  if (!kernel) kernels.set(key, kernel = declare(shape));
-  return kernel;
-}
+});
 
 /**
  * Inner steps and columns of the tile: a thin side gets a thin one. Each chunk of the inner axis reads and writes C
@@ -153,54 +139,37 @@ export const staged: Variant = {
 
 /** One dispatch for each chunk of the inner axis, or for so many as lie side by side. */
 function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product): void {
-  const { layout, batch, rows, inner, columns, scale, half } = product;
+  const { layout, batch, rows, inner, columns, half } = product;
   const { steps, tileColumns } = tileOf(product);
   const { groupsY, chunks, parts } = gridOf(product), lanes = lanesOf(product);
-  const lengths = rowLengths(product), joinedInner = product.joined?.inner ?? 0;
+  const joinedInner = product.joined?.inner ?? 0;
+  const { vectorB, vectorC, vectorJoined } = alignment(product);
   const shape = {
-    steps,
-    columns: tileColumns,
-    vectorA: readsVectors(product),
-    vectorB: lengths.b % 4 === 0,
-    vectorC: lengths.c % 4 === 0,
-    half,
-    joinedSteps: 0,
-    vectorJoined: false,
+    ...{ steps, columns: tileColumns, vectorA: readsVectors(product), vectorB, vectorC, half },
+    ...{ joinedSteps: 0, vectorJoined: false },
   };
   const joiningShape = {
     ...shape,
-    joinedSteps: joinedInner <= 4 ? 4 : joinedInner <= 8 ? 8 : MOST_JOINED,
-    vectorJoined: joinedInner % 4 === 0 && (layout === "nt" || columns % 4 === 0),
+    ...{ joinedSteps: joinedInner <= 4 ? 4 : joinedInner <= 8 ? 8 : MOST_JOINED, vectorJoined },
   };
   const uniforms = {
-    rows,
-    inner,
-    columns,
-    scale,
-    strideA: rows * inner,
-    strideB: inner * columns,
-    strideC: rows * columns,
-    rowA: layout === "tn" ? 1 : inner,
-    stepA: layout === "tn" ? rows : 1,
-    columnB: layout === "nt" ? inner : 1,
-    stepB: layout === "nt" ? 1 : columns,
-    parts,
-    zero: 0,
-    joinedInner,
-    joinedScale: product.joined?.scale ?? 0,
-    columnJoined: layout === "nt" ? joinedInner : 1,
-    stepJoined: layout === "nt" ? 1 : columns,
+    ...productUniforms(product),
+    ...layout === "tn" ? { rowA: 1, stepA: rows } : { rowA: inner, stepA: 1 },
+    ...layout === "nt"
+      ? { columnB: inner, stepB: 1, columnJoined: joinedInner, stepJoined: 1 }
+      : { columnB: 1, stepB: columns, columnJoined: 1, stepJoined: columns },
+    ...{ parts, zero: 0 },
   };
   for (let chunk = 0; chunk < chunks; chunk += parts) {
     const joins: { a: Tensor; b: Tensor } | null = chunk + 1 === chunks ? joined : null;
     const kernel = kernelOf(joins ? joiningShape : shape);
-    for (let first = 0; first < batch; first += MOST_GROUPS) {
-      const groupsZ = parts > 1 ? Math.min(chunks - chunk, parts) : Math.min(batch - first, MOST_GROUPS);
+    for (let firstBatch = 0; firstBatch < batch; firstBatch += MOST_GROUPS) {
+      const groupsZ = parts > 1 ? Math.min(chunks - chunk, parts) : Math.min(batch - firstBatch, MOST_GROUPS);
       gpu.launch(kernel, {
         buffers: { a, b, ...(joins ? { joinedA: joins.a, joinedB: joins.b } : {}), c },
         uniforms: {
           ...uniforms,
-          firstBatch: first,
+          firstBatch,
           firstStep: chunk * steps,
           // The chunks after the first add to what the first has left.
           accumulate: Number(product.accumulate || chunk > 0),

@@ -1,5 +1,8 @@
 /** @file Writes the WGSL of the staged matrix product: its speed is in what a software adapter's compiler makes of it. */
-import { operandSource } from "./operand_source.ts";
+import type { KernelSpec } from "../../gpu/kernel.ts";
+import { wgsl } from "../wgsl/compose.ts";
+import { declarations } from "../wgsl/declarations.ts";
+import { elementType, readFour, readOne, storeC } from "./operand.ts";
 
 /** What varies in the text; sizes, strides and batches are uniforms. */
 export interface StagedShape {
@@ -28,6 +31,9 @@ const SIDE_BY_SIDE = 8;
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const FOUR = range(4);
 const four = (element: (i: number) => string) => `vec4(${FOUR.map(element).join(", ")})`;
+/** The same, a line each. */
+const fourLines = (element: (i: number) => string) =>
+  `vec4(\n${FOUR.map((i) => `  ${element(i)},\n`).join("")})`;
 
 /**
  * WGSL of C = scale op(A) op(B) (+ joined) (+ C) over `steps` of the inner axis, batched along z, or with parts of the
@@ -45,118 +51,122 @@ const four = (element: (i: number) => string) => `vec4(${FOUR.map(element).join(
  * - sums go through an array with one dynamic index, or the compiler moves all additions down to the store;
  * - `dot` instead of products and sums: the time to compile grows faster than the number of statements.
  */
-export function stagedSource(shape: StagedShape): string {
+export function stagedSource(
+  shape: StagedShape,
+  spec: Pick<KernelSpec, "buffers" | "uniforms">,
+): string {
   const { steps, columns, vectorA, vectorB, vectorC, half, joinedSteps, vectorJoined } = shape;
   const quads = steps / 4, joinedQuads = joinedSteps / 4, phase = Math.min(columns, PHASE / steps);
   const joined = joinedSteps > 0;
-  const lines: string[] = [];
-  const say = (...text: string[]) => lines.push(...text);
-
-  say(
-    `struct Uniforms {
-  rows: u32, inner: u32, columns: u32, scale: f32,
-  stride_a: u32, stride_b: u32, stride_c: u32,
-  row_a: u32, step_a: u32, column_b: u32, step_b: u32,
-  first_batch: u32, first_step: u32, parts: u32, accumulate: u32,
-  // Always 0, which the compiler does not know.
-  zero: u32,
-  joined_inner: u32, joined_scale: f32, column_joined: u32, step_joined: u32,
-}`,
-    "// Lanes of a workgroup; each has one row of C.",
-    "override LANES = 64u;",
-    operandSource(0, "a", { vector: vectorA }),
-    operandSource(1, "b", { vector: vectorB, half }),
-    joined ? operandSource(2, "joined_a", { vector: vectorJoined }) : "",
-    joined ? operandSource(3, "joined_b", { vector: vectorJoined }) : "",
-    `@group(0) @binding(${joined ? 4 : 2}) var<storage, read_write> c: array<${
-      vectorC ? "vec4<f32>" : "f32"
-    }>;
-@group(0) @binding(${joined ? 5 : 3}) var<uniform> u: Uniforms;
-// Column by column, so that four inner steps are one vector; what is joined comes behind.
-var<workgroup> tile: array<vec4<f32>, ${columns * (quads + joinedQuads)}>;
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let batch = u.first_batch + group.z / u.parts;
-  let part = group.z % u.parts;
-  let k0 = u.first_step + part * ${steps}u;
-  let n0 = group.y * ${columns}u;
-  let m = group.x * LANES + lane;
-  let b0 = batch * u.stride_b;`,
-  );
-  say(...staging({
+  const b = { vector: vectorB, half }, pair = { vector: vectorJoined };
+  const types = {
+    ...{ a: elementType({ vector: vectorA }), b: elementType(b), c: elementType({ vector: vectorC }) },
+    ...{ joinedA: elementType(pair), joinedB: elementType(pair) },
+  };
+  const stageB = staging({
     ...{ name: "b", columns, quads, behind: 0, vector: vectorB },
-    ...{
-      base: "b0",
-      first: "k0",
-      inner: "u.inner",
-      column: "u.column_b",
-      step: "u.step_b",
-      scale: "u.scale",
-    },
-  }));
-  if (joined) {
-    say(...staging({
-      ...{ name: "joined_b", columns, quads: joinedQuads, behind: columns * quads, vector: vectorJoined },
-      ...{ base: "0u", first: "0u", inner: "u.joined_inner" },
-      ...{ column: "u.column_joined", step: "u.step_joined", scale: "u.joined_scale" },
-    }));
-  }
-
-  // Beyond the inner tail the tile is zero and A is its row's last value or vector again, so that nothing but an
-  // infinity or NaN of the same row could get into the sum.
-  say("let a0 = batch * u.stride_a + min(m, u.rows - 1u) * u.row_a;");
-  for (const q of range(quads)) {
-    say(
-      vectorA
-        ? `let a_${q} = a[(a0 + min(k0 + ${4 * q}u, u.inner - 4u)) / 4u];`
-        : `let a_${q} = ${four((i) => `a[a0 + min(k0 + ${4 * q + i}u, u.inner - 1u) * u.step_a]`)};`,
+    ...{ base: "b0", first: "k0", inner: "u.inner" },
+    ...{ column: "u.column_b", step: "u.step_b", scale: "u.scale" },
+  });
+  const stageJoined = staging({
+    ...{ name: "joined_b", columns, quads: joinedQuads, behind: columns * quads, vector: vectorJoined },
+    ...{ base: "0u", first: "0u", inner: "u.joined_inner" },
+    ...{ column: "u.column_joined", step: "u.step_joined", scale: "u.joined_scale" },
+  });
+  const rowOfA = range(quads).map((q) => {
+    const value = vectorA
+      ? `a[(a0 + min(k0 + ${4 * q}u, u.inner - 4u)) / 4u]`
+      : fourLines((i) => `a[a0 + min(k0 + ${4 * q + i}u, u.inner - 1u) * u.step_a]`);
+    return `let a_${q} = ${value};`;
+  });
+  const joinedRow = range(joinedQuads).map((q) => {
+    const value = vectorJoined
+      ? `joined_a[(j0 + min(${4 * q}u, u.joined_inner - 4u)) / 4u]`
+      : fourLines((i) => `joined_a[j0 + min(${4 * q + i}u, u.joined_inner - 1u)]`);
+    return `let j_${q} = ${value};`;
+  });
+  /** Sums of columns side by side, from `first` + `side` on. */
+  const sumsOf = (first: number, side: number) => {
+    const some = range(SIDE_BY_SIDE).map((i) => side + i);
+    const products = range(quads).flatMap((q) =>
+      some.map((j) =>
+        `${q === 0 ? `var s${j} =` : `s${j} +=`} dot(tile[${(first + j) * quads + q}], a_${q});`
+      )
     );
-  }
-  if (joined) say("let j0 = min(m, u.rows - 1u) * u.joined_inner;");
-  for (const q of range(joinedQuads)) {
-    say(
-      vectorJoined
-        ? `let j_${q} = joined_a[(j0 + min(${4 * q}u, u.joined_inner - 4u)) / 4u];`
-        : `let j_${q} = ${four((i) => `joined_a[j0 + min(${4 * q + i}u, u.joined_inner - 1u)]`)};`,
+    const joinedProducts = range(joinedQuads).flatMap((q) =>
+      some.map((j) => `s${j} += dot(tile[${columns * quads + (first + j) * joinedQuads + q}], j_${q});`)
     );
-  }
-  say(
-    `var sums: array<f32, ${phase}>;`,
-    "let c0 = batch * u.stride_c + part * u.rows * u.columns + m * u.columns + n0;",
-  );
+    return wgsl`
+      {
+        ${products}
+        ${joinedProducts}
+        ${some.map((j) => `sums[${j}] = s${j};`)}
+        sums[u.zero + ${side}u] = s${side};
+      }
+    `;
+  };
+  const stepOfC = vectorC ? 4 : 1;
+  const storeOf = (first: number, j: number) => {
+    const sum = vectorC ? four((i) => `sums[${j + i}]`) : `sums[${j}]`;
+    const at = vectorC ? `(c0 + ${first + j}u) / 4u` : `c0 + ${first + j}u`;
+    return wgsl`
+      if (n0 + ${first + j}u < u.columns) {
+        store(${at}, ${sum});
+      }
+    `;
+  };
+  const phases = range(columns / phase).map((i) => i * phase).map((first) => {
+    const sides = range(phase / SIDE_BY_SIDE).map((i) => sumsOf(first, i * SIDE_BY_SIDE));
+    const stores = range(phase / stepOfC).map((i) => storeOf(first, i * stepOfC));
+    return wgsl`
+      workgroupBarrier();
+      ${sides}
+      if (m < u.rows) {
+        ${stores}
+      }
+    `;
+  });
 
-  for (let first = 0; first < columns; first += phase) {
-    // The first barrier also ends the staging; the others only keep the lanes in one phase.
-    say("workgroupBarrier();");
-    for (let side = 0; side < phase; side += SIDE_BY_SIDE) {
-      const some = range(SIDE_BY_SIDE).map((i) => side + i);
-      say("{");
-      for (const q of range(quads)) {
-        for (const j of some) {
-          say(`${q === 0 ? `var s${j} =` : `s${j} +=`} dot(tile[${(first + j) * quads + q}], a_${q});`);
-        }
-      }
-      for (const q of range(joinedQuads)) {
-        for (const j of some) {
-          say(`s${j} += dot(tile[${columns * quads + (first + j) * joinedQuads + q}], j_${q});`);
-        }
-      }
-      for (const j of some) say(`sums[${j}] = s${j};`);
-      say(`sums[u.zero + ${side}u] = s${side};`, "}");
+  return wgsl`
+    // C = scale op(A) op(B)${
+    joined ? " + a joined product" : ""
+  } (+ C) over ${steps} inner steps: a lane has ${columns} elements of a row of C.
+    ${declarations(spec, types)}
+
+    // Lanes of a workgroup; each has one row of C.
+    override LANES = 64u;
+
+    // Column by column, so that four inner steps are one vector; what is joined comes behind.
+    var<workgroup> tile: array<vec4<f32>, ${columns * (quads + joinedQuads)}>;
+
+    ${vectorB ? readFour("b", b) : readOne("b", b)}
+
+    ${joined && (vectorJoined ? readFour("joined_b", pair) : readOne("joined_b", pair))}
+
+    ${storeC(vectorC)}
+
+    @compute @workgroup_size(LANES)
+    fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+      let batch = u.first_batch + group.z / u.parts;
+      let part = group.z % u.parts;
+      let k0 = u.first_step + part * ${steps}u;
+      let n0 = group.y * ${columns}u;
+      let m = group.x * LANES + lane;
+      let b0 = batch * u.stride_b;
+      ${stageB}
+      ${joined && stageJoined}
+      // Beyond the inner tail the tile is zero and A is its row's last value or vector again, so that nothing but an
+      // infinity or NaN of the same row could get into the sum.
+      let a0 = batch * u.stride_a + min(m, u.rows - 1u) * u.row_a;
+      ${rowOfA}
+      ${joined && "let j0 = min(m, u.rows - 1u) * u.joined_inner;"}
+      ${joinedRow}
+      var sums: array<f32, ${phase}>;
+      let c0 = batch * u.stride_c + part * u.rows * u.columns + m * u.columns + n0;
+      // The first barrier also ends the staging; the others only keep the lanes in one phase.
+      ${phases}
     }
-    say("if (m < u.rows) {");
-    for (let j = 0; j < phase; j += vectorC ? 4 : 1) {
-      const sum = vectorC ? four((i) => `sums[${j + i}]`) : `sums[${j}]`;
-      const at = vectorC ? `(c0 + ${first + j}u) / 4u` : `c0 + ${first + j}u`;
-      say(
-        `if (n0 + ${first + j}u < u.columns) { let at = ${at}; var value = ${sum};`,
-        "if (u.accumulate != 0u) { value += c[at]; } c[at] = value; }",
-      );
-    }
-    say("}");
-  }
-  say("}");
-  return lines.join("\n");
+  `;
 }
 
 /** WGSL that fills a part of the tile with op(B) times its scale, four columns by four inner steps at a time. */
@@ -174,35 +184,41 @@ function staging(part: {
   readonly column: string;
   readonly step: string;
   readonly scale: string;
-}): string[] {
+}): string {
   const { name, columns, quads, behind, vector, base, first, inner, column, step, scale } = part;
   const put = (j: number, value: string) => `tile[at + ${j * quads}u] = ${scale} * ${value};`;
-  const lines = [
-    `for (var block = lane; block < ${columns / 4 * quads}u; block += LANES) {
-  let at = ${behind}u + block / ${quads}u * ${4 * quads}u + block % ${quads}u;
-  let n = n0 + block / ${quads}u * 4u;
-  let k = ${first} + block % ${quads}u * 4u;`,
-  ];
-  if (vector) {
-    lines.push(`if (${step} == 1u) {`);
-    for (const j of FOUR) {
-      const value = `${name}_4(${base} + (n + ${j}u) * ${column} + k, 0u)`;
-      lines.push(put(j, `select(vec4(0.0), ${value}, n + ${j}u < u.columns && k < ${inner})`));
+  /** Along the inner axis: columns of B as rows of op(B). */
+  const alongInner = FOUR.map((j) => {
+    const value = `${name}_4(${base} + (n + ${j}u) * ${column} + k, 0u)`;
+    return put(j, `select(vec4(0.0), ${value}, n + ${j}u < u.columns && k < ${inner})`);
+  });
+  const rows = FOUR.map((i) => {
+    const value = `${name}_4(${base} + (k + ${i}u) * ${step} + n, 0u)`;
+    return `let x${i} = select(vec4(0.0), ${value}, k + ${i}u < ${inner} && n < u.columns);`;
+  });
+  const vectors = wgsl`
+    if (${step} == 1u) {
+      ${alongInner}
+    } else {
+      ${rows}
+      ${FOUR.map((j) => put(j, four((i) => `x${i}.${"xyzw"[j]}`)))}
     }
-    lines.push("} else {");
-    for (const i of FOUR) {
-      const value = `${name}_4(${base} + (k + ${i}u) * ${step} + n, 0u)`;
-      lines.push(`let x${i} = select(vec4(0.0), ${value}, k + ${i}u < ${inner} && n < u.columns);`);
+  `;
+  const elements = FOUR.map((j) =>
+    put(
+      j,
+      fourLines((i) => {
+        const at = `${base} + (n + ${j}u) * ${column} + (k + ${i}u) * ${step}`;
+        return `select(0.0, ${name}_1(${at}), n + ${j}u < u.columns && k + ${i}u < ${inner})`;
+      }),
+    )
+  );
+  return wgsl`
+    for (var block = lane; block < ${columns / 4 * quads}u; block += LANES) {
+      let at = ${behind}u + block / ${quads}u * ${4 * quads}u + block % ${quads}u;
+      let n = n0 + block / ${quads}u * 4u;
+      let k = ${first} + block % ${quads}u * 4u;
+      ${vector ? vectors : elements}
     }
-    for (const j of FOUR) lines.push(put(j, four((i) => `x${i}.${"xyzw"[j]}`)));
-    lines.push("}");
-  } else {
-    for (const j of FOUR) {
-      const element = (i: number) =>
-        `select(0.0, ${name}_1(${base} + (n + ${j}u) * ${column} + (k + ${i}u) * ${step}), n + ${j}u < u.columns && k + ${i}u < ${inner})`;
-      lines.push(put(j, four(element)));
-    }
-  }
-  lines.push("}");
-  return lines;
+  `;
 }

@@ -5,13 +5,10 @@ struct Uniforms {
   accumulate: u32,
 }
 
-// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
-alias Value = f32;
-const WIDTH = 1u;
+#use value
+#use width
 
-fn total(v: Value) -> f32 {
-  return v;
-}
+#use total
 
 override LANES = 1u;
 override CENTER = false;
@@ -25,21 +22,7 @@ override CENTER = false;
 
 var<workgroup> partial: array<f32, 64>;
 
-// Sum over the lanes of a row; every lane gets it, in the same order.
-fn row_sum(lane: u32, x: f32) -> f32 {
-  if (LANES == 1u) {
-    return x;
-  }
-  workgroupBarrier();
-  partial[lane] = x;
-  workgroupBarrier();
-  let first = lane / LANES * LANES;
-  var all = 0.0;
-  for (var i = 0u; i < LANES; i++) {
-    all += partial[first + i];
-  }
-  return all;
-}
+#use row_sum f32
 
 @compute @workgroup_size(64)
 fn main(

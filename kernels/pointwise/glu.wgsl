@@ -10,7 +10,7 @@ override GELU = false;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> u: Uniforms;
 
-const ROOT_2_OVER_PI = 0.7978845608;
+#use gelu_argument
 
 @compute @workgroup_size(64)
 fn main(
@@ -26,7 +26,7 @@ fn main(
   // 0.5 (1 + tanh(t)) = sigmoid(2 t): both are z sigmoid(t) of some t.
   var t = z;
   if (GELU) {
-    t = 2.0 * ROOT_2_OVER_PI * (z + 0.044715 * z * z * z);
+    t = 2.0 * gelu_argument(z);
   }
   out[i] = z / (1.0 + exp(-t)) * up[i];
 }

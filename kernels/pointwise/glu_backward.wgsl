@@ -12,7 +12,7 @@ override GELU = false;
 @group(0) @binding(4) var<storage, read_write> up_gradient: array<vec4<f32>>;
 @group(0) @binding(5) var<uniform> u: Uniforms;
 
-const ROOT_2_OVER_PI = 0.7978845608;
+#use gelu_argument
 
 @compute @workgroup_size(64)
 fn main(
@@ -27,7 +27,7 @@ fn main(
   let z = gate[i];
   let d = g[i];
   if (GELU) {
-    let t = 2.0 * ROOT_2_OVER_PI * (z + 0.044715 * z * z * z);
+    let t = 2.0 * gelu_argument(z);
     let s = 1.0 / (1.0 + exp(-t));
     let slope = 2.0 * ROOT_2_OVER_PI * (1.0 + 0.134145 * z * z);
     // 1 - s as a quotient keeps its accuracy where s is near 1.

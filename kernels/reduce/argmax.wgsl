@@ -4,13 +4,10 @@ struct Uniforms {
   columns: u32,
 }
 
-// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
-alias Value = f32;
-const WIDTH = 1u;
+#use value
+#use width
 
-fn element(v: Value, i: u32) -> f32 {
-  return v;
-}
+#use element
 
 @group(0) @binding(0) var<storage, read> x: array<Value>;
 @group(0) @binding(1) var<storage, read_write> out: array<i32>;

@@ -8,8 +8,7 @@ struct Uniforms {
   chunks: u32,
 }
 
-// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
-alias Value = f32;
+#use value
 
 override NORMALIZED = false;
 

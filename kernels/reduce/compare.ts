@@ -1,17 +1,18 @@
 /** @file How two tensors compare: their norms, their product and their distance, in one pass. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel } from "../../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
+import { composeKernel } from "../wgsl/compose.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import source from "./compare.wgsl" with { type: "text" };
 
-const kernel = defineKernel({
+const kernel = composeKernel({
   name: "compare",
   source,
   buffers: { x: "read", y: "read", parts: "read_write" },
   uniforms: { count: "u32", stretch: "u32", place: "u32" },
   constants: {},
   workgroupBytes: () => 64 * 16,
-});
+}, { snippets });
 
 /** Most parts of one comparison: what is added up on the host, in float64. */
 const MOST_PARTS = 64;

@@ -12,6 +12,8 @@ struct Uniforms {
 
 var<workgroup> partial: array<vec4<f32>, 64>;
 
+#use sum_of_lanes vec4<f32> 64u
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   // Stretches are multiples of four elements; the last vector may lie half beyond the end.
@@ -28,10 +30,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   partial[lane] = sums;
   workgroupBarrier();
   if (lane == 0u) {
-    var total = vec4(0.0);
-    for (var j = 0u; j < 64u; j++) {
-      total += partial[j];
-    }
-    parts[u.place + group.x] = total;
+    parts[u.place + group.x] = sum_of_lanes();
   }
 }

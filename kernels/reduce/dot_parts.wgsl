@@ -16,6 +16,9 @@ override SQUARE = false;
 
 var<workgroup> partial: array<f32, 64>;
 
+#use sum_of_lanes f32 64u
+#use sum4
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let first = group.x * u.stretch;
@@ -35,13 +38,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let inside = vec4(0u, 1u, 2u, 3u) < vec4(u.count % 4u);
     sums += select(vec4<f32>(0.0), a[whole] * b[whole], inside);
   }
-  partial[lane] = (sums.x + sums.y) + (sums.z + sums.w);
+  partial[lane] = sum4(sums);
   workgroupBarrier();
   if (lane == 0u) {
-    var total = 0.0;
-    for (var j = 0u; j < 64u; j++) {
-      total += partial[j];
-    }
-    parts[group.x] = total;
+    parts[group.x] = sum_of_lanes();
   }
 }

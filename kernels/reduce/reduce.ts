@@ -1,21 +1,22 @@
 /** @file Sums over a whole tensor and over its rows. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel } from "../../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
+import { composeKernel } from "../wgsl/compose.ts";
 import { groupsFor } from "../wgsl/groups.ts";
 import { defineRowKernel, rowKernel, rowSizes } from "../wgsl/rows.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import columnSource from "./column_sum.wgsl" with { type: "text" };
 import dotSource from "./dot_parts.wgsl" with { type: "text" };
 import { sumParts } from "./sum_parts.ts";
 
-const dotKernel = defineKernel({
+const dotKernel = composeKernel({
   name: "dot_parts",
   source: dotSource,
   buffers: { a: "read", b: "read", parts: "read_write" },
   uniforms: { count: "u32", stretch: "u32" },
   constants: { SQUARE: false },
   workgroupBytes: () => 64 * 4,
-});
+}, { snippets });
 
 /** Most partial sums of one reduction: the last lane adds them one by one. */
 const MOST_PARTS = 256;

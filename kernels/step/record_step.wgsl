@@ -11,15 +11,12 @@ struct Uniforms {
 @group(0) @binding(3) var<storage, read_write> diverged: array<u32>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
-// By bits: drivers may take x != x for false.
-fn is_finite(bits: u32) -> bool {
-  return (bits & 0x7f800000u) != 0x7f800000u;
-}
+#use is_finite
 
 @compute @workgroup_size(1)
 fn main() {
   losses[u.slot] = loss[0];
-  if (diverged[0] == 0u && !(is_finite(bitcast<u32>(loss[0])) && is_finite(bitcast<u32>(squared_norm[0])))) {
+  if (diverged[0] == 0u && !(is_finite(loss[0]) && is_finite(squared_norm[0]))) {
     diverged[0] = u.step;
   }
 }

@@ -2,7 +2,9 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel } from "../../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
+import { composeKernel } from "../wgsl/compose.ts";
 import { groupsFor } from "../wgsl/groups.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import clipSource from "./clip.wgsl" with { type: "text" };
 import recordSource from "./record_step.wgsl" with { type: "text" };
 
@@ -24,13 +26,13 @@ export function clip(gpu: Gpu, x: Tensor, squaredNorm: Tensor, limit: number): v
   });
 }
 
-const recordKernel = defineKernel({
+const recordKernel = composeKernel({
   name: "record_step",
   source: recordSource,
   buffers: { loss: "read", squaredNorm: "read", losses: "read_write", diverged: "read_write" },
   uniforms: { slot: "u32", step: "u32" },
   constants: {},
-});
+}, { snippets });
 
 /**
  * losses[slot] = loss, and diverged[0] = step where `loss` or `squaredNorm` is the first that is not finite.

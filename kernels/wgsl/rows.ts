@@ -1,7 +1,9 @@
 /** @file How row kernels share out rows, and their twins for rows of whole vectors: those load four elements at once. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel, type Kernel, type KernelSpec, lineOfGroups } from "../../gpu/kernel.ts";
+import { type Kernel, type KernelSpec, lineOfGroups } from "../../gpu/kernel.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
+import { composeKernel, type Snippets } from "./compose.ts";
+import { snippets } from "./snippets.ts";
 
 /** Lanes of a workgroup of every row kernel. */
 export const ROW_GROUP = 64;
@@ -43,37 +45,68 @@ export interface RowKernels<S extends KernelSpec> {
   readonly fourfold: Kernel<S>;
 }
 
-/** The lines of a row kernel that say how much a lane takes at once, and how they read for vectors of four. */
-const FOURFOLD: readonly (readonly [string, string])[] = [
-  ["alias Value = f32;", "alias Value = vec4<f32>;"],
-  ["const WIDTH = 1u;", "const WIDTH = 4u;"],
-  ["alias Words = u32;", "alias Words = vec4<u32>;"],
-  [
-    "return unpack2x16float(weight[i / 2u])[i % 2u];",
-    "let words = select(weight[i / 2u].xy, weight[i / 2u].zw, i % 2u == 1u);\n    return vec4(unpack2x16float(words.x), unpack2x16float(words.y));",
-  ],
-  [
-    "fn total(v: Value) -> f32 {\n  return v;",
-    "fn total(v: Value) -> f32 {\n  return (v.x + v.y) + (v.z + v.w);",
-  ],
-  [
-    "fn most(v: Value) -> f32 {\n  return v;",
-    "fn most(v: Value) -> f32 {\n  return max(max(v.x, v.y), max(v.z, v.w));",
-  ],
-  [
-    "fn element(v: Value, i: u32) -> f32 {\n  return v;",
-    "fn element(v: Value, i: u32) -> f32 {\n  return v[i];",
-  ],
-  [
-    "fn one_at(i: u32) -> Value {\n  return 1.0;",
-    "fn one_at(i: u32) -> Value {\n  return select(Value(0.0), Value(1.0), vec4(0u, 1u, 2u, 3u) == vec4(i));",
-  ],
-];
+/** Snippets of a kernel of its own, as they read in each of its twins. */
+export interface RowSnippets {
+  readonly single: Snippets;
+  readonly fourfold: Snippets;
+}
 
-/** Declares a row kernel whose text is written in terms of `Value` and `WIDTH`, one element at a time. */
-export function defineRowKernel<const S extends KernelSpec>(spec: S): RowKernels<S> {
-  const source = FOURFOLD.reduce((text, [single, fourfold]) => text.replace(single, fourfold), spec.source);
-  return { single: defineKernel(spec), fourfold: defineKernel({ ...spec, source }) };
+/** How a text that is written in terms of `Value` reads where a lane takes one element at once. */
+const SINGLE: Snippets = {
+  value: `// What a lane takes at once.
+alias Value = f32;`,
+  width: "const WIDTH = 1u;",
+  total: `fn total(v: Value) -> f32 {
+  return v;
+}`,
+  maximum: `fn maximum(v: Value) -> f32 {
+  return v;
+}`,
+  element: `fn element(v: Value, i: u32) -> f32 {
+  return v;
+}`,
+  one_at: `// 1 in the place of element i of a value.
+fn one_at(i: u32) -> Value {
+  return 1.0;
+}`,
+};
+
+/** The same where it takes a vector of four. */
+const FOURFOLD: Snippets = {
+  value: `// What a lane takes at once.
+alias Value = vec4<f32>;`,
+  width: "const WIDTH = 4u;",
+  total: `fn total(v: Value) -> f32 {
+  return (v.x + v.y) + (v.z + v.w);
+}`,
+  maximum: `fn maximum(v: Value) -> f32 {
+  return max(max(v.x, v.y), max(v.z, v.w));
+}`,
+  element: `fn element(v: Value, i: u32) -> f32 {
+  return v[i];
+}`,
+  one_at: `// 1 in the place of element i of a value.
+fn one_at(i: u32) -> Value {
+  return select(Value(0.0), Value(1.0), vec4(0u, 1u, 2u, 3u) == vec4(i));
+}`,
+};
+
+/**
+ * Declares a row kernel, whose text is written in terms of `Value` (`#use value`), `WIDTH` (`#use width`) and the
+ * functions above.
+ *
+ * @throws {Error} as `compose` does, and where the text reads the same for vectors
+ */
+export function defineRowKernel<const S extends KernelSpec>(
+  spec: S,
+  own: RowSnippets = { single: {}, fourfold: {} },
+): RowKernels<S> {
+  const single = composeKernel(spec, { snippets: { ...snippets, ...SINGLE, ...own.single } });
+  const fourfold = composeKernel(spec, { snippets: { ...snippets, ...FOURFOLD, ...own.fourfold } });
+  if (single.spec.source === fourfold.spec.source) {
+    throw new Error(`Cannot make a twin of kernel "${spec.name}" for vectors: its text has no "#use value"`);
+  }
+  return { single, fourfold };
 }
 
 /** The kernel for rows of `columns` elements, and how many of them a lane takes at once. */

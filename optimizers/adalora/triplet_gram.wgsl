@@ -8,14 +8,7 @@ struct Uniforms {
 
 override LANES = 64u;
 
-// Where a site's Q [rank, columns], P [rows, rank] and e [rank] lie, in elements from the first site's.
-struct Site {
-  q: u32,
-  p: u32,
-  e: u32,
-  rows: u32,
-  columns: u32,
-}
+#use site
 
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 @group(0) @binding(1) var<storage, read> q: array<f32>;
@@ -25,6 +18,8 @@ struct Site {
 @group(0) @binding(5) var<uniform> u: Uniforms;
 
 var<workgroup> partial: array<f32, LANES>;
+
+#use sum_of_lanes f32 LANES
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -53,11 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   partial[lane] = squares;
   workgroupBarrier();
-  var total = 0.0;
-  for (var l = 0u; l < LANES; l++) {
-    total += partial[l];
-  }
-  let distance = sqrt(total);
+  let distance = sqrt(sum_of_lanes());
   if (lane == 0u) {
     distances[group.x] = distance;
   }

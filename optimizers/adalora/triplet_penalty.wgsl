@@ -6,14 +6,7 @@ struct Uniforms {
   e_at: u32,
 }
 
-// Where a site's Q [rank, columns], P [rows, rank] and e [rank] lie, in elements from the first site's.
-struct Site {
-  q: u32,
-  p: u32,
-  e: u32,
-  rows: u32,
-  columns: u32,
-}
+#use site
 
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 @group(0) @binding(1) var<storage, read> q: array<f32>;

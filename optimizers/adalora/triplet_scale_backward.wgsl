@@ -14,6 +14,8 @@ override LANES = 64u;
 
 var<workgroup> partial: array<f32, LANES>;
 
+#use sum_of_lanes f32 LANES
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let row = group.x * u.columns;
@@ -27,10 +29,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   partial[lane] = sum;
   workgroupBarrier();
   if (lane == 0u) {
-    var total = 0.0;
-    for (var l = 0u; l < LANES; l++) {
-      total += partial[l];
-    }
-    de[group.x] += total;
+    de[group.x] += sum_of_lanes();
   }
 }

@@ -15,14 +15,7 @@ struct Uniforms {
 override LANES = 64u;
 override UPDATE = true;
 
-// Where a site's Q [rank, columns], P [rows, rank] and e [rank] lie, in elements from the first site's.
-struct Site {
-  q: u32,
-  p: u32,
-  e: u32,
-  rows: u32,
-  columns: u32,
-}
+#use site
 
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 @group(0) @binding(1) var<storage, read> q: array<f32>;
@@ -35,6 +28,8 @@ struct Site {
 @group(0) @binding(8) var<uniform> u: Uniforms;
 
 var<workgroup> partial: array<vec2<f32>, LANES>;
+
+#use sum_of_lanes vec2<f32> LANES
 
 fn score_of(at: u32, w: f32) -> f32 {
   var mean = average[at];
@@ -65,10 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   partial[lane] = sums;
   workgroupBarrier();
   if (lane == 0u) {
-    var total = vec2<f32>(0.0);
-    for (var l = 0u; l < LANES; l++) {
-      total += partial[l];
-    }
+    let total = sum_of_lanes();
     let own = score_of(u.e_at + site.e + i, e[site.e + i]);
     scores[group.y * u.rank + i] = own + total.x / f32(site.columns) + total.y / f32(site.rows);
   }

@@ -3,10 +3,12 @@
  * ranking take a few dispatches whatever the number of sites, nothing read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { MOST_GROUPS } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import { spanOf } from "../../kernels/mod.ts";
+import { composeKernel, wgsl } from "../../kernels/wgsl/compose.ts";
 import { groupsFor } from "../../kernels/wgsl/groups.ts";
+import { snippets } from "../../kernels/wgsl/snippets.ts";
 import dropSource from "./triplet_drop.wgsl" with { type: "text" };
 import gramSource from "./triplet_gram.wgsl" with { type: "text" };
 import penaltySource from "./triplet_penalty.wgsl" with { type: "text" };
@@ -37,38 +39,53 @@ export interface ImportanceBetas {
   readonly uncertainty: number;
 }
 
+const composition = {
+  snippets: {
+    ...snippets,
+    site: wgsl`
+      // Where a site's Q [rank, columns], P [rows, rank] and e [rank] lie, in elements from the first site's.
+      struct Site {
+        q: u32,
+        p: u32,
+        e: u32,
+        rows: u32,
+        columns: u32,
+      }
+    `,
+  },
+};
 const sites = { sites: "read" } as const;
-const scaleKernel = defineKernel({
+const scaleKernel = composeKernel({
   name: "triplet_scale",
   source: scaleSource,
   buffers: { ...sites, q: "read", e: "read", scaled: "read_write" },
   uniforms: { rank: "u32", first: "u32" },
   constants: { ACCUMULATE: false },
-});
-const scaleBackwardKernel = defineKernel({
+}, composition);
+const scaleBackwardKernel = composeKernel({
   name: "triplet_scale_backward",
   source: scaleBackwardSource,
   buffers: { q: "read", e: "read", g: "read", dq: "read_write", de: "read_write" },
   uniforms: { columns: "u32" },
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 4 * Number(LANES),
-});
-const gramKernel = defineKernel({
+}, composition);
+const gramKernel = composeKernel({
   name: "triplet_gram",
   source: gramSource,
   buffers: { ...sites, q: "read", p: "read", grams: "read_write", distances: "read_write" },
   uniforms: { rank: "u32", weight: "f32" },
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 4 * Number(LANES),
-});
-const penaltyKernel = defineKernel({
+}, composition);
+const penaltyKernel = composeKernel({
   name: "triplet_penalty",
   source: penaltySource,
   buffers: { ...sites, q: "read", p: "read", grams: "read", g: "read", out: "read_write" },
   uniforms: { rank: "u32", pAt: "u32", eAt: "u32" },
   constants: {},
-});
-const scoreKernel = defineKernel({
+}, composition);
+const scoreKernel = composeKernel({
   name: "triplet_score",
   source: scoreSource,
   buffers: {
@@ -92,14 +109,14 @@ const scoreKernel = defineKernel({
   },
   constants: { LANES: 64, UPDATE: true },
   workgroupBytes: ({ LANES }) => 8 * Number(LANES),
-});
-const dropKernel = defineKernel({
+}, composition);
+const dropKernel = composeKernel({
   name: "triplet_drop",
   source: dropSource,
   buffers: { ...sites, scores: "read", e: "read_write", dropped: "read_write" },
   uniforms: { count: "u32", rank: "u32", budget: "u32" },
   constants: {},
-});
+}, composition);
 
 /** Lanes of a workgroup that adds up: a software adapter pays for each at every barrier. */
 function lanesOf(gpu: Gpu): number {

@@ -1,8 +1,8 @@
 /** @file Weights as directions of rows times magnitudes: norms of rows, and what is rescaled by them. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel } from "../../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { sumParts } from "../../kernels/mod.ts";
+import { composeKernel, wgsl } from "../../kernels/wgsl/compose.ts";
 import { groupsFor } from "../../kernels/wgsl/groups.ts";
 import {
   defineRowKernel,
@@ -12,6 +12,7 @@ import {
   type RowOptions,
   rowSizes,
 } from "../../kernels/wgsl/rows.ts";
+import { snippets } from "../../kernels/wgsl/snippets.ts";
 import source from "./magnitude.wgsl" with { type: "text" };
 import backwardSource from "./magnitude_backward.wgsl" with { type: "text" };
 import changeSource from "./magnitude_change.wgsl" with { type: "text" };
@@ -24,6 +25,24 @@ const normsKernels = defineRowKernel({
   uniforms: { rows: "u32", columns: "u32", rank: "u32", scale: "f32" },
   constants: { LANES: 1, HALF: false },
   workgroupBytes: () => 64 * 16,
+}, {
+  single: {
+    words: "alias Words = u32;",
+    half_at: wgsl`
+      fn half_at(i: u32) -> Value {
+        return unpack2x16float(weight[i / 2u])[i % 2u];
+      }
+    `,
+  },
+  fourfold: {
+    words: "alias Words = vec4<u32>;",
+    half_at: wgsl`
+      fn half_at(i: u32) -> Value {
+        let words = select(weight[i / 2u].xy, weight[i / 2u].zw, i % 2u == 1u);
+        return vec4(unpack2x16float(words.x), unpack2x16float(words.y));
+      }
+    `,
+  },
 });
 const scaleKernels = defineRowKernel({
   name: "magnitude",
@@ -53,7 +72,7 @@ const backwardKernels = defineRowKernel({
   uniforms: { rows: "u32", columns: "u32", chunk: "u32", chunks: "u32", accumulate: "u32" },
   constants: {},
 });
-const changeKernel = defineKernel({
+const changeKernel = composeKernel({
   name: "magnitude_change",
   source: changeSource,
   buffers: {
@@ -67,7 +86,7 @@ const changeKernel = defineKernel({
   uniforms: { rows: "u32", columns: "u32" },
   constants: { LANES: 1 },
   workgroupBytes: () => 64 * 4,
-});
+}, { snippets });
 
 /** Rows of a matrix that one lane of `row_norms` takes. */
 const NORM_ROWS = 4;

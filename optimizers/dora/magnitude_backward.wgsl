@@ -9,8 +9,7 @@ struct Uniforms {
   accumulate: u32,
 }
 
-// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
-alias Value = f32;
+#use value
 
 @group(0) @binding(0) var<storage, read> g: array<Value>;
 @group(0) @binding(1) var<storage, read> x: array<Value>;

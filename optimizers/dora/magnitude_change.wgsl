@@ -17,6 +17,8 @@ override LANES = 1u;
 
 var<workgroup> partial: array<f32, 64>;
 
+#use row_sum f32
+
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -32,15 +34,7 @@ fn main(
   for (var c = within; c < u.columns; c += LANES) {
     along += weight[first + c] * change[first + c];
   }
-  if (LANES > 1u) {
-    partial[lane] = along;
-    workgroupBarrier();
-    let start = lane / LANES * LANES;
-    along = 0.0;
-    for (var i = 0u; i < LANES; i++) {
-      along += partial[start + i];
-    }
-  }
+  along = row_sum(lane, along);
   if (place >= u.rows) {
     return;
   }

@@ -7,14 +7,11 @@ struct Uniforms {
   scale: f32,
 }
 
-// Elements that a lane takes at once: `rows.ts` makes this text's twin for rows of whole vectors of four.
-alias Value = f32;
-alias Words = u32;
-const WIDTH = 1u;
+#use value
+#use words
+#use width
 
-fn total(v: Value) -> f32 {
-  return v;
-}
+#use total
 
 override LANES = 1u;
 // The weight holds 16-bit floats.
@@ -26,14 +23,18 @@ override HALF = false;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
+#use half_at
+
 fn weight_at(i: u32) -> Value {
   if (HALF) {
-    return unpack2x16float(weight[i / 2u])[i % 2u];
+    return half_at(i);
   }
   return bitcast<Value>(weight[i]);
 }
 
 var<workgroup> partial: array<vec4<f32>, 64>;
+
+#use row_sum vec4<f32>
 
 @compute @workgroup_size(64)
 fn main(
@@ -73,16 +74,7 @@ fn main(
     squares2 += v2 * v2;
     squares3 += v3 * v3;
   }
-  var all = vec4(total(squares0), total(squares1), total(squares2), total(squares3));
-  if (LANES > 1u) {
-    partial[lane] = all;
-    workgroupBarrier();
-    let first = lane / LANES * LANES;
-    all = vec4(0.0);
-    for (var i = 0u; i < LANES; i++) {
-      all += partial[first + i];
-    }
-  }
+  let all = row_sum(lane, vec4(total(squares0), total(squares1), total(squares2), total(squares3)));
   if (within != 0u) {
     return;
   }

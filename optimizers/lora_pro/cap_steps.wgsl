@@ -5,17 +5,7 @@ struct Uniforms {
   limit: f32,
 }
 
-// One adapted linear map; places are in elements, counted from the batch's first.
-struct Site {
-  // Of A [rank, columns] and B [rows, rank].
-  a: u32,
-  b: u32,
-  // Of the moments [rows, columns].
-  moments: u32,
-  rows: u32,
-  columns: u32,
-  scale: f32,
-}
+#use site
 
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -23,6 +13,8 @@ struct Site {
 @group(0) @binding(3) var<uniform> u: Uniforms;
 
 var<workgroup> partial: array<vec2<f32>, 64>;
+
+#use sum_of_lanes vec2<f32> 64u
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -36,10 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   partial[lane] = sums;
   workgroupBarrier();
-  var total = vec2<f32>(0.0);
-  for (var l = 0u; l < 64u; l++) {
-    total += partial[l];
-  }
+  let total = sum_of_lanes();
   let length = u.rate * sqrt(total.x);
   let most = u.limit * sqrt(total.y);
   if (length > most) {

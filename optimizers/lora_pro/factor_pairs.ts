@@ -3,7 +3,7 @@
  * dispatches, nothing read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel, type Kernel, type KernelSpec, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { type Kernel, type KernelSpec, MOST_GROUPS } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import {
   lanesOfSite,
@@ -13,7 +13,9 @@ import {
   type TallMatrices,
   thinSvdsInto,
 } from "../../kernels/mod.ts";
+import { composeKernel, wgsl } from "../../kernels/wgsl/compose.ts";
 import { defineQuadKernel, quadKernel, type QuadKernels } from "../../kernels/wgsl/quads.ts";
+import { snippets } from "../../kernels/wgsl/snippets.ts";
 import capSource from "./cap_steps.wgsl" with { type: "text" };
 import momentsSource from "./tangent_moments.wgsl" with { type: "text" };
 import multiplySource from "./tangent_multiply.wgsl" with { type: "text" };
@@ -57,6 +59,21 @@ export interface Turned {
   readonly turned: Adjusted;
 }
 
+const own = {
+  site: wgsl`
+    // One adapted linear map; places are in elements, counted from the batch's first.
+    struct Site {
+      // Of A [rank, columns] and B [rows, rank].
+      a: u32,
+      b: u32,
+      // Of the moments [rows, columns].
+      moments: u32,
+      rows: u32,
+      columns: u32,
+      scale: f32,
+    }
+  `,
+};
 const site = { sites: "read" } as const;
 const multiplyKernels = defineQuadKernel({
   name: "tangent_multiply",
@@ -83,7 +100,7 @@ const multiplyKernels = defineQuadKernel({
     zero: "u32",
   },
   constants: {},
-});
+}, own);
 const pairKernels = defineQuadKernel({
   name: "tangent_pair",
   source: pairSource,
@@ -98,7 +115,7 @@ const pairKernels = defineQuadKernel({
   },
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
-});
+}, own);
 const momentsKernels = defineQuadKernel({
   name: "tangent_moments",
   source: momentsSource,
@@ -122,7 +139,7 @@ const momentsKernels = defineQuadKernel({
     zero: "u32",
   },
   constants: {},
-});
+}, own);
 const projectKernels = defineQuadKernel({
   name: "tangent_project",
   source: projectSource,
@@ -136,15 +153,15 @@ const projectKernels = defineQuadKernel({
     zero: "u32",
   },
   constants: { OF_B: false },
-});
-const capKernel = defineKernel({
+}, own);
+const capKernel = composeKernel({
   name: "cap_steps",
   source: capSource,
   buffers: { ...site, a: "read", adjustedA: "read_write" },
   uniforms: { rank: "u32", rate: "f32", limit: "f32" },
   constants: {},
   workgroupBytes: () => 64 * 8,
-});
+}, { snippets: { ...snippets, ...own } });
 
 /** Thin SVDs of all factors, in the caller's scope. */
 export interface Decomposition {

@@ -13,17 +13,7 @@ struct Uniforms {
   zero: u32,
 }
 
-// One adapted linear map; places are in elements, counted from the batch's first.
-struct Site {
-  // Of A [rank, columns] and B [rows, rank].
-  a: u32,
-  b: u32,
-  // Of the moments [rows, columns].
-  moments: u32,
-  rows: u32,
-  columns: u32,
-  scale: f32,
-}
+#use site
 
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 @group(0) @binding(1) var<storage, read> a_left: array<f32>;
@@ -35,73 +25,14 @@ struct Site {
 @group(0) @binding(7) var<storage, read_write> v: array<f32>;
 @group(0) @binding(8) var<uniform> u: Uniforms;
 
-fn load_a_left(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = a_left[at + k];
-  }
-  return values;
-}
-
-fn load_b_left(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = b_left[at + k];
-  }
-  return values;
-}
-
-fn load_a_turned(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = a_turned[at + k];
-  }
-  return values;
-}
-
-fn load_b_turned(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = b_turned[at + k];
-  }
-  return values;
-}
-
-fn load_m(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = m[at + k];
-  }
-  return values;
-}
-
-fn load_v(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = v[at + k];
-  }
-  return values;
-}
-
-fn store_m(at: u32, inside: u32, values: vec4<f32>) {
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    m[at + k] = values[k];
-  }
-}
-
-fn store_v(at: u32, inside: u32, values: vec4<f32>) {
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    v[at + k] = values[k];
-  }
-}
+#use load a_left
+#use load b_left
+#use load a_turned
+#use load b_turned
+#use load m
+#use load v
+#use store m
+#use store v
 
 @compute @workgroup_size(64)
 fn main(

@@ -24,17 +24,7 @@ struct Uniforms {
   zero: u32,
 }
 
-// One adapted linear map; places are in elements, counted from the batch's first.
-struct Site {
-  // Of A [rank, columns] and B [rows, rank].
-  a: u32,
-  b: u32,
-  // Of the moments [rows, columns].
-  moments: u32,
-  rows: u32,
-  columns: u32,
-  scale: f32,
-}
+#use site
 
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 @group(0) @binding(1) var<storage, read> a_in: array<f32>;
@@ -44,55 +34,12 @@ struct Site {
 @group(0) @binding(5) var<storage, read_write> b_out: array<f32>;
 @group(0) @binding(6) var<uniform> u: Uniforms;
 
-fn load_a_in(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = a_in[at + k];
-  }
-  return values;
-}
-
-fn load_b_in(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = b_in[at + k];
-  }
-  return values;
-}
-
-fn load_a_out(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = a_out[at + k];
-  }
-  return values;
-}
-
-fn store_a_out(at: u32, inside: u32, values: vec4<f32>) {
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    a_out[at + k] = values[k];
-  }
-}
-
-fn load_b_out(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = b_out[at + k];
-  }
-  return values;
-}
-
-fn store_b_out(at: u32, inside: u32, values: vec4<f32>) {
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    b_out[at + k] = values[k];
-  }
-}
+#use load a_in
+#use load b_in
+#use load a_out
+#use store a_out
+#use load b_out
+#use store b_out
 
 @compute @workgroup_size(64)
 fn main(

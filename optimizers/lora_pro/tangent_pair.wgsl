@@ -28,17 +28,7 @@ override LANES = 64u;
 // Above 2^-126: adapters may take what is below for 0.
 const LEAST = 1.2e-38;
 
-// One adapted linear map; places are in elements, counted from the batch's first.
-struct Site {
-  // Of A [rank, columns] and B [rows, rank].
-  a: u32,
-  b: u32,
-  // Of the moments [rows, columns].
-  moments: u32,
-  rows: u32,
-  columns: u32,
-  scale: f32,
-}
+#use site
 
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 @group(0) @binding(1) var<storage, read> a_turned: array<f32>;
@@ -53,45 +43,12 @@ struct Site {
 // What each lane sums: four rows of overlaps and four of Y.
 var<workgroup> partial: array<vec4<f32>, LANES * 8u>;
 
-fn load_a_turned(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = a_turned[at + k];
-  }
-  return values;
-}
+#use load a_turned
+#use load b_turned
+#use load a_left
+#use load b_left
 
-fn load_b_turned(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = b_turned[at + k];
-  }
-  return values;
-}
-
-fn load_a_left(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = a_left[at + k];
-  }
-  return values;
-}
-
-fn load_b_left(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = b_left[at + k];
-  }
-  return values;
-}
-
-fn sum4(v: vec4<f32>) -> f32 {
-  return (v.x + v.y) + (v.z + v.w);
-}
+#use sum4
 
 // 1 / (value^2 + damping), and 0 for a singular value that is 0: a pseudo-inverse.
 fn damped_inverse(value: vec4<f32>, damping: f32) -> vec4<f32> {

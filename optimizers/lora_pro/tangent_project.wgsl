@@ -14,17 +14,7 @@ struct Uniforms {
 
 override OF_B = false;
 
-// One adapted linear map; places are in elements, counted from the batch's first.
-struct Site {
-  // Of A [rank, columns] and B [rows, rank].
-  a: u32,
-  b: u32,
-  // Of the moments [rows, columns].
-  moments: u32,
-  rows: u32,
-  columns: u32,
-  scale: f32,
-}
+#use site
 
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
 // U, or with OF_B L: left vectors in the layout of B or A.
@@ -35,39 +25,10 @@ struct Site {
 @group(0) @binding(5) var<storage, read_write> projected: array<f32>;
 @group(0) @binding(6) var<uniform> u: Uniforms;
 
-fn load_left(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = left[at + k];
-  }
-  return values;
-}
-
-fn load_m(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = m[at + k];
-  }
-  return values;
-}
-
-fn load_v(at: u32, inside: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    values[k] = v[at + k];
-  }
-  return values;
-}
-
-fn store_projected(at: u32, inside: u32, values: vec4<f32>) {
-  let count = min(inside, 4u);
-  for (var k = 0u; k < count; k++) {
-    projected[at + k] = values[k];
-  }
-}
+#use load left
+#use load m
+#use load v
+#use store projected
 
 // Adam's direction from its moments.
 fn direction(at: u32, inside: u32) -> vec4<f32> {

@@ -5,15 +5,7 @@ struct Uniforms {
   limit: f32,
 }
 
-// Where a matrix lies: element (t, j) of X is x[offset + t * row_stride + j * column_stride].
-struct Matrix {
-  offset: u32,
-  rows: u32,
-  row_stride: u32,
-  column_stride: u32,
-  // Of no use here: see thin_svd.wgsl.
-  q_at: u32,
-}
+#use matrix
 
 override LANES = 64u;
 
@@ -22,6 +14,9 @@ override LANES = 64u;
 @group(0) @binding(2) var<uniform> u: Uniforms;
 
 var<workgroup> partial: array<f32, LANES>;
+
+#use sum_of_lanes f32 LANES
+#use is_finite
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -34,13 +29,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   partial[lane] = squares;
   workgroupBarrier();
-  var sum = 0.0;
-  for (var l = 0u; l < LANES; l++) {
-    sum += partial[l];
-  }
-  // By the bits, since software adapters fold comparisons with NaN.
-  let is_finite = (bitcast<u32>(sum) & 0x7f800000u) != 0x7f800000u;
-  if (!is_finite || sum <= u.limit * u.limit * f32(count)) {
+  let sum = sum_of_lanes();
+  if (!is_finite(sum) || sum <= u.limit * u.limit * f32(count)) {
     return;
   }
   for (var e = lane; e < count; e += LANES) {

@@ -15,18 +15,9 @@ import {
 import * as reference from "../../tests/reference/network.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { stretchOf, upload } from "../../tests/support/upload.ts";
-import {
-  accumulate,
-  type Activation,
-  activation,
-  activationBackward,
-  add,
-  addRow,
-  geglu,
-  gegluBackward,
-  swiglu,
-  swigluBackward,
-} from "./elementwise.ts";
+import { type Activation, activation, activationBackward } from "./activation.ts";
+import { accumulate, add, addRow } from "./add.ts";
+import { geglu, gegluBackward, swiglu, swigluBackward } from "./glu.ts";
 
 /** Alone, below and above a vector of four, a workgroup's lanes, and primes. */
 const COUNTS = [1, 3, 4, 5, 63, 257, 1009] as const;

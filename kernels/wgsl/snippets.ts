@@ -1,0 +1,85 @@
+/** @file The snippets that kernels of several rooms share. */
+import { type Snippets, wgsl } from "./compose.ts";
+
+const zero = (type: string) => type === "f32" ? "0.0" : `${type}(0.0)`;
+
+/** For `#use` in any kernel. */
+export const snippets = {
+  /** Where one of many tall matrices lies: see `tallMatrices`. */
+  matrix: wgsl`
+    // Where a matrix lies: element (t, j) of X is x[offset + t * row_stride + j * column_stride].
+    struct Matrix {
+      offset: u32,
+      rows: u32,
+      row_stride: u32,
+      column_stride: u32,
+      // Of Q in thin_svd.wgsl, in vectors.
+      q_at: u32,
+    }
+  `,
+
+  sum4: wgsl`
+    fn sum4(v: vec4<f32>) -> f32 {
+      return (v.x + v.y) + (v.z + v.w);
+    }
+  `,
+
+  is_finite: wgsl`
+    // By its bits, since software adapters fold comparisons with NaN.
+    fn is_finite(value: f32) -> bool {
+      return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
+    }
+  `,
+
+  /** Needs `partial`, an array of 64 of the type, and LANES that share a row. */
+  row_sum: (type: string) =>
+    wgsl`
+      // Sum over the lanes of a row; every lane gets it, in the same order.
+      fn row_sum(lane: u32, value: ${type}) -> ${type} {
+        if (LANES == 1u) {
+          return value;
+        }
+        workgroupBarrier();
+        partial[lane] = value;
+        workgroupBarrier();
+        let first = lane / LANES * LANES;
+        var sum = ${zero(type)};
+        for (var i = 0u; i < LANES; i++) {
+          sum += partial[first + i];
+        }
+        return sum;
+      }
+    `,
+
+  /** Needs what `row_sum` of f32 needs. */
+  row_maximum: wgsl`
+    // Largest over the lanes of a row; every lane gets it.
+    fn row_maximum(lane: u32, value: f32) -> f32 {
+      if (LANES == 1u) {
+        return value;
+      }
+      workgroupBarrier();
+      partial[lane] = value;
+      workgroupBarrier();
+      let first = lane / LANES * LANES;
+      var largest = partial[first];
+      for (var i = 1u; i < LANES; i++) {
+        largest = max(largest, partial[first + i]);
+      }
+      return largest;
+    }
+  `,
+
+  /** Needs `partial`, an array of the type with a place for each lane. */
+  sum_of_lanes: (type: string, lanes: string) =>
+    wgsl`
+      // Sum of what the workgroup's lanes have put into \`partial\`, in their order.
+      fn sum_of_lanes() -> ${type} {
+        var sum = ${zero(type)};
+        for (var lane = 0u; lane < ${lanes}; lane++) {
+          sum += partial[lane];
+        }
+        return sum;
+      }
+    `,
+} as const satisfies Snippets;
