@@ -1,6 +1,13 @@
 /** @file The command line: calls benchmarks and training, prints. */
 import { readExports, readGpu, readOverrides } from "./benchmarks/command_line/arguments.ts";
-import { bench, type BenchOutcome, lookAhead, planBench } from "./benchmarks/command_line/bench.ts";
+import {
+  bench,
+  type BenchOutcome,
+  lookAhead,
+  planBench,
+  type PlannedBench,
+  withEntries,
+} from "./benchmarks/command_line/bench.ts";
 import {
   type CommandName,
   commands,
@@ -27,7 +34,8 @@ import type { TuneProgress } from "./benchmarks/performance/tune.ts";
 import { type Tuning, tuningPath, writeTuning } from "./benchmarks/performance/tuning.ts";
 import { DEFAULT_PORT, serveWatcher } from "./benchmarks/watch/serve.ts";
 import type { Pretrained, PretrainOptions } from "./training/pretrain.ts";
-import type { Registries } from "./training/configuration.ts";
+import type { Gpu } from "./gpu/gpu.ts";
+import type { Library, Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
 import type { RunResult } from "./training/run.ts";
 import { UserError } from "./errors/user_error.ts";
@@ -35,8 +43,11 @@ import { UserError } from "./errors/user_error.ts";
 /** What the commands work with: real ones below, made-up ones in tests. */
 export interface Surroundings {
   registries(): Promise<Registries>;
-  /** @param say takes a sentence for people */
-  workshop(say: (sentence: string) => void): Promise<Workshop<AsyncDisposable>>;
+  /**
+   * @param say takes a sentence for people
+   * @param registries `registries()` with what files brought
+   */
+  workshop(say: (sentence: string) => void, registries: Registries): Promise<Workshop<AsyncDisposable>>;
   pretrain(
     model: string,
     options: PretrainOptions & { readonly onProgress: (progress: TrainProgress) => void },
@@ -58,14 +69,9 @@ export interface Surroundings {
 const real: Surroundings = {
   // Loaded when needed: listing and reporting should not wait for the GPU's part of the program.
   async registries() {
-    const [tasks, models, optimizers] = await Promise.all([
-      import("./tasks/mod.ts"),
-      import("./models/mod.ts"),
-      import("./optimizers/mod.ts"),
-    ]);
-    return { tasks: { ...tasks }, models: { ...models }, optimizers: { ...optimizers } };
+    return (await import("./training/shipped.ts")).shipped;
   },
-  async workshop(say) {
+  async workshop(say, entries: Library) {
     const [{ openGpu }, { train }, { scoreBase }, { useTuning }] = await Promise.all([
       import("./gpu/mod.ts"),
       import("./training/train.ts"),
@@ -87,8 +93,8 @@ const real: Surroundings = {
         }
         return gpu;
       },
-      train,
-      scoreBase,
+      train: (gpu: Gpu, config, hooks) => train(gpu, config, { ...entries, ...hooks }),
+      scoreBase: (gpu: Gpu, config) => scoreBase(gpu, config, entries),
       environment: environmentOf,
     };
   },
@@ -157,30 +163,33 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
 }
 
 async function benchCommand(args: string[], surroundings: Surroundings, name: CommandName): Promise<number> {
-  const { texts, flags, positional } = readArguments(name, args);
+  const { texts, paths, flags, positional } = readArguments(name, args), files = paths.get("with") ?? [];
   const registries = await surroundings.registries();
-  if (flags.has("list")) return await printList(registries, flags.has("json"), surroundings);
+  if (flags.has("list")) {
+    return await printList(await withEntries(files, registries), flags.has("json"), surroundings);
+  }
   const overrides = {
     ...readOverrides(texts),
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
   const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
-  const plan = await planBench({
+  const planned = await planBench({
     sweep: positional[0] ?? "quick",
     overrides,
     command,
     dryRun: flags.has("dry-run"),
+    with: files,
   }, registries);
+  const { plan } = planned;
   const out = texts.get("out") ?? `results/${plan.name}`;
-  if (flags.has("dry-run")) return await printOutlook(plan, out, registries, flags.has("json"), surroundings);
+  if (flags.has("dry-run")) return await printOutlook(planned, out, flags.has("json"), surroundings);
   for (const note of plan.notes) surroundings.complain(note);
   const interruption = new AbortController();
   const stop = () => interruption.abort();
   Deno.addSignalListener("SIGINT", stop);
   try {
-    const outcome = await bench(plan, out, {
-      registries,
-      workshop: await surroundings.workshop(surroundings.complain),
+    const outcome = await bench(planned, out, {
+      workshop: await surroundings.workshop(surroundings.complain, planned.registries),
       display: surroundings.display(flags.has("json") ? "stderr" : "stdout"),
       signal: interruption.signal,
       say: surroundings.complain,
@@ -205,7 +214,8 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
     ...against !== undefined && { against },
     exports,
   };
-  const { report, page, faults } = await writeReport(out, await surroundings.registries(), wishes);
+  const registries = await withEntries(paths.get("with") ?? [], await surroundings.registries());
+  const { report, page, faults } = await writeReport(out, registries, wishes);
   for (const fault of faults) surroundings.complain(fault);
   if (flags.has("json")) {
     surroundings.print(
@@ -360,13 +370,13 @@ async function printList(registries: Registries, json: boolean, { print }: Surro
 const MOST_LISTED = { people: 100, json: 10_000 };
 
 async function printOutlook(
-  plan: Plan,
+  planned: PlannedBench,
   out: string,
-  registries: Registries,
   json: boolean,
   { print }: Surroundings,
 ): Promise<number> {
-  const { finished, estimateMs, pacesFrom, peakBytes } = await lookAhead(plan, out, registries);
+  const { plan } = planned;
+  const { finished, estimateMs, pacesFrom, peakBytes } = await lookAhead(planned, out);
   const total = plan.runs.length, listed = plan.runs.slice(0, json ? MOST_LISTED.json : MOST_LISTED.people);
   if (json) {
     const runs = listed.map(({ id, config }) => ({

@@ -90,7 +90,12 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
     case "bench":
     case "bench-python": {
       const sweep = positional.filter((one) => isPath(commands[name].positional.kind, one)).map(folderOf);
-      const asked = [...["data", "model", "rates"].flatMap(named), ...paths.get("may-read") ?? []];
+      const asked = [
+        ...["data", "model", "rates"].flatMap(named),
+        ...paths.get("may-read") ?? [],
+        // What a file imports lies beside it.
+        ...(paths.get("with") ?? []).map(folderOf),
+      ];
       return {
         read: [...project, ...out, ...sweep, ...asked],
         write: out.length > 0 ? out : ["results"],

@@ -48,6 +48,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "report --out",
     "report --against",
     "report --with-peft",
+    "report --with",
     "pretrain --out",
     "pretrain --data",
   ]);

@@ -5,11 +5,11 @@ import { bench, lookAhead, planBench } from "../benchmarks/command_line/bench.ts
 import { isUserFault } from "../errors/fault.ts";
 import { predictCost } from "../benchmarks/cost/predicted_cost.ts";
 import { countRuns } from "../benchmarks/cost/run_work.ts";
-import { withFolders } from "../benchmarks/sweep/model_folders.ts";
 import * as models from "../models/mod.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import * as tasks from "../tasks/mod.ts";
 import type { Registries } from "../training/configuration.ts";
+import { openFolders, resolveRuns } from "../training/resolve/resolve.ts";
 import { train } from "../training/train.ts";
 import { LLAMA, writeModel } from "./support/model_writer.ts";
 import { testGpu } from "./support/test_gpu.ts";
@@ -40,13 +40,12 @@ async function sayingsOf(sweep: string, options: Readonly<Record<string, string>
     assert(error instanceof Error && isUserFault(error), String(error));
     return error.message;
   };
-  const dry = await refusal(async () => await lookAhead(await planOf(sweep, options), out, registries));
+  const dry = await refusal(async () => await lookAhead(await planOf(sweep, options), out));
   const unused = () => {
     throw new Error("nothing may run");
   };
   const real = await refusal(async () =>
     await bench(await planOf(sweep, options), out, {
-      registries,
       workshop: { open: unused, train: unused, scoreBase: unused, environment: unused },
       display: { begin: unused, start: unused, update: unused, finish: unused, end: unused },
       signal: new AbortController().signal,
@@ -112,14 +111,15 @@ Deno.test("a dry run tells the memory of rows as long as they are, whatever the 
         }],
       ] as const
     ) {
-      const { runs } = await planOf(sweep, options), config = { ...runs[0]!.config, telemetryEvery: 0 };
-      const workOf = await countRuns([config], await withFolders([config], registries));
+      const { plan: { runs } } = await planOf(sweep, options);
+      const config = { ...runs[0]!.config, telemetryEvery: 0 };
+      const known = await openFolders([config], registries);
+      const workOf = await countRuns(await resolveRuns([config], known));
       const result = await train(gpu, config);
       assert(result.status === "done");
       const { peakBytes } = result.outcome.cost, predicted = workOf(config).peakBytes;
       assertAlmostEquals(peakBytes! / predicted, 1, 0.03, `${peakBytes} bytes, ${predicted} were predicted`);
       // A report has no data to count with: the run says how long its rows were.
-      const known = await withFolders([config], registries);
       assertEquals(predictCost(config, result.outcome.rows, known)!.peakBytes, predicted);
     }
   });

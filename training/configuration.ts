@@ -78,6 +78,14 @@ export interface Registries {
   readonly optimizers: Readonly<Record<string, KnownOptimizer>>;
   /** The files that entries are from, by the entry; what is absent is from none, such as what ships. */
   readonly sources?: ReadonlyMap<unknown, ModuleSource>;
+  /** What is known of entries that are not at hand: enough to report on stored runs. */
+  readonly described?: DescribedEntries;
+}
+
+/** What reports need to know of methods and tasks. */
+export interface DescribedEntries {
+  readonly methods: readonly Pick<KnownOptimizer, "id" | "title" | "describe">[];
+  readonly tasks: readonly Pick<KnownTask, "id" | "title" | "family" | "metric" | "measures">[];
 }
 
 /** Registries whose entries can be run, not only planned and reported. */

@@ -54,3 +54,13 @@ export function joinEntries<R extends Registries>(registries: R, own: OwnEntries
   }
   return { ...registries, ...joined, ...(sources.size > 0 && { sources }) };
 }
+
+/** The registries without what is from files. */
+export function withoutFiles<R extends Registries>(registries: R): R {
+  const { tasks, models, optimizers, sources } = registries;
+  const left = (entries: Readonly<Record<string, unknown>>) =>
+    Object.fromEntries(Object.entries(entries).filter(([, entry]) => !sources?.has(entry)));
+  return sources
+    ? { ...registries, tasks: left(tasks), models: left(models), optimizers: left(optimizers) }
+    : registries;
+}

@@ -1,6 +1,7 @@
 /** @file A sweep from its name to its report: what the command "bench" does, without the printing. */
 import type { Registries } from "../../training/configuration.ts";
-import { lookup } from "../../training/lookup.ts";
+import { joinEntries } from "../../training/registry.ts";
+import { openFolders, type ResolvedRun, resolveRuns } from "../../training/resolve/resolve.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import { recordId, type RunConfig, type RunResult } from "../../training/run.ts";
 import { UserError } from "../../errors/user_error.ts";
@@ -8,11 +9,11 @@ import { baseOf, basesOf, scoreBases } from "../sweep/bases.ts";
 import { choose, withShipped } from "../rates/choose.ts";
 import type { Forecast } from "../cost/estimate.ts";
 import { namesIn, prepareFolder, sweepUp, WriteError, writeWhole } from "../../files/write_file.ts";
-import { fingerprintSweep, withFingerprints } from "../sweep/fingerprints.ts";
+import { describe } from "../sweep/described.ts";
+import { expandRuns } from "../sweep/expand_runs.ts";
 import { type LiveWriter, openLive } from "../sweep/live.ts";
 import { makePlan, type Plan, type PlannedRun, writePlan } from "../sweep/plan.ts";
 import { type Display, inAllOf } from "../sweep/progress.ts";
-import { withFolders } from "../sweep/model_folders.ts";
 import { forecastFor } from "../cost/known_paces.ts";
 import { reportedResults } from "../report/build.ts";
 import { isStoredRun, planRerun } from "../sweep/rerun.ts";
@@ -22,8 +23,8 @@ import { isFinished, runSweep, type SweepOutcome, type Workshop } from "../sweep
 import { searchedRuns } from "../rates/search.ts";
 import { openBases, openStore, type Stored } from "../sweep/store.ts";
 import { areSameFiles, type ChosenRates } from "../rates/rates.ts";
-import { expand, override, ratesNeeded, type SweepOverrides, type SweepSpec } from "../sweep/sweep.ts";
-import { CHOSEN, hasChosen, readChosen, readChosenIn, readSweep } from "../sweep/sweep_files.ts";
+import { override, ratesNeeded, type SweepOverrides, type SweepSpec } from "../sweep/sweep.ts";
+import { CHOSEN, hasChosen, readChosen, readChosenIn, readSweep, withFilesOf } from "../sweep/sweep_files.ts";
 
 /** What was asked for. */
 export interface BenchRequest {
@@ -34,6 +35,17 @@ export interface BenchRequest {
   readonly command: string;
   /** True where nothing is to be run: what costs can be told of, even where rates are missing. */
   readonly dryRun?: boolean;
+  /** Files that bring methods, tasks and models, beside those that the sweep's file names. */
+  readonly with?: readonly string[];
+}
+
+/** A bench that can be run. */
+export interface PlannedBench<R extends Registries = Registries> {
+  readonly plan: Plan;
+  /** What the plan's runs name, one for each of them, in the same order. */
+  readonly runs: readonly ResolvedRun<R>[];
+  /** With the entries of files. */
+  readonly registries: R;
 }
 
 /** The rate at which runs are listed whose own is missing. */
@@ -70,39 +82,56 @@ export interface ChosenFile {
 }
 
 /**
- * Finds the sweep, applies the command line's changes, and lists its runs.
+ * Finds the sweep, applies the command line's changes, lists its runs, and resolves each.
  *
- * @throws {UserError} for unknown names, wrong values, and rates that nobody chose yet
+ * @throws {UserError} for unknown names, wrong values, files that bring nothing, and rates that nobody chose yet
  * @throws {CheckpointError} for folders of models that can't be read
+ * @throws {DataError} for data that can't be read
  */
-export async function planBench(request: BenchRequest, registries: Registries): Promise<Plan> {
-  const { sweep, overrides, command } = request;
-  if (isStoredRun(sweep)) return await planRerun(sweep, command, Object.keys(overrides));
-  const { spec, chosen } = await withRates(
-    override(await readSweep(sweep), overrides, registries),
-    overrides,
-    registries,
-  );
-  const chosenModels = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
-  const known = await withFolders(chosenModels, registries);
-  const expansion = expand(spec, known, chosen, request.dryRun ? STAND_IN : undefined);
-  return await makePlan(spec, await withFingerprints(expansion, known), command, chosen?.sweep ?? null);
+export async function planBench<R extends Registries>(
+  request: BenchRequest,
+  registries: R,
+): Promise<PlannedBench<R>> {
+  const { sweep, overrides, command, with: files = [] } = request;
+  if (isStoredRun(sweep)) {
+    const known = await withEntries(files, registries);
+    const plan = await planRerun(sweep, command, Object.keys(overrides), known);
+    const configs = plan.runs.map(({ config }) => config), opened = await openFolders(configs, known);
+    return { plan, runs: await resolveRuns(configs, opened), registries: known };
+  }
+  const written = await readSweep(sweep);
+  const known = await withEntries([...files, ...withFilesOf(written, sweep)], registries);
+  const { spec, chosen } = await withRates(override(written, overrides, known), overrides);
+  const { runs, ...expansion } = await expandRuns(spec, known, chosen, request.dryRun ? STAND_IN : undefined);
+  const described = describe(expansion.configs, known);
+  const plan = await makePlan(spec, expansion, command, chosen?.sweep ?? null, described);
+  return { plan, runs, registries: known };
 }
 
 /**
- * The sweep with what its rates are found by, and the choice that they are from; null where all are stated.
+ * The registries with what files bring.
+ *
+ * @throws {UserError} where a file can't be read, throws, brings nothing, or what is there already
+ */
+export async function withEntries<R extends Registries>(files: readonly string[], registries: R): Promise<R> {
+  if (files.length === 0) return registries;
+  // Loaded when needed: what loads files knows the GPU's part of the program.
+  const { loadModules } = await import("../../training/resolve/modules.ts");
+  return joinEntries(registries, await loadModules(files));
+}
+
+/**
+ * The sweep as it takes its rates, and the choice that they are from; null where all are stated.
  *
  * @throws {UserError} where a choice can't be read, and where one is named that nothing asks for
  */
 async function withRates(
   spec: SweepSpec,
   { rates: folder, peaks }: SweepOverrides,
-  registries: Registries,
 ): Promise<{ readonly spec: SweepSpec; readonly chosen: ChosenRates | null }> {
   if (folder === undefined) {
     const from = ratesNeeded(spec);
-    if (from === null) return { spec, chosen: null };
-    return { spec: await fingerprintSweep(spec, registries), chosen: await readChosen(from) };
+    return { spec, chosen: from === null ? null : await readChosen(from) };
   }
   const asking = { ...spec, rates: { chosenBy: folder } };
   if (ratesNeeded(asking) === null) {
@@ -111,7 +140,7 @@ async function withRates(
         (peaks ? "--peaks states others" : `sweep "${spec.name}" states those of all its methods`),
     );
   }
-  return { spec: await fingerprintSweep(asking, registries), chosen: await readChosenIn(folder) };
+  return { spec: asking, chosen: await readChosenIn(folder) };
 }
 
 /**
@@ -119,12 +148,12 @@ async function withRates(
  *
  * @throws as `bench` does before anything runs
  */
-export async function lookAhead(plan: Plan, out: string, registries: Registries): Promise<Outlook> {
-  const { known, workOf } = await prepare(plan, registries);
+export async function lookAhead(planned: PlannedBench, out: string): Promise<Outlook> {
+  const { plan, registries } = planned, workOf = await prepare(planned);
   const { results } = await openStore(out).read();
   const finished = new Set(plan.runs.map(({ id }) => id).filter((id) => isFinished(results.get(id))));
   const left = plan.runs.filter(({ id }) => !finished.has(id)).map(({ config }) => config);
-  const { forecast, from } = await forecastFor(plan, { results }, known, workOf);
+  const { forecast, from } = await forecastFor(plan, { results }, registries, workOf);
   const runsMs = forecast.estimateAllMs(left);
   const basesMs = runsMs === null ? null : await estimateBases(plan, out, workOf, forecast);
   return {
@@ -161,17 +190,16 @@ function runsByBase(kinds: readonly RunConfig[]): ReadonlyMap<string, RunConfig>
  * What a run and a dry run begin with: whether the runs of a plan can be made, and what they take.
  *
  * @throws {UserError} where one can't
- * @throws {CheckpointError} for folders of models that can't be read
  * @throws {DataError} for real data that can't be used, and where the process may not do what runs on them need
  */
-async function prepare(
-  plan: Plan,
-  registries: Registries,
-): Promise<{ readonly known: Registries; readonly workOf: WorkOf }> {
-  const configs = plan.runs.map(({ config }) => config);
-  await requirePermissions(plan, registries);
-  const known = await withFolders(configs, registries);
-  return { known, workOf: await countRuns(configs, known) };
+async function prepare({ runs }: PlannedBench): Promise<WorkOf> {
+  for (
+    const { data, task } of new Map(runs.map(({ config, task }) => [config.task, { ...config.task, task }]))
+      .values()
+  ) {
+    if (data !== undefined) await task.realData?.requirePermission?.(data);
+  }
+  return await countRuns(runs);
 }
 
 /**
@@ -183,17 +211,17 @@ async function prepare(
  * @throws {DataError} for real data that can't be used, and where the process may not do what runs on them need
  */
 export async function bench<G extends AsyncDisposable>(
-  plan: Plan,
+  planned: PlannedBench,
   out: string,
   parts: BenchParts<G>,
 ): Promise<BenchOutcome> {
-  const { known: registries, workOf } = await prepare(plan, parts.registries);
+  const workOf = await prepare(planned);
   const { folder } = openStore(out);
   await prepareFolder(folder);
   for (const path of [out, folder, openBases(out).folder]) await sweepUp(path);
   const live = await openLive(out, parts.say);
   try {
-    const outcome = await carryOut(plan, out, { ...parts, registries }, live, workOf);
+    const outcome = await carryOut(planned, out, parts, live, workOf);
     await live.end({ status: outcome.interrupted ? "interrupted" : "done" });
     return outcome;
   } catch (caught) {
@@ -217,7 +245,6 @@ async function withKept({ message }: WriteError, folder: string): Promise<UserEr
 
 /** What a bench works with. */
 interface BenchParts<G extends AsyncDisposable> {
-  readonly registries: Registries;
   readonly workshop: Workshop<G>;
   readonly display: Display;
   readonly signal: AbortSignal;
@@ -225,13 +252,13 @@ interface BenchParts<G extends AsyncDisposable> {
 }
 
 async function carryOut<G extends AsyncDisposable>(
-  plan: Plan,
+  { plan, registries }: PlannedBench,
   out: string,
   parts: BenchParts<G>,
   live: LiveWriter,
   workOf: WorkOf,
 ): Promise<BenchOutcome> {
-  const { registries, workshop, signal, say } = parts;
+  const { workshop, signal, say } = parts;
   const store = openStore(out);
   const stored = await store.read();
   for (const fault of stored.faults) {
@@ -288,12 +315,6 @@ async function searchRates(
       const done = { ...plan, runs };
       return { done, results: reportedResults(done, [...known.values()]), interrupted: outcome !== null };
     }
-  }
-}
-
-async function requirePermissions(plan: Plan, { tasks }: Registries): Promise<void> {
-  for (const { id, data } of new Set(plan.runs.map(({ config }) => config.task))) {
-    if (data !== undefined) await lookup("task", tasks, id).realData?.requirePermission?.(data);
   }
 }
 

@@ -108,7 +108,8 @@ const bench = {
       steps: text("N", "for so many steps; warm-up, validation and telemetry scale along"),
       rates: path("DIR", "at the rates that a tuning sweep, such as tune, chose into DIR"),
     }),
-    ...under("Your own data and models", {
+    ...under("Your own methods, data and models", {
+      with: paths("FILE", "take the methods, tasks and models that a TypeScript file exports; may be given again"),
       data: path("DIR", "real data for every task that is left; docs/data.md says which"),
       examples: text("N,N,N", "so many to train on, to validate with and to test on"),
       "train-on-test": flag("train on what the data publishes to test on, where there is nothing else"),
@@ -151,6 +152,7 @@ export const commands = {
         "PATH",
         "show results of Hugging Face PEFT's method comparison beside, from a file or a folder; may be given again",
       ),
+      with: paths("FILE", "methods and tasks of yours, for costs and measures that their own code tells"),
       ...json,
       ...gpu,
     },

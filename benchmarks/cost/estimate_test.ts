@@ -1,11 +1,12 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { resolveRuns } from "../../training/resolve/resolve.ts";
 import { Forecast, type Pace, paceOf } from "./estimate.ts";
 import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
 import { countRuns } from "./run_work.ts";
 
 const configs = (await fakePlan()).runs.map(({ config }) => config);
-const workOf = await countRuns(configs, fakeRegistries);
+const workOf = await countRuns(await resolveRuns(configs, fakeRegistries));
 const [full, lora] = configs;
 const arithmetic = configs.find(({ task }) => task.id === "arithmetic")!;
 

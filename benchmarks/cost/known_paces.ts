@@ -1,5 +1,7 @@
 /** @file What is known about running times before a sweep: from its own results, else from a tuning sweep that ships. */
 import type { Registries } from "../../training/configuration.ts";
+import { resolveRuns } from "../../training/resolve/resolve.ts";
+import { withoutFiles } from "../../training/registry.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { Forecast, type Pace, paceOf } from "./estimate.ts";
 import { rankOf } from "../sweep/method.ts";
@@ -26,7 +28,7 @@ export async function forecastFor(
   const tasks = new Set(plan.runs.map(({ config }) => config.task.id));
   let paces: readonly Pace[] = [], from: string | null = null;
   for (const name of TUNINGS) {
-    const found = await tuningPaces(name, registries, tasks);
+    const found = await tuningPaces(name, withoutFiles(registries), tasks);
     if (found.paces.length === 0) continue;
     ({ paces } = found);
     from = `sweep "${name}" on ${found.adapter}`;
@@ -63,7 +65,7 @@ async function tuningPaces(
         ? [{ config: { ...config, steps: rate.steps }, totalMs: rate.steps * rate.msPerStep }]
         : [];
     });
-    const workOf = await countRuns(known.map(({ config }) => config), registries);
+    const workOf = await countRuns(await resolveRuns(known.map(({ config }) => config), registries));
     return { paces: known.map(({ config, totalMs }) => paceOf(config, workOf(config), totalMs)), adapter };
   } catch (error) {
     if (error instanceof UserError) return { paces: [], adapter: "unknown" };

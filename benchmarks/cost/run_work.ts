@@ -1,8 +1,8 @@
 /** @file What runs take by count, and whether they can be made at all: looked up once for all that are alike. */
 import type { RowLengths } from "../../models/architecture.ts";
 import type { TaskData } from "../../tasks/task.ts";
-import { type KnownModel, type Registries, resolveModel } from "../../training/configuration.ts";
-import { lookup } from "../../training/lookup.ts";
+import type { KnownModel } from "../../training/configuration.ts";
+import type { ResolvedRun } from "../../training/resolve/resolve.ts";
 import { predictMemory } from "../../training/cost/memory.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import type { RunConfig } from "../../training/run.ts";
@@ -44,11 +44,10 @@ const MEASURED = 4;
  * Counts runs, which can all be made: the examples of each task are loaded and held against their model, as runs do it.
  * What differs in seed and rate alone is counted once.
  *
- * @param registries with the models in folders
  * @throws {UserError} where a model can't take its task's examples, or there are fewer than a run asks for
  * @throws {DataError} where real data can't be read or used
  */
-export async function countRuns(configs: Iterable<RunConfig>, registries: Registries): Promise<WorkOf> {
+export async function countRuns(runs: Iterable<ResolvedRun>): Promise<WorkOf> {
   const alike = new WeakMap<RunConfig["optimizer"], { readonly config: RunConfig; readonly work: RunWork }>();
   const byConfig = new Map<string, RunWork>(), byExamples = new Map<string, Counted>();
   const find = (config: RunConfig) => {
@@ -56,13 +55,14 @@ export async function countRuns(configs: Iterable<RunConfig>, registries: Regist
     const last = alike.get(config.optimizer);
     return last && areAlike(last.config, config) ? last.work : byConfig.get(keyOf(config));
   };
-  for (const config of configs) {
+  for (const run of runs) {
+    const { config } = run;
     let work = find(config);
     if (!work) {
       const { task, model, scoreOn } = config, key = canonicalJson({ task, model, scoreOn });
-      const counted = byExamples.get(key) ?? await countExamples(config, registries);
+      const counted = byExamples.get(key) ?? await countExamples(run);
       byExamples.set(key, counted);
-      work = countRun(config, counted, registries);
+      work = countRun(config, counted, run.method);
       byConfig.set(keyOf(config), work);
     }
     if (alike.get(config.optimizer)?.work !== work) alike.set(config.optimizer, { config, work });
@@ -87,14 +87,13 @@ function keyOf({ seed: _, schedule: _schedule, ...config }: RunConfig): string {
   return canonicalJson(config);
 }
 
-async function countExamples(config: RunConfig, { tasks, models }: Registries): Promise<Counted> {
+async function countExamples({ config, task, model }: ResolvedRun): Promise<Counted> {
   // Loaded when needed: what reads texts and images is not needed to list and to report.
   const [{ loadExamples, rowLengthsOf }, { shapedByHead }, { countScoring }] = await Promise.all([
     import("../../training/resolve/examples.ts"),
     import("../../training/resolve/heads.ts"),
     import("../../training/cost/scoring_work.ts"),
   ]);
-  const task = lookup("task", tasks, config.task.id), model = resolveModel(config.model, models);
   const data: TaskData = await loadExamples(task, model, config);
   const shaped = await shapedByHead(config.model, model, data), lengths = rowLengthsOf(data);
   const scoring = (endsTexts: boolean) => countScoring(task, data, config.scoreOn, shaped, endsTexts);
@@ -111,8 +110,11 @@ export function ofRows(model: KnownModel, lengths: RowLengths): KnownModel {
   return { ...model, ...model.ofLengths(lengths) };
 }
 
-function countRun(config: RunConfig, { model, scoring }: Counted, { optimizers }: Registries): RunWork {
-  const method = lookup("optimizer", optimizers, config.optimizer.id);
+function countRun(
+  config: RunConfig,
+  { model, scoring }: Counted,
+  method: ResolvedRun["method"],
+): RunWork {
   const { steps, validateEvery, telemetryEvery, task } = config;
   const count = countRunStep(config, model, method);
   const step = flopsOf(count), validation = forwardFlopsOf(model.architecture, task.validationExamples);

@@ -1,4 +1,5 @@
 import { assert, assertGreater } from "@std/assert";
+import { resolveRuns } from "../../training/resolve/resolve.ts";
 import * as models from "../../models/mod.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import * as tasks from "../../tasks/mod.ts";
@@ -19,7 +20,7 @@ const runs = recorded.runs.map(({ config, said, ms }) => ({
   ms,
 }));
 const registries = { tasks: { ...tasks }, models: { ...models }, optimizers };
-const workOf = await countRuns(runs.map(({ config }) => config), registries);
+const workOf = await countRuns(await resolveRuns(runs.map(({ config }) => config), registries));
 
 const plan = { runs: runs.map(({ config }, i) => ({ id: String(i), config })) };
 

@@ -2,6 +2,7 @@
 import type { Registries } from "../../training/configuration.ts";
 import { prepareFolder, removeFile, sweepUp, writeWhole } from "../../files/write_file.ts";
 import type { GpuRates } from "../cost/growth/predict.ts";
+import { withDescribed } from "../sweep/described.ts";
 import { withFoldersLeft } from "../sweep/model_folders.ts";
 import { UserError } from "../../errors/user_error.ts";
 import type { ComparedSweep } from "./against/compared_sweep.ts";
@@ -69,7 +70,10 @@ export async function makeReport(
   // Paths differ from machine to machine, and the report shouldn't.
   const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));
   const configs = [...plan?.runs ?? [], ...results, ...against?.results ?? []].map(({ config }) => config);
-  const known = await withFoldersLeft(configs, registries);
+  const known = withDescribed(await withFoldersLeft(configs, registries), [
+    plan?.described,
+    against?.plan?.described,
+  ]);
   const report = buildReport(
     {
       plan,

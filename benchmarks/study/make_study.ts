@@ -52,7 +52,7 @@ export function makeStudy(
   const tasks = ids.map((id) =>
     labelTask(
       settings.get(id)?.[0]?.configs[0] ?? configs.find(({ task }) => task.id === id)!,
-      registries.tasks,
+      registries,
       results.find((result) => result.config.task.id === id && sourceOf(result)),
     )
   );
@@ -253,9 +253,9 @@ export function isFor(rate: ChosenRate, task: TaskLabel, method: MethodLabel, ra
 /** The methods of some runs, in the registry's order, as reports name and draw them. */
 export function makeMethods(
   configs: readonly RunConfig[],
-  registries: Pick<Registries, "optimizers">,
+  registries: Pick<Registries, "optimizers" | "described">,
 ): MethodLabel[] {
-  const labels = labelMethods(configs.map((config) => config.optimizer), registries.optimizers);
+  const labels = labelMethods(configs.map((config) => config.optimizer), registries);
   const known = Object.values(registries.optimizers).map((module) => module.id);
   const place = (id: string) => known.includes(id) ? known.indexOf(id) : known.length;
   const choices = new Map(configs.map((config) => [methodKey(config.optimizer), config.optimizer.id]));
@@ -273,24 +273,30 @@ export function sourceOf(result: RunResult | undefined): DoneRun["outcome"]["dat
 }
 
 /** A task is called by its real data where it took some: its own title tells of its own examples. */
-export function titleOfTask(id: string, tasks: Registries["tasks"], result: RunResult | undefined): string {
-  return sourceOf(result)?.title ?? Object.values(tasks).find((known) => known.id === id)?.title ?? id;
+export function titleOfTask(id: string, registries: Registries, result: RunResult | undefined): string {
+  return sourceOf(result)?.title ?? findTask(id, registries)?.title ?? id;
+}
+
+/** What is known of a task: by the registries, or as it was stored where it is from a file that is not at hand. */
+function findTask(id: string, { tasks, described }: Registries) {
+  const isIt = (known: { readonly id: string }) => known.id === id;
+  return Object.values(tasks).find(isIt) ?? described?.tasks.find(isIt);
 }
 
 function labelTask(
   config: RunConfig,
-  tasks: Registries["tasks"],
+  registries: Registries,
   onRealData: RunResult | undefined,
 ): TaskLabel {
   const { task: { id } } = config;
-  const task = Object.values(tasks).find((known) => known.id === id);
-  const source = sourceOf(onRealData);
+  const task = findTask(id, registries), source = sourceOf(onRealData);
+  const realData = Object.values(registries.tasks).find((known) => known.id === id)?.realData;
   return {
     id,
-    title: titleOfTask(id, tasks, onRealData),
+    title: titleOfTask(id, registries, onRealData),
     files: filesOf(config),
     family: task?.family ?? null,
-    metric: (source && task?.realData?.metric) ?? task?.metric.name ?? "score",
+    metric: (source && realData?.metric) ?? task?.metric.name ?? "score",
     chance: source ? null : task?.metric.chance ?? null,
     measures: task?.measures ?? [],
   };

@@ -1,5 +1,5 @@
 /** @file What makes two runs use the same method: the optimizer and its options, rank aside. */
-import type { KnownOptimizer, Registries } from "../../training/configuration.ts";
+import type { Registries } from "../../training/configuration.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import type { RunConfig } from "../../training/run.ts";
 
@@ -29,9 +29,10 @@ export function optionsWithoutRank(optimizer: OptimizerChoice): OptimizerChoice[
   return Object.fromEntries(Object.entries(optimizer.options).filter(([name]) => name !== "rank"));
 }
 
-/** Equal for runs of the same method, whatever their rank, rate, seed and task. */
+/** Equal for runs of the same method, whatever their rank, rate, seed and task: of the same bytes, where it is from a file. */
 export function methodKey(optimizer: OptimizerChoice): string {
-  return canonicalJson({ id: optimizer.id, options: optionsWithoutRank(optimizer) });
+  const { id, module } = optimizer, options = optionsWithoutRank(optimizer);
+  return canonicalJson({ id, options, ...(module && { module: module.fingerprint }) });
 }
 
 /**
@@ -40,18 +41,22 @@ export function methodKey(optimizer: OptimizerChoice): string {
  */
 export function labelMethods(
   choices: readonly OptimizerChoice[],
-  optimizers: Registries["optimizers"],
+  registries: Pick<Registries, "optimizers" | "described">,
 ): ReadonlyMap<string, string> {
   const methods = new Map(choices.map((choice) => [methodKey(choice), choice]));
-  const plain = new Map([...methods].map(([key, choice]) => [key, plainLabel(choice, optimizers)]));
+  const plain = new Map([...methods].map(([key, choice]) => [key, plainLabel(choice, registries)]));
   return new Map([...plain].map(([key, label]) => {
     const twins = [...methods].filter(([other]) => other !== key && plain.get(other) === label).map((
       [, twin],
     ) => twin);
     if (twins.length === 0) return [key, label];
     const own = optionsWithoutRank(methods.get(key)!);
+    const file = methods.get(key)!.module?.fingerprint;
+    const isOtherFile = twins.some(({ module }) => module?.fingerprint !== file);
     const telling = Object.keys(own).filter((name) => twins.some((twin) => twin.options[name] !== own[name]));
-    return [key, `${label}, ${telling.map((name) => `${name} ${formatOption(own[name]!)}`).join(", ")}`];
+    const told = telling.map((name) => `${name} ${formatOption(own[name]!)}`);
+    if (isOtherFile) told.push(file === undefined ? "as shipped" : `file ${file.slice(0, 8)}`);
+    return [key, [label, ...told].join(", ")];
   }));
 }
 
@@ -61,11 +66,13 @@ function formatOption(value: number | boolean | string): string {
   return isSmall ? value.toExponential() : String(value);
 }
 
-function plainLabel(choice: OptimizerChoice, optimizers: Registries["optimizers"]): string {
-  const module: KnownOptimizer | undefined = Object.values(optimizers).find((known) =>
-    known.id === choice.id
-  );
+function plainLabel(
+  choice: OptimizerChoice,
+  { optimizers, described }: Pick<Registries, "optimizers" | "described">,
+): string {
+  const isIt = ({ id }: { readonly id: string }) => id === choice.id;
+  const module = Object.values(optimizers).find(isIt) ?? described?.methods.find(isIt);
   if (!module) return choice.id;
-  const described = module.describe(choice.options);
-  return described === "" ? module.title : `${module.title} (${described})`;
+  const text = module.describe(choice.options);
+  return text === "" ? module.title : `${module.title} (${text})`;
 }

@@ -7,6 +7,7 @@ import { UserError } from "../../errors/user_error.ts";
 import { readText, reasonOf, writeWhole } from "../../files/write_file.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { ChosenRate } from "../rates/rates.ts";
+import { Described } from "./described.ts";
 import type { Expansion, SweepSpec } from "./sweep.ts";
 
 /** A run by its name. */
@@ -26,18 +27,25 @@ export const Plan = z.strictObject({
   notes: z.array(z.string()),
   /** What predictions are for, where the sweep or the command said so. */
   gpu: GpuRates.exactOptional(),
+  /** What the runs took from files, for reports that are made without them. */
+  described: Described.exactOptional(),
   /** True where a search decides which of the runs are made; once it has ended, the runs are those. */
   search: z.literal(true).exactOptional(),
   runs: z.array(PlannedRun),
 });
 export type Plan = Omit<z.infer<typeof Plan>, "runs"> & { readonly runs: readonly PlannedRun[] };
 
-/** Names the runs of an expanded sweep. */
+/**
+ * Names the runs of an expanded sweep.
+ *
+ * @param described what they took from files; null where that is nothing
+ */
 export async function makePlan(
   spec: SweepSpec,
   expansion: Expansion,
   command: string,
   ratesFrom: string | null,
+  described: Described | null = null,
 ): Promise<Plan> {
   const ids = await runIds(expansion.configs);
   const runs = expansion.configs.map((config, i) => ({ id: ids[i]!, config }));
@@ -50,6 +58,7 @@ export async function makePlan(
     rates: [...expansion.rates],
     notes: [...expansion.notes],
     ...(spec.gpu && { gpu: spec.gpu }),
+    ...(described && { described }),
     ...(spec.search && { search: spec.search }),
     runs,
   };

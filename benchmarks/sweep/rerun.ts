@@ -1,5 +1,7 @@
 /** @file A stored run as a sweep of its own: `./run bench results/quick/runs/0123456789abcdef.json` runs it again. */
 import { UserError } from "../../errors/user_error.ts";
+import type { Registries } from "../../training/configuration.ts";
+import { describe } from "./described.ts";
 import type { Plan } from "./plan.ts";
 import { readRun } from "./store.ts";
 
@@ -16,13 +18,18 @@ export function isStoredRun(path: string): boolean {
  * @param changes names of settings that the command would change
  * @throws {UserError} where the file isn't a stored run, and where settings would change
  */
-export async function planRerun(path: string, command: string, changes: readonly string[]): Promise<Plan> {
+export async function planRerun(
+  path: string,
+  command: string,
+  changes: readonly string[],
+  registries: Registries,
+): Promise<Plan> {
   if (changes.length > 0) {
     throw new UserError(
       `Cannot run ${path} again with other ${changes.join(", ")}: a stored run stays as it is`,
     );
   }
-  const { id, config } = await readRun(path);
+  const { id, config } = await readRun(path), described = describe([config], registries);
   return {
     schema: 1,
     name: `rerun-${id}`,
@@ -31,6 +38,7 @@ export async function planRerun(path: string, command: string, changes: readonly
     ratesFrom: null,
     rates: [],
     notes: [],
+    ...(described && { described }),
     runs: [{ id, config }],
   };
 }

@@ -37,7 +37,7 @@ Deno.test("planBench() of a stored run's file is that run alone, by the same nam
     for (const result of stored) await store.put(result);
     for (const { id, config } of stored) {
       const sweep = `${store.folder}/${id}.json`;
-      const plan = await planBench({ sweep, overrides: {}, command: "typed" }, fakeRegistries);
+      const { plan } = await planBench({ sweep, overrides: {}, command: "typed" }, fakeRegistries);
       assertEquals(plan.runs, [{ id, config }]);
       assertEquals([plan.name, plan.command], [`rerun-${id}`, "typed"]);
     }

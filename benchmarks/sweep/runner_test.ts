@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { resolveRuns } from "../../training/resolve/resolve.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
 import { UserError } from "../../errors/user_error.ts";
 import {
@@ -18,7 +19,9 @@ import type { Store } from "./store.ts";
 
 const { runs } = await fakePlan({ ...fakeSweep, tasks: [fakeSweep.tasks[0]!], ranks: [2], seeds: [0] });
 
-const forecast = new Forecast(await countRuns(runs.map(({ config }) => config), fakeRegistries));
+const forecast = new Forecast(
+  await countRuns(await resolveRuns(runs.map(({ config }) => config), fakeRegistries)),
+);
 
 class FakeGpu implements AsyncDisposable {
   closed = false;

@@ -96,6 +96,8 @@ export const SweepSpec = z.strictObject({
   /** The GPU that the report of a sweep which varies sizes predicts the paper's sizes for. */
   gpu: GpuRates.exactOptional(),
   seeds: z.array(RunConfig.shape.seed).min(1),
+  /** Files that bring methods, tasks and models, as `--with` names them: from the folder of the sweep's file. */
+  with: z.array(z.string().min(1)).exactOptional(),
   /** True where only those of each method's `peaks` are run that a search for the best asks for (benchmarks/rates/search.ts). */
   search: z.literal(true).exactOptional(),
 });
@@ -135,14 +137,15 @@ export interface Expansion {
 }
 
 /**
- * The sweep with the command line's changes.
+ * The sweep with the command line's changes. Methods from files join it, and so do tasks from files with the settings that
+ * they ship.
  *
  * @throws {UserError} for names that the registries or the sweep don't have
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
   const { tasks, optimizers, ranks, peaks, seeds, steps, data, trainOnTest, examples, model, gpu } =
     overrides;
-  const allTasks = tasksOf(spec, registries);
+  const allTasks = [...tasksOf(spec, registries), ...ownTasks(spec, registries)];
   const chosenTasks = tasks?.map((id) => {
     lookup("task", registries.tasks, id);
     const entry = allTasks.find(({ task }) => task.id === id);
@@ -151,12 +154,15 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     }
     return entry;
   });
-  const all = methodsOf(spec, registries);
+  const all = methodsOf(spec, registries), grid = gridOf(all);
+  for (const { id } of fromFiles(registries.optimizers, registries)) {
+    if (!all.some((entry) => entry.id === id)) all.push({ id, ...grid });
+  }
   // A method that the sweep doesn't name joins with its defaults, so that a new one can be tried at once.
   const chosenOptimizers: SweepOptimizer[] | undefined = optimizers?.flatMap((id) => {
     lookup("optimizer", registries.optimizers, id);
     const entries = all.filter((entry) => entry.id === id);
-    return entries.length > 0 ? entries : [{ id }];
+    return entries.length > 0 ? entries : [{ id, ...grid }];
   });
   return {
     ...spec,
@@ -179,6 +185,25 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
   };
 }
 
+/** Entries that a file of the user's brought. */
+function fromFiles<T>(entries: Readonly<Record<string, T>>, { sources }: Registries): T[] {
+  return Object.values(entries).filter((entry) => sources?.has(entry));
+}
+
+/** Tasks from files that the sweep doesn't name and that ship settings; others run where it names them, with settings. */
+function ownTasks(spec: SweepSpec, registries: Registries): WholeTask[] {
+  const named = new Set(tasksOf(spec, registries).map(({ task }) => task.id));
+  return fromFiles(registries.tasks, registries)
+    .filter(({ id, shipped }) => shipped && !named.has(id))
+    .map(({ id }) => asShipped(spec, { task: { id } }, id, registries));
+}
+
+/** The rates that all methods of a sweep are run at, where they are the same: one that joins is run at them too. */
+function gridOf(methods: readonly SweepOptimizer[]): Pick<SweepOptimizer, "peaks"> {
+  const [first] = methods, isSame = (other: SweepOptimizer) => String(other.peaks) === String(first?.peaks);
+  return first?.peaks && methods.every(isSame) ? { peaks: first.peaks } : {};
+}
+
 /** What a model from the command line leaves as the sweep has it. */
 function headOf({ model: { head } }: WholeTask): Pick<RunConfig["model"], "head"> {
   return head === undefined ? {} : { head };
@@ -194,6 +219,22 @@ function nameOf(folder: string): string {
 export function ratesNeeded(spec: SweepSpec): string | null {
   const stated = spec.optimizers.every((entry) => entry.peaks);
   return !stated && spec.rates && "chosenBy" in spec.rates ? spec.rates.chosenBy : null;
+}
+
+/** A run of a sweep before its rate and its seed are known. */
+export interface Draft {
+  /** Complete, at a peak of 1 and the sweep's first seed. */
+  readonly config: RunConfig;
+  /** What the sweep says of its method. */
+  readonly method: SweepOptimizer;
+}
+
+/** A sweep's drafts. */
+export interface Drafts {
+  /** In the order in which their runs should run. */
+  readonly drafts: readonly Draft[];
+  /** Methods that are left out at some ranks. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -213,36 +254,58 @@ export function expand(
   chosen: ChosenRates | null = null,
   standIn?: number,
 ): Expansion {
+  return takeRates(spec, draftRuns(spec, registries), chosen, standIn);
+}
+
+/**
+ * The first half of `expand`: all but rates and seeds.
+ *
+ * @throws {UserError} for configs that a run would refuse, for ranks that no method takes, and for methods that take no rank
+ */
+export function draftRuns(spec: SweepSpec, registries: Registries): Drafts {
   refuseTwoSources(spec);
-  const configs = new Map<string, RunConfig>();
-  const uses: RateUse[] = [], missing: RateQuery[] = [];
-  const attempts: RankAttempt[] = [];
+  const drafts: Draft[] = [], attempts: RankAttempt[] = [], [seed] = spec.seeds;
   const tasks = tasksOf(spec, registries), methods = methodsOf(spec, registries);
-  const seeds = [...new Set(spec.seeds)];
-  // Those of the other seeds differ from these in the seed alone.
-  for (const seed of seeds.slice(0, 1)) {
-    for (const entry of tasks) {
-      for (const rank of spec.ranks) {
-        for (const varied of variationsOf(spec)) {
-          for (const method of methods) {
-            const sizes = { rank, ...varied };
-            const draft = draftRun(spec, entry, method, sizes, seed, registries);
-            const attempt = { task: entry.task.id, method, rank: sizes.rank };
-            if (draft instanceof RefusedOptions) {
-              attempts.push({ ...attempt, hasRank: true, refusal: draft });
-              continue;
-            }
-            attempts.push({ ...attempt, hasRank: rankOf(draft.optimizer) !== null, refusal: null });
-            const found = peaksOf(spec, method, draft, chosen, standIn);
-            if (found.use) uses.push(found.use);
-            if (found.missing) missing.push(found.missing);
-            for (const value of found.peaks) {
-              const config = withPeak(draft, value);
-              configs.set(canonicalJson(config), config);
-            }
+  for (const entry of tasks) {
+    for (const rank of spec.ranks) {
+      for (const varied of variationsOf(spec)) {
+        for (const method of methods) {
+          const sizes = { rank, ...varied };
+          const config = draftRun(spec, entry, method, sizes, seed!, registries);
+          const attempt = { task: entry.task.id, method, rank: sizes.rank };
+          if (config instanceof RefusedOptions) {
+            attempts.push({ ...attempt, hasRank: true, refusal: config });
+            continue;
           }
+          attempts.push({ ...attempt, hasRank: rankOf(config.optimizer) !== null, refusal: null });
+          drafts.push({ config, method });
         }
       }
+    }
+  }
+  return { drafts, notes: describeRefusals(attempts) };
+}
+
+/**
+ * The second half of `expand`: each draft at its rates, and all of them with each seed.
+ *
+ * @throws {UserError} for methods without a rate
+ */
+export function takeRates(
+  spec: SweepSpec,
+  { drafts, notes: refusals }: Drafts,
+  chosen: ChosenRates | null = null,
+  standIn?: number,
+): Expansion {
+  const configs = new Map<string, RunConfig>();
+  const uses: RateUse[] = [], missing: RateQuery[] = [];
+  for (const { config: draft, method } of drafts) {
+    const found = peaksOf(spec, method, draft, chosen, standIn);
+    if (found.use) uses.push(found.use);
+    if (found.missing) missing.push(found.missing);
+    for (const value of found.peaks) {
+      const config = withPeak(draft, value);
+      configs.set(canonicalJson(config), config);
     }
   }
   if (chosen && missing.length > 0 && standIn === undefined) throw missingRates(chosen, missing);
@@ -256,12 +319,15 @@ export function expand(
         }; listed at ${standIn}, and to be run only once they are chosen or stated`,
       ]
       : [],
-    ...describeRefusals(attempts),
+    ...refusals,
     ...describeRates(uses),
     ...describeTransfer(spec, uses),
     ...describeFolders(spec, uses),
   ];
-  const all = seeds.flatMap((seed) => Array.from(configs.values(), (config) => ({ ...config, seed })));
+  // Those of the other seeds differ from these in the seed alone.
+  const all = [...new Set(spec.seeds)].flatMap((seed) =>
+    Array.from(configs.values(), (config) => ({ ...config, seed }))
+  );
   return { configs: all, rates: [...rates], notes };
 }
 

@@ -38,6 +38,12 @@ export async function readSweep(nameOrPath: string): Promise<SweepSpec> {
   );
 }
 
+/** The files that a sweep's file names to bring entries, which it names from its own folder. */
+export function withFilesOf({ with: files = [] }: SweepSpec, nameOrPath: string): string[] {
+  const folder = nameOrPath.slice(0, nameOrPath.lastIndexOf("/") + 1);
+  return files.map((file) => file.startsWith("/") ? file : `${folder}${file.replace(/^\.\//, "")}`);
+}
+
 /** Whether rates ship that a sweep of this name chose, sound or not. */
 export async function hasChosen(sweep: string): Promise<boolean> {
   try {

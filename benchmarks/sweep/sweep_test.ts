@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import * as models from "../../models/mod.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import * as tasks from "../../tasks/mod.ts";
@@ -7,7 +7,7 @@ import { canonicalJson } from "../../files/canonical_json.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { fakeRegistries, takingData } from "../../tests/support/fakes/registries.ts";
 import { fakeSweep } from "../../tests/support/fakes/sweep.ts";
-import { fingerprintSweep } from "./fingerprints.ts";
+import { expandRuns } from "./expand_runs.ts";
 import type { ChosenRate, ChosenRates } from "../rates/rates.ts";
 import { rankOf } from "./method.ts";
 import { expand, override, ratesNeeded, SweepSpec } from "./sweep.ts";
@@ -517,27 +517,28 @@ Deno.test("expand() notes rates that were tuned on other data, and refuses a tas
 
 Deno.test("expand() takes rates that were tuned on real data, or on a model in a folder, for these alone", async () => {
   const onData = (fingerprint: string) => chosenRate({ dataFingerprint: fingerprint.repeat(64), peak: 0.05 });
-  const real = await fingerprintSweep(override(tuned, { data: "mnist", ranks: [2] }, takingData), takingData);
-  const one = expand(real, takingData, chosenRates([chosenRate({}), onData("0")]));
-  assertEquals([one.configs.map(({ schedule }) => schedule.peak), one.notes], [[0.05, 0.05], []]);
+  const real = override(tuned, { data: "mnist", ranks: [2] }, takingData);
+  const one = await expandRuns(real, takingData, chosenRates([chosenRate({}), onData("0")]));
+  const taken = '"digits" takes its examples from mnist (fingerprint 0000000000000000)';
+  assertEquals([one.configs.map(({ schedule }) => schedule.peak), one.notes], [[0.05, 0.05], [taken]]);
   // On its own data the task has nothing from theirs, nor has another set of data.
-  const message = (spec: SweepSpec, rates: ChosenRate[]) =>
-    assertThrows(() => expand(spec, takingData, chosenRates(rates)), UserError).message;
+  const message = async (spec: SweepSpec, rates: ChosenRate[]) =>
+    (await assertRejects(() => expandRuns(spec, takingData, chosenRates(rates)), UserError)).message;
   assertEquals(
-    message({ ...tuned, ranks: [2] }, [onData("0")]),
+    await message({ ...tuned, ranks: [2] }, [onData("0")]),
     'Cannot use the rates that sweep "tune" chose for "digits": they were tuned on data 0000000000000000 and the ' +
       "project's model, not on the task's own data and the project's model (--peaks states rates instead)",
   );
   assertStringIncludes(
-    message(real, [onData("1")]),
+    await message(real, [onData("1")]),
     "they were tuned on data 1111111111111111 and the project's model, not on data 0000000000000000 and",
   );
   assertStringIncludes(
-    message({ ...tuned, ranks: [2] }, [chosenRate({ modelFingerprint: "2".repeat(64) })]),
+    await message({ ...tuned, ranks: [2] }, [chosenRate({ modelFingerprint: "2".repeat(64) })]),
     "they were tuned on the task's own data and model 2222222222222222, not on",
   );
   // What is nearer wins over what is further, and a stranger's is never taken.
-  const mixed = expand(real, takingData, chosenRates([chosenRate({ peak: 0.03 }), onData("1")]));
+  const mixed = await expandRuns(real, takingData, chosenRates([chosenRate({ peak: 0.03 }), onData("1")]));
   assertEquals(mixed.configs.map(({ schedule }) => schedule.peak), [0.03, 0.03]);
 });
 

@@ -1,7 +1,5 @@
 /** @file The thread of `live_report.ts`: builds the report of the output folder that it is named after, once. */
-import * as models from "../../models/mod.ts";
-import * as optimizers from "../../optimizers/mod.ts";
-import * as tasks from "../../tasks/mod.ts";
+import { shipped } from "../../training/shipped.ts";
 import { makeReport } from "../report/write.ts";
 import type { Built } from "./live_report.ts";
 
@@ -13,8 +11,7 @@ interface WorkerScope {
 
 const scope = globalThis as unknown as WorkerScope;
 try {
-  const registries = { tasks: { ...tasks }, models: { ...models }, optimizers: { ...optimizers } };
-  scope.postMessage({ files: (await makeReport(scope.name, registries)).files });
+  scope.postMessage({ files: (await makeReport(scope.name, shipped)).files });
 } catch (error) {
   scope.postMessage({ error: error instanceof Error ? error.message : String(error) });
 }

@@ -3,6 +3,7 @@ import type { Registries } from "../../training/configuration.ts";
 import type { RunConfig } from "../../training/run.ts";
 import { formatDuration } from "../cost/estimate.ts";
 import type { Live } from "../sweep/live.ts";
+import { withDescribed } from "../sweep/described.ts";
 import { methodKey, rankOf } from "../sweep/method.ts";
 import { nameRun } from "../sweep/progress.ts";
 import { formatNumber, formatRank, formatRate, formatSignificant } from "../report/format.ts";
@@ -36,8 +37,9 @@ export function sweepPage(
 ): string {
   const { plan, faults, pulse: { live } } = contents;
   const overview = overviewOf(contents, now), { counts, running, stored } = overview;
+  const known = withDescribed(registries, [plan?.described]);
   const configs = plan?.runs.map(({ config }) => config) ?? stored.map(({ config }) => config);
-  const methods = makeMethods(configs, registries);
+  const methods = makeMethods(configs, known);
   const name = plan?.name ?? key;
   const main = markup`<section id="state" aria-label="State">
 <p class="note">Sweep “${name}” in <code>${key}</code> ${badge(overview.state)}</p>

@@ -15,13 +15,13 @@ export interface Namer {
 
 /** Names of all of these, methods told apart by their options where they must be. */
 export function namer(results: readonly RunResult[], registries: Registries): Namer {
-  const labels = labelMethods(results.map(({ config }) => config.optimizer), registries.optimizers);
+  const labels = labelMethods(results.map(({ config }) => config.optimizer), registries);
   const withData = new Map(
     results.flatMap((result) =>
       result.status === "done" && result.outcome.data ? [[result.config.task.id, result]] : []
     ),
   );
-  const title = ({ task }: RunConfig) => titleOfTask(task.id, registries.tasks, withData.get(task.id));
+  const title = ({ task }: RunConfig) => titleOfTask(task.id, registries, withData.get(task.id));
   const label = (config: RunConfig) => `${labels.get(methodKey(config.optimizer))!}${nameSize(config)}`;
   return {
     row: (config) => [

@@ -48,7 +48,7 @@ export async function writeExports(
         const exported = toPeft(
           result,
           registries,
-          titleOfTask(result.config.task.id, registries.tasks, result),
+          titleOfTask(result.config.task.id, registries, result),
         );
         // As Python's json.dump(…, indent=2) writes it.
         await writeWhole(
