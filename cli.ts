@@ -8,13 +8,7 @@ import {
   type PlannedBench,
   withEntries,
 } from "./benchmarks/command_line/bench.ts";
-import {
-  type CommandName,
-  commands,
-  isCommand,
-  quoteArgument,
-  readArguments,
-} from "./benchmarks/command_line/commands.ts";
+import { type CommandName, commands, isCommand, readArguments } from "./benchmarks/command_line/commands.ts";
 import { completionsFor } from "./benchmarks/command_line/completions.ts";
 import { describeCommand, describeCommands } from "./benchmarks/command_line/help.ts";
 import { type Style, styleFor } from "./benchmarks/command_line/terminal.ts";
@@ -38,6 +32,7 @@ import type { Gpu } from "./gpu/gpu.ts";
 import type { Library, Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
 import type { RunResult } from "./training/run.ts";
+import { quoteArgument } from "./errors/quote.ts";
 import { UserError } from "./errors/user_error.ts";
 
 /** What the commands work with: real ones below, made-up ones in tests. */

@@ -11,7 +11,6 @@ import {
   commands,
   isCommand,
   isPath,
-  quoteArgument,
   readArguments,
 } from "./benchmarks/command_line/commands.ts";
 import config from "./deno.json" with { type: "json" };

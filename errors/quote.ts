@@ -1,4 +1,4 @@
-/** @file What files have, as errors show it: on one line and of few characters, whatever it is. */
+/** @file What files have, as errors show it, on one line and of few characters, whatever it is; and words for a shell. */
 
 /** A name in quotation marks. */
 export function quote(name: string): string {
@@ -17,4 +17,9 @@ export function showShape(shape: readonly number[]): string {
 
 function cut(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most)}…`;
+}
+
+/** An argument as a shell takes it. */
+export function quoteArgument(argument: string): string {
+  return /^[\w.,/=:-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -77,7 +77,7 @@ export interface BenchOutcome {
 /** Rates that a tuning sweep chose. */
 export interface ChosenFile {
   readonly path: string;
-  /** True where they were tuned on the project's own data and models, so that they can be shipped. */
+  /** True where they are of the project's own methods, tasks, data and models, so that they can be shipped. */
   readonly isOurs: boolean;
 }
 
@@ -320,7 +320,8 @@ async function searchRates(
 
 /**
  * Writes the choice of a sweep that ran methods at several rates, once it has all its runs. A part of a sweep leaves the
- * rest as it is shipped, so that the file can take the shipped one's place; a choice on files of the user's stands alone.
+ * rest as it is shipped, so that the file can take the shipped one's place; a choice on data or models of the user's stands
+ * alone. A method or a task of the user's stands beside what ships.
  */
 async function writeChosen(
   plan: Plan,
@@ -336,5 +337,5 @@ async function writeChosen(
   const shipped = isOurs && await hasChosen(plan.name) ? (await readChosen(plan.name)).rates : [];
   const path = `${out}/${CHOSEN}`;
   await writeWhole(path, `${JSON.stringify(withShipped({ ...rest, rates: tuned }, shipped), null, 1)}\n`);
-  return { path, isOurs };
+  return { path, isOurs: isOurs && tuned.every(({ modules }) => !modules) };
 }

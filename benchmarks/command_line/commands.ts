@@ -340,8 +340,3 @@ export function changePaths(
 export function isPath(kind: PositionalKind | null, value: string): boolean {
   return kind === "path" || (kind === "sweep" && (value.includes("/") || value.endsWith(".json")));
 }
-
-/** An argument as a shell takes it. */
-export function quoteArgument(argument: string): string {
-  return /^[\w.,/=:-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
-}

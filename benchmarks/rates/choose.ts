@@ -1,7 +1,7 @@
 /** @file From the results of a tuning sweep to the rates that later sweeps use. Looks at validation losses only. */
 import type { RunResult } from "../../training/run.ts";
 import { methodKey, optionsWithoutRank, rankOf } from "../sweep/method.ts";
-import { type ChosenRate, type ChosenRates, filesOf, type RateEvidence } from "./rates.ts";
+import { type ChosenRate, type ChosenRates, filesOf, modulesOf, type RateEvidence } from "./rates.ts";
 import { mean } from "../statistics/statistics.ts";
 
 type Finished = Exclude<RunResult, { readonly status: "failed" }>;
@@ -78,6 +78,7 @@ function chooseOne(group: readonly Finished[]): ChosenRate[] {
     task: first!.config.task.id,
     model: first!.config.model.id,
     ...filesOf(first!.config),
+    ...modulesOf(first!.config),
     optimizer: first!.config.optimizer.id,
     options: optionsWithoutRank(first!.config.optimizer),
     rank: rankOf(first!.config.optimizer),

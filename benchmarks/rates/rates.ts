@@ -2,8 +2,10 @@
 import { z } from "zod";
 import type { RunConfig } from "../../training/run.ts";
 import { OptionValues } from "../../training/schemas.ts";
+import { quoteArgument } from "../../errors/quote.ts";
+import { canonicalJson } from "../../files/canonical_json.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { methodKey } from "../sweep/method.ts";
+import { keyOf, optionsWithoutRank } from "../sweep/method.ts";
 
 /** What one rate of the grid came to. */
 export const RateEvidence = z.strictObject({
@@ -27,11 +29,20 @@ export interface Files {
   readonly modelFingerprint?: string;
 }
 
+/** Fingerprints of the files that a run's task, model and method are from; what is absent ships. */
+export const ModulesOf = z.strictObject({
+  task: z.string().exactOptional(),
+  model: z.string().exactOptional(),
+  optimizer: z.string().exactOptional(),
+});
+export type ModulesOf = z.infer<typeof ModulesOf>;
+
 /** The rate of one method at one rank on one task. */
 export const ChosenRate = z.strictObject({
   task: z.string(),
   model: z.string(),
   ...Files,
+  modules: ModulesOf.exactOptional(),
   optimizer: z.string(),
   /** Without the rank. */
   options: OptionValues,
@@ -69,6 +80,23 @@ export function filesOf({ task, model }: Pick<RunConfig, "task" | "model">): Fil
   };
 }
 
+/** The files that a run's task, model and method are from, as a rate notes them; no field where all of them ship. */
+export function modulesOf(
+  { task, model, optimizer }: Pick<RunConfig, "task" | "model" | "optimizer">,
+): { readonly modules?: ModulesOf } {
+  const modules = {
+    ...(task.module && { task: task.module.fingerprint }),
+    ...(model.module && { model: model.module.fingerprint }),
+    ...(optimizer.module && { optimizer: optimizer.module.fingerprint }),
+  };
+  return Object.keys(modules).length > 0 ? { modules } : {};
+}
+
+/** As `methodKey` of the runs that a rate is of. */
+export function rateKey({ optimizer: id, options, modules }: ChosenRate): string {
+  return keyOf(id, options, modules?.optimizer);
+}
+
 /** True where both are about the same data and the same model. */
 export function areSameFiles(a: Files, b: Files): boolean {
   return a.dataFingerprint === b.dataFingerprint && a.modelFingerprint === b.modelFingerprint;
@@ -78,6 +106,9 @@ export function areSameFiles(a: Files, b: Files): boolean {
 export interface RateQuery extends Files {
   readonly task: string;
   readonly model: string;
+  readonly modules?: ModulesOf;
+  /** Where the method is from, where it is from a file. */
+  readonly file?: string;
   readonly optimizer: { readonly id: string; readonly options: ChosenRate["options"] };
   readonly rank: number | null;
   readonly steps: number;
@@ -109,8 +140,8 @@ export function rateFor(
   const kin = sameMethod.filter(({ model }) => model === query.model);
   const [nearestTask] = kin.map(({ task }) => task).sort();
   const onTask = own.length > 0 ? own : kin.filter(({ task }) => task === nearestTask);
-  const key = methodKey(query.optimizer);
-  const exact = onTask.filter((rate) => methodKey({ id: rate.optimizer, options: rate.options }) === key);
+  const { id } = query.optimizer, key = keyOf(id, optionsWithoutRank(query.optimizer));
+  const exact = onTask.filter((rate) => keyOf(id, optionsWithoutRank({ id, options: rate.options })) === key);
   const candidates = exact.length > 0 ? exact : onTask;
   const distance = (rate: ChosenRate) => Math.abs(Math.log2((rate.rank ?? 1) / (query.rank ?? 1)));
   const [rate] = candidates.toSorted((a, b) => distance(a) - distance(b) || (a.rank ?? 0) - (b.rank ?? 0));
@@ -144,6 +175,20 @@ export function missingRates(chosen: ChosenRates, queries: readonly RateQuery[])
           `${describeFiles(other)}, not on ${describeFiles(query)} (--peaks states rates instead)`,
       );
     }
+  }
+  const files = [...new Set(queries.flatMap(({ file }) => file ?? []))];
+  if (files.length > 0) {
+    const own = queries.filter(({ file }) => file !== undefined).map(({ optimizer }) => optimizer.id);
+    const names = [...new Set(own)].join(",");
+    const tune = [`./run bench ${chosen.sweep}`, ...files.map((file) => `--with ${quoteArgument(file)}`)];
+    return new UserError(
+      `Cannot find learning rates: sweep "${chosen.sweep}" chose none for ${
+        describeMissing(chosen, queries)
+      } ` +
+        `(${
+          tune.join(" ")
+        } --optimizers ${names} chooses them and says how to take them; --peaks states a rate instead)`,
+    );
   }
   return new UserError(
     `Cannot find learning rates: sweep "${chosen.sweep}" chose none for ${
@@ -182,6 +227,9 @@ export function describeRates(uses: readonly RateUse[]): string[] {
       ...(rate.task === query.task ? [] : [`tuned on ${rate.task}, with the same model`]),
       ...(rate.rank === query.rank ? [] : [`tuned at rank ${rate.rank}`]),
       ...(otherOptions ? ["tuned with other options"] : []),
+      ...(canonicalJson(rate.modules ?? {}) === canonicalJson(query.modules ?? {})
+        ? []
+        : ["tuned with other versions of files of yours"]),
       ...(rate.steps === query.steps ? [] : [`tuned at ${rate.steps} steps, not ${query.steps}`]),
     ];
     return ends.map((end) => ({ end, method: query.optimizer.id, rank: query.rank, task: query.task }));

@@ -8,7 +8,7 @@ import { growingTasks, measure } from "../cost/growth/points.ts";
 import { type GpuRates, predict } from "../cost/growth/predict.ts";
 import { labelMethods, methodKey, rankOf } from "../sweep/method.ts";
 import { predictCost } from "../cost/predicted_cost.ts";
-import { areSameFiles, type ChosenRate, filesOf, rateFor } from "../rates/rates.ts";
+import { areSameFiles, type ChosenRate, filesOf, rateFor, rateKey } from "../rates/rates.ts";
 import type {
   Before,
   Cell,
@@ -21,7 +21,7 @@ import type {
   TaskGrowth,
   TaskLabel,
 } from "./study.ts";
-import { styleOf } from "./styles.ts";
+import { hasStyle, styleOf } from "./styles.ts";
 
 /**
  * Sorts results by task, rank and method. Of the runs on a task that differ in more than method, rank, rate and seed only
@@ -187,7 +187,7 @@ function chosenOf(
   const rank = rankOf(optimizer), key = methodKey(optimizer), files = filesOf({ task, model });
   const own = rates.find((rate) =>
     rate.task === task.id && rate.rank === rank && areSameFiles(rate, files) &&
-    methodKey({ id: rate.optimizer, options: rate.options }) === key &&
+    rateKey(rate) === key &&
     grid.some(({ peak }) => peak === rate.peak)
   );
   if (own || grid.length > 1) return own ?? null;
@@ -247,7 +247,7 @@ function growthOf(
 /** True where a rate was chosen for a cell, on its own data and model: what it came to elsewhere says nothing of the cell. */
 export function isFor(rate: ChosenRate, task: TaskLabel, method: MethodLabel, rank: number | null): boolean {
   return rate.task === task.id && rate.rank === rank && areSameFiles(rate, task.files) &&
-    methodKey({ id: rate.optimizer, options: rate.options }) === method.key;
+    rateKey(rate) === method.key;
 }
 
 /** The methods of some runs, in the registry's order, as reports name and draw them. */
@@ -262,7 +262,9 @@ export function makeMethods(
   const methods: MethodLabel[] = [];
   for (const [key, optimizer] of [...choices].toSorted(([, a], [, b]) => place(a) - place(b))) {
     const before = methods.filter((method) => method.optimizer === optimizer).length;
-    methods.push({ key, optimizer, label: labels.get(key)!, ...styleOf(optimizer, before) });
+    const others = new Set(methods.map((method) => method.optimizer).filter((id) => !hasStyle(id)));
+    others.delete(optimizer);
+    methods.push({ key, optimizer, label: labels.get(key)!, ...styleOf(optimizer, before, others.size) });
   }
   return methods;
 }

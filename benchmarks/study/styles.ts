@@ -12,6 +12,12 @@ const PATHS = {
   bowTie: "M-1,-0.9L-1,0.9L1,-0.9L1,0.9Z",
   bar: "M-0.4,-1.1L0.4,-1.1L0.4,1.1L-0.4,1.1Z",
   flatBar: "M-1.1,-0.4L1.1,-0.4L1.1,0.4L-1.1,0.4Z",
+  pentagon: "M0,-1L0.95,-0.31L0.59,0.81L-0.59,0.81L-0.95,-0.31Z",
+  chevron: "M-1,-0.9L0,-0.3L1,-0.9L1,0.1L0,0.9L-1,0.1Z",
+  frame: "M-0.9,-0.9L0.9,-0.9L0.9,0.9L-0.9,0.9ZM-0.4,-0.4L-0.4,0.4L0.4,0.4L0.4,-0.4Z",
+  hexagon: "M-1,0L-0.5,-0.87L0.5,-0.87L1,0L0.5,0.87L-0.5,0.87Z",
+  house: "M0,-1L1,-0.2L1,0.9L-1,0.9L-1,-0.2Z",
+  wedge: "M-0.9,-0.9L0.9,-0.9L-0.9,0.9Z",
 };
 
 /**
@@ -36,22 +42,36 @@ const styles: Readonly<Record<string, Style>> = {
   altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
 };
 
-/** What a method that is not among them looks like. */
-const UNKNOWN: Style = { color: "#999999", shape: "circle", dash: [3, 3] };
+/** What methods look like that are not among them, such as those of the reader: the first of a report, the second, … */
+const others: readonly Style[] = [
+  { color: "#C1121F", shape: PATHS.pentagon, dash: [6, 3, 1, 3] },
+  { color: "#5E60CE", shape: PATHS.chevron, dash: [11, 2] },
+  { color: "#8C564B", shape: PATHS.frame, dash: [2, 4] },
+  { color: "#006D77", shape: PATHS.hexagon, dash: [7, 2, 2, 2, 2, 2] },
+  { color: "#B8336A", shape: PATHS.house, dash: [3, 1] },
+  { color: "#6A994E", shape: PATHS.wedge, dash: [14, 4] },
+];
 
 /** How far a method's further variants are from its colour: below 0 towards black, above towards white. */
 const SHADES = [-0.45, 0.45, -0.65, 0.25, -0.25, 0.6, -0.8];
 
+/** Whether a method's style is its own in every report; that of others goes by their place among them. */
+export function hasStyle(optimizer: string): boolean {
+  return Object.hasOwn(styles, optimizer);
+}
+
 /**
- * The style of a method's variant, the same in every report: that of its first one is its own. Further ones have shades of
- * its colour, and shapes and dashes that follow its own, so that no variant looks like another method.
+ * The style of a method's variant, for methods that ship the same in every report: that of its first one is its own.
+ * Further ones have shades of its colour, and shapes and dashes that follow its own, so that no variant looks like another
+ * method.
  *
  * @param before how many variants of the method come before it
+ * @param place how many methods of the report without a style of their own come before it, where it has none
  */
-export function styleOf(optimizer: string, before: number): Style {
-  const own = styles[optimizer] ?? UNKNOWN;
+export function styleOf(optimizer: string, before: number, place = 0): Style {
+  const own = hasStyle(optimizer) ? styles[optimizer]! : others[place % others.length]!;
   if (before === 0) return own;
-  const all = Object.values(styles);
+  const all = hasStyle(optimizer) ? Object.values(styles) : others;
   const { shape, dash } = all[(Math.max(0, all.indexOf(own)) + before) % all.length]!;
   return { color: shade(own.color, SHADES[(before - 1) % SHADES.length]!), shape, dash };
 }

@@ -31,8 +31,12 @@ export function optionsWithoutRank(optimizer: OptimizerChoice): OptimizerChoice[
 
 /** Equal for runs of the same method, whatever their rank, rate, seed and task: of the same bytes, where it is from a file. */
 export function methodKey(optimizer: OptimizerChoice): string {
-  const { id, module } = optimizer, options = optionsWithoutRank(optimizer);
-  return canonicalJson({ id, options, ...(module && { module: module.fingerprint }) });
+  return keyOf(optimizer.id, optionsWithoutRank(optimizer), optimizer.module?.fingerprint);
+}
+
+/** The key of a method's settings without its rank, and the fingerprint of its file where it is from one. */
+export function keyOf(id: string, options: OptimizerChoice["options"], module?: string): string {
+  return canonicalJson({ id, options, module });
 }
 
 /**

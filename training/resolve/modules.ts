@@ -67,7 +67,8 @@ export async function loadModules(paths: readonly string[]): Promise<LoadedEntri
   const found: Record<keyof typeof FORMS, Record<string, never>> = { optimizers: {}, tasks: {}, models: {} };
   const sources = new Map<unknown, ModuleSource>();
   for (const path of new Set(paths)) {
-    const url = urlOf(path), source = { path, fingerprint: await fingerprintModule(url, path) };
+    const url = urlOf(path), fingerprint = await fingerprintModule(url, path);
+    const source = { path: decodeURIComponent(url.pathname), fingerprint };
     for (const { kind, entry } of entriesOf(await load(url, path), path)) {
       found[kind][`${entry.id} of ${path}`] = entry as never;
       sources.set(entry, source);
