@@ -14,6 +14,7 @@ import {
   readArguments,
 } from "./benchmarks/command_line/commands.ts";
 import config from "./deno.json" with { type: "json" };
+import { quoteArgument } from "./errors/quote.ts";
 import { nearestName, unknownName } from "./errors/unknown_name.ts";
 import { UserError } from "./errors/user_error.ts";
 

@@ -42,6 +42,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
   assertEquals(paths.filter((path) => !path.startsWith("bench-python")), [
     "bench --out",
     "bench --rates",
+    "bench --with",
     "bench --data",
     "bench --model",
     "bench --may-read",
@@ -167,6 +168,6 @@ Deno.test("launch.ts prints what a shell takes, or one sentence and exit code 2"
     code: 2,
     out: "",
     err:
-      'Cannot find option "--otu" of report: did you mean --out? Known are --out, --export, --against, --with-peft, --json, --gpu-tflops, --gpu-gbs, --gpu-efficiency\n',
+      'Cannot find option "--otu" of report: did you mean --out? Known are --out, --export, --against, --with-peft, --with, --json, --gpu-tflops, --gpu-gbs, --gpu-efficiency\n',
   });
 });

@@ -46,12 +46,12 @@ Deno.test("completeConfig() fills in defaults, so that saying them changes nothi
 Deno.test("completeConfig() refuses unknown names with the known ones", () => {
   refused(
     { task: { ...config.task, id: "digit" } },
-    'Cannot find task "digit": known are digits, arithmetic',
+    'Cannot find task "digit": did you mean digits? Known are digits, arithmetic',
   );
   refused({ model: { id: "vit" } }, 'Cannot find model "vit": known are vit-tiny, decoder-tiny');
   refused(
     { optimizer: { id: "lora-por", options: {} } },
-    'Cannot find optimizer "lora-por": known are full, lora, lora-ga, lora-pro',
+    'Cannot find optimizer "lora-por": did you mean lora-pro? Known are full, lora, lora-ga, lora-pro',
   );
   refused(
     { optimizer: { id: "lora", options: { rnak: 4 } } },

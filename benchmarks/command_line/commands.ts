@@ -109,7 +109,10 @@ const bench = {
       rates: path("DIR", "at the rates that a tuning sweep, such as tune, chose into DIR"),
     }),
     ...under("Your own methods, data and models", {
-      with: paths("FILE", "take the methods, tasks and models that a TypeScript file exports; may be given again"),
+      with: paths(
+        "FILE",
+        "take the methods, tasks and models that a TypeScript file exports; may be given again",
+      ),
       data: path("DIR", "real data for every task that is left; docs/data.md says which"),
       examples: text("N,N,N", "so many to train on, to validate with and to test on"),
       "train-on-test": flag("train on what the data publishes to test on, where there is nothing else"),

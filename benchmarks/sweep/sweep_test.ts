@@ -565,7 +565,7 @@ Deno.test("override() refuses names that nobody knows, and tasks that the sweep 
   assertThrows(
     () => override(tuned, { tasks: ["arithmetic"] }, fakeRegistries),
     UserError,
-    'Cannot find task "arithmetic" in sweep "fake": it has digits',
+    'Cannot find task "arithmetic" in sweep "fake": known are digits',
   );
 });
 
