@@ -4,23 +4,25 @@ import {
   bench,
   type BenchOutcome,
   lookAhead,
+  type Outlook,
   planBench,
-  type PlannedBench,
   withEntries,
 } from "./benchmarks/command_line/bench.ts";
 import { type CommandName, commands, isCommand, readArguments } from "./benchmarks/command_line/commands.ts";
 import { completionsFor } from "./benchmarks/command_line/completions.ts";
 import { describeCommand, describeCommands } from "./benchmarks/command_line/help.ts";
-import { type Style, styleFor } from "./benchmarks/command_line/terminal.ts";
+import { createDisplay, type Screen } from "./benchmarks/command_line/display.ts";
+import { columnsOf, fold, type Style, styleFor, toColumns } from "./benchmarks/command_line/terminal.ts";
 import { formatDuration } from "./benchmarks/cost/estimate.ts";
 import { isUserFault, sentenceOf } from "./errors/fault.ts";
 import { unknownName } from "./errors/unknown_name.ts";
 import { rankOf } from "./benchmarks/sweep/method.ts";
 import type { Plan } from "./benchmarks/sweep/plan.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
-import { createDisplay, type Display, nameRun, type TrainProgress } from "./benchmarks/sweep/progress.ts";
+import { nameRun, type TrainProgress } from "./benchmarks/sweep/progress.ts";
 import { readPeftRuns } from "./benchmarks/report/exports/from_peft.ts";
 import { exportKinds } from "./benchmarks/report/exports/write_exports.ts";
+import type { Report } from "./benchmarks/report/report.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/sweep/runner.ts";
 import { listSweeps } from "./benchmarks/sweep/sweep_files.ts";
@@ -52,9 +54,10 @@ export interface Surroundings {
     onProgress: (progress: TuneProgress) => void,
   ): Promise<{ readonly path: string; readonly tuning: Tuning }>;
   /** Shows a sweep at work. */
-  display(to: "stdout" | "stderr"): Display;
-  /** How what is printed is marked. */
+  display(to: "stdout" | "stderr"): Screen;
+  /** How what is printed is marked, and in how many columns. */
   readonly style: Style;
+  readonly columns: number;
   /** Writes a line to stdout. */
   print(line: string): void;
   /** Writes a line to stderr. */
@@ -111,8 +114,9 @@ const real: Surroundings = {
     const tuning = await tune(gpu, productsOf(Object.values(models)), onProgress);
     return { tuning, path: await writeTuning(tuning) };
   },
-  display: createDisplay,
+  display: (to) => createDisplay(to, (sentence) => console.error(sentence)),
   style: styleFor("stdout"),
+  columns: columnsOf("stdout"),
   print: (line) => console.log(line),
   complain: (line) => console.error(line),
 };
@@ -168,29 +172,39 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
   const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
-  const planned = await planBench({
-    sweep: positional[0] ?? "quick",
-    overrides,
-    command,
-    dryRun: flags.has("dry-run"),
-    with: files,
-  }, registries);
-  const { plan } = planned;
-  const out = texts.get("out") ?? `results/${plan.name}`;
-  if (flags.has("dry-run")) return await printOutlook(planned, out, flags.has("json"), surroundings);
-  for (const note of plan.notes) surroundings.complain(note);
+  const isDry = flags.has("dry-run"), isJson = flags.has("json");
+  const screen = surroundings.display(isJson || isDry ? "stderr" : "stdout");
   const interruption = new AbortController();
   const stop = () => interruption.abort();
-  Deno.addSignalListener("SIGINT", stop);
   try {
+    screen.stage("Planning the runs");
+    const planned = await planBench({
+      sweep: positional[0] ?? "quick",
+      overrides,
+      command,
+      dryRun: isDry,
+      with: files,
+    }, registries);
+    const { plan } = planned;
+    const out = texts.get("out") ?? `results/${plan.name}`;
+    if (isDry) {
+      screen.stage("Reading data and counting what runs take");
+      const outlook = await lookAhead(planned, out);
+      screen.end();
+      return printOutlook(plan, out, outlook, isJson, surroundings);
+    }
+    for (const note of plan.notes) screen.say(note);
+    Deno.addSignalListener("SIGINT", stop);
     const outcome = await bench(planned, out, {
-      workshop: await surroundings.workshop(surroundings.complain, planned.registries),
-      display: surroundings.display(flags.has("json") ? "stderr" : "stdout"),
+      workshop: await surroundings.workshop(screen.say, planned.registries),
+      display: screen,
       signal: interruption.signal,
-      say: surroundings.complain,
+      say: screen.say,
     });
-    return printOutcome(plan, out, outcome, flags.has("json"), surroundings);
+    screen.end();
+    return printOutcome(plan, out, outcome, isJson, surroundings);
   } finally {
+    screen.end();
     Deno.removeSignalListener("SIGINT", stop);
   }
 }
@@ -209,8 +223,11 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
     ...against !== undefined && { against },
     exports,
   };
-  const registries = await withEntries(paths.get("with") ?? [], await surroundings.registries());
-  const { report, page, faults } = await writeReport(out, registries, wishes);
+  const screen = surroundings.display("stderr");
+  screen.stage("Making the report");
+  const { report, page, faults } = await withEntries(paths.get("with") ?? [], await surroundings.registries())
+    .then((registries) => writeReport(out, registries, wishes))
+    .finally(() => screen.end());
   for (const fault of faults) surroundings.complain(fault);
   if (flags.has("json")) {
     surroundings.print(
@@ -223,8 +240,13 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
       }),
     );
   } else {
-    for (const sentence of report.answer) surroundings.print(sentence);
-    surroundings.print(`Report: ${page}`);
+    // What changed against another sweep is what was asked.
+    for (const sentence of report.against?.sentences ?? []) surroundings.print(sentence);
+    printAnswer(
+      { ...report, answer: report.answer.slice(report.against?.sentences.length ?? 0) },
+      surroundings,
+    );
+    surroundings.print(`Report:  ${page}`);
   }
   return 0;
 }
@@ -364,14 +386,13 @@ async function printList(registries: Registries, json: boolean, { print }: Surro
 /** Most runs that a dry run lists: of more, people read none, and a program would get hundreds of megabytes. */
 const MOST_LISTED = { people: 100, json: 10_000 };
 
-async function printOutlook(
-  planned: PlannedBench,
+function printOutlook(
+  plan: Plan,
   out: string,
+  { finished, estimateMs, pacesFrom, peakBytes }: Outlook,
   json: boolean,
   { print }: Surroundings,
-): Promise<number> {
-  const { plan } = planned;
-  const { finished, estimateMs, pacesFrom, peakBytes } = await lookAhead(planned, out);
+): number {
   const total = plan.runs.length, listed = plan.runs.slice(0, json ? MOST_LISTED.json : MOST_LISTED.people);
   if (json) {
     const runs = listed.map(({ id, config }) => ({
@@ -402,14 +423,24 @@ async function printOutlook(
   return 0;
 }
 
+/** The verdict, and the few rows that stand for the whole report. */
+function printAnswer({ answer, summary }: Report, { print, style, columns }: Surroundings): void {
+  const [verdict] = answer;
+  if (verdict !== undefined) print(`\n${fold(verdict, columns).map(style.bold).join("\n")}\n`);
+  if (summary === null) return;
+  print(`${toColumns(summary.columns, summary.rows, columns, style).join("\n")}\n`);
+  if (summary.note !== "") print(`${style.dim(summary.note)}\n`);
+}
+
 function printOutcome(
   plan: Plan,
   out: string,
   outcome: BenchOutcome,
   json: boolean,
-  { print, complain }: Surroundings,
+  surroundings: Surroundings,
 ): number {
-  const { results, interrupted, page, chosen } = outcome;
+  const { print, complain } = surroundings;
+  const { results, interrupted, report, chosen } = outcome;
   const count = (status: RunResult["status"]) => results.filter((result) => result.status === status).length;
   const counts = {
     total: plan.runs.length,
@@ -433,7 +464,8 @@ function printOutcome(
       JSON.stringify({
         sweep: plan.name,
         out,
-        report: page,
+        report: report?.page ?? null,
+        answer: report?.report.answer ?? null,
         chosen: chosen?.path ?? null,
         interrupted,
         counts: { ...counts, left },
@@ -456,8 +488,9 @@ function printOutcome(
         : `for sweeps on the same files: --rates ${quoteArgument(out)}`;
       print(`Chosen rates: ${chosen.path} (${use})`);
     }
+    printAnswer(report!.report, surroundings);
     print(`Results: ${out}/runs (${counts.done} done, ${counts.diverged} diverged, ${counts.failed} failed)`);
-    print(`Report: ${page}`);
+    print(`Report:  ${report!.page}`);
   }
   const failed = results.find((result) => result.status === "failed");
   if (!failed) return 0;

@@ -6,7 +6,7 @@ import { fakeRegistries, takingData } from "./tests/support/fakes/registries.ts"
 import { fakeBase, fakeDone, fakeEnvironment } from "./tests/support/fakes/results.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
 import { plain } from "./benchmarks/command_line/terminal.ts";
-import { createLines } from "./benchmarks/sweep/progress.ts";
+import { createLines } from "./benchmarks/command_line/display.ts";
 import type { ChosenRate } from "./benchmarks/rates/rates.ts";
 import type { Tuning } from "./benchmarks/performance/tuning.ts";
 import { fakeSweep } from "./tests/support/fakes/sweep.ts";
@@ -68,8 +68,9 @@ async function inFolder(
             onProgress({ done: 2, total: 2, shape: "nn 4x4x4 abc" });
             return Promise.resolve({ path: "made-up.json", tuning: fakeTuning });
           },
-          display: () => createLines(() => {}),
+          display: () => createLines(() => {}, { say: (line) => complained.push(line) }),
           style: plain,
+          columns: 80,
           print: (line) => printed.push(line),
           complain: (line) => complained.push(line),
         };
@@ -104,6 +105,34 @@ Deno.test("bench runs a sweep, writes its report, and repeats nothing", async ()
     const second = await run("bench", sweep, "--out", out, "--json");
     assertEquals([second.code, second.trained], [0, 0]);
     assertEquals(await Deno.readTextFile(`${out}/report/index.html`), page);
+  });
+});
+
+Deno.test("bench ends with the report's own verdict, a few rows that fit 80 columns, and where the report lies", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    const { code, out: printed } = await run("bench", sweep, "--out", out, "--ranks", "2");
+    assertEquals(code, 0);
+    const { answer } = JSON.parse((await run("report", "--out", out, "--json")).out);
+    assertEquals(
+      JSON.parse((await run("bench", sweep, "--out", out, "--ranks", "2", "--json")).out).answer,
+      answer,
+    );
+    const lines = printed.trim().split("\n");
+    assert(lines.every((line) => line.includes(out) || line.length <= 80), printed);
+    assertEquals(lines[0], answer[0]);
+    assertEquals(lines[2], "Method            Rank  digits  vs lora           vs full");
+    assertEquals(lines.slice(3, 7).map((line) => line.slice(0, 16).trim()).sort(), [
+      "Full fine-tuning",
+      "LoRA",
+      "LoRA-GA",
+      "LoRA-Pro",
+    ]);
+    assertEquals(lines.slice(-2), [
+      `Results: ${out}/runs (8 done, 0 diverged, 0 failed)`,
+      `Report:  ${out}/report/index.html`,
+    ]);
+    const again = await run("report", "--out", out);
+    assertEquals(again.out.trim().split("\n").slice(0, 7), lines.slice(0, 7));
   });
 });
 

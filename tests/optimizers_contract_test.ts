@@ -410,7 +410,11 @@ for (const module of modules) {
     const complete = (options: Options) =>
       completeConfig({ ...config, optimizer: { id, options } }, { tasks, models, optimizers });
     assertEquals(complete({}).optimizer.options, module.defaults);
-    assertThrows(() => complete({ rnak: 2 }), UserError, `Cannot find option "rnak" of "${id}": known are `);
+    assertThrows(
+      () => complete({ xyzzy: 2 }),
+      UserError,
+      `Cannot find option "xyzzy" of "${id}": known are `,
+    );
     for (const [name, standard] of Object.entries(module.defaults)) {
       const otherType = typeof standard === "string" ? 1 : "x";
       assertThrows(

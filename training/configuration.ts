@@ -19,6 +19,7 @@ import { refuseChangedFiles } from "./resolve/fingerprint.ts";
 import { lookup } from "./lookup.ts";
 import type { ModuleSource } from "./run.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
+import { unknownName } from "../errors/unknown_name.ts";
 import { RefusedOptions, UserError } from "../errors/user_error.ts";
 import { matchesWildcard } from "./wildcard.ts";
 
@@ -337,7 +338,7 @@ function completeOptions(module: KnownOptimizer, given: Options): Options {
   for (const [name, value] of Object.entries(given)) {
     const standard = module.defaults[name];
     if (standard === undefined || !Object.hasOwn(module.defaults, name)) {
-      throw new UserError(`Cannot find option "${name}" of "${module.id}": known are ${known.join(", ")}`);
+      throw unknownName(`option "${name}" of "${module.id}"`, name, known);
     }
     if (typeof value !== typeof standard) {
       throw new UserError(

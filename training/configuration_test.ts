@@ -55,7 +55,7 @@ Deno.test("completeConfig() refuses unknown names with the known ones", () => {
   );
   refused(
     { optimizer: { id: "lora", options: { rnak: 4 } } },
-    'Cannot find option "rnak" of "lora": known are alpha, beta1, rank',
+    'Cannot find option "rnak" of "lora": did you mean rank? Known are alpha, beta1, rank',
   );
   refused({ optimizer: { id: "lora", options: { constructor: 4 } } }, 'Cannot find option "constructor"');
 });

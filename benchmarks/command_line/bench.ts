@@ -17,7 +17,7 @@ import { type Display, inAllOf } from "../sweep/progress.ts";
 import { forecastFor } from "../cost/known_paces.ts";
 import { reportedResults } from "../report/build.ts";
 import { isStoredRun, planRerun } from "../sweep/rerun.ts";
-import { writeReport } from "../report/write.ts";
+import { writeReport, type WrittenReport } from "../report/write.ts";
 import { countRuns, type WorkOf } from "../cost/run_work.ts";
 import { isFinished, runSweep, type SweepOutcome, type Workshop } from "../sweep/runner.ts";
 import { searchedRuns } from "../rates/search.ts";
@@ -68,8 +68,8 @@ export interface BenchOutcome {
   /** Results of the plan's runs, in its order, as far as there are. */
   readonly results: readonly RunResult[];
   readonly interrupted: boolean;
-  /** Path of the report's page; null where the sweep was interrupted. */
-  readonly page: string | null;
+  /** Null where the sweep was interrupted. */
+  readonly report: WrittenReport | null;
   /** The rates that a tuning sweep chose; null where this isn't one, or it isn't done. */
   readonly chosen: ChosenFile | null;
 }
@@ -215,6 +215,7 @@ export async function bench<G extends AsyncDisposable>(
   out: string,
   parts: BenchParts<G>,
 ): Promise<BenchOutcome> {
+  parts.display.stage("Reading data and counting what runs take");
   const workOf = await prepare(planned);
   const { folder } = openStore(out);
   await prepareFolder(folder);
@@ -273,6 +274,7 @@ async function carryOut<G extends AsyncDisposable>(
   }
   const { forecast } = await forecastFor(plan, stored, registries, workOf);
   const kinds = kindsOf(plan, workOf), runOf = runsByBase(kinds);
+  parts.display.stage("Scoring base checkpoints before fine-tuning");
   await scoreBases(basesOf(kinds), bases, storedBases, workshop, {
     signal,
     say,
@@ -288,12 +290,13 @@ async function carryOut<G extends AsyncDisposable>(
       results: reportedResults(plan, [...results.values()]),
       interrupted,
     }));
-  if (interrupted) return { results, interrupted, page: null, chosen: null };
+  if (interrupted) return { results, interrupted, report: null, chosen: null };
   live.enter("report");
+  parts.display.stage("Writing the report");
   await writePlan(out, done);
   const chosen = await writeChosen(done, out, results);
-  const { page } = await writeReport(out, registries);
-  return { results, interrupted: false, page, chosen };
+  const report = await writeReport(out, registries);
+  return { results, interrupted: false, report, chosen };
 }
 
 /**

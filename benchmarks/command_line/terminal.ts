@@ -52,3 +52,24 @@ export function fold(text: string, width: number): string[] {
 export function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
+
+/**
+ * A table in columns, the heads dimmed. Of a table that is wider than the terminal the last columns are left out. Columns of
+ * numbers stand at their right edge.
+ */
+export function toColumns(
+  columns: readonly string[],
+  rows: readonly (readonly string[])[],
+  width: number,
+  { dim }: Style,
+): string[] {
+  const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => row[i]!.length)));
+  const areNumbers = columns.map((_, i) => rows.every((row) => /^[\d.+−—-]+$/.test(row[i]!)));
+  const ends = widths.map((_, i) => widths.slice(0, i + 1).reduce((sum, one) => sum + one) + 2 * i);
+  const count = Math.max(1, ends.filter((end) => end <= width).length);
+  const line = (cells: readonly string[]) =>
+    cells.slice(0, count).map((cell, i) =>
+      areNumbers[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)
+    ).join("  ").trimEnd();
+  return [dim(line(columns)), ...rows.map(line)];
+}

@@ -38,6 +38,7 @@ import { ratesTable } from "./tables/rates.ts";
 import { scoresTable } from "./tables/scores.ts";
 import { separationTable } from "./tables/separation.ts";
 import { sourcesTable } from "./tables/sources.ts";
+import { summaryTable } from "./tables/summary.ts";
 
 /** What a report is made from. */
 export interface ReportInput {
@@ -128,6 +129,7 @@ export function buildReport(
     ],
     tables: [...tables, ...against?.tables ?? []].filter((table) => table !== null && table.rows.length > 0)
       .map((table) => table!),
+    summary: summaryTable(study, pairs),
     caveats: [
       ...caveats(study, findings, { ...input, results, leftOut: stored.length - results.length }),
       ...peftCaveats(peft),

@@ -48,6 +48,8 @@ export interface Report {
   readonly answer: readonly string[];
   readonly charts: readonly ReportedChart[];
   readonly tables: readonly Table[];
+  /** The few rows that stand for the whole report where there is little room; null where no run has finished. */
+  readonly summary: Table | null;
   /** Every method of the report, with its looks. */
   readonly methods: readonly MethodLabel[];
   /** Every run of the plan, or every stored one where there is none, in that order. */

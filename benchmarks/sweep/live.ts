@@ -105,6 +105,8 @@ export async function openLive(out: string, say: (sentence: string) => void): Pr
   const timer = setInterval(write, EVERY);
   return {
     display: {
+      // Watchers are told by name: see enter().
+      stage() {},
       begin: () => stage = "runs",
       start({ id }) {
         run = { id, phase: "loading", step: 0, startedAt: now(), trainLoss: [], validationLoss: [] };

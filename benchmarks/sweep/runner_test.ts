@@ -12,7 +12,7 @@ import {
 import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
 import { Forecast } from "../cost/estimate.ts";
 import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
-import { createLines } from "./progress.ts";
+import { createLines } from "../command_line/display.ts";
 import { countRuns } from "../cost/run_work.ts";
 import { runSweep, type Workshop } from "./runner.ts";
 import type { Store } from "./store.ts";
