@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { isCommand, readArguments } from "../benchmarks/command_line/commands.ts";
+import { measurementsToCsv, toCsv } from "../benchmarks/report/csv.ts";
 import { expand, override } from "../benchmarks/sweep/sweep.ts";
 import { listSweeps, readChosen, readSweep } from "../benchmarks/sweep/sweep_files.ts";
 import * as models from "../models/mod.ts";
@@ -13,6 +14,7 @@ import * as dataSets from "../tasks/data/mod.ts";
 import * as tasks from "../tasks/mod.ts";
 import { classificationExample, instructionPrompt } from "../tasks/text/prompts.ts";
 import type { Registries } from "../training/configuration.ts";
+import { made } from "./support/fakes/reports.ts";
 
 const known = { tasks, models, optimizers } as unknown as Registries;
 const repository = new URL("../", import.meta.url).pathname;
@@ -143,6 +145,18 @@ Deno.test("docs: the table of sweeps has every one, with its number of runs", as
     const all = spec.tasks.some(({ task }) => task.id === "*");
     if (all) assertEquals(new Set(perTask).size, 1, id);
     assertEquals(cells.at(-1), all ? `${perTask[0]} a task` : String(configs.length), id);
+  }
+});
+
+Deno.test("docs: the tables of CSV files have every column, in its order", async () => {
+  const { stored } = await made(), [run] = stored;
+  assert(run?.status === "done");
+  // Measures have the columns of their tasks.
+  const plain = { ...run, outcome: { ...run.outcome, measures: {} } };
+  const files = { "results.csv": toCsv([plain]), "measurements.csv": measurementsToCsv([plain]) };
+  for (const [name, text] of Object.entries(files)) {
+    const rows = await rowsOf("csv.md", `## \`${name}\``);
+    assertEquals(rows.map(([column]) => column), text.split("\r\n")[0]!.split(","), name);
   }
 });
 
