@@ -1,5 +1,13 @@
 /** @file SHA-256 of files, of which each is read once while it stays as it is: a sweep asks again with every run. */
 
+/** A hash of bytes that come in pieces. */
+export interface PiecewiseHash {
+  /** Takes the next piece. */
+  update(piece: Uint8Array | string): unknown;
+  /** The hash, once all pieces are in. */
+  digest(form: "hex"): string;
+}
+
 /** Files that were read, by path: what they were then and their hash. */
 const known = new Map<string, { readonly state: string; readonly hash: string }>();
 
@@ -42,7 +50,8 @@ async function stateOf(path: string): Promise<string> {
   return [size, mtime?.getTime(), ctime?.getTime(), ino].join(" ");
 }
 
-async function newHash() {
+/** SHA-256 that takes its bytes piece by piece. */
+export async function newHash(): Promise<PiecewiseHash> {
   // Loaded when needed: most runs have no files of the user's.
   const { createHash } = await import("node:crypto");
   return createHash("sha256");

@@ -113,20 +113,23 @@ const PART = /\.[0-9a-f]{8}\.part$/;
 /**
  * Writes beside the target and renames, so that a reader never sees half a file.
  *
- * @param content text as UTF-8
+ * @param content text as UTF-8, or bytes in pieces
  * @param isKept false for what is written again in a moment: it is not waited for until it is on the disk
  * @throws {WriteError} naming the path; what was there before is still there
  */
 export async function writeWhole(
   path: string,
-  content: string | Uint8Array,
+  content: string | Uint8Array | readonly Uint8Array[],
   { isKept = true }: { readonly isKept?: boolean } = {},
 ): Promise<void> {
   const part = partOf(path);
   try {
     using file = await openPart(part);
-    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    for (
+      const piece of typeof content === "string" ? [new TextEncoder().encode(content)] : [content].flat()
+    ) {
+      for (let written = 0; written < piece.length;) written += await file.write(piece.subarray(written));
+    }
     if (isKept) await file.sync();
     await Deno.rename(part, path);
   } catch (error) {

@@ -8,6 +8,7 @@ import {
   alignBytes,
   byteLength,
   type DType,
+  ELEMENT_BYTES,
   elementBytes,
   elementCount,
   type HostArrays,
@@ -51,6 +52,22 @@ export interface Work {
   readonly buffers: number;
   /** Waits for tensors to be copied to the host. */
   readonly downloads: number;
+}
+
+/** A buffer that is alive, as words. */
+export interface LiveBuffer {
+  /** Its place among those of its scope, in the order in which they came to it. Equal programs give equal places. */
+  readonly place: number;
+  /** All its words; the label is that of the tensor it was allocated for. */
+  readonly words: Tensor<"u32">;
+}
+
+/** Tells which buffers of a scope were written. Use with `using`. */
+export interface WriteLog extends Disposable {
+  /** All buffers that the scope holds. */
+  all(): readonly LiveBuffer[];
+  /** Those of them that were written since the log was opened, whatever wrote them. */
+  written(): readonly LiveBuffer[];
 }
 
 /** One opened WebGPU device. Dispatches are recorded; nothing runs before `submit`, `flush` or `download`. */
@@ -163,6 +180,7 @@ export class Gpu implements AsyncDisposable {
     }
     // A queue's write lands before the next command buffer, so what is recorded must leave first.
     this.submit();
+    this.#recorder.written?.add(target.buffer);
     this.#device.queue.writeBuffer(target.buffer, target.offset, wholeWords(data));
   }
 
@@ -245,6 +263,27 @@ export class Gpu implements AsyncDisposable {
   /** Frees what is allocated while it is open; `category` is what the bytes are counted as. */
   scope(label: string, category?: Category): Scope {
     return this.#pool.scope(label, category);
+  }
+
+  /**
+   * Notes from now on which buffers of the innermost open scope are written: what has to be saved for the program to go on
+   * from here, beside what it does again. One log is open at a time.
+   */
+  logWrites(): WriteLog {
+    if (this.#recorder.written) throw new Error("Cannot log writes: another log is open");
+    const written = this.#recorder.written = new Set<GPUBuffer>(), allocations = this.#pool.innermost;
+    const all = () =>
+      Array.from(allocations, ({ buffer, used, label }, place): LiveBuffer => ({
+        place,
+        words: { buffer, offset: 0, shape: [used / ELEMENT_BYTES], dtype: "u32", label },
+      }));
+    return {
+      all,
+      written: () => all().filter(({ words }) => written.has(words.buffer)),
+      [Symbol.dispose]: () => {
+        this.#recorder.written = null;
+      },
+    };
   }
 
   /** Counts what is allocated while it is open under `category`, without freeing it. */

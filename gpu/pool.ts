@@ -22,11 +22,19 @@ export interface Memory {
   readonly liveBytesByCategory: Readonly<Record<string, number>>;
 }
 
-interface Allocation {
+/** A buffer in use. */
+export interface Allocation {
+  /** Where it is. */
   readonly buffer: GPUBuffer;
+  /** As the tensor was called that it was allocated for. */
+  readonly label: string;
+  /** Bytes of that tensor, whole words. */
+  readonly used: number;
   /** Order of creation. */
   readonly serial: number;
+  /** Of the buffer. */
   readonly bytes: number;
+  /** What it is counted as. */
   readonly category: Category;
 }
 
@@ -90,11 +98,17 @@ export class Pool {
     const bytes = allocatedBytes(byteLength({ shape, dtype }));
     const scope = this.#scopes.at(-1)!;
     const { buffer, serial } = this.#free.get(bytes)?.pop() ?? this.#create(bytes);
-    const allocation = { buffer, serial, bytes, category: this.#category };
+    const name = shorten(label), used = byteLength({ shape, dtype });
+    const allocation = { buffer, label: name, used, serial, bytes, category: this.#category };
     scope.allocations.add(allocation);
     this.#owners.set(allocation.buffer, { scope, allocation });
     this.#count(allocation.category, bytes);
-    return { buffer: allocation.buffer, offset: 0, shape, dtype, label: shorten(label) };
+    return { buffer: allocation.buffer, offset: 0, shape, dtype, label: name };
+  }
+
+  /** What the innermost open scope holds, in the order in which it came to it: a set that goes on changing with it. */
+  get innermost(): ReadonlySet<Allocation> {
+    return this.#scopes.at(-1)!.allocations;
   }
 
   /** @throws {RangeError} where a tensor is larger than a buffer or a binding may be: no kernel could read it */

@@ -22,6 +22,8 @@ interface Recorded {
   readonly places: readonly (GPUBuffer | number)[];
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
+  /** Buffers that it writes. */
+  readonly writes: readonly GPUBuffer[];
 }
 
 /**
@@ -57,6 +59,8 @@ export class Recorder {
   #groups = 0;
   readonly #kernels = new Set<string>();
 
+  /** Set while somebody asks which buffers are written. */
+  written: Set<GPUBuffer> | null = null;
   /** Set while a profile is taken: each dispatch then has a pass of its own. */
   profiler: Profiler | null = null;
 
@@ -90,7 +94,8 @@ export class Recorder {
     const { spec } = kernel, outline = this.#outlineOf(kernel);
     checkWorkgroups(spec, launch.workgroups);
     if (this.#slot === SLOTS) this.submit();
-    const { pipeline, group } = this.#resolve(kernel, outline, launch);
+    const { pipeline, group, writes } = this.#resolve(kernel, outline, launch);
+    if (this.written) { for (const buffer of writes) this.written.add(buffer); }
     const offsets = outline.uniforms.length > 0 ? [this.#writeUniforms(outline, launch.uniforms)] : [];
     if (this.profiler) {
       if (this.profiler.full) {
@@ -115,6 +120,7 @@ export class Recorder {
 
   copy(source: Tensor<DType>, target: { readonly buffer: GPUBuffer; readonly offset: number }): void {
     this.#endPass();
+    this.written?.add(target.buffer);
     this.#encode().copyBufferToBuffer(
       source.buffer,
       source.offset,
@@ -126,6 +132,7 @@ export class Recorder {
 
   clear(target: Tensor<DType>): void {
     this.#endPass();
+    this.written?.add(target.buffer);
     this.#encode().clearBuffer(target.buffer, target.offset, byteLength(target));
   }
 
@@ -208,6 +215,9 @@ export class Recorder {
       places: tensors.flatMap((tensor) => [tensor.buffer, tensor.offset, boundBytes(tensor)]),
       pipeline: this.#pipelines.pipeline(kernel, launch.constants ?? {}),
       group: this.#bindGroup(kernel, tensors),
+      writes: tensors.filter((_, i) => kernel.spec.buffers[outline.buffers[i]!] === "read_write").map((
+        { buffer },
+      ) => buffer),
     };
     this.#recorded[place] = recorded;
     return recorded;

@@ -48,6 +48,7 @@ export { crossEntropy, crossEntropyBackward } from "./loss/cross_entropy.ts";
 export {
   MATMUL_VARIANTS,
   type MatmulChoices,
+  matmulChoicesOf,
   type MatmulVariant,
   ruleFor,
   shapeClassOf,

@@ -152,6 +152,7 @@ function altloraRule({ gpu }: Setup, factors: readonly Factors[], options: Altlo
     state: [moments.a, moments.b, others.a, others.b, ...squares ? [squares.a, squares.b] : []].flatMap((
       { parameters },
     ) => parameters),
+    hostState: { save: () => last, restore: (saved) => last = saved as number },
     adjust(gradients: Gradients) {
       const { turn } = turnOf(last + 1, period), side = sides[turn];
       const scaled = partsOf(

@@ -8,7 +8,7 @@ import {
   createAdamw,
   refuseAdamw,
 } from "./adamw.ts";
-import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
+import { defineOptimizer, noHostState, type OptimizerModule } from "./optimizer.ts";
 import { trainableWeight } from "./site_weight.ts";
 
 /** What full fine-tuning trains. */
@@ -74,6 +74,7 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
     return Promise.resolve({
       trainable,
       state: adamw.state,
+      hostState: noHostState,
       linear: (tape, site, x) => matmul(tape, x, tape.parameter(trainableWeight(site)), { transposeB: true }),
       step: (gradients, at) => adamw.step(gradients, at),
       effectiveWeight: (site) => trainableWeight(site).value,

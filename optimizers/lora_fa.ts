@@ -21,7 +21,7 @@ import {
   refuseLowRank,
   type Rule,
 } from "./low_rank.ts";
-import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "./optimizer.ts";
+import { defineOptimizer, type Factors, noHostState, type OptimizerModule, type Setup } from "./optimizer.ts";
 
 const CORRECTIONS = ["inverse", "none"] as const;
 
@@ -103,6 +103,7 @@ function loraFaRule({ gpu }: Setup, factors: readonly Factors[], options: LoraFa
   if (correction === "none") {
     return {
       state: adamw.state,
+      hostState: noHostState,
       adjust: (gradients) => factors.map(({ b }) => ({ a: null, b: gradients.of(b) })),
       step: (gradients, at) => adamw.step(gradients, at),
     };
@@ -112,6 +113,7 @@ function loraFaRule({ gpu }: Setup, factors: readonly Factors[], options: LoraFa
     partsOf(sides.b, scaledByOther(gpu, sides.b, sides.a, gradients, scaling));
   return {
     state: adamw.state,
+    hostState: noHostState,
     adjust: (gradients) => scaled(gradients).map((b) => ({ a: null, b })),
     step(gradients, at) {
       const parts = scaled(gradients), places = new Map(factors.map(({ b }, i) => [b, parts[i]!]));

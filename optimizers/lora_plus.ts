@@ -9,7 +9,7 @@ import {
   lowRankWork,
   refuseLowRank,
 } from "./low_rank.ts";
-import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
+import { defineOptimizer, noHostState, type OptimizerModule } from "./optimizer.ts";
 
 /** Settings of LoRA+. */
 export type LoraPlusOptions = LowRankOptions & {
@@ -50,6 +50,7 @@ export const loraPlus: OptimizerModule<LoraPlusOptions> = defineOptimizer({
         const ofB = createAdamw(gpu, factors.map(({ b }) => b), options);
         return {
           state: [...ofA.state, ...ofB.state],
+          hostState: noHostState,
           adjust: (gradients) =>
             factors.map(({ a, b }) => {
               const faster = gpu.zeros(b.value.shape, `${b.name} followed`);

@@ -16,15 +16,17 @@ import {
   createAdamw,
   refuseAdamw,
 } from "./adamw.ts";
-import type {
-  Factors,
-  Footprint,
-  ModelShapes,
-  Optimizer,
-  Setup,
-  StepInfo,
-  StepSizes,
-  StepWork,
+import {
+  type Factors,
+  type Footprint,
+  type HostState,
+  type ModelShapes,
+  noHostState,
+  type Optimizer,
+  type Setup,
+  type StepInfo,
+  type StepSizes,
+  type StepWork,
 } from "./optimizer.ts";
 import { copyWeight, rewriteWeight } from "./site_weight.ts";
 
@@ -150,6 +152,8 @@ export interface FollowedGradients {
 export interface Rule {
   /** As `Optimizer.state`. */
   readonly state: readonly Parameter[];
+  /** As `Optimizer.hostState`. */
+  readonly hostState?: HostState;
   /** The factor gradients that the method acts on, site by site; plain LoRA returns them as they are. */
   adjust(gradients: Gradients): readonly FollowedGradients[];
   /** As `Optimizer.step`. */
@@ -158,7 +162,10 @@ export interface Rule {
   inspect?(): Promise<Readonly<Record<string, number>>>;
 }
 
-/** How the weight of a site depends on its factors, and on what a form trains beside them. */
+/**
+ * How the weight of a site depends on its factors, and on what a form trains beside them. Keeps nothing from one step to
+ * the next but tensors.
+ */
 export interface WeightForm {
   /** What is trained beside the factors, in category "adapters". */
   readonly added: readonly Parameter[];
@@ -223,6 +230,7 @@ export async function attachLowRank<O extends LowRankOptions>(
       ...head,
     ],
     state,
+    ...(rule.hostState && { hostState: rule.hostState }),
     linear: (tape, site, x) => form.linear(tape, factorsOf(site), x),
     step(gradients, at) {
       rule.step(gradients, at);
@@ -417,6 +425,7 @@ function adamwRule(
   const adamw = createAdamw(setup.gpu, [...trained, ...added], options);
   return {
     state: adamw.state,
+    hostState: noHostState,
     adjust: (gradients) =>
       factors.map(({ a, b }) => ({
         a: trainsA ? gradients.of(a) : null,

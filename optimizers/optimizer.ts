@@ -47,6 +47,17 @@ export interface Factors {
   readonly scale: number;
 }
 
+/** What a method keeps between steps outside the GPU, for checkpoints of unfinished runs. */
+export interface HostState {
+  /** What it keeps now: null, numbers, texts, true or false, and lists and objects of them. */
+  save(): unknown;
+  /** Takes back what `save` gave in another process, after `attach` and before the next step. */
+  restore(saved: unknown): void;
+}
+
+/** That of a method all of whose state lies on the GPU, or follows from the step. */
+export const noHostState: HostState = { save: () => null, restore() {} };
+
 /**
  * A fine-tuning method at work on one model.
  *
@@ -59,6 +70,12 @@ export interface Optimizer {
   readonly trainable: readonly Parameter[];
   /** Everything else that is kept between steps (moments, masks), for checkpoints and accounting. */
   readonly state: readonly Parameter[];
+  /**
+   * What it keeps between steps outside the GPU; `noHostState` where that is nothing. A run that is interrupted goes on from
+   * this and from all tensors of `attach` and of the model that steps wrote, which are found without being named. Where
+   * it is absent nothing is known of it, and an interrupted run starts again.
+   */
+  readonly hostState?: HostState;
 
   /** y = x W_effᵀ, without the bias. x is `[rows, in]`, y `[rows, out]`. */
   linear(tape: Tape, site: LinearSite, x: Var): Var;

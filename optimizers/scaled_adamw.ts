@@ -26,6 +26,7 @@ import {
 import {
   defineOptimizer,
   type Factors,
+  noHostState,
   type OptimizerModule,
   type Setup,
   type StepInfo,
@@ -108,6 +109,7 @@ function scaledAdamwRule({ gpu }: Setup, factors: readonly Factors[], options: S
   };
   return {
     state: [...ofA.state, ...ofB.state],
+    hostState: noHostState,
     adjust(gradients) {
       const ofB = scaled(b, gradients);
       return scaled(a, gradients).map((gradient, i) => ({ a: gradient, b: ofB[i]! }));

@@ -17,9 +17,12 @@ export interface TrainOptions extends OwnEntries, TrainHooks {}
  * Runs one config from its base checkpoint, the user's where the model has a path, or from seeded random weights where it
  * has none, to its score. Equal configs on one machine give equal bits.
  *
+ * With `options.checkpoints` an interrupted run goes on where it was, with the same bits as without the interruption.
+ *
  * A run whose loss or gradient stops being finite ends as "diverged": a finding about the method.
  *
  * @param options the caller's own tasks, models and methods beside those that ship, and what it wants to watch
+ * @throws {Interrupted} where `options.signal` asked it to stop
  * @throws {UserError} for configs that name unknown things or ask for the impossible, a task among them whose vocabulary,
  * classes or lengths are not the model's, before the GPU is used
  * @throws {CheckpointError} where the model's folder cannot be read, or does not fit its own config
@@ -47,7 +50,7 @@ export async function train(gpu: Gpu, config: RunConfig, options: TrainOptions =
     kernels: session.kernels,
     ...(session.data && { data: session.data }),
     ...(session.rows && { rows: session.rows }),
-    cost: { ...session.cost, totalMs: performance.now() - begun },
+    cost: { ...session.cost, totalMs: session.earlierMs + performance.now() - begun },
   };
   return { ...header, status: "done", outcome };
 }

@@ -59,6 +59,11 @@ export function useMatmulChoices(gpu: Gpu, choices: MatmulChoices): void {
   inUse.set(gpu, known);
 }
 
+/** The choices in use on `gpu`; none where the rule alone chooses. */
+export function matmulChoicesOf(gpu: Gpu): MatmulChoices {
+  return Object.fromEntries(inUse.get(gpu) ?? []);
+}
+
 /** The variant that forms a product: the choice in use for its class, else the rule's. */
 export function variantFor(gpu: Gpu, product: ProductShape): MatmulVariant {
   const chosen = inUse.get(gpu)?.get(shapeClassOf(product));

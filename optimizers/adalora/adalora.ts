@@ -21,6 +21,7 @@ import {
   type Factors,
   type Footprint,
   type ModelShapes,
+  noHostState,
   type OptimizerModule,
   type Setup,
 } from "../optimizer.ts";
@@ -378,6 +379,7 @@ function rule(
       ...adamw.state,
       ...[...averages, ...uncertainties, ...dropped].map((value) => ({ name: value.label, value })),
     ],
+    hostState: noHostState,
     adjust: (gradients): FollowedGradients[] =>
       factors.map(({ a, b }) => ({ a: gradients.of(a), b: gradients.of(b) })),
     step(gradients, at) {

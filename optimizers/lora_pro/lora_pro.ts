@@ -20,6 +20,7 @@ import {
   type Factors,
   type Footprint,
   type ModelShapes,
+  noHostState,
   type OptimizerModule,
   type Setup,
 } from "../optimizer.ts";
@@ -190,6 +191,7 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
 
   return {
     state: [...moments, ...adamw?.state ?? []],
+    hostState: noHostState,
     adjust(gradients) {
       const out = new Map<Factors, { readonly a: Tensor; readonly b: Tensor }>();
       for (const { pairs, factors } of batches) {

@@ -50,6 +50,7 @@ import {
   type Factors,
   type Footprint,
   type ModelShapes,
+  noHostState,
   type OptimizerModule,
   type Setup,
 } from "../optimizer.ts";
@@ -279,6 +280,7 @@ function loraRiteRule({ gpu }: Setup, factors: readonly Factors[], options: Lora
 
   return {
     state: [moments.a, moments.b, bases.a, bases.b, roots.a, roots.b].flatMap(({ parameters }) => parameters),
+    hostState: noHostState,
     adjust(gradients) {
       const scaled = each((which) =>
         partsOf(

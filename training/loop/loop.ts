@@ -7,10 +7,12 @@ import { accumulate, clip, dotInto, recordStep } from "../../kernels/mod.ts";
 import type { LinearSite, Model } from "../../models/model.ts";
 import type { Optimizer } from "../../optimizers/optimizer.ts";
 import type { Predictor, Task, TaskData } from "../../tasks/task.ts";
+import { Answers } from "../checkpoint/answers.ts";
+import type { Keeper } from "../checkpoint/keeper.ts";
 import type { Discrepancy, Point, RunConfig, RunOutcome } from "../run.ts";
 import { createPredictor } from "../scoring/predict.ts";
 import { scoreExamples } from "../scoring/score_examples.ts";
-import { type PeakMeter, StepClock } from "../telemetry/meters.ts";
+import { type PeakMeter, StepClock, type StepWindow } from "../telemetry/meters.ts";
 import { beginMeasurement, type StartWeights } from "../telemetry/telemetry.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
 import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
@@ -23,6 +25,8 @@ const WINDOW = 10;
 const START = 2;
 /** First steps that telemetry never skips: from B = 0, LoRA-Pro's second step is unlike all others. */
 const ALWAYS_MEASURED = 2;
+/** Milliseconds of a step from which the run waits for each by itself, so that it hears soon when it is to stop. */
+const SLOW_STEP = 500;
 /** Fewest examples of a validation batch: small training batches would waste the GPU there. */
 const VALIDATION_BATCH = 64;
 
@@ -45,6 +49,19 @@ export interface LoopParts {
   readonly peak: PeakMeter;
   /** Tells how far the run is. */
   readonly report: (phase: Progress["phase"], step: number, curves: Curves) => void;
+  /** Stops and saves the run in its pauses. */
+  readonly keeper: Keeper;
+}
+
+/** What a loop has on the host between two steps; its losses are on the GPU. */
+export interface LoopState {
+  readonly step: number;
+  readonly validationLoss: readonly Point[];
+  readonly discrepancies: readonly Discrepancy[];
+  readonly inspected: Readonly<Record<string, readonly Point[]>>;
+  readonly windows: readonly StepWindow[];
+  /** Answers of the model while it is scored. */
+  readonly answers: readonly unknown[];
 }
 
 /** The loop's state: one instance a run. */
@@ -54,6 +71,9 @@ export class Loop {
   readonly discrepancies: Discrepancy[] = [];
   readonly inspected: Record<string, Point[]> = {};
   readonly clock = new StepClock();
+  #step = 0;
+  #answers = new Answers();
+  #isSlow = false;
   readonly #adapted: ReadonlySet<LinearSite>;
   readonly #gradients: GradientStore;
   readonly #seed: Tensor;
@@ -76,12 +96,48 @@ export class Loop {
     this.#diverged = gpu.upload(new Uint32Array(1), "u32", [1], "first diverged step");
   }
 
-  /** Takes all steps. Returns the step at which a loss or a gradient stopped being finite, or null. */
+  /** Steps taken. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Tensors that are made anew in every step: no part of the run's state. */
+  get scratch(): readonly Tensor[] {
+    return [...this.#gradients.flats, this.#seed, this.#squaredNorm];
+  }
+
+  /** What is to be saved beside the GPU's buffers. */
+  save(): LoopState {
+    const { validationLoss, discrepancies, inspected } = this;
+    const windows = this.clock.save(), answers = this.#answers.all;
+    return { step: this.#step, validationLoss, discrepancies, inspected, windows, answers };
+  }
+
+  /** Goes on from a saved state, whose buffers are back on the GPU. Once, before the first step. */
+  async restore(saved: LoopState): Promise<void> {
+    this.#step = saved.step;
+    this.validationLoss.push(...saved.validationLoss);
+    for (const one of saved.discrepancies) this.discrepancies.push(one);
+    for (const [name, points] of Object.entries(saved.inspected)) this.inspected[name] = [...points];
+    this.clock.restore(saved.windows);
+    this.#answers = new Answers(saved.answers);
+    await this.#readLosses(saved.step);
+  }
+
+  /**
+   * Takes all steps that are left. Returns the step at which a loss or a gradient stopped being finite, or null.
+   *
+   * @throws {Interrupted} where the run is to stop
+   */
   async train(): Promise<number | null> {
-    const { steps, telemetryEvery, validateEvery } = this.#parts.config;
-    await this.#validate(0);
+    const { steps, telemetryEvery } = this.#parts.config;
+    const isFinite = await this.#validateIfDue();
+    // Before the first step a loss that is not finite is that of the first step too.
+    if (!isFinite && this.#step > 0) return this.#step;
     this.clock.begin();
-    for (let step = 1; step <= steps; step++) {
+    while (this.#step < steps) {
+      if (await this.#parts.keeper.isDue()) await this.#pause();
+      const step = this.#step + 1;
       const measured = telemetryEvery > 0 && (step <= ALWAYS_MEASURED || step % telemetryEvery === 0);
       if (measured) {
         await this.#parts.gpu.flush();
@@ -90,23 +146,47 @@ export class Loop {
         this.clock.begin();
       } else {
         this.clock.count(await this.#plainStep(step));
+        if (this.#isSlow) await this.#parts.gpu.flush();
       }
-      const validates = step % validateEvery === 0 || step === steps;
-      if (!validates && step % WINDOW !== 0 && step !== START) continue;
+      this.#step = step;
+      if (!this.#validatesAt(step) && step % WINDOW !== 0 && step !== START) continue;
       await this.#parts.gpu.flush();
       this.clock.end();
+      this.#isSlow = (this.clock.lastStepMs() ?? 0) > SLOW_STEP;
       const divergedAt = await this.#readLosses(step);
       if (divergedAt !== null) return divergedAt;
-      if (validates && !await this.#validate(step)) return step;
+      if (!await this.#validateIfDue()) return step;
       this.clock.begin();
     }
     return null;
   }
 
+  /** Stops or saves the run where it is to be, between two steps. */
+  async #pause(): Promise<void> {
+    await this.#parts.gpu.flush();
+    this.clock.end();
+    await this.#parts.keeper.pause();
+    this.clock.begin();
+  }
+
+  #validatesAt(step: number): boolean {
+    const { steps, validateEvery } = this.#parts.config;
+    return step % validateEvery === 0 || step === steps;
+  }
+
+  /** Validates where the last step asks for it and it was not done. Returns false where the loss is not finite. */
+  async #validateIfDue(): Promise<boolean> {
+    const isDone = this.validationLoss.at(-1)?.step === this.#step;
+    return isDone || !this.#validatesAt(this.#step) || await this.#validate(this.#step);
+  }
+
   /** Scores the examples that the config names, and takes the task's measures of them. */
   async score(task: Task): Promise<Pick<RunOutcome, "scores" | "measures">> {
     using _ = this.#parts.gpu.scope("scoring", "activations");
-    const predictor = this.#predictor(() => this.#parts.report("scoring", this.#parts.config.steps, this));
+    const predictor = this.#predictor(async () => {
+      this.#parts.report("scoring", this.#parts.config.steps, this);
+      await this.#parts.keeper.pause();
+    });
     return await scoreExamples(task, this.#parts.data, predictor, this.#parts.config.scoreOn);
   }
 
@@ -207,6 +287,8 @@ export class Loop {
       const total = this.#parts.gpu.zeros([1], "validation loss");
       const store = createGradients(this.#parts.gpu, []);
       for (const batch of batches) {
+        if (this.#isSlow) await this.#parts.gpu.flush();
+        await this.#parts.keeper.pause();
         using _ = this.#parts.gpu.scope("validation batch");
         const tape = new Tape(this.#parts.gpu, store);
         accumulate(
@@ -226,13 +308,13 @@ export class Loop {
     return new Map(this.#parts.sites.map((site) => [site, this.#parts.optimizer.effectiveWeight(site)]));
   }
 
-  #predictor(onPass: () => void): Predictor {
+  #predictor(onPass: () => Promise<void>): Predictor {
     return createPredictor(
       this.#parts.gpu,
       this.#parts.model,
       this.#merge(),
       this.#parts.data.needs.inputSize,
-      onPass,
+      { onPass, answers: this.#answers },
     );
   }
 }

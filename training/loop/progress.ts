@@ -1,4 +1,5 @@
 /** @file How far a run is, and who is told. */
+import type { KeepingHooks } from "../checkpoint/keeper.ts";
 import type { Point } from "../run.ts";
 
 /** How far a run is. */
@@ -17,8 +18,8 @@ export interface Progress {
   readonly validationLoss: readonly Point[];
 }
 
-/** What a caller may watch. */
-export interface TrainHooks {
+/** What a caller may watch, and how a run is stopped and kept. */
+export interface TrainHooks extends KeepingHooks {
   /** Called now and then, never from inside a step. */
   readonly onProgress?: (progress: Progress) => void;
 }

@@ -8,15 +8,16 @@ import { createRandom } from "../../numerics/random.ts";
 import type { Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
 import { copyWeight } from "../../optimizers/site_weight.ts";
 import type { Task, TaskData } from "../../tasks/task.ts";
+import { openKeeper, readWritten, refuseBuffers, writeSaved } from "../checkpoint/keeper.ts";
 import { matchSites } from "../configuration.ts";
 import { loadExamples, rowLengthsOf } from "../resolve/examples.ts";
 import { withHead } from "../resolve/heads.ts";
-import type { RunConfig, RunOutcome } from "../run.ts";
+import { type RunConfig, runId, type RunOutcome } from "../run.ts";
 import { PeakMeter } from "../telemetry/meters.ts";
 import { readWeights } from "../telemetry/telemetry.ts";
 import { withMemory } from "./forward.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
-import { type Curves, Loop } from "./loop.ts";
+import { type Curves, Loop, type LoopState } from "./loop.ts";
 import type { Progress, TrainHooks } from "./progress.ts";
 
 /** The parts of a run, looked up. */
@@ -33,16 +34,35 @@ export interface RunParts {
 export interface Session extends Omit<RunOutcome, "score" | "cost"> {
   readonly divergedAt: number | null;
   readonly cost: Omit<RunOutcome["cost"], "totalMs">;
+  /** Milliseconds that the run took before it was interrupted; 0 where it was not. */
+  readonly earlierMs: number;
 }
 
-/** Trains and scores; everything that it allocates on the GPU is freed when it returns. */
+/** What a checkpoint of a run has beside the GPU's buffers. */
+interface SessionState {
+  readonly loop: LoopState;
+  /** `HostState.save` of the method. */
+  readonly method: unknown;
+  readonly peak: ReturnType<PeakMeter["read"]>;
+  readonly attachMs: number;
+  readonly kernels: readonly string[];
+  /** Milliseconds so far. */
+  readonly ms: number;
+}
+
+/**
+ * Trains and scores; everything that it allocates on the GPU is freed when it returns. Goes on from a checkpoint where
+ * there is one.
+ *
+ * @throws {Interrupted} where the run's signal asked it to stop
+ */
 export async function runSession(
   gpu: Gpu,
   config: RunConfig,
   parts: RunParts,
   hooks: TrainHooks,
 ): Promise<Session> {
-  const { module } = parts;
+  const { module } = parts, begun = performance.now();
   const report = (phase: Progress["phase"], step: number, { trainLoss, validationLoss }: Curves) => {
     const loss = trainLoss.at(-1)?.value ?? null;
     hooks.onProgress?.({ phase, step, steps: config.steps, loss, trainLoss, validationLoss });
@@ -53,6 +73,7 @@ export async function runSession(
 
   const peak = new PeakMeter(gpu);
   gpu.resetWork();
+  const keeper = await openKeeper(gpu, hooks.checkpoints ? await runId(config) : "", hooks);
   try {
     using _run = gpu.scope("run", "weights");
     const model = entry.create(gpu, parts.source, halfSites(config, entry));
@@ -69,10 +90,40 @@ export async function runSession(
     const attachBegun = performance.now();
     const optimizer = await attach(gpu, config, module, model, sites, data);
     await gpu.flush();
-    const attachMs = performance.now() - attachBegun;
+    let attachMs = performance.now() - attachBegun;
     const starts = given ?? await read(false, (site) => optimizer.effectiveWeight(site)) ?? new Map();
 
-    const run = new Loop({ gpu, config, model, optimizer, sites, data, starts, peak, report });
+    const run = new Loop({ gpu, config, model, optimizer, sites, data, starts, peak, report, keeper });
+    using log = gpu.logWrites();
+    const { hostState } = optimizer;
+    let kernels: readonly string[] = [], earlierMs = 0;
+    const saved = hostState ? await keeper.load(({ buffers }) => refuseBuffers(log, buffers)) : null;
+    if (saved && hostState) {
+      const host = saved.host as SessionState;
+      writeSaved(gpu, log, saved.buffers);
+      hostState.restore(host.method);
+      peak.restore(host.peak);
+      await run.restore(host.loop);
+      ({ attachMs, kernels, ms: earlierMs } = host);
+      hooks.checkpoints!.say(`Going on after step ${saved.step} of ${config.steps}`);
+    }
+    const kernelsSoFar = () => [...new Set([...kernels, ...gpu.work.kernels])].sort();
+    keeper.begin(
+      hostState
+        ? async () => {
+          const host: SessionState = {
+            loop: run.save(),
+            method: hostState.save(),
+            peak: peak.read(),
+            attachMs,
+            kernels: kernelsSoFar(),
+            ms: earlierMs + performance.now() - begun,
+          };
+          return { step: run.step, host, buffers: await readWritten(gpu, log, run.scratch) };
+        }
+        : `Cannot keep runs of "${module.id}" that are interrupted: the method does not say what it keeps outside the ` +
+          `GPU (hostState); they start again`,
+    );
     const divergedAt = await run.train(), medianStepMs = run.clock.medianStepMs();
     const cost = {
       trainableParameters: optimizer.trainable.reduce((sum, { value }) => sum + elementCount(value.shape), 0),
@@ -88,7 +139,7 @@ export async function runSession(
     report("scoring", config.steps, run);
     const scoringBegun = performance.now();
     const { scores, measures } = divergedAt === null
-      ? await run.score(parts.task)
+      ? await peak.without(() => run.score(parts.task))
       : { scores: [], measures: undefined };
     const scoringMs = performance.now() - scoringBegun, rows = rowLengthsOf(data);
     return {
@@ -99,10 +150,11 @@ export async function runSession(
       validationLoss: run.validationLoss,
       discrepancies: run.discrepancies,
       inspected: run.inspected,
-      kernels: gpu.work.kernels,
+      kernels: kernelsSoFar(),
       ...(data.source && { data: data.source }),
       ...(rows && { rows }),
       cost: { ...cost, scoringMs },
+      earlierMs,
     };
   } finally {
     gpu.trim();

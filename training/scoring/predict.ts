@@ -6,6 +6,7 @@ import { argmax } from "../../kernels/mod.ts";
 import { type Batch, IGNORE, type LinearSite, type Model, type Writer } from "../../models/model.ts";
 import { padRight } from "../../models/prompts.ts";
 import type { Generation, Predictor } from "../../tasks/task.ts";
+import { Answers } from "../checkpoint/answers.ts";
 import { mergedForward } from "../loop/forward.ts";
 import { inGroups } from "./groups.ts";
 import { createSampler } from "./sampling.ts";
@@ -31,18 +32,26 @@ interface Guess {
   readonly continuation: Int32Array;
 }
 
+/** What a predictor does beside answering. */
+export interface PredictorHooks {
+  /** Called and waited for after each wait for the GPU. Where it throws, the question is not answered. */
+  readonly onPass?: () => void | Promise<void>;
+  /** Takes every answer; those that it knows are not worked out again. */
+  readonly answers?: Answers;
+}
+
 /**
  * A predictor over `weights`, the merged weights of adapted sites, which must stay alive. Prompts have up to `longest`
  * tokens; where a model's text is its prompt's continuation, so has the whole, and one token more that is not read.
  *
- * @param onPass called after each wait for the GPU
+ * @param hooks what happens between its answers, and those that it has already
  */
 export function createPredictor(
   gpu: Gpu,
   model: Model,
   weights: ReadonlyMap<LinearSite, Tensor>,
   longest: number,
-  onPass: () => void = () => {},
+  { onPass = () => {}, answers = new Answers() }: PredictorHooks = {},
 ): Predictor {
   const store = createGradients(gpu, []);
   const forward = () => mergedForward(new Tape(gpu, store), weights);
@@ -59,11 +68,11 @@ export function createPredictor(
   const bestOf = async (batch: Batch, rows?: readonly number[]): Promise<Int32Array> => {
     using _ = gpu.scope("predict", "activations");
     const best = await gpu.download(argmax(gpu, logitsOf(batch, rows)));
-    onPass();
+    await onPass();
     return best;
   };
   return {
-    classify: (batch) => bestOf(batch),
+    classify: (batch) => answers.recall(() => bestOf(batch)),
     async generate(prompts, how) {
       const { maxTokens, sampling } = how, { room } = writer(), out: Int32Array[] = [];
       if (!(Number.isSafeInteger(maxTokens) && maxTokens >= 0)) {
@@ -76,14 +85,16 @@ export function createPredictor(
         return Array.from({ length: sampling?.samples ?? 1 }, (_, sample): Text => ({ ...text, sample }));
       });
       for (const some of inGroups(texts, ({ prompt, room }) => prompts[prompt]!.length + room)) {
-        out.push(...await writeTogether(prompts, some, how.stop, choose));
+        out.push(...await answers.recall(() => writeTogether(prompts, some, how.stop, choose)));
       }
       return out;
     },
     async follows(prompts, continuations) {
       const out: boolean[] = [],
         guesses = prompts.map((prompt, i) => ({ prompt, continuation: continuations[i]! }));
-      for (const some of inGroups(guesses, tokensOf)) out.push(...await followTogether(some));
+      for (const some of inGroups(guesses, tokensOf)) {
+        out.push(...await answers.recall(() => followTogether(some)));
+      }
       return out;
     },
     async losses(prompts, continuations) {
@@ -98,7 +109,9 @@ export function createPredictor(
         return { prompt, continuation };
       });
       const out: number[] = [];
-      for (const some of inGroups(guesses, tokensOf)) out.push(...await lossesTogether(some));
+      for (const some of inGroups(guesses, tokensOf)) {
+        out.push(...await answers.recall(() => lossesTogether(some)));
+      }
       return Float32Array.from(out);
     },
   };
@@ -107,7 +120,7 @@ export function createPredictor(
     using _ = gpu.scope("losses", "activations");
     const { batch, rows } = teach(guesses), logits = logitsOf(batch, rows);
     const scores = await gpu.download(logits), width = logits.shape.at(-1)!;
-    onPass();
+    await onPass();
     let row = 0;
     return guesses.map(({ continuation }) => {
       const surprises = Array.from(continuation, (token) => {
@@ -213,7 +226,7 @@ export function createPredictor(
         ? continuation.next(tokens)
         : mapRows(reading.tape, continuation.prompted, pickRows(gpu, copies, read.length));
       tokens = [...await choose(scores, rows.map((i) => open.has(i) ? texts[i]! : null), position)];
-      onPass();
+      await onPass();
       rows.forEach((i, row) => {
         if (!open.has(i)) return;
         if (tokens[row] !== stop) written[i]!.push(tokens[row]!);

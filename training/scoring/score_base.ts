@@ -1,6 +1,8 @@
 /** @file The score of a base checkpoint before fine-tuning, so that gains can be told. */
 import type { Gpu } from "../../gpu/gpu.ts";
 import { baseWeights } from "../../models/base_weights.ts";
+import { Answers } from "../checkpoint/answers.ts";
+import { type KeepingHooks, openKeeper } from "../checkpoint/keeper.ts";
 import { requireBindings } from "../loop/bindings.ts";
 import { resolveModel } from "../configuration.ts";
 import { environmentOf } from "../environment.ts";
@@ -17,18 +19,19 @@ import { scoreExamples } from "./score_examples.ts";
 /**
  * Scores a base checkpoint on the examples that its runs are scored on.
  *
- * @param entries the caller's own tasks and models, beside those that ship
+ * @param options the caller's own tasks and models, beside those that ship; and how scoring is stopped and kept
+ * @throws {Interrupted} where its signal asked it to stop
  * @throws {UserError} for unknown names
  * @throws {CheckpointError} where the checkpoint is missing or does not fit
  */
 export async function scoreBase(
   gpu: Gpu,
   config: BaseConfig,
-  entries: OwnEntries = {},
+  options: OwnEntries & KeepingHooks = {},
 ): Promise<BaseResult> {
-  const { task: { id, module }, model, scoreOn } = config;
-  const { tasks, models } = await openFolders([config], withShipped(entries));
-  const task = lookup("task", tasks, id, module), own = resolveModel(model, models);
+  const { task: { id: taskId, module }, model, scoreOn } = config;
+  const { tasks, models } = await openFolders([config], withShipped(options));
+  const task = lookup("task", tasks, taskId, module), own = resolveModel(model, models);
   requireBindings(gpu, own);
   // No seed changes what is scored, or its order.
   const data = await loadExamples(task, own, { ...config, seed: 0 });
@@ -38,11 +41,18 @@ export async function scoreBase(
   try {
     using _ = gpu.scope("base", "weights");
     const built = entry.create(gpu, source);
-    const predictor = createPredictor(gpu, built, new Map(), data.needs.inputSize);
+    const id = await recordId(config), keeper = await openKeeper(gpu, id, options);
+    const saved = await keeper.load(() => null);
+    const answers = new Answers(saved?.host as readonly unknown[] | undefined);
+    keeper.begin(() => Promise.resolve({ step: 0, host: answers.all, buffers: [] }));
+    const predictor = createPredictor(gpu, built, new Map(), data.needs.inputSize, {
+      answers,
+      onPass: () => keeper.pause(),
+    });
     const found = await scoreExamples(task, data, predictor, scoreOn);
     const score = found.scores.reduce((sum, one) => sum + one, 0) / found.scores.length;
     const commonest = data.commonest && { commonest: data.commonest(scoreOn) };
-    const header = { schema: 1, id: await recordId(config), config, environment } as const;
+    const header = { schema: 1, id, config, environment } as const;
     return { ...header, status: "done", score, ...commonest, ...found };
   } finally {
     gpu.trim();

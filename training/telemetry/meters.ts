@@ -4,9 +4,19 @@ import type { Gpu } from "../../gpu/gpu.ts";
 /** Windows shorter than this are noise: one wait alone costs Deno about 11 ms. */
 const LEAST_STEPS = 4;
 
+/** Steps between two waits for the GPU. */
+export interface StepWindow {
+  readonly steps: number;
+  readonly ms: number;
+  /** The host's part. */
+  readonly hostMs: number;
+}
+
 /** Times windows of steps between two waits for the GPU. */
 export class StepClock {
-  readonly #windows: { readonly steps: number; readonly ms: number; readonly hostMs: number }[] = [];
+  #windows: StepWindow[] = [];
+  /** True until the first window of a run that goes on is over: it compiles kernels again. */
+  #isWarmingUp = false;
   #begin = 0;
   #steps = 0;
   #hostMs = 0;
@@ -25,7 +35,8 @@ export class StepClock {
 
   /** The GPU is done with the window's steps. */
   end(): void {
-    if (this.#steps > 0) {
+    if (this.#steps > 0 && this.#isWarmingUp) this.#isWarmingUp = false;
+    else if (this.#steps > 0) {
       this.#windows.push({
         steps: this.#steps,
         ms: performance.now() - this.#begin,
@@ -33,6 +44,23 @@ export class StepClock {
       });
     }
     this.#steps = 0;
+  }
+
+  /** Milliseconds a step of the last window; null where there was none. */
+  lastStepMs(): number | null {
+    const last = this.#windows.at(-1);
+    return last ? last.ms / last.steps : null;
+  }
+
+  /** All windows, for a checkpoint. */
+  save(): readonly StepWindow[] {
+    return this.#windows;
+  }
+
+  /** Goes on after saved windows. */
+  restore(windows: readonly StepWindow[]): void {
+    this.#windows = [...windows];
+    this.#isWarmingUp = windows.length > 0;
   }
 
   /**
@@ -69,6 +97,7 @@ export class StepClock {
 export class PeakMeter {
   readonly #gpu: Gpu;
   #peak = 0;
+  #isLeftOut = false;
   readonly #byCategory: Record<string, number> = {};
 
   constructor(gpu: Gpu) {
@@ -79,9 +108,19 @@ export class PeakMeter {
   /** Leaves out what `work` allocates. */
   async without<T>(work: () => Promise<T>): Promise<T> {
     this.#note();
-    const result = await work();
-    this.#gpu.resetPeak();
-    return result;
+    this.#isLeftOut = true;
+    try {
+      return await work();
+    } finally {
+      this.#isLeftOut = false;
+      this.#gpu.resetPeak();
+    }
+  }
+
+  /** Goes on after what `read` gave in another process. */
+  restore({ peakBytes, peakBytesByCategory }: ReturnType<PeakMeter["read"]>): void {
+    this.#peak = Math.max(this.#peak, peakBytes);
+    for (const [category, bytes] of Object.entries(peakBytesByCategory)) this.#raise(category, bytes);
   }
 
   /** Peak bytes so far. */
@@ -93,10 +132,15 @@ export class PeakMeter {
   }
 
   #note(): void {
+    if (this.#isLeftOut) return;
     const { peakBytes, peakBytesByCategory } = this.#gpu.memory;
     this.#peak = Math.max(this.#peak, peakBytes);
     for (const [category, bytes] of Object.entries(peakBytesByCategory)) {
-      this.#byCategory[category] = Math.max(this.#byCategory[category] ?? 0, bytes);
+      this.#raise(category, bytes);
     }
+  }
+
+  #raise(category: string, bytes: number): void {
+    this.#byCategory[category] = Math.max(this.#byCategory[category] ?? 0, bytes);
   }
 }
