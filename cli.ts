@@ -1,5 +1,10 @@
 /** @file The command line: calls benchmarks and training, prints. */
-import { readExports, readGpu, readOverrides } from "./benchmarks/command_line/arguments.ts";
+import {
+  readCheckpointEvery,
+  readExports,
+  readGpu,
+  readOverrides,
+} from "./benchmarks/command_line/arguments.ts";
 import {
   bench,
   type BenchOutcome,
@@ -92,7 +97,7 @@ const real: Surroundings = {
         return gpu;
       },
       train: (gpu: Gpu, config, hooks) => train(gpu, config, { ...entries, ...hooks }),
-      scoreBase: (gpu: Gpu, config) => scoreBase(gpu, config, entries),
+      scoreBase: (gpu: Gpu, config, hooks) => scoreBase(gpu, config, { ...entries, ...hooks }),
       environment: environmentOf,
     };
   },
@@ -173,9 +178,9 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
   };
   const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
   const isDry = flags.has("dry-run"), isJson = flags.has("json");
+  const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
   const screen = surroundings.display(isJson || isDry ? "stderr" : "stdout");
-  const interruption = new AbortController();
-  const stop = () => interruption.abort();
+  let interruption: ReturnType<typeof listenForStop> | null = null;
   try {
     screen.stage("Planning the runs");
     const planned = await planBench({
@@ -194,19 +199,52 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
       return printOutlook(plan, out, outlook, isJson, surroundings);
     }
     for (const note of plan.notes) screen.say(note);
-    Deno.addSignalListener("SIGINT", stop);
+    interruption = listenForStop(screen.say);
     const outcome = await bench(planned, out, {
       workshop: await surroundings.workshop(screen.say, planned.registries),
       display: screen,
       signal: interruption.signal,
+      checkpointEveryMs,
       say: screen.say,
     });
     screen.end();
-    return printOutcome(plan, out, outcome, isJson, surroundings);
+    const code = printOutcome(plan, out, outcome, isJson, surroundings);
+    return outcome.interrupted ? interruption.exitCode() : code;
   } finally {
     screen.end();
-    Deno.removeSignalListener("SIGINT", stop);
+    interruption?.[Symbol.dispose]();
   }
+}
+
+/** Signals that stop a sweep once its run is kept, and their numbers. USR1 is what batch systems send before time is up. */
+const STOPPING = { SIGINT: 2, SIGTERM: 15, SIGUSR1: 10 } as const;
+
+/** Aborts at the first of these signals; the second ends the process at once. */
+function listenForStop(say: (sentence: string) => void): Disposable & {
+  readonly signal: AbortSignal;
+  /** As shells number it. */
+  exitCode(): number;
+} {
+  const controller = new AbortController();
+  let by: keyof typeof STOPPING = "SIGINT";
+  const exitCode = () => 128 + STOPPING[by];
+  const names = (Object.keys(STOPPING) as (keyof typeof STOPPING)[])
+    .filter((name) => Deno.build.os !== "windows" || name === "SIGINT");
+  const listeners = names.map((name) => {
+    const stop = () => {
+      by = name;
+      if (controller.signal.aborted) Deno.exit(exitCode());
+      say("Stopping once the run at work is kept; the same again ends it at once");
+      controller.abort();
+    };
+    Deno.addSignalListener(name, stop);
+    return [name, stop] as const;
+  });
+  return {
+    signal: controller.signal,
+    exitCode,
+    [Symbol.dispose]: () => listeners.forEach(([name, stop]) => Deno.removeSignalListener(name, stop)),
+  };
 }
 
 async function reportCommand(args: string[], surroundings: Surroundings): Promise<number> {

@@ -111,5 +111,8 @@ export * from "./training/run.ts";
 export { scoreBase } from "./training/scoring/score_base.ts";
 export * from "./errors/user_error.ts";
 export type { Progress, TrainHooks } from "./training/loop/progress.ts";
+export { type CheckpointPlace, removeCheckpoints } from "./training/checkpoint/checkpoints.ts";
+export { Interrupted } from "./training/checkpoint/interrupted.ts";
+export type { KeepingHooks } from "./training/checkpoint/keeper.ts";
 export type { OwnEntries } from "./training/registry.ts";
 export { train, type TrainOptions } from "./training/train.ts";

@@ -49,6 +49,7 @@ async function sayingsOf(sweep: string, options: Readonly<Record<string, string>
       workshop: { open: unused, train: unused, scoreBase: unused, environment: unused },
       display: { stage() {}, begin: unused, start: unused, update: unused, finish: unused, end: unused },
       signal: new AbortController().signal,
+      checkpointEveryMs: Infinity,
       say: unused,
     })
   );

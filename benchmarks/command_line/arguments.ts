@@ -106,6 +106,22 @@ export function readGpu(texts: ReadonlyMap<string, string>): GpuRates | undefine
   return { name: "of the rates that were given", tflops, gbs, efficiency };
 }
 
+/** Milliseconds between checkpoints where nothing is said. */
+const CHECKPOINT_EVERY = 10 * 60_000;
+
+/** Milliseconds between checkpoints, Infinity for "never". @throws {UserError} where it can't be read */
+export function readCheckpointEvery(text: string | undefined): number {
+  if (text === undefined) return CHECKPOINT_EVERY;
+  if (text === "never") return Infinity;
+  const [, count = "", unit = ""] = /^(.*?)([smh])$/.exec(text) ?? [], value = numberOf(count);
+  if (!(value > 0)) {
+    throw new UserError(
+      `Cannot read --checkpoint-every "${text}": a time such as 90s, 10m or 1h is needed, or never`,
+    );
+  }
+  return value * { s: 1000, m: 60_000, h: 3_600_000 }[unit as "s" | "m" | "h"];
+}
+
 /** A number as people write it; NaN for anything else that JavaScript takes for one: an empty text, 0x10, Infinity. */
 function numberOf(text: string): number {
   return /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : NaN;

@@ -19,9 +19,10 @@ import { reportedResults } from "../report/build.ts";
 import { isStoredRun, planRerun } from "../sweep/rerun.ts";
 import { writeReport, type WrittenReport } from "../report/write.ts";
 import { countRuns, type WorkOf } from "../cost/run_work.ts";
+import { removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
 import { isFinished, runSweep, type SweepOutcome, type Workshop } from "../sweep/runner.ts";
 import { searchedRuns } from "../rates/search.ts";
-import { openBases, openStore, type Stored } from "../sweep/store.ts";
+import { checkpointsOf, openBases, openStore, type Stored } from "../sweep/store.ts";
 import { areSameFiles, type ChosenRates } from "../rates/rates.ts";
 import { override, ratesNeeded, type SweepOverrides, type SweepSpec } from "../sweep/sweep.ts";
 import { CHOSEN, hasChosen, readChosen, readChosenIn, readSweep, withFilesOf } from "../sweep/sweep_files.ts";
@@ -248,7 +249,10 @@ async function withKept({ message }: WriteError, folder: string): Promise<UserEr
 interface BenchParts<G extends AsyncDisposable> {
   readonly workshop: Workshop<G>;
   readonly display: Display;
+  /** Where it aborts, the sweep stops once the run at work is kept. */
   readonly signal: AbortSignal;
+  /** Milliseconds from one checkpoint of a run to the next; Infinity where a run is kept only when the sweep is stopped. */
+  readonly checkpointEveryMs: number;
   readonly say: (sentence: string) => void;
 }
 
@@ -260,10 +264,15 @@ async function carryOut<G extends AsyncDisposable>(
   workOf: WorkOf,
 ): Promise<BenchOutcome> {
   const { workshop, signal, say } = parts;
+  const checkpoints = { folder: checkpointsOf(out), everyMs: parts.checkpointEveryMs, say };
   const store = openStore(out);
   const stored = await store.read();
   for (const fault of stored.faults) {
     say(`${fault.sentence}; it was set aside as ${await store.setAside(fault)}`);
+  }
+  for (const [id, result] of stored.results) {
+    // Left by a process that was killed once the result was stored.
+    if (isFinished(result)) await removeCheckpoints(checkpoints.folder, id);
   }
   await writePlan(out, plan);
   const bases = openBases(out);
@@ -278,11 +287,12 @@ async function carryOut<G extends AsyncDisposable>(
   await scoreBases(basesOf(kinds), bases, storedBases, workshop, {
     signal,
     say,
+    checkpoints,
     onScored: (base, ms) => forecast.noteBase(runOf.get(canonicalJson(base))!, ms),
   });
   const display = inAllOf([parts.display, live.display]);
   const run = (runs: readonly PlannedRun[]) =>
-    runSweep(runs, store, stored, workshop, display, { signal, forecast });
+    runSweep(runs, store, stored, workshop, display, { signal, forecast, checkpoints });
   const { done, results, interrupted } = plan.search
     ? await searchRates(plan, stored, run)
     : await run(plan.runs).then(({ results, interrupted }) => ({

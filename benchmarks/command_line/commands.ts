@@ -97,6 +97,10 @@ const bench = {
   options: {
     out: path("DIR", "where results and report go; results/<sweep> where none is named"),
     "dry-run": flag("list the runs, their memory and an estimate of the time; run nothing"),
+    "checkpoint-every": text(
+      "TIME",
+      "keep the run at work so often, to go on from there after a crash: 90s, 10m, 1h or never; 10m where none is given",
+    ),
     list: flag("list the known tasks, optimizers, models and sweeps"),
     ...json,
     ...under("Which runs of the sweep", {

@@ -5,6 +5,8 @@ import { BaseResult as BaseSchema } from "../../training/schemas.ts";
 import { growingTasks } from "../cost/growth/points.ts";
 import { isUserFault } from "../../errors/fault.ts";
 import type { Workshop } from "./runner.ts";
+import { type CheckpointPlace, removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
+import { Interrupted } from "../../training/checkpoint/interrupted.ts";
 import type { Store, Stored } from "./store.ts";
 
 /** The base that a run starts from; null for resized models, which start from random weights. */
@@ -25,7 +27,8 @@ export function basesOf(runs: readonly RunConfig[]): BaseConfig[] {
  * Scores the bases that the store lacks or has as failed, and stores each as it is done. One that throws is stored as
  * failed, unless the fault is the user's. Opens no GPU where nothing is left to do.
  *
- * @param signal where it aborts, the base at work is given up, unstored
+ * @param signal where it aborts, the base at work ends once its answers so far are kept in `checkpoints`, or is given up
+ * where none are given
  * @param say takes a sentence for people
  * @param onScored takes how many milliseconds a score took
  */
@@ -34,16 +37,18 @@ export async function scoreBases<G extends AsyncDisposable>(
   store: Store<BaseResult>,
   stored: Stored<BaseResult>,
   workshop: Workshop<G>,
-  { signal, say, onScored = () => {} }: {
+  { signal, say, checkpoints, onScored = () => {} }: {
     readonly signal: AbortSignal;
+    readonly checkpoints?: CheckpointPlace;
     readonly say: (sentence: string) => void;
     readonly onScored?: (base: BaseConfig, ms: number) => void;
   },
 ): Promise<void> {
   const interruption = new Promise<null>((resolve) => {
     if (signal.aborted) resolve(null);
-    signal.addEventListener("abort", () => resolve(null), { once: true });
+    signal.addEventListener("abort", () => checkpoints || resolve(null), { once: true });
   });
+  const keeping = { signal, ...(checkpoints && { checkpoints }) };
   let gpu: G | null = null;
   const close = async () => {
     const open = gpu;
@@ -61,12 +66,13 @@ export async function scoreBases<G extends AsyncDisposable>(
       let result: BaseResult | null;
       const begunAt = performance.now();
       try {
-        result = await Promise.race([workshop.scoreBase(gpu, config), interruption]);
+        result = await Promise.race([workshop.scoreBase(gpu, config, keeping), interruption]);
         if (result === null) break;
         result = BaseSchema.parse(result);
         onScored(config, performance.now() - begunAt);
         if (result.status === "done") say(`${name}: score ${result.score.toFixed(3)}`);
       } catch (error) {
+        if (error instanceof Interrupted) break;
         if (isUserFault(error)) throw error;
         const message = error instanceof Error ? error.message : String(error);
         const environment = await workshop.environment(gpu);
@@ -75,6 +81,7 @@ export async function scoreBases<G extends AsyncDisposable>(
         await close();
       }
       await store.put(result);
+      if (checkpoints && result.status === "done") await removeCheckpoints(checkpoints.folder, id);
     }
   } finally {
     if (!signal.aborted) await close();

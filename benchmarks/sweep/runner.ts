@@ -7,19 +7,22 @@ import type { PlannedRun } from "./plan.ts";
 import type { Display, TrainProgress } from "./progress.ts";
 import type { Store, Stored } from "./store.ts";
 import { RunClock } from "../cost/time_to_go.ts";
+import { type CheckpointPlace, removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
+import { Interrupted } from "../../training/checkpoint/interrupted.ts";
+import type { KeepingHooks } from "../../training/checkpoint/keeper.ts";
 
 /** What the runner needs of training: injected, so that it can be tested without a GPU. */
 export interface Workshop<G extends AsyncDisposable> {
   /** Opens a GPU. It is closed and opened again after a run that failed. */
   open(): Promise<G>;
-  /** One run. Throws on faults; returns "done" or "diverged" otherwise. */
+  /** One run. Throws on faults, and `Interrupted` where the signal asked it to stop; else it ended or diverged. */
   train(
     gpu: G,
     config: RunConfig,
-    hooks: { onProgress: (progress: TrainProgress) => void },
+    hooks: KeepingHooks & { onProgress: (progress: TrainProgress) => void },
   ): Promise<RunResult>;
-  /** The score of a base checkpoint before fine-tuning. Throws on faults. */
-  scoreBase(gpu: G, config: BaseConfig): Promise<BaseResult>;
+  /** The score of a base checkpoint before fine-tuning. Throws as `train` does. */
+  scoreBase(gpu: G, config: BaseConfig, hooks: KeepingHooks): Promise<BaseResult>;
   /** Where runs are made, for the record of a run that failed before it could say so itself. */
   environment(gpu: G): Promise<Environment>;
 }
@@ -45,7 +48,8 @@ export function isFinished(result: Pick<RunResult, "status"> | undefined): boole
  * Runs those of `runs` that the store lacks or has as failed, and stores each as it ends.
  *
  * A run that throws is stored as failed and the next one gets a new GPU, unless the fault is the user's (a broken
- * checkpoint, say): that ends the sweep. When `signal` aborts, the run at work is given up, unstored.
+ * checkpoint, say): that ends the sweep. When `signal` aborts, the run at work ends once it is kept in `checkpoints`, and
+ * the same command goes on there; it is given up where it has not begun to train, and where none are given.
  *
  * @param forecast what is known about running times, for the time to go: it learns from each run
  */
@@ -55,16 +59,23 @@ export async function runSweep<G extends AsyncDisposable>(
   stored: Stored,
   workshop: Workshop<G>,
   display: Display,
-  { signal, forecast }: { readonly signal: AbortSignal; readonly forecast: Forecast },
+  { signal, forecast, checkpoints }: {
+    readonly signal: AbortSignal;
+    readonly forecast: Forecast;
+    readonly checkpoints?: CheckpointPlace;
+  },
 ): Promise<SweepOutcome> {
   const results = new Map(
     runs.flatMap(({ id }) => stored.results.has(id) ? [[id, stored.results.get(id)!]] : []),
   );
   const left = runs.filter(({ id }) => !isFinished(results.get(id)));
+  // True while the run at work has something to keep.
+  let isKept = false;
   const interruption = new Promise<"interrupted">((resolve) => {
     if (signal.aborted) resolve("interrupted");
-    signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
+    signal.addEventListener("abort", () => isKept || resolve("interrupted"), { once: true });
   });
+  const keeping = { signal, ...(checkpoints && { checkpoints }) };
   let gpu: G | null = null;
   let ran = 0;
   display.begin({ done: runs.length - left.length, total: runs.length });
@@ -75,7 +86,9 @@ export async function runSweep<G extends AsyncDisposable>(
       const startedAt = performance.now(), clock = new RunClock(forecast, config, startedAt);
       display.start({ id, config });
       let updatedAt = -Infinity;
+      isKept = false;
       const onProgress = (progress: TrainProgress) => {
+        isKept = checkpoints !== undefined && progress.phase !== "loading";
         const now = performance.now(), isNews = clock.note(progress, now);
         // Scoring reports every token.
         if (!isNews && now - updatedAt < UPDATE) return;
@@ -84,9 +97,10 @@ export async function runSweep<G extends AsyncDisposable>(
       };
       let result: RunResult | "interrupted";
       try {
-        result = await Promise.race([workshop.train(gpu, config, { onProgress }), interruption]);
+        result = await Promise.race([workshop.train(gpu, config, { onProgress, ...keeping }), interruption]);
         if (result !== "interrupted") result = checked(result);
       } catch (error) {
+        if (error instanceof Interrupted) break;
         if (isUserFault(error)) throw error;
         result = await describeFailure(id, config, error, workshop, gpu);
         const broken: G = gpu;
@@ -98,6 +112,7 @@ export async function runSweep<G extends AsyncDisposable>(
       const endedAt = performance.now(), timing = clock.timing(endedAt);
       if (timing && result.status === "done") forecast.note(config, timing);
       await store.put(result);
+      if (checkpoints && isFinished(result)) await removeCheckpoints(checkpoints.folder, id);
       results.set(id, result);
       ran++;
       display.finish(result, endedAt - startedAt);

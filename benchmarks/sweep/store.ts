@@ -55,6 +55,11 @@ export function openBases(out: string): Store<BaseResult> {
   return open<BaseResult>(`${out}/bases`, BaseResult, "base");
 }
 
+/** Where an output folder keeps runs that are not finished: see training/checkpoint/checkpoints.ts. */
+export function checkpointsOf(out: string): string {
+  return `${out}/checkpoints`;
+}
+
 /**
  * Reads a run's file by its path.
  *

@@ -24,6 +24,14 @@ export async function resultsIn(out: string): Promise<Map<string, StoredResult>>
 export function reproducible(result: RunResult): unknown {
   if (result.status !== "done") return result.status;
   const { cost, ...outcome } = result.outcome;
-  const { attachMs: _a, medianStepMs: _b, medianHostMs: _d, totalMs: _c, scoringMs: _e, ...bytes } = cost;
+  const {
+    attachMs: _a,
+    medianStepMs: _b,
+    medianHostMs: _d,
+    totalMs: _c,
+    scoringMs: _e,
+    onlyFirstWindow: _f,
+    ...bytes
+  } = cost;
   return { ...outcome, bytes };
 }

@@ -105,7 +105,9 @@ export async function runSession(
       peak.restore(host.peak);
       await run.restore(host.loop);
       ({ attachMs, kernels, ms: earlierMs } = host);
-      hooks.checkpoints!.say(`Going on after step ${saved.step} of ${config.steps}`);
+      hooks.checkpoints!.say(
+        `Run ${await runId(config)} goes on after step ${saved.step} of ${config.steps}`,
+      );
     }
     const kernelsSoFar = () => [...new Set([...kernels, ...gpu.work.kernels])].sort();
     keeper.begin(
