@@ -1,5 +1,6 @@
 /** @file What a run costs: step times from windows of steps, peak bytes of training alone. */
 import type { Gpu } from "../../gpu/gpu.ts";
+import type { Cost } from "../run.ts";
 
 /** Windows shorter than this are noise: one wait alone costs Deno about 11 ms. */
 const LEAST_STEPS = 4;
@@ -91,6 +92,11 @@ export class StepClock {
     const middle = times.length >> 1;
     return times.length % 2 === 1 ? times[middle]! : (times[middle - 1]! + times[middle]!) / 2;
   }
+}
+
+/** Median milliseconds of a step that compiled nothing: null where only the first window was timed, or none. */
+export function warmStepMs({ medianStepMs, onlyFirstWindow }: Cost): number | null {
+  return onlyFirstWindow ? null : medianStepMs;
 }
 
 /** Peak bytes of the stretches in which it runs. */

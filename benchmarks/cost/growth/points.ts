@@ -4,6 +4,7 @@ import type { KnownModel, Registries } from "../../../training/configuration.ts"
 import { resolveModel } from "../../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../../training/run.ts";
 import { countRunStep, type StepCount } from "../../../training/cost/work.ts";
+import { warmStepMs } from "../../../training/telemetry/meters.ts";
 import { methodKey, rankOf } from "../../sweep/method.ts";
 import { ofRows } from "../run_work.ts";
 import { medianOfMeasured } from "../../statistics/statistics.ts";
@@ -102,7 +103,7 @@ export function measure(
     const costs = done.get(key)?.map(({ cost }) => cost) ?? [];
     const { config, size, count } = first!, axes = axesOf(size);
     if (costs.length === 0 || axes.length === 0) return [];
-    const stepMs = medianOfMeasured(costs.map((cost) => cost.medianStepMs));
+    const stepMs = medianOfMeasured(costs.map(warmStepMs));
     const peakBytes = medianOfMeasured(costs.map((cost) => cost.peakBytes));
     if (stepMs === null || peakBytes === null) return [];
     return [{ method: methodKey(config.optimizer), size, axes, count, stepMs, peakBytes }];

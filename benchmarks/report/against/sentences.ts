@@ -1,6 +1,7 @@
 /** @file What changed between two sweeps, in sentences. */
 import { canonicalJson } from "../../../files/canonical_json.ts";
 import type { BaseResult, RunResult } from "../../../training/run.ts";
+import { warmStepMs } from "../../../training/telemetry/meters.ts";
 import { nameRun } from "../../sweep/progress.ts";
 import { type Interval, isShown, median } from "../../statistics/statistics.ts";
 import { formatCount, formatDifference, formatInterval, formatNumber, formatSignificant } from "../format.ts";
@@ -155,7 +156,7 @@ export function costSentences(same: readonly ComparedPair[]): string[] {
     ours.outcome.cost.peakBytes !== theirs.outcome.cost.peakBytes ||
     ours.outcome.cost.stateBytes !== theirs.outcome.cost.stateBytes
   );
-  const steps = ratios((run) => run.outcome.cost.medianStepMs);
+  const steps = ratios((run) => warmStepMs(run.outcome.cost));
   const peaks = ratios((run) => run.outcome.cost.peakBytes);
   const onOther = both.some(([ours, theirs]) => ours.environment.adapter !== theirs.environment.adapter);
   return [

@@ -1,5 +1,6 @@
 /** @file Tables of what differs between two sweeps. */
 import type { RunResult } from "../../../training/run.ts";
+import { warmStepMs } from "../../../training/telemetry/meters.ts";
 import { FEWEST_SEEDS, mean, medianOfMeasured } from "../../statistics/statistics.ts";
 import {
   formatBytes,
@@ -108,7 +109,7 @@ export function costsTable(cells: readonly Cell[], name: Namer): Table {
   return {
     title: `${PREFIX}: costs`,
     note:
-      "Medians over seeds of runs of one config, here and there. Bytes are exact; times are worth most from machines that do nothing else.",
+      "Medians over seeds of runs of one config, here and there. Bytes are exact; times are those of steps that compiled nothing, and worth most from machines that do nothing else.",
     columns: [
       ...start,
       "Peak, here",
@@ -126,7 +127,7 @@ export function costsTable(cells: readonly Cell[], name: Namer): Table {
         medianOfMeasured(both.map((pair) => read(pair[side])));
       const bytes = (read: (run: DoneRun) => number | null) =>
         ([0, 1] as const).map((side) => formatMeasured(of(side, read), formatBytes));
-      const stepMs = (run: DoneRun) => run.outcome.cost.medianStepMs,
+      const stepMs = (run: DoneRun) => warmStepMs(run.outcome.cost),
         here = of(0, stepMs),
         there = of(1, stepMs);
       return [[

@@ -1,4 +1,5 @@
 /** @file What each method's score costs in memory and time, and which methods no other beats in both. */
+import { warmStepMs } from "../../../training/telemetry/meters.ts";
 import type { Chart } from "./chart.ts";
 import { short } from "../drawing/curves.ts";
 import { runRows } from "../drawing/filters.ts";
@@ -15,13 +16,14 @@ export const scoreAgainstCost: Chart = {
   title: "What does a score cost in memory and time?",
   caption:
     "Mean test score over seeds against the most bytes that were alive at once, the bytes that the method keeps between " +
-    "steps (moments; without the trained parameters themselves) and the median time of a step. Up and to the left is " +
+    "steps (moments; without the trained parameters themselves) and the median time of a step that compiled nothing. Up and to the left is " +
     "better. The grey line is the Pareto front: the methods on it, which are named with their rank, are beaten by no " +
     "other in both score and cost. It takes means at their word: a small step of the front may be chance.",
   draw(study) {
-    const rows = runRows(study, ({ outcome: { score, cost: { peakBytes, stateBytes, medianStepMs } } }) => {
+    const rows = runRows(study, ({ outcome: { score, cost } }) => {
+      const { peakBytes, stateBytes } = cost, stepMs = warmStepMs(cost);
       // What was not measured has no place.
-      const costs = [peakBytes === null ? null : peakBytes / 1024 ** 2, stateBytes / 1024, medianStepMs];
+      const costs = [peakBytes === null ? null : peakBytes / 1024 ** 2, stateBytes / 1024, stepMs];
       return {
         score: short(score),
         measure: MEASURES.filter((_, i) => costs[i] !== null),

@@ -41,3 +41,36 @@ Deno.test("a report says what was not measured of short runs, in no place as 0, 
     "20",
   ]);
 });
+
+Deno.test("a time with compilation in it is marked, and enters no ratio, no chart of costs and no growth", async () => {
+  const cold = (method: string) =>
+    made(undefined, async (config) => {
+      const result = await fakeDone(config), { cost } = result.outcome;
+      if (config.optimizer.id !== method) return result;
+      return { ...result, outcome: { ...result.outcome, cost: { ...cost, onlyFirstWindow: true as const } } };
+    });
+  const columns = ["Method", "Step, ms", "Of it host, ms", "Step / LoRA's"];
+  const rowsWith = async (method: string) => {
+    const report = build(await cold(method));
+    const { columns: names } = report.tables.find(({ title }) => title === "Costs")!;
+    const rows = rowsOf(report, "Costs").map((row) => columns.map((name) => row[names.indexOf(name)]!));
+    return { report, of: (title: string) => rows.filter(([name]) => name!.startsWith(title)) };
+  };
+  const compiled = / with compilation$/;
+  const full = await rowsWith("full");
+  for (const [, step, host, ratio] of full.of("Full")) {
+    assert(compiled.test(step!) && compiled.test(host!) && ratio === "—", [step, host, ratio].join());
+  }
+  for (const [, step, , ratio] of full.of("LoRA (")) {
+    assert(!compiled.test(step!) && ratio === "1.00", [step, ratio].join());
+  }
+  // Nothing is told over a LoRA that compiled, not in the answer either.
+  const lora = await rowsWith("lora");
+  for (const [, , , ratio] of [...lora.of("Full"), ...lora.of("LoRA")]) assertEquals(ratio, "—");
+  const said = (report: typeof lora.report) =>
+    report.answer.filter((one) => one.startsWith("Time of a step"));
+  assertEquals([said(full.report).length, said(lora.report).length], [1, 0]);
+  assert(!said(full.report)[0]!.includes("Full"), said(full.report)[0]);
+  const drawn = JSON.stringify(full.report.charts.find(({ chart }) => chart.id === "score-against-cost"));
+  assert(/"method":"LoRA[^}]*Step, ms/.test(drawn) && !/"method":"Full[^}]*Step, ms/.test(drawn));
+});
