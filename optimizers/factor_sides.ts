@@ -12,6 +12,7 @@ import {
   type TallMatrices,
   tallProducts,
 } from "../kernels/mod.ts";
+import { batchGradients } from "./batched_gradients.ts";
 import type { Factors, ModelShapes, PackSizes } from "./optimizer.ts";
 
 /** All A, or all B, as tall matrices: Aᵀ `[in, rank]`, or B `[out, rank]`. */
@@ -57,16 +58,7 @@ export function siteOnes(gpu: Gpu, sites: number): Tensor {
 
 /** The gradients of a side. @throws {Error} where they are not laid out as the factors are */
 export function sideGradients({ parameters, matrices }: FactorSide, gradients: Gradients): TallMatrices {
-  const flat = spanOf(parameters.map((parameter) => gradients.of(parameter)), "factor gradients");
-  const first = parameters[0]!;
-  for (const parameter of parameters) {
-    if (gradients.of(parameter).offset - flat.offset !== parameter.value.offset - first.value.offset) {
-      throw new Error(
-        `Cannot batch the gradients of "${first.name}" and "${parameter.name}": they are packed unlike the factors`,
-      );
-    }
-  }
-  return { ...matrices, flat };
+  return { ...matrices, flat: batchGradients(gradients, [parameters], "factor gradients").flat };
 }
 
 /** Zeros laid out as a side is, also between its matrices, so that one dispatch can follow them. */

@@ -4,6 +4,7 @@ import type { Gradients, Parameter, Tape, Var } from "../../autodiff/tape.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import { matmul, MOST_RANK, spanOf } from "../../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "../adamw.ts";
+import { batchGradients } from "../batched_gradients.ts";
 import {
   attachLowRank,
   type FollowedGradients,
@@ -419,18 +420,7 @@ function valuesOf(
   added: readonly Parameter[],
 ): TripletValues {
   const kinds = [factors.map(({ a }) => a), factors.map(({ b }) => b), added];
-  const flat = spanOf(kinds.flat().map((parameter) => gradients.of(parameter)), "gradients of triplets");
-  const [, p, e] = kinds.map((parameters) => {
-    const first = parameters[0]!, start = gradients.of(first).offset;
-    for (const parameter of parameters) {
-      if (gradients.of(parameter).offset - start !== parameter.value.offset - first.value.offset) {
-        throw new Error(
-          `Cannot batch the gradients of "${first.name}" and "${parameter.name}": they are packed unlike the factors`,
-        );
-      }
-    }
-    return (start - flat.offset) / ELEMENT_BYTES;
-  });
+  const { flat, starts: [, p, e] } = batchGradients(gradients, kinds, "gradients of triplets");
   return { flat, p: p!, e: e! };
 }
 

@@ -1,9 +1,10 @@
 /** @file LoRA-Pro: factor gradients adjusted so that the equivalent gradient comes as near as possible to the full one. */
 import type { Gradients, Parameter } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
-import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
-import { descend, groupFactors, MOST_RANK, spanOf } from "../../kernels/mod.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { descend, groupFactors, MOST_RANK } from "../../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "../adamw.ts";
+import { batchGradients } from "../batched_gradients.ts";
 import { largerOf } from "../factor_sides.ts";
 import {
   attachLowRank,
@@ -249,19 +250,8 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
 /** Where the gradients of some factors lie. @throws {Error} where they are not laid out as the factors are */
 function gradientsOf(factors: readonly Factors[], gradients: Gradients): FactorGradients {
   const a = factors.map((pair) => pair.a), b = factors.map((pair) => pair.b);
-  const flat = spanOf([...a, ...b].map((parameter) => gradients.of(parameter)), "factor gradients");
-  const begin = (parameters: readonly Parameter[]) => {
-    const first = parameters[0]!, start = gradients.of(first).offset;
-    for (const parameter of parameters) {
-      if (gradients.of(parameter).offset - start !== parameter.value.offset - first.value.offset) {
-        throw new Error(
-          `Cannot batch the gradients of "${first.name}" and "${parameter.name}": they are packed unlike the factors`,
-        );
-      }
-    }
-    return (start - flat.offset) / ELEMENT_BYTES;
-  };
-  return { flat, a: begin(a), b: begin(b) };
+  const { flat, starts } = batchGradients(gradients, [a, b], "factor gradients");
+  return { flat, a: starts[0]!, b: starts[1]! };
 }
 
 function weightMoments(gpu: Gpu, factors: readonly Factors[], kind: string): readonly Tensor[] {
