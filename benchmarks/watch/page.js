@@ -1,13 +1,36 @@
-// Asks for the page again every other second, or less often where an answer takes long, and replaces what changed.
+// @ts-check
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
+/** @file Asks for the page again every other second, or less often where an answer takes long, and replaces what changed. */
 "use strict";
 
 const EVERY = 2000, EVERY_HIDDEN = 15000, READING = 50;
 // The watcher shares its processor with the sweep: it is to rest for most of the time.
 const REST = 20;
-const lost = document.getElementById("lost");
-let tag = null, timer = 0;
+const lost = elementOf(document, "lost");
+/** @type {string | null} */
+let tag = null;
+/** @type {ReturnType<typeof setTimeout> | null} null while a look is under way */
+let timer = null;
 
-/** Puts `next` in the place of `old` where it differs, and keeps focus, open details and scrolled tables. */
+/**
+ * An element that every page has: see `shell.ts`.
+ *
+ * @param {Document} page
+ * @param {string} id
+ */
+function elementOf(page, id) {
+  const element = page.getElementById(id);
+  if (!element) throw new Error(`The page has no element "${id}"`);
+  return element;
+}
+
+/**
+ * Puts `next` in the place of `old` where it differs, and keeps focus, open details and scrolled tables.
+ *
+ * @param {Element} old
+ * @param {Element} next
+ */
 function replacePart(old, next) {
   if (old.outerHTML === next.outerHTML) return;
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
@@ -19,22 +42,28 @@ function replacePart(old, next) {
   old.replaceWith(next);
   const table = next.querySelector(".scroll");
   if (table) table.scrollLeft = scrolled;
-  next.querySelectorAll("a, summary, [tabindex]")[place]?.focus({ preventScroll: true });
+  const focusable = /** @type {NodeListOf<HTMLElement>} */ (next.querySelectorAll("a, summary, [tabindex]"));
+  focusable[place]?.focus({ preventScroll: true });
 }
 
-/** Replaces the parts of the main element one by one, so that what did not change is left alone. */
+/**
+ * Replaces the parts of the main element one by one, so that what did not change is left alone.
+ *
+ * @param {Document} fresh
+ */
 function show(fresh) {
-  const main = document.getElementById("main"), next = fresh.getElementById("main");
+  const main = elementOf(document, "main"), next = elementOf(fresh, "main");
   document.title = fresh.title;
+  /** @param {Element} element */
   const names = (element) => [...element.children].map(({ id }) => id).join();
   if (names(main) === names(next) && !names(main).split(",").includes("")) {
-    for (const part of [...next.children]) replacePart(document.getElementById(part.id), part);
-    main.dataset.unread = next.dataset.unread;
+    for (const part of [...next.children]) replacePart(elementOf(document, part.id), part);
+    main.dataset["unread"] = next.dataset["unread"] ?? "0";
   } else replacePart(main, next);
 }
 
 async function follow() {
-  timer = 0;
+  timer = null;
   const begun = performance.now();
   let took = 0;
   try {
@@ -49,7 +78,7 @@ async function follow() {
   } catch {
     lost.hidden = false;
   }
-  const isReading = document.getElementById("main").dataset.unread !== "0";
+  const isReading = elementOf(document, "main").dataset["unread"] !== "0";
   const pause = document.hidden ? EVERY_HIDDEN : isReading ? READING : Math.max(EVERY, REST * took);
   timer = setTimeout(follow, pause);
 }
@@ -57,7 +86,7 @@ async function follow() {
 timer = setTimeout(follow, READING);
 document.addEventListener("visibilitychange", () => {
   // A look that is under way sets the timer itself.
-  if (document.hidden || timer === 0) return;
+  if (document.hidden || timer === null) return;
   clearTimeout(timer);
   follow();
 });
