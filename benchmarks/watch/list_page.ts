@@ -1,5 +1,5 @@
 /** @file The page of all sweeps below a folder: pure. */
-import { type Markup, markup } from "./markup.ts";
+import { type Markup, markup } from "../report/markup.ts";
 import { type Overview, overviewOf, type State } from "./overview.ts";
 import { badge, type FoundSweep, pathOf, progressOf, runningLine, shell } from "./shell.ts";
 

@@ -1,6 +1,6 @@
 /** @file Loss curves as an SVG of our own: small enough to be drawn again every other second. */
 import type { Point } from "../../training/run.ts";
-import { type Markup, markup } from "./markup.ts";
+import { type Markup, markup } from "../report/markup.ts";
 
 /** One line of a chart. */
 export interface Curve {

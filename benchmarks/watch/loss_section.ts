@@ -5,7 +5,7 @@ import { methodKey } from "../sweep/method.ts";
 import { nameRun } from "../sweep/progress.ts";
 import type { MethodLabel } from "../study/study.ts";
 import { drawLosses } from "./loss_chart.ts";
-import { type Markup, markup } from "./markup.ts";
+import { type Markup, markup } from "../report/markup.ts";
 import type { Overview } from "./overview.ts";
 import { type Curves, describeEnding, thin } from "./sweep_folder.ts";
 

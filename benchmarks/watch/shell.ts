@@ -2,7 +2,7 @@
 import type { Live } from "../sweep/live.ts";
 import { nameRun } from "../sweep/progress.ts";
 import { formatCount, formatSignificant } from "../report/format.ts";
-import { type Markup, markup } from "./markup.ts";
+import { type Markup, markup } from "../report/markup.ts";
 import type { Counts, Overview, State } from "./overview.ts";
 import type { Contents } from "./sweep_folder.ts";
 

@@ -10,7 +10,7 @@ import { formatNumber, formatRank, formatRate, formatSignificant } from "../repo
 import type { MethodLabel } from "../study/study.ts";
 import { makeMethods } from "../study/make_study.ts";
 import { lossSection } from "./loss_section.ts";
-import { type Markup, markup } from "./markup.ts";
+import { type Markup, markup } from "../report/markup.ts";
 import { type Overview, overviewOf } from "./overview.ts";
 import { badge, bar, type FoundSweep, progressOf, shell, stateNames } from "./shell.ts";
 import { describeEnding, type StoredRun } from "./sweep_folder.ts";

@@ -7,6 +7,11 @@ export class Markup {
     readonly text: string,
   ) {}
 
+  /** HTML that was made elsewhere, such as a drawn chart: put in as it stands, so never a text of others. */
+  static asIs(html: string): Markup {
+    return new Markup(html);
+  }
+
   /** Fills a template. */
   static fill(parts: TemplateStringsArray, ...values: readonly Content[]): Markup {
     return new Markup(parts.map((part, i) => part + render(values[i] ?? null)).join(""));
@@ -14,7 +19,7 @@ export class Markup {
 }
 
 /** What may be put into a template: texts and numbers are escaped, lists are joined, null is nothing. */
-type Content = Markup | string | number | null | readonly Content[];
+export type Content = Markup | string | number | null | readonly Content[];
 
 function render(value: Content): string {
   if (value === null) return "";
@@ -37,3 +42,8 @@ function escape(text: string): string {
 
 /** The template tag. Attribute values are to stand in quotes. */
 export const markup = Markup.fill;
+
+/** One below the other. */
+export function lines(items: readonly Content[]): Content {
+  return items.flatMap((item, i) => i === 0 ? [item] : ["\n", item]);
+}
