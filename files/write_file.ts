@@ -204,5 +204,5 @@ export async function removeFile(path: string): Promise<void> {
 /** SHA-256 of a value's canonical JSON, as 64 hex digits. */
 export async function digestOf(value: unknown): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(value)));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return new Uint8Array(digest).toHex();
 }

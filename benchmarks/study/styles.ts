@@ -79,9 +79,10 @@ export function styleOf(optimizer: string, before: number, place = 0): Style {
 /** A colour "#rrggbb" mixed with so much white, or below 0 with black. */
 function shade(color: string, amount: number): string {
   const target = amount > 0 ? 255 : 0, share = Math.abs(amount);
-  const mixed = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16))
-    .map((channel) => Math.round(channel + (target - channel) * share).toString(16).padStart(2, "0"));
-  return `#${mixed.join("")}`;
+  const mixed = Uint8Array.fromHex(color.slice(1)).map((channel) =>
+    Math.round(channel + (target - channel) * share)
+  );
+  return `#${mixed.toHex()}`;
 }
 
 /** The part of a Vega-Lite specification that all charts share. */
