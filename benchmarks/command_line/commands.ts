@@ -104,8 +104,8 @@ const bench = {
     list: flag("list the known tasks, optimizers, models and sweeps"),
     ...json,
     ...under("Which runs of the sweep", {
-      tasks: list("A,B", "only these tasks", "task"),
-      optimizers: list("A,B", "only these methods", "optimizer"),
+      tasks: list("A,B", "these tasks alone, also ones that the sweep does not name", "task"),
+      optimizers: list("A,B", "these methods alone, also ones that the sweep does not name", "optimizer"),
       ranks: list("N,N", "at these ranks"),
       peaks: list("X,X", "at each of these peak learning rates, instead of the chosen ones"),
       seeds: list("N,N", "with these seeds"),

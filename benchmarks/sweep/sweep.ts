@@ -4,7 +4,6 @@ import { completeConfig, type Registries } from "../../training/configuration.ts
 import { lookup } from "../../training/lookup.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import { OptionValues, RunConfig, Schedule } from "../../training/schemas.ts";
-import { unknownName } from "../../errors/unknown_name.ts";
 import { RefusedOptions, UserError } from "../../errors/user_error.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { rankOf } from "./method.ts";
@@ -141,25 +140,23 @@ export interface Expansion {
  * The sweep with the command line's changes. Methods from files join it, and so do tasks from files with the settings that
  * they ship.
  *
- * @throws {UserError} for names that the registries or the sweep don't have
+ * @throws {UserError} for names that the registries don't have, and for a task that neither the sweep nor itself gives
+ * settings
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
   const { tasks, optimizers, ranks, peaks, seeds, steps, data, trainOnTest, examples, model, gpu } =
     overrides;
   const allTasks = [...tasksOf(spec, registries), ...ownTasks(spec, registries)];
-  const chosenTasks = tasks?.map((id) => {
+  // What the sweep doesn't name joins, so that a new one can be tried at once: a task as it ships, a method with its defaults.
+  const chosenTasks = tasks?.flatMap((id) => {
     lookup("task", registries.tasks, id);
-    const entry = allTasks.find(({ task }) => task.id === id);
-    if (!entry) {
-      throw unknownName(`task "${id}" in sweep "${spec.name}"`, id, allTasks.map(({ task }) => task.id));
-    }
-    return entry;
+    const entries = allTasks.filter(({ task }) => task.id === id);
+    return entries.length > 0 ? entries : [asShipped(spec, { task: { id } }, id, registries)];
   });
   const all = methodsOf(spec, registries), grid = gridOf(all);
   for (const { id } of fromFiles(registries.optimizers, registries)) {
     if (!all.some((entry) => entry.id === id)) all.push({ id, ...grid });
   }
-  // A method that the sweep doesn't name joins with its defaults, so that a new one can be tried at once.
   const chosenOptimizers: SweepOptimizer[] | undefined = optimizers?.flatMap((id) => {
     lookup("optimizer", registries.optimizers, id);
     const entries = all.filter((entry) => entry.id === id);

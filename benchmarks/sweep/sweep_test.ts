@@ -565,8 +565,25 @@ Deno.test("override() refuses names that nobody knows, and tasks that the sweep 
   assertThrows(
     () => override(tuned, { tasks: ["arithmetic"] }, fakeRegistries),
     UserError,
-    'Cannot find task "arithmetic" in sweep "fake": known are digits',
+    'Cannot run task "arithmetic" in sweep "fake": it ships no settings, its model and all its amounts are needed',
   );
+});
+
+Deno.test("override() lets a task and a method join that the sweep does not name: as it ships, with its defaults", () => {
+  const shipped = { model: "vit-tiny", steps: 60, batchSize: 4, trainExamples: 64, validationExamples: 8 };
+  const task = { ...fakeRegistries.tasks["arithmetic"]!, shipped: { ...shipped, testExamples: 9 } };
+  const registries = { ...fakeRegistries, tasks: { ...fakeRegistries.tasks, arithmetic: task } };
+  const { tasks, optimizers } = override(
+    tuned,
+    { tasks: ["arithmetic", "digits"], optimizers: ["lora-pro", "lora"] },
+    registries,
+  );
+  assertEquals(tasks.map(({ task, model, steps }) => [task.id, model!.id, steps]), [
+    ["arithmetic", "vit-tiny", 60],
+    ["digits", "vit-tiny", undefined],
+  ]);
+  assertEquals(optimizers.map(({ id }) => id), ["lora-pro", "lora"]);
+  assertEquals(override(tuned, { tasks: ["arithmetic"], steps: 6 }, registries).tasks[0]!.steps, 6);
 });
 
 Deno.test("ratesNeeded() asks for no tuning where every rate is stated", () => {
