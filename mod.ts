@@ -41,6 +41,8 @@ export * from "./models/vision.ts";
 export * from "./models/weights.ts";
 export * from "./models/weight_kind.ts";
 export * from "./models/checkpoints/checkpoint.ts";
+export * from "./models/checkpoints/read_safetensors.ts";
+export * from "./models/checkpoints/write_safetensors.ts";
 export * from "./models/checkpoints/checkpoint_folder.ts";
 export * from "./models/clip_encoder.ts";
 export * from "./models/clip_text.ts";

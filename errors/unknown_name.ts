@@ -1,4 +1,5 @@
 /** @file What is said of a name that nobody knows: the one that was probably meant, and those that there are. */
+import { editDistance } from "./edit_distance.ts";
 import { UserError } from "./user_error.ts";
 
 /**
@@ -21,29 +22,9 @@ export function nearestName(name: string, known: Iterable<string>): string | nul
   const typed = name.toLowerCase();
   let nearest: string | null = null, least = Infinity;
   for (const one of known) {
-    const distance = distanceOf(typed, one.toLowerCase());
+    const distance = editDistance(typed, one.toLowerCase());
     if (distance >= least || distance > Math.max(typed.length, one.length) / 3) continue;
     [nearest, least] = [one, distance];
   }
   return nearest;
-}
-
-/** How many letters differ: the optimal string alignment distance. */
-function distanceOf(a: string, b: string): number {
-  // Rows of the table of distances between the beginnings of both: the one at hand and the two before it.
-  let [older, old, row]: number[][] = [[], [], Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    [older, old, row] = [old!, row!, [i]];
-    for (let j = 1; j <= b.length; j++) {
-      const isSame = a[i - 1] === b[j - 1];
-      const isSwapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      row.push(Math.min(
-        old[j]! + 1,
-        row[j - 1]! + 1,
-        old[j - 1]! + (isSame ? 0 : 1),
-        isSwapped ? older[j - 2]! + 1 : Infinity,
-      ));
-    }
-  }
-  return row!.at(-1)!;
 }

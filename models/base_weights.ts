@@ -1,6 +1,6 @@
 /** @file The weights that fine-tuning starts from: base checkpoints, the user's, or seeded random numbers. */
 import { createRandom } from "../numerics/random.ts";
-import { readSafetensors } from "./checkpoints/checkpoint.ts";
+import { readSafetensors } from "./checkpoints/read_safetensors.ts";
 import { checkpointWeights, readCheckpointFolder } from "./checkpoints/checkpoint_folder.ts";
 import type { ModelEntry } from "./entry.ts";
 import type { WeightSource } from "./weights.ts";

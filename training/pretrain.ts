@@ -4,7 +4,7 @@ import {
   encodeSafetensors,
   type WritableTensor,
   writeSafetensors,
-} from "../models/checkpoints/checkpoint.ts";
+} from "../models/checkpoints/write_safetensors.ts";
 import { clipVisionJson } from "../models/checkpoints/hugging_face.ts";
 import { PREPROCESSOR, preprocessorJson, standardImageInput } from "../models/checkpoints/image_input.ts";
 import * as models from "../models/mod.ts";

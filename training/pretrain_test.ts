@@ -6,7 +6,9 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import { encodeSafetensors, readSafetensors, take } from "../models/checkpoints/checkpoint.ts";
+import { take } from "../models/checkpoints/checkpoint.ts";
+import { readSafetensors } from "../models/checkpoints/read_safetensors.ts";
+import { encodeSafetensors } from "../models/checkpoints/write_safetensors.ts";
 import { readModelFolder } from "../models/checkpoints/model_folder.ts";
 import * as models from "../models/mod.ts";
 import { createRandom } from "../numerics/random.ts";

@@ -4,13 +4,8 @@
  */
 import { z } from "zod";
 import { isFile as isFileThere, UnreadableFile } from "../../files/json_file.ts";
-import {
-  type Checkpoint,
-  CheckpointError,
-  type CheckpointTensor,
-  openSafetensors,
-  takeWeights,
-} from "./checkpoint.ts";
+import { type Checkpoint, CheckpointError, type CheckpointTensor, takeWeights } from "./checkpoint.ts";
+import { openSafetensors } from "./read_safetensors.ts";
 import { readCheckpointJson } from "./checkpoint_json.ts";
 import { openClipTensors } from "./open_clip.ts";
 import { quote } from "../../errors/quote.ts";

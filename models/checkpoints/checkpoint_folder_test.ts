@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { CheckpointError, writeSafetensors } from "./checkpoint.ts";
+import { CheckpointError } from "./checkpoint.ts";
+import { writeSafetensors } from "./write_safetensors.ts";
 import { checkpointWeights, readCheckpointFolder } from "./checkpoint_folder.ts";
 
 const tensor = (...values: number[]) => ({ shape: [values.length], data: Float32Array.from(values) });

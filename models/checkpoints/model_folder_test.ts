@@ -3,7 +3,8 @@ import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { drawsOf, mutateBytes, mutateJson } from "../../tests/support/mutate.ts";
 import { SMALL, smallWeights, writeSmall } from "../../tests/support/small_folders.ts";
 import { baseWeights } from "../base_weights.ts";
-import { CheckpointError, encodeSafetensors, type WritableTensor, writeSafetensors } from "./checkpoint.ts";
+import { CheckpointError } from "./checkpoint.ts";
+import { encodeSafetensors, type WritableTensor, writeSafetensors } from "./write_safetensors.ts";
 import { fingerprintModel, readModelFolder } from "./model_folder.ts";
 
 /** The sentence by which a folder is refused, with DIR for its path. */

@@ -2,7 +2,9 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { SMALL, smallWeights, writeSmall } from "../../tests/support/small_folders.ts";
 import { baseWeights } from "../base_weights.ts";
-import { CheckpointError, encodeSafetensors, parseSafetensors, type WritableTensor } from "./checkpoint.ts";
+import { CheckpointError } from "./checkpoint.ts";
+import { parseSafetensors } from "./read_safetensors.ts";
+import { encodeSafetensors, type WritableTensor } from "./write_safetensors.ts";
 import { readModelFolder } from "./model_folder.ts";
 import { openClipTensors } from "./open_clip.ts";
 

@@ -7,15 +7,9 @@ import { createPredictor } from "../../training/scoring/predict.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import { fixture, testOnPublic } from "../../tests/support/public_files.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import {
-  type Checkpoint,
-  CheckpointError,
-  type CheckpointTensor,
-  readSafetensors,
-  take,
-  type WritableTensor,
-  writeSafetensors,
-} from "./checkpoint.ts";
+import { type Checkpoint, CheckpointError, type CheckpointTensor, take } from "./checkpoint.ts";
+import { readSafetensors } from "./read_safetensors.ts";
+import { type WritableTensor, writeSafetensors } from "./write_safetensors.ts";
 import { checkpointWeights, readCheckpointFolder } from "./checkpoint_folder.ts";
 import { createClipText } from "../clip_text.ts";
 import { createDecoder } from "../decoder.ts";

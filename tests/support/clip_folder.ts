@@ -1,6 +1,6 @@
 /** @file A tiny CLIP with both towers as it lies on disk, and images for it. */
 import { encode as encodePng } from "fast-png";
-import { writeSafetensors } from "../../models/checkpoints/checkpoint.ts";
+import { writeSafetensors } from "../../models/checkpoints/write_safetensors.ts";
 import { clipTextParameters } from "../../models/clip_text.ts";
 import { clipConfig } from "../../models/checkpoints/hugging_face.ts";
 import { visionParameters } from "../../models/vision.ts";

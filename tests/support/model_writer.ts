@@ -1,5 +1,5 @@
 /** @file Shipped models as Hugging Face keeps them: a folder with a config and the weights. */
-import { type WritableTensor, writeSafetensors } from "../../models/checkpoints/checkpoint.ts";
+import { type WritableTensor, writeSafetensors } from "../../models/checkpoints/write_safetensors.ts";
 import { pretrainedWeights } from "../../models/base_weights.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { WeightSource } from "../../models/weights.ts";

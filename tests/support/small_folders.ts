@@ -1,5 +1,5 @@
 /** @file Small models of every family as they lie on disk, for tests that break them. */
-import { type WritableTensor, writeSafetensors } from "../../models/checkpoints/checkpoint.ts";
+import { type WritableTensor, writeSafetensors } from "../../models/checkpoints/write_safetensors.ts";
 import { clipTextParameters } from "../../models/clip_text.ts";
 import { decoderParameters } from "../../models/decoder.ts";
 import { encoderDecoderParameters } from "../../models/encoder_decoder.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { CheckpointError, type WritableTensor } from "../../models/checkpoints/checkpoint.ts";
+import { CheckpointError } from "../../models/checkpoints/checkpoint.ts";
+import type { WritableTensor } from "../../models/checkpoints/write_safetensors.ts";
 import * as models from "../../models/mod.ts";
 import { readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import { CLIP, LLAMA, writeModel } from "../../tests/support/model_writer.ts";
