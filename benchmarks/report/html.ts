@@ -52,7 +52,7 @@ export async function toHtml(report: Report, svgs: readonly string[]): Promise<s
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${await policy(style, scripts)}">
+<meta http-equiv="Content-Security-Policy" content="${Markup.asIs(await policy(style, scripts))}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <title>${report.name}: ${report.question}</title>
