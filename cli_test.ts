@@ -534,8 +534,8 @@ Deno.test("main() refuses bad input with one sentence and exit code 2, before an
       [["bench", sweep, "smoke"], 'Cannot read "smoke": bench takes 1 name'],
       [["bench", sweep, "--out", `${folder}/text/x`], "Cannot write to the output folder"],
       [
-        ["report", "--out", out, "--export", "pdf"],
-        'Cannot find kind of export "pdf": known are peft, png, wandb',
+        ["report", "--out", out, "--export", "pgn"],
+        'Cannot find kind of export "pgn": did you mean png? Known are latex, p',
       ],
       [["report", "--out", out, "--with-peft", `${out}/no.json`], "there is no such file or folder"],
       [["report"], "--out DIR is needed"],

@@ -78,6 +78,12 @@ export const altlora: OptimizerModule<AltloraOptions> = defineOptimizer({
   id: "altlora",
   title: "AltLoRA",
   source: "https://arxiv.org/abs/2505.12455",
+  paper: {
+    title:
+      "AltLoRA: Towards Better Gradient Approximation in Low-Rank Adaptation with Alternating Projections",
+    authors: ["Xin Yu", "Yujia Wang", "Jinghui Chen", "Lingzhou Xue"],
+    year: 2025,
+  },
   defaults,
   refuse(options, sites) {
     const { period, damping } = options;

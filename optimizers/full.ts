@@ -28,6 +28,11 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
   id: "full",
   title: "Full fine-tuning",
   source: "https://arxiv.org/abs/1711.05101",
+  paper: {
+    title: "Decoupled Weight Decay Regularization",
+    authors: ["Ilya Loshchilov", "Frank Hutter"],
+    year: 2017,
+  },
   defaults,
   refuse(options) {
     if (!SCOPES.some((known) => known === options.trains)) {

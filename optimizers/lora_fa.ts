@@ -50,6 +50,11 @@ export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
   id: "lora-fa",
   title: "LoRA-FA",
   source: "https://arxiv.org/abs/2308.03303",
+  paper: {
+    title: "LoRA-FA: Memory-efficient Low-rank Adaptation for Large Language Models Fine-tuning",
+    authors: ["Longteng Zhang", "Lin Zhang", "Shaohuai Shi", "Xiaowen Chu", "Bo Li"],
+    year: 2023,
+  },
   defaults,
   refuse(options, sites) {
     const { correction, damping } = options;

@@ -63,6 +63,11 @@ export const loraGa: OptimizerModule<LoraGaOptions> = defineOptimizer({
   id: "lora-ga",
   title: "LoRA-GA",
   source: "https://arxiv.org/abs/2407.05000",
+  paper: {
+    title: "LoRA-GA: Low-Rank Adaptation with Gradient Approximation",
+    authors: ["Shaowen Wang", "Linxi Yu", "Jian Li"],
+    year: 2024,
+  },
   defaults,
   refuse: (options, sites) =>
     refuseGradientStart(options) ??

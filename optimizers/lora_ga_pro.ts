@@ -31,6 +31,11 @@ export const loraGaPro: OptimizerModule<LoraGaProOptions> = defineOptimizer({
   id: "lora-ga-pro",
   title: "LoRA-GA + LoRA-Pro",
   source: "https://arxiv.org/abs/2407.18242",
+  paper: {
+    title: "LoRA-Pro: Are Low-Rank Adapters Properly Optimized?",
+    authors: ["Zhengbo Wang", "Jian Liang", "Ran He", "Zilei Wang", "Tieniu Tan"],
+    year: 2024,
+  },
   defaults,
   refuse: (options, sites, steps) =>
     loraGa.refuse(options, sites, steps) ?? loraPro.refuse(options, sites, steps),

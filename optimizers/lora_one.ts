@@ -51,6 +51,12 @@ export const loraOne: OptimizerModule<LoraOneOptions> = defineOptimizer({
   id: "lora-one",
   title: "LoRA-One",
   source: "https://arxiv.org/abs/2502.01235",
+  paper: {
+    title:
+      "LoRA-One: One-Step Full Gradient Could Suffice for Fine-Tuning Large Language Models, Provably and Efficiently",
+    authors: ["Yuanhe Zhang", "Fanghui Liu", "Yudong Chen"],
+    year: 2025,
+  },
   defaults,
   refuse(options, sites) {
     const { startScale, gamma, gradientBatches } = options;

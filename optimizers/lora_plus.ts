@@ -30,6 +30,11 @@ export const loraPlus: OptimizerModule<LoraPlusOptions> = defineOptimizer({
   id: "lora-plus",
   title: "LoRA+",
   source: "https://arxiv.org/abs/2402.12354",
+  paper: {
+    title: "LoRA+: Efficient Low Rank Adaptation of Large Models",
+    authors: ["Soufiane Hayou", "Nikhil Ghosh", "Bin Yu"],
+    year: 2024,
+  },
   defaults,
   refuse(options, sites) {
     const { ratio } = options;

@@ -191,6 +191,16 @@ export interface Footprint {
   readonly fullGradients: boolean;
 }
 
+/** A paper, as a bibliography has it. */
+export interface Paper {
+  /** As the paper spells it. */
+  readonly title: string;
+  /** In full, the family name last. */
+  readonly authors: readonly string[];
+  /** In which it first came out. */
+  readonly year: number;
+}
+
 /** A fine-tuning method as the registry lists it. One file exports one of these. */
 export interface OptimizerModule<O extends Options = Options> {
   /** Name in configs, files and charts, e.g. "lora-pro". */
@@ -199,6 +209,8 @@ export interface OptimizerModule<O extends Options = Options> {
   readonly title: string;
   /** Where the method is defined: the paper's address. */
   readonly source: string;
+  /** How that paper is cited; a method without goes by its title and address. */
+  readonly paper?: Paper;
   /** Every option with its default; a value's type is its default's type. */
   readonly defaults: O;
   /**

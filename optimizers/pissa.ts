@@ -38,6 +38,11 @@ export const pissa: OptimizerModule<PissaOptions> = defineOptimizer({
   id: "pissa",
   title: "PiSSA",
   source: "https://arxiv.org/abs/2404.02948",
+  paper: {
+    title: "PiSSA: Principal Singular Values and Singular Vectors Adaptation of Large Language Models",
+    authors: ["Fanxu Meng", "Zhaohui Wang", "Muhan Zhang"],
+    year: 2024,
+  },
   defaults,
   refuse(options, sites) {
     const { svd, iterations } = options;

@@ -24,6 +24,11 @@ export const rslora: OptimizerModule<RsloraOptions> = defineOptimizer({
   id: "rslora",
   title: "rsLoRA",
   source: "https://arxiv.org/abs/2312.03732",
+  paper: {
+    title: "A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA",
+    authors: ["Damjan Kalajdzievski"],
+    year: 2023,
+  },
   defaults,
   refuse: (options, sites) =>
     options.scaling === "alpha/r"

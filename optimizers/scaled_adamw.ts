@@ -57,6 +57,11 @@ export const scaledAdamw: OptimizerModule<ScaledAdamwOptions> = defineOptimizer(
   id: "scaled-adamw",
   title: "Scaled AdamW",
   source: "https://arxiv.org/abs/2402.02347",
+  paper: {
+    title: "Riemannian Preconditioned LoRA for Fine-Tuning Foundation Models",
+    authors: ["Fangzhao Zhang", "Mert Pilanci"],
+    year: 2024,
+  },
   defaults,
   refuse(options, sites) {
     const { order, damping } = options;

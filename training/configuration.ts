@@ -11,6 +11,7 @@ import type {
   ModelShapes,
   OptimizerModule,
   Options,
+  Paper,
   StepSizes,
   StepWork,
 } from "../optimizers/optimizer.ts";
@@ -35,6 +36,7 @@ export interface KnownOptimizer {
   readonly id: string;
   readonly title: string;
   readonly source: string;
+  readonly paper?: Paper;
   readonly defaults: Options;
   refuse(options: Options, sites: readonly SiteShape[], steps: number): string | null;
   describe(options: Options): string;

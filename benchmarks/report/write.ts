@@ -105,6 +105,7 @@ export async function makeReport(
     files,
     faults: [...faults, ...against?.faults ?? [], ...peft?.faults ?? []],
     exported: {
+      report,
       results: reported,
       svgs: report.charts.map(({ chart }, i) => ({ id: chart.id, svg: svgs[i]! })),
       registries: known,

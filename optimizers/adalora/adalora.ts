@@ -90,6 +90,20 @@ export const adalora: OptimizerModule<AdaloraOptions> = defineOptimizer({
   id: "adalora",
   title: "AdaLoRA",
   source: "https://arxiv.org/abs/2303.10512",
+  paper: {
+    title: "AdaLoRA: Adaptive Budget Allocation for Parameter-Efficient Fine-Tuning",
+    authors: [
+      "Qingru Zhang",
+      "Minshuo Chen",
+      "Alexander Bukharin",
+      "Nikos Karampatziakis",
+      "Pengcheng He",
+      "Yu Cheng",
+      "Weizhu Chen",
+      "Tuo Zhao",
+    ],
+    year: 2023,
+  },
   defaults,
   refuse,
   describe(options) {

@@ -86,6 +86,11 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
   id: "lora-pro",
   title: "LoRA-Pro",
   source: "https://arxiv.org/abs/2407.18242",
+  paper: {
+    title: "LoRA-Pro: Are Low-Rank Adapters Properly Optimized?",
+    authors: ["Zhengbo Wang", "Jian Liang", "Ran He", "Zilei Wang", "Tieniu Tan"],
+    year: 2024,
+  },
   defaults,
   refuse(options, sites) {
     const { mode, gauge, relativeDamping, absoluteDamping, cap } = options;

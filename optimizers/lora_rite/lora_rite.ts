@@ -109,6 +109,20 @@ export const loraRite: OptimizerModule<LoraRiteOptions> = defineOptimizer({
   id: "lora-rite",
   title: "LoRA-RITE",
   source: "https://arxiv.org/abs/2410.20625",
+  paper: {
+    title: "LoRA Done RITE: Robust Invariant Transformation Equilibration for LoRA Optimization",
+    authors: [
+      "Jui-Nan Yen",
+      "Si Si",
+      "Zhao Meng",
+      "Felix Yu",
+      "Sai Surya Duvvuri",
+      "Inderjit S. Dhillon",
+      "Cho-Jui Hsieh",
+      "Sanjiv Kumar",
+    ],
+    year: 2024,
+  },
   defaults,
   refuse(options, sites) {
     for (const name of ["clipNorm", "skipAbove"] as const) {

@@ -4,16 +4,19 @@ import type { RunResult } from "../../../training/run.ts";
 import { UserError } from "../../../errors/user_error.ts";
 import { prepareFolder, reasonOf, WriteError, writeWhole } from "../../../files/write_file.ts";
 import { titleOfTask } from "../../study/make_study.ts";
+import type { Report } from "../report.ts";
 import { toHistory } from "./history.ts";
+import { toLatex } from "./latex.ts";
 import { peftFileName, toPeft } from "./to_peft.ts";
 
 /** What a report can be asked for beside its own files, which takes time or many files. */
-export const exportKinds = ["peft", "png", "wandb"] as const;
+export const exportKinds = ["latex", "peft", "png", "wandb"] as const;
 /** One of them. */
 export type ExportKind = typeof exportKinds[number];
 
 /** What exports are made from. */
 export interface Exported {
+  readonly report: Report;
   readonly results: readonly RunResult[];
   readonly svgs: readonly { readonly id: string; readonly svg: string }[];
   /** With an entry for each folder that models are taken from, as far as these are there. */
@@ -22,23 +25,28 @@ export interface Exported {
 
 /**
  * Writes exports of some kinds into a report's folder, and removes those that an earlier report left: `charts/<id>.png`,
- * `exports/wandb/<run>.jsonl` and `exports/peft/<experiment>.json`.
+ * `exports/latex/*`, `exports/wandb/<run>.jsonl` and `exports/peft/<experiment>.json`.
  *
  * @returns sentences about runs that could not be exported
  */
 export async function writeExports(
   folder: string,
   kinds: ReadonlySet<ExportKind>,
-  { results, svgs, registries }: Exported,
+  { report, results, svgs, registries }: Exported,
 ): Promise<string[]> {
   const left: string[] = [];
-  for (const kind of ["peft", "wandb"] as const) {
+  for (const kind of ["latex", "peft", "wandb"] as const) {
     await removeFolder(`${folder}/exports/${kind}`);
     if (kinds.has(kind)) await prepareFolder(`${folder}/exports/${kind}`);
   }
   if (kinds.has("wandb")) {
     for (const result of results) {
       await writeWhole(`${folder}/exports/wandb/${result.id}.jsonl`, toHistory(result));
+    }
+  }
+  if (kinds.has("latex")) {
+    for (const [name, text] of toLatex(report, registries)) {
+      await writeWhole(`${folder}/exports/latex/${name}`, text);
     }
   }
   if (kinds.has("peft")) {
