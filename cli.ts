@@ -24,7 +24,8 @@ import { unknownName } from "./errors/unknown_name.ts";
 import { rankOf } from "./benchmarks/sweep/method.ts";
 import type { Plan } from "./benchmarks/sweep/plan.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
-import { nameRun, type TrainProgress } from "./benchmarks/sweep/progress.ts";
+import { nameRun } from "./benchmarks/sweep/progress.ts";
+import type { Progress } from "./training/loop/progress.ts";
 import { readPeftRuns } from "./benchmarks/report/exports/from_peft.ts";
 import { exportKinds } from "./benchmarks/report/exports/write_exports.ts";
 import type { Report } from "./benchmarks/report/report.ts";
@@ -52,7 +53,7 @@ export interface Surroundings {
   workshop(say: (sentence: string) => void, registries: Registries): Promise<Workshop<AsyncDisposable>>;
   pretrain(
     model: string,
-    options: PretrainOptions & { readonly onProgress: (progress: TrainProgress) => void },
+    options: PretrainOptions & { readonly onProgress: (progress: Progress) => void },
   ): Promise<Pretrained>;
   /** Measures matrix products and stores the choices. */
   tune(

@@ -88,7 +88,7 @@ export {
 } from "./tasks/text/byte_level_bpe.ts";
 export { trainByteLevelBpe } from "./tasks/text/train_byte_level_bpe.ts";
 export * from "./tasks/text/hugging_face_tokenizer.ts";
-export * from "./tasks/text/prompts.ts";
+export * from "./tasks/text/prompt_templates.ts";
 export { answerBatch, promptTokens, type TextExample } from "./tasks/text/text_batch.ts";
 export * from "./tasks/data/contents.ts";
 export { DataError } from "./tasks/data/data_error.ts";

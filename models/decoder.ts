@@ -14,7 +14,7 @@ import {
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DecoderBatch, Forward, LinearSite, Model } from "./model.ts";
-import { padRight, scoped } from "./prompts.ts";
+import { padRight, scoped } from "./padded_prompts.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of a decoder, named as in the text of the Llama papers. */

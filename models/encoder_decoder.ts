@@ -18,7 +18,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import type { Random } from "../numerics/random.ts";
 import { type EncoderDecoderBatch, type Forward, IGNORE, type LinearSite, type Model } from "./model.ts";
-import { padRight, scoped } from "./prompts.ts";
+import { padRight, scoped } from "./padded_prompts.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of an encoder-decoder, as in Raffel et al., arXiv 1910.10683, and T5 v1.1. */

@@ -12,7 +12,7 @@ import * as optimizers from "../optimizers/mod.ts";
 import { dataSetsOf } from "../tasks/data/load.ts";
 import * as dataSets from "../tasks/data/mod.ts";
 import * as tasks from "../tasks/mod.ts";
-import { classificationExample, instructionPrompt } from "../tasks/text/prompts.ts";
+import { classificationExample, instructionPrompt } from "../tasks/text/prompt_templates.ts";
 import type { Registries } from "../training/configuration.ts";
 import { made } from "./support/fakes/reports.ts";
 

@@ -46,7 +46,7 @@ function tooLarge(batch: Batch, { inputSize }: ModelEntry): Batch {
   }
 }
 
-// Sizes of the papers are built in models/real_sizes_test.ts, on paper.
+// Sizes of the papers are built in models/paper_models_test.ts, on a dry-run GPU.
 const small = (Object.values(models) as ModelEntry[]).filter((entry) => entry.architecture.parameters < 1e6);
 for (const entry of small) {
   const { id, recipe } = entry;

@@ -13,7 +13,7 @@ import {
 } from "../optimizers/dora/magnitude.ts";
 import { FactorPairs } from "../optimizers/lora_pro/factor_pairs.ts";
 import { skipLarge } from "../optimizers/lora_rite/skip_large.ts";
-import { paperGpu } from "./support/paper_gpu.ts";
+import { dryRunGpu } from "./support/dry_run_gpu.ts";
 import { testGpu } from "./support/test_gpu.ts";
 
 type Constants = Readonly<Record<string, number | boolean>>;
@@ -583,7 +583,7 @@ var<workgroup> one: vec2<u32>;
 const DEFAULTS = { buffers: 8, workgroupBytes: 16384 };
 
 Deno.test("Every kernel fits the limits that every adapter has, but the product that only adapters on the processor get", async () => {
-  const paper = paperGpu();
+  const paper = dryRunGpu();
   const large = kernelsOf(paper, () => {
     for (const size of [8, 16, 32, 64, 128]) {
       for (const option of ["none", "angles", "mask", "bias"] as const) {

@@ -2,7 +2,8 @@
 import type { RunConfig, RunResult } from "../../training/run.ts";
 import { formatDuration } from "../cost/estimate.ts";
 import { nameSize, rankOf } from "../sweep/method.ts";
-import { type Display, nameRun, type TrainProgress } from "../sweep/progress.ts";
+import type { Progress } from "../../training/loop/progress.ts";
+import { type Display, nameRun } from "../sweep/progress.ts";
 import { columnsOf, cut, plain, type Style, styleFor } from "./terminal.ts";
 
 /** A display that has a place for sentences too. */
@@ -27,7 +28,7 @@ export interface Standing {
   readonly total: number;
   readonly config: RunConfig;
   /** Null before the run has said anything. */
-  readonly progress: Pick<TrainProgress, "phase" | "step" | "steps" | "loss"> | null;
+  readonly progress: Pick<Progress, "phase" | "step" | "steps" | "loss"> | null;
   /** Milliseconds since the command began. */
   readonly elapsed: number;
   readonly date: Date;

@@ -1,7 +1,7 @@
 /** @file How long a sweep still takes while a run of it is under way. */
 import type { RunConfig } from "../../training/run.ts";
 import type { Forecast, Parts, Timing } from "./estimate.ts";
-import type { TrainProgress } from "../sweep/progress.ts";
+import type { Progress } from "../../training/loop/progress.ts";
 
 /** Steps that had been taken at some time. */
 interface Mark {
@@ -17,7 +17,7 @@ export class RunClock {
   readonly #forecast: Forecast;
   readonly #config: RunConfig;
   readonly #begunAt: number;
-  #phase: TrainProgress["phase"] | null = null;
+  #phase: Progress["phase"] | null = null;
   #step = 0;
   #first: Mark | null = null;
   #last: Mark | null = null;
@@ -30,7 +30,7 @@ export class RunClock {
   }
 
   /** Takes what the run says of itself. Returns whether it went on to another step or phase. */
-  note({ phase, step }: Pick<TrainProgress, "phase" | "step">, now: number): boolean {
+  note({ phase, step }: Pick<Progress, "phase" | "step">, now: number): boolean {
     const isNews = phase !== this.#phase || step !== this.#step;
     [this.#phase, this.#step] = [phase, step];
     if (!isNews) return false;

@@ -6,13 +6,13 @@ import * as tasks from "../../tasks/mod.ts";
 import type { RunConfig } from "../../training/run.ts";
 import { Forecast } from "./estimate.ts";
 import { forecastFor } from "./known_paces.ts";
-import type { TrainProgress } from "../sweep/progress.ts";
+import type { Progress } from "../../training/loop/progress.ts";
 import recorded from "../recorded/mixed_sweep.json" with { type: "json" };
 import { countRuns } from "./run_work.ts";
 import { RunClock } from "./time_to_go.ts";
 
 /** What a run said of itself, and when. */
-type Said = readonly [ms: number, phase: TrainProgress["phase"], step: number];
+type Said = readonly [ms: number, phase: Progress["phase"], step: number];
 
 const runs = recorded.runs.map(({ config, said, ms }) => ({
   config: { ...recorded.base, ...config } as unknown as RunConfig,

@@ -3,7 +3,7 @@ import type { Registries } from "../../training/configuration.ts";
 import { prepareFolder, removeFile, sweepUp, writeWhole } from "../../files/write_file.ts";
 import type { GpuRates } from "../cost/growth/predict.ts";
 import { withDescribed } from "../sweep/described.ts";
-import { withFoldersLeft } from "../sweep/model_folders.ts";
+import { withFoldersLeft } from "./folders_left.ts";
 import { UserError } from "../../errors/user_error.ts";
 import type { ComparedSweep } from "./against/compared_sweep.ts";
 import { buildReport, reportedResults } from "./build.ts";

@@ -11,7 +11,7 @@ import { expand } from "./sweep.ts";
 
 const configs = (await fakePlan()).runs.map(({ config }) => config);
 
-/** Scores bases on paper and on disk: keeps what happened. */
+/** Scores bases without a GPU, and keeps them on disk: notes what happened. */
 async function stage(
   work: (stage: {
     readonly go: (signal?: AbortSignal) => Promise<void>;

@@ -7,7 +7,8 @@ import { parseWith } from "../../training/configuration.ts";
 import { Point } from "../../training/schemas.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { readText, reasonOf, requireFile, writeWhole } from "../../files/write_file.ts";
-import type { Display, TrainProgress } from "./progress.ts";
+import type { Progress } from "../../training/loop/progress.ts";
+import type { Display } from "./progress.ts";
 
 /** The run at work. */
 const LiveRun = z.strictObject({
@@ -71,7 +72,7 @@ export async function openLive(out: string, say: (sentence: string) => void): Pr
   const now = () => new Date().toISOString();
   const startedAt = now();
   let stage: Live["stage"] = "base checkpoints", toGoMs: number | null = null, ending: Live["ending"] = null;
-  let run: Live["run"] = null, curves: Pick<TrainProgress, "trainLoss" | "validationLoss"> | null = null;
+  let run: Live["run"] = null, curves: Pick<Progress, "trainLoss" | "validationLoss"> | null = null;
   const describe = (): Live => {
     if (run && curves) {
       // The lists grow: only what is new is looked at.

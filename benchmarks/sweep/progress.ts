@@ -1,20 +1,8 @@
 /** @file What a sweep at work says of itself, to whoever shows it. */
-import type { Point, RunConfig, RunResult } from "../../training/run.ts";
+import type { Progress } from "../../training/loop/progress.ts";
+import type { RunConfig, RunResult } from "../../training/run.ts";
 import { nameSize, rankOf } from "./method.ts";
 import type { PlannedRun } from "./plan.ts";
-
-/** Where a run is. */
-export interface TrainProgress {
-  readonly phase: "loading" | "training" | "scoring";
-  readonly step: number;
-  readonly steps: number;
-  /** The last loss that was read back; null before the first. */
-  readonly loss: number | null;
-  /** Losses of the steps' batches as far as they were read back: a list that grows while the run goes on. */
-  readonly trainLoss: readonly Point[];
-  /** Validation losses so far: a list that grows too. */
-  readonly validationLoss: readonly Point[];
-}
 
 /**
  * Watches a sweep. Calls come in this order: begin, then start, update…, finish for each run, then end; this again for each
@@ -26,7 +14,7 @@ export interface Display {
   begin(sweep: { readonly done: number; readonly total: number }): void;
   start(run: PlannedRun): void;
   /** @param toGo milliseconds until the whole sweep is done; null where nobody knows */
-  update(progress: TrainProgress, toGo: number | null): void;
+  update(progress: Progress, toGo: number | null): void;
   finish(result: RunResult, ms: number): void;
   end(): void;
 }

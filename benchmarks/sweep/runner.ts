@@ -4,7 +4,8 @@ import { RunResult } from "../../training/schemas.ts";
 import { isUserFault } from "../../errors/fault.ts";
 import type { Forecast } from "../cost/estimate.ts";
 import type { PlannedRun } from "./plan.ts";
-import type { Display, TrainProgress } from "./progress.ts";
+import type { Progress } from "../../training/loop/progress.ts";
+import type { Display } from "./progress.ts";
 import type { Store, Stored } from "./store.ts";
 import { RunClock } from "../cost/time_to_go.ts";
 import { type CheckpointPlace, removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
@@ -19,7 +20,7 @@ export interface Workshop<G extends AsyncDisposable> {
   train(
     gpu: G,
     config: RunConfig,
-    hooks: KeepingHooks & { onProgress: (progress: TrainProgress) => void },
+    hooks: KeepingHooks & { onProgress: (progress: Progress) => void },
   ): Promise<RunResult>;
   /** The score of a base checkpoint before fine-tuning. Throws as `train` does. */
   scoreBase(gpu: G, config: BaseConfig, hooks: KeepingHooks): Promise<BaseResult>;
@@ -87,7 +88,7 @@ export async function runSweep<G extends AsyncDisposable>(
       display.start({ id, config });
       let updatedAt = -Infinity;
       isKept = false;
-      const onProgress = (progress: TrainProgress) => {
+      const onProgress = (progress: Progress) => {
         isKept = checkpoints !== undefined && progress.phase !== "loading";
         const now = performance.now(), isNews = clock.note(progress, now);
         // Scoring reports every token.

@@ -31,7 +31,7 @@ class FakeGpu implements AsyncDisposable {
   }
 }
 
-/** A sweep on paper: keeps what happened. */
+/** A made-up sweep: keeps what happened. */
 function stage(train: (config: RunConfig) => Promise<RunResult>) {
   const gpus: FakeGpu[] = [], trained: string[] = [], stored: RunResult[] = [], lines: string[] = [];
   const workshop: Workshop<FakeGpu> = {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { Registries } from "../../training/configuration.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { type Answerer, createAnswerer } from "./answer.ts";
+import { type Answerer, createAnswerer } from "./answer_request.ts";
 
 /** Where the pages are unless another port is asked for. */
 export const DEFAULT_PORT = 8377;

@@ -7,7 +7,7 @@ import { measurePrograms, type ProgramTrial, runDistinct, scorePrograms } from "
 import { pythonTrial } from "./python_program.ts";
 import { judgePython, type PythonOutcome, type PythonTrial, requirePython } from "./python_sandbox.ts";
 import type { TaskData, TaskModel, TaskOptions } from "../task.ts";
-import { programExample } from "../text/prompts.ts";
+import { programExample } from "../text/prompt_templates.ts";
 import { takeTexts } from "../text/real_texts.ts";
 import { answerBatch, promptTokens, type TextExample } from "../text/text_batch.ts";
 import { decodeWhole, MOST_TOKENS } from "../text/text_form.ts";

@@ -5,7 +5,7 @@ import { testWithPython } from "../../tests/support/python.ts";
 import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import { DataError } from "../data/data_error.ts";
 import { byteLevelTokenizer, tokenizerFiles } from "../../tests/support/tokenizer_folder.ts";
-import { instructionPrompt } from "../text/prompts.ts";
+import { instructionPrompt } from "../text/prompt_templates.ts";
 import { code } from "./code.ts";
 import { BUBBLEWRAP } from "./python_sandbox.ts";
 

@@ -5,7 +5,7 @@ import { dialogueData } from "./dialogue_data.ts";
 import type { TaskData, TaskModel, TaskOptions } from "../task.ts";
 import { exactMatch } from "../text/exact_match.ts";
 import { onOneLine } from "../text/one_line.ts";
-import { conversationExamples } from "../text/prompts.ts";
+import { conversationExamples } from "../text/prompt_templates.ts";
 import { takeTexts } from "../text/real_texts.ts";
 import type { TextExample } from "../text/text_batch.ts";
 import type { TextForm } from "../text/text_form.ts";

@@ -3,7 +3,7 @@ import type { Question } from "../data/contents.ts";
 import { type SolvedProblem, solvedProblems } from "./solved_problems.ts";
 import type { TaskData, TaskModel, TaskOptions } from "../task.ts";
 import { onOneLine } from "../text/one_line.ts";
-import { questionExample } from "../text/prompts.ts";
+import { questionExample } from "../text/prompt_templates.ts";
 import { takeTexts } from "../text/real_texts.ts";
 import type { TextForm } from "../text/text_form.ts";
 

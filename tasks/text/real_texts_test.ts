@@ -12,7 +12,7 @@ import { acceptability } from "../understanding/acceptability.ts";
 import { inference } from "../understanding/inference.ts";
 import { sentiment } from "../understanding/sentiment.ts";
 import { readTokenizer } from "./hugging_face_tokenizer.ts";
-import { conversationPrompt, instructionPrompt } from "./prompts.ts";
+import { conversationPrompt, instructionPrompt } from "./prompt_templates.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** Two tokens more than the byte-level tokenizer has. */

@@ -11,7 +11,7 @@ import { isSkip, type Skip } from "../data/read_record.ts";
 import { cutPools, type Pools, takeExamples } from "../examples.ts";
 import { matthews } from "./matthews.ts";
 import type { Predictor, ShippedSettings, Split, Task, TaskData, TaskOptions } from "../task.ts";
-import { classificationExample } from "../text/prompts.ts";
+import { classificationExample } from "../text/prompt_templates.ts";
 import { takeTexts } from "../text/real_texts.ts";
 import { endedTokens, promptTokens, type TextExample } from "../text/text_batch.ts";
 import { ifFits, type TextForm } from "../text/text_form.ts";

@@ -28,7 +28,7 @@ import { loadExamples } from "./examples.ts";
 import { plainForward } from "../loop/forward.ts";
 import { shapedByHead, withHeadChoice } from "./heads.ts";
 import { predictMemory } from "../cost/memory.ts";
-import { withModelFolders } from "./model_folders.ts";
+import { withModelFolders } from "./chosen_models.ts";
 import { createPredictor } from "../scoring/predict.ts";
 import type { RunConfig } from "../run.ts";
 import { RunResult } from "../schemas.ts";

@@ -29,7 +29,7 @@ export async function openFolders<R extends Registries>(
 ): Promise<R> {
   if (choices.every(({ model }) => model.path === undefined)) return registries;
   // Loaded when needed: models bring the GPU's part of the program along.
-  const { withModelFolders } = await import("./model_folders.ts");
+  const { withModelFolders } = await import("./chosen_models.ts");
   return { ...registries, models: await withModelFolders(choices, registries.models) };
 }
 
@@ -105,7 +105,7 @@ interface Found<R extends Registries> extends Omit<ResolvedRun<R>, "config"> {
 async function completeModel(config: RunConfig, registries: Registries): Promise<RunConfig["model"]> {
   if (config.model.path === undefined) return config.model;
   const [{ withModelFingerprint }, { withHeadChoice }] = await Promise.all([
-    import("./model_folders.ts"),
+    import("./chosen_models.ts"),
     import("./heads.ts"),
   ]);
   return (await withHeadChoice(await withModelFingerprint(config), registries)).model;

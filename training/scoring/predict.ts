@@ -4,7 +4,7 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { argmax } from "../../kernels/mod.ts";
 import { type Batch, IGNORE, type LinearSite, type Model, type Writer } from "../../models/model.ts";
-import { padRight } from "../../models/prompts.ts";
+import { padRight } from "../../models/padded_prompts.ts";
 import type { Generation, Predictor } from "../../tasks/task.ts";
 import { Answers } from "../checkpoint/answers.ts";
 import { mergedForward } from "../loop/forward.ts";

@@ -12,7 +12,7 @@ import {
   instructionPrompt,
   programExample,
   questionExample,
-} from "./prompts.ts";
+} from "./prompt_templates.ts";
 import { answerBatch } from "./text_batch.ts";
 import { trainByteLevelBpe } from "./train_byte_level_bpe.ts";
 

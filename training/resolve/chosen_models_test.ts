@@ -5,7 +5,7 @@ import * as models from "../../models/mod.ts";
 import { readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import { CLIP, LLAMA, writeModel } from "../../tests/support/model_writer.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import { withModelFingerprint, withModelFolders } from "./model_folders.ts";
+import { withModelFingerprint, withModelFolders } from "./chosen_models.ts";
 import type { RunConfig } from "../run.ts";
 import { RunResult } from "../schemas.ts";
 import { train } from "../train.ts";

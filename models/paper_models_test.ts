@@ -1,9 +1,9 @@
-/** @file The sizes of the papers, none of which a test could hold: built, run and trained on a GPU on paper. */
+/** @file The papers' sizes, which no test could hold: built, run and trained on a dry-run GPU, which allocates nothing. */
 import { assertEquals, assertGreaterOrEqual, assertLess } from "@std/assert";
 import { createGradients, Tape } from "../autodiff/mod.ts";
 import { differentiate } from "../training/loop/differentiate.ts";
 import { plainForward } from "../training/loop/forward.ts";
-import { paperGpu, paperWeights } from "../tests/support/paper_gpu.ts";
+import { dryRunGpu, zeroWeights } from "../tests/support/dry_run_gpu.ts";
 import { countParameters } from "./architecture.ts";
 import { clipTextParameters } from "./clip_text.ts";
 import { decoderParameters } from "./decoder.ts";
@@ -58,9 +58,9 @@ Deno.test("Registered models that are too large for tests have the parameters th
 
 for (const entry of real) {
   Deno.test(`${entry.id}: built, run and differentiated in its full size, in shapes alone`, async () => {
-    await using gpu = paperGpu();
+    await using gpu = dryRunGpu();
     using _ = gpu.scope("model");
-    const model = entry.create(gpu, paperWeights);
+    const model = entry.create(gpu, zeroWeights);
     assertEquals(model.parameters.map(({ name, value }) => ({ name, shape: value.shape })), [
       ...entry.parameters,
     ]);

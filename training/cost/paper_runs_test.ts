@@ -1,4 +1,4 @@
-/** @file Runs of the papers' models in full size, on a GPU on paper: what they take against what is predicted. */
+/** @file Runs of the papers' models in full size on a dry-run GPU, which allocates nothing: costs against predictions. */
 import { assert, assertEquals } from "@std/assert";
 import * as registered from "../../models/mod.ts";
 import type { Batch } from "../../models/model.ts";
@@ -6,7 +6,7 @@ import type { ModelEntry } from "../../models/entry.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import type { OptimizerModule } from "../../optimizers/optimizer.ts";
 import type { Task } from "../../tasks/task.ts";
-import { paperGpu, paperWeights } from "../../tests/support/paper_gpu.ts";
+import { dryRunGpu, zeroWeights } from "../../tests/support/dry_run_gpu.ts";
 import { completeConfig } from "../configuration.ts";
 import { predictMemory } from "./memory.ts";
 import type { RunConfig } from "../run.ts";
@@ -95,11 +95,11 @@ for (
       one.id === optimizer.id
     ) as unknown as OptimizerModule;
     const predicted = predictMemory(config, entry, module);
-    await using gpu = paperGpu();
+    await using gpu = dryRunGpu();
     const { cost, divergedAt } = await runSession(
       gpu,
       config,
-      { task, entry, module, source: paperWeights },
+      { task, entry, module, source: zeroWeights },
       {},
     );
     assertEquals(divergedAt, null);

@@ -1,5 +1,5 @@
 /**
- * @file A GPU on paper: everything is allocated, packed, launched and counted as on a real one, and no byte of it is there.
+ * @file A dry-run GPU: it allocates, packs, launches and counts as a real one does, and has no memory behind it.
  * What shapes and memory of models are checked with that no test could hold.
  */
 import { Gpu } from "../../gpu/gpu.ts";
@@ -18,7 +18,7 @@ const LIMITS = {
 };
 
 /** A GPU of which everything but its contents is real. Whatever is downloaded is 0. */
-export function paperGpu(): Gpu {
+export function dryRunGpu(): Gpu {
   const never = new Promise<never>(() => {});
   const nothing = (): unknown => part;
   // Encoders, passes, layouts, pipelines and bind groups: whatever is asked of them is done.
@@ -57,7 +57,7 @@ export function paperGpu(): Gpu {
 let zeros = new Float32Array(0);
 
 /** Weights that are all 0, and one array for all of them: the system gives memory to what is read or written alone. */
-export const paperWeights: WeightSource = (_, shape) => {
+export const zeroWeights: WeightSource = (_, shape) => {
   const count = elementCount(shape);
   if (zeros.length < count) zeros = new Float32Array(count);
   return zeros.subarray(0, count);

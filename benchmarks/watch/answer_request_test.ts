@@ -5,7 +5,7 @@ import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
 import { putFake } from "../../tests/support/fakes/store.ts";
 import { openLive } from "../sweep/live.ts";
 import { writePlan } from "../sweep/plan.ts";
-import { createAnswerer } from "./answer.ts";
+import { createAnswerer } from "./answer_request.ts";
 import { serveWatcher } from "./serve.ts";
 
 const plan = await fakePlan({ ...fakeSweep, name: "<img src=x>", question: "Is </h1> escaped?" });
