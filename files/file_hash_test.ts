@@ -1,14 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { fingerprintFiles, hashFile } from "./file_hash.ts";
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../tests/support/in_folder.ts";
 
 /** How many files `body` opens. */
 async function opened(body: () => Promise<void>): Promise<number> {

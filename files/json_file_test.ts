@@ -1,14 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DEEPEST, depthOf, isFile, readJsonFile, UnreadableFile } from "./json_file.ts";
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../tests/support/in_folder.ts";
 
 Deno.test("readJsonFile() gives a file's value, and undefined where there is none", async () => {
   await inFolder(async (folder) => {

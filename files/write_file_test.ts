@@ -2,15 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { UserError } from "../errors/user_error.ts";
 import { canMount, inNewDisk } from "../tests/support/small_disk.ts";
 import { namesIn, prepareFolder, readText, reasonOf, sweepUp, WriteError, writeWhole } from "./write_file.ts";
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../tests/support/in_folder.ts";
 
 /** Puts one thing of each kind that is no file into a folder. */
 async function fillWithKinds(folder: string): Promise<void> {

@@ -69,18 +69,23 @@ export function countParameters(list: ParameterList): number {
   return list.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
 }
 
+/** Makes the maps of one block, each of which has four stages: attention's inputs, its output, and the two of the MLP. */
+function mapsOf(layer: number, rows: number) {
+  return (name: string, inputs: number, out: number, stage: number): CountedMap => ({
+    name: `layers.${layer}.${name}`,
+    in: inputs,
+    out,
+    rows,
+    stage: 1 + 4 * layer + stage,
+  });
+}
+
 /** A Llama-like decoder on texts of `tokens` tokens. */
 export function decoderArchitecture(config: DecoderConfig, tokens: number, parameters: number): Architecture {
   const { width, layers, heads, keyValueHeads, headSize, hidden, vocabulary } = config;
   const asked = heads * headSize, looked = keyValueHeads * headSize;
   const maps = Array.from({ length: layers }, (_, layer): CountedMap[] => {
-    const map = (name: string, inputs: number, out: number, stage: number) => ({
-      name: `layers.${layer}.${name}`,
-      in: inputs,
-      out,
-      rows: tokens,
-      stage: 1 + 4 * layer + stage,
-    });
+    const map = mapsOf(layer, tokens);
     return [
       map("self_attn.q_proj", width, asked, 0),
       map("self_attn.k_proj", width, looked, 0),
@@ -176,13 +181,7 @@ export function visionArchitecture(config: VisionConfig, parameters: number): Ar
   const { image, channels, patch, width, layers, heads, hidden, outputs } = config;
   const patches = (image / patch) ** 2, tokens = patches + 1;
   const maps = Array.from({ length: layers }, (_, layer): CountedMap[] => {
-    const map = (name: string, inputs: number, out: number, stage: number) => ({
-      name: `layers.${layer}.${name}`,
-      in: inputs,
-      out,
-      rows: tokens,
-      stage: 1 + 4 * layer + stage,
-    });
+    const map = mapsOf(layer, tokens);
     return [
       ...["q_proj", "k_proj", "v_proj"].map((name) => map(`self_attn.${name}`, width, width, 0)),
       map("self_attn.out_proj", width, width, 1),

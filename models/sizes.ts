@@ -26,22 +26,24 @@ const TINY_DECODER: DecoderConfig = {
   tiedHead: false,
 };
 
+/** How the tiny decoders are made. */
+const TINY_DECODER_RECIPE = {
+  steps: 3000,
+  batchSize: 16,
+  peak: 3e-3,
+  warmup: 100,
+  weightDecay: 0.01,
+  beta2: 0.98,
+  clip: 1,
+  seed: 1,
+} as const;
+
 /** A Llama-like decoder of 167,360 parameters over characters, for arithmetic in words. */
 export const decoderTiny: ModelEntry = decoder({
   id: "decoder-tiny",
   title: "Decoder, 3 layers of width 64",
   config: { ...TINY_DECODER, length: 80 },
-  recipe: {
-    task: "arithmetic-base",
-    steps: 3000,
-    batchSize: 16,
-    peak: 3e-3,
-    warmup: 100,
-    weightDecay: 0.01,
-    beta2: 0.98,
-    clip: 1,
-    seed: 1,
-  },
+  recipe: { ...TINY_DECODER_RECIPE, task: "arithmetic-base" },
 });
 
 /** What Llama 2 and its small kin have in common: its tokenizer, and heads that all have keys of their own. */
@@ -88,17 +90,7 @@ export const decoderTinyCode: ModelEntry = decoder({
   id: "decoder-tiny-code",
   title: "Decoder of code, 3 layers of width 64",
   config: TINY_DECODER,
-  recipe: {
-    task: "code-base",
-    steps: 3000,
-    batchSize: 16,
-    peak: 3e-3,
-    warmup: 100,
-    weightDecay: 0.01,
-    beta2: 0.98,
-    clip: 1,
-    seed: 1,
-  },
+  recipe: { ...TINY_DECODER_RECIPE, task: "code-base" },
 });
 
 /** A decoder of the same widths over longer texts, for conversations about bookings. */
@@ -106,17 +98,7 @@ export const decoderTinyDialogue: ModelEntry = decoder({
   id: "decoder-tiny-dialogue",
   title: "Decoder of dialogue, 3 layers of width 64",
   config: { ...TINY_DECODER, length: 96 },
-  recipe: {
-    task: "dialogue-state-base",
-    steps: 3000,
-    batchSize: 16,
-    peak: 3e-3,
-    warmup: 100,
-    weightDecay: 0.01,
-    beta2: 0.98,
-    clip: 1,
-    seed: 1,
-  },
+  recipe: { ...TINY_DECODER_RECIPE, task: "dialogue-state-base" },
 });
 
 /** A vision transformer with 16 patches of 7 x 7 pixels, for handwritten digits. */

@@ -13,17 +13,9 @@ import { openFolders, resolveRuns } from "../training/resolve/resolve.ts";
 import { train } from "../training/train.ts";
 import { LLAMA, writeModel } from "./support/model_writer.ts";
 import { testGpu } from "./support/test_gpu.ts";
+import { inFolder } from "./support/in_folder.ts";
 
 const registries: Registries = { tasks: { ...tasks }, models: { ...models }, optimizers };
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "plans-" });
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** The plan of `./run bench <sweep> <options>`. */
 async function planOf(sweep: string, options: Readonly<Record<string, string>>) {

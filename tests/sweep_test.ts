@@ -4,6 +4,7 @@ import { decoderTiny } from "../models/mod.ts";
 import { RunResult } from "../training/schemas.ts";
 import { LLAMA, writeModel } from "./support/model_writer.ts";
 import { reproducible, resultsIn } from "./support/stored_results.ts";
+import { inFolder } from "./support/in_folder.ts";
 
 const repository = new URL("../", import.meta.url).pathname;
 
@@ -39,19 +40,10 @@ async function run(args: readonly string[], called: Called = {}): Promise<Outcom
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "sweep" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
-
 const QUICKEST = ["bench", "smoke", "--optimizers", "lora,lora-pro", "--tasks", "digits"];
 
 Deno.test("bench runs the smoke sweep from the command line to the report, and repeats nothing", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const out = `${folder}/smoke`;
     const first = await run(["bench", "smoke", "--out", out, "--json"]);
     assertEquals(first.code, 0, first.stderr);
@@ -90,7 +82,7 @@ Deno.test("bench runs the smoke sweep from the command line to the report, and r
 });
 
 Deno.test("bench gives equal scores, losses and measurements, bit for bit, when it is run again elsewhere", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     for (const out of ["a", "b"]) {
       assertEquals((await run([...QUICKEST, "--out", `${folder}/${out}`])).code, 0);
     }
@@ -101,7 +93,7 @@ Deno.test("bench gives equal scores, losses and measurements, bit for bit, when 
 });
 
 Deno.test("bench survives kill -9 and broken files: it names them, sets them aside and repeats only what is missing", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const out = `${folder}/killed`;
     const killed = command([...QUICKEST, "--out", out]).spawn();
     // Killed as soon as the first run is stored, while the second is under way.
@@ -144,7 +136,7 @@ Deno.test("bench survives kill -9 and broken files: it names them, sets them asi
 });
 
 Deno.test("bench runs the scaling sweep's smallest sizes, from random weights to predicted costs", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const spec = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/scaling.json`));
     const smallest = Object.fromEntries(
       Object.entries(spec.vary as Record<string, number[]>).map(([axis, sizes]) => [axis, sizes.slice(0, 2)]),
@@ -212,7 +204,7 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
 
 for (const { name, args, runs, charts, says } of ABLATIONS) {
   Deno.test(`bench runs a few steps of sweep "${name}", and its report has what answers the question`, async () => {
-    await withFolder(async (folder) => {
+    await inFolder(async (folder) => {
       const spec = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/${name}.json`));
       const [task] = spec.tasks;
       const few = { ...task.task, trainExamples: 16, validationExamples: 8, testExamples: 8 };
@@ -246,7 +238,7 @@ async function assertJump(out: string): Promise<void> {
 }
 
 Deno.test("bench --dry-run tells each shipped sweep's question, cost in runs and estimated time, before anything ran", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     // The rates of "rank" and "paper" are tuned ones, which need not be there yet.
     for (const name of [...ABLATIONS.map(({ name }) => name), "paper"]) {
       const { code, stdout, stderr } = await run(["bench", name, "--dry-run", "--out", folder]);
@@ -262,7 +254,7 @@ Deno.test("bench --dry-run tells each shipped sweep's question, cost in runs and
 });
 
 Deno.test("bench --dry-run names the methods that are left out at some ranks, and what they said", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const args = ["bench", "smoke", "--optimizers", "lora,lora-ga", "--ranks", "8,40", "--dry-run", "--json"];
     const { code, stdout, stderr } = await run([...args, "--out", folder]);
     assertEquals(code, 0, stderr);
@@ -308,7 +300,7 @@ Deno.test("the command line refuses what it cannot do in one sentence, with the 
 });
 
 Deno.test("bench reads no file beside its own that a sweep names, unless the command line allows it", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const spec = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/smoke.json`));
     const far = `${folder}/far`, sweep = `${folder}/near/sweep.json`;
     await writeModel(`${far}/llama`, LLAMA, decoderTiny, { sharded: false });
@@ -344,7 +336,7 @@ Deno.test({
   // Elsewhere no variable hides the adapter.
   ignore: Deno.build.os !== "linux",
   async fn() {
-    await withFolder(async (folder) => {
+    await inFolder(async (folder) => {
       const hidden = {
         DENO_WEBGPU_BACKEND: "vulkan",
         VK_DRIVER_FILES: "/nonexistent",
@@ -359,7 +351,7 @@ Deno.test({
 });
 
 Deno.test("bench --model begins with the weights of a folder, names them, and reports without the folder", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const out = `${folder}/out`, model = `${folder}/My_Llama v2`;
     await writeModel(model, LLAMA, decoderTiny, { sharded: true });
     const args = ["bench", "smoke", "--tasks", "arithmetic", "--optimizers", "lora", "--model", model];

@@ -19,15 +19,7 @@ import { testGpu } from "../tests/support/test_gpu.ts";
 import { pretrain } from "./pretrain.ts";
 import { train } from "./train.ts";
 import { UserError } from "../errors/user_error.ts";
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../tests/support/in_folder.ts";
 
 for (const entry of Object.values(models).filter(({ recipe }) => recipe)) {
   Deno.test(`pretrain() writes the same bytes twice for ${entry.id}: a checkpoint that fits and tells its recipe`, () =>

@@ -2,18 +2,10 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Point } from "../../training/run.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
 import { Live, openLive, readPulse } from "./live.ts";
+import { inFolder } from "../../tests/support/in_folder.ts";
 
 const repository = new URL("../../", import.meta.url).pathname;
 const run = (await fakePlan()).runs[1]!;
-
-async function inFolder(work: (out: string) => Promise<void>): Promise<void> {
-  const out = await Deno.makeTempDir();
-  try {
-    await work(out);
-  } finally {
-    await Deno.remove(out, { recursive: true });
-  }
-}
 
 const refuse = (sentence: string) => {
   throw new Error(sentence);

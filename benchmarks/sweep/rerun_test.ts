@@ -6,15 +6,7 @@ import { fakePlan } from "../../tests/support/fakes/sweep.ts";
 import { planBench } from "../command_line/bench.ts";
 import { isStoredRun } from "./rerun.ts";
 import { openStore } from "./store.ts";
-
-async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "rerun" });
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../../tests/support/in_folder.ts";
 
 Deno.test("isStoredRun() tells files of runs from sweeps", () => {
   const runs = ["0123456789abcdef.json", "./runs/0123456789abcdef.json", "/a b/runs/0123456789abcdef.json"];
@@ -30,7 +22,7 @@ Deno.test("isStoredRun() tells files of runs from sweeps", () => {
 });
 
 Deno.test("planBench() of a stored run's file is that run alone, by the same name, finished or not", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const store = openStore(folder), { runs } = await fakePlan();
     const stored = [await fakeDone(runs[0]!.config), await fakeDiverged(runs[3]!.config)];
     await Deno.mkdir(store.folder);
@@ -45,7 +37,7 @@ Deno.test("planBench() of a stored run's file is that run alone, by the same nam
 });
 
 Deno.test("planBench() refuses a run that is not there, was edited or would be changed, in a sentence", async () => {
-  await withFolder(async (folder) => {
+  await inFolder(async (folder) => {
     const store = openStore(folder), { runs } = await fakePlan();
     const result = await fakeDone(runs[0]!.config);
     await Deno.mkdir(store.folder);

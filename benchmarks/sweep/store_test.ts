@@ -4,15 +4,7 @@ import { fakeDone } from "../../tests/support/fakes/results.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
 import { prepareFolder } from "../../files/write_file.ts";
 import { openStore } from "./store.ts";
-
-async function inFolder(work: (out: string) => Promise<void>): Promise<void> {
-  const out = await Deno.makeTempDir();
-  try {
-    await work(out);
-  } finally {
-    await Deno.remove(out, { recursive: true });
-  }
-}
+import { inFolder } from "../../tests/support/in_folder.ts";
 
 const [first, second] = await Promise.all(
   (await fakePlan()).runs.slice(0, 2).map(({ config }) => fakeDone(config)),

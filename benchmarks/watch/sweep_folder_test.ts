@@ -5,17 +5,9 @@ import { putFake } from "../../tests/support/fakes/store.ts";
 import { writePlan } from "../sweep/plan.ts";
 import { describeEnding, SweepFolder, thin } from "./sweep_folder.ts";
 import { findSweeps } from "./sweeps.ts";
+import { inFolder } from "../../tests/support/in_folder.ts";
 
 const plan = await fakePlan();
-
-async function inFolder(work: (out: string) => Promise<void>): Promise<void> {
-  const out = await Deno.makeTempDir();
-  try {
-    await work(out);
-  } finally {
-    await Deno.remove(out, { recursive: true });
-  }
-}
 
 Deno.test("SweepFolder finds what is new, replaced and gone, and its stamp says whether anything is", async () => {
   await inFolder(async (out) => {

@@ -19,15 +19,7 @@ import { type BaseConfig, runId } from "../run.ts";
 import { scoreBase } from "../scoring/score_base.ts";
 import { fromExactJson, toExactJson } from "./exact_json.ts";
 import { Interrupted } from "./interrupted.ts";
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await work(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
+import { inFolder } from "../../tests/support/in_folder.ts";
 
 const script = decodeURIComponent(
   new URL("../../tests/support/interrupted_runs.ts", import.meta.url).pathname,

@@ -10,6 +10,7 @@ import type { RunConfig } from "../run.ts";
 import { RunResult } from "../schemas.ts";
 import { train } from "../train.ts";
 import { UserError } from "../../errors/user_error.ts";
+import { inFolder } from "../../tests/support/in_folder.ts";
 
 const base: RunConfig = {
   schema: 1,
@@ -27,15 +28,6 @@ const base: RunConfig = {
   scoreOn: "validation",
   seed: 0,
 };
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 /** What a run of equal weights has in common, wherever they are from. */
 function found(result: RunResult) {
