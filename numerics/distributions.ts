@@ -1,10 +1,13 @@
-/** @file Quantiles of the distributions that intervals are made from. */
+/** @file The distributions that intervals are made from. */
 import jstat from "jstat";
 
 /** The part of jstat that is used here; the package has no types. */
 interface Distributions {
   readonly studentt: { inv(probability: number, freedom: number): number };
-  readonly normal: { inv(probability: number, mean: number, deviation: number): number };
+  readonly normal: {
+    inv(probability: number, mean: number, deviation: number): number;
+    cdf(value: number, mean: number, deviation: number): number;
+  };
 }
 
 const { studentt, normal } = (jstat as { readonly jStat: Distributions }).jStat;
@@ -28,4 +31,9 @@ export function studentQuantile(probability: number, freedom: number): number {
   }
   if (probability === 0.5) return 0;
   return freedom > NORMAL_FROM ? normal.inv(probability, 0, 1) : studentt.inv(probability, freedom);
+}
+
+/** The probability that a standard normal number is below a value: to 1e-7, beside 0 and 1. */
+export function normalProbability(value: number): number {
+  return normal.cdf(value, 0, 1);
 }
