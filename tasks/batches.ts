@@ -6,21 +6,24 @@ import { batchPositions, trainingOrder } from "./order.ts";
 import type { TaskData } from "./task.ts";
 
 /**
- * Training batches in the order that a seed gives the task `id`, and validation batches in the order of the pool, each
- * made by `batchOf`.
+ * Training batches in the order that a seed gives the task `id`, and batches of validation and test examples in the order
+ * of their pools, each made by `batchOf`.
  */
 export function poolBatches<T>(
   id: string,
   seed: number,
-  { train, validation }: Pick<Pools<T>, "train" | "validation">,
+  { train, validation, test, testPool }: Pools<T>,
   batchOf: (examples: readonly T[]) => Batch,
-): Pick<TaskData, "trainBatch" | "validationBatches"> {
+): Pick<TaskData, "trainBatch" | "validationBatches" | "testBatches" | "testPool"> {
   const order = trainingOrder(createRandom(seed).fork(`${id} order`), train.length);
+  const batches = function* (pool: readonly T[], size: number) {
+    for (const examples of inBatches(pool, size)) yield batchOf(examples);
+  };
   return {
     trainBatch: (step, size) =>
       batchOf(batchPositions(step, size).map((position) => train[order(position)]!)),
-    *validationBatches(size) {
-      for (const examples of inBatches(validation, size)) yield batchOf(examples);
-    },
+    validationBatches: (size) => batches(validation, size),
+    testBatches: (size) => batches(test, size),
+    ...(testPool !== undefined && { testPool }),
   };
 }

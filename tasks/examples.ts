@@ -9,10 +9,13 @@ export interface Pools<T> {
   readonly validation: readonly T[];
   /** For final scores alone. */
   readonly test: readonly T[];
+  /** How many there are to test on, of which `test` are some; absent where nobody counted. */
+  readonly testPool?: number;
 }
 
 /**
- * The first examples of each pool, as many as the options say: more examples always include the fewer.
+ * The first examples of each pool, as many as the options say: more examples always include the fewer. Of the test
+ * examples those of the options' slice.
  *
  * @throws {RangeError} where a pool of the task `id` has fewer, or a count is not a positive integer
  */
@@ -20,8 +23,19 @@ export function takeExamples<T>(id: string, pools: Pools<T>, options: TaskOption
   return {
     train: firstExamples(`training examples of "${id}"`, pools.train, options.trainExamples),
     validation: firstExamples(`validation examples of "${id}"`, pools.validation, options.validationExamples),
-    test: firstExamples(`test examples of "${id}"`, pools.test, options.testExamples),
+    test: sliceOf(`test examples of "${id}"`, pools.test, options),
+    testPool: pools.test.length,
   };
+}
+
+/** The examples of a slice as long as it is asked for; after the pool's last comes its first again. */
+function sliceOf<T>(
+  name: string,
+  pool: readonly T[],
+  { testExamples: count, testSlice = 0 }: Pick<TaskOptions, "testExamples" | "testSlice">,
+): readonly T[] {
+  const first = firstExamples(name, pool, count);
+  return testSlice === 0 ? first : first.map((_, i) => pool[(testSlice * count + i) % pool.length]!);
 }
 
 /** The first examples as those to test on, the next as those to validate with, and all others to train on. */

@@ -4,12 +4,30 @@ import { cutPools, firstExamples, inBatches, takeExamples, takeHeldOut } from ".
 Deno.test("takeExamples() takes the first of each pool", () => {
   const pools = { train: [1, 2, 3], validation: [4, 5], test: [6] };
   const options = { seed: 0, trainExamples: 2, validationExamples: 2, testExamples: 1 };
-  assertEquals(takeExamples("x", pools, options), { train: [1, 2], validation: [4, 5], test: [6] });
+  assertEquals(takeExamples("x", pools, options), {
+    train: [1, 2],
+    validation: [4, 5],
+    test: [6],
+    testPool: 1,
+  });
   assertThrows(
     () => takeExamples("x", pools, { ...options, testExamples: 2 }),
     RangeError,
     `Cannot take 2 test examples of "x": there are 1`,
   );
+});
+
+Deno.test("takeExamples() takes a slice of the test examples, and goes round where there are no more", () => {
+  const pools = { train: [0], validation: [0], test: [1, 2, 3, 4, 5] };
+  const slice = (testSlice: number) =>
+    takeExamples("x", pools, {
+      seed: 0,
+      trainExamples: 1,
+      validationExamples: 1,
+      testExamples: 2,
+      testSlice,
+    }).test;
+  assertEquals([0, 1, 2, 3, 5].map(slice), [[1, 2], [3, 4], [5, 1], [2, 3], [1, 2]]);
 });
 
 Deno.test("firstExamples() refuses none and fractions", () => {

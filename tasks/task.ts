@@ -119,6 +119,13 @@ export interface TaskData {
   trainBatch(step: number, size: number): Batch;
   /** Validation batches for the loss curve, always the same. */
   validationBatches(size: number): Iterable<Batch>;
+  /** Batches of the test examples, for their loss, always the same. Every registered task has them; corpora have not. */
+  testBatches?(size: number): Iterable<Batch>;
+  /**
+   * How many test examples there are, of which a run's slice is a part: slices overlap once they have gone round. Absent
+   * where every slice has the same examples.
+   */
+  readonly testPool?: number;
   /** One score in [0, 1] for each example of the split, in a fixed order that no seed changes. */
   score(predictor: Predictor, split: Split): Promise<Float32Array>;
   /**
@@ -154,6 +161,11 @@ export interface TaskOptions {
   readonly validationExamples: number;
   /** Examples that only final scores are about. */
   readonly testExamples: number;
+  /**
+   * Which of the test examples, from 0: those from this many times `testExamples` on, going round where there are no more.
+   * The first where absent.
+   */
+  readonly testSlice?: number;
   /** Path of a folder or a file with real data, to be used instead of the task's own. */
   readonly data?: string;
   /** True where the data has no training examples, and those that it publishes to test on are to be trained on. */

@@ -188,6 +188,11 @@ export interface RunOutcome {
   readonly score: number;
   /** One per example of `config.scoreOn`, so that reports can resample and pair them. */
   readonly scores: readonly number[];
+  /**
+   * Loss of the trained model on the test examples, in nats a target. Null for runs that are scored on validation examples,
+   * where a task has no batches of test examples, where it is not finite, and where it was not taken yet.
+   */
+  readonly testLoss: number | null;
   /** What the task measures beside its score, by name. Absent where it measures nothing, or did not yet. */
   readonly measures?: Readonly<Record<string, MeasuredOutcome>>;
   /** Loss of every step's batch. */

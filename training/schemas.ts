@@ -32,6 +32,7 @@ export const TaskChoice = z.strictObject({
   trainExamples: count,
   validationExamples: count,
   testExamples: count,
+  testSlice: z.int().min(1).exactOptional(),
   data: z.string().min(1).exactOptional(),
   trainOnTest: z.literal(true).exactOptional(),
   fingerprint: fingerprint.exactOptional(),
@@ -162,6 +163,8 @@ export const DataSource = z.strictObject({
 export const RunOutcome = z.strictObject({
   score: finite.min(0).max(1),
   scores: z.array(finite.min(0).max(1)).min(1),
+  // Results from before it was taken go without.
+  testLoss: finite.nullable().default(null),
   // Results from before tasks had measures go without.
   measures: z.record(z.string(), MeasuredOutcome).exactOptional(),
   trainLoss: z.array(Point),

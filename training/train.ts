@@ -42,6 +42,7 @@ export async function train(gpu: Gpu, config: RunConfig, options: TrainOptions =
   const outcome: RunOutcome = {
     score: scores.reduce((sum, score) => sum + score, 0) / scores.length,
     scores,
+    testLoss: session.testLoss,
     ...(session.measures && { measures: session.measures }),
     trainLoss: session.trainLoss,
     validationLoss: session.validationLoss,

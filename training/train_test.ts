@@ -15,14 +15,14 @@ import { decoderTiny, vitTiny } from "../models/sizes.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { OptimizerModule, Setup } from "../optimizers/optimizer.ts";
 import * as tasks from "../tasks/mod.ts";
-import type { Task } from "../tasks/task.ts";
+import type { Task, TaskData } from "../tasks/task.ts";
 import { assertClose } from "../tests/support/assert_close.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
 import { completeConfig } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
 import { RunResult } from "./schemas.ts";
 import type { Progress } from "./loop/progress.ts";
-import { type RunParts, runSession } from "./loop/session.ts";
+import { type RunParts, runSession, type Session } from "./loop/session.ts";
 import { train } from "./train.ts";
 import { UserError } from "../errors/user_error.ts";
 
@@ -217,6 +217,39 @@ function watched(
     },
   };
 }
+
+Deno.test("train() takes the loss of the test examples that it scores, and changes nothing else by it", async () => {
+  const gpu = await testGpu();
+  const config = complete({ steps: 3, telemetryEvery: 0 }), parts = await partsOf(config);
+  const loading = (change: (data: TaskData) => Partial<TaskData>): RunParts => ({
+    ...parts,
+    task: {
+      ...parts.task,
+      load: async (options, model) => {
+        const data = await parts.task.load(options, model);
+        return { ...data, ...change(data) };
+      },
+    },
+  });
+  const bits = ({ cost: _, testLoss: _loss, ...rest }: Session) => rest;
+  const plain = await runSession(gpu, config, parts, {});
+  assertGreater(plain.testLoss!, 0);
+  // Of the validation examples it is the last validation loss, to the bit.
+  const validating = loading(({ validationBatches }) => ({ testBatches: validationBatches }));
+  const twin = await runSession(gpu, config, validating, {});
+  assertEquals(twin.testLoss, plain.validationLoss.at(-1)!.value);
+  assertNotEquals(plain.testLoss, twin.testLoss);
+  const untested = await parts.task.load({ ...config.task, seed: config.seed });
+  delete (untested as { testBatches?: unknown }).testBatches;
+  const none = await runSession(gpu, config, {
+    ...parts,
+    task: { ...parts.task, load: () => Promise.resolve(untested) },
+  }, {});
+  assertEquals(none.testLoss, null);
+  assertEquals(bits(none), bits(plain));
+  const onValidation = await runSession(gpu, { ...config, scoreOn: "validation" }, parts, {});
+  assertEquals(onValidation.testLoss, null);
+});
 
 Deno.test("train() gives another seed another order and another start", async () => {
   const gpu = await testGpu();

@@ -15,7 +15,7 @@ export interface RunWork {
   readonly training: Passes;
   /** Of these, what is done when the loss of a step, from 0, has been read. */
   until(step: number): Passes;
-  /** See `countScoring`. */
+  /** See `countScoring`; the loss on the test examples too. */
   readonly scoring: readonly Passes[];
   /** The same of its base checkpoint. */
   readonly baseScoring: readonly Passes[];
@@ -31,6 +31,8 @@ interface Counted {
   readonly model: KnownModel;
   /** Once it was trained on many examples, and before it was. */
   readonly scoring: { readonly trained: readonly Passes[]; readonly untrained: readonly Passes[] };
+  /** Of the loss on the test examples, which is taken of runs alone. */
+  readonly testLoss: readonly Passes[];
 }
 
 /** Steps between two waits for the GPU, as training has them. */
@@ -42,7 +44,7 @@ const MEASURED = 4;
 
 /**
  * Counts runs, which can all be made: the examples of each task are loaded and held against their model, as runs do it.
- * What differs in seed and rate alone is counted once.
+ * What differs in seed, rate and slice of test examples alone is counted once.
  *
  * @throws {UserError} where a model can't take its task's examples, or there are fewer than a run asks for
  * @throws {DataError} where real data can't be read or used
@@ -59,7 +61,7 @@ export async function countRuns(runs: Iterable<ResolvedRun>): Promise<WorkOf> {
     const { config } = run;
     let work = find(config);
     if (!work) {
-      const { task, model, scoreOn } = config, key = canonicalJson({ task, model, scoreOn });
+      const { model, scoreOn } = config, key = canonicalJson({ task: withoutSlice(config), model, scoreOn });
       const counted = byExamples.get(key) ?? await countExamples(run);
       byExamples.set(key, counted);
       work = countRun(config, counted, run.method);
@@ -84,7 +86,11 @@ function areAlike(a: RunConfig, b: RunConfig): boolean {
 }
 
 function keyOf({ seed: _, schedule: _schedule, ...config }: RunConfig): string {
-  return canonicalJson(config);
+  return canonicalJson({ ...config, task: withoutSlice(config) });
+}
+
+function withoutSlice({ task: { testSlice: _, ...task } }: Pick<RunConfig, "task">): RunConfig["task"] {
+  return task;
 }
 
 async function countExamples({ config, task, model }: ResolvedRun): Promise<Counted> {
@@ -97,9 +103,12 @@ async function countExamples({ config, task, model }: ResolvedRun): Promise<Coun
   const data: TaskData = await loadExamples(task, model, config);
   const shaped = await shapedByHead(config.model, model, data), lengths = rowLengthsOf(data);
   const scoring = (endsTexts: boolean) => countScoring(task, data, config.scoreOn, shaped, endsTexts);
-  const trained = await scoring(true);
+  const trained = await scoring(true), counted = lengths ? ofRows(shaped, lengths) : shaped;
   return {
-    model: lengths ? ofRows(shaped, lengths) : shaped,
+    model: counted,
+    testLoss: config.scoreOn === "test" && data.testBatches
+      ? [{ count: 1, flops: forwardFlopsOf(counted.architecture, config.task.testExamples) }]
+      : [],
     // The project's own models were pre-trained to end their texts.
     scoring: { trained, untrained: model.folder === undefined ? trained : await scoring(false) },
   };
@@ -112,7 +121,7 @@ export function ofRows(model: KnownModel, lengths: RowLengths): KnownModel {
 
 function countRun(
   config: RunConfig,
-  { model, scoring }: Counted,
+  { model, scoring, testLoss }: Counted,
   method: ResolvedRun["method"],
 ): RunWork {
   const { steps, validateEvery, telemetryEvery, task } = config;
@@ -129,7 +138,7 @@ function countRun(
   return {
     training: passes(steps, validatedBefore(steps) + 1),
     until: (step) => step === 0 ? { count: 0, flops: 0 } : passes(step, validatedBefore(step)),
-    scoring: steps * config.batchSize >= TRAINED ? scoring.trained : scoring.untrained,
+    scoring: [...steps * config.batchSize >= TRAINED ? scoring.trained : scoring.untrained, ...testLoss],
     baseScoring: scoring.untrained,
     peakBytes: predictMemory(config, model, method).peakBytes,
   };

@@ -3,6 +3,7 @@ import { resolveRuns } from "../../training/resolve/resolve.ts";
 import * as models from "../../models/mod.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import * as tasks from "../../tasks/mod.ts";
+import type { Task } from "../../tasks/task.ts";
 import type { RunConfig } from "../../training/run.ts";
 import { Forecast } from "./estimate.ts";
 import { forecastFor } from "./known_paces.ts";
@@ -19,7 +20,15 @@ const runs = recorded.runs.map(({ config, said, ms }) => ({
   said: said as unknown as readonly Said[],
   ms,
 }));
-const registries = { tasks: { ...tasks }, models: { ...models }, optimizers };
+/** Runs were recorded before the loss on the test examples was taken. */
+const before = Object.entries(tasks).map(([name, task]): [string, Task] => [name, {
+  ...task,
+  load: async (options, model) => {
+    const { testBatches: _, ...data } = await task.load(options, model);
+    return data;
+  },
+}]);
+const registries = { tasks: Object.fromEntries(before), models: { ...models }, optimizers };
 const workOf = await countRuns(await resolveRuns(runs.map(({ config }) => config), registries));
 
 const plan = { runs: runs.map(({ config }, i) => ({ id: String(i), config })) };

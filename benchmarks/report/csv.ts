@@ -30,6 +30,7 @@ const columns: readonly Column<RunResult>[] = [
     (result) => result.status === "done" ? result.outcome.trainLoss.at(-1)?.value ?? null : null,
   ],
   ["validation_loss", finalValidationLoss],
+  ["test_loss", (result) => result.status === "done" ? result.outcome.testLoss : null],
   ["gradient_error", (result) => meanOf(result, (one) => one.gradientError)],
   ["gradient_error_bound", (result) => meanOf(result, (one) => one.lowerBound)],
   ["gradient_cosine", (result) => meanOf(result, (one) => one.gradientCosine)],

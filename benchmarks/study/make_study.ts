@@ -121,7 +121,10 @@ export function makeStudy(
 
 /** What runs share that can be compared: all but method, rank, rate and seed, and what has no part in the outcome. */
 function settingOf({ task, model, sites, steps, batchSize, schedule, clip, scoreOn }: RunConfig) {
-  const { data, ...ownTask } = task, { path, ...ownModel } = model, { peak: _, ...ownSchedule } = schedule;
+  // Pairs have slices of test examples of their own.
+  const { data, testSlice: _slice, ...ownTask } = task,
+    { path, ...ownModel } = model,
+    { peak: _, ...ownSchedule } = schedule;
   return {
     // Files that moved are the same where their fingerprint is known.
     task: task.fingerprint === undefined ? { ...ownTask, data } : ownTask,

@@ -9,11 +9,11 @@ import { type CheckpointPlace, removeCheckpoints } from "../../training/checkpoi
 import { Interrupted } from "../../training/checkpoint/interrupted.ts";
 import type { Store, Stored } from "./store.ts";
 
-/** The base that a run starts from; null for resized models, which start from random weights. */
+/** The base that a run starts from, scored on the first slice of test examples; null for resized models, which start from random weights. */
 export function baseOf({ task, model, scoreOn }: RunConfig): BaseConfig | null {
-  const { width, layers, ...own } = model;
+  const { width, layers, ...ownModel } = model, { testSlice: _, ...ownTask } = task;
   if (width !== undefined || layers !== undefined) return null;
-  return { schema: 1, task, model: own, scoreOn };
+  return { schema: 1, task: ownTask, model: ownModel, scoreOn };
 }
 
 /** The bases of some runs, each once, in their order. Tasks that are run in several sizes are about costs: they have none. */

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { UserError } from "../../errors/user_error.ts";
 import { fakeDone } from "../../tests/support/fakes/results.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
-import { prepareFolder } from "../../files/write_file.ts";
+import { digestOf, prepareFolder } from "../../files/write_file.ts";
 import { openStore } from "./store.ts";
 import { inFolder } from "../../tests/support/in_folder.ts";
 
@@ -25,6 +25,19 @@ Deno.test("Store gives back what was put, and leaves no other files", async () =
     assertEquals(results.get(first!.id), first);
     assertEquals([results.size, faults.length], [2, 0]);
     assertEquals(Array.from(Deno.readDirSync(store.folder)).length, 2);
+  });
+});
+
+Deno.test("Store reads runs from before the test loss was taken, and says that it is not known", async () => {
+  await inFolder(async (out) => {
+    const store = openStore(out);
+    await prepareFolder(store.folder);
+    const { testLoss: _, ...outcome } = first!.outcome, old = { ...first!, outcome };
+    const text = JSON.stringify({ ...old, digest: await digestOf(old) });
+    await Deno.writeTextFile(`${store.folder}/${old.id}.json`, text);
+    const { results, faults } = await store.read();
+    assertEquals(faults, []);
+    assertEquals(results.get(old.id), { ...first!, outcome: { ...first!.outcome, testLoss: null } });
   });
 });
 

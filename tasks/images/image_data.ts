@@ -41,6 +41,9 @@ export function imageData<T extends { readonly label: number }>(
 ): TaskData {
   const batchOf = (some: readonly T[], images: readonly Float32Array[]) => imageBatch(some, images, kind);
   const heldOutBatch = (some: readonly T[]) => batchOf(some, some.map(rendering.heldOut));
+  const heldOutBatches = function* (pool: readonly T[], size: number) {
+    for (const some of inBatches(pool, size)) yield heldOutBatch(some);
+  };
   return {
     needs: { family: "vision", outputs: kind.classes, inputSize: kind.side },
     trainBatch(step, size) {
@@ -48,13 +51,13 @@ export function imageData<T extends { readonly label: number }>(
       const chosen = positions.map((position) => examples.train[order(position)]!);
       return batchOf(chosen, chosen.map((example, row) => rendering.train(example, positions[row]!)));
     },
-    *validationBatches(size) {
-      for (const some of inBatches(examples.validation, size)) yield heldOutBatch(some);
-    },
+    validationBatches: (size) => heldOutBatches(examples.validation, size),
+    testBatches: (size) => heldOutBatches(examples.test, size),
+    ...(examples.testPool !== undefined && { testPool: examples.testPool }),
     async score(predictor, split) {
       const scores: number[] = [];
-      for (const some of inBatches(examples[split], scoredTogether(kind))) {
-        scores.push(...await hits(predictor, heldOutBatch(some)));
+      for (const batch of heldOutBatches(examples[split], scoredTogether(kind))) {
+        scores.push(...await hits(predictor, batch));
       }
       return Float32Array.from(scores);
     },

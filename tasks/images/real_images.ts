@@ -59,10 +59,12 @@ export async function realImages(
     return toInput(cut.pixels, input);
   };
   const data = imageData(pools, order, { train: image, heldOut: image }, { classes: count, side, channels });
+  const most = scoredTogether(input);
   return {
     ...data,
     // Images of 224 pixels take hundreds of times what digits do.
-    validationBatches: (size) => data.validationBatches(Math.min(size, scoredTogether(input))),
+    validationBatches: (size) => data.validationBatches(Math.min(size, most)),
+    testBatches: (size) => data.testBatches!(Math.min(size, most)),
     source,
     ...(classes && { classes }),
   };

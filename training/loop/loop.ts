@@ -4,7 +4,7 @@ import type { GradientStore } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { accumulate, clip, dotInto, recordStep } from "../../kernels/mod.ts";
-import type { LinearSite, Model } from "../../models/model.ts";
+import type { Batch, LinearSite, Model } from "../../models/model.ts";
 import type { Optimizer } from "../../optimizers/optimizer.ts";
 import type { Predictor, Task, TaskData } from "../../tasks/task.ts";
 import { Answers } from "../checkpoint/answers.ts";
@@ -190,6 +190,14 @@ export class Loop {
     return await scoreExamples(task, this.#parts.data, predictor, this.#parts.config.scoreOn);
   }
 
+  /** The loss on the test examples; null for runs that are scored on others, and where it can't be taken. */
+  async testLoss(): Promise<number | null> {
+    const { config, data } = this.#parts;
+    if (config.scoreOn !== "test" || !data.testBatches) return null;
+    const value = await this.#heldOutLoss(data.testBatches(this.#heldOutSize()));
+    return Number.isFinite(value) ? value : null;
+  }
+
   /** Returns the milliseconds that the host needed: on a software adapter to submit is already to wait. */
   async #plainStep(step: number): Promise<number> {
     using _ = this.#parts.gpu.scope(`step ${step}`, "activations");
@@ -277,31 +285,34 @@ export class Loop {
 
   /** Notes the validation loss. Returns whether it is finite: the last step has no other that could tell. */
   async #validate(step: number): Promise<boolean> {
-    return await this.#parts.peak.without(async () => {
-      using _ = this.#parts.gpu.scope("validation", "activations");
-      const weights = this.#merge();
-      const batches = [
-        ...this.#parts.data.validationBatches(Math.max(this.#parts.config.batchSize, VALIDATION_BATCH)),
-      ];
-      const count = batches.reduce((sum, batch) => sum + targetCount(batch), 0);
-      const total = this.#parts.gpu.zeros([1], "validation loss");
-      const store = createGradients(this.#parts.gpu, []);
-      for (const batch of batches) {
-        if (this.#isSlow) await this.#parts.gpu.flush();
-        await this.#parts.keeper.pause();
-        using _ = this.#parts.gpu.scope("validation batch");
-        const tape = new Tape(this.#parts.gpu, store);
-        accumulate(
-          this.#parts.gpu,
-          total,
-          lossOf(this.#parts.gpu, this.#parts.model, mergedForward(tape, weights), batch, count).value,
-        );
-      }
-      const [value] = await this.#parts.gpu.download(total);
-      const isFinite = Number.isFinite(value);
-      if (isFinite) this.validationLoss.push({ step, value: value! });
-      return isFinite;
-    });
+    const { data, peak } = this.#parts;
+    const value = await peak.without(() => this.#heldOutLoss(data.validationBatches(this.#heldOutSize())));
+    const isFinite = Number.isFinite(value);
+    if (isFinite) this.validationLoss.push({ step, value });
+    return isFinite;
+  }
+
+  #heldOutSize(): number {
+    return Math.max(this.#parts.config.batchSize, VALIDATION_BATCH);
+  }
+
+  /** Mean loss of all targets of examples that are not trained on. */
+  async #heldOutLoss(batchesOf: Iterable<Batch>): Promise<number> {
+    const { gpu, model, keeper } = this.#parts;
+    using _ = gpu.scope("validation", "activations");
+    const weights = this.#merge(), batches = [...batchesOf];
+    const count = batches.reduce((sum, batch) => sum + targetCount(batch), 0);
+    const total = gpu.zeros([1], "validation loss");
+    const store = createGradients(gpu, []);
+    for (const batch of batches) {
+      if (this.#isSlow) await gpu.flush();
+      await keeper.pause();
+      using _ = gpu.scope("validation batch");
+      const tape = new Tape(gpu, store);
+      accumulate(gpu, total, lossOf(gpu, model, mergedForward(tape, weights), batch, count).value);
+    }
+    const [value] = await gpu.download(total);
+    return value!;
   }
 
   #merge(): Map<LinearSite, Tensor> {

@@ -143,10 +143,12 @@ export async function runSession(
     const { scores, measures } = divergedAt === null
       ? await peak.without(() => run.score(parts.task))
       : { scores: [], measures: undefined };
+    const testLoss = divergedAt === null ? await peak.without(() => run.testLoss()) : null;
     const scoringMs = performance.now() - scoringBegun, rows = rowLengthsOf(data);
     return {
       divergedAt,
       scores,
+      testLoss,
       ...(measures && { measures }),
       trainLoss: run.trainLoss,
       validationLoss: run.validationLoss,

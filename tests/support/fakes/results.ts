@@ -67,6 +67,7 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
     outcome: {
       score: scores.reduce<number>((sum, score) => sum + score, 0) / scores.length,
       scores,
+      testLoss: config.scoreOn === "test" ? lossAt(config.steps) * (1 + 0.2 * noise[0]!) : null,
       trainLoss: steps.filter((step) => step % 2 === 0).map((step) => ({
         step,
         value: lossAt(step) * (1 + noise[step]!),
