@@ -1,6 +1,7 @@
 /** @file The command line: calls benchmarks and training, prints. */
 import {
   readCheckpointEvery,
+  readCheckSettings,
   readExports,
   readGpu,
   readOverrides,
@@ -36,6 +37,7 @@ import type { TuneProgress } from "./benchmarks/performance/tune.ts";
 import { type Tuning, tuningPath, writeTuning } from "./benchmarks/performance/tuning.ts";
 import { DEFAULT_PORT, serveWatcher } from "./benchmarks/watch/serve.ts";
 import type { Pretrained, PretrainOptions } from "./training/pretrain.ts";
+import type { CheckedPromise, CheckSettings } from "./contract/check_entries.ts";
 import type { Gpu } from "./gpu/gpu.ts";
 import type { Library, Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
@@ -55,6 +57,8 @@ export interface Surroundings {
     model: string,
     options: PretrainOptions & { readonly onProgress: (progress: Progress) => void },
   ): Promise<Pretrained>;
+  /** Holds what a file brings to what it has to promise. */
+  check(file: string, settings: CheckSettings): AsyncIterable<CheckedPromise>;
   /** Measures matrix products and stores the choices. */
   tune(
     onProgress: (progress: TuneProgress) => void,
@@ -110,6 +114,17 @@ const real: Surroundings = {
     await using gpu = await openGpu();
     return await pretrain(gpu, model, options);
   },
+  async *check(file, settings) {
+    const [{ openGpu }, { checkEntries }, { loadModules }, { withShipped }] = await Promise.all([
+      import("./gpu/mod.ts"),
+      import("./contract/check_entries.ts"),
+      import("./training/resolve/modules.ts"),
+      import("./training/shipped.ts"),
+    ]);
+    const own = await loadModules([file]), library = withShipped(own);
+    await using gpu = await openGpu();
+    yield* checkEntries(gpu, own, library, settings);
+  },
   async tune(onProgress) {
     const [{ openGpu }, { productsOf, tune }, models] = await Promise.all([
       import("./gpu/mod.ts"),
@@ -161,6 +176,7 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
     report: reportCommand,
     watch: watchCommand,
     pretrain: pretrainCommand,
+    check: checkCommand,
     tune: tuneCommand,
     completions: completionsCommand,
   };
@@ -356,6 +372,26 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
     `Pretrained ${model}: ${made.path}, score ${made.score.toFixed(3)}, SHA-256 ${made.hash}`,
   );
   return 0;
+}
+
+async function checkCommand(args: string[], surroundings: Surroundings): Promise<number> {
+  const { texts, flags, positional: [file] } = readArguments("check", args);
+  if (file === undefined) {
+    throw new UserError("Cannot check: a TypeScript file is needed, as in ./my_method.ts");
+  }
+  const settings = readCheckSettings(texts), json = flags.has("json");
+  const promises: CheckedPromise[] = [];
+  for await (const one of surroundings.check(file, settings)) {
+    promises.push(one);
+    if (json) continue;
+    const { kind, id, promise, fault } = one;
+    surroundings.print(`${fault === null ? "holds" : "FAILS"}  ${kind} ${id}: ${promise}`);
+    if (fault !== null) surroundings.print(`       ${fault.replaceAll("\n", "\n       ")}`);
+  }
+  const held = promises.filter(({ fault }) => fault === null).length;
+  if (json) surroundings.print(JSON.stringify({ file, held, of: promises.length, promises }));
+  else surroundings.print(`${held} of ${promises.length} promises hold`);
+  return held === promises.length ? 0 : 1;
 }
 
 async function tuneCommand(args: string[], surroundings: Surroundings): Promise<number> {

@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { shipped } from "./training/shipped.ts";
 import { main, type Surroundings } from "./cli.ts";
 import type { Registries } from "./training/configuration.ts";
 import { RunConfig, RunResult } from "./training/schemas.ts";
@@ -64,6 +65,11 @@ async function inFolder(
               environment: () => Promise.resolve(fakeEnvironment),
             }),
           pretrain: () => Promise.resolve({ path: "made-up", hash: "0", score: 0.5, validationLoss: 1 }),
+          async *check(file) {
+            for (const fault of file === "./bad.ts" ? [null, "Lengths differ\nat 3"] : [null, null]) {
+              yield await Promise.resolve({ kind: "method", id: "mine", promise: "it learns", fault });
+            }
+          },
           tune(onProgress) {
             onProgress({ done: 2, total: 2, shape: "nn 4x4x4 abc" });
             return Promise.resolve({ path: "made-up.json", tuning: fakeTuning });
@@ -773,6 +779,177 @@ Deno.test("completions prints a script with the names that are known", async () 
     assertEquals(code, 0);
     assertStringIncludes(out, "full lora lora-ga lora-pro");
     assertStringIncludes(out, `-ef '${decodeURIComponent(new URL("./run", import.meta.url).pathname)}'`);
+  });
+});
+
+Deno.test("bench --with runs a method from a file beside ours, and reports need the file no more", async () => {
+  await inFolder(async ({ run, folder, sweep, out }) => {
+    const file = `${folder}/mine.ts`;
+    const method = (title: string) =>
+      `import { lora } from "@equivalent-gradient/harness"; export const m = { ...lora, id: "mine", title: "${title}" };`;
+    await Deno.writeTextFile(file, method("Mine"));
+    const first = await run("bench", sweep, "--with", file, "--out", out, "--json");
+    assertEquals(first.code, 0, first.err);
+    const { counts, runs, report } = JSON.parse(first.out);
+    const own = runs.filter(({ optimizer }: { optimizer: string }) => optimizer === "mine");
+    // As many as LoRA has: two ranks, two seeds.
+    assertEquals([counts.total, own.length], [14 + own.length, 4]);
+    const stored = JSON.parse(await Deno.readTextFile(`${out}/runs/${own[0].id}.json`));
+    assertEquals(stored.config.optimizer.module.path, file);
+    assertStringIncludes(await Deno.readTextFile(report), "Mine (alpha/r)");
+
+    assertEquals((await run("bench", sweep, "--with", file, "--out", out, "--json")).trained, 0);
+    const again = await run("report", "--out", out);
+    assertEquals(again.code, 0, again.err);
+    assertStringIncludes(await Deno.readTextFile(report), "Mine (alpha/r)");
+    assertStringIncludes(await Deno.readTextFile(`${out}/report/summary.md`), "Mine (alpha/r)");
+    const without = await run("bench", `${out}/runs/${own[0].id}.json`, "--out", `${folder}/again`);
+    assertEquals(without.code, 2);
+    assertStringIncludes(without.err, `it was from ${file}, --with loads it`);
+    const rerun = await run(
+      ...["bench", `${out}/runs/${own[0].id}.json`, "--with", file, "--out", `${folder}/again`, "--json"],
+    );
+    assertEquals([rerun.code, JSON.parse(rerun.out).runs[0].id], [0, own[0].id]);
+
+    // Other bytes are another method: its runs alone are made.
+    await Deno.writeTextFile(`${folder}/other.ts`, method("My own"));
+    assertEquals(
+      (await run("bench", sweep, "--with", `${folder}/other.ts`, "--out", out, "--json")).trained,
+      4,
+    );
+    assertStringIncludes(await Deno.readTextFile(report), "My own (alpha/r)");
+  });
+});
+
+Deno.test("a sweep's file names files that bring entries, from its own folder; --list --with lists them", async () => {
+  await inFolder(async ({ run, folder, sweep }) => {
+    await Deno.writeTextFile(
+      `${folder}/mine.ts`,
+      `import { digits, lora } from "@equivalent-gradient/harness";
+       export const m = { ...lora, id: "mine" }, t = { ...digits, id: "my-digits", title: "Mine" };`,
+    );
+    const spec = JSON.parse(await Deno.readTextFile(sweep));
+    await Deno.writeTextFile(`${folder}/own.json`, JSON.stringify({ ...spec, with: ["./mine.ts"] }));
+    const dry = await run("bench", `${folder}/own.json`, "--out", `${folder}/own`, "--dry-run", "--json");
+    assertEquals(dry.code, 0, dry.err);
+    const runs = JSON.parse(dry.out).runs.map(({ config }: { config: RunConfig }) =>
+      `${config.task.id} ${config.optimizer.id}`
+    );
+    for (const pair of ["digits mine", "my-digits lora", "my-digits mine"]) assert(runs.includes(pair), pair);
+    const some = await run(
+      ...[
+        "bench",
+        `${folder}/own.json`,
+        "--tasks",
+        "my-digits",
+        "--optimizers",
+        "mine",
+        "--dry-run",
+        "--json",
+      ],
+    );
+    assertEquals(
+      new Set(JSON.parse(some.out).runs.map(({ config }: { config: RunConfig }) => config.task.id)),
+      new Set(["my-digits"]),
+    );
+    const list = JSON.parse((await run("bench", "--with", `${folder}/mine.ts`, "--list", "--json")).out);
+    assertEquals(list.optimizers.at(-1).id, "mine");
+    assertEquals(list.tasks.at(-1), { id: "my-digits", family: "vision", title: "Mine" });
+  }, shipped);
+});
+
+Deno.test("a file of one's own that can't be loaded ends a command in one sentence, before anything is written", async () => {
+  await inFolder(async ({ run, folder, sweep, out }) => {
+    const cases = {
+      'throw new Error("seven is needed");': "seven is needed",
+      "export const a = ;": "Expression expected",
+      "export const a = 1;": "among its exports, it has a",
+      'import { lora } from "@equivalent-gradient/harness"; export const m = { ...lora };':
+        'Cannot use method "lora"',
+    };
+    for (const [i, [text, wanted]] of Object.entries(cases).entries()) {
+      const file = `${folder}/${i}.ts`;
+      await Deno.writeTextFile(file, text);
+      const { code, out: printed, err, trained } = await run("bench", sweep, "--with", file, "--out", out);
+      assertEquals([code, printed, trained, err.split("\n").length], [2, "", 0, 1], err);
+      assertStringIncludes(err, wanted);
+      assertStringIncludes(err, file);
+    }
+    await assertRejects(() => Deno.stat(out), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("a method from a file that nobody tuned is told how to be, and a tuning sweep gives it the grid of the others", async () => {
+  await inFolder(async ({ run, folder, out }) => {
+    const file = `${folder}/mine.ts`;
+    await Deno.writeTextFile(
+      file,
+      'import { lora } from "@equivalent-gradient/harness"; export const m = { ...lora, id: "mine" };',
+    );
+    const own = ["--with", file, "--tasks", "digits", "--out", out];
+    const bare = await run("bench", "quick", ...own);
+    assertEquals([bare.code, bare.trained], [2, 0]);
+    assertStringIncludes(
+      bare.err,
+      `sweep "tune" chose none for "mine" on "digits" (./run bench tune --with ${file} --optimizers mine chooses them`,
+    );
+    const dry = await run(
+      "bench",
+      "tune",
+      ...own,
+      "--optimizers",
+      "mine",
+      "--ranks",
+      "2",
+      "--dry-run",
+      "--json",
+    );
+    const peaks = JSON.parse(dry.out).runs.map(({ config }: { config: RunConfig }) => config.schedule.peak);
+    assertEquals(peaks, [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016]);
+    const tuned = await run("bench", "tune", ...own, "--optimizers", "mine", "--ranks", "2");
+    assertEquals(tuned.code, 0, tuned.err);
+    assertStringIncludes(tuned.out, `for sweeps on the same files: --rates ${out}`);
+    // What ships is beside it, so that the others keep their rates.
+    const taken = await run(
+      "bench",
+      "quick",
+      ...own.slice(0, 4),
+      "--rates",
+      out,
+      "--ranks",
+      "2",
+      "--dry-run",
+      "--json",
+    );
+    assertEquals(taken.code, 0, taken.err);
+    const used = JSON.parse(taken.out).runs.map(({ config }: { config: RunConfig }) => config.optimizer.id);
+    assertEquals(new Set(used), new Set(["full", "lora", "lora-ga", "lora-pro", "mine"]));
+    // Stated rates need no tuning.
+    assertEquals((await run("bench", "quick", ...own, "--peaks", "1e-3", "--dry-run")).code, 0);
+  });
+});
+
+Deno.test("check says of each promise whether it holds, and ends with 1 where one doesn't", async () => {
+  await inFolder(async ({ run }) => {
+    const good = await run("check", "./good.ts");
+    assertEquals([good.code, good.out], [
+      0,
+      "holds  method mine: it learns\nholds  method mine: it learns\n2 of 2 promises hold",
+    ]);
+    const bad = await run("check", "./bad.ts");
+    assertEquals([bad.code, bad.out.split("\n").slice(1)], [1, [
+      "FAILS  method mine: it learns",
+      "       Lengths differ",
+      "       at 3",
+      "1 of 2 promises hold",
+    ]]);
+    const json = await run("check", "./bad.ts", "--json");
+    assertEquals([json.code, JSON.parse(json.out).held], [1, 1]);
+    for (const rank of ["0", "1.5", "x"]) {
+      const { code, err } = await run("check", "./good.ts", "--rank", rank);
+      assertEquals([code, err], [2, `Cannot read --rank "${rank}": a whole number from 1 is needed`]);
+    }
+    assertEquals((await run("check")).code, 2);
   });
 });
 

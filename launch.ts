@@ -69,6 +69,17 @@ export function launch(task: string, args: readonly string[], place: Place): str
   return [...words, ...own];
 }
 
+/**
+ * The arguments of `deno` that go before a task's own, with "--" behind them: what checks the types of a file of the user's.
+ */
+export function launchBefore(task: string, args: readonly string[], place: Place): string[] {
+  if (task !== "check" || args.includes("--help") || args.includes("-h")) return [];
+  const resolve = (path: string) =>
+    path.startsWith("/") || place.start === place.project ? path : `${place.start}/${path}`;
+  const [file] = readArguments(task, args).positional;
+  return file === undefined ? [] : ["check", "--quiet", resolve(file), "--"];
+}
+
 function allow(flag: string, paths: readonly string[] | null): string[] {
   if (paths === null) return [flag];
   for (const path of paths) {
@@ -111,6 +122,8 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
         read: [...project, ...out, ...named("data")],
         write: out.length > 0 ? out.flatMap((path) => [path, `${path}.unfinished`]) : ["models/pretrained"],
       };
+    case "check":
+      return { read: [...project, ...positional.map(folderOf)], write: [] };
     case "tune":
       return { read: project, write: ["tuning"] };
     case "completions":
@@ -145,13 +158,14 @@ if (import.meta.main) {
   const [start = "", task = "", ...args] = Deno.args;
   const packages = decodeURIComponent(new URL(import.meta.resolve("vega")).pathname);
   try {
-    const words = launch(task, args, {
+    const place = {
       start,
       project: Deno.cwd(),
       dotGit: readFile(".git"),
       packages: packages.slice(0, packages.lastIndexOf("/vega/")),
-    });
-    console.log(words.map(quoteArgument).join(" "));
+    };
+    const words = launch(task, args, place);
+    console.log([...launchBefore(task, args, place), ...words].map(quoteArgument).join(" "));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     console.error(error.message);

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { commands, type Option } from "./benchmarks/command_line/commands.ts";
-import { launch, type Place } from "./launch.ts";
+import { launch, launchBefore, type Place } from "./launch.ts";
 import { UserError } from "./errors/user_error.ts";
 
 const repository = decodeURIComponent(new URL("./", import.meta.url).pathname);
@@ -147,6 +147,27 @@ Deno.test("launch() refuses unknown tasks, arguments that can't be read, and pat
   refused("bench", ["--stepz", "3"], 'Cannot find option "--stepz" of bench');
   refused("bench", ["--out"], "Cannot read --out: a value is needed after it");
   refused("bench", ["--out", "a,b"], 'Cannot allow the use of "a,b": Deno takes no path with a comma');
+});
+
+Deno.test("launch() lets commands read the folders of files that bring entries, and check's types are checked first", () => {
+  const place = { ...inside, start: "/my files" };
+  assertEquals(started("bench", ["quick", "--with", "a/b.ts", "--with=/x/c.ts"], place).read?.slice(-2), [
+    "/my files/a",
+    "/x",
+  ]);
+  assertEquals(started("check", ["a/b.ts"], place), {
+    read: [".", "/npm", "/my files/a"],
+    write: undefined,
+    args: ["/my files/a/b.ts"],
+  });
+  assertEquals(launchBefore("check", ["--rank", "8", "a/b.ts"], place), [
+    "check",
+    "--quiet",
+    "/my files/a/b.ts",
+    "--",
+  ]);
+  assertEquals(launchBefore("check", ["--help"], place), []);
+  assertEquals(launchBefore("bench", ["--with", "a.ts"], place), []);
 });
 
 Deno.test("launch.ts prints what a shell takes, or one sentence and exit code 2", async () => {

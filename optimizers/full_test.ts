@@ -6,7 +6,7 @@ import { createRandom } from "../numerics/random.ts";
 import { randomMatrix, subtract } from "../tests/reference/matrix.ts";
 import { type AdamMoments, adamwStep } from "../tests/reference/network.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
-import { attachToToy, bytesOf, createToyModel, trainToy } from "../tests/support/toy_model.ts";
+import { attachToToy, bytesOf, createToyModel, trainToy } from "../contract/toy_model.ts";
 import { full } from "./full.ts";
 import type { OptimizerModule } from "./optimizer.ts";
 

@@ -6,7 +6,7 @@ import { attachToQuadratics, effectiveWeight, type Quadratic } from "../tests/su
 import { equivalentGradient, factorGradients } from "../tests/reference/low_rank.ts";
 import { randomMatrix, scale as times, subtract } from "../tests/reference/matrix.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
-import { attachToToy, bytesOf, createToyModel, trainToy } from "../tests/support/toy_model.ts";
+import { attachToToy, bytesOf, createToyModel, trainToy } from "../contract/toy_model.ts";
 import { lora } from "./lora.ts";
 import { loraPlus } from "./lora_plus.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";

@@ -14,7 +14,7 @@ import {
   type GoldenTrajectory,
 } from "./golden/methods.ts";
 import { testGpu } from "./support/test_gpu.ts";
-import { attachToToy, bytesOf, joinMaps, type ToyModel, trainToy } from "./support/toy_model.ts";
+import { attachToToy, bytesOf, joinMaps, type ToyModel, trainToy } from "../contract/toy_model.ts";
 
 const modules = new Map(
   (Object.values(optimizers) as OptimizerModule[]).map((module) => [module.id, module]),

@@ -83,7 +83,20 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   "benchmarks/performance/peers": everything,
   "benchmarks/command_line": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
-  "cli.ts": everything,
+  contract: [
+    ...[
+      "errors",
+      "numerics",
+      "gpu",
+      "kernels/mod.ts",
+      "autodiff",
+      "models",
+      "optimizers",
+      "tasks",
+      "training",
+    ],
+  ],
+  "cli.ts": [...everything, "contract"],
   "launch.ts": ["deno.json", "benchmarks/command_line/commands.ts", "errors"],
   "mod.ts": everything,
 };

@@ -69,6 +69,22 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
   };
 }
 
+/** Settings of "check". @throws {UserError} where a value can't be read */
+export function readCheckSettings(
+  texts: ReadonlyMap<string, string>,
+): { readonly rank?: number; readonly learningRate?: number } {
+  const read = (name: string, wanted: string, fits: (value: number) => boolean) => {
+    const text = texts.get(name);
+    if (text === undefined) return undefined;
+    const value = numberOf(text);
+    if (!fits(value)) throw new UserError(`Cannot read --${name} "${text}": ${wanted} is needed`);
+    return value;
+  };
+  const rank = read("rank", "a whole number from 1", (value) => Number.isSafeInteger(value) && value >= 1);
+  const rate = read("learning-rate", "a number above 0", (value) => value > 0 && Number.isFinite(value));
+  return { ...(rank !== undefined && { rank }), ...(rate !== undefined && { learningRate: rate }) };
+}
+
 /** The kinds that `--export` names. @throws {UserError} where one is not known */
 export function readExports(text: string | undefined): ReadonlySet<ExportKind> {
   const kinds = text?.split(",").map((kind) => kind.trim()) ?? [];

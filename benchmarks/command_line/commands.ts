@@ -199,6 +199,26 @@ export const commands = {
     },
     examples: [["pretrain vit-tiny --data ~/images --out base", "one of images of yours"]],
   },
+  check: {
+    summary: "hold methods, tasks and models of yours to what ours promise",
+    details:
+      "Says of each promise whether it holds, and why not where it doesn't. The file's types are checked first.",
+    options: {
+      rank: text("N", "the rank at which methods are held; 2 where none is given"),
+      "learning-rate": text(
+        "X",
+        "the learning rate at which a method fits a toy network; 0.05 where none is given",
+      ),
+      ...json,
+    },
+    positional: {
+      kind: "path",
+      value: "FILE",
+      help: "a TypeScript file that exports them",
+      isNeeded: true,
+    },
+    examples: [["check ./my_method.ts", "before it is compared"]],
+  },
   tune: {
     summary: "measure this machine's matrix products, for bench to be faster",
     details:

@@ -1,14 +1,14 @@
 /** @file A two-layer network on a fixed regression batch: small enough to check every byte of a method's run. */
-import { activation, createGradients, type GradientStore, Tape, type Var } from "../../autodiff/mod.ts";
-import type { Parameter } from "../../autodiff/tape.ts";
-import type { Gpu } from "../../gpu/gpu.ts";
-import type { Tensor } from "../../gpu/tensor.ts";
-import { add, dotInto, toHalf } from "../../kernels/mod.ts";
-import type { Forward, LinearSite } from "../../models/model.ts";
-import { createRandom } from "../../numerics/random.ts";
-import type { Optimizer, OptimizerModule, Options } from "../../optimizers/optimizer.ts";
-import { adaptedForward, measuredForward, plainForward } from "../../training/loop/forward.ts";
-import { add as sum, multiply, randomMatrix, toFloat32 } from "../reference/matrix.ts";
+import { activation, createGradients, type GradientStore, Tape, type Var } from "../autodiff/mod.ts";
+import type { Parameter } from "../autodiff/tape.ts";
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import { add, dotInto, toHalf } from "../kernels/mod.ts";
+import type { Forward, LinearSite } from "../models/model.ts";
+import { createRandom } from "../numerics/random.ts";
+import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
+import { adaptedForward, measuredForward, plainForward } from "../training/loop/forward.ts";
+import { add as sum, multiply, randomMatrix, toFloat32 } from "../numerics/matrix.ts";
 
 /** Examples of the batch: more than inputs, so that it determines both maps. */
 const ROWS = 32;

@@ -1,0 +1,10 @@
+/** @file One promise, and how it is held. */
+import type { Gpu } from "../gpu/gpu.ts";
+
+/** A promise that can be held to. */
+export interface Check {
+  /** What is promised, in a plain sentence. */
+  readonly promise: string;
+  /** Throws where it does not hold, with the reason. What it allocates on the GPU is freed. */
+  hold(gpu: Gpu): void | Promise<void>;
+}
