@@ -415,7 +415,11 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
     };
     const complete = (options: Options) => completeConfig({ ...config, optimizer: { id, options } }, library);
     assertEquals(complete({}).optimizer.options, module.defaults);
-    assertThrows(() => complete({ xyzzy: 2 }), UserError, `Cannot find option "xyzzy" of "${id}": known are `);
+    assertThrows(
+      () => complete({ xyzzy: 2 }),
+      UserError,
+      `Cannot find option "xyzzy" of "${id}": known are `,
+    );
     for (const [name, standard] of Object.entries(module.defaults)) {
       const otherType = typeof standard === "string" ? 1 : "x";
       assertThrows(
