@@ -3,7 +3,7 @@ import { checksOfModel } from "../contract/models.ts";
 import { shipped } from "../training/shipped.ts";
 import { testGpu } from "./support/test_gpu.ts";
 
-// Sizes of the papers are built in models/paper_sizes_test.ts, on paper.
+// Sizes of the papers are built in models/paper_models_test.ts, on a dry-run GPU.
 const small = Object.values(shipped.models).filter((entry) => entry.architecture.parameters < 1e6);
 for (const entry of small) {
   for (const { promise, hold } of checksOfModel(entry)) {
