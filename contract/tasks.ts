@@ -236,31 +236,34 @@ export function checksOfTask(task: Task, models: readonly ModelEntry[], isCompar
 
   if (!isCompared) return checks;
 
-  check("batches of test examples, where it has them, are the slice's, and slices go round where the pool ends", async () => {
-    const loadSlice = (testSlice?: number, seed = 1) =>
-      task.load({ ...options, seed, ...(testSlice !== undefined && { testSlice }) });
-    const rowsIn = async (testSlice?: number, seed = 1) =>
-      [...(await loadSlice(testSlice, seed)).testBatches!(7)].flatMap(rowsOf);
-    const asked = async (testSlice?: number) => {
-      const { predictor, asked } = recorder(0);
-      await (await loadSlice(testSlice)).score(predictor, "test");
-      return [...new Set(asked)];
-    };
-    const { testExamples } = options, { testPool, testBatches } = await loadSlice();
-    if (testPool === undefined && !testBatches) return;
-    assert(testPool !== undefined && testPool >= 3 * testExamples, `a pool of ${testPool}`);
-    const rows = await rowsIn();
-    assertEquals(rows.length, testExamples);
-    assertEquals(await rowsIn(undefined, 9), rows);
-    assertEquals(await rowsIn(0), rows);
-    const [first, second] = [await asked(0), await asked(1)];
-    assertEquals([first.length, second.length], [testExamples, testExamples]);
-    assertEquals(new Set(first).intersection(new Set(second)).size, 0);
-    assertNotEquals(await rowsIn(1), rows);
-    // As far as it takes for some slice to begin where the first does.
-    assertEquals(await asked(testPool), first);
-    assertEquals(await rowsIn(testPool), rows);
-  });
+  check(
+    "batches of test examples, where it has them, are the slice's, and slices go round where the pool ends",
+    async () => {
+      const loadSlice = (testSlice?: number, seed = 1) =>
+        task.load({ ...options, seed, ...(testSlice !== undefined && { testSlice }) });
+      const rowsIn = async (testSlice?: number, seed = 1) =>
+        [...(await loadSlice(testSlice, seed)).testBatches!(7)].flatMap(rowsOf);
+      const asked = async (testSlice?: number) => {
+        const { predictor, asked } = recorder(0);
+        await (await loadSlice(testSlice)).score(predictor, "test");
+        return [...new Set(asked)];
+      };
+      const { testExamples } = options, { testPool, testBatches } = await loadSlice();
+      if (testPool === undefined && !testBatches) return;
+      assert(testPool !== undefined && testPool >= 3 * testExamples, `a pool of ${testPool}`);
+      const rows = await rowsIn();
+      assertEquals(rows.length, testExamples);
+      assertEquals(await rowsIn(undefined, 9), rows);
+      assertEquals(await rowsIn(0), rows);
+      const [first, second] = [await asked(0), await asked(1)];
+      assertEquals([first.length, second.length], [testExamples, testExamples]);
+      assertEquals(new Set(first).intersection(new Set(second)).size, 0);
+      assertNotEquals(await rowsIn(1), rows);
+      // As far as it takes for some slice to begin where the first does.
+      assertEquals(await asked(testPool), first);
+      assertEquals(await rowsIn(testPool), rows);
+    },
+  );
 
   check("ships settings: a model that is made for it, and no more examples than there are", async () => {
     const { shipped } = task;
