@@ -160,6 +160,13 @@ Deno.test("docs: the tables of CSV files have every column, in its order", async
   }
 });
 
+Deno.test("CITATION.cff is of the version that deno.json has", async () => {
+  const citation = await Deno.readTextFile(`${repository}CITATION.cff`);
+  const { version } = JSON.parse(await Deno.readTextFile(`${repository}deno.json`));
+  assert(citation.startsWith("cff-version: 1.2.0\n"));
+  assertEquals(/^version: (.*)$/m.exec(citation)?.[1], version);
+});
+
 Deno.test("Rates that ship as chosen are of every method and task that takes them", async () => {
   for (const { id } of await listSweeps()) {
     const spec = await readSweep(id);

@@ -153,7 +153,11 @@ export const commands = {
     summary: "write a sweep's report again, from its stored runs alone",
     options: {
       out: path("DIR", "the folder that bench wrote to; the report goes to DIR/report"),
-      export: list("A,B", "files for other programs beside the report: latex, peft, png, wandb", "export"),
+      export: list(
+        "A,B",
+        "files for other programs beside the report: latex, pdf, peft, png, wandb",
+        "export",
+      ),
       against: path("DIR", "tell what changed against the sweep in another folder"),
       "with-peft": paths(
         "PATH",

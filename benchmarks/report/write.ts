@@ -132,7 +132,9 @@ export async function writeReport(
   // A chart that an earlier report had and this one hasn't would look like part of this one.
   for (const { id } of [...charts, scoreBesidePeft]) {
     await Promise.all(
-      [`${id}.vl.json`, `${id}.svg`, `${id}.png`].map((name) => removeFile(`${folder}/charts/${name}`)),
+      [`${id}.vl.json`, `${id}.svg`, `${id}.png`, `${id}.pdf`].map((name) =>
+        removeFile(`${folder}/charts/${name}`)
+      ),
     );
   }
   await removeFile(`${folder}/${AGAINST}`);

@@ -190,8 +190,11 @@ function formatList(parts: readonly string[]): string {
   return parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 
+/** So many charts, the report's first, are in the document where `--export pdf` was asked for too. */
+const FIGURES = 4;
+
 /** A document with everything in it. */
-function wholeOf({ name, question, answer }: Report, names: readonly string[]): string {
+function wholeOf({ name, question, answer, charts }: Report, names: readonly string[]): string {
   return [
     "% pdflatex paper && bibtex paper && pdflatex paper && pdflatex paper",
     "\\documentclass{article}",
@@ -207,6 +210,11 @@ function wholeOf({ name, question, answer }: Report, names: readonly string[]): 
     ...answer.slice(0, 1).map((verdict) => `${escapeTex(verdict)}\n`),
     ...names.includes("settings.tex") ? ["\\input{settings.tex}"] : [],
     ...names.filter((one) => one !== "settings.tex").map((one) => `\\input{${one}}`),
+    ...charts.slice(0, FIGURES).flatMap(({ chart: { id, title } }) => [
+      `\\IfFileExists{../../charts/${id}.pdf}{\\begin{figure}[tp]\\centering`,
+      `\\includegraphics[width=\\linewidth]{../../charts/${id}.pdf}`,
+      `\\caption{${escapeTex(title)}}\\label{fig:${id}}\\end{figure}}{}`,
+    ]),
     "\\bibliographystyle{plain}",
     "\\bibliography{methods}",
     "\\end{document}",

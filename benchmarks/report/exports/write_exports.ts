@@ -10,7 +10,7 @@ import { toLatex } from "./latex.ts";
 import { peftFileName, toPeft } from "./to_peft.ts";
 
 /** What a report can be asked for beside its own files, which takes time or many files. */
-export const exportKinds = ["latex", "peft", "png", "wandb"] as const;
+export const exportKinds = ["latex", "pdf", "peft", "png", "wandb"] as const;
 /** One of them. */
 export type ExportKind = typeof exportKinds[number];
 
@@ -68,6 +68,10 @@ export async function writeExports(
         left.push(error.message);
       }
     }
+  }
+  if (kinds.has("pdf")) {
+    const { toPdf } = await import("./pdf.ts");
+    for (const { id, svg } of svgs) await writeWhole(`${folder}/charts/${id}.pdf`, await toPdf(svg));
   }
   if (kinds.has("png")) {
     // Loaded when needed: no other report should wait for the renderer.
