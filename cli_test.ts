@@ -11,7 +11,10 @@ import { createLines } from "./benchmarks/command_line/display.ts";
 import type { ChosenRate } from "./benchmarks/rates/rates.ts";
 import type { Tuning } from "./benchmarks/performance/tuning.ts";
 import { fakeSweep } from "./tests/support/fakes/sweep.ts";
-import { canMount, inNewDisk } from "./tests/support/small_disk.ts";
+import { inNewDisk, testOnDisk } from "./tests/support/small_disk.ts";
+import { PROGRAMS, testNeeding } from "./tests/support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const fakeTuning: Tuning = {
   schema: 1,
@@ -89,7 +92,7 @@ async function inFolder(
   }
 }
 
-Deno.test("bench runs a sweep, writes its report, and repeats nothing", async () => {
+test("bench runs a sweep, writes its report, and repeats nothing", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     const first = await run("bench", sweep, "--out", out, "--json");
     assertEquals([first.code, first.trained], [0, 14]);
@@ -114,7 +117,7 @@ Deno.test("bench runs a sweep, writes its report, and repeats nothing", async ()
   });
 });
 
-Deno.test("bench ends with the report's own verdict, a few rows that fit 80 columns, and where the report lies", async () => {
+test("bench ends with the report's own verdict, a few rows that fit 80 columns, and where the report lies", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     const { code, out: printed } = await run("bench", sweep, "--out", out, "--ranks", "2");
     assertEquals(code, 0);
@@ -142,7 +145,7 @@ Deno.test("bench ends with the report's own verdict, a few rows that fit 80 colu
   });
 });
 
-Deno.test("bench stores results that the schema takes, one file a run", async () => {
+test("bench stores results that the schema takes, one file a run", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     await run(
       "bench",
@@ -166,7 +169,7 @@ Deno.test("bench stores results that the schema takes, one file a run", async ()
   });
 });
 
-Deno.test("report rebuilds the same bytes from the JSON files alone", async () => {
+test("report rebuilds the same bytes from the JSON files alone", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     await run("bench", sweep, "--out", out, "--json");
     const names = [
@@ -186,7 +189,7 @@ Deno.test("report rebuilds the same bytes from the JSON files alone", async () =
   });
 });
 
-Deno.test("report --export writes files for other programs, and takes away those that an earlier report left", async () => {
+test("report --export writes files for other programs, and takes away those that an earlier report left", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     await run("bench", sweep, "--out", out, "--json", "--ranks", "2");
     assertEquals((await run("report", "--out", out, "--export", "wandb,peft")).code, 0);
@@ -209,7 +212,7 @@ Deno.test("report --export writes files for other programs, and takes away those
   });
 });
 
-Deno.test("report --with-peft names the files that it leaves out, and the next report without it has none of them", async () => {
+test("report --with-peft names the files that it leaves out, and the next report without it has none of them", async () => {
   await inFolder(async ({ run, sweep, out, folder }) => {
     await run("bench", sweep, "--out", out, "--json", "--ranks", "2", "--seeds", "0");
     await Deno.writeTextFile(`${folder}/cut.json`, "{");
@@ -237,7 +240,7 @@ Deno.test("report --with-peft names the files that it leaves out, and the next r
   });
 });
 
-Deno.test("report --against says what changed, writes it beside the report, and names what it can't use", async () => {
+test("report --against says what changed, writes it beside the report, and names what it can't use", async () => {
   await inFolder(async ({ run, sweep, out, folder }) => {
     const few = ["--ranks", "2", "--seeds", "0"], other = `${folder}/other`;
     await run("bench", sweep, "--out", out, "--json", ...few);
@@ -295,7 +298,7 @@ Deno.test("report --against says what changed, writes it beside the report, and 
   });
 });
 
-Deno.test("bench sets a broken file aside, says so, and repeats that run only", async () => {
+test("bench sets a broken file aside, says so, and repeats that run only", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     await run("bench", sweep, "--out", out, "--json");
     const [file] = Array.from(Deno.readDirSync(`${out}/runs`));
@@ -313,7 +316,7 @@ Deno.test("bench sets a broken file aside, says so, and repeats that run only", 
   });
 });
 
-Deno.test("bench ends with exit code 1 and a sentence where runs failed, and tries those again", async () => {
+test("bench ends with exit code 1 and a sentence where runs failed, and tries those again", async () => {
   await inFolder(async ({ run, sweep, out, broken }) => {
     broken.add("lora-ga");
     const first = await run("bench", sweep, "--out", out, "--json");
@@ -332,7 +335,7 @@ Deno.test("bench ends with exit code 1 and a sentence where runs failed, and tri
   });
 });
 
-Deno.test("bench at several rates writes what it chose, and a later sweep's file can use it", async () => {
+test("bench at several rates writes what it chose, and a later sweep's file can use it", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     const { out: printed } = await run("bench", sweep, "--out", out, "--json", "--peaks", "1e-3,4e-3,0.1");
     assertEquals(JSON.parse(printed).chosen, `${out}/chosen.json`);
@@ -343,7 +346,7 @@ Deno.test("bench at several rates writes what it chose, and a later sweep's file
   });
 });
 
-Deno.test("bench on real data keeps the rates that it chose to its folder, where --rates finds them for the same data", async () => {
+test("bench on real data keeps the rates that it chose to its folder, where --rates finds them for the same data", async () => {
   await inFolder(async ({ folder, run, sweep, out }) => {
     const data = ["--data", `${folder}/mnist`], later = ["--out", `${folder}/later`];
     const tuned = await run("bench", sweep, ...data, "--out", out, "--peaks", "1e-3,4e-3,0.1");
@@ -378,7 +381,7 @@ Deno.test("bench on real data keeps the rates that it chose to its folder, where
   }, takingData);
 });
 
-Deno.test("bench --dry-run runs nothing and writes nothing", async () => {
+test("bench --dry-run runs nothing and writes nothing", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     const { code, trained, out: printed } = await run("bench", sweep, "--out", out, "--dry-run", "--json");
     assertEquals([code, trained], [0, 0]);
@@ -405,7 +408,7 @@ Deno.test("bench --dry-run runs nothing and writes nothing", async () => {
   });
 });
 
-Deno.test("bench --dry-run of 20,000 seeds looks at each run's kind once, and lists no more than people read", async () => {
+test("bench --dry-run of 20,000 seeds looks at each run's kind once, and lists no more than people read", async () => {
   const { lora } = fakeRegistries.optimizers;
   let asked = 0;
   const counting: Registries = {
@@ -442,7 +445,7 @@ Deno.test("bench --dry-run of 20,000 seeds looks at each run's kind once, and li
   }, counting);
 });
 
-Deno.test("bench --list prints what is known", async () => {
+test("bench --list prints what is known", async () => {
   await inFolder(async ({ run }) => {
     const known = JSON.parse((await run("bench", "--list", "--json")).out);
     assertEquals(known.tasks[0].id, "digits");
@@ -459,7 +462,7 @@ Deno.test("bench --list prints what is known", async () => {
   });
 });
 
-Deno.test("main() refuses bad input with one sentence and exit code 2, before anything runs", async () => {
+test("main() refuses bad input with one sentence and exit code 2, before anything runs", async () => {
   await inFolder(async ({ run, folder, sweep, out }) => {
     await Deno.writeTextFile(`${folder}/text`, "not JSON");
     await Deno.writeTextFile(
@@ -587,7 +590,7 @@ const kinds: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
   loop: (path) => Deno.symlink(path, path),
 };
 
-Deno.test("bench says in one sentence what is in the place of its files and folders, before anything runs", async () => {
+test("bench says in one sentence what is in the place of its files and folders, before anything runs", async () => {
   await inFolder(async ({ run, sweep, folder }) => {
     const cases: [string, string, string][] = [
       ["runs", "file", "it is a file, a folder is needed"],
@@ -619,7 +622,7 @@ Deno.test("bench says in one sentence what is in the place of its files and fold
   });
 });
 
-Deno.test("report says in one sentence what is in the place of its files and folders", async () => {
+test("report says in one sentence what is in the place of its files and folders", async () => {
   await inFolder(async ({ run, sweep, out, folder }) => {
     await run("bench", sweep, "--out", out, "--json", "--seeds", "0", "--ranks", "2");
     const cases: [string, string, string][] = [
@@ -649,7 +652,7 @@ Deno.test("report says in one sentence what is in the place of its files and fol
   });
 });
 
-Deno.test("bench waits for no named pipe: among results it is set aside, as a sweep's file it is refused", async () => {
+test("bench waits for no named pipe: among results it is set aside, as a sweep's file it is refused", async () => {
   await inFolder(async ({ run, sweep, out, folder }) => {
     const few = ["--out", out, "--json", "--seeds", "0", "--ranks", "2"];
     await run("bench", sweep, ...few);
@@ -675,7 +678,7 @@ Deno.test("bench waits for no named pipe: among results it is set aside, as a sw
   });
 });
 
-Deno.test("bench whose folder is deleted in mid-run says so, and begins anew", async () => {
+test("bench whose folder is deleted in mid-run says so, and begins anew", async () => {
   await inFolder(async ({ run, sweep, out, meanwhile }) => {
     meanwhile.set(3, () => Deno.remove(out, { recursive: true }));
     const { code, err, trained } = await run("bench", sweep, "--out", out, "--json");
@@ -688,11 +691,9 @@ Deno.test("bench whose folder is deleted in mid-run says so, and begins anew", a
   });
 });
 
-Deno.test({
-  name:
-    "bench on a full disk names the path and what is kept, and once there is room goes on where it stopped",
-  ignore: !canMount,
-  async fn() {
+testOnDisk(
+  "bench on a full disk names the path and what is kept, and once there is room goes on where it stopped",
+  async () => {
     await inFolder(async ({ run, sweep, meanwhile }) => {
       await inNewDisk(4096, async ({ folder, fill, free }) => {
         const out = `${folder}/out`;
@@ -728,9 +729,9 @@ Deno.test({
       });
     });
   },
-});
+);
 
-Deno.test("bench and report sweep up what killed processes left half-written", async () => {
+test("bench and report sweep up what killed processes left half-written", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     await run("bench", sweep, "--out", out, "--json", "--seeds", "0", "--ranks", "2");
     const left = [
@@ -751,7 +752,7 @@ Deno.test("bench and report sweep up what killed processes left half-written", a
   });
 });
 
-Deno.test("main() lists its commands, and tells of each alone", async () => {
+test("main() lists its commands, and tells of each alone", async () => {
   await inFolder(async ({ run }) => {
     for (const args of [[], ["--help"], ["help"]]) {
       const { code, out } = await run(...args);
@@ -773,7 +774,7 @@ Deno.test("main() lists its commands, and tells of each alone", async () => {
   });
 });
 
-Deno.test("completions prints a script with the names that are known", async () => {
+test("completions prints a script with the names that are known", async () => {
   await inFolder(async ({ run }) => {
     const { code, out } = await run("completions", "bash");
     assertEquals(code, 0);
@@ -782,7 +783,7 @@ Deno.test("completions prints a script with the names that are known", async () 
   });
 });
 
-Deno.test("bench --with runs a method from a file beside ours, and reports need the file no more", async () => {
+test("bench --with runs a method from a file beside ours, and reports need the file no more", async () => {
   await inFolder(async ({ run, folder, sweep, out }) => {
     const file = `${folder}/mine.ts`;
     const method = (title: string) =>
@@ -821,7 +822,7 @@ Deno.test("bench --with runs a method from a file beside ours, and reports need 
   });
 });
 
-Deno.test("a sweep's file names files that bring entries, from its own folder; --list --with lists them", async () => {
+test("a sweep's file names files that bring entries, from its own folder; --list --with lists them", async () => {
   await inFolder(async ({ run, folder, sweep }) => {
     await Deno.writeTextFile(
       `${folder}/mine.ts`,
@@ -858,7 +859,7 @@ Deno.test("a sweep's file names files that bring entries, from its own folder; -
   }, shipped);
 });
 
-Deno.test("a file of one's own that can't be loaded ends a command in one sentence, before anything is written", async () => {
+test("a file of one's own that can't be loaded ends a command in one sentence, before anything is written", async () => {
   await inFolder(async ({ run, folder, sweep, out }) => {
     const cases = {
       'throw new Error("seven is needed");': "seven is needed",
@@ -879,7 +880,7 @@ Deno.test("a file of one's own that can't be loaded ends a command in one senten
   });
 });
 
-Deno.test("a method from a file that nobody tuned is told how to be, and a tuning sweep gives it the grid of the others", async () => {
+test("a method from a file that nobody tuned is told how to be, and a tuning sweep gives it the grid of the others", async () => {
   await inFolder(async ({ run, folder, out }) => {
     const file = `${folder}/mine.ts`;
     await Deno.writeTextFile(
@@ -929,7 +930,7 @@ Deno.test("a method from a file that nobody tuned is told how to be, and a tunin
   });
 });
 
-Deno.test("check says of each promise whether it holds, and ends with 1 where one doesn't", async () => {
+test("check says of each promise whether it holds, and ends with 1 where one doesn't", async () => {
   await inFolder(async ({ run }) => {
     const good = await run("check", "./good.ts");
     assertEquals([good.code, good.out], [
@@ -953,7 +954,7 @@ Deno.test("check says of each promise whether it holds, and ends with 1 where on
   });
 });
 
-Deno.test("tune says which choices differ from the rule and where they are, or prints all as JSON", async () => {
+test("tune says which choices differ from the rule and where they are, or prints all as JSON", async () => {
   await inFolder(async ({ run }) => {
     const { code, out, err } = await run("tune");
     assertEquals([code, err], [0, "Measured 2 of 2 kinds of products, last nn 4x4x4 abc"]);

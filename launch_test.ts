@@ -2,6 +2,9 @@ import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { commands, type Option } from "./benchmarks/command_line/commands.ts";
 import { launch, launchBefore, type Place } from "./launch.ts";
 import { UserError } from "./errors/user_error.ts";
+import { PROGRAMS, testNeeding } from "./tests/support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const repository = decodeURIComponent(new URL("./", import.meta.url).pathname);
 const inside: Place = { start: "/p", project: "/p", dotGit: null, packages: "/npm" };
@@ -149,7 +152,7 @@ Deno.test("launch() refuses unknown tasks, arguments that can't be read, and pat
   refused("bench", ["--out", "a,b"], 'Cannot allow the use of "a,b": Deno takes no path with a comma');
 });
 
-Deno.test("launch() lets commands read the folders of files that bring entries, and check's types are checked first", () => {
+test("launch() lets commands read the folders of files that bring entries, and check's types are checked first", () => {
   const place = { ...inside, start: "/my files" };
   assertEquals(started("bench", ["quick", "--with", "a/b.ts", "--with=/x/c.ts"], place).read?.slice(-2), [
     "/my files/a",
@@ -170,7 +173,7 @@ Deno.test("launch() lets commands read the folders of files that bring entries, 
   assertEquals(launchBefore("bench", ["--with", "a.ts"], place), []);
 });
 
-Deno.test("launch.ts prints what a shell takes, or one sentence and exit code 2", async () => {
+test("launch.ts prints what a shell takes, or one sentence and exit code 2", async () => {
   const run = async (args: string[]) => {
     const { code, stdout, stderr } = await new Deno.Command("deno", {
       args: ["run", "--no-prompt", "--allow-read=.", "launch.ts", "/my files", ...args],

@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { fingerprintFiles, hashFile } from "./file_hash.ts";
+import { FILES, testNeeding } from "../tests/support/test_needing.ts";
 import { inFolder } from "../tests/support/in_folder.ts";
+
+const test = testNeeding(FILES);
 
 /** How many files `body` opens. */
 async function opened(body: () => Promise<void>): Promise<number> {
@@ -20,7 +23,7 @@ async function opened(body: () => Promise<void>): Promise<number> {
   return count;
 }
 
-Deno.test("hashFile() is SHA-256 over all bytes: none, few, and more than are read at once", async () => {
+test("hashFile() is SHA-256 over all bytes: none, few, and more than are read at once", async () => {
   await inFolder(async (folder) => {
     for (const size of [0, 1, 997, (1 << 20) - 1, 1 << 20, (3 << 20) + 17]) {
       const path = `${folder}/${size}`,
@@ -32,7 +35,7 @@ Deno.test("hashFile() is SHA-256 over all bytes: none, few, and more than are re
   });
 });
 
-Deno.test("hashFile() reads a file once, and again where it changed: longer, later, or another in its place", async () => {
+test("hashFile() reads a file once, and again where it changed: longer, later, or another in its place", async () => {
   await inFolder(async (folder) => {
     const path = `${folder}/a`, hashes: string[] = [];
     const hash = async () => void hashes.push(await hashFile(path));

@@ -1,8 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DEEPEST, depthOf, isFile, readJsonFile, UnreadableFile } from "./json_file.ts";
+import { FILES, testNeeding } from "../tests/support/test_needing.ts";
 import { inFolder } from "../tests/support/in_folder.ts";
 
-Deno.test("readJsonFile() gives a file's value, and undefined where there is none", async () => {
+const test = testNeeding(FILES);
+
+test("readJsonFile() gives a file's value, and undefined where there is none", async () => {
   await inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/a.json`, '{"__proto__": 1, "b": [null, "}]\\\\", {}]}');
     await Deno.symlink("a.json", `${folder}/link.json`);
@@ -18,7 +21,7 @@ Deno.test("readJsonFile() gives a file's value, and undefined where there is non
   });
 });
 
-Deno.test("readJsonFile() refuses what is larger, deeper, no JSON, or no file, by a reason that ends a sentence", async () => {
+test("readJsonFile() refuses what is larger, deeper, no JSON, or no file, by a reason that ends a sentence", async () => {
   const nested = (depth: number) => `${'{"a":['.repeat(depth / 2)}${"]}".repeat(depth / 2)}`;
   await inFolder(async (folder) => {
     const path = `${folder}/a.json`;

@@ -1,8 +1,11 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { UserError } from "../errors/user_error.ts";
-import { canMount, inNewDisk } from "../tests/support/small_disk.ts";
+import { inNewDisk, testOnDisk } from "../tests/support/small_disk.ts";
+import { PROGRAMS, testNeeding } from "../tests/support/test_needing.ts";
 import { namesIn, prepareFolder, readText, reasonOf, sweepUp, WriteError, writeWhole } from "./write_file.ts";
 import { inFolder } from "../tests/support/in_folder.ts";
+
+const test = testNeeding(PROGRAMS);
 
 /** Puts one thing of each kind that is no file into a folder. */
 async function fillWithKinds(folder: string): Promise<void> {
@@ -14,7 +17,7 @@ async function fillWithKinds(folder: string): Promise<void> {
 
 const long = "n".repeat(300);
 
-Deno.test("readText() says what is in a file's place, and waits for nothing", async () => {
+test("readText() says what is in a file's place, and waits for nothing", async () => {
   await inFolder(async (folder) => {
     await fillWithKinds(folder);
     await Deno.writeTextFile(`${folder}/file`, "text");
@@ -42,7 +45,7 @@ Deno.test("readText() says what is in a file's place, and waits for nothing", as
   });
 });
 
-Deno.test("namesIn() and prepareFolder() say what is in a folder's place", async () => {
+test("namesIn() and prepareFolder() say what is in a folder's place", async () => {
   await inFolder(async (folder) => {
     await fillWithKinds(folder);
     await Deno.writeTextFile(`${folder}/file`, "text");
@@ -67,7 +70,7 @@ Deno.test("namesIn() and prepareFolder() say what is in a folder's place", async
   });
 });
 
-Deno.test("writeWhole() leaves nothing of what it could not write, and what was there before", async () => {
+test("writeWhole() leaves nothing of what it could not write, and what was there before", async () => {
   await inFolder(async (folder) => {
     await Deno.mkdir(`${folder}/a.json/inner`, { recursive: true });
     const cases = {
@@ -83,11 +86,9 @@ Deno.test("writeWhole() leaves nothing of what it could not write, and what was 
   });
 });
 
-Deno.test({
-  name:
-    "writeWhole() on a full disk names the path and keeps the file that was there, and writes once there is room",
-  ignore: !canMount,
-  async fn() {
+testOnDisk(
+  "writeWhole() on a full disk names the path and keeps the file that was there, and writes once there is room",
+  async () => {
     await inNewDisk(256, async ({ folder, fill, free }) => {
       const path = `${folder}/a.json`;
       await writeWhole(path, "before");
@@ -101,9 +102,9 @@ Deno.test({
       assertEquals(await Deno.readTextFile(path), "after");
     });
   },
-});
+);
 
-Deno.test("sweepUp() removes what killed processes left half-written, and nothing of living ones or others", async () => {
+test("sweepUp() removes what killed processes left half-written, and nothing of living ones or others", async () => {
   await inFolder(async (folder) => {
     const path = (name: string) => `${folder}/${name}`;
     await Deno.writeTextFile(path("dead.json.0123abcd.part"), "{");
@@ -122,7 +123,7 @@ Deno.test("sweepUp() removes what killed processes left half-written, and nothin
   });
 });
 
-Deno.test("writeWhole() and sweepUp() at the same time lose no file", async () => {
+test("writeWhole() and sweepUp() at the same time lose no file", async () => {
   await inFolder(async (folder) => {
     let isWriting = true;
     const sweeping = (async () => {

@@ -2,9 +2,12 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { createRandom } from "../numerics/random.ts";
 import { stretchOf } from "../tests/support/upload.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
+import { PROGRAMS, testNeeding } from "../tests/support/test_needing.ts";
 import { Gpu, type GpuInfo, openGpu } from "./gpu.ts";
 import { defineKernel, type Kernel, MOST_GROUPS } from "./kernel.ts";
 import { byteLength } from "./tensor.ts";
+
+const test = testNeeding({ ...PROGRAMS, env: ["PATH", "HOME"] });
 
 /** out[i] = scale · x[i] + shift for every i. */
 const source = `
@@ -364,7 +367,7 @@ Deno.test("openGpu() takes all limits that the adapter has and says what it runs
   assertEquals(info.features, [...adapter.features].sort());
 });
 
-Deno.test("openGpu() says how to get an adapter where there is none", async () => {
+test("openGpu() says how to get an adapter where there is none", async () => {
   const code = `
     import { openGpu } from ${JSON.stringify(import.meta.resolve("./gpu.ts"))};
     try { await openGpu(); } catch (error) { console.log(error.message); }`;

@@ -11,12 +11,15 @@ import { paraphrase } from "./understanding/paraphrase.ts";
 import { wordSenses } from "./understanding/word_senses.ts";
 import { decodeWords, encodeWords, END } from "./understanding/words.ts";
 import { writingPredictor } from "../tests/support/scripted_predictor.ts";
+import { FILES, testNeeding } from "../tests/support/test_needing.ts";
 import { type Batch, IGNORE } from "../models/model.ts";
 import { decode, encode, STOP } from "./text/tokenizer.ts";
 
+const test = testNeeding(FILES);
+
 const options = { seed: 0, trainExamples: 20, validationExamples: 4, testExamples: 5 };
 
-Deno.test("digits says how many real images there are where more are asked for", async () => {
+test("digits says how many real images there are where more are asked for", async () => {
   await withDataFolder(
     { "optdigits.tra": optdigitsFile(17), "optdigits.tes": optdigitsFile(9) },
     async (data) => {
@@ -53,7 +56,7 @@ testOnPublic(
   },
 );
 
-Deno.test("digits refuses more classes than the model has, and a folder without images, by name", async () => {
+test("digits refuses more classes than the model has, and a folder without images, by name", async () => {
   await withDataFolder({ "optdigits.tra": optdigitsFile(200, (i) => i % 12) }, async (data) => {
     await assertRejects(
       () => digits.load({ ...options, data }),
@@ -66,7 +69,7 @@ Deno.test("digits refuses more classes than the model has, and a folder without 
   });
 });
 
-Deno.test("arithmetic takes the real questions that fit, counts the others, and scores final answers", async () => {
+test("arithmetic takes the real questions that fit, counts the others, and scores final answers", async () => {
   const line = (question: string, answer: string) => `${JSON.stringify({ question, answer })}\n`;
   const fitting = Array.from(
     { length: 40 },
@@ -126,7 +129,7 @@ testOnPublic(
   },
 );
 
-Deno.test("dialogueState takes the real conversations that fit, the last reply of each, and scores it to the letter", async () => {
+test("dialogueState takes the real conversations that fit, the last reply of each, and scores it to the letter", async () => {
   const instructed = (instruction: string, output: string, input = "") => ({ instruction, input, output });
   const said = (from: string, value: string) => ({ from, value });
   const conversations = [
@@ -210,7 +213,7 @@ testOnPublic(
   },
 );
 
-Deno.test("data that changed since a run was planned is refused", async () => {
+test("data that changed since a run was planned is refused", async () => {
   await withDataFolder({ "optdigits.tra": optdigitsFile(200) }, async (data) => {
     const fingerprint = await digits.realData!.fingerprint(data);
     assertEquals((await digits.load({ ...options, data, fingerprint })).source!.fingerprint, fingerprint);
@@ -219,7 +222,7 @@ Deno.test("data that changed since a run was planned is refused", async () => {
   });
 });
 
-Deno.test("acceptability takes CoLA as T5 asks it, and counts sentences that are too long", async () => {
+test("acceptability takes CoLA as T5 asks it, and counts sentences that are too long", async () => {
   const line = (i: number, sentence: string) => `gj04\t${i % 2}\t${i % 2 ? "" : "*"}\t${sentence}\n`;
   const fitting = Array.from({ length: 60 }, (_, i) => line(i, `The dog ${1000 + i} chased "the cat.`));
   const dev = Array.from({ length: 9 }, (_, i) => line(i, `A cat slept ${"well ".repeat(i)}.`)).join("");
@@ -270,7 +273,7 @@ function rowsOf(batch: Batch): [read: string, written: string][] {
   ]);
 }
 
-Deno.test("paraphrase takes MRPC, with its byte-order mark and lone quotes, as T5 asks it", async () => {
+test("paraphrase takes MRPC, with its byte-order mark and lone quotes, as T5 asks it", async () => {
   const lines = Array.from(
     { length: 60 },
     (_, i) => [i % 2, i, i + 1, `The "dog ${i + 10} ran.`, `A dog " ran ${i + 10}.`].join("\t"),
@@ -290,7 +293,7 @@ Deno.test("paraphrase takes MRPC, with its byte-order mark and lone quotes, as T
   });
 });
 
-Deno.test("answering takes QNLI or RTE, each asked in its own way, and not both for one score", async () => {
+test("answering takes QNLI or RTE, each asked in its own way, and not both for one score", async () => {
   const lines = (first: string, second: string) =>
     Array.from(
       { length: 60 },
@@ -332,7 +335,7 @@ Deno.test("answering takes QNLI or RTE, each asked in its own way, and not both 
   });
 });
 
-Deno.test("acceptability refuses real texts that all have one label, and tells what always answering the commonest scores", async () => {
+test("acceptability refuses real texts that all have one label, and tells what always answering the commonest scores", async () => {
   const file = (label: (i: number) => number) =>
     Array.from({ length: 80 }, (_, i) => `gj04\t${label(i)}\t\tThe dog ${100 + i} ran.\n`).join("");
   await withDataFolder(

@@ -14,7 +14,10 @@ import * as dataSets from "../tasks/data/mod.ts";
 import * as tasks from "../tasks/mod.ts";
 import { classificationExample, instructionPrompt } from "../tasks/text/prompt_templates.ts";
 import type { Registries } from "../training/configuration.ts";
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
 import { made } from "./support/fakes/reports.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const known = { tasks, models, optimizers } as unknown as Registries;
 const repository = new URL("../", import.meta.url).pathname;
@@ -88,7 +91,7 @@ async function deno(folder: string, ...args: string[]): Promise<string> {
   return text(stdout);
 }
 
-Deno.test("docs: the table of methods has every one, with title and source", async () => {
+test("docs: the table of methods has every one, with title and source", async () => {
   const wanted = Object.values(optimizers).map(({ id, title, source }) =>
     [id, `[${title}](${source})`] as const
   );
@@ -96,7 +99,7 @@ Deno.test("docs: the table of methods has every one, with title and source", asy
   assertEquals(new Map(found), new Map(wanted));
 });
 
-Deno.test("docs: the table of real data has every set, with title, source, kind of task and names of files", async () => {
+test("docs: the table of real data has every set, with title, source, kind of task and names of files", async () => {
   const found = await rowsOf("data.md", "# Your own data");
   const wanted = Object.values(dataSets).map(({ id, title, source, family, files }) => {
     return [id, [`[${title}](${source})`, family, files.map((file) => `\`${file}\``).join(", ")]];
@@ -104,7 +107,7 @@ Deno.test("docs: the table of real data has every set, with title, source, kind 
   assertEquals(found, wanted);
 });
 
-Deno.test("docs: the templates are those that prompts are written by", async () => {
+test("docs: the templates are those that prompts are written by", async () => {
   const section = await sectionOf("data.md", "## Templates");
   const [, shown] = /```text\n(.*?)```/s.exec(section)!;
   const [, asked] = /### Instruction:\n(.*?)\n\n/s.exec(shown!)!;
@@ -121,7 +124,7 @@ Deno.test("docs: the templates are those that prompts are written by", async () 
   }
 });
 
-Deno.test("docs: the table of models has every one, with its family, its parameters and what it starts from", async () => {
+test("docs: the table of models has every one, with its family, its parameters and what it starts from", async () => {
   const wanted = Object.values(models).map(({ id, family, architecture, pretrained }) => {
     const parameters = architecture.parameters.toLocaleString("en-US");
     return [id, [family, parameters, pretrained ? "shipped checkpoint" : "`--model DIR`"]] as const;
@@ -132,7 +135,7 @@ Deno.test("docs: the table of models has every one, with its family, its paramet
   assertEquals(new Map(found), new Map(wanted));
 });
 
-Deno.test("docs: the table of sweeps has every one, with its number of runs", async () => {
+test("docs: the table of sweeps has every one, with its number of runs", async () => {
   const found = new Map(await rowsOf("sweeps.md", "## The sweeps"));
   assertEquals([...found.keys()].sort(), (await listSweeps()).map(({ id }) => id));
   for (const [id, cells] of found) {
@@ -148,7 +151,7 @@ Deno.test("docs: the table of sweeps has every one, with its number of runs", as
   }
 });
 
-Deno.test("docs: the tables of CSV files have every column, in its order", async () => {
+test("docs: the tables of CSV files have every column, in its order", async () => {
   const { stored } = await made(), [run] = stored;
   assert(run?.status === "done");
   // Measures have the columns of their tasks.
@@ -160,14 +163,14 @@ Deno.test("docs: the tables of CSV files have every column, in its order", async
   }
 });
 
-Deno.test("CITATION.cff is of the version that deno.json has", async () => {
+test("CITATION.cff is of the version that deno.json has", async () => {
   const citation = await Deno.readTextFile(`${repository}CITATION.cff`);
   const { version } = JSON.parse(await Deno.readTextFile(`${repository}deno.json`));
   assert(citation.startsWith("cff-version: 1.2.0\n"));
   assertEquals(/^version: (.*)$/m.exec(citation)?.[1], version);
 });
 
-Deno.test("Rates that ship as chosen are of every method and task that takes them", async () => {
+test("Rates that ship as chosen are of every method and task that takes them", async () => {
   for (const { id } of await listSweeps()) {
     const spec = await readSweep(id);
     if (!spec.rates || !("chosenBy" in spec.rates)) continue;
@@ -183,7 +186,7 @@ Deno.test("Rates that ship as chosen are of every method and task that takes the
   }
 });
 
-Deno.test("docs: the example of a method is a file and a line, and then it is checked, held to the contract and run", async () => {
+test("docs: the example of a method is a file and a line, and then it is checked, held to the contract and run", async () => {
   const [file, line, ...others] = fencesOf(await sectionOf("adding-a-method.md", "# Adding a method"), "ts");
   assertEquals(others, []);
   assertEquals(line!.trim().split("\n").length, 1);
@@ -203,7 +206,7 @@ Deno.test("docs: the example of a method is a file and a line, and then it is ch
     const tests = await deno(
       folder,
       "test",
-      "-P",
+      "-P=test",
       "tests/optimizers_contract_test.ts",
       "--filter",
       `/^${name}: /`,
@@ -236,7 +239,7 @@ Deno.test("docs: the example of a method is a file and a line, and then it is ch
   }
 });
 
-Deno.test("docs: the example of a task is a file and a line, held to the contract and run", async () => {
+test("docs: the example of a task is a file and a line, held to the contract and run", async () => {
   const [file, line] = fencesOf(await sectionOf("adding-a-task.md", "# Adding a task"), "ts");
   const [, path] = /from "\.\/(\S+\.ts)";/.exec(line!)!, [, id] = /^ {2}id: "([\w-]+)",$/m.exec(file!)!;
   const folder = await Deno.makeTempDir({ prefix: "docs" });
@@ -254,7 +257,7 @@ Deno.test("docs: the example of a task is a file and a line, held to the contrac
     const tests = await deno(
       folder,
       "test",
-      "-P",
+      "-P=test",
       "tests/tasks_contract_test.ts",
       "--filter",
       `/^${id}: /`,
@@ -270,7 +273,7 @@ Deno.test("docs: the example of a task is a file and a line, held to the contrac
   }
 });
 
-Deno.test("docs: the example of a chart is a file and its lines in the registry, and is drawn", async () => {
+test("docs: the example of a chart is a file and its lines in the registry, and is drawn", async () => {
   const [file, line] = fencesOf(await sectionOf("adding-a-chart.md", "# Adding a chart"), "ts");
   const [, name, path] = /^import \{ (\w+) \} from "\.\/(\w+\.ts)";$/.exec(line!.trim())!;
   const [, id] = /^ {2}id: "([\w-]+)",$/m.exec(file!)!;
@@ -296,7 +299,7 @@ Deno.test("docs: the example of a chart is a file and its lines in the registry,
   }
 });
 
-Deno.test("docs: the example of a program that uses the library runs from another folder", async () => {
+test("docs: the example of a program that uses the library runs from another folder", async () => {
   const text = await Deno.readTextFile(`${repository}docs/library.md`);
   const [program] = fencesOf(text, "ts"), [command] = fencesOf(text, "sh");
   const folder = await Deno.makeTempDir({ prefix: "docs" });
@@ -311,7 +314,7 @@ Deno.test("docs: the example of a program that uses the library runs from anothe
   }
 });
 
-Deno.test("docs: every link leads to a page and a heading that are there, and README is short", async () => {
+test("docs: every link leads to a page and a heading that are there, and README is short", async () => {
   const all = await pages();
   const headings = new Map(
     Array.from(all, ([name, text]) => {
@@ -331,7 +334,7 @@ Deno.test("docs: every link leads to a page and a heading that are there, and RE
   assertLess(all.get("README.md")!.split("\n").length, 200);
 });
 
-Deno.test("docs: every ./run command has a task that is there, with options and names that it takes", async () => {
+test("docs: every ./run command has a task that is there, with options and names that it takes", async () => {
   const config = JSON.parse(await Deno.readTextFile(`${repository}deno.json`));
   const sweeps = new Set((await listSweeps()).map(({ id }) => id));
   let count = 0;

@@ -1,5 +1,8 @@
 /** @file Who may import whom: the table below is the rule, and every file of the repository is held to it. */
 import { assertEquals, assertGreater } from "@std/assert";
+import { READING, testNeeding } from "./support/test_needing.ts";
+
+const test = testNeeding(READING);
 
 const everything = [
   "errors",
@@ -299,29 +302,31 @@ Deno.test("circlesOf() tells files that import each other, in a ring of any leng
   assertEquals(circlesOf(new Map([["a", ["b", "c"]], ["b", ["d"]], ["c", ["d"]], ["d", []]])), []);
 });
 
-const files = await filesIn("");
-const sources = await Promise.all(
-  files.filter((file) => /\.(ts|js|mjs)$/.test(file)).map(async (file) => ({
+/** Every source of the repository. */
+async function readSources(): Promise<{ readonly file: string; readonly source: string }[]> {
+  const files = (await filesIn("")).filter((file) => /\.(ts|js|mjs)$/.test(file));
+  return await Promise.all(files.map(async (file) => ({
     file,
     source: await Deno.readTextFile(new URL(`../${file}`, import.meta.url)),
-  })),
-);
+  })));
+}
 
-Deno.test("Every file imports only what its room may", () => {
+test("Every file imports only what its room may", async () => {
+  const sources = await readSources();
   assertGreater(sources.length, 20);
   assertEquals(sources.flatMap(({ file, source }) => faultsOf(file, source)), []);
 });
 
-Deno.test("No files import each other in a circle, types included", () => {
-  const imports = sources.map(({ file, source }): [string, string[]] => [
+test("No files import each other in a circle, types included", async () => {
+  const imports = (await readSources()).map(({ file, source }): [string, string[]] => [
     file,
     targetsOf(file, source).map(({ target }) => target),
   ]);
   assertEquals(circlesOf(new Map(imports)), []);
 });
 
-Deno.test("No folder holds more than 35 files", () => {
-  const folders = Map.groupBy(files, (path) => path.slice(0, Math.max(0, path.lastIndexOf("/"))));
+test("No folder holds more than 35 files", async () => {
+  const folders = Map.groupBy(await filesIn(""), (path) => path.slice(0, Math.max(0, path.lastIndexOf("/"))));
   assertEquals(
     [...folders].filter(([, inside]) => inside.length > 35).map((
       [folder],

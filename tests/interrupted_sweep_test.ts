@@ -1,6 +1,9 @@
 /** @file Sweeps that are killed and stopped in the middle of a run, as a user runs them: processes of their own. */
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { reproducible, resultsIn } from "./support/stored_results.ts";
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const repository = new URL("../", import.meta.url).pathname;
 
@@ -41,7 +44,7 @@ async function keptBeyond(out: string, step: number): Promise<void> {
   while (!stepsKept(out).some((kept) => kept > step)) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-Deno.test("bench, killed and stopped in the middle of a run, goes on there with the same bits and leaves nothing", async () => {
+test("bench, killed and stopped in the middle of a run, goes on there with the same bits and leaves nothing", async () => {
   const folder = await Deno.makeTempDir({ prefix: "interrupted" });
   try {
     const smoke = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/smoke.json`));

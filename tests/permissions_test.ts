@@ -6,6 +6,9 @@ import jpeg from "jpeg-js";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { createByteLevelBpe, tokenizerJson } from "../tasks/text/byte_level_bpe.ts";
 import { withDataFolder } from "./support/data_folder.ts";
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const repository = new URL("../", import.meta.url).pathname;
 
@@ -46,7 +49,7 @@ function parquet(codec: "SNAPPY" | "GZIP" | "BROTLI" | "ZSTD"): Uint8Array {
   );
 }
 
-Deno.test("images, Parquet of four compressions and tokenizers are read without net, env, run, ffi and sys", async () => {
+test("images, Parquet of four compressions and tokenizers are read without net, env, run, ffi and sys", async () => {
   const png = encodePng({ width: 2, height: 2, channels: 1, depth: 8, data: Uint8Array.of(0, 80, 160, 240) });
   const { data: jpg } = jpeg.encode({ width: 8, height: 8, data: new Uint8Array(256).fill(200) }, 90);
   const names = ["SNAPPY", "GZIP", "BROTLI", "ZSTD"] as const;

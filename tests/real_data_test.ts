@@ -9,6 +9,9 @@ import { optdigitsFile, withDataFolder } from "./support/data_folder.ts";
 import { LLAMA, writeModel } from "./support/model_writer.ts";
 import { testWithPython } from "./support/python.ts";
 import { tokenizerFiles } from "./support/tokenizer_folder.ts";
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const repository = new URL("../", import.meta.url).pathname;
 
@@ -41,7 +44,7 @@ const bench = (data: string, out: string, ...more: string[]) => [
   ...more.includes("--examples") ? [] : ["--examples", "20,4,5"],
 ];
 
-Deno.test("bench trains digits on a folder of images, and its report tells which and how much was kept", async () => {
+test("bench trains digits on a folder of images, and its report tells which and how much was kept", async () => {
   await withDataFolder({
     "images/optdigits.tra": optdigitsFile(60) + optdigitsFile(3),
     "images/notes.md": "",
@@ -101,7 +104,7 @@ Deno.test("bench trains digits on a folder of images, and its report tells which
   });
 });
 
-Deno.test("bench refuses data that is missing, not the task's or too little, in one sentence, before it trains", async () => {
+test("bench refuses data that is missing, not the task's or too little, in one sentence, before it trains", async () => {
   await withDataFolder(
     {
       "few/optdigits.tra": optdigitsFile(12),
@@ -159,7 +162,7 @@ Deno.test("bench refuses data that is missing, not the task's or too little, in 
   );
 });
 
-Deno.test("bench transfers from one set of real images to another, and takes CLIP's zero-shot head; its report says which", async () => {
+test("bench transfers from one set of real images to another, and takes CLIP's zero-shot head; its report says which", async () => {
   const files = {
     ...imageFiles("first", ["cat", "dog"], 15),
     ...imageFiles("second", ["fox", "ox", "yak"], 10),

@@ -13,7 +13,10 @@ import { openFolders, resolveRuns } from "../training/resolve/resolve.ts";
 import { train } from "../training/train.ts";
 import { LLAMA, writeModel } from "./support/model_writer.ts";
 import { testGpu } from "./support/test_gpu.ts";
+import { FILES, testNeeding } from "./support/test_needing.ts";
 import { inFolder } from "./support/in_folder.ts";
+
+const test = testNeeding(FILES);
 
 const registries: Registries = { tasks: { ...tasks }, models: { ...models }, optimizers };
 
@@ -49,7 +52,7 @@ async function sayingsOf(sweep: string, options: Readonly<Record<string, string>
   return [dry, real];
 }
 
-Deno.test("a dry run refuses what its run refuses: vocabularies, lengths and amounts that don't fit, in the same words", async () => {
+test("a dry run refuses what its run refuses: vocabularies, lengths and amounts that don't fit, in the same words", async () => {
   await inFolder(async (folder) => {
     const smoke = JSON.parse(
       await Deno.readTextFile(new URL("../benchmarks/sweeps/smoke.json", import.meta.url)),
@@ -87,7 +90,7 @@ Deno.test("a dry run refuses what its run refuses: vocabularies, lengths and amo
   });
 });
 
-Deno.test("a dry run tells the memory of rows as long as they are, whatever the model could read", async () => {
+test("a dry run tells the memory of rows as long as they are, whatever the model could read", async () => {
   await inFolder(async (folder) => {
     await writeModel(`${folder}/long`, { ...LLAMA, max_position_embeddings: 2048 }, models.decoderTiny);
     const gpu = await testGpu();

@@ -1,5 +1,8 @@
 /** @file The scripts `run` and `.ci/run`, on machines made of stubs: nothing is installed and no real Deno runs. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const repository = new URL("../", import.meta.url).pathname;
 
@@ -113,7 +116,7 @@ function argumentsOf({ stdout }: Outcome): string[] {
   return [...stdout.matchAll(/^argument (.*)$/gm)].map(([, argument = ""]) => argument);
 }
 
-Deno.test("run passes a task and its arguments on, silently, where nothing is missing", () =>
+test("run passes a task and its arguments on, silently, where nothing is missing", () =>
   inFolder(async (folder) => {
     const outcome = await run(folder, complete, ["bench", "--note", "two  words", "", "*", "'"]);
     assertEquals([outcome.code, outcome.stderr], [0, ""]);
@@ -121,7 +124,7 @@ Deno.test("run passes a task and its arguments on, silently, where nothing is mi
     assertStringIncludes(outcome.stdout, `cwd ${folder}/project\nbackend vulkan\n`);
   }));
 
-Deno.test("run looks for no adapter where it gets no argument, is asked for help, or prints completions", () =>
+test("run looks for no adapter where it gets no argument, is asked for help, or prints completions", () =>
   inFolder(async (folder) => {
     for (const args of [[], ["--help"], ["help", "bench"], ["completions", "bash"]]) {
       const outcome = await run(folder, { ...complete, adapter: false }, args);
@@ -130,7 +133,7 @@ Deno.test("run looks for no adapter where it gets no argument, is asked for help
     }
   }));
 
-Deno.test("run sets the Vulkan backend on Linux only, and leaves a choice that was made", () =>
+test("run sets the Vulkan backend on Linux only, and leaves a choice that was made", () =>
   inFolder(async (folder) => {
     const mac = await run(folder, { ...complete, commands: { uname: "echo Darwin" } }, ["test"]);
     assertStringIncludes(mac.stdout, "backend unset");
@@ -138,7 +141,7 @@ Deno.test("run sets the Vulkan backend on Linux only, and leaves a choice that w
     assertStringIncludes(chosen.stdout, "backend gl");
   }));
 
-Deno.test("run says where it was called from, wherever that is, and works in the project", () =>
+test("run says where it was called from, wherever that is, and works in the project", () =>
   inFolder(async (folder) => {
     for (const from of [`${folder}/project`, `${folder}/project/inner`, "/"]) {
       const outcome = await run(folder, complete, ["bench", "../a"], { from });
@@ -148,14 +151,14 @@ Deno.test("run says where it was called from, wherever that is, and works in the
     }
   }));
 
-Deno.test("run ends with what launch.ts says of a task that there isn't, before it looks for an adapter", () =>
+test("run ends with what launch.ts says of a task that there isn't, before it looks for an adapter", () =>
   inFolder(async (folder) => {
     const outcome = await run(folder, { ...complete, adapter: false }, ["benhc"]);
     assertEquals([outcome.code, outcome.stdout, outcome.stderr], [2, "", "there is no benhc\n"]);
     assertEquals(outcome.log, []);
   }));
 
-Deno.test("run installs the wanted Deno once, from npm, where there is none or another, and puts it on the PATH", () =>
+test("run installs the wanted Deno once, from npm, where there is none or another, and puts it on the PATH", () =>
   inFolder(async (folder) => {
     for (const deno of [null, "2.9.5", "2.9.60"]) {
       await Deno.remove(`${folder}/project`, { recursive: true }).catch(() => {});
@@ -175,7 +178,7 @@ Deno.test("run installs the wanted Deno once, from npm, where there is none or a
     }
   }));
 
-Deno.test("run installs anew what an interrupted installation left", () =>
+test("run installs anew what an interrupted installation left", () =>
   inFolder(async (folder) => {
     const left = `${folder}/project/.deno/2.9.6/node_modules/@deno/linux-x64-glibc`;
     await Deno.mkdir(left, { recursive: true });
@@ -185,14 +188,14 @@ Deno.test("run installs anew what an interrupted installation left", () =>
     assertEquals([outcome.code, argumentsOf(outcome)], [0, ["task", "test"]]);
   }));
 
-Deno.test("run says what to install where there is neither the wanted Deno nor npm", () =>
+test("run says what to install where there is neither the wanted Deno nor npm", () =>
   inFolder(async (folder) => {
     const outcome = await run(folder, { ...complete, deno: "1.46.3" }, ["test"]);
     assertEquals([outcome.code, outcome.stdout], [1, ""]);
     assertMatch(outcome.stderr, /^run: Deno 2\.9\.6 is needed: install it \(.*\), or npm.*\n$/);
   }));
 
-Deno.test("run shows what npm said where it fails, or installs nothing that runs", () =>
+test("run shows what npm said where it fails, or installs nothing that runs", () =>
   inFolder(async (folder) => {
     const failing = { ...complete, deno: null, commands: { npm: "echo E404 not there >&2; exit 1" } };
     const failed = await run(folder, failing, ["test"]);
@@ -206,7 +209,7 @@ Deno.test("run shows what npm said where it fails, or installs nothing that runs
     assertStringIncludes(useless.stderr, "it said: added 1 package");
   }));
 
-Deno.test("run installs a Vulkan driver where no adapter answers: as root, or through sudo without a password", () =>
+test("run installs a Vulkan driver where no adapter answers: as root, or through sudo without a password", () =>
   inFolder(async (folder) => {
     const [update, install] = ["apt-get update", "apt-get install -y mesa-vulkan-drivers"] as const;
     const machine = { ...complete, adapter: false, commands: { "apt-get": aptThatWorks } };
@@ -235,7 +238,7 @@ Deno.test("run installs a Vulkan driver where no adapter answers: as root, or th
     ]);
   }));
 
-Deno.test("run says what to do, and still starts the task, where it cannot bring an adapter", () =>
+test("run says what to do, and still starts the task, where it cannot bring an adapter", () =>
   inFolder(async (folder) => {
     const apt = { "apt-get": aptThatWorks };
     const cases: [Readonly<Record<string, string>>, string][] = [
@@ -266,7 +269,7 @@ async function ci(folder: string, printed: string, code: number): Promise<{ code
   await Deno.writeTextFile(`${folder}/printed`, printed);
   await Deno.writeTextFile(
     `${folder}/run`,
-    `#!/bin/sh\n[ "$*" = test ] && [ "$NO_COLOR" = 1 ] && cat printed; exit ${code}\n`,
+    `#!/bin/sh\n[ "$*" = "test --preload=tests/support/only_named_permissions.ts" ] && [ "$NO_COLOR" = 1 ] && cat printed; exit ${code}\n`,
     { mode: 0o755 },
   );
   const output = await new Deno.Command("sh", {
@@ -277,7 +280,7 @@ async function ci(folder: string, printed: string, code: number): Promise<{ code
   return { code: output.code, lines: new TextDecoder().decode(output.stdout).trimEnd().split("\n") };
 }
 
-Deno.test(".ci/run shows the output of the tests and counts them in its last line", () =>
+test(".ci/run shows the output of the tests and counts them in its last line", () =>
   inFolder(async (folder) => {
     const plain = await ci(folder, "running\n\nok | 123 passed | 0 failed (2s)\n\n", 0);
     assertEquals(plain.code, 0);
@@ -292,7 +295,7 @@ Deno.test(".ci/run shows the output of the tests and counts them in its last lin
     assertEquals([two.code, two.lines.at(-1)], [0, "2 passed, 0 failed"]);
   }));
 
-Deno.test(".ci/run fails where a test failed, none ran, the tests' exit code is not 0 or no summary is there", () =>
+test(".ci/run fails where a test failed, none ran, the tests' exit code is not 0 or no summary is there", () =>
   inFolder(async (folder) => {
     const failed = await ci(folder, "FAILED | 7 passed (1 step) | 12 failed (3 steps) (2s)\n", 1);
     assertEquals([failed.code, failed.lines.at(-1)], [1, "7 passed, 12 failed"]);

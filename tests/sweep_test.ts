@@ -4,7 +4,10 @@ import { decoderTiny } from "../models/mod.ts";
 import { RunResult } from "../training/schemas.ts";
 import { LLAMA, writeModel } from "./support/model_writer.ts";
 import { reproducible, resultsIn } from "./support/stored_results.ts";
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
 import { inFolder } from "./support/in_folder.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const repository = new URL("../", import.meta.url).pathname;
 
@@ -42,7 +45,7 @@ async function run(args: readonly string[], called: Called = {}): Promise<Outcom
 
 const QUICKEST = ["bench", "smoke", "--optimizers", "lora,lora-pro", "--tasks", "digits"];
 
-Deno.test("bench runs the smoke sweep from the command line to the report, and repeats nothing", async () => {
+test("bench runs the smoke sweep from the command line to the report, and repeats nothing", async () => {
   await inFolder(async (folder) => {
     const out = `${folder}/smoke`;
     const first = await run(["bench", "smoke", "--out", out, "--json"]);
@@ -81,7 +84,7 @@ Deno.test("bench runs the smoke sweep from the command line to the report, and r
   });
 });
 
-Deno.test("bench gives equal scores, losses and measurements, bit for bit, when it is run again elsewhere", async () => {
+test("bench gives equal scores, losses and measurements, bit for bit, when it is run again elsewhere", async () => {
   await inFolder(async (folder) => {
     for (const out of ["a", "b"]) {
       assertEquals((await run([...QUICKEST, "--out", `${folder}/${out}`])).code, 0);
@@ -92,7 +95,7 @@ Deno.test("bench gives equal scores, losses and measurements, bit for bit, when 
   });
 });
 
-Deno.test("bench survives kill -9 and broken files: it names them, sets them aside and repeats only what is missing", async () => {
+test("bench survives kill -9 and broken files: it names them, sets them aside and repeats only what is missing", async () => {
   await inFolder(async (folder) => {
     const out = `${folder}/killed`;
     const killed = command([...QUICKEST, "--out", out]).spawn();
@@ -135,7 +138,7 @@ Deno.test("bench survives kill -9 and broken files: it names them, sets them asi
   });
 });
 
-Deno.test("bench runs the scaling sweep's smallest sizes, from random weights to predicted costs", async () => {
+test("bench runs the scaling sweep's smallest sizes, from random weights to predicted costs", async () => {
   await inFolder(async (folder) => {
     const spec = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/scaling.json`));
     const smallest = Object.fromEntries(
@@ -203,7 +206,7 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
   ];
 
 for (const { name, args, runs, charts, says } of ABLATIONS) {
-  Deno.test(`bench runs a few steps of sweep "${name}", and its report has what answers the question`, async () => {
+  test(`bench runs a few steps of sweep "${name}", and its report has what answers the question`, async () => {
     await inFolder(async (folder) => {
       const spec = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/${name}.json`));
       const [task] = spec.tasks;
@@ -237,7 +240,7 @@ async function assertJump(out: string): Promise<void> {
   }
 }
 
-Deno.test("bench --dry-run tells each shipped sweep's question, cost in runs and estimated time, before anything ran", async () => {
+test("bench --dry-run tells each shipped sweep's question, cost in runs and estimated time, before anything ran", async () => {
   await inFolder(async (folder) => {
     // The rates of "rank" and "paper" are tuned ones, which need not be there yet.
     for (const name of [...ABLATIONS.map(({ name }) => name), "paper"]) {
@@ -253,7 +256,7 @@ Deno.test("bench --dry-run tells each shipped sweep's question, cost in runs and
   });
 });
 
-Deno.test("bench --dry-run names the methods that are left out at some ranks, and what they said", async () => {
+test("bench --dry-run names the methods that are left out at some ranks, and what they said", async () => {
   await inFolder(async (folder) => {
     const args = ["bench", "smoke", "--optimizers", "lora,lora-ga", "--ranks", "8,40", "--dry-run", "--json"];
     const { code, stdout, stderr } = await run([...args, "--out", folder]);
@@ -268,7 +271,7 @@ Deno.test("bench --dry-run names the methods that are left out at some ranks, an
   });
 });
 
-Deno.test("the command line refuses what it cannot do in one sentence, with the exit code that tells whose fault it is", async () => {
+test("the command line refuses what it cannot do in one sentence, with the exit code that tells whose fault it is", async () => {
   const file = await Deno.makeTempFile();
   try {
     for (
@@ -299,7 +302,7 @@ Deno.test("the command line refuses what it cannot do in one sentence, with the 
   }
 });
 
-Deno.test("bench reads no file beside its own that a sweep names, unless the command line allows it", async () => {
+test("bench reads no file beside its own that a sweep names, unless the command line allows it", async () => {
   await inFolder(async (folder) => {
     const spec = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/smoke.json`));
     const far = `${folder}/far`, sweep = `${folder}/near/sweep.json`;
@@ -331,26 +334,23 @@ Deno.test("bench reads no file beside its own that a sweep names, unless the com
   });
 });
 
-Deno.test({
-  name: "bench without an adapter says how to get one, and that it is not the user's fault",
-  // Elsewhere no variable hides the adapter.
-  ignore: Deno.build.os !== "linux",
-  async fn() {
-    await inFolder(async (folder) => {
-      const hidden = {
-        DENO_WEBGPU_BACKEND: "vulkan",
-        VK_DRIVER_FILES: "/nonexistent",
-        VK_ICD_FILENAMES: "/nonexistent",
-      };
-      const { code, stderr } = await run([...QUICKEST, "--out", `${folder}/none`], { env: hidden });
-      assertEquals(code, 1);
-      assertStringIncludes(stderr, "mesa-vulkan-drivers");
-      assert(!/\n\s+at /.test(stderr), stderr);
-    });
-  },
+// Elsewhere no variable hides the adapter.
+const testOnLinux = testNeeding(PROGRAMS, Deno.build.os === "linux" ? null : "Linux");
+testOnLinux("bench without an adapter says how to get one, and that it is not the user's fault", async () => {
+  await inFolder(async (folder) => {
+    const hidden = {
+      DENO_WEBGPU_BACKEND: "vulkan",
+      VK_DRIVER_FILES: "/nonexistent",
+      VK_ICD_FILENAMES: "/nonexistent",
+    };
+    const { code, stderr } = await run([...QUICKEST, "--out", `${folder}/none`], { env: hidden });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "mesa-vulkan-drivers");
+    assert(!/\n\s+at /.test(stderr), stderr);
+  });
 });
 
-Deno.test("bench --model begins with the weights of a folder, names them, and reports without the folder", async () => {
+test("bench --model begins with the weights of a folder, names them, and reports without the folder", async () => {
   await inFolder(async (folder) => {
     const out = `${folder}/out`, model = `${folder}/My_Llama v2`;
     await writeModel(model, LLAMA, decoderTiny, { sharded: true });

@@ -1,12 +1,16 @@
 /** @file A real sweep that is watched: two processes, each with the permissions of its task and no more. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import config from "../deno.json" with { type: "json" };
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
+
+const test = testNeeding({ ...PROGRAMS, net: ["127.0.0.1"] });
 
 const repository = new URL("../", import.meta.url).pathname;
-const { tasks } = JSON.parse(await Deno.readTextFile(`${repository}deno.json`));
+const tasks: Readonly<Record<string, string>> = config.tasks;
 
 /** Starts a task of deno.json as `deno task` does. */
 function start(task: string, args: readonly string[]): Deno.ChildProcess {
-  const words: string[] = tasks[task].split(" ");
+  const words = tasks[task]!.split(" ");
   return new Deno.Command(words[0]!, {
     args: [...words.slice(1), ...args],
     cwd: repository,
@@ -45,7 +49,7 @@ async function pageWith(address: string, wanted: RegExp): Promise<string> {
   }
 }
 
-Deno.test("watch follows a real sweep through kill -9 to its report, and the sweep goes on without watchers", async () => {
+test("watch follows a real sweep through kill -9 to its report, and the sweep goes on without watchers", async () => {
   const folder = await Deno.makeTempDir({ prefix: "watch" });
   const out = `${folder}/results/digits`;
   const sweep = ["smoke", "--tasks", "digits", "--optimizers", "lora", "--steps", "400", "--out", out];

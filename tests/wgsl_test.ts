@@ -15,6 +15,9 @@ import { FactorPairs } from "../optimizers/lora_pro/factor_pairs.ts";
 import { skipLarge } from "../optimizers/lora_rite/skip_large.ts";
 import { dryRunGpu } from "./support/dry_run_gpu.ts";
 import { testGpu } from "./support/test_gpu.ts";
+import { READING, testNeeding } from "./support/test_needing.ts";
+
+const test = testNeeding(READING);
 
 type Constants = Readonly<Record<string, number | boolean>>;
 
@@ -324,7 +327,7 @@ function isMadeFrom(file: string, source: string): boolean {
   });
 }
 
-Deno.test("Every WGSL file belongs to one kernel of its name, and every kernel compiles and runs", async () => {
+test("Every WGSL file belongs to one kernel of its name, and every kernel compiles and runs", async () => {
   const folders = ["../kernels/", "../optimizers/"].map((folder) => new URL(folder, import.meta.url));
   const files = (await Promise.all(folders.map(wgslFilesIn))).flat(), known = await allKernels();
   assertGreater(files.length, 20);

@@ -1,9 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { testGpu } from "../tests/support/test_gpu.ts";
+import { READING, testNeeding } from "../tests/support/test_needing.ts";
 import { environmentOf } from "./environment.ts";
 import { Environment } from "./schemas.ts";
 
-Deno.test("environmentOf() names the commit, the adapter and the time, and its record passes the schema", async () => {
+const test = testNeeding(READING);
+
+test("environmentOf() names the commit, the adapter and the time, and its record passes the schema", async () => {
   const gpu = await testGpu();
   const environment = await environmentOf(gpu);
   assertEquals(Environment.parse(JSON.parse(JSON.stringify(environment))), environment);

@@ -16,13 +16,16 @@ import { digits } from "../tasks/images/digits.ts";
 import { imageFiles } from "../tests/support/clip_folder.ts";
 import { withDataFolder } from "../tests/support/data_folder.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
+import { FILES, testNeeding } from "../tests/support/test_needing.ts";
 import { pretrain } from "./pretrain.ts";
 import { train } from "./train.ts";
 import { UserError } from "../errors/user_error.ts";
 import { inFolder } from "../tests/support/in_folder.ts";
 
+const test = testNeeding(FILES);
+
 for (const entry of Object.values(models).filter(({ recipe }) => recipe)) {
-  Deno.test(`pretrain() writes the same bytes twice for ${entry.id}: a checkpoint that fits and tells its recipe`, () =>
+  test(`pretrain() writes the same bytes twice for ${entry.id}: a checkpoint that fits and tells its recipe`, () =>
     inFolder(async (folder) => {
       const gpu = await testGpu();
       const before = gpu.memory.liveBytes;
@@ -61,7 +64,7 @@ for (const entry of Object.values(models).filter(({ recipe }) => recipe)) {
     }));
 }
 
-Deno.test("pretrain() makes a tower of one set of real images, from which runs on another set begin", async () => {
+test("pretrain() makes a tower of one set of real images, from which runs on another set begin", async () => {
   const gpu = await testGpu(), before = gpu.memory.liveBytes;
   const files = {
     ...imageFiles("first", ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"], 4),

@@ -18,6 +18,7 @@ import * as tasks from "../tasks/mod.ts";
 import type { Task, TaskData } from "../tasks/task.ts";
 import { assertClose } from "../tests/support/assert_close.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
+import { READING, testNeeding } from "../tests/support/test_needing.ts";
 import { completeConfig } from "./configuration.ts";
 import type { RunConfig } from "./run.ts";
 import { RunResult } from "./schemas.ts";
@@ -25,6 +26,8 @@ import type { Progress } from "./loop/progress.ts";
 import { type RunParts, runSession, type Session } from "./loop/session.ts";
 import { train } from "./train.ts";
 import { UserError } from "../errors/user_error.ts";
+
+const test = testNeeding(READING);
 
 /** The smallest run that does everything: two windows, telemetry, three validations, a score. */
 const tiny: RunConfig = {
@@ -81,7 +84,7 @@ function reproducible(result: RunResult): unknown {
 
 for (const task of Object.values(tasks) as Task[]) {
   for (const module of methodsFor(task.id)) {
-    Deno.test(`train() takes ${module.id} through ${task.id}: twice the same bits, nothing left on the GPU`, async () => {
+    test(`train() takes ${module.id} through ${task.id}: twice the same bits, nothing left on the GPU`, async () => {
       const gpu = await testGpu();
       const before = gpu.memory.liveBytes;
       const config: RunConfig = {
@@ -120,7 +123,7 @@ for (const task of Object.values(tasks) as Task[]) {
     });
   }
 
-  Deno.test(`train() of ${task.id} makes nothing new after the first steps and reads nothing back, whatever the method`, async () => {
+  test(`train() of ${task.id} makes nothing new after the first steps and reads nothing back, whatever the method`, async () => {
     const gpu = await testGpu();
     for (const module of methodsFor(task.id)) {
       const workOf = async (steps: number) => {
@@ -155,7 +158,7 @@ for (const task of Object.values(tasks) as Task[]) {
     }
   });
 
-  Deno.test(`train() starts every method that keeps the weights from the same validation loss of ${task.id} and the same first batch`, async () => {
+  test(`train() starts every method that keeps the weights from the same validation loss of ${task.id} and the same first batch`, async () => {
     const gpu = await testGpu();
     const starts: { validation: number; train: number }[] = [];
     for (const module of methodsFor(task.id)) {
@@ -218,7 +221,7 @@ function watched(
   };
 }
 
-Deno.test("train() takes the loss of the test examples that it scores, and changes nothing else by it", async () => {
+test("train() takes the loss of the test examples that it scores, and changes nothing else by it", async () => {
   const gpu = await testGpu();
   const config = complete({ steps: 3, telemetryEvery: 0 }), parts = await partsOf(config);
   const loading = (change: (data: TaskData) => Partial<TaskData>): RunParts => ({
@@ -251,7 +254,7 @@ Deno.test("train() takes the loss of the test examples that it scores, and chang
   assertEquals(onValidation.testLoss, null);
 });
 
-Deno.test("train() gives another seed another order and another start", async () => {
+test("train() gives another seed another order and another start", async () => {
   const gpu = await testGpu();
   const config = complete({ steps: 2, telemetryEvery: 0 }), parts = await partsOf(config);
   const run = async (seed: number) => {
@@ -280,7 +283,7 @@ async function gpuOfTwoPacks(): Promise<Gpu> {
   return gpu;
 }
 
-Deno.test("train() gives each step the gradients of its own batch alone, clipped to the global norm, in however many packs", async () => {
+test("train() gives each step the gradients of its own batch alone, clipped to the global norm, in however many packs", async () => {
   await using apart = await gpuOfTwoPacks();
   for (const [gpu, clip] of [[await testGpu(), 0], [await testGpu(), 0.5], [apart, 0.5]] as const) {
     // The whole training set is one batch and the rate is next to nothing, so all steps are alike.
@@ -318,7 +321,7 @@ Deno.test("train() gives each step the gradients of its own batch alone, clipped
   }
 });
 
-Deno.test("train() gives the same losses in one part and in three", async () => {
+test("train() gives the same losses in one part and in three", async () => {
   const gpu = await testGpu();
   for (const id of ["full", "lora-ga"]) {
     const losses: number[][] = [];
@@ -334,7 +337,7 @@ Deno.test("train() gives the same losses in one part and in three", async () => 
   }
 });
 
-Deno.test("train() finds the same with blocks computed again, telemetry included, in less memory", async () => {
+test("train() finds the same with blocks computed again, telemetry included, in less memory", async () => {
   const gpu = await testGpu();
   for (const id of ["full", "lora-ga"]) {
     const optimizer = { id, options: id === "full" ? {} : { rank: 4 } };
@@ -351,7 +354,7 @@ Deno.test("train() finds the same with blocks computed again, telemetry included
   }
 });
 
-Deno.test("train() with frozen weights in f16 differs by their rounding alone, and not where they are 16-bit floats already", async () => {
+test("train() with frozen weights in f16 differs by their rounding alone, and not where they are 16-bit floats already", async () => {
   const gpu = await testGpu();
   for (const id of ["lora", "lora-ga", "lora-pro"]) {
     const optimizer = { id, options: { rank: 4 } };
@@ -371,7 +374,7 @@ Deno.test("train() with frozen weights in f16 differs by their rounding alone, a
   }
 });
 
-Deno.test("train() learns: twenty steps lower the loss on the training examples of digits", async () => {
+test("train() learns: twenty steps lower the loss on the training examples of digits", async () => {
   const gpu = await testGpu();
   const config = complete({
     task: { ...tiny.task, trainExamples: 8, testExamples: 1 },
@@ -385,7 +388,7 @@ Deno.test("train() learns: twenty steps lower the loss on the training examples 
   assertLess(trainLoss.at(-1)!.value, 0.5 * trainLoss[0]!.value);
 });
 
-Deno.test("train() does not touch telemetry's or validation's time or memory: losses are the same without", async () => {
+test("train() does not touch telemetry's or validation's time or memory: losses are the same without", async () => {
   const gpu = await testGpu();
   const often = complete({ telemetryEvery: 1, validateEvery: 1 }),
     never = complete({ telemetryEvery: 0, validateEvery: 4 });
@@ -397,7 +400,7 @@ Deno.test("train() does not touch telemetry's or validation's time or memory: lo
   assertEquals(first.scores, second.scores);
 });
 
-Deno.test("train() counts what LoRA trains and keeps, and peaks by use", async () => {
+test("train() counts what LoRA trains and keeps, and peaks by use", async () => {
   const gpu = await testGpu();
   const rank = 4, config = complete({ optimizer: { id: "lora", options: { rank } }, telemetryEvery: 0 });
   const { cost } = await runSession(gpu, config, await partsOf(config), {});
@@ -409,7 +412,7 @@ Deno.test("train() counts what LoRA trains and keeps, and peaks by use", async (
   assertGreater(cost.peakBytes!, parts["weights"]! + parts["activations"]!);
 });
 
-Deno.test("train() knows no time and no peak of a step where telemetry measured each, and no stored 0 stands for one", async () => {
+test("train() knows no time and no peak of a step where telemetry measured each, and no stored 0 stands for one", async () => {
   const gpu = await testGpu();
   const result = await train(gpu, { ...tiny, steps: 2, telemetryEvery: 1 });
   assert(result.status === "done");
@@ -429,7 +432,7 @@ Deno.test("train() knows no time and no peak of a step where telemetry measured 
   assertEquals(read.outcome.cost, before);
 });
 
-Deno.test("train() tells the same bytes and the same windows whatever ran before on the device", async () => {
+test("train() tells the same bytes and the same windows whatever ran before on the device", async () => {
   // The device that other tests use has seen every category.
   await using gpu = await openGpu();
   const bytesOf = async (optimizer: RunConfig["optimizer"]) => {
@@ -447,7 +450,7 @@ Deno.test("train() tells the same bytes and the same windows whatever ran before
   assertEquals(alone.onlyFirstWindow, true);
 });
 
-Deno.test("train() reports its phases, steps in order, the latest loss and the losses so far", async () => {
+test("train() reports its phases, steps in order, the latest loss and the losses so far", async () => {
   const gpu = await testGpu();
   const seen: (Omit<Progress, "trainLoss" | "validationLoss"> & { losses: number; validations: number })[] =
     [];
@@ -469,7 +472,7 @@ Deno.test("train() reports its phases, steps in order, the latest loss and the l
 });
 
 for (const module of Object.values(optimizers)) {
-  Deno.test(`train() ends ${module.id} as "diverged" at the step where an absurd rate tells`, async () => {
+  test(`train() ends ${module.id} as "diverged" at the step where an absurd rate tells`, async () => {
     const gpu = await testGpu();
     const before = gpu.memory.liveBytes;
     const result = await train(gpu, {
@@ -487,7 +490,7 @@ for (const module of Object.values(optimizers)) {
     assertEquals([result.step, result.trainLoss.length], [2, 1]);
   });
 
-  Deno.test(`train() never fails on a rate of 1e6: ${module.id} diverges, or is done with finite losses`, async () => {
+  test(`train() never fails on a rate of 1e6: ${module.id} diverges, or is done with finite losses`, async () => {
     const gpu = await testGpu();
     const result = await train(gpu, {
       ...tiny,
@@ -500,7 +503,7 @@ for (const module of Object.values(optimizers)) {
   });
 }
 
-Deno.test("train() ends LoRA-Pro at full rank from B = 0 as diverged where its loss leaves, in every mode", async () => {
+test("train() ends LoRA-Pro at full rank from B = 0 as diverged where its loss leaves, in every mode", async () => {
   const gpu = await testGpu();
   for (const mode of ["full", "efficient", "sgd"]) {
     for (const [peak, wanted] of [[1e30, ["diverged"]], [10, ["diverged", "done"]]] as const) {
@@ -520,7 +523,7 @@ Deno.test("train() ends LoRA-Pro at full rank from B = 0 as diverged where its l
   }
 });
 
-Deno.test("train() ends a run whose weights are poisoned as diverged at step 1, with no loss", async () => {
+test("train() ends a run whose weights are poisoned as diverged at step 1, with no loss", async () => {
   const gpu = await testGpu();
   for (const poison of [NaN, Infinity]) {
     const config = complete({}), parts = await partsOf(config);
@@ -540,7 +543,7 @@ Deno.test("train() ends a run whose weights are poisoned as diverged at step 1, 
   }
 });
 
-Deno.test("train() ends a run that its last step breaks as diverged, not as done with a senseless score", async () => {
+test("train() ends a run that its last step breaks as diverged, not as done with a senseless score", async () => {
   const gpu = await testGpu();
   const result = await train(gpu, {
     ...tiny,
@@ -554,7 +557,7 @@ Deno.test("train() ends a run that its last step breaks as diverged, not as done
   assertEquals(result.trainLoss.length, 1);
 });
 
-Deno.test("train() leaves nothing on the GPU where the task, the method or the scoring throws", async () => {
+test("train() leaves nothing on the GPU where the task, the method or the scoring throws", async () => {
   const gpu = await testGpu();
   const before = gpu.memory.liveBytes;
   const config = complete({}), parts = await partsOf(config);
@@ -599,7 +602,7 @@ Deno.test("train() leaves nothing on the GPU where the task, the method or the s
   assertEquals((await runSession(gpu, config, parts, {})).divergedAt, null);
 });
 
-Deno.test("train() waits for methods whose steps are promises", async () => {
+test("train() waits for methods whose steps are promises", async () => {
   const gpu = await testGpu();
   const config = complete({ telemetryEvery: 3 }), parts = await partsOf(config);
   let open = 0, steps = 0;
@@ -619,7 +622,7 @@ Deno.test("train() waits for methods whose steps are promises", async () => {
   assertEquals([open, steps], [0, 4]);
 });
 
-Deno.test("train() counts a start that moves weights as change, and other starts as none", async () => {
+test("train() counts a start that moves weights as change, and other starts as none", async () => {
   const gpu = await testGpu();
   // The start moves by a product of rank 2; the steps, far less, by sums of two such products.
   const config = complete({
@@ -648,7 +651,7 @@ Deno.test("train() counts a start that moves weights as change, and other starts
   }
 });
 
-Deno.test("RunResult reads results from before second orders and effective ranks were measured", async () => {
+test("RunResult reads results from before second orders and effective ranks were measured", async () => {
   const gpu = await testGpu();
   const result = await train(gpu, { ...tiny, steps: 1 });
   assert(result.status === "done");
@@ -660,7 +663,7 @@ Deno.test("RunResult reads results from before second orders and effective ranks
   assertEquals(parsed.outcome.discrepancies, discrepancies);
 });
 
-Deno.test("train() records what the task measures, and RunResult reads it as it reads results without", async () => {
+test("train() records what the task measures, and RunResult reads it as it reads results without", async () => {
   const gpu = await testGpu();
   const result = await train(gpu, {
     ...tiny,
@@ -686,7 +689,7 @@ Deno.test("train() records what the task measures, and RunResult reads it as it 
   assert(!("measures" in (RunResult.parse({ ...result, outcome: old }) as { outcome: object }).outcome));
 });
 
-Deno.test("train() refuses what the model cannot take, by the model's and the task's names", async () => {
+test("train() refuses what the model cannot take, by the model's and the task's names", async () => {
   const gpu = await testGpu();
   const config = complete({}), parts = await partsOf(config);
   const error = await assertRejects(
@@ -702,7 +705,7 @@ Deno.test("train() refuses what the model cannot take, by the model's and the ta
   );
 });
 
-Deno.test("train() scores the split that the config names: the mean of its scores", async () => {
+test("train() scores the split that the config names: the mean of its scores", async () => {
   const gpu = await testGpu();
   const result = await train(gpu, { ...tiny, steps: 1, telemetryEvery: 0, scoreOn: "validation" });
   assert(result.status === "done");

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { UserError } from "../../errors/user_error.ts";
+import { type DefineTest, lackOf, PROGRAMS, testNeeding } from "../../tests/support/test_needing.ts";
 import { commands } from "./commands.ts";
 import { completionsFor, shells } from "./completions.ts";
 
@@ -32,9 +33,11 @@ async function inShell(shell: string, made: (program: string) => string): Promis
   }
 }
 
-function isThere(shell: string): boolean {
-  return new Deno.Command("sh", { args: ["-c", 'command -v "$0"', shell], stdout: "null" }).outputSync()
-    .success;
+/** Defines a test that runs a shell, where there is one. */
+function testIn(shell: string): DefineTest {
+  const isThere = lackOf(PROGRAMS) === null &&
+    new Deno.Command("sh", { args: ["-c", 'command -v "$0"', shell], stdout: "null" }).outputSync().success;
+  return testNeeding(PROGRAMS, isThere ? null : shell);
 }
 
 /** What is typed behind `./run`, and what it may become. */
@@ -52,10 +55,9 @@ const typed: readonly (readonly [string, readonly string[]])[] = [
   ["completions f", ["fish"]],
 ];
 
-Deno.test({
-  name: "completionsFor() bash completes commands, options, names and paths of our ./run alone (needs bash)",
-  ignore: !isThere("bash"),
-  async fn() {
+testIn("bash")(
+  "completionsFor() bash completes commands, options, names and paths of our ./run alone",
+  async () => {
     const lines = [...typed, ["bench --tasks = co", ["code"]] as const];
     const found = await inShell("bash", (program) =>
       [
@@ -73,12 +75,11 @@ Deno.test({
     assertEquals(words.slice(0, lines.length), lines.map(([, wanted]) => wanted.join(" ")));
     assertEquals(words.slice(lines.length).join(""), "");
   },
-});
+);
 
-Deno.test({
-  name: "completionsFor() fish completes commands, options, names and paths of our ./run alone (needs fish)",
-  ignore: !isThere("fish"),
-  async fn() {
+testIn("fish")(
+  "completionsFor() fish completes commands, options, names and paths of our ./run alone",
+  async () => {
     const found = await inShell("fish", (program) =>
       [
         completionsFor("fish", known, program),
@@ -88,19 +89,15 @@ Deno.test({
       ].join("\n"));
     assertEquals(found, [...typed.map(([, wanted]) => wanted.join(" ")), "end"]);
   },
-});
+);
 
-Deno.test({
-  name: "completionsFor() zsh is zsh (needs zsh)",
-  ignore: !isThere("zsh"),
-  async fn() {
-    const check = (program: string) => `setopt no_exec\n${completionsFor("zsh", known, program)}`;
-    assertEquals(await inShell("zsh", check), [""]);
-    await inShell("zsh", (program) => `${check(program)}\n{`).then(
-      () => assert(false, "what is not zsh passed too"),
-      () => {},
-    );
-  },
+testIn("zsh")("completionsFor() zsh is zsh", async () => {
+  const check = (program: string) => `setopt no_exec\n${completionsFor("zsh", known, program)}`;
+  assertEquals(await inShell("zsh", check), [""]);
+  await inShell("zsh", (program) => `${check(program)}\n{`).then(
+    () => assert(false, "what is not zsh passed too"),
+    () => {},
+  );
 });
 
 Deno.test("completionsFor() has every command and option in each shell, and names the shells that there are", () => {

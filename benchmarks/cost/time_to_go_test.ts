@@ -11,6 +11,9 @@ import type { Progress } from "../../training/loop/progress.ts";
 import recorded from "../recorded/mixed_sweep.json" with { type: "json" };
 import { countRuns } from "./run_work.ts";
 import { RunClock } from "./time_to_go.ts";
+import { READING, testNeeding } from "../../tests/support/test_needing.ts";
+
+const test = testNeeding(READING);
 
 /** What a run said of itself, and when. */
 type Said = readonly [ms: number, phase: Progress["phase"], step: number];
@@ -88,13 +91,13 @@ function assertWithin(
   }
 }
 
-Deno.test("the time to go of a sweep is right within a factor of 1.5 from a tenth on, whatever runs of it cost", async () => {
+test("the time to go of a sweep is right within a factor of 1.5 from a tenth on, whatever runs of it cost", async () => {
   assertWithin(replay(await newForecast(true), runs, 1), 1.5, [0.1, 0.98]);
   // Where no pace is known at all, the first runs have to tell those of other tasks too.
   assertWithin(replay(await newForecast(false), runs, 1), 2, [0.1, 0.98]);
 });
 
-Deno.test("the time to go is nearly as right on a machine of another speed than the paces that ship are from", async () => {
+test("the time to go is nearly as right on a machine of another speed than the paces that ship are from", async () => {
   for (const slower of [0.3, 3]) {
     assertWithin(replay(await newForecast(true), runs, slower), 1.6, [0.1, 0.98]);
   }

@@ -2,9 +2,12 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MATMUL_VARIANTS, shapeClassOf } from "../../kernels/mod.ts";
 import * as models from "../../models/mod.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { productsOf, tune } from "./tune.ts";
 import { readTuning, type Tuning, tuningPath, writeTuning } from "./tuning.ts";
+
+const test = testNeeding(FILES);
 
 const tuning: Tuning = {
   schema: 1,
@@ -22,7 +25,7 @@ async function inFolder(work: (folder: URL) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("readTuning() reads what writeTuning() wrote, for the same adapter and Deno alone", async () => {
+test("readTuning() reads what writeTuning() wrote, for the same adapter and Deno alone", async () => {
   await inFolder(async (folder) => {
     assertEquals(await readTuning(tuning, MATMUL_VARIANTS, folder), null);
     const path = await writeTuning(tuning, folder);
@@ -35,7 +38,7 @@ Deno.test("readTuning() reads what writeTuning() wrote, for the same adapter and
   });
 });
 
-Deno.test("readTuning() refuses an unknown variant by name, and files that are no tuning", async () => {
+test("readTuning() refuses an unknown variant by name, and files that are no tuning", async () => {
   await inFolder(async (folder) => {
     const path = await writeTuning(tuning, folder);
     await assertRejects(

@@ -7,6 +7,7 @@ import { build, made, rowsOf } from "../../tests/support/fakes/reports.ts";
 import { basesOf } from "../sweep/bases.ts";
 import { fakeBase, fakeDiverged, fakeDone, fakeFailed } from "../../tests/support/fakes/results.ts";
 import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { READING, testNeeding } from "../../tests/support/test_needing.ts";
 import { sampleDeviation } from "../statistics/statistics.ts";
 import { expand, type SweepSpec } from "../sweep/sweep.ts";
 import { buildReport } from "./build.ts";
@@ -15,6 +16,8 @@ import { toHtml } from "./html.ts";
 import { toMarkdown } from "./markdown.ts";
 import type { Report } from "./report.ts";
 import { makeStudy } from "../study/make_study.ts";
+
+const test = testNeeding(READING);
 
 /** What reports of runs without tuned rates say. */
 const STATED =
@@ -450,7 +453,7 @@ Deno.test("buildReport() has no table of discrepancies where none was measured",
   assert(!report.tables.some(({ title }) => title === "Gradient discrepancy"));
 });
 
-Deno.test("buildReport() of nothing says so", async () => {
+test("buildReport() of nothing says so", async () => {
   const { plan } = await made();
   const report = build({ plan, stored: [] });
   assertEquals(report.answer, ["No run has finished: there is nothing to say yet."]);

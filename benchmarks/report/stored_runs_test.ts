@@ -3,10 +3,13 @@ import { basesOf } from "../sweep/bases.ts";
 import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
 import { fakeBase, fakeDone } from "../../tests/support/fakes/results.ts";
 import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { digestOf, prepareFolder } from "../../files/write_file.ts";
 import { writePlan } from "../sweep/plan.ts";
 import { openBases, openStore } from "../sweep/store.ts";
 import { writeReport } from "./write.ts";
+
+const test = testNeeding(FILES);
 
 const plan = await fakePlan({
   ...fakeSweep,
@@ -47,7 +50,7 @@ function sorted(files: ReadonlyMap<string, string>): (readonly [string, string])
   return [...files].toSorted(([a], [b]) => a < b ? -1 : 1);
 }
 
-Deno.test("writeReport() makes the same bytes from the same stored runs, in another folder, order and time", async () => {
+test("writeReport() makes the same bytes from the same stored runs, in another folder, order and time", async () => {
   const [once, again] = await inFolder(results, async (out) => {
     await writeReport(out, fakeRegistries);
     const first = await filesOf(`${out}/report`);
@@ -63,7 +66,7 @@ Deno.test("writeReport() makes the same bytes from the same stored runs, in anot
   assertEquals(sorted(elsewhere), sorted(once!));
 });
 
-Deno.test("writeReport() names malformed and foreign JSON among the runs, leaves it out and counts none of it", async () => {
+test("writeReport() names malformed and foreign JSON among the runs, leaves it out and counts none of it", async () => {
   const whole = JSON.stringify({ ...results[0]!, digest: await digestOf(results[0]!) });
   /** The shape of a result of Hugging Face PEFT's method comparison. */
   const peft = {
@@ -122,7 +125,7 @@ Deno.test("writeReport() names malformed and foreign JSON among the runs, leaves
   });
 });
 
-Deno.test("writeReport() of a folder with nothing but foreign files says so and has no scores", async () => {
+test("writeReport() of a folder with nothing but foreign files says so and has no scores", async () => {
   await inFolder([], async (out) => {
     await Deno.writeTextFile(`${out}/runs/foreign.json`, "{}");
     await Deno.writeTextFile(`${out}/sweep.json`, '{"schema":1}');
@@ -134,7 +137,7 @@ Deno.test("writeReport() of a folder with nothing but foreign files says so and 
   });
 });
 
-Deno.test("writeReport() without a plan leaves out runs that can't be compared with the most, and says so", async () => {
+test("writeReport() without a plan leaves out runs that can't be compared with the most, and says so", async () => {
   const { config } = results[1]!;
   const longer = await fakeDone({ ...config, steps: 80 });
   await inFolder([...results, longer], async (out) => {

@@ -5,9 +5,12 @@ import { baseOf, basesOf, scoreBases } from "./bases.ts";
 import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
 import { fakeBase, fakeEnvironment } from "../../tests/support/fakes/results.ts";
 import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { openBases } from "./store.ts";
 import { prepareFolder } from "../../files/write_file.ts";
 import { expand } from "./sweep.ts";
+
+const test = testNeeding(FILES);
 
 const configs = (await fakePlan()).runs.map(({ config }) => config);
 
@@ -74,7 +77,7 @@ Deno.test("basesOf() has one base a task, model, number of examples and split, w
   assertEquals(basesOf(sized), []);
 });
 
-Deno.test("scoreBases() scores each base once, and opens no GPU where all are stored", async () => {
+test("scoreBases() scores each base once, and opens no GPU where all are stored", async () => {
   await stage(async ({ go, scored, said, gpus, stored }) => {
     await go();
     await go();
@@ -85,7 +88,7 @@ Deno.test("scoreBases() scores each base once, and opens no GPU where all are st
   });
 });
 
-Deno.test("scoreBases() stores a fault as failed, goes on with a new GPU, and tries it again", async () => {
+test("scoreBases() stores a fault as failed, goes on with a new GPU, and tries it again", async () => {
   let broken = true;
   await stage(
     async ({ go, scored, said, gpus, stored }) => {
@@ -106,7 +109,7 @@ Deno.test("scoreBases() stores a fault as failed, goes on with a new GPU, and tr
   );
 });
 
-Deno.test("scoreBases() stores a score that isn't one as failed, and ends with what only the user can mend", async () => {
+test("scoreBases() stores a score that isn't one as failed, and ends with what only the user can mend", async () => {
   await stage(
     async ({ go, stored }) => {
       await go();
@@ -123,7 +126,7 @@ Deno.test("scoreBases() stores a score that isn't one as failed, and ends with w
   );
 });
 
-Deno.test("scoreBases() gives up the base at work where it is interrupted", async () => {
+test("scoreBases() gives up the base at work where it is interrupted", async () => {
   const interruption = new AbortController();
   await stage(
     async ({ go, scored, stored }) => {
@@ -137,7 +140,7 @@ Deno.test("scoreBases() gives up the base at work where it is interrupted", asyn
   );
 });
 
-Deno.test("the store of bases names edited and misnamed files, like that of runs", async () => {
+test("the store of bases names edited and misnamed files, like that of runs", async () => {
   await stage(async ({ go, stored, out }) => {
     await go();
     const [one, other] = await stored(), store = openBases(out);

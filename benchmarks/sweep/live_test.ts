@@ -1,8 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Point } from "../../training/run.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
+import { PROGRAMS, testNeeding } from "../../tests/support/test_needing.ts";
 import { Live, openLive, readPulse } from "./live.ts";
 import { inFolder } from "../../tests/support/in_folder.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const repository = new URL("../../", import.meta.url).pathname;
 const run = (await fakePlan()).runs[1]!;
@@ -11,7 +14,7 @@ const refuse = (sentence: string) => {
   throw new Error(sentence);
 };
 
-Deno.test("openLive() writes the stage, the running run with its curves so far, and how it ended", async () => {
+test("openLive() writes the stage, the running run with its curves so far, and how it ended", async () => {
   await inFolder(async (out) => {
     const writer = await openLive(out, refuse);
     const read = async () => {
@@ -45,7 +48,7 @@ Deno.test("openLive() writes the stage, the running run with its curves so far, 
   });
 });
 
-Deno.test("readPulse() tells a sweep at work from one that was killed, and from none", async () => {
+test("readPulse() tells a sweep at work from one that was killed, and from none", async () => {
   await inFolder(async (out) => {
     assertEquals(await readPulse(out), { live: null, isAlive: false, fault: null });
     const source = `
@@ -79,7 +82,7 @@ Deno.test("readPulse() tells a sweep at work from one that was killed, and from 
   });
 });
 
-Deno.test("openLive() lets the first of two sweeps in one folder speak", async () => {
+test("openLive() lets the first of two sweeps in one folder speak", async () => {
   await inFolder(async (out) => {
     const first = await openLive(out, refuse), second = await openLive(out, refuse);
     first.enter("report");
@@ -92,7 +95,7 @@ Deno.test("openLive() lets the first of two sweeps in one folder speak", async (
   });
 });
 
-Deno.test("openLive() never fails: where nothing can be written it says so, once", async () => {
+test("openLive() never fails: where nothing can be written it says so, once", async () => {
   await inFolder(async (out) => {
     const said: string[] = [];
     await Deno.mkdir(`${out}/live.lock`);
@@ -105,7 +108,7 @@ Deno.test("openLive() never fails: where nothing can be written it says so, once
   });
 });
 
-Deno.test("readPulse() names a file that is cut short, of another form, or no file", async () => {
+test("readPulse() names a file that is cut short, of another form, or no file", async () => {
   await inFolder(async (out) => {
     const writer = await openLive(out, refuse);
     await writer.end({ status: "done" });
@@ -131,7 +134,7 @@ Deno.test("readPulse() names a file that is cut short, of another form, or no fi
   });
 });
 
-Deno.test("readPulse() waits for no named pipe", async () => {
+test("readPulse() waits for no named pipe", async () => {
   await inFolder(async (out) => {
     await new Deno.Command("sh", { args: ["-c", 'mkfifo "$0/live.json" "$0/live.lock"', out] }).output();
     assertEquals(await readPulse(out), {

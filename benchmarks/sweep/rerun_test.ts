@@ -3,10 +3,13 @@ import { UserError } from "../../errors/user_error.ts";
 import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
 import { fakeDiverged, fakeDone } from "../../tests/support/fakes/results.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { planBench } from "../command_line/bench.ts";
 import { isStoredRun } from "./rerun.ts";
 import { openStore } from "./store.ts";
 import { inFolder } from "../../tests/support/in_folder.ts";
+
+const test = testNeeding(FILES);
 
 Deno.test("isStoredRun() tells files of runs from sweeps", () => {
   const runs = ["0123456789abcdef.json", "./runs/0123456789abcdef.json", "/a b/runs/0123456789abcdef.json"];
@@ -21,7 +24,7 @@ Deno.test("isStoredRun() tells files of runs from sweeps", () => {
   assertEquals(others.map(isStoredRun), others.map(() => false));
 });
 
-Deno.test("planBench() of a stored run's file is that run alone, by the same name, finished or not", async () => {
+test("planBench() of a stored run's file is that run alone, by the same name, finished or not", async () => {
   await inFolder(async (folder) => {
     const store = openStore(folder), { runs } = await fakePlan();
     const stored = [await fakeDone(runs[0]!.config), await fakeDiverged(runs[3]!.config)];
@@ -36,7 +39,7 @@ Deno.test("planBench() of a stored run's file is that run alone, by the same nam
   });
 });
 
-Deno.test("planBench() refuses a run that is not there, was edited or would be changed, in a sentence", async () => {
+test("planBench() refuses a run that is not there, was edited or would be changed, in a sentence", async () => {
   await inFolder(async (folder) => {
     const store = openStore(folder), { runs } = await fakePlan();
     const result = await fakeDone(runs[0]!.config);

@@ -2,9 +2,12 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { UserError } from "../../errors/user_error.ts";
 import { fakeDone } from "../../tests/support/fakes/results.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { digestOf, prepareFolder } from "../../files/write_file.ts";
 import { openStore } from "./store.ts";
 import { inFolder } from "../../tests/support/in_folder.ts";
+
+const test = testNeeding(FILES);
 
 const [first, second] = await Promise.all(
   (await fakePlan()).runs.slice(0, 2).map(({ config }) => fakeDone(config)),
@@ -18,7 +21,7 @@ async function storeWithTwo(out: string) {
   return store;
 }
 
-Deno.test("Store gives back what was put, and leaves no other files", async () => {
+test("Store gives back what was put, and leaves no other files", async () => {
   await inFolder(async (out) => {
     const store = await storeWithTwo(out);
     const { results, faults } = await store.read();
@@ -28,7 +31,7 @@ Deno.test("Store gives back what was put, and leaves no other files", async () =
   });
 });
 
-Deno.test("Store reads runs from before the test loss was taken, and says that it is not known", async () => {
+test("Store reads runs from before the test loss was taken, and says that it is not known", async () => {
   await inFolder(async (out) => {
     const store = openStore(out);
     await prepareFolder(store.folder);
@@ -41,11 +44,11 @@ Deno.test("Store reads runs from before the test loss was taken, and says that i
   });
 });
 
-Deno.test("Store is empty where there is no folder", async () => {
+test("Store is empty where there is no folder", async () => {
   assertEquals((await openStore("./no such folder").read()).results.size, 0);
 });
 
-Deno.test("Store names half-written, edited, foreign and misnamed files and goes on with the others", async () => {
+test("Store names half-written, edited, foreign and misnamed files and goes on with the others", async () => {
   await inFolder(async (out) => {
     const store = await storeWithTwo(out);
     const path = `${store.folder}/${first!.id}.json`;
@@ -68,7 +71,7 @@ Deno.test("Store names half-written, edited, foreign and misnamed files and goes
   });
 });
 
-Deno.test("Store.setAside() renames, and never over a file that was set aside before", async () => {
+test("Store.setAside() renames, and never over a file that was set aside before", async () => {
   await inFolder(async (out) => {
     const store = await storeWithTwo(out);
     const name = `${first!.id}.json`;
@@ -87,7 +90,7 @@ Deno.test("Store.setAside() renames, and never over a file that was set aside be
   });
 });
 
-Deno.test("Store ignores files that are not results and not meant to be", async () => {
+test("Store ignores files that are not results and not meant to be", async () => {
   await inFolder(async (out) => {
     const store = await storeWithTwo(out);
     await Deno.writeTextFile(`${store.folder}/${first!.id}.json.1234.part`, "{");
@@ -96,7 +99,7 @@ Deno.test("Store ignores files that are not results and not meant to be", async 
   });
 });
 
-Deno.test("prepareFolder() refuses a folder that can't be written, by name", async () => {
+test("prepareFolder() refuses a folder that can't be written, by name", async () => {
   await inFolder(async (out) => {
     await Deno.writeTextFile(`${out}/file`, "");
     const error = await assertRejects(() => prepareFolder(`${out}/file/runs`), UserError);

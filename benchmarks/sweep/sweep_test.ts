@@ -7,11 +7,14 @@ import { canonicalJson } from "../../files/canonical_json.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { fakeRegistries, takingData } from "../../tests/support/fakes/registries.ts";
 import { fakeSweep } from "../../tests/support/fakes/sweep.ts";
+import { READING, testNeeding } from "../../tests/support/test_needing.ts";
 import { expandRuns } from "./expand_runs.ts";
 import type { ChosenRate, ChosenRates } from "../rates/rates.ts";
 import { rankOf } from "./method.ts";
 import { expand, override, ratesNeeded, SweepSpec } from "./sweep.ts";
 import { listSweeps, readSweep } from "./sweep_files.ts";
+
+const test = testNeeding(READING);
 
 function chosenRate(change: Partial<ChosenRate>): ChosenRate {
   return {
@@ -115,7 +118,7 @@ Deno.test("expand() varies one size at a time around the sweep's own, and runs t
   assertEquals(sizes("full").length, 4);
 });
 
-Deno.test("the scaling sweep varies tokens, width, layers and rank, each by itself", async () => {
+test("the scaling sweep varies tokens, width, layers and rank, each by itself", async () => {
   const registries = { tasks: { ...tasks }, models: { ...models }, optimizers: { ...optimizers } };
   const spec = await readSweep("scaling");
   const { configs } = expand(spec, registries as unknown as Registries);
@@ -143,7 +146,7 @@ const shipped = {
   optimizers: { ...optimizers },
 } as unknown as Registries;
 
-Deno.test("the sweeps of rank and learning rate run every method there is, on both tasks", async () => {
+test("the sweeps of rank and learning rate run every method there is, on both tasks", async () => {
   const ids = Object.values(optimizers).map(({ id }) => id).sort();
   const ranks = expand(override(await readSweep("rank"), { peaks: [1e-3] }, shipped), shipped);
   const rates = expand(await readSweep("learning-rate"), shipped);
@@ -168,7 +171,7 @@ Deno.test("the sweeps of rank and learning rate run every method there is, on bo
   assertEquals(steps(ranks.configs).difference(steps(rates.configs)).size, 0);
 });
 
-Deno.test("the sweep of the paper takes every task with its shipped settings and every method, and so does its tuning", async () => {
+test("the sweep of the paper takes every task with its shipped settings and every method, and so does its tuning", async () => {
   const paper = expand(override(await readSweep("paper"), { peaks: [1e-3] }, shipped), shipped).configs;
   const tuning = expand(await readSweep("learning-rate"), shipped).configs;
   for (const { id, shipped } of Object.values(tasks)) {
@@ -193,7 +196,7 @@ Deno.test("the sweep of the paper takes every task with its shipped settings and
   }
 });
 
-Deno.test("each ablation expands, also to a few steps, and varies what it is named for", async () => {
+test("each ablation expands, also to a few steps, and varies what it is named for", async () => {
   const varied = async (name: string, read: (options: Readonly<Record<string, unknown>>) => unknown) => {
     const spec = await readSweep(name);
     assertEquals(
@@ -592,7 +595,7 @@ Deno.test("ratesNeeded() asks for no tuning where every rate is stated", () => {
   assertEquals(ratesNeeded(fakeSweep), null);
 });
 
-Deno.test("listSweeps() and readSweep() find every sweep that ships, each named like its file", async () => {
+test("listSweeps() and readSweep() find every sweep that ships, each named like its file", async () => {
   const ids = (await listSweeps()).map(({ id }) => id);
   assert(["quick", "scaling", "smoke", "tune"].every((id) => ids.includes(id)));
   for (const id of ids) assertEquals((await readSweep(id)).name, id);

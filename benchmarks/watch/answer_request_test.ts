@@ -3,10 +3,13 @@ import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
 import { fakeDone } from "../../tests/support/fakes/results.ts";
 import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
 import { putFake } from "../../tests/support/fakes/store.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { openLive } from "../sweep/live.ts";
 import { writePlan } from "../sweep/plan.ts";
 import { createAnswerer } from "./answer_request.ts";
 import { serveWatcher } from "./serve.ts";
+
+const test = testNeeding({ ...FILES, net: ["127.0.0.1"] });
 
 const plan = await fakePlan({ ...fakeSweep, name: "<img src=x>", question: "Is </h1> escaped?" });
 
@@ -42,7 +45,7 @@ async function watching(work: (place: Place) => Promise<void>, below = ""): Prom
   }
 }
 
-Deno.test("A watcher waits for sweeps, lists them, and leads to the page of each", async () => {
+test("A watcher waits for sweeps, lists them, and leads to the page of each", async () => {
   await watching(async ({ get, sweep, folder }) => {
     assertStringIncludes(await (await get("/")).text(), "There is no sweep here yet");
     await sweep("a", 2);
@@ -59,7 +62,7 @@ Deno.test("A watcher waits for sweeps, lists them, and leads to the page of each
   });
 });
 
-Deno.test("A watcher of one sweep's own folder leads to its page, and to no list", async () => {
+test("A watcher of one sweep's own folder leads to its page, and to no list", async () => {
   await watching(async ({ get, sweep }) => {
     await sweep("a", 1);
     assertEquals((await get("/")).headers.get("Location"), "/sweep/a/");
@@ -67,7 +70,7 @@ Deno.test("A watcher of one sweep's own folder leads to its page, and to no list
   }, "/a");
 });
 
-Deno.test("A sweep's page shows the running run's curve beside those of its task, and the stored runs", async () => {
+test("A sweep's page shows the running run's curve beside those of its task, and the stored runs", async () => {
   await watching(async ({ get, sweep }) => {
     const out = await sweep("a", 9), running = plan.runs[9]!;
     const live = await openLive(out, () => {});
@@ -96,7 +99,7 @@ Deno.test("A sweep's page shows the running run's curve beside those of its task
   });
 });
 
-Deno.test("A watcher escapes what files say, and forbids its pages all scripts but its own", async () => {
+test("A watcher escapes what files say, and forbids its pages all scripts but its own", async () => {
   await watching(async ({ get, sweep }) => {
     const out = await sweep("a", 1);
     await Deno.writeTextFile(`${out}/runs/<script>alert(1).json`, "{");
@@ -113,7 +116,7 @@ Deno.test("A watcher escapes what files say, and forbids its pages all scripts b
   });
 });
 
-Deno.test("A watcher lists the latest runs, and all where it is asked to", async () => {
+test("A watcher lists the latest runs, and all where it is asked to", async () => {
   await watching(async ({ get, sweep }) => {
     const long = await fakePlan({ ...fakeSweep, seeds: [0, 1, 2, 3] });
     const out = await sweep("a", 0);
@@ -128,7 +131,7 @@ Deno.test("A watcher lists the latest runs, and all where it is asked to", async
   });
 });
 
-Deno.test("A watcher takes GET and HEAD alone, from its own names alone", async () => {
+test("A watcher takes GET and HEAD alone, from its own names alone", async () => {
   await watching(async ({ get, sweep }) => {
     await sweep("a", 0);
     for (const method of ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]) {
@@ -154,7 +157,7 @@ Deno.test("A watcher takes GET and HEAD alone, from its own names alone", async 
   });
 });
 
-Deno.test("A watcher says when nothing changed", async () => {
+test("A watcher says when nothing changed", async () => {
   await watching(async ({ get, sweep }) => {
     const out = await sweep("a", 1);
     const tag = (await get("/sweep/a/")).headers.get("ETag")!;
@@ -166,7 +169,7 @@ Deno.test("A watcher says when nothing changed", async () => {
   });
 });
 
-Deno.test("A watcher serves a report's files from disk and none beside them, whatever the path says", async () => {
+test("A watcher serves a report's files from disk and none beside them, whatever the path says", async () => {
   await watching(async ({ get, sweep, folder }) => {
     const out = await sweep("a", 1);
     assertEquals((await get("/sweep/a/written/")).status, 404);
@@ -216,7 +219,7 @@ Deno.test("A watcher serves a report's files from disk and none beside them, wha
   });
 });
 
-Deno.test("A watcher builds the report of what is stored, again where that changed, and writes nothing", async () => {
+test("A watcher builds the report of what is stored, again where that changed, and writes nothing", async () => {
   await watching(async ({ get, sweep }) => {
     const out = await sweep("a", 7);
     const files = () => Array.from(Deno.readDirSync(out), ({ name }) => name).sort();
@@ -237,7 +240,7 @@ Deno.test("A watcher builds the report of what is stored, again where that chang
   });
 });
 
-Deno.test("serveWatcher() serves over loopback until it is stopped", async () => {
+test("serveWatcher() serves over loopback until it is stopped", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const stopping = new AbortController();
@@ -284,7 +287,7 @@ async function said(address: string, parts: Iterable<string>): Promise<string> {
   }
 }
 
-Deno.test("serveWatcher() ends connections that send no whole header in time, and stops with some open", async () => {
+test("serveWatcher() ends connections that send no whole header in time, and stops with some open", async () => {
   const folder = await Deno.makeTempDir();
   const serve = async (headerMilliseconds: number, work: (address: string) => Promise<unknown>) => {
     const stopping = new AbortController();
@@ -334,7 +337,7 @@ Deno.test("serveWatcher() ends connections that send no whole header in time, an
   }
 });
 
-Deno.test("serveWatcher() answers to whatever target and host it is asked for", async () => {
+test("serveWatcher() answers to whatever target and host it is asked for", async () => {
   const folder = await Deno.makeTempDir(), stopping = new AbortController(), complaints: string[] = [];
   const { promise: address, resolve } = Promise.withResolvers<string>();
   try {

@@ -2,14 +2,17 @@ import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert
 import { fakeDiverged, fakeDone, fakeFailed } from "../../tests/support/fakes/results.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
 import { putFake } from "../../tests/support/fakes/store.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { writePlan } from "../sweep/plan.ts";
 import { describeEnding, SweepFolder, thin } from "./sweep_folder.ts";
 import { findSweeps } from "./sweeps.ts";
 import { inFolder } from "../../tests/support/in_folder.ts";
 
+const test = testNeeding(FILES);
+
 const plan = await fakePlan();
 
-Deno.test("SweepFolder finds what is new, replaced and gone, and its stamp says whether anything is", async () => {
+test("SweepFolder finds what is new, replaced and gone, and its stamp says whether anything is", async () => {
   await inFolder(async (out) => {
     const folder = new SweepFolder(out);
     const empty = await folder.look();
@@ -35,7 +38,7 @@ Deno.test("SweepFolder finds what is new, replaced and gone, and its stamp says 
   });
 });
 
-Deno.test("SweepFolder names every file that can't be used, and goes on without it", async () => {
+test("SweepFolder names every file that can't be used, and goes on without it", async () => {
   await inFolder(async (out) => {
     const folder = new SweepFolder(out);
     await Deno.mkdir(`${out}/runs`);
@@ -58,7 +61,7 @@ Deno.test("SweepFolder names every file that can't be used, and goes on without 
   });
 });
 
-Deno.test("SweepFolder says what is in the place of its files and folders", async () => {
+test("SweepFolder says what is in the place of its files and folders", async () => {
   await inFolder(async (out) => {
     const folder = new SweepFolder(out);
     await Deno.writeTextFile(`${out}/runs`, "");
@@ -72,7 +75,7 @@ Deno.test("SweepFolder says what is in the place of its files and folders", asyn
   });
 });
 
-Deno.test("SweepFolder reads a part of many files at a time, and says how many are left", async () => {
+test("SweepFolder reads a part of many files at a time, and says how many are left", async () => {
   await inFolder(async (out) => {
     await Deno.mkdir(`${out}/runs`);
     for (let i = 0; i < 50; i++) await Deno.writeTextFile(`${out}/runs/${i}.json`, "");
@@ -95,7 +98,7 @@ Deno.test("thin() keeps short curves and takes means of long ones, up to the las
   assertEquals(thin([]), []);
 });
 
-Deno.test("findSweeps() takes the folder itself, or looks two folders deep, and waits for what isn't there", async () => {
+test("findSweeps() takes the folder itself, or looks two folders deep, and waits for what isn't there", async () => {
   await inFolder(async (out) => {
     assertEquals(await findSweeps(`${out}/none`), new Map());
     assertEquals(await findSweeps(out), new Map());
@@ -116,7 +119,7 @@ Deno.test("findSweeps() takes the folder itself, or looks two folders deep, and 
   });
 });
 
-Deno.test("findSweeps() gives a key that can stand in a path, whatever the folder is called", async () => {
+test("findSweeps() gives a key that can stand in a path, whatever the folder is called", async () => {
   await inFolder(async (out) => {
     await Deno.mkdir(`${out}/runs`);
     const name = out.split("/").at(-1)!;

@@ -2,6 +2,9 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { CheckpointError } from "./checkpoint.ts";
 import { writeSafetensors } from "./write_safetensors.ts";
 import { checkpointWeights, readCheckpointFolder } from "./checkpoint_folder.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
+
+const test = testNeeding(FILES);
 
 const tensor = (...values: number[]) => ({ shape: [values.length], data: Float32Array.from(values) });
 
@@ -30,14 +33,14 @@ const INDEX = "model.safetensors.index.json";
 const first = "model-00001-of-00002.safetensors", second = "model-00002-of-00002.safetensors";
 const index = (map: unknown) => JSON.stringify({ metadata: { total_size: 16 }, weight_map: map });
 
-Deno.test("readCheckpointFolder() reads a whole file, and prefers it to shards", async () => {
+test("readCheckpointFolder() reads a whole file, and prefers it to shards", async () => {
   await withFolder({ "model.safetensors": { a: [1, 2] }, [INDEX]: "no index" }, async (folder) => {
     const { tensors } = await readCheckpointFolder(folder);
     assertEquals([...tensors].map(([name, { data }]) => [name, [...data]]), [["a", [1, 2]]]);
   });
 });
 
-Deno.test("readCheckpointFolder() reads shards by their index, and of each what the index says", async () => {
+test("readCheckpointFolder() reads shards by their index, and of each what the index says", async () => {
   const files = {
     [first]: { a: [1, 2], stale: [9] },
     [second]: { b: [3], stale: [8] },
@@ -54,7 +57,7 @@ Deno.test("readCheckpointFolder() reads shards by their index, and of each what 
   });
 });
 
-Deno.test("readCheckpointFolder() refuses folders without weights, broken indices, missing files and tensors, and ways out", async () => {
+test("readCheckpointFolder() refuses folders without weights, broken indices, missing files and tensors, and ways out", async () => {
   const refusals: [Parameters<typeof withFolder>[0], string][] = [
     [{}, "it has neither model.safetensors nor model.safetensors.index.json"],
     [{ [INDEX]: "{" }, "it is not valid JSON"],
@@ -82,7 +85,7 @@ Deno.test("readCheckpointFolder() refuses folders without weights, broken indice
   await assertRejects(() => readCheckpointFolder("/no/such/folder"), CheckpointError, "it has neither");
 });
 
-Deno.test("checkpointWeights() finds T5's embedding under whichever of its names a file has, the shared one first", async () => {
+test("checkpointWeights() finds T5's embedding under whichever of its names a file has, the shared one first", async () => {
   const embedding = (files: Record<string, number[]>) => async (wanted: number[] | null) =>
     await withFolder({ "model.safetensors": files }, async (folder) => {
       const weights = checkpointWeights(await readCheckpointFolder(folder));

@@ -1,14 +1,17 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { CLIP, writeModel } from "../../tests/support/model_writer.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { CheckpointError } from "./checkpoint.ts";
 import { readImageInput } from "./image_input.ts";
 import * as models from "../mod.ts";
 import { fingerprintModel, readModelFolder } from "./model_folder.ts";
 
+const test = testNeeding(FILES);
+
 const FILE = "preprocessor_config.json";
 
-Deno.test("readImageInput() takes the folder's own constants, else those given, else CLIP's, or -1 to 1 for grey", async () => {
+test("readImageInput() takes the folder's own constants, else those given, else CLIP's, or -1 to 1 for grey", async () => {
   const own = { image_mean: [0.1, 0.2, 0.3], image_std: [1, 2, 3], size: { shortest_edge: 224 } };
   await withDataFolder({
     [`own/${FILE}`]: JSON.stringify(own),
@@ -40,7 +43,7 @@ Deno.test("readImageInput() takes the folder's own constants, else those given, 
   });
 });
 
-Deno.test("readImageInput() refuses what is cut short or of other channels, and names the file", async () => {
+test("readImageInput() refuses what is cut short or of other channels, and names the file", async () => {
   for (
     const [content, channels, reason] of [
       ['{"image_mean": [0.5', 3, "it is not valid JSON"],
@@ -66,7 +69,7 @@ Deno.test("readImageInput() refuses what is cut short or of other channels, and 
   );
 });
 
-Deno.test("fingerprintModel() tells folders apart by their image constants", async () => {
+test("fingerprintModel() tells folders apart by their image constants", async () => {
   await withDataFolder({ "other/note": "" }, async (folder) => {
     await writeModel(folder, CLIP, models.vitTiny);
     const before = await fingerprintModel(folder);

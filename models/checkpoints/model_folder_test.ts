@@ -2,10 +2,13 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { drawsOf, mutateBytes, mutateJson } from "../../tests/support/mutate.ts";
 import { SMALL, smallWeights, writeSmall } from "../../tests/support/small_folders.ts";
+import { PROGRAMS, testNeeding } from "../../tests/support/test_needing.ts";
 import { baseWeights } from "../base_weights.ts";
 import { CheckpointError } from "./checkpoint.ts";
 import { encodeSafetensors, type WritableTensor, writeSafetensors } from "./write_safetensors.ts";
 import { fingerprintModel, readModelFolder } from "./model_folder.ts";
+
+const test = testNeeding(PROGRAMS);
 
 /** The sentence by which a folder is refused, with DIR for its path. */
 async function refusal(folder: string): Promise<string> {
@@ -13,7 +16,7 @@ async function refusal(folder: string): Promise<string> {
   return message.replaceAll(folder, "DIR");
 }
 
-Deno.test("readModelFolder() refuses by field, value and need what no checkpoint of the family has, before anything is built", async () => {
+test("readModelFolder() refuses by field, value and need what no checkpoint of the family has, before anything is built", async () => {
   const scaled = (low: unknown, high: unknown) => ({
     rope_scaling: {
       rope_type: "llama3",
@@ -187,7 +190,7 @@ Deno.test("readModelFolder() refuses by field, value and need what no checkpoint
   });
 });
 
-Deno.test("readModelFolder() refuses an OpenCLIP config likewise", async () => {
+test("readModelFolder() refuses an OpenCLIP config likewise", async () => {
   const config = {
     embed_dim: 6,
     vision_cfg: { image_size: 8, patch_size: 4, width: 8, layers: 1, head_width: 4 },
@@ -241,7 +244,7 @@ Deno.test("readModelFolder() refuses an OpenCLIP config likewise", async () => {
     }
   });
 });
-Deno.test("readModelFolder() refuses tensors that the model has no place for, and takes what files have beside weights", async () => {
+test("readModelFolder() refuses tensors that the model has no place for, and takes what files have beside weights", async () => {
   const one = (...shape: number[]) => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
   const place =
     'Cannot use checkpoint "DIR/model.safetensors": the model that "DIR/config.json" describes has no place for tensor ';
@@ -331,7 +334,7 @@ function rawFile(
   return file;
 }
 
-Deno.test("baseWeights() refuses a weight that is NaN or infinite, by tensor and element, in every type", async () => {
+test("baseWeights() refuses a weight that is NaN or infinite, by tensor and element, in every type", async () => {
   const { config, parameters } = SMALL.llama, name = "model.norm.weight";
   const values = (change: number) => Float64Array.of(1, 1, 1, 1, 1, change, 1, 1);
   const bytesOf = {
@@ -385,7 +388,7 @@ Deno.test("baseWeights() refuses a weight that is NaN or infinite, by tensor and
   });
 });
 
-Deno.test("readModelFolder() and fingerprintModel() refuse what is no file, or no JSON that can be read, without waiting for it", async () => {
+test("readModelFolder() and fingerprintModel() refuse what is no file, or no JSON that can be read, without waiting for it", async () => {
   const files = ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"];
   const directory = "it is a folder, a file is needed";
   const pipe = "it is a named pipe, a file is needed";
@@ -443,7 +446,7 @@ Deno.test("readModelFolder() and fingerprintModel() refuse what is no file, or n
   });
 });
 
-Deno.test("readModelFolder() and baseWeights() take what 240 seeded faults make of a folder, or refuse it by one sentence", async () => {
+test("readModelFolder() and baseWeights() take what 240 seeded faults make of a folder, or refuse it by one sentence", async () => {
   const preprocessor = { do_normalize: true, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] };
   const families = Object.keys(SMALL) as (keyof typeof SMALL)[], refusals: string[] = [];
   for (let seed = 0; seed < 240; seed++) {

@@ -1,12 +1,15 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { SMALL, smallWeights, writeSmall } from "../../tests/support/small_folders.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { baseWeights } from "../base_weights.ts";
 import { CheckpointError } from "./checkpoint.ts";
 import { parseSafetensors } from "./read_safetensors.ts";
 import { encodeSafetensors, type WritableTensor } from "./write_safetensors.ts";
 import { readModelFolder } from "./model_folder.ts";
 import { openClipTensors } from "./open_clip.ts";
+
+const test = testNeeding(FILES);
 
 /** What OpenCLIP calls the tensors that it has as they are. */
 const NAMES: readonly (readonly [ours: string | RegExp, theirs: string])[] = [
@@ -65,7 +68,7 @@ const CONFIG = {
   },
 };
 
-Deno.test("openClipTensors() gives every weight of Hugging Face's layout, bit by bit, and a folder of either is the same model", async () => {
+test("openClipTensors() gives every weight of Hugging Face's layout, bit by bit, and a folder of either is the same model", async () => {
   const weights = smallWeights(SMALL.clip.parameters);
   const file = encodeSafetensors(asOpenClip(weights));
   const { tensors } = openClipTensors(parseSafetensors(file, "x"));

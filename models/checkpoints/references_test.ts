@@ -7,6 +7,7 @@ import { createPredictor } from "../../training/scoring/predict.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import { fixture, testOnPublic } from "../../tests/support/public_files.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { type Checkpoint, CheckpointError, type CheckpointTensor, take } from "./checkpoint.ts";
 import { readSafetensors } from "./read_safetensors.ts";
 import { type WritableTensor, writeSafetensors } from "./write_safetensors.ts";
@@ -22,6 +23,8 @@ import { baseWeights } from "../base_weights.ts";
 import { createVision, type VisionConfig } from "../vision.ts";
 import type { WeightSource } from "../weights.ts";
 import { unitRows, unitShare, zeroShotClassifier, zeroShotHead } from "../zero_shot.ts";
+
+const test = testNeeding(FILES);
 
 interface GradientReference {
   readonly norm: number;
@@ -157,7 +160,7 @@ testOnPublic(
 );
 
 for (const [name, tolerance] of [["tiny-llama", 1e-5], ["tiny-llama3", 2e-5]] as const) {
-  Deno.test(`createDecoder() gives Hugging Face's logits, loss and gradients (${name})`, async () => {
+  test(`createDecoder() gives Hugging Face's logits, loss and gradients (${name})`, async () => {
     const folder = fixture(`hf/${name}`);
     const reference = await readJson(`${folder}/reference.json`);
     const gpu = await testGpu();
@@ -188,7 +191,7 @@ for (const [name, tolerance] of [["tiny-llama", 1e-5], ["tiny-llama3", 2e-5]] as
 }
 
 for (const name of ["tiny-t5", "tiny-t5-v1_1"]) {
-  Deno.test(`createEncoderDecoder() gives Hugging Face's logits, loss, gradients and text (${name})`, async () => {
+  test(`createEncoderDecoder() gives Hugging Face's logits, loss, gradients and text (${name})`, async () => {
     const folder = fixture(`hf/${name}`);
     const reference = await readJson(`${folder}/reference.json`);
     const gpu = await testGpu();
@@ -222,7 +225,7 @@ for (const name of ["tiny-t5", "tiny-t5-v1_1"]) {
     }
   });
 
-  Deno.test(`bucketOf() groups positions as Hugging Face does (${name})`, async () => {
+  test(`bucketOf() groups positions as Hugging Face does (${name})`, async () => {
     const folder = fixture(`hf/${name}`);
     const { relative_position_buckets: wanted } = await readJson(`${folder}/reference.json`);
     const { relative_position: relative, note: _, ...buckets } = wanted;
@@ -239,7 +242,7 @@ for (const name of ["tiny-t5", "tiny-t5-v1_1"]) {
   });
 }
 
-Deno.test("createVision() gives Hugging Face's image embeddings and gradients (tiny-clip-vit)", async () => {
+test("createVision() gives Hugging Face's image embeddings and gradients (tiny-clip-vit)", async () => {
   const folder = fixture("hf/tiny-clip-vit");
   const reference = await readJson(`${folder}/reference.json`);
   const gpu = await testGpu();
@@ -300,14 +303,14 @@ async function checkClip(gpu: Gpu, folder: string, weights: WeightSource): Promi
   assertGradients(new Map(parameters.map(({ name }, i) => [name, gradients[i]!])), wanted, 5e-5);
 }
 
-Deno.test("createClipText() and createVision() give Hugging Face's embeddings, logits, loss and gradients (tiny-clip)", async () => {
+test("createClipText() and createVision() give Hugging Face's embeddings, logits, loss and gradients (tiny-clip)", async () => {
   const folder = fixture("hf/tiny-clip");
   const gpu = await testGpu();
   using _ = gpu.scope("tiny-clip");
   await checkClip(gpu, folder, await weightsOf(folder));
 });
 
-Deno.test("zeroShotClassifier() scores images as the full CLIP does, its head made of the texts (tiny-clip)", async () => {
+test("zeroShotClassifier() scores images as the full CLIP does, its head made of the texts (tiny-clip)", async () => {
   const folder = fixture("hf/tiny-clip");
   const reference = await readJson(`${folder}/reference.json`);
   const { text, vision } = clipConfig(await readJson(`${folder}/config.json`), "tiny-clip");
@@ -498,7 +501,7 @@ async function writeShards(folder: string, { tensors }: Checkpoint, size: number
   await Deno.writeTextFile(`${folder}/model.safetensors.index.json`, JSON.stringify(index));
 }
 
-Deno.test("Llama and CLIP from shards have the same bits as from one file", async () => {
+test("Llama and CLIP from shards have the same bits as from one file", async () => {
   for (const name of ["tiny-llama", "tiny-clip"]) {
     const folder = fixture(`hf/${name}`);
     const whole = await readCheckpointFolder(folder);
@@ -531,7 +534,7 @@ async function writeBfloat16(path: string, tensors: ReadonlyMap<string, Checkpoi
   );
 }
 
-Deno.test("Checkpoints of 16-bit floats give the logits of the same numbers in 32 bits, and near those of the original", async () => {
+test("Checkpoints of 16-bit floats give the logits of the same numbers in 32 bits, and near those of the original", async () => {
   const folder = fixture("hf/tiny-llama");
   const reference = await readJson(`${folder}/reference.json`);
   const config = llamaConfig(await readJson(`${folder}/config.json`), "tiny-llama");

@@ -8,9 +8,12 @@ import {
 } from "@std/assert";
 import fc from "fast-check";
 import { fixture } from "../../tests/support/public_files.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { type Checkpoint, CheckpointError, take } from "./checkpoint.ts";
 import { openSafetensors, parseSafetensors, readSafetensors } from "./read_safetensors.ts";
 import { encodeSafetensors, type WritableTensor, writeSafetensors } from "./write_safetensors.ts";
+
+const test = testNeeding(FILES);
 
 /** A file made by hand. `header` is JSON text, or something to be turned into it. */
 function file(header: unknown, data: Uint8Array | number = 0): Uint8Array<ArrayBuffer> {
@@ -401,7 +404,7 @@ Deno.test("parseSafetensors() takes any bytes at all without any other error", (
   }));
 });
 
-Deno.test("writeSafetensors() writes what readSafetensors() reads, replaces an old file and leaves nothing else", async () => {
+test("writeSafetensors() writes what readSafetensors() reads, replaces an old file and leaves nothing else", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const path = `${folder}/model.safetensors`;
@@ -421,7 +424,7 @@ Deno.test("writeSafetensors() writes what readSafetensors() reads, replaces an o
   }
 });
 
-Deno.test("readSafetensors() and writeSafetensors() name the path that is missing or a directory", async () => {
+test("readSafetensors() and writeSafetensors() name the path that is missing or a directory", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const missing = `${folder}/none.safetensors`;
@@ -448,7 +451,7 @@ Deno.test("readSafetensors() and writeSafetensors() name the path that is missin
   }
 });
 
-Deno.test("openSafetensors() gives what readSafetensors() gives, for any tensors, and refuses the same files by the same sentences", async () => {
+test("openSafetensors() gives what readSafetensors() gives, for any tensors, and refuses the same files by the same sentences", async () => {
   const folder = await Deno.makeTempDir(), path = `${folder}/model.safetensors`;
   const outcome = async (read: (path: string) => Promise<Checkpoint>) => {
     try {
@@ -496,7 +499,7 @@ Deno.test("openSafetensors() gives what readSafetensors() gives, for any tensors
   }
 });
 
-Deno.test("openSafetensors() keeps no elements, closes the file, and names one that is cut short afterwards", async () => {
+test("openSafetensors() keeps no elements, closes the file, and names one that is cut short afterwards", async () => {
   const folder = await Deno.makeTempDir(), path = `${folder}/model.safetensors`;
   try {
     const data = Float32Array.from({ length: 100 }, (_, i) => i);
@@ -520,7 +523,7 @@ Deno.test("openSafetensors() keeps no elements, closes the file, and names one t
   }
 });
 
-Deno.test("readSafetensors() reads the checkpoints that Hugging Face's transformers wrote", async () => {
+test("readSafetensors() reads the checkpoints that Hugging Face's transformers wrote", async () => {
   const folder = fixture("hf");
   for await (const { name } of Deno.readDir(folder)) {
     const { metadata, tensors } = await readSafetensors(`${folder}/${name}/model.safetensors`);

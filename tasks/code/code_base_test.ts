@@ -1,12 +1,15 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { type Batch, IGNORE } from "../../models/model.ts";
 import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
+import { READING, testNeeding } from "../../tests/support/test_needing.ts";
 import { codeBase } from "./code_base.ts";
 import { binary, choice, type Expression, larger, smaller, toJavaScript } from "./expressions.ts";
 import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
 import { runPrograms } from "./javascript_sandbox.ts";
 import type { Predictor, TaskOptions } from "../task.ts";
 import { decode, encode } from "../text/tokenizer.ts";
+
+const test = testNeeding(READING);
 
 const options: TaskOptions = { seed: 0, trainExamples: 1, validationExamples: 200, testExamples: 100 };
 
@@ -69,7 +72,7 @@ Deno.test("codeBase's corpus holds no word that code says an operation with", as
   assertEquals(taught.split(" ").filter((word) => words.has(word)), []);
 });
 
-Deno.test("codeBase's programs do what their prefix notation says, in the sandbox", async () => {
+test("codeBase's programs do what their prefix notation says, in the sandbox", async () => {
   const lines = new Set(linesOf((await codeBase.load(options)).trainBatch(1, 400)));
   const programs = [...lines].filter((line) => line.includes(":")).map((line) => line.split(":", 2)[0]!);
   const answers = [...lines].filter((line) => line.includes(":")).map((line) =>

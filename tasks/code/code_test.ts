@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
+import { READING, testNeeding } from "../../tests/support/test_needing.ts";
 import { code } from "./code.ts";
 import { binary, choice, evaluate, type Expression, toJavaScript } from "./expressions.ts";
 import { HIDDEN_INPUTS, hiddenOutputs } from "./hidden_inputs.ts";
@@ -8,6 +9,8 @@ import { drawSpecification } from "./specifications.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { decode, encode } from "../text/tokenizer.ts";
 import { scoreExamples } from "../../training/scoring/score_examples.ts";
+
+const test = testNeeding(READING);
 
 const options = { seed: 0, trainExamples: 8000, validationExamples: 300, testExamples: 1000 };
 
@@ -33,13 +36,13 @@ async function scoreOf(rewrite: (answer: string) => string): Promise<number> {
   return scores.reduce((sum, score) => sum + score, 0) / scores.length;
 }
 
-Deno.test("code counts programs that do the same as right, however they are written", async () => {
+test("code counts programs that do the same as right, however they are written", async () => {
   assertEquals(await scoreOf((answer) => answer), 1);
   assertEquals(await scoreOf((answer) => `((${answer}))`), 1);
   assertEquals(await scoreOf((answer) => `1?${answer}:x`), 1);
 });
 
-Deno.test("code counts as wrong what is off, of another type, broken or endless", async () => {
+test("code counts as wrong what is off, of another type, broken or endless", async () => {
   for (
     const rewrite of [
       (answer: string) => `(${answer})+1`,
@@ -53,7 +56,7 @@ Deno.test("code counts as wrong what is off, of another type, broken or endless"
   }
 });
 
-Deno.test("code estimates pass@5 from ten drawn programs an example, greedy ones aside", async () => {
+test("code estimates pass@5 from ten drawn programs an example, greedy ones aside", async () => {
   const known = await answers();
   const data = await code.load({ ...options, validationExamples: 4 }), order: string[] = [];
   // Of the first prompt no sample passes, of the second one, of the third five, of the fourth all.
@@ -87,7 +90,7 @@ const ATTEMPTS = [
   "eval.constructor('x')()",
 ];
 
-Deno.test("code contains what programs attempt: each is wrong, and a run's other programs are judged as ever", async () => {
+test("code contains what programs attempt: each is wrong, and a run's other programs are judged as ever", async () => {
   const known = await answers();
   for (const attempt of ATTEMPTS) assert(encode(attempt).length <= 24, attempt);
   const data = await code.load({ ...options, validationExamples: 3 * ATTEMPTS.length });
@@ -110,7 +113,7 @@ Deno.test("code contains what programs attempt: each is wrong, and a run's other
   measures!["pass@5"]!.values.forEach((value, i) => assertAlmostEquals(value, i % 3 === 2 ? 1 : 0.5, 1e-12));
 });
 
-Deno.test("expressions give in the sandbox what evaluate() gives, with the parentheses that they have", async () => {
+test("expressions give in the sandbox what evaluate() gives, with the parentheses that they have", async () => {
   const random = createRandom(3);
   const drawn = Array.from({ length: 400 }, (_, i) => drawSpecification(random.fork(`${i}`)).expression);
   const deep: Expression[] = [

@@ -1,5 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { type Outcome, PROGRAM_LIMITS, runPrograms } from "./javascript_sandbox.ts";
+import { PROGRAMS, testNeeding } from "../../tests/support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const calls = [[2, 3], [5, 1]];
 
@@ -15,7 +18,7 @@ async function assertContained(reasons: Readonly<Record<string, string>>, limits
   assertEquals(results, [...Object.values(reasons), [6, 5]]);
 }
 
-Deno.test("runPrograms() gives what programs give, each type as it is", async () => {
+test("runPrograms() gives what programs give, each type as it is", async () => {
   assertEquals(
     await resultsOf(["(x,y)=>2*(x-y)", "(x,y)=>x<y", "x=>'a'+x", "function f(x){return 1/0*-x}; f"]),
     [
@@ -28,7 +31,7 @@ Deno.test("runPrograms() gives what programs give, each type as it is", async ()
   assertEquals(await runPrograms([]), []);
 });
 
-Deno.test("runPrograms() ends loops, recursion and allocation without end", async () => {
+test("runPrograms() ends loops, recursion and allocation without end", async () => {
   await assertContained({
     "()=>{for(;;);}": "endless",
     "()=>{try{for(;;);}catch(e){}return 6}": "endless",
@@ -45,14 +48,14 @@ Deno.test("runPrograms() ends loops, recursion and allocation without end", asyn
   });
 });
 
-Deno.test("runPrograms() ends what never asks whether to go on, and what breaks the interpreter", async () => {
+test("runPrograms() ends what never asks whether to go on, and what breaks the interpreter", async () => {
   await assertContained(
     { "()=>[].indexOf.call({length:2**53-1},1)": "late", "()=>eval('('.repeat(1e5))": "crashed" },
     { ...PROGRAM_LIMITS, milliseconds: 2000 },
   );
 });
 
-Deno.test("runPrograms() shows programs no file, network, module or host", async () => {
+test("runPrograms() shows programs no file, network, module or host", async () => {
   const names = [
     "Deno",
     "process",
@@ -89,7 +92,7 @@ Deno.test("runPrograms() shows programs no file, network, module or host", async
   });
 });
 
-Deno.test("runPrograms() lets no program change the next", async () => {
+test("runPrograms() lets no program change the next", async () => {
   const spoil = "Number.prototype.valueOf=()=>9;Object.prototype.then=1;Array.prototype.map=null;" +
     "globalThis.leak=1;Object.freeze(Object.prototype);Function.prototype.call=null;x=>x";
   assertEquals(await resultsOf([spoil, "()=>typeof leak+typeof ({}).then+typeof [].map"]), [
@@ -98,7 +101,7 @@ Deno.test("runPrograms() lets no program change the next", async () => {
   ]);
 });
 
-Deno.test("runPrograms() believes no value that only looks like one", async () => {
+test("runPrograms() believes no value that only looks like one", async () => {
   await assertContained({
     "()=>({valueOf:()=>6,toString:()=>'6'})": "no value",
     "()=>new Number(6)": "no value",
@@ -124,7 +127,7 @@ Deno.test("runPrograms() believes no value that only looks like one", async () =
   });
 });
 
-Deno.test("runPrograms() counts the steps of all calls of a program together", async () => {
+test("runPrograms() counts the steps of all calls of a program together", async () => {
   const source = "n=>{for(let i=0;i<n;i++);return n}";
   const limits = { ...PROGRAM_LIMITS, checks: 20 };
   const run = (counts: number[]) => runPrograms([{ source, calls: counts.map((n) => [n]) }], limits);
@@ -132,7 +135,7 @@ Deno.test("runPrograms() counts the steps of all calls of a program together", a
   assertEquals(await run([80000, 80000]), [{ kind: "failed", reason: "endless" }]);
 });
 
-Deno.test("runPrograms() needs no permission but to read its own files", async () => {
+test("runPrograms() needs no permission but to read its own files", async () => {
   const script = `
     import { runPrograms } from ${JSON.stringify(new URL("./javascript_sandbox.ts", import.meta.url).href)};
     const [outcome] = await runPrograms([{ source: "x=>x+1", calls: [[1]] }]);

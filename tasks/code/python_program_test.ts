@@ -1,6 +1,6 @@
 import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { collect } from "../../tests/support/data_folder.ts";
-import { lacking } from "../../tests/support/python.ts";
+import { lacking, PYTHON } from "../../tests/support/python.ts";
 import { testOnPublic } from "../../tests/support/public_files.ts";
 import type { Program } from "../data/contents.ts";
 import { findData } from "../data/load.ts";
@@ -75,5 +75,5 @@ testOnPublic(
       }
     }
   },
-  lacking,
+  { more: PYTHON, others: lacking },
 );

@@ -180,7 +180,7 @@ testWithPython("requirePython() refuses where there is no bubblewrap, Python or 
 });
 
 Deno.test("requirePython() refuses by name where running bubblewrap is not allowed", {
-  permissions: { read: true, write: true },
+  permissions: "none",
 }, async () => {
   await assertRejects(() => requirePython("go on"), DataError, `(--allow-run=${BUBBLEWRAP})`);
 });

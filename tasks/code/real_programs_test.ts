@@ -5,9 +5,12 @@ import { testWithPython } from "../../tests/support/python.ts";
 import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import { DataError } from "../data/data_error.ts";
 import { byteLevelTokenizer, tokenizerFiles } from "../../tests/support/tokenizer_folder.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { instructionPrompt } from "../text/prompt_templates.ts";
 import { code } from "./code.ts";
 import { BUBBLEWRAP } from "./python_sandbox.ts";
+
+const test = testNeeding(FILES);
 
 const LENGTH = 500;
 /** Two tokens more than the tokenizer has. */
@@ -233,9 +236,7 @@ testWithPython("code refuses real programs that it can't use, by name, before an
   });
 });
 
-Deno.test("code refuses real programs where running bubblewrap is not allowed, and says what allows it", {
-  permissions: { read: true, write: true },
-}, async () => {
+test("code refuses real programs where running bubblewrap is not allowed, and says what allows it", async () => {
   await withDataFolder(files, async (folder) => {
     const load = () =>
       code.load({ ...options, data: `${folder}/data` }, { ...MODEL, folder: `${folder}/model` });

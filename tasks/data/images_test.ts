@@ -4,6 +4,7 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import jpeg from "jpeg-js";
 import { collect, gzip, withDataFolder } from "../../tests/support/data_folder.ts";
 import { testOnPublic } from "../../tests/support/public_files.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import type { LabelledImage } from "./contents.ts";
 import { DataError } from "./data_error.ts";
 import { decodeImage } from "./image_file.ts";
@@ -11,6 +12,8 @@ import { readIdx } from "./idx.ts";
 import { findData } from "./load.ts";
 import { isSkip } from "./read_record.ts";
 import { resizeImage } from "./resize_image.ts";
+
+const test = testNeeding(FILES);
 
 function idxFile(shape: readonly number[], data: ArrayLike<number>): Uint8Array<ArrayBuffer> {
   const file = new Uint8Array(4 + 4 * shape.length + data.length);
@@ -29,7 +32,7 @@ async function imagesOf(path: string): Promise<Record<string, LabelledImage[]>> 
   return found;
 }
 
-Deno.test("IDX pairs are read, compressed or not, and images are not square by rule", async () => {
+test("IDX pairs are read, compressed or not, and images are not square by rule", async () => {
   const pixels = Array.from({ length: 12 }, (_, i) => 20 * i);
   await withDataFolder({
     "train-images-idx3-ubyte": idxFile([2, 2, 3], pixels),
@@ -47,7 +50,7 @@ Deno.test("IDX pairs are read, compressed or not, and images are not square by r
   });
 });
 
-Deno.test("IDX files that are cut short, too long, of other types, without a partner or with another count are named", async () => {
+test("IDX files that are cut short, too long, of other types, without a partner or with another count are named", async () => {
   const whole = idxFile([2, 1, 2], [1, 2, 3, 4]);
   const faults: [Record<string, Uint8Array>, string][] = [
     [
@@ -80,7 +83,7 @@ Deno.test("IDX files that are cut short, too long, of other types, without a par
   });
 });
 
-Deno.test("CSV images: optdigits with the class last, others with the class first and perhaps a header", async () => {
+test("CSV images: optdigits with the class last, others with the class first and perhaps a header", async () => {
   await withDataFolder({
     "a/optdigits.tes": "0,16,8,4,3\r\n\r\n16,0,0,0,1\r\n",
     "b/mnist_train.csv": "label,1x1,1x2,2x1,2x2\n5,0,128,255,1\n",
@@ -159,7 +162,7 @@ Deno.test("decodeImage() reads grey, colour, opacity, 16-bit and few-bit PNG, an
   await assertRejects(() => decodeImage(Uint8Array.of(1, 2, 3)), Error, "it is neither PNG nor JPEG");
 });
 
-Deno.test("folders of PNG and JPEG: classes by name, numbers in their order, splits around them, broken files skipped", async () => {
+test("folders of PNG and JPEG: classes by name, numbers in their order, splits around them, broken files skipped", async () => {
   const png = (value: number) =>
     encodePng({ width: 1, height: 1, channels: 1, depth: 8, data: Uint8Array.of(value) });
   await withDataFolder({
@@ -188,7 +191,7 @@ Deno.test("folders of PNG and JPEG: classes by name, numbers in their order, spl
   });
 });
 
-Deno.test("a folder whose images are all of one class is refused, with the class and the list that is not read", async () => {
+test("a folder whose images are all of one class is refused, with the class and the list that is not read", async () => {
   const png = (value: number) =>
     encodePng({ width: 1, height: 1, channels: 1, depth: 8, data: Uint8Array.of(value) });
   const images = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`images/${i}.png`, png(i)]));
@@ -205,7 +208,7 @@ Deno.test("a folder whose images are all of one class is refused, with the class
   });
 });
 
-Deno.test("images in Parquet: the hub's structure of bytes and path, or bytes alone", async () => {
+test("images in Parquet: the hub's structure of bytes and path, or bytes alone", async () => {
   const png = (value: number) =>
     encodePng({ width: 1, height: 1, channels: 1, depth: 8, data: Uint8Array.of(value) });
   const info = { info: { features: { label: { names: ["zero", "one"], _type: "ClassLabel" } } } };

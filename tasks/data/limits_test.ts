@@ -5,12 +5,15 @@ import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import jpeg from "jpeg-js";
 import { constants, crc32, deflateRawSync, deflateSync, zstdCompressSync } from "node:zlib";
 import { collect, gzip, withDataFolder } from "../../tests/support/data_folder.ts";
+import { PROGRAMS, testNeeding } from "../../tests/support/test_needing.ts";
 import type { TaskFamily } from "../task.ts";
 import { readLines } from "./bytes.ts";
 import { DataError } from "./data_error.ts";
 import { decodeImage, labelledImage, MOST_IMAGE_BYTES } from "./image_file.ts";
 import { findData, loadData } from "./load.ts";
 import { readParquetRows } from "./parquet_rows.ts";
+
+const test = testNeeding(PROGRAMS);
 
 /** Reads all of a folder as examples, each another. */
 function load(family: TaskFamily, path: string): Promise<unknown> {
@@ -88,7 +91,7 @@ async function zlibBomb(): Promise<Uint8Array<ArrayBuffer>> {
   return await joined([Uint8Array.of(0x78, 0x9c), ...gibibyte(new Uint8Array(0), 0)]);
 }
 
-Deno.test("gzip that unpacks to a gibibyte is read no further than its size allows, whatever the format", async () => {
+test("gzip that unpacks to a gibibyte is read no further than its size allows, whatever the format", async () => {
   await withinMemory(async () => {
     const idxHeader = (
       count: number,
@@ -119,7 +122,7 @@ Deno.test("gzip that unpacks to a gibibyte is read no further than its size allo
   });
 });
 
-Deno.test("an IDX file that says that it has a terabyte is refused by what it says", async () => {
+test("an IDX file that says that it has a terabyte is refused by what it says", async () => {
   await withDataFolder({
     "train-images-idx3-ubyte": Uint8Array.of(0, 0, 8, 3, 0, 15, 0, 0, 0, 0, 4, 0, 0, 0, 4, 0, 1),
     "train-labels-idx1-ubyte": Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 1, 7),
@@ -128,7 +131,7 @@ Deno.test("an IDX file that says that it has a terabyte is refused by what it sa
   });
 });
 
-Deno.test("PNG and JPEG that unpack to gigabytes are counted as such and not unpacked; others stay as they were", async () => {
+test("PNG and JPEG that unpack to gigabytes are counted as such and not unpacked; others stay as they were", async () => {
   const grey = (value: number) =>
     encodePng({ width: 4, height: 2, channels: 1, depth: 8, data: new Uint8Array(8).fill(value) });
   const rows = new Uint8Array(deflateSync(new Uint8Array(10)));
@@ -182,7 +185,7 @@ Deno.test("a JPEG of a hundred passes and more is not decoded", async () => {
   await assertRejects(() => decodeImage(bytes), Error, "it has more than 100 scans");
 });
 
-Deno.test("Parquet that says that it has billions of rows, or unpacks to gigabytes, is refused by name", async () => {
+test("Parquet that says that it has billions of rows, or unpacks to gigabytes, is refused by name", async () => {
   const schema = [
     { name: "schema", num_children: 1 },
     { name: "question", type: "BYTE_ARRAY", repetition_type: "REQUIRED" },
@@ -226,7 +229,7 @@ Deno.test("Parquet that says that it has billions of rows, or unpacks to gigabyt
   });
 });
 
-Deno.test("lines and objects of 50 MB are refused by their line, and long ones below the limit are read whole", async () => {
+test("lines and objects of 50 MB are refused by their line, and long ones below the limit are read whole", async () => {
   const long = "x".repeat(50_000_000), below = "y".repeat(12_000_000);
   await withDataFolder({
     "lines": `a\n${below}\nb\n`,
@@ -260,7 +263,7 @@ async function makePipe(path: string): Promise<void> {
   assert(success);
 }
 
-Deno.test("what is no file but has a file's name is named and not waited for: pipes, folders, links to nothing and to themselves", async () => {
+test("what is no file but has a file's name is named and not waited for: pipes, folders, links to nothing and to themselves", async () => {
   const kinds: [(path: string) => Promise<unknown>, string][] = [
     [(path) => makePipe(`${path}/train.jsonl`), "it is a named pipe, a file is needed"],
     [(path) => Deno.mkdir(`${path}/train.jsonl`), "it is a folder, a file is needed"],
@@ -296,7 +299,7 @@ Deno.test("what is no file but has a file's name is named and not waited for: pi
   });
 });
 
-Deno.test("links to folders are followed, and one that leads to a folder again is refused by both names", async () => {
+test("links to folders are followed, and one that leads to a folder again is refused by both names", async () => {
   await withBeside(async (path) => {
     await Deno.mkdir(`${path}/real`);
     await Deno.rename(`${path}/test.jsonl`, `${path}/real/test.jsonl`);

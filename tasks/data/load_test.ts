@@ -2,12 +2,15 @@ import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/asser
 import { encode as encodePng } from "fast-png";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { gzip, optdigitsFile, withDataFolder } from "../../tests/support/data_folder.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import type { TaskFamily } from "../task.ts";
 import type { Question } from "./contents.ts";
 import { DataError } from "./data_error.ts";
 import { dataSetsOf, findData, fingerprintData, loadData, type Taking } from "./load.ts";
 import * as dataSets from "./mod.ts";
 import { createTally, describeRecord } from "./read_record.ts";
+
+const test = testNeeding(FILES);
 
 const taking: Taking<Question, Question> = {
   convert: (question) => question.question.includes("odd") ? { skip: "with something odd" } : question,
@@ -27,7 +30,7 @@ const sizes = (
   pools.test.length,
 ];
 
-Deno.test("loadData() keeps the published test examples, cuts validation from training, and shares none", async () => {
+test("loadData() keeps the published test examples, cuts validation from training, and shares none", async () => {
   const files = {
     "train.jsonl": gsm8kFile(0, 100, ["odd one", "question 3", "question 205"]),
     "test.jsonl": gsm8kFile(200, 230, ["odd two"]),
@@ -47,7 +50,7 @@ Deno.test("loadData() keeps the published test examples, cuts validation from tr
   });
 });
 
-Deno.test("loadData() cuts all three pools where there is one file, and takes a single file for a folder", async () => {
+test("loadData() cuts all three pools where there is one file, and takes a single file for a folder", async () => {
   for (const [name, asked] of [["train.jsonl", {}], ["test-200.jsonl", { trainOnTest: true }]] as const) {
     await withDataFolder({ [name]: gsm8kFile(0, 200) }, async (path) => {
       for (const given of [path, `${path}/`, `${path}/${name}`]) {
@@ -57,7 +60,7 @@ Deno.test("loadData() cuts all three pools where there is one file, and takes a 
   }
 });
 
-Deno.test("loadData() names the folder, what might be there, and the counts where nothing can be used", async () => {
+test("loadData() names the folder, what might be there, and the counts where nothing can be used", async () => {
   await withDataFolder({ "notes.md": "", "train.jsonl": '{"a": 1}\n' }, async (path) => {
     await assertRejects(
       () => loadData("math", path, taking),
@@ -80,7 +83,7 @@ Deno.test("loadData() names the folder, what might be there, and the counts wher
   });
 });
 
-Deno.test("loadData() refuses a file of a published name that holds nothing, by name: it never stands back for the test set", async () => {
+test("loadData() refuses a file of a published name that holds nothing, by name: it never stands back for the test set", async () => {
   const image = (value: number) => new Uint8Array([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, value, 1]);
   const labels = new Uint8Array([0, 0, 8, 1, 0, 0, 0, 2, 3, 4]);
   const question = gsm8kFile(0, 30);
@@ -144,7 +147,7 @@ Deno.test("loadData() refuses a file of a published name that holds nothing, by 
   }
 });
 
-Deno.test("loadData() trains on what is published to test on only where it is asked to, and then on nothing else", async () => {
+test("loadData() trains on what is published to test on only where it is asked to, and then on nothing else", async () => {
   const files = { "test.jsonl": gsm8kFile(0, 100) };
   await withDataFolder(files, async (path) => {
     const load = (options?: { readonly trainOnTest?: boolean }) => loadData("math", path, taking, options);
@@ -178,7 +181,7 @@ Deno.test("loadData() trains on what is published to test on only where it is as
   });
 });
 
-Deno.test("loadData() needs all of several numbered files, or takes the one that is named by itself", async () => {
+test("loadData() needs all of several numbered files, or takes the one that is named by itself", async () => {
   const part = (from: number) =>
     new Uint8Array(parquetWriteBuffer({
       columnData: ["question", "answer"].map((name) => ({
@@ -202,7 +205,7 @@ Deno.test("loadData() needs all of several numbered files, or takes the one that
   });
 });
 
-Deno.test("loadData() takes one data set a pool, and names those that lie beside it", async () => {
+test("loadData() takes one data set a pool, and names those that lie beside it", async () => {
   const two = { "main/test.jsonl": gsm8kFile(0, 9), "socratic/test.jsonl": gsm8kFile(20, 29) };
   await withDataFolder({ "train.jsonl": gsm8kFile(100, 140), ...two }, async (path) => {
     await assertRejects(
@@ -240,7 +243,7 @@ Deno.test("loadData() takes one data set a pool, and names those that lie beside
   );
 });
 
-Deno.test("fingerprintData() tells content and names, not places, and only of files that are read", async () => {
+test("fingerprintData() tells content and names, not places, and only of files that are read", async () => {
   const file = gsm8kFile(0, 3);
   const prints: string[] = [];
   const files: Record<string, string>[] = [

@@ -3,12 +3,15 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import { createRandom } from "../../numerics/random.ts";
 import { collect, withDataFolder } from "../../tests/support/data_folder.ts";
 import { fixture } from "../../tests/support/public_files.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { DataError } from "./data_error.ts";
 import { readParquetRows } from "./parquet_rows.ts";
 
+const test = testNeeding(FILES);
+
 const arrow = fixture("parquet/arrow_rs.parquet");
 
-Deno.test("Parquet of pages of version 1, with dictionaries, missing texts and lists, is read as it was written", async () => {
+test("Parquet of pages of version 1, with dictionaries, missing texts and lists, is read as it was written", async () => {
   const rows = await collect(readParquetRows(arrow));
   assertEquals(
     rows.map(({ fields }) => fields),
@@ -21,7 +24,7 @@ Deno.test("Parquet of pages of version 1, with dictionaries, missing texts and l
   );
 });
 
-Deno.test("Parquet with seeded faults is read or refused by name: no count makes room without end, and no error is left to nobody", async () => {
+test("Parquet with seeded faults is read or refused by name: no count makes room without end, and no error is left to nobody", async () => {
   const columnData = ["question", "answer"].map((name, k) => ({
     name,
     data: Array.from({ length: 300 }, (_, i) => `${name} ${i % (k === 0 ? 40 : 7)}`),

@@ -2,13 +2,16 @@ import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { collect, gzip, withDataFolder } from "../../tests/support/data_folder.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { readLines } from "./bytes.ts";
 import { DataError } from "./data_error.ts";
 import { readJsonRows } from "./json_rows.ts";
 import { readParquetRows } from "./parquet_rows.ts";
 import { readTsvRows } from "./tsv_rows.ts";
 
-Deno.test("readLines() takes LF, CRLF, a byte-order mark, empty lines, a last line without an end, and gzip", async () => {
+const test = testNeeding(FILES);
+
+test("readLines() takes LF, CRLF, a byte-order mark, empty lines, a last line without an end, and gzip", async () => {
   const text = "\uFEFFa\r\n\r\nb\tc\rd\n\u00e9 \u{1F600}";
   const wanted = ["a", "", "b\tc\rd", "\u00e9 \u{1F600}"].map((text, i) => ({ number: i + 1, text }));
   await withDataFolder({ plain: text, zipped: await gzip(text), empty: "", end: "a\n" }, async (path) => {
@@ -19,7 +22,7 @@ Deno.test("readLines() takes LF, CRLF, a byte-order mark, empty lines, a last li
   });
 });
 
-Deno.test("readLines() names a file that is missing, no text, or a gzip stream cut short", async () => {
+test("readLines() names a file that is missing, no text, or a gzip stream cut short", async () => {
   const zipped = await gzip("line\n".repeat(20000));
   await withDataFolder(
     { cut: zipped.subarray(0, zipped.length - 9), bytes: Uint8Array.of(0x61, 0xff) },
@@ -32,7 +35,7 @@ Deno.test("readLines() names a file that is missing, no text, or a gzip stream c
   );
 });
 
-Deno.test("readJsonRows() finds the same objects in lines, in an array, pretty-printed or not, whatever they hold", async () => {
+test("readJsonRows() finds the same objects in lines, in an array, pretty-printed or not, whatever they hold", async () => {
   const objects = fc.array(
     fc.dictionary(
       fc.string(),
@@ -62,14 +65,14 @@ Deno.test("readJsonRows() finds the same objects in lines, in an array, pretty-p
   });
 });
 
-Deno.test("readJsonRows() joins objects across the pieces in which a file is read", async () => {
+test("readJsonRows() joins objects across the pieces in which a file is read", async () => {
   const rows = Array.from({ length: 40 }, (_, i) => ({ i, text: '\\"{['.repeat(1000 + 7 * i) }));
   await withDataFolder({ "a.json": JSON.stringify(rows) }, async (path) => {
     assertEquals((await collect(readJsonRows(`${path}/a.json`))).map(({ fields }) => fields), rows);
   });
 });
 
-Deno.test("readJsonRows() names the line of what is cut short, no JSON, or no object", async () => {
+test("readJsonRows() names the line of what is cut short, no JSON, or no object", async () => {
   const faults: [string, string][] = [
     ['{"a":1}\n{"a":2', "line 2 begins an object that does not end"],
     ['{"a":1}\n{"a":"x\n{"a":3}\n', "line 2 begins an object that does not end"],
@@ -85,7 +88,7 @@ Deno.test("readJsonRows() names the line of what is cut short, no JSON, or no ob
   }
 });
 
-Deno.test("readTsvRows() leaves quotes alone, passes empty lines over and names the line of a wrong number of fields", async () => {
+test("readTsvRows() leaves quotes alone, passes empty lines over and names the line of a wrong number of fields", async () => {
   await withDataFolder(
     { "a.tsv": '\uFEFFa\tb\r\n"x\ty"\r\n\r\n1\t"\r\n', "b.tsv": "a\tb\n1\t2\n1\n" },
     async (path) => {
@@ -101,7 +104,7 @@ Deno.test("readTsvRows() leaves quotes alone, passes empty lines over and names 
   );
 });
 
-Deno.test("readParquetRows() reads texts, numbers and bytes over several groups, and names a file cut short", async () => {
+test("readParquetRows() reads texts, numbers and bytes over several groups, and names a file cut short", async () => {
   const count = 25;
   const numbers = Array.from({ length: count }, (_, i) => i);
   const buffer = new Uint8Array(parquetWriteBuffer({

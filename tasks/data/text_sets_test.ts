@@ -2,8 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { collect, gzip, withDataFolder } from "../../tests/support/data_folder.ts";
 import { testOnPublic } from "../../tests/support/public_files.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import type { TaskFamily } from "../task.ts";
 import { findData } from "./load.ts";
+
+const test = testNeeding(FILES);
 
 /** Titles, and the examples of each part by its role, of a folder with these files. */
 async function found(family: TaskFamily, files: Readonly<Record<string, string | Uint8Array>>) {
@@ -17,7 +20,7 @@ async function found(family: TaskFamily, files: Readonly<Record<string, string |
   return { titles, parts };
 }
 
-Deno.test("CoLA is read without a header, and its test file without labels is left alone", async () => {
+test("CoLA is read without a header, and its test file without labels is left alone", async () => {
   const { titles, parts } = await found("understanding", {
     "CoLA/train.tsv": "gj04\t1\t\tOur friends won't \"buy this.\r\ngj04\t0\t*\tThe car honked down.\r\n",
     "CoLA/dev.tsv": "gj04\t1\t\tHe left.\n",
@@ -34,7 +37,7 @@ Deno.test("CoLA is read without a header, and its test file without labels is le
   });
 });
 
-Deno.test("the other five of GLUE are told apart by their headers, and their labels read by name or number", async () => {
+test("the other five of GLUE are told apart by their headers, and their labels read by name or number", async () => {
   const mnliHeader = "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\t" +
     "sentence1_parse\tsentence2_parse\tsentence1\tsentence2\tlabel1\tgold_label\n";
   const sets: [string, string, string, unknown][] = [
@@ -82,7 +85,7 @@ Deno.test("the other five of GLUE are told apart by their headers, and their lab
   }
 });
 
-Deno.test("GLUE's Parquet is told apart by the folder's name, as CoLA's and SST-2's columns are the same", async () => {
+test("GLUE's Parquet is told apart by the folder's name, as CoLA's and SST-2's columns are the same", async () => {
   const parquet = (label: number) =>
     new Uint8Array(parquetWriteBuffer({
       columnData: [
@@ -102,7 +105,7 @@ Deno.test("GLUE's Parquet is told apart by the folder's name, as CoLA's and SST-
   }
 });
 
-Deno.test("MetaMathQA's array is trained on beside GSM8K's test file, each with its final answers", async () => {
+test("MetaMathQA's array is trained on beside GSM8K's test file, each with its final answers", async () => {
   const { titles, parts } = await found("math", {
     "MetaMathQA-395K.json": JSON.stringify([
       { query: "What is 1/2 of 3?", response: "Half.\nThe answer is: \\frac{3}{2}", type: "MATH_AnsAug" },
@@ -120,7 +123,7 @@ Deno.test("MetaMathQA's array is trained on beside GSM8K's test file, each with 
   ]);
 });
 
-Deno.test("CodeFeedback is trained on and HumanEval, compressed, tested on", async () => {
+test("CodeFeedback is trained on and HumanEval, compressed, tested on", async () => {
   const { parts } = await found("code", {
     "CodeFeedback-Filtered-Instruction.jsonl":
       '{"query": "Sort.", "answer": "```python\\nsorted(x)\\n```", "resource": "evolinstruct", "lang": "Python"}\n',
@@ -140,7 +143,7 @@ Deno.test("CodeFeedback is trained on and HumanEval, compressed, tested on", asy
   }]);
 });
 
-Deno.test("Alpaca and both forms of WizardLM become turns, MT-Bench the user's turns alone", async () => {
+test("Alpaca and both forms of WizardLM become turns, MT-Bench the user's turns alone", async () => {
   const { titles, parts } = await found("dialogue", {
     "alpaca_data.json":
       '[{"instruction": "Add.", "input": "1, 2", "output": "3"}, {"instruction": "Hi", "input": "", "output": "Hello"}]',

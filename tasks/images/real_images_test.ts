@@ -2,9 +2,12 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encode as encodePng } from "fast-png";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { optdigitsFile, withDataFolder } from "../../tests/support/data_folder.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { DataError } from "../data/data_error.ts";
 import { digits } from "./digits.ts";
 import { scoredTogether } from "./image_data.ts";
+
+const test = testNeeding(FILES);
 
 const amounts = { seed: 0, trainExamples: 20, validationExamples: 4, testExamples: 5 };
 const colours = { channels: 3, mean: [0.1, 0.2, 0.3], deviation: [0.5, 0.25, 2] } as const;
@@ -25,7 +28,7 @@ const flat = (width: number, height: number, colour: readonly number[]) =>
     data: Uint8Array.from({ length: width * height * colour.length }, (_, i) => colour[i % colour.length]!),
   });
 
-Deno.test("digits takes real images in a model's size, channels and scale, of all their classes, with their names", async () => {
+test("digits takes real images in a model's size, channels and scale, of all their classes, with their names", async () => {
   // Of 12 classes; colour and grey, smaller and larger than the model's, of which no two are equal.
   const files = Object.fromEntries(Array.from({ length: 48 }, (_, i) => {
     const colour = i % 2 ? [i, 2 * i, 255 - i] : [5 * i];
@@ -64,7 +67,7 @@ Deno.test("digits takes real images in a model's size, channels and scale, of al
   });
 });
 
-Deno.test("digits counts the classes of images without names, and scores all of a split in batches of bounded size", async () => {
+test("digits counts the classes of images without names, and scores all of a split in batches of bounded size", async () => {
   await withDataFolder({ "optdigits.tra": optdigitsFile(200, (i) => i % 13) }, async (path) => {
     const data = await digits.load(
       { ...amounts, trainExamples: 150, testExamples: 20, data: path },
@@ -91,7 +94,7 @@ Deno.test("digits counts the classes of images without names, and scores all of 
   });
 });
 
-Deno.test("digits takes the names of Parquet's classes, and refuses an image of a class that has none", async () => {
+test("digits takes the names of Parquet's classes, and refuses an image of a class that has none", async () => {
   const info = { info: { features: { label: { names: ["zero", "one", "two"], _type: "ClassLabel" } } } };
   const file = (label: (i: number) => number) =>
     new Uint8Array(parquetWriteBuffer({
@@ -123,7 +126,7 @@ Deno.test("digits takes the names of Parquet's classes, and refuses an image of 
   }
 });
 
-Deno.test("digits refuses images that are all of one class, and tells the score of the commonest of several", async () => {
+test("digits refuses images that are all of one class, and tells the score of the commonest of several", async () => {
   for (const model of [undefined, modelOf(8, colours)]) {
     await withDataFolder({ "optdigits.tra": optdigitsFile(60, () => 7) }, async (path) => {
       await assertRejects(

@@ -5,11 +5,14 @@ import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { drawsOf, mutateBytes, mutateJson } from "../../tests/support/mutate.ts";
 import { testOnPublic } from "../../tests/support/public_files.ts";
 import { unigramFiles } from "../../tests/support/tokenizer_folder.ts";
+import { PROGRAMS, testNeeding } from "../../tests/support/test_needing.ts";
 import { tokenizerJson } from "./byte_level_bpe.ts";
 import { DataError } from "../data/data_error.ts";
 import { createTokenizer, readTokenizer } from "./hugging_face_tokenizer.ts";
 import { answerBatch, promptTokens } from "./text_batch.ts";
 import { trainByteLevelBpe } from "./train_byte_level_bpe.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const ours = trainByteLevelBpe(["the cat sat on the mat , the cat said, the cat sat"], 266);
 const json = JSON.stringify(tokenizerJson(ours));
@@ -101,7 +104,7 @@ testOnPublic(
   },
 );
 
-Deno.test("readTokenizer() takes special tokens from the config, and decodes every token as it stands", async () => {
+test("readTokenizer() takes special tokens from the config, and decodes every token as it stands", async () => {
   const config = {
     eos_token: "<|stop|>",
     bos_token: { content: "<|pad|>" },
@@ -126,7 +129,7 @@ Deno.test("readTokenizer() takes special tokens from the config, and decodes eve
   );
 });
 
-Deno.test("readTokenizer() names the file and the fault where there is no tokenizer", async () => {
+test("readTokenizer() names the file and the fault where there is no tokenizer", async () => {
   const refused = async (files: Record<string, string>, sentence: string, special = {}) =>
     await withDataFolder(files, async (folder) => {
       await assertRejects(
@@ -295,7 +298,7 @@ Deno.test("createTokenizer() ends where an expression of the file backtracks wit
   );
 });
 
-Deno.test("readTokenizer() refuses what is no file, or no JSON that can be read, without waiting for it", async () => {
+test("readTokenizer() refuses what is no file, or no JSON that can be read, without waiting for it", async () => {
   await withDataFolder({ "tokenizer.json": json }, async (folder) => {
     const refused = async (file: string, reason: string) => {
       const { message } = await assertRejects(() => readTokenizer(folder), DataError);
@@ -322,7 +325,7 @@ Deno.test("readTokenizer() refuses what is no file, or no JSON that can be read,
   });
 });
 
-Deno.test("readTokenizer() takes what 200 seeded faults make of its files, or refuses it by one sentence", async () => {
+test("readTokenizer() takes what 200 seeded faults make of its files, or refuses it by one sentence", async () => {
   const kinds = [
     JSON.parse(json),
     JSON.parse(unigramFiles("x", ["\u2581cola"], "abc")["x/tokenizer.json"]!),

@@ -4,6 +4,7 @@ import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { writingPredictor } from "../../tests/support/scripted_predictor.ts";
 import { testOnPublic } from "../../tests/support/public_files.ts";
 import { byteLevelTokenizer, tokenizerFiles, unigramFiles } from "../../tests/support/tokenizer_folder.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { DataError } from "../data/data_error.ts";
 import { dialogueState } from "../dialogue/dialogue_state.ts";
 import { arithmetic } from "../math/arithmetic.ts";
@@ -14,6 +15,8 @@ import { sentiment } from "../understanding/sentiment.ts";
 import { readTokenizer } from "./hugging_face_tokenizer.ts";
 import { conversationPrompt, instructionPrompt } from "./prompt_templates.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+
+const test = testNeeding(FILES);
 
 /** Two tokens more than the byte-level tokenizer has. */
 const OUTPUTS = 260;
@@ -51,7 +54,7 @@ function rowLengths(data: TaskData): number[] {
   });
 }
 
-Deno.test("arithmetic takes real questions in the user's model's tokens, by the template, and scores what is written as text", async () => {
+test("arithmetic takes real questions in the user's model's tokens, by the template, and scores what is written as text", async () => {
   const LENGTH = 260;
   const problem = (i: number) => ({
     question: `Tom has $${i},\ngets 2. How much?`,
@@ -133,7 +136,7 @@ Deno.test("arithmetic takes real questions in the user's model's tokens, by the 
   });
 });
 
-Deno.test("Rows are as long as the longest text that is learned or validated with, and no question is in two pools", async () => {
+test("Rows are as long as the longest text that is learned or validated with, and no question is in two pools", async () => {
   const problem = (i: number, answer = i) => ({
     question: `What is ${"really ".repeat(i % 7)}${i}?`,
     answer: `It is so.\n#### ${answer}`,
@@ -198,7 +201,7 @@ testOnPublic(
   },
 );
 
-Deno.test("dialogueState takes real conversations in the user's model's tokens, and scores the last reply to the letter", async () => {
+test("dialogueState takes real conversations in the user's model's tokens, and scores the last reply to the letter", async () => {
   const LENGTH = 300;
   const said = (from: string, value: string) => ({ from, value });
   const talk = [
@@ -309,7 +312,7 @@ const LABELS = [
   "\u2581entail",
 ];
 
-Deno.test("acceptability takes CoLA in the tokens of the user's T5, in its own case, and measures what is written", async () => {
+test("acceptability takes CoLA in the tokens of the user's T5, in its own case, and measures what is written", async () => {
   const LENGTH = 60;
   const line = (i: number, sentence: string) => `gj04\t${i % 2}\t${i % 2 ? "" : "*"}\t${sentence}\n`;
   const sentence = (i: number) => `The Dog ${1000 + i} ran.`;
@@ -383,7 +386,7 @@ Deno.test("acceptability takes CoLA in the tokens of the user's T5, in its own c
   });
 });
 
-Deno.test("sentiment and inference take SST-2 and MNLI as T5 asks them, rows as long as the longest", async () => {
+test("sentiment and inference take SST-2 and MNLI as T5 asks them, rows as long as the longest", async () => {
   const mnli = ["gold_label", "sentence1", "sentence2"].join("\t");
   const pair = (i: number) => [["entailment", "neutral", "contradiction"][i % 3]!, `A ${i}.`, `B ${i}.`];
   await withDataFolder({
@@ -412,7 +415,7 @@ Deno.test("sentiment and inference take SST-2 and MNLI as T5 asks them, rows as 
   });
 });
 
-Deno.test("tasks of text refuse real data for a model that can't take it, by name", async () => {
+test("tasks of text refuse real data for a model that can't take it, by name", async () => {
   const question = (i: number) => ({ question: `What is ${i}?`, answer: `#### ${i}` });
   const line = (i: number) => `gj04\t${i % 2}\t\tThe dog ${i} ran.\n`;
   await withDataFolder({

@@ -1,5 +1,6 @@
 /** @file Typed access to the methods' trajectories that methods.py recorded from PyTorch. */
 import type { Options } from "../../optimizers/optimizer.ts";
+import recorded from "./methods.json" with { type: "json" };
 
 /** A tensor as the file has it, row-major. */
 export interface GoldenTensor {
@@ -42,11 +43,6 @@ export interface GoldenProblem {
   readonly x: GoldenTensor;
   readonly target: GoldenTensor;
 }
-
-const recorded = JSON.parse(Deno.readTextFileSync(new URL("./methods.json", import.meta.url))) as {
-  readonly problem: GoldenProblem;
-  readonly cases: Readonly<Record<string, GoldenTrajectory>>;
-};
 
 /** What all methods train. */
 export const goldenProblem: GoldenProblem = recorded.problem;

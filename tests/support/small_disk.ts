@@ -1,8 +1,12 @@
 /** @file A disk of a few kilobytes, for tests of what happens where it is full. */
+import { type DefineTest, lackOf, PROGRAMS, testNeeding } from "./test_needing.ts";
 
 /** Whether this process may mount one: as root on Linux, outside of most containers. */
-export const canMount = Deno.build.os === "linux" &&
+const canMount = lackOf(PROGRAMS) === null && Deno.build.os === "linux" &&
   await inNewDisk(8, () => Promise.resolve()).then(() => true, () => false);
+
+/** Defines a test on a small disk. */
+export const testOnDisk: DefineTest = testNeeding(PROGRAMS, canMount ? null : "leave to mount a disk");
 
 /** A disk that is there while it is worked on. */
 export interface SmallDisk {

@@ -9,6 +9,9 @@ import {
 import { Checkpoints, removeCheckpoints } from "./checkpoints.ts";
 import { codeFingerprint } from "./code.ts";
 import { fromExactJson, toExactJson } from "./exact_json.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
+
+const test = testNeeding(FILES);
 
 const key: CheckpointKey = {
   run: "0123456789abcdef",
@@ -96,7 +99,7 @@ Deno.test("a checkpoint of other code, Deno, adapter, tuning or run is refused b
   }
 });
 
-Deno.test("Checkpoints keeps two; where the newest is damaged the one before it serves, where both are the run starts again", async () => {
+test("Checkpoints keeps two; where the newest is damaged the one before it serves, where both are the run starts again", async () => {
   await inFolder(async (folder, said, open) => {
     const checkpoints = open(), path = `${folder}/checkpoints/${key.run}`;
     assertEquals(await checkpoints.load(fits), null);
@@ -130,7 +133,7 @@ Deno.test("Checkpoints keeps two; where the newest is damaged the one before it 
   });
 });
 
-Deno.test("Checkpoints that can't be written are told of once, and the run goes on", async () => {
+test("Checkpoints that can't be written are told of once, and the run goes on", async () => {
   await inFolder(async (folder, said, open) => {
     await Deno.writeTextFile(`${folder}/checkpoints`, "in the way");
     const checkpoints = open();

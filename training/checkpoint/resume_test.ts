@@ -20,6 +20,9 @@ import { scoreBase } from "../scoring/score_base.ts";
 import { fromExactJson, toExactJson } from "./exact_json.ts";
 import { Interrupted } from "./interrupted.ts";
 import { inFolder } from "../../tests/support/in_folder.ts";
+import { PROGRAMS, testNeeding } from "../../tests/support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const script = decodeURIComponent(
   new URL("../../tests/support/interrupted_runs.ts", import.meta.url).pathname,
@@ -29,7 +32,7 @@ async function undisturbed({ config, parts }: PreparedRun): Promise<unknown> {
   return findings(await runSession(await testGpu(), config, parts, {}));
 }
 
-Deno.test("every method, interrupted after each of 12 steps, goes on with equal bits, in a new process from step 8 on", async () => {
+test("every method, interrupted after each of 12 steps, goes on with equal bits, in a new process from step 8 on", async () => {
   await inFolder(async (folder) => {
     const gpu = await testGpu(), wanted: Record<string, unknown> = {};
     for (const module of methods) {
@@ -55,7 +58,7 @@ Deno.test("every method, interrupted after each of 12 steps, goes on with equal 
   });
 });
 
-Deno.test("a run that is killed goes on from its last checkpoint by time, of which two are kept; train() gives the same result", async () => {
+test("a run that is killed goes on from its last checkpoint by time, of which two are kept; train() gives the same result", async () => {
   await inFolder(async (folder) => {
     const gpu = await testGpu(), run = await prepareRun(altlora as unknown as OptimizerModule);
     const wanted = await undisturbed(run), said: string[] = [];
@@ -83,7 +86,7 @@ Deno.test("a run that is killed goes on from its last checkpoint by time, of whi
   });
 });
 
-Deno.test("a run that is interrupted in a validation or in its scoring goes on there, and asks the model nothing twice", async () => {
+test("a run that is interrupted in a validation or in its scoring goes on there, and asks the model nothing twice", async () => {
   await inFolder(async (folder) => {
     const gpu = await testGpu(),
       run = await prepareRun(lora as unknown as OptimizerModule, {
@@ -117,7 +120,7 @@ Deno.test("a run that is interrupted in a validation or in its scoring goes on t
   });
 });
 
-Deno.test("a run goes on from its scoring without asking again what the model answered", async () => {
+test("a run goes on from its scoring without asking again what the model answered", async () => {
   await inFolder(async (folder) => {
     const gpu = await testGpu();
     const config: BaseConfig = {
@@ -152,7 +155,7 @@ Deno.test("a run goes on from its scoring without asking again what the model an
   });
 });
 
-Deno.test("a method from outside goes on with tensors that it does not name, or is refused by name and starts again", async () => {
+test("a method from outside goes on with tensors that it does not name, or is refused by name and starts again", async () => {
   // Keeps a count of its steps in a tensor that is in no list.
   const counting = (says: boolean): OptimizerModule => ({
     ...(full as unknown as OptimizerModule),
@@ -192,7 +195,7 @@ Deno.test("a method from outside goes on with tensors that it does not name, or 
   }
 });
 
-Deno.test("a run that diverged before it was interrupted ends as diverged", async () => {
+test("a run that diverged before it was interrupted ends as diverged", async () => {
   await inFolder(async (folder) => {
     const gpu = await testGpu();
     const { config, parts } = await prepareRun(full as unknown as OptimizerModule, { telemetryEvery: 0 });

@@ -4,9 +4,12 @@ import { IGNORE } from "../../models/model.ts";
 import { arithmetic, code, sentiment } from "../../tasks/mod.ts";
 import type { TaskData } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { READING, testNeeding } from "../../tests/support/test_needing.ts";
 import { scoreBase } from "../scoring/score_base.ts";
 import { countScoring } from "./scoring_work.ts";
 import { forwardFlopsOf } from "./work.ts";
+
+const test = testNeeding(READING);
 
 const flopsOf = (input: number) =>
   forwardFlopsOf(decoderTiny.ofLengths({ input, target: 0 }).architecture, 1);
@@ -58,7 +61,7 @@ Deno.test("countScoring() asks each task of the registry what it asks a model, a
   assertLess(greedy!, 20);
 });
 
-Deno.test("a base checkpoint's score takes as many passes as were counted, within a factor of 1.5", async () => {
+test("a base checkpoint's score takes as many passes as were counted, within a factor of 1.5", async () => {
   const gpu = await testGpu();
   const task = { id: "arithmetic", trainExamples: 64, validationExamples: 8, testExamples: 16 };
   const config = { schema: 1, task, model: { id: "decoder-tiny" }, scoreOn: "test" } as const;

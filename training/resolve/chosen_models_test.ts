@@ -5,12 +5,15 @@ import * as models from "../../models/mod.ts";
 import { readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import { CLIP, LLAMA, writeModel } from "../../tests/support/model_writer.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { withModelFingerprint, withModelFolders } from "./chosen_models.ts";
 import type { RunConfig } from "../run.ts";
 import { RunResult } from "../schemas.ts";
 import { train } from "../train.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { inFolder } from "../../tests/support/in_folder.ts";
+
+const test = testNeeding(FILES);
 
 const base: RunConfig = {
   schema: 1,
@@ -36,7 +39,7 @@ function found(result: RunResult) {
   return { ...rest, peakBytes: cost.peakBytes };
 }
 
-Deno.test("train() from a folder gives the bits of the shipped model with the same weights, in one file or shards", async () => {
+test("train() from a folder gives the bits of the shipped model with the same weights, in one file or shards", async () => {
   const gpu = await testGpu();
   await inFolder(async (folder) => {
     for (
@@ -63,7 +66,7 @@ Deno.test("train() from a folder gives the bits of the shipped model with the sa
   });
 });
 
-Deno.test("train() names runs by what is in the folder: not by its place, and otherwise with other weights", async () => {
+test("train() names runs by what is in the folder: not by its place, and otherwise with other weights", async () => {
   const gpu = await testGpu();
   await inFolder(async (folder) => {
     const [first, second, other] = ["first", "second", "other"].map((name) => `${folder}/${name}`);
@@ -91,7 +94,7 @@ Deno.test("train() names runs by what is in the folder: not by its place, and ot
   });
 });
 
-Deno.test("train() refuses what does not fit, by name and before the GPU is used", async () => {
+test("train() refuses what does not fit, by name and before the GPU is used", async () => {
   const gpu = await testGpu(), before = gpu.memory.liveBytes;
   await inFolder(async (folder) => {
     await writeModel(`${folder}/small`, LLAMA, models.decoderTiny);
@@ -152,7 +155,7 @@ Deno.test("train() refuses what does not fit, by name and before the GPU is used
   });
 });
 
-Deno.test("readModelFolder() finds family, sizes and sites by the config, and reads no weights for that", async () => {
+test("readModelFolder() finds family, sizes and sites by the config, and reads no weights for that", async () => {
   await inFolder(async (folder) => {
     await writeModel(folder, LLAMA, models.decoderTiny);
     const { family, size, parameters, outputs, inputSize, folder: from, pretrained, ...rest } =

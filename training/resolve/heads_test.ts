@@ -23,6 +23,7 @@ import { optdigitsFile, withDataFolder } from "../../tests/support/data_folder.t
 import { CLIP, LLAMA, writeModel } from "../../tests/support/model_writer.ts";
 import { fixture } from "../../tests/support/public_files.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { completeConfig, type KnownModel, resolveModel } from "../configuration.ts";
 import { loadExamples } from "./examples.ts";
 import { plainForward } from "../loop/forward.ts";
@@ -36,6 +37,8 @@ import { scoreBase } from "../scoring/score_base.ts";
 import { runSession } from "../loop/session.ts";
 import { train } from "../train.ts";
 import { UserError } from "../../errors/user_error.ts";
+
+const test = testNeeding(FILES);
 
 const CLASSES = ["fox", "o_x", "yak"];
 
@@ -154,18 +157,18 @@ async function checkZeroShot(folder: string): Promise<void> {
   assertEquals(gpu.memory.liveBytes, before);
 }
 
-Deno.test("A zero-shot head scores as it does straight from the model's parts, and training moves the tower alone", async () => {
+test("A zero-shot head scores as it does straight from the model's parts, and training moves the tower alone", async () => {
   await inFolder(checkZeroShot);
 });
 
-Deno.test("A zero-shot head is made of Hugging Face's own towers too (tiny-clip)", async () => {
+test("A zero-shot head is made of Hugging Face's own towers too (tiny-clip)", async () => {
   await inFolder(async (folder) => {
     await takeHuggingFaceClip(folder);
     await checkZeroShot(folder);
   });
 });
 
-Deno.test("train() notes the head that it chose, and another head is another run of another loss", async () => {
+test("train() notes the head that it chose, and another head is another run of another loss", async () => {
   const gpu = await testGpu();
   await inFolder(async (folder) => {
     const config = configIn(folder), before = gpu.memory.liveBytes;
@@ -201,7 +204,7 @@ Deno.test("train() notes the head that it chose, and another head is another run
   });
 });
 
-Deno.test("A new head takes the projection's place, begins the same for all, and is trained where the tower is frozen", async () => {
+test("A new head takes the projection's place, begins the same for all, and is trained where the tower is frozen", async () => {
   const gpu = await testGpu();
   await inFolder(async (folder) => {
     const entry = await readModelFolder(`${folder}/clip`, "mine"), source = await baseWeights(entry);
@@ -233,7 +236,7 @@ Deno.test("A new head takes the projection's place, begins the same for all, and
   });
 });
 
-Deno.test("withHeadChoice() takes a zero-shot head where folder and data have what it takes, else a new one", async () => {
+test("withHeadChoice() takes a zero-shot head where folder and data have what it takes, else a new one", async () => {
   await inFolder(async (folder) => {
     await Deno.mkdir(`${folder}/nameless`);
     await Deno.writeTextFile(`${folder}/nameless/optdigits.tra`, optdigitsFile(30));
@@ -293,7 +296,7 @@ Deno.test("withHeadChoice() takes a zero-shot head where folder and data have wh
   });
 });
 
-Deno.test("A CLIP folder whose text tower was not stored is an image tower, and one that is torn is refused", async () => {
+test("A CLIP folder whose text tower was not stored is an image tower, and one that is torn is refused", async () => {
   await inFolder(async (folder) => {
     const entry = await readModelFolder(`${folder}/clip`, "mine");
     assertEquals([entry.text!.vocabulary, entry.image!.channels], [30, 3]);

@@ -9,12 +9,16 @@ import { RunConfig as Schema } from "../schemas.ts";
 import { shipped } from "../shipped.ts";
 import { train } from "../train.ts";
 import { loadModules } from "./modules.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
+
+const test = testNeeding(FILES);
 
 const NAME = "@equivalent-gradient/harness";
 
 /** A method of one's own: LoRA by another name. */
 const METHOD = `import { lora } from "${NAME}";
 import { title } from "./title.ts";
+
 export const mine = { ...lora, id: "mine", title };
 export const other = 5;
 `;
@@ -50,7 +54,7 @@ async function inFolder(
   }
 }
 
-Deno.test("loadModules() finds what a file exports by its form, under any name, and each thing once", async () => {
+test("loadModules() finds what a file exports by its form, under any name, and each thing once", async () => {
   const files = {
     "all.ts": `import { decoderTiny, digits, lora } from "${NAME}";
       const method = { ...lora, id: "my-method" };
@@ -70,7 +74,7 @@ Deno.test("loadModules() finds what a file exports by its form, under any name, 
   });
 });
 
-Deno.test("a run notes the bytes of the file that its method is from and of what that imports, and is named by them, not by its place", async () => {
+test("a run notes the bytes of the file that its method is from and of what that imports, and is named by them, not by its place", async () => {
   const gpu = await testGpu();
   await inFolder({ "mine.ts": METHOD, "title.ts": 'export const title = "Mine";' }, async (folder) => {
     const own = await loadModules([`${folder}/mine.ts`]);
@@ -102,7 +106,7 @@ Deno.test("a run notes the bytes of the file that its method is from and of what
   });
 });
 
-Deno.test("train() takes a caller's own entries beside ours, and refuses an id that is taken", async () => {
+test("train() takes a caller's own entries beside ours, and refuses an id that is taken", async () => {
   const gpu = await testGpu();
   const mine = { ...lora, id: "mine", title: "Mine" };
   const run = await train(gpu, config, { optimizers: { mine } });
@@ -113,7 +117,7 @@ Deno.test("train() takes a caller's own entries beside ours, and refuses an id t
   }
 });
 
-Deno.test("loadModules() refuses what can't be loaded or brings nothing, in one sentence that names the file", async () => {
+test("loadModules() refuses what can't be loaded or brings nothing, in one sentence that names the file", async () => {
   const files = {
     "syntax.ts": "export const a: number = ;",
     "throws.ts": 'throw new RangeError("seven is needed");',
@@ -150,7 +154,7 @@ Deno.test("loadModules() refuses what can't be loaded or brings nothing, in one 
   });
 });
 
-Deno.test("two files may not bring the same id", async () => {
+test("two files may not bring the same id", async () => {
   const text = (title: string) =>
     `import { lora } from "${NAME}"; export const m = { ...lora, id: "mine", title: "${title}" };`;
   await inFolder({ "a.ts": text("A"), "b.ts": text("B") }, async (folder) => {

@@ -2,14 +2,17 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import * as tasks from "../../tasks/mod.ts";
 import type { Task } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { READING, testNeeding } from "../../tests/support/test_needing.ts";
 import type { BaseConfig, RunConfig } from "../run.ts";
 import { BaseResult } from "../schemas.ts";
 import { scoreBase } from "./score_base.ts";
 import { train } from "../train.ts";
 import { UserError } from "../../errors/user_error.ts";
 
+const test = testNeeding(READING);
+
 for (const { id, shipped, metric } of Object.values(tasks) as Task[]) {
-  Deno.test(`scoreBase() of ${id} scores what a run that moves no weight scores, example for example`, async () => {
+  test(`scoreBase() of ${id} scores what a run that moves no weight scores, example for example`, async () => {
     const gpu = await testGpu();
     const base: BaseConfig = {
       schema: 1,

@@ -7,11 +7,14 @@ import { centralDifference } from "../../../tests/support/central_difference.ts"
 import { type Matrix, matrix, zip } from "../../../tests/reference/matrix.ts";
 import * as reference from "../../../tests/reference/network.ts";
 import { testGpu } from "../../../tests/support/test_gpu.ts";
+import { READING, testNeeding } from "../../../tests/support/test_needing.ts";
 import { type Contestant, interleave } from "./interleave.ts";
 import { formatOutcome, formatTable, lossDifference, type Outcome, type Row } from "./outcome.ts";
 import { ours } from "./ours.ts";
 import { createProblem, type Problem, variants } from "./problem.ts";
 import { productFlops, weightMaps } from "./products.ts";
+
+const test = testNeeding(READING);
 
 Deno.test("createProblem() gives every library the same numbers each time, with targets one token ahead", () => {
   assertEquals(variants.map((variant) => createProblem(variant).label), [
@@ -127,7 +130,7 @@ Deno.test("formatOutcome() gives ratios to ours, and names who did not run", () 
   ]);
 });
 
-Deno.test("The peers' own packages match the project's where both name one", async () => {
+test("The peers' own packages match the project's where both name one", async () => {
   const read = async (path: string) =>
     JSON.parse(await Deno.readTextFile(new URL(path, import.meta.url))) as {
       imports: Record<string, string>;

@@ -5,11 +5,13 @@ import { build, made, rowsOf } from "../../../tests/support/fakes/reports.ts";
 import { fakeSweep } from "../../../tests/support/fakes/sweep.ts";
 import { toLatex } from "./latex.ts";
 import { escapeTex } from "./tex.ts";
+import { lackOf, PROGRAMS, testNeeding } from "../../../tests/support/test_needing.ts";
 
-const hasTex = new Deno.Command("sh", {
+const hasTex = lackOf(PROGRAMS) === null && new Deno.Command("sh", {
   args: ["-c", "command -v pdflatex && command -v bibtex && kpsewhich booktabs.sty longtable.sty"],
   stdout: "null",
 }).outputSync().success;
+const testWithTex = testNeeding(PROGRAMS, hasTex ? null : "pdflatex, bibtex and booktabs");
 
 Deno.test("toLatex() has the numbers of the report's own tables, and says how the runs were made", async () => {
   const report = build(await made({ ...fakeSweep, seeds: [0, 1, 2, 3] }));
@@ -87,43 +89,39 @@ Deno.test("Every method that ships is cited with a paper of its own address, and
   }
 });
 
-Deno.test({
-  name: "toLatex() compiles, whatever titles and names hold (needs pdflatex, bibtex and booktabs)",
-  ignore: !hasTex,
-  async fn() {
-    const { plan, stored } = await made({ ...fakeSweep, seeds: [0, 1, 2, 3, 4, 5], ranks: [1, 2, 3, 4, 8] });
-    const odd = 'a_b & 50% of $x^2 ~ \\input{no} # <"中"> é';
-    const tasks = Object.fromEntries(
-      Object.entries(fakeRegistries.tasks).map((
-        [name, task],
-      ) => [name, { ...task, title: `${odd} ${task.title}` }]),
-    );
-    const report = build({ plan: { ...plan, question: odd }, stored });
-    const named = {
-      ...report,
-      tables: report.tables.map((table) => ({
-        ...table,
-        rows: table.rows.map((row) => row.map((cell) => /^[A-Z]\w+ digits$/.test(cell) ? odd : cell)),
-      })),
-    };
-    assert(named.tables.some(({ rows }) => rows.length > 40 && rows.flat().includes(odd)));
-    const folder = await Deno.makeTempDir();
-    try {
-      for (const [name, text] of toLatex(named, { ...fakeRegistries, tasks })) {
-        await Deno.writeTextFile(`${folder}/${name}`, text);
-      }
-      const latex = "pdflatex -interaction=nonstopmode -halt-on-error paper";
-      const { code, stdout } = await new Deno.Command("sh", {
-        args: ["-c", `${latex} && bibtex paper && ${latex} && ${latex}`],
-        cwd: folder,
-      }).output();
-      const log = new TextDecoder("latin1").decode(stdout);
-      assertEquals(code, 0, log.slice(-3000));
-      const last = log.slice(log.lastIndexOf("This is pdfTeX"));
-      assert(!/undefined|Missing character|Overfull \\hbox \(\d{3,}/.test(last), last.slice(-3000));
-      assert((await Deno.stat(`${folder}/paper.pdf`)).size > 20_000);
-    } finally {
-      await Deno.remove(folder, { recursive: true });
+testWithTex("toLatex() compiles, whatever titles and names hold", async () => {
+  const { plan, stored } = await made({ ...fakeSweep, seeds: [0, 1, 2, 3, 4, 5], ranks: [1, 2, 3, 4, 8] });
+  const odd = 'a_b & 50% of $x^2 ~ \\input{no} # <"中"> é';
+  const tasks = Object.fromEntries(
+    Object.entries(fakeRegistries.tasks).map((
+      [name, task],
+    ) => [name, { ...task, title: `${odd} ${task.title}` }]),
+  );
+  const report = build({ plan: { ...plan, question: odd }, stored });
+  const named = {
+    ...report,
+    tables: report.tables.map((table) => ({
+      ...table,
+      rows: table.rows.map((row) => row.map((cell) => /^[A-Z]\w+ digits$/.test(cell) ? odd : cell)),
+    })),
+  };
+  assert(named.tables.some(({ rows }) => rows.length > 40 && rows.flat().includes(odd)));
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const [name, text] of toLatex(named, { ...fakeRegistries, tasks })) {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
     }
-  },
+    const latex = "pdflatex -interaction=nonstopmode -halt-on-error paper";
+    const { code, stdout } = await new Deno.Command("sh", {
+      args: ["-c", `${latex} && bibtex paper && ${latex} && ${latex}`],
+      cwd: folder,
+    }).output();
+    const log = new TextDecoder("latin1").decode(stdout);
+    assertEquals(code, 0, log.slice(-3000));
+    const last = log.slice(log.lastIndexOf("This is pdfTeX"));
+    assert(!/undefined|Missing character|Overfull \\hbox \(\d{3,}/.test(last), last.slice(-3000));
+    assert((await Deno.stat(`${folder}/paper.pdf`)).size > 20_000);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

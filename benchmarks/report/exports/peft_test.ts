@@ -6,6 +6,7 @@ import { UserError } from "../../../errors/user_error.ts";
 import { fakeRegistries, manyMethods } from "../../../tests/support/fakes/registries.ts";
 import { fakeDone } from "../../../tests/support/fakes/results.ts";
 import { fakePlan, fakeSweep } from "../../../tests/support/fakes/sweep.ts";
+import { FILES, testNeeding } from "../../../tests/support/test_needing.ts";
 import { a100 } from "../../cost/growth/predict.ts";
 import { buildReport } from "../build.ts";
 import { EVERYTHING } from "../drawing/filters.ts";
@@ -18,6 +19,8 @@ import { scoreBesidePeft } from "./peft_beside.ts";
 import { PeftResult } from "./peft_format.ts";
 import { methodOfPeft, peftMethodOf } from "./peft_methods.ts";
 import { experimentOf, peftFileName, toPeft } from "./to_peft.ts";
+
+const test = testNeeding(FILES);
 
 const packages = ["transformers", "peft", "datasets", "bitsandbytes", "torch"];
 
@@ -332,7 +335,7 @@ Deno.test("methodOfPeft() finds our method in their configs, and does not take t
   assertEquals(of({}), "lora");
 });
 
-Deno.test("readPeftRuns() reads folders and files, each once; names what it leaves out, and refuses paths that are not there", async () => {
+test("readPeftRuns() reads folders and files, each once; names what it leaves out, and refuses paths that are not there", async () => {
   const folder = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${folder}/b.json`, JSON.stringify(peftFile()));

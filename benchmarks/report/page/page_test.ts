@@ -8,10 +8,13 @@ import { layOut } from "../drawing/lay_out.ts";
 import { toHtml } from "../html.ts";
 import type { Report } from "../report.ts";
 import { chartData } from "./chart_data.ts";
-import { CHROMIUM } from "../../../tests/support/chromium.ts";
+import { testInChromium } from "../../../tests/support/chromium.ts";
+import { READING, testNeeding } from "../../../tests/support/test_needing.ts";
 import { filtersOf } from "./filters.ts";
 import type { ChartData } from "./page_data.ts";
 import { type Columns, pack, toColumns } from "./payload.ts";
+
+const test = testNeeding(READING);
 
 async function fakeReport(): Promise<Report> {
   const plan = await fakePlan();
@@ -37,11 +40,11 @@ function toRows({ length, fields }: Columns): Record<string, unknown>[] {
     })));
 }
 
-Deno.test("toHtml() gives the same bytes for the same report", async () => {
+test("toHtml() gives the same bytes for the same report", async () => {
   assertEquals(await toHtml(report, svgs), await toHtml(await fakeReport(), svgs));
 });
 
-Deno.test("toHtml() escapes what it prints, asks nothing of the network and forbids to ask", async () => {
+test("toHtml() escapes what it prints, asks nothing of the network and forbids to ask", async () => {
   const hostile = `Is <b> & "c" safe?</script></noscript><script>1</script>`;
   const page = await toHtml({
     ...report,
@@ -65,7 +68,7 @@ Deno.test("toHtml() escapes what it prints, asks nothing of the network and forb
   assert(!/(src|href)="(?!data:,|#)|url\(|@import| on\w+=| style="/.test(markup));
 });
 
-Deno.test("toHtml() names each part once, and every link leads to one", async () => {
+test("toHtml() names each part once, and every link leads to one", async () => {
   const page = (await toHtml(report, svgs)).replaceAll(/<script[^>]*>.*?<\/script>/gs, "");
   const ids = [...page.matchAll(/ id="([^"]*)"/g)].map(([, id]) => id!);
   assertEquals(new Set(ids).size, ids.length);
@@ -85,7 +88,7 @@ Deno.test("toHtml() names each part once, and every link leads to one", async ()
   }
 });
 
-Deno.test("toHtml() holds a report without charts, tables and runs", async () => {
+test("toHtml() holds a report without charts, tables and runs", async () => {
   const page = await toHtml({ ...report, charts: [], tables: [], runs: [], methods: [], caveats: [] }, []);
   assert(
     !/<figure|undefined|NaN|\[object/.test(
@@ -139,33 +142,15 @@ Deno.test("filtersOf() lists what the runs have, numbers ascending, and no rank 
   assertEquals(labels["method"]!.length, 4);
 });
 
-const hasChromium = await exists(CHROMIUM);
-
-Deno.test({
-  name: `the page in Chromium${
-    hasChromium ? "" : `: skipped, there is no ${CHROMIUM} (apt-get install chromium)`
-  }`,
-  ignore: !hasChromium,
-  async fn() {
-    const { code, stdout, stderr } = await new Deno.Command("deno", {
-      args: ["test", "--allow-all", "tests/support/in_chromium.ts"],
-      cwd: new URL("../../../", import.meta.url).pathname,
-      env: { NO_COLOR: "1" },
-      stdout: "piped",
-      stderr: "piped",
-    }).output();
-    const text = new TextDecoder().decode(stdout);
-    for (const [line] of text.matchAll(/^measured: .*$/gm)) console.log(line);
-    assertEquals(code, 0, `${text}\n${new TextDecoder().decode(stderr)}`);
-  },
+testInChromium("the page in Chromium", async () => {
+  const { code, stdout, stderr } = await new Deno.Command("deno", {
+    args: ["test", "--allow-all", "tests/support/in_chromium.ts"],
+    cwd: new URL("../../../", import.meta.url).pathname,
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  for (const [line] of text.matchAll(/^measured: .*$/gm)) console.log(line);
+  assertEquals(code, 0, `${text}\n${new TextDecoder().decode(stderr)}`);
 });
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
