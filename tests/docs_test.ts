@@ -374,3 +374,35 @@ test("docs: every ./run command has a task that is there, with options and names
   }
   assert(count > 40, `${count}`);
 });
+
+test("docs: the page of the architecture and its picture name every room that there is", async () => {
+  const rooms: string[] = [];
+  for (const folder of ["", "benchmarks/"]) {
+    for await (const { name, isDirectory } of Deno.readDir(`${repository}${folder}`)) {
+      const isMade = /^(\..*|results|reports|tuning|node_modules|coverage|docs|shared)$/.test(name);
+      if (isDirectory && !isMade) rooms.push(name);
+    }
+  }
+  const page = await Deno.readTextFile(`${repository}docs/architecture.md`);
+  assert(rooms.length > 15, rooms.join());
+  assertEquals(rooms.filter((room) => !page.includes(`\`${room}\``)), []);
+  // Of these the picture says nothing: they hold data, tests or stand-ins.
+  const others = ["std", "sweeps", "recorded"];
+  const picture = await Deno.readTextFile(`${repository}docs/architecture.svg`);
+  assertEquals(rooms.filter((room) => !others.includes(room) && !picture.includes(`${room}/`)), []);
+});
+
+test("docs: folders and files of the project that pages name are there", async () => {
+  const roots = new Set((await Array.fromAsync(Deno.readDir(repository))).map(({ name }) => name));
+  const missing: string[] = [];
+  for (const [name, text] of await pages()) {
+    for (const [, path] of text.replaceAll(/^```.*?^```$/gms, "").matchAll(/`([\w.-]+\/[\w./-]*)`/g)) {
+      // What runs leave behind, and what the example of a page adds.
+      const [root] = path!.split("/");
+      if (!roots.has(root!) || /^(results|tuning|coverage|docs|node_modules)$/.test(root!)) continue;
+      if (name.includes("adding-a-")) continue;
+      if (!await Deno.stat(`${repository}${path}`).catch(() => null)) missing.push(`${name}: ${path}`);
+    }
+  }
+  assertEquals(missing, []);
+});

@@ -1,5 +1,8 @@
 /** @file What `deno publish` would put into the package, asked without a network: all that the library needs, and no tests. */
 import { assert, assertEquals, assertLess } from "@std/assert";
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const repository = decodeURIComponent(new URL("../", import.meta.url).pathname);
 
@@ -23,7 +26,7 @@ async function published(): Promise<Map<string, number>> {
   ));
 }
 
-Deno.test("deno publish takes no tests, no benches, nothing that only serves work on the harness, and little of it all", async () => {
+test("deno publish takes no tests, no benches, nothing that only serves work on the harness, and little of it all", async () => {
   const files = await published();
   assert(files.has("mod.ts") && files.has("README.md") && files.has("LICENSE"));
   const strange = [...files.keys()].filter((path) =>
@@ -35,7 +38,7 @@ Deno.test("deno publish takes no tests, no benches, nothing that only serves wor
   assertLess(bytes, 8 * 1024 ** 2, `${bytes} bytes`);
 });
 
-Deno.test("deno publish takes every file that the library and the command line load", async () => {
+test("deno publish takes every file that the library and the command line load", async () => {
   const files = await published();
   for (const door of ["mod.ts", "cli.ts"]) {
     const { modules } = JSON.parse(await deno("info", "--json", door)) as {
