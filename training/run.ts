@@ -99,8 +99,8 @@ export interface Discrepancy {
   /** cos(W_eff before − W_eff after, G): what the step did, moments and all. */
   readonly updateCosine: number;
   /**
-   * ‖s dB dA‖ / ‖s (B dA + dB A)‖ of the step that was taken: the part of W_eff's move that no equivalent gradient tells
-   * of. Null where W_eff does not move as s B A does, or not at all. Absent where it was not measured yet.
+   * ‖s dB dA‖ / ‖s (B dA + dB A)‖ of the step that was taken: the second-order part of the change in W_eff. Null where
+   * W_eff does not change as s B A does, or not at all. Absent where it was not measured yet.
    */
   readonly secondOrderShare?: number | null;
   /**
