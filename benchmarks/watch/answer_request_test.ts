@@ -315,6 +315,9 @@ test("serveWatcher() ends connections that send no whole header in time, and sto
       for (const parts of [[], ["GET / HT"], ["GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"], drip()]) {
         assertStringIncludes(await said(address, parts), timedOut);
       }
+    });
+    const silent: Deno.Conn[] = [];
+    await serve(10 ** 8, async (address) => {
       // In time, if in two parts.
       const answered = await said(address, [
         "GET / HTTP/1.1\r\n",
@@ -322,9 +325,7 @@ test("serveWatcher() ends connections that send no whole header in time, and sto
       ]);
       assertStringIncludes(answered, "HTTP/1.1 200 OK");
       assertStringIncludes(answered, "There is no sweep here yet");
-    });
-    const silent: Deno.Conn[] = [];
-    await serve(10 ** 8, async (address) => {
+
       const { port } = new URL(address);
       silent.push(await Deno.connect({ hostname: "127.0.0.1", port: Number(port) }));
       await silent[0]!.write(new TextEncoder().encode("GET / HT"));

@@ -5,11 +5,14 @@ import { renderSvg } from "../render.ts";
 import { toPdf } from "./pdf.ts";
 import { toPng } from "./png.ts";
 import { parseSvg } from "./svg_elements.ts";
+import { lackOf, PROGRAMS, READING, testNeeding } from "../../../tests/support/test_needing.ts";
 
-const hasPoppler = new Deno.Command("sh", {
+const hasPoppler = lackOf(PROGRAMS) === null && new Deno.Command("sh", {
   args: ["-c", "command -v pdftoppm && command -v pdftotext && command -v pdffonts"],
   stdout: "null",
 }).outputSync().success;
+const test = testNeeding(READING);
+const testWithPoppler = testNeeding(PROGRAMS, hasPoppler ? null : "poppler-utils");
 
 const { charts } = build(await made());
 const svgs = await Promise.all(charts.map(({ chart, spec }) => renderSvg(spec, chart.id)));
@@ -42,7 +45,7 @@ function brightness(png: Uint8Array, square: number): number[][] {
   return sums;
 }
 
-Deno.test("toPdf() gives charts of every kind the SVG's size, and the same bytes for the same SVG", async () => {
+test("toPdf() gives charts of every kind the SVG's size, and the same bytes for the same SVG", async () => {
   for (const { svg } of kinds) {
     const [, width, height] = /width="([\d.]+)" height="([\d.]+)"/.exec(svg)!;
     const bytes = await toPdf(svg), text = new TextDecoder("latin1").decode(bytes);
@@ -52,42 +55,38 @@ Deno.test("toPdf() gives charts of every kind the SVG's size, and the same bytes
   }
 });
 
-Deno.test({
-  name: "toPdf() draws what toPng() draws, with its text as text in an embedded font (needs poppler-utils)",
-  ignore: !hasPoppler,
-  async fn() {
-    const folder = await Deno.makeTempDir();
-    const run = async (command: string) => {
-      const { code, stdout } = await new Deno.Command("sh", { args: ["-c", command], cwd: folder }).output();
-      assertEquals(code, 0, command);
-      return new TextDecoder().decode(stdout);
-    };
-    try {
-      for (const { id, title, svg } of kinds) {
-        await Deno.writeFile(`${folder}/chart.pdf`, await toPdf(svg));
-        await run("pdftoppm -r 144 -png -singlefile chart.pdf chart");
-        const wanted = brightness(await toPng(svg), 8);
-        const found = brightness(await Deno.readFile(`${folder}/chart.png`), 8);
-        assertEquals([found.length, found[0]!.length], [wanted.length, wanted[0]!.length]);
-        // Edges are smoothed in other ways; what is missing, moved or of another colour shows in whole squares.
-        const far = found.flatMap((row, y) => row.map((one, x) => Math.abs(one - wanted[y]![x]!)));
-        assertLess(Math.max(...far), 0.3, id);
-        assertLess(far.filter((one) => one > 0.12).length / far.length, 0.002, id);
-        const text = (await run("pdftotext -layout chart.pdf -")).replaceAll(/\s+/g, " ");
-        assert(text.includes(title), `${title} is not in ${text}`);
-        const fonts = (await run("pdffonts chart.pdf")).trim().split("\n").slice(2);
-        assert(
-          fonts.length > 0 && fonts.every((line) => /DejaVuSans.* yes +yes +yes /.test(line)),
-          fonts.join("\n"),
-        );
-      }
-    } finally {
-      await Deno.remove(folder, { recursive: true });
+testWithPoppler("toPdf() draws what toPng() draws, with its text as text in an embedded font", async () => {
+  const folder = await Deno.makeTempDir();
+  const run = async (command: string) => {
+    const { code, stdout } = await new Deno.Command("sh", { args: ["-c", command], cwd: folder }).output();
+    assertEquals(code, 0, command);
+    return new TextDecoder().decode(stdout);
+  };
+  try {
+    for (const { id, title, svg } of kinds) {
+      await Deno.writeFile(`${folder}/chart.pdf`, await toPdf(svg));
+      await run("pdftoppm -r 144 -png -singlefile chart.pdf chart");
+      const wanted = brightness(await toPng(svg), 8);
+      const found = brightness(await Deno.readFile(`${folder}/chart.png`), 8);
+      assertEquals([found.length, found[0]!.length], [wanted.length, wanted[0]!.length]);
+      // Edges are smoothed in other ways; what is missing, moved or of another colour shows in whole squares.
+      const far = found.flatMap((row, y) => row.map((one, x) => Math.abs(one - wanted[y]![x]!)));
+      assertLess(Math.max(...far), 0.3, id);
+      assertLess(far.filter((one) => one > 0.12).length / far.length, 0.002, id);
+      const text = (await run("pdftotext -layout chart.pdf -")).replaceAll(/\s+/g, " ");
+      assert(text.includes(title), `${title} is not in ${text}`);
+      const fonts = (await run("pdffonts chart.pdf")).trim().split("\n").slice(2);
+      assert(
+        fonts.length > 0 && fonts.every((line) => /DejaVuSans.* yes +yes +yes /.test(line)),
+        fonts.join("\n"),
+      );
     }
-  },
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
-Deno.test("toPdf() refuses what it can't draw, rather than leave it out", async () => {
+test("toPdf() refuses what it can't draw, rather than leave it out", async () => {
   const of = (inner: string) => `<svg xmlns="x" width="20" height="20">${inner}</svg>`;
   await toPdf(of('<g transform="translate(1,2) rotate(90)"><rect width="3" height="4" fill="#f00"/></g>'));
   await assertRejects(() => toPdf(of("<image/>")), Error, 'Cannot draw the SVG\'s element "image" in a PDF');
