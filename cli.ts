@@ -18,7 +18,14 @@ import { type CommandName, commands, isCommand, readArguments } from "./benchmar
 import { completionsFor } from "./benchmarks/command_line/completions.ts";
 import { describeCommand, describeCommands } from "./benchmarks/command_line/help.ts";
 import { createDisplay, type Screen } from "./benchmarks/command_line/display.ts";
-import { columnsOf, fold, type Style, styleFor, toColumns } from "./benchmarks/command_line/terminal.ts";
+import {
+  columnsOf,
+  fold,
+  type Style,
+  styleFor,
+  toColumns,
+  wrap,
+} from "./benchmarks/command_line/terminal.ts";
 import { formatDuration } from "./benchmarks/cost/estimate.ts";
 import { isUserFault, sentenceOf } from "./errors/fault.ts";
 import { unknownName } from "./errors/unknown_name.ts";
@@ -135,11 +142,11 @@ const real: Surroundings = {
     const tuning = await tune(gpu, productsOf(Object.values(models)), onProgress);
     return { tuning, path: await writeTuning(tuning) };
   },
-  display: (to) => createDisplay(to, (sentence) => console.error(sentence)),
+  display: (to) => createDisplay(to, (sentence) => console.error(wrap(sentence, columnsOf("stderr")))),
   style: styleFor("stdout"),
   columns: columnsOf("stdout"),
   print: (line) => console.log(line),
-  complain: (line) => console.error(line),
+  complain: (line) => console.error(wrap(line, columnsOf("stderr"))),
 };
 
 /**
@@ -296,7 +303,7 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
     );
   } else {
     // What changed against another sweep is what was asked.
-    for (const sentence of report.against?.sentences ?? []) surroundings.print(sentence);
+    for (const sentence of report.against?.sentences ?? []) tell(surroundings, sentence);
     printAnswer(
       { ...report, answer: report.answer.slice(report.against?.sentences.length ?? 0) },
       surroundings,
@@ -436,7 +443,7 @@ async function completionsCommand(args: string[], surroundings: Surroundings): P
   return 0;
 }
 
-async function printList(registries: Registries, json: boolean, { print }: Surroundings): Promise<number> {
+async function printList(registries: Registries, json: boolean, surroundings: Surroundings): Promise<number> {
   const { tasks, models, optimizers } = registries;
   const known = {
     tasks: Object.values(tasks).map(({ id, family, title }) => ({ id, family, title })),
@@ -445,14 +452,14 @@ async function printList(registries: Registries, json: boolean, { print }: Surro
     sweeps: await listSweeps(),
   };
   if (json) {
-    print(JSON.stringify(known));
+    surroundings.print(JSON.stringify(known));
     return 0;
   }
   for (const [kind, entries] of Object.entries(known)) {
-    print(`${kind}:`);
+    tell(surroundings, `${kind}:`);
     const width = Math.max(...entries.map(({ id }) => id.length));
     for (const entry of entries) {
-      print(`  ${entry.id.padEnd(width)} ${"title" in entry ? entry.title : entry.question}`);
+      tell(surroundings, `  ${entry.id.padEnd(width)}  ${"title" in entry ? entry.title : entry.question}`);
     }
   }
   return 0;
@@ -466,7 +473,7 @@ function printOutlook(
   out: string,
   { finished, estimateMs, pacesFrom, peakBytes }: Outlook,
   json: boolean,
-  { print }: Surroundings,
+  surroundings: Surroundings,
 ): number {
   const total = plan.runs.length, listed = plan.runs.slice(0, json ? MOST_LISTED.json : MOST_LISTED.people);
   if (json) {
@@ -479,23 +486,31 @@ function printOutlook(
     const counts = { total, finished: finished.size, left: total - finished.size };
     const { name: sweep, question, notes } = plan;
     const unlisted = total - listed.length;
-    print(JSON.stringify({ sweep, question, out, counts, estimateMs, pacesFrom, notes, runs, unlisted }));
+    surroundings.print(
+      JSON.stringify({ sweep, question, out, counts, estimateMs, pacesFrom, notes, runs, unlisted }),
+    );
     return 0;
   }
-  print(plan.question);
+  const say = (line: string) => tell(surroundings, line);
+  say(plan.question);
   for (const { id, config } of listed) {
     const stored = finished.has(id) ? " (stored)" : "";
-    print(`${id}  ${nameRun(config)}, ${config.steps} steps, ${formatBytes(peakBytes.get(id)!)}${stored}`);
+    say(`${id}  ${nameRun(config)}, ${config.steps} steps, ${formatBytes(peakBytes.get(id)!)}${stored}`);
   }
-  if (total > listed.length) print(`… and ${total - listed.length} more runs`);
-  for (const note of plan.notes) print(note);
+  if (total > listed.length) say(`… and ${total - listed.length} more runs`);
+  for (const note of plan.notes) say(note);
   const time = estimateMs === null
     ? "nobody knows how long yet"
     : `about ${formatDuration(estimateMs)}, an estimate from the paces of ${pacesFrom}`;
-  print(`${total} runs, ${total - finished.size} left to do: ${time}`);
+  say(`${total} runs, ${total - finished.size} left to do: ${time}`);
   const most = peakBytes.values().reduce((most, bytes) => Math.max(most, bytes), 0);
-  print(`Memory: at most ${formatBytes(most)} on the GPU while a run trains, by formula`);
+  say(`Memory: at most ${formatBytes(most)} on the GPU while a run trains, by formula`);
   return 0;
+}
+
+/** Prints a line for people, in the terminal's columns. */
+function tell({ print, columns }: Surroundings, line: string): void {
+  print(wrap(line, columns));
 }
 
 /** The verdict, and the few rows that stand for the whole report. */
@@ -561,10 +576,13 @@ function printOutcome(
       const use = chosen.isOurs
         ? `to ship them: cp ${chosen.path} benchmarks/sweeps/${plan.name}.chosen.json`
         : `for sweeps on the same files: --rates ${quoteArgument(out)}`;
-      print(`Chosen rates: ${chosen.path} (${use})`);
+      tell(surroundings, `Chosen rates: ${chosen.path} (${use})`);
     }
     printAnswer(report!.report, surroundings);
-    print(`Results: ${out}/runs (${counts.done} done, ${counts.diverged} diverged, ${counts.failed} failed)`);
+    tell(
+      surroundings,
+      `Results: ${out}/runs (${counts.done} done, ${counts.diverged} diverged, ${counts.failed} failed)`,
+    );
     print(`Report:  ${report!.page}`);
   }
   const failed = results.find((result) => result.status === "failed");

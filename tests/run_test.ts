@@ -33,7 +33,7 @@ case $1 in
     [ "$1" != benhc ] || { echo "there is no benhc" >&2; exit 2; }
     printf task
     for a; do printf ' %s' "$(printf '%s\\n' "$a" | /usr/bin/sed "s/'/'\\\\\\\\''/g; s/.*/'&'/")"; done ;;
-  task) echo "cwd $PWD"; echo "backend \${DENO_WEBGPU_BACKEND-unset}"; for a; do echo "argument $a"; done; command -v deno ;;
+  task) echo "cwd $PWD"; echo "no colour \${NO_COLOR-unset}"; echo "backend \${DENO_WEBGPU_BACKEND-unset}"; for a; do echo "argument $a"; done; command -v deno ;;
 esac`;
 }
 
@@ -121,7 +121,8 @@ test("run passes a task and its arguments on, silently, where nothing is missing
     const outcome = await run(folder, complete, ["bench", "--note", "two  words", "", "*", "'"]);
     assertEquals([outcome.code, outcome.stderr], [0, ""]);
     assertEquals(argumentsOf(outcome), ["task", "bench", "--note", "two  words", "", "*", "'"]);
-    assertStringIncludes(outcome.stdout, `cwd ${folder}/project\nbackend vulkan\n`);
+    assertStringIncludes(outcome.stdout, `cwd ${folder}/project\n`);
+    assertStringIncludes(outcome.stdout, `backend vulkan\n`);
   }));
 
 test("run looks for no adapter where it gets no argument, is asked for help, or prints completions", () =>
@@ -131,6 +132,18 @@ test("run looks for no adapter where it gets no argument, is asked for help, or 
       assertEquals([outcome.code, outcome.stderr, outcome.log], [0, "", []]);
       assertEquals(argumentsOf(outcome), ["task", ...args]);
     }
+  }));
+
+test("run asks for no colours where the terminal has none", () =>
+  inFolder(async (folder) => {
+    const at = async (env: Readonly<Record<string, string>>) =>
+      /no colour (.*)/.exec((await run(folder, complete, ["bench", "--help"], { env })).stdout)?.[1];
+    assertEquals([await at({}), await at({ TERM: "dumb" }), await at({ TERM: "xterm" })], [
+      "1",
+      "1",
+      "unset",
+    ]);
+    assertEquals(await at({ TERM: "xterm", NO_COLOR: "yes" }), "yes");
   }));
 
 test("run sets the Vulkan backend on Linux only, and leaves a choice that was made", () =>

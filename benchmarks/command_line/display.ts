@@ -4,7 +4,7 @@ import { formatDuration } from "../cost/estimate.ts";
 import { nameSize, rankOf } from "../sweep/method.ts";
 import type { Progress } from "../../training/loop/progress.ts";
 import { type Display, nameRun } from "../sweep/progress.ts";
-import { columnsOf, cut, plain, type Style, styleFor } from "./terminal.ts";
+import { columnsOf, cut, plain, type Style, styleFor, wrap } from "./terminal.ts";
 
 /** A display that has a place for sentences too. */
 export interface Screen extends Display {
@@ -102,7 +102,7 @@ export function createStatusLine(
   };
   const above = (line: string) => {
     put("", 0);
-    write(`\r${line}\n`);
+    write(`\r${wrap(line, columns())}\n`);
     if (timer !== null) draw();
   };
   const go = () => {

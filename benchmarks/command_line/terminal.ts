@@ -31,10 +31,18 @@ export function styleFor(to: "stdout" | "stderr"): Style {
   return Deno[to].isTerminal() && !Deno.noColor ? coloured : plain;
 }
 
-/** Columns of the terminal; 80 where there is none. */
+/** Columns of the terminal; without end where output goes elsewhere. */
 export function columnsOf(to: "stdout" | "stderr"): number {
   // A terminal that does not know its width says 0.
-  return Deno[to].isTerminal() ? Deno.consoleSize().columns || 80 : 80;
+  return Deno[to].isTerminal() ? Deno.consoleSize().columns || 80 : Infinity;
+}
+
+/** The codes of colours, which take no column. */
+const CODES = new RegExp("\x1b\\[\\d+m", "g");
+
+/** Columns that a text takes. */
+function lengthOf(text: string): number {
+  return text.replaceAll(CODES, "").length;
 }
 
 /** A text in lines of at most so many characters, broken between words. Longer words have a line of their own. */
@@ -42,10 +50,22 @@ export function fold(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/)) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines.push(`${lines.pop()} ${word}`);
-    else lines.push(word);
+    if (last !== undefined && lengthOf(last) + 1 + lengthOf(word) <= width) {
+      lines.push(`${lines.pop()} ${word}`);
+    } else lines.push(word);
   }
   return lines;
+}
+
+/**
+ * A line in lines that fit a width, broken between words. Further lines begin where the first one does, or, where two blanks
+ * part a name from a text, where that text does.
+ */
+export function wrap(line: string, width: number): string {
+  const [, indent = ""] = /^( *(?:\S+ {2,})?)/.exec(line)!;
+  if (lengthOf(line) <= width || indent.length > width / 2) return line;
+  const [first, ...rest] = fold(line.slice(indent.length), width - indent.length);
+  return [`${indent}${first}`, ...rest.map((one) => `${" ".repeat(indent.length)}${one}`)].join("\n");
 }
 
 /** A text that is not longer than the width, cut with "…" where it would be. */
