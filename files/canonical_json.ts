@@ -1,4 +1,4 @@
-/** @file JSON in which equal values have equal text. */
+/** @file JSON in which equal values have equal text, and hashes of values by it. */
 
 /** JSON with sorted keys and no white space: equal values give equal text. */
 export function canonicalJson(value: unknown): string {
@@ -13,4 +13,10 @@ export function joinFields(value: object, textOf: (item: unknown) => string): st
     a < b ? -1 : 1
   );
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${textOf(item)}`).join(",")}}`;
+}
+
+/** SHA-256 of a value's canonical JSON, as 64 hex digits. */
+export async function digestOf(value: unknown): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(value)));
+  return new Uint8Array(digest).toHex();
 }

@@ -3,7 +3,6 @@
  * file, and a disk that is full, a name too long or a folder in a file's place is said in words that name the path.
  */
 import { fileKind } from "./file_kind.ts";
-import { canonicalJson } from "./canonical_json.ts";
 import { UserError } from "../errors/user_error.ts";
 
 /** Something that can't be written. What was written before is whole. */
@@ -199,10 +198,4 @@ export async function removeFile(path: string): Promise<void> {
     if (error instanceof Deno.errors.NotFound) return;
     throw new WriteError(`Cannot remove ${path}: ${reasonOf(error)}`, { cause: error });
   }
-}
-
-/** SHA-256 of a value's canonical JSON, as 64 hex digits. */
-export async function digestOf(value: unknown): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(value)));
-  return new Uint8Array(digest).toHex();
 }

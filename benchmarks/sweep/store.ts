@@ -4,7 +4,8 @@ import { parseWith } from "../../training/configuration.ts";
 import { recordId, type RunConfig, type RunResult } from "../../training/run.ts";
 import { BaseResult, RunResult as RunSchema } from "../../training/schemas.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { digestOf, namesIn, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
+import { digestOf } from "../../files/canonical_json.ts";
+import { namesIn, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
 
 /** A file in a folder of records that can't be used. */
 export interface Fault {

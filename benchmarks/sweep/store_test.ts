@@ -3,7 +3,8 @@ import { UserError } from "../../errors/user_error.ts";
 import { fakeDone } from "../../tests/support/fakes/results.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
-import { digestOf, prepareFolder } from "../../files/write_file.ts";
+import { digestOf } from "../../files/canonical_json.ts";
+import { prepareFolder } from "../../files/write_file.ts";
 import { openStore } from "./store.ts";
 import { inFolder } from "../../tests/support/in_folder.ts";
 

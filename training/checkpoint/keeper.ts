@@ -3,7 +3,7 @@ import type { Gpu, LiveBuffer, WriteLog } from "../../gpu/mod.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { matmulChoicesOf } from "../../kernels/mod.ts";
 import { byteLength } from "../../gpu/tensor.ts";
-import { digestOf } from "../../files/write_file.ts";
+import { digestOf } from "../../files/canonical_json.ts";
 import type { CheckpointKey, SavedBuffer, SavedState } from "./checkpoint_file.ts";
 import { type CheckpointPlace, Checkpoints } from "./checkpoints.ts";
 import { codeFingerprint } from "./code.ts";
