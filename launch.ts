@@ -13,6 +13,7 @@ import {
   isPath,
   readArguments,
 } from "./benchmarks/command_line/commands.ts";
+import { columnsOf, wrap } from "./benchmarks/command_line/terminal.ts";
 import config from "./deno.json" with { type: "json" };
 import { quoteArgument } from "./errors/quote.ts";
 import { nearestName, unknownName } from "./errors/unknown_name.ts";
@@ -168,7 +169,7 @@ if (import.meta.main) {
     console.log([...launchBefore(task, args, place), ...words].map(quoteArgument).join(" "));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    console.error(error.message);
+    console.error(wrap(error.message, columnsOf("stderr")));
     Deno.exit(2);
   }
 }
