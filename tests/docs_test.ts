@@ -15,6 +15,7 @@ import * as tasks from "../tasks/mod.ts";
 import { classificationExample, instructionPrompt } from "../tasks/text/prompt_templates.ts";
 import type { Registries } from "../training/configuration.ts";
 import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
+import { examplesOf, fencesOf, withImports } from "./support/docs_examples.ts";
 import { made } from "./support/fakes/reports.ts";
 
 const test = testNeeding(PROGRAMS);
@@ -49,14 +50,6 @@ async function sectionOf(page: string, heading: string): Promise<string> {
 async function rowsOf(page: string, heading: string): Promise<[string, string[]][]> {
   const rows = (await sectionOf(page, heading)).matchAll(/^\| `([\w-]+)` +\|(.*)\|$/gm);
   return Array.from(rows, ([, id, cells]) => [id!, cells!.split("|").map((cell) => cell.trim())]);
-}
-
-/** Blocks of code of a page, of one language. */
-function fencesOf(text: string, language: string): string[] {
-  return Array.from(
-    text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms")),
-    ([, code]) => code!,
-  );
 }
 
 /** The name that a page's heading is linked by. */
@@ -187,7 +180,8 @@ test("Rates that ship as chosen are of every method and task that takes them", a
 });
 
 test("docs: the example of a method is a file and a line, and then it is checked, held to the contract and run", async () => {
-  const [file, line, ...others] = fencesOf(await sectionOf("adding-a-method.md", "# Adding a method"), "ts");
+  const [outside, , imports, line, ...others] = await examplesOf("adding-a-method.md");
+  const file = withImports(outside!, imports!);
   assertEquals(others, []);
   assertEquals(line!.trim().split("\n").length, 1);
   const [, name, path] = /^export \{ (\w+) \} from "\.\/(\w+\.ts)";$/.exec(line!.trim()) ?? [];
@@ -195,7 +189,7 @@ test("docs: the example of a method is a file and a line, and then it is checked
   const folder = await Deno.makeTempDir({ prefix: "readme" });
   try {
     await copyProject(folder, "optimizers");
-    await Deno.writeTextFile(`${folder}/optimizers/${path}`, file!);
+    await Deno.writeTextFile(`${folder}/optimizers/${path}`, file);
     await Deno.writeTextFile(`${folder}/optimizers/mod.ts`, line!, { append: true });
 
     const own = [`optimizers/${path}`, "optimizers/mod.ts"];
@@ -240,8 +234,9 @@ test("docs: the example of a method is a file and a line, and then it is checked
 });
 
 test("docs: the example of a task is a file and a line, held to the contract and run", async () => {
-  const [file, line] = fencesOf(await sectionOf("adding-a-task.md", "# Adding a task"), "ts");
-  const [, path] = /from "\.\/(\S+\.ts)";/.exec(line!)!, [, id] = /^ {2}id: "([\w-]+)",$/m.exec(file!)!;
+  const [outside, imports, line] = await examplesOf("adding-a-task.md");
+  const file = withImports(outside!, imports!);
+  const [, path] = /from "\.\/(\S+\.ts)";/.exec(line!)!, [, id] = /^ {2}id: "([\w-]+)",$/m.exec(file)!;
   const folder = await Deno.makeTempDir({ prefix: "docs" });
   try {
     await copyProject(folder, path!.replace(/^/, "tasks/").replace(/\/[^/]+$/, ""));
@@ -251,7 +246,7 @@ test("docs: the example of a task is a file and a line, held to the contract and
       `${folder}/tasks/mod.ts`,
       `${await Deno.readTextFile(`${repository}tasks/mod.ts`)}${line}`,
     );
-    await Deno.writeTextFile(`${folder}/tasks/${path}`, file!);
+    await Deno.writeTextFile(`${folder}/tasks/${path}`, file);
     await deno(folder, "fmt", "--check", `tasks/${path}`);
     await deno(folder, "lint", `tasks/${path}`);
     const tests = await deno(

@@ -1,0 +1,152 @@
+/**
+ * @file The examples of the docs as files of a reader's own, in an empty folder outside the repository: they are checked,
+ * listed, compared, tuned and reported by `./run`, and what they compute is what float64 says.
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertClose } from "../contract/assert_close.ts";
+import type { OptimizerModule } from "../optimizers/optimizer.ts";
+import { loadModules } from "../training/resolve/modules.ts";
+import { svd } from "./reference/decompositions.ts";
+import {
+  add,
+  type Matrix,
+  multiply,
+  scale as times,
+  sliceColumns,
+  subtract,
+  transpose,
+  zeros,
+} from "./reference/matrix.ts";
+import { type AdamMoments, adamwStep } from "./reference/network.ts";
+import { examplesOf } from "./support/docs_examples.ts";
+import { inFolder } from "./support/in_folder.ts";
+import { freshProblem, onQuadratics, scaledOptions } from "./support/low_rank_problems.ts";
+
+const project = new URL("../", import.meta.url).pathname;
+
+/** What `./run` says, called from a folder. */
+async function run(cwd: string, ...args: string[]) {
+  const command = new Deno.Command("sh", { args: [`${project}run`, ...args], cwd, env: { NO_COLOR: "1" } });
+  const { code, stdout, stderr } = await command.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+const small = ["--steps", "3", "--ranks", "2", "--seeds", "0"];
+
+Deno.test("docs: methods in files outside the repository are checked, listed, compared and reported by one command each", async () => {
+  const [milora, loraXs] = await examplesOf("adding-a-method.md");
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/milora.ts`, milora!);
+    await Deno.writeTextFile(`${folder}/lora_xs.ts`, loraXs!);
+    for (const args of [["./milora.ts"], ["./lora_xs.ts", "--rank", "8"]]) {
+      const { code, out, err } = await run(folder, "check", ...args);
+      assertEquals(code, 0, `${out}${err}`);
+      const [, held, of] = /^(\d+) of (\d+) promises hold$/m.exec(out)!;
+      assert(Number(held) >= 16 && held === of, out);
+    }
+    const both = ["--with", "./milora.ts", "--with", "./lora_xs.ts", "--tasks", "digits", ...small];
+    const list = JSON.parse((await run(folder, "bench", "--list", "--json", "--with", "./milora.ts")).out);
+    assertEquals(list.optimizers.at(-1), { id: "milora", title: "MiLoRA" });
+    const dry = JSON.parse(
+      (await run(folder, "bench", "smoke", ...both, "--dry-run", "--json", "--out", "out")).out,
+    );
+    assertEquals(dry.counts, { total: 6, finished: 0, left: 6 });
+    const ran = await run(folder, "bench", "smoke", ...both, "--json", "--out", "out");
+    assertEquals(ran.code, 0, ran.err);
+    assertEquals(JSON.parse(ran.out).counts, { total: 6, done: 6, diverged: 0, failed: 0, left: 0 });
+    const page = `${folder}/out/report/index.html`, first = await Deno.readTextFile(page);
+    for (const name of ["MiLoRA (alpha/r)", "LoRA-XS (alpha/r)"]) assertStringIncludes(first, name);
+
+    // The report needs the files no more, and a sweep says which it lacks.
+    await Deno.remove(`${folder}/milora.ts`);
+    const again = await run(folder, "report", "--out", "out");
+    assertEquals(again.code, 0, again.err);
+    for (const name of ["MiLoRA (alpha/r)", "LoRA-XS (alpha/r)"]) {
+      assertStringIncludes(await Deno.readTextFile(page), name);
+    }
+    const gone = await run(folder, "bench", "smoke", ...both, "--out", "out");
+    assertEquals([gone.code, gone.err.trim().split("\n").length], [2, 1], gone.err);
+    assertStringIncludes(gone.err, "milora.ts");
+    assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["lora_xs.ts", "out"]);
+  });
+});
+
+Deno.test("docs: a task in a file outside the repository is checked, planned with its settings, and run", async () => {
+  const [file] = await examplesOf("adding-a-task.md");
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/backward_sums.ts`, file!);
+    const checked = await run(folder, "check", "./backward_sums.ts");
+    assertEquals(checked.code, 0, `${checked.out}${checked.err}`);
+    const own = [
+      "--with",
+      "./backward_sums.ts",
+      "--tasks",
+      "backward-sums",
+      "--peaks",
+      "1e-3",
+      "--out",
+      "out",
+    ];
+    const dry = await run(folder, "bench", "paper", ...own, "--dry-run", "--json");
+    const { config: { task, steps, model } } = JSON.parse(dry.out).runs[0];
+    assertEquals([task.trainExamples, steps, model.id], [2000, 100, "decoder-tiny"]);
+    const amounts = ["--examples", "32,8,8", "--optimizers", "lora", "--json"];
+    const ran = await run(folder, "bench", "smoke", ...own, ...small, ...amounts);
+    assertEquals(ran.code, 0, ran.err);
+    assertEquals(JSON.parse(ran.out).counts, { total: 1, done: 1, diverged: 0, failed: 0, left: 0 });
+    assertStringIncludes(
+      await Deno.readTextFile(`${folder}/out/report/index.html`),
+      "Sums answered backwards",
+    );
+  });
+});
+
+/** The method of a file of the docs. */
+async function methodOf(example: string): Promise<OptimizerModule> {
+  return await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/method.ts`, example);
+    return Object.values((await loadModules([`${folder}/method.ts`])).optimizers)[0]!;
+  });
+}
+
+Deno.test("docs: LoRA-XS is float64's: W + s B R A with the weight's largest singular directions, R alone trained", async () => {
+  const [, example] = await examplesOf("adding-a-method.md"), module = await methodOf(example!);
+  for (const [rows, columns, rank, scale] of [[9, 14, 1, 2], [14, 9, 3, 0.5], [12, 12, 12, 1]] as const) {
+    const { base, target } = freshProblem(rows, columns, rank, 31), rate = 0.02;
+    const { u, values, v } = partsOf(base, rank);
+    const a = transpose(v), b = multiply(u, values);
+    let r: Matrix = zeros(rank, rank), moments: AdamMoments | undefined;
+    const label = `${rows} x ${columns}, rank ${rank}`;
+    await onQuadratics(module, scaledOptions(rank, scale), [{ base, target }], async (run) => {
+      assertEquals(run.optimizer.trainable.map(({ name }) => name), ["map 0.R"], label);
+      assertEquals(
+        run.optimizer.state.map(({ name }) => name),
+        ["map 0.A", "map 0.B", "map 0.R.m", "map 0.R.v"],
+        label,
+      );
+      const weight = () => add(base, multiply(multiply(b, r), a), scale);
+      assertClose((await run.readOne()).weight.data, base.data, { relative: 1e-6 }, `start of ${label}`);
+      for (let step = 1; step <= 5; step++) {
+        const gradient = subtract(weight(), target);
+        const ofR = times(multiply(multiply(transpose(b), gradient), transpose(a)), scale);
+        const [found] = await run.gradients();
+        const equivalent = times(multiply(multiply(b, ofR), a), scale);
+        assertClose(found!.equivalent.data, equivalent.data, { relative: 5e-5 }, `g̃ of ${label}`);
+        const next = adamwStep(r, ofR, moments, { learningRate: rate, weightDecay: 0, epsilon: 1e-8 });
+        [r, moments] = [next.parameter, next.moments];
+        await run.step(step, rate);
+        const { weight: taken } = await run.readOne();
+        // Singular vectors in f32; Adam's direction is steep where a second moment is small.
+        assertClose(taken.data, weight().data, { relative: 2e-5 }, `step ${step} of ${label}`);
+      }
+    });
+  }
+});
+
+/** The `rank` largest singular directions: U, S as a diagonal matrix, and V. */
+function partsOf(weight: Matrix, rank: number): { u: Matrix; values: Matrix; v: Matrix } {
+  const { u, values, v } = svd(weight), diagonal = zeros(rank, rank);
+  for (let i = 0; i < rank; i++) diagonal.data[i * rank + i] = values[i]!;
+  return { u: sliceColumns(u, 0, rank), values: diagonal, v: sliceColumns(v, 0, rank) };
+}
