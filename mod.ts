@@ -32,7 +32,16 @@ export type { Activation, RowChoice } from "./kernels/mod.ts";
 /** Kernels without gradients: tensors in, tensors out. */
 export * as kernels from "./kernels/mod.ts";
 export * from "./models/base_weights.ts";
-export { checkpointEntry, type ModelEntry, type ModelSize, type PretrainingRecipe } from "./models/entry.ts";
+export {
+  checkpointEntry,
+  decoder,
+  encoderDecoder,
+  type EntryOf,
+  type ModelEntry,
+  type ModelSize,
+  type PretrainingRecipe,
+  vision,
+} from "./models/entry.ts";
 export * from "./models/model.ts";
 export * from "./models/architecture.ts";
 export * from "./models/decoder.ts";

@@ -137,9 +137,13 @@ function entryOf(
 
 /** What the entries of a family are made of. */
 export interface EntryOf<C> {
+  /** As in `ModelEntry`. */
   readonly id: string;
+  /** As in `ModelEntry`. */
   readonly title: string;
+  /** Its sizes. */
   readonly config: C;
+  /** As in `ModelEntry`. */
   readonly recipe: PretrainingRecipe | null;
   /** Where absent, what has a recipe ships with a checkpoint. */
   readonly pretrained?: boolean;

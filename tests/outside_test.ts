@@ -21,6 +21,9 @@ import { type AdamMoments, adamwStep } from "./reference/network.ts";
 import { examplesOf } from "./support/docs_examples.ts";
 import { inFolder } from "./support/in_folder.ts";
 import { freshProblem, onQuadratics, scaledOptions } from "./support/low_rank_problems.ts";
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
 
 const project = new URL("../", import.meta.url).pathname;
 
@@ -34,7 +37,7 @@ async function run(cwd: string, ...args: string[]) {
 
 const small = ["--steps", "3", "--ranks", "2", "--seeds", "0"];
 
-Deno.test("docs: methods in files outside the repository are checked, listed, compared and reported by one command each", async () => {
+test("docs: methods in files outside the repository are checked, listed, compared and reported by one command each", async () => {
   const [milora, loraXs] = await examplesOf("adding-a-method.md");
   await inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/milora.ts`, milora!);
@@ -72,7 +75,7 @@ Deno.test("docs: methods in files outside the repository are checked, listed, co
   });
 });
 
-Deno.test("docs: a task in a file outside the repository is checked, planned with its settings, and run", async () => {
+test("docs: a task in a file outside the repository is checked, planned with its settings, and run", async () => {
   const [file] = await examplesOf("adding-a-task.md");
   await inFolder(async (folder) => {
     await Deno.writeTextFile(`${folder}/backward_sums.ts`, file!);
@@ -102,6 +105,31 @@ Deno.test("docs: a task in a file outside the repository is checked, planned wit
   });
 });
 
+test("docs: a model in a file outside the repository is checked, and a sweep's file trains it on a task", async () => {
+  const [file] = await examplesOf("models.md");
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/decoder_narrow.ts`, file!);
+    const checked = await run(folder, "check", "./decoder_narrow.ts");
+    assertEquals(checked.code, 0, `${checked.out}${checked.err}`);
+    const smoke = JSON.parse(await Deno.readTextFile(`${project}benchmarks/sweeps/smoke.json`));
+    const tasks = [{ ...smoke.tasks[1], model: { id: "decoder-narrow" } }];
+    const sweep = {
+      ...smoke,
+      name: "narrow",
+      tasks,
+      optimizers: [{ id: "lora" }],
+      with: ["decoder_narrow.ts"],
+    };
+    await Deno.writeTextFile(`${folder}/narrow.json`, JSON.stringify(sweep));
+    const ran = await run(folder, "bench", "./narrow.json", "--out", "out", "--json");
+    assertEquals(ran.code, 0, ran.err);
+    const { counts, runs: [{ id }] } = JSON.parse(ran.out);
+    assertEquals(counts, { total: 1, done: 1, diverged: 0, failed: 0, left: 0 });
+    const { config } = JSON.parse(await Deno.readTextFile(`${folder}/out/runs/${id}.json`));
+    assertEquals(config.model.module.path, `${folder}/decoder_narrow.ts`);
+  });
+});
+
 /** The method of a file of the docs. */
 async function methodOf(example: string): Promise<OptimizerModule> {
   return await inFolder(async (folder) => {
@@ -110,7 +138,7 @@ async function methodOf(example: string): Promise<OptimizerModule> {
   });
 }
 
-Deno.test("docs: LoRA-XS is float64's: W + s B R A with the weight's largest singular directions, R alone trained", async () => {
+test("docs: LoRA-XS is float64's: W + s B R A with the weight's largest singular directions, R alone trained", async () => {
   const [, example] = await examplesOf("adding-a-method.md"), module = await methodOf(example!);
   for (const [rows, columns, rank, scale] of [[9, 14, 1, 2], [14, 9, 3, 0.5], [12, 12, 12, 1]] as const) {
     const { base, target } = freshProblem(rows, columns, rank, 31), rate = 0.02;
