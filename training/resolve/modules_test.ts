@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { lora } from "../../optimizers/lora.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { completeConfig } from "../configuration.ts";
 import { joinEntries } from "../registry.ts";
@@ -11,8 +10,6 @@ import { shipped } from "../shipped.ts";
 import { train } from "../train.ts";
 import { loadModules } from "./modules.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
-
-const test = testNeeding(FILES);
 
 const test = testNeeding(FILES);
 
