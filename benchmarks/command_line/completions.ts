@@ -52,8 +52,8 @@ const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 function forBash(known: KnownNames, program: string): string {
   const offer = ({ words, arePaths, isList }: Values) =>
     [
-      ...words.length > 0 ? [`${isList ? "_run_list" : "_run_words"} ${quote(words.join(" "))}`] : [],
-      ...arePaths ? ["_run_paths"] : [],
+      ...words.length > 0 ? [`${isList ? "_harness_list" : "_harness_words"} ${quote(words.join(" "))}`] : [],
+      ...arePaths ? ["_harness_paths"] : [],
       ...words.length === 0 && !arePaths ? [":"] : [],
     ].join("; ");
   const cases = all.map(([name, command]) => {
@@ -63,34 +63,34 @@ function forBash(known: KnownNames, program: string): string {
       `    ${name})`,
       "      case $option in",
       ...valuedOf(command).map(([option, of]) => `        --${option}) ${offer(valuesOf(of, known))} ;;`),
-      `        *) case $word in -*) _run_words ${quote(`${spelled} --help`)} ;; *) ${
+      `        *) case $word in -*) _harness_words ${quote(`${spelled} --help`)} ;; *) ${
         positional ? offer(valuesOf(positional, known)) : ":"
       } ;; esac ;;`,
       "      esac ;;",
     ].join("\n");
   });
   return `# Completes ./run in bash. Made by "./run completions bash".
-_run_words() { COMPREPLY+=($(compgen -W "$1" -- "$word")); }
-_run_paths() { compopt -o filenames 2>/dev/null; COMPREPLY+=($(IFS=$'\\n'; compgen -f -- "$word")); }
+_harness_words() { COMPREPLY+=($(compgen -W "$1" -- "$word")); }
+_harness_paths() { compopt -o filenames 2>/dev/null; COMPREPLY+=($(IFS=$'\\n'; compgen -f -- "$word")); }
 # Completes the last of several names with commas between them.
-_run_list() {
+_harness_list() {
   local before= last=$word name
   case $word in *,*) before=\${word%,*}, last=\${word##*,} ;; esac
   for name in $(compgen -W "$1" -- "$last"); do COMPREPLY+=("$before$name"); done
   compopt -o nospace 2>/dev/null
 }
-_run() {
+_harness() {
   local word=\${COMP_WORDS[COMP_CWORD]} option=\${COMP_WORDS[COMP_CWORD-1]} IFS=$' \\t\\n'
   COMPREPLY=()
   [ "$1" -ef ${quote(program)} ] || return 0
   # Bash takes "--option=value" for three words.
   if [ "$word" = = ]; then word=; elif [ "$option" = = ]; then option=\${COMP_WORDS[COMP_CWORD-2]}; fi
-  [ "$COMP_CWORD" -gt 1 ] || { _run_words ${quote(all.map(([name]) => name).join(" "))}; return 0; }
+  [ "$COMP_CWORD" -gt 1 ] || { _harness_words ${quote(all.map(([name]) => name).join(" "))}; return 0; }
   case \${COMP_WORDS[1]} in
 ${cases.join("\n")}
   esac
 }
-complete -o default -F _run run
+complete -o default -F _harness run
 `;
 }
 
@@ -101,7 +101,7 @@ function forZsh(known: KnownNames, program: string): string {
     const list = words.join(" ");
     if (words.length === 0) return arePaths ? "_files" : " ";
     if (isList) return `_sequence compadd - ${list}`;
-    return arePaths ? "_run_sweeps" : `(${list})`;
+    return arePaths ? "_harness_sweeps" : `(${list})`;
   };
   const cases = all.map(([name, { options, positional }]) => {
     const specs = Object.entries(options).map(([option, of]) => {
@@ -118,8 +118,8 @@ function forZsh(known: KnownNames, program: string): string {
   });
   return `#compdef run
 # Completes ./run in zsh. Made by "./run completions zsh".
-_run_sweeps() { compadd -- ${known.sweep.join(" ")}; _files }
-_run() {
+_harness_sweeps() { compadd -- ${known.sweep.join(" ")}; _files }
+_harness() {
   [[ $words[1] -ef ${quote(program)} ]] || { _default; return }
   if (( CURRENT == 2 )); then
     local -a names=(
@@ -136,21 +136,21 @@ ${cases.join("\n")}
   esac
 }
 (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
-compdef _run run
+compdef _harness run
 `;
 }
 
 function forFish(known: KnownNames, program: string): string {
   // Fish's single quotes take a backslash before a quote and before a backslash.
   const quoted = (text: string) => `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
-  const after = (name: string) => `-n ${quoted(`__run_is; and __fish_seen_subcommand_from ${name}`)}`;
+  const after = (name: string) => `-n ${quoted(`__harness_is; and __fish_seen_subcommand_from ${name}`)}`;
   const offer = ({ words, arePaths, isList }: Values) => {
     if (words.length === 0) return arePaths ? "-F" : "-f";
-    const list = quoted(isList ? `(__run_list ${words.join(" ")})` : words.join(" "));
+    const list = quoted(isList ? `(__harness_list ${words.join(" ")})` : words.join(" "));
     return `${arePaths ? "-F" : "-f"} -a ${list}`;
   };
   const lines = all.flatMap(([name, { summary, options, positional }]) => [
-    `complete -c run -n '__run_is; and __run_begins' -f -a ${name} -d ${quoted(summary)}`,
+    `complete -c run -n '__harness_is; and __harness_begins' -f -a ${name} -d ${quoted(summary)}`,
     ...Object.entries(options).map(([option, of]) =>
       `complete -c run ${after(name)} -l ${option} ${
         of.kind === "flag" ? "" : `-r ${offer(valuesOf(of, known))} `
@@ -159,14 +159,14 @@ function forFish(known: KnownNames, program: string): string {
     `complete -c run ${after(name)} ${positional ? offer(valuesOf(positional, known)) : "-f"}`,
   ]);
   return `# Completes ./run in fish. Made by "./run completions fish".
-function __run_is
+function __harness_is
   test (path resolve -- (commandline -opc)[1]) = ${quoted(program)}
 end
-function __run_begins
+function __harness_begins
   test (count (commandline -opc)) -eq 1
 end
 # Completes the last of several names with commas between them.
-function __run_list
+function __harness_list
   set -l before (string match -r '^(?:--[^=]*=)?(.*,)' -- (commandline -ct))[2]
   printf '%s\\n' "$before"$argv
 end

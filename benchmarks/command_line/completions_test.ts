@@ -66,7 +66,7 @@ testIn("bash")(
           lines.map(([line]) =>
             `COMP_WORDS=(${name} ${
               line.replace(/ $/, " ''")
-            }); COMP_CWORD=$((\${#COMP_WORDS[@]}-1)); _run ${name}; ` +
+            }); COMP_CWORD=$((\${#COMP_WORDS[@]}-1)); _harness ${name}; ` +
             `printf '%s\\n' "$(printf '%s\\n' "\${COMPREPLY[@]}" | sort | tr '\\n' ' ')"`
           )
         ),
