@@ -1,5 +1,6 @@
 /** @file The command line: calls benchmarks and training, prints. */
 import {
+  readAsked,
   readCheckpointEvery,
   readCheckSettings,
   readExports,
@@ -39,7 +40,19 @@ import { exportKinds } from "./benchmarks/report/exports/write_exports.ts";
 import type { Report } from "./benchmarks/report/report.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
 import type { Workshop } from "./benchmarks/sweep/runner.ts";
-import { listSweeps } from "./benchmarks/sweep/sweep_files.ts";
+import { answerToJson } from "./benchmarks/settle/answer.ts";
+import { describeOutlook, lookAtQuestion, outlookToJson } from "./benchmarks/settle/outlook.ts";
+import { askQuestion, specOf } from "./benchmarks/settle/question.ts";
+import { settle } from "./benchmarks/settle/settle.ts";
+import { isStoredRun } from "./benchmarks/sweep/rerun.ts";
+import { override, ratesNeeded, type SweepSpec } from "./benchmarks/sweep/sweep.ts";
+import {
+  listSweeps,
+  readChosen,
+  readChosenIn,
+  readSweep,
+  withFilesOf,
+} from "./benchmarks/sweep/sweep_files.ts";
 import type { TuneProgress } from "./benchmarks/performance/tune.ts";
 import { type Tuning, tuningPath, writeTuning } from "./benchmarks/performance/tuning.ts";
 import { DEFAULT_PORT, serveWatcher } from "./benchmarks/watch/serve.ts";
@@ -179,6 +192,7 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
   }
   const run = {
     bench: benchCommand,
+    settle: settleCommand,
     "bench-python": benchCommand,
     report: reportCommand,
     watch: watchCommand,
@@ -207,6 +221,13 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
   let interruption: ReturnType<typeof listenForStop> | null = null;
   try {
     screen.stage("Planning the runs");
+    const sweep = positional[0] ?? "quick", written = isStoredRun(sweep) ? null : await readSweep(sweep);
+    if (written?.settle) {
+      const known = await withEntries([...files, ...withFilesOf(written, sweep)], registries);
+      const out = texts.get("out") ?? `results/${written.name}`;
+      const asking = { command, out, isDry, isJson, checkpointEveryMs, rates: texts.get("rates") };
+      return await settleIn(override(written, overrides, known), asking, known, screen, surroundings);
+    }
     const planned = await planBench({
       sweep: positional[0] ?? "quick",
       overrides,
@@ -238,6 +259,97 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
     screen.end();
     interruption?.[Symbol.dispose]();
   }
+}
+
+async function settleCommand(args: string[], surroundings: Surroundings): Promise<number> {
+  const { texts, paths, flags, positional } = readArguments("settle", args);
+  const asked = readAsked(texts, positional);
+  const overrides = {
+    ...readOverrides(texts),
+    ...(flags.has("train-on-test") && { trainOnTest: true as const }),
+  };
+  const isDry = flags.has("dry-run"), isJson = flags.has("json");
+  const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
+  const screen = surroundings.display(isJson || isDry ? "stderr" : "stdout");
+  try {
+    screen.stage("Planning the runs");
+    const registries = await withEntries(paths.get("with") ?? [], await surroundings.registries());
+    const spec = override(specOf(asked, registries), overrides, registries);
+    return await settleIn(
+      spec,
+      {
+        command: ["./run settle", ...args.map(quoteArgument)].join(" "),
+        out: texts.get("out") ?? `results/${spec.name}`,
+        rates: texts.get("rates"),
+        isDry,
+        isJson,
+        checkpointEveryMs,
+      },
+      registries,
+      screen,
+      surroundings,
+    );
+  } finally {
+    screen.end();
+  }
+}
+
+/** What a question is settled with, beside its sweep. */
+interface Settling {
+  readonly command: string;
+  readonly out: string;
+  /** The folder that rates are taken from. */
+  readonly rates: string | undefined;
+  readonly isDry: boolean;
+  readonly isJson: boolean;
+  readonly checkpointEveryMs: number;
+}
+
+async function settleIn(
+  spec: SweepSpec,
+  { command, out, rates, isDry, isJson, checkpointEveryMs }: Settling,
+  registries: Registries,
+  screen: Screen,
+  surroundings: Surroundings,
+): Promise<number> {
+  const from = ratesNeeded(spec);
+  const chosen = rates !== undefined
+    ? await readChosenIn(rates)
+    : from === null
+    ? null
+    : await readChosen(from);
+  const question = await askQuestion(spec, registries, chosen, rates !== undefined);
+  if (isDry) {
+    screen.stage("Reading data and counting what runs take");
+    const outlook = await lookAtQuestion(question, out, registries);
+    screen.end();
+    if (isJson) surroundings.print(JSON.stringify(outlookToJson(question, out, outlook)));
+    else for (const line of describeOutlook(question, outlook)) surroundings.print(line);
+    return 0;
+  }
+  for (const note of question.notes) screen.say(note);
+  using interruption = listenForStop(screen.say);
+  const outcome = await settle(question, out, command, registries, {
+    workshop: await surroundings.workshop(screen.say, registries),
+    display: screen,
+    signal: interruption.signal,
+    checkpointEveryMs,
+    say: screen.say,
+  });
+  screen.end();
+  if (isJson) surroundings.print(JSON.stringify(answerToJson(question, out, outcome)));
+  if (outcome.interrupted) {
+    surroundings.complain(`Stopped: the same command goes on from what is stored in ${out}`);
+    return interruption.exitCode();
+  }
+  if (!isJson) {
+    for (const line of outcome.answer) surroundings.print(line);
+    surroundings.complain(`Report: ${outcome.report!.page}`);
+  }
+  const [failed] = outcome.failed;
+  if (failed?.status !== "failed") return 0;
+  surroundings.complain(`${nameRun(failed.config)} failed: ${failed.error}`);
+  return 1;
 }
 
 /** Signals that stop a sweep once its run is kept, and their numbers. USR1 is what batch systems send before time is up. */

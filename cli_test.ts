@@ -26,6 +26,10 @@ const fakeTuning: Tuning = {
   },
 };
 
+async function entriesOf(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
+}
+
 /** A folder with a sweep's file in it, and a command line whose GPU and training are made up. */
 async function inFolder(
   work: (place: {
@@ -91,6 +95,100 @@ async function inFolder(
     await Deno.remove(folder, { recursive: true });
   }
 }
+
+const question = ["settle", "lora-ga", "lora", "--task", "digits", "--rank", "4", "--within", "0.05"];
+
+test("settle answers in at most four lines, and goes on with a larger budget", async () => {
+  await inFolder(async ({ run, out, folder }) => {
+    const outlook = await run(...question, "--dry-run", "--out", out);
+    assertEquals([outlook.code, outlook.trained], [0, 0]);
+    assertStringIncludes(outlook.out, "no stored runs tell how much pairs differ");
+    assertStringIncludes(outlook.out, "Rates: 18 runs");
+    assertEquals(await entriesOf(folder), ["fake.json"]);
+    // A made-up run takes a second or two.
+    const short = await run(...question, "--budget", "20s", "--out", out);
+    assertEquals(short.code, 0);
+    assertStringIncludes(short.out, "Undecided");
+    const first = await run(...question, "--budget", "10m", "--out", out);
+    assertEquals([first.code, first.out.split("\n").length], [0, 4]);
+    assertStringIncludes(first.out, "LoRA-GA is better than LoRA on Shifted digits at rank 4: by 0.");
+    const again = await run(...question, "--budget", "1h", "--out", out, "--json");
+    assertEquals([again.code, again.trained], [0, 0]);
+    const { verdicts: [found, loss], report } = JSON.parse(again.out);
+    assertEquals(Object.keys(found), [
+      ...["task", "rank", "of", "against", "outcome", "verdict", "difference", "interval", "pairs", "more"],
+    ]);
+    assertEquals([found.outcome, found.verdict, loss.outcome], ["score", "better", "log loss"]);
+    assertStringIncludes(await Deno.readTextFile(report), "LoRA-GA is better than LoRA");
+    const beside = await run(...question, "--steps", "30", "--dry-run", "--out", `${folder}/other`, "--json");
+    assertEquals(JSON.parse(beside.out).prices[0].stored, 0);
+    const price = await run(
+      ...question,
+      "--within",
+      "0.1",
+      "--dry-run",
+      "--out",
+      `${folder}/third`,
+      "--json",
+    );
+    assertEquals(price.code, 2, "an option that is given twice");
+    const wider = question.map((one) => one === "0.05" ? "0.1" : one);
+    const told = JSON.parse((await run(...wider, "--dry-run", "--out", `${folder}/third`, "--json")).out);
+    assertEquals(told.prices[0].stored, found.pairs);
+    assert(
+      told.prices[0].deviation > 0 && told.prices[0].same > 0,
+      "stored pairs tell how much others will take",
+    );
+  });
+});
+
+test("bench of a sweep's file with a question settles it", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    const spec = JSON.parse(await Deno.readTextFile(sweep));
+    const asking = {
+      ...spec,
+      ranks: [4],
+      seeds: [7, 8],
+      settle: { against: "lora", within: 0.1, budget: "10m" },
+    };
+    const optimizers = [{ id: "lora", peaks: [0.008] }, { id: "lora-pro", peaks: [0.001, 0.002, 0.004] }];
+    await Deno.writeTextFile(sweep, JSON.stringify({ ...asking, optimizers }));
+    const { code, out: printed, trained } = await run("bench", sweep, "--out", out, "--json");
+    const { verdicts, rates } = JSON.parse(printed);
+    assertEquals([code, verdicts[0].of, verdicts[0].against], [0, "lora-pro", "lora"]);
+    assertEquals(rates.map(({ method, peak }: { method: string; peak: number }) => [method, peak])[0], [
+      "lora",
+      0.008,
+    ]);
+    // A rate that is stated is not searched for.
+    assertEquals(trained, 2 * 3 + 2 * verdicts[0].pairs);
+  });
+});
+
+test("settle says what is missing or can't be", async () => {
+  await inFolder(async ({ run }) => {
+    const refused = async (args: readonly string[], sentence: string) => {
+      const { code, err, trained } = await run("settle", ...args);
+      assertEquals([code, trained], [2, 0]);
+      assertStringIncludes(err, sentence);
+    };
+    const asked = ["--task", "digits", "--rank", "4"];
+    await refused(
+      asked,
+      "two methods are needed, as in ./run settle lora-pro lora --task digits --rank 8; none is given",
+    );
+    await refused(["lora", "lora", ...asked], "lora alone is given");
+    await refused(["lora", "full", "--rank", "4"], "--task is needed");
+    await refused(["lora", "fool", ...asked], 'Cannot find optimizer "fool": known are full');
+    await refused(["lora", "full", ...asked, "--within", "2"], 'Cannot read --within "2"');
+    await refused(
+      ["lora", "full", ...asked, "--budget", "soon"],
+      'Cannot read --budget "soon": a time such as 90s',
+    );
+    await refused(["lora", "full", "--task", "arithmetic", "--rank", "4"], "it ships no settings");
+    await refused(["lora", "full", "--task", "digits", "--rank", "x"], 'Cannot read --rank "x"');
+  });
+});
 
 test("bench runs a sweep, writes its report, and repeats nothing", async () => {
   await inFolder(async ({ run, sweep, out }) => {
@@ -478,7 +576,7 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
     const cases: [string[], string][] = [
       [
         ["bnech"],
-        'Cannot find command "bnech": did you mean bench? Known are bench, report, watch, pretrain',
+        'Cannot find command "bnech": did you mean bench? Known are bench, settle, report, watch',
       ],
       [
         ["bench", "quikc"],

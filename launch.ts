@@ -113,6 +113,16 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
         write: out.length > 0 ? out : ["results"],
       };
     }
+    case "settle":
+      return {
+        read: [
+          ...project,
+          ...out,
+          ...["data", "model", "rates"].flatMap(named),
+          ...(paths.get("with") ?? []).map(folderOf),
+        ],
+        write: out.length > 0 ? out : ["results"],
+      };
     // Reads the folders of models that results name, wherever they are.
     case "report":
       return { read: null, write: out };

@@ -49,6 +49,11 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "bench --data",
     "bench --model",
     "bench --may-read",
+    "settle --out",
+    "settle --rates",
+    "settle --with",
+    "settle --data",
+    "settle --model",
     "report --out",
     "report --against",
     "report --with-peft",
@@ -106,6 +111,17 @@ Deno.test("launch() lets a sweep read the project and what was named, and write 
   assertEquals(started("bench", ["--help"]), { read: undefined, write: undefined, args: ["--help"] });
 });
 
+Deno.test("launch() lets a question read the project and what was named, and write its output folder alone", () => {
+  const project = [".", "/npm"], asked = ["lora", "full", "--task", "digits", "--rank", "8"];
+  assertEquals(started("settle", asked), { read: project, write: ["results"], args: asked });
+  const { read, write } = started("settle", [
+    ...asked,
+    ...["--out", "o", "--data=/d", "--model", "m", "--rates=r", "--with", "w/own.ts"],
+  ]);
+  assertEquals(read, [...project, "/my files/o", "/d", "/my files/m", "/my files/r", "/my files/w"]);
+  assertEquals(write, ["/my files/o"]);
+});
+
 Deno.test("launch() lets other commands write what they are for, and only reports and watchers read everything", () => {
   const of = (...[task, args]: Parameters<typeof started>) => {
     const { read, write } = started(task, args);
@@ -141,11 +157,15 @@ Deno.test("launch() lets commits be read where a linked worktree has them", () =
 Deno.test("launch() refuses unknown tasks, arguments that can't be read, and paths with commas", () => {
   const refused = (task: string, args: string[], sentence: string) =>
     assertThrows(() => launch(task, args, inside), UserError, sentence);
-  refused("benhc", [], 'Cannot find command "benhc": did you mean bench? Known are bench, report, watch');
+  refused(
+    "benhc",
+    [],
+    'Cannot find command "benhc": did you mean bench? Known are bench, settle, report, watch',
+  );
   refused("reprot", [], 'Cannot find command "reprot": did you mean report? Known are bench');
   // A task that serves the work on the harness is named where it was meant alone.
   refused("tset", [], 'Cannot find command "tset": did you mean test? Known are bench');
-  refused("x", [], 'Cannot find command "x": known are bench, report');
+  refused("x", [], 'Cannot find command "x": known are bench, settle, report');
   refused("__proto__", [], 'Cannot find command "__proto__"');
   refused("bench", ["--stepz", "3"], 'Cannot find option "--stepz" of bench');
   refused("bench", ["--out"], "Cannot read --out: a value is needed after it");

@@ -5,6 +5,8 @@
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { isCommand, readArguments } from "../benchmarks/command_line/commands.ts";
 import { measurementsToCsv, toCsv } from "../benchmarks/report/csv.ts";
+import { LOOKS } from "../benchmarks/statistics/looks.ts";
+import { boundsFor } from "../benchmarks/statistics/sequential.ts";
 import { expand, override } from "../benchmarks/sweep/sweep.ts";
 import { listSweeps, readChosen, readSweep } from "../benchmarks/sweep/sweep_files.ts";
 import { dataSetsOf } from "../tasks/data/load.ts";
@@ -132,6 +134,19 @@ test("docs: the templates are those that prompts are written by", async () => {
       prompt: `${id} ${fields}`,
       answer: labels[1]!,
     });
+  }
+});
+
+test("docs: the table of bounds is that of the rule", async () => {
+  const section = await sectionOf("settle.md", "## The rule");
+  const rows = new Map(Array.from(
+    section.matchAll(/^\| ([ce], [\d.]+%|pairs) +\|(.*)\|$/gm),
+    ([, name, cells]) => [name!, cells!.split("|").map(Number)] as const,
+  ));
+  assertEquals(rows.get("pairs"), [...LOOKS]);
+  for (const [comparisons, differ, same] of [[1, "c, 5%", "e, 10%"], [2, "c, 2.5%", "e, 5%"]] as const) {
+    const bounds = boundsFor(comparisons);
+    assertEquals([rows.get(differ), rows.get(same)], [[...bounds.differ], [...bounds.same]]);
   }
 });
 

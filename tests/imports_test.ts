@@ -85,7 +85,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["type models/entry.ts", "benchmarks/statistics"],
   ],
   "benchmarks/performance/peers": everything,
-  "benchmarks/command_line": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
+  "benchmarks/settle": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
+  "benchmarks/command_line": [
+    ...[...runs, ...sweeping],
+    ...["benchmarks/study", "benchmarks/report", "benchmarks/settle"],
+  ],
   // What writes their tables.
   docs: [...runs, ...sweeping],
   contract: [

@@ -1,6 +1,8 @@
 /** @file What the values of options mean, checked. */
+import { readDuration } from "../cost/estimate.ts";
 import { a100, type GpuRates } from "../cost/growth/predict.ts";
 import { type ExportKind, exportKinds } from "../report/exports/write_exports.ts";
+import type { Asked } from "../settle/question.ts";
 import type { SweepOverrides } from "../sweep/sweep.ts";
 import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
@@ -85,6 +87,50 @@ export function readCheckSettings(
   return { ...(rank !== undefined && { rank }), ...(rate !== undefined && { learningRate: rate }) };
 }
 
+/** The question of the command "settle". @throws {UserError} where a value can't be read, or something is missing */
+export function readAsked(texts: ReadonlyMap<string, string>, positional: readonly string[]): Asked {
+  const list = (name: string) => {
+    const text = texts.get(name);
+    if (text === undefined) {
+      throw new UserError(`Cannot settle: --${name} is needed, as in --task digits --rank 8`);
+    }
+    return [...new Set(text.split(",").map((item) => item.trim()))];
+  };
+  const methods = [...new Set(positional)], against = texts.get("against");
+  const others = methods.filter((one) => one !== against);
+  if (others.length < (against === undefined ? 2 : 1)) {
+    const given = methods.length === 0 ? "none is given" : `${methods.join(", ")} alone is given`;
+    throw new UserError(
+      `Cannot settle: two methods are needed, as in ./run settle lora-pro lora --task digits --rank 8; ${given}`,
+    );
+  }
+  const ranks = list("rank").map((item) => {
+    const rank = numberOf(item);
+    if (!(Number.isSafeInteger(rank) && rank >= 1)) {
+      throw new UserError(
+        `Cannot read --rank "${texts.get("rank")}": whole numbers from 1 are needed, as in --rank 2,8`,
+      );
+    }
+    return rank;
+  });
+  const margin = texts.get("within") ?? "0.02", within = numberOf(margin);
+  if (!(within > 0 && within <= 1)) {
+    throw new UserError(`Cannot read --within "${margin}": a share above 0 and at most 1 is needed`);
+  }
+  const budget = texts.get("budget") ?? "30m";
+  if (readDuration(budget) === null) {
+    throw new UserError(`Cannot read --budget "${budget}": a time such as 90s, 30m or 2h is needed`);
+  }
+  return {
+    methods: others,
+    ...(against !== undefined && { against }),
+    tasks: list("task"),
+    ranks: [...new Set(ranks)],
+    within,
+    budget,
+  };
+}
+
 /** The kinds that `--export` names. @throws {UserError} where one is not known */
 export function readExports(text: string | undefined): ReadonlySet<ExportKind> {
   const kinds = text?.split(",").map((kind) => kind.trim()) ?? [];
@@ -129,13 +175,13 @@ const CHECKPOINT_EVERY = 10 * 60_000;
 export function readCheckpointEvery(text: string | undefined): number {
   if (text === undefined) return CHECKPOINT_EVERY;
   if (text === "never") return Infinity;
-  const [, count = "", unit = ""] = /^(.*?)([smh])$/.exec(text) ?? [], value = numberOf(count);
-  if (!(value > 0)) {
+  const ms = readDuration(text);
+  if (ms === null) {
     throw new UserError(
       `Cannot read --checkpoint-every "${text}": a time such as 90s, 10m or 1h is needed, or never`,
     );
   }
-  return value * { s: 1000, m: 60_000, h: 3_600_000 }[unit as "s" | "m" | "h"];
+  return ms;
 }
 
 /** A number as people write it; NaN for anything else that JavaScript takes for one: an empty text, 0x10, Infinity. */

@@ -8,19 +8,20 @@ import { UserError } from "../../errors/user_error.ts";
 import { baseOf, basesOf, scoreBases } from "../sweep/bases.ts";
 import { choose, withShipped } from "../rates/choose.ts";
 import type { Forecast } from "../cost/estimate.ts";
-import { namesIn, prepareFolder, sweepUp, WriteError, writeWhole } from "../../files/write_file.ts";
+import { prepareFolder, writeWhole } from "../../files/write_file.ts";
 import { describe } from "../sweep/described.ts";
 import { expandRuns } from "../sweep/expand_runs.ts";
-import { type LiveWriter, openLive } from "../sweep/live.ts";
+import { readRuns, workIn, type WorkParts } from "../sweep/folder.ts";
+import type { LiveWriter } from "../sweep/live.ts";
 import { makePlan, type Plan, type PlannedRun, writePlan } from "../sweep/plan.ts";
-import { type Display, inAllOf } from "../sweep/progress.ts";
+import { prepareRuns } from "../sweep/prepare_runs.ts";
+import { inAllOf } from "../sweep/progress.ts";
 import { forecastFor } from "../cost/known_paces.ts";
 import { reportedResults } from "../report/build.ts";
 import { isStoredRun, planRerun } from "../sweep/rerun.ts";
 import { writeReport, type WrittenReport } from "../report/write.ts";
-import { countRuns, type WorkOf } from "../cost/run_work.ts";
-import { removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
-import { isFinished, runSweep, type SweepOutcome, type Workshop } from "../sweep/runner.ts";
+import type { WorkOf } from "../cost/run_work.ts";
+import { isFinished, runSweep, type SweepOutcome } from "../sweep/runner.ts";
 import { searchedRuns } from "../rates/search.ts";
 import { checkpointsOf, openBases, openStore, type Stored } from "../sweep/store.ts";
 import { areSameFiles, type ChosenRates } from "../rates/rates.ts";
@@ -150,7 +151,7 @@ async function withRates(
  * @throws as `bench` does before anything runs
  */
 export async function lookAhead(planned: PlannedBench, out: string): Promise<Outlook> {
-  const { plan, registries } = planned, workOf = await prepare(planned);
+  const { plan, registries } = planned, workOf = await prepareRuns(planned.runs);
   const { results } = await openStore(out).read();
   const finished = new Set(plan.runs.map(({ id }) => id).filter((id) => isFinished(results.get(id))));
   const left = plan.runs.filter(({ id }) => !finished.has(id)).map(({ config }) => config);
@@ -188,22 +189,6 @@ function runsByBase(kinds: readonly RunConfig[]): ReadonlyMap<string, RunConfig>
 }
 
 /**
- * What a run and a dry run begin with: whether the runs of a plan can be made, and what they take.
- *
- * @throws {UserError} where one can't
- * @throws {DataError} for real data that can't be used, and where the process may not do what runs on them need
- */
-async function prepare({ runs }: PlannedBench): Promise<WorkOf> {
-  for (
-    const { data, task } of new Map(runs.map(({ config, task }) => [config.task, { ...config.task, task }]))
-      .values()
-  ) {
-    if (data !== undefined) await task.realData?.requirePermission?.(data);
-  }
-  return await countRuns(runs);
-}
-
-/**
  * Runs what is missing of a plan and writes the report.
  *
  * @param say takes a sentence for people, e.g. about a broken file
@@ -214,66 +199,23 @@ async function prepare({ runs }: PlannedBench): Promise<WorkOf> {
 export async function bench<G extends AsyncDisposable>(
   planned: PlannedBench,
   out: string,
-  parts: BenchParts<G>,
+  parts: WorkParts<G>,
 ): Promise<BenchOutcome> {
   parts.display.stage("Reading data and counting what runs take");
-  const workOf = await prepare(planned);
-  const { folder } = openStore(out);
-  await prepareFolder(folder);
-  for (const path of [out, folder, openBases(out).folder]) await sweepUp(path);
-  const live = await openLive(out, parts.say);
-  try {
-    const outcome = await carryOut(planned, out, parts, live, workOf);
-    await live.end({ status: outcome.interrupted ? "interrupted" : "done" });
-    return outcome;
-  } catch (caught) {
-    const error = caught instanceof WriteError ? await withKept(caught, folder) : caught;
-    await live.end({ status: "failed", error: error instanceof Error ? error.message : String(error) });
-    throw error;
-  }
-}
-
-/** What a sweep that can't write says of what it has. */
-async function withKept({ message }: WriteError, folder: string): Promise<UserError> {
-  const kept = (await namesIn(folder)).filter((name) => name.endsWith(".json")).length;
-  return new UserError(
-    `${message}; ${
-      kept === 0
-        ? "nothing is stored yet"
-        : `${kept} ${kept === 1 ? "run is" : "runs are"} stored in ${folder}`
-    }, and the same command goes on from there once this is mended`,
-  );
-}
-
-/** What a bench works with. */
-interface BenchParts<G extends AsyncDisposable> {
-  readonly workshop: Workshop<G>;
-  readonly display: Display;
-  /** Where it aborts, the sweep stops once the run at work is kept. */
-  readonly signal: AbortSignal;
-  /** Milliseconds from one checkpoint of a run to the next; Infinity where a run is kept only when the sweep is stopped. */
-  readonly checkpointEveryMs: number;
-  readonly say: (sentence: string) => void;
+  const workOf = await prepareRuns(planned.runs);
+  return await workIn(out, parts.say, (live) => carryOut(planned, out, parts, live, workOf));
 }
 
 async function carryOut<G extends AsyncDisposable>(
   { plan, registries }: PlannedBench,
   out: string,
-  parts: BenchParts<G>,
+  parts: WorkParts<G>,
   live: LiveWriter,
   workOf: WorkOf,
 ): Promise<BenchOutcome> {
   const { workshop, signal, say } = parts;
   const checkpoints = { folder: checkpointsOf(out), everyMs: parts.checkpointEveryMs, say };
-  const store = openStore(out);
-  const stored = await store.read();
-  for (const fault of stored.faults) {
-    say(`${fault.sentence}; it was set aside as ${await store.setAside(fault)}`);
-  }
-  for (const [id, result] of stored.results) {
-    // Left by a process that was killed once the result was stored.
-    if (isFinished(result)) await removeCheckpoints(checkpoints.folder, id);
-  }
+  const { store, stored } = await readRuns(out, say);
   await writePlan(out, plan);
   const bases = openBases(out);
   await prepareFolder(bases.folder);

@@ -48,6 +48,8 @@ export interface Positional {
   readonly value: string;
   readonly help: string;
   readonly isNeeded: boolean;
+  /** True where there may be several of them. */
+  readonly isMany?: true;
   readonly names?: Names;
 }
 
@@ -149,6 +151,53 @@ const model: Names = "model";
 /** What the command line knows, in the order of its help. */
 export const commands = {
   bench,
+  settle: {
+    summary: "tell which of two methods is better, or that they are the same",
+    details:
+      "Chooses each method's rate, then runs pairs until it is decided or time is over. The same command with a larger " +
+      "--budget goes on, and what was decided stays. docs/settle.md says how.",
+    options: {
+      task: list("A,B", "the tasks to compare on", "task"),
+      rank: list("N,N", "at these ranks"),
+      within: text(
+        "X",
+        "the largest difference between scores that counts as none; 0.02 where none is given",
+      ),
+      budget: text("TIME", "for all runs together, those of earlier commands too; 30m where none is given"),
+      against: text(
+        "METHOD",
+        "the one that all others are compared with; else the first is, with each of the others",
+        "optimizer",
+      ),
+      out: bench.options.out,
+      "dry-run": flag("tell what deciding would take; run nothing"),
+      "checkpoint-every": bench.options["checkpoint-every"],
+      ...json,
+      ...under("Rates and settings", {
+        rates: path("DIR", "at the rates that were chosen into DIR, without a search of its own"),
+        steps: bench.options.steps,
+      }),
+      ...under("Your own methods, data and models", {
+        with: bench.options.with,
+        data: bench.options.data,
+        examples: bench.options.examples,
+        "train-on-test": bench.options["train-on-test"],
+        model: bench.options.model,
+      }),
+    },
+    positional: {
+      kind: "name" as const,
+      value: "METHODS",
+      help: "two methods or more, by their names in bench --list",
+      isNeeded: true,
+      isMany: true,
+      names: "optimizer",
+    },
+    examples: [
+      ["settle lora-pro lora --task digits --rank 8 --within 0.05", "which of two is better"],
+      ["settle dora pissa --against lora --task digits --rank 8 --budget 2h", "several against one"],
+    ],
+  },
   report: {
     summary: "write a sweep's report again, from its stored runs alone",
     options: {
@@ -311,7 +360,7 @@ export function readArguments(name: CommandName, args: readonly string[]): Argum
     }
   }
   const positional = parsed._.map(String);
-  if (positional.length > (wanted ? 1 : 0)) {
+  if (!wanted?.isMany && positional.length > (wanted ? 1 : 0)) {
     throw new UserError(
       `Cannot read "${positional[wanted ? 1 : 0]}": ${name} takes ${wanted ? 1 : "no"} name`,
     );

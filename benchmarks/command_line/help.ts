@@ -36,7 +36,7 @@ export function describeCommand(name: CommandName, { bold, green, dim }: Style =
   const argument = positional === null
     ? ""
     : positional.isNeeded
-    ? ` ${positional.value}`
+    ? ` ${positional.value}${positional.isMany ? " …" : ""}`
     : ` [${positional.value}]`;
   const rest = Object.keys(options).length > 0 ? " [options]" : "";
   const groups = Map.groupBy(Object.entries(options), ([, { group = "Options" }]) => group);

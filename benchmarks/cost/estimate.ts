@@ -250,3 +250,9 @@ export function formatDuration(ms: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor(seconds % 3600 / 60)} min`;
 }
+
+/** Milliseconds of a time such as "90s", "10m" or "1h"; null where a text is none. */
+export function readDuration(text: string): number | null {
+  const [, count, unit] = /^(\d+\.?\d*|\.\d+)([smh])$/.exec(text) ?? [], value = Number(count);
+  return value > 0 ? value * { s: 1000, m: 60_000, h: 3_600_000 }[unit as "s" | "m" | "h"] : null;
+}

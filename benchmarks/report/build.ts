@@ -120,6 +120,7 @@ export function buildReport(
     // A sweep that only varies sizes has no scores to speak of.
     answer: [
       ...against?.sentences ?? [],
+      ...plan?.settled ?? [],
       ...study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, findings),
       ...growthAnswer(study),
     ],

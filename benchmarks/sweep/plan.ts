@@ -31,6 +31,8 @@ export const Plan = z.strictObject({
   described: Described.exactOptional(),
   /** True where a search decides which of the runs are made; once it has ended, the runs are those. */
   search: z.literal(true).exactOptional(),
+  /** What pairs of methods came to that were compared until it was decided: the report opens with it. */
+  settled: z.array(z.string()).exactOptional(),
   runs: z.array(PlannedRun),
 });
 export type Plan = Omit<z.infer<typeof Plan>, "runs"> & { readonly runs: readonly PlannedRun[] };

@@ -70,6 +70,17 @@ const Vary = z.strictObject(
   >,
 );
 
+/** How a sweep's methods are compared until each comparison is decided, see docs/settle.md. */
+export const Settle = z.strictObject({
+  /** The method that all others are compared with; where absent, the first is compared with each of the others. */
+  against: RunConfig.shape.optimizer.shape.id.exactOptional(),
+  /** The largest difference between scores that counts as none. */
+  within: z.number().positive().max(1),
+  /** Time for all runs together, those of earlier commands among them, e.g. "30m". */
+  budget: z.string().regex(/^(\d+\.?\d*|\.\d+)[smh]$/, "a time such as 90s, 30m or 2h is needed"),
+});
+export type Settle = z.infer<typeof Settle>;
+
 /** A grid of runs. */
 export const SweepSpec = z.strictObject({
   name: RunConfig.shape.task.shape.id,
@@ -100,6 +111,8 @@ export const SweepSpec = z.strictObject({
   with: z.array(z.string().min(1)).exactOptional(),
   /** True where only those of each method's `peaks` are run that a search for the best asks for (benchmarks/rates/search.ts). */
   search: z.literal(true).exactOptional(),
+  /** Present where methods are compared until it is decided. The sweep's seeds are then those that rates are chosen with. */
+  settle: Settle.exactOptional(),
 });
 export type SweepSpec = z.infer<typeof SweepSpec>;
 

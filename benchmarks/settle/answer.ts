@@ -1,0 +1,325 @@
+/** @file The answer to a question: at most four lines for people, and the same for programs. */
+import type { RunResult } from "../../training/run.ts";
+import { formatDuration } from "../cost/estimate.ts";
+import {
+  formatDifference,
+  formatInterval,
+  formatNumber,
+  formatPercent,
+  formatRate,
+} from "../report/format.ts";
+import type { Settled } from "../statistics/sequential.ts";
+import { LOOKS } from "../statistics/looks.ts";
+import type { Interval } from "../statistics/statistics.ts";
+import type { Cell, Comparison, Contender, Question } from "./question.ts";
+import { FIRST_SEED } from "./question.ts";
+import type { Choice } from "./settle_file.ts";
+import type { Judged, Speed, Standing } from "./standing.ts";
+
+/** What an answer is made from. */
+export interface Found {
+  readonly judged: readonly Judged[];
+  /** By the name of a contender's config; null where rates are yet to be chosen. */
+  readonly choices: ReadonlyMap<string, Choice> | null;
+  /** Milliseconds of all runs, those of earlier commands among them. */
+  readonly usedMs: number;
+  /** About how many milliseconds one more pair of a comparison takes; null where nobody knows. */
+  readonly pairMs: ReadonlyMap<Comparison, number | null>;
+  readonly interrupted: boolean;
+  /** Runs that failed by a fault of ours: the next command makes them again. */
+  readonly failed: readonly RunResult[];
+}
+
+/** Most rates that the answer names: of more, settle.json and the report do. */
+const MOST_RATES = 6;
+
+/** The answer in at most four lines. */
+export function answerOf(question: Question, found: Found): string[] {
+  const { judged, choices } = found;
+  if (!choices || judged.length === 0) {
+    return [
+      `Undecided: rates are not chosen yet, after ${formatDuration(found.usedMs)}; ${goOn(question, found)}`,
+    ];
+  }
+  const where = question.cells.length > 1 || judged.length < 3 ? placeOf : () => "";
+  const verdicts = judged.length < 3
+    ? judged.map((one) =>
+      `${sentenceOf(one, question, where(one.cell))}${judged.length > 1 ? lossTail(one) : ""}`
+    )
+    : groupsOf(judged, question, where);
+  return [
+    ...verdicts,
+    ...judged.length === 1 ? besideOf(judged[0]!) : [],
+    ratesLine(question, found),
+    changeLine(question, found),
+  ];
+}
+
+/** "LoRA-Pro is better than LoRA on Digits at rank 8: by 0.068 (0.021 to 0.115), ahead in 14 of 16 pairs". */
+function sentenceOf({ comparison, standing }: Judged, { margin }: Question, where: string): string {
+  const { verdict, difference, interval, pairs } = standing.score;
+  const [ours, theirs] = [comparison.of.title, comparison.against.title];
+  const sized = `${formatNumber(Math.abs(difference))} (${formatInterval(turned(interval, difference))})`;
+  const little = interval && interval.low > -margin && interval.high < margin ? `, less than ${margin}` : "";
+  const wins = (sign: number) => standing.scores.filter(([a, b]) => sign * (a - b) > 0).length;
+  const ahead = (sign: number) => `ahead in ${wins(sign)} of ${pairs} pairs`;
+  switch (verdict) {
+    case "better":
+      return `${ours} is better than ${theirs}${where}: by ${sized}${little}, ${ahead(1)}`;
+    case "worse":
+      return `${ours} is worse than ${theirs}${where}: by ${sized}${little}, ${theirs} ${ahead(-1)}`;
+    case "same":
+      return `${ours} and ${theirs} are the same within ${margin}${where}: difference ${
+        told(standing.score)
+      } after ${pairs} pairs`;
+    case "identical":
+      return `${ours} and ${theirs} are identical${where}: all scores and losses of ${pairs} pairs agree`;
+    case "undecided":
+      return `Undecided between ${ours} and ${theirs}${where}: difference ${
+        told(standing.score)
+      } after ${pairs} pairs`;
+  }
+}
+
+/** "+0.021 (−0.030 to 0.072)"; "unknown" before the first pair. */
+function told({ difference, interval, pairs }: Settled): string {
+  if (pairs === 0) return "unknown";
+  return interval
+    ? `${formatDifference(difference)} (${formatInterval(interval)})`
+    : formatDifference(difference);
+}
+
+/** An interval of what the better one is ahead by. */
+function turned(interval: Interval | null, difference: number): Interval | null {
+  return interval && difference < 0 ? { low: -interval.high, high: -interval.low } : interval;
+}
+
+function placeOf({ title, rank }: Cell): string {
+  return ` on ${title} at rank ${rank}`;
+}
+
+/** "; test loss 12% lower: better". */
+function lossTail({ standing: { loss } }: Judged): string {
+  return loss === null || loss.pairs === 0 ? "" : `; ${lossWords(loss)}`;
+}
+
+/** "test loss 12% lower (5% to 20%): better". */
+function lossWords({ verdict, difference, interval }: Settled): string {
+  // A share of the other's loss; positive differences are lower losses.
+  const share = (value: number) => -Math.expm1(-value);
+  const size = formatPercent(Math.abs(share(difference)));
+  const range = interval ? ` (${formatInterval(interval, (value) => formatPercent(share(value)))})` : "";
+  return `test loss ${size} ${difference < 0 ? "higher" : "lower"}${range}: ${verdict}`;
+}
+
+/** What is told beside the score of a single comparison: never part of its verdict. */
+function besideOf({ comparison: { against }, standing: { loss, speed } }: Judged): string[] {
+  const parts = [
+    ...loss && loss.pairs > 0 ? [lossWords(loss)] : [],
+    ...speed ? [speedWords(speed, against)] : [],
+  ];
+  return parts.length > 0 ? [`Beside the score: ${parts.join("; ")}`] : [];
+}
+
+function speedWords({ steps, flops, reached, pairs }: Speed, { title }: Contender): string {
+  if (steps === Infinity) return `${title}'s last validation loss is reached in ${reached} of ${pairs} pairs`;
+  const cost = flops === null ? "" : `, ${flops.toFixed(2)} of its FLOPs`;
+  return `${title}'s last validation loss is reached after ${
+    formatPercent(steps)
+  } of the steps${cost} (median; in ${reached} of ${pairs} pairs)`;
+}
+
+/** Many comparisons, by verdict. */
+function groupsOf(judged: readonly Judged[], { margin }: Question, where: (cell: Cell) => string): string[] {
+  const { comparison: first } = judged[0]!;
+  const isOne = judged.every(({ comparison }) => comparison.of.name === first.of.name);
+  const [subject, other] = isOne
+    ? [first.of.title, ({ against }: Comparison) => against.title]
+    : [first.against.title, ({ of }: Comparison) => of.title];
+  const names = (some: readonly Judged[], tail: (one: Judged) => string) =>
+    some.map((one) => `${other(one.comparison)}${where(one.cell)} (${tail(one)})`).join(", ");
+  const by = Map.groupBy(judged, ({ standing }) => standing.score.verdict);
+  const group = (words: string, verdict: Settled["verdict"], tail: (one: Judged) => string) => {
+    const some = by.get(verdict);
+    return some ? [`${words}: ${names(some, tail)}`] : [];
+  };
+  const difference = ({ standing: { score } }: Judged) => told(score);
+  const [better, worse] = isOne
+    ? [`${subject} is better than`, `worse than`]
+    : [`Better than ${subject}`, `worse`];
+  const decided = [
+    ...group(better, "better", difference),
+    ...group(worse, "worse", difference),
+    ...group(`the same within ${margin}`, "same", difference),
+    ...group("identical", "identical", ({ standing }) => `${standing.score.pairs} pairs`),
+  ];
+  return [
+    ...decided.length > 0 ? [decided.join("; ")] : [],
+    ...group("Undecided", "undecided", (one) => `${told(one.standing.score)}, ${moreWords(one.standing)}`),
+  ];
+}
+
+function moreWords({ more }: Standing): string {
+  return more === null ? "no planned look is likely to decide it" : `about ${more} more pairs`;
+}
+
+function ratesLine(
+  { cells, tuningSeeds, areRatesGiven }: Question,
+  { choices, usedMs, judged }: Found,
+): string {
+  const contenders = cells.flatMap((cell) =>
+    cell.contenders.map((one) => ({ one, where: cells.length > 1 ? ` on ${cell.task} r${cell.rank}` : "" }))
+  );
+  const words = contenders.map(({ one, where }) => {
+    const { peak, runnerUp, lead, atEdge } = choices!.get(one.id)!;
+    const next = runnerUp === null
+      ? ""
+      : `, next ${formatRate(runnerUp)} with ${formatPercent(lead!)} more loss`;
+    return `${one.title}${where} ${formatRate(peak)}${next}${atEdge ? ", at the edge of its grid" : ""}`;
+  });
+  const shown = words.length > MOST_RATES ? "in settle.json" : words.join("; ");
+  const how = areRatesGiven ? "as given" : `by ${tuningSeeds.length} seeds that are not scored`;
+  const pairs = Math.max(0, ...judged.map(({ standing }) => standing.pairs));
+  return `Rates, ${how}: ${shown}. ${pairs} pairs, ${formatDuration(usedMs)} in all`;
+}
+
+/** What would change the answer, and what to hold against it. */
+function changeLine(question: Question, found: Found): string {
+  const { judged, failed } = found;
+  const open = judged.filter(({ standing }) => standing.score.verdict === "undecided");
+  const parts = [
+    ...failed.length > 0
+      ? [
+        failed.length === 1
+          ? "1 run failed, the same command makes it again"
+          : `${failed.length} runs failed, the same command makes them again`,
+      ]
+      : [],
+    ...open.length > 0
+      ? [goOn(question, found)]
+      : ["More pairs change nothing any more: other rates, steps or data are other questions"],
+    ...namedDivergences(judged),
+    ...namedOutliers(judged),
+    ...sharedExamples(judged),
+  ];
+  return parts.join(". ");
+}
+
+/** The price of deciding what is open. */
+function goOn({ spec }: Question, { judged, pairMs, usedMs }: Found): string {
+  const open = judged.filter(({ standing }) => standing.score.verdict === "undecided");
+  const hopeless = open.filter(({ standing }) => standing.more === null && standing.score.deviation !== null);
+  const costs = open.map(({ comparison, standing }) => {
+    const ms = pairMs.get(comparison) ?? null, more = standing.more ?? (LOOKS[0]! - standing.pairs);
+    return ms === null ? null : ms * Math.max(1, more);
+  });
+  if (open.length > 0 && hopeless.length === open.length) {
+    return `Not even ${LOOKS.at(-1)} pairs are likely to decide it: a margin above ${
+      spec.settle!.within
+    } or more test examples would`;
+  }
+  if (open.length === 0 || costs.includes(null)) {
+    return `the same command with a --budget above ${spec.settle!.budget} goes on`;
+  }
+  const most = Math.max(...open.map(({ standing }) => standing.more ?? 0));
+  const ms = costs.reduce<number>((sum, cost) => sum + cost!, 0);
+  const budget = Math.ceil((usedMs + ms) * 1.1 / 60_000);
+  return `To decide it takes about ${most > 0 ? `${most} more pairs, ` : ""}${
+    formatDuration(ms)
+  }: --budget ${budget}m goes on`;
+}
+
+function namedDivergences(judged: readonly Judged[]): string[] {
+  const names = judged.flatMap(({ comparison, standing }) =>
+    standing.diverged.map(({ side, seed }) =>
+      `${(side === 0 ? comparison.of : comparison.against).title} with seed ${seed}`
+    )
+  );
+  const unique = [...new Set(names)];
+  return unique.length > 0 ? [`Diverged, counted as chance: ${unique.join(", ")}`] : [];
+}
+
+function namedOutliers(judged: readonly Judged[]): string[] {
+  const seeds = [...new Set(judged.flatMap(({ standing }) => standing.outliers))].sort((a, b) => a - b);
+  return seeds.length > 0 ? [`Pairs far from the others, counted like them: seeds ${seeds.join(", ")}`] : [];
+}
+
+/** Where pairs share test examples, they are not as independent as the rule takes them to be. */
+function sharedExamples(judged: readonly Judged[]): string[] {
+  const told = judged.flatMap(({ cell, standing }) => {
+    const { pool } = cell, { testExamples } = cell.contenders[0]!.run.config.task;
+    if (pool === null) {
+      return [`all pairs on ${cell.title} share their test examples, so it is about new seeds alone`];
+    }
+    const whole = Math.floor(pool / testExamples);
+    return standing.pairs > whole
+      ? [`the ${pool} test examples of ${cell.title} come round again after pair ${whole}`]
+      : [];
+  });
+  return [...new Set(told)].map((one) => one[0]!.toUpperCase() + one.slice(1));
+}
+
+/** The answer for programs. */
+export function answerToJson(
+  question: Question,
+  out: string,
+  found: Found & { readonly report: { readonly page: string } | null },
+) {
+  const { cells, spec } = question, { judged, choices } = found;
+  const verdicts = judged.flatMap(({ cell, comparison: { of, against }, standing }) => {
+    const header = { task: cell.task, rank: cell.rank, of: of.name, against: against.name };
+    const one = (
+      outcome: string,
+      { verdict, difference, interval, pairs }: Settled,
+      more: number | null,
+    ) => ({
+      ...header,
+      outcome,
+      verdict,
+      difference: pairs > 0 ? difference : null,
+      interval: interval && [interval.low, interval.high],
+      pairs,
+      more,
+    });
+    return [
+      one("score", standing.score, standing.more),
+      ...standing.loss ? [one("log loss", standing.loss, null)] : [],
+    ];
+  });
+  return {
+    question: spec.question,
+    out,
+    report: found.report?.page ?? null,
+    interrupted: found.interrupted,
+    within: question.margin,
+    minutes: Number((found.usedMs / 60_000).toFixed(2)),
+    verdicts,
+    speed: judged.flatMap(({ cell, comparison: { of, against }, standing: { speed } }) =>
+      speed
+        ? [{
+          task: cell.task,
+          rank: cell.rank,
+          of: of.name,
+          against: against.name,
+          ...speed,
+          steps: Number.isFinite(speed.steps) ? speed.steps : null,
+          flops: speed.flops !== null && Number.isFinite(speed.flops) ? speed.flops : null,
+        }]
+        : []
+    ),
+    rates: choices && cells.flatMap((cell) =>
+      cell.contenders.map(({ name, id }) => {
+        const { peak, runnerUp, lead, atEdge } = choices.get(id)!;
+        return { task: cell.task, rank: cell.rank, method: name, peak, runnerUp, lead, atEdge };
+      })
+    ),
+    scores: judged.map(({ cell, comparison: { of, against }, standing: { scores } }) => ({
+      task: cell.task,
+      rank: cell.rank,
+      of: of.name,
+      against: against.name,
+      pairs: scores.map(([ours, theirs], i) => ({ seed: FIRST_SEED + i, ours, theirs })),
+    })),
+    failed: found.failed.length,
+  };
+}

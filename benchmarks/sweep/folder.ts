@@ -1,0 +1,73 @@
+/** @file An output folder while something is run in it: made, swept, watched, and its records read. */
+import { UserError } from "../../errors/user_error.ts";
+import { namesIn, prepareFolder, sweepUp, WriteError } from "../../files/write_file.ts";
+import { removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
+import { type LiveWriter, openLive } from "./live.ts";
+import type { Display } from "./progress.ts";
+import { isFinished, type Workshop } from "./runner.ts";
+import { checkpointsOf, openBases, openStore, type Store, type Stored } from "./store.ts";
+
+/** What work in an output folder is done with. */
+export interface WorkParts<G extends AsyncDisposable> {
+  readonly workshop: Workshop<G>;
+  readonly display: Display;
+  /** Where it aborts, work stops once the run at work is kept. */
+  readonly signal: AbortSignal;
+  /** Milliseconds from one checkpoint of a run to the next; Infinity where a run is kept only when it is stopped. */
+  readonly checkpointEveryMs: number;
+  readonly say: (sentence: string) => void;
+}
+
+/**
+ * Does work in an output folder, and tells watchers about it from beginning to end.
+ *
+ * @param say takes a sentence for people
+ * @throws {UserError} where the folder can't be written
+ */
+export async function workIn<T extends { readonly interrupted: boolean }>(
+  out: string,
+  say: (sentence: string) => void,
+  work: (live: LiveWriter) => Promise<T>,
+): Promise<T> {
+  const { folder } = openStore(out);
+  await prepareFolder(folder);
+  for (const path of [out, folder, openBases(out).folder]) await sweepUp(path);
+  const live = await openLive(out, say);
+  try {
+    const outcome = await work(live);
+    await live.end({ status: outcome.interrupted ? "interrupted" : "done" });
+    return outcome;
+  } catch (caught) {
+    const error = caught instanceof WriteError ? await withKept(caught, folder) : caught;
+    await live.end({ status: "failed", error: error instanceof Error ? error.message : String(error) });
+    throw error;
+  }
+}
+
+/** What a sweep that can't write says of what it has. */
+async function withKept({ message }: WriteError, folder: string): Promise<UserError> {
+  const kept = (await namesIn(folder)).filter((name) => name.endsWith(".json")).length;
+  return new UserError(
+    `${message}; ${
+      kept === 0
+        ? "nothing is stored yet"
+        : `${kept} ${kept === 1 ? "run is" : "runs are"} stored in ${folder}`
+    }, and the same command goes on from there once this is mended`,
+  );
+}
+
+/** The runs of an output folder. Files that can't be used are set aside, and what no run needs any more is removed. */
+export async function readRuns(
+  out: string,
+  say: (sentence: string) => void,
+): Promise<{ readonly store: Store; readonly stored: Stored }> {
+  const store = openStore(out), stored = await store.read();
+  for (const fault of stored.faults) {
+    say(`${fault.sentence}; it was set aside as ${await store.setAside(fault)}`);
+  }
+  for (const [id, result] of stored.results) {
+    // Left by a process that was killed once the result was stored.
+    if (isFinished(result)) await removeCheckpoints(checkpointsOf(out), id);
+  }
+  return { store, stored };
+}
