@@ -277,6 +277,49 @@ test("docs: the example of a task is a file and a line, held to the contract and
   }
 });
 
+test("docs: the example of an activation function is a name and a snippet, and computes", async () => {
+  const section = await sectionOf("adding-a-kernel.md", "## A new activation function");
+  const [name, snippet, ...others] = fencesOf(section, "ts");
+  assertEquals(others, []);
+  const [, id] = /^ {2}"(\w+)": wgsl`$/m.exec(snippet!)!;
+  const folder = await Deno.makeTempDir({ prefix: "docs" }), path = "kernels/pointwise/activation.ts";
+  try {
+    await copyProject(folder, "kernels/pointwise");
+    const text = await Deno.readTextFile(`${folder}/${path}`);
+    const named = text.replace(/^export type Activation = .*;\n/m, () => name!);
+    const complete = named.replace("`,\n};\n", () => `\`,\n\n${snippet}};\n`);
+    assert(text !== named && named !== complete);
+    await Deno.writeTextFile(`${folder}/${path}`, complete);
+    await deno(folder, "fmt", "--check", path);
+    await deno(folder, "lint", path);
+    await deno(folder, "doc", "--lint", "mod.ts");
+    const found = await deno(
+      folder,
+      "eval",
+      `import { openGpu } from "./gpu/mod.ts";
+       import { activation } from "./kernels/mod.ts";
+       const gpu = await openGpu();
+       using _ = gpu.scope("example");
+       const x = gpu.upload(Float32Array.of(-2, 0, 1), "f32", [3], "x");
+       console.log(JSON.stringify(Array.from(await gpu.download(activation(gpu, x, "${id}")))));`,
+    );
+    const wanted = [-2, 0, 1].map((x) => x / (1 + Math.exp(-x)));
+    assert(JSON.parse(found).every((value: number, i: number) => Math.abs(value - wanted[i]!) < 1e-6), found);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+test("docs: the table of rooms for kernels names every folder of kernels/", async () => {
+  const text = await sectionOf("adding-a-kernel.md", "# Adding a kernel");
+  const named = Array.from(text.matchAll(/^\| `(\w+)\/` +\|/gm), ([, name]) => name!);
+  const folders: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(`${repository}kernels`)) {
+    if (isDirectory) folders.push(name);
+  }
+  assertEquals(named.toSorted(), folders.toSorted());
+});
+
 test("docs: the example of a chart is a file and its lines in the registry, and is drawn", async () => {
   const [file, line] = fencesOf(await sectionOf("adding-a-chart.md", "# Adding a chart"), "ts");
   const [, name, path] = /^import \{ (\w+) \} from "\.\/(\w+\.ts)";$/.exec(line!.trim())!;

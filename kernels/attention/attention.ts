@@ -2,14 +2,9 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel, lineOfGroups, MOST_GROUPS } from "../../gpu/kernel.ts";
 import { type DType, elementCount, type Tensor } from "../../gpu/tensor.ts";
-import {
-  type AttentionShape,
-  type AttentionText,
-  forwardText,
-  keyGradientText,
-  knownText,
-  queryGradientText,
-} from "./attention_source.ts";
+import { forwardText } from "./forward_source.ts";
+import { keyGradientText, knownText, queryGradientText } from "./gradient_source.ts";
+import { ATTENTION_UNIFORMS, type AttentionShape, type AttentionText } from "./text.ts";
 
 /** Sizes and kind of an attention. */
 export interface AttentionSizes {
@@ -75,21 +70,7 @@ function declare(name: string, { source, buffers, workgroupBytes }: AttentionTex
     name,
     source,
     buffers,
-    uniforms: {
-      queries: "u32",
-      keys: "u32",
-      heads: "u32",
-      group: "u32",
-      scoreScale: "f32",
-      gradientScale: "f32",
-      firstBatch: "u32",
-      firstBlock: "u32",
-      first: "u32",
-      firstKey: "u32",
-      accumulate: "u32",
-      accumulateV: "u32",
-      zero: "u32",
-    },
+    uniforms: ATTENTION_UNIFORMS,
     constants: {},
     workgroupBytes: () => workgroupBytes,
   });
