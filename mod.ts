@@ -28,7 +28,7 @@
  */
 export * from "./gpu/mod.ts";
 export * from "./autodiff/mod.ts";
-export type { Activation, RowChoice } from "./kernels/mod.ts";
+export type { Activation, RowGather } from "./kernels/mod.ts";
 /** Kernels without gradients: tensors in, tensors out. */
 export * as kernels from "./kernels/mod.ts";
 export * from "./models/base_weights.ts";

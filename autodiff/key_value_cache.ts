@@ -1,7 +1,13 @@
 /** @file Attention of tokens that come one by one: keys and values of those before are kept. */
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import { keepRows, type RowChoice, singleQueryAttention, sparseRows, type Turn } from "../kernels/mod.ts";
+import {
+  gatherRows,
+  type Rotary,
+  type RowGather,
+  scatterRows,
+  singleQueryAttention,
+} from "../kernels/mod.ts";
 import type { Tape, Var } from "./tape.ts";
 
 /** The attentions of a network that share a cache. */
@@ -37,7 +43,7 @@ const KEYS_STEP = 8;
  * Keys and values of texts that grow together, a token each at a time, from lengths of their own.
  *
  * Token t of a text stands at position t, whatever the lengths around it, so that nothing depends on the company that a
- * text has. Keys are kept turned by their positions. Nothing here is differentiated.
+ * text has. Keys are kept rotated by their positions. Nothing here is differentiated.
  */
 export class KeyValueCache {
   readonly #gpu: Gpu;
@@ -116,8 +122,8 @@ export class KeyValueCache {
     for (const { needsGradient, value } of [k, v]) {
       if (needsGradient) throw new TypeError(`Cannot keep "${value.label}": its gradient is wanted`);
     }
-    keepRows(this.#gpu, k.value, places, kept.k, this.#turn());
-    keepRows(this.#gpu, v.value, places, kept.v);
+    scatterRows(this.#gpu, k.value, places, kept.k, this.#rotary());
+    scatterRows(this.#gpu, v.value, places, kept.v);
   }
 
   /**
@@ -126,14 +132,14 @@ export class KeyValueCache {
    */
   attend(tape: Tape, layer: number, q: Var, k: Var, v: Var, bias?: Var): Var {
     this.keep(layer, k, v);
-    const { inOrder } = this.#current(), turn = this.#turn();
-    if (!turn) return this.look(tape, layer, q, bias);
-    const turned = this.#gpu.empty(q.value.shape, `turned ${q.value.label}`);
-    keepRows(this.#gpu, q.value, inOrder, turned, turn);
-    return this.look(tape, layer, tape.constant(turned), bias);
+    const { inOrder } = this.#current(), rotary = this.#rotary();
+    if (!rotary) return this.look(tape, layer, q, bias);
+    const rotated = this.#gpu.empty(q.value.shape, `rotated ${q.value.label}`);
+    scatterRows(this.#gpu, q.value, inOrder, rotated, rotary);
+    return this.look(tape, layer, tape.constant(rotated), bias);
   }
 
-  /** Attention of one query of each text, turned already, to all that is kept. */
+  /** Attention of one query of each text, rotated already, to all that is kept. */
   look(tape: Tape, layer: number, q: Var, bias?: Var): Var {
     const { heads, keyValueHeads, size, scale } = this.#sizes, { k, v } = this.#layers[layer]!;
     const out = singleQueryAttention(this.#gpu, q.value, k, v, {
@@ -146,11 +152,11 @@ export class KeyValueCache {
 
   /** Goes on with the texts that `texts` lists alone, in that order; one may be named twice. In the caller's scope. */
   select(texts: readonly number[]): void {
-    const choice = chooseRows(this.#gpu, texts);
+    const gather = rowGather(this.#gpu, texts);
     this.#layers = this.#layers.map((old) => {
       const kept = this.#empty(texts.length);
       for (const side of ["k", "v"] as const) {
-        sparseRows(this.#gpu, asRows(old[side], this.#lengths.length), choice, {
+        gatherRows(this.#gpu, asRows(old[side], this.#lengths.length), gather, {
           into: asRows(kept[side], texts.length),
         });
       }
@@ -172,7 +178,7 @@ export class KeyValueCache {
     return this.#places;
   }
 
-  #turn(): Turn | undefined {
+  #rotary(): Rotary | undefined {
     const { angles } = this.#sizes;
     return angles && { positions: this.#current().positions, angles };
   }
@@ -198,8 +204,8 @@ export class KeyValueCache {
   }
 }
 
-/** The rows `sources`, in that order. */
-export function chooseRows(gpu: Gpu, sources: readonly number[]): RowChoice {
+/** Gathers the rows `sources`, in that order. */
+export function rowGather(gpu: Gpu, sources: readonly number[]): RowGather {
   const offsets = Uint32Array.from({ length: sources.length + 1 }, (_, i) => i);
   return {
     rows: sources.length,

@@ -6,7 +6,7 @@ export { crossEntropy } from "./ops/cross_entropy.ts";
 export { activation, add, addRow, geglu, reshape, swiglu } from "./ops/elementwise.ts";
 export { adaptedLinear, type HalfWeight, linearWith, matmul, type MatmulOptions } from "./ops/matmul.ts";
 export { addLayerNorm, addRmsNorm, layerNorm, rmsNorm, type SumAndNorm } from "./ops/norm.ts";
-export { mapRows, pickRows, placeRows, type RowMap } from "./ops/rows.ts";
+export { gatherMap, mapRows, type RowMap, scatterMap } from "./ops/rows.ts";
 export {
   type Gradients,
   type GradientStore,

@@ -4,7 +4,7 @@ import { stretchOf } from "../tests/support/upload.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
 import { PROGRAMS, testNeeding } from "../tests/support/test_needing.ts";
 import { Gpu, type GpuInfo, openGpu } from "./gpu.ts";
-import { defineKernel, type Kernel, MOST_GROUPS } from "./kernel.ts";
+import { defineKernel, type Kernel, MAX_GROUPS } from "./kernel.ts";
 import { byteLength } from "./tensor.ts";
 
 const test = testNeeding({ ...PROGRAMS, env: ["PATH", "HOME"] });
@@ -99,7 +99,7 @@ Deno.test("launch() refuses workgroup counts out of range by the kernel's name",
   const gpu = await testGpu();
   using _ = gpu.scope("launch");
   const x = gpu.empty([4], "x"), out = gpu.empty([4], "out");
-  for (const workgroups of [[0], [MOST_GROUPS + 1], [1, 0], [1, 1, 65_536], [1.5], [NaN], [-1]] as const) {
+  for (const workgroups of [[0], [MAX_GROUPS + 1], [1, 0], [1, 1, 65_536], [1.5], [NaN], [-1]] as const) {
     assertThrows(
       () =>
         gpu.launch(linear, {

@@ -41,7 +41,7 @@ export function defineKernel<const S extends KernelSpec>(spec: S): Kernel<S> {
 }
 
 /** Most workgroups that WebGPU allows along one dimension. */
-export const MOST_GROUPS = 65535;
+export const MAX_GROUPS = 65535;
 
 /**
  * Workgroups for a kernel that counts its groups in one line.
@@ -50,7 +50,7 @@ export const MOST_GROUPS = 65535;
  * `group.x + group.y * groups.x` and must leave when that lies beyond the end.
  */
 export function lineOfGroups(count: number): readonly [number, number] {
-  if (count <= MOST_GROUPS) return [Math.max(count, 1), 1];
-  const rows = Math.ceil(count / MOST_GROUPS);
+  if (count <= MAX_GROUPS) return [Math.max(count, 1), 1];
+  const rows = Math.ceil(count / MAX_GROUPS);
   return [Math.ceil(count / rows), rows];
 }

@@ -1,5 +1,5 @@
 /** @file One command buffer until it is submitted; what was recorded once is not worked out again. */
-import { type Kernel, type KernelSpec, type Launch, MOST_GROUPS } from "./kernel.ts";
+import { type Kernel, type KernelSpec, type Launch, MAX_GROUPS } from "./kernel.ts";
 import { type Pipelines, UNIFORM_BYTES } from "./pipelines.ts";
 import type { Profiler } from "./profiler.ts";
 import { byteLength, type DType, type Tensor } from "./tensor.ts";
@@ -285,9 +285,9 @@ export class Recorder {
 
 function checkWorkgroups(spec: KernelSpec, workgroups: readonly (number | undefined)[]): void {
   for (const count of workgroups) {
-    if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= MOST_GROUPS)) {
+    if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= MAX_GROUPS)) {
       throw new RangeError(
-        `Cannot launch "${spec.name}" on [${workgroups}] workgroups: 1 to ${MOST_GROUPS} a dimension are allowed`,
+        `Cannot launch "${spec.name}" on [${workgroups}] workgroups: 1 to ${MAX_GROUPS} a dimension are allowed`,
       );
     }
   }

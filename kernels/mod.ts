@@ -19,8 +19,8 @@ export { singleQueryAttention, type SingleQuerySizes } from "./attention/single_
 export {
   type BatchedFactors,
   groupFactors,
-  lanesOfSite,
-  MOST_RANK,
+  lanesOfMatrix,
+  MAX_RANK,
   rightSvds,
   type SmallFunction,
   type SmallMatrices,
@@ -70,9 +70,9 @@ export { type Comparison, type Comparisons, createComparisons } from "./reduce/c
 export { columnSum, dot, dotInto, sumInto } from "./reduce/reduce.ts";
 export { sumParts } from "./reduce/sum_parts.ts";
 // Rows that move.
-export { keepRows, type Turn } from "./rows/keep_rows.ts";
-export { type RowChoice, sparseRows } from "./rows/sparse_rows.ts";
+export { type Rotary, scatterRows } from "./rows/scatter_rows.ts";
+export { gatherRows, type RowGather } from "./rows/gather_rows.ts";
 // A step of training.
 export { type AdamwUpdate, adamwUpdate } from "./step/adamw.ts";
-export { descend } from "./step/descend.ts";
+export { sgdUpdate } from "./step/sgd.ts";
 export { clip, recordStep } from "./step/training_step.ts";

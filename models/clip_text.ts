@@ -1,5 +1,5 @@
 /** @file CLIP's text tower: a causal transformer whose state at the end token, projected, stands for the text. */
-import { add, mapRows, matmul, pickRows } from "../autodiff/mod.ts";
+import { add, gatherMap, mapRows, matmul } from "../autodiff/mod.ts";
 import type { Parameter, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import {
@@ -78,10 +78,10 @@ export function createClipText(gpu: Gpu, config: ClipTextConfig, source: WeightS
         throw new RangeError(`Cannot read texts of ${length} tokens: ${longest} at most are needed`);
       }
       // Host data goes first: an upload between dispatches would end the command buffer.
-      const tokens = pickRows(gpu, data, vocabulary);
+      const tokens = gatherMap(gpu, data, vocabulary);
       const positions = Array.from({ length: texts * length }, (_, row) => row % length);
-      const places = pickRows(gpu, positions, longest);
-      const ends = pickRows(gpu, endsOf(data, length, config.endToken), texts * length);
+      const places = gatherMap(gpu, positions, longest);
+      const ends = gatherMap(gpu, endsOf(data, length, config.endToken), texts * length);
 
       const embedded = mapRows(tape, tape.parameter(tokenEmbedding), tokens);
       const positioned = mapRows(tape, tape.parameter(positionEmbedding), places);

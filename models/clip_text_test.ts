@@ -67,7 +67,7 @@ Deno.test("createClipText() refuses long texts, unknown tokens and texts without
     assertThrows(() => tower.embed(forwardOn(gpu), tokens), RangeError, reason);
   };
   refused([1, 2, 3, 4, 5, 6, 7, 8, 9, 11], "Cannot read texts of 10 tokens: 9 at most are needed");
-  refused([1, 17, 11], "Cannot pick row 17");
+  refused([1, 17, 11], "Cannot gather row 17");
   refused([1, 2, 3], "Cannot embed text 0: it has no end token, 11");
 });
 

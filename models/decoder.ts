@@ -3,10 +3,10 @@ import {
   add,
   addRmsNorm,
   attention,
+  gatherMap,
   KeyValueCache,
   mapRows,
   matmul,
-  pickRows,
   rmsNorm,
   type RowMap,
   swiglu,
@@ -151,7 +151,7 @@ export function createDecoder(
       if (tokens > length) {
         throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
       }
-      const chosen = pickRows(gpu, batch.tokens.data, vocabulary);
+      const chosen = gatherMap(gpu, batch.tokens.data, vocabulary);
       return network(forward, chosen, (tape, _, q, k, v) => {
         return attention(tape, q, k, v, { ...sizes, length: tokens, causal: true });
       });
@@ -167,7 +167,7 @@ export function createDecoder(
           prompted: scoped(gpu, "prompts", () => {
             cache.begin(lengths, padded);
             const last = lengths.map((length, text) => text * padded + length - 1);
-            const ends = pickRows(gpu, last, read.length), chosen = pickRows(gpu, read, vocabulary);
+            const ends = gatherMap(gpu, last, read.length), chosen = gatherMap(gpu, read, vocabulary);
             return network(forward, chosen, (tape, layer, q, k, v) => {
               cache.keep(layer, k, v);
               // Padding lies behind: causal attention never looks there.
@@ -176,7 +176,7 @@ export function createDecoder(
           }),
           next(tokens) {
             cache.advance();
-            const chosen = pickRows(gpu, tokens, vocabulary);
+            const chosen = gatherMap(gpu, tokens, vocabulary);
             return network(
               forward,
               chosen,

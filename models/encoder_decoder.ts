@@ -4,11 +4,11 @@ import {
   add,
   addRmsNorm,
   attention,
+  gatherMap,
   geglu,
   KeyValueCache,
   mapRows,
   matmul,
-  pickRows,
   relativeBias,
   rmsNorm,
   type RowMap,
@@ -221,7 +221,7 @@ export function createEncoderDecoder(
   /** The rows of a table of biases that a key takes from `from` before (or behind) a query on, for `count` distances. */
   const bucketRows = (from: number, count: number, bidirectional: boolean) => {
     const options = { buckets, maxDistance, bidirectional };
-    return pickRows(gpu, Array.from({ length: count }, (_, i) => bucketOf(from + i, options)), buckets);
+    return gatherMap(gpu, Array.from({ length: count }, (_, i) => bucketOf(from + i, options)), buckets);
   };
   // Scores are not divided by sqrt(headSize): T5 has that factor in its initial weights.
   const sizes = { heads, keyValueHeads: heads, size: headSize, scale: 1 };
@@ -287,8 +287,8 @@ export function createEncoderDecoder(
 
       // Host data goes first: an upload between dispatches would end the command buffer.
       const mask = gpu.upload(batch.inputMask.data, "u32", inputs.shape, "input mask");
-      const inputRows = pickRows(gpu, inputs.data, vocabulary);
-      const targetRows = pickRows(gpu, decoderInputs(targets.data, written, config), vocabulary);
+      const inputRows = gatherMap(gpu, inputs.data, vocabulary);
+      const targetRows = gatherMap(gpu, decoderInputs(targets.data, written, config), vocabulary);
       const encoderBuckets = bucketRows(1 - read, 2 * read - 1, true),
         decoderBuckets = bucketRows(1 - written, 2 * written - 1, false);
 
@@ -317,7 +317,7 @@ export function createEncoderDecoder(
         const next = (tokens: readonly number[]) => {
           own.advance();
           const { keys } = own, at = own.lengths[0]! - 1;
-          const targetRows = pickRows(gpu, tokens, vocabulary);
+          const targetRows = gatherMap(gpu, tokens, vocabulary);
           const decoderBuckets = bucketRows(-at, keys, false);
           const values = mapRows(tape, tape.parameter(decoderTable), decoderBuckets);
           return decode(forward, targetRows, {
@@ -330,7 +330,7 @@ export function createEncoderDecoder(
         return {
           prompted: scoped(gpu, "prompts", () => {
             others.begin(lengths, read);
-            const inputRows = pickRows(gpu, inputs, vocabulary),
+            const inputRows = gatherMap(gpu, inputs, vocabulary),
               buckets = bucketRows(1 - read, 2 * read - 1, true);
             const encoded = encode(forward, inputRows, buckets, read, others.mask);
             // The inputs are read once: only their keys and values stay.

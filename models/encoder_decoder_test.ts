@@ -269,7 +269,7 @@ Deno.test("createEncoderDecoder() refuses batches that don't fit by their sizes,
   assertThrows(
     run({ inputs: outside }),
     RangeError,
-    "Cannot pick row 13 (position 3): the table has 13 rows",
+    "Cannot gather row 13 (position 3): the table has 13 rows",
   );
   for (const [buckets, maxDistance] of [[7, 20], [2, 20], [8, 4]] as const) {
     assertThrows(

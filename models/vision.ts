@@ -1,5 +1,5 @@
 /** @file The vision transformer, built as CLIP's image tower: a class token, positions, pre-norm blocks, a projection. */
-import { add, addLayerNorm, mapRows, matmul, pickRows, placeRows, reshape } from "../autodiff/mod.ts";
+import { add, addLayerNorm, gatherMap, mapRows, matmul, reshape, scatterMap } from "../autodiff/mod.ts";
 import type { Parameter, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { createRandom } from "../numerics/random.ts";
@@ -94,7 +94,7 @@ export function createVision(
         channels * patch * patch,
       ], "patches");
       const first = Array.from({ length: images }, (_, image) => image * tokens);
-      const toPatches = placeRows(
+      const toPatches = scatterMap(
         gpu,
         Array.from(
           { length: images * patches },
@@ -102,10 +102,10 @@ export function createVision(
         ),
         rows,
       );
-      const toClasses = placeRows(gpu, first, rows);
-      const oneForAll = pickRows(gpu, first.map(() => 0), 1);
-      const everyPosition = pickRows(gpu, Array.from({ length: rows }, (_, row) => row % tokens), tokens);
-      const classRows = pickRows(gpu, first, rows);
+      const toClasses = scatterMap(gpu, first, rows);
+      const oneForAll = gatherMap(gpu, first.map(() => 0), 1);
+      const everyPosition = gatherMap(gpu, Array.from({ length: rows }, (_, row) => row % tokens), tokens);
+      const classRows = gatherMap(gpu, first, rows);
 
       const weight = reshape(tape, tape.parameter(patchEmbedding), [width, channels * patch * patch]);
       const embedded = matmul(tape, tape.constant(pixels), weight, { transposeB: true });

@@ -53,7 +53,7 @@ for (const [name, create] of Object.entries(WRITERS)) {
     assertThrows(
       () => model.writer!.begin(forward, [[1], [1, 99]], 2),
       RangeError,
-      "Cannot pick row 99",
+      "Cannot gather row 99",
     );
     // Neither beyond what the task takes nor beyond what the model does.
     assertEquals([model.writer!.room(13, 12), model.writer!.room(41, 1000)], [0, 0]);

@@ -2,8 +2,8 @@
 import type { Gradients } from "../autodiff/tape.ts";
 import {
   adamwUpdate,
-  descend,
-  MOST_RANK,
+  MAX_RANK,
+  sgdUpdate,
   smallProducts,
   tallOverlaps,
   tallProducts,
@@ -91,7 +91,7 @@ export const altlora: OptimizerModule<AltloraOptions> = defineOptimizer({
       return `period is ${period}, a whole number of 1 or more is needed`;
     }
     if (!(damping >= 0 && Number.isFinite(damping))) return `damping is ${damping}, 0 or more is needed`;
-    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MOST_RANK));
+    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MAX_RANK));
   },
   describe: ({ scaling, period, secondMoment }) =>
     [scaling, ...secondMoment ? ["AltLoRA+"] : [], ...period > 1 ? [`${period} steps a factor`] : []].join(
@@ -195,7 +195,7 @@ function altloraRule({ gpu }: Setup, factors: readonly Factors[], options: Altlo
         tallProducts(gpu, carried, [{ x: raw, by: inverses, scale: 1 - beta1 }, { ...old, scale: beta1 }]);
         gpu.copy(carried.flat, moment.flat);
         const rate = learningRate / (1 - beta1 ** taken);
-        descend(gpu, side.matrices.flat, carried.flat, rate, 1 - learningRate * weightDecay);
+        sgdUpdate(gpu, side.matrices.flat, carried.flat, rate, 1 - learningRate * weightDecay);
       }
     },
   };

@@ -1,6 +1,6 @@
 /** @file LoRA-FA: LoRA with A frozen, whose gradient of B is scaled so that W follows the gradient as far as A lets it. */
 import type { Gradients } from "../autodiff/tape.ts";
-import { MOST_RANK } from "../kernels/mod.ts";
+import { MAX_RANK } from "../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "./adamw.ts";
 import {
   factorSides,
@@ -62,7 +62,7 @@ export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
       return `correction is "${correction}", known are ${CORRECTIONS.join(", ")}`;
     }
     if (!(damping >= 0 && Number.isFinite(damping))) return `damping is ${damping}, 0 or more is needed`;
-    const most = correction === "none" ? Infinity : MOST_RANK;
+    const most = correction === "none" ? Infinity : MAX_RANK;
     return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, most));
   },
   describe: ({ scaling, correction }) => correction === "inverse" ? scaling : `${scaling}, uncorrected`,

@@ -259,7 +259,7 @@ export function productForm({ gpu }: Setup): WeightForm {
       adaptedLinear(tape, x, tape.parameter(site.weight), tape.parameter(a), tape.parameter(b), scale),
     effectiveWeight({ site, a, b, scale }) {
       const into = copyWeight(gpu, site);
-      return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true, seldom: true });
+      return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true, reuse: true });
     },
     equivalentGradient: (pair, followed) => productGradient(gpu, pair, followed),
     factors: (pair) => pair,
@@ -285,7 +285,7 @@ export function middleForm({ gpu }: Setup, factors: readonly Factors[]): WeightF
   const between = ({ site, a, b, scale }: Factors, middle: Tensor, into: Tensor) => {
     using _ = gpu.scope(`${site.name} B R A`);
     const right = kernels.matmul(gpu, middle, a.value);
-    return kernels.matmul(gpu, b.value, right, { scale, into, accumulate: true, seldom: true });
+    return kernels.matmul(gpu, b.value, right, { scale, into, accumulate: true, reuse: true });
   };
   return {
     added,
@@ -361,8 +361,8 @@ export function productGradient(
   followed: FollowedGradients,
 ): Tensor {
   const into = gpu.zeros(site.weight.value.shape, `${site.name} equivalent gradient`);
-  if (followed.a) kernels.matmul(gpu, b.value, followed.a, { scale, into, accumulate: true, seldom: true });
-  if (followed.b) kernels.matmul(gpu, followed.b, a.value, { scale, into, accumulate: true, seldom: true });
+  if (followed.a) kernels.matmul(gpu, b.value, followed.a, { scale, into, accumulate: true, reuse: true });
+  if (followed.b) kernels.matmul(gpu, followed.b, a.value, { scale, into, accumulate: true, reuse: true });
   return into;
 }
 
@@ -403,7 +403,7 @@ function initializeA(setup: Setup, factors: readonly Factors[]): void {
 /** Takes s·B·A out of each weight, so that a start with B ≠ 0 leaves the effective weight as it was. */
 export function foldProductOut(gpu: Gpu, { site, a, b, scale }: Factors): void {
   rewriteWeight(gpu, site, (into) => {
-    kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true, seldom: true });
+    kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true, reuse: true });
   });
 }
 

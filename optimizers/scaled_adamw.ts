@@ -1,6 +1,6 @@
 /** @file Scaled AdamW: factor gradients preconditioned by the other factor's Gram matrix, then AdamW. */
 import type { Gradients } from "../autodiff/tape.ts";
-import { MOST_RANK } from "../kernels/mod.ts";
+import { MAX_RANK } from "../kernels/mod.ts";
 import { type Adamw, ADAMW_WORK, adamwState, createAdamw } from "./adamw.ts";
 import {
   type FactorSide,
@@ -69,7 +69,7 @@ export const scaledAdamw: OptimizerModule<ScaledAdamwOptions> = defineOptimizer(
       return `order is "${order}", known are ${ORDERS.join(", ")}`;
     }
     if (!(damping >= 0 && Number.isFinite(damping))) return `damping is ${damping}, 0 or more is needed`;
-    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MOST_RANK));
+    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MAX_RANK));
   },
   describe: ({ scaling, order, damping }) =>
     [scaling, ...order === "simultaneous" ? [] : [order], `damping ${damping}`].join(", "),

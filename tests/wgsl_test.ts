@@ -49,12 +49,12 @@ function launchAll(gpu: Gpu): void {
   // Rows of one head of 8, read as vectors, and of two heads of 3, element by element.
   for (const [heads, size] of [[1, 8], [2, 3]] as const) {
     // No model has rotary angles and a bias, which would be too many buffers for some adapters.
-    for (const kind of ["plain", "turned", "biased"] as const) {
+    for (const kind of ["plain", "rotary", "biased"] as const) {
       const all = kind !== "plain";
       const shape = { queries: 2, keys: 2, heads, keyValueHeads: 1, size, causal: all, scale: 1 };
       const sizes = {
         ...shape,
-        ...(kind === "turned" && size % 2 === 0 ? { angles: tensor(2, size / 2, 2) } : {}),
+        ...(kind === "rotary" && size % 2 === 0 ? { angles: tensor(2, size / 2, 2) } : {}),
         ...(all ? { mask: words(1, 1, 1, 0) } : {}),
         ...(kind === "biased" ? { bias: tensor(heads, 2, 2) } : {}),
       };
@@ -72,9 +72,9 @@ function launchAll(gpu: Gpu): void {
     const sizes = { keys: 2, heads: 2, keyValueHeads: 1, size, scale: 1, mask, ...bias };
     kernels.singleQueryAttention(gpu, tensor(2, 2 * size), k, v, sizes);
   }
-  kernels.sparseRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
-  kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8));
-  kernels.keepRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8), {
+  kernels.gatherRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
+  kernels.scatterRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8));
+  kernels.scatterRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8), {
     positions: words(0, 0, 1, 1),
     angles: tensor(2, 2, 2),
   });
@@ -102,7 +102,7 @@ function launchAll(gpu: Gpu): void {
   kernels.toFloat(gpu, kernels.toHalf(gpu, x));
   // Rows of whole vectors take the twins of these kernels; these rows take the kernels themselves.
   const odd = tensor(4, 7), oddRow = tensor(7);
-  kernels.sparseRows(gpu, odd, { rows: 1, offsets: words(0, 1), sources: words(2) });
+  kernels.gatherRows(gpu, odd, { rows: 1, offsets: words(0, 1), sources: words(2) });
   kernels.columnSum(gpu, odd, { into: oddRow, accumulate: false });
   const { statistics } = kernels.norm(gpu, odd, oddRow, null, { epsilon: 1e-5, center: false });
   kernels.normBackward(gpu, tensor(4, 7), odd, oddRow, statistics, {
@@ -121,7 +121,7 @@ function launchAll(gpu: Gpu): void {
     slot: 0,
     step: 1,
   });
-  kernels.descend(gpu, x, y, 0.1);
+  kernels.sgdUpdate(gpu, x, y, 0.1);
   const update = { step: 1, learningRate: 0.1, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0 };
   kernels.adamwUpdate(gpu, { parameter: tensor(8), gradient: row, m: tensor(8), v: tensor(8) }, update);
 
@@ -144,7 +144,7 @@ function launchAll(gpu: Gpu): void {
         gauge,
         damping,
       );
-      pairs.capSteps(pairs.turnBack(factors, direction), 0.1, 0.5);
+      pairs.capSteps(pairs.fromCoordinates(factors, direction), 0.1, 0.5);
     }
   }
 
@@ -200,17 +200,17 @@ function launchAll(gpu: Gpu): void {
     kernels.matmul(gpu, tensor(inner, rows), tensor(inner, columns), { transposeA: true });
   }
   for (const variant of kernels.variantsOn(gpu)) {
-    for (const [transposeB, b, joinedB] of [[false, [8, 12], [2, 12]], [true, [12, 8], [12, 2]]] as const) {
+    for (const [transposeB, b, epilogueB] of [[false, [8, 12], [2, 12]], [true, [12, 8], [12, 2]]] as const) {
       const half = kernels.toHalf(gpu, tensor(...b));
       kernels.matmulBy(variant, gpu, tensor(9, 8), half, { transposeB });
-      const joined = { a: tensor(9, 2), b: tensor(...joinedB), scale: 1 };
-      kernels.matmulBy(variant, gpu, tensor(9, 8), tensor(...b), { transposeB, joined });
+      const epilogue = { a: tensor(9, 2), b: tensor(...epilogueB), scale: 1 };
+      kernels.matmulBy(variant, gpu, tensor(9, 8), tensor(...b), { transposeB, epilogue });
     }
     kernels.matmulBy(variant, gpu, tensor(8, 9), tensor(8, 12), { transposeA: true });
   }
 }
 
-/** Launches attention and its gradients, with one head and so many queries and keys, and with a mask unless plain or turned. */
+/** Launches attention and its gradients, with one head and so many queries and keys, and with a mask unless plain or rotary. */
 function launchAttention(gpu: Gpu, size: number, keys: number, option: "none" | "angles" | "mask" | "bias") {
   const tensor = (...shape: number[]) => gpu.zeros(shape, "x"),
     q = tensor(keys, size),
@@ -402,8 +402,8 @@ Deno.test("Every spec declares the workgroup memory that its WGSL takes, under a
   assertGreater(most, 4096);
 });
 
-/** Least that no adapter may take for 0; smaller floats are denormal. */
-const LEAST = 2 ** -126;
+/** The smallest float that no adapter may take for 0: smaller ones are denormal. */
+const MIN_NORMAL = 2 ** -126;
 
 /** The float literals of a WGSL text that are denormal in 32 bits. */
 function denormalsOf(source: string): string[] {
@@ -414,7 +414,7 @@ function denormalsOf(source: string): string[] {
     .map(([literal]) => literal)
     .filter((literal) => {
       const value = valueOfFloat(literal);
-      return value !== 0 && Math.fround(value) < LEAST;
+      return value !== 0 && Math.fround(value) < MIN_NORMAL;
     });
 }
 

@@ -25,7 +25,7 @@ export interface AttentionOptions {
   readonly causal: boolean;
   /** Usually 1 / sqrt(size). */
   readonly scale: number;
-  /** Rotary angles for queries and keys, `[keys or more, size / 2, 2]`; the last query is turned as the last key. */
+  /** Rotary angles for queries and keys, `[keys or more, size / 2, 2]`; the last query is rotated as the last key. */
   readonly angles?: Tensor;
   /** `[batch, keys]`: 0 for a key that takes no part, such as padding. A query that sees none gives zeros. */
   readonly mask?: Tensor<"u32">;

@@ -58,14 +58,14 @@ export function adaptedLinear(
     inputs: [x, a, b, ...variableOf(weight)],
     output: product(gpu, x.value, weight.value, {
       transposeB: true,
-      joined: { a: inner, b: b.value, scale },
+      epilogue: { a: inner, b: b.value, scale },
     }),
     backward(gradient, inputs) {
       if (inputs.wanted(0) || inputs.wanted(1)) {
         const dInner = product(gpu, gradient, b.value, { scale });
         if (inputs.wanted(0)) {
           product(gpu, gradient, weight.value, {
-            joined: { a: dInner, b: a.value, scale: 1 },
+            epilogue: { a: dInner, b: a.value, scale: 1 },
             ...inputs.target(0),
           });
         }
@@ -95,7 +95,7 @@ export function linearWith(
     inputs: [x, inner, b, ...variableOf(weight)],
     output: product(gpu, x.value, weight.value, {
       transposeB: true,
-      joined: { a: inner.value, b: b.value, scale },
+      epilogue: { a: inner.value, b: b.value, scale },
     }),
     backward(gradient, inputs) {
       if (inputs.wanted(0)) product(gpu, gradient, weight.value, inputs.target(0));

@@ -3,14 +3,14 @@ import { createRandom } from "../../numerics/random.ts";
 import { checkGradients } from "../../tests/support/gradient_check.ts";
 import { fromRows, randomMatrix, toRows, zeros } from "../../tests/reference/matrix.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import { mapRows, pickRows, placeRows } from "./rows.ts";
+import { gatherMap, mapRows, scatterMap } from "./rows.ts";
 
-Deno.test("mapRows() with pickRows() has the gradients of central differences: rows never, once and often picked", async () => {
+Deno.test("mapRows() with gatherMap() has the gradients of central differences: rows never, once and often picked", async () => {
   const gpu = await testGpu();
   for (const columns of [1, 4, 67]) {
     using _ = gpu.scope("rows");
     const index = [3, 0, 3, 3, 5, 0, 6];
-    const map = pickRows(gpu, Int32Array.from(index), 7);
+    const map = gatherMap(gpu, Int32Array.from(index), 7);
     await checkGradients({
       inputs: [randomMatrix(7, columns, createRandom(columns))],
       operation: (tape, [x]) => mapRows(tape, x!, map),
@@ -20,11 +20,11 @@ Deno.test("mapRows() with pickRows() has the gradients of central differences: r
   }
 });
 
-Deno.test("mapRows() with placeRows() has the gradients of central differences: places left empty and taken twice", async () => {
+Deno.test("mapRows() with scatterMap() has the gradients of central differences: places left empty and taken twice", async () => {
   const gpu = await testGpu();
   for (const columns of [1, 4, 67]) {
     using _ = gpu.scope("rows");
-    const places = [4, 0, 4, 2], map = placeRows(gpu, places, 6);
+    const places = [4, 0, 4, 2], map = scatterMap(gpu, places, 6);
     await checkGradients({
       inputs: [randomMatrix(4, columns, createRandom(columns))],
       operation: (tape, [x]) => mapRows(tape, x!, map),
@@ -40,12 +40,12 @@ Deno.test("mapRows() with placeRows() has the gradients of central differences: 
   }
 });
 
-Deno.test("pickRows() and placeRows() refuse a row outside the table by its place", async () => {
+Deno.test("gatherMap() and scatterMap() refuse a row outside the table by its place", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("refusal");
   for (const row of [-1, 4, NaN]) {
-    const refused = `Cannot pick row ${row} (position 1): the table has 4 rows`;
-    assertThrows(() => pickRows(gpu, [0, row, 1], 4), RangeError, refused);
-    assertThrows(() => placeRows(gpu, [0, row, 1], 4), RangeError, refused);
+    const refused = `Cannot gather row ${row} (position 1): the table has 4 rows`;
+    assertThrows(() => gatherMap(gpu, [0, row, 1], 4), RangeError, refused);
+    assertThrows(() => scatterMap(gpu, [0, row, 1], 4), RangeError, refused);
   }
 });

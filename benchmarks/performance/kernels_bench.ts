@@ -28,6 +28,7 @@ import {
   crossEntropy,
   crossEntropyBackward,
   dotInto,
+  gatherRows,
   geglu,
   gegluBackward,
   matmul,
@@ -35,7 +36,6 @@ import {
   normBackward,
   relativeBias,
   relativeBiasBackward,
-  sparseRows,
   swiglu,
   swigluBackward,
 } from "../../kernels/mod.ts";
@@ -326,7 +326,7 @@ function rows(): Case[] {
       shape: "1024 of 56 x 64",
       flops: 0,
       bytes: 8 * 1024 * 64,
-      call: () => sparseRows(gpu, table, choice),
+      call: () => gatherRows(gpu, table, choice),
     },
   ];
 }
@@ -386,16 +386,16 @@ function closedForm(): Case[] {
     );
     const factors = pairs.decompose(), damping = { relative: 1e-6, absolute: 0 };
     const raw = { flat: tensor([a.flat.shape[0]! + b.flat.shape[0]!], "raw"), a: 0, b: a.flat.shape[0]! };
-    const turned = pairs.adjustGradients(factors, raw, "sylvester", damping);
+    const coordinates = pairs.adjustGradients(factors, raw, "sylvester", damping);
     const direction = { correction1: 1, correction2: 1, epsilon: 1e-8 };
     const shape = `21 sites, rank ${rank}`;
     const of = (kernel: string, call: () => void): Case => ({ kernel, shape, flops: 0, bytes: 0, call });
     return [
       of("thin SVDs", () => pairs.decompose()),
       of("adjusted gradients", () => pairs.adjustGradients(factors, raw, "sylvester", damping)),
-      of("moments", () => pairs.updateMoments(factors, turned, 0.9, 0.999)),
+      of("moments", () => pairs.updateMoments(factors, coordinates, 0.9, 0.999)),
       of("adjusted direction", () => pairs.adjustDirection(factors, direction, "sylvester", damping)),
-      of("turned back", () => pairs.turnBack(factors, turned)),
+      of("from coordinates", () => pairs.fromCoordinates(factors, coordinates)),
     ];
   });
 }

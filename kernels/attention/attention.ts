@@ -1,6 +1,6 @@
 /** @file Launches fused attention and its gradients. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel, lineOfGroups, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { defineKernel, lineOfGroups, MAX_GROUPS } from "../../gpu/kernel.ts";
 import { type DType, elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { forwardText } from "./forward_source.ts";
 import { keyGradientText, knownText, queryGradientText } from "./gradient_source.ts";
@@ -21,7 +21,7 @@ export interface AttentionSizes {
   /** Of the scores, before softmax. */
   readonly scale: number;
   /**
-   * (cosine, sine) by position and pair, `[keys or more, size / 2, 2]`: turns pair (i, i + size / 2) of each head of
+   * (cosine, sine) by position and pair, `[keys or more, size / 2, 2]`: rotates pair (i, i + size / 2) of each head of
    * queries and keys. Key j is at position j, query i at i + keys − queries, which must not be negative.
    */
   readonly angles?: Tensor;
@@ -54,9 +54,9 @@ export interface AttentionResult {
 }
 
 /** Dots in a kernel's text at most, since time to compile grows with it: a thousand take about a second. */
-const MOST_DOTS = 1024;
+const MAX_DOTS = 1024;
 /** Bytes of workgroup memory that every adapter has. */
-const MOST_BYTES = 16384;
+const MAX_BYTES = 16384;
 /** Lanes of a workgroup and rows of a tile. Few of them, since each needs a kernel of its own. */
 const STEPS = [8, 24, 64];
 /** Lanes on a GPU with cores of its own, where 32 or 64 run together anyway. */
@@ -102,13 +102,13 @@ function shapeOf(
 ): AttentionShape {
   const { queries, keys, heads, keyValueHeads, size, angles, causal, mask, bias } = sizes;
   const [rows, others] = along === "queries" ? [queries, keys] : [keys, queries * heads / keyValueHeads];
-  const dots = 2 ** Math.floor(Math.log2(MOST_DOTS / (dotsPerRow * Math.ceil(size / 4))));
+  const dots = 2 ** Math.floor(Math.log2(MAX_DOTS / (dotsPerRow * Math.ceil(size / 4))));
   // Of both tiles, and of the mask.
   const rowBytes = 32 * Math.ceil(size / 4) + (mask ? 4 : 0);
-  const most = Math.max(8, Math.min(dots, Math.floor(MOST_BYTES / rowBytes / 8) * 8));
+  const max = Math.max(8, Math.min(dots, Math.floor(MAX_BYTES / rowBytes / 8) * 8));
   return {
     size,
-    chunk: Math.min(stepFor(others, STEPS), most),
+    chunk: Math.min(stepFor(others, STEPS), max),
     lanes: stepFor(rows, gpu.info.software ? STEPS : WIDE_STEPS),
     rotary: angles !== undefined,
     causal,
@@ -238,7 +238,7 @@ function launch(
   place: Place,
 ): void {
   const { angles, mask, bias } = sizes, { batch, firstBatch = 0 } = place;
-  for (let done = 0; done < batch; done += MOST_GROUPS) {
+  for (let done = 0; done < batch; done += MAX_GROUPS) {
     gpu.launch(kernel, {
       buffers: {
         ...buffers,
@@ -247,7 +247,7 @@ function launch(
         ...(bias ? { bias } : {}),
       },
       uniforms: uniformsOf(sizes, { ...place, firstBatch: firstBatch + done }),
-      workgroups: [place.blocks, place.heads, Math.min(batch - done, MOST_GROUPS)],
+      workgroups: [place.blocks, place.heads, Math.min(batch - done, MAX_GROUPS)],
     });
   }
 }
@@ -322,7 +322,7 @@ function batchOf(q: Tensor, k: Tensor, v: Tensor, sizes: AttentionSizes): number
       elementCount(angles.shape) !== angles.shape[0]! * size)
   ) {
     throw new RangeError(
-      `Cannot turn heads of ${size}, ${queries} queries and ${keys} keys, by "${angles.label}" [${angles.shape}]`,
+      `Cannot rotate heads of ${size}, ${queries} queries and ${keys} keys, by "${angles.label}" [${angles.shape}]`,
     );
   }
   if (mask && elementCount(mask.shape) !== batch * keys) {

@@ -294,9 +294,9 @@ Deno.test("attention() refuses tensors that do not fit its sizes", async () => {
   refuses('Cannot split "k" [10,4] into 1 heads of 4 over 2 x 4 keys', { keys: 4 });
   refuses('Cannot split "q" [6,8] into 1 heads of 4 over 2 x 5 keys', {}, [q, k, q]);
   const angles = (...shape: number[]) => ({ angles: gpu.empty(shape, "angles") });
-  refuses('Cannot turn heads of 4, 3 queries and 5 keys, by "angles" [4,2,2]', angles(4, 2, 2));
+  refuses('Cannot rotate heads of 4, 3 queries and 5 keys, by "angles" [4,2,2]', angles(4, 2, 2));
   refuses('by "angles" [5,1,2]', angles(5, 1, 2));
-  refuses("Cannot turn heads of 4, 6 queries and 5 keys", { queries: 6, ...angles(6, 2, 2) }, [
+  refuses("Cannot rotate heads of 4, 6 queries and 5 keys", { queries: 6, ...angles(6, 2, 2) }, [
     gpu.empty([12, 8], "q"),
     k,
     v,

@@ -6,6 +6,7 @@ import {
   attentionText,
   causally,
   CONSTANTS,
+  declareKept,
   four,
   keep,
   kept,
@@ -213,7 +214,7 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
           ${causal && "lasts[r] = f32(i32(query) + ahead);"}
         }
 
-        var kept: array<f32, ${4 * (state + 1)}>;
+        ${declareKept(state + 1)}
         let row = (batch * u.keys + place) * key_heads + key_head;
         ${masked && `let takes_part = ${knownOfKey("place")};`}
         ${heads.load(0, "k", "row", rotary ? "place" : null, part)}

@@ -24,10 +24,10 @@ fn main(
   let distance = i % distances;
   let head = i / distances;
   // k = distance + q - (queries - 1) lies in [0, keys).
-  let least = u.queries - 1u - min(distance, u.queries - 1u);
+  let first = u.queries - 1u - min(distance, u.queries - 1u);
   let end = min(u.queries, u.queries + u.keys - 1u - distance);
   var sum = 0.0;
-  for (var q = least; q < end; q++) {
+  for (var q = first; q < end; q++) {
     sum += g[(head * u.queries + q) * u.keys + (distance + q + 1u - u.queries)];
   }
   let to = distance * u.heads + head;

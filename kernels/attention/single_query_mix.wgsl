@@ -13,7 +13,7 @@ struct Uniforms {
 #use value
 #use width
 
-const LEAST = -3.0e38;
+const LOWEST = -3.0e38;
 
 @group(0) @binding(0) var<storage, read> scores: array<f32>;
 @group(0) @binding(1) var<storage, read> v: array<Value>;
@@ -34,7 +34,7 @@ fn main(
   }
   let row = i / values;
   let first = row * u.keys;
-  var top = LEAST;
+  var top = LOWEST;
   for (var key = 0u; key < u.keys; key++) {
     top = max(top, scores[first + key]);
   }

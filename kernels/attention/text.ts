@@ -11,7 +11,7 @@ export interface AttentionShape {
   readonly chunk: number;
   /** Lanes of a workgroup; each has one row. */
   readonly lanes: number;
-  /** True where queries and keys are turned by their positions; `size` is even then. */
+  /** True where queries and keys are rotated by their positions; `size` is even then. */
   readonly rotary: boolean;
   readonly causal: boolean;
   /** True where a mask says which keys take part. */
@@ -133,19 +133,35 @@ export function optionalBuffers(shape: AttentionShape): readonly Buffer[] {
   ];
 }
 
+/** WGSL that declares `kept`, of so many vectors. */
+export function declareKept(count: number): string {
+  return wgsl`
+    // Among its stores are some at \`u.zero + ..\`, which the compiler does not know: so it stays in memory.
+    var kept: array<f32, ${4 * count}>;
+  `;
+}
+
 /** WGSL that puts values into consecutive places of `kept`. */
 export function keep(first: number, values: readonly string[]): string {
-  const stores = values.flatMap((value, i) => [
-    `let t${i} = ${value};`,
-    ...FOUR.map((j) => `kept[${4 * (first + i) + j}] = t${i}.${AXES[j]};`),
-  ]);
-  return wgsl`
+  const stores = values.flatMap((value, i) => {
+    const name = isName(value) ? value : `t${i}`;
+    return [
+      ...(isName(value) ? [] : [`let ${name} = ${value};`]),
+      ...FOUR.map((j) => `kept[${4 * (first + i) + j}] = ${name}.${AXES[j]};`),
+    ];
+  });
+  const again = `kept[u.zero + ${4 * first}u] = ${isName(values[0]!) ? values[0] : "t0"}.x;`;
+  // A block of its own where it declares names.
+  return values.every(isName) ? [...stores, again].join("\n") : wgsl`
     {
       ${stores}
-      // At an index that the compiler does not know, so that the array stays in memory.
-      kept[u.zero + ${4 * first}u] = t0.x;
+      ${again}
     }
   `;
+}
+
+function isName(text: string): boolean {
+  return /^\w+$/.test(text);
 }
 
 /** `text(i)` for each of `count` pieces of so many products each, in phases between barriers. */
@@ -159,7 +175,7 @@ export function phases(count: number, products: number, text: (i: number) => str
 export interface RowStore {
   /** Of the kept values; 1 where absent. */
   readonly scale?: string;
-  /** Turns the row back from this position. */
+  /** Rotates the row back from this position. */
   readonly position?: string | null;
   /** Where this holds, the row is added to what is there, times `earlier`. */
   readonly accumulate: string;
@@ -173,9 +189,9 @@ export interface RowsOfHeads {
   /** WGSL type of the elements of a buffer of rows, and of the angles. */
   readonly type: string;
   readonly anglesType: string;
-  /** Keeps a row of a buffer, from `first`, turned by a position where one is given; zeros where not `part`. */
+  /** Keeps a row of a buffer, from `first`, rotated by a position where one is given; zeros where not `part`. */
   load(first: number, buffer: string, row: string, position: string | null, part?: string): string;
-  /** Stages a row of a buffer as row r of a tile, turned by a position where one is given; zeros where not `seen`. */
+  /** Stages a row of a buffer as row r of a tile, rotated by a position where one is given; zeros where not `seen`. */
   stage(tile: string, buffer: string, row: string, position: string | null): string;
   /** Writes a kept row, from `first`, to a row of a buffer. */
   store(first: number, buffer: string, row: string, how: RowStore): string;
@@ -187,13 +203,13 @@ export interface RowsOfHeads {
   mix(tile: string, chunk: number, weights: number, to: number): string[];
 }
 
-/** WGSL over rows of heads: whole vectors where rows, and their halves where they are turned, are such. */
+/** WGSL over rows of heads: whole vectors where rows, and their halves where they are rotated, are such. */
 export function rowsOfHeads({ size, rotary }: Pick<AttentionShape, "size" | "rotary">): RowsOfHeads {
   const areVectors = size % (rotary ? 8 : 4) === 0, quads = Math.ceil(size / 4);
   const type = areVectors ? "vec4<f32>" : "f32", count = areVectors ? quads : size, pairs = count / 2;
 
   /**
-   * A loop over the pieces of a row: vectors or elements, or pairs of them that are turned together. `write` gets a name
+   * A loop over the pieces of a row: vectors or elements, or pairs of them that are rotated together. `write` gets a name
    * that it may declare.
    *
    * It counts `from` 0 where it meets `kept`, so that the compiler unrolls it: dynamic indices there made a forward
@@ -247,7 +263,7 @@ export function rowsOfHeads({ size, rotary }: Pick<AttentionShape, "size" | "rot
   };
   /** Index of component i of piece `at`, of what is kept from `first`. */
   const keptAt = (first: number, at: string, i = 0) => {
-    const piece = !areVectors ? at : /^\w+$/.test(at) ? `4u * ${at}` : `4u * (${at})`;
+    const piece = !areVectors ? at : isName(at) ? `4u * ${at}` : `4u * (${at})`;
     return 4 * first + i === 0 ? piece : `${4 * first + i}u + ${piece}`;
   };
 
@@ -268,7 +284,7 @@ export function rowsOfHeads({ size, rotary }: Pick<AttentionShape, "size" | "rot
       }),
     stage(tile, buffer, row, position) {
       const to = (at: string) => {
-        const piece = /^\w+$/.test(at) ? at : `(${at})`;
+        const piece = isName(at) ? at : `(${at})`;
         return areVectors ? `${tile}[r * ${quads}u + ${at}]` : `gathered[${piece} / 4u][${piece} % 4u]`;
       };
       const staged = loop({
@@ -402,7 +418,7 @@ export function loadQuery(shape: AttentionShape, count: number, scores: number):
     ${bias === "vectors" ? vectors : elements}
   `;
   return wgsl`
-    var kept: array<f32, ${4 * count}>;
+    ${declareKept(count)}
     let row = (batch * u.queries + place) * u.heads + head;
     ${load(0, "q", "row", rotary ? "u32(i32(place) + ahead)" : null)}
     ${bias !== "none" && biases}

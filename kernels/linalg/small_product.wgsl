@@ -17,8 +17,8 @@ struct Uniforms {
   out_row: u32,
   damping: f32,
   scale: f32,
-  // Share of a site's largest s that its least must reach: below it the product is 0.
-  least: f32,
+  // Share of a site's largest s that its smallest must reach: below it the product is 0.
+  min_share: f32,
 }
 
 // 0: f = 1. 1: 1 / (s^2 + damping). 2: s / (s^2 + damping). 3: s. 4: 1 / (c s + damping), with no c before the product.
@@ -79,14 +79,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let site = group.y;
   let factor = u.scale * factors[site];
   var is_whole = true;
-  if (u.least > 0.0) {
+  if (u.min_share > 0.0) {
     var smallest = value_of(site, 0u);
     var largest = smallest;
     for (var l = 1u; l < u.rank; l++) {
       smallest = min(smallest, value_of(site, l));
       largest = max(largest, value_of(site, l));
     }
-    is_whole = smallest >= u.least * largest;
+    is_whole = smallest >= u.min_share * largest;
   }
   var sum = 0.0;
   if (is_whole && j < u.rank) {

@@ -3,7 +3,7 @@
  * One dispatch serves all of them, and nothing is read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { defineKernel, MAX_GROUPS } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { composeKernel } from "../wgsl/compose.ts";
 import { snippets } from "../wgsl/snippets.ts";
@@ -13,7 +13,7 @@ import productSource from "./tall_product.wgsl" with { type: "text" };
 import svdSource from "./thin_svd.wgsl" with { type: "text" };
 
 /** Largest rank that the decomposition takes. */
-export const MOST_RANK = 128;
+export const MAX_RANK = 128;
 
 /** Where a matrix `[rows, rank]` lies: element (t, j) is `offset + t * rowStride + j * columnStride` of its buffer. */
 export interface TallLayout {
@@ -80,7 +80,7 @@ const smallKernel = defineKernel({
     outRow: "u32",
     damping: "f32",
     scale: "f32",
-    least: "f32",
+    minShare: "f32",
   },
   constants: { FUNCTION: 0, LEFT: true, RIGHT: true },
 });
@@ -118,7 +118,7 @@ const overlapKernel = composeKernel({
   workgroupBytes: ({ LANES }) => 16 * 4 * Number(LANES),
 }, { snippets });
 /** Lanes of a workgroup that has a site to itself: a software adapter pays for each at every barrier. */
-export function lanesOfSite({ info }: Gpu): number {
+export function lanesOfMatrix({ info }: Gpu): number {
   return info.software ? 8 : 64;
 }
 
@@ -130,7 +130,7 @@ export function smallStride(rank: number): number {
 /**
  * Describes the matrices that lie in `flat`; uploads their layouts, five words each, into the caller's scope.
  *
- * @throws {RangeError} where the rank is above `MOST_RANK`
+ * @throws {RangeError} where the rank is above `MAX_RANK`
  */
 export function tallMatrices(
   gpu: Gpu,
@@ -138,8 +138,8 @@ export function tallMatrices(
   rank: number,
   matrices: readonly TallLayout[],
 ): TallMatrices {
-  if (rank > MOST_RANK) {
-    throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MOST_RANK} is supported`);
+  if (rank > MAX_RANK) {
+    throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MAX_RANK} is supported`);
   }
   let above = 0;
   const words = matrices.flatMap(({ offset, rows, rowStride, columnStride }) => {
@@ -158,7 +158,7 @@ export function tallMatrices(
 /**
  * Factors of many sites as tall matrices: B `[rows, rank]` as it is, A `[rank, columns]` transposed.
  *
- * @throws {RangeError} where they do not lie in one buffer, in order, or the rank is above `MOST_RANK`
+ * @throws {RangeError} where they do not lie in one buffer, in order, or the rank is above `MAX_RANK`
  */
 export function tallFactors(gpu: Gpu, factors: readonly Tensor[], which: "A" | "B"): TallMatrices {
   const flat = spanOf(factors, `factors ${which}`);
@@ -193,7 +193,7 @@ export function thinSvdsInto(
   gpu: Gpu,
   { flat, rank, rows, layouts }: TallMatrices,
   { left, small, ...places }: SvdPlaces,
-  lanes: number = lanesOfSite(gpu),
+  lanes: number = lanesOfMatrix(gpu),
 ): void {
   using _ = gpu.scope("orthonormal bases", "scratch");
   const q = gpu.empty([rows.reduce((sum, count) => sum + count, 0), smallStride(rank)], "orthonormal bases");
@@ -249,8 +249,8 @@ export interface SmallProductOptions {
   readonly values?: ThinSvds["values"];
   /** d, 0 where absent. */
   readonly damping?: number;
-  /** Share of a site's largest s that its least must reach: below it the product is 0. No limit where absent. */
-  readonly least?: number;
+  /** Share of a site's largest s that its smallest must reach: below it the product is 0. No limit where absent. */
+  readonly minShare?: number;
   /** `[count]`: c of each site is this times `scale`. */
   readonly factors: Tensor;
   /** 1 where absent. */
@@ -267,7 +267,7 @@ export function smallProducts(
   gpu: Gpu,
   left: SmallMatrices | null,
   right: SmallMatrices | null,
-  { rank, f = "one", values, damping = 0, least = 0, factors, scale = 1, into }: SmallProductOptions,
+  { rank, f = "one", values, damping = 0, minShare = 0, factors, scale = 1, into }: SmallProductOptions,
 ): SmallMatrices {
   const count = elementCount(factors.shape);
   const out = into ?? smallMatrices(gpu, count, rank, "small products"), any = (left ?? right)!;
@@ -290,7 +290,7 @@ export function smallProducts(
       outRow: out.row,
       damping,
       scale,
-      least,
+      minShare,
     },
     constants: { FUNCTION: FUNCTIONS.indexOf(f), LEFT: left !== null, RIGHT: right !== null },
     workgroups: [Math.ceil(rank * out.row / 64), count],
@@ -308,7 +308,7 @@ export function tallOverlaps(
   gpu: Gpu,
   x: TallMatrices,
   y: TallMatrices,
-  lanes: number = lanesOfSite(gpu),
+  lanes: number = lanesOfMatrix(gpu),
 ): SmallMatrices {
   const { rank, rows, layouts } = x, out = smallMatrices(gpu, rows.length, rank, "overlaps");
   gpu.launch(overlapKernel, {
@@ -337,7 +337,7 @@ export function tallProducts(
 ): void {
   const other = second ?? first, { rank, rows } = out;
   const groups = Math.ceil(Math.max(...rows) * smallStride(rank) / 4 / 64);
-  const layers = Math.ceil(groups / MOST_GROUPS);
+  const layers = Math.ceil(groups / MAX_GROUPS);
   gpu.launch(productKernel, {
     buffers: {
       outMatrices: out.layouts,

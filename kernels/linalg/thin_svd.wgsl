@@ -200,7 +200,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   storageBarrier();
 
-  // R V = U' diag(s): each lane turns one pair of columns a round, in the order of a round-robin tournament.
+  // R V = U' diag(s): each lane rotates one pair of columns a round, in the order of a round-robin tournament.
   let players = rank + rank % 2u;
   for (var sweep = 0u; sweep < SWEEPS; sweep++) {
     partial[lane] = NONE;
@@ -210,18 +210,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let a = select((pair - 1u + round) % (players - 1u) + 1u, 0u, pair == 0u);
         let b = (other - 1u + round) % (players - 1u) + 1u;
         if (a < rank && b < rank) {
-          turn(lane, blocks, r0, v0, a, b);
+          rotate(lane, blocks, r0, v0, a, b);
         }
       }
       storageBarrier();
     }
     workgroupBarrier();
     if (lane == 0u) {
-      var turned = 0.0;
+      var rotations = 0.0;
       for (var l = 0u; l < LANES + u.zero; l++) {
-        turned += partial[l].x;
+        rotations += partial[l].x;
       }
-      again = u32(turned > 0.0);
+      again = u32(rotations > 0.0);
     }
     if (workgroupUniformLoad(&again) == 0u) {
       break;
@@ -245,16 +245,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var b = 0u; b < blocks; b++) {
     largest = max(largest, small[s0 + b]);
   }
-  let least = SMALL * max(max(largest.x, largest.y), max(largest.z, largest.w));
+  let threshold = SMALL * max(max(largest.x, largest.y), max(largest.z, largest.w));
   for (var j = lane; j < rank; j += LANES) {
     let value = small[s0 + j / 4u][j % 4u];
     for (var b = 0u; b < blocks; b++) {
-      small[r0 + j * blocks + b] *= select(0.0, 1.0 / value, value > least);
+      small[r0 + j * blocks + b] *= select(0.0, 1.0 / value, value > threshold);
     }
   }
   storageBarrier();
   for (var b = lane; b < blocks; b += LANES) {
-    small[s0 + b] = select(NONE, small[s0 + b], small[s0 + b] > vec4(least));
+    small[s0 + b] = select(NONE, small[s0 + b], small[s0 + b] > vec4(threshold));
   }
   storageBarrier();
 
@@ -330,8 +330,8 @@ fn reduce(lane: u32, own: u32, next: u32, own0: vec4<f32>, own1: vec4<f32>, next
   workgroupBarrier();
 }
 
-// Turns columns a and b of R, and of V with them, so that R's are orthogonal.
-fn turn(lane: u32, blocks: u32, r0: u32, v0: u32, a: u32, b: u32) {
+// Rotates columns a and b of R, and of V with them, so that R's are orthogonal.
+fn rotate(lane: u32, blocks: u32, r0: u32, v0: u32, a: u32, b: u32) {
   let at_a = r0 + a * blocks;
   let at_b = r0 + b * blocks;
   let x0 = small[at_a];

@@ -33,9 +33,9 @@ export async function truncatedSvd(
   options: TruncatedSvdOptions = {},
 ): Promise<TruncatedSvd> {
   const [rows, columns] = matrix.shape as [number, number];
-  const least = Math.min(rows, columns), subspace = Math.min(2 * count, least);
-  const exact = options.method ? options.method === "exact" : least <= EXACT_SIZE;
-  if (exact || subspace === least) {
+  const shorter = Math.min(rows, columns), subspace = Math.min(2 * count, shorter);
+  const exact = options.method ? options.method === "exact" : shorter <= EXACT_SIZE;
+  if (exact || subspace === shorter) {
     return truncatedSvdOnHost({ rows, columns, data: await gpu.download(matrix) }, count);
   }
   using _ = gpu.scope("truncated SVD", "scratch");

@@ -1,15 +1,17 @@
 /** @file Launches the blocked matrix product, and says which products fill it on a GPU with cores of its own. */
-import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { defineKernel, MAX_GROUPS } from "../../gpu/kernel.ts";
 import { kernelsByShape } from "../wgsl/by_shape.ts";
 import { type BlockShape, blockSource, DEPTH } from "./block_source.ts";
 import { alignment, productBuffers, type ProductShape, type Variant } from "./product.ts";
 import { launchSplit, SPLIT_UNIFORMS } from "./split.ts";
 
 const kernelOf = kernelsByShape((shape: BlockShape) => {
-  const { layout, tile, half, joined } = shape;
-  const buffers = productBuffers(joined), uniforms = SPLIT_UNIFORMS;
+  const { layout, tile, half, epilogue } = shape;
+  const buffers = productBuffers(epilogue), uniforms = SPLIT_UNIFORMS;
   return defineKernel({
-    name: `matmul_block_${tile}x${tile}x${DEPTH}_${layout}${half ? "_half" : ""}${joined ? "_joined" : ""}`,
+    name: `matmul_block_${tile}x${tile}x${DEPTH}_${layout}${half ? "_half" : ""}${
+      epilogue ? "_epilogue" : ""
+    }`,
     source: blockSource(shape, { buffers, uniforms }),
     buffers,
     uniforms,
@@ -22,14 +24,14 @@ const kernelOf = kernelsByShape((shape: BlockShape) => {
  * Workgroups that keep a GPU busy: fewer are split along the inner axis, each part at least so many steps long.
  * Reasoned, not measured: no such GPU was at hand. `./run tune` measures.
  */
-const ENOUGH_GROUPS = 128, LEAST_STEPS = 128;
+const ENOUGH_GROUPS = 128, MIN_STEPS = 128;
 
 /** Tile and workgroups of a product. */
 function gridOf({ batch, rows, inner, columns }: ProductShape, tile: number) {
   const groupsX = Math.ceil(columns / tile), groupsY = Math.ceil(rows / tile);
   const wanted = Math.ceil(ENOUGH_GROUPS / (groupsX * groupsY));
-  const most = batch > 1 ? 1 : Math.max(1, Math.min(wanted, Math.floor(inner / LEAST_STEPS)));
-  const chunk = Math.ceil(inner / most / DEPTH) * DEPTH;
+  const maxSplits = batch > 1 ? 1 : Math.max(1, Math.min(wanted, Math.floor(inner / MIN_STEPS)));
+  const chunk = Math.ceil(inner / maxSplits / DEPTH) * DEPTH;
   // Rounding up can leave the last parts empty.
   return { groupsX, groupsY, chunk, splits: Math.ceil(inner / chunk) };
 }
@@ -53,15 +55,15 @@ export const block64: Variant = block(64), block32: Variant = block(32);
 
 function block(tile: number): Variant {
   return {
-    takes: ({ rows, columns }) => Math.max(rows, columns) / tile <= MOST_GROUPS,
-    joins(_gpu, product) {
-      const { layout, batch, joined } = product;
-      return layout !== "tn" && batch === 1 && joined !== null && gridOf(product, tile).splits === 1;
+    takes: ({ rows, columns }) => Math.max(rows, columns) / tile <= MAX_GROUPS,
+    fuses(_gpu, product) {
+      const { layout, batch, epilogue } = product;
+      return layout !== "tn" && batch === 1 && epilogue !== null && gridOf(product, tile).splits === 1;
     },
     launch(gpu, operands, product) {
-      const { layout, half, joined } = product;
+      const { layout, half, epilogue } = product;
       const kernel = kernelOf({
-        ...{ layout, tile, own: tile / 8, half, joined: joined !== null },
+        ...{ layout, tile, own: tile / 8, half, epilogue: epilogue !== null },
         ...alignment(product),
       });
       launchSplit(gpu, operands, product, gridOf(product, tile), (how) => gpu.launch(kernel, how));

@@ -20,9 +20,9 @@ export interface BlockShape {
   /** True where B holds 16-bit floats. */
   readonly half: boolean;
   /** True where a second pair of factors of the same layout, not "tn", is multiplied too. */
-  readonly joined: boolean;
-  /** True where rows of both joined factors start at multiples of four elements. */
-  readonly vectorJoined: boolean;
+  readonly epilogue: boolean;
+  /** True where rows of both factors of the epilogue start at multiples of four elements. */
+  readonly vectorEpilogue: boolean;
 }
 
 /** Inner steps in workgroup memory at a time. */
@@ -38,7 +38,7 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, i) 
 const FOUR = range(4);
 
 /**
- * WGSL of C = scale op(A) op(B) (+ joined) (+ C), batched along z, optionally split along the inner axis.
+ * WGSL of C = scale op(A) op(B) (+ epilogue) (+ C), batched along z, optionally split along the inner axis.
  *
  * A workgroup brings `tile` rows of A and columns of B to workgroup memory, 16 inner steps at a time, 128 * tile bytes
  * in all, step by step so that neighbouring rows or columns are one vector. Lanes fetch four by four elements, along
@@ -48,13 +48,13 @@ export function blockSource(
   shape: BlockShape,
   spec: Pick<KernelSpec, "buffers" | "uniforms">,
 ): string {
-  const { layout, tile, own, vectorC, half, joined } = shape;
+  const { layout, tile, own, vectorC, half, epilogue } = shape;
   const a = { vector: shape.vectorA }, b = { vector: shape.vectorB, half };
-  const pair = { vector: shape.vectorJoined };
+  const pair = { vector: shape.vectorEpilogue };
   const rows = range(own), groups = range(own / 4);
   const types = {
     ...{ a: elementType(a), b: elementType(b), c: elementType({ vector: vectorC }) },
-    ...{ joinedA: elementType(pair), joinedB: elementType(pair) },
+    ...{ epilogueA: elementType(pair), epilogueB: elementType(pair) },
   };
   const sums = rows.flatMap((i) => groups.map((g) => `var c${i}_${g} = vec4<f32>(0.0);`));
   const first = sumOver({
@@ -63,8 +63,8 @@ export function blockSource(
     ...{ baseA: "batch * u.stride_a", baseB: "batch * u.stride_b" },
   }, shape);
   const second = sumOver({
-    ...{ a: "joined_a", b: "joined_b", inner: "u.joined_inner", scale: "u.joined_scale" },
-    ...{ first: "0u", last: "u.joined_inner", baseA: "0u", baseB: "0u" },
+    ...{ a: "epilogue_a", b: "epilogue_b", inner: "u.epilogue_inner", scale: "u.epilogue_scale" },
+    ...{ first: "0u", last: "u.epilogue_inner", baseA: "0u", baseB: "0u" },
   }, shape);
   const stores = rows.map((i) => {
     const columns = groups.flatMap((g) => {
@@ -83,7 +83,7 @@ export function blockSource(
 
   return wgsl`
     // C = scale op(A) op(B)${
-    joined ? " + a joined product" : ""
+    epilogue ? " + an epilogue" : ""
   } (+ C), layout ${layout}: a workgroup has ${tile} x ${tile} elements of C, a lane ${own} x ${own}.
     ${declarations(spec, types)}
 
@@ -94,9 +94,9 @@ export function blockSource(
 
     ${readRows("b", b)}
 
-    ${joined && readRows("joined_a", pair)}
+    ${epilogue && readRows("epilogue_a", pair)}
 
-    ${joined && readRows("joined_b", pair)}
+    ${epilogue && readRows("epilogue_b", pair)}
 
     ${storeC(vectorC)}
 
@@ -111,7 +111,7 @@ export function blockSource(
       let nx = lane % ${tile / own}u * ${own}u;
       ${sums}
       ${first}
-      ${joined && second}
+      ${epilogue && second}
       let c0 = batch * u.stride_c + split * u.rows * u.columns;
       ${stores}
     }

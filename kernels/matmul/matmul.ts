@@ -1,4 +1,4 @@
-/** @file Matrix products: C = scale op(A) op(B) (+ joined) (+ C), single or batched. */
+/** @file Matrix products: C = scale op(A) op(B) (+ epilogue) (+ C), single or batched. */
 import type { Gpu } from "../../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { type MatmulVariant, variantFor, variants } from "./choice.ts";
@@ -16,19 +16,19 @@ export interface MatmulOptions {
   /** Adds to what `into` holds. */
   readonly accumulate?: boolean;
   /**
-   * True for a product that is formed between many steps and not in each: a kernel that steps use too is better then than
-   * a faster one that is to be compiled first. The latter takes a software adapter a second or two.
+   * True for a product that is formed between many steps and not in each: it reuses a kernel that steps have. A faster
+   * one of its own would first be compiled, which takes a software adapter a second or two.
    */
-  readonly seldom?: boolean;
+  readonly reuse?: boolean;
   /**
    * A second pair of factors, transposed as the first is, whose product times `scale` is added: W x + s B (A x), say.
    * Where the pair's inner size is small, C is written once for both.
    */
-  readonly joined?: { readonly a: Tensor; readonly b: Tensor; readonly scale: number };
+  readonly epilogue?: { readonly a: Tensor; readonly b: Tensor; readonly scale: number };
 }
 
 /**
- * C = scale · op(A) op(B) (+ joined) (+ C).
+ * C = scale · op(A) op(B) (+ epilogue) (+ C).
  *
  * A is `[rows, inner]` and B `[inner, columns]` before transposes, or both with the same leading batch axis. B may hold
  * 16-bit floats. Sums in f32 in an order that depends only on the sizes, the adapter's kind and the choices in use, so
@@ -53,7 +53,7 @@ export function matmulBy(
   b: Tensor | Tensor<"f16">,
   options: MatmulOptions = {},
 ): Tensor {
-  const { transposeA = false, transposeB = false, joined } = options;
+  const { transposeA = false, transposeB = false, epilogue } = options;
   const { shape, ...sizes } = productSizes(a, b, { transposeA, transposeB });
   const out = options.into ?? gpu.empty(shape, `${a.label} x ${b.label}`);
   if (elementCount(out.shape) !== elementCount(shape)) {
@@ -64,8 +64,8 @@ export function matmulBy(
     scale: options.scale ?? 1,
     accumulate: options.accumulate ?? false,
     half: b.dtype === "f16",
-    seldom: options.seldom ?? false,
-    joined: null,
+    reuse: options.reuse ?? false,
+    epilogue: null,
   };
   const variant = variants[name ?? variantFor(gpu, plain)];
   if (!variant.takes(plain)) {
@@ -73,24 +73,30 @@ export function matmulBy(
       `Cannot multiply "${a.label}" [${a.shape}] by "${b.label}" [${b.shape}] by variant "${name}", which does not take such products`,
     );
   }
-  if (!joined) {
-    variant.launch(gpu, { a, b, c: out, joined: null }, plain);
+  if (!epilogue) {
+    variant.launch(gpu, { a, b, c: out, epilogue: null }, plain);
     return out;
   }
 
-  const second = productSizes(joined.a, joined.b, { transposeA, transposeB });
+  const second = productSizes(epilogue.a, epilogue.b, { transposeA, transposeB });
   if (second.batch !== plain.batch || second.rows !== plain.rows || second.columns !== plain.columns) {
     throw new RangeError(
-      `Cannot join "${joined.a.label}" [${joined.a.shape}] by "${joined.b.label}" [${joined.b.shape}]: their product is [${second.shape}], [${shape}] is needed`,
+      `Cannot add "${epilogue.a.label}" [${epilogue.a.shape}] by "${epilogue.b.label}" [${epilogue.b.shape}]: their product is [${second.shape}], [${shape}] is needed`,
     );
   }
-  const both = { ...plain, joined: { inner: second.inner, scale: joined.scale } };
-  if (variant.joins(gpu, both)) {
-    variant.launch(gpu, { a, b, c: out, joined }, both);
+  const both = { ...plain, epilogue: { inner: second.inner, scale: epilogue.scale } };
+  if (variant.fuses(gpu, both)) {
+    variant.launch(gpu, { a, b, c: out, epilogue }, both);
   } else {
-    variant.launch(gpu, { a, b, c: out, joined: null }, plain);
-    const { scale } = joined;
-    matmulBy(name, gpu, joined.a, joined.b, { transposeA, transposeB, scale, into: out, accumulate: true });
+    variant.launch(gpu, { a, b, c: out, epilogue: null }, plain);
+    const { scale } = epilogue;
+    matmulBy(name, gpu, epilogue.a, epilogue.b, {
+      transposeA,
+      transposeB,
+      scale,
+      into: out,
+      accumulate: true,
+    });
   }
   return out;
 }

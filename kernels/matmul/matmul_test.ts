@@ -141,7 +141,7 @@ for (const variant of VARIANTS) {
     }
   });
 
-  test("adds a joined pair of any rank, in every layout", async () => {
+  test("adds the pair of an epilogue of any rank, in every layout", async () => {
     const gpu = await testGpu();
     for (
       const [rows, inner, columns, ranks] of [
@@ -163,7 +163,7 @@ for (const variant of VARIANTS) {
           const options = {
             ...given.options,
             scale: 2,
-            joined: { a: upload(gpu, second.a, "a2"), b: upload(gpu, second.b, "b2"), scale: -0.5 },
+            epilogue: { a: upload(gpu, second.a, "a2"), b: upload(gpu, second.b, "b2"), scale: -0.5 },
           };
           const fresh = matmulBy(variant, gpu, left, right, options);
           matmulBy(variant, gpu, left, right, { ...options, into, accumulate: true });
@@ -337,10 +337,10 @@ Deno.test("matmul() chooses a variant by itself that agrees with float64", async
   }
 });
 
-Deno.test("matmul() forms what is formed seldom as exactly, and by no kernel that a step of training does not need", async () => {
+Deno.test("matmul() forms what is to reuse kernels as exactly, and by no kernel that a step of training does not need", async () => {
   const gpu = await openGpu();
   await using _ = gpu;
-  using _scope = gpu.scope("seldom");
+  using _scope = gpu.scope("reuse");
   // Activations by 64 x 192 weights, adapted at rank 8, in enough rows for the largest workgroups.
   const rows = 256 * navigator.hardwareConcurrency;
   const tensor = (...shape: [number, number]) => upload(gpu, randomMatrix(...shape, random), "x");
@@ -356,7 +356,7 @@ Deno.test("matmul() forms what is formed seldom as exactly, and by no kernel tha
       const given = laidOut(layout, a, b);
       const out = matmul(gpu, upload(gpu, given.a, "a"), upload(gpu, given.b, "b"), {
         ...given.options,
-        seldom: true,
+        reuse: true,
       });
       const name = `${layout} [${rows}, ${inner}, ${columns}]`;
       // Where vectors do not fit, kernels that read elements do.
@@ -398,7 +398,7 @@ Deno.test("matmul() says which tensors do not fit together, and why", async () =
   assertThrows(
     () =>
       matmul(gpu, a, tensor([4, 2], "w"), {
-        joined: { a: tensor([3, 1], "x"), b: tensor([1, 5], "y"), scale: 1 },
+        epilogue: { a: tensor([3, 1], "x"), b: tensor([1, 5], "y"), scale: 1 },
       }),
     RangeError,
     'Cannot join "x" [3,1] by "y" [1,5]: their product is [3,5], [3,2] is needed',

@@ -17,16 +17,16 @@ export interface ProductShape {
   /** True where B holds 16-bit floats. */
   readonly half: boolean;
   /** True where speed matters less than that no kernel is compiled for this product alone. */
-  readonly seldom?: boolean;
+  readonly reuse?: boolean;
 }
 
-/** C = scale · op(A) op(B) (+ joined) (+ C): what one launch needs to know beside the tensors. */
+/** C = scale · op(A) op(B) (+ epilogue) (+ C): what one launch needs to know beside the tensors. */
 export interface Product extends ProductShape {
   readonly scale: number;
   /** Adds to what C holds. */
   readonly accumulate: boolean;
   /** A second pair of factors of the same layout, whose product is added. */
-  readonly joined: { readonly inner: number; readonly scale: number } | null;
+  readonly epilogue: { readonly inner: number; readonly scale: number } | null;
 }
 
 /** The tensors of a product. */
@@ -34,16 +34,16 @@ export interface Operands {
   readonly a: Tensor;
   readonly b: Tensor | Tensor<"f16">;
   readonly c: Tensor;
-  readonly joined: { readonly a: Tensor; readonly b: Tensor } | null;
+  readonly epilogue: { readonly a: Tensor; readonly b: Tensor } | null;
 }
 
 /** One way to form products. */
 export interface Variant {
   /** True for products that it can form. */
   takes(product: ProductShape): boolean;
-  /** True where it can add the joined pair while it writes C; otherwise that is a product of its own. */
-  joins(gpu: Gpu, product: Product): boolean;
-  /** Writes C. Sizes are checked, and there is no joined pair unless `joins`. */
+  /** True where it can add the pair of the epilogue while it writes C; otherwise that is a product of its own. */
+  fuses(gpu: Gpu, product: Product): boolean;
+  /** Writes C. Sizes are checked, and there is no epilogue unless `fuses`. */
   launch(gpu: Gpu, operands: Operands, product: Product): void;
 }
 
@@ -69,36 +69,36 @@ export const PRODUCT_UNIFORMS = {
   strideC: "u32",
   firstBatch: "u32",
   accumulate: "u32",
-  joinedInner: "u32",
-  joinedScale: "f32",
+  epilogueInner: "u32",
+  epilogueScale: "f32",
 } as const;
 
 /** Their values, but for the first of the batches that a launch takes and for whether it adds to C. */
-export function productUniforms({ rows, inner, columns, scale, joined }: Product) {
+export function productUniforms({ rows, inner, columns, scale, epilogue }: Product) {
   return {
     ...{ rows, inner, columns, scale },
     ...{ strideA: rows * inner, strideB: inner * columns, strideC: rows * columns },
-    ...{ joinedInner: joined?.inner ?? 0, joinedScale: joined?.scale ?? 0 },
+    ...{ epilogueInner: epilogue?.inner ?? 0, epilogueScale: epilogue?.scale ?? 0 },
   };
 }
 
 /** Buffers of a kernel, with the second pair of factors where there is one. */
-export function productBuffers(joined: boolean) {
+export function productBuffers(epilogue: boolean) {
   return {
     a: "read",
     b: "read",
-    ...(joined ? { joinedA: "read", joinedB: "read" } as const : {}),
+    ...(epilogue ? { epilogueA: "read", epilogueB: "read" } as const : {}),
     c: "read_write",
   } as const;
 }
 
 /** Which rows of a product start at multiples of four elements, so that they are read and written as vectors. */
 export function alignment(product: Product) {
-  const { a, b, c } = rowLengths(product), { layout, columns, joined } = product;
+  const { a, b, c } = rowLengths(product), { layout, columns, epilogue } = product;
   return {
     vectorA: a % 4 === 0,
     vectorB: b % 4 === 0,
     vectorC: c % 4 === 0,
-    vectorJoined: joined !== null && joined.inner % 4 === 0 && (layout === "nt" || columns % 4 === 0),
+    vectorEpilogue: epilogue !== null && epilogue.inner % 4 === 0 && (layout === "nt" || columns % 4 === 0),
   };
 }

@@ -1,6 +1,6 @@
 /** @file What tiled and blocked products share: batches, and parts of the inner axis that are added up in the end. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { MOST_GROUPS } from "../../gpu/kernel.ts";
+import { MAX_GROUPS } from "../../gpu/kernel.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { sumParts } from "../reduce/sum_parts.ts";
 import { type Operands, type Product, PRODUCT_UNIFORMS, productUniforms } from "./product.ts";
@@ -20,7 +20,7 @@ export interface SplitGrid {
 /** Forms a product by one `launch`, or by several for more batches than WebGPU takes; adds its parts up. */
 export function launchSplit(
   gpu: Gpu,
-  { a, b, c, joined }: Operands,
+  { a, b, c, epilogue }: Operands,
   product: Product,
   { groupsX, groupsY, splits, chunk }: SplitGrid,
   launch: (how: {
@@ -31,14 +31,14 @@ export function launchSplit(
 ): void {
   const { batch, rows, columns, accumulate } = product;
   const launchInto = (into: Tensor, accumulate: boolean) => {
-    for (let firstBatch = 0; firstBatch < batch; firstBatch += MOST_GROUPS) {
+    for (let firstBatch = 0; firstBatch < batch; firstBatch += MAX_GROUPS) {
       launch({
-        buffers: { a, b, ...(joined ? { joinedA: joined.a, joinedB: joined.b } : {}), c: into },
+        buffers: { a, b, ...(epilogue ? { epilogueA: epilogue.a, epilogueB: epilogue.b } : {}), c: into },
         uniforms: {
           ...productUniforms(product),
           ...{ firstBatch, accumulate: Number(accumulate), splits, chunk },
         },
-        workgroups: [groupsX, groupsY, Math.min(batch - firstBatch, MOST_GROUPS) * splits],
+        workgroups: [groupsX, groupsY, Math.min(batch - firstBatch, MAX_GROUPS) * splits],
       });
     }
   };

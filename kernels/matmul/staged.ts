@@ -1,6 +1,6 @@
 /** @file Launches the staged matrix product, and says which products it suits on an adapter that runs on the processor. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { defineKernel, MAX_GROUPS } from "../../gpu/kernel.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { sumParts } from "../reduce/sum_parts.ts";
 import { kernelsByShape } from "../wgsl/by_shape.ts";
@@ -22,19 +22,19 @@ import { type StagedShape, stagedSource } from "./staged_source.ts";
  */
 const FEW_GROUPS = 16, MANY_CHUNKS = 4;
 /** Most parts side by side: bounds the scratch memory where the inner axis is long. */
-const MOST_PARTS = 16;
+const MAX_PARTS = 16;
 /**
  * Lanes of a workgroup, a row of C each. Many share the work of staging a tile and are about an eighth faster, where
  * rows fill them and the processor has as few cores as there are workgroups then. Sums do not depend on it.
  */
 const FEW_LANES = 64, MANY_LANES = 256;
-/** Widest joined pair that the last chunk takes along. */
-const MOST_JOINED = 16;
+/** Widest epilogue pair that the last chunk takes along. */
+const MAX_EPILOGUE = 16;
 
 const kernelOf = kernelsByShape((shape: StagedShape) => {
-  const { steps, columns, vectorA, half, joinedSteps } = shape;
-  const joined = joinedSteps > 0;
-  const buffers = productBuffers(joined);
+  const { steps, columns, vectorA, half, epilogueSteps } = shape;
+  const epilogue = epilogueSteps > 0;
+  const buffers = productBuffers(epilogue);
   const uniforms = {
     ...PRODUCT_UNIFORMS,
     rowA: "u32",
@@ -44,18 +44,18 @@ const kernelOf = kernelsByShape((shape: StagedShape) => {
     firstStep: "u32",
     parts: "u32",
     zero: "u32",
-    columnJoined: "u32",
-    stepJoined: "u32",
+    columnEpilogue: "u32",
+    stepEpilogue: "u32",
   } as const;
   return defineKernel({
     name: `matmul_staged_${steps}x${columns}${vectorA ? "" : "_strided"}${half ? "_half" : ""}${
-      joined ? `_joined${joinedSteps}` : ""
+      epilogue ? `_epilogue${epilogueSteps}` : ""
     }`,
     source: stagedSource(shape, { buffers, uniforms }),
     buffers,
     uniforms,
     constants: { LANES: FEW_LANES },
-    workgroupBytes: () => 4 * (steps + joinedSteps) * columns,
+    workgroupBytes: () => 4 * (steps + epilogueSteps) * columns,
   });
 });
 
@@ -65,14 +65,14 @@ const kernelOf = kernelsByShape((shape: StagedShape) => {
  * they fill as well, and take twice as long to compile. Few tiles, for that reason.
  */
 function tileOf(
-  product: ProductShape & { readonly joined?: unknown },
+  product: ProductShape & { readonly epilogue?: unknown },
 ): { readonly steps: number; readonly tileColumns: number } {
-  const { layout, inner, columns, joined, seldom } = product;
-  // A joined pair's steps beside 128 would not fit into workgroup memory; Aᵀ of few steps is not worth a kernel.
-  const deep = !joined && !seldom && (layout !== "tn" || inner >= 1024) &&
+  const { layout, inner, columns, epilogue, reuse } = product;
+  // The epilogue's steps beside 128 would not fit into workgroup memory; Aᵀ of few steps is not worth a kernel.
+  const deep = !epilogue && !reuse && (layout !== "tn" || inner >= 1024) &&
     2 * Math.ceil(inner / 128) === Math.ceil(inner / 64);
   return {
-    steps: inner <= 16 && !seldom ? 16 : deep ? 128 : 64,
+    steps: inner <= 16 && !reuse ? 16 : deep ? 128 : 64,
     tileColumns: columns <= 8 ? 8 : columns <= 16 ? 16 : 64,
   };
 }
@@ -84,12 +84,12 @@ function gridOf(product: Parameters<typeof tileOf>[0]) {
   const groupsX = Math.ceil(rows / FEW_LANES), groupsY = Math.ceil(columns / tileColumns);
   const chunks = Math.ceil(inner / steps);
   const few = batch === 1 && groupsX * groupsY < FEW_GROUPS && chunks >= MANY_CHUNKS;
-  return { chunks, groupsY, parts: few ? Math.min(chunks, MOST_PARTS) : 1 };
+  return { chunks, groupsY, parts: few ? Math.min(chunks, MAX_PARTS) : 1 };
 }
 
-function lanesOf({ rows, seldom }: ProductShape): number {
+function lanesOf({ rows, reuse }: ProductShape): number {
   // Not by how rows fill the last workgroup: a size of batch more would be another kernel to compile.
-  return seldom || Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency ? MANY_LANES : FEW_LANES;
+  return reuse || Math.ceil(rows / MANY_LANES) >= navigator.hardwareConcurrency ? MANY_LANES : FEW_LANES;
 }
 
 /** True where A's rows can be read as vec4; an element by itself costs almost twice as much. */
@@ -102,10 +102,10 @@ function readsVectors(product: ProductShape): boolean {
  *
  * It computes whole tiles, at four times the speed, and pays for what it pads: products that fill a quarter of their
  * tiles break even. Where A is read element by element it is about 1.7 times as fast at best, and thin
- * outputs gain nothing. A product that is formed seldom wastes what it must, but takes no kernel for such reads.
+ * outputs gain nothing. A product that is to reuse kernels wastes what it must, but takes no kernel for such reads.
  */
 export function suitsStaged(product: ProductShape): boolean {
-  if (product.seldom) return readsVectors(product);
+  if (product.reuse) return readsVectors(product);
   const { rows, inner, columns } = product;
   const { steps, tileColumns } = tileOf(product);
   const fill = (size: number, tile: number) => size / (Math.ceil(size / tile) * tile);
@@ -116,11 +116,11 @@ export function suitsStaged(product: ProductShape): boolean {
 /** The tile of B staged in workgroup memory, rows of A in registers. */
 export const staged: Variant = {
   takes({ rows, columns }) {
-    return Math.max(rows / FEW_LANES, columns / 16) <= MOST_GROUPS;
+    return Math.max(rows / FEW_LANES, columns / 16) <= MAX_GROUPS;
   },
-  joins(_gpu, product) {
-    const { layout, batch, joined } = product;
-    return layout !== "tn" && batch === 1 && joined !== null && joined.inner <= MOST_JOINED &&
+  fuses(_gpu, product) {
+    const { layout, batch, epilogue } = product;
+    return layout !== "tn" && batch === 1 && epilogue !== null && epilogue.inner <= MAX_EPILOGUE &&
       gridOf(product).parts === 1;
   },
   launch(gpu, operands, product) {
@@ -132,41 +132,41 @@ export const staged: Variant = {
     const { rows, columns, accumulate } = product, { a, b, c } = operands;
     using _ = gpu.scope("matmul parts", "scratch");
     const sums = gpu.empty([parts, rows, columns], "matmul parts");
-    launchChunks(gpu, { a, b, c: sums, joined: null }, { ...product, accumulate: false });
+    launchChunks(gpu, { a, b, c: sums, epilogue: null }, { ...product, accumulate: false });
     sumParts(gpu, sums, c, { count: rows * columns, parts, scale: 1, accumulate });
   },
 };
 
 /** One dispatch for each chunk of the inner axis, or for so many as lie side by side. */
-function launchChunks(gpu: Gpu, { a, b, c, joined }: Operands, product: Product): void {
+function launchChunks(gpu: Gpu, { a, b, c, epilogue }: Operands, product: Product): void {
   const { layout, batch, rows, inner, columns, half } = product;
   const { steps, tileColumns } = tileOf(product);
   const { groupsY, chunks, parts } = gridOf(product), lanes = lanesOf(product);
-  const joinedInner = product.joined?.inner ?? 0;
-  const { vectorB, vectorC, vectorJoined } = alignment(product);
+  const epilogueInner = product.epilogue?.inner ?? 0;
+  const { vectorB, vectorC, vectorEpilogue } = alignment(product);
   const shape = {
     ...{ steps, columns: tileColumns, vectorA: readsVectors(product), vectorB, vectorC, half },
-    ...{ joinedSteps: 0, vectorJoined: false },
+    ...{ epilogueSteps: 0, vectorEpilogue: false },
   };
-  const joiningShape = {
+  const epilogueShape = {
     ...shape,
-    ...{ joinedSteps: joinedInner <= 4 ? 4 : joinedInner <= 8 ? 8 : MOST_JOINED, vectorJoined },
+    ...{ epilogueSteps: epilogueInner <= 4 ? 4 : epilogueInner <= 8 ? 8 : MAX_EPILOGUE, vectorEpilogue },
   };
   const uniforms = {
     ...productUniforms(product),
     ...layout === "tn" ? { rowA: 1, stepA: rows } : { rowA: inner, stepA: 1 },
     ...layout === "nt"
-      ? { columnB: inner, stepB: 1, columnJoined: joinedInner, stepJoined: 1 }
-      : { columnB: 1, stepB: columns, columnJoined: 1, stepJoined: columns },
+      ? { columnB: inner, stepB: 1, columnEpilogue: epilogueInner, stepEpilogue: 1 }
+      : { columnB: 1, stepB: columns, columnEpilogue: 1, stepEpilogue: columns },
     ...{ parts, zero: 0 },
   };
   for (let chunk = 0; chunk < chunks; chunk += parts) {
-    const joins: { a: Tensor; b: Tensor } | null = chunk + 1 === chunks ? joined : null;
-    const kernel = kernelOf(joins ? joiningShape : shape);
-    for (let firstBatch = 0; firstBatch < batch; firstBatch += MOST_GROUPS) {
-      const groupsZ = parts > 1 ? Math.min(chunks - chunk, parts) : Math.min(batch - firstBatch, MOST_GROUPS);
+    const fuses: { a: Tensor; b: Tensor } | null = chunk + 1 === chunks ? epilogue : null;
+    const kernel = kernelOf(fuses ? epilogueShape : shape);
+    for (let firstBatch = 0; firstBatch < batch; firstBatch += MAX_GROUPS) {
+      const groupsZ = parts > 1 ? Math.min(chunks - chunk, parts) : Math.min(batch - firstBatch, MAX_GROUPS);
       gpu.launch(kernel, {
-        buffers: { a, b, ...(joins ? { joinedA: joins.a, joinedB: joins.b } : {}), c },
+        buffers: { a, b, ...(fuses ? { epilogueA: fuses.a, epilogueB: fuses.b } : {}), c },
         uniforms: {
           ...uniforms,
           firstBatch,

@@ -17,10 +17,10 @@ export interface StagedShape {
   readonly vectorC: boolean;
   /** True where B holds 16-bit floats. */
   readonly half: boolean;
-  /** Inner steps of a joined pair of factors, a multiple of 4; 0 where there is none. */
-  readonly joinedSteps: number;
-  /** True where both joined factors are read as vec4. */
-  readonly vectorJoined: boolean;
+  /** Inner steps of the epilogue, a multiple of 4; 0 where there is none. */
+  readonly epilogueSteps: number;
+  /** True where both factors of the epilogue are read as vec4. */
+  readonly vectorEpilogue: boolean;
 }
 
 /** Products of a lane between two barriers: code that all lanes run while it is in the cache. Twice as many: a fifth slower. */
@@ -36,12 +36,12 @@ const fourLines = (element: (i: number) => string) =>
   `vec4(\n${FOUR.map((i) => `  ${element(i)},\n`).join("")})`;
 
 /**
- * WGSL of C = scale op(A) op(B) (+ joined) (+ C) over `steps` of the inner axis, batched along z, or with parts of the
+ * WGSL of C = scale op(A) op(B) (+ epilogue) (+ C) over `steps` of the inner axis, batched along z, or with parts of the
  * inner axis along z.
  *
  * Lanes lie along the rows of C. Each holds its part of a row of A in registers and meets all columns of a tile of
- * B that the workgroup has staged, `steps` by `columns`, 4 * steps * columns bytes of workgroup memory. A joined pair
- * adds `joinedSteps` to both, so that C is written once for both products.
+ * B that the workgroup has staged, `steps` by `columns`, 4 * steps * columns bytes of workgroup memory. The epilogue
+ * adds `epilogueSteps` to both, so that C is written once for both products.
  *
  * Written for llvmpipe (Mesa 25), where a load costs a loop over lanes with a check each, unless its address is a
  * constant and it stands outside all control flow: then it is an operand of the multiplication. Hence:
@@ -55,23 +55,23 @@ export function stagedSource(
   shape: StagedShape,
   spec: Pick<KernelSpec, "buffers" | "uniforms">,
 ): string {
-  const { steps, columns, vectorA, vectorB, vectorC, half, joinedSteps, vectorJoined } = shape;
-  const quads = steps / 4, joinedQuads = joinedSteps / 4, phase = Math.min(columns, PHASE / steps);
-  const joined = joinedSteps > 0;
-  const b = { vector: vectorB, half }, pair = { vector: vectorJoined };
+  const { steps, columns, vectorA, vectorB, vectorC, half, epilogueSteps, vectorEpilogue } = shape;
+  const quads = steps / 4, epilogueQuads = epilogueSteps / 4, phase = Math.min(columns, PHASE / steps);
+  const epilogue = epilogueSteps > 0;
+  const b = { vector: vectorB, half }, pair = { vector: vectorEpilogue };
   const types = {
     ...{ a: elementType({ vector: vectorA }), b: elementType(b), c: elementType({ vector: vectorC }) },
-    ...{ joinedA: elementType(pair), joinedB: elementType(pair) },
+    ...{ epilogueA: elementType(pair), epilogueB: elementType(pair) },
   };
   const stageB = staging({
     ...{ name: "b", columns, quads, behind: 0, vector: vectorB },
     ...{ base: "b0", first: "k0", inner: "u.inner" },
     ...{ column: "u.column_b", step: "u.step_b", scale: "u.scale" },
   });
-  const stageJoined = staging({
-    ...{ name: "joined_b", columns, quads: joinedQuads, behind: columns * quads, vector: vectorJoined },
-    ...{ base: "0u", first: "0u", inner: "u.joined_inner" },
-    ...{ column: "u.column_joined", step: "u.step_joined", scale: "u.joined_scale" },
+  const stageEpilogue = staging({
+    ...{ name: "epilogue_b", columns, quads: epilogueQuads, behind: columns * quads, vector: vectorEpilogue },
+    ...{ base: "0u", first: "0u", inner: "u.epilogue_inner" },
+    ...{ column: "u.column_epilogue", step: "u.step_epilogue", scale: "u.epilogue_scale" },
   });
   const rowOfA = range(quads).map((q) => {
     const value = vectorA
@@ -79,10 +79,10 @@ export function stagedSource(
       : fourLines((i) => `a[a0 + min(k0 + ${4 * q + i}u, u.inner - 1u) * u.step_a]`);
     return `let a_${q} = ${value};`;
   });
-  const joinedRow = range(joinedQuads).map((q) => {
-    const value = vectorJoined
-      ? `joined_a[(j0 + min(${4 * q}u, u.joined_inner - 4u)) / 4u]`
-      : fourLines((i) => `joined_a[j0 + min(${4 * q + i}u, u.joined_inner - 1u)]`);
+  const epilogueRow = range(epilogueQuads).map((q) => {
+    const value = vectorEpilogue
+      ? `epilogue_a[(j0 + min(${4 * q}u, u.epilogue_inner - 4u)) / 4u]`
+      : fourLines((i) => `epilogue_a[j0 + min(${4 * q + i}u, u.epilogue_inner - 1u)]`);
     return `let j_${q} = ${value};`;
   });
   /** Sums of columns side by side, from `first` + `side` on. */
@@ -93,13 +93,13 @@ export function stagedSource(
         `${q === 0 ? `var s${j} =` : `s${j} +=`} dot(tile[${(first + j) * quads + q}], a_${q});`
       )
     );
-    const joinedProducts = range(joinedQuads).flatMap((q) =>
-      some.map((j) => `s${j} += dot(tile[${columns * quads + (first + j) * joinedQuads + q}], j_${q});`)
+    const epilogueProducts = range(epilogueQuads).flatMap((q) =>
+      some.map((j) => `s${j} += dot(tile[${columns * quads + (first + j) * epilogueQuads + q}], j_${q});`)
     );
     return wgsl`
       {
         ${products}
-        ${joinedProducts}
+        ${epilogueProducts}
         ${some.map((j) => `sums[${j}] = s${j};`)}
         sums[u.zero + ${side}u] = s${side};
       }
@@ -129,19 +129,19 @@ export function stagedSource(
 
   return wgsl`
     // C = scale op(A) op(B)${
-    joined ? " + a joined product" : ""
+    epilogue ? " + an epilogue" : ""
   } (+ C) over ${steps} inner steps: a lane has ${columns} elements of a row of C.
     ${declarations(spec, types)}
 
     // Lanes of a workgroup; each has one row of C.
     override LANES = 64u;
 
-    // Column by column, so that four inner steps are one vector; what is joined comes behind.
-    var<workgroup> tile: array<vec4<f32>, ${columns * (quads + joinedQuads)}>;
+    // Column by column, so that four inner steps are one vector; the epilogue comes behind.
+    var<workgroup> tile: array<vec4<f32>, ${columns * (quads + epilogueQuads)}>;
 
     ${vectorB ? readFour("b", b) : readOne("b", b)}
 
-    ${joined && (vectorJoined ? readFour("joined_b", pair) : readOne("joined_b", pair))}
+    ${epilogue && (vectorEpilogue ? readFour("epilogue_b", pair) : readOne("epilogue_b", pair))}
 
     ${storeC(vectorC)}
 
@@ -154,13 +154,13 @@ export function stagedSource(
       let m = group.x * LANES + lane;
       let b0 = batch * u.stride_b;
       ${stageB}
-      ${joined && stageJoined}
+      ${epilogue && stageEpilogue}
       // Beyond the inner tail the tile is zero and A is its row's last value or vector again, so that nothing but an
       // infinity or NaN of the same row could get into the sum.
       let a0 = batch * u.stride_a + min(m, u.rows - 1u) * u.row_a;
       ${rowOfA}
-      ${joined && "let j0 = min(m, u.rows - 1u) * u.joined_inner;"}
-      ${joinedRow}
+      ${epilogue && "let j0 = min(m, u.rows - 1u) * u.epilogue_inner;"}
+      ${epilogueRow}
       var sums: array<f32, ${phase}>;
       let c0 = batch * u.stride_c + part * u.rows * u.columns + m * u.columns + n0;
       // The first barrier also ends the staging; the others only keep the lanes in one phase.

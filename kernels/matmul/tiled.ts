@@ -7,11 +7,13 @@ import { launchSplit, SPLIT_UNIFORMS } from "./split.ts";
 import { type TiledShape, tiledSource } from "./tiled_source.ts";
 
 const kernelOf = kernelsByShape((shape: TiledShape) => {
-  const { layout, tileRows, tileColumns, half, joined } = shape;
-  const buffers = productBuffers(joined);
+  const { layout, tileRows, tileColumns, half, epilogue } = shape;
+  const buffers = productBuffers(epilogue);
   const uniforms = { ...SPLIT_UNIFORMS, lanesX: "u32", zero: "u32" } as const;
   return defineKernel({
-    name: `matmul_tiled_${tileRows}x${tileColumns}_${layout}${half ? "_half" : ""}${joined ? "_joined" : ""}`,
+    name: `matmul_tiled_${tileRows}x${tileColumns}_${layout}${half ? "_half" : ""}${
+      epilogue ? "_epilogue" : ""
+    }`,
     source: tiledSource(shape, { buffers, uniforms }),
     buffers,
     uniforms,
@@ -22,15 +24,15 @@ const kernelOf = kernelsByShape((shape: TiledShape) => {
 /** A tile of C in the registers of each lane. */
 export const tiled: Variant = {
   takes: () => true,
-  joins(gpu, product) {
-    const { layout, batch, joined } = product;
-    return layout !== "tn" && batch === 1 && joined !== null && gridOf(gpu, product).splits === 1;
+  fuses(gpu, product) {
+    const { layout, batch, epilogue } = product;
+    return layout !== "tn" && batch === 1 && epilogue !== null && gridOf(gpu, product).splits === 1;
   },
   launch(gpu, operands, product) {
-    const { layout, half, joined } = product;
+    const { layout, half, epilogue } = product;
     const { tileRows, tileColumns, lanesX, lanes, ...grid } = gridOf(gpu, product);
     const kernel = kernelOf({
-      ...{ layout, tileRows, tileColumns, half, joined: joined !== null },
+      ...{ layout, tileRows, tileColumns, half, epilogue: epilogue !== null },
       ...alignment(product),
     });
     launchSplit(gpu, operands, product, grid, (how) =>

@@ -20,16 +20,16 @@ export interface TiledShape {
   /** True where B holds 16-bit floats. */
   readonly half: boolean;
   /** True where a second pair of factors of the same layout, not "tn", is multiplied too. */
-  readonly joined: boolean;
-  /** True where rows of both joined factors start at multiples of four elements. */
-  readonly vectorJoined: boolean;
+  readonly epilogue: boolean;
+  /** True where rows of both factors of the epilogue start at multiples of four elements. */
+  readonly vectorEpilogue: boolean;
 }
 
 const AXES = "xyzw";
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 /**
- * WGSL of C = scale op(A) op(B) (+ joined) (+ C), batched along z, optionally split along the inner axis.
+ * WGSL of C = scale op(A) op(B) (+ epilogue) (+ C), batched along z, optionally split along the inner axis.
  *
  * Each lane keeps a tile of C in registers and loads A and B as vec4, four inner steps at a time: on a software
  * adapter the cost is the number of loads, and a tile of 8 x 8 takes 16 of them for 256 products. Rows and columns
@@ -39,27 +39,27 @@ export function tiledSource(
   shape: TiledShape,
   spec: Pick<KernelSpec, "buffers" | "uniforms">,
 ): string {
-  const { layout, tileRows, tileColumns, vectorC, half, joined } = shape;
+  const { layout, tileRows, tileColumns, vectorC, half, epilogue } = shape;
   const a = { vector: shape.vectorA }, b = { vector: shape.vectorB, half };
-  const pair = { vector: shape.vectorJoined };
+  const pair = { vector: shape.vectorEpilogue };
   const groups = range(tileColumns / 4);
   const sums = range(tileRows).flatMap((i) => groups.map((g) => `c${i}_${g}`));
   const types = {
     ...{ a: elementType(a), b: elementType(b), c: elementType({ vector: vectorC }) },
-    ...{ joinedA: elementType(pair), joinedB: elementType(pair) },
+    ...{ epilogueA: elementType(pair), epilogueB: elementType(pair) },
   };
   const first = sumOver({ a: "a", b: "b", vectorA: a.vector, vectorB: b.vector, inner: "u.inner" }, shape);
   const second = sumOver({
-    ...{ a: "joined_a", b: "joined_b", vectorA: pair.vector, vectorB: pair.vector },
+    ...{ a: "epilogue_a", b: "epilogue_b", vectorA: pair.vector, vectorB: pair.vector },
     // The factor goes into A, whose elements are fewer than the sums.
-    ...{ inner: "u.joined_inner", scaleA: "u.joined_scale" },
+    ...{ inner: "u.epilogue_inner", scaleA: "u.epilogue_scale" },
   }, shape);
-  const joinedSums = wgsl`
+  const epilogueSums = wgsl`
     {
       let a0 = 0u;
       let b0 = 0u;
       let first = 0u;
-      let last = u.joined_inner;
+      let last = u.epilogue_inner;
       ${second}
     }
   `;
@@ -70,7 +70,7 @@ export function tiledSource(
 
   return wgsl`
     // C = scale op(A) op(B)${
-    joined ? " + a joined product" : ""
+    epilogue ? " + an epilogue" : ""
   } (+ C), layout ${layout}: a lane has ${tileRows} x ${tileColumns} elements of C in registers.
     ${declarations(spec, types)}
 
@@ -81,9 +81,9 @@ export function tiledSource(
 
     ${readRows("b", b)}
 
-    ${joined && readRows("joined_a", pair)}
+    ${epilogue && readRows("epilogue_a", pair)}
 
-    ${joined && readRows("joined_b", pair)}
+    ${epilogue && readRows("epilogue_b", pair)}
 
     ${storeC(vectorC)}
 
@@ -107,7 +107,7 @@ export function tiledSource(
         ${first}
       }
       ${sums.map((sum) => `${sum} *= u.scale;`)}
-      ${joined && joinedSums}
+      ${epilogue && epilogueSums}
       var sums = array<vec4<f32>, ${sums.length}>(${sums.join(", ")});
       // Loops whose ends the compiler does not know: unrolled, the stores would take longer to compile than the products.
       for (var i = 0u; i < min(u.rows - m0, ${tileRows}u) + u.zero; i++) {

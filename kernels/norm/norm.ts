@@ -6,15 +6,19 @@ import addSource from "./add_norm.wgsl" with { type: "text" };
 import source from "./norm.wgsl" with { type: "text" };
 import backwardSource from "./norm_backward.wgsl" with { type: "text" };
 
-const PARTIAL_BYTES = 64 * 4;
+const constants = { LANES: 1, CENTER: false } as const;
+const workgroupBytes = () => 64 * 4;
+const forward = {
+  uniforms: { rows: "u32", columns: "u32", epsilon: "f32" },
+  constants: { ...constants, BIAS: false },
+  workgroupBytes,
+} as const;
 
 const kernels = defineRowKernel({
   name: "norm",
   source,
   buffers: { x: "read", weight: "read", bias: "read", out: "read_write", statistics: "read_write" },
-  uniforms: { rows: "u32", columns: "u32", epsilon: "f32" },
-  constants: { LANES: 1, CENTER: false, BIAS: false },
-  workgroupBytes: () => PARTIAL_BYTES,
+  ...forward,
 });
 
 const addKernels = defineRowKernel({
@@ -29,9 +33,7 @@ const addKernels = defineRowKernel({
     out: "read_write",
     statistics: "read_write",
   },
-  uniforms: { rows: "u32", columns: "u32", epsilon: "f32" },
-  constants: { LANES: 1, CENTER: false, BIAS: false },
-  workgroupBytes: () => PARTIAL_BYTES,
+  ...forward,
 });
 
 const backwardKernels = defineRowKernel({
@@ -39,8 +41,8 @@ const backwardKernels = defineRowKernel({
   source: backwardSource,
   buffers: { g: "read", x: "read", weight: "read", statistics: "read", out: "read_write" },
   uniforms: { rows: "u32", columns: "u32", accumulate: "u32" },
-  constants: { LANES: 1, CENTER: false },
-  workgroupBytes: () => PARTIAL_BYTES,
+  constants,
+  workgroupBytes,
 });
 
 /** Which norm: `center` subtracts the mean (layer norm), without it the mean counts as 0 (RMS norm). */
@@ -62,16 +64,23 @@ export function norm(
   bias: Tensor | null,
   options: NormOptions,
 ): { readonly out: Tensor; readonly statistics: Tensor } {
-  const { rows, columns } = rowSizes(x);
-  const lanes = rowLanes(gpu, options);
-  const out = gpu.empty(x.shape, `norm(${x.label})`), statistics = gpu.empty([rows, 2], "norm statistics");
-  gpu.launch(rowKernel(kernels, columns).kernel, {
+  const out = gpu.empty(x.shape, `norm(${x.label})`);
+  const statistics = gpu.empty([rowSizes(x).rows, 2], "norm statistics");
+  gpu.launch(rowKernel(kernels, rowSizes(x).columns).kernel, {
     buffers: { x, weight, bias: bias ?? weight, out, statistics },
+    ...launchOf(gpu, x, bias, options),
+  });
+  return { out, statistics };
+}
+
+/** What launches of both forward kernels have in common. */
+function launchOf(gpu: Gpu, x: Tensor, bias: Tensor | null, options: NormOptions) {
+  const { rows, columns } = rowSizes(x), lanes = rowLanes(gpu, options);
+  return {
     uniforms: { rows, columns, epsilon: options.epsilon },
     constants: { LANES: lanes, CENTER: options.center, BIAS: bias !== null },
     workgroups: rowGroups(rows, lanes),
-  });
-  return { out, statistics };
+  };
 }
 
 /** `norm` of x + y, and x + y itself. */
@@ -89,14 +98,11 @@ export function addNorm(
       `Cannot add "${x.label}" [${x.shape}] and "${y.label}" [${y.shape}] before a norm: shapes differ`,
     );
   }
-  const lanes = rowLanes(gpu, options);
   const sum = gpu.empty(x.shape, `${x.label} + ${y.label}`), out = gpu.empty(x.shape, `norm(${sum.label})`);
   const statistics = gpu.empty([rows, 2], "norm statistics");
   gpu.launch(rowKernel(addKernels, columns).kernel, {
     buffers: { x, y, weight, bias: bias ?? weight, sum, out, statistics },
-    uniforms: { rows, columns, epsilon: options.epsilon },
-    constants: { LANES: lanes, CENTER: options.center, BIAS: bias !== null },
-    workgroups: rowGroups(rows, lanes),
+    ...launchOf(gpu, x, bias, options),
   });
   return { sum, out, statistics };
 }

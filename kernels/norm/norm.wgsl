@@ -32,10 +32,7 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  // LANES lanes share a row; rows beyond the end repeat the last one, since every lane must meet every barrier.
-  let place = (group.x + group.y * groups.x) * (64u / LANES) + lane / LANES;
-  let row = min(place, u.rows - 1u);
-  let within = lane % LANES;
+  #use row_of_lane
   let columns = u.columns / WIDTH;
   let first = row * columns;
   var mean = 0.0;

@@ -15,9 +15,9 @@ const kernel = composeKernel({
 }, { snippets });
 
 /** Most parts of one comparison: what is added up on the host, in float64. */
-const MOST_PARTS = 64;
+const MAX_PARTS = 64;
 /** Elements that are worth a workgroup. */
-const LEAST_STRETCH = 4096;
+const MIN_STRETCH = 4096;
 
 /** How two tensors compare. */
 export interface Comparison {
@@ -41,7 +41,7 @@ export interface Comparisons {
 
 /** Room for `count` comparisons. */
 export function createComparisons(gpu: Gpu, count: number): Comparisons {
-  const parts = gpu.empty([Math.max(count, 1), MOST_PARTS, 4], "comparisons");
+  const parts = gpu.empty([Math.max(count, 1), MAX_PARTS, 4], "comparisons");
   const used: number[] = [];
   return {
     add(x, y) {
@@ -54,11 +54,11 @@ export function createComparisons(gpu: Gpu, count: number): Comparisons {
       if (used.length === count) {
         throw new RangeError(`Cannot compare more than ${count} pairs of tensors here`);
       }
-      const stretch = Math.max(LEAST_STRETCH, Math.ceil(size / MOST_PARTS / 4) * 4);
+      const stretch = Math.max(MIN_STRETCH, Math.ceil(size / MAX_PARTS / 4) * 4);
       const groups = Math.ceil(size / stretch);
       gpu.launch(kernel, {
         buffers: { x, y, parts },
-        uniforms: { count: size, stretch, place: used.length * MOST_PARTS },
+        uniforms: { count: size, stretch, place: used.length * MAX_PARTS },
         workgroups: [groups],
       });
       return used.push(groups) - 1;
@@ -68,7 +68,7 @@ export function createComparisons(gpu: Gpu, count: number): Comparisons {
       return used.map((groups, place) => {
         const total = (component: number) => {
           let sum = 0;
-          for (let part = 0; part < groups; part++) sum += sums[(place * MOST_PARTS + part) * 4 + component]!;
+          for (let part = 0; part < groups; part++) sum += sums[(place * MAX_PARTS + part) * 4 + component]!;
           return sum;
         };
         return { xx: total(0), yy: total(1), xy: total(2), distance: total(3) };

@@ -19,9 +19,9 @@ const dotKernel = composeKernel({
 }, { snippets });
 
 /** Most partial sums of one reduction: the last lane adds them one by one. */
-const MOST_PARTS = 256;
+const MAX_PARTS = 256;
 /** Fewest vectors of a part: a lane should have more to read than the group has to add up. */
-const LEAST_STRETCH = 512;
+const MIN_STRETCH = 512;
 
 /** into[0] = scale · Σ a b over all elements, `into` `[1]`. */
 export function dotInto(gpu: Gpu, a: Tensor, b: Tensor, into: Tensor, scale = 1): void {
@@ -32,7 +32,7 @@ export function dotInto(gpu: Gpu, a: Tensor, b: Tensor, into: Tensor, scale = 1)
     );
   }
   const vectors = Math.ceil(count / 4);
-  const stretch = Math.max(LEAST_STRETCH, Math.ceil(vectors / MOST_PARTS / 64) * 64);
+  const stretch = Math.max(MIN_STRETCH, Math.ceil(vectors / MAX_PARTS / 64) * 64);
   const parts = Math.ceil(vectors / stretch);
   using _ = gpu.scope("dot parts", "scratch");
   const partial = gpu.empty([parts], "dot parts");

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/support/assert_close.ts";
 import { fromFloat32, matrix, randomMatrix } from "../../tests/reference/matrix.ts";
 import { type AdamMoments, adamwStep } from "../../tests/reference/network.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { adamwUpdate } from "./adamw.ts";

@@ -31,6 +31,14 @@ export const snippets = {
     }
   `,
 
+  /** In `main`, for LANES that share a row: `row`, and which of its lanes this is; `place` tells rows that are not there. */
+  row_of_lane: wgsl`
+    // LANES lanes share a row; rows beyond the end repeat the last one, since every lane must meet every barrier.
+    let place = (group.x + group.y * groups.x) * (64u / LANES) + lane / LANES;
+    let row = min(place, u.rows - 1u);
+    let within = lane % LANES;
+  `,
+
   /** Needs `partial`, an array of 64 of the type, and LANES that share a row. */
   row_sum: (type: string) =>
     wgsl`

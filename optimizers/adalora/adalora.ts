@@ -2,7 +2,7 @@
 import type { HalfWeight } from "../../autodiff/mod.ts";
 import type { Gradients, Parameter, Tape, Var } from "../../autodiff/tape.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
-import { matmul, MOST_RANK, spanOf } from "../../kernels/mod.ts";
+import { matmul, MAX_RANK, spanOf } from "../../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "../adamw.ts";
 import { batchGradients } from "../batched_gradients.ts";
 import {
@@ -160,7 +160,7 @@ function refuse(
 ): string | null {
   const { rank, initialRank, tinit, tfinal, deltaT } = options;
   const mostRank = (site: { readonly in: number; readonly out: number }) =>
-    Math.min(site.in, site.out, MOST_RANK);
+    Math.min(site.in, site.out, MAX_RANK);
   const refusal = refuseLowRank({ ...options, scaling: "alpha/r" }, sites, mostRank);
   if (refusal) return refusal;
   for (const [name, value] of Object.entries({ initialRank, tinit, tfinal })) {
@@ -350,12 +350,15 @@ function tripletLinear(
   return tape.record({
     name: "triplet linear",
     inputs: [x, q, e, p],
-    output: matmul(gpu, x.value, weight.value, { transposeB: true, joined: { a: inner, b: p.value, scale } }),
+    output: matmul(gpu, x.value, weight.value, {
+      transposeB: true,
+      epilogue: { a: inner, b: p.value, scale },
+    }),
     backward(gradient, inputs) {
       const dInner = matmul(gpu, gradient, p.value, { scale });
       if (inputs.wanted(0)) {
-        const joined = { a: dInner, b: scaled, scale: 1 };
-        matmul(gpu, gradient, weight.value, { joined, ...inputs.target(0) });
+        const epilogue = { a: dInner, b: scaled, scale: 1 };
+        matmul(gpu, gradient, weight.value, { epilogue, ...inputs.target(0) });
       }
       // Where a step trains anything of the triplets, it trains all.
       if (!inputs.wanted(1)) return;

@@ -3,7 +3,7 @@
  * ranking take a few dispatches whatever the number of sites, nothing read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { MOST_GROUPS } from "../../gpu/kernel.ts";
+import { MAX_GROUPS } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import { spanOf } from "../../kernels/mod.ts";
 import { composeKernel, wgsl } from "../../kernels/wgsl/compose.ts";
@@ -278,8 +278,8 @@ export class Triplets {
     triplets: readonly SiteTriplets[],
     lanes: (rows: number, columns: number) => number,
   ): readonly [number, number, number] {
-    const most = Math.max(...triplets.map(({ p, q }) => lanes(p.shape[0]!, q.shape[1]!)));
-    const groups = Math.ceil(most / 64), layers = Math.ceil(groups / MOST_GROUPS);
+    const max = Math.max(...triplets.map(({ p, q }) => lanes(p.shape[0]!, q.shape[1]!)));
+    const groups = Math.ceil(max / 64), layers = Math.ceil(groups / MAX_GROUPS);
     return [Math.ceil(groups / layers), triplets.length, layers];
   }
 }

@@ -30,10 +30,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   workgroupBarrier();
   let total = sum_of_lanes();
   let length = u.rate * sqrt(total.x);
-  let most = u.limit * sqrt(total.y);
-  if (length > most) {
+  let longest = u.limit * sqrt(total.y);
+  if (length > longest) {
     for (var i = lane; i < count; i += 64u) {
-      adjusted_a[site.a + i] *= most / length;
+      adjusted_a[site.a + i] *= longest / length;
     }
   }
 }

@@ -3,10 +3,10 @@
  * dispatches, nothing read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { type Kernel, type KernelSpec, MOST_GROUPS } from "../../gpu/kernel.ts";
+import { type Kernel, type KernelSpec, MAX_GROUPS } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import {
-  lanesOfSite,
+  lanesOfMatrix,
   smallStride,
   spanOf,
   tallFactors,
@@ -55,11 +55,21 @@ export interface Adjusted {
 }
 
 /** Adjusted gradients in the bases of the factors' singular vectors, V_Bᵀ gA and gB V_A: enough for their moments. */
-export interface Turned {
-  readonly turned: Adjusted;
+export interface Coordinates {
+  readonly coordinates: Adjusted;
 }
 
+/** What kernels of one batch of pairs have in common: the table of sites, and how the small matrices lie. */
+const SITES = { sites: "read" } as const;
+const SHAPE = { rank: "u32", block: "u32", zero: "u32" } as const;
 const own = {
+  shape: wgsl`
+    rank: u32,
+    // From one site's block of \`small\` to the next one's, in vectors.
+    block: u32,
+    // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
+    zero: u32,
+  `,
   site: wgsl`
     // One adapted linear map; places are in elements, counted from the batch's first.
     struct Site {
@@ -74,12 +84,11 @@ const own = {
     }
   `,
 };
-const site = { sites: "read" } as const;
 const multiplyKernels = defineQuadKernel({
   name: "tangent_multiply",
   source: multiplySource,
   buffers: {
-    ...site,
+    ...SITES,
     aIn: "read",
     bIn: "read",
     small: "read",
@@ -87,31 +96,34 @@ const multiplyKernels = defineQuadKernel({
     bOut: "read_write",
   },
   uniforms: {
+    ...SHAPE,
     aAt: "u32",
     bAt: "u32",
-    rank: "u32",
-    block: "u32",
     smallA: "u32",
     smallB: "u32",
     alongA: "u32",
     alongB: "u32",
     combine: "u32",
     stepsA: "u32",
-    zero: "u32",
   },
   constants: {},
 }, own);
 const pairKernels = defineQuadKernel({
   name: "tangent_pair",
   source: pairSource,
-  buffers: { ...site, aTurned: "read", bTurned: "read", aLeft: "read", bLeft: "read", small: "read_write" },
+  buffers: {
+    ...SITES,
+    aCoordinates: "read",
+    bCoordinates: "read",
+    aLeft: "read",
+    bLeft: "read",
+    small: "read_write",
+  },
   uniforms: {
-    rank: "u32",
-    block: "u32",
+    ...SHAPE,
     gauge: "u32",
     relativeDamping: "f32",
     absoluteDamping: "f32",
-    zero: "u32",
   },
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
@@ -120,44 +132,40 @@ const momentsKernels = defineQuadKernel({
   name: "tangent_moments",
   source: momentsSource,
   buffers: {
-    ...site,
+    ...SITES,
     aLeft: "read",
     bLeft: "read",
     small: "read",
-    aTurned: "read",
-    bTurned: "read",
+    aCoordinates: "read",
+    bCoordinates: "read",
     m: "read_write",
     v: "read_write",
   },
   uniforms: {
-    rank: "u32",
-    block: "u32",
+    ...SHAPE,
     beta1: "f32",
     beta2: "f32",
     rest1: "f32",
     rest2: "f32",
-    zero: "u32",
   },
   constants: {},
 }, own);
 const projectKernels = defineQuadKernel({
   name: "tangent_project",
   source: projectSource,
-  buffers: { ...site, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
+  buffers: { ...SITES, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
   uniforms: {
-    rank: "u32",
-    block: "u32",
+    ...SHAPE,
     correction1: "f32",
     correction2: "f32",
     epsilon: "f32",
-    zero: "u32",
   },
   constants: { OF_B: false },
 }, own);
 const capKernel = composeKernel({
   name: "cap_steps",
   source: capSource,
-  buffers: { ...site, a: "read", adjustedA: "read_write" },
+  buffers: { ...SITES, a: "read", adjustedA: "read_write" },
   uniforms: { rank: "u32", rate: "f32", limit: "f32" },
   constants: {},
   workgroupBytes: () => 64 * 8,
@@ -194,7 +202,7 @@ export class FactorPairs {
   constructor(gpu: Gpu, pairs: readonly FactorPair[], options: FactorPairsOptions = {}) {
     this.#gpu = gpu;
     this.#pairs = pairs;
-    this.#lanes = options.lanes ?? lanesOfSite(gpu);
+    this.#lanes = options.lanes ?? lanesOfMatrix(gpu);
     this.#tallA = tallFactors(gpu, pairs.map(({ a }) => a), "A");
     this.#tallB = tallFactors(gpu, pairs.map(({ b }) => b), "B");
     this.#rank = this.#tallA.rank;
@@ -217,6 +225,11 @@ export class FactorPairs {
   /** Words of a site's r x r block: see tangent_pair.wgsl. */
   get #block(): number {
     return 6 * this.#rank * this.#stride + 4 * this.#stride;
+  }
+
+  /** Values of `SHAPE`. */
+  get #shape() {
+    return { rank: this.#rank, block: this.#block / 4, zero: 0 };
   }
 
   /** Words from one row or column of an r x r matrix to the next: whole vectors of four. */
@@ -246,42 +259,48 @@ export class FactorPairs {
   /**
    * The closed form for raw gradients: gA = (1/s²)(BᵀB)⁻¹ dA + X A, gB = (1/s²)(I − P_B) dB (AAᵀ)⁻¹ − B X,
    * with damped or pseudo-inverses, so that B = 0 gives gA = 0. Where B spans its whole side, as a square one mostly does,
-   * I − P_B is 0 by value. The result is turned: see `turnBack`.
+   * I − P_B is 0 by value. The result is in coordinates: see `fromCoordinates`.
    */
   adjustGradients(
     factors: Decomposition,
     gradients: FactorGradients,
     gauge: Gauge,
     damping: Damping,
-  ): Turned {
-    const turned = this.#likeFactors("turned gradients");
-    this.#turn(factors, gradients, turned, false);
-    return this.#closedForm(factors, turned, gauge, damping);
+  ): Coordinates {
+    const coordinates = this.#likeFactors("coordinates of gradients");
+    this.#changeBasis(factors, gradients, coordinates, false);
+    return this.#closedForm(factors, coordinates, gauge, damping);
   }
 
   /** Adam's moments of the equivalent gradient s (B gA + gB A). */
-  updateMoments({ left, small }: Decomposition, { turned }: Turned, beta1: number, beta2: number): void {
-    this.#gpu.launch(this.#kernel(momentsKernels, ["a_left", "a_turned", "m", "v"], ["b_left", "b_turned"]), {
-      buffers: {
-        sites: this.#sites,
-        aLeft: left.a,
-        bLeft: left.b,
-        small,
-        aTurned: turned.a,
-        bTurned: turned.b,
-        ...this.#needMoments(),
+  updateMoments(
+    { left, small }: Decomposition,
+    { coordinates }: Coordinates,
+    beta1: number,
+    beta2: number,
+  ): void {
+    this.#gpu.launch(
+      this.#kernel(momentsKernels, ["a_left", "a_coordinates", "m", "v"], ["b_left", "b_coordinates"]),
+      {
+        buffers: {
+          sites: this.#sites,
+          aLeft: left.a,
+          bLeft: left.b,
+          small,
+          aCoordinates: coordinates.a,
+          bCoordinates: coordinates.b,
+          ...this.#needMoments(),
+        },
+        uniforms: {
+          ...this.#shape,
+          beta1,
+          beta2,
+          rest1: 1 - beta1,
+          rest2: 1 - beta2,
+        },
+        workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 8)),
       },
-      uniforms: {
-        rank: this.#rank,
-        block: this.#block / 4,
-        beta1,
-        beta2,
-        rest1: 1 - beta1,
-        rest2: 1 - beta2,
-        zero: 0,
-      },
-      workgroups: this.#grid((rows, columns) => Math.ceil(rows / 4) * Math.ceil(columns / 8)),
-    });
+    );
   }
 
   /** The closed form for Adam's direction m̂ / (√v̂ + epsilon) in the place of the full gradient. */
@@ -290,9 +309,9 @@ export class FactorPairs {
     direction: { readonly correction1: number; readonly correction2: number; readonly epsilon: number },
     gauge: Gauge,
     damping: Damping,
-  ): Turned {
+  ): Coordinates {
     const { left, small } = factors, moments = this.#needMoments();
-    const turned = this.#likeFactors("turned direction");
+    const coordinates = this.#likeFactors("coordinates of the direction");
     for (const ofB of [false, true]) {
       this.#gpu.launch(
         this.#kernel(projectKernels, ofB ? ["left", "m", "v"] : ["projected", "m", "v"], [
@@ -304,9 +323,9 @@ export class FactorPairs {
             left: ofB ? left.a : left.b,
             small,
             ...moments,
-            projected: ofB ? turned.b : turned.a,
+            projected: ofB ? coordinates.b : coordinates.a,
           },
-          uniforms: { rank: this.#rank, block: this.#block / 4, ...direction, zero: 0 },
+          uniforms: { ...this.#shape, ...direction },
           constants: { OF_B: ofB },
           workgroups: this.#grid((rows, columns) =>
             Math.ceil((ofB ? rows : columns) / 4) * Math.ceil(this.#rank / 8)
@@ -314,16 +333,16 @@ export class FactorPairs {
         },
       );
     }
-    return this.#closedForm(factors, turned, gauge, damping);
+    return this.#closedForm(factors, coordinates, gauge, damping);
   }
 
   /** gA and gB themselves, with zeros between the factors, so that one dispatch can follow them. */
-  turnBack(factors: Decomposition, { turned }: Turned): Adjusted {
+  fromCoordinates(factors: Decomposition, { coordinates }: Coordinates): Adjusted {
     const out = {
       a: this.#gpu.zeros(this.#a.shape, "adjusted dA"),
       b: this.#gpu.zeros(this.#b.shape, "adjusted dB"),
     };
-    this.#turn(factors, turned, out, true);
+    this.#changeBasis(factors, coordinates, out, true);
     return out;
   }
 
@@ -345,7 +364,12 @@ export class FactorPairs {
     return { a: this.#gpu.empty(this.#a.shape, label), b: this.#gpu.empty(this.#b.shape, label) };
   }
 
-  #turn({ small }: Decomposition, from: FactorGradients | Adjusted, to: Adjusted, back: boolean): void {
+  #changeBasis(
+    { small }: Decomposition,
+    from: FactorGradients | Adjusted,
+    to: Adjusted,
+    back: boolean,
+  ): void {
     const raw = "flat" in from, matrix = this.#rank * this.#stride / 4;
     this.#multiply(raw ? { a: from.flat, b: from.flat } : from, small, to, {
       ...raw ? { aAt: from.a, bAt: from.b } : {},
@@ -356,30 +380,33 @@ export class FactorPairs {
     });
   }
 
-  /** Changes turned gradients in place. */
-  #closedForm({ left, small }: Decomposition, turned: Adjusted, gauge: Gauge, damping: Damping): Turned {
-    this.#gpu.launch(this.#kernel(pairKernels, ["a_left", "a_turned"], ["b_left", "b_turned"]), {
+  /** Changes coordinates of gradients in place. */
+  #closedForm(
+    { left, small }: Decomposition,
+    coordinates: Adjusted,
+    gauge: Gauge,
+    damping: Damping,
+  ): Coordinates {
+    this.#gpu.launch(this.#kernel(pairKernels, ["a_left", "a_coordinates"], ["b_left", "b_coordinates"]), {
       buffers: {
         sites: this.#sites,
-        aTurned: turned.a,
-        bTurned: turned.b,
+        aCoordinates: coordinates.a,
+        bCoordinates: coordinates.b,
         aLeft: left.a,
         bLeft: left.b,
         small,
       },
       uniforms: {
-        rank: this.#rank,
-        block: this.#block / 4,
+        ...this.#shape,
         gauge: GAUGES[gauge],
         relativeDamping: damping.relative,
         absoluteDamping: damping.absolute,
-        zero: 0,
       },
       constants: { LANES: this.#lanes },
       workgroups: [this.#pairs.length],
     });
     const matrix = this.#rank * this.#stride / 4;
-    this.#multiply(left, small, turned, {
+    this.#multiply(left, small, coordinates, {
       smallA: 5 * matrix,
       smallB: 4 * matrix,
       alongA: 0,
@@ -388,7 +415,7 @@ export class FactorPairs {
       // Without a gauge Y is zero.
       ...gauge === "zero" ? { stepsA: 0 } : {},
     });
-    return { turned };
+    return { coordinates };
   }
 
   /** Products of factors' kin with r x r matrices: see tangent_multiply.wgsl. */
@@ -412,9 +439,7 @@ export class FactorPairs {
       uniforms: {
         ...{ aAt: 0, bAt: 0, combine: 0, stepsA: this.#rank },
         ...how,
-        rank: this.#rank,
-        block: this.#block / 4,
-        zero: 0,
+        ...this.#shape,
       },
       workgroups: this.#factorTiles(),
     });
@@ -440,8 +465,8 @@ export class FactorPairs {
   }
 
   #grid(lanes: (rows: number, columns: number) => number): readonly [number, number, number] {
-    const most = Math.max(...this.#pairs.map(({ a, b }) => lanes(b.shape[0]!, a.shape[1]!)));
-    const groups = Math.ceil(most / 64), layers = Math.ceil(groups / MOST_GROUPS);
+    const max = Math.max(...this.#pairs.map(({ a, b }) => lanes(b.shape[0]!, a.shape[1]!)));
+    const groups = Math.ceil(max / 64), layers = Math.ceil(groups / MAX_GROUPS);
     return [Math.ceil(groups / layers), this.#pairs.length, layers];
   }
 

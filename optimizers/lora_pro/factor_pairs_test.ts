@@ -51,7 +51,7 @@ async function adjustOnGpu(problems: readonly Problem[], gauge: Gauge, damping: 
   const flat = { ...gradients[0]!, shape: [(last.offset) / 4 + last.shape[0]! * last.shape[1]!] };
   const factors = pairs.decompose();
   const raw = { flat, a: 0, b: gradients[problems.length]!.offset / 4 };
-  const out = pairs.turnBack(factors, pairs.adjustGradients(factors, raw, gauge, damping));
+  const out = pairs.fromCoordinates(factors, pairs.adjustGradients(factors, raw, gauge, damping));
   const [flatA, flatB] = await gpu.downloadAll([out.a, out.b]);
   return problems.map((p, i) => ({
     gradientA: fromFloat32(

@@ -2,7 +2,7 @@
 import type { Gradients, Parameter } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
-import { descend, groupFactors, MOST_RANK } from "../../kernels/mod.ts";
+import { groupFactors, MAX_RANK, sgdUpdate } from "../../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "../adamw.ts";
 import { batchGradients } from "../batched_gradients.ts";
 import { largerOf } from "../factor_sides.ts";
@@ -26,12 +26,12 @@ import {
   type Setup,
 } from "../optimizer.ts";
 import {
+  type Coordinates,
   type Damping,
   type FactorGradients,
   type FactorPair,
   FactorPairs,
   type Gauge,
-  type Turned,
 } from "./factor_pairs.ts";
 
 const MODES = ["full", "efficient", "sgd"] as const;
@@ -104,7 +104,7 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
     for (const [name, value] of Object.entries({ relativeDamping, absoluteDamping, cap })) {
       if (!(value >= 0 && Number.isFinite(value))) return `${name} is ${value}, 0 or more is needed`;
     }
-    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MOST_RANK));
+    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MAX_RANK));
   },
   describe: ({ mode, gauge, scaling, cap }) =>
     [scaling, mode, ...gauge === "sylvester" ? [] : [`X ${gauge}`], ...cap > 0 ? [`cap ${cap}`] : []].join(
@@ -148,7 +148,7 @@ function ruleWork(
 /**
  * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; and
  * tables of where the factors lie. A step makes small matrices of every site and, as large as all factors,
- * singular vectors, turned gradients (twice in mode "full") and adjusted ones; or first, and freed again, the bases of
+ * singular vectors, coordinates of gradients (twice in mode "full") and adjusted ones; or first, and freed again, the bases of
  * one decomposition at a time.
  */
 function ruleFootprint(
@@ -202,8 +202,8 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
       const out = new Map<Factors, { readonly a: Tensor; readonly b: Tensor }>();
       for (const { pairs, factors } of batches) {
         const decomposition = pairs.decompose(), raw = gradientsOf(factors, gradients);
-        const turned = pairs.adjustGradients(decomposition, raw, "zero", damping);
-        const { a, b } = pairs.turnBack(decomposition, turned);
+        const coordinates = pairs.adjustGradients(decomposition, raw, "zero", damping);
+        const { a, b } = pairs.fromCoordinates(decomposition, coordinates);
         for (const pair of factors) {
           out.set(pair, { a: partOf(a, pair.a, pairs.flats.a), b: partOf(b, pair.b, pairs.flats.b) });
         }
@@ -215,7 +215,7 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
       const followed = new Map<Parameter, Tensor>();
       for (const { pairs, factors } of batches) {
         const decomposition = pairs.decompose(), raw = gradientsOf(factors, gradients);
-        let turned: Turned;
+        let coordinates: Coordinates;
         if (mode === "full") {
           pairs.updateMoments(
             decomposition,
@@ -228,11 +228,11 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
             correction2: 1 / (1 - beta2 ** step),
             epsilon,
           };
-          turned = pairs.adjustDirection(decomposition, direction, gauge, damping);
+          coordinates = pairs.adjustDirection(decomposition, direction, gauge, damping);
         } else {
-          turned = pairs.adjustGradients(decomposition, raw, gauge, damping);
+          coordinates = pairs.adjustGradients(decomposition, raw, gauge, damping);
         }
-        const adjusted = pairs.turnBack(decomposition, turned);
+        const adjusted = pairs.fromCoordinates(decomposition, coordinates);
         if (adamw) {
           for (const { a, b } of factors) {
             followed.set(a, partOf(adjusted.a, a, pairs.flats.a)).set(
@@ -243,8 +243,8 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
         } else {
           if (cap > 0) pairs.capSteps(adjusted, learningRate, cap);
           const decay = 1 - learningRate * weightDecay, keep = mode === "full" ? Math.sqrt(decay) : decay;
-          descend(gpu, pairs.flats.a, adjusted.a, learningRate, keep);
-          descend(gpu, pairs.flats.b, adjusted.b, learningRate, keep);
+          sgdUpdate(gpu, pairs.flats.a, adjusted.a, learningRate, keep);
+          sgdUpdate(gpu, pairs.flats.b, adjusted.b, learningRate, keep);
         }
       }
       adamw?.step({ of: (parameter) => followed.get(parameter)! }, { step, learningRate });

@@ -329,11 +329,11 @@ Deno.test("loraPro's equivalent gradient is the projection of G, for any basis o
   const map = problem(14, 18, 4, 51);
   const weight = effectiveWeight(map.base, map.a, map.b, 2);
   const gradient = subtract(weight, map.target), wanted = projectGradient(gradient, map.a, map.b);
-  const turn = add(identity(4), randomMatrix(4, 4, createRandom(52), 0.3));
+  const basis = add(identity(4), randomMatrix(4, 4, createRandom(52), 0.3));
   const starts = [
     { a: map.a, b: map.b, scale: 2 },
     // (B R, R⁻¹ A): R⁻¹ A is the A' with R A' = A.
-    { a: multiply(inverse(turn), map.a), b: multiply(map.b, turn), scale: 2 },
+    { a: multiply(inverse(basis), map.a), b: multiply(map.b, basis), scale: 2 },
     { a: map.a, b: times(map.b, 4), scale: 0.5 },
     { a: times(map.a, 1 / 8), b: map.b, scale: 16 },
   ];

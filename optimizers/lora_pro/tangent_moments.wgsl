@@ -1,16 +1,12 @@
 // Adam's moments of the equivalent gradient s (B gA + gB A) = s (U S (V_B^T gA) + (gB V_A) T L), which is never stored: a
 // lane forms a tile of 4 x 8 of it.
 struct Uniforms {
-  rank: u32,
-  // In vectors.
-  block: u32,
+  #use shape
   beta1: f32,
   beta2: f32,
   // 1 - beta, rounded once.
   rest1: f32,
   rest2: f32,
-  // Always 0: see tangent_multiply.wgsl.
-  zero: u32,
 }
 
 #use site
@@ -19,16 +15,16 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read> a_left: array<f32>;
 @group(0) @binding(2) var<storage, read> b_left: array<f32>;
 @group(0) @binding(3) var<storage, read> small: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> a_turned: array<f32>;
-@group(0) @binding(5) var<storage, read> b_turned: array<f32>;
+@group(0) @binding(4) var<storage, read> a_coordinates: array<f32>;
+@group(0) @binding(5) var<storage, read> b_coordinates: array<f32>;
 @group(0) @binding(6) var<storage, read_write> m: array<f32>;
 @group(0) @binding(7) var<storage, read_write> v: array<f32>;
 @group(0) @binding(8) var<uniform> u: Uniforms;
 
 #use load a_left
 #use load b_left
-#use load a_turned
-#use load b_turned
+#use load a_coordinates
+#use load b_coordinates
 #use load m
 #use load v
 #use store m
@@ -60,10 +56,10 @@ fn main(
   for (var j = 0u; j < r; j += 4u) {
     // Elements of B's rows behind their ends are loaded as zeros.
     let h = mat4x4<f32>(
-      load_b_turned(rows.x + j, r - j),
-      load_b_turned(rows.y + j, r - j),
-      load_b_turned(rows.z + j, r - j),
-      load_b_turned(rows.w + j, r - j),
+      load_b_coordinates(rows.x + j, r - j),
+      load_b_coordinates(rows.y + j, r - j),
+      load_b_coordinates(rows.z + j, r - j),
+      load_b_coordinates(rows.w + j, r - j),
     );
     let l = mat4x4<f32>(
       load_b_left(rows.x + j, r - j),
@@ -74,9 +70,9 @@ fn main(
     let t = small[t0 + j / 4u];
     let s = small[t0 + blocks + j / 4u];
     let lines = site.a + column0 + min(vec4(j) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
-    near += left_of(lines, inside, t) * h + turned_of(lines, inside, s) * l;
+    near += left_of(lines, inside, t) * h + coordinates_of(lines, inside, s) * l;
     if (inside > 4u) {
-      far += left_of(lines + 4u, inside - 4u, t) * h + turned_of(lines + 4u, inside - 4u, s) * l;
+      far += left_of(lines + 4u, inside - 4u, t) * h + coordinates_of(lines + 4u, inside - 4u, s) * l;
     }
   }
   var sums = array<vec4<f32>, 8>(near[0], near[1], near[2], near[3], far[0], far[1], far[2], far[3]);
@@ -103,11 +99,11 @@ fn left_of(lines: vec4<u32>, inside: u32, t: vec4<f32>) -> mat4x4<f32> {
   );
 }
 
-fn turned_of(lines: vec4<u32>, inside: u32, s: vec4<f32>) -> mat4x4<f32> {
+fn coordinates_of(lines: vec4<u32>, inside: u32, s: vec4<f32>) -> mat4x4<f32> {
   return mat4x4<f32>(
-    s.x * load_a_turned(lines.x, inside),
-    s.y * load_a_turned(lines.y, inside),
-    s.z * load_a_turned(lines.z, inside),
-    s.w * load_a_turned(lines.w, inside),
+    s.x * load_a_coordinates(lines.x, inside),
+    s.y * load_a_coordinates(lines.y, inside),
+    s.z * load_a_coordinates(lines.z, inside),
+    s.w * load_a_coordinates(lines.w, inside),
   );
 }

@@ -1,17 +1,16 @@
 // Products of matrices in the layout of the factors and r x r matrices M, for A's from the left and for B's from the right:
 //   A_out = M_A A_in and B_out = B_in M_B, or with `combine`
 //   A_out = D_A A_out + M_A A_in and B_out = B_out D_B - B_in M_B, D diagonal.
-// The first turns gradients into the bases of the factors' singular vectors, hA = V_B^T dA and hB = dB V_A, and back out of
+// The first brings gradients into the bases of the factors' singular vectors, hA = V_B^T dA and hB = dB V_A, and back out of
 // them, gA = V_B hA and gB = hB V_A^T. The second gives V_B^T gA = hA / (S^2 + d) / s^2 + Y T L and
 // gB V_A = hB / (T^2 + d) / s^2 - U E in place of hA and hB: see tangent_pair.wgsl. One text for all, since a software adapter
 // would compile each for as long. A lane forms a tile of 4 x 4, of A's first and then of B's.
 struct Uniforms {
+  #use shape
   // Where the matrices begin in `a_in` and `b_in`.
   a_at: u32,
   b_at: u32,
-  rank: u32,
-  // In vectors, as are the places of M_A and M_B in a site's block of `small`.
-  block: u32,
+  // Places of M_A and M_B in a site's block, in vectors.
   small_a: u32,
   small_b: u32,
   // 1 where the lines of M_A or M_B lie along the sum instead of along the result.
@@ -20,8 +19,6 @@ struct Uniforms {
   combine: u32,
   // The rank, or 0 where M_A is zero.
   steps_a: u32,
-  // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
-  zero: u32,
 }
 
 #use site

@@ -12,27 +12,23 @@
 // remains of both, E = -d / (S^2 + d) U^T hB / (T^2 + d) / s^2 + S Y: exactly S Y undamped, and 0 without a gauge.
 // Never forming (B^T B)^-1 keeps errors at the condition number of B instead of its square.
 struct Uniforms {
-  rank: u32,
-  // In vectors.
-  block: u32,
+  #use shape
   // 0: X = 0. 1: the Sylvester equation's. 2: symmetric.
   gauge: u32,
   relative_damping: f32,
   absolute_damping: f32,
-  // Always 0: see tangent_multiply.wgsl.
-  zero: u32,
 }
 
 override LANES = 64u;
 
 // Above 2^-126: adapters may take what is below for 0.
-const LEAST = 1.2e-38;
+const TINY = 1.2e-38;
 
 #use site
 
 @group(0) @binding(0) var<storage, read> sites: array<Site>;
-@group(0) @binding(1) var<storage, read> a_turned: array<f32>;
-@group(0) @binding(2) var<storage, read> b_turned: array<f32>;
+@group(0) @binding(1) var<storage, read> a_coordinates: array<f32>;
+@group(0) @binding(2) var<storage, read> b_coordinates: array<f32>;
 @group(0) @binding(3) var<storage, read> a_left: array<f32>;
 @group(0) @binding(4) var<storage, read> b_left: array<f32>;
 // A site's block of r x r matrices whose lines are whole vectors with zeros at the end: V_A, V_B and two of the SVD, by
@@ -43,8 +39,8 @@ const LEAST = 1.2e-38;
 // What each lane sums: four rows of overlaps and four of Y.
 var<workgroup> partial: array<vec4<f32>, LANES * 8u>;
 
-#use load a_turned
-#use load b_turned
+#use load a_coordinates
+#use load b_coordinates
 #use load a_left
 #use load b_left
 
@@ -99,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       for (var row = lane % parts; row < site.rows; row += parts) {
         let at = site.b + row * r;
         let l = load_b_left(at + i0, r - i0);
-        let h = load_b_turned(at + j0, r - j0);
+        let h = load_b_coordinates(at + j0, r - j0);
         overlaps += mat4x4<f32>(l.x * h, l.y * h, l.z * h, l.w * h);
       }
       if (u.gauge != 0u) {
@@ -114,10 +110,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             load_a_left(js.w + c, inside),
           );
           ys += mat4x4<f32>(
-            load_a_turned(is.x + c, inside) * l,
-            load_a_turned(is.y + c, inside) * l,
-            load_a_turned(is.z + c, inside) * l,
-            load_a_turned(is.w + c, inside) * l,
+            load_a_coordinates(is.x + c, inside) * l,
+            load_a_coordinates(is.y + c, inside) * l,
+            load_a_coordinates(is.z + c, inside) * l,
+            load_a_coordinates(is.w + c, inside) * l,
           );
         }
       }
@@ -147,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         y *= -t * inverse_square * inverse_b;
         if (u.gauge == 1u) {
           // Zero over zero where both values vanish: y is 0 there.
-          y /= max(s * s + damping_b + t * t + damping_a, vec4<f32>(LEAST));
+          y /= max(s * s + damping_b + t * t + damping_a, vec4<f32>(TINY));
         } else {
           y *= 0.5 * inverse_a;
         }

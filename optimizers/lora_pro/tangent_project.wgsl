@@ -1,15 +1,11 @@
-// The turned gradients that Adam's direction D would give the factors, as if it were the full gradient: V_B^T (s B^T D) =
+// The coordinates of the gradients that Adam's direction D would give the factors, as if it were the full gradient: V_B^T (s B^T D) =
 // s S U^T D, or with OF_B (s D A^T) V_A = s D L^T T. D is formed from its moments on the way and never stored. A lane forms
 // four of D's lines times up to eight ranks.
 struct Uniforms {
-  rank: u32,
-  // In vectors.
-  block: u32,
+  #use shape
   correction1: f32,
   correction2: f32,
   epsilon: f32,
-  // Always 0: see tangent_multiply.wgsl.
-  zero: u32,
 }
 
 override OF_B = false;
@@ -111,7 +107,7 @@ fn main(
   }
 }
 
-// Four lines of L, from `rank0` on, at columns k .. k + 3: a matrix that turns four of D's columns into four ranks.
+// Four lines of L, from `rank0` on, at columns k .. k + 3: a matrix that maps four of D's columns into four ranks.
 fn lines_of(site: Site, rank0: u32, k: u32, inside: u32) -> mat4x4<f32> {
   let at = site.a + k + min(vec4(rank0) + vec4(0u, 1u, 2u, 3u), vec4(u.rank - 1u)) * site.columns;
   return mat4x4<f32>(

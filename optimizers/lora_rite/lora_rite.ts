@@ -5,7 +5,7 @@ import { alignBytes, ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import {
   clip,
   dotInto,
-  MOST_RANK,
+  MAX_RANK,
   rightSvds,
   type SmallMatrices,
   smallProducts,
@@ -133,7 +133,7 @@ export const loraRite: OptimizerModule<LoraRiteOptions> = defineOptimizer({
     if (!(momentFloor >= 0 && momentFloor < 1)) {
       return `momentFloor is ${momentFloor}, 0 to 1 is needed, below 1`;
     }
-    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MOST_RANK));
+    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MAX_RANK));
   },
   describe: ({ scaling, clipNorm, skipAbove, momentFloor }) =>
     [
@@ -336,7 +336,7 @@ function loraRiteRule({ gpu }: Setup, factors: readonly Factors[], options: Lora
         });
         const preconditioner = smallProducts(gpu, v, v, {
           ...{ rank, f: "1/(cs+d)", values, damping: epsilon, factors: shares[which], scale },
-          least: Math.sqrt(momentFloor),
+          minShare: Math.sqrt(momentFloor),
         });
 
         const next = zerosLike(gpu, side, "first moment");

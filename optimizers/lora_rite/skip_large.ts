@@ -1,6 +1,6 @@
 /** @file Launches what LoRA-RITE does to steps that are too long: it skips them. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { lanesOfSite, type TallMatrices } from "../../kernels/mod.ts";
+import { lanesOfMatrix, type TallMatrices } from "../../kernels/mod.ts";
 import { composeKernel } from "../../kernels/wgsl/compose.ts";
 import { snippets } from "../../kernels/wgsl/snippets.ts";
 import source from "./skip_large.wgsl" with { type: "text" };
@@ -19,7 +19,7 @@ export function skipLarge(
   gpu: Gpu,
   { flat, rank, rows, layouts }: TallMatrices,
   limit: number,
-  lanes = lanesOfSite(gpu),
+  lanes = lanesOfMatrix(gpu),
 ): void {
   gpu.launch(kernel, {
     buffers: { matrices: layouts, x: flat },

@@ -279,7 +279,7 @@ export function relativeBias(values: Matrix, queries: number, keys: number): Mat
  * Sums of rows: out[r] is the sum over j in [offsets[r], offsets[r + 1]) of x[sources[j]].
  * `offsets` has one entry more than the output has rows; an empty range gives zeros.
  */
-export function sparseRows(x: Matrix, offsets: ArrayLike<number>, sources: ArrayLike<number>): Matrix {
+export function gatherRows(x: Matrix, offsets: ArrayLike<number>, sources: ArrayLike<number>): Matrix {
   const out = zeros(offsets.length - 1, x.columns);
   for (let row = 0; row < out.rows; row++) {
     for (let j = offsets[row]!; j < offsets[row + 1]!; j++) {

@@ -8,11 +8,11 @@ import {
   attentionGradients,
   clipByGlobalNorm,
   crossEntropy,
+  gatherRows,
   linear,
   rotary,
   rotaryFrequencies,
   softmax,
-  sparseRows,
 } from "./network.ts";
 import {
   dot,
@@ -139,9 +139,9 @@ Deno.test("rotaryFrequencies() of Llama 3 keeps fast turns, divides slow ones an
   assertEquals(ratios.some((ratio) => ratio > 0.13 && ratio < 0.99), true);
 });
 
-Deno.test("sparseRows() adds the rows that each range names, with repeats, and gives zeros for none", () => {
+Deno.test("gatherRows() adds the rows that each range names, with repeats, and gives zeros for none", () => {
   const x = fromRows([[1, 2], [10, 20], [100, 200]]);
-  assertEquals(toRows(sparseRows(x, [0, 2, 2, 5], [0, 2, 1, 1, 1])), [[101, 202], [0, 0], [30, 60]]);
+  assertEquals(toRows(gatherRows(x, [0, 2, 2, 5], [0, 2, 1, 1, 1])), [[101, 202], [0, 0], [30, 60]]);
 });
 
 Deno.test("crossEntropy() of equal logits is the logarithm of their number, times the share that counts", () => {

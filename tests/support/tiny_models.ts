@@ -1,5 +1,5 @@
 /** @file Small models with seeded random weights, and batches for them. */
-import { mapRows, pickRows, type Tape } from "../../autodiff/mod.ts";
+import { gatherMap, mapRows, type Tape } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { createDecoder } from "../../models/decoder.ts";
 import { createEncoderDecoder, type EncoderDecoderConfig } from "../../models/encoder_decoder.ts";
@@ -140,7 +140,7 @@ export function scriptedDecoder(gpu: Gpu, next: readonly number[]): Model {
   next.forEach((token, row) => table[row * size + token] = 1);
   const logits = gpu.upload(table, "f32", [size, size], "script");
   const after = (tape: Tape, tokens: ArrayLike<number>) =>
-    mapRows(tape, tape.constant(logits), pickRows(gpu, tokens, size));
+    mapRows(tape, tape.constant(logits), gatherMap(gpu, tokens, size));
   return {
     family: "decoder",
     parameters: [],

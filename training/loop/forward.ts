@@ -72,7 +72,7 @@ export function measuredForward(inner: ForwardOf, full: ReadonlyMap<LinearSite, 
       const { tape } = forward, { weight } = site;
       const trained = !isHalf(weight) && tape.parameter(weight).needsGradient;
       // A trained weight's own gradient is the same product, and the same in every bit.
-      return measureWeight(tape, x, y, into, { seldom: !trained });
+      return measureWeight(tape, x, y, into, { reuse: !trained });
     },
     block: (inputs, body) => forward.block(inputs, (forward, inputs) => body(measure(forward), inputs)),
   });
@@ -88,14 +88,14 @@ function measureWeight(
   x: Var,
   y: Var,
   into: Tensor,
-  { seldom }: { readonly seldom: boolean },
+  { reuse }: { readonly reuse: boolean },
 ): Var {
   return tape.record({
     name: "measureWeight",
     inputs: [y, tape.input(into)],
     output: y.value,
     backward(gradient, inputs) {
-      product(tape.gpu, gradient, x.value, { transposeA: true, into, accumulate: true, seldom });
+      product(tape.gpu, gradient, x.value, { transposeA: true, into, accumulate: true, reuse });
       inputs.pass(0, gradient);
     },
   });

@@ -1,5 +1,5 @@
 /** @file What a trained model can be asked: classes and text, on merged weights. */
-import { createGradients, mapRows, pickRows, Tape, type Var } from "../../autodiff/mod.ts";
+import { createGradients, gatherMap, mapRows, Tape, type Var } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { argmax } from "../../kernels/mod.ts";
@@ -62,7 +62,8 @@ export function createPredictor(
   /** `rows` of the logits, or all, in the caller's scope. */
   const logitsOf = (batch: Batch, rows?: readonly number[]): Tensor => {
     const reading = forward(), logits = model.logits(reading, batch);
-    return (rows ? mapRows(reading.tape, logits, pickRows(gpu, rows, logits.value.shape[0]!)) : logits).value;
+    return (rows ? mapRows(reading.tape, logits, gatherMap(gpu, rows, logits.value.shape[0]!)) : logits)
+      .value;
   };
   /** The best class of each of `rows` of the logits, or of all. */
   const bestOf = async (batch: Batch, rows?: readonly number[]): Promise<Int32Array> => {
@@ -224,7 +225,7 @@ export function createPredictor(
       using _ = gpu.scope("token");
       const scores = position > 0
         ? continuation.next(tokens)
-        : mapRows(reading.tape, continuation.prompted, pickRows(gpu, copies, read.length));
+        : mapRows(reading.tape, continuation.prompted, gatherMap(gpu, copies, read.length));
       tokens = [...await choose(scores, rows.map((i) => open.has(i) ? texts[i]! : null), position)];
       await onPass();
       rows.forEach((i, row) => {

@@ -206,10 +206,10 @@ function beyondReach(
       const rows = { ...left.a, offset: pair.a.offset - a.flat.offset, shape: pair.a.shape };
       const rest = gpu.empty(gradient.shape, `${site.name} beyond reach`);
       gpu.copy(gradient, rest);
-      const inColumns = matmul(gpu, columns, gradient, { transposeA: true, seldom: true });
-      matmul(gpu, columns, inColumns, { scale: -1, into: rest, accumulate: true, seldom: true });
-      const inRows = matmul(gpu, rest, rows, { transposeB: true, seldom: true });
-      out.set(site, matmul(gpu, inRows, rows, { scale: -1, into: rest, accumulate: true, seldom: true }));
+      const inColumns = matmul(gpu, columns, gradient, { transposeA: true, reuse: true });
+      matmul(gpu, columns, inColumns, { scale: -1, into: rest, accumulate: true, reuse: true });
+      const inRows = matmul(gpu, rest, rows, { transposeB: true, reuse: true });
+      out.set(site, matmul(gpu, inRows, rows, { scale: -1, into: rest, accumulate: true, reuse: true }));
     }
   }
   return out;

@@ -1,22 +1,22 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/support/assert_close.ts";
 import { randomMatrix } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { upload, uploadAngles } from "../../tests/support/upload.ts";
-import { keepRows } from "./keep_rows.ts";
+import { scatterRows } from "./scatter_rows.ts";
 
 const THETA = 50;
 
-Deno.test("keepRows() puts each row in its place and leaves the others as they are", async () => {
+Deno.test("scatterRows() puts each row in its place and leaves the others as they are", async () => {
   const gpu = await testGpu();
   for (const columns of [1, 3, 8, 67]) {
-    using _ = gpu.scope("keepRows");
+    using _ = gpu.scope("scatterRows");
     const x = randomMatrix(4, columns, createRandom(columns)),
       before = randomMatrix(6, columns, createRandom(1));
     const places = [5, 0, 3, 2], into = upload(gpu, before, "into");
-    keepRows(gpu, upload(gpu, x, "x"), gpu.upload(Uint32Array.from(places), "u32", [4], "places"), into);
+    scatterRows(gpu, upload(gpu, x, "x"), gpu.upload(Uint32Array.from(places), "u32", [4], "places"), into);
     const wanted = Float32Array.from(before.data);
     places.forEach((place, row) =>
       wanted.set(x.data.subarray(row * columns, (row + 1) * columns), place * columns)
@@ -25,14 +25,14 @@ Deno.test("keepRows() puts each row in its place and leaves the others as they a
   }
 });
 
-Deno.test("keepRows() turns the heads of each row by that row's own position", async () => {
+Deno.test("scatterRows() rotates the heads of each row by that row's own position", async () => {
   const gpu = await testGpu();
   for (const [heads, size] of [[1, 2], [3, 6], [2, 8]] as const) {
-    using _ = gpu.scope("keepRows");
+    using _ = gpu.scope("scatterRows");
     const columns = heads * size, x = randomMatrix(3, columns, createRandom(size));
     const positions = [6, 0, 2], places = [1, 2, 0];
     const into = gpu.zeros([3, columns], "into");
-    keepRows(gpu, upload(gpu, x, "x"), gpu.upload(Uint32Array.from(places), "u32", [3], "places"), into, {
+    scatterRows(gpu, upload(gpu, x, "x"), gpu.upload(Uint32Array.from(places), "u32", [3], "places"), into, {
       positions: gpu.upload(Uint32Array.from(positions), "u32", [3], "positions"),
       angles: uploadAngles(gpu, 7, size, THETA),
     });
@@ -53,14 +53,18 @@ Deno.test("keepRows() turns the heads of each row by that row's own position", a
   }
 });
 
-Deno.test("keepRows() refuses tensors that do not fit", async () => {
+Deno.test("scatterRows() refuses tensors that do not fit", async () => {
   const gpu = await testGpu();
-  using _ = gpu.scope("keepRows");
+  using _ = gpu.scope("scatterRows");
   const x = gpu.zeros([2, 6], "x"), words = (count: number) => gpu.zeros([count], "words", "u32");
   const refuse = (put: () => void) => assertThrows(put, RangeError, 'Cannot put "x" [2,6] at places');
-  refuse(() => keepRows(gpu, x, words(3), gpu.zeros([4, 6], "into")));
-  refuse(() => keepRows(gpu, x, words(2), gpu.zeros([4, 5], "into")));
+  refuse(() => scatterRows(gpu, x, words(3), gpu.zeros([4, 6], "into")));
+  refuse(() => scatterRows(gpu, x, words(2), gpu.zeros([4, 5], "into")));
   const into = gpu.zeros([4, 6], "into");
-  refuse(() => keepRows(gpu, x, words(2), into, { positions: words(2), angles: gpu.zeros([2, 2, 2], "a") }));
-  refuse(() => keepRows(gpu, x, words(2), into, { positions: words(1), angles: gpu.zeros([2, 1, 2], "a") }));
+  refuse(() =>
+    scatterRows(gpu, x, words(2), into, { positions: words(2), angles: gpu.zeros([2, 2, 2], "a") })
+  );
+  refuse(() =>
+    scatterRows(gpu, x, words(2), into, { positions: words(1), angles: gpu.zeros([2, 1, 2], "a") })
+  );
 });

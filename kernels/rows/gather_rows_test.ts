@@ -1,38 +1,38 @@
 import { assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
-import { assertClose } from "../../tests/support/assert_close.ts";
 import { add, randomMatrix } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { stretchOf, upload } from "../../tests/support/upload.ts";
-import { sparseRows } from "./sparse_rows.ts";
+import { gatherRows } from "./gather_rows.ts";
 
-Deno.test("sparseRows() sums the chosen rows: none, one, several and the same one twice", async () => {
+Deno.test("gatherRows() sums the chosen rows: none, one, several and the same one twice", async () => {
   const gpu = await testGpu();
   for (const columns of [1, 4, 7, 64, 257]) {
     const x = randomMatrix(5, columns, createRandom(columns)),
       before = randomMatrix(6, columns, createRandom(1));
     const offsets = Uint32Array.of(0, 0, 1, 4, 4, 6, 6), sources = Uint32Array.of(4, 0, 1, 0, 2, 2);
-    const wanted = reference.sparseRows(x, offsets, sources);
-    using _ = gpu.scope("sparseRows");
+    const wanted = reference.gatherRows(x, offsets, sources);
+    using _ = gpu.scope("gatherRows");
     const choice = {
       rows: 6,
       offsets: gpu.upload(offsets, "u32", [7], "offsets"),
       sources: gpu.upload(sources, "u32", [6], "sources"),
     };
     const on = upload(gpu, x, "x"), into = upload(gpu, before, "into");
-    const out = sparseRows(gpu, on, choice);
+    const out = gatherRows(gpu, on, choice);
     assertEquals(out.shape, [6, columns]);
     // At most three terms a sum.
     assertClose(await gpu.download(out), wanted.data, { relative: 2e-7 });
-    sparseRows(gpu, on, choice, { into, accumulate: true });
+    gatherRows(gpu, on, choice, { into, accumulate: true });
     assertClose(await gpu.download(into), add(before, wanted).data, { relative: 3e-7 });
-    sparseRows(gpu, on, choice, { into });
+    gatherRows(gpu, on, choice, { into });
     assertClose(await gpu.download(into), wanted.data, { relative: 2e-7 });
   }
 });
 
-Deno.test("sparseRows() reaches every row beyond 65,535 workgroups", async () => {
+Deno.test("gatherRows() reaches every row beyond 65,535 workgroups", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("many rows");
   const rows = 70_001, columns = 61, x = randomMatrix(1009, columns, createRandom(1));
@@ -41,7 +41,7 @@ Deno.test("sparseRows() reaches every row beyond 65,535 workgroups", async () =>
     offsets: gpu.upload(Uint32Array.from({ length: rows + 1 }, (_, i) => i), "u32", [rows + 1], "offsets"),
     sources: gpu.upload(Uint32Array.from({ length: rows }, (_, i) => i % 1009), "u32", [rows], "sources"),
   };
-  const out = sparseRows(gpu, upload(gpu, x, "x"), choice);
+  const out = gatherRows(gpu, upload(gpu, x, "x"), choice);
   for (const first of [0, 65_535 * 64 - 64, rows * columns - rows * columns % 64]) {
     const found = await gpu.download(stretchOf(out, first, Math.min(128, rows * columns - first)));
     assertEquals(

@@ -1,12 +1,12 @@
-/** @file Sums of chosen rows: an embedding, its gradient, picking rows and placing them. */
+/** @file Launches what gathers rows and adds them up: an embedding, its gradient, rows that move. */
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { groupsFor } from "../wgsl/groups.ts";
 import { defineRowKernel, rowKernel } from "../wgsl/rows.ts";
-import source from "./sparse_rows.wgsl" with { type: "text" };
+import source from "./gather_rows.wgsl" with { type: "text" };
 
 const kernels = defineRowKernel({
-  name: "sparse_rows",
+  name: "gather_rows",
   source,
   buffers: { x: "read", offsets: "read", sources: "read", out: "read_write" },
   uniforms: { rows: "u32", columns: "u32", accumulate: "u32" },
@@ -14,7 +14,7 @@ const kernels = defineRowKernel({
 });
 
 /** Which rows of x make up each row of the result, in compressed form. */
-export interface RowChoice {
+export interface RowGather {
   /** Rows of the result. */
   readonly rows: number;
   /** `[rows + 1]`. */
@@ -24,23 +24,23 @@ export interface RowChoice {
 }
 
 /** out[r] (+)= Σ x[sources[j]] for offsets[r] ≤ j < offsets[r + 1]; x is `[.., columns]`. */
-export function sparseRows(
+export function gatherRows(
   gpu: Gpu,
   x: Tensor,
-  choice: RowChoice,
+  gather: RowGather,
   options: { readonly into?: Tensor; readonly accumulate?: boolean } = {},
 ): Tensor {
   const columns = x.shape.at(-1)!;
-  const out = options.into ?? gpu.empty([choice.rows, columns], `rows of ${x.label}`);
+  const out = options.into ?? gpu.empty([gather.rows, columns], `rows of ${x.label}`);
   const { kernel, width } = rowKernel(kernels, columns);
   gpu.launch(kernel, {
-    buffers: { x, offsets: choice.offsets, sources: choice.sources, out },
+    buffers: { x, offsets: gather.offsets, sources: gather.sources, out },
     uniforms: {
-      rows: choice.rows,
+      rows: gather.rows,
       columns: columns / width,
       accumulate: Number(options.accumulate ?? false),
     },
-    workgroups: groupsFor(choice.rows * columns / width),
+    workgroups: groupsFor(gather.rows * columns / width),
   });
   return out;
 }

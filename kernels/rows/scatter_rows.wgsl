@@ -1,4 +1,4 @@
-// into[places[r]] = x[r]; with TURNED the heads of row r are turned by the angles of positions[r].
+// into[places[r]] = x[r]; with ROTARY the heads of row r are rotated by the angles of positions[r].
 struct Uniforms {
   rows: u32,
   columns: u32,
@@ -6,7 +6,7 @@ struct Uniforms {
   size: u32,
 }
 
-override TURNED = false;
+override ROTARY = false;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> places: array<u32>;
@@ -31,7 +31,7 @@ fn main(
   let pair = i % pairs;
   var cosine = 1.0;
   var sine = 0.0;
-  if (TURNED) {
+  if (ROTARY) {
     let at = 2u * (positions[row] * pairs + pair);
     cosine = angles[at];
     sine = angles[at + 1u];
@@ -46,7 +46,7 @@ fn main(
       continue;
     }
     let second = x[start + head + pairs];
-    if (TURNED) {
+    if (ROTARY) {
       into[place + head] = first * cosine - second * sine;
       into[place + head + pairs] = second * cosine + first * sine;
     } else {

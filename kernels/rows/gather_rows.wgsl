@@ -1,4 +1,4 @@
-// out[r] (+)= sum of x[sources[j]] for offsets[r] <= j < offsets[r + 1]: an embedding, its gradient, picking and placing rows.
+// out[r] (+)= sum of x[sources[j]] for offsets[r] <= j < offsets[r + 1]: an embedding, its gradient, rows that move.
 struct Uniforms {
   rows: u32,
   // Values in a row.
