@@ -3,9 +3,10 @@
  * One dispatch serves all of them, and nothing is read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel, MAX_GROUPS } from "../../gpu/kernel.ts";
+import { defineKernel } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { composeKernel } from "../wgsl/compose.ts";
+import { groupsForEach } from "../wgsl/groups.ts";
 import { snippets } from "../wgsl/snippets.ts";
 import smallSource from "./small_product.wgsl" with { type: "text" };
 import overlapSource from "./tall_overlap.wgsl" with { type: "text" };
@@ -336,8 +337,6 @@ export function tallProducts(
   keep = 0,
 ): void {
   const other = second ?? first, { rank, rows } = out;
-  const groups = Math.ceil(Math.max(...rows) * smallStride(rank) / 4 / 64);
-  const layers = Math.ceil(groups / MAX_GROUPS);
   gpu.launch(productKernel, {
     buffers: {
       outMatrices: out.layouts,
@@ -360,7 +359,7 @@ export function tallProducts(
       d: other.scale ?? 1,
     },
     constants: { TWO: second !== undefined, KEEP: keep !== 0 },
-    workgroups: [Math.ceil(groups / layers), rows.length, layers],
+    workgroups: groupsForEach(rows.length, Math.max(...rows) * smallStride(rank) / 4),
   });
 }
 

@@ -3,11 +3,10 @@
  * ranking take a few dispatches whatever the number of sites, nothing read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { MAX_GROUPS } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
-import { spanOf } from "../../kernels/mod.ts";
+import { lanesOfMatrix, spanOf } from "../../kernels/mod.ts";
 import { composeKernel, wgsl } from "../../kernels/wgsl/compose.ts";
-import { groupsFor } from "../../kernels/wgsl/groups.ts";
+import { groupsFor, groupsForEach } from "../../kernels/wgsl/groups.ts";
 import { snippets } from "../../kernels/wgsl/snippets.ts";
 import dropSource from "./triplet_drop.wgsl" with { type: "text" };
 import gramSource from "./triplet_gram.wgsl" with { type: "text" };
@@ -118,11 +117,6 @@ const dropKernel = composeKernel({
   constants: {},
 }, composition);
 
-/** Lanes of a workgroup that adds up: a software adapter pays for each at every barrier. */
-function lanesOf(gpu: Gpu): number {
-  return gpu.info.software ? 8 : 64;
-}
-
 /** Adds the gradients that `gradient`, of diag(e) Q, gives Q and e to `into`. */
 export function scaledRowsBackward(
   gpu: Gpu,
@@ -133,7 +127,7 @@ export function scaledRowsBackward(
   gpu.launch(scaleBackwardKernel, {
     buffers: { q, e, g: gradient, dq: into.q, de: into.e },
     uniforms: { columns },
-    constants: { LANES: lanesOf(gpu) },
+    constants: { LANES: lanesOfMatrix(gpu) },
     workgroups: [rank],
   });
 }
@@ -208,7 +202,7 @@ export class Triplets {
     gpu.launch(gramKernel, {
       buffers: { sites: this.#sites, q: this.#q, p: this.#p, grams, distances },
       uniforms: { rank, weight },
-      constants: { LANES: lanesOf(gpu) },
+      constants: { LANES: lanesOfMatrix(gpu) },
       workgroups: [count],
     });
     return { distances, grams };
@@ -258,7 +252,7 @@ export class Triplets {
         rest1: 1 - beta1,
         rest2: 1 - beta2,
       },
-      constants: { LANES: lanesOf(gpu), UPDATE: betas !== null },
+      constants: { LANES: lanesOfMatrix(gpu), UPDATE: betas !== null },
       workgroups: [rank, count],
     });
     return scores;
@@ -279,7 +273,6 @@ export class Triplets {
     lanes: (rows: number, columns: number) => number,
   ): readonly [number, number, number] {
     const max = Math.max(...triplets.map(({ p, q }) => lanes(p.shape[0]!, q.shape[1]!)));
-    const groups = Math.ceil(max / 64), layers = Math.ceil(groups / MAX_GROUPS);
-    return [Math.ceil(groups / layers), triplets.length, layers];
+    return groupsForEach(triplets.length, max);
   }
 }

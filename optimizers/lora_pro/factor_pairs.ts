@@ -3,7 +3,7 @@
  * dispatches, nothing read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { type Kernel, type KernelSpec, MAX_GROUPS } from "../../gpu/kernel.ts";
+import type { Kernel, KernelSpec } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import {
   lanesOfMatrix,
@@ -14,6 +14,7 @@ import {
   thinSvdsInto,
 } from "../../kernels/mod.ts";
 import { composeKernel, wgsl } from "../../kernels/wgsl/compose.ts";
+import { groupsForEach } from "../../kernels/wgsl/groups.ts";
 import { defineQuadKernel, quadKernel, type QuadKernels } from "../../kernels/wgsl/quads.ts";
 import { snippets } from "../../kernels/wgsl/snippets.ts";
 import capSource from "./cap_steps.wgsl" with { type: "text" };
@@ -466,8 +467,7 @@ export class FactorPairs {
 
   #grid(lanes: (rows: number, columns: number) => number): readonly [number, number, number] {
     const max = Math.max(...this.#pairs.map(({ a, b }) => lanes(b.shape[0]!, a.shape[1]!)));
-    const groups = Math.ceil(max / 64), layers = Math.ceil(groups / MAX_GROUPS);
-    return [Math.ceil(groups / layers), this.#pairs.length, layers];
+    return groupsForEach(this.#pairs.length, max);
   }
 
   #needMoments(): { readonly m: Tensor; readonly v: Tensor } {
