@@ -138,16 +138,16 @@ Deno.test("smallProducts() leaves out directions in which a factor vanishes, wha
   });
 });
 
-Deno.test("smallProducts() is 0 where a site's least value is below the share of its largest that is asked for", async () => {
+Deno.test("smallProducts() is 0 where a site's smallest value is below the share of its largest that is asked for", async () => {
   const gpu = await testGpu();
-  using _ = gpu.scope("least");
+  using _ = gpu.scope("share");
   const rank = 5, factors = gpu.upload(Float32Array.of(1, 1, 1), "f32", [3], "ones");
   const spread = (...last: number[]) =>
     roundToFloat32(withSingularValues(30, rank, [1, 1, 0.7, ...last], createRandom(9)));
   for (const tooLow of [spread(0.5, 0.009), spread()]) {
     const { v, values } = thinSvds(gpu, upload(gpu, [spread(0.5, 0.011), tooLow, zeros(30, rank)], "B"));
-    const made = (least: number) => {
-      const options = { rank, f: "1/(cs+d)", values, damping: 1e-3, factors, least } as const;
+    const made = (minShare: number) => {
+      const options = { rank, f: "1/(cs+d)", values, damping: 1e-3, factors, minShare } as const;
       return downloadSmall(gpu, smallProducts(gpu, v, v, options), rank);
     };
     const limited = await made(0.01), free = await made(0);

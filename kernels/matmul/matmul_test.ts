@@ -401,7 +401,7 @@ Deno.test("matmul() says which tensors do not fit together, and why", async () =
         epilogue: { a: tensor([3, 1], "x"), b: tensor([1, 5], "y"), scale: 1 },
       }),
     RangeError,
-    'Cannot join "x" [3,1] by "y" [1,5]: their product is [3,5], [3,2] is needed',
+    'Cannot add "x" [3,1] by "y" [1,5]: their product is [3,5], [3,2] is needed',
   );
   assertThrows(
     () => matmul(gpu, tensor([4], "v"), a),

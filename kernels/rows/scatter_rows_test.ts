@@ -57,7 +57,7 @@ Deno.test("scatterRows() refuses tensors that do not fit", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("scatterRows");
   const x = gpu.zeros([2, 6], "x"), words = (count: number) => gpu.zeros([count], "words", "u32");
-  const refuse = (put: () => void) => assertThrows(put, RangeError, 'Cannot put "x" [2,6] at places');
+  const refuse = (put: () => void) => assertThrows(put, RangeError, 'Cannot scatter "x" [2,6] to places');
   refuse(() => scatterRows(gpu, x, words(3), gpu.zeros([4, 6], "into")));
   refuse(() => scatterRows(gpu, x, words(2), gpu.zeros([4, 5], "into")));
   const into = gpu.zeros([4, 6], "into");
