@@ -54,11 +54,10 @@ import {
   withFilesOf,
 } from "./benchmarks/sweep/sweep_files.ts";
 import type { TuneProgress } from "./benchmarks/performance/tune.ts";
-import { type Tuning, tuningPath, writeTuning } from "./benchmarks/performance/tuning.ts";
+import { type Tuning, writeTuning } from "./benchmarks/performance/tuning.ts";
 import { DEFAULT_PORT, serveWatcher } from "./benchmarks/watch/serve.ts";
 import type { Pretrained, PretrainOptions } from "./training/pretrain.ts";
 import type { CheckedPromise, CheckSettings } from "./contract/check_entries.ts";
-import type { Gpu } from "./gpu/gpu.ts";
 import type { Library, Registries } from "./training/configuration.ts";
 import { lookup } from "./training/lookup.ts";
 import type { RunResult } from "./training/run.ts";
@@ -99,32 +98,8 @@ const real: Surroundings = {
   async registries() {
     return (await import("./training/shipped.ts")).shipped;
   },
-  async workshop(say, entries: Library) {
-    const [{ openGpu }, { train }, { scoreBase }, { useTuning }] = await Promise.all([
-      import("./gpu/mod.ts"),
-      import("./training/train.ts"),
-      import("./training/scoring/score_base.ts"),
-      import("./benchmarks/performance/tune.ts"),
-    ]);
-    const { environmentOf } = await import("./training/environment.ts");
-    let said = false;
-    return {
-      async open() {
-        const gpu = await openGpu();
-        try {
-          const tuning = await useTuning(gpu);
-          if (tuning && !said) say(`Matrix products as ./run tune chose them: ${tuningPath(tuning)}`);
-          said = true;
-        } catch (error) {
-          await gpu[Symbol.asyncDispose]();
-          throw error;
-        }
-        return gpu;
-      },
-      train: (gpu: Gpu, config, hooks) => train(gpu, config, { ...entries, ...hooks }),
-      scoreBase: (gpu: Gpu, config, hooks) => scoreBase(gpu, config, { ...entries, ...hooks }),
-      environment: environmentOf,
-    };
+  async workshop(say, library: Library) {
+    return await (await import("./benchmarks/mod.ts")).openWorkshop(say, library);
   },
   async pretrain(model, options) {
     const [{ openGpu }, { pretrain }] = await Promise.all([

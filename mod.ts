@@ -2,8 +2,27 @@
  * A reference harness for comparing fine-tuning methods on WebGPU: full fine-tuning, LoRA, LoRA-GA, LoRA-Pro and
  * whatever implements the one interface, {@linkcode OptimizerModule}.
  *
+ * A map of what is here:
+ *
+ * - **A run**: {@linkcode openGpu} opens a GPU, {@linkcode train} runs a {@linkcode RunConfig} on it to its
+ *   {@linkcode RunResult}, {@linkcode scoreBase} scores a checkpoint before fine-tuning.
+ * - **Sweeps and reports**: {@linkcode planSweep}, {@linkcode runSweep}, {@linkcode readSweepFolder},
+ *   {@linkcode buildSweepReport}, {@linkcode writeSweepReport}.
+ * - **Methods**: {@linkcode OptimizerModule} is the interface, {@linkcode attachLowRank} what the LoRA family shares;
+ *   those that ship are exported by their names, such as {@linkcode loraPro}.
+ * - **Tasks**: {@linkcode Task} is the interface; {@linkcode characterForm}, {@linkcode poolBatches} and
+ *   {@linkcode exactMatch} are parts to make one of.
+ * - **Models**: {@linkcode ModelEntry}, made by {@linkcode decoder}, {@linkcode encoderDecoder} or {@linkcode vision};
+ *   {@linkcode readModelFolder} reads one of Hugging Face's layout.
+ * - **Your own beside ours**: {@linkcode OwnEntries} for `train` and sweeps, {@linkcode loadModules} for files.
+ * - **Data**: {@linkcode loadData} and {@linkcode findData} read real data, {@linkcode dataSets} lists what is recognised;
+ *   {@linkcode parseTokenizerJson} and {@linkcode trainByteLevelBpe} make tokenizers.
+ * - **Below**: {@linkcode Gpu} and its tensors, {@linkcode kernels} without gradients, {@linkcode Tape} with them.
+ * - **Errors**: {@linkcode UserError} is what the caller can mend; so are {@linkcode DataError} and
+ *   {@linkcode CheckpointError}.
+ *
  * ```ts ignore
- * import { openGpu, train } from "./mod.ts";
+ * import { openGpu, train } from "@equivalent-gradient/harness";
  *
  * await using gpu = await openGpu();
  * const result = await train(gpu, {
@@ -119,6 +138,20 @@ export * from "./tasks/examples.ts";
 export { exactMatch } from "./tasks/text/exact_match.ts";
 export { characterForm, type TextForm } from "./tasks/text/text_form.ts";
 export * from "./training/run.ts";
+export {
+  buildSweepReport,
+  type PlannedSweep,
+  planSweep,
+  readSweepFolder,
+  runSweep,
+  type StoredSweep,
+  type SweepChanges,
+  type SweepOptions,
+  type SweepReport,
+  type SweepRequest,
+  type SweepResults,
+  writeSweepReport,
+} from "./benchmarks/mod.ts";
 export { scoreBase } from "./training/scoring/score_base.ts";
 export * from "./errors/user_error.ts";
 export type { Progress, TrainHooks } from "./training/loop/progress.ts";
@@ -126,4 +159,5 @@ export { type CheckpointPlace, removeCheckpoints } from "./training/checkpoint/c
 export { Interrupted } from "./training/checkpoint/interrupted.ts";
 export type { KeepingHooks } from "./training/checkpoint/keeper.ts";
 export type { OwnEntries } from "./training/registry.ts";
+export { type LoadedEntries, loadModules } from "./training/resolve/modules.ts";
 export { train, type TrainOptions } from "./training/train.ts";

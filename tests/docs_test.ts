@@ -346,16 +346,30 @@ test("docs: the example of a chart is a file and its lines in the registry, and 
   }
 });
 
-test("docs: the example of a program that uses the library runs from another folder", async () => {
-  const text = await Deno.readTextFile(`${repository}docs/library.md`);
-  const [program] = fencesOf(text, "ts"), [command] = fencesOf(text, "sh");
+test("docs: the examples of programs that use the library run from another folder", async () => {
+  const programs = await examplesOf("library.md");
+  const [command] = fencesOf(await Deno.readTextFile(`${repository}docs/library.md`), "sh");
   const folder = await Deno.makeTempDir({ prefix: "docs" });
   try {
     await Deno.symlink(repository.slice(0, -1), `${folder}/harness`);
-    await Deno.writeTextFile(`${folder}/my_run.ts`, program!);
     const [word, ...args] = command!.trim().split(" ");
     assertEquals(word, "deno");
-    assert(Number(await deno(folder, ...args)) >= 0);
+    const outputs = [];
+    const files = programs.map((_, i) => `program_${i}.ts`);
+    for (const [i, file] of files.entries()) await Deno.writeTextFile(`${folder}/${file}`, programs[i]!);
+    await deno(folder, "check", "--config", "harness/deno.json", ...files);
+    for (const program of programs) {
+      await Deno.writeTextFile(`${folder}/my_run.ts`, program);
+      const writes = program.includes("runSweep") ? ["--allow-write"] : [];
+      outputs.push(await deno(folder, ...args.toSpliced(-1, 0, ...writes)));
+    }
+    const [run, own, sweep] = outputs;
+    assertEquals(outputs.length, 3);
+    assert(Number(run) >= 0 && Number(own) >= 0);
+    assertStringIncludes(
+      sweep!,
+      "2 runs\nlora: done\nlora-pro: done\n2 results in results/report/index.html: ",
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

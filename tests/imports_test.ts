@@ -73,6 +73,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "optimizers",
     "tasks",
   ],
+  // The door for programs.
+  "benchmarks/mod.ts": everything,
   "benchmarks/statistics": ["numerics"],
   "benchmarks/sweep": [...runs, ...sweeping],
   "benchmarks/rates": [...runs, ...sweeping],

@@ -81,6 +81,8 @@ export interface Registries {
   readonly optimizers: Readonly<Record<string, KnownOptimizer>>;
   /** The files that entries are from, by the entry; what is absent is from none, such as what ships. */
   readonly sources?: ReadonlyMap<unknown, ModuleSource>;
+  /** The entries that a caller brought beside what ships, from files or not: they join every sweep. */
+  readonly own?: ReadonlySet<unknown>;
   /** What is known of entries that are not at hand: enough to report on stored runs. */
   readonly described?: DescribedEntries;
 }

@@ -32,7 +32,7 @@ const ID = /^[a-z0-9][a-z0-9-]*$/;
  */
 export function joinEntries<R extends Registries>(registries: R, own: OwnEntries): R {
   const sources = new Map([...registries.sources ?? [], ...own.sources ?? []]);
-  const joined: Record<string, Record<string, unknown>> = {};
+  const brought = new Set(registries.own), joined: Record<string, Record<string, unknown>> = {};
   for (const kind of ["tasks", "models", "optimizers"] as const) {
     const all: Record<string, { readonly id: string }> = { ...registries[kind] };
     for (const entry of Object.values<{ readonly id: string }>(own[kind] ?? {})) {
@@ -49,18 +49,24 @@ export function joinEntries<R extends Registries>(registries: R, own: OwnEntries
       }
       // No export's name has a space.
       all[`own ${entry.id}`] = entry;
+      brought.add(entry);
     }
     joined[kind] = all;
   }
-  return { ...registries, ...joined, ...(sources.size > 0 && { sources }) };
+  return {
+    ...registries,
+    ...joined,
+    ...(sources.size > 0 && { sources }),
+    ...(brought.size > 0 && { own: brought }),
+  };
 }
 
-/** The registries without what is from files. */
-export function withoutFiles<R extends Registries>(registries: R): R {
-  const { tasks, models, optimizers, sources } = registries;
+/** The registries without what a caller brought. */
+export function withoutOwn<R extends Registries>(registries: R): R {
+  const { tasks, models, optimizers, own } = registries;
   const left = (entries: Readonly<Record<string, unknown>>) =>
-    Object.fromEntries(Object.entries(entries).filter(([, entry]) => !sources?.has(entry)));
-  return sources
+    Object.fromEntries(Object.entries(entries).filter(([, entry]) => !own?.has(entry)));
+  return own
     ? { ...registries, tasks: left(tasks), models: left(models), optimizers: left(optimizers) }
     : registries;
 }

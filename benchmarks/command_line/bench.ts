@@ -1,5 +1,5 @@
 /** @file A sweep from its name to its report: what the command "bench" does, without the printing. */
-import type { Registries } from "../../training/configuration.ts";
+import { parseWith, type Registries } from "../../training/configuration.ts";
 import { joinEntries } from "../../training/registry.ts";
 import { openFolders, type ResolvedRun, resolveRuns } from "../../training/resolve/resolve.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
@@ -25,13 +25,13 @@ import { isFinished, runSweep, type SweepOutcome } from "../sweep/runner.ts";
 import { searchedRuns } from "../rates/search.ts";
 import { checkpointsOf, openBases, openStore, type Stored } from "../sweep/store.ts";
 import { areSameFiles, type ChosenRates } from "../rates/rates.ts";
-import { override, ratesNeeded, type SweepOverrides, type SweepSpec } from "../sweep/sweep.ts";
+import { override, ratesNeeded, type SweepOverrides, SweepSpec } from "../sweep/sweep.ts";
 import { CHOSEN, hasChosen, readChosen, readChosenIn, readSweep, withFilesOf } from "../sweep/sweep_files.ts";
 
 /** What was asked for. */
 export interface BenchRequest {
-  /** Name of a sweep, or path of its file or of a stored run's. */
-  readonly sweep: string;
+  /** Name of a sweep, path of its file or of a stored run's, or what such a file says. */
+  readonly sweep: string | Readonly<Record<string, unknown>>;
   readonly overrides: SweepOverrides;
   /** What was typed, for the report. */
   readonly command: string;
@@ -95,14 +95,15 @@ export async function planBench<R extends Registries>(
   registries: R,
 ): Promise<PlannedBench<R>> {
   const { sweep, overrides, command, with: files = [] } = request;
-  if (isStoredRun(sweep)) {
+  if (typeof sweep === "string" && isStoredRun(sweep)) {
     const known = await withEntries(files, registries);
     const plan = await planRerun(sweep, command, Object.keys(overrides), known);
     const configs = plan.runs.map(({ config }) => config), opened = await openFolders(configs, known);
     return { plan, runs: await resolveRuns(configs, opened), registries: known };
   }
-  const written = await readSweep(sweep);
-  const known = await withEntries([...files, ...withFilesOf(written, sweep)], registries);
+  const isNamed = typeof sweep === "string";
+  const written = isNamed ? await readSweep(sweep) : parseWith(SweepSpec, sweep, "the sweep");
+  const known = await withEntries([...files, ...withFilesOf(written, isNamed ? sweep : "")], registries);
   const { spec, chosen } = await withRates(override(written, overrides, known), overrides);
   const { runs, ...expansion } = await expandRuns(spec, known, chosen, request.dryRun ? STAND_IN : undefined);
   const described = describe(expansion.configs, known);

@@ -1,7 +1,7 @@
 /** @file What is known about running times before a sweep: from its own results, else from a tuning sweep that ships. */
 import type { Registries } from "../../training/configuration.ts";
 import { resolveRuns } from "../../training/resolve/resolve.ts";
-import { withoutFiles } from "../../training/registry.ts";
+import { withoutOwn } from "../../training/registry.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { Forecast, type Pace, paceOf } from "./estimate.ts";
 import { rankOf } from "../sweep/method.ts";
@@ -28,7 +28,7 @@ export async function forecastFor(
   const tasks = new Set(plan.runs.map(({ config }) => config.task.id));
   let paces: readonly Pace[] = [], from: string | null = null;
   for (const name of TUNINGS) {
-    const found = await tuningPaces(name, withoutFiles(registries), tasks);
+    const found = await tuningPaces(name, withoutOwn(registries), tasks);
     if (found.paces.length === 0) continue;
     ({ paces } = found);
     from = `sweep "${name}" on ${found.adapter}`;

@@ -1,4 +1,4 @@
-/** @file What is stored of methods and tasks that are from files, so that their runs can be reported without the files. */
+/** @file What is stored of methods and tasks that do not ship, so that their runs can be reported without their files. */
 import { z } from "zod";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import type { DescribedEntries, Registries } from "../../training/configuration.ts";
@@ -33,9 +33,9 @@ export type Described = z.infer<typeof Described>;
 /** Describes what some runs took from files; null where they took nothing. */
 export function describe(
   configs: readonly RunConfig[],
-  { optimizers, tasks, sources }: Registries,
+  { optimizers, tasks, own: brought }: Registries,
 ): Described | null {
-  const methods = Object.values(optimizers).filter((entry) => sources?.has(entry)).flatMap((module) => {
+  const methods = Object.values(optimizers).filter((entry) => brought?.has(entry)).flatMap((module) => {
     const own = configs.filter(({ optimizer }) => optimizer.id === module.id);
     const choices = new Map(own.map(({ optimizer }) => {
       const options = optionsWithoutRank(optimizer);
@@ -44,7 +44,7 @@ export function describe(
     return own.length > 0 ? [{ id: module.id, title: module.title, described: [...choices.values()] }] : [];
   });
   const used = Object.values(tasks).filter((entry) =>
-    sources?.has(entry) && configs.some(({ task }) => task.id === entry.id)
+    brought?.has(entry) && configs.some(({ task }) => task.id === entry.id)
   ).map(({ id, title, family, metric: { name, chance }, measures = [] }) => ({
     id,
     title,

@@ -167,7 +167,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     return entries.length > 0 ? entries : [asShipped(spec, { task: { id } }, id, registries)];
   });
   const all = methodsOf(spec, registries), grid = gridOf(all);
-  for (const { id } of fromFiles(registries.optimizers, registries)) {
+  for (const { id } of ownOf(registries.optimizers, registries)) {
     if (!all.some((entry) => entry.id === id)) all.push({ id, ...grid });
   }
   const chosenOptimizers: SweepOptimizer[] | undefined = optimizers?.flatMap((id) => {
@@ -196,15 +196,15 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
   };
 }
 
-/** Entries that a file of the user's brought. */
-function fromFiles<T>(entries: Readonly<Record<string, T>>, { sources }: Registries): T[] {
-  return Object.values(entries).filter((entry) => sources?.has(entry));
+/** Entries that a file of the user's brought, or a program. */
+function ownOf<T>(entries: Readonly<Record<string, T>>, { own }: Registries): T[] {
+  return Object.values(entries).filter((entry) => own?.has(entry));
 }
 
 /** Tasks from files that the sweep doesn't name and that ship settings; others run where it names them, with settings. */
 function ownTasks(spec: SweepSpec, registries: Registries): WholeTask[] {
   const named = new Set(tasksOf(spec, registries).map(({ task }) => task.id));
-  return fromFiles(registries.tasks, registries)
+  return ownOf(registries.tasks, registries)
     .filter(({ id, shipped }) => shipped && !named.has(id))
     .map(({ id }) => asShipped(spec, { task: { id } }, id, registries));
 }

@@ -1,0 +1,225 @@
+/**
+ * @file Sweeps from a program: planned, run, read again and reported, as `./run bench` and `./run report` do it, without
+ * printing. What they are done with is loaded when needed: who trains one run waits for no charts.
+ */
+import type { Gpu } from "../gpu/gpu.ts";
+import type { Library } from "../training/configuration.ts";
+import type { OwnEntries } from "../training/registry.ts";
+import type { BaseResult, RunConfig, RunResult } from "../training/run.ts";
+import type { PlannedBench } from "./command_line/bench.ts";
+import type { Display } from "./sweep/progress.ts";
+import type { Workshop } from "./sweep/runner.ts";
+
+/** What may be changed about a sweep, as the command's options do it. */
+export interface SweepChanges {
+  /** Only these tasks, by id. */
+  readonly tasks?: readonly string[];
+  /** Only these methods, by id. */
+  readonly optimizers?: readonly string[];
+  /** At these ranks, from 1. */
+  readonly ranks?: readonly number[];
+  /** At each of these peak learning rates, instead of the chosen ones. */
+  readonly peaks?: readonly number[];
+  /** With these seeds, from 0 to 4294967295. */
+  readonly seeds?: readonly number[];
+  /** For so many steps; warm-up, validation and telemetry scale along. */
+  readonly steps?: number;
+  /** Path of real data for every task that is left. */
+  readonly data?: string;
+  /** So many examples for every task that is left. */
+  readonly examples?: Pick<RunConfig["task"], "trainExamples" | "validationExamples" | "testExamples">;
+  /** The folder of the model that every task which is left begins with. */
+  readonly model?: string;
+  /** The folder of a tuning sweep, at whose rates to run. */
+  readonly rates?: string;
+}
+
+/** A sweep, as it is asked for. */
+export interface SweepRequest {
+  /** A name that ships, the path of a sweep's JSON file, or what such a file says. */
+  readonly sweep: string | Readonly<Record<string, unknown>>;
+  /** What to change about it. */
+  readonly changes?: SweepChanges;
+  /** Files that bring methods, tasks and models, as `--with` names them. */
+  readonly with?: readonly string[];
+  /** Methods, tasks and models of the program's own, which join the sweep as those of files do. */
+  readonly entries?: OwnEntries;
+}
+
+/** A sweep's runs, before any is made. */
+export interface PlannedSweep {
+  /** The sweep's name. */
+  readonly name: string;
+  /** What it is to answer. */
+  readonly question: string;
+  /** In the order in which they run; ids are those of their results. */
+  readonly runs: readonly { readonly id: string; readonly config: RunConfig }[];
+  /** What to know before trusting them: rates that were tuned otherwise, methods that are left out at some ranks. */
+  readonly notes: readonly string[];
+}
+
+/** How a sweep is run. */
+export interface SweepOptions {
+  /** Called after each run that is made. */
+  readonly onResult?: (result: RunResult) => void;
+  /** Called with a sentence for people, e.g. about a broken file. */
+  readonly say?: (sentence: string) => void;
+  /** Where it aborts, the sweep stops, and the same call goes on from there. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a sweep came to. */
+export interface SweepResults {
+  /** Of all its runs that have one, in their order, whether they were made now or before. */
+  readonly results: readonly RunResult[];
+  /** True where a signal stopped it. */
+  readonly interrupted: boolean;
+  /** Path of the report's page; null where the sweep was stopped. */
+  readonly page: string | null;
+}
+
+/** What lies in a sweep's folder. */
+export interface StoredSweep {
+  /** Every run that can be used, of this plan or of another. */
+  readonly results: readonly RunResult[];
+  /** Scores of base checkpoints before fine-tuning. */
+  readonly bases: readonly BaseResult[];
+  /** Sentences about files that can't be used. */
+  readonly faults: readonly string[];
+}
+
+/** A report of a sweep's folder. */
+export interface SweepReport {
+  /** The sentences that it opens with. */
+  readonly answer: readonly string[];
+  /** What to know before trusting them. */
+  readonly caveats: readonly string[];
+  /** Its files by path below the report's folder: the page, a summary, CSV files, charts. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Sentences about files that can't be used. */
+  readonly faults: readonly string[];
+}
+
+/**
+ * Lists a sweep's runs. Opens no GPU and writes nothing.
+ *
+ * @throws {UserError} for what a run would refuse, for unknown names, and for methods without a rate
+ * @throws {DataError} for real data that can't be read
+ * @throws {CheckpointError} for a model's folder that can't be read
+ */
+export async function planSweep(request: SweepRequest): Promise<PlannedSweep> {
+  const { plan: { name, question, runs, notes } } = await planned(request);
+  return { name, question, runs, notes };
+}
+
+/**
+ * Runs what a folder lacks of a sweep, on a GPU that it opens, and writes its report. Results are stored as they come, one
+ * JSON file a run: the same call goes on where it was stopped, and repeats nothing.
+ *
+ * @param out the sweep's folder
+ * @throws as `planSweep` does, and `UserError` where the folder can't be written
+ */
+export async function runSweep(
+  request: SweepRequest,
+  out: string,
+  { onResult = () => {}, say = () => {}, signal = new AbortController().signal }: SweepOptions = {},
+): Promise<SweepResults> {
+  const nothing = () => {};
+  const display: Display = {
+    ...{ stage: nothing, begin: nothing, start: nothing, update: nothing, end: nothing },
+    finish: onResult,
+  };
+  const [{ bench }, { isFinished }] = await Promise.all([
+    import("./command_line/bench.ts"),
+    import("./sweep/runner.ts"),
+  ]);
+  const sweep = await planned(request), workshop = await openWorkshop(say, sweep.registries);
+  const parts = { workshop, display, signal, say, checkpointEveryMs: Infinity };
+  const { results, interrupted, report } = await bench(sweep, out, parts);
+  return { results: results.filter(isFinished), interrupted, page: report?.page ?? null };
+}
+
+/**
+ * Reads a sweep's folder.
+ *
+ * @throws {UserError} where there is nothing of a sweep in it
+ */
+export async function readSweepFolder(out: string): Promise<StoredSweep> {
+  const { readOutputFolder } = await import("./report/output_folder.ts");
+  const { stored, bases, faults } = await readOutputFolder(out, "read");
+  return { results: stored, bases, faults };
+}
+
+/**
+ * Builds the report of a sweep's folder from its stored runs, and writes nothing.
+ *
+ * @param entries methods and tasks of the program's own, where the report is to tell what only their code knows
+ * @throws {UserError} where there is nothing to report on
+ */
+export async function buildSweepReport(out: string, entries: OwnEntries = {}): Promise<SweepReport> {
+  const { makeReport } = await import("./report/write.ts");
+  const { report: { answer, caveats }, files, faults } = await makeReport(out, await libraryWith(entries));
+  return { answer, caveats, files, faults };
+}
+
+/**
+ * Writes the report of a sweep's folder into `<out>/report`. Gives the path of its page.
+ *
+ * @throws {UserError} where there is nothing to report on, or the folder can't be written
+ */
+export async function writeSweepReport(out: string, entries: OwnEntries = {}): Promise<string> {
+  const { writeReport } = await import("./report/write.ts");
+  return (await writeReport(out, await libraryWith(entries))).page;
+}
+
+/**
+ * What runs are made with: a GPU with the tuning of this machine, where it has one.
+ *
+ * @param say takes a sentence for people
+ */
+export async function openWorkshop(
+  say: (sentence: string) => void,
+  library: Library,
+): Promise<Workshop<Gpu>> {
+  const [{ openGpu }, { train }, { scoreBase }, { environmentOf }, { useTuning }, { tuningPath }] =
+    await Promise
+      .all([
+        import("../gpu/mod.ts"),
+        import("../training/train.ts"),
+        import("../training/scoring/score_base.ts"),
+        import("../training/environment.ts"),
+        import("./performance/tune.ts"),
+        import("./performance/tuning.ts"),
+      ]);
+  let said = false;
+  return {
+    async open() {
+      const gpu = await openGpu();
+      try {
+        const tuning = await useTuning(gpu);
+        if (tuning && !said) say(`Matrix products as ./run tune chose them: ${tuningPath(tuning)}`);
+        said = true;
+      } catch (error) {
+        await gpu[Symbol.asyncDispose]();
+        throw error;
+      }
+      return gpu;
+    },
+    train: (gpu, config, hooks) => train(gpu, config, { ...library, ...hooks }),
+    scoreBase: (gpu, config, hooks) => scoreBase(gpu, config, { ...library, ...hooks }),
+    environment: environmentOf,
+  };
+}
+
+async function planned(
+  { sweep, changes = {}, entries, with: files }: SweepRequest,
+): Promise<PlannedBench<Library>> {
+  const command = typeof sweep === "string" ? `runSweep("${sweep}")` : "runSweep()";
+  const { planBench } = await import("./command_line/bench.ts");
+  const request = { sweep, overrides: changes, command, ...(files && { with: files }) };
+  return await planBench(request, await libraryWith(entries));
+}
+
+async function libraryWith(entries: OwnEntries = {}): Promise<Library> {
+  return (await import("../training/shipped.ts")).withShipped(entries);
+}
