@@ -9,11 +9,8 @@ import { countRuns, type WorkOf } from "../cost/run_work.ts";
  * @throws {DataError} for real data that can't be used, and where the process may not do what runs on them need
  */
 export async function prepareRuns(runs: readonly ResolvedRun[]): Promise<WorkOf> {
-  for (
-    const { data, task } of new Map(runs.map(({ config, task }) => [config.task, { ...config.task, task }]))
-      .values()
-  ) {
-    if (data !== undefined) await task.realData?.requirePermission?.(data);
+  for (const [{ data }, { realData }] of new Map(runs.map(({ config, task }) => [config.task, task]))) {
+    if (data !== undefined) await realData?.requirePermission?.(data);
   }
   return await countRuns(runs);
 }
