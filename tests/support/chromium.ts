@@ -1,4 +1,5 @@
 /** @file The browser that tests of the page use, where there is one: Debian's package "chromium". */
+import { assertEquals } from "@std/assert";
 import { type DefineTest, lackOf, PROGRAMS, testNeeding } from "./test_needing.ts";
 
 /** Where Debian puts it. */
@@ -12,3 +13,17 @@ export const testInChromium: DefineTest = testNeeding(
   PROGRAMS,
   isThere ? null : `${CHROMIUM}: apt-get install chromium`,
 );
+
+/** Runs a file of tests in a process of its own, and gives what it said. @throws {AssertionError} where one fails */
+export async function runInChromium(file: string): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command("deno", {
+    args: ["test", "--allow-all", file],
+    cwd: decodeURIComponent(new URL("../../", import.meta.url).pathname),
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  assertEquals(code, 0, `${text}\n${new TextDecoder().decode(stderr)}`);
+  return text;
+}

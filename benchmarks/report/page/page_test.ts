@@ -8,7 +8,7 @@ import { layOut } from "../drawing/lay_out.ts";
 import { toHtml } from "../html.ts";
 import type { Report } from "../report.ts";
 import { chartData } from "./chart_data.ts";
-import { testInChromium } from "../../../tests/support/chromium.ts";
+import { runInChromium, testInChromium } from "../../../tests/support/chromium.ts";
 import { READING, testNeeding } from "../../../tests/support/test_needing.ts";
 import { filtersOf } from "./filters.ts";
 import type { ChartData } from "./page_data.ts";
@@ -143,14 +143,6 @@ Deno.test("filtersOf() lists what the runs have, numbers ascending, and no rank 
 });
 
 testInChromium("the page in Chromium", async () => {
-  const { code, stdout, stderr } = await new Deno.Command("deno", {
-    args: ["test", "--allow-all", "tests/support/in_chromium.ts"],
-    cwd: new URL("../../../", import.meta.url).pathname,
-    env: { NO_COLOR: "1" },
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  const text = new TextDecoder().decode(stdout);
+  const text = await runInChromium("tests/support/in_chromium.ts");
   for (const [line] of text.matchAll(/^measured: .*$/gm)) console.log(line);
-  assertEquals(code, 0, `${text}\n${new TextDecoder().decode(stderr)}`);
 });
