@@ -74,6 +74,7 @@ export interface Surroundings {
   workshop(say: (sentence: string) => void, registries: Registries): Promise<Workshop<AsyncDisposable>>;
   pretrain(
     model: string,
+    registries: Registries,
     options: PretrainOptions & { readonly onProgress: (progress: Progress) => void },
   ): Promise<Pretrained>;
   /** Holds what a file brings to what it has to promise. */
@@ -101,13 +102,13 @@ const real: Surroundings = {
   async workshop(say, library: Library) {
     return await (await import("./benchmarks/mod.ts")).openWorkshop(say, library);
   },
-  async pretrain(model, options) {
+  async pretrain(model, { models }: Library, options) {
     const [{ openGpu }, { pretrain }] = await Promise.all([
       import("./gpu/mod.ts"),
       import("./training/pretrain.ts"),
     ]);
     await using gpu = await openGpu();
-    return await pretrain(gpu, model, options);
+    return await pretrain(gpu, model, { ...options, models });
   },
   async *check(file, settings) {
     const [{ openGpu }, { checkEntries }, { loadModules }, { withShipped }] = await Promise.all([
@@ -121,13 +122,13 @@ const real: Surroundings = {
     yield* checkEntries(gpu, own, library, settings);
   },
   async tune(onProgress) {
-    const [{ openGpu }, { productsOf, tune }, models] = await Promise.all([
+    const [{ openGpu }, { productsOf, tune }, { shipped }] = await Promise.all([
       import("./gpu/mod.ts"),
       import("./benchmarks/performance/tune.ts"),
-      import("./models/mod.ts"),
+      import("./training/shipped.ts"),
     ]);
     await using gpu = await openGpu();
-    const tuning = await tune(gpu, productsOf(Object.values(models)), onProgress);
+    const tuning = await tune(gpu, productsOf(Object.values(shipped.models)), onProgress);
     return { tuning, path: await writeTuning(tuning) };
   },
   display: (to) => createDisplay(to, (sentence) => console.error(wrap(sentence, columnsOf("stderr")))),
@@ -427,20 +428,24 @@ async function watchCommand(args: string[], surroundings: Surroundings): Promise
 }
 
 async function pretrainCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { texts, flags, positional } = readArguments("pretrain", args);
-  const { models } = await surroundings.registries();
+  const { texts, paths, flags, positional } = readArguments("pretrain", args);
+  const registries = await withEntries(paths.get("with") ?? [], await surroundings.registries());
+  const { models, own } = registries;
   const [model] = positional;
   const known = Object.values(models).map((entry) => entry.id).join(", ");
   if (model === undefined) {
     throw new UserError(`Cannot pretrain: the name of a model is needed, known are ${known}`);
   }
-  lookup("model", models, model);
+  const isOwn = own?.has(lookup("model", models, model)) ?? false;
   const out = texts.get("out"), { steps, data, examples } = readOverrides(texts);
   const changed = ["steps", "data", "examples"].find((name) => texts.has(name));
   if (out === undefined && changed !== undefined) {
     throw new UserError(
       `Cannot pretrain ${model} with --${changed}: --out PATH is needed, what the project ships is made by its recipe`,
     );
+  }
+  if (out === undefined && isOwn) {
+    throw new UserError(`Cannot pretrain ${model}: it is a model of yours, --out PATH is needed`);
   }
   const needing = flags.has("train-on-test") ? "train-on-test" : examples ? "examples" : null;
   if (data === undefined && needing !== null) {
@@ -449,7 +454,7 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
     );
   }
   let last = 0;
-  const made = await surroundings.pretrain(model, {
+  const made = await surroundings.pretrain(model, registries, {
     ...(out === undefined ? {} : { out }),
     ...(steps !== undefined && { steps }),
     ...(data !== undefined &&

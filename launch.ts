@@ -130,7 +130,7 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
       return { read: null, write: [] };
     case "pretrain":
       return {
-        read: [...project, ...out, ...named("data")],
+        read: [...project, ...out, ...named("data"), ...(paths.get("with") ?? []).map(folderOf)],
         write: out.length > 0 ? out.flatMap((path) => [path, `${path}.unfinished`]) : ["models/pretrained"],
       };
     case "check":

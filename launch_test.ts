@@ -59,6 +59,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "report --with-peft",
     "report --with",
     "pretrain --out",
+    "pretrain --with",
     "pretrain --data",
   ]);
 });

@@ -6,13 +6,13 @@ import type { ModelEntry } from "./entry.ts";
 import type { WeightSource } from "./weights.ts";
 
 /** Where a model's base checkpoint lies. */
-export function pretrainedPath(id: string): URL {
-  return new URL(`./pretrained/${id}.safetensors`, import.meta.url);
+export function pretrainedPath({ id, checkpoint }: Pick<ModelEntry, "id" | "checkpoint">): URL {
+  return checkpoint ?? new URL(`./pretrained/${id}.safetensors`, import.meta.url);
 }
 
 /** Weights of a model's base checkpoint. @throws {CheckpointError} where it is missing or does not fit */
 export async function pretrainedWeights(entry: ModelEntry): Promise<WeightSource> {
-  const { pathname } = pretrainedPath(entry.id);
+  const { pathname } = pretrainedPath(entry);
   return checkpointWeights(await readSafetensors(decodeURIComponent(pathname)));
 }
 

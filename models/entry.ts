@@ -69,6 +69,8 @@ export interface ModelEntry {
   readonly size: ModelSize;
   /** False for a model without a checkpoint, such as a resized one: it starts from seeded random weights. */
   readonly pretrained: boolean;
+  /** Where its base checkpoint lies, where that is beside a file of the user's and not with ours. */
+  readonly checkpoint?: URL;
   /** The folder with its checkpoint, where that is the user's and not the project's. */
   readonly folder?: string;
   /** How it takes real images, where it is an image tower in a folder. */
@@ -147,6 +149,8 @@ export interface EntryOf<C> {
   readonly recipe: PretrainingRecipe | null;
   /** Where absent, what has a recipe ships with a checkpoint. */
   readonly pretrained?: boolean;
+  /** As in `ModelEntry`, e.g. `new URL("./narrow.safetensors", import.meta.url)`. */
+  readonly checkpoint?: URL;
 }
 
 /** A decoder of the config given. */

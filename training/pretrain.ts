@@ -7,7 +7,6 @@ import {
 } from "../models/checkpoints/write_safetensors.ts";
 import { clipVisionJson } from "../models/checkpoints/hugging_face.ts";
 import { PREPROCESSOR, preprocessorJson, standardImageInput } from "../models/checkpoints/image_input.ts";
-import * as models from "../models/mod.ts";
 import { pretrainedPath } from "../models/base_weights.ts";
 import type { ModelEntry, PretrainingRecipe } from "../models/entry.ts";
 import type { ImageInput } from "../models/model.ts";
@@ -19,6 +18,7 @@ import { digits } from "../tasks/images/digits.ts";
 import * as corpora from "../tasks/pretraining.ts";
 import type { Task, TaskOptions } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
+import { withShipped } from "./shipped.ts";
 import { canonicalJson } from "../files/canonical_json.ts";
 import type { RunConfig } from "./run.ts";
 import type { TrainHooks } from "./loop/progress.ts";
@@ -37,6 +37,8 @@ export interface Pretrained {
 
 /** Changes to a recipe. */
 export interface PretrainOptions extends TrainHooks {
+  /** The caller's own models, beside those that ship. */
+  readonly models?: Readonly<Record<string, ModelEntry>>;
   /** Where the checkpoint goes: a file, by default where models look for it, or for real images a folder. */
   readonly out?: string;
   /** Other steps than the recipe's. */
@@ -61,7 +63,8 @@ export async function pretrain(
   modelId: string,
   options: PretrainOptions = {},
 ): Promise<Pretrained> {
-  const entry = lookup<ModelEntry>("model", models, modelId), { images } = options;
+  const { images, models = {} } = options;
+  const entry = lookup("model", withShipped({ models }).models, modelId);
   const { recipe } = entry;
   if (!recipe) throw new UserError(`Cannot pretrain "${modelId}": it has no recipe`);
   const input = images ? imageInputOf(entry, images, options) : null;
@@ -86,7 +89,7 @@ export async function pretrain(
   const hash = await sha256(encodeSafetensors(tensors));
   const score = session.scores.reduce((sum, value) => sum + value, 0) / session.scores.length;
   const validationLoss = session.validationLoss.at(-1)!.value;
-  const path = options.out ?? decodeURIComponent(pretrainedPath(modelId).pathname);
+  const path = options.out ?? decodeURIComponent(pretrainedPath(entry).pathname);
   if (input) await writeTowerConfig(path, entry, input, tensors);
   await writeSafetensors(input ? `${path}/model.safetensors` : path, tensors, {
     model: modelId,

@@ -238,6 +238,7 @@ export const commands = {
     summary: "make a base checkpoint",
     options: {
       out: path("PATH", "where it goes; where the project ships it, if none is named"),
+      with: paths("FILE", "take the models that a TypeScript file of yours exports; may be given again"),
       steps: text("N", "for so many steps, instead of the recipe's"),
       data: path("DIR", 'of real images, as a folder at --out that "bench --model" takes'),
       examples: text("N,N,N", "so many images to train on, to validate with and to leave for tests"),

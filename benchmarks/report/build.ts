@@ -166,7 +166,22 @@ function describeEnvironment(results: readonly RunResult[]): (readonly [string, 
     ["Runs", String(results.length)],
     ...describeData(results),
     ...describeHeads(results),
+    ...describeModules(results),
   ];
+}
+
+/** The files that methods, tasks and models are from, where they do not ship. */
+function describeModules(results: readonly RunResult[]): (readonly [string, string])[] {
+  const told = new Map<string, readonly [string, string]>();
+  for (const { config: { task, model, optimizer } } of results) {
+    for (const { id, module } of [optimizer, task, model]) {
+      if (!module) continue;
+      const name = module.path.slice(module.path.lastIndexOf("/") + 1),
+        brief = module.fingerprint.slice(0, 16);
+      told.set(`${id} ${brief}`, [`File of "${id}"`, `${name}, fingerprint ${brief}`]);
+    }
+  }
+  return [...told.values()];
 }
 
 /** What classifies the images of each task, where they are real and the tower is the user's. */

@@ -71,10 +71,23 @@ export async function loadModules(paths: readonly string[]): Promise<LoadedEntri
     const source = { path: decodeURIComponent(url.pathname), fingerprint };
     for (const { kind, entry } of entriesOf(await load(url, path), path)) {
       found[kind][`${entry.id} of ${path}`] = entry as never;
-      sources.set(entry, source);
+      sources.set(entry, await withCheckpoint(source, entry));
     }
   }
   return { ...found, sources };
+}
+
+/** The source of an entry whose base checkpoint is told from others too, where it has one of its own that is made. */
+async function withCheckpoint(source: ModuleSource, entry: Partial<ModelEntry>): Promise<ModuleSource> {
+  if (!entry.checkpoint) return source;
+  const path = decodeURIComponent(entry.checkpoint.pathname);
+  if (!await Deno.stat(path).catch(() => null)) return source;
+  const hashes: Readonly<Record<string, string>> = {
+    checkpoint: await hashFile(path),
+    module: source.fingerprint,
+  };
+  const fingerprint = await fingerprintFiles(Object.keys(hashes), (name) => Promise.resolve(hashes[name]!));
+  return { ...source, fingerprint };
 }
 
 interface FoundEntry {
