@@ -32,7 +32,7 @@ import { isUserFault, sentenceOf } from "./errors/fault.ts";
 import { unknownName } from "./errors/unknown_name.ts";
 import { rankOf } from "./benchmarks/sweep/method.ts";
 import type { Plan } from "./benchmarks/sweep/plan.ts";
-import { formatBytes } from "./benchmarks/report/format.ts";
+import { formatBytes, formatCount } from "./benchmarks/report/format.ts";
 import { nameRun } from "./benchmarks/sweep/progress.ts";
 import type { Progress } from "./training/loop/progress.ts";
 import { readPeftRuns } from "./benchmarks/report/exports/from_peft.ts";
@@ -44,6 +44,7 @@ import { answerToJson } from "./benchmarks/settle/answer.ts";
 import { describeOutlook, lookAtQuestion, outlookToJson } from "./benchmarks/settle/outlook.ts";
 import { askQuestion, specOf } from "./benchmarks/settle/question.ts";
 import { settle } from "./benchmarks/settle/settle.ts";
+import type { Role } from "./benchmarks/sweep/folder.ts";
 import { isStoredRun } from "./benchmarks/sweep/rerun.ts";
 import { override, ratesNeeded, type SweepSpec } from "./benchmarks/sweep/sweep.ts";
 import {
@@ -191,7 +192,7 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
   const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
-  const isDry = flags.has("dry-run"), isJson = flags.has("json");
+  const isDry = flags.has("dry-run"), isJson = flags.has("json"), role = roleOf(flags, texts);
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
   const screen = surroundings.display(isJson || isDry ? "stderr" : "stdout");
   let interruption: ReturnType<typeof listenForStop> | null = null;
@@ -201,7 +202,7 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
     if (written?.settle) {
       const known = await withEntries([...files, ...withFilesOf(written, sweep)], registries);
       const out = texts.get("out") ?? `results/${written.name}`;
-      const asking = { command, out, isDry, isJson, checkpointEveryMs, rates: texts.get("rates") };
+      const asking = { command, out, isDry, isJson, role, checkpointEveryMs, rates: texts.get("rates") };
       return await settleIn(override(written, overrides, known), asking, known, screen, surroundings);
     }
     const planned = await planBench({
@@ -222,6 +223,7 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
     for (const note of plan.notes) screen.say(note);
     interruption = listenForStop(screen.say);
     const outcome = await bench(planned, out, {
+      role,
       workshop: await surroundings.workshop(screen.say, planned.registries),
       display: screen,
       signal: interruption.signal,
@@ -229,7 +231,9 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
       say: screen.say,
     });
     screen.end();
-    const code = printOutcome(plan, out, outcome, isJson, surroundings);
+    const code = role === "plan"
+      ? printPlanned(plan, out, name, isJson, surroundings)
+      : printOutcome(plan, out, outcome, isJson, surroundings);
     return outcome.interrupted ? interruption.exitCode() : code;
   } finally {
     screen.end();
@@ -278,12 +282,13 @@ interface Settling {
   readonly rates: string | undefined;
   readonly isDry: boolean;
   readonly isJson: boolean;
+  readonly role?: Role;
   readonly checkpointEveryMs: number;
 }
 
 async function settleIn(
   spec: SweepSpec,
-  { command, out, rates, isDry, isJson, checkpointEveryMs }: Settling,
+  { command, out, rates, isDry, isJson, role = "whole", checkpointEveryMs }: Settling,
   registries: Registries,
   screen: Screen,
   surroundings: Surroundings,
@@ -304,8 +309,13 @@ async function settleIn(
     return 0;
   }
   for (const note of question.notes) screen.say(note);
+  if (role === "plan") {
+    surroundings.print("A question is planned look by look: start the same command as often as you like");
+    return 0;
+  }
   using interruption = listenForStop(screen.say);
   const outcome = await settle(question, out, command, registries, {
+    role,
     workshop: await surroundings.workshop(screen.say, registries),
     display: screen,
     signal: interruption.signal,
@@ -320,7 +330,7 @@ async function settleIn(
   }
   if (!isJson) {
     for (const line of outcome.answer) surroundings.print(line);
-    surroundings.complain(`Report: ${outcome.report!.page}`);
+    if (outcome.report) surroundings.complain(`Report: ${outcome.report.page}`);
   }
   const [failed] = outcome.failed;
   if (failed?.status !== "failed") return 0;
@@ -328,8 +338,38 @@ async function settleIn(
   return 1;
 }
 
+/** What this process is to do of the sweep. @throws {UserError} where it is asked for two things */
+function roleOf(flags: ReadonlySet<string>, texts: ReadonlyMap<string, string>): Role {
+  if (texts.has("jobs")) {
+    throw new UserError("Cannot start --jobs from here: ./run does, each a process of its own");
+  }
+  const asked = (["plan", "worker"] as const).filter((role) => flags.has(role));
+  if (asked.length > 1) throw new UserError("Cannot take --plan and --worker at once: the plan comes first");
+  return asked[0] ?? "whole";
+}
+
+function printPlanned(
+  plan: Plan,
+  out: string,
+  name: CommandName,
+  json: boolean,
+  { print }: Surroundings,
+): number {
+  const total = plan.runs.length;
+  if (json) print(JSON.stringify({ sweep: plan.name, out, counts: { total } }));
+  else {print(
+      `Planned ${
+        formatCount(total, "run")
+      } in ${out}: ./run ${name} with the same options and --worker makes them`,
+    );}
+  return 0;
+}
+
 /** Signals that stop a sweep once its run is kept, and their numbers. USR1 is what batch systems send before time is up. */
 const STOPPING = { SIGINT: 2, SIGTERM: 15, SIGUSR1: 10 } as const;
+
+/** Milliseconds in which a signal counts once: from a terminal it comes to each process and through the one above too. */
+const ECHO = 1000;
 
 /** Aborts at the first of these signals; the second ends the process at once. */
 function listenForStop(say: (sentence: string) => void): Disposable & {
@@ -338,14 +378,17 @@ function listenForStop(say: (sentence: string) => void): Disposable & {
   exitCode(): number;
 } {
   const controller = new AbortController();
-  let by: keyof typeof STOPPING = "SIGINT";
+  let by: keyof typeof STOPPING = "SIGINT", firstAt = 0;
   const exitCode = () => 128 + STOPPING[by];
   const names = (Object.keys(STOPPING) as (keyof typeof STOPPING)[])
     .filter((name) => Deno.build.os !== "windows" || name === "SIGINT");
   const listeners = names.map((name) => {
     const stop = () => {
-      by = name;
-      if (controller.signal.aborted) Deno.exit(exitCode());
+      if (controller.signal.aborted) {
+        if (performance.now() - firstAt > ECHO) Deno.exit(exitCode());
+        return;
+      }
+      [by, firstAt] = [name, performance.now()];
       say("Stopping once the run at work is kept; the same again ends it at once");
       controller.abort();
     };
@@ -662,6 +705,15 @@ function printOutcome(
       } of ${counts.total} runs are stored in ${out}, the same command goes on from there`,
     );
     return 130;
+  }
+  if (!report && !json) {
+    print(
+      `Worked in ${out}: made ${
+        formatCount(outcome.ran, "run")
+      }; ${outcome.others} are or were with other processes. ` +
+        `The same command without --worker waits for all and writes the report`,
+    );
+    return 0;
   }
   if (!json) {
     if (chosen !== null) {

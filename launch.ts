@@ -59,7 +59,7 @@ export function launch(task: string, args: readonly string[], place: Place): str
   if (!isCommand(task)) {
     return ["task", task, ...args.map((one) => /^\.\.?\//.test(one) ? resolve(one) : one)];
   }
-  const own = changePaths(task, args, resolve);
+  const own = changePaths(task, withoutJobs(task, args), resolve);
   // Help needs nothing, and says so of the rest.
   const isHelp = own.includes("--help") || own.includes("-h");
   const { read, write } = isHelp ? { read: [], write: [] } : reachOf(task, own, place);
@@ -79,6 +79,28 @@ export function launchBefore(task: string, args: readonly string[], place: Place
     path.startsWith("/") || place.start === place.project ? path : `${place.start}/${path}`;
   const [file] = readArguments(task, args).positional;
   return file === undefined ? [] : ["check", "--quiet", resolve(file), "--"];
+}
+
+/** How many processes share a sweep, as it was asked for: a number, or "auto"; null where one process does all. */
+export function jobsOf(task: string, args: readonly string[]): string | null {
+  if (!isCommand(task) || !("jobs" in commands[task].options)) return null;
+  const { texts, flags } = readArguments(task, args), jobs = texts.get("jobs");
+  if (jobs === undefined) return null;
+  if (jobs !== "auto" && !/^[1-9]\d{0,3}$/.test(jobs)) {
+    throw new UserError(`Cannot read --jobs "${jobs}": a whole number from 1 to 9999 is needed, or auto`);
+  }
+  const other = ["plan", "worker", "dry-run", "list"].find((flag) => flags.has(flag));
+  if (other) {
+    throw new UserError(`Cannot take --jobs with --${other}: it starts the processes that make all runs`);
+  }
+  return jobs;
+}
+
+/** The arguments that each of several processes gets. */
+function withoutJobs(task: CommandName, args: readonly string[]): string[] {
+  return "jobs" in commands[task].options
+    ? args.filter((arg, i) => arg !== "--jobs" && !arg.startsWith("--jobs=") && args[i - 1] !== "--jobs")
+    : [...args];
 }
 
 function allow(flag: string, paths: readonly string[] | null): string[] {
@@ -177,6 +199,9 @@ if (import.meta.main) {
     };
     const words = launch(task, args, place);
     console.log([...launchBefore(task, args, place), ...words].map(quoteArgument).join(" "));
+    // For the shell too, in a line of its own.
+    const jobs = jobsOf(task, args);
+    if (jobs !== null) console.log(`jobs=${jobs}`);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     console.error(wrap(error.message, columnsOf("stderr")));

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { commands, type Option } from "./benchmarks/command_line/commands.ts";
-import { launch, launchBefore, type Place } from "./launch.ts";
+import { jobsOf, launch, launchBefore, type Place } from "./launch.ts";
 import { UserError } from "./errors/user_error.ts";
 import { PROGRAMS, testNeeding } from "./tests/support/test_needing.ts";
 
@@ -27,6 +27,8 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
       const isPath = kind === "path" || kind === "paths";
       const value = kind === "flag" ? [] : ["a b/c"];
       const changed = isPath ? "/my files/a b/c" : "a b/c";
+      // What the shell does itself.
+      if (option === "jobs") continue;
       assertEquals(started(name, [`--${option}`, ...value]).args, [
         `--${option}`,
         ...kind === "flag" ? [] : [changed],
@@ -139,13 +141,30 @@ Deno.test("launch() lets other commands write what they are for, and only report
     false,
   ]);
   for (const name of Object.keys(commands)) {
-    const rest = launch(name, [], inside).filter((word) => !/^--allow-(read|write)/.test(word));
+    const rest = launch(name, [], inside).filter((word) =>
+      !/^--allow-(read|write)/.test(word) && word !== "--allow-sys=hostname"
+    );
     assertEquals(
       rest.filter((word) => /^(-A|--allow-all|--allow-env|--allow-sys|--allow-ffi)/.test(word)),
       [],
     );
     assertEquals(rest.slice(0, 2), ["run", "--no-prompt"]);
   }
+});
+
+test("launch() gives each of several processes the same arguments, and the shell their number", () => {
+  for (const args of [["quick", "--jobs", "4", "--seeds=0"], ["quick", "--jobs=4", "--seeds=0"]]) {
+    assertEquals([started("bench", args).args, jobsOf("bench", args)], [["quick", "--seeds=0"], "4"]);
+  }
+  assertEquals([jobsOf("bench", []), jobsOf("bench", ["--jobs", "auto"]), jobsOf("tune", [])], [
+    null,
+    "auto",
+    null,
+  ]);
+  for (const jobs of ["0", "-1", "2.5", "many", "$(x)"]) {
+    assertThrows(() => jobsOf("bench", ["--jobs", jobs]), UserError, `Cannot read --jobs "${jobs}"`);
+  }
+  assertThrows(() => jobsOf("bench", ["--jobs=2", "--worker"]), UserError, "--jobs with --worker");
 });
 
 Deno.test("launch() lets commits be read where a linked worktree has them", () => {
@@ -207,7 +226,7 @@ test("launch.ts prints what a shell takes, or one sentence and exit code 2", asy
   assertEquals([code, err], [0, ""]);
   assertMatch(
     out,
-    /^run --no-prompt '--allow-read=.*' '--allow-write=\/my files\/o' cli\.ts bench '\/my files\/it'\\''s\.json' '--out=\/my files\/o'\n$/,
+    /^run --no-prompt '--allow-read=.*' '--allow-write=\/my files\/o' --allow-sys=hostname cli\.ts bench '\/my files\/it'\\''s\.json' '--out=\/my files\/o'\n$/,
   );
   assertEquals(await run(["report", "--otu", "o"]), {
     code: 2,

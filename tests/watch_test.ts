@@ -77,7 +77,10 @@ test("watch follows a real sweep through kill -9 to its report, and the sweep go
     await dying.output();
     const dead = await (await fetch(`${first.address}/sweep/digits/`)).text();
     assertMatch(dead, /<title>Killed 0\/1: smoke<\/title>/);
-    assertMatch(dead, /It was at digits, lora r2, peak [\d.]+, seed 0, step \d+: that run begins again/);
+    assertMatch(
+      dead,
+      /It was at digits, lora r2, peak [\d.]+, seed 0, step \d+: that run goes on from its last checkpoint/,
+    );
 
     const going = start("bench", sweep);
     killed.push(going);

@@ -3,7 +3,13 @@ import { parseWith, type Registries } from "../../training/configuration.ts";
 import { joinEntries } from "../../training/registry.ts";
 import { openFolders, type ResolvedRun, resolveRuns } from "../../training/resolve/resolve.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import { recordId, type RunConfig, type RunResult } from "../../training/run.ts";
+import {
+  type BaseConfig,
+  type BaseResult,
+  recordId,
+  type RunConfig,
+  type RunResult,
+} from "../../training/run.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { baseOf, basesOf, scoreBases } from "../sweep/bases.ts";
 import { choose, withShipped } from "../rates/choose.ts";
@@ -11,9 +17,9 @@ import type { Forecast } from "../cost/estimate.ts";
 import { prepareFolder, writeWhole } from "../../files/write_file.ts";
 import { describe } from "../sweep/described.ts";
 import { expandRuns } from "../sweep/expand_runs.ts";
-import { readRuns, workIn, type WorkParts } from "../sweep/folder.ts";
-import type { LiveWriter } from "../sweep/live.ts";
-import { makePlan, type Plan, type PlannedRun, writePlan } from "../sweep/plan.ts";
+import { readRuns, type Role, type SharedFolder, workIn, type WorkParts } from "../sweep/folder.ts";
+import type { Claim } from "../sweep/claims.ts";
+import { isSamePlan, makePlan, type Plan, type PlannedRun, readPlan, writePlan } from "../sweep/plan.ts";
 import { prepareRuns } from "../sweep/prepare_runs.ts";
 import { inAllOf } from "../sweep/progress.ts";
 import { forecastFor } from "../cost/known_paces.ts";
@@ -69,8 +75,12 @@ export interface Outlook {
 export interface BenchOutcome {
   /** Results of the plan's runs, in its order, as far as there are. */
   readonly results: readonly RunResult[];
+  /** Runs that this process made. */
+  readonly ran: number;
+  /** Runs that others made meanwhile, or are at. */
+  readonly others: number;
   readonly interrupted: boolean;
-  /** Null where the sweep was interrupted. */
+  /** Null where the sweep was interrupted, and for a worker. */
   readonly report: WrittenReport | null;
   /** The rates that a tuning sweep chose; null where this isn't one, or it isn't done. */
   readonly chosen: ChosenFile | null;
@@ -203,21 +213,67 @@ export async function bench<G extends AsyncDisposable>(
   parts: WorkParts<G>,
 ): Promise<BenchOutcome> {
   parts.display.stage("Reading data and counting what runs take");
-  const workOf = await prepareRuns(planned.runs);
-  return await workIn(out, parts.say, (live) => carryOut(planned, out, parts, live, workOf));
+  const workOf = await prepareRuns(planned.runs), { role } = parts;
+  return await workIn(out, parts, async (shared) => {
+    await agreeOnPlan(planned.plan, out, role ?? "whole", shared);
+    return role === "plan"
+      ? { results: [], ran: 0, others: 0, interrupted: false, report: null, chosen: null }
+      : await carryOut(planned, out, parts, shared, workOf);
+  });
+}
+
+/**
+ * Writes the plan, which all processes that fill the folder at the same time share.
+ *
+ * @throws {UserError} where others are at another one, and for a worker where there is none, or another
+ */
+async function agreeOnPlan(
+  plan: Plan,
+  out: string,
+  role: Role,
+  { others, claims }: SharedFolder,
+): Promise<void> {
+  if (role === "worker") {
+    const found = await readPlan(out);
+    if (!found) {
+      throw new UserError(`Cannot work in ${out}: it has no plan, the same command with --plan makes it`);
+    }
+    if (isSamePlan(found, plan)) return;
+    throw new UserError(
+      `Cannot work in ${out}: its plan is another one, of ${found.runs.length} runs of sweep "${found.name}" ` +
+        `(made by ${found.command})`,
+    );
+  }
+  // Of two that start at once, the second sees what the first has written.
+  let claim: Claim | null;
+  while ((claim = await claims.take("plan")) === null) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  try {
+    const found = others > 0 ? await readPlan(out) : null;
+    if (!found) return await writePlan(out, plan);
+    if (isSamePlan(found, plan)) return;
+    throw new UserError(
+      `Cannot run sweep "${plan.name}" in ${out}: others are at sweep "${found.name}" there, of ${found.runs.length} ` +
+        `runs (${found.command}); give another folder with --out, or wait until they are done`,
+    );
+  } finally {
+    await claim.release();
+  }
 }
 
 async function carryOut<G extends AsyncDisposable>(
   { plan, registries }: PlannedBench,
   out: string,
   parts: WorkParts<G>,
-  live: LiveWriter,
+  { live, claims }: SharedFolder,
   workOf: WorkOf,
 ): Promise<BenchOutcome> {
-  const { workshop, signal, say } = parts;
+  const { workshop, signal, say, role = "whole" } = parts;
+  // A worker leaves to others what they are at; a search tells what comes next only once they are done.
+  const sharing = { claims, waits: role === "whole" || plan.search === true };
   const checkpoints = { folder: checkpointsOf(out), everyMs: parts.checkpointEveryMs, say };
   const { store, stored } = await readRuns(out, say);
-  await writePlan(out, plan);
   const bases = openBases(out);
   await prepareFolder(bases.folder);
   const storedBases = await bases.read();
@@ -227,29 +283,41 @@ async function carryOut<G extends AsyncDisposable>(
   const { forecast } = await forecastFor(plan, stored, registries, workOf);
   const kinds = kindsOf(plan, workOf), runOf = runsByBase(kinds);
   parts.display.stage("Scoring base checkpoints before fine-tuning");
-  await scoreBases(basesOf(kinds), bases, storedBases, workshop, {
-    signal,
-    say,
-    checkpoints,
-    onScored: (base, ms) => forecast.noteBase(runOf.get(canonicalJson(base))!, ms),
-  });
+  const score = async (wanted: readonly BaseConfig[], stored: Stored<BaseResult>, waits: boolean) =>
+    await scoreBases(wanted, bases, stored, workshop, {
+      signal,
+      say,
+      checkpoints,
+      sharing: { claims, waits },
+      onWait: () => parts.display.stage("Waiting for base checkpoints that others score"),
+      onScored: (base, ms) => forecast.noteBase(runOf.get(canonicalJson(base))!, ms),
+    });
+  await score(basesOf(kinds), storedBases, false);
   const display = inAllOf([parts.display, live.display]);
   const run = (runs: readonly PlannedRun[]) =>
-    runSweep(runs, store, stored, workshop, display, { signal, forecast, checkpoints });
-  const { done, results, interrupted } = plan.search
+    runSweep(runs, store, stored, workshop, display, { signal, forecast, checkpoints, sharing });
+  const { done, results, ran, others, interrupted } = plan.search
     ? await searchRates(plan, stored, run)
-    : await run(plan.runs).then(({ results, interrupted }) => ({
+    : await run(plan.runs).then(({ results, ...rest }) => ({
+      ...rest,
       done: plan,
       results: reportedResults(plan, [...results.values()]),
-      interrupted,
     }));
-  if (interrupted) return { results, interrupted, report: null, chosen: null };
+  const made = { results, ran, others, interrupted, report: null, chosen: null };
+  if (interrupted || role === "worker") return made;
+  const scored = await bases.read(), unscored: BaseConfig[] = [];
+  for (const base of basesOf(kinds)) {
+    // One that failed is tried again by the next command.
+    if (!scored.results.has(await recordId(base))) unscored.push(base);
+  }
+  await score(unscored, scored, true);
+  if (signal.aborted) return { ...made, interrupted: true };
   live.enter("report");
   parts.display.stage("Writing the report");
   await writePlan(out, done);
   const chosen = await writeChosen(done, out, results);
   const report = await writeReport(out, registries);
-  return { results, interrupted: false, report, chosen };
+  return { ...made, report, chosen };
 }
 
 /**
@@ -260,16 +328,20 @@ async function searchRates(
   plan: Plan,
   stored: Stored,
   run: (runs: readonly PlannedRun[]) => Promise<SweepOutcome>,
-): Promise<{ readonly done: Plan; readonly results: readonly RunResult[]; readonly interrupted: boolean }> {
+): Promise<Omit<SweepOutcome, "results"> & { readonly done: Plan; readonly results: readonly RunResult[] }> {
+  let ran = 0, others = 0;
   const known = new Map([...stored.results].filter(([, result]) => isFinished(result)));
   for (;;) {
     const runs = searchedRuns(plan.runs, known);
     const left = runs.filter(({ id }) => !known.has(id));
     const outcome = left.length > 0 ? await run(left) : null;
     for (const [id, result] of outcome?.results ?? []) known.set(id, result);
+    ran += outcome?.ran ?? 0;
+    others += outcome?.others ?? 0;
     if (!outcome || outcome.interrupted) {
       const done = { ...plan, runs };
-      return { done, results: reportedResults(done, [...known.values()]), interrupted: outcome !== null };
+      const results = reportedResults(done, [...known.values()]);
+      return { done, results, ran, others, interrupted: outcome !== null };
     }
   }
 }

@@ -105,6 +105,13 @@ const bench = {
     ),
     list: flag("list the known tasks, optimizers, models and sweeps"),
     ...json,
+    ...under("Several processes (docs/scale.md)", {
+      jobs: text("N", "share the sweep among N processes of this machine, or as many as suit it: auto"),
+      plan: flag("write the plan into the folder, for workers; run nothing"),
+      worker: flag(
+        "make runs of the plan in the folder beside others, on any machine that has it; write no report",
+      ),
+    }),
     ...under("Which runs of the sweep", {
       tasks: list("A,B", "these tasks alone, also ones that the sweep does not name", "task"),
       optimizers: list("A,B", "these methods alone, also ones that the sweep does not name", "optimizer"),

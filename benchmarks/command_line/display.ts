@@ -55,6 +55,7 @@ export function createLines(
       ({ done, total } = sweep);
       write(openingLine(sweep));
     },
+    count: (now) => done = now,
     start(run) {
       config = run.config;
       lastLine = clocks.now();
@@ -119,6 +120,7 @@ export function createStatusLine(
       ({ done, total } = sweep);
       above(openingLine(sweep));
     },
+    count: (now) => done = now,
     start({ config }) {
       standing = { done, total, config, progress: null, ends: standing?.ends ?? null };
       go();

@@ -29,7 +29,7 @@ import { type Judged, nextOf, type Results, standingOf } from "./standing.ts";
 export interface SettleOutcome extends Found {
   /** For people, at most four lines. */
   readonly answer: readonly string[];
-  /** Null where it was interrupted. */
+  /** Null where it was interrupted, and for a worker. */
   readonly report: WrittenReport | null;
 }
 
@@ -54,7 +54,7 @@ export async function settle<G extends AsyncDisposable>(
     ...runs,
     ...runs.map((run) => ({ ...run, config: { ...run.config, scoreOn: "validation" as const } })),
   ]);
-  return await workIn(out, parts.say, async (live) => {
+  return await workIn(out, parts, async ({ live, claims }) => {
     const { store, stored } = await readRuns(out, parts.say);
     const known = new Map(stored.results), display = inAllOf([parts.display, live.display]);
     const asked = question.cells.flatMap(({ contenders }) =>
@@ -84,7 +84,8 @@ export async function settle<G extends AsyncDisposable>(
         { ...stored, results: known },
         parts.workshop,
         display,
-        { signal: parts.signal, forecast, checkpoints },
+        // What others are at is waited for: the next look follows from all runs before it.
+        { signal: parts.signal, forecast, checkpoints, sharing: { claims, waits: true } },
       );
       for (const [id, result] of results) known.set(id, result);
       ledger.note(runs);
@@ -114,7 +115,7 @@ export async function settle<G extends AsyncDisposable>(
       failed,
     };
     const answer = answerOf(question, outcome);
-    if (outcome.interrupted) return { ...outcome, answer, report: null };
+    if (outcome.interrupted || parts.role === "worker") return { ...outcome, answer, report: null };
     live.enter("report");
     parts.display.stage("Writing the report");
     await writeFile(out, { ...file, answer: [...answer] });

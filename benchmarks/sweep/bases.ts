@@ -7,6 +7,7 @@ import { isUserFault } from "../../errors/fault.ts";
 import type { Workshop } from "./runner.ts";
 import { type CheckpointPlace, removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
 import { Interrupted } from "../../training/checkpoint/interrupted.ts";
+import { Queue, type Sharing } from "./queue.ts";
 import type { Store, Stored } from "./store.ts";
 
 /** The base that a run starts from, scored on the first slice of test examples; null for resized models, which start from random weights. */
@@ -29,7 +30,9 @@ export function basesOf(runs: readonly RunConfig[]): BaseConfig[] {
  *
  * @param signal where it aborts, the base at work ends once its answers so far are kept in `checkpoints`, or is given up
  * where none are given
+ * @param sharing claims each base before it is scored, and leaves to others what they are at
  * @param say takes a sentence for people
+ * @param onWait called before it waits for others
  * @param onScored takes how many milliseconds a score took
  */
 export async function scoreBases<G extends AsyncDisposable>(
@@ -37,10 +40,12 @@ export async function scoreBases<G extends AsyncDisposable>(
   store: Store<BaseResult>,
   stored: Stored<BaseResult>,
   workshop: Workshop<G>,
-  { signal, say, checkpoints, onScored = () => {} }: {
+  { signal, say, checkpoints, sharing = null, onScored = () => {}, onWait = () => {} }: {
     readonly signal: AbortSignal;
     readonly checkpoints?: CheckpointPlace;
+    readonly sharing?: Sharing | null;
     readonly say: (sentence: string) => void;
+    readonly onWait?: () => void;
     readonly onScored?: (base: BaseConfig, ms: number) => void;
   },
 ): Promise<void> {
@@ -57,10 +62,16 @@ export async function scoreBases<G extends AsyncDisposable>(
     await Promise.resolve(open?.[Symbol.asyncDispose]()).catch(() => {});
   };
   try {
-    for (const config of bases) {
-      const id = await recordId(config);
-      if (stored.results.get(id)?.status === "done") continue;
-      if (signal.aborted) break;
+    const named = await Promise.all(bases.map(async (config) => ({ id: await recordId(config), config })));
+    const left = named.filter(({ id }) => stored.results.get(id)?.status !== "done");
+    const queue = new Queue<typeof left[number], BaseResult>(left, store, stored.results, {
+      sharing,
+      signal,
+      onWait,
+    });
+    for (let taken; (taken = await queue.next()) !== null;) {
+      const { item: { id, config }, claim } = taken;
+      await using _ = { [Symbol.asyncDispose]: () => claim.release() };
       gpu ??= await workshop.open();
       const name = `${config.model.id} on ${config.task.id} before fine-tuning`;
       let result: BaseResult | null;

@@ -2,13 +2,20 @@
 import { UserError } from "../../errors/user_error.ts";
 import { namesIn, prepareFolder, sweepUp, WriteError } from "../../files/write_file.ts";
 import { removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
-import { type LiveWriter, openLive } from "./live.ts";
+import { type Claims, openClaims, sweepClaims } from "./claims.ts";
+import { EVERY_OF_WORKER, type LiveWriter, openLive, readPulses } from "./live.ts";
+import { thisWorker } from "./worker.ts";
 import type { Display } from "./progress.ts";
 import { isFinished, type Workshop } from "./runner.ts";
 import { checkpointsOf, openBases, openStore, type Store, type Stored } from "./store.ts";
 
+/** What a process does of a sweep: all; the plan alone; or runs alone, beside others. */
+export type Role = "whole" | "plan" | "worker";
+
 /** What work in an output folder is done with. */
 export interface WorkParts<G extends AsyncDisposable> {
+  /** "whole" where absent. */
+  readonly role?: Role;
   readonly workshop: Workshop<G>;
   readonly display: Display;
   /** Where it aborts, work stops once the run at work is kept. */
@@ -18,29 +25,45 @@ export interface WorkParts<G extends AsyncDisposable> {
   readonly say: (sentence: string) => void;
 }
 
+/** A folder that other processes may fill at the same time. */
+export interface SharedFolder {
+  readonly live: LiveWriter;
+  readonly claims: Claims;
+  /** How many others were at work in it when this process came. */
+  readonly others: number;
+}
+
 /**
  * Does work in an output folder, and tells watchers about it from beginning to end.
  *
- * @param say takes a sentence for people
  * @throws {UserError} where the folder can't be written
  */
 export async function workIn<T extends { readonly interrupted: boolean }>(
   out: string,
-  say: (sentence: string) => void,
-  work: (live: LiveWriter) => Promise<T>,
+  { say, role }: Pick<WorkParts<AsyncDisposable>, "say" | "role">,
+  work: (shared: SharedFolder) => Promise<T>,
 ): Promise<T> {
-  const { folder } = openStore(out);
+  const { folder } = openStore(out), worker = thisWorker();
   await prepareFolder(folder);
-  for (const path of [out, folder, openBases(out).folder]) await sweepUp(path);
-  const live = await openLive(out, say);
+  const live = await openLive(out, say, worker, role === "worker" ? EVERY_OF_WORKER : undefined);
+  const claims = openClaims(out, worker);
   try {
-    const outcome = await work(live);
+    const pulses = await readPulses(out, worker);
+    const others = pulses.filter(({ isAlive, live }) => isAlive && live?.worker !== worker.name).length;
+    if (others === 0) {
+      // What others are writing is told by locks, which not every file system has.
+      for (const path of [out, folder, openBases(out).folder]) await sweepUp(path);
+      await sweepClaims(out);
+    }
+    const outcome = await work({ live, claims, others });
     await live.end({ status: outcome.interrupted ? "interrupted" : "done" });
     return outcome;
   } catch (caught) {
     const error = caught instanceof WriteError ? await withKept(caught, folder) : caught;
     await live.end({ status: "failed", error: error instanceof Error ? error.message : String(error) });
     throw error;
+  } finally {
+    claims.end();
   }
 }
 
@@ -65,9 +88,10 @@ export async function readRuns(
   for (const fault of stored.faults) {
     say(`${fault.sentence}; it was set aside as ${await store.setAside(fault)}`);
   }
-  for (const [id, result] of stored.results) {
+  const checkpoints = checkpointsOf(out);
+  for (const id of await namesIn(checkpoints)) {
     // Left by a process that was killed once the result was stored.
-    if (isFinished(result)) await removeCheckpoints(checkpointsOf(out), id);
+    if (isFinished(stored.results.get(id))) await removeCheckpoints(checkpoints, id);
   }
   return { store, stored };
 }

@@ -1,14 +1,15 @@
 /**
- * @file What a sweep says of itself while it runs, for a watcher in another process: `<out>/live.json`, and
- * `<out>/live.lock`, which its process holds for as long as it lives.
+ * @file What each process of a sweep says of itself while it runs, for watchers and for each other:
+ * `<out>/live/<worker>.json`, and `<worker>.lock`, which the process holds for as long as it lives.
  */
 import { z } from "zod";
 import { parseWith } from "../../training/configuration.ts";
 import { Point } from "../../training/schemas.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { readText, reasonOf, requireFile, writeWhole } from "../../files/write_file.ts";
+import { namesIn, readText, reasonOf, requireFile, writeWhole } from "../../files/write_file.ts";
 import type { Progress } from "../../training/loop/progress.ts";
 import type { Display } from "./progress.ts";
+import { thisWorker, type Worker } from "./worker.ts";
 
 /** The run at work. */
 const LiveRun = z.strictObject({
@@ -29,9 +30,13 @@ const Ending = z.discriminatedUnion("status", [
   z.strictObject({ status: z.literal("failed"), error: z.string() }),
 ]);
 
-/** What a sweep says of itself. */
+/** What a process says of itself. */
 export const Live = z.strictObject({
   schema: z.literal(1),
+  /** The process's name. */
+  worker: z.string(),
+  /** The name of its machine; null where it may not ask. */
+  host: z.string().nullable(),
   /** When the sweep's process began, ISO 8601. */
   startedAt: z.iso.datetime(),
   /** When this was written, ISO 8601: every few seconds, unless a step takes longer. */
@@ -47,6 +52,10 @@ export type Live = z.infer<typeof Live>;
 
 /** Milliseconds between two writes. */
 const EVERY = 2000;
+/** The same of a worker, of which there may be fifty on one file server. */
+export const EVERY_OF_WORKER = 10_000;
+/** Milliseconds of silence after which a process on another machine counts as gone. */
+const GONE = 15 * 60_000;
 
 /** Tells watchers about a sweep. Nothing that goes wrong here reaches the sweep: it is said once, and that's all. */
 export interface LiveWriter {
@@ -61,14 +70,20 @@ export interface LiveWriter {
 }
 
 /**
- * Begins to tell watchers about the sweep of an output folder, which must be there.
+ * Begins to tell watchers what this process does in an output folder, which must be there. What processes left that are
+ * gone is removed.
  *
  * The lock is a file lock: the system frees it however the process ends, so that it tells the living from the dead
  * without a look at processes, which would take a permission. Only who holds it writes.
  *
  * @param say takes a sentence for people
  */
-export async function openLive(out: string, say: (sentence: string) => void): Promise<LiveWriter> {
+export async function openLive(
+  out: string,
+  say: (sentence: string) => void,
+  worker: Worker = thisWorker(),
+  everyMs = EVERY,
+): Promise<LiveWriter> {
   const now = () => new Date().toISOString();
   const startedAt = now();
   let stage: Live["stage"] = "base checkpoints", toGoMs: number | null = null, ending: Live["ending"] = null;
@@ -80,7 +95,8 @@ export async function openLive(out: string, say: (sentence: string) => void): Pr
       for (const { value } of trainLoss.slice(run.trainLoss.length)) run.trainLoss.push(shorten(value));
       run.validationLoss = [...validationLoss];
     }
-    return { schema: 1, startedAt, updatedAt: now(), stage, run, toGoMs, ending };
+    const { name, host } = worker;
+    return { schema: 1, worker: name, host, startedAt, updatedAt: now(), stage, run, toGoMs, ending };
   };
   let lock: Deno.FsFile | null = null, isLocked = false, hasComplained = false;
   let writing: Promise<void> | null = null;
@@ -90,20 +106,22 @@ export async function openLive(out: string, say: (sentence: string) => void): Pr
   };
   const attempt = async () => {
     try {
-      lock ??= await Deno.open(lockPath(out), { create: true, read: true, write: true });
+      if (!lock) await Deno.mkdir(folderOf(out), { recursive: true });
+      lock ??= await Deno.open(lockPath(out, worker.name), { create: true, read: true, write: true });
       // A watcher that looks whether the lock is held has it for a moment: the next write tries again.
       isLocked ||= await lock.tryLock(true);
       if (!isLocked) return;
-      await writeWhole(livePath(out), `${JSON.stringify(describe())}\n`, { isKept: false });
+      await writeWhole(livePath(out, worker.name), `${JSON.stringify(describe())}\n`, { isKept: false });
     } catch (error) {
       complain(
-        error instanceof UserError ? error.message : `Cannot lock ${lockPath(out)}: ${reasonOf(error)}`,
+        error instanceof UserError ? error.message : `Cannot write to ${folderOf(out)}: ${reasonOf(error)}`,
       );
     }
   };
   const write = () => writing ??= attempt().finally(() => writing = null);
+  await sweepLive(out, worker);
   await write();
-  const timer = setInterval(write, EVERY);
+  const timer = setInterval(write, everyMs);
   return {
     display: {
       // Watchers are told by name: see enter().
@@ -133,9 +151,9 @@ export async function openLive(out: string, say: (sentence: string) => void): Pr
   };
 }
 
-/** What a folder tells about the process that fills it. */
+/** What a folder tells about a process that fills it. */
 export interface Pulse {
-  /** Null where no sweep has said anything. */
+  /** Null where none has said anything that can be used. */
   readonly live: Live | null;
   /** Whether that process goes on. */
   readonly isAlive: boolean;
@@ -143,21 +161,54 @@ export interface Pulse {
   readonly fault: string | null;
 }
 
-/** Reads what a sweep says of itself, and whether it lives. Writes nothing and holds nothing up. */
-export async function readPulse(out: string): Promise<Pulse> {
-  const first = await readLive(out);
-  let isAlive: boolean;
+/**
+ * Reads what the processes of a folder say of themselves, and whether they live: first those that do, the one that began
+ * first before the others, then those that are gone, the last one first. Writes nothing and holds nothing up.
+ */
+export async function readPulses(
+  out: string,
+  { host }: Pick<Worker, "host"> = thisWorker(),
+): Promise<Pulse[]> {
+  let names: string[];
   try {
-    isAlive = await isLockHeld(out);
+    names = (await namesIn(folderOf(out))).filter((name) => name.endsWith(".json"));
   } catch (error) {
-    return { ...first, isAlive: false, fault: `Cannot use ${lockPath(out)}: ${reasonOf(error)}` };
+    if (!(error instanceof UserError)) throw error;
+    return [{ live: null, isAlive: false, fault: error.message }];
   }
-  // Perhaps its last word came between the two looks.
-  return { isAlive, ...isAlive || first.live?.ending ? first : await readLive(out) };
+  const pulses = await Promise.all(names.map((name) => readPulse(out, name.slice(0, -".json".length), host)));
+  const began = ({ live }: Pulse) => live?.startedAt ?? "",
+    spoke = ({ live }: Pulse) => live?.updatedAt ?? "";
+  return pulses.toSorted((a, b) =>
+    a.isAlive !== b.isAlive
+      ? (a.isAlive ? -1 : 1)
+      : a.isAlive
+      ? compare(began(a), began(b))
+      : compare(spoke(b), spoke(a))
+  );
 }
 
-async function readLive(out: string): Promise<Omit<Pulse, "isAlive">> {
-  const path = livePath(out);
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+async function readPulse(out: string, worker: string, host: string | null): Promise<Pulse> {
+  const first = await readLive(out, worker);
+  let isAlive: boolean;
+  try {
+    isAlive = await isLockHeld(out, worker);
+  } catch (error) {
+    return { ...first, isAlive: false, fault: `Cannot use ${lockPath(out, worker)}: ${reasonOf(error)}` };
+  }
+  // Whether a lock is held on another machine, not every file system tells: there silence does.
+  const { live } = first, isElsewhere = live !== null && live.host !== host;
+  if (isElsewhere && !live.ending) isAlive ||= Date.now() - Date.parse(live.updatedAt) < GONE;
+  // Perhaps its last word came between the two looks.
+  return { isAlive, ...isAlive || first.live?.ending ? first : await readLive(out, worker) };
+}
+
+async function readLive(out: string, worker: string): Promise<Omit<Pulse, "isAlive">> {
+  const path = livePath(out, worker);
   try {
     return { live: parseWith(Live, JSON.parse(await readText(path)), path), fault: null };
   } catch (error) {
@@ -168,10 +219,10 @@ async function readLive(out: string): Promise<Omit<Pulse, "isAlive">> {
   }
 }
 
-async function isLockHeld(out: string): Promise<boolean> {
+async function isLockHeld(out: string, worker: string): Promise<boolean> {
   try {
-    await requireFile(lockPath(out));
-    using file = await Deno.open(lockPath(out), { read: true });
+    await requireFile(lockPath(out, worker));
+    using file = await Deno.open(lockPath(out, worker), { read: true });
     // Closing the file frees it.
     return !await file.tryLock(false);
   } catch (error) {
@@ -180,12 +231,26 @@ async function isLockHeld(out: string): Promise<boolean> {
   }
 }
 
-function livePath(out: string): string {
-  return `${out}/live.json`;
+/** Removes what processes said that are gone: whoever starts now speaks for the sweep. */
+async function sweepLive(out: string, worker: Worker): Promise<void> {
+  for (const { isAlive, live } of await readPulses(out, worker)) {
+    if (isAlive || !live) continue;
+    for (const path of [livePath(out, live.worker), lockPath(out, live.worker)]) {
+      await Deno.remove(path).catch(() => {});
+    }
+  }
 }
 
-function lockPath(out: string): string {
-  return `${out}/live.lock`;
+function folderOf(out: string): string {
+  return `${out}/live`;
+}
+
+function livePath(out: string, worker: string): string {
+  return `${folderOf(out)}/${worker}.json`;
+}
+
+function lockPath(out: string, worker: string): string {
+  return `${folderOf(out)}/${worker}.lock`;
 }
 
 /** Six digits are more than a curve shows. */

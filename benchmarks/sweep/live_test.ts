@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Point } from "../../training/run.ts";
 import { fakePlan } from "../../tests/support/fakes/sweep.ts";
 import { PROGRAMS, testNeeding } from "../../tests/support/test_needing.ts";
-import { Live, openLive, readPulse } from "./live.ts";
+import { Live, openLive, type Pulse, readPulses } from "./live.ts";
 import { inFolder } from "../../tests/support/in_folder.ts";
 
 const test = testNeeding(PROGRAMS);
@@ -10,13 +10,20 @@ const test = testNeeding(PROGRAMS);
 const repository = new URL("../../", import.meta.url).pathname;
 const run = (await fakePlan()).runs[1]!;
 
+const worker = { name: "here", host: null };
+
+/** The first of a folder's processes. */
+async function readPulse(out: string): Promise<Pulse> {
+  return (await readPulses(out, worker))[0] ?? { live: null, isAlive: false, fault: null };
+}
+
 const refuse = (sentence: string) => {
   throw new Error(sentence);
 };
 
 test("openLive() writes the stage, the running run with its curves so far, and how it ended", async () => {
   await inFolder(async (out) => {
-    const writer = await openLive(out, refuse);
+    const writer = await openLive(out, refuse, worker);
     const read = async () => {
       await writer.write();
       return (await readPulse(out)).live!;
@@ -44,11 +51,14 @@ test("openLive() writes the stage, the running run with its curves so far, and h
     await writer.end({ status: "failed", error: "Cannot go on" });
     const { live, isAlive } = await readPulse(out);
     assertEquals([live?.ending, isAlive], [{ status: "failed", error: "Cannot go on" }, false]);
-    assertEquals(Array.from(Deno.readDirSync(out), ({ name }) => name).sort(), ["live.json", "live.lock"]);
+    assertEquals(Array.from(Deno.readDirSync(`${out}/live`), ({ name }) => name).sort(), [
+      "here.json",
+      "here.lock",
+    ]);
   });
 });
 
-test("readPulse() tells a sweep at work from one that was killed, and from none", async () => {
+test("readPulses() tells a sweep at work from one that was killed, and from none", async () => {
   await inFolder(async (out) => {
     assertEquals(await readPulse(out), { live: null, isAlive: false, fault: null });
     const source = `
@@ -82,24 +92,35 @@ test("readPulse() tells a sweep at work from one that was killed, and from none"
   });
 });
 
-test("openLive() lets the first of two sweeps in one folder speak", async () => {
+test("readPulses() has all processes of a folder: those that live first, and of these the first", async () => {
   await inFolder(async (out) => {
-    const first = await openLive(out, refuse), second = await openLive(out, refuse);
+    const first = await openLive(out, refuse, { name: "b", host: null });
+    const begun = Date.now();
+    while (Date.now() === begun) await new Promise((resolve) => setTimeout(resolve, 1));
+    const second = await openLive(out, refuse, { name: "a", host: null });
+    const found = async () =>
+      (await readPulses(out, worker)).map(({ live, isAlive }) => [live?.worker, isAlive]);
+    assertEquals(await found(), [["b", true], ["a", true]]);
     first.enter("report");
     await first.write();
     second.enter("runs");
     await second.end({ status: "interrupted" });
     const { live, isAlive } = await readPulse(out);
     assertEquals([live?.stage, live?.ending, isAlive], ["report", null, true]);
+    assertEquals(await found(), [["b", true], ["a", false]]);
     await first.end({ status: "done" });
+    // Whoever starts next removes what they said.
+    const third = await openLive(out, refuse, worker);
+    assertEquals(await found(), [["here", true]]);
+    await third.end({ status: "done" });
   });
 });
 
 test("openLive() never fails: where nothing can be written it says so, once", async () => {
   await inFolder(async (out) => {
     const said: string[] = [];
-    await Deno.mkdir(`${out}/live.lock`);
-    const writer = await openLive(out, (sentence) => said.push(sentence));
+    await Deno.writeTextFile(`${out}/live`, "in the way");
+    const writer = await openLive(out, (sentence) => said.push(sentence), worker);
     await writer.write();
     await writer.end({ status: "done" });
     assertEquals(said.length, 1);
@@ -108,11 +129,11 @@ test("openLive() never fails: where nothing can be written it says so, once", as
   });
 });
 
-test("readPulse() names a file that is cut short, of another form, or no file", async () => {
+test("readPulses() names a file that is cut short, of another form, or no file", async () => {
   await inFolder(async (out) => {
-    const writer = await openLive(out, refuse);
+    const writer = await openLive(out, refuse, worker);
     await writer.end({ status: "done" });
-    const path = `${out}/live.json`, text = await Deno.readTextFile(path);
+    const path = `${out}/live/here.json`, text = await Deno.readTextFile(path);
     const cases: [string, string][] = [
       ["", "it is not whole JSON"],
       [text.slice(0, 40), "it is not whole JSON"],
@@ -134,18 +155,36 @@ test("readPulse() names a file that is cut short, of another form, or no file", 
   });
 });
 
-test("readPulse() waits for no named pipe", async () => {
+test("readPulses() goes by silence where a process is on another machine", async () => {
   await inFolder(async (out) => {
-    await new Deno.Command("sh", { args: ["-c", 'mkfifo "$0/live.json" "$0/live.lock"', out] }).output();
+    const writer = await openLive(out, refuse, { name: "there", host: "elsewhere" });
+    await writer.write();
+    const text = await Deno.readTextFile(`${out}/live/there.json`);
+    await writer.end({ status: "done" });
+    const isAlive = async (updatedAt: number) => {
+      const live = { ...Live.parse(JSON.parse(text)), updatedAt: new Date(updatedAt).toISOString() };
+      await Deno.writeTextFile(`${out}/live/there.json`, JSON.stringify(live));
+      return (await readPulse(out)).isAlive;
+    };
+    assertEquals(await isAlive(Date.now()), true);
+    assertEquals(await isAlive(Date.now() - 20 * 60_000), false);
+  });
+});
+
+test("readPulses() waits for no named pipe", async () => {
+  await inFolder(async (out) => {
+    await new Deno.Command("sh", {
+      args: ["-c", 'mkdir "$0/live"; mkfifo "$0/live/a.json" "$0/live/a.lock"', out],
+    }).output();
     assertEquals(await readPulse(out), {
       live: null,
       isAlive: false,
-      fault: `Cannot use ${out}/live.lock: it is a named pipe, a file is needed`,
+      fault: `Cannot use ${out}/live/a.lock: it is a named pipe, a file is needed`,
     });
-    await Deno.remove(`${out}/live.lock`);
+    await Deno.remove(`${out}/live/a.lock`);
     assertEquals(
       (await readPulse(out)).fault,
-      `Cannot read ${out}/live.json: it is a named pipe, a file is needed`,
+      `Cannot read ${out}/live/a.json: it is a named pipe, a file is needed`,
     );
   });
 });

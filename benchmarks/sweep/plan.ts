@@ -66,6 +66,15 @@ export async function makePlan(
   };
 }
 
+/**
+ * Whether two plans are of the same runs. A search's plan has, once it has ended, only those of its runs that were made.
+ */
+export function isSamePlan(stored: Plan, plan: Plan): boolean {
+  const ids = new Set(plan.runs.map(({ id }) => id));
+  const isComplete = plan.search ? stored.runs.length <= ids.size : stored.runs.length === ids.size;
+  return stored.name === plan.name && isComplete && stored.runs.every(({ id }) => ids.has(id));
+}
+
 /** Writes a plan into an output folder. */
 export async function writePlan(out: string, plan: Plan): Promise<void> {
   await writeWhole(`${out}/sweep.json`, `${JSON.stringify(plan, null, 1)}\n`);

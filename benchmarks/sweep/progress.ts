@@ -12,6 +12,8 @@ export interface Display {
   /** What is done now that is no run, e.g. "Scoring base checkpoints". */
   stage(what: string): void;
   begin(sweep: { readonly done: number; readonly total: number }): void;
+  /** So many runs are made by now, by whomever: said before a run starts. */
+  count?(done: number): void;
   start(run: PlannedRun): void;
   /** @param toGo milliseconds until the whole sweep is done; null where nobody knows */
   update(progress: Progress, toGo: number | null): void;
@@ -24,6 +26,7 @@ export function inAllOf(displays: readonly Display[]): Display {
   return {
     stage: (what) => displays.forEach((display) => display.stage(what)),
     begin: (sweep) => displays.forEach((display) => display.begin(sweep)),
+    count: (done) => displays.forEach((display) => display.count?.(done)),
     start: (run) => displays.forEach((display) => display.start(run)),
     update: (progress, toGo) => displays.forEach((display) => display.update(progress, toGo)),
     finish: (result, ms) => displays.forEach((display) => display.finish(result, ms)),

@@ -6,6 +6,7 @@ import type { Forecast } from "../cost/estimate.ts";
 import type { PlannedRun } from "./plan.ts";
 import type { Progress } from "../../training/loop/progress.ts";
 import type { Display } from "./progress.ts";
+import { Queue, type Sharing } from "./queue.ts";
 import type { Store, Stored } from "./store.ts";
 import { RunClock } from "../cost/time_to_go.ts";
 import { type CheckpointPlace, removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
@@ -34,6 +35,8 @@ export interface SweepOutcome {
   readonly results: ReadonlyMap<string, RunResult>;
   /** Runs made now. */
   readonly ran: number;
+  /** Runs that others made meanwhile, or are at. */
+  readonly others: number;
   readonly interrupted: boolean;
 }
 
@@ -52,6 +55,8 @@ export function isFinished(result: Pick<RunResult, "status"> | undefined): boole
  * checkpoint, say): that ends the sweep. When `signal` aborts, the run at work ends once it is kept in `checkpoints`, and
  * the same command goes on there; it is given up where it has not begun to train, and where none are given.
  *
+ * With `sharing` each run is claimed before it is made, and what others make is left to them.
+ *
  * @param forecast what is known about running times, for the time to go: it learns from each run
  */
 export async function runSweep<G extends AsyncDisposable>(
@@ -60,16 +65,22 @@ export async function runSweep<G extends AsyncDisposable>(
   stored: Stored,
   workshop: Workshop<G>,
   display: Display,
-  { signal, forecast, checkpoints }: {
+  { signal, forecast, checkpoints, sharing = null }: {
     readonly signal: AbortSignal;
     readonly forecast: Forecast;
     readonly checkpoints?: CheckpointPlace;
+    readonly sharing?: Sharing | null;
   },
 ): Promise<SweepOutcome> {
   const results = new Map(
     runs.flatMap(({ id }) => stored.results.has(id) ? [[id, stored.results.get(id)!]] : []),
   );
-  const left = runs.filter(({ id }) => !isFinished(results.get(id)));
+  const queue = new Queue<PlannedRun, RunResult>(
+    runs.filter(({ id }) => !isFinished(results.get(id))),
+    store,
+    new Map(results),
+    { sharing, signal, onWait: (others) => display.stage(`Waiting for ${others} runs that others are at`) },
+  );
   // True while the run at work has something to keep.
   let isKept = false;
   const interruption = new Promise<"interrupted">((resolve) => {
@@ -79,10 +90,15 @@ export async function runSweep<G extends AsyncDisposable>(
   const keeping = { signal, ...(checkpoints && { checkpoints }) };
   let gpu: G | null = null;
   let ran = 0;
-  display.begin({ done: runs.length - left.length, total: runs.length });
+  let inHand = 0;
+  const countDone = () => runs.length - queue.left.length - inHand;
+  display.begin({ done: countDone(), total: runs.length });
   try {
-    for (const [index, { id, config }] of left.entries()) {
-      if (signal.aborted) break;
+    for (let taken; (taken = await queue.next()) !== null;) {
+      const { item: { id, config }, claim } = taken;
+      await using _ = { [Symbol.asyncDispose]: () => claim.release() };
+      inHand = 1;
+      display.count?.(countDone());
       gpu ??= await workshop.open();
       const startedAt = performance.now(), clock = new RunClock(forecast, config, startedAt);
       display.start({ id, config });
@@ -94,7 +110,10 @@ export async function runSweep<G extends AsyncDisposable>(
         // Scoring reports every token.
         if (!isNews && now - updatedAt < UPDATE) return;
         updatedAt = now;
-        display.update(progress, clock.toGo(configsAfter(left, index), now));
+        display.update(
+          progress,
+          shareOf(clock.toGo(queue.left.map(({ config }) => config), now), 1 + queue.others),
+        );
       };
       let result: RunResult | "interrupted";
       try {
@@ -112,17 +131,30 @@ export async function runSweep<G extends AsyncDisposable>(
       if (result === "interrupted") break;
       const endedAt = performance.now(), timing = clock.timing(endedAt);
       if (timing && result.status === "done") forecast.note(config, timing);
-      await store.put(result);
+      // A process that counted as gone may have been slower than the one that took over.
+      if (!(sharing && isFinished(await store.find(id) ?? undefined))) await store.put(result);
       if (checkpoints && isFinished(result)) await removeCheckpoints(checkpoints.folder, id);
       results.set(id, result);
       ran++;
+      inHand = 0;
       display.finish(result, endedAt - startedAt);
     }
   } finally {
     display.end();
     if (!signal.aborted) await gpu?.[Symbol.asyncDispose]();
   }
-  return { results, ran, interrupted: signal.aborted };
+  if (sharing?.waits) {
+    for (const id of queue.elsewhere) {
+      const result = await store.find(id);
+      if (result) results.set(id, result);
+    }
+  }
+  return { results, ran, others: queue.elsewhere.size + queue.others, interrupted: signal.aborted };
+}
+
+/** Time that so many processes share. */
+function shareOf(ms: number | null, processes: number): number | null {
+  return ms === null ? null : ms / processes;
 }
 
 /** A result as the store will want it back: a NaN in a finished run, say, is a fault of ours. */
@@ -143,8 +175,4 @@ async function describeFailure<G extends AsyncDisposable>(
   const environment = await workshop.environment(gpu);
   const message = error instanceof Error ? error.message : String(error);
   return { schema: 1, id, config, environment, status: "failed", error: message };
-}
-
-function* configsAfter(runs: readonly PlannedRun[], index: number): Generator<RunConfig> {
-  for (let i = index + 1; i < runs.length; i++) yield runs[i]!.config;
 }

@@ -58,6 +58,8 @@ function stage(train: (config: RunConfig) => Promise<RunResult>) {
   const store: Store = {
     folder: "",
     read: () => Promise.reject(new Error("not needed")),
+    names: () => Promise.resolve(new Set(stored.map(({ id }) => id))),
+    find: (id) => Promise.resolve(stored.findLast((result) => result.id === id) ?? null),
     put(result) {
       stored.push(result);
       return Promise.resolve();

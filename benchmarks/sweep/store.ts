@@ -36,6 +36,10 @@ export interface Store<R extends StoredRecord = RunResult> {
   readonly folder: string;
   /** Reads and checks every file. A folder that isn't there is empty. */
   read(): Promise<Stored<R>>;
+  /** Ids of all files, unread. */
+  names(): Promise<ReadonlySet<string>>;
+  /** Reads one record; null where there is none, or none that can be used. */
+  find(id: string): Promise<R | null>;
   /** Writes beside the target and renames: a reader never sees half a record. */
   put(result: R): Promise<void>;
   /**
@@ -97,6 +101,11 @@ function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind
       }
       return { results, faults, setAside: names.filter((name) => /\.broken(\.\d+)?$/.test(name)) };
     },
+    async names() {
+      const files = (await namesIn(folder)).filter((name) => name.endsWith(".json"));
+      return new Set(files.map((name) => name.slice(0, -".json".length)));
+    },
+    find: (id) => readRecord(folder, `${id}.json`, schema, kind).catch(() => null),
     async put(result) {
       const text = JSON.stringify({ ...result, digest: await digestOf(result) }, null, 1);
       await writeWhole(`${folder}/${result.id}.json`, `${text}\n`);

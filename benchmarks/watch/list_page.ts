@@ -31,14 +31,14 @@ const nothingYet =
 it.</p>`;
 
 function card({ key, contents }: FoundSweep, overview: Overview): Markup {
-  const { plan, faults, pulse } = contents;
+  const { plan, faults } = contents;
   const fault = faults.length > 1 ? `${faults.length} files can’t be used` : faults[0];
   return markup`<li class="card">
 <h2><a href="${pathOf(key)}">${key}</a> ${badge(overview.state)}</h2>
 <p class="note">${plan?.question ?? ""}</p>
 ${progressOf(overview.counts)}
 ${overview.sentences.map((sentence) => markup`<p>${sentence}</p>`)}
-${runningLine(overview, pulse.live)}
+${runningLine(overview)}
 ${fault === undefined ? null : markup`<p class="warning">${fault}</p>`}
 </li>`;
 }

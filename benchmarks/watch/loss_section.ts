@@ -1,6 +1,5 @@
 /** @file Losses of the running run beside those of the stored runs of its task: pure. */
 import type { Point, RunConfig } from "../../training/run.ts";
-import type { Live } from "../sweep/live.ts";
 import { methodKey } from "../sweep/method.ts";
 import { nameRun } from "../sweep/progress.ts";
 import type { MethodLabel } from "../study/study.ts";
@@ -19,18 +18,17 @@ interface DrawnRun {
 }
 
 /** Two charts with a legend, and links to the other tasks; null where no run is known at all. */
-export function lossSection({ configs, methods, overview, live, view }: {
+export function lossSection({ configs, methods, overview, view }: {
   /** Of all runs, made or not. */
   readonly configs: readonly RunConfig[];
   /** Those of `configs`. */
   readonly methods: readonly MethodLabel[];
   readonly overview: Overview;
-  readonly live: Live | null;
   readonly view: { readonly task: string | null; readonly showsAll: boolean };
 }): Markup | null {
   const tasks = [...new Set(configs.map(({ task }) => task.id))];
   const { running, stored } = overview;
-  const current = running?.config ?? stored[0]?.config;
+  const current = running[0]?.config ?? stored[0]?.config;
   const task = tasks.find((id) => id === view.task) ?? current?.task.id ?? tasks[0];
   if (task === undefined) return null;
   const runs: DrawnRun[] = stored.filter(({ config }) => config.task.id === task).toReversed().map((run) => ({
@@ -40,11 +38,11 @@ export function lossSection({ configs, methods, overview, live, view }: {
     isLive: false,
     counts: run.status === "done",
   }));
-  if (running?.config.task.id === task && live?.run) {
+  for (const { config, live } of running.filter(({ config }) => config.task.id === task)) {
     runs.push({
-      config: running.config,
+      config,
       ending: "running",
-      curves: { training: thin(pointsOf(live.run.trainLoss)), validation: live.run.validationLoss },
+      curves: { training: thin(pointsOf(live.trainLoss)), validation: live.validationLoss },
       isLive: true,
       counts: true,
     });

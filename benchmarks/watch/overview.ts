@@ -1,4 +1,5 @@
 /** @file How far a sweep is, from what lies in its folder: pure. */
+import type { Live } from "../sweep/live.ts";
 import type { PlannedRun } from "../sweep/plan.ts";
 import { formatDuration } from "../cost/estimate.ts";
 import { nameRun } from "../sweep/progress.ts";
@@ -19,8 +20,17 @@ export interface Overview {
   readonly toGoMs: number | null;
   /** Runs of this sweep that are stored, the latest first. */
   readonly stored: readonly StoredRun[];
-  /** The run at work; null where there is none. */
-  readonly running: PlannedRun | null;
+  /** Runs at work, those of the process that began first before the others. */
+  readonly running: readonly RunningRun[];
+  /** Processes that live. */
+  readonly workers: number;
+}
+
+/** A run at work. */
+export interface RunningRun extends PlannedRun {
+  /** What its process says of it. */
+  readonly live: NonNullable<Live["run"]>;
+  readonly worker: string;
 }
 
 /** Runs of the plan; of all that is stored where there is no plan. */
@@ -40,18 +50,23 @@ export interface Counts {
 const LONG_SILENCE_MS = 20_000;
 
 /** @param now milliseconds since 1970 */
-export function overviewOf({ plan, runs, unread, pulse }: Contents, now: number): Overview {
+export function overviewOf({ plan, runs, unread, pulse, others }: Contents, now: number): Overview {
   const { live, isAlive } = pulse;
   const planned = new Map(plan?.runs.map((run) => [run.id, run]));
   const own = [...runs.values()].filter(({ id }) => !plan || planned.has(id));
   const state = stateOf();
-  const at = state === "running" ? live?.run : null;
-  const running = at ? planned.get(at.id) ?? null : null;
+  const lives = state === "running" ? [pulse, ...others].flatMap(({ live }) => live ? [live] : []) : [];
+  const running = lives.flatMap(({ run: live, worker }): RunningRun[] => {
+    const run = live && planned.get(live.id);
+    return run ? [{ ...run, live, worker }] : [];
+  });
+  const atWork = new Set(running.map(({ id }) => id));
+  const begun = lives.map(({ startedAt }) => startedAt).sort()[0];
   const lost = live?.run && state === "killed" ? planned.get(live.run.id) : undefined;
   // What failed before this go is tried again in it.
   const isTriedAgain = (run: StoredRun) =>
     run.status === "failed" &&
-    (run.id === at?.id || (state === "running" && run.startedAt < live!.startedAt));
+    (atWork.has(run.id) || (begun !== undefined && run.startedAt < begun));
   const count = (status: StoredRun["status"]) =>
     own.filter((run) => run.status === status && !isTriedAgain(run)).length;
   const [done, diverged, failed] = [count("done"), count("diverged"), count("failed")];
@@ -61,8 +76,8 @@ export function overviewOf({ plan, runs, unread, pulse }: Contents, now: number)
     done,
     diverged,
     failed,
-    running: running ? 1 : 0,
-    left: total === null ? null : total - done - diverged - failed - (running ? 1 : 0),
+    running: running.length,
+    left: total === null ? null : total - done - diverged - failed - running.length,
   };
   const silenceMs = live ? Math.max(0, now - Date.parse(live.updatedAt)) : 0;
   const toGoMs = state === "running" && live?.toGoMs != null ? Math.max(0, live.toGoMs - silenceMs) : null;
@@ -73,6 +88,7 @@ export function overviewOf({ plan, runs, unread, pulse }: Contents, now: number)
     toGoMs,
     stored: own.toSorted((a, b) => b.startedAt < a.startedAt ? -1 : b.startedAt > a.startedAt ? 1 : 0),
     running,
+    workers: lives.length,
   };
 
   function stateOf(): State {
@@ -91,8 +107,10 @@ export function overviewOf({ plan, runs, unread, pulse }: Contents, now: number)
           runs: toGoMs === null ? "Running" : `Running, about ${formatDuration(toGoMs)} to go`,
           report: "All runs are made: writing the report",
         }[live?.stage ?? "runs"];
-        return silenceMs < LONG_SILENCE_MS ? [doing] : [
+        const shared = lives.length > 1 ? [`${lives.length} processes share it`] : [];
+        return silenceMs < LONG_SILENCE_MS ? [doing, ...shared] : [
           doing,
+          ...shared,
           `Its process lives, but has said nothing for ${
             formatDuration(silenceMs)
           }: it is in a long step, or stopped`,
@@ -110,7 +128,11 @@ export function overviewOf({ plan, runs, unread, pulse }: Contents, now: number)
             formatDuration(silenceMs)
           } ago`,
           ...lost
-            ? [`It was at ${nameRun(lost.config)}, step ${live?.run?.step}: that run begins again`]
+            ? [
+              `It was at ${
+                nameRun(lost.config)
+              }, step ${live?.run?.step}: that run goes on from its last checkpoint, or begins again`,
+            ]
             : [],
           "The same command goes on from here",
         ];
@@ -118,13 +140,13 @@ export function overviewOf({ plan, runs, unread, pulse }: Contents, now: number)
         return [
           plan && plan.runs.every(({ id }) => isFinished(runs.get(id)))
             ? "All its runs are stored"
-            : "Nothing here tells whether it runs: it was made before sweeps said so, or copied without live.json",
+            : "Nothing here tells whether it runs: it was made before sweeps said so, or copied without live/",
         ];
     }
   }
 
   function notes(): string[] {
-    const others = runs.size - own.length;
+    const foreign = runs.size - own.length;
     return [
       ...plan?.search && state !== "done"
         ? [
@@ -132,7 +154,7 @@ export function overviewOf({ plan, runs, unread, pulse }: Contents, now: number)
         ]
         : [],
       ...unread > 0 ? [`${formatCount(unread, "stored run")} still to be read`] : [],
-      ...others > 0 ? [`Left out: ${formatCount(others, "stored run")} of other sweeps`] : [],
+      ...foreign > 0 ? [`Left out: ${formatCount(foreign, "stored run")} of other sweeps`] : [],
       ...plan || state === "waiting"
         ? []
         : ["It has no sweep.json that can be used: how many runs it has is not known"],

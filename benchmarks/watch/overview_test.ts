@@ -13,6 +13,8 @@ const now = Date.parse("2026-11-25T12:00:30Z");
 
 const live: Live = {
   schema: 1,
+  worker: "here",
+  host: null,
   startedAt: "2026-11-25T12:00:00Z",
   updatedAt: "2026-11-25T12:00:29Z",
   stage: "runs",
@@ -35,6 +37,7 @@ function contents(results: readonly RunResult[], changes: Partial<Contents> = {}
     faults: [],
     unread: 0,
     pulse: { live: null, isAlive: false, fault: null },
+    others: [],
     stamp: "",
     ...changes,
   };
@@ -50,7 +53,7 @@ Deno.test("overviewOf() counts a sweep at work: what failed before this go is le
   const found = overviewOf(contents(some, { pulse: { live, isAlive: true, fault: null } }), now);
   assertEquals(found.state, "running");
   assertEquals(found.counts, { total: 7, done: 1, diverged: 1, failed: 0, running: 1, left: 4 });
-  assertEquals([found.toGoMs, found.running?.id], [60_000, fourth!.id]);
+  assertEquals([found.toGoMs, found.running[0]?.id], [60_000, fourth!.id]);
   assertEquals(found.sentences, ["Running, about 1 min 0 s to go"]);
   const failedNow = some.map((result) => ({
     ...result,
@@ -64,7 +67,7 @@ Deno.test("overviewOf() says how a sweep ended, and of a killed one where it was
   const of = (changes: Partial<Live>, isAlive = false) =>
     overviewOf(contents(some, { pulse: { live: { ...live, ...changes }, isAlive, fault: null } }), now);
   const killed = of({});
-  assertEquals([killed.state, killed.toGoMs, killed.running], ["killed", null, null]);
+  assertEquals([killed.state, killed.toGoMs, killed.running], ["killed", null, []]);
   assertEquals(killed.counts, { total: 7, done: 1, diverged: 1, failed: 1, running: 0, left: 4 });
   assertStringIncludes(killed.sentences[0]!, "last heard of 1 s ago");
   assertStringIncludes(killed.sentences[1]!, "digits, lora-pro r2, peak 0.004, seed 0, step 10");

@@ -1,5 +1,4 @@
 /** @file What the pages of a watcher share. Children of the main element with an id are what the script replaces. */
-import type { Live } from "../sweep/live.ts";
 import { nameRun } from "../sweep/progress.ts";
 import { formatCount, formatSignificant } from "../report/format.ts";
 import { type Markup, markup } from "../report/markup.ts";
@@ -92,11 +91,12 @@ export function bar(label: string, parts: Partial<Counts>, whole: number): Marku
 ${rectangles}</svg>`;
 }
 
-/** The run at work in a line; null where none is. */
-export function runningLine({ running }: Overview, live: Live | null): Markup | null {
-  if (!running || !live?.run) return null;
-  const { phase, step, trainLoss } = live.run, loss = trainLoss.at(-1);
+/** The first run at work in a line, and how many others are; null where none is. */
+export function runningLine({ running: [running, ...others] }: Overview): Markup | null {
+  if (!running) return null;
+  const { phase, step, trainLoss } = running.live, loss = trainLoss.at(-1);
   const words = loss === undefined ? "" : `, loss ${formatSignificant(loss)}`;
   const { config } = running;
-  return markup`<p>Now: ${nameRun(config)}, ${phase}, step ${step} of ${config.steps}${words}</p>`;
+  const more = others.length > 0 ? `, and ${formatCount(others.length, "other run")}` : "";
+  return markup`<p>Now: ${nameRun(config)}, ${phase}, step ${step} of ${config.steps}${words}${more}</p>`;
 }

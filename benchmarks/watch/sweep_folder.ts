@@ -1,7 +1,7 @@
 /** @file What lies in a sweep's folder, read again only where it changed. */
 import type { Point, RunConfig, RunResult } from "../../training/run.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { type Pulse, readPulse } from "../sweep/live.ts";
+import { type Pulse, readPulses } from "../sweep/live.ts";
 import { type Plan, readPlan } from "../sweep/plan.ts";
 import { namesIn } from "../../files/write_file.ts";
 import { readRun } from "../sweep/store.ts";
@@ -39,7 +39,10 @@ export interface Contents {
   readonly faults: readonly string[];
   /** Files of runs that were not read yet: the next look goes on. */
   readonly unread: number;
+  /** Of the process that speaks for the sweep: the first that lives, else the last that did. */
   readonly pulse: Pulse;
+  /** Of the other processes that live. */
+  readonly others: readonly Pulse[];
   /** Another text once any of the stored files is another. */
   readonly stamp: string;
 }
@@ -87,7 +90,8 @@ export class SweepFolder {
     }
     const planStamp = stampOf(`${this.out}/sweep.json`);
     if (this.#plan?.stamp !== planStamp) this.#plan = { stamp: planStamp, ...await readPlanOf(this.out) };
-    const pulse = await readPulse(this.out);
+    const [pulse = { live: null, isAlive: false, fault: null }, ...rest] = await readPulses(this.out);
+    const others = rest.filter(({ isAlive }) => isAlive);
     const contents = [...this.#runs.values()].map(({ content }) => content);
     return {
       plan: this.#plan.plan,
@@ -97,6 +101,7 @@ export class SweepFolder {
       ),
       unread: Math.max(0, changed.length - MOST_FILES),
       pulse,
+      others,
       stamp: [planStamp, ...[...stamps].flat()].join(),
     };
   }

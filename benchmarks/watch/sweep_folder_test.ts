@@ -48,11 +48,12 @@ test("SweepFolder names every file that can't be used, and goes on without it", 
     await Deno.writeTextFile(`${out}/runs/ignored.json.part`, "{");
     await Deno.mkdir(`${out}/runs/folder.json`);
     await Deno.writeTextFile(`${out}/sweep.json`, "[");
-    await Deno.writeTextFile(`${out}/live.json`, "{}");
+    await Deno.mkdir(`${out}/live`);
+    await Deno.writeTextFile(`${out}/live/a.json`, "{}");
     const { plan: none, runs, faults } = await folder.look();
     assertEquals([none, runs.size, faults.length], [null, 1, 5]);
     for (
-      const name of ["sweep.json", "live.json", "runs/cut.json", "runs/foreign.json", "runs/folder.json"]
+      const name of ["sweep.json", "live/a.json", "runs/cut.json", "runs/foreign.json", "runs/folder.json"]
     ) {
       assertEquals(faults.filter((fault) => fault.includes(`${out}/${name}`)).length, 1, name);
     }

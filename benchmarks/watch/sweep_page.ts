@@ -1,8 +1,6 @@
 /** @file The page of one sweep: pure. */
 import type { Registries } from "../../training/configuration.ts";
-import type { RunConfig } from "../../training/run.ts";
 import { formatDuration } from "../cost/estimate.ts";
-import type { Live } from "../sweep/live.ts";
 import { withDescribed } from "../sweep/described.ts";
 import { methodKey, rankOf } from "../sweep/method.ts";
 import { nameRun } from "../sweep/progress.ts";
@@ -11,7 +9,7 @@ import type { MethodLabel } from "../study/study.ts";
 import { makeMethods } from "../study/make_study.ts";
 import { lossSection } from "./loss_section.ts";
 import { type Markup, markup } from "../report/markup.ts";
-import { type Overview, overviewOf } from "./overview.ts";
+import { type Overview, overviewOf, type RunningRun } from "./overview.ts";
 import { badge, bar, type FoundSweep, progressOf, shell, stateNames } from "./shell.ts";
 import { describeEnding, type StoredRun } from "./sweep_folder.ts";
 
@@ -35,7 +33,7 @@ export function sweepPage(
   view: SweepView,
   now: number,
 ): string {
-  const { plan, faults, pulse: { live } } = contents;
+  const { plan, faults } = contents;
   const overview = overviewOf(contents, now), { counts, running, stored } = overview;
   const known = withDescribed(registries, [plan?.described]);
   const configs = plan?.runs.map(({ config }) => config) ?? stored.map(({ config }) => config);
@@ -49,8 +47,8 @@ ${overview.sentences.map((sentence) => markup`<p>${sentence}</p>`)}
 ${plan ? markup`<p>Made by: <code>${plan.command}</code></p>` : null}
 </section>
 ${faultSection(faults)}
-${running && live?.run ? runningSection(running.config, live.run, now) : null}
-${lossSection({ configs, methods, overview, live, view })}
+${running.map((run, i) => runningSection(run, i, overview.workers, now))}
+${lossSection({ configs, methods, overview, view })}
 ${reportSection(stored)}
 ${runsSection(stored, methods, view)}`;
   const title = `${stateNames[overview.state]} ${counts.done + counts.diverged}/${
@@ -68,7 +66,12 @@ ${faults.map((fault) => markup`<p>${fault}</p>`)}
 </section>`;
 }
 
-function runningSection(config: RunConfig, run: NonNullable<Live["run"]>, now: number): Markup {
+function runningSection(
+  { config, live: run, worker }: RunningRun,
+  i: number,
+  workers: number,
+  now: number,
+): Markup {
   const loss = run.trainLoss.at(-1), validation = run.validationLoss.at(-1);
   const at = `${Math.min(run.step, config.steps)} of ${config.steps}`;
   const facts: readonly (readonly [string, string])[] = [
@@ -78,12 +81,15 @@ function runningSection(config: RunConfig, run: NonNullable<Live["run"]>, now: n
     ["Validation loss", validation === undefined ? "none yet" : formatSignificant(validation.value)],
     ["For", formatDuration(Math.max(0, now - Date.parse(run.startedAt)))],
     ["Run", run.id],
+    ...workers > 1 ? [["Process", worker] as const] : [],
   ];
-  return markup`<section id="running" aria-label="Running now">
+  // Ids are one of a kind in a page.
+  const id = i === 0 ? "" : `-${i + 1}`;
+  return markup`<section id="running${id}" aria-label="Running now${i === 0 ? "" : `, ${i + 1}`}">
 <h2>Running now: ${nameRun(config)}</h2>
 ${bar(`Step ${at}`, { running: run.step }, config.steps)}
 <dl>${facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-<details id="config"><summary>Its config</summary><pre>${JSON.stringify(config, null, 2)}</pre></details>
+<details id="config${id}"><summary>Its config</summary><pre>${JSON.stringify(config, null, 2)}</pre></details>
 </section>`;
 }
 

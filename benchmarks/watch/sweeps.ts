@@ -4,7 +4,7 @@
 const DEPTH = 2;
 
 /** What a folder of a sweep has: any of these. */
-const MARKS = ["sweep.json", "runs", "live.json"];
+const MARKS = ["sweep.json", "runs", "live"];
 
 /**
  * Output folders of sweeps by key: the folder itself, under its own name, or those below it, under their path from it.

@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
 import { openBases, openStore } from "../../benchmarks/sweep/store.ts";
-import { Live } from "../../benchmarks/sweep/live.ts";
+import { readPulses } from "../../benchmarks/sweep/live.ts";
 import { reproducible, resultsIn } from "../support/stored_results.ts";
 
 const repository = decodeURIComponent(new URL("../../", import.meta.url).pathname);
@@ -142,7 +142,7 @@ async function disturb(campaign: Campaign, out: string): Promise<Kill | null> {
   assert(by === signal || code === 130 || code === 143, `exit code ${code}, signal ${by}: ${said}`);
   const stage = !await exists(`${out}/sweep.json`)
     ? "start"
-    : Live.parse(JSON.parse(await Deno.readTextFile(`${out}/live.json`))).stage;
+    : (await readPulses(out))[0]?.live?.stage ?? "start";
   return { sweep: campaign.done, target, signal, stage, parts: partsIn(out).length };
 }
 
