@@ -2,6 +2,7 @@
 import type { RunResult } from "../../training/run.ts";
 import { formatDuration } from "../cost/estimate.ts";
 import {
+  formatCount,
   formatDifference,
   formatInterval,
   formatNumber,
@@ -99,8 +100,8 @@ function placeOf({ title, rank }: Cell): string {
 }
 
 /** "; test loss 12% lower: better". */
-function lossTail({ standing: { loss } }: Judged): string {
-  return loss === null || loss.pairs === 0 ? "" : `; ${lossWords(loss)}`;
+function lossTail({ standing: { loss, score } }: Judged): string {
+  return loss === null || loss.pairs === 0 || score.verdict === "identical" ? "" : `; ${lossWords(loss)}`;
 }
 
 /** "test loss 12% lower (5% to 20%): better". */
@@ -178,7 +179,8 @@ function ratesLine(
     return `${one.title}${where} ${formatRate(peak)}${next}${atEdge ? ", at the edge of its grid" : ""}`;
   });
   const shown = words.length > MOST_RATES ? "in settle.json" : words.join("; ");
-  const how = areRatesGiven ? "as given" : `by ${tuningSeeds.length} seeds that are not scored`;
+  const isSearched = !areRatesGiven && contenders.some(({ one }) => choices!.get(one.id)!.tried.length > 0);
+  const how = isSearched ? `by ${formatCount(tuningSeeds.length, "seed")} that no score is of` : "as given";
   const pairs = Math.max(0, ...judged.map(({ standing }) => standing.pairs));
   return `Rates, ${how}: ${shown}. ${pairs} pairs, ${formatDuration(usedMs)} in all`;
 }
