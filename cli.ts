@@ -5,6 +5,7 @@ import {
   readCheckSettings,
   readExports,
   readGpu,
+  readMargin,
   readOverrides,
 } from "./benchmarks/command_line/arguments.ts";
 import {
@@ -408,10 +409,11 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
   if (out === undefined) {
     throw new UserError("Cannot report: --out DIR is needed, the folder that bench wrote to");
   }
-  const gpu = readGpu(texts), exports = readExports(texts.get("export"));
+  const gpu = readGpu(texts), margin = readMargin(texts), exports = readExports(texts.get("export"));
   const peft = paths.get("with-peft"), against = texts.get("against");
   const wishes = {
     ...gpu && { gpu },
+    ...margin !== undefined && { margin },
     ...peft && { peft: await readPeftRuns(peft) },
     ...against !== undefined && { against },
     exports,

@@ -228,7 +228,7 @@ test("bench ends with the report's own verdict, a few rows that fit 80 columns, 
     const lines = printed.trim().split("\n");
     assert(lines.slice(2, 7).every((line) => line.length <= 80), printed);
     assertEquals(lines[0], answer[0]);
-    assertEquals(lines[2], "Method            Rank  digits  vs lora           vs full");
+    assertEquals(lines[2], "Method            Rank  digits  vs lora               vs full");
     assertEquals(lines.slice(3, 7).map((line) => line.slice(0, 16).trim()).sort(), [
       "Full fine-tuning",
       "LoRA",
@@ -285,6 +285,27 @@ test("report rebuilds the same bytes from the JSON files alone", async () => {
     assertEquals(code, 0);
     assertEquals(JSON.parse(printed).report, `${out}/report/index.html`);
     assertEquals(await read(), before);
+  });
+});
+
+test("--within sets the margin of the same, of a sweep for good and of a report for once", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    await run("bench", sweep, "--out", out, "--json", "--within", "0.07");
+    const margins = async () => {
+      const page = await Deno.readTextFile(`${out}/report/summary.md`);
+      return new Set(
+        [...page.matchAll(/shown to be less than (0\.\d+) either way/g)].map(([, margin]) => margin),
+      );
+    };
+    assertEquals(await margins(), new Set(["0.07"]));
+    await run("report", "--out", out, "--within", "0.1");
+    assertEquals(await margins(), new Set(["0.1"]));
+    await run("report", "--out", out);
+    assertEquals(await margins(), new Set(["0.07"]));
+    const spec = JSON.parse(await Deno.readTextFile(sweep));
+    await Deno.writeTextFile(sweep, JSON.stringify({ ...spec, within: 0.03 }));
+    await run("bench", sweep, "--out", `${out}2`, "--json");
+    assertStringIncludes(await Deno.readTextFile(`${out}2/report/summary.md`), "less than 0.03 either way");
   });
 });
 
@@ -613,6 +634,11 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
       [["bench", sweep, "--examples", "9,9,0"], 'Cannot read --examples "9,9,0": whole numbers from 1'],
       [["bench", sweep, "--gpu-tflops", "0"], 'Cannot read --gpu-tflops "0": a number above 0 is needed'],
       [["bench", sweep, "--gpu-efficiency", "40"], "a number above 0 and at most 1 is needed"],
+      [
+        ["bench", sweep, "--within", "0"],
+        'Cannot read --within "0": a share above 0 and at most 1',
+      ],
+      [["report", "--out", out, "--within", "2%"], 'Cannot read --within "2%"'],
       [["report", "--out", out, "--gpu-gbs", "900"], "--gpu-tflops is needed too"],
       [["bench", sweep, "--out"], "Cannot read --out: a value is needed"],
       [["bench", sweep, "--out", "--json"], "Cannot read --out: a value is needed"],

@@ -232,6 +232,6 @@ test("launch.ts prints what a shell takes, or one sentence and exit code 2", asy
     code: 2,
     out: "",
     err:
-      'Cannot find option "--otu" of report: did you mean --out? Known are --out, --export, --against, --with-peft, --with, --json, --gpu-tflops, --gpu-gbs, --gpu-efficiency\n',
+      'Cannot find option "--otu" of report: did you mean --out? Known are --out, --export, --against, --with-peft, --within, --with, --json, --gpu-tflops, --gpu-gbs, --gpu-efficiency\n',
   });
 });

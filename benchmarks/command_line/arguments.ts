@@ -5,6 +5,7 @@ import { type ExportKind, exportKinds } from "../report/exports/write_exports.ts
 import type { Asked } from "../settle/question.ts";
 import type { SweepOverrides } from "../sweep/sweep.ts";
 import { unknownName } from "../../errors/unknown_name.ts";
+import { MARGIN } from "../statistics/verdicts.ts";
 import { UserError } from "../../errors/user_error.ts";
 
 /** What the options change of a sweep. @throws {UserError} where a value can't be read */
@@ -49,7 +50,10 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
   }
   const [trainExamples, validationExamples, testExamples] = counts ?? [];
   const data = texts.get("data");
-  const gpu = readGpu(texts), model = texts.get("model"), rates = texts.get("rates");
+  const gpu = readGpu(texts),
+    within = readMargin(texts),
+    model = texts.get("model"),
+    rates = texts.get("rates");
   return {
     ...(tasks && { tasks }),
     ...(optimizers && { optimizers }),
@@ -68,6 +72,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     ...(model !== undefined && { model }),
     ...(rates !== undefined && { rates }),
     ...(gpu && { gpu }),
+    ...(within !== undefined && { within }),
   };
 }
 
@@ -113,10 +118,7 @@ export function readAsked(texts: ReadonlyMap<string, string>, positional: readon
     }
     return rank;
   });
-  const margin = texts.get("within") ?? "0.02", within = numberOf(margin);
-  if (!(within > 0 && within <= 1)) {
-    throw new UserError(`Cannot read --within "${margin}": a share above 0 and at most 1 is needed`);
-  }
+  const within = readMargin(texts) ?? MARGIN;
   const budget = texts.get("budget") ?? "30m";
   if (readDuration(budget) === null) {
     throw new UserError(`Cannot read --budget "${budget}": a time such as 90s, 30m or 2h is needed`);
@@ -139,6 +141,15 @@ export function readExports(text: string | undefined): ReadonlySet<ExportKind> {
     if (known) return known;
     throw unknownName(`kind of export "${kind}"`, kind, exportKinds);
   }));
+}
+
+/** The margin that `--within` gives; undefined where it isn't given. @throws {UserError} where it can't be read */
+export function readMargin(texts: ReadonlyMap<string, string>): number | undefined {
+  const text = texts.get("within");
+  if (text === undefined) return undefined;
+  const margin = numberOf(text);
+  if (margin > 0 && margin <= 1) return margin;
+  throw new UserError(`Cannot read --within "${text}": a share above 0 and at most 1 is needed`);
 }
 
 /** Options about the GPU that predictions are for. */

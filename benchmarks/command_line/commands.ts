@@ -89,6 +89,12 @@ const gpu = under("Predicted costs", {
   "gpu-efficiency": text("N", "share of these rates that is reached, from 0 to 1; 0.4 where none is given"),
 });
 
+/** The margin of the verdict "same". */
+const within = text(
+  "X",
+  "the largest difference between scores that counts as none; 0.02 where none is given",
+);
+
 const json = { json: flag("print one JSON object; progress goes to stderr") };
 
 const bench = {
@@ -103,6 +109,7 @@ const bench = {
       "TIME",
       "keep the run at work so often, to go on from there after a crash: 90s, 10m, 1h or never; 10m where none is given",
     ),
+    within,
     list: flag("list the known tasks, optimizers, models and sweeps"),
     ...json,
     ...under("Several processes (docs/scale.md)", {
@@ -166,10 +173,7 @@ export const commands = {
     options: {
       task: list("A,B", "the tasks to compare on", "task"),
       rank: list("N,N", "at these ranks"),
-      within: text(
-        "X",
-        "the largest difference between scores that counts as none; 0.02 where none is given",
-      ),
+      within,
       budget: text("TIME", "for all runs together, those of earlier commands too; 30m where none is given"),
       against: text(
         "METHOD",
@@ -219,6 +223,7 @@ export const commands = {
         "PATH",
         "show results of Hugging Face PEFT's method comparison beside, from a file or a folder; may be given again",
       ),
+      within,
       with: paths("FILE", "methods and tasks of yours, for costs and measures that their own code tells"),
       ...json,
       ...gpu,

@@ -1,6 +1,8 @@
 /** @file What a report found, in sentences: only numbers that are in its tables, and how much they weigh. */
 import { pooledSpread, seedsToShow, withMoreExamples } from "../statistics/seeds_needed.ts";
-import { estimate, FEWEST_SEEDS, isShown, mean, type Verdict } from "../statistics/statistics.ts";
+import { FEWEST_SEEDS } from "../statistics/comparison.ts";
+import { estimate, type Interval, mean } from "../statistics/statistics.ts";
+import { isJudged, type Verdict } from "../statistics/verdicts.ts";
 import {
   formatCount,
   formatCounts,
@@ -9,10 +11,14 @@ import {
   formatN,
   formatNumber,
   formatPercent,
+  formatRange,
   formatRate,
 } from "./format.ts";
 import type { ClosedGap } from "../study/gaps.ts";
-import { baselinesOf, contestsOf, type Pair, standInOf } from "../study/pairs.ts";
+import { areSameFiles } from "../rates/rates.ts";
+import { baselinesOf, contestsOf, countedScores, type Pair, standInOf } from "../study/pairs.ts";
+import type { OverTasks } from "../study/over_tasks.ts";
+import { overTasksAnswer } from "./over_tasks_answer.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Ranking } from "../study/rankings.ts";
 import type { Cell, MethodLabel, Study } from "../study/study.ts";
@@ -26,6 +32,7 @@ export interface Findings {
   readonly pairs: readonly Pair[];
   /** Any two methods of which neither is a baseline of the other. */
   readonly others: readonly Pair[];
+  readonly overTasks: OverTasks;
   readonly gaps: readonly ClosedGap[];
   readonly rankings: readonly Ranking[];
   readonly protocol: Protocol;
@@ -40,17 +47,17 @@ export function answer(study: Study, findings: Findings): string[] {
   if (study.cells.every((cell) => cell.runs.length === 0)) {
     return ["No run has finished: there is nothing to say yet."];
   }
-  const all = [...pairs, ...others], isDecided = all.some(isJudged);
+  const all = [...pairs, ...others], judged = all.some(({ comparison }) => isJudged(comparison));
+  const isDecided = all.some(({ comparison }) => comparison.verdict !== "undecided");
   return [
-    ...isDecided ? [] : undecided(study, pairs.length > 0 ? pairs : others),
-    ...baselinesOf(study).flatMap((method) => verdictsAgainst(study, pairs, method)),
+    ...overTasksAnswer(study, findings.overTasks),
+    ...isDecided ? [] : undecided(study, findings),
+    ...baselinesOf(study).flatMap((method) => verdictsAgainst(study, findings, method)),
     ...divergedSentence(study, pairs),
-    ...isDecided ? gapSentences(study, gaps) : [],
-    ...isDecided || study.methods.length > MANY
-      ? study.tasks.flatMap((task) => firstsOf(study, task, all))
-      : [],
+    ...judged ? gapSentences(study, gaps) : [],
+    ...judged || study.methods.length > MANY ? study.tasks.flatMap((task) => firstsOf(study, task, all)) : [],
     ...rankingSentence(rankings),
-    ...isDecided ? [evidence(all)] : [],
+    ...judged ? [evidence(all, study.margin)] : [],
     ...protocol.statements.length > 0 ? [protocol.statements.join(" ")] : [],
     ...study.methods.length <= MANY ? study.tasks.map((task) => scoresOf(study, task)) : [],
     ...study.tasks.flatMap((task) => ratesOf(study, task)),
@@ -72,10 +79,15 @@ const ASKED = 0.05;
 const TIMES = [1, 4, 16];
 
 /** Why there is no verdict, and how many seeds would bring one, from how paired differences vary on each task. */
-function undecided(study: Study, pairs: readonly Pair[]): string[] {
+function undecided(study: Study, findings: Findings): string[] {
+  const pairs = findings.pairs.length > 0 ? findings.pairs : findings.others;
   if (pairs.length === 0) return [];
   const seeds = formatCounts(pairs.map(({ comparison }) => comparison.seeds), "seed");
-  const start = `No winner: ${seeds} cannot decide, and with fewer than ${FEWEST_SEEDS} no verdict is given.`;
+  const cannot = `${seeds} cannot decide`;
+  const reason = pairs.some(({ comparison }) => isJudged(comparison))
+    ? `${cannot}: no difference was shown, nor that one is less than ${study.margin}.`
+    : `${cannot}, and with fewer than ${FEWEST_SEEDS} no verdict is given.`;
+  const start = findings.overTasks.pairs.length > 0 ? `Task by task, ${reason}` : `No winner: ${reason}`;
   const parts = study.tasks.flatMap((task) => {
     const own = pairs.filter(({ ours, comparison }) => ours.task === task && comparison.errors !== null);
     // How much a method varies that diverges now and then says little about the others.
@@ -107,6 +119,27 @@ function undecided(study: Study, pairs: readonly Pair[]): string[] {
       : `To show a true difference of ${ASKED} four times in five takes, by how much the paired differences here vary: ${
         parts.join("; ")
       }.`,
+    ...settling(study, pairs),
+  ];
+}
+
+/**
+ * The command that decides one of the pairs: that which seems to differ most from LoRA, of methods without variants and of
+ * what needs no files of the user's.
+ */
+function settling(study: Study, pairs: readonly Pair[]): string[] {
+  const isPlain = ({ ours }: Pair) =>
+    areSameFiles(ours.task.files, {}) &&
+    ours.runs.every(({ config: { task, model, optimizer } }) =>
+      [task, model, optimizer].every(({ module }) => module === undefined)
+    ) &&
+    study.methods.filter(({ optimizer }) => optimizer === ours.method.optimizer).length === 1;
+  const [pair] = pairs.filter((one) => one.theirs.method.optimizer === "lora" && isPlain(one))
+    .toSorted((a, b) => Math.abs(b.comparison.mean) - Math.abs(a.comparison.mean));
+  if (!pair || pair.ours.rank === null) return [];
+  const { task, method, rank } = pair.ours;
+  return [
+    `To settle one of them: \`./run settle ${method.optimizer} lora --task ${task.id} --rank ${rank} --within ${ASKED}\`.`,
   ];
 }
 
@@ -185,21 +218,26 @@ function whereOf(cell: Cell, { interval }: ClosedGap["found"]): string {
 /** The highest score of a task at each rank, and, where that is decided, whether anything else was shown to be lower. */
 function firstsOf(study: Study, task: Study["tasks"][number], all: readonly Pair[]): string[] {
   const parts = contestsOf(study).filter((contest) => contest.task === task).map(({ rank, cells }) => {
-    const [first, ...others] = cells.toSorted((a, b) => scoreOf(b) - scoreOf(a));
-    const verdicts = verdictsOf(first!, others, all).filter(({ verdict }) => verdict !== "undecided");
-    const ties = verdicts.filter(({ verdict }) => verdict === "tie").map(({ other }) => other.method.label);
-    const { mean: score, interval } = estimate(first!.runs.map(({ outcome }) => outcome.scores));
-    const lower = verdicts.filter(({ verdict }) => isShown(verdict)).map(({ other }) => other.method.label);
-    const tied = ties.length <= FEW || lower.length > FEW
-      ? ties.join(", ")
-      : `all others${lower.length > 0 ? ` but ${lower.join(", ")}` : ""}`;
-    const standing = verdicts.length === 0
-      ? ""
-      : ties.length === 0
-      ? `, better than all ${verdicts.length} others`
-      : `, a tie with ${tied}${
-        lower.length > 0 && !tied.startsWith("all others") ? `, better than the other ${lower.length}` : ""
-      }`;
+    const [first, ...others] = cells.toSorted((a, b) => scoreOf(study, b) - scoreOf(study, a));
+    const verdicts = verdictsOf(first!, others, all);
+    const { mean: score, interval } = estimate(countedScores(study, first!));
+    const standings = [
+      ["better than", ["better"]],
+      ["the same as", ["same", "identical"]],
+      ["not told apart from", ["undecided"]],
+      // The highest score need not be a method's that is shown to be better.
+      ["worse than", ["worse"]],
+    ] as const;
+    const standing = standings.flatMap(([words, wanted]) => {
+      const labels = verdicts.filter(({ verdict }) => wanted.some((one) => one === verdict))
+        .map(({ other }) => other.method.label);
+      if (labels.length === 0) return [];
+      const isAll = labels.length === verdicts.length;
+      const whom = labels.length <= FEW && !isAll
+        ? labels.join(", ")
+        : `${isAll ? "all " : ""}${labels.length} others`;
+      return [`, ${words} ${isAll && labels.length === 1 ? labels[0] : whom}`];
+    }).join("");
     const at = rank === null ? "" : `at rank ${rank} `;
     return `${at}${first!.method.label} ${formatNumber(score)} (95%: ${formatInterval(interval)})${standing}`;
   });
@@ -263,7 +301,7 @@ function scoresOf(study: Study, task: Study["tasks"][number]): string {
   const groups = [null, ...study.ranks].flatMap((rank) => {
     const own = cells.filter((cell) => cell.rank === rank);
     if (own.length === 0) return [];
-    const scores = own.map((cell) => `${cell.method.label} ${formatNumber(scoreOf(cell))}`).join(", ");
+    const scores = own.map((cell) => `${cell.method.label} ${formatNumber(scoreOf(study, cell))}`).join(", ");
     return [rank === null ? scores : `at rank ${rank}: ${scores}`];
   });
   const chance = task.chance === null ? "" : `, ${formatNumber(task.chance)} by chance`;
@@ -315,7 +353,8 @@ function ratesOf(study: Study, task: Study["tasks"][number]): string[] {
   });
 }
 
-function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodLabel): string[] {
+function verdictsAgainst(study: Study, findings: Findings, baseline: MethodLabel): string[] {
+  const { pairs, overTasks } = findings, pooled = overTasks.pairs.length > 0;
   const against = pairs.filter((pair) => pair.theirs.method === baseline);
   const verdicts = study.methods.flatMap((method) => {
     const own = against.filter((pair) => pair.ours.method === method);
@@ -326,11 +365,15 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
       cases: own.length,
       counts: {
         better: count("better"),
-        tied: count("tie"),
         worse: count("worse"),
+        same: count("same"),
+        identical: count("identical"),
         undecided: count("undecided"),
       },
       differences: own.map((pair) => pair.comparison.mean),
+      intervals: own.map((pair) => pair.comparison.interval),
+      wins: own.reduce((sum, { comparison }) => sum + comparison.wins, 0),
+      seeds: own.reduce((sum, { comparison }) => sum + comparison.seeds, 0),
     }];
   });
   const [first] = against;
@@ -340,21 +383,20 @@ function verdictsAgainst(study: Study, pairs: readonly Pair[], baseline: MethodL
   const many = verdicts.length > MANY;
   const cases = formatRange(verdicts.map(({ cases }) => cases), String);
   const each = many ? `, ${cases} ${cases === "1" ? "case" : "cases"} each` : "";
-  const told = verdicts.every(({ cases, counts }) => counts.undecided === cases)
+  const told = against.every(({ comparison }) => !isJudged(comparison))
     ? observed(verdicts, against)
     : many
     ? whatStandsOut(verdicts)
     : verdicts.map(oneByOne).join("; ");
-  return [`Against ${first.theirs.method.label}${each}: ${told}; n = ${n}, ${examples}.`];
+  return [
+    `${
+      pooled ? "Task by task, against" : "Against"
+    } ${first.theirs.method.label}${each}: ${told}; n = ${n}, ${examples}.`,
+  ];
 }
 
-/** How often a method was better, tied and worse than a baseline, and how often that is undecided. */
-interface VerdictCounts {
-  readonly better: number;
-  readonly tied: number;
-  readonly worse: number;
-  readonly undecided: number;
-}
+/** How often each verdict was given of a method against a baseline. */
+type VerdictCounts = Readonly<Record<Verdict, number>>;
 
 /** What was found of a method against a baseline. */
 interface MethodVerdicts {
@@ -362,6 +404,10 @@ interface MethodVerdicts {
   readonly cases: number;
   readonly counts: VerdictCounts;
   readonly differences: readonly number[];
+  readonly intervals: readonly (Interval | null)[];
+  /** Seeds on which it is ahead, of how many, over all cases. */
+  readonly wins: number;
+  readonly seeds: number;
 }
 
 function formatVerdicts(counts: Partial<VerdictCounts>): string {
@@ -372,8 +418,10 @@ function formatVerdicts(counts: Partial<VerdictCounts>): string {
 function observed(verdicts: readonly MethodVerdicts[], pairs: readonly Pair[]): string {
   if (verdicts.length <= MANY) {
     return `observed, not decided, ${
-      verdicts.map(({ label, cases, differences }) =>
-        `${label} ${formatRange(differences, formatDifference)}${cases > 1 ? ` in ${cases} cases` : ""}`
+      verdicts.map((one) =>
+        `${one.label} ${formatRange(one.differences, formatDifference)}${
+          one.cases > 1 ? ` in ${one.cases} cases` : ""
+        } (${winsOf(one)})`
       ).join("; ")
     }`;
   }
@@ -385,24 +433,30 @@ function observed(verdicts: readonly MethodVerdicts[], pairs: readonly Pair[]): 
   return `observed, not decided, between ${tell(sorted[0]!)} and ${tell(sorted.at(-1)!)}`;
 }
 
-function oneByOne({ label, cases, counts, differences }: MethodVerdicts): string {
-  const verdict = formatVerdicts(counts);
-  return `${label} ${cases === 1 ? verdict.replace(" in 1", "") : `${verdict} of ${cases}`} (difference ${
-    formatRange(differences, formatDifference)
-  })`;
+/** "wins on 7 of 9 seeds". */
+function winsOf({ wins, seeds }: Pick<MethodVerdicts, "wins" | "seeds">): string {
+  return `wins on ${wins} of ${formatCount(seeds, "seed")}`;
 }
 
-/** Of many methods those that were shown to differ. */
+function oneByOne(one: MethodVerdicts): string {
+  const { label, cases, counts, differences, intervals } = one, verdict = formatVerdicts(counts);
+  const only = cases === 1 ? `, 95%: ${formatInterval(intervals[0]!, formatDifference)}` : "";
+  return `${label} ${cases === 1 ? verdict.replace(" in 1", "") : `${verdict} of ${cases}`} (difference ${
+    formatRange(differences, formatDifference)
+  }${only}, ${winsOf(one)})`;
+}
+
+/** Of many methods those of which something was shown. */
 function whatStandsOut(verdicts: readonly MethodVerdicts[]): string {
-  const shown = verdicts.flatMap(({ label, counts: { better, worse } }) =>
-    better + worse > 0 ? [`${label} ${formatVerdicts({ better, worse })}`] : []
-  );
+  const shown = verdicts.flatMap(({ label, counts: { undecided: _, ...found } }) => {
+    const told = formatVerdicts(found);
+    return told === "" ? [] : [`${label} ${told}`];
+  });
   const range = formatRange(verdicts.flatMap(({ differences }) => differences), formatDifference);
-  const open = verdicts.reduce((sum, { counts }) => sum + counts.undecided, 0);
-  const rest = `${shown.length > 0 ? "all else tied" : `all ${verdicts.length} tied`}${
-    open > 0 ? ` or, in ${open} cases, undecided` : ""
-  }`;
-  return `${[...shown, rest].join("; ")} (differences ${range})`;
+  const rest = verdicts.every(({ counts }) => counts.undecided === 0)
+    ? []
+    : [shown.length > 0 ? "all else undecided" : `all ${verdicts.length} undecided`];
+  return `${[...shown, ...rest].join("; ")} (differences ${range})`;
 }
 
 function discrepancySentence(study: Study): string[] {
@@ -426,36 +480,28 @@ function stepSentence(study: Study): string[] {
   return parts.length > 0 ? [`Time of a step over that of LoRA: ${parts.join(", ")}.`] : [];
 }
 
-function isJudged({ comparison }: Pair): boolean {
-  return comparison.verdict !== "undecided";
-}
-
 /** What verdicts weigh. */
-function evidence(pairs: readonly Pair[]): string {
-  const judged = pairs.filter(isJudged), families = new Set(judged.map(({ family }) => family)).size;
+function evidence(pairs: readonly Pair[], margin: number): string {
+  const judged = pairs.filter(({ comparison }) => isJudged(comparison)),
+    families = new Set(judged.map(({ family }) => family)).size;
   const corrected =
-    `Verdicts are corrected in families (Holm), of all comparisons with a baseline on a task and of all other pairs there: at most one family in twenty shows a difference where there is none, and this report has ${families}.`;
-  const ties = judged.filter(({ comparison }) => comparison.verdict === "tie");
-  const detectable = ties.flatMap(({ comparison }) => comparison.detectable ?? []);
+    `Verdicts are corrected in families (Holm), of all comparisons with a baseline on a task and of all other pairs there: at most one family in twenty shows a difference where there is none, at most one in twenty calls the same what differs by ${margin} or more, and this report has ${families}.`;
+  const open = judged.filter(({ comparison }) => comparison.verdict === "undecided");
+  const detectable = open.flatMap(({ comparison }) => comparison.detectable ?? []);
   const missed = detectable.length > 0
-    ? ` ${formatCount(ties.length, "tie")}: a true difference of ${
+    ? ` ${open.length} undecided: a true difference of ${
       formatRange(detectable, formatNumber)
     }, by comparison, would have been shown about four times in five, a smaller one less often.`
     : "";
-  const open = pairs.length - judged.length;
-  const rest = open > 0
-    ? ` ${formatCount(open, "comparison")} with fewer than ${FEWEST_SEEDS} seeds in common ${
-      open === 1 ? "is" : "are"
-    } undecided.`
+  const few = pairs.length - judged.length;
+  const rest = few > 0
+    ? ` ${formatCount(few, "comparison")} with fewer than ${FEWEST_SEEDS} seeds in common ${
+      few === 1 ? "is" : "are"
+    } not judged.`
     : "";
   return `${corrected}${missed}${rest}`;
 }
 
-function scoreOf(cell: Cell): number {
-  return mean(cell.runs.map((run) => run.outcome.score));
-}
-
-function formatRange(values: readonly number[], write: (value: number) => string): string {
-  const low = write(Math.min(...values)), high = write(Math.max(...values));
-  return low === high ? low : `${low} to ${high}`;
+function scoreOf(study: Study, cell: Cell): number {
+  return mean(countedScores(study, cell).map(mean));
 }

@@ -20,6 +20,7 @@ import { growthAnswer } from "./growth_answer.ts";
 import { closedGaps } from "../study/gaps.ts";
 import { describeRuns } from "./page/runs.ts";
 import { compareOthers, comparePairs } from "../study/pairs.ts";
+import { overTasks } from "../study/over_tasks.ts";
 import { describeProtocol } from "./protocol.ts";
 import { rankingsOf } from "../study/rankings.ts";
 import type { Report, ReportedChart } from "./report.ts";
@@ -32,10 +33,12 @@ import { familyTables } from "./tables/families.ts";
 import { gapSharesTable } from "./tables/gap_shares.ts";
 import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
 import { measuresTable } from "./tables/measures.ts";
+import { middlesTable, pooledTable } from "./tables/over_tasks.ts";
 import { predictionsTable } from "./tables/predictions.ts";
 import { rankingsTable } from "./tables/rankings.ts";
 import { ratesTable } from "./tables/rates.ts";
 import { scoresTable } from "./tables/scores.ts";
+import { seedsTable } from "./tables/seeds.ts";
 import { separationTable } from "./tables/separation.ts";
 import { sourcesTable } from "./tables/sources.ts";
 import { summaryTable } from "./tables/summary.ts";
@@ -53,6 +56,8 @@ export interface ReportInput {
   readonly setAside: readonly string[];
   /** What predictions are for; the plan's GPU where absent, and an A100 where that has none. */
   readonly gpu?: GpuRates;
+  /** True differences of scores of less are "the same"; the plan's where absent, and `MARGIN` where that has none. */
+  readonly margin?: number;
   /** Results of PEFT's method comparison to show beside. */
   readonly peft?: PeftRuns;
   /** The sweep that this one is compared with. */
@@ -78,22 +83,34 @@ export function buildReport(
   const name = plan?.name ?? "report";
   const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
   const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
-  const study = makeStudy(configs, results, rates, registries, input.gpu ?? plan?.gpu ?? a100, input.bases);
+  const study = makeStudy(
+    configs,
+    results,
+    rates,
+    registries,
+    input.gpu ?? plan?.gpu ?? a100,
+    input.bases,
+    input.margin ?? plan?.within,
+  );
   const pairs = comparePairs(study);
   const findings: Findings = {
     pairs,
     others: compareOthers(study, pairs),
+    overTasks: overTasks(study, pairs),
     gaps: closedGaps(study, pairs),
     rankings: rankingsOf(study),
     protocol: describeProtocol(study, configs, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
   };
   const tables = [
+    pooledTable(study, findings.overTasks),
     ...familyTables(study),
+    middlesTable(findings.overTasks),
     scoresTable(study),
+    seedsTable(study),
     measuresTable(study),
     sourcesTable(study),
     separationTable(study),
-    comparisonsTable(pairs),
+    comparisonsTable(pairs, study.margin),
     gapSharesTable(findings.gaps),
     anyTwoTable(study, [...pairs, ...findings.others]),
     rankingsTable(findings.rankings),
@@ -130,7 +147,7 @@ export function buildReport(
     ],
     tables: [...tables, ...against?.tables ?? []].filter((table) => table !== null && table.rows.length > 0)
       .map((table) => table!),
-    summary: summaryTable(study, pairs),
+    summary: summaryTable(study, pairs, findings.overTasks.pairs),
     caveats: [
       ...caveats(study, findings, { ...input, results, leftOut: stored.length - results.length }),
       ...peftCaveats(peft),

@@ -3,7 +3,8 @@ import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
 import { nameSize, rankOf } from "../sweep/method.ts";
 import type { Plan } from "../sweep/plan.ts";
 import type { Findings } from "./answer.ts";
-import { formatCount, formatRate } from "./format.ts";
+import { formatCount, formatNumber, formatRange, formatRate } from "./format.ts";
+import { farSeeds } from "../study/far_seeds.ts";
 import type { Study } from "../study/study.ts";
 
 /** What caveats are drawn from. */
@@ -95,9 +96,22 @@ export function caveats(study: Study, findings: Findings, circumstances: Circums
     ),
     ...(diverged.length > 0
       ? [
-        "Mean scores are over the runs that did not diverge and flatter methods that did; comparisons count these runs.",
+        "In tables and comparisons they count as what a model that learned nothing scores; charts of scores show the other " +
+        "runs alone, and flatter methods that diverged.",
       ]
       : []),
+    ...list(
+      study.cells.flatMap((cell) =>
+        farSeeds(cell).map(({ config, outcome }) => {
+          const others = cell.runs.filter((run) => run.config !== config).map((run) => run.outcome.score);
+          return `${nameOf(config)} (${formatNumber(outcome.score)}, others ${
+            formatRange(others, formatNumber)
+          })`;
+        })
+      ),
+      "run's score is far from those of its method's other seeds, and counts",
+      "runs' scores are far from those of their method's other seeds, and count",
+    ),
     ...(unequal
       ? ["Methods have unequal numbers of finished runs: comparisons use the seeds that both have."]
       : []),

@@ -1,5 +1,6 @@
 /** @file Numbers as reports print them. */
 import type { Interval } from "../statistics/statistics.ts";
+import type { Judgement } from "../statistics/verdicts.ts";
 import type { Cell } from "../study/study.ts";
 
 /** A score or a loss with three decimals: "0.512", "−0.082". */
@@ -25,6 +26,12 @@ export function formatProbability(value: number | null): string {
   if (value === null) return "—";
   // 0.0496 must not look like 0.05: what is below a level has to be seen to be.
   return value < 0.001 ? "< 0.001" : (Math.floor(value * 1000) / 1000).toFixed(3);
+}
+
+/** "better", "worse, by less than 0.02", "same within 0.02", "identical", "undecided". */
+export function formatVerdict({ verdict, isWithin, margin }: Judgement): string {
+  if (verdict === "same") return `same within ${margin}`;
+  return isWithin && verdict !== "identical" ? `${verdict}, by less than ${margin}` : verdict;
 }
 
 /** "63%", "−12%". */
@@ -95,6 +102,12 @@ export function formatN(cells: readonly Pick<Cell, "runs">[]): string {
   const seeds = finished.map(({ runs }) => runs.length);
   const examples = finished.map(({ runs }) => runs[0]!.outcome.scores.length);
   return `n = ${formatCounts(seeds, "seed")}, ${formatCounts(examples, "example")}`;
+}
+
+/** "0.512", "0.512 to 0.740": the least and the most. */
+export function formatRange(values: readonly number[], write: (value: number) => string): string {
+  const low = write(Math.min(...values)), high = write(Math.max(...values));
+  return low === high ? low : `${low} to ${high}`;
 }
 
 /** "2 seeds", "1 seed". */

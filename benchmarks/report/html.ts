@@ -213,7 +213,8 @@ ${lines(rows)}
 }
 
 function cellToHtml(cell: string, report: Report): Markup {
-  const kind = cell === "better" || cell === "worse" ? cell : cell.length > LONG_CELL ? "long" : "";
+  const [, shown] = /^(better|worse)(?:, by less than [\d.]+)?$/.exec(cell) ?? [];
+  const kind = shown ?? (cell.length > LONG_CELL ? "long" : "");
   return markup`<td${kind === "" ? null : markup` class="${kind}"`}>${dot(cell, report)}${cell}</td>`;
 }
 

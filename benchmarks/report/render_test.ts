@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { a100 } from "../cost/growth/predict.ts";
 import { choose } from "../rates/choose.ts";
-import { fakeRegistries, manyMethods } from "../../tests/support/fakes/registries.ts";
+import { fakeRegistries, manyMethods, tenTasks } from "../../tests/support/fakes/registries.ts";
 import { fakeDone } from "../../tests/support/fakes/results.ts";
 import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
 import { expand, type SweepSpec } from "../sweep/sweep.ts";
@@ -48,7 +48,18 @@ const varied: SweepSpec = {
   ],
 };
 
+/** As many tasks as are pooled. */
+const overTasks: SweepSpec = {
+  ...fakeSweep,
+  tasks: Object.keys(tenTasks.tasks).slice(0, 4).map((id) => ({
+    ...fakeSweep.tasks[1]!,
+    task: { ...fakeSweep.tasks[1]!.task, id },
+  })),
+  optimizers: tuned.optimizers.map(({ id }) => ({ id, peaks: [0.004] })),
+};
+
 const studies = {
+  overTasks: await studyOf(overTasks, tenTasks),
   telling: await studyOf(telling, manyMethods),
   varied: await studyOf(varied),
   growing: await studyOf(growing),
@@ -58,6 +69,7 @@ const studies = {
 /** A study that has what a chart shows: one of scores or one of sizes. */
 function studyFor(chart: Chart): Study {
   if (["inspected-by-step", "ranks-kept"].includes(chart.id)) return studies.telling;
+  if (chart.id === "difference-over-tasks") return studies.overTasks;
   if (chart.id === "variants") return studies.varied;
   return chart.id.startsWith("growth-") ? studies.growing : studies.tuned;
 }
@@ -82,6 +94,8 @@ const aboutFactors = [
 function shows(chart: Chart, optimizer: string): boolean {
   // It has no place for a name: no other method shares out ranks.
   if (chart.id === "ranks-kept") return false;
+  // What all others are held against stands in a heading.
+  if (chart.id === "difference-over-tasks") return true;
   if (chart.id === "inspected-by-step") return optimizer === "adalora";
   return optimizer !== "full" || !aboutFactors.includes(chart.id);
 }

@@ -45,6 +45,8 @@ export interface WrittenReport {
 export interface ReportWishes {
   /** What predictions are for, instead of the plan's. */
   readonly gpu?: GpuRates;
+  /** The margin of “same”, instead of the plan's. */
+  readonly margin?: number;
   /** Results of PEFT's method comparison to show beside. */
   readonly peft?: PeftRuns;
   /** The output folder of a sweep to compare this one with. */
@@ -63,7 +65,7 @@ export interface ReportWishes {
 export async function makeReport(
   out: string,
   registries: Registries,
-  { gpu, peft, against: other }: ReportWishes = {},
+  { gpu, margin, peft, against: other }: ReportWishes = {},
 ): Promise<MadeReport> {
   const { plan, stored: results, bases, faults, setAside } = await readOutputFolder(out, "report on");
   const against = other === undefined ? null : await readOther(other, out);
@@ -82,6 +84,7 @@ export async function makeReport(
       faults: portable,
       setAside,
       ...(gpu && { gpu }),
+      ...(margin !== undefined && { margin }),
       ...(peft && { peft }),
       ...(against && { against }),
     },

@@ -1,6 +1,7 @@
 /** @file How many seeds a comparison needs, from how much the differences of seeds that were run vary. */
 import { studentQuantile } from "../../numerics/distributions.ts";
-import { type Comparison, FEWEST_SEEDS, mean } from "./statistics.ts";
+import { type Comparison, FEWEST_SEEDS } from "./comparison.ts";
+import { mean } from "./statistics.ts";
 
 /** How a mean difference varies. */
 export interface PairedSpread {

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
 import { pooledSpread, seedsToShow, withMoreExamples } from "./seeds_needed.ts";
-import { compare, FEWEST_SEEDS } from "./statistics.ts";
+import { compare, FEWEST_SEEDS } from "./comparison.ts";
 
 Deno.test("seedsToShow() agrees with the sample sizes of the paired t test", () => {
   // Power 0.8 at 5 %, by (t(0.975) + t(0.8))² (s / d)²: for s / d = 1.52, 2.36 and 0.64.

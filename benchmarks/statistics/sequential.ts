@@ -6,6 +6,7 @@ import { normalProbability } from "../../numerics/distributions.ts";
 import { BOUNDS } from "./bounds.ts";
 import { LOOKS } from "./looks.ts";
 import { type Interval, mean, sampleDeviation } from "./statistics.ts";
+import type { Verdict } from "./verdicts.ts";
 
 /** One pair: both methods with one seed, on the same examples. */
 export interface Pair {
@@ -19,15 +20,9 @@ export interface Pair {
   readonly identical: boolean;
 }
 
-/**
- * What is known: the first is better or worse, by whatever little; both are the same within the margin; neither is known
- * yet; or both came to the same in every number of every pair.
- */
-export type SettledVerdict = "better" | "worse" | "same" | "undecided" | "identical";
-
 /** What pairs of a method and another say. */
 export interface Settled {
-  readonly verdict: SettledVerdict;
+  readonly verdict: Verdict;
   /** Pairs that it is told from: those until it was decided, or until the last look; before the first, all. */
   readonly pairs: number;
   /** Mean difference over these pairs. NaN without any. */

@@ -20,8 +20,8 @@ import {
   pairOf,
   pairsToDecide,
   pairsToGo,
-  type SettledVerdict,
 } from "./sequential.ts";
+import type { Verdict } from "./verdicts.ts";
 
 const one = { margin: 0.05, comparisons: 1 };
 
@@ -60,7 +60,7 @@ const less = (ours: Draw, theirs: Draw): Draw => (random, count) => {
 
 /** How often questions end in each verdict, and after how many pairs on the average. */
 function simulate(draw: Draw, difference: number, { most = LOOKS.at(-1)!, questions = 2000 } = {}) {
-  const shares: Record<SettledVerdict, number> = { better: 0, worse: 0, same: 0, undecided: 0, identical: 0 };
+  const shares: Record<Verdict, number> = { better: 0, worse: 0, same: 0, undecided: 0, identical: 0 };
   let used = 0;
   for (let question = 0; question < questions; question++) {
     const drawn = draw(createRandom(11).fork(`question ${question}`), most);

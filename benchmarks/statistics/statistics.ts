@@ -1,6 +1,5 @@
 /** @file What the numbers of a few seeds and a few hundred examples support, and no more. Every answer carries its n. */
 import { studentQuantile } from "../../numerics/distributions.ts";
-import type { Random } from "../../numerics/random.ts";
 
 /** A range that should hold the true value in `level` of all repetitions. */
 export interface Interval {
@@ -25,47 +24,6 @@ export interface Estimate {
   readonly seeds: number;
   /** Of each seed; 0 where seeds differ in them, so that none are the same. */
   readonly examples: number;
-}
-
-/**
- * A verdict about new seeds is given from so many on. With fewer their spread is hardly known: two seeds that happen to
- * differ by the same look as if none would differ by anything else.
- */
-export const FEWEST_SEEDS = 4;
-
-/**
- * How one method compares with another: "tie" where no difference was shown, which is not the same as none, and
- * "undecided" where there was too little to judge by.
- */
-export type Verdict = "better" | "worse" | "tie" | "undecided";
-
-/** Whether a difference was shown. */
-export interface Judgement {
-  /**
-   * The probability of such a difference or a larger one where there is none: 1 less the highest level whose interval
-   * leaves out 0. At least 1e-12. Null where nothing is judged.
-   */
-  readonly pValue: number | null;
-  /** `pValue` corrected for the family of comparisons that this is one of, see `correct`. */
-  readonly corrected: number | null;
-  /** Of `corrected`. */
-  readonly verdict: Verdict;
-}
-
-/** Mean difference of two methods on the same examples and seeds, and whether it was shown for new ones of `sources`. */
-export interface Comparison extends Estimate, Judgement {
-  /** Seeds on which ours scores higher. Equal scores count for neither. */
-  readonly wins: number;
-  /**
-   * The least true difference that would be shown in about four of five repetitions with as many seeds and examples that
-   * vary as much: the reach of the interval at the level that the verdict asks for in its family, and of the one at 60%.
-   * A larger difference is no tie. Null where nothing is judged.
-   */
-  readonly detectable: number | null;
-  /** Where the error of the mean difference comes from. Null where nothing tells, see `errorSources`. */
-  readonly errors: ErrorSources | null;
-  /** How far the interval that the verdict is by reaches from the mean at a level. Null where nothing is judged. */
-  readonly reach: ((level: number) => number) | null;
 }
 
 /** Sum over n. NaN for nothing. */
@@ -108,30 +66,6 @@ export function wilsonInterval(share: number, count: number, level = 0.95): Inte
   const center = (share + square / 2) / (1 + square);
   const half = z / (1 + square) * Math.sqrt(share * (1 - share) / count + square / (4 * count));
   return { low: Math.max(0, center - half), high: Math.min(1, center + half) };
-}
-
-/** Sets of the indices of as many examples as there are, drawn with replacement; none for fewer than two examples. */
-export function drawSets(examples: number, random: Random, count = 1000): Uint32Array[] {
-  if (examples < 2) return [];
-  return Array.from({ length: count }, (_, i) => random.fork(`resample ${i}`).integers(examples, examples));
-}
-
-/**
- * Percentile bootstrap interval of a value of a set of examples that is no mean of theirs, such as a correlation.
- * `valueOf` gets each of the sets that `drawSets` drew. Null without sets, and where one has no finite value.
- */
-export function bootstrapSets(
-  sets: readonly Uint32Array[],
-  valueOf: (drawn: Uint32Array) => number,
-  level = 0.95,
-): Interval | null {
-  const values = sets.map(valueOf).sort((a, b) => a - b);
-  if (values.length === 0 || !values.every(Number.isFinite)) return null;
-  const tail = (1 - level) / 2, { length } = values;
-  return {
-    low: values[Math.floor(tail * length)]!,
-    high: values[Math.min(length - 1, Math.ceil((1 - tail) * length) - 1)]!,
-  };
 }
 
 /**
@@ -229,99 +163,6 @@ export function meanByExample(scores: readonly (readonly number[])[]): number[] 
 }
 
 /**
- * How much higher `ours` scores than `theirs`: `[seed][example]`, the same seeds and examples in the same order. The
- * verdict is that of a single comparison, see `correct`, and about new seeds and examples: with fewer than `FEWEST_SEEDS`
- * seeds there is an interval, but no verdict.
- *
- * Over examples it is Bonett and Price's interval of paired shares (Journal of Educational and Behavioral Statistics 37,
- * 2012) where every score is 0 or 1: the normal one after two more examples, which either side wins, so that few examples
- * that agree don't look certain. Otherwise Student's t. Seeds and examples go together as in `estimate`, but the variance
- * over seeds is never less than what single seeds make of single examples lets it be, see `errorSources`: scores go in
- * steps, and seeds that differ by the same number of them don't look certain.
- *
- * @throws {RangeError} where the two differ in seeds or examples
- */
-export function compare(
-  ours: readonly (readonly number[])[],
-  theirs: readonly (readonly number[])[],
-  level = 0.95,
-): Comparison {
-  const differences = differencesOf(ours, theirs), errors = errorSources(differences);
-  const seedsAt = studentAt(
-    differences.map(mean),
-    errors === null ? 0 : errors.both ** 2 * differences.length,
-  );
-  const { estimate, at } = describe(differences, seedsAt, examplesOf(ours, theirs, differences), level);
-  return {
-    ...estimate,
-    ...judge(estimate.mean, ours.length < FEWEST_SEEDS ? null : at, level),
-    wins: winsOf(differences),
-    errors,
-  };
-}
-
-/**
- * How much higher `ours` scores than `theirs` where both are the same runs made twice, so that no other seeds are asked
- * about: as `compare`, but interval and verdict are about new examples and the seeds that were run, however few.
- *
- * @throws {RangeError} where the two differ in seeds or examples
- */
-export function compareReruns(
-  ours: readonly (readonly number[])[],
-  theirs: readonly (readonly number[])[],
-  level = 0.95,
-): Comparison {
-  const differences = differencesOf(ours, theirs), examplesAt = examplesOf(ours, theirs, differences);
-  const { estimate } = describe(differences, studentAt(differences.map(mean)), examplesAt, level);
-  return {
-    ...estimate,
-    interval: estimate.overExamples,
-    sources: examplesAt ? ["examples"] : [],
-    ...judge(estimate.mean, examplesAt, level),
-    wins: winsOf(differences),
-    errors: errorSources(differences),
-  };
-}
-
-/**
- * Corrects the p values of a family of comparisons for their number, and judges by them: where there is no difference
- * anywhere, the whole family is all ties in at least `level` of all repetitions, however its comparisons depend on each
- * other. Comparisons that nothing could tell stay undecided and don't count.
- * Source: Holm, Scandinavian Journal of Statistics 6 (1979).
- */
-export function correct<C extends Comparison>(family: readonly C[], level = 0.95): C[] {
-  const corrected = holm(family.map(({ pValue }) => pValue));
-  const verdicts = family.map(({ mean }, i) => verdictOf(mean, corrected[i]!, level));
-  const known = corrected.filter((one) => one !== null).length, shown = verdicts.filter(isShown).length;
-  return family.map((one, i) => {
-    // Beside others that were shown, one more has to pass the level of those that are left.
-    const left = known - shown + (isShown(verdicts[i]!) ? 1 : 0);
-    return {
-      ...one,
-      corrected: corrected[i]!,
-      verdict: verdicts[i]!,
-      detectable: detectableBy(one.reach, 1 - (1 - level) / left),
-    };
-  });
-}
-
-/** True of the verdicts that a difference was shown by. */
-export function isShown(verdict: Verdict): boolean {
-  return verdict === "better" || verdict === "worse";
-}
-
-function holm(pValues: readonly (number | null)[]): (number | null)[] {
-  const corrected: (number | null)[] = pValues.map(() => null);
-  const known = pValues.flatMap((pValue, i) => pValue === null ? [] : [{ pValue, i }]);
-  let most = 0;
-  for (const [place, { pValue, i }] of known.toSorted((a, b) => a.pValue - b.pValue).entries()) {
-    most = Math.max(most, Math.min(1, pValue * (known.length - place)));
-    corrected[i] = most;
-  }
-  return corrected;
-}
-
-/**
  * Scores of the first less those of the second.
  *
  * @throws {RangeError} where the two differ in seeds or examples
@@ -336,49 +177,11 @@ export function differencesOf(
   return ours.map((seed, s) => seed.map((score, e) => score - theirs[s]![e]!));
 }
 
-function judge(
-  center: number,
-  at: IntervalAt | null,
-  level: number,
-): Judgement & Pick<Comparison, "detectable" | "reach"> {
-  const pValue = at && pValueOf(at);
-  const reach = at && ((level: number) => {
-    const { low, high } = at(level);
-    return Math.max(center - low, high - center);
-  });
-  return {
-    pValue,
-    corrected: pValue,
-    verdict: verdictOf(center, pValue, level),
-    detectable: detectableBy(reach, level),
-    reach,
-  };
-}
-
-function winsOf(differences: readonly (readonly number[])[]): number {
-  return differences.filter((seed) => mean(seed) > 0).length;
-}
-
-function detectableBy(reach: Comparison["reach"], level: number): number | null {
-  return reach && reach(level) + reach(0.6);
-}
-
-function examplesOf(
-  ours: readonly (readonly number[])[],
-  theirs: readonly (readonly number[])[],
-  differences: readonly (readonly number[])[],
-): IntervalAt | null {
-  const byExample = meanByExample(differences);
-  return isBinary(ours) && isBinary(theirs) ? pairedAt(byExample) : studentAt(byExample);
-}
-
 /** An interval at each level: what p values are found from. */
-type IntervalAt = (level: number) => Interval;
+export type IntervalAt = (level: number) => Interval;
 
-/** Smallest p value that is told: a level can't be told from 1 much further. */
-const LEAST_P = 1e-12;
-
-function describe(
+/** What seeds and examples together say of a mean; `at` is null where neither varies. */
+export function describe(
   values: readonly (readonly number[])[],
   seedsAt: IntervalAt | null,
   examplesAt: IntervalAt | null,
@@ -415,8 +218,12 @@ function squaresAdded(center: number, parts: readonly IntervalAt[]): IntervalAt 
   };
 }
 
-/** @param least what the variance of single values is at least */
-function studentAt(values: readonly number[], least = 0): IntervalAt | null {
+/**
+ * Student's t interval of a mean over independent values, at each level. Null for fewer than two.
+ *
+ * @param least what the variance of single values is at least
+ */
+export function studentAt(values: readonly number[], least = 0): IntervalAt | null {
   if (values.length < 2) return null;
   const variance = Math.max(least, sampleDeviation(values) ** 2);
   return around(mean(values), Math.sqrt(variance / values.length), values.length - 1);
@@ -432,8 +239,8 @@ function wilsonAt(byExample: readonly number[], seeds: number): IntervalAt | nul
   return (level) => wilsonInterval(share, examples * effective, level)!;
 }
 
-/** Of examples' mean differences over seeds, of scores that are all 0 or 1. */
-function pairedAt(byExample: readonly number[]): IntervalAt | null {
+/** Bonett and Price's interval of examples' mean differences over seeds, of scores that are all 0 or 1; see `compare`. */
+export function pairedAt(byExample: readonly number[]): IntervalAt | null {
   if (byExample.length < 2) return null;
   const more = [...byExample, 1, -1], center = mean(more);
   const variance = more.reduce((sum, value) => sum + (value - center) ** 2, 0) / more.length;
@@ -445,29 +252,6 @@ function around(center: number, error: number, freedom: number): IntervalAt {
     const half = studentQuantile((1 + level) / 2, freedom) * error;
     return { low: center - half, high: center + half };
   };
-}
-
-function pValueOf(at: IntervalAt): number {
-  const leavesOut = (p: number) => {
-    const { low, high } = at(1 - p);
-    return low > 0 || high < 0;
-  };
-  // The bounds are logarithms: small p values matter by their ratio.
-  let low = Math.log(LEAST_P), high = 0;
-  if (!leavesOut(1)) return 1;
-  if (leavesOut(LEAST_P)) return LEAST_P;
-  for (let i = 0; i < 30; i++) {
-    const middle = (low + high) / 2;
-    if (leavesOut(Math.exp(middle))) high = middle;
-    else low = middle;
-  }
-  return Math.exp(high);
-}
-
-function verdictOf(mean: number, pValue: number | null, level: number): Verdict {
-  if (pValue === null) return "undecided";
-  if (pValue > 1 - level) return "tie";
-  return mean > 0 ? "better" : "worse";
 }
 
 /** True where every score is 0 or 1. */

@@ -1,6 +1,6 @@
 /** @file Which share of the gap between LoRA and full fine-tuning each method closes. */
 import { type GapShare, shareOfGap } from "../statistics/gap_share.ts";
-import type { Verdict } from "../statistics/statistics.ts";
+import { isJudged, reversed, type Verdict } from "../statistics/verdicts.ts";
 import { type Pair, pairedScores } from "./pairs.ts";
 import type { Cell, Study } from "./study.ts";
 
@@ -10,14 +10,14 @@ export interface ClosedGap {
   readonly lora: Cell;
   readonly full: Cell;
   /** What the comparison of LoRA with full fine-tuning says of the latter, corrected in its family. */
-  readonly shown: Exclude<Verdict, "undecided">;
+  readonly shown: Verdict;
   /** Its share is null unless `shown` is "better": of no gap there are no shares. */
   readonly found: GapShare;
 }
 
 /**
  * Every method with a rank against the first variants of LoRA and of full fine-tuning, in the order of the cells, where the
- * comparison of these two is decided.
+ * comparison of these two is judged.
  *
  * @param pairs every method against the baselines: the verdict about the gap is there
  */
@@ -34,10 +34,8 @@ export function closedGaps(study: Study, pairs: readonly Pair[]): ClosedGap[] {
     const comparison = pairs.find(({ ours, theirs }) => ours === lora && theirs === full)?.comparison;
     if (!lora || !full || !comparison || cell.rank === null || [lora, full].includes(cell)) return [];
     const [ours, from, to] = pairedScores(study, [cell, lora, full]);
-    const { verdict } = comparison;
-    if (ours!.length === 0 || verdict === "undecided") return [];
-    const found = shareOfGap(ours!, from!, to!);
-    const shown = verdict === "worse" ? "better" : verdict === "better" ? "worse" : verdict;
+    if (ours!.length === 0 || !isJudged(comparison)) return [];
+    const found = shareOfGap(ours!, from!, to!), shown = reversed(comparison.verdict);
     return [{
       cell,
       lora,

@@ -9,6 +9,7 @@ import { type GpuRates, predict } from "../cost/growth/predict.ts";
 import { labelMethods, methodKey, rankOf } from "../sweep/method.ts";
 import { predictCost } from "../cost/predicted_cost.ts";
 import { areSameFiles, type ChosenRate, filesOf, rateFor, rateKey } from "../rates/rates.ts";
+import { MARGIN } from "../statistics/verdicts.ts";
 import type {
   Before,
   Cell,
@@ -31,6 +32,7 @@ import { hasStyle, styleOf } from "./styles.ts";
  * @param rates how rates were chosen; where a method was run at several, the chosen one speaks for it
  * @param gpu what predictions are for
  * @param bases scores of base checkpoints, of these runs' or others'
+ * @param margin differences of scores of less are "the same"
  */
 export function makeStudy(
   configs: readonly RunConfig[],
@@ -39,6 +41,7 @@ export function makeStudy(
   registries: Registries,
   gpu: GpuRates,
   bases: readonly BaseResult[] = [],
+  margin = MARGIN,
 ): Study {
   const growing = growingTasks(configs);
   const comparable = [...configs, ...results.map(({ config }) => config)].filter(({ task }) =>
@@ -116,6 +119,7 @@ export function makeStudy(
     growth,
     leftOut,
     gpu,
+    margin,
   };
 }
 

@@ -1,5 +1,7 @@
 /** @file Which methods are compared with which, and what came out. */
-import { compare, type Comparison, correct } from "../statistics/statistics.ts";
+import { compare, type Comparison } from "../statistics/comparison.ts";
+import { correct, identical } from "../statistics/verdicts.ts";
+import { differenceOf } from "./differences.ts";
 import type { Cell, MethodLabel, Study, TaskLabel } from "./study.ts";
 
 /** The methods that all others are compared with. */
@@ -39,19 +41,26 @@ export interface Pair {
  * makes harder to answer.
  */
 export function comparePairs(study: Study): Pair[] {
+  return corrected(
+    meetingBaselines(study).flatMap(({ ours, theirs }) =>
+      pairOf(study, ours, theirs, JSON.stringify([ours.task.id, theirs.method.key]))
+    ),
+  );
+}
+
+/** Which cells are held against which, see `comparePairs`: at the same rank where both have one. */
+export function meetingBaselines(study: Study): readonly Pick<Pair, "ours" | "theirs">[] {
   const all = baselinesOf(study);
-  const pairs = study.cells.flatMap((ours) =>
-    all.flatMap((baseline): Pair[] => {
+  return study.cells.flatMap((ours) =>
+    all.flatMap((baseline) => {
       const isGeneral = baselines.includes(baseline.optimizer);
       if (!isGeneral && baseline.optimizer !== ours.method.optimizer) return [];
       const theirs = study.cells.find((cell) =>
         cell.method === baseline && cell.task === ours.task && (cell.rank === null || cell.rank === ours.rank)
       );
-      if (!theirs || theirs.method === ours.method) return [];
-      return pairOf(study, ours, theirs, JSON.stringify([ours.task.id, baseline.key]));
+      return theirs && theirs.method !== ours.method ? [{ ours, theirs }] : [];
     })
   );
-  return corrected(pairs);
 }
 
 /** Cells that are ranked against each other: those on a task at a rank, and those without a rank. */
@@ -109,26 +118,46 @@ export function standInOf({ before }: Study, task: TaskLabel): number {
   return task.chance ?? before.find((one) => one.task === task)?.result.score ?? 0;
 }
 
+/** The scores of several cells with one seed, on the same examples. */
+export interface SeedScores {
+  readonly seed: number;
+  /** By cell and example. */
+  readonly scores: readonly (readonly number[])[];
+}
+
 /**
  * What scores of cells have in common: their scores by seed, of the seeds that all of them finished on as many examples or
  * diverged with. Where no run is finished there are none.
  */
-export function pairedScores(study: Study, cells: readonly Cell[]): readonly (readonly number[])[][] {
+export function pairedBySeed(study: Study, cells: readonly Cell[]): SeedScores[] {
   const finished = cells.map(({ runs }) =>
     new Map(runs.map(({ config, outcome }) => [config.seed, outcome.scores]))
   );
   const usual = cells.flatMap(({ runs }) => runs[0]?.outcome.scores.length ?? [])[0];
   const [first] = cells;
-  if (!first || usual === undefined) return cells.map(() => []);
+  if (!first || usual === undefined) return [];
   const seeds = [...finished[0]!.keys(), ...first.diverged].sort((a, b) => a - b);
-  const bySeed = seeds.flatMap((seed) => {
+  return seeds.flatMap((seed) => {
     if (!cells.every((cell, i) => finished[i]!.has(seed) || cell.diverged.includes(seed))) return [];
     const lengths = new Set(finished.flatMap((own) => own.get(seed)?.length ?? []));
     if (lengths.size > 1) return [];
     const lost = new Array<number>([...lengths][0] ?? usual).fill(standInOf(study, first.task));
-    return [finished.map((own) => own.get(seed) ?? lost)];
+    return [{ seed, scores: finished.map((own) => own.get(seed) ?? lost) }];
   });
-  return cells.map((_, i) => bySeed.map((own) => own[i]!));
+}
+
+/** The same by cell, seed and example. */
+export function pairedScores(study: Study, cells: readonly Cell[]): readonly (readonly number[])[][] {
+  const bySeed = pairedBySeed(study, cells);
+  return cells.map((_, i) => bySeed.map(({ scores }) => scores[i]!));
+}
+
+/**
+ * The scores of a cell, `[seed][example]`, as they count: runs that diverged have what `standInOf` says on each example.
+ * None where no run is finished.
+ */
+export function countedScores(study: Study, cell: Cell): readonly (readonly number[])[] {
+  return pairedScores(study, [cell])[0]!;
 }
 
 function pairOf(study: Study, ours: Cell, theirs: Cell, family: string): Pair[] {
@@ -138,8 +167,21 @@ function pairOf(study: Study, ours: Cell, theirs: Cell, family: string): Pair[] 
     diverged.filter((seed) =>
       rival.diverged.includes(seed) || rival.runs.some(({ config }) => config.seed === seed)
     ).length;
-  const diverged = [lost(ours, theirs), lost(theirs, ours)] as const;
-  return [{ ours, theirs, comparison: compare(mine!, other!), family, diverged }];
+  const diverged = [lost(ours, theirs), lost(theirs, ours)] as const, { margin } = study;
+  const found = compare(mine!, other!, { margin });
+  const comparison = areIdentical(ours, theirs) ? { ...found, ...identical(margin) } : found;
+  return [{ ours, theirs, comparison, family, diverged }];
+}
+
+/** True where both found the same with every seed of theirs, bit for bit: losses, scores, measurements, divergence. */
+function areIdentical(ours: Cell, theirs: Cell): boolean {
+  if (ours.runs.length === 0 || ours.runs.length !== theirs.runs.length) return false;
+  return ours.diverged.join() === theirs.diverged.join() &&
+    ours.runs.every((run, i) => {
+      const other = theirs.runs[i]!;
+      return run.config.seed === other.config.seed && run.outcome.score === other.outcome.score &&
+        differenceOf(run, other).what.length === 0;
+    });
 }
 
 /** The same pairs in their order, judged within their families. */

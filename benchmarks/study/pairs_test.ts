@@ -37,11 +37,11 @@ Deno.test("buildReport() pairs runs by their seeds, not by their place, where a 
   const { plan, stored } = await made(five, (config) => scoring(config, shareOf(config)));
   const without = stored.filter(({ config }) => !(config.optimizer.id === "lora" && config.seed === 0));
   const [row] = rowsOf(build({ plan, stored: without }), "Comparisons");
-  assertEquals([row![4], row![7], row![11]], ["+0.020", "4 of 4", "4"]);
+  assertEquals([row![4], row![7], row![12]], ["+0.020", "4 of 4", "4"]);
   // Of three seeds in common nothing is decided.
   const few = without.filter(({ config }) => !(config.optimizer.id === "lora-pro" && config.seed === 4));
   const [undecided] = rowsOf(build({ plan, stored: few }), "Comparisons");
-  assertEquals([undecided![4], undecided![11], undecided!.at(-1)], ["+0.020", "3", "undecided"]);
+  assertEquals([undecided![4], undecided![12], undecided!.at(-1)], ["+0.020", "3", "undecided"]);
 });
 
 /** LoRA-Pro is better than LoRA by 0.2, but for the seeds that it diverges with. */
@@ -61,13 +61,25 @@ Deno.test("buildReport() counts a run that diverged as what chance scores, and s
   // Two of five seeds end at 0.1, as guessing does: ((0.2 · 3) + (0.1 − 0.5) + (0.1 − 0.51)) / 5.
   const two = build(await diverging([0, 1]));
   assertEquals([rowOf(two)[4], rowOf(two)[7]], ["−0.042", "3 of 5"]);
-  assertEquals(rowOf(two).slice(-2), ["2 and 0", "tie"]);
+  assertEquals(rowOf(two).slice(-2), ["2 and 0", "undecided"]);
   assertStringIncludes(
     two.answer.join("\n"),
     "2 runs diverged: LoRA-Pro (alpha/r) 2. Comparisons count them as what a model that learned nothing scores: 0.100 on " +
       "Shifted digits, by chance.",
   );
-  assertStringIncludes(two.caveats.join("\n"), "comparisons count these runs");
+  assertStringIncludes(
+    two.caveats.join("\n"),
+    "In tables and comparisons they count as what a model that learned nothing scores",
+  );
+  // The mean score is that of all five seeds, two of them at chance.
+  const score = rowsOf(two, "Scores").find((row) => row[2] === "LoRA-Pro (alpha/r)")!;
+  assertEquals([score[4], score[10]], [((0.7 + 0.71 + 0.7 + 0.1 + 0.1) / 5).toFixed(3), "5 (2 diverged)"]);
+  const bySeed = rowsOf(two, "Scores of every seed").find((row) => row[2] === "LoRA-Pro (alpha/r)")!;
+  assertEquals(bySeed.slice(4), [
+    "0: diverged (0.100), 1: diverged (0.100), 2: 0.700, 3: 0.710, 4: 0.700",
+    "—",
+    "5",
+  ]);
   // A method that always diverges is worse, and seeds that both lose are no difference.
   const all = build(await diverging([0, 1, 2, 3, 4]));
   assertEquals([rowOf(all)[4], ...rowOf(all).slice(-2)], ["−0.404", "5 and 0", "worse"]);
@@ -150,9 +162,13 @@ Deno.test("compareOthers() judges no pair a second time", async () => {
 Deno.test("buildReport() judges any two methods where none of them is a baseline", async () => {
   const optimizers = [{ id: "lora-ga" }, { id: "lora-pro" }];
   const six = build(await made({ ...fakeSweep, tasks: [digits], optimizers, seeds: [0, 1, 2, 3, 4, 5] }));
-  assert(
-    six.answer[0]!.startsWith("Highest on Shifted digits (n = 6 seeds, 200 examples): at rank 2 LoRA-"),
+  assertEquals(
     six.answer[0],
+    "No winner: 6 seeds cannot decide: no difference was shown, nor that one is less than 0.02.",
+  );
+  assert(
+    six.answer[2]!.startsWith("Highest on Shifted digits (n = 6 seeds, 200 examples): at rank 2 LoRA-"),
+    six.answer[2],
   );
   assertStringIncludes(six.answer.join("\n"), "and this report has 1.");
   const two = build(await made({ ...fakeSweep, tasks: [digits], optimizers }));

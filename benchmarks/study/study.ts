@@ -117,4 +117,6 @@ export interface Study {
   readonly leftOut: readonly OtherSetting[];
   /** What predictions are for. */
   readonly gpu: GpuRates;
+  /** True differences of scores of less, either way, are “the same”. */
+  readonly margin: number;
 }

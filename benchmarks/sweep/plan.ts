@@ -8,7 +8,7 @@ import { readText, reasonOf, writeWhole } from "../../files/write_file.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { ChosenRate } from "../rates/rates.ts";
 import { Described } from "./described.ts";
-import type { Expansion, SweepSpec } from "./sweep.ts";
+import { type Expansion, Margin, type SweepSpec } from "./sweep.ts";
 
 /** A run by its name. */
 export const PlannedRun = z.strictObject({ id: z.string(), config: RunConfig });
@@ -29,6 +29,8 @@ export const Plan = z.strictObject({
   gpu: GpuRates.exactOptional(),
   /** What the runs took from files, for reports that are made without them. */
   described: Described.exactOptional(),
+  /** Differences of scores of less are the same, where the sweep or the command said so. */
+  within: Margin.exactOptional(),
   /** True where a search decides which of the runs are made; once it has ended, the runs are those. */
   search: z.literal(true).exactOptional(),
   /** What pairs of methods came to that were compared until it was decided: the report opens with it. */
@@ -61,6 +63,7 @@ export async function makePlan(
     notes: [...expansion.notes],
     ...(spec.gpu && { gpu: spec.gpu }),
     ...(described && { described }),
+    ...(spec.within !== undefined && { within: spec.within }),
     ...(spec.search && { search: spec.search }),
     runs,
   };

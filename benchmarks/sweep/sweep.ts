@@ -70,12 +70,14 @@ const Vary = z.strictObject(
   >,
 );
 
+/** The largest difference between scores that counts as none: above 0, at most 1. */
+export const Margin = z.number().positive().max(1);
+
 /** How a sweep's methods are compared until each comparison is decided, see docs/settle.md. */
 export const Settle = z.strictObject({
   /** The method that all others are compared with; where absent, the first is compared with each of the others. */
   against: RunConfig.shape.optimizer.shape.id.exactOptional(),
-  /** The largest difference between scores that counts as none. */
-  within: z.number().positive().max(1),
+  within: Margin,
   /** Time for all runs together, those of earlier commands among them, e.g. "30m". */
   budget: z.string().regex(/^(\d+\.?\d*|\.\d+)[smh]$/, "a time such as 90s, 30m or 2h is needed"),
 });
@@ -109,6 +111,8 @@ export const SweepSpec = z.strictObject({
   seeds: z.array(RunConfig.shape.seed).min(1),
   /** Files that bring methods, tasks and models, as `--with` names them: from the folder of the sweep's file. */
   with: z.array(z.string().min(1)).exactOptional(),
+  /** The margin of the report's verdict “same”; 0.02 where none is given. */
+  within: Margin.exactOptional(),
   /** True where only those of each method's `peaks` are run that a search for the best asks for (benchmarks/rates/search.ts). */
   search: z.literal(true).exactOptional(),
   /** Present where methods are compared until it is decided. The sweep's seeds are then those that rates are chosen with. */
@@ -137,6 +141,8 @@ export interface SweepOverrides {
   readonly rates?: string;
   /** What predictions are for. */
   readonly gpu?: GpuRates;
+  /** True differences of scores of less, either way, are the same. */
+  readonly within?: number;
 }
 
 /** The runs of a sweep. */
@@ -157,7 +163,7 @@ export interface Expansion {
  * settings
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
-  const { tasks, optimizers, ranks, peaks, seeds, steps, data, trainOnTest, examples, model, gpu } =
+  const { tasks, optimizers, ranks, peaks, seeds, steps, data, trainOnTest, examples, model, gpu, within } =
     overrides;
   const allTasks = [...tasksOf(spec, registries), ...ownTasks(spec, registries)];
   // What the sweep doesn't name joins, so that a new one can be tried at once: a task as it ships, a method with its defaults.
@@ -193,6 +199,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
     ...(gpu && { gpu }),
+    ...(within !== undefined && { within }),
   };
 }
 

@@ -3,12 +3,12 @@
  * the statistics of reports, and what they cost. Pure.
  */
 import type { Registries } from "../../../training/configuration.ts";
-import { compare, compareReruns } from "../../statistics/statistics.ts";
+import { compare, compareReruns } from "../../statistics/comparison.ts";
 import { formatCount } from "../format.ts";
 import type { Table } from "../table.ts";
 import { type Cell, cellsOf, type ComparedPair, tellsApart } from "./cells.ts";
 import type { AgainstVerdict, ComparedSweep } from "./compared_sweep.ts";
-import { differenceOf } from "./differences.ts";
+import { differenceOf } from "../../study/differences.ts";
 import { environmentSentence, environmentTable } from "./environments.ts";
 import { namer } from "./names.ts";
 import { pairRuns } from "./pairing.ts";
@@ -105,5 +105,5 @@ function verdictOf(
   if (same.length === 0) return "nothing in common";
   if (differing.length === 0) return "equal";
   const ended = differing.some(({ here, there }) => here.status !== there.status);
-  return ended || cells.some(tellsApart) ? "different" : "tie";
+  return ended || cells.some(tellsApart) ? "different" : "undecided";
 }

@@ -7,7 +7,7 @@ import { fakePlan, fakeSweep } from "../../../tests/support/fakes/sweep.ts";
 import type { DoneRun } from "../../study/study.ts";
 import { type Against, compareSweeps } from "./against.ts";
 import type { ComparedSweep } from "./compared_sweep.ts";
-import { differenceOf } from "./differences.ts";
+import { differenceOf } from "../../study/differences.ts";
 import { configChanges, describeChanges, pairRuns } from "./pairing.ts";
 
 /** A sweep whose runs are made up; equal for equal configs. */
@@ -68,7 +68,7 @@ Deno.test("compareSweeps() says of equal sweeps that no run differs, whatever th
   assertEquals(new Set(rowsOf(against, "costs").map((row) => row.at(-1))), new Set(["0.50"]));
 });
 
-Deno.test("compareSweeps() calls a few turned examples a tie, and says what differs, from which step on and by how much", async () => {
+Deno.test("compareSweeps() leaves a few turned examples undecided, and says what differs, from which step on and by how much", async () => {
   const here = await sweep(undefined, ([first, ...rest]) => {
     const losses = first!.outcome.trainLoss.map((point) =>
       point.step < 10 ? point : { ...point, value: point.value + 1e-3 * point.step }
@@ -76,7 +76,7 @@ Deno.test("compareSweeps() calls a few turned examples a tie, and says what diff
     return [turned(withOutcome(first!, { trainLoss: losses }), 2), ...rest];
   });
   const against = compare(here, await sweep());
-  assertEquals([against.verdict, against.counts.both, against.counts.equal], ["tie", 28, 27]);
+  assertEquals([against.verdict, against.counts.both, against.counts.equal], ["undecided", 28, 27]);
   const [verdict, scores] = against.sentences;
   assertStringIncludes(
     verdict!,
@@ -97,7 +97,7 @@ Deno.test("compareSweeps() calls a few turned examples a tie, and says what diff
     "training loss, step 10",
     "0.0400",
   ]);
-  assertEquals(rowsOf(against, "scores").filter((one) => one.at(-1) === "tie").length, 1);
+  assertEquals(rowsOf(against, "scores").filter((one) => one.at(-1) === "undecided").length, 1);
 });
 
 Deno.test("compareSweeps() finds scores that differ, and names them", async () => {
@@ -308,7 +308,7 @@ Deno.test("compareSweeps() does with nothing, and with one run of one example", 
   const run = await fakeDone({ ...config, task: { ...config.task, testExamples: 1 } });
   const one = (result: DoneRun): ComparedSweep => ({ ...nothing, results: [result] });
   const other = compare(one(run), one(withOutcome(run, { scores: [1 - run.outcome.scores[0]!] })));
-  assertEquals(other.verdict, "tie");
+  assertEquals(other.verdict, "undecided");
   assert(!/NaN|undefined|Infinity/.test(JSON.stringify(other)), JSON.stringify(other));
   assertStringIncludes(
     compare(one(run), one(run)).sentences[0]!,

@@ -1,9 +1,10 @@
 /** @file Pairs of runs of two sweeps with how they differ, and over seeds with what their scores say. */
 import { canonicalJson } from "../../../files/canonical_json.ts";
 import type { RunConfig, RunResult } from "../../../training/run.ts";
-import { type compare, type Comparison, correct, isShown } from "../../statistics/statistics.ts";
+import type { compare, Comparison } from "../../statistics/comparison.ts";
+import { correct, isShown } from "../../statistics/verdicts.ts";
 import type { DoneRun } from "../../study/study.ts";
-import type { RunDifference } from "./differences.ts";
+import type { RunDifference } from "../../study/differences.ts";
 import type { RunPair } from "./pairing.ts";
 
 /** A pair that has outcomes on both sides, and how these differ. */

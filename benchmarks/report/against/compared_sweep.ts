@@ -15,6 +15,6 @@ export interface ComparedSweep {
 
 /**
  * How two sweeps compare: "nothing in common", where they share no run; "equal", where all runs that both have found the
- * same, bit for bit; "tie", where some did not, and no comparison of scores tells them apart; "different" otherwise.
+ * same, bit for bit; "undecided", where some did not, and no comparison of scores tells them apart; "different" otherwise.
  */
-export type AgainstVerdict = "nothing in common" | "equal" | "tie" | "different";
+export type AgainstVerdict = "nothing in common" | "equal" | "undecided" | "different";

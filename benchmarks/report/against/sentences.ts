@@ -3,7 +3,8 @@ import { canonicalJson } from "../../../files/canonical_json.ts";
 import type { BaseResult, RunResult } from "../../../training/run.ts";
 import { warmStepMs } from "../../../training/telemetry/meters.ts";
 import { nameRun } from "../../sweep/progress.ts";
-import { type Interval, isShown, median } from "../../statistics/statistics.ts";
+import { type Interval, median } from "../../statistics/statistics.ts";
+import { isJudged, isShown } from "../../statistics/verdicts.ts";
 import { formatCount, formatDifference, formatInterval, formatNumber, formatSignificant } from "../format.ts";
 import type { DoneRun } from "../../study/study.ts";
 import type { AgainstVerdict, ComparedSweep } from "./compared_sweep.ts";
@@ -57,7 +58,7 @@ export function scoreSentence(whose: string, cells: readonly Cell[], name: Namer
   const count = formatCount(compared.length, "comparison");
   const differences = rangeOf(unequal.map(({ comparison: { mean } }) => ({ low: mean, high: mean })));
   const parted = compared.filter(({ comparison }) => isShown(comparison.verdict));
-  if (unequal.every(({ comparison }) => comparison.verdict === "undecided")) {
+  if (unequal.every(({ comparison }) => !isJudged(comparison))) {
     return [`${whose} differ, and too few seeds or examples decide nothing: differences are ${differences}.`];
   }
   if (parted.length === 0) {

@@ -1,7 +1,8 @@
 /** @file Tables of what differs between two sweeps. */
 import type { RunResult } from "../../../training/run.ts";
 import { warmStepMs } from "../../../training/telemetry/meters.ts";
-import { FEWEST_SEEDS, mean, medianOfMeasured } from "../../statistics/statistics.ts";
+import { FEWEST_SEEDS } from "../../statistics/comparison.ts";
+import { mean, medianOfMeasured } from "../../statistics/statistics.ts";
 import {
   formatBytes,
   formatDifference,
@@ -10,8 +11,10 @@ import {
   formatNumber,
   formatProbability,
   formatSignificant,
+  formatVerdict,
 } from "../format.ts";
 import type { DoneRun } from "../../study/study.ts";
+import { MARGIN } from "../../statistics/verdicts.ts";
 import type { Table } from "../table.ts";
 import { type Cell, type ComparedPair, donePairs } from "./cells.ts";
 import type { Namer } from "./names.ts";
@@ -43,7 +46,7 @@ export function scoresTable(cells: readonly Cell[], changed: readonly Cell[], na
         ],
         String(comparison.seeds),
         String(comparison.examples),
-        equal ? "equal" : comparison.verdict,
+        equal ? "equal" : formatVerdict(comparison),
       ],
     ];
   };
@@ -54,7 +57,8 @@ export function scoresTable(cells: readonly Cell[], changed: readonly Cell[], na
       "compared where they are about the same examples. Differences are here less there, with 95% intervals for new examples " +
       "and the seeds that were run, which both sweeps have; of another config for new seeds, too, and with fewer than " +
       `${FEWEST_SEEDS} undecided. p goes with the interval; the verdict is by p after Holm's ` +
-      "correction for all comparisons of its kind, at 5%. Equal is equal on every example; a tie is no difference shown. " +
+      "correction for all comparisons of its kind, at 5%. Equal is equal on every example; " +
+      `same is a difference that was shown to be less than ${MARGIN}, by two one-sided tests at 5% after Holm's correction. ` +
       "Runs are equal where losses, scores and measurements are, bit for bit.",
     columns: [
       ...start,

@@ -4,7 +4,7 @@ import { compile, type TopLevelSpec } from "vega-lite";
 import { createRandom } from "../../../numerics/random.ts";
 import { basesOf } from "../../sweep/bases.ts";
 import { choose } from "../../rates/choose.ts";
-import { fakeRegistries, manyMethods } from "../../../tests/support/fakes/registries.ts";
+import { fakeRegistries, manyMethods, tenTasks } from "../../../tests/support/fakes/registries.ts";
 import { fakeBase, fakeDiverged, fakeDone } from "../../../tests/support/fakes/results.ts";
 import { fakeSweep } from "../../../tests/support/fakes/sweep.ts";
 import { a100 } from "../../cost/growth/predict.ts";
@@ -51,6 +51,14 @@ const many: SweepSpec = {
   ...fakeSweep,
   optimizers: at(...Object.values(manyMethods.optimizers).map(({ id }) => id)),
   ranks: [2],
+};
+const overTasks: SweepSpec = {
+  ...fakeSweep,
+  tasks: Object.keys(tenTasks.tasks).slice(0, 5).map((id) => ({
+    ...fakeSweep.tasks[1]!,
+    task: { ...fakeSweep.tasks[1]!.task, id },
+  })),
+  optimizers: ["full", "lora", "lora-pro"].map((id) => ({ id, peaks: [0.004] })),
 };
 const growing: SweepSpec = {
   ...fakeSweep,
@@ -132,6 +140,7 @@ const studies = [
     name: "many methods without LoRA",
     study: await studyOf({ ...many, optimizers: many.optimizers.filter(({ id }) => id !== "lora") }),
   },
+  { name: "five tasks", study: await studyOf(overTasks, fakeDone, tenTasks) },
   { name: "sizes", study: await studyOf(growing, fakeDone, fakeRegistries) },
 ];
 
@@ -221,6 +230,64 @@ function faultsOf(view: vega.View, study: Study): string[] {
     ...panels.flatMap((panel) => panelFaults(panel, study)),
   ];
 }
+
+Deno.test("difference-over-tasks has each task's difference and their mean with Student's interval, of the tasks that are shown", async () => {
+  const results: RunResult[] = [];
+  const study = await studyOf(overTasks, async (config) => {
+    const lost = config.optimizer.id === "lora-pro" && config.task.id === "third" && config.seed === 1;
+    const result = await (lost ? fakeDiverged : fakeDone)(config);
+    results.push(result);
+    return result;
+  }, tenTasks);
+  const scoreOf = (method: string, rank: number | null, task: string, seed: number) => {
+    const found = results.find(({ config }) =>
+      config.optimizer.id === method && (config.optimizer.options["rank"] ?? null) === rank &&
+      config.task.id === task && config.seed === seed
+    )!;
+    // Chance is 0 here.
+    return found.status === "done" ? found.outcome.score : 0;
+  };
+  for (
+    const [tasks, wanted] of [
+      [5, {}],
+      [4, { shownTasks: ["first", "third", "fourth", "fifth"] }],
+      [2, { shownTasks: ["first", "third"] }],
+    ] as const
+  ) {
+    const { view } = headless(laidOut("difference-over-tasks", study, wanted)!);
+    await view.runAsync();
+    const shown = study.tasks.map(({ id }) => id).filter((id) =>
+      !("shownTasks" in wanted) || wanted.shownTasks.some((one) => one === id)
+    );
+    const differences = shown.map((task) =>
+      (scoreOf("lora-pro", 8, task, 0) - scoreOf("full", null, task, 0) + scoreOf("lora-pro", 8, task, 1) -
+        scoreOf("full", null, task, 1)) / 2
+    );
+    const marks = marksOf(view).filter(({ datum }) =>
+      datum["series"] === "LoRA-Pro (alpha/r), r 8" && datum["heading"] === "against Full fine-tuning" &&
+      datum["method"] !== undefined
+    );
+    const small = marks.filter(({ type, datum }) => type === "symbol" && datum["runs"] !== undefined)
+      .filter(({ datum }, i, all) => all.findIndex((one) => one.datum["task"] === datum["task"]) === i);
+    assertEquals(small.length, tasks);
+    for (const [i, task] of shown.entries()) {
+      const own = small.find(({ datum }) => datum["task"] === task)!.datum;
+      assertAlmostEquals(own["differenceMean"] as number, differences[i]!, 2e-4);
+    }
+    const { datum: overall } = marks.find(({ type, datum }) => type === "rule" && datum["place"] === 1)!;
+    assertAlmostEquals(overall["overall"] as number, differences.reduce((a, b) => a + b) / tasks, 2e-4);
+    const interval = studentInterval(differences)!;
+    const [low, high] = tasks < 4 ? [overall["overall"], overall["overall"]] : [interval.low, interval.high];
+    assertAlmostEquals(overall["low"] as number, low as number, 1e-3, `${tasks} tasks`);
+    assertAlmostEquals(overall["high"] as number, high as number, 1e-3, `${tasks} tasks`);
+    // A click on the mean leads to all of its runs, one on a task to that task's.
+    const large = marks.find(({ type, datum }) =>
+      type === "symbol" && (datum["runs"] as string[] | null)?.length === 2 * tasks
+    );
+    assert(large, `${tasks} tasks`);
+    view.finalize();
+  }
+});
 
 Deno.test("charts show a method at the rate that speaks for it, and at others where they are asked for", async () => {
   const { study } = studies[0]!;

@@ -1,6 +1,7 @@
 /** @file The registry: one line per chart, in the order of the report. */
 import type { Chart } from "./chart.ts";
 import { costToTarget } from "./cost_to_target.ts";
+import { differenceOverTasks } from "./difference_over_tasks.ts";
 import { discrepancyByKind } from "./discrepancy_by_kind.ts";
 import { discrepancyByLayer } from "./discrepancy_by_layer.ts";
 import { discrepancyBySite } from "./discrepancy_by_site.ts";
@@ -24,6 +25,7 @@ import { variants } from "./variants.ts";
 
 /** Every chart of a report. */
 export const charts: readonly Chart[] = [
+  differenceOverTasks,
   scoreByRank,
   scoreByTask,
   variants,

@@ -4,8 +4,8 @@ import { studentQuantile } from "../../../numerics/distributions.ts";
 /** Of Student's distribution at 97.5%, from one degree of freedom on. */
 const QUANTILES = Array.from({ length: 30 }, (_, i) => Number(studentQuantile(0.975, i + 1).toPrecision(5)));
 
-/** An expression for the quantile of so many degrees of freedom. Beyond the table Fisher's expansion, within 0.2%. */
-function quantile(freedom: string): string {
+/** An expression for Student's quantile at 97.5% of so many degrees of freedom. Beyond the table Fisher's expansion, within 0.2%. */
+export function quantile(freedom: string): string {
   return `(${freedom} <= ${QUANTILES.length} ? [${QUANTILES}][${freedom} - 1] : 1.96 + 2.372 / ${freedom})`;
 }
 

@@ -18,13 +18,32 @@ const VERDICTS = [
   "against",
   "Difference",
   "95% interval",
+  "Wins",
   "p, Holm",
   "Seeds",
   "Verdict",
 ];
 const VERDICTS_NOTE =
   "Difference of scores on the same examples and seeds, with its 95% interval, which is not corrected. p and " +
-  "the verdict are corrected (Holm) for all comparisons with the same other method on the same task.";
+  "the verdict are corrected (Holm) for all comparisons with the same other method on the same task. Wins are the seeds on " +
+  "which the method scores higher.";
+const OVER_TASKS = "Over all tasks";
+const POOLED = [
+  "Rank",
+  "Method",
+  "against",
+  "Difference",
+  "95% interval",
+  "Wins",
+  "p, Holm",
+  "Tasks",
+  "Seeds",
+  "Verdict",
+];
+const POOLED_NOTE =
+  "Mean over tasks of the differences of scores, a task being one observation, with its 95% interval (Student's t over " +
+  "tasks), which is not corrected. p and the verdict are corrected (Holm) for all comparisons with the same other method. " +
+  "Wins are the tasks on which the method scores higher.";
 const COSTS = ["Task", "Rank", "Method", "Trained parameters", "State", "Peak", "Step, ms", "Step / LoRA's"];
 const COSTS_NOTE =
   "Medians over seeds. State is what the method keeps between steps besides the trained parameters; peak is the " +
@@ -38,6 +57,7 @@ const COSTS_NOTE =
 export function toLatex(report: Report, { optimizers, tasks }: Registries): ReadonlyMap<string, string> {
   const tableOf = (title: string) => report.tables.find((table) => table.title === title);
   const [scores, verdicts, costs] = ["Scores", "Comparisons", "Costs"].map(tableOf);
+  const pooled = tableOf(OVER_TASKS);
   const scoresAt = scores ? report.tables.indexOf(scores) : 0;
   const files = new Map<string, string>();
   if (scores) {
@@ -45,7 +65,7 @@ export function toLatex(report: Report, { optimizers, tasks }: Registries): Read
       "scores.tex",
       [
         // Methods by tasks: a table for each kind of task stands before the table of single scores.
-        ...report.tables.slice(0, scoresAt).map((table, i) =>
+        ...report.tables.slice(0, scoresAt).filter(({ title }) => title !== OVER_TASKS).map((table, i) =>
           tableToTex(table, { label: `tab:scores-${i + 1}` })
         ),
         tableToTex(scores, { label: "tab:scores", columns: SCORES, note: SCORES_NOTE }),
@@ -55,7 +75,10 @@ export function toLatex(report: Report, { optimizers, tasks }: Registries): Read
   if (verdicts) {
     files.set(
       "verdicts.tex",
-      tableToTex(verdicts, { label: "tab:verdicts", columns: VERDICTS, note: VERDICTS_NOTE }),
+      [
+        ...pooled ? [tableToTex(pooled, { label: "tab:pooled", columns: POOLED, note: POOLED_NOTE })] : [],
+        tableToTex(verdicts, { label: "tab:verdicts", columns: VERDICTS, note: VERDICTS_NOTE }),
+      ].join("\n"),
     );
   }
   if (costs) {

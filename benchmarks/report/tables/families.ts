@@ -56,9 +56,9 @@ function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], avera
   );
   const columns = [
     // First, since wide tables are scrolled.
-    ...averaged ? [scoreColumn("Average", tasks), ...full ? [gapColumn(study, tasks, full)] : []] : [],
+    ...averaged ? [scoreColumn(study, "Average", tasks), ...full ? [gapColumn(study, tasks, full)] : []] : [],
     ...tasks.flatMap((task) => [
-      scoreColumn(`${task.title}, ${task.metric}`, [task]),
+      scoreColumn(study, `${task.title}, ${task.metric}`, [task]),
       ...full && !averaged ? [gapColumn(study, [task], full)] : [],
       ...task.measures.flatMap((measure) => measureColumn(task, measure, lines)),
     ]),
@@ -67,12 +67,12 @@ function tableOf(study: Study, title: string, tasks: readonly TaskLabel[], avera
     title,
     note:
       "Means over seeds; what follows ± is half of the 95% interval over seeds on the same test examples (Student's t), " +
-      "missing where there is one seed. What the finite test set adds is in “Sources of error”. " +
+      "missing where there is one seed. A run that diverged counts as in “Comparisons”. What the finite test set adds is in “Sources of error”. " +
       `${formatN(lines.flatMap(({ cells }) => [...cells.values()]))}.` +
       (full
         ? ` “to full” is the difference to ${full.label}${
           averaged ? ", of the averages" : ""
-        } on the seeds that both have, where a run that diverged counts as in “Comparisons”.`
+        } on the seeds that both have, with the number of seeds on which the method is ahead.`
         : "") +
       (columns.some((column) => /[↑↓]$/.test(column.title)) ? " ↑ is better higher, ↓ better lower." : ""),
     columns: ["Rank", "Method", ...columns.map((column) => column.title)],
@@ -107,7 +107,7 @@ function fullOf(study: Study, lines: readonly Line[]): Line | undefined {
   return lines.find((line) => line.label === label);
 }
 
-function scoreColumn(title: string, tasks: readonly TaskLabel[]): Column {
+function scoreColumn(study: Study, title: string, tasks: readonly TaskLabel[]): Column {
   return {
     title,
     before(before) {
@@ -121,7 +121,8 @@ function scoreColumn(title: string, tasks: readonly TaskLabel[]): Column {
     of(line) {
       const diverged = tasks.reduce((sum, task) => sum + (line.cells.get(task)?.diverged.length ?? 0), 0);
       const lost = diverged > 0 ? ` (${diverged} diverged)` : "";
-      return `${format([...averages(line, tasks).values()], formatNumber)}${lost}`;
+      const standIn = (task: TaskLabel) => standInOf(study, task);
+      return `${format([...averages(line, tasks, standIn).values()], formatNumber)}${lost}`;
     },
   };
 }
@@ -135,7 +136,8 @@ function gapColumn(study: Study, tasks: readonly TaskLabel[], full: Line): Colum
       if (line === full) return "—";
       const ours = averages(line, tasks, standIn), theirs = averages(full, tasks, standIn);
       const gaps = [...ours].flatMap(([seed, score]) => theirs.has(seed) ? [score - theirs.get(seed)!] : []);
-      return format(gaps, formatDifference);
+      const wins = gaps.filter((gap) => gap > 0).length;
+      return gaps.length === 0 ? "—" : `${format(gaps, formatDifference)}, ${wins} of ${gaps.length}`;
     },
   };
 }
@@ -162,18 +164,18 @@ function measureColumn(task: TaskLabel, measure: Measure, lines: readonly Line[]
 /**
  * Mean over tasks of each seed that has all of them.
  *
- * @param standIn what a run that diverged counts as; left out where absent
+ * @param standIn what a run that diverged counts as
  */
 function averages(
   line: Line,
   tasks: readonly TaskLabel[],
-  standIn?: (task: TaskLabel) => number,
+  standIn: (task: TaskLabel) => number,
 ): BySeed {
   const scores = tasks.map((task) => {
     const { runs = [], diverged = [] } = line.cells.get(task) ?? {};
     return new Map([
       ...runs.map(({ config, outcome }) => [config.seed, outcome.score] as const),
-      ...standIn ? diverged.map((seed) => [seed, standIn(task)] as const) : [],
+      ...diverged.map((seed) => [seed, standIn(task)] as const),
     ]);
   });
   const seeds = [...scores[0]?.keys() ?? []].filter((seed) => scores.every((own) => own.has(seed)));

@@ -120,7 +120,7 @@ Deno.test("familyTables() averages understanding over its tasks, seed by seed, w
       "8",
       "LoRA (alpha/r)",
       `0.500 ± ${half([0.55, 0.45])}`,
-      `−0.175 ± ${half([0.1, 0.25])}`,
+      `−0.175 ± ${half([0.1, 0.25])}, 0 of 2`,
       "0.700 ± 0.000",
       "0.600 ± 0.000",
       `0.300 ± ${half([0.4, 0.2])}`,
@@ -137,11 +137,11 @@ Deno.test("familyTables() puts dialogue before code, each with its own gap, and 
   // One seed has no interval over seeds.
   assertEquals(table!.rows, [
     ["—", "Full fine-tuning", "0.900", "—", "0.600", "—"],
-    ["8", "LoRA (alpha/r)", "0.950", "+0.050", "0.500", "−0.100"],
+    ["8", "LoRA (alpha/r)", "0.950", "+0.050, 1 of 1", "0.500", "−0.100, 0 of 1"],
   ]);
 });
 
-Deno.test("familyTables() averages the seeds that finished every task, says what diverged, and shows what was before", async () => {
+Deno.test("familyTables() averages seeds, those that diverged at chance, says how many did, and shows what was before", async () => {
   const [table] = await tablesOf(
     { grammar: [[0.8, 0.9], [0.7, null]], sense: [[0.5, 0.6], [0.4, 0.3]] },
     { before: true },
@@ -152,18 +152,18 @@ Deno.test("familyTables() averages the seeds that finished every task, says what
   assertEquals(Math.abs((scores[1]! + scores[2]!) / 2 - scores[0]!) < 1e-3, true);
   // Chance scores 0.5 on grammar: (0.5 + 0.3) / 2 − (0.9 + 0.6) / 2 on the seed that diverged there.
   assertEquals(lora!.slice(2), [
-    "0.550 (1 diverged)",
-    `−0.225 ± ${half([-0.1, -0.35])}`,
-    "0.700 (1 diverged)",
+    `0.475 ± ${half([0.55, 0.4])} (1 diverged)`,
+    `−0.225 ± ${half([-0.1, -0.35])}, 0 of 2`,
+    `0.600 ± ${half([0.7, 0.5])} (1 diverged)`,
     "0.600",
     `0.350 ± ${half([0.4, 0.3])}`,
   ]);
   const [nothing] = await tablesOf({ grammar: [[0.8], [null]], sense: [[0.5], [null]] });
   assertEquals(nothing!.rows[1]!.slice(2), [
-    "— (2 diverged)",
-    "−0.350",
-    "— (1 diverged)",
+    "0.300 (2 diverged)",
+    "−0.350, 0 of 1",
+    "0.500 (1 diverged)",
     "—",
-    "— (1 diverged)",
+    "0.100 (1 diverged)",
   ]);
 });

@@ -7,7 +7,9 @@ import type { Table } from "../table.ts";
 const WITHOUT: Readonly<Record<ClosedGap["shown"], string>> = {
   better: "not bounded",
   worse: "LoRA is ahead",
-  tie: "no gap shown",
+  same: "no gap",
+  identical: "no gap",
+  undecided: "no gap shown",
 };
 
 /** A row for each method between the two; without rows where one of them is missing. */
@@ -17,7 +19,7 @@ export function gapSharesTable(gaps: readonly ClosedGap[]): Table {
     note:
       "How far each method comes from LoRA's score at its rank (0%) to full fine-tuning's (100%), on the same examples and " +
       "seeds. Shares are told only where “Comparisons” found full fine-tuning better than LoRA; elsewhere there is no gap to " +
-      "take shares of: “no gap shown”, or “LoRA is ahead”. The interval is Fieller's, at 95%, for new seeds and new examples; " +
+      "take shares of: “no gap” where the two are the same, “no gap shown”, or “LoRA is ahead”. The interval is Fieller's, at 95%, for new seeds and new examples; " +
       "the closer a gap is to none, the wider it is.",
     columns: ["Task", "Rank", "Method", "LoRA to full", "Share closed", "95% interval", "Seeds", "Examples"],
     rows: gaps.map(({ cell, shown, found }) => [

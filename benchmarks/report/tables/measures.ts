@@ -3,14 +3,8 @@ import { createRandom } from "../../../numerics/random.ts";
 import type { Measure } from "../../../tasks/task.ts";
 import { valueOf } from "../../../training/scoring/measures.ts";
 import type { MeasuredOutcome } from "../../../training/run.ts";
-import {
-  bootstrapSets,
-  drawSets,
-  type Interval,
-  mean,
-  meanByExample,
-  studentInterval,
-} from "../../statistics/statistics.ts";
+import { bootstrapSets, drawSets } from "../../statistics/bootstrap.ts";
+import { type Interval, mean, meanByExample, studentInterval } from "../../statistics/statistics.ts";
 import { formatCellRate, formatInterval, formatNumber, formatRank, formatWhole } from "../format.ts";
 import type { Cell, Study } from "../../study/study.ts";
 import type { Table } from "../table.ts";

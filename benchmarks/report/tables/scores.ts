@@ -1,6 +1,7 @@
 /** @file The scores of all methods. */
 import { type Estimate, estimate } from "../../statistics/statistics.ts";
 import { formatCellRate, formatDifference, formatInterval, formatNumber, formatRank } from "../format.ts";
+import { countedScores, standInOf } from "../../study/pairs.ts";
 import type { Before, Cell, Study } from "../../study/study.ts";
 import type { Table } from "../table.ts";
 
@@ -15,7 +16,7 @@ export function scoresTable(study: Study): Table {
   return {
     title: "Scores",
     note:
-      "Mean over seeds of the mean over examples; the gain is over the base checkpoint's score before fine-tuning. Where " +
+      "Mean over seeds of the mean over examples, a run that diverged counting as in “Comparisons”; the gain is over the base checkpoint's score before fine-tuning. Where " +
       "answers are classes, what always answering the commonest one scores stands below: a model reaches it without telling " +
       "them apart. The " +
       "first interval is for new draws of what the next column names, both being seeds and examples; the last two vary one and hold the other: Student's " +
@@ -40,7 +41,7 @@ export function scoresTable(study: Study): Table {
       const cells = study.cells.filter((cell) => cell.task === task);
       return [
         ...before && cells.length > 0 ? [rowBefore(before), ...rowsOfCommonest(before)] : [],
-        ...cells.map((cell) => rowOf(cell, before)),
+        ...cells.map((cell) => rowOf(study, cell, before)),
       ];
     }),
   };
@@ -72,12 +73,26 @@ function rowsOfCommonest({ task, result: { commonest, scores } }: Before): strin
   return [[task.title, "—", COMMONEST, "—", formatNumber(commonest), ...none, String(scores.length)]];
 }
 
-function rowOf(cell: Cell, before: Before | undefined): string[] {
-  const { task, rank, method, runs, diverged } = cell;
+function rowOf(study: Study, cell: Cell, before: Before | undefined): string[] {
+  const { task, rank, method, diverged } = cell, scores = countedScores(study, cell);
   const start = [task.title, formatRank(rank), method.label, formatCellRate(cell)];
   const lost = diverged.length > 0 ? ` (${diverged.length} diverged)` : "";
-  if (runs.length === 0) return [...start, "—", "—", "—", "—", "—", "—", `0${lost}`, "—"];
-  const found = estimate(runs.map((run) => run.outcome.scores));
+  if (scores.length === 0) {
+    const score = diverged.length > 0 ? standInOf(study, task) : null;
+    const gain = score !== null && before ? formatDifference(score - before.result.score) : "—";
+    return [
+      ...start,
+      score === null ? "—" : formatNumber(score),
+      gain,
+      "—",
+      "—",
+      "—",
+      "—",
+      `${diverged.length}${lost}`,
+      "—",
+    ];
+  }
+  const found = estimate(scores);
   return [
     ...start,
     formatNumber(found.mean),

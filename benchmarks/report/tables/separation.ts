@@ -1,6 +1,7 @@
 /** @file Whether a task tells methods apart: their spread, beside that over seeds, and where its scores lie. */
 import { mean, sampleDeviation } from "../../statistics/statistics.ts";
 import { formatN, formatNumber, formatRank } from "../format.ts";
+import { countedScores } from "../../study/pairs.ts";
 import type { Study } from "../../study/study.ts";
 import type { Table } from "../table.ts";
 
@@ -12,7 +13,7 @@ export function separationTable(study: Study): Table | null {
         cell.task === task && (cell.rank === rank || cell.rank === null) && cell.runs.length > 0
       );
       if (cells.length < 2) return [];
-      const scores = cells.map((cell) => cell.runs.map((run) => run.outcome.score));
+      const scores = cells.map((cell) => countedScores(study, cell).map(mean));
       const means = scores.map(mean), repeated = scores.filter((own) => own.length > 1);
       const overSeeds = Math.sqrt(mean(repeated.map((own) => sampleDeviation(own) ** 2)));
       const named = (score: number) => `${formatNumber(score)}, ${cells[means.indexOf(score)]!.method.label}`;

@@ -1,13 +1,14 @@
 /** @file Where the error of each score comes from: seeds and test examples, told apart. */
 import { errorSources, mean } from "../../statistics/statistics.ts";
 import { formatNumber, formatRank } from "../format.ts";
+import { countedScores } from "../../study/pairs.ts";
 import type { Study } from "../../study/study.ts";
 import type { Table } from "../table.ts";
 
 /** Standard errors by source; null where no method has two seeds. */
 export function sourcesTable(study: Study): Table | null {
-  const rows = study.cells.flatMap(({ task, rank, method, runs }) => {
-    const scores = runs.map((run) => run.outcome.scores), found = errorSources(scores);
+  const rows = study.cells.flatMap((cell) => {
+    const { task, rank, method } = cell, scores = countedScores(study, cell), found = errorSources(scores);
     return found === null ? [] : [[
       task.title,
       formatRank(rank),

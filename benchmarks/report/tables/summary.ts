@@ -1,7 +1,8 @@
 /** @file The few rows that stand for a whole report: methods with their scores and verdicts, the best first. */
-import { estimate, mean } from "../../statistics/statistics.ts";
+import { mean } from "../../statistics/statistics.ts";
 import { formatDifference, formatNumber, formatRank } from "../format.ts";
-import type { Pair } from "../../study/pairs.ts";
+import type { PooledPair } from "../../study/over_tasks.ts";
+import { countedScores, type Pair } from "../../study/pairs.ts";
 import type { Cell, MethodLabel, Study } from "../../study/study.ts";
 import type { Table } from "../table.ts";
 
@@ -20,12 +21,17 @@ interface Line {
 }
 
 /**
- * At most eight rows: the baselines, and of the others those with the highest scores. Verdicts are those of the pairs; of
- * several tasks they are counted.
+ * At most eight rows: the baselines, and of the others those with the highest scores. Verdicts are those of the pairs: over
+ * all tasks, or of few tasks counted.
  *
  * @param pairs every method against the baselines, as the comparisons have them
+ * @param pooled the same over tasks
  */
-export function summaryTable(study: Study, pairs: readonly Pair[]): Table | null {
+export function summaryTable(
+  study: Study,
+  pairs: readonly Pair[],
+  pooled: readonly PooledPair[],
+): Table | null {
   const lines = linesOf(study).toSorted((a, b) => (b.score ?? -Infinity) - (a.score ?? -Infinity));
   if (lines.length === 0) return null;
   const references = ["lora", "full"].flatMap((id) =>
@@ -42,7 +48,12 @@ export function summaryTable(study: Study, pairs: readonly Pair[]): Table | null
   const against = references.filter((reference) => pairs.some(({ theirs }) => theirs.method === reference));
   return {
     title: "Summary",
-    note: hidden > 0 ? `${hidden} more ${hidden === 1 ? "row is" : "rows are"} in the report.` : "",
+    note: [
+      ...against.length > 0 && (pooled.length > 0 || tasks.length === 1)
+        ? [`Behind a verdict: on how many ${pooled.length > 0 ? "tasks" : "seeds"} the method scores higher.`]
+        : [],
+      ...hidden > 0 ? [`${hidden} more ${hidden === 1 ? "row is" : "rows are"} in the report.`] : [],
+    ].join(" "),
     columns: [
       "Method",
       ...hasRanks ? ["Rank"] : [],
@@ -53,10 +64,13 @@ export function summaryTable(study: Study, pairs: readonly Pair[]): Table | null
       names.get(method)!,
       ...hasRanks ? [formatRank(rank)] : [],
       ...areFew
-        ? tasks.map((task) => formatScore(scoreOf(cells.find((cell) => cell.task === task))))
+        ? tasks.map((task) => formatScore(scoreOf(study, cells.find((cell) => cell.task === task))))
         : [formatScore(score)],
       ...against.map((reference) =>
-        tell(pairs.filter(({ ours, theirs }) => cells.includes(ours) && theirs.method === reference))
+        tell(
+          pairs.filter(({ ours, theirs }) => cells.includes(ours) && theirs.method === reference),
+          pooled.find((one) => one.ours === method && one.rank === rank && one.theirs === reference),
+        )
       ),
     ]),
   };
@@ -68,27 +82,31 @@ function linesOf(study: Study): Line[] {
     [null, ...study.ranks].flatMap((rank): Line[] => {
       const cells = study.cells.filter((cell) => cell.method === method && cell.rank === rank);
       if (!cells.some(({ runs }) => runs.length > 0)) return [];
-      const scores = cells.flatMap((cell) => scoreOf(cell) ?? []);
+      const scores = cells.flatMap((cell) => scoreOf(study, cell) ?? []);
       return [{ method, rank, cells, score: scores.length === tasks.size ? mean(scores) : null }];
     })
   );
 }
 
 /** The same mean as in the table of scores. */
-function scoreOf(cell: Cell | undefined): number | null {
-  return cell && cell.runs.length > 0 ? estimate(cell.runs.map(({ outcome }) => outcome.scores)).mean : null;
+function scoreOf(study: Study, cell: Cell | undefined): number | null {
+  return cell && cell.runs.length > 0 ? mean(countedScores(study, cell).map(mean)) : null;
 }
 
 function formatScore(score: number | null): string {
   return score === null ? "—" : formatNumber(score);
 }
 
-/** What came out: of one comparison with its difference, of several how often. */
-function tell(pairs: readonly Pair[]): string {
+/** What came out: over all tasks or of one comparison with its difference and wins, of several how often. */
+function tell(pairs: readonly Pair[], pooled: PooledPair | undefined): string {
   const [first, second] = pairs;
   if (!first) return "—";
-  const { verdict, mean } = first.comparison;
-  if (!second) return `${formatDifference(mean)} ${verdict}`;
+  if (pooled) {
+    const { verdict, mean, wins, tasks } = pooled.comparison;
+    return `${formatDifference(mean)} ${verdict} ${wins}/${tasks}`;
+  }
+  const { verdict, mean, wins, seeds } = first.comparison;
+  if (!second) return `${formatDifference(mean)} ${verdict} ${wins}/${seeds}`;
   const counts = Map.groupBy(pairs, ({ comparison }) => comparison.verdict);
   return Array.from(counts, ([verdict, { length }]) => `${length} ${verdict}`).join(", ");
 }

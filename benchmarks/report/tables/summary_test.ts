@@ -33,7 +33,8 @@ Deno.test("buildReport()'s summary of one task tells the difference with its ver
   const report = build(await made(one)), comparisons = rowsOf(report, "Comparisons");
   const pro = report.summary!.rows.find(([method]) => method === "LoRA-Pro")!;
   const own = comparisons.filter((row) => row[2] === "LoRA-Pro (alpha/r)");
-  assertEquals(pro.slice(-2), own.map((row) => `${row[4]} ${row.at(-1)}`));
+  assertEquals(pro.slice(-2), own.map((row) => `${row[4]} ${row.at(-1)} ${row[7]!.replace(" of ", "/")}`));
+  assertEquals(report.summary!.note, "Behind a verdict: on how many seeds the method scores higher.");
 });
 
 Deno.test("buildReport()'s summary of many methods and ranks is eight rows, the baselines among them, and says what it hides", async () => {

@@ -1,7 +1,7 @@
 /** @file What differs between two outcomes of one config, bit for bit, and from which step on. */
-import { canonicalJson } from "../../../files/canonical_json.ts";
-import type { Point, RunResult } from "../../../training/run.ts";
-import type { DoneRun } from "../../study/study.ts";
+import { canonicalJson } from "../../files/canonical_json.ts";
+import type { Point, RunResult } from "../../training/run.ts";
+import type { DoneRun } from "./study.ts";
 
 /** How two outcomes differ. Times are left out: no two runs have the same. */
 export interface RunDifference {
