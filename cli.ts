@@ -40,7 +40,7 @@ import { readPeftRuns } from "./benchmarks/report/exports/from_peft.ts";
 import { exportKinds } from "./benchmarks/report/exports/write_exports.ts";
 import type { Report } from "./benchmarks/report/report.ts";
 import { writeReport } from "./benchmarks/report/write.ts";
-import type { Workshop } from "./benchmarks/sweep/runner.ts";
+import type { RunDeps } from "./benchmarks/sweep/runner.ts";
 import { answerToJson } from "./benchmarks/settle/answer.ts";
 import { describeOutlook, lookAtQuestion, outlookToJson } from "./benchmarks/settle/outlook.ts";
 import { askQuestion, specOf } from "./benchmarks/settle/question.ts";
@@ -55,7 +55,7 @@ import {
   readSweep,
   withFilesOf,
 } from "./benchmarks/sweep/sweep_files.ts";
-import type { TuneProgress } from "./benchmarks/performance/tune.ts";
+import type { TuneProgress } from "./benchmarks/performance/autotune.ts";
 import { type Tuning, writeTuning } from "./benchmarks/performance/tuning.ts";
 import { DEFAULT_PORT, serveWatcher } from "./benchmarks/watch/serve.ts";
 import type { Pretrained, PretrainOptions } from "./training/pretrain.ts";
@@ -67,13 +67,13 @@ import { quoteArgument } from "./errors/quote.ts";
 import { UserError } from "./errors/user_error.ts";
 
 /** What the commands work with: real ones below, made-up ones in tests. */
-export interface Surroundings {
+export interface CommandDeps {
   registries(): Promise<Registries>;
   /**
    * @param say takes a sentence for people
    * @param registries `registries()` with what files brought
    */
-  workshop(say: (sentence: string) => void, registries: Registries): Promise<Workshop<AsyncDisposable>>;
+  runDeps(say: (sentence: string) => void, registries: Registries): Promise<RunDeps<AsyncDisposable>>;
   pretrain(
     model: string,
     registries: Registries,
@@ -82,7 +82,7 @@ export interface Surroundings {
   /** Holds what a file brings to what it has to promise. */
   check(file: string, settings: CheckSettings): AsyncIterable<CheckedPromise>;
   /** Measures matrix products and stores the choices. */
-  tune(
+  autotune(
     onProgress: (progress: TuneProgress) => void,
   ): Promise<{ readonly path: string; readonly tuning: Tuning }>;
   /** Shows a sweep at work. */
@@ -96,12 +96,12 @@ export interface Surroundings {
   complain(line: string): void;
 }
 
-const real: Surroundings = {
+const real: CommandDeps = {
   // Loaded when needed: listing and reporting should not wait for the GPU's part of the program.
   async registries() {
     return (await import("./training/shipped.ts")).shipped;
   },
-  async workshop(say, library: Library) {
+  async runDeps(say, library: Library) {
     return await (await import("./benchmarks/mod.ts")).openWorkshop(say, library);
   },
   async pretrain(model, { models }: Library, options) {
@@ -123,14 +123,14 @@ const real: Surroundings = {
     await using gpu = await openGpu();
     yield* checkEntries(gpu, own, library, settings);
   },
-  async tune(onProgress) {
-    const [{ openGpu }, { productsOf, tune }, { shipped }] = await Promise.all([
+  async autotune(onProgress) {
+    const [{ openGpu }, { productsOf, autotune }, { shipped }] = await Promise.all([
       import("./gpu/mod.ts"),
-      import("./benchmarks/performance/tune.ts"),
+      import("./benchmarks/performance/autotune.ts"),
       import("./training/shipped.ts"),
     ]);
     await using gpu = await openGpu();
-    const tuning = await tune(gpu, productsOf(Object.values(shipped.models)), onProgress);
+    const tuning = await autotune(gpu, productsOf(Object.values(shipped.models)), onProgress);
     return { tuning, path: await writeTuning(tuning) };
   },
   display: (to) => createDisplay(to, (sentence) => console.error(wrap(sentence, columnsOf("stderr")))),
@@ -146,26 +146,26 @@ const real: Surroundings = {
  * @param args as in `Deno.args`
  * @returns the exit code
  */
-export async function main(args: string[], surroundings: Surroundings = real): Promise<number> {
+export async function main(args: string[], deps: CommandDeps = real): Promise<number> {
   try {
-    return await dispatch(args, surroundings);
+    return await dispatch(args, deps);
   } catch (error) {
-    surroundings.complain(sentenceOf(error));
+    deps.complain(sentenceOf(error));
     return isUserFault(error) ? 2 : 1;
   }
 }
 
-async function dispatch(args: string[], surroundings: Surroundings): Promise<number> {
+async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
   const [command, ...rest] = args;
   const isHelp = command === undefined || command === "--help" || command === "-h" || command === "help";
   const named = isHelp ? rest.find((argument) => !argument.startsWith("-")) : command;
   if (named === undefined) {
-    surroundings.print(describeCommands(surroundings.style));
+    deps.print(describeCommands(deps.style));
     return 0;
   }
   if (!isCommand(named)) throw unknownName(`command "${named}"`, named, Object.keys(commands));
   if (isHelp || rest.includes("--help") || rest.includes("-h")) {
-    surroundings.print(describeCommand(named, surroundings.style));
+    deps.print(describeCommand(named, deps.style));
     return 0;
   }
   const run = {
@@ -176,17 +176,17 @@ async function dispatch(args: string[], surroundings: Surroundings): Promise<num
     watch: watchCommand,
     pretrain: pretrainCommand,
     check: checkCommand,
-    tune: tuneCommand,
+    autotune: autotuneCommand,
     completions: completionsCommand,
   };
-  return await run[named](rest, surroundings, named);
+  return await run[named](rest, deps, named);
 }
 
-async function benchCommand(args: string[], surroundings: Surroundings, name: CommandName): Promise<number> {
+async function benchCommand(args: string[], deps: CommandDeps, name: CommandName): Promise<number> {
   const { texts, paths, flags, positional } = readArguments(name, args), files = paths.get("with") ?? [];
-  const registries = await surroundings.registries();
+  const registries = await deps.registries();
   if (flags.has("list")) {
-    return await printList(await withEntries(files, registries), flags.has("json"), surroundings);
+    return await printList(await withEntries(files, registries), flags.has("json"), deps);
   }
   const overrides = {
     ...readOverrides(texts),
@@ -195,7 +195,7 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
   const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
   const isDry = flags.has("dry-run"), isJson = flags.has("json"), role = roleOf(flags, texts);
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
-  const screen = surroundings.display(isJson || isDry ? "stderr" : "stdout");
+  const screen = deps.display(isJson || isDry ? "stderr" : "stdout");
   let interruption: ReturnType<typeof listenForStop> | null = null;
   try {
     screen.stage("Planning the runs");
@@ -204,7 +204,7 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
       const known = await withEntries([...files, ...withFilesOf(written, sweep)], registries);
       const out = texts.get("out") ?? `results/${written.name}`;
       const asking = { command, out, isDry, isJson, role, checkpointEveryMs, rates: texts.get("rates") };
-      return await settleIn(override(written, overrides, known), asking, known, screen, surroundings);
+      return await settleIn(override(written, overrides, known), asking, known, screen, deps);
     }
     const planned = await planBench({
       sweep: positional[0] ?? "quick",
@@ -219,13 +219,13 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
       screen.stage("Reading data and counting what runs take");
       const outlook = await lookAhead(planned, out);
       screen.end();
-      return printOutlook(plan, out, outlook, isJson, surroundings);
+      return printOutlook(plan, out, outlook, isJson, deps);
     }
     for (const note of plan.notes) screen.say(note);
     interruption = listenForStop(screen.say);
     const outcome = await bench(planned, out, {
       role,
-      workshop: await surroundings.workshop(screen.say, planned.registries),
+      deps: await deps.runDeps(screen.say, planned.registries),
       display: screen,
       signal: interruption.signal,
       checkpointEveryMs,
@@ -233,8 +233,8 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
     });
     screen.end();
     const code = role === "plan"
-      ? printPlanned(plan, out, name, isJson, surroundings)
-      : printOutcome(plan, out, outcome, isJson, surroundings);
+      ? printPlanned(plan, out, name, isJson, deps)
+      : printOutcome(plan, out, outcome, isJson, deps);
     return outcome.interrupted ? interruption.exitCode() : code;
   } finally {
     screen.end();
@@ -242,7 +242,7 @@ async function benchCommand(args: string[], surroundings: Surroundings, name: Co
   }
 }
 
-async function settleCommand(args: string[], surroundings: Surroundings): Promise<number> {
+async function settleCommand(args: string[], deps: CommandDeps): Promise<number> {
   const { texts, paths, flags, positional } = readArguments("settle", args);
   const asked = readAsked(texts, positional);
   const overrides = {
@@ -251,10 +251,10 @@ async function settleCommand(args: string[], surroundings: Surroundings): Promis
   };
   const isDry = flags.has("dry-run"), isJson = flags.has("json");
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
-  const screen = surroundings.display(isJson || isDry ? "stderr" : "stdout");
+  const screen = deps.display(isJson || isDry ? "stderr" : "stdout");
   try {
     screen.stage("Planning the runs");
-    const registries = await withEntries(paths.get("with") ?? [], await surroundings.registries());
+    const registries = await withEntries(paths.get("with") ?? [], await deps.registries());
     const spec = override(specOf(asked, registries), overrides, registries);
     return await settleIn(
       spec,
@@ -268,7 +268,7 @@ async function settleCommand(args: string[], surroundings: Surroundings): Promis
       },
       registries,
       screen,
-      surroundings,
+      deps,
     );
   } finally {
     screen.end();
@@ -292,7 +292,7 @@ async function settleIn(
   { command, out, rates, isDry, isJson, role = "whole", checkpointEveryMs }: Settling,
   registries: Registries,
   screen: Screen,
-  surroundings: Surroundings,
+  deps: CommandDeps,
 ): Promise<number> {
   const from = ratesNeeded(spec);
   const chosen = rates !== undefined
@@ -305,37 +305,37 @@ async function settleIn(
     screen.stage("Reading data and counting what runs take");
     const outlook = await lookAtQuestion(question, out, registries);
     screen.end();
-    if (isJson) surroundings.print(JSON.stringify(outlookToJson(question, out, outlook)));
-    else for (const line of describeOutlook(question, outlook)) surroundings.print(line);
+    if (isJson) deps.print(JSON.stringify(outlookToJson(question, out, outlook)));
+    else for (const line of describeOutlook(question, outlook)) deps.print(line);
     return 0;
   }
   for (const note of question.notes) screen.say(note);
   if (role === "plan") {
-    surroundings.print("A question is planned look by look: start the same command as often as you like");
+    deps.print("A question is planned look by look: start the same command as often as you like");
     return 0;
   }
   using interruption = listenForStop(screen.say);
   const outcome = await settle(question, out, command, registries, {
     role,
-    workshop: await surroundings.workshop(screen.say, registries),
+    deps: await deps.runDeps(screen.say, registries),
     display: screen,
     signal: interruption.signal,
     checkpointEveryMs,
     say: screen.say,
   });
   screen.end();
-  if (isJson) surroundings.print(JSON.stringify(answerToJson(question, out, outcome)));
+  if (isJson) deps.print(JSON.stringify(answerToJson(question, out, outcome)));
   if (outcome.interrupted) {
-    surroundings.complain(`Stopped: the same command goes on from what is stored in ${out}`);
+    deps.complain(`Stopped: the same command goes on from what is stored in ${out}`);
     return interruption.exitCode();
   }
   if (!isJson) {
-    for (const line of outcome.answer) surroundings.print(line);
-    if (outcome.report) surroundings.complain(`Report: ${outcome.report.page}`);
+    for (const line of outcome.answer) deps.print(line);
+    if (outcome.report) deps.complain(`Report: ${outcome.report.page}`);
   }
   const [failed] = outcome.failed;
   if (failed?.status !== "failed") return 0;
-  surroundings.complain(`${nameRun(failed.config)} failed: ${failed.error}`);
+  deps.complain(`${nameRun(failed.config)} failed: ${failed.error}`);
   return 1;
 }
 
@@ -354,7 +354,7 @@ function printPlanned(
   out: string,
   name: CommandName,
   json: boolean,
-  { print }: Surroundings,
+  { print }: CommandDeps,
 ): number {
   const total = plan.runs.length;
   if (json) print(JSON.stringify({ sweep: plan.name, out, counts: { total } }));
@@ -403,7 +403,7 @@ function listenForStop(say: (sentence: string) => void): Disposable & {
   };
 }
 
-async function reportCommand(args: string[], surroundings: Surroundings): Promise<number> {
+async function reportCommand(args: string[], deps: CommandDeps): Promise<number> {
   const { texts, paths, flags } = readArguments("report", args);
   const out = texts.get("out");
   if (out === undefined) {
@@ -418,14 +418,14 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
     ...against !== undefined && { against },
     exports,
   };
-  const screen = surroundings.display("stderr");
+  const screen = deps.display("stderr");
   screen.stage("Making the report");
-  const { report, page, faults } = await withEntries(paths.get("with") ?? [], await surroundings.registries())
+  const { report, page, faults } = await withEntries(paths.get("with") ?? [], await deps.registries())
     .then((registries) => writeReport(out, registries, wishes))
     .finally(() => screen.end());
-  for (const fault of faults) surroundings.complain(fault);
+  for (const fault of faults) deps.complain(fault);
   if (flags.has("json")) {
-    surroundings.print(
+    deps.print(
       JSON.stringify({
         out,
         report: page,
@@ -436,17 +436,17 @@ async function reportCommand(args: string[], surroundings: Surroundings): Promis
     );
   } else {
     // What changed against another sweep is what was asked.
-    for (const sentence of report.against?.sentences ?? []) tell(surroundings, sentence);
+    for (const sentence of report.against?.sentences ?? []) tell(deps, sentence);
     printAnswer(
       { ...report, answer: report.answer.slice(report.against?.sentences.length ?? 0) },
-      surroundings,
+      deps,
     );
-    surroundings.print(`Report:  ${page}`);
+    deps.print(`Report:  ${page}`);
   }
   return 0;
 }
 
-async function watchCommand(args: string[], surroundings: Surroundings): Promise<number> {
+async function watchCommand(args: string[], deps: CommandDeps): Promise<number> {
   const { texts, positional } = readArguments("watch", args);
   const text = texts.get("port") ?? String(DEFAULT_PORT), port = Number(text);
   if (!/^\d+$/.test(text) || port > 65535) {
@@ -458,23 +458,22 @@ async function watchCommand(args: string[], surroundings: Surroundings): Promise
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) Deno.addSignalListener(signal, stop);
   try {
-    await serveWatcher(folder, await surroundings.registries(), {
+    await serveWatcher(folder, await deps.registries(), {
       port,
       signal: interruption.signal,
-      complain: surroundings.complain,
-      onListen: (address) =>
-        surroundings.print(`Watching ${folder} at ${address} (Ctrl-C ends it, sweeps go on)`),
+      complain: deps.complain,
+      onListen: (address) => deps.print(`Watching ${folder} at ${address} (Ctrl-C ends it, sweeps go on)`),
     });
   } finally {
     for (const signal of signals) Deno.removeSignalListener(signal, stop);
   }
-  surroundings.print("Ended watching: sweeps go on");
+  deps.print("Ended watching: sweeps go on");
   return 0;
 }
 
-async function pretrainCommand(args: string[], surroundings: Surroundings): Promise<number> {
+async function pretrainCommand(args: string[], deps: CommandDeps): Promise<number> {
   const { texts, paths, flags, positional } = readArguments("pretrain", args);
-  const registries = await withEntries(paths.get("with") ?? [], await surroundings.registries());
+  const registries = await withEntries(paths.get("with") ?? [], await deps.registries());
   const { models, own } = registries;
   const [model] = positional;
   const known = Object.values(models).map((entry) => entry.id).join(", ");
@@ -499,7 +498,7 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
     );
   }
   let last = 0;
-  const made = await surroundings.pretrain(model, registries, {
+  const made = await deps.pretrain(model, registries, {
     ...(out === undefined ? {} : { out }),
     ...(steps !== undefined && { steps }),
     ...(data !== undefined &&
@@ -507,65 +506,65 @@ async function pretrainCommand(args: string[], surroundings: Surroundings): Prom
     onProgress({ step, steps, loss }) {
       if (performance.now() - last < 5000 && step < steps) return;
       last = performance.now();
-      surroundings.complain(
+      deps.complain(
         `${model}: step ${step} of ${steps}${loss === null ? "" : `, loss ${loss.toPrecision(3)}`}`,
       );
     },
   });
-  surroundings.print(
+  deps.print(
     `Pretrained ${model}: ${made.path}, score ${made.score.toFixed(3)}, SHA-256 ${made.hash}`,
   );
   return 0;
 }
 
-async function checkCommand(args: string[], surroundings: Surroundings): Promise<number> {
+async function checkCommand(args: string[], deps: CommandDeps): Promise<number> {
   const { texts, flags, positional: [file] } = readArguments("check", args);
   if (file === undefined) {
     throw new UserError("Cannot check: a TypeScript file is needed, as in ./my_method.ts");
   }
   const settings = readCheckSettings(texts), json = flags.has("json");
   const promises: CheckedPromise[] = [];
-  for await (const one of surroundings.check(file, settings)) {
+  for await (const one of deps.check(file, settings)) {
     promises.push(one);
     if (json) continue;
     const { kind, id, promise, fault } = one;
-    surroundings.print(`${fault === null ? "holds" : "FAILS"}  ${kind} ${id}: ${promise}`);
-    if (fault !== null) surroundings.print(`       ${fault.replaceAll("\n", "\n       ")}`);
+    deps.print(`${fault === null ? "holds" : "FAILS"}  ${kind} ${id}: ${promise}`);
+    if (fault !== null) deps.print(`       ${fault.replaceAll("\n", "\n       ")}`);
   }
   const held = promises.filter(({ fault }) => fault === null).length;
-  if (json) surroundings.print(JSON.stringify({ file, held, of: promises.length, promises }));
-  else surroundings.print(`${held} of ${promises.length} promises hold`);
+  if (json) deps.print(JSON.stringify({ file, held, of: promises.length, promises }));
+  else deps.print(`${held} of ${promises.length} promises hold`);
   return held === promises.length ? 0 : 1;
 }
 
-async function tuneCommand(args: string[], surroundings: Surroundings): Promise<number> {
-  const { flags } = readArguments("tune", args);
+async function autotuneCommand(args: string[], deps: CommandDeps): Promise<number> {
+  const { flags } = readArguments("autotune", args);
   let last = performance.now();
-  const { path, tuning } = await surroundings.tune(({ done, total, shape }) => {
+  const { path, tuning } = await deps.autotune(({ done, total, shape }) => {
     if (performance.now() - last < 5000 && done < total) return;
     last = performance.now();
-    surroundings.complain(`Measured ${done} of ${total} kinds of products, last ${shape}`);
+    deps.complain(`Measured ${done} of ${total} kinds of products, last ${shape}`);
   });
   const products = Object.entries(tuning.products);
   if (flags.has("json")) {
-    surroundings.print(JSON.stringify({ path, ...tuning }));
+    deps.print(JSON.stringify({ path, ...tuning }));
     return 0;
   }
   const changed = products.filter(([, { variant, rule }]) => variant !== rule);
   for (const [shape, { variant, rule, microseconds }] of changed) {
-    surroundings.print(
+    deps.print(
       `${shape}: ${variant} ${microseconds[variant]} us instead of ${rule} ${microseconds[rule]} us`,
     );
   }
-  surroundings.print(
+  deps.print(
     `Tuned ${tuning.adapter} with Deno ${tuning.deno}: ${changed.length} of ${products.length} choices differ from the rule, stored in ${path}`,
   );
   return 0;
 }
 
-async function completionsCommand(args: string[], surroundings: Surroundings): Promise<number> {
+async function completionsCommand(args: string[], deps: CommandDeps): Promise<number> {
   const { positional: [shell] } = readArguments("completions", args);
-  const { tasks, optimizers, models } = await surroundings.registries();
+  const { tasks, optimizers, models } = await deps.registries();
   const ids = (entries: Readonly<Record<string, { readonly id: string }>>) =>
     Object.values(entries).map(({ id }) => id);
   const known = {
@@ -576,11 +575,11 @@ async function completionsCommand(args: string[], surroundings: Surroundings): P
     export: exportKinds,
   };
   const program = decodeURIComponent(new URL("./run", import.meta.url).pathname);
-  surroundings.print(completionsFor(shell, known, program).trimEnd());
+  deps.print(completionsFor(shell, known, program).trimEnd());
   return 0;
 }
 
-async function printList(registries: Registries, json: boolean, surroundings: Surroundings): Promise<number> {
+async function printList(registries: Registries, json: boolean, deps: CommandDeps): Promise<number> {
   const { tasks, models, optimizers } = registries;
   const known = {
     tasks: Object.values(tasks).map(({ id, family, title }) => ({ id, family, title })),
@@ -589,14 +588,14 @@ async function printList(registries: Registries, json: boolean, surroundings: Su
     sweeps: await listSweeps(),
   };
   if (json) {
-    surroundings.print(JSON.stringify(known));
+    deps.print(JSON.stringify(known));
     return 0;
   }
   for (const [kind, entries] of Object.entries(known)) {
-    tell(surroundings, `${kind}:`);
+    tell(deps, `${kind}:`);
     const width = Math.max(...entries.map(({ id }) => id.length));
     for (const entry of entries) {
-      tell(surroundings, `  ${entry.id.padEnd(width)}  ${"title" in entry ? entry.title : entry.question}`);
+      tell(deps, `  ${entry.id.padEnd(width)}  ${"title" in entry ? entry.title : entry.question}`);
     }
   }
   return 0;
@@ -610,7 +609,7 @@ function printOutlook(
   out: string,
   { finished, estimateMs, pacesFrom, peakBytes }: Outlook,
   json: boolean,
-  surroundings: Surroundings,
+  deps: CommandDeps,
 ): number {
   const total = plan.runs.length, listed = plan.runs.slice(0, json ? MOST_LISTED.json : MOST_LISTED.people);
   if (json) {
@@ -623,12 +622,12 @@ function printOutlook(
     const counts = { total, finished: finished.size, left: total - finished.size };
     const { name: sweep, question, notes } = plan;
     const unlisted = total - listed.length;
-    surroundings.print(
+    deps.print(
       JSON.stringify({ sweep, question, out, counts, estimateMs, pacesFrom, notes, runs, unlisted }),
     );
     return 0;
   }
-  const say = (line: string) => tell(surroundings, line);
+  const say = (line: string) => tell(deps, line);
   say(plan.question);
   for (const { id, config } of listed) {
     const stored = finished.has(id) ? " (stored)" : "";
@@ -646,12 +645,12 @@ function printOutlook(
 }
 
 /** Prints a line for people, in the terminal's columns. */
-function tell({ print, columns }: Surroundings, line: string): void {
+function tell({ print, columns }: CommandDeps, line: string): void {
   print(wrap(line, columns));
 }
 
 /** The verdict, and the few rows that stand for the whole report. */
-function printAnswer({ answer, summary }: Report, { print, style, columns }: Surroundings): void {
+function printAnswer({ answer, summary }: Report, { print, style, columns }: CommandDeps): void {
   const [verdict] = answer;
   if (verdict !== undefined) print(`\n${fold(verdict, columns).map(style.bold).join("\n")}\n`);
   if (summary === null) return;
@@ -664,9 +663,9 @@ function printOutcome(
   out: string,
   outcome: BenchOutcome,
   json: boolean,
-  surroundings: Surroundings,
+  deps: CommandDeps,
 ): number {
-  const { print, complain } = surroundings;
+  const { print, complain } = deps;
   const { results, interrupted, report, chosen } = outcome;
   const count = (status: RunResult["status"]) => results.filter((result) => result.status === status).length;
   const counts = {
@@ -683,7 +682,7 @@ function printOutcome(
       task: result.config.task.id,
       optimizer: result.config.optimizer.id,
       rank: rankOf(result.config.optimizer),
-      peak: result.config.schedule.peak,
+      learningRate: result.config.schedule.learningRate,
       seed: result.config.seed,
       score: result.status === "done" ? result.outcome.score : null,
     }));
@@ -722,11 +721,11 @@ function printOutcome(
       const use = chosen.isOurs
         ? `to ship them: cp ${chosen.path} benchmarks/sweeps/${plan.name}.chosen.json`
         : `for sweeps on the same files: --rates ${quoteArgument(out)}`;
-      tell(surroundings, `Chosen rates: ${chosen.path} (${use})`);
+      tell(deps, `Chosen rates: ${chosen.path} (${use})`);
     }
-    printAnswer(report!.report, surroundings);
+    printAnswer(report!.report, deps);
     tell(
-      surroundings,
+      deps,
       `Results: ${out}/runs (${counts.done} done, ${counts.diverged} diverged, ${counts.failed} failed)`,
     );
     print(`Report:  ${report!.page}`);

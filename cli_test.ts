@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { shipped } from "./training/shipped.ts";
 import { readPulses } from "./benchmarks/sweep/live.ts";
-import { main, type Surroundings } from "./cli.ts";
+import { type CommandDeps, main } from "./cli.ts";
 import type { Registries } from "./training/configuration.ts";
 import { RunConfig, RunResult } from "./training/schemas.ts";
 import { fakeRegistries, takingData } from "./tests/support/fakes/registries.ts";
@@ -59,9 +59,9 @@ async function inFolder(
       async run(...args) {
         const printed: string[] = [], complained: string[] = [];
         let trained = 0;
-        const surroundings: Surroundings = {
+        const deps: CommandDeps = {
           registries: () => Promise.resolve(registries),
-          workshop: () =>
+          runDeps: () =>
             Promise.resolve({
               open: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
               async train(_gpu, config) {
@@ -78,7 +78,7 @@ async function inFolder(
               yield await Promise.resolve({ kind: "method", id: "mine", promise: "it learns", fault });
             }
           },
-          tune(onProgress) {
+          autotune(onProgress) {
             onProgress({ done: 2, total: 2, shape: "nn 4x4x4 abc" });
             return Promise.resolve({ path: "made-up.json", tuning: fakeTuning });
           },
@@ -88,7 +88,7 @@ async function inFolder(
           print: (line) => printed.push(line),
           complain: (line) => complained.push(line),
         };
-        const code = await main(args, surroundings);
+        const code = await main(args, deps);
         return { code, out: printed.join("\n"), err: complained.join("\n"), trained };
       },
     });
@@ -152,15 +152,23 @@ test("bench of a sweep's file with a question settles it", async () => {
       seeds: [7, 8],
       settle: { against: "lora", within: 0.1, budget: "10m" },
     };
-    const optimizers = [{ id: "lora", peaks: [0.008] }, { id: "lora-pro", peaks: [0.001, 0.002, 0.004] }];
+    const optimizers = [{ id: "lora", learningRates: [0.008] }, {
+      id: "lora-pro",
+      learningRates: [0.001, 0.002, 0.004],
+    }];
     await Deno.writeTextFile(sweep, JSON.stringify({ ...asking, optimizers }));
     const { code, out: printed, trained } = await run("bench", sweep, "--out", out, "--json");
     const { verdicts, rates } = JSON.parse(printed);
     assertEquals([code, verdicts[0].of, verdicts[0].against], [0, "lora-pro", "lora"]);
-    assertEquals(rates.map(({ method, peak }: { method: string; peak: number }) => [method, peak])[0], [
-      "lora",
-      0.008,
-    ]);
+    assertEquals(
+      rates.map((
+        { method, learningRate }: { method: string; learningRate: number },
+      ) => [method, learningRate])[0],
+      [
+        "lora",
+        0.008,
+      ],
+    );
     // A rate that is stated is not searched for.
     assertEquals(trained, 2 * 3 + 2 * verdicts[0].pairs);
   });
@@ -204,7 +212,7 @@ test("bench runs a sweep, writes its report, and repeats nothing", async () => {
       "task",
       "optimizer",
       "rank",
-      "peak",
+      "learningRate",
       "seed",
       "score",
     ]);
@@ -457,7 +465,15 @@ test("bench ends with exit code 1 and a sentence where runs failed, and tries th
 
 test("bench at several rates writes what it chose, and a later sweep's file can use it", async () => {
   await inFolder(async ({ run, sweep, out }) => {
-    const { out: printed } = await run("bench", sweep, "--out", out, "--json", "--peaks", "1e-3,4e-3,0.1");
+    const { out: printed } = await run(
+      "bench",
+      sweep,
+      "--out",
+      out,
+      "--json",
+      "--learning-rates",
+      "1e-3,4e-3,0.1",
+    );
     assertEquals(JSON.parse(printed).chosen, `${out}/chosen.json`);
     const { rates } = JSON.parse(await Deno.readTextFile(`${out}/chosen.json`));
     // Full fine-tuning once, three methods at two ranks.
@@ -469,7 +485,7 @@ test("bench at several rates writes what it chose, and a later sweep's file can 
 test("bench on real data keeps the rates that it chose to its folder, where --rates finds them for the same data", async () => {
   await inFolder(async ({ folder, run, sweep, out }) => {
     const data = ["--data", `${folder}/mnist`], later = ["--out", `${folder}/later`];
-    const tuned = await run("bench", sweep, ...data, "--out", out, "--peaks", "1e-3,4e-3,0.1");
+    const tuned = await run("bench", sweep, ...data, "--out", out, "--learning-rates", "1e-3,4e-3,0.1");
     assertStringIncludes(
       tuned.out,
       `Chosen rates: ${out}/chosen.json (for sweeps on the same files: --rates ${out})`,
@@ -479,8 +495,11 @@ test("bench on real data keeps the rates that it chose to its folder, where --ra
 
     const lora = ["--optimizers", "lora", "--ranks", "2", "--seeds", "7"];
     const used = await run("bench", sweep, ...data, ...lora, ...later, "--rates", out, "--json");
-    const [{ peak }] = JSON.parse(used.out).runs;
-    assertEquals(peak, rates.find((rate: ChosenRate) => rate.optimizer === "lora" && rate.rank === 2).peak);
+    const [{ learningRate }] = JSON.parse(used.out).runs;
+    assertEquals(
+      learningRate,
+      rates.find((rate: ChosenRate) => rate.optimizer === "lora" && rate.rank === 2).learningRate,
+    );
     const report = await Deno.readTextFile(`${folder}/later/report/summary.md`);
     assertStringIncludes(report, "Validation loss by rate");
     for (
@@ -488,8 +507,8 @@ test("bench on real data keeps the rates that it chose to its folder, where --ra
         [["--data", `${folder}/other`, "--rates", out], "they were tuned on data 0000000000000000 and"],
         [["--rates", out], "not on the task's own data and the project's model"],
         [
-          [...data, "--rates", out, "--peaks", "1e-3"],
-          `Cannot take the rates in ${out}: --peaks states others`,
+          [...data, "--rates", out, "--learning-rates", "1e-3"],
+          `Cannot take the rates in ${out}: --learning-rates states others`,
         ],
         [[...data, "--rates", folder], `Cannot read ${folder}/chosen.json: there is no such file`],
       ] as const
@@ -537,9 +556,9 @@ test("bench --dry-run of 20,000 seeds looks at each run's kind once, and lists n
       ...fakeRegistries.optimizers,
       lora: {
         ...lora!,
-        refuse(...run) {
+        validate(...run) {
           asked++;
-          return lora!.refuse(...run);
+          return lora!.validate(...run);
         },
       },
     },
@@ -622,7 +641,7 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
       [["bench", sweep, "--ranks", "0"], 'Cannot read --ranks "0": whole numbers from 1'],
       [["bench", sweep, "--ranks", "2,"], 'Cannot read --ranks "2,"'],
       [["bench", sweep, "--ranks", "9"], "rank is 9, 1 to 8 is needed"],
-      [["bench", sweep, "--peaks=-0.1"], 'Cannot read --peaks "-0.1": numbers above 0'],
+      [["bench", sweep, "--learning-rates=-0.1"], 'Cannot read --learning-rates "-0.1": numbers above 0'],
       [["bench", sweep, "--seeds", "1.5"], 'Cannot read --seeds "1.5"'],
       [["bench", sweep, "--steps", "many"], 'Cannot read --steps "many"'],
       [["bench", sweep, "--data", "/mnist"], 'Cannot train task "digits" on /mnist: it takes no real data'],
@@ -642,7 +661,7 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
       [["report", "--out", out, "--gpu-gbs", "900"], "--gpu-tflops is needed too"],
       [["bench", sweep, "--out"], "Cannot read --out: a value is needed"],
       [["bench", sweep, "--out", "--json"], "Cannot read --out: a value is needed"],
-      [["bench", sweep, "--peaks", "-1"], 'Cannot read --peaks "-1": numbers above 0'],
+      [["bench", sweep, "--learning-rates", "-1"], 'Cannot read --learning-rates "-1": numbers above 0'],
       [["bench", sweep, "--out="], "Cannot read --out: a value is needed"],
       [["bench", sweep, "--out", "a", "--out=b"], "Cannot read --out a and b: it is needed once"],
       [["bench", sweep, "--json=maybe"], "Cannot read --json=maybe: it takes no value"],
@@ -659,9 +678,15 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
       [["bench", sweep, "--seeds", ","], 'Cannot read --seeds ",": whole numbers from 0'],
       [["bench", sweep, "--seeds=-0"], 'Cannot read --seeds "-0": whole numbers from 0'],
       [["bench", sweep, "--seeds", "0x10"], 'Cannot read --seeds "0x10": whole numbers from 0'],
-      [["bench", sweep, "--peaks", "1e999"], 'Cannot read --peaks "1e999": numbers above 0'],
-      [["bench", sweep, "--peaks", "1e-999"], 'Cannot read --peaks "1e-999": numbers above 0'],
-      [["bench", sweep, "--peaks", "NaN"], 'Cannot read --peaks "NaN": numbers above 0'],
+      [
+        ["bench", sweep, "--learning-rates", "1e999"],
+        'Cannot read --learning-rates "1e999": numbers above 0',
+      ],
+      [
+        ["bench", sweep, "--learning-rates", "1e-999"],
+        'Cannot read --learning-rates "1e-999": numbers above 0',
+      ],
+      [["bench", sweep, "--learning-rates", "NaN"], 'Cannot read --learning-rates "NaN": numbers above 0'],
       [["bench", sweep, "--steps", "1,2"], 'Cannot read --steps "1,2": one number is needed'],
       [["bench", `${folder}/parts.json`], '"accumulate" is 5, a batch of 4 has at most 4 parts'],
       [["bench", `${folder}/proto.json`], 'proto.json: field "__proto__" is unknown'],
@@ -1029,8 +1054,10 @@ test("a method from a file that nobody tuned is told how to be, and a tuning swe
       "--dry-run",
       "--json",
     );
-    const peaks = JSON.parse(dry.out).runs.map(({ config }: { config: RunConfig }) => config.schedule.peak);
-    assertEquals(peaks, [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016]);
+    const learningRates = JSON.parse(dry.out).runs.map(({ config }: { config: RunConfig }) =>
+      config.schedule.learningRate
+    );
+    assertEquals(learningRates, [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016]);
     const tuned = await run("bench", "tune", ...own, "--optimizers", "mine", "--ranks", "2");
     assertEquals(tuned.code, 0, tuned.err);
     assertStringIncludes(tuned.out, `for sweeps on the same files: --rates ${out}`);
@@ -1050,7 +1077,7 @@ test("a method from a file that nobody tuned is told how to be, and a tuning swe
     const used = JSON.parse(taken.out).runs.map(({ config }: { config: RunConfig }) => config.optimizer.id);
     assertEquals(new Set(used), new Set(["full", "lora", "lora-ga", "lora-pro", "mine"]));
     // Stated rates need no tuning.
-    assertEquals((await run("bench", "quick", ...own, "--peaks", "1e-3", "--dry-run")).code, 0);
+    assertEquals((await run("bench", "quick", ...own, "--learning-rates", "1e-3", "--dry-run")).code, 0);
   });
 });
 
@@ -1078,15 +1105,15 @@ test("check says of each promise whether it holds, and ends with 1 where one doe
   });
 });
 
-test("tune says which choices differ from the rule and where they are, or prints all as JSON", async () => {
+test("autotune says which choices differ from the rule and where they are, or prints all as JSON", async () => {
   await inFolder(async ({ run }) => {
-    const { code, out, err } = await run("tune");
+    const { code, out, err } = await run("autotune");
     assertEquals([code, err], [0, "Measured 2 of 2 kinds of products, last nn 4x4x4 abc"]);
     assertEquals(out.split("\n"), [
       "nn 4x4x4 abc: staged 2.5 us instead of tiled 3 us",
       "Tuned made-up with Deno 2: 1 of 2 choices differ from the rule, stored in made-up.json",
     ]);
-    assertEquals(JSON.parse((await run("tune", "--json")).out), { path: "made-up.json", ...fakeTuning });
-    assertEquals((await run("tune", "arithmetic")).code, 2);
+    assertEquals(JSON.parse((await run("autotune", "--json")).out), { path: "made-up.json", ...fakeTuning });
+    assertEquals((await run("autotune", "arithmetic")).code, 2);
   });
 });

@@ -157,7 +157,7 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
       };
     case "check":
       return { read: [...project, ...positional.map(folderOf)], write: [] };
-    case "tune":
+    case "autotune":
       return { read: project, write: ["tuning"] };
     case "completions":
       return { read: project, write: [] };

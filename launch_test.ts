@@ -133,7 +133,7 @@ Deno.test("launch() lets other commands write what they are for, and only report
   const project = [".", "/npm"];
   assertEquals(of("report", ["--out", "o"]), [undefined, ["/my files/o"], true]);
   assertEquals(of("watch", []), [undefined, undefined, true]);
-  assertEquals(of("tune", []), [project, ["tuning"], false]);
+  assertEquals(of("autotune", []), [project, ["tuning"], false]);
   assertEquals(of("pretrain", ["vit-tiny"]), [project, ["models/pretrained"], false]);
   assertEquals(of("pretrain", ["vit-tiny", "--out=o", "--data=d"]), [
     [...project, "/my files/o", "/my files/d"],

@@ -29,7 +29,7 @@
  *   schema: 1,
  *   task: { id: "digits", trainExamples: 2000, validationExamples: 256, testExamples: 500 },
  *   model: { id: "vit-tiny" },
- *   sites: ["*"],
+ *   target modules: ["*"],
  *   optimizer: { id: "lora-pro", options: { rank: 8 } },
  *   steps: 100,
  *   batchSize: 32,
@@ -97,7 +97,7 @@ export type { LoraPlusOptions } from "./optimizers/lora_plus.ts";
 export type { LoraProOptions } from "./optimizers/lora_pro/lora_pro.ts";
 export type { LoraRiteOptions } from "./optimizers/lora_rite/lora_rite.ts";
 export * from "./optimizers/low_rank.ts";
-export * from "./optimizers/site_weight.ts";
+export * from "./optimizers/module_weight.ts";
 export type { PissaOptions } from "./optimizers/pissa.ts";
 export type { RsloraOptions } from "./optimizers/rslora.ts";
 export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";

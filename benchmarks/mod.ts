@@ -8,7 +8,7 @@ import type { OwnEntries } from "../training/registry.ts";
 import type { BaseResult, RunConfig, RunResult } from "../training/run.ts";
 import type { PlannedBench } from "./command_line/bench.ts";
 import type { Display } from "./sweep/progress.ts";
-import type { Workshop } from "./sweep/runner.ts";
+import type { RunDeps } from "./sweep/runner.ts";
 
 /** What may be changed about a sweep, as the command's options do it. */
 export interface SweepChanges {
@@ -19,7 +19,7 @@ export interface SweepChanges {
   /** At these ranks, from 1. */
   readonly ranks?: readonly number[];
   /** At each of these peak learning rates, instead of the chosen ones. */
-  readonly peaks?: readonly number[];
+  readonly learningRates?: readonly number[];
   /** With these seeds, from 0 to 4294967295. */
   readonly seeds?: readonly number[];
   /** For so many steps; warm-up, validation and telemetry scale along. */
@@ -133,8 +133,8 @@ export async function runSweep(
     import("./command_line/bench.ts"),
     import("./sweep/runner.ts"),
   ]);
-  const sweep = await planned(request), workshop = await openWorkshop(say, sweep.registries);
-  const parts = { workshop, display, signal, say, checkpointEveryMs: Infinity };
+  const sweep = await planned(request), deps = await openWorkshop(say, sweep.registries);
+  const parts = { deps, display, signal, say, checkpointEveryMs: Infinity };
   const { results, interrupted, report } = await bench(sweep, out, parts);
   return { results: results.filter(isFinished), interrupted, page: report?.page ?? null };
 }
@@ -180,7 +180,7 @@ export async function writeSweepReport(out: string, entries: OwnEntries = {}): P
 export async function openWorkshop(
   say: (sentence: string) => void,
   library: Library,
-): Promise<Workshop<Gpu>> {
+): Promise<RunDeps<Gpu>> {
   const [{ openGpu }, { train }, { scoreBase }, { environmentOf }, { useTuning }, { tuningPath }] =
     await Promise
       .all([
@@ -188,7 +188,7 @@ export async function openWorkshop(
         import("../training/train.ts"),
         import("../training/scoring/score_base.ts"),
         import("../training/environment.ts"),
-        import("./performance/tune.ts"),
+        import("./performance/autotune.ts"),
         import("./performance/tuning.ts"),
       ]);
   let said = false;
@@ -197,7 +197,7 @@ export async function openWorkshop(
       const gpu = await openGpu();
       try {
         const tuning = await useTuning(gpu);
-        if (tuning && !said) say(`Matrix products as ./run tune chose them: ${tuningPath(tuning)}`);
+        if (tuning && !said) say(`Matrix products as ./run autotune chose them: ${tuningPath(tuning)}`);
         said = true;
       } catch (error) {
         await gpu[Symbol.asyncDispose]();

@@ -21,7 +21,7 @@ import { vitTiny } from "../models/sizes.ts";
 import { multiply, randomMatrix, toFloat32, zeros } from "../numerics/matrix.ts";
 import { createRandom } from "../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
-import { copyWeight } from "../optimizers/site_weight.ts";
+import { copyWeight } from "../optimizers/module_weight.ts";
 import { completeConfig, type Library } from "../training/configuration.ts";
 import { packsBytes } from "../training/cost/memory.ts";
 import { adaptedForward, plainForward } from "../training/loop/forward.ts";
@@ -81,10 +81,10 @@ export async function runOnToy<T>(
   });
 }
 
-/** A and B of every site. */
-function factorsOf({ sites }: ToyModel, optimizer: Optimizer): readonly Parameter[] {
-  const frozen = sites.flatMap((site) => {
-    const pair = optimizer.factors(site);
+/** A and B of every target module. */
+function factorsOf({ targetModules }: ToyModel, optimizer: Optimizer): readonly Parameter[] {
+  const frozen = targetModules.flatMap((targetModule) => {
+    const pair = optimizer.factors(targetModule);
     return pair ? [pair.a, pair.b] : [];
   });
   const trained = optimizer.trainable.filter(({ name }) => /\.[AB]$/.test(name));
@@ -111,17 +111,21 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
     async (gpu) => {
       using _ = gpu.scope("attach");
       const model = await createToyModel(gpu);
-      const before = await gpu.downloadAll(model.sites.map(({ weight }) => weight.value));
+      const before = await gpu.downloadAll(model.targetModules.map(({ weight }) => weight.value));
       const optimizer = await attachToToy(model, module, optionsOf(module, rank));
-      const after = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
+      const after = await gpu.downloadAll(
+        model.targetModules.map((targetModule) => optimizer.effectiveWeight(targetModule)),
+      );
       if (module.startsMoved) {
         const { full } = differentiateToy(model, createGradients(gpu, []), plainForward);
-        const gradients = await gpu.downloadAll(model.sites.map((site) => full.get(site)!));
+        const gradients = await gpu.downloadAll(
+          model.targetModules.map((targetModule) => full.get(targetModule)!),
+        );
         gradients.forEach((gradient, i) =>
           assertLess(
             gradient.reduce((sum, value, j) => sum + value * (after[i]![j]! - before[i]![j]!), 0),
             0,
-            model.sites[i]!.name,
+            model.targetModules[i]!.name,
           )
         );
         return;
@@ -131,45 +135,59 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
     },
   );
 
-  check("with weights in 16-bit floats it trains, or refuses them by the site's name", async (gpu) => {
-    using _ = gpu.scope("half");
-    const model = await createToyModel(gpu, { half: true });
-    const before = await gpu.downloadAll(model.sites.map((site) => copyWeight(gpu, site)));
-    const footprint = module.footprint({ ...module.defaults, ...optionsOf(module, rank) }, {
-      sites: model.sites,
-      parameters: [],
-      head: [],
-    });
-    if (footprint.trainsWeights) {
-      await assertRejects(
-        async () => await attachToToy(model, module, optionsOf(module, rank)),
-        Error,
-        'the weight of site "layers.0"',
+  check(
+    "with weights in 16-bit floats it trains, or refuses them by the target module's name",
+    async (gpu) => {
+      using _ = gpu.scope("half");
+      const model = await createToyModel(gpu, { half: true });
+      const before = await gpu.downloadAll(
+        model.targetModules.map((targetModule) => copyWeight(gpu, targetModule)),
       );
-      return;
-    }
-    const optimizer = await attachToToy(model, module, optionsOf(module, rank));
-    const after = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
-    // A start that rewrites the weight rounds it again, to 11 bits.
-    if (!module.startsMoved) {
-      before.forEach((weight, i) => assertClose(after[i]!, weight, { relative: 0, absolute: 2 ** -11 * 4 }));
-    }
-    const store = createGradients(gpu, optimizer.trainable);
-    const losses = await trainToy(model, optimizer, store, learningRate, [1, 60]);
-    assertLess(losses.at(-1)!, losses[0]! / 10);
-  });
+      const footprint = module.footprint({ ...module.defaults, ...optionsOf(module, rank) }, {
+        targetModules: model.targetModules,
+        parameters: [],
+        head: [],
+      });
+      if (footprint.trainsWeights) {
+        await assertRejects(
+          async () => await attachToToy(model, module, optionsOf(module, rank)),
+          Error,
+          'the weight of target module "layers.0"',
+        );
+        return;
+      }
+      const optimizer = await attachToToy(model, module, optionsOf(module, rank));
+      const after = await gpu.downloadAll(
+        model.targetModules.map((targetModule) => optimizer.effectiveWeight(targetModule)),
+      );
+      // A start that rewrites the weight rounds it again, to 11 bits.
+      if (!module.startsMoved) {
+        before.forEach((weight, i) =>
+          assertClose(after[i]!, weight, { relative: 0, absolute: 2 ** -11 * 4 })
+        );
+      }
+      const store = createGradients(gpu, optimizer.trainable);
+      const losses = await trainToy(model, optimizer, store, learningRate, [1, 60]);
+      assertLess(losses.at(-1)!, losses[0]! / 10);
+    },
+  );
 
   check("linear(x) is x times the transposed effective weight after three steps", async (gpu) => {
     await runOnToy(gpu, method, async ({ model, optimizer, steps }) => {
       await steps(1, 3);
-      for (const site of model.sites) {
-        const x = gpu.upload(createRandom(5).normal(7 * site.in, 1), "f32", [7, site.in], "x");
+      for (const targetModule of model.targetModules) {
+        const x = gpu.upload(
+          createRandom(5).normal(7 * targetModule.in, 1),
+          "f32",
+          [7, targetModule.in],
+          "x",
+        );
         const tape = new Tape(gpu, createGradients(gpu, []));
-        const direct = optimizer.linear(tape, site, tape.constant(x)).value;
-        const merged = kernels.matmul(gpu, x, optimizer.effectiveWeight(site), { transposeB: true });
+        const direct = optimizer.linear(tape, targetModule, tape.constant(x)).value;
+        const merged = kernels.matmul(gpu, x, optimizer.effectiveWeight(targetModule), { transposeB: true });
         const [found, wanted] = await gpu.downloadAll([direct, merged]);
         // Sums of at most 12 f32 products, in another order.
-        assertClose(found!, wanted!, { relative: 1e-5 }, site.name);
+        assertClose(found!, wanted!, { relative: 1e-5 }, targetModule.name);
       }
     });
   });
@@ -209,17 +227,21 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
     check("at rank 1 it takes finite steps that change the weights", async (gpu) => {
       using _ = gpu.scope("rank 1");
       const model = await createToyModel(gpu);
-      assertEquals(module.refuse({ ...module.defaults, rank: 1 }, model.sites, 60), null);
+      assertEquals(module.validate({ ...module.defaults, rank: 1 }, model.targetModules, 60), null);
       const optimizer = await attachToToy(model, module, { rank: 1 });
-      const before = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
+      const before = await gpu.downloadAll(
+        model.targetModules.map((targetModule) => optimizer.effectiveWeight(targetModule)),
+      );
       await trainToy(model, optimizer, createGradients(gpu, optimizer.trainable), learningRate, [
         1,
         5,
       ]);
-      const after = await gpu.downloadAll(model.sites.map((site) => optimizer.effectiveWeight(site)));
+      const after = await gpu.downloadAll(
+        model.targetModules.map((targetModule) => optimizer.effectiveWeight(targetModule)),
+      );
       after.forEach((weight, i) => {
-        assert(weight.every(Number.isFinite), model.sites[i]!.name);
-        assert(weight.some((value, j) => value !== before[i]![j]), model.sites[i]!.name);
+        assert(weight.every(Number.isFinite), model.targetModules[i]!.name);
+        assert(weight.some((value, j) => value !== before[i]![j]), model.targetModules[i]!.name);
       });
     });
 
@@ -257,7 +279,11 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
         await runOnToy(gpu, method, async ({ model, optimizer, steps }) => {
           await steps(1, 2);
           const store = createGradients(gpu, optimizer.trainable);
-          differentiateToy(model, store, (tape) => adaptedForward(tape, optimizer, new Set(model.sites)));
+          differentiateToy(
+            model,
+            store,
+            (tape) => adaptedForward(tape, optimizer, new Set(model.targetModules)),
+          );
           for (
             const parameter of optimizer.trainable.filter((parameter) => !model.head.includes(parameter))
           ) {
@@ -301,7 +327,7 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
       const sizes = (parameters: readonly Parameter[]) =>
         parameters.map(({ value }) => elementCount(value.shape));
       const footprint = module.footprint({ ...module.defaults, ...optionsOf(module, rank) }, {
-        sites: model.sites,
+        targetModules: model.targetModules,
         parameters: sizes(model.parameters),
         head: sizes(model.head),
       });
@@ -327,16 +353,17 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
   check("its work and its footprint count the same numbers", () => {
     const { architecture: { maps, parameters }, ...model } = vitTiny;
     const counted = maps.map((map) => ({ ...map, inputGradient: true }));
-    const isSite = ({ name }: { readonly name: string }) => model.sites().some((site) => site.name === name);
+    const isTargetModule = ({ name }: { readonly name: string }) =>
+      model.targetModules().some((targetModule) => targetModule.name === name);
     const options = { ...module.defaults, ...optionsOf(module, rank) };
     const work = module.stepWork(options, {
-      sites: counted.filter(isSite),
-      others: counted.filter((map) => !isSite(map)),
+      targetModules: counted.filter(isTargetModule),
+      others: counted.filter((map) => !isTargetModule(map)),
       parameters,
       parts: 1,
     });
     const footprint = module.footprint(options, {
-      sites: model.sites(),
+      targetModules: model.targetModules(),
       parameters: model.parameters.map(({ shape }) => elementCount(shape)),
       head: [],
     });
@@ -376,19 +403,19 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
         const store = createGradients(gpu, optimizer.trainable);
         for (const taken of [0, 4]) {
           if (taken > 0) await steps(1, taken);
-          const forward = (tape: Tape) => adaptedForward(tape, optimizer, new Set(model.sites));
+          const forward = (tape: Tape) => adaptedForward(tape, optimizer, new Set(model.targetModules));
           const { full } = differentiateToy(model, store, forward);
           const equivalents = optimizer.equivalentGradients(store);
-          assertEquals([...equivalents.keys()], model.sites);
-          for (const [site, gradient] of full) {
-            const equivalent = equivalents.get(site)!;
-            assertEquals(equivalent.shape, site.weight.value.shape);
+          assertEquals([...equivalents.keys()], model.targetModules);
+          for (const [targetModule, gradient] of full) {
+            const equivalent = equivalents.get(targetModule)!;
+            assertEquals(equivalent.shape, targetModule.weight.value.shape);
             const [found, wanted] = await gpu.downloadAll([equivalent, gradient]);
-            assert(found!.every(Number.isFinite), `${site.name} after ${taken} steps`);
+            assert(found!.every(Number.isFinite), `${targetModule.name} after ${taken} steps`);
             assertGreater(
               found!.reduce((sum, value, i) => sum + value * wanted![i]!, 0),
               0,
-              `${site.name} after ${taken} steps`,
+              `${targetModule.name} after ${taken} steps`,
             );
           }
         }
@@ -401,12 +428,12 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
       schema: 1,
       task: { id: "digits", trainExamples: 8, validationExamples: 4, testExamples: 4 },
       model: { id: "vit-tiny" },
-      sites: ["*"],
+      targetModules: ["*"],
       optimizer: { id, options: {} },
       steps: 10,
       batchSize: 4,
       accumulate: 1,
-      schedule: { kind: "constant", peak: 0.001, warmup: 0, floor: 0 },
+      schedule: { kind: "constant", learningRate: 0.001, warmup: 0, floor: 0 },
       clip: 1,
       validateEvery: 5,
       telemetryEvery: 0,

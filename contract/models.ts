@@ -82,35 +82,38 @@ export function checksOfModel(entry: ModelEntry): Check[] {
   const { id, recipe } = entry, checks: Check[] = [];
   const check = (promise: string, hold: Check["hold"]) => checks.push({ promise, hold });
 
-  check("the lists of parameters and sites agree with what is created, in order", async (gpu) => {
+  check("the lists of parameters and target modules agree with what is created, in order", async (gpu) => {
     await withModel(gpu, entry, (model) => {
       assertEquals(model.parameters.map(({ name, value }) => ({ name, shape: value.shape })), [
         ...entry.parameters,
       ]);
-      assertEquals(model.sites.map(({ name, in: inputs, out }) => ({ name, in: inputs, out })), [
-        ...entry.sites(),
+      assertEquals(model.targetModules.map(({ name, in: inputs, out }) => ({ name, in: inputs, out })), [
+        ...entry.targetModules(),
       ]);
       assertEquals(model.family, entry.family);
       return Promise.resolve();
     });
   });
 
-  check("names are unique, and sites and head consist of the model's own parameters", async (gpu) => {
-    await withModel(gpu, entry, (model) => {
-      const { parameters, sites, head } = model;
-      for (const names of [parameters.map(({ name }) => name), sites.map(({ name }) => name)]) {
-        assertEquals(new Set(names).size, names.length);
-      }
-      for (const { weight, bias, in: inputs, out, name } of sites) {
-        assert(parameters.some((parameter) => parameter === weight), name);
-        assertEquals(weight.value.shape, [out, inputs]);
-        if (bias) assert(parameters.includes(bias) && bias.value.shape[0] === out, name);
-      }
-      for (const parameter of head) assert(parameters.includes(parameter), parameter.name);
-      assertGreater(sites.length, 0);
-      return Promise.resolve();
-    });
-  });
+  check(
+    "names are unique, and target modules and head consist of the model's own parameters",
+    async (gpu) => {
+      await withModel(gpu, entry, (model) => {
+        const { parameters, targetModules, head } = model;
+        for (const names of [parameters.map(({ name }) => name), targetModules.map(({ name }) => name)]) {
+          assertEquals(new Set(names).size, names.length);
+        }
+        for (const { weight, bias, in: inputs, out, name } of targetModules) {
+          assert(parameters.some((parameter) => parameter === weight), name);
+          assertEquals(weight.value.shape, [out, inputs]);
+          if (bias) assert(parameters.includes(bias) && bias.value.shape[0] === out, name);
+        }
+        for (const parameter of head) assert(parameters.includes(parameter), parameter.name);
+        assertGreater(targetModules.length, 0);
+        return Promise.resolve();
+      });
+    },
+  );
 
   check("asks its source for each parameter once, by name and shape", (gpu) => {
     using _ = gpu.scope("source");
@@ -131,21 +134,21 @@ export function checksOfModel(entry: ModelEntry): Check[] {
     });
   });
 
-  check("puts every site and nothing else through linear(), once a pass", async (gpu) => {
+  check("puts every target module and nothing else through linear(), once a pass", async (gpu) => {
     await withModel(gpu, entry, (model, batch) => {
       const forward = plainForward(new Tape(gpu, createGradients(gpu, [])));
       const seen: string[] = [];
       const watched: Forward = {
         tape: forward.tape,
-        linear(site, x) {
-          seen.push(site.name);
-          assertEquals(x.value.shape.at(-1), site.in, site.name);
-          return forward.linear(site, x);
+        linear(targetModule, x) {
+          seen.push(targetModule.name);
+          assertEquals(x.value.shape.at(-1), targetModule.in, targetModule.name);
+          return forward.linear(targetModule, x);
         },
         block: (inputs, body) => body(watched, inputs),
       };
       model.logits(watched, batch);
-      assertEquals(seen.toSorted(), model.sites.map(({ name }) => name).toSorted());
+      assertEquals(seen.toSorted(), model.targetModules.map(({ name }) => name).toSorted());
       return Promise.resolve();
     });
   });

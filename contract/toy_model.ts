@@ -4,7 +4,7 @@ import type { Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import { add, dotInto, toHalf } from "../kernels/mod.ts";
-import type { Forward, LinearSite } from "../models/model.ts";
+import type { Forward, TargetModule } from "../models/model.ts";
 import { createRandom } from "../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
 import { adaptedForward, measuredForward, plainForward } from "../training/loop/forward.ts";
@@ -20,7 +20,7 @@ export interface ToyModel {
   readonly gpu: Gpu;
   /** Weight and bias of each map in turn. */
   readonly parameters: readonly Parameter[];
-  readonly sites: readonly LinearSite[];
+  readonly targetModules: readonly TargetModule[];
   /** c. */
   readonly head: readonly Parameter[];
   readonly x: Tensor;
@@ -73,7 +73,7 @@ export async function createToyModel(gpu: Gpu, { half = false } = {}): Promise<T
 }
 
 /**
- * The network over weight and bias of two maps, named "<site>.weight" and "<site>.bias": V gelu(W x + b) + c for the rows
+ * The network over weight and bias of two maps, named "<target module>.weight" and "<target module>.bias": V gelu(W x + b) + c for the rows
  * of x `[rows, in]`.
  */
 export function joinMaps(
@@ -81,8 +81,8 @@ export function joinMaps(
   parameters: readonly Parameter[],
   x: Tensor,
   { half = false },
-): Pick<ToyModel, "sites" | "output"> {
-  const sites = [0, 2].map((i): LinearSite => {
+): Pick<ToyModel, "targetModules" | "output"> {
+  const targetModules = [0, 2].map((i): TargetModule => {
     const weight = parameters[i]!, [out, inputs] = weight.value.shape as [number, number];
     return {
       name: weight.name.replace(".weight", ""),
@@ -93,10 +93,10 @@ export function joinMaps(
     };
   });
   return {
-    sites,
+    targetModules,
     output(forward) {
-      const hidden = forward.linear(sites[0]!, forward.tape.constant(x));
-      return forward.linear(sites[1]!, activation(forward.tape, hidden, "gelu"));
+      const hidden = forward.linear(targetModules[0]!, forward.tape.constant(x));
+      return forward.linear(targetModules[1]!, activation(forward.tape, hidden, "gelu"));
     },
   };
 }
@@ -108,10 +108,10 @@ export function attachToToy(
   options: Options,
   { seed = 0, steps = 60 } = {},
 ): Promise<Optimizer> {
-  const { gpu, sites, parameters, head } = model;
+  const { gpu, targetModules, parameters, head } = model;
   return module.attach({
     gpu,
-    sites,
+    targetModules,
     parameters,
     head,
     steps,
@@ -120,7 +120,7 @@ export function attachToToy(
       using _ = gpu.scope("full gradients");
       const { full } = differentiateToy(model, createGradients(gpu, []), plainForward);
       await gpu.flush();
-      for (const site of sites) yield { site, gradient: full.get(site)! };
+      for (const targetModule of targetModules) yield { targetModule, gradient: full.get(targetModule)! };
     },
   }, { ...module.defaults, ...options });
 }
@@ -129,8 +129,8 @@ export function attachToToy(
 export interface ToyGradients {
   /** |y - target|² / (2 rows), `[1]`. */
   readonly loss: Tensor;
-  /** dL/dW_eff of each site, whatever W_eff is made of. */
-  readonly full: ReadonlyMap<LinearSite, Tensor>;
+  /** dL/dW_eff of each target module, whatever W_eff is made of. */
+  readonly full: ReadonlyMap<TargetModule, Tensor>;
 }
 
 /** Puts the gradients of the batch's loss into `store`. */
@@ -139,10 +139,14 @@ export function differentiateToy(
   store: GradientStore,
   forwardOf: (tape: Tape) => Forward,
 ): ToyGradients {
-  const { gpu, sites, target } = model, rows = target.shape[0]!;
+  const { gpu, targetModules, target } = model, rows = target.shape[0]!;
   store.clear();
   const tape = new Tape(gpu, store);
-  const full = new Map(sites.map((site) => [site, gpu.zeros([site.out, site.in], `${site.name} full`)]));
+  const full = new Map(
+    targetModules.map((
+      targetModule,
+    ) => [targetModule, gpu.zeros([targetModule.out, targetModule.in], `${targetModule.name} full`)]),
+  );
   const forward = measuredForward(forwardOf, full)(tape);
   const y = model.output(forward);
   const error = add(gpu, y.value, target, 1, -1);
@@ -160,7 +164,7 @@ export async function trainToy(
   learningRate: number,
   [first, last]: readonly [number, number],
 ): Promise<number[]> {
-  const { gpu, sites } = model, adapted = new Set(sites);
+  const { gpu, targetModules } = model, adapted = new Set(targetModules);
   using _ = gpu.scope("toy steps");
   const losses = gpu.zeros([last - first + 1], "losses");
   for (let step = first; step <= last; step++) {

@@ -52,7 +52,7 @@ async function sweepRows(library: Library): Promise<Rows> {
     const spec = await readSweep(id);
     // Each method has one rate where rates are tuned ones, whichever they are.
     const isTuned = spec.rates && "chosenBy" in spec.rates;
-    const { configs } = expand(isTuned ? override(spec, { peaks: [1e-3] }, library) : spec, library);
+    const { configs } = expand(isTuned ? override(spec, { learningRates: [1e-3] }, library) : spec, library);
     // Sweeps of all tasks grow with every task that is added: their table tells the runs of one.
     const perTask = new Set(Map.groupBy(configs, ({ task }) => task.id).values().map(({ length }) => length));
     const isOfAll = spec.tasks.some(({ task }) => task.id === "*") && perTask.size === 1;

@@ -6,7 +6,7 @@ import type { VisionConfig } from "./vision.ts";
 
 /** A linear map as one example goes through it. */
 export interface CountedMap {
-  /** The site's name where the map may be adapted. */
+  /** The target module's name where the map may be adapted. */
   readonly name: string;
   /** Columns of W. */
   readonly in: number;

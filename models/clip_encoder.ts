@@ -1,7 +1,7 @@
 /** @file The transformer that both towers of CLIP are: pre-norm blocks of attention and a feed-forward part, with biases. */
 import { activation, add, addLayerNorm, attention, layerNorm } from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
-import type { Forward, LinearSite } from "./model.ts";
+import type { Forward, TargetModule } from "./model.ts";
 import type { LoadedParameters, ParameterList } from "./weights.ts";
 
 /** Sizes and constants of a stack of blocks. */
@@ -31,7 +31,7 @@ export interface ClipNorm {
 /** A stack of blocks whose parameters lie on the GPU. */
 export interface ClipEncoder {
   /** Its linear maps, in the order of the forward pass. */
-  readonly sites: readonly LinearSite[];
+  readonly targetModules: readonly TargetModule[];
   /**
    * Runs all blocks on x `[texts or images · length, width]`.
    *
@@ -84,7 +84,7 @@ export function clipEncoder(
 ): ClipEncoder {
   const { width, heads, layers, normEpsilon: epsilon } = config;
   const { parameters, halves } = loaded;
-  const site = (name: string): LinearSite => {
+  const targetModule = (name: string): TargetModule => {
     const weightName = `${root}.encoder.${name}.weight`;
     const weight = halves.get(weightName) ?? parameters.get(weightName)!;
     const bias = parameters.get(`${root}.encoder.${name}.bias`)!;
@@ -92,17 +92,17 @@ export function clipEncoder(
   };
   const blocks = Array.from({ length: layers }, (_, layer) => ({
     norm1: clipNorm(loaded, `${root}.encoder.layers.${layer}.layer_norm1`),
-    q: site(`layers.${layer}.self_attn.q_proj`),
-    k: site(`layers.${layer}.self_attn.k_proj`),
-    v: site(`layers.${layer}.self_attn.v_proj`),
-    o: site(`layers.${layer}.self_attn.out_proj`),
+    q: targetModule(`layers.${layer}.self_attn.q_proj`),
+    k: targetModule(`layers.${layer}.self_attn.k_proj`),
+    v: targetModule(`layers.${layer}.self_attn.v_proj`),
+    o: targetModule(`layers.${layer}.self_attn.out_proj`),
     norm2: clipNorm(loaded, `${root}.encoder.layers.${layer}.layer_norm2`),
-    fc1: site(`layers.${layer}.mlp.fc1`),
-    fc2: site(`layers.${layer}.mlp.fc2`),
+    fc1: targetModule(`layers.${layer}.mlp.fc1`),
+    fc2: targetModule(`layers.${layer}.mlp.fc2`),
   }));
   const size = width / heads, sizes = { heads, keyValueHeads: heads, size, scale: size ** -0.5 };
   return {
-    sites: blocks.flatMap(({ q, k, v, o, fc1, fc2 }) => [q, k, v, o, fc1, fc2]),
+    targetModules: blocks.flatMap(({ q, k, v, o, fc1, fc2 }) => [q, k, v, o, fc1, fc2]),
     run(forward, x, length, causal) {
       const shape = { ...sizes, length, causal };
       for (const block of blocks) {

@@ -10,7 +10,7 @@ import {
   clipNormed,
   clipNormParameters,
 } from "./clip_encoder.ts";
-import type { Forward, HostTensor, LinearSite } from "./model.ts";
+import type { Forward, HostTensor, TargetModule } from "./model.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of a text tower. */
@@ -33,7 +33,7 @@ export interface ClipTextTower {
   /** Every parameter, in a fixed order. */
   readonly parameters: readonly Parameter[];
   /** Its linear maps. */
-  readonly sites: readonly LinearSite[];
+  readonly targetModules: readonly TargetModule[];
   /**
    * Embeddings of texts, `[texts, outputs]`, not brought to unit length.
    *
@@ -71,7 +71,7 @@ export function createClipText(gpu: Gpu, config: ClipTextConfig, source: WeightS
   const projection = parameter("text_projection.weight");
   return {
     parameters: [...loaded.parameters.values()],
-    sites: encoder.sites,
+    targetModules: encoder.targetModules,
     embed(forward, { data, shape }) {
       const { tape } = forward, [texts, length] = shape as [number, number];
       if (length > longest) {

@@ -97,7 +97,11 @@ Deno.test("zeroShotClassifier() gives scaled cosines, trains the tower alone, an
   }
   const tower = tinyVision(gpu) as Model<VisionBatch>;
   const model = zeroShotClassifier(gpu, tower, gpu.upload(head, "f32", [3, 5], "head"));
-  assertEquals([model.parameters, model.sites, model.head], [tower.parameters, tower.sites, []]);
+  assertEquals([model.parameters, model.targetModules, model.head], [
+    tower.parameters,
+    tower.targetModules,
+    [],
+  ]);
   const batch = imageBatch(4) as VisionBatch, forward = forwardOn(gpu);
   const [logits, images] = await gpu.downloadAll([
     model.logits(forward, batch).value,

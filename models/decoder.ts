@@ -13,7 +13,7 @@ import {
 } from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import type { DecoderBatch, Forward, LinearSite, Model } from "./model.ts";
+import type { DecoderBatch, Forward, Model, TargetModule } from "./model.ts";
 import { padRight, scoped } from "./padded_prompts.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
@@ -82,7 +82,7 @@ export function decoderParameters(config: DecoderConfig): ParameterList {
 
 /**
  * Builds a decoder on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. The weights of the
- * sites that `half` names are kept in 16-bit floats.
+ * target modules that `half` names are kept in 16-bit floats.
  */
 export function createDecoder(
   gpu: Gpu,
@@ -91,7 +91,7 @@ export function createDecoder(
   half: ReadonlySet<string> = new Set(),
 ): Model<DecoderBatch> {
   const { vocabulary, heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
-  const weightName = (site: string) => `model.${site}.weight`;
+  const weightName = (targetModule: string) => `model.${targetModule}.weight`;
   const { parameters, halves } = loadParameters(
     gpu,
     decoderParameters(config),
@@ -99,20 +99,20 @@ export function createDecoder(
     new Set([...half].map(weightName)),
   );
   const parameter = (name: string): Parameter => parameters.get(`${name}.weight`)!;
-  const site = (name: string): LinearSite => {
+  const targetModule = (name: string): TargetModule => {
     const weight = halves.get(weightName(name)) ?? parameter(`model.${name}`);
     return { name, weight, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };
   const blocks = Array.from({ length: layers }, (_, layer) => ({
     inputNorm: parameter(`model.layers.${layer}.input_layernorm`),
-    q: site(`layers.${layer}.self_attn.q_proj`),
-    k: site(`layers.${layer}.self_attn.k_proj`),
-    v: site(`layers.${layer}.self_attn.v_proj`),
-    o: site(`layers.${layer}.self_attn.o_proj`),
+    q: targetModule(`layers.${layer}.self_attn.q_proj`),
+    k: targetModule(`layers.${layer}.self_attn.k_proj`),
+    v: targetModule(`layers.${layer}.self_attn.v_proj`),
+    o: targetModule(`layers.${layer}.self_attn.o_proj`),
     outputNorm: parameter(`model.layers.${layer}.post_attention_layernorm`),
-    gate: site(`layers.${layer}.mlp.gate_proj`),
-    up: site(`layers.${layer}.mlp.up_proj`),
-    down: site(`layers.${layer}.mlp.down_proj`),
+    gate: targetModule(`layers.${layer}.mlp.gate_proj`),
+    up: targetModule(`layers.${layer}.mlp.up_proj`),
+    down: targetModule(`layers.${layer}.mlp.down_proj`),
   }));
   const embedding = parameter("model.embed_tokens"), finalNorm = parameter("model.norm");
   const head = config.tiedHead ? embedding : parameter("lm_head");
@@ -144,7 +144,7 @@ export function createDecoder(
   return {
     family: "decoder",
     parameters: [...parameters.values()],
-    sites: blocks.flatMap(({ q, k, v, o, gate, up, down }) => [q, k, v, o, gate, up, down]),
+    targetModules: blocks.flatMap(({ q, k, v, o, gate, up, down }) => [q, k, v, o, gate, up, down]),
     head: [],
     logits(forward, batch) {
       const [, tokens] = batch.tokens.shape as [number, number];

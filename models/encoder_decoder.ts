@@ -17,7 +17,7 @@ import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import type { Random } from "../numerics/random.ts";
-import { type EncoderDecoderBatch, type Forward, IGNORE, type LinearSite, type Model } from "./model.ts";
+import { type EncoderDecoderBatch, type Forward, IGNORE, type Model, type TargetModule } from "./model.ts";
 import { padRight, scoped } from "./padded_prompts.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
@@ -76,11 +76,11 @@ export type BucketOptions = Pick<EncoderDecoderConfig, "buckets" | "maxDistance"
 };
 
 /** The maps of one attention. */
-interface AttentionSites {
-  readonly q: LinearSite;
-  readonly k: LinearSite;
-  readonly v: LinearSite;
-  readonly o: LinearSite;
+interface AttentionModules {
+  readonly q: TargetModule;
+  readonly k: TargetModule;
+  readonly v: TargetModule;
+  readonly o: TargetModule;
 }
 
 /** Parameters of an encoder-decoder under their Hugging Face names. */
@@ -147,7 +147,7 @@ export function initialEncoderDecoderWeights(
 
 /**
  * Builds an encoder-decoder on the GPU, in the caller's scope. Its logits are `[batch · target length, vocabulary]`. The
- * weights of the sites that `half` names are kept in 16-bit floats.
+ * weights of the target modules that `half` names are kept in 16-bit floats.
  *
  * @throws {RangeError} where positions cannot be grouped into the buckets
  */
@@ -165,7 +165,7 @@ export function createEncoderDecoder(
         "an even number from 4 is needed, and a distance of more than half of them",
     );
   }
-  const weightName = (site: string) => `${site}.weight`;
+  const weightName = (targetModule: string) => `${targetModule}.weight`;
   const { parameters, halves } = loadParameters(
     gpu,
     encoderDecoderParameters(config),
@@ -173,20 +173,20 @@ export function createEncoderDecoder(
     new Set([...half].map(weightName)),
   );
   const parameter = (name: string): Parameter => parameters.get(`${name}.weight`)!;
-  const site = (name: string): LinearSite => {
+  const targetModule = (name: string): TargetModule => {
     const weight = halves.get(weightName(name)) ?? parameter(name);
     return { name, weight, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };
-  const attentionAt = (root: string): AttentionSites => ({
-    q: site(`${root}.q`),
-    k: site(`${root}.k`),
-    v: site(`${root}.v`),
-    o: site(`${root}.o`),
+  const attentionAt = (root: string): AttentionModules => ({
+    q: targetModule(`${root}.q`),
+    k: targetModule(`${root}.k`),
+    v: targetModule(`${root}.v`),
+    o: targetModule(`${root}.o`),
   });
   const feedForwardAt = (root: string) => ({
     norm: parameter(`${root}.layer_norm`),
-    inputs: inputMaps(config).map((name) => site(`${root}.DenseReluDense.${name}`)),
-    output: site(`${root}.DenseReluDense.wo`),
+    inputs: inputMaps(config).map((name) => targetModule(`${root}.DenseReluDense.${name}`)),
+    output: targetModule(`${root}.DenseReluDense.wo`),
   });
   const encoder = Array.from({ length: config.encoderLayers }, (_, layer) => {
     const root = `encoder.block.${layer}.layer`;
@@ -211,7 +211,7 @@ export function createEncoderDecoder(
   const decoderTable = parameter("decoder.block.0.layer.0.SelfAttention.relative_attention_bias");
   const encoderNorm = parameter("encoder.final_layer_norm");
   const decoderNorm = parameter("decoder.final_layer_norm");
-  const sitesOf = ({ q, k, v, o }: AttentionSites) => [q, k, v, o];
+  const targetModulesOf = ({ q, k, v, o }: AttentionModules) => [q, k, v, o];
 
   type FeedForward = ReturnType<typeof feedForwardAt>;
   const feedForward = ({ tape, linear }: Forward, { inputs, output }: FeedForward, x: Var): Var => {
@@ -270,12 +270,12 @@ export function createEncoderDecoder(
   return {
     family: "encoder-decoder",
     parameters: [...parameters.values()],
-    sites: [
+    targetModules: [
       ...encoder.flatMap((
         { self, feedForward: { inputs, output } },
-      ) => [...sitesOf(self), ...inputs, output]),
+      ) => [...targetModulesOf(self), ...inputs, output]),
       ...decoder.flatMap(({ self, cross, feedForward: { inputs, output } }) => [
-        ...[...sitesOf(self), ...sitesOf(cross)],
+        ...[...targetModulesOf(self), ...targetModulesOf(cross)],
         ...[...inputs, output],
       ]),
     ],

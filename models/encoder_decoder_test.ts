@@ -223,15 +223,15 @@ Deno.test("createEncoderDecoder() takes inputs of which nothing is left, and sin
   }
 });
 
-Deno.test("createEncoderDecoder() keeps the weights of the sites that are named in 16-bit floats", async () => {
+Deno.test("createEncoderDecoder() keeps the weights of the target modules that are named in 16-bit floats", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("half");
   const config = CONFIGS["v1.1"]!, batch = translationBatch(2);
   const whole = createEncoderDecoder(gpu, config, weightsOf(5));
-  const names = whole.sites.map(({ name }) => name).filter((name) => !name.endsWith(".q"));
+  const names = whole.targetModules.map(({ name }) => name).filter((name) => !name.endsWith(".q"));
   const half = createEncoderDecoder(gpu, config, weightsOf(5), new Set(names));
   assertEquals(
-    half.sites.filter(({ weight }) => weight.value.dtype === "f16").map(({ name }) => name),
+    half.targetModules.filter(({ weight }) => weight.value.dtype === "f16").map(({ name }) => name),
     names,
   );
   assertEquals(half.parameters.length, whole.parameters.length - names.length);

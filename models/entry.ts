@@ -32,7 +32,7 @@ export interface PretrainingRecipe {
   /** Examples of a step. */
   readonly batchSize: number;
   /** Peak learning rate of a cosine schedule that ends at a hundredth. */
-  readonly peak: number;
+  readonly learningRate: number;
   /** Steps of warm-up. */
   readonly warmup: number;
   /** Decoupled weight decay. */
@@ -84,7 +84,7 @@ export interface ModelEntry {
   /** Names and shapes of all parameters, without a GPU. */
   readonly parameters: ParameterList;
   /** The linear maps that may be adapted, without a GPU. */
-  sites(): readonly { readonly name: string; readonly in: number; readonly out: number }[];
+  targetModules(): readonly { readonly name: string; readonly in: number; readonly out: number }[];
   /** What its costs are counted from, for examples of full length. */
   readonly architecture: Architecture;
   /** What its memory is predicted from, for examples of full length. */
@@ -105,16 +105,16 @@ export interface ModelEntry {
   readonly newHead?: readonly number[];
   /** Seeded random weights, as the family is pretrained from. */
   initial(random: Random): WeightSource;
-  /** Builds the model in the caller's scope, with the weights of the sites that `half` names in 16-bit floats. */
+  /** Builds the model in the caller's scope, with the weights of the target modules that `half` names in 16-bit floats. */
   create(gpu: Gpu, source: WeightSource, half?: ReadonlySet<string>): Model;
 }
 
 /** A model of a checkpoint that lies in a folder. @param path the folder */
 export function checkpointEntry(id: string, path: string, read: CheckpointConfig): ModelEntry {
   const given = { id, recipe: null, pretrained: true };
-  return { ...entryOf(given, read), folder: path, resize: refuseResize };
+  return { ...entryOf(given, read), folder: path, resize: validateResize };
 
-  function refuseResize(): never {
+  function validateResize(): never {
     throw new RangeError(`Cannot resize "${id}": its weights, from ${path}, have the sizes of its config`);
   }
 }
@@ -187,7 +187,7 @@ export function decoder(given: EntryOf<DecoderConfig>): ModelEntry {
     outputs: config.vocabulary,
     inputSize: config.length,
     parameters,
-    sites: () => sitesOf(parameters, /^model\.(layers\..*_proj)\.weight$/),
+    targetModules: () => targetModulesOf(parameters, /^model\.(layers\..*_proj)\.weight$/),
     initial: initialWeights,
     create: (gpu, source, half) => createDecoder(gpu, config, source, half) as Model,
   };
@@ -231,7 +231,8 @@ export function vision(given: EntryOf<VisionConfig>): ModelEntry {
     outputs: config.outputs,
     inputSize: config.image,
     parameters,
-    sites: () => sitesOf(parameters, /^vision_model\.encoder\.(layers\..*(?:_proj|fc1|fc2))\.weight$/),
+    targetModules: () =>
+      targetModulesOf(parameters, /^vision_model\.encoder\.(layers\..*(?:_proj|fc1|fc2))\.weight$/),
     initial: initialWeights,
     create: (gpu, source, half) => createVision(gpu, config, source, half) as Model,
   };
@@ -281,8 +282,8 @@ export function encoderDecoder(given: EntryOf<EncoderDecoderConfig>): ModelEntry
     outputs: config.vocabulary,
     inputSize: config.inputLength,
     parameters,
-    sites: () =>
-      sitesOf(parameters, /^((?:encoder|decoder)\.block\..*\.(?:[qkvo]|wi|wi_0|wi_1|wo))\.weight$/),
+    targetModules: () =>
+      targetModulesOf(parameters, /^((?:encoder|decoder)\.block\..*\.(?:[qkvo]|wi|wi_0|wi_1|wo))\.weight$/),
     initial: (random) => initialEncoderDecoderWeights(config, random),
     create: (gpu, source, half) => createEncoderDecoder(gpu, config, source, half) as Model,
   };
@@ -326,9 +327,12 @@ function wholePart(id: string, whole: number, share: number, what: string): numb
   return part;
 }
 
-function sitesOf(parameters: ParameterList, pattern: RegExp): { name: string; in: number; out: number }[] {
+function targetModulesOf(
+  parameters: ParameterList,
+  pattern: RegExp,
+): { name: string; in: number; out: number }[] {
   return parameters.flatMap(({ name, shape }) => {
-    const site = pattern.exec(name)?.[1];
-    return site ? [{ name: site, out: shape[0]!, in: shape[1]! }] : [];
+    const targetModule = pattern.exec(name)?.[1];
+    return targetModule ? [{ name: targetModule, out: shape[0]!, in: shape[1]! }] : [];
   });
 }

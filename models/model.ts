@@ -62,7 +62,7 @@ export type Batch = DecoderBatch | EncoderDecoderBatch | VisionBatch;
 export const IGNORE: number = -100;
 
 /** A linear map y = x Wᵀ + b that an optimizer may adapt. */
-export interface LinearSite {
+export interface TargetModule {
   /** Unique in the model, e.g. "layers.3.self_attn.q_proj". */
   readonly name: string;
   /** W, `[out, in]`; in 16-bit floats where it is frozen and the run asks for that. */
@@ -80,7 +80,7 @@ export interface Forward {
   /** Where everything is recorded. */
   readonly tape: Tape;
   /** y = x W_effᵀ + b; x is `[rows, in]`, y `[rows, out]`. */
-  linear(site: LinearSite, x: Var): Var;
+  linear(targetModule: TargetModule, x: Var): Var;
   /**
    * body(inputs), for a stretch of the network that may be computed again for the backward pass instead of being kept.
    * `body` uses the forward that it is given, returns a new tensor and takes nothing from outside but the inputs and
@@ -121,7 +121,7 @@ export interface Model<B extends Batch = Batch> {
   /** Every parameter that may be trained, in a fixed order: all but those in 16-bit floats. */
   readonly parameters: readonly Parameter[];
   /** The linear maps that may be adapted. */
-  readonly sites: readonly LinearSite[];
+  readonly targetModules: readonly TargetModule[];
   /** Parameters with no pretrained value (a new classifier): every optimizer trains these. */
   readonly head: readonly Parameter[];
   /** Unnormalized scores, `[targets in the batch, classes or vocabulary]`. */

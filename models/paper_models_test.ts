@@ -64,8 +64,8 @@ for (const entry of real) {
     assertEquals(model.parameters.map(({ name, value }) => ({ name, shape: value.shape })), [
       ...entry.parameters,
     ]);
-    assertEquals(model.sites.map(({ name, in: inputs, out }) => ({ name, in: inputs, out })), [
-      ...entry.sites(),
+    assertEquals(model.targetModules.map(({ name, in: inputs, out }) => ({ name, in: inputs, out })), [
+      ...entry.targetModules(),
     ]);
     const bytes = 4 * PUBLISHED[entry.id]!;
     // Constants, what aligns the starts of tensors, and what the pool rounds up: less than an eighth.

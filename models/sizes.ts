@@ -30,7 +30,7 @@ const TINY_DECODER: DecoderConfig = {
 const TINY_DECODER_RECIPE = {
   steps: 3000,
   batchSize: 16,
-  peak: 3e-3,
+  learningRate: 3e-3,
   warmup: 100,
   weightDecay: 0.01,
   beta2: 0.98,
@@ -121,7 +121,7 @@ export const vitTiny: ModelEntry = vision({
     task: "digits-upright",
     steps: 1200,
     batchSize: 32,
-    peak: 2e-3,
+    learningRate: 2e-3,
     warmup: 50,
     weightDecay: 0.01,
     beta2: 0.98,
@@ -201,7 +201,7 @@ const TINY_T5: EncoderDecoderConfig = {
 const TINY_T5_RECIPE = {
   steps: 8000,
   batchSize: 48,
-  peak: 2e-3,
+  learningRate: 2e-3,
   warmup: 200,
   weightDecay: 0.01,
   beta2: 0.98,

@@ -16,7 +16,10 @@ Deno.test("resize() scales heads and the hidden width, and keeps what tasks need
   assertEquals(shapes["model.layers.4.mlp.gate_proj.weight"], [96, 32]);
   assertEquals(decoder.architecture.attentions[0]!.heads, 2);
   const vision = vitTiny.resize({ width: 48 });
-  assertEquals([vision.size, vision.sites().length], [{ width: 48, layers: 3 }, vitTiny.sites().length]);
+  assertEquals([vision.size, vision.targetModules().length], [
+    { width: 48, layers: 3 },
+    vitTiny.targetModules().length,
+  ]);
   assertEquals(vision.architecture.attentions[0]!.heads, 3);
   const translator = t5Tiny.resize({ width: 48, layers: 2 });
   assertEquals([translator.size, translator.pretrained], [{ width: 48, layers: 2 }, false]);
@@ -72,7 +75,7 @@ Deno.test("baseWeights() of a model without a checkpoint are seeded random numbe
       assertEquals(model.parameters.map(({ name, value }) => ({ name, shape: value.shape })), [
         ...resized.parameters,
       ]);
-      assertEquals(model.sites.length, resized.sites().length);
+      assertEquals(model.targetModules.length, resized.targetModules().length);
       return await gpu.downloadAll(model.parameters.map(({ value }) => value));
     };
     assertEquals(await weights(), await weights());

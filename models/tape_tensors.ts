@@ -40,8 +40,8 @@ export interface BlockTensors {
  * again. What is left out are partial sums, which kernels free at once.
  */
 export interface TapeTensors {
-  /** Rows of x that go through a site. */
-  rows(site: string): number;
+  /** Rows of x that go through a target module. */
+  rows(targetModule: string): number;
   /** The blocks of the residual streams, in the order of the forward pass. */
   readonly blocks: readonly BlockTensors[];
   /** Inputs, embeddings, head and loss, forward and backward down to the last block's output. */
@@ -58,8 +58,8 @@ export interface TapeTensors {
 export interface ModelMemory {
   /** Numbers that it keeps beside its parameters, tensor by tensor. */
   readonly constants: readonly number[];
-  /** The place of the block that a site lies in. */
-  blockOf(site: string): number;
+  /** The place of the block that a target module lies in. */
+  blockOf(targetModule: string): number;
   /** What a training pass over so many examples makes. */
   tape(examples: number): TapeTensors;
 }
@@ -84,17 +84,17 @@ export function visionMemory(config: VisionConfig): ModelMemory {
 export function encoderDecoderMemory(config: EncoderDecoderConfig): ModelMemory {
   return {
     constants: [],
-    blockOf(site) {
-      const [, stack, layer] = /^(encoder|decoder)\.block\.(\d+)\./.exec(site)!;
+    blockOf(targetModule) {
+      const [, stack, layer] = /^(encoder|decoder)\.block\.(\d+)\./.exec(targetModule)!;
       return Number(layer) + (stack === "encoder" ? 0 : config.encoderLayers);
     },
     tape: (examples) => encoderDecoderTape(config, examples),
   };
 }
 
-/** The block of a site that is named "layers.<block>.<map>". */
-function layerOf(site: string): number {
-  return Number(/^layers\.(\d+)\./.exec(site)![1]);
+/** The block of a target module that is named "layers.<block>.<map>". */
+function layerOf(targetModule: string): number {
+  return Number(/^layers\.(\d+)\./.exec(targetModule)![1]);
 }
 
 /** Blocks one above the other that are alike, from a place on. */
@@ -231,7 +231,7 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
   const byDistance: Kept = distances.map((count) => [1, count * heads]);
   const biases: Kept = [[1, heads * inputLength ** 2], [1, heads * targetLength ** 2]];
   return {
-    rows: (site) => /^encoder\.|EncDecAttention\.[kv]$/.test(site) ? read : written,
+    rows: (targetModule) => /^encoder\.|EncDecAttention\.[kv]$/.test(targetModule) ? read : written,
     blocks: [...encoder, ...decoder],
     around: [
       // Tokens as choices of rows and their transposes, mask and targets.

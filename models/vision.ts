@@ -53,7 +53,7 @@ export function visionParameters(config: VisionConfig): ParameterList {
 
 /**
  * Builds a vision transformer on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. The weights of the
- * sites that `half` names are kept in 16-bit floats.
+ * target modules that `half` names are kept in 16-bit floats.
  */
 export function createVision(
   gpu: Gpu,
@@ -67,7 +67,7 @@ export function createVision(
     gpu,
     visionParameters(config),
     config.newHead ? withNewHead(source) : source,
-    new Set([...half].map((site) => `vision_model.encoder.${site}.weight`)),
+    new Set([...half].map((targetModule) => `vision_model.encoder.${targetModule}.weight`)),
   );
   const parameter = (name: string): Parameter => loaded.parameters.get(name)!;
   const encoder = clipEncoder(loaded, "vision_model", config);
@@ -81,7 +81,7 @@ export function createVision(
   return {
     family: "vision",
     parameters: [...loaded.parameters.values()],
-    sites: encoder.sites,
+    targetModules: encoder.targetModules,
     head: config.newHead ? [projection] : [],
     logits(forward: Forward, batch: VisionBatch): Var {
       const { tape } = forward;

@@ -14,9 +14,9 @@ const PATTERNS: readonly (readonly [RegExp, WeightKind])[] = [
 ];
 
 /**
- * The kind of the linear map that a site's name ends in, e.g. "o" for "layers.3.self_attn.out_proj"; null where no family
+ * The kind of the linear map that a target module's name ends in, e.g. "o" for "layers.3.self_attn.out_proj"; null where no family
  * has such a map.
  */
-export function weightKindOf(site: string): WeightKind | null {
-  return PATTERNS.find(([pattern]) => pattern.test(site))?.[1] ?? null;
+export function weightKindOf(targetModule: string): WeightKind | null {
+  return PATTERNS.find(([pattern]) => pattern.test(targetModule))?.[1] ?? null;
 }

@@ -3,8 +3,8 @@ import * as models from "./mod.ts";
 import { WEIGHT_KINDS, weightKindOf } from "./weight_kind.ts";
 
 Deno.test("weightKindOf() knows every linear map of every model, and each model has every kind", () => {
-  for (const { id, sites } of Object.values(models)) {
-    const kinds = sites().map(({ name }) => weightKindOf(name));
+  for (const { id, targetModules } of Object.values(models)) {
+    const kinds = targetModules().map(({ name }) => weightKindOf(name));
     assert(!kinds.includes(null), id);
     assertEquals(new Set(kinds), new Set(WEIGHT_KINDS), id);
   }

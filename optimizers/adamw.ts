@@ -31,7 +31,7 @@ export function adamwState(sizes: PackSizes): readonly PackSizes[] {
 }
 
 /** What is wrong with settings of AdamW, in one sentence, or null. */
-export function refuseAdamw(options: AdamwOptions): string | null {
+export function validateAdamw(options: AdamwOptions): string | null {
   const { beta1, beta2, epsilon, weightDecay } = options;
   if (!(beta1 >= 0 && beta1 < 1)) return `beta1 is ${beta1}, a number from 0 to below 1 is needed`;
   if (!(beta2 >= 0 && beta2 < 1)) return `beta2 is ${beta2}, a number from 0 to below 1 is needed`;

@@ -6,7 +6,7 @@ import { assertClose } from "../tests/support/assert_close.ts";
 import { golden, goldenMatrix } from "../tests/golden/golden.ts";
 import { toFloat32 } from "../tests/reference/matrix.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
-import { adamwDefaults, createAdamw, refuseAdamw } from "./adamw.ts";
+import { adamwDefaults, createAdamw, validateAdamw } from "./adamw.ts";
 
 for (const name of ["adamw", "adamw_weight_decay"] as const) {
   Deno.test(`createAdamw() follows torch.optim.AdamW for five steps with decay ${golden[name].options.weightDecay}`, async () => {
@@ -70,19 +70,19 @@ Deno.test("createAdamw() lists both moments of every parameter by name", async (
 });
 
 Deno.test("refuseAdamw() names the setting, its value and the range", () => {
-  assertEquals(refuseAdamw(adamwDefaults), null);
-  assertEquals(refuseAdamw({ ...adamwDefaults, beta1: 0, beta2: 0 }), null);
+  assertEquals(validateAdamw(adamwDefaults), null);
+  assertEquals(validateAdamw({ ...adamwDefaults, beta1: 0, beta2: 0 }), null);
   for (const name of ["beta1", "beta2"] as const) {
     for (const value of [-0.1, 1, NaN]) {
       assertEquals(
-        refuseAdamw({ ...adamwDefaults, [name]: value }),
+        validateAdamw({ ...adamwDefaults, [name]: value }),
         `${name} is ${value}, a number from 0 to below 1 is needed`,
       );
     }
   }
-  assertEquals(refuseAdamw({ ...adamwDefaults, epsilon: 0 }), "epsilon is 0, a positive number is needed");
+  assertEquals(validateAdamw({ ...adamwDefaults, epsilon: 0 }), "epsilon is 0, a positive number is needed");
   assertEquals(
-    refuseAdamw({ ...adamwDefaults, weightDecay: NaN }),
+    validateAdamw({ ...adamwDefaults, weightDecay: NaN }),
     "weightDecay is NaN, 0 or more is needed",
   );
 });

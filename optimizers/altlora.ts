@@ -14,6 +14,7 @@ import {
   inverseSquares,
   largerOf,
   leftVectorFlops,
+  moduleOnes,
   partsOf,
   scaledByOther,
   scalingFlops,
@@ -21,7 +22,6 @@ import {
   sideSizes,
   sideState,
   sideTables,
-  siteOnes,
   smallSizes,
   svdScratch,
   zerosLike,
@@ -32,8 +32,8 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
   type Rule,
+  validateLowRank,
 } from "./low_rank.ts";
 import {
   defineOptimizer,
@@ -85,13 +85,17 @@ export const altlora: OptimizerModule<AltloraOptions> = defineOptimizer({
     year: 2025,
   },
   defaults,
-  refuse(options, sites) {
+  validate(options, targetModules) {
     const { period, damping } = options;
     if (!(Number.isInteger(period) && period >= 1)) {
       return `period is ${period}, a whole number of 1 or more is needed`;
     }
     if (!(damping >= 0 && Number.isFinite(damping))) return `damping is ${damping}, 0 or more is needed`;
-    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MAX_RANK));
+    return validateLowRank(
+      options,
+      targetModules,
+      (targetModule) => Math.min(targetModule.in, targetModule.out, MAX_RANK),
+    );
   },
   describe: ({ scaling, period, secondMoment }) =>
     [scaling, ...secondMoment ? ["AltLoRA+"] : [], ...period > 1 ? [`${period} steps a factor`] : []].join(
@@ -119,18 +123,18 @@ export const altlora: OptimizerModule<AltloraOptions> = defineOptimizer({
 /** Moments and the other factor as it was, by formula; and what a step of A or of B makes, whichever is more. */
 function ruleFootprint(
   { rank, secondMoment }: AltloraOptions,
-  { sites }: ModelShapes,
+  { targetModules }: ModelShapes,
 ): Pick<Footprint, "state" | "tables" | "scratch"> {
-  const a = sideSizes(sites, rank, "a"), b = sideSizes(sites, rank, "b");
+  const a = sideSizes(targetModules, rank, "a"), b = sideSizes(targetModules, rank, "b");
   const stepOf = (own: "a" | "b") => {
-    const { left, bases } = svdScratch(sites, rank, own === "a" ? "b" : "a");
-    const small = smallSizes(sites, rank), size = sideSizes(sites, rank, own);
+    const { left, bases } = svdScratch(targetModules, rank, own === "a" ? "b" : "a");
+    const small = smallSizes(targetModules, rank), size = sideSizes(targetModules, rank, own);
     const turned = secondMoment ? [size, size] : [size];
     return largerOf([...left, ...bases], [...left, small, small, small, ...turned]);
   };
   return {
     state: [a, b, b, a, ...secondMoment ? [a, b] : []],
-    tables: [...sideTables(sites), [sites.length], [sites.length]],
+    tables: [...sideTables(targetModules), [targetModules.length], [targetModules.length]],
     scratch: largerOf(stepOf("a"), stepOf("b")),
   };
 }
@@ -151,7 +155,7 @@ function altloraRule({ gpu }: Setup, factors: readonly Factors[], options: Altlo
   // Of the other factor: A's moment is told where B was.
   const others = { a: sideState(gpu, sides.b, "at A's step"), b: sideState(gpu, sides.a, "at B's step") };
   const squares = secondMoment ? { a: sideState(gpu, sides.a, "v"), b: sideState(gpu, sides.b, "v") } : null;
-  const ones = siteOnes(gpu, factors.length);
+  const ones = moduleOnes(gpu, factors.length);
   let last = 0;
 
   return {

@@ -192,16 +192,16 @@ Deno.test("altlora trains maps of different shapes side by side as it trains eac
   }
 });
 
-Deno.test("altlora refuses broken periods, negative damping and ranks beyond a site", () => {
-  const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
+Deno.test("altlora refuses broken periods, negative damping and ranks beyond a target module", () => {
+  const targetModules = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
   const refusal = (options: Options) =>
-    altlora.refuse({ ...altlora.defaults, rank: 2, ...options }, sites, 100);
+    altlora.validate({ ...altlora.defaults, rank: 2, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
   for (const period of [0, 1.5, -1, NaN]) {
     assertEquals(refusal({ period }), `period is ${period}, a whole number of 1 or more is needed`);
   }
   assertEquals(refusal({ damping: Infinity }), "damping is Infinity, 0 or more is needed");
-  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at site "narrow" [40, 6]');
+  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at target module "narrow" [40, 6]');
   const described = altlora.describe({ ...altlora.defaults, period: 10, secondMoment: true });
   assertEquals(described, "alpha/r, AltLoRA+, 10 steps a factor");
 });

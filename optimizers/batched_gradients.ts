@@ -1,4 +1,4 @@
-/** @file The gradients of all sites as one tensor, for kernels that follow them as they follow the parameters. */
+/** @file The gradients of all target modules as one tensor, for kernels that follow them as they follow the parameters. */
 import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import { ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import { spanOf } from "../kernels/mod.ts";

@@ -1,4 +1,4 @@
-/** @file The factors of all sites as two sides, for rules that turn the gradient of one by the other. */
+/** @file The factors of all target modules as two sides, for rules that turn the gradient of one by the other. */
 import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { alignBytes, allocatedBytes, ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
@@ -41,19 +41,19 @@ export function factorSides(gpu: Gpu, factors: readonly Factors[]): FactorSides 
 }
 
 /** The tables of `factorSides`, by formula: see `Footprint.tables`. */
-export function sideTables(sites: ModelShapes["sites"]): readonly PackSizes[] {
-  return [[5 * sites.length], [5 * sites.length]];
+export function sideTables(targetModules: ModelShapes["targetModules"]): readonly PackSizes[] {
+  return [[5 * targetModules.length], [5 * targetModules.length]];
 }
 
-/** 1/s² of each site, `[sites]`, in the caller's scope. */
+/** 1/s² of each target module, `[targetModules]`, in the caller's scope. */
 export function inverseSquares(gpu: Gpu, factors: readonly Factors[]): Tensor {
   const values = Float32Array.from(factors, ({ scale }) => 1 / scale ** 2);
   return gpu.upload(values, "f32", [factors.length], "1/s²");
 }
 
-/** 1 for each site, in the caller's scope. */
-export function siteOnes(gpu: Gpu, sites: number): Tensor {
-  return gpu.upload(new Float32Array(sites).fill(1), "f32", [sites], "ones");
+/** 1 for each target module, in the caller's scope. */
+export function moduleOnes(gpu: Gpu, targetModules: number): Tensor {
+  return gpu.upload(new Float32Array(targetModules).fill(1), "f32", [targetModules], "ones");
 }
 
 /** The gradients of a side. @throws {Error} where they are not laid out as the factors are */
@@ -94,7 +94,7 @@ export function sideState(
 export interface ScalingOptions {
   /** Added to the diagonal of the Gram matrix. */
   readonly damping: number;
-  /** `[sites]`: multiplies the result. */
+  /** `[targetModules]`: multiplies the result. */
   readonly factors: Tensor;
 }
 
@@ -117,37 +117,49 @@ export function scaledByOther(
   return out;
 }
 
-/** Numbers of a side's factors, site by site. */
-export function sideSizes(sites: ModelShapes["sites"], rank: number, which: "a" | "b"): PackSizes {
-  return sites.map((site) => rank * (which === "a" ? site.in : site.out));
+/** Numbers of a side's factors, target module by target module. */
+export function sideSizes(
+  targetModules: ModelShapes["targetModules"],
+  rank: number,
+  which: "a" | "b",
+): PackSizes {
+  return targetModules.map((targetModule) => rank * (which === "a" ? targetModule.in : targetModule.out));
 }
 
-/** Numbers of an r x r matrix of every site, rows of whole vectors. */
-export function smallSizes(sites: ModelShapes["sites"], rank: number): PackSizes {
-  return [sites.length * rank * smallStride(rank)];
+/** Numbers of an r x r matrix of every target module, rows of whole vectors. */
+export function smallSizes(targetModules: ModelShapes["targetModules"], rank: number): PackSizes {
+  return [targetModules.length * rank * smallStride(rank)];
 }
 
 /** What `scaledByOther` allocates at most and what it leaves, by formula. */
 export function scalingScratch(
-  sites: ModelShapes["sites"],
+  targetModules: ModelShapes["targetModules"],
   rank: number,
   which: "a" | "b",
 ): { readonly most: readonly PackSizes[]; readonly left: readonly PackSizes[] } {
-  const decomposed = rightSvdScratch(sites, rank, which === "a" ? "b" : "a");
-  const left = [...decomposed.left, smallSizes(sites, rank), sideSizes(sites, rank, which)];
+  const decomposed = rightSvdScratch(targetModules, rank, which === "a" ? "b" : "a");
+  const left = [...decomposed.left, smallSizes(targetModules, rank), sideSizes(targetModules, rank, which)];
   return { most: largerOf([...decomposed.left, ...decomposed.bases], left), left };
 }
 
 /** What decomposing a side leaves and the bases that it needs on the way, by formula: without left vectors. */
-function rightSvdScratch(sites: ModelShapes["sites"], rank: number, which: "a" | "b"): SvdScratch {
-  const rows = total(sideSizes(sites, rank, which)) / rank;
-  return { left: [[sites.length * svdNumbers(rank)]], bases: [[rows * smallStride(rank)], [1]] };
+function rightSvdScratch(
+  targetModules: ModelShapes["targetModules"],
+  rank: number,
+  which: "a" | "b",
+): SvdScratch {
+  const rows = total(sideSizes(targetModules, rank, which)) / rank;
+  return { left: [[targetModules.length * svdNumbers(rank)]], bases: [[rows * smallStride(rank)], [1]] };
 }
 
 /** The same with left vectors. */
-export function svdScratch(sites: ModelShapes["sites"], rank: number, which: "a" | "b"): SvdScratch {
-  const { left, bases: [bases] } = rightSvdScratch(sites, rank, which);
-  return { left: [...left, sideSizes(sites, rank, which)], bases: [bases!] };
+export function svdScratch(
+  targetModules: ModelShapes["targetModules"],
+  rank: number,
+  which: "a" | "b",
+): SvdScratch {
+  const { left, bases: [bases] } = rightSvdScratch(targetModules, rank, which);
+  return { left: [...left, sideSizes(targetModules, rank, which)], bases: [bases!] };
 }
 
 interface SvdScratch {

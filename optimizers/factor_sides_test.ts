@@ -33,9 +33,9 @@ for (const [module, options] of METHODS) {
   const label = `${module.id} ${JSON.stringify(options)}`;
 
   Deno.test(`${label}: state, tables and what two steps allocate at most are as its footprint says, at odd sizes`, async () => {
-    await onQuadratics(module, { rank: 7, ...options }, maps, async ({ optimizer, sites }, gpu) => {
+    await onQuadratics(module, { rank: 7, ...options }, maps, async ({ optimizer, targetModules }, gpu) => {
       const complete = { ...module.defaults, rank: 7, ...options };
-      const footprint = module.footprint(complete, { sites, parameters: [], head: [] });
+      const footprint = module.footprint(complete, { targetModules, parameters: [], head: [] });
       const { liveBytesByCategory: live } = gpu.memory;
       assertEquals(live["state"], packsBytes([...footprint.state, ...footprint.tables]));
       assertEquals(live["adapters"], packsBytes(footprint.adapters));

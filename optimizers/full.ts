@@ -6,23 +6,23 @@ import {
   type AdamwOptions,
   adamwState,
   createAdamw,
-  refuseAdamw,
+  validateAdamw,
 } from "./adamw.ts";
 import { defineOptimizer, noHostState, type OptimizerModule } from "./optimizer.ts";
-import { trainableWeight } from "./site_weight.ts";
+import { trainableWeight } from "./module_weight.ts";
 
 /** What full fine-tuning trains. */
-const SCOPES = ["all", "sites"] as const;
+const SCOPES = ["all", "targetModules"] as const;
 /** Settings of full fine-tuning. */
 export type FullOptions = AdamwOptions & {
-  /** "all" or "sites". */
+  /** "all" or "target modules". */
   trains: string;
 };
 const defaults: FullOptions = { trains: "all", ...adamwDefaults };
 
 /**
  * Full fine-tuning with AdamW. Option `trains`: "all" (default) trains every parameter of the model, as in the paper;
- * "sites" only the weights that low-rank methods adapt, and the head. Source: Loshchilov and Hutter, arXiv 1711.05101.
+ * "target modules" only the weights that low-rank methods adapt, and the head. Source: Loshchilov and Hutter, arXiv 1711.05101.
  */
 export const full: OptimizerModule<FullOptions> = defineOptimizer({
   id: "full",
@@ -34,16 +34,18 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
     year: 2017,
   },
   defaults,
-  refuse(options) {
+  validate(options) {
     if (!SCOPES.some((known) => known === options.trains)) {
       return `trains is "${options.trains}", known are ${SCOPES.join(", ")}`;
     }
-    return refuseAdamw(options);
+    return validateAdamw(options);
   },
-  describe: (options) => options.trains === "all" ? "" : "adapted sites only",
-  stepWork({ trains }, { sites, others, parameters, parts }) {
-    const maps = trains === "all" ? [...sites, ...others] : sites;
-    const trained = trains === "all" ? parameters : sites.reduce((sum, site) => sum + site.in * site.out, 0);
+  describe: (options) => options.trains === "all" ? "" : "adapted target modules only",
+  stepWork({ trains }, { targetModules, others, parameters, parts }) {
+    const maps = trains === "all" ? [...targetModules, ...others] : targetModules;
+    const trained = trains === "all"
+      ? parameters
+      : targetModules.reduce((sum, targetModule) => sum + targetModule.in * targetModule.out, 0);
     return {
       trainsAll: trains === "all",
       weightFlops: maps.reduce((sum, map) => sum + 2 * map.rows * map.in * map.out, 0),
@@ -57,8 +59,10 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       state: ADAMW_WORK.state * trained,
     };
   },
-  footprint({ trains }, { sites, parameters, head }) {
-    const trained = trains === "all" ? parameters : [...sites.map((site) => site.in * site.out), ...head];
+  footprint({ trains }, { targetModules, parameters, head }) {
+    const trained = trains === "all"
+      ? parameters
+      : [...targetModules.map((targetModule) => targetModule.in * targetModule.out), ...head];
     return {
       adapters: [],
       trained,
@@ -71,8 +75,8 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       fullGradients: false,
     };
   },
-  attach({ gpu, sites, parameters, head }, options) {
-    const weights = sites.map(trainableWeight);
+  attach({ gpu, targetModules, parameters, head }, options) {
+    const weights = targetModules.map(trainableWeight);
     const trainable = options.trains === "all" ? parameters : [...weights, ...head];
     using _ = gpu.countAs("state");
     const adamw = createAdamw(gpu, trainable, options);
@@ -80,11 +84,14 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       trainable,
       state: adamw.state,
       hostState: noHostState,
-      linear: (tape, site, x) => matmul(tape, x, tape.parameter(trainableWeight(site)), { transposeB: true }),
+      linear: (tape, targetModule, x) =>
+        matmul(tape, x, tape.parameter(trainableWeight(targetModule)), { transposeB: true }),
       step: (gradients, at) => adamw.step(gradients, at),
-      effectiveWeight: (site) => trainableWeight(site).value,
+      effectiveWeight: (targetModule) => trainableWeight(targetModule).value,
       equivalentGradients: (gradients) =>
-        new Map(sites.map((site) => [site, gradients.of(trainableWeight(site))])),
+        new Map(
+          targetModules.map((targetModule) => [targetModule, gradients.of(trainableWeight(targetModule))]),
+        ),
       factors: () => null,
       inspect: () => Promise.resolve({}),
     });

@@ -37,11 +37,11 @@ Deno.test("full follows float64 AdamW on the weights themselves for five steps",
   }
 });
 
-Deno.test('full with trains "sites" changes the adapted weights and the head, nothing else', async () => {
+Deno.test('full with trains "target modules" changes the adapted weights and the head, nothing else', async () => {
   const gpu = await testGpu();
-  using _ = gpu.scope("sites only");
+  using _ = gpu.scope("target modules only");
   const model = await createToyModel(gpu);
-  const optimizer = await attachToToy(model, module, { trains: "sites" });
+  const optimizer = await attachToToy(model, module, { trains: "targetModules" });
   assertEquals(optimizer.trainable.map(({ name }) => name), [
     "layers.0.weight",
     "layers.1.weight",
@@ -64,21 +64,21 @@ Deno.test("full keeps two moments a trained number and has no factors", async ()
   const optimizer = await attachToToy(model, module, {});
   const shapes = model.parameters.map(({ value }) => value.shape);
   assertEquals(optimizer.state.map(({ value }) => value.shape), [...shapes, ...shapes]);
-  for (const site of model.sites) assertEquals(optimizer.factors(site), null);
+  for (const targetModule of model.targetModules) assertEquals(optimizer.factors(targetModule), null);
 });
 
 Deno.test("full refuses to train what it does not know, and describes only what is not the default", () => {
   assertEquals(
-    full.refuse({ ...full.defaults, trains: "some" }, [], 100),
-    'trains is "some", known are all, sites',
+    full.validate({ ...full.defaults, trains: "some" }, [], 100),
+    'trains is "some", known are all, target modules',
   );
   assertEquals(
-    full.refuse({ ...full.defaults, epsilon: 0 }, [], 100),
+    full.validate({ ...full.defaults, epsilon: 0 }, [], 100),
     "epsilon is 0, a positive number is needed",
   );
-  assertEquals(full.refuse(full.defaults, [], 100), null);
-  assertEquals([full.describe(full.defaults), full.describe({ ...full.defaults, trains: "sites" })], [
+  assertEquals(full.validate(full.defaults, [], 100), null);
+  assertEquals([full.describe(full.defaults), full.describe({ ...full.defaults, trains: "targetModules" })], [
     "",
-    "adapted sites only",
+    "adapted target modules only",
   ]);
 });

@@ -5,7 +5,7 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
+  validateLowRank,
 } from "./low_rank.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 
@@ -36,7 +36,7 @@ export const lora: OptimizerModule<LoraOptions> = defineOptimizer({
     year: 2021,
   },
   defaults,
-  refuse: (options, sites) => refuseLowRank(options, sites),
+  validate: (options, targetModules) => validateLowRank(options, targetModules),
   describe: (options) => options.scaling,
   stepWork: (options, sizes) => lowRankWork(options, sizes),
   footprint: (options, model) => lowRankFootprint(options, model),

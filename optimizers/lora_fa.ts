@@ -18,8 +18,8 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
   type Rule,
+  validateLowRank,
 } from "./low_rank.ts";
 import { defineOptimizer, type Factors, noHostState, type OptimizerModule, type Setup } from "./optimizer.ts";
 
@@ -56,20 +56,24 @@ export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
     year: 2023,
   },
   defaults,
-  refuse(options, sites) {
+  validate(options, targetModules) {
     const { correction, damping } = options;
     if (!CORRECTIONS.some((known) => known === correction)) {
       return `correction is "${correction}", known are ${CORRECTIONS.join(", ")}`;
     }
     if (!(damping >= 0 && Number.isFinite(damping))) return `damping is ${damping}, 0 or more is needed`;
     const most = correction === "none" ? Infinity : MAX_RANK;
-    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, most));
+    return validateLowRank(
+      options,
+      targetModules,
+      (targetModule) => Math.min(targetModule.in, targetModule.out, most),
+    );
   },
   describe: ({ scaling, correction }) => correction === "inverse" ? scaling : `${scaling}, uncorrected`,
   stepWork(options, sizes) {
     const { rank, correction } = options, corrected = correction === "inverse";
-    const sum = (count: (site: typeof sizes.sites[number]) => number) =>
-      sizes.sites.reduce((total, site) => total + count(site), 0);
+    const sum = (count: (targetModule: typeof sizes.targetModules[number]) => number) =>
+      sizes.targetModules.reduce((total, targetModule) => total + count(targetModule), 0);
     const { flops, elements, state } = ADAMW_WORK;
     const work = lowRankWork(options, sizes, ({ in: columns, out }) => ({
       flops: flops * rank * out + (corrected ? scalingFlops(rank, out, columns) : 0),
@@ -80,23 +84,30 @@ export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
       ...work,
       // Nothing asks for A's gradient, nor, below the first adapted map, for that of x Aᵀ.
       factorFlops: work.factorFlops -
-        sum((site) => 2 * rank * site.rows * (site.in + (site.inputGradient ? 0 : site.out))),
+        sum((targetModule) =>
+          2 * rank * targetModule.rows *
+          (targetModule.in + (targetModule.inputGradient ? 0 : targetModule.out))
+        ),
       elements: work.elements -
-        sum((site) => sizes.parts * rank * site.in + site.rows * (site.in + rank)),
-      trained: sum((site) => rank * site.out),
+        sum((targetModule) =>
+          sizes.parts * rank * targetModule.in + targetModule.rows * (targetModule.in + rank)
+        ),
+      trained: sum((targetModule) => rank * targetModule.out),
       // A is state.
-      added: sum((site) => rank * site.out),
+      added: sum((targetModule) => rank * targetModule.out),
     };
   },
   footprint(options, model) {
-    const { rank, correction } = options, { sites, head } = model, corrected = correction === "inverse";
-    const a = sideSizes(sites, rank, "a"), b = sideSizes(sites, rank, "b");
+    const { rank, correction } = options,
+      { targetModules, head } = model,
+      corrected = correction === "inverse";
+    const a = sideSizes(targetModules, rank, "a"), b = sideSizes(targetModules, rank, "b");
     return lowRankFootprint(options, model, {
       adapters: [b],
       trained: [...b, ...head],
       state: [a, ...adamwState(b)],
-      tables: corrected ? [...sideTables(sites), [sites.length]] : [],
-      scratch: corrected ? scalingScratch(sites, rank, "b").most : [],
+      tables: corrected ? [...sideTables(targetModules), [targetModules.length]] : [],
+      scratch: corrected ? scalingScratch(targetModules, rank, "b").most : [],
     });
   },
   attach: (setup, options) => attachLowRank(setup, options, { trainsA: false, rule: loraFaRule }),

@@ -93,12 +93,16 @@ Deno.test("loraFa stays finite over five steps where A lacks ranks or is 0", asy
 });
 
 Deno.test("loraFa refuses an unknown correction, negative damping, and ranks that it cannot decompose", () => {
-  const sites = [{ name: "wide", in: 300, out: 200 }];
-  const refusal = (options: Options) => loraFa.refuse({ ...loraFa.defaults, ...options }, sites, 100);
+  const targetModules = [{ name: "wide", in: 300, out: 200 }];
+  const refusal = (options: Options) =>
+    loraFa.validate({ ...loraFa.defaults, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ correction: "half" }), 'correction is "half", known are inverse, none');
   assertEquals(refusal({ damping: NaN }), "damping is NaN, 0 or more is needed");
-  assertEquals(refusal({ rank: 129 }), 'rank is 129, at most 128 is possible at site "wide" [200, 300]');
+  assertEquals(
+    refusal({ rank: 129 }),
+    'rank is 129, at most 128 is possible at target module "wide" [200, 300]',
+  );
   assertEquals(refusal({ rank: 129, correction: "none" }), null);
   assertEquals(loraFa.describe({ ...loraFa.defaults, correction: "none" }), "alpha/r, uncorrected");
 });

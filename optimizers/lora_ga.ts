@@ -8,10 +8,10 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
+  validateLowRank,
 } from "./low_rank.ts";
 import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "./optimizer.ts";
-import { copyWeight } from "./site_weight.ts";
+import { copyWeight } from "./module_weight.ts";
 
 const DIRECTIONS = ["ArB2r", "A2rBr", "ArBr", "random"] as const;
 const START_SCALES = ["stable", "gd", "unit", "weightS"] as const;
@@ -50,7 +50,7 @@ const defaults: LoraGaOptions = {
  * shared learning rate, so reports name it.
  *
  * Option `direction`, counted from 0: "ArB2r" (default) A = V[:, 0:r]ᵀ and B = U[:, r:2r]; "A2rBr" the other way round;
- * "ArBr" A = V[:, 1:2r:2]ᵀ and B = U[:, 0:2r:2]; "random" a random half of the first 2r each, drawn for every site. In
+ * "ArBr" A = V[:, 1:2r:2]ᵀ and B = U[:, 0:2r:2]; "random" a random half of the first 2r each, drawn for every target module. In
  * each, the first step's equivalent gradient holds the best approximation of G of rank 2r.
  *
  * Option `startScale`, the number: "stable" (default) m^(1/4) / √gamma with m = out; "gd" 1/s; "unit" 1; "weightS" the
@@ -69,10 +69,11 @@ export const loraGa: OptimizerModule<LoraGaOptions> = defineOptimizer({
     year: 2024,
   },
   defaults,
-  refuse: (options, sites) =>
-    refuseGradientStart(options) ??
+  validate: (options, targetModules) =>
+    validateGradientStart(options) ??
       // Every direction takes 2r singular pairs, so as many must exist.
-      refuseLowRank(options, sites, (site) => Math.floor(Math.min(site.in, site.out) / 2)),
+      validateLowRank(options, targetModules, (targetModule) =>
+        Math.floor(Math.min(targetModule.in, targetModule.out) / 2)),
   describe: (options) => [options.scaling, ...describeGradientStart(options)].join(", "),
   stepWork: (options, sizes) => lowRankWork(options, sizes),
   footprint: (options, model) => lowRankFootprint(options, model, { fullGradients: true }),
@@ -80,7 +81,7 @@ export const loraGa: OptimizerModule<LoraGaOptions> = defineOptimizer({
 });
 
 /** What is wrong with the start's options, in one sentence, or null. */
-export function refuseGradientStart(
+export function validateGradientStart(
   { direction, startScale, gamma, gradientBatches }: GradientStartOptions,
 ): string | null {
   if (!DIRECTIONS.some((known) => known === direction)) {
@@ -116,17 +117,17 @@ export async function startFromGradient(
 ): Promise<void> {
   const { gpu, fullGradients, random } = setup;
   const { rank, direction, gradientBatches } = options;
-  const bySite = new Map(factors.map((pair) => [pair.site, pair]));
-  for await (const { site, gradient } of fullGradients(gradientBatches)) {
-    const pair = bySite.get(site)!, own = random.fork(`svd ${site.name}`);
+  const byTargetModule = new Map(factors.map((pair) => [pair.targetModule, pair]));
+  for await (const { targetModule, gradient } of fullGradients(gradientBatches)) {
+    const pair = byTargetModule.get(targetModule)!, own = random.fork(`svd ${targetModule.name}`);
     const svd = await truncatedSvd(gpu, gradient, 2 * rank, own);
     const { ofA, ofB } = chosenVectors(direction, rank, own.fork("direction"));
     const size = await startSize(setup, pair, options);
-    const a = Float32Array.from({ length: rank * site.in }, (_, i) => {
-      const row = Math.floor(i / site.in), column = i % site.in;
-      return size * svd.right[ofA[row]! * site.in + column]!;
+    const a = Float32Array.from({ length: rank * targetModule.in }, (_, i) => {
+      const row = Math.floor(i / targetModule.in), column = i % targetModule.in;
+      return size * svd.right[ofA[row]! * targetModule.in + column]!;
     });
-    const b = Float32Array.from({ length: site.out * rank }, (_, i) => {
+    const b = Float32Array.from({ length: targetModule.out * rank }, (_, i) => {
       const row = Math.floor(i / rank), column = i % rank;
       return size * svd.left[row * 2 * rank + ofB[column]!]!;
     });
@@ -136,10 +137,10 @@ export async function startFromGradient(
   }
 }
 
-/** What the singular vectors of a site are multiplied by, before its weight is changed. */
+/** What the singular vectors of a target module are multiplied by, before its weight is changed. */
 async function startSize(
   { gpu, random }: Setup,
-  { site, scale }: Factors,
+  { targetModule, scale }: Factors,
   { rank, startScale, gamma }: LowRankOptions & GradientStartOptions,
 ): Promise<number> {
   switch (startScale) {
@@ -149,12 +150,12 @@ async function startSize(
       return 1;
     case "weightS": {
       using _ = gpu.scope("weight", "scratch");
-      const own = random.fork(`svd of weight ${site.name}`);
-      const { values } = await truncatedSvd(gpu, copyWeight(gpu, site), rank, own);
+      const own = random.fork(`svd of weight ${targetModule.name}`);
+      const { values } = await truncatedSvd(gpu, copyWeight(gpu, targetModule), rank, own);
       return values.reduce((sum, value) => sum + Math.sqrt(value / scale), 0) / rank;
     }
     default:
-      return site.out ** 0.25 / Math.sqrt(gamma);
+      return targetModule.out ** 0.25 / Math.sqrt(gamma);
   }
 }
 

@@ -37,8 +37,8 @@ export const loraGaPro: OptimizerModule<LoraGaProOptions> = defineOptimizer({
     year: 2024,
   },
   defaults,
-  refuse: (options, sites, steps) =>
-    loraGa.refuse(options, sites, steps) ?? loraPro.refuse(options, sites, steps),
+  validate: (options, targetModules, steps) =>
+    loraGa.validate(options, targetModules, steps) ?? loraPro.validate(options, targetModules, steps),
   describe: (options) => [loraPro.describe(options), ...describeGradientStart(options)].join(", "),
   stepWork: (options, sizes) => loraPro.stepWork(options, sizes),
   footprint: (options, model) => ({ ...loraPro.footprint(options, model), fullGradients: true }),

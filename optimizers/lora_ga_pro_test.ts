@@ -104,11 +104,11 @@ Deno.test("loraGaPro moves A evenly from the first step on, where LoRA-Pro jumps
 });
 
 Deno.test("loraGaPro has both methods' options, refuses what either refuses and names what differs", () => {
-  const sites = [{ name: "narrow", in: 9, out: 40 }];
+  const targetModules = [{ name: "narrow", in: 9, out: 40 }];
   const refusal = (options: Options) =>
-    loraGaPro.refuse({ ...loraGaPro.defaults, rank: 4, ...options }, sites, 100);
+    loraGaPro.validate({ ...loraGaPro.defaults, rank: 4, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
-  assertEquals(refusal({ rank: 5 }), 'rank is 5, at most 4 is possible at site "narrow" [40, 9]');
+  assertEquals(refusal({ rank: 5 }), 'rank is 5, at most 4 is possible at target module "narrow" [40, 9]');
   assertEquals(refusal({ gauge: "x" }), 'gauge is "x", known are sylvester, zero, symmetric');
   assertEquals(refusal({ startScale: "x" }), 'startScale is "x", known are stable, gd, unit, weightS');
   const describe = (options: Options) => loraGaPro.describe({ ...loraGaPro.defaults, ...options });

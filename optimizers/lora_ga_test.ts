@@ -43,11 +43,11 @@ async function attached<T>(
 ): Promise<T> {
   const gpu = await testGpu();
   using _ = gpu.scope("LoRA-GA");
-  let sites: QuadraticRun["sites"] = [];
+  let targetModules: QuadraticRun["targetModules"] = [];
   const catching: OptimizerModule = {
     ...module,
     attach: (setup, options) => {
-      ({ sites } = setup);
+      ({ targetModules } = setup);
       return module.attach(setup, options);
     },
   };
@@ -58,7 +58,9 @@ async function attached<T>(
         gpu.upload(toFloat32(g), "f32", [g.rows, g.columns], "G")
       );
       await gpu.flush();
-      for (const [i, site] of sites.entries()) yield { site, gradient: gradients[i]! };
+      for (const [i, targetModule] of targetModules.entries()) {
+        yield { targetModule, gradient: gradients[i]! };
+      }
     },
     random: createRandom(seed),
   });
@@ -78,7 +80,7 @@ Deno.test("loraGa starts as the float64 rule does, at both scalings, and keeps t
           (await run.read()).forEach(({ a, b, base, weight }, i) => {
             const { base: start, gradient } = maps[i]!, label = `map ${i}, rank ${rank}, ${scaling}`;
             const wanted = loraGaStart(gradient, start, { rank, scale, gamma });
-            assertEquals(run.optimizer.factors(run.sites[i]!)!.scale, scale);
+            assertEquals(run.optimizer.factors(run.targetModules[i]!)!.scale, scale);
             // Both decompositions are float64; the gradient on the GPU is rounded, which turns vectors of singular
             // values 30 % apart by 1e-6.
             assertClose(a.data, wanted.a.data, { relative: 1e-5 }, `A ${label}`);
@@ -139,7 +141,7 @@ Deno.test("loraGa takes the singular vectors that its direction names, times the
   }
 });
 
-Deno.test("loraGa's random direction deals the first 2r singular pairs out to A and B, anew for each site and seed", async () => {
+Deno.test("loraGa's random direction deals the first 2r singular pairs out to A and B, anew for each target module and seed", async () => {
   const map = problem(20, 16, 61), rank = 4, { u, v } = signedSvd(map.gradient);
   const drawn = (seed: number) =>
     attached(
@@ -251,16 +253,16 @@ Deno.test("loraGa asks for as many batches as the option says, and frees everyth
 });
 
 Deno.test("loraGa refuses ranks above half of a side, whichever direction, and names what is out of range", () => {
-  const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 9, out: 40 }];
+  const targetModules = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 9, out: 40 }];
   const refusal = (options: Options) =>
-    loraGa.refuse({ ...loraGa.defaults, rank: 4, ...options }, sites, 100);
+    loraGa.validate({ ...loraGa.defaults, rank: 4, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
-  assertEquals(refusal({ rank: 5 }), 'rank is 5, at most 4 is possible at site "narrow" [40, 9]');
+  assertEquals(refusal({ rank: 5 }), 'rank is 5, at most 4 is possible at target module "narrow" [40, 9]');
   for (const direction of ["A2rBr", "ArBr", "random"]) {
     assertEquals(refusal({ direction }), null);
     assertEquals(
       refusal({ direction, rank: 5 }),
-      'rank is 5, at most 4 is possible at site "narrow" [40, 9]',
+      'rank is 5, at most 4 is possible at target module "narrow" [40, 9]',
     );
   }
   assertEquals(refusal({ direction: "ArB" }), 'direction is "ArB", known are ArB2r, A2rBr, ArBr, random');

@@ -6,7 +6,7 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
+  validateLowRank,
 } from "./low_rank.ts";
 import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "./optimizer.ts";
 
@@ -44,7 +44,7 @@ const defaults: LoraOneOptions = {
  * preconditioner that the paper offers for the steps after the start is left out: it is method scaled-adamw's.
  *
  * A direction in which G vanishes starts with both factors at 0, or at what rounding leaves of G. At 0 neither factor has
- * a gradient, so a site with G = 0 stays as it is.
+ * a gradient, so a target module with G = 0 stays as it is.
  * Source: Zhang, Liu and Chen, arXiv 2502.01235, algorithm 1.
  */
 export const loraOne: OptimizerModule<LoraOneOptions> = defineOptimizer({
@@ -58,7 +58,7 @@ export const loraOne: OptimizerModule<LoraOneOptions> = defineOptimizer({
     year: 2025,
   },
   defaults,
-  refuse(options, sites) {
+  validate(options, targetModules) {
     const { startScale, gamma, gradientBatches } = options;
     if (!START_SCALES.some((known) => known === startScale)) {
       return `startScale is "${startScale}", known are ${START_SCALES.join(", ")}`;
@@ -67,7 +67,7 @@ export const loraOne: OptimizerModule<LoraOneOptions> = defineOptimizer({
     if (!(Number.isInteger(gradientBatches) && gradientBatches >= 1)) {
       return `gradientBatches is ${gradientBatches}, a whole number of 1 or more is needed`;
     }
-    return refuseLowRank(options, sites);
+    return validateLowRank(options, targetModules);
   },
   describe: ({ scaling, startScale, gamma }) =>
     [
@@ -86,13 +86,21 @@ async function initialize(
   factors: readonly Factors[],
   { rank, startScale, gamma, gradientBatches }: LoraOneOptions,
 ): Promise<void> {
-  const bySite = new Map(factors.map((pair) => [pair.site, pair]));
-  for await (const { site, gradient } of fullGradients(gradientBatches)) {
-    const { a, b } = bySite.get(site)!;
-    const { left, values, right } = await truncatedSvd(gpu, gradient, rank, random.fork(`svd ${site.name}`));
-    const size = (startScale === "stable" ? site.out ** 0.25 / 4 : 1) / Math.sqrt(gamma);
+  const byTargetModule = new Map(factors.map((pair) => [pair.targetModule, pair]));
+  for await (const { targetModule, gradient } of fullGradients(gradientBatches)) {
+    const { a, b } = byTargetModule.get(targetModule)!;
+    const { left, values, right } = await truncatedSvd(
+      gpu,
+      gradient,
+      rank,
+      random.fork(`svd ${targetModule.name}`),
+    );
+    const size = (startScale === "stable" ? targetModule.out ** 0.25 / 4 : 1) / Math.sqrt(gamma);
     const lengths = Array.from(values, (value) => value > 0 ? size * Math.sqrt(value / values[0]!) : 0);
-    gpu.write(a.value, Float32Array.from(right, (value, i) => lengths[Math.floor(i / site.in)]! * value));
+    gpu.write(
+      a.value,
+      Float32Array.from(right, (value, i) => lengths[Math.floor(i / targetModule.in)]! * value),
+    );
     // −G has G's right vectors, and its left ones turned round.
     gpu.write(b.value, Float32Array.from(left, (value, i) => -lengths[i % rank]! * value));
   }

@@ -127,11 +127,11 @@ Deno.test("loraOne starts finite from gradients of rank 1 and 0, and leaves a ma
 });
 
 Deno.test("loraOne takes ranks up to the smaller side, refuses what is out of range and names what differs", () => {
-  const sites = [{ name: "narrow", in: 9, out: 40 }];
+  const targetModules = [{ name: "narrow", in: 9, out: 40 }];
   const refusal = (options: Options) =>
-    loraOne.refuse({ ...loraOne.defaults, rank: 4, ...options }, sites, 100);
+    loraOne.validate({ ...loraOne.defaults, rank: 4, ...options }, targetModules, 100);
   assertEquals(refusal({ rank: 9 }), null);
-  assertEquals(refusal({ rank: 10 }), 'rank is 10, at most 9 is possible at site "narrow" [40, 9]');
+  assertEquals(refusal({ rank: 10 }), 'rank is 10, at most 9 is possible at target module "narrow" [40, 9]');
   assertEquals(refusal({ startScale: "gd" }), 'startScale is "gd", known are paper, stable');
   assertEquals(refusal({ gamma: Infinity }), "gamma is Infinity, a positive number is needed");
   assertEquals(

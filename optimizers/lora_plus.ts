@@ -7,7 +7,7 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
+  validateLowRank,
 } from "./low_rank.ts";
 import { defineOptimizer, noHostState, type OptimizerModule } from "./optimizer.ts";
 
@@ -36,16 +36,17 @@ export const loraPlus: OptimizerModule<LoraPlusOptions> = defineOptimizer({
     year: 2024,
   },
   defaults,
-  refuse(options, sites) {
+  validate(options, targetModules) {
     const { ratio } = options;
     if (!(ratio > 0 && Number.isFinite(ratio))) return `ratio is ${ratio}, a positive number is needed`;
-    return refuseLowRank(options, sites);
+    return validateLowRank(options, targetModules);
   },
   describe: ({ scaling, ratio }) => `${scaling}, ratio ${ratio}`,
   stepWork: (options, sizes) => lowRankWork(options, sizes),
   footprint(options, model) {
     const { rank } = options;
-    const a = model.sites.map((site) => rank * site.in), b = model.sites.map((site) => rank * site.out);
+    const a = model.targetModules.map((targetModule) => rank * targetModule.in),
+      b = model.targetModules.map((targetModule) => rank * targetModule.out);
     return lowRankFootprint(options, model, { state: [...adamwState(a), ...adamwState(b)] });
   },
   attach: (setup, options) =>

@@ -74,7 +74,7 @@ Deno.test("loraPlus's equivalent gradient is s (B dA + ratio dB A)", async () =>
   });
 });
 
-Deno.test("loraPlus updates factors in two dispatches, however many sites there are", async () => {
+Deno.test("loraPlus updates factors in two dispatches, however many target modules there are", async () => {
   const gpu = await testGpu();
   for (const count of [1, 5]) {
     using _ = gpu.scope("dispatches");
@@ -88,7 +88,7 @@ Deno.test("loraPlus updates factors in two dispatches, however many sites there 
 });
 
 Deno.test("loraPlus refuses ratios that are not positive numbers, and names its ratio in reports", () => {
-  const refusal = (ratio: number) => loraPlus.refuse({ ...loraPlus.defaults, ratio }, [], 10);
+  const refusal = (ratio: number) => loraPlus.validate({ ...loraPlus.defaults, ratio }, [], 10);
   assertEquals(refusal(0.5), null);
   for (const ratio of [0, -1, NaN, Infinity]) {
     assertEquals(refusal(ratio), `ratio is ${ratio}, a positive number is needed`);

@@ -59,7 +59,7 @@ Deno.test("lora starts with A uniform in ±1/√in, drawn by name and seed, and 
   assertNotEquals((await start(2, [map(20, 64)]))[0]!.a.data, first!.a.data);
 });
 
-Deno.test("lora's equivalent gradient is s (B dA + dB A) at each site, at both scalings", async () => {
+Deno.test("lora's equivalent gradient is s (B dA + dB A) at each target module, at both scalings", async () => {
   const gpu = await testGpu();
   for (const [scaling, scale] of [["alpha/r", 4], ["alpha/sqrt(r)", 8]] as const) {
     using _ = gpu.scope("equivalent gradient");
@@ -80,12 +80,13 @@ Deno.test("lora's equivalent gradient is s (B dA + dB A) at each site, at both s
   }
 });
 
-Deno.test("lora refuses ranks beyond a site, scalings that it does not know and settings that AdamW refuses", () => {
-  const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
-  const refusal = (options: Options) => lora.refuse({ ...lora.defaults, rank: 2, ...options }, sites, 100);
+Deno.test("lora refuses ranks beyond a target module, scalings that it does not know and settings that AdamW refuses", () => {
+  const targetModules = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
+  const refusal = (options: Options) =>
+    lora.validate({ ...lora.defaults, rank: 2, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ rank: 6 }), null);
-  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at site "narrow" [40, 6]');
+  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at target module "narrow" [40, 6]');
   for (const rank of [0, -1, 1.5, NaN]) {
     assertEquals(refusal({ rank }), `rank is ${rank}, a whole number of 1 or more is needed`);
   }

@@ -7,14 +7,14 @@ import type { Gradients, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import * as kernels from "../kernels/mod.ts";
-import type { LinearSite } from "../models/model.ts";
+import type { TargetModule } from "../models/model.ts";
 import {
   ADAMW_WORK,
   adamwDefaults,
   type AdamwOptions,
   adamwState,
   createAdamw,
-  refuseAdamw,
+  validateAdamw,
 } from "./adamw.ts";
 import {
   type Factors,
@@ -28,7 +28,7 @@ import {
   type StepSizes,
   type StepWork,
 } from "./optimizer.ts";
-import { copyWeight, rewriteWeight } from "./site_weight.ts";
+import { copyWeight, rewriteWeight } from "./module_weight.ts";
 
 /** How s follows from alpha and the rank r. */
 export const SCALINGS = ["alpha/r", "alpha/sqrt(r)"] as const;
@@ -52,11 +52,12 @@ export function scaleOf({ alpha, rank, scaling }: LowRankOptions): number {
   throw new RangeError(`Cannot scale by "${scaling}": known are ${SCALINGS.join(", ")}`);
 }
 
-/** What is wrong with the family's options for these sites, in one sentence, or null. */
-export function refuseLowRank(
+/** What is wrong with the family's options for these target modules, in one sentence, or null. */
+export function validateLowRank(
   options: LowRankOptions,
-  sites: readonly { readonly name: string; readonly in: number; readonly out: number }[],
-  mostRank = (site: { readonly in: number; readonly out: number }): number => Math.min(site.in, site.out),
+  targetModules: readonly { readonly name: string; readonly in: number; readonly out: number }[],
+  mostRank = (targetModule: { readonly in: number; readonly out: number }): number =>
+    Math.min(targetModule.in, targetModule.out),
 ): string | null {
   const { rank, alpha, scaling } = options;
   if (!(Number.isInteger(rank) && rank >= 1)) return `rank is ${rank}, a whole number of 1 or more is needed`;
@@ -64,16 +65,16 @@ export function refuseLowRank(
   if (!SCALINGS.some((known) => known === scaling)) {
     return `scaling is "${scaling}", known are ${SCALINGS.join(", ")}`;
   }
-  const narrow = sites.find((site) => rank > mostRank(site));
+  const narrow = targetModules.find((targetModule) => rank > mostRank(targetModule));
   if (narrow) {
     return `rank is ${rank}, at most ${
       mostRank(narrow)
-    } is possible at site "${narrow.name}" [${narrow.out}, ${narrow.in}]`;
+    } is possible at target module "${narrow.name}" [${narrow.out}, ${narrow.in}]`;
   }
-  return refuseAdamw(options);
+  return validateAdamw(options);
 }
 
-/** A site's part of a rule's update, by formula. */
+/** A target module's part of a rule's update, by formula. */
 export interface RuleWork {
   /** FLOPs of the update. */
   readonly flops: number;
@@ -84,46 +85,50 @@ export interface RuleWork {
 }
 
 /**
- * A step of a member of the family, by formula: through each site six thin products, forward, factor gradients and
+ * A step of a member of the family, by formula: through each target module six thin products, forward, factor gradients and
  * input gradient with each factor, 6 r (in + out) FLOPs a row; and the rule's update, LoRA's own where none is given.
  */
 export function lowRankWork(
   { rank }: LowRankOptions,
-  { sites, parts }: StepSizes,
-  rule = (site: { readonly in: number; readonly out: number }): RuleWork => {
-    const { flops, elements, state } = ADAMW_WORK, factors = rank * (site.in + site.out);
+  { targetModules, parts }: StepSizes,
+  rule = (targetModule: { readonly in: number; readonly out: number }): RuleWork => {
+    const { flops, elements, state } = ADAMW_WORK, factors = rank * (targetModule.in + targetModule.out);
     return { flops: flops * factors, elements: elements * factors, state: state * factors };
   },
 ): StepWork {
-  const sum = (count: (site: StepSizes["sites"][number]) => number) =>
-    sites.reduce((total, site) => total + count(site), 0);
-  const factors = sum((site) => rank * (site.in + site.out));
+  const sum = (count: (targetModule: StepSizes["targetModules"][number]) => number) =>
+    targetModules.reduce((total, targetModule) => total + count(targetModule), 0);
+  const factors = sum((targetModule) => rank * (targetModule.in + targetModule.out));
   return {
     trainsAll: false,
     weightFlops: 0,
     // Below the first adapted map nothing asks for the gradient of x, nor for A's part in it.
-    factorFlops: sum((site) =>
-      2 * rank * site.rows * (3 * site.out + (site.inputGradient ? 3 : 2) * site.in)
+    factorFlops: sum((targetModule) =>
+      2 * rank * targetModule.rows *
+      (3 * targetModule.out + (targetModule.inputGradient ? 3 : 2) * targetModule.in)
     ),
-    updateFlops: sum((site) => rule(site).flops),
-    elements: sum((site) =>
-      3 * (parts * rank * (site.in + site.out) + site.rows * (site.in + 2 * site.out + 2 * rank))
+    updateFlops: sum((targetModule) => rule(targetModule).flops),
+    elements: sum((targetModule) =>
+      3 *
+      (parts * rank * (targetModule.in + targetModule.out) +
+        targetModule.rows * (targetModule.in + 2 * targetModule.out + 2 * rank))
     ),
-    updateElements: sum((site) => rule(site).elements),
-    activations: sum((site) => rank * site.rows),
+    updateElements: sum((targetModule) => rule(targetModule).elements),
+    activations: sum((targetModule) => rank * targetModule.rows),
     trained: factors,
     added: factors,
-    state: sum((site) => rule(site).state),
+    state: sum((targetModule) => rule(targetModule).state),
   };
 }
 
 /** What a member of the family keeps on the GPU, by formula: factors and AdamW's moments, where `own` says nothing else. */
 export function lowRankFootprint(
   { rank }: LowRankOptions,
-  { sites, head }: ModelShapes,
+  { targetModules, head }: ModelShapes,
   own: Partial<Footprint> = {},
 ): Footprint {
-  const a = sites.map((site) => rank * site.in), b = sites.map((site) => rank * site.out);
+  const a = targetModules.map((targetModule) => rank * targetModule.in),
+    b = targetModules.map((targetModule) => rank * targetModule.out);
   const { state = adamwState([...a, ...b]), ...rest } = own;
   return {
     adapters: [a, b],
@@ -140,7 +145,7 @@ export function lowRankFootprint(
   };
 }
 
-/** Gradients of a site's factors; null where the method leaves a factor as it is. */
+/** Gradients of a target module's factors; null where the method leaves a factor as it is. */
 export interface FollowedGradients {
   /** `[rank, in]`. */
   readonly a: Tensor | null;
@@ -154,7 +159,7 @@ export interface Rule {
   readonly state: readonly Parameter[];
   /** As `Optimizer.hostState`. */
   readonly hostState?: HostState;
-  /** The factor gradients that the method acts on, site by site; plain LoRA returns them as they are. */
+  /** The factor gradients that the method acts on, target module by target module; plain LoRA returns them as they are. */
   adjust(gradients: Gradients): readonly FollowedGradients[];
   /** As `Optimizer.step`. */
   step(gradients: Gradients, at: StepInfo): void;
@@ -163,7 +168,7 @@ export interface Rule {
 }
 
 /**
- * How the weight of a site depends on its factors, and on what a form trains beside them. Keeps nothing from one step to
+ * How the weight of a target module depends on its factors, and on what a form trains beside them. Keeps nothing from one step to
  * the next but tensors.
  */
 export interface WeightForm {
@@ -173,7 +178,7 @@ export interface WeightForm {
   linear(tape: Tape, pair: Factors, x: Var): Var;
   /** As `Optimizer.effectiveWeight`. */
   effectiveWeight(pair: Factors): Tensor;
-  /** As `Optimizer.equivalentGradients`, for one site, from the gradients that the rule follows. */
+  /** As `Optimizer.equivalentGradients`, for one target module, from the gradients that the rule follows. */
   equivalentGradient(pair: Factors, followed: FollowedGradients, gradients: Gradients): Tensor;
   /** As `Optimizer.factors`: the pair whose columns and rows span what a step can reach, or null where there is none. */
   factors(pair: Factors): Factors | null;
@@ -199,9 +204,9 @@ export async function attachLowRank<O extends LowRankOptions>(
   options: O,
   parts: LowRankParts<O> = {},
 ): Promise<Optimizer> {
-  const { gpu, sites, head } = setup;
+  const { gpu, targetModules, head } = setup;
   const { trainsA = true, trainsB = true } = parts;
-  const factors = createFactors(gpu, sites, options.rank, scaleOf(options), { trainsA, trainsB });
+  const factors = createFactors(gpu, targetModules, options.rank, scaleOf(options), { trainsA, trainsB });
   initializeA(setup, factors);
   await parts.initialize?.(setup, factors, options);
   const form = await (parts.form ?? productForm)(setup, factors, options);
@@ -215,10 +220,14 @@ export async function attachLowRank<O extends LowRankOptions>(
     ...trainsB ? [] : factors.map(({ b }) => b),
   ];
   const state = [...frozen, ...rule.state, ...headRule?.state ?? []];
-  const bySite = new Map(factors.map((pair) => [pair.site, pair]));
-  const factorsOf = (site: LinearSite): Factors => {
-    const pair = bySite.get(site);
-    if (!pair) throw new Error(`Cannot find factors of site "${site.name}": it is not adapted in this run`);
+  const byTargetModule = new Map(factors.map((pair) => [pair.targetModule, pair]));
+  const factorsOf = (targetModule: TargetModule): Factors => {
+    const pair = byTargetModule.get(targetModule);
+    if (!pair) {
+      throw new Error(
+        `Cannot find factors of target module "${targetModule.name}": it is not adapted in this run`,
+      );
+    }
     return pair;
   };
 
@@ -231,20 +240,20 @@ export async function attachLowRank<O extends LowRankOptions>(
     ],
     state,
     ...(rule.hostState && { hostState: rule.hostState }),
-    linear: (tape, site, x) => form.linear(tape, factorsOf(site), x),
+    linear: (tape, targetModule, x) => form.linear(tape, factorsOf(targetModule), x),
     step(gradients, at) {
       rule.step(gradients, at);
       headRule?.step(gradients, at);
     },
-    effectiveWeight: (site) => form.effectiveWeight(factorsOf(site)),
+    effectiveWeight: (targetModule) => form.effectiveWeight(factorsOf(targetModule)),
     equivalentGradients(gradients) {
       const followed = rule.adjust(gradients);
       return new Map(
-        factors.map((pair, i) => [pair.site, form.equivalentGradient(pair, followed[i]!, gradients)]),
+        factors.map((pair, i) => [pair.targetModule, form.equivalentGradient(pair, followed[i]!, gradients)]),
       );
     },
-    factors(site) {
-      const pair = bySite.get(site);
+    factors(targetModule) {
+      const pair = byTargetModule.get(targetModule);
       return pair ? form.factors(pair) : null;
     },
     inspect: () => rule.inspect?.() ?? Promise.resolve({}),
@@ -255,10 +264,17 @@ export async function attachLowRank<O extends LowRankOptions>(
 export function productForm({ gpu }: Setup): WeightForm {
   return {
     added: [],
-    linear: (tape, { site, a, b, scale }, x) =>
-      adaptedLinear(tape, x, tape.parameter(site.weight), tape.parameter(a), tape.parameter(b), scale),
-    effectiveWeight({ site, a, b, scale }) {
-      const into = copyWeight(gpu, site);
+    linear: (tape, { targetModule, a, b, scale }, x) =>
+      adaptedLinear(
+        tape,
+        x,
+        tape.parameter(targetModule.weight),
+        tape.parameter(a),
+        tape.parameter(b),
+        scale,
+      ),
+    effectiveWeight({ targetModule, a, b, scale }) {
+      const into = copyWeight(gpu, targetModule);
       return kernels.matmul(gpu, b.value, a.value, { scale, into, accumulate: true, reuse: true });
     },
     equivalentGradient: (pair, followed) => productGradient(gpu, pair, followed),
@@ -273,8 +289,8 @@ export function productForm({ gpu }: Setup): WeightForm {
  */
 export function middleForm({ gpu }: Setup, factors: readonly Factors[]): WeightForm {
   using _ = gpu.countAs("adapters");
-  const entries = factors.map(({ site, a }) => ({
-    label: `${site.name}.R`,
+  const entries = factors.map(({ targetModule, a }) => ({
+    label: `${targetModule.name}.R`,
     shape: [a.value.shape[0]!, a.value.shape[0]!],
   }));
   const added = gpu.pack(entries, "factors R").parts.map((value): Parameter => ({
@@ -282,29 +298,29 @@ export function middleForm({ gpu }: Setup, factors: readonly Factors[]): WeightF
     value,
   }));
   const middles = new Map(factors.map((pair, i) => [pair, added[i]!]));
-  const between = ({ site, a, b, scale }: Factors, middle: Tensor, into: Tensor) => {
-    using _ = gpu.scope(`${site.name} B R A`);
+  const between = ({ targetModule, a, b, scale }: Factors, middle: Tensor, into: Tensor) => {
+    using _ = gpu.scope(`${targetModule.name} B R A`);
     const right = kernels.matmul(gpu, middle, a.value);
     return kernels.matmul(gpu, b.value, right, { scale, into, accumulate: true, reuse: true });
   };
   return {
     added,
     linear(tape, pair, x) {
-      const { site, a, b, scale } = pair;
+      const { targetModule, a, b, scale } = pair;
       const low = matmul(tape, x, tape.constant(a.value), { transposeB: true });
       const inner = matmul(tape, low, tape.parameter(middles.get(pair)!), { transposeB: true });
-      return linearWith(tape, x, tape.parameter(site.weight), {
+      return linearWith(tape, x, tape.parameter(targetModule.weight), {
         inner,
         b: tape.constant(b.value),
         scale,
       });
     },
-    effectiveWeight: (pair) => between(pair, middles.get(pair)!.value, copyWeight(gpu, pair.site)),
+    effectiveWeight: (pair) => between(pair, middles.get(pair)!.value, copyWeight(gpu, pair.targetModule)),
     equivalentGradient: (pair, _, gradients) =>
       between(
         pair,
         gradients.of(middles.get(pair)!),
-        gpu.zeros(pair.site.weight.value.shape, `${pair.site.name} equivalent gradient`),
+        gpu.zeros(pair.targetModule.weight.value.shape, `${pair.targetModule.name} equivalent gradient`),
       ),
     // A step of R reaches less than a step of A and B would.
     factors: () => null,
@@ -312,13 +328,13 @@ export function middleForm({ gpu }: Setup, factors: readonly Factors[]): WeightF
 }
 
 /**
- * A step of a method whose one trained factor lies between frozen A and B (see `middleForm`), by formula: through each site
+ * A step of a method whose one trained factor lies between frozen A and B (see `middleForm`), by formula: through each target module
  * three products forward; backward the gradients of R and of its two sides, of which x's is formed where it is asked for.
  */
-export function middleWork({ rank }: LowRankOptions, { sites, parts }: StepSizes): StepWork {
-  const sum = (count: (site: StepSizes["sites"][number]) => number) =>
-    sites.reduce((total, site) => total + count(site), 0);
-  const { flops, elements, state } = ADAMW_WORK, trained = sites.length * rank * rank;
+export function middleWork({ rank }: LowRankOptions, { targetModules, parts }: StepSizes): StepWork {
+  const sum = (count: (targetModule: StepSizes["targetModules"][number]) => number) =>
+    targetModules.reduce((total, targetModule) => total + count(targetModule), 0);
+  const { flops, elements, state } = ADAMW_WORK, trained = targetModules.length * rank * rank;
   return {
     trainsAll: false,
     weightFlops: 0,
@@ -339,14 +355,14 @@ export function middleWork({ rank }: LowRankOptions, { sites, parts }: StepSizes
 
 /** What such a method keeps on the GPU, by formula: R with its moments, A and B as state. */
 export function middleFootprint(options: LowRankOptions, model: ModelShapes): Footprint {
-  const { rank } = options, { sites, head } = model;
-  const middles = sites.map(() => rank * rank);
+  const { rank } = options, { targetModules, head } = model;
+  const middles = targetModules.map(() => rank * rank);
   return lowRankFootprint(options, model, {
     adapters: [middles],
     trained: [...middles, ...head],
     state: [
-      sites.map((site) => rank * site.in),
-      sites.map((site) => rank * site.out),
+      targetModules.map((targetModule) => rank * targetModule.in),
+      targetModules.map((targetModule) => rank * targetModule.out),
       ...adamwState(middles),
     ],
     // x Aᵀ, its product with R, and the gradients of both.
@@ -357,34 +373,34 @@ export function middleFootprint(options: LowRankOptions, model: ModelShapes): Fo
 /** s (B gA + gB A), `[out, in]`, in the caller's scope: how s·B·A moves, to first order, where its factors do. */
 export function productGradient(
   gpu: Gpu,
-  { site, a, b, scale }: Factors,
+  { targetModule, a, b, scale }: Factors,
   followed: FollowedGradients,
 ): Tensor {
-  const into = gpu.zeros(site.weight.value.shape, `${site.name} equivalent gradient`);
+  const into = gpu.zeros(targetModule.weight.value.shape, `${targetModule.name} equivalent gradient`);
   if (followed.a) kernels.matmul(gpu, b.value, followed.a, { scale, into, accumulate: true, reuse: true });
   if (followed.b) kernels.matmul(gpu, followed.b, a.value, { scale, into, accumulate: true, reuse: true });
   return into;
 }
 
-/** A and B of every site: two packs, B zero. */
+/** A and B of every target module: two packs, B zero. */
 function createFactors(
   gpu: Gpu,
-  sites: readonly LinearSite[],
+  targetModules: readonly TargetModule[],
   rank: number,
   scale: number,
   { trainsA, trainsB }: Trains,
 ): Factors[] {
   const pack = (factor: "A" | "B", trained: boolean) => {
     using _ = gpu.countAs(trained ? "adapters" : "state");
-    const entries = sites.map(({ name, in: columns, out }) => ({
+    const entries = targetModules.map(({ name, in: columns, out }) => ({
       label: `${name}.${factor}`,
       shape: factor === "A" ? [rank, columns] : [out, rank],
     }));
     return gpu.pack(entries, `factors ${factor}`).parts;
   };
   const a = pack("A", trainsA), b = pack("B", trainsB);
-  return sites.map((site, i) => ({
-    site,
+  return targetModules.map((targetModule, i) => ({
+    targetModule,
     a: { name: a[i]!.label, value: a[i]! },
     b: { name: b[i]!.label, value: b[i]! },
     scale,
@@ -393,16 +409,16 @@ function createFactors(
 
 /** A ~ U(−1/√in, 1/√in), as PEFT's kaiming_uniform(a = √5) gives; B stays 0. */
 function initializeA(setup: Setup, factors: readonly Factors[]): void {
-  for (const { site, a } of factors) {
-    const bound = 1 / Math.sqrt(site.in);
-    const values = setup.random.fork(a.name).uniform(a.value.shape[0]! * site.in, -bound, bound);
+  for (const { targetModule, a } of factors) {
+    const bound = 1 / Math.sqrt(targetModule.in);
+    const values = setup.random.fork(a.name).uniform(a.value.shape[0]! * targetModule.in, -bound, bound);
     setup.gpu.write(a.value, values);
   }
 }
 
 /** Takes s·B·A out of each weight, so that a start with B ≠ 0 leaves the effective weight as it was. */
-export function foldProductOut(gpu: Gpu, { site, a, b, scale }: Factors): void {
-  rewriteWeight(gpu, site, (into) => {
+export function foldProductOut(gpu: Gpu, { targetModule, a, b, scale }: Factors): void {
+  rewriteWeight(gpu, targetModule, (into) => {
     kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true, reuse: true });
   });
 }

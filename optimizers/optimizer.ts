@@ -2,7 +2,7 @@
 import type { Gradients, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
-import type { LinearSite } from "../models/model.ts";
+import type { TargetModule } from "../models/model.ts";
 import type { Random } from "../numerics/random.ts";
 
 /** What a method gets to know when it attaches itself to a model, once per run. */
@@ -10,7 +10,7 @@ export interface Setup {
   /** Where the run computes. */
   readonly gpu: Gpu;
   /** The linear maps to adapt. */
-  readonly sites: readonly LinearSite[];
+  readonly targetModules: readonly TargetModule[];
   /** Every parameter of the model. */
   readonly parameters: readonly Parameter[];
   /** Parameters that every method trains. */
@@ -20,11 +20,13 @@ export interface Setup {
   /** The method's own random numbers. */
   readonly random: Random;
   /**
-   * Mean of dL/dW over `batches` training batches at the unadapted weights, one site at a time.
+   * Mean of dL/dW over `batches` training batches at the unadapted weights, one target module at a time.
    * Each gradient is `[out, in]`; all are freed when the loop ends. All are taken before the first is
    * handed out, so the loop's body may rewrite weights.
    */
-  fullGradients(batches: number): AsyncIterable<{ readonly site: LinearSite; readonly gradient: Tensor }>;
+  fullGradients(
+    batches: number,
+  ): AsyncIterable<{ readonly targetModule: TargetModule; readonly gradient: Tensor }>;
 }
 
 /** When a step happens and how far it goes. */
@@ -35,15 +37,15 @@ export interface StepInfo {
   readonly learningRate: number;
 }
 
-/** The factors of a site whose weight is W + scale · B A. */
+/** The factors of a target module whose weight is W + scale · B A. */
 export interface Factors {
   /** The adapted map. */
-  readonly site: LinearSite;
+  readonly targetModule: TargetModule;
   /** A, `[rank, in]`. */
   readonly a: Parameter;
   /** B, `[out, rank]`. */
   readonly b: Parameter;
-  /** s, of this site. */
+  /** s, of this target module. */
   readonly scale: number;
 }
 
@@ -61,7 +63,7 @@ export const noHostState: HostState = { save: () => null, restore() {} };
 /**
  * A fine-tuning method at work on one model.
  *
- * It answers two questions: how the weight of a site depends on what is trained (`linear`,
+ * It answers two questions: how the weight of a target module depends on what is trained (`linear`,
  * `effectiveWeight`), and how gradients change what is trained (`step`, `equivalentGradient`).
  * Dispatch only: nothing here waits for the GPU except where a method says so.
  */
@@ -78,20 +80,20 @@ export interface Optimizer {
   readonly hostState?: HostState;
 
   /** y = x W_effᵀ, without the bias. x is `[rows, in]`, y `[rows, out]`. */
-  linear(tape: Tape, site: LinearSite, x: Var): Var;
+  linear(tape: Tape, targetModule: TargetModule, x: Var): Var;
   /** Applies one update in place. */
   step(gradients: Gradients, at: StepInfo): void | Promise<void>;
 
   /** W_eff, `[out, in]`, in the caller's scope. Read only: may be the weight itself. */
-  effectiveWeight(site: LinearSite): Tensor;
+  effectiveWeight(targetModule: TargetModule): Tensor;
   /**
-   * For each adapted site the gradient that this method acts on, as seen in weight space, `[out, in]`: how W_eff
+   * For each adapted target module the gradient that this method acts on, as seen in weight space, `[out, in]`: how W_eff
    * moves, to first order and per unit of step, if the gradients were followed without moments.
    * Full fine-tuning returns dL/dW; LoRA returns s (B dA + dB A). In the caller's scope; read only.
    */
-  equivalentGradients(gradients: Gradients): ReadonlyMap<LinearSite, Tensor>;
-  /** The site's low-rank factors, from which telemetry computes the lower bound of the discrepancy; null without. */
-  factors(site: LinearSite): Factors | null;
+  equivalentGradients(gradients: Gradients): ReadonlyMap<TargetModule, Tensor>;
+  /** The target module's low-rank factors, from which telemetry computes the lower bound of the discrepancy; null without. */
+  factors(targetModule: TargetModule): Factors | null;
   /** Scalars worth a curve, e.g. {"rank/layers.0.q": 3}. Called on telemetry steps only. */
   inspect(): Promise<Readonly<Record<string, number>>>;
 }
@@ -100,8 +102,8 @@ export interface Optimizer {
 export type Options = Readonly<Record<string, number | boolean | string>>;
 
 /** A linear map with the rows that a step sends through it. */
-export interface CountedSite {
-  /** As in `LinearSite`. */
+export interface CountedModule {
+  /** As in `TargetModule`. */
   readonly name: string;
   /** Columns of W. */
   readonly in: number;
@@ -109,16 +111,16 @@ export interface CountedSite {
   readonly out: number;
   /** Rows of x in a step. */
   readonly rows: number;
-  /** True where a site lies upstream, so that the gradient of x is needed whatever else is trained. */
+  /** True where a target module lies upstream, so that the gradient of x is needed whatever else is trained. */
   readonly inputGradient: boolean;
 }
 
 /** What a method's work is counted from. */
 export interface StepSizes {
   /** The linear maps to adapt. */
-  readonly sites: readonly CountedSite[];
+  readonly targetModules: readonly CountedModule[];
   /** The model's other linear maps. */
-  readonly others: readonly CountedSite[];
+  readonly others: readonly CountedModule[];
   /** Numbers that the model consists of. */
   readonly parameters: number;
   /** Parts that the step's rows come in, each of which reads weights and adds to gradients again. */
@@ -159,7 +161,7 @@ export type PackSizes = readonly number[];
 /** What a method's memory is counted from, before there is a GPU. */
 export interface ModelShapes {
   /** The linear maps to adapt. */
-  readonly sites: readonly { readonly name: string; readonly in: number; readonly out: number }[];
+  readonly targetModules: readonly { readonly name: string; readonly in: number; readonly out: number }[];
   /** Numbers in each parameter of the model. */
   readonly parameters: PackSizes;
   /** Numbers in each parameter that every method trains. */
@@ -179,15 +181,15 @@ export interface Footprint {
   /** What a step allocates at most, all at a time. */
   readonly scratch: readonly PackSizes[];
   /**
-   * Tensors that `linear` leaves on the tape at a site beside y and the gradient of x, forward and backward: numbers a
+   * Tensors that `linear` leaves on the tape at a target module beside y and the gradient of x, forward and backward: numbers a
    * row of x.
    */
-  linear(site: { readonly in: number; readonly out: number }): PackSizes;
-  /** True where the weights of sites are trained, and so can't be kept in 16-bit floats. */
+  linear(targetModule: { readonly in: number; readonly out: number }): PackSizes;
+  /** True where the weights of target modules are trained, and so can't be kept in 16-bit floats. */
   readonly trainsWeights: boolean;
   /** True where parameters below the first adapted map are trained. */
   readonly trainsAll: boolean;
-  /** True where `attach` takes the full gradients of all sites, which are alive then. */
+  /** True where `attach` takes the full gradients of all target modules, which are alive then. */
   readonly fullGradients: boolean;
 }
 
@@ -215,11 +217,11 @@ export interface OptimizerModule<O extends Options = Options> {
   readonly defaults: O;
   /**
    * What is wrong with options of the right types, in one sentence ("rank is 0, 1 or more is needed"), or null.
-   * Called before the run opens a GPU, with the sites that it would adapt and the steps that it would take.
+   * Called before the run opens a GPU, with the target modules that it would adapt and the steps that it would take.
    */
-  refuse(
+  validate(
     options: O,
-    sites: readonly { readonly name: string; readonly in: number; readonly out: number }[],
+    targetModules: readonly { readonly name: string; readonly in: number; readonly out: number }[],
     steps: number,
   ): string | null;
   /** What reports should say besides the title, e.g. "alpha/sqrt(r)"; empty where there is nothing to add. */
@@ -231,8 +233,8 @@ export interface OptimizerModule<O extends Options = Options> {
   /** True where `attach` itself moves effective weights: a start that is a step of its own, as LoRA-One's is. */
   readonly startsMoved?: boolean;
   /**
-   * Creates the trainable parameters and all state. May rewrite `site.weight` in place, but leaves
-   * every `effectiveWeight` as it found it (to the rounding of the weight's floats: see site_weight.ts), unless
+   * Creates the trainable parameters and all state. May rewrite `targetModule.weight` in place, but leaves
+   * every `effectiveWeight` as it found it (to the rounding of the weight's floats: see module_weight.ts), unless
    * `startsMoved` says that it does not.
    */
   attach(setup: Setup, options: O): Promise<Optimizer>;

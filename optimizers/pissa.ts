@@ -7,10 +7,10 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
+  validateLowRank,
 } from "./low_rank.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
-import { copyWeight } from "./site_weight.ts";
+import { copyWeight } from "./module_weight.ts";
 
 /** How the weight's singular vectors are found. */
 const SVDS = ["exact", "randomized"] as const;
@@ -44,7 +44,7 @@ export const pissa: OptimizerModule<PissaOptions> = defineOptimizer({
     year: 2024,
   },
   defaults,
-  refuse(options, sites) {
+  validate(options, targetModules) {
     const { svd, iterations } = options;
     if (!SVDS.some((known) => known === svd)) return `svd is "${svd}", known are ${SVDS.join(", ")}`;
     if (!(Number.isInteger(iterations) && iterations >= 0)) {
@@ -53,7 +53,7 @@ export const pissa: OptimizerModule<PissaOptions> = defineOptimizer({
     if (svd === "exact" && iterations !== defaults.iterations) {
       return `iterations is ${iterations} with svd "exact", which takes none: svd "randomized" is needed`;
     }
-    return refuseLowRank(options, sites);
+    return validateLowRank(options, targetModules);
   },
   describe: ({ scaling, svd, iterations }) =>
     [scaling, ...svd === "exact" ? [] : [`randomized SVD, ${iterations} iterations`]].join(", "),
@@ -64,17 +64,17 @@ export const pissa: OptimizerModule<PissaOptions> = defineOptimizer({
       async initialize({ gpu, random }, factors, { rank, svd, iterations }) {
         const method = svd as (typeof SVDS)[number];
         for (const pair of factors) {
-          const { site, a, b, scale } = pair;
+          const { targetModule, a, b, scale } = pair;
           using _ = gpu.scope("PiSSA's start", "scratch");
           const { left, values, right } = await truncatedSvd(
             gpu,
-            copyWeight(gpu, site),
+            copyWeight(gpu, targetModule),
             rank,
-            random.fork(`svd ${site.name}`),
+            random.fork(`svd ${targetModule.name}`),
             { method, iterations },
           );
           const roots = values.map((value) => Math.sqrt(value / scale));
-          gpu.write(a.value, Float32Array.from(right, (v, i) => roots[Math.floor(i / site.in)]! * v));
+          gpu.write(a.value, Float32Array.from(right, (v, i) => roots[Math.floor(i / targetModule.in)]! * v));
           gpu.write(b.value, Float32Array.from(left, (u, i) => u * roots[i % rank]!));
           foldProductOut(gpu, pair);
         }

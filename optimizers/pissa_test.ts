@@ -30,7 +30,7 @@ async function started(options: Options, maps: readonly Quadratic[], seed = 0) {
   const gpu = await testGpu();
   using _ = gpu.scope("start");
   const run = await attachToQuadratics(gpu, module, options, maps, { random: createRandom(seed) });
-  return { scale: run.optimizer.factors(run.sites[0]!)!.scale, maps: await run.read() };
+  return { scale: run.optimizer.factors(run.targetModules[0]!)!.scale, maps: await run.read() };
 }
 
 /** The start by its definition. */
@@ -103,8 +103,9 @@ Deno.test("pissa beyond the weight's rank and of a weight of zeros stays finite 
 });
 
 Deno.test("pissa refuses decompositions that it does not know, and iterations of the exact one", () => {
-  const sites = [{ name: "narrow", in: 6, out: 40 }];
-  const refusal = (options: Options) => pissa.refuse({ ...pissa.defaults, rank: 2, ...options }, sites, 100);
+  const targetModules = [{ name: "narrow", in: 6, out: 40 }];
+  const refusal = (options: Options) =>
+    pissa.validate({ ...pissa.defaults, rank: 2, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ rank: 6, svd: "randomized", iterations: 0 }), null);
   assertEquals(refusal({ svd: "fast" }), 'svd is "fast", known are exact, randomized');
@@ -118,7 +119,7 @@ Deno.test("pissa refuses decompositions that it does not know, and iterations of
     refusal({ iterations: 4 }),
     'iterations is 4 with svd "exact", which takes none: svd "randomized" is needed',
   );
-  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at site "narrow" [40, 6]');
+  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at target module "narrow" [40, 6]');
   assertEquals(
     pissa.describe({ ...pissa.defaults, svd: "randomized" }),
     "alpha/r, randomized SVD, 16 iterations",

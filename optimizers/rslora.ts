@@ -5,7 +5,7 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
+  validateLowRank,
 } from "./low_rank.ts";
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 
@@ -30,10 +30,10 @@ export const rslora: OptimizerModule<RsloraOptions> = defineOptimizer({
     year: 2023,
   },
   defaults,
-  refuse: (options, sites) =>
+  validate: (options, targetModules) =>
     options.scaling === "alpha/r"
       ? `scaling is "alpha/r", which is method "lora", "${SCALING}" is needed`
-      : refuseLowRank(options, sites),
+      : validateLowRank(options, targetModules),
   describe: (options) => options.scaling,
   stepWork: (options, sizes) => lowRankWork(options, sizes),
   footprint: (options, model) => lowRankFootprint(options, model),

@@ -14,7 +14,7 @@ Deno.test("rslora is lora with alpha/sqrt(r), bit by bit, and lora itself at ran
     using _ = gpu.scope("run");
     const run = await attachToQuadratics(gpu, module, options, [map]);
     for (let step = 1; step <= 3; step++) await run.step(step, 0.01);
-    return { scale: run.optimizer.factors(run.sites[0]!)!.scale, ...await run.readOne() };
+    return { scale: run.optimizer.factors(run.targetModules[0]!)!.scale, ...await run.readOne() };
   };
   for (const rank of [1, 3, 7]) {
     const found = await run(rslora as OptimizerModule, { rank, alpha: 5 });
@@ -28,7 +28,7 @@ Deno.test("rslora is lora with alpha/sqrt(r), bit by bit, and lora itself at ran
 });
 
 Deno.test("rslora refuses lora's scaling by that method's name", () => {
-  const refusal = (options: Options) => rslora.refuse({ ...rslora.defaults, ...options }, [], 10);
+  const refusal = (options: Options) => rslora.validate({ ...rslora.defaults, ...options }, [], 10);
   assertEquals(refusal({}), null);
   assertEquals(
     refusal({ scaling: "alpha/r" }),

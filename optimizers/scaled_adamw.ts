@@ -6,13 +6,13 @@ import {
   type FactorSide,
   factorSides,
   largerOf,
+  moduleOnes,
   partsOf,
   scaledByOther,
   scalingFlops,
   scalingScratch,
   sideSizes,
   sideTables,
-  siteOnes,
 } from "./factor_sides.ts";
 import {
   attachLowRank,
@@ -20,8 +20,8 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
   type Rule,
+  validateLowRank,
 } from "./low_rank.ts";
 import {
   defineOptimizer,
@@ -63,13 +63,17 @@ export const scaledAdamw: OptimizerModule<ScaledAdamwOptions> = defineOptimizer(
     year: 2024,
   },
   defaults,
-  refuse(options, sites) {
+  validate(options, targetModules) {
     const { order, damping } = options;
     if (!ORDERS.some((known) => known === order)) {
       return `order is "${order}", known are ${ORDERS.join(", ")}`;
     }
     if (!(damping >= 0 && Number.isFinite(damping))) return `damping is ${damping}, 0 or more is needed`;
-    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MAX_RANK));
+    return validateLowRank(
+      options,
+      targetModules,
+      (targetModule) => Math.min(targetModule.in, targetModule.out, MAX_RANK),
+    );
   },
   describe: ({ scaling, order, damping }) =>
     [scaling, ...order === "simultaneous" ? [] : [order], `damping ${damping}`].join(", "),
@@ -85,12 +89,12 @@ export const scaledAdamw: OptimizerModule<ScaledAdamwOptions> = defineOptimizer(
     });
   },
   footprint(options, model) {
-    const { rank } = options, { sites } = model;
-    const a = sideSizes(sites, rank, "a"), b = sideSizes(sites, rank, "b");
-    const ofA = scalingScratch(sites, rank, "a"), ofB = scalingScratch(sites, rank, "b");
+    const { rank } = options, { targetModules } = model;
+    const a = sideSizes(targetModules, rank, "a"), b = sideSizes(targetModules, rank, "b");
+    const ofA = scalingScratch(targetModules, rank, "a"), ofB = scalingScratch(targetModules, rank, "b");
     return lowRankFootprint(options, model, {
       state: [...adamwState(a), ...adamwState(b)],
-      tables: [...sideTables(sites), [sites.length]],
+      tables: [...sideTables(targetModules), [targetModules.length]],
       scratch: largerOf(ofA.most, [...ofA.left, ...ofB.most]),
     });
   },
@@ -99,7 +103,7 @@ export const scaledAdamw: OptimizerModule<ScaledAdamwOptions> = defineOptimizer(
 
 function scaledAdamwRule({ gpu }: Setup, factors: readonly Factors[], options: ScaledAdamwOptions): Rule {
   const { a, b } = factorSides(gpu, factors);
-  const scaling = { damping: options.damping, factors: siteOnes(gpu, factors.length) };
+  const scaling = { damping: options.damping, factors: moduleOnes(gpu, factors.length) };
   const scaled = (side: FactorSide, gradients: Gradients) =>
     partsOf(side, scaledByOther(gpu, side, side === a ? b : a, gradients, scaling));
   const ofA = createAdamw(gpu, a.parameters, options), ofB = createAdamw(gpu, b.parameters, options);

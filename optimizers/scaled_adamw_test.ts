@@ -119,14 +119,14 @@ Deno.test("scaledAdamw stays finite over five steps from factors that lack ranks
   }
 });
 
-Deno.test("scaledAdamw refuses an unknown order, negative damping and ranks beyond a site", () => {
-  const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
+Deno.test("scaledAdamw refuses an unknown order, negative damping and ranks beyond a target module", () => {
+  const targetModules = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
   const refusal = (options: Options) =>
-    scaledAdamw.refuse({ ...scaledAdamw.defaults, rank: 2, ...options }, sites, 100);
+    scaledAdamw.validate({ ...scaledAdamw.defaults, rank: 2, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ order: "random" }), 'order is "random", known are simultaneous, sequential');
   assertEquals(refusal({ damping: -1e-6 }), "damping is -0.000001, 0 or more is needed");
-  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at site "narrow" [40, 6]');
+  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at target module "narrow" [40, 6]');
   const described = scaledAdamw.describe({ ...scaledAdamw.defaults, order: "sequential", damping: 1e-6 });
   assertEquals(described, "alpha/r, sequential, damping 0.000001");
 });

@@ -227,7 +227,7 @@ test("docs: the example of a method is a file and a line, and then it is checked
       "3",
       "--ranks",
       "2",
-      "--peaks",
+      "--learning-rates",
       "1e-3",
       "--out",
       `${folder}/out`,
@@ -268,7 +268,18 @@ test("docs: the example of a task is a file and a line, held to the contract and
     );
     assert(Number(/(\d+) passed \| 0 failed/.exec(tests)?.[1]) >= 10, tests);
     const bench = ["run", "--no-prompt", "--allow-read", "--allow-write", "cli.ts", "bench"];
-    const small = ["--steps", "2", "--peaks", "1e-3", "--ranks", "2", "--optimizers", "lora", "--seeds", "0"];
+    const small = [
+      "--steps",
+      "2",
+      "--learning-rates",
+      "1e-3",
+      "--ranks",
+      "2",
+      "--optimizers",
+      "lora",
+      "--seeds",
+      "0",
+    ];
     const amounts = ["--examples", "32,8,8", "--out", `${folder}/out`, "--json"];
     const ran = JSON.parse(await deno(folder, ...bench, "paper", "--tasks", id!, ...small, ...amounts));
     assertEquals(ran.counts, { total: 1, done: 1, diverged: 0, failed: 0, left: 0 });

@@ -25,9 +25,9 @@ function createGoldenModel(gpu: Gpu): ToyModel {
   const upload = ({ shape, data }: GoldenTensor, label: string) =>
     gpu.upload(Float32Array.from(data), "f32", shape, label);
   const { weights, biases } = goldenProblem;
-  const entries = Object.keys(weights).flatMap((site) => [
-    { label: `${site}.weight`, ...weights[site]! },
-    { label: `${site}.bias`, ...biases[site]! },
+  const entries = Object.keys(weights).flatMap((targetModule) => [
+    { label: `${targetModule}.weight`, ...weights[targetModule]! },
+    { label: `${targetModule}.bias`, ...biases[targetModule]! },
   ]);
   const { parts } = gpu.pack(entries, "golden weights");
   const parameters = parts.map((value, i): Parameter => {
@@ -40,8 +40,8 @@ function createGoldenModel(gpu: Gpu): ToyModel {
 
 /** What is trained by name, and LoRA-FA's A, which is not but belongs to its start. */
 function startOf(model: ToyModel, optimizer: Optimizer): Map<string, Parameter> {
-  const factors = model.sites.flatMap((site) => {
-    const pair = optimizer.factors(site);
+  const factors = model.targetModules.flatMap((targetModule) => {
+    const pair = optimizer.factors(targetModule);
     return pair ? [pair.a, pair.b] : [];
   });
   const kept = factors.filter((factor) =>
@@ -72,10 +72,12 @@ function assertFollows(
   }
 }
 
-async function weightsOf({ gpu, sites }: ToyModel, optimizer: Optimizer) {
+async function weightsOf({ gpu, targetModules }: ToyModel, optimizer: Optimizer) {
   using _ = gpu.scope("effective weights");
-  const data = await gpu.downloadAll(sites.map((site) => optimizer.effectiveWeight(site)));
-  return new Map(sites.map(({ name }, i) => [name, data[i]!]));
+  const data = await gpu.downloadAll(
+    targetModules.map((targetModule) => optimizer.effectiveWeight(targetModule)),
+  );
+  return new Map(targetModules.map(({ name }, i) => [name, data[i]!]));
 }
 
 async function follow(trajectory: GoldenTrajectory): Promise<void> {
@@ -83,8 +85,8 @@ async function follow(trajectory: GoldenTrajectory): Promise<void> {
   const gpu = await testGpu(), module = modules.get(method);
   assert(module, `method "${method}" is not in the registry`);
   using _ = gpu.scope("golden");
-  const model = createGoldenModel(gpu), { sites } = model;
-  assertEquals(module.refuse({ ...module.defaults, ...options }, sites, steps.length), null);
+  const model = createGoldenModel(gpu), { targetModules } = model;
+  assertEquals(module.validate({ ...module.defaults, ...options }, targetModules, steps.length), null);
   const optimizer = await attachToToy(model, module, options, { steps: steps.length });
   const parameters = startOf(model, optimizer);
   assertEquals([...parameters.keys()].sort(), Object.keys(start).sort());
@@ -92,8 +94,13 @@ async function follow(trajectory: GoldenTrajectory): Promise<void> {
   if (computed) {
     const found = await bytesOf(gpu, [...parameters.values()]);
     assertFollows(found, start, (name) => new Float32Array(start[name]!.data.length), "at the start");
-    for (const [site, weight] of before) {
-      assertClose(weight, startWeights![site]!.data, { relative: 1e-6 }, `${site} at the start`);
+    for (const [targetModule, weight] of before) {
+      assertClose(
+        weight,
+        startWeights![targetModule]!.data,
+        { relative: 1e-6 },
+        `${targetModule} at the start`,
+      );
     }
   } else {
     for (const [name, { value }] of parameters) gpu.write(value, Float32Array.from(start[name]!.data));
@@ -108,7 +115,7 @@ async function follow(trajectory: GoldenTrajectory): Promise<void> {
   assertFollows(
     await weightsOf(model, optimizer),
     weights,
-    (site) => goldenProblem.weights[site]!.data,
+    (targetModule) => goldenProblem.weights[targetModule]!.data,
     "after the last step",
   );
 }

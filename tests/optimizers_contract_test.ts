@@ -33,13 +33,13 @@ Deno.test("full: the equivalent gradient is the full gradient", async () => {
       const { full } = differentiateToy(
         model,
         store,
-        (tape) => adaptedForward(tape, optimizer, new Set(model.sites)),
+        (tape) => adaptedForward(tape, optimizer, new Set(model.targetModules)),
       );
       const equivalents = optimizer.equivalentGradients(store);
-      for (const [site, gradient] of full) {
-        const [found, wanted] = await gpu.downloadAll([equivalents.get(site)!, gradient]);
+      for (const [targetModule, gradient] of full) {
+        const [found, wanted] = await gpu.downloadAll([equivalents.get(targetModule)!, gradient]);
         // The same products; the tape may add them up in another order.
-        assertClose(found!, wanted!, { relative: 1e-6 }, site.name);
+        assertClose(found!, wanted!, { relative: 1e-6 }, targetModule.name);
       }
     },
   );

@@ -86,7 +86,7 @@ test("docs: a task in a file outside the repository is checked, planned with its
       "./backward_sums.ts",
       "--tasks",
       "backward-sums",
-      "--peaks",
+      "--learning-rates",
       "1e-3",
       "--out",
       "out",

@@ -205,7 +205,7 @@ const programs = {
   name: "programs",
   question: "Do real programs run?",
   base: {
-    sites: ["*"],
+    targetModules: ["*"],
     steps: 2,
     batchSize: 3,
     accumulate: 1,

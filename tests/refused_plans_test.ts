@@ -41,7 +41,7 @@ async function sayingsOf(sweep: string, options: Readonly<Record<string, string>
   };
   const real = await refusal(async () =>
     await bench(await planOf(sweep, options), out, {
-      workshop: { open: unused, train: unused, scoreBase: unused, environment: unused },
+      deps: { open: unused, train: unused, scoreBase: unused, environment: unused },
       display: { stage() {}, begin: unused, start: unused, update: unused, finish: unused, end: unused },
       signal: new AbortController().signal,
       checkpointEveryMs: Infinity,

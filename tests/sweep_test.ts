@@ -167,21 +167,21 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
   [
     {
       name: "learning-rate",
-      args: ["--optimizers", "lora,lora-pro", "--peaks", "1e-3,4e-3", "--ranks", "2"],
+      args: ["--optimizers", "lora,lora-pro", "--learning-rates", "1e-3,4e-3", "--ranks", "2"],
       runs: 4,
       charts: ["loss-by-rate", "score-by-rate"],
       says: ["## Learning rates", "optimistic, not for comparing methods"],
     },
     {
       name: "rank",
-      args: ["--optimizers", "full,lora", "--peaks", "1e-3", "--ranks", "1,32", "--seeds", "0"],
+      args: ["--optimizers", "full,lora", "--learning-rates", "1e-3", "--ranks", "1,32", "--seeds", "0"],
       runs: 3,
       charts: ["score-by-rank"],
       says: ["| Turned, inverted digits | 32 | LoRA (alpha/r) |"],
     },
     {
       name: "gauge",
-      args: ["--optimizers", "lora-pro", "--peaks", "2e-3", "--ranks", "2", "--seeds", "0"],
+      args: ["--optimizers", "lora-pro", "--learning-rates", "2e-3", "--ranks", "2", "--seeds", "0"],
       runs: 3,
       charts: ["discrepancy-by-step"],
       says: [
@@ -191,14 +191,14 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
     },
     {
       name: "mode",
-      args: ["--optimizers", "lora-pro", "--peaks", "2e-3", "--ranks", "2"],
+      args: ["--optimizers", "lora-pro", "--learning-rates", "2e-3", "--ranks", "2"],
       runs: 8,
       charts: ["move-of-a-by-step"],
       says: ["(alpha/r, efficient), relativeDamping 1e-6", "(alpha/r, sgd), relativeDamping 0", "cap 0.1"],
     },
     {
       name: "alpha",
-      args: ["--optimizers", "lora-ga", "--peaks", "2e-3", "--ranks", "2"],
+      args: ["--optimizers", "lora-ga", "--learning-rates", "2e-3", "--ranks", "2"],
       runs: 2,
       charts: ["score-by-rank"],
       says: ["Against LoRA-GA (alpha/r): observed, not decided, LoRA-GA (alpha/sqrt(r))"],
@@ -282,7 +282,7 @@ test("the command line refuses what it cannot do in one sentence, with the exit 
         [["bench", "smoke", "--ranks", "0"], "--ranks"],
         [["bench", "smoke", "--ranks", "65"], "rank is 65, at most 64"],
         [["bench", "smoke", "--ranks", "33", "--optimizers", "lora-ga"], "at most 32"],
-        [["bench", "smoke", "--peaks=-1"], "--peaks"],
+        [["bench", "smoke", "--learning-rates=-1"], "--learning-rates"],
         [["bench", "scaling", "--gpu-tflops", "312"], "--gpu-gbs is needed too"],
         [["bench", "smoke", "--stepz", "3"], "--stepz"],
         [["bench", "smoke", "--out", `${file}/runs`], file],

@@ -166,11 +166,11 @@ function launchAll(gpu: Gpu): void {
       magnitude: { into: tensor(columns), accumulate: false },
     });
   }
-  const site = { q: tensor(3, 7), p: tensor(4, 3), e: tensor(3) };
-  const triplets = new Triplets(gpu, [site]), values = { flat: tensor(256), p: 64, e: 128 };
+  const targetModule = { q: tensor(3, 7), p: tensor(4, 3), e: tensor(3) };
+  const triplets = new Triplets(gpu, [targetModule]), values = { flat: tensor(256), p: 64, e: 128 };
   triplets.scaleRows(tensor(3, 7));
-  triplets.scaleRows(tensor(3, 7), { site: 0, accumulate: true });
-  scaledRowsBackward(gpu, { ...site, gradient: tensor(3, 7) }, { q: tensor(3, 7), e: tensor(3) });
+  triplets.scaleRows(tensor(3, 7), { layer: 0, accumulate: true });
+  scaledRowsBackward(gpu, { ...targetModule, gradient: tensor(3, 7) }, { q: tensor(3, 7), e: tensor(3) });
   triplets.addPenalty(values, triplets.orthogonality(1).grams);
   const betas = { average: 0.85, uncertainty: 0.85 };
   triplets.score(values, tensor(256), tensor(256), null);

@@ -16,7 +16,7 @@ import type {
   StepWork,
 } from "../optimizers/optimizer.ts";
 import type { Task, TaskModel } from "../tasks/task.ts";
-import { refuseChangedFiles } from "./resolve/fingerprint.ts";
+import { validateChangedFiles } from "./resolve/fingerprint.ts";
 import { lookup } from "./lookup.ts";
 import type { ModuleSource } from "./run.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
@@ -25,7 +25,7 @@ import { RefusedOptions, UserError } from "../errors/user_error.ts";
 import { matchesWildcard } from "./wildcard.ts";
 
 /** A linear map that may be adapted, before there is a GPU. */
-export interface SiteShape {
+export interface ModuleShape {
   readonly name: string;
   readonly in: number;
   readonly out: number;
@@ -38,7 +38,7 @@ export interface KnownOptimizer {
   readonly source: string;
   readonly paper?: Paper;
   readonly defaults: Options;
-  refuse(options: Options, sites: readonly SiteShape[], steps: number): string | null;
+  validate(options: Options, targetModules: readonly ModuleShape[], steps: number): string | null;
   describe(options: Options): string;
   stepWork(options: Options, sizes: StepSizes): StepWork;
   footprint(options: Options, model: ModelShapes): Footprint;
@@ -65,7 +65,7 @@ export interface KnownModel extends TaskModel {
   withNewHead?(classes: number): KnownModel;
   /** Numbers in each parameter of its new head, which every method trains; absent where it has none. */
   readonly newHead?: readonly number[];
-  sites(): readonly SiteShape[];
+  targetModules(): readonly ModuleShape[];
 }
 
 /** What checking and reporting need to know of a task. */
@@ -132,17 +132,17 @@ export function completeConfig(config: unknown, registries: Registries, where = 
       `Cannot train model "${model.id}" on task "${task.id}": it is a ${model.family} model`,
     );
   }
-  refuseData(parsed.task, task, registries.tasks);
-  refuseHead(parsed, model);
-  refuseParts(parsed, where);
+  validateData(parsed.task, task, registries.tasks);
+  validateHead(parsed, model);
+  validateParts(parsed, where);
   const options = completeOptions(module, parsed.optimizer.options);
-  const sites = matchSites(parsed.sites, model.sites());
-  const refusal = module.refuse(options, sites, parsed.steps);
+  const targetModules = matchTargetModules(parsed.targetModules, model.targetModules());
+  const refusal = module.validate(options, targetModules, parsed.steps);
   if (refusal !== null) {
     throw new RefusedOptions(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`, refusal);
   }
   const { memory: given, ...rest } = parsed, memory = completeMemory(given);
-  if (memory?.frozenWeights === "f16" && trainsWeights(module, options, sites)) {
+  if (memory?.frozenWeights === "f16" && trainsWeights(module, options, targetModules)) {
     throw new UserError(
       `Cannot keep frozen weights as f16 with "${module.id}": it trains the weights of all adapted maps`,
     );
@@ -180,11 +180,11 @@ function withModule<C extends { readonly module?: ModuleSource }>(
     if (!noted) return choice;
     throw new UserError(`Cannot ${wanted}: it was from ${noted.path}, and is not from a file now`);
   }
-  refuseChangedFiles(`${wanted} from ${found.path}`, noted?.fingerprint, found.fingerprint);
+  validateChangedFiles(`${wanted} from ${found.path}`, noted?.fingerprint, found.fingerprint);
   return { ...choice, module: found };
 }
 
-function refuseData(
+function validateData(
   { id, data, fingerprint, trainOnTest }: RunConfig["task"],
   task: KnownTask,
   tasks: Registries["tasks"],
@@ -207,7 +207,7 @@ function refuseData(
 }
 
 /** Every part of a batch has an example of it or more. */
-function refuseParts({ batchSize, accumulate }: RunConfig, where: string): void {
+function validateParts({ batchSize, accumulate }: RunConfig, where: string): void {
   if (accumulate <= batchSize) return;
   throw new UserError(
     `Cannot read ${where}: "accumulate" is ${accumulate}, a batch of ${batchSize} has at most ${batchSize} parts`,
@@ -215,7 +215,7 @@ function refuseParts({ batchSize, accumulate }: RunConfig, where: string): void 
 }
 
 /** A head is for the classes of real images on a tower of the user's: other models have heads of their own. */
-function refuseHead(
+function validateHead(
   { model: { id, head }, task: { data } }: RunConfig,
   { folder, family }: KnownModel,
 ): void {
@@ -244,7 +244,7 @@ export async function withDataFingerprint<C extends Pick<RunConfig, "task">>(
   const { realData } = lookup("task", tasks, id);
   if (data === undefined || !realData) return config;
   const found = await realData.fingerprint(data);
-  refuseChangedFiles(`train task "${id}" on ${data}`, fingerprint, found);
+  validateChangedFiles(`train task "${id}" on ${data}`, fingerprint, found);
   return { ...config, task: { ...config.task, fingerprint: found } };
 }
 
@@ -318,22 +318,24 @@ function shortestName(
 }
 
 /**
- * The sites whose names match at least one of the patterns, in the sites' order. `*` stands for any characters.
+ * The target modules whose names match at least one of the patterns, in the target modules' order. `*` stands for any characters.
  *
  * @throws {UserError} where a pattern matches nothing
  */
-export function matchSites<S extends { readonly name: string }>(
+export function matchTargetModules<S extends { readonly name: string }>(
   patterns: readonly string[],
-  sites: readonly S[],
+  targetModules: readonly S[],
 ): S[] {
   for (const pattern of patterns) {
-    if (!sites.some(({ name }) => matchesWildcard(pattern, name))) {
+    if (!targetModules.some(({ name }) => matchesWildcard(pattern, name))) {
       throw new UserError(
-        `Cannot find a site like "${pattern}": known are ${sites.map((site) => site.name).join(", ")}`,
+        `Cannot find a target module like "${pattern}": known are ${
+          targetModules.map((targetModule) => targetModule.name).join(", ")
+        }`,
       );
     }
   }
-  return sites.filter(({ name }) => patterns.some((pattern) => matchesWildcard(pattern, name)));
+  return targetModules.filter(({ name }) => patterns.some((pattern) => matchesWildcard(pattern, name)));
 }
 
 /** Default options with the given ones on top, sorted by name. */
@@ -354,8 +356,12 @@ function completeOptions(module: KnownOptimizer, given: Options): Options {
   return Object.fromEntries(known.toSorted().map((name) => [name, given[name] ?? module.defaults[name]!]));
 }
 
-function trainsWeights(module: KnownOptimizer, options: Options, sites: readonly SiteShape[]): boolean {
-  return module.footprint(options, { sites, parameters: [], head: [] }).trainsWeights;
+function trainsWeights(
+  module: KnownOptimizer,
+  options: Options,
+  targetModules: readonly ModuleShape[],
+): boolean {
+  return module.footprint(options, { targetModules, parameters: [], head: [] }).trainsWeights;
 }
 
 /** What differs from the defaults; undefined where nothing does, so that runs from before there were options keep their ids. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { fakeRegistries } from "../tests/support/fakes/registries.ts";
 import {
   completeConfig,
-  matchSites,
+  matchTargetModules,
   parseWith,
   type Registries,
   withDataFingerprint,
@@ -16,12 +16,12 @@ const config = {
   schema: 1,
   task: { id: "digits", trainExamples: 8, validationExamples: 4, testExamples: 4 },
   model: { id: "vit-tiny" },
-  sites: ["*"],
+  targetModules: ["*"],
   optimizer: { id: "lora", options: { rank: 4 } },
   steps: 10,
   batchSize: 4,
   accumulate: 1,
-  schedule: { kind: "cosine", peak: 0.001, warmup: 1, floor: 0 },
+  schedule: { kind: "cosine", learningRate: 0.001, warmup: 1, floor: 0 },
   clip: 1,
   validateEvery: 5,
   telemetryEvery: 5,
@@ -115,8 +115,8 @@ Deno.test("completeConfig() refuses a model of another family than the task's", 
 
 Deno.test("completeConfig() names the file, the field and the value of what is out of range", () => {
   refused(
-    { schedule: { ...config.schedule, peak: -0.1 } },
-    'Cannot read x.json: field "schedule.peak" is -0.1, needed is >0',
+    { schedule: { ...config.schedule, learningRate: -0.1 } },
+    'Cannot read x.json: field "schedule.learningRate" is -0.1, needed is >0',
   );
   refused({ steps: "ten" }, 'field "steps" is "ten", needed is a value of type number');
   refused({ steps: undefined }, 'field "steps" is missing');
@@ -128,24 +128,24 @@ Deno.test("completeConfig() names the file, the field and the value of what is o
   );
 });
 
-Deno.test("matchSites() takes wildcards, keeps the sites' order and takes each once", () => {
-  const sites = ["a.0.q", "a.0.k", "a.1.q", "b+0.q"].map((name) => ({ name }));
-  assertEquals(matchSites(["*.q", "a.0.*"], sites).map(({ name }) => name), [
+Deno.test("matchSites() takes wildcards, keeps the target modules' order and takes each once", () => {
+  const targetModules = ["a.0.q", "a.0.k", "a.1.q", "b+0.q"].map((name) => ({ name }));
+  assertEquals(matchTargetModules(["*.q", "a.0.*"], targetModules).map(({ name }) => name), [
     "a.0.q",
     "a.0.k",
     "a.1.q",
     "b+0.q",
   ]);
-  assertEquals(matchSites(["b+0.q"], sites).map(({ name }) => name), ["b+0.q"]);
+  assertEquals(matchTargetModules(["b+0.q"], targetModules).map(({ name }) => name), ["b+0.q"]);
 });
 
 Deno.test("matchSites() refuses a pattern that matches nothing: a dot is no wildcard", () => {
   assertThrows(
-    () => matchSites(["*", "a.0.z"], [{ name: "a.0.q" }]),
+    () => matchTargetModules(["*", "a.0.z"], [{ name: "a.0.q" }]),
     UserError,
-    'a site like "a.0.z": known are a.0.q',
+    'a target module like "a.0.z": known are a.0.q',
   );
-  assertThrows(() => matchSites(["a.q"], [{ name: "axq" }]), UserError);
+  assertThrows(() => matchTargetModules(["a.q"], [{ name: "axq" }]), UserError);
 });
 
 Deno.test("parseWith() refuses a field that records of any names pass over", () => {

@@ -146,7 +146,7 @@ function recipeConfig(
     schema: 1,
     task: { id: images ? digits.id : recipe.task, ...amounts, ...images },
     model: { id, ...(images && { head: "new" }) },
-    sites: ["*"],
+    targetModules: ["*"],
     optimizer: {
       id: full.id,
       options: { ...full.defaults, beta2: recipe.beta2, weightDecay: recipe.weightDecay },
@@ -154,7 +154,12 @@ function recipeConfig(
     steps,
     batchSize: recipe.batchSize,
     accumulate: 1,
-    schedule: { kind: "cosine", peak: recipe.peak, warmup: Math.min(recipe.warmup, steps), floor: 0.01 },
+    schedule: {
+      kind: "cosine",
+      learningRate: recipe.learningRate,
+      warmup: Math.min(recipe.warmup, steps),
+      floor: 0.01,
+    },
     clip: recipe.clip,
     validateEvery: Math.min(200, steps),
     telemetryEvery: 0,

@@ -36,16 +36,16 @@ export function joinEntries<R extends Registries>(registries: R, own: OwnEntries
   for (const kind of ["tasks", "models", "optimizers"] as const) {
     const all: Record<string, { readonly id: string }> = { ...registries[kind] };
     for (const entry of Object.values<{ readonly id: string }>(own[kind] ?? {})) {
-      const refuse = (reason: string) => {
+      const validate = (reason: string) => {
         const source = sources.get(entry), from = source ? ` of ${source.path}` : "";
         return new UserError(`Cannot use ${KINDS[kind]} "${entry.id}"${from}: ${reason}`);
       };
-      if (!ID.test(entry.id)) throw refuse("lower-case letters, digits and hyphens are needed in its id");
+      if (!ID.test(entry.id)) throw validate("lower-case letters, digits and hyphens are needed in its id");
       const twin = Object.values(all).find(({ id }) => id === entry.id);
       if (twin === entry) continue;
       if (twin) {
         const theirs = sources.get(twin)?.path ?? "the harness";
-        throw refuse(`${theirs} has one of that id, another id is needed`);
+        throw validate(`${theirs} has one of that id, another id is needed`);
       }
       // No export's name has a space.
       all[`own ${entry.id}`] = entry;

@@ -9,7 +9,7 @@ export interface Schedule {
   /** Shape of the fall from the peak to the floor. */
   readonly kind: "constant" | "linear" | "cosine";
   /** Largest learning rate, reached at the end of the warm-up. */
-  readonly peak: number;
+  readonly learningRate: number;
   /** Steps of linear warm-up from 0. */
   readonly warmup: number;
   /** Last learning rate as a share of the peak. */
@@ -18,7 +18,7 @@ export interface Schedule {
 
 /** How a run spends less memory. */
 export interface MemoryOptions {
-  /** What frozen weights of adapted sites are kept as: "f32", or "f16" in half the bytes. */
+  /** What frozen weights of adapted target modules are kept as: "f32", or "f16" in half the bytes. */
   readonly frozenWeights?: "f32" | "f16";
   /** "blocks" keeps the input of each block and computes the rest of it again for the backward pass. */
   readonly checkpointing?: "none" | "blocks";
@@ -58,8 +58,8 @@ export interface RunConfig {
     readonly layers?: number;
     readonly head?: "zero-shot" | "new";
   };
-  /** Patterns of site names to adapt, e.g. ["*.self_attn.*"]. Full fine-tuning trains all anyway. */
-  readonly sites: readonly string[];
+  /** Patterns of target module names to adapt, e.g. ["*.self_attn.*"]. Full fine-tuning trains all anyway. */
+  readonly targetModules: readonly string[];
   /** The method and its settings; a run notes the file that the method is from, where it does not ship. */
   readonly optimizer: { readonly id: string; readonly options: Options; readonly module?: ModuleSource };
   /** Optimizer steps. */
@@ -84,12 +84,12 @@ export interface RunConfig {
   readonly memory?: MemoryOptions;
 }
 
-/** One measurement at one site: how a method's step compares with the full gradient G. */
+/** One measurement at one target module: how a method's step compares with the full gradient G. */
 export interface Discrepancy {
   /** The step that was measured, from 1. */
   readonly step: number;
   /** The linear map. */
-  readonly site: string;
+  readonly targetModule: string;
   /** ‖g̃ − G‖ / ‖G‖, g̃ the equivalent gradient. 0 for full fine-tuning. */
   readonly gradientError: number;
   /** The least that any g̃ = s (B dA + dB A) can reach: ‖(I−P_B) G (I−P_A)‖ / ‖G‖. Null where a method has no factors. */

@@ -9,7 +9,7 @@ const finite = z.number();
 /** How the learning rate changes over a run. */
 export const Schedule = z.strictObject({
   kind: z.enum(["constant", "linear", "cosine"]),
-  peak: finite.positive(),
+  learningRate: finite.positive(),
   warmup: z.int().min(0),
   floor: finite.min(0).max(1),
 });
@@ -63,7 +63,7 @@ export const RunConfig = z.strictObject({
   schema: z.literal(1),
   task: TaskChoice,
   model: ModelChoice,
-  sites: z.array(z.string().min(1)).min(1),
+  targetModules: z.array(z.string().min(1)).min(1),
   optimizer: z.strictObject({ id, options: OptionValues, module: ModuleSource.exactOptional() }),
   steps: count,
   batchSize: count,
@@ -79,10 +79,10 @@ export const RunConfig = z.strictObject({
 /** See run.ts. */
 export type RunConfig = run.RunConfig;
 
-/** One measurement at one site: how a method's step compares with the full gradient G. */
+/** One measurement at one target module: how a method's step compares with the full gradient G. */
 export const Discrepancy = z.strictObject({
   step: count,
-  site: z.string(),
+  targetModule: z.string(),
   gradientError: finite.min(0),
   lowerBound: finite.min(0).nullable(),
   gradientCosine: finite,

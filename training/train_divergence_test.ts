@@ -17,7 +17,7 @@ for (const module of Object.values(optimizers)) {
     const result = await train(gpu, {
       ...tiny,
       optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
-      schedule: { kind: "constant", peak: 1e30, warmup: 0, floor: 1 },
+      schedule: { kind: "constant", learningRate: 1e30, warmup: 0, floor: 1 },
       steps: 6,
       validateEvery: 6,
       telemetryEvery: 4,
@@ -34,7 +34,7 @@ for (const module of Object.values(optimizers)) {
     const result = await train(gpu, {
       ...tiny,
       optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
-      schedule: { kind: "constant", peak: 1e6, warmup: 0, floor: 1 },
+      schedule: { kind: "constant", learningRate: 1e6, warmup: 0, floor: 1 },
       clip: 0,
     });
     assert(result.status === "diverged" || result.status === "done");
@@ -45,17 +45,17 @@ for (const module of Object.values(optimizers)) {
 test("train() ends LoRA-Pro at full rank from B = 0 as diverged where its loss leaves, in every mode", async () => {
   const gpu = await testGpu();
   for (const mode of ["full", "efficient", "sgd"]) {
-    for (const [peak, wanted] of [[1e30, ["diverged"]], [10, ["diverged", "done"]]] as const) {
+    for (const [learningRate, wanted] of [[1e30, ["diverged"]], [10, ["diverged", "done"]]] as const) {
       const result = await train(gpu, {
         ...tiny,
         // [64, 64].
-        sites: ["layers.0.self_attn.q_proj"],
+        targetModules: ["layers.0.self_attn.q_proj"],
         optimizer: { id: "lora-pro", options: { rank: 64, mode, relativeDamping: 0 } },
-        schedule: { kind: "constant", peak, warmup: 0, floor: 1 },
+        schedule: { kind: "constant", learningRate, warmup: 0, floor: 1 },
         steps: 6,
         clip: 0,
       });
-      assert(wanted.some((status) => status === result.status), `${mode} ${peak}: ${result.status}`);
+      assert(wanted.some((status) => status === result.status), `${mode} ${learningRate}: ${result.status}`);
       // JSON has no NaN: whatever is told is finite.
       assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
     }
@@ -86,7 +86,7 @@ test("train() ends a run that its last step breaks as diverged, not as done with
   const gpu = await testGpu();
   const result = await train(gpu, {
     ...tiny,
-    schedule: { kind: "constant", peak: 1e30, warmup: 0, floor: 1 },
+    schedule: { kind: "constant", learningRate: 1e30, warmup: 0, floor: 1 },
     optimizer: { id: "full", options: {} },
     steps: 1,
     telemetryEvery: 0,

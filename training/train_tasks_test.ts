@@ -41,20 +41,26 @@ for (const task of Object.values(tasks) as Task[]) {
       assertEquals(outcome.scores.length, 10);
       assertEquals(outcome.trainLoss.map(({ step }) => step), [1, 2, 3, 4]);
       assertEquals(outcome.validationLoss.map(({ step }) => step), [0, 2, 4]);
-      const sites = Object.values(models).find(({ id }) => id === config.model.id)!.sites();
-      const measured = [1, 2, 3].flatMap((step) => sites.map(({ name }) => [step, name]));
-      const found = outcome.discrepancies.map(({ step, site }) => [step, site]);
+      const targetModules = Object.values(models).find(({ id }) => id === config.model.id)!.targetModules();
+      const measured = [1, 2, 3].flatMap((step) => targetModules.map(({ name }) => [step, name]));
+      const found = outcome.discrepancies.map(({ step, targetModule }) => [step, targetModule]);
       // A map that a step does not move is left out of it.
       assertEquals(
         found,
-        measured.filter(([step, site]) => found.some(([s, name]) => s === step && name === site)),
+        measured.filter(([step, targetModule]) =>
+          found.some(([s, name]) => s === step && name === targetModule)
+        ),
       );
       assertGreater(found.length, 0.8 * measured.length);
-      for (const { step, site, effectiveRank: rank, ...found } of outcome.discrepancies) {
+      for (const { step, targetModule, effectiveRank: rank, ...found } of outcome.discrepancies) {
         // At step 1 the change may be one of rounding alone.
         assert(step === 1 || rank! >= 1 && rank! <= 64, `effective rank ${rank} at step ${step}`);
         // Factors that tell a bound are those that the weight moves by.
-        assertEquals(found.secondOrderShare === null, found.lowerBound === null, `${site} at step ${step}`);
+        assertEquals(
+          found.secondOrderShare === null,
+          found.lowerBound === null,
+          `${targetModule} at step ${step}`,
+        );
       }
       assertGreater(outcome.cost.medianStepMs, 0);
       assertGreater(outcome.cost.peakBytes, 0);

@@ -93,7 +93,7 @@ test("train() gives each step the gradients of its own batch alone, clipped to t
     // The whole training set is one batch and the rate is next to nothing, so all steps are alike.
     const config = complete({
       task: { ...tiny.task, trainExamples: 5, testExamples: 1 },
-      schedule: { kind: "constant", peak: 1e-30, warmup: 0, floor: 1 },
+      schedule: { kind: "constant", learningRate: 1e-30, warmup: 0, floor: 1 },
       clip,
       telemetryEvery: 3,
     });
@@ -134,7 +134,7 @@ test("train() gives the same losses in one part and in three", async () => {
       const config = complete({ accumulate, optimizer: { id, options }, telemetryEvery: 1 });
       const session = await runSession(gpu, config, await partsOf(config), {});
       losses.push([...session.trainLoss, ...session.validationLoss].map(({ value }) => value));
-      assertEquals(session.discrepancies.length, 4 * vitTiny.sites().length);
+      assertEquals(session.discrepancies.length, 4 * vitTiny.targetModules().length);
     }
     // Adam's first direction is steep: a gradient that rounds otherwise may turn an entry's step.
     assertClose(losses[1]!, losses[0]!, { relative: 1e-3 }, id);
@@ -186,7 +186,7 @@ test("train() learns: twenty steps lower the loss on the training examples of di
     batchSize: 8,
     telemetryEvery: 0,
     validateEvery: 20,
-    schedule: { ...tiny.schedule, peak: 5e-3 },
+    schedule: { ...tiny.schedule, learningRate: 5e-3 },
   });
   const { trainLoss } = await runSession(gpu, config, await partsOf(config), {});
   assertLess(trainLoss.at(-1)!.value, 0.5 * trainLoss[0]!.value);
@@ -208,7 +208,10 @@ test("train() counts what LoRA trains and keeps, and peaks by use", async () => 
   const gpu = await testGpu();
   const rank = 4, config = complete({ optimizer: { id: "lora", options: { rank } }, telemetryEvery: 0 });
   const { cost } = await runSession(gpu, config, await partsOf(config), {});
-  const trained = vitTiny.sites().reduce((sum, site) => sum + rank * (site.in + site.out), 0);
+  const trained = vitTiny.targetModules().reduce(
+    (sum, targetModule) => sum + rank * (targetModule.in + targetModule.out),
+    0,
+  );
   assertEquals([cost.trainableParameters, cost.stateBytes], [trained, 2 * 4 * trained]);
   const parts = cost.peakBytesByCategory;
   assertGreater(parts["activations"]!, 0);
@@ -345,7 +348,7 @@ test("train() counts a start that moves weights as change, and other starts as n
   // The start moves by a product of rank 2; the steps, far less, by sums of two such products.
   const config = complete({
     optimizer: { id: "lora", options: { rank: 2 } },
-    schedule: { kind: "constant", peak: 1e-7, warmup: 0, floor: 1 },
+    schedule: { kind: "constant", learningRate: 1e-7, warmup: 0, floor: 1 },
   });
   const parts = await partsOf(config);
   for (const startsMoved of [true, false]) {
@@ -354,15 +357,15 @@ test("train() counts a start that moves weights as change, and other starts as n
       startsMoved,
       async attach(setup, options) {
         const optimizer = await parts.module.attach(setup, options);
-        for (const site of setup.sites) {
-          const { b } = optimizer.factors(site)!;
-          gpu.write(b.value, setup.random.fork(site.name).normal(2 * site.out, 0.1));
+        for (const targetModule of setup.targetModules) {
+          const { b } = optimizer.factors(targetModule)!;
+          gpu.write(b.value, setup.random.fork(targetModule.name).normal(2 * targetModule.out, 0.1));
         }
         return optimizer;
       },
     };
     const { discrepancies } = await runSession(gpu, config, { ...parts, module }, {});
-    assertEquals(discrepancies.length, 3 * vitTiny.sites().length);
+    assertEquals(discrepancies.length, 3 * vitTiny.targetModules().length);
     for (const { effectiveRank } of discrepancies) {
       assertEquals(effectiveRank! > 1 && effectiveRank! < 2.01, startsMoved, `${effectiveRank}`);
     }
@@ -415,7 +418,11 @@ test("train() refuses what the model cannot take, by the model's and the task's 
     UserError,
   );
   assert(/"decoder-tiny".*"digits"/.test(error.message));
-  await assertRejects(() => train(gpu, { ...tiny, sites: ["nothing"] }), UserError, 'a site like "nothing"');
+  await assertRejects(
+    () => train(gpu, { ...tiny, targetModules: ["nothing"] }),
+    UserError,
+    'a target module like "nothing"',
+  );
   await assertRejects(
     () => train(gpu, { ...tiny, model: { id: "decoder-tiny" } }),
     UserError,

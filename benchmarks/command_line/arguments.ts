@@ -22,9 +22,9 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
   const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least;
   const [tasks, optimizers] = [list("tasks"), list("optimizers")];
   const ranks = numbers("ranks", "whole numbers from 1 are needed, as in --ranks 2,8", whole(1));
-  const peaks = numbers(
-    "peaks",
-    "numbers above 0 are needed, as in --peaks 1e-3,2e-3",
+  const learningRates = numbers(
+    "learning-rates",
+    "numbers above 0 are needed, as in --learning-rates 1e-3,2e-3",
     (value) => Number.isFinite(value) && value > 0,
   );
   const seeds = numbers(
@@ -58,7 +58,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     ...(tasks && { tasks }),
     ...(optimizers && { optimizers }),
     ...(ranks && { ranks }),
-    ...(peaks && { peaks }),
+    ...(learningRates && { learningRates }),
     ...(seeds && { seeds }),
     ...(steps && { steps: steps[0]! }),
     ...(data !== undefined && { data }),

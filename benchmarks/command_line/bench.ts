@@ -140,7 +140,7 @@ export async function withEntries<R extends Registries>(files: readonly string[]
  */
 async function withRates(
   spec: SweepSpec,
-  { rates: folder, peaks }: SweepOverrides,
+  { rates: folder, learningRates }: SweepOverrides,
 ): Promise<{ readonly spec: SweepSpec; readonly chosen: ChosenRates | null }> {
   if (folder === undefined) {
     const from = ratesNeeded(spec);
@@ -150,7 +150,9 @@ async function withRates(
   if (ratesNeeded(asking) === null) {
     throw new UserError(
       `Cannot take the rates in ${folder}: ` +
-        (peaks ? "--peaks states others" : `sweep "${spec.name}" states those of all its methods`),
+        (learningRates
+          ? "--learning-rates states others"
+          : `sweep "${spec.name}" states those of all its methods`),
     );
   }
   return { spec: asking, chosen: await readChosenIn(folder) };
@@ -269,7 +271,7 @@ async function carryOut<G extends AsyncDisposable>(
   { live, claims }: SharedFolder,
   workOf: WorkOf,
 ): Promise<BenchOutcome> {
-  const { workshop, signal, say, role = "whole" } = parts;
+  const { deps, signal, say, role = "whole" } = parts;
   // A worker leaves to others what they are at; a search tells what comes next only once they are done.
   const sharing = { claims, waits: role === "whole" || plan.search === true };
   const checkpoints = { folder: checkpointsOf(out), everyMs: parts.checkpointEveryMs, say };
@@ -284,7 +286,7 @@ async function carryOut<G extends AsyncDisposable>(
   const kinds = kindsOf(plan, workOf), runOf = runsByBase(kinds);
   parts.display.stage("Scoring base checkpoints before fine-tuning");
   const score = async (wanted: readonly BaseConfig[], stored: Stored<BaseResult>, waits: boolean) =>
-    await scoreBases(wanted, bases, stored, workshop, {
+    await scoreBases(wanted, bases, stored, deps, {
       signal,
       say,
       checkpoints,
@@ -295,7 +297,7 @@ async function carryOut<G extends AsyncDisposable>(
   await score(basesOf(kinds), storedBases, false);
   const display = inAllOf([parts.display, live.display]);
   const run = (runs: readonly PlannedRun[]) =>
-    runSweep(runs, store, stored, workshop, display, { signal, forecast, checkpoints, sharing });
+    runSweep(runs, store, stored, deps, display, { signal, forecast, checkpoints, sharing });
   const { done, results, ran, others, interrupted } = plan.search
     ? await searchRates(plan, stored, run)
     : await run(plan.runs).then(({ results, ...rest }) => ({

@@ -123,7 +123,7 @@ const bench = {
       tasks: list("A,B", "these tasks alone, also ones that the sweep does not name", "task"),
       optimizers: list("A,B", "these methods alone, also ones that the sweep does not name", "optimizer"),
       ranks: list("N,N", "at these ranks"),
-      peaks: list("X,X", "at each of these peak learning rates, instead of the chosen ones"),
+      "learning-rates": list("X,X", "at each of these peak learning rates, instead of the chosen ones"),
       seeds: list("N,N", "with these seeds"),
       steps: text("N", "for so many steps; warm-up, validation and telemetry scale along"),
       rates: path("DIR", "at the rates that a tuning sweep, such as tune, chose into DIR"),
@@ -285,14 +285,14 @@ export const commands = {
     },
     examples: [["check ./my_method.ts", "before it is compared"]],
   },
-  tune: {
+  autotune: {
     summary: "measure this machine's matrix products, for bench to be faster",
     details:
       "The machine should be idle. The choices are stored in tuning/. The sweep of that name, `./run bench tune`, chooses " +
       "learning rates instead.",
     options: json,
     positional: null,
-    examples: [["tune", "once for a machine"]],
+    examples: [["autotune", "once for a machine"]],
   },
   // What it may do more, the process was given at its start.
   "bench-python": {

@@ -52,10 +52,10 @@ Deno.test("createLines() writes a line at start and end, and between them one ev
   assertEquals(lines, [
     "Planning the runs",
     "1 of 3 runs are stored already, 2 left",
-    "[2/3] digits, lora r2, peak 0.004, seed 0",
+    "[2/3] digits, lora r2, lr 0.004, seed 0",
     "1/3  digits, lora r2, seed 0  step 20/40  0:10  ends 9:08",
     "1/3  digits, lora r2, seed 0  step 40/40  loss 0.250  0:20",
-    "[2/3] digits, lora r2, peak 0.004, seed 0: score 0.500 in 20 s",
+    "[2/3] digits, lora r2, lr 0.004, seed 0: score 0.500 in 20 s",
   ]);
 });
 
@@ -115,9 +115,9 @@ Deno.test("createStatusLine() draws one line over itself from the first stage on
     assertEquals(lines.slice(0, 3), [
       "vit-tiny on digits before fine-tuning: score 0.100",
       "3 runs to do",
-      "digits, lora r2, peak 0.004, seed 0: score 0.500 in 5 s",
+      "digits, lora r2, lr 0.004, seed 0: score 0.500 in 5 s",
     ]);
-    assert(lines[3]!.startsWith("digits, lora r2, peak 0.004, seed 0: diverged at step"), lines[3]);
+    assert(lines[3]!.startsWith("digits, lora r2, lr 0.004, seed 0: diverged at step"), lines[3]);
     assert(/^1\/3 .* starting {2}0:05 {2}ends 9:08$/.test(lines[4]!), lines[4]);
     display.stage("Writing the report");
     assertEquals(screenOf(text).at(-1), "Writing the report  0:05");

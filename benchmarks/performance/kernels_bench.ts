@@ -366,29 +366,38 @@ function parameters(): Case[] {
   });
 }
 
-/** LoRA-Pro's closed form for the 21 sites of decoder-tiny. */
+/** LoRA-Pro's closed form for the 21 target modules of decoder-tiny. */
 function closedForm(): Case[] {
   return [2, 8, 32].flatMap((rank): Case[] => {
     const layer = [[64, 64], [64, 64], [64, 64], [64, 64], [192, 64], [192, 64], [64, 192]] as const;
-    const sites = [...layer, ...layer, ...layer];
-    const pack = (sizeOf: (site: readonly [number, number]) => readonly number[], label: string) => {
-      const { parts, flats } = gpu.pack(sites.map((site) => ({ label, shape: sizeOf(site) })), label);
+    const targetModules = [...layer, ...layer, ...layer];
+    const pack = (sizeOf: (targetModule: readonly [number, number]) => readonly number[], label: string) => {
+      const { parts, flats } = gpu.pack(
+        targetModules.map((targetModule) => ({ label, shape: sizeOf(targetModule) })),
+        label,
+      );
       for (const part of parts) {
         gpu.write(part, createRandom(part.offset).normal(part.shape[0]! * part.shape[1]!, 1));
       }
       return { parts, flat: flats[0]! };
     };
     const a = pack(([, columns]) => [rank, columns], "A"), b = pack(([rows]) => [rows, rank], "B");
-    const m = pack((site) => site, "m"), v = pack((site) => site, "v");
+    const m = pack((targetModule) => targetModule, "m"), v = pack((targetModule) => targetModule, "v");
     const pairs = new FactorPairs(
       gpu,
-      sites.map((_, i) => ({ a: a.parts[i]!, b: b.parts[i]!, m: m.parts[i]!, v: v.parts[i]!, scale: 2 })),
+      targetModules.map((_, i) => ({
+        a: a.parts[i]!,
+        b: b.parts[i]!,
+        m: m.parts[i]!,
+        v: v.parts[i]!,
+        scale: 2,
+      })),
     );
     const factors = pairs.decompose(), damping = { relative: 1e-6, absolute: 0 };
     const raw = { flat: tensor([a.flat.shape[0]! + b.flat.shape[0]!], "raw"), a: 0, b: a.flat.shape[0]! };
     const coordinates = pairs.adjustGradients(factors, raw, "sylvester", damping);
     const direction = { correction1: 1, correction2: 1, epsilon: 1e-8 };
-    const shape = `21 sites, rank ${rank}`;
+    const shape = `21 target modules, rank ${rank}`;
     const of = (kernel: string, call: () => void): Case => ({ kernel, shape, flops: 0, bytes: 0, call });
     return [
       of("thin SVDs", () => pairs.decompose()),

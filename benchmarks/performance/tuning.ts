@@ -17,7 +17,7 @@ const Choice = z.strictObject({
   microseconds: z.record(z.string(), z.number().positive()),
 });
 
-/** What `./run tune` found on one adapter with one version of Deno. */
+/** What `./run autotune` found on one adapter with one version of Deno. */
 export const Tuning = z.strictObject({
   schema: z.literal(1),
   adapter: z.string().min(1),
@@ -54,7 +54,7 @@ export async function readTuning(
     value = JSON.parse(await readText(path));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
-    throw new UserError(`Cannot read ${path}: ${(error as Error).message} (./run tune writes it anew)`);
+    throw new UserError(`Cannot read ${path}: ${(error as Error).message} (./run autotune writes it anew)`);
   }
   const tuning = parseWith(Tuning, value, path);
   // Two adapters may differ in signs that a file's name leaves out.
@@ -64,7 +64,7 @@ export async function readTuning(
       throw new UserError(
         `Cannot use ${path}: products "${shape}" name variant "${variant}", known are ${
           variants.join(", ")
-        } (./run tune writes it anew)`,
+        } (./run autotune writes it anew)`,
       );
     }
   }

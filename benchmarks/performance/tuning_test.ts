@@ -4,7 +4,7 @@ import * as models from "../../models/mod.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { productsOf, tune } from "./tune.ts";
+import { autotune, productsOf } from "./autotune.ts";
 import { readTuning, type Tuning, tuningPath, writeTuning } from "./tuning.ts";
 
 const test = testNeeding(FILES);
@@ -72,14 +72,14 @@ Deno.test("productsOf() lists the products of the shipped models, each class onc
   }
 });
 
-Deno.test("tune() times every variant on every shape and chooses the fastest, or the rule's", async () => {
+Deno.test("autotune() times every variant on every shape and chooses the fastest, or the rule's", async () => {
   const gpu = await testGpu(), before = gpu.memory.liveBytes;
   const shapes = [
     { layout: "nt", batch: 1, rows: 70, inner: 64, columns: 64, half: false },
     { layout: "nn", batch: 1, rows: 5, inner: 8, columns: 4, half: true },
   ] as const;
   const seen: number[] = [];
-  const { adapter, products } = await tune(gpu, shapes, ({ done }) => seen.push(done));
+  const { adapter, products } = await autotune(gpu, shapes, ({ done }) => seen.push(done));
   assertEquals([adapter, seen, gpu.memory.liveBytes], [gpu.info.adapter, [1, 2], before]);
   assertEquals(Object.keys(products), shapes.map(shapeClassOf));
   for (const { variant, rule, microseconds } of Object.values(products)) {

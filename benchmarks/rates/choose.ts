@@ -55,11 +55,13 @@ export function finalValidationLoss(result: RunResult): number | null {
 }
 
 function chooseOne(group: readonly Finished[]): ChosenRate[] {
-  const byPeak = Object.values(Object.groupBy(group, ({ config }) => String(config.schedule.peak)))
+  const byLearningRate = Object.values(
+    Object.groupBy(group, ({ config }) => String(config.schedule.learningRate)),
+  )
     .map((runs) => runs!.toSorted((a, b) => a.config.seed - b.config.seed))
-    .toSorted((a, b) => a[0]!.config.schedule.peak - b[0]!.config.schedule.peak);
-  const evidence: RateEvidence[] = byPeak.map((runs) => ({
-    peak: runs[0]!.config.schedule.peak,
+    .toSorted((a, b) => a[0]!.config.schedule.learningRate - b[0]!.config.schedule.learningRate);
+  const evidence: RateEvidence[] = byLearningRate.map((runs) => ({
+    learningRate: runs[0]!.config.schedule.learningRate,
     seeds: runs.map(({ config }) => config.seed),
     validationLosses: runs.map(finalValidationLoss),
   }));
@@ -68,7 +70,7 @@ function chooseOne(group: readonly Finished[]): ChosenRate[] {
     entry.seeds.length === seeds && entry.validationLosses.every((loss) => loss !== null)
   );
   const loss = (entry: RateEvidence) => mean(entry.validationLosses.map((value) => value ?? Infinity));
-  const [best] = complete.toSorted((a, b) => loss(a) - loss(b) || a.peak - b.peak);
+  const [best] = complete.toSorted((a, b) => loss(a) - loss(b) || a.learningRate - b.learningRate);
   if (!best) return [];
   const [first] = group;
   const times = group.flatMap((run) =>
@@ -82,7 +84,7 @@ function chooseOne(group: readonly Finished[]): ChosenRate[] {
     optimizer: first!.config.optimizer.id,
     options: optionsWithoutRank(first!.config.optimizer),
     rank: rankOf(first!.config.optimizer),
-    peak: best.peak,
+    learningRate: best.learningRate,
     atEdge: evidence.length > 1 && (best === evidence[0] || best === evidence.at(-1)),
     steps: first!.config.steps,
     msPerStep: Number(mean(times).toFixed(3)),

@@ -9,7 +9,7 @@ import { keyOf, optionsWithoutRank } from "../sweep/method.ts";
 
 /** What one rate of the grid came to. */
 export const RateEvidence = z.strictObject({
-  peak: z.number().positive(),
+  learningRate: z.number().positive(),
   seeds: z.array(z.int().min(0)),
   /** Last validation loss by seed; null where the run diverged. */
   validationLosses: z.array(z.number().nullable()),
@@ -47,7 +47,7 @@ export const ChosenRate = z.strictObject({
   /** Without the rank. */
   options: OptionValues,
   rank: z.number().nullable(),
-  peak: z.number().positive(),
+  learningRate: z.number().positive(),
   /** True where the best rate is the smallest or largest that was tried: a wider grid may hold a better one. */
   atEdge: z.boolean(),
   steps: z.int().min(1),
@@ -172,7 +172,7 @@ export function missingRates(chosen: ChosenRates, queries: readonly RateQuery[])
     if (other) {
       return new UserError(
         `Cannot use the rates that sweep "${chosen.sweep}" chose for "${query.task}": they were tuned on ` +
-          `${describeFiles(other)}, not on ${describeFiles(query)} (--peaks states rates instead)`,
+          `${describeFiles(other)}, not on ${describeFiles(query)} (--learning-rates states rates instead)`,
       );
     }
   }
@@ -187,14 +187,14 @@ export function missingRates(chosen: ChosenRates, queries: readonly RateQuery[])
       } ` +
         `(${
           tune.join(" ")
-        } --optimizers ${names} chooses them and says how to take them; --peaks states a rate instead)`,
+        } --optimizers ${names} chooses them and says how to take them; --learning-rates states a rate instead)`,
     );
   }
   return new UserError(
     `Cannot find learning rates: sweep "${chosen.sweep}" chose none for ${
       describeMissing(chosen, queries)
     } ` +
-      `(./run bench ${chosen.sweep} runs what its folder lacks and chooses; --peaks states a rate instead)`,
+      `(./run bench ${chosen.sweep} runs what its folder lacks and chooses; --learning-rates states a rate instead)`,
   );
 }
 

@@ -27,12 +27,14 @@ export function searchedRuns(
 }
 
 /** What runs have in common that differ in rate and seed alone. */
-function cellOf({ seed: _, schedule: { peak: _peak, ...schedule }, ...config }: RunConfig): string {
+function cellOf(
+  { seed: _, schedule: { learningRate: _learningRate, ...schedule }, ...config }: RunConfig,
+): string {
   return canonicalJson({ ...config, schedule });
 }
 
 function searchCell(cell: readonly PlannedRun[], results: ReadonlyMap<string, RunResult>): PlannedRun[] {
-  const byRate = [...Map.groupBy(cell, ({ config }) => config.schedule.peak)]
+  const byRate = [...Map.groupBy(cell, ({ config }) => config.schedule.learningRate)]
     .sort(([a], [b]) => a - b).map(([, runs]) => runs);
   const asked = new Set(FIRST.map((share) => Math.floor(share * byRate.length)));
   for (;;) {

@@ -25,7 +25,7 @@ async function search(
   for (;;) {
     const asked = searchedRuns(runs, results), left = asked.filter(({ id }) => !results.has(id));
     if (left.length === 0) return { rounds, results, asked };
-    rounds.push(left.map(({ config }) => config.schedule.peak));
+    rounds.push(left.map(({ config }) => config.schedule.learningRate));
     for (const { id, config } of left) results.set(id, await resultOf(config));
   }
 }
@@ -36,11 +36,11 @@ async function ending(config: RunConfig, loss: number): Promise<RunResult> {
 }
 
 Deno.test("a search begins with three rates and goes on beside the best until none is better", async () => {
-  const runs = await planned([{ id: "lora", peaks: grid }]);
+  const runs = await planned([{ id: "lora", learningRates: grid }]);
   const best = grid[3]!;
   const { rounds, asked } = await search(
     runs,
-    (config) => ending(config, Math.abs(Math.log2(config.schedule.peak / best))),
+    (config) => ending(config, Math.abs(Math.log2(config.schedule.learningRate / best))),
   );
   assertEquals(rounds, [
     [grid[1]!, grid[5]!, grid[9]!],
@@ -49,7 +49,7 @@ Deno.test("a search begins with three rates and goes on beside the best until no
     [grid[3]!],
     [grid[4]!],
   ]);
-  assertEquals(asked.map(({ config }) => config.schedule.peak), grid.slice(0, 6).concat(grid[9]!));
+  assertEquals(asked.map(({ config }) => config.schedule.learningRate), grid.slice(0, 6).concat(grid[9]!));
 });
 
 Deno.test("where losses fall and then rise along the grid, a search finds the best of all rates with fewer runs", async () => {
@@ -62,18 +62,18 @@ Deno.test("where losses fall and then rise along the grid, a search finds the be
         maxLength: 14,
       }),
       async (length, at, rises) => {
-        const peaks = Array.from({ length }, (_, i) => 2 ** i), best = at % length;
-        const runs = await planned([{ id: "lora", peaks }], [100, 101]);
-        const lossOf = (peak: number) => {
-          const i = Math.log2(peak), [from, to] = [Math.min(i, best), Math.max(i, best)];
+        const learningRates = Array.from({ length }, (_, i) => 2 ** i), best = at % length;
+        const runs = await planned([{ id: "lora", learningRates }], [100, 101]);
+        const lossOf = (learningRate: number) => {
+          const i = Math.log2(learningRate), [from, to] = [Math.min(i, best), Math.max(i, best)];
           return rises.slice(from, to).reduce((sum, rise) => sum + rise, 1);
         };
         const { results, asked } = await search(
           runs,
-          (config) => ending(config, lossOf(config.schedule.peak)),
+          (config) => ending(config, lossOf(config.schedule.learningRate)),
         );
         const [chosen] = choose("tune", [...results.values()]).rates;
-        assertEquals(chosen!.peak, 2 ** best);
+        assertEquals(chosen!.learningRate, 2 ** best);
         assertEquals(chosen!.atEdge, length > 1 && (best === 0 || best === length - 1));
         assertEquals(asked.length, results.size);
         if (length === 14 && best > 1 && best < 12) assertLess(asked.length, 2 * 10);
@@ -84,23 +84,23 @@ Deno.test("where losses fall and then rise along the grid, a search finds the be
 });
 
 Deno.test("every method is searched by itself, and one that diverges everywhere ends after its first rates", async () => {
-  const runs = await planned([{ id: "lora", peaks: grid }, { id: "lora-ga", peaks: grid }]);
+  const runs = await planned([{ id: "lora", learningRates: grid }, { id: "lora-ga", learningRates: grid }]);
   const { asked, results } = await search(
     runs,
     async (config) =>
       config.optimizer.id === "lora-ga"
-        ? config.schedule.peak === grid[9] ? await fakeFailed(config) : await fakeDiverged(config)
-        : await ending(config, config.schedule.peak),
+        ? config.schedule.learningRate === grid[9] ? await fakeFailed(config) : await fakeDiverged(config)
+        : await ending(config, config.schedule.learningRate),
   );
   const own = asked.filter(({ config }) => config.optimizer.id === "lora-ga");
-  assertEquals(own.map(({ config }) => config.schedule.peak), [grid[1]!, grid[5]!, grid[9]!]);
+  assertEquals(own.map(({ config }) => config.schedule.learningRate), [grid[1]!, grid[5]!, grid[9]!]);
   const [lora] = choose("tune", [...results.values()]).rates;
-  assertEquals([lora!.peak, lora!.atEdge], [grid[0]!, true]);
+  assertEquals([lora!.learningRate, lora!.atEdge], [grid[0]!, true]);
 });
 
 Deno.test("a search that was cut off goes on where it was, and asks for the same runs in the end", async () => {
-  const runs = await planned([{ id: "lora", peaks: grid }], [100, 101]);
-  const loss = (config: RunConfig) => Math.abs(config.schedule.peak - grid[6]!) + config.seed;
+  const runs = await planned([{ id: "lora", learningRates: grid }], [100, 101]);
+  const loss = (config: RunConfig) => Math.abs(config.schedule.learningRate - grid[6]!) + config.seed;
   const whole = await search(runs, (config) => ending(config, loss(config)));
   const part = new Map([...whole.results].slice(0, 5));
   for (;;) {
@@ -114,15 +114,15 @@ Deno.test("a search that was cut off goes on where it was, and asks for the same
 });
 
 Deno.test("a search asks for no neighbours before all rates that it asked for have their losses", async () => {
-  const runs = await planned([{ id: "lora", peaks: grid }]);
+  const runs = await planned([{ id: "lora", learningRates: grid }]);
   const results = new Map<string, RunResult>();
   for (const at of [1, 5, 9]) {
     // The largest is the best so far, whatever is still to come.
     assertEquals(
-      searchedRuns(runs, results).map(({ config }) => config.schedule.peak),
+      searchedRuns(runs, results).map(({ config }) => config.schedule.learningRate),
       [grid[1]!, grid[5]!, grid[9]!],
     );
-    const { id, config } = runs.find(({ config }) => config.schedule.peak === grid[at])!;
+    const { id, config } = runs.find(({ config }) => config.schedule.learningRate === grid[at])!;
     results.set(id, await ending(config, 10 - at));
   }
   assertEquals(searchedRuns(runs, results).length, 5);

@@ -249,8 +249,8 @@ function firstsOf(study: Study, task: Study["tasks"][number], all: readonly Pair
 function rankingSentence(rankings: readonly Ranking[]): string[] {
   const nameOf = ({ task, rank }: Ranking) => `${task.title}${rank === null ? "" : ` at rank ${rank}`}`;
   const found = rankings.flatMap((ranking) => {
-    const { by, peak, standings } = ranking;
-    if (peak === null) return [];
+    const { by, learningRate, standings } = ranking;
+    if (learningRate === null) return [];
     const both = standings.flatMap(({ cell, own, shared }) =>
       own.place === null || shared?.place == null ? [] : [{
         label: cell.method.label,
@@ -262,14 +262,14 @@ function rankingSentence(rankings: readonly Ranking[]): string[] {
     const [most] = both.toSorted((a, b) => b.far - a.far), far = most?.far ?? 0;
     return [{
       at: nameOf(ranking),
-      how: `by ${by}, all at ${formatRate(peak)}`,
+      how: `by ${by}, all at ${formatRate(learningRate)}`,
       moved: both.filter((one) => one.far > 0).length,
       of: both.length,
       far,
       furthest: far > 0 ? `${most!.label} from ${most!.from} to ${most!.to}` : null,
     }];
   });
-  const without = rankings.filter(({ peak }) => peak === null);
+  const without = rankings.filter(({ learningRate }) => learningRate === null);
   const none = without.length === 0 ? [] : without.length <= FEW
     ? [
       `No rate was run to the end by all methods on ${without.map(nameOf).join(", ")}: no order at one rate.`,
@@ -322,11 +322,11 @@ function ratesOf(study: Study, task: Study["tasks"][number]): string[] {
   return (study.ranks.length > 0 ? study.ranks : [null]).flatMap((rank) => {
     const found = study.cells.flatMap((cell) => {
       if (cell.task !== task || (cell.rank !== null && cell.rank !== rank) || cell.grid.length < 2) return [];
-      const losses = new Map(cell.grid.flatMap(({ peak, runs, diverged }) => {
+      const losses = new Map(cell.grid.flatMap(({ learningRate, runs, diverged }) => {
         const last = runs.flatMap((run) => run.outcome.validationLoss.at(-1)?.value ?? []);
-        return last.length > 0 && diverged.length === 0 ? [[peak, mean(last)] as const] : [];
+        return last.length > 0 && diverged.length === 0 ? [[learningRate, mean(last)] as const] : [];
       }));
-      return losses.has(cell.peak) ? [{ cell, losses }] : [];
+      return losses.has(cell.learningRate) ? [{ cell, losses }] : [];
     });
     if (found.length < 2) return [];
     const list = (rateOf: (cell: Cell) => number, ending: (rate: number) => string) =>
@@ -340,12 +340,12 @@ function ratesOf(study: Study, task: Study["tasks"][number]): string[] {
     const lora = found.find(({ cell }) => cell.method.optimizer === "lora")?.cell;
     return [
       `Validation loss on ${at}, each method at its own rate: ${
-        list(({ peak }) => peak, (rate) => ` (${formatRate(rate)})`)
+        list(({ learningRate }) => learningRate, (rate) => ` (${formatRate(rate)})`)
       }.`,
       ...lora
         ? [
-          `All at the rate of ${lora.method.label}, ${formatRate(lora.peak)}: ${
-            list(() => lora.peak, () => "")
+          `All at the rate of ${lora.method.label}, ${formatRate(lora.learningRate)}: ${
+            list(() => lora.learningRate, () => "")
           }.`,
         ]
         : [],

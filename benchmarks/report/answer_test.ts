@@ -101,7 +101,7 @@ Deno.test("buildReport() of one seed and of many methods claims nothing either",
 });
 
 Deno.test("buildReport() of a tuning sweep tells losses at each method's own rate, the best first, and all at LoRA's", async () => {
-  const optimizers = ["full", "lora", "lora-ga"].map((id) => ({ id, peaks: [0.001, 0.004, 0.016] }));
+  const optimizers = ["full", "lora", "lora-ga"].map((id) => ({ id, learningRates: [0.001, 0.004, 0.016] }));
   const spec = { ...fakeSweep, tasks: [fakeSweep.tasks[0]!], optimizers, ranks: [2], seeds: [0] };
   const { plan, stored } = await made(spec);
   // Losses as the test says, by method and rate; LoRA-GA diverges at LoRA's rate.
@@ -111,7 +111,7 @@ Deno.test("buildReport() of a tuning sweep tells losses at each method's own rat
     "lora-ga": { 0.001: 0.35, 0.004: 0.3, 0.016: 0 },
   };
   const told = await Promise.all(stored.map(async (result) => {
-    const { config } = result, value = losses[config.optimizer.id]![config.schedule.peak]!;
+    const { config } = result, value = losses[config.optimizer.id]![config.schedule.learningRate]!;
     if (value === 0 || result.status !== "done") return await fakeDiverged(config);
     return { ...result, outcome: { ...result.outcome, validationLoss: [{ step: config.steps, value }] } };
   }));

@@ -22,7 +22,7 @@ const byRate: SweepSpec = {
   ...byRank,
   optimizers: byRank.optimizers.map((entry) => ({
     ...entry,
-    peaks: [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032],
+    learningRates: [0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032],
   })),
   ranks: [8],
   seeds: [0, 1, 2, 3],

@@ -46,14 +46,14 @@ Deno.test("buildReport() draws the charts, and those of rates only where there w
     "discrepancy-by-step",
     "discrepancy-by-layer",
     "discrepancy-by-kind",
-    "discrepancy-by-site",
+    "discrepancy-by-module",
     "score-against-discrepancy",
     "second-order-by-step",
     "move-of-a-by-step",
     "effective-rank-by-step",
   ];
   assertEquals(ids(build({ plan, stored })), charts);
-  const tuning = await made({ ...fakeSweep, optimizers: [{ id: "lora", peaks: [0.001, 0.01] }] });
+  const tuning = await made({ ...fakeSweep, optimizers: [{ id: "lora", learningRates: [0.001, 0.01] }] });
   assertEquals(ids(build(tuning)), [...charts, "loss-by-rate", "score-by-rate"]);
 });
 
@@ -164,7 +164,10 @@ Deno.test("buildReport() calls a task by its real data, and says which they are 
 Deno.test("buildReport() shows of rates what was measured on a report's own data and model, and nothing else", async () => {
   const tuning = await made({
     ...fakeSweep,
-    optimizers: [{ id: "lora", peaks: [0.001, 0.01] }, { id: "lora-pro", peaks: [0.001, 0.01] }],
+    optimizers: [{ id: "lora", learningRates: [0.001, 0.01] }, {
+      id: "lora-pro",
+      learningRates: [0.001, 0.01],
+    }],
     seeds: [100],
   });
   const { rates } = choose("tune", tuning.stored);
@@ -172,7 +175,7 @@ Deno.test("buildReport() shows of rates what was measured on a report's own data
   const onFiles = async (data?: string, model?: string) => {
     const plan = await fakePlan({
       ...fakeSweep,
-      optimizers: rates.map(({ optimizer: id, peak }) => ({ id, peaks: [peak] })),
+      optimizers: rates.map(({ optimizer: id, learningRate }) => ({ id, learningRates: [learningRate] })),
     });
     const runs = await Promise.all(plan.runs.map(async ({ config }) => {
       const mine = {
@@ -499,7 +502,7 @@ Deno.test("buildReport() of a tuning sweep shows each method at its best rate an
   const tuning = await made({
     ...fakeSweep,
     base: { ...fakeSweep.base, scoreOn: "validation" },
-    optimizers: [{ id: "lora", peaks: [0.001, 0.002, 0.004] }],
+    optimizers: [{ id: "lora", learningRates: [0.001, 0.002, 0.004] }],
     seeds: [100],
   });
   const report = build(tuning);
@@ -526,10 +529,10 @@ Deno.test("buildReport() compares the variants of a method with its first one, a
 Deno.test("buildReport() of a later sweep carries the evidence of the rates that it used", async () => {
   const tuning = await made({
     ...fakeSweep,
-    optimizers: [{ id: "lora", peaks: [0.001, 0.01, 0.1] }],
+    optimizers: [{ id: "lora", learningRates: [0.001, 0.01, 0.1] }],
     seeds: [100],
   });
-  const { plan, stored } = await made({ ...fakeSweep, optimizers: [{ id: "lora", peaks: [0.01] }] });
+  const { plan, stored } = await made({ ...fakeSweep, optimizers: [{ id: "lora", learningRates: [0.01] }] });
   const { rates } = choose("tune", tuning.stored);
   const report = build({ plan: { ...plan, rates, ratesFrom: "tune" }, stored });
   // The only seed was 100: the table counts it, and does not name it.

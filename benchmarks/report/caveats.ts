@@ -126,7 +126,7 @@ export function caveats(study: Study, findings: Findings, circumstances: Circums
     ...list(
       edges.map((rate) =>
         `${rate.optimizer}${rate.rank === null ? "" : ` r${rate.rank}`} on ${rate.task} (${
-          formatRate(rate.peak)
+          formatRate(rate.learningRate)
         })`
       ),
       "chosen rate is at the edge of its grid, a wider one may hold a better",
@@ -174,7 +174,7 @@ function onTest({ tasks }: Study, configs: readonly RunConfig[]): string[] {
 function nameOf(config: RunConfig): string {
   const rank = rankOf(config.optimizer);
   return `${config.task.id} ${config.optimizer.id}${rank === null ? "" : ` r${rank}`}${nameSize(config)} at ${
-    formatRate(config.schedule.peak)
+    formatRate(config.schedule.learningRate)
   }, seed ${config.seed}`;
 }
 

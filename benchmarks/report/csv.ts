@@ -18,7 +18,7 @@ const columns: readonly Column<RunResult>[] = [
   ["optimizer", ({ config }) => config.optimizer.id],
   ["options", ({ config }) => JSON.stringify(optionsWithoutRank(config.optimizer))],
   ["rank", ({ config }) => rankOf(config.optimizer)],
-  ["peak", ({ config }) => config.schedule.peak],
+  ["learning_rate", ({ config }) => config.schedule.learningRate],
   ["seed", ({ config }) => config.seed],
   ["steps", ({ config }) => config.steps],
   ["batch_size", ({ config }) => config.batchSize],
@@ -114,11 +114,11 @@ const measurementColumns: readonly Column<Measurement>[] = [
   ["optimizer", ({ result: { config } }) => config.optimizer.id],
   ["options", ({ result: { config } }) => JSON.stringify(optionsWithoutRank(config.optimizer))],
   ["rank", ({ result: { config } }) => rankOf(config.optimizer)],
-  ["peak", ({ result: { config } }) => config.schedule.peak],
+  ["learning_rate", ({ result: { config } }) => config.schedule.learningRate],
   ["seed", ({ result: { config } }) => config.seed],
   ["step", ({ one }) => one.step],
-  ["site", ({ one }) => one.site],
-  ["kind", ({ one }) => weightKindOf(one.site)],
+  ["target_module", ({ one }) => one.targetModule],
+  ["kind", ({ one }) => weightKindOf(one.targetModule)],
   ...measurements.map(([name, read]): Column<Measurement> => [name, ({ one }) => read(one)]),
 ];
 

@@ -8,7 +8,7 @@ Deno.test("toCsv() has a line for each run, and quotes what needs it", async () 
   const { stored } = await made();
   const lines = toCsv([stored[1]!, await fakeDiverged(stored[2]!.config)]).split("\r\n");
   assertEquals(lines.length, 4);
-  assertStringIncludes(lines[0]!, "id,status,task,model,optimizer,options,rank,peak,seed");
+  assertStringIncludes(lines[0]!, "id,status,task,model,optimizer,options,rank,learning_rate,seed");
   assertStringIncludes(lines[1]!, 'done,digits,vit-tiny,lora,"{""alpha"":16,""beta1"":0.9}",2,0.004,0');
   assertStringIncludes(lines[2]!, "diverged,digits,vit-tiny,lora-ga");
 });
@@ -42,7 +42,7 @@ Deno.test("measurementsToCsv() has a line for each measured step and map, with t
   const lines = measurementsToCsv([run, await fakeDiverged(stored[2]!.config)]).split("\r\n");
   assert(run.status === "done");
   assertEquals(lines.length, 2 + run.outcome.discrepancies.length);
-  assertStringIncludes(lines[0]!, "step,site,kind,gradient_error,gradient_error_bound");
+  assertStringIncludes(lines[0]!, "step,target_module,kind,gradient_error,gradient_error_bound");
   assertStringIncludes(lines[2]!, ",2,0.004,0,1,layers.1.k,k,");
 });
 

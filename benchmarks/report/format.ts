@@ -79,8 +79,10 @@ export function formatRate(rate: number): string {
 }
 
 /** A cell's learning rate, marked where a wider grid may hold a better one: "0.004", "0.032 (edge)". */
-export function formatCellRate({ peak, chosen }: Pick<Cell, "peak" | "chosen">): string {
-  return chosen?.atEdge && chosen.peak === peak ? `${formatRate(peak)} (edge)` : formatRate(peak);
+export function formatCellRate({ learningRate, chosen }: Pick<Cell, "learningRate" | "chosen">): string {
+  return chosen?.atEdge && chosen.learningRate === learningRate
+    ? `${formatRate(learningRate)} (edge)`
+    : formatRate(learningRate);
 }
 
 /** "2", "1 to 3": counts of several things at once; a dash for nothing. */

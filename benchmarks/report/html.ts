@@ -239,9 +239,9 @@ function runsToHtml(report: Report): Markup {
 <p class="note">Every run by itself; its name leads to what it found, its config and the command that runs it again.</p>
 <div class="scroll" role="region" aria-label="List of runs"><table>
 <thead><tr>${
-    ["Run", "Task", "Method", "Rank", "Peak rate", "Seed", "Status", "Score", "Validation loss"].map((name) =>
-      markup`<th scope="col">${name}</th>`
-    )
+    ["Run", "Task", "Method", "Rank", "Learning rate", "Seed", "Status", "Score", "Validation loss"].map((
+      name,
+    ) => markup`<th scope="col">${name}</th>`)
   }</tr></thead>
 <tbody>
 ${lines(rows)}

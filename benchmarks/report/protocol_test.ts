@@ -12,7 +12,10 @@ import { makeStudy } from "../study/make_study.ts";
 
 const tuned: SweepSpec = {
   ...fakeSweep,
-  optimizers: [{ id: "full", peaks: [0.001, 0.002, 0.004] }, { id: "lora", peaks: [0.004, 0.008, 0.016] }],
+  optimizers: [{ id: "full", learningRates: [0.001, 0.002, 0.004] }, {
+    id: "lora",
+    learningRates: [0.004, 0.008, 0.016],
+  }],
   ranks: [2],
 };
 
@@ -57,14 +60,17 @@ Deno.test("describeProtocol() warns where scores are on the data that rates were
 Deno.test("describeProtocol() tells unequal tuning: other numbers of rates, and methods that had no choice", async () => {
   const unequal = await protocolOf({
     ...tuned,
-    optimizers: [{ id: "full", peaks: [0.001, 0.002] }, { id: "lora", peaks: [0.004, 0.008, 0.016] }],
+    optimizers: [{ id: "full", learningRates: [0.001, 0.002] }, {
+      id: "lora",
+      learningRates: [0.004, 0.008, 0.016],
+    }],
   });
   assertEquals(unequal.caveats, [
     "Methods were tuned unequally on Shifted digits, Word problems: over 2 to 3 rates, with 2 seeds each.",
   ]);
   const without = await protocolOf({
     ...tuned,
-    optimizers: [...tuned.optimizers, { id: "lora-pro", peaks: [0.01] }],
+    optimizers: [...tuned.optimizers, { id: "lora-pro", learningRates: [0.01] }],
   });
   assertStringIncludes(
     without.caveats.join("\n"),
@@ -113,7 +119,7 @@ Deno.test("makeStudy() knows the choice behind a rate that a sweep took over fro
   const { rates } = choose("tune", tuning);
   const lora = rates.find(({ optimizer, task }) => optimizer === "lora" && task === "digits")!;
   const { configs } = expand(
-    { ...fakeSweep, optimizers: [{ id: "lora", peaks: [lora.peak] }], ranks: [2, 8] },
+    { ...fakeSweep, optimizers: [{ id: "lora", learningRates: [lora.learningRate] }], ranks: [2, 8] },
     fakeRegistries,
   );
   const { cells } = makeStudy(configs, [], rates, fakeRegistries, a100);
@@ -122,7 +128,7 @@ Deno.test("makeStudy() knows the choice behind a rate that a sweep took over fro
     [8, lora],
   ]);
   const other = expand(
-    { ...fakeSweep, optimizers: [{ id: "lora", peaks: [0.5] }], ranks: [2] },
+    { ...fakeSweep, optimizers: [{ id: "lora", learningRates: [0.5] }], ranks: [2] },
     fakeRegistries,
   );
   const stated = makeStudy(other.configs, [], rates, fakeRegistries, a100);

@@ -22,7 +22,7 @@ async function studyOf(spec: SweepSpec, registries = fakeRegistries) {
 
 const tuned: SweepSpec = {
   ...fakeSweep,
-  optimizers: ["full", "lora", "lora-ga", "lora-pro"].map((id) => ({ id, peaks: [0.001, 0.004] })),
+  optimizers: ["full", "lora", "lora-ga", "lora-pro"].map((id) => ({ id, learningRates: [0.001, 0.004] })),
 };
 
 const growing: SweepSpec = {
@@ -35,7 +35,7 @@ const growing: SweepSpec = {
 const telling: SweepSpec = { ...tuned, optimizers: [...tuned.optimizers, { id: "adalora" }] };
 const many: SweepSpec = {
   ...tuned,
-  optimizers: Object.values(manyMethods.optimizers).map(({ id }) => ({ id, peaks: [0.001, 0.004] })),
+  optimizers: Object.values(manyMethods.optimizers).map(({ id }) => ({ id, learningRates: [0.001, 0.004] })),
 };
 
 /** One method in three variants, beside LoRA and full fine-tuning. */
@@ -55,7 +55,7 @@ const overTasks: SweepSpec = {
     ...fakeSweep.tasks[1]!,
     task: { ...fakeSweep.tasks[1]!.task, id },
   })),
-  optimizers: tuned.optimizers.map(({ id }) => ({ id, peaks: [0.004] })),
+  optimizers: tuned.optimizers.map(({ id }) => ({ id, learningRates: [0.004] })),
 };
 
 const studies = {
@@ -85,7 +85,7 @@ const aboutFactors = [
   "discrepancy-by-step",
   "discrepancy-by-layer",
   "discrepancy-by-kind",
-  "discrepancy-by-site",
+  "discrepancy-by-module",
   "second-order-by-step",
   "move-of-a-by-step",
 ];

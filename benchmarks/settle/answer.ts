@@ -172,11 +172,13 @@ function ratesLine(
     cell.contenders.map((one) => ({ one, where: cells.length > 1 ? ` on ${cell.task} r${cell.rank}` : "" }))
   );
   const words = contenders.map(({ one, where }) => {
-    const { peak, runnerUp, lead, atEdge } = choices!.get(one.id)!;
+    const { learningRate, runnerUp, lead, atEdge } = choices!.get(one.id)!;
     const next = runnerUp === null
       ? ""
       : `, next ${formatRate(runnerUp)} with ${formatPercent(lead!)} more loss`;
-    return `${one.title}${where} ${formatRate(peak)}${next}${atEdge ? ", at the edge of its grid" : ""}`;
+    return `${one.title}${where} ${formatRate(learningRate)}${next}${
+      atEdge ? ", at the edge of its grid" : ""
+    }`;
   });
   const shown = words.length > MOST_RATES ? "in settle.json" : words.join("; ");
   const isSearched = !areRatesGiven && contenders.some(({ one }) => choices!.get(one.id)!.tried.length > 0);
@@ -311,8 +313,8 @@ export function answerToJson(
     ),
     rates: choices && cells.flatMap((cell) =>
       cell.contenders.map(({ name, id }) => {
-        const { peak, runnerUp, lead, atEdge } = choices.get(id)!;
-        return { task: cell.task, rank: cell.rank, method: name, peak, runnerUp, lead, atEdge };
+        const { learningRate, runnerUp, lead, atEdge } = choices.get(id)!;
+        return { task: cell.task, rank: cell.rank, method: name, learningRate, runnerUp, lead, atEdge };
       })
     ),
     scores: judged.map(({ cell, comparison: { of, against }, standing: { scores } }) => ({

@@ -13,7 +13,7 @@ export type Tried = ReadonlyMap<number, number | null>;
 
 /** The rate that a method is compared at. */
 export interface FairRate {
-  readonly peak: number;
+  readonly learningRate: number;
   /** The best of the other rates; null where there is none at which no run diverged. */
   readonly runnerUp: number | null;
   /** How much larger its loss is, as a share; null without a runner-up. */
@@ -37,7 +37,7 @@ export function logLossOf(result: RunResult): number {
 export function ratesAsked(first: readonly number[], tried: Tried): readonly number[] {
   let asked = [...first];
   while (asked.length < first.length + MOST_MORE && first.length > 1) {
-    if (asked.some((peak) => (tried.get(peak) ?? null) === null)) break;
+    if (asked.some((learningRate) => (tried.get(learningRate) ?? null) === null)) break;
     const best = bestOf(asked, tried), [least, most] = [asked[0]!, asked.at(-1)!];
     // Where every run diverged, smaller rates may not.
     if (best === null || best === least) asked = [least / 2, ...asked];
@@ -49,21 +49,21 @@ export function ratesAsked(first: readonly number[], tried: Tried): readonly num
 
 /** The choice among rates that all have a loss; null where runs diverged at each. */
 export function chooseRate(rates: readonly number[], tried: Tried): FairRate | null {
-  const peak = bestOf(rates, tried);
-  if (peak === null) return null;
-  const runnerUp = bestOf(rates.filter((one) => one !== peak), tried);
+  const learningRate = bestOf(rates, tried);
+  if (learningRate === null) return null;
+  const runnerUp = bestOf(rates.filter((one) => one !== learningRate), tried);
   return {
-    peak,
+    learningRate,
     runnerUp,
-    lead: runnerUp === null ? null : Math.expm1(tried.get(runnerUp)! - tried.get(peak)!),
-    atEdge: rates.length > 1 && (peak === rates[0] || peak === rates.at(-1)),
+    lead: runnerUp === null ? null : Math.expm1(tried.get(runnerUp)! - tried.get(learningRate)!),
+    atEdge: rates.length > 1 && (learningRate === rates[0] || learningRate === rates.at(-1)),
   };
 }
 
 /** The rate of the least loss, of equal ones the smallest; null where none is finite. */
 function bestOf(rates: readonly number[], tried: Tried): number | null {
-  return rates.reduce<number | null>((best, peak) => {
-    const loss = tried.get(peak) ?? Infinity;
-    return loss < (best === null ? Infinity : tried.get(best)!) ? peak : best;
+  return rates.reduce<number | null>((best, learningRate) => {
+    const loss = tried.get(learningRate) ?? Infinity;
+    return loss < (best === null ? Infinity : tried.get(best)!) ? learningRate : best;
   }, null);
 }

@@ -129,15 +129,15 @@ function scoresIn(stored: readonly RunResult[], setting: string): ReadonlyMap<nu
       ? [{ ...result.config, score: result.outcome.score }]
       : []
   );
-  const byRate = [...Map.groupBy(alike, ({ schedule }) => schedule.peak).values()];
+  const byRate = [...Map.groupBy(alike, ({ schedule }) => schedule.learningRate).values()];
   const [most = []] = byRate.toSorted((a, b) => b.length - a.length);
   return new Map(most.map(({ seed, score }) => [seed, score]));
 }
 
 /** What a run's score depends on, but for rate and seed. */
-function settingOf({ task, model, optimizer, steps, batchSize, sites, clip }: RunConfig): string {
+function settingOf({ task, model, optimizer, steps, batchSize, targetModules, clip }: RunConfig): string {
   const { testSlice: _, testExamples: _tested, validationExamples: _validated, ...own } = task;
-  return canonicalJson({ task: own, model, optimizer, steps, batchSize, sites, clip });
+  return canonicalJson({ task: own, model, optimizer, steps, batchSize, targetModules, clip });
 }
 
 /** What a question would take, for people. */

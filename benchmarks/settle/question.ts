@@ -94,7 +94,7 @@ export function specOf(
       others.join(", ")
     }, where differences up to ${within} count as none?`,
     base: {
-      sites: ["*"],
+      targetModules: ["*"],
       steps: 100,
       batchSize: 32,
       accumulate: 1,
@@ -135,12 +135,12 @@ export async function askQuestion(
   areRatesGiven: boolean,
 ): Promise<Question> {
   const { settle, name, seeds } = spec;
-  const refuse = (reason: string) => new UserError(`Cannot settle sweep "${name}": ${reason}`);
-  if (!settle) throw refuse(`it has no "settle"`);
-  if (spec.vary || spec.search) throw refuse(`"vary" and "search" are for sweeps of other kinds`);
-  if (spec.base.scoreOn !== "test") throw refuse(`"scoreOn" is "${spec.base.scoreOn}", "test" is needed`);
+  const validate = (reason: string) => new UserError(`Cannot settle sweep "${name}": ${reason}`);
+  if (!settle) throw validate(`it has no "settle"`);
+  if (spec.vary || spec.search) throw validate(`"vary" and "search" are for sweeps of other kinds`);
+  if (spec.base.scoreOn !== "test") throw validate(`"scoreOn" is "${spec.base.scoreOn}", "test" is needed`);
   if (seeds.some((seed) => seed >= FIRST_SEED)) {
-    throw refuse(`its seeds choose rates and are never scored, ${FIRST_SEED} is the first that is scored`);
+    throw validate(`its seeds choose rates and are never scored, ${FIRST_SEED} is the first that is scored`);
   }
   const choices = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
   const known = await openFolders(choices, registries);
@@ -161,7 +161,13 @@ export async function askQuestion(
         const run = runs[i]!, { id } = run.config.optimizer, key = methodKey(run.config.optimizer);
         const twins = unique.filter((j) => runs[j]!.config.optimizer.id === id);
         const namesakes = unique.filter((j) => runs[j]!.method.title === run.method.title);
-        const rates = ratesOf(run.config, drafts[i]!.method.peaks ?? null, chosen, areRatesGiven, said);
+        const rates = ratesOf(
+          run.config,
+          drafts[i]!.method.learningRates ?? null,
+          chosen,
+          areRatesGiven,
+          said,
+        );
         return {
           run,
           name: twins.length > 1 ? labels.get(key)! : id,
@@ -170,7 +176,7 @@ export async function askQuestion(
           rates,
         };
       }));
-      cells.push(await cellOf(contenders, rank, settle.against ?? null, refuse));
+      cells.push(await cellOf(contenders, rank, settle.against ?? null, validate));
     }
   }
   return {
@@ -188,19 +194,19 @@ async function cellOf(
   contenders: readonly Contender[],
   rank: number,
   against: string | null,
-  refuse: (reason: string) => UserError,
+  validate: (reason: string) => UserError,
 ): Promise<Cell> {
   const [first] = contenders, { config, task, model } = first!.run;
   const reference = against === null
     ? null
     : contenders.find(({ run }) => run.config.optimizer.id === against);
-  if (reference === undefined) throw refuse(`"against" is "${against}", which is none of its methods`);
+  if (reference === undefined) throw validate(`"against" is "${against}", which is none of its methods`);
   const others = contenders.filter((one) => one !== (reference ?? first));
   if (others.length === 0) {
-    throw refuse(`${first!.name} has nothing to be compared with on ${config.task.id}`);
+    throw validate(`${first!.name} has nothing to be compared with on ${config.task.id}`);
   }
   if (others.length > MOST_COMPARISONS) {
-    throw refuse(`it compares ${others.length} pairs at a time, ${MOST_COMPARISONS} is the most`);
+    throw validate(`it compares ${others.length} pairs at a time, ${MOST_COMPARISONS} is the most`);
   }
   // Loaded when needed: what reads texts and images is not needed to list and to report.
   const { loadExamples } = await import("../../training/resolve/examples.ts");
@@ -246,8 +252,8 @@ function ratesOf(
       `Cannot take the rate of "${optimizer.id}" on "${task.id}": sweep "${chosen?.sweep}" chose none`,
     );
   }
-  if (areRatesGiven) return [use!.rate.peak];
+  if (areRatesGiven) return [use!.rate.learningRate];
   if (!use) notes.add(`"${optimizer.id}" was never tuned: its search for a rate begins at ${UNKNOWN_RATE}`);
-  const middle = use?.rate.peak ?? UNKNOWN_RATE;
+  const middle = use?.rate.learningRate ?? UNKNOWN_RATE;
   return [middle / 2, middle, 2 * middle];
 }

@@ -11,8 +11,8 @@ export function tuningRuns(
   seeds: readonly number[],
 ): Promise<PlannedRun[]> {
   return named(
-    rates.flatMap((peak) =>
-      seeds.map((seed) => ({ ...atRate(config, peak), scoreOn: "validation" as const, seed }))
+    rates.flatMap((learningRate) =>
+      seeds.map((seed) => ({ ...atRate(config, learningRate), scoreOn: "validation" as const, seed }))
     ),
   );
 }
@@ -23,18 +23,18 @@ export function tuningRuns(
  */
 export function pairedRuns(
   { run: { config } }: Contender,
-  peak: number,
+  learningRate: number,
   pairs: number,
 ): Promise<PlannedRun[]> {
   return named(Array.from({ length: pairs }, (_, pair) => ({
-    ...atRate(config, peak),
+    ...atRate(config, learningRate),
     task: { ...config.task, ...(pair > 0 && { testSlice: pair }) },
     seed: FIRST_SEED + pair,
   })));
 }
 
-function atRate(config: RunConfig, peak: number): RunConfig {
-  return { ...config, schedule: { ...config.schedule, peak } };
+function atRate(config: RunConfig, learningRate: number): RunConfig {
+  return { ...config, schedule: { ...config.schedule, learningRate } };
 }
 
 async function named(configs: readonly RunConfig[]): Promise<PlannedRun[]> {

@@ -82,7 +82,7 @@ export async function settle<G extends AsyncDisposable>(
         runs,
         store,
         { ...stored, results: known },
-        parts.workshop,
+        parts.deps,
         display,
         // What others are at is waited for: the next look follows from all runs before it.
         { signal: parts.signal, forecast, checkpoints, sharing: { claims, waits: true } },
@@ -242,7 +242,7 @@ async function chooseRates(
   const gridOf = async (one: Contender) => {
     const kept = file.choices?.find(({ contender }) => contender === one.id);
     return kept
-      ? kept.tried.map(({ peak }) => peak)
+      ? kept.tried.map(({ learningRate }) => learningRate)
       : one.rates.length === 1
       ? []
       : ratesAsked(one.rates, await triedRates(one, tuningSeeds, known));
@@ -267,13 +267,13 @@ async function chooseRates(
       method: one.name,
       task: cell.task,
       ...chooseRate(grid, tried) ??
-        { peak: one.rates[0]!, runnerUp: null, lead: null, atEdge: grid.length > 1 },
-      tried: grid.map((peak) => ({ peak, logLoss: finiteOrNull(tried.get(peak)) })),
+        { learningRate: one.rates[0]!, runnerUp: null, lead: null, atEdge: grid.length > 1 },
+      tried: grid.map((learningRate) => ({ learningRate, logLoss: finiteOrNull(tried.get(learningRate)) })),
     };
     choices.set(one.id, choice);
     const results = (await tuningRuns(one, grid, tuningSeeds)).flatMap(({ id }) => known.get(id) ?? []);
     const [rate] = choose(spec.name, results).rates;
-    if (rate) rates.push({ ...rate, peak: choice.peak, atEdge: choice.atEdge });
+    if (rate) rates.push({ ...rate, learningRate: choice.learningRate, atEdge: choice.atEdge });
   }
   return { choices, rates };
 }
@@ -302,12 +302,12 @@ async function triedRates(
 ): Promise<Tried> {
   const tried = new Map<number, number | null>();
   for (;;) {
-    const rates = ratesAsked(contender.rates, tried).filter((peak) => !tried.has(peak));
+    const rates = ratesAsked(contender.rates, tried).filter((learningRate) => !tried.has(learningRate));
     if (rates.length === 0) return tried;
-    for (const peak of rates) {
-      const results = (await tuningRuns(contender, [peak], seeds)).map(({ id }) => known.get(id));
+    for (const learningRate of rates) {
+      const results = (await tuningRuns(contender, [learningRate], seeds)).map(({ id }) => known.get(id));
       const isWhole = results.every((result) => isFinished(result));
-      tried.set(peak, isWhole ? mean(results.map((result) => logLossOf(result!))) : null);
+      tried.set(learningRate, isWhole ? mean(results.map((result) => logLossOf(result!))) : null);
     }
   }
 }
@@ -322,7 +322,7 @@ async function runPairs(
   registries: Registries,
 ): Promise<{ readonly judged: readonly Judged[]; readonly runs: readonly PlannedRun[] }> {
   const runsOf = (contender: Contender, pairs: number) =>
-    pairedRuns(contender, choices.get(contender.id)!.peak, pairs);
+    pairedRuns(contender, choices.get(contender.id)!.learningRate, pairs);
   const judge = async (cell: Cell, comparison: Comparison, pairs: number): Promise<Judged> => {
     const [ours, theirs] = [await runsOf(comparison.of, pairs), await runsOf(comparison.against, pairs)];
     const results: Results[number][] = [];

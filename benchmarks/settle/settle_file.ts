@@ -43,12 +43,12 @@ const Choice = z.strictObject({
   contender: z.string(),
   method: z.string(),
   task: z.string(),
-  peak: z.number(),
+  learningRate: z.number(),
   runnerUp: z.number().nullable(),
   lead: z.number().nullable(),
   atEdge: z.boolean(),
   /** Mean log loss at each rate that was tried; null where a run diverged. */
-  tried: z.array(z.strictObject({ peak: z.number(), logLoss: z.number().nullable() })),
+  tried: z.array(z.strictObject({ learningRate: z.number(), logLoss: z.number().nullable() })),
 });
 export type Choice = z.infer<typeof Choice>;
 

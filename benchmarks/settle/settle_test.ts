@@ -59,13 +59,13 @@ const abilities: Readonly<Record<string, Ability>> = {
 /** A run that is a function of its config alone, and of nothing that only says who made it. */
 async function made(config: RunConfig, able = abilities): Promise<RunResult> {
   const { id } = config.optimizer, { score, spread = 0.03, bestPeak = 1e-3, diverges } = able[id]!;
-  const { seed, task: { testExamples, testSlice = 0 }, schedule: { peak } } = config;
+  const { seed, task: { testExamples, testSlice = 0 }, schedule: { learningRate } } = config;
   if (diverges?.(seed)) return await fakeDiverged(config);
   const done = await fakeDone(config);
   const own = createRandom(seed).fork(id === "twin" ? "lora" : id);
   const ability = score + own.normal(1, spread)[0]!;
   const luck = createRandom(testSlice).fork("examples").uniform(testExamples, 0, 1);
-  const loss = 0.3 + 0.02 * Math.log2(peak / bestPeak) ** 2 + 0.001 * own.normal(1, 1)[0]!;
+  const loss = 0.3 + 0.02 * Math.log2(learningRate / bestPeak) ** 2 + 0.001 * own.normal(1, 1)[0]!;
   const points = [0, 5, 10, 15, 20].map((step) => ({ step, value: loss + 2 * Math.exp(-step / 4) }));
   const scores = Array.from(luck, (value) => value < ability ? 1 : 0);
   return {
@@ -100,11 +100,17 @@ async function settled(out: string, { asked, able, before }: Going = {}) {
     ...asked,
   };
   const spec = specOf(whole, registries);
-  const peaks = { lora: [0.0005, 0.001, 0.002], twin: [0.0005, 0.001, 0.002] } as Record<string, number[]>;
+  const learningRates = { lora: [0.0005, 0.001, 0.002], twin: [0.0005, 0.001, 0.002] } as Record<
+    string,
+    number[]
+  >;
   const question = await askQuestion(
     {
       ...spec,
-      optimizers: spec.optimizers.map((one) => ({ ...one, peaks: peaks[one.id] ?? [0.0005, 0.001, 0.002] })),
+      optimizers: spec.optimizers.map((one) => ({
+        ...one,
+        learningRates: learningRates[one.id] ?? [0.0005, 0.001, 0.002],
+      })),
     },
     registries,
     null,
@@ -112,7 +118,7 @@ async function settled(out: string, { asked, able, before }: Going = {}) {
   );
   const ran: RunConfig[] = [], said: string[] = [], interruption = new AbortController();
   const outcome = await settle(question, out, "./run settle …", registries, {
-    workshop: {
+    deps: {
       open: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
       async train(_gpu, config) {
         await before?.(config, interruption);
@@ -177,7 +183,10 @@ Deno.test("settle() tells the better of two, after pairs with seeds and examples
     assertEquals((await fileIn(out)).answer, [...outcome.answer]);
     // Another sweep takes the rates from here.
     const chosen = ChosenRates.parse(JSON.parse(await Deno.readTextFile(`${out}/chosen.json`)));
-    assertEquals(chosen.rates.map(({ optimizer, peak }) => [optimizer, peak]), [["lora-ga", 1e-3], [
+    assertEquals(chosen.rates.map(({ optimizer, learningRate }) => [optimizer, learningRate]), [[
+      "lora-ga",
+      1e-3,
+    ], [
       "lora",
       1e-3,
     ]]);
@@ -299,10 +308,10 @@ Deno.test("settle() widens a grid whose best rate is at its edge, and takes no r
     };
     const { json, ran } = await settled(out, { able });
     const [ga, lora] = json.rates!;
-    assertEquals([ga!.peak, ga!.atEdge], [0.008, false]);
+    assertEquals([ga!.learningRate, ga!.atEdge], [0.008, false]);
     const tried = new Set(
       ran.filter(({ scoreOn, optimizer }) => scoreOn === "validation" && optimizer.id === "lora-ga")
-        .map(({ schedule }) => schedule.peak),
+        .map(({ schedule }) => schedule.learningRate),
     );
     assertEquals([...tried].sort(), [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016]);
     assert([0.004, 0.016].includes(ga!.runnerUp!));

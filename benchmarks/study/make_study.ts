@@ -75,10 +75,10 @@ export function makeStudy(
         const key = JSON.stringify([task.id, rank, method.key]);
         const own = planned.get(key);
         if (!own) return [];
-        const peaks = unique(own.map((config) => config.schedule.peak)).sort((a, b) => a - b);
-        const grid = peaks.map((peak) => runsAt(peak, finished.get(key) ?? []));
+        const learningRates = unique(own.map((config) => config.schedule.learningRate)).sort((a, b) => a - b);
+        const grid = learningRates.map((learningRate) => runsAt(learningRate, finished.get(key) ?? []));
         const chosen = chosenOf(rates, own[0]!, grid);
-        const speaking = grid.find(({ peak }) => peak === chosen?.peak) ?? grid[0]!;
+        const speaking = grid.find(({ learningRate }) => learningRate === chosen?.learningRate) ?? grid[0]!;
         return [{
           task,
           method,
@@ -124,16 +124,16 @@ export function makeStudy(
 }
 
 /** What runs share that can be compared: all but method, rank, rate and seed, and what has no part in the outcome. */
-function settingOf({ task, model, sites, steps, batchSize, schedule, clip, scoreOn }: RunConfig) {
+function settingOf({ task, model, targetModules, steps, batchSize, schedule, clip, scoreOn }: RunConfig) {
   // Pairs have slices of test examples of their own.
   const { data, testSlice: _slice, ...ownTask } = task,
     { path, ...ownModel } = model,
-    { peak: _, ...ownSchedule } = schedule;
+    { learningRate: _, ...ownSchedule } = schedule;
   return {
     // Files that moved are the same where their fingerprint is known.
     task: task.fingerprint === undefined ? { ...ownTask, data } : ownTask,
     model: model.fingerprint === undefined ? { ...ownModel, path } : ownModel,
-    sites,
+    targetModules,
     steps,
     batchSize,
     schedule: ownSchedule,
@@ -195,12 +195,12 @@ function chosenOf(
   const own = rates.find((rate) =>
     rate.task === task.id && rate.rank === rank && areSameFiles(rate, files) &&
     rateKey(rate) === key &&
-    grid.some(({ peak }) => peak === rate.peak)
+    grid.some(({ learningRate }) => learningRate === rate.learningRate)
   );
   if (own || grid.length > 1) return own ?? null;
   const query = { task: task.id, model: model.id, ...files, optimizer, rank, steps };
   const taken = rateFor({ rates }, query)?.rate;
-  return taken && taken.peak === grid[0]!.peak ? taken : null;
+  return taken && taken.learningRate === grid[0]!.learningRate ? taken : null;
 }
 
 function beforeOf(task: TaskLabel, configs: readonly RunConfig[], bases: readonly BaseResult[]): Before[] {
@@ -211,11 +211,11 @@ function beforeOf(task: TaskLabel, configs: readonly RunConfig[], bases: readonl
   return result ? [{ task, result }] : [];
 }
 
-function runsAt(peak: number, results: readonly RunResult[]): RunsAtRate {
-  const own = results.filter(({ config }) => config.schedule.peak === peak)
+function runsAt(learningRate: number, results: readonly RunResult[]): RunsAtRate {
+  const own = results.filter(({ config }) => config.schedule.learningRate === learningRate)
     .toSorted((a, b) => a.config.seed - b.config.seed);
   return {
-    peak,
+    learningRate,
     runs: own.filter((result): result is DoneRun => result.status === "done"),
     diverged: own.filter((result) => result.status === "diverged").map((result) => result.config.seed),
   };

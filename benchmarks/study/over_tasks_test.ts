@@ -22,7 +22,7 @@ const spec = (tasks: number, seeds: number, ids: readonly string[], ranks = [8])
     ...fakeSweep.tasks[1]!,
     task: { ...fakeSweep.tasks[1]!.task, id },
   })),
-  optimizers: ids.map((id) => ({ id, peaks: [0.004] })),
+  optimizers: ids.map((id) => ({ id, learningRates: [0.004] })),
   ranks,
   seeds: Array.from({ length: seeds }, (_, i) => i),
 });

@@ -7,7 +7,7 @@ import { isFor } from "./make_study.ts";
 
 /** A method's place at one rate. */
 export interface Place {
-  readonly peak: number;
+  readonly learningRate: number;
   /** Mean score, or mean validation loss at the end; null where it was not run there or diverged. */
   readonly value: number | null;
   /** 1 for the best; null without a value. Equal values share a place. No verdict: those are of comparisons. */
@@ -32,7 +32,7 @@ export interface Ranking {
   /** What places are by: scores where the sweep itself ran the grids, else the validation losses of the tuning. */
   readonly by: "score" | "validation loss";
   /** The one rate for all, see `sharedRate`; null where there is none. */
-  readonly peak: number | null;
+  readonly learningRate: number | null;
   readonly standings: readonly Standing[];
 }
 
@@ -43,9 +43,9 @@ export interface Ranking {
  * and no test score has any. Null where no rate is common to all.
  */
 export function sharedRate(grids: readonly (readonly RateEvidence[])[]): number | null {
-  const common = (grids[0] ?? []).map(({ peak }) => peak).sort((a, b) => a - b)
-    .filter((peak) => grids.every((grid) => lossAt(grid, peak) !== null));
-  const losses = grids.map((grid) => common.map((peak) => lossAt(grid, peak)!));
+  const common = (grids[0] ?? []).map(({ learningRate }) => learningRate).sort((a, b) => a - b)
+    .filter((learningRate) => grids.every((grid) => lossAt(grid, learningRate) !== null));
+  const losses = grids.map((grid) => common.map((learningRate) => lossAt(grid, learningRate)!));
   const excess = common.map((_, i) => Math.max(...losses.map((own) => own[i]! - Math.min(...own))));
   return common[excess.indexOf(Math.min(...excess))] ?? null;
 }
@@ -56,14 +56,15 @@ export function rankingsOf(study: Study): Ranking[] {
     // A rate that was taken over has the losses of other runs behind it.
     const tuned = cells.filter((cell) => isOwn(cell) && cell.chosen!.evidence.length > 1);
     if (tuned.length < 2) return [];
-    const peak = sharedRate(tuned.map(({ chosen }) => chosen!.evidence));
+    const learningRate = sharedRate(tuned.map(({ chosen }) => chosen!.evidence));
     const by = tuned.every(({ grid }) => grid.length > 1) ? "score" : "validation loss";
     const measured = (rateOf: (cell: Cell) => number) =>
       placesOf(tuned.map((cell) => measuredAt(cell, rateOf(cell), by)), by === "score");
-    const own = measured((cell) => cell.chosen!.peak), shared = peak === null ? [] : measured(() => peak);
+    const own = measured((cell) => cell.chosen!.learningRate),
+      shared = learningRate === null ? [] : measured(() => learningRate);
     const standings = tuned.map((cell, i) => ({ cell, own: own[i]!, shared: shared[i] ?? null }))
       .toSorted((a, b) => (a.own.place ?? Infinity) - (b.own.place ?? Infinity));
-    return [{ task, rank, by, peak, standings }];
+    return [{ task, rank, by, learningRate, standings }];
   });
 }
 
@@ -73,17 +74,17 @@ function isOwn({ task, method, rank, chosen }: Cell): boolean {
 
 /** What a method came to at a rate: `[seed][example]`, one mean loss in place of examples. */
 interface Measured {
-  readonly peak: number;
+  readonly learningRate: number;
   readonly runs: Cell["runs"];
   readonly losses: readonly number[];
 }
 
-function measuredAt(cell: Cell, peak: number, by: Ranking["by"]): Measured {
-  const at = cell.grid.find((one) => one.peak === peak);
+function measuredAt(cell: Cell, learningRate: number, by: Ranking["by"]): Measured {
+  const at = cell.grid.find((one) => one.learningRate === learningRate);
   const whole = at !== undefined && at.diverged.length === 0;
   return by === "score"
-    ? { peak, runs: whole ? at.runs : [], losses: [] }
-    : { peak, runs: [], losses: lossesAt(cell.chosen!.evidence, peak) };
+    ? { learningRate, runs: whole ? at.runs : [], losses: [] }
+    : { learningRate, runs: [], losses: lossesAt(cell.chosen!.evidence, learningRate) };
 }
 
 function placesOf(measured: readonly Measured[], byScore: boolean): Place[] {
@@ -96,7 +97,7 @@ function placesOf(measured: readonly Measured[], byScore: boolean): Place[] {
     value === null ? null : 1 + values.filter((other) => other !== null && isBetter(other, value)).length
   );
   return measured.map((one, i): Place => ({
-    peak: one.peak,
+    learningRate: one.learningRate,
     value: values[i]!,
     place: places[i]!,
     seeds: byScore ? one.runs.length : one.losses.length,
@@ -105,12 +106,12 @@ function placesOf(measured: readonly Measured[], byScore: boolean): Place[] {
 }
 
 /** Last validation losses by seed at a rate; none where a run diverged or the rate was not run. */
-function lossesAt(grid: readonly RateEvidence[], peak: number): number[] {
-  const losses = grid.find((one) => one.peak === peak)?.validationLosses ?? [];
+function lossesAt(grid: readonly RateEvidence[], learningRate: number): number[] {
+  const losses = grid.find((one) => one.learningRate === learningRate)?.validationLosses ?? [];
   return losses.every((loss) => loss !== null) ? losses : [];
 }
 
-function lossAt(grid: readonly RateEvidence[], peak: number): number | null {
-  const losses = lossesAt(grid, peak);
+function lossAt(grid: readonly RateEvidence[], learningRate: number): number | null {
+  const losses = lossesAt(grid, learningRate);
   return losses.length > 0 ? mean(losses) : null;
 }

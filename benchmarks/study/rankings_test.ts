@@ -12,8 +12,8 @@ import type { Report } from "../report/report.ts";
 
 /** A grid of one seed by rate and loss; null where it diverged. */
 function grid(losses: Readonly<Record<string, number | null>>): RateEvidence[] {
-  return Object.entries(losses).map(([peak, loss]) => ({
-    peak: Number(peak),
+  return Object.entries(losses).map(([learningRate, loss]) => ({
+    learningRate: Number(learningRate),
     seeds: [0],
     validationLosses: [loss],
   }));
@@ -38,7 +38,7 @@ Deno.test("sharedRate() looks only at rates that all were run at to the end, and
   assertEquals(sharedRate([grid({ 5: 1, 6: null }), grid({ 5: null, 6: 1 })]), null);
 });
 
-const peaks = [0.001, 0.004, 0.016];
+const learningRates = [0.001, 0.004, 0.016];
 
 /** A report of methods that end with such validation losses and share of right answers by rate; null diverges. */
 async function reportOf(
@@ -48,12 +48,12 @@ async function reportOf(
   const plan = await fakePlan({
     ...fakeSweep,
     tasks: [fakeSweep.tasks[0]!],
-    optimizers: Object.keys(outcomes).map((id) => ({ id, peaks })),
+    optimizers: Object.keys(outcomes).map((id) => ({ id, learningRates })),
     ranks: [2],
     ...spec,
   });
   const make = async (config: RunConfig): Promise<RunResult> => {
-    const outcome = outcomes[config.optimizer.id]![peaks.indexOf(config.schedule.peak)]!;
+    const outcome = outcomes[config.optimizer.id]![learningRates.indexOf(config.schedule.learningRate)]!;
     if (outcome === null) return await fakeDiverged(config);
     const [value, score] = outcome, done = await fakeDone(config);
     const scores = done.outcome.scores.map((_, i) => i < score * done.outcome.scores.length ? 1 : 0);
@@ -119,13 +119,16 @@ Deno.test("buildReport() ranks by the tuning's validation losses where a sweep t
   const spec: SweepSpec = {
     ...fakeSweep,
     tasks: [fakeSweep.tasks[0]!],
-    optimizers: ["full", "lora", "lora-pro"].map((id) => ({ id, peaks })),
+    optimizers: ["full", "lora", "lora-pro"].map((id) => ({ id, learningRates })),
     ranks: [2],
     seeds: [100],
   };
   const tuning = await Promise.all((await fakePlan(spec)).runs.map(({ config }) => fakeDone(config)));
   const { rates } = choose("tune", tuning);
-  const optimizers = rates.map(({ optimizer, peak }) => ({ id: optimizer, peaks: [peak] }));
+  const optimizers = rates.map(({ optimizer, learningRate }) => ({
+    id: optimizer,
+    learningRates: [learningRate],
+  }));
   const plan = { ...await fakePlan({ ...spec, optimizers, seeds: [0, 1] }), rates, ratesFrom: "tune" };
   const stored = await Promise.all(plan.runs.map(({ config }) => fakeDone(config)));
   const report = buildReport({ plan, stored, faults: [], setAside: [] }, fakeRegistries),

@@ -42,7 +42,7 @@ export interface MethodLabel {
 
 /** Runs of one method at one rank and one rate on one task. */
 export interface RunsAtRate {
-  readonly peak: number;
+  readonly learningRate: number;
   /** Finished runs, by seed. */
   readonly runs: readonly DoneRun[];
   /** Seeds whose runs diverged. */

@@ -4,7 +4,7 @@ import { type BaseConfig, type BaseResult, recordId, type RunConfig } from "../.
 import { BaseResult as BaseSchema } from "../../training/schemas.ts";
 import { growingTasks } from "../cost/growth/points.ts";
 import { isUserFault } from "../../errors/fault.ts";
-import type { Workshop } from "./runner.ts";
+import type { RunDeps } from "./runner.ts";
 import { type CheckpointPlace, removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
 import { Interrupted } from "../../training/checkpoint/interrupted.ts";
 import { Queue, type Sharing } from "./queue.ts";
@@ -39,7 +39,7 @@ export async function scoreBases<G extends AsyncDisposable>(
   bases: readonly BaseConfig[],
   store: Store<BaseResult>,
   stored: Stored<BaseResult>,
-  workshop: Workshop<G>,
+  deps: RunDeps<G>,
   { signal, say, checkpoints, sharing = null, onScored = () => {}, onWait = () => {} }: {
     readonly signal: AbortSignal;
     readonly checkpoints?: CheckpointPlace;
@@ -72,12 +72,12 @@ export async function scoreBases<G extends AsyncDisposable>(
     for (let taken; (taken = await queue.next()) !== null;) {
       const { item: { id, config }, claim } = taken;
       await using _ = { [Symbol.asyncDispose]: () => claim.release() };
-      gpu ??= await workshop.open();
+      gpu ??= await deps.open();
       const name = `${config.model.id} on ${config.task.id} before fine-tuning`;
       let result: BaseResult | null;
       const begunAt = performance.now();
       try {
-        result = await Promise.race([workshop.scoreBase(gpu, config, keeping), interruption]);
+        result = await Promise.race([deps.scoreBase(gpu, config, keeping), interruption]);
         if (result === null) break;
         result = BaseSchema.parse(result);
         onScored(config, performance.now() - begunAt);
@@ -86,7 +86,7 @@ export async function scoreBases<G extends AsyncDisposable>(
         if (error instanceof Interrupted) break;
         if (isUserFault(error)) throw error;
         const message = error instanceof Error ? error.message : String(error);
-        const environment = await workshop.environment(gpu);
+        const environment = await deps.environment(gpu);
         result = { schema: 1, id, config, environment, status: "failed", error: message };
         say(`${name}: failed (${message})`);
         await close();

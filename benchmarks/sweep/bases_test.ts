@@ -29,7 +29,7 @@ async function stage(
   const out = await Deno.makeTempDir(), store = openBases(out);
   await prepareFolder(store.folder);
   const scored: string[] = [], said: string[] = [], gpus: { closed: boolean }[] = [];
-  const workshop = {
+  const deps = {
     open() {
       const gpu = {
         closed: false,
@@ -51,7 +51,7 @@ async function stage(
   try {
     await work({
       go: async (signal = new AbortController().signal) =>
-        await scoreBases(basesOf(configs), store, await store.read(), workshop, {
+        await scoreBases(basesOf(configs), store, await store.read(), deps, {
           signal,
           say: (sentence) => said.push(sentence),
         }),

@@ -6,7 +6,7 @@ import { type Claims, openClaims, sweepClaims } from "./claims.ts";
 import { EVERY_OF_WORKER, type LiveWriter, openLive, readPulses } from "./live.ts";
 import { thisWorker } from "./worker.ts";
 import type { Display } from "./progress.ts";
-import { isFinished, type Workshop } from "./runner.ts";
+import { isFinished, type RunDeps } from "./runner.ts";
 import { checkpointsOf, openBases, openStore, type Store, type Stored } from "./store.ts";
 
 /** What a process does of a sweep: all; the plan alone; or runs alone, beside others. */
@@ -16,7 +16,7 @@ export type Role = "whole" | "plan" | "worker";
 export interface WorkParts<G extends AsyncDisposable> {
   /** "whole" where absent. */
   readonly role?: Role;
-  readonly workshop: Workshop<G>;
+  readonly deps: RunDeps<G>;
   readonly display: Display;
   /** Where it aborts, work stops once the run at work is kept. */
   readonly signal: AbortSignal;

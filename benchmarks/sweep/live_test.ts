@@ -17,13 +17,13 @@ async function readPulse(out: string): Promise<Pulse> {
   return (await readPulses(out, worker))[0] ?? { live: null, isAlive: false, fault: null };
 }
 
-const refuse = (sentence: string) => {
+const validate = (sentence: string) => {
   throw new Error(sentence);
 };
 
 test("openLive() writes the stage, the running run with its curves so far, and how it ended", async () => {
   await inFolder(async (out) => {
-    const writer = await openLive(out, refuse, worker);
+    const writer = await openLive(out, validate, worker);
     const read = async () => {
       await writer.write();
       return (await readPulse(out)).live!;
@@ -85,7 +85,7 @@ test("readPulses() tells a sweep at work from one that was killed, and from none
     const dead = await readPulse(out);
     assertEquals([dead.isAlive, dead.live?.ending], [false, null]);
     // The next sweep in the folder takes over what the dead one left.
-    const next = await openLive(out, refuse);
+    const next = await openLive(out, validate);
     assert((await readPulse(out)).isAlive);
     await next.end({ status: "done" });
     assertEquals((await readPulse(out)).live?.ending, { status: "done" });
@@ -94,10 +94,10 @@ test("readPulses() tells a sweep at work from one that was killed, and from none
 
 test("readPulses() has all processes of a folder: those that live first, and of these the first", async () => {
   await inFolder(async (out) => {
-    const first = await openLive(out, refuse, { name: "b", host: null });
+    const first = await openLive(out, validate, { name: "b", host: null });
     const begun = Date.now();
     while (Date.now() === begun) await new Promise((resolve) => setTimeout(resolve, 1));
-    const second = await openLive(out, refuse, { name: "a", host: null });
+    const second = await openLive(out, validate, { name: "a", host: null });
     const found = async () =>
       (await readPulses(out, worker)).map(({ live, isAlive }) => [live?.worker, isAlive]);
     assertEquals(await found(), [["b", true], ["a", true]]);
@@ -110,7 +110,7 @@ test("readPulses() has all processes of a folder: those that live first, and of 
     assertEquals(await found(), [["b", true], ["a", false]]);
     await first.end({ status: "done" });
     // Whoever starts next removes what they said.
-    const third = await openLive(out, refuse, worker);
+    const third = await openLive(out, validate, worker);
     assertEquals(await found(), [["here", true]]);
     await third.end({ status: "done" });
   });
@@ -131,7 +131,7 @@ test("openLive() never fails: where nothing can be written it says so, once", as
 
 test("readPulses() names a file that is cut short, of another form, or no file", async () => {
   await inFolder(async (out) => {
-    const writer = await openLive(out, refuse, worker);
+    const writer = await openLive(out, validate, worker);
     await writer.end({ status: "done" });
     const path = `${out}/live/here.json`, text = await Deno.readTextFile(path);
     const cases: [string, string][] = [
@@ -157,7 +157,7 @@ test("readPulses() names a file that is cut short, of another form, or no file",
 
 test("readPulses() goes by silence where a process is on another machine", async () => {
   await inFolder(async (out) => {
-    const writer = await openLive(out, refuse, { name: "there", host: "elsewhere" });
+    const writer = await openLive(out, validate, { name: "there", host: "elsewhere" });
     await writer.write();
     const text = await Deno.readTextFile(`${out}/live/there.json`);
     await writer.end({ status: "done" });

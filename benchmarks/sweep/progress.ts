@@ -34,9 +34,11 @@ export function inAllOf(displays: readonly Display[]): Display {
   };
 }
 
-/** A run in a few words, e.g. "digits, lora-pro r8, peak 0.002, seed 0". */
+/** A run in a few words, e.g. "digits, lora-pro r8, lr 0.002, seed 0". */
 export function nameRun(config: RunConfig): string {
   const rank = rankOf(config.optimizer);
   const method = rank === null ? config.optimizer.id : `${config.optimizer.id} r${rank}`;
-  return `${config.task.id}, ${method}${nameSize(config)}, peak ${config.schedule.peak}, seed ${config.seed}`;
+  return `${config.task.id}, ${method}${
+    nameSize(config)
+  }, lr ${config.schedule.learningRate}, seed ${config.seed}`;
 }

@@ -14,7 +14,7 @@ import { Interrupted } from "../../training/checkpoint/interrupted.ts";
 import type { KeepingHooks } from "../../training/checkpoint/keeper.ts";
 
 /** What the runner needs of training: injected, so that it can be tested without a GPU. */
-export interface Workshop<G extends AsyncDisposable> {
+export interface RunDeps<G extends AsyncDisposable> {
   /** Opens a GPU. It is closed and opened again after a run that failed. */
   open(): Promise<G>;
   /** One run. Throws on faults, and `Interrupted` where the signal asked it to stop; else it ended or diverged. */
@@ -63,7 +63,7 @@ export async function runSweep<G extends AsyncDisposable>(
   runs: readonly PlannedRun[],
   store: Store,
   stored: Stored,
-  workshop: Workshop<G>,
+  deps: RunDeps<G>,
   display: Display,
   { signal, forecast, checkpoints, sharing = null }: {
     readonly signal: AbortSignal;
@@ -99,7 +99,7 @@ export async function runSweep<G extends AsyncDisposable>(
       await using _ = { [Symbol.asyncDispose]: () => claim.release() };
       inHand = 1;
       display.count?.(countDone());
-      gpu ??= await workshop.open();
+      gpu ??= await deps.open();
       const startedAt = performance.now(), clock = new RunClock(forecast, config, startedAt);
       display.start({ id, config });
       let updatedAt = -Infinity;
@@ -117,12 +117,12 @@ export async function runSweep<G extends AsyncDisposable>(
       };
       let result: RunResult | "interrupted";
       try {
-        result = await Promise.race([workshop.train(gpu, config, { onProgress, ...keeping }), interruption]);
+        result = await Promise.race([deps.train(gpu, config, { onProgress, ...keeping }), interruption]);
         if (result !== "interrupted") result = checked(result);
       } catch (error) {
         if (error instanceof Interrupted) break;
         if (isUserFault(error)) throw error;
-        result = await describeFailure(id, config, error, workshop, gpu);
+        result = await describeFailure(id, config, error, deps, gpu);
         const broken: G = gpu;
         gpu = null;
         // The device may be what failed: closing it may fail too, and there is nothing more to be done about it.
@@ -169,10 +169,10 @@ async function describeFailure<G extends AsyncDisposable>(
   id: string,
   config: RunConfig,
   error: unknown,
-  workshop: Workshop<G>,
+  deps: RunDeps<G>,
   gpu: G,
 ): Promise<RunResult> {
-  const environment = await workshop.environment(gpu);
+  const environment = await deps.environment(gpu);
   const message = error instanceof Error ? error.message : String(error);
   return { schema: 1, id, config, environment, status: "failed", error: message };
 }

@@ -14,7 +14,7 @@ import { Forecast } from "../cost/estimate.ts";
 import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
 import { createLines } from "../command_line/display.ts";
 import { countRuns } from "../cost/run_work.ts";
-import { runSweep, type Workshop } from "./runner.ts";
+import { type RunDeps, runSweep } from "./runner.ts";
 import type { Store } from "./store.ts";
 
 const { runs } = await fakePlan({ ...fakeSweep, tasks: [fakeSweep.tasks[0]!], ranks: [2], seeds: [0] });
@@ -34,7 +34,7 @@ class FakeGpu implements AsyncDisposable {
 /** A made-up sweep: keeps what happened. */
 function stage(train: (config: RunConfig) => Promise<RunResult>) {
   const gpus: FakeGpu[] = [], trained: string[] = [], stored: RunResult[] = [], lines: string[] = [];
-  const workshop: Workshop<FakeGpu> = {
+  const deps: RunDeps<FakeGpu> = {
     open() {
       gpus.push(new FakeGpu());
       return Promise.resolve(gpus.at(-1)!);
@@ -72,7 +72,7 @@ function stage(train: (config: RunConfig) => Promise<RunResult>) {
       runs,
       store,
       { results: new Map(earlier.map((result) => [result.id, result])), faults: [], setAside: [] },
-      workshop,
+      deps,
       createLines((line) => lines.push(line), { every: 0 }),
       { signal: interruption.signal, forecast },
     );

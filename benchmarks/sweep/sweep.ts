@@ -20,12 +20,12 @@ import {
   type RateUse,
 } from "../rates/rates.ts";
 
-const peak = z.number().positive();
+const learningRate = z.number().positive();
 
 /** What all runs of a sweep, or of one task of it, share. The rate is stated elsewhere. */
 export const SweepBase = z.strictObject({
   ...RunConfig.omit({ schema: true, task: true, model: true, optimizer: true, seed: true }).shape,
-  schedule: Schedule.omit({ peak: true }),
+  schedule: Schedule.omit({ learningRate: true }),
 });
 export type SweepBase = z.infer<typeof SweepBase>;
 
@@ -56,7 +56,7 @@ export const SweepOptimizer = z.strictObject({
   /** Win over the method's defaults. */
   options: OptionValues.optional(),
   /** Learning rates, all of which are run. Win over the sweep's `rates`. */
-  peaks: z.array(peak).min(1).optional(),
+  learningRates: z.array(learningRate).min(1).optional(),
 });
 export type SweepOptimizer = z.infer<typeof SweepOptimizer>;
 
@@ -92,10 +92,11 @@ export const SweepSpec = z.strictObject({
   tasks: z.array(SweepTask).min(1),
   optimizers: z.array(SweepOptimizer).min(1),
   /**
-   * Where learning rates come from for methods without `peaks`: one for all, or those that a tuning sweep chose
+   * Where learning rates come from for methods without `learningRates`: one for all, or those that a tuning sweep chose
    * (from `<name>.chosen.json` beside the sweeps).
    */
-  rates: z.union([z.strictObject({ shared: peak }), z.strictObject({ chosenBy: z.string() })]).optional(),
+  rates: z.union([z.strictObject({ shared: learningRate }), z.strictObject({ chosenBy: z.string() })])
+    .optional(),
   /**
    * Set the option "rank" of every method that has one. A method is left out, with a note, at ranks that it refuses, as
    * long as it takes another of them.
@@ -113,7 +114,7 @@ export const SweepSpec = z.strictObject({
   with: z.array(z.string().min(1)).exactOptional(),
   /** The margin of the report's verdict “same”; 0.02 where none is given. */
   within: Margin.exactOptional(),
-  /** True where only those of each method's `peaks` are run that a search for the best asks for (benchmarks/rates/search.ts). */
+  /** True where only those of each method's `learningRates` are run that a search for the best asks for (benchmarks/rates/search.ts). */
   search: z.literal(true).exactOptional(),
   /** Present where methods are compared until it is decided. The sweep's seeds are then those that rates are chosen with. */
   settle: Settle.exactOptional(),
@@ -125,7 +126,7 @@ export interface SweepOverrides {
   readonly tasks?: readonly string[];
   readonly optimizers?: readonly string[];
   readonly ranks?: readonly number[];
-  readonly peaks?: readonly number[];
+  readonly learningRates?: readonly number[];
   readonly seeds?: readonly number[];
   /** Also scales the warm-up and the steps between validations and measurements. */
   readonly steps?: number;
@@ -163,8 +164,20 @@ export interface Expansion {
  * settings
  */
 export function override(spec: SweepSpec, overrides: SweepOverrides, registries: Registries): SweepSpec {
-  const { tasks, optimizers, ranks, peaks, seeds, steps, data, trainOnTest, examples, model, gpu, within } =
-    overrides;
+  const {
+    tasks,
+    optimizers,
+    ranks,
+    learningRates,
+    seeds,
+    steps,
+    data,
+    trainOnTest,
+    examples,
+    model,
+    gpu,
+    within,
+  } = overrides;
   const allTasks = [...tasksOf(spec, registries), ...ownTasks(spec, registries)];
   // What the sweep doesn't name joins, so that a new one can be tried at once: a task as it ships, a method with its defaults.
   const chosenTasks = tasks?.flatMap((id) => {
@@ -195,7 +208,9 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
       },
       ...(model !== undefined && { model: { ...headOf(entry), id: nameOf(model), path: model } }),
     })),
-    optimizers: (chosenOptimizers ?? all).map((entry) => peaks ? { ...entry, peaks: [...peaks] } : entry),
+    optimizers: (chosenOptimizers ?? all).map((entry) =>
+      learningRates ? { ...entry, learningRates: [...learningRates] } : entry
+    ),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
     ...(gpu && { gpu }),
@@ -217,9 +232,10 @@ function ownTasks(spec: SweepSpec, registries: Registries): WholeTask[] {
 }
 
 /** The rates that all methods of a sweep are run at, where they are the same: one that joins is run at them too. */
-function gridOf(methods: readonly SweepOptimizer[]): Pick<SweepOptimizer, "peaks"> {
-  const [first] = methods, isSame = (other: SweepOptimizer) => String(other.peaks) === String(first?.peaks);
-  return first?.peaks && methods.every(isSame) ? { peaks: first.peaks } : {};
+function gridOf(methods: readonly SweepOptimizer[]): Pick<SweepOptimizer, "learningRates"> {
+  const [first] = methods,
+    isSame = (other: SweepOptimizer) => String(other.learningRates) === String(first?.learningRates);
+  return first?.learningRates && methods.every(isSame) ? { learningRates: first.learningRates } : {};
 }
 
 /** What a model from the command line leaves as the sweep has it. */
@@ -235,7 +251,7 @@ function nameOf(folder: string): string {
 
 /** The tuning sweep whose choice is needed to expand this one; null where every method's rates are stated. */
 export function ratesNeeded(spec: SweepSpec): string | null {
-  const stated = spec.optimizers.every((entry) => entry.peaks);
+  const stated = spec.optimizers.every((entry) => entry.learningRates);
   return !stated && spec.rates && "chosenBy" in spec.rates ? spec.rates.chosenBy : null;
 }
 
@@ -281,7 +297,7 @@ export function expand(
  * @throws {UserError} for configs that a run would refuse, for ranks that no method takes, and for methods that take no rank
  */
 export function draftRuns(spec: SweepSpec, registries: Registries): Drafts {
-  refuseTwoSources(spec);
+  validateTwoSources(spec);
   const drafts: Draft[] = [], attempts: RankAttempt[] = [], [seed] = spec.seeds;
   const tasks = tasksOf(spec, registries), methods = methodsOf(spec, registries);
   for (const entry of tasks) {
@@ -318,11 +334,11 @@ export function takeRates(
   const configs = new Map<string, RunConfig>();
   const uses: RateUse[] = [], missing: RateQuery[] = [];
   for (const { config: draft, method } of drafts) {
-    const found = peaksOf(spec, method, draft, chosen, standIn);
+    const found = learningRatesOf(spec, method, draft, chosen, standIn);
     if (found.use) uses.push(found.use);
     if (found.missing) missing.push(found.missing);
-    for (const value of found.peaks) {
-      const config = withPeak(draft, value);
+    for (const value of found.learningRates) {
+      const config = withLearningRate(draft, value);
       configs.set(canonicalJson(config), config);
     }
   }
@@ -399,7 +415,7 @@ function describeTransfer({ tasks }: SweepSpec, uses: readonly RateUse[]): strin
 }
 
 /** Reports tell runs apart by task, so a task has one source of data in a sweep. */
-function refuseTwoSources({ name, tasks }: SweepSpec): void {
+function validateTwoSources({ name, tasks }: SweepSpec): void {
   for (const { task } of tasks) {
     const isOther = (other: typeof task) =>
       other.data !== task.data || other.trainOnTest !== task.trainOnTest;
@@ -508,7 +524,7 @@ function draftRun(
     task: entry.task,
     model: { ...entry.model, ...size },
     optimizer: { id: method.id, options: { ...hasRank ? { rank } : {}, ...method.options } },
-    schedule: { ...base.schedule, peak: 1 },
+    schedule: { ...base.schedule, learningRate: 1 },
     seed,
   };
   try {
@@ -520,23 +536,23 @@ function draftRun(
   }
 }
 
-function withPeak(config: RunConfig, value: number): RunConfig {
-  return { ...config, schedule: { ...config.schedule, peak: value } };
+function withLearningRate(config: RunConfig, value: number): RunConfig {
+  return { ...config, schedule: { ...config.schedule, learningRate: value } };
 }
 
-function peaksOf(
+function learningRatesOf(
   spec: SweepSpec,
   method: SweepOptimizer,
   draft: RunConfig,
   chosen: ChosenRates | null,
   standIn: number | undefined,
-): { readonly peaks: readonly number[]; readonly use?: RateUse; readonly missing?: RateQuery } {
-  if (method.peaks) return { peaks: method.peaks };
-  if (spec.rates && "shared" in spec.rates) return { peaks: [spec.rates.shared] };
+): { readonly learningRates: readonly number[]; readonly use?: RateUse; readonly missing?: RateQuery } {
+  if (method.learningRates) return { learningRates: method.learningRates };
+  if (spec.rates && "shared" in spec.rates) return { learningRates: [spec.rates.shared] };
   if (!spec.rates || !chosen) {
     throw new UserError(
       `Cannot find a learning rate for "${method.id}" in sweep "${spec.name}": give the method "peaks", ` +
-        `the sweep "rates", or the command --peaks`,
+        `the sweep "rates", or the command --learning-rates`,
     );
   }
   const query = {
@@ -551,6 +567,6 @@ function peaksOf(
   };
   const use = rateFor(chosen, query);
   return use
-    ? { peaks: [use.rate.peak], use }
-    : { peaks: standIn === undefined ? [] : [standIn], missing: query };
+    ? { learningRates: [use.rate.learningRate], use }
+    : { learningRates: standIn === undefined ? [] : [standIn], missing: query };
 }

@@ -61,7 +61,7 @@ export async function hasChosen(sweep: string): Promise<boolean> {
  */
 export async function readChosen(sweep: string): Promise<ChosenRates> {
   const shown = `benchmarks/sweeps/${sweep}${chosenEnding}`;
-  const hint = ` (./run bench ${sweep} makes it; --peaks states rates instead)`;
+  const hint = ` (./run bench ${sweep} makes it; --learning-rates states rates instead)`;
   return await readJson(new URL(`${sweep}${chosenEnding}`, folder), ChosenRates, shown, hint);
 }
 

@@ -23,11 +23,11 @@ function chosenRate(change: Partial<ChosenRate>): ChosenRate {
     optimizer: "lora",
     options: { alpha: 16, beta1: 0.9 },
     rank: 2,
-    peak: 0.01,
+    learningRate: 0.01,
     atEdge: false,
     steps: 40,
     msPerStep: 50,
-    evidence: [{ peak: 0.01, seeds: [100], validationLosses: [0.5] }],
+    evidence: [{ learningRate: 0.01, seeds: [100], validationLosses: [0.5] }],
     ...change,
   };
 }
@@ -76,13 +76,13 @@ Deno.test("expand() lets a task change the base, and a method its options and ra
   const { configs } = expand(
     {
       ...fakeSweep,
-      optimizers: [{ id: "lora", options: { alpha: 32 }, peaks: [0.1, 0.2] }],
+      optimizers: [{ id: "lora", options: { alpha: 32 }, learningRates: [0.1, 0.2] }],
       ranks: [2],
       seeds: [0],
     },
     fakeRegistries,
   );
-  assertEquals(configs.map((config) => [config.task.id, config.steps, config.schedule.peak]), [
+  assertEquals(configs.map((config) => [config.task.id, config.steps, config.schedule.learningRate]), [
     ["digits", 40, 0.1],
     ["digits", 40, 0.2],
     ["arithmetic", 60, 0.1],
@@ -148,7 +148,7 @@ const shipped = {
 
 test("the sweeps of rank and learning rate run every method there is, on both tasks", async () => {
   const ids = Object.values(optimizers).map(({ id }) => id).sort();
-  const ranks = expand(override(await readSweep("rank"), { peaks: [1e-3] }, shipped), shipped);
+  const ranks = expand(override(await readSweep("rank"), { learningRates: [1e-3] }, shipped), shipped);
   const rates = expand(await readSweep("learning-rate"), shipped);
   for (const { configs } of [ranks, rates]) {
     for (const task of ["digits", "arithmetic"]) {
@@ -158,10 +158,10 @@ test("the sweeps of rank and learning rate run every method there is, on both ta
   }
   const byMethod = Map.groupBy(rates.configs, ({ task, optimizer }) => `${task.id} ${optimizer.id}`);
   for (const [name, configs] of byMethod) {
-    const peaks = configs.map(({ schedule }) => schedule.peak);
-    assert(new Set(peaks).size >= 7, name);
+    const learningRates = configs.map(({ schedule }) => schedule.learningRate);
+    assert(new Set(learningRates).size >= 7, name);
     // A logarithmic grid: neighbours are equally far apart.
-    const ratios = peaks.slice(1).map((peak, i) => peak / peaks[i]!);
+    const ratios = learningRates.slice(1).map((learningRate, i) => learningRate / learningRates[i]!);
     assert(ratios.every((ratio) => Math.abs(ratio / ratios[0]! - 1) < 0.1), `${name}: ${ratios}`);
     assert(configs.every(({ scoreOn }) => scoreOn === "validation"), "a rate is never chosen on test data");
   }
@@ -172,7 +172,8 @@ test("the sweeps of rank and learning rate run every method there is, on both ta
 });
 
 test("the sweep of the paper takes every task with its shipped settings and every method, and so does its tuning", async () => {
-  const paper = expand(override(await readSweep("paper"), { peaks: [1e-3] }, shipped), shipped).configs;
+  const paper =
+    expand(override(await readSweep("paper"), { learningRates: [1e-3] }, shipped), shipped).configs;
   const tuning = expand(await readSweep("learning-rate"), shipped).configs;
   for (const { id, shipped } of Object.values(tasks)) {
     const { model, steps, batchSize, ...amounts } = shipped!;
@@ -229,12 +230,14 @@ Deno.test('expand() lets "*" stand for the methods that a sweep doesn\'t name, a
   const spec: SweepSpec = {
     ...tuned,
     rates: { shared: 0.1 },
-    optimizers: [{ id: "lora", peaks: [0.3] }, { id: "*", peaks: [0.2] }],
+    optimizers: [{ id: "lora", learningRates: [0.3] }, { id: "*", learningRates: [0.2] }],
     ranks: [2],
     seeds: [0],
   };
   const found = (one: SweepSpec) =>
-    expand(one, fakeRegistries).configs.map(({ optimizer, schedule }) => [optimizer.id, schedule.peak]);
+    expand(one, fakeRegistries).configs.map((
+      { optimizer, schedule },
+    ) => [optimizer.id, schedule.learningRate]);
   assertEquals(found(spec), [["lora", 0.3], ["full", 0.2], ["lora-ga", 0.2], ["lora-pro", 0.2]]);
   const some = override(spec, { optimizers: ["lora-ga", "lora"] }, fakeRegistries);
   assertEquals(found(some), [["lora-ga", 0.2], ["lora", 0.3]]);
@@ -277,20 +280,24 @@ Deno.test("expand() names all methods and tasks that nothing was chosen for, and
     () => expand(spec, fakeRegistries, chosenRates([chosenRate({})])),
     UserError,
     'Cannot find learning rates: sweep "tune" chose none for "full" on "digits", and none for any method on ' +
-      '"arithmetic" (./run bench tune runs what its folder lacks and chooses; --peaks states a rate instead)',
+      '"arithmetic" (./run bench tune runs what its folder lacks and chooses; --learning-rates states a rate instead)',
   );
 });
 
 Deno.test("expand() lists runs whose rate is missing at a rate that stands in, where one is given, and says so", () => {
   const spec: SweepSpec = { ...tuned, tasks: fakeSweep.tasks, optimizers: [{ id: "lora" }, { id: "full" }] };
-  const chosen = chosenRates([chosenRate({}), chosenRate({ rank: 8, peak: 0.02 })]);
+  const chosen = chosenRates([chosenRate({}), chosenRate({ rank: 8, learningRate: 0.02 })]);
   const { configs, notes } = expand(spec, fakeRegistries, chosen, 0.5);
-  const peaks = (task: string, id: string) =>
+  const learningRates = (task: string, id: string) =>
     new Set(
       configs.filter(({ task: one, optimizer }) => one.id === task && optimizer.id === id)
-        .map(({ schedule }) => schedule.peak),
+        .map(({ schedule }) => schedule.learningRate),
     );
-  assertEquals([peaks("digits", "lora"), peaks("digits", "full"), peaks("arithmetic", "lora")], [
+  assertEquals([
+    learningRates("digits", "lora"),
+    learningRates("digits", "full"),
+    learningRates("arithmetic", "lora"),
+  ], [
     new Set([0.01, 0.02]),
     new Set([0.5]),
     new Set([0.5]),
@@ -306,11 +313,11 @@ Deno.test("expand() takes the rate that was chosen on another task of the same m
   const spec: SweepSpec = { ...tuned, tasks: fakeSweep.tasks, seeds: [0], ranks: [2] };
   const chosen = chosenRates([
     chosenRate({}),
-    chosenRate({ task: "zeta", model: "decoder-tiny", steps: 60, peak: 0.04 }),
-    chosenRate({ task: "alpha", model: "decoder-tiny", steps: 60, peak: 0.03 }),
+    chosenRate({ task: "zeta", model: "decoder-tiny", steps: 60, learningRate: 0.04 }),
+    chosenRate({ task: "alpha", model: "decoder-tiny", steps: 60, learningRate: 0.03 }),
   ]);
   const { configs, notes } = expand(spec, fakeRegistries, chosen);
-  assertEquals(configs.map(({ task, schedule }) => [task.id, schedule.peak]), [["digits", 0.01], [
+  assertEquals(configs.map(({ task, schedule }) => [task.id, schedule.learningRate]), [["digits", 0.01], [
     "arithmetic",
     0.03,
   ]]);
@@ -321,19 +328,19 @@ Deno.test("expand() takes the rate that was chosen on another task of the same m
 Deno.test("expand() takes the rate that was chosen for the task, method and rank", () => {
   const chosen = chosenRates([
     chosenRate({}),
-    chosenRate({ rank: 8, peak: 0.02 }),
+    chosenRate({ rank: 8, learningRate: 0.02 }),
     chosenRate({ task: "arithmetic" }),
   ]);
   const { configs, rates, notes } = expand(tuned, fakeRegistries, chosen);
-  assertEquals(configs.map((config) => config.schedule.peak), [0.01, 0.02, 0.01, 0.02]);
+  assertEquals(configs.map((config) => config.schedule.learningRate), [0.01, 0.02, 0.01, 0.02]);
   assertEquals(rates.length, 2);
   assertEquals(notes, []);
 });
 
 Deno.test("expand() takes the nearest rank's rate where a rank was not tuned, and says so", () => {
-  const chosen = chosenRates([chosenRate({}), chosenRate({ rank: 8, peak: 0.02 })]);
+  const chosen = chosenRates([chosenRate({}), chosenRate({ rank: 8, learningRate: 0.02 })]);
   const { configs, notes } = expand({ ...tuned, ranks: [6], seeds: [0] }, fakeRegistries, chosen);
-  assertEquals(configs[0]!.schedule.peak, 0.02);
+  assertEquals(configs[0]!.schedule.learningRate, 0.02);
   assertEquals(notes, ["The rate of lora at rank 6 on digits was tuned at rank 8"]);
 });
 
@@ -349,10 +356,10 @@ Deno.test("expand() says where rates were tuned with other options or steps", ()
 Deno.test("expand() refuses a method whose rate nobody stated or chose", () => {
   const unstated = parseWith(SweepSpec, { ...fakeSweep, rates: undefined }, "x");
   assertThrows(() => expand(unstated, fakeRegistries), UserError, 'Cannot find a learning rate for "lora"');
-  assertThrows(() => expand(tuned, fakeRegistries, chosenRates([])), UserError, "--peaks states");
+  assertThrows(() => expand(tuned, fakeRegistries, chosenRates([])), UserError, "--learning-rates states");
 });
 
-Deno.test("expand() refuses a rank above what the sites have", () => {
+Deno.test("expand() refuses a rank above what the target modules have", () => {
   assertThrows(
     () => expand({ ...fakeSweep, ranks: [9] }, fakeRegistries),
     UserError,
@@ -367,7 +374,7 @@ const halfRank: Registries = {
     ...fakeRegistries.optimizers,
     loraGa: {
       ...fakeRegistries.optimizers["loraGa"]!,
-      refuse: ({ rank, gamma }) =>
+      validate: ({ rank, gamma }) =>
         gamma !== 16
           ? `gamma is ${gamma}, 16 is needed`
           : Number(rank) > 4
@@ -450,14 +457,14 @@ Deno.test("expand() says in few sentences which of many runs take rates that wer
 Deno.test("override() takes a part of the sweep and scales what goes with the steps", () => {
   const small = override(
     fakeSweep,
-    { tasks: ["arithmetic"], optimizers: ["lora"], ranks: [4], seeds: [7], peaks: [0.5], steps: 6 },
+    { tasks: ["arithmetic"], optimizers: ["lora"], ranks: [4], seeds: [7], learningRates: [0.5], steps: 6 },
     fakeRegistries,
   );
   const { configs } = expand(small, fakeRegistries);
   assertEquals(configs.length, 1);
   const [config] = configs;
   assertEquals([config!.steps, config!.validateEvery, config!.telemetryEvery], [6, 1, 1]);
-  assertEquals(config!.schedule, { kind: "cosine", peak: 0.5, warmup: 0, floor: 0 });
+  assertEquals(config!.schedule, { kind: "cosine", learningRate: 0.5, warmup: 0, floor: 0 });
   assertEquals([config!.seed, rankOf(config!.optimizer)], [7, 4]);
 });
 
@@ -509,7 +516,7 @@ Deno.test("expand() notes rates that were tuned on other data, and refuses a tas
   const note = 'Rates for "digits" were tuned on the task\'s own data, not on mnist';
   assertEquals(expand(real, takingData, chosenRates([chosenRate({})])).notes, [note]);
   assertEquals(expand({ ...tuned, ranks: [2] }, takingData, chosenRates([chosenRate({})])).notes, []);
-  assertEquals(expand(override(real, { peaks: [0.1] }, takingData), takingData).notes, []);
+  assertEquals(expand(override(real, { learningRates: [0.1] }, takingData), takingData).notes, []);
   const [own] = tuned.tasks;
   assertThrows(
     () => expand({ ...tuned, tasks: [own!, { ...own!, task: { ...own!.task, data: "mnist" } }] }, takingData),
@@ -519,18 +526,21 @@ Deno.test("expand() notes rates that were tuned on other data, and refuses a tas
 });
 
 Deno.test("expand() takes rates that were tuned on real data, or on a model in a folder, for these alone", async () => {
-  const onData = (fingerprint: string) => chosenRate({ dataFingerprint: fingerprint.repeat(64), peak: 0.05 });
+  const onData = (fingerprint: string) =>
+    chosenRate({ dataFingerprint: fingerprint.repeat(64), learningRate: 0.05 });
   const real = override(tuned, { data: "mnist", ranks: [2] }, takingData);
   const one = await expandRuns(real, takingData, chosenRates([chosenRate({}), onData("0")]));
   const taken = '"digits" takes its examples from mnist (fingerprint 0000000000000000)';
-  assertEquals([one.configs.map(({ schedule }) => schedule.peak), one.notes], [[0.05, 0.05], [taken]]);
+  assertEquals([one.configs.map(({ schedule }) => schedule.learningRate), one.notes], [[0.05, 0.05], [
+    taken,
+  ]]);
   // On its own data the task has nothing from theirs, nor has another set of data.
   const message = async (spec: SweepSpec, rates: ChosenRate[]) =>
     (await assertRejects(() => expandRuns(spec, takingData, chosenRates(rates)), UserError)).message;
   assertEquals(
     await message({ ...tuned, ranks: [2] }, [onData("0")]),
     'Cannot use the rates that sweep "tune" chose for "digits": they were tuned on data 0000000000000000 and the ' +
-      "project's model, not on the task's own data and the project's model (--peaks states rates instead)",
+      "project's model, not on the task's own data and the project's model (--learning-rates states rates instead)",
   );
   assertStringIncludes(
     await message(real, [onData("1")]),
@@ -541,8 +551,12 @@ Deno.test("expand() takes rates that were tuned on real data, or on a model in a
     "they were tuned on the task's own data and model 2222222222222222, not on",
   );
   // What is nearer wins over what is further, and a stranger's is never taken.
-  const mixed = await expandRuns(real, takingData, chosenRates([chosenRate({ peak: 0.03 }), onData("1")]));
-  assertEquals(mixed.configs.map(({ schedule }) => schedule.peak), [0.03, 0.03]);
+  const mixed = await expandRuns(
+    real,
+    takingData,
+    chosenRates([chosenRate({ learningRate: 0.03 }), onData("1")]),
+  );
+  assertEquals(mixed.configs.map(({ schedule }) => schedule.learningRate), [0.03, 0.03]);
 });
 
 Deno.test("override() lets a method join that the sweep doesn't name", () => {
@@ -591,7 +605,7 @@ Deno.test("override() lets a task and a method join that the sweep does not name
 
 Deno.test("ratesNeeded() asks for no tuning where every rate is stated", () => {
   assertEquals(ratesNeeded(tuned), "tune");
-  assertEquals(ratesNeeded(override(tuned, { peaks: [0.1] }, fakeRegistries)), null);
+  assertEquals(ratesNeeded(override(tuned, { learningRates: [0.1] }, fakeRegistries)), null);
   assertEquals(ratesNeeded(fakeSweep), null);
 });
 
@@ -614,7 +628,10 @@ Deno.test("override() keeps the warm-up shorter than the steps that the command 
 
 Deno.test("expand() takes the rate of the rank that is nearest by doublings", () => {
   // From 8 it is two doublings to 2, one to 16.
-  const chosen = chosenRates([chosenRate({ rank: 2, peak: 0.01 }), chosenRate({ rank: 16, peak: 0.02 })]);
+  const chosen = chosenRates([
+    chosenRate({ rank: 2, learningRate: 0.01 }),
+    chosenRate({ rank: 16, learningRate: 0.02 }),
+  ]);
   const { configs } = expand({ ...tuned, ranks: [8], seeds: [0] }, fakeRegistries, chosen);
-  assertEquals(configs.map(({ schedule }) => schedule.peak), [0.02]);
+  assertEquals(configs.map(({ schedule }) => schedule.learningRate), [0.02]);
 });

@@ -23,7 +23,7 @@ interface Watched extends Disposable {
   readonly report: LiveReport;
 }
 
-/** Only these names lead here: a page of another site that had its own name point to this machine would read along. */
+/** Only these names lead here: a page of another target module that had its own name point to this machine would read along. */
 const HOSTS = ["127.0.0.1", "localhost", "[::1]"];
 
 const TYPES: Readonly<Record<string, string>> = {

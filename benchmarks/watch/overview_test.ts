@@ -70,7 +70,7 @@ Deno.test("overviewOf() says how a sweep ended, and of a killed one where it was
   assertEquals([killed.state, killed.toGoMs, killed.running], ["killed", null, []]);
   assertEquals(killed.counts, { total: 7, done: 1, diverged: 1, failed: 1, running: 0, left: 4 });
   assertStringIncludes(killed.sentences[0]!, "last heard of 1 s ago");
-  assertStringIncludes(killed.sentences[1]!, "digits, lora-pro r2, peak 0.004, seed 0, step 10");
+  assertStringIncludes(killed.sentences[1]!, "digits, lora-pro r2, lr 0.004, seed 0, step 10");
   assertEquals(of({ ending: { status: "done" } }).state, "done");
   assertEquals(of({ ending: { status: "interrupted" } }).state, "interrupted");
   const failed = of({ ending: { status: "failed", error: "Cannot read x.safetensors" } });

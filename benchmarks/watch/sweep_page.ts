@@ -143,7 +143,7 @@ function rowOf(run: StoredRun, labels: ReadonlyMap<string, string>): Markup {
   const { task, optimizer, schedule, seed } = run.config, loss = run.curves.validation.at(-1);
   const numbers = [
     formatRank(rankOf(optimizer)),
-    formatRate(schedule.peak),
+    formatRate(schedule.learningRate),
     String(seed),
     run.score === null ? "—" : formatNumber(run.score),
     loss === undefined ? "—" : formatSignificant(loss.value),

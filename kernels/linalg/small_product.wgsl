@@ -1,4 +1,4 @@
-// Products c L diag(f(s)) R^T of r x r matrices, one a site; a lane forms one element of one of them. An identity in the
+// Products c L diag(f(s)) R^T of r x r matrices, one a layer; a lane forms one element of one of them. An identity in the
 // place of L or R is not read.
 struct Uniforms {
   rank: u32,
@@ -17,7 +17,7 @@ struct Uniforms {
   out_row: u32,
   damping: f32,
   scale: f32,
-  // Share of a site's largest s that its smallest must reach: below it the product is 0.
+  // Share of a layer's largest s that its smallest must reach: below it the product is 0.
   min_share: f32,
 }
 
@@ -30,20 +30,20 @@ override RIGHT = true;
 @group(0) @binding(0) var<storage, read> left: array<f32>;
 @group(0) @binding(1) var<storage, read> right: array<f32>;
 @group(0) @binding(2) var<storage, read> values: array<f32>;
-// Of each site: c is this times `scale`.
+// Of each layer: c is this times `scale`.
 @group(0) @binding(3) var<storage, read> factors: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 @group(0) @binding(5) var<uniform> u: Uniforms;
 
-fn value_of(site: u32, l: u32) -> f32 {
-  return values[u.values_at + site * u.values_block + l];
+fn value_of(layer: u32, l: u32) -> f32 {
+  return values[u.values_at + layer * u.values_block + l];
 }
 
-fn weight(site: u32, l: u32, factor: f32) -> f32 {
+fn weight(layer: u32, l: u32, factor: f32) -> f32 {
   if (FUNCTION == 0u) {
     return 1.0;
   }
-  let s = value_of(site, l);
+  let s = value_of(layer, l);
   if (s == 0.0) {
     return 0.0;
   }
@@ -60,12 +60,12 @@ fn weight(site: u32, l: u32, factor: f32) -> f32 {
   return 1.0 / (factor * s + u.damping);
 }
 
-fn left_of(site: u32, i: u32, l: u32) -> f32 {
-  return left[u.left_at + site * u.left_block + i * u.left_row + l * u.left_column];
+fn left_of(layer: u32, i: u32, l: u32) -> f32 {
+  return left[u.left_at + layer * u.left_block + i * u.left_row + l * u.left_column];
 }
 
-fn right_of(site: u32, j: u32, l: u32) -> f32 {
-  return right[u.right_at + site * u.right_block + j * u.right_row + l * u.right_column];
+fn right_of(layer: u32, j: u32, l: u32) -> f32 {
+  return right[u.right_at + layer * u.right_block + j * u.right_row + l * u.right_column];
 }
 
 @compute @workgroup_size(64)
@@ -76,29 +76,29 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (i >= u.rank) {
     return;
   }
-  let site = group.y;
-  let factor = u.scale * factors[site];
+  let layer = group.y;
+  let factor = u.scale * factors[layer];
   var is_whole = true;
   if (u.min_share > 0.0) {
-    var smallest = value_of(site, 0u);
+    var smallest = value_of(layer, 0u);
     var largest = smallest;
     for (var l = 1u; l < u.rank; l++) {
-      smallest = min(smallest, value_of(site, l));
-      largest = max(largest, value_of(site, l));
+      smallest = min(smallest, value_of(layer, l));
+      largest = max(largest, value_of(layer, l));
     }
     is_whole = smallest >= u.min_share * largest;
   }
   var sum = 0.0;
   if (is_whole && j < u.rank) {
     if (!LEFT) {
-      sum = weight(site, i, factor) * right_of(site, j, i);
+      sum = weight(layer, i, factor) * right_of(layer, j, i);
     } else if (!RIGHT) {
-      sum = weight(site, j, factor) * left_of(site, i, j);
+      sum = weight(layer, j, factor) * left_of(layer, i, j);
     } else {
       for (var l = 0u; l < u.rank; l++) {
-        sum += left_of(site, i, l) * weight(site, l, factor) * right_of(site, j, l);
+        sum += left_of(layer, i, l) * weight(layer, l, factor) * right_of(layer, j, l);
       }
     }
   }
-  out[site * u.out_block + i * u.out_row + j] = select(factor * sum, sum, FUNCTION == 4u);
+  out[layer * u.out_block + i * u.out_row + j] = select(factor * sum, sum, FUNCTION == 4u);
 }

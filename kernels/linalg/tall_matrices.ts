@@ -1,5 +1,5 @@
 /**
- * @file Many tall matrices at once, such as the factors of all sites: thin SVDs, products with small matrices, overlaps.
+ * @file Many tall matrices at once, such as the factors of all layers: thin SVDs, products with small matrices, overlaps.
  * One dispatch serves all of them, and nothing is read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
@@ -34,7 +34,7 @@ export interface TallMatrices {
   readonly layouts: Tensor<"u32">;
 }
 
-/** r x r matrices in one buffer, one a site: element (i, j) of site k is `at + k * block + i * row + j * column`. */
+/** r x r matrices in one buffer, one a layer: element (i, j) of layer k is `at + k * block + i * row + j * column`. */
 export interface SmallMatrices {
   readonly tensor: Tensor;
   readonly at: number;
@@ -49,7 +49,7 @@ export interface ThinSvds {
   readonly left: TallMatrices;
   /** V. */
   readonly v: SmallMatrices;
-  /** s of site k lies from `at + k * block` on. */
+  /** s of layer k lies from `at + k * block` on. */
   readonly values: Pick<SmallMatrices, "tensor" | "at" | "block">;
 }
 
@@ -118,7 +118,7 @@ const overlapKernel = composeKernel({
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 16 * 4 * Number(LANES),
 }, { snippets });
-/** Lanes of a workgroup that has a site to itself: a software adapter pays for each at every barrier. */
+/** Lanes of a workgroup that has a layer to itself: a software adapter pays for each at every barrier. */
 export function lanesOfMatrix({ info }: Gpu): number {
   return info.software ? 8 : 64;
 }
@@ -157,7 +157,7 @@ export function tallMatrices(
 }
 
 /**
- * Factors of many sites as tall matrices: B `[rows, rank]` as it is, A `[rank, columns]` transposed.
+ * Factors of many layers as tall matrices: B `[rows, rank]` as it is, A `[rank, columns]` transposed.
  *
  * @throws {RangeError} where they do not lie in one buffer, in order, or the rank is above `MAX_RANK`
  */
@@ -182,7 +182,7 @@ export interface SvdPlaces {
   /** Null where no left vectors are wanted. */
   readonly left: Tensor | null;
   readonly small: Tensor;
-  /** Vectors from one site's V, R and s to the next one's. */
+  /** Vectors from one layer's V, R and s to the next one's. */
   readonly block: number;
   readonly vAt: number;
   readonly rAt: number;
@@ -232,7 +232,7 @@ function decompose(
   };
 }
 
-/** Numbers of a site's small matrices in `thinSvds`. */
+/** Numbers of a layer's small matrices in `thinSvds`. */
 export function svdNumbers(rank: number): number {
   return (2 * rank + 1) * smallStride(rank);
 }
@@ -250,9 +250,9 @@ export interface SmallProductOptions {
   readonly values?: ThinSvds["values"];
   /** d, 0 where absent. */
   readonly damping?: number;
-  /** Share of a site's largest s that its smallest must reach: below it the product is 0. No limit where absent. */
+  /** Share of a layer's largest s that its smallest must reach: below it the product is 0. No limit where absent. */
   readonly minShare?: number;
-  /** `[count]`: c of each site is this times `scale`. */
+  /** `[count]`: c of each layer is this times `scale`. */
   readonly factors: Tensor;
   /** 1 where absent. */
   readonly scale?: number;
@@ -261,7 +261,7 @@ export interface SmallProductOptions {
 }
 
 /**
- * c L diag(f(s)) Rᵀ of every site, or L diag(1 / (c s + d)) Rᵀ; null stands for the identity in the place of L or R, not
+ * c L diag(f(s)) Rᵀ of every layer, or L diag(1 / (c s + d)) Rᵀ; null stands for the identity in the place of L or R, not
  * of both.
  */
 export function smallProducts(
@@ -304,7 +304,7 @@ function smallMatrices(gpu: Gpu, count: number, rank: number, label: string): Sm
   return { tensor: gpu.empty([count, rank, row], label), at: 0, block: rank * row, row, column: 1 };
 }
 
-/** Xᵀ Y of every site; both are laid out alike. */
+/** Xᵀ Y of every layer; both are laid out alike. */
 export function tallOverlaps(
   gpu: Gpu,
   x: TallMatrices,
@@ -329,7 +329,7 @@ export interface TallTerm {
   readonly scale?: number;
 }
 
-/** out ← keep · out + the sum of one or two terms, for all sites. `out` is none of the terms' tensors. */
+/** out ← keep · out + the sum of one or two terms, for all layers. `out` is none of the terms' tensors. */
 export function tallProducts(
   gpu: Gpu,
   out: TallMatrices,
@@ -380,7 +380,7 @@ export function spanOf(tensors: readonly Tensor[], label: string): Tensor {
   };
 }
 
-/** Factors of one site, with moments of their product where there are any. */
+/** Factors of one layer, with moments of their product where there are any. */
 export interface BatchedFactors {
   readonly a: Tensor;
   readonly b: Tensor;
@@ -389,7 +389,7 @@ export interface BatchedFactors {
 }
 
 /**
- * Indices of sites whose factors one dispatch can take: those of one rank whose tensors lie in the same buffers. One
+ * Indices of layers whose factors one dispatch can take: those of one rank whose tensors lie in the same buffers. One
  * group, unless a pack was too large for one buffer or ranks differ.
  */
 export function groupFactors(factors: readonly BatchedFactors[]): readonly (readonly number[])[] {

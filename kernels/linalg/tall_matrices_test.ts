@@ -28,7 +28,7 @@ import {
   thinSvds,
 } from "./tall_matrices.ts";
 
-/** Rows of three sites' factors: one row, a prime, more than a workgroup. */
+/** Rows of three layers' factors: one row, a prime, more than a workgroup. */
 const ROWS = [1, 17, 150];
 
 /** Factors side by side, as tall matrices; A's lie transposed. */
@@ -55,13 +55,13 @@ async function download(gpu: Gpu, { flat, rank, rows }: TallMatrices, which: "A"
 
 async function downloadSmall(gpu: Gpu, small: SmallMatrices, rank: number): Promise<Matrix[]> {
   const data = await gpu.download(small.tensor);
-  return ROWS.map((_, site) =>
+  return ROWS.map((_, layer) =>
     fromFloat32(
       Float32Array.from(
         { length: rank * rank },
         (_, e) =>
           data[
-            small.at + site * small.block + Math.floor(e / rank) * small.row + e % rank * small.column
+            small.at + layer * small.block + Math.floor(e / rank) * small.row + e % rank * small.column
           ]!,
       ),
       rank,
@@ -100,7 +100,7 @@ for (const which of ["A", "B"] as const) {
             [1, 2, 0.25][i]!,
           );
           // Condition numbers of the Gram matrices are below 12.
-          assertClose(found[i]!.data, wanted.data, { relative: 1e-5 }, `rank ${rank} site ${i}`);
+          assertClose(found[i]!.data, wanted.data, { relative: 1e-5 }, `rank ${rank} layer ${i}`);
         });
       }
     }
@@ -122,7 +122,7 @@ Deno.test("smallProducts() leaves out directions in which a factor vanishes, wha
   );
   others.forEach((other, i) => {
     const wanted = pseudoInverse(multiply(other, other, { transposeA: true }), 1e-9);
-    assertClose(inverses[i]!.data, wanted.data, { relative: 1e-4, absolute: 1e-30 }, `site ${i}`);
+    assertClose(inverses[i]!.data, wanted.data, { relative: 1e-4, absolute: 1e-30 }, `layer ${i}`);
   });
   // X = U diag(s) Vᵀ, so U diag(s / (s² + 0)) Vᵀ is the pseudo-inverse transposed.
   const out = { ...left, flat: gpu.zeros(left.flat.shape, "out") };
@@ -133,12 +133,12 @@ Deno.test("smallProducts() leaves out directions in which a factor vanishes, wha
   others.forEach((other, i) => {
     const wanted = transpose(pseudoInverse(other, 1e-5));
     const found = data.slice(at, at + other.rows * rank);
-    assertClose(found, wanted.data, { relative: 1e-5, absolute: 1e-30 }, `site ${i}`);
+    assertClose(found, wanted.data, { relative: 1e-5, absolute: 1e-30 }, `layer ${i}`);
     at += Math.ceil(other.rows * rank / 64) * 64;
   });
 });
 
-Deno.test("smallProducts() is 0 where a site's smallest value is below the share of its largest that is asked for", async () => {
+Deno.test("smallProducts() is 0 where a layer's smallest value is below the share of its largest that is asked for", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("share");
   const rank = 5, factors = gpu.upload(Float32Array.of(1, 1, 1), "f32", [3], "ones");
@@ -173,7 +173,7 @@ Deno.test("tallOverlaps() is XᵀY at any rank and with any number of lanes, of 
             found[i]!.data,
             wanted.data,
             { relative: 1e-5 },
-            `rank ${rank} lanes ${lanes} site ${i}`,
+            `rank ${rank} lanes ${lanes} layer ${i}`,
           );
         });
       }
@@ -197,7 +197,7 @@ Deno.test("tallProducts() adds two products to what it keeps, and writes nothing
       const first = multiply(xs[i]!, multiply(xs[i]!, xs[i]!, { transposeA: true }));
       const second = multiply(ys[i]!, multiply(ys[i]!, xs[i]!, { transposeA: true }));
       const wanted = add(add(scale(kept, 0.25), first, 0.5), second, -2);
-      assertClose(found[i]!.data, wanted.data, { relative: 1e-5 }, `${which} site ${i}`);
+      assertClose(found[i]!.data, wanted.data, { relative: 1e-5 }, `${which} layer ${i}`);
     });
     const data = await gpu.download(out.flat);
     assertEquals([...data.slice(5, 64)], Array(59).fill(0));

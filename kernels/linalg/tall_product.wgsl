@@ -2,7 +2,7 @@
 // four neighbouring elements of one row.
 struct Uniforms {
   rank: u32,
-  // In vectors: where K and L begin, and from one site's to the next one's.
+  // In vectors: where K and L begin, and from one layer's to the next one's.
   k_at: u32,
   k_block: u32,
   l_at: u32,
@@ -36,7 +36,7 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let to = out_matrices[group.y];
-  // y counts sites; a line of groups that is too long goes on along z.
+  // y counts layers; a line of groups that is too long goes on along z.
   let e = (group.x + group.z * groups.x) * 64u + lane;
   let blocks = (u.rank + 3u) / 4u;
   let t = e % to.rows;

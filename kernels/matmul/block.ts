@@ -22,7 +22,7 @@ const kernelOf = kernelsByShape((shape: BlockShape) => {
 
 /**
  * Workgroups that keep a GPU busy: fewer are split along the inner axis, each part at least so many steps long.
- * Reasoned, not measured: no such GPU was at hand. `./run tune` measures.
+ * Reasoned, not measured: no such GPU was at hand. `./run autotune` measures.
  */
 const ENOUGH_GROUPS = 128, MIN_STEPS = 128;
 

@@ -57,14 +57,14 @@ Deno.test("scatterRows() refuses tensors that do not fit", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("scatterRows");
   const x = gpu.zeros([2, 6], "x"), words = (count: number) => gpu.zeros([count], "words", "u32");
-  const refuse = (put: () => void) => assertThrows(put, RangeError, 'Cannot scatter "x" [2,6] to places');
-  refuse(() => scatterRows(gpu, x, words(3), gpu.zeros([4, 6], "into")));
-  refuse(() => scatterRows(gpu, x, words(2), gpu.zeros([4, 5], "into")));
+  const validate = (put: () => void) => assertThrows(put, RangeError, 'Cannot scatter "x" [2,6] to places');
+  validate(() => scatterRows(gpu, x, words(3), gpu.zeros([4, 6], "into")));
+  validate(() => scatterRows(gpu, x, words(2), gpu.zeros([4, 5], "into")));
   const into = gpu.zeros([4, 6], "into");
-  refuse(() =>
+  validate(() =>
     scatterRows(gpu, x, words(2), into, { positions: words(2), angles: gpu.zeros([2, 2, 2], "a") })
   );
-  refuse(() =>
+  validate(() =>
     scatterRows(gpu, x, words(2), into, { positions: words(1), angles: gpu.zeros([2, 1, 2], "a") })
   );
 });

@@ -71,17 +71,17 @@ async function readPlaces(folder: string): Promise<ReadonlyMap<string, string> |
 
 /** The file of each tensor. */
 async function readIndex(path: string): Promise<ReadonlyMap<string, string>> {
-  const refuse = (reason: string, cause?: unknown) =>
+  const validate = (reason: string, cause?: unknown) =>
     new CheckpointError(`Cannot read checkpoint index "${path}": ${reason}`, { cause });
-  const json = await readCheckpointJson(path, refuse);
+  const json = await readCheckpointJson(path, validate);
   const parsed = Index.safeParse(json);
-  if (!parsed.success) throw refuse("its weight_map does not name a file for each tensor");
+  if (!parsed.success) throw validate("its weight_map does not name a file for each tensor");
   const places = Object.entries(parsed.data.weight_map);
-  if (places.length === 0) throw refuse("its weight_map is empty");
+  if (places.length === 0) throw validate("its weight_map is empty");
   for (const [name, file] of places) {
     // A checkpoint has no business outside its folder.
     if (!/^[^/\\]+\.safetensors$/.test(file)) {
-      throw refuse(
+      throw validate(
         `tensor ${quote(name)} is in ${quote(file)}, the name of a safetensors file in the folder is needed`,
       );
     }

@@ -13,12 +13,12 @@ const MOST_BYTES = 2 ** 24;
  */
 export async function readCheckpointJson(
   path: string,
-  refuse: (reason: string, cause?: unknown) => CheckpointError,
+  validate: (reason: string, cause?: unknown) => CheckpointError,
 ): Promise<unknown> {
   try {
     return await readJsonFile(path, MOST_BYTES);
   } catch (error) {
-    if (error instanceof UnreadableFile) throw refuse(error.message, error);
+    if (error instanceof UnreadableFile) throw validate(error.message, error);
     throw error;
   }
 }

@@ -40,19 +40,19 @@ export async function readImageInput(folder: string, channels: number, given: un
     );
   }
   const path = `${folder}/${PREPROCESSOR}`, own = await isFile(path);
-  const refuse = (reason: string, cause?: unknown) =>
+  const validate = (reason: string, cause?: unknown) =>
     new CheckpointError(`Cannot read ${own ? path : `the image constants of ${folder}`}: ${reason}`, {
       cause,
     });
-  const json = own ? await readCheckpointJson(path, refuse) : given;
+  const json = own ? await readCheckpointJson(path, validate) : given;
   const parsed = Preprocessor.safeParse(json ?? {});
-  if (!parsed.success) throw refuse(explainIssue(parsed.error.issues[0]!, json));
+  if (!parsed.success) throw validate(explainIssue(parsed.error.issues[0]!, json));
   if (!parsed.data.do_normalize) {
     return { ...standard, mean: Array(channels).fill(0), deviation: Array(channels).fill(1) };
   }
   const { image_mean: mean = standard.mean, image_std: deviation = standard.deviation } = parsed.data;
   for (const [name, { length }] of [["image_mean", mean], ["image_std", deviation]] as const) {
-    if (length !== channels) throw refuse(`${name} has ${length} numbers, ${channels} are needed`);
+    if (length !== channels) throw validate(`${name} has ${length} numbers, ${channels} are needed`);
   }
   return { ...standard, mean, deviation };
 }

@@ -31,16 +31,16 @@ const PREPARATION = ["tokenizer.json", "tokenizer_config.json", PREPROCESSOR];
  */
 export async function readModelFolder(folder: string, id: string): Promise<ModelEntry> {
   const file = await configFile(folder), path = `${folder}/${file}`;
-  const refuse = (reason: string, cause?: unknown) =>
+  const validate = (reason: string, cause?: unknown) =>
     new CheckpointError(`Cannot read model config "${path}": ${reason}`, { cause });
-  const json = await readCheckpointJson(path, refuse);
+  const json = await readCheckpointJson(path, validate);
   const isOpenClip = file === OPEN_CLIP;
   const read = isOpenClip ? openClipCheckpoint(json, path) : checkpointConfig(json, path);
   const checkpoint = await readCheckpointFolder(folder);
   // Before anything is made of the config, which may say any number: each layer has a tensor of its own.
   const layers = Math.max(...layersOf(read)), { size } = checkpoint.tensors;
   if (layers > size) {
-    throw refuse(`it has ${layers} layers, but "${checkpoint.name}" has ${size} tensors in all`);
+    throw validate(`it has ${layers} layers, but "${checkpoint.name}" has ${size} tensors in all`);
   }
   const entry = checkpointEntry(id, folder, read);
   requireTensors(checkpoint, entry.parameters);

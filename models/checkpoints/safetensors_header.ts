@@ -29,13 +29,13 @@ interface Entry {
  * @throws {CheckpointError} where the file is no sound safetensors file
  */
 export function parseHeader(bytes: Uint8Array, size: number, name: string): Header {
-  const refuse = (reason: string) => new CheckpointError(`Cannot read checkpoint "${name}": ${reason}`);
+  const validate = (reason: string) => new CheckpointError(`Cannot read checkpoint "${name}": ${reason}`);
   const foreign = (reason: string) => {
     const format = foreignFormat(bytes);
-    return refuse(format === undefined ? reason : `it is no safetensors file, it looks like ${format}`);
+    return validate(format === undefined ? reason : `it is no safetensors file, it looks like ${format}`);
   };
 
-  if (size === 0) throw refuse("the file is empty");
+  if (size === 0) throw validate("the file is empty");
   if (size < LENGTH_BYTES) {
     throw foreign(`it ends after ${size} bytes, within the header's length`);
   }
@@ -55,26 +55,26 @@ export function parseHeader(bytes: Uint8Array, size: number, name: string): Head
   if (!isRecord(header)) throw foreign("its header is not valid JSON");
 
   const { [METADATA]: metadata = {}, ...described } = header;
-  if (!isTextRecord(metadata)) throw refuse("its __metadata__ holds something other than texts");
+  if (!isTextRecord(metadata)) throw validate("its __metadata__ holds something other than texts");
   const dataBytes = size - start;
   const entries = Object.entries(described)
-    .map(([tensor, entry]) => readEntry(tensor, entry, dataBytes, refuse))
+    .map(([tensor, entry]) => readEntry(tensor, entry, dataBytes, validate))
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
   // After the entries, whose errors say more, and before their places, which a key given twice puts in doubt.
   const flaw = flawOfJson(text);
-  if (flaw !== undefined) throw refuse(`its header ${flaw}`);
+  if (flaw !== undefined) throw validate(`its header ${flaw}`);
 
   let expected = 0;
   for (const { tensor, begin, end } of entries) {
     if (begin < expected) {
-      throw refuse(`the data of tensor ${quote(tensor)} overlaps that of the tensor before it`);
+      throw validate(`the data of tensor ${quote(tensor)} overlaps that of the tensor before it`);
     }
     if (begin > expected) {
-      throw refuse(`${begin - expected} bytes before tensor ${quote(tensor)} belong to no tensor`);
+      throw validate(`${begin - expected} bytes before tensor ${quote(tensor)} belong to no tensor`);
     }
     expected = end;
   }
-  if (expected !== dataBytes) throw refuse(`its last ${dataBytes - expected} bytes belong to no tensor`);
+  if (expected !== dataBytes) throw validate(`its last ${dataBytes - expected} bytes belong to no tensor`);
   return { start, metadata, entries };
 }
 
@@ -82,29 +82,29 @@ function readEntry(
   tensor: string,
   entry: unknown,
   dataBytes: number,
-  refuseFile: (reason: string) => CheckpointError,
+  validateFile: (reason: string) => CheckpointError,
 ): Entry {
-  const refuse = (reason: string) => refuseFile(`tensor ${quote(tensor)} ${reason}`);
-  if (!isRecord(entry)) throw refuse("is not described by an object");
+  const validate = (reason: string) => validateFile(`tensor ${quote(tensor)} ${reason}`);
+  if (!isRecord(entry)) throw validate("is not described by an object");
   const { dtype, shape, data_offsets: offsets, ...others } = entry;
   const [other] = Object.keys(others);
-  if (other !== undefined) throw refuse(`has a field ${quote(other)} that safetensors does not know`);
+  if (other !== undefined) throw validate(`has a field ${quote(other)} that safetensors does not know`);
   if (!isStoredDType(dtype)) {
-    throw refuse(`has the type ${show(dtype)}, known are ${Object.keys(BITS).join(", ")}`);
+    throw validate(`has the type ${show(dtype)}, known are ${Object.keys(BITS).join(", ")}`);
   }
   if (!Array.isArray(shape) || !shape.every(isSize)) {
-    throw refuse(`has the shape ${show(shape)}, a list of whole numbers from 0 is needed`);
+    throw validate(`has the shape ${show(shape)}, a list of whole numbers from 0 is needed`);
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {
-    throw refuse(`has the data offsets ${show(offsets)}, two whole numbers from 0 are needed`);
+    throw validate(`has the data offsets ${show(offsets)}, two whole numbers from 0 are needed`);
   }
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > dataBytes) {
-    throw refuse(`has data from byte ${begin} to ${end}, but the file has ${dataBytes} bytes of data`);
+    throw validate(`has data from byte ${begin} to ${end}, but the file has ${dataBytes} bytes of data`);
   }
   const wanted = countOf(shape) * BITS[dtype] / 8;
   if (end - begin !== wanted) {
-    throw refuse(`has ${end - begin} bytes of data, but ${dtype} ${showShape(shape)} takes ${wanted}`);
+    throw validate(`has ${end - begin} bytes of data, but ${dtype} ${showShape(shape)} takes ${wanted}`);
   }
   return { tensor, shape, dtype, begin, end };
 }

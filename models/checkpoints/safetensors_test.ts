@@ -147,19 +147,19 @@ Deno.test("encodeSafetensors() rounds to the nearest F16, halves to even, at eve
 });
 
 Deno.test("encodeSafetensors() refuses values beyond F16, shapes that don't fit and the reserved name", () => {
-  const refuse = (name: string, tensor: WritableTensor, part: string) => {
+  const validate = (name: string, tensor: WritableTensor, part: string) => {
     assertThrows(() => encodeSafetensors(new Map([[name, tensor]])), CheckpointError, part);
   };
   const data = new Float32Array([0, 65520]);
-  refuse(
+  validate(
     "w",
     { shape: [2], data, dtype: "F16" },
     'tensor "w" [2]: element 1 is 65520, out of the range of F16',
   );
-  refuse("w", { shape: [3], data }, 'tensor "w" [3]: it has 2 elements');
-  refuse("w", { shape: [-1, -2], data }, "whole numbers from 0");
-  refuse("w", { shape: [0.5, 4], data }, "whole numbers from 0");
-  refuse("__metadata__", { shape: [2], data }, "reserved");
+  validate("w", { shape: [3], data }, 'tensor "w" [3]: it has 2 elements');
+  validate("w", { shape: [-1, -2], data }, "whole numbers from 0");
+  validate("w", { shape: [0.5, 4], data }, "whole numbers from 0");
+  validate("__metadata__", { shape: [2], data }, "reserved");
 });
 
 Deno.test("parseSafetensors() converts integers where exact and says which element is not", () => {

@@ -46,12 +46,12 @@ export function encodeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   const encoded = [...tensors].map(([name, { shape, data, dtype = "F32" }]) => {
-    const refuse = (reason: string) =>
+    const validate = (reason: string) =>
       new CheckpointError(`Cannot write tensor "${name}" [${shape}]: ${reason}`);
-    if (name === METADATA) throw refuse("the name is reserved");
-    if (!shape.every(isSize)) throw refuse("sizes must be whole numbers from 0");
-    if (data.length !== countOf(shape)) throw refuse(`it has ${data.length} elements`);
-    const elements = dtype === "F16" ? toFloat16(data, refuse) : new Float32Array(data);
+    if (name === METADATA) throw validate("the name is reserved");
+    if (!shape.every(isSize)) throw validate("sizes must be whole numbers from 0");
+    if (data.length !== countOf(shape)) throw validate(`it has ${data.length} elements`);
+    const elements = dtype === "F16" ? toFloat16(data, validate) : new Float32Array(data);
     return { name, shape, dtype, bytes: new Uint8Array(elements.buffer) };
   });
   const ordered = [
@@ -88,10 +88,10 @@ export function encodeSafetensors(
 
 function toFloat16(
   data: Float32Array,
-  refuse: (reason: string) => CheckpointError,
+  validate: (reason: string) => CheckpointError,
 ): Float16Array<ArrayBuffer> {
   const halves = new Float16Array(data);
   const lost = halves.findIndex((half, i) => !Number.isFinite(half) && Number.isFinite(data[i]));
-  if (lost >= 0) throw refuse(`element ${lost} is ${data[lost]}, out of the range of F16, ±65504`);
+  if (lost >= 0) throw validate(`element ${lost} is ${data[lost]}, out of the range of F16, ±65504`);
   return halves;
 }

@@ -12,9 +12,9 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
   type Rule,
   type RuleWork,
+  validateLowRank,
   type WeightForm,
 } from "../low_rank.ts";
 import {
@@ -26,12 +26,12 @@ import {
   type OptimizerModule,
   type Setup,
 } from "../optimizer.ts";
-import { copyWeight } from "../site_weight.ts";
+import { copyWeight } from "../module_weight.ts";
 import { scaledRowsBackward, Triplets, type TripletValues } from "./triplets.ts";
 
-/** Settings of AdaLoRA. `rank` is the mean rank of a site that is kept at the end. */
+/** Settings of AdaLoRA. `rank` is the mean rank of a target module that is kept at the end. */
 export type AdaloraOptions = Omit<LowRankOptions, "scaling"> & {
-  /** Triplets of every site at first; 0 takes 1.5 times the rank, rounded up. */
+  /** Triplets of every target module at first; 0 takes 1.5 times the rank, rounded up. */
   initialRank: number;
   /** Steps before the first triplet is dropped. */
   tinit: number;
@@ -62,7 +62,7 @@ const defaults: AdaloraOptions = {
 type FamilyOptions = AdaloraOptions & LowRankOptions & { readonly targetRank: number };
 
 /**
- * AdaLoRA as PEFT has it: W + s P diag(E) Q with P, Q ~ N(0, 0.02²) and E = 0, all followed by AdamW. Every site starts
+ * AdaLoRA as PEFT has it: W + s P diag(E) Q with P, Q ~ N(0, 0.02²) and E = 0, all followed by AdamW. Every target module starts
  * with r₀ triplets (p_i, E_i, q_i), option `initialRank`, and on average `rank` of them are left at the end.
  * s = alpha / (r₀ + 1e-5), whatever is left: PEFT's `ranknum` is the initial rank and stays so.
  *
@@ -73,12 +73,12 @@ type FamilyOptions = AdaloraOptions & LowRankOptions & { readonly targetRank: nu
  * After each step t, counted from 1, the importance |w · dL/dw| of every number (with the parameters that the step
  * left, and with the penalty's gradient) goes into a running average I, and |importance − I| into its uncertainty U. A
  * triplet's score is I U of E_i plus the means of I U over p_i and q_i. After each step beyond `tinit` that `deltaT`
- * divides, E becomes 0 but for the b triplets of highest score over all sites, of equal ones the first:
+ * divides, E becomes 0 but for the b triplets of highest score over all target modules, of equal ones the first:
  *
- *     b = ⌊b_T + (b₀ − b_T) (1 − (t − tinit) / (T − tfinal − tinit))³⌋,  b₀ = r₀ sites,  b_T = rank · sites,
+ *     b = ⌊b_T + (b₀ − b_T) (1 − (t − tinit) / (T − tfinal − tinit))³⌋,  b₀ = r₀ target modules,  b_T = rank · target modules,
  *
  * T the run's steps. A triplet that was dropped is still followed by AdamW and may come back. Step T − tfinal chooses
- * b_T by the scores of the step before, and that choice holds to the end. `inspect` tells ranks as "rank/<site>".
+ * b_T by the scores of the step before, and that choice holds to the end. `inspect` tells ranks as "rank/<target module>".
  *
  * The equivalent gradient is that of the loss, without the penalty. What a step can reach lies within P M + N diag(E) Q:
  * where E_i = 0, E_i moves along p_i q_i and the vectors move nothing. So `factors` are P and diag(E) Q, whose product
@@ -105,7 +105,7 @@ export const adalora: OptimizerModule<AdaloraOptions> = defineOptimizer({
     year: 2023,
   },
   defaults,
-  refuse,
+  validate,
   describe(options) {
     const named = {
       "initial rank": "initialRank",
@@ -120,10 +120,10 @@ export const adalora: OptimizerModule<AdaloraOptions> = defineOptimizer({
       .map(([name, option]) => `${name} ${options[option]}`).join(", ");
   },
   stepWork(options, sizes) {
-    const own = familyOf(options), { sites, parts } = sizes;
-    const work = lowRankWork(own, sizes, (site) => updateWork(own, site));
-    const added = own.rank * sites.length;
-    const rows = sites.reduce((sum, site) => sum + own.rank * site.in, 0);
+    const own = familyOf(options), { targetModules, parts } = sizes;
+    const work = lowRankWork(own, sizes, (targetModule) => updateWork(own, targetModule));
+    const added = own.rank * targetModules.length;
+    const rows = targetModules.reduce((sum, targetModule) => sum + own.rank * targetModule.in, 0);
     return {
       ...work,
       trained: work.trained + added,
@@ -153,15 +153,15 @@ function familyOf(options: AdaloraOptions): FamilyOptions {
   };
 }
 
-function refuse(
+function validate(
   options: AdaloraOptions,
-  sites: readonly { readonly name: string; readonly in: number; readonly out: number }[],
+  targetModules: readonly { readonly name: string; readonly in: number; readonly out: number }[],
   steps: number,
 ): string | null {
   const { rank, initialRank, tinit, tfinal, deltaT } = options;
-  const mostRank = (site: { readonly in: number; readonly out: number }) =>
-    Math.min(site.in, site.out, MAX_RANK);
-  const refusal = refuseLowRank({ ...options, scaling: "alpha/r" }, sites, mostRank);
+  const mostRank = (targetModule: { readonly in: number; readonly out: number }) =>
+    Math.min(targetModule.in, targetModule.out, MAX_RANK);
+  const refusal = validateLowRank({ ...options, scaling: "alpha/r" }, targetModules, mostRank);
   if (refusal) return refusal;
   for (const [name, value] of Object.entries({ initialRank, tinit, tfinal })) {
     if (!(Number.isInteger(value) && value >= 0)) {
@@ -181,12 +181,12 @@ function refuse(
   }
   const first = initialRankOf(options);
   if (first < rank) return `initialRank is ${first}, at least the rank, ${rank}, is needed`;
-  const narrow = sites.find((site) => first > mostRank(site));
+  const narrow = targetModules.find((targetModule) => first > mostRank(targetModule));
   if (narrow) {
     const name = initialRank === 0 ? `rank is ${rank} and initialRank by default` : "initialRank";
     return `${name} is ${first}, at most ${
       mostRank(narrow)
-    } is possible at site "${narrow.name}" [${narrow.out}, ${narrow.in}]`;
+    } is possible at target module "${narrow.name}" [${narrow.out}, ${narrow.in}]`;
   }
   if (tinit + tfinal >= steps) {
     return `tinit is ${tinit} and tfinal is ${tfinal}: together less than the run's steps, ${steps}, is needed`;
@@ -194,14 +194,14 @@ function refuse(
   return null;
 }
 
-/** How many triplets of all sites are chosen after a step; null where none are. */
+/** How many triplets of all target modules are chosen after a step; null where none are. */
 function budgetAt(
   step: number,
   steps: number,
-  sites: number,
+  targetModules: number,
   { targetRank, rank, tinit, tfinal, deltaT }: FamilyOptions,
 ): number | null {
-  const first = rank * sites, last = targetRank * sites, end = steps - tfinal;
+  const first = rank * targetModules, last = targetRank * targetModules, end = steps - tfinal;
   if (step >= end) return last;
   if (step <= tinit || step % deltaT !== 0) return null;
   const left = 1 - (step - tinit) / (end - tinit);
@@ -209,14 +209,14 @@ function budgetAt(
 }
 
 /**
- * A site's update by formula. The penalty forms r x r products, 2 (m + n) r², and multiplies by them again; every number's
+ * A target module's update by formula. The penalty forms r x r products, 2 (m + n) r², and multiplies by them again; every number's
  * importance takes 10 FLOPs and reads it, its gradient, average and uncertainty, of which it writes the latter two.
  */
 function updateWork(
   { rank, orthogonality }: FamilyOptions,
-  site: { readonly in: number; readonly out: number },
+  targetModule: { readonly in: number; readonly out: number },
 ): RuleWork {
-  const vectors = rank * (site.in + site.out), numbers = vectors + rank;
+  const vectors = rank * (targetModule.in + targetModule.out), numbers = vectors + rank;
   const { flops, elements, state } = ADAMW_WORK;
   const penalized = orthogonality > 0;
   return {
@@ -229,10 +229,11 @@ function updateWork(
 }
 
 /** Where it differs from LoRA's: see `tripletForm` and `rule`. */
-function ownFootprint(options: AdaloraOptions, { sites, head }: ModelShapes): Partial<Footprint> {
-  const { rank, orthogonality } = familyOf(options), count = sites.length;
-  const q = sites.map((site) => rank * site.in), p = sites.map((site) => rank * site.out);
-  const e = sites.map(() => rank), all = [...q, ...p, ...e];
+function ownFootprint(options: AdaloraOptions, { targetModules, head }: ModelShapes): Partial<Footprint> {
+  const { rank, orthogonality } = familyOf(options), count = targetModules.length;
+  const q = targetModules.map((targetModule) => rank * targetModule.in),
+    p = targetModules.map((targetModule) => rank * targetModule.out);
+  const e = targetModules.map(() => rank), all = [...q, ...p, ...e];
   const penalty = orthogonality > 0 ? [[2 * count * rank ** 2], [2 * count], all] : [];
   return {
     adapters: [q, p, e],
@@ -261,14 +262,14 @@ function tripletForm(setup: Setup, factors: readonly Factors[], { rank }: Family
   const added = createE(setup, factors, rank);
   using _ = gpu.countAs("state");
   const triplets = tripletsOf(setup, factors, added);
-  // diag(E) Q of every site, made anew where E or Q may have changed.
+  // diag(E) Q of every target module, made anew where E or Q may have changed.
   const { parts } = gpu.pack(
-    factors.map(({ site, a }) => ({ label: `${site.name}.EA`, shape: a.value.shape })),
+    factors.map(({ targetModule, a }) => ({ label: `${targetModule.name}.EA`, shape: a.value.shape })),
     "scaled factors",
   );
   const scaled = spanOf(parts, "scaled factors");
-  // Its gradient at one site: those of E and Q are taken from it at once.
-  const most = Math.max(...factors.map(({ site }) => rank * site.in));
+  // Its gradient at one target module: those of E and Q are taken from it at once.
+  const most = Math.max(...factors.map(({ targetModule }) => rank * targetModule.in));
   const scaledGradient = gpu.empty([most], "gradient of a scaled factor");
   const places = new Map(factors.map((pair, i) => [pair, i]));
   const scaledOn = new WeakSet<Tape>();
@@ -281,7 +282,7 @@ function tripletForm(setup: Setup, factors: readonly Factors[], { rank }: Family
         scaledOn.add(tape);
       }
       const i = places.get(pair)!;
-      return tripletLinear(tape, x, tape.parameter(pair.site.weight), {
+      return tripletLinear(tape, x, tape.parameter(pair.targetModule.weight), {
         q: tape.parameter(pair.a),
         e: tape.parameter(added[i]!),
         p: tape.parameter(pair.b),
@@ -291,38 +292,38 @@ function tripletForm(setup: Setup, factors: readonly Factors[], { rank }: Family
       });
     },
     effectiveWeight(pair) {
-      const { site, b, scale } = pair, i = places.get(pair)!, into = copyWeight(gpu, site);
-      triplets.scaleRows(scaled, { site: i });
+      const { targetModule, b, scale } = pair, i = places.get(pair)!, into = copyWeight(gpu, targetModule);
+      triplets.scaleRows(scaled, { layer: i });
       return matmul(gpu, b.value, parts[i]!, { scale, into, accumulate: true });
     },
     equivalentGradient(pair, followed, gradients) {
-      const { site, b, scale } = pair, i = places.get(pair)!;
-      const into = gpu.zeros([site.out, site.in], `${site.name} equivalent gradient`);
+      const { targetModule, b, scale } = pair, i = places.get(pair)!;
+      const into = gpu.zeros([targetModule.out, targetModule.in], `${targetModule.name} equivalent gradient`);
       // s (P (diag(E) gQ + diag(gE) Q) + gP diag(E) Q).
       const { flat, e } = valuesOf(gradients, factors, added);
       const gradientE = { ...flat, offset: flat.offset + e * ELEMENT_BYTES, shape: triplets.flats.e.shape };
-      triplets.scaleRows(scaled, { q: flat, site: i });
-      triplets.scaleRows(scaled, { e: gradientE, site: i, accumulate: true });
+      triplets.scaleRows(scaled, { q: flat, layer: i });
+      triplets.scaleRows(scaled, { e: gradientE, layer: i, accumulate: true });
       matmul(gpu, b.value, parts[i]!, { scale, into, accumulate: true });
-      triplets.scaleRows(scaled, { site: i });
+      triplets.scaleRows(scaled, { layer: i });
       return matmul(gpu, followed.b!, parts[i]!, { scale, into, accumulate: true });
     },
     factors(pair) {
       const i = places.get(pair)!;
-      triplets.scaleRows(scaled, { site: i });
+      triplets.scaleRows(scaled, { layer: i });
       return { ...pair, a: { name: parts[i]!.label, value: parts[i]! } };
     },
   };
 }
 
-/** E of every site, zero: one pack. */
+/** E of every target module, zero: one pack. */
 function createE({ gpu }: Setup, factors: readonly Factors[], rank: number): readonly Parameter[] {
   using _ = gpu.countAs("adapters");
-  const entries = factors.map(({ site }) => ({ label: `${site.name}.E`, shape: [rank] }));
+  const entries = factors.map(({ targetModule }) => ({ label: `${targetModule.name}.E`, shape: [rank] }));
   return gpu.pack(entries, "factors E").parts.map((value) => ({ name: value.label, value }));
 }
 
-/** One site's triplets on a tape. */
+/** One target module's triplets on a tape. */
 interface TripletVars {
   /** `[rank, in]`. */
   readonly q: Var;
@@ -332,7 +333,7 @@ interface TripletVars {
   readonly p: Var;
   /** diag(E) Q. */
   readonly scaled: Tensor;
-  /** Room for its gradient while backward is at this site. */
+  /** Room for its gradient while backward is at this target module. */
   readonly scaledGradient: Tensor;
   /** s. */
   readonly scale: number;
@@ -420,8 +421,8 @@ function rule(
       return {
         orthogonality: orthogonality * mean,
         ...Object.fromEntries(
-          factors.map(({ site }, i) => [
-            `rank/${site.name}`,
+          factors.map(({ targetModule }, i) => [
+            `rank/${targetModule.name}`,
             masks[i]!.reduce((rank, dropped) => rank - dropped, options.rank),
           ]),
         ),

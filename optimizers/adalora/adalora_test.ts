@@ -57,9 +57,9 @@ async function attached<T>(
 }
 
 /** P, E and Q of every map. */
-async function tripletsOf({ gpu, optimizer, sites }: QuadraticRun): Promise<Triplets[]> {
+async function tripletsOf({ gpu, optimizer, targetModules }: QuadraticRun): Promise<Triplets[]> {
   const find = (name: string) => optimizer.trainable.find((parameter) => parameter.name === name)!.value;
-  return await Promise.all(sites.map(async ({ name }): Promise<Triplets> => {
+  return await Promise.all(targetModules.map(async ({ name }): Promise<Triplets> => {
     const [p, e, q] = ["B", "E", "A"].map((kind) => find(`${name}.${kind}`));
     const [ofP, ofE, ofQ] = await gpu.downloadAll([p!, e!, q!]);
     return {
@@ -71,8 +71,8 @@ async function tripletsOf({ gpu, optimizer, sites }: QuadraticRun): Promise<Trip
 }
 
 /** Writes triplets that are well in the middle of a run. */
-function writeTriplets({ gpu, optimizer, sites }: QuadraticRun, seed: number): Triplets[] {
-  return sites.map(({ name }) => {
+function writeTriplets({ gpu, optimizer, targetModules }: QuadraticRun, seed: number): Triplets[] {
+  return targetModules.map(({ name }) => {
     const write = (kind: string): Matrix => {
       const { value } = optimizer.trainable.find((parameter) => parameter.name === `${name}.${kind}`)!;
       const [rows, columns] = value.shape.length === 1
@@ -120,30 +120,30 @@ for (const [name, options] of Object.entries(SCHEDULES)) {
     await attached(options, MAPS, async (run) => {
       let state = adaloraStart(await tripletsOf(run));
       for (let step = 1; step <= STEPS; step++) {
-        const gradients = state.sites.map((site, i) =>
-          tripletGradients(gradientOf(MAPS[i]!, site, scale), site, scale)
+        const gradients = state.targetModules.map((targetModule, i) =>
+          tripletGradients(gradientOf(MAPS[i]!, targetModule, scale), targetModule, scale)
         );
         state = adaloraStep(state, gradients, reference);
         await run.step(step, 0.02);
         const found = await tripletsOf(run), inspected = await run.optimizer.inspect();
-        for (const [i, { name }] of run.sites.entries()) {
+        for (const [i, { name }] of run.targetModules.entries()) {
           for (const kind of ["p", "e", "q"] as const) {
             // f32 through up to twelve steps of Adam, whose direction is steep where a second moment is small.
             assertClose(
               found[i]![kind].data,
-              state.sites[i]![kind].data,
+              state.targetModules[i]![kind].data,
               { relative: 1e-4 },
               `${kind} of ${name}, step ${step}`,
             );
           }
           assertEquals(
             Array.from(found[i]!.e.data, (value) => value === 0),
-            Array.from(state.sites[i]!.e.data, (value) => value === 0),
+            Array.from(state.targetModules[i]!.e.data, (value) => value === 0),
             `step ${step}`,
           );
           assertEquals(inspected[`rank/${name}`], state.kept[i]!.filter((is) => is).length, `step ${step}`);
         }
-        const distance = distanceFromOrthonormal(state.sites);
+        const distance = distanceFromOrthonormal(state.targetModules);
         assertClose([inspected["orthogonality"]!], [orthogonality * distance], { relative: 1e-4 });
       }
     });
@@ -161,7 +161,9 @@ Deno.test("adalora starts with P, Q ~ N(0, 0.02²), E = 0, all triplets and s = 
         // At least 1,200 numbers: 2 % is one deviation of their deviation.
         assertClose([deviation], [0.02], { relative: 0.1 });
       }
-      assertClose([run.optimizer.factors(run.sites[i]!)!.scale], [24 / 12.00001], { relative: 1e-12 });
+      assertClose([run.optimizer.factors(run.targetModules[i]!)!.scale], [24 / 12.00001], {
+        relative: 1e-12,
+      });
     }
     assertNotEquals((await tripletsOf(run))[0]!.p.data[0], (await tripletsOf(run))[1]!.p.data[0]);
     const { orthogonality: _, ...ranks } = await run.optimizer.inspect();
@@ -185,7 +187,7 @@ Deno.test("adalora's last choice is by the scores of the step before: importance
   });
 });
 
-Deno.test("adalora keeps exactly the budget of all sites, moves ranks to where the change is, and ends at the mean rank", async () => {
+Deno.test("adalora keeps exactly the budget of all target modules, moves ranks to where the change is, and ends at the mean rank", async () => {
   // The first map has a change of rank 2 to make, the others have none.
   const maps = MAPS.map((map, i) => i === 0 ? map : { ...map, target: map.base });
   const options = { rank: 2, initialRank: 4, tinit: 3, tfinal: 4, deltaT: 3 }, steps = 30;
@@ -201,7 +203,7 @@ Deno.test("adalora keeps exactly the budget of all sites, moves ranks to where t
     for (let step = 1; step <= steps; step++) {
       await run.step(step, 0.02);
       const found = await run.optimizer.inspect();
-      const ranks = run.sites.map(({ name }) => found[`rank/${name}`]!);
+      const ranks = run.targetModules.map(({ name }) => found[`rank/${name}`]!);
       wanted = budgetAt(step, schedule, 4, 3) ?? wanted;
       assertEquals(ranks.reduce((sum, rank) => sum + rank, 0), wanted, `step ${step}`);
       if (step > steps - 4) assertEquals(ranks, last);
@@ -290,7 +292,7 @@ Deno.test("adalora keeps the first of triplets whose scores are equal, and all n
       3,
       3,
     )!;
-    assertEquals(run.sites.map(({ name }) => found[`rank/${name}`]), [
+    assertEquals(run.targetModules.map(({ name }) => found[`rank/${name}`]), [
       Math.min(3, budget),
       Math.min(3, Math.max(0, budget - 3)),
       Math.min(3, Math.max(0, budget - 6)),
@@ -300,9 +302,9 @@ Deno.test("adalora keeps the first of triplets whose scores are equal, and all n
 });
 
 Deno.test("adalora refuses by name a schedule longer than the run, ranks that do not fit and settings out of range", () => {
-  const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 9, out: 40 }];
+  const targetModules = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 9, out: 40 }];
   const refusal = (options: Options, steps = 100) =>
-    adalora.refuse({ ...adalora.defaults, rank: 4, ...options }, sites, steps);
+    adalora.validate({ ...adalora.defaults, rank: 4, ...options }, targetModules, steps);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ tinit: 60, tfinal: 39 }), null);
   assertEquals(
@@ -316,13 +318,13 @@ Deno.test("adalora refuses by name a schedule longer than the run, ranks that do
   assertEquals(refusal({ rank: 6 }), null);
   assertEquals(
     refusal({ rank: 7 }),
-    'rank is 7 and initialRank by default is 11, at most 9 is possible at site "narrow" [40, 9]',
+    'rank is 7 and initialRank by default is 11, at most 9 is possible at target module "narrow" [40, 9]',
   );
   assertEquals(refusal({ rank: 9, initialRank: 9 }), null);
-  assertEquals(refusal({ rank: 10 }), 'rank is 10, at most 9 is possible at site "narrow" [40, 9]');
+  assertEquals(refusal({ rank: 10 }), 'rank is 10, at most 9 is possible at target module "narrow" [40, 9]');
   assertEquals(
     refusal({ initialRank: 10 }),
-    'initialRank is 10, at most 9 is possible at site "narrow" [40, 9]',
+    'initialRank is 10, at most 9 is possible at target module "narrow" [40, 9]',
   );
   assertEquals(refusal({ initialRank: 3 }), "initialRank is 3, at least the rank, 4, is needed");
   assertEquals(refusal({ initialRank: 4.5 }), "initialRank is 4.5, a whole number of 0 or more is needed");

@@ -1,15 +1,15 @@
-// Keeps the `budget` triplets of all sites with the highest scores: e = 0 and dropped = 1 for the others. Of equal scores
+// Keeps the `budget` triplets of all layers with the highest scores: e = 0 and dropped = 1 for the others. Of equal scores
 // the first are kept. A lane finds a triplet's place by counting those ahead of it.
 struct Uniforms {
-  // Triplets of all sites.
+  // Triplets of all layers.
   count: u32,
   rank: u32,
   budget: u32,
 }
 
-#use site
+#use layer
 
-@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(0) var<storage, read> layers: array<Layer>;
 // Scores are 0 or more, or not a number, so their bits are in their order.
 @group(0) @binding(1) var<storage, read> scores: array<u32>;
 @group(0) @binding(2) var<storage, read_write> e: array<f32>;
@@ -32,7 +32,7 @@ fn main(
     let other = scores[j];
     ahead += select(0u, 1u, other > own || (other == own && j < i));
   }
-  let at = sites[i / u.rank].e + i % u.rank;
+  let at = layers[i / u.rank].e + i % u.rank;
   if (ahead < u.budget) {
     dropped[at] = 0.0;
   } else {

@@ -1,6 +1,6 @@
 // How far the vectors of every Q and P are from orthonormal: M = Q Q^T - 1 or P^T P - 1, its Frobenius norm, and
 // weight M / |M|, whose product with the vectors is the norm's gradient up to a factor. One workgroup a matrix, Q and P
-// of a site in turn.
+// of a layer in turn.
 struct Uniforms {
   rank: u32,
   weight: f32,
@@ -8,9 +8,9 @@ struct Uniforms {
 
 override LANES = 64u;
 
-#use site
+#use layer
 
-@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(0) var<storage, read> layers: array<Layer>;
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> p: array<f32>;
 @group(0) @binding(3) var<storage, read_write> grams: array<f32>;
@@ -23,7 +23,7 @@ var<workgroup> partial: array<f32, LANES>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let site = sites[group.x / 2u];
+  let layer = layers[group.x / 2u];
   let r = u.rank;
   let block = group.x * r * r;
   var squares = 0.0;
@@ -32,14 +32,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let j = k % r;
     var value = select(0.0, -1.0, i == j);
     if (group.x % 2u == 0u) {
-      let x = site.q + i * site.columns;
-      let y = site.q + j * site.columns;
-      for (var t = 0u; t < site.columns; t++) {
+      let x = layer.q + i * layer.columns;
+      let y = layer.q + j * layer.columns;
+      for (var t = 0u; t < layer.columns; t++) {
         value += q[x + t] * q[y + t];
       }
     } else {
-      for (var t = 0u; t < site.rows; t++) {
-        let row = site.p + t * r;
+      for (var t = 0u; t < layer.rows; t++) {
+        let row = layer.p + t * r;
         value += p[row + i] * p[row + j];
       }
     }

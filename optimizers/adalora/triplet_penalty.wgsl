@@ -6,9 +6,9 @@ struct Uniforms {
   e_at: u32,
 }
 
-#use site
+#use layer
 
-@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(0) var<storage, read> layers: array<Layer>;
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> p: array<f32>;
 // Of Q and P in turn: see triplet_gram.wgsl.
@@ -23,27 +23,27 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let site = sites[group.y];
+  let layer = layers[group.y];
   let r = u.rank;
   let gram_q = 2u * group.y * r * r;
   let gram_p = gram_q + r * r;
   // A line of groups that is too long goes on along z.
   var i = (group.x + group.z * groups.x) * 64u + lane;
-  if (i < r * site.columns) {
-    let row = gram_q + i / site.columns * r;
-    let column = site.q + i % site.columns;
-    var sum = g[site.q + i];
+  if (i < r * layer.columns) {
+    let row = gram_q + i / layer.columns * r;
+    let column = layer.q + i % layer.columns;
+    var sum = g[layer.q + i];
     for (var l = 0u; l < r; l++) {
-      sum += grams[row + l] * q[column + l * site.columns];
+      sum += grams[row + l] * q[column + l * layer.columns];
     }
-    out[site.q + i] = sum;
+    out[layer.q + i] = sum;
     return;
   }
-  i -= r * site.columns;
-  if (i < r * site.rows) {
-    let row = site.p + i / r * r;
+  i -= r * layer.columns;
+  if (i < r * layer.rows) {
+    let row = layer.p + i / r * r;
     let column = gram_p + i % r;
-    let at = u.p_at + site.p + i;
+    let at = u.p_at + layer.p + i;
     var sum = g[at];
     for (var l = 0u; l < r; l++) {
       sum += p[row + l] * grams[column + l * r];
@@ -51,9 +51,9 @@ fn main(
     out[at] = sum;
     return;
   }
-  i -= r * site.rows;
+  i -= r * layer.rows;
   if (i < r) {
-    let at = u.e_at + site.e + i;
+    let at = u.e_at + layer.e + i;
     out[at] = g[at];
   }
 }

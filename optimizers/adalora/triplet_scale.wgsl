@@ -1,15 +1,15 @@
-// scaled = diag(e) Q of every site: row i of Q times e_i. With ACCUMULATE it is added.
+// scaled = diag(e) Q of every layer: row i of Q times e_i. With ACCUMULATE it is added.
 struct Uniforms {
   rank: u32,
-  // The site of the first line of workgroups.
+  // The layer of the first line of workgroups.
   first: u32,
 }
 
 override ACCUMULATE = false;
 
-#use site
+#use layer
 
-@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(0) var<storage, read> layers: array<Layer>;
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> e: array<f32>;
 @group(0) @binding(3) var<storage, read_write> scaled: array<f32>;
@@ -21,16 +21,16 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let site = sites[u.first + group.y];
+  let layer = layers[u.first + group.y];
   // A line of groups that is too long goes on along z.
   let i = (group.x + group.z * groups.x) * 64u + lane;
-  if (i >= u.rank * site.columns) {
+  if (i >= u.rank * layer.columns) {
     return;
   }
-  let value = e[site.e + i / site.columns] * q[site.q + i];
+  let value = e[layer.e + i / layer.columns] * q[layer.q + i];
   if (ACCUMULATE) {
-    scaled[site.q + i] += value;
+    scaled[layer.q + i] += value;
   } else {
-    scaled[site.q + i] = value;
+    scaled[layer.q + i] = value;
   }
 }

@@ -15,9 +15,9 @@ struct Uniforms {
 override LANES = 64u;
 override UPDATE = true;
 
-#use site
+#use layer
 
-@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(0) var<storage, read> layers: array<Layer>;
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> p: array<f32>;
 @group(0) @binding(3) var<storage, read> e: array<f32>;
@@ -46,22 +46,22 @@ fn score_of(at: u32, w: f32) -> f32 {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let site = sites[group.y];
+  let layer = layers[group.y];
   let i = group.x;
   var sums = vec2<f32>(0.0);
-  for (var t = lane; t < site.columns; t += LANES) {
-    let at = site.q + i * site.columns + t;
+  for (var t = lane; t < layer.columns; t += LANES) {
+    let at = layer.q + i * layer.columns + t;
     sums.x += score_of(at, q[at]);
   }
-  for (var t = lane; t < site.rows; t += LANES) {
-    let at = site.p + t * u.rank + i;
+  for (var t = lane; t < layer.rows; t += LANES) {
+    let at = layer.p + t * u.rank + i;
     sums.y += score_of(u.p_at + at, p[at]);
   }
   partial[lane] = sums;
   workgroupBarrier();
   if (lane == 0u) {
     let total = sum_of_lanes();
-    let own = score_of(u.e_at + site.e + i, e[site.e + i]);
-    scores[group.y * u.rank + i] = own + total.x / f32(site.columns) + total.y / f32(site.rows);
+    let own = score_of(u.e_at + layer.e + i, e[layer.e + i]);
+    scores[group.y * u.rank + i] = own + total.x / f32(layer.columns) + total.y / f32(layer.rows);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * @file AdaLoRA's triplets for many sites at once: a change of W of the form P diag(e) Q, whose penalty, importance and
- * ranking take a few dispatches whatever the number of sites, nothing read back.
+ * @file AdaLoRA's triplets for many layers at once: a change of W of the form P diag(e) Q, whose penalty, importance and
+ * ranking take a few dispatches whatever the number of layers, nothing read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
@@ -15,8 +15,8 @@ import scaleSource from "./triplet_scale.wgsl" with { type: "text" };
 import scaleBackwardSource from "./triplet_scale_backward.wgsl" with { type: "text" };
 import scoreSource from "./triplet_score.wgsl" with { type: "text" };
 
-/** The triplets of one site; all sites have the same rank. */
-export interface SiteTriplets {
+/** The triplets of one layer; all layers have the same rank. */
+export interface LayerTriplets {
   /** Right vectors as rows, `[rank, columns]`. */
   readonly q: Tensor;
   /** Left vectors as columns, `[rows, rank]`. */
@@ -41,9 +41,9 @@ export interface ImportanceBetas {
 const composition = {
   snippets: {
     ...snippets,
-    site: wgsl`
-      // Where a site's Q [rank, columns], P [rows, rank] and e [rank] lie, in elements from the first site's.
-      struct Site {
+    layer: wgsl`
+      // Where a layer's Q [rank, columns], P [rows, rank] and e [rank] lie, in elements from the first layer's.
+      struct Layer {
         q: u32,
         p: u32,
         e: u32,
@@ -53,11 +53,11 @@ const composition = {
     `,
   },
 };
-const sites = { sites: "read" } as const;
+const layers = { layers: "read" } as const;
 const scaleKernel = composeKernel({
   name: "triplet_scale",
   source: scaleSource,
-  buffers: { ...sites, q: "read", e: "read", scaled: "read_write" },
+  buffers: { ...layers, q: "read", e: "read", scaled: "read_write" },
   uniforms: { rank: "u32", first: "u32" },
   constants: { ACCUMULATE: false },
 }, composition);
@@ -72,7 +72,7 @@ const scaleBackwardKernel = composeKernel({
 const gramKernel = composeKernel({
   name: "triplet_gram",
   source: gramSource,
-  buffers: { ...sites, q: "read", p: "read", grams: "read_write", distances: "read_write" },
+  buffers: { ...layers, q: "read", p: "read", grams: "read_write", distances: "read_write" },
   uniforms: { rank: "u32", weight: "f32" },
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 4 * Number(LANES),
@@ -80,7 +80,7 @@ const gramKernel = composeKernel({
 const penaltyKernel = composeKernel({
   name: "triplet_penalty",
   source: penaltySource,
-  buffers: { ...sites, q: "read", p: "read", grams: "read", g: "read", out: "read_write" },
+  buffers: { ...layers, q: "read", p: "read", grams: "read", g: "read", out: "read_write" },
   uniforms: { rank: "u32", pAt: "u32", eAt: "u32" },
   constants: {},
 }, composition);
@@ -88,7 +88,7 @@ const scoreKernel = composeKernel({
   name: "triplet_score",
   source: scoreSource,
   buffers: {
-    ...sites,
+    ...layers,
     q: "read",
     p: "read",
     e: "read",
@@ -112,7 +112,7 @@ const scoreKernel = composeKernel({
 const dropKernel = composeKernel({
   name: "triplet_drop",
   source: dropSource,
-  buffers: { ...sites, scores: "read", e: "read_write", dropped: "read_write" },
+  buffers: { ...layers, scores: "read", e: "read_write", dropped: "read_write" },
   uniforms: { count: "u32", rank: "u32", budget: "u32" },
   constants: {},
 }, composition);
@@ -132,18 +132,18 @@ export function scaledRowsBackward(
   });
 }
 
-/** Triplets of sites whose Q lie in one buffer, as do their P and their e, so that each dispatch serves all of them. */
+/** Triplets of layers whose Q lie in one buffer, as do their P and their e, so that each dispatch serves all of them. */
 export class Triplets {
   readonly #gpu: Gpu;
-  readonly #triplets: readonly SiteTriplets[];
+  readonly #triplets: readonly LayerTriplets[];
   readonly #rank: number;
   readonly #q: Tensor;
   readonly #p: Tensor;
   readonly #e: Tensor;
-  readonly #sites: Tensor<"u32">;
+  readonly #layers: Tensor<"u32">;
 
   /** Uploads its table into the caller's scope. @throws {RangeError} where tensors of a kind lie in several buffers */
-  constructor(gpu: Gpu, triplets: readonly SiteTriplets[]) {
+  constructor(gpu: Gpu, triplets: readonly LayerTriplets[]) {
     this.#gpu = gpu;
     this.#triplets = triplets;
     this.#rank = triplets[0]!.q.shape[0]!;
@@ -158,16 +158,16 @@ export class Triplets {
       p.shape[0]!,
       q.shape[1]!,
     ]);
-    this.#sites = gpu.upload(Uint32Array.from(words), "u32", [triplets.length, 5], "triplets");
+    this.#layers = gpu.upload(Uint32Array.from(words), "u32", [triplets.length, 5], "triplets");
   }
 
   /** All Q, all P and all e, each as one tensor. */
-  get flats(): SiteTriplets {
+  get flats(): LayerTriplets {
     return { q: this.#q, p: this.#p, e: this.#e };
   }
 
   /**
-   * into = diag(e) Q, or with `accumulate` into += diag(e) Q, of all sites or of one. Q and e may be replaced by what is
+   * into = diag(e) Q, or with `accumulate` into += diag(e) Q, of all layers or of one. Q and e may be replaced by what is
    * laid out as they are; `into` is laid out as Q.
    */
   scaleRows(
@@ -176,31 +176,31 @@ export class Triplets {
       readonly q?: Tensor;
       readonly e?: Tensor;
       readonly accumulate?: boolean;
-      readonly site?: number;
+      readonly layer?: number;
     } = {},
   ): void {
-    const { q = this.#q, e = this.#e, accumulate = false, site } = options;
+    const { q = this.#q, e = this.#e, accumulate = false, layer } = options;
     this.#gpu.launch(scaleKernel, {
-      buffers: { sites: this.#sites, q, e, scaled: into },
-      uniforms: { rank: this.#rank, first: site ?? 0 },
+      buffers: { layers: this.#layers, q, e, scaled: into },
+      uniforms: { rank: this.#rank, first: layer ?? 0 },
       constants: { ACCUMULATE: accumulate },
       workgroups: this.#grid(
-        site === undefined ? this.#triplets : [this.#triplets[site]!],
+        layer === undefined ? this.#triplets : [this.#triplets[layer]!],
         (_rows, columns) => this.#rank * columns,
       ),
     });
   }
 
   /**
-   * How far vectors are from orthonormal, |QQᵀ − 1| and |PᵀP − 1| of every site in turn, Frobenius norms, `[2 sites]`;
-   * and for `addPenalty` QQᵀ − 1 and PᵀP − 1 times weight / norm, `[2 sites, rank, rank]`. In the caller's scope.
+   * How far vectors are from orthonormal, |QQᵀ − 1| and |PᵀP − 1| of every layer in turn, Frobenius norms, `[2 layers]`;
+   * and for `addPenalty` QQᵀ − 1 and PᵀP − 1 times weight / norm, `[2 layers, rank, rank]`. In the caller's scope.
    */
   orthogonality(weight: number): { readonly distances: Tensor; readonly grams: Tensor } {
     const gpu = this.#gpu, rank = this.#rank, count = 2 * this.#triplets.length;
     const grams = gpu.empty([count, rank, rank], "distances from orthonormal");
     const distances = gpu.empty([count], "norms of distances");
     gpu.launch(gramKernel, {
-      buffers: { sites: this.#sites, q: this.#q, p: this.#p, grams, distances },
+      buffers: { layers: this.#layers, q: this.#q, p: this.#p, grams, distances },
       uniforms: { rank, weight },
       constants: { LANES: lanesOfMatrix(gpu) },
       workgroups: [count],
@@ -212,7 +212,7 @@ export class Triplets {
   addPenalty(gradients: TripletValues, grams: Tensor): TripletValues {
     const flat = this.#gpu.zeros(gradients.flat.shape, "penalized gradients");
     this.#gpu.launch(penaltyKernel, {
-      buffers: { sites: this.#sites, q: this.#q, p: this.#p, grams, g: gradients.flat, out: flat },
+      buffers: { layers: this.#layers, q: this.#q, p: this.#p, grams, g: gradients.flat, out: flat },
       uniforms: { rank: this.#rank, pAt: gradients.p, eAt: gradients.e },
       workgroups: this.#grid(this.#triplets, (rows, columns) => this.#rank * (rows + columns + 1)),
     });
@@ -220,7 +220,7 @@ export class Triplets {
   }
 
   /**
-   * Scores of all triplets, `[sites, rank]`, from importance |w g|'s running average and uncertainty, which first take
+   * Scores of all triplets, `[layers, rank]`, from importance |w g|'s running average and uncertainty, which first take
    * the gradients in unless `betas` is null.
    */
   score(
@@ -234,7 +234,7 @@ export class Triplets {
     const beta1 = betas?.average ?? 0, beta2 = betas?.uncertainty ?? 0;
     gpu.launch(scoreKernel, {
       buffers: {
-        sites: this.#sites,
+        layers: this.#layers,
         q: this.#q,
         p: this.#p,
         e: this.#e,
@@ -262,14 +262,14 @@ export class Triplets {
   drop(scores: Tensor, budget: number, dropped: Tensor): void {
     const count = this.#triplets.length * this.#rank;
     this.#gpu.launch(dropKernel, {
-      buffers: { sites: this.#sites, scores, e: this.#e, dropped },
+      buffers: { layers: this.#layers, scores, e: this.#e, dropped },
       uniforms: { count, rank: this.#rank, budget },
       workgroups: groupsFor(count),
     });
   }
 
   #grid(
-    triplets: readonly SiteTriplets[],
+    triplets: readonly LayerTriplets[],
     lanes: (rows: number, columns: number) => number,
   ): readonly [number, number, number] {
     const max = Math.max(...triplets.map(({ p, q }) => lanes(p.shape[0]!, q.shape[1]!)));

@@ -13,7 +13,7 @@ import { testGpu } from "../../tests/support/test_gpu.ts";
 import { stretchOf } from "../../tests/support/upload.ts";
 import { scaledRowsBackward, Triplets, type TripletValues } from "./triplets.ts";
 
-/** `[rows, columns]` of sites: rows of one number, primes, and more than a workgroup's lanes. */
+/** `[rows, columns]` of layers: rows of one number, primes, and more than a workgroup's lanes. */
 const SIZES = [[1, 1], [7, 5], [3, 130], [257, 11]] as const;
 
 interface Packed {
@@ -23,7 +23,7 @@ interface Packed {
   values(label: string): { readonly values: TripletValues; readonly parts: readonly Tensor[] };
 }
 
-/** Sites whose Q, P and e are packed as methods pack them. */
+/** Layers whose Q, P and e are packed as methods pack them. */
 function pack(
   gpu: Gpu,
   rank: number,
@@ -31,7 +31,10 @@ function pack(
 ): Packed {
   const kind = (of: keyof Matrices) => {
     const { parts } = gpu.pack(
-      matrices.map((site) => ({ label: of, shape: of === "e" ? [rank] : [site[of].rows, site[of].columns] })),
+      matrices.map((layer) => ({
+        label: of,
+        shape: of === "e" ? [rank] : [layer[of].rows, layer[of].columns],
+      })),
       of,
     );
     parts.forEach((part, i) => gpu.write(part, toFloat32(matrices[i]![of])));
@@ -65,7 +68,7 @@ function random(rank: number, rows: number, columns: number): Matrices {
   };
 }
 
-Deno.test("Triplets.scaleRows() forms diag(e) Q of all sites or of one, and adds it where asked", async () => {
+Deno.test("Triplets.scaleRows() forms diag(e) Q of all layers or of one, and adds it where asked", async () => {
   const gpu = await testGpu();
   for (const rank of [1, 3, 12]) {
     using _ = gpu.scope("scaled rows");
@@ -75,13 +78,13 @@ Deno.test("Triplets.scaleRows() forms diag(e) Q of all sites or of one, and adds
       "scaled",
     );
     triplets.scaleRows(flats[0]!);
-    triplets.scaleRows(flats[0]!, { site: 2, accumulate: true });
-    triplets.scaleRows(flats[0]!, { site: 1 });
+    triplets.scaleRows(flats[0]!, { layer: 2, accumulate: true });
+    triplets.scaleRows(flats[0]!, { layer: 1 });
     const found = await gpu.downloadAll(parts);
-    matrices.forEach((site, i) => {
+    matrices.forEach((layer, i) => {
       // One product; an addition of equals doubles it exactly.
-      const wanted = scaledRows(site).data.map((value) => i === 2 ? 2 * value : value);
-      assertClose(found[i]!, wanted, { relative: 2e-7 }, `site ${i}, rank ${rank}`);
+      const wanted = scaledRows(layer).data.map((value) => i === 2 ? 2 * value : value);
+      assertClose(found[i]!, wanted, { relative: 2e-7 }, `layer ${i}, rank ${rank}`);
     });
   }
 });
@@ -141,7 +144,7 @@ Deno.test("Triplets.addPenalty() adds the gradient of weight / 2 times the dista
     const packed = pack(gpu, rank), { triplets, matrices } = packed, weight = 0.6;
     const { distances, grams } = triplets.orthogonality(weight);
     const count = 2 * matrices.length, found = await gpu.download(distances);
-    const penalty = (sites: readonly Matrices[]) => weight / 2 * count * distanceFromOrthonormal(sites);
+    const penalty = (layers: readonly Matrices[]) => weight / 2 * count * distanceFromOrthonormal(layers);
     assertClose([found.reduce((sum, value) => sum + value, 0)], [penalty(matrices) * 2 / weight], {
       relative: 1e-6,
     });
@@ -151,13 +154,13 @@ Deno.test("Triplets.addPenalty() adds the gradient of weight / 2 times the dista
     const after = await gpu.downloadAll(
       parts.map((part) => ({ ...flat, offset: part.offset, shape: part.shape })),
     );
-    matrices.forEach((site, i) => {
+    matrices.forEach((layer, i) => {
       assertEquals(after[2 * matrices.length + i], before[2 * matrices.length + i]);
       for (const [at, kind] of [[i, "q"], [matrices.length + i, "p"]] as const) {
         // Central differences at a few entries, in float64.
-        for (const k of new Set([0, Math.floor(site[kind].data.length / 2), site[kind].data.length - 1])) {
+        for (const k of new Set([0, Math.floor(layer[kind].data.length / 2), layer[kind].data.length - 1])) {
           const shifted = (by: number) => {
-            const data = Float64Array.from(site[kind].data);
+            const data = Float64Array.from(layer[kind].data);
             data[k]! += by;
             return penalty(
               matrices.map((other, j) => j === i ? { ...other, [kind]: { ...other[kind], data } } : other),
@@ -168,7 +171,7 @@ Deno.test("Triplets.addPenalty() adds the gradient of weight / 2 times the dista
             [after[at]![k]!],
             [wanted],
             { relative: 1e-5, absolute: 1e-6 },
-            `${kind} ${k} of site ${i}`,
+            `${kind} ${k} of layer ${i}`,
           );
         }
       }
@@ -187,8 +190,8 @@ Deno.test("Triplets.addPenalty() adds nothing to orthonormal vectors that are ex
       (_, k) => k % columns === Math.floor(k / columns) ? 1 : 0,
     ),
   });
-  const site = { p: unit(5, 3), e: randomMatrix(1, 3, createRandom(1)), q: unit(3, 7) };
-  const packed = pack(gpu, 3, [site]), { values, parts } = packed.values("gradients");
+  const layer = { p: unit(5, 3), e: randomMatrix(1, 3, createRandom(1)), q: unit(3, 7) };
+  const packed = pack(gpu, 3, [layer]), { values, parts } = packed.values("gradients");
   const { distances, grams } = packed.triplets.orthogonality(1);
   const { flat } = packed.triplets.addPenalty(values, grams);
   assertEquals(await gpu.download(distances), new Float32Array(2));
@@ -197,7 +200,7 @@ Deno.test("Triplets.addPenalty() adds nothing to orthonormal vectors that are ex
     await gpu.downloadAll(parts),
   );
   const nearly = {
-    ...site,
+    ...layer,
     p: orthonormalColumns(5, 3, createRandom(2)),
     q: transpose(orthonormalColumns(7, 3, createRandom(3))),
   };
@@ -227,7 +230,7 @@ Deno.test("Triplets.score() averages importance and its uncertainty, and adds th
     );
     const after = await all();
     const kinds = matrices.map((_, i) => ({ q: i, p: matrices.length + i, e: 2 * matrices.length + i }));
-    matrices.forEach((site, i) => {
+    matrices.forEach((layer, i) => {
       const means = [frozen, scores].map((found, round) => {
         const now = round === 0 ? before : after;
         const scoreOf = (kind: keyof Matrices, at: (k: number) => boolean) => {
@@ -239,7 +242,7 @@ Deno.test("Triplets.score() averages importance and its uncertainty, and adds th
         return Array.from({ length: rank }, (_, k) => ({
           found: found[i * rank + k]!,
           wanted: scoreOf("e", (at) => at === k) + scoreOf("q", (at) =>
-            Math.floor(at / site.q.columns) === k) +
+            Math.floor(at / layer.q.columns) === k) +
             scoreOf("p", (at) => at % rank === k),
         }));
       });
@@ -248,7 +251,7 @@ Deno.test("Triplets.score() averages importance and its uncertainty, and adds th
       }
       for (const kind of ["q", "p", "e"] as const) {
         const j = kinds[i]![kind], old = (part: number) => before[part * count + j]!;
-        const importance = Array.from(old(0), (g, k) => Math.abs(g * Math.fround(site[kind].data[k]!)));
+        const importance = Array.from(old(0), (g, k) => Math.abs(g * Math.fround(layer[kind].data[k]!)));
         const mean = importance.map((now, k) => 0.8 * old(1)[k]! + 0.2 * now);
         assertClose(after[count + j]!, mean, { relative: 5e-7 }, kind);
         assertClose(
@@ -262,7 +265,7 @@ Deno.test("Triplets.score() averages importance and its uncertainty, and adds th
   }
 });
 
-Deno.test("Triplets.drop() keeps the highest scores of all sites, the first of equal ones, and NaN before all", async () => {
+Deno.test("Triplets.drop() keeps the highest scores of all layers, the first of equal ones, and NaN before all", async () => {
   const gpu = await testGpu();
   for (const rank of [1, 3, 40]) {
     using _ = gpu.scope("drop");
@@ -283,9 +286,9 @@ Deno.test("Triplets.drop() keeps the highest scores of all sites, the first of e
       const kept = new Set(order.slice(0, budget).map(({ i }) => i));
       const at = (flat: Tensor, i: number) => stretchOf(flat, Math.ceil(4 * rank / 256) * 64 * i, rank);
       const found = await gpu.downloadAll(matrices.flatMap((_, i) => [at(e, i), at(dropped, i)]));
-      matrices.forEach((site, i) => {
+      matrices.forEach((layer, i) => {
         const isKept = Array.from({ length: rank }, (_, k) => kept.has(i * rank + k));
-        assertEquals([...found[2 * i]!], isKept.map((is, k) => is ? Math.fround(site.e.data[k]!) : 0));
+        assertEquals([...found[2 * i]!], isKept.map((is, k) => is ? Math.fround(layer.e.data[k]!) : 0));
         assertEquals([...found[2 * i + 1]!], isKept.map((is) => is ? 0 : 1));
       });
     }

@@ -12,7 +12,7 @@ import {
   type LowRankOptions,
   lowRankWork,
   productGradient,
-  refuseLowRank,
+  validateLowRank,
   type WeightForm,
 } from "../low_rank.ts";
 import {
@@ -24,7 +24,7 @@ import {
   type StepSizes,
   type StepWork,
 } from "../optimizer.ts";
-import { copyWeight } from "../site_weight.ts";
+import { copyWeight } from "../module_weight.ts";
 import { magnitudeChange, rowNorms, scaleRows } from "./magnitude.ts";
 import { scaleColumns } from "./scale_columns.ts";
 
@@ -63,7 +63,7 @@ export const dora: OptimizerModule<DoraOptions> = defineOptimizer({
     year: 2024,
   },
   defaults,
-  refuse: (options, sites) => refuseLowRank(options, sites),
+  validate: (options, targetModules) => validateLowRank(options, targetModules),
   describe: (options) => options.scaling,
   stepWork,
   footprint,
@@ -75,18 +75,19 @@ export const dora: OptimizerModule<DoraOptions> = defineOptimizer({
  * the way forward and its gradient on the way back, where the magnitudes' gradient takes two more FLOPs a number.
  */
 function stepWork(options: DoraOptions, sizes: StepSizes): StepWork {
-  const work = lowRankWork(options, sizes), { rank } = options, { sites, parts } = sizes;
-  const sum = (count: (site: StepSizes["sites"][number]) => number) =>
-    sites.reduce((total, site) => total + count(site), 0);
-  const magnitudes = sum((site) => site.out), weights = sum((site) => site.in * site.out);
-  const outputs = sum((site) => site.rows * site.out);
+  const work = lowRankWork(options, sizes), { rank } = options, { targetModules, parts } = sizes;
+  const sum = (count: (targetModule: StepSizes["targetModules"][number]) => number) =>
+    targetModules.reduce((total, targetModule) => total + count(targetModule), 0);
+  const magnitudes = sum((targetModule) => targetModule.out),
+    weights = sum((targetModule) => targetModule.in * targetModule.out);
+  const outputs = sum((targetModule) => targetModule.rows * targetModule.out);
   return {
     ...work,
     factorFlops: work.factorFlops + 2 * (rank + 2) * parts * weights + 4 * outputs,
     updateFlops: work.updateFlops + ADAMW_WORK.flops * magnitudes,
     // Magnitudes and norms are read twice in a part, norms written once, the magnitudes' gradient read and written.
     elements: work.elements + 5 * outputs +
-      parts * (weights + sum((site) => rank * (site.in + site.out)) + 7 * magnitudes),
+      parts * (weights + sum((targetModule) => rank * (targetModule.in + targetModule.out)) + 7 * magnitudes),
     updateElements: work.updateElements + ADAMW_WORK.elements * magnitudes,
     activations: work.activations + outputs,
     trained: work.trained + magnitudes,
@@ -95,16 +96,16 @@ function stepWork(options: DoraOptions, sizes: StepSizes): StepWork {
   };
 }
 
-/** Beside LoRA's: magnitudes with their moments, norms; and at a site y before it is rescaled, and its gradient. */
+/** Beside LoRA's: magnitudes with their moments, norms; and at a target module y before it is rescaled, and its gradient. */
 function footprint(options: DoraOptions, model: ModelShapes) {
-  const magnitudes = model.sites.map((site) => site.out);
+  const magnitudes = model.targetModules.map((targetModule) => targetModule.out);
   const { adapters, trained, linear } = lowRankFootprint(options, { ...model, head: [] });
   return lowRankFootprint(options, model, {
     adapters: [...adapters, magnitudes],
     trained: [...trained, ...magnitudes, ...model.head],
     state: adamwState([...trained, ...magnitudes]),
     tables: [magnitudes],
-    linear: (site) => [...linear(site), site.out, site.out],
+    linear: (targetModule) => [...linear(targetModule), targetModule.out, targetModule.out],
   });
 }
 
@@ -114,27 +115,27 @@ function normalizedForm({ gpu }: Setup, factors: readonly Factors[]): WeightForm
   const norms = packRows(gpu, factors, "state", "norm");
   const places = new Map(factors.map((pair, i) => [pair, i]));
   const added = magnitudes.map((value): Parameter => ({ name: value.label, value }));
-  const measure = ({ site, a, b, scale }: Factors, into: Tensor) =>
-    rowNorms(gpu, site.weight.value, { a: a.value, b: b.value, scale }, into);
+  const measure = ({ targetModule, a, b, scale }: Factors, into: Tensor) =>
+    rowNorms(gpu, targetModule.weight.value, { a: a.value, b: b.value, scale }, into);
   factors.forEach((pair, i) => measure(pair, magnitudes[i]!));
 
-  /** The site's magnitude, and its norms at the factors of this moment. */
+  /** The target module's magnitude, and its norms at the factors of this moment. */
   const measured = (pair: Factors) => {
     const place = places.get(pair)!;
     measure(pair, norms[place]!);
     return { magnitude: added[place]!, norms: norms[place]! };
   };
-  const unscaled = ({ site, a, b, scale }: Factors) =>
-    matmul(gpu, b.value, a.value, { scale, into: copyWeight(gpu, site), accumulate: true });
+  const unscaled = ({ targetModule, a, b, scale }: Factors) =>
+    matmul(gpu, b.value, a.value, { scale, into: copyWeight(gpu, targetModule), accumulate: true });
 
   return {
     added,
     linear(tape, pair, x) {
-      const { site, a, b, scale } = pair, { magnitude, norms } = measured(pair);
+      const { targetModule, a, b, scale } = pair, { magnitude, norms } = measured(pair);
       const y = adaptedLinear(
         tape,
         x,
-        tape.parameter(site.weight),
+        tape.parameter(targetModule.weight),
         tape.parameter(a),
         tape.parameter(b),
         scale,
@@ -169,6 +170,9 @@ function packRows(
   kind: string,
 ): readonly Tensor[] {
   using _ = gpu.countAs(category);
-  return gpu.pack(factors.map(({ site }) => ({ label: `${site.name}.${kind}`, shape: [site.out] })), kind)
+  return gpu.pack(
+    factors.map(({ targetModule }) => ({ label: `${targetModule.name}.${kind}`, shape: [targetModule.out] })),
+    kind,
+  )
     .parts;
 }

@@ -4,7 +4,7 @@ import type { Parameter } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { byteLength, type Tensor } from "../../gpu/tensor.ts";
 import { add as addTensors, matmul, toHalf } from "../../kernels/mod.ts";
-import type { LinearSite } from "../../models/model.ts";
+import type { TargetModule } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import {
@@ -29,7 +29,7 @@ const RANK = 3, SCALE = 2;
 /** DoRA at work on one map, and its parameters by kind. */
 interface Run {
   readonly gpu: Gpu;
-  readonly site: LinearSite;
+  readonly targetModule: TargetModule;
   readonly optimizer: Optimizer;
   readonly store: GradientStore;
   readonly parameters: Readonly<Record<"A" | "B" | "magnitude", Parameter>>;
@@ -40,10 +40,10 @@ interface Run {
 async function attached(gpu: Gpu, weight: Matrix, { half = false, rank = RANK } = {}): Promise<Run> {
   const value = upload(gpu, weight, "map.weight");
   const kept = half ? { name: "map.weight", value: toHalf(gpu, value) } : { name: "map.weight", value };
-  const site: LinearSite = { name: "map", weight: kept, in: weight.columns, out: weight.rows };
+  const targetModule: TargetModule = { name: "map", weight: kept, in: weight.columns, out: weight.rows };
   const optimizer = await dora.attach({
     gpu,
-    sites: [site],
+    targetModules: [targetModule],
     parameters: [],
     head: [],
     steps: 10,
@@ -55,7 +55,7 @@ async function attached(gpu: Gpu, weight: Matrix, { half = false, rank = RANK } 
   const named = (kind: string) => optimizer.trainable.find(({ name }) => name === `map.${kind}`)!;
   return {
     gpu,
-    site,
+    targetModule,
     optimizer,
     store: createGradients(gpu, optimizer.trainable),
     parameters: { A: named("A"), B: named("B"), magnitude: named("magnitude") },
@@ -68,9 +68,9 @@ async function read(gpu: Gpu, tensor: Tensor): Promise<Matrix> {
 }
 
 /** Puts the gradients of |y - target|² / 2 for y = x W_effᵀ into the store; returns y. */
-function differentiate({ gpu, site, optimizer, store }: Run, x: Tensor, target: Tensor): Tensor {
+function differentiate({ gpu, targetModule, optimizer, store }: Run, x: Tensor, target: Tensor): Tensor {
   store.clear();
-  const tape = new Tape(gpu, store), y = optimizer.linear(tape, site, tape.constant(x));
+  const tape = new Tape(gpu, store), y = optimizer.linear(tape, targetModule, tape.constant(x));
   tape.backward(y, addTensors(gpu, y.value, target, 1, -1));
   return y.value;
 }
@@ -95,7 +95,7 @@ Deno.test("dora starts with magnitudes at the norms of the weight's rows, named 
     assertEquals(run.optimizer.trainable.map(({ name }) => name), ["map.A", "map.B", "map.magnitude"]);
     assertEquals(run.parameters.magnitude.value.shape, [rows]);
     assertClose((await read(gpu, run.parameters.magnitude.value)).data, normsOf(weight), { relative: 1e-6 });
-    assertClose((await read(gpu, run.optimizer.effectiveWeight(run.site))).data, weight.data, {
+    assertClose((await read(gpu, run.optimizer.effectiveWeight(run.targetModule))).data, weight.data, {
       relative: 1e-6,
     });
   }
@@ -121,8 +121,8 @@ Deno.test("dora's linear and effective weight follow what is written into factor
         }
         const wanted = normalized(add(weight, multiply(b, a), SCALE), magnitude.data);
         const tape = new Tape(gpu, run.store);
-        const y = run.optimizer.linear(tape, run.site, tape.constant(tensor)).value;
-        const merged = run.optimizer.effectiveWeight(run.site),
+        const y = run.optimizer.linear(tape, run.targetModule, tape.constant(tensor)).value;
+        const merged = run.optimizer.effectiveWeight(run.targetModule),
           label = `${rows} x ${columns}, ${half}, ${time}`;
         // Up to 130 products of f32, divided by a norm.
         assertClose((await read(gpu, merged)).data, wanted.data, { relative: 5e-6 }, label);
@@ -181,7 +181,7 @@ Deno.test("dora's gradients regard norms as constants, and its equivalent gradie
       );
     const t = 1e-5 / norm(full);
     const wanted = times(subtract(at(t), at(-t)), 0.5 / t);
-    const equivalent = run.optimizer.equivalentGradients(run.store).get(run.site)!;
+    const equivalent = run.optimizer.equivalentGradients(run.store).get(run.targetModule)!;
     assertClose(
       (await read(gpu, equivalent)).data,
       wanted.data,
@@ -189,7 +189,7 @@ Deno.test("dora's gradients regard norms as constants, and its equivalent gradie
       `equivalent gradient ${label}`,
     );
     // Norms and magnitudes reach beyond the spans of the factors.
-    assertEquals(run.optimizer.factors(run.site), null);
+    assertEquals(run.optimizer.factors(run.targetModule), null);
   }
 });
 
@@ -205,11 +205,11 @@ Deno.test("dora leaves rows of zeros as they are, and they disturb no other", as
   for (let step = 1; step <= 5; step++) {
     using _ = gpu.scope("step");
     differentiate(run, x, target);
-    const equivalent = await read(gpu, run.optimizer.equivalentGradients(run.store).get(run.site)!);
+    const equivalent = await read(gpu, run.optimizer.equivalentGradients(run.store).get(run.targetModule)!);
     for (const i of pruned) assertEquals(toRows(equivalent)[i], Array(7).fill(0));
     await run.optimizer.step(run.store, { step, learningRate: 0.05 });
   }
-  const found = toRows(await read(gpu, run.optimizer.effectiveWeight(run.site)));
+  const found = toRows(await read(gpu, run.optimizer.effectiveWeight(run.targetModule)));
   const b = toRows(await read(gpu, run.parameters.B.value));
   const magnitude = (await read(gpu, run.parameters.magnitude.value)).data;
   found.forEach((row, i) => {

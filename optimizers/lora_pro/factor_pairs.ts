@@ -1,5 +1,5 @@
 /**
- * @file LoRA-Pro's closed form for many sites at once: all decompositions, all r x r solves and all moments in a few
+ * @file LoRA-Pro's closed form for many layers at once: all decompositions, all r x r solves and all moments in a few
  * dispatches, nothing read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
@@ -33,7 +33,7 @@ export interface Damping {
   readonly absolute: number;
 }
 
-/** One site: factors A `[rank, columns]` and B `[rows, rank]`, and moments `[rows, columns]`. */
+/** One layer: factors A `[rank, columns]` and B `[rows, rank]`, and moments `[rows, columns]`. */
 export interface FactorPair {
   readonly a: Tensor;
   readonly b: Tensor;
@@ -60,20 +60,20 @@ export interface Coordinates {
   readonly coordinates: Adjusted;
 }
 
-/** What kernels of one batch of pairs have in common: the table of sites, and how the small matrices lie. */
-const SITES = { sites: "read" } as const;
+/** What kernels of one batch of pairs have in common: the table of layers, and how the small matrices lie. */
+const LAYERS = { layers: "read" } as const;
 const SHAPE = { rank: "u32", block: "u32", zero: "u32" } as const;
 const own = {
   shape: wgsl`
     rank: u32,
-    // From one site's block of \`small\` to the next one's, in vectors.
+    // From one layer's block of \`small\` to the next one's, in vectors.
     block: u32,
     // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
     zero: u32,
   `,
-  site: wgsl`
+  layer: wgsl`
     // One adapted linear map; places are in elements, counted from the batch's first.
-    struct Site {
+    struct Layer {
       // Of A [rank, columns] and B [rows, rank].
       a: u32,
       b: u32,
@@ -89,7 +89,7 @@ const multiplyKernels = defineQuadKernel({
   name: "tangent_multiply",
   source: multiplySource,
   buffers: {
-    ...SITES,
+    ...LAYERS,
     aIn: "read",
     bIn: "read",
     small: "read",
@@ -113,7 +113,7 @@ const pairKernels = defineQuadKernel({
   name: "tangent_pair",
   source: pairSource,
   buffers: {
-    ...SITES,
+    ...LAYERS,
     aCoordinates: "read",
     bCoordinates: "read",
     aLeft: "read",
@@ -133,7 +133,7 @@ const momentsKernels = defineQuadKernel({
   name: "tangent_moments",
   source: momentsSource,
   buffers: {
-    ...SITES,
+    ...LAYERS,
     aLeft: "read",
     bLeft: "read",
     small: "read",
@@ -154,7 +154,7 @@ const momentsKernels = defineQuadKernel({
 const projectKernels = defineQuadKernel({
   name: "tangent_project",
   source: projectSource,
-  buffers: { ...SITES, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
+  buffers: { ...LAYERS, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
   uniforms: {
     ...SHAPE,
     correction1: "f32",
@@ -166,7 +166,7 @@ const projectKernels = defineQuadKernel({
 const capKernel = composeKernel({
   name: "cap_steps",
   source: capSource,
-  buffers: { ...SITES, a: "read", adjustedA: "read_write" },
+  buffers: { ...LAYERS, a: "read", adjustedA: "read_write" },
   uniforms: { rank: "u32", rate: "f32", limit: "f32" },
   constants: {},
   workgroupBytes: () => 64 * 8,
@@ -195,7 +195,7 @@ export class FactorPairs {
   readonly #a: Tensor;
   readonly #b: Tensor;
   readonly #moments: { readonly m: Tensor; readonly v: Tensor } | null;
-  readonly #sites: Tensor<"u32">;
+  readonly #layers: Tensor<"u32">;
   readonly #tallA: TallMatrices;
   readonly #tallB: TallMatrices;
 
@@ -220,10 +220,10 @@ export class FactorPairs {
       words.set([within(a, this.#a), within(b, this.#b), moments, b.shape[0]!, a.shape[1]!], 6 * i);
       scales[6 * i + 5] = scale;
     });
-    this.#sites = gpu.upload(words, "u32", [pairs.length, 6], "sites");
+    this.#layers = gpu.upload(words, "u32", [pairs.length, 6], "layers");
   }
 
-  /** Words of a site's r x r block: see tangent_pair.wgsl. */
+  /** Words of a layer's r x r block: see tangent_pair.wgsl. */
   get #block(): number {
     return 6 * this.#rank * this.#stride + 4 * this.#stride;
   }
@@ -284,7 +284,7 @@ export class FactorPairs {
       this.#kernel(momentsKernels, ["a_left", "a_coordinates", "m", "v"], ["b_left", "b_coordinates"]),
       {
         buffers: {
-          sites: this.#sites,
+          layers: this.#layers,
           aLeft: left.a,
           bLeft: left.b,
           small,
@@ -320,7 +320,7 @@ export class FactorPairs {
         ]),
         {
           buffers: {
-            sites: this.#sites,
+            layers: this.#layers,
             left: ofB ? left.a : left.b,
             small,
             ...moments,
@@ -347,10 +347,10 @@ export class FactorPairs {
     return out;
   }
 
-  /** Shortens each site's step of A, rate · gA, to at most `limit` times |A|. */
+  /** Shortens each layer's step of A, rate · gA, to at most `limit` times |A|. */
   capSteps(adjusted: Adjusted, rate: number, limit: number): void {
     this.#gpu.launch(capKernel, {
-      buffers: { sites: this.#sites, a: this.#a, adjustedA: adjusted.a },
+      buffers: { layers: this.#layers, a: this.#a, adjustedA: adjusted.a },
       uniforms: { rank: this.#rank, rate, limit },
       workgroups: [this.#pairs.length],
     });
@@ -390,7 +390,7 @@ export class FactorPairs {
   ): Coordinates {
     this.#gpu.launch(this.#kernel(pairKernels, ["a_left", "a_coordinates"], ["b_left", "b_coordinates"]), {
       buffers: {
-        sites: this.#sites,
+        layers: this.#layers,
         aCoordinates: coordinates.a,
         bCoordinates: coordinates.b,
         aLeft: left.a,
@@ -436,7 +436,7 @@ export class FactorPairs {
     },
   ): void {
     this.#gpu.launch(this.#kernel(multiplyKernels, ["a_in", "a_out"], ["b_in", "b_out"]), {
-      buffers: { sites: this.#sites, aIn: from.a, bIn: from.b, small, aOut: to.a, bOut: to.b },
+      buffers: { layers: this.#layers, aIn: from.a, bIn: from.b, small, aOut: to.a, bOut: to.b },
       uniforms: {
         ...{ aAt: 0, bAt: 0, combine: 0, stepsA: this.#rank },
         ...how,

@@ -116,7 +116,7 @@ Deno.test("FactorPairs agrees with the float64 closed form for ranks 1 to 128, o
           both(found[i]!),
           both(wanted),
           { relative: tolerance },
-          `${gauge} rank ${rank} site ${i}, ${lanes} lanes`,
+          `${gauge} rank ${rank} layer ${i}, ${lanes} lanes`,
         );
       });
     }
@@ -236,7 +236,7 @@ Deno.test("FactorPairs damps as the float64 closed form does, relative damping a
   assertClose(found!.gradientA.data, wanted.gradientA.data, { relative: 1e-4 });
 });
 
-Deno.test("FactorPairs keeps the sites of a batch apart", async () => {
+Deno.test("FactorPairs keeps the layers of a batch apart", async () => {
   const problems = [problem(12, 8, 4, 1, 2), problem(5, 70, 4, 2, 4), problem(33, 17, 4, 3, 0.5)];
   const together = await adjustOnGpu(problems, "sylvester", NONE);
   for (const [i, p] of problems.entries()) {

@@ -12,9 +12,9 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
   type Rule,
   type RuleWork,
+  validateLowRank,
 } from "../low_rank.ts";
 import {
   defineOptimizer,
@@ -92,7 +92,7 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
     year: 2024,
   },
   defaults,
-  refuse(options, sites) {
+  validate(options, targetModules) {
     const { mode, gauge, relativeDamping, absoluteDamping, cap } = options;
     if (!MODES.some((known) => known === mode)) return `mode is "${mode}", known are ${MODES.join(", ")}`;
     if (!GAUGES.some((known) => known === gauge)) {
@@ -104,28 +104,33 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
     for (const [name, value] of Object.entries({ relativeDamping, absoluteDamping, cap })) {
       if (!(value >= 0 && Number.isFinite(value))) return `${name} is ${value}, 0 or more is needed`;
     }
-    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MAX_RANK));
+    return validateLowRank(
+      options,
+      targetModules,
+      (targetModule) => Math.min(targetModule.in, targetModule.out, MAX_RANK),
+    );
   },
   describe: ({ mode, gauge, scaling, cap }) =>
     [scaling, mode, ...gauge === "sylvester" ? [] : [`X ${gauge}`], ...cap > 0 ? [`cap ${cap}`] : []].join(
       ", ",
     ),
-  stepWork: (options, sizes) => lowRankWork(options, sizes, (site) => ruleWork(options, site)),
+  stepWork: (options, sizes) =>
+    lowRankWork(options, sizes, (targetModule) => ruleWork(options, targetModule)),
   footprint: (options, model) => lowRankFootprint(options, model, ruleFootprint(options, model)),
   attach: (setup, options) => attachLowRank(setup, options, { rule: loraProRule }),
 });
 
 /**
- * A site's update by formula, m = out and n = in. Thin SVDs of both factors: Gram-Schmidt twice and the left vectors,
+ * A target module's update by formula, m = out and n = in. Thin SVDs of both factors: Gram-Schmidt twice and the left vectors,
  * 6 (m + n) r², and ten sweeps of rotations, 180 r³. Turning gradients into the singular vectors' bases and back,
  * 4 (m + n) r²; each closed form, 6 (m + n) r². Mode "full" needs two of these, and 8 m n r for the equivalent
  * gradient and the projection of Adam's direction, whose moments it reads and writes, and reads for each factor.
  */
 function ruleWork(
   { mode, rank }: LoraProOptions,
-  site: { readonly in: number; readonly out: number },
+  targetModule: { readonly in: number; readonly out: number },
 ): RuleWork {
-  const whole = site.in * site.out, factors = rank * (site.in + site.out);
+  const whole = targetModule.in * targetModule.out, factors = rank * (targetModule.in + targetModule.out);
   const { flops, elements, state } = ADAMW_WORK;
   const closedForms = mode === "full" ? 2 : 1;
   const small = (10 + 6 * closedForms) * factors * rank + 180 * rank ** 3;
@@ -147,24 +152,25 @@ function ruleWork(
 
 /**
  * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; and
- * tables of where the factors lie. A step makes small matrices of every site and, as large as all factors,
+ * tables of where the factors lie. A step makes small matrices of every target module and, as large as all factors,
  * singular vectors, coordinates of gradients (twice in mode "full") and adjusted ones; or first, and freed again, the bases of
  * one decomposition at a time.
  */
 function ruleFootprint(
   { mode, rank }: LoraProOptions,
-  { sites }: ModelShapes,
+  { targetModules }: ModelShapes,
 ): Pick<Footprint, "state" | "tables" | "scratch"> {
-  const a = sites.map((site) => rank * site.in), b = sites.map((site) => rank * site.out);
-  const whole = sites.map((site) => site.in * site.out);
+  const a = targetModules.map((targetModule) => rank * targetModule.in),
+    b = targetModules.map((targetModule) => rank * targetModule.out);
+  const whole = targetModules.map((targetModule) => targetModule.in * targetModule.out);
   const times = (count: number) => Array.from({ length: count }, () => [a, b]).flat();
   // Rows and columns of small matrices, and rows of orthonormal bases, are whole vectors of four.
-  const stride = 4 * Math.ceil(rank / 4), small = [sites.length * (6 * rank + 4) * stride];
+  const stride = 4 * Math.ceil(rank / 4), small = [targetModules.length * (6 * rank + 4) * stride];
   const bases = [stride * Math.max(total(a), total(b)) / rank];
   const decomposing = [small, ...times(1), bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
   return {
     state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
-    tables: [[6 * sites.length], [5 * sites.length], [5 * sites.length]],
+    tables: [[6 * targetModules.length], [5 * targetModules.length], [5 * targetModules.length]],
     scratch: largerOf(decomposing, adjusting),
   };
 }
@@ -260,7 +266,10 @@ function gradientsOf(factors: readonly Factors[], gradients: Gradients): FactorG
 }
 
 function weightMoments(gpu: Gpu, factors: readonly Factors[], kind: string): readonly Tensor[] {
-  const entries = factors.map(({ site }) => ({ label: `${site.name}.${kind}`, shape: [site.out, site.in] }));
+  const entries = factors.map(({ targetModule }) => ({
+    label: `${targetModule.name}.${kind}`,
+    shape: [targetModule.out, targetModule.in],
+  }));
   return gpu.pack(entries, `moments ${kind}`).parts;
 }
 

@@ -526,10 +526,10 @@ Deno.test("loraPro keeps moments of W's size in full mode, of the factors' size 
   }
 });
 
-Deno.test("loraPro refuses unknown modes and gauges, negative settings and ranks beyond a site", () => {
-  const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
+Deno.test("loraPro refuses unknown modes and gauges, negative settings and ranks beyond a target module", () => {
+  const targetModules = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
   const refusal = (options: Options) =>
-    loraPro.refuse({ ...loraPro.defaults, rank: 2, ...options }, sites, 100);
+    loraPro.validate({ ...loraPro.defaults, rank: 2, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ rank: 6 }), null);
   assertEquals(refusal({ mode: "fast" }), 'mode is "fast", known are full, efficient, sgd');
@@ -541,10 +541,10 @@ Deno.test("loraPro refuses unknown modes and gauges, negative settings and ranks
     refusal({ mode: "efficient", cap: 0.1 }),
     'cap is 0.1 in mode "efficient", whose steps Adam bounds: 0 is needed',
   );
-  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at site "narrow" [40, 6]');
+  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at target module "narrow" [40, 6]');
   assertEquals(
-    loraPro.refuse({ ...loraPro.defaults, rank: 129 }, [sites[0]!], 100),
-    'rank is 129, at most 128 is possible at site "wide" [200, 300]',
+    loraPro.validate({ ...loraPro.defaults, rank: 129 }, [targetModules[0]!], 100),
+    'rank is 129, at most 128 is possible at target module "wide" [200, 300]',
   );
 });
 

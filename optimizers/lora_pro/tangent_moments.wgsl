@@ -9,9 +9,9 @@ struct Uniforms {
   rest2: f32,
 }
 
-#use site
+#use layer
 
-@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(0) var<storage, read> layers: array<Layer>;
 @group(0) @binding(1) var<storage, read> a_left: array<f32>;
 @group(0) @binding(2) var<storage, read> b_left: array<f32>;
 @group(0) @binding(3) var<storage, read> small: array<vec4<f32>>;
@@ -36,19 +36,19 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let site = sites[group.y];
-  // y counts sites; a line of groups that is too long goes on along z.
+  let layer = layers[group.y];
+  // y counts layers; a line of groups that is too long goes on along z.
   let i = (group.x + group.z * groups.x) * 64u + lane;
-  let tiles = (site.columns + 7u) / 8u;
+  let tiles = (layer.columns + 7u) / 8u;
   let row0 = i / tiles * 4u;
   let column0 = i % tiles * 8u;
-  if (row0 >= site.rows) {
+  if (row0 >= layer.rows) {
     return;
   }
   let r = u.rank;
   let blocks = (r + 3u) / 4u;
-  let inside = site.columns - column0;
-  let rows = min(vec4(row0) + vec4(0u, 1u, 2u, 3u), vec4(site.rows - 1u)) * r + site.b;
+  let inside = layer.columns - column0;
+  let rows = min(vec4(row0) + vec4(0u, 1u, 2u, 3u), vec4(layer.rows - 1u)) * r + layer.b;
   let t0 = group.y * u.block + 6u * r * blocks;
   // A row of the tile each, of the first four columns and of the next four.
   var near = mat4x4<f32>();
@@ -69,7 +69,7 @@ fn main(
     );
     let t = small[t0 + j / 4u];
     let s = small[t0 + blocks + j / 4u];
-    let lines = site.a + column0 + min(vec4(j) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
+    let lines = layer.a + column0 + min(vec4(j) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * layer.columns;
     near += left_of(lines, inside, t) * h + coordinates_of(lines, inside, s) * l;
     if (inside > 4u) {
       far += left_of(lines + 4u, inside - 4u, t) * h + coordinates_of(lines + 4u, inside - 4u, s) * l;
@@ -79,10 +79,10 @@ fn main(
   for (var k = 0u; k < 8u + u.zero; k++) {
     let row = row0 + k % 4u;
     let column = column0 + k / 4u * 4u;
-    if (row < site.rows && column < site.columns) {
-      let at = site.moments + row * site.columns + column;
-      let inside = site.columns - column;
-      let g = site.scale * sums[k];
+    if (row < layer.rows && column < layer.columns) {
+      let at = layer.moments + row * layer.columns + column;
+      let inside = layer.columns - column;
+      let g = layer.scale * sums[k];
       store_m(at, inside, u.beta1 * load_m(at, inside) + u.rest1 * g);
       store_v(at, inside, u.beta2 * load_v(at, inside) + u.rest2 * g * g);
     }

@@ -10,7 +10,7 @@ struct Uniforms {
   // Where the matrices begin in `a_in` and `b_in`.
   a_at: u32,
   b_at: u32,
-  // Places of M_A and M_B in a site's block, in vectors.
+  // Places of M_A and M_B in a layer's block, in vectors.
   small_a: u32,
   small_b: u32,
   // 1 where the lines of M_A or M_B lie along the sum instead of along the result.
@@ -21,9 +21,9 @@ struct Uniforms {
   steps_a: u32,
 }
 
-#use site
+#use layer
 
-@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(0) var<storage, read> layers: array<Layer>;
 @group(0) @binding(1) var<storage, read> a_in: array<f32>;
 @group(0) @binding(2) var<storage, read> b_in: array<f32>;
 @group(0) @binding(3) var<storage, read> small: array<vec4<f32>>;
@@ -44,24 +44,24 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let site = sites[group.y];
-  // y counts sites; a line of groups that is too long goes on along z.
+  let layer = layers[group.y];
+  // y counts layers; a line of groups that is too long goes on along z.
   let i = (group.x + group.z * groups.x) * 64u + lane;
   let r = u.rank;
   let blocks = (r + 3u) / 4u;
   let base = group.y * u.block;
-  let tiles = (site.columns + 3u) / 4u;
+  let tiles = (layer.columns + 3u) / 4u;
   let of_a = i < blocks * tiles;
   let e = i - blocks * tiles;
   // The tile's first rank; A's other axis is that of its columns, B's that of its rows.
   let j0 = select(e % blocks, i / tiles, of_a) * 4u;
   let c0 = i % tiles * 4u;
   let row0 = e / blocks * 4u;
-  if (!of_a && row0 >= site.rows) {
+  if (!of_a && row0 >= layer.rows) {
     return;
   }
-  let inside = site.columns - c0;
-  let rows = site.b + min(vec4(row0) + vec4(0u, 1u, 2u, 3u), vec4(site.rows - 1u)) * r;
+  let inside = layer.columns - c0;
+  let rows = layer.b + min(vec4(row0) + vec4(0u, 1u, 2u, 3u), vec4(layer.rows - 1u)) * r;
   let along = select(u.along_b, u.along_a, of_a) == 1u;
   let small0 = base + select(u.small_b, u.small_a, of_a);
   let steps = select(r, u.steps_a, of_a);
@@ -77,7 +77,7 @@ fn main(
       m = transpose(m);
     }
     if (of_a) {
-      let places = u.a_at + site.a + c0 + min(vec4(l) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
+      let places = u.a_at + layer.a + c0 + min(vec4(l) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * layer.columns;
       sums += mat4x4<f32>(
         load_a_in(places.x, inside),
         load_a_in(places.y, inside),
@@ -97,7 +97,7 @@ fn main(
   var diagonal = small[base + 6u * r * blocks + select(2u, 3u, of_a) * blocks + j0 / 4u];
   if (of_a) {
     for (var k = 0u; k < min(r - j0, 4u) + u.zero; k++) {
-      let to = site.a + (j0 + k) * site.columns + c0;
+      let to = layer.a + (j0 + k) * layer.columns + c0;
       var value = sums[k];
       if (u.combine == 1u) {
         value += diagonal[k] * load_a_out(to, inside);
@@ -106,8 +106,8 @@ fn main(
     }
     return;
   }
-  for (var k = 0u; k < min(site.rows - row0, 4u) + u.zero; k++) {
-    let to = site.b + (row0 + k) * r + j0;
+  for (var k = 0u; k < min(layer.rows - row0, 4u) + u.zero; k++) {
+    let to = layer.b + (row0 + k) * r + j0;
     var value = sums[k];
     if (u.combine == 1u) {
       value = diagonal * load_b_out(to, r - j0) - value;

@@ -1,5 +1,5 @@
 // The r x r part of LoRA-Pro's closed form (arXiv 2407.18242, theorems 2.1 and 2.3) in the bases of the factors' singular
-// vectors, where every Gram matrix is diagonal; one workgroup a site.
+// vectors, where every Gram matrix is diagonal; one workgroup a layer.
 //
 // With thin SVDs B = U S V_B^T and A = V_A T L (L the transposed left vectors of A^T), hA = V_B^T dA, hB = dB V_A, and
 // d added to squares as damping:
@@ -24,14 +24,14 @@ override LANES = 64u;
 // Above 2^-126: adapters may take what is below for 0.
 const TINY = 1.2e-38;
 
-#use site
+#use layer
 
-@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(0) var<storage, read> layers: array<Layer>;
 @group(0) @binding(1) var<storage, read> a_coordinates: array<f32>;
 @group(0) @binding(2) var<storage, read> b_coordinates: array<f32>;
 @group(0) @binding(3) var<storage, read> a_left: array<f32>;
 @group(0) @binding(4) var<storage, read> b_left: array<f32>;
-// A site's block of r x r matrices whose lines are whole vectors with zeros at the end: V_A, V_B and two of the SVD, by
+// A layer's block of r x r matrices whose lines are whole vectors with zeros at the end: V_A, V_B and two of the SVD, by
 // columns; E and Y T, by rows; then T, S and the inverses of A and B.
 @group(0) @binding(5) var<storage, read_write> small: array<vec4<f32>>;
 @group(0) @binding(6) var<uniform> u: Uniforms;
@@ -53,7 +53,7 @@ fn damped_inverse(value: vec4<f32>, damping: f32) -> vec4<f32> {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let site = sites[group.x];
+  let layer = layers[group.x];
   let r = u.rank;
   let blocks = (r + 3u) / 4u;
   let base = group.x * u.block;
@@ -70,10 +70,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     squares_b += small[s0 + b] * small[s0 + b];
     ranks_b += vec4<u32>(small[s0 + b] > vec4<f32>(0.0));
   }
-  let b_spans_all = ranks_b.x + ranks_b.y + ranks_b.z + ranks_b.w == site.rows;
+  let b_spans_all = ranks_b.x + ranks_b.y + ranks_b.z + ranks_b.w == layer.rows;
   let damping_a = u.relative_damping * sum4(squares_a) / f32(r) + u.absolute_damping;
   let damping_b = u.relative_damping * sum4(squares_b) / f32(r) + u.absolute_damping;
-  let inverse_square = 1.0 / (site.scale * site.scale);
+  let inverse_square = 1.0 / (layer.scale * layer.scale);
   for (var b = lane; b < blocks; b += LANES) {
     let coefficients_b = inverse_square * damped_inverse(small[t0 + b], damping_a);
     small[t0 + 2u * blocks + b] = select(coefficients_b, vec4<f32>(0.0), b_spans_all);
@@ -92,17 +92,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (lane < at_once * parts && tile < tiles) {
       let i0 = tile / blocks * 4u;
       let j0 = tile % blocks * 4u;
-      for (var row = lane % parts; row < site.rows; row += parts) {
-        let at = site.b + row * r;
+      for (var row = lane % parts; row < layer.rows; row += parts) {
+        let at = layer.b + row * r;
         let l = load_b_left(at + i0, r - i0);
         let h = load_b_coordinates(at + j0, r - j0);
         overlaps += mat4x4<f32>(l.x * h, l.y * h, l.z * h, l.w * h);
       }
       if (u.gauge != 0u) {
-        let is = site.a + min(vec4(i0) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
-        let js = site.a + min(vec4(j0) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * site.columns;
-        for (var c = 4u * (lane % parts); c < site.columns; c += 4u * parts) {
-          let inside = site.columns - c;
+        let is = layer.a + min(vec4(i0) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * layer.columns;
+        let js = layer.a + min(vec4(j0) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * layer.columns;
+        for (var c = 4u * (lane % parts); c < layer.columns; c += 4u * parts) {
+          let inside = layer.columns - c;
           let l = mat4x4<f32>(
             load_a_left(js.x + c, inside),
             load_a_left(js.y + c, inside),

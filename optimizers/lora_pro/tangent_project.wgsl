@@ -10,9 +10,9 @@ struct Uniforms {
 
 override OF_B = false;
 
-#use site
+#use layer
 
-@group(0) @binding(0) var<storage, read> sites: array<Site>;
+@group(0) @binding(0) var<storage, read> layers: array<Layer>;
 // U, or with OF_B L: left vectors in the layout of B or A.
 @group(0) @binding(1) var<storage, read> left: array<f32>;
 @group(0) @binding(2) var<storage, read> small: array<vec4<f32>>;
@@ -38,8 +38,8 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let site = sites[group.y];
-  // y counts sites; a line of groups that is too long goes on along z.
+  let layer = layers[group.y];
+  // y counts layers; a line of groups that is too long goes on along z.
   let i = (group.x + group.z * groups.x) * 64u + lane;
   let r = u.rank;
   let blocks = (r + 3u) / 4u;
@@ -47,7 +47,7 @@ fn main(
   let line0 = i / rank_blocks * 4u;
   let rank0 = i % rank_blocks * 8u;
   // D's lines are its columns for s B^T D and its rows for s D A^T; the sum runs along the other axis.
-  if (line0 >= select(site.columns, site.rows, OF_B)) {
+  if (line0 >= select(layer.columns, layer.rows, OF_B)) {
     return;
   }
   let has_more = rank0 + 4u < r;
@@ -56,25 +56,25 @@ fn main(
   var more = mat4x4<f32>();
   let values0 = group.y * u.block + 6u * r * blocks + select(blocks, 0u, OF_B) + rank0 / 4u;
   if (OF_B) {
-    let rows = site.moments + min(vec4(line0) + vec4(0u, 1u, 2u, 3u), vec4(site.rows - 1u)) * site.columns;
-    for (var k = 0u; k < site.columns; k += 4u) {
-      let inside = site.columns - k;
+    let rows = layer.moments + min(vec4(line0) + vec4(0u, 1u, 2u, 3u), vec4(layer.rows - 1u)) * layer.columns;
+    for (var k = 0u; k < layer.columns; k += 4u) {
+      let inside = layer.columns - k;
       let d0 = direction(rows.x + k, inside);
       let d1 = direction(rows.y + k, inside);
       let d2 = direction(rows.z + k, inside);
       let d3 = direction(rows.w + k, inside);
-      let l = lines_of(site, rank0, k, inside);
+      let l = lines_of(layer, rank0, k, inside);
       sums += mat4x4<f32>(d0 * l, d1 * l, d2 * l, d3 * l);
       if (has_more) {
-        let l = lines_of(site, rank0 + 4u, k, inside);
+        let l = lines_of(layer, rank0 + 4u, k, inside);
         more += mat4x4<f32>(d0 * l, d1 * l, d2 * l, d3 * l);
       }
     }
-    let scales = site.scale * small[values0];
-    let more_scales = site.scale * small[values0 + select(0u, 1u, has_more)];
+    let scales = layer.scale * small[values0];
+    let more_scales = layer.scale * small[values0 + select(0u, 1u, has_more)];
     for (var line = 0u; line < 4u + u.zero; line++) {
-      if (line0 + line < site.rows) {
-        let at = site.b + (line0 + line) * r + rank0;
+      if (line0 + line < layer.rows) {
+        let at = layer.b + (line0 + line) * r + rank0;
         store_projected(at, r - rank0, scales * sums[line]);
         if (has_more) {
           store_projected(at + 4u, r - rank0 - 4u, more_scales * more[line]);
@@ -83,10 +83,10 @@ fn main(
     }
     return;
   }
-  let inside = site.columns - line0;
-  for (var k = 0u; k < site.rows; k++) {
-    let d = direction(site.moments + k * site.columns + line0, inside);
-    let at = site.b + k * r + rank0;
+  let inside = layer.columns - line0;
+  for (var k = 0u; k < layer.rows; k++) {
+    let d = direction(layer.moments + k * layer.columns + line0, inside);
+    let at = layer.b + k * r + rank0;
     let l = load_left(at, r - rank0);
     sums += mat4x4<f32>(d * l.x, d * l.y, d * l.z, d * l.w);
     if (has_more) {
@@ -94,22 +94,22 @@ fn main(
       more += mat4x4<f32>(d * l.x, d * l.y, d * l.z, d * l.w);
     }
   }
-  let scales = site.scale * small[values0];
-  let more_scales = site.scale * small[values0 + select(0u, 1u, has_more)];
+  let scales = layer.scale * small[values0];
+  let more_scales = layer.scale * small[values0 + select(0u, 1u, has_more)];
   for (var j = 0u; j < 4u + u.zero; j++) {
-    let at = site.a + (rank0 + j) * site.columns + line0;
+    let at = layer.a + (rank0 + j) * layer.columns + line0;
     if (rank0 + j < r) {
       store_projected(at, inside, scales[j] * sums[j]);
     }
     if (rank0 + 4u + j < r) {
-      store_projected(at + 4u * site.columns, inside, more_scales[j] * more[j]);
+      store_projected(at + 4u * layer.columns, inside, more_scales[j] * more[j]);
     }
   }
 }
 
 // Four lines of L, from `rank0` on, at columns k .. k + 3: a matrix that maps four of D's columns into four ranks.
-fn lines_of(site: Site, rank0: u32, k: u32, inside: u32) -> mat4x4<f32> {
-  let at = site.a + k + min(vec4(rank0) + vec4(0u, 1u, 2u, 3u), vec4(u.rank - 1u)) * site.columns;
+fn lines_of(layer: Layer, rank0: u32, k: u32, inside: u32) -> mat4x4<f32> {
+  let at = layer.a + k + min(vec4(rank0) + vec4(0u, 1u, 2u, 3u), vec4(u.rank - 1u)) * layer.columns;
   return mat4x4<f32>(
     load_left(at.x, inside),
     load_left(at.y, inside),

@@ -24,13 +24,13 @@ import {
   factorSides,
   largerOf,
   leftVectorFlops,
+  moduleOnes,
   partsOf,
   scaledByOther,
   sideGradients,
   sideSizes,
   sideState,
   sideTables,
-  siteOnes,
   smallSizes,
   svdFlops,
   svdScratch,
@@ -42,8 +42,8 @@ import {
   lowRankFootprint,
   type LowRankOptions,
   lowRankWork,
-  refuseLowRank,
   type Rule,
+  validateLowRank,
 } from "../low_rank.ts";
 import {
   defineOptimizer,
@@ -124,7 +124,7 @@ export const loraRite: OptimizerModule<LoraRiteOptions> = defineOptimizer({
     year: 2024,
   },
   defaults,
-  refuse(options, sites) {
+  validate(options, targetModules) {
     for (const name of ["clipNorm", "skipAbove"] as const) {
       const value = options[name];
       if (!(value >= 0 && Number.isFinite(value))) return `${name} is ${value}, 0 or more is needed`;
@@ -133,7 +133,11 @@ export const loraRite: OptimizerModule<LoraRiteOptions> = defineOptimizer({
     if (!(momentFloor >= 0 && momentFloor < 1)) {
       return `momentFloor is ${momentFloor}, 0 to 1 is needed, below 1`;
     }
-    return refuseLowRank(options, sites, (site) => Math.min(site.in, site.out, MAX_RANK));
+    return validateLowRank(
+      options,
+      targetModules,
+      (targetModule) => Math.min(targetModule.in, targetModule.out, MAX_RANK),
+    );
   },
   describe: ({ scaling, clipNorm, skipAbove, momentFloor }) =>
     [
@@ -172,35 +176,43 @@ const OTHER = { a: "b", b: "a" } as const;
  */
 function ruleFootprint(
   { rank, clipNorm }: LoraRiteOptions,
-  { sites }: ModelShapes,
+  { targetModules }: ModelShapes,
 ): Pick<Footprint, "state" | "tables" | "scratch"> {
-  const a = sideSizes(sites, rank, "a"), b = sideSizes(sites, rank, "b");
-  const squares = sites.map(() => rank ** 2), small = smallSizes(sites, rank);
+  const a = sideSizes(targetModules, rank, "a"), b = sideSizes(targetModules, rank, "b");
+  const squares = targetModules.map(() => rank ** 2), small = smallSizes(targetModules, rank);
   const whole = [
-    ...SIDES.flatMap((which) => svdScratch(sites, rank, which).left),
-    ...SIDES.flatMap((which) => [small, [stackedSize(sites, rank, which)]]),
+    ...SIDES.flatMap((which) => svdScratch(targetModules, rank, which).left),
+    ...SIDES.flatMap((which) => [small, [stackedSize(targetModules, rank, which)]]),
     ...clipNorm > 0 ? [[1, 1], [1]] : [],
   ];
   const most = SIDES.map((which) => {
-    const stacked = stackedSize(sites, rank, which);
-    const decomposed = [small, [sites.length * svdNumbers(rank)]];
+    const stacked = stackedSize(targetModules, rank, which);
+    const decomposed = [small, [targetModules.length * svdNumbers(rank)]];
     const bases = [[stacked / rank * smallStride(rank)], [1]];
-    return largerOf([...decomposed, ...bases], [...decomposed, small, small, sideSizes(sites, rank, which)]);
+    return largerOf([...decomposed, ...bases], [
+      ...decomposed,
+      small,
+      small,
+      sideSizes(targetModules, rank, which),
+    ]);
   });
   return {
     state: [a, b, b, a, squares, squares],
     tables: [
-      ...sideTables(sites),
-      ...Array.from({ length: 7 }, () => [5 * sites.length]),
-      ...Array.from({ length: 3 }, () => [sites.length]),
+      ...sideTables(targetModules),
+      ...Array.from({ length: 7 }, () => [5 * targetModules.length]),
+      ...Array.from({ length: 3 }, () => [targetModules.length]),
     ],
     scratch: [...whole, ...largerOf(most[0]!, most[1]!)],
   };
 }
 
 /** Numbers of a side's gradients with a root above each. */
-function stackedSize(sites: ModelShapes["sites"], rank: number, which: Which): number {
-  return sites.reduce((sum, site) => sum + rank * (rank + (which === "a" ? site.in : site.out)), 0);
+function stackedSize(targetModules: ModelShapes["targetModules"], rank: number, which: Which): number {
+  return targetModules.reduce(
+    (sum, targetModule) => sum + rank * (rank + (which === "a" ? targetModule.in : targetModule.out)),
+    0,
+  );
 }
 
 /** Where roots `[rank, rank]` and the gradients `[rows, rank]` below them lie, one pair after the other. */
@@ -252,7 +264,7 @@ function createRoots(gpu: Gpu, { parameters, matrices: { rank } }: FactorSide): 
 
 function loraRiteRule({ gpu }: Setup, factors: readonly Factors[], options: LoraRiteOptions): Rule {
   const { beta1, beta2, epsilon, weightDecay, clipNorm, skipAbove, momentFloor } = options;
-  const sides = factorSides(gpu, factors), ones = siteOnes(gpu, factors.length);
+  const sides = factorSides(gpu, factors), ones = moduleOnes(gpu, factors.length);
   const { rank } = sides.a.matrices, block = alignBytes(ELEMENT_BYTES * rank ** 2) / ELEMENT_BYTES;
   const each = <T>(make: (which: Which) => T) => ({ a: make("a"), b: make("b") });
   const moments = each((which) => sideState(gpu, sides[which], "m"));

@@ -304,15 +304,15 @@ Deno.test("loraRite trains maps of different shapes side by side as it trains ea
   }
 });
 
-Deno.test("loraRite refuses negative limits and ranks beyond a site", () => {
-  const sites = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
+Deno.test("loraRite refuses negative limits and ranks beyond a target module", () => {
+  const targetModules = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
   const refusal = (options: Options) =>
-    loraRite.refuse({ ...loraRite.defaults, rank: 2, ...options }, sites, 100);
+    loraRite.validate({ ...loraRite.defaults, rank: 2, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ clipNorm: -1 }), "clipNorm is -1, 0 or more is needed");
   assertEquals(refusal({ skipAbove: NaN }), "skipAbove is NaN, 0 or more is needed");
   assertEquals(refusal({ momentFloor: 1 }), "momentFloor is 1, 0 to 1 is needed, below 1");
-  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at site "narrow" [40, 6]');
+  assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at target module "narrow" [40, 6]');
   assertEquals(
     loraRite.describe({ ...loraRite.defaults, clipNorm: 0, skipAbove: 1, momentFloor: 0 }),
     "alpha/r, unclipped, skips above 1, floor 0",

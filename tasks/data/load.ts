@@ -84,7 +84,7 @@ export async function findData<F extends TaskFamily>(
       throw new DataError(`Cannot read ${folder.full(file)}: it is ${kind}, a file is needed`);
     }
   }
-  refuseMissing(folder, folder.files.filter(isPublished));
+  validateMissing(folder, folder.files.filter(isPublished));
   const found: { readonly set: DataSet<F>; readonly parts: readonly Part<Contents[F]>[] }[] = [];
   for (const set of known) {
     const parts = await set.find(folder);
@@ -203,8 +203,8 @@ export async function loadData<F extends TaskFamily, U extends object>(
 ): Promise<RealData<U>> {
   const found = await findData(family, path, taking.only);
   const { folder, titles, parts, classes } = found;
-  refusePooling(found);
-  refuseRoles(found, trainOnTest);
+  validatePooling(found);
+  validateRoles(found, trainOnTest);
   const tallies = { train: createTally(), validation: createTally(), test: createTally() };
   const read: Record<Role, U[]> = { train: [], validation: [], test: [] };
   for (const { role, title, files, read: examples } of parts) {
@@ -249,7 +249,7 @@ export async function loadData<F extends TaskFamily, U extends object>(
  *
  * @throws {DataError}
  */
-function refuseMissing(folder: Folder, files: readonly string[]): void {
+function validateMissing(folder: Folder, files: readonly string[]): void {
   if (files[0] === baseName(folder.path)) return;
   const numbered = files.flatMap((file) => {
     const [, start, number, count] = /^(.*-)(\d+)-of-(\d+)[^/]*$/.exec(file) ?? [];
@@ -268,7 +268,7 @@ function refuseMissing(folder: Folder, files: readonly string[]): void {
 }
 
 /** A score of several data sets together would be that of none of them. @throws {DataError} */
-function refusePooling<T>({ folder, parts }: FoundData<T>): void {
+function validatePooling<T>({ folder, parts }: FoundData<T>): void {
   for (const [role, own] of Map.groupBy(parts, ({ role }) => role)) {
     const sets = Map.groupBy(own, ({ title, set }) => `${title}\0${set}`);
     if (sets.size < 2) continue;
@@ -283,7 +283,7 @@ function refusePooling<T>({ folder, parts }: FoundData<T>): void {
 }
 
 /** What is published to hold out is not to be trained on unasked. @throws {DataError} */
-function refuseRoles<T>({ folder, titles, parts }: FoundData<T>, trainOnTest: boolean): void {
+function validateRoles<T>({ folder, titles, parts }: FoundData<T>, trainOnTest: boolean): void {
   const files = (some: typeof parts) => filesOf(some).slice(0, 3).join(", ");
   const trained = parts.filter(({ role }) => role === "train");
   if (trainOnTest && trained.length > 0) {

@@ -88,25 +88,25 @@ export async function createTokenizer(
     import("@huggingface/tokenizers"),
     import("./time_limit.ts"),
   ]);
-  const refuse = (reason: string) => new DataError(`Cannot use ${where}: ${reason}`);
+  const validate = (reason: string) => new DataError(`Cannot use ${where}: ${reason}`);
   /** What the library gives for `what`. Its errors are of the file: what is asked of it is always the same. */
   const inTime = <T>(what: string, work: () => T): T => {
     try {
       return withinTime(limit, work);
     } catch (error) {
       if (error instanceof OutOfTime) {
-        throw refuse(`${what} took longer than ${limit / 1000} s, its expressions backtrack without end`);
+        throw validate(`${what} took longer than ${limit / 1000} s, its expressions backtrack without end`);
       }
       // It may quote the file.
       const reason = reasonOf(error).replaceAll(/\p{Cc}+/gu, " ").slice(0, 200);
-      throw refuse(`its parts do not work together, ${reason}`);
+      throw validate(`its parts do not work together, ${reason}`);
     }
   };
   let vocabularySize: number;
   try {
     vocabularySize = checkTokenizer(json);
   } catch (error) {
-    if (error instanceof TokenizerFlaw) throw refuse(error.message);
+    if (error instanceof TokenizerFlaw) throw validate(error.message);
     throw error;
   }
   const inner = inTime("making it", () => {
@@ -125,12 +125,12 @@ export async function createTokenizer(
   const tokenOf = (spelled: string | undefined): number | undefined => {
     if (spelled === undefined) return undefined;
     const token = inner.token_to_id(spelled);
-    if (token === undefined) throw refuse(`it has no token ${show(spelled)}`);
+    if (token === undefined) throw validate(`it has no token ${show(spelled)}`);
     return token;
   };
   const stop = tokenOf(special.stop ?? spelling(named["eos_token"]));
   if (stop === undefined) {
-    throw refuse('no token is known to end an answer, "eos_token" in tokenizer_config.json is needed');
+    throw validate('no token is known to end an answer, "eos_token" in tokenizer_config.json is needed');
   }
   const start = tokenOf(
     special.start ?? (named["add_bos_token"] === false ? undefined : spelling(named["bos_token"])),

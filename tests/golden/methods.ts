@@ -22,7 +22,7 @@ export interface GoldenTrajectory {
   readonly computed: boolean;
   /** What is trained, and what else a random start consists of. */
   readonly start: GoldenTensors;
-  /** Effective weights by site, where the start is computed. */
+  /** Effective weights by target module, where the start is computed. */
   readonly startWeights?: GoldenTensors;
   readonly steps: readonly {
     /** Before the step. */
@@ -30,15 +30,15 @@ export interface GoldenTrajectory {
     /** After it. */
     readonly trained: GoldenTensors;
   }[];
-  /** Effective weights by site, after the last step. */
+  /** Effective weights by target module, after the last step. */
   readonly weights: GoldenTensors;
 }
 
 /** The network and its batch: see methods.py. */
 export interface GoldenProblem {
-  /** By site. */
+  /** By target module. */
   readonly weights: GoldenTensors;
-  /** By site. */
+  /** By target module. */
   readonly biases: GoldenTensors;
   readonly x: GoldenTensor;
   readonly target: GoldenTensor;

@@ -17,7 +17,7 @@ import {
 } from "./matrix.ts";
 import { type AdamMoments, adamwStep } from "./network.ts";
 
-/** A site's triplets. */
+/** A target module's triplets. */
 export interface Triplets {
   /** `[out, rank]` */
   readonly p: Matrix;
@@ -40,33 +40,33 @@ export interface AdaloraOptions {
   readonly weightDecay?: number;
 }
 
-/** All sites after a step. */
+/** All target modules after a step. */
 export interface AdaloraState {
   readonly step: number;
-  readonly sites: readonly Triplets[];
+  readonly targetModules: readonly Triplets[];
   readonly moments: readonly Readonly<Record<keyof Triplets, AdamMoments | undefined>>[];
   readonly averages: readonly Triplets[];
   readonly uncertainties: readonly Triplets[];
-  /** Which triplets of each site the latest choice kept. */
+  /** Which triplets of each target module the latest choice kept. */
   readonly kept: readonly (readonly boolean[])[];
 }
 
 const KINDS = ["p", "e", "q"] as const;
 
 /** A run that begins with these triplets. */
-export function adaloraStart(sites: readonly Triplets[]): AdaloraState {
-  const nothing = sites.map(({ p, e, q }) => ({
+export function adaloraStart(targetModules: readonly Triplets[]): AdaloraState {
+  const nothing = targetModules.map(({ p, e, q }) => ({
     p: zeros(p.rows, p.columns),
     e: zeros(e.rows, e.columns),
     q: zeros(q.rows, q.columns),
   }));
   return {
     step: 0,
-    sites,
-    moments: sites.map(() => ({ p: undefined, e: undefined, q: undefined })),
+    targetModules,
+    moments: targetModules.map(() => ({ p: undefined, e: undefined, q: undefined })),
     averages: nothing,
     uncertainties: nothing,
-    kept: sites.map(({ e }) => Array.from(e.data, () => true)),
+    kept: targetModules.map(({ e }) => Array.from(e.data, () => true)),
   };
 }
 
@@ -75,7 +75,7 @@ export function scaledRows({ e, q }: Pick<Triplets, "e" | "q">): Matrix {
   return { ...q, data: q.data.map((value, i) => value * e.data[Math.floor(i / q.columns)]!) };
 }
 
-/** Gradients of a site's triplets for dL/dW = g. */
+/** Gradients of a target module's triplets for dL/dW = g. */
 export function tripletGradients(g: Matrix, { p, e, q }: Triplets, scale: number): Triplets {
   const gq = multiply(g, q, { transposeB: true }), pg = multiply(p, g, { transposeA: true });
   return {
@@ -93,8 +93,8 @@ function along(x: Matrix, y: Matrix, i: number): number {
 }
 
 /** The mean over all P and Q of |PᵀP − 1| and |QQᵀ − 1|. */
-export function distanceFromOrthonormal(sites: readonly Triplets[]): number {
-  const lengths = sites.flatMap(({ p, q }) => [norm(gram(p, "columns")), norm(gram(q, "rows"))]);
+export function distanceFromOrthonormal(targetModules: readonly Triplets[]): number {
+  const lengths = targetModules.flatMap(({ p, q }) => [norm(gram(p, "columns")), norm(gram(q, "rows"))]);
   return lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
 }
 
@@ -104,12 +104,17 @@ function gram(m: Matrix, of: "rows" | "columns"): Matrix {
 }
 
 /** How many triplets are kept after step t, or null where none are chosen. */
-export function budgetAt(t: number, options: AdaloraOptions, first: number, sites: number): number | null {
+export function budgetAt(
+  t: number,
+  options: AdaloraOptions,
+  first: number,
+  targetModules: number,
+): number | null {
   const { rank, tinit, tfinal, deltaT, steps } = options, end = steps - tfinal;
-  if (t >= end) return rank * sites;
+  if (t >= end) return rank * targetModules;
   if (t <= tinit || t % deltaT !== 0) return null;
   const share = 1 - (t - tinit) / (end - tinit);
-  return Math.trunc((first - rank) * sites * share ** 3 + rank * sites);
+  return Math.trunc((first - rank) * targetModules * share ** 3 + rank * targetModules);
 }
 
 /** One step from the gradients of the loss. */
@@ -119,24 +124,26 @@ export function adaloraStep(
   options: AdaloraOptions,
 ): AdaloraState {
   const { orthogonality, betas: [beta1, beta2], tfinal, steps } = options;
-  const step = state.step + 1, count = 2 * state.sites.length;
-  const total = state.sites.map(({ p, q }, i): Triplets => {
+  const step = state.step + 1, count = 2 * state.targetModules.length;
+  const total = state.targetModules.map(({ p, q }, i): Triplets => {
     const mp = gram(p, "columns"), mq = gram(q, "rows"), { p: gp, e, q: gq } = gradients[i]!;
     const factor = (m: Matrix) => norm(m) === 0 ? 0 : 2 * orthogonality / count / norm(m);
     return { p: add(gp, multiply(p, mp), factor(mp)), e, q: add(gq, multiply(mq, q), factor(mq)) };
   });
-  const moved = state.sites.map((site, i) => {
+  const moved = state.targetModules.map((targetModule, i) => {
     const next = KINDS.map((kind) =>
-      adamwStep(site[kind], total[i]![kind], state.moments[i]![kind], options)
+      adamwStep(targetModule[kind], total[i]![kind], state.moments[i]![kind], options)
     );
     return {
-      site: { p: next[0]!.parameter, e: next[1]!.parameter, q: next[2]!.parameter },
+      targetModule: { p: next[0]!.parameter, e: next[1]!.parameter, q: next[2]!.parameter },
       moments: { p: next[0]!.moments, e: next[1]!.moments, q: next[2]!.moments },
     };
   });
   let { averages, uncertainties, kept } = state;
   if (step < steps - tfinal) {
-    const importances = moved.map(({ site }, i) => both(site, total[i]!, (w, g) => Math.abs(w * g)));
+    const importances = moved.map(({ targetModule }, i) =>
+      both(targetModule, total[i]!, (w, g) => Math.abs(w * g))
+    );
     averages = averages.map((average, i) =>
       both(average, importances[i]!, (mean, now) => beta1 * mean + (1 - beta1) * now)
     );
@@ -147,21 +154,22 @@ export function adaloraStep(
       both(spread, apart[i]!, (mean, now) => beta2 * mean + (1 - beta2) * now)
     );
   }
-  let sites = moved.map(({ site }) => site);
-  const rank = state.sites[0]!.e.columns, budget = budgetAt(step, options, rank, sites.length);
+  let targetModules = moved.map(({ targetModule }) => targetModule);
+  const rank = state.targetModules[0]!.e.columns,
+    budget = budgetAt(step, options, rank, targetModules.length);
   if (budget !== null) {
     const scores = averages.flatMap((average, i) =>
       scoresOf(both(average, uncertainties[i]!, (x, y) => x * y))
     );
     const order = scores.map((score, i) => ({ score, i })).sort((x, y) => y.score - x.score || x.i - y.i);
     const best = new Set(order.slice(0, budget).map(({ i }) => i));
-    kept = sites.map((_, i) => Array.from({ length: rank }, (_, k) => best.has(i * rank + k)));
-    sites = sites.map((site, i) => ({
-      ...site,
-      e: { ...site.e, data: site.e.data.map((value, k) => kept[i]![k] ? value : 0) },
+    kept = targetModules.map((_, i) => Array.from({ length: rank }, (_, k) => best.has(i * rank + k)));
+    targetModules = targetModules.map((targetModule, i) => ({
+      ...targetModule,
+      e: { ...targetModule.e, data: targetModule.e.data.map((value, k) => kept[i]![k] ? value : 0) },
     }));
   }
-  return { step, sites, moments: moved.map(({ moments }) => moments), averages, uncertainties, kept };
+  return { step, targetModules, moments: moved.map(({ moments }) => moments), averages, uncertainties, kept };
 }
 
 function both(x: Triplets, y: Triplets, f: (x: number, y: number) => number): Triplets {

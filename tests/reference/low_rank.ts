@@ -26,7 +26,7 @@ import { adamDirection, type AdamMoments, type AdamwOptions, adamwStep } from ".
  */
 export const RANK_TOLERANCE = 1e-12;
 
-/** A site's factors. */
+/** A target module's factors. */
 export interface Factors {
   /** `[rank, in]` */
   readonly a: Matrix;

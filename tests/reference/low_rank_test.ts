@@ -48,7 +48,7 @@ import { adamDirection, type AdamMoments, adamwStep } from "./network.ts";
 const GAUGES: readonly Gauge[] = ["zero", "sylvester", "symmetric"];
 const NONE: Damping = { relative: 0 };
 
-/** A site with out != in, and dL/dW. */
+/** A target module with out != in, and dL/dW. */
 interface Problem extends Factors {
   readonly name: string;
   readonly gradient: Matrix;
@@ -79,12 +79,12 @@ const problems = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((rank) => {
 
 /** The closed form for a known dL/dW. */
 function corrected(
-  site: Factors,
+  targetModule: Factors,
   gradient: Matrix,
   gauge: Gauge,
   damping: Damping = NONE,
 ): ReturnType<typeof closedForm> {
-  return closedForm({ ...site, ...factorGradients(gradient, site), gauge, damping });
+  return closedForm({ ...targetModule, ...factorGradients(gradient, targetModule), gauge, damping });
 }
 
 function assertSameGradients(
@@ -110,108 +110,137 @@ function assertSameGradients(
 // The condition numbers of the Gram matrices are 9, so that rounding stays near 1e-15.
 
 Deno.test("closedForm()'s equivalent gradient is the projection of g, for every gauge", () => {
-  for (const site of problems) {
-    const expected = projectGradient(site.gradient, site.a, site.b);
+  for (const targetModule of problems) {
+    const expected = projectGradient(targetModule.gradient, targetModule.a, targetModule.b);
     for (const gauge of GAUGES) {
-      const actual = equivalentGradient({ ...site, ...corrected(site, site.gradient, gauge) });
-      assertClose(actual.data, expected.data, { relative: 1e-12 }, `${site.name}, ${gauge}`);
+      const actual = equivalentGradient({
+        ...targetModule,
+        ...corrected(targetModule, targetModule.gradient, gauge),
+      });
+      assertClose(actual.data, expected.data, { relative: 1e-12 }, `${targetModule.name}, ${gauge}`);
     }
   }
 });
 
 Deno.test("closedForm() with gauge sylvester is the least-squares solution of minimum norm", () => {
-  for (const site of problems.filter(({ a, b }) => a.rows * (a.columns + b.rows) <= 120)) {
+  for (const targetModule of problems.filter(({ a, b }) => a.rows * (a.columns + b.rows) <= 120)) {
     assertSameGradients(
-      corrected(site, site.gradient, "sylvester"),
-      minimumNorm(site.gradient, site),
+      corrected(targetModule, targetModule.gradient, "sylvester"),
+      minimumNorm(targetModule.gradient, targetModule),
       1e-11,
-      site.name,
+      targetModule.name,
     );
   }
 });
 
 Deno.test("closedForm() with gauge sylvester stays closest to the raw gradients", () => {
-  for (const site of problems) {
-    const raw = factorGradients(site.gradient, site);
+  for (const targetModule of problems) {
+    const raw = factorGradients(targetModule.gradient, targetModule);
     const distance = ({ gradientA, gradientB }: FactorGradients) =>
       norm(subtract(gradientA, raw.gradientA)) ** 2 + norm(subtract(gradientB, raw.gradientB)) ** 2;
-    const best = corrected(site, site.gradient, "sylvester");
-    const { data } = randomMatrix(site.a.rows, site.a.rows, createRandom(5));
-    const turn: Matrix = { rows: site.a.rows, columns: site.a.rows, data };
+    const best = corrected(targetModule, targetModule.gradient, "sylvester");
+    const { data } = randomMatrix(targetModule.a.rows, targetModule.a.rows, createRandom(5));
+    const turn: Matrix = { rows: targetModule.a.rows, columns: targetModule.a.rows, data };
     for (const size of [1e-3, -1e-3, 1, -1]) {
       const other = {
-        gradientA: add(best.gradientA, multiply(turn, site.a), size),
-        gradientB: add(best.gradientB, multiply(site.b, turn), -size),
+        gradientA: add(best.gradientA, multiply(turn, targetModule.a), size),
+        gradientB: add(best.gradientB, multiply(targetModule.b, turn), -size),
       };
-      assertGreater(distance(other), distance(best), site.name);
+      assertGreater(distance(other), distance(best), targetModule.name);
     }
     for (const gauge of ["zero", "symmetric"] as const) {
       assertGreaterOrEqual(
-        distance(corrected(site, site.gradient, gauge)) * (1 + 1e-12),
+        distance(corrected(targetModule, targetModule.gradient, gauge)) * (1 + 1e-12),
         distance(best),
-        site.name,
+        targetModule.name,
       );
     }
   }
 });
 
 Deno.test("closedForm()'s X solves the paper's Sylvester equation", () => {
-  for (const site of problems) {
-    const gramA = multiply(site.a, site.a, { transposeB: true });
-    const gramB = multiply(site.b, site.b, { transposeA: true });
-    const raw = factorGradients(site.gradient, site);
-    const right = scale(product(inverse(gramB), raw.gradientA, transposed(site.a)), -1 / site.scale ** 2);
-    const { x } = corrected(site, site.gradient, "sylvester");
-    assertLess(sylvesterResidual(gramB, gramA, right, x), 1e-12, site.name);
-    assertClose(solveSylvesterByKronecker(gramB, gramA, right).data, x.data, { relative: 1e-11 }, site.name);
+  for (const targetModule of problems) {
+    const gramA = multiply(targetModule.a, targetModule.a, { transposeB: true });
+    const gramB = multiply(targetModule.b, targetModule.b, { transposeA: true });
+    const raw = factorGradients(targetModule.gradient, targetModule);
+    const right = scale(
+      product(inverse(gramB), raw.gradientA, transposed(targetModule.a)),
+      -1 / targetModule.scale ** 2,
+    );
+    const { x } = corrected(targetModule, targetModule.gradient, "sylvester");
+    assertLess(sylvesterResidual(gramB, gramA, right, x), 1e-12, targetModule.name);
+    assertClose(
+      solveSylvesterByKronecker(gramB, gramA, right).data,
+      x.data,
+      { relative: 1e-11 },
+      targetModule.name,
+    );
   }
 });
 
 Deno.test("closedForm() with gauge symmetric shares the overlap equally", () => {
-  for (const site of problems) {
-    const { gradientA, gradientB } = corrected(site, site.gradient, "symmetric");
-    const onB = columnProjector(site.b), onA = rowProjector(site.a);
+  for (const targetModule of problems) {
+    const { gradientA, gradientB } = corrected(targetModule, targetModule.gradient, "symmetric");
+    const onB = columnProjector(targetModule.b), onA = rowProjector(targetModule.a);
     const half = (projector: Matrix) => add(identity(projector.rows), projector, -0.5);
-    const left = product(onB, site.gradient, half(onA)), right = product(half(onB), site.gradient, onA);
+    const left = product(onB, targetModule.gradient, half(onA)),
+      right = product(half(onB), targetModule.gradient, onA);
     assertClose(
-      scale(multiply(site.b, gradientA), site.scale).data,
+      scale(multiply(targetModule.b, gradientA), targetModule.scale).data,
       left.data,
       { relative: 1e-12 },
-      site.name,
+      targetModule.name,
     );
     assertClose(
-      scale(multiply(gradientB, site.a), site.scale).data,
+      scale(multiply(gradientB, targetModule.a), targetModule.scale).data,
       right.data,
       { relative: 1e-12 },
-      site.name,
+      targetModule.name,
     );
   }
 });
 
 Deno.test("closedForm()'s equivalent gradient does not depend on the scale or on how B A is factored", () => {
-  for (const site of problems) {
-    const rank = site.a.rows;
+  for (const targetModule of problems) {
+    const rank = targetModule.a.rows;
     const values = Array.from({ length: rank }, (_, i) => 2 + i / rank);
     const turn = withSingularValues(rank, rank, values, createRandom(6));
-    const regauged = { a: multiply(inverse(turn), site.a), b: multiply(site.b, turn), scale: site.scale };
-    const rescaled = { a: site.a, b: scale(site.b, site.scale / 0.3), scale: 0.3 };
+    const regauged = {
+      a: multiply(inverse(turn), targetModule.a),
+      b: multiply(targetModule.b, turn),
+      scale: targetModule.scale,
+    };
+    const rescaled = { a: targetModule.a, b: scale(targetModule.b, targetModule.scale / 0.3), scale: 0.3 };
     for (const gauge of GAUGES) {
-      const expected = equivalentGradient({ ...site, ...corrected(site, site.gradient, gauge) });
+      const expected = equivalentGradient({
+        ...targetModule,
+        ...corrected(targetModule, targetModule.gradient, gauge),
+      });
       for (const other of [regauged, rescaled]) {
-        assertClose(weightChange(other).data, weightChange(site).data, { relative: 1e-13 }, site.name);
-        const actual = equivalentGradient({ ...other, ...corrected(other, site.gradient, gauge) });
-        assertClose(actual.data, expected.data, { relative: 1e-11 }, `${site.name}, ${gauge}`);
+        assertClose(
+          weightChange(other).data,
+          weightChange(targetModule).data,
+          { relative: 1e-13 },
+          targetModule.name,
+        );
+        const actual = equivalentGradient({ ...other, ...corrected(other, targetModule.gradient, gauge) });
+        assertClose(actual.data, expected.data, { relative: 1e-11 }, `${targetModule.name}, ${gauge}`);
       }
     }
   }
 });
 
 Deno.test("closedForm() with gauge zero or symmetric follows any regauge (BR, R⁻¹A), with sylvester a rotation", () => {
-  const site = problem(9, 7, 3, createRandom(7));
+  const targetModule = problem(9, 7, 3, createRandom(7));
   const follow = (gauge: Gauge, values: readonly number[]) => {
     const turn = withSingularValues(3, 3, values, createRandom(8)), back = inverse(turn);
-    const turned = { a: multiply(back, site.a), b: multiply(site.b, turn), scale: site.scale };
-    const expected = corrected(site, site.gradient, gauge), actual = corrected(turned, site.gradient, gauge);
+    const turned = {
+      a: multiply(back, targetModule.a),
+      b: multiply(targetModule.b, turn),
+      scale: targetModule.scale,
+    };
+    const expected = corrected(targetModule, targetModule.gradient, gauge),
+      actual = corrected(turned, targetModule.gradient, gauge);
     return norm(subtract(actual.gradientA, multiply(back, expected.gradientA))) +
       norm(subtract(actual.gradientB, multiply(expected.gradientB, turn)));
   };
@@ -222,63 +251,82 @@ Deno.test("closedForm() with gauge zero or symmetric follows any regauge (BR, R�
 });
 
 Deno.test("closedForm() gives g itself where the rank is the smaller side", () => {
-  for (const site of problems.filter(({ a, b }) => a.rows === Math.min(a.columns, b.rows))) {
+  for (const targetModule of problems.filter(({ a, b }) => a.rows === Math.min(a.columns, b.rows))) {
     for (const gauge of GAUGES) {
-      const actual = equivalentGradient({ ...site, ...corrected(site, site.gradient, gauge) });
-      assertClose(actual.data, site.gradient.data, { relative: 1e-12 }, `${site.name}, ${gauge}`);
+      const actual = equivalentGradient({
+        ...targetModule,
+        ...corrected(targetModule, targetModule.gradient, gauge),
+      });
+      assertClose(
+        actual.data,
+        targetModule.gradient.data,
+        { relative: 1e-12 },
+        `${targetModule.name}, ${gauge}`,
+      );
     }
-    assertClose([lowerBound(site.gradient, site.a, site.b)], [0], { relative: 0, absolute: 1e-13 });
+    assertClose([lowerBound(targetModule.gradient, targetModule.a, targetModule.b)], [0], {
+      relative: 0,
+      absolute: 1e-13,
+    });
   }
 });
 
 Deno.test("lowerBound() is what LoRA-Pro reaches and nothing else goes below", () => {
-  for (const site of problems) {
-    const bound = lowerBound(site.gradient, site.a, site.b) / norm(site.gradient);
+  for (const targetModule of problems) {
+    const bound = lowerBound(targetModule.gradient, targetModule.a, targetModule.b) /
+      norm(targetModule.gradient);
     const pro = discrepancy(
-      equivalentGradient({ ...site, ...corrected(site, site.gradient, "zero") }),
-      site.gradient,
+      equivalentGradient({ ...targetModule, ...corrected(targetModule, targetModule.gradient, "zero") }),
+      targetModule.gradient,
     );
-    assertClose([pro], [bound], { relative: 1e-12, absolute: 1e-13 }, site.name);
-    const raw = factorGradients(site.gradient, site);
-    const lora = equivalentGradient({ ...site, ...raw });
+    assertClose([pro], [bound], { relative: 1e-12, absolute: 1e-13 }, targetModule.name);
+    const raw = factorGradients(targetModule.gradient, targetModule);
+    const lora = equivalentGradient({ ...targetModule, ...raw });
     // The factor that makes plain LoRA's equivalent gradient as close as it can be.
-    const share = dot(lora, site.gradient) / norm(lora) ** 2;
-    assertLessOrEqual(pro, discrepancy(lora, site.gradient) + 1e-13, site.name);
-    assertLessOrEqual(pro, discrepancy(scale(lora, share), site.gradient) + 1e-13, site.name);
+    const share = dot(lora, targetModule.gradient) / norm(lora) ** 2;
+    assertLessOrEqual(pro, discrepancy(lora, targetModule.gradient) + 1e-13, targetModule.name);
+    assertLessOrEqual(pro, discrepancy(scale(lora, share), targetModule.gradient) + 1e-13, targetModule.name);
     const random = createRandom(9);
     const any = {
-      gradientA: randomMatrix(site.a.rows, site.a.columns, random.fork("a")),
-      gradientB: randomMatrix(site.b.rows, site.b.columns, random.fork("b")),
+      gradientA: randomMatrix(targetModule.a.rows, targetModule.a.columns, random.fork("a")),
+      gradientB: randomMatrix(targetModule.b.rows, targetModule.b.columns, random.fork("b")),
     };
-    assertLessOrEqual(bound, discrepancy(equivalentGradient({ ...site, ...any }), site.gradient), site.name);
+    assertLessOrEqual(
+      bound,
+      discrepancy(equivalentGradient({ ...targetModule, ...any }), targetModule.gradient),
+      targetModule.name,
+    );
   }
 });
 
 Deno.test("loraProStep() in mode sgd lowers a quadratic loss by lr |g̃|², up to O(lr²)", () => {
-  for (const site of problems) {
+  for (const targetModule of problems) {
     for (const gauge of GAUGES) {
       // L(W) = |W - target|² / 2 with dL/dW = g at the start.
       const loss = (state: Factors) =>
-        norm(add(subtract(weightChange(state), weightChange(site)), site.gradient)) ** 2 / 2;
-      const raw = factorGradients(site.gradient, site), best = projectGradient(site.gradient, site.a, site.b);
+        norm(add(subtract(weightChange(state), weightChange(targetModule)), targetModule.gradient)) ** 2 / 2;
+      const raw = factorGradients(targetModule.gradient, targetModule),
+        best = projectGradient(targetModule.gradient, targetModule.a, targetModule.b);
       const left = (learningRate: number) => {
-        const after = loraProStep(site, raw, { mode: "sgd", gauge, damping: NONE, learningRate });
-        return loss(after) - loss(site) + learningRate * norm(best) ** 2;
+        const after = loraProStep(targetModule, raw, { mode: "sgd", gauge, damping: NONE, learningRate });
+        return loss(after) - loss(targetModule) + learningRate * norm(best) ** 2;
       };
       // A tenth of the rate leaves a hundredth.
-      assertClose([left(1e-4) / left(1e-5)], [100], { relative: 0.05 }, `${site.name}, ${gauge}`);
+      assertClose([left(1e-4) / left(1e-5)], [100], { relative: 0.05 }, `${targetModule.name}, ${gauge}`);
       // Theorem 2.2 in the paper's form.
-      const { gradientA, gradientB } = corrected(site, site.gradient, gauge);
+      const { gradientA, gradientB } = corrected(targetModule, targetModule.gradient, gauge);
       const slope = dot(raw.gradientA, gradientA) + dot(raw.gradientB, gradientB);
-      assertClose([slope], [norm(best) ** 2], { relative: 1e-12 }, site.name);
+      assertClose([slope], [norm(best) ** 2], { relative: 1e-12 }, targetModule.name);
     }
   }
 });
 
 /** Largest |W - AdamW's W| after some steps of mode "full" on L(W) = |W - target|² / 2, W starting at s B A. */
-function distanceToAdamw(site: Problem, gauge: Gauge, learningRate: number, steps: number): number {
-  const target = subtract(weightChange(site), site.gradient);
-  let state: LowRankState = site, weight = weightChange(site), moments: AdamMoments | undefined;
+function distanceToAdamw(targetModule: Problem, gauge: Gauge, learningRate: number, steps: number): number {
+  const target = subtract(weightChange(targetModule), targetModule.gradient);
+  let state: LowRankState = targetModule,
+    weight = weightChange(targetModule),
+    moments: AdamMoments | undefined;
   for (let step = 0; step < steps; step++) {
     const raw = factorGradients(subtract(weightChange(state), target), state);
     state = loraProStep(state, raw, { mode: "full", gauge, damping: NONE, learningRate });
@@ -289,32 +337,32 @@ function distanceToAdamw(site: Problem, gauge: Gauge, learningRate: number, step
 
 Deno.test("loraProStep() in mode full is AdamW on W, up to O(lr²), where the rank is the smaller side", () => {
   for (const [out, inner, rank] of [[3, 5, 3], [6, 4, 4], [5, 5, 5], [1, 4, 1]] as const) {
-    const site = problem(out, inner, rank, createRandom(10));
+    const targetModule = problem(out, inner, rank, createRandom(10));
     for (const gauge of GAUGES) {
       for (const steps of [1, 3]) {
-        const near = distanceToAdamw(site, gauge, 1e-5, steps),
-          far = distanceToAdamw(site, gauge, 1e-4, steps);
-        assertLess(far, 1e-4 * 1e-4 * 1e4, `${site.name}, ${gauge}`);
+        const near = distanceToAdamw(targetModule, gauge, 1e-5, steps),
+          far = distanceToAdamw(targetModule, gauge, 1e-4, steps);
+        assertLess(far, 1e-4 * 1e-4 * 1e4, `${targetModule.name}, ${gauge}`);
         // A hundredth, unless there is nothing but rounding left.
-        assertLess(near, far / 50 + 1e-13, `${site.name}, ${gauge}, ${steps} steps`);
+        assertLess(near, far / 50 + 1e-13, `${targetModule.name}, ${gauge}, ${steps} steps`);
       }
     }
   }
 });
 
 Deno.test("loraProStep() in mode full with gauge zero is AdamW on W exactly where the rank is the number of rows", () => {
-  const site = problem(4, 7, 4, createRandom(11));
-  assertLess(distanceToAdamw(site, "zero", 1e-2, 5), 1e-12);
-  assertGreater(distanceToAdamw(site, "sylvester", 1e-2, 5), 1e-6);
+  const targetModule = problem(4, 7, 4, createRandom(11));
+  assertLess(distanceToAdamw(targetModule, "zero", 1e-2, 5), 1e-12);
+  assertGreater(distanceToAdamw(targetModule, "sylvester", 1e-2, 5), 1e-6);
 });
 
 Deno.test("loraProStep()'s first step from B = 0 is -lr U P_A, and A stays", () => {
-  for (const site of problems) {
-    const start = { ...site, b: zeros(site.b.rows, site.b.columns) };
-    const raw = factorGradients(site.gradient, start), onA = rowProjector(site.a);
+  for (const targetModule of problems) {
+    const start = { ...targetModule, b: zeros(targetModule.b.rows, targetModule.b.columns) };
+    const raw = factorGradients(targetModule.gradient, start), onA = rowProjector(targetModule.a);
     const expected = {
-      full: product(adamDirection(multiply(site.gradient, onA), undefined).direction, onA),
-      sgd: multiply(site.gradient, onA),
+      full: product(adamDirection(multiply(targetModule.gradient, onA), undefined).direction, onA),
+      sgd: multiply(targetModule.gradient, onA),
     };
     for (const mode of ["full", "sgd"] as const) {
       for (const gauge of GAUGES) {
@@ -325,7 +373,7 @@ Deno.test("loraProStep()'s first step from B = 0 is -lr U P_A, and A stays", () 
             weightChange(after).data,
             scale(expected[mode], -0.01).data,
             { relative: 1e-12 },
-            `${site.name}, ${mode}, ${gauge}`,
+            `${targetModule.name}, ${mode}, ${gauge}`,
           );
         }
       }
@@ -334,9 +382,9 @@ Deno.test("loraProStep()'s first step from B = 0 is -lr U P_A, and A stays", () 
 });
 
 Deno.test("closedForm() at B = 0 returns the raw gA and X = 0, whatever the damping", () => {
-  const site = { ...problem(6, 5, 2, createRandom(12)), b: zeros(6, 2) };
+  const targetModule = { ...problem(6, 5, 2, createRandom(12)), b: zeros(6, 2) };
   for (const damping of [NONE, { relative: 1e-3 }, { absolute: 1e-8 }]) {
-    const { gradientA, x } = corrected(site, site.gradient, "sylvester", damping);
+    const { gradientA, x } = corrected(targetModule, targetModule.gradient, "sylvester", damping);
     assertClose(gradientA.data, new Float64Array(10), { relative: 0 });
     assertClose(x.data, new Float64Array(4), { relative: 0 });
   }
@@ -346,7 +394,7 @@ Deno.test("closedForm() of rank-deficient factors is their projection, and of mi
   const random = createRandom(13);
   for (const [rankA, rankB] of [[3, 1], [1, 3], [2, 1], [1, 1], [2, 2], [0, 2], [2, 0]] as const) {
     const values = [1, 0.5, 0.3];
-    const site: Factors = {
+    const targetModule: Factors = {
       a: withSingularValues(3, 5, values.slice(0, rankA), random.fork("a")),
       b: withSingularValues(6, 3, values.slice(0, rankB).map((value) => 1e-3 * value), random.fork("b")),
       scale: 2,
@@ -354,42 +402,51 @@ Deno.test("closedForm() of rank-deficient factors is their projection, and of mi
     const gradient = randomMatrix(6, 5, random.fork("gradient"));
     const name = `Ranks ${rankA} and ${rankB}`;
     for (const gauge of GAUGES) {
-      const actual = equivalentGradient({ ...site, ...corrected(site, gradient, gauge) });
+      const actual = equivalentGradient({ ...targetModule, ...corrected(targetModule, gradient, gauge) });
       assertClose(
         actual.data,
-        projectGradient(gradient, site.a, site.b).data,
+        projectGradient(gradient, targetModule.a, targetModule.b).data,
         { relative: 1e-9 },
         `${name}, ${gauge}`,
       );
     }
-    assertSameGradients(corrected(site, gradient, "sylvester"), minimumNorm(gradient, site), 1e-8, name);
+    assertSameGradients(
+      corrected(targetModule, gradient, "sylvester"),
+      minimumNorm(gradient, targetModule),
+      1e-8,
+      name,
+    );
   }
 });
 
 Deno.test("closedForm() stays finite and near the projection for deficient factors with damping", () => {
   const random = createRandom(14);
-  const site: Factors = {
+  const targetModule: Factors = {
     a: withSingularValues(4, 6, [1, 0.5], random.fork("a")),
     b: withSingularValues(7, 4, [1e-2, 5e-3, 2e-3], random.fork("b")),
     scale: 2,
   };
   const gradient = randomMatrix(7, 6, random.fork("gradient")),
-    expected = projectGradient(gradient, site.a, site.b);
+    expected = projectGradient(gradient, targetModule.a, targetModule.b);
   for (const gauge of GAUGES) {
     for (const damping of [{ relative: 1e-6 }, { absolute: 1e-10 }]) {
-      const actual = equivalentGradient({ ...site, ...corrected(site, gradient, gauge, damping) });
+      const actual = equivalentGradient({
+        ...targetModule,
+        ...corrected(targetModule, gradient, gauge, damping),
+      });
       assertClose(actual.data, expected.data, { relative: 1e-4 }, gauge);
     }
   }
 });
 
 Deno.test("closedForm() with relative damping errs alike at every size of B, with absolute damping more at small ones", () => {
-  const site = problem(9, 7, 3, createRandom(15)), expected = projectGradient(site.gradient, site.a, site.b);
+  const targetModule = problem(9, 7, 3, createRandom(15)),
+    expected = projectGradient(targetModule.gradient, targetModule.a, targetModule.b);
   const error = (size: number, damping: Damping) => {
-    const scaled = { ...site, b: scale(site.b, size) };
+    const scaled = { ...targetModule, b: scale(targetModule.b, size) };
     const actual = equivalentGradient({
       ...scaled,
-      ...corrected(scaled, site.gradient, "sylvester", damping),
+      ...corrected(scaled, targetModule.gradient, "sylvester", damping),
     });
     return norm(subtract(actual, expected)) / norm(expected);
   };
@@ -403,33 +460,34 @@ Deno.test("closedForm() with relative damping errs alike at every size of B, wit
 });
 
 Deno.test("closedForm()'s damping stands in every inverse, in the projector and in the Sylvester equation", () => {
-  const site = problem(8, 6, 3, createRandom(16)), raw = factorGradients(site.gradient, site);
+  const targetModule = problem(8, 6, 3, createRandom(16)),
+    raw = factorGradients(targetModule.gradient, targetModule);
   const deltas = { a: 0.05, b: 0.05 };
-  const dampedA = add(multiply(site.a, site.a, { transposeB: true }), identity(3), deltas.a);
-  const dampedB = add(multiply(site.b, site.b, { transposeA: true }), identity(3), deltas.b);
-  const inverseA = inverse(dampedA), inverseB = inverse(dampedB), share = 1 / site.scale ** 2;
+  const dampedA = add(multiply(targetModule.a, targetModule.a, { transposeB: true }), identity(3), deltas.a);
+  const dampedB = add(multiply(targetModule.b, targetModule.b, { transposeA: true }), identity(3), deltas.b);
+  const inverseA = inverse(dampedA), inverseB = inverse(dampedB), share = 1 / targetModule.scale ** 2;
   const x = solveSylvesterByKronecker(
     dampedB,
     dampedA,
-    scale(product(inverseB, raw.gradientA, transposed(site.a)), -share),
+    scale(product(inverseB, raw.gradientA, transposed(targetModule.a)), -share),
   );
-  const offB = subtract(identity(8), product(site.b, inverseB, transposed(site.b)));
+  const offB = subtract(identity(8), product(targetModule.b, inverseB, transposed(targetModule.b)));
   const expected = {
-    gradientA: add(scale(multiply(inverseB, raw.gradientA), share), multiply(x, site.a)),
-    gradientB: subtract(scale(product(offB, raw.gradientB, inverseA), share), multiply(site.b, x)),
+    gradientA: add(scale(multiply(inverseB, raw.gradientA), share), multiply(x, targetModule.a)),
+    gradientB: subtract(scale(product(offB, raw.gradientB, inverseA), share), multiply(targetModule.b, x)),
   };
   assertSameGradients(
-    corrected(site, site.gradient, "sylvester", { absolute: 0.05 }),
+    corrected(targetModule, targetModule.gradient, "sylvester", { absolute: 0.05 }),
     expected,
     1e-12,
     "Absolute",
   );
-  const [meanA, meanB] = [norm(site.a) ** 2 / 3, norm(site.b) ** 2 / 3];
-  const tied = { ...site, b: scale(site.b, Math.sqrt(meanA / meanB)) };
-  const same = corrected(tied, site.gradient, "sylvester", { relative: 0.05 / meanA });
+  const [meanA, meanB] = [norm(targetModule.a) ** 2 / 3, norm(targetModule.b) ** 2 / 3];
+  const tied = { ...targetModule, b: scale(targetModule.b, Math.sqrt(meanA / meanB)) };
+  const same = corrected(tied, targetModule.gradient, "sylvester", { relative: 0.05 / meanA });
   assertSameGradients(
     same,
-    corrected(tied, site.gradient, "sylvester", { absolute: 0.05 }),
+    corrected(tied, targetModule.gradient, "sylvester", { absolute: 0.05 }),
     1e-12,
     "Relative",
   );
@@ -465,34 +523,38 @@ Deno.test("loraProStep() in mode full moves A far in the second step from B = 0,
 });
 
 Deno.test("loraProStep()'s cap leaves B's step and shorter steps of A alone", () => {
-  const site = problem(7, 6, 2, createRandom(18)), raw = factorGradients(site.gradient, site);
+  const targetModule = problem(7, 6, 2, createRandom(18)),
+    raw = factorGradients(targetModule.gradient, targetModule);
   const options = { mode: "sgd", gauge: "sylvester", damping: NONE, learningRate: 0.01 } as const;
-  const free = loraProStep(site, raw, options);
-  const length = norm(subtract(free.a, site.a)) / norm(site.a);
-  assertEquals(loraProStep(site, raw, { ...options, cap: 1.01 * length }), free);
-  const capped = loraProStep(site, raw, { ...options, cap: length / 2 });
+  const free = loraProStep(targetModule, raw, options);
+  const length = norm(subtract(free.a, targetModule.a)) / norm(targetModule.a);
+  assertEquals(loraProStep(targetModule, raw, { ...options, cap: 1.01 * length }), free);
+  const capped = loraProStep(targetModule, raw, { ...options, cap: length / 2 });
   assertEquals(capped.b, free.b);
-  assertClose(subtract(capped.a, site.a).data, scale(subtract(free.a, site.a), 0.5).data, {
+  assertClose(subtract(capped.a, targetModule.a).data, scale(subtract(free.a, targetModule.a), 0.5).data, {
     relative: 1e-12,
   });
 });
 
 Deno.test("loraProStep()'s weight decay shrinks s B A by 1 - lr wd in mode full and by its square otherwise", () => {
-  const site = problem(7, 6, 2, createRandom(19));
-  const none = factorGradients(zeros(7, 6), site);
+  const targetModule = problem(7, 6, 2, createRandom(19));
+  const none = factorGradients(zeros(7, 6), targetModule);
   const options = { gauge: "sylvester", damping: NONE, learningRate: 0.1, weightDecay: 0.5 } as const;
   for (const [mode, kept] of [["full", 0.95], ["efficient", 0.95 ** 2], ["sgd", 0.95 ** 2]] as const) {
-    const after = weightChange(loraProStep(site, none, { ...options, mode }));
-    assertClose(after.data, scale(weightChange(site), kept).data, { relative: 1e-14 }, mode);
+    const after = weightChange(loraProStep(targetModule, none, { ...options, mode }));
+    assertClose(after.data, scale(weightChange(targetModule), kept).data, { relative: 1e-14 }, mode);
   }
 });
 
 Deno.test("loraStep() gives B a learning rate of its own", () => {
-  const site = problem(5, 4, 2, createRandom(20)), raw = factorGradients(site.gradient, site);
-  const plain = loraStep(site, raw, { learningRate: 1e-3 });
-  const plus = loraStep(site, raw, { learningRate: 1e-3, learningRateRatio: 16 });
+  const targetModule = problem(5, 4, 2, createRandom(20)),
+    raw = factorGradients(targetModule.gradient, targetModule);
+  const plain = loraStep(targetModule, raw, { learningRate: 1e-3 });
+  const plus = loraStep(targetModule, raw, { learningRate: 1e-3, learningRateRatio: 16 });
   assertEquals(plus.a, plain.a);
-  assertClose(subtract(plus.b, site.b).data, scale(subtract(plain.b, site.b), 16).data, { relative: 1e-12 });
+  assertClose(subtract(plus.b, targetModule.b).data, scale(subtract(plain.b, targetModule.b), 16).data, {
+    relative: 1e-12,
+  });
 });
 
 function transposed(m: Matrix): Matrix {

@@ -31,7 +31,10 @@ const HOSTILE = `</script><script>document.title = "broken"</script><img src="x"
 
 const tuning: SweepSpec = {
   ...fakeSweep,
-  optimizers: ["full", "lora", "lora-ga", "lora-pro"].map((id) => ({ id, peaks: [0.001, 0.004, 0.016] })),
+  optimizers: ["full", "lora", "lora-ga", "lora-pro"].map((id) => ({
+    id,
+    learningRates: [0.001, 0.004, 0.016],
+  })),
 };
 
 const registries = {
@@ -60,7 +63,7 @@ async function makeReport() {
 /** A made-up run whose measurements and times, too, depend on its rate and seed. */
 async function varied(config: RunConfig): Promise<RunResult> {
   const run = await fakeDone(config), { cost, discrepancies, ...outcome } = run.outcome;
-  const factor = 1 + 10 * config.schedule.peak + 0.1 * config.seed;
+  const factor = 1 + 10 * config.schedule.learningRate + 0.1 * config.seed;
   const times = (value: number | null | undefined) => typeof value === "number" ? factor * value : null;
   return {
     ...run,
@@ -233,12 +236,12 @@ Deno.test("every filter acts on every chart and on the list of runs, and is take
 Deno.test("a chosen rate acts on every chart, and what nobody ran leaves each empty, with a word", async () => {
   await onPage({}, async (page) => {
     const before = await marksOf(page);
-    await tick(page, "Peak rate", "0.016");
+    await tick(page, "Learning rate", "0.016");
     const now = await marksOf(page);
     for (const [id, marks] of before) {
       assert(now.get(id)!.join() !== marks.join(), `${id} does not follow rates`);
     }
-    await tick(page, "Peak rate", "0.016");
+    await tick(page, "Learning rate", "0.016");
     // Full fine-tuning's one run at this seed diverged at one rate, failed at another and is missing at the third.
     await tick(page, "Task", "Shifted digits");
     await tick(page, "Method", "Full fine-tuning");
@@ -413,7 +416,7 @@ Deno.test("a page of fifteen methods by ten tasks opens, and each filter puts al
       ...fakeSweep.tasks[1]!,
       task: { ...fakeSweep.tasks[1]!.task, id },
     })),
-    optimizers: Object.values(tenTasks.optimizers).map(({ id }) => ({ id, peaks: [0.001, 0.004] })),
+    optimizers: Object.values(tenTasks.optimizers).map(({ id }) => ({ id, learningRates: [0.001, 0.004] })),
   };
   const plan = await makePlan(spec, expand(spec, tenTasks), "./run bench fake", null);
   assertGreater(plan.runs.length, 1000);
@@ -464,7 +467,7 @@ Deno.test("a page of fifteen methods by ten tasks opens, and each filter puts al
         ["Task", task!.title],
         ["Method", method!.label],
         ["Rank", "8"],
-        ["Peak rate", "0.001"],
+        ["Learning rate", "0.001"],
       ] as const
     ) {
       if (filter !== "Seed") await tick(page, filter, label);

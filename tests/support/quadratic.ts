@@ -3,10 +3,10 @@ import { createGradients, Tape } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { add as addTensors } from "../../kernels/mod.ts";
-import type { LinearSite } from "../../models/model.ts";
+import type { TargetModule } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options, Setup } from "../../optimizers/optimizer.ts";
-import { trainableWeight } from "../../optimizers/site_weight.ts";
+import { trainableWeight } from "../../optimizers/module_weight.ts";
 import {
   add,
   fromFloat32,
@@ -43,7 +43,7 @@ export interface QuadraticState {
 export interface QuadraticRun {
   readonly gpu: Gpu;
   readonly optimizer: Optimizer;
-  readonly sites: readonly LinearSite[];
+  readonly targetModules: readonly TargetModule[];
   /** Takes one step from the gradients at the current weights. */
   step(step: number, learningRate: number): void | Promise<void>;
   read(): Promise<QuadraticState[]>;
@@ -65,7 +65,7 @@ export async function attachToQuadratics(
     problems.map(({ base }, i) => ({ label: `map ${i}`, shape: [base.rows, base.columns] })),
     "weights",
   );
-  const sites = problems.map(({ base }, i): LinearSite => {
+  const targetModules = problems.map(({ base }, i): TargetModule => {
     const value = parts[i]!;
     gpu.write(value, toFloat32(base));
     return { name: value.label, weight: { name: value.label, value }, in: base.columns, out: base.rows };
@@ -75,8 +75,8 @@ export async function attachToQuadratics(
   const targets = problems.map(({ target }) => upload(transpose(target), "target"));
   const optimizer = await module.attach({
     gpu,
-    sites,
-    parameters: sites.map(trainableWeight),
+    targetModules,
+    parameters: targetModules.map(trainableWeight),
     head: [],
     steps: setup.steps ?? 100,
     random: setup.random ?? createRandom(0),
@@ -86,21 +86,23 @@ export async function attachToQuadratics(
         upload(subtract(base, target), `map ${i} full gradient`)
       );
       await gpu.flush();
-      for (const [i, site] of sites.entries()) yield { site, gradient: gradients[i]! };
+      for (const [i, targetModule] of targetModules.entries()) {
+        yield { targetModule, gradient: gradients[i]! };
+      }
     }),
   }, { ...module.defaults, ...options });
   problems.forEach(({ a, b }, i) => {
-    const factors = optimizer.factors(sites[i]!);
+    const factors = optimizer.factors(targetModules[i]!);
     if (a) gpu.write(factors!.a.value, toFloat32(a));
     if (b) gpu.write(factors!.b.value, toFloat32(b));
   });
   const store = createGradients(gpu, optimizer.trainable);
   const differentiate = () => {
     store.clear();
-    sites.forEach((site, i) => {
+    targetModules.forEach((targetModule, i) => {
       const tape = new Tape(gpu, store);
       // With x = 1, y is the effective weight's transpose.
-      const y = optimizer.linear(tape, site, tape.constant(units[i]!));
+      const y = optimizer.linear(tape, targetModule, tape.constant(units[i]!));
       tape.backward(y, addTensors(gpu, y.value, targets[i]!, 1, -1));
     });
   };
@@ -111,14 +113,14 @@ export async function attachToQuadratics(
 
   const read = async (): Promise<QuadraticState[]> => {
     using _ = gpu.scope("read");
-    const factors = sites.map((site) => optimizer.factors(site));
-    const tensors = sites.flatMap((site, i) => [
-      optimizer.effectiveWeight(site),
-      trainableWeight(site).value,
+    const factors = targetModules.map((targetModule) => optimizer.factors(targetModule));
+    const tensors = targetModules.flatMap((targetModule, i) => [
+      optimizer.effectiveWeight(targetModule),
+      trainableWeight(targetModule).value,
       ...factors[i] ? [factors[i].a.value, factors[i].b.value] : [],
     ]);
-    const found = await download(tensors), width = tensors.length / sites.length;
-    return sites.map((_, i) => {
+    const found = await download(tensors), width = tensors.length / targetModules.length;
+    return targetModules.map((_, i) => {
       const [weight, base, a = zeros(0, 0), b = zeros(0, 0)] = found.slice(i * width, (i + 1) * width);
       return { weight: weight!, base: base!, a, b };
     });
@@ -127,7 +129,7 @@ export async function attachToQuadratics(
   return {
     gpu,
     optimizer,
-    sites,
+    targetModules,
     read,
     readOne: async () => (await read())[0]!,
     step(step, learningRate) {
@@ -138,9 +140,13 @@ export async function attachToQuadratics(
     async gradients() {
       using _ = gpu.scope("gradients");
       differentiate();
-      const bySite = optimizer.equivalentGradients(store);
-      const equivalents = await download(sites.map((site) => bySite.get(site)!));
-      const weights = await download(sites.map((site) => optimizer.effectiveWeight(site)));
+      const byTargetModule = optimizer.equivalentGradients(store);
+      const equivalents = await download(
+        targetModules.map((targetModule) => byTargetModule.get(targetModule)!),
+      );
+      const weights = await download(
+        targetModules.map((targetModule) => optimizer.effectiveWeight(targetModule)),
+      );
       return equivalents.map((equivalent, i) => ({
         equivalent,
         full: subtract(weights[i]!, problems[i]!.target),

@@ -40,6 +40,6 @@ export function writingPredictor(
 
 /** Classifies as `classify` does, and writes nothing. */
 export function classifyingPredictor(classify: Predictor["classify"]): Predictor {
-  const refuse = () => Promise.reject(new Error("Cannot write about images"));
-  return { classify, generate: refuse, follows: refuse, losses: refuse };
+  const validate = () => Promise.reject(new Error("Cannot write about images"));
+  return { classify, generate: validate, follows: validate, losses: validate };
 }

@@ -144,7 +144,7 @@ export function scriptedDecoder(gpu: Gpu, next: readonly number[]): Model {
   return {
     family: "decoder",
     parameters: [],
-    sites: [],
+    targetModules: [],
     head: [],
     logits({ tape }, batch) {
       if (batch.family !== "decoder") throw new TypeError(`Cannot read batches for ${batch.family}`);

@@ -8,7 +8,7 @@ import {
   type EncoderDecoderConfig,
   initialEncoderDecoderWeights,
 } from "../../models/encoder_decoder.ts";
-import { type Batch, IGNORE, type LinearSite, type Model } from "../../models/model.ts";
+import { type Batch, IGNORE, type Model, type TargetModule } from "../../models/model.ts";
 import { initialWeights, type WeightSource } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { mergedForward } from "../../training/loop/forward.ts";
@@ -63,7 +63,7 @@ export const WRITERS: Readonly<Record<string, (gpu: Gpu) => Model>> = {
 export async function scoresAfter(
   gpu: Gpu,
   model: Model,
-  weights: ReadonlyMap<LinearSite, Tensor>,
+  weights: ReadonlyMap<TargetModule, Tensor>,
   prompt: readonly number[],
   written: readonly number[],
 ): Promise<Float32Array> {
@@ -87,7 +87,7 @@ export async function scoresAfter(
 export async function uncached(
   gpu: Gpu,
   model: Model,
-  weights: ReadonlyMap<LinearSite, Tensor>,
+  weights: ReadonlyMap<TargetModule, Tensor>,
   prompt: readonly number[],
   { maxTokens, stop }: { readonly maxTokens: number; readonly stop: number },
 ): Promise<number[]> {

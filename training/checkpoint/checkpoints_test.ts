@@ -91,7 +91,7 @@ Deno.test("a checkpoint of other code, Deno, adapter, tuning or run is refused b
     [{ code: "other" }, "code"],
     [{ deno: "2.9.7" }, "Deno 2.9.6, this is 2.9.7"],
     [{ adapter: "NVIDIA H100 (vulkan)" }, "llvmpipe (vulkan), this is NVIDIA H100 (vulkan)"],
-    [{ tuning: "1" }, "./run tune"],
+    [{ tuning: "1" }, "./run autotune"],
     [{ run: "f".repeat(16) }, "run 0123456789abcdef"],
   ];
   for (const [change, reason] of others) {

@@ -138,7 +138,7 @@ function* inPieces(buffers: readonly LiveBuffer[]): Generator<readonly LiveBuffe
 }
 
 /** Why saved buffers are not those of the log's scope; null where they are. */
-export function refuseBuffers(log: WriteLog, saved: readonly SavedBuffer[]): string | null {
+export function validateBuffers(log: WriteLog, saved: readonly SavedBuffer[]): string | null {
   const all = log.all();
   for (const { place, label, words } of saved) {
     const here = all[place]?.words;

@@ -92,7 +92,7 @@ test("a run that is interrupted in a validation or in its scoring goes on there,
       run = await prepareRun(lora as unknown as OptimizerModule, {
         task: { id: "arithmetic", trainExamples: 40, validationExamples: 12, testExamples: 70 },
         model: { id: "decoder-tiny" },
-        sites: ["layers.0.self_attn.q_proj"],
+        targetModules: ["layers.0.self_attn.q_proj"],
       });
     const wanted = await undisturbed(run), id = await runId(run.config);
     for (const [phase, count] of [["training", 2], ["scoring", 4], ["scoring", 20]] as const) {

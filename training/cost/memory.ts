@@ -10,7 +10,7 @@ import {
 } from "../../gpu/tensor.ts";
 import type { Kept, TapeTensors } from "../../models/tape_tensors.ts";
 import type { Footprint, PackSizes } from "../../optimizers/optimizer.ts";
-import { type KnownModel, type KnownOptimizer, matchSites } from "../configuration.ts";
+import { type KnownModel, type KnownOptimizer, matchTargetModules } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
 
 /** Bytes as `Cost` has them: of live tensors while attaching and training. */
@@ -32,33 +32,34 @@ export interface PredictedMemory {
  * lowest adapted block is counted. Training is predicted, validation and telemetry are not, as in `Cost`.
  */
 export function predictMemory(config: RunConfig, model: KnownModel, method: KnownOptimizer): PredictedMemory {
-  const sites = matchSites(config.sites, model.sites());
+  const targetModules = matchTargetModules(config.targetModules, model.targetModules());
   const parameters = model.parameters.map(({ shape }) => elementCount(shape));
   const footprint = method.footprint(config.optimizer.options, {
-    sites,
+    targetModules,
     parameters,
     head: model.newHead ?? [],
   });
   const tape = model.memory.tape(Math.ceil(config.batchSize / config.accumulate));
-  const sitesIn = (block: number) => sites.filter(({ name }) => model.memory.blockOf(name) === block);
+  const targetModulesIn = (block: number) =>
+    targetModules.filter(({ name }) => model.memory.blockOf(name) === block);
   const checkpointing = config.memory?.checkpointing === "blocks";
   const passOf = (trainsBelow: boolean, linear: Footprint["linear"]) =>
     passBytes(
       tape,
-      { trainsBelow, trains: (block) => sitesIn(block).length > 0, checkpointing },
+      { trainsBelow, trains: (block) => targetModulesIn(block).length > 0, checkpointing },
       (block) =>
         keptBytes(
-          sitesIn(block).flatMap((site) =>
-            linear(site).map((numbers) => [1, numbers * tape.rows(site.name)] as const)
+          targetModulesIn(block).flatMap((targetModule) =>
+            linear(targetModule).map((numbers) => [1, numbers * tape.rows(targetModule.name)] as const)
           ),
         ),
     );
 
   const half = new Set(
-    config.memory?.frozenWeights === "f16" ? sites.map(({ name }) => name) : [],
+    config.memory?.frozenWeights === "f16" ? targetModules.map(({ name }) => name) : [],
   );
   const isHalf = (parameter: string) =>
-    sites.some(({ name }) => half.has(name) && `.${parameter}`.endsWith(`.${name}.weight`));
+    targetModules.some(({ name }) => half.has(name) && `.${parameter}`.endsWith(`.${name}.weight`));
   const numbersOf = (halves: boolean) =>
     model.parameters.filter(({ name }) => isHalf(name) === halves).map(({ shape }) => elementCount(shape));
   const weights = packBytes(numbersOf(false)) + packBytes(numbersOf(true), "f16") +
@@ -71,7 +72,8 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const scratch = packsBytes(footprint.scratch);
   const attaching = footprint.fullGradients
     ? {
-      gradients: packBytes(sites.map((site) => site.in * site.out)) + packBytes([1]),
+      gradients: packBytes(targetModules.map((targetModule) => targetModule.in * targetModule.out)) +
+        packBytes([1]),
       activations: passOf(false, () => []),
     }
     : { gradients: 0, activations: 0 };

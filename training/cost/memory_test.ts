@@ -23,12 +23,12 @@ const base: RunConfig = {
   schema: 1,
   task: { id: "digits", trainExamples: 40, validationExamples: 1, testExamples: 1 },
   model: { id: "vit-tiny" },
-  sites: ["*"],
+  targetModules: ["*"],
   optimizer: { id: "lora", options: {} },
   steps: 2,
   batchSize: 12,
   accumulate: 1,
-  schedule: { kind: "constant", peak: 1e-4, warmup: 0, floor: 1 },
+  schedule: { kind: "constant", learningRate: 1e-4, warmup: 0, floor: 1 },
   clip: 1,
   validateEvery: 2,
   telemetryEvery: 0,
@@ -79,11 +79,11 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   ),
   "full on vision": { optimizer: full },
   "full on a decoder": { ...decoder, optimizer: full },
-  "full, sites alone, on vision": { optimizer: method("full", { trains: "sites" }) },
+  "full, target modules alone, on vision": { optimizer: method("full", { trains: "targetModules" }) },
   "lora of rank 1 on vision": { optimizer: method("lora", { rank: 1 }) },
   "lora of rank 8 on a decoder": { ...decoder, optimizer: method("lora", { rank: 8 }) },
-  "lora on the upper blocks of a decoder": { ...decoder, sites: ["layers.1.*", "layers.2.*"] },
-  "lora on the attention of vision": { sites: ["*.self_attn.*"] },
+  "lora on the upper blocks of a decoder": { ...decoder, targetModules: ["layers.1.*", "layers.2.*"] },
+  "lora on the attention of vision": { targetModules: ["*.self_attn.*"] },
   "lora-ga on vision": { optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }) },
   "lora-ga on a decoder": { ...decoder, optimizer: method("lora-ga", { rank: 8, gradientBatches: 1 }) },
   "lora-pro on vision": { optimizer: method("lora-pro", { rank: 4 }) },
@@ -129,7 +129,7 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   "lora with frozen weights in f16 on vision": { memory: { frozenWeights: "f16" } },
   "lora-ga, frozen attention weights in f16, checkpointed, on a decoder": {
     ...decoder,
-    sites: ["*.self_attn.*"],
+    targetModules: ["*.self_attn.*"],
     optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }),
     memory: { frozenWeights: "f16", checkpointing: "blocks" },
   },
@@ -144,9 +144,9 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     optimizer: full,
   },
   "full on an encoder-decoder": { ...encoderDecoder, optimizer: full },
-  "full, sites alone, on an encoder-decoder": {
+  "full, target modules alone, on an encoder-decoder": {
     ...encoderDecoder,
-    optimizer: method("full", { trains: "sites" }),
+    optimizer: method("full", { trains: "targetModules" }),
   },
   "full, checkpointed, in two parts on an encoder-decoder": {
     ...encoderDecoder,
@@ -155,12 +155,12 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     memory: { checkpointing: "blocks" },
   },
   "lora of rank 8 on an encoder-decoder": { ...encoderDecoder, optimizer: method("lora", { rank: 8 }) },
-  "lora on an encoder alone": { ...encoderDecoder, sites: ["encoder.*"] },
-  "lora on the upper blocks of an encoder": { ...encoderDecoder, sites: ["encoder.block.1.*"] },
-  "lora on a decoder that looks at an encoder": { ...encoderDecoder, sites: ["decoder.*"] },
+  "lora on an encoder alone": { ...encoderDecoder, targetModules: ["encoder.*"] },
+  "lora on the upper blocks of an encoder": { ...encoderDecoder, targetModules: ["encoder.block.1.*"] },
+  "lora on a decoder that looks at an encoder": { ...encoderDecoder, targetModules: ["decoder.*"] },
   "lora on the upper blocks of that decoder": {
     ...encoderDecoder,
-    sites: ["decoder.block.1.*"],
+    targetModules: ["decoder.block.1.*"],
   },
   "lora, checkpointed, on an encoder-decoder": {
     ...encoderDecoder,
@@ -168,12 +168,12 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   },
   "lora, checkpointed, on a decoder that looks at an encoder": {
     ...encoderDecoder,
-    sites: ["decoder.*"],
+    targetModules: ["decoder.*"],
     memory: { checkpointing: "blocks" },
   },
   "lora, checkpointed, on an encoder alone": {
     ...encoderDecoder,
-    sites: ["encoder.*"],
+    targetModules: ["encoder.*"],
     memory: { checkpointing: "blocks" },
   },
   "lora-ga, frozen weights in f16, on an encoder-decoder": {
@@ -231,7 +231,7 @@ for (const [family, changes] of [["vision", {}], ["a decoder", decoder]] as cons
         const lora = await costOf({ ...changes, ...memory, optimizer: method("lora", { rank }) });
         const of = (cost: typeof lora, category: string) => cost.peakBytesByCategory[category] ?? 0;
         const missing = of(all, "state") + of(all, "gradients") - of(lora, "state") - of(lora, "gradients");
-        // What LoRA has instead: the factors, and x Aᵀ with its gradient at each site.
+        // What LoRA has instead: the factors, and x Aᵀ with its gradient at each target module.
         const instead = of(lora, "adapters") + Math.max(0, of(lora, "activations") - of(all, "activations"));
         assertGreaterOrEqual(all.peakBytes! - lora.peakBytes!, missing - instead);
         // At a rank that is small beside the width of 64, full fine-tuning's gradient of the embeddings makes up for it.

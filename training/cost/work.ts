@@ -1,7 +1,7 @@
 /** @file What a step costs by formula: FLOPs, memory traffic and memory, from the sizes of model, batch and method. */
 import type { Architecture, CountedMap } from "../../models/architecture.ts";
-import type { CountedSite, Options, StepSizes, StepWork } from "../../optimizers/optimizer.ts";
-import { type KnownModel, matchSites } from "../configuration.ts";
+import type { CountedModule, Options, StepSizes, StepWork } from "../../optimizers/optimizer.ts";
+import { type KnownModel, matchTargetModules } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
 
 /** A step to count. */
@@ -12,7 +12,7 @@ export interface CountedStep {
   /** Parts that they come in: activations of one part are alive at a time, and each reads all weights. */
   readonly accumulate: number;
   /** Names of the maps that are adapted. */
-  readonly sites: ReadonlySet<string>;
+  readonly targetModules: ReadonlySet<string>;
   readonly method: { stepWork(options: Options, sizes: StepSizes): StepWork };
   /** Complete. */
   readonly options: Options;
@@ -71,15 +71,17 @@ function attentionFlops({ count, queries, keys, width }: Architecture["attention
 
 /** Counts a step of a run with its model, in its size and with rows as long as they will be. */
 export function countRunStep(
-  config: Pick<RunConfig, "batchSize" | "accumulate" | "sites" | "optimizer">,
-  model: Pick<KnownModel, "architecture" | "sites">,
+  config: Pick<RunConfig, "batchSize" | "accumulate" | "targetModules" | "optimizer">,
+  model: Pick<KnownModel, "architecture" | "targetModules">,
   method: CountedStep["method"],
 ): StepCount {
   return countStep({
     architecture: model.architecture,
     batchSize: config.batchSize,
     accumulate: config.accumulate,
-    sites: new Set(matchSites(config.sites, model.sites()).map(({ name }) => name)),
+    targetModules: new Set(
+      matchTargetModules(config.targetModules, model.targetModules()).map(({ name }) => name),
+    ),
     method,
     options: config.optimizer.options,
   });
@@ -94,19 +96,19 @@ export function countRunStep(
  * moves twice what the forward pass moves, an attention's three times.
  */
 export function countStep(step: CountedStep): StepCount {
-  const { architecture, batchSize, accumulate, sites: adapted, method, options } = step;
+  const { architecture, batchSize, accumulate, targetModules: adapted, method, options } = step;
   const { maps, attentions, parameters } = architecture;
   const trained = new Set(maps.filter(({ name }) => adapted.has(name)).map(({ stage }) => stage));
-  /** Whether a site lies upstream of a map's input. */
+  /** Whether a target module lies upstream of a map's input. */
   const isDownstream = ({ stage, upstream: [first, end] = [0, stage] }: CountedMap) =>
-    [...trained].some((site) => site >= first && site < end);
-  const counted = (map: CountedMap): CountedSite => ({
+    [...trained].some((targetModule) => targetModule >= first && targetModule < end);
+  const counted = (map: CountedMap): CountedModule => ({
     ...map,
     rows: map.rows * batchSize,
     inputGradient: isDownstream(map),
   });
   const work = method.stepWork(options, {
-    sites: maps.filter(({ name }) => adapted.has(name)).map(counted),
+    targetModules: maps.filter(({ name }) => adapted.has(name)).map(counted),
     others: maps.filter(({ name }) => !adapted.has(name)).map(counted),
     parameters,
     parts: accumulate,

@@ -16,12 +16,12 @@ import { initialWeights } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import type { OptimizerModule, Options } from "../../optimizers/optimizer.ts";
-import { trainableWeight } from "../../optimizers/site_weight.ts";
+import { trainableWeight } from "../../optimizers/module_weight.ts";
 import * as tasks from "../../tasks/mod.ts";
 import type { Task } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { translation } from "../../tests/support/translation_task.ts";
-import { matchSites } from "../configuration.ts";
+import { matchTargetModules } from "../configuration.ts";
 import { differentiate } from "../loop/differentiate.ts";
 import { adaptedForward } from "../loop/forward.ts";
 import { countStep, flopsOf, type StepCount } from "./work.ts";
@@ -52,12 +52,12 @@ async function productFlops(gpu: Gpu, work: () => Promise<void>): Promise<number
 }
 
 function count(entry: ModelEntry, module: OptimizerModule, options: Options, patterns: string[]): StepCount {
-  const sites = new Set(matchSites(patterns, entry.sites()).map(({ name }) => name));
+  const targetModules = new Set(matchTargetModules(patterns, entry.targetModules()).map(({ name }) => name));
   return countStep({
     architecture: entry.architecture,
     batchSize: BATCH,
     accumulate: 1,
-    sites,
+    targetModules,
     method: module,
     options: { ...module.defaults, ...options },
   });
@@ -80,10 +80,10 @@ async function launched(
   const gpu = await testGpu();
   using _ = gpu.scope("run", "weights");
   const model = entry.create(gpu, initialWeights(createRandom(1)));
-  const sites = matchSites(patterns, model.sites);
+  const targetModules = matchTargetModules(patterns, model.targetModules);
   const optimizer = await module.attach({
     gpu,
-    sites,
+    targetModules,
     parameters: model.parameters,
     head: model.head,
     steps: 1,
@@ -100,7 +100,7 @@ async function launched(
     differentiate(gpu, model, data.trainBatch(1, BATCH), store, {
       parts: 1,
       seed,
-      forward: (tape) => adaptedForward(tape, optimizer, new Set(sites)),
+      forward: (tape) => adaptedForward(tape, optimizer, new Set(targetModules)),
     });
     await optimizer.step(store, { step: 1, learningRate: 1e-3 });
   });
@@ -122,7 +122,7 @@ for (
   for (
     const [module, options, patterns] of [
       [optimizers.full, {}, ["*"]],
-      [optimizers.full, { trains: "sites" }, ["*"]],
+      [optimizers.full, { trains: "targetModules" }, ["*"]],
       [optimizers.lora, { rank: 3 }, ["*"]],
       [optimizers.lora, { rank: 3 }, UPPER[entry.family]],
       [optimizers.loraPro, { rank: 5 }, ["*"]],
@@ -165,21 +165,25 @@ Deno.test("stepWork() of every method counts state and trained numbers as attach
     const options = { ...module.defaults, ..."rank" in module.defaults ? { rank: 3 } : {} };
     const optimizer = await module.attach({
       gpu,
-      sites: model.sites,
+      targetModules: model.targetModules,
       parameters: model.parameters,
       head: model.head,
       steps: 1,
       random: createRandom(2),
       async *fullGradients() {
-        for (const site of model.sites) {
-          yield await Promise.resolve({ site, gradient: trainableWeight(site).value });
+        for (const targetModule of model.targetModules) {
+          yield await Promise.resolve({ targetModule, gradient: trainableWeight(targetModule).value });
         }
       },
     }, options);
     const sizes = (parameters: typeof optimizer.trainable) =>
       parameters.reduce((sum, { value }) => sum + value.shape.reduce((a, b) => a * b, 1), 0);
     const work = module.stepWork(options, {
-      sites: model.sites.map((site) => ({ ...site, rows: 1, inputGradient: true })),
+      targetModules: model.targetModules.map((targetModule) => ({
+        ...targetModule,
+        rows: 1,
+        inputGradient: true,
+      })),
       others: [],
       parameters: countParameters(entry.parameters),
       parts: 1,
@@ -239,13 +243,13 @@ Deno.test("encoderDecoderArchitecture() has the parameters of T5-small and of T5
   ]);
 });
 
-Deno.test("The maps of every architecture are its sites, with their sizes, and what is around them", () => {
-  for (const { id, architecture, sites } of Object.values(models)) {
-    const known = new Map(sites().map((site) => [site.name, site]));
+Deno.test("The maps of every architecture are its target modules, with their sizes, and what is around them", () => {
+  for (const { id, architecture, targetModules } of Object.values(models)) {
+    const known = new Map(targetModules().map((targetModule) => [targetModule.name, targetModule]));
     const maps = architecture.maps.filter(({ name }) => known.has(name));
     assertEquals(
       maps.map(({ name, in: inputs, out }) => ({ name, in: inputs, out })),
-      sites().map(({ name, in: inputs, out }) => ({ name, in: inputs, out })),
+      targetModules().map(({ name, in: inputs, out }) => ({ name, in: inputs, out })),
       id,
     );
   }
@@ -258,7 +262,7 @@ Deno.test("countStep() keeps one part's activations alive at a time, and reads t
       architecture: entry.architecture,
       batchSize: 8,
       accumulate,
-      sites: new Set(entry.sites().map(({ name }) => name)),
+      targetModules: new Set(entry.targetModules().map(({ name }) => name)),
       method: optimizers.lora as unknown as OptimizerModule,
       options: optimizers.lora.defaults,
     });

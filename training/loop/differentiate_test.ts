@@ -56,11 +56,11 @@ for (const [family, create, batchOf] of CASES) {
 
   Deno.test(`differentiate() frees a part's activations before the next: the peak of a ${family} batch falls with the parts`, async () => {
     const gpu = await testGpu();
-    using _ = gpu.scope("peaks");
+    using _ = gpu.scope("learningRates");
     const model = create(gpu), store = createGradients(gpu, model.parameters);
     const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
     const large = batchOf(64);
-    const peaks = [1, 2, 4].map((parts) => {
+    const learningRates = [1, 2, 4].map((parts) => {
       gpu.resetPeak();
       const before = gpu.memory.liveBytes;
       differentiate(gpu, model, large, store, { parts, seed, forward: plainForward });
@@ -68,8 +68,8 @@ for (const [family, create, batchOf] of CASES) {
     });
     // Nothing but the loss is shared by the parts; sizes of buffers are rounded up by at most an eighth.
     [2, 4].forEach((parts, i) => {
-      const share = peaks[i + 1]! * parts / peaks[0]!;
-      assert(share < 1.15, `${parts} parts take ${peaks[i + 1]} bytes, one ${peaks[0]}`);
+      const share = learningRates[i + 1]! * parts / learningRates[0]!;
+      assert(share < 1.15, `${parts} parts take ${learningRates[i + 1]} bytes, one ${learningRates[0]}`);
     });
   });
 

@@ -3,7 +3,7 @@ import { addRow, matmul } from "../../autodiff/mod.ts";
 import { isHalf, type Tape, type Var } from "../../autodiff/tape.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { matmul as product } from "../../kernels/mod.ts";
-import type { Forward, LinearSite } from "../../models/model.ts";
+import type { Forward, TargetModule } from "../../models/model.ts";
 import type { Optimizer } from "../../optimizers/optimizer.ts";
 import type { MemoryOptions } from "../run.ts";
 
@@ -11,12 +11,12 @@ import type { MemoryOptions } from "../run.ts";
 export type ForwardOf = (tape: Tape) => Forward;
 
 /** x W_effᵀ + b, with the product formed by `product`; blocks are computed once and kept. */
-function forwardWith(tape: Tape, product: (site: LinearSite, x: Var) => Var): Forward {
+function forwardWith(tape: Tape, product: (targetModule: TargetModule, x: Var) => Var): Forward {
   const forward: Forward = {
     tape,
-    linear(site, x) {
-      const y = product(site, x);
-      return site.bias ? addRow(tape, y, tape.parameter(site.bias)) : y;
+    linear(targetModule, x) {
+      const y = product(targetModule, x);
+      return targetModule.bias ? addRow(tape, y, tape.parameter(targetModule.bias)) : y;
     },
     block: (inputs, body) => body(forward, inputs),
   };
@@ -25,21 +25,32 @@ function forwardWith(tape: Tape, product: (site: LinearSite, x: Var) => Var): Fo
 
 /** The model's own weights. */
 export function plainForward(tape: Tape): Forward {
-  return forwardWith(tape, (site, x) => matmul(tape, x, tape.parameter(site.weight), { transposeB: true }));
+  return forwardWith(
+    tape,
+    (targetModule, x) => matmul(tape, x, tape.parameter(targetModule.weight), { transposeB: true }),
+  );
 }
 
-/** The method's linear maps at its sites, the model's own elsewhere. */
-export function adaptedForward(tape: Tape, optimizer: Optimizer, sites: ReadonlySet<LinearSite>): Forward {
-  const plain = (site: LinearSite, x: Var) =>
-    matmul(tape, x, tape.parameter(site.weight), { transposeB: true });
-  return forwardWith(tape, (site, x) => sites.has(site) ? optimizer.linear(tape, site, x) : plain(site, x));
+/** The method's linear maps at its target modules, the model's own elsewhere. */
+export function adaptedForward(
+  tape: Tape,
+  optimizer: Optimizer,
+  targetModules: ReadonlySet<TargetModule>,
+): Forward {
+  const plain = (targetModule: TargetModule, x: Var) =>
+    matmul(tape, x, tape.parameter(targetModule.weight), { transposeB: true });
+  return forwardWith(
+    tape,
+    (targetModule, x) =>
+      targetModules.has(targetModule) ? optimizer.linear(tape, targetModule, x) : plain(targetModule, x),
+  );
 }
 
 /** Weights that were merged once, for evaluation: as fast for every method. */
-export function mergedForward(tape: Tape, weights: ReadonlyMap<LinearSite, Tensor>): Forward {
-  return forwardWith(tape, (site, x) => {
-    const weight = weights.get(site);
-    return matmul(tape, x, weight ? tape.constant(weight) : tape.parameter(site.weight), {
+export function mergedForward(tape: Tape, weights: ReadonlyMap<TargetModule, Tensor>): Forward {
+  return forwardWith(tape, (targetModule, x) => {
+    const weight = weights.get(targetModule);
+    return matmul(tape, x, weight ? tape.constant(weight) : tape.parameter(targetModule.weight), {
       transposeB: true,
     });
   });
@@ -59,17 +70,17 @@ export function withMemory(inner: ForwardOf, memory: MemoryOptions | undefined):
 }
 
 /**
- * The same, but the backward pass also adds dL/dW_eff = dYᵀ X to `full` for each site in it, whatever W_eff is made of.
+ * The same, but the backward pass also adds dL/dW_eff = dYᵀ X to `full` for each target module in it, whatever W_eff is made of.
  *
  * `full` holds tensors `[out, in]`, zero before the first part of a batch.
  */
-export function measuredForward(inner: ForwardOf, full: ReadonlyMap<LinearSite, Tensor>): ForwardOf {
+export function measuredForward(inner: ForwardOf, full: ReadonlyMap<TargetModule, Tensor>): ForwardOf {
   const measure = (forward: Forward): Forward => ({
     tape: forward.tape,
-    linear(site, x) {
-      const y = forward.linear(site, x), into = full.get(site);
+    linear(targetModule, x) {
+      const y = forward.linear(targetModule, x), into = full.get(targetModule);
       if (!into) return y;
-      const { tape } = forward, { weight } = site;
+      const { tape } = forward, { weight } = targetModule;
       const trained = !isHalf(weight) && tape.parameter(weight).needsGradient;
       // A trained weight's own gradient is the same product, and the same in every bit.
       return measureWeight(tape, x, y, into, { reuse: !trained });

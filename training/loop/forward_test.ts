@@ -6,7 +6,7 @@ import { createRandom } from "../../numerics/random.ts";
 import { elementCount } from "../../gpu/tensor.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import type { OptimizerModule } from "../../optimizers/optimizer.ts";
-import { trainableWeight } from "../../optimizers/site_weight.ts";
+import { trainableWeight } from "../../optimizers/module_weight.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import {
@@ -32,25 +32,29 @@ const CASES: readonly (readonly [string, (gpu: Gpu) => Model, Batch])[] = [
   ["vision", tinyVision, imageBatch(5)],
 ];
 
-/** A zero gradient for each site. */
-function zeroGradients(gpu: Gpu, { sites }: Model) {
-  return new Map(sites.map((site) => [site, gpu.zeros([site.out, site.in], `${site.name} full`)]));
+/** A zero gradient for each target module. */
+function zeroGradients(gpu: Gpu, { targetModules }: Model) {
+  return new Map(
+    targetModules.map((
+      targetModule,
+    ) => [targetModule, gpu.zeros([targetModule.out, targetModule.in], `${targetModule.name} full`)]),
+  );
 }
 
 for (const [family, create, batch] of CASES) {
-  Deno.test(`measuredForward() gives dL/dW of every ${family} site, as a tape that differentiates the weights does, in any parts`, async () => {
+  Deno.test(`measuredForward() gives dL/dW of every ${family} target module, as a tape that differentiates the weights does, in any parts`, async () => {
     const gpu = await testGpu();
     using _ = gpu.scope("measured");
-    const model = create(gpu), store = createGradients(gpu, model.sites.map(trainableWeight));
+    const model = create(gpu), store = createGradients(gpu, model.targetModules.map(trainableWeight));
     const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
     for (const parts of [1, 2]) {
       store.clear();
       const full = zeroGradients(gpu, model), forward = measuredForward(plainForward, full);
       differentiate(gpu, model, batch, store, { parts, seed, forward });
-      for (const [site, gradient] of full) {
-        const [found, wanted] = await gpu.downloadAll([gradient, store.of(trainableWeight(site))]);
+      for (const [targetModule, gradient] of full) {
+        const [found, wanted] = await gpu.downloadAll([gradient, store.of(trainableWeight(targetModule))]);
         // The same products.
-        assertClose(found!, wanted!, { relative: 1e-6 }, `${site.name} in ${parts} parts`);
+        assertClose(found!, wanted!, { relative: 1e-6 }, `${targetModule.name} in ${parts} parts`);
       }
     }
   });
@@ -59,27 +63,33 @@ for (const [family, create, batch] of CASES) {
     Deno.test(`checkpointedForward() leaves loss, gradients and measured gradients of ${module.id} on a ${family} as they are, bit for bit`, async () => {
       const gpu = await testGpu();
       using _ = gpu.scope("checkpointed");
-      const model = create(gpu), { sites, parameters, head } = model;
+      const model = create(gpu), { targetModules, parameters, head } = model;
       const optimizer = await module.attach({
         gpu,
-        sites,
+        targetModules,
         parameters,
         head,
         steps: 1,
         random: createRandom(1),
         async *fullGradients() {
           using _ = gpu.scope("full gradients");
-          for (const site of sites) {
-            const gradient = createRandom(3).fork(site.name).normal(site.out * site.in, 1);
-            yield { site, gradient: gpu.upload(gradient, "f32", [site.out, site.in], site.name) };
+          for (const targetModule of targetModules) {
+            const gradient = createRandom(3).fork(targetModule.name).normal(
+              targetModule.out * targetModule.in,
+              1,
+            );
+            yield {
+              targetModule,
+              gradient: gpu.upload(gradient, "f32", [targetModule.out, targetModule.in], targetModule.name),
+            };
           }
         },
       }, { ...module.defaults, ..."rank" in module.defaults && { rank: 2 } });
-      for (const site of sites) {
-        const b = optimizer.factors(site)?.b.value;
-        if (b) gpu.write(b, createRandom(2).fork(site.name).normal(elementCount(b.shape), 0.3));
+      for (const targetModule of targetModules) {
+        const b = optimizer.factors(targetModule)?.b.value;
+        if (b) gpu.write(b, createRandom(2).fork(targetModule.name).normal(elementCount(b.shape), 0.3));
       }
-      const store = createGradients(gpu, optimizer.trainable), adapted = new Set(sites);
+      const store = createGradients(gpu, optimizer.trainable), adapted = new Set(targetModules);
       const seed = gpu.upload(Float32Array.of(1), "f32", [1], "seed");
       const bits = async (wrap: (inner: ForwardOf) => ForwardOf, parts: number) => {
         using _ = gpu.scope("pass");

@@ -1,7 +1,7 @@
-/** @file dL/dW of chosen sites at the unadapted weights: feeds gradient-based starts. */
+/** @file dL/dW of chosen target modules at the unadapted weights: feeds gradient-based starts. */
 import { createGradients } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
-import type { LinearSite, Model } from "../../models/model.ts";
+import type { Model, TargetModule } from "../../models/model.ts";
 import type { Setup } from "../../optimizers/optimizer.ts";
 import type { TaskData } from "../../tasks/task.ts";
 import { differentiate } from "./differentiate.ts";
@@ -15,7 +15,7 @@ import { type ForwardOf, measuredForward, plainForward } from "./forward.ts";
 export function fullGradientsOf(
   gpu: Gpu,
   model: Model,
-  sites: readonly LinearSite[],
+  targetModules: readonly TargetModule[],
   data: TaskData,
   options: {
     readonly batchSize: number;
@@ -26,10 +26,14 @@ export function fullGradientsOf(
   return async function* (batches) {
     using _ = gpu.scope("full gradients", "gradients");
     const { parts } = gpu.pack(
-      sites.map((site) => ({ label: `${site.name} full gradient`, shape: [site.out, site.in] })),
+      targetModules.map((targetModule) => ({
+        label: `${targetModule.name} full gradient`,
+        shape: [targetModule.out, targetModule.in],
+      })),
       "full gradients",
     );
-    const full = new Map(sites.map((site, i) => [site, parts[i]!])), store = createGradients(gpu, []);
+    const full = new Map(targetModules.map((targetModule, i) => [targetModule, parts[i]!])),
+      store = createGradients(gpu, []);
     const seed = gpu.upload(Float32Array.of(1 / batches), "f32", [1], "loss gradient");
     for (let step = 1; step <= batches; step++) {
       using _ = gpu.scope(`full gradient ${step}`, "activations");
@@ -40,6 +44,6 @@ export function fullGradientsOf(
       });
     }
     await gpu.flush();
-    for (const site of sites) yield { site, gradient: full.get(site)! };
+    for (const targetModule of targetModules) yield { targetModule, gradient: full.get(targetModule)! };
   };
 }

@@ -4,7 +4,7 @@ import type { GradientStore } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { accumulate, clip, dotInto, recordStep } from "../../kernels/mod.ts";
-import type { Batch, LinearSite, Model } from "../../models/model.ts";
+import type { Batch, Model, TargetModule } from "../../models/model.ts";
 import type { Optimizer } from "../../optimizers/optimizer.ts";
 import type { Predictor, Task, TaskData } from "../../tasks/task.ts";
 import { Answers } from "../checkpoint/answers.ts";
@@ -39,9 +39,9 @@ export interface LoopParts {
   /** Complete. */
   readonly config: RunConfig;
   readonly model: Model;
-  /** Attached to the model at `sites`. */
+  /** Attached to the model at `targetModules`. */
   readonly optimizer: Optimizer;
-  readonly sites: readonly LinearSite[];
+  readonly targetModules: readonly TargetModule[];
   readonly data: TaskData;
   /** The weights that change is told from. */
   readonly starts: StartWeights;
@@ -74,7 +74,7 @@ export class Loop {
   #step = 0;
   #answers = new Answers();
   #isSlow = false;
-  readonly #adapted: ReadonlySet<LinearSite>;
+  readonly #adapted: ReadonlySet<TargetModule>;
   readonly #gradients: GradientStore;
   readonly #seed: Tensor;
   readonly #squaredNorm: Tensor;
@@ -86,8 +86,8 @@ export class Loop {
   /** Allocates what lives as long as the loop, in the caller's scope. */
   constructor(parts: LoopParts) {
     this.#parts = parts;
-    const { gpu, config, optimizer, sites } = parts;
-    this.#adapted = new Set(sites);
+    const { gpu, config, optimizer, targetModules } = parts;
+    this.#adapted = new Set(targetModules);
     using _ = gpu.countAs("gradients");
     this.#gradients = createGradients(gpu, optimizer.trainable);
     this.#seed = gpu.upload(Float32Array.of(1), "f32", [1], "loss gradient");
@@ -211,8 +211,11 @@ export class Loop {
 
   async #measuredStep(step: number): Promise<void> {
     using _ = this.#parts.gpu.scope(`step ${step}`, "activations");
-    const full = new Map(this.#parts.sites.map((site) => {
-      return [site, this.#parts.gpu.zeros([site.out, site.in], `${site.name} full gradient`)];
+    const full = new Map(this.#parts.targetModules.map((targetModule) => {
+      return [
+        targetModule,
+        this.#parts.gpu.zeros([targetModule.out, targetModule.in], `${targetModule.name} full gradient`),
+      ];
     }));
     this.#differentiate(step, full);
     const measurement = beginMeasurement(
@@ -229,8 +232,8 @@ export class Loop {
     }
   }
 
-  /** Gradients of the step's batch; with `full` also dL/dW_eff of every adapted site. Notes the loss. */
-  #differentiate(step: number, full: ReadonlyMap<LinearSite, Tensor> | null): void {
+  /** Gradients of the step's batch; with `full` also dL/dW_eff of every adapted target module. Notes the loss. */
+  #differentiate(step: number, full: ReadonlyMap<TargetModule, Tensor> | null): void {
     const { gpu, config } = this.#parts;
     const batch = this.#parts.data.trainBatch(step, config.batchSize);
     const adapted: ForwardOf = (tape) => adaptedForward(tape, this.#parts.optimizer, this.#adapted);
@@ -315,8 +318,12 @@ export class Loop {
     return value!;
   }
 
-  #merge(): Map<LinearSite, Tensor> {
-    return new Map(this.#parts.sites.map((site) => [site, this.#parts.optimizer.effectiveWeight(site)]));
+  #merge(): Map<TargetModule, Tensor> {
+    return new Map(
+      this.#parts.targetModules.map((
+        targetModule,
+      ) => [targetModule, this.#parts.optimizer.effectiveWeight(targetModule)]),
+    );
   }
 
   #predictor(onPass: () => Promise<void>): Predictor {

@@ -6,10 +6,10 @@ import type { Schedule } from "../run.ts";
  * floor · peak at the last step.
  */
 export function learningRateAt(schedule: Schedule, step: number, steps: number): number {
-  const { kind, peak, warmup, floor } = schedule;
-  if (step <= warmup) return peak * step / warmup;
-  if (kind === "constant") return peak;
+  const { kind, learningRate, warmup, floor } = schedule;
+  if (step <= warmup) return learningRate * step / warmup;
+  if (kind === "constant") return learningRate;
   const share = (step - warmup) / Math.max(1, steps - warmup);
   const fall = kind === "linear" ? 1 - share : 0.5 * (1 + Math.cos(Math.PI * share));
-  return peak * (floor + (1 - floor) * fall);
+  return learningRate * (floor + (1 - floor) * fall);
 }

@@ -2,7 +2,7 @@ import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { Schedule } from "../run.ts";
 import { learningRateAt } from "./schedule.ts";
 
-const schedule: Schedule = { kind: "constant", peak: 0.8, warmup: 4, floor: 0.25 };
+const schedule: Schedule = { kind: "constant", learningRate: 0.8, warmup: 4, floor: 0.25 };
 
 Deno.test("learningRateAt() rises linearly from above 0 to the peak at the end of the warm-up, in every kind", () => {
   for (const kind of ["constant", "linear", "cosine"] as const) {

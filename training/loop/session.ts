@@ -2,14 +2,14 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { byteLength, elementCount, type Tensor } from "../../gpu/tensor.ts";
 import type { ModelEntry } from "../../models/entry.ts";
-import type { LinearSite, Model } from "../../models/model.ts";
+import type { Model, TargetModule } from "../../models/model.ts";
 import type { WeightSource } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
-import { copyWeight } from "../../optimizers/site_weight.ts";
+import { copyWeight } from "../../optimizers/module_weight.ts";
 import type { Task, TaskData } from "../../tasks/task.ts";
-import { openKeeper, readWritten, refuseBuffers, writeSaved } from "../checkpoint/keeper.ts";
-import { matchSites } from "../configuration.ts";
+import { openKeeper, readWritten, validateBuffers, writeSaved } from "../checkpoint/keeper.ts";
+import { matchTargetModules } from "../configuration.ts";
 import { loadExamples, rowLengthsOf } from "../resolve/examples.ts";
 import { withHead } from "../resolve/heads.ts";
 import { type RunConfig, runId, type RunOutcome } from "../run.ts";
@@ -76,28 +76,40 @@ export async function runSession(
   const keeper = await openKeeper(gpu, hooks.checkpoints ? await runId(config) : "", hooks);
   try {
     using _run = gpu.scope("run", "weights");
-    const model = entry.create(gpu, parts.source, halfSites(config, entry));
-    const sites = matchSites(config.sites, model.sites);
+    const model = entry.create(gpu, parts.source, halfModules(config, entry));
+    const targetModules = matchTargetModules(config.targetModules, model.targetModules);
     // A start that is a step of its own counts as change: elsewhere it would only add the rounding of a rewritten weight.
-    const read = (moved: boolean, weightOf: (site: LinearSite) => Tensor) =>
+    const read = (moved: boolean, weightOf: (targetModule: TargetModule) => Tensor) =>
       peak.without(async () =>
         config.telemetryEvery > 0 && moved === (module.startsMoved ?? false)
-          ? await readWeights(gpu, sites, weightOf)
+          ? await readWeights(gpu, targetModules, weightOf)
           : null
       );
-    const given = await read(true, (site) => copyWeight(gpu, site));
+    const given = await read(true, (targetModule) => copyWeight(gpu, targetModule));
     await gpu.flush();
     const attachBegun = performance.now();
-    const optimizer = await attach(gpu, config, module, model, sites, data);
+    const optimizer = await attach(gpu, config, module, model, targetModules, data);
     await gpu.flush();
     let attachMs = performance.now() - attachBegun;
-    const starts = given ?? await read(false, (site) => optimizer.effectiveWeight(site)) ?? new Map();
+    const starts = given ?? await read(false, (targetModule) => optimizer.effectiveWeight(targetModule)) ??
+      new Map();
 
-    const run = new Loop({ gpu, config, model, optimizer, sites, data, starts, peak, report, keeper });
+    const run = new Loop({
+      gpu,
+      config,
+      model,
+      optimizer,
+      targetModules,
+      data,
+      starts,
+      peak,
+      report,
+      keeper,
+    });
     using log = gpu.logWrites();
     const { hostState } = optimizer;
     let kernels: readonly string[] = [], earlierMs = 0;
-    const saved = hostState ? await keeper.load(({ buffers }) => refuseBuffers(log, buffers)) : null;
+    const saved = hostState ? await keeper.load(({ buffers }) => validateBuffers(log, buffers)) : null;
     if (saved && hostState) {
       const host = saved.host as SessionState;
       writeSaved(gpu, log, saved.buffers);
@@ -166,9 +178,11 @@ export async function runSession(
 }
 
 /** Names of the maps whose weights are kept in 16-bit floats: the adapted ones, where their weights are frozen. */
-function halfSites({ sites, memory }: RunConfig, entry: ModelEntry): ReadonlySet<string> {
+function halfModules({ targetModules, memory }: RunConfig, entry: ModelEntry): ReadonlySet<string> {
   return new Set(
-    memory?.frozenWeights === "f16" ? matchSites(sites, entry.sites()).map(({ name }) => name) : [],
+    memory?.frozenWeights === "f16"
+      ? matchTargetModules(targetModules, entry.targetModules()).map(({ name }) => name)
+      : [],
   );
 }
 
@@ -177,17 +191,17 @@ function attach(
   config: RunConfig,
   module: OptimizerModule,
   model: Model,
-  sites: readonly LinearSite[],
+  targetModules: readonly TargetModule[],
   data: TaskData,
 ): Promise<Optimizer> {
   return module.attach({
     gpu,
-    sites,
+    targetModules,
     parameters: model.parameters,
     head: model.head,
     steps: config.steps,
     random: createRandom(config.seed).fork("method"),
-    fullGradients: fullGradientsOf(gpu, model, sites, data, {
+    fullGradients: fullGradientsOf(gpu, model, targetModules, data, {
       batchSize: config.batchSize,
       parts: config.accumulate,
       wrap: (forward) => withMemory(forward, config.memory),

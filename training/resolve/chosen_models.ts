@@ -3,7 +3,7 @@ import { fingerprintModel, readModelFolder } from "../../models/checkpoints/mode
 import type { ModelEntry } from "../../models/entry.ts";
 import type { KnownModel } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
-import { refuseChangedFiles } from "./fingerprint.ts";
+import { validateChangedFiles } from "./fingerprint.ts";
 import { UserError } from "../../errors/user_error.ts";
 
 /** Whatever names a model. */
@@ -60,6 +60,6 @@ export async function withModelFingerprint<C extends Pick<RunConfig, "model">>(c
   const { id, path, fingerprint } = config.model;
   if (path === undefined) return config;
   const found = await fingerprintModel(path);
-  refuseChangedFiles(`use model "${id}" from ${path}`, fingerprint, found);
+  validateChangedFiles(`use model "${id}" from ${path}`, fingerprint, found);
   return { ...config, model: { ...config.model, fingerprint: found } };
 }

@@ -19,12 +19,12 @@ const base: RunConfig = {
   schema: 1,
   task: { id: "arithmetic", trainExamples: 20, validationExamples: 5, testExamples: 5 },
   model: { id: "decoder-tiny" },
-  sites: ["*"],
+  targetModules: ["*"],
   optimizer: { id: "lora", options: { rank: 2 } },
   steps: 3,
   batchSize: 4,
   accumulate: 1,
-  schedule: { kind: "constant", peak: 1e-3, warmup: 0, floor: 1 },
+  schedule: { kind: "constant", learningRate: 1e-3, warmup: 0, floor: 1 },
   clip: 1,
   validateEvery: 3,
   telemetryEvery: 0,
@@ -155,7 +155,7 @@ test("train() refuses what does not fit, by name and before the GPU is used", as
   });
 });
 
-test("readModelFolder() finds family, sizes and sites by the config, and reads no weights for that", async () => {
+test("readModelFolder() finds family, sizes and target modules by the config, and reads no weights for that", async () => {
   await inFolder(async (folder) => {
     await writeModel(folder, LLAMA, models.decoderTiny);
     const { family, size, parameters, outputs, inputSize, folder: from, pretrained, ...rest } =
@@ -168,7 +168,7 @@ test("readModelFolder() finds family, sizes and sites by the config, and reads n
       outputs: wanted.outputs,
       inputSize: wanted.inputSize,
     });
-    assertEquals([from, pretrained, rest.sites()], [folder, true, wanted.sites()]);
+    assertEquals([from, pretrained, rest.targetModules()], [folder, true, wanted.targetModules()]);
     const known = await withModelFolders([
       { model: { id: "mine", path: folder } },
       { model: { id: "yours", path: folder } },

@@ -8,7 +8,7 @@ import { UserError } from "../../errors/user_error.ts";
  * @param noted undefined where nothing was
  * @throws {UserError} where `found` is another than `noted`
  */
-export function refuseChangedFiles(wanted: string, noted: string | undefined, found: string): void {
+export function validateChangedFiles(wanted: string, noted: string | undefined, found: string): void {
   if (noted === undefined || noted === found) return;
   const brief = (fingerprint: string) => `${fingerprint.slice(0, 16)}…`;
   throw new UserError(

@@ -3,7 +3,7 @@ import { createGradients, gatherMap, mapRows, Tape, type Var } from "../../autod
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { argmax } from "../../kernels/mod.ts";
-import { type Batch, IGNORE, type LinearSite, type Model, type Writer } from "../../models/model.ts";
+import { type Batch, IGNORE, type Model, type TargetModule, type Writer } from "../../models/model.ts";
 import { padRight } from "../../models/padded_prompts.ts";
 import type { Generation, Predictor } from "../../tasks/task.ts";
 import { Answers } from "../checkpoint/answers.ts";
@@ -41,7 +41,7 @@ export interface PredictorHooks {
 }
 
 /**
- * A predictor over `weights`, the merged weights of adapted sites, which must stay alive. Prompts have up to `longest`
+ * A predictor over `weights`, the merged weights of adapted target modules, which must stay alive. Prompts have up to `longest`
  * tokens; where a model's text is its prompt's continuation, so has the whole, and one token more that is not read.
  *
  * @param hooks what happens between its answers, and those that it has already
@@ -49,7 +49,7 @@ export interface PredictorHooks {
 export function createPredictor(
   gpu: Gpu,
   model: Model,
-  weights: ReadonlyMap<LinearSite, Tensor>,
+  weights: ReadonlyMap<TargetModule, Tensor>,
   longest: number,
   { onPass = () => {}, answers = new Answers() }: PredictorHooks = {},
 ): Predictor {

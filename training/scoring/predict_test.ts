@@ -2,7 +2,7 @@ import { assertAlmostEquals, assertEquals, assertGreater, assertNotEquals, asser
 import { createGradients, Tape } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
-import type { LinearSite, Model } from "../../models/model.ts";
+import type { Model, TargetModule } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Generation, Predictor, Sampling } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
@@ -129,18 +129,19 @@ for (const [name, create] of Object.entries(WRITERS)) {
     const gpu = await testGpu();
     using _ = gpu.scope("merged");
     const model = create(gpu);
-    // A rank-1 addition to each site, as a trained adapter makes it.
+    // A rank-1 addition to each target module, as a trained adapter makes it.
     const merged = new Map(
-      await Promise.all(model.sites.map(async (site): Promise<[LinearSite, Tensor]> => {
-        const weight = await gpu.download(site.weight.value as Tensor),
-          random = createRandom(4).fork(site.name);
-        const b = random.fork("b").normal(site.out, 0.5), a = random.fork("a").normal(site.in, 0.5);
-        const sum = weight.map((x, i) => x + b[Math.floor(i / site.in)]! * a[i % site.in]!);
-        return [site, gpu.upload(sum, "f32", [site.out, site.in], "merged")];
+      await Promise.all(model.targetModules.map(async (targetModule): Promise<[TargetModule, Tensor]> => {
+        const weight = await gpu.download(targetModule.weight.value as Tensor),
+          random = createRandom(4).fork(targetModule.name);
+        const b = random.fork("b").normal(targetModule.out, 0.5),
+          a = random.fork("a").normal(targetModule.in, 0.5);
+        const sum = weight.map((x, i) => x + b[Math.floor(i / targetModule.in)]! * a[i % targetModule.in]!);
+        return [targetModule, gpu.upload(sum, "f32", [targetModule.out, targetModule.in], "merged")];
       })),
     );
     const prompts = promptsOf([2, 11, 5]), how = { maxTokens: 9, stop: -1 };
-    const write = async (weights: ReadonlyMap<LinearSite, Tensor>) =>
+    const write = async (weights: ReadonlyMap<TargetModule, Tensor>) =>
       (await createPredictor(gpu, model, weights, LONGEST).generate(
         prompts.map((p) => Int32Array.from(p)),
         how,
@@ -314,12 +315,12 @@ Deno.test("createPredictor() classifies each image as the logits' largest says, 
   };
   const plain = await best();
   assertEquals([...await createPredictor(gpu, model, new Map(), 6).classify(batch)], plain);
-  // Other weights at one site: what a predictor with them says is what the model itself says once it has them.
-  const site = model.sites.at(-1)!;
-  const other = createRandom(5).normal(site.in * site.out, 2);
-  const merged = gpu.upload(other, "f32", [site.out, site.in], "merged");
-  const found = [...await createPredictor(gpu, model, new Map([[site, merged]]), 6).classify(batch)];
-  gpu.write(site.weight.value, other);
+  // Other weights at one target module: what a predictor with them says is what the model itself says once it has them.
+  const targetModule = model.targetModules.at(-1)!;
+  const other = createRandom(5).normal(targetModule.in * targetModule.out, 2);
+  const merged = gpu.upload(other, "f32", [targetModule.out, targetModule.in], "merged");
+  const found = [...await createPredictor(gpu, model, new Map([[targetModule, merged]]), 6).classify(batch)];
+  gpu.write(targetModule.weight.value, other);
   assertEquals(found, await best());
   assertEquals(found.every((value, i) => value === plain[i]), false);
 });

@@ -21,12 +21,12 @@ export interface Sampler {
 /** @throws {RangeError} where a setting is out of its range */
 export function createSampler(sampling: Sampling): Sampler {
   const { temperature, topP, seed, samples = 1 } = sampling;
-  const refuse = (setting: string, value: number, wanted: string) => {
+  const validate = (setting: string, value: number, wanted: string) => {
     throw new RangeError(`Cannot sample text: ${setting} is ${value}, ${wanted} is needed`);
   };
-  if (!(temperature > 0 && temperature < Infinity)) refuse("temperature", temperature, "a number above 0");
-  if (!(topP > 0 && topP <= 1)) refuse("topP", topP, "a number above 0 and up to 1");
-  if (!(Number.isSafeInteger(samples) && samples >= 1)) refuse("samples", samples, "an integer from 1");
+  if (!(temperature > 0 && temperature < Infinity)) validate("temperature", temperature, "a number above 0");
+  if (!(topP > 0 && topP <= 1)) validate("topP", topP, "a number above 0 and up to 1");
+  if (!(Number.isSafeInteger(samples) && samples >= 1)) validate("samples", samples, "an integer from 1");
   const random = createRandom(seed);
   return { draw: (scores, place) => drawToken(scores, temperature, topP, uniformAt(random, place)) };
 }

@@ -28,13 +28,13 @@ for (const { id, shipped, metric } of Object.values(tasks) as Task[]) {
     assertEquals(found.commonest !== undefined, metric.chance > 0);
     const config: RunConfig = {
       ...base,
-      sites: ["*"],
+      targetModules: ["*"],
       optimizer: { id: "full", options: {} },
       steps: 1,
       batchSize: 2,
       accumulate: 1,
       // Less than any weight's last bit.
-      schedule: { kind: "constant", peak: 1e-30, warmup: 0, floor: 1 },
+      schedule: { kind: "constant", learningRate: 1e-30, warmup: 0, floor: 1 },
       clip: 1,
       validateEvery: 1,
       telemetryEvery: 0,

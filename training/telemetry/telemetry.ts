@@ -1,4 +1,4 @@
-/** @file How a method's step compares with the full gradient, and where its steps have led, site by site. */
+/** @file How a method's step compares with the full gradient, and where its steps have led, target module by target module. */
 import type { Gradients } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
@@ -12,7 +12,7 @@ import {
   tallFactors,
   thinSvds,
 } from "../../kernels/mod.ts";
-import type { LinearSite } from "../../models/model.ts";
+import type { TargetModule } from "../../models/model.ts";
 import { effectiveRank } from "../../numerics/effective_rank.ts";
 import { singularValuesOnHost } from "../../numerics/svd.ts";
 import type { Optimizer } from "../../optimizers/optimizer.ts";
@@ -24,10 +24,10 @@ export interface Measurement {
   finish(step: number): Promise<Discrepancy[]>;
 }
 
-/** W_eff of sites at the start of a run. On the host, so that a run takes the GPU's memory as it would without. */
-export type StartWeights = ReadonlyMap<LinearSite, Float32Array>;
+/** W_eff of target modules at the start of a run. On the host, so that a run takes the GPU's memory as it would without. */
+export type StartWeights = ReadonlyMap<TargetModule, Float32Array>;
 
-/** Comparisons at a site at most. */
+/** Comparisons at a target module at most. */
 const COMPARISONS = 7;
 /** The rounding of W_eff to 32-bit floats is less than this share of ‖W_eff‖: a few halves of a unit in the last place. */
 const ROUNDING = 2 ** -22;
@@ -44,32 +44,34 @@ const MOST_DECOMPOSED = 1024;
 export function beginMeasurement(
   gpu: Gpu,
   optimizer: Optimizer,
-  full: ReadonlyMap<LinearSite, Tensor>,
+  full: ReadonlyMap<TargetModule, Tensor>,
   gradients: Gradients,
   starts: StartWeights = new Map(),
 ): Measurement {
   const comparisons = createComparisons(gpu, COMPARISONS * full.size);
   const equivalents = optimizer.equivalentGradients(gradients);
   const beyond = beyondReach(gpu, optimizer, full);
-  const sites = [...full].map(([site, gradient]) => {
-    const rest = beyond.get(site);
+  const targetModules = [...full].map(([targetModule, gradient]) => {
+    const rest = beyond.get(targetModule);
     return {
-      site,
+      targetModule,
       gradient,
       // For full fine-tuning the effective weight is the weight itself, which the step will change.
-      before: copy(gpu, optimizer.effectiveWeight(site)),
-      product: productOf(gpu, optimizer, site),
-      equivalent: comparisons.add(equivalents.get(site)!, gradient),
+      before: copy(gpu, optimizer.effectiveWeight(targetModule)),
+      product: productOf(gpu, optimizer, targetModule),
+      equivalent: comparisons.add(equivalents.get(targetModule)!, gradient),
       rest: rest ? comparisons.add(rest, rest) : null,
     };
   });
   return {
     async finish(step) {
-      const after = new Map(sites.map(({ site }) => [site, optimizer.effectiveWeight(site)]));
-      const moves = sites.map(({ site, gradient, before, product }) => {
+      const after = new Map(
+        targetModules.map(({ targetModule }) => [targetModule, optimizer.effectiveWeight(targetModule)]),
+      );
+      const moves = targetModules.map(({ targetModule, gradient, before, product }) => {
         using _ = gpu.scope("move");
-        const move = add(gpu, before, after.get(site)!, 1, -1);
-        const now = productOf(gpu, optimizer, site);
+        const move = add(gpu, before, after.get(targetModule)!, 1, -1);
+        const now = productOf(gpu, optimizer, targetModule);
         return {
           place: comparisons.add(move, gradient),
           secondOrder: product && now
@@ -80,19 +82,19 @@ export function beginMeasurement(
       });
       const found = await comparisons.read();
       const ranks = await effectiveRanks(gpu, after, starts);
-      return sites.flatMap(({ site, equivalent: place, rest }, i): Discrepancy[] => {
+      return targetModules.flatMap(({ targetModule, equivalent: place, rest }, i): Discrepancy[] => {
         const equivalent = found[place]!, move = found[moves[i]!.place]!, { a } = moves[i]!;
         const norm = Math.sqrt(equivalent.yy);
         const discrepancy = {
           step,
-          site: site.name,
+          targetModule: targetModule.name,
           gradientError: Math.sqrt(equivalent.distance) / norm,
           lowerBound: rest === null ? null : Math.sqrt(found[rest]!.xx) / norm,
           gradientCosine: equivalent.xy / (norm * Math.sqrt(equivalent.xx)),
           updateCosine: move.xy / (norm * Math.sqrt(move.xx)),
           secondOrderShare: moves[i]!.secondOrder(found),
           moveOfA: a === null || found[a]!.yy === 0 ? null : Math.sqrt(found[a]!.distance / found[a]!.yy),
-          effectiveRank: ranks.get(site) ?? null,
+          effectiveRank: ranks.get(targetModule) ?? null,
         };
         return Object.values(discrepancy).every((value) =>
             typeof value !== "number" || Number.isFinite(value)
@@ -104,15 +106,15 @@ export function beginMeasurement(
   };
 }
 
-/** Reads W_eff of sites. Waits for the GPU. */
+/** Reads W_eff of target modules. Waits for the GPU. */
 export async function readWeights(
   gpu: Gpu,
-  sites: readonly LinearSite[],
-  weightOf: (site: LinearSite) => Tensor,
+  targetModules: readonly TargetModule[],
+  weightOf: (targetModule: TargetModule) => Tensor,
 ): Promise<StartWeights> {
   using _ = gpu.scope("start weights");
-  const weights = await gpu.downloadAll(sites.map(weightOf));
-  return new Map(sites.map((site, i) => [site, weights[i]!]));
+  const weights = await gpu.downloadAll(targetModules.map(weightOf));
+  return new Map(targetModules.map((targetModule, i) => [targetModule, weights[i]!]));
 }
 
 /** s A and B, copied. */
@@ -121,8 +123,8 @@ interface Product {
   readonly b: Tensor;
 }
 
-function productOf(gpu: Gpu, optimizer: Optimizer, site: LinearSite): Product | null {
-  const factors = optimizer.factors(site);
+function productOf(gpu: Gpu, optimizer: Optimizer, targetModule: TargetModule): Product | null {
+  const factors = optimizer.factors(targetModule);
   return factors && {
     scaledA: add(gpu, factors.a.value, factors.a.value, factors.scale, 0),
     b: copy(gpu, factors.b.value),
@@ -157,23 +159,28 @@ function compareOrders(
   };
 }
 
-/** Effective rank of each site's change since the start of the run, where there is one. Waits for the GPU. */
+/** Effective rank of each target module's change since the start of the run, where there is one. Waits for the GPU. */
 async function effectiveRanks(
   gpu: Gpu,
-  weights: ReadonlyMap<LinearSite, Tensor>,
+  weights: ReadonlyMap<TargetModule, Tensor>,
   starts: StartWeights,
-): Promise<ReadonlyMap<LinearSite, number | null>> {
-  const sites = [...weights.keys()].filter((site) =>
-    starts.has(site) && Math.min(site.in, site.out) <= MOST_DECOMPOSED
+): Promise<ReadonlyMap<TargetModule, number | null>> {
+  const targetModules = [...weights.keys()].filter((targetModule) =>
+    starts.has(targetModule) && Math.min(targetModule.in, targetModule.out) <= MOST_DECOMPOSED
   );
-  const now = await gpu.downloadAll(sites.map((site) => weights.get(site)!));
-  return new Map(sites.map((site, i) => [site, changeRank(site, starts.get(site)!, now[i]!)]));
+  const now = await gpu.downloadAll(targetModules.map((targetModule) => weights.get(targetModule)!));
+  return new Map(
+    targetModules.map((
+      targetModule,
+      i,
+    ) => [targetModule, changeRank(targetModule, starts.get(targetModule)!, now[i]!)]),
+  );
 }
 
-function changeRank(site: LinearSite, start: Float32Array, now: Float32Array): number | null {
+function changeRank(targetModule: TargetModule, start: Float32Array, now: Float32Array): number | null {
   const change = Float64Array.from(now, (value, i) => value - start[i]!);
   if (!change.every(Number.isFinite)) return null;
-  const values = singularValuesOnHost({ rows: site.out, columns: site.in, data: change });
+  const values = singularValuesOnHost({ rows: targetModule.out, columns: targetModule.in, data: change });
   // Rounding moves singular values by no more than its own norm (Weyl).
   const size = Math.sqrt(start.reduce((sum, value) => sum + value * value, 0));
   return effectiveRank(values, ROUNDING * size);
@@ -185,31 +192,34 @@ function copy(gpu: Gpu, x: Tensor): Tensor {
   return out;
 }
 
-/** (I − P_B) G (I − P_A) of each site with factors: the part of the gradient that no change of them can follow. */
+/** (I − P_B) G (I − P_A) of each target module with factors: the part of the gradient that no change of them can follow. */
 function beyondReach(
   gpu: Gpu,
   optimizer: Optimizer,
-  full: ReadonlyMap<LinearSite, Tensor>,
-): ReadonlyMap<LinearSite, Tensor> {
-  const factored = [...full].flatMap(([site, gradient]) => {
-    const factors = optimizer.factors(site);
-    return factors ? [{ site, gradient, pair: { a: factors.a.value, b: factors.b.value } }] : [];
+  full: ReadonlyMap<TargetModule, Tensor>,
+): ReadonlyMap<TargetModule, Tensor> {
+  const factored = [...full].flatMap(([targetModule, gradient]) => {
+    const factors = optimizer.factors(targetModule);
+    return factors ? [{ targetModule, gradient, pair: { a: factors.a.value, b: factors.b.value } }] : [];
   });
-  const out = new Map<LinearSite, Tensor>();
+  const out = new Map<TargetModule, Tensor>();
   for (const group of groupFactors(factored.map(({ pair }) => pair))) {
     const a = tallFactors(gpu, group.map((i) => factored[i]!.pair.a), "A");
     const b = tallFactors(gpu, group.map((i) => factored[i]!.pair.b), "B");
     const left = { a: thinSvds(gpu, a).left.flat, b: thinSvds(gpu, b).left.flat };
     for (const i of group) {
-      const { site, gradient, pair } = factored[i]!;
+      const { targetModule, gradient, pair } = factored[i]!;
       const columns = { ...left.b, offset: pair.b.offset - b.flat.offset, shape: pair.b.shape };
       const rows = { ...left.a, offset: pair.a.offset - a.flat.offset, shape: pair.a.shape };
-      const rest = gpu.empty(gradient.shape, `${site.name} beyond reach`);
+      const rest = gpu.empty(gradient.shape, `${targetModule.name} beyond reach`);
       gpu.copy(gradient, rest);
       const inColumns = matmul(gpu, columns, gradient, { transposeA: true, reuse: true });
       matmul(gpu, columns, inColumns, { scale: -1, into: rest, accumulate: true, reuse: true });
       const inRows = matmul(gpu, rest, rows, { transposeB: true, reuse: true });
-      out.set(site, matmul(gpu, inRows, rows, { scale: -1, into: rest, accumulate: true, reuse: true }));
+      out.set(
+        targetModule,
+        matmul(gpu, inRows, rows, { scale: -1, into: rest, accumulate: true, reuse: true }),
+      );
     }
   }
   return out;

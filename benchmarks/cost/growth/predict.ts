@@ -12,9 +12,9 @@ const rate = z.number().positive();
 export const GpuRates = z.strictObject({
   /** Where the rates are from. */
   name: z.string().min(1),
-  /** Peak rate of products of 16-bit floats, in 10¹² FLOP/s. */
+  /** Learning rate of products of 16-bit floats, in 10¹² FLOP/s. */
   tflops: rate,
-  /** Peak rate of memory, in 10⁹ bytes/s. */
+  /** Learning rate of memory, in 10⁹ bytes/s. */
   gbs: rate,
   /** Share of both that is reached. */
   efficiency: rate.max(1),
@@ -83,7 +83,7 @@ export function countPaperSize(
     architecture,
     batchSize,
     accumulate,
-    sites: new Set(architecture.maps.filter(adapts).map(({ name }) => name)),
+    targetModules: new Set(architecture.maps.filter(adapts).map(({ name }) => name)),
     method,
     options: "rank" in options ? { ...options, rank } : options,
   });

@@ -21,14 +21,14 @@ async function open(gpu: Gpu, problem: Problem): Promise<Trainer> {
   const model = createDecoder(gpu, problem.decoder, (name) => values.get(name)!);
   const optimizer = await full.attach({
     gpu,
-    sites: model.sites,
+    targetModules: model.targetModules,
     parameters: model.parameters,
     head: model.head,
     steps: 1,
     random: createRandom(0),
     fullGradients: async function* () {},
   }, { ...full.defaults, ...options });
-  const sites = new Set(model.sites);
+  const targetModules = new Set(model.targetModules);
   const gradients = createGradients(gpu, optimizer.trainable);
   const seed = gpu.upload(Float32Array.of(1), "f32", [1], "loss gradient");
   let step = 0;
@@ -42,7 +42,7 @@ async function open(gpu: Gpu, problem: Problem): Promise<Trainer> {
         const loss = differentiate(gpu, model, batch, gradients, {
           parts: 1,
           seed,
-          forward: (tape) => adaptedForward(tape, optimizer, sites),
+          forward: (tape) => adaptedForward(tape, optimizer, targetModules),
         });
         gpu.copy(loss, kept);
         await optimizer.step(gradients, { step, learningRate });

@@ -163,7 +163,7 @@ Deno.test("compareSweeps() tells what configs changed, compares scores on the sa
   assertEquals([less.counts.both, less.counts.onlyHere, less.counts.onlyThere], [20, 0, 8]);
   assertStringIncludes(
     less.sentences.join("\n"),
-    "8 runs only there: digits, lora-pro r2, peak 0.004, seed 0; ",
+    "8 runs only there: digits, lora-pro r2, lr 0.004, seed 0; ",
   );
   assertStringIncludes(less.sentences.join("\n"), "Planned runs that are missing: 8 here.");
 });
@@ -271,14 +271,14 @@ Deno.test("pairRuns() pairs by id, then by rate, then without it, and never gues
   const [a, b] = (await sweep()).results as [DoneRun, DoneRun];
   const changed = async (run: DoneRun, change: Partial<RunConfig>) =>
     await fakeDone({ ...run.config, ...change });
-  const at = (run: DoneRun, peak: number, steps = run.config.steps) =>
-    changed(run, { schedule: { ...run.config.schedule, peak }, steps });
+  const at = (run: DoneRun, learningRate: number, steps = run.config.steps) =>
+    changed(run, { schedule: { ...run.config.schedule, learningRate }, steps });
   const faster = await at(a, 0.1), longer = await at(a, 0.1, 99), elsewhere = await at(a, 0.3, 99);
   const changes = ({ pairs }: ReturnType<typeof pairRuns>) =>
     pairs.map((pair) => describeChanges(pair.changes));
   assertEquals(changes(pairRuns([a, b], [b, a])), ["", ""]);
   assertEquals(changes(pairRuns([faster, b], [longer, elsewhere])), ["steps 40, there 99"]);
-  assertEquals(changes(pairRuns([a], [faster])), ["schedule.peak 0.002, there 0.1"]);
+  assertEquals(changes(pairRuns([a], [faster])), ["schedule.lr 0.002, there 0.1"]);
   const several = pairRuns([a], [faster, longer]);
   assertEquals([several.pairs.length, several.onlyHere.length, several.onlyThere.length], [0, 1, 2]);
   assertEquals(pairRuns([], []), { pairs: [], onlyHere: [], onlyThere: [] });
@@ -286,10 +286,10 @@ Deno.test("pairRuns() pairs by id, then by rate, then without it, and never gues
 
 Deno.test("configChanges() names fields on one side alone, and not where files with a fingerprint lie", async () => {
   const { config } = (await fakePlan()).runs[0]!;
-  const changed: RunConfig = { ...config, memory: { checkpointing: "blocks" }, sites: ["a", "b"] };
+  const changed: RunConfig = { ...config, memory: { checkpointing: "blocks" }, targetModules: ["a", "b"] };
   assertEquals(
     describeChanges(configChanges(config, changed)),
-    'memory.checkpointing none, there blocks; sites ["*"], there ["a","b"]',
+    'memory.checkpointing none, there blocks; target modules ["*"], there ["a","b"]',
   );
   const from = (data: string, fingerprint: string): RunConfig => ({
     ...config,

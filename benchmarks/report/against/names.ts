@@ -7,7 +7,7 @@ import { titleOfTask } from "../../study/make_study.ts";
 
 /** How runs are called in tables and sentences. */
 export interface Namer {
-  /** Task, rank, method and peak rate: the first cells of a row. */
+  /** Task, rank, method and learning rate: the first cells of a row. */
   row(config: RunConfig): string[];
   /** The same in a few words. */
   cell(config: RunConfig): string;
@@ -28,7 +28,7 @@ export function namer(results: readonly RunResult[], registries: Registries): Na
       title(config),
       formatRank(rankOf(config.optimizer)),
       label(config),
-      formatRate(config.schedule.peak),
+      formatRate(config.schedule.learningRate),
     ],
     cell(config) {
       const rank = rankOf(config.optimizer);

@@ -5,7 +5,7 @@ import { methodKey, rankOf } from "../../sweep/method.ts";
 
 /** A field of a config that differs. Undefined is a field that is not there. */
 export interface ConfigChange {
-  /** e.g. "schedule.peak". */
+  /** e.g. "schedule.learningRate". */
   readonly path: string;
   readonly here: unknown;
   readonly there: unknown;
@@ -81,7 +81,7 @@ function withoutRate({ config }: RunResult): string {
 }
 
 function withRate(result: RunResult): string {
-  return `${withoutRate(result)} ${result.config.schedule.peak}`;
+  return `${withoutRate(result)} ${result.config.schedule.learningRate}`;
 }
 
 /** A config without the paths of files whose fingerprints it has. */

@@ -22,7 +22,7 @@ import { describeChanges } from "./pairing.ts";
 
 /** What titles begin with, beside a report's own tables. */
 export const PREFIX = "Against the other sweep";
-const start = ["Task", "Rank", "Method", "Peak rate"];
+const start = ["Task", "Rank", "Method", "Learning rate"];
 
 /** Scores of runs of one config, then of those with another. */
 export function scoresTable(cells: readonly Cell[], changed: readonly Cell[], name: Namer): Table {

@@ -38,7 +38,7 @@ async function studyOf(
   return makeStudy(configs, results, choose("tune", results).rates, registries, a100, bases);
 }
 
-const at = (...ids: readonly string[]) => ids.map((id) => ({ id, peaks: [0.001, 0.004] }));
+const at = (...ids: readonly string[]) => ids.map((id) => ({ id, learningRates: [0.001, 0.004] }));
 const few: SweepSpec = {
   ...fakeSweep,
   optimizers: [...at("full", "lora", "adalora"), { id: "lora-pro", options: { mode: "full" } }, {
@@ -58,7 +58,7 @@ const overTasks: SweepSpec = {
     ...fakeSweep.tasks[1]!,
     task: { ...fakeSweep.tasks[1]!.task, id },
   })),
-  optimizers: ["full", "lora", "lora-pro"].map((id) => ({ id, peaks: [0.004] })),
+  optimizers: ["full", "lora", "lora-pro"].map((id) => ({ id, learningRates: [0.004] })),
 };
 const growing: SweepSpec = {
   ...fakeSweep,
@@ -207,7 +207,7 @@ function choicesOfOne({ tasks, methods, ranks, cells }: Study): Wanted[] {
     shownMethods: methods.map(({ label }) => label),
     shownRanks: ranks,
     shownSeeds: [...new Set(runs.flatMap(({ runs }) => runs.map(({ config }) => config.seed)))],
-    shownRates: [...new Set(runs.map(({ peak }) => peak))],
+    shownRates: [...new Set(runs.map(({ learningRate }) => learningRate))],
   };
   return Object.entries(values).flatMap(([parameter, all]) =>
     (methods.length > MOST_CURVES ? all.slice(-1) : all).map((value) => ({ [parameter]: [value] }))

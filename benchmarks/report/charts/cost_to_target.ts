@@ -51,14 +51,14 @@ export const costToTarget: Chart = {
     if (done.length === 0) return null;
     const measured = MEASURES.filter((measure) => done.some((run) => run.measure.includes(measure)));
     const diverged = study.cells.flatMap((cell) =>
-      cell.grid.flatMap(({ peak, diverged }) =>
+      cell.grid.flatMap(({ learningRate, diverged }) =>
         diverged.filter(() => targets.has(cell.task.id)).map((seed) => ({
           task: cell.task.id,
           method: cell.method.label,
           rank: cell.rank,
           seed,
-          rate: peak,
-          best: peak === cell.peak,
+          rate: learningRate,
+          best: learningRate === cell.learningRate,
           reached: false,
           target: short(targets.get(cell.task.id)!),
           measure: measured,

@@ -148,7 +148,7 @@ function rowsOf(study: Study): (RunRow & { readonly heading: string; readonly di
         method: ours.method.label,
         rank: ours.rank,
         seed,
-        rate: ours.peak,
+        rate: ours.learningRate,
         best: true,
         run: ours.runs.find(({ config }) => config.seed === seed)?.id ?? DIVERGED,
         heading: nameOf(theirs.method),

@@ -20,9 +20,17 @@ export const discrepancyByKind: Chart = {
     "any low-rank step from the same factors could reach. Methods that follow the full gradient exactly are left out.",
   draw(study) {
     const rows = runRows(study, ({ outcome: { discrepancies } }) => {
-      const known = discrepancies.filter(({ site }) => weightKindOf(site) !== null);
-      const errors = meansBy(known, ({ site }) => weightKindOf(site)!, (one) => one.gradientError);
-      const bounds = meansBy(known, ({ site }) => weightKindOf(site)!, (one) => one.lowerBound);
+      const known = discrepancies.filter(({ targetModule }) => weightKindOf(targetModule) !== null);
+      const errors = meansBy(
+        known,
+        ({ targetModule }) => weightKindOf(targetModule)!,
+        (one) => one.gradientError,
+      );
+      const bounds = meansBy(
+        known,
+        ({ targetModule }) => weightKindOf(targetModule)!,
+        (one) => one.lowerBound,
+      );
       const far = WEIGHT_KINDS.filter((kind) => (errors.get(kind) ?? 0) > EXACT);
       if (far.length === 0) return null;
       return {

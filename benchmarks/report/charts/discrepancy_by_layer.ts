@@ -39,6 +39,6 @@ export const discrepancyByLayer: Chart = {
 };
 
 /** "encoder.layers.2" of "encoder.layers.2.mlp.gate_proj"; null where a name has no number. */
-function layerOf({ site }: Discrepancy): string | null {
-  return /^.*?\.\d+(?=\.|$)/.exec(site)?.[0] ?? null;
+function layerOf({ targetModule }: Discrepancy): string | null {
+  return /^.*?\.\d+(?=\.|$)/.exec(targetModule)?.[0] ?? null;
 }

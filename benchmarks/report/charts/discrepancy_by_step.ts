@@ -8,7 +8,7 @@ export const discrepancyByStep: Chart = {
   id: "discrepancy-by-step",
   title: "How far from the full gradient is each method, step by step?",
   caption:
-    "‖g̃ − G‖ / ‖G‖, the distance of a method's equivalent gradient g̃ from the full gradient G: mean over sites, " +
+    "‖g̃ − G‖ / ‖G‖, the distance of a method's equivalent gradient g̃ from the full gradient G: mean over target modules, " +
     "logarithmic, each run faint and the mean over seeds strong. It grows with the scale of g̃ too: a gradient of the " +
     "right direction but ten times as long is far off. Thin and dashed in the same colour: the least that any low-rank " +
     "step from the same factors could reach. Full fine-tuning is 0 by definition and not drawn. Of many methods each " +

@@ -8,7 +8,7 @@ export const effectiveRankByStep: Chart = {
   title: "Over how many directions has each method changed the weights?",
   caption:
     "Effective rank of W_eff now − W_eff at the start, exp of the entropy of its singular values (Roy and Vetterli, 2007): " +
-    "mean over sites and seeds, logarithmic. It is at most the smaller side of a map, for full fine-tuning, and at most " +
+    "mean over target modules and seeds, logarithmic. It is at most the smaller side of a map, for full fine-tuning, and at most " +
     "twice the rank for W + s B A, whose factors may both turn away from their start. " +
     "Of many methods each has a panel, with LoRA's curves behind in grey.",
   draw: (study) =>

@@ -21,10 +21,10 @@ export const lossByRate: Chart = {
       rows: study.cells.flatMap((cell) => {
         const rate = study.rates.find((known) => isFor(known, cell.task, cell.method, cell.rank));
         if (!rate || rate.evidence.length < 2) return [];
-        return rate.evidence.flatMap(({ peak, seeds, validationLosses }) =>
+        return rate.evidence.flatMap(({ learningRate, seeds, validationLosses }) =>
           seeds.map((seed, i) => {
             const loss = validationLosses[i]!;
-            const run = cell.grid.find((at) => at.peak === peak)?.runs.find(({ config }) =>
+            const run = cell.grid.find((at) => at.learningRate === learningRate)?.runs.find(({ config }) =>
               config.seed === seed
             );
             return {
@@ -32,12 +32,12 @@ export const lossByRate: Chart = {
               method: cell.method.label,
               rank: cell.rank,
               seed,
-              rate: peak,
-              best: peak === rate.peak,
+              rate: learningRate,
+              best: learningRate === rate.learningRate,
               edge: rate.atEdge,
               ...run && { run: run.id },
               ...loss === null && { diverged: true },
-              step: [peak],
+              step: [learningRate],
               // A logarithm has no place for a loss of 0.
               value: [loss === null || loss <= 0 ? null : short(loss)],
             };

@@ -16,7 +16,7 @@ export interface MeasuredNumber {
   read(one: Discrepancy): number | null | undefined;
 }
 
-/** A measurement by step, mean over sites. Null where nothing was measured. */
+/** A measurement by step, mean over target modules. Null where nothing was measured. */
 export function measuredByStep(study: Study, number: MeasuredNumber): Drawing | null {
   return drawCurves(study, {
     title: number.title,

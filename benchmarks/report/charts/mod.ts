@@ -4,7 +4,7 @@ import { costToTarget } from "./cost_to_target.ts";
 import { differenceOverTasks } from "./difference_over_tasks.ts";
 import { discrepancyByKind } from "./discrepancy_by_kind.ts";
 import { discrepancyByLayer } from "./discrepancy_by_layer.ts";
-import { discrepancyBySite } from "./discrepancy_by_site.ts";
+import { discrepancyByModule } from "./discrepancy_by_module.ts";
 import { discrepancyByStep } from "./discrepancy_by_step.ts";
 import { effectiveRankByStep } from "./effective_rank_by_step.ts";
 import { growthOfPeakBytes } from "./growth_of_peak_bytes.ts";
@@ -36,7 +36,7 @@ export const charts: readonly Chart[] = [
   discrepancyByStep,
   discrepancyByLayer,
   discrepancyByKind,
-  discrepancyBySite,
+  discrepancyByModule,
   scoreAgainstDiscrepancy,
   secondOrderByStep,
   moveOfAByStep,

@@ -65,8 +65,8 @@ export const ranksKept: Chart = {
 };
 
 /** "0" and "mlp.up_proj" for "layers.0.mlp.up_proj", "encoder 0" for an encoder's. */
-function placeOf(site: string): { readonly layer: string; readonly map: string } {
-  const found = /^(?:(.+)\.)?(?:layers?|blocks?)\.(\d+)\.(.+)$/.exec(site);
-  if (!found) return { layer: "—", map: site };
+function placeOf(targetModule: string): { readonly layer: string; readonly map: string } {
+  const found = /^(?:(.+)\.)?(?:layers?|blocks?)\.(\d+)\.(.+)$/.exec(targetModule);
+  if (!found) return { layer: "—", map: targetModule };
   return { layer: [found[1], found[2]].filter((part) => part !== undefined).join(" "), map: found[3]! };
 }

@@ -26,16 +26,16 @@ export const scoreByRate: Chart = {
     }),
 };
 
-function rowsOf({ task, method, rank, peak: chosen, grid }: Cell) {
-  return grid.flatMap(({ peak, runs, diverged }, i) => {
+function rowsOf({ task, method, rank, learningRate: chosen, grid }: Cell) {
+  return grid.flatMap(({ learningRate, runs, diverged }, i) => {
     const row = {
       task: task.id,
       method: method.label,
       rank,
-      rate: peak,
-      best: peak === chosen,
+      rate: learningRate,
+      best: learningRate === chosen,
       edge: i === 0 || i === grid.length - 1,
-      step: [peak],
+      step: [learningRate],
     };
     return [
       ...runs.map(({ id, config, outcome }) => ({

@@ -174,7 +174,7 @@ export function short(value: number): number {
  */
 export const EXACT = 1e-4;
 
-/** Mean of a number over the sites that have it, by a key of the measurement, in the order of first appearance. */
+/** Mean of a number over the target modules that have it, by a key of the measurement, in the order of first appearance. */
 export function meansBy<K>(
   found: readonly Discrepancy[],
   keyOf: (one: Discrepancy) => K,

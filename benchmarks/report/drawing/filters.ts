@@ -62,14 +62,14 @@ export function runRows<T extends object>(
   );
 }
 
-function runRow(cell: Cell, { peak }: RunsAtRate, run: DoneRun): RunRow {
+function runRow(cell: Cell, { learningRate }: RunsAtRate, run: DoneRun): RunRow {
   return {
     task: cell.task.id,
     method: cell.method.label,
     rank: cell.rank,
     seed: run.config.seed,
-    rate: peak,
-    best: peak === cell.peak,
+    rate: learningRate,
+    best: learningRate === cell.learningRate,
     run: run.id,
   };
 }

@@ -98,7 +98,7 @@ function tooltip(lines: readonly (readonly [heading: string, value: string])[]):
     ["Task", "datum.task"],
     ["Method", "datum.method"],
     ["Rank", "isValid(datum.rank) ? datum.rank : '—'"],
-    ["Peak rate", "format(datum.rate, '~g')"],
+    ["Learning rate", "format(datum.rate, '~g')"],
     ...lines,
   ];
   return { expr: `{${all.map(([heading, value]) => `${JSON.stringify(heading)}: ${value}`).join(", ")}}` };

@@ -73,14 +73,18 @@ function telemetryOf(result: Extract<RunResult, { status: "done" }>): [string, P
   return measurements.flatMap(([name, read]): [string, Point[]][] => {
     const known = discrepancies.flatMap((one) => {
       const value = read(one);
-      return typeof value === "number" ? [{ step: one.step, site: one.site, value }] : [];
+      return typeof value === "number" ? [{ step: one.step, targetModule: one.targetModule, value }] : [];
     });
     if (known.length === 0) return [];
-    const bySite = Map.groupBy(known, ({ site }) => site), byStep = Map.groupBy(known, ({ step }) => step);
+    const byTargetModule = Map.groupBy(known, ({ targetModule }) => targetModule),
+      byStep = Map.groupBy(known, ({ step }) => step);
     const means = Array.from(byStep, ([step, own]) => ({ step, value: mean(own.map(({ value }) => value)) }));
     return [
       [name, means],
-      ...Array.from(bySite, ([site, own]): [string, Point[]] => [`${name}/${site}`, own]),
+      ...Array.from(
+        byTargetModule,
+        ([targetModule, own]): [string, Point[]] => [`${name}/${targetModule}`, own],
+      ),
     ];
   });
 }

@@ -17,7 +17,7 @@ Deno.test("toHistory() tells a run in lines: its config, each step with all that
   assertEquals([config._type, config._run, config.name], [
     "config",
     `run-${run.id}`,
-    "digits, lora r2, peak 0.004, seed 0",
+    "digits, lora r2, lr 0.004, seed 0",
   ]);
   assert(rest.every((line) => line._type === "history" && line._run === config._run));
   const steps = rest.map((line) => line._step);
@@ -45,8 +45,8 @@ Deno.test("historyOf() gives each map's measurements and their mean, the rate of
   const at6 = historyOf(run).find((line) => line["_step"] === 6)!;
   const own = discrepancies.filter(({ step }) => step === 6);
   assertEquals(own.length, 2);
-  for (const { site, gradientError } of own) {
-    assertEquals(at6[`telemetry/gradient_error/${site}`], gradientError);
+  for (const { targetModule, gradientError } of own) {
+    assertEquals(at6[`telemetry/gradient_error/${targetModule}`], gradientError);
   }
   assertAlmostEquals(
     at6["telemetry/gradient_error"] as number,

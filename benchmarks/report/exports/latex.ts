@@ -7,7 +7,7 @@ import type { Report } from "../report.ts";
 import { escapeTex, tableToTex } from "./tex.ts";
 
 /** Columns and notes of the tables of single scores, of verdicts and of costs: what a paper has room for. */
-const SCORES = ["Task", "Rank", "Method", "Peak rate", "Score", "95% interval", "Seeds", "Examples"];
+const SCORES = ["Task", "Rank", "Method", "Learning rate", "Score", "95% interval", "Seeds", "Examples"];
 const SCORES_NOTE =
   "Mean over seeds of the mean over examples, with its 95% interval for new seeds and new examples, and where " +
   "there is one seed for new examples alone. “edge” marks a learning rate at the edge of the grid that it was chosen from.";
@@ -191,13 +191,15 @@ function describeTask(configs: readonly RunConfig[], tasks: Registries["tasks"])
     (warmup > 0 ? ` after ${warmup} steps of warm-up` : "")
   );
   const clips = all(({ clip }) => clip === 0 ? "unclipped gradients" : `gradients clipped at norm ${clip}`);
-  const sites = all(({ sites }) => sites.join(", "));
+  const targetModules = all(({ targetModules }) => targetModules.join(", "));
   return `On ${escapeTex(title)} (\\texttt{${escapeTex(task.id)}}), the model \\texttt{${
     escapeTex(model.id)
   }} is trained for ${numbers(({ steps }) => steps)} steps of ${
     numbers(({ batchSize }) => batchSize)
   } examples with ${escapeTex([...schedules, ...clips].join(", "))}, adapting ${
-    sites.join() === "*" ? "all linear maps" : `the linear maps \\texttt{${escapeTex(sites.join("; "))}}`
+    targetModules.join() === "*"
+      ? "all linear maps"
+      : `the linear maps \\texttt{${escapeTex(targetModules.join("; "))}}`
   }; ${numbers(({ task }) => task.trainExamples)} examples are to train on, ${
     numbers(({ task }) => task.validationExamples)
   } to validate with, and scores are on ${

@@ -38,7 +38,7 @@ export function peftMethodOf(config: RunConfig): {
   readonly optimizerType: string;
   readonly optimizerKwargs: { readonly lr: number } & Readonly<Record<string, unknown>>;
 } {
-  const { optimizer, schedule, model, sites } = config;
+  const { optimizer, schedule, model, targetModules } = config;
   const { type, fields, optimizer: optimizerType = ADAMW }: Naming = namings[optimizer.id] ??
     { type: "LORA", optimizer: optimizer.id };
   const { alpha, scaling } = optimizer.options;
@@ -49,14 +49,14 @@ export function peftMethodOf(config: RunConfig): {
       peft_type: type,
       base_model_name_or_path: model.id,
       r: rankOf(optimizer),
-      target_modules: [...sites],
+      target_modules: [...targetModules],
       ...alpha !== undefined && { lora_alpha: alpha },
       ...type === "LORA" &&
         { init_lora_weights: true, use_dora: false, use_rslora: scaling === "alpha/sqrt(r)" },
       ...fields,
     },
     optimizerType,
-    optimizerKwargs: { ...Object.fromEntries(rest), lr: schedule.peak },
+    optimizerKwargs: { ...Object.fromEntries(rest), lr: schedule.learningRate },
   };
 }
 

@@ -30,7 +30,7 @@ export function experimentOf({ id, config }: DoneRun): string {
     model.id,
     task.id,
     ...rank === null ? [] : [`rank${rank}`],
-    `lr_${schedule.peak}`,
+    `lr_${schedule.learningRate}`,
     `seed${seed}`,
     id,
   ];

@@ -12,7 +12,7 @@ const shown = {
   rank: { title: "Rank", all: "all", label: (run: ReportedRun) => String(run.rank), order: byNumber },
   seed: { title: "Seed", all: "all", label: (run: ReportedRun) => String(run.seed), order: byNumber },
   rate: {
-    title: "Peak rate",
+    title: "Learning rate",
     all: "each method's own",
     label: (run: ReportedRun) => formatRate(run.rate),
     order: byNumber,

@@ -480,7 +480,7 @@
 
   /** @param {ReportedRun} run */
   function nameOf({ method, size, taskTitle, rank, rate, seed }) {
-    const parts = [rank === null ? [] : `rank ${rank}`, `peak rate ${rate}`, `seed ${seed}`].flat();
+    const parts = [rank === null ? [] : `rank ${rank}`, `learning rate ${rate}`, `seed ${seed}`].flat();
     return `${method}${size === "" ? "" : ` ${size}`} on ${taskTitle}: ${parts.join(", ")}`;
   }
 

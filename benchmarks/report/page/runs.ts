@@ -24,7 +24,7 @@ export function describeRuns(study: Study, records: readonly RunRecord[]): Repor
     method: labels.get(methodKey(config.optimizer)) ?? config.optimizer.id,
     size: nameSize(config).trim(),
     rank: rankOf(config.optimizer),
-    rate: config.schedule.peak,
+    rate: config.schedule.learningRate,
     seed: config.seed,
     status: result?.status ?? "missing",
     score: result?.status === "done" ? result.outcome.score : null,

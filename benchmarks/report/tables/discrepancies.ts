@@ -6,7 +6,7 @@ import { formatCounts, formatNumber, formatRank, formatSignificant } from "../fo
 import type { Cell, Study } from "../../study/study.ts";
 import type { Table } from "../table.ts";
 
-/** A cell's measurements, averaged over sites, steps and seeds; null where nothing was measured. */
+/** A cell's measurements, averaged over target modules, steps and seeds; null where nothing was measured. */
 export function meanDiscrepancy(
   cell: Cell,
 ):
@@ -53,7 +53,7 @@ export function discrepanciesTable(study: Study): Table | null {
   return {
     title: "Gradient discrepancy",
     note:
-      "Means over sites, measured steps and seeds. G is the full gradient, g̃ the method's equivalent gradient; the " +
+      "Means over target modules, measured steps and seeds. G is the full gradient, g̃ the method's equivalent gradient; the " +
       "bound is the least that any low-rank step from the same factors could reach. The distance grows with the scale " +
       "of g̃, the cosines don't. What follows is about what the steps did to the weights, moments and all: cos(step, G); " +
       "‖s dB dA‖ / ‖s (B dA + dB A)‖, the share that is second order; and the effective rank of all steps together, at the " +
@@ -78,7 +78,9 @@ export function discrepanciesTable(study: Study): Table | null {
 /** Mean discrepancies of each kind of weight; null where no run measured any whose kind is known. */
 export function kindsTable(study: Study): Table | null {
   const kinds = WEIGHT_KINDS.filter((kind) =>
-    study.cells.some((cell) => measurementsOf(cell).some(({ site }) => weightKindOf(site) === kind))
+    study.cells.some((cell) =>
+      measurementsOf(cell).some(({ targetModule }) => weightKindOf(targetModule) === kind)
+    )
   );
   if (kinds.length === 0) return null;
   return {
@@ -106,7 +108,7 @@ function describeMeasurements(study: Study): string {
 }
 
 function formatKind(cell: Cell, kind: WeightKind): string {
-  const found = measurementsOf(cell).filter(({ site }) => weightKindOf(site) === kind);
+  const found = measurementsOf(cell).filter(({ targetModule }) => weightKindOf(targetModule) === kind);
   if (found.length === 0) return "—";
   const bound = meanOf(found, (one) => one.lowerBound);
   const error = formatNumber(mean(found.map((one) => one.gradientError)));

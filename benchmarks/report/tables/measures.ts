@@ -31,7 +31,7 @@ export function measuresTable(study: Study): Table {
       "Measure",
       "Rank",
       "Method",
-      "Peak rate",
+      "Learning rate",
       "Value",
       "over seeds",
       "over examples",

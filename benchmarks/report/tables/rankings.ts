@@ -28,16 +28,16 @@ export function rankingsTable(rankings: readonly Ranking[]): Table {
       "Seeds",
       "Examples",
     ],
-    rows: rankings.flatMap(({ task, rank, by, peak, standings }) =>
+    rows: rankings.flatMap(({ task, rank, by, learningRate, standings }) =>
       standings.map(({ cell, own, shared }) => [
         task.title,
         formatRank(rank),
         by === "score" ? task.metric : by,
         cell.method.label,
-        formatCellRate({ ...cell, peak: own.peak }),
+        formatCellRate({ ...cell, learningRate: own.learningRate }),
         formatValue(own),
         formatPlace(own),
-        peak === null ? "—" : formatRate(peak),
+        learningRate === null ? "—" : formatRate(learningRate),
         formatValue(shared),
         formatPlace(shared),
         shared === null || own.seeds === shared.seeds || shared.value === null

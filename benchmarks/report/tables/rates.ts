@@ -11,16 +11,16 @@ export function ratesTable(study: Study, from: string | null): Table | null {
     const task = study.tasks.find(({ id }) => id === rate.task);
     const method = study.methods.find((known) => task && isFor(rate, task, known, rate.rank));
     if (!task || !method) return [];
-    const grid = rate.evidence.map(({ peak, validationLosses }) => {
+    const grid = rate.evidence.map(({ learningRate, validationLosses }) => {
       const losses = validationLosses.filter((loss) => loss !== null);
       const whole = losses.length === validationLosses.length;
-      return `${formatRate(peak)}: ${whole ? formatNumber(mean(losses)) : "diverged"}`;
+      return `${formatRate(learningRate)}: ${whole ? formatNumber(mean(losses)) : "diverged"}`;
     });
     return [[
       task.title,
       formatRank(rate.rank),
       method.label,
-      formatRate(rate.peak),
+      formatRate(rate.learningRate),
       rate.atEdge ? "yes" : "no",
       grid.join(", "),
       formatWhole(rate.evidence.map(({ seeds }) => seeds.length)),

@@ -26,7 +26,7 @@ export function scoresTable(study: Study): Table {
       "Task",
       "Rank",
       "Method",
-      "Peak rate",
+      "Learning rate",
       "Score",
       "Gain",
       "95% interval",

@@ -14,7 +14,7 @@ export function seedsTable(study: Study): Table {
       "others” are seeds that are no chance among those of their method: Rosner's test of extreme Studentised deviates, at 1% " +
       "for all seeds of a row, from four seeds on. They count like all others, in means and in verdicts; a mean that hangs on " +
       "one is worth as little as that seed.",
-    columns: ["Task", "Rank", "Method", "Peak rate", "Scores by seed", "Far from the others", "Seeds"],
+    columns: ["Task", "Rank", "Method", "Learning rate", "Scores by seed", "Far from the others", "Seeds"],
     rows: study.cells.filter(({ runs, diverged }) => runs.length + diverged.length > 0).map((cell) => {
       const { task, rank, method, runs, diverged } = cell;
       const scores = [

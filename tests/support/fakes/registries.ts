@@ -60,7 +60,7 @@ function model(
     },
     memory: {
       constants: [],
-      blockOf: (site) => Number(site.split(".")[1]),
+      blockOf: (targetModule) => Number(targetModule.split(".")[1]),
       tape: (examples) => ({
         rows: () => examples * tokens,
         blocks: Array.from({ length: layers }, (_, layer) => ({
@@ -92,7 +92,7 @@ function model(
       }
       return model(id, title, family, wanted);
     },
-    sites: () => maps,
+    targetModules: () => maps,
   };
 }
 
@@ -107,19 +107,19 @@ function method(
     title,
     source: "made up",
     defaults,
-    refuse({ rank }, adapted) {
+    validate({ rank }, adapted) {
       if (rank === undefined) return null;
-      const most = Math.min(...adapted.map((site) => Math.min(site.in, site.out)));
+      const most = Math.min(...adapted.map((targetModule) => Math.min(targetModule.in, targetModule.out)));
       return typeof rank === "number" && rank >= 1 && rank <= most
         ? null
         : `rank is ${rank}, 1 to ${most} is needed`;
     },
     describe: () => describe,
-    stepWork({ rank }, { sites, parameters }) {
+    stepWork({ rank }, { targetModules, parameters }) {
       const factors = typeof rank === "number"
-        ? sites.reduce((sum, site) => sum + rank * (site.in + site.out), 0)
+        ? targetModules.reduce((sum, targetModule) => sum + rank * (targetModule.in + targetModule.out), 0)
         : 0;
-      const rows = sites[0]?.rows ?? 0, trained = factors || parameters;
+      const rows = targetModules[0]?.rows ?? 0, trained = factors || parameters;
       return {
         trainsAll: factors === 0,
         weightFlops: factors === 0 ? 2 * rows * parameters : 0,
@@ -133,8 +133,10 @@ function method(
         state: 2 * trained,
       };
     },
-    footprint({ rank }, { sites, parameters }) {
-      const factors = typeof rank === "number" ? sites.map((site) => rank * (site.in + site.out)) : [];
+    footprint({ rank }, { targetModules, parameters }) {
+      const factors = typeof rank === "number"
+        ? targetModules.map((targetModule) => rank * (targetModule.in + targetModule.out))
+        : [];
       const trained = factors.length > 0 ? factors : parameters;
       return {
         adapters: [factors],

@@ -24,9 +24,9 @@ export const fakeEnvironment: Environment = {
 };
 
 /** Where telemetry measures. */
-const sites = ["layers.0.q", "layers.1.k"];
+const targetModules = ["layers.0.q", "layers.1.k"];
 const strengths: Readonly<Record<string, number>> = { full: 1, "lora-pro": 0.8, "lora-ga": 0.72, lora: 0.55 };
-const bestPeaks: Readonly<Record<string, number>> = {
+const bestLearningRates: Readonly<Record<string, number>> = {
   full: 2e-3,
   "lora-pro": 2e-3,
   "lora-ga": 4e-3,
@@ -39,7 +39,7 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
   const rank = rankOf(config.optimizer);
   const id = await runId(config);
   const random = createRandom(Number.parseInt(id.slice(0, 8), 16));
-  const miss = Math.abs(Math.log10(config.schedule.peak / (bestPeaks[optimizer] ?? 1e-3)));
+  const miss = Math.abs(Math.log10(config.schedule.learningRate / (bestLearningRates[optimizer] ?? 1e-3)));
   const strength = (strengths[optimizer] ?? 0.5) + (rank === null ? 0 : 0.06 * Math.log2(rank)) - 0.25 * miss;
   const hard = config.task.id === "digits" ? 1 : 1.6;
   const lossAt = (step: number) => 0.15 + 2.2 * Math.exp(-4 * strength * step / (config.steps * hard));
@@ -74,9 +74,9 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
       })),
       validationLoss: measured.map((step) => ({ step, value: lossAt(step) * (1 + 0.2 * noise[step]!) })),
       discrepancies: telemetry.flatMap((step) =>
-        sites.map((site, i) => ({
+        targetModules.map((targetModule, i) => ({
           step,
-          site,
+          targetModule,
           gradientError: bound === null
             ? 0
             : Math.min(1, bound + excess * 0.2 * Math.exp(-step / config.steps) + 0.02 * i),
@@ -104,7 +104,7 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
   };
 }
 
-/** AdaLoRA's ranks fall from 1.5 times the target, a site's further than the other's. */
+/** AdaLoRA's ranks fall from 1.5 times the target, a target module's further than the other's. */
 function inspectedOf(
   optimizer: string,
   rank: number | null,
@@ -114,7 +114,9 @@ function inspectedOf(
   const curve = (share: number) =>
     steps.map((step) => ({ step, value: Math.round(rank * (1.5 - share * Math.min(1, step / 20))) }));
   return {
-    ...Object.fromEntries(sites.map((site, i) => [`rank/${site}`, curve(0.3 + 0.5 * i)])),
+    ...Object.fromEntries(
+      targetModules.map((targetModule, i) => [`rank/${targetModule}`, curve(0.3 + 0.5 * i)]),
+    ),
     orthogonality: steps.map((step) => ({ step, value: 1 / step })),
   };
 }

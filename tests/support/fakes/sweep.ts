@@ -8,7 +8,7 @@ export const fakeSweep: SweepSpec = {
   name: "fake",
   question: "Do made-up methods differ?",
   base: {
-    sites: ["*"],
+    targetModules: ["*"],
     steps: 40,
     batchSize: 16,
     accumulate: 1,
@@ -29,7 +29,7 @@ export const fakeSweep: SweepSpec = {
       steps: 60,
     },
   ],
-  optimizers: [{ id: "full", peaks: [0.002] }, { id: "lora" }, { id: "lora-ga" }, { id: "lora-pro" }],
+  optimizers: [{ id: "full", learningRates: [0.002] }, { id: "lora" }, { id: "lora-ga" }, { id: "lora-pro" }],
   rates: { shared: 0.004 },
   ranks: [2, 8],
   seeds: [0, 1],

@@ -1,4 +1,4 @@
-/** @file Measures the variants of the matrix product on this machine: what the command "tune" does. */
+/** @file Measures the variants of the matrix product on this machine: what the command "autotune" does. */
 import type { Gpu } from "../../gpu/gpu.ts";
 import {
   type Layout,
@@ -77,7 +77,7 @@ export function productsOf(models: readonly Pick<ModelEntry, "parameters" | "pre
 }
 
 /** Measures the adapter's variants on all shapes. Nothing is stored, and choices in use stay as they are. */
-export async function tune(
+export async function autotune(
   gpu: Gpu,
   shapes: readonly ProductShape[],
   onProgress: (progress: TuneProgress) => void = () => {},

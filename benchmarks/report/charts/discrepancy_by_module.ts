@@ -9,8 +9,8 @@ import { grid, rankColumns } from "../drawing/panels.ts";
 import { methodOrder, NUMBERS } from "../drawing/scales.ts";
 
 /** Gradient discrepancy of each linear map: by kind of weight and depth. */
-export const discrepancyBySite: Chart = {
-  id: "discrepancy-by-site",
+export const discrepancyByModule: Chart = {
+  id: "discrepancy-by-module",
   title: "How far from the full gradient is each method, map by map?",
   caption:
     "‖g̃ − G‖ / ‖G‖ of each linear map, mean over measured steps and seeds: maps of a kind side by side, each from the " +
@@ -18,18 +18,25 @@ export const discrepancyBySite: Chart = {
     "Methods that follow the full gradient exactly are left out.",
   draw(study) {
     const rows = runRows(study, ({ outcome: { discrepancies } }) => {
-      const means = [...meansBy(discrepancies, ({ site }) => site, (one) => one.gradientError)]
+      const means = [
+        ...meansBy(discrepancies, ({ targetModule }) => targetModule, (one) => one.gradientError),
+      ]
         .filter(([, error]) => error > EXACT);
       if (means.length === 0) return null;
-      return { map: means.map(([site]) => nameOf(site)), error: means.map(([, error]) => short(error)) };
+      return {
+        map: means.map(([targetModule]) => nameOf(targetModule)),
+        error: means.map(([, error]) => short(error)),
+      };
     });
     if (rows.length === 0) return null;
-    const sites = study.cells.flatMap(({ grid }) =>
-      grid.flatMap(({ runs }) => runs.flatMap(({ outcome }) => outcome.discrepancies.map(({ site }) => site)))
+    const targetModules = study.cells.flatMap(({ grid }) =>
+      grid.flatMap(({ runs }) =>
+        runs.flatMap(({ outcome }) => outcome.discrepancies.map(({ targetModule }) => targetModule))
+      )
     );
-    const maps = [...new Set(sites)].sort(compareSites).map(nameOf);
+    const maps = [...new Set(targetModules)].sort(compareTargetModules).map(nameOf);
     return grid(study, {
-      title: discrepancyBySite.title,
+      title: discrepancyByModule.title,
       rows,
       transform: [
         { flatten: ["map", "error"] },
@@ -58,23 +65,23 @@ export const discrepancyBySite: Chart = {
 };
 
 /** "gate 2" for "layers.2.mlp.gate_proj". */
-function nameOf(site: string): string {
-  return `${lastOf(site).replace(/_proj$/, "")} ${layerOf(site)}`;
+function nameOf(targetModule: string): string {
+  return `${lastOf(targetModule).replace(/_proj$/, "")} ${layerOf(targetModule)}`;
 }
 
-function compareSites(a: string, b: string): number {
+function compareTargetModules(a: string, b: string): number {
   return kindOf(a) - kindOf(b) || lastOf(a).localeCompare(lastOf(b), "en") || layerOf(a) - layerOf(b);
 }
 
-function kindOf(site: string): number {
-  const kind = weightKindOf(site);
+function kindOf(targetModule: string): number {
+  const kind = weightKindOf(targetModule);
   return kind === null ? WEIGHT_KINDS.length : WEIGHT_KINDS.indexOf(kind);
 }
 
-function lastOf(site: string): string {
-  return site.split(".").at(-1)!;
+function lastOf(targetModule: string): string {
+  return targetModule.split(".").at(-1)!;
 }
 
-function layerOf(site: string): number {
-  return Number(/\d+/.exec(site)?.[0] ?? 0);
+function layerOf(targetModule: string): number {
+  return Number(/\d+/.exec(targetModule)?.[0] ?? 0);
 }
