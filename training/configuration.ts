@@ -89,7 +89,7 @@ export interface Registries {
 
 /** What reports need to know of methods and tasks. */
 export interface DescribedEntries {
-  readonly methods: readonly Pick<KnownOptimizer, "id" | "title" | "describe">[];
+  readonly methods: readonly Pick<KnownOptimizer, "id" | "title" | "source" | "paper" | "describe">[];
   readonly tasks: readonly Pick<KnownTask, "id" | "title" | "family" | "metric" | "measures">[];
 }
 

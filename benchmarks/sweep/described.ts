@@ -1,7 +1,7 @@
 /** @file What is stored of methods and tasks that do not ship, so that their runs can be reported without their files. */
 import { z } from "zod";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import type { DescribedEntries, Registries } from "../../training/configuration.ts";
+import type { DescribedEntries, KnownOptimizer, Registries } from "../../training/configuration.ts";
 import type { RunConfig } from "../../training/run.ts";
 import { OptionValues } from "../../training/schemas.ts";
 import { optionsWithoutRank } from "./method.ts";
@@ -11,6 +11,8 @@ export const Described = z.strictObject({
   methods: z.array(z.strictObject({
     id: z.string(),
     title: z.string(),
+    source: z.string(),
+    paper: z.strictObject({ title: z.string(), authors: z.array(z.string()), year: z.int() }).exactOptional(),
     /** What the method says of options, without the rank. */
     described: z.array(z.strictObject({ options: OptionValues, text: z.string() })),
   })),
@@ -41,7 +43,7 @@ export function describe(
       const options = optionsWithoutRank(optimizer);
       return [canonicalJson(options), { options: { ...options }, text: module.describe(optimizer.options) }];
     }));
-    return own.length > 0 ? [{ id: module.id, title: module.title, described: [...choices.values()] }] : [];
+    return own.length > 0 ? [describeMethod(module, [...choices.values()])] : [];
   });
   const used = Object.values(tasks).filter((entry) =>
     brought?.has(entry) && configs.some(({ task }) => task.id === entry.id)
@@ -60,6 +62,16 @@ export function describe(
   return methods.length + used.length > 0 ? { methods, tasks: used } : null;
 }
 
+type DescribedMethod = Described["methods"][number];
+
+function describeMethod(
+  { id, title, source, paper }: KnownOptimizer,
+  described: DescribedMethod["described"],
+): DescribedMethod {
+  const cited = paper && { title: paper.title, authors: [...paper.authors], year: paper.year };
+  return { id, title, source, ...(cited && { paper: cited }), described };
+}
+
 /** The registries with what is stored of entries that they don't have. */
 export function withDescribed<R extends Registries>(
   registries: R,
@@ -69,11 +81,10 @@ export function withDescribed<R extends Registries>(
   if (all.length === 0) return registries;
   const described: DescribedEntries = {
     tasks: all.flatMap(({ tasks }) => tasks),
-    methods: all.flatMap(({ methods }) => methods).map(({ id, title, described }) => ({
-      id,
-      title,
+    methods: all.flatMap(({ methods }) => methods).map(({ described, ...method }) => ({
+      ...method,
       describe(options) {
-        const key = canonicalJson(optionsWithoutRank({ id, options }));
+        const key = canonicalJson(optionsWithoutRank({ id: method.id, options }));
         return described.find((one) => canonicalJson(one.options) === key)?.text ?? "";
       },
     })),

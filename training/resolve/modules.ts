@@ -54,6 +54,9 @@ const FORMS: Readonly<Record<keyof typeof KINDS, Readonly<Record<string, string>
   } satisfies Partial<Record<keyof ModelEntry, string>>,
 };
 
+/** What this process loaded, by address: Deno loads a file once, whatever becomes of it. */
+const loaded = new Map<string, string>();
+
 /** Entries of files, with the file of each. */
 export type LoadedEntries = Required<OwnEntries>;
 
@@ -61,15 +64,22 @@ export type LoadedEntries = Required<OwnEntries>;
  * Loads files that bring methods, tasks and models.
  *
  * @param paths from the current folder, or absolute
- * @throws {UserError} where a file can't be read, throws, or brings none, with its path and what is wanted
+ * @throws {UserError} where a file can't be read, throws, or brings none, with its path and what is wanted; and where it
+ * changed since this process loaded it
  */
 export async function loadModules(paths: readonly string[]): Promise<LoadedEntries> {
   const found: Record<keyof typeof FORMS, Record<string, never>> = { optimizers: {}, tasks: {}, models: {} };
   const sources = new Map<unknown, ModuleSource>();
   for (const path of new Set(paths)) {
     const url = urlOf(path), fingerprint = await fingerprintModule(url, path);
+    if ((loaded.get(url.href) ?? fingerprint) !== fingerprint) {
+      throw new UserError(
+        `Cannot load ${path} again: it changed, and another process is needed for what it is now`,
+      );
+    }
     const source = { path: decodeURIComponent(url.pathname), fingerprint };
     for (const { kind, entry } of entriesOf(await load(url, path), path)) {
+      loaded.set(url.href, fingerprint);
       found[kind][`${entry.id} of ${path}`] = entry as never;
       sources.set(entry, await withCheckpoint(source, entry));
     }

@@ -154,6 +154,18 @@ test("loadModules() refuses what can't be loaded or brings nothing, in one sente
   });
 });
 
+test("a process that loaded a file takes it as it was, and refuses it as it is now", async () => {
+  const text = (title: string) =>
+    `import { lora } from "${NAME}"; export const m = { ...lora, id: "mine", title: "${title}" };`;
+  await inFolder({ "a.ts": text("A") }, async (folder) => {
+    await loadModules([`${folder}/a.ts`]);
+    assertEquals(Object.keys((await loadModules([`${folder}/a.ts`])).optimizers).length, 1);
+    await Deno.writeTextFile(`${folder}/a.ts`, text("B"));
+    const error = await assertRejects(() => loadModules([`${folder}/a.ts`]), UserError);
+    assertStringIncludes(error.message, `Cannot load ${folder}/a.ts again: it changed`);
+  });
+});
+
 test("two files may not bring the same id", async () => {
   const text = (title: string) =>
     `import { lora } from "${NAME}"; export const m = { ...lora, id: "mine", title: "${title}" };`;

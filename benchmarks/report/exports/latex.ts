@@ -54,7 +54,7 @@ const COSTS_NOTE =
  * `settings.tex`, `methods.bib`, and `paper.tex`, which holds them all and compiles by itself. Their numbers are those of the
  * report's tables. A report without scores, or without costs, lacks these files.
  */
-export function toLatex(report: Report, { optimizers, tasks }: Registries): ReadonlyMap<string, string> {
+export function toLatex(report: Report, registries: Registries): ReadonlyMap<string, string> {
   const tableOf = (title: string) => report.tables.find((table) => table.title === title);
   const [scores, verdicts, costs] = ["Scores", "Comparisons", "Costs"].map(tableOf);
   const pooled = tableOf(OVER_TASKS);
@@ -84,8 +84,8 @@ export function toLatex(report: Report, { optimizers, tasks }: Registries): Read
   if (costs) {
     files.set("costs.tex", tableToTex(costs, { label: "tab:costs", columns: COSTS, note: COSTS_NOTE }));
   }
-  const cited = citationsOf(report, optimizers);
-  files.set("settings.tex", settingsOf(report, cited, tasks));
+  const cited = citationsOf(report, registries);
+  files.set("settings.tex", settingsOf(report, cited, registries.tasks));
   files.set("methods.bib", toBibtex(cited));
   files.set("paper.tex", wholeOf(report, [...files.keys()].filter((name) => name.endsWith(".tex"))));
   return files;
@@ -100,10 +100,11 @@ interface Citation {
   readonly paper: Paper | null;
 }
 
-function citationsOf({ methods }: Report, optimizers: Registries["optimizers"]): Citation[] {
+function citationsOf({ methods }: Report, { optimizers, described }: Registries): Citation[] {
   return [...new Set(methods.map(({ optimizer }) => optimizer))].flatMap((id) => {
     // A method that the registry no longer knows is told by its id, and can't be cited.
-    const found = Object.values(optimizers).find((module) => module.id === id);
+    const isIt = (module: { readonly id: string }) => module.id === id;
+    const found = Object.values(optimizers).find(isIt) ?? described?.methods.find(isIt);
     if (!found) return [];
     const { title, source, paper = null } = found;
     return [{ optimizer: id, title, source, paper, key: paper ? keyOf(paper) : id }];
