@@ -100,6 +100,10 @@ const [first, diverged, failed, done] = report.runs;
 
 const DESK = { width: 1440, height: 900 }, PHONE = { width: 390, height: 844 };
 
+/** One for all tests: each has a context of its own, which shares nothing with another. */
+const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+Deno.test.afterAll(() => browser.close());
+
 /** Works on the opened page; fails where it asked for anything but itself, or complained. */
 async function onPage(
   options: BrowserContextOptions,
@@ -107,8 +111,8 @@ async function onPage(
   path = `${folder}/report/index.html`,
   hash = "",
 ): Promise<void> {
-  await using browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
-  const page = await (await browser.newContext({ viewport: DESK, ...options })).newPage();
+  await using context = await browser.newContext({ viewport: DESK, ...options });
+  const page = await context.newPage();
   // Machines may be busy: no test is about how long something takes.
   page.setDefaultTimeout(300_000);
   const complaints: string[] = [], requests: string[] = [];
