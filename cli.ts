@@ -480,7 +480,7 @@ async function pretrainCommand(args: string[], deps: CommandDeps): Promise<numbe
   if (model === undefined) {
     throw new UserError(`Cannot pretrain: the name of a model is needed, known are ${known}`);
   }
-  const isOwn = own?.has(lookup("model", models, model)) ?? false;
+  const entry = lookup("model", models, model);
   const out = texts.get("out"), { steps, data, examples } = readOverrides(texts);
   const changed = ["steps", "data", "examples"].find((name) => texts.has(name));
   if (out === undefined && changed !== undefined) {
@@ -488,7 +488,7 @@ async function pretrainCommand(args: string[], deps: CommandDeps): Promise<numbe
       `Cannot pretrain ${model} with --${changed}: --out PATH is needed, what the project ships is made by its recipe`,
     );
   }
-  if (out === undefined && isOwn) {
+  if (out === undefined && own?.has(entry)) {
     throw new UserError(`Cannot pretrain ${model}: it is a model of yours, --out PATH is needed`);
   }
   const needing = flags.has("train-on-test") ? "train-on-test" : examples ? "examples" : null;
