@@ -278,7 +278,7 @@ Deno.test("pairRuns() pairs by id, then by rate, then without it, and never gues
     pairs.map((pair) => describeChanges(pair.changes));
   assertEquals(changes(pairRuns([a, b], [b, a])), ["", ""]);
   assertEquals(changes(pairRuns([faster, b], [longer, elsewhere])), ["steps 40, there 99"]);
-  assertEquals(changes(pairRuns([a], [faster])), ["schedule.lr 0.002, there 0.1"]);
+  assertEquals(changes(pairRuns([a], [faster])), ["schedule.learningRate 0.002, there 0.1"]);
   const several = pairRuns([a], [faster, longer]);
   assertEquals([several.pairs.length, several.onlyHere.length, several.onlyThere.length], [0, 1, 2]);
   assertEquals(pairRuns([], []), { pairs: [], onlyHere: [], onlyThere: [] });
@@ -289,7 +289,7 @@ Deno.test("configChanges() names fields on one side alone, and not where files w
   const changed: RunConfig = { ...config, memory: { checkpointing: "blocks" }, targetModules: ["a", "b"] };
   assertEquals(
     describeChanges(configChanges(config, changed)),
-    'memory.checkpointing none, there blocks; target modules ["*"], there ["a","b"]',
+    'memory.checkpointing none, there blocks; targetModules ["*"], there ["a","b"]',
   );
   const from = (data: string, fingerprint: string): RunConfig => ({
     ...config,
