@@ -137,8 +137,9 @@ export function buildReport(
     // A sweep that only varies sizes has no scores to speak of.
     answer: [
       ...against?.sentences ?? [],
-      ...plan?.settled ?? [],
-      ...study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, findings),
+      // Pairs that ran until it was decided have a rule of their own: this one takes their number for fixed.
+      ...plan?.settled ??
+        (study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, findings)),
       ...growthAnswer(study),
     ],
     charts: [

@@ -165,7 +165,7 @@ function moreWords({ more }: Standing): string {
 }
 
 function ratesLine(
-  { cells, tuningSeeds, areRatesGiven }: Question,
+  { cells, tuningSeeds }: Question,
   { choices, usedMs, judged }: Found,
 ): string {
   const contenders = cells.flatMap((cell) =>
@@ -181,7 +181,7 @@ function ratesLine(
     }`;
   });
   const shown = words.length > MOST_RATES ? "in settle.json" : words.join("; ");
-  const isSearched = !areRatesGiven && contenders.some(({ one }) => choices!.get(one.id)!.tried.length > 0);
+  const isSearched = contenders.some(({ one }) => choices!.get(one.id)!.tried.length > 0);
   const how = isSearched ? `by ${formatCount(tuningSeeds.length, "seed")} that no score is of` : "as given";
   const pairs = Math.max(0, ...judged.map(({ standing }) => standing.pairs));
   return `Rates, ${how}: ${shown}. ${pairs} pairs, ${formatDuration(usedMs)} in all`;

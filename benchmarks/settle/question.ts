@@ -71,8 +71,6 @@ export interface Question {
   readonly budgetMs: number;
   /** Seeds that rates are chosen with. */
   readonly tuningSeeds: readonly number[];
-  /** True where rates are taken as they are, and nothing is tried. */
-  readonly areRatesGiven: boolean;
   readonly notes: readonly string[];
 }
 
@@ -185,7 +183,6 @@ export async function askQuestion(
     margin: settle.within,
     budgetMs: readDuration(settle.budget)!,
     tuningSeeds: seeds,
-    areRatesGiven,
     notes: [...said],
   };
 }

@@ -130,11 +130,12 @@ export async function settle<G extends AsyncDisposable>(
 }
 
 /** What the report must say of how its runs were made. */
-function notesOf({ tuningSeeds, areRatesGiven }: Question): string[] {
+function notesOf({ cells, tuningSeeds }: Question): string[] {
+  const isSearched = cells.some(({ contenders }) => contenders.some(({ rates }) => rates.length > 1));
   return [
     "Pairs have seeds and test examples of their own and were judged at planned looks, see docs/settle.md: intervals and " +
     "verdicts of the tables take the number of seeds for fixed and the examples for shared",
-    ...areRatesGiven ? [] : [
+    ...!isSearched ? [] : [
       `Each method's rate has the least mean log of the last three validation losses over seeds ${
         tuningSeeds.join(", ")
       }, which are not scored`,

@@ -180,6 +180,7 @@ Deno.test("settle() tells the better of two, after pairs with seeds and examples
     assertEquals(json.minutes, Number((ran.length / 60).toFixed(2)));
     const page = await Deno.readTextFile(`${out}/report/index.html`);
     assertStringIncludes(page, "LoRA-GA is better than LoRA");
+    assert(!page.includes("Verdicts are corrected in families"), "a verdict of another rule stands beside");
     assertEquals((await fileIn(out)).answer, [...outcome.answer]);
     // Another sweep takes the rates from here.
     const chosen = ChosenRates.parse(JSON.parse(await Deno.readTextFile(`${out}/chosen.json`)));
