@@ -70,7 +70,7 @@ Deno.test("full keeps two moments a trained number and has no factors", async ()
 Deno.test("full refuses to train what it does not know, and describes only what is not the default", () => {
   assertEquals(
     full.validate({ ...full.defaults, trains: "some" }, [], 100),
-    'trains is "some", known are all, target modules',
+    'trains is "some", known are all, targetModules',
   );
   assertEquals(
     full.validate({ ...full.defaults, epsilon: 0 }, [], 100),

@@ -65,6 +65,6 @@ Deno.test("trainableWeight() refuses a weight in 16-bit floats by its target mod
   assertThrows(
     () => trainableWeight(targetModuleOf(gpu, true).targetModule),
     Error,
-    'Cannot train the weight of target module "target module": it is kept in 16-bit floats',
+    'Cannot train the weight of target module "targetModule": it is kept in 16-bit floats',
   );
 });

@@ -12,6 +12,7 @@ import type { Registries } from "../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
 import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
 import { fakeDiverged, fakeDone, fakeEnvironment } from "../../tests/support/fakes/results.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { createLines } from "../command_line/display.ts";
 import { ChosenRates } from "../rates/rates.ts";
 import { readPlan } from "../sweep/plan.ts";
@@ -21,6 +22,8 @@ import { answerToJson } from "./answer.ts";
 import { type Asked, askQuestion, FIRST_SEED, specOf } from "./question.ts";
 import { settle } from "./settle.ts";
 import { SettleFile } from "./settle_file.ts";
+
+const test = testNeeding(FILES);
 
 /** A copy of LoRA under another id, and a pool of test examples of three slices. */
 const registries: Registries = {
@@ -151,7 +154,7 @@ async function fileIn(out: string): Promise<SettleFile> {
   return SettleFile.parse(JSON.parse(await Deno.readTextFile(`${out}/settle.json`)));
 }
 
-Deno.test("settle() tells the better of two, after pairs with seeds and examples of their own", async () => {
+test("settle() tells the better of two, after pairs with seeds and examples of their own", async () => {
   await inFolder(async (out) => {
     const { outcome, ran, scored, verdicts, json } = await settled(out);
     const [found] = verdicts;
@@ -194,7 +197,7 @@ Deno.test("settle() tells the better of two, after pairs with seeds and examples
   });
 });
 
-Deno.test("settle() writes question, looks and bounds before the first run, and rates before the first that is scored", async () => {
+test("settle() writes question, looks and bounds before the first run, and rates before the first that is scored", async () => {
   await inFolder(async (out) => {
     const seen: Record<string, SettleFile> = {};
     await settled(out, {
@@ -208,7 +211,7 @@ Deno.test("settle() writes question, looks and bounds before the first run, and 
   });
 });
 
-Deno.test("settle() finds two that differ by little the same, and a method and its copy identical after four pairs", async () => {
+test("settle() finds two that differ by little the same, and a method and its copy identical after four pairs", async () => {
   await inFolder(async (out) => {
     const { verdicts: [same] } = await settled(out, {
       asked: { methods: ["lora-ga", "lora"], within: 0.3 },
@@ -223,7 +226,7 @@ Deno.test("settle() finds two that differ by little the same, and a method and i
   });
 });
 
-Deno.test("settle() gives what is decided no more runs, and the rest its time; several share the level", async () => {
+test("settle() gives what is decided no more runs, and the rest its time; several share the level", async () => {
   await inFolder(async (out) => {
     const { verdicts, scored, outcome } = await settled(out, {
       asked: { methods: ["full", "lora-pro"], against: "lora", within: 0.05, budget: "60s" },
@@ -241,7 +244,7 @@ Deno.test("settle() gives what is decided no more runs, and the rest its time; s
   });
 });
 
-Deno.test("settle() that is stopped, killed or short of time goes on to the same verdicts, and repeats no run", async () => {
+test("settle() that is stopped, killed or short of time goes on to the same verdicts, and repeats no run", async () => {
   const asked = { methods: ["lora-ga", "lora-pro", "lora"], within: 0.04 };
   await inFolder(async (whole) => {
     const once = await settled(whole, { asked });
@@ -275,7 +278,7 @@ Deno.test("settle() that is stopped, killed or short of time goes on to the same
   });
 });
 
-Deno.test("settle() refuses a folder in which another question was begun", async () => {
+test("settle() refuses a folder in which another question was begun", async () => {
   await inFolder(async (out) => {
     await settled(out);
     for (const asked of [{ within: 0.02 }, { methods: ["lora-pro", "lora"] }, { ranks: [4] }]) {
@@ -286,7 +289,7 @@ Deno.test("settle() refuses a folder in which another question was begun", async
   });
 });
 
-Deno.test("settle() counts runs that diverge as chance, and names them and pairs that lie far from the others", async () => {
+test("settle() counts runs that diverge as chance, and names them and pairs that lie far from the others", async () => {
   await inFolder(async (out) => {
     const able = {
       ...abilities,
@@ -300,7 +303,7 @@ Deno.test("settle() counts runs that diverge as chance, and names them and pairs
   });
 });
 
-Deno.test("settle() widens a grid whose best rate is at its edge, and takes no rate at which a run diverged", async () => {
+test("settle() widens a grid whose best rate is at its edge, and takes no rate at which a run diverged", async () => {
   await inFolder(async (out) => {
     const able = {
       ...abilities,
@@ -321,7 +324,7 @@ Deno.test("settle() widens a grid whose best rate is at its edge, and takes no r
   });
 });
 
-Deno.test("settle() ends where a run fails, judges nothing by it, and goes on where it is mended", async () => {
+test("settle() ends where a run fails, judges nothing by it, and goes on where it is mended", async () => {
   await inFolder(async (out) => {
     const broken = await settled(out, {
       before: ({ seed, optimizer }) => {
@@ -339,7 +342,7 @@ Deno.test("settle() ends where a run fails, judges nothing by it, and goes on wh
   });
 });
 
-Deno.test("settle() shows watchers the runs of its stage, and leaves those of its answer to the report", async () => {
+test("settle() shows watchers the runs of its stage, and leaves those of its answer to the report", async () => {
   await inFolder(async (out) => {
     const stages = new Map<string, number>();
     await settled(out, {
