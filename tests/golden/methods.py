@@ -720,7 +720,7 @@ fresh3 = random_factors(3, 0.0)
 
 cases = {
     "full": full_case({"trains": "all"}, 0.02),
-    "full, adapted sites, weight decay": full_case({"trains": "sites", "weightDecay": 0.5}, 0.02),
+    "full, target modules, weight decay": full_case({"trains": "targetModules", "weightDecay": 0.5}, 0.02),
     "lora": lora_like("lora", LORA, 0.05, fresh),
     "lora, weight decay": lora_like("lora", LORA | {"weightDecay": 0.5}, 0.05, moved),
     "lora, alpha/sqrt(r), rank 3": lora_like("lora", LORA | ROOT | {"rank": 3}, 0.05, fresh3),
