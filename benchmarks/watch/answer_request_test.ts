@@ -5,7 +5,11 @@ import { fakePlan, fakeSweep } from "../../tests/support/fakes/sweep.ts";
 import { putFake } from "../../tests/support/fakes/store.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { openLive } from "../sweep/live.ts";
+import { runIds } from "../../training/run.ts";
+import { joinEntries } from "../../training/registry.ts";
+import { describe } from "../sweep/described.ts";
 import { writePlan } from "../sweep/plan.ts";
+import { expand, override } from "../sweep/sweep.ts";
 import { createAnswerer } from "./answer_request.ts";
 import { serveWatcher } from "./serve.ts";
 
@@ -59,6 +63,26 @@ test("A watcher waits for sweeps, lists them, and leads to the page of each", as
     assertEquals((await get("/sweep/a")).headers.get("Location"), "/sweep/a/");
     await Deno.remove(`${folder}/a`, { recursive: true });
     assertEquals((await get("/sweep/a/")).status, 404);
+  });
+});
+
+test("A watcher calls methods from files by their titles, and needs the files as little as reports do", async () => {
+  await watching(async ({ get, sweep, folder }) => {
+    await sweep("a", 0);
+    const lora = Object.values(fakeRegistries.optimizers).find(({ id }) => id === "lora")!;
+    const known = joinEntries(
+      fakeRegistries,
+      { optimizers: { mine: { ...lora, id: "mine", title: "Mine" } } } as never,
+    );
+    const { configs } = expand(
+      override(fakeSweep, { tasks: ["digits"], optimizers: ["mine"] }, known),
+      known,
+    );
+    const ids = await runIds(configs), runs = configs.map((config, i) => ({ id: ids[i]!, config }));
+    await writePlan(`${folder}/a`, { ...plan, runs, described: describe(configs, known)! });
+    await putFake(`${folder}/a`, await fakeDone(configs[0]!));
+    const page = await (await get("/sweep/a/")).text();
+    assertStringIncludes(page, "Mine (alpha/r)");
   });
 });
 
