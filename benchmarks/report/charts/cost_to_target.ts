@@ -19,12 +19,13 @@ export const costToTarget: Chart = {
   id: "cost-to-target",
   title: "What does it cost to reach a given validation loss?",
   caption:
-    "Steps, seconds of training and FLOPs until the first validation at which a run's loss is at or below a target: of " +
-    "each task the median last validation loss of LoRA's runs at its own rate, all ranks together (of full fine-tuning's " +
-    "where LoRA takes no part), so that about half of LoRA's runs reach it at their very end. Dots are runs; open " +
-    "triangles are runs that never got there, at the end of their training: they would need more. The bar is the median " +
-    "over seeds, where more than half of the runs got there. On the left how many did, of those that finished or " +
-    "diverged. Seconds and FLOPs leave out validation; FLOPs are counted by formula.",
+    "Steps, seconds of training and FLOPs until a run's validation loss first reaches a target. Each task's " +
+    "target is the median of the last validation losses of LoRA's runs at its own rate, all ranks together; " +
+    "without LoRA, of full fine-tuning's runs. So about half of LoRA's runs reach it at their very end. " +
+    "Dots are runs; open triangles stand at the end of runs that never got there and would need more. The " +
+    "bar is the median over seeds, where more than half of the runs got there. The numbers on the left say " +
+    "how many got there, of those that finished or diverged. Seconds and FLOPs leave out validation; FLOPs " +
+    "are counted by formula.",
   draw(study) {
     const targets = new Map(study.tasks.flatMap((task) => {
       const target = targetOf(study, task);

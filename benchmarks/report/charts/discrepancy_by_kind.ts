@@ -15,9 +15,10 @@ export const discrepancyByKind: Chart = {
   id: "discrepancy-by-kind",
   title: "Which kinds of weight are farthest from the full gradient?",
   caption:
-    "‖g̃ − G‖ / ‖G‖ by kind of weight, an attention's four and the feed-forward part: mean over a kind's maps and the " +
-    "measured steps, logarithmic; small the single runs, large the mean over seeds. The upright bar is the least that " +
-    "any low-rank step from the same factors could reach. Methods that follow the full gradient exactly are left out.",
+    "‖g̃ − G‖ / ‖G‖ by kind of weight: the four of attention, and the feed-forward part. Means over a " +
+    "kind's maps and the measured steps, on a logarithmic axis. Small marks are single runs, large ones " +
+    "means over seeds. The upright bar is the least that any low-rank step from the same factors could " +
+    "reach. Methods that follow the full gradient exactly are left out.",
   draw(study) {
     const rows = runRows(study, ({ outcome: { discrepancies } }) => {
       const known = discrepancies.filter(({ targetModule }) => weightKindOf(targetModule) !== null);

@@ -9,10 +9,11 @@ export const lossByRate: Chart = {
   id: "loss-by-rate",
   title: "How much does the validation loss depend on the learning rate?",
   caption:
-    "The tuning behind this sweep: validation loss at the end of training, by peak learning rate, logarithmic; small the " +
-    "single runs, strong their mean. The ringed rate was chosen; “edge” says that it is the first or last that was " +
-    "tried, so that a wider grid may hold a better one. A cross at the top is a rate at which a run diverged. Of many " +
-    "methods each has a panel, with LoRA's mean behind in grey.",
+    "The tuning behind this sweep: validation loss at the end of training, by peak learning rate, on " +
+    "logarithmic axes. Small marks are single runs, the strong line is their mean. The ringed rate was " +
+    "chosen; “edge” says that it is the first or last that was tried, so a wider grid may hold a better " +
+    "one. A cross at the top is a rate at which a run diverged. Of many methods each has a panel, with " +
+    "LoRA's mean behind in grey.",
   draw: (study) =>
     drawCurves(study, {
       title: lossByRate.title,

@@ -8,10 +8,11 @@ export const lossBySeconds: Chart = {
   id: "loss-by-seconds",
   title: "How fast does the validation loss fall, second by second?",
   caption:
-    "Validation loss by seconds of training: the time to attach the method, then each step at the run's median step " +
-    "time. Validation and telemetry are left out, and compilation except where a run was too short (see “Before believing " +
-    "it”). Each run faint, the mean over seeds strong. Seconds are " +
-    "those of the machine that ran the sweep. Of many methods each has a panel, with LoRA's mean behind in grey.",
+    "Validation loss by seconds of training: the time to attach the method, then each step at the run's " +
+    "median step time. Validation and telemetry are left out, and compilation except where a run was too " +
+    "short (see “Before believing it”). Single runs are faint, the mean over seeds is strong. Seconds are " +
+    "those of the machine that ran the sweep. Of many methods each has a panel, with LoRA's mean behind in " +
+    "grey.",
   draw: (study) =>
     drawCurves(study, {
       title: lossBySeconds.title,

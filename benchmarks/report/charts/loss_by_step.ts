@@ -8,8 +8,9 @@ export const lossByStep: Chart = {
   id: "loss-by-step",
   title: "How fast does the validation loss fall, step by step?",
   caption:
-    "Validation loss by step, logarithmic: each run faint, the mean over seeds strong with its points of measurement. " +
-    "Methods without a rank are drawn in every panel. Of many methods each has a panel, with LoRA's mean behind in grey.",
+    "Validation loss by step, on a logarithmic axis. Single runs are faint; the mean over seeds is strong, " +
+    "with its points of measurement. Methods without a rank are drawn in every panel. Of many methods each " +
+    "has a panel, with LoRA's mean behind in grey.",
   draw: (study) =>
     drawCurves(study, {
       title: lossByStep.title,

@@ -7,9 +7,10 @@ export const moveOfAByStep: Chart = {
   id: "move-of-a-by-step",
   title: "How far does each step move A?",
   caption:
-    "‖A after the step − A before it‖ / ‖A before it‖: mean over target modules and seeds, both axes logarithmic. A start at B = 0 " +
-    "leaves A where it is in the first step, which a logarithm has no place for; LoRA-Pro, which divides by BᵀB, then " +
-    "moves it far in the second. Of many methods each has a panel, with LoRA's curves behind in grey.",
+    "‖A after the step − A before it‖ / ‖A before it‖: mean over target modules and seeds, both axes " +
+    "logarithmic. Where B starts at 0, the first step leaves A as it is, and a logarithmic axis has no " +
+    "place for that. LoRA-Pro divides by BᵀB, so its second step then moves A far. Of many methods each has " +
+    "a panel, with LoRA's curves behind in grey.",
   draw: (study) =>
     measuredByStep(study, {
       title: moveOfAByStep.title,

@@ -13,9 +13,9 @@ export const ranksKept: Chart = {
   id: "ranks-kept",
   title: "Which linear maps keep how many ranks?",
   caption:
-    "Ranks that AdaLoRA's budget leaves each linear map at the end of training, mean over seeds: a column a layer, a row a " +
-    "map within it, a panel a target rank. Light maps got more. How the ranks came there is in the chart of what " +
-    "methods tell of themselves.",
+    "Ranks that AdaLoRA's budget leaves each linear map at the end of training, mean over seeds. A column " +
+    "is a layer, a row a map within it, a panel a target rank. Light maps keep more. The chart “What do " +
+    "methods tell of themselves?” shows how it came to that.",
   draw(study) {
     const rows = runRows(study, ({ outcome: { inspected } }) => {
       const last = Object.entries(inspected).filter(([name, points]) =>

@@ -15,10 +15,11 @@ export const scoreAgainstCost: Chart = {
   id: "score-against-cost",
   title: "What does a score cost in memory and time?",
   caption:
-    "Mean test score over seeds against the most bytes that were alive at once, the bytes that the method keeps between " +
-    "steps (moments; without the trained parameters themselves) and the median time of a step that compiled nothing. Up and to the left is " +
-    "better. The grey line is the Pareto front: the methods on it, which are named with their rank, are beaten by no " +
-    "other in both score and cost. It takes means at their word: a small step of the front may be chance.",
+    "Mean test score over seeds against the most bytes that were alive at once, the bytes that the method " +
+    "keeps between steps (moments; without the trained parameters themselves) and the median time of a step " +
+    "that compiled nothing. Up and to the left is better. The grey line is the Pareto front: the methods on " +
+    "it, which are named with their rank, are beaten by no other in both score and cost. The front is drawn " +
+    "from means alone, so a small step of it may be chance.",
   draw(study) {
     const rows = runRows(study, ({ outcome: { score, cost } }) => {
       const { peakBytes, stateBytes } = cost, stepMs = warmStepMs(cost);

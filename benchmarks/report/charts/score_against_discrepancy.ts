@@ -12,9 +12,10 @@ export const scoreAgainstDiscrepancy: Chart = {
   id: "score-against-discrepancy",
   title: "Do methods nearer to the full gradient score higher?",
   caption:
-    "Test score against ‖g̃ − G‖ / ‖G‖, mean over linear maps and measured steps: small the single runs, large the means " +
-    "over seeds, with the rank beside. Full fine-tuning stands at 0. Points that go up to the left speak for the idea, " +
-    "points that do not against it; methods differ in more than this distance, so neither proves a cause.",
+    "Test score against ‖g̃ − G‖ / ‖G‖, mean over linear maps and measured steps. Small marks are single " +
+    "runs; large ones are means over seeds, with the rank beside them. Full fine-tuning stands at 0. If " +
+    "points rise to the left, nearer methods score higher. Methods differ in more than this distance, so " +
+    "that proves no cause.",
   draw(study) {
     const rows = runRows(
       study,

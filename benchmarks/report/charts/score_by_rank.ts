@@ -21,11 +21,11 @@ export const scoreByRank: Chart = {
   id: "score-by-rank",
   title: "How does the score change with rank?",
   caption:
-    "Mean test score over seeds with its 95% interval for new seeds (Student's t); small and faint the single runs. An " +
-    "interval that is far wider than the range of all scores is cut off with an arrow, and one run has none. Methods without a rank, " +
-    "such as full fine-tuning, are a line with a band; the dotted line is the base checkpoint before fine-tuning. Points " +
-    "are moved a little sideways so that they can be told apart. Of many methods each has a panel, with LoRA's means " +
-    "behind in grey.",
+    "Mean test score over seeds with its 95% interval for new seeds (Student's t). Small, faint marks are " +
+    "single runs. An arrow cuts off an interval that is far wider than the range of all scores; a single " +
+    "run has no interval. Methods without a rank, such as full fine-tuning, are a line with a band; the " +
+    "dotted line is the base checkpoint before fine-tuning. Points are moved a little sideways, to be told " +
+    "apart. Of many methods each has a panel, with LoRA's means behind in grey.",
   draw(study) {
     const rows = runRows(study, (run) => ({ kind: "run", score: short(run.outcome.score) }));
     if (rows.length === 0) return null;

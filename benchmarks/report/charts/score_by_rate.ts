@@ -9,10 +9,11 @@ export const scoreByRate: Chart = {
   id: "score-by-rate",
   title: "How much does the score depend on the learning rate?",
   caption:
-    "Test score at each peak learning rate that the sweep ran: small the single runs, strong the mean over seeds. The " +
-    "ringed rate has the least validation loss and speaks for the method elsewhere; “edge” says that it is the first or " +
-    "last that was tried, so that a better one may lie outside. A cross at the top is a rate at which a run diverged. Of " +
-    "many methods each has a panel, with LoRA's mean behind in grey.",
+    "Test score at each peak learning rate that the sweep ran. Small marks are single runs, the strong line " +
+    "is the mean over seeds. The ringed rate has the lowest validation loss and stands for the method " +
+    "elsewhere; “edge” says that it is the first or last that was tried, so a better one may lie outside. A " +
+    "cross at the top is a rate at which a run diverged. Of many methods each has a panel, with LoRA's mean " +
+    "behind in grey.",
   draw: (study) =>
     drawCurves(study, {
       title: scoreByRate.title,

@@ -15,9 +15,9 @@ export const scoreByTask: Chart = {
   id: "score-by-task",
   title: "Which method scores what on which task?",
   caption:
-    "Mean test score over seeds. Shades compare the methods of one task at one rank, dark the lowest and light the " +
-    "highest of those that are shown: they say nothing across tasks, nor whether a difference is more than chance. " +
-    "Methods without a rank stand in every panel.",
+    "Mean test score over seeds. Shades compare the methods of one task at one rank: dark is the lowest " +
+    "shown, light the highest. They say nothing across tasks, and not whether a difference is more than " +
+    "chance. Methods without a rank stand in every panel.",
   draw(study) {
     const rows = runRows(study, (run) => ({ score: short(run.outcome.score) }));
     // One method by one task is a number, not a map.

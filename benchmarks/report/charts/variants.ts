@@ -17,10 +17,10 @@ export const variants: Chart = {
   id: "variants",
   title: "What do a method's options change?",
   caption:
-    "Methods that take part with several settings, e.g. LoRA-Pro with other gauges or modes, each at its own rate: test " +
-    "score, last validation loss, and distance from the full gradient over training. Small the single runs, large the " +
-    "mean over seeds with its 95% interval (cut off with an arrow where it is far wider than the range of all). LoRA and full " +
-    "fine-tuning stand beside them for comparison.",
+    "Methods that take part with several settings, e.g. LoRA-Pro with other gauges or modes, each at its " +
+    "own rate: test score, last validation loss, and distance from the full gradient over training. Small " +
+    "marks are single runs; large ones are means over seeds with their 95% intervals (an arrow cuts off one " +
+    "that is far wider than the range of all). LoRA and full fine-tuning stand beside them for comparison.",
   draw(study) {
     const varied = new Set(
       study.methods.map(({ optimizer }) => optimizer).filter((id, i, all) => all.indexOf(id) !== i),

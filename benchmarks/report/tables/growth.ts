@@ -32,10 +32,9 @@ export function growthTable(study: Study): Table | null {
   if (rows.length === 0) return null;
   return {
     title: "How costs grow",
-    note:
-      "Slopes on logarithmic scales: 1 is proportional growth, 0 none. “All” is over every size of the axis, “end” over " +
-      "its two largest. “Foretold” is how far a model that never saw the axis' largest size is off there: the honest " +
-      "test of a prediction, over one step of the axis.",
+    note: "Slopes on logarithmic scales: 1 is proportional growth, 0 none. “All” is over every size of the " +
+      "axis, “end” over its two largest. “Foretold” is how far off a fit without the axis' largest size is " +
+      "at that size: an honest test of a prediction, over one step of the axis.",
     columns: ["Method", "Axis", "Sizes", "Time: all", "end", "foretold", "Peak: all", "end", "foretold"],
     rows,
   };
@@ -60,10 +59,11 @@ export function timeModelTable(study: Study): Table | null {
   return {
     title: "Fitted step time",
     note:
-      "A constant + a constant for each linear map of the model + FLOPs over a rate, for products of full size and for " +
-      "thin products and updates, + memory traffic over a bandwidth. FLOPs and traffic are counted by formula; the " +
-      "coefficients are fitted to relative errors and held at 0 or above. A dash explains nothing beside the other terms: " +
-      "terms that grow alike can't be told apart, so single coefficients are weaker than their sum.",
+      "A constant + a constant for each linear map of the model + FLOPs over a rate, for products of full " +
+      "size and for thin products and updates, + memory traffic over a bandwidth. FLOPs and traffic are " +
+      "counted by formula; the coefficients are fitted to relative errors and held at 0 or above. A dash is " +
+      "a term that explains nothing beside the others. Terms that grow alike can't be told apart, so trust " +
+      "single coefficients less than their sum.",
     columns: [
       "Method",
       "Step, ms",

@@ -23,9 +23,10 @@ export function measuresTable(study: Study): Table {
   return {
     title: "Further measures",
     note:
-      "What tasks measure beside their scores, on the same examples: the mean over seeds of its value for all examples " +
-      "together. Of the arrows, ↑ is better higher and ↓ better lower. Intervals are at 95%: Student's t over seeds, " +
-      "and over examples Student's too for means, the bootstrap of examples, drawn alike for all seeds, for what is none; their ends are cut at what a value can be.",
+      "What tasks measure beside their scores, on the same examples: the mean over seeds of its value for " +
+      "all examples together. ↑ is better higher, ↓ better lower. Intervals are at 95%. Over seeds they are " +
+      "Student's t. Over examples they are Student's t for means; for other measures, the bootstrap of " +
+      "examples, drawn alike for all seeds. Their ends are cut at what a value can be.",
     columns: [
       "Task",
       "Measure",

@@ -8,12 +8,14 @@ export function rankingsTable(rankings: readonly Ranking[]): Table {
   return {
     title: "Rankings at own rates and at one shared rate",
     note:
-      "Places on each task at each rank: on the left every method at its own rate, the one of its grid with the least " +
-      "validation loss, on the right all at one rate. That rate is chosen without favour, among those that all methods were " +
-      "run at to the end: the method that loses most there, in validation loss beside its own least at such a rate, loses " +
-      "least. A dash where no rate is common to all. Places are by the mean score where this sweep ran the grids, else by the " +
-      "mean validation loss of the tuning. A place is no verdict: whether methods differ is in “Comparisons”. “edge” marks " +
-      "rates at the edge of their grids. n is the seeds at each rate, and the examples of a score.",
+      "Places on each task at each rank. On the left every method is at its own rate, the one of its grid " +
+      "with the lowest validation loss. On the right all are at one rate, at which all methods ran to the " +
+      "end. It is chosen without favour: against its lowest validation loss at such a rate, each method " +
+      "loses something there, and the largest of these losses is the smallest that a rate has. A dash means " +
+      "that no rate is common to all. Places are by the mean score where this sweep ran the grids, else by " +
+      "the mean validation loss of the tuning. A place is no verdict: whether methods differ is in " +
+      "“Comparisons”. “edge” marks rates at the edge of their grids. n is the seeds at each rate, and the " +
+      "examples of a score.",
     columns: [
       "Task",
       "Rank",
