@@ -301,10 +301,14 @@ async function said(address: string, parts: Iterable<string>): Promise<string> {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   })().catch(() => {});
+  let text = "";
   try {
-    let text = "";
     for await (const part of connection.readable.pipeThrough(new TextDecoderStream())) text += part;
     return text;
+  } catch (error) {
+    // What we still sent once the other side had ended it.
+    if (error instanceof Deno.errors.ConnectionReset) return text;
+    throw error;
   } finally {
     isOpen = false;
     await sending;
