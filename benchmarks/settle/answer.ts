@@ -106,11 +106,12 @@ function lossTail({ standing: { loss, score } }: Judged): string {
 
 /** "test loss 12% lower (5% to 20%): better". */
 function lossWords({ verdict, difference, interval }: Settled): string {
-  // A share of the other's loss; positive differences are lower losses.
-  const share = (value: number) => -Math.expm1(-value);
-  const size = formatPercent(Math.abs(share(difference)));
-  const range = interval ? ` (${formatInterval(interval, (value) => formatPercent(share(value)))})` : "";
-  return `test loss ${size} ${difference < 0 ? "higher" : "lower"}${range}: ${verdict}`;
+  // Positive differences are lower losses. The interval is of what is said: of how much lower, or of how much higher.
+  const isLower = difference >= 0,
+    size = (value: number) => isLower ? -Math.expm1(-value) : Math.expm1(-value);
+  const ends = interval && (isLower ? interval : { low: interval.high, high: interval.low });
+  const range = ends ? ` (${formatInterval(ends, (value) => formatPercent(size(value)))})` : "";
+  return `test loss ${formatPercent(size(difference))} ${isLower ? "lower" : "higher"}${range}: ${verdict}`;
 }
 
 /** What is told beside the score of a single comparison: never part of its verdict. */

@@ -197,6 +197,17 @@ test("settle() tells the better of two, after pairs with seeds and examples of t
   });
 });
 
+test("settle() tells a higher loss by how much higher it is", async () => {
+  await inFolder(async (out) => {
+    const { outcome, json } = await settled(out, { asked: { methods: ["lora", "full"] } });
+    assertStringIncludes(outcome.answer[0]!, "LoRA is worse than Full fine-tuning");
+    const [, low, high] = /test loss \d+% higher \((\d+)% to (\d+)%\): worse/.exec(outcome.answer[1]!)!;
+    assert(Number(low) < Number(high), outcome.answer[1]);
+    const { interval } = json.verdicts.find(({ outcome }) => outcome === "log loss")!;
+    assertEquals(Math.round(100 * Math.expm1(-interval![0]!)), Number(high));
+  });
+});
+
 test("settle() writes question, looks and bounds before the first run, and rates before the first that is scored", async () => {
   await inFolder(async (out) => {
     const seen: Record<string, SettleFile> = {};
