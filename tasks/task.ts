@@ -119,7 +119,10 @@ export interface TaskData {
   trainBatch(step: number, size: number): Batch;
   /** Validation batches for the loss curve, always the same. */
   validationBatches(size: number): Iterable<Batch>;
-  /** Batches of the test examples, for their loss, always the same. Every registered task has them; corpora have not. */
+  /**
+   * Batches of the test examples, for their loss, always the same. Every registered task has them of
+   * its own examples; corpora have not, nor has real data with a test example that its rows are too short for.
+   */
   testBatches?(size: number): Iterable<Batch>;
   /**
    * How many test examples there are, of which a run's slice is a part: slices overlap once they have gone round. Absent

@@ -9,7 +9,7 @@ import { judgePython, type PythonOutcome, type PythonTrial, requirePython } from
 import type { TaskData, TaskModel, TaskOptions } from "../task.ts";
 import { programExample } from "../text/prompt_templates.ts";
 import { takeTexts } from "../text/real_texts.ts";
-import { answerBatch, promptTokens, type TextExample } from "../text/text_batch.ts";
+import { answerBatch, fitsAnswerBatch, promptTokens, type TextExample } from "../text/text_batch.ts";
 import { decodeWhole, MOST_TOKENS } from "../text/text_form.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
@@ -47,7 +47,13 @@ export async function realPrograms(
   return {
     source,
     needs,
-    ...poolBatches("code", options.seed, pools, (examples) => answerBatch(examples, length, tokenizer)),
+    ...poolBatches(
+      "code",
+      options.seed,
+      pools,
+      (examples) => answerBatch(examples, length, tokenizer),
+      (example) => fitsAnswerBatch(example, length, tokenizer),
+    ),
     score: (predictor, split) => scorePrograms(predictor, pools[split], trial),
     measure: (predictor, split) => measurePrograms(predictor, pools[split], trial),
   };

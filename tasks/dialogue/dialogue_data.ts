@@ -3,7 +3,7 @@ import { poolBatches } from "../batches.ts";
 import { measureConversations } from "./conversation_scores.ts";
 import type { Pools } from "../examples.ts";
 import type { Predictor, TaskData } from "../task.ts";
-import { answerBatch, type TextExample } from "../text/text_batch.ts";
+import { answerBatch, fitsAnswerBatch, type TextExample } from "../text/text_batch.ts";
 import type { TextForm } from "../text/text_form.ts";
 
 /** Tokens of a row that the project's own decoders take. */
@@ -18,7 +18,13 @@ export function dialogueData<T extends TextExample>(
 ): TaskData {
   return {
     needs,
-    ...poolBatches("dialogue-state", seed, pools, (examples) => answerBatch(examples, length, tokenizer)),
+    ...poolBatches(
+      "dialogue-state",
+      seed,
+      pools,
+      (examples) => answerBatch(examples, length, tokenizer),
+      (example) => fitsAnswerBatch(example, length, tokenizer),
+    ),
     score: (predictor, split) => score(predictor, pools[split]),
     measure: (predictor, split) => measureConversations(predictor, pools[split], tokenizer),
   };

@@ -4,7 +4,7 @@ import type { Pools } from "../examples.ts";
 import { flexibleAnswer, sameAnswer, strictAnswer } from "./final_answer.ts";
 import type { Measure, Metric, Predictor, Split, TaskData } from "../task.ts";
 import { exactMatch } from "../text/exact_match.ts";
-import { answerBatch, promptTokens, type TextExample } from "../text/text_batch.ts";
+import { answerBatch, fitsAnswerBatch, promptTokens, type TextExample } from "../text/text_batch.ts";
 import { decodeWhole, MOST_TOKENS, type TextForm } from "../text/text_form.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
@@ -38,7 +38,13 @@ export function solvedProblems(
     judgeAnswers(predictor, pools[split], tokenizer, answerOf);
   return {
     needs,
-    ...poolBatches("arithmetic", seed, pools, (examples) => answerBatch(examples, length, tokenizer)),
+    ...poolBatches(
+      "arithmetic",
+      seed,
+      pools,
+      (examples) => answerBatch(examples, length, tokenizer),
+      (example) => fitsAnswerBatch(example, length, tokenizer),
+    ),
     score: (predictor, split) => judge(predictor, split, strictAnswer),
     async measure(predictor, split) {
       return { [FLEXIBLE.name]: { values: await judge(predictor, split, flexibleAnswer) } };

@@ -46,6 +46,15 @@ export function answerBatch(
   return { family: "decoder", tokens: { data: tokens, shape }, targets: { data: targets, shape } };
 }
 
+/** True where `answerBatch` can hold an example in `length` tokens: rows are as long as what is trained on and validated. */
+export function fitsAnswerBatch(
+  { prompt, answer }: TextExample,
+  length: number,
+  tokenizer: Tokenizer,
+): boolean {
+  return promptTokens(prompt, tokenizer).length + endedTokens(answer, tokenizer).length <= length;
+}
+
 /** The tokens of a prompt as `answerBatch` begins with them, and as a model is to be asked. */
 export function promptTokens(prompt: string, tokenizer: Tokenizer): Int32Array<ArrayBuffer> {
   const tokens = tokenizer.encode(prompt);
