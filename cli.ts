@@ -5,6 +5,7 @@ import {
   readCheckSettings,
   readExports,
   readGpu,
+  readKeep,
   readMargin,
   readOverrides,
 } from "./benchmarks/command_line/arguments.ts";
@@ -195,6 +196,7 @@ async function benchCommand(args: string[], deps: CommandDeps, name: CommandName
   const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
   const isDry = flags.has("dry-run"), isJson = flags.has("json"), role = roleOf(flags, texts);
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
+  const keepsTrained = readKeep(texts.get("keep"));
   const screen = deps.display(isJson || isDry ? "stderr" : "stdout");
   let interruption: ReturnType<typeof listenForStop> | null = null;
   try {
@@ -203,7 +205,16 @@ async function benchCommand(args: string[], deps: CommandDeps, name: CommandName
     if (written?.settle) {
       const known = await withEntries([...files, ...withFilesOf(written, sweep)], registries);
       const out = texts.get("out") ?? `results/${written.name}`;
-      const asking = { command, out, isDry, isJson, role, checkpointEveryMs, rates: texts.get("rates") };
+      const asking = {
+        command,
+        out,
+        isDry,
+        isJson,
+        role,
+        checkpointEveryMs,
+        keepsTrained,
+        rates: texts.get("rates"),
+      };
       return await settleIn(override(written, overrides, known), asking, known, screen, deps);
     }
     const planned = await planBench({
@@ -229,6 +240,7 @@ async function benchCommand(args: string[], deps: CommandDeps, name: CommandName
       display: screen,
       signal: interruption.signal,
       checkpointEveryMs,
+      keepsTrained,
       say: screen.say,
     });
     screen.end();
@@ -251,6 +263,7 @@ async function settleCommand(args: string[], deps: CommandDeps): Promise<number>
   };
   const isDry = flags.has("dry-run"), isJson = flags.has("json");
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
+  const keepsTrained = readKeep(texts.get("keep"));
   const screen = deps.display(isJson || isDry ? "stderr" : "stdout");
   try {
     screen.stage("Planning the runs");
@@ -265,6 +278,7 @@ async function settleCommand(args: string[], deps: CommandDeps): Promise<number>
         isDry,
         isJson,
         checkpointEveryMs,
+        keepsTrained,
       },
       registries,
       screen,
@@ -285,11 +299,12 @@ interface Settling {
   readonly isJson: boolean;
   readonly role?: Role;
   readonly checkpointEveryMs: number;
+  readonly keepsTrained: boolean;
 }
 
 async function settleIn(
   spec: SweepSpec,
-  { command, out, rates, isDry, isJson, role = "whole", checkpointEveryMs }: Settling,
+  { command, out, rates, isDry, isJson, role = "whole", checkpointEveryMs, keepsTrained }: Settling,
   registries: Registries,
   screen: Screen,
   deps: CommandDeps,
@@ -321,6 +336,7 @@ async function settleIn(
     display: screen,
     signal: interruption.signal,
     checkpointEveryMs,
+    keepsTrained,
     say: screen.say,
   });
   screen.end();

@@ -155,6 +155,8 @@ export {
 export { scoreBase } from "./training/scoring/score_base.ts";
 export * from "./errors/user_error.ts";
 export type { Progress, TrainHooks } from "./training/loop/progress.ts";
+export type { Trained, TrainedTensor } from "./training/loop/trained.ts";
+export { encodeTrained } from "./training/loop/trained_file.ts";
 export { type CheckpointPlace, removeCheckpoints } from "./training/checkpoint/checkpoints.ts";
 export { Interrupted } from "./training/checkpoint/interrupted.ts";
 export type { KeepingHooks } from "./training/checkpoint/keeper.ts";

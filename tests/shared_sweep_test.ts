@@ -77,10 +77,13 @@ test("--plan writes the plan, --worker makes its runs and no report, and refuses
       other.stderr,
       `Cannot work in ${out}: its plan is another one, of 1 runs of sweep "smoke"`,
     );
-    const worked = await end(start([...sweep, "--worker"]));
+    const worked = await end(start([...sweep, "--worker", "--keep", "trained"]));
     assertEquals(worked.code, 0, worked.stderr);
     assertStringIncludes(worked.stdout, `Worked in ${out}: made 1 run;`);
-    assertEquals((await resultsIn(out)).size, 1);
+    const [id] = (await resultsIn(out)).keys();
+    assertEquals([...Deno.readDirSync(`${out}/trained`)].map(({ name }) => name), [`${id}.safetensors`]);
+    const unknown = await end(start([...sweep, "--keep", "all"]));
+    assertEquals([unknown.code, unknown.stderr], [2, 'Cannot find thing to keep "all": known are trained\n']);
     assert(![...Deno.readDirSync(out)].some(({ name }) => name === "report"));
   });
 });

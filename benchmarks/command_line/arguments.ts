@@ -179,6 +179,12 @@ export function readGpu(texts: ReadonlyMap<string, string>): GpuRates | undefine
   return { name: "of the rates that were given", tflops, gbs, efficiency };
 }
 
+/** Whether what runs train is to be kept. @throws {UserError} where something else is */
+export function readKeep(text: string | undefined): boolean {
+  if (text === undefined || text === "trained") return text !== undefined;
+  throw unknownName(`thing to keep "${text}"`, text, ["trained"]);
+}
+
 /** Milliseconds between checkpoints where nothing is said. */
 const CHECKPOINT_EVERY = 10 * 60_000;
 

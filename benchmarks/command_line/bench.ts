@@ -20,6 +20,7 @@ import { expandRuns } from "../sweep/expand_runs.ts";
 import { readRuns, type Role, type SharedFolder, workIn, type WorkParts } from "../sweep/folder.ts";
 import type { Claim } from "../sweep/claims.ts";
 import { isSamePlan, makePlan, type Plan, type PlannedRun, readPlan, writePlan } from "../sweep/plan.ts";
+import { keepTrained, keptIn } from "../sweep/trained_store.ts";
 import { prepareRuns } from "../sweep/prepare_runs.ts";
 import { inAllOf } from "../sweep/progress.ts";
 import { forecastFor } from "../cost/known_paces.ts";
@@ -271,11 +272,12 @@ async function carryOut<G extends AsyncDisposable>(
   { live, claims }: SharedFolder,
   workOf: WorkOf,
 ): Promise<BenchOutcome> {
-  const { deps, signal, say, role = "whole" } = parts;
+  const { deps, signal, say, role = "whole", keepsTrained = false } = parts;
   // A worker leaves to others what they are at; a search tells what comes next only once they are done.
   const sharing = { claims, waits: role === "whole" || plan.search === true };
   const checkpoints = { folder: checkpointsOf(out), everyMs: parts.checkpointEveryMs, say };
   const { store, stored } = await readRuns(out, say);
+  if (keepsTrained) await sayWhatIsLost(plan, out, stored, say);
   const bases = openBases(out);
   await prepareFolder(bases.folder);
   const storedBases = await bases.read();
@@ -297,7 +299,10 @@ async function carryOut<G extends AsyncDisposable>(
   await score(basesOf(kinds), storedBases, false);
   const display = inAllOf([parts.display, live.display]);
   const run = (runs: readonly PlannedRun[]) =>
-    runSweep(runs, store, stored, deps, display, { signal, forecast, checkpoints, sharing });
+    runSweep(runs, store, stored, deps, display, {
+      ...{ signal, forecast, checkpoints, sharing },
+      ...(keepsTrained && { keep: (run, trained) => keepTrained(out, run, trained) }),
+    });
   const { done, results, ran, others, interrupted } = plan.search
     ? await searchRates(plan, stored, run)
     : await run(plan.runs).then(({ results, ...rest }) => ({
@@ -320,6 +325,21 @@ async function carryOut<G extends AsyncDisposable>(
   const chosen = await writeChosen(done, out, results);
   const report = await writeReport(out, registries);
   return { ...made, report, chosen };
+}
+
+/** Tells of runs that are stored without what they trained: it is gone, and they are not made again for it. */
+async function sayWhatIsLost(
+  { runs }: Plan,
+  out: string,
+  { results }: Stored,
+  say: (sentence: string) => void,
+): Promise<void> {
+  const kept = await keptIn(out);
+  const lost = runs.filter(({ id }) => results.get(id)?.status === "done" && !kept.has(id)).length;
+  if (lost === 0) return;
+  say(
+    `What ${lost} of the stored runs trained was not kept, and no run is made twice: another folder, by --out, keeps it`,
+  );
 }
 
 /**

@@ -110,6 +110,7 @@ const bench = {
       "keep the run at work so often, to go on from there after a crash: 90s, 10m, 1h or never; 10m where none is given",
     ),
     within,
+    keep: text("WHAT", "keep more than results: trained, what each run trained, in DIR/trained", ["trained"]),
     list: flag("list the known tasks, optimizers, models and sweeps"),
     ...json,
     ...under("Several processes (docs/scale.md)", {
@@ -183,6 +184,7 @@ export const commands = {
       out: bench.options.out,
       "dry-run": flag("tell what deciding would take; run nothing"),
       "checkpoint-every": bench.options["checkpoint-every"],
+      keep: bench.options.keep,
       ...json,
       ...under("Rates and settings", {
         rates: path("DIR", "at the rates that were chosen into DIR, without a search of its own"),

@@ -1,6 +1,7 @@
 /** @file Settles a question: chooses rates, runs pairs from look to look until all is decided or time is over, and tells. */
 import type { Registries } from "../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
+import type { Trained } from "../../training/loop/trained.ts";
 import { writeWhole } from "../../files/write_file.ts";
 import { choose } from "../rates/choose.ts";
 import type { ChosenRate } from "../rates/rates.ts";
@@ -13,6 +14,7 @@ import { describe } from "../sweep/described.ts";
 import { readRuns, workIn, type WorkParts } from "../sweep/folder.ts";
 import { methodKey, rankOf } from "../sweep/method.ts";
 import { type Plan, type PlannedRun, writePlan } from "../sweep/plan.ts";
+import { keepTrained } from "../sweep/trained_store.ts";
 import { prepareRuns } from "../sweep/prepare_runs.ts";
 import { inAllOf } from "../sweep/progress.ts";
 import { isFinished, runSweep } from "../sweep/runner.ts";
@@ -73,6 +75,9 @@ export async function settle<G extends AsyncDisposable>(
       ...describedIn(asked.map(({ config }) => config), registries),
       runs: [],
     };
+    const keeping = parts.keepsTrained
+      ? { keep: (run: PlannedRun, trained: Trained) => keepTrained(out, run, trained) }
+      : {};
     const ledger = new Ledger(known, forecast);
     /** Runs what is missing of these, which watchers see as the whole plan. Returns whether it was interrupted. */
     const run = async (runs: readonly PlannedRun[], rates: readonly ChosenRate[]): Promise<boolean> => {
@@ -85,7 +90,7 @@ export async function settle<G extends AsyncDisposable>(
         parts.deps,
         display,
         // What others are at is waited for: the next look follows from all runs before it.
-        { signal: parts.signal, forecast, checkpoints, sharing: { claims, waits: true } },
+        { signal: parts.signal, forecast, checkpoints, sharing: { claims, waits: true }, ...keeping },
       );
       for (const [id, result] of results) known.set(id, result);
       ledger.note(runs);

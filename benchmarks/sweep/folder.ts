@@ -23,6 +23,8 @@ export interface WorkParts<G extends AsyncDisposable> {
   /** Milliseconds from one checkpoint of a run to the next; Infinity where a run is kept only when it is stopped. */
   readonly checkpointEveryMs: number;
   readonly say: (sentence: string) => void;
+  /** True where what runs train is kept with their results: see trained_store.ts. */
+  readonly keepsTrained?: boolean;
 }
 
 /** A folder that other processes may fill at the same time. */

@@ -4,7 +4,8 @@ import { RunResult } from "../../training/schemas.ts";
 import { isUserFault } from "../../errors/fault.ts";
 import type { Forecast } from "../cost/estimate.ts";
 import type { PlannedRun } from "./plan.ts";
-import type { Progress } from "../../training/loop/progress.ts";
+import type { Progress, TrainHooks } from "../../training/loop/progress.ts";
+import type { Trained } from "../../training/loop/trained.ts";
 import type { Display } from "./progress.ts";
 import { Queue, type Sharing } from "./queue.ts";
 import type { Store, Stored } from "./store.ts";
@@ -21,7 +22,7 @@ export interface RunDeps<G extends AsyncDisposable> {
   train(
     gpu: G,
     config: RunConfig,
-    hooks: KeepingHooks & { onProgress: (progress: Progress) => void },
+    hooks: Pick<TrainHooks, "onTrained"> & KeepingHooks & { onProgress: (progress: Progress) => void },
   ): Promise<RunResult>;
   /** The score of a base checkpoint before fine-tuning. Throws as `train` does. */
   scoreBase(gpu: G, config: BaseConfig, hooks: KeepingHooks): Promise<BaseResult>;
@@ -65,11 +66,13 @@ export async function runSweep<G extends AsyncDisposable>(
   stored: Stored,
   deps: RunDeps<G>,
   display: Display,
-  { signal, forecast, checkpoints, sharing = null }: {
+  { signal, forecast, checkpoints, sharing = null, keep }: {
     readonly signal: AbortSignal;
     readonly forecast: Forecast;
     readonly checkpoints?: CheckpointPlace;
     readonly sharing?: Sharing | null;
+    /** Takes what a run trained, before its result is stored. */
+    readonly keep?: (run: PlannedRun, trained: Trained) => Promise<void>;
   },
 ): Promise<SweepOutcome> {
   const results = new Map(
@@ -115,9 +118,13 @@ export async function runSweep<G extends AsyncDisposable>(
           shareOf(clock.toGo(queue.left.map(({ config }) => config), now), 1 + queue.others),
         );
       };
+      const onTrained = keep && { onTrained: (trained: Trained) => keep({ id, config }, trained) };
       let result: RunResult | "interrupted";
       try {
-        result = await Promise.race([deps.train(gpu, config, { onProgress, ...keeping }), interruption]);
+        result = await Promise.race([
+          deps.train(gpu, config, { onProgress, ...keeping, ...onTrained }),
+          interruption,
+        ]);
         if (result !== "interrupted") result = checked(result);
       } catch (error) {
         if (error instanceof Interrupted) break;

@@ -1,5 +1,6 @@
 /** @file How far a run is, and who is told. */
 import type { KeepingHooks } from "../checkpoint/keeper.ts";
+import type { Trained } from "./trained.ts";
 import type { Point } from "../run.ts";
 
 /** How far a run is. */
@@ -22,4 +23,6 @@ export interface Progress {
 export interface TrainHooks extends KeepingHooks {
   /** Called now and then, never from inside a step. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Takes what the run trained, before it is scored; waited for. Not called where the run diverged. */
+  readonly onTrained?: (trained: Trained) => Promise<void>;
 }

@@ -16,6 +16,7 @@ import { type RunConfig, runId, type RunOutcome } from "../run.ts";
 import { PeakMeter } from "../telemetry/meters.ts";
 import { readWeights } from "../telemetry/telemetry.ts";
 import { withMemory } from "./forward.ts";
+import { TrainedKeeper } from "./trained.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
 import { type Curves, Loop, type LoopState } from "./loop.ts";
 import type { Progress, TrainHooks } from "./progress.ts";
@@ -86,11 +87,15 @@ export async function runSession(
           : null
       );
     const given = await read(true, (targetModule) => copyWeight(gpu, targetModule));
+    const readAll = () =>
+      peak.without(() => readWeights(gpu, targetModules, (module) => copyWeight(gpu, module)));
+    const trained = hooks.onTrained && new TrainedKeeper(gpu, targetModules, await readAll());
     await gpu.flush();
     const attachBegun = performance.now();
     const optimizer = await attach(gpu, config, module, model, targetModules, data);
     await gpu.flush();
     let attachMs = performance.now() - attachBegun;
+    await trained?.begin(optimizer, await readAll());
     const starts = given ?? await read(false, (targetModule) => optimizer.effectiveWeight(targetModule)) ??
       new Map();
 
@@ -149,7 +154,10 @@ export async function runSession(
       medianHostMs: run.clock.medianHostMs(),
       ...(run.clock.isFirstAlone() && { onlyFirstWindow: true as const }),
     };
-    if (divergedAt === null) await parts.onTrained?.(model);
+    if (divergedAt === null) {
+      await parts.onTrained?.(model);
+      if (trained) await hooks.onTrained!(await trained.read(optimizer));
+    }
     report("scoring", config.steps, run);
     const scoringBegun = performance.now();
     const { scores, measures } = divergedAt === null
