@@ -35,10 +35,10 @@ async function productFlops(gpu: Gpu, work: () => Promise<void>): Promise<number
   // The tiled variant launches each product once, whatever its sizes.
   Object.assign(gpu, { info: { ...info, software: false } });
   gpu.launch = (kernel, launch) => {
-    const { rows, inner, columns, splits, joinedInner = 0 } = launch.uniforms as Record<string, number>;
+    const { rows, inner, columns, splits, epilogueInner = 0 } = launch.uniforms as Record<string, number>;
     if (kernel.spec.name.startsWith("matmul_")) {
       const batch = launch.workgroups[2]! / splits!;
-      flops += 2 * batch * rows! * (inner! + joinedInner) * columns!;
+      flops += 2 * batch * rows! * (inner! + epilogueInner) * columns!;
     }
   };
   try {
