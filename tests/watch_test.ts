@@ -79,7 +79,7 @@ test("watch follows a real sweep through kill -9 to its report, and the sweep go
     assertMatch(dead, /<title>Killed 0\/1: smoke<\/title>/);
     assertMatch(
       dead,
-      /It was at digits, lora r2, peak [\d.]+, seed 0, step \d+: that run goes on from its last checkpoint/,
+      /It was at digits, lora r2, lr [\d.]+, seed 0, step \d+: that run goes on from its last checkpoint/,
     );
 
     const going = start("bench", sweep);
