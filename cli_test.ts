@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { shipped } from "./training/shipped.ts";
 import { readPulses } from "./benchmarks/sweep/live.ts";
-import { type CommandDeps, main } from "./cli.ts";
+import type { CommandDeps } from "./benchmarks/command_line/command_deps.ts";
+import { main } from "./cli.ts";
 import type { Registries } from "./training/configuration.ts";
 import { RunConfig, RunResult } from "./training/schemas.ts";
 import { fakeRegistries, takingData } from "./tests/support/fakes/registries.ts";

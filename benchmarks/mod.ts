@@ -133,7 +133,7 @@ export async function runSweep(
     import("./command_line/bench.ts"),
     import("./sweep/runner.ts"),
   ]);
-  const sweep = await planned(request), deps = await openWorkshop(say, sweep.registries);
+  const sweep = await planned(request), deps = await openRunDeps(say, sweep.registries);
   const parts = { deps, display, signal, say, checkpointEveryMs: Infinity };
   const { results, interrupted, report } = await bench(sweep, out, parts);
   return { results: results.filter(isFinished), interrupted, page: report?.page ?? null };
@@ -177,7 +177,7 @@ export async function writeSweepReport(out: string, entries: OwnEntries = {}): P
  *
  * @param say takes a sentence for people
  */
-export async function openWorkshop(
+export async function openRunDeps(
   say: (sentence: string) => void,
   library: Library,
 ): Promise<RunDeps<Gpu>> {

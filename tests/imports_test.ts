@@ -90,7 +90,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "benchmarks/settle": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
   "benchmarks/command_line": [
     ...[...runs, ...sweeping],
-    ...["benchmarks/study", "benchmarks/report", "benchmarks/settle"],
+    ...["benchmarks/study", "benchmarks/report", "benchmarks/settle", "benchmarks/watch"],
+    ...["benchmarks/performance/tuning.ts", "type benchmarks/performance", "type contract"],
   ],
   // What writes their tables.
   docs: [...runs, ...sweeping],

@@ -1,0 +1,243 @@
+/** @file `./run bench` and `./run bench-python`: reads what was asked for, runs the sweep, prints what came of it. */
+import { readCheckpointEvery, readKeep, readOverrides } from "./arguments.ts";
+import { bench, type BenchOutcome, lookAhead, type Outlook, planBench, withEntries } from "./bench.ts";
+import { type CommandName, readArguments } from "./commands.ts";
+import { formatDuration } from "../cost/estimate.ts";
+import { rankOf } from "../sweep/method.ts";
+import type { Plan } from "../sweep/plan.ts";
+import { formatBytes, formatCount } from "../report/format.ts";
+import { nameRun } from "../sweep/progress.ts";
+import type { Role } from "../sweep/folder.ts";
+import { isStoredRun } from "../sweep/rerun.ts";
+import { override } from "../sweep/sweep.ts";
+import { readSweep, withFilesOf } from "../sweep/sweep_files.ts";
+import type { RunResult } from "../../training/run.ts";
+import { quoteArgument } from "../../errors/quote.ts";
+import { UserError } from "../../errors/user_error.ts";
+import type { CommandDeps } from "./command_deps.ts";
+import { printList } from "./list.ts";
+import { settleIn } from "./settle_command.ts";
+import { listenForStop } from "./stop.ts";
+import { printAnswer, tell } from "./printing.ts";
+
+export async function benchCommand(args: string[], deps: CommandDeps, name: CommandName): Promise<number> {
+  const { texts, paths, flags, positional } = readArguments(name, args), files = paths.get("with") ?? [];
+  const registries = await deps.registries();
+  if (flags.has("list")) {
+    return await printList(await withEntries(files, registries), flags.has("json"), deps);
+  }
+  const overrides = {
+    ...readOverrides(texts),
+    ...(flags.has("train-on-test") && { trainOnTest: true as const }),
+  };
+  const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
+  const isDry = flags.has("dry-run"), isJson = flags.has("json"), role = roleOf(flags, texts);
+  const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
+  const keepsTrained = readKeep(texts.get("keep"));
+  const screen = deps.display(isJson || isDry ? "stderr" : "stdout");
+  let interruption: ReturnType<typeof listenForStop> | null = null;
+  try {
+    screen.stage("Planning the runs");
+    const sweep = positional[0] ?? "quick", written = isStoredRun(sweep) ? null : await readSweep(sweep);
+    if (written?.settle) {
+      const known = await withEntries([...files, ...withFilesOf(written, sweep)], registries);
+      const out = texts.get("out") ?? `results/${written.name}`;
+      const asking = {
+        command,
+        out,
+        isDry,
+        isJson,
+        role,
+        checkpointEveryMs,
+        keepsTrained,
+        rates: texts.get("rates"),
+      };
+      return await settleIn(override(written, overrides, known), asking, known, screen, deps);
+    }
+    const planned = await planBench({
+      sweep: positional[0] ?? "quick",
+      overrides,
+      command,
+      dryRun: isDry,
+      with: files,
+    }, registries);
+    const { plan } = planned;
+    const out = texts.get("out") ?? `results/${plan.name}`;
+    if (isDry) {
+      screen.stage("Reading data and counting what runs take");
+      const outlook = await lookAhead(planned, out);
+      screen.end();
+      return printOutlook(plan, out, outlook, isJson, deps);
+    }
+    for (const note of plan.notes) screen.say(note);
+    interruption = listenForStop(screen.say);
+    const outcome = await bench(planned, out, {
+      role,
+      deps: await deps.runDeps(screen.say, planned.registries),
+      display: screen,
+      signal: interruption.signal,
+      checkpointEveryMs,
+      keepsTrained,
+      say: screen.say,
+    });
+    screen.end();
+    const code = role === "plan"
+      ? printPlanned(plan, out, name, isJson, deps)
+      : printOutcome(plan, out, outcome, isJson, deps);
+    return outcome.interrupted ? interruption.exitCode() : code;
+  } finally {
+    screen.end();
+    interruption?.[Symbol.dispose]();
+  }
+}
+
+/** What this process is to do of the sweep. @throws {UserError} where it is asked for two things */
+function roleOf(flags: ReadonlySet<string>, texts: ReadonlyMap<string, string>): Role {
+  if (texts.has("jobs")) {
+    throw new UserError("Cannot start --jobs from here: ./run does, each a process of its own");
+  }
+  const asked = (["plan", "worker"] as const).filter((role) => flags.has(role));
+  if (asked.length > 1) throw new UserError("Cannot take --plan and --worker at once: the plan comes first");
+  return asked[0] ?? "whole";
+}
+
+function printPlanned(
+  plan: Plan,
+  out: string,
+  name: CommandName,
+  json: boolean,
+  { print }: CommandDeps,
+): number {
+  const total = plan.runs.length;
+  if (json) print(JSON.stringify({ sweep: plan.name, out, counts: { total } }));
+  else {print(
+      `Planned ${
+        formatCount(total, "run")
+      } in ${out}: ./run ${name} with the same options and --worker makes them`,
+    );}
+  return 0;
+}
+
+/** Most runs that a dry run lists: of more, people read none, and a program would get hundreds of megabytes. */
+const MOST_LISTED = { people: 100, json: 10_000 };
+
+function printOutlook(
+  plan: Plan,
+  out: string,
+  { finished, estimateMs, pacesFrom, peakBytes }: Outlook,
+  json: boolean,
+  deps: CommandDeps,
+): number {
+  const total = plan.runs.length, listed = plan.runs.slice(0, json ? MOST_LISTED.json : MOST_LISTED.people);
+  if (json) {
+    const runs = listed.map(({ id, config }) => ({
+      id,
+      finished: finished.has(id),
+      peakBytes: peakBytes.get(id)!,
+      config,
+    }));
+    const counts = { total, finished: finished.size, left: total - finished.size };
+    const { name: sweep, question, notes } = plan;
+    const unlisted = total - listed.length;
+    deps.print(
+      JSON.stringify({ sweep, question, out, counts, estimateMs, pacesFrom, notes, runs, unlisted }),
+    );
+    return 0;
+  }
+  const say = (line: string) => tell(deps, line);
+  say(plan.question);
+  for (const { id, config } of listed) {
+    const stored = finished.has(id) ? " (stored)" : "";
+    say(`${id}  ${nameRun(config)}, ${config.steps} steps, ${formatBytes(peakBytes.get(id)!)}${stored}`);
+  }
+  if (total > listed.length) say(`… and ${total - listed.length} more runs`);
+  for (const note of plan.notes) say(note);
+  const time = estimateMs === null
+    ? "nobody knows how long yet"
+    : `about ${formatDuration(estimateMs)}, an estimate from the paces of ${pacesFrom}`;
+  say(`${total} runs, ${total - finished.size} left to do: ${time}`);
+  const most = peakBytes.values().reduce((most, bytes) => Math.max(most, bytes), 0);
+  say(`Memory: at most ${formatBytes(most)} on the GPU while a run trains, by formula`);
+  return 0;
+}
+
+function printOutcome(
+  plan: Plan,
+  out: string,
+  outcome: BenchOutcome,
+  json: boolean,
+  deps: CommandDeps,
+): number {
+  const { print, complain } = deps;
+  const { results, interrupted, report, chosen } = outcome;
+  const count = (status: RunResult["status"]) => results.filter((result) => result.status === status).length;
+  const counts = {
+    total: plan.runs.length,
+    done: count("done"),
+    diverged: count("diverged"),
+    failed: count("failed"),
+  };
+  const left = counts.total - counts.done - counts.diverged;
+  if (json) {
+    const runs = results.map((result) => ({
+      id: result.id,
+      status: result.status,
+      task: result.config.task.id,
+      optimizer: result.config.optimizer.id,
+      rank: rankOf(result.config.optimizer),
+      learningRate: result.config.schedule.learningRate,
+      seed: result.config.seed,
+      score: result.status === "done" ? result.outcome.score : null,
+    }));
+    print(
+      JSON.stringify({
+        sweep: plan.name,
+        out,
+        report: report?.page ?? null,
+        answer: report?.report.answer ?? null,
+        chosen: chosen?.path ?? null,
+        interrupted,
+        counts: { ...counts, left },
+        runs,
+      }),
+    );
+  }
+  if (interrupted) {
+    complain(
+      `Stopped: ${
+        counts.total - left
+      } of ${counts.total} runs are stored in ${out}, the same command goes on from there`,
+    );
+    return 130;
+  }
+  if (!report && !json) {
+    print(
+      `Worked in ${out}: made ${
+        formatCount(outcome.ran, "run")
+      }; ${outcome.others} are or were with other processes. ` +
+        `The same command without --worker waits for all and writes the report`,
+    );
+    return 0;
+  }
+  if (!json) {
+    if (chosen !== null) {
+      const use = chosen.isOurs
+        ? `to ship them: cp ${chosen.path} benchmarks/sweeps/${plan.name}.chosen.json`
+        : `for sweeps on the same files: --rates ${quoteArgument(out)}`;
+      tell(deps, `Chosen rates: ${chosen.path} (${use})`);
+    }
+    printAnswer(report!.report, deps);
+    tell(
+      deps,
+      `Results: ${out}/runs (${counts.done} done, ${counts.diverged} diverged, ${counts.failed} failed)`,
+    );
+    print(`Report:  ${report!.page}`);
+  }
+  const failed = results.find((result) => result.status === "failed");
+  if (!failed) return 0;
+  complain(
+    `${counts.failed} of ${counts.total} runs failed, the same command tries them again. The first: ` +
+      `${nameRun(failed.config)}: ${failed.error}`,
+  );
+  return 1;
+}

@@ -1,0 +1,40 @@
+/** @file What the commands work with. */
+import type { Screen } from "./display.ts";
+import type { Style } from "./terminal.ts";
+import type { Progress } from "../../training/loop/progress.ts";
+import type { RunDeps } from "../sweep/runner.ts";
+import type { TuneProgress } from "../performance/autotune.ts";
+import type { Tuning } from "../performance/tuning.ts";
+import type { Pretrained, PretrainOptions } from "../../training/pretrain.ts";
+import type { CheckedPromise, CheckSettings } from "../../contract/check_entries.ts";
+import type { Registries } from "../../training/configuration.ts";
+
+/** What the commands work with: real ones below, made-up ones in tests. */
+export interface CommandDeps {
+  registries(): Promise<Registries>;
+  /**
+   * @param say takes a sentence for people
+   * @param registries `registries()` with what files brought
+   */
+  runDeps(say: (sentence: string) => void, registries: Registries): Promise<RunDeps<AsyncDisposable>>;
+  pretrain(
+    model: string,
+    registries: Registries,
+    options: PretrainOptions & { readonly onProgress: (progress: Progress) => void },
+  ): Promise<Pretrained>;
+  /** Holds what a file brings to what it has to promise. */
+  check(file: string, settings: CheckSettings): AsyncIterable<CheckedPromise>;
+  /** Measures matrix products and stores the choices. */
+  autotune(
+    onProgress: (progress: TuneProgress) => void,
+  ): Promise<{ readonly path: string; readonly tuning: Tuning }>;
+  /** Shows a sweep at work. */
+  display(to: "stdout" | "stderr"): Screen;
+  /** How what is printed is marked, and in how many columns. */
+  readonly style: Style;
+  readonly columns: number;
+  /** Writes a line to stdout. */
+  print(line: string): void;
+  /** Writes a line to stderr. */
+  complain(line: string): void;
+}
