@@ -17,7 +17,7 @@ export async function completionsCommand(args: string[], deps: CommandDeps): Pro
     sweep: (await listSweeps()).map(({ id }) => id),
     export: exportKinds,
   };
-  const program = decodeURIComponent(new URL("./run", import.meta.url).pathname);
+  const program = decodeURIComponent(new URL("../../run", import.meta.url).pathname);
   deps.print(completionsFor(shell, known, program).trimEnd());
   return 0;
 }
