@@ -182,7 +182,7 @@ test("bench runs the scaling sweep's smallest sizes, from random weights to pred
 const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: string[]; says: string[] }[] =
   [
     {
-      name: "learning-rate",
+      name: "tune",
       args: ["--optimizers", "lora,lora-pro", "--learning-rates", "1e-3,4e-3", "--ranks", "2"],
       runs: 4,
       charts: ["loss-by-rate", "score-by-rate"],

@@ -11,8 +11,8 @@ import type { Stored } from "../sweep/store.ts";
 import { expand } from "../sweep/sweep.ts";
 import { readChosen, readSweep } from "../sweep/sweep_files.ts";
 
-/** Tuning sweeps whose recorded paces serve as long as nothing was measured, the widest and latest first. */
-const TUNINGS = ["learning-rate", "tune"];
+/** The sweep whose recorded paces serve as long as nothing was measured. */
+const TUNING = "tune";
 
 /** What is known about running times: from the plan's own results, on top of what a tuning sweep recorded. */
 export async function forecastFor(
@@ -26,14 +26,8 @@ export async function forecastFor(
   readonly from: string | null;
 }> {
   const tasks = new Set(plan.runs.map(({ config }) => config.task.id));
-  let paces: readonly Pace[] = [], from: string | null = null;
-  for (const name of TUNINGS) {
-    const found = await tuningPaces(name, withoutOwn(registries), tasks);
-    if (found.paces.length === 0) continue;
-    ({ paces } = found);
-    from = `sweep "${name}" on ${found.adapter}`;
-    break;
-  }
+  const { paces, adapter } = await tuningPaces(withoutOwn(registries), tasks);
+  let from = paces.length > 0 ? `sweep "${TUNING}" on ${adapter}` : null;
   const forecast = new Forecast(workOf, paces);
   for (const { id, config } of plan.runs) {
     const result = results.get(id);
@@ -49,14 +43,16 @@ export async function forecastFor(
  * where it doesn't fit these registries.
  */
 async function tuningPaces(
-  name: string,
   registries: Registries,
   tasks: ReadonlySet<string>,
 ): Promise<{ readonly paces: readonly Pace[]; readonly adapter: string }> {
   try {
-    const { rates, environment: { adapter } } = await readChosen(name);
+    const { rates, environment: { adapter } } = await readChosen(TUNING);
     const own = rates.filter(({ task }) => tasks.has(task)), chosen = own.length > 0 ? own : rates;
-    const { configs } = expand(await readSweep(name), registries);
+    const spec = await readSweep(TUNING),
+      ids = new Set(Object.values(registries.optimizers).map(({ id }) => id));
+    const optimizers = spec.optimizers.filter(({ id }) => id === "*" || ids.has(id));
+    const { configs } = expand({ ...spec, optimizers }, registries);
     const known = chosen.flatMap((rate) => {
       const config = configs.find(({ task, optimizer }) =>
         task.id === rate.task && optimizer.id === rate.optimizer && rankOf(optimizer) === rate.rank

@@ -3,11 +3,12 @@ import type { RunResult } from "../../training/run.ts";
 import { methodKey, optionsWithoutRank, rankOf } from "../sweep/method.ts";
 import { type ChosenRate, type ChosenRates, filesOf, modulesOf, type RateEvidence } from "./rates.ts";
 import { mean } from "../statistics/statistics.ts";
+import { lateValidationLoss, meanLogLoss } from "./late_loss.ts";
 
 type Finished = Exclude<RunResult, { readonly status: "failed" }>;
 
 /**
- * Chooses for each task with its data, model, method and rank the rate with the least mean validation loss at the end of training.
+ * Chooses for each task with its data, model, method and rank the rate with the least mean log of the late validation loss.
  *
  * A rate at which a run diverged is not chosen; of equal rates the smaller one is. Where every rate diverged, or was
  * tried with fewer seeds than the others, there is no choice. Pure: the same results, in any order, give the same answer.
@@ -63,14 +64,14 @@ function chooseOne(group: readonly Finished[]): ChosenRate[] {
   const evidence: RateEvidence[] = byLearningRate.map((runs) => ({
     learningRate: runs[0]!.config.schedule.learningRate,
     seeds: runs.map(({ config }) => config.seed),
-    validationLosses: runs.map(finalValidationLoss),
+    validationLosses: runs.map(lateValidationLoss),
   }));
   const seeds = Math.max(...evidence.map((entry) => entry.seeds.length));
   const complete = evidence.filter((entry) =>
     entry.seeds.length === seeds && entry.validationLosses.every((loss) => loss !== null)
   );
-  const loss = (entry: RateEvidence) => mean(entry.validationLosses.map((value) => value ?? Infinity));
-  const [best] = complete.toSorted((a, b) => loss(a) - loss(b) || a.learningRate - b.learningRate);
+  const loss = (entry: RateEvidence) => meanLogLoss(entry.validationLosses);
+  const [best, runnerUp] = complete.toSorted((a, b) => loss(a) - loss(b) || a.learningRate - b.learningRate);
   if (!best) return [];
   const [first] = group;
   const times = group.flatMap((run) =>
@@ -85,6 +86,8 @@ function chooseOne(group: readonly Finished[]): ChosenRate[] {
     options: optionsWithoutRank(first!.config.optimizer),
     rank: rankOf(first!.config.optimizer),
     learningRate: best.learningRate,
+    runnerUp: runnerUp?.learningRate ?? null,
+    lead: runnerUp ? Number(Math.expm1(loss(runnerUp) - loss(best)).toPrecision(3)) : null,
     atEdge: evidence.length > 1 && (best === evidence[0] || best === evidence.at(-1)),
     steps: first!.config.steps,
     msPerStep: Number(mean(times).toFixed(3)),

@@ -64,12 +64,12 @@ Deno.test("choose() tells the files that a rate was tuned on", async () => {
   assertEquals([rate!.dataFingerprint, rate!.modelFingerprint], ["0".repeat(64), "1".repeat(64)]);
 });
 
-Deno.test("choose() goes by the last validation loss of a run, not by an earlier one that is less", async () => {
+Deno.test("choose() goes by the last validation losses of a run, not by earlier ones that are less", async () => {
   // 0.001 starts best and has the least loss on the way; 0.002 ends best.
   const curves: Record<string, readonly number[]> = {
-    0.001: [0.1, 0.05, 0.9],
-    0.002: [0.9, 0.8, 0.2],
-    0.004: [0.5, 0.4, 0.3],
+    0.001: [0.1, 0.05, 0.9, 0.9, 0.9],
+    0.002: [0.9, 0.8, 0.2, 0.2, 0.2],
+    0.004: [0.5, 0.4, 0.3, 0.3, 0.3],
   };
   const all = await Promise.all(configs.map(async (config) => {
     const done = await fakeDone(config), values = curves[config.schedule.learningRate]!;
@@ -77,7 +77,7 @@ Deno.test("choose() goes by the last validation loss of a run, not by an earlier
     return { ...done, outcome: { ...done.outcome, validationLoss } };
   }));
   const { rates } = choose("tune", all);
-  assertEquals(rates[0]!.learningRate, 0.002);
+  assertEquals([rates[0]!.learningRate, rates[0]!.runnerUp, rates[0]!.lead], [0.002, 0.004, 0.5]);
   assertEquals(rates[0]!.evidence.map(({ validationLosses }) => validationLosses), [
     [0.9, 0.9],
     [0.2, 0.2],
@@ -86,7 +86,7 @@ Deno.test("choose() goes by the last validation loss of a run, not by an earlier
 });
 
 Deno.test("choose() says where the best rate is at the edge of the grid", async () => {
-  assertEquals(choose("tune", await results((learningRate) => -learningRate)).rates[0]!.atEdge, true);
+  assertEquals(choose("tune", await results((learningRate) => 1 / learningRate)).rates[0]!.atEdge, true);
   assertEquals(choose("tune", await results((learningRate) => learningRate)).rates[0]!.atEdge, true);
 });
 
@@ -95,7 +95,7 @@ Deno.test("choose() takes the smaller of equal rates", async () => {
 });
 
 Deno.test("choose() takes no rate at which a run diverged, and keeps that as evidence", async () => {
-  const all = await results((learningRate) => -learningRate);
+  const all = await results((learningRate) => 1 / learningRate);
   const last = all.findIndex(({ config }) => config.schedule.learningRate === 0.004);
   const { rates } = choose("tune", all.with(last, await fakeDiverged(all[last]!.config) as never));
   assertEquals(rates[0]!.learningRate, 0.002);
@@ -103,7 +103,7 @@ Deno.test("choose() takes no rate at which a run diverged, and keeps that as evi
 });
 
 Deno.test("choose() takes no rate that was tried with fewer seeds", async () => {
-  const all = await results((learningRate) => -learningRate);
+  const all = await results((learningRate) => 1 / learningRate);
   const last = all.findIndex(({ config }) => config.schedule.learningRate === 0.004);
   assertEquals(
     choose("tune", all.with(last, await fakeFailed(all[last]!.config) as never)).rates[0]!.learningRate,

@@ -11,7 +11,7 @@ import { keyOf, optionsWithoutRank } from "../sweep/method.ts";
 export const RateEvidence = z.strictObject({
   learningRate: z.number().positive(),
   seeds: z.array(z.int().min(0)),
-  /** Last validation loss by seed; null where the run diverged. */
+  /** Late validation loss by seed (late_loss.ts); null where the run diverged. */
   validationLosses: z.array(z.number().nullable()),
 });
 export type RateEvidence = z.infer<typeof RateEvidence>;
@@ -48,6 +48,10 @@ export const ChosenRate = z.strictObject({
   options: OptionValues,
   rank: z.number().nullable(),
   learningRate: z.number().positive(),
+  /** The best of the other rates that were tried with as many seeds; null where there is none. */
+  runnerUp: z.number().positive().nullable(),
+  /** How much larger the runner-up's loss is, as a share of the chosen one's; null without a runner-up. */
+  lead: z.number().min(0).nullable(),
   /** True where the best rate is the smallest or largest that was tried: a wider grid may hold a better one. */
   atEdge: z.boolean(),
   steps: z.int().min(1),

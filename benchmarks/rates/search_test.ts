@@ -40,7 +40,7 @@ Deno.test("a search begins with three rates and goes on beside the best until no
   const best = grid[3]!;
   const { rounds, asked } = await search(
     runs,
-    (config) => ending(config, Math.abs(Math.log2(config.schedule.learningRate / best))),
+    (config) => ending(config, 1 + Math.abs(Math.log2(config.schedule.learningRate / best))),
   );
   assertEquals(rounds, [
     [grid[1]!, grid[5]!, grid[9]!],
@@ -76,11 +76,35 @@ Deno.test("where losses fall and then rise along the grid, a search finds the be
         assertEquals(chosen!.learningRate, 2 ** best);
         assertEquals(chosen!.atEdge, length > 1 && (best === 0 || best === length - 1));
         assertEquals(asked.length, results.size);
-        if (length === 14 && best > 1 && best < 12) assertLess(asked.length, 2 * 10);
+        // Every seed at the best rate and at those beside it, one elsewhere.
+        const seeds = Map.groupBy(asked, ({ config }) => Math.log2(config.schedule.learningRate));
+        for (const [at, runs] of seeds) assertEquals(runs.length, Math.abs(at - best) <= 1 ? 2 : 1);
+        if (length === 14 && best > 1 && best < 12) assertLess(asked.length, 10 + 3);
       },
     ),
     { numRuns: 60 },
   );
+});
+
+Deno.test("where seeds differ on the best rate, a search goes on with all of them", async () => {
+  const runs = await planned([{ id: "lora", learningRates: grid }], [100, 101, 102]);
+  // The first seed is best at the grid's third rate, the others two rates further, and by more.
+  const lossOf = ({ seed, schedule: { learningRate } }: RunConfig) => {
+    const far = Math.abs(Math.log2(learningRate / grid[seed === 100 ? 3 : 5]!));
+    return Math.exp(seed === 100 ? far : 2 * far);
+  };
+  const { rounds, results } = await search(runs, (config) => ending(config, lossOf(config)));
+  const [third, fourth, fifth, sixth, seventh] = grid.slice(2) as [number, number, number, number, number];
+  assertEquals(rounds.slice(-3), [
+    [third, third, fourth, fourth, fifth, fifth],
+    [sixth, sixth],
+    [seventh, seventh, seventh],
+  ]);
+  const [chosen] = choose("tune", [...results.values()]).rates;
+  assertEquals([chosen!.learningRate, chosen!.evidence.filter(({ seeds }) => seeds.length === 3).length], [
+    grid[5]!,
+    5,
+  ]);
 });
 
 Deno.test("every method is searched by itself, and one that diverges everywhere ends after its first rates", async () => {

@@ -1,12 +1,7 @@
 /** @file Which learning rates a method is tried at, and which of them it is compared at. Looks at validation losses alone. */
-import type { RunResult } from "../../training/run.ts";
-import { mean } from "../statistics/statistics.ts";
 
 /** A grid that grew by so many rates beyond its first ones, and whose best is still at its edge, is left so. */
 const MOST_MORE = 6;
-
-/** Validation losses at the end of a run that it is chosen by: of one alone, chance is a larger part. */
-const LAST = 3;
 
 /** Mean log loss of the tuning seeds at each rate; Infinity where one diverged, null where one is yet to run. */
 export type Tried = ReadonlyMap<number, number | null>;
@@ -20,12 +15,6 @@ export interface FairRate {
   readonly lead: number | null;
   /** True where the grid was left with its best rate at an edge. */
   readonly atEdge: boolean;
-}
-
-/** The mean logarithm of a run's last three validation losses; Infinity where it diverged. */
-export function logLossOf(result: RunResult): number {
-  const last = result.status === "done" ? result.outcome.validationLoss.slice(-LAST) : [];
-  return last.length === 0 ? Infinity : mean(last.map(({ value }) => Math.log(value)));
 }
 
 /**

@@ -1,7 +1,5 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { fakeDiverged, fakeDone } from "../../tests/support/fakes/results.ts";
-import { fakePlan } from "../../tests/support/fakes/sweep.ts";
-import { chooseRate, logLossOf, ratesAsked } from "./fair_rates.ts";
+import { chooseRate, ratesAsked } from "./fair_rates.ts";
 
 const first = [1, 2, 4];
 
@@ -37,12 +35,4 @@ Deno.test("chooseRate() takes the least loss, of equal ones the smaller rate, an
     ...{ learningRate: 4, runnerUp: null, lead: null, atEdge: true },
   });
   assertEquals(chooseRate(first, new Map(first.map((learningRate) => [learningRate, Infinity]))), null);
-});
-
-Deno.test("logLossOf() is the mean logarithm of the last three validation losses", async () => {
-  const { config } = (await fakePlan()).runs[0]!;
-  const done = await fakeDone(config);
-  const validationLoss = [9, 1, Math.E, Math.E ** 2].map((value, step) => ({ step, value }));
-  assertAlmostEquals(logLossOf({ ...done, outcome: { ...done.outcome, validationLoss } }), 1, 1e-12);
-  assertEquals(logLossOf(await fakeDiverged(config)), Infinity);
 });

@@ -110,7 +110,7 @@ export function specOf(
       };
     }),
     optimizers: all.map((id) => ({ id })),
-    rates: { chosenBy: "learning-rate" },
+    rates: { chosenBy: "tune" },
     ranks: [...ranks],
     seeds: TUNING_SEEDS,
     settle: { within, budget, ...(against !== undefined && { against }) },

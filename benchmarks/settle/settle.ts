@@ -4,6 +4,7 @@ import type { RunConfig, RunResult } from "../../training/run.ts";
 import type { Trained } from "../../training/loop/trained.ts";
 import { writeWhole } from "../../files/write_file.ts";
 import { choose } from "../rates/choose.ts";
+import { lateValidationLoss, meanLogLoss } from "../rates/late_loss.ts";
 import type { ChosenRate } from "../rates/rates.ts";
 import type { Forecast } from "../cost/estimate.ts";
 import { forecastFor } from "../cost/known_paces.ts";
@@ -21,7 +22,7 @@ import { isFinished, runSweep } from "../sweep/runner.ts";
 import { checkpointsOf } from "../sweep/store.ts";
 import { CHOSEN } from "../sweep/sweep_files.ts";
 import { answerOf, type Found } from "./answer.ts";
-import { chooseRate, logLossOf, ratesAsked, type Tried } from "./fair_rates.ts";
+import { chooseRate, ratesAsked, type Tried } from "./fair_rates.ts";
 import type { Cell, Comparison, Contender, Question } from "./question.ts";
 import { pairedRuns, tuningRuns } from "./runs.ts";
 import { type Choice, openFile, type SettleFile, writeFile } from "./settle_file.ts";
@@ -279,7 +280,8 @@ async function chooseRates(
     choices.set(one.id, choice);
     const results = (await tuningRuns(one, grid, tuningSeeds)).flatMap(({ id }) => known.get(id) ?? []);
     const [rate] = choose(spec.name, results).rates;
-    if (rate) rates.push({ ...rate, learningRate: choice.learningRate, atEdge: choice.atEdge });
+    const { learningRate, runnerUp, lead, atEdge } = choice;
+    if (rate) rates.push({ ...rate, learningRate, runnerUp, lead, atEdge });
   }
   return { choices, rates };
 }
@@ -313,7 +315,7 @@ async function triedRates(
     for (const learningRate of rates) {
       const results = (await tuningRuns(contender, [learningRate], seeds)).map(({ id }) => known.get(id));
       const isWhole = results.every((result) => isFinished(result));
-      tried.set(learningRate, isWhole ? mean(results.map((result) => logLossOf(result!))) : null);
+      tried.set(learningRate, isWhole ? meanLogLoss(results.map((result) => lateValidationLoss(result!))) : null);
     }
   }
 }
