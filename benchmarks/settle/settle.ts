@@ -315,7 +315,10 @@ async function triedRates(
     for (const learningRate of rates) {
       const results = (await tuningRuns(contender, [learningRate], seeds)).map(({ id }) => known.get(id));
       const isWhole = results.every((result) => isFinished(result));
-      tried.set(learningRate, isWhole ? meanLogLoss(results.map((result) => lateValidationLoss(result!))) : null);
+      tried.set(
+        learningRate,
+        isWhole ? meanLogLoss(results.map((result) => lateValidationLoss(result!))) : null,
+      );
     }
   }
 }
