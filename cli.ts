@@ -15,6 +15,7 @@ import { watchCommand } from "./benchmarks/command_line/watch_command.ts";
 import { pretrainCommand } from "./benchmarks/command_line/pretrain_command.ts";
 import { checkCommand } from "./benchmarks/command_line/check_command.ts";
 import { autotuneCommand } from "./benchmarks/command_line/autotune_command.ts";
+import { dataCommand } from "./benchmarks/command_line/data_command.ts";
 import { completionsCommand } from "./benchmarks/command_line/completions_command.ts";
 
 const real: CommandDeps = {
@@ -93,6 +94,7 @@ async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
     bench: benchCommand,
     settle: settleCommand,
     "bench-python": benchCommand,
+    data: dataCommand,
     report: reportCommand,
     watch: watchCommand,
     pretrain: pretrainCommand,

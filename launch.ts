@@ -126,6 +126,7 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
       const sweep = positional.filter((one) => isPath(commands[name].positional.kind, one)).map(folderOf);
       const asked = [
         ...["data", "model", "rates"].flatMap(named),
+        ...named("data").flatMap(besides),
         ...paths.get("may-read") ?? [],
         // What a file imports lies beside it.
         ...(paths.get("with") ?? []).map(folderOf),
@@ -141,9 +142,15 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
           ...project,
           ...out,
           ...["data", "model", "rates"].flatMap(named),
+          ...named("data").flatMap(besides),
           ...(paths.get("with") ?? []).map(folderOf),
         ],
         write: out.length > 0 ? out : ["results"],
+      };
+    case "data":
+      return {
+        read: [...project, ...positional, ...positional.flatMap(besides), ...named("model")],
+        write: [],
       };
     // Reads the folders of models that results name, wherever they are.
     case "report":
@@ -170,6 +177,11 @@ function gitFolders({ dotGit, project }: Place): string[] {
   if (named === undefined) return [];
   const folder = named.startsWith("/") ? named : `${project}/${named}`;
   return [folder, folder.replace(/\/worktrees\/[^/]+\/?$/, "")];
+}
+
+/** The folder of a file with rows: what says how they are read lies there, and the images that they name. */
+function besides(path: string): string[] {
+  return /\.(jsonl|json|csv|tsv)(\.gz)?$|\.parquet$/i.test(path) ? [folderOf(path)] : [];
 }
 
 function folderOf(path: string): string {

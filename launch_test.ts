@@ -56,6 +56,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "settle --with",
     "settle --data",
     "settle --model",
+    "data --model",
     "report --out",
     "report --against",
     "report --with-peft",
@@ -112,6 +113,18 @@ Deno.test("launch() lets a sweep read the project and what was named, and write 
   assertEquals(write, ["/my files/o"]);
   assertEquals(started("bench", ["own.json"], inside).read, [...project]);
   assertEquals(started("bench", ["--help"]), { read: undefined, write: undefined, args: ["--help"] });
+});
+
+Deno.test("launch() lets what takes a file of data read the folder that it lies in: dataset.json and images lie there", () => {
+  assertEquals(started("bench", ["--data", "d/reviews.csv"]).read, [
+    ".",
+    "/npm",
+    "/my files/d/reviews.csv",
+    "/my files/d",
+  ]);
+  assertEquals(started("settle", ["--data", "/x/a.jsonl.gz"]).read, [".", "/npm", "/x/a.jsonl.gz", "/x"]);
+  const { read, write } = started("data", ["d", "--model", "m"]);
+  assertEquals([read, write], [[".", "/npm", "/my files/d", "/my files/m"], undefined]);
 });
 
 Deno.test("launch() lets a question read the project and what was named, and write its output folder alone", () => {
@@ -180,12 +193,12 @@ Deno.test("launch() refuses unknown tasks, arguments that can't be read, and pat
   refused(
     "benhc",
     [],
-    'Cannot find command "benhc": did you mean bench? Known are bench, settle, report, watch',
+    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, report, watch',
   );
   refused("reprot", [], 'Cannot find command "reprot": did you mean report? Known are bench');
   // A task that serves the work on the harness is named where it was meant alone.
   refused("tset", [], 'Cannot find command "tset": did you mean test? Known are bench');
-  refused("x", [], 'Cannot find command "x": known are bench, settle, report');
+  refused("x", [], 'Cannot find command "x": known are bench, settle, data, report');
   refused("__proto__", [], 'Cannot find command "__proto__"');
   refused("bench", ["--stepz", "3"], 'Cannot find option "--stepz" of bench');
   refused("bench", ["--out"], "Cannot read --out: a value is needed after it");

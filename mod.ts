@@ -123,6 +123,7 @@ export { DataError } from "./tasks/data/data_error.ts";
 export type { DataSet, Folder, Part, Role } from "./tasks/data/data_set.ts";
 export {
   dataSetsOf,
+  type Duplicates,
   findData,
   fingerprintData,
   type FoundData,
@@ -133,6 +134,7 @@ export {
 /** The data sets that are recognised. */
 export * as dataSets from "./tasks/data/mod.ts";
 export { describeRecord, isSkip, type ReadRecord, type Skip } from "./tasks/data/read_record.ts";
+export type { ColumnRole, DataKind, DataLayout, DataScore } from "./tasks/own/layout.ts";
 export { poolBatches } from "./tasks/batches.ts";
 export * from "./tasks/examples.ts";
 export { exactMatch } from "./tasks/text/exact_match.ts";

@@ -65,6 +65,8 @@ export interface ModelEntry {
   readonly outputs: number;
   /** Longest sequence in tokens, or the image's side in pixels. */
   readonly inputSize: number;
+  /** Most tokens that an encoder-decoder writes; absent for others. */
+  readonly targetSize?: number;
   /** Its own size, that of its checkpoint. */
   readonly size: ModelSize;
   /** False for a model without a checkpoint, such as a resized one: it starts from seeded random weights. */
@@ -281,6 +283,7 @@ export function encoderDecoder(given: EntryOf<EncoderDecoderConfig>): ModelEntry
     },
     outputs: config.vocabulary,
     inputSize: config.inputLength,
+    targetSize: config.targetLength,
     parameters,
     targetModules: () =>
       targetModulesOf(parameters, /^((?:encoder|decoder)\.block\..*\.(?:[qkvo]|wi|wi_0|wi_1|wo))\.weight$/),

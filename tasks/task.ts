@@ -1,6 +1,7 @@
 /** @file The contract of a task: host data in, scores out. Tasks never touch the GPU. */
 import type { Batch, ImageInput, ModelFamily } from "../models/model.ts";
 import type { ReadRecord } from "./data/read_record.ts";
+import type { DataLayout } from "./own/layout.ts";
 
 /** The kinds of task that the paper compares on. */
 export type TaskFamily = "understanding" | "dialogue" | "math" | "code" | "vision";
@@ -24,6 +25,10 @@ export interface TaskModel extends Pick<ModelNeeds, "outputs" | "inputSize"> {
   readonly folder?: string;
   /** How it takes real images; absent where these are to be as the task's own. */
   readonly image?: ImageInput;
+  /** The kind of batch that it takes; absent where a task is for one kind alone. */
+  readonly family?: ModelFamily;
+  /** Most tokens of an answer, of an encoder-decoder. */
+  readonly targetSize?: number;
 }
 
 /** How a task scores an example. */
@@ -175,6 +180,8 @@ export interface TaskOptions {
   readonly trainOnTest?: true;
   /** What the data's fingerprint was when the run was planned. The same files in another place are the same data. */
   readonly fingerprint?: string;
+  /** How the data are read, where they are the user's own and no data set that the harness knows: they make the task. */
+  readonly layout?: DataLayout;
 }
 
 /** The real data that a task can take. */

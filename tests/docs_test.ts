@@ -113,7 +113,7 @@ test("docs: a table takes what the code knows, keeps what somebody wrote, and dr
 });
 
 test("docs: the table of real data has every set, with title, source, kind of task and names of files", async () => {
-  const found = await rowsOf("data.md", "# Your own data");
+  const found = await rowsOf("data.md", "# Data sets that tasks know");
   const wanted = Object.values(dataSets).map(({ id, title, source, family, files }) => {
     return [id, [`[${title}](${source})`, family, files.map((file) => `\`${file}\``).join(", ")]];
   });

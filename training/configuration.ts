@@ -185,12 +185,15 @@ function withModule<C extends { readonly module?: ModuleSource }>(
 }
 
 function validateData(
-  { id, data, fingerprint, trainOnTest }: RunConfig["task"],
+  { id, data, fingerprint, layout, trainOnTest }: RunConfig["task"],
   task: KnownTask,
   tasks: Registries["tasks"],
 ): void {
   if (data === undefined && fingerprint !== undefined) {
     throw new UserError(`Cannot read task "${id}": it has a fingerprint, but no data`);
+  }
+  if (data === undefined && layout) {
+    throw new UserError(`Cannot read task "${id}": it says how data are read, but names none`);
   }
   if (data === undefined && trainOnTest) {
     throw new UserError(

@@ -1,5 +1,6 @@
 /** @file Checks of what goes into a run and what comes out, where JSON enters: the types of run.ts at run time. */
 import { z } from "zod";
+import { COLUMN_ROLES, KINDS, SCORES } from "../tasks/own/layout.ts";
 import type * as run from "./run.ts";
 
 const id = z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "lower-case letters, digits and hyphens are needed");
@@ -26,6 +27,28 @@ export const ModuleSource = z.strictObject({ path: z.string().min(1), fingerprin
 /** See run.ts. */
 export type ModuleSource = run.ModuleSource;
 
+const name = z.string().min(1), files = z.array(name).min(1);
+const columns = Object.fromEntries(COLUMN_ROLES.map((role) => [role, name.exactOptional()])) as Record<
+  typeof COLUMN_ROLES[number],
+  z.ZodExactOptional<z.ZodString>
+>;
+
+/** How data of the user's are read. */
+export const DataLayout = z.strictObject({
+  kind: z.enum(KINDS),
+  columns: z.strictObject(columns),
+  prompt: name.exactOptional(),
+  answer: name.exactOptional(),
+  labels: z.record(z.string(), name).exactOptional(),
+  score: z.enum(SCORES).exactOptional(),
+  maxTokens: z.int().min(2).exactOptional(),
+  files: z.strictObject({
+    train: files.exactOptional(),
+    validation: files.exactOptional(),
+    test: files.exactOptional(),
+  }).exactOptional(),
+});
+
 /** Which task a run trains on, and how many examples it takes. */
 export const TaskChoice = z.strictObject({
   id,
@@ -36,6 +59,7 @@ export const TaskChoice = z.strictObject({
   data: z.string().min(1).exactOptional(),
   trainOnTest: z.literal(true).exactOptional(),
   fingerprint: fingerprint.exactOptional(),
+  layout: DataLayout.exactOptional(),
   module: ModuleSource.exactOptional(),
 });
 

@@ -92,8 +92,17 @@ export function readCheckSettings(
   return { ...(rank !== undefined && { rank }), ...(rate !== undefined && { learningRate: rate }) };
 }
 
-/** The question of the command "settle". @throws {UserError} where a value can't be read, or something is missing */
-export function readAsked(texts: ReadonlyMap<string, string>, positional: readonly string[]): Asked {
+/**
+ * The question of the command "settle".
+ *
+ * @param ownTask the task of data of the user's, where there is one
+ * @throws {UserError} where a value can't be read, or something is missing
+ */
+export function readAsked(
+  texts: ReadonlyMap<string, string>,
+  positional: readonly string[],
+  ownTask: string | null = null,
+): Asked {
   const list = (name: string) => {
     const text = texts.get(name);
     if (text === undefined) {
@@ -126,7 +135,7 @@ export function readAsked(texts: ReadonlyMap<string, string>, positional: readon
   return {
     methods: others,
     ...(against !== undefined && { against }),
-    tasks: list("task"),
+    tasks: ownTask === null ? list("task") : [ownTask],
     ranks: [...new Set(ranks)],
     within,
     budget,

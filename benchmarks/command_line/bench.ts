@@ -1,7 +1,7 @@
 /** @file A sweep from its name to its report: what the command "bench" does, without the printing. */
 import { parseWith, type Registries } from "../../training/configuration.ts";
 import { joinEntries } from "../../training/registry.ts";
-import { openFolders, type ResolvedRun, resolveRuns } from "../../training/resolve/resolve.ts";
+import { openFolders, type ResolvedRun, resolveRuns, withOwnTasks } from "../../training/resolve/resolve.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import {
   type BaseConfig,
@@ -46,6 +46,8 @@ export interface BenchRequest {
   readonly dryRun?: boolean;
   /** Files that bring methods, tasks and models, beside those that the sweep's file names. */
   readonly with?: readonly string[];
+  /** What else is to be known before trusting the runs. */
+  readonly notes?: readonly string[];
 }
 
 /** A bench that can be run. */
@@ -105,18 +107,20 @@ export async function planBench<R extends Registries>(
   request: BenchRequest,
   registries: R,
 ): Promise<PlannedBench<R>> {
-  const { sweep, overrides, command, with: files = [] } = request;
+  const { sweep, overrides, command, with: files = [], notes = [] } = request;
   if (typeof sweep === "string" && isStoredRun(sweep)) {
-    const known = await withEntries(files, registries);
-    const plan = await planRerun(sweep, command, Object.keys(overrides), known);
+    const joined = await withEntries(files, registries), changes = Object.keys(overrides);
+    const { plan, registries: known } = await planRerun(sweep, command, changes, joined);
     const configs = plan.runs.map(({ config }) => config), opened = await openFolders(configs, known);
     return { plan, runs: await resolveRuns(configs, opened), registries: known };
   }
   const isNamed = typeof sweep === "string";
   const written = isNamed ? await readSweep(sweep) : parseWith(SweepSpec, sweep, "the sweep");
-  const known = await withEntries([...files, ...withFilesOf(written, isNamed ? sweep : "")], registries);
+  const joined = await withEntries([...files, ...withFilesOf(written, isNamed ? sweep : "")], registries);
+  const known = await withOwnTasks(written.tasks, joined);
   const { spec, chosen } = await withRates(override(written, overrides, known), overrides);
-  const { runs, ...expansion } = await expandRuns(spec, known, chosen, request.dryRun ? STAND_IN : undefined);
+  const { runs, ...found } = await expandRuns(spec, known, chosen, request.dryRun ? STAND_IN : undefined);
+  const expansion = { ...found, notes: [...notes, ...found.notes] };
   const described = describe(expansion.configs, known);
   const plan = await makePlan(spec, expansion, command, chosen?.sweep ?? null, described);
   return { plan, runs, registries: known };

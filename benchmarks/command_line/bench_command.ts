@@ -1,7 +1,9 @@
 /** @file `./run bench` and `./run bench-python`: reads what was asked for, runs the sweep, prints what came of it. */
 import { readCheckpointEvery, readKeep, readOverrides } from "./arguments.ts";
 import { bench, type BenchOutcome, lookAhead, type Outlook, planBench, withEntries } from "./bench.ts";
-import { type CommandName, readArguments } from "./commands.ts";
+import { type CommandName, isPath, readArguments } from "./commands.ts";
+import { onOwnData, openAskedData } from "./own_data.ts";
+import { describeRatesFirst, ratesBefore, ratesFirst } from "./rates_first.ts";
 import { formatDuration } from "../cost/estimate.ts";
 import { rankOf } from "../sweep/method.ts";
 import type { Plan } from "../sweep/plan.ts";
@@ -20,17 +22,17 @@ import { settleIn } from "./settle_command.ts";
 import { listenForStop } from "./stop.ts";
 import { printAnswer, tell } from "./printing.ts";
 
-export async function benchCommand(args: string[], deps: CommandDeps, name: CommandName): Promise<number> {
-  const { texts, paths, flags, positional } = readArguments(name, args), files = paths.get("with") ?? [];
+export async function benchCommand(args: string[], deps: CommandDeps, task: CommandName): Promise<number> {
+  const { texts, paths, flags, positional } = readArguments(task, args), files = paths.get("with") ?? [];
   const registries = await deps.registries();
   if (flags.has("list")) {
     return await printList(await withEntries(files, registries), flags.has("json"), deps);
   }
-  const overrides = {
+  const asked = {
     ...readOverrides(texts),
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
-  const command = [`./run ${name}`, ...args.map(quoteArgument)].join(" ");
+  const command = [`./run ${task}`, ...args.map(quoteArgument)].join(" ");
   const isDry = flags.has("dry-run"), isJson = flags.has("json"), role = roleOf(flags, texts);
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
   const keepsTrained = readKeep(texts.get("keep"));
@@ -39,9 +41,12 @@ export async function benchCommand(args: string[], deps: CommandDeps, name: Comm
   try {
     screen.stage("Planning the runs");
     const sweep = positional[0] ?? "quick", written = isStoredRun(sweep) ? null : await readSweep(sweep);
+    const own = await openAskedData(texts, asked, asked.tasks, !isPath("sweep", sweep), registries);
+    const overrides = onOwnData(asked, own), joined = own?.registries ?? registries;
+    const name = written?.name ?? `rerun-${sweep.slice(-21, -5)}`;
+    const out = texts.get("out") ?? `results/${own ? `${own.data.id}-${name}` : name}`;
     if (written?.settle) {
-      const known = await withEntries([...files, ...withFilesOf(written, sweep)], registries);
-      const out = texts.get("out") ?? `results/${written.name}`;
+      const known = await withEntries([...files, ...withFilesOf(written, sweep)], joined);
       const asking = {
         command,
         out,
@@ -52,17 +57,35 @@ export async function benchCommand(args: string[], deps: CommandDeps, name: Comm
         keepsTrained,
         rates: texts.get("rates"),
       };
-      return await settleIn(override(written, overrides, known), asking, known, screen, deps);
+      return await settleIn(override(written, overrides, known), asking, known, screen, deps, own?.notes);
     }
-    const planned = await planBench({
-      sweep: positional[0] ?? "quick",
-      overrides,
-      command,
-      dryRun: isDry,
-      with: files,
-    }, registries);
+    const request = { sweep, overrides, command, with: files, notes: own?.notes ?? [] };
+    const before = own && written ? ratesFirst(written, request) : null;
+    if (before && role !== "whole") throw ratesBefore(before, role);
+    if (before && isDry) screen.say(describeRatesFirst(before, (await planBench(before, joined)).plan));
+    const rates = `${out}/rates`;
+    if (before && !isDry) {
+      interruption = listenForStop(screen.say);
+      screen.say(`Rates are searched on ${asked.data} first, in ${rates}`);
+      const tuning = await planBench(before, joined);
+      const searched = await bench(tuning, rates, {
+        deps: await deps.runDeps(screen.say, tuning.registries),
+        display: screen,
+        signal: interruption.signal,
+        checkpointEveryMs,
+        say: screen.say,
+      });
+      if (searched.chosen === null) {
+        screen.end();
+        const code = printOutcome(tuning.plan, rates, searched, isJson, deps);
+        return searched.interrupted ? interruption.exitCode() : Math.max(1, code);
+      }
+      interruption[Symbol.dispose]();
+      interruption = null;
+    }
+    const taking = before && !isDry ? { ...overrides, rates } : overrides;
+    const planned = await planBench({ ...request, overrides: taking, dryRun: isDry }, joined);
     const { plan } = planned;
-    const out = texts.get("out") ?? `results/${plan.name}`;
     if (isDry) {
       screen.stage("Reading data and counting what runs take");
       const outlook = await lookAhead(planned, out);
@@ -82,7 +105,7 @@ export async function benchCommand(args: string[], deps: CommandDeps, name: Comm
     });
     screen.end();
     const code = role === "plan"
-      ? printPlanned(plan, out, name, isJson, deps)
+      ? printPlanned(plan, out, task, isJson, deps)
       : printOutcome(plan, out, outcome, isJson, deps);
     return outcome.interrupted ? interruption.exitCode() : code;
   } finally {

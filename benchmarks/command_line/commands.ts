@@ -95,6 +95,22 @@ const within = text(
   "the largest difference between scores that counts as none; 0.02 where none is given",
 );
 
+/** How data of the user's are read. */
+const ownData = {
+  columns: list(
+    "ROLE=COLUMN",
+    "what its columns hold, as in prompt=question,answer=reply or text=body,label=kind",
+  ),
+  template: text("TEXT", "how a prompt is made of columns, each in braces, as in {question}"),
+  score: text("WHAT", "what counts as right: exact, numbers, choice or loss", [
+    "exact",
+    "numbers",
+    "choice",
+    "loss",
+  ]),
+  "max-tokens": text("N", "cut longer prompts, so that an example has so many tokens at most"),
+};
+
 const json = { json: flag("print one JSON object; progress goes to stderr") };
 
 const bench = {
@@ -134,7 +150,8 @@ const bench = {
         "FILE",
         "take the methods, tasks and models that a TypeScript file exports; may be given again",
       ),
-      data: path("DIR", "real data for every task that is left; docs/data.md says which"),
+      data: path("PATH", "a file of your own, or data that a task knows; docs/data.md says which"),
+      ...ownData,
       examples: text("N,N,N", "so many to train on, to validate with and to test on"),
       "train-on-test": flag("train on what the data publishes to test on, where there is nothing else"),
       model: path("DIR", "begin with the model in a folder of Hugging Face's layout; docs/models.md"),
@@ -172,7 +189,7 @@ export const commands = {
       "Chooses each method's rate, then runs pairs until it is decided or time is over. The same command with a larger " +
       "--budget goes on, and what was decided stays. docs/settle.md says how.",
     options: {
-      task: list("A,B", "the tasks to compare on", "task"),
+      task: list("A,B", "the tasks to compare on; needless with a file of your own in --data", "task"),
       rank: list("N,N", "at these ranks"),
       within,
       budget: text("TIME", "for all runs together, those of earlier commands too; 30m where none is given"),
@@ -193,6 +210,7 @@ export const commands = {
       ...under("Your own methods, data and models", {
         with: bench.options.with,
         data: bench.options.data,
+        ...ownData,
         examples: bench.options.examples,
         "train-on-test": bench.options["train-on-test"],
         model: bench.options.model,
@@ -209,6 +227,24 @@ export const commands = {
     examples: [
       ["settle lora-pro lora --task digits --rank 8 --within 0.05", "which of two is better"],
       ["settle dora pissa --against lora --task digits --rank 8 --budget 2h", "several against one"],
+    ],
+  },
+  data: {
+    summary: "show what is understood of data of your own",
+    details: "Columns, counts, lengths, classes, and examples as a model sees them. Runs nothing.",
+    options: {
+      ...ownData,
+      model: path("DIR", "as the model in a folder takes it; else as one of the project's own does"),
+      ...json,
+    },
+    positional: {
+      kind: "path",
+      value: "PATH",
+      help: "a file that ends in .jsonl, .json, .csv, .tsv or .parquet, or a folder of such files",
+      isNeeded: true,
+    },
+    examples: [
+      ["data reviews.csv --columns text=body,label=stars", "before it is compared on"],
     ],
   },
   report: {

@@ -1,6 +1,7 @@
 /** @file `./run settle`, and sweeps that are questions: reads what was asked for, settles it, prints the answer. */
 import { readAsked, readCheckpointEvery, readKeep, readOverrides } from "./arguments.ts";
 import { withEntries } from "./bench.ts";
+import { onOwnData, openAskedData } from "./own_data.ts";
 import { readArguments } from "./commands.ts";
 import type { Screen } from "./display.ts";
 import { nameRun } from "../sweep/progress.ts";
@@ -18,8 +19,7 @@ import { listenForStop } from "./stop.ts";
 
 export async function settleCommand(args: string[], deps: CommandDeps): Promise<number> {
   const { texts, paths, flags, positional } = readArguments("settle", args);
-  const asked = readAsked(texts, positional);
-  const overrides = {
+  const changes = {
     ...readOverrides(texts),
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
@@ -29,8 +29,10 @@ export async function settleCommand(args: string[], deps: CommandDeps): Promise<
   const screen = deps.display(isJson || isDry ? "stderr" : "stdout");
   try {
     screen.stage("Planning the runs");
-    const registries = await withEntries(paths.get("with") ?? [], await deps.registries());
-    const spec = override(specOf(asked, registries), overrides, registries);
+    const joined = await withEntries(paths.get("with") ?? [], await deps.registries());
+    const own = await openAskedData(texts, changes, texts.get("task")?.split(","), true, joined);
+    const registries = own?.registries ?? joined, asked = readAsked(texts, positional, own?.data.id);
+    const spec = override(specOf(asked, registries), onOwnData(changes, own), registries);
     return await settleIn(
       spec,
       {
@@ -45,6 +47,7 @@ export async function settleCommand(args: string[], deps: CommandDeps): Promise<
       registries,
       screen,
       deps,
+      own?.notes,
     );
   } finally {
     screen.end();
@@ -70,6 +73,7 @@ export async function settleIn(
   registries: Registries,
   screen: Screen,
   deps: CommandDeps,
+  notes: readonly string[] = [],
 ): Promise<number> {
   const from = ratesNeeded(spec);
   const chosen = rates !== undefined
@@ -77,7 +81,8 @@ export async function settleIn(
     : from === null
     ? null
     : await readChosen(from);
-  const question = await askQuestion(spec, registries, chosen, rates !== undefined);
+  const found = await askQuestion(spec, registries, chosen, rates !== undefined);
+  const question = { ...found, notes: [...notes, ...found.notes] };
   if (isDry) {
     screen.stage("Reading data and counting what runs take");
     const outlook = await lookAtQuestion(question, out, registries);

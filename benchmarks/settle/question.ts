@@ -140,7 +140,7 @@ export async function askQuestion(
   if (seeds.some((seed) => seed >= FIRST_SEED)) {
     throw validate(`its seeds choose rates and are never scored, ${FIRST_SEED} is the first that is scored`);
   }
-  const choices = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
+  const choices = spec.tasks.flatMap(({ task, model }) => model ? [{ task, model }] : []);
   const known = await openFolders(choices, registries);
   const { drafts, notes } = draftRuns(spec, known);
   const runs = await resolveRuns(drafts.map(({ config }) => config), known);

@@ -28,7 +28,7 @@ export async function expandRuns<R extends Registries>(
   chosen: ChosenRates | null = null,
   standIn?: number,
 ): Promise<ResolvedExpansion<R>> {
-  const choices = spec.tasks.flatMap(({ model }) => model ? [{ model }] : []);
+  const choices = spec.tasks.flatMap(({ task, model }) => model ? [{ task, model }] : []);
   const known = await openFolders(choices, registries);
   const { drafts, notes } = draftRuns(spec, known);
   const resolved = await resolveRuns(drafts.map(({ config }) => config), known);

@@ -1,6 +1,7 @@
 /** @file A stored run as a sweep of its own: `./run bench results/quick/runs/0123456789abcdef.json` runs it again. */
 import { UserError } from "../../errors/user_error.ts";
 import type { Registries } from "../../training/configuration.ts";
+import { withOwnTasks } from "../../training/resolve/resolve.ts";
 import { describe } from "./described.ts";
 import type { Plan } from "./plan.ts";
 import { readRun } from "./store.ts";
@@ -11,26 +12,27 @@ export function isStoredRun(path: string): boolean {
 }
 
 /**
- * A plan with the run of a file alone, whatever it ended in. Its config is complete and stays as it is: the same run has
+ * A plan with the run of a file alone, whatever it ended in, and the registries with data of the user's that it is about. Its config is complete and stays as it is: the same run has
  * the same name.
  *
  * @param command what was typed
  * @param changes names of settings that the command would change
  * @throws {UserError} where the file isn't a stored run, and where settings would change
  */
-export async function planRerun(
+export async function planRerun<R extends Registries>(
   path: string,
   command: string,
   changes: readonly string[],
-  registries: Registries,
-): Promise<Plan> {
+  registries: R,
+): Promise<{ readonly plan: Plan; readonly registries: R }> {
   if (changes.length > 0) {
     throw new UserError(
       `Cannot run ${path} again with other ${changes.join(", ")}: a stored run stays as it is`,
     );
   }
-  const { id, config } = await readRun(path), described = describe([config], registries);
-  return {
+  const { id, config } = await readRun(path), known = await withOwnTasks([config], registries);
+  const described = describe([config], known);
+  const plan: Plan = {
     schema: 1,
     name: `rerun-${id}`,
     question: `Does run ${id} end as before?`,
@@ -41,4 +43,5 @@ export async function planRerun(
     ...(described && { described }),
     runs: [{ id, config }],
   };
+  return { plan, registries: known };
 }

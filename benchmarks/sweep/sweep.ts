@@ -48,7 +48,7 @@ export const SweepTask = z.strictObject({
 export type SweepTask = z.infer<typeof SweepTask>;
 
 /** A task of a sweep that leaves nothing out. */
-type WholeTask = Omit<SweepTask, "task" | "model"> & Pick<RunConfig, "task" | "model">;
+type WholeTask = Omit<SweepTask, "task" | "model"> & Pick<z.infer<typeof RunConfig>, "task" | "model">;
 
 /** A method of a sweep, or with the id "*" all that the sweep doesn't name: new ones take part as they come. */
 export const SweepOptimizer = z.strictObject({
@@ -132,6 +132,8 @@ export interface SweepOverrides {
   readonly steps?: number;
   /** Path of real data for every task that is left. */
   readonly data?: string;
+  /** How the data are read, where they are the user's own. */
+  readonly layout?: NonNullable<RunConfig["task"]["layout"]>;
   /** True where what the data publishes to test on is to be trained on. */
   readonly trainOnTest?: true;
   /** Counts of examples for every task that is left. */
@@ -172,6 +174,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     seeds,
     steps,
     data,
+    layout,
     trainOnTest,
     examples,
     model,
@@ -204,6 +207,8 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
         ...entry.task,
         ...examples,
         ...(data !== undefined && { data }),
+        // What the schema reads could be changed, which nobody does.
+        ...(layout && { layout: layout as NonNullable<SweepTask["task"]["layout"]> }),
         ...(trainOnTest && { trainOnTest }),
       },
       ...(model !== undefined && { model: { ...headOf(entry), id: nameOf(model), path: model } }),
@@ -244,7 +249,7 @@ function headOf({ model: { head } }: WholeTask): Pick<RunConfig["model"], "head"
 }
 
 /** The name of a model in a folder: that of the folder, as names are written. */
-function nameOf(folder: string): string {
+export function nameOf(folder: string): string {
   const [last = ""] = folder.split("/").filter((part) => part !== "" && part !== ".").slice(-1);
   return last.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "") || "model";
 }

@@ -76,7 +76,8 @@ function byNumberOrName(a: string, b: string): number {
   return Number.isNaN(x) || Number.isNaN(y) ? (a < b ? -1 : 1) : x - y;
 }
 
-async function readImage(folder: Folder, file: string, label: number): Promise<LabelledImage | Skip> {
+/** An image of a folder with its class. @throws {DataError} where the file can't be read */
+export async function readImage(folder: Folder, file: string, label: number): Promise<LabelledImage | Skip> {
   const path = folder.full(file);
   let bytes: Uint8Array;
   try {

@@ -64,14 +64,24 @@ function instructed(row: Row): Conversation | Skip {
 }
 
 function conversed({ fields: { conversations } }: Row): Conversation | Skip {
-  if (!Array.isArray(conversations)) return { skip: '"conversations" is no list' };
+  return readTurns(conversations, "conversations");
+}
+
+/**
+ * A conversation of turns `{role, content}`, or `{from, value}` as ShareGPT has them, that ends with the assistant's last.
+ *
+ * @param column the name of the column that it is from
+ */
+export function readTurns(list: unknown, column: string): Conversation | Skip {
+  if (!Array.isArray(list)) return { skip: `"${column}" is no list` };
   const turns: Turn[] = [];
-  for (const turn of conversations as readonly unknown[]) {
-    const { from, value } = (turn ?? {}) as { from?: unknown; value?: unknown };
-    const role = ROLES[String(from)];
-    if (role === undefined || typeof value !== "string") return { skip: "with a turn of no known speaker" };
-    if (value.trim() === "") return { skip: "with an empty turn" };
-    turns.push({ role, text: value });
+  for (const turn of list as readonly unknown[]) {
+    const said = (turn ?? {}) as Record<string, unknown>;
+    const speaker = said["role"] ?? said["from"], content = said["content"] ?? said["value"];
+    const role = Object.hasOwn(ROLES, String(speaker)) ? ROLES[String(speaker)] : undefined;
+    if (role === undefined || typeof content !== "string") return { skip: "with a turn of no known speaker" };
+    if (content.trim() === "") return { skip: "with an empty turn" };
+    turns.push({ role, text: content });
   }
   const spoken = turns.filter(({ role }) => role !== "system");
   const takesTurns = spoken.every(({ role }, i) => role === (i % 2 === 0 ? "user" : "assistant"));

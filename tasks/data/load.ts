@@ -38,6 +38,16 @@ export interface RealData<U> extends Pools<U> {
   readonly fingerprint: string;
   /** Names of the classes, where the files have them. */
   readonly classes: readonly string[] | undefined;
+  /** Examples that were left out, as another of them asks the same. */
+  readonly duplicates: Duplicates;
+}
+
+/** How many examples ask what another one asks: of another pool, which shares none with theirs, or of their own. */
+export interface Duplicates {
+  /** As one that is held out for validation or test. */
+  readonly elsewhere: number;
+  /** As one that came before in the same pool. */
+  readonly twice: number;
 }
 
 /** How a task takes examples. */
@@ -161,15 +171,34 @@ export async function takeData<F extends TaskFamily, U extends object>(
   options: TaskOptions & { readonly data: string },
   taking: Taking<Contents[F], U>,
 ): Promise<TakenData<U>> {
-  const { data: path, trainOnTest = false } = options;
-  const key = [path, await fingerprintData(family, path, taking.only), taking.by, trainOnTest].join("\0");
-  let entry = latest.get(id);
-  if (entry?.key !== key) {
-    entry = { key, data: loadData(family, path, taking, { trainOnTest }) as Promise<RealData<never>> };
-    latest.set(id, entry);
-  }
-  // What was kept under a task's name was made by that task's own `taking`.
-  const data = await entry.data as RealData<U>;
+  const { data: path } = options;
+  const place = {
+    fingerprint: () => fingerprintData(family, path, taking.only),
+    find: () => findData(family, path, taking.only),
+  };
+  return await takeFrom(id, place, options, taking);
+}
+
+/** Where examples are. */
+export interface DataPlace<T> {
+  /** SHA-256 over names and bytes of its files, in hex. @throws {DataError} */
+  fingerprint(): Promise<string>;
+  /** What there is to read. @throws {DataError} */
+  find(): Promise<FoundData<T>>;
+}
+
+/**
+ * As `takeData`, from wherever the examples are.
+ *
+ * @throws {DataError} as `takeData` does
+ */
+export async function takeFrom<T extends object, U extends object>(
+  id: string,
+  place: DataPlace<T>,
+  options: TaskOptions & { readonly data: string },
+  taking: Omit<Taking<T, U>, "only">,
+): Promise<TakenData<U>> {
+  const data = await readOnce(id, place, options, taking);
   const { title, fingerprint, records, classes } = data;
   if (options.fingerprint !== undefined && options.fingerprint !== fingerprint) {
     throw new DataError(
@@ -182,6 +211,24 @@ export async function takeData<F extends TaskFamily, U extends object>(
     const counts = Object.entries(records).map(([role, record]) => `${role}: ${describeRecord(record)}`);
     throw new DataError(`${reasonOf(error)}; of ${title} in ${options.data}, ${counts.join("; ")}`);
   }
+}
+
+/** All examples of a place, read once for those that ask for the same ones after the other. @throws {DataError} */
+export async function readOnce<T extends object, U extends object>(
+  id: string,
+  place: DataPlace<T>,
+  { data: path, trainOnTest = false }: { readonly data: string; readonly trainOnTest?: boolean },
+  taking: Omit<Taking<T, U>, "only">,
+): Promise<RealData<U>> {
+  const key = [path, await place.fingerprint(), taking.by, trainOnTest].join("\0");
+  let entry = latest.get(id);
+  if (entry?.key !== key) {
+    const data = place.find().then((found) => readPools(found, taking, { trainOnTest }));
+    entry = { key, data: data as Promise<RealData<never>> };
+    latest.set(id, entry);
+  }
+  // What was kept under a task's name was made by that task's own `taking`.
+  return await entry.data as RealData<U>;
 }
 
 /**
@@ -201,8 +248,20 @@ export async function loadData<F extends TaskFamily, U extends object>(
   taking: Taking<Contents[F], U>,
   { trainOnTest = false }: { readonly trainOnTest?: boolean } = {},
 ): Promise<RealData<U>> {
-  const found = await findData(family, path, taking.only);
-  const { folder, titles, parts, classes } = found;
+  return await readPools(await findData(family, path, taking.only), taking, { trainOnTest });
+}
+
+/**
+ * As `loadData`, of what was found.
+ *
+ * @throws {DataError} as `loadData` does
+ */
+export async function readPools<T extends object, U extends object>(
+  found: FoundData<T>,
+  taking: Omit<Taking<T, U>, "only">,
+  { trainOnTest = false }: { readonly trainOnTest?: boolean } = {},
+): Promise<RealData<U>> {
+  const { folder, titles, parts, classes } = found, { path } = folder;
   validatePooling(found);
   validateRoles(found, trainOnTest);
   const tallies = { train: createTally(), validation: createTally(), test: createTally() };
@@ -226,7 +285,11 @@ export async function loadData<F extends TaskFamily, U extends object>(
     );
   }
   const cut = cutPools(read);
-  const kept = distinct(cut, taking.keyOf, (role) => tallies[role].skip("held out elsewhere or there twice"));
+  const duplicates = { elsewhere: 0, twice: 0 };
+  const kept = distinct(cut, taking.keyOf, (role, first) => {
+    tallies[role].skip("held out elsewhere or there twice");
+    duplicates[first === role ? "twice" : "elsewhere"]++;
+  });
   for (const role of Object.keys(kept) as Role[]) {
     for (let i = 0; i < kept[role].length; i++) tallies[role].keep();
   }
@@ -234,6 +297,7 @@ export async function loadData<F extends TaskFamily, U extends object>(
     ...kept,
     title: titles.join(" and "),
     classes,
+    duplicates,
     records: Object.fromEntries(
       Object.entries(tallies).map(([role, tally]) => [role, tally.record()] as const).filter(([, { read }]) =>
         read > 0
@@ -328,17 +392,17 @@ function cutPools<U>(read: Readonly<Record<Role, U[]>>): Record<Role, U[]> {
 function distinct<U>(
   pools: Readonly<Record<Role, readonly U[]>>,
   keyOf: (example: U) => string,
-  onDropped: (role: Role) => void,
+  onDropped: (role: Role, first: Role) => void,
 ): Record<Role, U[]> {
-  const seen = new Set<string>();
+  const seen = new Map<string, Role>();
   const keep = (role: Role) =>
     pools[role].filter((example) => {
-      const key = keyOf(example);
-      if (!seen.has(key)) {
-        seen.add(key);
+      const key = keyOf(example), first = seen.get(key);
+      if (first === undefined) {
+        seen.set(key, role);
         return true;
       }
-      onDropped(role);
+      onDropped(role, first);
       return false;
     });
   const test = keep("test"), validation = keep("validation");

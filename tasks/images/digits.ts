@@ -1,8 +1,8 @@
 /** @file Fine-tuning on vision: handwritten digits on their side, inverted and noisy. */
 import { createRandom } from "../../numerics/random.ts";
-import { findData, realDataOf } from "../data/load.ts";
+import { findData, realDataOf, takeData } from "../data/load.ts";
 import { takeExamples } from "../examples.ts";
-import { imageData } from "./image_data.ts";
+import { imageData, type TakeImages } from "./image_data.ts";
 import { type Digit, DIGITS, loadDigits, SIDE } from "./mnist.ts";
 import { trainingOrder } from "../order.ts";
 import { realDigits } from "./real_digits.ts";
@@ -55,9 +55,11 @@ export const digits: Task = {
   async load(options, model) {
     const { data } = options;
     if (data !== undefined) {
+      const real = { ...options, data };
+      const take: TakeImages = (taking) => takeData("digits", "vision", real, taking);
       return await (model?.image
-        ? realImages({ ...options, data }, { side: model.inputSize, ...model.image })
-        : realDigits({ ...options, data }));
+        ? realImages("digits", real, { side: model.inputSize, ...model.image }, take)
+        : realDigits("digits", real, take));
     }
     const pools = takeExamples("digits", (await loadDigits()).fineTuning, options);
     const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);

@@ -2,7 +2,9 @@
 import type { VisionBatch } from "../../models/model.ts";
 import { commonestShare } from "../commonest.ts";
 import { inBatches, type Pools } from "../examples.ts";
+import type { LabelledImage } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
+import type { TakenData, Taking } from "../data/load.ts";
 import { batchPositions } from "../order.ts";
 import type { Predictor, TaskData } from "../task.ts";
 
@@ -13,6 +15,9 @@ export interface ImageRendering<T> {
   /** The image of a held-out example. */
   readonly heldOut: (example: T) => Float32Array;
 }
+
+/** Takes a run's examples from wherever its images are. */
+export type TakeImages = <T extends object>(taking: Taking<LabelledImage, T>) => Promise<TakenData<T>>;
 
 /** What a task's images are. */
 export interface ImageKind {

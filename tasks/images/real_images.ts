@@ -3,10 +3,9 @@ import type { ImageInput } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { cropImage } from "../data/crop_image.ts";
 import type { Image } from "../data/image_file.ts";
-import { takeData } from "../data/load.ts";
 import { trainingOrder } from "../order.ts";
 import type { TaskData, TaskOptions } from "../task.ts";
-import { countClasses, imageData, scoredTogether } from "./image_data.ts";
+import { countClasses, imageData, scoredTogether, type TakeImages } from "./image_data.ts";
 
 /** What a run may add to the bytes of its images, so as not to cut small ones anew for each batch. */
 const ADDED = 2 ** 30;
@@ -27,17 +26,21 @@ interface KeptImage {
  * An image is kept in bytes, `side`² times channels at most: as it was read or as it was cut, whichever is less. What a
  * run uses is kept as it was cut, as long as that adds no more than 1 GiB.
  *
+ * @param id the task's
  * @param input with the pixels along each side of the model's images
+ * @param take gives the examples
  * @throws {DataError} where there are no such images, or too few, and as `countClasses` does
  */
 export async function realImages(
+  id: string,
   options: TaskOptions & { readonly data: string },
   input: ImageInput & { readonly side: number },
+  take: TakeImages,
 ): Promise<TaskData> {
   const { side, channels } = input;
   // Loaded when needed: other runs have no images of the user's.
   const { createHash } = await import("node:crypto");
-  const { source, classes, ...pools } = await takeData("digits", "vision", options, {
+  const { source, classes, ...pools } = await take({
     convert({ label, ...image }): KeptImage {
       const { width, height, pixels } = image;
       const hash = createHash("sha256").update(`${width} ${height}\0`).update(pixels).digest("base64");
@@ -47,8 +50,8 @@ export async function realImages(
     keyOf: ({ key }) => key,
     by: `${side} ${channels}`,
   });
-  const count = countClasses(pools, classes, `use ${options.data} for "digits"`);
-  const order = trainingOrder(createRandom(options.seed).fork("digits order"), pools.train.length);
+  const count = countClasses(pools, classes, `use ${options.data} for "${id}"`);
+  const order = trainingOrder(createRandom(options.seed).fork(`${id} order`), pools.train.length);
   let left = ADDED;
   const image = (kept: KeptImage) => {
     const cut = cropImage(kept.image, side, channels), added = cut.pixels.length - kept.image.pixels.length;

@@ -5,6 +5,7 @@
 import { completeConfig, type Registries, resolveModel, withDataFingerprint } from "../configuration.ts";
 import { lookup } from "../lookup.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
+import { joinEntries } from "../registry.ts";
 import type { RunConfig } from "../run.ts";
 
 /** A run with what its config names. */
@@ -17,20 +18,51 @@ export interface ResolvedRun<R extends Registries = Registries> {
   readonly method: R["optimizers"][string];
 }
 
+/** What may be about data of the user's. */
+export interface OwnChoice {
+  readonly task?: {
+    readonly id: string;
+    readonly data?: string | undefined;
+    readonly layout?: RunConfig["task"]["layout"] | undefined;
+  };
+}
+
+/** What names a model, and a task. */
+export type Choosing = Pick<RunConfig, "model"> & OwnChoice;
+
 /**
- * The registries with an entry for each folder that one of the choices takes its model from.
+ * The registries with an entry for each folder that one of the choices takes its model from, and for data of the user's
+ * that one of them is about.
  *
  * @throws {UserError} where a registered name is given to a model of other sizes
  * @throws {CheckpointError} where a folder cannot be read or does not fit its own config
  */
 export async function openFolders<R extends Registries>(
-  choices: readonly Pick<RunConfig, "model">[],
+  choices: readonly Choosing[],
   registries: R,
 ): Promise<R> {
-  if (choices.every(({ model }) => model.path === undefined)) return registries;
+  const known = await withOwnTasks(choices, registries);
+  if (choices.every(({ model }) => model.path === undefined)) return known;
   // Loaded when needed: models bring the GPU's part of the program along.
   const { withModelFolders } = await import("./chosen_models.ts");
-  return { ...registries, models: await withModelFolders(choices, registries.models) };
+  return { ...known, models: await withModelFolders(choices, known.models) };
+}
+
+/** The registries with a task for data of the user's that one of the choices is about. */
+export async function withOwnTasks<R extends Registries>(
+  choices: readonly OwnChoice[],
+  registries: R,
+): Promise<R> {
+  const ids = new Set(Object.values(registries.tasks).map(({ id }) => id));
+  const lacking = choices.flatMap(({ task: { id, data, layout } = { id: "" } }) =>
+    layout && !ids.has(id) ? [{ id, data, layout }] : []
+  );
+  if (lacking.length === 0) return registries;
+  // Loaded when needed: most runs are of tasks that ship.
+  const { ownTaskOf } = await import("./own_task.ts");
+  return joinEntries(registries, {
+    tasks: Object.fromEntries(lacking.map((task) => [task.id, ownTaskOf(task)])),
+  });
 }
 
 /**

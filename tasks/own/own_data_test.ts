@@ -1,0 +1,358 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { encode as encodePng } from "fast-png";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { checksOfTask } from "../../contract/tasks.ts";
+import { IGNORE } from "../../models/model.ts";
+import { decoderTinyDialogue, t5Tiny, vitTiny } from "../../models/sizes.ts";
+import { gzip, withDataFolder } from "../../tests/support/data_folder.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
+import { tokenizerFiles } from "../../tests/support/tokenizer_folder.ts";
+import { DataError } from "../data/data_error.ts";
+import type { Predictor, Task, TaskData } from "../task.ts";
+import { wordTokenizer } from "../understanding/words.ts";
+import { characterTokenizer } from "../text/tokenizer.ts";
+import { type AskedLayout, openLayout } from "./open_layout.ts";
+import { ownTask } from "./task.ts";
+
+const test = testNeeding(FILES);
+
+const lines = (rows: readonly unknown[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+const count = <T>(total: number, made: (i: number) => T) => Array.from({ length: total }, (_, i) => made(i));
+const amounts = { seed: 0, trainExamples: 20, validationExamples: 3, testExamples: 4 };
+
+/** Layouts of files, each alone in a folder. */
+async function layoutOf(file: string, content: string | Uint8Array, asked: AskedLayout = {}, beside = {}) {
+  let found: Awaited<ReturnType<typeof openLayout>>;
+  await withDataFolder({ [`mine/${file}`]: content, ...beside }, async (folder) => {
+    found = await openLayout(`${folder}/mine/${file}`, asked, ["sentiment"]);
+  });
+  return found!;
+}
+
+test("openLayout() tells by names of columns what they hold, in every format", async () => {
+  const texts = count(12, (i) => ({ text: `text ${i}`, label: i % 2 ? "bad" : "good", more: 1 }));
+  const kinds = { text: "text", label: "label" }, labels = { bad: "bad", good: "good" };
+  const columnData = (["text", "label"] as const).map((name) => ({
+    name,
+    data: texts.map((row) => row[name]),
+  }));
+  const tsv = (mark: string) =>
+    ["text", ...texts.map((row) => row.text)].map((one, i) =>
+      `${one}${mark}${i === 0 ? "label" : texts[i - 1]!.label}`
+    ).join("\n");
+  for (
+    const [file, content] of [
+      ["a.jsonl", lines(texts)],
+      ["a.json", JSON.stringify(texts)],
+      ["a.csv", tsv(",")],
+      ["a.tsv", tsv("\t")],
+      ["a.csv.gz", await gzip(tsv(","))],
+      ["a.parquet", new Uint8Array(parquetWriteBuffer({ columnData }))],
+    ] as const
+  ) {
+    const { id, title, layout, isGuessed } = await layoutOf(file, content);
+    assertEquals([id, title, isGuessed], ["a", file, true]);
+    assertEquals(layout, { kind: "label", columns: kinds, labels }, file);
+  }
+  const guess = async (row: object) => (await layoutOf("b.jsonl", lines([row, row]))).layout;
+  assertEquals(await guess({ Question: "?", answer: "so\n#### 4" }), {
+    kind: "answer",
+    columns: { prompt: "Question", answer: "answer" },
+    score: "numbers",
+  });
+  assertEquals((await guess({ question: "?", answer: "Paris" })).score, "exact");
+  assertEquals((await guess({ question: "?", answer: "long ".repeat(20) })).score, "loss");
+  assertEquals((await guess({ question: "?", choices: ["a", "b"], answer: 1, split: "train" })).columns, {
+    ...{ prompt: "question", answer: "answer", choices: "choices", split: "split" },
+  });
+  assertEquals(await guess({ conversations: [] }), {
+    kind: "chat",
+    columns: { messages: "conversations" },
+    score: "loss",
+  });
+  const alpaca = await guess({ instruction: "Add", input: "1", output: "2" });
+  assertStringIncludes(alpaca.prompt!, "{instruction}\n\n{input}\n");
+});
+
+test("openLayout() takes what is said: columns, a template, dataset.json, words for classes; and names of what is general", async () => {
+  const csv = "q,a,kind\nhow,so,1\nwhy,no,2\n";
+  const asked = await layoutOf("train.csv", csv, {
+    columns: { prompt: "q", answer: "a" },
+    score: "exact",
+    maxTokens: 9,
+  });
+  assertEquals([asked.id, asked.title, asked.isGuessed], ["mine", "mine/train.csv", false]);
+  assertEquals(asked.layout, {
+    kind: "answer",
+    columns: { prompt: "q", answer: "a" },
+    score: "exact",
+    maxTokens: 9,
+  });
+  const described = { columns: { label: "kind" }, prompt: "{q}? {{x}}", labels: { 1: "yes" } };
+  const beside = { "mine/dataset.json": JSON.stringify(described) };
+  const { id, layout } = await layoutOf("Sentiment.csv", csv, {}, beside);
+  // Never called as a task that ships.
+  assertEquals(id, "own-sentiment");
+  assertEquals(layout, {
+    kind: "label",
+    columns: { label: "kind" },
+    prompt: "{q}? {{x}}",
+    labels: { 1: "yes", 2: "2" },
+  });
+});
+
+test("openLayout() refuses in one sentence what it can't read or understand", async () => {
+  const csv = "q,a\nhow,so\nwhy,no\n";
+  const refused = async (
+    reason: string,
+    file: string,
+    content: string,
+    asked: AskedLayout = {},
+    described?: object,
+  ) => {
+    const beside = described && { "mine/dataset.json": JSON.stringify(described) };
+    const error = await assertRejects(() => layoutOf(file, content, asked, beside), DataError);
+    assertStringIncludes(error.message, reason);
+    assert(!error.message.includes("\n"), error.message);
+  };
+  await refused("says it, or messages=… or image=…,label=…; its columns are q, a", "x.csv", csv);
+  await refused('Cannot take "z" of', "x.csv", csv, { columns: { prompt: "z" } });
+  await refused("classes need a text", "x.csv", csv, { columns: { label: "a" } });
+  await refused('Cannot take "a" of', "x.csv", csv, { columns: { text: "a", label: "a" } });
+  await refused("its columns are q, a", "x.csv", csv, { prompt: "{z}", columns: { answer: "a" } });
+  await refused("a column in braces is needed, as in {q}", "x.csv", csv, {
+    prompt: "z",
+    columns: { answer: "a" },
+  });
+  await refused("a column of choices is needed", "x.csv", csv, {
+    columns: { prompt: "q", answer: "a" },
+    score: "choice",
+  });
+  await refused("its classes are scored by the likeliest", "x.csv", csv, {
+    columns: { text: "q", label: "a" },
+    score: "loss",
+  });
+  await refused('all of its examples are "so"', "x.csv", "q,a\nhow,so\n", {
+    columns: { text: "q", label: "a" },
+  });
+  await refused("it holds no record", "x.csv", "");
+  await refused("line 2 has 1 fields, 2 are needed", "x.csv", "text,label\n1\n");
+  await refused("a file that ends in .jsonl", "x.txt", csv);
+  await refused('has the field "column"', "x.csv", csv, {}, { column: {} });
+  await refused('names a class "b"', "x.csv", csv, {}, {
+    columns: { text: "q", label: "a" },
+    labels: { b: "c" },
+  });
+  await assertRejects(() => openLayout("/nowhere/x.csv"), DataError, "there is no such file or folder");
+});
+
+/** An oracle: knows how likely each continuation of each prompt is. */
+function oracle(lossOf: (prompt: string, continuation: string) => number, write = ""): Predictor {
+  const text = (tokens: Int32Array) => characterTokenizer.decode(tokens).replace(/\n$/, "");
+  return {
+    classify: () => Promise.reject(new Error("is no image")),
+    generate: (prompts) => Promise.resolve(prompts.map(() => characterTokenizer.encode(write))),
+    follows: (prompts) => Promise.resolve(prompts.map(() => false)),
+    losses: (prompts, continuations) =>
+      Promise.resolve(
+        Float32Array.from(prompts, (prompt, i) =>
+          lossOf(text(prompt), text(continuations[i]!)) / continuations[i]!.length),
+      ),
+  };
+}
+
+async function withOwn(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  path: string,
+  asked: AskedLayout,
+  use: (load: (options?: object) => Promise<TaskData>, folder: string) => Promise<void>,
+  model: Parameters<ReturnType<typeof ownTask>["load"]>[1] = decoderTinyDialogue,
+): Promise<void> {
+  await withDataFolder(files, async (folder) => {
+    const data = `${folder}/${path}`, task = ownTask(await openLayout(data, asked));
+    await use((options = {}) => task.load({ ...amounts, ...options, data }, model), folder);
+  });
+}
+
+test("Own answers: batches of prompt and answer, the loss on the answer alone, and each score", async () => {
+  const rows = count(
+    60,
+    (i) => ({
+      question: `What IS ${i}\nplus 1?`,
+      answer: `It is ${i + 1}`,
+      options: [`It is ${i}`, `It is ${i + 1}`],
+    }),
+  );
+  const asked = (score: NonNullable<AskedLayout["score"]>): AskedLayout => ({
+    columns: { prompt: "question", answer: "answer", ...(score === "choice" && { choices: "options" }) },
+    score,
+  });
+  const right = (prompt: string) => `it is ${Number(/is (\d+) plus/.exec(prompt)![1]) + 1}`;
+  const knows = oracle((prompt, said) => said === right(prompt) ? 0.5 : 7);
+  const errs = oracle((prompt, said) => said === right(prompt) ? 7 : 0.5, "so 5 and 41");
+  for (const score of ["exact", "numbers", "choice", "loss"] as const) {
+    await withOwn({ "sums.jsonl": lines(rows) }, "sums.jsonl", asked(score), async (load) => {
+      const data = await load();
+      const batch = data.trainBatch(1, 4);
+      assert(batch.family === "decoder");
+      const [size, length] = batch.tokens.shape as [number, number];
+      for (let row = 0; row < size; row++) {
+        const tokens = batch.tokens.data.subarray(row * length, (row + 1) * length);
+        const targets = batch.targets.data.subarray(row * length, (row + 1) * length);
+        const text = characterTokenizer.decode(tokens.subarray(0, tokens.indexOf(1)));
+        const prompt = /^what is \d+ plus 1\? /.exec(text)![0];
+        assertEquals(text.slice(prompt.length), right(prompt));
+        assertEquals([...targets].filter((one) => one !== IGNORE), [
+          ...characterTokenizer.encode(right(prompt)),
+          1,
+        ]);
+      }
+      const values = async (predictor: Predictor) => [...await data.score(predictor, "test")];
+      if (score === "choice") {
+        assertEquals([await values(knows), await values(errs)], [[1, 1, 1, 1], [0, 0, 0, 0]]);
+      }
+      if (score === "loss") {
+        const [loss] = (await data.measure!(knows, "test"))["loss a token"]!.values as Float32Array;
+        assertEquals((await values(knows))[0], Math.fround(Math.exp(-loss!)));
+      }
+      if (score === "exact") assertEquals(await values(knows), [0, 0, 0, 0]);
+    });
+  }
+  await withOwn(
+    { "sums.csv": `q,a\n${count(60, (i) => `is ${i},${i % 2 ? 41 : "none 40"}`).join("\n")}\n` },
+    "sums.csv",
+    {
+      columns: { prompt: "q", answer: "a" },
+      score: "numbers",
+    },
+    async (load) => {
+      const scores = [...await (await load()).score(errs, "test")];
+      assert(scores.includes(0) && scores.includes(1));
+    },
+  );
+});
+
+test("Splits go by files, by a column, or by a cut that is always the same; what asks the same is in one pool", async () => {
+  const rows = (from: number, total: number, more = {}) =>
+    count(total, (i) => ({ question: `is ${from + i}`, answer: "so", ...more }));
+  const recordsOf = async (files: Record<string, string>, path: string) => {
+    let kept: number[] = [];
+    await withOwn(files, path, {}, async (load) => {
+      const { source } = await load({ trainExamples: 5, validationExamples: 1, testExamples: 1 });
+      kept = ["train", "validation", "test"].map((pool) => source!.records[pool]!.kept);
+    });
+    return kept;
+  };
+  assertEquals(await recordsOf({ "a.jsonl": lines(rows(0, 40)) }, "a.jsonl"), [32, 4, 4]);
+  // The two that are asked in the test too are left out of training.
+  const files = {
+    "d/train.jsonl": lines(rows(0, 22)),
+    "d/dev.jsonl": lines(rows(50, 6)),
+    "d/test.jsonl": lines(rows(20, 5)),
+  };
+  assertEquals(await recordsOf(files, "d"), [20, 6, 5]);
+  const splits = [
+    ...rows(0, 20, { split: "train" }),
+    ...rows(60, 4, { split: "Validation" }),
+    ...rows(70, 3, { split: "test" }),
+  ];
+  assertEquals(await recordsOf({ "b.jsonl": lines(splits) }, "b.jsonl"), [20, 4, 3]);
+  await assertRejects(
+    () =>
+      recordsOf({ "b.jsonl": lines([...splits, { question: "x", answer: "y", split: "later" }]) }, "b.jsonl"),
+    DataError,
+    'has "later" as its split, one of train, training, validation',
+  );
+});
+
+test("Texts that are too long are left out with the ways out, or cut where that was asked, never the answer", async () => {
+  const rows = count(60, (i) => ({ text: `${i} ${"word ".repeat(40)}end`, label: i % 2 ? "yes" : "no" }));
+  await withOwn({ "a.jsonl": lines(rows) }, "a.jsonl", {}, async (load) => {
+    await assertRejects(
+      () => load(),
+      DataError,
+      "--model DIR takes a model of longer texts, --max-tokens 40 cuts longer ones",
+    );
+  }, t5Tiny);
+  await withOwn(
+    { "a.jsonl": lines(rows) },
+    "a.jsonl",
+    { prompt: "say: {text} yes or no?", maxTokens: 20 },
+    async (load) => {
+      const batch = (await load()).trainBatch(1, 20);
+      assert(batch.family === "encoder-decoder");
+      assertEquals(batch.inputs.shape, [20, 20]);
+      // As much of the text as fits, and the template behind it.
+      assertEquals(batch.inputMask.data.reduce((sum, one) => sum + one, 0), 400);
+      const text = wordTokenizer.decode(batch.inputs.data.subarray(0, 20));
+      assert(/^<word> : <number> word word .* word <-s> or no \? <end>$/.test(text), text);
+    },
+    t5Tiny,
+  );
+});
+
+test("Chats are answered with their last reply, by the roles of both ways to write them, in a user's model's tokens", async () => {
+  const talk = (
+    i: number,
+  ) => [{ role: "user", content: `Hi ${i}` }, { role: "assistant", content: "Yes?" }, {
+    role: "user",
+    content: "Bye",
+  }, { role: "assistant", content: `So be ${i}!` }];
+  const shared = (i: number) =>
+    talk(i).map(({ role, content }) => ({ from: role === "user" ? "human" : "gpt", value: content }));
+  const files = {
+    "chat.jsonl": lines(count(60, (i) => ({ messages: i % 2 ? talk(i) : shared(i) }))),
+    ...tokenizerFiles("model"),
+  };
+  await withDataFolder(files, async (folder) => {
+    const data = `${folder}/chat.jsonl`, task = ownTask(await openLayout(data));
+    const model = { family: "decoder", outputs: 260, inputSize: 400, folder: `${folder}/model` } as const;
+    const { source, needs } = await task.load({ ...amounts, data }, model);
+    assertEquals([source!.title, needs.inputSize], ["chat.jsonl", 400]);
+    assertEquals(source!.records["train"]!.kept, 48);
+  });
+});
+
+test("Images go by a list with their classes, whose files are part of the fingerprint", async () => {
+  const png = (i: number) =>
+    encodePng({
+      width: 4,
+      height: 4,
+      channels: 1,
+      depth: 8,
+      data: Uint8Array.from({ length: 16 }, (_, k) => (i * 7 + k * k * (i + 1)) % 256),
+    });
+  const files = Object.fromEntries(count(40, (i) => [`d/pictures/${i}.png`, png(i)]));
+  const list = `image,label\n${count(40, (i) => `pictures/${i}.png,${i % 2 ? "cat" : "dog"}`).join("\n")}\n`;
+  await withDataFolder({ ...files, "d/pets.csv": list }, async (folder) => {
+    const data = `${folder}/d/pets.csv`, task = ownTask(await openLayout(data));
+    const options = { seed: 0, data, trainExamples: 10, validationExamples: 2, testExamples: 2 };
+    const { needs, source } = await task.load(options, vitTiny);
+    assertEquals(needs, { family: "vision", outputs: 10, inputSize: 28 });
+    assertEquals(await task.realData!.classNames!(data), ["cat", "dog"]);
+    await Deno.writeFile(`${folder}/d/pictures/3.png`, png(99));
+    assert(await task.realData!.fingerprint(data) !== source!.fingerprint);
+    await Deno.remove(`${folder}/d/pictures/3.png`);
+    await assertRejects(
+      () => task.load(options, vitTiny),
+      DataError,
+      "pictures/3.png: there is no such file",
+    );
+  });
+});
+
+test("Tasks of own data keep what tasks promise", async () => {
+  const rows = count(300, (i) => ({ question: `is ${i} odd?`, answer: i % 2 ? "yes" : "no" }));
+  const gpu = await testGpu(), model = decoderTinyDialogue;
+  await withDataFolder({ "answers.jsonl": lines(rows) }, async (folder) => {
+    const data = `${folder}/answers.jsonl`;
+    // What is promised of examples of a task's own holds for those of a file.
+    const { realData: _, load, ...task } = ownTask(await openLayout(data));
+    const held: Task = { ...task, load: (options) => load({ ...options, data }, model) };
+    for (const { promise, hold } of checksOfTask(held, [model], false)) {
+      // Real data say in their own way that they are too few.
+      if (!promise.startsWith("refuses more examples")) await hold(gpu);
+    }
+  });
+});

@@ -1,0 +1,235 @@
+/** @file What is understood of data of the user's: counts, lengths, examples as a model sees them, and what is left out. */
+import { DataError } from "../../tasks/data/data_error.ts";
+import { type Duplicates, readPools } from "../../tasks/data/load.ts";
+import { isSkip, type ReadRecord } from "../../tasks/data/read_record.ts";
+import type { Row } from "../../tasks/data/row.ts";
+import { toExample } from "../../tasks/own/convert.ts";
+import { classesOf } from "../../tasks/own/layout.ts";
+import type { AskedLayout, OpenedData } from "../../tasks/own/open_layout.ts";
+import { imagePlace, textPlace } from "../../tasks/own/place.ts";
+import { readingOf, takeRow, type TextModel, waysOut } from "../../tasks/own/texts.ts";
+import type { ShippedSettings } from "../../tasks/task.ts";
+import { endedTokens, promptTokens } from "../../tasks/text/text_batch.ts";
+import type { Registries } from "../configuration.ts";
+import type { RunConfig } from "../run.ts";
+import { openOwnData, settingsFor } from "./own_data.ts";
+
+/** What examples are for. */
+export const POOLS = ["train", "validation", "test"] as const;
+/** See `POOLS`. */
+export type Pool = typeof POOLS[number];
+
+/** Numbers in brief. */
+export interface Quantiles {
+  readonly least: number;
+  readonly median: number;
+  /** What 95 of 100 do not exceed. */
+  readonly high: number;
+  readonly most: number;
+}
+
+/** An example as a model sees it. */
+export interface ShownExample {
+  /** What is read, without loss. */
+  readonly prompt: string;
+  /** What is learned. */
+  readonly answer: string;
+  /** Tokens of each; the answer's with the one that ends it. */
+  readonly tokens: readonly [prompt: number, answer: number];
+}
+
+/** What is understood of data of the user's. */
+export interface DataLook {
+  readonly data: OpenedData;
+  readonly path: string;
+  /** The model that it was looked at with, and its longest example in tokens. */
+  readonly model: { readonly id: string; readonly inputSize: number };
+  /** Why it can't be used with that model; null where it can. */
+  readonly fault: string | null;
+  /** By pool, those that there are. */
+  readonly records: Readonly<Partial<Record<Pool, ReadRecord>>>;
+  readonly duplicates: Duplicates;
+  /** Tokens of each example that could be written, those that are too long for the model too; null for images. */
+  readonly lengths:
+    | { readonly prompt: Quantiles; readonly answer: Quantiles; readonly whole: Quantiles }
+    | null;
+  /** Pixels along the sides; null for texts. */
+  readonly sides: { readonly width: Quantiles; readonly height: Quantiles } | null;
+  /** How many prompts are cut. */
+  readonly cut: number;
+  /** Classes in their order, with the word that is written for each, and how many examples of each pool are of it. */
+  readonly classes: readonly {
+    readonly name: string;
+    readonly word: string;
+    readonly counts: Readonly<Record<Pool, number>>;
+  }[];
+  /** The first of those to train on. */
+  readonly examples: readonly ShownExample[];
+  /** What sweeps run it with; null where it can't be used. */
+  readonly settings: ShippedSettings | null;
+  /** What takes more of it; null where nothing is too long or lacks a token. */
+  readonly waysOut: string | null;
+}
+
+/** Examples that are shown. */
+const SHOWN = 3;
+
+/**
+ * Looks at data of the user's as a model takes it. Uses no GPU.
+ *
+ * @throws as `openOwnTask` does, but where all examples are left out: then `fault` says why
+ */
+export async function lookAtData(
+  path: string,
+  asked: AskedLayout,
+  model: RunConfig["model"] | undefined,
+  registries: Registries,
+): Promise<DataLook> {
+  const opened = await openOwnData(path, asked, model, registries);
+  const given = {
+    path,
+    data: opened.data,
+    model: { id: opened.choice.id, inputSize: opened.model.inputSize },
+  };
+  return opened.data.layout.kind === "image"
+    ? await lookAtImages(given)
+    : await lookAtTexts(given, opened.model as TextModel);
+}
+
+type Given = Pick<DataLook, "path" | "data" | "model">;
+
+async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
+  const { path, data } = given,
+    reading = await readingOf(data, path, model),
+    { form: { tokenizer } } = reading;
+  const lengths = { prompt: [] as number[], answer: [] as number[], whole: [] as number[] };
+  const measure = (row: Row) => {
+    const example = toExample(row, data.layout, reading.wording);
+    if (isSkip(example)) return;
+    try {
+      const prompt = promptTokens(example.prompt, tokenizer).length,
+        answer = endedTokens(example.answer, tokenizer).length;
+      lengths.prompt.push(prompt);
+      lengths.answer.push(answer);
+      lengths.whole.push(prompt + (model.family === "decoder" ? answer : 1));
+    } catch (error) {
+      // Characters that the tokenizer lacks: the example is left out, and counted.
+      if (!(error instanceof RangeError)) throw error;
+    }
+  };
+  const skipped = new Set<string>();
+  const pools = await orFault(async () =>
+    await readPools(await textPlace(path, data.title, data.layout).find(), {
+      convert(row) {
+        measure(row);
+        const taken = takeRow(row, data.layout, reading);
+        if (isSkip(taken)) skipped.add(taken.skip);
+        return taken;
+      },
+      keyOf: ({ prompt }) => prompt,
+    })
+  );
+  const all = typeof pools === "string" ? { train: [], validation: [], test: [] } : pools;
+  const isTooMuch = [...skipped].some((reason) => /^(longer than|with characters)/.test(reason));
+  return {
+    ...given,
+    ...found(pools, given.model.id),
+    lengths: lengths.whole.length === 0
+      ? null
+      : { prompt: inBrief(lengths.prompt), answer: inBrief(lengths.answer), whole: inBrief(lengths.whole) },
+    sides: null,
+    cut: POOLS.reduce((sum, pool) => sum + all[pool].filter(({ isCut }) => isCut).length, 0),
+    classes: countClasses(
+      data,
+      (pool, word) =>
+        all[pool].filter(({ answer, choices }) =>
+          choices?.indexOf(answer) === Object.values(data.layout.labels!).indexOf(word)
+        ).length,
+    ),
+    examples: all.train.slice(0, SHOWN).map(({ prompt, answer }) => ({
+      prompt,
+      answer,
+      tokens: [promptTokens(prompt, tokenizer).length, endedTokens(answer, tokenizer).length],
+    })),
+    waysOut: isTooMuch ? waysOut(model) : null,
+  };
+}
+
+async function lookAtImages(given: Given): Promise<DataLook> {
+  const { path, data } = given, width: number[] = [], height: number[] = [];
+  const { createHash } = await import("node:crypto");
+  const pools = await orFault(async () =>
+    await readPools(await imagePlace(path, data.title, data.layout).find(), {
+      convert(image) {
+        width.push(image.width);
+        height.push(image.height);
+        const key = createHash("sha256").update(`${image.width} ${image.height}\0`).update(image.pixels)
+          .digest("hex");
+        return { label: image.label, key };
+      },
+      keyOf: ({ key }) => key,
+    })
+  );
+  const all = typeof pools === "string" ? { train: [], validation: [], test: [] } : pools;
+  const names = classesOf(data.layout);
+  return {
+    ...given,
+    ...found(pools, given.model.id),
+    lengths: null,
+    sides: width.length === 0 ? null : { width: inBrief(width), height: inBrief(height) },
+    cut: 0,
+    classes: countClasses(
+      data,
+      (pool, _, name) => all[pool].filter(({ label }) => names[label] === name).length,
+    ),
+    examples: [],
+    waysOut: null,
+  };
+}
+
+/** What was read; the sentence of what is wrong where nothing could be used. */
+async function orFault<T>(work: () => Promise<T>): Promise<T | string> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DataError && error.message.includes("no example is left")) return error.message;
+    throw error;
+  }
+}
+
+function found(
+  pools:
+    | string
+    | { readonly records: DataLook["records"]; readonly duplicates: Duplicates }
+      & Record<Pool, readonly unknown[]>,
+  model: string,
+): Pick<DataLook, "fault" | "records" | "duplicates" | "settings"> {
+  if (typeof pools === "string") {
+    return { fault: pools, records: {}, duplicates: { elsewhere: 0, twice: 0 }, settings: null };
+  }
+  const { records, duplicates } = pools, lacking = POOLS.filter((pool) => pools[pool].length === 0);
+  const sizes = { train: pools.train.length, validation: pools.validation.length, test: pools.test.length };
+  const fault = lacking.length === 0
+    ? null
+    : `Cannot use it: there is no example for ${
+      lacking.join(" and ")
+    }, of 10 or more a tenth is held out for each`;
+  return { fault, records, duplicates, settings: fault === null ? settingsFor(model, sizes) : null };
+}
+
+function countClasses(
+  { layout }: OpenedData,
+  count: (pool: Pool, word: string, name: string) => number,
+): DataLook["classes"] {
+  const { labels = {} } = layout;
+  return classesOf(layout).map((name) => {
+    const word = labels[name]!, of = (pool: Pool) => count(pool, word, name);
+    return { name, word, counts: { train: of("train"), validation: of("validation"), test: of("test") } };
+  });
+}
+
+function inBrief(values: readonly number[]): Quantiles {
+  const sorted = values.toSorted((a, b) => a - b),
+    at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]!;
+  return { least: sorted[0]!, median: at(0.5), high: at(0.95), most: sorted.at(-1)! };
+}

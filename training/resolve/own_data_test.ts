@@ -1,0 +1,101 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describeLook } from "../../benchmarks/command_line/data_look.ts";
+import { plain } from "../../benchmarks/command_line/terminal.ts";
+import { UserError } from "../../errors/user_error.ts";
+import { withDataFolder } from "../../tests/support/data_folder.ts";
+import { testGpu } from "../../tests/support/test_gpu.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
+import { completeConfig } from "../configuration.ts";
+import { runId } from "../run.ts";
+import { shipped } from "../shipped.ts";
+import { train } from "../train.ts";
+import { lookAtData } from "./look_at_data.ts";
+import { openOwnTask } from "./own_data.ts";
+import { openFolders } from "./resolve.ts";
+
+const test = testNeeding(FILES);
+
+/** Reviews of which a third are good. */
+const REVIEWS = `body,kind\n${
+  Array.from({ length: 90 }, (_, i) => `"movie, number ${i}",${i % 3 ? "bad" : "good"}`).join("\n")
+}\n`;
+const asked = { columns: { text: "body", label: "kind" } };
+
+test("Own data are a task with settings, and a run's config alone brings it back", async () => {
+  await withDataFolder({ "reviews.csv": REVIEWS, "other.csv": `${REVIEWS}x,bad\n` }, async (folder) => {
+    const path = `${folder}/reviews.csv`, gpu = await testGpu();
+    const { data: { id, layout }, registries, notes } = await openOwnTask(path, asked, undefined, shipped);
+    const task = Object.values(registries.tasks).find((one) => one.id === "reviews")!;
+    assertEquals(task.shipped, {
+      ...{ model: "t5-tiny", batchSize: 16, steps: 50 },
+      ...{ trainExamples: 72, validationExamples: 9, testExamples: 9 },
+    });
+    assertEquals(notes, [
+      `"reviews" is "body" with "kind", one of 2 classes of ${path}; ./run data shows them`,
+    ]);
+    const config = {
+      schema: 1,
+      task: { id, data: path, layout, trainExamples: 60, validationExamples: 8, testExamples: 9 },
+      model: { id: "t5-tiny" },
+      targetModules: ["*"],
+      optimizer: { id: "lora", options: { rank: 2 } },
+      steps: 2,
+      batchSize: 4,
+      accumulate: 1,
+      schedule: { kind: "constant", learningRate: 1e-3, warmup: 0, floor: 1 },
+      clip: 1,
+      validateEvery: 2,
+      telemetryEvery: 0,
+      scoreOn: "test",
+      seed: 0,
+    } as const;
+    const result = await train(gpu, config);
+    assert(result.status === "done");
+    assertEquals([result.outcome.scores.length, result.outcome.data!.title], [9, "reviews.csv"]);
+    assertEquals(Object.keys(result.outcome.measures!), ["loss a token"]);
+    const again = { ...result.config, task: { ...result.config.task, data: `${folder}/other.csv` } };
+    await assertRejects(() => train(gpu, again), UserError, "its files changed");
+    // Read in another way, it is another run.
+    const known = await openFolders([config], shipped);
+    const other = { ...config, task: { ...config.task, layout: { ...layout, prompt: "{body}?" } } };
+    assert(await runId(completeConfig(other, known)) !== await runId(completeConfig(config, known)));
+  });
+});
+
+test("lookAtData() tells counts, lengths, classes, and shows what is read and learned", async () => {
+  await withDataFolder(
+    { "reviews.csv": `${REVIEWS}"movie, number 0",bad\n${"long ".repeat(50)},bad\n` },
+    async (folder) => {
+      const path = `${folder}/reviews.csv`, look = await lookAtData(path, asked, undefined, shipped);
+      assertEquals(look.fault, null);
+      assertEquals(look.duplicates.elsewhere + look.duplicates.twice, 1);
+      assertEquals(look.lengths!.prompt, { least: 4, median: 4, high: 4, most: 50 });
+      const counts = look.classes.map(({ name, counts: { train, validation, test } }) =>
+        [name, train + validation + test] as const
+      );
+      assertEquals(counts.map(([name]) => name), ["bad", "good"]);
+      assertEquals(counts.reduce((sum, [, count]) => sum + count, 0), 90);
+      const lines = describeLook(look, plain, 80);
+      for (
+        const wanted of [
+          /^train +\d+ read/,
+          /1 longer than 40 tokens/,
+          /^Ways out: --model DIR/,
+          /^ {2}\| movie, number/,
+          /^ {2}> (good|bad)⏎$/,
+        ]
+      ) {
+        assert(lines.some((line) => wanted.test(line)), `${wanted}: ${lines.join("\n")}`);
+      }
+      const cut = await lookAtData(path, { ...asked, maxTokens: 20 }, undefined, shipped);
+      assertEquals([cut.cut, cut.waysOut], [1, null]);
+      const none = await lookAtData(
+        path,
+        { ...asked, columns: { prompt: "kind", answer: "body" }, score: "exact" },
+        { id: "vit-tiny" },
+        shipped,
+      ).catch((error) => error);
+      assert(none.message.endsWith("its examples are texts, the model takes images"), none.message);
+    },
+  );
+});
