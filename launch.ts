@@ -84,6 +84,7 @@ export function launchBefore(task: string, args: readonly string[], place: Place
 /** How many processes share a sweep, as it was asked for: a number, or "auto"; null where one process does all. */
 export function jobsOf(task: string, args: readonly string[]): string | null {
   if (!isCommand(task) || !("jobs" in commands[task].options)) return null;
+  if (args.includes("--help") || args.includes("-h")) return null;
   const { texts, flags } = readArguments(task, args), jobs = texts.get("jobs");
   if (jobs === undefined) return null;
   if (jobs !== "auto" && !/^[1-9]\d{0,3}$/.test(jobs)) {

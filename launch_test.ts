@@ -177,6 +177,7 @@ test("launch() gives each of several processes the same arguments, and the shell
   for (const jobs of ["0", "-1", "2.5", "many", "$(x)"]) {
     assertThrows(() => jobsOf("bench", ["--jobs", jobs]), UserError, `Cannot read --jobs "${jobs}"`);
   }
+  assertEquals([jobsOf("bench", ["--help"]), jobsOf("bench", ["-h"])], [null, null]);
   assertThrows(() => jobsOf("bench", ["--jobs=2", "--worker"]), UserError, "--jobs with --worker");
 });
 
