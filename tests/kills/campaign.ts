@@ -1,31 +1,51 @@
 /**
- * @file Kills `./run bench` again and again and starts it again with the same command, until nothing is left to do, sweep
- * after sweep, and looks after each kill whether anything is lost: `./run kills ./FOLDER [KILLS] [SECONDS]`.
+ * @file Kills and stops three workers of one sweep again and again, starts others in their place until all runs are stored,
+ * sweep after sweep, and looks after each time whether anything is lost: `./run kills ./FOLDER [KILLS] [SECONDS]`.
  *
- * Not part of the suite: it takes minutes. Stopped after SECONDS, the same command goes on from there. Ends with exit code
+ * Not part of the suite: it takes an hour. Stopped after SECONDS, the same command goes on from there. Ends with exit code
  * 1 at the first thing that is lost, made twice or left lying about, and leaves the folder as it is.
  */
 import { assert, assertEquals } from "@std/assert";
+import { launch } from "../../launch.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { openBases, openStore } from "../../benchmarks/sweep/store.ts";
-import { readPulses } from "../../benchmarks/sweep/live.ts";
 import { reproducible, resultsIn } from "../support/stored_results.ts";
 
-const repository = decodeURIComponent(new URL("../../", import.meta.url).pathname);
+const repository = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
 
-/** When a process is killed. */
-const targets = ["moment", "half-written file of a result", "half-written file"] as const;
+const WORKERS = 3;
+const STEPS = 60;
+/** Steps from one validation to the next. */
+const VALIDATE_EVERY = 10;
+/** Milliseconds between two checkpoints of a run. */
+const INTERVAL = 300;
+/** Milliseconds of silence after which a worker counts as gone, and a minute more: see benchmarks/sweep/claims.ts. */
+const SILENCE = 16 * 60_000;
+
+/** When a worker is killed, or what else is done to it. */
+const targets = [
+  "moment",
+  "half-written result",
+  "half-written checkpoint",
+  "validation",
+  "scoring",
+  "moment",
+  "half-written file",
+  "heart that stands still",
+] as const;
 type Target = typeof targets[number];
 
 /** One kill. */
 interface Kill {
   readonly sweep: number;
   readonly target: Target;
-  readonly signal: "SIGKILL" | "SIGINT" | "SIGTERM";
-  /** What the sweep was at, by its own account. */
-  readonly stage: string;
-  /** Half-written files that the process left. */
+  readonly signal: "SIGKILL" | "SIGTERM" | "SIGSTOP";
+  /** What the worker was at. */
+  readonly at: "its start or end" | "a base" | "a run's start" | "training" | "scoring";
+  /** Half-written files that it left. */
   readonly parts: number;
+  /** Milliseconds of its work on the run that are in no checkpoint; null where it had none of a run. */
+  readonly lostMs: number | null;
 }
 
 /** A stored run as it was when it was first seen. */
@@ -37,113 +57,324 @@ interface Seen {
 
 /** What is remembered between two commands, in `<folder>/campaign.json`. */
 interface Campaign {
-  /** Milliseconds of the sweep that nothing disturbed. */
-  readonly wholeMs: number;
   readonly commit: string;
   readonly adapter: string;
   kills: Kill[];
-  /** Starts, those included that nothing killed. */
+  /** Workers that were started. */
   starts: number;
   /** Sweeps that were brought to their end. */
   done: number;
+  /** Runs that went on from a checkpoint. */
+  resumed: number;
+  /** Runs that a worker and the one that took its place both made. */
+  copies: number;
   /** Runs of the sweep at work, by id. */
   seen: Record<string, Seen>;
+  /** How often each run of the sweep at work was made to its end, by what it is called. */
+  made: Record<string, number>;
+  /** Runs that a stopped worker held when others took over. */
+  taken: number;
 }
 
-const [given, killsWanted = "117", seconds = "450"] = Deno.args;
+/** A process that makes runs. */
+interface Worker {
+  readonly process: Deno.ChildProcess;
+  readonly ended: Promise<Deno.CommandStatus>;
+  readonly said: Promise<string>;
+  /** Null while it lives. */
+  end: Deno.CommandStatus | null;
+}
+
+const [given, killsWanted = "200", seconds = "450"] = Deno.args;
 if (given === undefined) {
   console.error("Cannot start: a folder is needed, as in ./run kills ./kills");
   Deno.exit(2);
 }
 const folder = given.startsWith("/") ? given : `${Deno.cwd()}/${given}`;
 const statePath = `${folder}/campaign.json`, sweepPath = `${folder}/sweep.json`;
+const packages = decodeURIComponent(new URL(import.meta.resolve("vega")).pathname);
 
-/** `./run bench` on the campaign's sweep; its process is the one to be killed. */
-function start(out: string): Deno.ChildProcess {
-  return new Deno.Command("sh", {
-    args: ["-c", 'exec "$0" "$@"', `${repository}run`, "bench", sweepPath, "--out", out, "--json"],
+/** `./run bench` on the campaign's sweep, without the shell around it: this process is the one to be killed. */
+function start(out: string, ...more: string[]): Worker {
+  const place = {
+    start: repository,
+    project: repository,
+    dotGit: dotGit(),
+    packages: packages.slice(0, packages.lastIndexOf("/vega/")),
+  };
+  const args = [sweepPath, "--out", out, "--json", "--checkpoint-every", `${INTERVAL / 1000}s`, ...more];
+  const process = new Deno.Command("deno", {
+    args: launch("bench", args, place),
+    cwd: repository,
+    stdin: "null",
     stdout: "null",
     stderr: "piped",
   }).spawn();
+  const ended = process.status, said = new Response(process.stderr).text();
+  const worker: Worker = { process, ended, said, end: null };
+  void ended.then((status) => worker.end = status);
+  return worker;
 }
 
-/** Four short runs of two methods, on one task: small enough to be killed a hundred times. */
+function dotGit(): string | null {
+  try {
+    return Deno.readTextFileSync(`${repository}/.git`);
+  } catch {
+    return null;
+  }
+}
+
+/** Eight runs of two methods on one task, of a second or two each: small enough to be killed two hundred times. */
 async function writeSweep(): Promise<void> {
-  const smoke = JSON.parse(await Deno.readTextFile(`${repository}benchmarks/sweeps/smoke.json`));
+  const smoke = JSON.parse(await Deno.readTextFile(`${repository}/benchmarks/sweeps/smoke.json`));
   const optimizers = [{ id: "lora" }, { id: "lora-pro" }];
-  const spec = { ...smoke, name: "kills", tasks: smoke.tasks.slice(0, 1), optimizers, seeds: [0, 1] };
+  const base = { ...smoke.base, steps: STEPS, validateEvery: VALIDATE_EVERY, telemetryEvery: VALIDATE_EVERY };
+  const [digits] = smoke.tasks;
+  const task = { ...digits.task, validationExamples: 64, testExamples: 256 };
+  const tasks = [{ ...digits, task }];
+  const spec = { ...smoke, name: "kills", base, tasks, optimizers, seeds: [0, 1, 2, 3] };
   await Deno.writeTextFile(sweepPath, JSON.stringify(spec));
 }
 
 async function begin(): Promise<Campaign> {
   await Deno.mkdir(folder!, { recursive: true });
   await writeSweep();
-  const out = `${folder}/undisturbed`, startedAt = performance.now();
-  const { code, stderr } = await start(out).output();
-  assertEquals(code, 0, new TextDecoder().decode(stderr));
-  const wholeMs = performance.now() - startedAt;
+  const out = `${folder}/undisturbed`, whole = start(out);
+  assertEquals((await whole.ended).code, 0, await whole.said);
   const [first] = (await resultsIn(out)).values();
   const { commit, adapter } = first!.result.environment;
-  return { wholeMs, commit, adapter, kills: [], starts: 0, done: 0, seen: {} };
+  const none = { kills: [], starts: 0, done: 0, resumed: 0, copies: 0, seen: {}, made: {}, taken: 0 };
+  return { commit, adapter, ...none };
 }
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, () => false);
 }
 
+function listed(path: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(path)];
+  } catch (error) {
+    // Others make and remove these at any time.
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
 /** Paths of all half-written files below a folder. */
 function partsIn(path: string): string[] {
-  return [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) =>
+  return listed(path).flatMap(({ name, isDirectory }) =>
     isDirectory ? partsIn(`${path}/${name}`) : name.endsWith(".part") ? [`${path}/${name}`] : []
   );
 }
 
-/** Resolves once the wanted half-written file appears; never where none does. */
-async function partAppears(watcher: Deno.FsWatcher, isWanted: (path: string) => boolean, count: number) {
-  for await (const { kind, paths } of watcher) {
-    if (
-      kind === "create" && paths.some((path) => path.endsWith(".part") && isWanted(path)) && --count === 0
-    ) return;
+/** The newest claim on a run or a base, and the process that has it. */
+function claimOn(out: string, id: string): { readonly path: string; readonly pid: number } | null {
+  const numbers = listed(`${out}/claims/${id}`).map(({ name }) => Number(name)).filter(Number.isInteger);
+  const path = `${out}/claims/${id}/${Math.max(0, ...numbers)}/owner`;
+  try {
+    const { name } = JSON.parse(Deno.readTextFileSync(path)) as { readonly name: string };
+    return { path, pid: Number(/-(\d+)-[0-9a-f]{4}$/.exec(name)![1]) };
+  } catch {
+    return null;
   }
-  await new Promise(() => {});
+}
+
+/** What a process has claimed; null where that is nothing. */
+function heldBy(out: string, pid: number): string | null {
+  const ids = listed(`${out}/claims`).map(({ name }) => name).filter((name) => /^[0-9a-f]{16}/.test(name));
+  return ids.find((id) => claimOn(out, id)?.pid === pid) ?? null;
+}
+
+/** What a process was at, by what it has written. */
+function lookAt(
+  out: string,
+  pid: number,
+  planned: ReadonlySet<string>,
+): Pick<Kill, "at" | "lostMs"> {
+  const id = heldBy(out, pid);
+  if (id === null) return { at: "its start or end", lostMs: null };
+  if (!planned.has(id)) return { at: "a base", lostMs: null };
+  const now = Date.now(), path = `${out}/checkpoints/${id}`;
+  const kept = listed(path).filter(({ name }) => name.endsWith(".safetensors"));
+  if (kept.length === 0) return { at: "a run's start", lostMs: null };
+  const step = Math.max(...kept.map(({ name }) => parseInt(name)));
+  // One that it found there is older than its own work.
+  const begun = modified(claimOn(out, id)?.path.replace(/\/owner$/, "") ?? "");
+  const newest = Math.max(begun, ...kept.map(({ name }) => modified(`${path}/${name}`)));
+  return { at: step < STEPS ? "training" : "scoring", lostMs: now - newest };
+}
+
+function modified(path: string): number {
+  try {
+    return Deno.statSync(path).mtime!.getTime();
+  } catch {
+    return 0;
+  }
+}
+
+/** Whether a half-written file is what a target waits for. */
+function fits(target: Target, path: string): boolean {
+  const step = Number(/\/checkpoints\/[^/]*\/(\d+)\.safetensors/.exec(path)?.[1] ?? NaN);
+  switch (target) {
+    case "half-written result":
+      return /\/(runs|bases)\/[0-9a-f]/.test(path);
+    case "half-written checkpoint":
+      return step >= 0;
+    // A run is kept within both, at the step that came before.
+    case "validation":
+      return step < STEPS && step % VALIDATE_EVERY === 0;
+    case "scoring":
+      return step === STEPS;
+    default:
+      return true;
+  }
+}
+
+/** Waits for a target. Returns the process that wrote it, or 0 where the path does not tell; never where none comes. */
+async function appears(watcher: Deno.FsWatcher, out: string, target: Target, count: number): Promise<number> {
+  for await (const { kind, paths } of watcher) {
+    const [path] = paths;
+    if (kind !== "create" || !path?.endsWith(".part") || !fits(target, path) || --count > 0) continue;
+    const id = /\/(?:runs|bases|checkpoints)\/([0-9a-f]{16})/.exec(path)?.[1];
+    return id === undefined
+      ? Number(/-(\d+)-[0-9a-f]{4}\.json/.exec(path)?.[1] ?? 0)
+      : claimOn(out, id)?.pid ?? 0;
+  }
+  return await new Promise(() => {});
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+/** Workers that fill a folder, each in its place. */
+class Crew {
+  readonly #out: string;
+  readonly #campaign: Campaign;
+  readonly #places: (Worker | null)[] = Array.from({ length: WORKERS }, () => null);
+  #filling: Promise<void> = Promise.resolve();
+
+  constructor(out: string, campaign: Campaign) {
+    this.#out = out;
+    this.#campaign = campaign;
+  }
+
+  get living(): readonly Worker[] {
+    return this.#places.filter((worker) => worker !== null).filter(({ end }) => end === null);
+  }
+
+  /** Puts workers where none is, as long as there are more runs than workers. */
+  async fill(left: number): Promise<void> {
+    this.#filling = this.#filling.then(async () => {
+      for (const [i, worker] of this.#places.entries()) {
+        if (worker && worker.end === null) continue;
+        if (worker) await this.#note(worker);
+        this.#places[i] = null;
+        if (this.living.length >= left) continue;
+        this.#places[i] = start(this.#out, "--worker");
+        this.#campaign.starts++;
+      }
+    });
+    await this.#filling;
+  }
+
+  /** Lets all of them end, by a signal where one is given. */
+  async end(signal?: Deno.Signal): Promise<void> {
+    for (const { process } of this.living) if (signal) send(process, signal);
+    for (const [i, worker] of this.#places.entries()) {
+      if (worker) await this.#note(worker);
+      this.#places[i] = null;
+    }
+  }
+
+  async #note(worker: Worker): Promise<void> {
+    const { code, signal } = await worker.ended, said = await worker.said;
+    assert([0, 137, 143].includes(code), `exit code ${code}, signal ${signal}: ${said}`);
+    assert(!/Cannot|set aside|failed/.test(said), said);
+    this.#campaign.resumed += [...said.matchAll(/goes on after step/g)].length;
+    for (const [, run] of said.matchAll(/^\[\d\/\d\] (.*): score/gm)) {
+      this.#campaign.made[run!] = (this.#campaign.made[run!] ?? 0) + 1;
+    }
+  }
+}
+
+function send(process: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    process.kill(signal);
+  } catch {
+    // It ended by itself in this very moment.
+  }
 }
 
 /**
- * Starts the sweep once and kills it, or lets it end where it is faster.
+ * Does one thing to one worker.
  *
- * @returns the kill; null where the sweep was done
+ * @returns null where the sweep was done before
  */
-async function disturb(campaign: Campaign, out: string): Promise<Kill | null> {
-  const random = createRandom(0).fork(`start ${campaign.starts}`);
+async function disturb(
+  campaign: Campaign,
+  crew: Crew,
+  out: string,
+  planned: ReadonlySet<string>,
+): Promise<Kill | null> {
+  const turn = campaign.kills.length, random = createRandom(0).fork(`kill ${turn} of sweep ${campaign.done}`);
   const [share, luck] = random.uniform(2, 0, 1) as unknown as [number, number];
-  const target = targets[campaign.starts++ % targets.length]!;
-  const signal = target !== "moment" || luck < 0.34 ? "SIGKILL" : luck < 0.67 ? "SIGINT" : "SIGTERM";
-  await Deno.mkdir(out, { recursive: true });
+  const target = targets[turn % targets.length]!;
   using watcher = Deno.watchFs(out, { recursive: true });
-  const process = start(out);
-  const moment = target === "moment"
-    ? new Promise((resolve) => setTimeout(resolve, share * campaign.wholeMs))
-    : target === "half-written file"
-    ? partAppears(watcher, () => true, 1 + Math.floor(share * 30))
-    : partAppears(watcher, (path) => /\/(runs|bases)\/[0-9a-f]/.test(path), 1 + Math.floor(share * 3));
-  const ended = process.output();
-  const isKilled = await Promise.race([moment.then(() => true), ended.then(() => false)]);
-  if (isKilled) {
-    try {
-      process.kill(signal);
-    } catch {
-      // It ended by itself in this very moment.
+  const leftOf = async () => planned.size - (await openStore(out).names()).size;
+  await crew.fill(await leftOf());
+  let isWaiting = true;
+  const isDone = async () => {
+    for (let left; isWaiting && (left = await leftOf()) > 0;) {
+      await crew.fill(left);
+      await pause(200);
     }
+    return null;
+  };
+  const victim = target === "moment" || target === "heart that stands still"
+    ? pause(500 + 6000 * share).then(() => 0)
+    : appears(watcher, out, target, 1 + Math.floor(share * (target === "half-written file" ? 30 : 4)));
+  const pid = await Promise.race([victim, isDone()]);
+  isWaiting = false;
+  if (pid === null) return null;
+  const isAimed = target.startsWith("half-written");
+  // Into the middle of it.
+  if (target === "validation" || target === "scoring") await pause(100 * share);
+  const { living } = crew;
+  const worker = living.find(({ process }) => process.pid === pid) ??
+    living[Math.floor(luck * living.length)];
+  if (!worker) return await disturb(campaign, crew, out, planned);
+  if (target === "heart that stands still") return await standStill(campaign, worker, crew, out, planned);
+  const signal = isAimed || luck < 0.5 ? "SIGKILL" : "SIGTERM";
+  const found = lookAt(out, worker.process.pid, planned);
+  send(worker.process, signal);
+  await worker.ended;
+  return { sweep: campaign.done, target, signal, ...found, parts: partsIn(out).length };
+}
+
+/** Stops a worker's heart until another has taken its run, and lets it go on beside that one. */
+async function standStill(
+  campaign: Campaign,
+  { process }: Worker,
+  crew: Crew,
+  out: string,
+  planned: ReadonlySet<string>,
+): Promise<Kill> {
+  const signal = "SIGSTOP";
+  send(process, signal);
+  const found = lookAt(out, process.pid, planned), id = heldBy(out, process.pid);
+  const claim = id === null ? null : claimOn(out, id);
+  if (id !== null && claim !== null) {
+    const then = new Date(Date.now() - SILENCE);
+    await Deno.utime(claim.path, then, then).catch(() => {});
+    // Those who look for work take what nobody has before they take what seems left.
+    while (claimOn(out, id)?.pid === process.pid) {
+      await crew.fill(WORKERS);
+      await pause(200);
+    }
+    if (planned.has(id)) campaign.taken++;
   }
-  const { code, signal: by, stderr } = await ended;
-  const said = new TextDecoder().decode(stderr);
-  assert(!/Cannot|set aside|failed/.test(said), `start ${campaign.starts}: ${said}`);
-  if (by === null && code === 0) return null;
-  assert(by === signal || code === 130 || code === 143, `exit code ${code}, signal ${by}: ${said}`);
-  const stage = !await exists(`${out}/sweep.json`)
-    ? "start"
-    : (await readPulses(out))[0]?.live?.stage ?? "start";
-  return { sweep: campaign.done, target, signal, stage, parts: partsIn(out).length };
+  send(process, "SIGCONT");
+  return { sweep: campaign.done, target: "heart that stands still", signal, ...found, parts: 0 };
 }
 
 /** Every file of a result is whole, and every run that was ever stored is the same file still. */
@@ -152,8 +383,7 @@ async function check(campaign: Campaign, out: string): Promise<void> {
     const { faults, setAside } = await store.read();
     assertEquals([faults, setAside], [[], []]);
   }
-  if (!await exists(`${out}/runs`)) return assertEquals(campaign.seen, {});
-  const found = await resultsIn(out);
+  const found = await exists(`${out}/runs`) ? await resultsIn(out) : new Map<string, never>();
   for (const [id, { path, text, result }] of found) {
     assertEquals(result.status, "done");
     const { ino, mtime } = await Deno.stat(path);
@@ -163,7 +393,7 @@ async function check(campaign: Campaign, out: string): Promise<void> {
   assertEquals(Object.keys(campaign.seen).filter((id) => !found.has(id)), [], "runs are lost");
 }
 
-/** A sweep at its end is what the one is that nothing disturbed. */
+/** A sweep at its end is what the one is that nothing disturbed, and nothing else is there. */
 async function compare(out: string): Promise<void> {
   const [there, here] = [await resultsIn(`${folder}/undisturbed`), await resultsIn(out)];
   assertEquals([...here.keys()].sort(), [...there.keys()].sort());
@@ -178,10 +408,28 @@ async function compare(out: string): Promise<void> {
   const report = async (of: string) => ({
     measurements: await Deno.readTextFile(`${of}/report/measurements.csv`),
     runs: (await Deno.readTextFile(`${of}/report/results.csv`)).split("\n").map((line) => line.split(",")[0]),
-    charts: [...Deno.readDirSync(`${of}/report/charts`)].map(({ name }) => name).sort(),
+    charts: listed(`${of}/report/charts`).map(({ name }) => name).sort(),
   });
   assertEquals(await report(out), await report(`${folder}/undisturbed`));
   assertEquals(partsIn(out), []);
+  const names = listed(out).map(({ name }) => name).sort();
+  assertEquals(names, ["bases", "live", "report", "runs", "sweep.json"], "something was left");
+  // The last words of the process that wrote the report.
+  assertEquals(listed(`${out}/live`).length, 2);
+}
+
+/** All runs are stored: the report, and what must hold at the end of a sweep. */
+async function finish(campaign: Campaign, crew: Crew, out: string): Promise<void> {
+  await crew.end();
+  const whole = start(out);
+  assertEquals((await whole.ended).code, 0, await whole.said);
+  await check(campaign, out);
+  await compare(out);
+  const twice = Object.values(campaign.made).reduce((sum, count) => sum + Math.max(0, count - 1), 0);
+  assert(twice <= campaign.taken, `${twice} runs were made twice, and ${campaign.taken} were taken over`);
+  campaign.copies += twice;
+  campaign.done++;
+  Object.assign(campaign, { seen: {}, made: {}, taken: 0 });
 }
 
 const deadline = performance.now() + 1000 * Number(seconds);
@@ -190,20 +438,31 @@ const campaign: Campaign = await exists(statePath)
   : await begin();
 const save = () => Deno.writeTextFile(statePath, JSON.stringify(campaign, null, 1));
 await save();
-let isWhole = false;
-// The last sweep is brought to its end.
-while (performance.now() < deadline && !(isWhole && campaign.kills.length >= Number(killsWanted))) {
+/** A heart that stood still is no kill. */
+const killed = () => campaign.kills.filter(({ signal }) => signal !== "SIGSTOP").length;
+const isOver = () => performance.now() > deadline || killed() >= Number(killsWanted);
+while (!isOver()) {
   const out = `${folder}/killed-${campaign.done}`;
-  const kill = await disturb(campaign, out);
-  await check(campaign, out);
-  isWhole = kill === null;
-  if (kill) {
-    campaign.kills.push(kill);
-  } else {
-    await compare(out);
-    campaign.done++;
-    campaign.seen = {};
+  if (!await exists(`${out}/sweep.json`)) {
+    const plan = start(out, "--plan");
+    assertEquals((await plan.ended).code, 0, await plan.said);
   }
+  const { runs } = JSON.parse(await Deno.readTextFile(`${out}/sweep.json`));
+  const planned: ReadonlySet<string> = new Set(runs.map(({ id }: { readonly id: string }) => id));
+  const crew = new Crew(out, campaign);
+  for (;;) {
+    // The last sweep is brought to its end; a campaign out of time stops in the middle of one.
+    const kill = performance.now() > deadline ? undefined : await disturb(campaign, crew, out, planned);
+    if (kill === undefined) break;
+    await check(campaign, out);
+    if (kill === null) {
+      await finish(campaign, crew, out);
+      break;
+    }
+    campaign.kills.push(kill);
+    await save();
+  }
+  await crew.end("SIGTERM");
   await save();
 }
 
@@ -211,11 +470,16 @@ const counted = (by: (kill: Kill) => string | number) =>
   Object.entries(Object.groupBy(campaign.kills, by)).map(([name, kills]) => `${kills!.length} ${name}`).join(
     ", ",
   );
+const ages = campaign.kills.flatMap(({ lostMs }) => lostMs ?? []).sort((a, b) => a - b);
 console.log(
-  `${campaign.kills.length} kills in ${campaign.starts} starts of ${campaign.done} whole sweeps, nothing lost: ` +
-    `${counted(({ signal }) => signal)}; at ${counted(({ stage }) => stage)}; aimed at ${
+  `${killed()} kills in ${campaign.starts} starts of ${WORKERS} workers in ${campaign.done} whole sweeps, ` +
+    `nothing lost: ${counted(({ signal }) => signal)}; at ${counted(({ at }) => at)}; aimed at ${
       counted(({ target }) => target)
     }; ` +
-    `${campaign.kills.filter(({ parts }) => parts > 0).length} left half-written files. ` +
-    `Commit ${campaign.commit}, ${campaign.adapter}.`,
+    `${campaign.kills.filter(({ parts }) => parts > 0).length} left half-written files; ` +
+    `${campaign.resumed} runs went on from a checkpoint, ${campaign.copies} were made by two at once; ` +
+    `checkpoints were ${ages[ages.length >> 1]} ms old at the kill (median of ${ages.length}), ${
+      ages.at(-1)
+    } at most, ` +
+    `with ${INTERVAL} ms between two. Commit ${campaign.commit}, ${campaign.adapter}.`,
 );
