@@ -94,6 +94,10 @@ export async function scoreBases<G extends AsyncDisposable>(
       await store.put(result);
       if (checkpoints && result.status === "done") await removeCheckpoints(checkpoints.folder, id);
     }
+    const names = sharing?.waits ? await store.names() : null;
+    await sharing?.claims.forget((id) =>
+      stored.results.get(id)?.status === "done" || (names?.has(id) ?? false)
+    );
   } finally {
     if (!signal.aborted) await close();
   }

@@ -22,6 +22,8 @@ export interface Claims {
   takeNew(id: string): Promise<Claim | null>;
   /** Ids that somebody has or had when he was killed. */
   held(): Promise<ReadonlySet<string>>;
+  /** Removes the claims on what is stored: left where two made a run, and the one that had taken it over was killed. */
+  forget(isStored: (id: string) => boolean): Promise<void>;
   /** Stops the heart and removes the folder where it is empty. Claims that are left are free on this machine at once. */
   end(): void;
 }
@@ -120,6 +122,11 @@ export function openClaims(out: string, worker: Worker, times: ClaimTimes = usua
     async held() {
       return new Set((await listed(folder)).filter((name) => !name.startsWith(".")));
     },
+    async forget(isStored) {
+      for (const id of (await listed(folder)).filter(isStored)) {
+        await discard(`${folder}/${id}`).catch(() => {});
+      }
+    },
     end() {
       clearInterval(beat);
       for (const file of mine) file.close();
@@ -132,6 +139,13 @@ export function openClaims(out: string, worker: Worker, times: ClaimTimes = usua
     },
   };
 
+  /** At once, and then piece by piece: nobody sees half a claim. */
+  async function discard(own: string): Promise<void> {
+    const gone = `${folder}/.released-${crypto.randomUUID()}`;
+    await Deno.rename(own, gone);
+    await Deno.remove(gone, { recursive: true });
+  }
+
   async function release(own: string, number: number, file: Deno.FsFile): Promise<void> {
     mine.delete(file);
     try {
@@ -140,10 +154,7 @@ export function openClaims(out: string, worker: Worker, times: ClaimTimes = usua
         // It took so long that somebody else took over: that claim stays.
         await Deno.remove(`${own}/${number}`, { recursive: true });
       } else {
-        // At once, and then piece by piece: nobody sees half a claim.
-        const gone = `${folder}/.released-${crypto.randomUUID()}`;
-        await Deno.rename(own, gone);
-        await Deno.remove(gone, { recursive: true });
+        await discard(own);
       }
     } catch {
       // It was taken away: as it should be.

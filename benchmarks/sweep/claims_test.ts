@@ -84,6 +84,22 @@ test("Claims are taken over where a heart stands still, by one alone; who comes 
   });
 });
 
+test("Claims on what is stored are forgotten, whoever left them; others stay", async () => {
+  await inFolder(async (out, open) => {
+    const slow = await open("slow").take("a");
+    await silence(out, "a", 1, 2e9);
+    assert(await open("killed").take("a"));
+    const other = await open("other").take("b");
+    // It had taken so long that another took over, which was killed then.
+    await slow!.release();
+    assertEquals([...Deno.readDirSync(`${out}/claims/a`)].map(({ name }) => name), ["2"]);
+    await open("next").forget((id) => id === "a");
+    assertEquals([...Deno.readDirSync(`${out}/claims`)].map(({ name }) => name), ["b"]);
+    await other!.release();
+    assertEquals([...Deno.readDirSync(`${out}/claims`)], []);
+  });
+});
+
 test("Claims go on where a process was killed between its claim and its name, after a silence", async () => {
   await inFolder(async (out, open) => {
     await Deno.mkdir(`${out}/claims/a/1`, { recursive: true });

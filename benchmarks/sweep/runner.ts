@@ -156,6 +156,7 @@ export async function runSweep<G extends AsyncDisposable>(
       if (result) results.set(id, result);
     }
   }
+  await sharing?.claims.forget((id) => isFinished(results.get(id)));
   return { results, ran, others: queue.elsewhere.size + queue.others, interrupted: signal.aborted };
 }
 
