@@ -90,7 +90,7 @@ export function jobsOf(task: string, args: readonly string[]): string | null {
   if (jobs !== "auto" && !/^[1-9]\d{0,3}$/.test(jobs)) {
     throw new UserError(`Cannot read --jobs "${jobs}": a whole number from 1 to 9999 is needed, or auto`);
   }
-  const other = ["plan", "worker", "dry-run", "list"].find((flag) => flags.has(flag));
+  const other = ["plan", "worker", "report", "dry-run", "list"].find((flag) => flags.has(flag));
   if (other) {
     throw new UserError(`Cannot take --jobs with --${other}: it starts the processes that make all runs`);
   }

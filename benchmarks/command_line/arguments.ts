@@ -3,6 +3,7 @@ import { readDuration } from "../cost/estimate.ts";
 import { a100, type GpuRates } from "../cost/growth/predict.ts";
 import { type ExportKind, exportKinds } from "../report/exports/write_exports.ts";
 import type { Asked } from "../settle/question.ts";
+import type { Role } from "../sweep/folder.ts";
 import type { SweepOverrides } from "../sweep/sweep.ts";
 import { unknownName } from "../../errors/unknown_name.ts";
 import { MARGIN } from "../statistics/verdicts.ts";
@@ -186,6 +187,18 @@ export function readGpu(texts: ReadonlyMap<string, string>): GpuRates | undefine
     );
   }
   return { name: "of the rates that were given", tflops, gbs, efficiency };
+}
+
+/** What a process is to do of a sweep. @throws {UserError} where it is asked for two things */
+export function readRole(flags: ReadonlySet<string>, texts: ReadonlyMap<string, string>): Role {
+  if (texts.has("jobs")) {
+    throw new UserError("Cannot start --jobs from here: ./run does, each a process of its own");
+  }
+  const asked = (["plan", "worker", "report"] as const).filter((role) => flags.has(role));
+  if (asked.length > 1) {
+    throw new UserError(`Cannot take --${asked[0]} and --${asked[1]} at once: one comes after the other`);
+  }
+  return asked[0] ?? "whole";
 }
 
 /** Whether what runs train is to be kept. @throws {UserError} where something else is */

@@ -18,7 +18,6 @@ import { prepareFolder, writeWhole } from "../../files/write_file.ts";
 import { describe } from "../sweep/described.ts";
 import { expandRuns } from "../sweep/expand_runs.ts";
 import { readRuns, type Role, type SharedFolder, workIn, type WorkParts } from "../sweep/folder.ts";
-import type { Claim } from "../sweep/claims.ts";
 import { isSamePlan, makePlan, type Plan, type PlannedRun, readPlan, writePlan } from "../sweep/plan.ts";
 import { keepTrained, keptIn } from "../sweep/trained_store.ts";
 import { prepareRuns } from "../sweep/prepare_runs.ts";
@@ -240,7 +239,7 @@ async function agreeOnPlan(
   role: Role,
   { others, claims }: SharedFolder,
 ): Promise<void> {
-  if (role === "worker") {
+  if (role === "worker" || role === "report") {
     const found = await readPlan(out);
     if (!found) {
       throw new UserError(`Cannot work in ${out}: it has no plan, the same command with --plan makes it`);
@@ -252,10 +251,7 @@ async function agreeOnPlan(
     );
   }
   // Of two that start at once, the second sees what the first has written.
-  let claim: Claim | null;
-  while ((claim = await claims.take("plan")) === null) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const claim = await claims.await("plan");
   try {
     const found = others > 0 ? await readPlan(out) : null;
     if (!found) return await writePlan(out, plan);
@@ -273,12 +269,16 @@ async function carryOut<G extends AsyncDisposable>(
   { plan, registries }: PlannedBench,
   out: string,
   parts: WorkParts<G>,
-  { live, claims }: SharedFolder,
+  { live, claims, alone }: SharedFolder,
   workOf: WorkOf,
 ): Promise<BenchOutcome> {
   const { deps, signal, say, role = "whole", keepsTrained = false } = parts;
+  if (role === "report") {
+    parts.display.stage("Waiting for those who make runs");
+    await alone(signal);
+  }
   // A worker leaves to others what they are at; a search tells what comes next only once they are done.
-  const sharing = { claims, waits: role === "whole" || plan.search === true };
+  const sharing = { claims, waits: role === "whole" || plan.search === true, ...pollOf(parts) };
   const checkpoints = { folder: checkpointsOf(out), everyMs: parts.checkpointEveryMs, say };
   const { store, stored } = await readRuns(out, say);
   if (keepsTrained) await sayWhatIsLost(plan, out, stored, say);
@@ -296,17 +296,19 @@ async function carryOut<G extends AsyncDisposable>(
       signal,
       say,
       checkpoints,
-      sharing: { claims, waits },
+      sharing: { ...sharing, waits },
       onWait: () => parts.display.stage("Waiting for base checkpoints that others score"),
       onScored: (base, ms) => forecast.noteBase(runOf.get(canonicalJson(base))!, ms),
     });
-  await score(basesOf(kinds), storedBases, false);
+  if (role !== "report") await score(basesOf(kinds), storedBases, false);
   const display = inAllOf([parts.display, live.display]);
-  const run = (runs: readonly PlannedRun[]) =>
-    runSweep(runs, store, stored, deps, display, {
-      ...{ signal, forecast, checkpoints, sharing },
-      ...(keepsTrained && { keep: (run, trained) => keepTrained(out, run, trained) }),
-    });
+  const run = async (runs: readonly PlannedRun[]): Promise<SweepOutcome> =>
+    role === "report"
+      ? { results: stored.results, ran: 0, others: 0, interrupted: signal.aborted }
+      : await runSweep(runs, store, stored, deps, display, {
+        ...{ signal, forecast, checkpoints, sharing },
+        ...(keepsTrained && { keep: (run, trained) => keepTrained(out, run, trained) }),
+      });
   const { done, results, ran, others, interrupted } = plan.search
     ? await searchRates(plan, stored, run)
     : await run(plan.runs).then(({ results, ...rest }) => ({
@@ -321,14 +323,20 @@ async function carryOut<G extends AsyncDisposable>(
     // One that failed is tried again by the next command.
     if (!scored.results.has(await recordId(base))) unscored.push(base);
   }
-  await score(unscored, scored, true);
+  if (role !== "report") await score(unscored, scored, true);
   if (signal.aborted) return { ...made, interrupted: true };
   live.enter("report");
   parts.display.stage("Writing the report");
-  await writePlan(out, done);
+  // A search that others go on with has other runs yet.
+  if (results.length === done.runs.length) await writePlan(out, done);
   const chosen = await writeChosen(done, out, results);
   const report = await writeReport(out, registries);
   return { ...made, report, chosen };
+}
+
+/** How often others are looked at, where that was said. */
+function pollOf({ pollMs }: Pick<WorkParts<AsyncDisposable>, "pollMs">): { readonly pollMs?: number } {
+  return pollMs === undefined ? {} : { pollMs };
 }
 
 /** Tells of runs that are stored without what they trained: it is gone, and they are not made again for it. */
@@ -364,10 +372,11 @@ async function searchRates(
     for (const [id, result] of outcome?.results ?? []) known.set(id, result);
     ran += outcome?.ran ?? 0;
     others += outcome?.others ?? 0;
-    if (!outcome || outcome.interrupted) {
+    // Where runs are missing still, this process makes none.
+    if (!outcome || outcome.interrupted || left.some(({ id }) => !known.has(id))) {
       const done = { ...plan, runs };
       const results = reportedResults(done, [...known.values()]);
-      return { done, results, ran, others, interrupted: outcome !== null };
+      return { done, results, ran, others, interrupted: outcome?.interrupted ?? false };
     }
   }
 }

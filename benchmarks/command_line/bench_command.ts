@@ -1,5 +1,5 @@
 /** @file `./run bench` and `./run bench-python`: reads what was asked for, runs the sweep, prints what came of it. */
-import { readCheckpointEvery, readKeep, readOverrides } from "./arguments.ts";
+import { readCheckpointEvery, readKeep, readOverrides, readRole } from "./arguments.ts";
 import { bench, type BenchOutcome, lookAhead, type Outlook, planBench, withEntries } from "./bench.ts";
 import { type CommandName, isPath, readArguments } from "./commands.ts";
 import { onOwnData, openAskedData } from "./own_data.ts";
@@ -9,13 +9,11 @@ import { rankOf } from "../sweep/method.ts";
 import type { Plan } from "../sweep/plan.ts";
 import { formatBytes, formatCount } from "../report/format.ts";
 import { nameRun } from "../sweep/progress.ts";
-import type { Role } from "../sweep/folder.ts";
 import { isStoredRun } from "../sweep/rerun.ts";
 import { override } from "../sweep/sweep.ts";
 import { readSweep, withFilesOf } from "../sweep/sweep_files.ts";
 import type { RunResult } from "../../training/run.ts";
 import { quoteArgument } from "../../errors/quote.ts";
-import { UserError } from "../../errors/user_error.ts";
 import type { CommandDeps } from "./command_deps.ts";
 import { printList } from "./list.ts";
 import { settleIn } from "./settle_command.ts";
@@ -33,7 +31,7 @@ export async function benchCommand(args: string[], deps: CommandDeps, task: Comm
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
   const command = [`./run ${task}`, ...args.map(quoteArgument)].join(" ");
-  const isDry = flags.has("dry-run"), isJson = flags.has("json"), role = roleOf(flags, texts);
+  const isDry = flags.has("dry-run"), isJson = flags.has("json"), role = readRole(flags, texts);
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
   const keepsTrained = readKeep(texts.get("keep"));
   const screen = deps.display(isJson || isDry ? "stderr" : "stdout");
@@ -112,16 +110,6 @@ export async function benchCommand(args: string[], deps: CommandDeps, task: Comm
     screen.end();
     interruption?.[Symbol.dispose]();
   }
-}
-
-/** What this process is to do of the sweep. @throws {UserError} where it is asked for two things */
-function roleOf(flags: ReadonlySet<string>, texts: ReadonlyMap<string, string>): Role {
-  if (texts.has("jobs")) {
-    throw new UserError("Cannot start --jobs from here: ./run does, each a process of its own");
-  }
-  const asked = (["plan", "worker"] as const).filter((role) => flags.has(role));
-  if (asked.length > 1) throw new UserError("Cannot take --plan and --worker at once: the plan comes first");
-  return asked[0] ?? "whole";
 }
 
 function printPlanned(

@@ -111,6 +111,16 @@ const ownData = {
   "max-tokens": text("N", "cut longer prompts, so that an example has so many tokens at most"),
 };
 
+/** How several processes share a sweep. */
+const sharing = under("Several processes (docs/scale.md)", {
+  jobs: text("N", "share the sweep among N processes of this machine, or as many as suit it: auto"),
+  plan: flag("write the plan into the folder, for workers; run nothing"),
+  worker: flag(
+    "make runs of the plan in the folder beside others, on any machine that has it; write no report",
+  ),
+  report: flag("write the report of what is stored, once nobody is at work in the folder; run nothing"),
+});
+
 const json = { json: flag("print one JSON object; progress goes to stderr") };
 
 const bench = {
@@ -129,13 +139,7 @@ const bench = {
     keep: text("WHAT", "keep more than results: trained, what each run trained, in DIR/trained", ["trained"]),
     list: flag("list the known tasks, optimizers, models and sweeps"),
     ...json,
-    ...under("Several processes (docs/scale.md)", {
-      jobs: text("N", "share the sweep among N processes of this machine, or as many as suit it: auto"),
-      plan: flag("write the plan into the folder, for workers; run nothing"),
-      worker: flag(
-        "make runs of the plan in the folder beside others, on any machine that has it; write no report",
-      ),
-    }),
+    ...sharing,
     ...under("Which runs of the sweep", {
       tasks: list("A,B", "these tasks alone, also ones that the sweep does not name", "task"),
       optimizers: list("A,B", "these methods alone, also ones that the sweep does not name", "optimizer"),
@@ -203,6 +207,7 @@ export const commands = {
       "checkpoint-every": bench.options["checkpoint-every"],
       keep: bench.options.keep,
       ...json,
+      ...sharing,
       ...under("Rates and settings", {
         rates: path("DIR", "at the rates that were chosen into DIR, without a search of its own"),
         steps: bench.options.steps,

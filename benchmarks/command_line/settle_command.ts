@@ -1,5 +1,5 @@
 /** @file `./run settle`, and sweeps that are questions: reads what was asked for, settles it, prints the answer. */
-import { readAsked, readCheckpointEvery, readKeep, readOverrides } from "./arguments.ts";
+import { readAsked, readCheckpointEvery, readKeep, readOverrides, readRole } from "./arguments.ts";
 import { withEntries } from "./bench.ts";
 import { onOwnData, openAskedData } from "./own_data.ts";
 import { readArguments } from "./commands.ts";
@@ -41,6 +41,7 @@ export async function settleCommand(args: string[], deps: CommandDeps): Promise<
         rates: texts.get("rates"),
         isDry,
         isJson,
+        role: readRole(flags, texts),
         checkpointEveryMs,
         keepsTrained,
       },
@@ -92,10 +93,6 @@ export async function settleIn(
     return 0;
   }
   for (const note of question.notes) screen.say(note);
-  if (role === "plan") {
-    deps.print("A question is planned look by look: start the same command as often as you like");
-    return 0;
-  }
   using interruption = listenForStop(screen.say);
   const outcome = await settle(question, out, command, registries, {
     role,
@@ -107,6 +104,13 @@ export async function settleIn(
     say: screen.say,
   });
   screen.end();
+  if (role === "plan") {
+    if (isJson) deps.print(JSON.stringify({ sweep: spec.name, out }));
+    else {deps.print(
+        `Planned ${spec.name} in ${out}: the same command with --worker makes its runs, look by look`,
+      );}
+    return 0;
+  }
   if (isJson) deps.print(JSON.stringify(answerToJson(question, out, outcome)));
   if (outcome.interrupted) {
     deps.complain(`Stopped: the same command goes on from what is stored in ${out}`);

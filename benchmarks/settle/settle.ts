@@ -2,6 +2,7 @@
 import type { Registries } from "../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
 import type { Trained } from "../../training/loop/trained.ts";
+import { UserError } from "../../errors/user_error.ts";
 import { writeWhole } from "../../files/write_file.ts";
 import { choose } from "../rates/choose.ts";
 import { lateValidationLoss, meanLogLoss } from "../rates/late_loss.ts";
@@ -12,7 +13,8 @@ import { predictCost } from "../cost/predicted_cost.ts";
 import { writeReport, type WrittenReport } from "../report/write.ts";
 import { mean } from "../statistics/statistics.ts";
 import { describe } from "../sweep/described.ts";
-import { readRuns, workIn, type WorkParts } from "../sweep/folder.ts";
+import type { Claims } from "../sweep/claims.ts";
+import { readRuns, type Role, workIn, type WorkParts } from "../sweep/folder.ts";
 import { methodKey, rankOf } from "../sweep/method.ts";
 import { type Plan, type PlannedRun, writePlan } from "../sweep/plan.ts";
 import { keepTrained } from "../sweep/trained_store.ts";
@@ -25,14 +27,14 @@ import { answerOf, type Found } from "./answer.ts";
 import { chooseRate, ratesAsked, type Tried } from "./fair_rates.ts";
 import type { Cell, Comparison, Contender, Question } from "./question.ts";
 import { pairedRuns, tuningRuns } from "./runs.ts";
-import { type Choice, openFile, type SettleFile, writeFile } from "./settle_file.ts";
+import { type Choice, hasFile, openFile, type SettleFile, writeFile } from "./settle_file.ts";
 import { type Judged, nextOf, type Results, standingOf } from "./standing.ts";
 
 /** How a question went. */
 export interface SettleOutcome extends Found {
   /** For people, at most four lines. */
   readonly answer: readonly string[];
-  /** Null where it was interrupted, and for a worker. */
+  /** Null where it was interrupted, and for a worker or a plan. */
   readonly report: WrittenReport | null;
 }
 
@@ -50,14 +52,21 @@ export async function settle<G extends AsyncDisposable>(
   parts: WorkParts<G>,
 ): Promise<SettleOutcome> {
   parts.display.stage("Reading data and counting what runs take");
-  const begun = await openFile(out, question);
+  const { role = "whole" } = parts;
+  // Refused before data are read.
+  await openFile(out, question);
   const runs = question.cells.flatMap(({ contenders }) => contenders.map(({ run }) => run));
   // Both kinds of runs: they are scored on different examples.
   const workOf = await prepareRuns([
     ...runs,
     ...runs.map((run) => ({ ...run, config: { ...run.config, scoreOn: "validation" as const } })),
   ]);
-  return await workIn(out, parts, async ({ live, claims }) => {
+  return await workIn(out, parts, async ({ live, claims, alone }) => {
+    let file = await agreeOnFile(out, question, role, claims);
+    if (role === "report") {
+      parts.display.stage("Waiting for those who make runs");
+      await alone(parts.signal);
+    }
     const { store, stored } = await readRuns(out, parts.say);
     const known = new Map(stored.results), display = inAllOf([parts.display, live.display]);
     const asked = question.cells.flatMap(({ contenders }) =>
@@ -83,6 +92,8 @@ export async function settle<G extends AsyncDisposable>(
     /** Runs what is missing of these, which watchers see as the whole plan. Returns whether it was interrupted. */
     const run = async (runs: readonly PlannedRun[], rates: readonly ChosenRate[]): Promise<boolean> => {
       ledger.note(runs);
+      const isMissing = () => runs.some(({ id }) => !isFinished(known.get(id)));
+      if (role === "plan" || role === "report") return isMissing();
       await writePlan(out, { ...plan, rates: [...rates], runs });
       const { results, interrupted } = await runSweep(
         runs,
@@ -91,15 +102,19 @@ export async function settle<G extends AsyncDisposable>(
         parts.deps,
         display,
         // What others are at is waited for: the next look follows from all runs before it.
-        { signal: parts.signal, forecast, checkpoints, sharing: { claims, waits: true }, ...keeping },
+        {
+          signal: parts.signal,
+          forecast,
+          checkpoints,
+          sharing: { claims, waits: true, ...(parts.pollMs !== undefined && { pollMs: parts.pollMs }) },
+          ...keeping,
+        },
       );
       for (const [id, result] of results) known.set(id, result);
       ledger.note(runs);
-      return interrupted || runs.some(({ id }) => !isFinished(known.get(id)));
+      return interrupted || isMissing();
     };
 
-    let file = begun;
-    await writeFile(out, file);
     const tuned = await chooseRates(question, file, known, ledger, run);
     if (tuned && !file.choices) {
       file = { ...file, choices: [...tuned.choices.values()] };
@@ -121,7 +136,9 @@ export async function settle<G extends AsyncDisposable>(
       failed,
     };
     const answer = answerOf(question, outcome);
-    if (outcome.interrupted || parts.role === "worker") return { ...outcome, answer, report: null };
+    if (outcome.interrupted || role === "worker" || role === "plan") {
+      return { ...outcome, answer, report: null };
+    }
     live.enter("report");
     parts.display.stage("Writing the report");
     await writeFile(out, { ...file, answer: [...answer] });
@@ -133,6 +150,33 @@ export async function settle<G extends AsyncDisposable>(
     });
     return { ...outcome, answer, report: await writeReport(out, registries) };
   });
+}
+
+/**
+ * The question's file, which all processes that fill the folder share: written by the first that is no worker.
+ *
+ * @throws {UserError} for a worker where there is none
+ */
+async function agreeOnFile(
+  out: string,
+  question: Question,
+  role: Role,
+  claims: Claims,
+): Promise<SettleFile> {
+  // Of two that start at once, the second sees what the first has written.
+  const claim = await claims.await("plan");
+  try {
+    const file = await openFile(out, question), isThere = await hasFile(out);
+    if (!isThere && (role === "worker" || role === "report")) {
+      throw new UserError(
+        `Cannot work in ${out}: no question was begun there, the same command with --plan does`,
+      );
+    }
+    if (!isThere) await writeFile(out, file);
+    return file;
+  } finally {
+    await claim.release();
+  }
 }
 
 /** What the report must say of how its runs were made. */

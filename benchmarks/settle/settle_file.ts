@@ -5,11 +5,13 @@
 import { z } from "zod";
 import { UserError } from "../../errors/user_error.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import { readText, reasonOf, writeWhole } from "../../files/write_file.ts";
+import { namesIn, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
 import { parseWith } from "../../training/configuration.ts";
 import { LOOKS } from "../statistics/looks.ts";
 import { boundsFor } from "../statistics/sequential.ts";
 import { FIRST_SEED, type Question } from "./question.ts";
+
+const NAME = "settle.json";
 
 const numbers = z.array(z.number());
 
@@ -122,11 +124,16 @@ export async function openFile(out: string, question: Question): Promise<SettleF
   return found;
 }
 
+/** Whether a question was begun in a folder. */
+export async function hasFile(out: string): Promise<boolean> {
+  return (await namesIn(out)).includes(NAME);
+}
+
 /** Writes a question's file. */
 export async function writeFile(out: string, file: SettleFile): Promise<void> {
   await writeWhole(pathIn(out), `${JSON.stringify(file, null, 1)}\n`);
 }
 
 function pathIn(out: string): string {
-  return `${out}/settle.json`;
+  return `${out}/${NAME}`;
 }

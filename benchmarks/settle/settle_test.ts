@@ -15,6 +15,7 @@ import { fakeDiverged, fakeDone, fakeEnvironment } from "../../tests/support/fak
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { createLines } from "../command_line/display.ts";
 import { ChosenRates } from "../rates/rates.ts";
+import type { Role } from "../sweep/folder.ts";
 import { readPlan } from "../sweep/plan.ts";
 import { openStore } from "../sweep/store.ts";
 import type { SweepSpec } from "../sweep/sweep.ts";
@@ -90,10 +91,11 @@ interface Going {
   readonly able?: Readonly<Record<string, Ability>>;
   /** Happens before each run. */
   readonly before?: (config: RunConfig, interruption: AbortController) => void | Promise<void>;
+  readonly role?: Role;
 }
 
 /** Settles a question of digits at rank 8, with made-up runs of a second each. */
-async function settled(out: string, { asked, able, before }: Going = {}) {
+async function settled(out: string, { asked, able, before, role = "whole" }: Going = {}) {
   const whole: Asked = {
     methods: ["lora-ga", "lora"],
     tasks: ["digits"],
@@ -134,6 +136,8 @@ async function settled(out: string, { asked, able, before }: Going = {}) {
     display: createLines(() => {}),
     signal: interruption.signal,
     checkpointEveryMs: Infinity,
+    role,
+    pollMs: 5,
     say: (sentence) => said.push(sentence),
   });
   const json = answerToJson(question, out, outcome);
@@ -285,6 +289,30 @@ test("settle() that is stopped, killed or short of time goes on to the same verd
       assertEquals(again.ran, []);
       assertEquals(again.verdicts, once.verdicts);
       assertEquals(again.outcome.answer, once.outcome.answer);
+    });
+  });
+});
+
+test("settle() shared by three makes each run once, for the answer of one alone; a worker needs what was begun", async () => {
+  await inFolder(async (alone) => {
+    const once = await settled(alone);
+    await inFolder(async (out) => {
+      await assertRejects(() => settled(out, { role: "worker" }), UserError, "no question was begun there");
+      assertEquals((await settled(out, { role: "plan" })).ran, []);
+      assertEquals((await fileIn(out)).agreed, (await fileIn(alone)).agreed);
+      // Long enough for the others to look meanwhile.
+      const before = () => new Promise<void>((resolve) => setTimeout(resolve, 3));
+      const all = await Promise.all(
+        (["worker", "worker", "whole"] as const).map((role) => settled(out, { role, before })),
+      );
+      const made = all.flatMap(({ ran }) => ran.map((config) => JSON.stringify(config)));
+      assertEquals([made.length, new Set(made).size], [once.ran.length, once.ran.length]);
+      assert(all.every(({ ran }) => ran.length > 0), "one has made all");
+      assertEquals(all.map(({ outcome }) => outcome.report === null), [true, true, false]);
+      assertEquals(all.map(({ outcome }) => outcome.answer), all.map(() => once.outcome.answer));
+      const late = await settled(out, { role: "report" });
+      assertEquals([late.ran, late.outcome.answer], [[], once.outcome.answer]);
+      assertEquals((await fileIn(out)).answer, [...once.outcome.answer]);
     });
   });
 });

@@ -18,6 +18,8 @@ export interface Claim {
 export interface Claims {
   /** Takes what an id names; null where somebody alive has it. */
   take(id: string): Promise<Claim | null>;
+  /** Takes what an id names, once nobody alive has it: for what is done in a moment. */
+  await(id: string): Promise<Claim>;
   /** Takes what nobody has claimed; null where somebody has, dead or alive. Costs a look less than `take`. */
   takeNew(id: string): Promise<Claim | null>;
   /** Ids that somebody has or had when he was killed. */
@@ -103,20 +105,29 @@ export function openClaims(out: string, worker: Worker, times: ClaimTimes = usua
     }
   };
 
+  const take = (id: string): Promise<Claim | null> => {
+    const own = `${folder}/${id}`;
+    return attempt(own, async () => {
+      await Deno.mkdir(own, { recursive: true });
+      const last = Math.max(0, ...(await listed(own)).map(Number).filter(Number.isInteger));
+      return last > 0 && await isAlive(`${own}/${last}`) ? null : await claimAs(own, last + 1);
+    });
+  };
+
   return {
+    take,
+    async await(id) {
+      for (;;) {
+        const claim = await take(id);
+        if (claim) return claim;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
     takeNew(id) {
       const own = `${folder}/${id}`;
       return attempt(own, async () => {
         await Deno.mkdir(own);
         return await claimAs(own, 1);
-      });
-    },
-    take(id) {
-      const own = `${folder}/${id}`;
-      return attempt(own, async () => {
-        await Deno.mkdir(own, { recursive: true });
-        const last = Math.max(0, ...(await listed(own)).map(Number).filter(Number.isInteger));
-        return last > 0 && await isAlive(`${own}/${last}`) ? null : await claimAs(own, last + 1);
       });
     },
     async held() {

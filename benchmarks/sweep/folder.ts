@@ -5,12 +5,16 @@ import { removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
 import { type Claims, openClaims, sweepClaims } from "./claims.ts";
 import { EVERY_OF_WORKER, type LiveWriter, openLive, readPulses } from "./live.ts";
 import { thisWorker } from "./worker.ts";
+import { wait } from "./queue.ts";
 import type { Display } from "./progress.ts";
 import { isFinished, type RunDeps } from "./runner.ts";
 import { checkpointsOf, openBases, openStore, type Store, type Stored } from "./store.ts";
 
-/** What a process does of a sweep: all; the plan alone; or runs alone, beside others. */
-export type Role = "whole" | "plan" | "worker";
+/** What a process does of a sweep: all; the plan alone; runs alone, beside others; or the report alone, after them. */
+export type Role = "whole" | "plan" | "worker" | "report";
+
+/** Milliseconds between two looks whether others are at work still. */
+const POLL = 5000;
 
 /** What work in an output folder is done with. */
 export interface WorkParts<G extends AsyncDisposable> {
@@ -25,6 +29,8 @@ export interface WorkParts<G extends AsyncDisposable> {
   readonly say: (sentence: string) => void;
   /** True where what runs train is kept with their results: see trained_store.ts. */
   readonly keepsTrained?: boolean;
+  /** Milliseconds between two looks at what others are at; 5 seconds where absent. */
+  readonly pollMs?: number;
 }
 
 /** A folder that other processes may fill at the same time. */
@@ -33,6 +39,8 @@ export interface SharedFolder {
   readonly claims: Claims;
   /** How many others were at work in it when this process came. */
   readonly others: number;
+  /** Resolves once nobody else is at work in it, or the signal aborts. */
+  alone(signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -42,22 +50,27 @@ export interface SharedFolder {
  */
 export async function workIn<T extends { readonly interrupted: boolean }>(
   out: string,
-  { say, role }: Pick<WorkParts<AsyncDisposable>, "say" | "role">,
+  { say, role, pollMs = POLL }: Pick<WorkParts<AsyncDisposable>, "say" | "role" | "pollMs">,
   work: (shared: SharedFolder) => Promise<T>,
 ): Promise<T> {
   const { folder } = openStore(out), worker = thisWorker();
   await prepareFolder(folder);
   const live = await openLive(out, say, worker, role === "worker" ? EVERY_OF_WORKER : undefined);
   const claims = openClaims(out, worker);
+  const countOthers = async () =>
+    (await readPulses(out, worker)).filter(({ isAlive, live }) => isAlive && live?.worker !== worker.name)
+      .length;
+  const alone = async (signal: AbortSignal) => {
+    while (!signal.aborted && await countOthers() > 0) await wait(pollMs, signal);
+  };
   try {
-    const pulses = await readPulses(out, worker);
-    const others = pulses.filter(({ isAlive, live }) => isAlive && live?.worker !== worker.name).length;
+    const others = await countOthers();
     if (others === 0) {
       // What others are writing is told by locks, which not every file system has.
       for (const path of [out, folder, openBases(out).folder]) await sweepUp(path);
       await sweepClaims(out);
     }
-    const outcome = await work({ live, claims, others });
+    const outcome = await work({ live, claims, others, alone });
     await live.end({ status: outcome.interrupted ? "interrupted" : "done" });
     return outcome;
   } catch (caught) {

@@ -135,7 +135,7 @@ function scattered<T>(items: readonly T[], others: number): T[] {
 }
 
 /** Resolves after so many milliseconds, or when the signal aborts. */
-function wait(ms: number, signal: AbortSignal): Promise<void> {
+export function wait(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer);
