@@ -16,6 +16,7 @@ import { pretrainCommand } from "./benchmarks/command_line/pretrain_command.ts";
 import { checkCommand } from "./benchmarks/command_line/check_command.ts";
 import { autotuneCommand } from "./benchmarks/command_line/autotune_command.ts";
 import { dataCommand } from "./benchmarks/command_line/data_command.ts";
+import { slurmCommand } from "./benchmarks/command_line/slurm_command.ts";
 import { completionsCommand } from "./benchmarks/command_line/completions_command.ts";
 
 const real: CommandDeps = {
@@ -95,6 +96,7 @@ async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
     settle: settleCommand,
     "bench-python": benchCommand,
     data: dataCommand,
+    slurm: slurmCommand,
     report: reportCommand,
     watch: watchCommand,
     pretrain: pretrainCommand,

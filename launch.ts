@@ -12,6 +12,8 @@ import {
   isCommand,
   isPath,
   readArguments,
+  slurmOptions,
+  withoutOptions,
 } from "./benchmarks/command_line/commands.ts";
 import { columnsOf, wrap } from "./benchmarks/command_line/terminal.ts";
 import config from "./deno.json" with { type: "json" };
@@ -59,7 +61,7 @@ export function launch(task: string, args: readonly string[], place: Place): str
   if (!isCommand(task)) {
     return ["task", task, ...args.map((one) => /^\.\.?\//.test(one) ? resolve(one) : one)];
   }
-  const own = changePaths(task, withoutJobs(task, args), resolve);
+  const own = changePaths(task, withoutOptions(task, args, ["jobs"]), resolve);
   // Help needs nothing, and says so of the rest.
   const isHelp = own.includes("--help") || own.includes("-h");
   const { read, write } = isHelp ? { read: [], write: [] } : reachOf(task, own, place);
@@ -71,14 +73,22 @@ export function launch(task: string, args: readonly string[], place: Place): str
 }
 
 /**
- * The arguments of `deno` that go before a task's own, with "--" behind them: what checks the types of a file of the user's.
+ * The arguments of `deno` for what goes before a task, in a process of its own that may do other things; empty where nothing
+ * does. What checks the types of a file of the user's runs nothing of it; what plans a sweep for Slurm can start no program.
  */
 export function launchBefore(task: string, args: readonly string[], place: Place): string[] {
-  if (task !== "check" || args.includes("--help") || args.includes("-h")) return [];
+  if (args.includes("--help") || args.includes("-h")) return [];
   const resolve = (path: string) =>
     path.startsWith("/") || place.start === place.project ? path : `${place.start}/${path}`;
-  const [file] = readArguments(task, args).positional;
-  return file === undefined ? [] : ["check", "--quiet", resolve(file), "--"];
+  if (task === "check") {
+    const [file] = readArguments(task, args).positional;
+    return file === undefined ? [] : ["check", "--quiet", resolve(file)];
+  }
+  if (task !== "slurm") return [];
+  const { texts } = readArguments(task, args);
+  // What the command itself refuses is not to be planned before.
+  if (texts.has("status") || !texts.has("out") || !texts.has("workers")) return [];
+  return launch("bench", [...withoutOptions(task, args, slurmOptions), "--plan"], place);
 }
 
 /** How many processes share a sweep, as it was asked for: a number, or "auto"; null where one process does all. */
@@ -95,13 +105,6 @@ export function jobsOf(task: string, args: readonly string[]): string | null {
     throw new UserError(`Cannot take --jobs with --${other}: it starts the processes that make all runs`);
   }
   return jobs;
-}
-
-/** The arguments that each of several processes gets. */
-function withoutJobs(task: CommandName, args: readonly string[]): string[] {
-  return "jobs" in commands[task].options
-    ? args.filter((arg, i) => arg !== "--jobs" && !arg.startsWith("--jobs=") && args[i - 1] !== "--jobs")
-    : [...args];
 }
 
 function allow(flag: string, paths: readonly string[] | null): string[] {
@@ -158,6 +161,9 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
       return { read: null, write: out };
     case "watch":
       return { read: null, write: [] };
+    // It runs nothing of the sweep.
+    case "slurm":
+      return { read: [...project, ...out, ...named("status")], write: out };
     case "pretrain":
       return {
         read: [...project, ...out, ...named("data"), ...(paths.get("with") ?? []).map(folderOf)],
@@ -211,8 +217,11 @@ if (import.meta.main) {
       packages: packages.slice(0, packages.lastIndexOf("/vega/")),
     };
     const words = launch(task, args, place);
-    console.log([...launchBefore(task, args, place), ...words].map(quoteArgument).join(" "));
-    // For the shell too, in a line of its own.
+    const line = (all: readonly string[]) => all.map(quoteArgument).join(" ");
+    console.log(line(words));
+    // For the shell too, in lines of their own.
+    const before = launchBefore(task, args, place);
+    if (before.length > 0) console.log(`before=${quoteArgument(line(before))}`);
     const jobs = jobsOf(task, args);
     if (jobs !== null) console.log(`jobs=${jobs}`);
   } catch (error) {

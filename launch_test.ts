@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { commands, type Option } from "./benchmarks/command_line/commands.ts";
 import { jobsOf, launch, launchBefore, type Place } from "./launch.ts";
 import { UserError } from "./errors/user_error.ts";
@@ -64,6 +64,13 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "pretrain --out",
     "pretrain --with",
     "pretrain --data",
+    "slurm --out",
+    "slurm --status",
+    "slurm --rates",
+    "slurm --with",
+    "slurm --data",
+    "slurm --model",
+    "slurm --may-read",
   ]);
 });
 
@@ -221,10 +228,36 @@ test("launch() lets commands read the folders of files that bring entries, and c
     "check",
     "--quiet",
     "/my files/a/b.ts",
-    "--",
   ]);
   assertEquals(launchBefore("check", ["--help"], place), []);
   assertEquals(launchBefore("bench", ["--with", "a.ts"], place), []);
+});
+
+Deno.test("launch() lets slurm start sbatch and squeue, and read no file of the user's: bench plans before, and starts nothing", () => {
+  const args = [
+    "s/own.json",
+    "--out=o",
+    "--workers",
+    "4",
+    "--submit",
+    "--gpus=0",
+    "--seeds",
+    "0,1",
+    "--data=d",
+  ];
+  const { read, write } = started("slurm", args), words = launch("slurm", args, elsewhere);
+  assertEquals([read, write], [[".", "/npm", "/my files/o"], ["/my files/o"]]);
+  assertEquals(words.filter((word) => word.startsWith("--allow-run")), ["--allow-run=sbatch,squeue"]);
+  const before = launchBefore("slurm", args, elsewhere);
+  assertEquals(
+    before,
+    launch("bench", ["s/own.json", "--out=o", "--seeds", "0,1", "--data=d", "--plan"], elsewhere),
+  );
+  assert(!before.some((word) => word.startsWith("--allow-run")));
+  assertEquals(launchBefore("slurm", ["--status", "o"], elsewhere), []);
+  assertEquals(started("slurm", ["--status", "o"]).read, [".", "/npm", "/my files/o"]);
+  // What is missing the command itself says.
+  assertEquals(launchBefore("slurm", ["quick", "--out", "o"], elsewhere), []);
 });
 
 test("launch.ts prints what a shell takes, or one sentence and exit code 2", async () => {

@@ -88,9 +88,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   "benchmarks/performance/peers": everything,
   "benchmarks/settle": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
+  "benchmarks/slurm": ["errors", "files", "benchmarks/sweep"],
   "benchmarks/command_line": [
     ...[...runs, ...sweeping],
-    ...["benchmarks/study", "benchmarks/report", "benchmarks/settle", "benchmarks/watch"],
+    ...["benchmarks/study", "benchmarks/report", "benchmarks/settle", "benchmarks/watch", "benchmarks/slurm"],
     ...["benchmarks/performance/tuning.ts", "type benchmarks/performance", "type contract"],
   ],
   // What writes their tables.

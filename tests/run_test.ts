@@ -31,9 +31,10 @@ case $1 in
     [ "$4" = launch.ts ] || exit 9
     printf %s "$5" >"$STATE/start"; shift 5
     [ "$1" != benhc ] || { echo "there is no benhc" >&2; exit 2; }
+    before=; [ "$1" != check ] || before="before='task \\"first of  all\\"'"
     printf task
-    for a; do printf ' %s' "$(printf '%s\\n' "$a" | /usr/bin/sed "s/'/'\\\\\\\\''/g; s/.*/'&'/")"; done ;;
-  task) echo "cwd $PWD"; echo "no colour \${NO_COLOR-unset}"; echo "backend \${DENO_WEBGPU_BACKEND-unset}"; for a; do echo "argument $a"; done; command -v deno ;;
+    for a; do printf ' %s' "$(printf '%s\\n' "$a" | /usr/bin/sed "s/'/'\\\\\\\\''/g; s/.*/'&'/")"; done; printf '\n%s\n' "$before" ;;
+  task) [ "$2" != "first of  all" ] || { printf %s "$2" >"$STATE/first"; exit; }; echo "cwd $PWD"; echo "no colour \${NO_COLOR-unset}"; echo "backend \${DENO_WEBGPU_BACKEND-unset}"; for a; do echo "argument $a"; done; command -v deno ;;
 esac`;
 }
 
@@ -123,6 +124,17 @@ test("run passes a task and its arguments on, silently, where nothing is missing
     assertEquals(argumentsOf(outcome), ["task", "bench", "--note", "two  words", "", "*", "'"]);
     assertStringIncludes(outcome.stdout, `cwd ${folder}/project\n`);
     assertStringIncludes(outcome.stdout, `backend vulkan\n`);
+  }));
+
+test("run does first what goes before a task, silently, and ends where that fails", () =>
+  inFolder(async (folder) => {
+    const outcome = await run(folder, complete, ["check", "a.ts"]);
+    assertEquals([outcome.code, argumentsOf(outcome)], [0, ["task", "check", "a.ts"]]);
+    assertEquals(await Deno.readTextFile(`${folder}/state/first`), "first of  all");
+    await Deno.remove(`${folder}/state/first`);
+    await Deno.mkdir(`${folder}/state/first`);
+    const failed = await run(folder, complete, ["check", "a.ts"]);
+    assertEquals([failed.code === 0, argumentsOf(failed)], [false, []]);
   }));
 
 test("run looks for no adapter where it gets no argument, is asked for help, or prints completions", () =>

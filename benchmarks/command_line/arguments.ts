@@ -4,6 +4,7 @@ import { a100, type GpuRates } from "../cost/growth/predict.ts";
 import { type ExportKind, exportKinds } from "../report/exports/write_exports.ts";
 import type { Asked } from "../settle/question.ts";
 import type { Role } from "../sweep/folder.ts";
+import { type Asked as AskedOfSlurm, LEAST_MINUTES, MOST_WORKERS } from "../slurm/batch.ts";
 import type { SweepOverrides } from "../sweep/sweep.ts";
 import { unknownName } from "../../errors/unknown_name.ts";
 import { MARGIN } from "../statistics/verdicts.ts";
@@ -199,6 +200,34 @@ export function readRole(flags: ReadonlySet<string>, texts: ReadonlyMap<string, 
     throw new UserError(`Cannot take --${asked[0]} and --${asked[1]} at once: one comes after the other`);
   }
   return asked[0] ?? "whole";
+}
+
+/** What is asked of Slurm. @throws {UserError} where a value can't be read, or something is missing */
+export function readJobs(texts: ReadonlyMap<string, string>): AskedOfSlurm {
+  const whole = (name: string, wanted: string, least: number, most: number) => {
+    const text = texts.get(name)!, value = numberOf(text);
+    if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    throw new UserError(`Cannot read --${name} "${text}": ${wanted}`);
+  };
+  if (!texts.has("workers")) {
+    throw new UserError("Cannot share a sweep by Slurm: --workers W is needed, as in --workers 4");
+  }
+  const time = texts.get("time"), ms = time === undefined ? null : readDuration(time);
+  if (time !== undefined && (ms === null || ms < LEAST_MINUTES * 60_000)) {
+    throw new UserError(
+      `Cannot read --time "${time}": a time such as 30m or 2h is needed, of ${LEAST_MINUTES}m at least, since a worker ` +
+        "keeps its run two minutes before the end",
+    );
+  }
+  return {
+    workers: whole("workers", `a whole number from 1 to ${MOST_WORKERS} is needed`, 1, MOST_WORKERS),
+    gpus: texts.has("gpus")
+      ? whole("gpus", "0 or 1 is needed, since a worker uses one GPU: more workers use more", 0, 1) as 0 | 1
+      : 1,
+    cores: texts.has("cores") ? whole("cores", "a whole number from 1 to 1024 is needed", 1, 1024) : 2,
+    minutes: ms === null ? null : Math.ceil(ms / 60_000),
+    partition: texts.get("partition") ?? null,
+  };
 }
 
 /** Whether what runs train is to be kept. @throws {UserError} where something else is */

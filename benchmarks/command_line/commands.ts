@@ -184,6 +184,18 @@ const bench = {
 
 const model: Names = "model";
 
+/** Options of `bench` that one of many processes is given by another, or that end with what they print. */
+const {
+  jobs: _jobs,
+  plan: _plan,
+  worker: _worker,
+  report: _report,
+  "dry-run": _dry,
+  list: _list,
+  json: _json,
+  ...shared
+} = bench.options;
+
 /** What the command line knows, in the order of its help. */
 export const commands = {
   bench,
@@ -337,6 +349,38 @@ export const commands = {
     positional: null,
     examples: [["autotune", "once for a machine"]],
   },
+  slurm: {
+    summary: "share a sweep among jobs of Slurm",
+    details:
+      "Writes the plan and two batch files into DIR/slurm: an array of workers and the report that waits for them. The same " +
+      "command goes on where jobs ended before the sweep did. docs/scale.md says more.",
+    options: {
+      out: path("DIR", "a folder that all machines see, for results, report and logs"),
+      workers: text("W", "so many elements of the array, each a process that makes runs"),
+      gpus: text("N", "0 or 1: whether each gets a GPU; it does where nothing is given"),
+      cores: text("N", "processor cores of each; 2 where none is given"),
+      time: text(
+        "TIME",
+        "the time limit of each, such as 2h, after which it is queued again; else the partition's",
+      ),
+      partition: text("NAME", "the partition of Slurm's; its default where none is given"),
+      submit: flag("submit them; else the two lines are printed that do"),
+      status: path("DIR", "tell how the jobs of a folder are, instead"),
+      ...json,
+      ...under(
+        "The sweep, as bench takes it",
+        Object.fromEntries(Object.entries(shared).filter(([name]) => name !== "out")) as Omit<
+          typeof shared,
+          "out"
+        >,
+      ),
+    },
+    positional: bench.positional,
+    examples: [
+      ["slurm paper --out /shared/paper --workers 8 --time 2h --submit", "eight workers, each with a GPU"],
+      ["slurm --status /shared/paper", "what they are at"],
+    ],
+  },
   // What it may do more, the process was given at its start.
   "bench-python": {
     ...bench,
@@ -442,6 +486,26 @@ function joinNegatives(args: readonly string[], valued: readonly string[]): stri
       : [...joined, argument];
   }, []);
 }
+
+/** The same arguments without some options and their values. */
+export function withoutOptions(
+  name: CommandName,
+  args: readonly string[],
+  options: readonly string[],
+): string[] {
+  const known: Readonly<Record<string, Option>> = commands[name].options;
+  const isDropped = (argument: string | undefined) => options.some((option) => argument === `--${option}`);
+  return args.filter((argument, i) => {
+    const before = args[i - 1];
+    const isValue = isDropped(before) && known[before!.slice(2)]?.kind !== "flag";
+    return !isValue && !isDropped(argument) && !options.some((option) => argument.startsWith(`--${option}=`));
+  });
+}
+
+/** The options of `slurm` that it does not hand to the processes that make the runs. */
+export const slurmOptions = Object.keys(commands.slurm.options).filter((name) =>
+  name !== "out" && !Object.hasOwn(shared, name)
+);
 
 /**
  * The same arguments with every path in them changed: options that are paths in both of their forms, and positional
