@@ -7,7 +7,7 @@
  * - **A run**: {@linkcode openGpu} opens a GPU, {@linkcode train} runs a {@linkcode RunConfig} on it to its
  *   {@linkcode RunResult}, {@linkcode scoreBase} scores a checkpoint before fine-tuning.
  * - **Sweeps and reports**: {@linkcode planSweep}, {@linkcode runSweep}, {@linkcode readSweepFolder},
- *   {@linkcode buildSweepReport}, {@linkcode writeSweepReport}.
+ *   {@linkcode buildSweepReport}, {@linkcode writeSweepReport}; {@linkcode settle} runs what deciding a question needs.
  * - **Methods**: {@linkcode OptimizerModule} is the interface, {@linkcode attachLowRank} what the LoRA family shares;
  *   those that ship are exported by their names, such as {@linkcode loraPro}.
  * - **Tasks**: {@linkcode Task} is the interface; {@linkcode characterForm}, {@linkcode poolBatches} and
@@ -29,12 +29,12 @@
  *   schema: 1,
  *   task: { id: "digits", trainExamples: 2000, validationExamples: 256, testExamples: 500 },
  *   model: { id: "vit-tiny" },
- *   target modules: ["*"],
+ *   targetModules: ["*"],
  *   optimizer: { id: "lora-pro", options: { rank: 8 } },
  *   steps: 100,
  *   batchSize: 32,
  *   accumulate: 1,
- *   schedule: { kind: "cosine", peak: 4e-3, warmup: 8, floor: 0 },
+ *   schedule: { kind: "cosine", learningRate: 4e-3, warmup: 8, floor: 0 },
  *   clip: 1,
  *   validateEvery: 20,
  *   telemetryEvery: 20,
@@ -146,12 +146,16 @@ export {
   planSweep,
   readSweepFolder,
   runSweep,
+  settle,
+  type SettledQuestion,
+  type SettleRequest,
   type StoredSweep,
   type SweepChanges,
   type SweepOptions,
   type SweepReport,
   type SweepRequest,
   type SweepResults,
+  type Verdict,
   writeSweepReport,
 } from "./benchmarks/mod.ts";
 export { scoreBase } from "./training/scoring/score_base.ts";

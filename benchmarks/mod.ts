@@ -7,6 +7,7 @@ import type { Library } from "../training/configuration.ts";
 import type { OwnEntries } from "../training/registry.ts";
 import type { BaseResult, RunConfig, RunResult } from "../training/run.ts";
 import type { PlannedBench } from "./command_line/bench.ts";
+import { MARGIN } from "./statistics/verdicts.ts";
 import type { Display } from "./sweep/progress.ts";
 import type { RunDeps } from "./sweep/runner.ts";
 
@@ -78,6 +79,64 @@ export interface SweepResults {
   readonly page: string | null;
 }
 
+/** A question about methods, as `./run settle` takes it. */
+export interface SettleRequest {
+  /** Two at least, or one with `against`: the first is compared with each of the others. */
+  readonly methods: readonly string[];
+  /** The method that each of `methods` is compared with, instead. */
+  readonly against?: string;
+  /** By id. */
+  readonly tasks: readonly string[];
+  /** From 1. */
+  readonly ranks: readonly number[];
+  /** The largest difference that counts as none, as a share; 0.02 where absent. */
+  readonly within?: number;
+  /** For the runs of all calls on one folder together, such as "90s" or "2h"; "30m" where absent. */
+  readonly budget?: string;
+  /** What to change about the tasks' shipped settings. */
+  readonly changes?: Pick<SweepChanges, "learningRates" | "steps" | "data" | "examples" | "model" | "rates">;
+  /** Files that bring methods, tasks and models, as `--with` names them. */
+  readonly with?: readonly string[];
+  /** Methods, tasks and models of the program's own. */
+  readonly entries?: OwnEntries;
+}
+
+/** What is known of a pair of methods on one task at one rank. */
+export interface Verdict {
+  /** By id. */
+  readonly task: string;
+  /** From 1. */
+  readonly rank: number;
+  /** The method that is compared, by id. */
+  readonly of: string;
+  /** The method that it is compared with, by id. */
+  readonly against: string;
+  /** "score", or "log loss", where a lower loss is a positive difference. */
+  readonly outcome: string;
+  /** As docs/settle.md defines it. */
+  readonly verdict: "better" | "worse" | "same" | "identical" | "undecided";
+  /** Mean over pairs, in units of the outcome; null before the first pair. */
+  readonly difference: number | null;
+  /** Holds the true difference in 95% of questions; null below four pairs. */
+  readonly interval: readonly number[] | null;
+  /** Paired seeds that were judged. */
+  readonly pairs: number;
+  /** About how many more pairs would decide it, 0 where it is; null for losses, and where nobody knows. */
+  readonly more: number | null;
+}
+
+/** What a question came to. */
+export interface SettledQuestion {
+  /** One for each pair of methods on each task at each rank, of the score, and of the loss where there is one. */
+  readonly verdicts: readonly Verdict[];
+  /** For people, at most four lines. */
+  readonly answer: readonly string[];
+  /** True where a signal stopped it. */
+  readonly interrupted: boolean;
+  /** Path of the report's page; null where it was stopped. */
+  readonly page: string | null;
+}
+
 /** What lies in a sweep's folder. */
 export interface StoredSweep {
   /** Every run that can be used, of this plan or of another. */
@@ -124,19 +183,76 @@ export async function runSweep(
   out: string,
   { onResult = () => {}, say = () => {}, signal = new AbortController().signal }: SweepOptions = {},
 ): Promise<SweepResults> {
-  const nothing = () => {};
-  const display: Display = {
-    ...{ stage: nothing, begin: nothing, start: nothing, update: nothing, end: nothing },
-    finish: onResult,
-  };
   const [{ bench }, { isFinished }] = await Promise.all([
     import("./command_line/bench.ts"),
     import("./sweep/runner.ts"),
   ]);
   const sweep = await planned(request), deps = await openRunDeps(say, sweep.registries);
-  const parts = { deps, display, signal, say, checkpointEveryMs: Infinity };
+  const parts = { deps, display: quiet(onResult), signal, say, checkpointEveryMs: Infinity };
   const { results, interrupted, report } = await bench(sweep, out, parts);
   return { results: results.filter(isFinished), interrupted, page: report?.page ?? null };
+}
+
+/**
+ * Runs what deciding a question needs, until it is decided or the budget is used, and writes the report. The same call goes
+ * on where it was stopped.
+ *
+ * @param out the question's folder
+ * @throws as `runSweep` does, and `UserError` where the folder holds another question
+ */
+export async function settle(
+  question: SettleRequest,
+  out: string,
+  { onResult = () => {}, say = () => {}, signal = new AbortController().signal }: SweepOptions = {},
+): Promise<SettledQuestion> {
+  const [
+    { withEntries },
+    { askQuestion, specOf },
+    { answerToJson },
+    engine,
+    { readChosen, readChosenIn },
+    sweeps,
+  ] = await Promise.all([
+    import("./command_line/bench.ts"),
+    import("./settle/question.ts"),
+    import("./settle/answer.ts"),
+    import("./settle/settle.ts"),
+    import("./sweep/sweep_files.ts"),
+    import("./sweep/sweep.ts"),
+  ]);
+  const { methods, tasks, ranks, within = MARGIN, budget = "30m", changes = {}, with: files = [] } = question;
+  const registries = await withEntries(files, await libraryWith(question.entries));
+  const asked = {
+    methods,
+    tasks,
+    ranks,
+    within,
+    budget,
+    ...(question.against && { against: question.against }),
+  };
+  const spec = sweeps.override(specOf(asked, registries), changes, registries),
+    from = sweeps.ratesNeeded(spec);
+  const given = changes.rates === undefined ? null : await readChosenIn(changes.rates);
+  const ready = await askQuestion(
+    spec,
+    registries,
+    given ?? (from === null ? null : await readChosen(from)),
+    given !== null,
+  );
+  const parts = { deps: await openRunDeps(say, registries), display: quiet(onResult), signal, say };
+  const outcome = await engine.settle(ready, out, "settle()", registries, {
+    ...parts,
+    role: "whole",
+    checkpointEveryMs: Infinity,
+    keepsTrained: false,
+  });
+  const { verdicts } = answerToJson(ready, out, outcome);
+  return {
+    verdicts,
+    answer: outcome.answer,
+    interrupted: outcome.interrupted,
+    page: outcome.report?.page ?? null,
+  };
 }
 
 /**
@@ -209,6 +325,12 @@ export async function openRunDeps(
     scoreBase: (gpu, config, hooks) => scoreBase(gpu, config, { ...library, ...hooks }),
     environment: environmentOf,
   };
+}
+
+/** Shows nothing, and tells a program of each run. */
+function quiet(finish: Display["finish"]): Display {
+  const nothing = () => {};
+  return { stage: nothing, begin: nothing, start: nothing, update: nothing, end: nothing, finish };
 }
 
 async function planned(

@@ -55,7 +55,22 @@ export function finalValidationLoss(result: RunResult): number | null {
   return result.status === "done" ? result.outcome.validationLoss.at(-1)?.value ?? null : null;
 }
 
+/** The best rate of the best batch size and steps, where a group has several. */
 function chooseOne(group: readonly Finished[]): ChosenRate[] {
+  const bySizes = Object.values(
+    Object.groupBy(group, ({ config }) => JSON.stringify([config.batchSize, config.steps])),
+  );
+  const choices = bySizes.flatMap((runs) => chooseRate(runs!));
+  const [best] = choices.toSorted((a, b) =>
+    a.loss - b.loss || a.batchSize - b.batchSize || a.rate.steps - b.rate.steps
+  );
+  if (!best) return [];
+  return [{ ...best.rate, ...(bySizes.length > 1 && { batchSize: best.batchSize }) }];
+}
+
+function chooseRate(
+  group: readonly Finished[],
+): { readonly rate: ChosenRate; readonly loss: number; readonly batchSize: number }[] {
   const byLearningRate = Object.values(
     Object.groupBy(group, ({ config }) => String(config.schedule.learningRate)),
   )
@@ -77,7 +92,7 @@ function chooseOne(group: readonly Finished[]): ChosenRate[] {
   const times = group.flatMap((run) =>
     run.status === "done" ? [run.outcome.cost.totalMs / run.config.steps] : []
   );
-  return [{
+  const rate: ChosenRate = {
     task: first!.config.task.id,
     model: first!.config.model.id,
     ...filesOf(first!.config),
@@ -92,7 +107,8 @@ function chooseOne(group: readonly Finished[]): ChosenRate[] {
     steps: first!.config.steps,
     msPerStep: Number(mean(times).toFixed(3)),
     evidence,
-  }];
+  };
+  return [{ rate, loss: loss(best), batchSize: first!.config.batchSize }];
 }
 
 function order(rate: ChosenRate): string {

@@ -129,3 +129,24 @@ Deno.test("withShipped() keeps what a part of a sweep did not choose for, in ord
   assertEquals(rates, [others[0]!, ...chosen.rates, others[1]!]);
   assertEquals(withShipped(chosen, []), chosen);
 });
+
+Deno.test("choose() takes the batch size and the steps of the least loss where several ran, and says so", async () => {
+  const sized = configs.flatMap((config) =>
+    [[16, 40], [32, 40], [32, 80]].map(([batchSize, steps]) => ({
+      ...config,
+      batchSize: batchSize!,
+      steps: steps!,
+    }))
+  );
+  // The best rate of batches of 32 and 80 steps is 0.002.
+  const lossOf = ({ batchSize, steps, schedule: { learningRate } }: RunConfig) =>
+    (batchSize === 32 ? 1 : 2) * (steps === 80 ? 1 : 3) * (learningRate === 0.002 ? 1 : 1.25);
+  const { rates } = choose("tune", await Promise.all(sized.map((config) => ending(config, lossOf(config)))));
+  assertEquals(
+    rates.map(({ learningRate, batchSize, steps, lead }) => [learningRate, batchSize, steps, lead]),
+    [
+      [0.002, 32, 80, 0.25],
+    ],
+  );
+  assertEquals(rates[0]!.evidence.length, 3);
+});

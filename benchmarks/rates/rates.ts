@@ -55,6 +55,8 @@ export const ChosenRate = z.strictObject({
   /** True where the best rate is the smallest or largest that was tried: a wider grid may hold a better one. */
   atEdge: z.boolean(),
   steps: z.int().min(1),
+  /** Present where batch sizes or steps were searched: runs that take the rate take it and the steps, too. */
+  batchSize: z.int().min(1).exactOptional(),
   /** Whole runs' time over their steps, for estimates. */
   msPerStep: z.number().min(0),
   evidence: z.array(RateEvidence).min(1),
@@ -234,7 +236,9 @@ export function describeRates(uses: readonly RateUse[]): string[] {
       ...(canonicalJson(rate.modules ?? {}) === canonicalJson(query.modules ?? {})
         ? []
         : ["tuned with other versions of files of yours"]),
-      ...(rate.steps === query.steps ? [] : [`tuned at ${rate.steps} steps, not ${query.steps}`]),
+      ...(rate.steps === query.steps || rate.batchSize !== undefined
+        ? []
+        : [`tuned at ${rate.steps} steps, not ${query.steps}`]),
     ];
     return ends.map((end) => ({ end, method: query.optimizer.id, rank: query.rank, task: query.task }));
   });

@@ -96,7 +96,7 @@ Deno.test("where seeds differ on the best rate, a search goes on with all of the
   const { rounds, results } = await search(runs, (config) => ending(config, lossOf(config)));
   const [third, fourth, fifth, sixth, seventh] = grid.slice(2) as [number, number, number, number, number];
   assertEquals(rounds.slice(-3), [
-    [third, third, fourth, fourth, fifth, fifth],
+    [third, fourth, fifth, third, fourth, fifth],
     [sixth, sixth],
     [seventh, seventh, seventh],
   ]);

@@ -64,7 +64,7 @@ export async function makePlan(
     ...(spec.gpu && { gpu: spec.gpu }),
     ...(described && { described }),
     ...(spec.within !== undefined && { within: spec.within }),
-    ...(spec.search && { search: spec.search }),
+    ...(spec.search !== undefined && { search: true as const }),
     runs,
   };
 }

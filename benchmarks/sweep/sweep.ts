@@ -114,8 +114,17 @@ export const SweepSpec = z.strictObject({
   with: z.array(z.string().min(1)).exactOptional(),
   /** The margin of the report's verdict “same”; 0.02 where none is given. */
   within: Margin.exactOptional(),
-  /** True where only those of each method's `learningRates` are run that a search for the best asks for (benchmarks/rates/search.ts). */
-  search: z.literal(true).exactOptional(),
+  /**
+   * Present where only those of each method's `learningRates` are run that a search for the best asks for
+   * (benchmarks/rates/search.ts). With batch sizes or steps, each of them is searched, and the best one is chosen with its rate.
+   */
+  search: z.union([
+    z.literal(true),
+    z.strictObject({
+      batchSize: z.array(z.int().min(1)).min(1).exactOptional(),
+      steps: z.array(z.int().min(1)).min(1).exactOptional(),
+    }),
+  ]).exactOptional(),
   /** Present where methods are compared until it is decided. The sweep's seeds are then those that rates are chosen with. */
   settle: Settle.exactOptional(),
 });
@@ -342,8 +351,9 @@ export function takeRates(
     const found = learningRatesOf(spec, method, draft, chosen, standIn);
     if (found.use) uses.push(found.use);
     if (found.missing) missing.push(found.missing);
+    const sized = withChosenSizes(draft, found.use?.rate);
     for (const value of found.learningRates) {
-      const config = withLearningRate(draft, value);
+      const config = withLearningRate(sized, value);
       configs.set(canonicalJson(config), config);
     }
   }
@@ -372,8 +382,8 @@ export function takeRates(
 
 /** What a plan says whose runs are searched. */
 const SEARCH_NOTE =
-  "Rates are searched: of each method's grid three are run, then the neighbours of the best until none " +
-  "is better";
+  "Rates are searched: of each method's grid three are run with the first seed, then the neighbours of the best until " +
+  "none is better; then the best and its neighbours with every seed";
 
 /** A method asked to take a rank. */
 interface RankAttempt {
@@ -445,10 +455,14 @@ function describeFolders({ tasks }: SweepSpec, uses: readonly RateUse[]): string
 }
 
 /** What a run has in place of the sweep's own sizes. */
-type Sizes = { readonly [S in typeof SIZES[number]]?: number };
+type Sizes = { readonly [S in typeof SIZES[number] | "steps"]?: number };
 
-/** No change first, then each size by itself. */
-function variationsOf({ vary = {} }: SweepSpec): Sizes[] {
+/** No change first, then each size by itself; where sizes are searched, each with each. */
+function variationsOf({ vary = {}, search }: SweepSpec): Sizes[] {
+  if (typeof search === "object") {
+    const or = (name: "batchSize" | "steps") => search[name]?.map((value) => ({ [name]: value })) ?? [{}];
+    return or("batchSize").flatMap((batchSize) => or("steps").map((steps) => ({ ...batchSize, ...steps })));
+  }
   return [{}, ...SIZES.flatMap((size) => vary[size]?.map((value) => ({ [size]: value })) ?? [])];
 }
 
@@ -495,7 +509,10 @@ function baseOf(spec: SweepSpec, entry: WholeTask): SweepBase {
   return { ...spec.base, ...given };
 }
 
-function withSteps(base: SweepBase, steps: number | undefined): SweepBase {
+function withSteps<T extends Pick<SweepBase, "steps" | "validateEvery" | "telemetryEvery" | "schedule">>(
+  base: T,
+  steps: number | undefined,
+): T {
   if (steps === undefined) return base;
   const scaled = (value: number) => Math.round(value * steps / base.steps);
   return {
@@ -515,11 +532,11 @@ function draftRun(
   spec: SweepSpec,
   entry: WholeTask,
   method: SweepOptimizer,
-  { rank, batchSize, ...size }: Sizes,
+  { rank, batchSize, steps, ...size }: Sizes,
   seed: number,
   registries: Registries,
 ): RunConfig | RefusedOptions {
-  const base = baseOf(spec, entry);
+  const base = withSteps(baseOf(spec, entry), steps);
   const module = lookup("optimizer", registries.optimizers, method.id);
   const hasRank = Object.hasOwn(module.defaults, "rank");
   const draft = {
@@ -541,6 +558,13 @@ function draftRun(
   }
 }
 
+/** With the batch size and the steps that were chosen with a rate, where they were searched. */
+function withChosenSizes(config: RunConfig, rate: ChosenRate | undefined): RunConfig {
+  return rate?.batchSize === undefined
+    ? config
+    : { ...withSteps(config, rate.steps), batchSize: rate.batchSize };
+}
+
 function withLearningRate(config: RunConfig, value: number): RunConfig {
   return { ...config, schedule: { ...config.schedule, learningRate: value } };
 }
@@ -556,7 +580,7 @@ function learningRatesOf(
   if (spec.rates && "shared" in spec.rates) return { learningRates: [spec.rates.shared] };
   if (!spec.rates || !chosen) {
     throw new UserError(
-      `Cannot find a learning rate for "${method.id}" in sweep "${spec.name}": give the method "peaks", ` +
+      `Cannot find a learning rate for "${method.id}" in sweep "${spec.name}": give the method "learningRates", ` +
         `the sweep "rates", or the command --learning-rates`,
     );
   }

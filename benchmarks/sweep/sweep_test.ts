@@ -339,6 +339,43 @@ Deno.test("expand() takes the rate that was chosen for the task, method and rank
   assertEquals(notes, []);
 });
 
+Deno.test("expand() takes batch size and steps with a rate that they were searched with, and says nothing of them", () => {
+  const chosen = chosenRates([chosenRate({ batchSize: 3, steps: 2 * tuned.base.steps })]);
+  const { configs, notes } = expand({ ...tuned, ranks: [2], seeds: [0] }, fakeRegistries, chosen);
+  const { base } = tuned;
+  assertEquals(
+    configs.map((
+      { batchSize, steps, validateEvery, schedule },
+    ) => [batchSize, steps, validateEvery, schedule]),
+    [
+      [3, 2 * base.steps, 2 * base.validateEvery, {
+        ...base.schedule,
+        warmup: 2 * base.schedule.warmup,
+        learningRate: 0.01,
+      }],
+    ],
+  );
+  assertEquals(notes, []);
+});
+
+Deno.test("expand() of a sweep that searches batch sizes and steps lists each with each, at every rate", () => {
+  const search = { batchSize: [2, 4], steps: [20, 40] }, learningRates = [0.001, 0.002];
+  const spec = { ...tuned, ranks: [2], seeds: [0], optimizers: [{ id: "lora", learningRates }], search };
+  const found = expand(spec, fakeRegistries).configs.map(({ batchSize, steps, schedule }) =>
+    [batchSize, steps, schedule.learningRate].join()
+  );
+  assertEquals(found, [
+    "2,20,0.001",
+    "2,20,0.002",
+    "2,40,0.001",
+    "2,40,0.002",
+    "4,20,0.001",
+    "4,20,0.002",
+    "4,40,0.001",
+    "4,40,0.002",
+  ]);
+});
+
 Deno.test("expand() takes the nearest rank's rate where a rank was not tuned, and says so", () => {
   const chosen = chosenRates([chosenRate({}), chosenRate({ rank: 8, learningRate: 0.02 })]);
   const { configs, notes } = expand({ ...tuned, ranks: [6], seeds: [0] }, fakeRegistries, chosen);

@@ -1,6 +1,6 @@
 /** @file Which learning rates were chosen, from what. */
 import { mean } from "../../statistics/statistics.ts";
-import { formatNumber, formatRank, formatRate, formatWhole } from "../format.ts";
+import { formatNumber, formatPercent, formatRank, formatRate, formatWhole } from "../format.ts";
 import type { Study } from "../../study/study.ts";
 import type { Table } from "../table.ts";
 import { isFor } from "../../study/make_study.ts";
@@ -20,7 +20,10 @@ export function ratesTable(study: Study, from: string | null): Table | null {
       task.title,
       formatRank(rate.rank),
       method.label,
-      formatRate(rate.learningRate),
+      rate.batchSize === undefined
+        ? formatRate(rate.learningRate)
+        : `${formatRate(rate.learningRate)}, batches of ${rate.batchSize}, ${rate.steps} steps`,
+      rate.runnerUp === null ? "none" : `${formatRate(rate.runnerUp)}: ${formatPercent(rate.lead!)} higher`,
       rate.atEdge ? "yes" : "no",
       grid.join(", "),
       formatWhole(rate.evidence.map(({ seeds }) => seeds.length)),
@@ -30,12 +33,22 @@ export function ratesTable(study: Study, from: string | null): Table | null {
   return {
     title: "Learning rates",
     note:
-      `Peak rates chosen for each task, rank and method by the least validation loss at the end of training` +
+      `Peak rates chosen for each task, rank and method by the least mean log of the last three validation losses` +
       `${
         from === null ? "" : ` in sweep "${from}"`
       }. At the edge means that the best rate is the smallest or largest ` +
-      "that was tried: a wider grid may hold a better one. Seeds are those of each rate.",
-    columns: ["Task", "Rank", "Method", "Chosen", "At the edge", "Validation loss by rate", "Seeds"],
+      "that was tried: a wider grid may hold a better one. The runner-up is the best of the other rates that ran with as many seeds, with its loss. Seeds are those of " +
+      "each rate.",
+    columns: [
+      "Task",
+      "Rank",
+      "Method",
+      "Chosen",
+      "Runner-up",
+      "At the edge",
+      "Validation loss by rate",
+      "Seeds",
+    ],
     rows,
   };
 }
