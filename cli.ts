@@ -11,6 +11,7 @@ import type { CommandDeps } from "./benchmarks/command_line/command_deps.ts";
 import { benchCommand } from "./benchmarks/command_line/bench_command.ts";
 import { settleCommand } from "./benchmarks/command_line/settle_command.ts";
 import { reportCommand } from "./benchmarks/command_line/report_command.ts";
+import { exportCommand } from "./benchmarks/command_line/export_command.ts";
 import { watchCommand } from "./benchmarks/command_line/watch_command.ts";
 import { pretrainCommand } from "./benchmarks/command_line/pretrain_command.ts";
 import { checkCommand } from "./benchmarks/command_line/check_command.ts";
@@ -45,6 +46,9 @@ const real: CommandDeps = {
     const own = await loadModules([file]), library = withShipped(own);
     await using gpu = await openGpu();
     yield* checkEntries(gpu, own, library, settings);
+  },
+  async export(run, library: Library, request) {
+    return await (await import("./training/export/export_run.ts")).exportRun(run, library, request);
   },
   async autotune(onProgress) {
     const [{ openGpu }, { productsOf, autotune }, { shipped }] = await Promise.all([
@@ -98,6 +102,7 @@ async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
     data: dataCommand,
     slurm: slurmCommand,
     report: reportCommand,
+    export: exportCommand,
     watch: watchCommand,
     pretrain: pretrainCommand,
     check: checkCommand,

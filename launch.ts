@@ -159,6 +159,9 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
     // Reads the folders of models that results name, wherever they are.
     case "report":
       return { read: null, write: out };
+    // The same for the model of one result, which what it writes goes beside.
+    case "export":
+      return { read: null, write: named("to") };
     case "watch":
       return { read: null, write: [] };
     // It runs nothing of the sweep.

@@ -79,6 +79,10 @@ export interface ModelEntry {
   readonly image?: ImageInput;
   /** Sizes of an image tower. */
   readonly vision?: VisionConfig;
+  /** Sizes of a decoder. */
+  readonly decoder?: DecoderConfig;
+  /** Sizes of an encoder-decoder. */
+  readonly encoderDecoder?: EncoderDecoderConfig;
   /** Sizes of the text tower that its checkpoint has beside the image tower, and the scale of both. */
   readonly text?: ClipTextConfig;
   /** How its base checkpoint is made; null where it is not made here. */
@@ -167,6 +171,7 @@ export function decoder(given: EntryOf<DecoderConfig>): ModelEntry {
     pretrained: given.recipe !== null,
     ...given,
     family: "decoder",
+    decoder: config,
     size: { width: config.width, layers: config.layers },
     ...ofLength(config.length),
     ofLengths: ({ input }) => ofLength(input),
@@ -260,6 +265,7 @@ export function encoderDecoder(given: EntryOf<EncoderDecoderConfig>): ModelEntry
     pretrained: given.recipe !== null,
     ...given,
     family: "encoder-decoder",
+    encoderDecoder: config,
     size: { width: config.width, layers: config.encoderLayers },
     ...ofLengths({ input: config.inputLength, target: config.targetLength }),
     ofLengths,

@@ -7,6 +7,8 @@ import type { TuneProgress } from "../performance/autotune.ts";
 import type { Tuning } from "../performance/tuning.ts";
 import type { Pretrained, PretrainOptions } from "../../training/pretrain.ts";
 import type { CheckedPromise, CheckSettings } from "../../contract/check_entries.ts";
+import type { DoneRun } from "../../training/export/model_card.ts";
+import type { ExportedRun, ExportRequest } from "../../training/export/export_run.ts";
 import type { Registries } from "../../training/configuration.ts";
 
 /** What the commands work with: real ones below, made-up ones in tests. */
@@ -24,6 +26,8 @@ export interface CommandDeps {
   ): Promise<Pretrained>;
   /** Holds what a file brings to what it has to promise. */
   check(file: string, settings: CheckSettings): AsyncIterable<CheckedPromise>;
+  /** Writes what a stored run trained for other programs. */
+  export(run: DoneRun, registries: Registries, request: ExportRequest): Promise<ExportedRun>;
   /** Measures matrix products and stores the choices. */
   autotune(
     onProgress: (progress: TuneProgress) => void,

@@ -289,6 +289,36 @@ export const commands = {
       ["report --out results/mine --against results/before", "what changed between two sweeps"],
     ],
   },
+  export: {
+    summary: "write what a run trained as an adapter for other programs",
+    details:
+      "Runs keep what they trained with --keep trained. An adapter is in the format of Hugging Face's PEFT: native, as PEFT " +
+      "has the method, and portable, as plain LoRA.",
+    options: {
+      to: path("DIR", "the folder that gets it, each form in a folder of its own"),
+      as: list(
+        "A,B",
+        "native, portable, merged; else both adapters, or where there is none the merged model",
+        [
+          "native",
+          "portable",
+          "merged",
+        ],
+      ),
+      base: text("NAME", "what the adapter calls its base model; else the path that the run had it from"),
+      with: paths("FILE", "the method or task of yours that the run is of; may be given again"),
+      ...json,
+    },
+    positional: {
+      kind: "path",
+      value: "RUN",
+      help: "a stored run, DIR/runs/<id>.json",
+      isNeeded: true,
+    },
+    examples: [
+      ["export results/quick/runs/0123456789abcdef.json --to adapter", "after bench --keep trained"],
+    ],
+  },
   watch: {
     summary: "serve a page on this machine with the progress of sweeps",
     details: "It only reads, and sweeps go on without it.",

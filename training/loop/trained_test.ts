@@ -1,4 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
+import { addChange } from "../../models/adapters/low_rank_change.ts";
+import { readPeftFolder } from "../../models/adapters/read_peft.ts";
+import { encodeSafetensors } from "../../models/checkpoints/write_safetensors.ts";
+import { vitTiny } from "../../models/sizes.ts";
+import { toPeft } from "../export/peft_adapter.ts";
+import { readTrained } from "../export/trained_run.ts";
 import { parseSafetensors } from "../../models/checkpoints/read_safetensors.ts";
 import type { TargetModule } from "../../models/model.ts";
 import type { Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
@@ -6,17 +12,26 @@ import { copyWeight } from "../../optimizers/module_weight.ts";
 import { multiply } from "../../tests/reference/matrix.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import { methods, prepareRun } from "../../tests/support/interrupted_runs.ts";
-import { READING, testNeeding } from "../../tests/support/test_needing.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { runId } from "../run.ts";
 import { runSession } from "./session.ts";
 import type { Trained } from "./trained.ts";
 import { encodeTrained } from "./trained_file.ts";
 
-const test = testNeeding(READING);
+const test = testNeeding(FILES);
+
+/** Short runs, made once. */
+const runs = new Map<string, ReturnType<typeof makeRun>>();
 
 /** A short run: weights of its target modules before and after it, and what it trained. */
 async function trainedBy(module: OptimizerModule) {
+  const run = runs.get(module.id) ?? makeRun(module);
+  runs.set(module.id, run);
+  return await run;
+}
+
+async function makeRun(module: OptimizerModule) {
   const gpu = await testGpu(), { config, parts } = await prepareRun(module, { telemetryEvery: 0 });
   let targetModules: readonly TargetModule[] = [],
     optimizer: Optimizer | null = null,
@@ -67,6 +82,52 @@ test("what a run trained, with the base weight, is the trained weight, whatever 
       assertClose(found, after[i]!, { relative: 1e-5 }, `${module.id} ${name}`);
       assert(found.some((value, j) => value !== before[i]![j]), `${module.id} ${name} has moved`);
     }
+  }
+});
+
+test("what a run trained, exported as an adapter and read again, gives the trained weight with the base weight", async () => {
+  const facts = {
+    family: "vision",
+    base: "vit-tiny",
+    modules: vitTiny.targetModules().map(({ name }) => name),
+  } as const;
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const module of methods) {
+      const { config, targetModules, before, after, trained } = await trainedBy(module);
+      const id = await runId(config), path = `${folder}/${module.id}.safetensors`;
+      await Deno.writeFile(path, encodeTrained({ id, config }, trained));
+      const weights = await readTrained(path, { id, config }, vitTiny);
+      for (const form of ["native", "portable"] as const) {
+        const adapter = toPeft(weights, form, { ...facts, config });
+        if (typeof adapter === "string") {
+          assert(
+            module.id === "full" || (module.id === "dora" && form === "portable"),
+            `${module.id}: ${adapter}`,
+          );
+          continue;
+        }
+        const own = `${folder}/${module.id}-${form}`;
+        await Deno.mkdir(own);
+        await Deno.writeTextFile(`${own}/adapter_config.json`, JSON.stringify(adapter.config));
+        await Deno.writeFile(`${own}/adapter_model.safetensors`, encodeSafetensors(adapter.tensors));
+        const read = await readPeftFolder(own);
+        assertEquals(read.changes.length, targetModules.length, own);
+        for (const [i, { name, weight: { name: parameter } }] of targetModules.entries()) {
+          const change = read.changes.find(({ path }) => `${path}.weight` === parameter)!,
+            found = before[i]!.slice();
+          addChange(found, change);
+          assertClose(found, after[i]!, { relative: 1e-5 }, `${module.id} ${form} ${name}`);
+          // What programs that know little must not need.
+          if (form === "portable") assertEquals(Object.keys(change).sort(), ["a", "b", "path", "scale"]);
+        }
+        if (form === "portable") {
+          assertEquals([adapter.config["peft_type"], adapter.config["use_rslora"]], ["LORA", false]);
+        }
+      }
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
