@@ -16,10 +16,22 @@ import {
   type Tensor,
 } from "./tensor.ts";
 
+/** An adapter's own numbers and names: empty texts where it tells none. Two equal cards have the same. */
+export interface Hardware {
+  /** The vendor's PCI number, e.g. "0x10de". */
+  readonly vendor: string;
+  /** The family of chips, e.g. "ampere". */
+  readonly architecture: string;
+  /** The device's PCI number, e.g. "0x2330". */
+  readonly device: string;
+}
+
 /** What is known of the adapter; part of every result. */
 export interface GpuInfo {
   /** The adapter's own description, e.g. "llvmpipe (LLVM 19.1.7, 256 bits)". */
   readonly adapter: string;
+  /** Who made it and what it is, where the adapter tells. */
+  readonly hardware?: Hardware;
   /** "vulkan", "metal", "dx12" or "gl", as far as the adapter tells; else "unknown". */
   readonly backend: string;
   /** What the adapter can do beyond the least. */
@@ -372,11 +384,19 @@ export async function openGpu(): Promise<Gpu> {
   const description = adapter.info.description || `${adapter.info.vendor} ${adapter.info.device}`;
   return new Gpu(device, {
     adapter: description,
+    hardware: hardwareOf(adapter.info),
     backend: backendOf(features, limits),
     features,
     limits,
     software: adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(description),
   });
+}
+
+function hardwareOf({ vendor, architecture, device }: GPUAdapterInfo): Hardware {
+  // Deno tells numbers in decimals, by which nobody knows a card.
+  const known = (text: string) =>
+    /^\d+$/.test(text) ? `0x${Number(text).toString(16).padStart(4, "0")}` : text;
+  return { vendor: known(vendor), architecture, device: known(device) };
 }
 
 function readLimits(limits: GPUSupportedLimits): Record<string, number> {

@@ -364,6 +364,8 @@ Deno.test("openGpu() takes all limits that the adapter has and says what it runs
   assertEquals(info.limits.maxBufferSize, adapter.limits.maxBufferSize);
   assertEquals(info.limits.maxComputeWorkgroupStorageSize, adapter.limits.maxComputeWorkgroupStorageSize);
   assert(info.adapter.trim() !== "" && info.backend !== "");
+  // Deno tells PCI numbers in decimals.
+  assertEquals(info.hardware?.vendor, `0x${Number(adapter.info.vendor).toString(16).padStart(4, "0")}`);
   assertEquals(info.features, [...adapter.features].sort());
 });
 

@@ -1,5 +1,14 @@
 /** The device: tensors, kernels, launches. Knows nothing of learning. @module */
-export { Gpu, type GpuInfo, type LiveBuffer, openGpu, type Pack, type Work, type WriteLog } from "./gpu.ts";
+export {
+  Gpu,
+  type GpuInfo,
+  type Hardware,
+  type LiveBuffer,
+  openGpu,
+  type Pack,
+  type Work,
+  type WriteLog,
+} from "./gpu.ts";
 export { defineKernel, type Kernel, type KernelSpec, type Launch, lineOfGroups } from "./kernel.ts";
 export type { Category, Memory, Scope } from "./pool.ts";
 export type { KernelTime } from "./profiler.ts";

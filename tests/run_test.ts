@@ -26,15 +26,18 @@ function fakeDeno(version: string): string {
   return `
 case $1 in
   -V) echo "deno ${version}" ;;
-  eval) echo probe >>"$STATE/log"; [ -e "$STATE/adapter" ] ;;
+  eval)
+    [ "\${MESA_VK_DEVICE_SELECT-}" != list ] || { [ ! -e "$STATE/devices" ] || /usr/bin/cat "$STATE/devices" >&2; exit; }
+    echo probe >>"$STATE/log"; [ ! -e "$STATE/got" ] || /usr/bin/cat "$STATE/got"; [ -e "$STATE/adapter" ] ;;
   run)
     [ "$4" = launch.ts ] || exit 9
     printf %s "$5" >"$STATE/start"; shift 5
     [ "$1" != benhc ] || { echo "there is no benhc" >&2; exit 2; }
+    jobs=; case "$*" in *--jobs*) jobs=jobs=auto ;; esac
     before=; [ "$1" != check ] || before="before='task \\"first of  all\\"'"
     printf task
-    for a; do printf ' %s' "$(printf '%s\\n' "$a" | /usr/bin/sed "s/'/'\\\\\\\\''/g; s/.*/'&'/")"; done; printf '\n%s\n' "$before" ;;
-  task) [ "$2" != "first of  all" ] || { printf %s "$2" >"$STATE/first"; exit; }; echo "cwd $PWD"; echo "no colour \${NO_COLOR-unset}"; echo "backend \${DENO_WEBGPU_BACKEND-unset}"; for a; do echo "argument $a"; done; command -v deno ;;
+    for a; do printf ' %s' "$(printf '%s\\n' "$a" | /usr/bin/sed "s/'/'\\\\\\\\''/g; s/.*/'&'/")"; done; printf '\n%s\n%s\n' "$before" "$jobs" ;;
+  task) echo "\${DRI_PRIME-none} $*" >>"$STATE/chosen"; [ "$2" != "first of  all" ] || { printf %s "$2" >"$STATE/first"; exit; }; echo "cwd $PWD"; echo "no colour \${NO_COLOR-unset}"; echo "backend \${DENO_WEBGPU_BACKEND-unset}"; for a; do echo "argument $a"; done; command -v deno ;;
 esac`;
 }
 
@@ -164,6 +167,67 @@ test("run sets the Vulkan backend on Linux only, and leaves a choice that was ma
     assertStringIncludes(mac.stdout, "backend unset");
     const chosen = await run(folder, complete, ["test"], { env: { DENO_WEBGPU_BACKEND: "gl" } });
     assertStringIncludes(chosen.stdout, "backend gl");
+  }));
+
+/** What Mesa's layer lists, and the card that Deno gets. */
+async function pretendGpus(folder: string, got: string, ...devices: string[]): Promise<void> {
+  await Deno.mkdir(`${folder}/state`, { recursive: true });
+  const lines = devices.map((device, i) => `  GPU ${i}: ${device}\n`);
+  await Deno.writeTextFile(`${folder}/state/devices`, `selectable devices:\n${lines.join("")}`);
+  await Deno.writeTextFile(`${folder}/state/got`, `${got}\n`);
+}
+
+const H100 = '10de:2330 "NVIDIA H100 80GB HBM3" discrete GPU';
+const SOFTWARE = '10005:0 "llvmpipe (LLVM 19.1.7, 256 bits)" CPU';
+
+test("run says so where several GPUs are visible and none was chosen, and nothing where one is, or software", () =>
+  inFolder(async (folder) => {
+    await pretendGpus(folder, "10de:2330", `${H100} 0000:41:00.0`, SOFTWARE);
+    assertEquals((await run(folder, complete, ["bench"])).stderr, "");
+    await pretendGpus(folder, "10de:2330", `${H100} 0000:41:00.0`, `${H100} 0000:c1:00.0`, SOFTWARE);
+    const outcome = await run(folder, complete, ["bench"]);
+    assertEquals([outcome.code, argumentsOf(outcome)], [0, ["task", "bench"]]);
+    assertEquals(
+      outcome.stderr,
+      "run: 2 GPUs are visible and none is chosen, so the first is used; docs/adapters.md says how to choose among " +
+        "10de:2330@0000:41:00.0 10de:2330@0000:c1:00.0\n",
+    );
+  }));
+
+test("run takes a choice of GPU that is got, and ends where another is", () =>
+  inFolder(async (folder) => {
+    const amd = '1002:73bf "AMD Radeon RX 6800" discrete GPU';
+    await pretendGpus(folder, "10de:2330", `${H100} 0000:41:00.0`, `${amd} 0000:c1:00.0`, SOFTWARE);
+    const chosen = (env: Readonly<Record<string, string>>) => run(folder, complete, ["bench"], { env });
+    for (const DRI_PRIME of ["pci-0000_41_00_0!", "pci-0000_41_00_0", "10de:2330!", "1"]) {
+      assertEquals((await chosen({ DRI_PRIME })).stderr, "");
+    }
+    assertEquals((await chosen({ MESA_VK_DEVICE_SELECT: "10de:2330!", DRI_PRIME: "1002:73bf" })).stderr, "");
+    for (const choice of ["pci-0000_c1_00_0", "pci-0000_42_00_0", "1002:73bf"]) {
+      const refused = await chosen({ DRI_PRIME: `${choice}!` });
+      assertEquals([refused.code, argumentsOf(refused)], [2, []]);
+      assertEquals(
+        refused.stderr,
+        `run: GPU ${choice} is chosen by environment, and 10de:2330 is what is got; visible are ` +
+          "10de:2330@0000:41:00.0 1002:73bf@0000:c1:00.0\n",
+      );
+    }
+  }));
+
+test("run gives each of several processes a GPU of its own, as many as there are, unless one was chosen", () =>
+  inFolder(async (folder) => {
+    const machine = { ...complete, commands: { getconf: "echo 8" } };
+    await pretendGpus(folder, "10de:2330", ...["01", "41", "c1"].map((bus) => `${H100} 0000:${bus}:00.0`));
+    const started = async (env: Readonly<Record<string, string>> = {}) => {
+      await Deno.remove(`${folder}/state/chosen`).catch(() => {});
+      const { code, stderr } = await run(folder, machine, ["bench", "--jobs"], { env });
+      assertEquals([code, stderr], [0, ""]);
+      const lines = (await Deno.readTextFile(`${folder}/state/chosen`)).trim().split("\n");
+      return lines.filter((line) => !line.includes("--plan")).map((line) => line.split(" ")[0]).sort();
+    };
+    assertEquals(await started(), ["pci-0000_01_00_0!", "pci-0000_41_00_0!", "pci-0000_c1_00_0!"]);
+    const own = "10de:2330!";
+    assertEquals(await started({ DRI_PRIME: own }), [own, own, own]);
   }));
 
 test("run says where it was called from, wherever that is, and works in the project", () =>

@@ -4,11 +4,12 @@ import type { Environment } from "./run.ts";
 
 /** The environment of a run on `gpu` that starts now. */
 export async function environmentOf(gpu: Gpu): Promise<Environment> {
-  const { adapter, backend, features, limits } = gpu.info;
+  const { adapter, hardware, backend, features, limits } = gpu.info;
   return {
     commit: await currentCommit(),
     deno: Deno.version.deno,
     adapter,
+    ...(hardware && { hardware: { ...hardware } }),
     backend,
     features: [...features],
     limits: { ...limits },

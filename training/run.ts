@@ -1,5 +1,6 @@
 /** @file What goes into a run and what comes out: plain JSON on both sides. schemas.ts checks it at run time. */
 import { canonicalJson, joinFields } from "../files/canonical_json.ts";
+import type { Hardware } from "../gpu/gpu.ts";
 import type { RowLengths } from "../models/architecture.ts";
 import type { Options } from "../optimizers/optimizer.ts";
 import type { DataSource, Split, TaskOptions } from "../tasks/task.ts";
@@ -132,6 +133,8 @@ export interface Environment {
   readonly deno: string;
   /** The adapter's description. */
   readonly adapter: string;
+  /** Who made the adapter and what it is, as far as it tells; absent in results from before this was noted. */
+  readonly hardware?: Hardware;
   /** The graphics interface behind WebGPU. */
   readonly backend: string;
   /** The adapter's features. */

@@ -129,6 +129,8 @@ export const Environment = z.strictObject({
   commit: z.string(),
   deno: z.string(),
   adapter: z.string(),
+  hardware: z.strictObject({ vendor: z.string(), architecture: z.string(), device: z.string() })
+    .exactOptional(),
   backend: z.string(),
   features: z.array(z.string()),
   limits: z.record(z.string(), z.number()),

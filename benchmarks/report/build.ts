@@ -1,7 +1,7 @@
 /** @file From results to a report. Pure: no clock, no disk; the same results give the same report, byte for byte. */
 import { describeRecord } from "../../tasks/data/read_record.ts";
 import type { Registries } from "../../training/configuration.ts";
-import type { BaseResult, RunResult } from "../../training/run.ts";
+import type { BaseResult, Environment, RunResult } from "../../training/run.ts";
 import { choose } from "../rates/choose.ts";
 import { a100, type GpuRates } from "../cost/growth/predict.ts";
 import { HEADS } from "../sweep/method.ts";
@@ -177,6 +177,7 @@ function describeEnvironment(results: readonly RunResult[]): (readonly [string, 
   if (environments.length === 0) return [];
   return [
     ["Adapter", all((one) => one.adapter)],
+    ["Vendor, architecture, device", all(({ hardware }) => nameHardware(hardware))],
     ["Backend", all((one) => one.backend)],
     ["Deno", all((one) => one.deno)],
     ["Commit", all((one) => one.commit)],
@@ -186,6 +187,13 @@ function describeEnvironment(results: readonly RunResult[]): (readonly [string, 
     ...describeHeads(results),
     ...describeModules(results),
   ];
+}
+
+function nameHardware(hardware: Environment["hardware"]): string {
+  if (!hardware) return "not noted";
+  return [hardware.vendor, hardware.architecture, hardware.device].map((text) => text || "not told").join(
+    ", ",
+  );
 }
 
 /** The files that methods, tasks and models are from, where they do not ship. */
