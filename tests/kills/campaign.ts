@@ -44,7 +44,7 @@ interface Kill {
   readonly at: "its start or end" | "a base" | "a run's start" | "training" | "scoring";
   /** Half-written files that it left. */
   readonly parts: number;
-  /** Milliseconds of its work on the run that are in no checkpoint; null where it had none of a run. */
+  /** Milliseconds of its work on the run that are in no checkpoint; null where it had not written one of it. */
   readonly lostMs: number | null;
 }
 
@@ -199,10 +199,9 @@ function lookAt(
   const kept = listed(path).filter(({ name }) => name.endsWith(".safetensors"));
   if (kept.length === 0) return { at: "a run's start", lostMs: null };
   const step = Math.max(...kept.map(({ name }) => parseInt(name)));
-  // One that it found there is older than its own work.
   const begun = modified(claimOn(out, id)?.path.replace(/\/owner$/, "") ?? "");
-  const newest = Math.max(begun, ...kept.map(({ name }) => modified(`${path}/${name}`)));
-  return { at: step < STEPS ? "training" : "scoring", lostMs: now - newest };
+  const newest = Math.max(...kept.map(({ name }) => modified(`${path}/${name}`)));
+  return { at: step < STEPS ? "training" : "scoring", lostMs: newest > begun ? now - newest : null };
 }
 
 function modified(path: string): number {
@@ -470,7 +469,8 @@ const counted = (by: (kill: Kill) => string | number) =>
   Object.entries(Object.groupBy(campaign.kills, by)).map(([name, kills]) => `${kills!.length} ${name}`).join(
     ", ",
   );
-const ages = campaign.kills.flatMap(({ lostMs }) => lostMs ?? []).sort((a, b) => a - b);
+const ages = campaign.kills.flatMap(({ signal, lostMs }) => signal === "SIGKILL" ? lostMs ?? [] : [])
+  .sort((a, b) => a - b);
 console.log(
   `${killed()} kills in ${campaign.starts} starts of ${WORKERS} workers in ${campaign.done} whole sweeps, ` +
     `nothing lost: ${counted(({ signal }) => signal)}; at ${counted(({ at }) => at)}; aimed at ${
@@ -478,8 +478,10 @@ console.log(
     }; ` +
     `${campaign.kills.filter(({ parts }) => parts > 0).length} left half-written files; ` +
     `${campaign.resumed} runs went on from a checkpoint, ${campaign.copies} were made by two at once; ` +
-    `checkpoints were ${ages[ages.length >> 1]} ms old at the kill (median of ${ages.length}), ${
+    `work of ${
+      ages[ages.length >> 1]
+    } ms was in no checkpoint of a killed worker's (median of ${ages.length} that had ` +
+    `written one of their run), of ${
       ages.at(-1)
-    } at most, ` +
-    `with ${INTERVAL} ms between two. Commit ${campaign.commit}, ${campaign.adapter}.`,
+    } ms at most, with ${INTERVAL} ms between two. Commit ${campaign.commit}, ${campaign.adapter}.`,
 );
