@@ -193,7 +193,7 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
       args: ["--optimizers", "full,lora", "--learning-rates", "1e-3", "--ranks", "1,32", "--seeds", "0"],
       runs: 3,
       charts: ["score-by-rank"],
-      says: ["| Turned, inverted digits | 32 | LoRA (alpha/r) |"],
+      says: ["| Turned, inverted digits | 32 | LoRA |"],
     },
     {
       name: "gauge",
@@ -217,7 +217,7 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
       args: ["--optimizers", "lora-ga", "--learning-rates", "2e-3", "--ranks", "2"],
       runs: 2,
       charts: ["score-by-rank"],
-      says: ["Against LoRA-GA (alpha/r): observed, not decided, LoRA-GA (alpha/sqrt(r))"],
+      says: ["Against LoRA-GA: observed, not decided, LoRA-GA"],
     },
   ];
 

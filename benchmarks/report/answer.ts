@@ -15,13 +15,14 @@ import {
   formatRate,
 } from "./format.ts";
 import type { ClosedGap } from "../study/gaps.ts";
-import { areSameFiles } from "../rates/rates.ts";
 import { baselinesOf, contestsOf, countedScores, type Pair, standInOf } from "../study/pairs.ts";
 import type { OverTasks } from "../study/over_tasks.ts";
+import { ASKED } from "./headline.ts";
 import { overTasksAnswer } from "./over_tasks_answer.ts";
 import type { Protocol } from "./protocol.ts";
 import type { Ranking } from "../study/rankings.ts";
 import type { Cell, MethodLabel, Study } from "../study/study.ts";
+import { settling } from "./settling.ts";
 import { verdictsOf } from "./tables/any_two.ts";
 import { stepRatio } from "./tables/costs.ts";
 import { meanDiscrepancy } from "./tables/discrepancies.ts";
@@ -72,9 +73,6 @@ const FEW = 3;
 /** Methods that are told one by one, with their scores; of more what stands out, and the rest is in the tables. */
 const MANY = 6;
 
-/** The difference that is asked about where nothing is decided: of scores from 0 to 1. */
-const ASKED = 0.05;
-
 /** So many times as many test examples are looked at: seeds don't help against a test set that is too small. */
 const TIMES = [1, 4, 16];
 
@@ -112,6 +110,7 @@ function undecided(study: Study, findings: Findings): string[] {
       }`,
     ];
   });
+  const settle = settling(study, pairs, ASKED);
   return [
     start,
     parts.length === 0
@@ -119,27 +118,7 @@ function undecided(study: Study, findings: Findings): string[] {
       : `To show a true difference of ${ASKED} four times in five takes, by how much the paired differences here vary: ${
         parts.join("; ")
       }.`,
-    ...settling(study, pairs),
-  ];
-}
-
-/**
- * The command that decides one of the pairs: that which seems to differ most from LoRA, of methods without variants and of
- * what needs no files of the user's.
- */
-function settling(study: Study, pairs: readonly Pair[]): string[] {
-  const isPlain = ({ ours }: Pair) =>
-    areSameFiles(ours.task.files, {}) &&
-    ours.runs.every(({ config: { task, model, optimizer } }) =>
-      [task, model, optimizer].every(({ module }) => module === undefined)
-    ) &&
-    study.methods.filter(({ optimizer }) => optimizer === ours.method.optimizer).length === 1;
-  const [pair] = pairs.filter((one) => one.theirs.method.optimizer === "lora" && isPlain(one))
-    .toSorted((a, b) => Math.abs(b.comparison.mean) - Math.abs(a.comparison.mean));
-  if (!pair || pair.ours.rank === null) return [];
-  const { task, method, rank } = pair.ours;
-  return [
-    `To settle one of them: \`./run settle ${method.optimizer} lora --task ${task.id} --rank ${rank} --within ${ASKED}\`.`,
+    ...settle === null ? [] : [`To settle one of them: \`${settle.command}\`.`],
   ];
 }
 

@@ -16,7 +16,9 @@ import { type Drawing, layOut } from "./drawing/lay_out.ts";
 import { charts } from "./charts/mod.ts";
 import type { PeftRuns } from "./exports/from_peft.ts";
 import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
+import { forestOf } from "./forest.ts";
 import { growthAnswer } from "./growth_answer.ts";
+import { headlineOf, headlineOfSettled } from "./headline.ts";
 import { closedGaps } from "../study/gaps.ts";
 import { describeRuns } from "./page/runs.ts";
 import { compareOthers, comparePairs } from "../study/pairs.ts";
@@ -25,11 +27,11 @@ import { describeProtocol } from "./protocol.ts";
 import { rankingsOf } from "../study/rankings.ts";
 import type { Report, ReportedChart } from "./report.ts";
 import { makeStudy, sourceOf } from "../study/make_study.ts";
+import { scoreboardOf } from "./scoreboard.ts";
 import { anyTwoTable } from "./tables/any_two.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
-import { familyTables } from "./tables/families.ts";
 import { gapSharesTable } from "./tables/gap_shares.ts";
 import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
 import { measuresTable } from "./tables/measures.ts";
@@ -103,7 +105,6 @@ export function buildReport(
   };
   const tables = [
     pooledTable(study, findings.overTasks),
-    ...familyTables(study),
     middlesTable(findings.overTasks),
     scoresTable(study),
     seedsTable(study),
@@ -134,6 +135,11 @@ export function buildReport(
     name,
     question: plan?.question ?? "Which of the stored runs' methods scores best?",
     against,
+    headline: plan?.settled
+      ? headlineOfSettled(plan.settled, plan.command)
+      : headlineOf(study, pairs, findings.overTasks, plan?.command ?? null),
+    forest: forestOf(study, pairs, findings.overTasks),
+    scoreboard: scoreboardOf(study, [...pairs, ...findings.others]),
     // A sweep that only varies sizes has no scores to speak of.
     answer: [
       ...against?.sentences ?? [],

@@ -9,12 +9,17 @@ import { formatCount, formatNumber, formatRank, formatRate } from "./format.ts";
 import { chartData } from "./page/chart_data.ts";
 import { filtersOf } from "./page/filters.ts";
 import type { Filter, PageData } from "./page/page_data.ts";
+import { forestToHtml } from "./page/forest_html.ts";
 import script from "./page/page.js" with { type: "text" };
 import { pack } from "./page/payload.ts";
 import style from "./page/style.css" with { type: "text" };
+import { scoreboardToHtml } from "./page/scoreboard_html.ts";
 import { readLayOutScript, readVegaScript } from "./page/scripts.ts";
+import { hasMore, tableToHtml } from "./page/table_html.ts";
+import tablesScript from "./page/tables.js" with { type: "text" };
 import type { Chart } from "./charts/chart.ts";
-import { type Content, lines, Markup, markup } from "./markup.ts";
+import { ANSWER_CHARTS, WHY_CHARTS } from "./charts/mod.ts";
+import { lines, Markup, markup } from "./markup.ts";
 import type { Report } from "./report.ts";
 import type { Table } from "./table.ts";
 
@@ -25,12 +30,14 @@ const statuses: PageData["statuses"] = {
   missing: "Not run yet.",
 };
 
-const chartsHeading = markup`<h2 id="charts">Charts</h2>
-<p class="note" data-needs-script hidden>Filters act on all charts and on the list of runs; findings and tables are about
-all runs. A click on a mark leads to the runs that it stands for.</p>`;
+/** Tables that stand open among the details. */
+const LEAD_TABLES = ["Over all tasks", "Comparisons"];
 
-/** Cells of more characters are broken into lines. */
-const LONG_CELL = 60;
+/** Caveats that are shown at once. */
+const FEW_CAVEATS = 4;
+
+/** Characters of drawings for browsers without scripts: of what is folded and larger, the page names the file. */
+const MOST_STILLS = 3e6;
 
 /**
  * The whole page.
@@ -44,16 +51,18 @@ export async function toHtml(report: Report, svgs: readonly string[]): Promise<s
     packElement("page", data),
     ...report.charts.map(({ chart, drawing }) => packElement(chart.id, chartData(drawing))),
   ]);
-  const scripts = [await readVegaScript(), await readLayOutScript(), script];
-  const [first, ...others] = report.tables.map((table) => ({ table, id: `table-${slug(table.title)}` }));
-  const tableOf = ({ table, id }: { readonly table: Table; readonly id: string }) =>
-    tableToHtml(table, id, report);
+  const scripts = [await readVegaScript(), await readLayOutScript(), tablesScript, script];
+  const dotOf = (text: string) => dot(text, report);
+  const figures = figuresOf(report, svgs);
+  const isLead = ({ title }: Table) => LEAD_TABLES.includes(title);
+  const lead = report.tables.filter(isLead), others = report.tables.filter((table) => !isLead(table));
   return markup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${Markup.asIs(await policy(style, scripts))}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 <title>${report.name}: ${report.question}</title>
 <style>${Markup.asIs(style)}</style>
@@ -62,28 +71,74 @@ export async function toHtml(report: Report, svgs: readonly string[]): Promise<s
 <a class="skip" href="#answer">To the answer</a>
 <div class="page">
 <aside class="side" aria-label="Contents">
-${contents(report, others.length > 0 ? others : [])}
+${contents(report, figures, lead.length > 0, others.length > 0)}
 </aside>
 <main>
+${filtersToHtml(filters, report)}
+<header>
 <p class="eyebrow">Sweep “${report.name}”, ${formatCount(report.runs.length, "run")}</p>
 <h1>${report.question}</h1>
-<section class="answer" id="answer" aria-labelledby="answer-title">
-<h2 id="answer-title">What was found</h2>
-${lines(report.answer.map((sentence) => markup`<p>${sentence}</p>`))}
-</section>
+</header>
+<section id="answer" aria-labelledby="answer-title">
+<h2 id="answer-title">Answer</h2>
+${headlineToHtml(report)}
+${report.forest && forestToHtml(report.forest, dotOf)}
 ${caveatsToHtml(report.caveats)}
-${first ? tableOf(first) : null}
-${filtersToHtml(filters, report)}
-${report.charts.length > 0 ? chartsHeading : null}
-${lines(report.charts.map(({ chart }, i) => figure(chart, svgs[i]!)))}
-${others.length > 0 ? markup`<h2 id="tables">Tables</h2>` : null}
-${lines(others.map(tableOf))}
+${report.scoreboard && scoreboardToHtml(report.scoreboard, dotOf)}
+${methodsToHtml(report)}
+${lines(figures.answer)}
+</section>
+${
+    figures.why.length > 0
+      ? markup`<section id="why" aria-labelledby="why-title">
+<h2 id="why-title">Why</h2>
+<p class="note">How far each method's step is from that of full fine-tuning, and whether that goes with the score.</p>
+${lines(figures.why)}
+</section>`
+      : null
+  }
+<section id="details" aria-labelledby="details-title">
+<h2 id="details-title">Details</h2>
+${
+    report.answer.length > 0
+      ? markup`<details class="part" id="findings"><summary>All that was found, in sentences</summary>
+${lines(report.answer.map((sentence) => markup`<p>${sentence}</p>`))}
+</details>`
+      : null
+  }
+${
+    lines(lead.map((table, i) =>
+      markup`<section class="part"${i === 0 ? markup` id="comparisons"` : null}>
+<h3 id="${idOf(table)}">${table.title}</h3>
+${tablePartToHtml(table, dotOf)}
+</section>`
+    ))
+  }
+${
+    figures.folded.length > 0
+      ? markup`<h3 id="charts">More charts</h3>
+${lines(figures.folded)}`
+      : null
+  }
+${
+    others.length > 0
+      ? markup`<h3 id="tables">More tables</h3>
+${
+        lines(others.map((table) =>
+          markup`<details class="part" id="${idOf(table)}"><summary>${table.title}</summary>
+${tablePartToHtml(table, dotOf)}
+</details>`
+        ))
+      }`
+      : null
+  }
 ${runsToHtml(report)}
-<h2 id="environment">How it was made</h2>
-${report.command === null ? null : markup`<p>Made by: <code>${report.command}</code></p>`}
+<h3 id="environment">How it was made</h3>
+${report.command === null ? null : commandToHtml(report.command)}
 <dl>
 ${lines(report.environment.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`))}
 </dl>
+</section>
 </main>
 </div>
 <div class="tooltip" id="tooltip" role="tooltip" hidden></div>
@@ -125,33 +180,81 @@ async function packElement(name: string, value: unknown): Promise<Markup> {
   return markup`<script type="text/plain" id="data-${name}">${await pack(value)}</script>`;
 }
 
-function contents(
-  report: Report,
-  tables: readonly { readonly table: Table; readonly id: string }[],
-): Markup {
-  const link = (id: string, title: string, inner: Content = null) =>
-    markup`<li><a href="#${id}">${title}</a>${inner}</li>`;
-  const inner = (links: readonly Markup[]) => markup`<ol>${links}</ol>`;
-  const [first] = report.tables;
+/** The figures of a page, by the part that they stand in. */
+interface Figures {
+  readonly answer: readonly Markup[];
+  readonly why: readonly Markup[];
+  readonly folded: readonly Markup[];
+}
+
+/** Beside the picture of differences three charts are shown, what speaks of scores first; the others are folded. */
+function figuresOf(report: Report, svgs: readonly string[]): Figures {
+  const ids = report.charts.map(({ chart }) => chart.id);
+  const present = (wanted: readonly string[], most: number) =>
+    wanted.filter((id) => ids.includes(id)).slice(0, most);
+  const answer = present(ANSWER_CHARTS, report.forest ? 1 : 2), why = present(WHY_CHARTS, 2);
+  let stills = 0;
+  const figureAt = (i: number, isFolded: boolean) => {
+    const svg = svgs[i]!, isHeld = !isFolded || (stills += svg.length) <= MOST_STILLS;
+    return figure(report.charts[i]!.chart, isHeld ? svg : null, isFolded);
+  };
+  const shown = (wanted: readonly string[]) => wanted.map((id) => figureAt(ids.indexOf(id), false));
+  return {
+    answer: shown(answer),
+    why: shown(why),
+    folded: ids.flatMap((id, i) => [...answer, ...why].includes(id) ? [] : [figureAt(i, true)]),
+  };
+}
+
+function contents(report: Report, figures: Figures, compared: boolean, tables: boolean): Markup {
+  const link = (id: string, title: string) => markup`<li><a href="#${id}">${title}</a></li>`;
   return markup`<nav aria-label="Parts of this page"><details open><summary>Contents</summary>
 <ol>
-${link("answer", "What was found")}
+${link("answer", "Answer")}
 ${report.caveats.length > 0 ? link("caveats", "Before believing it") : null}
-${first ? link(`table-${slug(first.title)}`, first.title) : null}
-${
-    report.charts.length > 0
-      ? link("charts", "Charts", inner(report.charts.map(({ chart }) => link(chart.id, chart.title))))
-      : null
-  }
-${
-    tables.length > 0
-      ? link("tables", "Tables", inner(tables.map(({ table, id }) => link(id, table.title))))
-      : null
-  }
+${report.scoreboard ? link("scoreboard", "Scoreboard") : null}
+${figures.why.length > 0 ? link("why", "Why") : null}
+${link("details", "Details")}
+${compared ? link("comparisons", "Comparisons") : null}
+${figures.folded.length > 0 ? link("charts", "More charts") : null}
+${tables ? link("tables", "More tables") : null}
 ${link("runs", "Runs")}
-${link("environment", "How it was made")}
 </ol>
 </details></nav>`;
+}
+
+function headlineToHtml({ headline, caveats }: Report): Markup {
+  const { verdict, what, sure, change, command } = headline;
+  const against = caveats.length === 0
+    ? null
+    : markup` <a href="#caveats">${formatCount(caveats.length, "caveat")}</a>.`;
+  return markup`<p class="verdict">${verdict}</p>
+<ul class="bullets">
+<li><strong>What</strong> <span>${what}</span></li>
+<li><strong>How sure</strong> <span>${sure}${against}</span></li>
+<li><strong>What would change it</strong> <span>${change}${
+    command === null ? null : commandToHtml(command)
+  }</span></li>
+</ul>`;
+}
+
+/** A command, with a button that copies it where there is a script. */
+function commandToHtml(command: string): Markup {
+  return markup`<span class="command"><code>${command}</code><button type="button" class="copy" data-needs-script hidden>Copy</button></span>`;
+}
+
+function methodsToHtml({ methods }: Report): Markup | null {
+  const known = methods.filter(({ settings }) => settings !== "");
+  if (known.length === 0) return null;
+  return markup`<details class="part" id="methods"><summary>Methods and their settings</summary>
+<dl>
+${
+    lines(methods.map((method) =>
+      markup`<dt>${circle(method)}${method.label}</dt><dd>${method.settings || "—"}</dd>`
+    ))
+  }
+</dl>
+</details>`;
 }
 
 function filtersToHtml(filters: readonly Filter[], report: Report): Markup {
@@ -178,44 +281,60 @@ ${lines(groups)}
 
 function caveatsToHtml(caveats: readonly string[]): Markup | null {
   if (caveats.length === 0) return null;
+  const items = caveats.map((one) => markup`<li>${one}</li>`);
+  const shown = items.slice(0, FEW_CAVEATS), folded = items.slice(FEW_CAVEATS);
   return markup`<section class="caveats" id="caveats" aria-labelledby="caveats-title">
-<h2 id="caveats-title">Before believing it</h2>
+<h3 id="caveats-title">Before believing it</h3>
 <ul>
-${lines(caveats.map((one) => markup`<li>${one}</li>`))}
+${lines(shown)}
 </ul>
+${
+    folded.length > 0
+      ? markup`<details><summary>${formatCount(folded.length, "more caveat")}</summary>
+<ul>
+${lines(folded)}
+</ul>
+</details>`
+      : null
+  }
 </section>`;
 }
 
-function figure(chart: Omit<Chart, "draw">, svg: string): Markup {
-  const [, width, height] = /<svg[^>]* width="([\d.]+)" height="([\d.]+)"/.exec(svg) ?? [];
-  return markup`<figure id="${chart.id}">
-<h3 class="unseen">${chart.title}</h3>
-<div class="plot" role="img" aria-label="Chart: ${chart.title}"${
+/** @param svg for browsers without scripts, and for paper; null where the page would be too large with it */
+function figure(chart: Omit<Chart, "draw">, svg: string | null, isFolded: boolean): Markup {
+  const [, width, height] = /<svg[^>]* width="([\d.]+)" height="([\d.]+)"/.exec(svg ?? "") ?? [];
+  const still = svg === null
+    ? markup`<p>This chart is in <a href="charts/${chart.id}.svg">charts/${chart.id}.svg</a>.</p>`
+    : Markup.asIs(svg);
+  const own = markup`<div class="plot" role="img" aria-label="Chart: ${chart.title}"${
     width && height ? markup` data-width="${width}" data-height="${height}"` : null
   }><noscript>
-${Markup.asIs(svg)}
+${still}
 </noscript></div>
-<figcaption>${chart.caption}</figcaption>
+<figcaption>${chart.caption} <span class="files" data-chart="${chart.id}">Save: <a href="charts/${chart.id}.svg" data-save="svg">SVG</a>
+<a href="charts/${chart.id}.vl.json" data-save="json">Vega-Lite</a></span></figcaption>`;
+  return isFolded
+    ? markup`<details class="part"><summary>${chart.title}</summary>
+<figure id="${chart.id}">
+${own}
+</figure></details>`
+    : markup`<figure id="${chart.id}">
+<h3 class="unseen">${chart.title}</h3>
+${own}
 </figure>`;
 }
 
-function tableToHtml(table: Table, id: string, report: Report): Markup {
-  const head = table.columns.map((column) => markup`<th scope="col">${column}</th>`);
-  const rows = table.rows.map((row) => markup`<tr>${row.map((cell) => cellToHtml(cell, report))}</tr>`);
-  return markup`<h3 id="${id}">${table.title}</h3>
-<p class="note">${table.note}</p>
-<div class="scroll" role="region" aria-label="${table.title}"><table>
-<thead><tr>${head}</tr></thead>
-<tbody>
-${lines(rows)}
-</tbody>
-</table></div>`;
+function tablePartToHtml(table: Table, dotOf: (text: string) => Markup | null): Markup {
+  const more = hasMore(table)
+    ? markup`<label class="switch" data-needs-script hidden><input type="checkbox" class="show-more"> all statistics</label>`
+    : null;
+  return markup`<p class="note">${table.note}</p>
+<p class="tools">${more} <span class="hides" role="status"></span></p>
+${tableToHtml(table, dotOf)}`;
 }
 
-function cellToHtml(cell: string, report: Report): Markup {
-  const [, shown] = /^(better|worse)(?:, by less than [\d.]+)?$/.exec(cell) ?? [];
-  const kind = shown ?? (cell.length > LONG_CELL ? "long" : "");
-  return markup`<td${kind === "" ? null : markup` class="${kind}"`}>${dot(cell, report)}${cell}</td>`;
+function idOf({ title }: Table): string {
+  return `table-${slug(title)}`;
 }
 
 /** Every run with what it ended in; the script tells the rest of it. */
@@ -235,7 +354,7 @@ function runsToHtml(report: Report): Markup {
     }</td></tr>`;
   });
   return markup`<section id="runs" aria-labelledby="runs-title">
-<h2 id="runs-title">Runs</h2>
+<h3 id="runs-title">Runs</h3>
 <p class="note">Every run by itself; its name leads to what it found, its config and the command that runs it again.</p>
 <div class="scroll" role="region" aria-label="List of runs"><table>
 <thead><tr>${
@@ -253,8 +372,11 @@ ${lines(rows)}
 /** A method's colour before its name; nothing before other text. */
 function dot(text: string, { methods }: Report): Markup | null {
   const method = methods.find(({ label }) => label === text);
-  if (!method) return null;
-  return markup`<svg class="dot" viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="5" fill="${method.color}"/></svg>`;
+  return method ? circle(method) : null;
+}
+
+function circle({ color }: Report["methods"][number]): Markup {
+  return markup`<svg class="dot" viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="5" fill="${color}"/></svg>`;
 }
 
 function orDash(value: number | null): string {

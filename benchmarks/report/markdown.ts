@@ -1,12 +1,18 @@
 /** @file A report as Markdown. */
+import type { Headline } from "./headline.ts";
 import type { Report } from "./report.ts";
+import { scoreboardTable } from "./scoreboard.ts";
 import type { Table } from "./table.ts";
 
 /** The whole report; charts are links to `charts/<id>.svg`. */
 export function toMarkdown(report: Report): string {
   const parts = [
     `# ${report.question}`,
-    ...report.answer.length > 0 ? [report.answer.map((sentence) => `- ${sentence}`).join("\n")] : [],
+    headlineToMarkdown(report.headline),
+    ...report.scoreboard ? [tableToMarkdown(scoreboardTable(report.scoreboard))] : [],
+    ...report.answer.length > 0
+      ? ["## All that was found", report.answer.map((sentence) => `- ${sentence}`).join("\n")]
+      : [],
     ...report.caveats.length > 0 ? [`## Caveats`, report.caveats.map((one) => `- ${one}`).join("\n")] : [],
     ...report.charts.map(({ chart }) => `![${chart.title}](charts/${chart.id}.svg)\n\n${chart.caption}`),
     ...report.tables.map(tableToMarkdown),
@@ -17,6 +23,16 @@ export function toMarkdown(report: Report): string {
     ].join("\n"),
   ];
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
+}
+
+function headlineToMarkdown({ verdict, what, sure, change, command }: Headline): string {
+  return [
+    `**${verdict}**`,
+    "",
+    `- What: ${what}`,
+    `- How sure: ${sure}`,
+    `- What would change it: ${change}${command === null ? "" : ` \`${command}\``}`,
+  ].join("\n");
 }
 
 /** A comparison with another sweep by itself, to go with a change. */

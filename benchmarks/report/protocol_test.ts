@@ -74,7 +74,7 @@ Deno.test("describeProtocol() tells unequal tuning: other numbers of rates, and 
   });
   assertStringIncludes(
     without.caveats.join("\n"),
-    "On Shifted digits no rate was chosen for LoRA-Pro (alpha/r), but for others: not an equal chance.",
+    "On Shifted digits no rate was chosen for LoRA-Pro, but for others: not an equal chance.",
   );
 });
 

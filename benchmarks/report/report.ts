@@ -4,6 +4,9 @@ import type { MethodLabel } from "../study/study.ts";
 import type { Against } from "./against/against.ts";
 import type { Chart } from "./charts/chart.ts";
 import type { Drawing, VegaLiteSpec } from "./drawing/lay_out.ts";
+import type { Forest } from "./forest.ts";
+import type { Headline } from "./headline.ts";
+import type { Scoreboard } from "./scoreboard.ts";
 import type { Table } from "./table.ts";
 
 /** One run by itself, ready to print: finished, diverged, failed, or planned and missing. */
@@ -44,6 +47,12 @@ export interface Report {
   readonly question: string;
   /** How it compares with another sweep, where it was asked to; its sentences and tables are among the answer's and the tables. */
   readonly against: Against | null;
+  /** What a reader gets who reads nothing else. */
+  readonly headline: Headline;
+  /** Every method's difference to the baselines; null where nothing is compared. */
+  readonly forest: Forest | null;
+  /** Methods by tasks; null where no run has a score. */
+  readonly scoreboard: Scoreboard | null;
   /** What was found, in sentences with numbers. */
   readonly answer: readonly string[];
   readonly charts: readonly ReportedChart[];

@@ -6,7 +6,7 @@ import { basesOf } from "../sweep/bases.ts";
 import { fitCost, memoryTerms, timeTerms } from "../cost/growth/fit.ts";
 import { growingTasks, measure } from "../cost/growth/points.ts";
 import { type GpuRates, predict } from "../cost/growth/predict.ts";
-import { labelMethods, methodKey, rankOf } from "../sweep/method.ts";
+import { labelMethods, methodKey, rankOf, settingsOf as methodSettings } from "../sweep/method.ts";
 import { predictCost } from "../cost/predicted_cost.ts";
 import { areSameFiles, type ChosenRate, filesOf, rateFor, rateKey } from "../rates/rates.ts";
 import { MARGIN } from "../statistics/verdicts.ts";
@@ -265,13 +265,21 @@ export function makeMethods(
   const labels = labelMethods(configs.map((config) => config.optimizer), registries);
   const known = Object.values(registries.optimizers).map((module) => module.id);
   const place = (id: string) => known.includes(id) ? known.indexOf(id) : known.length;
-  const choices = new Map(configs.map((config) => [methodKey(config.optimizer), config.optimizer.id]));
+  const choices = new Map(configs.map((config) => [methodKey(config.optimizer), config.optimizer]));
   const methods: MethodLabel[] = [];
-  for (const [key, optimizer] of [...choices].toSorted(([, a], [, b]) => place(a) - place(b))) {
+  for (const [key, choice] of [...choices].toSorted(([, a], [, b]) => place(a.id) - place(b.id))) {
+    const optimizer = choice.id;
     const before = methods.filter((method) => method.optimizer === optimizer).length;
     const others = new Set(methods.map((method) => method.optimizer).filter((id) => !hasStyle(id)));
     others.delete(optimizer);
-    methods.push({ key, optimizer, label: labels.get(key)!, ...styleOf(optimizer, before, others.size) });
+    const settings = methodSettings(choice, registries);
+    methods.push({
+      key,
+      optimizer,
+      label: labels.get(key)!,
+      settings,
+      ...styleOf(optimizer, before, others.size),
+    });
   }
   return methods;
 }

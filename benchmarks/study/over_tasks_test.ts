@@ -139,11 +139,11 @@ Deno.test("buildReport() of ten tasks leads with the pooled comparison, then tel
   const [lora, full, meaning, undecided, needed, ...rest] = report.answer;
   assertStringIncludes(
     lora!,
-    "Over 10 tasks, against LoRA (alpha/r) (n = 10 tasks, 2 seeds each): better: LoRA-Pro",
+    "Over 10 tasks, against LoRA (n = 10 tasks, 2 seeds each): better: LoRA-Pro",
   );
   assertStringIncludes(
     lora!,
-    "wins on 10 of 10 tasks); same within 0.02: LoRA-GA (alpha/sqrt(r)) −0.001 (95%: ",
+    "wins on 10 of 10 tasks); same within 0.02: LoRA-GA −0.001 (95%: ",
   );
   assertStringIncludes(
     full!,
@@ -156,21 +156,21 @@ Deno.test("buildReport() of ten tasks leads with the pooled comparison, then tel
   );
   assertStringIncludes(needed!, "To show a true difference of 0.05");
   assert(
-    rest.some((text) => text.startsWith("Task by task, against LoRA (alpha/r): observed")),
+    rest.some((text) => text.startsWith("Task by task, against LoRA: observed")),
     rest.join("\n"),
   );
   const [first] = report.tables, rows = rowsOf(report, "Over all tasks");
   assertEquals(first!.title, "Over all tasks");
   assertEquals(rows.map((row) => [row[1], row[2], row[6]]), [
-    ["LoRA-Pro (alpha/r)", "LoRA (alpha/r)", "better"],
-    ["LoRA-GA (alpha/sqrt(r))", "LoRA (alpha/r)", "same within 0.02"],
-    ["LoRA-Pro (alpha/r)", "Full fine-tuning", "worse"],
-    ["LoRA (alpha/r)", "Full fine-tuning", "worse"],
-    ["LoRA-GA (alpha/sqrt(r))", "Full fine-tuning", "worse"],
+    ["LoRA-Pro", "LoRA", "better"],
+    ["LoRA-GA", "LoRA", "same within 0.02"],
+    ["LoRA-Pro", "Full fine-tuning", "worse"],
+    ["LoRA", "Full fine-tuning", "worse"],
+    ["LoRA-GA", "Full fine-tuning", "worse"],
   ]);
   // The terminal's few rows have the same verdicts.
   const summary = report.summary!.rows.find(([method]) => method === "LoRA-Pro")!;
-  const own = rows.filter((row) => row[1] === "LoRA-Pro (alpha/r)");
+  const own = rows.filter((row) => row[1] === "LoRA-Pro");
   assertEquals(summary.slice(-2), own.map((row) => `${row[3]} ${row[6]} ${row[5]!.replace(" of ", "/")}`));
   assertEquals(rowsOf(report, "Interquartile means").length, 4);
   assertEquals(report.charts[0]!.chart.id, "difference-over-tasks");
@@ -192,7 +192,7 @@ Deno.test("buildReport() of a method under two names says identical, on each tas
     const verdicts = rowsOf(report, title).map((row) => row.at(place));
     assertEquals(new Set(verdicts), new Set(["identical"]), title);
   }
-  assertStringIncludes(report.answer[0]!, "identical: LoRA-Pro (alpha/r)");
+  assertStringIncludes(report.answer[0]!, "identical: LoRA-Pro");
   assert(!report.answer.some((text) => text.includes("cannot decide")), report.answer.join("\n"));
   // Equal scores of runs that differ are not.
   const other = buildReport({ plan: null, stored, faults: [], setAside: [] }, tenTasks);

@@ -64,7 +64,7 @@ Deno.test("buildReport() counts a run that diverged as what chance scores, and s
   assertEquals(rowOf(two).slice(-2), ["2 and 0", "undecided"]);
   assertStringIncludes(
     two.answer.join("\n"),
-    "2 runs diverged: LoRA-Pro (alpha/r) 2. Comparisons count them as what a model that learned nothing scores: 0.100 on " +
+    "2 runs diverged: LoRA-Pro 2. Comparisons count them as what a model that learned nothing scores: 0.100 on " +
       "Shifted digits, by chance.",
   );
   assertStringIncludes(
@@ -72,9 +72,9 @@ Deno.test("buildReport() counts a run that diverged as what chance scores, and s
     "In tables and comparisons they count as what a model that learned nothing scores",
   );
   // The mean score is that of all five seeds, two of them at chance.
-  const score = rowsOf(two, "Scores").find((row) => row[2] === "LoRA-Pro (alpha/r)")!;
+  const score = rowsOf(two, "Scores").find((row) => row[2] === "LoRA-Pro")!;
   assertEquals([score[4], score[10]], [((0.7 + 0.71 + 0.7 + 0.1 + 0.1) / 5).toFixed(3), "5 (2 diverged)"]);
-  const bySeed = rowsOf(two, "Scores of every seed").find((row) => row[2] === "LoRA-Pro (alpha/r)")!;
+  const bySeed = rowsOf(two, "Scores of every seed").find((row) => row[2] === "LoRA-Pro")!;
   assertEquals(bySeed.slice(4), [
     "0: diverged (0.100), 1: diverged (0.100), 2: 0.700, 3: 0.710, 4: 0.700",
     "—",

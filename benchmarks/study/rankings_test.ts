@@ -77,14 +77,14 @@ Deno.test("buildReport() ranks methods at their own rates and at one shared rate
   // 0.004 is the best that three of them have, and LoRA's second; LoRA-Pro diverged at LoRA's first.
   assertEquals(rowsOf(report).map((row) => row.slice(2)), [
     ["accuracy", "Full fine-tuning", "0.004", "0.900", "1", "0.004", "0.900", "1", "2", "200"],
-    ["accuracy", "LoRA-GA (alpha/sqrt(r))", "0.004", "0.705", "2", "0.004", "0.705", "2", "2", "200"],
-    ["accuracy", "LoRA (alpha/r)", "0.016 (edge)", "0.700", "3", "0.004", "0.400", "4", "2", "200"],
-    ["accuracy", "LoRA-Pro (alpha/r)", "0.004", "0.500", "4", "0.004", "0.500", "3", "2", "200"],
+    ["accuracy", "LoRA-GA", "0.004", "0.705", "2", "0.004", "0.705", "2", "2", "200"],
+    ["accuracy", "LoRA", "0.016 (edge)", "0.700", "3", "0.004", "0.400", "4", "2", "200"],
+    ["accuracy", "LoRA-Pro", "0.004", "0.500", "4", "0.004", "0.500", "3", "2", "200"],
   ]);
   assertStringIncludes(
     report.answer.join("\n"),
     "Methods whose place changes where all share one learning rate: on Shifted digits at rank 2, by score, all at 0.004: " +
-      "2 of 4, the furthest LoRA (alpha/r) from 3 to 4.",
+      "2 of 4, the furthest LoRA from 3 to 4.",
   );
   assertStringIncludes(report.caveats.join("\n"), "1 chosen rate is at the edge of its grid");
   const near = await reportOf({
@@ -92,7 +92,7 @@ Deno.test("buildReport() ranks methods at their own rates and at one shared rate
     full: [[1, 0.1], [0.4, 0.5], [2, 0.4]],
   });
   assertEquals(rowsOf(near).map((row) => [row[3], row[6], row[9]]), [
-    ["LoRA (alpha/r)", "1", "1"],
+    ["LoRA", "1", "1"],
     ["Full fine-tuning", "2", "2"],
   ]);
 });

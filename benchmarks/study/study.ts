@@ -31,8 +31,10 @@ export interface TaskLabel {
 export interface MethodLabel {
   readonly key: string;
   readonly optimizer: string;
-  /** e.g. "LoRA-GA (alpha/sqrt(r))". */
+  /** e.g. "LoRA-GA"; with what tells it apart where a report has several variants, e.g. "LoRA-Pro, mode sgd". */
   readonly label: string;
+  /** e.g. "alpha/sqrt(r); alpha 16"; empty where it has none. */
+  readonly settings: string;
   readonly color: string;
   /** A Vega symbol or an SVG path, so that methods can be told apart without colour. */
   readonly shape: string;

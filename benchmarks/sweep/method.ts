@@ -40,15 +40,17 @@ export function keyOf(id: string, options: OptimizerChoice["options"], module?: 
 }
 
 /**
- * Names for people, by method key, e.g. "LoRA-GA (alpha/sqrt(r))". Methods that would be called the same get the
- * options that tell them apart. Methods that the registry no longer knows go by their id.
+ * Names for people, by method key, e.g. "LoRA-GA". Methods that would be called the same get the options that tell them
+ * apart; the other settings are told by `settingsOf`. Methods that the registry no longer knows go by their id.
  */
 export function labelMethods(
   choices: readonly OptimizerChoice[],
   registries: Pick<Registries, "optimizers" | "described">,
 ): ReadonlyMap<string, string> {
   const methods = new Map(choices.map((choice) => [methodKey(choice), choice]));
-  const plain = new Map([...methods].map(([key, choice]) => [key, plainLabel(choice, registries)]));
+  const plain = new Map(
+    [...methods].map(([key, choice]) => [key, findMethod(choice, registries)?.title ?? choice.id]),
+  );
   return new Map([...plain].map(([key, label]) => {
     const twins = [...methods].filter(([other]) => other !== key && plain.get(other) === label).map((
       [, twin],
@@ -70,13 +72,22 @@ function formatOption(value: number | boolean | string): string {
   return isSmall ? value.toExponential() : String(value);
 }
 
-function plainLabel(
+/** A method's settings for people, e.g. "alpha/sqrt(r); alpha 16, mode efficient"; empty where it has none. */
+export function settingsOf(
+  choice: OptimizerChoice,
+  registries: Pick<Registries, "optimizers" | "described">,
+): string {
+  const options = Object.entries(optionsWithoutRank(choice)).map(([name, value]) =>
+    `${name} ${formatOption(value)}`
+  );
+  const text = findMethod(choice, registries)?.describe(choice.options) ?? "";
+  return [text, options.join(", ")].filter((part) => part !== "").join("; ");
+}
+
+function findMethod(
   choice: OptimizerChoice,
   { optimizers, described }: Pick<Registries, "optimizers" | "described">,
-): string {
+) {
   const isIt = ({ id }: { readonly id: string }) => id === choice.id;
-  const module = Object.values(optimizers).find(isIt) ?? described?.methods.find(isIt);
-  if (!module) return choice.id;
-  const text = module.describe(choice.options);
-  return text === "" ? module.title : `${module.title} (${text})`;
+  return Object.values(optimizers).find(isIt) ?? described?.methods.find(isIt);
 }

@@ -112,12 +112,12 @@ Deno.test("compareSweeps() finds scores that differ, and names them", async () =
   assertEquals(against.verdict, "different");
   const worse = rowsOf(against, "scores").filter((row) => row.at(-1) === "worse");
   assertEquals(worse.map((row) => row.slice(0, 3)), [
-    ["Shifted digits", "2", "LoRA (alpha/r)"],
-    ["Shifted digits", "8", "LoRA (alpha/r)"],
+    ["Shifted digits", "2", "LoRA"],
+    ["Shifted digits", "8", "LoRA"],
   ]);
   assertStringIncludes(
     against.sentences[1]!,
-    "Scores differ in 2 of 14 comparisons, here less there: LoRA (alpha/r) on Shifted digits at rank 2 −0.300 (−0.",
+    "Scores differ in 2 of 14 comparisons, here less there: LoRA on Shifted digits at rank 2 −0.300 (−0.",
   );
 });
 

@@ -266,7 +266,7 @@ Deno.test("difference-over-tasks has each task's difference and their mean with 
         scoreOf("full", null, task, 1)) / 2
     );
     const marks = marksOf(view).filter(({ datum }) =>
-      datum["series"] === "LoRA-Pro (alpha/r), r 8" && datum["heading"] === "against Full fine-tuning" &&
+      datum["series"] === "LoRA-Pro, r 8" && datum["heading"] === "against Full fine-tuning" &&
       datum["method"] !== undefined
     );
     const small = marks.filter(({ type, datum }) => type === "symbol" && datum["runs"] !== undefined)

@@ -144,7 +144,7 @@ export const costToTarget: Chart = {
             type: "text",
             align: "left",
             dx: 3,
-            fontSize: 10,
+            fontSize: 11,
             color: "#333333",
             aria: false,
             tooltip: null,

@@ -48,3 +48,11 @@ export const charts: readonly Chart[] = [
   growthOfStepTime,
   growthOfPeakBytes,
 ];
+
+/** Charts that stand beside the answer, by id, the one to be shown first. */
+export const ANSWER_CHARTS: readonly string[] = [scoreByRank, growthOfStepTime, growthOfPeakBytes].map((
+  { id },
+) => id);
+
+/** Charts that say why, by id. */
+export const WHY_CHARTS: readonly string[] = [discrepancyByStep, scoreAgainstDiscrepancy].map(({ id }) => id);

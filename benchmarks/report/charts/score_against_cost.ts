@@ -101,7 +101,7 @@ export const scoreAgainstCost: Chart = {
         },
         {
           transform: [front],
-          mark: { type: "text", dy: -10, fontSize: 10, color: "#333333", aria: false, tooltip: null },
+          mark: { type: "text", dy: -10, fontSize: 11, color: "#333333", aria: false, tooltip: null },
           encoding: { x, y, text: { field: "name", type: "nominal" } },
         },
       ],

@@ -27,6 +27,9 @@ export interface DrawnRow {
   readonly beside?: boolean;
 }
 
+/** Of more tasks than this, each with panels of its own, the first is shown until the reader chooses. */
+const MOST_TASKS = 4;
+
 /** What tells panels apart in one direction. */
 export interface Direction {
   /** Field of the rows, a value or a list of several; behind the drawing's transforms it holds one value. */
@@ -66,6 +69,8 @@ interface Sizes {
   readonly height: number | { readonly step: number };
   /** What else the specification has: how scales are shared, gaps. */
   readonly more: object;
+  /** The only task of many that is shown. */
+  readonly only?: { readonly task: string | number; readonly of: number };
 }
 
 /** Panels in rows and columns. */
@@ -98,19 +103,28 @@ export interface Drawing {
   readonly panels: Grid | Wrapped;
 }
 
-/** The specification of what passes all choices; null where nothing does. Pure. */
-export function layOut(drawing: Drawing, choices: readonly Choice[]): VegaLiteSpec | null {
+/**
+ * The specification of what passes all choices; null where nothing does. Pure.
+ *
+ * @param room pixels that a page has for it; as many as the drawing would have where absent
+ */
+export function layOut(drawing: Drawing, choices: readonly Choice[], room = Infinity): VegaLiteSpec | null {
   const passing = drawing.rows.filter((row) => choices.every((choice) => passes(row, choice, drawing.rates)));
   const runs = passing.filter(({ beside }) => !beside);
   if (runs.length === 0) return null;
-  const panels = narrowed(drawing.panels, runs);
+  const panels = fitted(narrowed(drawing.panels, runs), room);
   const directions = "panels" in panels ? [panels.panels] : [panels.rows, panels.columns];
   const shown = directions.filter((one) => one !== null);
+  const { only } = panels;
+  const isShown = (row: DrawnRow) =>
+    only === undefined || [only.task, undefined].includes(valueOf(row, "task") as string);
   const rows = passing.filter((row) =>
+    isShown(row) &&
     shown.every((one) => one.spread !== undefined || one.values.some((value) => has(row, one, value)))
   );
   return {
     ...drawing.top,
+    ...titleOf(drawing, panels),
     params: [
       ...choices.map(({ parameter, values }) => ({ name: parameter, value: values })),
       { name: "drawn", value: { method: valuesOf(rows, "method"), rankName: valuesOf(rows, "rankName") } },
@@ -121,6 +135,25 @@ export function layOut(drawing: Drawing, choices: readonly Choice[]): VegaLiteSp
     ...facetOf(panels),
     spec: { width: widthOf(panels, runs), height: panels.height, layer: drawing.layer },
   };
+}
+
+/** The title, with the task that is shown where that is one of many that pass. */
+function titleOf({ top }: Drawing, { only }: Grid | Wrapped): object {
+  if (only === undefined) return {};
+  const { title } = top as { readonly title?: { readonly subtitle?: string } };
+  const told = `Task: ${only.task}, 1 of ${only.of}; the filter shows others`;
+  return { title: { ...title, subtitle: [...title?.subtitle === undefined ? [] : [title.subtitle], told] } };
+}
+
+/** The same panels, no more of them side by side than there is room for. */
+function fitted(panels: Grid | Wrapped, room: number): Grid | Wrapped {
+  const { width } = panels;
+  const shared = typeof width === "object" && "whole" in width
+    ? { ...width, whole: Math.max(width.least + width.around, Math.min(width.whole, room)) }
+    : width;
+  if (!("panels" in panels) || typeof shared !== "number") return { ...panels, width: shared };
+  const beside = 90, perRow = Math.max(1, Math.min(panels.perRow, Math.floor(room / (shared + beside))));
+  return { ...panels, perRow, width: Math.min(shared, Math.max(200, room - beside)) };
 }
 
 /** What rows have of a field, once each: legends list these. */
@@ -142,10 +175,21 @@ function narrowed(panels: Grid | Wrapped, rows: readonly DrawnRow[]): Grid | Wra
     ...direction,
     values: direction.values.filter((value) => rows.some((row) => has(row, direction, value))),
   });
-  if ("panels" in panels) return { ...panels, panels: shown(panels.panels) };
-  const columns = shown(panels.columns);
-  if (panels.ofOneColumn && columns.values.length === 1) return narrowed(panels.ofOneColumn, rows);
-  return { ...panels, rows: panels.rows && shown(panels.rows), columns };
+  let only: Sizes["only"];
+  const focused = (direction: Direction): Direction => {
+    const found = shown(direction), [first] = found.values;
+    if (direction.field !== "task" || found.values.length <= MOST_TASKS || first === undefined) return found;
+    only = { task: first, of: found.values.length };
+    return { ...found, values: [first] };
+  };
+  const told = (found: Grid | Wrapped) => only === undefined ? found : { ...found, only };
+  if ("panels" in panels) return told({ ...panels, panels: focused(panels.panels) });
+  const columns = focused(panels.columns);
+  if (panels.ofOneColumn && columns.values.length === 1) {
+    // Its direction has the methods, whose tasks are one by now.
+    return told(narrowed(panels.ofOneColumn, rows.filter((row) => has(row, columns, columns.values[0]!))));
+  }
+  return told({ ...panels, rows: panels.rows && focused(panels.rows), columns });
 }
 
 function has(row: DrawnRow, { field }: Direction, value: string | number): boolean {

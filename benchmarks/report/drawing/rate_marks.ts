@@ -30,7 +30,7 @@ export function rateMarks(x: object, y: object, where: readonly object[], look: 
     },
     {
       transform: [...best, { filter: "datum.edge" }],
-      mark: { type: "text", text: "edge", dy: -13, fontSize: 10, ...quiet },
+      mark: { type: "text", text: "edge", dy: -13, fontSize: 11, ...quiet },
       encoding: { x, y, ...look },
     },
     {

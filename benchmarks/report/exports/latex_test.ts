@@ -40,7 +40,7 @@ Deno.test("toLatex() has the numbers of the report's own tables, and says how th
   const settings = files.get("settings.tex")!;
   for (
     const part of [
-      "LoRA-Pro (alpha/r)~\\cite{",
+      "LoRA-Pro~\\cite{",
       "at rank 2 and 8",
       "the 4 seeds are 0, 1, 2 and 3",
       "(\\texttt{digits}), the model \\texttt{vit-tiny} is trained for",

@@ -25,6 +25,7 @@ const OTHER: MethodLabel = {
   key: "other",
   optimizer: "other",
   label: "Others of PEFT",
+  settings: "",
   color: "#999999",
   shape: "circle",
   dash: [1, 0],
@@ -160,7 +161,7 @@ function theirsOf(study: Study, runs: readonly PeftRun[], optimizers: Registries
     const module = Object.values(optimizers).find((known) => known.id === id);
     const own = study.methods.find((method) => method.optimizer === id);
     const made = module &&
-      { key: module.id, optimizer: module.id, label: module.title, ...styleOf(module.id, 0) };
+      { key: module.id, optimizer: module.id, label: module.title, settings: "", ...styleOf(module.id, 0) };
     looks.set(id, own ?? made ?? OTHER);
   }
   return runs.map((run) => ({

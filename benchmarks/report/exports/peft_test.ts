@@ -425,7 +425,7 @@ Deno.test("scoreBesidePeft draws theirs and ours in one chart, with a front for 
   const svg = await renderSvg(spec, scoreBesidePeft.id);
   for (
     const text of [
-      "LoRA (alpha/r)",
+      "LoRA",
       "PiSSA",
       "Others of PEFT",
       "Front of",

@@ -25,6 +25,7 @@
    * @property {HTMLElement} plot where it is drawn
    * @property {Drawing | null} drawing null until it is looked at for the first time
    * @property {import("vega").View | null} view null until then, and while nothing is shown
+   * @property {import("../drawing/lay_out.ts").VegaLiteSpec | null} spec what is shown
    * @property {string} shown the filters that it shows, as `stateOf` writes them
    * @property {boolean} inSight
    */
@@ -34,15 +35,19 @@
   const interpreter = /** @type {unknown} */ (/** @type {any} */ (globalThis).vegaInterpreter);
   const { layOut } =
     /** @type {{ layOut: typeof import("../drawing/lay_out.ts").layOut }} */ (/** @type {unknown} */ (globalThis));
+  const { reportTables } =
+    /** @type {{ reportTables: { start(): void, filter(chosen: readonly { filter: import("./page_data.ts").Filter, values: Choice["values"] }[]): void } }} */ (/** @type {unknown} */ (globalThis));
+  const dark = matchMedia("(prefers-color-scheme: dark)");
 
   /** @type {readonly Choice[]} */
   let chosen = [];
   /** @type {Figure[]} */
-  const figures = [...document.querySelectorAll("figure")].map((figure) => ({
+  const figures = [...document.querySelectorAll("figure:has(.plot)")].map((figure) => ({
     id: figure.id,
     plot: find(".plot", figure),
     drawing: null,
     view: null,
+    spec: null,
     shown: "",
     inSight: false,
   }));
@@ -50,6 +55,8 @@
 
   for (const element of document.querySelectorAll("[data-needs-script]")) element.removeAttribute("hidden");
   for (const { plot } of figures) reserve(plot);
+  reportTables.start();
+  offerCopies();
   // Where it stands above the text it would hide the answer.
   /** @type {HTMLDetailsElement} */ (find("nav details")).open = matchMedia("(min-width: 1001px)").matches;
   watchSight();
@@ -69,8 +76,12 @@
     form.addEventListener("reset", () => setTimeout(() => choose(data, form)));
     form.addEventListener("submit", (event) => event.preventDefault());
     closeMenus(form);
-    // Browsers keep what was ticked when a page is loaded again.
+    tickFromAddress(data, form);
     choose(data, form);
+    dark.addEventListener("change", () => {
+      for (const figure of figures) figure.shown = "";
+      void drawAll();
+    });
     openPanels(data);
     document.documentElement.dataset["ready"] = "";
   }
@@ -112,6 +123,11 @@
    * @param {HTMLFormElement} form
    */
   function choose({ filters, runs }, form) {
+    const wholly = ["seed", "rate"].filter((name) =>
+      filters.some(({ field, parameter }) =>
+        field === name && form.querySelector(`[name=${parameter}]:checked`) !== null
+      )
+    );
     chosen = filters.map(({ parameter, field, values, all }) => {
       const ticked = [...form.elements].filter((input) =>
         input instanceof HTMLInputElement && input.name === parameter && input.checked
@@ -138,12 +154,57 @@
     for (const row of document.querySelectorAll("#runs tbody tr")) {
       /** @type {HTMLElement} */ (row).hidden = !shown.has(row.id);
     }
-    find("#filters-state").textContent = `${shown.size} of ${runs.length} runs`;
+    find("#filters-state").textContent = `${shown.size} of ${runs.length} runs${
+      wholly.length > 0
+        ? "; verdicts and means in tables stay those of all seeds, at each method's own rate"
+        : ""
+    }`;
+    reportTables.filter(filters.map((filter, i) => ({ filter, values: chosen[i]?.values ?? null })));
+    writeAddress(filters);
     const filtered = isFiltered();
     form.classList.toggle("filtered", filtered);
     /** @type {HTMLButtonElement} */ (find("#filters [type=reset]")).disabled = !filtered;
     for (const figure of figures) tellWhetherBusy(figure);
     void drawAll();
+  }
+
+  /**
+   * What the address says, "?method=lora&seed=1", or else what the browser kept: names that are unknown choose nothing.
+   *
+   * @param {PageData} data
+   * @param {HTMLFormElement} form
+   */
+  function tickFromAddress({ filters }, form) {
+    const asked = new URLSearchParams(location.search);
+    if (asked.size === 0) return;
+    for (const { parameter, field, values } of filters) {
+      const wanted = asked.getAll(field);
+      for (const input of form.querySelectorAll(`[name=${parameter}]`)) {
+        if (!(input instanceof HTMLInputElement)) continue;
+        input.checked = wanted.includes(String(values[Number(input.value)]?.value));
+      }
+    }
+  }
+
+  /** @param {PageData["filters"]} filters */
+  function writeAddress(filters) {
+    const asked = new URLSearchParams(
+      chosen.flatMap(({ values }, i) =>
+        (values ?? []).map((value) => [filters[i]?.field ?? "", String(value)])
+      ),
+    );
+    const query = asked.size > 0 ? `?${asked}` : "";
+    if (query === location.search) return;
+    replaceAddress(`${location.pathname}${query}${location.hash}`);
+  }
+
+  /** @param {string} address */
+  function replaceAddress(address) {
+    try {
+      history.replaceState(null, "", address);
+    } catch {
+      // Some browsers forbid it to files: the page works without.
+    }
   }
 
   /**
@@ -175,7 +236,7 @@
   }
 
   function stateOf() {
-    return JSON.stringify(chosen);
+    return JSON.stringify([chosen, dark.matches]);
   }
 
   // Charts
@@ -212,7 +273,8 @@
   /** @param {Figure} figure */
   async function draw(figure) {
     figure.drawing ??= drawingOf(/** @type {ChartData} */ (await unpack(figure.id)));
-    const { plot, view } = figure, shown = stateOf(), spec = layOut(figure.drawing, chosen);
+    const { plot, view } = figure, shown = stateOf(), spec = layOut(figure.drawing, chosen, plot.clientWidth);
+    figure.spec = spec;
     // A view keeps the panels that it once made: what was chosen gets one of its own.
     figure.view = spec && await createView(plot, spec);
     view?.finalize();
@@ -243,7 +305,7 @@
    * @param {import("../drawing/lay_out.ts").VegaLiteSpec} spec
    */
   async function createView(plot, spec) {
-    const compiled = vegaLite.compile(/** @type {any} */ (spec)).spec;
+    const compiled = vegaLite.compile(/** @type {any} */ (dark.matches ? darkened(spec) : spec)).spec;
     const canvas = document.createElement("div");
     const view = new vega.View(vega.parse(compiled, {}, { ast: true }), {
       renderer: "svg",
@@ -262,6 +324,31 @@
     await view.runAsync();
     plot.replaceChildren(canvas);
     return view;
+  }
+
+  /**
+   * The same chart for dark screens: greys turn over, and colours get as light as they must be to be seen.
+   *
+   * @param {import("../drawing/lay_out.ts").VegaLiteSpec} spec
+   */
+  function darkened(spec) {
+    const { data, ...look } = spec;
+    const text = JSON.stringify({ ...look, background: "transparent" })
+      .replaceAll(/"(white|black)"/g, (_, name) => name === "white" ? '"#ffffff"' : '"#000000"')
+      .replaceAll(/"#([0-9a-f]{6})"/gi, (_, digits) => `"${forDark(digits)}"`);
+    return { ...JSON.parse(text), data };
+  }
+
+  /** @param {string} digits of a colour, "0072b2" */
+  function forDark(digits) {
+    const channels = [0, 2, 4].map((at) => Number.parseInt(digits.slice(at, at + 2), 16));
+    const most = Math.max(...channels), least = Math.min(...channels);
+    const light = (0.3 * (channels[0] ?? 0) + 0.59 * (channels[1] ?? 0) + 0.11 * (channels[2] ?? 0)) / 255;
+    const turned = most - least < 12
+      ? channels.map((value) => 18 + Math.round((255 - value) * 0.86))
+      // A colour of less lightness is mixed with white.
+      : channels.map((value) => Math.round(value + (255 - value) * Math.max(0, 0.55 - light)));
+    return `#${turned.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
   }
 
   /**
@@ -328,6 +415,9 @@
       for (const figure of figures) {
         if (!figure.drawing) showStill(figure);
       }
+      for (const details of document.querySelectorAll("main details")) {
+        if (!details.closest("#filters")) /** @type {HTMLDetailsElement} */ (details).open = true;
+      }
     });
   }
 
@@ -366,6 +456,102 @@
       });
     }, { passive: true });
     mark();
+  }
+
+  // What can be taken along
+
+  /** Buttons that copy commands, and links that save a chart as it is shown. */
+  function offerCopies() {
+    for (const button of document.querySelectorAll("button.copy")) {
+      button.addEventListener("click", () => void copy(button, button.previousElementSibling));
+    }
+    for (const files of document.querySelectorAll(".files")) {
+      const png = make("a", "PNG"), csv = make("a", "CSV");
+      const id = /** @type {HTMLElement} */ (files).dataset["chart"] ?? "";
+      for (const [link, kind] of /** @type {const} */ ([[png, "png"], [csv, "csv"]])) {
+        link.setAttribute("href", `#${id}`);
+        link.dataset["save"] = kind;
+        files.append(" ", link);
+      }
+      files.addEventListener("click", (event) => {
+        const kind = event.target instanceof HTMLElement ? event.target.dataset["save"] : undefined;
+        const figure = figures.find((one) => one.id === id);
+        if (!kind || !figure?.view || !figure.spec) return;
+        event.preventDefault();
+        void saveChart(figure, kind);
+      });
+    }
+  }
+
+  /**
+   * @param {Figure} figure
+   * @param {string} kind
+   */
+  async function saveChart({ id, spec }, kind) {
+    if (!spec) return;
+    const rows = /** @type {{ values: readonly Row[] }} */ (spec["data"]).values;
+    if (kind === "json") save(`${id}.vl.json`, "application/json", JSON.stringify(spec, null, 1));
+    if (kind === "csv") save(`${id}.csv`, "text/csv", csvOf(rows));
+    if (kind !== "svg" && kind !== "png") return;
+    // As on paper, whatever the screen.
+    const compiled = vegaLite.compile(/** @type {any} */ (spec)).spec;
+    const view = new vega.View(vega.parse(compiled, {}, { ast: true }), {
+      renderer: "none",
+      expr: interpreter,
+    });
+    if (kind === "svg") save(`${id}.svg`, "image/svg+xml", await view.toSVG());
+    else {
+      const canvas = /** @type {HTMLCanvasElement} */ (/** @type {unknown} */ (await view.toCanvas(2)));
+      canvas.toBlob((blob) => blob && save(`${id}.png`, "image/png", blob));
+    }
+    view.finalize();
+  }
+
+  /** @param {readonly Row[]} rows */
+  function csvOf(rows) {
+    const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+    const cell = (/** @type {unknown} */ value) => {
+      const text = value === null || value === undefined
+        ? ""
+        : Array.isArray(value)
+        ? value.join(" ")
+        : String(value);
+      return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    return [names, ...rows.map((row) => names.map((name) => row[name]))].map((line) =>
+      line.map(cell).join(",")
+    ).join(
+      "\n",
+    );
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} type
+   * @param {string | Blob} content
+   */
+  function save(name, type, content) {
+    const link = make("a"), address = URL.createObjectURL(new Blob([content], { type }));
+    link.setAttribute("href", address);
+    link.setAttribute("download", name);
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  }
+
+  /**
+   * @param {Element} button
+   * @param {Element | null} source
+   */
+  async function copy(button, source) {
+    if (!source) return;
+    try {
+      await navigator.clipboard.writeText(source.textContent ?? "");
+      button.textContent = "Copied";
+    } catch {
+      // Where a browser refuses, the reader's own keys still copy what is selected.
+      getSelection()?.selectAllChildren(source);
+      button.textContent = "Selected";
+    }
   }
 
   // Tooltips
@@ -434,14 +620,14 @@
     panel.scrollTop = 0;
     panel.focus();
     find("#tooltip").hidden = true;
-    history.replaceState(null, "", runs.length === 1 ? `#run-${first.id}` : "#");
+    replaceAddress(runs.length === 1 ? `#run-${first.id}` : "#");
   }
 
   function closePanel() {
     const panel = find("#run-panel");
     if (panel.hidden) return;
     panel.hidden = true;
-    history.replaceState(null, "", "#");
+    replaceAddress("#");
     if (opener instanceof HTMLElement) opener.focus({ preventScroll: true });
     opener = null;
   }
@@ -507,16 +693,7 @@
     block.append(code);
     button.setAttribute("type", "button");
     button.setAttribute("aria-label", `Copy: ${title}`);
-    button.addEventListener("click", async () => {
-      try {
-        await navigator.clipboard.writeText(text);
-        button.textContent = "Copied";
-      } catch {
-        // Where a browser refuses, the reader's own keys still copy what is selected.
-        getSelection()?.selectAllChildren(code);
-        button.textContent = "Selected";
-      }
-    });
+    button.addEventListener("click", () => void copy(button, code));
     heading.append(button);
     return [heading, block];
   }

@@ -51,6 +51,7 @@ test("toHtml() escapes what it prints, asks nothing of the network and forbids t
     name: hostile,
     question: hostile,
     answer: [hostile],
+    headline: { verdict: hostile, what: hostile, sure: hostile, change: hostile, command: hostile },
     caveats: [hostile],
     command: hostile,
     environment: [[hostile, hostile]],
@@ -60,12 +61,14 @@ test("toHtml() escapes what it prints, asks nothing of the network and forbids t
   }, svgs);
   assertStringIncludes(page, "Is &lt;b&gt; &amp; &quot;c&quot; safe?&lt;/script&gt;");
   const scripts = [...page.matchAll(/<script[^>]*>/g)].map(([tag]) => tag);
-  assertEquals(scripts.filter((tag) => tag === "<script>").length, 3);
-  assertEquals(scripts.length, 3 + 1 + report.charts.length);
+  assertEquals(scripts.filter((tag) => tag === "<script>").length, 4);
+  assertEquals(scripts.length, 4 + 1 + report.charts.length);
   assertEquals(page.split("</noscript>").length - 1, report.charts.length);
   assertStringIncludes(page, `content="default-src 'none'; style-src 'sha256-`);
   const markup = page.replaceAll(/<script[^>]*>.*?<\/script>/gs, "");
-  assert(!/(src|href)="(?!data:,|#)|url\(|@import| on\w+=| style="/.test(markup));
+  assert(
+    !/(src|href)="(?!data:,|#|charts\/[\w-]+\.(svg|vl\.json)")|url\(|@import| on\w+=| style="/.test(markup),
+  );
 });
 
 test("toHtml() names each part once, and every link leads to one", async () => {
@@ -74,22 +77,32 @@ test("toHtml() names each part once, and every link leads to one", async () => {
   assertEquals(new Set(ids).size, ids.length);
   const links = [...page.matchAll(/href="#([^"]*)"/g)].map(([, id]) => id!);
   assertEquals(links.filter((id) => !ids.includes(id)), []);
-  for (
-    const id of [
-      "answer",
-      "charts",
-      "tables",
-      "runs",
-      "environment",
-      ...report.charts.map(({ chart }) => chart.id),
-    ]
-  ) {
-    assert(links.includes(id), `the contents lack ${id}`);
-  }
+  const [contents] = /<nav.*?<\/nav>/s.exec(page)!;
+  assertEquals([...contents.matchAll(/ href="#([^"]*)"/g)].map(([, id]) => id), [
+    "answer",
+    "caveats",
+    "scoreboard",
+    "why",
+    "details",
+    "comparisons",
+    "charts",
+    "tables",
+    "runs",
+  ]);
+  for (const { chart } of report.charts) assert(ids.includes(chart.id), chart.id);
 });
 
 test("toHtml() holds a report without charts, tables and runs", async () => {
-  const page = await toHtml({ ...report, charts: [], tables: [], runs: [], methods: [], caveats: [] }, []);
+  const page = await toHtml({
+    ...report,
+    forest: null,
+    scoreboard: null,
+    charts: [],
+    tables: [],
+    runs: [],
+    methods: [],
+    caveats: [],
+  }, []);
   assert(
     !/<figure|undefined|NaN|\[object/.test(
       page.replaceAll(/<script[^>]*>.*?<\/script>|<style>.*?<\/style>/gs, ""),

@@ -52,6 +52,8 @@ export function comparisonsTable(pairs: readonly Pair[], margin: number): Table 
       ...lost ? ["Diverged"] : [],
       "Verdict",
     ],
+    lead: ["Method", "Task", "Rank", "against", "Difference", "Verdict", "95% interval", "Wins"],
+    bars: { rows: pairs.map(({ comparison }) => comparison), margin },
     rows: pairs.map(({ ours, theirs, comparison, diverged }) => [
       ours.task.title,
       formatRank(ours.rank),

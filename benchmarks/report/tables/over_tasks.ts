@@ -18,6 +18,7 @@ import type { Table } from "../table.ts";
 export function pooledTable(study: Study, { pairs }: OverTasks): Table {
   const { margin } = study, baselines = baselinesOf(study);
   const placeOf = ({ theirs }: PooledPair) => baselines.indexOf(theirs);
+  const sorted = pairs.toSorted((a, b) => placeOf(a) - placeOf(b) || b.comparison.mean - a.comparison.mean);
   return {
     title: "Over all tasks",
     note:
@@ -45,7 +46,9 @@ export function pooledTable(study: Study, { pairs }: OverTasks): Table {
       "Tasks",
       "Seeds",
     ],
-    rows: pairs.toSorted((a, b) => placeOf(a) - placeOf(b) || b.comparison.mean - a.comparison.mean).map((
+    lead: ["Method", "Rank", "against", "Difference", "Verdict", "95% interval", "Wins", "Improvement"],
+    bars: { rows: sorted.map(({ comparison }) => comparison), margin },
+    rows: sorted.map((
       { ours, rank, theirs, pairs, comparison, improvement },
     ) => [
       formatRank(rank),

@@ -44,7 +44,6 @@ export function summaryTable(
   const tasks = study.tasks.filter((task) => study.cells.some((cell) => cell.task === task));
   const areFew = tasks.length <= FEW_TASKS;
   const hasRanks = lines.some(({ rank }) => rank !== null);
-  const names = shortNames(study.methods);
   const against = references.filter((reference) => pairs.some(({ theirs }) => theirs.method === reference));
   return {
     title: "Summary",
@@ -61,7 +60,7 @@ export function summaryTable(
       ...against.map(({ optimizer }) => `vs ${optimizer}`),
     ],
     rows: shown.map(({ method, rank, cells, score }) => [
-      names.get(method)!,
+      method.label,
       ...hasRanks ? [formatRank(rank)] : [],
       ...areFew
         ? tasks.map((task) => formatScore(scoreOf(study, cells.find((cell) => cell.task === task))))
@@ -109,13 +108,4 @@ function tell(pairs: readonly Pair[], pooled: PooledPair | undefined): string {
   if (!second) return `${formatDifference(mean)} ${verdict} ${wins}/${seeds}`;
   const counts = Map.groupBy(pairs, ({ comparison }) => comparison.verdict);
   return Array.from(counts, ([verdict, { length }]) => `${length} ${verdict}`).join(", ");
-}
-
-/** Methods' names without the settings in brackets, where that leaves no two alike. */
-function shortNames(methods: readonly MethodLabel[]): ReadonlyMap<MethodLabel, string> {
-  const short = methods.map(({ label }) => label.replace(/ \(.*\)$/, ""));
-  return new Map(methods.map((method, i) => {
-    const isAlone = short.filter((name) => name === short[i]).length === 1;
-    return [method, isAlone ? short[i]! : method.label];
-  }));
 }

@@ -1,0 +1,149 @@
+/** @file Every method's difference to LoRA and to full fine-tuning: what a report's first picture shows. */
+import type { OverTasks } from "../study/over_tasks.ts";
+import { baselinesOf, type Pair } from "../study/pairs.ts";
+import type { Cell, MethodLabel, Study } from "../study/study.ts";
+import { axisOf, type Bar, type BarAxis } from "./bar.ts";
+import { formatRank, formatVerdict } from "./format.ts";
+
+/** A difference to one baseline, with what stands beside its bar. */
+export interface ForestBar extends Bar {
+  /** "better", "same within 0.02". */
+  readonly told: string;
+  /** "7 of 9". */
+  readonly wins: string;
+}
+
+/** A method at a rank, on a task or over all of them. */
+export interface ForestRow {
+  readonly method: string;
+  readonly rank: number | null;
+  /** Against each of the forest's baselines; null where it is not held against it. */
+  readonly bars: readonly (ForestBar | null)[];
+}
+
+/** Rows that belong together, the best first and baselines before them. */
+export interface ForestGroup {
+  /** The task's id; null over all tasks. */
+  readonly task: string | null;
+  /** "Digits, rank 8"; empty where there is one group. */
+  readonly title: string;
+  readonly rows: readonly ForestRow[];
+}
+
+/** The whole picture. */
+export interface Forest {
+  /** Labels of LoRA and full fine-tuning, as far as they take part. */
+  readonly baselines: readonly string[];
+  /** Of each baseline's bars. */
+  readonly axes: readonly BarAxis[];
+  /** What wins are counted in. */
+  readonly unit: "tasks" | "seeds";
+  readonly groups: readonly ForestGroup[];
+}
+
+/** Over all tasks where there are enough of them, else on each task at each rank; null where nothing is compared. */
+export function forestOf(study: Study, pairs: readonly Pair[], { pairs: pooled }: OverTasks): Forest | null {
+  const baselines = baselinesOf(study).filter(({ optimizer }) => ["lora", "full"].includes(optimizer)).filter(
+    (
+      { optimizer },
+      i,
+      all,
+    ) => all.findIndex((one) => one.optimizer === optimizer) === i,
+  );
+  const compared = baselines.filter((baseline) =>
+    pooled.length > 0
+      ? pooled.some(({ theirs }) => theirs === baseline)
+      : pairs.some(({ theirs }) => theirs.method === baseline)
+  );
+  const groups = pooled.length > 0
+    ? [{
+      task: null,
+      title: "",
+      rows: study.methods.flatMap((method) =>
+        [null, ...study.ranks].flatMap((rank) => {
+          const bars = compared.map((baseline): ForestBar | null => {
+            const found = pooled.find((one) =>
+              one.ours === method && one.rank === rank && one.theirs === baseline
+            );
+            if (!found) return null;
+            const { comparison, pairs } = found;
+            return {
+              ...barOf(comparison),
+              wins: `${comparison.wins} of ${comparison.tasks}`,
+              dots: pairs.map(({ comparison }) => comparison.mean),
+            };
+          });
+          return bars.some((bar) => bar !== null) ? [rowOf(method, rank, bars)] : [];
+        })
+      ),
+    }]
+    : groupsOf(study, pairs, compared);
+  if (groups.length === 0 || compared.length === 0) return null;
+  const labels = compared.map(({ label }) => label);
+  return {
+    baselines: labels,
+    axes: compared.map((_, i) =>
+      axisOf(groups.flatMap(({ rows }) => rows.flatMap(({ bars }) => bars[i] ?? [])), study.margin)
+    ),
+    unit: pooled.length > 0 ? "tasks" : "seeds",
+    groups: groups.map((group) => ({
+      ...group,
+      rows: group.rows.toSorted((a, b) =>
+        Number(labels.includes(b.method)) - Number(labels.includes(a.method)) || meanOf(b) - meanOf(a)
+      ),
+    })),
+  };
+}
+
+/** A group for each task and rank; methods without a rank stand in that of each rank. */
+function groupsOf(study: Study, pairs: readonly Pair[], baselines: readonly MethodLabel[]): ForestGroup[] {
+  const places = study.tasks.flatMap((task) =>
+    (study.ranks.length > 0 ? study.ranks : [null]).map((rank) => ({ task, rank }))
+  );
+  const groups = places.flatMap(({ task, rank }): ForestGroup[] => {
+    const isHere = ({ ours }: Pair) =>
+      ours.task === task && (ours.rank === rank || ours.rank === null && rank === study.ranks[0]);
+    const own = pairs.filter((pair) => isHere(pair) && baselines.includes(pair.theirs.method));
+    const cells = [...new Set(own.map(({ ours }): Cell => ours))];
+    if (cells.length === 0) return [];
+    const rows = cells.map((cell) =>
+      rowOf(
+        cell.method,
+        cell.rank,
+        baselines.map((baseline) => {
+          const pair = own.find(({ ours, theirs }) => ours === cell && theirs.method === baseline);
+          return pair
+            ? {
+              ...barOf(pair.comparison),
+              wins: `${pair.comparison.wins} of ${pair.comparison.seeds}`,
+            }
+            : null;
+        }),
+      )
+    );
+    return [{
+      task: task.id,
+      title: rank === null ? task.title : `${task.title}, rank ${formatRank(rank)}`,
+      rows,
+    }];
+  });
+  return groups.length > 1 ? groups : groups.map((group) => ({ ...group, title: "" }));
+}
+
+function rowOf(
+  { label }: MethodLabel,
+  rank: number | null,
+  bars: readonly (ForestBar | null)[],
+): ForestRow {
+  return { method: label, rank, bars };
+}
+
+function barOf(comparison: Pair["comparison"] | OverTasks["pairs"][number]["comparison"]) {
+  const { mean, interval, verdict } = comparison;
+  return { mean, interval, verdict, told: formatVerdict(comparison) };
+}
+
+/** How far it is above what it is held against, LoRA first. */
+function meanOf({ bars }: ForestRow): number {
+  return bars.find((bar) => bar !== null)?.mean ?? -Infinity;
+}
