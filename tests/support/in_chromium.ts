@@ -490,7 +490,7 @@ Deno.test("without scripts every chart is there, and nothing that needs one", as
     assertEquals(await page.locator("figure svg.marks").count(), report.charts.length);
     const shown = await page.locator("figure svg.marks:visible").count();
     assertEquals(shown, 3);
-    await page.locator("summary", { hasText: "How does the loss fall" }).click();
+    await page.locator("summary", { hasText: "How fast does the validation loss fall, step" }).click();
     assertEquals(await page.locator("figure svg.marks:visible").count(), shown + 1);
     assertEquals(
       await page.locator("#filters:visible, #run-panel:visible, .tools:visible button").count(),
