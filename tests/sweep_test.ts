@@ -210,14 +210,14 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
       args: ["--optimizers", "lora-pro", "--learning-rates", "2e-3", "--ranks", "2"],
       runs: 8,
       charts: ["move-of-a-by-step"],
-      says: ["(alpha/r, efficient), relativeDamping 1e-6", "(alpha/r, sgd), relativeDamping 0", "cap 0.1"],
+      says: ["mode efficient", "relativeDamping 1e-6", "mode sgd", "cap 0.1"],
     },
     {
       name: "alpha",
       args: ["--optimizers", "lora-ga", "--learning-rates", "2e-3", "--ranks", "2"],
       runs: 2,
       charts: ["score-by-rank"],
-      says: ["Against LoRA-GA: observed, not decided, LoRA-GA"],
+      says: ["Against LoRA-GA, scaling alpha/r: observed, not decided, LoRA-GA, scaling alpha/sqrt(r)"],
     },
   ];
 

@@ -1,6 +1,6 @@
 /** @file Every method's difference to LoRA and to full fine-tuning: what a report's first picture shows. */
 import type { OverTasks } from "../study/over_tasks.ts";
-import { baselinesOf, type Pair } from "../study/pairs.ts";
+import { leadingBaselines, type Pair } from "../study/pairs.ts";
 import type { Cell, MethodLabel, Study } from "../study/study.ts";
 import { axisOf, type Bar, type BarAxis } from "./bar.ts";
 import { formatRank, formatVerdict } from "./format.ts";
@@ -43,14 +43,7 @@ export interface Forest {
 
 /** Over all tasks where there are enough of them, else on each task at each rank; null where nothing is compared. */
 export function forestOf(study: Study, pairs: readonly Pair[], { pairs: pooled }: OverTasks): Forest | null {
-  const baselines = baselinesOf(study).filter(({ optimizer }) => ["lora", "full"].includes(optimizer)).filter(
-    (
-      { optimizer },
-      i,
-      all,
-    ) => all.findIndex((one) => one.optimizer === optimizer) === i,
-  );
-  const compared = baselines.filter((baseline) =>
+  const compared = leadingBaselines(study).filter((baseline) =>
     pooled.length > 0
       ? pooled.some(({ theirs }) => theirs === baseline)
       : pairs.some(({ theirs }) => theirs.method === baseline)

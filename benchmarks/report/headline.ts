@@ -4,7 +4,7 @@ import { pooledSpread, seedsToShow } from "../statistics/seeds_needed.ts";
 import type { Interval } from "../statistics/statistics.ts";
 import { isJudged, MARGIN, type Verdict } from "../statistics/verdicts.ts";
 import type { OverTasks } from "../study/over_tasks.ts";
-import { baselinesOf, type Pair } from "../study/pairs.ts";
+import { leadingBaselines, type Pair } from "../study/pairs.ts";
 import type { MethodLabel, Study, TaskLabel } from "../study/study.ts";
 import { formatCount, formatCounts, formatNumber } from "./format.ts";
 import { settling } from "./settling.ts";
@@ -61,7 +61,7 @@ export function headlineOf(
   const [lora, full] = ["lora", "full"].map((id) =>
     cases.filter(({ baseline }) => baseline.optimizer === id)
   );
-  const against = lora!.length > 0 ? lora! : full!;
+  const against = [lora!, full!, cases].find((some) => some.length > 0) ?? [];
   if (against.length === 0) return withoutBaseline(study, again);
   const told = new Told(study, against, lora!.length > 0 ? full! : [], overTasks.pairs.length > 0);
   const [decided] = told.decided, usual = study.margin === MARGIN ? undefined : study.margin;
@@ -140,9 +140,7 @@ function withoutBaseline(study: Study, again: string | null): Headline {
 
 /** Comparisons with the two that all others are held against, over all tasks where there are enough of them. */
 function casesOf(study: Study, pairs: readonly Pair[], overTasks: OverTasks): Case[] {
-  const general = baselinesOf(study).filter(({ optimizer }, i, all) =>
-    ["lora", "full"].includes(optimizer) && all.findIndex((one) => one.optimizer === optimizer) === i
-  );
+  const general = leadingBaselines(study);
   const isAsked = (ours: MethodLabel, theirs: MethodLabel) =>
     general.includes(theirs) && (ours.optimizer !== "full" || theirs.optimizer !== "lora");
   if (overTasks.pairs.length > 0) {

@@ -108,6 +108,12 @@ Deno.test("headlineOf() holds what no method wins: same, worse, mixed, over rank
       /^LoRA-Pro is worse than Full fine-tuning by 0\.\d+ on Word problems at rank 8\.$/,
     ],
     [
+      await reportOf(({ optimizer: { options } }) => options["mode"] === "sgd" ? 0.7 : 0.4, {
+        optimizers: ["full", "sgd"].map((mode) => ({ id: "lora-pro", options: { mode } })),
+      }),
+      /^LoRA-Pro, mode sgd beats LoRA-Pro, mode full by 0\.3/,
+    ],
+    [
       await reportOf(by({ "lora-pro": 0.4 }), { optimizers: [{ id: "lora-pro" }] }),
       /nothing to hold it against\.$/,
     ],

@@ -1,7 +1,7 @@
 /** @file Methods by tasks: every score of a report in one table, with what may be told apart from what. */
 import { type Interval, mean, studentInterval } from "../statistics/statistics.ts";
 import { isJudged, isShown } from "../statistics/verdicts.ts";
-import { baselinesOf, contestsOf, countedScores, type Pair, standInOf } from "../study/pairs.ts";
+import { contestsOf, countedScores, leadingBaselines, type Pair, standInOf } from "../study/pairs.ts";
 import type { Cell, MethodLabel, Study, TaskLabel } from "../study/study.ts";
 import { formatDifference, formatN, formatNumber, formatRank } from "./format.ts";
 import type { Table } from "./table.ts";
@@ -57,7 +57,7 @@ export function scoreboardOf(study: Study, pairs: readonly Pair[]): Scoreboard |
   ).toSorted((a, b) => placeOf(a) - placeOf(b));
   if (tasks.length === 0) return null;
   const full = study.methods.find(({ optimizer }) => optimizer === "full");
-  const baselines = baselinesOf(study).filter(({ optimizer }) => ["lora", "full"].includes(optimizer));
+  const baselines = leadingBaselines(study);
   const best = bestOf(study, pairs);
   const rows = study.methods.flatMap((method) =>
     [null, ...study.ranks].flatMap((rank): ScoreRow[] => {

@@ -23,6 +23,12 @@ export function baselinesOf({ methods }: Study): MethodLabel[] {
   return [...general, ...varied];
 }
 
+/** Whom a report's first picture holds all methods against: LoRA and full fine-tuning, else the first of a method's variants. */
+export function leadingBaselines(study: Study): MethodLabel[] {
+  const all = baselinesOf(study), general = all.filter(({ optimizer }) => baselines.includes(optimizer));
+  return general.length > 0 ? general : all.slice(0, 1);
+}
+
 /** Two methods on the same task, at the same rank where both have one, on the seeds that both have a score of. */
 export interface Pair {
   readonly ours: Cell;

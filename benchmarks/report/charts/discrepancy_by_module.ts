@@ -48,7 +48,7 @@ export const discrepancyByModule: Chart = {
         x: {
           field: "map",
           sort: [...new Set(maps)],
-          axis: { labelAngle: -90, labelOverlap: true, labelFontSize: 10 },
+          axis: { labelAngle: -90, labelOverlap: true, labelFontSize: 11 },
         },
         y: { field: "method", sort: methodOrder(study, rows) },
         color: {

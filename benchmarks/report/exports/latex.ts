@@ -220,7 +220,7 @@ function formatList(parts: readonly string[]): string {
 const FIGURES = 4;
 
 /** A document with everything in it. */
-function wholeOf({ name, question, answer, charts }: Report, names: readonly string[]): string {
+function wholeOf({ name, question, headline, charts }: Report, names: readonly string[]): string {
   return [
     "% pdflatex paper && bibtex paper && pdflatex paper && pdflatex paper",
     "\\documentclass{article}",
@@ -233,7 +233,7 @@ function wholeOf({ name, question, answer, charts }: Report, names: readonly str
     "\\date{}",
     "\\begin{document}",
     "\\maketitle",
-    ...answer.slice(0, 1).map((verdict) => `${escapeTex(verdict)}\n`),
+    `${escapeTex(`${headline.verdict} ${headline.what}`)}\n`,
     ...names.includes("settings.tex") ? ["\\input{settings.tex}"] : [],
     ...names.filter((one) => one !== "settings.tex").map((one) => `\\input{${one}}`),
     ...charts.slice(0, FIGURES).flatMap(({ chart: { id, title } }) => [

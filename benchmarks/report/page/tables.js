@@ -3,7 +3,7 @@
 /// <reference lib="dom.iterable" />
 /** @file What a report's tables do in a browser: they follow filters, sort, are searched, and show more. */
 "use strict";
-var reportTables = (() => {
+/** @type {any} */ (globalThis).reportTables = (() => {
   /** @typedef {import("./page_data.ts").Filter} Filter */
 
   /**
