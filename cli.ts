@@ -12,6 +12,7 @@ import { benchCommand } from "./benchmarks/command_line/bench_command.ts";
 import { settleCommand } from "./benchmarks/command_line/settle_command.ts";
 import { reportCommand } from "./benchmarks/command_line/report_command.ts";
 import { exportCommand } from "./benchmarks/command_line/export_command.ts";
+import { verifyCommand } from "./benchmarks/command_line/verify_command.ts";
 import { watchCommand } from "./benchmarks/command_line/watch_command.ts";
 import { pretrainCommand } from "./benchmarks/command_line/pretrain_command.ts";
 import { checkCommand } from "./benchmarks/command_line/check_command.ts";
@@ -102,6 +103,7 @@ async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
     data: dataCommand,
     slurm: slurmCommand,
     report: reportCommand,
+    verify: verifyCommand,
     export: exportCommand,
     watch: watchCommand,
     pretrain: pretrainCommand,

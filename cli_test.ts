@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { shipped } from "./training/shipped.ts";
 import { readPulses } from "./benchmarks/sweep/live.ts";
 import type { CommandDeps } from "./benchmarks/command_line/command_deps.ts";
+import { openStore } from "./benchmarks/sweep/store.ts";
 import { main } from "./cli.ts";
 import type { Registries } from "./training/configuration.ts";
 import { RunConfig, RunResult } from "./training/schemas.ts";
@@ -970,6 +971,48 @@ test("bench --with runs a method from a file beside ours, and reports need the f
       4,
     );
     assertStringIncludes(await Deno.readTextFile(report), "My own");
+  });
+});
+
+test("verify makes a sample of a folder's runs again, and ends with 1 where one found something else", async () => {
+  await inFolder(async ({ run, folder, sweep, out, broken }) => {
+    assertEquals((await run("bench", sweep, "--out", out)).code, 0);
+    const from = ["verify", `${out}/report/index.html`, "--sample", "4"];
+    const { code, out: said, err, trained } = await run(...from, "--out", `${folder}/first`);
+    assertEquals([code, trained], [0, 4], err);
+    assertEquals(
+      said,
+      "Confirmed: 4 runs found the same, bit for bit, on SYNTHETIC, measured nowhere (none)",
+    );
+    // Losses that somebody else stored are others.
+    const store = openStore(out), { results: all } = await store.read();
+    for (const result of all.values()) {
+      if (result.status !== "done") continue;
+      const trainLoss = result.outcome.trainLoss.map(({ step, value }) => ({ step, value: 1.5 * value }));
+      await store.put({ ...result, outcome: { ...result.outcome, trainLoss } });
+    }
+    const other = await run("verify", out, "--sample", "all", "--out", `${folder}/second`, "--json");
+    assertEquals([other.code, other.trained], [1, all.size], other.err);
+    const { confirmed, differ, runs } = JSON.parse(other.out);
+    assertEquals([confirmed, differ.length, runs.length], ["no", all.size, all.size]);
+    broken.add("lora");
+    const failed = await run("verify", out, "--sample", "all", "--out", `${folder}/third`);
+    assertEquals(failed.code, 1);
+    assertStringIncludes(failed.out, "it failed: Cannot go on: the device was lost");
+    for (
+      const [args, wanted] of [
+        [["verify", `${folder}/none`], "there are no results in"],
+        [
+          ["verify", out, "--sample", "0"],
+          'Cannot read --sample "0": a whole number from 1 is needed, or all',
+        ],
+        [["verify", out, "--seed", "-1"], 'Cannot read --seed "-1"'],
+      ] as const
+    ) {
+      const refused = await run(...args, "--out", `${folder}/fourth`);
+      assertEquals(refused.code, 2);
+      assertStringIncludes(refused.err, wanted);
+    }
   });
 });
 

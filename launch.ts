@@ -156,6 +156,9 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
         read: [...project, ...positional, ...positional.flatMap(besides), ...named("model")],
         write: [],
       };
+    // Reads the folders of models and data that results name, wherever they are.
+    case "verify":
+      return { read: null, write: out.length > 0 ? out : ["results"] };
     // Reads the folders of models that results name, wherever they are.
     case "report":
       return { read: null, write: out };

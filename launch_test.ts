@@ -61,6 +61,8 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "report --against",
     "report --with-peft",
     "report --with",
+    "verify --out",
+    "verify --with",
     "export --to",
     "export --with",
     "pretrain --out",
@@ -203,7 +205,7 @@ Deno.test("launch() refuses unknown tasks, arguments that can't be read, and pat
   refused(
     "benhc",
     [],
-    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, report, export, watch',
+    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, report, verify, ',
   );
   refused("reprot", [], 'Cannot find command "reprot": did you mean report? Known are bench');
   // A task that serves the work on the harness is named where it was meant alone.

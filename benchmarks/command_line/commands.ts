@@ -289,6 +289,29 @@ export const commands = {
       ["report --out results/mine --against results/before", "what changed between two sweeps"],
     ],
   },
+  verify: {
+    summary: "make some of a folder's runs again, and tell whether they found the same",
+    details:
+      "On an equal adapter every loss, score and measurement has to be equal, bit for bit; on another one losses within " +
+      "rounding at first, and scores as far as the examples tell. Ends with exit code 1 where they do not.",
+    options: {
+      sample: text("N", "so many runs, drawn by chance, or all; 5 where none is given"),
+      seed: text("N", "draws other runs; 0 where none is given"),
+      out: path("DIR", "where the runs go; results/verify-<sweep> where none is named"),
+      with: paths("FILE", "the methods and tasks of yours that the runs are of; may be given again"),
+      ...json,
+    },
+    positional: {
+      kind: "path",
+      value: "DIR",
+      help: "a folder of results, or the report's page in it",
+      isNeeded: true,
+    },
+    examples: [["verify results/quick", "five of its runs"], [
+      "verify colleague/results --sample all",
+      "all of them",
+    ]],
+  },
   export: {
     summary: "write what a run trained as an adapter for other programs",
     details:

@@ -3,6 +3,7 @@ import { UserError } from "../../errors/user_error.ts";
 import type { Registries } from "../../training/configuration.ts";
 import { withOwnTasks } from "../../training/resolve/resolve.ts";
 import { describe } from "./described.ts";
+import type { RunConfig } from "../../training/run.ts";
 import type { Plan } from "./plan.ts";
 import { readRun } from "./store.ts";
 
@@ -30,18 +31,27 @@ export async function planRerun<R extends Registries>(
       `Cannot run ${path} again with other ${changes.join(", ")}: a stored run stays as it is`,
     );
   }
-  const { id, config } = await readRun(path), known = await withOwnTasks([config], registries);
-  const described = describe([config], known);
+  const run = await readRun(path), { id } = run;
+  const about = { name: `rerun-${id}`, question: `Does run ${id} end as before?`, command };
+  return await planReruns([run], about, registries);
+}
+
+/** A plan with stored runs, whatever they ended in, and the registries with data of the user's that they are about. */
+export async function planReruns<R extends Registries>(
+  stored: readonly { readonly id: string; readonly config: RunConfig }[],
+  about: Pick<Plan, "name" | "question" | "command">,
+  registries: R,
+): Promise<{ readonly plan: Plan; readonly registries: R }> {
+  const configs = stored.map(({ config }) => config), known = await withOwnTasks(configs, registries);
+  const described = describe(configs, known);
   const plan: Plan = {
     schema: 1,
-    name: `rerun-${id}`,
-    question: `Does run ${id} end as before?`,
-    command,
+    ...about,
     ratesFrom: null,
     rates: [],
     notes: [],
     ...(described && { described }),
-    runs: [{ id, config }],
+    runs: stored.map(({ id, config }) => ({ id, config })),
   };
   return { plan, registries: known };
 }

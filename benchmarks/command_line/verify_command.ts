@@ -1,0 +1,85 @@
+/** @file `./run verify`: some of a folder's runs again, held against what is stored. */
+import { UserError } from "../../errors/user_error.ts";
+import { readOutputFolder } from "../report/output_folder.ts";
+import { planReruns } from "../sweep/rerun.ts";
+import { sampleOf, verify } from "../report/against/verify.ts";
+import { openFolders, resolveRuns } from "../../training/resolve/resolve.ts";
+import { quoteArgument } from "../../errors/quote.ts";
+import { bench, withEntries } from "./bench.ts";
+import type { CommandDeps } from "./command_deps.ts";
+import { readArguments } from "./commands.ts";
+import { tell } from "./printing.ts";
+import { listenForStop } from "./stop.ts";
+import { toColumns } from "./terminal.ts";
+
+/** Runs that are made again where nobody says how many. */
+const SAMPLE = 5;
+
+export async function verifyCommand(args: string[], deps: CommandDeps): Promise<number> {
+  const { texts, paths, flags, positional: [given] } = readArguments("verify", args);
+  if (given === undefined) {
+    throw new UserError("Cannot verify nothing: a folder of results is needed, as in results/quick");
+  }
+  // The page of a report lies in its folder, beside the results.
+  const from = given.replace(/\/+$/, "").replace(
+    /(^|\/)report\/index\.html$/,
+    (_, root) => root === "" ? "." : "",
+  );
+  const sample = readSample(texts.get("sample")), seed = readSeed(texts.get("seed"));
+  const isJson = flags.has("json"), screen = deps.display(isJson ? "stderr" : "stdout");
+  try {
+    screen.stage("Reading what is stored");
+    const { plan: stored, stored: results, faults } = await readOutputFolder(from, "verify");
+    for (const fault of faults) screen.say(fault);
+    const drawn = sampleOf(results, sample, seed);
+    if (drawn.length === 0) throw new UserError(`Cannot verify "${from}": it has no finished run`);
+    const known = await withEntries(paths.get("with") ?? [], await deps.registries());
+    const name = stored?.name ?? "runs", out = texts.get("out") ?? `results/verify-${name}`;
+    const command = ["./run verify", ...args.map(quoteArgument)].join(" ");
+    const about = { name: `verify-${name}`, question: `Do runs of ${name} end as they are stored?`, command };
+    const { plan, registries } = await planReruns(drawn, about, known);
+    const configs = plan.runs.map(({ config }) => config), opened = await openFolders(configs, registries);
+    const planned = { plan, runs: await resolveRuns(configs, opened), registries };
+    using interruption = listenForStop(screen.say);
+    const outcome = await bench(planned, out, {
+      deps: await deps.runDeps(screen.say, registries),
+      display: screen,
+      signal: interruption.signal,
+      checkpointEveryMs: Infinity,
+      say: screen.say,
+    });
+    screen.end();
+    if (outcome.interrupted) {
+      deps.complain(`Stopped: the same command goes on from what is stored in ${out}`);
+      return interruption.exitCode();
+    }
+    const found = new Map(outcome.results.map((result) => [result.id, result]));
+    const again = drawn.map((run) => ({ stored: run, again: found.get(run.id)! }));
+    const { confirmed, sentence, table } = verify(again, registries);
+    if (isJson) {
+      const runs = drawn.map(({ id }) => id);
+      deps.print(JSON.stringify({ from, out, confirmed, sentence, runs, differ: table.rows }));
+    } else {
+      tell(deps, sentence);
+      if (table.rows.length > 0) {
+        deps.print(toColumns(table.columns, table.rows, deps.columns, deps.style).join("\n"));
+      }
+    }
+    return confirmed === "no" ? 1 : 0;
+  } finally {
+    screen.end();
+  }
+}
+
+function readSample(text: string | undefined): number {
+  if (text === "all") return Infinity;
+  const count = text === undefined ? SAMPLE : Number(text);
+  if (Number.isSafeInteger(count) && count >= 1) return count;
+  throw new UserError(`Cannot read --sample "${text}": a whole number from 1 is needed, or all`);
+}
+
+function readSeed(text: string | undefined): number {
+  const seed = text === undefined ? 0 : Number(text);
+  if (Number.isSafeInteger(seed) && seed >= 0 && seed < 2 ** 32) return seed;
+  throw new UserError(`Cannot read --seed "${text}": a whole number from 0 to 4294967295 is needed`);
+}
