@@ -6,7 +6,7 @@ import { z } from "zod";
 import { parseWith } from "../../training/configuration.ts";
 import { Point } from "../../training/schemas.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { namesIn, readText, reasonOf, requireFile, writeWhole } from "../../files/write_file.ts";
+import { namesIn, readText, reasonOf, requireFile, sweepUp, writeWhole } from "../../files/write_file.ts";
 import type { Progress } from "../../training/loop/progress.ts";
 import type { Display } from "./progress.ts";
 import { thisWorker, type Worker } from "./worker.ts";
@@ -98,7 +98,7 @@ export async function openLive(
     const { name, host } = worker;
     return { schema: 1, worker: name, host, startedAt, updatedAt: now(), stage, run, toGoMs, ending };
   };
-  let lock: Deno.FsFile | null = null, isLocked = false, hasComplained = false;
+  let lock: Deno.FsFile | null = null, isLocked = false, isPlaced = false, hasComplained = false;
   let writing: Promise<void> | null = null;
   const complain = (reason: string) => {
     if (!hasComplained) say(`./run watch cannot follow this sweep live: ${reason}`);
@@ -111,6 +111,13 @@ export async function openLive(
       // A watcher that looks whether the lock is held has it for a moment: the next write tries again.
       isLocked ||= await lock.tryLock(true);
       if (!isLocked) return;
+      if (!isPlaced && !(await namesIn(folderOf(out))).includes(`${worker.name}.lock`)) {
+        // It was swept up before it was locked.
+        lock.close();
+        [lock, isLocked] = [null, false];
+        return;
+      }
+      isPlaced = true;
       await writeWhole(livePath(out, worker.name), `${JSON.stringify(describe())}\n`, { isKept: false });
     } catch (error) {
       complain(
@@ -237,6 +244,19 @@ async function sweepLive(out: string, worker: Worker): Promise<void> {
     if (isAlive || !live) continue;
     for (const path of [livePath(out, live.worker), lockPath(out, live.worker)]) {
       await Deno.remove(path).catch(() => {});
+    }
+  }
+  await sweepUp(folderOf(out)).catch(() => {});
+  // Of one that was killed before its first word.
+  const names = await namesIn(folderOf(out)).catch((): string[] => []);
+  for (const name of names.filter((name) => name.endsWith(".lock"))) {
+    if (names.includes(name.replace(/lock$/, "json"))) continue;
+    try {
+      await requireFile(`${folderOf(out)}/${name}`);
+      using file = await Deno.open(`${folderOf(out)}/${name}`, { read: true, write: true });
+      if (await file.tryLock(true)) await Deno.remove(`${folderOf(out)}/${name}`);
+    } catch {
+      // Gone meanwhile, or on a disk without locks: it is in nobody's way.
     }
   }
 }

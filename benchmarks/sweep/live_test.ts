@@ -58,6 +58,21 @@ test("openLive() writes the stage, the running run with its curves so far, and h
   });
 });
 
+test("openLive() removes what one left that was killed before its first word, and nothing of one that lives", async () => {
+  await inFolder(async (out) => {
+    await Deno.mkdir(`${out}/live`);
+    for (const name of ["killed.lock", "killed.json.0123abcd.part", "starting.lock"]) {
+      await Deno.writeTextFile(`${out}/live/${name}`, "");
+    }
+    using starting = await Deno.open(`${out}/live/starting.lock`, { read: true, write: true });
+    await starting.lock(true);
+    const writer = await openLive(out, validate, worker);
+    const names = () => Array.from(Deno.readDirSync(`${out}/live`), ({ name }) => name).sort();
+    assertEquals(names(), ["here.json", "here.lock", "starting.lock"]);
+    await writer.end({ status: "done" });
+  });
+});
+
 test("readPulses() tells a sweep at work from one that was killed, and from none", async () => {
   await inFolder(async (out) => {
     assertEquals(await readPulse(out), { live: null, isAlive: false, fault: null });
