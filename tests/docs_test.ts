@@ -357,7 +357,7 @@ test("docs: the example of a chart is a file and its lines in the registry, and 
   }
 });
 
-test("docs: the examples of programs that use the library run from another folder", async () => {
+test("docs: the examples of programs that use the library run from another folder, and all examples have sound types", async () => {
   const programs = await examplesOf("library.md");
   const [command] = fencesOf(await Deno.readTextFile(`${repository}docs/library.md`), "sh");
   const folder = await Deno.makeTempDir({ prefix: "docs" });
@@ -368,7 +368,18 @@ test("docs: the examples of programs that use the library run from another folde
     const outputs = [];
     const files = programs.map((_, i) => `program_${i}.ts`);
     for (const [i, file] of files.entries()) await Deno.writeTextFile(`${folder}/${file}`, programs[i]!);
-    await deno(folder, "check", "--config", "harness/deno.json", ...files);
+    const outside = [];
+    for (const page of ["adding-a-method.md", "adding-a-task.md", "models.md"]) {
+      outside.push(...await examplesOf(page));
+    }
+    // What a file adds within the project is a snippet, and checked there.
+    const whole = outside.filter((example) => example.includes('"@equivalent-gradient/harness"'));
+    assert(whole.length >= 4);
+    for (const [i, example] of whole.entries()) {
+      await Deno.writeTextFile(`${folder}/example_${i}.ts`, example);
+    }
+    const examples = whole.map((_, i) => `example_${i}.ts`);
+    await deno(folder, "check", "--config", "harness/deno.json", ...files, ...examples);
     for (const program of programs) {
       await Deno.writeTextFile(`${folder}/my_run.ts`, program);
       const writes = /runSweep|settle\(/.test(program) ? ["--allow-write"] : [];

@@ -37,7 +37,7 @@ async function sessionOf(task: Task, module: OptimizerModule, steps: number): Pr
 async function sessionsOf(task: Task) {
   const all: { readonly module: OptimizerModule; readonly short: Worked; readonly long: Worked }[] = [];
   for (const module of methodsFor(task.id)) {
-    const short = await sessionOf(task, module, 3), long = await sessionOf(task, module, 6);
+    const short = await sessionOf(task, module, 3), long = await sessionOf(task, module, 5);
     all.push({ module, short, long });
   }
   return all;
@@ -51,7 +51,7 @@ for (const task of Object.values(tasks) as Task[]) {
     for (const { module, short: { work: short }, long: { work: long } } of await sessions()) {
       const { dispatches: _, submits, ...rest } = long;
       assertEquals(
-        { ...rest, submits: submits - 3 },
+        { ...rest, submits: submits - 2 },
         {
           ...rest,
           buffers: short.buffers,
