@@ -48,6 +48,8 @@ pass() {
 trap 'pass USR1' USR1
 trap 'pass TERM' TERM
 
+# Mesa's software adapter would take every core of the node.
+export LP_NUM_THREADS="${LP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"
 say "start ${SLURM_RESTART_COUNT:-0} on $(uname -n)"
 ./run "$@" &
 worker=$!

@@ -36,6 +36,8 @@ async function start(folder: string, { run, restarts = 0, signals = [] }: Start)
       SLURM_ARRAY_JOB_ID: "12",
       SLURM_ARRAY_TASK_ID: "3",
       SLURM_RESTART_COUNT: String(restarts),
+      SLURM_CPUS_PER_TASK: "2",
+      LP_NUM_THREADS: "",
     },
     stdout: "piped",
     stderr: "piped",
@@ -61,9 +63,9 @@ async function start(folder: string, { run, restarts = 0, signals = [] }: Start)
 
 test("An element makes runs until nothing is left, and tells by its exit code and a note how it ended", async () => {
   await inFolder(async (folder) => {
-    const done = await start(folder, { run: "exit 0" });
+    const done = await start(folder, { run: 'echo "$LP_NUM_THREADS threads"' });
     assertEquals([done.code, done.ended, done.asked], [0, "done: nothing is left for it", null]);
-    assertStringIncludes(done.said, "run bench quick --worker\n");
+    assertStringIncludes(done.said, "run bench quick --worker\n2 threads\n");
     assert(/^0 \S+ \S+-\d+$/.test(done.noted!), done.noted!);
     const failed = await start(folder, { run: "exit 2" });
     assertEquals([failed.code, failed.ended, failed.asked], [2, "failed with exit code 2", null]);
