@@ -13,6 +13,7 @@ import { settleCommand } from "./benchmarks/command_line/settle_command.ts";
 import { reportCommand } from "./benchmarks/command_line/report_command.ts";
 import { exportCommand } from "./benchmarks/command_line/export_command.ts";
 import { verifyCommand } from "./benchmarks/command_line/verify_command.ts";
+import { lookCommand } from "./benchmarks/command_line/look_command.ts";
 import { watchCommand } from "./benchmarks/command_line/watch_command.ts";
 import { pretrainCommand } from "./benchmarks/command_line/pretrain_command.ts";
 import { checkCommand } from "./benchmarks/command_line/check_command.ts";
@@ -50,6 +51,9 @@ const real: CommandDeps = {
   },
   async export(run, library: Library, request) {
     return await (await import("./training/export/export_run.ts")).exportRun(run, library, request);
+  },
+  async look(folder, model, compared, library: Library) {
+    return await (await import("./training/export/open_look.ts")).openLook(folder, model, compared, library);
   },
   async autotune(onProgress) {
     const [{ openGpu }, { productsOf, autotune }, { shipped }] = await Promise.all([
@@ -105,6 +109,7 @@ async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
     report: reportCommand,
     verify: verifyCommand,
     export: exportCommand,
+    look: lookCommand,
     watch: watchCommand,
     pretrain: pretrainCommand,
     check: checkCommand,

@@ -81,6 +81,7 @@ async function inFolder(
             }
           },
           export: () => Promise.reject(new Error("made up")),
+          look: () => Promise.reject(new Error("made up")),
           autotune(onProgress) {
             onProgress({ done: 2, total: 2, shape: "nn 4x4x4 abc" });
             return Promise.resolve({ path: "made-up.json", tuning: fakeTuning });
@@ -620,7 +621,7 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
     const cases: [string[], string][] = [
       [
         ["bnech"],
-        'Cannot find command "bnech": did you mean bench? Known are bench, settle, data, report, export, watch',
+        'Cannot find command "bnech": did you mean bench? Known are bench, settle, data, report, export, look, watch',
       ],
       [
         ["bench", "quikc"],

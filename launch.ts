@@ -129,7 +129,7 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
     case "bench-python": {
       const sweep = positional.filter((one) => isPath(commands[name].positional.kind, one)).map(folderOf);
       const asked = [
-        ...["data", "model", "rates"].flatMap(named),
+        ...["data", "model", "adapter", "rates"].flatMap(named),
         ...named("data").flatMap(besides),
         ...paths.get("may-read") ?? [],
         // What a file imports lies beside it.
@@ -145,7 +145,7 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
         read: [
           ...project,
           ...out,
-          ...["data", "model", "rates"].flatMap(named),
+          ...["data", "model", "adapter", "rates"].flatMap(named),
           ...named("data").flatMap(besides),
           ...(paths.get("with") ?? []).map(folderOf),
         ],
@@ -162,6 +162,17 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
     // Reads the folders of models that results name, wherever they are.
     case "report":
       return { read: null, write: out };
+    case "look":
+      return {
+        read: [
+          ...project,
+          ...positional,
+          ...named("model"),
+          ...named("run").flatMap((run) => [run, ...keptOf(run)]),
+          ...out,
+        ],
+        write: out,
+      };
     // The same for the model of one result, which what it writes goes beside.
     case "export":
       return { read: null, write: named("to") };
@@ -190,6 +201,12 @@ function gitFolders({ dotGit, project }: Place): string[] {
   if (named === undefined) return [];
   const folder = named.startsWith("/") ? named : `${project}/${named}`;
   return [folder, folder.replace(/\/worktrees\/[^/]+\/?$/, "")];
+}
+
+/** What a stored run trained, where that was kept. */
+function keptOf(run: string): string[] {
+  const kept = run.replace(/(^|\/)runs\/([0-9a-f]{16})\.json$/, "$1trained/$2.safetensors");
+  return kept === run ? [] : [kept];
 }
 
 /** The folder of a file with rows: what says how they are read lies there, and the images that they name. */

@@ -1,5 +1,8 @@
 /** @file The weights that fine-tuning starts from: base checkpoints, the user's, or seeded random numbers. */
 import { createRandom } from "../numerics/random.ts";
+import { addChange } from "./adapters/low_rank_change.ts";
+import { readPeftFolder } from "./adapters/read_peft.ts";
+import { requireFits } from "./adapters/require_fits.ts";
 import { readSafetensors } from "./checkpoints/read_safetensors.ts";
 import { checkpointWeights, readCheckpointFolder } from "./checkpoints/checkpoint_folder.ts";
 import type { ModelEntry } from "./entry.ts";
@@ -20,12 +23,33 @@ export async function pretrainedWeights(entry: ModelEntry): Promise<WeightSource
 const SEED = 1;
 
 /**
- * The weights that fine-tuning starts from: the base checkpoint, the user's or the project's, or seeded random numbers where there is none.
+ * The weights that fine-tuning starts from: the base checkpoint, the user's or the project's, or seeded random numbers where
+ * there is none; with an adapter's change, where the entry has one.
  *
- * @throws {CheckpointError} where the checkpoint is missing or does not fit
+ * @throws {CheckpointError} where the checkpoint or the adapter is missing or does not fit
  */
 export async function baseWeights(entry: ModelEntry): Promise<WeightSource> {
+  const base = await weightsOf(entry);
+  return entry.adapter === undefined ? base : await withAdapter(base, entry, entry.adapter);
+}
+
+async function weightsOf(entry: ModelEntry): Promise<WeightSource> {
   if (entry.folder !== undefined) return checkpointWeights(await readCheckpointFolder(entry.folder));
   if (entry.pretrained) return await pretrainedWeights(entry);
   return entry.initial(createRandom(entry.recipe?.seed ?? SEED).fork("weights"));
+}
+
+/** Weights with what an adapter makes of them. */
+async function withAdapter(base: WeightSource, entry: ModelEntry, folder: string): Promise<WeightSource> {
+  const adapter = await readPeftFolder(folder);
+  requireFits(adapter, entry);
+  const changes = new Map(adapter.changes.map((change) => [`${change.path}.weight`, change]));
+  return (name, shape) => {
+    const whole = adapter.whole.get(name), change = changes.get(name);
+    if (whole) return whole.data;
+    if (!change) return base(name, shape);
+    const weight = base(name, shape).slice();
+    addChange(weight, change);
+    return weight;
+  };
 }

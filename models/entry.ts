@@ -75,6 +75,8 @@ export interface ModelEntry {
   readonly checkpoint?: URL;
   /** The folder with its checkpoint, where that is the user's and not the project's. */
   readonly folder?: string;
+  /** The folder of an adapter in PEFT's format, whose change its weights begin with. */
+  readonly adapter?: string;
   /** How it takes real images, where it is an image tower in a folder. */
   readonly image?: ImageInput;
   /** Sizes of an image tower. */

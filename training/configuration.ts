@@ -59,6 +59,8 @@ export interface KnownModel extends TaskModel {
   ofLengths(lengths: RowLengths): Pick<KnownModel, "architecture" | "memory">;
   /** The text tower beside an image tower in a folder. */
   readonly text?: ClipTextConfig;
+  /** The folder of an adapter that its weights begin with. */
+  readonly adapter?: string;
   /** @throws {RangeError} where there is no such size */
   resize(size: { readonly width?: number; readonly layers?: number }): KnownModel;
   /** The same image tower with a new head; absent for models of texts. */
@@ -255,6 +257,7 @@ export async function withDataFingerprint<C extends Pick<RunConfig, "task">>(
 interface Resizable<M> {
   readonly id: string;
   readonly folder?: string;
+  readonly adapter?: string;
   readonly size: KnownModel["size"];
   resize(size: Partial<KnownModel["size"]>): M;
 }
@@ -270,9 +273,14 @@ export function resolveModel<M extends Resizable<M>>(
   where = "config",
 ): M {
   const entry = findModel(choice, models);
-  const { id: _, path: _path, fingerprint: _fingerprint, head: _head, module: _module, ...size } =
-    shortestName(choice, models);
+  const { width, layers } = shortestName(choice, models);
+  const size = { ...(width !== undefined && { width }), ...(layers !== undefined && { layers }) };
   if (Object.keys(size).length === 0) return entry;
+  if (choice.adapter) {
+    throw new UserError(
+      `Cannot resize "${choice.id}": its adapter, from ${choice.adapter.path}, fits its own size`,
+    );
+  }
   try {
     return entry.resize(size);
   } catch (error) {
@@ -286,11 +294,13 @@ export function resolveModel<M extends Resizable<M>>(
  *
  * @throws {UserError} where there is none
  */
-function findModel<M extends { readonly id: string; readonly folder?: string }>(
-  { id, path, fingerprint, module }: RunConfig["model"],
+function findModel<M extends { readonly id: string; readonly folder?: string; readonly adapter?: string }>(
+  { id, path, fingerprint, adapter: given, module }: RunConfig["model"],
   models: Readonly<Record<string, M>>,
 ): M {
-  const entries = Object.entries(models).filter(([, { folder }]) => folder === path);
+  const entries = Object.entries(models).filter(([, { folder, adapter }]) =>
+    folder === path && adapter === given?.path
+  );
   if (path === undefined) {
     if (fingerprint !== undefined) {
       throw new UserError(`Cannot use model "${id}": it has a fingerprint, but no path`);
@@ -305,15 +315,16 @@ function findModel<M extends { readonly id: string; readonly folder?: string }>(
 /** A model's own size goes without saying, so that equal runs have equal ids. */
 function shortestName(
   choice: RunConfig["model"],
-  models: Readonly<Record<string, Pick<KnownModel, "id" | "size" | "folder">>>,
+  models: Readonly<Record<string, Pick<KnownModel, "id" | "size" | "folder" | "adapter">>>,
 ): RunConfig["model"] {
-  const { id, path, fingerprint, module, width, layers, head } = choice;
+  const { id, path, fingerprint, adapter, module, width, layers, head } = choice;
   const { size } = findModel(choice, models);
   return {
     id,
     ...(module && { module }),
     ...(path !== undefined && { path }),
     ...(fingerprint !== undefined && { fingerprint }),
+    ...(adapter && { adapter }),
     ...(width !== undefined && width !== size.width && { width }),
     ...(layers !== undefined && layers !== size.layers && { layers }),
     ...(head !== undefined && { head }),

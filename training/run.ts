@@ -46,6 +46,8 @@ export interface RunConfig {
    * family and sizes; the name is then one of the registry, whose sizes these must be, or any other. The fingerprint is
    * that of the folder's files: a run notes it, and where it is given the files must have it.
    *
+   * With an adapter, a folder in PEFT's format, the weights begin with its change, and the run goes on from there.
+   *
    * The head is what classifies real images on a folder's image tower: "zero-shot", made of the classes' names by its text
    * tower and trained by no method, or "new", seeded random numbers in place of the projection, which every method trains.
    * A run notes it; where it is left out, it is the first where folder and data have what it takes, else the second.
@@ -55,6 +57,7 @@ export interface RunConfig {
     readonly module?: ModuleSource;
     readonly path?: string;
     readonly fingerprint?: string;
+    readonly adapter?: { readonly path: string; readonly fingerprint?: string };
     readonly width?: number;
     readonly layers?: number;
     readonly head?: "zero-shot" | "new";
@@ -327,6 +330,7 @@ export async function recordId(
 
 /** What a config says of a task, a model or a method. */
 interface Choice {
+  readonly adapter?: { readonly path: string; readonly fingerprint?: string };
   readonly fingerprint?: string;
   readonly data?: string;
   readonly path?: string;
@@ -335,10 +339,11 @@ interface Choice {
 
 /** A choice without the paths to files that have a fingerprint. */
 function unplaced(choice: Choice): object {
-  if (choice.fingerprint === undefined && !choice.module) return choice;
-  const { data, path, module, ...rest } = choice;
+  if (choice.fingerprint === undefined && !choice.module && !choice.adapter) return choice;
+  const { data, path, module, adapter, ...rest } = choice;
   return {
     ...rest,
+    ...(adapter && { adapter: adapter.fingerprint ?? adapter }),
     ...(choice.fingerprint === undefined && { data, path }),
     ...(module && { module: module.fingerprint }),
   };

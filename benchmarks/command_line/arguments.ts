@@ -72,6 +72,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
       },
     }),
     ...(model !== undefined && { model }),
+    ...(texts.has("adapter") && { adapter: texts.get("adapter")! }),
     ...(rates !== undefined && { rates }),
     ...(gpu && { gpu }),
     ...(within !== undefined && { within }),

@@ -9,6 +9,8 @@ import type { Pretrained, PretrainOptions } from "../../training/pretrain.ts";
 import type { CheckedPromise, CheckSettings } from "../../contract/check_entries.ts";
 import type { DoneRun } from "../../training/export/model_card.ts";
 import type { ExportedRun, ExportRequest } from "../../training/export/export_run.ts";
+import type { AdapterLook } from "../../training/export/look_at_adapter.ts";
+import type { ComparedRun } from "../../training/export/open_look.ts";
 import type { Registries } from "../../training/configuration.ts";
 
 /** What the commands work with: real ones below, made-up ones in tests. */
@@ -28,6 +30,13 @@ export interface CommandDeps {
   check(file: string, settings: CheckSettings): AsyncIterable<CheckedPromise>;
   /** Writes what a stored run trained for other programs. */
   export(run: DoneRun, registries: Registries, request: ExportRequest): Promise<ExportedRun>;
+  /** Looks at an adapter beside its base model, the project's own where no folder is named. */
+  look(
+    folder: string,
+    model: string | undefined,
+    compared: ComparedRun | null,
+    registries: Registries,
+  ): Promise<AdapterLook>;
   /** Measures matrix products and stores the choices. */
   autotune(
     onProgress: (progress: TuneProgress) => void,

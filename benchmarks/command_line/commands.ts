@@ -159,6 +159,7 @@ const bench = {
       examples: text("N,N,N", "so many to train on, to validate with and to test on"),
       "train-on-test": flag("train on what the data publishes to test on, where there is nothing else"),
       model: path("DIR", "begin with the model in a folder of Hugging Face's layout; docs/models.md"),
+      adapter: path("DIR", "with an adapter of PEFT's format in the model's weights; docs/export.md"),
       "may-read": paths(
         "PATH",
         "a path that the sweep's file names and ./run would not let it read; may be given again",
@@ -231,6 +232,7 @@ export const commands = {
         examples: bench.options.examples,
         "train-on-test": bench.options["train-on-test"],
         model: bench.options.model,
+        adapter: bench.options.adapter,
       }),
     },
     positional: {
@@ -341,6 +343,25 @@ export const commands = {
     examples: [
       ["export results/quick/runs/0123456789abcdef.json --to adapter", "after bench --keep trained"],
     ],
+  },
+  look: {
+    summary: "show what an adapter of anybody's does to its base model",
+    details:
+      "Ranks used, norms by layer, effective ranks, intruder dimensions, and how far it is from a run's own weights. Reads " +
+      "PEFT's format: LoRA, rsLoRA, DoRA, AdaLoRA.",
+    options: {
+      model: path("DIR", "the folder of its base model; needless for an adapter of one of the project's"),
+      run: path("RUN", "compare with what a stored run trained, DIR/runs/<id>.json"),
+      out: path("DIR", "write a page with tables and charts there"),
+      ...json,
+    },
+    positional: {
+      kind: "path",
+      value: "ADAPTER",
+      help: "a folder with adapter_config.json and adapter_model.safetensors",
+      isNeeded: true,
+    },
+    examples: [["look ~/their-adapter --model ~/llama --out look", "before it is trusted"]],
   },
   watch: {
     summary: "serve a page on this machine with the progress of sweeps",

@@ -82,7 +82,10 @@ export type ChosenRates = z.infer<typeof ChosenRates>;
 export function filesOf({ task, model }: Pick<RunConfig, "task" | "model">): Files {
   return {
     ...task.fingerprint !== undefined && { dataFingerprint: task.fingerprint },
-    ...model.fingerprint !== undefined && { modelFingerprint: model.fingerprint },
+    ...(model.fingerprint !== undefined || model.adapter) && {
+      modelFingerprint: [model.fingerprint, model.adapter?.fingerprint].filter((one) => one !== undefined)
+        .join(" "),
+    },
   };
 }
 

@@ -149,6 +149,8 @@ export interface SweepOverrides {
   readonly examples?: Pick<RunConfig["task"], "trainExamples" | "validationExamples" | "testExamples">;
   /** The folder of the model that every task which is left begins with. */
   readonly model?: string;
+  /** The folder of an adapter that every model which is left begins with. */
+  readonly adapter?: string;
   /** The folder of a tuning sweep, whose choice takes the place of the sweep's rates. */
   readonly rates?: string;
   /** What predictions are for. */
@@ -187,6 +189,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     trainOnTest,
     examples,
     model,
+    adapter,
     gpu,
     within,
   } = overrides;
@@ -220,7 +223,12 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
         ...(layout && { layout: layout as NonNullable<SweepTask["task"]["layout"]> }),
         ...(trainOnTest && { trainOnTest }),
       },
-      ...(model !== undefined && { model: { ...headOf(entry), id: nameOf(model), path: model } }),
+      ...(model !== undefined || adapter !== undefined) && {
+        model: {
+          ...model === undefined ? entry.model : { ...headOf(entry), id: nameOf(model), path: model },
+          ...(adapter !== undefined && { adapter: { path: adapter } }),
+        },
+      },
     })),
     optimizers: (chosenOptimizers ?? all).map((entry) =>
       learningRates ? { ...entry, learningRates: [...learningRates] } : entry

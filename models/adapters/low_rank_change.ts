@@ -70,6 +70,17 @@ function keptTriplets({ a, b }: FactorPair, e: HostValues): FactorPair {
   return { a: tensor([kept.length, columns], ownA), b: tensor([rows, kept.length], ownB) };
 }
 
+/**
+ * One change in place of two, the second of which was trained on top of the first: [A; A₁] and [B, B₁ s₁ / s]; null where
+ * lengths of rows keep them apart.
+ */
+export function joined(first: LowRankChange, second: LowRankChange): LowRankChange | null {
+  if (first.magnitude || second.magnitude) return null;
+  const under = pairOf(first), { path, scale } = second, own = pairOf(second), share = first.scale / scale;
+  const b0 = tensor(under.b.shape, under.b.data.map((value) => -share * value));
+  return { path, scale, ...pairOf({ path, scale, ...own, start: { a: under.a, b: b0 } }) };
+}
+
 /** Writes the trained weight over the weight that the run began with, `[out, in]`. Each row is summed in float64. */
 export function addChange(weight: Float32Array, change: LowRankChange): void {
   const { a, b } = pairOf(change),

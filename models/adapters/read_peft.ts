@@ -17,8 +17,8 @@ export const ADAPTER_FILES = { config: "adapter_config.json", tensors: "adapter_
 
 const RANK = "a whole number from 1 is needed";
 const rank = z.int(RANK).min(1, RANK), alpha = z.number();
-/** PEFT takes any regular expression; those that its tools write are names. */
-const pattern = z.string().regex(/^\^?[\w.-]+$/, "a name of a linear map, or the end of one, is needed");
+/** PEFT takes any regular expression; those that its tools write are names, and others may take for ever. */
+const NAME = /^\^?[\w.-]+$/;
 /** A field whose other values change what the adapter computes in ways that are not read here. */
 const only = <const V extends string | boolean>(value: V) =>
   z.literal(value, `${JSON.stringify(value)} is needed`).nullish();
@@ -32,8 +32,8 @@ const Config = z.object({
   lora_alpha: alpha.default(8),
   use_rslora: z.boolean().nullish(),
   use_dora: z.boolean().nullish(),
-  rank_pattern: z.record(pattern, rank.or(z.array(z.boolean()))).nullish(),
-  alpha_pattern: z.record(pattern, alpha).nullish(),
+  rank_pattern: z.record(z.string(), rank.or(z.array(z.boolean()))).nullish(),
+  alpha_pattern: z.record(z.string(), alpha).nullish(),
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
   modules_to_save: z.array(z.string()).nullish(),
   bias: only("none"),
@@ -72,6 +72,12 @@ export async function readPeftFolder(folder: string): Promise<PeftFolder> {
   const parsed = Config.safeParse(json);
   if (!parsed.success) {
     throw new CheckpointError(`Cannot use "${path}": ${explainIssue(parsed.error.issues[0]!, json)}`);
+  }
+  for (const field of ["rank_pattern", "alpha_pattern"] as const) {
+    const odd = Object.keys(parsed.data[field] ?? {}).find((pattern) => !NAME.test(pattern));
+    if (odd !== undefined) {
+      throw fault(`${field} has ${quote(odd)}, the name of a linear map or the end of one is needed`);
+    }
   }
   if (!await isFile(`${folder}/${ADAPTER_FILES.tensors}`)) {
     const isOld = await isFile(`${folder}/adapter_model.bin`);

@@ -2,6 +2,8 @@
 import { UserError } from "../../errors/user_error.ts";
 import { prepareFolder, writeWhole } from "../../files/write_file.ts";
 import { encodeSafetensors } from "../../models/checkpoints/write_safetensors.ts";
+import { joined, type TrainedWeights } from "../../models/adapters/low_rank_change.ts";
+import { readPeftFolder } from "../../models/adapters/read_peft.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import { type Library, resolveModel } from "../configuration.ts";
 import { lookup } from "../lookup.ts";
@@ -39,6 +41,21 @@ export interface ExportedRun {
   readonly notes: readonly string[];
 }
 
+/** What an adapter and what was trained on top of it are together; why there is no such adapter where lengths of rows are in the way. */
+function onTopOf(start: TrainedWeights, own: TrainedWeights): TrainedWeights | string {
+  if (own.changes.length === 0) return own;
+  const paths = new Set([...start.changes, ...own.changes].map(({ path }) => path));
+  const changes = Array.from(paths, (path) => {
+    const first = start.changes.find((one) => one.path === path),
+      second = own.changes.find((one) => one.path === path);
+    return first && second ? joined(first, second) : first ?? second!;
+  });
+  if (!changes.every((change) => change !== null)) {
+    return "it began with an adapter, and DoRA's lengths of rows keep the two apart";
+  }
+  return { changes, whole: new Map([...start.whole, ...own.whole]) };
+}
+
 /**
  * Exports a run.
  *
@@ -60,7 +77,9 @@ export async function exportRun(
     );
   }
   await withModelFingerprint(config);
-  const trained = await readTrained(request.trained, run, entry);
+  const own = await readTrained(request.trained, run, entry);
+  const start = entry.adapter === undefined ? null : await readPeftFolder(entry.adapter);
+  const trained = start ? onTopOf(start, own) : own;
   const base = request.base ?? config.model.path ?? entry.id;
   const weights = new Set(entry.targetModules().map(({ name }) => name));
   const modules = entry.parameters.map(({ name }) => name.replace(/\.weight$/, "")).filter((path) =>
@@ -68,7 +87,9 @@ export async function exportRun(
   );
   const facts = { config, family: entry.family, base, modules };
   const adapters = new Map(
-    (["native", "portable"] as const).map((form) => [form, toPeft(trained, form, facts)]),
+    (["native", "portable"] as const).map((form) =>
+      [form, typeof trained === "string" ? trained : toPeft(trained, form, facts)] as const
+    ),
   );
   const isThere = (form: AdapterForm) => typeof adapters.get(form) !== "string";
   const missing = (["native", "portable"] as const).filter((form) => !isThere(form)).map((form) =>
@@ -91,7 +112,7 @@ export async function exportRun(
   for (const form of wanted) {
     const folder = `${to}/${form}`;
     await prepareFolder(folder);
-    if (form === "merged") await writeMerged(folder, entry, trained);
+    if (form === "merged") await writeMerged(folder, entry, start ? [start, own] : [own]);
     else {
       const { config: fields, tensors } = adapters.get(form) as Exclude<ReturnType<typeof toPeft>, string>;
       await writeWhole(`${folder}/adapter_config.json`, `${JSON.stringify(fields, null, 2)}\n`);

@@ -7,6 +7,10 @@ import { CheckpointError } from "../../models/checkpoints/checkpoint.ts";
 import * as models from "../../models/mod.ts";
 import { configJson } from "../../models/checkpoints/config_json.ts";
 import { checkpointConfig } from "../../models/checkpoints/hugging_face.ts";
+import { lora } from "../../optimizers/lora.ts";
+import { pissa } from "../../optimizers/pissa.ts";
+import { resolveRun } from "../resolve/resolve.ts";
+import { type RunConfig, runId } from "../run.ts";
 import { dora } from "../../optimizers/dora/dora.ts";
 import { full } from "../../optimizers/full.ts";
 import type { OptimizerModule } from "../../optimizers/optimizer.ts";
@@ -35,12 +39,14 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 async function trainedRun(
   module: OptimizerModule,
   folder: string,
+  model: Partial<RunConfig["model"]> = {},
 ): Promise<{ run: DoneRun; trained: string }> {
   const path = `${folder}/${module.id}.safetensors`;
   const config = shortRun(module, {
     steps: 4,
     validateEvery: 4,
     telemetryEvery: 0,
+    model: { id: "vit-tiny", ...model },
     schedule: { kind: "constant", learningRate: 5e-3, warmup: 0, floor: 1 },
   });
   let bytes: ((id: string, run: DoneRun["config"]) => Uint8Array) | null = null;
@@ -100,6 +106,54 @@ test("A run's merged model scores what the run scored, and its card says so", as
         "--keep trained keeps it while a sweep runs",
       );
     }
+  });
+});
+
+test("An adapter is a start: its score is the run's, and what is trained on top of it is exported with it", async () => {
+  await inFolder(async (folder) => {
+    const gpu = await testGpu();
+    const scoresWith = async (adapter: string, { config: { task: { id: _, ...amounts } } }: DoneRun) => {
+      const task = { id: "digits", ...amounts }, model = { id: "vit-tiny", adapter: { path: adapter } };
+      const scored = await scoreBase(gpu, { schema: 1, task, model, scoreOn: "test" });
+      assert(scored.status === "done");
+      return scored.scores;
+    };
+    const first = await trainedRun(pissa as unknown as OptimizerModule, folder), to = `${folder}/first`;
+    await exportRun(first.run, shipped, { trained: first.trained, to, baseScore: null });
+    assertEquals(await scoresWith(`${to}/native`, first.run), first.run.outcome.scores);
+    const adapter = { path: `${to}/portable` };
+    const second = await trainedRun(lora as unknown as OptimizerModule, folder, { adapter });
+    assertMatch(second.run.config.model.adapter!.fingerprint!, /^[0-9a-f]{64}$/);
+    assert(second.run.id !== first.run.id);
+    await exportRun(second.run, shipped, {
+      trained: second.trained,
+      to: `${folder}/second`,
+      baseScore: null,
+    });
+    assertEquals(await scoresWith(`${folder}/second/portable`, second.run), second.run.outcome.scores);
+    const { r } = JSON.parse(await Deno.readTextFile(`${folder}/second/portable/adapter_config.json`));
+    // Two of PiSSA's start, two of its end, two of LoRA's.
+    assertEquals(r, 6);
+    // The same files elsewhere are the same run; other files are another.
+    await Deno.rename(to, `${folder}/moved`);
+    const moved = {
+      ...second.run.config,
+      model: { id: "vit-tiny", adapter: { path: `${folder}/moved/portable` } },
+    };
+    assertEquals(
+      (await resolveRun(moved, shipped)).config.model.adapter!.fingerprint,
+      second.run.config.model.adapter!.fingerprint,
+    );
+    assertEquals(await runId((await resolveRun(moved, shipped)).config), second.run.id);
+    const changed = {
+      ...second.run.config,
+      model: { ...moved.model, adapter: { path: `${folder}/moved/native`, fingerprint: "0".repeat(64) } },
+    };
+    await assertRejects(() => resolveRun(changed, shipped), UserError, "its files changed");
+    const wrong = { ...moved, model: { id: "vit-tiny", width: 32, adapter: moved.model.adapter } };
+    await assertRejects(() => resolveRun(wrong, shipped), UserError, "fits its own size");
+    const none = { ...moved, model: { id: "vit-tiny", adapter: { path: `${folder}/none` } } };
+    await assertRejects(() => resolveRun(none, shipped), CheckpointError, "it has no adapter_config.json");
   });
 });
 

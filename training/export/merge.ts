@@ -29,32 +29,38 @@ const PROJECTION = "visual_projection.weight";
  * Writes `config.json` and `model.safetensors`, tensor by tensor, and copies what lies beside a model of the user's. Weights keep
  * the type that they have there; those of the project's own models become 32-bit floats.
  *
+ * @param stages what is put into the weights, one after the other
+ *
  * @throws {UserError} where the model has no such folder that others read, e.g. OpenCLIP's
  * @throws {CheckpointError} where weights can't be read or written
  */
-export async function writeMerged(folder: string, entry: ModelEntry, trained: TrainedWeights): Promise<void> {
+export async function writeMerged(
+  folder: string,
+  entry: ModelEntry,
+  stages: readonly TrainedWeights[],
+): Promise<void> {
   const { folder: base } = entry;
   const checkpoint = base === undefined
     ? await readSafetensors(decodeURIComponent(pretrainedPath(entry).pathname))
     : await readCheckpointFolder(base);
-  const config = await configOf(entry, trained);
-  const changes = new Map(trained.changes.map((change) => [`${change.path}.weight`, change]));
+  const wholes = new Map(stages.flatMap(({ whole }) => [...whole])), config = await configOf(entry, wholes);
+  const changes = Map.groupBy(stages.flatMap(({ changes }) => changes), ({ path }) => `${path}.weight`);
   const kept = new Set(leftOver(checkpoint, entry.parameters.map(({ name }) => name)));
   const tensors: StreamedTensor[] = entry.parameters.map(({ name, shape }) => {
-    const stored = checkpoint.tensors.get(tensorName(checkpoint, name)), whole = trained.whole.get(name);
+    const stored = checkpoint.tensors.get(tensorName(checkpoint, name)), whole = wholes.get(name);
     const dtype = base === undefined ? "F32" : typeOf(stored);
     if (whole) return { name, shape: whole.shape, dtype, read: () => whole.data };
-    const change = changes.get(name);
+    const own = changes.get(name);
     return {
       name,
       shape,
       dtype,
       read() {
         const data = stored!.data;
-        if (!change) return data;
-        const own = data.slice();
-        addChange(own, change);
-        return own;
+        if (!own) return data;
+        const weight = data.slice();
+        for (const change of own) addChange(weight, change);
+        return weight;
       },
     };
   });
@@ -79,7 +85,7 @@ function typeOf(stored: CheckpointTensor | undefined): WrittenDType {
   return stored?.dtype === "F16" || stored?.dtype === "BF16" ? stored.dtype : "F32";
 }
 
-async function configOf(entry: ModelEntry, { whole }: TrainedWeights): Promise<unknown> {
+async function configOf(entry: ModelEntry, whole: TrainedWeights["whole"]): Promise<unknown> {
   const { id, folder } = entry, head = whole.get(PROJECTION);
   if (folder === undefined) {
     const config = configJson(entry);

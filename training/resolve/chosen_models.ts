@@ -1,5 +1,10 @@
 /** @file Models that configs take from folders: read, held against the registry, and told apart by their fingerprints. */
 import { fingerprintModel, readModelFolder } from "../../models/checkpoints/model_folder.ts";
+import { ADAPTER_FILES, readPeftFolder } from "../../models/adapters/read_peft.ts";
+import { requireFits } from "../../models/adapters/require_fits.ts";
+import { CheckpointError } from "../../models/checkpoints/checkpoint.ts";
+import { fingerprintFiles, hashFile } from "../../files/file_hash.ts";
+import { lookup } from "../lookup.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { KnownModel } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
@@ -20,14 +25,15 @@ export async function withModelFolders<M extends KnownModel>(
   models: Readonly<Record<string, M>>,
 ): Promise<Readonly<Record<string, M | ModelEntry>>> {
   const all: Record<string, M | ModelEntry> = { ...models };
-  for (const { model: { id, path } } of configs) {
+  for (const { model: { id, path, adapter } } of configs) {
     // No name of an entry has a slash.
-    const key = `${path}/ as ${id}`;
-    if (path === undefined || Object.hasOwn(all, key)) continue;
-    const entry = await readModelFolder(path, id);
+    const key = `${path ?? "."}/ as ${id}${adapter ? ` with ${adapter.path}` : ""}`;
+    if ((path === undefined && !adapter) || Object.hasOwn(all, key)) continue;
     const registered = Object.values(models).find((model) => model.id === id && model.folder === undefined);
-    if (registered) requireSame(entry, registered, path);
-    all[key] = entry;
+    const entry = path === undefined ? lookup("model", models, id) : await readModelFolder(path, id);
+    if (path !== undefined && registered) requireSame(entry as ModelEntry, registered, path);
+    if (adapter) requireFits(await readPeftFolder(adapter.path), entry);
+    all[key] = adapter ? { ...entry, adapter: adapter.path } : entry;
   }
   return all;
 }
@@ -49,6 +55,19 @@ function requireSame(entry: ModelEntry, registered: KnownModel, path: string): v
   );
 }
 
+/** SHA-256 over an adapter's two files, in hex. @throws {CheckpointError} where one can't be read */
+async function fingerprintAdapter(folder: string): Promise<string> {
+  return await fingerprintFiles(Object.values(ADAPTER_FILES), async (file) => {
+    try {
+      return await hashFile(`${folder}/${file}`);
+    } catch (error) {
+      throw new CheckpointError(`Cannot read adapter "${folder}": ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  });
+}
+
 /**
  * The config with the fingerprint of its model's folder, so that other weights make another run; the same config where the
  * model is the project's.
@@ -57,9 +76,17 @@ function requireSame(entry: ModelEntry, registered: KnownModel, path: string): v
  * @throws {CheckpointError} where the files can't be found
  */
 export async function withModelFingerprint<C extends Pick<RunConfig, "model">>(config: C): Promise<C> {
-  const { id, path, fingerprint } = config.model;
-  if (path === undefined) return config;
-  const found = await fingerprintModel(path);
-  validateChangedFiles(`use model "${id}" from ${path}`, fingerprint, found);
-  return { ...config, model: { ...config.model, fingerprint: found } };
+  const { id, path, fingerprint, adapter } = config.model;
+  const found = path === undefined ? undefined : await fingerprintModel(path);
+  if (found !== undefined) validateChangedFiles(`use model "${id}" from ${path}`, fingerprint, found);
+  const own = adapter && await fingerprintAdapter(adapter.path);
+  if (own !== undefined) validateChangedFiles(`use adapter ${adapter!.path}`, adapter!.fingerprint, own);
+  return {
+    ...config,
+    model: {
+      ...config.model,
+      ...(found !== undefined && { fingerprint: found }),
+      ...(own !== undefined && { adapter: { path: adapter!.path, fingerprint: own } }),
+    },
+  };
 }

@@ -42,7 +42,7 @@ export async function openFolders<R extends Registries>(
   registries: R,
 ): Promise<R> {
   const known = await withOwnTasks(choices, registries);
-  if (choices.every(({ model }) => model.path === undefined)) return known;
+  if (choices.every(({ model }) => model.path === undefined && !model.adapter)) return known;
   // Loaded when needed: models bring the GPU's part of the program along.
   const { withModelFolders } = await import("./chosen_models.ts");
   return { ...known, models: await withModelFolders(choices, known.models) };
@@ -135,7 +135,7 @@ interface Found<R extends Registries> extends Omit<ResolvedRun<R>, "config"> {
 
 /** The model's choice with the fingerprint of its folder, and the head that classifies the task's images. */
 async function completeModel(config: RunConfig, registries: Registries): Promise<RunConfig["model"]> {
-  if (config.model.path === undefined) return config.model;
+  if (config.model.path === undefined && !config.model.adapter) return config.model;
   const [{ withModelFingerprint }, { withHeadChoice }] = await Promise.all([
     import("./chosen_models.ts"),
     import("./heads.ts"),

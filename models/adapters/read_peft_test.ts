@@ -1,0 +1,170 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { lookAtAdapter } from "../../training/export/look_at_adapter.ts";
+import { adapterPage, describeAdapter } from "../../benchmarks/report/adapter_page.ts";
+import { withDataFolder } from "../../tests/support/data_folder.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
+import { CheckpointError } from "../checkpoints/checkpoint.ts";
+import { encodeSafetensors } from "../checkpoints/write_safetensors.ts";
+import { vitTiny } from "../sizes.ts";
+import { type HostValues, joined } from "./low_rank_change.ts";
+import { readPeftFolder } from "./read_peft.ts";
+
+const test = testNeeding(FILES);
+
+const values = (shape: readonly number[], of: (i: number) => number): HostValues => ({
+  shape,
+  data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => of(i)),
+});
+
+type Tensors = Readonly<Record<string, HostValues>>;
+
+async function withAdapter(
+  config: object,
+  tensors: Tensors,
+  use: (folder: string) => Promise<void>,
+): Promise<void> {
+  await withDataFolder({
+    "adapter_config.json": JSON.stringify(config),
+    "adapter_model.safetensors": encodeSafetensors(new Map(Object.entries(tensors)), { format: "pt" }),
+  }, use);
+}
+
+/** Factors of a map. */
+function pair(path: string, rank: number, more: Tensors = {}): Tensors {
+  return {
+    [`base_model.model.${path}.lora_A.weight`]: values([rank, 4], (i) => i + 1),
+    [`base_model.model.${path}.lora_B.weight`]: values([3, rank], (i) => i - 1),
+    ...more,
+  };
+}
+
+test("readPeftFolder() reads LoRA, rsLoRA, DoRA and AdaLoRA, with ranks and alphas of single maps", async () => {
+  const scales = async (config: object, tensors: Tensors) => {
+    let found: unknown;
+    await withAdapter({ peft_type: "LORA", ...config }, tensors, async (folder) => {
+      const { changes, method } = await readPeftFolder(folder);
+      found = [method, ...changes.map(({ path, scale }) => [path, scale])];
+    });
+    return found;
+  };
+  const both = { ...pair("m.0.q", 2), ...pair("m.1.q", 4) };
+  const patterns = { rank_pattern: { "1.q": 4 }, alpha_pattern: { "^m.1.q": 2, q: 6 } };
+  assertEquals(await scales({ r: 2, lora_alpha: 16, ...patterns }, both), ["LoRA", ["m.0.q", 3], [
+    "m.1.q",
+    0.5,
+  ]]);
+  assertEquals(await scales({ r: 4, lora_alpha: 16, use_rslora: true }, pair("q", 4)), ["rsLoRA", ["q", 8]]);
+  const magnitude = { "base_model.model.q.lora_magnitude_vector": values([3], () => 1) };
+  assertEquals(await scales({ r: 2, lora_alpha: 2, use_dora: true }, pair("q", 2, magnitude)), ["DoRA", [
+    "q",
+    1,
+  ]]);
+  const e = { "base_model.model.q.lora_E": values([2, 1], () => 1) };
+  assertEquals(await scales({ peft_type: "ADALORA", init_r: 2, lora_alpha: 2 }, pair("q", 2, e)), [
+    "AdaLoRA",
+    ["q", 2 / (2 + 1e-5)],
+  ]);
+});
+
+test("readPeftFolder() refuses by name what it does not know, and what does not fit together", async () => {
+  const refused = async (config: object, tensors: Tensors, reason: string) => {
+    await withAdapter({ peft_type: "LORA", r: 2, ...config }, tensors, async (folder) => {
+      const { message } = await assertRejects(() => readPeftFolder(folder), CheckpointError);
+      assertStringIncludes(message, reason);
+      assert(!message.includes("\n"), message);
+    });
+  };
+  const own = pair("q", 2);
+  await refused({ peft_type: "IA3" }, own, 'peft_type is "IA3", "LORA" or "ADALORA" is needed');
+  await refused({ bias: "all" }, own, 'bias is "all", "none" is needed');
+  await refused({ fan_in_fan_out: true }, own, "fan_in_fan_out is true");
+  await refused({ layer_replication: [[0, 1]] }, own, "layer_replication");
+  await refused(
+    { rank_pattern: { "(a+)+$": 2 } },
+    own,
+    "the name of a linear map or the end of one is needed",
+  );
+  await refused({ r: 3 }, own, "[3, in] and [out, 3] are needed");
+  await refused({ use_dora: true }, own, '"q" has no lora_magnitude_vector');
+  await refused(
+    {},
+    pair("q", 2, { "base_model.model.q.lora_magnitude_vector": values([3], () => 1) }),
+    "though use_dora is",
+  );
+  await refused(
+    {},
+    { ...own, "base_model.model.embed.lora_embedding_A": values([2, 3], () => 1) },
+    "is no part of a low-rank change",
+  );
+  await refused({}, { "base_model.model.q.lora_A.weight": values([2, 4], () => 1) }, '"q" has lora_A alone');
+  await refused(
+    {},
+    pair("q", 2, { "base_model.model.q.lora_B.weight": values([3, 2], () => NaN) }),
+    "element 0 of tensor",
+  );
+  await withDataFolder({ "adapter_config.json": "{}" }, async (folder) => {
+    await assertRejects(() => readPeftFolder(folder), CheckpointError, "peft_type is missing");
+    await Deno.writeTextFile(`${folder}/adapter_config.json`, '{"peft_type": "LORA"}');
+    await assertRejects(() => readPeftFolder(folder), CheckpointError, "it has no adapter_model.safetensors");
+    await Deno.writeTextFile(`${folder}/adapter_model.bin`, "");
+    await assertRejects(
+      () => readPeftFolder(folder),
+      CheckpointError,
+      "adapter_model.bin is a program's memory",
+    );
+  });
+});
+
+test("joined() is one change for two, at the second one's scale", () => {
+  const a = values([1, 2], (i) => i + 1), b = values([2, 1], (i) => 2 * i + 1);
+  assertEquals(
+    joined({ path: "q", a, b, scale: 3 }, { path: "q", a, b, scale: 2 })!.b.data,
+    Float32Array.of(1, 1.5, 3, 4.5),
+  );
+  assertEquals(joined({ path: "q", a, b, scale: 3, magnitude: a }, { path: "q", a, b, scale: 2 }), null);
+});
+
+test("lookAtAdapter() tells singular values, norms and intruder dimensions of a change that is known", async () => {
+  const path = "vision_model.encoder.layers.1.self_attn.q_proj",
+    unit = (at: number, size: number) => (i: number) => i === at ? size : 0;
+  // Two orthogonal directions, of 6 and 3: far more than the weight has.
+  const tensors = {
+    [`base_model.model.${path}.lora_A.weight`]: values([2, 64], (i) => unit(0, 1)(i) + unit(64 + 5, 1)(i)),
+    [`base_model.model.${path}.lora_B.weight`]: values(
+      [64, 2],
+      (i) => unit(0, 60)(i) + unit(2 * 7 + 1, 30)(i),
+    ),
+  };
+  const config = { peft_type: "LORA", r: 2, lora_alpha: 0.2, base_model_name_or_path: "vit-tiny" };
+  await withAdapter(config, tensors, async (folder) => {
+    const look = await lookAtAdapter(folder, vitTiny), [map] = look.maps;
+    assertEquals([look.maps.length, look.count, map!.layer, map!.kind, map!.used], [1, 256, 1, "q_proj", 2]);
+    assertClose(map!.singularValues!, [6, 3], { relative: 1e-6 });
+    assertClose([map!.norm, map!.effectiveRank!], [
+      Math.sqrt(45),
+      Math.exp(Math.log(1.5) * 2 / 3 + Math.log(3) / 3),
+    ], { relative: 1e-6 });
+    // The coordinates 0 and 7 are no singular vectors of the base weight.
+    assertEquals(map!.intruders, 2);
+    const same = await lookAtAdapter(folder, vitTiny, [{
+      path,
+      scale: 0.1,
+      a: tensors[`base_model.model.${path}.lora_A.weight`]!,
+      b: tensors[`base_model.model.${path}.lora_B.weight`]!,
+    }]);
+    assertClose([same.maps[0]!.toRun!.cosine, 1 + same.maps[0]!.toRun!.distance], [1, 1], { relative: 1e-6 });
+    assert(
+      describeAdapter(look).some((sentence) => sentence.includes("are among the first 10 of 1 of 1 weights")),
+    );
+    const files = await adapterPage(look);
+    assertEquals([...files.keys()], [
+      "index.html",
+      "maps.csv",
+      "norm-by-layer.vl.json",
+      "singular-values.vl.json",
+      "intruders-by-layer.vl.json",
+    ]);
+    assertStringIncludes(files.get("maps.csv")!, `\r\n${path},1,2,2,`);
+  });
+});
