@@ -211,7 +211,7 @@ Deno.test("launch() refuses unknown tasks, arguments that can't be read, and pat
   refused(
     "benhc",
     [],
-    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, report, verify, ',
+    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, report, ',
   );
   refused("reprot", [], 'Cannot find command "reprot": did you mean report? Known are bench');
   // A task that serves the work on the harness is named where it was meant alone.

@@ -68,11 +68,11 @@ export const ModelChoice = z.strictObject({
   id,
   path: z.string().min(1).exactOptional(),
   fingerprint: fingerprint.exactOptional(),
-  adapter: z.strictObject({ path: z.string().min(1), fingerprint: fingerprint.exactOptional() })
-    .exactOptional(),
   width: count.exactOptional(),
   layers: count.exactOptional(),
   head: z.enum(["zero-shot", "new"]).exactOptional(),
+  adapter: z.strictObject({ path: z.string().min(1), fingerprint: fingerprint.exactOptional() })
+    .exactOptional(),
   module: ModuleSource.exactOptional(),
 });
 
