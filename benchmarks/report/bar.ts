@@ -83,10 +83,10 @@ export function drawAxis(axis: BarAxis): Markup {
   }</svg>`;
 }
 
-/** About four ticks: 1, 2 or 5 times a power of ten. */
+/** About three ticks: 1, 2 or 5 times a power of ten. */
 function stepOf(range: number): number {
-  const power = 10 ** Math.floor(Math.log10(range / 4));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => range / step <= 4.5)!;
+  const power = 10 ** Math.floor(Math.log10(range / 3));
+  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => range / step <= 3.5)!;
 }
 
 function percent(value: number, { low, high }: BarAxis): string {

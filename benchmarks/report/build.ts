@@ -16,7 +16,7 @@ import { type Drawing, layOut } from "./drawing/lay_out.ts";
 import { charts } from "./charts/mod.ts";
 import type { PeftRuns } from "./exports/from_peft.ts";
 import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
-import { forestOf } from "./forest.ts";
+import { forestOf, forestOfSettled } from "./forest.ts";
 import { growthAnswer } from "./growth_answer.ts";
 import { headlineOf, headlineOfSettled } from "./headline.ts";
 import { closedGaps } from "../study/gaps.ts";
@@ -138,7 +138,9 @@ export function buildReport(
     headline: plan?.settled
       ? headlineOfSettled(plan.settled, plan.command)
       : headlineOf(study, pairs, findings.overTasks, plan?.command ?? null),
-    forest: forestOf(study, pairs, findings.overTasks),
+    forest: plan?.settled
+      ? forestOfSettled(plan.settledPairs ?? [])
+      : forestOf(study, pairs, findings.overTasks),
     scoreboard: scoreboardOf(study, [...pairs, ...findings.others]),
     // A sweep that only varies sizes has no scores to speak of.
     answer: [
@@ -156,6 +158,11 @@ export function buildReport(
       .map((table) => table!),
     summary: summaryTable(study, pairs, findings.overTasks.pairs),
     caveats: [
+      ...plan?.settled
+        ? [
+          "Pairs were added until it was decided. “Comparisons” and other tables take their number as if it had been fixed: the answer does not rest on them.",
+        ]
+        : [],
       ...caveats(study, findings, { ...input, results, leftOut: stored.length - results.length }),
       ...peftCaveats(peft),
     ],

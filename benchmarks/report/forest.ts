@@ -1,4 +1,5 @@
 /** @file Every method's difference to LoRA and to full fine-tuning: what a report's first picture shows. */
+import type { SettledPair } from "../sweep/plan.ts";
 import type { OverTasks } from "../study/over_tasks.ts";
 import { leadingBaselines, type Pair } from "../study/pairs.ts";
 import type { Cell, MethodLabel, Study } from "../study/study.ts";
@@ -37,7 +38,7 @@ export interface Forest {
   /** Of each baseline's bars. */
   readonly axes: readonly BarAxis[];
   /** What wins are counted in. */
-  readonly unit: "tasks" | "seeds";
+  readonly unit: "tasks" | "seeds" | "pairs";
   readonly groups: readonly ForestGroup[];
 }
 
@@ -85,6 +86,42 @@ export function forestOf(study: Study, pairs: readonly Pair[], { pairs: pooled }
         Number(labels.includes(b.method)) - Number(labels.includes(a.method)) || meanOf(b) - meanOf(a)
       ),
     })),
+  };
+}
+
+/** Of a question that was settled by a rule of its own: what that came to. */
+export function forestOfSettled(settled: readonly SettledPair[]): Forest | null {
+  const [first] = settled;
+  if (!first) return null;
+  const baselines = [...new Set(settled.map(({ against }) => against))];
+  const places = [...Map.groupBy(settled, ({ task, rank }) => JSON.stringify([task, rank])).values()];
+  const groups = places.map((own): ForestGroup => ({
+    task: own[0]!.task,
+    title: places.length > 1 ? `${own[0]!.title}, rank ${own[0]!.rank}` : "",
+    rows: [...new Set(own.map(({ of }) => of))].map((method) => ({
+      method,
+      rank: own[0]!.rank,
+      bars: baselines.map((baseline) => {
+        const pair = own.find(({ of, against }) => of === method && against === baseline);
+        if (!pair) return null;
+        const { difference, interval, verdict, margin, wins, pairs } = pair;
+        return {
+          mean: difference,
+          interval,
+          verdict,
+          told: verdict === "same" ? `same within ${margin}` : verdict,
+          wins: `${wins} of ${pairs}`,
+        };
+      }),
+    })),
+  }));
+  return {
+    baselines,
+    axes: baselines.map((_, i) =>
+      axisOf(groups.flatMap(({ rows }) => rows.flatMap(({ bars }) => bars[i] ?? [])), first.margin)
+    ),
+    unit: "pairs",
+    groups,
   };
 }
 

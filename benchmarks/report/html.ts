@@ -15,7 +15,7 @@ import { pack } from "./page/payload.ts";
 import style from "./page/style.css" with { type: "text" };
 import { scoreboardToHtml } from "./page/scoreboard_html.ts";
 import { readLayOutScript, readVegaScript } from "./page/scripts.ts";
-import { hasMore, tableToHtml } from "./page/table_html.ts";
+import { hasMore, type Looks, tableToHtml } from "./page/table_html.ts";
 import tablesScript from "./page/tables.js" with { type: "text" };
 import type { Chart } from "./charts/chart.ts";
 import { ANSWER_CHARTS, WHY_CHARTS } from "./charts/mod.ts";
@@ -32,6 +32,9 @@ const statuses: PageData["statuses"] = {
 
 /** Tables that stand open among the details. */
 const LEAD_TABLES = ["Over all tasks", "Comparisons"];
+
+/** Notes of more characters are folded. */
+const LONG_NOTE = 320;
 
 /** Caveats that are shown at once. */
 const FEW_CAVEATS = 4;
@@ -53,6 +56,8 @@ export async function toHtml(report: Report, svgs: readonly string[]): Promise<s
   ]);
   const scripts = [await readVegaScript(), await readLayOutScript(), tablesScript, script];
   const dotOf = (text: string) => dot(text, report);
+  const ids = new Map(report.runs.map(({ task, taskTitle }) => [taskTitle, task]));
+  const looks: Looks = { dot: dotOf, taskId: (text) => ids.get(text) ?? null };
   const figures = figuresOf(report, svgs);
   const isLead = ({ title }: Table) => LEAD_TABLES.includes(title);
   const lead = report.tables.filter(isLead), others = report.tables.filter((table) => !isLead(table));
@@ -110,7 +115,7 @@ ${
     lines(lead.map((table, i) =>
       markup`<section class="part"${i === 0 ? markup` id="comparisons"` : null}>
 <h3 id="${idOf(table)}">${table.title}</h3>
-${tablePartToHtml(table, dotOf)}
+${tablePartToHtml(table, looks)}
 </section>`
     ))
   }
@@ -126,7 +131,7 @@ ${
 ${
         lines(others.map((table) =>
           markup`<details class="part" id="${idOf(table)}"><summary>${table.title}</summary>
-${tablePartToHtml(table, dotOf)}
+${tablePartToHtml(table, looks)}
 </details>`
         ))
       }`
@@ -262,10 +267,10 @@ function filtersToHtml(filters: readonly Filter[], report: Report): Markup {
     markup`<details name="filter"><summary>${filter.title} <span data-filter="${filter.parameter}">${filter.all}</span></summary>
 <fieldset><legend class="unseen">${filter.title}</legend>
 ${
-      lines(filter.values.map(({ label }, i) =>
+      lines(filter.values.map(({ label, value }, i) =>
         markup`<label><input type="checkbox" name="${filter.parameter}" value="${i}">${
           filter.field === "method" ? dot(label, report) : null
-        }<span>${label}</span></label>`
+        }<span>${label}</span>${filter.field === "task" ? markup` <small>${value}</small>` : null}</label>`
       ))
     }
 </fieldset></details>`
@@ -324,13 +329,18 @@ ${own}
 </figure>`;
 }
 
-function tablePartToHtml(table: Table, dotOf: (text: string) => Markup | null): Markup {
+function tablePartToHtml(table: Table, looks: Looks): Markup {
   const more = hasMore(table)
     ? markup`<label class="switch" data-needs-script hidden><input type="checkbox" class="show-more"> all statistics</label>`
     : null;
-  return markup`<p class="note">${table.note}</p>
+  const note = markup`<p class="note">${table.note}</p>`;
+  return markup`${
+    table.note.length > LONG_NOTE
+      ? markup`<details class="how"><summary>How to read it</summary>${note}</details>`
+      : note
+  }
 <p class="tools">${more} <span class="hides" role="status"></span></p>
-${tableToHtml(table, dotOf)}`;
+${tableToHtml(table, looks)}`;
 }
 
 function idOf({ title }: Table): string {
@@ -341,7 +351,7 @@ function idOf({ title }: Table): string {
 function runsToHtml(report: Report): Markup {
   const rows = report.runs.map((run) => {
     const cells = [
-      run.taskTitle,
+      [run.taskTitle, markup` <small>${run.task}</small>`],
       markup`${dot(run.method, report)}${run.size === "" ? run.method : `${run.method} ${run.size}`}`,
       formatRank(run.rank),
       formatRate(run.rate),

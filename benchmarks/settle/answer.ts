@@ -10,6 +10,7 @@ import {
   formatRate,
 } from "../report/format.ts";
 import type { Settled } from "../statistics/sequential.ts";
+import type { SettledPair } from "../sweep/plan.ts";
 import { LOOKS } from "../statistics/looks.ts";
 import type { Interval } from "../statistics/statistics.ts";
 import type { Cell, Comparison, Contender, Question } from "./question.ts";
@@ -262,6 +263,26 @@ function sharedExamples(judged: readonly Judged[]): string[] {
       : [];
   });
   return [...new Set(told)].map((one) => one[0]!.toUpperCase() + one.slice(1));
+}
+
+/** What a plan keeps for its report, in numbers. */
+export function settledPairs({ margin }: Question, judged: readonly Judged[]): SettledPair[] {
+  return judged.filter(({ standing }) => standing.score.pairs > 0).map(({ cell, comparison, standing }) => {
+    const { difference, interval, verdict, pairs } = standing.score;
+    return {
+      task: cell.task,
+      title: cell.title,
+      rank: cell.rank,
+      of: comparison.of.title,
+      against: comparison.against.title,
+      difference,
+      interval: interval && { low: interval.low, high: interval.high },
+      verdict,
+      margin,
+      wins: standing.scores.filter(([ours, theirs]) => ours > theirs).length,
+      pairs,
+    };
+  });
 }
 
 /** The answer for programs. */

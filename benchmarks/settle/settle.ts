@@ -23,7 +23,7 @@ import { inAllOf } from "../sweep/progress.ts";
 import { isFinished, runSweep } from "../sweep/runner.ts";
 import { checkpointsOf } from "../sweep/store.ts";
 import { CHOSEN } from "../sweep/sweep_files.ts";
-import { answerOf, type Found } from "./answer.ts";
+import { answerOf, type Found, settledPairs } from "./answer.ts";
 import { chooseRate, ratesAsked, type Tried } from "./fair_rates.ts";
 import type { Cell, Comparison, Contender, Question } from "./question.ts";
 import { pairedRuns, tuningRuns } from "./runs.ts";
@@ -146,6 +146,7 @@ export async function settle<G extends AsyncDisposable>(
       ...plan,
       rates: [...tuned?.rates ?? []],
       settled: [...answer],
+      settledPairs: settledPairs(question, found.judged),
       runs: found.runs.length > 0 ? found.runs : ledger.runs(),
     });
     return { ...outcome, answer, report: await writeReport(out, registries) };

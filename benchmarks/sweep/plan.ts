@@ -10,6 +10,25 @@ import { ChosenRate } from "../rates/rates.ts";
 import { Described } from "./described.ts";
 import { type Expansion, Margin, type SweepSpec } from "./sweep.ts";
 
+/** Two methods that were compared until it was decided, by the names that reports give them. */
+export const SettledPair = z.strictObject({
+  /** The task's id. */
+  task: z.string(),
+  title: z.string(),
+  rank: z.number(),
+  of: z.string(),
+  against: z.string(),
+  /** How much more the first scores. */
+  difference: z.number(),
+  interval: z.strictObject({ low: z.number(), high: z.number() }).nullable(),
+  verdict: z.enum(["better", "worse", "same", "identical", "undecided"]),
+  /** Differences of less are the same. */
+  margin: z.number(),
+  /** Pairs in which the first scores more, of how many. */
+  wins: z.number(),
+  pairs: z.number(),
+});
+
 /** A run by its name. */
 export const PlannedRun = z.strictObject({ id: z.string(), config: RunConfig });
 export type PlannedRun = { readonly id: string; readonly config: RunConfig };
@@ -35,8 +54,11 @@ export const Plan = z.strictObject({
   search: z.literal(true).exactOptional(),
   /** What pairs of methods came to that were compared until it was decided: the report opens with it. */
   settled: z.array(z.string()).exactOptional(),
+  /** The same in numbers, by the rule that decided it. */
+  settledPairs: z.array(SettledPair).exactOptional(),
   runs: z.array(PlannedRun),
 });
+export type SettledPair = z.infer<typeof SettledPair>;
 export type Plan = Omit<z.infer<typeof Plan>, "runs"> & { readonly runs: readonly PlannedRun[] };
 
 /**

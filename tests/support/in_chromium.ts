@@ -192,7 +192,9 @@ async function marksOf(
 
 async function tick(page: Page, filter: string, label: string): Promise<void> {
   await page.locator("#filters summary", { hasText: new RegExp(`^${filter} `) }).click();
-  await page.locator("#filters details[open] label").filter({ has: page.getByText(label, { exact: true }) })
+  await page.locator("#filters details[open] label").filter({
+    has: page.locator("span", { hasText: new RegExp(`^${RegExp.escape(label)}$`) }),
+  })
     .click();
   await page.keyboard.press("Escape");
 }
@@ -225,7 +227,7 @@ async function strangers(page: Page, filter: string, label: string): Promise<str
     JSON.stringify(filter)
   });
       for (const row of place < 0 ? [] : table.tBodies[0].rows) {
-        const text = row.cells[place]?.textContent;
+        const text = [...row.cells[place]?.childNodes ?? []].filter((node) => node instanceof Text).map(({ data }) => data).join("").trim();
         if (row.checkVisibility() && known.includes(text) && text !== label) found.push(text);
       }
     }

@@ -273,7 +273,9 @@
   /** @param {Figure} figure */
   async function draw(figure) {
     figure.drawing ??= drawingOf(/** @type {ChartData} */ (await unpack(figure.id)));
-    const { plot, view } = figure, shown = stateOf(), spec = layOut(figure.drawing, chosen, plot.clientWidth);
+    const { plot, view } = figure,
+      shown = stateOf(),
+      spec = layOut(figure.drawing, chosen, plot.parentElement?.clientWidth);
     figure.spec = spec;
     // A view keeps the panels that it once made: what was chosen gets one of its own.
     figure.view = spec && await createView(plot, spec);

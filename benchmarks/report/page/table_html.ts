@@ -15,18 +15,16 @@ const FIELDS: Readonly<Record<string, string>> = {
   "Learning rate": "rate",
 };
 
-/** A heading that sorts and filters know by its field. */
-export function headingOf(title: string, more: Content = null): Markup {
-  const field = FIELDS[title];
-  return markup`<th scope="col"${field ? markup` data-field="${field}"` : null}>${title}${more}</th>`;
+/** What stands beside names in a page. */
+export interface Looks {
+  /** Before a text that names a method: its colour. */
+  dot(text: string): Markup | null;
+  /** Behind a text that is a task's title: its id. */
+  taskId(text: string): string | null;
 }
 
-/**
- * The table, without a heading of its own.
- *
- * @param dot what stands before a text that names a method
- */
-export function tableToHtml(table: Table, dot: (text: string) => Markup | null): Markup {
+/** The table, without a heading of its own. */
+export function tableToHtml(table: Table, looks: Looks): Markup {
   const { columns, rows, bars, lead = columns } = table;
   const places = (titles: readonly string[]) =>
     columns.flatMap((title, place) => titles.includes(title) ? [place] : []).toSorted((a, b) =>
@@ -52,10 +50,10 @@ ${
     lines(rows.map((row, i) =>
       markup`<tr>${
         shown.map((place) => [
-          cellToHtml(row[place]!, dot),
+          cellToHtml(row[place]!, looks),
           place === barBehind ? markup`<td class="bars">${drawBar(bars!.rows[i]!, axis!)}</td>` : null,
         ])
-      }${folded.map((place) => cellToHtml(row[place]!, dot, "more"))}</tr>`
+      }${folded.map((place) => cellToHtml(row[place]!, looks, "more"))}</tr>`
     ))
   }
 </tbody>
@@ -67,7 +65,7 @@ export function hasMore({ columns, lead }: Table): boolean {
   return lead !== undefined && columns.some((title) => !lead.includes(title));
 }
 
-function cellToHtml(cell: string, dot: (text: string) => Markup | null, kind = ""): Markup {
+function cellToHtml(cell: string, { dot, taskId }: Looks, kind = ""): Markup {
   const [, verdict] =
     /^(better|worse|same|identical|undecided)(?: within [\d.]+|, by less than [\d.]+)?$/.exec(cell) ??
       [];

@@ -14,6 +14,9 @@
    * @property {readonly (string | number)[] | null} values null for all
    */
 
+  /** What cells say: reading them again for each filter would take longer than hiding them. */
+  const texts = /** @type {WeakMap<Element, string>} */ (new WeakMap());
+
   /** Makes headings sort, and switches and searches work. */
   function start() {
     for (const table of document.querySelectorAll("main table:not(.forest-rows)")) {
@@ -87,13 +90,17 @@
    * @param {Element | undefined} cell
    */
   function textOf(cell) {
+    const known = cell && texts.get(cell);
+    if (known !== undefined) return known;
     let text = "";
     const visit = (/** @type {Node} */ node) => {
       if (node instanceof Element && node.matches("small, svg")) return;
       if (node instanceof Text) text += node.data;
       node.childNodes.forEach(visit);
     };
-    if (cell) visit(cell);
+    if (!cell) return "";
+    visit(cell);
+    texts.set(cell, text.trim());
     return text.trim();
   }
 
