@@ -107,6 +107,14 @@ test("A sweep's page shows the running run's curve beside those of its task, and
     await live.write();
     const page = await (await get("/sweep/a/")).text();
     assertMatch(page, /<title>Running 9\/28: /);
+    // Every run of the plan is a square of the grid, by how it stands.
+    const [grid] = /<section id="grid".*?<\/section>/s.exec(page)!;
+    const squares = (standing: string) =>
+      grid.match(new RegExp(`<rect class="${standing}"`, "g"))?.length ?? 0;
+    assertEquals(["done", "running", "failed", "left"].map(squares), [9, 1, 0, 18]);
+    assertStringIncludes(grid, 'aria-label="1 running, 1 left"');
+    assertMatch(page, /<dt>Ends about<\/dt><dd>(\d{4}-\d\d-\d\d )?\d\d:\d\d<\/dd>/);
+    assertStringIncludes(page, "<dt>Most memory of a run</dt>");
     assertStringIncludes(page, `Step 1 of ${running.config.steps}`);
     assertStringIncludes(page, "<dd>2.25</dd>");
     const { id: task } = running.config.task;

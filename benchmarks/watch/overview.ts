@@ -24,6 +24,11 @@ export interface Overview {
   readonly running: readonly RunningRun[];
   /** Processes that live. */
   readonly workers: number;
+  /** What they say of themselves. */
+  readonly lives: readonly Live[];
+  /** When the first of them began, and when all runs should be made, in milliseconds since 1970; null where nobody knows. */
+  readonly begunAt: number | null;
+  readonly endsAt: number | null;
 }
 
 /** A run at work. */
@@ -89,6 +94,9 @@ export function overviewOf({ plan, runs, unread, pulse, others }: Contents, now:
     stored: own.toSorted((a, b) => b.startedAt < a.startedAt ? -1 : b.startedAt > a.startedAt ? 1 : 0),
     running,
     workers: lives.length,
+    lives,
+    begunAt: begun === undefined ? null : Date.parse(begun),
+    endsAt: toGoMs === null ? null : now + toGoMs,
   };
 
   function stateOf(): State {

@@ -53,7 +53,9 @@ function replacePart(old, next) {
  */
 function show(fresh) {
   const main = elementOf(document, "main"), next = elementOf(fresh, "main");
+  const before = document.title;
   document.title = fresh.title;
+  if (before.startsWith("Running ") && !fresh.title.startsWith("Running ")) signal();
   /** @param {Element} element */
   const names = (element) => [...element.children].map(({ id }) => id).join();
   if (names(main) === names(next) && !names(main).split(",").includes("")) {
@@ -61,6 +63,20 @@ function show(fresh) {
     main.dataset["unread"] = next.dataset["unread"] ?? "0";
   } else replacePart(main, next);
 }
+
+/** A sweep has ended: a mark before the page's name, for those who look at another page, and a sound where they asked for it. */
+function signal() {
+  document.title = `● ${document.title}`;
+  const sound = document.getElementById("sound");
+  if (!(sound instanceof HTMLInputElement) || !sound.checked) return;
+  const audio = new AudioContext(), tone = audio.createOscillator(), volume = audio.createGain();
+  volume.gain.value = 0.1;
+  tone.connect(volume).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + 0.4);
+}
+
+elementOf(document, "signal").hidden = false;
 
 async function follow() {
   timer = null;

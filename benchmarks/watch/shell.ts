@@ -46,6 +46,7 @@ export function shell(title: string, nav: Markup | null, main: Markup, unread: n
 ended, or the sweep's folder is gone. Sweeps go on without a watcher; <code>./run watch</code> starts it again, and then
 this page goes on.</p>
 ${nav}
+<p id="signal" hidden><label><input type="checkbox" id="sound"> a sound at the end</label></p>
 <main id="main" data-unread="${unread}">
 ${main}
 </main>

@@ -17,6 +17,8 @@ export interface StoredRun {
   readonly score: number | null;
   /** Null where the run did not end well. */
   readonly totalMs: number | null;
+  /** Most bytes of live tensors; null where the run did not end well, or nobody measured. */
+  readonly peakBytes: number | null;
   /** Why it failed, or where it diverged; null for a run that is done. */
   readonly reason: string | null;
   readonly curves: Curves;
@@ -143,17 +145,24 @@ export function summarise(result: RunResult): StoredRun {
   const header = { id, config, status, startedAt };
   switch (result.status) {
     case "done": {
-      const { score, trainLoss, validationLoss, cost: { totalMs } } = result.outcome;
+      const { score, trainLoss, validationLoss, cost: { totalMs, peakBytes } } = result.outcome;
       const curves = { training: thin(trainLoss), validation: thin(validationLoss) };
-      return { ...header, score, totalMs, reason: null, curves };
+      return { ...header, score, totalMs, peakBytes, reason: null, curves };
     }
     case "diverged": {
       const curves = { training: thin(result.trainLoss), validation: [] };
-      return { ...header, score: null, totalMs: null, reason: `at step ${result.step}`, curves };
+      return {
+        ...header,
+        score: null,
+        totalMs: null,
+        peakBytes: null,
+        reason: `at step ${result.step}`,
+        curves,
+      };
     }
     case "failed": {
       const curves = { training: [], validation: [] };
-      return { ...header, score: null, totalMs: null, reason: result.error, curves };
+      return { ...header, score: null, totalMs: null, peakBytes: null, reason: result.error, curves };
     }
   }
 }

@@ -4,9 +4,10 @@ import { formatDuration } from "../cost/estimate.ts";
 import { withDescribed } from "../sweep/described.ts";
 import { methodKey, rankOf } from "../sweep/method.ts";
 import { nameRun } from "../sweep/progress.ts";
-import { formatNumber, formatRank, formatRate, formatSignificant } from "../report/format.ts";
+import { formatBytes, formatNumber, formatRank, formatRate, formatSignificant } from "../report/format.ts";
 import type { MethodLabel } from "../study/study.ts";
 import { makeMethods } from "../study/make_study.ts";
+import { gridSection } from "./grid_section.ts";
 import { lossSection } from "./loss_section.ts";
 import { type Markup, markup } from "../report/markup.ts";
 import { type Overview, overviewOf, type RunningRun } from "./overview.ts";
@@ -47,6 +48,8 @@ ${overview.sentences.map((sentence) => markup`<p>${sentence}</p>`)}
 ${plan ? markup`<p>Made by: <code>${plan.command}</code></p>` : null}
 </section>
 ${faultSection(faults)}
+${clockSection(overview, now)}
+${gridSection(plan?.runs ?? null, methods, overview)}
 ${running.map((run, i) => runningSection(run, i, overview.workers, now))}
 ${lossSection({ configs, methods, overview, view })}
 ${reportSection(stored)}
@@ -56,6 +59,41 @@ ${runsSection(stored, methods, view)}`;
   }: ${name}`;
   const nav = view.hasList ? markup`<nav aria-label="Watcher"><a href="/">All sweeps</a></nav>` : null;
   return shell(title, nav, main, contents.unread);
+}
+
+/** What the clock says, how much memory runs took, and which processes are at work. */
+function clockSection({ begunAt, endsAt, lives, stored, running }: Overview, now: number): Markup | null {
+  const peaks = stored.flatMap(({ peakBytes }) => peakBytes ?? []);
+  const facts: readonly (readonly [string, string])[] = [
+    ...begunAt === null ? [] : [["For", formatDuration(Math.max(0, now - begunAt))] as const],
+    ...endsAt === null ? [] : [["Ends about", clockOf(endsAt, now)] as const],
+    ...peaks.length > 0 ? [["Most memory of a run", formatBytes(Math.max(...peaks))] as const] : [],
+  ];
+  if (facts.length === 0) return null;
+  const workers = lives.length > 1
+    ? markup`<div class="scroll" tabindex="0" role="region" aria-label="Table of processes"><table>
+<thead><tr><th scope="col">Process</th><th scope="col">Machine</th><th scope="col">At work on</th><th scope="col">Last heard of</th></tr></thead>
+<tbody>${
+      lives.map(({ worker, host, updatedAt }) => {
+        const run = running.find((one) => one.worker === worker);
+        return markup`<tr><td>${worker}</td><td>${host ?? "—"}</td><td>${
+          run ? `${nameRun(run.config)}, step ${run.live.step} of ${run.config.steps}` : "—"
+        }</td><td>${formatDuration(Math.max(0, now - Date.parse(updatedAt)))} ago</td></tr>`;
+      })
+    }</tbody></table></div>`
+    : null;
+  return markup`<section id="clock" aria-label="Time and memory">
+<dl>${facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+${workers}
+</section>`;
+}
+
+/** The watcher's own clock: "14:05"; with the day where it is another. */
+function clockOf(at: number, now: number): string {
+  const date = new Date(at), isToday = date.toDateString() === new Date(now).toDateString();
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} `;
+  return `${isToday ? "" : day}${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
 function faultSection(faults: readonly string[]): Markup | null {
