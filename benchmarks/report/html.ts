@@ -324,7 +324,7 @@ ${still}
 ${own}
 </figure></details>`
     : markup`<figure id="${chart.id}">
-<h3 class="unseen">${chart.title}</h3>
+<h3>${chart.title}</h3>
 ${own}
 </figure>`;
 }

@@ -14,6 +14,7 @@ import { lossByRate } from "./loss_by_rate.ts";
 import { lossBySeconds } from "./loss_by_seconds.ts";
 import { lossByStep } from "./loss_by_step.ts";
 import { moveOfAByStep } from "./move_of_a_by_step.ts";
+import { performanceProfile } from "./performance_profile.ts";
 import { ranksKept } from "./ranks_kept.ts";
 import { scoreAgainstCost } from "./score_against_cost.ts";
 import { scoreAgainstDiscrepancy } from "./score_against_discrepancy.ts";
@@ -26,6 +27,7 @@ import { variants } from "./variants.ts";
 /** Every chart of a report. */
 export const charts: readonly Chart[] = [
   differenceOverTasks,
+  performanceProfile,
   scoreByRank,
   scoreByTask,
   variants,
@@ -50,7 +52,12 @@ export const charts: readonly Chart[] = [
 ];
 
 /** Charts that stand beside the answer, by id, the one to be shown first. */
-export const ANSWER_CHARTS: readonly string[] = [scoreByRank, growthOfStepTime, growthOfPeakBytes].map((
+export const ANSWER_CHARTS: readonly string[] = [
+  performanceProfile,
+  scoreByRank,
+  growthOfStepTime,
+  growthOfPeakBytes,
+].map((
   { id },
 ) => id);
 

@@ -152,7 +152,7 @@ function fitted(panels: Grid | Wrapped, room: number): Grid | Wrapped {
     ? { ...width, whole: Math.max(width.least + width.around, Math.min(width.whole, room)) }
     : width;
   if (!("panels" in panels) || typeof shared !== "number") return { ...panels, width: shared };
-  const beside = 90, perRow = Math.max(1, Math.min(panels.perRow, Math.floor(room / (shared + beside))));
+  const beside = 80, perRow = Math.max(1, Math.min(panels.perRow, Math.floor(room / (shared + beside))));
   return { ...panels, perRow, width: Math.min(shared, Math.max(200, room - beside)) };
 }
 

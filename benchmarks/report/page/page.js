@@ -307,7 +307,8 @@
    * @param {import("../drawing/lay_out.ts").VegaLiteSpec} spec
    */
   async function createView(plot, spec) {
-    const compiled = vegaLite.compile(/** @type {any} */ (dark.matches ? darkened(spec) : spec)).spec;
+    const own = withoutHeading(spec);
+    const compiled = vegaLite.compile(/** @type {any} */ (dark.matches ? darkened(own) : own)).spec;
     const canvas = document.createElement("div");
     const view = new vega.View(vega.parse(compiled, {}, { ast: true }), {
       renderer: "svg",
@@ -329,6 +330,22 @@
   }
 
   /**
+   * The same chart without its title, which the page has as a heading that breaks into lines.
+   *
+   * @param {import("../drawing/lay_out.ts").VegaLiteSpec} spec
+   */
+  function withoutHeading(spec) {
+    const title = /** @type {{ subtitle?: string | readonly string[] } | undefined} */ (spec["title"]);
+    const { title: _, ...others } = spec;
+    if (title?.subtitle === undefined) return /** @type {typeof spec} */ (others);
+    return {
+      ...others,
+      $schema: spec.$schema,
+      title: { text: title.subtitle, fontSize: 13, fontWeight: "normal" },
+    };
+  }
+
+  /**
    * The same chart for dark screens: greys turn over, and colours get as light as they must be to be seen.
    *
    * @param {import("../drawing/lay_out.ts").VegaLiteSpec} spec
@@ -336,7 +353,6 @@
   function darkened(spec) {
     const { data, ...look } = spec;
     const text = JSON.stringify({ ...look, background: "transparent" })
-      .replaceAll(/"(white|black)"/g, (_, name) => name === "white" ? '"#ffffff"' : '"#000000"')
       .replaceAll(/"#([0-9a-f]{6})"/gi, (_, digits) => `"${forDark(digits)}"`);
     return { ...JSON.parse(text), data };
   }

@@ -1,0 +1,98 @@
+/** @file How often each method reaches each score, over all tasks. */
+import { FEWEST_TASKS } from "../../statistics/pooled.ts";
+import { short } from "../drawing/curves.ts";
+import { runRows } from "../drawing/filters.ts";
+import type { Drawing, Grid } from "../drawing/lay_out.ts";
+import {
+  GREY,
+  methodPanels,
+  MOST_CURVES,
+  OWN,
+  rankColumns,
+  reference,
+  sideBySide,
+} from "../drawing/panels.ts";
+import { dashOf, methodOrder, methodScales } from "../drawing/scales.ts";
+import type { Chart } from "./chart.ts";
+
+/** Share of runs that score so much or more, by score: Agarwal et al., arXiv 2108.13264, section 4.2. */
+export const performanceProfile: Chart = {
+  id: "performance-profile",
+  title: "What share of a method's runs reaches a score?",
+  caption:
+    "For each score on the x axis, the share of a method's runs that score so much or more: mean over tasks, each with " +
+    "the same weight. A line that lies above another everywhere belongs to the method that is better at every height; " +
+    "where lines cross, one is better at hard tasks and the other at easy ones. A wide step is a task on which all seeds " +
+    "agree. Diverged runs are not among them. Of many methods each has a panel, with LoRA behind in grey.",
+  draw(study): Drawing | null {
+    const rows = runRows(study, (run) => ({ score: short(run.outcome.score) }));
+    if (new Set(rows.map(({ task }) => task)).size < FEWEST_TASKS) return null;
+    const many = methodOrder(study, rows).length > MOST_CURVES;
+    const { color } = methodScales(study, rows);
+    const x = {
+      field: "reached",
+      type: "quantitative",
+      title: "Score",
+      scale: { domain: [0, 1], nice: false },
+      axis: { grid: false, tickCount: 5 },
+    };
+    const y = {
+      field: "share",
+      type: "quantitative",
+      title: "Share of runs",
+      scale: { domain: [0, 1], nice: false },
+      axis: { tickCount: 4, format: "%" },
+    };
+    const detail = [{ field: "rank" }];
+    const quiet = { aria: false, tooltip: null };
+    const content = {
+      title: performanceProfile.title,
+      subtitle: "Mean over tasks",
+      rows,
+      transform: [
+        { calculate: "sequence(0, 1.001, 0.02)", as: "reached" },
+        { flatten: ["reached"] },
+        { calculate: "datum.score >= datum.reached - 1e-9 ? 1 : 0", as: "got" },
+        {
+          joinaggregate: [{ op: "mean", field: "got", as: "onTask" }],
+          groupby: ["task", "method", "rank", "reached"],
+        },
+        {
+          window: [{ op: "row_number", as: "seedPlace" }],
+          groupby: ["task", "method", "rank", "reached"],
+        },
+        { filter: "datum.seedPlace === 1" },
+        {
+          joinaggregate: [{ op: "mean", field: "onTask", as: "share" }],
+          groupby: ["method", "rank", "reached"],
+        },
+        { window: [{ op: "row_number", as: "taskPlace" }], groupby: ["method", "rank", "reached"] },
+        { filter: "datum.taskPlace === 1" },
+      ],
+      layer: [
+        ...many
+          ? [{
+            transform: [reference(study)],
+            mark: { type: "line", interpolate: "step-before", strokeWidth: 1.5, color: GREY, ...quiet },
+            encoding: { x, y, detail },
+          }]
+          : [],
+        {
+          transform: many ? [OWN] : [],
+          mark: {
+            type: "line",
+            interpolate: "step-before",
+            strokeWidth: 2,
+            ...many ? {} : dashOf(study),
+            ...quiet,
+          },
+          encoding: { x, y, color: many ? { ...color, legend: null } : color, detail },
+        },
+      ],
+    };
+    if (!many) return sideBySide({ ...content, width: 400, height: 260 }, rankColumns(study));
+    const drawing = methodPanels(study, content);
+    // All tasks are in each panel: there is no column of them.
+    return { ...drawing, panels: (drawing.panels as Grid).ofOneColumn! };
+  },
+};
