@@ -74,7 +74,7 @@ export function drawCurves(study: Study, curves: Curves): Drawing | null {
     field: "value",
     type: "quantitative",
     title: byMethod ? lowTitle(curves.y.title) : curves.y.title,
-    scale: { type: "log", nice: false, padding: 10, ...curves.y.scale },
+    scale: { type: "log", nice: false, padding: PADDING, ...curves.y.scale },
     axis: { tickCount: 5, ...NUMBERS, labelOverlap: true },
   };
   const meanX = { ...x, field: "xMean" }, meanY = { ...y, field: "valueMean" };
@@ -144,8 +144,69 @@ export function drawCurves(study: Study, curves: Curves): Drawing | null {
     });
   }
   const { color, shape } = methodScales(study, rows);
-  const layer = [sameExtent(y), ...layersOf([], { color }, dashOf(study), { shape }, 40)];
-  return grid(study, { ...curves, rows, transform, layer }, rankColumns(study));
+  const unnamed = { ...color, legend: null };
+  const isLog = (y.scale as { readonly type?: string }).type === "log";
+  const labelled = names({ x: meanX, log: isLog, color: unnamed });
+  const layer = [
+    sameExtent(y),
+    ...layersOf([], { color: unnamed }, dashOf(study), { shape: { ...shape, legend: null } }, 40),
+    labelled,
+  ];
+  return grid(study, { ...curves, rows, transform, layer, height: HEIGHT }, rankColumns(study));
+}
+
+/** Pixels of a panel, above and below all values, and of a line of text in it. */
+const HEIGHT = 220, PADDING = 10, LINE = 13;
+
+/**
+ * A layer that names each method behind the end of its line, where a legend would make readers match colours. Names that
+ * would lie on each other move down, in the order of their lines.
+ */
+function names(
+  { x, log, color }: { readonly x: object; readonly log: boolean; readonly color: object },
+): object {
+  const panel = ["task", "rankName"], read = (value: string) => log ? `log(${value})` : value;
+  return {
+    transform: [
+      ONE_A_GROUP,
+      { filter: "isValid(datum.valueMean)" },
+      // A method without a rank is in each panel, at one rate or several.
+      { joinaggregate: [{ op: "max", field: "xMean", as: "lastX" }], groupby: [...panel, "method"] },
+      { filter: "datum.xMean === datum.lastX" },
+      { window: [{ op: "row_number", as: "again" }], groupby: ["panel", "task", "method"] },
+      { filter: "datum.again === 1" },
+      {
+        calculate: `${PADDING} + ${HEIGHT - 2 * PADDING} * (1 - (${read("datum.valueMean")} - ${
+          read("datum.least")
+        }) / max(1e-9, ${read("datum.most")} - ${read("datum.least")}))`,
+        as: "wanted",
+      },
+      {
+        window: [{ op: "row_number", as: "line" }],
+        sort: [{ field: "wanted", order: "ascending" }],
+        groupby: ["panel", "task"],
+      },
+      { calculate: `datum.wanted - ${LINE} * datum.line`, as: "slack" },
+      {
+        window: [{ op: "max", field: "slack", as: "pushed" }],
+        sort: [{ field: "wanted", order: "ascending" }],
+        groupby: ["panel", "task"],
+        frame: [null, 0],
+      },
+      { calculate: `datum.pushed + ${LINE} * datum.line`, as: "labelY" },
+    ],
+    mark: {
+      type: "text",
+      align: "left",
+      baseline: "middle",
+      dx: 7,
+      fontSize: 12,
+      y: { expr: "datum.labelY" },
+      aria: false,
+      tooltip: null,
+    },
+    encoding: { x, text: { field: "method", type: "nominal" }, color },
+  };
 }
 
 /** A curve with no more points than are seen, the first and the last among them, and digits that are seen. */
