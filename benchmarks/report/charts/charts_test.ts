@@ -144,6 +144,16 @@ const studies = [
   { name: "sizes", study: await studyOf(growing, fakeDone, fakeRegistries) },
 ];
 
+/** Curves that are laid out as those of loss-by-step and discrepancy-by-step are: one of them is enough of what takes long. */
+const ALIKE = [
+  "loss-by-seconds",
+  "discrepancy-by-layer",
+  "second-order-by-step",
+  "move-of-a-by-step",
+  "effective-rank-by-step",
+  "score-by-rate",
+];
+
 for (const { name, study } of studies) {
   Deno.test(`charts of ${name} compile and draw without a word of complaint`, async () => {
     const drawn = charts.flatMap((chart) => {
@@ -162,7 +172,7 @@ for (const { name, study } of studies) {
   });
 
   Deno.test(`each panel of ${name} shows what its headings say, for all and for the first and last choice of one`, async () => {
-    for (const chart of charts) {
+    for (const chart of charts.filter(({ id }) => !ALIKE.includes(id))) {
       const drawing = chart.draw(study);
       if (!drawing) continue;
       for (const wanted of [{}, ...choicesOfOne(study)]) {

@@ -70,7 +70,8 @@ function cellToHtml(cell: string, { dot, taskId }: Looks, kind = ""): Markup {
     /^(better|worse|same|identical|undecided)(?: within [\d.]+|, by less than [\d.]+)?$/.exec(cell) ??
       [];
   const kinds = [kind, verdict ?? "", cell.length > LONG_CELL ? "long" : ""].filter((one) => one !== "");
-  return markup`<td${kinds.length === 0 ? null : markup` class="${kinds.join(" ")}"`}>${
-    dot(cell)
-  }${cell}</td>`;
+  const id = taskId(cell);
+  return markup`<td${kinds.length === 0 ? null : markup` class="${kinds.join(" ")}"`}>${dot(cell)}${cell}${
+    id === null ? null : markup` <small>${id}</small>`
+  }</td>`;
 }

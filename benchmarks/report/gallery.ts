@@ -2,10 +2,10 @@
  * @file Puts real reports into `docs/reports/`, as pages that open from a clone, with a picture of each first screen:
  * `./run gallery quick=results/quick settled=results/settled`. Pictures need Chromium, where Debian puts it.
  */
-import { UserError } from "../errors/user_error.ts";
-import { prepareFolder, writeWhole } from "../files/write_file.ts";
-import { makeReport } from "../benchmarks/report/write.ts";
-import { shipped } from "../training/shipped.ts";
+import { UserError } from "../../errors/user_error.ts";
+import { prepareFolder, writeWhole } from "../../files/write_file.ts";
+import { makeReport } from "./write.ts";
+import { shipped } from "../../training/shipped.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 
@@ -44,7 +44,7 @@ if (import.meta.main) {
       `Cannot make a gallery of "${wrong ?? ""}": NAME=FOLDER is needed, e.g. quick=results/quick`,
     );
   }
-  const home = decodeURIComponent(new URL("reports", import.meta.url).pathname);
+  const home = decodeURIComponent(new URL("../../docs/reports", import.meta.url).pathname);
   await prepareFolder(home);
   for (const [, name, folder] of asked) {
     const page = `${home}/${name}.html`;
