@@ -402,7 +402,7 @@ Deno.test("runs that are missing, failed or diverged say so in the list and in t
     ) {
       const row = page.locator(`[id="run-${run.id}"]`);
       await row.scrollIntoViewIfNeeded();
-      assertStringIncludes(await row.innerText(), run.status);
+      assertStringIncludes(await row.textContent() ?? "", run.status);
       await row.locator("a").click();
       const text = await panel.innerText();
       assertStringIncludes(text, sentence);
