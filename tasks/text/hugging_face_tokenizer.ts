@@ -37,7 +37,12 @@ export interface SpecialTokens {
 export async function readTokenizer(folder: string, special: SpecialTokens = {}): Promise<Tokenizer> {
   const path = `${folder}/${TOKENIZER}`;
   const json = await readJson(path);
-  if (json === null) throw new DataError(`Cannot read ${path}: there is no such file or folder`);
+  if (json === null) {
+    throw new DataError(
+      `Cannot read ${path}: there is no such file or folder; in Python, transformers' ` +
+        `AutoTokenizer.from_pretrained("${folder}").save_pretrained("${folder}") writes it`,
+    );
+  }
   const config = await readJson(`${folder}/${CONFIG}`) ?? {};
   return await createTokenizer(json, config, path, special);
 }
