@@ -331,8 +331,20 @@ function shortestName(
   };
 }
 
+/** PEFT's word for all maps that may be adapted. */
+const ALL_LINEAR = "all-linear";
+
 /**
- * The target modules whose names match at least one of the patterns, in the target modules' order. `*` stands for any characters.
+ * Whether a pattern means a target module: `*` stands for any characters, a name for itself and, as in PEFT, for all names
+ * that end with it ("q_proj", "self_attn.q_proj"), "all-linear" for every one.
+ */
+function isMeant(pattern: string, name: string): boolean {
+  if (pattern === ALL_LINEAR || matchesWildcard(pattern, name)) return true;
+  return !pattern.includes("*") && name.endsWith(`.${pattern}`);
+}
+
+/**
+ * The target modules that at least one of the patterns means, in the target modules' order: see `isMeant`.
  *
  * @throws {UserError} where a pattern matches nothing
  */
@@ -341,7 +353,7 @@ export function matchTargetModules<S extends { readonly name: string }>(
   targetModules: readonly S[],
 ): S[] {
   for (const pattern of patterns) {
-    if (!targetModules.some(({ name }) => matchesWildcard(pattern, name))) {
+    if (!targetModules.some(({ name }) => isMeant(pattern, name))) {
       throw new UserError(
         `Cannot find a target module like "${pattern}": known are ${
           targetModules.map((targetModule) => targetModule.name).join(", ")
@@ -349,7 +361,7 @@ export function matchTargetModules<S extends { readonly name: string }>(
       );
     }
   }
-  return targetModules.filter(({ name }) => patterns.some((pattern) => matchesWildcard(pattern, name)));
+  return targetModules.filter(({ name }) => patterns.some((pattern) => isMeant(pattern, name)));
 }
 
 /** Default options with the given ones on top, sorted by name. */

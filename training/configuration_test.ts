@@ -139,6 +139,17 @@ Deno.test("matchSites() takes wildcards, keeps the target modules' order and tak
   assertEquals(matchTargetModules(["b+0.q"], targetModules).map(({ name }) => name), ["b+0.q"]);
 });
 
+Deno.test("matchTargetModules() takes names as PEFT has them: the end of a name, and all-linear", () => {
+  const targetModules = ["a.0.self.q", "a.0.self.k", "a.1.other.q"].map((name) => ({ name }));
+  const matched = (...patterns: string[]) =>
+    matchTargetModules(patterns, targetModules).map(({ name }) => name);
+  assertEquals(matched("q"), ["a.0.self.q", "a.1.other.q"]);
+  assertEquals(matched("self.q", "k"), ["a.0.self.q", "a.0.self.k"]);
+  assertEquals(matched("all-linear"), targetModules.map(({ name }) => name));
+  // Whole parts alone.
+  assertThrows(() => matched("elf.q"), UserError, 'a target module like "elf.q"');
+});
+
 Deno.test("matchSites() refuses a pattern that matches nothing: a dot is no wildcard", () => {
   assertThrows(
     () => matchTargetModules(["*", "a.0.z"], [{ name: "a.0.q" }]),

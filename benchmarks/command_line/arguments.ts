@@ -51,7 +51,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     );
   }
   const [trainExamples, validationExamples, testExamples] = counts ?? [];
-  const data = texts.get("data");
+  const data = texts.get("data"), targets = list("targets");
   const gpu = readGpu(texts),
     within = readMargin(texts),
     model = texts.get("model"),
@@ -63,6 +63,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     ...(learningRates && { learningRates }),
     ...(seeds && { seeds }),
     ...(steps && { steps: steps[0]! }),
+    ...(targets && { targets }),
     ...(data !== undefined && { data }),
     ...(counts && {
       examples: {

@@ -147,6 +147,7 @@ const bench = {
       "learning-rates": list("X,X", "at each of these peak learning rates, instead of the chosen ones"),
       seeds: list("N,N", "with these seeds"),
       steps: text("N", "for so many steps; warm-up, validation and telemetry scale along"),
+      targets: list("A,B", "adapt these linear maps alone: q_proj,v_proj, patterns with *, or all-linear"),
       rates: path("DIR", "at the rates that a tuning sweep, such as tune, chose into DIR"),
     }),
     ...under("Your own methods, data and models", {
@@ -224,6 +225,7 @@ export const commands = {
       ...under("Rates and settings", {
         rates: path("DIR", "at the rates that were chosen into DIR, without a search of its own"),
         steps: bench.options.steps,
+        targets: bench.options.targets,
       }),
       ...under("Your own methods, data and models", {
         with: bench.options.with,

@@ -139,6 +139,8 @@ export interface SweepOverrides {
   readonly seeds?: readonly number[];
   /** Also scales the warm-up and the steps between validations and measurements. */
   readonly steps?: number;
+  /** Which linear maps are adapted, for every task: patterns, or names as PEFT has them. */
+  readonly targets?: readonly string[];
   /** Path of real data for every task that is left. */
   readonly data?: string;
   /** How the data are read, where they are the user's own. */
@@ -184,6 +186,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     learningRates,
     seeds,
     steps,
+    targets,
     data,
     layout,
     trainOnTest,
@@ -211,10 +214,11 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
   });
   return {
     ...spec,
-    base: withSteps(spec.base, steps),
+    base: { ...withSteps(spec.base, steps), ...(targets && { targetModules: [...targets] }) },
     tasks: (chosenTasks ?? allTasks).map((entry) => ({
       ...entry,
       ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
+      ...(targets && { targetModules: [...targets] }),
       task: {
         ...entry.task,
         ...examples,

@@ -507,6 +507,20 @@ Deno.test("override() takes a part of the sweep and scales what goes with the st
   assertEquals([config!.seed, rankOf(config!.optimizer)], [7, 4]);
 });
 
+Deno.test("override() gives every task that is left the linear maps to adapt, whatever it had", () => {
+  const spec = { ...fakeSweep, rates: { shared: 1e-3 } };
+  const first = { ...spec.tasks[0]!, targetModules: ["layers.0.*"] };
+  const changed = override(
+    { ...spec, tasks: [first, ...spec.tasks.slice(1)] },
+    { targets: ["q"] },
+    fakeRegistries,
+  );
+  const targets = new Set(
+    expand(changed, fakeRegistries).configs.map(({ targetModules }) => targetModules.join()),
+  );
+  assertEquals(targets, new Set(["q"]));
+});
+
 Deno.test("override() gives every task that is left the data and the counts of examples", () => {
   const examples = { trainExamples: 9, validationExamples: 3, testExamples: 2 };
   const real = override(fakeSweep, { data: "mnist", examples }, takingData);
