@@ -31,7 +31,7 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
     "",
     ...fault === null ? [] : [style.red(fault), ""],
     ...POOLS.flatMap((pool) => records[pool] ? [`${pool.padEnd(10)}  ${describeRecord(records[pool])}`] : []),
-    ...describeDuplicates(duplicates),
+    ...fault === null ? describeDuplicates(duplicates) : [],
     ...look.waysOut === null ? [] : [`Ways out: ${look.waysOut}`],
     ...cut === 0 ? [] : [`Cut: ${formatCount(cut, "prompt")}, to ${layout.maxTokens} tokens with the answer`],
     "",
