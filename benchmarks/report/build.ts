@@ -158,11 +158,6 @@ export function buildReport(
       .map((table) => table!),
     summary: summaryTable(study, pairs, findings.overTasks.pairs),
     caveats: [
-      ...plan?.settled
-        ? [
-          "Pairs were added until it was decided. “Comparisons” and other tables take their number as if it had been fixed: the answer does not rest on them.",
-        ]
-        : [],
       ...caveats(study, findings, { ...input, results, leftOut: stored.length - results.length }),
       ...peftCaveats(peft),
     ],

@@ -85,7 +85,7 @@ export function headlineOfSettled(lines: readonly string[], again: string | null
     verdict: `${fitting([verdict, verdict.split(" ").slice(0, MOST_WORDS - 1).join(" ")])}.`,
     what: sentences([colon < 0 ? "" : first.slice(colon + 2), ...beside]),
     sure: sentences([
-      "Pairs were added until the rule that was fixed beforehand decided: at most 1 in 20 such questions gets a wrong winner",
+      "Pairs are added by a rule that was fixed beforehand: at most 1 in 20 such questions gets a wrong winner",
       rates ?? "",
     ]),
     change: sentences([lines.length > 1 ? lines.at(-1)! : ""]),
