@@ -183,7 +183,7 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
   [
     {
       name: "tune",
-      args: ["--optimizers", "lora,lora-pro", "--learning-rates", "1e-3,4e-3", "--ranks", "2"],
+      args: ["--optimizers", "lora,lora-pro", "--learning-rates", "1e-3,4e-3", "--ranks", "2", "--seeds", "100"],
       runs: 4,
       charts: ["loss-by-rate", "score-by-rate"],
       says: ["## Learning rates", "optimistic, not for comparing methods"],
@@ -201,8 +201,9 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
       runs: 3,
       charts: ["discrepancy-by-step"],
       says: [
-        "Against LoRA-Pro (alpha/r, full): observed, not decided, LoRA-Pro (alpha/r, full, X zero)",
-        "(alpha/r, full, X symmetric)",
+        "1 seed cannot tell 2 methods from LoRA-Pro, gauge sylvester",
+        "Against LoRA-Pro, gauge sylvester: observed, not decided, LoRA-Pro, gauge zero",
+        "gauge symmetric",
       ],
     },
     {

@@ -294,7 +294,7 @@ export const commands = {
     ],
   },
   verify: {
-    summary: "make some of a folder's runs again, and tell whether they found the same",
+    summary: "make some of a folder's runs again, and compare what they find",
     details:
       "On an equal adapter every loss, score and measurement has to be equal, bit for bit; on another one losses within " +
       "rounding at first, and scores as far as the examples tell. Ends with exit code 1 where they do not.",
