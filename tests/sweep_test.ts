@@ -183,7 +183,16 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
   [
     {
       name: "tune",
-      args: ["--optimizers", "lora,lora-pro", "--learning-rates", "1e-3,4e-3", "--ranks", "2", "--seeds", "100"],
+      args: [
+        "--optimizers",
+        "lora,lora-pro",
+        "--learning-rates",
+        "1e-3,4e-3",
+        "--ranks",
+        "2",
+        "--seeds",
+        "100",
+      ],
       runs: 4,
       charts: ["loss-by-rate", "score-by-rate"],
       says: ["## Learning rates", "optimistic, not for comparing methods"],

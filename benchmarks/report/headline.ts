@@ -320,7 +320,7 @@ class Told {
     const { verdict } = found, full = "full fine-tuning", by = withSize ? ` ${size(found)}` : "";
     if (verdict === "worse") return `, and stays${by} below ${full}`;
     if (verdict === "better") return `, and ${full} by${by || " some"}`;
-    if (verdict === "undecided") return `; against ${full} nothing is decided`;
+    if (verdict === "undecided") return `; against ${full} it is undecided`;
     return `, and is as good as ${full}`;
   }
 
