@@ -80,10 +80,10 @@ export function headlineOfSettled(lines: readonly string[], again: string | null
   const [first = "", ...others] = lines;
   const colon = first.indexOf(": "), rates = others.find((line) => line.startsWith("Rates, "));
   const beside = others.filter((line) => line !== rates && line !== lines.at(-1));
-  const verdict = colon < 0 ? first : first.slice(0, colon);
+  const verdict = inGroups(lines) ?? (colon < 0 ? first : first.slice(0, colon));
   return {
     verdict: `${fitting([verdict, verdict.split(" ").slice(0, MOST_WORDS - 1).join(" ")])}.`,
-    what: sentences([colon < 0 ? "" : first.slice(colon + 2), ...beside]),
+    what: sentences([inGroups(lines) === null ? colon < 0 ? "" : first.slice(colon + 2) : first, ...beside]),
     sure: sentences([
       "Pairs are added by a rule that was fixed beforehand: at most 1 in 20 such questions gets a wrong winner",
       rates ?? "",
@@ -91,6 +91,35 @@ export function headlineOfSettled(lines: readonly string[], again: string | null
     change: sentences([lines.length > 1 ? lines.at(-1)! : ""]),
     command: again,
   };
+}
+
+/** Most methods that a verdict names; of more it says how many there are. */
+const MOST_NAMED = 3;
+
+/**
+ * "12 of 14 methods are better than LoRA, 2 worse": what lines say that list methods by verdict, as in "Better than LoRA:
+ * DoRA (+0.036 (0.003 to 0.069)), …; worse: …"; null where they are about one comparison.
+ */
+function inGroups([first = "", ...others]: readonly string[]): string | null {
+  const unknown = others.filter((line) => line.startsWith("Undecided: "));
+  const groups = [...first.split("; "), ...unknown].map((text) => {
+    const [words = "", items = ""] = text.split(": ", 2);
+    // Behind each name stand brackets, which may have brackets in them.
+    const brackets = / \((?:[^()]|\([^()]*\))*\)/g, names = items.replaceAll(brackets, "").split(", ");
+    return { words, names: items.match(brackets)?.length === names.length ? names : [] };
+  });
+  const total = groups.reduce((sum, { names }) => sum + names.length, 0);
+  if (total < 2 || groups.some(({ names }) => names.length === 0)) return null;
+  if (groups.length === 1 && groups[0]!.words === "Undecided") {
+    return `None of ${total} comparisons is decided yet`;
+  }
+  return groups.map(({ words, names }, i) => {
+    const count = `${names.length}${i === 0 ? ` of ${total} methods` : ""}`;
+    const all = total <= MOST_NAMED ? names.join(" and ") : count;
+    if (words.endsWith(" than")) return `${words} ${all}`;
+    const word = words[0]!.toLowerCase() + words.slice(1);
+    return i > 0 ? `${all} ${word}` : `${all} ${names.length === 1 ? "is" : "are"} ${word}`;
+  }).join(", ");
 }
 
 /** The first text that is short enough; the last where none is. */

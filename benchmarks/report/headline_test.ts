@@ -138,3 +138,26 @@ Deno.test("headlineOfSettled() keeps the rule's own verdict, and what it says be
   assertStringIncludes(headline.sure, "Rates, by 3 seeds");
   assertStringIncludes(headline.change, "More pairs change nothing");
 });
+
+Deno.test("headlineOfSettled() counts methods by verdict, and names a few", () => {
+  const verdictOf = (...lines: string[]) => headlineOfSettled([...lines, "More pairs"], null).verdict;
+  const [a, b, c] = [
+    "DoRA (+0.036 (0.003 to 0.069))",
+    "LoRA-GA (+0.134 (0.026 to 0.242))",
+    "LoRA+ (+0.041 (0.002 to 0.080))",
+  ];
+  assertEquals(
+    verdictOf(
+      `Better than LoRA: ${a}, ${b}, ${c}; worse: AltLoRA (−0.350 (−0.627 to −0.073))`,
+      `Undecided: LoRA-FA (+0.035, 3 more)`,
+    ),
+    "3 of 5 methods are better than LoRA, 1 worse, 1 undecided.",
+  );
+  assertEquals(verdictOf(`Better than LoRA: ${a}; worse: ${b}`), "DoRA is better than LoRA, LoRA-GA worse.");
+  assertEquals(
+    verdictOf(`LoRA-Pro is better than: ${a}; worse than: ${b}`),
+    "LoRA-Pro is better than DoRA, worse than LoRA-GA.",
+  );
+  assertEquals(verdictOf(`Undecided: ${a}, ${b}`), "None of 2 comparisons is decided yet.");
+  assertEquals(verdictOf("Undecided: rates are not chosen yet, after 12 s; go on"), "Undecided.");
+});
