@@ -985,6 +985,12 @@ test("verify makes a sample of a folder's runs again, and ends with 1 where one 
       said,
       "Confirmed: 4 runs found the same, bit for bit, on SYNTHETIC, measured nowhere (none)",
     );
+    const twice = await run(...from, "--out", `${folder}/first`);
+    assertEquals([twice.code, twice.trained], [0, 0]);
+    assertStringIncludes(
+      twice.err,
+      `4 of these runs were made by an earlier command and lie in ${folder}/first`,
+    );
     // Losses that somebody else stored are others.
     const store = openStore(out), { results: all } = await store.read();
     for (const result of all.values()) {

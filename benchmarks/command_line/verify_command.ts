@@ -56,9 +56,17 @@ export async function verifyCommand(args: string[], deps: CommandDeps): Promise<
     const found = new Map(outcome.results.map((result) => [result.id, result]));
     const again = drawn.map((run) => ({ stored: run, again: found.get(run.id)! }));
     const { confirmed, sentence, table } = verify(again, registries);
+    const old = drawn.length - outcome.ran;
+    if (old > 0) {
+      deps.complain(
+        `${old} of these runs were made by an earlier command and lie in ${out}: another folder with --out makes all anew`,
+      );
+    }
     if (isJson) {
       const runs = drawn.map(({ id }) => id);
-      deps.print(JSON.stringify({ from, out, confirmed, sentence, runs, differ: table.rows }));
+      deps.print(
+        JSON.stringify({ from, out, confirmed, sentence, runs, made: outcome.ran, differ: table.rows }),
+      );
     } else {
       tell(deps, sentence);
       if (table.rows.length > 0) {

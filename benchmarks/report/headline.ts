@@ -98,7 +98,7 @@ const MOST_NAMED = 3;
 
 /**
  * "12 of 14 methods are better than LoRA, 2 worse": what lines say that list methods by verdict, as in "Better than LoRA:
- * DoRA (+0.036 (0.003 to 0.069)), …; worse: …"; null where they are about one comparison.
+ * DoRA (…), …; worse: …"; null where they are about one comparison.
  */
 function inGroups([first = "", ...others]: readonly string[]): string | null {
   const unknown = others.filter((line) => line.startsWith("Undecided: "));

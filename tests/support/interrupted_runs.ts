@@ -38,11 +38,6 @@ export function shortRun({ id, defaults }: OptimizerModule, changes: Partial<Run
   };
 }
 
-/** After which of the twelve steps a method is interrupted: every third, so that three methods in a row have them all. */
-export function interruptedAfter(module: OptimizerModule): readonly number[] {
-  return [1, 4, 7, 10].map((step) => step + methods.indexOf(module) % 3).filter((step) => step < 12);
-}
-
 /** A config with what it names. */
 export interface PreparedRun {
   readonly config: RunConfig;
@@ -123,9 +118,7 @@ if (import.meta.main) {
   await using gpu = await openGpu();
   for (const module of methods) {
     const run = await prepareRun(module), own = { folder: `${folder}/${module.id}` };
-    for (const last of interruptedAfter(module).filter((step) => step >= 8)) {
-      await session(gpu, run, { ...own, last });
-    }
+    for (let last = 8; last < run.config.steps; last++) await session(gpu, run, { ...own, last });
     const result = await session(gpu, run, own);
     found[module.id] = result && findings(result);
   }
