@@ -38,16 +38,34 @@ function sliceOf<T>(
   return testSlice === 0 ? first : first.map((_, i) => pool[(testSlice * count + i) % pool.length]!);
 }
 
-/** The first examples as those to test on, the next as those to validate with, and all others to train on. */
+/** How many examples pools have together that are cut of one draw. */
+export function drawnFor(sizes: HeldOutSizes & { readonly train: number }): number {
+  return sizes.test + sizes.validation + sizes.train + (sizes.moreTest ?? 0);
+}
+
+/** How many examples are held out. */
+export interface HeldOutSizes {
+  /** Of the first. */
+  readonly test: number;
+  /** Of those behind them. */
+  readonly validation: number;
+  /** Of the last, to test on too: a pool to test on can grow so, and changes no other. 0 where it is absent. */
+  readonly moreTest?: number;
+}
+
+/**
+ * The first examples as those to test on, the next as those to validate with, and all others to train on, but for the last
+ * where more are wanted to test on.
+ */
 export function cutPools<T>(
   examples: readonly T[],
-  sizes: { readonly test: number; readonly validation: number },
+  { test, validation, moreTest = 0 }: HeldOutSizes,
 ): Pools<T> {
-  const trainStart = sizes.test + sizes.validation;
+  const trainStart = test + validation, trainEnd = examples.length - moreTest;
   return {
-    test: examples.slice(0, sizes.test),
-    validation: examples.slice(sizes.test, trainStart),
-    train: examples.slice(trainStart),
+    test: [...examples.slice(0, test), ...examples.slice(trainEnd)],
+    validation: examples.slice(test, trainStart),
+    train: examples.slice(trainStart, trainEnd),
   };
 }
 

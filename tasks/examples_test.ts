@@ -46,6 +46,9 @@ Deno.test("cutPools() tests on the first examples, validates with the next and t
   const pools = cutPools(all, { test: 2, validation: 1 });
   assertEquals(pools, { test: [0, 1], validation: [2], train: [3, 4, 5, 6] });
   assertEquals(cutPools([0], { test: 1, validation: 1 }), { test: [0], validation: [], train: [] });
+  // A larger pool to test on begins with the smaller one, and the others stay as they are.
+  const more = cutPools([...all, 7, 8], { test: 2, validation: 1, moreTest: 2 });
+  assertEquals(more, { ...pools, test: [0, 1, 7, 8] });
 });
 
 Deno.test("takeHeldOut() gives the beginnings of both halves, and says of which there are too few", () => {

@@ -25,7 +25,7 @@ const LENGTH = 64;
 const MOST_TOKENS = 24;
 
 /** Sizes of the fixed pools that the examples are taken from. */
-const POOL = { test: 1000, validation: 1000, train: 8000 };
+const POOL = { test: 2000, validation: 1000, train: 8000 };
 
 /** A specification, an answer, and what any right answer gives on the hidden inputs. */
 export interface CodeExample extends TextExample {

@@ -8,7 +8,7 @@ import { ANY, type Conversation, drawConversation, type Wording } from "./conver
 import { MEASURES, scoreConversations } from "./conversation_scores.ts";
 import { realDataOf } from "../data/load.ts";
 import { dialogueData, LENGTH } from "./dialogue_data.ts";
-import { cutPools, type Pools, takeExamples } from "../examples.ts";
+import { cutPools, drawnFor, type Pools, takeExamples } from "../examples.ts";
 import { REAL_METRIC, realDialogue } from "./real_dialogue.ts";
 import type { Task } from "../task.ts";
 import { characterForm } from "../text/text_form.ts";
@@ -51,7 +51,7 @@ export const NEW_WORDING: Wording = {
 };
 
 /** Sizes of the fixed pools that the examples are taken from. */
-const POOL = { test: 2000, validation: 2000, train: 16000 };
+const POOL = { test: 2000, validation: 2000, train: 16000, moreTest: 8000 };
 
 /** Turns of the user. */
 const TURNS = [2, 3, 3, 3] as const;
@@ -62,7 +62,7 @@ let pools: Pools<Conversation> | undefined;
 function loadPools(): Pools<Conversation> {
   if (!pools) {
     const random = createRandom(0).fork("dialogue-state"), byPrompt = new Map<string, Conversation>();
-    for (let draw = 0; byPrompt.size < POOL.test + POOL.validation + POOL.train; draw++) {
+    for (let draw = 0; byPrompt.size < drawnFor(POOL); draw++) {
       const own = random.fork(`conversation ${draw}`);
       const conversation = drawConversation(own, NEW_WORDING, pick(TURNS, own.uniform(1, 0, 1)[0]!));
       const fits = conversation.prompt.length + conversation.answer.length < LENGTH;

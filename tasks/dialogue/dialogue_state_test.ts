@@ -143,7 +143,7 @@ Deno.test("dialogueState says how many conversations there are where too many ar
   for (
     const [name, most] of [["trainExamples", 16000], ["validationExamples", 2000], [
       "testExamples",
-      2000,
+      10000,
     ]] as const
   ) {
     await assertRejects(

@@ -5,7 +5,7 @@
  */
 import { createRandom } from "../../numerics/random.ts";
 import { realDataOf } from "../data/load.ts";
-import { cutPools, type Pools, takeExamples } from "../examples.ts";
+import { cutPools, drawnFor, type Pools, takeExamples } from "../examples.ts";
 import { realArithmetic } from "./real_arithmetic.ts";
 import { MEASURES, METRIC, solvedProblems } from "./solved_problems.ts";
 import type { Task } from "../task.ts";
@@ -22,7 +22,7 @@ export const NEW_VERBS: Verbs = signedVerbs(
 );
 
 /** Sizes of the fixed pools that the examples are taken from. */
-const POOL = { test: 2000, validation: 2000, train: 16000 };
+const POOL = { test: 2000, validation: 2000, train: 16000, moreTest: 8000 };
 
 let pools: Pools<WordProblem> | undefined;
 
@@ -30,7 +30,7 @@ let pools: Pools<WordProblem> | undefined;
 function loadPools(): Pools<WordProblem> {
   if (!pools) {
     const random = createRandom(0).fork("arithmetic");
-    const problems = distinctWordProblems(random, NEW_VERBS, POOL.test + POOL.validation + POOL.train);
+    const problems = distinctWordProblems(random, NEW_VERBS, drawnFor(POOL));
     pools = cutPools(problems, POOL);
   }
   return pools;

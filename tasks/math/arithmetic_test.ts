@@ -144,5 +144,5 @@ Deno.test("arithmetic says how many examples there are where too many are asked 
   const error = await assertRejects(() => load({ trainExamples: 16001 }), RangeError);
   assertStringIncludes(error.message, `Cannot take 16001 training examples of "arithmetic": there are 16000`);
   await assertRejects(() => load({ validationExamples: 2001 }), RangeError, "there are 2000");
-  await assertRejects(() => load({ testExamples: 2001 }), RangeError, "there are 2000");
+  await assertRejects(() => load({ testExamples: 10001 }), RangeError, "there are 10000");
 });

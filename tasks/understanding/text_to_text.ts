@@ -8,7 +8,7 @@ import type { ClassifiedText } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
 import { realDataOf } from "../data/load.ts";
 import { isSkip, type Skip } from "../data/read_record.ts";
-import { cutPools, type Pools, takeExamples } from "../examples.ts";
+import { cutPools, drawnFor, type Pools, takeExamples } from "../examples.ts";
 import { matthews } from "./matthews.ts";
 import type { Predictor, ShippedSettings, Split, Task, TaskData, TaskOptions } from "../task.ts";
 import { classificationExample } from "../text/prompt_templates.ts";
@@ -243,7 +243,7 @@ function classificationData(
 }
 
 /** Sizes of the fixed pools of generated pairs. */
-const POOL = { test: 1000, validation: 1000, train: 6000 };
+const POOL = { test: 1000, validation: 1000, train: 6000, moreTest: 9240 };
 
 /** What a task over a grammar has beside it. */
 export type GrammarTask = Pick<GivenClassification, "shipped" | "correlates" | "dataSets">;
@@ -258,7 +258,7 @@ export function grammarTask<L>(grammar: Grammar<L>, lexicon: L, given: GrammarTa
     pools() {
       if (!pools) {
         const random = createRandom(0).fork(grammar.id);
-        const pairs = distinctPairs(random, grammar, lexicon, POOL.test + POOL.validation + POOL.train);
+        const pairs = distinctPairs(random, grammar, lexicon, drawnFor(POOL));
         pools = cutPools(pairs, POOL);
       }
       return Promise.resolve(pools);
