@@ -93,6 +93,8 @@ export interface SettleRequest {
   readonly within?: number;
   /** For the runs of all calls on one folder together, such as "90s" or "2h"; "30m" where absent. */
   readonly budget?: string;
+  /** Fewest pairs that decide, 4 to 128; 4 where absent. 23 where one method may fail in a few seeds. */
+  readonly atLeast?: number;
   /** What to change about the tasks' shipped settings. */
   readonly changes?: Pick<SweepChanges, "learningRates" | "steps" | "data" | "examples" | "model" | "rates">;
   /** Files that bring methods, tasks and models, as `--with` names them. */
@@ -229,6 +231,7 @@ export async function settle(
     within,
     budget,
     ...(question.against && { against: question.against }),
+    ...(question.atLeast !== undefined && { atLeast: question.atLeast }),
   };
   const spec = sweeps.override(specOf(asked, registries), changes, registries),
     from = sweeps.ratesNeeded(spec);

@@ -7,6 +7,7 @@ import type { Role } from "../sweep/folder.ts";
 import { type Asked as AskedOfSlurm, LEAST_MINUTES, MOST_WORKERS } from "../slurm/batch.ts";
 import type { SweepOverrides } from "../sweep/sweep.ts";
 import { unknownName } from "../../errors/unknown_name.ts";
+import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
 import { MARGIN } from "../statistics/verdicts.ts";
 import { UserError } from "../../errors/user_error.ts";
 
@@ -143,7 +144,18 @@ export function readAsked(
     ranks: [...new Set(ranks)],
     within,
     budget,
+    ...readAtLeast(texts.get("at-least")),
   };
+}
+
+/** @throws {UserError} where it is no number of pairs that a question can have */
+function readAtLeast(text: string | undefined): Pick<Asked, "atLeast"> {
+  if (text === undefined) return {};
+  const atLeast = numberOf(text), most = LOOKS.at(-1)!;
+  if (Number.isInteger(atLeast) && atLeast >= FEWEST_PAIRS && atLeast <= most) return { atLeast };
+  throw new UserError(
+    `Cannot read --at-least "${text}": a whole number of pairs from ${FEWEST_PAIRS} to ${most} is needed`,
+  );
 }
 
 /** The kinds that `--export` names. @throws {UserError} where one is not known */

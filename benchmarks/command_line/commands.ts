@@ -211,6 +211,10 @@ export const commands = {
       rank: list("N,N", "at these ranks"),
       within,
       budget: text("TIME", "for all runs together, those of earlier commands too; 30m where none is given"),
+      "at-least": text(
+        "N",
+        "decide nothing before so many pairs; 23 are needed where one method may fail in a few seeds",
+      ),
       against: text(
         "METHOD",
         "the one that all others are compared with; else the first is, with each of the others",

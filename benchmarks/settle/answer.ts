@@ -212,11 +212,11 @@ function changeLine(question: Question, found: Found): string {
 }
 
 /** The price of deciding what is open. */
-function goOn({ spec }: Question, { judged, pairMs, usedMs }: Found): string {
+function goOn({ spec, atLeast }: Question, { judged, pairMs, usedMs }: Found): string {
   const open = judged.filter(({ standing }) => standing.score.verdict === "undecided");
   const hopeless = open.filter(({ standing }) => standing.more === null && standing.score.deviation !== null);
   const costs = open.map(({ comparison, standing }) => {
-    const ms = pairMs.get(comparison) ?? null, more = standing.more ?? (LOOKS[0]! - standing.pairs);
+    const ms = pairMs.get(comparison) ?? null, more = standing.more ?? (atLeast - standing.pairs);
     return ms === null ? null : ms * Math.max(1, more);
   });
   if (open.length > 0 && hopeless.length === open.length) {

@@ -12,6 +12,7 @@ import { pairsToDecide } from "../statistics/sequential.ts";
 import { prepareRuns } from "../sweep/prepare_runs.ts";
 import { openStore } from "../sweep/store.ts";
 import type { Cell, Comparison, Question } from "./question.ts";
+import { criterionOf } from "./standing.ts";
 import { tuningRuns } from "./runs.ts";
 import { openFile } from "./settle_file.ts";
 
@@ -81,7 +82,7 @@ export async function lookAtQuestion(
         const deviation = told.length > 0
           ? Math.sqrt(mean(told.map((some) => sampleDeviation(some) ** 2)))
           : null;
-        const criterion = { margin: question.margin, comparisons: cell.comparisons.length };
+        const criterion = criterionOf(cell, question);
         const [one, other] = [forecast.estimateMs(of.run.config), forecast.estimateMs(against.run.config)];
         return {
           cell,
@@ -157,7 +158,7 @@ export function describeOutlook(
       const name = `${of.title} and ${against.title} on ${cell.title} at rank ${cell.rank}`;
       const each = pairMs === null ? "" : `, ${formatDuration(pairMs)} a pair`;
       if (deviation === null) {
-        return `${name}: no stored runs tell how much pairs differ; the first four do${each}`;
+        return `${name}: no stored runs tell how much pairs differ; the first ${question.atLeast} do${each}`;
       }
       const total = [same, differ].every((count) => count !== null) && pairMs !== null
         ? `, about ${formatDuration(Math.max(same!, differ!) * pairMs)}`

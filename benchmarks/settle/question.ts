@@ -7,6 +7,7 @@ import { recordId, type RunConfig } from "../../training/run.ts";
 import type { TaskData } from "../../tasks/task.ts";
 import { readDuration } from "../cost/estimate.ts";
 import { type ChosenRates, filesOf, modulesOf, rateFor } from "../rates/rates.ts";
+import { FEWEST_PAIRS } from "../statistics/looks.ts";
 import { MOST_COMPARISONS } from "../statistics/sequential.ts";
 import { labelMethods, methodKey, rankOf } from "../sweep/method.ts";
 import { draftRuns, type SweepSpec } from "../sweep/sweep.ts";
@@ -28,6 +29,7 @@ export interface Asked {
   readonly ranks: readonly number[];
   readonly within: number;
   readonly budget: string;
+  readonly atLeast?: number;
 }
 
 /** A method of a question, on one task at one rank. */
@@ -68,6 +70,8 @@ export interface Question {
   readonly cells: readonly Cell[];
   /** The largest difference that counts as none. */
   readonly margin: number;
+  /** Fewest pairs that decide. */
+  readonly atLeast: number;
   readonly budgetMs: number;
   /** Seeds that rates are chosen with. */
   readonly tuningSeeds: readonly number[];
@@ -80,7 +84,7 @@ export interface Question {
  * @throws {UserError} for unknown tasks and methods
  */
 export function specOf(
-  { methods, against, tasks, ranks, within, budget }: Asked,
+  { methods, against, tasks, ranks, within, budget, atLeast }: Asked,
   registries: Registries,
 ): SweepSpec {
   const all = [...new Set([...methods, ...against === undefined ? [] : [against]])];
@@ -113,7 +117,12 @@ export function specOf(
     rates: { chosenBy: "tune" },
     ranks: [...ranks],
     seeds: TUNING_SEEDS,
-    settle: { within, budget, ...(against !== undefined && { against }) },
+    settle: {
+      within,
+      budget,
+      ...(against !== undefined && { against }),
+      ...(atLeast !== undefined && { atLeast }),
+    },
   };
 }
 
@@ -181,6 +190,7 @@ export async function askQuestion(
     spec,
     cells,
     margin: settle.within,
+    atLeast: settle.atLeast ?? FEWEST_PAIRS,
     budgetMs: readDuration(settle.budget)!,
     tuningSeeds: seeds,
     notes: [...said],

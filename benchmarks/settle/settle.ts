@@ -370,13 +370,14 @@ async function triedRates(
 
 /** Runs pairs from look to look: of the cells that are open the one with the fewest, as long as its next look fits the budget. */
 async function runPairs(
-  { cells, margin, budgetMs }: Question,
+  question: Question,
   { choices, rates }: Tuned,
   known: ReadonlyMap<string, RunResult>,
   ledger: Ledger,
   run: Run,
   registries: Registries,
 ): Promise<{ readonly judged: readonly Judged[]; readonly runs: readonly PlannedRun[] }> {
+  const { cells, budgetMs } = question;
   const runsOf = (contender: Contender, pairs: number) =>
     pairedRuns(contender, choices.get(contender.id)!.learningRate, pairs);
   const judge = async (cell: Cell, comparison: Comparison, pairs: number): Promise<Judged> => {
@@ -387,7 +388,11 @@ async function runPairs(
       if (!mine || !other || !isFinished(mine) || !isFinished(other)) break;
       results.push([mine, other]);
     }
-    return { cell, comparison, standing: standingOf(results, cell, margin, flopsOf(results[0], registries)) };
+    return {
+      cell,
+      comparison,
+      standing: standingOf(results, cell, question, flopsOf(results[0], registries)),
+    };
   };
   /** The runs of so many pairs of each comparison: seed by seed, so that what was stopped has whole pairs. */
   const allRuns = async (pairs: ReadonlyMap<Comparison, number>) => {
@@ -405,7 +410,7 @@ async function runPairs(
       cells.flatMap((cell) => cell.comparisons.map((one) => judge(cell, one, asked.get(one) ?? 0))),
     );
     const open = judged.flatMap(({ cell, comparison, standing }) => {
-      const next = nextOf(standing);
+      const next = nextOf(standing, question);
       return next === null ? [] : [{ cell, comparison, next }];
     });
     const rounds = [...Map.groupBy(open, ({ cell }) => cell).values()].sort((a, b) =>

@@ -8,7 +8,7 @@ import { canonicalJson } from "../../files/canonical_json.ts";
 import { namesIn, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
 import { parseWith } from "../../training/configuration.ts";
 import { LOOKS } from "../statistics/looks.ts";
-import { boundsFor } from "../statistics/sequential.ts";
+import { boundsFor, looksOf } from "../statistics/sequential.ts";
 import { FIRST_SEED, type Question } from "./question.ts";
 
 const NAME = "settle.json";
@@ -70,21 +70,24 @@ export type SettleFile = z.infer<typeof SettleFile>;
 const LEVEL = 0.05;
 
 /** What a question's file says before anything has run. */
-export function newFile({ spec, cells, margin, tuningSeeds }: Question): SettleFile {
+export function newFile({ spec, cells, margin, atLeast, tuningSeeds }: Question): SettleFile {
   const byName = <T>(cell: Question["cells"][number], read: (one: typeof cell.contenders[number]) => T) =>
     Object.fromEntries(cell.contenders.map((one) => [one.name, read(one)]));
   const agreed: Agreed = {
     within: margin,
     level: LEVEL,
-    looks: [...LOOKS],
+    looks: [...looksOf({ atLeast })],
     tuningSeeds: [...tuningSeeds],
     firstSeed: FIRST_SEED,
     cells: cells.map((cell) => {
-      const { differ, same } = boundsFor(cell.comparisons.length);
+      const bounds = boundsFor(cell.comparisons.length);
+      const [differ, same] = [bounds.differ, bounds.same].map((one) =>
+        one.filter((_, look) => LOOKS[look]! >= atLeast)
+      );
       return {
         task: cell.task,
         rank: cell.rank,
-        bounds: { differ: [...differ], same: [...same] },
+        bounds: { differ: differ!, same: same! },
         contenders: byName(cell, ({ id }) => id),
         rates: byName(cell, ({ rates }) => [...rates]),
         comparisons: cell.comparisons.map(({ of, against }) => ({ of: of.name, against: against.name })),

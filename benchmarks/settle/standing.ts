@@ -10,7 +10,7 @@ import {
   pairsToGo,
   type Settled,
 } from "../statistics/sequential.ts";
-import type { Cell, Comparison } from "./question.ts";
+import type { Cell, Comparison, Question } from "./question.ts";
 
 /** How soon a method's validation loss reaches the other's last one. */
 export interface Speed {
@@ -73,10 +73,10 @@ const LEAST_LOSS = 1e-12;
 export function standingOf(
   results: Results,
   cell: Pick<Cell, "chance" | "comparisons">,
-  margin: number,
+  question: Pick<Question, "margin" | "atLeast">,
   flops: readonly [number, number] | null = null,
 ): Standing {
-  const criterion = { margin, comparisons: cell.comparisons.length };
+  const criterion = criterionOf(cell, question);
   const { chance } = cell, scoresOf = (result: RunResult) => scoresAs(result, chance.score);
   const score = judgePairs(
     results.map(([ours, theirs]) => pairOf([scoresOf(ours), scoresOf(theirs)], othersOf(ours, theirs))),
@@ -100,9 +100,17 @@ export function standingOf(
   };
 }
 
+/** What a question asks of the pairs of a cell's comparisons. */
+export function criterionOf(
+  { comparisons }: Pick<Cell, "comparisons">,
+  { margin, atLeast }: Pick<Question, "margin" | "atLeast">,
+): Criterion {
+  return { margin, comparisons: comparisons.length, atLeast };
+}
+
 /** The planned number of pairs after which a comparison is judged next; null where it is decided, or after the last. */
-export function nextOf({ score, pairs }: Standing): number | null {
-  return score.verdict === "undecided" ? nextLook(pairs) : null;
+export function nextOf({ score, pairs }: Standing, { atLeast }: Pick<Question, "atLeast">): number | null {
+  return score.verdict === "undecided" ? nextLook(pairs, atLeast) : null;
 }
 
 /** As many scores as a run has examples; those of guessing where it diverged. */

@@ -12,6 +12,9 @@ const cell = { chance: { score: 0.1, loss: Math.log(10) }, comparisons: [{} as C
 
 type Outcome = typeof one.outcome;
 
+/** A question with such a margin. */
+const within = (margin: number) => ({ margin, atLeast: 4 });
+
 function done(change: (outcome: Outcome) => Partial<Outcome>, seed = 1000): RunResult {
   return {
     ...one,
@@ -29,7 +32,7 @@ function pairsOf(count: number, change: (outcome: Outcome, pair: number) => Part
 
 Deno.test("standingOf() says identical only where losses agree too: on the way, of validation and of the test examples", () => {
   const verdictOf = (change: (outcome: Outcome, pair: number) => Partial<Outcome>) =>
-    standingOf(pairsOf(4, change), cell, 0.05).score.verdict;
+    standingOf(pairsOf(4, change), cell, within(0.05)).score.verdict;
   assertEquals(verdictOf(() => ({})), "identical");
   const nudged = (points: Outcome["trainLoss"]) =>
     points.map((point, i) => i === 3 ? { ...point, value: point.value + 1e-7 } : point);
@@ -45,7 +48,7 @@ Deno.test("standingOf() says identical only where losses agree too: on the way, 
 Deno.test("standingOf() judges the logarithm of the test loss by itself, and none where one was not taken", () => {
   const noise = createRandom(1).normal(8, 0.01);
   const lower = pairsOf(8, ({ testLoss }, pair) => ({ testLoss: testLoss! * Math.exp(-0.1 + noise[pair]!) }));
-  const { score, loss } = standingOf(lower, cell, 0.02);
+  const { score, loss } = standingOf(lower, cell, within(0.02));
   assertEquals([score.verdict, loss!.verdict], ["same", "better"]);
   assertAlmostEquals(loss!.difference, 0.1, 0.02);
   // 4 % more loss is within a margin of 5 %, and 6 % is not.
@@ -54,14 +57,14 @@ Deno.test("standingOf() judges the logarithm of the test loss by itself, and non
       8,
       ({ testLoss }, pair) => ({ testLoss: testLoss! * share * Math.exp(noise[pair]! / 9) }),
     );
-    const found = standingOf(shifted, { ...cell }, 0.05).loss!;
+    const found = standingOf(shifted, { ...cell }, within(0.05)).loss!;
     assert(
       found.verdict === verdict || (found.verdict === "worse" && share === 1.04),
       `${share}: ${found.verdict}`,
     );
     assertEquals(found.interval!.low < -0.0488, share === 1.06);
   }
-  assertEquals(standingOf(pairsOf(8, () => ({ testLoss: null })), cell, 0.02).loss, null);
+  assertEquals(standingOf(pairsOf(8, () => ({ testLoss: null })), cell, within(0.02)).loss, null);
 });
 
 Deno.test("standingOf() tells how soon the other's last validation loss is reached", () => {
@@ -76,7 +79,7 @@ Deno.test("standingOf() tells how soon the other's last validation loss is reach
       validationLoss: [{ step: 0, value: last + 1 }, { step: steps, value: reaches ? last - 1 : last + 1 }],
     };
   });
-  const { speed } = standingOf(fast, cell, 0.02, [300, 100]);
+  const { speed } = standingOf(fast, cell, within(0.02), [300, 100]);
   assertEquals([speed!.reached, speed!.pairs, speed!.steps, speed!.flops], [3, 4, 0.5, 1.5]);
 });
 
@@ -87,7 +90,7 @@ Deno.test("standingOf() counts diverged runs as guessing, in score and loss, and
     ({ scores }, pair) => ({ scores: scores.map((score, i) => i < pair ? 1 - score : score) }),
   );
   const results = some.map((pair, i) => i === 1 ? [diverged, pair[1]] as const : pair);
-  const { scores, diverged: named, outliers, loss } = standingOf(results, cell, 0.02);
+  const { scores, diverged: named, outliers, loss } = standingOf(results, cell, within(0.02));
   assertAlmostEquals(scores[1]![0], 0.1, 1e-12);
   assertEquals(named, [{ side: 0, seed: 1001 }]);
   assertEquals(outliers, [1001]);
@@ -95,7 +98,9 @@ Deno.test("standingOf() counts diverged runs as guessing, in score and loss, and
 });
 
 Deno.test("nextOf() is the next look of what is open, and none of what is decided", () => {
-  assertEquals(nextOf(standingOf([], cell, 0.02)), 4);
-  assertEquals(nextOf(standingOf(pairsOf(3, () => ({})), cell, 0.02)), 4);
-  assertEquals(nextOf(standingOf(pairsOf(4, () => ({})), cell, 0.02)), null);
+  const next = (pairs: number, question = within(0.02)) =>
+    nextOf(standingOf(pairsOf(pairs, () => ({})), cell, question), question);
+  assertEquals([0, 3, 4].map((pairs) => next(pairs)), [4, 4, null]);
+  const patient = { margin: 0.02, atLeast: 23 };
+  assertEquals([0, 4, 22, 23].map((pairs) => next(pairs, patient)), [23, 23, 23, null]);
 });

@@ -59,12 +59,16 @@ const less = (ours: Draw, theirs: Draw): Draw => (random, count) => {
 };
 
 /** How often questions end in each verdict, and after how many pairs on the average. */
-function simulate(draw: Draw, difference: number, { most = LOOKS.at(-1)!, questions = 2000 } = {}) {
+function simulate(
+  draw: Draw,
+  difference: number,
+  { most = LOOKS.at(-1)!, questions = 2000, atLeast = 4 } = {},
+) {
   const shares: Record<Verdict, number> = { better: 0, worse: 0, same: 0, undecided: 0, identical: 0 };
   let used = 0;
   for (let question = 0; question < questions; question++) {
     const drawn = draw(createRandom(11).fork(`question ${question}`), most);
-    const found = judgePairs(pairs(Array.from(drawn, (value) => value + difference)), one);
+    const found = judgePairs(pairs(Array.from(drawn, (value) => value + difference)), { ...one, atLeast });
     shares[found.verdict] += 1 / questions;
     used += (found.verdict === "undecided" ? most : found.pairs) / questions;
   }
@@ -137,6 +141,12 @@ Deno.test("judgePairs() has a weak spot: one method's rare crashes, and a long t
   const tail = simulate(skewed, 0);
   assertGreater(tail.better, 0.08);
   assertLess(tail.better, 0.13);
+  // Whoever asks for 23 pairs at least has none.
+  for (const draw of [crash, skewed]) {
+    const [equal, below] = [0, -0.05].map((difference) => simulate(draw, difference, { atLeast: 23 }));
+    assertLess(equal!.better + equal!.worse, 0.055);
+    assertLess(below!.same + below!.better, 0.055);
+  }
 });
 
 Deno.test("judgePairs() decides as soon as docs/settle.md says", () => {
@@ -238,5 +248,6 @@ Deno.test("pairsToDecide() is the number of pairs that decides four questions of
 });
 
 Deno.test("nextLook() is the next planned number of pairs", () => {
-  assertEquals([0, 3, 4, 5, 127, 128, 1000].map(nextLook), [4, 4, 6, 6, 128, null, null]);
+  assertEquals([0, 3, 4, 5, 127, 128, 1000].map((pairs) => nextLook(pairs)), [4, 4, 6, 6, 128, null, null]);
+  assertEquals([0, 22, 23].map((pairs) => nextLook(pairs, 23)), [23, 23, 32]);
 });

@@ -6,6 +6,7 @@ import { canonicalJson } from "../../files/canonical_json.ts";
 import { OptionValues, RunConfig, Schedule } from "../../training/schemas.ts";
 import { RefusedOptions, UserError } from "../../errors/user_error.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
+import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
 import { rankOf } from "./method.ts";
 import {
   type ChosenRate,
@@ -80,6 +81,8 @@ export const Settle = z.strictObject({
   within: Margin,
   /** Time for all runs together, those of earlier commands among them, e.g. "30m". */
   budget: z.string().regex(/^(\d+\.?\d*|\.\d+)[smh]$/, "a time such as 90s, 30m or 2h is needed"),
+  /** Fewest pairs that decide; 4 where absent. */
+  atLeast: z.int().min(FEWEST_PAIRS).max(LOOKS.at(-1)!).exactOptional(),
 });
 export type Settle = z.infer<typeof Settle>;
 
