@@ -143,7 +143,7 @@ function settingOf({ task, model, optimizer, steps, batchSize, targetModules, cl
 
 /** What a question would take, for people. */
 export function describeOutlook(
-  { spec, margin }: Question,
+  { spec, margin, atLeast }: Question,
   { tuning, prices, pacesFrom }: SettleOutlook,
 ): string[] {
   const time = (ms: number | null) => ms === null ? "nobody knows how long" : `about ${formatDuration(ms)}`;
@@ -158,7 +158,7 @@ export function describeOutlook(
       const name = `${of.title} and ${against.title} on ${cell.title} at rank ${cell.rank}`;
       const each = pairMs === null ? "" : `, ${formatDuration(pairMs)} a pair`;
       if (deviation === null) {
-        return `${name}: no stored runs tell how much pairs differ; the first ${question.atLeast} do${each}`;
+        return `${name}: no stored runs tell how much pairs differ; the first ${atLeast} do${each}`;
       }
       const total = [same, differ].every((count) => count !== null) && pairMs !== null
         ? `, about ${formatDuration(Math.max(same!, differ!) * pairMs)}`
@@ -175,7 +175,7 @@ export function describeOutlook(
 
 /** The same for programs. */
 export function outlookToJson(
-  { spec, margin }: Question,
+  { spec, margin, atLeast }: Question,
   out: string,
   { tuning, prices, pacesFrom }: SettleOutlook,
 ) {
