@@ -5,6 +5,7 @@
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { isCommand, readArguments } from "../benchmarks/command_line/commands.ts";
 import { measurementsToCsv, toCsv } from "../benchmarks/report/csv.ts";
+import { forestToCsv } from "../benchmarks/report/drawing/forest_svg.ts";
 import { LOOKS } from "../benchmarks/statistics/looks.ts";
 import { boundsFor } from "../benchmarks/statistics/sequential.ts";
 import { expand, override } from "../benchmarks/sweep/sweep.ts";
@@ -16,7 +17,7 @@ import { rewrite, tables } from "../docs/tables.ts";
 import { shipped } from "../training/shipped.ts";
 import { examplesOf, fencesOf, withImports } from "./support/docs_examples.ts";
 import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
-import { made } from "./support/fakes/reports.ts";
+import { build, made } from "./support/fakes/reports.ts";
 
 const test = testNeeding(PROGRAMS);
 
@@ -151,11 +152,15 @@ test("docs: the table of bounds is that of the rule", async () => {
 });
 
 test("docs: the tables of CSV files have every column, in its order", async () => {
-  const { stored } = await made(), [run] = stored;
+  const input = await made(), [run] = input.stored;
   assert(run?.status === "done");
   // Measures have the columns of their tasks.
   const plain = { ...run, outcome: { ...run.outcome, measures: {} } };
-  const files = { "results.csv": toCsv([plain]), "measurements.csv": measurementsToCsv([plain]) };
+  const files = {
+    "results.csv": toCsv([plain]),
+    "measurements.csv": measurementsToCsv([plain]),
+    "charts/differences.csv": forestToCsv(build(input).forest!),
+  };
   for (const [name, text] of Object.entries(files)) {
     const rows = await rowsOf("csv.md", `## \`${name}\``);
     assertEquals(rows.map(([column]) => column), text.split("\r\n")[0]!.split(","), name);

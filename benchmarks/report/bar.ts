@@ -19,6 +19,8 @@ export interface BarAxis {
   readonly high: number;
   /** Differences of less, either way, are the same. */
   readonly margin: number;
+  /** The numbers that stand on it. */
+  readonly ticks: readonly { readonly value: number; readonly told: string }[];
 }
 
 const HEIGHT = 20, MIDDLE = HEIGHT / 2;
@@ -32,11 +34,22 @@ export function axisOf(bars: readonly Bar[], margin: number): BarAxis {
     ...interval ? [interval.low, interval.high] : [],
   ]);
   const most = 2.2 * furthest, room = 0.08 * furthest;
-  return {
-    low: Math.max(-most, Math.min(-1.5 * margin, ...ends) - room),
-    high: Math.min(most, Math.max(1.5 * margin, ...ends) + room),
-    margin,
-  };
+  const low = Math.max(-most, Math.min(-1.5 * margin, ...ends) - room);
+  const high = Math.min(most, Math.max(1.5 * margin, ...ends) + room);
+  return { low, high, margin, ticks: ticksOf(low, high) };
+}
+
+function ticksOf(low: number, high: number): BarAxis["ticks"] {
+  const step = stepOf(high - low), digits = Math.max(0, -Math.floor(Math.log10(step)));
+  const ticks: { value: number; told: string }[] = [];
+  for (let i = Math.ceil(low / step); i * step <= high; i++) {
+    const value = i * step;
+    ticks.push({
+      value,
+      told: i === 0 ? "0" : `${i < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`,
+    });
+  }
+  return ticks;
 }
 
 /** The drawing, as wide as its place. Its numbers stand beside it, so it says nothing itself. */
@@ -68,17 +81,12 @@ export function drawBar({ mean, interval, verdict, dots = [] }: Bar, axis: BarAx
 
 /** The numbers of the axis. */
 export function drawAxis(axis: BarAxis): Markup {
-  const { low, high } = axis, step = stepOf(high - low), ticks: number[] = [];
-  for (let i = Math.ceil(low / step); i * step <= high; i++) ticks.push(i * step);
-  const digits = Math.max(0, -Math.floor(Math.log10(step)));
+  const { low, high, ticks } = axis;
   return markup`<svg class="axis" height="16" aria-hidden="true">${
-    ticks.map((tick) => {
-      const share = (tick - low) / (high - low),
+    ticks.map(({ value, told }) => {
+      const share = (value - low) / (high - low),
         anchor = share < 0.08 ? "start" : share > 0.92 ? "end" : "middle";
-      const text = `${tick < -step / 2 ? "−" : tick > step / 2 ? "+" : ""}${
-        tick === 0 ? "0" : Math.abs(tick).toFixed(digits)
-      }`;
-      return markup`<text x="${percent(tick, axis)}" y="12" text-anchor="${anchor}">${text}</text>`;
+      return markup`<text x="${percent(value, axis)}" y="12" text-anchor="${anchor}">${told}</text>`;
     })
   }</svg>`;
 }

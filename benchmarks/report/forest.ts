@@ -4,10 +4,14 @@ import type { OverTasks } from "../study/over_tasks.ts";
 import { leadingBaselines, type Pair } from "../study/pairs.ts";
 import type { Cell, MethodLabel, Study } from "../study/study.ts";
 import { axisOf, type Bar, type BarAxis } from "./bar.ts";
-import { formatRank, formatVerdict } from "./format.ts";
+import { formatDifference, formatInterval, formatRank, formatVerdict } from "./format.ts";
 
 /** A difference to one baseline, with what stands beside its bar. */
 export interface ForestBar extends Bar {
+  /** "+0.085". */
+  readonly difference: string;
+  /** "+0.059 to +0.111"; empty where nothing is known. */
+  readonly between: string;
   /** "better", "same within 0.02". */
   readonly told: string;
   /** "7 of 9". */
@@ -33,6 +37,8 @@ export interface ForestGroup {
 
 /** The whole picture. */
 export interface Forest {
+  /** "How far is each method from LoRA and from full fine-tuning?" */
+  readonly title: string;
   /** Labels of LoRA and full fine-tuning, as far as they take part. */
   readonly baselines: readonly string[];
   /** Of each baseline's bars. */
@@ -75,6 +81,7 @@ export function forestOf(study: Study, pairs: readonly Pair[], { pairs: pooled }
   if (groups.length === 0 || compared.length === 0) return null;
   const labels = compared.map(({ label }) => label);
   return {
+    title: titleOf(labels),
     baselines: labels,
     axes: compared.map((_, i) =>
       axisOf(groups.flatMap(({ rows }) => rows.flatMap(({ bars }) => bars[i] ?? [])), study.margin)
@@ -109,6 +116,7 @@ export function forestOfSettled(settled: readonly SettledPair[]): Forest | null 
           mean: difference,
           interval,
           verdict,
+          ...written(difference, interval),
           told: verdict === "same" ? `same within ${margin}` : verdict,
           wins: `${wins} of ${pairs}`,
         };
@@ -116,6 +124,7 @@ export function forestOfSettled(settled: readonly SettledPair[]): Forest | null 
     })),
   }));
   return {
+    title: titleOf(baselines),
     baselines,
     axes: baselines.map((_, i) =>
       axisOf(groups.flatMap(({ rows }) => rows.flatMap(({ bars }) => bars[i] ?? [])), first.margin)
@@ -170,7 +179,19 @@ function rowOf(
 
 function barOf(comparison: Pair["comparison"] | OverTasks["pairs"][number]["comparison"]) {
   const { mean, interval, verdict } = comparison;
-  return { mean, interval, verdict, told: formatVerdict(comparison) };
+  return { mean, interval, verdict, ...written(mean, interval), told: formatVerdict(comparison) };
+}
+
+function titleOf(baselines: readonly string[]): string {
+  const names = baselines.map((label) => label.replace(/^Full /, "full "));
+  return `How far is each method from ${names.join(" and from ")}?`;
+}
+
+function written(difference: number, interval: Bar["interval"]): Pick<ForestBar, "difference" | "between"> {
+  return {
+    difference: formatDifference(difference),
+    between: interval === null ? "" : formatInterval(interval, formatDifference),
+  };
 }
 
 /** How far it is above what it is held against, LoRA first. */

@@ -7,6 +7,7 @@
  */
 import { formatCount, formatNumber, formatRank, formatRate } from "./format.ts";
 import { chartData } from "./page/chart_data.ts";
+import { FOREST } from "./drawing/forest_svg.ts";
 import { filtersOf } from "./page/filters.ts";
 import type { Filter, PageData } from "./page/page_data.ts";
 import { forestToHtml } from "./page/forest_html.ts";
@@ -14,7 +15,7 @@ import script from "./page/page.js" with { type: "text" };
 import { pack } from "./page/payload.ts";
 import style from "./page/style.css" with { type: "text" };
 import { scoreboardToHtml } from "./page/scoreboard_html.ts";
-import { readLayOutScript, readVegaScript } from "./page/scripts.ts";
+import { readDrawingScript, readVegaScript } from "./page/scripts.ts";
 import { hasMore, type Looks, tableToHtml } from "./page/table_html.ts";
 import tablesScript from "./page/tables.js" with { type: "text" };
 import type { Chart } from "./charts/chart.ts";
@@ -52,9 +53,10 @@ export async function toHtml(report: Report, svgs: readonly string[]): Promise<s
   const data: PageData = { filters, runs: report.runs, statuses, command: report.command };
   const packed = await Promise.all([
     packElement("page", data),
+    ...report.forest ? [packElement(FOREST, report.forest)] : [],
     ...report.charts.map(({ chart, drawing }) => packElement(chart.id, chartData(drawing))),
   ]);
-  const scripts = [await readVegaScript(), await readLayOutScript(), tablesScript, script];
+  const scripts = [await readVegaScript(), await readDrawingScript(), tablesScript, script];
   const dotOf = (text: string) => dot(text, report);
   const ids = new Map(report.runs.map(({ task, taskTitle }) => [taskTitle, task]));
   const looks: Looks = { dot: dotOf, taskId: (text) => ids.get(text) ?? null };

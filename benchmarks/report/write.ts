@@ -11,6 +11,7 @@ import { charts } from "./charts/mod.ts";
 import { measurementsToCsv, toCsv } from "./csv.ts";
 import type { PeftRuns } from "./exports/from_peft.ts";
 import { scoreBesidePeft } from "./exports/peft_beside.ts";
+import { FOREST, forestToCsv, forestToSvg } from "./drawing/forest_svg.ts";
 import { type Exported, type ExportKind, writeExports } from "./exports/write_exports.ts";
 import { toHtml } from "./html.ts";
 import { againstToMarkdown, toMarkdown } from "./markdown.ts";
@@ -91,6 +92,11 @@ export async function makeReport(
     known,
   );
   const files = new Map<string, string>(), svgs: string[] = [];
+  const forest = report.forest && forestToSvg(report.forest);
+  if (report.forest && forest) {
+    files.set(`charts/${FOREST}.svg`, `${forest}\n`);
+    files.set(`charts/${FOREST}.csv`, forestToCsv(report.forest));
+  }
   for (const { chart, spec } of report.charts) {
     const svg = await renderSvg(spec, chart.id);
     svgs.push(svg);
@@ -110,7 +116,10 @@ export async function makeReport(
     exported: {
       report,
       results: reported,
-      svgs: report.charts.map(({ chart }, i) => ({ id: chart.id, svg: svgs[i]! })),
+      svgs: [
+        ...forest ? [{ id: FOREST, svg: forest }] : [],
+        ...report.charts.map(({ chart }, i) => ({ id: chart.id, svg: svgs[i]! })),
+      ],
       registries: known,
     },
   };
@@ -133,9 +142,9 @@ export async function writeReport(
     await sweepUp(path);
   }
   // A chart that an earlier report had and this one hasn't would look like part of this one.
-  for (const { id } of [...charts, scoreBesidePeft]) {
+  for (const { id } of [...charts, scoreBesidePeft, { id: FOREST }]) {
     await Promise.all(
-      [`${id}.vl.json`, `${id}.svg`, `${id}.png`, `${id}.pdf`].map((name) =>
+      [`${id}.vl.json`, `${id}.csv`, `${id}.svg`, `${id}.png`, `${id}.pdf`].map((name) =>
         removeFile(`${folder}/charts/${name}`)
       ),
     );

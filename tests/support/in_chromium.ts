@@ -16,6 +16,7 @@ import { expand, type SweepSpec } from "../../benchmarks/sweep/sweep.ts";
 import { buildReport } from "../../benchmarks/report/build.ts";
 import { drawnPanels, panelFaults } from "./drawn_panels.ts";
 import { toHtml } from "../../benchmarks/report/html.ts";
+import { forestToCsv, forestToSvg } from "../../benchmarks/report/drawing/forest_svg.ts";
 import { renderSvg } from "../../benchmarks/report/render.ts";
 import type { Report } from "../../benchmarks/report/report.ts";
 import type { Study } from "../../benchmarks/study/study.ts";
@@ -328,6 +329,43 @@ Deno.test("the first screen has the verdict, the three bullets, a command and th
       }
     });
   }
+});
+
+Deno.test("the first picture can be saved as SVG, PNG and CSV, which load elsewhere and follow filters", async () => {
+  await onPage({}, async (page) => {
+    const save = async (kind: string) => {
+      const [download] = await Promise.all([
+        page.waitForEvent("download"),
+        page.locator("#differences .files").getByRole("link", { name: kind }).click(),
+      ]);
+      assertEquals(download.suggestedFilename(), `differences.${kind.toLowerCase()}`);
+      return await download.path();
+    };
+    const csv = await Deno.readTextFile(await save("CSV")), svg = await Deno.readTextFile(await save("SVG"));
+    assertEquals([csv, svg], [forestToCsv(report.forest!), forestToSvg(report.forest!)]);
+    const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(svg)!;
+    const png = new DataView((await Deno.readFile(await save("PNG"))).buffer);
+    assertEquals([png.getUint32(16), png.getUint32(20)], [2 * Number(width), 2 * Number(height)]);
+    await tick(page, "Method", "LoRA-GA");
+    await tick(page, "Rank", "8");
+    const lines = (await Deno.readTextFile(await save("CSV"))).trim().split("\r\n").slice(1);
+    assertEquals(lines.map((line) => line.split(",").slice(0, 3)), [
+      ...["digits", "arithmetic"].flatMap((task) => [[task, "LoRA-GA", "8"], [task, "LoRA-GA", "8"]]),
+    ]);
+    const shown = await Deno.readTextFile(await save("SVG"));
+    assert(shown.includes(">LoRA-GA<") && !shown.includes(">LoRA<") && !shown.includes("rank 2"));
+    // A page of another origin shows it as an image.
+    await using other = await browser.newContext();
+    const elsewhere = await other.newPage();
+    await elsewhere.goto(`data:text/html,<img>`);
+    const sizes = await elsewhere.evaluate(`(async () => {
+      const image = document.querySelector("img");
+      image.src = "data:image/svg+xml," + encodeURIComponent(${JSON.stringify(svg)});
+      await image.decode();
+      return [image.naturalWidth, image.naturalHeight];
+    })()`);
+    assertEquals(sizes, [Number(width), Number(height)]);
+  });
 });
 
 Deno.test("tables sort by a heading, are searched, and show more; baselines stay first", async () => {

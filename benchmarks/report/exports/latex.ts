@@ -2,6 +2,7 @@
 import type { Paper } from "../../../optimizers/optimizer.ts";
 import type { Registries } from "../../../training/configuration.ts";
 import type { RunConfig } from "../../../training/run.ts";
+import { FOREST } from "../drawing/forest_svg.ts";
 import { formatWhole } from "../format.ts";
 import type { Report } from "../report.ts";
 import { escapeTex, tableToTex } from "./tex.ts";
@@ -216,11 +217,15 @@ function formatList(parts: readonly string[]): string {
   return parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 
-/** So many charts, the report's first, are in the document where `--export pdf` was asked for too. */
+/** So many pictures, the report's first, are in the document where `--export pdf` was asked for too. */
 const FIGURES = 4;
 
 /** A document with everything in it. */
-function wholeOf({ name, question, headline, charts }: Report, names: readonly string[]): string {
+function wholeOf({ name, question, headline, forest, charts }: Report, names: readonly string[]): string {
+  const figures = [
+    ...forest ? [{ id: FOREST, title: forest.title }] : [],
+    ...charts.map(({ chart: { id, title } }) => ({ id, title })),
+  ];
   return [
     "% pdflatex paper && bibtex paper && pdflatex paper && pdflatex paper",
     "\\documentclass{article}",
@@ -236,7 +241,7 @@ function wholeOf({ name, question, headline, charts }: Report, names: readonly s
     `${escapeTex(`${headline.verdict} ${headline.what}`)}\n`,
     ...names.includes("settings.tex") ? ["\\input{settings.tex}"] : [],
     ...names.filter((one) => one !== "settings.tex").map((one) => `\\input{${one}}`),
-    ...charts.slice(0, FIGURES).flatMap(({ chart: { id, title } }) => [
+    ...figures.slice(0, FIGURES).flatMap(({ id, title }) => [
       `\\IfFileExists{../../charts/${id}.pdf}{\\begin{figure}[tp]\\centering`,
       `\\includegraphics[width=\\linewidth]{../../charts/${id}.pdf}`,
       `\\caption{${escapeTex(title)}}\\label{fig:${id}}\\end{figure}}{}`,

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
 import { decode } from "fast-png";
 import { build, made } from "../../../tests/support/fakes/reports.ts";
+import { FOREST, forestToSvg } from "../drawing/forest_svg.ts";
 import { renderSvg } from "../render.ts";
 import { toPdf } from "./pdf.ts";
 import { toPng } from "./png.ts";
@@ -14,14 +15,19 @@ const hasPoppler = lackOf(PROGRAMS) === null && new Deno.Command("sh", {
 const test = testNeeding(READING);
 const testWithPoppler = testNeeding(PROGRAMS, hasPoppler ? null : "poppler-utils");
 
-const { charts } = build(await made());
-const svgs = await Promise.all(charts.map(({ chart, spec }) => renderSvg(spec, chart.id)));
+const { charts, forest } = build(await made());
+const pictures = [
+  { id: FOREST, title: forest!.title, svg: forestToSvg(forest!) },
+  ...await Promise.all(
+    charts.map(async ({ chart: { id, title }, spec }) => ({ id, title, svg: await renderSvg(spec, id) })),
+  ),
+];
 
 /** A chart for each combination of elements and attributes that charts are drawn with. */
 const kinds = [
-  ...new Map(svgs.map((svg, i) => {
-    const used = new Set(Array.from(svg.matchAll(/<[\w]+| [\w-]+(?==)/g), ([name]) => name));
-    return [[...used].sort().join(), { id: charts[i]!.chart.id, title: charts[i]!.chart.title, svg }];
+  ...new Map(pictures.map((picture) => {
+    const used = new Set(Array.from(picture.svg.matchAll(/<[\w]+| [\w-]+(?==)/g), ([name]) => name));
+    return [[...used].sort().join(), picture];
   })).values(),
 ];
 

@@ -1,7 +1,7 @@
 /** @file The forest of differences as HTML: a table with a drawing in each row, which reads without the drawings too. */
 import { type BarAxis, drawAxis, drawBar } from "../bar.ts";
 import type { Forest, ForestBar, ForestGroup, ForestRow } from "../forest.ts";
-import { formatDifference, formatInterval } from "../format.ts";
+import { FOREST } from "../drawing/forest_svg.ts";
 import { type Content, lines, type Markup, markup } from "../markup.ts";
 
 /** So many rows are shown at once, of whole groups; the others are folded. */
@@ -14,8 +14,8 @@ export function forestToHtml(forest: Forest, dot: (text: string) => Markup | nul
   const shown = forest.groups.filter(isFirst), folded = forest.groups.slice(shown.length);
   const { margin } = forest.axes[0]!,
     over = forest.unit === "tasks" ? ", mean over tasks; small dots are single tasks" : "";
-  return markup`<figure class="forest" id="differences">
-<h3>How far is each method from ${forest.baselines.join(" and from ")}?</h3>
+  return markup`<figure class="forest" id="${FOREST}">
+<h3>${forest.title}</h3>
 ${tableOf(forest, shown, dot)}
 ${
     folded.length > 0
@@ -29,7 +29,8 @@ ${tableOf(forest, folded, dot)}
 <figcaption>Difference of scores${over}. A line holds the true difference 19 times in 20 (95% interval); an arrow cuts one off.
 The band is the margin: within ${margin} either way is the same. <span class="key better">●&nbsp;better</span>
 <span class="key worse">●&nbsp;worse</span> <span class="key same">■&nbsp;the same</span>
-<span class="key undecided">○&nbsp;undecided</span>. Behind a verdict stands on how many ${forest.unit} the method scores higher. <span class="hides" role="status"></span></figcaption>
+<span class="key undecided">○&nbsp;undecided</span>. Behind a verdict stands on how many ${forest.unit} the method scores higher. <span class="files" data-chart="${FOREST}">Save: <a href="charts/${FOREST}.svg" data-save="svg">SVG</a>
+<a href="charts/${FOREST}.csv" data-save="csv">CSV</a></span> <span class="hides" role="status"></span></figcaption>
 </figure>`;
 }
 
@@ -87,8 +88,8 @@ function cellsOf(
   if (bar === null) return markup`<td class="bars none" colspan="3"></td>`;
   return [
     markup`<td class="bars" data-against="${against}">${drawBar(bar, axis)}</td>`,
-    markup`<td class="number">${formatDifference(bar.mean)} <small>${
-      bar.interval === null ? "" : `(${formatInterval(bar.interval, formatDifference)})`
+    markup`<td class="number">${bar.difference} <small>${
+      bar.between === "" ? null : `(${bar.between})`
     }</small></td>`,
     markup`<td class="${bar.verdict}">${bar.told} <small title="${`${unit} on which it scores higher`}">${bar.wins}</small></td>`,
   ];

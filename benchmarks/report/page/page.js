@@ -35,6 +35,8 @@
   const interpreter = /** @type {unknown} */ (/** @type {any} */ (globalThis).vegaInterpreter);
   const { layOut } =
     /** @type {{ layOut: typeof import("../drawing/lay_out.ts").layOut }} */ (/** @type {unknown} */ (globalThis));
+  const { forestFiles } =
+    /** @type {{ forestFiles: Pick<typeof import("../drawing/forest_svg.ts"), "forestToSvg" | "forestToCsv"> }} */ (/** @type {unknown} */ (globalThis));
   const { reportTables } =
     /** @type {{ reportTables: { start(): void, filter(chosen: readonly { filter: import("./page_data.ts").Filter, values: Choice["values"] }[]): void } }} */ (/** @type {unknown} */ (globalThis));
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -484,9 +486,10 @@
       button.addEventListener("click", () => void copy(button, button.previousElementSibling));
     }
     for (const files of document.querySelectorAll(".files")) {
-      const png = make("a", "PNG"), csv = make("a", "CSV");
       const id = /** @type {HTMLElement} */ (files).dataset["chart"] ?? "";
-      for (const [link, kind] of /** @type {const} */ ([[png, "png"], [csv, "csv"]])) {
+      for (const kind of /** @type {const} */ (["png", "csv"])) {
+        if (files.querySelector(`[data-save=${kind}]`)) continue;
+        const link = make("a", kind.toUpperCase());
         link.setAttribute("href", `#${id}`);
         link.dataset["save"] = kind;
         files.append(" ", link);
@@ -494,11 +497,52 @@
       files.addEventListener("click", (event) => {
         const kind = event.target instanceof HTMLElement ? event.target.dataset["save"] : undefined;
         const figure = figures.find((one) => one.id === id);
-        if (!kind || !figure?.view || !figure.spec) return;
+        if (!kind || figure && !(figure.view && figure.spec)) return;
         event.preventDefault();
-        void saveChart(figure, kind);
+        void (figure ? saveChart(figure, kind) : saveForest(id, kind));
       });
     }
+  }
+
+  /**
+   * The first picture, of the rows that are shown.
+   *
+   * @param {string} id
+   * @param {string} kind
+   */
+  async function saveForest(id, kind) {
+    const forest = /** @type {import("../forest.ts").Forest} */ (await unpack(id));
+    const drawn =
+      /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".forest-rows tbody tr:not(.group)")]);
+    const isShown = drawn.map((row) => !row.hidden && !row.parentElement?.hidden);
+    let at = 0;
+    const groups = forest.groups.map((group) => ({ ...group, rows: group.rows.filter(() => isShown[at++]) }));
+    const shown = { ...forest, groups: groups.filter(({ rows }) => rows.length > 0) };
+    if (kind === "csv") return save(`${id}.csv`, "text/csv", forestFiles.forestToCsv(shown));
+    const svg = forestFiles.forestToSvg(shown);
+    if (kind === "svg") save(`${id}.svg`, "image/svg+xml", svg);
+    else save(`${id}.png`, "image/png", await toPng(svg));
+  }
+
+  /**
+   * @param {string} svg
+   * @returns {Promise<Blob>}
+   */
+  async function toPng(svg) {
+    const image = new Image();
+    image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    canvas.width = 2 * image.width;
+    canvas.height = 2 * image.height;
+    canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise((resolve, reject) =>
+      canvas.toBlob((blob) =>
+        blob
+          ? resolve(blob)
+          : reject(new Error(`Cannot make a PNG of ${image.width} by ${image.height} pixels`))
+      )
+    );
   }
 
   /**

@@ -18,11 +18,17 @@ export async function readVegaScript(): Promise<string> {
   return `${vega}\n${vegaLite}\n${asClassicScript(interpreter)}`;
 }
 
-/** `layOut`, the same that reports use, as a global. */
-export async function readLayOutScript(): Promise<string> {
-  const module = await Deno.readTextFile(new URL("../drawing/lay_out.ts", import.meta.url));
-  const body = stripTypeScriptTypes(module).replaceAll(/^export /gm, "");
-  return `var layOut = (() => {\n"use strict";\n${body}return layOut;\n})();\n`;
+/** `layOut` and `forestFiles`, the same that reports use, as globals. */
+export async function readDrawingScript(): Promise<string> {
+  const layOut = await bodyOf("../drawing/lay_out.ts"), forest = await bodyOf("../drawing/forest_svg.ts");
+  return `var layOut = (() => {\n"use strict";\n${layOut}return layOut;\n})();\n` +
+    `var forestFiles = (() => {\n"use strict";\n${forest}return { forestToSvg, forestToCsv };\n})();\n`;
+}
+
+/** A module that imports nothing but types, as a function's body. */
+async function bodyOf(path: string): Promise<string> {
+  const module = await Deno.readTextFile(new URL(path, import.meta.url));
+  return stripTypeScriptTypes(module).replaceAll(/^export /gm, "");
 }
 
 /** The interpreter is a module with one import, of what `vega` holds too, and one export. */
