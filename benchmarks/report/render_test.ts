@@ -25,6 +25,9 @@ const tuned: SweepSpec = {
   optimizers: ["full", "lora", "lora-ga", "lora-pro"].map((id) => ({ id, learningRates: [0.001, 0.004] })),
 };
 
+/** Charts that only sweeps over several tasks have. */
+const OVER_TASKS = ["difference-over-tasks", "improvement-over-tasks", "performance-profile"];
+
 const growing: SweepSpec = {
   ...tuned,
   ranks: [4],
@@ -69,7 +72,7 @@ const studies = {
 /** A study that has what a chart shows: one of scores or one of sizes. */
 function studyFor(chart: Chart): Study {
   if (["inspected-by-step", "ranks-kept"].includes(chart.id)) return studies.telling;
-  if (["difference-over-tasks", "performance-profile"].includes(chart.id)) return studies.overTasks;
+  if (OVER_TASKS.includes(chart.id)) return studies.overTasks;
   if (chart.id === "variants") return studies.varied;
   return chart.id.startsWith("growth-") ? studies.growing : studies.tuned;
 }
@@ -95,7 +98,7 @@ function shows(chart: Chart, optimizer: string): boolean {
   // It has no place for a name: no other method shares out ranks.
   if (chart.id === "ranks-kept") return false;
   // What all others are held against stands in a heading.
-  if (["difference-over-tasks", "performance-profile"].includes(chart.id)) return true;
+  if (OVER_TASKS.includes(chart.id)) return true;
   if (chart.id === "inspected-by-step") return optimizer === "adalora";
   return optimizer !== "full" || !aboutFactors.includes(chart.id);
 }

@@ -11,7 +11,7 @@ import { FEWEST_SEEDS } from "../statistics/comparison.ts";
 import { comparePooled, differenceOn, FEWEST_TASKS, type PooledComparison } from "../statistics/pooled.ts";
 import { type Interval, mean } from "../statistics/statistics.ts";
 import { correct, identical } from "../statistics/verdicts.ts";
-import { type Pair, pairedScores, standInOf } from "./pairs.ts";
+import { meetingBaselines, type Pair, pairedBySeed, pairedScores, standInOf } from "./pairs.ts";
 import type { Cell, MethodLabel, Study, TaskLabel } from "./study.ts";
 
 /** A number with its interval for new runs on the same tasks and examples. */
@@ -33,6 +33,17 @@ export interface PooledPair {
   readonly comparison: PooledComparison;
   /** How likely one run of ours scores higher than one of theirs, mean over tasks. */
   readonly improvement: Drawn;
+}
+
+/** How likely a method's run scores higher than one of a baseline's, over tasks. */
+export interface Improvement {
+  readonly ours: MethodLabel;
+  /** Null for methods without ranks. */
+  readonly rank: number | null;
+  readonly theirs: MethodLabel;
+  /** On each task; at least `FEWEST_TASKS`. */
+  readonly meetings: readonly Pick<Pair, "ours" | "theirs">[];
+  readonly found: Drawn;
 }
 
 /** What a method scores over all tasks. */
@@ -57,12 +68,34 @@ export function overTasks(study: Study, pairs: readonly Pair[]): OverTasks {
   return { pairs: pool(study, pairs, drawsOf), middles: middlesOf(study, drawsOf) };
 }
 
-function pool(study: Study, pairs: readonly Pair[], drawsOf: DrawsOf): PooledPair[] {
+/** Every method against the baselines, on the tasks where both have scores with the same seeds. */
+export function improvementsOf(study: Study, drawsOf: DrawsOf = drawer()): Improvement[] {
+  const meetings = meetingBaselines(study).filter(({ ours, theirs }) =>
+    pairedBySeed(study, [ours, theirs]).length > 0
+  );
+  return overEnoughTasks(meetings).map((own) => {
+    const { ours, theirs } = own[0]!;
+    return {
+      ours: ours.method,
+      rank: ours.rank,
+      theirs: theirs.method,
+      meetings: own,
+      found: improvementOf(study, own, drawsOf),
+    };
+  });
+}
+
+/** By method, rank and baseline, as far as these meet on enough tasks. */
+function overEnoughTasks<T extends Pick<Pair, "ours" | "theirs">>(meetings: readonly T[]): T[][] {
   const groups = Map.groupBy(
-    pairs,
+    meetings,
     ({ ours, theirs }) => JSON.stringify([ours.rank, ours.method.key, theirs.method.key]),
   );
-  const pooled = [...groups.values()].filter((own) => own.length >= FEWEST_TASKS).map((own): PooledPair => {
+  return [...groups.values()].filter((own) => own.length >= FEWEST_TASKS);
+}
+
+function pool(study: Study, pairs: readonly Pair[], drawsOf: DrawsOf): PooledPair[] {
+  const pooled = overEnoughTasks(pairs).map((own): PooledPair => {
     const { ours, theirs } = own[0]!;
     return {
       ours: ours.method,
@@ -95,7 +128,7 @@ function comparisonOf(study: Study, pairs: readonly Pair[]): PooledComparison {
   return isOne ? { ...pooled, ...identical(margin) } : pooled;
 }
 
-function improvementOf(study: Study, pairs: readonly Pair[], drawsOf: DrawsOf): Drawn {
+function improvementOf(study: Study, pairs: Improvement["meetings"], drawsOf: DrawsOf): Drawn {
   const ours = pairs.map((pair) => scoresOf(study, pair.ours));
   const theirs = pairs.map((pair) => scoresOf(study, pair.theirs));
   const tables = ours.map((own, task) =>
@@ -156,6 +189,12 @@ function drawn(
   const sizes = strata.map(({ length }) => length);
   if (Math.min(...sizes) < FEWEST_SEEDS) return { value, interval: null };
   return { value, interval: bootstrapStrata(drawsOf(sizes), valueOf) };
+}
+
+/** The share of a baseline's runs that each run of ours scores higher than, equal scores being half; diverged runs last. */
+export function winsOf(study: Study, { ours, theirs }: Pick<Pair, "ours" | "theirs">): number[] {
+  const others = scoresOf(study, theirs);
+  return scoresOf(study, ours).map((one) => improvement([one], others));
 }
 
 /** The score of each run of a cell; one that diverged has what `standInOf` says. */

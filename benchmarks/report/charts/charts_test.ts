@@ -8,13 +8,15 @@ import { fakeRegistries, manyMethods, tenTasks } from "../../../tests/support/fa
 import { fakeBase, fakeDiverged, fakeDone } from "../../../tests/support/fakes/results.ts";
 import { fakeSweep } from "../../../tests/support/fakes/sweep.ts";
 import { a100 } from "../../cost/growth/predict.ts";
-import { studentInterval } from "../../statistics/statistics.ts";
+import { mean, studentInterval } from "../../statistics/statistics.ts";
 import { expand, type SweepSpec } from "../../sweep/sweep.ts";
 import type { RunConfig, RunResult } from "../../../training/run.ts";
 import type { Chart } from "./chart.ts";
 import type { Study } from "../../study/study.ts";
 import type { VegaLiteSpec } from "../drawing/lay_out.ts";
 import { makeStudy } from "../../study/make_study.ts";
+import { overTasks as pooledOf } from "../../study/over_tasks.ts";
+import { comparePairs } from "../../study/pairs.ts";
 import { styleOf } from "../../study/styles.ts";
 import { targetOf } from "./cost_to_target.ts";
 import { thin } from "../drawing/curves.ts";
@@ -25,6 +27,7 @@ import { type Choice, layOut } from "../drawing/lay_out.ts";
 import { meansOverRuns } from "../drawing/means.ts";
 import { charts } from "./mod.ts";
 import { MOST_CURVES, sideBySide } from "../drawing/panels.ts";
+import { methodOrder, methodsByResult } from "../drawing/scales.ts";
 import { paretoFront } from "../drawing/pareto.ts";
 
 async function studyOf(
@@ -299,6 +302,80 @@ Deno.test("difference-over-tasks has each task's difference and their mean with 
     assert(large, `${tasks} tasks`);
     view.finalize();
   }
+});
+
+Deno.test("improvement-over-tasks has the share of pairs of runs that a method wins, and an interval of all tasks and seeds alone", async () => {
+  const study = await studyOf(
+    { ...overTasks, seeds: [0, 1, 2, 3] },
+    (config) =>
+      (config.optimizer.id === "lora-pro" && config.task.id === "third" && config.seed === 1
+        ? fakeDiverged
+        : fakeDone)(config),
+    tenTasks,
+  );
+  const drawnOf = async (wanted: Wanted) => {
+    const { view } = headless(laidOut("improvement-over-tasks", study, wanted)!);
+    await view.runAsync();
+    const marks = marksOf(view).filter(({ datum }) =>
+      datum["series"] === "LoRA-Pro, r 8" && datum["heading"] === "against Full fine-tuning" &&
+      datum["method"] !== undefined
+    );
+    view.finalize();
+    const large = marks.find(({ datum, type }) => type === "symbol" && datum["place"] === 1)!;
+    return { overall: large.datum["overall"] as number, lines: marks.filter(({ type }) => type === "rule") };
+  };
+  // What loses counts as chance, which is 0 here.
+  const scoresOf = (method: string, task: string) =>
+    study.cells.filter((cell) =>
+      cell.method.optimizer === method && cell.task.id === task && (cell.rank ?? 8) === 8
+    ).flatMap(({ runs, diverged }) => [
+      ...runs.map(({ config, outcome }) => ({ seed: config.seed, score: outcome.score })),
+      ...diverged.map((seed) => ({ seed, score: 0 })),
+    ]);
+  const shareOf = (tasks: readonly string[], seeds: readonly number[]) => {
+    const all = tasks.map((task) => {
+      const ours = scoresOf("lora-pro", task).filter(({ seed }) => seeds.includes(seed));
+      const theirs = scoresOf("full", task);
+      return mean(
+        ours.flatMap(({ score }) =>
+          theirs.map((other) => score > other.score ? 1 : score === other.score ? 0.5 : 0)
+        ),
+      );
+    });
+    return mean(all);
+  };
+  const tasks = study.tasks.map(({ id }) => id), whole = await drawnOf({});
+  assertAlmostEquals(whole.overall, shareOf(tasks, [0, 1, 2, 3]), 1e-3);
+  const pooled =
+    pooledOf(study, comparePairs(study)).pairs.find(({ ours, rank, theirs }) =>
+      ours.optimizer === "lora-pro" && rank === 8 && theirs.optimizer === "full"
+    )!.improvement;
+  assertAlmostEquals(whole.overall, pooled.value, 1e-3);
+  assertEquals(whole.lines.length, 1);
+  const [{ datum }] = whole.lines as [Drawn];
+  assertAlmostEquals(datum["low"] as number, pooled.interval!.low, 1e-3);
+  assertAlmostEquals(datum["high"] as number, pooled.interval!.high, 1e-3);
+  const two = await drawnOf({ shownTasks: ["first", "third"] }), one = await drawnOf({ shownSeeds: [1] });
+  assertAlmostEquals(two.overall, shareOf(["first", "third"], [0, 1, 2, 3]), 1e-3);
+  assertAlmostEquals(one.overall, shareOf(tasks, [1]), 1e-3);
+  assertEquals([two.lines.length, one.lines.length], [0, 0]);
+});
+
+Deno.test("charts list the baselines first, then the methods by their scores, whatever the order of the plan", async () => {
+  const study = await studyOf({ ...many, optimizers: many.optimizers.toReversed() });
+  const order = methodsByResult(study), others = order.slice(2);
+  assertEquals(order.slice(0, 2).map(({ optimizer }) => optimizer).toSorted(), ["full", "lora"]);
+  const meanOf = (method: typeof order[number]) =>
+    mean(
+      study.cells.filter((cell) => cell.method === method).map(({ runs }) =>
+        mean(runs.map(({ outcome }) => outcome.score))
+      ),
+    );
+  assertEquals(others, others.toSorted((a, b) => meanOf(b) - meanOf(a)));
+  assertEquals(
+    methodOrder(study, study.methods.map(({ label }) => ({ method: label }))),
+    order.map(({ label }) => label),
+  );
 });
 
 Deno.test("charts show a method at the rate that speaks for it, and at others where they are asked for", async () => {

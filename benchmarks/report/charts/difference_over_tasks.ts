@@ -4,8 +4,8 @@ import { mean } from "../../statistics/statistics.ts";
 import { baselinesOf, meetingBaselines, pairedBySeed } from "../../study/pairs.ts";
 import type { MethodLabel, Study } from "../../study/study.ts";
 import { short } from "../drawing/curves.ts";
-import { BESIDE_NAMES, SERIES, seriesChannel } from "../drawing/dots.ts";
-import type { RunRow } from "../drawing/filters.ts";
+import { BESIDE_NAMES_HELD, SERIES, seriesChannel } from "../drawing/dots.ts";
+import { DIVERGED, type RunRow } from "../drawing/filters.ts";
 import { GROUP, meansOverRuns, meansTooltip, ONE_A_GROUP, quantile } from "../drawing/means.ts";
 import { sideBySide } from "../drawing/panels.ts";
 import { methodScales, NUMBERS } from "../drawing/scales.ts";
@@ -72,7 +72,7 @@ export const differenceOverTasks: Chart = {
         { calculate: "datum.overall - datum.half", as: "low" },
         { calculate: "datum.overall + datum.half", as: "high" },
       ],
-      width: BESIDE_NAMES,
+      width: BESIDE_NAMES_HELD,
       height: { step: 20 },
       layer: [
         {
@@ -128,9 +128,6 @@ export const differenceOverTasks: Chart = {
 function nameOf({ label }: MethodLabel): string {
   return `against ${label}`;
 }
-
-/** What stands in the place of a run's id where it diverged. */
-const DIVERGED = "diverged";
 
 /** A run with its difference to the baseline's score on the same seed, of what meets on enough tasks. */
 function rowsOf(study: Study): (RunRow & { readonly heading: string; readonly difference: number })[] {

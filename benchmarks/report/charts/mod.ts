@@ -9,6 +9,7 @@ import { discrepancyByStep } from "./discrepancy_by_step.ts";
 import { effectiveRankByStep } from "./effective_rank_by_step.ts";
 import { growthOfPeakBytes } from "./growth_of_peak_bytes.ts";
 import { growthOfStepTime } from "./growth_of_step_time.ts";
+import { improvementOverTasks } from "./improvement_over_tasks.ts";
 import { inspectedByStep } from "./inspected_by_step.ts";
 import { lossByRate } from "./loss_by_rate.ts";
 import { lossBySeconds } from "./loss_by_seconds.ts";
@@ -28,6 +29,7 @@ import { variants } from "./variants.ts";
 export const charts: readonly Chart[] = [
   differenceOverTasks,
   performanceProfile,
+  improvementOverTasks,
   scoreByRank,
   scoreByTask,
   variants,

@@ -39,6 +39,9 @@ export interface RunRow {
   readonly run: string;
 }
 
+/** What stands in the place of a run's id where it diverged. */
+export const DIVERGED = "diverged";
+
 /** The choice of all. */
 export const EVERYTHING: readonly Choice[] = FILTERS.map((filter) => ({ ...filter, values: null }));
 

@@ -1,5 +1,7 @@
 /** @file How marks tell methods and ranks apart: the same colour, shape and dash for a method in every chart. */
-import type { Study } from "../../study/study.ts";
+import { mean } from "../../statistics/statistics.ts";
+import { leadingBaselines } from "../../study/pairs.ts";
+import type { Cell, MethodLabel, Study } from "../../study/study.ts";
 
 /** Characters of a label of which four side by side are wider than a chart. */
 const LONG_LABEL = 30;
@@ -52,10 +54,27 @@ const written = [
  */
 export const NUMBERS = { labelExpr: `${written.join(" : ")} : format(datum.value, ',~r')` };
 
-/** Methods in the order of reports, as far as rows have them. */
+/** Methods as charts list them, as far as rows have them: the baselines, then the best first. */
 export function methodOrder(study: Study, rows: readonly { readonly method?: string }[]): string[] {
   const present = new Set(rows.map(({ method }) => method));
-  return study.methods.map(({ label }) => label).filter((label) => present.has(label));
+  return methodsByResult(study).map(({ label }) => label).filter((label) => present.has(label));
+}
+
+/** The baselines, then the others by how far their scores lie above the mean of their tasks, at all ranks. */
+export function methodsByResult(study: Study): MethodLabel[] {
+  const scoreOf = ({ runs }: Cell) => mean(runs.map(({ outcome }) => outcome.score));
+  const finished = study.cells.filter(({ runs }) => runs.length > 0);
+  const usual = new Map(
+    study.tasks.map((task) => [task, mean(finished.filter((cell) => cell.task === task).map(scoreOf))]),
+  );
+  const heights = new Map(study.methods.map((method) => {
+    const own = finished.filter((cell) => cell.method === method);
+    return [method, own.length > 0 ? mean(own.map((cell) => scoreOf(cell) - usual.get(cell.task)!)) : -2];
+  }));
+  const baselines = leadingBaselines(study);
+  return study.methods.toSorted((a, b) =>
+    Number(baselines.includes(b)) - Number(baselines.includes(a)) || heights.get(b)! - heights.get(a)!
+  );
 }
 
 /** What rows without a rank are called. */
