@@ -18,6 +18,7 @@ import { watchCommand } from "./benchmarks/command_line/watch_command.ts";
 import { pretrainCommand } from "./benchmarks/command_line/pretrain_command.ts";
 import { checkCommand } from "./benchmarks/command_line/check_command.ts";
 import { autotuneCommand } from "./benchmarks/command_line/autotune_command.ts";
+import { fetchCommand } from "./benchmarks/command_line/fetch_command.ts";
 import { dataCommand } from "./benchmarks/command_line/data_command.ts";
 import { slurmCommand } from "./benchmarks/command_line/slurm_command.ts";
 import { completionsCommand } from "./benchmarks/command_line/completions_command.ts";
@@ -55,6 +56,10 @@ const real: CommandDeps = {
   async look(folder, model, compared, library: Library) {
     return await (await import("./training/export/open_look.ts")).openLook(folder, model, compared, library);
   },
+  async fetch(request, watching) {
+    return await (await import("./hub/fetch.ts")).fetchRepository(request, watching);
+  },
+  variable: (name) => Deno.env.get(name),
   async autotune(onProgress) {
     const [{ openGpu }, { productsOf, autotune }, { shipped }] = await Promise.all([
       import("./gpu/mod.ts"),
@@ -105,6 +110,7 @@ async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
     settle: settleCommand,
     "bench-python": benchCommand,
     data: dataCommand,
+    fetch: fetchCommand,
     slurm: slurmCommand,
     report: reportCommand,
     verify: verifyCommand,

@@ -82,6 +82,8 @@ async function inFolder(
           },
           export: () => Promise.reject(new Error("made up")),
           look: () => Promise.reject(new Error("made up")),
+          fetch: () => Promise.reject(new Error("made up")),
+          variable: () => undefined,
           autotune(onProgress) {
             onProgress({ done: 2, total: 2, shape: "nn 4x4x4 abc" });
             return Promise.resolve({ path: "made-up.json", tuning: fakeTuning });
@@ -621,7 +623,7 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
     const cases: [string[], string][] = [
       [
         ["bnech"],
-        'Cannot find command "bnech": did you mean bench? Known are bench, settle, data, report, ',
+        'Cannot find command "bnech": did you mean bench? Known are bench, settle, data, fetch, ',
       ],
       [
         ["bench", "quikc"],

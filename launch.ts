@@ -20,6 +20,15 @@ import config from "./deno.json" with { type: "json" };
 import { quoteArgument } from "./errors/quote.ts";
 import { nearestName, unknownName } from "./errors/unknown_name.ts";
 import { UserError } from "./errors/user_error.ts";
+import {
+  cacheFolder,
+  findCommit,
+  type HubKind,
+  MAIN,
+  parseHubName,
+  repositoryFolder,
+  repositoryFolderOf,
+} from "./files/hub_place.ts";
 
 /** What is known about the machine. Paths are absolute. */
 export interface Place {
@@ -30,6 +39,19 @@ export interface Place {
   readonly dotGit: string | null;
   /** Where Deno keeps npm packages. */
   readonly packages: string;
+  /** What was fetched from the Hub, and where more is from; null where paths alone are taken. */
+  readonly hub: Fetching | null;
+}
+
+/** The Hub, and its cache. */
+export interface Fetching {
+  /** The cache's folder; null where the user has no home. @throws {UserError} where a variable names none */
+  cache(): string | null;
+  /** Another address of the Hub's; null where none is named. */
+  endpoint(): string | null;
+  isThere(path: string): boolean;
+  /** The commit of a revision that the folder of a repository in the cache has; null where it has none. */
+  commitIn(folder: string, revision: string): string | null;
 }
 
 /** Paths that a process may read or write; null for all. */
@@ -56,19 +78,26 @@ export function launch(task: string, args: readonly string[], place: Place): str
     const known = Object.keys(commands);
     throw unknownName(`command "${task}"`, task, near === null || isCommand(near) ? known : [...known, near]);
   }
-  const resolve = (path: string) =>
-    path.startsWith("/") || place.start === place.project ? path : `${place.start}/${path}`;
   if (!isCommand(task)) {
-    return ["task", task, ...args.map((one) => /^\.\.?\//.test(one) ? resolve(one) : one)];
+    return ["task", task, ...args.map((one) => /^\.\.?\//.test(one) ? resolve(one, place) : one)];
   }
-  const own = changePaths(task, withoutOptions(task, args, ["jobs"]), resolve);
   // Help needs nothing, and says so of the rest.
-  const isHelp = own.includes("--help") || own.includes("-h");
+  const isHelp = args.includes("--help") || args.includes("-h");
+  const own = changePaths(
+    task,
+    withoutOptions(task, args, ["jobs"]),
+    (path, kind) => {
+      const local = resolve(path, place);
+      return kind && place.hub && !isHelp ? resolveFetched(path, local, kind, place.hub) : local;
+    },
+  );
   const { read, write } = isHelp ? { read: [], write: [] } : reachOf(task, own, place);
   // What else a command may do stands in deno.json.
-  const words = text.split(" ").slice(1).flatMap((word) =>
-    word === "--allow-read" ? allow(word, read) : word === "--allow-write" ? allow(word, write) : [word]
-  );
+  const words = text.split(" ").slice(1).flatMap((word) => {
+    if (word === "--allow-read") return allow(word, read);
+    if (word === "--allow-write") return allow(word, write);
+    return word.startsWith("--allow-net=huggingface.co") ? [word + hostOf(place)] : [word];
+  });
   return [...words, ...own];
 }
 
@@ -78,17 +107,54 @@ export function launch(task: string, args: readonly string[], place: Place): str
  */
 export function launchBefore(task: string, args: readonly string[], place: Place): string[] {
   if (args.includes("--help") || args.includes("-h")) return [];
-  const resolve = (path: string) =>
-    path.startsWith("/") || place.start === place.project ? path : `${place.start}/${path}`;
   if (task === "check") {
     const [file] = readArguments(task, args).positional;
-    return file === undefined ? [] : ["check", "--quiet", resolve(file)];
+    return file === undefined ? [] : ["check", "--quiet", resolve(file, place)];
   }
   if (task !== "slurm") return [];
   const { texts } = readArguments(task, args);
   // What the command itself refuses is not to be planned before.
   if (texts.has("status") || !texts.has("out") || !texts.has("workers")) return [];
   return launch("bench", [...withoutOptions(task, args, slurmOptions), "--plan"], place);
+}
+
+/** A path as it is in the project's folder. */
+function resolve(path: string, { start, project }: Place): string {
+  return path.startsWith("/") || start === project ? path : `${start}/${path}`;
+}
+
+/**
+ * A path, or the folder of what was fetched by that name.
+ *
+ * @throws {UserError} where neither is there
+ */
+function resolveFetched(path: string, local: string, kind: HubKind, hub: Fetching): string {
+  const name = parseHubName(path);
+  if (name === null || hub.isThere(local)) return local;
+  const { repository, inside, revision } = name, cache = hub.cache();
+  const folder = cache && repositoryFolder(cache, kind, repository);
+  const commit = folder && hub.commitIn(folder, revision ?? MAIN);
+  const found = commit && `${folder}/snapshots/${commit}${inside && `/${inside}`}`;
+  if (found && (inside === "" || hub.isThere(found))) return found;
+  const wanted = `${kind === "model" ? "" : "--data "}${repository}${
+    revision === null ? "" : `@${revision}`
+  }`;
+  throw new UserError(
+    found
+      ? `Cannot find ${path}: what was fetched of ${repository} has no "${inside}" (./run fetch ${wanted} brings all that is read)`
+      : `Cannot find ${path}: neither is it here, nor was it fetched from the Hub (./run fetch ${wanted} would)`,
+  );
+}
+
+/** What is allowed beside the Hub's own hosts. */
+function hostOf({ hub }: Place): string {
+  const endpoint = hub && hub.endpoint();
+  if (endpoint === null) return "";
+  const host = URL.parse(endpoint)?.hostname;
+  if (host && /^https?:/.test(endpoint)) return `,${host}`;
+  throw new UserError(
+    `Cannot read HF_ENDPOINT "${endpoint}": an address such as https://huggingface.co is needed`,
+  );
 }
 
 /** How many processes share a sweep, as it was asked for: a number, or "auto"; null where one process does all. */
@@ -118,7 +184,13 @@ function allow(flag: string, paths: readonly string[] | null): string[] {
   return paths.length === 0 ? [] : [`${flag}=${[...new Set(paths)].join(",")}`];
 }
 
+/** What a command may use. Of what was fetched, that is all that the cache has of it: links lead from one part to another. */
 function reachOf(name: CommandName, args: readonly string[], place: Place): Reach {
+  const { read, write } = pathsOf(name, args, place);
+  return { read: read && read.map(repositoryFolderOf), write };
+}
+
+function pathsOf(name: CommandName, args: readonly string[], place: Place): Reach {
   const { texts, paths, positional } = readArguments(name, args);
   const named = (option: string) => texts.has(option) ? [texts.get(option)!] : [];
   // "." has no comma, whatever the folder is called.
@@ -156,6 +228,10 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
         read: [...project, ...positional, ...positional.flatMap(besides), ...named("model")],
         write: [],
       };
+    case "fetch": {
+      const folder = place.hub && place.hub.cache(), cache = folder === null ? [] : [folder];
+      return { read: [...project, ...cache], write: cache };
+    }
     // Reads the folders of models and data that results name, wherever they are.
     case "verify":
       return { read: null, write: out.length > 0 ? out : ["results"] };
@@ -229,6 +305,15 @@ function readFile(path: string): string | null {
   }
 }
 
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 if (import.meta.main) {
   const [start = "", task = "", ...args] = Deno.args;
   const packages = decodeURIComponent(new URL(import.meta.resolve("vega")).pathname);
@@ -238,6 +323,16 @@ if (import.meta.main) {
       project: Deno.cwd(),
       dotGit: readFile(".git"),
       packages: packages.slice(0, packages.lastIndexOf("/vega/")),
+      hub: {
+        cache: () => cacheFolder((name) => Deno.env.get(name)),
+        endpoint: () => Deno.env.get("HF_ENDPOINT") || null,
+        isThere,
+        commitIn: (folder: string, revision: string) =>
+          findCommit(folder, revision, {
+            read: Deno.readTextFileSync,
+            isFolder: (path) => Deno.statSync(path).isDirectory,
+          }),
+      },
     };
     const words = launch(task, args, place);
     const line = (all: readonly string[]) => all.map(quoteArgument).join(" ");

@@ -7,7 +7,19 @@ import { PROGRAMS, testNeeding } from "./tests/support/test_needing.ts";
 const test = testNeeding(PROGRAMS);
 
 const repository = decodeURIComponent(new URL("./", import.meta.url).pathname);
-const inside: Place = { start: "/p", project: "/p", dotGit: null, packages: "/npm" };
+const inside: Place = {
+  start: "/p",
+  project: "/p",
+  dotGit: null,
+  packages: "/npm",
+  hub: {
+    endpoint: () => null,
+    cache: () => "/cache",
+    // Nothing was fetched, and what has a name like one is here.
+    isThere: () => true,
+    commitIn: () => null,
+  },
+};
 const elsewhere: Place = { ...inside, start: "/my files" };
 
 /** What a task may read and write, and the arguments behind its name. */
@@ -144,6 +156,85 @@ Deno.test("launch() lets what takes a file of data read the folder that it lies 
   assertEquals([read, write], [[".", "/npm", "/my files/d", "/my files/m"], undefined]);
 });
 
+Deno.test("launch() takes a name for what was fetched, and lets a command read all that the cache has of it", () => {
+  const commit = "0123456789abcdef0123456789abcdef01234567";
+  const fetched: Place = {
+    ...elsewhere,
+    hub: {
+      ...inside.hub!,
+      isThere: (path) => path === "/my files/o/here" || /^\/cache.*\/sst2$/.test(path),
+      commitIn: (folder, revision) =>
+        /^\/cache\/(models--o--m|datasets--o--d)$/.test(folder) && ["main", "v1", commit].includes(revision)
+          ? commit
+          : null,
+    },
+  };
+  const [model, data] = ["/cache/models--o--m", "/cache/datasets--o--d"].map((folder) => [
+    folder,
+    `${folder}/snapshots/${commit}`,
+  ]) as [[string, string], [string, string]];
+  const asked = ["--model", "o/m@v1", "--adapter=o/m", "--data", "o/d/sst2"];
+  for (const task of ["bench", "settle"]) {
+    const { read, args } = started(task, asked, fetched);
+    assertEquals(args, ["--model", model[1], `--adapter=${model[1]}`, "--data", `${data[1]}/sst2`]);
+    assertEquals(new Set(read), new Set([".", "/npm", data[0], model[0]]));
+  }
+  assertEquals(started("data", ["o/d", "--model", "o/m"], fetched).args, [data[1], "--model", model[1]]);
+  assertEquals(started("look", ["o/m"], fetched).read, [".", "/npm", model[0]]);
+  // What lies here comes first, and what is no name at the Hub is a path.
+  assertEquals(started("bench", ["--model", "o/here"], fetched).args, ["--model", "/my files/o/here"]);
+  for (const path of ["./o/m", "m", "/o/m", "o/reviews.csv", "a--b/c", "../o"]) {
+    const local = path.startsWith("/") ? path : `/my files/${path}`;
+    assertEquals(started("bench", ["--data", path], fetched).args, ["--data", local]);
+  }
+  assertEquals(started("bench", ["--model", "o/none", "--help"], fetched).args.at(-1), "--help");
+  const refused: [string[], string][] = [
+    [
+      ["--model", "o/none"],
+      "Cannot find o/none: neither is it here, nor was it fetched from the Hub (./run fetch o/none would)",
+    ],
+    [
+      ["--model", "o/m@v2"],
+      "Cannot find o/m@v2: neither is it here, nor was it fetched from the Hub (./run fetch o/m@v2 would)",
+    ],
+    [
+      ["--data", "o/d/mnli"],
+      'Cannot find o/d/mnli: what was fetched of o/d has no "mnli" (./run fetch --data o/d brings all that is read)',
+    ],
+  ];
+  for (const [args, message] of refused) {
+    assertEquals(assertThrows(() => launch("bench", args, fetched), UserError).message, message);
+  }
+});
+
+Deno.test("launch() lets fetch write the Hub's cache and ask its hosts, and a mirror where one is named", () => {
+  const mirrored = (endpoint: string): Place => ({
+    ...elsewhere,
+    hub: { ...inside.hub!, endpoint: () => endpoint },
+  });
+  const net = (place: Place) =>
+    launch("fetch", ["o/m"], place).find((word) => word.startsWith("--allow-net="));
+  assertEquals(started("fetch", ["o/m"]), {
+    read: [".", "/npm", "/cache"],
+    write: ["/cache"],
+    args: ["o/m"],
+  });
+  assertEquals(net(elsewhere), "--allow-net=huggingface.co,*.huggingface.co,*.hf.co");
+  assertEquals(
+    net(mirrored("https://mirror.org:8080/x")),
+    "--allow-net=huggingface.co,*.huggingface.co,*.hf.co,mirror.org",
+  );
+  assertThrows(
+    () => net(mirrored("mirror.org")),
+    UserError,
+    'Cannot read HF_ENDPOINT "mirror.org"',
+  );
+  for (const task of ["bench", "settle", "data", "report", "export", "look"]) {
+    const words = launch(task, [], elsewhere);
+    assert(!words.some((word) => /^--allow-(net|env|ffi)/.test(word)), task);
+  }
+});
+
 Deno.test("launch() lets a question read the project and what was named, and write its output folder alone", () => {
   const project = [".", "/npm"], asked = ["lora", "full", "--task", "digits", "--rank", "8"];
   assertEquals(started("settle", asked), { read: project, write: ["results"], args: asked });
@@ -172,7 +263,8 @@ Deno.test("launch() lets other commands write what they are for, and only report
   ]);
   for (const name of Object.keys(commands)) {
     const rest = launch(name, [], inside).filter((word) =>
-      !/^--allow-(read|write)/.test(word) && word !== "--allow-sys=hostname"
+      !/^--allow-(read|write)/.test(word) && word !== "--allow-sys=hostname" &&
+      !(name === "fetch" && word.startsWith("--allow-env=HF_TOKEN,"))
     );
     assertEquals(
       rest.filter((word) => /^(-A|--allow-all|--allow-env|--allow-sys|--allow-ffi)/.test(word)),
@@ -211,12 +303,12 @@ Deno.test("launch() refuses unknown tasks, arguments that can't be read, and pat
   refused(
     "benhc",
     [],
-    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, report, ',
+    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, fetch, ',
   );
   refused("reprot", [], 'Cannot find command "reprot": did you mean report? Known are bench');
   // A task that serves the work on the harness is named where it was meant alone.
   refused("tset", [], 'Cannot find command "tset": did you mean test? Known are bench');
-  refused("x", [], 'Cannot find command "x": known are bench, settle, data, report');
+  refused("x", [], 'Cannot find command "x": known are bench, settle, data, fetch');
   refused("__proto__", [], 'Cannot find command "__proto__"');
   refused("bench", ["--stepz", "3"], 'Cannot find option "--stepz" of bench');
   refused("bench", ["--out"], "Cannot read --out: a value is needed after it");

@@ -21,5 +21,5 @@ function cut(text: string, most: number): string {
 
 /** An argument as a shell takes it. */
 export function quoteArgument(argument: string): string {
-  return /^[\w.,/=:-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+  return /^[\w.,/=:@-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -30,8 +30,8 @@ case $1 in
     [ "\${MESA_VK_DEVICE_SELECT-}" != list ] || { [ ! -e "$STATE/devices" ] || /usr/bin/cat "$STATE/devices" >&2; exit; }
     echo probe >>"$STATE/log"; [ ! -e "$STATE/got" ] || /usr/bin/cat "$STATE/got"; [ -e "$STATE/adapter" ] ;;
   run)
-    [ "$4" = launch.ts ] || exit 9
-    printf %s "$5" >"$STATE/start"; shift 5
+    [ "$5" = launch.ts ] || exit 9
+    printf %s "$6" >"$STATE/start"; shift 6
     [ "$1" != benhc ] || { echo "there is no benhc" >&2; exit 2; }
     jobs=; case "$*" in *--jobs*) jobs=jobs=auto ;; esac
     before=; [ "$1" != check ] || before="before='task \\"first of  all\\"'"

@@ -22,6 +22,7 @@ import type { ModuleSource } from "./run.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
 import { unknownName } from "../errors/unknown_name.ts";
 import { RefusedOptions, UserError } from "../errors/user_error.ts";
+import { hubPlaceOf, nameOfPlace } from "../files/hub_place.ts";
 import { matchesWildcard } from "./wildcard.ts";
 
 /** A linear map that may be adapted, before there is a GPU. */
@@ -152,7 +153,11 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   const { sources } = registries, entry = findModel(parsed.model, registries.models);
   return {
     ...rest,
-    task: withModule(`train task "${task.id}"`, parsed.task, sources?.get(task)),
+    task: withModule(
+      `train task "${task.id}"`,
+      { ...parsed.task, ...fetchedFrom(parsed.task.data) },
+      sources?.get(task),
+    ),
     model: withModule(
       `use model "${entry.id}"`,
       shortestName(parsed.model, registries.models),
@@ -317,18 +322,26 @@ function shortestName(
   choice: RunConfig["model"],
   models: Readonly<Record<string, Pick<KnownModel, "id" | "size" | "folder" | "adapter">>>,
 ): RunConfig["model"] {
-  const { id, path, fingerprint, adapter, module, width, layers, head } = choice;
+  const { id, path, fingerprint, hub, adapter, module, width, layers, head } = choice;
   const { size } = findModel(choice, models);
   return {
     id,
     ...(module && { module }),
     ...(path !== undefined && { path }),
     ...(fingerprint !== undefined && { fingerprint }),
-    ...(adapter && { adapter }),
+    ...(hub !== undefined && { hub }),
+    ...fetchedFrom(path),
+    ...(adapter && { adapter: { ...adapter, ...fetchedFrom(adapter.path) } }),
     ...(width !== undefined && width !== size.width && { width }),
     ...(layers !== undefined && layers !== size.layers && { layers }),
     ...(head !== undefined && { head }),
   };
+}
+
+/** What the Hub calls the files at a path, where they were fetched from there. */
+function fetchedFrom(path: string | undefined): { readonly hub?: string } {
+  const place = path === undefined ? null : hubPlaceOf(path);
+  return place ? { hub: nameOfPlace(place) } : {};
 }
 
 /** PEFT's word for all maps that may be adapted. */

@@ -38,7 +38,9 @@ export interface RunConfig {
   /** Version of this format. */
   readonly schema: 1;
   /** The task's name and how many examples it takes; a run notes the file that the task is from, where it does not ship. */
-  readonly task: { readonly id: string; readonly module?: ModuleSource } & Omit<TaskOptions, "seed">;
+  readonly task:
+    & { readonly id: string; readonly module?: ModuleSource; readonly hub?: string }
+    & Omit<TaskOptions, "seed">;
   /**
    * A name from the model registry; it fixes the architecture and the pretrained weights. With a width or a number of
    * layers other than the model's own, the run starts from seeded random weights: it measures costs, and its scores
@@ -47,6 +49,9 @@ export interface RunConfig {
    * that of the folder's files: a run notes it, and where it is given the files must have it.
    *
    * With an adapter, a folder in PEFT's format, the weights begin with its change, and the run goes on from there.
+   *
+   * `hub`, here and of the task's data, is what was fetched from Hugging Face's Hub: "org/name@commit". A run notes it;
+   * what names the run is the files themselves.
    *
    * The head is what classifies real images on a folder's image tower: "zero-shot", made of the classes' names by its text
    * tower and trained by no method, or "new", seeded random numbers in place of the projection, which every method trains.
@@ -57,7 +62,8 @@ export interface RunConfig {
     readonly module?: ModuleSource;
     readonly path?: string;
     readonly fingerprint?: string;
-    readonly adapter?: { readonly path: string; readonly fingerprint?: string };
+    readonly hub?: string;
+    readonly adapter?: { readonly path: string; readonly fingerprint?: string; readonly hub?: string };
     readonly width?: number;
     readonly layers?: number;
     readonly head?: "zero-shot" | "new";
@@ -334,17 +340,18 @@ interface Choice {
   readonly fingerprint?: string;
   readonly data?: string;
   readonly path?: string;
+  readonly hub?: string;
   readonly module?: ModuleSource;
 }
 
 /** A choice without the paths to files that have a fingerprint. */
 function unplaced(choice: Choice): object {
   if (choice.fingerprint === undefined && !choice.module && !choice.adapter) return choice;
-  const { data, path, module, adapter, ...rest } = choice;
+  const { data, path, hub, module, adapter, ...rest } = choice;
   return {
     ...rest,
     ...(adapter && { adapter: adapter.fingerprint ?? adapter }),
-    ...(choice.fingerprint === undefined && { data, path }),
+    ...(choice.fingerprint === undefined && { data, path, hub }),
     ...(module && { module: module.fingerprint }),
   };
 }

@@ -22,6 +22,8 @@ export const OptionValues = z.record(z.string(), z.union([z.number(), z.boolean(
 
 const fingerprint = z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits are needed");
 
+const hub = z.string().regex(/^[^@]+@[0-9a-f]{40}$/, "a name and a commit are needed, as in org/name@0123…");
+
 /** The file of the user's that a method, a task or a model is from. */
 export const ModuleSource = z.strictObject({ path: z.string().min(1), fingerprint });
 /** See run.ts. */
@@ -59,6 +61,7 @@ export const TaskChoice = z.strictObject({
   data: z.string().min(1).exactOptional(),
   trainOnTest: z.literal(true).exactOptional(),
   fingerprint: fingerprint.exactOptional(),
+  hub: hub.exactOptional(),
   layout: DataLayout.exactOptional(),
   module: ModuleSource.exactOptional(),
 });
@@ -68,11 +71,15 @@ export const ModelChoice = z.strictObject({
   id,
   path: z.string().min(1).exactOptional(),
   fingerprint: fingerprint.exactOptional(),
+  hub: hub.exactOptional(),
   width: count.exactOptional(),
   layers: count.exactOptional(),
   head: z.enum(["zero-shot", "new"]).exactOptional(),
-  adapter: z.strictObject({ path: z.string().min(1), fingerprint: fingerprint.exactOptional() })
-    .exactOptional(),
+  adapter: z.strictObject({
+    path: z.string().min(1),
+    fingerprint: fingerprint.exactOptional(),
+    hub: hub.exactOptional(),
+  }).exactOptional(),
   module: ModuleSource.exactOptional(),
 });
 

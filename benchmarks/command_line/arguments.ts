@@ -10,6 +10,14 @@ import { unknownName } from "../../errors/unknown_name.ts";
 import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
 import { MARGIN } from "../statistics/verdicts.ts";
 import { UserError } from "../../errors/user_error.ts";
+import { quoteArgument } from "../../errors/quote.ts";
+import { portableName } from "../../files/hub_place.ts";
+import { changePaths, type CommandName } from "./commands.ts";
+
+/** A command line as it can be typed on any machine: what was fetched from the Hub goes by its name there. */
+export function asTyped(name: CommandName, args: readonly string[]): string {
+  return [`./run ${name}`, ...changePaths(name, args, portableName).map(quoteArgument)].join(" ");
+}
 
 /** What the options change of a sweep. @throws {UserError} where a value can't be read */
 export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {

@@ -1,5 +1,5 @@
 /** @file `./run bench` and `./run bench-python`: reads what was asked for, runs the sweep, prints what came of it. */
-import { readCheckpointEvery, readKeep, readOverrides, readRole } from "./arguments.ts";
+import { asTyped, readCheckpointEvery, readKeep, readOverrides, readRole } from "./arguments.ts";
 import { bench, type BenchOutcome, lookAhead, type Outlook, planBench, withEntries } from "./bench.ts";
 import { type CommandName, isPath, readArguments } from "./commands.ts";
 import { onOwnData, openAskedData } from "./own_data.ts";
@@ -30,7 +30,7 @@ export async function benchCommand(args: string[], deps: CommandDeps, task: Comm
     ...readOverrides(texts),
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
-  const command = [`./run ${task}`, ...args.map(quoteArgument)].join(" ");
+  const command = asTyped(task, args);
   const isDry = flags.has("dry-run"), isJson = flags.has("json"), role = readRole(flags, texts);
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
   const keepsTrained = readKeep(texts.get("keep"));

@@ -11,6 +11,7 @@ import type { DoneRun } from "../../training/export/model_card.ts";
 import type { ExportedRun, ExportRequest } from "../../training/export/export_run.ts";
 import type { AdapterLook } from "../../training/export/look_at_adapter.ts";
 import type { ComparedRun } from "../../training/export/open_look.ts";
+import type { Fetched, FetchRequest, FetchWatching } from "../../hub/fetch.ts";
 import type { Registries } from "../../training/configuration.ts";
 
 /** What the commands work with: real ones below, made-up ones in tests. */
@@ -37,6 +38,10 @@ export interface CommandDeps {
     compared: ComparedRun | null,
     registries: Registries,
   ): Promise<AdapterLook>;
+  /** Brings a model or a data set from the Hub. */
+  fetch(request: FetchRequest, watching: FetchWatching): Promise<Fetched>;
+  /** A variable of the environment. */
+  variable(name: string): string | undefined;
   /** Measures matrix products and stores the choices. */
   autotune(
     onProgress: (progress: TuneProgress) => void,

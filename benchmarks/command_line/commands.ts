@@ -2,6 +2,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
+import type { HubKind } from "../../files/hub_place.ts";
 
 /** How an option is given. */
 export type OptionKind =
@@ -39,6 +40,8 @@ export interface Option {
   readonly names?: Names;
   /** The heading in help that it stands under; absent for those that come first. */
   readonly group?: string;
+  /** What it may name at the Hub, for a path; absent where it is on this machine in any case. */
+  readonly hub?: HubKind;
 }
 
 /** An argument that is no option. */
@@ -51,6 +54,8 @@ export interface Positional {
   /** True where there may be several of them. */
   readonly isMany?: true;
   readonly names?: Names;
+  /** As of an option. */
+  readonly hub?: HubKind;
 }
 
 /** What a command takes. */
@@ -75,6 +80,8 @@ const given = (kind: OptionKind) => (value: string, help: string, names?: Names)
   ...(names && { names }),
 });
 const text = given("text"), list = given("list"), path = given("path"), paths = given("paths");
+/** A path, or a name at the Hub that was fetched. */
+const fetched = (hub: HubKind, value: string, help: string): Option => ({ ...path(value, help), hub });
 
 /** Options that stand under one heading in help. */
 function under<K extends string>(group: string, options: Record<K, Option>): Record<K, Option> {
@@ -155,12 +162,24 @@ const bench = {
         "FILE",
         "take the methods, tasks and models that a TypeScript file exports; may be given again",
       ),
-      data: path("PATH", "a file of your own, or data that a task knows; docs/data.md says which"),
+      data: fetched(
+        "data set",
+        "PATH",
+        "a file of your own, data that a task knows (docs/data.md), or org/name from the Hub",
+      ),
       ...ownData,
       examples: text("N,N,N", "so many to train on, to validate with and to test on"),
       "train-on-test": flag("train on what the data publishes to test on, where there is nothing else"),
-      model: path("DIR", "begin with the model in a folder of Hugging Face's layout; docs/models.md"),
-      adapter: path("DIR", "with an adapter of PEFT's format in the model's weights; docs/export.md"),
+      model: fetched(
+        "model",
+        "DIR",
+        "begin with the model in a folder of Hugging Face's layout, or org/name; docs/models.md",
+      ),
+      adapter: fetched(
+        "model",
+        "DIR",
+        "with an adapter of PEFT's format in the model's weights; docs/export.md",
+      ),
       "may-read": paths(
         "PATH",
         "a path that the sweep's file names and ./run would not let it read; may be given again",
@@ -259,17 +278,45 @@ export const commands = {
     details: "Columns, counts, lengths, classes, and examples as a model sees them. Runs nothing.",
     options: {
       ...ownData,
-      model: path("DIR", "as the model in a folder takes it; else as one of the project's own does"),
+      model: fetched(
+        "model",
+        "DIR",
+        "as the model in a folder takes it; else as one of the project's own does",
+      ),
       ...json,
     },
     positional: {
       kind: "path",
       value: "PATH",
-      help: "a file that ends in .jsonl, .json, .csv, .tsv or .parquet, or a folder of such files",
+      help:
+        "a file that ends in .jsonl, .json, .csv, .tsv or .parquet, a folder of such files, or org/name from the Hub",
       isNeeded: true,
+      hub: "data set",
     },
     examples: [
       ["data reviews.csv --columns text=body,label=stars", "before it is compared on"],
+    ],
+  },
+  fetch: {
+    summary: "bring a model or a data set from Hugging Face's Hub",
+    details:
+      "Into the cache that Python's libraries share ($HF_HOME, else ~/.cache/huggingface), where --model org/name and --data " +
+      "org/name find it without a network. HF_TOKEN opens gated repositories, HF_ENDPOINT names a mirror. An interrupted " +
+      "fetch goes on where it was. Only safetensors are taken.",
+    options: {
+      data: text("NAME", "a data set, org/name or org/name@revision"),
+      only: list("PATTERN", "the files that a pattern means alone, as in 'sst2/*'; commas between several"),
+      ...json,
+    },
+    positional: {
+      kind: "name",
+      value: "NAME",
+      help: "a model or an adapter, org/name or org/name@revision",
+      isNeeded: false,
+    },
+    examples: [
+      ["fetch org/model", "then: bench quick --model org/model"],
+      ["fetch --data org/set@v1.0 --only sst2/*", "one folder of a data set"],
     ],
   },
   report: {
@@ -356,7 +403,11 @@ export const commands = {
       "Ranks used, norms by layer, effective ranks, intruder dimensions, and how far it is from a run's own weights. Reads " +
       "PEFT's format: LoRA, rsLoRA, DoRA, AdaLoRA.",
     options: {
-      model: path("DIR", "the folder of its base model; needless for an adapter of one of the project's"),
+      model: fetched(
+        "model",
+        "DIR",
+        "the folder of its base model, or org/name; needless for an adapter of one of the project's",
+      ),
       run: path("RUN", "compare with what a stored run trained, DIR/runs/<id>.json"),
       out: path("DIR", "write a page with tables and charts there"),
       ...json,
@@ -364,8 +415,9 @@ export const commands = {
     positional: {
       kind: "path",
       value: "ADAPTER",
-      help: "a folder with adapter_config.json and adapter_model.safetensors",
+      help: "a folder with adapter_config.json and adapter_model.safetensors, or org/name from the Hub",
       isNeeded: true,
+      hub: "model",
     },
     examples: [["look ~/their-adapter --model ~/llama --out look", "before it is trusted"]],
   },
@@ -387,7 +439,7 @@ export const commands = {
       out: path("PATH", "where it goes; where the project ships it, if none is named"),
       with: paths("FILE", "take the models that a TypeScript file of yours exports; may be given again"),
       steps: text("N", "for so many steps, instead of the recipe's"),
-      data: path("DIR", 'of real images, as a folder at --out that "bench --model" takes'),
+      data: fetched("data set", "DIR", 'of real images, as a folder at --out that "bench --model" takes'),
       examples: text("N,N,N", "so many images to train on, to validate with and to leave for tests"),
       "train-on-test": flag("train on images that are published to test on, where there are no others"),
     },
@@ -594,25 +646,25 @@ export const slurmOptions = Object.keys(commands.slurm.options).filter((name) =>
 export function changePaths(
   name: CommandName,
   args: readonly string[],
-  change: (path: string) => string,
+  change: (path: string, hub?: HubKind) => string,
 ): string[] {
   const { options, positional }: Command = commands[name];
   const kindOf = (option: string) => Object.hasOwn(options, option) ? options[option]!.kind : "flag";
-  const changeIf = (kind: OptionKind, value: string) =>
-    /^paths?$/.test(kind) && value !== "" ? change(value) : value;
-  /** Of the option that waits for its value. */
-  let open: OptionKind | null = null;
+  const changeIf = (option: string, value: string) =>
+    /^paths?$/.test(kindOf(option)) && value !== "" ? change(value, options[option]!.hub) : value;
+  /** The option that waits for its value. */
+  let open: string | null = null;
   return args.map((argument) => {
     const [, option, value] = /^--([^=]+)(?:=(.*))?$/s.exec(argument) ?? [];
     if (option !== undefined) {
-      open = value === undefined && kindOf(option) !== "flag" ? kindOf(option) : null;
-      return value === undefined ? argument : `--${option}=${changeIf(kindOf(option), value)}`;
+      open = value === undefined && kindOf(option) !== "flag" ? option : null;
+      return value === undefined ? argument : `--${option}=${changeIf(option, value)}`;
     }
-    const kind = open;
+    const before = open;
     open = null;
     if (argument.startsWith("-")) return argument;
-    if (kind !== null) return changeIf(kind, argument);
-    return isPath(positional?.kind ?? null, argument) ? change(argument) : argument;
+    if (before !== null) return changeIf(before, argument);
+    return isPath(positional?.kind ?? null, argument) ? change(argument, positional?.hub) : argument;
   });
 }
 

@@ -10,6 +10,8 @@ import { columnsOf, cut, plain, type Style, styleFor, wrap } from "./terminal.ts
 export interface Screen extends Display {
   /** Shows a sentence that stays. */
   say(sentence: string): void;
+  /** Shows how far something is, in the place of what was shown before; where lines stay, one now and then. */
+  moving(line: string): void;
 }
 
 /** Clocks. */
@@ -51,6 +53,12 @@ export function createLines(
   return {
     say,
     stage: write,
+    moving(line) {
+      const now = clocks.now();
+      if (now - lastLine < every) return;
+      lastLine = now;
+      write(line);
+    },
     begin(sweep) {
       ({ done, total } = sweep);
       write(openingLine(sweep));
@@ -115,6 +123,11 @@ export function createStatusLine(
     stage(what) {
       [stage, standing] = [what, null];
       go();
+    },
+    moving(line) {
+      // The timer draws it.
+      [stage, standing] = [line, null];
+      if (timer === null) go();
     },
     begin(sweep) {
       ({ done, total } = sweep);

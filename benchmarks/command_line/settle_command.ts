@@ -1,5 +1,5 @@
 /** @file `./run settle`, and sweeps that are questions: reads what was asked for, settles it, prints the answer. */
-import { readAsked, readCheckpointEvery, readKeep, readOverrides, readRole } from "./arguments.ts";
+import { asTyped, readAsked, readCheckpointEvery, readKeep, readOverrides, readRole } from "./arguments.ts";
 import { withEntries } from "./bench.ts";
 import { onOwnData, openAskedData } from "./own_data.ts";
 import { readArguments } from "./commands.ts";
@@ -13,7 +13,6 @@ import type { Role } from "../sweep/folder.ts";
 import { override, ratesNeeded, type SweepSpec } from "../sweep/sweep.ts";
 import { readChosen, readChosenIn } from "../sweep/sweep_files.ts";
 import type { Registries } from "../../training/configuration.ts";
-import { quoteArgument } from "../../errors/quote.ts";
 import type { CommandDeps } from "./command_deps.ts";
 import { listenForStop } from "./stop.ts";
 
@@ -36,7 +35,7 @@ export async function settleCommand(args: string[], deps: CommandDeps): Promise<
     return await settleIn(
       spec,
       {
-        command: ["./run settle", ...args.map(quoteArgument)].join(" "),
+        command: asTyped("settle", args),
         out: texts.get("out") ?? `results/${spec.name}`,
         rates: texts.get("rates"),
         isDry,

@@ -4,8 +4,8 @@ import { readOutputFolder } from "../report/output_folder.ts";
 import { planReruns } from "../sweep/rerun.ts";
 import { sampleOf, verify } from "../report/against/verify.ts";
 import { openFolders, resolveRuns } from "../../training/resolve/resolve.ts";
-import { quoteArgument } from "../../errors/quote.ts";
 import { bench, withEntries } from "./bench.ts";
+import { asTyped } from "./arguments.ts";
 import type { CommandDeps } from "./command_deps.ts";
 import { readArguments } from "./commands.ts";
 import { tell } from "./printing.ts";
@@ -35,7 +35,7 @@ export async function verifyCommand(args: string[], deps: CommandDeps): Promise<
     if (drawn.length === 0) throw new UserError(`Cannot verify "${from}": it has no finished run`);
     const known = await withEntries(paths.get("with") ?? [], await deps.registries());
     const name = stored?.name ?? "runs", out = texts.get("out") ?? `results/verify-${name}`;
-    const command = ["./run verify", ...args.map(quoteArgument)].join(" ");
+    const command = asTyped("verify", args);
     const about = { name: `verify-${name}`, question: `Do runs of ${name} end as they are stored?`, command };
     const { plan, registries } = await planReruns(drawn, about, known);
     const configs = plan.runs.map(({ config }) => config), opened = await openFolders(configs, registries);

@@ -5,6 +5,7 @@ import { lookup } from "../../training/lookup.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import { OptionValues, RunConfig, Schedule } from "../../training/schemas.ts";
 import { RefusedOptions, UserError } from "../../errors/user_error.ts";
+import { plainPath } from "../../files/hub_place.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
 import { rankOf } from "./method.ts";
@@ -272,9 +273,9 @@ function headOf({ model: { head } }: WholeTask): Pick<RunConfig["model"], "head"
   return head === undefined ? {} : { head };
 }
 
-/** The name of a model in a folder: that of the folder, as names are written. */
+/** The name of a model in a folder: that of the folder, or of the Hub's repository, as names are written. */
 export function nameOf(folder: string): string {
-  const [last = ""] = folder.split("/").filter((part) => part !== "" && part !== ".").slice(-1);
+  const [last = ""] = plainPath(folder).split("/").filter((part) => part !== "" && part !== ".").slice(-1);
   return last.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "") || "model";
 }
 

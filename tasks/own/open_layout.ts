@@ -1,4 +1,5 @@
 /** @file Finds out how data of the user's are read: from what is said, from `dataset.json`, and from the data themselves. */
+import { plainPath } from "../../files/hub_place.ts";
 import { DataError } from "../data/data_error.ts";
 import { baseName, type Folder, folderOf, openFolder, type Role } from "../data/data_set.ts";
 import { parquetClassNames } from "../data/parquet_rows.ts";
@@ -105,7 +106,7 @@ function namesOf(
   { name }: DatasetFile,
   taken: readonly string[],
 ): Pick<OwnData, "id" | "title"> {
-  const parts = path.split("/").filter((part) => part !== "" && part !== "." && part !== "..");
+  const parts = plainPath(path).split("/").filter((part) => part !== "" && part !== "." && part !== "..");
   const last = parts.at(-1) ?? "data", bare = stem(last);
   const isGeneral = roleNamed(bare) !== undefined || /^(data|dataset|all)$/i.test(bare);
   const above = hasRows(last) && isGeneral ? parts.at(-2) : undefined;

@@ -101,6 +101,7 @@ function start(out: string, ...more: string[]): Worker {
     project: repository,
     dotGit: dotGit(),
     packages: packages.slice(0, packages.lastIndexOf("/vega/")),
+    hub: null,
   };
   const args = [sweepPath, "--out", out, "--json", "--checkpoint-every", `${INTERVAL / 1000}s`, ...more];
   const process = new Deno.Command("deno", {

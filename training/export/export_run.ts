@@ -1,5 +1,6 @@
 /** @file A stored run as files for other programs: an adapter in PEFT's format, and the whole model with its weights merged. */
 import { UserError } from "../../errors/user_error.ts";
+import { hubPlaceOf } from "../../files/hub_place.ts";
 import { prepareFolder, writeWhole } from "../../files/write_file.ts";
 import { encodeSafetensors } from "../../models/checkpoints/write_safetensors.ts";
 import { joined, type TrainedWeights } from "../../models/adapters/low_rank_change.ts";
@@ -27,7 +28,7 @@ export interface ExportRequest {
   readonly to: string;
   /** Where absent: both adapters, as far as there are, or else the whole model. */
   readonly forms?: readonly ExportForm[];
-  /** The base model's name in adapters; where absent its path, or the project's name for it. */
+  /** The base model's name in adapters; where absent the Hub's name for it, its path, or the project's name. */
   readonly base?: string;
   /** What the base scored on the run's examples. */
   readonly baseScore: number | null;
@@ -80,12 +81,14 @@ export async function exportRun(
   const own = await readTrained(request.trained, run, entry);
   const start = entry.adapter === undefined ? null : await readPeftFolder(entry.adapter);
   const trained = start ? onTopOf(start, own) : own;
-  const base = request.base ?? config.model.path ?? entry.id;
+  const fetched = hubPlaceOf(config.model.path ?? "");
+  const base = request.base ?? fetched?.repository ?? config.model.path ?? entry.id;
   const weights = new Set(entry.targetModules().map(({ name }) => name));
   const modules = entry.parameters.map(({ name }) => name.replace(/\.weight$/, "")).filter((path) =>
     [...weights].some((name) => path === name || path.endsWith(`.${name}`))
   );
-  const facts = { config, family: entry.family, base, modules };
+  const revision = request.base === undefined && fetched ? fetched.commit : null;
+  const facts = { config, family: entry.family, base, revision, modules };
   const adapters = new Map(
     (["native", "portable"] as const).map((form) =>
       [form, typeof trained === "string" ? trained : toPeft(trained, form, facts)] as const

@@ -31,6 +31,8 @@ export interface AdapterFacts {
   readonly family: ModelFamily;
   /** Where its base model is: a name of the hub, or a path. */
   readonly base: string;
+  /** Its commit at the hub; null where it is not from there. */
+  readonly revision: string | null;
   /** Every linear map that the model could adapt, by its name in the whole model. */
   readonly modules: readonly string[];
 }
@@ -152,7 +154,7 @@ function withWhole(
 function commonFields(
   paths: readonly string[],
   whole: TrainedWeights["whole"],
-  { family, base, modules }: AdapterFacts,
+  { family, base, revision, modules }: AdapterFacts,
 ): Readonly<Record<string, unknown>> {
   const heads = [
     ...new Set([...whole.keys()].map((name) => name.replace(/\.[^.]*$/, "").split(".").at(-1)!)),
@@ -160,7 +162,7 @@ function commonFields(
   return {
     task_type: TASK_TYPES[family],
     base_model_name_or_path: base,
-    revision: null,
+    revision,
     inference_mode: true,
     target_modules: shortNames(paths, modules),
     modules_to_save: heads.length > 0 ? heads : null,

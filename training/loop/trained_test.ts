@@ -89,6 +89,7 @@ test("what a run trained, exported as an adapter and read again, gives the train
   const facts = {
     family: "vision",
     base: "vit-tiny",
+    revision: null,
     modules: vitTiny.targetModules().map(({ name }) => name),
   } as const;
   const folder = await Deno.makeTempDir();

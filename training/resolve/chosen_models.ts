@@ -86,7 +86,7 @@ export async function withModelFingerprint<C extends Pick<RunConfig, "model">>(c
     model: {
       ...config.model,
       ...(found !== undefined && { fingerprint: found }),
-      ...(own !== undefined && { adapter: { path: adapter!.path, fingerprint: own } }),
+      ...(own !== undefined && { adapter: { ...adapter!, fingerprint: own } }),
     },
   };
 }

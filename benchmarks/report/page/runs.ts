@@ -72,8 +72,14 @@ function factsOf(result: RunResult): (readonly [string, string])[] {
     ...outcome.data
       ? [["Data", `${outcome.data.title}, fingerprint ${outcome.data.fingerprint.slice(0, 16)}`] as const]
       : [],
+    ...fetchedOf(config).map((name) => ["From the Hub", name] as const),
     ...config.model.head === undefined ? [] : [["Head", HEADS[config.model.head]] as const],
   ];
+}
+
+/** What was fetched: of the model, its adapter and the data. */
+function fetchedOf({ task, model }: RunResult["config"]): string[] {
+  return [model.hub, model.adapter?.hub, task.hub].filter((one) => one !== undefined);
 }
 
 function environmentOf({ environment }: RunResult): (readonly [string, string])[] {

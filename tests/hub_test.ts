@@ -1,0 +1,69 @@
+/** @file A model and a data set are fetched, and taken by name afterwards without a network, as `./run` starts it all. */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { llamaConfig } from "../models/checkpoints/hugging_face.ts";
+import { decoderParameters } from "../models/decoder.ts";
+import { inFolder } from "./support/in_folder.ts";
+import { COMMIT, startMockHub } from "./support/fakes/hub.ts";
+import { SMALL, smallWeights, writeSmall } from "./support/small_folders.ts";
+import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
+import { tokenizerFiles } from "./support/tokenizer_folder.ts";
+
+const test = testNeeding({ ...PROGRAMS, net: ["127.0.0.1"] });
+
+const project = new URL("../", import.meta.url).pathname;
+
+test("./run fetch brings a model and a data set, which bench and data take by name offline", async () => {
+  await inFolder(async (folder) => {
+    const config = { ...SMALL.llama.config, vocab_size: 260, max_position_embeddings: 128 };
+    await Deno.mkdir(`${folder}/made`);
+    await writeSmall(
+      `${folder}/made`,
+      config,
+      smallWeights(decoderParameters(llamaConfig(config, "model"))),
+    );
+    const rows = Array.from({ length: 60 }, (_, i) => `"It was ${i}, ${i % 2 ? "dull" : "fine"}",${i % 2}`);
+    const hub = startMockHub({
+      "models/o/My-Model": {
+        files: {
+          "config.json": JSON.stringify(config),
+          "model.safetensors": await Deno.readFile(`${folder}/made/model.safetensors`),
+          ...Object.fromEntries(
+            Object.entries(tokenizerFiles("")).map(([path, text]) => [path.slice(1), text]),
+          ),
+        },
+      },
+      "datasets/o/reviews": { files: { "en/train.csv": `text,label\n${rows.join("\n")}\n` } },
+    });
+    const run = async (...args: string[]) => {
+      const { code, stdout, stderr } = await new Deno.Command("sh", {
+        args: [`${project}run`, ...args],
+        cwd: folder,
+        env: { NO_COLOR: "1", HF_HOME: `${folder}/hf`, HF_ENDPOINT: hub.endpoint },
+      }).output();
+      const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)) as [string, string];
+      assertEquals(code, 0, `${args.join(" ")}\n${out}${err}`);
+      return out;
+    };
+    const fetched = await run("fetch", "o/My-Model", "--data", "o/reviews");
+    await hub[Symbol.asyncDispose]();
+    assertMatch(fetched, new RegExp(`Fetched o/My-Model@${COMMIT}: 4 files, \\d+\\.\\d kB`));
+    assertStringIncludes(fetched, "./run bench quick --data o/reviews");
+
+    const named = ["--model", "o/My-Model", "--data", "o/reviews/en/train.csv"];
+    const fast = ["--optimizers", "lora", "--ranks", "2", "--seeds", "0", "--learning-rates", "1e-3"];
+    const plan = JSON.parse(await run("bench", "quick", ...named, ...fast, "--dry-run", "--json"));
+    const { runs: [{ config: { model, task } }] } = plan;
+    const snapshot = (kind: string) => `${folder}/hf/hub/${kind}/snapshots/${COMMIT}`;
+    assertEquals([model.id, model.path, model.hub], [
+      "my-model",
+      snapshot("models--o--My-Model"),
+      `o/My-Model@${COMMIT}`,
+    ]);
+    assertEquals([task.id, task.data, task.hub], [
+      "en",
+      `${snapshot("datasets--o--reviews")}/en/train.csv`,
+      `o/reviews/en/train.csv@${COMMIT}`,
+    ]);
+    assertStringIncludes(await run("data", "o/reviews", "--model", `o/My-Model@${COMMIT}`), "2 classes");
+  });
+});
