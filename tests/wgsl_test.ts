@@ -41,6 +41,7 @@ function launchAll(gpu: Gpu): void {
     kernels.activation(gpu, x, kind);
     kernels.activationBackward(gpu, x, y, kind, tensor(4, 8), false);
   }
+  kernels.softCapBackward(gpu, kernels.softCap(gpu, x, 2), y, 2, tensor(4, 8), false);
   kernels.swiglu(gpu, x, y);
   kernels.swigluBackward(gpu, x, y, tensor(4, 8));
   kernels.geglu(gpu, x, y);
@@ -49,7 +50,7 @@ function launchAll(gpu: Gpu): void {
   // Rows of one head of 8, read as vectors, and of two heads of 3, element by element.
   for (const [heads, size] of [[1, 8], [2, 3]] as const) {
     // No model has rotary angles and a bias, which would be too many buffers for some adapters.
-    for (const kind of ["plain", "rotary", "biased"] as const) {
+    for (const kind of ["plain", "rotary", "biased", "capped"] as const) {
       const all = kind !== "plain";
       const shape = { queries: 2, keys: 2, heads, keyValueHeads: 1, size, causal: all, scale: 1 };
       const sizes = {
@@ -57,6 +58,7 @@ function launchAll(gpu: Gpu): void {
         ...(kind === "rotary" && size % 2 === 0 ? { angles: tensor(2, size / 2, 2) } : {}),
         ...(all ? { mask: words(1, 1, 1, 0) } : {}),
         ...(kind === "biased" ? { bias: tensor(heads, 2, 2) } : {}),
+        ...(kind === "capped" ? { window: 1, softCap: 2 } : {}),
       };
       const q = tensor(4, heads * size), k = tensor(4, size), v = tensor(4, size);
       const result = kernels.attention(gpu, q, k, v, sizes);
@@ -71,6 +73,7 @@ function launchAll(gpu: Gpu): void {
     const mask = gpu.zeros([2, 3], "mask", "u32"), k = tensor(6, size), v = tensor(6, size);
     const sizes = { keys: 2, heads: 2, keyValueHeads: 1, size, scale: 1, mask, ...bias };
     kernels.singleQueryAttention(gpu, tensor(2, 2 * size), k, v, sizes);
+    kernels.singleQueryAttention(gpu, tensor(2, 2 * size), k, v, { ...sizes, softCap: 2 });
   }
   kernels.gatherRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
   kernels.scatterRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8));

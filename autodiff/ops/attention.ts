@@ -23,8 +23,12 @@ export interface AttentionOptions {
   readonly size: number;
   /** True where query i sees the keys up to i + keys − length: itself and what is before it, the last one all. */
   readonly causal: boolean;
+  /** Where given, a query sees no more than its last `window` keys up to the causal limit, from 1; `causal` is true then. */
+  readonly window?: number;
   /** Usually 1 / sqrt(size). */
   readonly scale: number;
+  /** Where given, scaled scores s become cap · tanh(s / cap), before bias and mask. */
+  readonly softCap?: number;
   /** Rotary angles for queries and keys, `[keys or more, size / 2, 2]`; the last query is rotated as the last key. */
   readonly angles?: Tensor;
   /** `[batch, keys]`: 0 for a key that takes no part, such as padding. A query that sees none gives zeros. */

@@ -42,6 +42,31 @@ export function activation(tape: Tape, x: Var, kind: kernels.Activation): Var {
   });
 }
 
+/** cap · tanh(x / cap), elementwise, `cap` above 0. */
+export function softCap(tape: Tape, x: Var, cap: number): Var {
+  return tape.record({
+    name: "softCap",
+    inputs: [x],
+    output: kernels.softCap(tape.gpu, x.value, cap),
+    backward(gradient, inputs) {
+      const { into, accumulate } = inputs.target(0);
+      kernels.softCapBackward(tape.gpu, x.value, gradient, cap, into, accumulate);
+    },
+  });
+}
+
+/** factor · x, elementwise. */
+export function scale(tape: Tape, x: Var, factor: number): Var {
+  return tape.record({
+    name: "scale",
+    inputs: [x],
+    output: kernels.add(tape.gpu, x.value, x.value, factor, 0),
+    backward(gradient, inputs) {
+      inputs.pass(0, kernels.add(tape.gpu, gradient, gradient, factor, 0));
+    },
+  });
+}
+
 /** silu(gate) · up, elementwise. */
 export function swiglu(tape: Tape, gate: Var, up: Var): Var {
   return gatedLinearUnit(tape, gate, up, "swiglu", kernels.swiglu, kernels.swigluBackward);

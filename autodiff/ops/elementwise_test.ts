@@ -7,7 +7,7 @@ import * as reference from "../../tests/reference/network.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
-import { activation, add, addRow, geglu, reshape, swiglu } from "./elementwise.ts";
+import { activation, add, addRow, geglu, reshape, scale, softCap, swiglu } from "./elementwise.ts";
 
 const SHAPES = [[1, 1], [3, 4], [5, 7], [2, 67]] as const;
 
@@ -62,6 +62,26 @@ Deno.test("swiglu() and geglu() have the gradients of central differences", asyn
         operation: (tape, [gate, up]) => unit(tape, gate!, up!),
         reference: ([gate, up]) => wanted(gate!, up!),
         label: unit.name,
+      });
+    }
+  }
+});
+
+Deno.test("scale() and softCap() have the gradients of central differences, for any factor and cap", async () => {
+  for (const [rows, columns] of SHAPES) {
+    for (const factor of [0.3, 7]) {
+      const inputs = [randomMatrix(rows, columns, createRandom(rows), 2)];
+      await checkGradients({
+        inputs,
+        operation: (tape, [x]) => scale(tape, x!, factor),
+        reference: ([x]) => matrices.scale(x!, factor),
+        label: `scale ${factor}`,
+      });
+      await checkGradients({
+        inputs,
+        operation: (tape, [x]) => softCap(tape, x!, factor),
+        reference: ([x]) => reference.softCap(x!, factor),
+        label: `cap ${factor}`,
       });
     }
   }

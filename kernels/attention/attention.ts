@@ -18,8 +18,12 @@ export interface AttentionSizes {
   readonly size: number;
   /** True where query i sees the keys up to i + keys − queries: the last one sees all. */
   readonly causal: boolean;
+  /** Where given, a query sees no more than its last `window` keys up to the causal limit, from 1; `causal` is true then. */
+  readonly window?: number;
   /** Of the scores, before softmax. */
   readonly scale: number;
+  /** Where given, above 0, scaled scores s become cap · tanh(s / cap), before bias and mask. */
+  readonly softCap?: number;
   /**
    * (cosine, sine) by position and pair, `[keys or more, size / 2, 2]`: rotates pair (i, i + size / 2) of each head of
    * queries and keys. Key j is at position j, query i at i + keys − queries, which must not be negative.
@@ -100,7 +104,7 @@ function shapeOf(
   along: "queries" | "keys",
   dotsPerRow: number,
 ): AttentionShape {
-  const { queries, keys, heads, keyValueHeads, size, angles, causal, mask, bias } = sizes;
+  const { queries, keys, heads, keyValueHeads, size, angles, causal, window, softCap, mask, bias } = sizes;
   const [rows, others] = along === "queries" ? [queries, keys] : [keys, queries * heads / keyValueHeads];
   const dots = 2 ** Math.floor(Math.log2(MAX_DOTS / (dotsPerRow * Math.ceil(size / 4))));
   // Of both tiles, and of the mask.
@@ -112,19 +116,23 @@ function shapeOf(
     lanes: stepFor(rows, gpu.info.software ? STEPS : WIDE_STEPS),
     rotary: angles !== undefined,
     causal,
+    windowed: window !== undefined,
+    capped: softCap !== undefined,
     masked: mask !== undefined,
     bias: !bias ? "none" : along === "queries" && keys % 4 === 0 ? "vectors" : "elements",
   };
 }
 
 /**
- * softmax(scale Q Kᵀ + bias) V, head by head, without a matrix of scores.
+ * softmax(scale Q Kᵀ + bias) V, head by head, without a matrix of scores; the scaled scores bent by a soft cap where there
+ * is one.
  *
  * q is `[batch · queries, heads · size]`, k and v are `[batch · keys, keyValueHeads · size]`. A query that sees no key
  * gives zeros. Scores must lie within ±1e37; a NaN or infinity in what a query sees makes its row of `out` non-finite.
  * A key beyond the causal limit has weight 0, which times an infinite value is NaN; one that is masked is never read.
  *
- * Sources: Dao et al., arXiv 2205.14135; online softmax: Milakov and Gimelshein, arXiv 1805.02867.
+ * Sources: Dao et al., arXiv 2205.14135; online softmax: Milakov and Gimelshein, arXiv 1805.02867; windows: Jiang et al.,
+ * arXiv 2310.06825; soft caps: Gemma Team, arXiv 2408.00118.
  *
  * @throws {RangeError} where a tensor does not fit the sizes
  */
@@ -253,7 +261,7 @@ function launch(
 }
 
 function uniformsOf(sizes: AttentionSizes, place: Partial<Place>) {
-  const { queries, keys, heads, keyValueHeads, scale } = sizes;
+  const { queries, keys, heads, keyValueHeads, scale, softCap = 1, window = 0 } = sizes;
   return {
     queries,
     keys,
@@ -261,6 +269,9 @@ function uniformsOf(sizes: AttentionSizes, place: Partial<Place>) {
     group: heads / keyValueHeads,
     scoreScale: scale * Math.LOG2E,
     gradientScale: scale,
+    capScale: scale / softCap,
+    cap: softCap * Math.LOG2E,
+    window,
     firstBatch: place.firstBatch ?? 0,
     firstBlock: place.firstBlock ?? 0,
     first: place.first ?? 0,
@@ -297,7 +308,17 @@ function blocksOfKeys(
 
 /** The number of batches. @throws {RangeError} where a tensor does not fit the sizes */
 function batchOf(q: Tensor, k: Tensor, v: Tensor, sizes: AttentionSizes): number {
-  const { queries, keys, heads, keyValueHeads, size, angles, mask, bias } = sizes;
+  const { queries, keys, heads, keyValueHeads, size, angles, causal, window, softCap, mask, bias } = sizes;
+  if (window !== undefined && !(causal && Number.isInteger(window) && window >= 1)) {
+    throw new RangeError(
+      `Cannot look at a window of ${window} keys${
+        causal ? ": a whole number from 1 is needed" : " where no limit is causal"
+      }`,
+    );
+  }
+  if (softCap !== undefined && !(softCap > 0)) {
+    throw new RangeError(`Cannot cap scores at ${softCap}: a number above 0 is needed`);
+  }
   if (heads % keyValueHeads !== 0) {
     throw new RangeError(
       `Cannot share ${keyValueHeads} key-value heads among ${heads} heads: it must divide`,

@@ -19,6 +19,8 @@ interface Case {
   readonly keyValueHeads?: number;
   readonly size: number;
   readonly causal?: boolean;
+  readonly window?: number;
+  readonly softCap?: number;
   readonly rotary?: boolean;
   readonly masked?: boolean;
   readonly biased?: boolean;
@@ -52,6 +54,15 @@ const CASES: readonly Case[] = [
   },
   { batch: 1, queries: 9, keys: 33, size: 64, causal: true, rotary: true },
   { batch: 1, queries: 8, keys: 20, size: 33, masked: true },
+  { batch: 2, queries: 5, keys: 5, heads: 2, size: 3, causal: true, window: 1 },
+  {
+    ...{ batch: 2, queries: 130, keys: 130, heads: 4, keyValueHeads: 2, size: 4 },
+    ...{ causal: true, window: 7, softCap: 1.5 },
+  },
+  {
+    ...{ batch: 2, queries: 67, keys: 129, heads: 2, size: 6, window: 30, softCap: 0.7 },
+    ...{ causal: true, rotary: true, masked: true, biased: true },
+  },
 ];
 
 interface Prepared {
@@ -65,6 +76,7 @@ interface Prepared {
 
 function prepare(gpu: Gpu, how: Case): Prepared {
   const { batch, queries, keys, heads = 1, keyValueHeads = heads, size, causal = false } = how;
+  const { window, softCap } = how;
   const random = createRandom(keys * size), scale = 1 / Math.sqrt(size);
   const matrices = [[queries, heads], [keys, keyValueHeads], [keys, keyValueHeads], [queries, heads]].map(
     ([rows, count], i) => randomMatrix(batch * rows!, count! * size, random.fork(`${i}`), 1.5),
@@ -80,6 +92,8 @@ function prepare(gpu: Gpu, how: Case): Prepared {
   const back = (x: Matrix, options: reference.RotaryOptions) => turn(x, { ...options, inverse: true });
   const options = {
     ...{ batch, length: queries, keys, heads, keyValueHeads, headSize: size, causal, scale },
+    ...(window ? { window } : {}),
+    ...(softCap ? { softCap } : {}),
     ...(how.masked ? { mask } : {}),
     ...(how.biased ? { bias } : {}),
   };
@@ -89,6 +103,8 @@ function prepare(gpu: Gpu, how: Case): Prepared {
     label: JSON.stringify(how),
     sizes: {
       ...{ queries, keys, heads, keyValueHeads, size, causal, scale },
+      ...(window ? { window } : {}),
+      ...(softCap ? { softCap } : {}),
       // Angles for more positions than there are.
       ...(how.rotary ? { angles: uploadAngles(gpu, keys + 3, size, THETA) } : {}),
       ...(how.masked ? { mask: gpu.upload(mask, "u32", [batch, keys], "mask") } : {}),
@@ -301,6 +317,9 @@ Deno.test("attention() refuses tensors that do not fit its sizes", async () => {
     k,
     v,
   ]);
+  refuses("Cannot look at a window of 3 keys where no limit is causal", { window: 3 });
+  refuses("Cannot look at a window of 0 keys: a whole number from 1 is needed", { window: 0, causal: true });
+  refuses("Cannot cap scores at 0: a number above 0 is needed", { softCap: 0 });
   refuses('Cannot mask 2 x 5 keys by "mask" [5]', { mask: gpu.empty([5], "mask", "u32") });
   refuses('Cannot add "bias" [2,3,4] to the scores of 2 heads, 3 queries and 5 keys', {
     bias: gpu.empty([2, 3, 4], "bias"),

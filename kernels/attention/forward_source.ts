@@ -6,6 +6,7 @@ import {
   attentionText,
   causally,
   CONSTANTS,
+  four,
   keep,
   kept,
   keyMemory,
@@ -15,6 +16,7 @@ import {
   placesOf,
   range,
   rowsOfHeads,
+  scaled,
   scoresOfKeys,
   stageKeys,
 } from "./text.ts";
@@ -38,7 +40,12 @@ export function forwardText(shape: AttentionShape): AttentionText {
   const scores = quads, state = quads + chunk / 4;
   const products = phases(chunk / ROWS, 4 * quads * ROWS, (group) => {
     const blocks = range(ROWS / 4).map((i) =>
-      scoresOfKeys(shape, group * ROWS + 4 * i, scores + group * ROWS / 4 + i, (j) => `s${4 * i + j}`)
+      scoresOfKeys(
+        shape,
+        group * ROWS + 4 * i,
+        scores + group * ROWS / 4 + i,
+        scaled(shape, four((j) => `s${4 * i + j}`)),
+      )
     );
     return wgsl`
       {
@@ -68,6 +75,7 @@ export function forwardText(shape: AttentionShape): AttentionText {
         CONSTANTS.lowest,
         (shape.causal || masked) && CONSTANTS.nothing,
         bias !== "none" && CONSTANTS.log2E,
+        shape.capped && CONSTANTS.softBound,
       ],
       main: wgsl`
       @compute @workgroup_size(${lanes})
@@ -98,10 +106,11 @@ export function forwardText(shape: AttentionShape): AttentionText {
 }
 
 /** WGSL that makes weights of the scores, and keeps (the factor of earlier sums, that of this chunk's) at `state`. */
-function softmax({ chunk, lanes, causal, masked }: AttentionShape, scores: number, state: number): string {
+function softmax(shape: AttentionShape, scores: number, state: number): string {
+  const { chunk, lanes, causal, windowed, masked } = shape;
   const blocks = range(chunk / 4);
   const anyOpen = wgsl`
-    for (var key = 0u; key < count; key++) {
+    for (var key = ${windowed ? "max(count, u32(u.window)) - u32(u.window)" : "0u"}; key < count; key++) {
       any = any || mask[batch * u.keys + key] != 0u;
     }
   `;
@@ -128,7 +137,9 @@ function softmax({ chunk, lanes, causal, masked }: AttentionShape, scores: numbe
       }
       ${causal && "let last = f32(i32(place) + ahead - i32(u.first));"}
       ${
-    blocks.map((i) => `let s${i} = ${causal ? causally(kept(scores + i), 4 * i, "last") : kept(scores + i)};`)
+    blocks.map((i) =>
+      `let s${i} = ${causal ? causally(shape, kept(scores + i), 4 * i, "last") : kept(scores + i)};`
+    )
   }
       // max() may drop a NaN, which then comes back as its own probability.
       var tops = s0;

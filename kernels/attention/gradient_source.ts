@@ -4,6 +4,7 @@ import {
   type AttentionShape,
   type AttentionText,
   attentionText,
+  bent,
   causally,
   CONSTANTS,
   declareKept,
@@ -17,7 +18,9 @@ import {
   phases,
   placesOf,
   rowsOfHeads,
+  scaled,
   scoresOfKeys,
+  seen,
   stageKeys,
 } from "./text.ts";
 
@@ -64,19 +67,25 @@ export function knownText({ size, masked }: Pick<AttentionShape, "size" | "maske
  * since all share it.
  */
 export function queryGradientText(shape: AttentionShape, of: "queries" | "bias"): AttentionText {
-  const { chunk, lanes, rotary, causal, bias } = shape, heads = rowsOfHeads(shape), { quads } = heads;
+  const { chunk, lanes, rotary, causal, capped, bias } = shape, heads = rowsOfHeads(shape), { quads } = heads;
   // `kept` has the query, its gradient from above, the gradients of scores, and what is known of the row.
   const scores = 2 * quads, state = scores + chunk / 4;
   const products = phases(chunk / 4, 8 * 4 * quads, (block) => {
-    const within = causal ? causally("score", 4 * block, "state.z") : "score";
+    const within = causal ? causally(shape, "score", 4 * block, "state.z") : "score";
+    const products = four((i) => `s${i}`), gradients = `p * (${four((i) => `d${i}`)} - state.y)`;
+    // A bias is added beyond the cap.
+    const bends = capped && of === "queries";
     return wgsl`
       {
         let state = ${kept(state)};
         ${heads.products("s", "tile_k", 4 * block, 4, 0)}
         ${heads.products("d", "tile_v", 4 * block, 4, quads)}
-        let score = ${scoresOfKeys(shape, 4 * block, scores + block, (i) => `s${i}`)};
+        ${bends && `let bent = ${bent(products)};`}
+        let score = ${
+      scoresOfKeys(shape, 4 * block, scores + block, bends ? "u.cap * bent" : scaled(shape, products))
+    };
         let p = exp2(${within} - state.x);
-        ${keep(scores + block, [`p * (${four((i) => `d${i}`)} - state.y)`])}
+        ${keep(scores + block, [bends ? `${gradients} * (1.0 - bent * bent)` : gradients])}
       }
     `;
   });
@@ -106,7 +115,11 @@ export function queryGradientText(shape: AttentionShape, of: "queries" | "bias")
       of === "queries" ? ["qGradient", "read_write"] : ["biasGradient", "read_write", "f32"],
     ],
     memory: keyMemory(shape),
-    constants: [CONSTANTS.masked, bias !== "none" && CONSTANTS.log2E],
+    constants: [
+      CONSTANTS.masked,
+      bias !== "none" && CONSTANTS.log2E,
+      capped && CONSTANTS.softBound,
+    ],
     main: wgsl`
       @compute @workgroup_size(${lanes})
       fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -135,7 +148,7 @@ export function queryGradientText(shape: AttentionShape, of: "queries" | "bias")
  * keys and the values.
  */
 export function keyGradientText(shape: AttentionShape): AttentionText {
-  const { chunk, lanes, rotary, causal, masked, bias } = shape, biased = bias !== "none";
+  const { chunk, lanes, rotary, causal, windowed, capped, masked, bias } = shape, biased = bias !== "none";
   const heads = rowsOfHeads(shape), { quads } = heads;
   // `kept` has the key, the value, weights, gradients of scores, and the key's place.
   const weights = 2 * quads, scores = weights + chunk / 4, state = scores + chunk / 4;
@@ -151,19 +164,25 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
   `;
   const products = phases(chunk / 4, 8 * 4 * quads, (block) => {
     const staged = (name: string) => four((i) => `${name}[${4 * block + i}]`);
-    const score = `${four((i) => `s${i}`)} * u.score_scale + state.y${
+    const products = four((i) => `s${i}`);
+    const score = `${capped ? "u.cap * bent" : scaled(shape, products)} + state.y${
       biased ? ` + ${kept(weights + block)}` : ""
     }`;
-    const within = causal ? `select(vec4(MASKED), score, vec4(state.x) <= ${staged("lasts")})` : "score";
+    const within = causal
+      ? `select(vec4(MASKED), score, ${seen(shape, "vec4(state.x)", windowed ? "ends" : staged("lasts"))})`
+      : "score";
+    const gradients = `p * (${four((i) => `d${i}`)} - ${staged("deltas")})`;
     return wgsl`
       {
         let state = ${kept(state)};
         ${heads.products("s", "tile_q", 4 * block, 4, 0)}
         ${heads.products("d", "tile_g", 4 * block, 4, quads)}
+        ${capped && `let bent = ${bent(products)};`}
         let score = ${score};
+        ${windowed && `let ends = ${staged("lasts")};`}
         let p = exp2(${within} - ${staged("normalizers")});
         ${keep(weights + block, ["p"])}
-        ${keep(scores + block, [`p * (${four((i) => `d${i}`)} - ${staged("deltas")})`])}
+        ${keep(scores + block, [capped ? `${gradients} * (1.0 - bent * bent)` : gradients])}
       }
     `;
   });
@@ -192,7 +211,12 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
         tiles: ["tile_q", "tile_g"],
         numbers: ["normalizers", "deltas", ...(causal ? ["lasts"] : [])],
       },
-      constants: [(causal || masked) && CONSTANTS.masked, CONSTANTS.nothing, biased && CONSTANTS.log2E],
+      constants: [
+        (causal || masked) && CONSTANTS.masked,
+        CONSTANTS.nothing,
+        biased && CONSTANTS.log2E,
+        capped && CONSTANTS.softBound,
+      ],
       main: wgsl`
       @compute @workgroup_size(${lanes})
       fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

@@ -2,6 +2,7 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { groupsFor } from "../wgsl/groups.ts";
+import { softBound } from "../pointwise/soft_bound.ts";
 import { defineRowKernel, rowKernel } from "../wgsl/rows.ts";
 import mixSource from "./single_query_mix.wgsl" with { type: "text" };
 import scoresSource from "./single_query_scores.wgsl" with { type: "text" };
@@ -19,9 +20,9 @@ const scoresKernels = defineRowKernel({
   name: "single_query_scores",
   source: scoresSource,
   buffers: { q: "read", k: "read", mask: "read", bias: "read", scores: "read_write" },
-  uniforms: { ...uniforms, scale: "f32" },
-  constants: { BIASED: false },
-});
+  uniforms: { ...uniforms, scale: "f32", cap: "f32" },
+  constants: { BIASED: false, CAPPED: false },
+}, { single: { soft_bound: softBound("f32") }, fourfold: { soft_bound: softBound("f32") } });
 
 const mixKernels = defineRowKernel({
   name: "single_query_mix",
@@ -43,6 +44,8 @@ export interface SingleQuerySizes {
   readonly size: number;
   /** Of the scores, before softmax. */
   readonly scale: number;
+  /** Where given, above 0, scaled scores s become cap · tanh(s / cap), before bias and mask. */
+  readonly softCap?: number;
   /** `[texts, rows]`, rows of k and v for each text, `keys` or more: 0 for a key that takes no part, whatever it holds. */
   readonly mask: Tensor<"u32">;
   /** Added to the scaled scores of every text, `[heads, 1, keys]`. */
@@ -63,7 +66,7 @@ export function singleQueryAttention(
   v: Tensor,
   sizes: SingleQuerySizes,
 ): Tensor {
-  const { keys, heads, keyValueHeads, size, scale, mask, bias } = sizes;
+  const { keys, heads, keyValueHeads, size, scale, softCap, mask, bias } = sizes;
   const [texts, keyRows] = mask.shape as [number, number];
   const kept = texts * keyRows * keyValueHeads * size;
   if (
@@ -83,8 +86,8 @@ export function singleQueryAttention(
   const shape = { texts, heads, group: heads / keyValueHeads, size, keys, keyRows };
   gpu.launch(rowKernel(scoresKernels, size).kernel, {
     buffers: { q, k, mask, bias: bias ?? q, scores },
-    uniforms: { ...shape, scale },
-    constants: { BIASED: bias !== undefined },
+    uniforms: { ...shape, scale, cap: softCap ?? 1 },
+    constants: { BIASED: bias !== undefined, CAPPED: softCap !== undefined },
     workgroups: groupsFor(elementCount(scores.shape)),
   });
   const { kernel, width } = rowKernel(mixKernels, size);

@@ -1,4 +1,4 @@
-// scores[text, head, key] = scale q . k + bias of each text's one query: MASKED where the key takes no part.
+// scores[text, head, key] = scale q . k (+ bias; with CAPPED bent below a cap) of each text's one query: MASKED where the key takes no part.
 struct Uniforms {
   texts: u32,
   heads: u32,
@@ -9,14 +9,17 @@ struct Uniforms {
   // From a text's first key to the next text's.
   key_rows: u32,
   scale: f32,
+  cap: f32,
 }
 
 #use value
 #use width
 
 #use total
+#use soft_bound
 
 override BIASED = false;
+override CAPPED = false;
 
 const MASKED = -3.0e38;
 
@@ -53,6 +56,9 @@ fn main(
     sum += q[from_query + c] * k[from_key + c];
   }
   var score = u.scale * total(sum);
+  if (CAPPED) {
+    score = u.cap * soft_bound(score / u.cap);
+  }
   if (BIASED) {
     score += bias[head * u.keys + key];
   }

@@ -10,12 +10,14 @@ import { singleQueryAttention } from "./single_query.ts";
 Deno.test("singleQueryAttention() agrees with float64 for any sizes, and never reads what does not take part", async () => {
   const gpu = await testGpu();
   for (
-    const { texts, keys, rows = keys, heads = 1, keyValueHeads = heads, size, biased = false } of [
+    const { texts, keys, rows = keys, heads = 1, keyValueHeads = heads, size, biased = false, softCap } of [
       { texts: 1, keys: 1, size: 1 },
       { texts: 3, keys: 7, rows: 10, heads: 6, keyValueHeads: 2, size: 3, biased: true },
       { texts: 2, keys: 300, heads: 4, keyValueHeads: 1, size: 8 },
       { texts: 5, keys: 24, rows: 40, heads: 2, size: 20, biased: true },
       { texts: 2, keys: 5, heads: 3, size: 33, biased: true },
+      { texts: 2, keys: 9, heads: 2, size: 4, biased: true, softCap: 0.8 },
+      { texts: 2, keys: 9, heads: 2, size: 3, softCap: 0.5 },
     ]
   ) {
     using _ = gpu.scope("single queries");
@@ -33,6 +35,7 @@ Deno.test("singleQueryAttention() agrees with float64 for any sizes, and never r
     const wanted = reference.attention(q, k, v, {
       ...{ batch: texts, length: 1, keys, heads, keyValueHeads, headSize: size, causal: false, scale, mask },
       ...(biased ? { bias } : {}),
+      ...(softCap ? { softCap } : {}),
     });
     const width = keyValueHeads * size, all = new Uint32Array(texts * rows);
     /** Keys or values with NaN in all that takes no part. */
@@ -50,6 +53,7 @@ Deno.test("singleQueryAttention() agrees with float64 for any sizes, and never r
     const out = singleQueryAttention(gpu, upload(gpu, q, "q"), kept(k), kept(v), {
       ...{ keys, heads, keyValueHeads, size, scale, mask: gpu.upload(all, "u32", [texts, rows], "mask") },
       ...(biased ? { bias: upload(gpu, bias, "bias", [heads, 1, keys]) } : {}),
+      ...(softCap ? { softCap } : {}),
     });
     assertEquals(out.shape, [texts, heads * size]);
     assertClose(await gpu.download(out), wanted.data, { relative: 1e-5, absolute: 1e-6 }, label);

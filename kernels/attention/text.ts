@@ -1,5 +1,6 @@
 /** @file What the WGSL of fused attention and of its gradients have in common: shapes, rows of heads, what a lane keeps. */
 import type { KernelSpec } from "../../gpu/kernel.ts";
+import { softBound } from "../pointwise/soft_bound.ts";
 import { wgsl } from "../wgsl/compose.ts";
 import { declarations } from "../wgsl/declarations.ts";
 
@@ -14,6 +15,10 @@ export interface AttentionShape {
   /** True where queries and keys are rotated by their positions; `size` is even then. */
   readonly rotary: boolean;
   readonly causal: boolean;
+  /** True where a query sees no more than a window's last keys; `causal` is true then. */
+  readonly windowed: boolean;
+  /** True where scores are bent below a soft cap. */
+  readonly capped: boolean;
   /** True where a mask says which keys take part. */
   readonly masked: boolean;
   /** How a bias that is added to the scores is read, if there is one: "vectors" where rows are whole vectors of four. */
@@ -35,6 +40,9 @@ export const ATTENTION_UNIFORMS = {
   group: "u32",
   scoreScale: "f32",
   gradientScale: "f32",
+  capScale: "f32",
+  cap: "f32",
+  window: "f32",
   firstBatch: "u32",
   firstBlock: "u32",
   first: "u32",
@@ -67,6 +75,7 @@ export const CONSTANTS = {
     // Scores are powers of 2, since that is what exp2() is made for.
     const LOG2_E = 1.4426950408889634;
   `,
+  softBound: softBound("vec4<f32>"),
 };
 
 const AXES = "xyzw";
@@ -425,23 +434,42 @@ export function loadQuery(shape: AttentionShape, count: number, scores: number):
   `;
 }
 
+/** WGSL of products of queries and keys as scores: of what a soft cap bends them to, a number from -1 to 1, where there is one. */
+export function scaled({ capped }: Pick<AttentionShape, "capped">, products: string): string {
+  return capped ? `u.cap * ${bent(products)}` : `${products} * u.score_scale`;
+}
+
+/** WGSL of what a soft cap bends products to, as shares of the cap. */
+export function bent(products: string): string {
+  return `soft_bound(${products} * u.cap_scale)`;
+}
+
 /**
- * WGSL of the scores of four keys of the chunk, from `first`, out of their products with the lane's query, MASKED where they
- * take no part; the bias is kept at `at`.
+ * WGSL of the scores of four keys of the chunk, from `first`, out of their `scaled` products with the lane's query, MASKED
+ * where they take no part; the bias is kept at `at`.
  */
 export function scoresOfKeys(
   { masked, bias }: AttentionShape,
   first: number,
   at: number,
-  product: (i: number) => string,
+  scaled: string,
 ): string {
   const open = masked
     ? four((i) => `open[${first + i}]`)
     : `select(vec4(MASKED), vec4(0.0), u.first + ${four((i) => `${first + i}u`)} < vec4(u.keys))`;
-  return `${four(product)} * u.score_scale + ${open}${bias === "none" ? "" : ` + ${kept(at)}`}`;
+  return `${scaled} + ${open}${bias === "none" ? "" : ` + ${kept(at)}`}`;
 }
 
-/** `scores` of four keys of the chunk, from `first`, MASKED where they are beyond the `last` that the lane's query sees. */
-export function causally(scores: string, first: number, last: string): string {
-  return `select(vec4(MASKED), ${scores}, ${four((i) => `${first + i}.0`)} <= vec4(${last}))`;
+/**
+ * `scores` of four keys of the chunk, from `first`, MASKED where they are beyond the `last` that the lane's query sees, or
+ * before its window.
+ */
+export function causally(shape: AttentionShape, scores: string, first: number, last: string): string {
+  return `select(vec4(MASKED), ${scores}, ${seen(shape, four((i) => `${first + i}.0`), `vec4(${last})`)})`;
+}
+
+/** WGSL of whether keys at `places` are seen by queries that see none after `lasts`, both vectors of four. */
+export function seen({ windowed }: AttentionShape, places: string, lasts: string): string {
+  const causal = `${places} <= ${lasts}`;
+  return windowed ? `(${causal}) & (${places} > ${lasts} - u.window)` : causal;
 }

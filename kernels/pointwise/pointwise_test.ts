@@ -18,6 +18,7 @@ import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { type Activation, activation, activationBackward } from "./activation.ts";
 import { accumulate, add, addRow } from "./add.ts";
 import { geglu, gegluBackward, swiglu, swigluBackward } from "./glu.ts";
+import { softCap, softCapBackward } from "./soft_cap.ts";
 
 /** Alone, below and above a vector of four, a workgroup's lanes, and primes. */
 const COUNTS = [1, 3, 4, 5, 63, 257, 1009] as const;
@@ -272,6 +273,30 @@ Deno.test("swiglu(), geglu() and their gradients agree with float64 at every len
       const slopes = map(gate, slope);
       assertClose(dGate!, zip(g, zip(up, slopes, (a, b) => a * b), (a, b) => a * b).data, { relative: 1e-6 });
     }
+  }
+});
+
+Deno.test("softCap() and its gradient agree with float64 at every length, near 0 and far from it", async () => {
+  const gpu = await testGpu();
+  for (
+    const [count, deviation, cap] of [...COUNTS.map((count) => [count, 2, 3] as const), [101, 1e-3, 1], [
+      301,
+      100,
+      30,
+    ]] as const
+  ) {
+    using _ = gpu.scope("soft cap");
+    const random = createRandom(count);
+    const [x, g] = ["x", "g"].map((label) => randomMatrix(1, count, random.fork(label), deviation)) as [
+      Matrix,
+      Matrix,
+    ];
+    const on = upload(gpu, x, "x"), into = upload(gpu, g, "into");
+    softCapBackward(gpu, on, upload(gpu, g, "g"), cap, into, true);
+    const [out, gradient] = await gpu.downloadAll([softCap(gpu, on, cap), into]);
+    assertClose(out!, reference.softCap(x, cap).data, { relative: 1e-6 });
+    const slopes = map(x, (value) => 1 + Math.cosh(value / cap) ** -2);
+    assertClose(gradient!, zip(g, slopes, (a, b) => a * b).data, { relative: 1e-6 });
   }
 });
 

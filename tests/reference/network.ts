@@ -57,6 +57,10 @@ export interface AttentionOptions {
   readonly headSize: number;
   /** Whether query i sees keys 0 to i + keys - length only. */
   readonly causal: boolean;
+  /** Keys that a query sees at most, up to the causal limit. */
+  readonly window?: number;
+  /** Scaled scores s become cap tanh(s / cap), before the bias. */
+  readonly softCap?: number;
   /** Factor of the scores before softmax, usually 1 / sqrt(headSize). */
   readonly scale: number;
   /** `[batch, keys]`, row by row: 0 for keys that nothing sees. */
@@ -90,10 +94,10 @@ export function attentionGradients(
   gradient: Matrix,
   options: AttentionOptions,
 ): { readonly q: Matrix; readonly k: Matrix; readonly v: Matrix; readonly bias: Matrix } {
-  const { length, heads, headSize, scale } = options, keys = keysOf(options);
+  const { length, heads, headSize, scale, softCap } = options, keys = keysOf(options);
   const [dq, dk, dv] = [q, k, v].map((x) => zeros(x.rows, x.columns)) as [Matrix, Matrix, Matrix];
   const bias = zeros(heads * length, keys);
-  eachQuery(q, k, options, ({ sequence, head, source, i, visible, weights }) => {
+  eachQuery(q, k, options, ({ sequence, head, source, i, visible, scores, weights }) => {
     const own = (m: Matrix) => headOf(m, sequence * length + i, head, headSize);
     const other = (m: Matrix, j: number) => headOf(m, sequence * keys + j, source, headSize);
     const upstream = own(gradient);
@@ -102,10 +106,11 @@ export function attentionGradients(
     visible.forEach((j, at) => {
       const ofScore = weights[at]! * (ofWeights[at]! - mean);
       bias.data[(head * length + i) * keys + j]! += ofScore;
+      const slope = softCap === undefined ? scale : scale * (1 - (scores[at]! / softCap) ** 2);
       for (let d = 0; d < headSize; d++) {
         other(dv, j)[d]! += weights[at]! * upstream[d]!;
-        own(dq)[d]! += scale * ofScore * other(k, j)[d]!;
-        other(dk, j)[d]! += scale * ofScore * own(q)[d]!;
+        own(dq)[d]! += slope * ofScore * other(k, j)[d]!;
+        other(dk, j)[d]! += slope * ofScore * own(q)[d]!;
       }
     });
   });
@@ -120,11 +125,25 @@ interface Query {
   readonly source: number;
   readonly i: number;
   readonly visible: readonly number[];
+  /** Before the bias. */
+  readonly scores: readonly number[];
   readonly weights: ArrayLike<number>;
 }
 
 function eachQuery(q: Matrix, k: Matrix, options: AttentionOptions, visit: (query: Query) => void): void {
-  const { batch, length, heads, keyValueHeads, headSize, causal, scale, mask, bias } = options;
+  const {
+    batch,
+    length,
+    heads,
+    keyValueHeads,
+    headSize,
+    causal,
+    window = Infinity,
+    scale,
+    softCap,
+    mask,
+    bias,
+  } = options;
   const keys = keysOf(options);
   for (let sequence = 0; sequence < batch; sequence++) {
     for (let head = 0; head < heads; head++) {
@@ -132,20 +151,25 @@ function eachQuery(q: Matrix, k: Matrix, options: AttentionOptions, visit: (quer
       for (let i = 0; i < length; i++) {
         const query = headOf(q, sequence * length + i, head, headSize);
         const visible = Array.from({ length: keys }, (_, j) => j).filter((j) =>
-          (!causal || j <= i + keys - length) && (!mask || mask[sequence * keys + j] !== 0)
+          (!causal || j <= i + keys - length) && j > i + keys - length - window &&
+          (!mask || mask[sequence * keys + j] !== 0)
         );
         const scores = visible.map((j) => {
           const key = headOf(k, sequence * keys + j, source, headSize);
           const product = sum(key.map((value, d) => value * query[d]!));
-          return scale * product + (bias ? bias.data[(head * length + i) * keys + j]! : 0);
+          return softCap === undefined ? scale * product : softCap * Math.tanh(scale * product / softCap);
         });
+        const biased = scores.map((score, at) =>
+          score + (bias ? bias.data[(head * length + i) * keys + visible[at]!]! : 0)
+        );
         visit({
           sequence,
           head,
           source,
           i,
           visible,
-          weights: softmax(matrix(1, visible.length, scores)).data,
+          scores,
+          weights: softmax(matrix(1, visible.length, biased)).data,
         });
       }
     }
@@ -260,6 +284,11 @@ export function geluTanh(x: Matrix): Matrix {
 /** x * sigmoid(1.702 x), CLIP's approximation of GELU. */
 export function quickGelu(x: Matrix): Matrix {
   return map(x, (value) => value * sigmoid(1.702 * value));
+}
+
+/** cap tanh(x / cap), elementwise. */
+export function softCap(x: Matrix, cap: number): Matrix {
+  return map(x, (value) => cap * Math.tanh(value / cap));
 }
 
 /** out[h * queries + q, k] = values[k - q + queries - 1, h]: a bias of attention by distance. */
