@@ -20,8 +20,12 @@ export interface CacheSizes {
   readonly keyValueHeads: number;
   /** Width of a head. */
   readonly size: number;
+  /** Tokens that one looks at at most, its own and those before; all where absent. */
+  readonly window?: number;
   /** Usually 1 / sqrt(size). */
   readonly scale: number;
+  /** Where given, scaled scores s become cap · tanh(s / cap). */
+  readonly softCap?: number;
   /** Rotary angles for queries and keys, `[tokens of a text or more, size / 2, 2]`. */
   readonly angles?: Tensor;
 }
@@ -52,7 +56,7 @@ export class KeyValueCache {
   readonly #room: number;
   #layers: readonly { readonly k: Tensor; readonly v: Tensor }[];
   #lengths: readonly number[];
-  /** `[texts, room]`: 1 for the tokens that are kept. */
+  /** `[texts, room]`: 1 for the tokens that are kept and looked at. */
   #mask: Tensor<"u32">;
   #places: Places | null = null;
 
@@ -79,7 +83,7 @@ export class KeyValueCache {
     return this.#lengths;
   }
 
-  /** `[texts, room]`: 1 for the tokens that are kept. `begin`, `advance` and `select` write it. */
+  /** `[texts, room]`: 1 for the tokens that are kept and looked at. `begin`, `advance` and `select` write it. */
   get mask(): Tensor<"u32"> {
     return this.#mask;
   }
@@ -141,10 +145,11 @@ export class KeyValueCache {
 
   /** Attention of one query of each text, rotated already, to all that is kept. */
   look(tape: Tape, layer: number, q: Var, bias?: Var): Var {
-    const { heads, keyValueHeads, size, scale } = this.#sizes, { k, v } = this.#layers[layer]!;
+    const { heads, keyValueHeads, size, scale, softCap } = this.#sizes, { k, v } = this.#layers[layer]!;
     const out = singleQueryAttention(this.#gpu, q.value, k, v, {
       // What follows a text's last token is hidden by the mask.
       ...{ keys: this.keys, heads, keyValueHeads, size, scale, mask: this.#mask },
+      ...(softCap === undefined ? {} : { softCap }),
       ...(bias ? { bias: bias.value } : {}),
     });
     return tape.constant(out);
@@ -198,8 +203,11 @@ export class KeyValueCache {
   }
 
   #writeMask(): void {
-    const room = this.#room, mask = new Uint32Array(this.#lengths.length * room);
-    this.#lengths.forEach((length, text) => mask.fill(1, text * room, text * room + length));
+    const room = this.#room, { window = room } = this.#sizes;
+    const mask = new Uint32Array(this.#lengths.length * room);
+    this.#lengths.forEach((length, text) => {
+      mask.fill(1, text * room + Math.max(0, length - window), text * room + length);
+    });
     this.#gpu.write(this.#mask, mask);
   }
 }

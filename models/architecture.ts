@@ -98,8 +98,11 @@ export function decoderArchitecture(config: DecoderConfig, tokens: number, param
   }).flat();
   const head = { name: "head", in: width, out: vocabulary, rows: tokens, stage: 1 + 4 * layers };
   // By row and layer: two norms, two residuals and two outputs of the width; q, k, v and their mix; swiglu.
-  const moved = 10 * width + 3 * hidden;
-  const kept = 6 * width + 2 * asked + 2 * looked + 3 * hidden + 2 * heads;
+  const { biases, headNorms, outputNorms } = config, inner = asked + looked;
+  const more = (biases ? 2 * (inner + looked) : 0) + (headNorms ? 2 * inner : 0) +
+    (outputNorms ? 4 * width : 0);
+  const moved = 10 * width + 3 * hidden + more;
+  const kept = 6 * width + 2 * inner + 3 * hidden + 2 * heads + more / 2;
   return {
     tokens,
     parameters,

@@ -1,20 +1,24 @@
-/** @file The Llama-like decoder: RMS norm, rotary position embedding, SwiGLU, grouped-query attention. */
+/**
+ * @file The Llama-like decoder: RMS norm, rotary position embedding, a gated feed-forward part, grouped-query attention. What
+ * Qwen, Mistral and Gemma have beside Llama is a field of the config each.
+ */
 import {
   add,
   addRmsNorm,
-  attention,
-  gatherMap,
-  KeyValueCache,
+  geglu,
   mapRows,
   matmul,
+  reshape,
   rmsNorm,
-  type RowMap,
+  scale,
+  softCap,
   swiglu,
 } from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import type { DecoderBatch, Forward, Model, TargetModule } from "./model.ts";
-import { padRight, scoped } from "./padded_prompts.ts";
+import type { Tensor } from "../gpu/tensor.ts";
+import type { DecoderBatch, Model, TargetModule } from "./model.ts";
+import { type AttentionKind, type TextNetwork, textWriter } from "./text_writer.ts";
 import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of a decoder, named as in the text of the Llama papers. */
@@ -41,8 +45,35 @@ export interface DecoderConfig {
   readonly ropeTheta: number;
   /** Llama 3's slowing-down of low frequencies; absent in Llama 2. */
   readonly ropeScaling?: RopeScaling;
+  /** What all rotary frequencies are divided by, but for those of `windowRopeTheta`; 1 where absent. */
+  readonly ropeDivisor?: number;
   /** True where the output layer is the embedding itself. */
   readonly tiedHead: boolean;
+  /** True where queries, keys and values have biases: Qwen2. */
+  readonly biases?: true;
+  /** True where each head of queries and of keys is normed before it is rotated: Qwen3 and Gemma 3. */
+  readonly headNorms?: true;
+  /**
+   * Tokens that a layer's queries see at most, their own and those before, or null for all, by layer and over again where
+   * there are more: Mistral has one window for all layers, Gemma 2 one for every other.
+   */
+  readonly windows?: readonly (number | null)[];
+  /** Base of the rotary frequencies of layers with a window, where that is another: Gemma 3. */
+  readonly windowRopeTheta?: number;
+  /** Of the gate of the feed-forward part; SiLU where absent, gelu by its tanh approximation in Gemma. */
+  readonly activation?: "silu" | "gelu-tanh";
+  /** What queries' products with keys are multiplied by; headSize^(-1/2) where absent. */
+  readonly scoreScale?: number;
+  /** What the scores of attention are bent below: Gemma 2. */
+  readonly scoreCap?: number;
+  /** What the logits are bent below: Gemma 2. */
+  readonly logitCap?: number;
+  /** What embeddings are multiplied by on their way in, not in the output layer: Gemma. */
+  readonly embeddingScale?: number;
+  /** True where norms multiply by 1 + their weight, which is near 0 then: Gemma. */
+  readonly normsFromOne?: true;
+  /** True where what attention and feed-forward part give is normed, too, before it is added: Gemma 2 and 3. */
+  readonly outputNorms?: true;
 }
 
 /** Source: Llama 3.1's model code; the names are those of Hugging Face's `rope_scaling`. */
@@ -60,24 +91,45 @@ export interface RopeScaling {
 /** Parameters of a decoder under their Hugging Face names. */
 export function decoderParameters(config: DecoderConfig): ParameterList {
   const { vocabulary, width, layers, heads, keyValueHeads, headSize, hidden, tiedHead } = config;
-  const list = [{ name: "model.embed_tokens.weight", shape: [vocabulary, width] }];
+  const list = [{ name: "model.embed_tokens.weight", shape: [vocabulary, width] }], norms = normNames(config);
   for (let layer = 0; layer < layers; layer++) {
-    const name = (part: string) => `model.layers.${layer}.${part}.weight`;
-    list.push(
-      { name: name("input_layernorm"), shape: [width] },
-      { name: name("self_attn.q_proj"), shape: [heads * headSize, width] },
-      { name: name("self_attn.k_proj"), shape: [keyValueHeads * headSize, width] },
-      { name: name("self_attn.v_proj"), shape: [keyValueHeads * headSize, width] },
-      { name: name("self_attn.o_proj"), shape: [width, heads * headSize] },
-      { name: name("post_attention_layernorm"), shape: [width] },
-      { name: name("mlp.gate_proj"), shape: [hidden, width] },
-      { name: name("mlp.up_proj"), shape: [hidden, width] },
-      { name: name("mlp.down_proj"), shape: [width, hidden] },
-    );
+    const add = (part: string, ...shape: number[]) =>
+      list.push({ name: `model.layers.${layer}.${part}`, shape });
+    const input = (name: string, out: number) => {
+      add(`self_attn.${name}.weight`, out, width);
+      if (config.biases) add(`self_attn.${name}.bias`, out);
+    };
+    add(`${norms.attention}.weight`, width);
+    input("q_proj", heads * headSize);
+    input("k_proj", keyValueHeads * headSize);
+    input("v_proj", keyValueHeads * headSize);
+    if (config.headNorms) {
+      add("self_attn.q_norm.weight", headSize);
+      add("self_attn.k_norm.weight", headSize);
+    }
+    add("self_attn.o_proj.weight", width, heads * headSize);
+    if (norms.attended) add(`${norms.attended}.weight`, width);
+    add(`${norms.feedForward}.weight`, width);
+    add("mlp.gate_proj.weight", hidden, width);
+    add("mlp.up_proj.weight", hidden, width);
+    add("mlp.down_proj.weight", width, hidden);
+    if (norms.fed) add(`${norms.fed}.weight`, width);
   }
   list.push({ name: "model.norm.weight", shape: [width] });
   if (!tiedHead) list.push({ name: "lm_head.weight", shape: [vocabulary, width] });
   return list;
+}
+
+/** What Hugging Face calls the norms of a block; Gemma's "post_attention_layernorm" is not where Llama's is. */
+function normNames({ outputNorms }: DecoderConfig) {
+  return outputNorms
+    ? {
+      attention: "input_layernorm",
+      attended: "post_attention_layernorm",
+      feedForward: "pre_feedforward_layernorm",
+      fed: "post_feedforward_layernorm",
+    }
+    : { attention: "input_layernorm", attended: null, feedForward: "post_attention_layernorm", fed: null };
 }
 
 /**
@@ -90,7 +142,7 @@ export function createDecoder(
   source: WeightSource,
   half: ReadonlySet<string> = new Set(),
 ): Model<DecoderBatch> {
-  const { vocabulary, heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
+  const { vocabulary, width, heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
   const weightName = (targetModule: string) => `model.${targetModule}.weight`;
   const { parameters, halves } = loadParameters(
     gpu,
@@ -101,44 +153,82 @@ export function createDecoder(
   const parameter = (name: string): Parameter => parameters.get(`${name}.weight`)!;
   const targetModule = (name: string): TargetModule => {
     const weight = halves.get(weightName(name)) ?? parameter(`model.${name}`);
-    return { name, weight, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
+    const bias = parameters.get(`model.${name}.bias`);
+    return {
+      name,
+      weight,
+      ...(bias ? { bias } : {}),
+      out: weight.value.shape[0]!,
+      in: weight.value.shape[1]!,
+    };
   };
-  const blocks = Array.from({ length: layers }, (_, layer) => ({
-    inputNorm: parameter(`model.layers.${layer}.input_layernorm`),
-    q: targetModule(`layers.${layer}.self_attn.q_proj`),
-    k: targetModule(`layers.${layer}.self_attn.k_proj`),
-    v: targetModule(`layers.${layer}.self_attn.v_proj`),
-    o: targetModule(`layers.${layer}.self_attn.o_proj`),
-    outputNorm: parameter(`model.layers.${layer}.post_attention_layernorm`),
-    gate: targetModule(`layers.${layer}.mlp.gate_proj`),
-    up: targetModule(`layers.${layer}.mlp.up_proj`),
-    down: targetModule(`layers.${layer}.mlp.down_proj`),
-  }));
+  const names = normNames(config), kinds = attentionKinds(gpu, config);
+  const blocks = Array.from({ length: layers }, (_, layer) => {
+    const at = (name: string) => parameter(`model.layers.${layer}.${name}`);
+    return {
+      norms: {
+        attention: at(names.attention),
+        attended: names.attended === null ? null : at(names.attended),
+        feedForward: at(names.feedForward),
+        fed: names.fed === null ? null : at(names.fed),
+        q: config.headNorms && at("self_attn.q_norm"),
+        k: config.headNorms && at("self_attn.k_norm"),
+      },
+      q: targetModule(`layers.${layer}.self_attn.q_proj`),
+      k: targetModule(`layers.${layer}.self_attn.k_proj`),
+      v: targetModule(`layers.${layer}.self_attn.v_proj`),
+      o: targetModule(`layers.${layer}.self_attn.o_proj`),
+      gate: targetModule(`layers.${layer}.mlp.gate_proj`),
+      up: targetModule(`layers.${layer}.mlp.up_proj`),
+      down: targetModule(`layers.${layer}.mlp.down_proj`),
+    };
+  });
   const embedding = parameter("model.embed_tokens"), finalNorm = parameter("model.norm");
   const head = config.tiedHead ? embedding : parameter("lm_head");
-  const angles = gpu.upload(rotaryAngles(config), "f32", [length, headSize / 2, 2], "rotary angles");
+  const one = config.normsFromOne &&
+    new Map([width, headSize].map((count) => [
+      count,
+      gpu.upload(new Float32Array(count).fill(1), "f32", [count], "ones"),
+    ]));
 
-  const sizes = { heads, keyValueHeads, size: headSize, scale: headSize ** -0.5, angles };
+  /** What a norm multiplies by. */
+  const factors = (tape: Tape, weight: Parameter): Var => {
+    const own = tape.parameter(weight);
+    return one ? add(tape, tape.constant(one.get(weight.value.shape[0]!)!), own) : own;
+  };
+  const normed = (tape: Tape, x: Var, weight: Parameter): Var =>
+    rmsNorm(tape, x, factors(tape, weight), epsilon);
+  const outputNormed = (tape: Tape, x: Var, weight: Parameter | null): Var =>
+    weight ? normed(tape, x, weight) : x;
+  /** The same for each head of a row by itself. */
+  const headNormed = (tape: Tape, x: Var, weight: Parameter | undefined): Var => {
+    if (!weight) return x;
+    const { shape } = x.value, [rows, columns] = shape as [number, number];
+    const each = reshape(tape, x, [rows * columns / headSize, headSize]);
+    return reshape(tape, normed(tape, each, weight), shape);
+  };
+  const gated = config.activation === "gelu-tanh" ? geglu : swiglu;
 
-  /** How the queries of a block's tokens look at keys and values: of the same tokens, or also of those before. */
-  type Attend = (tape: Tape, layer: number, q: Var, k: Var, v: Var) => Var;
-  /** Scores of what follows each of `tokens`, rows of the embedding, or each of those that `last` picks of them. */
-  const network = (forward: Forward, tokens: RowMap, attend: Attend, last?: RowMap): Var => {
+  const network: TextNetwork = (forward, { tokens, attend, last }) => {
     const { tape } = forward;
     let x = mapRows(tape, tape.parameter(embedding), tokens);
-    for (const [layer, block] of blocks.entries()) {
+    if (config.embeddingScale) x = scale(tape, x, config.embeddingScale);
+    for (const [layer, { norms, ...maps }] of blocks.entries()) {
       x = forward.block([x], ({ tape, linear }, [x]) => {
-        const y = rmsNorm(tape, x, tape.parameter(block.inputNorm), epsilon);
-        const mixed = attend(tape, layer, linear(block.q, y), linear(block.k, y), linear(block.v, y));
-        const weight = tape.parameter(block.outputNorm);
-        const { sum, normed } = addRmsNorm(tape, x, linear(block.o, mixed), weight, epsilon);
-        const inner = swiglu(tape, linear(block.gate, normed), linear(block.up, normed));
-        return add(tape, sum, linear(block.down, inner));
+        const y = normed(tape, x, norms.attention);
+        const q = headNormed(tape, linear(maps.q, y), norms.q);
+        const k = headNormed(tape, linear(maps.k, y), norms.k);
+        const mixed = attend(tape, layer, q, k, linear(maps.v, y));
+        const attended = outputNormed(tape, linear(maps.o, mixed), norms.attended);
+        const weight = factors(tape, norms.feedForward);
+        const next = addRmsNorm(tape, x, attended, weight, epsilon);
+        const inner = gated(tape, linear(maps.gate, next.normed), linear(maps.up, next.normed));
+        return add(tape, next.sum, outputNormed(tape, linear(maps.down, inner), norms.fed));
       });
     }
     if (last) x = mapRows(tape, x, last);
-    x = rmsNorm(tape, x, tape.parameter(finalNorm), epsilon);
-    return matmul(tape, x, tape.parameter(head), { transposeB: true });
+    const logits = matmul(tape, normed(tape, x, finalNorm), tape.parameter(head), { transposeB: true });
+    return config.logitCap ? softCap(tape, logits, config.logitCap) : logits;
   };
 
   return {
@@ -146,63 +236,52 @@ export function createDecoder(
     parameters: [...parameters.values()],
     targetModules: blocks.flatMap(({ q, k, v, o, gate, up, down }) => [q, k, v, o, gate, up, down]),
     head: [],
-    logits(forward, batch) {
-      const [, tokens] = batch.tokens.shape as [number, number];
-      if (tokens > length) {
-        throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
-      }
-      const chosen = gatherMap(gpu, batch.tokens.data, vocabulary);
-      return network(forward, chosen, (tape, _, q, k, v) => {
-        return attention(tape, q, k, v, { ...sizes, length: tokens, causal: true });
-      });
-    },
-    writer: {
-      // The last token that is written is not read.
-      room: (prompt, longest) => Math.max(0, Math.min(longest, length) - prompt + 1),
-      begin(forward, prompts, tokens) {
-        const { tokens: read, padded, lengths } = padRight(prompts, length);
-        const room = Math.min(length, Math.max(padded, Math.max(...lengths) + tokens - 1));
-        const cache = new KeyValueCache(gpu, { ...sizes, layers }, prompts.length, room);
-        return {
-          prompted: scoped(gpu, "prompts", () => {
-            cache.begin(lengths, padded);
-            const last = lengths.map((length, text) => text * padded + length - 1);
-            const ends = gatherMap(gpu, last, read.length), chosen = gatherMap(gpu, read, vocabulary);
-            return network(forward, chosen, (tape, layer, q, k, v) => {
-              cache.keep(layer, k, v);
-              // Padding lies behind: causal attention never looks there.
-              return attention(tape, q, k, v, { ...sizes, length: padded, causal: true });
-            }, ends);
-          }),
-          next(tokens) {
-            cache.advance();
-            const chosen = gatherMap(gpu, tokens, vocabulary);
-            return network(
-              forward,
-              chosen,
-              (tape, layer, q, k, v) => cache.attend(tape, layer, q, k, v),
-            );
-          },
-          select: (texts) => cache.select(texts),
-        };
-      },
-    },
+    ...textWriter(gpu, { network, vocabulary, length, kinds, heads, keyValueHeads, headSize }),
   };
 }
+
+/** How each layer's queries look at keys; layers that are alike share one kind. */
+function attentionKinds(gpu: Gpu, config: DecoderConfig): AttentionKind[] {
+  const { layers, length, headSize, windows = [null], windowRopeTheta, scoreScale, scoreCap } = config;
+  const local = windowRopeTheta === undefined ? config : { length, headSize, ropeTheta: windowRopeTheta };
+  const angles = new Map<RotarySizes, Tensor>(), kinds = new Map<number | null, AttentionKind>();
+  const anglesOf = (sizes: RotarySizes) => {
+    const known = angles.get(sizes) ??
+      gpu.upload(rotaryAngles(sizes), "f32", [length, headSize / 2, 2], "rotary angles");
+    angles.set(sizes, known);
+    return known;
+  };
+  return Array.from({ length: layers }, (_, layer) => {
+    const window = windows[layer % windows.length]!, known = kinds.get(window);
+    if (known) return known;
+    const kind = {
+      scale: scoreScale ?? headSize ** -0.5,
+      angles: anglesOf(window === null ? config : local),
+      ...(window === null ? {} : { window }),
+      ...(scoreCap === undefined ? {} : { softCap: scoreCap }),
+    };
+    kinds.set(window, kind);
+    return kind;
+  });
+}
+
+/** What rotary angles are made of. */
+export type RotarySizes = Pick<
+  DecoderConfig,
+  "length" | "headSize" | "ropeTheta" | "ropeScaling" | "ropeDivisor"
+>;
 
 /**
  * (cosine, sine) of position · frequency for each pair of a head: `[length, headSize / 2, 2]`.
  *
  * Sources: Su et al., arXiv 2104.09864; the scaling of Llama 3.1.
  */
-export function rotaryAngles(
-  config: Pick<DecoderConfig, "length" | "headSize" | "ropeTheta" | "ropeScaling">,
-): Float32Array<ArrayBuffer> {
-  const { length, headSize, ropeTheta, ropeScaling } = config;
+export function rotaryAngles(config: RotarySizes): Float32Array<ArrayBuffer> {
+  const { length, headSize, ropeTheta, ropeScaling, ropeDivisor = 1 } = config;
   const pairs = headSize / 2;
   const out = new Float32Array(length * headSize);
   for (let pair = 0; pair < pairs; pair++) {
-    let frequency = ropeTheta ** (-2 * pair / headSize);
+    let frequency = ropeTheta ** (-2 * pair / headSize) / ropeDivisor;
     if (ropeScaling) frequency = slowedDown(frequency, ropeScaling);
     for (let position = 0; position < length; position++) {
       const at = (position * pairs + pair) * 2;

@@ -66,10 +66,16 @@ export interface ModelMemory {
 
 /** A Llama-like decoder on texts of `tokens` tokens. */
 export function decoderMemory(config: DecoderConfig, tokens: number): ModelMemory {
-  const { length, headSize } = config;
-  // Rotary angles.
+  const { length, headSize, width, windows, windowRopeTheta, normsFromOne } = config;
+  const bases = windowRopeTheta !== undefined && windows?.some((one) => one !== null)
+    ? windows.includes(null) ? 2 : 1
+    : 1;
   return {
-    constants: [length * headSize],
+    // Rotary angles, and ones that norms begin from.
+    constants: [
+      ...Array<number>(bases).fill(length * headSize),
+      ...(normsFromOne ? new Set([width, headSize]) : []),
+    ],
     blockOf: layerOf,
     tape: (examples) => decoderTape(config, examples * tokens),
   };
@@ -110,6 +116,11 @@ function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
   const { width, layers, heads, keyValueHeads, headSize, hidden, vocabulary } = config;
   const stream = rows * width;
   const asked = rows * heads * headSize, looked = rows * keyValueHeads * headSize;
+  const { biases, headNorms, outputNorms, normsFromOne, embeddingScale, logitCap } = config;
+  /** What a part takes that only some decoders have. */
+  const where = (has: unknown, kept: Kept): Kept => has ? kept : [];
+  // Queries and keys, their norms' statistics, and on the way back their gradients before the norms.
+  const eachHead: Kept = [[1, asked], [1, looked]];
   const block = {
     stream,
     forward: [
@@ -122,8 +133,20 @@ function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
       [1, 2 * rows * heads],
       // gate, up and their product.
       [3, rows * hidden],
+      ...where(biases, [[1, asked], [2, looked]]),
+      ...where(headNorms, [...eachHead, [1, 2 * rows * heads], [1, 2 * rows * keyValueHeads]]),
+      ...where(outputNorms, [[2, stream], [2, 2 * rows]]),
+      ...where(normsFromOne, [[outputNorms ? 4 : 2, width]]),
+      ...where(normsFromOne && headNorms, [[2, headSize]]),
     ],
-    backward: [[4, stream], [2, asked], [2, looked], [3, rows * hidden]],
+    backward: [
+      [4, stream],
+      [2, asked],
+      [2, looked],
+      [3, rows * hidden],
+      ...where(headNorms, eachHead),
+      ...where(outputNorms, [[2, stream]]),
+    ],
     // The first norm's output, and the sum of both ways to the input.
     inputGradient: [[2, stream]],
   } satisfies Partial<BlockTensors>;
@@ -141,8 +164,11 @@ function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
       [1, rows],
       [2, rows * vocabulary],
       [1, 1],
+      ...where(embeddingScale, [[1, stream]]),
+      ...where(normsFromOne, [[1, width]]),
+      ...where(logitCap, [[2, rows * vocabulary]]),
     ],
-    below: [],
+    below: where(embeddingScale, [[1, stream]]),
   };
 }
 

@@ -5,70 +5,19 @@
 import { z } from "zod";
 import { CheckpointError } from "./checkpoint.ts";
 import type { ClipTextConfig } from "../clip_text.ts";
-import type { DecoderConfig, RopeScaling } from "../decoder.ts";
+import type { DecoderConfig } from "../decoder.ts";
 import type { EncoderDecoderConfig } from "../encoder_decoder.ts";
-import { explainIssue } from "../../errors/explain_issue.ts";
 import { show } from "../../errors/quote.ts";
 import type { VisionConfig } from "../vision.ts";
+import { check, length, positive, size, token, unpacked } from "./configs/fields.ts";
+import { gemma2Config } from "./configs/gemma2.ts";
+import { gemma3Config } from "./configs/gemma3.ts";
+import { llamaConfig } from "./configs/llama.ts";
+import { mistralConfig } from "./configs/mistral.ts";
+import { qwen2Config } from "./configs/qwen2.ts";
+import { qwen3Config } from "./configs/qwen3.ts";
 
-const WHOLE = "a whole number from 1 is needed";
-const size = z.int(WHOLE).min(1, WHOLE);
-/** Tables of positions are as long, so a length that no model has would fill the memory. */
-const MOST_POSITIONS = 2 ** 20;
-const length = size.max(MOST_POSITIONS, `${MOST_POSITIONS} at most are needed`);
-const POSITIVE = "a number above 0 is needed";
-const positive = z.number(POSITIVE).positive(POSITIVE);
-const TOKEN = "a token's number from 0 is needed";
-const token = z.int(TOKEN).min(0, TOKEN);
-/** Weights that are packed are no weights without the rest of their method. */
-const unpacked = {
-  quantization_config: z.null("weights that are not quantized are needed").optional(),
-};
-/** What newer files have of rotary positions in one place, and older ones of their scaling alone. */
-const Rope = z.discriminatedUnion("rope_type", [
-  z.object({ rope_type: z.literal("default"), rope_theta: positive.optional() }),
-  z.object({
-    rope_type: z.literal("llama3"),
-    rope_theta: positive.optional(),
-    factor: positive,
-    low_freq_factor: positive,
-    high_freq_factor: positive,
-    original_max_position_embeddings: size,
-  }).refine(({ low_freq_factor: low, high_freq_factor: high }) => high > low, {
-    path: ["high_freq_factor"],
-    error: "more than low_freq_factor is needed",
-  }),
-], 'an object whose rope_type is "default" or "llama3" is needed');
-const LlamaConfig = z.object({
-  ...unpacked,
-  model_type: z.literal("llama"),
-  vocab_size: size,
-  hidden_size: size,
-  intermediate_size: size,
-  num_hidden_layers: size,
-  num_attention_heads: size,
-  num_key_value_heads: size.optional(),
-  head_dim: size.nullish(),
-  max_position_embeddings: length,
-  rms_norm_eps: positive,
-  rope_theta: positive.optional(),
-  rope_scaling: Rope.nullish(),
-  rope_parameters: Rope.nullish(),
-  tie_word_embeddings: z.boolean().default(false),
-  hidden_act: z.literal("silu"),
-  attention_bias: z.literal(false, "attention without biases (false) is needed").default(false),
-  partial_rotary_factor: z.literal(1, "rotary positions on whole heads (1) are needed").default(1),
-  mlp_bias: z.literal(false, "a feed-forward part without biases (false) is needed").default(false),
-}).refine(({ num_attention_heads: heads, num_key_value_heads: shared }) => heads % (shared ?? heads) === 0, {
-  path: ["num_key_value_heads"],
-  error: "a divisor of num_attention_heads is needed",
-}).refine(
-  ({ head_dim, hidden_size, num_attention_heads: heads }) => (head_dim ?? hidden_size / heads) % 2 === 0,
-  {
-    path: ["head_dim"],
-    error: "an even width of heads is needed, by default hidden_size / num_attention_heads",
-  },
-);
+export { gemma2Config, gemma3Config, llamaConfig, mistralConfig, qwen2Config, qwen3Config };
 
 /** What both towers of CLIP have; files leave out what is as in ViT-B/32, the first one published. */
 const tower = {
@@ -198,35 +147,6 @@ const T5Config = z.object({
     error: "more than half of relative_attention_num_buckets is needed",
   },
 );
-
-/** Sizes of a Llama checkpoint. @throws {CheckpointError} for other families and for what our decoder does not have */
-export function llamaConfig(json: unknown, name: string): DecoderConfig {
-  const read = check(LlamaConfig, json, name);
-  const rope = read.rope_parameters ?? read.rope_scaling;
-  return {
-    vocabulary: read.vocab_size,
-    width: read.hidden_size,
-    layers: read.num_hidden_layers,
-    heads: read.num_attention_heads,
-    keyValueHeads: read.num_key_value_heads ?? read.num_attention_heads,
-    headSize: read.head_dim ?? read.hidden_size / read.num_attention_heads,
-    hidden: read.intermediate_size,
-    length: read.max_position_embeddings,
-    normEpsilon: read.rms_norm_eps,
-    ropeTheta: rope?.rope_theta ?? read.rope_theta ?? 10000,
-    tiedHead: read.tie_word_embeddings,
-    ...rope?.rope_type === "llama3" ? { ropeScaling: ropeScaling(rope) } : {},
-  };
-}
-
-function ropeScaling(rope: z.output<typeof Rope> & { readonly rope_type: "llama3" }): RopeScaling {
-  return {
-    factor: rope.factor,
-    lowFrequencyFactor: rope.low_freq_factor,
-    highFrequencyFactor: rope.high_freq_factor,
-    originalLength: rope.original_max_position_embeddings,
-  };
-}
 
 /**
  * Sizes of a T5 checkpoint, v1.0 or v1.1. Its positions are relative, so its lengths are no more than what it was trained
@@ -379,6 +299,16 @@ export type CheckpointConfig =
     readonly text?: ClipTextConfig;
   };
 
+/** Llama-like decoders by `model_type`. */
+const DECODERS: Readonly<Record<string, (json: unknown, name: string) => DecoderConfig>> = {
+  llama: llamaConfig,
+  mistral: mistralConfig,
+  qwen2: qwen2Config,
+  qwen3: qwen3Config,
+  gemma2: gemma2Config,
+  gemma3_text: gemma3Config,
+};
+
 /**
  * Family and sizes of a checkpoint that a task's model can be built of; of a full CLIP, its image tower.
  *
@@ -386,9 +316,9 @@ export type CheckpointConfig =
  */
 export function checkpointConfig(json: unknown, name: string): CheckpointConfig {
   const type = typeOf(json);
+  const decoder = typeof type === "string" ? DECODERS[type] : undefined;
+  if (decoder) return { family: "decoder", config: decoder(json, name) };
   switch (type) {
-    case "llama":
-      return { family: "decoder", config: llamaConfig(json, name) };
     case "t5":
       return { family: "encoder-decoder", config: t5Config(json, name) };
     case "clip": {
@@ -402,19 +332,11 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
         `Cannot read model config "${name}": its model_type is ${
           type === undefined ? "missing" : show(type)
         }, ` +
-          "known are llama, t5, clip, clip_vision_model",
+          `known are ${[...Object.keys(DECODERS), "t5", "clip", "clip_vision_model"].join(", ")}`,
       );
   }
 }
 
 function typeOf(json: unknown): unknown {
   return isRecord(json) ? json["model_type"] : undefined;
-}
-
-function check<S extends z.ZodType>(schema: S, json: unknown, name: string): z.output<S> {
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw new CheckpointError(
-    `Cannot read model config "${name}": ${explainIssue(parsed.error.issues[0]!, json)}`,
-  );
 }

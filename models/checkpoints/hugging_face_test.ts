@@ -272,7 +272,7 @@ Deno.test("checkpointConfig() tells families apart by model_type", () => {
     "vision",
     "vision",
   ]);
-  for (const json of [{ model_type: "bert" }, {}, null, [], "llama", 3]) {
-    assertThrows(() => family(json), CheckpointError, "known are llama, t5, clip, clip_vision_model");
+  for (const json of [{ model_type: "mamba" }, {}, null, [], "llama", 3]) {
+    assertThrows(() => family(json), CheckpointError, "known are llama, ");
   }
 });

@@ -8,6 +8,8 @@ import { CheckpointError } from "./checkpoint.ts";
 import { encodeSafetensors, type WritableTensor, writeSafetensors } from "./write_safetensors.ts";
 import { fingerprintModel, readModelFolder } from "./model_folder.ts";
 
+/** Of `model_type`, in errors. */
+const KNOWN = "known are llama, mistral, qwen2, qwen3, gemma2, gemma3_text, t5, clip, clip_vision_model";
 const test = testNeeding(PROGRAMS);
 
 /** The sentence by which a folder is refused, with DIR for its path. */
@@ -80,12 +82,12 @@ test("readModelFolder() refuses by field, value and need what no checkpoint of t
     [
       "llama",
       { rope_scaling: "linear" },
-      'rope_scaling is "linear", an object whose rope_type is "default" or "llama3" is needed',
+      'rope_scaling is "linear", an object whose rope_type is "default", "linear" or "llama3" is needed',
     ],
     [
       "llama",
       { rope_scaling: { rope_type: "yarn", factor: 4 } },
-      'rope_scaling.rope_type is "yarn", an object whose rope_type is "default" or "llama3" is needed',
+      'rope_scaling.rope_type is "yarn", an object whose rope_type is "default", "linear" or "llama3" is needed',
     ],
     ["llama", scaled(1, 1), "rope_scaling.high_freq_factor is 1, more than low_freq_factor is needed"],
     ["llama", scaled(null, 4), "rope_scaling.low_freq_factor is null, a number above 0 is needed"],
@@ -96,13 +98,13 @@ test("readModelFolder() refuses by field, value and need what no checkpoint of t
     ],
     [
       "llama",
-      { model_type: "bert" },
-      'its model_type is "bert", known are llama, t5, clip, clip_vision_model',
+      { model_type: "mamba" },
+      `its model_type is "mamba", ${KNOWN}`,
     ],
     [
       "llama",
       { model_type: undefined },
-      "its model_type is missing, known are llama, t5, clip, clip_vision_model",
+      `its model_type is missing, ${KNOWN}`,
     ],
     [
       "llama",
@@ -437,7 +439,7 @@ test("readModelFolder() and fingerprintModel() refuse what is no file, or no JSO
           `{"model_type": "llama", "x": "${"x".repeat(2 ** 24)}"}`,
           "it has 16777248 bytes, 16777216 at most are needed",
         ],
-        ["[]", "its model_type is missing, known are llama, t5, clip, clip_vision_model"],
+        ["[]", `its model_type is missing, ${KNOWN}`],
       ] as const
     ) {
       await Deno.writeTextFile(path, text);

@@ -54,6 +54,11 @@ export const WRITERS: Readonly<Record<string, (gpu: Gpu) => Model>> = {
       ...{ vocabulary: 17, length: 40, width: 12, layers: 3, heads: 6, keyValueHeads: 2, headSize: 6 },
       ...{ hidden: 20, ropeTheta: 100, tiedHead: true },
     }, 2),
+  "a decoder with windows in two layers of three, soft caps and norms": (gpu) =>
+    decoder(gpu, {
+      ...{ layers: 3, windows: [3, null, 3], windowRopeTheta: 30, scoreCap: 4, logitCap: 20, biases: true },
+      ...{ headNorms: true, outputNorms: true, embeddingScale: 3, activation: "gelu-tanh" },
+    }, 3),
   "an encoder-decoder like T5 v1.1": (gpu) => encoderDecoder(gpu, {}),
   "an encoder-decoder like T5 v1.0": (gpu) =>
     encoderDecoder(gpu, { headSize: 4, feedForward: "relu", tiedHead: true }),

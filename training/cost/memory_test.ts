@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import * as registeredModels from "../../models/mod.ts";
-import type { ModelEntry } from "../../models/entry.ts";
+import { decoder as decoderOf, type ModelEntry } from "../../models/entry.ts";
 import { initialWeights } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import * as optimizers from "../../optimizers/mod.ts";
@@ -15,8 +15,19 @@ import { type PredictedMemory, predictMemory } from "./memory.ts";
 import type { Cost, RunConfig } from "../run.ts";
 import { runSession } from "../loop/session.ts";
 
+/** A decoder with every part that Qwen and Gemma have beside Llama. */
+const parts = decoderOf({
+  id: "decoder-parts",
+  title: "Decoder of all parts",
+  config: {
+    ...registeredModels.decoderTiny.decoder!,
+    ...{ keyValueHeads: 2, biases: true, headNorms: true, outputNorms: true, normsFromOne: true },
+    ...{ windows: [9, null], windowRopeTheta: 50, scoreCap: 5, logitCap: 8, embeddingScale: 8 },
+  },
+  recipe: null,
+});
+const models: Readonly<Record<string, ModelEntry>> = { ...registeredModels, parts };
 // A task for an encoder-decoder that no sweep has a use for yet.
-const models: Readonly<Record<string, ModelEntry>> = { ...registeredModels };
 const tasks: Readonly<Record<string, Task>> = { ...registeredTasks, translation };
 
 const base: RunConfig = {
@@ -83,6 +94,12 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   "lora of rank 1 on vision": { optimizer: method("lora", { rank: 1 }) },
   "lora of rank 8 on a decoder": { ...decoder, optimizer: method("lora", { rank: 8 }) },
   "lora on the upper blocks of a decoder": { ...decoder, targetModules: ["layers.1.*", "layers.2.*"] },
+  "full on a decoder of all parts": { ...decoder, model: { id: "decoder-parts" }, optimizer: full },
+  "lora on a decoder of all parts, checkpointed": {
+    ...decoder,
+    model: { id: "decoder-parts" },
+    memory: { checkpointing: "blocks" },
+  },
   "lora on the attention of vision": { targetModules: ["*.self_attn.*"] },
   "lora-ga on vision": { optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }) },
   "lora-ga on a decoder": { ...decoder, optimizer: method("lora-ga", { rank: 8, gradientBatches: 1 }) },
