@@ -50,6 +50,15 @@ const real: CommandDeps = {
     await using gpu = await openGpu();
     yield* checkEntries(gpu, own, library, settings);
   },
+  async checkAdapter(onCheck) {
+    const [{ openGpu }, { checkWhole }, { shipped }] = await Promise.all([
+      import("./gpu/mod.ts"),
+      import("./contract/adapter/check_whole.ts"),
+      import("./training/shipped.ts"),
+    ]);
+    await using gpu = await openGpu();
+    return await checkWhole(gpu, shipped, onCheck);
+  },
   async export(run, library: Library, request) {
     return await (await import("./training/export/export_run.ts")).exportRun(run, library, request);
   },

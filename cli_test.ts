@@ -80,6 +80,25 @@ async function inFolder(
               yield await Promise.resolve({ kind: "method", id: "mine", promise: "it learns", fault });
             }
           },
+          checkAdapter(onCheck) {
+            const checks = adapterChecks.map(([name, error]) => ({ name, ok: error === null, error }));
+            for (const { name, error } of checks) onCheck({ name, error });
+            const { adapter, backend, features, limits, deno, commit, startedAt } = fakeEnvironment;
+            const found = {
+              schema: 1 as const,
+              ok: checks.every(({ ok }) => ok),
+              adapter,
+              hardware: null,
+              backend,
+              deno,
+              commit,
+              features: [...features],
+              limits: { ...limits },
+              checkedAt: startedAt,
+              checks,
+            };
+            return Promise.resolve({ path: "checked/made-up.json", found });
+          },
           export: () => Promise.reject(new Error("made up")),
           look: () => Promise.reject(new Error("made up")),
           fetch: () => Promise.reject(new Error("made up")),
@@ -104,6 +123,14 @@ async function inFolder(
 }
 
 const question = ["settle", "lora-ga", "lora", "--task", "digits", "--rank", "4", "--within", "0.05"];
+
+/** What `check` is told of a made-up adapter. */
+const adapterChecks: [name: string, error: string | null][] = [
+  ["kernels/norm/norm: one row", null],
+  ["kernels/norm/norm: any rows", null],
+  ["kernels/linalg/tall_matrices: svds", null],
+  ["digits, lora: losses of 20 steps are the recorded ones", null],
+];
 
 test("settle answers in at most four lines, and goes on with a larger budget", async () => {
   await inFolder(async ({ run, out, folder }) => {
@@ -1158,7 +1185,40 @@ test("check says of each promise whether it holds, and ends with 1 where one doe
       const { code, err } = await run("check", "./good.ts", "--rank", rank);
       assertEquals([code, err], [2, `Cannot read --rank "${rank}": a whole number from 1 is needed`]);
     }
-    assertEquals((await run("check")).code, 2);
+  });
+});
+
+test("check without a file tells what holds of the adapter, tests by folder, and ends with 1 where one doesn't", async () => {
+  await inFolder(async ({ run }) => {
+    const good = await run("check");
+    assertEquals([good.code, good.out.split("\n"), good.err], [0, [
+      "holds  kernels/norm: 2 tests",
+      "holds  kernels/linalg: 1 test",
+      "holds  digits, lora: losses of 20 steps are the recorded ones",
+      `${fakeEnvironment.adapter} passes: all 4 checks hold`,
+    ], "What was found is in checked/made-up.json"]);
+    adapterChecks.splice(1, 1, ["kernels/norm/norm: any rows", "Error 1 of the largest\nat 3"]);
+    const bad = await run("check");
+    assertEquals([bad.code, bad.out.split("\n"), bad.err], [1, [
+      "holds  kernels/norm: 1 test",
+      "FAILS  kernels/norm/norm: any rows",
+      "       Error 1 of the largest",
+      "       at 3",
+      "holds  kernels/linalg: 1 test",
+      "holds  digits, lora: losses of 20 steps are the recorded ones",
+      `${fakeEnvironment.adapter} FAILS: 3 of 4 checks hold, so results made with it are not to be trusted`,
+    ], "What was found is in checked/made-up.json: please attach it to an issue"]);
+    const { ok, adapter, checks } = JSON.parse((await run("check", "--json")).out);
+    assertEquals([ok, adapter, checks[1]], [false, fakeEnvironment.adapter, {
+      name: "kernels/norm/norm: any rows",
+      ok: false,
+      error: "Error 1 of the largest\nat 3",
+    }]);
+    const { code, err } = await run("check", "--rank", "4");
+    assertEquals([code, err], [
+      2,
+      "Cannot check an adapter at a rank or a learning rate: a file with methods is needed",
+    ]);
   });
 });
 

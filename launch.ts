@@ -16,6 +16,7 @@ import {
   withoutOptions,
 } from "./benchmarks/command_line/commands.ts";
 import { columnsOf, wrap } from "./benchmarks/command_line/terminal.ts";
+import { KERNEL_RESULTS, KERNEL_TESTS } from "./contract/adapter/kernel_tests.ts";
 import config from "./deno.json" with { type: "json" };
 import { quoteArgument } from "./errors/quote.ts";
 import { nearestName, unknownName } from "./errors/unknown_name.ts";
@@ -103,13 +104,25 @@ export function launch(task: string, args: readonly string[], place: Place): str
 
 /**
  * The arguments of `deno` for what goes before a task, in a process of its own that may do other things; empty where nothing
- * does. What checks the types of a file of the user's runs nothing of it; what plans a sweep for Slurm can start no program.
+ * does. What checks the types of a file of the user's runs nothing of it; what plans a sweep for Slurm can start no program;
+ * the tests of kernels, which check an adapter, write nothing.
  */
 export function launchBefore(task: string, args: readonly string[], place: Place): string[] {
   if (args.includes("--help") || args.includes("-h")) return [];
   if (task === "check") {
     const [file] = readArguments(task, args).positional;
-    return file === undefined ? [] : ["check", "--quiet", resolve(file, place)];
+    return file === undefined
+      // Every kernel on this adapter, by the tests that need no more than to read the project.
+      ? [
+        "test",
+        "--no-check",
+        "--no-prompt",
+        "--quiet",
+        "--allow-read=.",
+        `--junit-path=${KERNEL_RESULTS}`,
+        ...KERNEL_TESTS,
+      ]
+      : ["check", "--quiet", resolve(file, place)];
   }
   if (task !== "slurm") return [];
   const { texts } = readArguments(task, args);
@@ -263,7 +276,9 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
         write: out.length > 0 ? out.flatMap((path) => [path, `${path}.unfinished`]) : ["models/pretrained"],
       };
     case "check":
-      return { read: [...project, ...positional.map(folderOf)], write: [] };
+      return positional.length === 0
+        ? { read: project, write: ["checked"] }
+        : { read: [...project, ...positional.map(folderOf)], write: [] };
     case "autotune":
       return { read: project, write: ["tuning"] };
     case "completions":
@@ -340,6 +355,8 @@ if (import.meta.main) {
     // For the shell too, in lines of their own.
     const before = launchBefore(task, args, place);
     if (before.length > 0) console.log(`before=${quoteArgument(line(before))}`);
+    // The command tells what they found.
+    if (before[0] === "test") console.log("mayFail=1");
     const jobs = jobsOf(task, args);
     if (jobs !== null) console.log(`jobs=${jobs}`);
   } catch (error) {

@@ -332,6 +332,11 @@ test("launch() lets commands read the folders of files that bring entries, and c
     "/my files/a/b.ts",
   ]);
   assertEquals(launchBefore("check", ["--help"], place), []);
+  // This machine's adapter: what was found is written, and the tests of kernels go first.
+  assertEquals(started("check", [], place), { read: [".", "/npm"], write: ["checked"], args: [] });
+  assertEquals(launchBefore("check", ["--json"], place).slice(0, 5), [
+    ...["test", "--no-check", "--no-prompt", "--quiet", "--allow-read=."],
+  ]);
   assertEquals(launchBefore("bench", ["--with", "a.ts"], place), []);
 });
 

@@ -64,7 +64,7 @@ async function copyProject(folder: string, copied: string): Promise<void> {
 
 async function linkAll(from: string, to: string, [copied, ...further]: readonly string[]): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(from)) {
-    if (/^(\..*|results|reports|tuning|node_modules|coverage)$/.test(name)) continue;
+    if (/^(\..*|results|reports|checked|tuning|node_modules|coverage)$/.test(name)) continue;
     if (name === copied && isDirectory) {
       await Deno.mkdir(`${to}/${name}`);
       await linkAll(`${from}${name}/`, `${to}/${name}`, further);
@@ -471,7 +471,7 @@ test("docs: the page of the architecture and its picture name every room that th
   const rooms: string[] = [];
   for (const folder of ["", "benchmarks/"]) {
     for await (const { name, isDirectory } of Deno.readDir(`${repository}${folder}`)) {
-      const isMade = /^(\..*|results|reports|tuning|node_modules|coverage|docs|shared)$/.test(name);
+      const isMade = /^(\..*|results|reports|checked|tuning|node_modules|coverage|docs|shared)$/.test(name);
       if (isDirectory && !isMade) rooms.push(name);
     }
   }
@@ -491,7 +491,7 @@ test("docs: folders and files of the project that pages name are there", async (
     for (const [, path] of text.replaceAll(/^```.*?^```$/gms, "").matchAll(/`([\w.-]+\/[\w./-]*)`/g)) {
       // What runs leave behind, and what the example of a page adds.
       const [root] = path!.split("/");
-      if (!roots.has(root!) || /^(results|tuning|coverage|docs|node_modules)$/.test(root!)) continue;
+      if (!roots.has(root!) || /^(results|checked|tuning|coverage|docs|node_modules)$/.test(root!)) continue;
       if (name.includes("adding-a-")) continue;
       if (!await Deno.stat(`${repository}${path}`).catch(() => null)) missing.push(`${name}: ${path}`);
     }

@@ -1,10 +1,11 @@
 /** @file Where a run is made: recorded with every result. */
 import type { Gpu } from "../gpu/gpu.ts";
+import { readChecked } from "./checked_adapter.ts";
 import type { Environment } from "./run.ts";
 
 /** The environment of a run on `gpu` that starts now. */
 export async function environmentOf(gpu: Gpu): Promise<Environment> {
-  const { adapter, hardware, backend, features, limits } = gpu.info;
+  const { adapter, hardware, backend, features, limits } = gpu.info, checked = await readChecked(gpu.info);
   return {
     commit: await currentCommit(),
     deno: Deno.version.deno,
@@ -13,6 +14,7 @@ export async function environmentOf(gpu: Gpu): Promise<Environment> {
     backend,
     features: [...features],
     limits: { ...limits },
+    ...(checked && { checked: { ok: checked.ok, at: checked.checkedAt, commit: checked.commit } }),
     startedAt: new Date().toISOString(),
   };
 }

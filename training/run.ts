@@ -150,6 +150,15 @@ export interface Environment {
   readonly features: readonly string[];
   /** The adapter's limits, by name. */
   readonly limits: Readonly<Record<string, number>>;
+  /** What `./run check` had found of the adapter by then; absent where nobody had checked it. */
+  readonly checked?: {
+    /** True where every check held. */
+    readonly ok: boolean;
+    /** When, ISO 8601. */
+    readonly at: string;
+    /** The commit that was checked. */
+    readonly commit: string;
+  };
   /** When the run began, ISO 8601. */
   readonly startedAt: string;
 }

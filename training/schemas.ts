@@ -143,6 +143,7 @@ export const Environment = z.strictObject({
   backend: z.string(),
   features: z.array(z.string()),
   limits: z.record(z.string(), z.number()),
+  checked: z.strictObject({ ok: z.boolean(), at: z.string(), commit: z.string() }).exactOptional(),
   startedAt: z.string(),
 });
 /** See run.ts. */

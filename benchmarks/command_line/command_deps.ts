@@ -7,6 +7,8 @@ import type { TuneProgress } from "../performance/autotune.ts";
 import type { Tuning } from "../performance/tuning.ts";
 import type { Pretrained, PretrainOptions } from "../../training/pretrain.ts";
 import type { CheckedPromise, CheckSettings } from "../../contract/check_entries.ts";
+import type { AdapterCheck } from "../../contract/adapter/kernel_tests.ts";
+import type { CheckedAdapter } from "../../training/checked_adapter.ts";
 import type { DoneRun } from "../../training/export/model_card.ts";
 import type { ExportedRun, ExportRequest } from "../../training/export/export_run.ts";
 import type { AdapterLook } from "../../training/export/look_at_adapter.ts";
@@ -29,6 +31,10 @@ export interface CommandDeps {
   ): Promise<Pretrained>;
   /** Holds what a file brings to what it has to promise. */
   check(file: string, settings: CheckSettings): AsyncIterable<CheckedPromise>;
+  /** Holds this machine's adapter to what a comparison needs, and stores what is found. */
+  checkAdapter(
+    onCheck: (check: AdapterCheck) => void,
+  ): Promise<{ readonly path: string; readonly found: CheckedAdapter }>;
   /** Writes what a stored run trained for other programs. */
   export(run: DoneRun, registries: Registries, request: ExportRequest): Promise<ExportedRun>;
   /** Looks at an adapter beside its base model, the project's own where no folder is named. */

@@ -453,9 +453,11 @@ export const commands = {
     examples: [["pretrain vit-tiny --data ~/images --out base", "one of images of yours"]],
   },
   check: {
-    summary: "hold methods, tasks and models of yours to what ours promise",
+    summary: "check this machine's adapter, or methods and tasks of yours",
     details:
-      "Says of each promise whether it holds, and why not where it doesn't. The file's types are checked first.",
+      "Without a file: limits and memory of the adapter, every kernel against float64, short runs against recorded " +
+      "losses, and whether the same run gives the same bits. Ends in a verdict, and a file for an issue in checked/. " +
+      "With one: says of each promise whether it holds, and why not where it doesn't; its types are checked first.",
     options: {
       rank: text("N", "the rank at which methods are held; 2 where none is given"),
       "learning-rate": text(
@@ -467,10 +469,14 @@ export const commands = {
     positional: {
       kind: "path",
       value: "FILE",
-      help: "a TypeScript file that exports them",
-      isNeeded: true,
+      help:
+        "a TypeScript file that exports methods, tasks or models; this machine's adapter where none is named",
+      isNeeded: false,
     },
-    examples: [["check ./my_method.ts", "before it is compared"]],
+    examples: [
+      ["check", "once for an adapter and a version of Deno"],
+      ["check ./my_method.ts", "a method, before it is compared"],
+    ],
   },
   autotune: {
     summary: "measure this machine's matrix products, for bench to be faster",

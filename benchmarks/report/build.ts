@@ -186,6 +186,7 @@ function describeEnvironment(results: readonly RunResult[]): (readonly [string, 
   return [
     ["Adapter", all((one) => one.adapter)],
     ["Vendor, architecture, device", all(({ hardware }) => nameHardware(hardware))],
+    ["Adapter checked", all(({ checked }) => nameCheck(checked))],
     ["Backend", all((one) => one.backend)],
     ["Deno", all((one) => one.deno)],
     ["Commit", all((one) => one.commit)],
@@ -195,6 +196,13 @@ function describeEnvironment(results: readonly RunResult[]): (readonly [string, 
     ...describeHeads(results),
     ...describeModules(results),
   ];
+}
+
+function nameCheck(checked: Environment["checked"]): string {
+  if (!checked) return "no (./run check does it)";
+  return `${checked.ok ? "yes, all checks hold" : "yes, and NOT all checks hold"} (${
+    checked.at.slice(0, 10)
+  }, commit ${checked.commit.slice(0, 10)})`;
 }
 
 function nameHardware(hardware: Environment["hardware"]): string {

@@ -129,6 +129,23 @@ Deno.test("buildReport() tells scores before fine-tuning and gains, and leaves o
   ]);
 });
 
+Deno.test("buildReport() says whether the adapter had been checked when runs were made, and what came of it", async () => {
+  const checkedFor = async (checked?: { ok: boolean; at: string; commit: string }) => {
+    const { plan, stored } = await made(fakeSweep, async (config) => {
+      const result = await fakeDone(config);
+      return { ...result, environment: { ...result.environment, ...(checked && { checked }) } };
+    });
+    return new Map(build({ plan, stored }).environment).get("Adapter checked");
+  };
+  const checked = { ok: true, at: "2026-11-29T12:00:00.000Z", commit: "0123456789abcdef" };
+  assertEquals(await checkedFor(), "no (./run check does it)");
+  assertEquals(await checkedFor(checked), "yes, all checks hold (2026-11-29, commit 0123456789)");
+  assertEquals(
+    await checkedFor({ ...checked, ok: false }),
+    "yes, and NOT all checks hold (2026-11-29, commit 0123456789)",
+  );
+});
+
 Deno.test("buildReport() calls a task by its real data, and says which they are and how much was left out", async () => {
   const data = {
     title: "MNIST",

@@ -175,7 +175,7 @@ export function describeOutlook(
 
 /** The same for programs. */
 export function outlookToJson(
-  { spec, margin, atLeast }: Question,
+  { spec, margin }: Question,
   out: string,
   { tuning, prices, pacesFrom }: SettleOutlook,
 ) {

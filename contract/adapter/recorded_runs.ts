@@ -1,0 +1,70 @@
+/**
+ * @file Short runs whose losses are recorded: each method on images, and methods of each kind on text, from the shipped base
+ * checkpoints. `deno task record-losses` records them anew.
+ */
+import { completeConfig, type Library } from "../../training/configuration.ts";
+import { train } from "../../training/train.ts";
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { RunConfig } from "../../training/run.ts";
+
+/** Methods that stand for all on the families of models whose kernels images do not reach. */
+const FEW = ["full", "lora", "dora", "lora-pro"];
+
+/**
+ * Learning rates that differ from the others'. AltLoRA and AdaLoRA would hardly move anything at these; large steps
+ * of all weights let roundings grow.
+ */
+const RATES: Readonly<Record<string, number>> = { adalora: 0.032, altlora: 16, full: 1e-4 };
+
+/** Steps of each run. */
+const STEPS = 20;
+
+/** Losses of a run, in the order in which they were taken. */
+export interface RecordedLosses {
+  /** Before each step. */
+  readonly train: readonly number[];
+  /** Before the first step, halfway and at the end. */
+  readonly validation: readonly number[];
+}
+
+/** The runs by name, such as "digits, lora". */
+export function recordedRuns(library: Library): ReadonlyMap<string, RunConfig> {
+  const methods = Object.values(library.optimizers).map(({ id }) => id);
+  const tasks = [
+    { task: "digits", model: "vit-tiny", methods, batchSize: 8 },
+    { task: "arithmetic", model: "decoder-tiny", methods: FEW, batchSize: 4 },
+    { task: "acceptability", model: "t5-tiny", methods: FEW, batchSize: 4 },
+  ];
+  return new Map(tasks.flatMap(({ task, model, methods, batchSize }) =>
+    methods.map((method) => [
+      `${task}, ${method}`,
+      completeConfig({
+        schema: 1,
+        task: { id: task, trainExamples: 160, validationExamples: 8, testExamples: 1 },
+        model: { id: model },
+        targetModules: ["*"],
+        optimizer: { id: method, options: method === "full" ? {} : { rank: 4 } },
+        steps: STEPS,
+        batchSize,
+        accumulate: 1,
+        schedule: { kind: "cosine", learningRate: RATES[method] ?? 1e-3, warmup: 2, floor: 0 },
+        clip: 1,
+        validateEvery: STEPS / 2,
+        telemetryEvery: 0,
+        scoreOn: "validation",
+        seed: 0,
+      }, library),
+    ])
+  ));
+}
+
+/** Makes a run. @throws {Error} where it diverges */
+export async function lossesOf(gpu: Gpu, config: RunConfig): Promise<RecordedLosses> {
+  const result = await train(gpu, config);
+  if (result.status !== "done") throw new Error(`the run ended as "${result.status}"`);
+  const { trainLoss, validationLoss } = result.outcome;
+  return {
+    train: trainLoss.map(({ value }) => value),
+    validation: validationLoss.map(({ value }) => value),
+  };
+}

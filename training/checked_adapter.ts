@@ -1,0 +1,70 @@
+/** @file What `./run check` found of an adapter, on disk: `checked/<adapter and Deno>.json` at the repository's root. */
+import { z } from "zod";
+import { UserError } from "../errors/user_error.ts";
+import { prepareFolder, readText, writeWhole } from "../files/write_file.ts";
+import type { GpuInfo } from "../gpu/gpu.ts";
+import { parseWith } from "./configuration.ts";
+
+/** Where findings lie. */
+const FOLDER = new URL("../checked/", import.meta.url);
+
+/** What was found of an adapter with one version of Deno: a file to attach to an issue. */
+export const CheckedAdapter = z.strictObject({
+  schema: z.literal(1),
+  /** True where every check holds. */
+  ok: z.boolean(),
+  adapter: z.string().min(1),
+  hardware: z.strictObject({ vendor: z.string(), architecture: z.string(), device: z.string() }).nullable(),
+  backend: z.string(),
+  features: z.array(z.string()),
+  limits: z.record(z.string(), z.number()),
+  deno: z.string().min(1),
+  /** The harness's. */
+  commit: z.string(),
+  /** ISO 8601. */
+  checkedAt: z.string(),
+  /** What was checked, and why it does not hold; null where it does. */
+  checks: z.array(z.strictObject({ name: z.string(), ok: z.boolean(), error: z.string().nullable() })),
+});
+/** See the schema. */
+export type CheckedAdapter = z.output<typeof CheckedAdapter>;
+
+/** Path of an adapter's file; `folder` is another than the repository's in tests. */
+export function checkedPath(of: Pick<CheckedAdapter, "adapter" | "deno">, folder = FOLDER): string {
+  const slug = `${of.adapter}-deno-${of.deno}`.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-")
+    .replaceAll(/^-|-$/g, "");
+  return decodeURIComponent(new URL(`${slug}.json`, folder).pathname);
+}
+
+/** Whether two adapters are called the same, and have the same numbers where these are told. */
+function isSame({ adapter, hardware }: GpuInfo, found: CheckedAdapter): boolean {
+  const numbers = (of: CheckedAdapter["hardware"] | undefined) =>
+    of ? [of.vendor, of.architecture, of.device].join() : "";
+  return found.adapter === adapter && numbers(found.hardware) === numbers(hardware);
+}
+
+/**
+ * What was found of this adapter with this Deno; null where it was not checked.
+ *
+ * @throws {UserError} where the file can't be used
+ */
+export async function readChecked(info: GpuInfo, folder = FOLDER): Promise<CheckedAdapter | null> {
+  const path = checkedPath({ adapter: info.adapter, deno: Deno.version.deno }, folder);
+  let value: unknown;
+  try {
+    value = JSON.parse(await readText(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new UserError(`Cannot read ${path}: ${(error as Error).message} (./run check writes it anew)`);
+  }
+  const found = parseWith(CheckedAdapter, value, path);
+  return isSame(info, found) && found.deno === Deno.version.deno ? found : null;
+}
+
+/** Stores what was found, and gives the file's path. @throws {UserError} where the folder can't be written */
+export async function writeChecked(found: CheckedAdapter, folder = FOLDER): Promise<string> {
+  const path = checkedPath(found, folder);
+  await prepareFolder(decodeURIComponent(folder.pathname));
+  await writeWhole(path, `${JSON.stringify(found, null, 1)}\n`);
+  return path;
+}
