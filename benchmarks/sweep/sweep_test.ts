@@ -222,9 +222,14 @@ test("each ablation expands, also to a few steps, and varies what it is named fo
   );
   assertEquals(
     await varied("alpha", ({ alpha, scaling }) => `${alpha} ${scaling}`),
-    new Set(
-      ["alpha/r", "alpha/sqrt(r)"].flatMap((scaling) => [4, 16, 64].map((alpha) => `${alpha} ${scaling}`)),
-    ),
+    new Set([
+      ...["alpha/r", "alpha/sqrt(r)"].flatMap((scaling) => [4, 16, 64].map((alpha) => `${alpha} ${scaling}`)),
+      "256 alpha/sqrt(r)",
+    ]),
+  );
+  assertEquals(
+    await varied("decay", ({ weightDecay }) => weightDecay),
+    new Set([0, 0.1, 0.3]),
   );
 });
 
