@@ -5,6 +5,7 @@ import type { ClipTextConfig } from "../models/clip_text.ts";
 import type { ModelEntry } from "../models/entry.ts";
 import type { ModelFamily } from "../models/model.ts";
 import type { ModelMemory } from "../models/tape_tensors.ts";
+import { type WeightKind, weightKindOf } from "../models/weight_kind.ts";
 import type { ParameterList } from "../models/weights.ts";
 import type {
   Footprint,
@@ -17,6 +18,7 @@ import type {
 } from "../optimizers/optimizer.ts";
 import type { Task, TaskModel } from "../tasks/task.ts";
 import { validateChangedFiles } from "./resolve/fingerprint.ts";
+import { alsoTrained } from "./also_trained.ts";
 import { lookup } from "./lookup.ts";
 import type { ModuleSource } from "./run.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
@@ -144,7 +146,8 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   if (refusal !== null) {
     throw new RefusedOptions(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`, refusal);
   }
-  const { memory: given, ...rest } = parsed, memory = completeMemory(given);
+  const { memory: given, alsoTrain = [], ...rest } = parsed, memory = completeMemory(given);
+  alsoTrained({ alsoTrain }, model, targetModules);
   if (memory?.frozenWeights === "f16" && trainsWeights(module, options, targetModules)) {
     throw new UserError(
       `Cannot keep frozen weights as f16 with "${module.id}": it trains the weights of all adapted maps`,
@@ -168,6 +171,7 @@ export function completeConfig(config: unknown, registries: Registries, where = 
       { id: module.id, options, ...(parsed.optimizer.module && { module: parsed.optimizer.module }) },
       sources?.get(module),
     ),
+    ...(alsoTrain.length > 0 && { alsoTrain: [...new Set(alsoTrain)].sort() }),
     ...(memory && { memory }),
   };
 }
@@ -344,15 +348,24 @@ function fetchedFrom(path: string | undefined): { readonly hub?: string } {
   return place ? { hub: nameOfPlace(place) } : {};
 }
 
-/** PEFT's word for all maps that may be adapted. */
-const ALL_LINEAR = "all-linear";
+/** Choices of papers, by name: what kinds of linear map are adapted; null for all, which is PEFT's word. */
+const TARGET_PRESETS: Readonly<Record<string, readonly WeightKind[] | null>> = {
+  "all-linear": null,
+  "query-value": ["q", "v"],
+  attention: ["q", "k", "v", "o"],
+  mlp: ["mlp"],
+};
 
 /**
  * Whether a pattern means a target module: `*` stands for any characters, a name for itself and, as in PEFT, for all names
- * that end with it ("q_proj", "self_attn.q_proj"), "all-linear" for every one.
+ * that end with it ("q_proj", "self_attn.q_proj"), a preset's name for all of its kinds.
  */
 function isMeant(pattern: string, name: string): boolean {
-  if (pattern === ALL_LINEAR || matchesWildcard(pattern, name)) return true;
+  if (matchesWildcard(pattern, name)) return true;
+  if (Object.hasOwn(TARGET_PRESETS, pattern)) {
+    const kinds = TARGET_PRESETS[pattern]!, kind = weightKindOf(name);
+    if (kinds === null || (kind !== null && kinds.includes(kind))) return true;
+  }
   return !pattern.includes("*") && name.endsWith(`.${pattern}`);
 }
 

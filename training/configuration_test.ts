@@ -83,7 +83,7 @@ Deno.test("completeConfig() refuses sizes that a model can't have, and ranks tha
   refused({ model: { id: "vit-tiny", layers: 1.5 } }, 'field "model.layers" is 1.5');
   refused(
     { model: { id: "vit-tiny", depth: 3 } },
-    'field "depth" of "model" is unknown, known are id, path, fingerprint, width, layers',
+    'field "depth" of "model" is unknown, known are id, path, fingerprint, hub, width, layers',
   );
   refused(
     { model: { id: "vit-tiny", width: 4 }, optimizer: { id: "lora", options: { rank: 5 } } },
@@ -137,6 +137,17 @@ Deno.test("matchSites() takes wildcards, keeps the target modules' order and tak
     "b+0.q",
   ]);
   assertEquals(matchTargetModules(["b+0.q"], targetModules).map(({ name }) => name), ["b+0.q"]);
+});
+
+Deno.test("matchTargetModules() takes choices of papers by name, in every family", () => {
+  const maps = ["layers.0.self_attn.q_proj", "layers.0.self_attn.o_proj", "layers.0.mlp.up_proj"];
+  const t5 = ["encoder.block.0.layer.0.SelfAttention.v", "encoder.block.0.layer.1.DenseReluDense.wi"];
+  const all = [...maps, ...t5].map((name) => ({ name }));
+  const of = (pattern: string) => matchTargetModules([pattern], all).map(({ name }) => name);
+  assertEquals(of("query-value"), [maps[0], t5[0]]);
+  assertEquals(of("attention"), [maps[0], maps[1], t5[0]]);
+  assertEquals(of("mlp"), [maps[2], t5[1]]);
+  assertEquals(of("all-linear").length, 5);
 });
 
 Deno.test("matchTargetModules() takes names as PEFT has them: the end of a name, and all-linear", () => {

@@ -68,8 +68,16 @@ export interface RunConfig {
     readonly layers?: number;
     readonly head?: "zero-shot" | "new";
   };
-  /** Patterns of target module names to adapt, e.g. ["*.self_attn.*"]. Full fine-tuning trains all anyway. */
+  /**
+   * Patterns of target module names to adapt, e.g. ["*.self_attn.*"], ends of names, or "all-linear", "query-value",
+   * "attention", "mlp". Full fine-tuning trains all anyway.
+   */
   readonly targetModules: readonly string[];
+  /**
+   * What is trained itself beside them, as PEFT's `modules_to_save`: "embeddings", "head", "norms", "biases", names of
+   * modules or the ends of such names, patterns. Absent where nothing is. Full fine-tuning trains all anyway.
+   */
+  readonly alsoTrain?: readonly string[];
   /** The method and its settings; a run notes the file that the method is from, where it does not ship. */
   readonly optimizer: { readonly id: string; readonly options: Options; readonly module?: ModuleSource };
   /** Optimizer steps. */

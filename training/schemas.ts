@@ -97,6 +97,7 @@ export const RunConfig = z.strictObject({
   task: TaskChoice,
   model: ModelChoice,
   targetModules: z.array(z.string().min(1)).min(1),
+  alsoTrain: z.array(z.string().min(1)).exactOptional(),
   optimizer: z.strictObject({ id, options: OptionValues, module: ModuleSource.exactOptional() }),
   steps: count,
   batchSize: count,

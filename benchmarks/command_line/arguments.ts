@@ -60,7 +60,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     );
   }
   const [trainExamples, validationExamples, testExamples] = counts ?? [];
-  const data = texts.get("data"), targets = list("targets");
+  const data = texts.get("data"), targets = list("targets"), alsoTrain = list("also-train");
   const gpu = readGpu(texts),
     within = readMargin(texts),
     model = texts.get("model"),
@@ -73,6 +73,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     ...(seeds && { seeds }),
     ...(steps && { steps: steps[0]! }),
     ...(targets && { targets }),
+    ...(alsoTrain && { alsoTrain }),
     ...(data !== undefined && { data }),
     ...(counts && {
       examples: {

@@ -154,7 +154,14 @@ const bench = {
       "learning-rates": list("X,X", "at each of these peak learning rates, instead of the chosen ones"),
       seeds: list("N,N", "with these seeds"),
       steps: text("N", "for so many steps; warm-up, validation and telemetry scale along"),
-      targets: list("A,B", "adapt these linear maps alone: q_proj,v_proj, patterns with *, or all-linear"),
+      targets: list(
+        "A,B",
+        "adapt these linear maps alone: q_proj,v_proj, patterns with *, or all-linear, query-value, attention, mlp",
+      ),
+      "also-train": list(
+        "A,B",
+        "train these themselves beside them: embeddings, head, norms, biases, or names as in PEFT's modules_to_save",
+      ),
       rates: path("DIR", "at the rates that a tuning sweep, such as tune, chose into DIR"),
     }),
     ...under("Your own methods, data and models", {
@@ -249,6 +256,7 @@ export const commands = {
         rates: path("DIR", "at the rates that were chosen into DIR, without a search of its own"),
         steps: bench.options.steps,
         targets: bench.options.targets,
+        "also-train": bench.options["also-train"],
       }),
       ...under("Your own methods, data and models", {
         with: bench.options.with,

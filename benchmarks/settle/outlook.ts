@@ -136,9 +136,10 @@ function scoresIn(stored: readonly RunResult[], setting: string): ReadonlyMap<nu
 }
 
 /** What a run's score depends on, but for rate and seed. */
-function settingOf({ task, model, optimizer, steps, batchSize, targetModules, clip }: RunConfig): string {
+function settingOf(config: RunConfig): string {
+  const { task, model, optimizer, steps, batchSize, targetModules, alsoTrain, clip } = config;
   const { testSlice: _, testExamples: _tested, validationExamples: _validated, ...own } = task;
-  return canonicalJson({ task: own, model, optimizer, steps, batchSize, targetModules, clip });
+  return canonicalJson({ task: own, model, optimizer, steps, batchSize, targetModules, alsoTrain, clip });
 }
 
 /** What a question would take, for people. */

@@ -124,16 +124,18 @@ export function makeStudy(
 }
 
 /** What runs share that can be compared: all but method, rank, rate and seed, and what has no part in the outcome. */
-function settingOf({ task, model, targetModules, steps, batchSize, schedule, clip, scoreOn }: RunConfig) {
+function settingOf(config: RunConfig) {
+  const { task, model, targetModules, alsoTrain, steps, batchSize, schedule, clip, scoreOn } = config;
   // Pairs have slices of test examples of their own.
-  const { data, testSlice: _slice, ...ownTask } = task,
-    { path, ...ownModel } = model,
+  const { data, hub: _dataHub, testSlice: _slice, ...ownTask } = task,
+    { path, hub: _modelHub, ...ownModel } = model,
     { learningRate: _, ...ownSchedule } = schedule;
   return {
     // Files that moved are the same where their fingerprint is known.
     task: task.fingerprint === undefined ? { ...ownTask, data } : ownTask,
     model: model.fingerprint === undefined ? { ...ownModel, path } : ownModel,
     targetModules,
+    ...(alsoTrain && { alsoTrain }),
     steps,
     batchSize,
     schedule: ownSchedule,

@@ -145,6 +145,8 @@ export interface SweepOverrides {
   readonly steps?: number;
   /** Which linear maps are adapted, for every task: patterns, or names as PEFT has them. */
   readonly targets?: readonly string[];
+  /** What is trained itself beside them, for every task. */
+  readonly alsoTrain?: readonly string[];
   /** Path of real data for every task that is left. */
   readonly data?: string;
   /** How the data are read, where they are the user's own. */
@@ -191,6 +193,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     seeds,
     steps,
     targets,
+    alsoTrain,
     data,
     layout,
     trainOnTest,
@@ -216,13 +219,17 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     const entries = all.filter((entry) => entry.id === id);
     return entries.length > 0 ? entries : [{ id, ...grid }];
   });
+  const trained = {
+    ...(targets && { targetModules: [...targets] }),
+    ...(alsoTrain && { alsoTrain: [...alsoTrain] }),
+  };
   return {
     ...spec,
-    base: { ...withSteps(spec.base, steps), ...(targets && { targetModules: [...targets] }) },
+    base: { ...withSteps(spec.base, steps), ...trained },
     tasks: (chosenTasks ?? allTasks).map((entry) => ({
       ...entry,
       ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
-      ...(targets && { targetModules: [...targets] }),
+      ...trained,
       task: {
         ...entry.task,
         ...examples,

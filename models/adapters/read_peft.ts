@@ -36,7 +36,7 @@ const Config = z.object({
   alpha_pattern: z.record(z.string(), alpha).nullish(),
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
   modules_to_save: z.array(z.string()).nullish(),
-  bias: only("none"),
+  bias: z.enum(["none", "all", "lora_only"], '"none", "all" or "lora_only" is needed').nullish(),
   fan_in_fan_out: only(false),
   lora_bias: only(false),
   layer_replication: nothing,
@@ -120,12 +120,19 @@ function weightsOf(
     if (path !== undefined) {
       const own = parts.get(path) ?? new Map<string, HostValues>();
       parts.set(path, own.set(part!, { shape, data }));
+    } else if (isBias(config) && bare.endsWith(".bias")) {
+      // PEFT keeps an adapted map, with its bias, in one of its own.
+      whole.set(bare.replace(/\.base_layer\.bias$/, ".bias"), { shape, data });
     } else if (config.modules_to_save?.some((module) => bare.split(".").slice(0, -1).includes(module))) {
       whole.set(bare, { shape, data });
     } else throw fault(`tensor ${quote(name)} is no part of a low-rank change that is known here`);
   }
   if (parts.size === 0) throw fault("it changes no linear map");
   return { whole, changes: Array.from(parts, ([path, own]) => changeOf(path, own, config, fault)) };
+}
+
+function isBias({ bias }: Fields): boolean {
+  return bias === "all" || bias === "lora_only";
 }
 
 function changeOf(

@@ -8,9 +8,11 @@ import {
   ELEMENT_BYTES,
   elementCount,
 } from "../../gpu/tensor.ts";
+import { isOfKind } from "../../models/parameter_kind.ts";
 import type { Kept, TapeTensors } from "../../models/tape_tensors.ts";
 import type { Footprint, PackSizes } from "../../optimizers/optimizer.ts";
 import { type KnownModel, type KnownOptimizer, matchTargetModules } from "../configuration.ts";
+import { alsoTrained } from "../also_trained.ts";
 import type { RunConfig } from "../run.ts";
 
 /** Bytes as `Cost` has them: of live tensors while attaching and training. */
@@ -34,11 +36,14 @@ export interface PredictedMemory {
 export function predictMemory(config: RunConfig, model: KnownModel, method: KnownOptimizer): PredictedMemory {
   const targetModules = matchTargetModules(config.targetModules, model.targetModules());
   const parameters = model.parameters.map(({ shape }) => elementCount(shape));
+  const also = alsoTrained(config, model, targetModules);
   const footprint = method.footprint(config.optimizer.options, {
     targetModules,
     parameters,
-    head: model.newHead ?? [],
+    head: [...model.newHead ?? [], ...also.map(({ shape }) => elementCount(shape))],
   });
+  // Counted as if it lay below all blocks, unless it is the head.
+  const trainsBelow = footprint.trainsAll || also.some(({ name }) => !isOfKind("head", name));
   const tape = model.memory.tape(Math.ceil(config.batchSize / config.accumulate));
   const targetModulesIn = (block: number) =>
     targetModules.filter(({ name }) => model.memory.blockOf(name) === block);
@@ -68,7 +73,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const state = packsBytes([...footprint.state, ...footprint.tables]);
   // Beside the gradients: the loss's own, the norm, where the run diverged, and every step's loss.
   const gradients = packBytes(footprint.trained) + packsBytes([[1], [1], [1], [config.steps]]);
-  const activations = passOf(footprint.trainsAll, footprint.linear);
+  const activations = passOf(trainsBelow, footprint.linear);
   const scratch = packsBytes(footprint.scratch);
   const attaching = footprint.fullGradients
     ? {

@@ -91,6 +91,20 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   "full on vision": { optimizer: full },
   "full on a decoder": { ...decoder, optimizer: full },
   "full, target modules alone, on vision": { optimizer: method("full", { trains: "targetModules" }) },
+  "lora with head, embeddings, norms and biases on vision": {
+    alsoTrain: ["head", "embeddings", "norms", "biases"],
+  },
+  "lora-pro with the head, checkpointed, on a decoder": {
+    ...decoder,
+    alsoTrain: ["head"],
+    optimizer: method("lora-pro", { rank: 4 }),
+    memory: { checkpointing: "blocks", frozenWeights: "f16" },
+  },
+  "dora with embeddings and norms on an encoder-decoder": {
+    ...encoderDecoder,
+    alsoTrain: ["embeddings", "norms"],
+    optimizer: method("dora", { rank: 4 }),
+  },
   "lora of rank 1 on vision": { optimizer: method("lora", { rank: 1 }) },
   "lora of rank 8 on a decoder": { ...decoder, optimizer: method("lora", { rank: 8 }) },
   "lora on the upper blocks of a decoder": { ...decoder, targetModules: ["layers.1.*", "layers.2.*"] },

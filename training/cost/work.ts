@@ -1,6 +1,11 @@
 /** @file What a step costs by formula: FLOPs, memory traffic and memory, from the sizes of model, batch and method. */
+import { elementCount } from "../../gpu/tensor.ts";
 import type { Architecture, CountedMap } from "../../models/architecture.ts";
+import { isOfKind } from "../../models/parameter_kind.ts";
+import type { ParameterList } from "../../models/weights.ts";
+import { ADAMW_WORK } from "../../optimizers/adamw.ts";
 import type { CountedModule, Options, StepSizes, StepWork } from "../../optimizers/optimizer.ts";
+import { alsoTrained } from "../also_trained.ts";
 import { type KnownModel, matchTargetModules } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
 
@@ -13,6 +18,8 @@ export interface CountedStep {
   readonly accumulate: number;
   /** Names of the maps that are adapted. */
   readonly targetModules: ReadonlySet<string>;
+  /** What is trained itself beside them; absent where nothing is. */
+  readonly also?: ParameterList;
   readonly method: { stepWork(options: Options, sizes: StepSizes): StepWork };
   /** Complete. */
   readonly options: Options;
@@ -71,17 +78,17 @@ function attentionFlops({ count, queries, keys, width }: Architecture["attention
 
 /** Counts a step of a run with its model, in its size and with rows as long as they will be. */
 export function countRunStep(
-  config: Pick<RunConfig, "batchSize" | "accumulate" | "targetModules" | "optimizer">,
-  model: Pick<KnownModel, "architecture" | "targetModules">,
+  config: Pick<RunConfig, "batchSize" | "accumulate" | "targetModules" | "alsoTrain" | "optimizer">,
+  model: Pick<KnownModel, "architecture" | "targetModules" | "parameters" | "newHead">,
   method: CountedStep["method"],
 ): StepCount {
+  const adapted = matchTargetModules(config.targetModules, model.targetModules());
   return countStep({
+    also: alsoTrained(config, model, adapted),
     architecture: model.architecture,
     batchSize: config.batchSize,
     accumulate: config.accumulate,
-    targetModules: new Set(
-      matchTargetModules(config.targetModules, model.targetModules()).map(({ name }) => name),
-    ),
+    targetModules: new Set(adapted.map(({ name }) => name)),
     method,
     options: config.optimizer.options,
   });
@@ -96,7 +103,7 @@ export function countRunStep(
  * moves twice what the forward pass moves, an attention's three times.
  */
 export function countStep(step: CountedStep): StepCount {
-  const { architecture, batchSize, accumulate, targetModules: adapted, method, options } = step;
+  const { architecture, batchSize, accumulate, targetModules: adapted, also = [], method, options } = step;
   const { maps, attentions, parameters } = architecture;
   const trained = new Set(maps.filter(({ name }) => adapted.has(name)).map(({ stage }) => stage));
   /** Whether a target module lies upstream of a map's input. */
@@ -115,7 +122,11 @@ export function countStep(step: CountedStep): StepCount {
   });
   const sum = <T>(items: readonly T[], count: (item: T) => number) =>
     items.reduce((total, item) => total + count(item), 0);
-  const below = maps.filter((map) => work.trainsAll ? map.stage > 0 : isDownstream(map));
+  // What trains all trains these too.
+  const more = work.trainsAll ? [] : also, trainsBelow = more.some(({ name }) => !isOfKind("head", name));
+  const moreMaps = maps.filter(({ name }) => more.some((one) => `.${one.name}`.endsWith(`.${name}.weight`)));
+  const moreNumbers = sum(more, ({ shape }) => elementCount(shape));
+  const below = maps.filter((map) => work.trainsAll || trainsBelow ? map.stage > 0 : isDownstream(map));
   const flops = (map: CountedMap) => 2 * batchSize * map.rows * map.in * map.out;
   const moved = (map: CountedMap) =>
     batchSize * map.rows * (map.in + map.out) + accumulate * map.in * map.out;
@@ -126,16 +137,16 @@ export function countStep(step: CountedStep): StepCount {
     tokens: batchSize * architecture.tokens,
     maps: maps.length,
     forwardFlops,
-    wideFlops: forwardFlops + sum(below, flops) + 3.5 * attention + work.weightFlops,
-    weightFlops: work.weightFlops,
+    wideFlops: forwardFlops + sum(below, flops) + 3.5 * attention + work.weightFlops + sum(moreMaps, flops),
+    weightFlops: work.weightFlops + sum(moreMaps, flops),
     factorFlops: work.factorFlops,
-    updateFlops: work.updateFlops,
+    updateFlops: work.updateFlops + ADAMW_WORK.flops * moreNumbers,
     elements: sum(maps, moved) + sum(below, moved) + 4 * heads +
-      3 * batchSize * architecture.elementwise + work.elements,
+      3 * batchSize * architecture.elementwise + work.elements + sum(moreMaps, moved),
     // Gradients of what is trained are added to, measured, clipped and cleared: five elements each.
-    updateElements: 5 * work.trained + work.updateElements,
+    updateElements: 5 * work.trained + work.updateElements + (5 + ADAMW_WORK.elements) * moreNumbers,
     parameters,
-    added: work.added + work.trained + work.state,
+    added: work.added + work.trained + work.state + (1 + ADAMW_WORK.state) * moreNumbers,
     activations: (batchSize * architecture.activations + work.activations) / accumulate,
   };
 }

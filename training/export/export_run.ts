@@ -6,6 +6,7 @@ import { encodeSafetensors } from "../../models/checkpoints/write_safetensors.ts
 import { joined, type TrainedWeights } from "../../models/adapters/low_rank_change.ts";
 import { readPeftFolder } from "../../models/adapters/read_peft.ts";
 import type { ModelEntry } from "../../models/entry.ts";
+import { isOfKind } from "../../models/parameter_kind.ts";
 import { type Library, resolveModel } from "../configuration.ts";
 import { lookup } from "../lookup.ts";
 import { openFolders } from "../resolve/resolve.ts";
@@ -88,7 +89,16 @@ export async function exportRun(
     [...weights].some((name) => path === name || path.endsWith(`.${name}`))
   );
   const revision = request.base === undefined && fetched ? fetched.commit : null;
-  const facts = { config, family: entry.family, base, revision, modules };
+  const names = entry.parameters.map(({ name }) => name);
+  const facts = {
+    ...{ config, family: entry.family, base, revision, modules },
+    biases: names.filter((name) => isOfKind("biases", name)),
+    // An embedding that is the head too.
+    shared: entry.family === "encoder-decoder" ||
+        (entry.family === "decoder" && !names.includes("lm_head.weight"))
+      ? names.filter((name) => isOfKind("embeddings", name))
+      : [],
+  };
   const adapters = new Map(
     (["native", "portable"] as const).map((form) =>
       [form, typeof trained === "string" ? trained : toPeft(trained, form, facts)] as const

@@ -40,6 +40,7 @@ async function trainedRun(
   module: OptimizerModule,
   folder: string,
   model: Partial<RunConfig["model"]> = {},
+  alsoTrain: readonly string[] = [],
 ): Promise<{ run: DoneRun; trained: string }> {
   const path = `${folder}/${module.id}.safetensors`;
   const config = shortRun(module, {
@@ -48,6 +49,7 @@ async function trainedRun(
     telemetryEvery: 0,
     model: { id: "vit-tiny", ...model },
     schedule: { kind: "constant", learningRate: 5e-3, warmup: 0, floor: 1 },
+    ...(alsoTrain.length > 0 && { alsoTrain }),
   });
   let bytes: ((id: string, run: DoneRun["config"]) => Uint8Array) | null = null;
   const run = await train(await testGpu(), config, {
@@ -154,6 +156,60 @@ test("An adapter is a start: its score is the run's, and what is trained on top 
     await assertRejects(() => resolveRun(wrong, shipped), UserError, "fits its own size");
     const none = { ...moved, model: { id: "vit-tiny", adapter: { path: `${folder}/none` } } };
     await assertRejects(() => resolveRun(none, shipped), CheckpointError, "it has no adapter_config.json");
+  });
+});
+
+test("What is trained beside an adapter goes with it by PEFT's rules, and comes back as it was", async () => {
+  await inFolder(async (folder) => {
+    const all = ["biases", "embeddings", "head", "norms"], to = `${folder}/all`;
+    const { run, trained } = await trainedRun(lora as unknown as OptimizerModule, folder, {}, all);
+    assertEquals(run.config.alsoTrain, all);
+    const { written, notes } = await exportRun(run, shipped, { trained, to, baseScore: null });
+    assertEquals(written.map(({ form }) => form), ["native", "merged"]);
+    assertMatch(notes[0]!, /was trained itself, which few readers of adapters know/);
+    const { bias, modules_to_save } = JSON.parse(
+      await Deno.readTextFile(`${to}/native/adapter_config.json`),
+    );
+    assertEquals([bias, modules_to_save], [
+      "all",
+      ["embeddings", "pre_layrnorm", "layer_norm1", "layer_norm2", "post_layernorm", "visual_projection"],
+    ]);
+    const { tensors } = await openSafetensors(`${to}/native/adapter_model.safetensors`);
+    const layer = "base_model.model.vision_model.encoder.layers.0";
+    for (
+      const name of [
+        `${layer}.self_attn.q_proj.base_layer.bias`,
+        `${layer}.layer_norm1.bias`,
+        "base_model.model.vision_model.embeddings.class_embedding",
+        "base_model.model.visual_projection.weight",
+      ]
+    ) assert(tensors.has(name), name);
+    const { id: _, ...amounts } = run.config.task, task = { id: "digits", ...amounts };
+    for (
+      const model of [{ id: "vit-tiny", adapter: { path: `${to}/native` } }, {
+        id: "merged",
+        path: `${to}/merged`,
+      }]
+    ) {
+      const scored = await scoreBase(await testGpu(), { schema: 1, task, model, scoreOn: "test" });
+      assert(scored.status === "done");
+      assertEquals(scored.scores, run.outcome.scores);
+    }
+
+    const some = await trainedRun(lora as unknown as OptimizerModule, folder, {}, ["q_proj.bias"]);
+    assertEquals(
+      some.run.outcome.cost.trainableParameters < run.outcome.cost.trainableParameters,
+      true,
+    );
+    await assertRejects(
+      () =>
+        exportRun(some.run, shipped, {
+          ...{ trained: some.trained, to: `${folder}/some`, baseScore: null },
+          forms: ["native"],
+        }),
+      UserError,
+      "some of the biases were trained, and PEFT keeps all of them or none",
+    );
   });
 });
 

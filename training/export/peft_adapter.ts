@@ -35,6 +35,10 @@ export interface AdapterFacts {
   readonly revision: string | null;
   /** Every linear map that the model could adapt, by its name in the whole model. */
   readonly modules: readonly string[];
+  /** Its biases, by name. */
+  readonly biases: readonly string[];
+  /** Parameters that it uses in several places, by name. */
+  readonly shared: readonly string[];
 }
 
 const PREFIX = "base_model.model.";
@@ -58,7 +62,17 @@ export function toPeft(
 ): PeftAdapter | string {
   if (changes.length === 0) return "weights were trained themselves, which is no low-rank change";
   if (form === "portable" && whole.size > 0) {
-    return "a head was trained too, which few readers of adapters know";
+    return `${[...whole.keys()][0]} was trained itself, which few readers of adapters know`;
+  }
+  const shared = facts.shared.find((name) => whole.has(name));
+  if (shared !== undefined) {
+    return `${shared} was trained itself, which PEFT would change in one of its places alone`;
+  }
+  const biases = facts.biases.filter((name) => whole.has(name));
+  if (
+    biases.length > 0 && biases.length < facts.biases.length && !biases.every((name) => isSaved(name, whole))
+  ) {
+    return "some of the biases were trained, and PEFT keeps all of them or none";
   }
   if (form === "portable" && changes.some(({ magnitude }) => magnitude)) {
     return "DoRA's lengths of rows are no low-rank change";
@@ -89,7 +103,7 @@ function loraAdapter(
     [`${PREFIX}${path}.lora_B.weight`, b] as const,
     ...magnitude ? [[`${PREFIX}${path}.lora_magnitude_vector`, magnitude] as const] : [],
   ]));
-  return withWhole(tensors, whole, {
+  return withWhole(tensors, whole, parts.map(({ path }) => path), {
     peft_type: "LORA",
     ...commonFields(parts.map(({ path }) => path), whole, facts),
     r: rank,
@@ -119,7 +133,7 @@ function adaloraAdapter(
     [`${PREFIX}${path}.lora_B`, b] as const,
     [`${PREFIX}${path}.lora_E`, { shape: [rank, 1], data: e!.data }] as const,
   ]));
-  return withWhole(tensors, whole, {
+  return withWhole(tensors, whole, changes.map(({ path }) => path), {
     peft_type: "ADALORA",
     ...commonFields(changes.map(({ path }) => path), whole, facts),
     r: rank,
@@ -143,30 +157,45 @@ function adaloraAdapter(
 function withWhole(
   tensors: ReadonlyMap<string, HostValues>,
   whole: TrainedWeights["whole"],
+  adapted: readonly string[],
   config: Readonly<Record<string, unknown>>,
 ): PeftAdapter {
+  // PEFT puts an adapted map, with its bias, into one of its own.
+  const placed = (name: string) => {
+    const path = name.replace(/\.bias$/, "");
+    return path !== name && adapted.includes(path) ? `${PREFIX}${path}.base_layer.bias` : PREFIX + name;
+  };
   return {
     config,
-    tensors: new Map([...tensors, ...[...whole].map(([name, value]) => [PREFIX + name, value] as const)]),
+    tensors: new Map([...tensors, ...[...whole].map(([name, value]) => [placed(name), value] as const)]),
   };
+}
+
+/** True where a bias goes with the weight of its module, which is saved as a whole: a norm's. */
+function isSaved(bias: string, whole: TrainedWeights["whole"]): boolean {
+  return whole.has(bias.replace(/\.bias$/, ".weight"));
 }
 
 function commonFields(
   paths: readonly string[],
   whole: TrainedWeights["whole"],
-  { family, base, revision, modules }: AdapterFacts,
+  { family, base, revision, modules, biases }: AdapterFacts,
 ): Readonly<Record<string, unknown>> {
-  const heads = [
-    ...new Set([...whole.keys()].map((name) => name.replace(/\.[^.]*$/, "").split(".").at(-1)!)),
-  ];
+  const isAlone = (name: string) => biases.includes(name) && !isSaved(name, whole);
+  const holders = [...whole.keys()].filter((name) => !isAlone(name)).map((name) =>
+    /\.(weight|bias)$/.test(name) ? name.replace(/\.(weight|bias)$/, "") : name.replace(/\.[^.]*$/, "")
+  );
+  // A module is saved with those in it.
+  const saved = holders.filter((path) => !holders.some((other) => path.startsWith(`${other}.`)));
+  const names = [...new Set(saved.map((path) => path.split(".").at(-1)!))];
   return {
     task_type: TASK_TYPES[family],
     base_model_name_or_path: base,
     revision,
     inference_mode: true,
     target_modules: shortNames(paths, modules),
-    modules_to_save: heads.length > 0 ? heads : null,
-    bias: "none",
+    modules_to_save: names.length > 0 ? names : null,
+    bias: [...whole.keys()].some(isAlone) ? "all" : "none",
     fan_in_fan_out: false,
   };
 }

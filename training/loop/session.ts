@@ -9,6 +9,7 @@ import type { Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
 import { copyWeight } from "../../optimizers/module_weight.ts";
 import type { Task, TaskData } from "../../tasks/task.ts";
 import { openKeeper, readWritten, validateBuffers, writeSaved } from "../checkpoint/keeper.ts";
+import { matchParameters } from "../also_trained.ts";
 import { matchTargetModules } from "../configuration.ts";
 import { loadExamples, rowLengthsOf } from "../resolve/examples.ts";
 import { withHead } from "../resolve/heads.ts";
@@ -206,7 +207,11 @@ function attach(
     gpu,
     targetModules,
     parameters: model.parameters,
-    head: model.head,
+    head: [
+      ...model.head,
+      ...matchParameters(config.alsoTrain ?? [], model.parameters, targetModules.map(({ name }) => name))
+        .filter((parameter) => !model.head.includes(parameter)),
+    ],
     steps: config.steps,
     random: createRandom(config.seed).fork("method"),
     fullGradients: fullGradientsOf(gpu, model, targetModules, data, {

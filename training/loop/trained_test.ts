@@ -90,6 +90,8 @@ test("what a run trained, exported as an adapter and read again, gives the train
     family: "vision",
     base: "vit-tiny",
     revision: null,
+    biases: [],
+    shared: [],
     modules: vitTiny.targetModules().map(({ name }) => name),
   } as const;
   const folder = await Deno.makeTempDir();

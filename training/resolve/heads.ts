@@ -4,11 +4,13 @@ import { isFile } from "../../models/checkpoints/checkpoint_folder.ts";
 import { createClipText } from "../../models/clip_text.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { Model, VisionBatch } from "../../models/model.ts";
+import { isOfKind } from "../../models/parameter_kind.ts";
 import type { WeightSource } from "../../models/weights.ts";
 import { LOGIT_SCALE, zeroShotClassifier, zeroShotHead } from "../../models/zero_shot.ts";
 import type { TaskData } from "../../tasks/task.ts";
 import { readModelTokenizer } from "../../tasks/text/hugging_face_tokenizer.ts";
-import { type KnownModel, type Registries, resolveModel } from "../configuration.ts";
+import { alsoTrained } from "../also_trained.ts";
+import { type KnownModel, matchTargetModules, type Registries, resolveModel } from "../configuration.ts";
 import { plainForward } from "../loop/forward.ts";
 import { lookup } from "../lookup.ts";
 import type { RunConfig } from "../run.ts";
@@ -44,6 +46,19 @@ export async function withHeadChoice(
     : names === undefined
     ? `the classes of ${data} have no names`
     : null;
+  if (missing === null && config.alsoTrain?.length) {
+    const trained = alsoTrained(
+      config,
+      entry,
+      matchTargetModules(config.targetModules, entry.targetModules()),
+    )
+      .find(({ name }) => isOfKind("head", name));
+    if (trained) {
+      throw new UserError(
+        `Cannot also train ${trained.name} of model "${model.id}": classes are told by their names there, "head": "new" is needed`,
+      );
+    }
+  }
   if (missing === null) await describeClasses(entry, names!);
   else if (model.head === "zero-shot") {
     throw new UserError(`Cannot use head "zero-shot" with model "${model.id}": ${missing}`);

@@ -194,6 +194,7 @@ function describeTask(configs: readonly RunConfig[], tasks: Registries["tasks"])
   );
   const clips = all(({ clip }) => clip === 0 ? "unclipped gradients" : `gradients clipped at norm ${clip}`);
   const targetModules = all(({ targetModules }) => targetModules.join(", "));
+  const alsoTrain = all(({ alsoTrain = [] }) => alsoTrain.join(", ")).filter((one) => one !== "");
   return `On ${escapeTex(title)} (\\texttt{${escapeTex(task.id)}}), the model \\texttt{${
     escapeTex(model.id)
   }} is trained for ${numbers(({ steps }) => steps)} steps of ${
@@ -202,6 +203,8 @@ function describeTask(configs: readonly RunConfig[], tasks: Registries["tasks"])
     targetModules.join() === "*"
       ? "all linear maps"
       : `the linear maps \\texttt{${escapeTex(targetModules.join("; "))}}`
+  }${
+    alsoTrain.length === 0 ? "" : ` and training \\texttt{${escapeTex(alsoTrain.join("; "))}} themselves`
   }; ${numbers(({ task }) => task.trainExamples)} examples are to train on, ${
     numbers(({ task }) => task.validationExamples)
   } to validate with, and scores are on ${
