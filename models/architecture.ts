@@ -1,6 +1,7 @@
 /** @file What a transformer multiplies, moves and keeps, by formula and without a GPU: what costs are counted from. */
 import type { DecoderConfig } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
+import type { Gpt2Config } from "./gpt2.ts";
 import type { ParameterList } from "./weights.ts";
 import type { VisionConfig } from "./vision.ts";
 
@@ -70,9 +71,9 @@ export function countParameters(list: ParameterList): number {
 }
 
 /** Makes the maps of one block, each of which has four stages: attention's inputs, its output, and the two of the MLP. */
-function mapsOf(layer: number, rows: number) {
+function mapsOf(layer: number, rows: number, stack = "layers") {
   return (name: string, inputs: number, out: number, stage: number): CountedMap => ({
-    name: `layers.${layer}.${name}`,
+    name: `${stack}.${layer}.${name}`,
     in: inputs,
     out,
     rows,
@@ -110,6 +111,32 @@ export function decoderArchitecture(config: DecoderConfig, tokens: number, param
     attentions: [{ count: layers, width: asked, heads, queries: tokens, keys: tokens }],
     elementwise: tokens * layers * moved,
     activations: tokens * (layers * kept + 2 * width + vocabulary),
+  };
+}
+
+/** GPT-2 on texts of `tokens` tokens. */
+export function gpt2Architecture(config: Gpt2Config, tokens: number, parameters: number): Architecture {
+  const { width, layers, heads, hidden, vocabulary } = config;
+  const maps = Array.from({ length: layers }, (_, layer): CountedMap[] => {
+    const map = mapsOf(layer, tokens, "h");
+    return [
+      map("attn.c_attn", width, 3 * width, 0),
+      map("attn.c_proj", width, width, 1),
+      map("mlp.c_fc", width, hidden, 2),
+      map("mlp.c_proj", hidden, width, 3),
+    ];
+  }).flat();
+  const head = { name: "head", in: width, out: vocabulary, rows: tokens, stage: 1 + 4 * layers };
+  // As in a vision transformer; queries, keys and values are moved apart.
+  const moved = 10 * width + 2 * hidden + 2 * (5 * width + hidden) + 6 * width;
+  const kept = 18 * width + 3 * hidden + 2 * heads;
+  return {
+    tokens,
+    parameters,
+    maps: [...maps, head],
+    attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
+    elementwise: tokens * layers * moved,
+    activations: tokens * (layers * kept + 4 * width + vocabulary),
   };
 }
 

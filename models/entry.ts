@@ -6,6 +6,7 @@ import {
   countParameters,
   decoderArchitecture,
   encoderDecoderArchitecture,
+  gpt2Architecture,
   type RowLengths,
   visionArchitecture,
 } from "./architecture.ts";
@@ -17,9 +18,16 @@ import {
   encoderDecoderParameters,
   initialEncoderDecoderWeights,
 } from "./encoder_decoder.ts";
+import { createGpt2, type Gpt2Config, gpt2Parameters } from "./gpt2.ts";
 import type { CheckpointConfig } from "./checkpoints/hugging_face.ts";
 import type { ImageInput, Model, ModelFamily } from "./model.ts";
-import { decoderMemory, encoderDecoderMemory, type ModelMemory, visionMemory } from "./tape_tensors.ts";
+import {
+  decoderMemory,
+  encoderDecoderMemory,
+  gpt2Memory,
+  type ModelMemory,
+  visionMemory,
+} from "./tape_tensors.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
 import { initialWeights, type ParameterList, type WeightSource } from "./weights.ts";
 
@@ -134,6 +142,8 @@ function entryOf(
   switch (family) {
     case "decoder":
       return decoder({ ...given, title: decoderTitle(config), config });
+    case "gpt2":
+      return gpt2({ ...given, title: `GPT-2, ${config.layers} layers of width ${config.width}`, config });
     case "encoder-decoder":
       return encoderDecoder({
         ...given,
@@ -199,6 +209,38 @@ export function decoder(given: EntryOf<DecoderConfig>): ModelEntry {
     targetModules: () => targetModulesOf(parameters, /^model\.(layers\..*_proj)\.weight$/),
     initial: initialWeights,
     create: (gpu, source, half) => createDecoder(gpu, config, source, half) as Model,
+  };
+}
+
+/** GPT-2 of the config given. */
+export function gpt2(given: EntryOf<Gpt2Config>): ModelEntry {
+  const { config } = given;
+  const parameters = gpt2Parameters(config);
+  const ofLength = (tokens: number) => ({
+    memory: gpt2Memory(config, tokens),
+    architecture: gpt2Architecture(config, tokens, countParameters(parameters)),
+  });
+  return {
+    pretrained: given.recipe !== null,
+    ...given,
+    family: "decoder",
+    size: { width: config.width, layers: config.layers },
+    ...ofLength(config.length),
+    ofLengths: ({ input }) => ofLength(input),
+    resize(size) {
+      const headSize = config.width / config.heads, scaled = scale(given.id, config, headSize, size);
+      return gpt2({
+        ...given,
+        config: { ...config, ...scaled, heads: scaled.width / headSize },
+        pretrained: false,
+      });
+    },
+    outputs: config.vocabulary,
+    inputSize: config.length,
+    parameters,
+    targetModules: () => targetModulesOf(parameters, /^transformer\.(h\..*\.c_(?:attn|proj|fc))\.weight$/),
+    initial: initialWeights,
+    create: (gpu, source, half) => createGpt2(gpu, config, source, half) as Model,
   };
 }
 

@@ -1,11 +1,12 @@
 /**
  * @file The tensors that models make beside their parameters, by formula and without a GPU: what memory is predicted from.
  *
- * Counted operation by operation: who changes decoder.ts, encoder_decoder.ts, vision.ts or what an operation of autodiff/
+ * Counted operation by operation: who changes decoder.ts, gpt2.ts, encoder_decoder.ts, vision.ts or what an operation of autodiff/
  * keeps, changes the counts here. training/memory_test.ts holds them against live bytes.
  */
 import type { DecoderConfig } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
+import type { Gpt2Config } from "./gpt2.ts";
 import type { VisionConfig } from "./vision.ts";
 
 /** Tensors of equal size: how many, and the numbers in each. */
@@ -81,6 +82,11 @@ export function decoderMemory(config: DecoderConfig, tokens: number): ModelMemor
   };
 }
 
+/** GPT-2 on texts of `tokens` tokens. */
+export function gpt2Memory(config: Gpt2Config, tokens: number): ModelMemory {
+  return { constants: [], blockOf: layerOf, tape: (examples) => gpt2Tape(config, examples * tokens) };
+}
+
 /** A vision transformer. */
 export function visionMemory(config: VisionConfig): ModelMemory {
   return { constants: [], blockOf: layerOf, tape: (examples) => visionTape(config, examples) };
@@ -98,9 +104,9 @@ export function encoderDecoderMemory(config: EncoderDecoderConfig): ModelMemory 
   };
 }
 
-/** The block of a target module that is named "layers.<block>.<map>". */
+/** The block of a target module that is named "layers.<block>.<map>" or "h.<block>.<map>". */
 function layerOf(targetModule: string): number {
-  return Number(/^layers\.(\d+)\./.exec(targetModule)![1]);
+  return Number(/^(?:layers|h)\.(\d+)\./.exec(targetModule)![1]);
 }
 
 /** Blocks one above the other that are alike, from a place on. */
@@ -169,6 +175,46 @@ function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
       ...where(logitCap, [[2, rows * vocabulary]]),
     ],
     below: where(embeddingScale, [[1, stream]]),
+  };
+}
+
+function gpt2Tape(
+  { width, layers, heads, hidden, vocabulary, length }: Gpt2Config,
+  rows: number,
+): TapeTensors {
+  const stream = rows * width;
+  const block = {
+    stream,
+    forward: [
+      // Two norms, two sums; c_proj twice, without and with bias; q, k, v and the mix.
+      [4 + 4 + 4, stream],
+      // q, k and v together, without and with bias.
+      [2, 3 * stream],
+      [2, 2 * rows],
+      [1, 2 * rows * heads],
+      [3, rows * hidden],
+    ],
+    backward: [[8, stream], [1, 3 * stream], [2, rows * hidden]],
+    // The first norm's output, and the sum of both ways to the input.
+    inputGradient: [[2, stream]],
+  } satisfies Partial<BlockTensors>;
+  return {
+    rows: () => rows,
+    blocks: stackOf(layers, block),
+    around: [
+      // Tokens, positions and the parts of joined rows as choices of rows and their transposes; targets.
+      [16, rows],
+      [1, vocabulary + 1],
+      [1, length + 1],
+      [3, 3 * rows + 1],
+      // Embedding, positions, their sum and the last norm; gradients of the norm's output and input.
+      [6, stream],
+      [2, 2 * rows],
+      [1, rows],
+      [2, rows * vocabulary],
+      [1, 1],
+    ],
+    below: [],
   };
 }
 

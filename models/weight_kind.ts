@@ -1,7 +1,8 @@
 /** @file What a linear map is for, told by its name in any family: telemetry is summed up by it. */
 
-/** The kinds of linear map, in the order of reports: an attention's four, and those of the feed-forward part. */
-export const WEIGHT_KINDS = ["q", "k", "v", "o", "mlp"] as const;
+/** The kinds of linear map, in the order of reports: an attention's four, the first
+ * three as one where a model has them so, and those of the feed-forward part. */
+export const WEIGHT_KINDS = ["q", "k", "v", "qkv", "o", "mlp"] as const;
 /** What a linear map is for. */
 export type WeightKind = typeof WEIGHT_KINDS[number];
 
@@ -9,8 +10,9 @@ const PATTERNS: readonly (readonly [RegExp, WeightKind])[] = [
   [/\.q(_proj)?$/, "q"],
   [/\.k(_proj)?$/, "k"],
   [/\.v(_proj)?$/, "v"],
-  [/\.(o|o_proj|out_proj)$/, "o"],
-  [/\.(gate_proj|up_proj|down_proj|fc1|fc2|wi|wi_0|wi_1|wo)$/, "mlp"],
+  [/\.c_attn$/, "qkv"],
+  [/\.(o|o_proj|out_proj|attn\.c_proj)$/, "o"],
+  [/\.(gate_proj|up_proj|down_proj|fc1|fc2|wi|wi_0|wi_1|wo|c_fc|mlp\.c_proj)$/, "mlp"],
 ];
 
 /**

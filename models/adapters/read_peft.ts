@@ -37,7 +37,8 @@ const Config = z.object({
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
   modules_to_save: z.array(z.string()).nullish(),
   bias: z.enum(["none", "all", "lora_only"], '"none", "all" or "lora_only" is needed').nullish(),
-  fan_in_fan_out: only(false),
+  // It says how a base has its weights, not what an adapter does to them.
+  fan_in_fan_out: z.boolean().nullish(),
   lora_bias: only(false),
   layer_replication: nothing,
   trainable_token_indices: nothing,

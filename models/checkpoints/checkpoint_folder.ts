@@ -8,6 +8,7 @@ import { type Checkpoint, CheckpointError, type CheckpointTensor, takeWeights } 
 import { openSafetensors } from "./read_safetensors.ts";
 import { readCheckpointJson } from "./checkpoint_json.ts";
 import { openClipTensors } from "./open_clip.ts";
+import { unturned } from "./turned.ts";
 import { quote } from "../../errors/quote.ts";
 import type { WeightSource } from "../weights.ts";
 
@@ -19,13 +20,13 @@ const Index = z.object({ weight_map: z.record(z.string(), z.string()) });
 /**
  * Opens the weights of a folder: `model.safetensors`, or where there is none the files that
  * `model.safetensors.index.json` names, or where there is no such file `open_clip_model.safetensors`. Headers are read at once, elements when they are asked for, so that a checkpoint
- * may be larger than memory.
+ * may be larger than memory. Maps are `[out, in]` whatever files have, see `isTurned`.
  *
  * @throws {CheckpointError} where there is none of them, where a file is missing or unsound, and where one lacks a tensor that
  * the index says it has
  */
 export async function readCheckpointFolder(folder: string): Promise<Checkpoint> {
-  if (await isFile(`${folder}/${WHOLE}`)) return await openSafetensors(`${folder}/${WHOLE}`);
+  if (await isFile(`${folder}/${WHOLE}`)) return unturned(await openSafetensors(`${folder}/${WHOLE}`));
   const places = await readPlaces(folder);
   if (!places) return openClipTensors(await openSafetensors(`${folder}/${OPEN_CLIP}`));
   const shards = new Map<string, Checkpoint>();
@@ -48,7 +49,7 @@ export async function readCheckpointFolder(folder: string): Promise<Checkpoint> 
   for (const shard of shards.values()) {
     for (const [name, tensor] of shard.tensors) if (!tensors.has(name)) tensors.set(name, tensor);
   }
-  return { name: folder, metadata: {}, tensors };
+  return unturned({ name: folder, metadata: {}, tensors });
 }
 
 /**
@@ -108,9 +109,12 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
   "shared.weight": ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"],
 };
 
+/** What names of a whole model begin with, and those in a file of the network without its head may not. */
+const ROOT = /^transformer\./;
+
 /** The name under which a checkpoint has a tensor, or the tensor's own where it has it under none. */
 export function tensorName({ tensors }: Checkpoint, name: string): string {
-  return [name, ...SHARED[name] ?? []].find((one) => tensors.has(one)) ?? name;
+  return [name, ...SHARED[name] ?? [], name.replace(ROOT, "")].find((one) => tensors.has(one)) ?? name;
 }
 
 /**
@@ -128,6 +132,7 @@ const HARMLESS: readonly RegExp[] = [
   // Constants of the network, as old files kept them.
   /(^|\.)rotary_emb\.inv_freq$/,
   /(^|\.)embeddings\.position_ids$/,
+  /(^|\.)h\.\d+\.attn\.(masked_)?bias$/,
   // T5's first files have a table there that no T5 looks at.
   /^decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight$/,
   // Copies of tensors that parts of the model share: the head of the embedding, where it is tied.

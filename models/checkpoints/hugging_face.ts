@@ -6,18 +6,20 @@ import { z } from "zod";
 import { CheckpointError } from "./checkpoint.ts";
 import type { ClipTextConfig } from "../clip_text.ts";
 import type { DecoderConfig } from "../decoder.ts";
+import type { Gpt2Config } from "../gpt2.ts";
 import type { EncoderDecoderConfig } from "../encoder_decoder.ts";
 import { show } from "../../errors/quote.ts";
 import type { VisionConfig } from "../vision.ts";
 import { check, length, positive, size, token, unpacked } from "./configs/fields.ts";
 import { gemma2Config } from "./configs/gemma2.ts";
 import { gemma3Config } from "./configs/gemma3.ts";
+import { gpt2Config } from "./configs/gpt2.ts";
 import { llamaConfig } from "./configs/llama.ts";
 import { mistralConfig } from "./configs/mistral.ts";
 import { qwen2Config } from "./configs/qwen2.ts";
 import { qwen3Config } from "./configs/qwen3.ts";
 
-export { gemma2Config, gemma3Config, llamaConfig, mistralConfig, qwen2Config, qwen3Config };
+export { gemma2Config, gemma3Config, gpt2Config, llamaConfig, mistralConfig, qwen2Config, qwen3Config };
 
 /** What both towers of CLIP have; files leave out what is as in ViT-B/32, the first one published. */
 const tower = {
@@ -291,6 +293,7 @@ function towerOf(read: z.output<typeof ClipVisionConfig> | z.output<typeof ClipT
 /** What a `config.json` is about. */
 export type CheckpointConfig =
   | { readonly family: "decoder"; readonly config: DecoderConfig }
+  | { readonly family: "gpt2"; readonly config: Gpt2Config }
   | { readonly family: "encoder-decoder"; readonly config: EncoderDecoderConfig }
   | {
     readonly family: "vision";
@@ -319,6 +322,8 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
   const decoder = typeof type === "string" ? DECODERS[type] : undefined;
   if (decoder) return { family: "decoder", config: decoder(json, name) };
   switch (type) {
+    case "gpt2":
+      return { family: "gpt2", config: gpt2Config(json, name) };
     case "t5":
       return { family: "encoder-decoder", config: t5Config(json, name) };
     case "clip": {
@@ -332,7 +337,7 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
         `Cannot read model config "${name}": its model_type is ${
           type === undefined ? "missing" : show(type)
         }, ` +
-          `known are ${[...Object.keys(DECODERS), "t5", "clip", "clip_vision_model"].join(", ")}`,
+          `known are ${[...Object.keys(DECODERS), "gpt2", "t5", "clip", "clip_vision_model"].join(", ")}`,
       );
   }
 }

@@ -22,7 +22,7 @@ const OPEN_CLIP = "open_clip_config.json";
 const PREPARATION = ["tokenizer.json", "tokenizer_config.json", PREPROCESSOR];
 
 /**
- * The model in a folder of Hugging Face's layout (Llama, T5 v1.0 and v1.1, CLIP or its image tower) or of OpenCLIP's. Only
+ * The model in a folder of Hugging Face's layout (see `checkpointConfig`) or of OpenCLIP's. Only
  * the config and the headers of the weights are read; `baseWeights` reads the rest.
  *
  * @param id what it is called in results and reports
@@ -61,6 +61,7 @@ export async function readModelFolder(folder: string, id: string): Promise<Model
 function layersOf(read: CheckpointConfig): number[] {
   switch (read.family) {
     case "decoder":
+    case "gpt2":
       return [read.config.layers];
     case "encoder-decoder":
       return [read.config.encoderLayers, read.config.decoderLayers];

@@ -1,6 +1,7 @@
 /** @file OpenCLIP's checkpoints under Hugging Face's names: its files join and turn some of the tensors. */
 import { type Checkpoint, CheckpointError, type CheckpointTensor } from "./checkpoint.ts";
 import type { Shape } from "../../gpu/tensor.ts";
+import { turned } from "./turned.ts";
 import { quote } from "../../errors/quote.ts";
 
 /** Root of a tower's blocks there and here. */
@@ -63,8 +64,8 @@ function convert(
 ): readonly (readonly [string, CheckpointTensor])[] {
   const renamed = RENAMED[name];
   if (renamed !== undefined) return [[renamed, tensor]];
-  const turned = TURNED[name];
-  if (turned !== undefined) return [[turned, transpose(tensor)]];
+  const own = TURNED[name];
+  if (own !== undefined) return [[own, turned(tensor)]];
   for (const [theirs, ours] of TOWERS) {
     if (!name.startsWith(theirs)) continue;
     const [, layer, part, kind] = /^(\d+)\.(.+?)[._](weight|bias)$/.exec(name.slice(theirs.length)) ?? [];
@@ -88,20 +89,6 @@ function third(tensor: CheckpointTensor, place: number): CheckpointTensor {
   return lazily(tensor, shape, () => {
     const { data } = tensor, count = data.length / JOINED.length;
     return data.slice(place * count, (place + 1) * count);
-  });
-}
-
-function transpose(tensor: CheckpointTensor): CheckpointTensor {
-  const [rows, columns] = tensor.shape;
-  if (rows === undefined || columns === undefined || tensor.shape.length > 2) return tensor;
-  return lazily(tensor, [columns, rows], () => {
-    const { data } = tensor, out = new Float32Array(data.length);
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        out[column * rows + row] = data[row * columns + column]!;
-      }
-    }
-    return out;
   });
 }
 

@@ -3,6 +3,7 @@ import { createGradients, Tape } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { createDecoder, type DecoderConfig } from "../../models/decoder.ts";
+import { createGpt2 } from "../../models/gpt2.ts";
 import {
   createEncoderDecoder,
   type EncoderDecoderConfig,
@@ -59,6 +60,13 @@ export const WRITERS: Readonly<Record<string, (gpu: Gpu) => Model>> = {
       ...{ layers: 3, windows: [3, null, 3], windowRopeTheta: 30, scoreCap: 4, logitCap: 20, biases: true },
       ...{ headNorms: true, outputNorms: true, embeddingScale: 3, activation: "gelu-tanh" },
     }, 3),
+  "GPT-2 of two layers": (gpu) => {
+    const config = {
+      ...{ vocabulary: 13, width: 12, layers: 2, heads: 3, hidden: 20, length: 40, normEpsilon: 1e-5 },
+      ...{ activation: "gelu-tanh", tiedHead: true } as const,
+    };
+    return createGpt2(gpu, config, lively(initialWeights(createRandom(4)), 5)) as Model;
+  },
   "an encoder-decoder like T5 v1.1": (gpu) => encoderDecoder(gpu, {}),
   "an encoder-decoder like T5 v1.0": (gpu) =>
     encoderDecoder(gpu, { headSize: 4, feedForward: "relu", tiedHead: true }),

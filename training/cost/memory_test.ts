@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import * as registeredModels from "../../models/mod.ts";
-import { decoder as decoderOf, type ModelEntry } from "../../models/entry.ts";
+import { decoder as decoderOf, gpt2, type ModelEntry } from "../../models/entry.ts";
 import { initialWeights } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import * as optimizers from "../../optimizers/mod.ts";
@@ -26,7 +26,18 @@ const parts = decoderOf({
   },
   recipe: null,
 });
-const models: Readonly<Record<string, ModelEntry>> = { ...registeredModels, parts };
+/** Of sizes of which none is another. */
+const gpt = gpt2({
+  id: "gpt2-tiny",
+  title: "GPT-2",
+  config: {
+    ...{ vocabulary: 56, width: 60, layers: 3, heads: 4, hidden: 100, length: 80, normEpsilon: 1e-5 },
+    activation: "gelu-tanh",
+    tiedHead: true,
+  },
+  recipe: null,
+});
+const models: Readonly<Record<string, ModelEntry>> = { ...registeredModels, parts, gpt };
 // A task for an encoder-decoder that no sweep has a use for yet.
 const tasks: Readonly<Record<string, Task>> = { ...registeredTasks, translation };
 
@@ -112,6 +123,17 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   "lora on a decoder of all parts, checkpointed": {
     ...decoder,
     model: { id: "decoder-parts" },
+    memory: { checkpointing: "blocks" },
+  },
+  "full on GPT-2": { ...decoder, model: { id: "gpt2-tiny" }, optimizer: full },
+  "lora on the upper blocks of GPT-2": {
+    ...decoder,
+    model: { id: "gpt2-tiny" },
+    targetModules: ["h.1.*", "h.2.*"],
+  },
+  "lora, checkpointed, on GPT-2": {
+    ...decoder,
+    model: { id: "gpt2-tiny" },
     memory: { checkpointing: "blocks" },
   },
   "lora on the attention of vision": { targetModules: ["*.self_attn.*"] },

@@ -9,7 +9,7 @@ import {
 } from "../../models/architecture.ts";
 import { decoderParameters } from "../../models/decoder.ts";
 import * as models from "../../models/mod.ts";
-import type { ModelEntry } from "../../models/entry.ts";
+import { gpt2, type ModelEntry } from "../../models/entry.ts";
 import { t5Base, t5BaseGated, t5Small, t5Tiny } from "../../models/sizes.ts";
 import { visionParameters } from "../../models/vision.ts";
 import { initialWeights } from "../../models/weights.ts";
@@ -106,7 +106,18 @@ async function launched(
   });
 }
 
+const GPT = gpt2({
+  id: "gpt2-tiny",
+  title: "GPT-2",
+  config: {
+    ...{ vocabulary: 56, width: 20, layers: 2, heads: 4, hidden: 28, length: 80, normEpsilon: 1e-5 },
+    activation: "relu",
+    tiedHead: true,
+  },
+  recipe: null,
+});
 const UPPER = { decoder: ["layers.1.*"], vision: ["layers.1.*"], "encoder-decoder": ["decoder.block.1.*"] };
+const upperOf = (entry: ModelEntry) => entry === GPT ? ["h.1.*"] : UPPER[entry.family];
 /** Where the encoder alone is trained, or what looks at it, gradients go some ways and not others. */
 const PARTS = [["encoder.*"], ["encoder.block.1.*"], ["*.EncDecAttention.*"], ["*.EncDecAttention.k"], [
   "decoder.*",
@@ -115,6 +126,7 @@ const PARTS = [["encoder.*"], ["encoder.block.1.*"], ["*.EncDecAttention.*"], ["
 for (
   const [entry, task] of [
     [models.decoderTiny.resize({ width: 32, layers: 2 }), tasks.arithmetic],
+    [GPT, tasks.arithmetic],
     [models.vitTiny.resize({ width: 32, layers: 2 }), tasks.digits],
     [t5Tiny.resize({ width: 32, layers: 2 }), translation],
   ] as const
@@ -124,12 +136,12 @@ for (
       [optimizers.full, {}, ["*"]],
       [optimizers.full, { trains: "targetModules" }, ["*"]],
       [optimizers.lora, { rank: 3 }, ["*"]],
-      [optimizers.lora, { rank: 3 }, UPPER[entry.family]],
+      [optimizers.lora, { rank: 3 }, upperOf(entry)],
       [optimizers.loraPro, { rank: 5 }, ["*"]],
       [optimizers.adalora, { rank: 3 }, ["*"]],
-      [optimizers.adalora, { rank: 2 }, UPPER[entry.family]],
+      [optimizers.adalora, { rank: 2 }, upperOf(entry)],
       [optimizers.loraFa, { rank: 3 }, ["*"]],
-      [optimizers.loraFa, { rank: 3 }, UPPER[entry.family]],
+      [optimizers.loraFa, { rank: 3 }, upperOf(entry)],
       ...(entry.family === "encoder-decoder" ? PARTS : []).map((some) =>
         [optimizers.lora, { rank: 3 }, some] as const
       ),

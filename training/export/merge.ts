@@ -10,6 +10,8 @@ import {
   streamSafetensors,
   type WrittenDType,
 } from "../../models/checkpoints/stream_safetensors.ts";
+import { isTurned, turnedData } from "../../models/checkpoints/turned.ts";
+import type { Shape } from "../../gpu/tensor.ts";
 import { pretrainedPath } from "../../models/base_weights.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 
@@ -49,20 +51,19 @@ export async function writeMerged(
   const tensors: StreamedTensor[] = entry.parameters.map(({ name, shape }) => {
     const stored = checkpoint.tensors.get(tensorName(checkpoint, name)), whole = wholes.get(name);
     const dtype = base === undefined ? "F32" : typeOf(stored);
-    if (whole) return { name, shape: whole.shape, dtype, read: () => whole.data };
+    const asStored = (shape: Shape, read: () => Float32Array<ArrayBuffer>): StreamedTensor =>
+      isTurned(name)
+        ? { name, shape: shape.toReversed(), dtype, read: () => turnedData(read(), shape[0]!) }
+        : { name, shape, dtype, read };
+    if (whole) return asStored(whole.shape, () => whole.data);
     const own = changes.get(name);
-    return {
-      name,
-      shape,
-      dtype,
-      read() {
-        const data = stored!.data;
-        if (!own) return data;
-        const weight = data.slice();
-        for (const change of own) addChange(weight, change);
-        return weight;
-      },
-    };
+    return asStored(shape, () => {
+      const data = stored!.data;
+      if (!own) return data;
+      const weight = data.slice();
+      for (const change of own) addChange(weight, change);
+      return weight;
+    });
   });
   // What our model has no place for, and others have: CLIP's text tower.
   for (const name of kept) {

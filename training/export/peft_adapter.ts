@@ -11,6 +11,7 @@ import {
   pairOf,
   type TrainedWeights,
 } from "../../models/adapters/low_rank_change.ts";
+import { isTurned } from "../../models/checkpoints/turned.ts";
 import type { ModelFamily } from "../../models/model.ts";
 import type { RunConfig } from "../run.ts";
 
@@ -196,7 +197,7 @@ function commonFields(
     target_modules: shortNames(paths, modules),
     modules_to_save: names.length > 0 ? names : null,
     bias: [...whole.keys()].some(isAlone) ? "all" : "none",
-    fan_in_fan_out: false,
+    fan_in_fan_out: paths.every((path) => isTurned(`${path}.weight`)),
   };
 }
 

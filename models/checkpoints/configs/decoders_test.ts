@@ -81,6 +81,28 @@ Deno.test("checkpointConfig() reads Gemma's caps, and the positions of either ki
   assertEquals(read("gemma3", { rope_parameters: newer }), older);
 });
 
+Deno.test("checkpointConfig() reads GPT-2's sizes, with those of its first files where they say nothing, and refuses others", () => {
+  const gpt2 = (changes: object = {}) => checkpointConfig({ model_type: "gpt2", ...changes }, "file");
+  assertEquals(gpt2({ n_head: 6, activation_function: "relu", n_inner: null }), {
+    family: "gpt2",
+    config: {
+      ...{ vocabulary: 50257, width: 768, layers: 12, heads: 6, hidden: 3072, length: 1024 },
+      ...{ normEpsilon: 1e-5, tiedHead: true },
+      activation: "relu",
+    },
+  });
+  for (
+    const [changes, reason] of [
+      [{ n_head: 7 }, "n_head is 7, a divisor of n_embd is needed"],
+      [{ activation_function: "silu" }, 'activation_function is "silu", one of gelu, gelu_new'],
+      [{ scale_attn_weights: false }, "scale_attn_weights is false, scores divided by"],
+      [{ scale_attn_by_inverse_layer_idx: true }, "scale_attn_by_inverse_layer_idx is true"],
+    ] as const
+  ) {
+    assertThrows(() => gpt2(changes), CheckpointError, `Cannot read model config "file": ${reason}`);
+  }
+});
+
 Deno.test("checkpointConfig() refuses what our decoder does not have, by the field and its value", () => {
   for (
     const [file, changes, reason] of [
