@@ -77,7 +77,7 @@ test("readPeftFolder() refuses by name what it does not know, and what does not 
   };
   const own = pair("q", 2);
   await refused({ peft_type: "IA3" }, own, 'peft_type is "IA3", "LORA" or "ADALORA" is needed');
-  await refused({ bias: "all" }, own, 'bias is "all", "none" is needed');
+  await refused({ bias: "half" }, own, 'bias is "half", "none", "all" or "lora_only" is needed');
   await refused({ lora_bias: true }, own, "lora_bias is true");
   await refused({ layer_replication: [[0, 1]] }, own, "layer_replication");
   await refused(
