@@ -18,6 +18,7 @@ export { singleQueryAttention, type SingleQuerySizes } from "./attention/single_
 // Decompositions, and products of many tall matrices at once.
 export {
   type BatchedFactors,
+  GRAM_SCHMIDT_RANK,
   groupFactors,
   lanesOfMatrix,
   MAX_RANK,
@@ -30,6 +31,7 @@ export {
   spanOf,
   svdNumbers,
   type SvdPlaces,
+  svdScratchSizes,
   tallFactors,
   type TallLayout,
   type TallMatrices,

@@ -3,11 +3,13 @@ import type { Gradients, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { alignBytes, allocatedBytes, ELEMENT_BYTES, type Tensor } from "../gpu/tensor.ts";
 import {
+  GRAM_SCHMIDT_RANK,
   rightSvds,
   smallProducts,
   smallStride,
   spanOf,
   svdNumbers,
+  svdScratchSizes,
   tallFactors,
   type TallMatrices,
   tallProducts,
@@ -142,14 +144,16 @@ export function scalingScratch(
   return { most: largerOf([...decomposed.left, ...decomposed.bases], left), left };
 }
 
-/** What decomposing a side leaves and the bases that it needs on the way, by formula: without left vectors. */
+/** What decomposing a side leaves, and what it makes on the way, by formula: without left vectors. */
 function rightSvdScratch(
   targetModules: ModelShapes["targetModules"],
   rank: number,
   which: "a" | "b",
 ): SvdScratch {
-  const rows = total(sideSizes(targetModules, rank, which)) / rank;
-  return { left: [[targetModules.length * svdNumbers(rank)]], bases: [[rows * smallStride(rank)], [1]] };
+  return {
+    left: [[targetModules.length * svdNumbers(rank)]],
+    bases: svdScratchSizes(rank, sideRows(targetModules, which), false),
+  };
 }
 
 /** The same with left vectors. */
@@ -158,8 +162,16 @@ export function svdScratch(
   rank: number,
   which: "a" | "b",
 ): SvdScratch {
-  const { left, bases: [bases] } = rightSvdScratch(targetModules, rank, which);
-  return { left: [...left, sideSizes(targetModules, rank, which)], bases: [bases!] };
+  const { left } = rightSvdScratch(targetModules, rank, which);
+  return {
+    left: [...left, sideSizes(targetModules, rank, which)],
+    bases: svdScratchSizes(rank, sideRows(targetModules, which), true),
+  };
+}
+
+/** Rows of a side's factors as tall matrices. */
+function sideRows(targetModules: ModelShapes["targetModules"], which: "a" | "b"): readonly number[] {
+  return targetModules.map((targetModule) => which === "a" ? targetModule.in : targetModule.out);
 }
 
 interface SvdScratch {
@@ -188,9 +200,14 @@ export function scalingFlops(rank: number, own: number, other: number): number {
   return svdFlops(rank, other) + 2 * rank ** 3 + 2 * own * rank ** 2;
 }
 
-/** FLOPs of the thin SVD of `[rows, rank]`: Gram-Schmidt twice, 4 r² a row, and ten sweeps of rotations, 90 r³. */
+/**
+ * FLOPs of the thin SVD of `[rows, rank]`, without left vectors: by Gram-Schmidt twice, 4 r² a row, and ten sweeps of
+ * rotations, 90 r³; or by three rounds of Cholesky QR, 5 r² a row and 2 r³, and eight sweeps of wider ones, 50 r³.
+ */
 export function svdFlops(rank: number, rows: number): number {
-  return 4 * rows * rank ** 2 + 90 * rank ** 3;
+  return rank > GRAM_SCHMIDT_RANK
+    ? 5 * rows * rank ** 2 + 52 * rank ** 3
+    : 4 * rows * rank ** 2 + 90 * rank ** 3;
 }
 
 /** FLOPs of its left vectors. */

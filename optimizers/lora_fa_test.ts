@@ -93,16 +93,16 @@ Deno.test("loraFa stays finite over five steps where A lacks ranks or is 0", asy
 });
 
 Deno.test("loraFa refuses an unknown correction, negative damping, and ranks that it cannot decompose", () => {
-  const targetModules = [{ name: "wide", in: 300, out: 200 }];
+  const targetModules = [{ name: "wide", in: 400, out: 300 }];
   const refusal = (options: Options) =>
     loraFa.validate({ ...loraFa.defaults, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
   assertEquals(refusal({ correction: "half" }), 'correction is "half", known are inverse, none');
   assertEquals(refusal({ damping: NaN }), "damping is NaN, 0 or more is needed");
   assertEquals(
-    refusal({ rank: 129 }),
-    'rank is 129, at most 128 is possible at target module "wide" [200, 300]',
+    refusal({ rank: 257 }),
+    'rank is 257, at most 256 is possible at target module "wide" [300, 400]',
   );
-  assertEquals(refusal({ rank: 129, correction: "none" }), null);
+  assertEquals(refusal({ rank: 257, correction: "none" }), null);
   assertEquals(loraFa.describe({ ...loraFa.defaults, correction: "none" }), "alpha/r, uncorrected");
 });

@@ -88,6 +88,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["type models/entry.ts", "benchmarks/statistics"],
   ],
   "benchmarks/performance/peers": everything,
+  "benchmarks/performance/ranks": everything,
   "benchmarks/settle": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
   "benchmarks/slurm": ["errors", "files", "benchmarks/sweep"],
   "benchmarks/command_line": [
@@ -121,7 +122,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 
 /** Lists of what there is: one file knows those of tasks, models and methods, and everything else is handed them. */
 const registries = ["models/mod.ts", "optimizers/mod.ts", "tasks/mod.ts", "benchmarks/report/charts/mod.ts"];
-const registryUsers = ["training/shipped.ts", "benchmarks/report", "benchmarks/performance/peers", "mod.ts"];
+const registryUsers = [
+  "training/shipped.ts",
+  "benchmarks/report",
+  "benchmarks/performance/peers",
+  "benchmarks/performance/ranks",
+  "mod.ts",
+];
 
 interface Import {
   readonly specifier: string;

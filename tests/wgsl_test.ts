@@ -193,6 +193,8 @@ function launchAll(gpu: Gpu): void {
       0.5,
     );
     kernels.rightSvds(gpu, b, lanes);
+    // Above rank 12 by other kernels.
+    kernels.thinSvds(gpu, kernels.tallFactors(gpu, [tensor(20, 13)], "B"), lanes);
     skipLarge(gpu, c, 1, lanes);
   }
 

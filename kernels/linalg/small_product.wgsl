@@ -1,5 +1,5 @@
-// Products c L diag(f(s)) R^T of r x r matrices, one a layer; a lane forms one element of one of them. An identity in the
-// place of L or R is not read.
+// Products c L diag(f(s)) R^T of r x r matrices, one a layer; a lane forms four rows of four columns of one of them. An
+// identity in the place of L or R is not read.
 struct Uniforms {
   rank: u32,
   left_at: u32,
@@ -19,6 +19,8 @@ struct Uniforms {
   scale: f32,
   // Share of a layer's largest s that its smallest must reach: below it the product is 0.
   min_share: f32,
+  // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
+  zero: u32,
 }
 
 // 0: f = 1. 1: 1 / (s^2 + damping). 2: s / (s^2 + damping). 3: s. 4: 1 / (c s + damping), with no c before the product.
@@ -60,20 +62,13 @@ fn weight(layer: u32, l: u32, factor: f32) -> f32 {
   return 1.0 / (factor * s + u.damping);
 }
 
-fn left_of(layer: u32, i: u32, l: u32) -> f32 {
-  return left[u.left_at + layer * u.left_block + i * u.left_row + l * u.left_column];
-}
-
-fn right_of(layer: u32, j: u32, l: u32) -> f32 {
-  return right[u.right_at + layer * u.right_block + j * u.right_row + l * u.right_column];
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let e = group.x * 64u + lane;
-  let i = e / u.out_row;
-  let j = e % u.out_row;
-  if (i >= u.rank) {
+  let tile = group.x * 64u + lane;
+  let tiles = (u.out_row + 3u) / 4u;
+  let i0 = tile / tiles * 4u;
+  let j0 = tile % tiles * 4u;
+  if (i0 >= u.rank) {
     return;
   }
   let layer = group.y;
@@ -88,17 +83,38 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     is_whole = smallest >= u.min_share * largest;
   }
-  var sum = 0.0;
-  if (is_whole && j < u.rank) {
-    if (!LEFT) {
-      sum = weight(layer, i, factor) * right_of(layer, j, i);
-    } else if (!RIGHT) {
-      sum = weight(layer, j, factor) * left_of(layer, i, j);
-    } else {
-      for (var l = 0u; l < u.rank; l++) {
-        sum += left_of(layer, i, l) * weight(layer, l, factor) * right_of(layer, j, l);
-      }
+  // Rows and columns behind the last one repeat it, and are not stored.
+  let rows = min(vec4(i0) + vec4(0u, 1u, 2u, 3u), vec4(u.rank - 1u));
+  let columns = min(vec4(j0) + vec4(0u, 1u, 2u, 3u), vec4(u.rank - 1u));
+  let left0 = u.left_at + layer * u.left_block + rows * u.left_row;
+  let right0 = u.right_at + layer * u.right_block + columns * u.right_row;
+  // A row of the tile each.
+  var sums = mat4x4<f32>();
+  if (is_whole && LEFT && RIGHT) {
+    for (var l = 0u; l < u.rank; l++) {
+      let ls = left0 + l * u.left_column;
+      let rs = right0 + l * u.right_column;
+      let weighted = vec4(left[ls.x], left[ls.y], left[ls.z], left[ls.w]) * weight(layer, l, factor);
+      let others = vec4(right[rs.x], right[rs.y], right[rs.z], right[rs.w]);
+      sums += mat4x4<f32>(weighted.x * others, weighted.y * others, weighted.z * others, weighted.w * others);
     }
   }
-  out[layer * u.out_block + i * u.out_row + j] = select(factor * sum, sum, FUNCTION == 4u);
+  var lines = array<vec4<f32>, 4>(sums[0], sums[1], sums[2], sums[3]);
+  for (var a = 0u; a < min(u.rank - i0, 4u) + u.zero; a++) {
+    for (var b = 0u; b < min(u.out_row - j0, 4u) + u.zero; b++) {
+      let i = i0 + a;
+      let j = j0 + b;
+      var sum = 0.0;
+      if (is_whole && j < u.rank) {
+        if (!LEFT) {
+          sum = weight(layer, i, factor) * right[right0[b] + i * u.right_column];
+        } else if (!RIGHT) {
+          sum = weight(layer, j, factor) * left[left0[a] + j * u.left_column];
+        } else {
+          sum = lines[a][b];
+        }
+      }
+      out[layer * u.out_block + i * u.out_row + j] = select(factor * sum, sum, FUNCTION == 4u);
+    }
+  }
 }

@@ -5,16 +5,20 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, elementCount, type Tensor } from "../../gpu/tensor.ts";
-import { composeKernel } from "../wgsl/compose.ts";
+import { composeKernel, wgsl } from "../wgsl/compose.ts";
 import { groupsForEach } from "../wgsl/groups.ts";
 import { snippets } from "../wgsl/snippets.ts";
+import { choleskySvds, outer } from "./cholesky_svd.ts";
 import smallSource from "./small_product.wgsl" with { type: "text" };
 import overlapSource from "./tall_overlap.wgsl" with { type: "text" };
 import productSource from "./tall_product.wgsl" with { type: "text" };
 import svdSource from "./thin_svd.wgsl" with { type: "text" };
 
 /** Largest rank that the decomposition takes. */
-export const MAX_RANK = 128;
+export const MAX_RANK = 256;
+
+/** Up to this rank one workgroup decomposes a matrix by Gram-Schmidt in one dispatch; above it many share the work. */
+export const GRAM_SCHMIDT_RANK = 12;
 
 /** Where a matrix `[rows, rank]` lies: element (t, j) is `offset + t * rowStride + j * columnStride` of its buffer. */
 export interface TallLayout {
@@ -82,6 +86,7 @@ const smallKernel = defineKernel({
     damping: "f32",
     scale: "f32",
     minShare: "f32",
+    zero: "u32",
   },
   constants: { FUNCTION: 0, LEFT: true, RIGHT: true },
 });
@@ -107,17 +112,59 @@ const productKernel = composeKernel({
     keep: "f32",
     c: "f32",
     d: "f32",
+    zero: "u32",
   },
   constants: { TWO: false, KEEP: false },
-}, { snippets });
+}, {
+  snippets: {
+    ...snippets,
+    /** Four rows of X times eight columns of K. */
+    tile_of: (x: string, k: string) =>
+      wgsl`
+        fn tile_of_${x}(matrix: Matrix, rows: vec4<u32>, first: u32, has_more: bool) -> Tile {
+          var tile = Tile();
+          var at = matrix.offset + rows * matrix.row_stride;
+          var row = first;
+          for (var i = 0u; i < u.rank; i++) {
+            let values = vec4(${x}[at.x], ${x}[at.y], ${x}[at.z], ${x}[at.w]);
+            let near = ${k}[row];
+            tile.near += mat4x4<f32>(values.x * near, values.y * near, values.z * near, values.w * near);
+            if (has_more) {
+              let far = ${k}[row + 1u];
+              tile.far += mat4x4<f32>(values.x * far, values.y * far, values.z * far, values.w * far);
+            }
+            at += vec4(matrix.column_stride);
+            row += (u.rank + 3u) / 4u;
+          }
+          return tile;
+        }
+      `,
+  },
+});
 const overlapKernel = composeKernel({
   name: "tall_overlap",
   source: overlapSource,
   buffers: { matrices: "read", x: "read", y: "read", out: "read_write" },
-  uniforms: { rank: "u32" },
+  uniforms: { rank: "u32", parts: "u32", zero: "u32" },
   constants: { LANES: 64 },
-  workgroupBytes: ({ LANES }) => 16 * 4 * Number(LANES),
-}, { snippets });
+  workgroupBytes: ({ LANES }) => 16 * 16 * Number(LANES),
+}, {
+  snippets: {
+    ...snippets,
+    /** Four neighbours in a row of X, zeros behind its end. */
+    four_of: (x: string) =>
+      wgsl`
+        fn four_of_${x}(row: u32, column: u32, step: u32) -> vec4<f32> {
+          let inside = vec4(column) + vec4(0u, 1u, 2u, 3u) < vec4(u.rank);
+          let at = vec4(row) + select(vec4(0u), vec4(column) + vec4(0u, 1u, 2u, 3u), inside) * step;
+          let four = vec4(${x}[at.x], ${x}[at.y], ${x}[at.z], ${x}[at.w]);
+          return select(vec4<f32>(0.0), four, inside);
+        }
+      `,
+    outer,
+  },
+});
+
 /** Lanes of a workgroup that has a layer to itself: a software adapter pays for each at every barrier. */
 export function lanesOfMatrix({ info }: Gpu): number {
   return info.software ? 8 : 64;
@@ -189,13 +236,34 @@ export interface SvdPlaces {
   readonly sAt: number;
 }
 
+/** Numbers of each tensor that `thinSvdsInto` makes on the way, by formula. */
+export function svdScratchSizes(
+  rank: number,
+  rows: readonly number[],
+  left: boolean,
+): readonly (readonly number[])[] {
+  const stride = smallStride(rank), q = [stride * rows.reduce((sum, count) => sum + count, 0)];
+  if (rank > GRAM_SCHMIDT_RANK) return [q, ...Array.from({ length: 4 }, () => [rows.length * stride ** 2])];
+  return left ? [q] : [q, [1]];
+}
+
 /** Thin SVDs of all `matrices`; what it needs on the way is freed at once. */
 export function thinSvdsInto(
   gpu: Gpu,
-  { flat, rank, rows, layouts }: TallMatrices,
+  matrices: TallMatrices,
   { left, small, ...places }: SvdPlaces,
   lanes: number = lanesOfMatrix(gpu),
 ): void {
+  const { flat, rank, rows, layouts } = matrices;
+  if (rank > GRAM_SCHMIDT_RANK) {
+    const { block, vAt, rAt, sAt } = places;
+    choleskySvds(gpu, { layouts, flat, rank, rows, small, block, vAt, wAt: rAt, sAt }, lanes);
+    if (left) {
+      const by = { tensor: small, at: 4 * rAt, block: 4 * block, row: smallStride(rank), column: 1 };
+      tallProducts(gpu, { ...matrices, flat: left }, [{ x: matrices, by }]);
+    }
+    return;
+  }
   using _ = gpu.scope("orthonormal bases", "scratch");
   const q = gpu.empty([rows.reduce((sum, count) => sum + count, 0), smallStride(rank)], "orthonormal bases");
   gpu.launch(svdKernel, {
@@ -292,9 +360,10 @@ export function smallProducts(
       damping,
       scale,
       minShare,
+      zero: 0,
     },
     constants: { FUNCTION: FUNCTIONS.indexOf(f), LEFT: left !== null, RIGHT: right !== null },
-    workgroups: [Math.ceil(rank * out.row / 64), count],
+    workgroups: [Math.ceil(Math.ceil(rank / 4) * Math.ceil(out.row / 4) / 64), count],
   });
   return out;
 }
@@ -312,11 +381,12 @@ export function tallOverlaps(
   lanes: number = lanesOfMatrix(gpu),
 ): SmallMatrices {
   const { rank, rows, layouts } = x, out = smallMatrices(gpu, rows.length, rank, "overlaps");
+  const parts = Math.max(Math.floor(lanes / Math.ceil(rank / 4) ** 2), 1);
   gpu.launch(overlapKernel, {
     buffers: { matrices: layouts, x: x.flat, y: y.flat, out: out.tensor },
-    uniforms: { rank },
+    uniforms: { rank, parts, zero: 0 },
     constants: { LANES: lanes },
-    workgroups: [rows.length],
+    workgroups: [Math.ceil(Math.ceil(rank / 8) ** 2 / Math.floor(lanes / parts)), rows.length],
   });
   return out;
 }
@@ -357,9 +427,13 @@ export function tallProducts(
       keep,
       c: first.scale ?? 1,
       d: other.scale ?? 1,
+      zero: 0,
     },
     constants: { TWO: second !== undefined, KEEP: keep !== 0 },
-    workgroups: groupsForEach(rows.length, Math.max(...rows) * smallStride(rank) / 4),
+    workgroups: groupsForEach(
+      rows.length,
+      Math.ceil(Math.max(...rows) / 4) * Math.ceil(rank / 8),
+    ),
   });
 }
 

@@ -1,5 +1,5 @@
 // out = keep out + c X K, or with TWO + d Y L too, for many tall matrices: X and Y [rows, r], K and L [r, r]. A lane forms
-// four neighbouring elements of one row.
+// four rows times eight columns, so that what it loads serves many products.
 struct Uniforms {
   rank: u32,
   // In vectors: where K and L begin, and from one layer's to the next one's.
@@ -10,6 +10,8 @@ struct Uniforms {
   keep: f32,
   c: f32,
   d: f32,
+  // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
+  zero: u32,
 }
 
 #use matrix
@@ -29,6 +31,16 @@ override KEEP = false;
 @group(0) @binding(7) var<storage, read_write> out: array<f32>;
 @group(0) @binding(8) var<uniform> u: Uniforms;
 
+// Four rows of sums each: of the first four columns and of the next four.
+struct Tile {
+  near: mat4x4<f32>,
+  far: mat4x4<f32>,
+}
+
+#use tile_of x k
+
+#use tile_of y l
+
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -39,40 +51,32 @@ fn main(
   // y counts layers; a line of groups that is too long goes on along z.
   let e = (group.x + group.z * groups.x) * 64u + lane;
   let blocks = (u.rank + 3u) / 4u;
-  let t = e % to.rows;
-  let b = e / to.rows;
+  let row_tiles = (to.rows + 3u) / 4u;
+  let t0 = e % row_tiles * 4u;
+  let b = e / row_tiles * 2u;
   if (b >= blocks) {
     return;
   }
-  var sum = vec4<f32>(0.0);
-  let from_ = x_matrices[group.y];
-  var at = from_.offset + t * from_.row_stride;
-  var row = u.k_at + group.y * u.k_block + b;
-  for (var i = 0u; i < u.rank; i++) {
-    sum += x[at] * k[row];
-    at += from_.column_stride;
-    row += blocks;
-  }
-  sum *= u.c;
+  // Rows behind the last one repeat it, and are not stored.
+  let rows = min(vec4(t0) + vec4(0u, 1u, 2u, 3u), vec4(to.rows - 1u));
+  var tile = tile_of_x(x_matrices[group.y], rows, u.k_at + group.y * u.k_block + b, b + 1u < blocks);
+  tile.near *= u.c;
+  tile.far *= u.c;
   if (TWO) {
-    var more = vec4<f32>(0.0);
-    let other = y_matrices[group.y];
-    at = other.offset + t * other.row_stride;
-    row = u.l_at + group.y * u.l_block + b;
-    for (var i = 0u; i < u.rank; i++) {
-      more += y[at] * l[row];
-      at += other.column_stride;
-      row += blocks;
-    }
-    sum += u.d * more;
+    let more = tile_of_y(y_matrices[group.y], rows, u.l_at + group.y * u.l_block + b, b + 1u < blocks);
+    tile.near += u.d * more.near;
+    tile.far += u.d * more.far;
   }
-  let inside = min(u.rank - 4u * b, 4u);
-  for (var j = 0u; j < inside; j++) {
-    let place = to.offset + t * to.row_stride + (4u * b + j) * to.column_stride;
-    if (KEEP) {
-      out[place] = u.keep * out[place] + sum[j];
-    } else {
-      out[place] = sum[j];
+  var sums = array<mat4x4<f32>, 2>(tile.near, tile.far);
+  for (var i = 0u; i < min(to.rows - t0, 4u) + u.zero; i++) {
+    for (var j = 0u; j < min(u.rank - 4u * b, 8u) + u.zero; j++) {
+      let place = to.offset + (t0 + i) * to.row_stride + (4u * b + j) * to.column_stride;
+      let sum = sums[j / 4u][i][j % 4u];
+      if (KEEP) {
+        out[place] = u.keep * out[place] + sum;
+      } else {
+        out[place] = sum;
+      }
     }
   }
 }

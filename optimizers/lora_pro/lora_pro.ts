@@ -2,10 +2,10 @@
 import type { Gradients, Parameter } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
-import { groupFactors, MAX_RANK, sgdUpdate } from "../../kernels/mod.ts";
+import { groupFactors, MAX_RANK, sgdUpdate, svdScratchSizes } from "../../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "../adamw.ts";
 import { batchGradients } from "../batched_gradients.ts";
-import { largerOf } from "../factor_sides.ts";
+import { largerOf, leftVectorFlops, svdFlops } from "../factor_sides.ts";
 import {
   attachLowRank,
   lowRankDefaults,
@@ -121,9 +121,8 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
 });
 
 /**
- * A target module's update by formula, m = out and n = in. Thin SVDs of both factors: Gram-Schmidt twice and the left vectors,
- * 6 (m + n) r², and ten sweeps of rotations, 180 r³. Turning gradients into the singular vectors' bases and back,
- * 4 (m + n) r²; each closed form, 6 (m + n) r². Mode "full" needs two of these, and 8 m n r for the equivalent
+ * A target module's update by formula, m = out and n = in. Thin SVDs of both factors with left vectors. Turning gradients
+ * into the singular vectors' bases and back, 4 (m + n) r²; each closed form, 6 (m + n) r². Mode "full" needs two of these, and 8 m n r for the equivalent
  * gradient and the projection of Adam's direction, whose moments it reads and writes, and reads for each factor.
  */
 function ruleWork(
@@ -133,7 +132,10 @@ function ruleWork(
   const whole = targetModule.in * targetModule.out, factors = rank * (targetModule.in + targetModule.out);
   const { flops, elements, state } = ADAMW_WORK;
   const closedForms = mode === "full" ? 2 : 1;
-  const small = (10 + 6 * closedForms) * factors * rank + 180 * rank ** 3;
+  const svds = [targetModule.in, targetModule.out].map((rows) =>
+    svdFlops(rank, rows) + leftVectorFlops(rank, rows)
+  );
+  const small = (4 + 6 * closedForms) * factors * rank + total(svds);
   if (mode === "full") {
     return {
       flops: small + 8 * whole * rank + 2 * flops * whole,
@@ -164,10 +166,11 @@ function ruleFootprint(
     b = targetModules.map((targetModule) => rank * targetModule.out);
   const whole = targetModules.map((targetModule) => targetModule.in * targetModule.out);
   const times = (count: number) => Array.from({ length: count }, () => [a, b]).flat();
-  // Rows and columns of small matrices, and rows of orthonormal bases, are whole vectors of four.
+  // Rows and columns of small matrices are whole vectors of four.
   const stride = 4 * Math.ceil(rank / 4), small = [targetModules.length * (6 * rank + 4) * stride];
-  const bases = [stride * Math.max(total(a), total(b)) / rank];
-  const decomposing = [small, ...times(1), bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
+  const rows = total(a) > total(b) ? a : b;
+  const bases = svdScratchSizes(rank, rows.map((count) => count / rank), true);
+  const decomposing = [small, ...times(1), ...bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
   return {
     state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
     tables: [[6 * targetModules.length], [5 * targetModules.length], [5 * targetModules.length]],

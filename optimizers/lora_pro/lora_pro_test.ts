@@ -527,7 +527,7 @@ Deno.test("loraPro keeps moments of W's size in full mode, of the factors' size 
 });
 
 Deno.test("loraPro refuses unknown modes and gauges, negative settings and ranks beyond a target module", () => {
-  const targetModules = [{ name: "wide", in: 300, out: 200 }, { name: "narrow", in: 6, out: 40 }];
+  const targetModules = [{ name: "wide", in: 400, out: 300 }, { name: "narrow", in: 6, out: 40 }];
   const refusal = (options: Options) =>
     loraPro.validate({ ...loraPro.defaults, rank: 2, ...options }, targetModules, 100);
   assertEquals(refusal({}), null);
@@ -543,8 +543,8 @@ Deno.test("loraPro refuses unknown modes and gauges, negative settings and ranks
   );
   assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at target module "narrow" [40, 6]');
   assertEquals(
-    loraPro.validate({ ...loraPro.defaults, rank: 129 }, [targetModules[0]!], 100),
-    'rank is 129, at most 128 is possible at target module "wide" [200, 300]',
+    loraPro.validate({ ...loraPro.defaults, rank: 257 }, [targetModules[0]!], 100),
+    'rank is 257, at most 256 is possible at target module "wide" [300, 400]',
   );
 });
 

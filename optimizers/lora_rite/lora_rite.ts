@@ -9,10 +9,10 @@ import {
   rightSvds,
   type SmallMatrices,
   smallProducts,
-  smallStride,
   spanOf,
   sumInto,
   svdNumbers,
+  svdScratchSizes,
   type TallMatrices,
   tallMatrices,
   tallOverlaps,
@@ -186,9 +186,9 @@ function ruleFootprint(
     ...clipNorm > 0 ? [[1, 1], [1]] : [],
   ];
   const most = SIDES.map((which) => {
-    const stacked = stackedSize(targetModules, rank, which);
     const decomposed = [small, [targetModules.length * svdNumbers(rank)]];
-    const bases = [[stacked / rank * smallStride(rank)], [1]];
+    const rows = targetModules.map((module) => rank + (which === "a" ? module.in : module.out));
+    const bases = svdScratchSizes(rank, rows, false);
     return largerOf([...decomposed, ...bases], [
       ...decomposed,
       small,

@@ -1,0 +1,116 @@
+/**
+ * @file What a training step costs as the rank grows, and over LoRA's step at the same rank.
+ *
+ * `./run ranks [--width 128] [--ranks 8,32,64] [--methods lora,lora-pro,lora-rite] [--tasks digits,arithmetic] [--rounds 7]
+ * [--profile]`. Rounds over all ranks and methods are interleaved in one process, so that a busy moment of the machine does
+ * not fall on one of them; times are medians of a step. Processor time is told beside them, which other programs disturb
+ * less: ratios of both say the same on an idle machine. `--profile` lists the kernels of one step by time.
+ */
+import process from "node:process";
+import { createGradients } from "../../../autodiff/mod.ts";
+import { openGpu } from "../../../gpu/mod.ts";
+import { decoderTiny, vitTiny } from "../../../models/mod.ts";
+import type { ModelEntry } from "../../../models/entry.ts";
+import { createRandom } from "../../../numerics/random.ts";
+import * as optimizers from "../../../optimizers/mod.ts";
+import type { OptimizerModule } from "../../../optimizers/optimizer.ts";
+import { arithmetic, digits } from "../../../tasks/mod.ts";
+import { differentiate } from "../../../training/loop/differentiate.ts";
+import { adaptedForward } from "../../../training/loop/forward.ts";
+
+const STEPS = 3, WARM_UP = 3;
+const text = (name: string, otherwise: string) => {
+  const at = Deno.args.indexOf(`--${name}`);
+  return at < 0 ? otherwise : Deno.args[at + 1]!;
+};
+const width = Number(text("width", "128")), rounds = Number(text("rounds", "7"));
+const ranks = text("ranks", "8,32,64").split(",").map(Number);
+const names = text("methods", "lora,lora-pro,lora-rite").split(",");
+const cases = text("tasks", "digits,arithmetic").split(",");
+const gpu = await openGpu();
+
+for (const name of cases) {
+  const task = name === "digits" ? digits : arithmetic;
+  const entry: ModelEntry = (name === "digits" ? vitTiny : decoderTiny).resize({ width });
+  const batchSize = name === "digits" ? 32 : 8;
+  const data = await task.load(
+    { seed: 0, trainExamples: 64, validationExamples: 8, testExamples: 8 } as Parameters<typeof task.load>[0],
+    entry,
+  );
+  const steps = [];
+  for (const rank of ranks) {
+    for (const id of names) {
+      const module = Object.values(optimizers).find((module) =>
+        module.id === id
+      ) as unknown as OptimizerModule;
+      gpu.scope(`${id} ${rank}`, "weights");
+      const model = entry.create(gpu, entry.initial(createRandom(1)));
+      const options = { ...module.defaults, ...("rank" in module.defaults ? { rank, alpha: 2 * rank } : {}) };
+      const optimizer = await module.attach({
+        gpu,
+        targetModules: model.targetModules,
+        parameters: model.parameters,
+        head: model.head,
+        steps: 100,
+        random: createRandom(0),
+        fullGradients: async function* () {},
+      }, options);
+      const adapted = new Set(model.targetModules);
+      const gradients = createGradients(gpu, optimizer.trainable);
+      const seed = gpu.upload(Float32Array.of(1), "f32", [1], "loss gradient");
+      let step = 0;
+      const take = async () => {
+        using _ = gpu.scope(`step ${++step}`, "activations");
+        differentiate(gpu, model, data.trainBatch(step, batchSize), gradients, {
+          parts: 1,
+          seed,
+          forward: (tape) => adaptedForward(tape, optimizer, adapted),
+        });
+        await optimizer.step(gradients, { step, learningRate: 1e-3 });
+        gradients.clear();
+        gpu.submit();
+      };
+      const walls: number[] = [], cpus: number[] = [];
+      steps.push({ id, rank, take, walls, cpus });
+    }
+  }
+  for (const { take } of steps) for (let i = 0; i < WARM_UP; i++) await take();
+  await gpu.flush();
+  for (let round = 0; round < rounds; round++) {
+    for (const { take, walls, cpus } of steps) {
+      await gpu.flush();
+      const begun = performance.now(), cpu = process.cpuUsage();
+      for (let i = 0; i < STEPS; i++) await take();
+      await gpu.flush();
+      walls.push((performance.now() - begun) / STEPS);
+      const used = process.cpuUsage(cpu);
+      cpus.push((used.user + used.system) / 1000 / STEPS);
+    }
+  }
+  const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+  console.log(`\n${name}, width ${width}, batch ${batchSize}`);
+  for (const { id, rank, walls, cpus } of steps) {
+    const lora = steps.find((other) => other.rank === rank && other.id === "lora");
+    const over = lora
+      ? `  over LoRA ${(median(walls) / median(lora.walls)).toFixed(2)} cpu ${
+        (median(cpus) / median(lora.cpus)).toFixed(2)
+      }`
+      : "";
+    console.log(
+      `${id.padEnd(14)} rank ${String(rank).padStart(3)} ${median(walls).toFixed(1).padStart(8)} ms ${
+        median(cpus).toFixed(1).padStart(8)
+      } cpu-ms${over}`,
+    );
+  }
+  if (Deno.args.includes("--profile")) {
+    for (const { id, rank, take } of steps) {
+      const times = await gpu.profile(take);
+      console.log(`\n${id} rank ${rank}`);
+      for (const { kernel, launches, milliseconds } of times.slice(0, 9)) {
+        console.log(
+          `  ${kernel.padEnd(44)} ${String(launches).padStart(4)} ${milliseconds.toFixed(2).padStart(9)} ms`,
+        );
+      }
+    }
+  }
+}

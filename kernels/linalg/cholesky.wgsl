@@ -1,0 +1,121 @@
+// Cholesky factors of many Gram matrices G = R^T R, R upper, one workgroup each; and their products R E with those of the
+// rounds before, or R again without PRODUCT.
+//
+// A multiple of the largest diagonal element is added to the diagonal, so that rounding of G leaves no pivot negative:
+// shifted CholeskyQR, Fukaya et al., SIAM J. Sci. Comput. 42, 2020. What is divided by R in one round and by its successor
+// in the next is orthonormal all the same. A pivot that is still too small counts as what it must be at least; of a matrix
+// of zeros R is 0 by value.
+struct Uniforms {
+  // Vectors of a row.
+  blocks: u32,
+  // Shares of the largest diagonal element: what is added, and what a pivot is at least.
+  shift: f32,
+  floor: f32,
+  // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
+  zero: u32,
+}
+
+override LANES = 64u;
+override PRODUCT = false;
+
+// Rows are whole vectors; of a symmetric matrix what lies on and above the diagonal. Overwritten.
+@group(0) @binding(0) var<storage, read_write> gram: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> factor: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> earlier: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> product: array<vec4<f32>>;
+@group(0) @binding(4) var<uniform> u: Uniforms;
+
+#use outer
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let blocks = u.blocks;
+  let base = group.x * 4u * blocks * blocks;
+  var largest = 0.0;
+  for (var p = 0u; p < blocks; p++) {
+    let at = base + 4u * p * blocks + p;
+    let diagonal = vec4(gram[at].x, gram[at + blocks].y, gram[at + 2u * blocks].z, gram[at + 3u * blocks].w);
+    largest = max(max(largest, max(diagonal.x, diagonal.y)), max(diagonal.z, diagonal.w));
+  }
+  let shift = u.shift * largest;
+  let least = u.floor * largest;
+  // All have read the diagonal before one changes it.
+  storageBarrier();
+  // Four rows of R at a time: what the rows above them leave of G, then the four by four on the diagonal, by each lane.
+  for (var p = 0u; p < blocks; p++) {
+    let row = base + 4u * p * blocks;
+    for (var j = p + lane; j < blocks; j += LANES) {
+      var tile = mat4x4<f32>(gram[row + j], gram[row + blocks + j], gram[row + 2u * blocks + j], gram[row + 3u * blocks + j]);
+      for (var k = 0u; k < 4u * p; k++) {
+        let above = base + k * blocks;
+        tile -= outer(factor[above + p], factor[above + j]);
+      }
+      gram[row + j] = tile[0];
+      gram[row + blocks + j] = tile[1];
+      gram[row + 2u * blocks + j] = tile[2];
+      gram[row + 3u * blocks + j] = tile[3];
+    }
+    storageBarrier();
+    let g0 = gram[row + p];
+    let g1 = gram[row + blocks + p];
+    let g2 = gram[row + 2u * blocks + p];
+    let g3 = gram[row + 3u * blocks + p];
+    let i0 = inverse_root(g0.x + shift, least);
+    let r0 = g0 * i0;
+    let i1 = inverse_root(g1.y - r0.y * r0.y + shift, least);
+    let r1 = (g1 - r0.y * r0) * i1;
+    let i2 = inverse_root(g2.z - r0.z * r0.z - r1.z * r1.z + shift, least);
+    let r2 = (g2 - r0.z * r0 - r1.z * r1) * i2;
+    let i3 = inverse_root(g3.w - r0.w * r0.w - r1.w * r1.w - r2.w * r2.w + shift, least);
+    for (var j = p + lane; j < blocks; j += LANES) {
+      let h0 = gram[row + j] * i0;
+      let h1 = (gram[row + blocks + j] - r0.y * h0) * i1;
+      let h2 = (gram[row + 2u * blocks + j] - r0.z * h0 - r1.z * h1) * i2;
+      let h3 = (gram[row + 3u * blocks + j] - r0.w * h0 - r1.w * h1 - r2.w * h2) * i3;
+      let diagonal = j == p;
+      factor[row + j] = select(h0, vec4(root(i0), h0.yzw), diagonal);
+      factor[row + blocks + j] = select(h1, vec4(0.0, root(i1), h1.zw), diagonal);
+      factor[row + 2u * blocks + j] = select(h2, vec4(0.0, 0.0, root(i2), h2.w), diagonal);
+      factor[row + 3u * blocks + j] = select(h3, vec4(0.0, 0.0, 0.0, root(i3)), diagonal);
+    }
+    storageBarrier();
+  }
+  for (var tile = lane; tile < blocks * blocks; tile += LANES) {
+    let i = tile / blocks;
+    let j = tile % blocks;
+    let row = base + 4u * i * blocks;
+    var sums = mat4x4<f32>();
+    if (!PRODUCT && i <= j) {
+      sums = mat4x4<f32>(
+        factor[row + j],
+        factor[row + blocks + j],
+        factor[row + 2u * blocks + j],
+        factor[row + 3u * blocks + j],
+      );
+    }
+    for (var k = i; PRODUCT && k <= j; k++) {
+      let other = base + 4u * k * blocks + j;
+      let e = mat4x4<f32>(earlier[other], earlier[other + blocks], earlier[other + 2u * blocks], earlier[other + 3u * blocks]);
+      sums += e * mat4x4<f32>(
+        factor[row + k],
+        factor[row + blocks + k],
+        factor[row + 2u * blocks + k],
+        factor[row + 3u * blocks + k],
+      );
+    }
+    product[row + j] = sums[0];
+    product[row + blocks + j] = sums[1];
+    product[row + 2u * blocks + j] = sums[2];
+    product[row + 3u * blocks + j] = sums[3];
+  }
+}
+
+// 1 / sqrt(pivot), 0 where all pivots are 0.
+fn inverse_root(pivot: f32, least: f32) -> f32 {
+  let value = max(pivot, least);
+  return select(0.0, inverseSqrt(value), value > 0.0);
+}
+
+fn root(inverse: f32) -> f32 {
+  return select(0.0, 1.0 / inverse, inverse > 0.0);
+}

@@ -1,0 +1,139 @@
+/**
+ * @file Thin SVDs of many tall matrices by products that are spread over many workgroups: shifted CholeskyQR gives R, and
+ * Jacobi rotations of Rᵀ give V and s.
+ */
+import type { Gpu } from "../../gpu/gpu.ts";
+import { defineKernel } from "../../gpu/kernel.ts";
+import type { Tensor } from "../../gpu/tensor.ts";
+import { composeKernel, wgsl } from "../wgsl/compose.ts";
+import { groupsForEach } from "../wgsl/groups.ts";
+import { snippets } from "../wgsl/snippets.ts";
+import choleskySource from "./cholesky.wgsl" with { type: "text" };
+import divideSource from "./divide_rows.wgsl" with { type: "text" };
+import gramSource from "./gram.wgsl" with { type: "text" };
+import { jacobiSource } from "./jacobi_source.ts";
+import packSource from "./pack_rows.wgsl" with { type: "text" };
+
+/** The matrix of all products of elements of two vectors: row i of the result is \`left[i] * right\`. */
+export const outer = wgsl`
+  fn outer(left: vec4<f32>, right: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(left.x * right, left.y * right, left.z * right, left.w * right);
+  }
+`;
+const packKernel = composeKernel({
+  name: "pack_rows",
+  source: packSource,
+  buffers: { matrices: "read", x: "read", q: "read_write" },
+  uniforms: { rank: "u32" },
+  constants: {},
+}, { snippets });
+const gramKernel = composeKernel({
+  name: "gram",
+  source: gramSource,
+  buffers: { matrices: "read", q: "read", gram: "read_write" },
+  uniforms: { blocks: "u32", parts: "u32" },
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 16 * 16 * Number(LANES),
+}, { snippets: { ...snippets, outer } });
+const choleskyKernel = composeKernel({
+  name: "cholesky",
+  source: choleskySource,
+  buffers: { gram: "read_write", factor: "read_write", earlier: "read", product: "read_write" },
+  uniforms: { blocks: "u32", shift: "f32", floor: "f32", zero: "u32" },
+  constants: { LANES: 64, PRODUCT: false },
+}, { snippets: { outer } });
+const divideKernel = composeKernel({
+  name: "divide_rows",
+  source: divideSource,
+  buffers: { matrices: "read", factor: "read", q: "read_write" },
+  uniforms: { blocks: "u32" },
+  constants: {},
+}, { snippets });
+const jacobi = {
+  buffers: { y: "read_write", small: "read_write" },
+  uniforms: { rank: "u32", blocks: "u32", block: "u32", vAt: "u32", wAt: "u32", sAt: "u32", zero: "u32" },
+} as const;
+const jacobiKernel = defineKernel({
+  name: "jacobi",
+  source: jacobiSource(jacobi),
+  ...jacobi,
+  constants: { LANES: 64 },
+  workgroupBytes: ({ LANES }) => 4 * Number(LANES) + 4,
+});
+
+/** Share of a Gram matrix's largest diagonal element that is added to it: above what rounding may take from an eigenvalue. */
+const SHIFT = 2 ** -19;
+
+/**
+ * Rounds of division. Two would do for condition numbers to 1e4; the third leaves of directions that are not there next to
+ * nothing, and of those at 1e-6 the error that X itself has.
+ */
+const ROUNDS = 3;
+
+/** What is decomposed, and where V, V diag(1 / s) and s go: places in vectors of four. */
+export interface CholeskySvds {
+  readonly layouts: Tensor<"u32">;
+  readonly flat: Tensor;
+  readonly rank: number;
+  readonly rows: readonly number[];
+  readonly small: Tensor;
+  readonly block: number;
+  readonly vAt: number;
+  readonly wAt: number;
+  readonly sAt: number;
+}
+
+/**
+ * V and s of X = U diag(s) Vᵀ, for all matrices. s is 0 where it is below 1e-6 of the largest, with a zero column in V.
+ * What it needs on the way is freed at once.
+ */
+export function choleskySvds(
+  gpu: Gpu,
+  { layouts, flat, rank, rows, small, ...places }: CholeskySvds,
+  lanes: number,
+): void {
+  using _ = gpu.scope("Cholesky QR", "scratch");
+  const blocks = Math.ceil(rank / 4), count = rows.length, most = Math.max(...rows);
+  const square = (label: string) => gpu.empty([count, 4 * blocks, 4 * blocks], label);
+  const q = gpu.empty([rows.reduce((sum, own) => sum + own, 0), 4 * blocks], "orthonormal bases");
+  gpu.launch(packKernel, {
+    buffers: { matrices: layouts, x: flat, q },
+    uniforms: { rank },
+    workgroups: groupsForEach(count, most * blocks),
+  });
+  const gram = square("Gram matrices"), factor = square("Cholesky factors");
+  // R so far, and R of the round before.
+  let r = square("factors R"), earlier = square("earlier factors R");
+  const panels = Math.ceil(blocks / 2), tiles = panels * (panels + 1) / 2;
+  const parts = Math.max(2 ** Math.floor(Math.log2(lanes / tiles)), 1);
+  for (let round = 0; round < ROUNDS; round++) {
+    const isFirst = round === 0, isLast = round + 1 === ROUNDS;
+    if (!isFirst) {
+      gpu.launch(divideKernel, {
+        buffers: { matrices: layouts, factor, q },
+        uniforms: { blocks },
+        workgroups: groupsForEach(count, Math.ceil(most / 4)),
+      });
+      [r, earlier] = [earlier, r];
+    }
+    gpu.launch(gramKernel, {
+      buffers: { matrices: layouts, q, gram },
+      uniforms: { blocks, parts },
+      constants: { LANES: lanes },
+      workgroups: [Math.ceil(tiles * parts / lanes), count],
+    });
+    gpu.launch(choleskyKernel, {
+      buffers: { gram, factor, earlier, product: r },
+      // What the last round adds would be in R.
+      uniforms: { blocks, shift: isLast ? 0 : SHIFT, floor: SHIFT / 2, zero: 0 },
+      constants: { LANES: lanes, PRODUCT: !isFirst },
+      workgroups: [count],
+    });
+  }
+  gpu.launch(jacobiKernel, {
+    buffers: { y: r, small },
+    uniforms: { rank, blocks, ...places, zero: 0 },
+    constants: { LANES: lanes },
+    workgroups: [count],
+  });
+}

@@ -1,0 +1,222 @@
+/** @file Writes the WGSL of one-sided Jacobi rotations, eight columns at a time: what it holds in registers is unrolled. */
+import type { KernelSpec } from "../../gpu/kernel.ts";
+import { wgsl } from "../wgsl/compose.ts";
+import { declarations } from "../wgsl/declarations.ts";
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+const EIGHT = range(8), FOUR = range(4);
+const AXES = "xyzw";
+/** Where each of eight players of a round-robin tournament comes from after a round: 0 stays, 0 to 3 meet 4 to 7. */
+const FROM = [0, 4, 1, 2, 5, 6, 7, 3] as const;
+
+/**
+ * WGSL that finds V and s of Y = V diag(s) J^T for many square matrices Y, one workgroup each: rotations of Y's columns, J,
+ * until they are orthogonal. J itself is not wanted, and not formed.
+ *
+ * A block is four columns. A lane takes two blocks: their Gram matrix of 8 x 8 says which rotations make all eight
+ * orthogonal, which happens in registers, in seven rounds of four pairs; then the eight columns are read and written once
+ * for all 28. On a software adapter reads and writes are what costs. Blocks meet as players of a tournament do.
+ *
+ * Sources: Hestenes, 1958; Drmac and Veselic, SIAM J. Matrix Anal. Appl. 29, 2008, for Y = R^T, whose columns need about
+ * half as many sweeps as R's.
+ */
+export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): string {
+  const element = (i: number, j: number) => `${i < 4 ? "lo" : "hi"}${j}.${AXES[i % 4]}`;
+  const value = (i: number, j: number) => i <= j ? `g${i}${j}` : `g${j}${i}`;
+  const columns = (name: string) => (j: number) => `${name}${j}`;
+  const parts = ["lo", "hi", "to", "un"].map(columns);
+  const turned = (part: (j: number) => string) =>
+    FOUR.flatMap((i) => [
+      `let ${part(i)}_turned = c.${AXES[i]} * ${part(i)} - s.${AXES[i]} * ${part(i + 4)};`,
+      `${part(i + 4)} = s.${AXES[i]} * ${part(i)} + c.${AXES[i]} * ${part(i + 4)};`,
+      `${part(i)} = ${part(i)}_turned;`,
+    ]);
+  const moved = (part: (j: number) => string, how: (j: number) => string) => [
+    ...EIGHT.slice(1).map((j) => `let ${part(j)}_next = ${how(FROM[j]!)};`),
+    ...how(0) === part(0) ? [] : [`${part(0)} = ${how(0)};`],
+    ...EIGHT.slice(1).map((j) => `${part(j)} = ${part(j)}_next;`),
+  ];
+  const rows = (first: number) => (j: number) =>
+    `vec4(${
+      FOUR.map((i) => `${FROM[first + i]! < 4 ? "lo" : "hi"}${j}.${AXES[FROM[first + i]! % 4]}`).join(", ")
+    })`;
+
+  return wgsl`
+    // One-sided Jacobi rotations of the columns of many square matrices, eight at a time.
+    ${declarations(spec, { y: "vec4<f32>", small: "vec4<f32>" })}
+
+    override LANES = 64u;
+
+    const SMALL = 1e-6;
+    const SWEEPS = 15u;
+    // Cosine of two columns that counts as 0, a few units of 2^-24; and one that rounding of the next sweep may leave.
+    const ORTHOGONAL = 2e-7;
+    const NEARLY = 5e-7;
+    const NONE = vec4<f32>(0.0);
+
+    var<workgroup> partial: array<f32, LANES>;
+    var<workgroup> again: u32;
+
+    fn sum4(v: vec4<f32>) -> f32 {
+      return (v.x + v.y) + (v.z + v.w);
+    }
+
+    @compute @workgroup_size(LANES)
+    fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+      let blocks = u.blocks;
+      let y0 = group.x * 4u * blocks * blocks;
+      // A block without another one rests for a round; a single one meets itself, as all zeros.
+      let players = max(blocks + blocks % 2u, 2u);
+      for (var sweep = 0u; sweep < SWEEPS; sweep++) {
+        partial[lane] = 0.0;
+        for (var round = 0u; round + 1u < players; round++) {
+          for (var pair = lane; pair < players / 2u; pair += LANES) {
+            let other = players - 1u - pair;
+            let a = select((pair - 1u + round) % (players - 1u) + 1u, 0u, pair == 0u);
+            let b = (other - 1u + round) % (players - 1u) + 1u;
+            if (max(a, b) < blocks || blocks == 1u) {
+              turn(lane, y0 + 4u * min(a, b) * blocks, y0 + 4u * min(max(a, b), blocks - 1u) * blocks);
+            }
+          }
+          storageBarrier();
+        }
+        workgroupBarrier();
+        if (lane == 0u) {
+          var turned = 0.0;
+          for (var l = 0u; l < LANES + u.zero; l++) {
+            turned += partial[l];
+          }
+          again = u32(turned > 0.0);
+        }
+        if (workgroupUniformLoad(&again) == 0u) {
+          break;
+        }
+      }
+
+      let s0 = group.x * u.block + u.s_at;
+      for (var b = lane; b < blocks; b += LANES) {
+        var values = NONE;
+        for (var k = 0u; k < 4u + u.zero; k++) {
+          var squares = NONE;
+          for (var i = 0u; i < blocks; i++) {
+            let part = y[y0 + (4u * b + k) * blocks + i];
+            squares += part * part;
+          }
+          values[k] = sqrt(sum4(squares));
+        }
+        small[s0 + b] = values;
+      }
+      storageBarrier();
+      var largest = NONE;
+      for (var b = 0u; b < blocks; b++) {
+        largest = max(largest, small[s0 + b]);
+      }
+      let threshold = SMALL * max(max(largest.x, largest.y), max(largest.z, largest.w));
+      let v0 = group.x * u.block + u.v_at;
+      for (var j = lane; j < u.rank; j += LANES) {
+        let value = small[s0 + j / 4u][j % 4u];
+        let inverse = select(0.0, 1.0 / value, value > threshold);
+        for (var i = 0u; i < blocks; i++) {
+          small[v0 + j * blocks + i] = inverse * y[y0 + j * blocks + i];
+        }
+      }
+      storageBarrier();
+      // V diag(1 / s), by rows.
+      let w0 = group.x * u.block + u.w_at;
+      for (var i = lane; i < u.rank; i += LANES) {
+        for (var b = 0u; b < blocks; b++) {
+          let values = small[s0 + b];
+          let columns = min(vec4(4u * b) + vec4(0u, 1u, 2u, 3u), vec4(u.rank - 1u)) * blocks + v0 + i / 4u;
+          let part = i % 4u;
+          let row = vec4(small[columns.x][part], small[columns.y][part], small[columns.z][part], small[columns.w][part]);
+          small[w0 + i * blocks + b] = select(NONE, row / values, values > vec4(threshold));
+        }
+      }
+      storageBarrier();
+      for (var b = lane; b < blocks; b += LANES) {
+        small[s0 + b] = select(NONE, small[s0 + b], small[s0 + b] > vec4(threshold));
+      }
+    }
+
+    // Makes the four columns from \`a\` on and the four from \`b\` on orthogonal; of a block that meets itself, the four.
+    fn turn(lane: u32, a: u32, b: u32) {
+      let blocks = u.blocks;
+      let other = select(0.0, 1.0, a != b);
+      // Gram matrix of the eight columns.
+      ${EIGHT.flatMap((j) => range(j + 1).map((i) => `var ${value(i, j)} = 0.0;`))}
+      for (var q = 0u; q < blocks; q++) {
+        ${FOUR.map((j) => `let y${j} = y[a + ${j}u * blocks + q];`)}
+        ${FOUR.map((j) => `let y${j + 4} = other * y[b + ${j}u * blocks + q];`)}
+        ${EIGHT.flatMap((j) => range(j + 1).map((i) => `${value(i, j)} += dot(y${i}, y${j});`))}
+      }
+      // Its columns, rows 0 to 3 and 4 to 7; and the columns of the rotations, likewise.
+      ${
+    EIGHT.flatMap((j) => [
+      `var lo${j} = vec4(${FOUR.map((i) => value(i, j)).join(", ")});`,
+      `var hi${j} = vec4(${FOUR.map((i) => value(i + 4, j)).join(", ")});`,
+      `var to${j} = vec4<f32>(${FOUR.map((i) => i === j ? "1.0" : "0.0").join(", ")});`,
+      `var un${j} = vec4<f32>(${FOUR.map((i) => i + 4 === j ? "1.0" : "0.0").join(", ")});`,
+    ])
+  }
+      var furthest = 0.0;
+      for (var round = 0u; round < 7u + u.zero; round++) {
+        // Players 0 to 3 meet players 4 to 7.
+        let alpha = max(vec4(${FOUR.map((i) => element(i, i)).join(", ")}), NONE);
+        let beta = max(vec4(${FOUR.map((i) => element(i + 4, i + 4)).join(", ")}), NONE);
+        let gamma = vec4(${FOUR.map((i) => element(i, i + 4)).join(", ")});
+        let size = sqrt(alpha) * sqrt(beta);
+        let turns = abs(gamma) > ORTHOGONAL * size;
+        let far = select(NONE, vec4(1.0), abs(gamma) > NEARLY * size);
+        let some = select(NONE, vec4(1.0), turns);
+        furthest = max(max(furthest, max(far.x, far.y)), max(far.z, far.w));
+        let zeta = (beta - alpha) / (2.0 * select(vec4(1.0), gamma, turns));
+        let t = some * select(vec4(-1.0), vec4(1.0), zeta >= NONE) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
+        let c = inverseSqrt(1.0 + t * t);
+        let s = c * t;
+        ${parts.flatMap(turned)}
+        ${
+    EIGHT.flatMap((j) => [
+      `let lo${j}_turned = c * lo${j} - s * hi${j};`,
+      `hi${j} = s * lo${j} + c * hi${j};`,
+      `lo${j} = lo${j}_turned;`,
+    ]).map((line) => line.replaceAll("_turned", "_row"))
+  }
+        // All players but one move on, with their rows.
+        ${
+    EIGHT.flatMap((j) => [
+      `let lo${j}_moved = ${rows(0)(j)};`,
+      `let hi${j}_moved = ${rows(4)(j)};`,
+    ])
+  }
+        ${moved(columns("lo"), (j) => `lo${j}_moved`)}
+        ${moved(columns("hi"), (j) => `hi${j}_moved`)}
+        ${moved(columns("to"), (j) => `to${j}`)}
+        ${moved(columns("un"), (j) => `un${j}`)}
+      }
+      if (furthest == 0.0) {
+        return;
+      }
+      partial[lane] = 1.0;
+      for (var q = 0u; q < blocks; q++) {
+        ${FOUR.map((j) => `let y${j} = y[a + ${j}u * blocks + q];`)}
+        ${FOUR.map((j) => `let y${j + 4} = other * y[b + ${j}u * blocks + q];`)}
+        ${
+    FOUR.map((j) =>
+      `y[a + ${j}u * blocks + q] = ${
+        EIGHT.map((i) => `${i < 4 ? "to" : "un"}${j}.${AXES[i % 4]} * y${i}`).join(" + ")
+      };`
+    )
+  }
+        if (a != b) {
+          ${
+    FOUR.map((j) =>
+      `y[b + ${j}u * blocks + q] = ${
+        EIGHT.map((i) => `${i < 4 ? "to" : "un"}${j + 4}.${AXES[i % 4]} * y${i}`).join(" + ")
+      };`
+    )
+  }
+        }
+      }
+    }
+  `;
+}
