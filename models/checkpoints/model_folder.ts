@@ -19,7 +19,10 @@ import { LOGIT_SCALE } from "../zero_shot.ts";
 const CONFIG = "config.json";
 const OPEN_CLIP = "open_clip_config.json";
 /** What cuts real texts into the model's tokens and scales real images, where it is there. */
-const PREPARATION = ["tokenizer.json", "tokenizer_config.json", PREPROCESSOR];
+const TOKENIZER = "tokenizer.json";
+const PREPARATION = [TOKENIZER, "tokenizer_config.json", PREPROCESSOR];
+/** What does where there is no `tokenizer.json`. */
+const OTHER_TOKENIZERS = ["tokenizer.model", "spiece.model", "tokenizer.bin"];
 
 /**
  * The model in a folder of Hugging Face's layout (see `checkpointConfig`) or of OpenCLIP's. Only
@@ -101,7 +104,8 @@ function requireNoOther(checkpoint: Checkpoint, parameters: ParameterList, confi
  */
 export async function fingerprintModel(folder: string): Promise<string> {
   const files = [await configFile(folder), ...await weightFiles(folder)];
-  for (const file of PREPARATION) if (await isFile(`${folder}/${file}`)) files.push(file);
+  const tokenizers = await isFile(`${folder}/${TOKENIZER}`) ? [] : OTHER_TOKENIZERS;
+  for (const file of [...PREPARATION, ...tokenizers]) if (await isFile(`${folder}/${file}`)) files.push(file);
   return await fingerprintFiles(files, (file) => hashFile(`${folder}/${file}`));
 }
 

@@ -1,13 +1,30 @@
-/** @file Others' tokenizers: `tokenizer.json` as it lies beside checkpoints on the Hugging Face hub. */
+/**
+ * @file Others' tokenizers as they lie beside checkpoints: `tokenizer.json` as on the Hugging Face hub, or where there is none
+ * SentencePiece's file or llama2.c's.
+ */
 import { hashFile } from "../../files/file_hash.ts";
 import { readJsonFile, UnreadableFile } from "../../files/json_file.ts";
+import { requireFile } from "../../files/write_file.ts";
 import { DataError, reasonOf } from "../data/data_error.ts";
 import type { TaskModel } from "../task.ts";
+import type { SentencePiece } from "./sentencepiece.ts";
+import {
+  parseLlama2c,
+  parseSentencePiece,
+  SentencePieceFlaw,
+  type SentencePieceModel,
+} from "./sentencepiece_file.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { checkTokenizer, show, TokenizerFlaw } from "./tokenizer_file.ts";
 
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "tokenizer_config.json";
+/** Where there is no such file: the first of these that is there. */
+const OTHERS = {
+  "tokenizer.model": parseSentencePiece,
+  "spiece.model": parseSentencePiece,
+  "tokenizer.bin": parseLlama2c,
+} as const;
 /** Most bytes of either: twice what the largest vocabularies take. */
 const MOST_BYTES = 2 ** 26;
 /** Time for a text, in ms: a thousand times what the longest takes. Expressions of a file may backtrack without end. */
@@ -28,7 +45,8 @@ export interface SpecialTokens {
 
 /**
  * Reads `tokenizer.json` of a checkpoint's folder, and `tokenizer_config.json` where it is there: `eos_token` ends an
- * answer, `pad_token` pads, `bos_token` begins a text unless `add_bos_token` is false.
+ * answer, `pad_token` pads, `bos_token` begins a text unless `add_bos_token` is false. Where there is no `tokenizer.json`, it
+ * is SentencePiece's `tokenizer.model` or `spiece.model`, or llama2.c's `tokenizer.bin`, which name these tokens themselves.
  *
  * @param folder path of the folder
  * @param special what the config does not say, or says otherwise
@@ -38,13 +56,62 @@ export async function readTokenizer(folder: string, special: SpecialTokens = {})
   const path = `${folder}/${TOKENIZER}`;
   const json = await readJson(path);
   if (json === null) {
+    for (const [file, parse] of Object.entries(OTHERS)) {
+      const bytes = await readBytes(`${folder}/${file}`);
+      if (bytes === null) continue;
+      const config = await readJson(`${folder}/${CONFIG}`);
+      return await pieceTokenizer(bytes, parse, config, `${folder}/${file}`, special);
+    }
     throw new DataError(
-      `Cannot read ${path}: there is no such file or folder; in Python, transformers' ` +
+      `Cannot read ${path}: there is no such file or folder, nor ${
+        Object.keys(OTHERS).join(", ")
+      }; in Python, transformers' ` +
         `AutoTokenizer.from_pretrained("${folder}").save_pretrained("${folder}") writes it`,
     );
   }
   const config = await readJson(`${folder}/${CONFIG}`) ?? {};
   return await createTokenizer(json, config, path, special);
+}
+
+/** A tokenizer of SentencePiece's. @throws {DataError} where its file is unsound, or lacks a token that is named */
+async function pieceTokenizer(
+  bytes: Uint8Array,
+  parse: (bytes: Uint8Array) => SentencePieceModel,
+  config: object | null,
+  where: string,
+  special: SpecialTokens,
+): Promise<Tokenizer> {
+  // Loaded when needed: most models have a tokenizer.json.
+  const { createSentencePiece } = await import("./sentencepiece.ts");
+  const refused = (reason: string) => new DataError(`Cannot use ${where}: ${reason}`);
+  let model: SentencePieceModel, inner: SentencePiece;
+  try {
+    model = parse(bytes);
+    inner = createSentencePiece(model);
+  } catch (error) {
+    if (error instanceof SentencePieceFlaw) throw refused(error.message);
+    throw error;
+  }
+  const named = config as Readonly<Record<string, unknown>> | null;
+  const tokenOf = (spelled: string | undefined, own: string) => {
+    const token = inner.tokenOf(spelled ?? own);
+    if (token === undefined && spelled !== undefined) throw refused(`it has no token ${show(spelled)}`);
+    return token;
+  };
+  const stop = tokenOf(special.stop ?? spelling(named?.["eos_token"]), model.end);
+  if (stop === undefined) {
+    throw refused(`it has no token ${show(model.end)} to end an answer, "eos_token" in ${CONFIG} is needed`);
+  }
+  // A config that names none has said so.
+  const begins = named === null ? model.begin : spelling(named["bos_token"]);
+  const asked = special.start ?? (named?.["add_bos_token"] === false ? undefined : begins);
+  const start = asked === undefined ? undefined : named === null ? inner.tokenOf(asked) : tokenOf(asked, "");
+  const pad = tokenOf(special.pad ?? spelling(named?.["pad_token"]), model.pad);
+  const { vocabularySize, encode, decode } = inner;
+  return {
+    ...{ vocabularySize, pad: pad ?? stop, stop, encode, decode },
+    ...(start !== undefined && { start }),
+  };
 }
 
 /**
@@ -67,10 +134,12 @@ export async function readModelTokenizer(
   // Vocabularies of models are often padded to a round number.
   if (tokenizer.vocabularySize > outputs) {
     throw new DataError(
-      `Cannot ${purpose}: ${folder}/${TOKENIZER} has ${tokenizer.vocabularySize} tokens, the model ${outputs}`,
+      `Cannot ${purpose}: the tokenizer in ${folder} has ${tokenizer.vocabularySize} tokens, the model ${outputs}`,
     );
   }
-  const hashes = [TOKENIZER, CONFIG].map((file) => hashFile(`${folder}/${file}`).catch(() => "none"));
+  const hashes = [TOKENIZER, CONFIG, ...Object.keys(OTHERS)].map((file) =>
+    hashFile(`${folder}/${file}`).catch(() => "none")
+  );
   return { tokenizer, hash: (await Promise.all(hashes)).join(" ") };
 }
 
@@ -188,6 +257,17 @@ function withoutEmptyInversion(json: object): object {
 function spelling(value: unknown): string | undefined {
   const text = typeof value === "object" && value !== null && "content" in value ? value.content : value;
   return typeof text === "string" ? text : undefined;
+}
+
+/** Null where there is no such file. */
+async function readBytes(path: string): Promise<Uint8Array | null> {
+  try {
+    await requireFile(path);
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw new DataError(`Cannot read ${path}: ${reasonOf(error)}`);
+  }
 }
 
 /** Null where there is no such file. */

@@ -19,6 +19,9 @@ import type { ModelEntry } from "../../models/entry.ts";
 const BESIDE = [
   "tokenizer.json",
   "tokenizer_config.json",
+  "tokenizer.model",
+  "spiece.model",
+  "tokenizer.bin",
   "special_tokens_map.json",
   "generation_config.json",
   "preprocessor_config.json",
