@@ -49,6 +49,17 @@ test("./run fetch brings a model and a data set, which bench and data take by na
     assertMatch(fetched, new RegExp(`Fetched o/My-Model@${COMMIT}: 4 files, \\d+\\.\\d kB`));
     assertStringIncludes(fetched, "./run bench quick --data o/reviews");
 
+    // As Python's libraries leave it: links from each commit to the blobs.
+    const repository = `${folder}/hf/hub/models--o--My-Model`;
+    for await (const { name } of Deno.readDir(`${repository}/blobs`)) {
+      const { ino } = await Deno.stat(`${repository}/blobs/${name}`),
+        snapshot = `${repository}/snapshots/${COMMIT}`;
+      for await (const { name: file } of Deno.readDir(snapshot)) {
+        if ((await Deno.stat(`${snapshot}/${file}`)).ino !== ino) continue;
+        await Deno.remove(`${snapshot}/${file}`);
+        await Deno.symlink(`../../blobs/${name}`, `${snapshot}/${file}`);
+      }
+    }
     const named = ["--model", "o/My-Model", "--data", "o/reviews/en/train.csv"];
     const fast = ["--optimizers", "lora", "--ranks", "2", "--seeds", "0", "--learning-rates", "1e-3"];
     const plan = JSON.parse(await run("bench", "quick", ...named, ...fast, "--dry-run", "--json"));

@@ -5,7 +5,7 @@ import { lookup } from "../../training/lookup.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import { OptionValues, RunConfig, Schedule } from "../../training/schemas.ts";
 import { RefusedOptions, UserError } from "../../errors/user_error.ts";
-import { plainPath } from "../../files/hub_place.ts";
+import { plainPath, portableName } from "../../files/hub_place.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
 import { rankOf } from "./method.ts";
@@ -395,6 +395,7 @@ export function takeRates(
     ...describeRates(uses),
     ...describeTransfer(spec, uses),
     ...describeFolders(spec, uses),
+    ...describeAlsoTrained(drafts, uses),
   ];
   // Those of the other seeds differ from these in the seed alone.
   const all = [...new Set(spec.seeds)].flatMap((seed) =>
@@ -446,7 +447,7 @@ function describeTransfer({ tasks }: SweepSpec, uses: readonly RateUse[]): strin
   return [
     ...new Set(
       real.map(({ task: { id, data } }) =>
-        `Rates for "${id}" were tuned on the task's own data, not on ${data}`
+        `Rates for "${id}" were tuned on the task's own data, not on ${portableName(data!)}`
       ),
     ),
   ];
@@ -473,8 +474,20 @@ function describeFolders({ tasks }: SweepSpec, uses: readonly RateUse[]): string
   return tasks.flatMap(({ task, model }) =>
     model?.path === undefined || !tuned.has(task.id)
       ? []
-      : [`Rates for ${task.id} were tuned on the project's model, not on ${model.path}`]
+      : [`Rates for ${task.id} were tuned on the project's model, not on ${portableName(model.path)}`]
   );
+}
+
+/** What is trained beside adapters has a part in which rate is best, and chosen rates do not tell of it. */
+function describeAlsoTrained(drafts: readonly Draft[], uses: readonly RateUse[]): string[] {
+  const trained = new Set(
+    drafts.flatMap(({ config: { alsoTrain } }) => alsoTrain ? [alsoTrain.join(", ")] : []),
+  );
+  return uses.length === 0
+    ? []
+    : [...trained].map((names) =>
+      `Runs also train ${names}: rates do not tell what else was trained when they were chosen`
+    );
 }
 
 /** What a run has in place of the sweep's own sizes. */

@@ -575,6 +575,15 @@ Deno.test("expand() notes rates that were tuned on other data, and refuses a tas
   assertEquals(expand(real, takingData, chosenRates([chosenRate({})])).notes, [note]);
   assertEquals(expand({ ...tuned, ranks: [2] }, takingData, chosenRates([chosenRate({})])).notes, []);
   assertEquals(expand(override(real, { learningRates: [0.1] }, takingData), takingData).notes, []);
+  const fetched = `/h/datasets--o--mnist/snapshots/${"0".repeat(40)}/train`;
+  assertEquals(
+    expand(override(real, { data: fetched }, takingData), takingData, chosenRates([chosenRate({})])).notes,
+    [note.replace(/mnist$/, `o/mnist/train@${"0".repeat(40)}`)],
+  );
+  const more = override(tuned, { targets: ["q"], alsoTrain: ["k"], ranks: [2] }, takingData);
+  assertEquals(expand(more, takingData, chosenRates([chosenRate({})])).notes, [
+    "Runs also train k: rates do not tell what else was trained when they were chosen",
+  ]);
   const [own] = tuned.tasks;
   assertThrows(
     () => expand({ ...tuned, tasks: [own!, { ...own!, task: { ...own!.task, data: "mnist" } }] }, takingData),

@@ -125,6 +125,14 @@ function filesOf(
 ): Readonly<Partial<Record<Role, readonly string[]>>> {
   if (!files) {
     const found = filesByRole(folder.files);
+    const places = new Set(found.train?.map((file) => file.slice(0, Math.max(0, file.lastIndexOf("/")))));
+    if (places.size > 1) {
+      throw new DataError(
+        `Cannot tell what is what in ${path}: examples to train on lie in ${
+          [...places].map((place) => place === "" ? "the folder itself" : place).slice(0, 5).join(", ")
+        }${places.size > 5 ? " and more" : ""}; name one of these folders, or the files in ${DATASET_FILE}`,
+      );
+    }
     if (Object.keys(found).length > 0) return found;
     throw new DataError(
       `Cannot find data in ${path}: none of its ${folder.files.length} files ends in .jsonl, .json, .csv, .tsv or .parquet`,

@@ -175,6 +175,27 @@ async function withOwn(
   });
 }
 
+test("openLayout() takes the files of one folder, and refuses several data sets side by side", async () => {
+  const csv = "q,a\nhow,so\nwhy,no\n";
+  const files = { "d/en/train.csv": csv, "d/de/train.csv": csv, "d/en/test.csv": csv };
+  await withDataFolder(files, async (folder) => {
+    const asked = { columns: { prompt: "q", answer: "a" } };
+    const error = await assertRejects(() => openLayout(`${folder}/d`, asked), DataError);
+    assertEquals(
+      error.message,
+      `Cannot tell what is what in ${folder}/d: examples to train on lie in de, en; name one of these folders, or the ` +
+        "files in dataset.json",
+    );
+    const { id, layout } = await openLayout(`${folder}/d/en`, asked);
+    assertEquals([id, layout.files], ["en", { train: ["train.csv"], test: ["test.csv"] }]);
+    const place = `${folder}/datasets--o--My.Set/snapshots/${"0".repeat(40)}`;
+    await Deno.mkdir(`${place}/data`, { recursive: true });
+    await Deno.writeTextFile(`${place}/data/train.csv`, csv);
+    const fetched = await openLayout(place, asked);
+    assertEquals([fetched.id, fetched.title], ["my-set", "My.Set"]);
+  });
+});
+
 test("Own answers: batches of prompt and answer, the loss on the answer alone, and each score", async () => {
   const rows = count(
     60,

@@ -1,4 +1,5 @@
 /** @file The task of data of the user's that a config is about: whatever else it needs to know stands in the config. */
+import { plainPath } from "../../files/hub_place.ts";
 import type { DataLayout } from "../../tasks/own/layout.ts";
 import { ownTask } from "../../tasks/own/task.ts";
 import type { Task } from "../../tasks/task.ts";
@@ -11,6 +12,6 @@ export function ownTaskOf(
     readonly layout: DataLayout;
   },
 ): Task {
-  const title = data?.split("/").filter((part) => part !== "").at(-1) ?? id;
+  const title = plainPath(data ?? "").split("/").filter((part) => part !== "").at(-1) ?? id;
   return ownTask({ id, title, layout });
 }
