@@ -3,7 +3,17 @@ export { createGradients } from "./gradients.ts";
 export { type CacheSizes, KeyValueCache } from "./key_value_cache.ts";
 export { attention, type AttentionOptions, relativeBias } from "./ops/attention.ts";
 export { crossEntropy } from "./ops/cross_entropy.ts";
-export { activation, add, addRow, geglu, reshape, scale, softCap, swiglu } from "./ops/elementwise.ts";
+export {
+  activation,
+  add,
+  addRow,
+  geglu,
+  reshape,
+  scale,
+  scaleColumns,
+  softCap,
+  swiglu,
+} from "./ops/elementwise.ts";
 export { adaptedLinear, type HalfWeight, linearWith, matmul, type MatmulOptions } from "./ops/matmul.ts";
 export { addLayerNorm, addRmsNorm, layerNorm, rmsNorm, type SumAndNorm } from "./ops/norm.ts";
 export { gatherMap, mapRows, type RowMap, scatterMap } from "./ops/rows.ts";

@@ -2,6 +2,7 @@
 import type { DecoderConfig } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { Gpt2Config } from "./gpt2.ts";
+import { type ImageClassifierConfig, pooledWidth } from "./image_classifier.ts";
 import type { ParameterList } from "./weights.ts";
 import type { VisionConfig } from "./vision.ts";
 
@@ -203,6 +204,39 @@ export function encoderDecoderArchitecture(config: EncoderDecoderConfig, paramet
     ],
     elementwise: moved,
     activations: keptByEncoder + keptByDecoder,
+  };
+}
+
+/** An image classifier with a head of its own. */
+export function imageClassifierArchitecture(config: ImageClassifierConfig, parameters: number): Architecture {
+  const { image, channels, patch, width, layers, heads, hidden, outputs, kind } = config;
+  const patches = (image / patch) ** 2, tokens = patches + 1;
+  const [into, outOf] = kind === "vit" ? ["intermediate.dense", "output.dense"] : ["mlp.fc1", "mlp.fc2"];
+  const maps = Array.from({ length: layers }, (_, layer): CountedMap[] => {
+    const map = mapsOf(layer, tokens, "layer");
+    return [
+      ...["query", "key", "value"].map((name) => map(`attention.attention.${name}`, width, width, 0)),
+      map("attention.output.dense", width, width, 1),
+      map(into!, width, hidden, 2),
+      map(outOf!, hidden, width, 3),
+    ];
+  }).flat();
+  const embedding = {
+    name: "patch_embedding",
+    in: channels * patch ** 2,
+    out: width,
+    rows: patches,
+    stage: 0,
+  };
+  const head = { name: "classifier", in: pooledWidth(config), out: outputs, rows: 1, stage: 1 + 4 * layers };
+  const scaled = kind === "vit" ? 0 : 2 * width;
+  return {
+    tokens,
+    parameters,
+    maps: [embedding, ...maps, head],
+    attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
+    elementwise: tokens * layers * (20 * width + 4 * hidden + 2 * scaled),
+    activations: tokens * (layers * (15 * width + 3 * hidden + 2 * heads + scaled) + 6 * width),
   };
 }
 

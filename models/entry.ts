@@ -7,6 +7,7 @@ import {
   decoderArchitecture,
   encoderDecoderArchitecture,
   gpt2Architecture,
+  imageClassifierArchitecture,
   type RowLengths,
   visionArchitecture,
 } from "./architecture.ts";
@@ -19,12 +20,19 @@ import {
   initialEncoderDecoderWeights,
 } from "./encoder_decoder.ts";
 import { createGpt2, type Gpt2Config, gpt2Parameters } from "./gpt2.ts";
+import {
+  createImageClassifier,
+  type ImageClassifierConfig,
+  imageClassifierParameters,
+  pooledWidth,
+} from "./image_classifier.ts";
 import type { CheckpointConfig } from "./checkpoints/hugging_face.ts";
 import type { ImageInput, Model, ModelFamily } from "./model.ts";
 import {
   decoderMemory,
   encoderDecoderMemory,
   gpt2Memory,
+  imageClassifierMemory,
   type ModelMemory,
   visionMemory,
 } from "./tape_tensors.ts";
@@ -142,6 +150,8 @@ function entryOf(
   switch (family) {
     case "decoder":
       return decoder({ ...given, title: decoderTitle(config), config });
+    case "image-classifier":
+      return imageClassifier({ ...given, title: visionTitle(config), config });
     case "gpt2":
       return gpt2({ ...given, title: `GPT-2, ${config.layers} layers of width ${config.width}`, config });
     case "encoder-decoder":
@@ -294,6 +304,43 @@ export function visionTitle({ layers, width }: ModelSize): string {
   return `Vision transformer, ${layers} layers of width ${width}`;
 }
 
+/** An image classifier of the config given. */
+export function imageClassifier(given: EntryOf<ImageClassifierConfig>): ModelEntry {
+  const { config } = given;
+  const parameters = imageClassifierParameters(config);
+  const counted = {
+    memory: imageClassifierMemory(config),
+    architecture: imageClassifierArchitecture(config, countParameters(parameters)),
+  };
+  return {
+    pretrained: given.recipe !== null,
+    ...given,
+    family: "vision",
+    size: { width: config.width, layers: config.layers },
+    ...counted,
+    ofLengths: () => counted,
+    resize(size) {
+      const headSize = config.width / config.heads, scaled = scale(given.id, config, headSize, size);
+      return imageClassifier({
+        ...given,
+        title: visionTitle(scaled),
+        config: { ...config, ...scaled, heads: scaled.width / headSize },
+        pretrained: false,
+      });
+    },
+    withNewHead: (classes) => ({
+      ...imageClassifier({ ...given, config: { ...config, outputs: classes, newHead: true } }),
+      newHead: [classes * pooledWidth(config), classes],
+    }),
+    outputs: config.outputs,
+    inputSize: config.image,
+    parameters,
+    targetModules: () => targetModulesOf(parameters, /\.encoder\.(layer\..*)\.weight$/),
+    initial: initialWeights,
+    create: (gpu, source, half) => createImageClassifier(gpu, config, source, half) as Model,
+  };
+}
+
 /** An encoder-decoder of the config given. */
 export function encoderDecoder(given: EntryOf<EncoderDecoderConfig>): ModelEntry {
   const { config } = given;
@@ -380,12 +427,13 @@ function wholePart(id: string, whole: number, share: number, what: string): numb
   return part;
 }
 
+/** The linear maps that a pattern names among parameters; norms have one axis alone. */
 function targetModulesOf(
   parameters: ParameterList,
   pattern: RegExp,
 ): { name: string; in: number; out: number }[] {
   return parameters.flatMap(({ name, shape }) => {
-    const targetModule = pattern.exec(name)?.[1];
+    const targetModule = shape.length === 2 ? pattern.exec(name)?.[1] : undefined;
     return targetModule ? [{ name: targetModule, out: shape[0]!, in: shape[1]! }] : [];
   });
 }

@@ -1,12 +1,13 @@
 /**
  * @file The tensors that models make beside their parameters, by formula and without a GPU: what memory is predicted from.
  *
- * Counted operation by operation: who changes decoder.ts, gpt2.ts, encoder_decoder.ts, vision.ts or what an operation of autodiff/
+ * Counted operation by operation: who changes decoder.ts, gpt2.ts, encoder_decoder.ts, vision.ts, image_classifier.ts or what an operation of autodiff/
  * keeps, changes the counts here. training/memory_test.ts holds them against live bytes.
  */
 import type { DecoderConfig } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { Gpt2Config } from "./gpt2.ts";
+import type { ImageClassifierConfig } from "./image_classifier.ts";
 import type { VisionConfig } from "./vision.ts";
 
 /** Tensors of equal size: how many, and the numbers in each. */
@@ -92,6 +93,19 @@ export function visionMemory(config: VisionConfig): ModelMemory {
   return { constants: [], blockOf: layerOf, tape: (examples) => visionTape(config, examples) };
 }
 
+/** An image classifier with a head of its own. */
+export function imageClassifierMemory(config: ImageClassifierConfig): ModelMemory {
+  const { image, patch, positionsFor } = config;
+  return {
+    // What resamples positions.
+    constants: positionsFor === undefined
+      ? []
+      : [((image / patch) ** 2 + 1) * ((positionsFor / patch) ** 2 + 1)],
+    blockOf: layerOf,
+    tape: (examples) => imageClassifierTape(config, examples),
+  };
+}
+
 /** A T5-like encoder-decoder on examples of the config's lengths. */
 export function encoderDecoderMemory(config: EncoderDecoderConfig): ModelMemory {
   return {
@@ -104,9 +118,9 @@ export function encoderDecoderMemory(config: EncoderDecoderConfig): ModelMemory 
   };
 }
 
-/** The block of a target module that is named "layers.<block>.<map>" or "h.<block>.<map>". */
+/** The block of a target module that is named "layers.<block>.<map>", "layer.<block>.<map>" or "h.<block>.<map>". */
 function layerOf(targetModule: string): number {
-  return Number(/^(?:layers|h)\.(\d+)\./.exec(targetModule)![1]);
+  return Number(/^(?:layers?|h)\.(\d+)\./.exec(targetModule)![1]);
 }
 
 /** Blocks one above the other that are alike, from a place on. */
@@ -257,6 +271,52 @@ function visionTape(config: VisionConfig, examples: number): TapeTensors {
       [1, 1],
     ],
     below: [[1, stream], [1, patches * width], [1, examples * width], [1, width * pixels], [1, width]],
+  };
+}
+
+function imageClassifierTape(config: ImageClassifierConfig, examples: number): TapeTensors {
+  const { image, channels, patch, width, layers, heads, hidden, outputs, kind, positionsFor } = config;
+  const tokens = (image / patch) ** 2 + 1;
+  const rows = examples * tokens, stream = rows * width, patches = examples * (tokens - 1);
+  const pixels = channels * patch ** 2, isVit = kind === "vit";
+  const block = {
+    stream,
+    forward: [
+      // As in CLIP's; DINOv2 scales two outputs.
+      [4 + 10 + 1 + (isVit ? 0 : 2), stream],
+      [2, 2 * rows],
+      [1, 2 * rows * heads],
+      [3, rows * hidden],
+    ],
+    backward: [[isVit ? 8 : 10, stream], [2, rows * hidden]],
+    inputGradient: [[2, stream]],
+  } satisfies Partial<BlockTensors>;
+  // What ViT reads is one row of each image, and DINOv2 two.
+  const pooling: Kept = isVit
+    // The row of each image, its norm, and the gradients of both; gradient of the last block's output.
+    ? [[4, examples * width], [2, 2 * examples], [4, examples], [1, stream]]
+    // Norm of all rows, its gradient, and that of the last block's output.
+    : [[3, stream], [1, 2 * rows], [2, 2 * examples * width], [1, 2 * rows]];
+  return {
+    rows: () => rows,
+    blocks: stackOf(layers, block),
+    around: [
+      [1, patches * pixels],
+      // Four choices of rows and their transposes, and targets.
+      [4, rows],
+      [4, patches],
+      [10, examples],
+      [1, tokens],
+      // Patches and class tokens in place, positions, two sums.
+      [5, stream],
+      [2, patches * width],
+      [1, examples * width],
+      ...(positionsFor === undefined ? [] : [[1, tokens * width] as const]),
+      ...pooling,
+      [4, examples * outputs],
+      [1, 1],
+    ],
+    below: [[1, stream], [1, patches * width], [1, examples * width], [1, tokens * width]],
   };
 }
 

@@ -11,7 +11,8 @@ import {
   clipNormed,
   clipNormParameters,
 } from "./clip_encoder.ts";
-import type { Forward, HostTensor, Model, VisionBatch } from "./model.ts";
+import type { Forward, Model, VisionBatch } from "./model.ts";
+import { patchRows } from "./patches.ts";
 import { initialWeights, loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of a vision transformer. */
@@ -129,31 +130,4 @@ function withNewHead(source: WeightSource): WeightSource {
 
 function positions(config: VisionConfig): number {
   return (config.image / config.patch) ** 2 + 1;
-}
-
-/** Images `[batch, channels, side, side]` as rows of patches, each flattened channel, row, column as a convolution does. */
-function patchRows(pixels: HostTensor<"f32">, config: VisionConfig): Float32Array<ArrayBuffer> {
-  const { image: side, patch, channels } = config;
-  const [images, givenChannels, height, breadth] = pixels.shape as [number, number, number, number];
-  if (givenChannels !== channels || height !== side || breadth !== side) {
-    throw new RangeError(
-      `Cannot read images [${pixels.shape}]: [batch, ${channels}, ${side}, ${side}] is needed`,
-    );
-  }
-  const out = new Float32Array(pixels.data.length);
-  let at = 0;
-  for (let i = 0; i < images; i++) {
-    for (let top = 0; top < side; top += patch) {
-      for (let left = 0; left < side; left += patch) {
-        for (let channel = 0; channel < channels; channel++) {
-          for (let row = 0; row < patch; row++) {
-            const start = ((i * channels + channel) * side + top + row) * side + left;
-            out.set(pixels.data.subarray(start, start + patch), at);
-            at += patch;
-          }
-        }
-      }
-    }
-  }
-  return out;
 }

@@ -7,12 +7,15 @@ export const WEIGHT_KINDS = ["q", "k", "v", "qkv", "o", "mlp"] as const;
 export type WeightKind = typeof WEIGHT_KINDS[number];
 
 const PATTERNS: readonly (readonly [RegExp, WeightKind])[] = [
-  [/\.q(_proj)?$/, "q"],
-  [/\.k(_proj)?$/, "k"],
-  [/\.v(_proj)?$/, "v"],
+  [/\.(q|q_proj|q_lin|query|query_proj)$/, "q"],
+  [/\.(k|k_proj|k_lin|key|key_proj)$/, "k"],
+  [/\.(v|v_proj|v_lin|value|value_proj)$/, "v"],
   [/\.c_attn$/, "qkv"],
-  [/\.(o|o_proj|out_proj|attn\.c_proj)$/, "o"],
-  [/\.(gate_proj|up_proj|down_proj|fc1|fc2|wi|wi_0|wi_1|wo|c_fc|mlp\.c_proj)$/, "mlp"],
+  [/\.(o|o_proj|out_proj|out_lin|attn\.c_proj|attention\.output\.dense)$/, "o"],
+  [
+    /\.(gate_proj|up_proj|down_proj|fc1|fc2|wi|wi_0|wi_1|wo|c_fc|mlp\.c_proj|lin1|lin2|intermediate\.dense|output\.dense)$/,
+    "mlp",
+  ],
 ];
 
 /**

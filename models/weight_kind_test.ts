@@ -10,7 +10,7 @@ Deno.test("weightKindOf() knows every linear map of every model, and each model 
   }
 });
 
-Deno.test("weightKindOf() reads the names of Llama, CLIP, T5 and GPT-2, and says null for others", () => {
+Deno.test("weightKindOf() reads the names of Llama, CLIP, T5, GPT-2 and ViT, and says null for others", () => {
   const names = {
     "layers.0.self_attn.q_proj": "q",
     "layers.10.self_attn.k_proj": "k",
@@ -25,6 +25,10 @@ Deno.test("weightKindOf() reads the names of Llama, CLIP, T5 and GPT-2, and says
     "h.0.attn.c_proj": "o",
     "h.0.mlp.c_fc": "mlp",
     "h.0.mlp.c_proj": "mlp",
+    "layer.0.attention.attention.key": "k",
+    "layer.0.attention.output.dense": "o",
+    "layer.0.intermediate.dense": "mlp",
+    "layer.0.output.dense": "mlp",
     "layers.0": null,
     "lm_head": null,
     "layers.0.seq": null,

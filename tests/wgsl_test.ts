@@ -41,6 +41,7 @@ function launchAll(gpu: Gpu): void {
     kernels.activation(gpu, x, kind);
     kernels.activationBackward(gpu, x, y, kind, tensor(4, 8), false);
   }
+  kernels.multiply(gpu, x, row);
   kernels.softCapBackward(gpu, kernels.softCap(gpu, x, 2), y, 2, tensor(4, 8), false);
   kernels.swiglu(gpu, x, y);
   kernels.swigluBackward(gpu, x, y, tensor(4, 8));

@@ -67,6 +67,23 @@ export function scale(tape: Tape, x: Var, factor: number): Var {
   });
 }
 
+/** Multiplies every row of `x` by `row` `[columns]`, whose length four divides, element by element. */
+export function scaleColumns(tape: Tape, x: Var, row: Var): Var {
+  const { gpu } = tape;
+  return tape.record({
+    name: "scaleColumns",
+    inputs: [x, row],
+    output: kernels.multiply(gpu, x.value, row.value),
+    backward(gradient, inputs) {
+      if (inputs.wanted(0)) kernels.multiply(gpu, gradient, row.value, inputs.target(0));
+      if (inputs.wanted(1)) {
+        using _ = gpu.scope("products", "scratch");
+        kernels.columnSum(gpu, kernels.multiply(gpu, gradient, x.value), inputs.target(1));
+      }
+    },
+  });
+}
+
 /** silu(gate) · up, elementwise. */
 export function swiglu(tape: Tape, gate: Var, up: Var): Var {
   return gatedLinearUnit(tape, gate, up, "swiglu", kernels.swiglu, kernels.swigluBackward);

@@ -7,7 +7,17 @@ import * as reference from "../../tests/reference/network.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
-import { activation, add, addRow, geglu, reshape, scale, softCap, swiglu } from "./elementwise.ts";
+import {
+  activation,
+  add,
+  addRow,
+  geglu,
+  reshape,
+  scale,
+  scaleColumns,
+  softCap,
+  swiglu,
+} from "./elementwise.ts";
 
 const SHAPES = [[1, 1], [3, 4], [5, 7], [2, 67]] as const;
 
@@ -85,6 +95,29 @@ Deno.test("scale() and softCap() have the gradients of central differences, for 
       });
     }
   }
+});
+
+Deno.test("scaleColumns() has the gradients of central differences, and refuses other rows", async () => {
+  for (const [rows, columns] of [[1, 4], [5, 8], [3, 68]] as const) {
+    await checkGradients({
+      inputs: [
+        randomMatrix(rows, columns, createRandom(rows)),
+        randomMatrix(1, columns, createRandom(columns)),
+      ],
+      shapes: [undefined, [columns]],
+      operation: (tape, [x, row]) => scaleColumns(tape, x!, row!),
+      reference: ([x, row]) =>
+        matrix(rows, columns, x!.data.map((value, i) => value * row!.data[i % columns]!)),
+    });
+  }
+  const gpu = await testGpu();
+  using _ = gpu.scope("refusal");
+  const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.input(gpu.empty([2, 8], "x"));
+  assertThrows(
+    () => scaleColumns(tape, x, tape.input(gpu.empty([4], "row"))),
+    RangeError,
+    'Cannot multiply "x" [2,8] by "row" [4]',
+  );
 });
 
 Deno.test("reshape() passes gradients on under the input's shape, and refuses another count", async () => {

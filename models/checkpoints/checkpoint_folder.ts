@@ -110,7 +110,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What names of a whole model begin with, and those in a file of the network without its head may not. */
-const ROOT = /^transformer\./;
+const ROOT = /^(transformer|vit|dinov2)\./;
 
 /** The name under which a checkpoint has a tensor, or the tensor's own where it has it under none. */
 export function tensorName({ tensors }: Checkpoint, name: string): string {

@@ -7,6 +7,7 @@ import { CheckpointError } from "./checkpoint.ts";
 import type { ClipTextConfig } from "../clip_text.ts";
 import type { DecoderConfig } from "../decoder.ts";
 import type { Gpt2Config } from "../gpt2.ts";
+import type { ImageClassifierConfig } from "../image_classifier.ts";
 import type { EncoderDecoderConfig } from "../encoder_decoder.ts";
 import { show } from "../../errors/quote.ts";
 import type { VisionConfig } from "../vision.ts";
@@ -14,12 +15,23 @@ import { check, length, positive, size, token, unpacked } from "./configs/fields
 import { gemma2Config } from "./configs/gemma2.ts";
 import { gemma3Config } from "./configs/gemma3.ts";
 import { gpt2Config } from "./configs/gpt2.ts";
+import { dinov2Config, vitConfig } from "./configs/image_classifiers.ts";
 import { llamaConfig } from "./configs/llama.ts";
 import { mistralConfig } from "./configs/mistral.ts";
 import { qwen2Config } from "./configs/qwen2.ts";
 import { qwen3Config } from "./configs/qwen3.ts";
 
-export { gemma2Config, gemma3Config, gpt2Config, llamaConfig, mistralConfig, qwen2Config, qwen3Config };
+export {
+  dinov2Config,
+  gemma2Config,
+  gemma3Config,
+  gpt2Config,
+  llamaConfig,
+  mistralConfig,
+  qwen2Config,
+  qwen3Config,
+  vitConfig,
+};
 
 /** What both towers of CLIP have; files leave out what is as in ViT-B/32, the first one published. */
 const tower = {
@@ -293,6 +305,7 @@ function towerOf(read: z.output<typeof ClipVisionConfig> | z.output<typeof ClipT
 /** What a `config.json` is about. */
 export type CheckpointConfig =
   | { readonly family: "decoder"; readonly config: DecoderConfig }
+  | { readonly family: "image-classifier"; readonly config: ImageClassifierConfig }
   | { readonly family: "gpt2"; readonly config: Gpt2Config }
   | { readonly family: "encoder-decoder"; readonly config: EncoderDecoderConfig }
   | {
@@ -322,6 +335,10 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
   const decoder = typeof type === "string" ? DECODERS[type] : undefined;
   if (decoder) return { family: "decoder", config: decoder(json, name) };
   switch (type) {
+    case "vit":
+      return { family: "image-classifier", config: vitConfig(json, name) };
+    case "dinov2":
+      return { family: "image-classifier", config: dinov2Config(json, name) };
     case "gpt2":
       return { family: "gpt2", config: gpt2Config(json, name) };
     case "t5":
@@ -337,7 +354,9 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
         `Cannot read model config "${name}": its model_type is ${
           type === undefined ? "missing" : show(type)
         }, ` +
-          `known are ${[...Object.keys(DECODERS), "gpt2", "t5", "clip", "clip_vision_model"].join(", ")}`,
+          `known are ${
+            [...Object.keys(DECODERS), "gpt2", "t5", "clip", "clip_vision_model", "vit", "dinov2"].join(", ")
+          }`,
       );
   }
 }

@@ -57,6 +57,34 @@ export async function readImageInput(folder: string, channels: number, given: un
   return { ...standard, mean, deviation };
 }
 
+const CROP = "a size in pixels from 1 is needed";
+const pixels = z.int(CROP).min(1, CROP);
+const Crop = z.object({
+  do_center_crop: z.boolean().default(true),
+  crop_size: z.union([pixels, z.object({ height: pixels, width: pixels })], CROP).optional(),
+});
+
+/**
+ * The side that `preprocessor_config.json` cuts images to; null where it says nothing of it.
+ *
+ * @throws {CheckpointError} where the file is unsound, and for images that are no squares
+ */
+export async function readCropSide(folder: string): Promise<number | null> {
+  const path = `${folder}/${PREPROCESSOR}`;
+  if (!await isFile(path)) return null;
+  const validate = (reason: string, cause?: unknown) =>
+    new CheckpointError(`Cannot read ${path}: ${reason}`, { cause });
+  const json = await readCheckpointJson(path, validate), parsed = Crop.safeParse(json);
+  if (!parsed.success) throw validate(explainIssue(parsed.error.issues[0]!, json));
+  const { do_center_crop: crops, crop_size: size } = parsed.data;
+  if (!crops || size === undefined) return null;
+  if (typeof size === "number") return size;
+  if (size.height !== size.width) {
+    throw validate(`crop_size is ${size.width} by ${size.height} pixels, a square is needed`);
+  }
+  return size.height;
+}
+
 /** How images are taken where nobody says it: as CLIP takes them, or from -1 to 1 in grey; null for other channels. */
 export function standardImageInput(channels: number): ImageInput | null {
   return [CLIP, GREY].find((standard) => standard.channels === channels) ?? null;

@@ -11,7 +11,8 @@ import {
 } from "./hugging_face.ts";
 import { checkpointEntry, type ModelEntry } from "../entry.ts";
 import { clipTextParameters } from "../clip_text.ts";
-import { PREPROCESSOR, readImageInput } from "./image_input.ts";
+import { CLASSIFIER, imageClassifierBeside, type ImageClassifierConfig } from "../image_classifier.ts";
+import { PREPROCESSOR, readCropSide, readImageInput } from "./image_input.ts";
 import { quote } from "../../errors/quote.ts";
 import type { ParameterList } from "../weights.ts";
 import { LOGIT_SCALE } from "../zero_shot.ts";
@@ -45,6 +46,9 @@ export async function readModelFolder(folder: string, id: string): Promise<Model
   if (layers > size) {
     throw validate(`it has ${layers} layers, but "${checkpoint.name}" has ${size} tensors in all`);
   }
+  if (read.family === "image-classifier") {
+    return await imageClassifier(checkpoint, folder, id, path, read.config);
+  }
   const entry = checkpointEntry(id, folder, read);
   requireTensors(checkpoint, entry.parameters);
   const beside = read.family === "vision" && read.text
@@ -60,11 +64,42 @@ export async function readModelFolder(folder: string, id: string): Promise<Model
   return { ...entry, image, ...(text && { text }) };
 }
 
+/** How Hugging Face prepares images where a folder does not say. */
+const STANDARD: Readonly<Record<ImageClassifierConfig["kind"], unknown>> = {
+  vit: { image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] },
+  dinov2: { image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] },
+};
+
+/** An image classifier, or one whose head is to be made: a checkpoint that was only pretrained has none. */
+async function imageClassifier(
+  checkpoint: Checkpoint,
+  folder: string,
+  id: string,
+  path: string,
+  given: ImageClassifierConfig,
+): Promise<ModelEntry> {
+  // DINOv2's table of positions is for larger images than its files' are cut to.
+  const side = given.kind === "dinov2" ? await readCropSide(folder) ?? given.image : given.image;
+  if (side % given.patch !== 0) {
+    throw new CheckpointError(
+      `Cannot read model config "${path}": images of ${side} pixels can't be cut into patches of ${given.patch}`,
+    );
+  }
+  const config = side === given.image ? given : { ...given, image: side, positionsFor: given.image };
+  const entry = checkpointEntry(id, folder, { family: "image-classifier", config });
+  const isHead = ({ name }: { readonly name: string }) => CLASSIFIER.some((one) => one === name);
+  const hasHead = checkpoint.tensors.has(CLASSIFIER[0]);
+  requireTensors(checkpoint, hasHead ? entry.parameters : entry.parameters.filter((one) => !isHead(one)));
+  requireNoOther(checkpoint, [...entry.parameters, ...imageClassifierBeside(config)], path);
+  return { ...entry, image: await readImageInput(folder, config.channels, STANDARD[config.kind]) };
+}
+
 /** The layers of each of a model's towers. */
 function layersOf(read: CheckpointConfig): number[] {
   switch (read.family) {
     case "decoder":
     case "gpt2":
+    case "image-classifier":
       return [read.config.layers];
     case "encoder-decoder":
       return [read.config.encoderLayers, read.config.decoderLayers];

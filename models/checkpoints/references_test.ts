@@ -27,6 +27,7 @@ import type { Batch, DecoderBatch, EncoderDecoderBatch, Model, VisionBatch } fro
 import { fingerprintModel, readModelFolder } from "./model_folder.ts";
 import { isTurned, turnedData } from "./turned.ts";
 import { checkpointEntry } from "../entry.ts";
+import { createImageClassifier } from "../image_classifier.ts";
 import { openClipTensors } from "./open_clip.ts";
 import { baseWeights } from "../base_weights.ts";
 import { createVision, type VisionConfig } from "../vision.ts";
@@ -294,6 +295,53 @@ test("createVision() gives Hugging Face's image embeddings and gradients (tiny-c
   assertClose([loss], [reference.loss], { relative: 1e-5 });
   assertGradients(new Map(model.parameters.map(({ name }, i) => [name, arrays[i]!])), reference.grads, 5e-5);
 });
+
+for (const name of ["tiny-vit", "tiny-dinov2"]) {
+  test(`checkpointEntry() makes an image classifier that gives Hugging Face's logits, loss and gradients (${name})`, async () => {
+    const folder = fixture(`hf/${name}`), reference = await readJson(`${folder}/reference.json`);
+    const gpu = await testGpu(), entry = await readModelFolder(folder, name);
+    using _ = gpu.scope(name);
+    const model = entry.create(gpu, await baseWeights(entry));
+    const imagesFor = (pixels: number[][][][], labels: readonly number[]): VisionBatch => ({
+      family: "vision",
+      pixels: {
+        data: Float32Array.from(pixels.flat(3)),
+        shape: [pixels.length, 3, pixels[0]![0]!.length, pixels[0]![0]!.length],
+      },
+      targets: { data: Int32Array.from(labels), shape: [labels.length] },
+    });
+    const batch = imagesFor(reference.inputs.pixel_values, reference.inputs.labels);
+    const logits = await logitsOf(gpu, model as Model<VisionBatch>, batch);
+    assertClose(logits, await arrayOf(folder, "logits"), { relative: 0, absolute: 1e-5 });
+    const { loss, gradients } = await gradientsOf(gpu, model, batch);
+    assertClose([loss], [reference.loss], { relative: 1e-5 });
+    const { "dinov2.embeddings.mask_token": __, ...wanted } = reference.grads;
+    assertGradients(gradients, wanted, 5e-5);
+
+    for (const other of reference.interpolated ?? []) {
+      const { image_size: side, labels } = other;
+      const read = checkpointConfig(await readJson(`${folder}/config.json`), name);
+      assert(read.family === "image-classifier");
+      const config = { ...read.config, image: side, positionsFor: read.config.image };
+      const resampled = createImageClassifier(gpu, config, await baseWeights(entry));
+      const data = await arrayOf(folder, `interpolated_${side}.pixel_values`) as Float32Array<ArrayBuffer>;
+      const batch: VisionBatch = {
+        ...imagesFor([[[[]]]], labels),
+        pixels: { data, shape: [1, 3, side, side] },
+      };
+      const logits = await logitsOf(gpu, resampled, batch);
+      assertClose(logits, other.logits.flat(), { relative: 0, absolute: 1e-5 });
+      const found = await gradientsOf(gpu, resampled as Model, batch);
+      assertClose([found.loss], [other.loss], { relative: 1e-5 });
+      const positions = "dinov2.embeddings.position_embeddings";
+      assertGradients(
+        new Map([[positions, found.gradients.get(positions)!]]),
+        { [positions]: other.position_embeddings_grad },
+        5e-5,
+      );
+    }
+  });
+}
 
 /** Both towers of tiny-clip, with gradients. */
 async function checkClip(gpu: Gpu, folder: string, weights: WeightSource): Promise<void> {

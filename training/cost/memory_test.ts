@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import * as registeredModels from "../../models/mod.ts";
-import { decoder as decoderOf, gpt2, type ModelEntry } from "../../models/entry.ts";
+import { decoder as decoderOf, gpt2, imageClassifier, type ModelEntry } from "../../models/entry.ts";
 import { initialWeights } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import * as optimizers from "../../optimizers/mod.ts";
@@ -37,7 +37,22 @@ const gpt = gpt2({
   },
   recipe: null,
 });
-const models: Readonly<Record<string, ModelEntry>> = { ...registeredModels, parts, gpt };
+const classifiers = (["vit", "dinov2"] as const).map((kind) =>
+  imageClassifier({
+    id: kind,
+    title: kind,
+    config: {
+      ...{ image: 28, channels: 1, patch: 7, width: 64, layers: 3, heads: 4, hidden: 100, outputs: 10 },
+      ...{ kind, activation: "gelu", normEpsilon: 1e-6 } as const,
+      ...(kind === "dinov2" ? { positionsFor: 42 } : {}),
+    },
+    recipe: null,
+  })
+);
+const models: Readonly<Record<string, ModelEntry>> = {
+  ...registeredModels,
+  ...{ parts, gpt, vit: classifiers[0]!, dinov2: classifiers[1]! },
+};
 // A task for an encoder-decoder that no sweep has a use for yet.
 const tasks: Readonly<Record<string, Task>> = { ...registeredTasks, translation };
 
@@ -136,6 +151,12 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     model: { id: "gpt2-tiny" },
     memory: { checkpointing: "blocks" },
   },
+  ...Object.fromEntries(
+    classifiers.flatMap(({ id }) => [
+      [`full on ${id}`, { model: { id }, optimizer: full }],
+      [`lora on upper blocks of ${id}`, { model: { id }, targetModules: ["layer.1.*", "layer.2.*"] }],
+    ]),
+  ),
   "lora on the attention of vision": { targetModules: ["*.self_attn.*"] },
   "lora-ga on vision": { optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }) },
   "lora-ga on a decoder": { ...decoder, optimizer: method("lora-ga", { rank: 8, gradientBatches: 1 }) },

@@ -9,7 +9,7 @@ import {
 } from "../../models/architecture.ts";
 import { decoderParameters } from "../../models/decoder.ts";
 import * as models from "../../models/mod.ts";
-import { gpt2, type ModelEntry } from "../../models/entry.ts";
+import { gpt2, imageClassifier, type ModelEntry } from "../../models/entry.ts";
 import { t5Base, t5BaseGated, t5Small, t5Tiny } from "../../models/sizes.ts";
 import { visionParameters } from "../../models/vision.ts";
 import { initialWeights } from "../../models/weights.ts";
@@ -116,8 +116,18 @@ const GPT = gpt2({
   },
   recipe: null,
 });
+const CLASSIFIER = imageClassifier({
+  id: "vit",
+  title: "ViT",
+  config: {
+    ...{ image: 28, channels: 1, patch: 7, width: 20, layers: 2, heads: 4, hidden: 28, outputs: 10 },
+    ...{ kind: "vit", activation: "gelu", normEpsilon: 1e-6 } as const,
+  },
+  recipe: null,
+});
 const UPPER = { decoder: ["layers.1.*"], vision: ["layers.1.*"], "encoder-decoder": ["decoder.block.1.*"] };
-const upperOf = (entry: ModelEntry) => entry === GPT ? ["h.1.*"] : UPPER[entry.family];
+const upperOf = (entry: ModelEntry) =>
+  entry === GPT ? ["h.1.*"] : entry === CLASSIFIER ? ["layer.1.*"] : UPPER[entry.family];
 /** Where the encoder alone is trained, or what looks at it, gradients go some ways and not others. */
 const PARTS = [["encoder.*"], ["encoder.block.1.*"], ["*.EncDecAttention.*"], ["*.EncDecAttention.k"], [
   "decoder.*",
@@ -127,6 +137,7 @@ for (
   const [entry, task] of [
     [models.decoderTiny.resize({ width: 32, layers: 2 }), tasks.arithmetic],
     [GPT, tasks.arithmetic],
+    [CLASSIFIER, tasks.digits],
     [models.vitTiny.resize({ width: 32, layers: 2 }), tasks.digits],
     [t5Tiny.resize({ width: 32, layers: 2 }), translation],
   ] as const

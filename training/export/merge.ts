@@ -10,6 +10,7 @@ import {
   streamSafetensors,
   type WrittenDType,
 } from "../../models/checkpoints/stream_safetensors.ts";
+import { CLASSIFIER } from "../../models/image_classifier.ts";
 import { isTurned, turnedData } from "../../models/checkpoints/turned.ts";
 import type { Shape } from "../../gpu/tensor.ts";
 import { pretrainedPath } from "../../models/base_weights.ts";
@@ -105,5 +106,14 @@ async function configOf(entry: ModelEntry, whole: TrainedWeights["whole"]): Prom
     );
   }
   // A new head has as many rows as there are classes.
-  return head ? { ...config, projection_dim: head.shape[0] } : config;
+  if (head) return { ...config, projection_dim: head.shape[0] };
+  const classes = whole.get(CLASSIFIER[0])?.shape[0];
+  if (classes === undefined || classes === Object.keys(config["id2label"] ?? {}).length) return config;
+  // A new classifier has as many rows as there are classes, whose names the data have.
+  const labels = Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
+  return {
+    ...config,
+    id2label: Object.fromEntries(labels.entries()),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+  };
 }
