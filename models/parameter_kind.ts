@@ -5,7 +5,7 @@ export const PARAMETER_KINDS = ["embeddings", "head", "norms", "biases"] as cons
 /** What a parameter is for. */
 export type ParameterKind = typeof PARAMETER_KINDS[number];
 
-const NORM = /^(.*norm\d*|.*layrnorm|ln_\w+)$/i;
+const NORM = /^(.*norm\d*(_before|_after)?|.*layrnorm|ln_\w+)$/i;
 const EMBEDDING = /^(.*embed(ding)?s?(_tokens|_positions)?|shared|wte|wpe)$/i;
 const HEAD = /^(lm_head|classifier|score|.*_projection|pre_classifier)$/;
 
