@@ -50,14 +50,14 @@ const real: CommandDeps = {
     await using gpu = await openGpu();
     yield* checkEntries(gpu, own, library, settings);
   },
-  async checkAdapter(onCheck) {
+  async checkAdapter(onCheck, path) {
     const [{ openGpu }, { checkWhole }, { shipped }] = await Promise.all([
       import("./gpu/mod.ts"),
       import("./contract/adapter/check_whole.ts"),
       import("./training/shipped.ts"),
     ]);
-    await using gpu = await openGpu();
-    return await checkWhole(gpu, shipped, onCheck);
+    await using gpu = await openGpu(path && { path });
+    return await checkWhole(gpu, shipped, onCheck, path === undefined);
   },
   async export(run, library: Library, request) {
     return await (await import("./training/export/export_run.ts")).exportRun(run, library, request);

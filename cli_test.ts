@@ -654,7 +654,7 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
       ],
       [
         ["bench", "quikc"],
-        'Cannot find sweep "quikc": did you mean quick? Known are alpha, gauge, mode, paper, quick, ',
+        'Cannot find sweep "quikc": did you mean quick? Known are alpha, decay, gauge, mode, paper, quick, ',
       ],
       [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
       [["bench", `${folder}/text`], "it is not JSON"],

@@ -110,7 +110,7 @@ export function launch(task: string, args: readonly string[], place: Place): str
 export function launchBefore(task: string, args: readonly string[], place: Place): string[] {
   if (args.includes("--help") || args.includes("-h")) return [];
   if (task === "check") {
-    const [file] = readArguments(task, args).positional;
+    const { positional: [file], texts } = readArguments(task, args), path = texts.get("path");
     return file === undefined
       // Every kernel on this adapter, by the tests that need no more than to read the project.
       ? [
@@ -121,6 +121,7 @@ export function launchBefore(task: string, args: readonly string[], place: Place
         "--allow-read=.",
         `--junit-path=${KERNEL_RESULTS}`,
         ...KERNEL_TESTS,
+        ...path === undefined ? [] : ["--", `--path=${path}`],
       ]
       : ["check", "--quiet", resolve(file, place)];
   }

@@ -362,12 +362,23 @@ function wholeWords(data: HostArrays[DType]): HostArrays[DType] {
   return padded;
 }
 
+/** Kinds of adapters that launchers choose shapes for. */
+export const PATHS = ["gpu", "software"] as const;
+/** One of them. */
+export type Path = typeof PATHS[number];
+
+/** How a GPU is opened. */
+export interface OpenOptions {
+  /** The kind of adapter that launchers choose shapes for, to try either on any adapter; the adapter's own where absent. */
+  readonly path?: Path;
+}
+
 /**
  * Opens the machine's GPU with all limits that its adapter has.
  *
  * @throws {Error} where no WebGPU adapter answers; the message says how to get one
  */
-export async function openGpu(): Promise<Gpu> {
+export async function openGpu({ path }: OpenOptions = {}): Promise<Gpu> {
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new Error(
@@ -388,7 +399,9 @@ export async function openGpu(): Promise<Gpu> {
     backend: backendOf(features, limits),
     features,
     limits,
-    software: adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(description),
+    software: path
+      ? path === "software"
+      : adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(description),
   });
 }
 

@@ -5,7 +5,10 @@ export {
   type Hardware,
   type LiveBuffer,
   openGpu,
+  type OpenOptions,
   type Pack,
+  type Path,
+  PATHS,
   type Work,
   type WriteLog,
 } from "./gpu.ts";

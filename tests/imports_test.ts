@@ -94,7 +94,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "benchmarks/command_line": [
     ...[...runs, ...sweeping],
     ...["benchmarks/study", "benchmarks/report", "benchmarks/settle", "benchmarks/watch", "benchmarks/slurm"],
-    ...["benchmarks/performance/tuning.ts", "type benchmarks/performance", "type contract", "type hub"],
+    ...[
+      "benchmarks/performance/tuning.ts",
+      "type benchmarks/performance",
+      "type contract",
+      "type hub",
+      "type gpu",
+    ],
   ],
   // What writes their tables.
   docs: [...runs, ...sweeping],

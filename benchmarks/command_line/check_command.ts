@@ -4,6 +4,7 @@ import { readArguments } from "./commands.ts";
 import type { CheckedPromise } from "../../contract/check_entries.ts";
 import type { AdapterCheck } from "../../contract/adapter/kernel_tests.ts";
 import { UserError } from "../../errors/user_error.ts";
+import type { Path } from "../../gpu/gpu.ts";
 import type { CommandDeps } from "./command_deps.ts";
 
 export async function checkCommand(args: string[], deps: CommandDeps): Promise<number> {
@@ -16,7 +17,10 @@ export async function checkCommand(args: string[], deps: CommandDeps): Promise<n
         "Cannot check an adapter at a rank or a learning rate: a file with methods is needed",
       );
     }
-    return await checkAdapter(json, deps);
+    return await checkAdapter(json, readPath(texts.get("path")), deps);
+  }
+  if (texts.has("path")) {
+    throw new UserError("Cannot check a file with --path: it is for this machine's adapter");
   }
   const promises: CheckedPromise[] = [];
   for await (const one of deps.check(file, settings)) {
@@ -32,7 +36,12 @@ export async function checkCommand(args: string[], deps: CommandDeps): Promise<n
   return held === promises.length ? 0 : 1;
 }
 
-async function checkAdapter(json: boolean, deps: CommandDeps): Promise<number> {
+function readPath(text: string | undefined): Path | undefined {
+  if (text === undefined || text === "gpu" || text === "software") return text;
+  throw new UserError(`Cannot read --path "${text}": gpu or software is needed`);
+}
+
+async function checkAdapter(json: boolean, kind: Path | undefined, deps: CommandDeps): Promise<number> {
   /** Of tests that hold, so many in each folder: they are too many for a line each. */
   const folders = new Map<string, number>();
   const tell = ({ name, error }: AdapterCheck) => {
@@ -46,17 +55,22 @@ async function checkAdapter(json: boolean, deps: CommandDeps): Promise<number> {
     deps.print(`${markOf(error)}  ${name}`);
     if (error !== null) deps.print(indented(error));
   };
-  const { path, found } = await deps.checkAdapter(tell);
+  const { path, found } = await deps.checkAdapter(tell, kind);
   const { ok, adapter, checks } = found, held = checks.filter((one) => one.ok).length;
+  const name = kind === undefined
+    ? adapter
+    : `${adapter} with kernels for ${kind === "gpu" ? "a GPU" : "software"}`;
   if (json) {
     deps.print(JSON.stringify({ ok, adapter, path, checks }));
   } else {
     deps.print(
       ok
-        ? `${adapter} passes: all ${checks.length} checks hold`
-        : `${adapter} FAILS: ${held} of ${checks.length} checks hold, so results made with it are not to be trusted`,
+        ? `${name} passes: all ${checks.length} checks hold`
+        : `${name} FAILS: ${held} of ${checks.length} checks hold, so results made with it are not to be trusted`,
     );
-    deps.complain(`What was found is in ${path}${ok ? "" : ": please attach it to an issue"}`);
+    if (path !== null) {
+      deps.complain(`What was found is in ${path}${ok ? "" : ": please attach it to an issue"}`);
+    }
   }
   return ok ? 0 : 1;
 }

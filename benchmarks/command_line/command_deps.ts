@@ -8,6 +8,7 @@ import type { Tuning } from "../performance/tuning.ts";
 import type { Pretrained, PretrainOptions } from "../../training/pretrain.ts";
 import type { CheckedPromise, CheckSettings } from "../../contract/check_entries.ts";
 import type { AdapterCheck } from "../../contract/adapter/kernel_tests.ts";
+import type { Path } from "../../gpu/gpu.ts";
 import type { CheckedAdapter } from "../../training/checked_adapter.ts";
 import type { DoneRun } from "../../training/export/model_card.ts";
 import type { ExportedRun, ExportRequest } from "../../training/export/export_run.ts";
@@ -31,10 +32,14 @@ export interface CommandDeps {
   ): Promise<Pretrained>;
   /** Holds what a file brings to what it has to promise. */
   check(file: string, settings: CheckSettings): AsyncIterable<CheckedPromise>;
-  /** Holds this machine's adapter to what a comparison needs, and stores what is found. */
+  /**
+   * Holds this machine's adapter to what a comparison needs, and stores what is found, but where another path of kernels than
+   * its own is tried.
+   */
   checkAdapter(
     onCheck: (check: AdapterCheck) => void,
-  ): Promise<{ readonly path: string; readonly found: CheckedAdapter }>;
+    path: Path | undefined,
+  ): Promise<{ readonly path: string | null; readonly found: CheckedAdapter }>;
   /** Writes what a stored run trained for other programs. */
   export(run: DoneRun, registries: Registries, request: ExportRequest): Promise<ExportedRun>;
   /** Looks at an adapter beside its base model, the project's own where no folder is named. */

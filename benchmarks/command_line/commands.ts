@@ -467,6 +467,11 @@ export const commands = {
       "losses, and whether the same run gives the same bits. Ends in a verdict, and a file for an issue in checked/. " +
       "With one: says of each promise whether it holds, and why not where it doesn't; its types are checked first.",
     options: {
+      path: text(
+        "KIND",
+        "check the kernels that launchers choose for a gpu, or for software, whatever the adapter is",
+        ["gpu", "software"],
+      ),
       rank: text("N", "the rank at which methods are held; 2 where none is given"),
       "learning-rate": text(
         "X",

