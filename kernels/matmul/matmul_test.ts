@@ -147,7 +147,9 @@ for (const variant of VARIANTS) {
       const [rows, inner, columns, ranks] of [
         [65, 7, 9, [1, 4]],
         [70, 130, 64, [8]],
-        [600, 64, 68, [2, 16, 17]],
+        [600, 64, 68, [2, 16, 17, 40]],
+        // A deep chunk before the one that takes the pair along.
+        [70, 192, 20, [20]],
         [9, 1040, 12, [3]],
         [1, 1, 1, [1]],
       ] as const

@@ -28,8 +28,11 @@ const MAX_PARTS = 16;
  * rows fill them and the processor has as few cores as there are workgroups then. Sums do not depend on it.
  */
 const FEW_LANES = 64, MANY_LANES = 256;
-/** Widest epilogue pair that the last chunk takes along. */
-const MAX_EPILOGUE = 16;
+/**
+ * Inner steps of the epilogue that the last chunk may take along. Up to 16 they come beside every last chunk; more of them where that
+ * saves a pass over C.
+ */
+const EPILOGUE_STEPS = [4, 8, 16, 32, 64] as const, NARROW_EPILOGUE = 16, WIDEST_EPILOGUE = 64;
 
 const kernelOf = kernelsByShape((shape: StagedShape) => {
   const { steps, columns, vectorA, half, epilogueSteps } = shape;
@@ -72,9 +75,37 @@ function tileOf(
   const deep = !epilogue && !reuse && (layout !== "tn" || inner >= 1024) &&
     2 * Math.ceil(inner / 128) === Math.ceil(inner / 64);
   return {
-    steps: inner <= 16 && !reuse ? 16 : deep ? 128 : 64,
-    tileColumns: columns <= 8 ? 8 : columns <= 16 ? 16 : 64,
+    steps: inner <= 16 && !reuse ? 16 : inner <= 32 && !reuse && !epilogue ? 32 : deep ? 128 : 64,
+    tileColumns: columns <= 8 ? 8 : columns <= 16 ? 16 : columns <= 32 && !reuse ? 32 : 64,
   };
+}
+
+/** One dispatch over a part of the inner axis. */
+interface Chunk {
+  readonly first: number;
+  readonly steps: number;
+}
+
+/**
+ * The chunks of the inner axis, of which the last takes the epilogue along. Beside a wide one of these only 64 steps fit,
+ * so the chunks before are deep.
+ */
+function chunksOf(product: Product): readonly Chunk[] {
+  const { inner, epilogue } = product, { steps } = tileOf(product);
+  const even = (from: number, to: number, steps: number): Chunk[] =>
+    Array.from({ length: Math.ceil((to - from) / steps) }, (_, i) => ({ first: from + i * steps, steps }));
+  if (!epilogue || epilogue.inner <= NARROW_EPILOGUE) return even(0, inner, steps);
+  const last = Math.floor((inner - 1) / 64) * 64, deep = Math.floor(last / 128) * 128;
+  return [...even(0, deep, 128), ...even(deep, last, 64), { first: last, steps }];
+}
+
+/** True where the epilogue comes with the last chunk: where it is narrow, or that saves a pass. */
+function joins(product: Product): boolean {
+  const { epilogue } = product;
+  if (!epilogue || epilogue.inner > WIDEST_EPILOGUE) return false;
+  if (epilogue.inner <= NARROW_EPILOGUE) return true;
+  const apart = (inner: number) => chunksOf({ ...product, inner, epilogue: null }).length;
+  return !product.reuse && chunksOf(product).length < apart(product.inner) + apart(epilogue.inner);
 }
 
 /** Workgroups along the columns of C, chunks of the inner axis, and how many of these lie side by side. */
@@ -84,7 +115,7 @@ function gridOf(product: Parameters<typeof tileOf>[0]) {
   const groupsX = Math.ceil(rows / FEW_LANES), groupsY = Math.ceil(columns / tileColumns);
   const chunks = Math.ceil(inner / steps);
   const few = batch === 1 && groupsX * groupsY < FEW_GROUPS && chunks >= MANY_CHUNKS;
-  return { chunks, groupsY, parts: few ? Math.min(chunks, MAX_PARTS) : 1 };
+  return { groupsY, parts: few ? Math.min(chunks, MAX_PARTS) : 1 };
 }
 
 function lanesOf({ rows, reuse }: ProductShape): number {
@@ -120,7 +151,7 @@ export const staged: Variant = {
   },
   fuses(_gpu, product) {
     const { layout, batch, epilogue } = product;
-    return layout !== "tn" && batch === 1 && epilogue !== null && epilogue.inner <= MAX_EPILOGUE &&
+    return layout !== "tn" && batch === 1 && epilogue !== null && joins(product) &&
       gridOf(product).parts === 1;
   },
   launch(gpu, operands, product) {
@@ -140,18 +171,15 @@ export const staged: Variant = {
 /** One dispatch for each chunk of the inner axis, or for so many as lie side by side. */
 function launchChunks(gpu: Gpu, { a, b, c, epilogue }: Operands, product: Product): void {
   const { layout, batch, rows, inner, columns, half } = product;
-  const { steps, tileColumns } = tileOf(product);
-  const { groupsY, chunks, parts } = gridOf(product), lanes = lanesOf(product);
-  const epilogueInner = product.epilogue?.inner ?? 0;
+  const { tileColumns } = tileOf(product);
+  const { groupsY, parts } = gridOf(product), lanes = lanesOf(product);
+  const chunks = chunksOf(product), epilogueInner = product.epilogue?.inner ?? 0;
   const { vectorB, vectorC, vectorEpilogue } = alignment(product);
   const shape = {
-    ...{ steps, columns: tileColumns, vectorA: readsVectors(product), vectorB, vectorC, half },
+    ...{ columns: tileColumns, vectorA: readsVectors(product), vectorB, vectorC, half },
     ...{ epilogueSteps: 0, vectorEpilogue: false },
   };
-  const epilogueShape = {
-    ...shape,
-    ...{ epilogueSteps: epilogueInner <= 4 ? 4 : epilogueInner <= 8 ? 8 : MAX_EPILOGUE, vectorEpilogue },
-  };
+  const epilogueSteps = EPILOGUE_STEPS.find((steps) => steps >= epilogueInner) ?? 0;
   const uniforms = {
     ...productUniforms(product),
     ...layout === "tn" ? { rowA: 1, stepA: rows } : { rowA: inner, stepA: 1 },
@@ -160,17 +188,20 @@ function launchChunks(gpu: Gpu, { a, b, c, epilogue }: Operands, product: Produc
       : { columnB: 1, stepB: columns, columnEpilogue: 1, stepEpilogue: columns },
     ...{ parts, zero: 0 },
   };
-  for (let chunk = 0; chunk < chunks; chunk += parts) {
-    const fuses: { a: Tensor; b: Tensor } | null = chunk + 1 === chunks ? epilogue : null;
-    const kernel = kernelOf(fuses ? epilogueShape : shape);
+  for (let chunk = 0; chunk < chunks.length; chunk += parts) {
+    const { first, steps } = chunks[chunk]!;
+    const fuses: { a: Tensor; b: Tensor } | null = chunk + 1 === chunks.length ? epilogue : null;
+    const kernel = kernelOf({ ...shape, steps, ...fuses ? { epilogueSteps, vectorEpilogue } : {} });
     for (let firstBatch = 0; firstBatch < batch; firstBatch += MAX_GROUPS) {
-      const groupsZ = parts > 1 ? Math.min(chunks - chunk, parts) : Math.min(batch - firstBatch, MAX_GROUPS);
+      const groupsZ = parts > 1
+        ? Math.min(chunks.length - chunk, parts)
+        : Math.min(batch - firstBatch, MAX_GROUPS);
       gpu.launch(kernel, {
         buffers: { a, b, ...(fuses ? { epilogueA: fuses.a, epilogueB: fuses.b } : {}), c },
         uniforms: {
           ...uniforms,
           firstBatch,
-          firstStep: chunk * steps,
+          firstStep: first,
           // The chunks after the first add to what the first has left.
           accumulate: Number(product.accumulate || chunk > 0),
         },

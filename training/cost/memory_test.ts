@@ -188,6 +188,7 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     optimizer: method("altlora", { rank: 16, secondMoment: true }),
   },
   "lora-rite on one image at a time": { batchSize: 1, optimizer: method("lora-rite", { rank: 16 }) },
+  "lora-pro on one image at a time": { batchSize: 1, optimizer: method("lora-pro", { rank: 16 }) },
   "full in three parts": { optimizer: full, batchSize: 10, accumulate: 3 },
   "lora in four parts on a decoder": { ...decoder, accumulate: 4 },
   "full, checkpointed, on vision": { optimizer: full, memory: { checkpointing: "blocks" } },
