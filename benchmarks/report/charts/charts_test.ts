@@ -304,6 +304,42 @@ Deno.test("difference-over-tasks has each task's difference and their mean with 
   }
 });
 
+Deno.test("performance-profile has the share of runs that reach each score, each task with the same weight, of what is shown", async () => {
+  // Tasks with unequal numbers of runs.
+  const study = await studyOf(
+    { ...overTasks, seeds: [0, 1, 2] },
+    (config) => (config.task.id === "second" && config.seed > 0 ? fakeDiverged : fakeDone)(config),
+    tenTasks,
+  );
+  for (const wanted of [{}, { shownTasks: ["first", "second"] }, { shownSeeds: [0] }] as Wanted[]) {
+    const { view } = headless(laidOut("performance-profile", study, wanted)!);
+    await view.runAsync();
+    for (const method of study.methods) {
+      const cells = study.cells.filter((cell) =>
+        cell.method === method && (cell.rank ?? 8) === 8 &&
+        (wanted.shownTasks?.includes(cell.task.id) ?? true)
+      );
+      const scores = cells.map(({ runs }) =>
+        runs.filter(({ config }) => wanted.shownSeeds?.includes(config.seed) ?? true).map(({ outcome }) =>
+          outcome.score
+        )
+      ).filter(({ length }) => length > 0);
+      const points = marksOf(view).map(({ datum }) => datum).filter((datum) =>
+        datum["method"] === method.label && (datum["rank"] ?? 8) === 8
+      );
+      assertEquals(
+        new Set(points.map(({ reached }) => Number(reached))),
+        new Set([0, ...scores.flat(), 1].map((score) => Number(score.toPrecision(4)))),
+      );
+      for (const { reached, share } of points) {
+        const wants = mean(scores.map((own) => mean(own.map((score) => score >= Number(reached) ? 1 : 0))));
+        assertAlmostEquals(Number(share), wants, 1e-9, `${method.label} at ${reached}`);
+      }
+    }
+    view.finalize();
+  }
+});
+
 Deno.test("improvement-over-tasks has the share of pairs of runs that a method wins, and an interval of all tasks and seeds alone", async () => {
   const study = await studyOf(
     { ...overTasks, seeds: [0, 1, 2, 3] },

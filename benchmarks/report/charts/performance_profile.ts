@@ -50,24 +50,39 @@ export const performanceProfile: Chart = {
       subtitle: "Mean over tasks",
       rows,
       transform: [
-        { calculate: "sequence(0, 1.001, 0.02)", as: "reached" },
+        // A run's share of all: each task has the same weight, and so has each run on it.
+        {
+          joinaggregate: [{ op: "count", as: "onTask" }],
+          groupby: ["task", "method", "rank"],
+        },
+        {
+          joinaggregate: [{ op: "distinct", field: "task", as: "tasks" }, { op: "count", as: "all" }],
+          groupby: ["method", "rank"],
+        },
+        { calculate: "1 / (datum.onTask * datum.tasks)", as: "weight" },
+        {
+          // Of those that score so much or more, equals among them.
+          window: [{ op: "sum", field: "weight", as: "reaching" }],
+          sort: [{ field: "score", order: "descending" }],
+          frame: [null, 0],
+          groupby: ["method", "rank"],
+        },
+        {
+          window: [{ op: "row_number", as: "place" }],
+          sort: [{ field: "score", order: "ascending" }],
+          groupby: ["method", "rank"],
+        },
+        // The line goes from 0, which all reach, to 1.
+        {
+          calculate:
+            "slice([0, datum.score, 1], datum.place === 1 ? 0 : 1, datum.place === datum.all ? 3 : 2)",
+          as: "reached",
+        },
         { flatten: ["reached"] },
-        { calculate: "datum.score >= datum.reached - 1e-9 ? 1 : 0", as: "got" },
         {
-          joinaggregate: [{ op: "mean", field: "got", as: "onTask" }],
-          groupby: ["task", "method", "rank", "reached"],
+          calculate: "datum.reached === datum.score ? min(1, datum.reaching) : datum.reached === 0 ? 1 : 0",
+          as: "share",
         },
-        {
-          window: [{ op: "row_number", as: "seedPlace" }],
-          groupby: ["task", "method", "rank", "reached"],
-        },
-        { filter: "datum.seedPlace === 1" },
-        {
-          joinaggregate: [{ op: "mean", field: "onTask", as: "share" }],
-          groupby: ["method", "rank", "reached"],
-        },
-        { window: [{ op: "row_number", as: "taskPlace" }], groupby: ["method", "rank", "reached"] },
-        { filter: "datum.taskPlace === 1" },
       ],
       layer: [
         ...many

@@ -27,7 +27,18 @@
    * @property {import("vega").View | null} view null until then, and while nothing is shown
    * @property {import("../drawing/lay_out.ts").VegaLiteSpec | null} spec what is shown
    * @property {string} shown the filters that it shows, as `stateOf` writes them
+   * @property {Shown | null} whole what it shows without filters, kept for when they are taken back
    * @property {boolean} inSight
+   */
+
+  /**
+   * A chart as it was drawn.
+   *
+   * @typedef {object} Shown
+   * @property {string} state with the room that it had
+   * @property {import("vega").View} view
+   * @property {HTMLElement} canvas
+   * @property {import("../drawing/lay_out.ts").VegaLiteSpec} spec
    */
 
   const vega = /** @type {typeof import("vega")} */ (/** @type {any} */ (globalThis).vega);
@@ -51,6 +62,7 @@
     view: null,
     spec: null,
     shown: "",
+    whole: null,
     inSight: false,
   }));
   const page = /** @type {Promise<PageData>} */ (unpack("page"));
@@ -275,14 +287,28 @@
   /** @param {Figure} figure */
   async function draw(figure) {
     figure.drawing ??= drawingOf(/** @type {ChartData} */ (await unpack(figure.id)));
-    const { plot, view } = figure,
+    const { plot, view, whole } = figure,
       shown = stateOf(),
-      spec = layOut(figure.drawing, chosen, plot.parentElement?.clientWidth);
-    figure.spec = spec;
-    // A view keeps the panels that it once made: what was chosen gets one of its own.
-    figure.view = spec && await createView(plot, spec);
-    view?.finalize();
-    if (!spec) plot.replaceChildren();
+      isWhole = !isFiltered(),
+      room = plot.parentElement?.clientWidth,
+      state = JSON.stringify([shown, room]);
+    if (isWhole && whole?.state === state) {
+      figure.spec = whole.spec;
+      figure.view = whole.view;
+      plot.replaceChildren(whole.canvas);
+    } else {
+      const spec = layOut(figure.drawing, chosen, room);
+      figure.spec = spec;
+      // A view keeps the panels that it once made: what was chosen gets one of its own.
+      const drawn = spec && await createView(plot, spec);
+      figure.view = drawn && drawn.view;
+      if (isWhole) {
+        if (whole && whole.view !== view) whole.view.finalize();
+        figure.whole = drawn && spec && { state, spec, ...drawn };
+      }
+      if (!spec) plot.replaceChildren();
+    }
+    if (view && view !== figure.whole?.view && view !== figure.view) view.finalize();
     plot.classList.add("drawn");
     plot.classList.toggle("empty", plot.querySelector("svg [class~=role-mark] > *") === null);
     figure.shown = shown;
@@ -328,7 +354,7 @@
     });
     await view.runAsync();
     plot.replaceChildren(canvas);
-    return view;
+    return { view, canvas };
   }
 
   /**

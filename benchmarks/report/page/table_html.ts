@@ -6,6 +6,9 @@ import type { Table } from "../table.ts";
 /** Cells of more characters are broken into lines. */
 const LONG_CELL = 60;
 
+/** A table of more rows is higher than its place, and is laid out when it is looked at. */
+const MANY_ROWS = 40;
+
 /** Columns that filters act on, by their title. */
 const FIELDS: Readonly<Record<string, string>> = {
   Task: "task",
@@ -39,7 +42,8 @@ export function tableToHtml(table: Table, looks: Looks): Markup {
       FIELDS[columns[place]!] ? markup` data-field="${FIELDS[columns[place]!]!}"` : null
     }${kind}>${columns[place]!}</th>`;
   const more = markup` class="more"`;
-  return markup`<div class="scroll" role="region" aria-label="Table: ${table.title}"><table>
+  const kinds = rows.length > MANY_ROWS ? "scroll tall" : "scroll";
+  return markup`<div class="${kinds}" role="region" aria-label="Table: ${table.title}"><table>
 <thead><tr>${
     shown.map((
       place,
