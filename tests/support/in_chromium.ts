@@ -561,6 +561,26 @@ Deno.test("paper gets every chart, drawn or not, and no filters", async () => {
   });
 });
 
+Deno.test("paper gets light charts from a dark screen, which keeps its own", async () => {
+  await onPage({ colorScheme: "dark" }, async (page) => {
+    await look(page, "score-by-rank");
+    const plot = page.locator("#score-by-rank .plot");
+    const shown = async () => (await plot.locator("svg.marks:visible").evaluateAll((all) =>
+      all.map((svg) =>
+        svg.closest(".still") !== null
+      )
+    ));
+    assertEquals(await shown(), [false]);
+    await page.evaluate(`dispatchEvent(new Event("beforeprint"))`);
+    assertEquals(await shown(), [false]);
+    await page.emulateMedia({ media: "print", colorScheme: "dark" });
+    assertEquals(await shown(), [true]);
+    await page.emulateMedia({ media: "screen", colorScheme: "dark" });
+    await page.evaluate(`dispatchEvent(new Event("afterprint"))`);
+    assertEquals([await shown(), await plot.locator(".still").count()], [[false], 0]);
+  });
+});
+
 Deno.test("a page of fifteen methods by ten tasks is small, opens, follows a filter, and is no wider than its window", async () => {
   const spec: SweepSpec = {
     ...fakeSweep,
@@ -609,6 +629,8 @@ Deno.test("a page of fifteen methods by ten tasks is small, opens, follows a fil
       } s; a filter took ${chosen.toFixed(2)} s of one core, taken back ${back.toFixed(2)} s`,
     );
     assertEquals(await shownRuns(page), plan.runs.length);
+    assertEquals(await overflow(page), 0);
+    await page.setViewportSize({ width: 1024, height: 768 });
     assertEquals(await overflow(page), 0);
     assertGreater(10e6, size);
   }, path);

@@ -29,7 +29,7 @@ ${tableOf(forest, folded, dot)}
 <figcaption>Difference of scores${over}. A line holds the true difference 19 times in 20 (95% interval); an arrow cuts one off.
 The band is the margin: within ${margin} either way is the same. <span class="key better">●&nbsp;better</span>
 <span class="key worse">●&nbsp;worse</span> <span class="key same">■&nbsp;the same</span>
-<span class="key undecided">○&nbsp;undecided</span>. Behind a verdict stands on how many ${forest.unit} the method scores higher. <span class="files" data-chart="${FOREST}">Save: <a href="charts/${FOREST}.svg" data-save="svg">SVG</a>
+<span class="key undecided">○&nbsp;undecided</span>. <span class="wins">Behind a verdict stands on how many ${forest.unit} the method scores higher.</span> <span class="files" data-chart="${FOREST}">Save: <a href="charts/${FOREST}.svg" data-save="svg">SVG</a>
 <a href="charts/${FOREST}.csv" data-save="csv">CSV</a></span> <span class="hides" role="status"></span></figcaption>
 </figure>`;
 }
@@ -91,6 +91,6 @@ function cellsOf(
     markup`<td class="number">${bar.difference} <small>${
       bar.between === "" ? null : `(${bar.between})`
     }</small></td>`,
-    markup`<td class="${bar.verdict}">${bar.told} <small title="${`${unit} on which it scores higher`}">${bar.wins}</small></td>`,
+    markup`<td class="${bar.verdict}">${bar.told} <small class="wins" title="${`${unit} on which it scores higher`}">${bar.wins}</small></td>`,
   ];
 }

@@ -23,6 +23,7 @@
    * @typedef {object} Figure
    * @property {string} id
    * @property {HTMLElement} plot where it is drawn
+   * @property {string} still what browsers without scripts show, as HTML
    * @property {Drawing | null} drawing null until it is looked at for the first time
    * @property {import("vega").View | null} view null until then, and while nothing is shown
    * @property {import("../drawing/lay_out.ts").VegaLiteSpec | null} spec what is shown
@@ -58,6 +59,7 @@
   const figures = [...document.querySelectorAll("figure:has(.plot)")].map((figure) => ({
     id: figure.id,
     plot: find(".plot", figure),
+    still: figure.querySelector("noscript")?.textContent ?? "",
     drawing: null,
     view: null,
     spec: null,
@@ -310,6 +312,7 @@
     }
     if (view && view !== figure.whole?.view && view !== figure.view) view.finalize();
     plot.classList.add("drawn");
+    plot.classList.toggle("dark", JSON.parse(shown)[1]);
     plot.classList.toggle("empty", plot.querySelector("svg [class~=role-mark] > *") === null);
     figure.shown = shown;
     tellWhetherBusy(figure);
@@ -402,12 +405,12 @@
    *
    * @param {Figure} figure
    */
-  function showStill({ plot }) {
-    const text = plot.querySelector("noscript")?.textContent;
-    if (!text) return;
-    const still = document.createElement("div");
-    still.innerHTML = text;
-    plot.append(still);
+  function showStill({ plot, still }) {
+    if (still === "" || plot.querySelector(".still")) return;
+    const element = make("div");
+    element.className = "still";
+    element.innerHTML = still;
+    plot.append(element);
     plot.classList.add("drawn");
   }
 
@@ -459,10 +462,20 @@
     // Paper shows all charts: those that were never in sight as they were drawn for browsers without scripts.
     addEventListener("beforeprint", () => {
       for (const figure of figures) {
-        if (!figure.drawing) showStill(figure);
+        // What was drawn for a dark screen is no picture for paper.
+        const isDark = figure.plot.classList.contains("dark") && !isFiltered() &&
+          figure.still.includes("<svg");
+        if (!figure.drawing || isDark) showStill(figure);
+        figure.plot.classList.toggle("stands-in", isDark);
       }
       for (const details of document.querySelectorAll("main details")) {
         if (!details.closest("#filters")) /** @type {HTMLDetailsElement} */ (details).open = true;
+      }
+    });
+    addEventListener("afterprint", () => {
+      for (const { plot } of figures) {
+        if (plot.classList.contains("stands-in")) plot.querySelector(".still")?.remove();
+        plot.classList.remove("stands-in");
       }
     });
   }

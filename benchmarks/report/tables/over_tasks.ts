@@ -42,7 +42,7 @@ export function pooledTable(study: Study, { pairs }: OverTasks): Table {
       "p, Holm",
       "p, same",
       "Improvement",
-      "95% interval",
+      "Improvement, 95%",
       "Tasks",
       "Seeds",
     ],
