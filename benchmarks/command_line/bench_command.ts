@@ -17,7 +17,7 @@ import { quoteArgument } from "../../errors/quote.ts";
 import type { CommandDeps } from "./command_deps.ts";
 import { printList } from "./list.ts";
 import { settleIn } from "./settle_command.ts";
-import { listenForStop } from "./stop.ts";
+import { endWhilePlanning, listenForStop } from "./stop.ts";
 import { printAnswer, tell } from "./printing.ts";
 
 export async function benchCommand(args: string[], deps: CommandDeps, task: CommandName): Promise<number> {
@@ -36,6 +36,7 @@ export async function benchCommand(args: string[], deps: CommandDeps, task: Comm
   const keepsTrained = readKeep(texts.get("keep"));
   const screen = deps.display(isJson || isDry ? "stderr" : "stdout");
   let interruption: ReturnType<typeof listenForStop> | null = null;
+  using _planning = endWhilePlanning(screen.say);
   try {
     screen.stage("Planning the runs");
     const sweep = positional[0] ?? "quick", written = isStoredRun(sweep) ? null : await readSweep(sweep);

@@ -14,7 +14,7 @@ import { override, ratesNeeded, type SweepSpec } from "../sweep/sweep.ts";
 import { readChosen, readChosenIn } from "../sweep/sweep_files.ts";
 import type { Registries } from "../../training/configuration.ts";
 import type { CommandDeps } from "./command_deps.ts";
-import { listenForStop } from "./stop.ts";
+import { endWhilePlanning, listenForStop } from "./stop.ts";
 
 export async function settleCommand(args: string[], deps: CommandDeps): Promise<number> {
   const { texts, paths, flags, positional } = readArguments("settle", args);
@@ -26,6 +26,7 @@ export async function settleCommand(args: string[], deps: CommandDeps): Promise<
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
   const keepsTrained = readKeep(texts.get("keep"));
   const screen = deps.display(isJson || isDry ? "stderr" : "stdout");
+  using _planning = endWhilePlanning(screen.say);
   try {
     screen.stage("Planning the runs");
     const joined = await withEntries(paths.get("with") ?? [], await deps.registries());
