@@ -29,10 +29,18 @@ export interface Slurm extends AsyncDisposable {
   until(isSo: () => boolean | Promise<boolean>): Promise<void>;
   /** Resolves once no job is left. */
   idle(): Promise<void>;
+  /** Kills the node's slurmd with signal 9. What it started runs on. */
+  killNode(): Promise<void>;
+  /** Starts it again. */
+  startNode(): void;
 }
 
-/** Starts a Slurm whose files lie in a folder, which is made. */
-export async function openSlurm(folder: string): Promise<Slurm> {
+/**
+ * Starts a Slurm whose files lie in a folder, which is made.
+ *
+ * @param silence seconds after which a node that says nothing counts as lost; Slurm's own 300 where absent
+ */
+export async function openSlurm(folder: string, silence = 300): Promise<Slurm> {
   for (const name of ["state", "spool", "munge"]) await Deno.mkdir(`${folder}/${name}`, { recursive: true });
   const host = (await printed("uname", ["-n"])).trim().split(".")[0]!;
   // Others may test at the same time.
@@ -61,16 +69,18 @@ SchedulerParameters=sched_interval=2,bf_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
+SlurmdTimeout=${silence}
 # More cores than there are.
 SlurmdParameters=config_overrides
 NodeName=${host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=1000 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 `,
   );
+  const node = ["slurmd", "-D", "-f", path];
   const daemons = [
     ["munged", "--foreground", "--force", `--socket=${socket}`, ...mungeFiles(`${folder}/munge`)],
     ["slurmctld", "-D", "-f", path],
-    ["slurmd", "-D", "-f", path],
+    node,
   ].map((words) => startDaemon(words, folder));
   const run = (...words: string[]) => printed("env", [`SLURM_CONF=${path}`, ...words]);
   const slurm: Slurm = {
@@ -84,6 +94,14 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
     },
     async idle() {
       while (await run("squeue", "--noheader") !== "") await pause(200);
+    },
+    async killNode() {
+      const daemon = daemons.pop()!;
+      daemon.kill("SIGKILL");
+      await daemon.status;
+    },
+    startNode() {
+      daemons.push(startDaemon(node, folder));
     },
     async [Symbol.asyncDispose]() {
       // Where a test failed its jobs are still there.
