@@ -27,11 +27,21 @@ ${tableOf(forest, folded, dot)}
       : null
   }
 <figcaption>Difference of scores${over}. A line holds the true difference 19 times in 20 (95% interval); an arrow cuts one off.
-The band is the margin: within ${margin} either way is the same. <span class="key better">●&nbsp;better</span>
+${
+    forest.groups.some(({ rows }) => rows.some(({ bars }) => bars.some(missesZeroUndecided)))
+      ? "A verdict has to hold for all methods together, so a line can miss 0 and stay undecided. "
+      : null
+  }The band is the margin: within ${margin} either way is the same. <span class="key better">●&nbsp;better</span>
 <span class="key worse">●&nbsp;worse</span> <span class="key same">■&nbsp;the same</span>
 <span class="key undecided">○&nbsp;undecided</span>. <span class="wins">Behind a verdict stands on how many ${forest.unit} the method scores higher.</span> <span class="files" data-chart="${FOREST}">Save: <a href="charts/${FOREST}.svg" data-save="svg">SVG</a>
 <a href="charts/${FOREST}.csv" data-save="csv">CSV</a></span> <span class="hides" role="status"></span></figcaption>
 </figure>`;
+}
+
+/** By its own interval a difference, which the correction for all comparisons takes back. */
+function missesZeroUndecided(bar: ForestBar | null): boolean {
+  return bar !== null && bar.verdict === "undecided" && bar.interval !== null &&
+    bar.interval.low * bar.interval.high > 0;
 }
 
 function tableOf(
