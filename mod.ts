@@ -65,6 +65,7 @@ export * from "./models/model.ts";
 export * from "./models/architecture.ts";
 export * from "./models/decoder.ts";
 export * from "./models/gpt2.ts";
+export * from "./models/text_classifier.ts";
 export * from "./models/image_classifier.ts";
 export * from "./models/encoder_stack.ts";
 export * from "./models/encoder_decoder.ts";

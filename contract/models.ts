@@ -25,9 +25,10 @@ async function batchFor(entry: ModelEntry): Promise<Batch> {
 }
 
 /** Random inputs, four rows of them, with a target each. */
-function randomBatch({ family, outputs, inputSize, vision }: ModelEntry): Batch {
+function randomBatch({ family, outputs, inputSize, vision, vocabulary = outputs }: ModelEntry): Batch {
   const random = createRandom(1), rows = 4, length = Math.min(inputSize, 11);
-  const draw = (label: string, count: number) => Int32Array.from(random.fork(label).integers(count, outputs));
+  const draw = (label: string, count: number) =>
+    Int32Array.from(random.fork(label).integers(count, label === "inputs" ? vocabulary : outputs));
   const texts = (label: string) => ({ data: draw(label, rows * length), shape: [rows, length] });
   switch (family) {
     case "decoder":
@@ -39,6 +40,15 @@ function randomBatch({ family, outputs, inputSize, vision }: ModelEntry): Batch 
         inputs: texts("inputs"),
         inputMask,
         targets: { data: draw("targets", rows * 2), shape: [rows, 2] },
+      };
+    }
+    case "encoder": {
+      const mask = { data: new Uint32Array(rows * length).fill(1), shape: [rows, length] };
+      return {
+        family,
+        tokens: texts("inputs"),
+        mask,
+        targets: { data: draw("targets", rows), shape: [rows] },
       };
     }
     case "vision": {
@@ -69,6 +79,7 @@ function tooLarge(batch: Batch, { inputSize }: ModelEntry): Batch {
   const tokens = { data: new Int32Array(inputSize + 1), shape: [1, inputSize + 1] };
   switch (batch.family) {
     case "decoder":
+    case "encoder":
       return { ...batch, tokens };
     case "encoder-decoder":
       return { ...batch, inputs: tokens };

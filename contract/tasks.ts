@@ -14,6 +14,7 @@ const options: TaskOptions = { seed: 1, trainExamples: 60, validationExamples: 2
 function inputsOf(batch: Batch): HostTensor<"i32"> | HostTensor<"f32"> {
   switch (batch.family) {
     case "decoder":
+    case "encoder":
       return batch.tokens;
     case "encoder-decoder":
       return batch.inputs;
@@ -123,6 +124,11 @@ export function checksOfTask(task: Task, models: readonly ModelEntry[], isCompar
         assertEquals(batch.inputMask.shape, batch.inputs.shape);
         assert(length! <= needs.inputSize);
         assert(batch.inputs.data.every((token) => token >= 0 && token < needs.outputs));
+      } else if (batch.family === "encoder") {
+        const [rows, length] = batch.tokens.shape;
+        assertEquals([batch.tokens.data.length, batch.targets.shape], [rows! * length!, [rows!]]);
+        assertEquals(batch.mask.shape, batch.tokens.shape);
+        assert(length! <= needs.inputSize);
       } else {
         const [rows] = batch.pixels.shape;
         assertEquals(batch.pixels.shape.slice(2), [needs.inputSize, needs.inputSize]);

@@ -3,6 +3,7 @@ import type { DecoderConfig } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { Gpt2Config } from "./gpt2.ts";
 import { type ImageClassifierConfig, pooledWidth } from "./image_classifier.ts";
+import type { TextClassifierConfig } from "./text_classifier.ts";
 import type { ParameterList } from "./weights.ts";
 import type { VisionConfig } from "./vision.ts";
 
@@ -237,6 +238,45 @@ export function imageClassifierArchitecture(config: ImageClassifierConfig, param
     attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
     elementwise: tokens * layers * (20 * width + 4 * hidden + 2 * scaled),
     activations: tokens * (layers * (15 * width + 3 * hidden + 2 * heads + scaled) + 6 * width),
+  };
+}
+
+/** An encoder of texts with a classifier, on texts of `tokens` tokens. */
+export function textClassifierArchitecture(
+  { kind, width, layers, heads, hidden, outputs }: TextClassifierConfig,
+  tokens: number,
+  parameters: number,
+): Architecture {
+  const [root, names, out, into, outOf] = kind === "distilbert"
+    ? ["attention.", ["q_lin", "k_lin", "v_lin"], "attention.out_lin", "ffn.lin1", "ffn.lin2"] as const
+    : [
+      "attention.self.",
+      ["query", "key", "value"],
+      "attention.output.dense",
+      "intermediate.dense",
+      "output.dense",
+    ] as const;
+  const maps = Array.from({ length: layers }, (_, layer): CountedMap[] => {
+    const map = mapsOf(layer, tokens, "layer");
+    return [
+      ...names.map((name) => map(`${root}${name}`, width, width, 0)),
+      map(out, width, width, 1),
+      map(into, width, hidden, 2),
+      map(outOf, hidden, width, 3),
+    ];
+  }).flat();
+  const last = 1 + 4 * layers;
+  return {
+    tokens,
+    parameters,
+    maps: [
+      ...maps,
+      { name: "pooler", in: width, out: width, rows: 1, stage: last },
+      { name: "classifier", in: width, out: outputs, rows: 1, stage: last + 1 },
+    ],
+    attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
+    elementwise: tokens * layers * (20 * width + 4 * hidden),
+    activations: tokens * (layers * (15 * width + 3 * hidden + 2 * heads) + 6 * width),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   gpt2Architecture,
   imageClassifierArchitecture,
   type RowLengths,
+  textClassifierArchitecture,
   visionArchitecture,
 } from "./architecture.ts";
 import type { ClipTextConfig } from "./clip_text.ts";
@@ -26,6 +27,12 @@ import {
   imageClassifierParameters,
   pooledWidth,
 } from "./image_classifier.ts";
+import {
+  createTextClassifier,
+  newHeadParameters,
+  type TextClassifierConfig,
+  textClassifierParameters,
+} from "./text_classifier.ts";
 import type { CheckpointConfig } from "./checkpoints/hugging_face.ts";
 import type { ImageInput, Model, ModelFamily } from "./model.ts";
 import {
@@ -34,6 +41,7 @@ import {
   gpt2Memory,
   imageClassifierMemory,
   type ModelMemory,
+  textClassifierMemory,
   visionMemory,
 } from "./tape_tensors.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
@@ -77,8 +85,10 @@ export interface ModelEntry {
   readonly title: string;
   /** The kind of batch that it takes. */
   readonly family: ModelFamily;
-  /** Vocabulary size of a text model, or classes of a vision one. */
+  /** Vocabulary size of a model that writes, or classes of one that classifies. */
   readonly outputs: number;
+  /** Tokens that an encoder of texts knows; absent for others, of which `outputs` says it. */
+  readonly vocabulary?: number;
   /** Longest sequence in tokens, or the image's side in pixels. */
   readonly inputSize: number;
   /** Most tokens that an encoder-decoder writes; absent for others. */
@@ -123,7 +133,7 @@ export interface ModelEntry {
    * or the weights are the user's
    */
   resize(size: Partial<ModelSize>): ModelEntry;
-  /** The same image tower with a new head for so many classes, see `VisionConfig.newHead`; absent for models of texts. */
+  /** The same model with a new head for so many classes, see `VisionConfig.newHead`; absent for models that write. */
   withNewHead?(classes: number): ModelEntry;
   /** Numbers in each parameter of its new head, which every method trains; absent where it has none. */
   readonly newHead?: readonly number[];
@@ -150,6 +160,12 @@ function entryOf(
   switch (family) {
     case "decoder":
       return decoder({ ...given, title: decoderTitle(config), config });
+    case "text-classifier":
+      return textClassifier({
+        ...given,
+        title: `Encoder, ${config.layers} layers of width ${config.width}`,
+        config,
+      });
     case "image-classifier":
       return imageClassifier({ ...given, title: visionTitle(config), config });
     case "gpt2":
@@ -338,6 +354,44 @@ export function imageClassifier(given: EntryOf<ImageClassifierConfig>): ModelEnt
     targetModules: () => targetModulesOf(parameters, /\.encoder\.(layer\..*)\.weight$/),
     initial: initialWeights,
     create: (gpu, source, half) => createImageClassifier(gpu, config, source, half) as Model,
+  };
+}
+
+/** An encoder of texts with a classifier, of the config given. */
+export function textClassifier(given: EntryOf<TextClassifierConfig>): ModelEntry {
+  const { config } = given;
+  const parameters = textClassifierParameters(config);
+  const ofLength = (tokens: number) => ({
+    memory: textClassifierMemory(config, tokens),
+    architecture: textClassifierArchitecture(config, tokens, countParameters(parameters)),
+  });
+  return {
+    pretrained: given.recipe !== null,
+    ...given,
+    family: "encoder",
+    size: { width: config.width, layers: config.layers },
+    ...ofLength(config.length),
+    ofLengths: ({ input }) => ofLength(input),
+    resize(size) {
+      const headSize = config.width / config.heads, scaled = scale(given.id, config, headSize, size);
+      return textClassifier({
+        ...given,
+        config: { ...config, ...scaled, heads: scaled.width / headSize },
+        pretrained: false,
+      });
+    },
+    withNewHead(classes) {
+      const own = { ...config, outputs: classes, newHead: true } as const;
+      const newHead = newHeadParameters(own).map(({ shape }) => shape.reduce((a, b) => a * b, 1));
+      return { ...textClassifier({ ...given, config: own }), newHead };
+    },
+    outputs: config.outputs,
+    vocabulary: config.vocabulary,
+    inputSize: config.length,
+    parameters,
+    targetModules: () => targetModulesOf(parameters, /\.(?:encoder|transformer)\.(layer\..*)\.weight$/),
+    initial: initialWeights,
+    create: (gpu, source, half) => createTextClassifier(gpu, config, source, half) as Model,
   };
 }
 

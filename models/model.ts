@@ -3,7 +3,7 @@ import type { HalfParameter, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { DType, HostArrays, Shape } from "../gpu/tensor.ts";
 
 /** A family of architectures. */
-export type ModelFamily = "decoder" | "encoder-decoder" | "vision";
+export type ModelFamily = "decoder" | "encoder-decoder" | "encoder" | "vision";
 
 /** Host data on its way to the GPU. */
 export interface HostTensor<D extends DType> {
@@ -35,6 +35,20 @@ export interface EncoderDecoderBatch {
   readonly targets: HostTensor<"i32">;
 }
 
+/** A batch of texts to classify: `tokens`, `mask` and `types` are `[batch, length]`, `targets` `[batch]`. */
+export interface EncoderBatch {
+  /** Tells the kinds of batch apart. */
+  readonly family: "encoder";
+  /** Token ids, padding included. */
+  readonly tokens: HostTensor<"i32">;
+  /** 0 where a text is padding: nothing looks there. */
+  readonly mask: HostTensor<"u32">;
+  /** The kind of each token, for models that tell a first text from a second; 0 for all where absent. */
+  readonly types?: HostTensor<"i32">;
+  /** The class of each text, or IGNORE. */
+  readonly targets: HostTensor<"i32">;
+}
+
 /** An image batch: `pixels` is `[batch, channels, height, width]`, `targets` `[batch]`. */
 export interface VisionBatch {
   /** Tells the kinds of batch apart. */
@@ -56,7 +70,7 @@ export interface ImageInput {
 }
 
 /** What a model takes. Targets equal to IGNORE take no part in the loss. */
-export type Batch = DecoderBatch | EncoderDecoderBatch | VisionBatch;
+export type Batch = DecoderBatch | EncoderDecoderBatch | EncoderBatch | VisionBatch;
 
 /** The target of a position that takes no part in the loss, as in PyTorch. */
 export const IGNORE: number = -100;

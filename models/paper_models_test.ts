@@ -38,6 +38,8 @@ function batchFor({ family, inputSize }: ModelEntry): Batch {
         inputMask: { data: new Uint32Array(10).fill(1), shape: [2, 5] },
         targets: tokens,
       };
+    case "encoder":
+      throw new TypeError("no encoder of texts is registered");
     case "vision": {
       const shape = [2, 3, inputSize, inputSize];
       const pixels = { data: new Float32Array(2 * 3 * inputSize ** 2), shape };

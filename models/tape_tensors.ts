@@ -1,13 +1,14 @@
 /**
  * @file The tensors that models make beside their parameters, by formula and without a GPU: what memory is predicted from.
  *
- * Counted operation by operation: who changes decoder.ts, gpt2.ts, encoder_decoder.ts, vision.ts, image_classifier.ts or what an operation of autodiff/
+ * Counted operation by operation: who changes decoder.ts, gpt2.ts, encoder_decoder.ts, vision.ts, image_classifier.ts, text_classifier.ts or what an operation of autodiff/
  * keeps, changes the counts here. training/memory_test.ts holds them against live bytes.
  */
 import type { DecoderConfig } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { Gpt2Config } from "./gpt2.ts";
 import type { ImageClassifierConfig } from "./image_classifier.ts";
+import type { TextClassifierConfig } from "./text_classifier.ts";
 import type { VisionConfig } from "./vision.ts";
 
 /** Tensors of equal size: how many, and the numbers in each. */
@@ -103,6 +104,15 @@ export function imageClassifierMemory(config: ImageClassifierConfig): ModelMemor
       : [((image / patch) ** 2 + 1) * ((positionsFor / patch) ** 2 + 1)],
     blockOf: layerOf,
     tape: (examples) => imageClassifierTape(config, examples),
+  };
+}
+
+/** An encoder of texts with a classifier, on texts of `tokens` tokens. */
+export function textClassifierMemory(config: TextClassifierConfig, tokens: number): ModelMemory {
+  return {
+    constants: [],
+    blockOf: layerOf,
+    tape: (examples) => textClassifierTape(config, examples, tokens),
   };
 }
 
@@ -317,6 +327,52 @@ function imageClassifierTape(config: ImageClassifierConfig, examples: number): T
       [1, 1],
     ],
     below: [[1, stream], [1, patches * width], [1, examples * width], [1, tokens * width]],
+  };
+}
+
+function textClassifierTape(
+  { width, layers, heads, hidden, vocabulary, length, types, outputs }: TextClassifierConfig,
+  examples: number,
+  tokens: number,
+): TapeTensors {
+  const rows = examples * tokens, stream = rows * width;
+  const block = {
+    stream,
+    forward: [
+      // As in CLIP's, with norms in other places.
+      [4 + 10 + 1, stream],
+      [2, 2 * rows],
+      [1, 2 * rows * heads],
+      [3, rows * hidden],
+    ],
+    backward: [[9, stream], [2, rows * hidden]],
+    // The gradient that comes by the map of queries, and the sum with that by keys, values and the stream.
+    inputGradient: [[1, stream]],
+  } satisfies Partial<BlockTensors>;
+  const ofTypes: Kept = types === 0 ? [] : [[3, rows], [1, types + 1], [2, stream]];
+  return {
+    rows: () => rows,
+    blocks: stackOf(layers, block),
+    around: [
+      // The mask; words and positions as choices of rows and their transposes.
+      [1, rows],
+      [6, rows],
+      [1, vocabulary + 1],
+      [1, length + 1],
+      ...ofTypes,
+      // The first rows, and targets.
+      [4, examples],
+      [1, rows + 1],
+      // Words, positions, their sum and its norm; the gradient of the last block's output.
+      [5, stream],
+      [1, 2 * rows],
+      // The first rows, the pooler's map without and with bias, what is bent, and gradients of the same.
+      [7, examples * width],
+      [3, examples * outputs],
+      [2, examples],
+      [1, 1],
+    ],
+    below: [[1, stream]],
   };
 }
 

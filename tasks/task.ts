@@ -27,6 +27,8 @@ export interface TaskModel extends Pick<ModelNeeds, "outputs" | "inputSize"> {
   readonly image?: ImageInput;
   /** The kind of batch that it takes; absent where a task is for one kind alone. */
   readonly family?: ModelFamily;
+  /** Tokens that it knows, where its outputs are classes. */
+  readonly vocabulary?: number;
   /** Most tokens of an answer, of an encoder-decoder. */
   readonly targetSize?: number;
 }
@@ -106,7 +108,8 @@ export interface Predictor {
    */
   follows(prompts: readonly Int32Array[], continuations: readonly Int32Array[]): Promise<boolean[]>;
   /**
-   * For each prompt the mean negative log-likelihood of the continuation's tokens, 1 or more, in nats a token.
+   * For each prompt the mean negative log-likelihood of the continuation's tokens, 1 or more, in nats a token. Of a model that
+   * classifies, the one token is the class, here and in `follows`.
    *
    * @throws {RangeError} where prompt and continuation are longer than the model's longest text
    */

@@ -183,7 +183,7 @@ test("bench transfers from one set of real images to another, and takes CLIP's z
       );
       assertEquals(code, 0, stderr);
       assertStringIncludes(stderr, "), images of 3 classes: fox, ox, yak");
-      assertStringIncludes(stderr, `"digits" is classified by ${head} on the image tower of ${model}`);
+      assertStringIncludes(stderr, `"digits" is classified by ${head} on the network in ${model}`);
       const [{ id }] = JSON.parse(stdout).runs;
       const { digest: _, ...stored } = JSON.parse(await Deno.readTextFile(`${out}/runs/${id}.json`));
       const result = RunResult.parse(stored);

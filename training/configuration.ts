@@ -234,7 +234,7 @@ function validateHead(
   { folder, family }: KnownModel,
 ): void {
   if (head === undefined) return;
-  const wanted = family !== "vision"
+  const wanted = family !== "vision" && family !== "encoder"
     ? `it is a ${family} model, vision is needed`
     : folder === undefined
     ? "a model in a folder is needed, --model DIR"

@@ -51,9 +51,11 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
       : [],
     ...describeClasses(classes, columns, style),
     ...examples.flatMap((example, i) => [
-      `Example ${i + 1}: ${example.tokens[0]} tokens read (|), ${example.tokens[1]} learned (>)`,
+      `Example ${i + 1}: ${example.tokens[0]} tokens read (|), ${
+        example.isClass ? "its class" : example.tokens[1]
+      } learned (>)`,
       ...linesOf("|", example.prompt),
-      ...linesOf(">", `${example.answer}⏎`).map(style.green),
+      ...linesOf(">", example.isClass ? example.answer : `${example.answer}⏎`).map(style.green),
       "",
     ]),
     ...settings

@@ -63,7 +63,7 @@ async function describeFiles(runs: readonly ResolvedRun[]): Promise<string[]> {
 }
 
 function describeHead({ id }: RunConfig["task"], { head, path }: RunConfig["model"]): string {
-  return `"${id}" is classified by ${HEADS[head!]} on the image tower of ${path}`;
+  return `"${id}" is classified by ${HEADS[head!]} on the network in ${path}`;
 }
 
 /** Most classes that a note lists. */

@@ -110,11 +110,15 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What names of a whole model begin with, and those in a file of the network without its head may not. */
-const ROOT = /^(transformer|vit|dinov2)\./;
+const ROOT = /^(transformer|vit|dinov2|bert|roberta|distilbert)\./;
+/** What first files of BERT call a norm's weight and bias. */
+const FIRST: Readonly<Record<string, string>> = { weight: "gamma", bias: "beta" };
 
 /** The name under which a checkpoint has a tensor, or the tensor's own where it has it under none. */
 export function tensorName({ tensors }: Checkpoint, name: string): string {
-  return [name, ...SHARED[name] ?? [], name.replace(ROOT, "")].find((one) => tensors.has(one)) ?? name;
+  const names = [name, ...SHARED[name] ?? [], name.replace(ROOT, "")];
+  const older = names.map((one) => one.replace(/(?<=LayerNorm\.)(weight|bias)$/, (part) => FIRST[part]!));
+  return [...names, ...older].find((one) => tensors.has(one)) ?? name;
 }
 
 /**

@@ -8,6 +8,7 @@ import type { ClipTextConfig } from "../clip_text.ts";
 import type { DecoderConfig } from "../decoder.ts";
 import type { Gpt2Config } from "../gpt2.ts";
 import type { ImageClassifierConfig } from "../image_classifier.ts";
+import type { TextClassifierConfig } from "../text_classifier.ts";
 import type { EncoderDecoderConfig } from "../encoder_decoder.ts";
 import { show } from "../../errors/quote.ts";
 import type { VisionConfig } from "../vision.ts";
@@ -16,13 +17,16 @@ import { gemma2Config } from "./configs/gemma2.ts";
 import { gemma3Config } from "./configs/gemma3.ts";
 import { gpt2Config } from "./configs/gpt2.ts";
 import { dinov2Config, vitConfig } from "./configs/image_classifiers.ts";
+import { bertConfig, distilBertConfig, robertaConfig } from "./configs/text_classifiers.ts";
 import { llamaConfig } from "./configs/llama.ts";
 import { mistralConfig } from "./configs/mistral.ts";
 import { qwen2Config } from "./configs/qwen2.ts";
 import { qwen3Config } from "./configs/qwen3.ts";
 
 export {
+  bertConfig,
   dinov2Config,
+  distilBertConfig,
   gemma2Config,
   gemma3Config,
   gpt2Config,
@@ -30,6 +34,7 @@ export {
   mistralConfig,
   qwen2Config,
   qwen3Config,
+  robertaConfig,
   vitConfig,
 };
 
@@ -305,6 +310,7 @@ function towerOf(read: z.output<typeof ClipVisionConfig> | z.output<typeof ClipT
 /** What a `config.json` is about. */
 export type CheckpointConfig =
   | { readonly family: "decoder"; readonly config: DecoderConfig }
+  | { readonly family: "text-classifier"; readonly config: TextClassifierConfig }
   | { readonly family: "image-classifier"; readonly config: ImageClassifierConfig }
   | { readonly family: "gpt2"; readonly config: Gpt2Config }
   | { readonly family: "encoder-decoder"; readonly config: EncoderDecoderConfig }
@@ -335,6 +341,12 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
   const decoder = typeof type === "string" ? DECODERS[type] : undefined;
   if (decoder) return { family: "decoder", config: decoder(json, name) };
   switch (type) {
+    case "bert":
+      return { family: "text-classifier", config: bertConfig(json, name) };
+    case "roberta":
+      return { family: "text-classifier", config: robertaConfig(json, name) };
+    case "distilbert":
+      return { family: "text-classifier", config: distilBertConfig(json, name) };
     case "vit":
       return { family: "image-classifier", config: vitConfig(json, name) };
     case "dinov2":
@@ -355,7 +367,18 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
           type === undefined ? "missing" : show(type)
         }, ` +
           `known are ${
-            [...Object.keys(DECODERS), "gpt2", "t5", "clip", "clip_vision_model", "vit", "dinov2"].join(", ")
+            [
+              ...Object.keys(DECODERS),
+              "gpt2",
+              "t5",
+              "clip",
+              "clip_vision_model",
+              "vit",
+              "dinov2",
+              "bert",
+              "roberta",
+              "distilbert",
+            ].join(", ")
           }`,
       );
   }

@@ -12,6 +12,7 @@ import {
 import { checkpointEntry, type ModelEntry } from "../entry.ts";
 import { clipTextParameters } from "../clip_text.ts";
 import { CLASSIFIER, imageClassifierBeside, type ImageClassifierConfig } from "../image_classifier.ts";
+import { type TextClassifierConfig, textHeadParameters } from "../text_classifier.ts";
 import { PREPROCESSOR, readCropSide, readImageInput } from "./image_input.ts";
 import { quote } from "../../errors/quote.ts";
 import type { ParameterList } from "../weights.ts";
@@ -49,6 +50,7 @@ export async function readModelFolder(folder: string, id: string): Promise<Model
   if (read.family === "image-classifier") {
     return await imageClassifier(checkpoint, folder, id, path, read.config);
   }
+  if (read.family === "text-classifier") return textClassifier(checkpoint, folder, id, path, read.config);
   const entry = checkpointEntry(id, folder, read);
   requireTensors(checkpoint, entry.parameters);
   const beside = read.family === "vision" && read.text
@@ -94,12 +96,38 @@ async function imageClassifier(
   return { ...entry, image: await readImageInput(folder, config.channels, STANDARD[config.kind]) };
 }
 
+/** Heads of other tasks, which a checkpoint may have beside its encoder or in place of a classifier. */
+const OTHER_HEADS =
+  /^(cls|lm_head|vocab_transform|vocab_layer_norm|vocab_projector|roberta\.pooler|pooler)\./;
+
+/** A text classifier, or one whose head is to be made: a checkpoint that was only pretrained has none. */
+function textClassifier(
+  checkpoint: Checkpoint,
+  folder: string,
+  id: string,
+  path: string,
+  given: TextClassifierConfig,
+): ModelEntry {
+  const { classifier, pooler } = textHeadParameters(given);
+  const lacks = (list: ParameterList) =>
+    list.every(({ name }) => !checkpoint.tensors.has(tensorName(checkpoint, name)));
+  const config = lacks(pooler) ? { ...given, newPooler: true as const } : given;
+  const entry = checkpointEntry(id, folder, { family: "text-classifier", config });
+  const absent = [classifier, pooler].filter(lacks).flat().map(({ name }) => name);
+  requireTensors(checkpoint, entry.parameters.filter(({ name }) => !absent.includes(name)));
+  const others = [...checkpoint.tensors].filter(([name]) => OTHER_HEADS.test(name));
+  const beside = others.map(([name, { shape }]) => ({ name, shape }));
+  requireNoOther(checkpoint, [...entry.parameters, ...beside], path);
+  return entry;
+}
+
 /** The layers of each of a model's towers. */
 function layersOf(read: CheckpointConfig): number[] {
   switch (read.family) {
     case "decoder":
     case "gpt2":
     case "image-classifier":
+    case "text-classifier":
       return [read.config.layers];
     case "encoder-decoder":
       return [read.config.encoderLayers, read.config.decoderLayers];

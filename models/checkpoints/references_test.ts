@@ -23,7 +23,7 @@ import {
   openClipConfig,
   t5Config,
 } from "./hugging_face.ts";
-import type { Batch, DecoderBatch, EncoderDecoderBatch, Model, VisionBatch } from "../model.ts";
+import type { Batch, DecoderBatch, EncoderBatch, EncoderDecoderBatch, Model, VisionBatch } from "../model.ts";
 import { fingerprintModel, readModelFolder } from "./model_folder.ts";
 import { isTurned, turnedData } from "./turned.ts";
 import { checkpointEntry } from "../entry.ts";
@@ -295,6 +295,29 @@ test("createVision() gives Hugging Face's image embeddings and gradients (tiny-c
   assertClose([loss], [reference.loss], { relative: 1e-5 });
   assertGradients(new Map(model.parameters.map(({ name }, i) => [name, arrays[i]!])), reference.grads, 5e-5);
 });
+
+for (const name of ["tiny-bert", "tiny-roberta", "tiny-distilbert"]) {
+  test(`checkpointEntry() makes a text classifier that gives Hugging Face's logits, loss and gradients (${name})`, async () => {
+    const folder = fixture(`hf/${name}`), reference = await readJson(`${folder}/reference.json`);
+    const gpu = await testGpu(), entry = await readModelFolder(folder, name);
+    using _ = gpu.scope(name);
+    const model = entry.create(gpu, await baseWeights(entry));
+    const { input_ids: ids, attention_mask: mask, token_type_ids: types, labels } = reference.inputs;
+    const tokens = rows(ids);
+    const batch: EncoderBatch = {
+      family: "encoder",
+      tokens,
+      mask: { data: Uint32Array.from(mask.flat()), shape: tokens.shape },
+      ...(types && { types: rows(types) }),
+      targets: { data: Int32Array.from(labels), shape: [labels.length] },
+    };
+    const logits = await logitsOf(gpu, model as Model<EncoderBatch>, batch);
+    assertClose(logits, await arrayOf(folder, "logits"), { relative: 0, absolute: 1e-5 });
+    const { loss, gradients } = await gradientsOf(gpu, model, batch);
+    assertClose([loss], [reference.loss], { relative: 1e-5 });
+    assertGradients(gradients, reference.grads, 5e-5);
+  });
+}
 
 for (const name of ["tiny-vit", "tiny-dinov2"]) {
   test(`checkpointEntry() makes an image classifier that gives Hugging Face's logits, loss and gradients (${name})`, async () => {

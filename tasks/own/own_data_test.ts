@@ -7,7 +7,7 @@ import { decoderTinyDialogue, t5Tiny, vitTiny } from "../../models/sizes.ts";
 import { gzip, withDataFolder } from "../../tests/support/data_folder.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
-import { tokenizerFiles } from "../../tests/support/tokenizer_folder.ts";
+import { tokenizerFiles, wordPieceFiles } from "../../tests/support/tokenizer_folder.ts";
 import { DataError } from "../data/data_error.ts";
 import type { Predictor, Task, TaskData } from "../task.ts";
 import { wordTokenizer } from "../understanding/words.ts";
@@ -174,6 +174,63 @@ async function withOwn(
     await use((options = {}) => task.load({ ...amounts, ...options, data }, model), folder);
   });
 }
+
+test("ownTask() gives an encoder whole texts with their classes, and refuses it answers in words", async () => {
+  const texts = count(
+    40,
+    (i) => ({ text: i % 2 ? "The good one" : `bad ${i}`, label: i % 2 ? "good" : "bad" }),
+  );
+  const questions = count(40, (i) => ({ prompt: `what is ${i}?`, answer: `${i}` }));
+  const files = {
+    "x/a.jsonl": lines(texts.map((row, i) => ({ ...row, text: `${row.text} ${i}` }))),
+    "x/b.jsonl": lines(questions),
+    ...wordPieceFiles("x", ["the", "good", "bad", "one"]),
+  };
+  await withDataFolder(files, async (folder) => {
+    const model = {
+      family: "encoder",
+      outputs: 2,
+      vocabulary: 80,
+      inputSize: 9,
+      folder: `${folder}/x`,
+    } as const;
+    const load = async (file: string, changes = {}) => {
+      const data = `${folder}/x/${file}`;
+      return await ownTask(await openLayout(data)).load({ ...amounts, data }, { ...model, ...changes });
+    };
+    const data = await load("a.jsonl");
+    assertEquals(data.needs, { family: "encoder", outputs: 2, inputSize: 9 });
+    const batch = data.trainBatch(1, 6);
+    assert(batch.family === "encoder");
+    const [rows, length] = batch.tokens.shape as [number, number];
+    // "[CLS] the good one 1 [SEP]" is class 1, "[CLS] bad 2 [SEP]" class 0: classes are in the order of their names.
+    for (let row = 0; row < rows; row++) {
+      const read = [...batch.tokens.data.subarray(row * length, (row + 1) * length)];
+      const used = batch.mask.data.subarray(row * length, (row + 1) * length).filter((one) =>
+        one === 1
+      ).length;
+      const isGood = read.includes(5);
+      assertEquals([read[0], read[used - 1], batch.targets.data[row]], [2, 3, Number(isGood)]);
+      assertEquals(read.slice(1, isGood ? 4 : 2), isGood ? [4, 5, 7] : [6]);
+      assertEquals(read.slice(used), new Array(length - used).fill(0));
+    }
+    const asked: unknown[] = [];
+    const predictor = {
+      follows: (prompts: Int32Array[], continuations: Int32Array[]) => {
+        asked.push(...prompts.map((prompt) => [prompt[0], prompt.at(-1)]));
+        return Promise.resolve(continuations.map(([token]) => token === 1));
+      },
+      losses: (_: unknown, continuations: Int32Array[]) =>
+        Promise.resolve(Float32Array.from(continuations, ([token]) => token!)),
+    } as unknown as Predictor;
+    const scores = await data.score(predictor, "test");
+    assertEquals(scores, (await data.measure!(predictor, "test"))["loss a token"]!.values);
+    assertEquals(asked, new Array(4).fill([2, 3]));
+
+    await assertRejects(() => load("b.jsonl"), DataError, "the model gives texts one of some classes");
+    await assertRejects(() => load("a.jsonl", { vocabulary: 10 }), DataError, "80 tokens, the model 10");
+  });
+});
 
 test("openLayout() takes the files of one folder, and refuses several data sets side by side", async () => {
   const csv = "q,a\nhow,so\nwhy,no\n";

@@ -9,7 +9,14 @@ import type { Row } from "../data/row.ts";
 import { flexibleAnswer, sameAnswer } from "../math/final_answer.ts";
 import type { Measure, Predictor, Split, TaskData, TaskModel, TaskOptions } from "../task.ts";
 import { readModelTokenizer } from "../text/hugging_face_tokenizer.ts";
-import { answerBatch, endedTokens, fitsAnswerBatch, promptTokens } from "../text/text_batch.ts";
+import {
+  answerBatch,
+  classBatch,
+  classOf,
+  endedTokens,
+  fitsAnswerBatch,
+  promptTokens,
+} from "../text/text_batch.ts";
 import { type Counted, decodeWhole, ifFits, MOST_TOKENS, type TextForm } from "../text/text_form.ts";
 import { characterTokenizer, type Tokenizer, VOCABULARY_SIZE } from "../text/tokenizer.ts";
 import { pairBatch } from "../understanding/text_to_text.ts";
@@ -60,7 +67,14 @@ export async function readingOf(
   if (family === "vision") {
     throw new DataError(`Cannot ${purpose}: its examples are texts, the model takes images`);
   }
-  const needs = { family, outputs, inputSize }, isBare = family === "encoder-decoder";
+  if (family === "encoder" && !layout.labels) {
+    throw new DataError(
+      `Cannot ${purpose}: the model gives texts one of some classes, and the data have none`,
+    );
+  }
+  const classes = layout.labels ? Object.keys(layout.labels).length : 0;
+  const needs = { family, outputs: family === "encoder" ? classes : outputs, inputSize };
+  const isBare = family !== "decoder";
   const longestAnswer = model.targetSize ?? Infinity;
   const by = (tokens: string) => [family, tokens, inputSize, longestAnswer, canonicalJson(layout)].join(" ");
   const own = family === "decoder" && outputs === VOCABULARY_SIZE
@@ -181,7 +195,9 @@ export async function ownTexts(
     () => takeFrom(id, placeOf(own, path), options, takingOf(own, reading)),
   );
   const { source, classes: _, ...pools } = taken, { form: { tokenizer, needs } } = reading;
-  if (layout.labels) requireDistinct(pools.train[0]!.choices!, tokenizer, `use ${path} for "${id}"`);
+  if (layout.labels && needs.family !== "encoder") {
+    requireDistinct(pools.train[0]!.choices!, tokenizer, `use ${path} for "${id}"`);
+  }
   const rows = [...pools.train, ...pools.validation];
   const length = rows.reduce((most, { tokens }) => Math.max(most, tokens), 0);
   const form: TextForm = { tokenizer, needs, length };
@@ -192,6 +208,7 @@ export async function ownTexts(
       { commonest: (split: Split) => commonestShare(pools[split].map(({ answer }) => answer)) }),
     async score(predictor, split) {
       const examples = pools[split];
+      if (needs.family === "encoder") return await exact(predictor, examples, form);
       switch (layout.score) {
         case "exact":
           return await exact(predictor, examples, form);
@@ -221,6 +238,12 @@ function batching(
       (example) => fitsAnswerBatch(example, length, tokenizer),
     ];
   }
+  if (needs.family === "encoder") {
+    return [
+      (examples) => classBatch(examples, length, tokenizer),
+      (example) => askedTokens(example.prompt, { tokenizer, needs }).length <= length,
+    ];
+  }
   const target = all.reduce((most, { answer }) => Math.max(most, endedTokens(answer, tokenizer).length), 1);
   return [
     (examples) => pairBatch(examples, { input: length, target }, tokenizer),
@@ -228,13 +251,23 @@ function batching(
   ];
 }
 
-/** A prompt as it is asked: encoder-decoders read its end, too. */
+/** A prompt as it is asked: encoders read its end, too. */
 function askedTokens(
   prompt: string,
   { tokenizer, needs }: Pick<TextForm, "tokenizer" | "needs">,
 ): Int32Array {
   const tokens = promptTokens(prompt, tokenizer);
   return needs.family === "decoder" ? tokens : Int32Array.of(...tokens, tokenizer.stop);
+}
+
+/** What follows a prompt: its answer and the answer's end, or of a model that classifies the class. */
+export function answerTokens(
+  example: OwnText,
+  { tokenizer, needs }: Omit<TextForm, "length">,
+): Int32Array {
+  return needs.family === "encoder"
+    ? Int32Array.of(classOf(example))
+    : endedTokens(example.answer, tokenizer);
 }
 
 /** For each example 1 where what is written is its answer to the letter and then ends, else 0. */
@@ -245,7 +278,7 @@ async function exact(
 ): Promise<Float32Array> {
   const right = await predictor.follows(
     examples.map(({ prompt }) => askedTokens(prompt, form)),
-    examples.map(({ answer }) => endedTokens(answer, form.tokenizer)),
+    examples.map((example) => answerTokens(example, form)),
   );
   return Float32Array.from(right, Number);
 }
@@ -278,7 +311,7 @@ async function lossesOf(
 ): Promise<Float32Array> {
   return await predictor.losses(
     examples.map(({ prompt }) => askedTokens(prompt, form)),
-    examples.map(({ answer }) => endedTokens(answer, form.tokenizer)),
+    examples.map((example) => answerTokens(example, form)),
   );
 }
 

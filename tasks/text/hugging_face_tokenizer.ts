@@ -45,7 +45,8 @@ export interface SpecialTokens {
 
 /**
  * Reads `tokenizer.json` of a checkpoint's folder, and `tokenizer_config.json` where it is there: `eos_token` ends an
- * answer, `pad_token` pads, `bos_token` begins a text unless `add_bos_token` is false. Where there is no `tokenizer.json`, it
+ * answer, or `sep_token` where there is none, `pad_token` pads, `bos_token` or else `cls_token` begins a text unless
+ * `add_bos_token` is false. Where there is no `tokenizer.json`, it
  * is SentencePiece's `tokenizer.model` or `spiece.model`, or llama2.c's `tokenizer.bin`, which name these tokens themselves.
  *
  * @param folder path of the folder
@@ -130,11 +131,11 @@ export async function readModelTokenizer(
       `Cannot ${purpose}: a model with a tokenizer of its own is needed, --model DIR with ${TOKENIZER}`,
     );
   }
-  const { folder, outputs } = model, tokenizer = await readTokenizer(folder);
+  const { folder, outputs, vocabulary = outputs } = model, tokenizer = await readTokenizer(folder);
   // Vocabularies of models are often padded to a round number.
-  if (tokenizer.vocabularySize > outputs) {
+  if (tokenizer.vocabularySize > vocabulary) {
     throw new DataError(
-      `Cannot ${purpose}: the tokenizer in ${folder} has ${tokenizer.vocabularySize} tokens, the model ${outputs}`,
+      `Cannot ${purpose}: the tokenizer in ${folder} has ${tokenizer.vocabularySize} tokens, the model ${vocabulary}`,
     );
   }
   const hashes = [TOKENIZER, CONFIG, ...Object.keys(OTHERS)].map((file) =>
@@ -202,12 +203,16 @@ export async function createTokenizer(
     if (token === undefined) throw validate(`it has no token ${show(spelled)}`);
     return token;
   };
-  const stop = tokenOf(special.stop ?? spelling(named["eos_token"]));
+  // BERT's texts begin with one that stands for the whole, and end as parts of them do.
+  const stop = tokenOf(special.stop ?? spelling(named["eos_token"]) ?? spelling(named["sep_token"]));
   if (stop === undefined) {
     throw validate('no token is known to end an answer, "eos_token" in tokenizer_config.json is needed');
   }
   const start = tokenOf(
-    special.start ?? (named["add_bos_token"] === false ? undefined : spelling(named["bos_token"])),
+    special.start ??
+      (named["add_bos_token"] === false
+        ? undefined
+        : spelling(named["bos_token"]) ?? spelling(named["cls_token"])),
   );
   return {
     vocabularySize,

@@ -49,7 +49,7 @@ function rowsOf(batch: Batch): { text: string; learned: string }[] {
 /** Tokens of a row of every batch. */
 function rowLengths(data: TaskData): number[] {
   return [data.trainBatch(1, 20), ...data.validationBatches(3)].map((batch) => {
-    assert(batch.family !== "vision");
+    assert(batch.family === "decoder" || batch.family === "encoder-decoder");
     return (batch.family === "decoder" ? batch.tokens : batch.inputs).shape[1]!;
   });
 }

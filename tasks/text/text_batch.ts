@@ -1,5 +1,5 @@
 /** @file Text as next-token batches. */
-import { type DecoderBatch, IGNORE } from "../../models/model.ts";
+import { type DecoderBatch, type EncoderBatch, IGNORE } from "../../models/model.ts";
 import { characterTokenizer, encode, type Tokenizer } from "./tokenizer.ts";
 
 /** A prompt and the answer that should follow it, without the stop token. */
@@ -44,6 +44,46 @@ export function answerBatch(
     targets.set(answered, row * length + asked.length - 1);
   });
   return { family: "decoder", tokens: { data: tokens, shape }, targets: { data: targets, shape } };
+}
+
+/** A text and the class that it is of, by its place among the choices. */
+export interface ClassExample extends TextExample {
+  /** The names of all classes, the answer among them. */
+  readonly choices?: readonly string[];
+}
+
+/** The place of an example's answer among its choices. */
+export function classOf({ answer, choices = [] }: ClassExample): number {
+  return choices.indexOf(answer);
+}
+
+/**
+ * A batch of texts, each between the tokens that begin and end it, `[examples, length]`, padded on the right.
+ *
+ * @throws {RangeError} where an example is longer than `length`
+ */
+export function classBatch(
+  examples: readonly ClassExample[],
+  length: number,
+  tokenizer: Tokenizer,
+): EncoderBatch {
+  const shape = [examples.length, length];
+  const tokens = new Int32Array(examples.length * length).fill(tokenizer.pad);
+  const mask = new Uint32Array(examples.length * length);
+  examples.forEach(({ prompt }, row) => {
+    const text = Int32Array.of(...promptTokens(prompt, tokenizer), tokenizer.stop);
+    if (text.length > length) {
+      throw new RangeError(`Cannot fit "${prompt}" into ${length} tokens: they are ${text.length}`);
+    }
+    tokens.set(text, row * length);
+    mask.fill(1, row * length, row * length + text.length);
+  });
+  return {
+    family: "encoder",
+    tokens: { data: tokens, shape },
+    mask: { data: mask, shape },
+    targets: { data: Int32Array.from(examples, classOf), shape: [examples.length] },
+  };
 }
 
 /** True where `answerBatch` can hold an example in `length` tokens: rows are as long as what is trained on and validated. */

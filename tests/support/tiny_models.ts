@@ -115,6 +115,7 @@ export function translationBatch(
 export function inputsOf(batch: Batch): HostTensor<"i32"> | HostTensor<"f32"> {
   switch (batch.family) {
     case "decoder":
+    case "encoder":
       return batch.tokens;
     case "encoder-decoder":
       return batch.inputs;

@@ -72,3 +72,29 @@ export function unigramFiles(
     }),
   };
 }
+
+/** Files of a tokenizer of BERT's kind by their paths in `folder`: "[CLS]" (2) begins a text, "[SEP]" (3) ends it. */
+export function wordPieceFiles(folder: string, words: readonly string[]): Record<string, string> {
+  const special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"], letters = [..."abcdefghijklmnopqrstuvwxyz0123456789"];
+  const pieces = [...special, ...words, ...letters, ...letters.map((letter) => `##${letter}`)];
+  const json = {
+    version: "1.0",
+    added_tokens: special.map((content, id) => ({ id, content, special: true, normalized: false })),
+    normalizer: { type: "BertNormalizer", clean_text: true, handle_chinese_chars: true, lowercase: true },
+    pre_tokenizer: { type: "BertPreTokenizer" },
+    post_processor: null,
+    decoder: { type: "WordPiece", prefix: "##", cleanup: true },
+    model: {
+      type: "WordPiece",
+      unk_token: "[UNK]",
+      continuing_subword_prefix: "##",
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries(pieces.map((piece, id) => [piece, id])),
+    },
+  };
+  const config = { cls_token: "[CLS]", sep_token: "[SEP]", pad_token: "[PAD]", unk_token: "[UNK]" };
+  return {
+    [`${folder}/tokenizer.json`]: JSON.stringify(json),
+    [`${folder}/tokenizer_config.json`]: JSON.stringify(config),
+  };
+}

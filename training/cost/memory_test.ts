@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import * as registeredModels from "../../models/mod.ts";
-import { decoder as decoderOf, gpt2, imageClassifier, type ModelEntry } from "../../models/entry.ts";
+import {
+  decoder as decoderOf,
+  gpt2,
+  imageClassifier,
+  type ModelEntry,
+  textClassifier,
+} from "../../models/entry.ts";
 import { initialWeights } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import * as optimizers from "../../optimizers/mod.ts";
@@ -9,6 +15,7 @@ import * as registeredTasks from "../../tasks/mod.ts";
 import type { Task } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { withoutScoring } from "../../tests/support/tiny_runs.ts";
+import { classification } from "../../tests/support/classification_task.ts";
 import { translation } from "../../tests/support/translation_task.ts";
 import { completeConfig, resolveModel } from "../configuration.ts";
 import { type PredictedMemory, predictMemory } from "./memory.ts";
@@ -49,12 +56,25 @@ const classifiers = (["vit", "dinov2"] as const).map((kind) =>
     recipe: null,
   })
 );
+const encoders = (["bert", "roberta", "distilbert"] as const).map((kind) =>
+  textClassifier({
+    id: kind,
+    title: kind,
+    config: {
+      ...{ vocabulary: 50, width: 60, layers: 3, heads: 4, hidden: 100, length: 24, outputs: 3 },
+      ...{ kind, activation: "gelu", normEpsilon: 1e-12 } as const,
+      ...{ types: kind === "distilbert" ? 0 : 2, paddingToken: 1 },
+    },
+    recipe: null,
+  })
+);
 const models: Readonly<Record<string, ModelEntry>> = {
   ...registeredModels,
   ...{ parts, gpt, vit: classifiers[0]!, dinov2: classifiers[1]! },
+  ...Object.fromEntries(encoders.map((entry) => [entry.id, entry])),
 };
 // A task for an encoder-decoder that no sweep has a use for yet.
-const tasks: Readonly<Record<string, Task>> = { ...registeredTasks, translation };
+const tasks: Readonly<Record<string, Task>> = { ...registeredTasks, translation, classification };
 
 const base: RunConfig = {
   schema: 1,
@@ -156,6 +176,15 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
       [`full on ${id}`, { model: { id }, optimizer: full }],
       [`lora on upper blocks of ${id}`, { model: { id }, targetModules: ["layer.1.*", "layer.2.*"] }],
     ]),
+  ),
+  ...Object.fromEntries(
+    encoders.flatMap(({ id }) => {
+      const on = { task: { ...base.task, id: "classification" }, model: { id } };
+      return [
+        [`full on ${id}`, { ...on, optimizer: full }],
+        [`lora on upper blocks of ${id}`, { ...on, targetModules: ["layer.1.*", "layer.2.*"] }],
+      ];
+    }),
   ),
   "lora on the attention of vision": { targetModules: ["*.self_attn.*"] },
   "lora-ga on vision": { optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }) },

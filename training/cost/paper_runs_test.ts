@@ -26,6 +26,10 @@ function zerosFor({ family, outputs, inputSize }: ModelEntry): Task {
         const inputMask = { data: new Uint32Array(texts.data.length).fill(1), shape: texts.shape };
         return { family, inputs: texts, inputMask, targets: texts };
       }
+      case "encoder": {
+        const mask = { data: new Uint32Array(texts.data.length).fill(1), shape: texts.shape };
+        return { family, tokens: texts, mask, targets: ints(size) };
+      }
       case "vision": {
         const shape = [size, 3, inputSize, inputSize];
         const pixels = { data: new Float32Array(shape.reduce((a, b) => a * b)), shape };

@@ -9,7 +9,7 @@ import {
 } from "../../models/architecture.ts";
 import { decoderParameters } from "../../models/decoder.ts";
 import * as models from "../../models/mod.ts";
-import { gpt2, imageClassifier, type ModelEntry } from "../../models/entry.ts";
+import { gpt2, imageClassifier, type ModelEntry, textClassifier } from "../../models/entry.ts";
 import { t5Base, t5BaseGated, t5Small, t5Tiny } from "../../models/sizes.ts";
 import { visionParameters } from "../../models/vision.ts";
 import { initialWeights } from "../../models/weights.ts";
@@ -20,6 +20,7 @@ import { trainableWeight } from "../../optimizers/module_weight.ts";
 import * as tasks from "../../tasks/mod.ts";
 import type { Task } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { classification } from "../../tests/support/classification_task.ts";
 import { translation } from "../../tests/support/translation_task.ts";
 import { matchTargetModules } from "../configuration.ts";
 import { differentiate } from "../loop/differentiate.ts";
@@ -125,7 +126,21 @@ const CLASSIFIER = imageClassifier({
   },
   recipe: null,
 });
-const UPPER = { decoder: ["layers.1.*"], vision: ["layers.1.*"], "encoder-decoder": ["decoder.block.1.*"] };
+const ENCODER = textClassifier({
+  id: "bert",
+  title: "BERT",
+  config: {
+    ...{ vocabulary: 50, width: 20, layers: 2, heads: 4, hidden: 28, length: 24, outputs: 3 },
+    ...{ kind: "bert", activation: "gelu", normEpsilon: 1e-12, types: 2, paddingToken: 0 } as const,
+  },
+  recipe: null,
+});
+const UPPER = {
+  encoder: ["layer.1.*"],
+  decoder: ["layers.1.*"],
+  vision: ["layers.1.*"],
+  "encoder-decoder": ["decoder.block.1.*"],
+};
 const upperOf = (entry: ModelEntry) =>
   entry === GPT ? ["h.1.*"] : entry === CLASSIFIER ? ["layer.1.*"] : UPPER[entry.family];
 /** Where the encoder alone is trained, or what looks at it, gradients go some ways and not others. */
@@ -138,6 +153,7 @@ for (
     [models.decoderTiny.resize({ width: 32, layers: 2 }), tasks.arithmetic],
     [GPT, tasks.arithmetic],
     [CLASSIFIER, tasks.digits],
+    [ENCODER, classification],
     [models.vitTiny.resize({ width: 32, layers: 2 }), tasks.digits],
     [t5Tiny.resize({ width: 32, layers: 2 }), translation],
   ] as const

@@ -84,9 +84,8 @@ export async function exportRun(
   const trained = start ? onTopOf(start, own) : own;
   const fetched = hubPlaceOf(config.model.path ?? "");
   const base = request.base ?? fetched?.repository ?? config.model.path ?? entry.id;
-  const weights = new Set(entry.targetModules().map(({ name }) => name));
-  const modules = entry.parameters.map(({ name }) => name.replace(/\.weight$/, "")).filter((path) =>
-    [...weights].some((name) => path === name || path.endsWith(`.${name}`))
+  const modules = entry.parameters.filter(({ shape }) => shape.length === 2).map(({ name }) =>
+    name.replace(/\.weight$/, "")
   );
   const revision = request.base === undefined && fetched ? fetched.commit : null;
   const names = entry.parameters.map(({ name }) => name);

@@ -107,7 +107,7 @@ async function configOf(entry: ModelEntry, whole: TrainedWeights["whole"]): Prom
   }
   // A new head has as many rows as there are classes.
   if (head) return { ...config, projection_dim: head.shape[0] };
-  const classes = whole.get(CLASSIFIER[0])?.shape[0];
+  const classes = (whole.get(CLASSIFIER[0]) ?? whole.get("classifier.out_proj.weight"))?.shape[0];
   if (classes === undefined || classes === Object.keys(config["id2label"] ?? {}).length) return config;
   // A new classifier has as many rows as there are classes, whose names the data have.
   const labels = Array.from({ length: classes }, (_, i) => `LABEL_${i}`);

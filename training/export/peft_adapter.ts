@@ -34,7 +34,7 @@ export interface AdapterFacts {
   readonly base: string;
   /** Its commit at the hub; null where it is not from there. */
   readonly revision: string | null;
-  /** Every linear map that the model could adapt, by its name in the whole model. */
+  /** Every map that the model has, by its name in the whole model: also those that are not adapted here, and by PEFT would be. */
   readonly modules: readonly string[];
   /** Its biases, by name. */
   readonly biases: readonly string[];
@@ -47,6 +47,7 @@ const PREFIX = "base_model.model.";
 const TASK_TYPES: Readonly<Record<ModelFamily, string | null>> = {
   decoder: "CAUSAL_LM",
   "encoder-decoder": "SEQ_2_SEQ_LM",
+  encoder: "SEQ_CLS",
   vision: null,
 };
 

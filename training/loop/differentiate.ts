@@ -78,6 +78,14 @@ export function splitBatch(batch: Batch, parts: number): Batch[] {
           inputMask: rowsOf(batch.inputMask, begin, end),
           targets,
         };
+      case "encoder":
+        return {
+          ...batch,
+          tokens: rowsOf(batch.tokens, begin, end),
+          mask: rowsOf(batch.mask, begin, end),
+          ...(batch.types && { types: rowsOf(batch.types, begin, end) }),
+          targets,
+        };
       case "vision":
         return { ...batch, pixels: rowsOf(batch.pixels, begin, end), targets };
     }

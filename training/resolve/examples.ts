@@ -49,6 +49,8 @@ export function rowLengthsOf(data: Pick<TaskData, "trainBatch">): RowLengths | n
   switch (batch.family) {
     case "decoder":
       return { input: batch.tokens.shape[1]!, target: 0 };
+    case "encoder":
+      return { input: batch.tokens.shape[1]!, target: 0 };
     case "encoder-decoder":
       return { input: batch.inputs.shape[1]!, target: batch.targets.shape[1]! };
     case "vision":

@@ -7,9 +7,9 @@ import { toExample } from "../../tasks/own/convert.ts";
 import { classesOf } from "../../tasks/own/layout.ts";
 import type { AskedLayout, OpenedData } from "../../tasks/own/open_layout.ts";
 import { imagePlace, textPlace } from "../../tasks/own/place.ts";
-import { readingOf, takeRow, type TextModel, waysOut } from "../../tasks/own/texts.ts";
+import { answerTokens, readingOf, takeRow, type TextModel, waysOut } from "../../tasks/own/texts.ts";
 import type { ShippedSettings } from "../../tasks/task.ts";
-import { endedTokens, promptTokens } from "../../tasks/text/text_batch.ts";
+import { promptTokens } from "../../tasks/text/text_batch.ts";
 import type { Registries } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
 import { openOwnData, settingsFor } from "./own_data.ts";
@@ -34,7 +34,9 @@ export interface ShownExample {
   readonly prompt: string;
   /** What is learned. */
   readonly answer: string;
-  /** Tokens of each; the answer's with the one that ends it. */
+  /** True where it is a class, which the model does not write. */
+  readonly isClass: boolean;
+  /** Tokens of each; the answer's with the one that ends it, and one for a class. */
   readonly tokens: readonly [prompt: number, answer: number];
 }
 
@@ -108,7 +110,7 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
     if (isSkip(example)) return;
     try {
       const prompt = promptTokens(example.prompt, tokenizer).length,
-        answer = endedTokens(example.answer, tokenizer).length;
+        answer = answerTokens(example, reading.form).length;
       lengths.prompt.push(prompt);
       lengths.answer.push(answer);
       lengths.whole.push(prompt + (model.family === "decoder" ? answer : 1));
@@ -146,10 +148,11 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
           choices?.indexOf(answer) === Object.values(data.layout.labels!).indexOf(word)
         ).length,
     ),
-    examples: all.train.slice(0, SHOWN).map(({ prompt, answer }) => ({
-      prompt,
-      answer,
-      tokens: [promptTokens(prompt, tokenizer).length, endedTokens(answer, tokenizer).length],
+    examples: all.train.slice(0, SHOWN).map((example) => ({
+      prompt: example.prompt,
+      answer: example.answer,
+      isClass: model.family === "encoder",
+      tokens: [promptTokens(example.prompt, tokenizer).length, answerTokens(example, reading.form).length],
     })),
     waysOut: isTooMuch ? waysOut(model) : null,
   };

@@ -59,6 +59,9 @@ export function createPredictor(
     if (!model.writer) throw new TypeError(`Cannot write text: the model is for ${model.family} batches`);
     return model.writer;
   };
+  /** Most tokens that may follow a prompt; behind a text that is classified, one stands for its class. */
+  const roomBehind = (prompt: number): number =>
+    model.family === "encoder" ? Number(prompt <= longest) : writer().room(prompt, longest);
   /** `rows` of the logits, or all, in the caller's scope. */
   const logitsOf = (batch: Batch, rows?: readonly number[]): Tensor => {
     const reading = forward(), logits = model.logits(reading, batch);
@@ -99,9 +102,8 @@ export function createPredictor(
       return out;
     },
     async losses(prompts, continuations) {
-      const { room } = writer();
       const guesses = prompts.map((prompt, i): Guess => {
-        const continuation = continuations[i]!, most = room(prompt.length, longest);
+        const continuation = continuations[i]!, most = roomBehind(prompt.length);
         if (continuation.length < 1 || continuation.length > most) {
           throw new RangeError(
             `Cannot tell the loss of continuation ${i}: it has ${continuation.length} tokens, 1 to ${most} are needed`,
@@ -133,10 +135,10 @@ export function createPredictor(
   }
 
   async function followTogether(guesses: readonly Guess[]): Promise<boolean[]> {
-    const out = new Array<boolean>(guesses.length).fill(false), { room } = writer();
+    const out = new Array<boolean>(guesses.length).fill(false);
     const fitting = [...guesses.keys()].filter((i) => {
       const { prompt, continuation } = guesses[i]!;
-      return continuation.length <= room(prompt.length, longest);
+      return continuation.length <= roomBehind(prompt.length);
     });
     if (fitting.length === 0) return out;
     const { batch, rows } = teach(fitting.map((i) => guesses[i]!));
@@ -169,6 +171,20 @@ export function createPredictor(
           targets: { data: written.tokens, shape: [guesses.length, padded] },
         },
         rows: rowsFrom((row) => row * padded),
+      };
+    }
+    if (model.family === "encoder") {
+      const { tokens, padded, lengths } = padRight(guesses.map(({ prompt }) => prompt), longest);
+      const mask = new Uint32Array(guesses.length * padded), shape = [guesses.length, padded];
+      lengths.forEach((length, row) => mask.fill(1, row * padded, row * padded + length));
+      return {
+        batch: {
+          family: "encoder",
+          tokens: { data: tokens, shape },
+          mask: { data: mask, shape },
+          targets: { data: new Int32Array(guesses.length).fill(IGNORE), shape: [guesses.length] },
+        },
+        rows: [...guesses.keys()],
       };
     }
     const texts = guesses.map(({ prompt, continuation }) => [...prompt, ...continuation].slice(0, -1));

@@ -2,7 +2,8 @@ import { assertAlmostEquals, assertEquals, assertGreater, assertNotEquals, asser
 import { createGradients, Tape } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
-import type { Model, TargetModule } from "../../models/model.ts";
+import { textClassifier } from "../../models/entry.ts";
+import type { EncoderBatch, Model, TargetModule } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Generation, Predictor, Sampling } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
@@ -373,4 +374,51 @@ Deno.test("inGroups() keeps the order, and takes as many together as 64 texts an
   assertEquals(sizes([10, 10, 4096, 10, 10, 9000, 10]), [2, 2, 1, 1, 1]);
   const mixed = Array.from({ length: 300 }, (_, i) => i * 37 % 3000);
   assertEquals([...inGroups(mixed, (one) => one)].flat(), mixed);
+});
+
+Deno.test("createPredictor() tells an encoder's classes and losses of texts, whatever the company, and none of too long ones", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("encoder");
+  const entry = textClassifier({
+    id: "roberta",
+    title: "RoBERTa",
+    config: {
+      ...{ vocabulary: 17, width: 12, layers: 2, heads: 3, hidden: 20, length: 16, outputs: 3 },
+      ...{ kind: "roberta", activation: "gelu", normEpsilon: 1e-5, types: 1, paddingToken: 1 } as const,
+    },
+    recipe: null,
+  });
+  const model = entry.create(gpu, entry.initial(createRandom(5)));
+  const texts = [3, 9, 16, 1, 12].map((length, i) =>
+    Int32Array.from(createRandom(i).integers(length, 15), (token) => token + 2)
+  );
+  const predictor = createPredictor(gpu, model, new Map(), 16);
+  const classes = (text: number) => [0, 1, 2].map((one) => [texts[text]!, Int32Array.of(one)] as const);
+  const asked = [...texts.keys()].flatMap(classes);
+  const prompts = asked.map(([text]) => text), answers = asked.map(([, one]) => one);
+  const losses = await predictor.losses(prompts, answers),
+    follows = await predictor.follows(prompts, answers);
+  for (const [i, text] of texts.entries()) {
+    const batch: EncoderBatch = {
+      family: "encoder",
+      tokens: { data: text.slice(), shape: [1, text.length] },
+      mask: { data: new Uint32Array(text.length).fill(1), shape: [1, text.length] },
+      targets: { data: Int32Array.of(0), shape: [1] },
+    };
+    const scores = await gpu.download(
+      model.logits(plainForward(new Tape(gpu, createGradients(gpu, []))), batch).value,
+    );
+    const total = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
+    for (const [k, score] of scores.entries()) assertAlmostEquals(losses[3 * i + k]!, total - score, 1e-5);
+    const best = scores.indexOf(Math.max(...scores));
+    assertEquals(follows.slice(3 * i, 3 * i + 3), [0, 1, 2].map((one) => one === best));
+    assertEquals(await predictor.classify(batch), Int32Array.of(best));
+  }
+  assertEquals(await predictor.follows([new Int32Array(17)], [Int32Array.of(0)]), [false]);
+  await assertRejects(() => predictor.losses([new Int32Array(17)], [Int32Array.of(0)]), RangeError);
+  await assertRejects(
+    () => predictor.generate(texts, { maxTokens: 1, stop: 0 }),
+    TypeError,
+    "encoder batches",
+  );
 });
