@@ -445,7 +445,7 @@ test("tasks of text refuse real data for a model that can't take it, by name", a
       );
       await refused(
         { ...model, outputs: 257 },
-        `Cannot use ${data} for "${task.id}": ${folder}/model/tokenizer.json has 258 tokens, the model 257`,
+        `Cannot use ${data} for "${task.id}": the tokenizer in ${folder}/model has 258 tokens, the model 257`,
       );
       await refused({ ...model, inputSize: 20 }, "no example is left");
       await assertRejects(
