@@ -15,7 +15,7 @@ import * as registeredTasks from "../../tasks/mod.ts";
 import type { Task } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { withoutScoring } from "../../tests/support/tiny_runs.ts";
-import { classification } from "../../tests/support/classification_task.ts";
+import { classification } from "../../tests/support/fakes/classification_task.ts";
 import { translation } from "../../tests/support/translation_task.ts";
 import { completeConfig, resolveModel } from "../configuration.ts";
 import { type PredictedMemory, predictMemory } from "./memory.ts";

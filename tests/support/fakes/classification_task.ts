@@ -1,7 +1,7 @@
 /** @file A task for encoders of texts: random tokens of one of three classes, padded on the right. */
-import type { EncoderBatch } from "../../models/model.ts";
-import { createRandom } from "../../numerics/random.ts";
-import type { Task } from "../../tasks/task.ts";
+import type { EncoderBatch } from "../../../models/model.ts";
+import { createRandom } from "../../../numerics/random.ts";
+import type { Task } from "../../../tasks/task.ts";
 
 /** Tokens of a row, and those that there are. */
 const SIZES = { length: 24, vocabulary: 50, classes: 3 };
