@@ -79,7 +79,7 @@ test("a dry run refuses what its run refuses: vocabularies, lengths and amounts 
         ["smoke", { ...own, model: `${folder}/short` }, "(decoder, 56 outputs, inputs to 48) on task"],
         ["smoke", { ...own, model: `${folder}/wide` }, "(decoder, 57 outputs, inputs to 80) on task"],
         [reader, {}, "it needs decoder, 56 and 80"],
-        ["smoke", { ...own, examples: "20,8,2001" }, "Cannot take 2001 test examples"],
+        ["smoke", { ...own, examples: "20,8,10001" }, "Cannot take 10001 test examples"],
         [parts, {}, '"accumulate" is 8, a batch of 4 has at most 4 parts'],
       ] as const
     ) {

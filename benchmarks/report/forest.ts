@@ -121,7 +121,7 @@ export function forestOfSettled(settled: readonly SettledPair[]): Forest | null 
           wins: `${wins} of ${pairs}`,
         };
       }),
-    })),
+    })).sort((a, b) => meanOf(b) - meanOf(a)),
   }));
   return {
     title: titleOf(baselines),

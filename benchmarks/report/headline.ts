@@ -83,7 +83,10 @@ export function headlineOfSettled(lines: readonly string[], again: string | null
   const verdict = inGroups(lines) ?? (colon < 0 ? first : first.slice(0, colon));
   return {
     verdict: `${fitting([verdict, verdict.split(" ").slice(0, MOST_WORDS - 1).join(" ")])}.`,
-    what: sentences([inGroups(lines) === null ? colon < 0 ? "" : first.slice(colon + 2) : first, ...beside]),
+    what: sentences([
+      furthestIn(first) ?? (inGroups(lines) === null ? colon < 0 ? "" : first.slice(colon + 2) : first),
+      ...beside,
+    ]),
     sure: sentences([
       "Pairs are added by a rule that was fixed beforehand: at most 1 in 20 such questions gets a wrong winner",
       rates ?? "",
@@ -120,6 +123,32 @@ function inGroups([first = "", ...others]: readonly string[]): string | null {
     const word = words[0]!.toLowerCase() + words.slice(1);
     return i > 0 ? `${all} ${word}` : `${all} ${names.length === 1 ? "is" : "are"} ${word}`;
   }).join(", ");
+}
+
+/**
+ * "Furthest above LoRA: LoRA-GA (+0.134 (…)); furthest below: AltLoRA (−0.350 (…))": the ends of a line that lists many methods
+ * by verdict, all of which the picture shows; null for other lines.
+ */
+function furthestIn(line: string): string | null {
+  const groups = /^Better than ([^:]+): (.*?)(?:; worse: (.*))?$/.exec(line) ??
+    /^Worse than ([^:]+): ()(.*)$/.exec(line);
+  if (!groups) return null;
+  const [, baseline, better = "", worse = ""] = groups;
+  const [above, below] = [better, worse].map((items) =>
+    [...items.matchAll(/(?:^|, )(?<item>[^,(]+ \((?<difference>[+−]?[\d.]+)[^()]*\([^()]*\)\))/g)].map((
+      { groups },
+    ) => ({
+      item: groups!.item!,
+      size: Number(groups!.difference!.replace(/[+−]/, "")),
+    })).sort((a, b) => b.size - a.size)
+  );
+  if (above!.length + below!.length <= MOST_NAMED) return null;
+  return [
+    ...above!.length > 0 ? [`Furthest above ${baseline}: ${above![0]!.item}`] : [],
+    ...below!.length > 0
+      ? [`furthest below${above!.length > 0 ? "" : ` ${baseline}`}: ${below![0]!.item}`]
+      : [],
+  ].join("; ");
 }
 
 /** The first text that is short enough; the last where none is. */

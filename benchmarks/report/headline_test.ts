@@ -158,6 +158,16 @@ Deno.test("headlineOfSettled() counts methods by verdict, and names a few", () =
     verdictOf(`LoRA-Pro is better than: ${a}; worse than: ${b}`),
     "LoRA-Pro is better than DoRA, worse than LoRA-GA.",
   );
+  // Of many the picture shows all, and the sentence the ends.
+  const many = headlineOfSettled(
+    [`Better than LoRA: ${a}, ${b}, ${c}; worse: Scaled AdamW (−0.151 (−0.258 to −0.043)), AltLoRA (−0.350 (−0.627 to −0.073))`],
+    null,
+  );
+  assertEquals(
+    many.what,
+    "Furthest above LoRA: LoRA-GA (+0.134 (0.026 to 0.242)); furthest below: AltLoRA (−0.350 (−0.627 to −0.073)).",
+  );
+  assertStringIncludes(headlineOfSettled([`Better than LoRA: ${a}; worse: ${b}`], null).what, a);
   assertEquals(verdictOf(`Undecided: ${a}, ${b}`), "None of 2 comparisons is decided yet.");
   assertEquals(verdictOf("Undecided: rates are not chosen yet, after 12 s; go on"), "Undecided.");
 });

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { fakeSweep } from "../../tests/support/fakes/sweep.ts";
 import { build, made, rowsOf } from "../../tests/support/fakes/reports.ts";
 import { axisOf } from "./bar.ts";
+import { forestOfSettled } from "./forest.ts";
 import { formatDifference, formatNumber } from "./format.ts";
 import { scoreboardTable } from "./scoreboard.ts";
 
@@ -91,4 +92,13 @@ Deno.test("axisOf() holds all means and the margin, and cuts an interval that is
   assert(far.low > -0.3 && far.low < -0.1 && far.high > 0.1 && far.high < 0.3, JSON.stringify(far));
   const none = axisOf([bar(0, 0)], 0.02);
   assert(none.low < -0.02 && none.high > 0.02, JSON.stringify(none));
+});
+
+Deno.test("forestOfSettled() has the best of the settled methods first", () => {
+  const pair = (of: string, difference: number) => ({
+    ...{ task: "digits", title: "Digits", rank: 8, of, against: "LoRA", difference, interval: null },
+    ...{ verdict: "undecided", margin: 0.05, wins: 3, pairs: 4 } as const,
+  });
+  const forest = forestOfSettled([pair("DoRA", 0.01), pair("AltLoRA", -0.3), pair("LoRA-GA", 0.1)])!;
+  assertEquals(forest.groups[0]!.rows.map(({ method }) => method), ["LoRA-GA", "DoRA", "AltLoRA"]);
 });

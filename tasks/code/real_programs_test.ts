@@ -222,7 +222,8 @@ testWithPython("code refuses real programs that it can't use, by name, before an
     await refused(data, undefined, own);
     await refused(data, MODEL as typeof model, own);
     await refused(data, { ...model, folder: `${folder}/none` }, `Cannot read ${folder}/none/tokenizer.json`);
-    await refused(data, { ...model, outputs: 257 }, "/tokenizer.json has 258 tokens, the model 257");
+    const small = `the tokenizer in ${folder}/model has 258 tokens, the model 257`;
+    await refused(data, { ...model, outputs: 257 }, small);
     await refused(data, { ...model, inputSize: 20 }, "no example is left");
     await assertRejects(
       () => code.load({ ...options, testExamples: 2, data: `${folder}/alone` }, model),
