@@ -126,7 +126,7 @@ function inGroups([first = "", ...others]: readonly string[]): string | null {
 }
 
 /**
- * "Furthest above LoRA: LoRA-GA (+0.134 (…)); furthest below: AltLoRA (−0.350 (…))": the ends of a line that lists many methods
+ * "Furthest above LoRA: LoRA-GA (…); furthest below: AltLoRA (…)": the ends of a line that lists many methods
  * by verdict, all of which the picture shows; null for other lines.
  */
 function furthestIn(line: string): string | null {
