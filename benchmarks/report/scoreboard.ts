@@ -1,5 +1,5 @@
 /** @file Methods by tasks: every score of a report in one table, with what may be told apart from what. */
-import { type Interval, mean, studentInterval } from "../statistics/statistics.ts";
+import { cutAtEnds, type Interval, mean, studentInterval } from "../statistics/statistics.ts";
 import { isJudged, isShown } from "../statistics/verdicts.ts";
 import { contestsOf, countedScores, leadingBaselines, type Pair, standInOf } from "../study/pairs.ts";
 import type { Cell, MethodLabel, Study, TaskLabel } from "../study/study.ts";
@@ -158,7 +158,7 @@ function scoreOf(
   const pair = pairs.find(({ ours, theirs }) => ours === cell && theirs.method === full);
   return {
     value: seeds.length > 0 ? mean(seeds) : standInOf(study, cell.task),
-    interval: seeds.length > 0 ? studentInterval(seeds) : null,
+    interval: seeds.length > 0 ? cutAtEnds(studentInterval(seeds)) : null,
     isBest: best.has(cell),
     gap: pair?.comparison.mean ?? null,
     isGapShown: pair !== undefined && isShown(pair.comparison.verdict),

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { fakeSweep } from "../../tests/support/fakes/sweep.ts";
 import { build, made, rowsOf } from "../../tests/support/fakes/reports.ts";
+import { fakeDone } from "../../tests/support/fakes/results.ts";
+import { mean } from "../statistics/statistics.ts";
 import { axisOf } from "./bar.ts";
 import { forestOfSettled } from "./forest.ts";
 import { formatDifference, formatNumber } from "./format.ts";
@@ -92,6 +94,19 @@ Deno.test("axisOf() holds all means and the margin, and cuts an interval that is
   assert(far.low > -0.3 && far.low < -0.1 && far.high > 0.1 && far.high < 0.3, JSON.stringify(far));
   const none = axisOf([bar(0, 0)], 0.02);
   assert(none.low < -0.02 && none.high > 0.02, JSON.stringify(none));
+});
+
+Deno.test("scoreboardOf() cuts intervals at 0 and 1, beyond which no score lies", async () => {
+  const { plan, stored } = await made({ ...fakeSweep, seeds: [0, 1] }, async (config) => {
+    const result = await fakeDone(config), share = config.seed === 0 ? 1 : 0.6;
+    const scores = result.outcome.scores.map((_, i, { length }) => i < share * length ? 1 : 0);
+    return { ...result, outcome: { ...result.outcome, scores, score: mean(scores) } };
+  });
+  const intervals = build({ plan, stored }).scoreboard!.rows.flatMap(({ scores }) =>
+    scores.flatMap((score) => score?.interval ?? [])
+  );
+  assert(intervals.length > 4);
+  assert(intervals.every(({ low, high }) => low >= 0 && high === 1), JSON.stringify(intervals));
 });
 
 Deno.test("forestOfSettled() has the best of the settled methods first", () => {

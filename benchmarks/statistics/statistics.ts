@@ -84,14 +84,17 @@ export function estimate(scores: readonly (readonly number[])[], level = 0.95): 
   const byExample = meanByExample(scores);
   const overExamples = isBinary(scores) ? wilsonAt(byExample, scores.length) : studentAt(byExample);
   const found = describe(scores, studentAt(scores.map(mean)), overExamples, level).estimate;
-  const cut = (interval: Interval | null) =>
-    interval && { low: Math.max(0, interval.low), high: Math.min(1, interval.high) };
   return {
     ...found,
-    interval: cut(found.interval),
-    overSeeds: cut(found.overSeeds),
-    overExamples: cut(found.overExamples),
+    interval: cutAtEnds(found.interval),
+    overSeeds: cutAtEnds(found.overSeeds),
+    overExamples: cutAtEnds(found.overExamples),
   };
+}
+
+/** An interval of a score, cut at 0 and 1, beyond which no score lies. */
+export function cutAtEnds(interval: Interval | null): Interval | null {
+  return interval && { low: Math.max(0, interval.low), high: Math.min(1, interval.high) };
 }
 
 /** The standard error of a mean over seeds and examples, by where it comes from. */
