@@ -11,6 +11,7 @@ import {
   commands,
   isCommand,
   isPath,
+  type Option,
   readArguments,
   slurmOptions,
   withoutOptions,
@@ -111,6 +112,10 @@ export function launchBefore(task: string, args: readonly string[], place: Place
   if (args.includes("--help") || args.includes("-h")) return [];
   if (task === "check") {
     const { positional: [file], texts } = readArguments(task, args), path = texts.get("path");
+    // What the command itself refuses is not to take a minute before.
+    const isRefused = ["rank", "learning-rate"].some((name) => texts.has(name)) ||
+      path !== undefined && !isOneOf(commands.check.options.path, path);
+    if (file === undefined && isRefused) return [];
     return file === undefined
       // Every kernel on this adapter, by the tests that need no more than to read the project.
       ? [
@@ -130,6 +135,11 @@ export function launchBefore(task: string, args: readonly string[], place: Place
   // What the command itself refuses is not to be planned before.
   if (texts.has("status") || !texts.has("out") || !texts.has("workers")) return [];
   return launch("bench", [...withoutOptions(task, args, slurmOptions), "--plan"], place);
+}
+
+/** Whether an option that names one of a few words can have a value. */
+function isOneOf({ names }: Option, value: string): boolean {
+  return Array.isArray(names) && names.includes(value);
 }
 
 /** A path as it is in the project's folder. */

@@ -334,6 +334,11 @@ test("launch() lets commands read the folders of files that bring entries, and c
   assertEquals(launchBefore("check", ["--help"], place), []);
   // This machine's adapter: what was found is written, and the tests of kernels go first.
   assertEquals(started("check", [], place), { read: [".", "/npm"], write: ["checked"], args: [] });
+  assertEquals(launchBefore("check", ["--path", "gpu"], place).slice(-2), ["--", "--path=gpu"]);
+  // What the command refuses waits for no tests.
+  for (const refused of [["--path", "gppu"], ["--rank", "4"], ["--learning-rate", "1"]]) {
+    assertEquals(launchBefore("check", refused, place), []);
+  }
   assertEquals(launchBefore("check", ["--json"], place).slice(0, 5), [
     ...["test", "--no-check", "--no-prompt", "--quiet", "--allow-read=."],
   ]);

@@ -29,9 +29,12 @@ export const CheckedAdapter = z.strictObject({
 /** See the schema. */
 export type CheckedAdapter = z.output<typeof CheckedAdapter>;
 
-/** Path of an adapter's file; `folder` is another than the repository's in tests. */
-export function checkedPath(of: Pick<CheckedAdapter, "adapter" | "deno">, folder = FOLDER): string {
-  const slug = `${of.adapter}-deno-${of.deno}`.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-")
+/** Path of the file about an adapter and a version of Deno in a folder. */
+export function adapterPath(
+  { adapter, deno }: { readonly adapter: string; readonly deno: string },
+  folder: URL,
+): string {
+  const slug = `${adapter}-deno-${deno}`.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-")
     .replaceAll(/^-|-$/g, "");
   return decodeURIComponent(new URL(`${slug}.json`, folder).pathname);
 }
@@ -49,7 +52,7 @@ function isSame({ adapter, hardware }: GpuInfo, found: CheckedAdapter): boolean 
  * @throws {UserError} where the file can't be used
  */
 export async function readChecked(info: GpuInfo, folder = FOLDER): Promise<CheckedAdapter | null> {
-  const path = checkedPath({ adapter: info.adapter, deno: Deno.version.deno }, folder);
+  const path = adapterPath({ adapter: info.adapter, deno: Deno.version.deno }, folder);
   let value: unknown;
   try {
     value = JSON.parse(await readText(path));
@@ -63,7 +66,7 @@ export async function readChecked(info: GpuInfo, folder = FOLDER): Promise<Check
 
 /** Stores what was found, and gives the file's path. @throws {UserError} where the folder can't be written */
 export async function writeChecked(found: CheckedAdapter, folder = FOLDER): Promise<string> {
-  const path = checkedPath(found, folder);
+  const path = adapterPath(found, folder);
   await prepareFolder(decodeURIComponent(folder.pathname));
   await writeWhole(path, `${JSON.stringify(found, null, 1)}\n`);
   return path;

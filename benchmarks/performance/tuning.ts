@@ -1,5 +1,6 @@
 /** @file Choices of matrix products by measurement on disk: `tuning/<adapter and Deno>.json` at the repository's root. */
 import { z } from "zod";
+import { adapterPath } from "../../training/checked_adapter.ts";
 import { parseWith } from "../../training/configuration.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { prepareFolder, readText, writeWhole } from "../../files/write_file.ts";
@@ -30,11 +31,7 @@ export type Tuning = z.output<typeof Tuning>;
 
 /** Path of a tuning's file; `folder` is another than the repository's in tests. */
 export function tuningPath({ adapter, deno }: Pick<Tuning, "adapter" | "deno">, folder = FOLDER): string {
-  const slug = `${adapter}-deno-${deno}`.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-").replaceAll(
-    /^-|-$/g,
-    "",
-  );
-  return decodeURIComponent(new URL(`${slug}.json`, folder).pathname);
+  return adapterPath({ adapter, deno }, folder);
 }
 
 /**
