@@ -109,7 +109,7 @@ export * from "./tasks/task.ts";
 export * from "./tasks/mod.ts";
 export { passAtK } from "./tasks/code/pass_at_k.ts";
 export * from "./tasks/math/final_answer.ts";
-export { characterTokenizer, type Tokenizer } from "./tasks/text/tokenizer.ts";
+export { characterTokenizer, type PairPart, type Tokenizer } from "./tasks/text/tokenizer.ts";
 export {
   type ByteLevelBpe,
   createByteLevelBpe,

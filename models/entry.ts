@@ -89,6 +89,8 @@ export interface ModelEntry {
   readonly outputs: number;
   /** Tokens that an encoder of texts knows; absent for others, of which `outputs` says it. */
   readonly vocabulary?: number;
+  /** Kinds of token that an encoder of texts tells apart, such as a first and a second text; 0 where it does not ask. */
+  readonly tokenTypes?: number;
   /** Longest sequence in tokens, or the image's side in pixels. */
   readonly inputSize: number;
   /** Most tokens that an encoder-decoder writes; absent for others. */
@@ -387,6 +389,7 @@ export function textClassifier(given: EntryOf<TextClassifierConfig>): ModelEntry
     },
     outputs: config.outputs,
     vocabulary: config.vocabulary,
+    tokenTypes: config.types,
     inputSize: config.length,
     parameters,
     targetModules: () => targetModulesOf(parameters, /\.(?:encoder|transformer)\.(layer\..*)\.weight$/),

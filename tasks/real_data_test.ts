@@ -12,6 +12,8 @@ import { wordSenses } from "./understanding/word_senses.ts";
 import { decodeWords, encodeWords, END } from "./understanding/words.ts";
 import { writingPredictor } from "../tests/support/scripted_predictor.ts";
 import { FILES, testNeeding } from "../tests/support/test_needing.ts";
+import { wordPieceFiles } from "../tests/support/tokenizer_folder.ts";
+import type { Predictor } from "./task.ts";
 import { type Batch, IGNORE } from "../models/model.ts";
 import { decode, encode, STOP } from "./text/tokenizer.ts";
 
@@ -290,6 +292,45 @@ test("paraphrase takes MRPC, with its byte-order mark and lone quotes, as T5 ask
       );
     }
     assertEquals(new Set(rows.map(([, written]) => written)), new Set(["equivalent", "not_equivalent"]));
+  });
+});
+
+test("A model of one's own that classifies takes GLUE: pairs as its tokenizer writes them, and Matthews of its classes", async () => {
+  const pair = (i: number) => [i % 2, i, i + 1, `the dog ${i} ran`, `a dog ran ${i}`].join("\t");
+  const header = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String";
+  const sentence = (i: number) => `gj04\t${i % 2}\t\tThe dog ${i} ran.`;
+  const files = {
+    "MRPC/train.tsv": [header, ...Array.from({ length: 60 }, (_, i) => pair(i)), ""].join("\n"),
+    "CoLA/train.tsv": [...Array.from({ length: 60 }, (_, i) => sentence(i)), ""].join("\n"),
+    ...wordPieceFiles("bert", ["the", "dog", "ran"]),
+  };
+  await withDataFolder(files, async (path) => {
+    const model = {
+      ...{ family: "encoder", outputs: 3, vocabulary: 90, inputSize: 20, tokenTypes: 2 } as const,
+      folder: `${path}/bert`,
+    };
+    const pairs = await paraphrase.load({ ...options, data: `${path}/MRPC` }, model);
+    assertEquals(pairs.needs, { family: "encoder", outputs: 2, inputSize: 20 });
+    const batch = pairs.trainBatch(1, 4);
+    assert(batch.family === "encoder");
+    const read = [...batch.tokens.data.subarray(0, batch.tokens.shape[1])];
+    const end = read.indexOf(3);
+    assertEquals([read.slice(0, 3), read.filter((token) => token === 3).length], [[2, 4, 5], 2]);
+    assertEquals([...batch.types!.data.subarray(end - 1, end + 3)], [0, 0, 1, 1]);
+
+    const single = await acceptability.load({ ...options, data: `${path}/CoLA` }, model);
+    const texts = single.trainBatch(1, 4);
+    assert(texts.family === "encoder" && texts.types === undefined);
+    // It takes everything for the second class.
+    const predictor = {
+      follows: (_: unknown, classes: readonly Int32Array[]) =>
+        Promise.resolve(classes.map(([one]) => one === 1)),
+    } as unknown as Predictor;
+    const scores = await single.score(predictor, "test");
+    const { values, labels } = (await single.measure!(predictor, "test"))["Matthews correlation"]!;
+    assertEquals(Array.from(values), Array.from(scores, () => 1));
+    assertEquals(Array.from(labels!), Array.from(scores));
+    assertEquals(new Set(scores).size, 2);
   });
 });
 

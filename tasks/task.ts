@@ -29,6 +29,8 @@ export interface TaskModel extends Pick<ModelNeeds, "outputs" | "inputSize"> {
   readonly family?: ModelFamily;
   /** Tokens that it knows, where its outputs are classes. */
   readonly vocabulary?: number;
+  /** Kinds of token that an encoder of texts tells apart: 0 where it does not ask. */
+  readonly tokenTypes?: number;
   /** Most tokens of an answer, of an encoder-decoder. */
   readonly targetSize?: number;
 }
@@ -88,6 +90,9 @@ export interface Generation {
   readonly sampling?: Sampling;
 }
 
+/** The kind of each token of each prompt, for a model that classifies pairs of texts; all 0 where absent. */
+export type TokenTypes = readonly (Int32Array | undefined)[];
+
 /** What a trained model can be asked. Evaluation always runs on merged weights. */
 export interface Predictor {
   /** Index of the best class of each row of the batch. */
@@ -106,14 +111,22 @@ export interface Predictor {
    * Costs one forward pass, where `generate` takes one a token: while all tokens before agree, the most likely token
    * at each place is what would have been generated there.
    */
-  follows(prompts: readonly Int32Array[], continuations: readonly Int32Array[]): Promise<boolean[]>;
+  follows(
+    prompts: readonly Int32Array[],
+    continuations: readonly Int32Array[],
+    types?: TokenTypes,
+  ): Promise<boolean[]>;
   /**
    * For each prompt the mean negative log-likelihood of the continuation's tokens, 1 or more, in nats a token. Of a model that
    * classifies, the one token is the class, here and in `follows`.
    *
    * @throws {RangeError} where prompt and continuation are longer than the model's longest text
    */
-  losses(prompts: readonly Int32Array[], continuations: readonly Int32Array[]): Promise<Float32Array>;
+  losses(
+    prompts: readonly Int32Array[],
+    continuations: readonly Int32Array[],
+    types?: TokenTypes,
+  ): Promise<Float32Array>;
 }
 
 /** Held-out examples: a sweep tunes on "validation" and reports on "test". */

@@ -19,7 +19,17 @@ export interface AskedLayout {
 /** Options that are of data of the user's alone. */
 const OPTIONS = ["columns", "template", "score", "max-tokens"] as const;
 
-const ROLES = ["prompt", "answer", "choices", "messages", "text", "label", "image", "split"] as const;
+const ROLES = [
+  "prompt",
+  "answer",
+  "choices",
+  "messages",
+  "text",
+  "second",
+  "label",
+  "image",
+  "split",
+] as const satisfies readonly (keyof NonNullable<Layout["columns"]>)[];
 /** How answers may be scored. */
 export const SCORES = ["exact", "numbers", "choice", "loss"] as const;
 

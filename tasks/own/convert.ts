@@ -4,11 +4,11 @@ import { isSkip, type Skip } from "../data/read_record.ts";
 import type { Row } from "../data/row.ts";
 import { conversationExamples, instructionPrompt } from "../text/prompt_templates.ts";
 import { onOneLine } from "../text/one_line.ts";
-import type { TextExample } from "../text/text_batch.ts";
+import type { ClassExample } from "../text/text_batch.ts";
 import { columnsIn, type DataLayout, fill } from "./layout.ts";
 
 /** A prompt, its answer, and what else might be answered. */
-export interface OwnText extends TextExample {
+export interface OwnText extends ClassExample {
   /** What the answer is one of, in the order of the file or of the classes; absent where it is free. */
   readonly choices?: readonly string[];
 }
@@ -17,6 +17,8 @@ export interface OwnText extends TextExample {
 export interface Wording {
   /** True where a column stands alone as the prompt: encoder-decoders, and what has no line ends, are asked so. */
   readonly isBare: boolean;
+  /** True where the texts of a pair stay apart, as encoders take them. */
+  readonly hasPairs: boolean;
   /** True for the project's own decoders, which have no capitals and no line ends. */
   readonly isOneLine: boolean;
 }
@@ -29,13 +31,13 @@ export interface Wording {
 export function toExample(
   row: Row,
   layout: DataLayout,
-  { isBare, isOneLine }: Wording,
+  { isBare, isOneLine, hasPairs }: Wording,
   shorten: (text: string, column: string) => string = (text) => text,
 ): OwnText | Skip {
   const found = layout.kind === "chat"
     ? fromMessages(row, layout, isOneLine)
     : layout.kind === "label"
-    ? fromLabel(row, layout, isBare, shorten)
+    ? fromLabel(row, layout, { isBare, hasPairs }, shorten)
     : fromAnswer(row, layout, isBare, shorten);
   if (isSkip(found) || !isOneLine) return found;
   // As the project's own decoders are asked everywhere: on one line, with a space before the answer.
@@ -61,24 +63,36 @@ export function textIn({ fields }: Row, column: string): string | Skip {
 /** The columns whose texts stand in a prompt. */
 export function promptColumns({ prompt, columns }: DataLayout): readonly string[] {
   if (prompt !== undefined) return [...new Set(columnsIn(prompt))];
-  return [columns.prompt, columns.text].filter((column) => column !== undefined);
+  return [columns.prompt, columns.text, columns.second].filter((column) => column !== undefined);
 }
 
 function fromLabel(
   row: Row,
   layout: DataLayout,
-  isBare: boolean,
+  { isBare, hasPairs }: Pick<Wording, "isBare" | "hasPairs">,
   shorten: (text: string, column: string) => string,
 ): OwnText | Skip {
-  const labels = layout.labels!;
-  const prompt = promptOf(row, layout, shorten, (text) => isBare ? text : `${text}\n\n### Label:\n`);
+  const labels = layout.labels!, { text: first, second } = layout.columns;
+  const other = second === undefined ? undefined : textIn(row, second);
+  if (other !== undefined && typeof other !== "string") return other;
+  const pair = other === undefined ? undefined : shorten(other, second!),
+    isApart = hasPairs && pair !== undefined;
+  // As T5 was asked about pairs: each text behind the name of its column.
+  const joined = (text: string) =>
+    pair === undefined ? text : `${first}: ${text}${isBare ? " " : "\n"}${second}: ${pair}`;
+  const prompt = promptOf(
+    row,
+    layout,
+    shorten,
+    (text) => isApart ? text : isBare ? joined(text) : `${joined(text)}\n\n### Label:\n`,
+  );
   if (typeof prompt !== "string") return prompt;
   const value = String(row.fields[layout.columns.label!] ?? "").trim();
   if (value === "") return { skip: "without a label" };
   if (!Object.hasOwn(labels, value)) {
     return { skip: `with a label other than ${Object.keys(labels).join(", ")}` };
   }
-  return { prompt, answer: labels[value]!, choices: Object.values(labels) };
+  return { prompt, answer: labels[value]!, choices: Object.values(labels), ...(isApart && { second: pair }) };
 }
 
 function fromAnswer(

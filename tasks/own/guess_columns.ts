@@ -8,10 +8,20 @@ const NAMES = {
   answer: ["answer", "response", "completion", "output", "solution", "reply", "target"],
   choices: ["choices", "options"],
   text: ["text", "sentence", "review", "content", "comment", "document", "title"],
+  second: ["sentence2", "hypothesis", "question2", "text2", "text_pair"],
   label: ["label", "labels", "class", "category", "sentiment", "intent", "target"],
   image: ["image", "img", "image_path", "file_name", "filename", "file", "path"],
   split: ["split"],
 } as const satisfies Record<ColumnRole, readonly string[]>;
+
+/** Names of the first texts of pairs, by those of the second. */
+const FIRST: Readonly<Record<string, string>> = {
+  sentence2: "sentence1",
+  hypothesis: "premise",
+  question2: "question1",
+  text2: "text1",
+  text_pair: "text",
+};
 
 /** A guess: columns, and a template where two of them make the prompt. */
 export type Guess = Pick<DataLayout, "columns" | "prompt">;
@@ -40,6 +50,11 @@ export function guessColumns(names: readonly string[]): Guess | null {
   const choices = find("choices");
   if (prompt !== undefined && answer !== undefined) {
     return { columns: { prompt, answer, ...(choices !== undefined && { choices }), ...splitting } };
+  }
+  const second = find("second"), pairLabel = find("label", [second]);
+  const first = second && names.find((name) => name.toLowerCase() === FIRST[second.toLowerCase()]);
+  if (first !== undefined && pairLabel !== undefined) {
+    return { columns: { text: first, second: second!, label: pairLabel, ...splitting } };
   }
   const text = find("text"), label = find("label", [text]);
   if (text !== undefined && label !== undefined) return { columns: { text, label, ...splitting } };

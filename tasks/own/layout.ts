@@ -12,7 +12,16 @@ export type DataScore = "exact" | "numbers" | "choice" | "loss";
 export const SCORES = ["exact", "numbers", "choice", "loss"] as const satisfies readonly DataScore[];
 
 /** What a column may hold. */
-export type ColumnRole = "prompt" | "answer" | "choices" | "messages" | "text" | "label" | "image" | "split";
+export type ColumnRole =
+  | "prompt"
+  | "answer"
+  | "choices"
+  | "messages"
+  | "text"
+  | "second"
+  | "label"
+  | "image"
+  | "split";
 /** All of them. */
 export const COLUMN_ROLES = [
   "prompt",
@@ -20,6 +29,7 @@ export const COLUMN_ROLES = [
   "choices",
   "messages",
   "text",
+  "second",
   "label",
   "image",
   "split",

@@ -181,6 +181,15 @@ function kindOf(path: string, columns: readonly string[], { columns: own, prompt
   const lacking = (what: string) =>
     new DataError(`Cannot tell what is what in ${path}: ${what}; its columns are ${columns.join(", ")}`);
   const isAsked = prompt !== undefined || own.prompt !== undefined;
+  if (
+    own.second !== undefined && (own.text === undefined || own.label === undefined || prompt !== undefined)
+  ) {
+    throw lacking(
+      prompt !== undefined
+        ? `a template says where texts stand, "${own.second}" among them, and has no second one beside it`
+        : "a second text needs a first and a class, as in --columns text=…,second=…,label=…",
+    );
+  }
   if (own.image !== undefined) {
     if (own.label === undefined) throw lacking("images need a class, as in --columns image=…,label=…");
     return "image";
@@ -226,6 +235,13 @@ async function findLabels(
   if (values.size < 2) {
     const all = values.size === 1 ? `all of its examples are "${[...values][0]}"` : "it is empty";
     throw new DataError(`Cannot take "${column}" of ${path} as its classes: ${all}, two are needed`);
+  }
+  const [fraction] = said ? [] : [...values].filter((value) => !Number.isInteger(Number(value)));
+  if (fraction !== undefined && [...values].every((value) => Number.isFinite(Number(value)))) {
+    throw new DataError(
+      `Cannot take "${column}" of ${path} as its classes: it holds numbers such as ${fraction}, and regression, as of ` +
+        `STS-B, is not trained here; "labels" in ${DATASET_FILE} makes them classes`,
+    );
   }
   const nowhere = Object.keys(said ?? {}).find((value) => !values.has(value));
   if (nowhere !== undefined) {

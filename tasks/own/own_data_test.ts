@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { encode as encodePng } from "fast-png";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { checksOfTask } from "../../contract/tasks.ts";
@@ -7,10 +7,11 @@ import { decoderTinyDialogue, t5Tiny, vitTiny } from "../../models/sizes.ts";
 import { gzip, withDataFolder } from "../../tests/support/data_folder.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
-import { tokenizerFiles, wordPieceFiles } from "../../tests/support/tokenizer_folder.ts";
+import { tokenizerFiles, unigramFiles, wordPieceFiles } from "../../tests/support/tokenizer_folder.ts";
 import { DataError } from "../data/data_error.ts";
 import type { Predictor, Task, TaskData } from "../task.ts";
 import { wordTokenizer } from "../understanding/words.ts";
+import { readTokenizer } from "../text/hugging_face_tokenizer.ts";
 import { characterTokenizer } from "../text/tokenizer.ts";
 import { type AskedLayout, openLayout } from "./open_layout.ts";
 import { ownTask } from "./task.ts";
@@ -144,6 +145,21 @@ test("openLayout() refuses in one sentence what it can't read or understand", as
     columns: { text: "q", label: "a" },
     labels: { b: "c" },
   });
+  const pair = { text: "q", second: "a", label: "k" } as const;
+  await refused("a second text needs a first and a class", "x.csv", csv, {
+    columns: { second: "a", label: "q" },
+  });
+  await refused("and has no second one beside it; its", "x.csv", "q,a,k\n1,2,3\n", {
+    prompt: "{q}",
+    columns: pair,
+  });
+  const numbers = "q,a,k\nhow,so,1\nwhy,no,3.8\n";
+  await refused("it holds numbers such as 3.8, and regression, as of STS-B,", "x.csv", numbers, {
+    columns: pair,
+  });
+  await layoutOf("x.csv", numbers, { columns: pair }, {
+    "mine/dataset.json": JSON.stringify({ labels: { "3.8": "high" } }),
+  });
   await assertRejects(() => openLayout("/nowhere/x.csv"), DataError, "there is no such file or folder");
 });
 
@@ -229,6 +245,68 @@ test("ownTask() gives an encoder whole texts with their classes, and refuses it 
 
     await assertRejects(() => load("b.jsonl"), DataError, "the model gives texts one of some classes");
     await assertRejects(() => load("a.jsonl", { vocabulary: 10 }), DataError, "80 tokens, the model 10");
+  });
+});
+
+test("Pairs of texts: an encoder reads both with their kinds, T5 each behind its column's name", async () => {
+  const pairs = count(
+    40,
+    (i) => ({ premise: `The cat ${i}`, hypothesis: i % 2 ? "a cat" : "not", label: i % 2 }),
+  );
+  const files = {
+    "x/a.jsonl": lines(pairs),
+    ...wordPieceFiles("x", ["the", "cat", "not"]),
+    ...unigramFiles("t5", ["\u2581cat"]),
+  };
+  await withDataFolder(files, async (folder) => {
+    const data = `${folder}/x/a.jsonl`, layout = await openLayout(data);
+    assertEquals(layout.layout.columns, { text: "premise", second: "hypothesis", label: "label" });
+    const bert = {
+      family: "encoder",
+      outputs: 3,
+      vocabulary: 80,
+      inputSize: 9,
+      folder: `${folder}/x`,
+    } as const;
+    const load = (model: object) =>
+      ownTask(layout).load({ ...amounts, data }, { ...bert, ...model } as Parameters<Task["load"]>[1]);
+    const own = await load({ tokenTypes: 2 }), batch = own.trainBatch(1, 8);
+    assert(batch.family === "encoder");
+    const length = batch.tokens.shape[1]!;
+    for (let row = 0; row < 8; row++) {
+      const part = (tensor: { readonly data: Int32Array }) => [
+        ...tensor.data.subarray(row * length, (row + 1) * length),
+      ];
+      const read = part(batch.tokens), first = read.indexOf(3), end = read.lastIndexOf(3);
+      assertEquals([read[0], read.slice(1, 3)], [2, [4, 5]]);
+      assertEquals(read.slice(first + 1, end), batch.targets.data[row] === 1 ? [7, 5] : [6]);
+      assertEquals(part(batch.types!), read.map((_, i) => Number(i > first && i <= end)));
+    }
+    const asked: unknown[] = [];
+    const predictor = {
+      follows: (prompts: Int32Array[], _: unknown, types: Int32Array[]) => {
+        asked.push(...prompts.map((prompt, i) => [prompt.length, types[i]!.length, types[i]!.at(-1)]));
+        return Promise.resolve(prompts.map(() => true));
+      },
+    } as unknown as Predictor;
+    await own.score(predictor, "test");
+    for (const [read, kinds, last] of asked as [number, number, number][]) {
+      assertEquals([read, last], [kinds, 1]);
+    }
+
+    // Its second texts are of a kind that this model has no row for; another asks for none.
+    const error = await assertRejects(() => load({ tokenTypes: 1 }), DataError);
+    assertStringIncludes(error.message, "40 that are pairs of texts, of which its tokenizer writes none");
+    assertEquals((await load({ tokenTypes: 0 })).needs.outputs, 2);
+
+    const t5 = { family: "encoder-decoder", outputs: 90, inputSize: 90, folder: `${folder}/t5` } as const;
+    const written = (await ownTask(layout).load({ ...amounts, data }, t5)).trainBatch(1, 1);
+    assert(written.family === "encoder-decoder");
+    const tokenizer = await readTokenizer(`${folder}/t5`);
+    assertMatch(
+      tokenizer.decode(written.inputs.data.filter((token) => token > 0)),
+      /^premise: The cat \d+ hypothesis: (a cat|not)<\/s>$/,
+    );
   });
 });
 

@@ -7,15 +7,18 @@ import { readOnce, type RealData, takeFrom } from "../data/load.ts";
 import { isSkip, type Skip } from "../data/read_record.ts";
 import type { Row } from "../data/row.ts";
 import { flexibleAnswer, sameAnswer } from "../math/final_answer.ts";
-import type { Measure, Predictor, Split, TaskData, TaskModel, TaskOptions } from "../task.ts";
+import type { Measure, Predictor, Split, TaskData, TaskModel, TaskOptions, TokenTypes } from "../task.ts";
 import { readModelTokenizer } from "../text/hugging_face_tokenizer.ts";
 import {
   answerBatch,
   classBatch,
   classOf,
+  classTokens,
   endedTokens,
   fitsAnswerBatch,
+  keyOf,
   promptTokens,
+  type ReadTokens,
 } from "../text/text_batch.ts";
 import { type Counted, decodeWhole, ifFits, MOST_TOKENS, type TextForm } from "../text/text_form.ts";
 import { characterTokenizer, type Tokenizer, VOCABULARY_SIZE } from "../text/tokenizer.ts";
@@ -83,11 +86,12 @@ export async function readingOf(
     ? wordTokenizer
     : null;
   if (model.folder === undefined && own) {
-    const wording = { isBare: true, isOneLine: family === "decoder" };
+    const wording = { isBare: true, isOneLine: family === "decoder", hasPairs: false };
     return { form: { tokenizer: own, needs }, wording, by: by("own"), longestAnswer };
   }
   const { tokenizer, hash } = await readModelTokenizer(model, purpose);
-  return { form: { tokenizer, needs }, wording: { isBare, isOneLine: false }, by: by(hash), longestAnswer };
+  const wording = { isBare, isOneLine: false, hasPairs: family === "encoder" };
+  return { form: { tokenizer, needs }, wording, by: by(hash), longestAnswer };
 }
 
 /** The example of a row in a model's tokens, cut where the layout says so; or why there is none. */
@@ -154,7 +158,7 @@ function placeOf({ title, layout }: OwnData, path: string) {
 function takingOf({ layout }: OwnData, reading: Reading) {
   return {
     convert: (row: Row) => takeRow(row, layout, reading),
-    keyOf: ({ prompt }: Taken) => prompt,
+    keyOf: (example: Taken) => keyOf(example),
     by: reading.by,
   };
 }
@@ -241,7 +245,7 @@ function batching(
   if (needs.family === "encoder") {
     return [
       (examples) => classBatch(examples, length, tokenizer),
-      (example) => askedTokens(example.prompt, { tokenizer, needs }).length <= length,
+      (example) => classTokens(example, tokenizer).tokens.length <= length,
     ];
   }
   const target = all.reduce((most, { answer }) => Math.max(most, endedTokens(answer, tokenizer).length), 1);
@@ -251,11 +255,24 @@ function batching(
   ];
 }
 
-/** A prompt as it is asked: encoders read its end, too. */
+/** Examples as they are asked. */
+function asked(
+  examples: readonly OwnText[],
+  form: TextForm,
+): { readonly prompts: readonly Int32Array[]; readonly types: TokenTypes } {
+  const read = examples.map((example): ReadTokens =>
+    form.needs.family === "encoder"
+      ? classTokens(example, form.tokenizer)
+      : { tokens: askedTokens(example.prompt, form) }
+  );
+  return { prompts: read.map(({ tokens }) => tokens), types: read.map(({ types }) => types) };
+}
+
+/** A prompt as it is asked: encoder-decoders read its end, too. */
 function askedTokens(
   prompt: string,
   { tokenizer, needs }: Pick<TextForm, "tokenizer" | "needs">,
-): Int32Array {
+): Int32Array<ArrayBuffer> {
   const tokens = promptTokens(prompt, tokenizer);
   return needs.family === "decoder" ? tokens : Int32Array.of(...tokens, tokenizer.stop);
 }
@@ -276,9 +293,11 @@ async function exact(
   examples: readonly OwnText[],
   form: TextForm,
 ): Promise<Float32Array> {
+  const { prompts, types } = asked(examples, form);
   const right = await predictor.follows(
-    examples.map(({ prompt }) => askedTokens(prompt, form)),
+    prompts,
     examples.map((example) => answerTokens(example, form)),
+    types,
   );
   return Float32Array.from(right, Number);
 }
@@ -309,10 +328,8 @@ async function lossesOf(
   examples: readonly OwnText[],
   form: TextForm,
 ): Promise<Float32Array> {
-  return await predictor.losses(
-    examples.map(({ prompt }) => askedTokens(prompt, form)),
-    examples.map((example) => answerTokens(example, form)),
-  );
+  const { prompts, types } = asked(examples, form);
+  return await predictor.losses(prompts, examples.map((example) => answerTokens(example, form)), types);
 }
 
 /**

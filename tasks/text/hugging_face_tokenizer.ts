@@ -14,8 +14,8 @@ import {
   SentencePieceFlaw,
   type SentencePieceModel,
 } from "./sentencepiece_file.ts";
-import type { Tokenizer } from "./tokenizer.ts";
-import { checkTokenizer, show, TokenizerFlaw } from "./tokenizer_file.ts";
+import type { PairPart, Tokenizer } from "./tokenizer.ts";
+import { checkTokenizer, show, TokenizerFlaw, type WrittenPart, writtenTexts } from "./tokenizer_file.ts";
 
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "tokenizer_config.json";
@@ -46,7 +46,8 @@ export interface SpecialTokens {
 /**
  * Reads `tokenizer.json` of a checkpoint's folder, and `tokenizer_config.json` where it is there: `eos_token` ends an
  * answer, or `sep_token` where there is none, `pad_token` pads, `bos_token` or else `cls_token` begins a text unless
- * `add_bos_token` is false. Where there is no `tokenizer.json`, it
+ * `add_bos_token` is false. Where it names no end, both are as "post_processor" has them, which also says how a pair of
+ * texts is written. Where there is no `tokenizer.json`, it
  * is SentencePiece's `tokenizer.model` or `spiece.model`, or llama2.c's `tokenizer.bin`, which name these tokens themselves.
  *
  * @param folder path of the folder
@@ -131,7 +132,8 @@ export async function readModelTokenizer(
       `Cannot ${purpose}: a model with a tokenizer of its own is needed, --model DIR with ${TOKENIZER}`,
     );
   }
-  const { folder, outputs, vocabulary = outputs } = model, tokenizer = await readTokenizer(folder);
+  const { folder, outputs, vocabulary = outputs, tokenTypes = 0 } = model;
+  const { pair, ...tokenizer } = await readTokenizer(folder);
   // Vocabularies of models are often padded to a round number.
   if (tokenizer.vocabularySize > vocabulary) {
     throw new DataError(
@@ -141,7 +143,10 @@ export async function readModelTokenizer(
   const hashes = [TOKENIZER, CONFIG, ...Object.keys(OTHERS)].map((file) =>
     hashFile(`${folder}/${file}`).catch(() => "none")
   );
-  return { tokenizer, hash: (await Promise.all(hashes)).join(" ") };
+  // Of another kind of model it may write kinds of token that this one has no row for.
+  const isTaken = pair && (tokenTypes === 0 || pair.every(({ type }) => type < tokenTypes));
+  const hash = [...await Promise.all(hashes), isTaken ? "pairs" : "no pairs"].join(" ");
+  return { tokenizer: { ...tokenizer, ...(isTaken && { pair }) }, hash };
 }
 
 /**
@@ -203,8 +208,10 @@ export async function createTokenizer(
     if (token === undefined) throw validate(`it has no token ${show(spelled)}`);
     return token;
   };
-  // BERT's texts begin with one that stands for the whole, and end as parts of them do.
-  const stop = tokenOf(special.stop ?? spelling(named["eos_token"]) ?? spelling(named["sep_token"]));
+  const written = writtenTexts(json);
+  // BERT's texts begin with one that stands for the whole, and end as parts of them do. Its own config names neither.
+  const ends = spelling(named["eos_token"]) ?? spelling(named["sep_token"]);
+  const stop = tokenOf(special.stop ?? ends ?? spelledAt(written?.single.at(-1)));
   if (stop === undefined) {
     throw validate('no token is known to end an answer, "eos_token" in tokenizer_config.json is needed');
   }
@@ -212,13 +219,18 @@ export async function createTokenizer(
     special.start ??
       (named["add_bos_token"] === false
         ? undefined
-        : spelling(named["bos_token"]) ?? spelling(named["cls_token"])),
+        : spelling(named["bos_token"]) ?? spelling(named["cls_token"]) ??
+          (ends === undefined ? spelledAt(written?.single[0]) : undefined)),
+  );
+  const pair = written?.pair?.map((part): PairPart =>
+    "text" in part ? part : { token: tokenOf(part.token)!, type: part.type }
   );
   return {
     vocabularySize,
     pad: tokenOf(special.pad ?? spelling(named["pad_token"])) ?? stop,
     stop,
     ...(start !== undefined && { start }),
+    ...(pair && { pair }),
     encode(text) {
       // The file's own special tokens around a text are for whole texts; here prompt and answer are parts.
       const { ids, tokens } = inTime(
@@ -262,6 +274,11 @@ function withoutEmptyInversion(json: object): object {
 function spelling(value: unknown): string | undefined {
   const text = typeof value === "object" && value !== null && "content" in value ? value.content : value;
   return typeof text === "string" ? text : undefined;
+}
+
+/** How a part is spelled that is a token. */
+function spelledAt(part: WrittenPart | undefined): string | undefined {
+  return part && "token" in part ? part.token : undefined;
 }
 
 /** Null where there is no such file. */

@@ -4,7 +4,7 @@ import { clipTokenizerFiles } from "../../tests/support/clip_folder.ts";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { drawsOf, mutateBytes, mutateJson } from "../../tests/support/mutate.ts";
 import { testOnPublic } from "../../tests/support/public_files.ts";
-import { unigramFiles } from "../../tests/support/tokenizer_folder.ts";
+import { unigramFiles, wordPieceFiles } from "../../tests/support/tokenizer_folder.ts";
 import { PROGRAMS, testNeeding } from "../../tests/support/test_needing.ts";
 import { tokenizerJson } from "./byte_level_bpe.ts";
 import { DataError } from "../data/data_error.ts";
@@ -96,13 +96,55 @@ testOnPublic(
     assertEquals([...tokenizer.encode("")], []);
     // Without a decoder the library puts spaces between tokens, as the file's own does.
     assertEquals(tokenizer.decode([...tokenizer.encode("ab"), 96]), "a b <|endoftext|>");
-    await assertRejects(
-      () => readTokenizer(folder),
-      DataError,
-      'no token is known to end an answer, "eos_token" in',
-    );
+    // Nothing names a token there but the form of texts.
+    const { start, stop, pad } = await readTokenizer(folder);
+    assertEquals([start, stop, pad], [undefined, 96, 96]);
   },
 );
+
+test("readTokenizer() reads how texts and pairs of texts are written from tokenizer.json, where its config names no token", async () => {
+  const files = wordPieceFiles("", ["cat"]), json = JSON.parse(files["/tokenizer.json"]!);
+  const special = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } });
+  const text = (id: string, type_id: number) => ({ Sequence: { id, type_id } });
+  const single = [special("[CLS]", 0), text("A", 0), special("[SEP]", 0)];
+  const template = (pair?: unknown) => ({ type: "TemplateProcessing", single, special_tokens: {}, pair });
+  const named = { sep: ["[SEP]", 3], cls: ["[CLS]", 2] };
+  const bert = [[2, 0], ["first", 0], [3, 0], ["second", 1], [3, 1]];
+  const read = async (
+    post_processor: unknown,
+    config: object = { do_lower_case: true },
+  ): Promise<unknown[]> => {
+    const tokenizer = await createTokenizer({ ...json, post_processor }, config, "FILE");
+    const { start, stop, pair } = tokenizer;
+    return [
+      start,
+      stop,
+      pair?.map((part) => ["text" in part ? part.text : part.token, part.type]),
+    ];
+  };
+  assertEquals(await read({ type: "BertProcessing", ...named }), [2, 3, bert]);
+  assertEquals(
+    await read(template([...single, text("B", 1), special("[SEP]", 1)])),
+    [2, 3, bert],
+  );
+  assertEquals(
+    await read({
+      type: "Sequence",
+      processors: [{ type: "ByteLevel" }, { type: "RobertaProcessing", ...named }],
+    }),
+    [2, 3, [[2, 0], ["first", 0], [3, 0], [3, 0], ["second", 0], [3, 0]]],
+  );
+  assertEquals(await read(template()), [2, 3, undefined]);
+  // What the config says counts: without a beginning there is none.
+  assertEquals(await read({ type: "BertProcessing", ...named }, { eos_token: "cat" }), [undefined, 4, bert]);
+  assertEquals(await read(null, { sep_token: "[SEP]", cls_token: "[CLS]" }), [2, 3, undefined]);
+  const refused = (post_processor: unknown, reason: string) =>
+    assertRejects(() => read(post_processor), DataError, reason);
+  await refused(null, 'no token is known to end an answer, "eos_token" in');
+  await refused(template([{ Sequence: {} }]), "post_processor.pair is");
+  await refused({ type: "BertProcessing", cls: ["[CLS]", 2] }, 'sep is missing, ["token", id] is needed');
+  await refused({ type: "RobertaProcessing", ...named, sep: ["</s>", 2] }, 'it has no token "</s>"');
+});
 
 test("readTokenizer() takes special tokens from the config, and decodes every token as it stands", async () => {
   const config = {

@@ -6,13 +6,15 @@ import { isSkip, type Skip } from "../data/read_record.ts";
 import type { Pools } from "../examples.ts";
 import type { DataSource, TaskFamily, TaskModel, TaskOptions } from "../task.ts";
 import { readModelTokenizer } from "./hugging_face_tokenizer.ts";
-import type { TextExample } from "./text_batch.ts";
+import { type ClassExample, keyOf } from "./text_batch.ts";
 import { type Counted, ifFits, type TextForm } from "./text_form.ts";
 
 /** How a task takes real texts. */
-export interface TextTaking<T, U extends TextExample> {
+export interface TextTaking<T, U extends ClassExample> {
   /** The kind of model that takes them. */
   readonly modelFamily: ModelFamily;
+  /** Classes that a model of the user's is to tell apart; absent where it writes. */
+  readonly classes?: number;
   /** Ids of the data sets that it takes; absent where it takes all of its family. */
   readonly only?: readonly string[];
   /** The example as a model of the user's is asked, or why there is none. */
@@ -37,7 +39,7 @@ export interface TakenTexts<U> extends Pools<U> {
  * @throws {DataError} as `takeData` does; where the user's model has no tokenizer or fewer tokens than it; and where a model
  * of the user's is needed
  */
-export async function takeTexts<F extends TaskFamily, U extends TextExample>(
+export async function takeTexts<F extends TaskFamily, U extends ClassExample>(
   id: string,
   family: F,
   options: TaskOptions & { readonly data: string },
@@ -56,7 +58,7 @@ export async function takeTexts<F extends TaskFamily, U extends TextExample>(
         const example = convert(content);
         return isSkip(example) ? example : ifFits(example, form);
       },
-      keyOf: ({ prompt }) => prompt,
+      keyOf,
       ...by !== undefined && { by },
     });
     return taken;
@@ -67,7 +69,8 @@ export async function takeTexts<F extends TaskFamily, U extends TextExample>(
   }
   const { tokenizer, hash } = await readModelTokenizer(model, `use ${options.data} for "${id}"`);
   const { outputs, inputSize } = model!;
-  const form = { tokenizer, needs: { family: taking.modelFamily, outputs, inputSize } };
+  const { modelFamily: kind, classes = outputs } = taking;
+  const form = { tokenizer, needs: { family: kind, outputs: classes, inputSize } };
   const taken = await take(form, taking.convert, `${hash} ${inputSize}`);
   const rows = [...taken.train, ...taken.validation];
   return {

@@ -46,8 +46,10 @@ export function answerBatch(
   return { family: "decoder", tokens: { data: tokens, shape }, targets: { data: targets, shape } };
 }
 
-/** A text and the class that it is of, by its place among the choices. */
+/** A text, or a pair of texts, and the class that it is of, by its place among the choices. */
 export interface ClassExample extends TextExample {
+  /** The second text of a pair, of which the prompt is the first. */
+  readonly second?: string;
   /** The names of all classes, the answer among them. */
   readonly choices?: readonly string[];
 }
@@ -57,8 +59,45 @@ export function classOf({ answer, choices = [] }: ClassExample): number {
   return choices.indexOf(answer);
 }
 
+/** What tells an example from all others: the texts that it asks about. */
+export function keyOf({ prompt, second }: ClassExample): string {
+  return second === undefined ? prompt : `${prompt}\0${second}`;
+}
+
+/** Tokens as a model that classifies reads them, and the kind of each. */
+export interface ReadTokens {
+  readonly tokens: Int32Array<ArrayBuffer>;
+  /** Absent where all are of the first kind, 0. */
+  readonly types?: Int32Array<ArrayBuffer>;
+}
+
 /**
- * A batch of texts, each between the tokens that begin and end it, `[examples, length]`, padded on the right.
+ * The tokens of a text between those that begin and end it, or of a pair as the tokenizer writes one.
+ *
+ * @throws {RangeError} where the tokenizer has no tokens for a part of a text, or does not know how pairs are written
+ */
+export function classTokens({ prompt, second }: ClassExample, tokenizer: Tokenizer): ReadTokens {
+  if (second === undefined) {
+    return { tokens: Int32Array.of(...promptTokens(prompt, tokenizer), tokenizer.stop) };
+  }
+  if (!tokenizer.pair) throw new RangeError(`Cannot write a pair of texts: the tokenizer has no form of one`);
+  const texts = { first: tokenizer.encode(prompt), second: tokenizer.encode(second) };
+  const tokens: number[] = [], types: number[] = [];
+  for (const part of tokenizer.pair) {
+    const own = "text" in part ? texts[part.text] : [part.token];
+    for (const token of own) {
+      tokens.push(token);
+      types.push(part.type);
+    }
+  }
+  return {
+    tokens: Int32Array.from(tokens),
+    ...(types.some((type) => type !== 0) && { types: Int32Array.from(types) }),
+  };
+}
+
+/**
+ * A batch of texts, each between the tokens that begin and end it, or of pairs, `[examples, length]`, padded on the right.
  *
  * @throws {RangeError} where an example is longer than `length`
  */
@@ -69,19 +108,21 @@ export function classBatch(
 ): EncoderBatch {
   const shape = [examples.length, length];
   const tokens = new Int32Array(examples.length * length).fill(tokenizer.pad);
-  const mask = new Uint32Array(examples.length * length);
-  examples.forEach(({ prompt }, row) => {
-    const text = Int32Array.of(...promptTokens(prompt, tokenizer), tokenizer.stop);
+  const mask = new Uint32Array(examples.length * length), types = new Int32Array(examples.length * length);
+  examples.forEach((example, row) => {
+    const { tokens: text, types: kinds } = classTokens(example, tokenizer);
     if (text.length > length) {
-      throw new RangeError(`Cannot fit "${prompt}" into ${length} tokens: they are ${text.length}`);
+      throw new RangeError(`Cannot fit "${example.prompt}" into ${length} tokens: they are ${text.length}`);
     }
     tokens.set(text, row * length);
+    if (kinds) types.set(kinds, row * length);
     mask.fill(1, row * length, row * length + text.length);
   });
   return {
     family: "encoder",
     tokens: { data: tokens, shape },
     mask: { data: mask, shape },
+    ...(types.some((type) => type !== 0) && { types: { data: types, shape } }),
     targets: { data: Int32Array.from(examples, classOf), shape: [examples.length] },
   };
 }

@@ -1,7 +1,7 @@
 /** @file The form in which a model takes texts: in which tokens, how many, and what does not fit. */
 import type { Skip } from "../data/read_record.ts";
 import type { ModelNeeds } from "../task.ts";
-import type { TextExample } from "./text_batch.ts";
+import { type ClassExample, classTokens } from "./text_batch.ts";
 import { characterTokenizer, type Tokenizer, VOCABULARY_SIZE } from "./tokenizer.ts";
 
 /** Which tokens a model takes, and how many. */
@@ -31,30 +31,35 @@ export type Counted<T> = T & { readonly tokens: number };
 
 /**
  * The example, or why the model can't take it. A decoder's input has room for prompt, answer and the stop token, an
- * encoder-decoder's for prompt and stop token. A text that spells out the token that pads or ends can't be told from one
+ * encoder-decoder's for prompt and stop token, an encoder's for a text or a pair with the tokens around. A text that spells out the token that pads or ends can't be told from one
  * that is padded or ends there.
  */
-export function ifFits<T extends TextExample>(
+export function ifFits<T extends ClassExample>(
   example: T,
   { tokenizer, needs }: Pick<TextForm, "tokenizer" | "needs">,
 ): Counted<T> | Skip {
-  let prompt: Int32Array, answer: Int32Array;
+  const isEncoder = needs.family === "encoder", { pad, stop, start } = tokenizer;
+  if (isEncoder && example.second !== undefined && !tokenizer.pair) return NO_PAIRS;
+  // A class is written by no tokens.
+  const written = isEncoder ? example.second ?? "" : example.answer;
+  let texts: readonly Int32Array[];
   try {
-    prompt = tokenizer.encode(example.prompt);
-    answer = tokenizer.encode(example.answer);
+    texts = [example.prompt, written].map((text) => tokenizer.encode(text));
   } catch (error) {
     if (error instanceof RangeError) return LACKING;
     throw error;
   }
-  const { pad, stop, start } = tokenizer;
-  if ([prompt, answer].some((text) => text.includes(stop) || text.includes(pad))) return LACKING;
-  const asked = prompt.length + (start === undefined ? 0 : 1);
-  const tokens = asked + (needs.family === "decoder" ? answer.length : 0) + 1;
+  if (texts.some((text) => text.includes(stop) || text.includes(pad))) return LACKING;
+  const [prompt, answer] = texts as [Int32Array, Int32Array];
+  const tokens = isEncoder
+    ? classTokens(example, tokenizer).tokens.length
+    : prompt.length + (start === undefined ? 0 : 1) + (needs.family === "decoder" ? answer.length : 0) + 1;
   return tokens > needs.inputSize
     ? { skip: `longer than ${needs.inputSize} tokens` }
     : { ...example, tokens };
 }
 
+const NO_PAIRS: Skip = { skip: "that are pairs of texts, of which its tokenizer writes none for the model" };
 const LACKING: Skip = { skip: "with characters that the tokenizer lacks" };
 
 /** The text of an answer; nothing where a token has none: a model's vocabulary may be longer than its tokenizer's. */

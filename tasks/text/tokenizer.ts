@@ -1,5 +1,16 @@
 /** @file What a tokenizer is, and the one that every generated text task shares: a token per character, a fixed alphabet. */
 
+/** A part of a pair: one of its texts, or a token before, between or behind them. */
+export type PairPart =
+  & (
+    | { readonly text: "first" | "second" }
+    | { readonly token: number }
+  )
+  & {
+    /** The kind of its tokens, by which a model tells a first text from a second. */
+    readonly type: number;
+  };
+
 /** Between texts and a model's tokens. */
 export interface Tokenizer {
   /** How many tokens there are: 0 to one less. */
@@ -10,6 +21,8 @@ export interface Tokenizer {
   readonly stop: number;
   /** The token that the model expects before a text; absent where it expects none. */
   readonly start?: number;
+  /** How a pair of texts is written for a model that classifies; absent where nothing says it. */
+  readonly pair?: readonly PairPart[];
   /** The tokens of a text, without those above. @throws {RangeError} where it has no tokens for a part of the text */
   encode(text: string): Int32Array<ArrayBuffer>;
   /** The text of some tokens, those above spelled out. @throws {RangeError} where there is no such token */

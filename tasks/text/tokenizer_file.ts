@@ -54,6 +54,70 @@ export function checkTokenizer(json: object): number {
   );
 }
 
+/** A part of a text or of a pair as a file has it: one of the texts, or a token by its spelling. */
+export type WrittenPart = ({ readonly text: "first" | "second" } | { readonly token: string }) & {
+  readonly type: number;
+};
+
+/** How texts are written with the tokens around them. */
+export interface WrittenTexts {
+  /** A text by itself. */
+  readonly single: readonly WrittenPart[];
+  /** A pair of texts; absent where the file does not say. */
+  readonly pair?: readonly WrittenPart[];
+}
+
+/**
+ * What the "post_processor" of a file that was checked says of texts; undefined where it says nothing.
+ *
+ * Source: https://github.com/huggingface/tokenizers, tokenizers/src/processors: bert.rs, roberta.rs (all of one kind), template.rs.
+ */
+export function writtenTexts(json: object): WrittenTexts | undefined {
+  return writtenBy((json as Fields)["post_processor"] as Fields | null);
+}
+
+function writtenBy(part: Fields | null): WrittenTexts | undefined {
+  switch (part?.["type"]) {
+    case "Sequence":
+      return (part["processors"] as Fields[]).map(writtenBy).findLast((found) => found !== undefined);
+    case "BertProcessing":
+    case "RobertaProcessing": {
+      const [begin, end] = [part["cls"], part["sep"]].map((named) => (named as [string])[0]) as [
+        string,
+        string,
+      ];
+      const single: WrittenPart[] = [
+        { token: begin, type: 0 },
+        { text: "first", type: 0 },
+        { token: end, type: 0 },
+      ];
+      const second: WrittenPart[] = part["type"] === "BertProcessing"
+        ? [{ text: "second", type: 1 }, { token: end, type: 1 }]
+        : [{ token: end, type: 0 }, { text: "second", type: 0 }, { token: end, type: 0 }];
+      return { single, pair: [...single, ...second] };
+    }
+    case "TemplateProcessing": {
+      const [single, pair] = [part["single"], part["pair"] ?? []].map((list) =>
+        (list as readonly TemplatePart[]).map((one): WrittenPart =>
+          one.Sequence
+            ? { text: one.Sequence.id === "B" ? "second" : "first", type: one.Sequence.type_id ?? 0 }
+            : { token: one.SpecialToken!.id, type: one.SpecialToken!.type_id ?? 0 }
+        )
+      ) as [WrittenPart[], WrittenPart[]];
+      const texts = pair.flatMap((one) => "text" in one ? [one.text] : []);
+      return { single, ...(texts.join() === "first,second" && { pair }) };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** One of the two. */
+interface TemplatePart {
+  readonly Sequence?: { readonly id: string; readonly type_id?: number };
+  readonly SpecialToken?: { readonly id: string; readonly type_id?: number };
+}
+
 /** Old files do not say what the model is: the library goes by its fields. */
 function typeOf({ vocab, merges }: Fields): ModelType {
   return Array.isArray(vocab) ? "Unigram" : merges === undefined ? "WordPiece" : "BPE";
@@ -130,7 +194,12 @@ function checkPart(place: string, part: unknown, list: string): void {
       need("behavior", (value) => value === undefined || isText(value), "a text");
       return need("pattern", isPattern, '{"String": …} or {"Regex": …}');
     case "TemplateProcessing":
-      return need("single", isTemplate, 'a list of {"Sequence": …} and {"SpecialToken": …}');
+      need("single", isTemplate, TEMPLATE);
+      return need("pair", (value) => value === undefined || value === null || isTemplate(value), TEMPLATE);
+    case "BertProcessing":
+    case "RobertaProcessing":
+      need("cls", isNamed, '["token", id]');
+      return need("sep", isNamed, '["token", id]');
     case "Prepend":
       return need("prepend", isText, "a text");
     case "FixedLength":
@@ -144,11 +213,19 @@ function checkPart(place: string, part: unknown, list: string): void {
   }
 }
 
+const TEMPLATE = 'a list of {"Sequence": …} and {"SpecialToken": …}';
+
+function isNamed(value: unknown): value is readonly [string, unknown] {
+  return Array.isArray(value) && typeof value[0] === "string";
+}
+
 function isTemplate(value: unknown): boolean {
   return Array.isArray(value) &&
-    value.every((part) =>
-      typeof part === "object" && part !== null && ("Sequence" in part || "SpecialToken" in part)
-    );
+    value.every((part) => {
+      if (typeof part !== "object" || part === null) return false;
+      const { id, type_id: type } = (part.Sequence ?? part.SpecialToken ?? {}) as Fields;
+      return typeof id === "string" && (type === undefined || (Number.isInteger(type) && Number(type) >= 0));
+    });
 }
 
 function isPattern(value: unknown): boolean {

@@ -9,6 +9,7 @@ import { DataError } from "../data/data_error.ts";
 import { realDataOf } from "../data/load.ts";
 import { isSkip, type Skip } from "../data/read_record.ts";
 import { cutPools, drawnFor, type Pools, takeExamples } from "../examples.ts";
+import { classData, toClassExample } from "./class_data.ts";
 import { matthews } from "./matthews.ts";
 import type { Predictor, ShippedSettings, Split, Task, TaskData, TaskOptions } from "../task.ts";
 import { classificationExample } from "../text/prompt_templates.ts";
@@ -187,19 +188,29 @@ export function classificationTask(given: GivenClassification): Task {
         const pools = takeExamples(id, await given.pools(), options);
         return classificationData(given, pools, options, wordForm(given.inputSize));
       }
-      const { source, form, ...pools } = await takeTexts(id, "understanding", { ...options, data }, model, {
-        modelFamily: "encoder-decoder",
-        only: dataSets,
-        convert: (text) => toPair(text, labels),
-        own: { form: REAL_FORM },
-      });
-      requireDistinct(labels, form, `use ${data} for "${id}"`);
+      const isEncoder = model?.family === "encoder", real = { ...options, data };
+      const taken = isEncoder
+        ? await takeTexts(id, "understanding", real, model, {
+          modelFamily: "encoder",
+          classes: labels.length,
+          only: dataSets,
+          convert: (text) => toClassExample(text, labels),
+        })
+        : await takeTexts(id, "understanding", real, model, {
+          modelFamily: "encoder-decoder",
+          only: dataSets,
+          convert: (text) => toPair(text, labels),
+          own: { form: REAL_FORM },
+        });
+      const { source, form, ...pools } = taken;
+      if (!isEncoder) requireDistinct(labels, form, `use ${data} for "${id}"`);
       const found = new Set([...pools.train, ...pools.validation, ...pools.test].map(({ answer }) => answer));
       if (found.size === 1) {
         const all = `all of its examples are "${[...found][0]}"`;
         throw new DataError(`Cannot use ${data} for "${id}": ${all}, two labels are needed`);
       }
-      return { ...classificationData(given, pools, options, form), source };
+      const served = isEncoder ? classData : classificationData;
+      return { ...served(given, pools, options, form), source };
     },
   };
 }

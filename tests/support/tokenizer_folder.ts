@@ -73,7 +73,10 @@ export function unigramFiles(
   };
 }
 
-/** Files of a tokenizer of BERT's kind by their paths in `folder`: "[CLS]" (2) begins a text, "[SEP]" (3) ends it. */
+/**
+ * Files of a tokenizer of BERT's kind by their paths in `folder`: "[CLS]" (2) begins a text, "[SEP]" (3) ends it, and the first
+ * of a pair.
+ */
 export function wordPieceFiles(folder: string, words: readonly string[]): Record<string, string> {
   const special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"], letters = [..."abcdefghijklmnopqrstuvwxyz0123456789"];
   const pieces = [...special, ...words, ...letters, ...letters.map((letter) => `##${letter}`)];
@@ -82,7 +85,7 @@ export function wordPieceFiles(folder: string, words: readonly string[]): Record
     added_tokens: special.map((content, id) => ({ id, content, special: true, normalized: false })),
     normalizer: { type: "BertNormalizer", clean_text: true, handle_chinese_chars: true, lowercase: true },
     pre_tokenizer: { type: "BertPreTokenizer" },
-    post_processor: null,
+    post_processor: { type: "BertProcessing", sep: ["[SEP]", 3], cls: ["[CLS]", 2] },
     decoder: { type: "WordPiece", prefix: "##", cleanup: true },
     model: {
       type: "WordPiece",

@@ -3,13 +3,13 @@ import { DataError } from "../../tasks/data/data_error.ts";
 import { type Duplicates, readPools } from "../../tasks/data/load.ts";
 import { isSkip, type ReadRecord } from "../../tasks/data/read_record.ts";
 import type { Row } from "../../tasks/data/row.ts";
-import { toExample } from "../../tasks/own/convert.ts";
+import { type OwnText, toExample } from "../../tasks/own/convert.ts";
 import { classesOf } from "../../tasks/own/layout.ts";
 import type { AskedLayout, OpenedData } from "../../tasks/own/open_layout.ts";
 import { imagePlace, textPlace } from "../../tasks/own/place.ts";
 import { answerTokens, readingOf, takeRow, type TextModel, waysOut } from "../../tasks/own/texts.ts";
 import type { ShippedSettings } from "../../tasks/task.ts";
-import { promptTokens } from "../../tasks/text/text_batch.ts";
+import { classTokens, keyOf, promptTokens } from "../../tasks/text/text_batch.ts";
 import type { Registries } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
 import { openOwnData, settingsFor } from "./own_data.ts";
@@ -104,16 +104,19 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
   const { path, data } = given,
     reading = await readingOf(data, path, model),
     { form: { tokenizer } } = reading;
+  const isEncoder = model.family === "encoder";
+  const read = (example: OwnText) =>
+    isEncoder ? classTokens(example, tokenizer).tokens : promptTokens(example.prompt, tokenizer);
   const lengths = { prompt: [] as number[], answer: [] as number[], whole: [] as number[] };
   const measure = (row: Row) => {
     const example = toExample(row, data.layout, reading.wording);
     if (isSkip(example)) return;
     try {
-      const prompt = promptTokens(example.prompt, tokenizer).length,
+      const prompt = read(example).length,
         answer = answerTokens(example, reading.form).length;
       lengths.prompt.push(prompt);
       lengths.answer.push(answer);
-      lengths.whole.push(prompt + (model.family === "decoder" ? answer : 1));
+      lengths.whole.push(prompt + (model.family === "decoder" ? answer : isEncoder ? 0 : 1));
     } catch (error) {
       // Characters that the tokenizer lacks: the example is left out, and counted.
       if (!(error instanceof RangeError)) throw error;
@@ -128,7 +131,7 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
         if (isSkip(taken)) skipped.add(taken.skip);
         return taken;
       },
-      keyOf: ({ prompt }) => prompt,
+      keyOf: (example) => keyOf(example),
     })
   );
   const all = typeof pools === "string" ? { train: [], validation: [], test: [] } : pools;
@@ -149,10 +152,10 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
         ).length,
     ),
     examples: all.train.slice(0, SHOWN).map((example) => ({
-      prompt: example.prompt,
+      prompt: isEncoder ? tokenizer.decode(read(example)) : example.prompt,
       answer: example.answer,
-      isClass: model.family === "encoder",
-      tokens: [promptTokens(example.prompt, tokenizer).length, answerTokens(example, reading.form).length],
+      isClass: isEncoder,
+      tokens: [read(example).length, answerTokens(example, reading.form).length],
     })),
     waysOut: isTooMuch ? waysOut(model) : null,
   };

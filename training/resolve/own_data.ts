@@ -105,7 +105,10 @@ export function settingsFor(
 export function describeLayout(
   { layout: { kind, columns, prompt, score, labels } }: Pick<OpenedData, "layout">,
 ): string {
-  const asked = prompt === undefined ? `"${columns.prompt ?? columns.text}"` : "a template's prompts";
+  const second = columns.second === undefined ? "" : ` and "${columns.second}"`;
+  const asked = prompt === undefined
+    ? `"${columns.prompt ?? columns.text}"${second}`
+    : "a template's prompts";
   switch (kind) {
     case "answer":
       return `${asked} with ${

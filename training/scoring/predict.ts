@@ -5,7 +5,7 @@ import type { Tensor } from "../../gpu/tensor.ts";
 import { argmax } from "../../kernels/mod.ts";
 import { type Batch, IGNORE, type Model, type TargetModule, type Writer } from "../../models/model.ts";
 import { padRight } from "../../models/padded_prompts.ts";
-import type { Generation, Predictor } from "../../tasks/task.ts";
+import type { Generation, Predictor, TokenTypes } from "../../tasks/task.ts";
 import { Answers } from "../checkpoint/answers.ts";
 import { mergedForward } from "../loop/forward.ts";
 import { inGroups } from "./groups.ts";
@@ -30,6 +30,8 @@ type Choose = (
 interface Guess {
   readonly prompt: Int32Array;
   readonly continuation: Int32Array;
+  /** The kind of each token of the prompt. */
+  readonly types: Int32Array | undefined;
 }
 
 /** What a predictor does beside answering. */
@@ -93,24 +95,23 @@ export function createPredictor(
       }
       return out;
     },
-    async follows(prompts, continuations) {
-      const out: boolean[] = [],
-        guesses = prompts.map((prompt, i) => ({ prompt, continuation: continuations[i]! }));
+    async follows(prompts, continuations, types) {
+      const out: boolean[] = [], guesses = prompts.map(guessOf(continuations, types));
       for (const some of inGroups(guesses, tokensOf)) {
         out.push(...await answers.recall(() => followTogether(some)));
       }
       return out;
     },
-    async losses(prompts, continuations) {
-      const guesses = prompts.map((prompt, i): Guess => {
-        const continuation = continuations[i]!, most = roomBehind(prompt.length);
+    async losses(prompts, continuations, types) {
+      const guesses = prompts.map(guessOf(continuations, types));
+      for (const [i, { prompt, continuation }] of guesses.entries()) {
+        const most = roomBehind(prompt.length);
         if (continuation.length < 1 || continuation.length > most) {
           throw new RangeError(
             `Cannot tell the loss of continuation ${i}: it has ${continuation.length} tokens, 1 to ${most} are needed`,
           );
         }
-        return { prompt, continuation };
-      });
+      }
       const out: number[] = [];
       for (const some of inGroups(guesses, tokensOf)) {
         out.push(...await answers.recall(() => lossesTogether(some)));
@@ -177,11 +178,14 @@ export function createPredictor(
       const { tokens, padded, lengths } = padRight(guesses.map(({ prompt }) => prompt), longest);
       const mask = new Uint32Array(guesses.length * padded), shape = [guesses.length, padded];
       lengths.forEach((length, row) => mask.fill(1, row * padded, row * padded + length));
+      const types = new Int32Array(guesses.length * padded);
+      guesses.forEach((guess, row) => guess.types && types.set(guess.types, row * padded));
       return {
         batch: {
           family: "encoder",
           tokens: { data: tokens, shape },
           mask: { data: mask, shape },
+          types: { data: types, shape },
           targets: { data: new Int32Array(guesses.length).fill(IGNORE), shape: [guesses.length] },
         },
         rows: [...guesses.keys()],
@@ -252,6 +256,14 @@ export function createPredictor(
     }
     return written.map((tokens) => Int32Array.from(tokens));
   }
+}
+
+/** A prompt with what may follow it. */
+function guessOf(
+  continuations: readonly Int32Array[],
+  types: TokenTypes = [],
+): (prompt: Int32Array, i: number) => Guess {
+  return (prompt, i) => ({ prompt, continuation: continuations[i]!, types: types[i] });
 }
 
 function tokensOf({ prompt, continuation }: Guess): number {

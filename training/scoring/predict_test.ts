@@ -380,11 +380,11 @@ Deno.test("createPredictor() tells an encoder's classes and losses of texts, wha
   const gpu = await testGpu();
   using _ = gpu.scope("encoder");
   const entry = textClassifier({
-    id: "roberta",
-    title: "RoBERTa",
+    id: "bert",
+    title: "BERT",
     config: {
       ...{ vocabulary: 17, width: 12, layers: 2, heads: 3, hidden: 20, length: 16, outputs: 3 },
-      ...{ kind: "roberta", activation: "gelu", normEpsilon: 1e-5, types: 1, paddingToken: 1 } as const,
+      ...{ kind: "bert", activation: "gelu", normEpsilon: 1e-5, types: 2, paddingToken: 1 } as const,
     },
     recipe: null,
   });
@@ -396,13 +396,19 @@ Deno.test("createPredictor() tells an encoder's classes and losses of texts, wha
   const classes = (text: number) => [0, 1, 2].map((one) => [texts[text]!, Int32Array.of(one)] as const);
   const asked = [...texts.keys()].flatMap(classes);
   const prompts = asked.map(([text]) => text), answers = asked.map(([, one]) => one);
-  const losses = await predictor.losses(prompts, answers),
-    follows = await predictor.follows(prompts, answers);
+  // The last text has no tokens of the second kind.
+  const kinds = texts.map(({ length }, i) =>
+    i === 4 ? undefined : Int32Array.from({ length }, (_, at) => Number(2 * at > length))
+  );
+  const types = kinds.flatMap((own) => [own, own, own]);
+  const losses = await predictor.losses(prompts, answers, types),
+    follows = await predictor.follows(prompts, answers, types);
   for (const [i, text] of texts.entries()) {
     const batch: EncoderBatch = {
       family: "encoder",
       tokens: { data: text.slice(), shape: [1, text.length] },
       mask: { data: new Uint32Array(text.length).fill(1), shape: [1, text.length] },
+      ...(kinds[i] && { types: { data: kinds[i], shape: [1, text.length] } }),
       targets: { data: Int32Array.of(0), shape: [1] },
     };
     const scores = await gpu.download(
