@@ -14,15 +14,21 @@ export {
   softCap,
   swiglu,
 } from "./ops/elementwise.ts";
-export { adaptedLinear, type HalfWeight, linearWith, matmul, type MatmulOptions } from "./ops/matmul.ts";
+export {
+  adaptedLinear,
+  linearWith,
+  type LowPrecisionWeight,
+  matmul,
+  type MatmulOptions,
+} from "./ops/matmul.ts";
 export { addLayerNorm, addRmsNorm, layerNorm, rmsNorm, type SumAndNorm } from "./ops/norm.ts";
 export { gatherMap, mapRows, type RowMap, scatterMap } from "./ops/rows.ts";
 export {
   type Gradients,
   type GradientStore,
-  type HalfParameter,
   type InputGradients,
-  isHalf,
+  isLowPrecision,
+  type LowPrecisionParameter,
   type Operation,
   type Parameter,
   Tape,

@@ -1,6 +1,6 @@
 /** @file Reverse mode over kernels: one forward pass is recorded and run backward once. */
 import type { Gpu } from "../gpu/gpu.ts";
-import { elementCount, type Tensor } from "../gpu/tensor.ts";
+import { elementCount, type LowPrecision, type Tensor } from "../gpu/tensor.ts";
 import { accumulate, add } from "../kernels/mod.ts";
 
 /** A named tensor that outlives a step. Its identity is the object; its value changes in place. */
@@ -11,17 +11,17 @@ export interface Parameter {
   readonly value: Tensor;
 }
 
-/** A frozen parameter in 16-bit floats: half the memory, and no gradient. Only products of matrices read it. */
-export interface HalfParameter {
+/** A frozen parameter in low precision: less memory, and no gradient. Only products of matrices read it. */
+export interface LowPrecisionParameter {
   /** As a parameter's. */
   readonly name: string;
-  /** Two numbers to a word. */
-  readonly value: Tensor<"f16">;
+  /** Replaced in place where a method's start rewrites the weight. */
+  readonly value: Tensor<LowPrecision>;
 }
 
-/** True where a weight is kept in 16-bit floats. */
-export function isHalf(weight: Parameter | HalfParameter): weight is HalfParameter {
-  return weight.value.dtype === "f16";
+/** True where a weight is kept in low precision. */
+export function isLowPrecision(weight: Parameter | LowPrecisionParameter): weight is LowPrecisionParameter {
+  return weight.value.dtype !== "f32";
 }
 
 /** A value on a tape. Its identity is the object. */
@@ -99,12 +99,12 @@ export class Tape {
     return { value, needsGradient: false };
   }
 
-  /** The parameter's variable on this tape: always the same one. A frozen one in 16-bit floats stands for itself. */
+  /** The parameter's variable on this tape: always the same one. A frozen one in low precision stands for itself. */
   parameter(parameter: Parameter): Var;
   /** The same for weights of either kind. */
-  parameter(parameter: Parameter | HalfParameter): Var | HalfParameter;
-  parameter(parameter: Parameter | HalfParameter): Var | HalfParameter {
-    if (isHalf(parameter)) return parameter;
+  parameter(parameter: Parameter | LowPrecisionParameter): Var | LowPrecisionParameter;
+  parameter(parameter: Parameter | LowPrecisionParameter): Var | LowPrecisionParameter {
+    if (isLowPrecision(parameter)) return parameter;
     let known = this.#parameters.get(parameter);
     if (!known) {
       const needsGradient = this.#store.has(parameter);

@@ -2,13 +2,15 @@
 import { activation, createGradients, type GradientStore, Tape, type Var } from "../autodiff/mod.ts";
 import type { Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import type { Tensor } from "../gpu/tensor.ts";
-import { add, dotInto, toHalf } from "../kernels/mod.ts";
+import { type LowPrecision, lowPrecision, type Shape, type Tensor } from "../gpu/tensor.ts";
+import { add, dotInto, type StoredType } from "../kernels/mod.ts";
 import type { Forward, TargetModule } from "../models/model.ts";
+import { fromInt8 } from "../numerics/int8.ts";
+import { fromNf4 } from "../numerics/nf4.ts";
 import { createRandom } from "../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
 import { adaptedForward, measuredForward, plainForward } from "../training/loop/forward.ts";
-import { add as sum, multiply, randomMatrix, toFloat32 } from "../numerics/matrix.ts";
+import { add as sum, type Matrix, multiply, randomMatrix, toFloat32 } from "../numerics/matrix.ts";
 
 /** Examples of the batch: more than inputs, so that it determines both maps. */
 const ROWS = 32;
@@ -31,16 +33,28 @@ export interface ToyModel {
 
 /**
  * Always the same network, in the caller's scope. The targets are those of a network whose maps differ by a change of
- * rank 2 and whose c differs, so every method with rank 2 or more can reach them. With `half` the maps are rounded to
- * 16-bit floats, as frozen weights may be.
+ * rank 2 and whose c differs, so every method with rank 2 or more can reach them. The maps are kept in
+ * `precision`, as frozen weights may be, and the change is one of what they stand for then.
  */
-export async function createToyModel(gpu: Gpu, { half = false } = {}): Promise<ToyModel> {
+export async function createToyModel(
+  gpu: Gpu,
+  { precision = "f32" }: { readonly precision?: StoredType } = {},
+): Promise<ToyModel> {
   const random = createRandom(7);
   const names = Object.keys(SHAPES) as (keyof typeof SHAPES)[];
   const entries = names.flatMap((name) => [
     { label: `${name}.weight`, shape: [...SHAPES[name]] },
     { label: `${name}.bias`, shape: [SHAPES[name][0]] },
   ]);
+  const frozen = new Map<string, Tensor<LowPrecision>>();
+  /** What the numbers of a map stand for once they are kept. */
+  const keep = (label: string, shape: Shape, { data }: Matrix): Float64Array => {
+    if (precision === "f32") return data;
+    const numbers = Float32Array.from(data), words = lowPrecision(numbers, precision);
+    if (!frozen.has(label)) frozen.set(label, gpu.upload(words, precision, shape, label));
+    if (precision === "f16") return Float64Array.from(new Float16Array(numbers));
+    return (precision === "int8" ? fromInt8 : fromNf4)(lowPrecision(numbers, precision), numbers.length);
+  };
   const load = (change: number) => {
     const { parts } = gpu.pack(entries, "toy weights");
     return parts.map((value): Parameter => {
@@ -53,7 +67,9 @@ export async function createToyModel(gpu: Gpu, { half = false } = {}): Promise<T
           randomMatrix(out, 2, other.fork("left"), 0.5),
           randomMatrix(2, inputs, other.fork("right"), 0.5),
         );
-        gpu.write(value, toFloat32(sum(randomMatrix(out, inputs, own, inputs ** -0.5), product, change)));
+        const base = randomMatrix(out, inputs, own, inputs ** -0.5);
+        const data = keep(value.label, value.shape, base);
+        gpu.write(value, toFloat32(sum({ ...base, data }, product, change)));
       }
       return { name: value.label, value };
     });
@@ -65,11 +81,11 @@ export async function createToyModel(gpu: Gpu, { half = false } = {}): Promise<T
   const target = gpu.empty([ROWS, 10], "target");
   {
     using _ = gpu.scope("targets");
-    const { output } = joinMaps(gpu, goal, x, {});
+    const { output } = joinMaps(goal, x);
     gpu.copy(output(plainForward(new Tape(gpu, createGradients(gpu, [])))).value, target);
   }
   await gpu.flush();
-  return { gpu, parameters, head: [parameters[3]!], x, target, ...joinMaps(gpu, parameters, x, { half }) };
+  return { gpu, parameters, head: [parameters[3]!], x, target, ...joinMaps(parameters, x, frozen) };
 }
 
 /**
@@ -77,16 +93,16 @@ export async function createToyModel(gpu: Gpu, { half = false } = {}): Promise<T
  * of x `[rows, in]`.
  */
 export function joinMaps(
-  gpu: Gpu,
   parameters: readonly Parameter[],
   x: Tensor,
-  { half = false },
+  frozen: ReadonlyMap<string, Tensor<LowPrecision>> = new Map(),
 ): Pick<ToyModel, "targetModules" | "output"> {
   const targetModules = [0, 2].map((i): TargetModule => {
     const weight = parameters[i]!, [out, inputs] = weight.value.shape as [number, number];
+    const kept = frozen.get(weight.name);
     return {
       name: weight.name.replace(".weight", ""),
-      weight: half ? { ...weight, value: toHalf(gpu, weight.value) } : weight,
+      weight: kept ? { name: weight.name, value: kept } : weight,
       bias: parameters[i + 1]!,
       in: inputs,
       out,

@@ -9,9 +9,11 @@ import {
   byteLength,
   type DType,
   ELEMENT_BYTES,
-  elementBytes,
   elementCount,
   type HostArrays,
+  hostLength,
+  LOW_PRECISIONS,
+  type LowPrecision,
   type Shape,
   type Tensor,
 } from "./tensor.ts";
@@ -46,8 +48,11 @@ export interface GpuInfo {
 export interface Pack<D extends DType = "f32"> {
   /** One for each entry, in order. */
   readonly parts: readonly Tensor<D>[];
-  /** Each buffer as one flat tensor: parts and the zeros between them. One, unless it were larger than a binding may be. */
-  readonly flats: readonly Tensor<D>[];
+  /**
+   * Each buffer as one flat tensor: parts and the zeros between them. One, unless it were larger than a binding may be.
+   * Low precision is seen as words.
+   */
+  readonly flats: readonly Tensor<D extends LowPrecision ? "u32" : D>[];
 }
 
 /** What was done since `resetWork`: a training step after the first few makes nothing new and reads nothing back. */
@@ -158,7 +163,8 @@ export class Gpu implements AsyncDisposable {
     const type = (dtype ?? "f32") as D;
     const limit = this.#pool.mostBytes;
     for (const entry of entries) this.#pool.requireRoom({ ...entry, dtype: type });
-    const parts: Tensor<D>[] = [], flats: Tensor<D>[] = [];
+    const parts: Tensor<D>[] = [], flats: Pack<D>["flats"][number][] = [];
+    const word = (LOW_PRECISIONS as readonly DType[]).includes(type) ? "u32" : type;
     for (let first = 0; first < entries.length;) {
       const offsets: number[] = [];
       let bytes = 0, next = first;
@@ -168,9 +174,9 @@ export class Gpu implements AsyncDisposable {
         offsets.push(bytes);
         bytes += size;
       }
-      const flat = this.zeros([bytes / elementBytes(type)], label, type);
-      offsets.forEach((offset, i) => parts.push({ ...flat, ...entries[first + i]!, offset }));
-      flats.push(flat);
+      const flat = this.zeros([bytes / ELEMENT_BYTES], label, word);
+      offsets.forEach((offset, i) => parts.push({ ...flat, ...entries[first + i]!, dtype: type, offset }));
+      flats.push(flat as Pack<D>["flats"][number]);
       first = next;
     }
     return { parts, flats };
@@ -185,7 +191,7 @@ export class Gpu implements AsyncDisposable {
 
   /** Overwrites `target` with host data. Ordered with launches: earlier ones do not see it, later ones do. */
   write<D extends DType>(target: Tensor<D>, data: HostArrays[D]): void {
-    if (data.length !== elementCount(target.shape)) {
+    if (data.length !== hostLength(target)) {
       throw new RangeError(
         `Cannot write "${target.label}" [${target.shape}]: ${data.length} elements were given`,
       );
@@ -350,8 +356,11 @@ export class Gpu implements AsyncDisposable {
 }
 
 function hostArray<D extends DType>({ dtype, shape }: Tensor<D>, bytes: ArrayBuffer): HostArrays[D] {
-  const arrays = { f32: Float32Array, u32: Uint32Array, i32: Int32Array, f16: Float16Array };
-  return new arrays[dtype](bytes, 0, elementCount(shape)) as HostArrays[D];
+  const arrays = {
+    ...{ f32: Float32Array, u32: Uint32Array, i32: Int32Array },
+    ...{ f16: Float16Array, int8: Uint32Array, nf4: Uint32Array },
+  };
+  return new arrays[dtype](bytes, 0, hostLength({ dtype, shape })) as HostArrays[D];
 }
 
 /** WebGPU writes whole words: an odd number of 16-bit floats gets a zero behind it. */

@@ -400,7 +400,7 @@ Deno.test("Gpu keeps 16-bit floats of odd counts, alone and in packs, and rounds
     "f16",
   );
   assertEquals(parts.map(({ offset }) => offset), [0, 256, 512]);
-  assertEquals(flats.map(({ shape }) => shape), [[384]]);
+  assertEquals(flats.map(({ shape, dtype }) => [dtype, ...shape]), [["u32", 192]]);
   gpu.copy(alone, parts[0]!);
   gpu.write(parts[2]!, Float16Array.of(7, 8, 9));
   assertEquals(await gpu.downloadAll([alone, ...parts]), [

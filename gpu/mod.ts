@@ -22,6 +22,7 @@ export {
   type DType,
   elementCount,
   type HostArrays,
+  type LowPrecision,
   type Shape,
   type Tensor,
   withShape,

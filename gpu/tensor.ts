@@ -1,7 +1,15 @@
 /** @file Tensors: plain data that says where in GPU memory an array lies. */
 
-/** Element type of a tensor. "f16" is storage only, read as pairs of 32 bits: every kernel computes in f32. */
-export type DType = "f32" | "u32" | "i32" | "f16";
+import { int8Layout, toInt8 } from "../numerics/int8.ts";
+import { nf4Layout, toNf4 } from "../numerics/nf4.ts";
+
+/** What frozen weights can be kept as in fewer than 32 bits. Storage only: every kernel computes in f32. */
+export type LowPrecision = "f16" | "int8" | "nf4";
+/** All of them. */
+export const LOW_PRECISIONS = ["f16", "int8", "nf4"] as const satisfies readonly LowPrecision[];
+
+/** Element type of a tensor. */
+export type DType = "f32" | "u32" | "i32" | LowPrecision;
 
 /** Sizes of a tensor's axes, outermost first. `[]` is a scalar. */
 export type Shape = readonly number[];
@@ -16,6 +24,10 @@ export interface HostArrays {
   i32: Int32Array<ArrayBuffer>;
   /** 16-bit floats. */
   f16: Float16Array<ArrayBuffer>;
+  /** Words of `toInt8`, fewer than elements. */
+  int8: Uint32Array<ArrayBuffer>;
+  /** Words of `toNf4`, fewer than elements. */
+  nf4: Uint32Array<ArrayBuffer>;
 }
 
 /** A contiguous, row-major array in GPU memory. Plain data: it owns nothing and has no methods. */
@@ -32,13 +44,8 @@ export interface Tensor<D extends DType = "f32"> {
   readonly label: string;
 }
 
-/** Bytes of one element of every type but "f16". */
+/** Bytes of one element of every type of 32 bits. */
 export const ELEMENT_BYTES = 4;
-
-/** Bytes of one element of a type. */
-export function elementBytes(dtype: DType): number {
-  return dtype === "f16" ? 2 : ELEMENT_BYTES;
-}
 
 /** Number of elements of a shape; 1 for a scalar. */
 export function elementCount(shape: Shape): number {
@@ -47,7 +54,26 @@ export function elementCount(shape: Shape): number {
 
 /** Bytes of a tensor's elements, rounded up to whole words, as WebGPU copies them. */
 export function byteLength({ shape, dtype }: Pick<Tensor<DType>, "shape" | "dtype">): number {
-  return Math.ceil(elementCount(shape) * elementBytes(dtype) / 4) * 4;
+  const count = elementCount(shape);
+  if (dtype === "int8") return 4 * int8Layout(count).words;
+  if (dtype === "nf4") return 4 * nf4Layout(count).words;
+  return 4 * (dtype === "f16" ? Math.ceil(count / 2) : count);
+}
+
+/** Entries of the host array that holds a tensor: its elements, or the words that they are quantized to. */
+export function hostLength(tensor: Pick<Tensor<DType>, "shape" | "dtype">): number {
+  const isQuantized = tensor.dtype === "int8" || tensor.dtype === "nf4";
+  return isQuantized ? byteLength(tensor) / 4 : elementCount(tensor.shape);
+}
+
+/** Numbers rounded to low precision, as a tensor of that type is written with them. Beyond 16 bits they become infinite. */
+export function lowPrecision<P extends LowPrecision>(data: Float32Array, type: P): HostArrays[P] {
+  const convert: { readonly [Q in LowPrecision]: () => HostArrays[Q] } = {
+    f16: () => new Float16Array(data),
+    int8: () => toInt8(data),
+    nf4: () => toNf4(data),
+  };
+  return convert[type]();
 }
 
 /** The same elements under another shape. @throws {RangeError} where the element counts differ */
@@ -68,12 +94,15 @@ export function alignBytes(bytes: number): number {
   return Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
 }
 
+/** Of a larger class the waste would be gigabytes where weights lie side by side. */
+const MOST_WASTED = 2 ** 24;
+
 /**
- * Bytes that a tensor of so many bytes takes, as `Memory` counts them: rounded up to one of eight classes an octave. At
- * most an eighth is wasted, and a step's tensors meet the same buffers again.
+ * Bytes that a tensor of so many bytes takes, as `Memory` counts them: rounded up to one of eight classes an octave, or to
+ * 16 MiB where that is less. At most an eighth is wasted, and a step's tensors meet the same buffers again.
  */
 export function allocatedBytes(bytes: number): number {
   const aligned = alignBytes(bytes);
-  const step = Math.max(ALIGNMENT, 2 ** (Math.floor(Math.log2(aligned)) - 3));
+  const step = Math.min(MOST_WASTED, Math.max(ALIGNMENT, 2 ** (Math.floor(Math.log2(aligned)) - 3)));
   return Math.ceil(aligned / step) * step;
 }

@@ -65,6 +65,7 @@ export { addNorm, norm, normBackward, type NormOptions } from "./norm/norm.ts";
 export { type Activation, activation, activationBackward, ACTIVATIONS } from "./pointwise/activation.ts";
 export { accumulate, add, addRow } from "./pointwise/add.ts";
 export { toFloat, toHalf } from "./pointwise/convert.ts";
+export type { StoredType } from "./wgsl/stored.ts";
 export { multiply } from "./pointwise/multiply.ts";
 export { softCap, softCapBackward } from "./pointwise/soft_cap.ts";
 export { geglu, gegluBackward, type GluGradients, swiglu, swigluBackward } from "./pointwise/glu.ts";

@@ -83,10 +83,10 @@ export function clipEncoder(
   config: ClipEncoderConfig,
 ): ClipEncoder {
   const { width, heads, layers, normEpsilon: epsilon } = config;
-  const { parameters, halves } = loaded;
+  const { parameters, frozen } = loaded;
   const targetModule = (name: string): TargetModule => {
     const weightName = `${root}.encoder.${name}.weight`;
-    const weight = halves.get(weightName) ?? parameters.get(weightName)!;
+    const weight = frozen.get(weightName) ?? parameters.get(weightName)!;
     const bias = parameters.get(`${root}.encoder.${name}.bias`)!;
     return { name, weight, bias, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };

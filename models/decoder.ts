@@ -19,7 +19,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { DecoderBatch, Model, TargetModule } from "./model.ts";
 import { type AttentionKind, type TextNetwork, textWriter } from "./text_writer.ts";
-import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
+import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of a decoder, named as in the text of the Llama papers. */
 export interface DecoderConfig {
@@ -133,26 +133,26 @@ function normNames({ outputNorms }: DecoderConfig) {
 }
 
 /**
- * Builds a decoder on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. The weights of the
- * target modules that `half` names are kept in 16-bit floats.
+ * Builds a decoder on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. Target modules'
+ * weights are kept in the precisions that are given, by name.
  */
 export function createDecoder(
   gpu: Gpu,
   config: DecoderConfig,
   source: WeightSource,
-  half: ReadonlySet<string> = new Set(),
+  precisions: Precisions = new Map(),
 ): Model<DecoderBatch> {
   const { vocabulary, width, heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
   const weightName = (targetModule: string) => `model.${targetModule}.weight`;
-  const { parameters, halves } = loadParameters(
+  const { parameters, frozen } = loadParameters(
     gpu,
     decoderParameters(config),
     source,
-    new Set([...half].map(weightName)),
+    new Map([...precisions].map(([name, type]) => [weightName(name), type])),
   );
   const parameter = (name: string): Parameter => parameters.get(`${name}.weight`)!;
   const targetModule = (name: string): TargetModule => {
-    const weight = halves.get(weightName(name)) ?? parameter(`model.${name}`);
+    const weight = frozen.get(weightName(name)) ?? parameter(`model.${name}`);
     const bias = parameters.get(`model.${name}.bias`);
     return {
       name,

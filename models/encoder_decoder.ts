@@ -19,7 +19,7 @@ import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import type { Random } from "../numerics/random.ts";
 import { type EncoderDecoderBatch, type Forward, IGNORE, type Model, type TargetModule } from "./model.ts";
 import { padRight, scoped } from "./padded_prompts.ts";
-import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
+import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of an encoder-decoder, as in Raffel et al., arXiv 1910.10683, and T5 v1.1. */
 export interface EncoderDecoderConfig {
@@ -146,8 +146,8 @@ export function initialEncoderDecoderWeights(
 }
 
 /**
- * Builds an encoder-decoder on the GPU, in the caller's scope. Its logits are `[batch · target length, vocabulary]`. The
- * weights of the target modules that `half` names are kept in 16-bit floats.
+ * Builds an encoder-decoder on the GPU, in the caller's scope. Its logits are `[batch · target length, vocabulary]`. Target modules'
+ * weights are kept in the precisions that are given, by name.
  *
  * @throws {RangeError} where positions cannot be grouped into the buckets
  */
@@ -155,7 +155,7 @@ export function createEncoderDecoder(
   gpu: Gpu,
   config: EncoderDecoderConfig,
   source: WeightSource,
-  half: ReadonlySet<string> = new Set(),
+  precisions: Precisions = new Map(),
 ): Model<EncoderDecoderBatch> {
   const { vocabulary, width, heads, headSize, buckets, maxDistance, normEpsilon: epsilon } = config;
   const { inputLength, targetLength, startToken, paddingToken } = config;
@@ -166,15 +166,15 @@ export function createEncoderDecoder(
     );
   }
   const weightName = (targetModule: string) => `${targetModule}.weight`;
-  const { parameters, halves } = loadParameters(
+  const { parameters, frozen } = loadParameters(
     gpu,
     encoderDecoderParameters(config),
     source,
-    new Set([...half].map(weightName)),
+    new Map([...precisions].map(([name, type]) => [weightName(name), type])),
   );
   const parameter = (name: string): Parameter => parameters.get(`${name}.weight`)!;
   const targetModule = (name: string): TargetModule => {
-    const weight = halves.get(weightName(name)) ?? parameter(name);
+    const weight = frozen.get(weightName(name)) ?? parameter(name);
     return { name, weight, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };
   const attentionAt = (root: string): AttentionModules => ({

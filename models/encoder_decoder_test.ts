@@ -229,7 +229,7 @@ Deno.test("createEncoderDecoder() keeps the weights of the target modules that a
   const config = CONFIGS["v1.1"]!, batch = translationBatch(2);
   const whole = createEncoderDecoder(gpu, config, weightsOf(5));
   const names = whole.targetModules.map(({ name }) => name).filter((name) => !name.endsWith(".q"));
-  const half = createEncoderDecoder(gpu, config, weightsOf(5), new Set(names));
+  const half = createEncoderDecoder(gpu, config, weightsOf(5), new Map(names.map((name) => [name, "f16"])));
   assertEquals(
     half.targetModules.filter(({ weight }) => weight.value.dtype === "f16").map(({ name }) => name),
     names,

@@ -118,11 +118,11 @@ export function encoderStack(
   names: EncoderNames,
   { width, layers, heads, normEpsilon: epsilon, activation: kind }: EncoderSizes,
 ): EncoderStack {
-  const { parameters, halves } = loaded;
+  const { parameters, frozen } = loaded;
   const blocks = Array.from({ length: layers }, (_, layer) => {
     const at = (part: string) => `${names.root}${names.stack}.${layer}.${part}`;
     const targetModule = (part: string): TargetModule => {
-      const path = at(part), weight = halves.get(`${path}.weight`) ?? parameters.get(`${path}.weight`)!;
+      const path = at(part), weight = frozen.get(`${path}.weight`) ?? parameters.get(`${path}.weight`)!;
       const [out, inputs] = weight.value.shape as [number, number];
       return {
         name: path.slice(names.root.length),

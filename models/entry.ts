@@ -45,7 +45,7 @@ import {
   visionMemory,
 } from "./tape_tensors.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
-import { initialWeights, type ParameterList, type WeightSource } from "./weights.ts";
+import { initialWeights, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
 
 /** How a base checkpoint is made: full fine-tuning of seeded random weights on a corpus. */
 export interface PretrainingRecipe {
@@ -141,8 +141,8 @@ export interface ModelEntry {
   readonly newHead?: readonly number[];
   /** Seeded random weights, as the family is pretrained from. */
   initial(random: Random): WeightSource;
-  /** Builds the model in the caller's scope, with the weights of the target modules that `half` names in 16-bit floats. */
-  create(gpu: Gpu, source: WeightSource, half?: ReadonlySet<string>): Model;
+  /** Builds the model in the caller's scope, with target modules' weights in these precisions. */
+  create(gpu: Gpu, source: WeightSource, precisions?: Precisions): Model;
 }
 
 /** A model of a checkpoint that lies in a folder. @param path the folder */
@@ -236,7 +236,7 @@ export function decoder(given: EntryOf<DecoderConfig>): ModelEntry {
     parameters,
     targetModules: () => targetModulesOf(parameters, /^model\.(layers\..*_proj)\.weight$/),
     initial: initialWeights,
-    create: (gpu, source, half) => createDecoder(gpu, config, source, half) as Model,
+    create: (gpu, source, precisions) => createDecoder(gpu, config, source, precisions) as Model,
   };
 }
 
@@ -268,7 +268,7 @@ export function gpt2(given: EntryOf<Gpt2Config>): ModelEntry {
     parameters,
     targetModules: () => targetModulesOf(parameters, /^transformer\.(h\..*\.c_(?:attn|proj|fc))\.weight$/),
     initial: initialWeights,
-    create: (gpu, source, half) => createGpt2(gpu, config, source, half) as Model,
+    create: (gpu, source, precisions) => createGpt2(gpu, config, source, precisions) as Model,
   };
 }
 
@@ -313,7 +313,7 @@ export function vision(given: EntryOf<VisionConfig>): ModelEntry {
     targetModules: () =>
       targetModulesOf(parameters, /^vision_model\.encoder\.(layers\..*(?:_proj|fc1|fc2))\.weight$/),
     initial: initialWeights,
-    create: (gpu, source, half) => createVision(gpu, config, source, half) as Model,
+    create: (gpu, source, precisions) => createVision(gpu, config, source, precisions) as Model,
   };
 }
 
@@ -355,7 +355,7 @@ export function imageClassifier(given: EntryOf<ImageClassifierConfig>): ModelEnt
     parameters,
     targetModules: () => targetModulesOf(parameters, /\.encoder\.(layer\..*)\.weight$/),
     initial: initialWeights,
-    create: (gpu, source, half) => createImageClassifier(gpu, config, source, half) as Model,
+    create: (gpu, source, precisions) => createImageClassifier(gpu, config, source, precisions) as Model,
   };
 }
 
@@ -394,7 +394,7 @@ export function textClassifier(given: EntryOf<TextClassifierConfig>): ModelEntry
     parameters,
     targetModules: () => targetModulesOf(parameters, /\.(?:encoder|transformer)\.(layer\..*)\.weight$/),
     initial: initialWeights,
-    create: (gpu, source, half) => createTextClassifier(gpu, config, source, half) as Model,
+    create: (gpu, source, precisions) => createTextClassifier(gpu, config, source, precisions) as Model,
   };
 }
 
@@ -442,7 +442,7 @@ export function encoderDecoder(given: EntryOf<EncoderDecoderConfig>): ModelEntry
     targetModules: () =>
       targetModulesOf(parameters, /^((?:encoder|decoder)\.block\..*\.(?:[qkvo]|wi|wi_0|wi_1|wo))\.weight$/),
     initial: (random) => initialEncoderDecoderWeights(config, random),
-    create: (gpu, source, half) => createEncoderDecoder(gpu, config, source, half) as Model,
+    create: (gpu, source, precisions) => createEncoderDecoder(gpu, config, source, precisions) as Model,
   };
 }
 

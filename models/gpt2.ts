@@ -13,7 +13,7 @@ import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DecoderBatch, Model, TargetModule } from "./model.ts";
 import { type TextNetwork, textWriter } from "./text_writer.ts";
-import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
+import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants, as in Radford et al., "Language Models are Unsupervised Multitask Learners". */
 export interface Gpt2Config {
@@ -71,21 +71,21 @@ export function gpt2Parameters(config: Gpt2Config): ParameterList {
 }
 
 /**
- * Builds GPT-2 on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. The weights of the target
- * modules that `half` names are kept in 16-bit floats.
+ * Builds GPT-2 on the GPU, in the caller's scope. Its logits are `[batch · length, vocabulary]`. Target modules'
+ * weights are kept in the precisions that are given, by name.
  */
 export function createGpt2(
   gpu: Gpu,
   config: Gpt2Config,
   source: WeightSource,
-  half: ReadonlySet<string> = new Set(),
+  precisions: Precisions = new Map(),
 ): Model<DecoderBatch> {
   const { vocabulary, width, layers, heads, length, normEpsilon: epsilon } = config;
-  const { parameters, halves } = loadParameters(
+  const { parameters, frozen } = loadParameters(
     gpu,
     gpt2Parameters(config),
     source,
-    new Set([...half].map((name) => `transformer.${name}.weight`)),
+    new Map([...precisions].map(([name, type]) => [`transformer.${name}.weight`, type])),
   );
   const parameter = (name: string): Parameter => parameters.get(`transformer.${name}`)!;
   const norm = (name: string) => ({
@@ -93,7 +93,7 @@ export function createGpt2(
     bias: parameter(`${name}.bias`),
   });
   const targetModule = (name: string): TargetModule => {
-    const weight = halves.get(`transformer.${name}.weight`) ?? parameter(`${name}.weight`);
+    const weight = frozen.get(`transformer.${name}.weight`) ?? parameter(`${name}.weight`);
     const bias = parameter(`${name}.bias`);
     return { name, weight, bias, out: weight.value.shape[0]!, in: weight.value.shape[1]! };
   };

@@ -15,7 +15,7 @@ import {
 import type { Forward, Model, VisionBatch } from "./model.ts";
 import { patchRows } from "./patches.ts";
 import { resampledPositions } from "./resampled_positions.ts";
-import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
+import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of an image classifier. */
 export interface ImageClassifierConfig extends EncoderSizes {
@@ -105,14 +105,14 @@ export function imageClassifierBeside({ kind, width }: ImageClassifierConfig): P
 }
 
 /**
- * Builds an image classifier on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. The weights of the
- * target modules that `half` names are kept in 16-bit floats.
+ * Builds an image classifier on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. Target modules'
+ * weights are kept in the precisions that are given, by name.
  */
 export function createImageClassifier(
   gpu: Gpu,
   config: ImageClassifierConfig,
   source: WeightSource,
-  half: ReadonlySet<string> = new Set(),
+  precisions: Precisions = new Map(),
 ): Model<VisionBatch> {
   const { kind, width, patch, channels, image, positionsFor = image, normEpsilon: epsilon } = config;
   const side = image / patch, patches = side ** 2, tokens = patches + 1;
@@ -120,7 +120,9 @@ export function createImageClassifier(
     gpu,
     imageClassifierParameters(config),
     config.newHead ? withNewHead(source) : source,
-    new Set([...half].map((targetModule) => `${NAMES[kind].root}${targetModule}.weight`)),
+    new Map(
+      [...precisions].map(([targetModule, type]) => [`${NAMES[kind].root}${targetModule}.weight`, type]),
+    ),
   );
   const parameter = (name: string): Parameter => loaded.parameters.get(name)!;
   const embeddings = (name: string) => parameter(`${kind}.embeddings.${name}`);

@@ -1,5 +1,5 @@
 /** @file The contract between models, methods and tasks. */
-import type { HalfParameter, Parameter, Tape, Var } from "../autodiff/tape.ts";
+import type { LowPrecisionParameter, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { DType, HostArrays, Shape } from "../gpu/tensor.ts";
 
 /** A family of architectures. */
@@ -80,7 +80,7 @@ export interface TargetModule {
   /** Unique in the model, e.g. "layers.3.self_attn.q_proj". */
   readonly name: string;
   /** W, `[out, in]`; in 16-bit floats where it is frozen and the run asks for that. */
-  readonly weight: Parameter | HalfParameter;
+  readonly weight: Parameter | LowPrecisionParameter;
   /** Added by the forward pass, never by a method. */
   readonly bias?: Parameter;
   /** Columns of W. */

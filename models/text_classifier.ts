@@ -24,7 +24,7 @@ import {
   withBias,
 } from "./encoder_stack.ts";
 import type { EncoderBatch, Model } from "./model.ts";
-import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
+import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
 
 /** Sizes and constants of a text classifier. */
 export interface TextClassifierConfig extends EncoderSizes {
@@ -136,14 +136,14 @@ export function textClassifierParameters(config: TextClassifierConfig): Paramete
 }
 
 /**
- * Builds a text classifier on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. Nothing is dropped out. The
- * weights of the target modules that `half` names are kept in 16-bit floats.
+ * Builds a text classifier on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. Nothing is dropped out. Target modules'
+ * weights are kept in the precisions that are given, by name.
  */
 export function createTextClassifier(
   gpu: Gpu,
   config: TextClassifierConfig,
   source: WeightSource,
-  half: ReadonlySet<string> = new Set(),
+  precisions: Precisions = new Map(),
 ): Model<EncoderBatch> {
   const { kind, vocabulary, types, length, normEpsilon: epsilon } = config, head = HEADS[kind];
   const own = newHeadParameters(config);
@@ -151,7 +151,9 @@ export function createTextClassifier(
     gpu,
     textClassifierParameters(config),
     withNewHead(source, own),
-    new Set([...half].map((targetModule) => `${NAMES[kind].root}${targetModule}.weight`)),
+    new Map(
+      [...precisions].map(([targetModule, type]) => [`${NAMES[kind].root}${targetModule}.weight`, type]),
+    ),
   );
   const parameter = (name: string): Parameter => loaded.parameters.get(name)!;
   const embeddings = (name: string) => parameter(`${kind}.embeddings.${name}.weight`);

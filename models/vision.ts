@@ -13,7 +13,13 @@ import {
 } from "./clip_encoder.ts";
 import type { Forward, Model, VisionBatch } from "./model.ts";
 import { patchRows } from "./patches.ts";
-import { initialWeights, loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
+import {
+  initialWeights,
+  loadParameters,
+  type ParameterList,
+  type Precisions,
+  type WeightSource,
+} from "./weights.ts";
 
 /** Sizes and constants of a vision transformer. */
 export interface VisionConfig extends ClipEncoderConfig {
@@ -53,14 +59,14 @@ export function visionParameters(config: VisionConfig): ParameterList {
 }
 
 /**
- * Builds a vision transformer on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. The weights of the
- * target modules that `half` names are kept in 16-bit floats.
+ * Builds a vision transformer on the GPU, in the caller's scope. Its logits are `[batch, outputs]`. Target modules'
+ * weights are kept in the precisions that are given, by name.
  */
 export function createVision(
   gpu: Gpu,
   config: VisionConfig,
   source: WeightSource,
-  half: ReadonlySet<string> = new Set(),
+  precisions: Precisions = new Map(),
 ): Model<VisionBatch> {
   const { width, patch, channels, normEpsilon: epsilon } = config;
   const tokens = positions(config), patches = tokens - 1;
@@ -68,7 +74,9 @@ export function createVision(
     gpu,
     visionParameters(config),
     config.newHead ? withNewHead(source) : source,
-    new Set([...half].map((targetModule) => `vision_model.encoder.${targetModule}.weight`)),
+    new Map(
+      [...precisions].map(([targetModule, type]) => [`vision_model.encoder.${targetModule}.weight`, type]),
+    ),
   );
   const parameter = (name: string): Parameter => loaded.parameters.get(name)!;
   const encoder = clipEncoder(loaded, "vision_model", config);

@@ -1,7 +1,7 @@
 /** @file Where a model's parameters get their values: a checkpoint, or seeded random numbers. */
-import type { HalfParameter, Parameter } from "../autodiff/tape.ts";
+import type { LowPrecisionParameter, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import { elementCount, type Shape } from "../gpu/tensor.ts";
+import { elementCount, LOW_PRECISIONS, type LowPrecision, lowPrecision, type Shape } from "../gpu/tensor.ts";
 import type { Random } from "../numerics/random.ts";
 import { CheckpointError } from "./checkpoints/checkpoint.ts";
 
@@ -15,46 +15,58 @@ export type ParameterList = readonly { readonly name: string; readonly shape: Sh
 export interface LoadedParameters {
   /** Those that may be trained. */
   readonly parameters: ReadonlyMap<string, Parameter>;
-  /** Those in 16-bit floats. */
-  readonly halves: ReadonlyMap<string, HalfParameter>;
+  /** Those that are frozen in low precision. */
+  readonly frozen: ReadonlyMap<string, LowPrecisionParameter>;
 }
 
+/** What weights are kept in, by the names of their target modules or their own; others take 32 bits. */
+export type Precisions = ReadonlyMap<string, LowPrecision>;
+
 /**
- * Loads parameters into the caller's scope. Those that `half` names are rounded to the nearest 16-bit float on the way, so
- * they never take 32 bits on the GPU.
+ * Loads parameters into the caller's scope. Those that `precisions` names are rounded on the way, so they never take 32 bits
+ * on the GPU.
  *
- * @throws {CheckpointError} where a value lies beyond 16-bit floats
+ * @throws {CheckpointError} where a value lies beyond what it is to be kept in
  */
 export function loadParameters(
   gpu: Gpu,
   list: ParameterList,
   source: WeightSource,
-  half: ReadonlySet<string> = new Set(),
+  precisions: Precisions = new Map(),
 ): LoadedParameters {
   const entries = (some: ParameterList) => some.map(({ name, shape }) => ({ label: name, shape }));
-  const whole = list.filter(({ name }) => !half.has(name)),
-    halved = list.filter(({ name }) => half.has(name));
+  const whole = list.filter(({ name }) => !precisions.has(name));
   const wholes = gpu.pack(entries(whole), "weights").parts;
   const parameters = new Map(whole.map(({ name }, i) => [name, { name, value: wholes[i]! }]));
-  const halfParts = gpu.pack(entries(halved), "half weights", "f16").parts;
-  const halves = new Map(halved.map(({ name }, i) => [name, { name, value: halfParts[i]! }]));
+  const frozen = new Map(LOW_PRECISIONS.flatMap((type) => {
+    const some = list.filter(({ name }) => precisions.get(name) === type);
+    const { parts } = gpu.pack(entries(some), `weights in ${type}`, type);
+    return some.map(({ name }, i) => [name, { name, value: parts[i]! }] as const);
+  }));
   for (const { name, shape } of list) {
     const data = source(name, shape), parameter = parameters.get(name);
     if (parameter) gpu.write(parameter.value, data);
-    else gpu.write(halves.get(name)!.value, toFloat16(name, data));
+    else {
+      const { value } = frozen.get(name)!;
+      validateRange(name, data, value.dtype);
+      gpu.write(value, lowPrecision(data, value.dtype));
+    }
   }
-  return { parameters, halves };
+  return { parameters, frozen };
 }
 
-function toFloat16(name: string, data: Float32Array<ArrayBuffer>): Float16Array<ArrayBuffer> {
-  const rounded = new Float16Array(data);
-  const at = rounded.findIndex((value, i) => !Number.isFinite(value) && Number.isFinite(data[i]));
+function validateRange(name: string, data: Float32Array, type: LowPrecision): void {
+  // Quantized blocks are scaled by their largest number, which only has to be one.
+  const most = type === "f16" ? 65504 : 3.4028234663852886e38;
+  // 16-bit floats keep infinities and NaN; 65,520 is the first number that would become one.
+  const at = type === "f16"
+    ? data.findIndex((value) => Number.isFinite(value) && !Number.isFinite(Math.f16round(value)))
+    : data.findIndex((value) => !Number.isFinite(value));
   if (at >= 0) {
     throw new CheckpointError(
-      `Cannot keep "${name}" in 16-bit floats: element ${at} is ${data[at]}, 65504 is the most`,
+      `Cannot keep "${name}" as ${type}: element ${at} is ${data[at]}, ${most} is the most`,
     );
   }
-  return rounded;
 }
 
 /**

@@ -1,4 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { toInt8 } from "../numerics/int8.ts";
+import { toNf4 } from "../numerics/nf4.ts";
 import { createRandom } from "../numerics/random.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
 import { CheckpointError } from "./checkpoints/checkpoint.ts";
@@ -36,9 +38,9 @@ Deno.test("loadParameters() rounds what is kept in 16 bits, and refuses what lie
     using scope = gpu.scope("weights");
     const source = () => Float32Array.of(first, 1 / 3);
     const list = [{ name: "whole", shape: [2] }, { name: "half", shape: [2] }];
-    const { parameters, halves } = loadParameters(gpu, list, source, new Set(["half"]));
-    for (const { value } of [parameters.get("whole")!, halves.get("half")!]) scope.keep(value);
-    return [parameters.get("whole")!.value, halves.get("half")!.value] as const;
+    const { parameters, frozen } = loadParameters(gpu, list, source, new Map([["half", "f16"]]));
+    for (const { value } of [parameters.get("whole")!, frozen.get("half")!]) scope.keep(value);
+    return [parameters.get("whole")!.value, frozen.get("half")!.value] as const;
   };
   using _ = gpu.scope("test");
   for (const first of [65504, 65519, -65519]) {
@@ -50,7 +52,34 @@ Deno.test("loadParameters() rounds what is kept in 16 bits, and refuses what lie
     assertThrows(
       () => load(first),
       CheckpointError,
-      `Cannot keep "half" in 16-bit floats: element 0 is ${first}, 65504 is the most`,
+      `Cannot keep "half" as f16: element 0 is ${first}, 65504 is the most`,
     );
   }
+});
+
+Deno.test("loadParameters() quantizes each parameter as it is told, side by side with others, and refuses what is no number", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("quantized");
+  const values = Float32Array.from(createRandom(3).normal(5 * 70, 1));
+  const names = ["whole", "int8", "nf4", "second nf4"],
+    list = names.map((name) => ({ name, shape: [5, 70] }));
+  const precisions = new Map([["int8", "int8"], ["nf4", "nf4"], ["second nf4", "nf4"]] as const);
+  const { parameters, frozen } = loadParameters(gpu, list, () => values, precisions);
+  assertEquals([[...parameters.keys()], [...frozen.keys()]], [["whole"], ["int8", "nf4", "second nf4"]]);
+  assertEquals(await gpu.download(parameters.get("whole")!.value), values);
+  assertEquals(await gpu.download(frozen.get("int8")!.value), toInt8(values));
+  for (const name of ["nf4", "second nf4"]) {
+    assertEquals(await gpu.download(frozen.get(name)!.value), toNf4(values));
+  }
+  assertThrows(
+    () =>
+      loadParameters(
+        gpu,
+        list,
+        (name) => name === "nf4" ? values.map((v, i) => i === 8 ? NaN : v) : values,
+        precisions,
+      ),
+    CheckpointError,
+    'Cannot keep "nf4" as nf4: element 8 is NaN',
+  );
 });

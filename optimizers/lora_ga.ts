@@ -133,7 +133,7 @@ export async function startFromGradient(
     });
     gpu.write(pair.a.value, a);
     gpu.write(pair.b.value, b);
-    foldProductOut(gpu, pair);
+    await foldProductOut(gpu, pair);
   }
 }
 

@@ -416,9 +416,12 @@ function initializeA(setup: Setup, factors: readonly Factors[]): void {
   }
 }
 
-/** Takes s·B·A out of each weight, so that a start with B ≠ 0 leaves the effective weight as it was. */
-export function foldProductOut(gpu: Gpu, { targetModule, a, b, scale }: Factors): void {
-  rewriteWeight(gpu, targetModule, (into) => {
+/**
+ * Takes s·B·A out of each weight, so that a start with B ≠ 0 leaves the effective weight as it was, up to the rounding of
+ * what the weight is kept in.
+ */
+export function foldProductOut(gpu: Gpu, { targetModule, a, b, scale }: Factors): Promise<void> {
+  return rewriteWeight(gpu, targetModule, (into) => {
     kernels.matmul(gpu, b.value, a.value, { scale: -scale, into, accumulate: true, reuse: true });
   });
 }

@@ -76,7 +76,7 @@ export const pissa: OptimizerModule<PissaOptions> = defineOptimizer({
           const roots = values.map((value) => Math.sqrt(value / scale));
           gpu.write(a.value, Float32Array.from(right, (v, i) => roots[Math.floor(i / targetModule.in)]! * v));
           gpu.write(b.value, Float32Array.from(left, (u, i) => u * roots[i % rank]!));
-          foldProductOut(gpu, pair);
+          await foldProductOut(gpu, pair);
         }
       },
     }),

@@ -35,7 +35,7 @@ function createGoldenModel(gpu: Gpu): ToyModel {
     return { name: value.label, value };
   });
   const x = upload(goldenProblem.x, "x"), target = upload(goldenProblem.target, "target");
-  return { gpu, parameters, head: [parameters[3]!], x, target, ...joinMaps(gpu, parameters, x, {}) };
+  return { gpu, parameters, head: [parameters[3]!], x, target, ...joinMaps(parameters, x) };
 }
 
 /** What is trained by name, and LoRA-FA's A, which is not but belongs to its start. */

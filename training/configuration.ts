@@ -148,9 +148,10 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   }
   const { memory: given, alsoTrain = [], ...rest } = parsed, memory = completeMemory(given);
   alsoTrained({ alsoTrain }, model, targetModules);
-  if (memory?.frozenWeights === "f16" && trainsWeights(module, options, targetModules)) {
+  const frozenWeights = memory?.frozenWeights ?? "f32";
+  if (frozenWeights !== "f32" && trainsWeights(module, options, targetModules)) {
     throw new UserError(
-      `Cannot keep frozen weights as f16 with "${module.id}": it trains the weights of all adapted maps`,
+      `Cannot keep frozen weights as ${frozenWeights} with "${module.id}": it trains the weights of all adapted maps`,
     );
   }
   const { sources } = registries, entry = findModel(parsed.model, registries.models);
@@ -417,9 +418,11 @@ function trainsWeights(
 }
 
 /** What differs from the defaults; undefined where nothing does, so that runs from before there were options keep their ids. */
-function completeMemory({ frozenWeights, checkpointing }: MemoryOptions = {}): MemoryOptions | undefined {
+function completeMemory(
+  { frozenWeights = "f32", checkpointing }: MemoryOptions = {},
+): MemoryOptions | undefined {
   const chosen = {
-    ...frozenWeights === "f16" && { frozenWeights },
+    ...frozenWeights !== "f32" && { frozenWeights },
     ...checkpointing === "blocks" && { checkpointing },
   };
   return Object.keys(chosen).length > 0 ? chosen : undefined;

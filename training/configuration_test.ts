@@ -215,6 +215,14 @@ Deno.test("completeConfig() drops memory options that change nothing, so that th
     'Cannot keep frozen weights as f16 with "full": it trains the weights of all adapted maps',
   );
   refused(
+    { memory: { frozenWeights: "nf4" }, optimizer: { id: "full", options: {} } },
+    'Cannot keep frozen weights as nf4 with "full": it trains the weights of all adapted maps',
+  );
+  refused(
+    { memory: { frozenWeights: "fp4" } },
+    'field "memory.frozenWeights" is "fp4", one of "f32", "f16", "int8", "nf4" is needed',
+  );
+  refused(
     { memory: { checkpointing: "layers" } },
     'field "memory.checkpointing" is "layers", one of "none", "blocks" is needed',
   );

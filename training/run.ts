@@ -1,6 +1,7 @@
 /** @file What goes into a run and what comes out: plain JSON on both sides. schemas.ts checks it at run time. */
 import { canonicalJson, joinFields } from "../files/canonical_json.ts";
 import type { Hardware } from "../gpu/gpu.ts";
+import type { LowPrecision } from "../gpu/tensor.ts";
 import type { RowLengths } from "../models/architecture.ts";
 import type { Options } from "../optimizers/optimizer.ts";
 import type { DataSource, Split, TaskOptions } from "../tasks/task.ts";
@@ -19,8 +20,11 @@ export interface Schedule {
 
 /** How a run spends less memory. */
 export interface MemoryOptions {
-  /** What frozen weights of adapted target modules are kept as: "f32", or "f16" in half the bytes. */
-  readonly frozenWeights?: "f32" | "f16";
+  /**
+   * What frozen weights of adapted target modules are kept as: "f32"; "f16" in half the bytes; "int8" in 8 bits and a float
+   * for each 64 numbers; "nf4" in 4 bits with double quantization (QLoRA, arXiv 2305.14314).
+   */
+  readonly frozenWeights?: "f32" | LowPrecision;
   /** "blocks" keeps the input of each block and computes the rest of it again for the backward pass. */
   readonly checkpointing?: "none" | "blocks";
 }

@@ -1,5 +1,6 @@
 /** @file Checks of what goes into a run and what comes out, where JSON enters: the types of run.ts at run time. */
 import { z } from "zod";
+import { LOW_PRECISIONS } from "../gpu/tensor.ts";
 import { COLUMN_ROLES, KINDS, SCORES } from "../tasks/own/layout.ts";
 import type * as run from "./run.ts";
 
@@ -85,7 +86,7 @@ export const ModelChoice = z.strictObject({
 
 /** How a run spends less memory. */
 export const MemoryOptions = z.strictObject({
-  frozenWeights: z.enum(["f32", "f16"]).exactOptional(),
+  frozenWeights: z.enum(["f32", ...LOW_PRECISIONS]).exactOptional(),
   checkpointing: z.enum(["none", "blocks"]).exactOptional(),
 });
 /** See run.ts. */

@@ -178,6 +178,25 @@ test("train() with frozen weights in f16 differs by their rounding alone, and no
   }
 });
 
+test("train() with quantized frozen weights trains a base near the given one, in less memory, the same every time", async () => {
+  const gpu = await testGpu(), optimizer = { id: "lora", options: { rank: 4 } };
+  const whole = complete({ optimizer }), parts = await partsOf(whole);
+  const kept = await runSession(gpu, whole, parts, {});
+  const weights = ({ cost }: typeof kept) => cost.peakBytesByCategory["weights"]!;
+  const lossOf = ({ validationLoss }: typeof kept) => validationLoss[0]!.value;
+  for (const [frozenWeights, share, apart] of [["int8", 0.35, 0.02], ["nf4", 0.25, 0.3]] as const) {
+    const config = complete({ optimizer, memory: { frozenWeights } });
+    const [found, again] = [
+      await runSession(gpu, config, parts, {}),
+      await runSession(gpu, config, parts, {}),
+    ];
+    assertLess(weights(found), share * weights(kept));
+    assertLess(Math.abs(lossOf(found) - lossOf(kept)), apart * lossOf(kept), frozenWeights);
+    assert(lossOf(found) !== lossOf(kept));
+    assertEquals([again.trainLoss, again.validationLoss], [found.trainLoss, found.validationLoss]);
+  }
+});
+
 test("train() learns: twenty steps lower the loss on the training examples of digits", async () => {
   const gpu = await testGpu();
   const config = complete({

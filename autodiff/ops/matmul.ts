@@ -1,6 +1,6 @@
 /** @file Matrix products on the tape. */
 import { matmul as product } from "../../kernels/mod.ts";
-import type { Tensor } from "../../gpu/tensor.ts";
+import type { LowPrecision, Tensor } from "../../gpu/tensor.ts";
 import type { Tape, Var } from "../tape.ts";
 
 /** How the product is formed. */
@@ -11,14 +11,14 @@ export interface MatmulOptions {
   readonly scale?: number;
 }
 
-/** A frozen weight in 16-bit floats: half the memory, and no gradient. */
-export interface HalfWeight {
+/** A frozen weight in low precision: less memory, and no gradient. */
+export interface LowPrecisionWeight {
   /** `[out, in]`. */
-  readonly value: Tensor<"f16">;
+  readonly value: Tensor<LowPrecision>;
 }
 
 /** scale · A op(B). A is `[rows, inner]`, B `[inner, columns]` or transposed; both may lead with a batch axis. */
-export function matmul(tape: Tape, a: Var, b: Var | HalfWeight, options: MatmulOptions = {}): Var {
+export function matmul(tape: Tape, a: Var, b: Var | LowPrecisionWeight, options: MatmulOptions = {}): Var {
   const { transposeB = false, scale = 1 } = options;
   const { gpu } = tape;
   return tape.record({
@@ -46,7 +46,7 @@ export function matmul(tape: Tape, a: Var, b: Var | HalfWeight, options: MatmulO
 export function adaptedLinear(
   tape: Tape,
   x: Var,
-  weight: Var | HalfWeight,
+  weight: Var | LowPrecisionWeight,
   a: Var,
   b: Var,
   scale: number,
@@ -86,7 +86,7 @@ export function adaptedLinear(
 export function linearWith(
   tape: Tape,
   x: Var,
-  weight: Var | HalfWeight,
+  weight: Var | LowPrecisionWeight,
   { inner, b, scale }: { readonly inner: Var; readonly b: Var; readonly scale: number },
 ): Var {
   const { gpu } = tape;
@@ -110,16 +110,16 @@ export function linearWith(
   });
 }
 
-function isVariable(weight: Var | HalfWeight): weight is Var {
+function isVariable(weight: Var | LowPrecisionWeight): weight is Var {
   return weight.value.dtype === "f32";
 }
 
-/** The weight as an input that may want a gradient. @throws {TypeError} where 16-bit floats are to be trained */
-function variableOf(weight: Var | HalfWeight): Var[] {
+/** The weight as an input that may want a gradient. @throws {TypeError} where low precision is to be trained */
+function variableOf(weight: Var | LowPrecisionWeight): Var[] {
   if (isVariable(weight)) return [weight];
   if ("needsGradient" in weight && weight.needsGradient) {
     throw new TypeError(
-      `Cannot differentiate by "${weight.value.label}": it holds 16-bit floats, which cannot be trained`,
+      `Cannot differentiate by "${weight.value.label}": it is kept as ${weight.value.dtype}, which cannot be trained`,
     );
   }
   return [];

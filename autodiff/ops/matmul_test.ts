@@ -127,7 +127,7 @@ Deno.test("matmul() and adaptedLinear() multiply by frozen weights of 16-bit flo
   assertThrows(
     () => matmul(tape, tape.input(gpu.zeros([rows, inside], "x")), wanted, { transposeB: true }),
     TypeError,
-    'Cannot differentiate by "half weight": it holds 16-bit floats, which cannot be trained',
+    'Cannot differentiate by "half weight": it is kept as f16, which cannot be trained',
   );
 });
 

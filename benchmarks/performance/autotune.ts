@@ -8,7 +8,7 @@ import {
   type ProductShape,
   ruleFor,
   shapeClassOf,
-  toHalf,
+  type StoredType,
   useMatmulChoices,
   variantsOn,
 } from "../../kernels/mod.ts";
@@ -52,17 +52,17 @@ export async function useTuning(gpu: Gpu): Promise<Tuning | null> {
 export function productsOf(models: readonly Pick<ModelEntry, "parameters" | "pretrained">[]): ProductShape[] {
   const shipped = models.filter(({ pretrained }) => pretrained);
   const byClass = new Map<string, ProductShape>();
-  const note = (layout: Layout, rows: number, inner: number, columns: number, half = false) => {
-    const shape = { layout, batch: 1, rows, inner, columns, half }, name = shapeClassOf(shape);
+  const note = (layout: Layout, rows: number, inner: number, columns: number, typeB: StoredType = "f32") => {
+    const shape = { layout, batch: 1, rows, inner, columns, typeB }, name = shapeClassOf(shape);
     if (!byClass.has(name)) byClass.set(name, shape);
   };
   for (const tokens of ROWS) {
     for (const { shape } of shipped.flatMap(({ parameters }) => parameters)) {
       if (shape.length !== 2) continue;
       const [outer, inner] = shape as [number, number];
-      for (const half of [false, true]) {
-        note("nt", tokens, inner, outer, half);
-        note("nn", tokens, outer, inner, half);
+      for (const typeB of ["f32", "f16"] as const) {
+        note("nt", tokens, inner, outer, typeB);
+        note("nn", tokens, outer, inner, typeB);
       }
       note("tn", outer, tokens, inner);
       for (const rank of RANKS.filter((rank) => rank < Math.min(outer, inner))) {
@@ -97,11 +97,11 @@ export async function autotune(
 /** Median microseconds of one product by variant. */
 async function measure(gpu: Gpu, shape: ProductShape): Promise<Map<MatmulVariant, number>> {
   using _ = gpu.scope("tuning");
-  const { layout, rows, inner, columns, half } = shape;
+  const { layout, rows, inner, columns, typeB } = shape;
   // Zeros would do: no adapter multiplies them faster.
   const a = gpu.zeros(layout === "tn" ? [inner, rows] : [rows, inner], "a");
-  const full = gpu.zeros(layout === "nt" ? [columns, inner] : [inner, columns], "b");
-  const b = half ? toHalf(gpu, full) : full, into = gpu.empty([rows, columns], "c");
+  const b = gpu.zeros(layout === "nt" ? [columns, inner] : [inner, columns], "b", typeB);
+  const into = gpu.empty([rows, columns], "c");
   const options = { transposeA: layout === "tn", transposeB: layout === "nt", into };
   const byTimestamps = gpu.info.features.includes("timestamp-query");
   const takes = async (variant: MatmulVariant, times: number): Promise<number> => {

@@ -75,12 +75,13 @@ Deno.test("productsOf() lists the products of the shipped models, each class onc
 Deno.test("autotune() times every variant on every shape and chooses the fastest, or the rule's", async () => {
   const gpu = await testGpu(), before = gpu.memory.liveBytes;
   const shapes = [
-    { layout: "nt", batch: 1, rows: 70, inner: 64, columns: 64, half: false },
-    { layout: "nn", batch: 1, rows: 5, inner: 8, columns: 4, half: true },
+    { layout: "nt", batch: 1, rows: 70, inner: 64, columns: 64, typeB: "f32" },
+    { layout: "nn", batch: 1, rows: 5, inner: 8, columns: 4, typeB: "f16" },
+    { layout: "nt", batch: 1, rows: 9, inner: 70, columns: 6, typeB: "nf4" },
   ] as const;
   const seen: number[] = [];
   const { adapter, products } = await autotune(gpu, shapes, ({ done }) => seen.push(done));
-  assertEquals([adapter, seen, gpu.memory.liveBytes], [gpu.info.adapter, [1, 2], before]);
+  assertEquals([adapter, seen, gpu.memory.liveBytes], [gpu.info.adapter, [1, 2, 3], before]);
   assertEquals(Object.keys(products), shapes.map(shapeClassOf));
   for (const { variant, rule, microseconds } of Object.values(products)) {
     assertEquals(Object.keys(microseconds), [...MATMUL_VARIANTS]);

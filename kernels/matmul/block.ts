@@ -2,16 +2,14 @@
 import { defineKernel, MAX_GROUPS } from "../../gpu/kernel.ts";
 import { kernelsByShape } from "../wgsl/by_shape.ts";
 import { type BlockShape, blockSource, DEPTH } from "./block_source.ts";
-import { alignment, productBuffers, type ProductShape, type Variant } from "./product.ts";
+import { alignment, productBuffers, type ProductShape, suffixOf, type Variant } from "./product.ts";
 import { launchSplit, SPLIT_UNIFORMS } from "./split.ts";
 
 const kernelOf = kernelsByShape((shape: BlockShape) => {
-  const { layout, tile, half, epilogue } = shape;
+  const { layout, tile, typeB, epilogue } = shape;
   const buffers = productBuffers(epilogue), uniforms = SPLIT_UNIFORMS;
   return defineKernel({
-    name: `matmul_block_${tile}x${tile}x${DEPTH}_${layout}${half ? "_half" : ""}${
-      epilogue ? "_epilogue" : ""
-    }`,
+    name: `matmul_block_${tile}x${tile}x${DEPTH}_${layout}${suffixOf(typeB)}${epilogue ? "_epilogue" : ""}`,
     source: blockSource(shape, { buffers, uniforms }),
     buffers,
     uniforms,
@@ -61,9 +59,9 @@ function block(tile: number): Variant {
       return layout !== "tn" && batch === 1 && epilogue !== null && gridOf(product, tile).splits === 1;
     },
     launch(gpu, operands, product) {
-      const { layout, half, epilogue } = product;
+      const { layout, typeB, epilogue } = product;
       const kernel = kernelOf({
-        ...{ layout, tile, own: tile / 8, half, epilogue: epilogue !== null },
+        ...{ layout, tile, own: tile / 8, typeB, epilogue: epilogue !== null },
         ...alignment(product),
       });
       launchSplit(gpu, operands, product, gridOf(product, tile), (how) => gpu.launch(kernel, how));

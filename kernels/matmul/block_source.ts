@@ -2,8 +2,9 @@
 import type { KernelSpec } from "../../gpu/kernel.ts";
 import { wgsl } from "../wgsl/compose.ts";
 import { declarations } from "../wgsl/declarations.ts";
-import { elementType, readRows, storeC } from "./operand.ts";
+import { elementType, readRows, type StoredType } from "../wgsl/stored.ts";
 import type { Layout } from "./product.ts";
+import { storeC } from "./store.ts";
 
 /** What varies in the text; sizes, strides and batches are uniforms. */
 export interface BlockShape {
@@ -17,8 +18,8 @@ export interface BlockShape {
   readonly vectorA: boolean;
   readonly vectorB: boolean;
   readonly vectorC: boolean;
-  /** True where B holds 16-bit floats. */
-  readonly half: boolean;
+  /** What B is kept in. */
+  readonly typeB: StoredType;
   /** True where a second pair of factors of the same layout, not "tn", is multiplied too. */
   readonly epilogue: boolean;
   /** True where rows of both factors of the epilogue start at multiples of four elements. */
@@ -48,8 +49,8 @@ export function blockSource(
   shape: BlockShape,
   spec: Pick<KernelSpec, "buffers" | "uniforms">,
 ): string {
-  const { layout, tile, own, vectorC, half, epilogue } = shape;
-  const a = { vector: shape.vectorA }, b = { vector: shape.vectorB, half };
+  const { layout, tile, own, vectorC, typeB, epilogue } = shape;
+  const a = { vector: shape.vectorA }, b = { vector: shape.vectorB, type: typeB, count: "u.stride_b" };
   const pair = { vector: shape.vectorEpilogue };
   const rows = range(own), groups = range(own / 4);
   const types = {

@@ -1,7 +1,7 @@
 /** @file Which variant forms a product: a rule by the adapter's kind, and choices by measurement that overrule it. */
 import type { Gpu } from "../../gpu/gpu.ts";
 import { block32, block64, blockFor } from "./block.ts";
-import { type ProductShape, rowLengths, type Variant } from "./product.ts";
+import { type ProductShape, rowLengths, suffixOf, type Variant } from "./product.ts";
 import { staged, suitsStaged } from "./staged.ts";
 import { tiled } from "./tiled.ts";
 
@@ -32,12 +32,12 @@ const inUse = new WeakMap<Gpu, ReadonlyMap<string, MatmulVariant>>();
  * of four elements, e.g. "nt 1024x64x64 abc".
  */
 export function shapeClassOf(product: ProductShape): string {
-  const { layout, batch, rows, inner, columns, half } = product;
+  const { layout, batch, rows, inner, columns, typeB } = product;
   const round = (size: number) => 2 ** Math.ceil(Math.log2(size));
   const aligned = Object.entries(rowLengths(product)).map(([name, length]) => length % 4 === 0 ? name : "-");
   return `${layout} ${batch > 1 ? "batch of " : ""}${[rows, inner, columns].map(round).join("x")} ${
     aligned.join("")
-  }${half ? " half" : ""}`;
+  }${suffixOf(typeB).replace("_", " ")}`;
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { type MatmulVariant, variantFor, variants } from "./choice.ts";
+import type { StoredType } from "../wgsl/stored.ts";
 import type { Product } from "./product.ts";
 
 /** How the product is formed. */
@@ -30,16 +31,17 @@ export interface MatmulOptions {
 /**
  * C = scale · op(A) op(B) (+ epilogue) (+ C).
  *
- * A is `[rows, inner]` and B `[inner, columns]` before transposes, or both with the same leading batch axis. B may hold
- * 16-bit floats. Sums in f32 in an order that depends only on the sizes, the adapter's kind and the choices in use, so
+ * A is `[rows, inner]` and B `[inner, columns]` before transposes, or both with the same leading batch axis. B may be
+ * kept in low precision, and quantized where it is a single matrix. Sums in f32 in an order that depends only on the sizes, the adapter's kind and the choices in use, so
  * equal calls give equal bits.
  *
- * @throws {RangeError} where the inner sizes or the batches differ, or `into` has another element count
+ * @throws {RangeError} where the inner sizes or the batches differ, `into` has another element count, or B is a batch of quantized
+ * matrices
  */
 export function matmul(
   gpu: Gpu,
   a: Tensor,
-  b: Tensor | Tensor<"f16">,
+  b: Tensor<StoredType>,
   options: MatmulOptions = {},
 ): Tensor {
   return matmulBy(null, gpu, a, b, options);
@@ -50,7 +52,7 @@ export function matmulBy(
   name: MatmulVariant | null,
   gpu: Gpu,
   a: Tensor,
-  b: Tensor | Tensor<"f16">,
+  b: Tensor<StoredType>,
   options: MatmulOptions = {},
 ): Tensor {
   const { transposeA = false, transposeB = false, epilogue } = options;
@@ -59,11 +61,16 @@ export function matmulBy(
   if (elementCount(out.shape) !== elementCount(shape)) {
     throw new RangeError(`Cannot multiply into "${out.label}" [${out.shape}]: the product is [${shape}]`);
   }
+  if (sizes.batch > 1 && (b.dtype === "int8" || b.dtype === "nf4")) {
+    throw new RangeError(
+      `Cannot multiply by "${b.label}" [${b.shape}]: a batch of ${b.dtype} matrices is not read`,
+    );
+  }
   const plain: Product = {
     ...sizes,
     scale: options.scale ?? 1,
     accumulate: options.accumulate ?? false,
-    half: b.dtype === "f16",
+    typeB: b.dtype,
     reuse: options.reuse ?? false,
     epilogue: null,
   };
@@ -104,7 +111,7 @@ export function matmulBy(
 /** Layout and sizes of a product whose factors fit together. */
 function productSizes(
   a: Tensor,
-  b: Tensor | Tensor<"f16">,
+  b: Tensor<StoredType>,
   { transposeA, transposeB }: { readonly transposeA: boolean; readonly transposeB: boolean },
 ) {
   if (transposeA && transposeB) {
@@ -124,7 +131,7 @@ function productSizes(
   return { layout, batch, rows, inner, columns, shape };
 }
 
-function matrixSizes(tensor: Tensor | Tensor<"f16">): [batch: number, rows: number, columns: number] {
+function matrixSizes(tensor: Tensor<StoredType>): [batch: number, rows: number, columns: number] {
   const { shape } = tensor;
   if (shape.length === 2) return [1, shape[0]!, shape[1]!];
   if (shape.length === 3) return [shape[0]!, shape[1]!, shape[2]!];

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Gpu, openGpu, type Tensor } from "../../gpu/mod.ts";
+import { fromInt8, toInt8 } from "../../numerics/int8.ts";
+import { fromNf4, toNf4 } from "../../numerics/nf4.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import {
@@ -210,6 +212,38 @@ for (const variant of VARIANTS) {
     }
   });
 
+  test("multiplies by quantized weights as by what they stand for, blocks across rows and tails of words too", async () => {
+    const gpu = await testGpu();
+    for (const [type, keep, read] of [["int8", toInt8, fromInt8], ["nf4", toNf4, fromNf4]] as const) {
+      for (
+        const [rows, inner, columns] of [[65, 7, 9], [70, 64, 68], [3, 66, 6], [8, 1030, 5], [1, 1, 1], [
+          5,
+          300,
+          260,
+        ]]
+      ) {
+        for (const layout of LAYOUTS) {
+          using _ = gpu.scope("product");
+          const a = randomMatrix(rows!, inner!, random), exact = randomMatrix(inner!, columns!, random);
+          const stored = laidOut(layout, a, exact).b, words = keep(Float32Array.from(stored.data));
+          const kept = matrix(stored.rows, stored.columns, read(words, stored.data.length));
+          const wanted = multiply(a, layout === "nt" ? transpose(kept) : kept);
+          const given = laidOut(layout, a, exact);
+          const b = gpu.upload(words, type, [stored.rows, stored.columns], "b");
+          const found = await gpu.download(
+            matmulBy(variant, gpu, upload(gpu, given.a, "a"), b, given.options),
+          );
+          assertClose(
+            found,
+            wanted.data,
+            tolerance(inner!),
+            `${type} ${layout} [${rows}, ${inner}, ${columns}]`,
+          );
+        }
+      }
+    }
+  });
+
   test("multiplies batches, each matrix by its own", async () => {
     const gpu = await testGpu();
     for (
@@ -414,7 +448,7 @@ Deno.test("matmul() says which tensors do not fit together, and why", async () =
 });
 
 function shapeOf(layout: Layout, rows: number, inner: number, columns: number): ProductShape {
-  return { layout, batch: 1, rows, inner, columns, half: false };
+  return { layout, batch: 1, rows, inner, columns, typeB: "f32" };
 }
 
 Deno.test("shapeClassOf() rounds sizes up to powers of two and tells layouts, alignment, batches and halves apart", () => {
@@ -422,7 +456,7 @@ Deno.test("shapeClassOf() rounds sizes up to powers of two and tells layouts, al
   assertEquals(shapeClassOf(shapeOf("nn", 544, 7, 64)), "nn 1024x8x64 -bc");
   assertEquals(shapeClassOf(shapeOf("tn", 1, 1024, 3)), "tn 1x1024x4 ---");
   assertEquals(
-    shapeClassOf({ ...shapeOf("nt", 4, 4, 4), batch: 2, half: true }),
+    shapeClassOf({ ...shapeOf("nt", 4, 4, 4), batch: 2, typeB: "f16" }),
     "nt batch of 4x4x4 abc half",
   );
 });

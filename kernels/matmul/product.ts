@@ -1,6 +1,7 @@
 /** @file What a variant of the matrix product is asked to do, after all checks. */
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
+import type { StoredType } from "../wgsl/stored.ts";
 
 /** How A and B lie in memory. */
 export type Layout = "nn" | "nt" | "tn";
@@ -14,8 +15,8 @@ export interface ProductShape {
   readonly rows: number;
   readonly inner: number;
   readonly columns: number;
-  /** True where B holds 16-bit floats. */
-  readonly half: boolean;
+  /** What B is kept in: f32 but for frozen weights. */
+  readonly typeB: StoredType;
   /** True where speed matters less than that no kernel is compiled for this product alone. */
   readonly reuse?: boolean;
 }
@@ -32,7 +33,7 @@ export interface Product extends ProductShape {
 /** The tensors of a product. */
 export interface Operands {
   readonly a: Tensor;
-  readonly b: Tensor | Tensor<"f16">;
+  readonly b: Tensor<StoredType>;
   readonly c: Tensor;
   readonly epilogue: { readonly a: Tensor; readonly b: Tensor } | null;
 }
@@ -56,6 +57,11 @@ export function rowLengths(
     b: layout === "nt" ? inner : columns,
     c: columns,
   };
+}
+
+/** The part of a kernel's name that tells what B is kept in. */
+export function suffixOf(typeB: StoredType): string {
+  return { f32: "", f16: "_half", int8: "_int8", nf4: "_nf4" }[typeB];
 }
 
 /** Uniforms that kernels of all variants have, in this order. */

@@ -12,6 +12,7 @@ import {
   productBuffers,
   type ProductShape,
   productUniforms,
+  suffixOf,
   type Variant,
 } from "./product.ts";
 import { type StagedShape, stagedSource } from "./staged_source.ts";
@@ -35,7 +36,7 @@ const FEW_LANES = 64, MANY_LANES = 256;
 const EPILOGUE_STEPS = [4, 8, 16, 32, 64] as const, NARROW_EPILOGUE = 16, WIDEST_EPILOGUE = 64;
 
 const kernelOf = kernelsByShape((shape: StagedShape) => {
-  const { steps, columns, vectorA, half, epilogueSteps } = shape;
+  const { steps, columns, vectorA, typeB, epilogueSteps } = shape;
   const epilogue = epilogueSteps > 0;
   const buffers = productBuffers(epilogue);
   const uniforms = {
@@ -51,7 +52,7 @@ const kernelOf = kernelsByShape((shape: StagedShape) => {
     stepEpilogue: "u32",
   } as const;
   return defineKernel({
-    name: `matmul_staged_${steps}x${columns}${vectorA ? "" : "_strided"}${half ? "_half" : ""}${
+    name: `matmul_staged_${steps}x${columns}${vectorA ? "" : "_strided"}${suffixOf(typeB)}${
       epilogue ? `_epilogue${epilogueSteps}` : ""
     }`,
     source: stagedSource(shape, { buffers, uniforms }),
@@ -170,13 +171,13 @@ export const staged: Variant = {
 
 /** One dispatch for each chunk of the inner axis, or for so many as lie side by side. */
 function launchChunks(gpu: Gpu, { a, b, c, epilogue }: Operands, product: Product): void {
-  const { layout, batch, rows, inner, columns, half } = product;
+  const { layout, batch, rows, inner, columns, typeB } = product;
   const { tileColumns } = tileOf(product);
   const { groupsY, parts } = gridOf(product), lanes = lanesOf(product);
   const chunks = chunksOf(product), epilogueInner = product.epilogue?.inner ?? 0;
   const { vectorB, vectorC, vectorEpilogue } = alignment(product);
   const shape = {
-    ...{ columns: tileColumns, vectorA: readsVectors(product), vectorB, vectorC, half },
+    ...{ columns: tileColumns, vectorA: readsVectors(product), vectorB, vectorC, typeB },
     ...{ epilogueSteps: 0, vectorEpilogue: false },
   };
   const epilogueSteps = EPILOGUE_STEPS.find((steps) => steps >= epilogueInner) ?? 0;

@@ -2,7 +2,8 @@
 import type { KernelSpec } from "../../gpu/kernel.ts";
 import { wgsl } from "../wgsl/compose.ts";
 import { declarations } from "../wgsl/declarations.ts";
-import { elementType, readFour, readOne, storeC } from "./operand.ts";
+import { elementType, readElements, readRows, type StoredType } from "../wgsl/stored.ts";
+import { storeC } from "./store.ts";
 
 /** What varies in the text; sizes, strides and batches are uniforms. */
 export interface StagedShape {
@@ -15,8 +16,8 @@ export interface StagedShape {
   /** True where rows of B or C start at multiples of four elements, so that vec4 loads and stores fit. */
   readonly vectorB: boolean;
   readonly vectorC: boolean;
-  /** True where B holds 16-bit floats. */
-  readonly half: boolean;
+  /** What B is kept in. */
+  readonly typeB: StoredType;
   /** Inner steps of the epilogue, a multiple of 4; 0 where there is none. */
   readonly epilogueSteps: number;
   /** True where both factors of the epilogue are read as vec4. */
@@ -55,10 +56,10 @@ export function stagedSource(
   shape: StagedShape,
   spec: Pick<KernelSpec, "buffers" | "uniforms">,
 ): string {
-  const { steps, columns, vectorA, vectorB, vectorC, half, epilogueSteps, vectorEpilogue } = shape;
+  const { steps, columns, vectorA, vectorB, vectorC, typeB, epilogueSteps, vectorEpilogue } = shape;
   const quads = steps / 4, epilogueQuads = epilogueSteps / 4, phase = Math.min(columns, PHASE / steps);
   const epilogue = epilogueSteps > 0;
-  const b = { vector: vectorB, half }, pair = { vector: vectorEpilogue };
+  const b = { vector: vectorB, type: typeB, count: "u.stride_b" }, pair = { vector: vectorEpilogue };
   const types = {
     ...{ a: elementType({ vector: vectorA }), b: elementType(b), c: elementType({ vector: vectorC }) },
     ...{ epilogueA: elementType(pair), epilogueB: elementType(pair) },
@@ -139,9 +140,9 @@ export function stagedSource(
     // Column by column, so that four inner steps are one vector; the epilogue comes behind.
     var<workgroup> tile: array<vec4<f32>, ${columns * (quads + epilogueQuads)}>;
 
-    ${vectorB ? readFour("b", b) : readOne("b", b)}
+    ${vectorB ? readRows("b", b) : readElements("b", b)}
 
-    ${epilogue && (vectorEpilogue ? readFour("epilogue_b", pair) : readOne("epilogue_b", pair))}
+    ${epilogue && (vectorEpilogue ? readRows("epilogue_b", pair) : readElements("epilogue_b", pair))}
 
     ${storeC(vectorC)}
 

@@ -2,18 +2,16 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel } from "../../gpu/kernel.ts";
 import { kernelsByShape } from "../wgsl/by_shape.ts";
-import { alignment, productBuffers, type ProductShape, type Variant } from "./product.ts";
+import { alignment, productBuffers, type ProductShape, suffixOf, type Variant } from "./product.ts";
 import { launchSplit, SPLIT_UNIFORMS } from "./split.ts";
 import { type TiledShape, tiledSource } from "./tiled_source.ts";
 
 const kernelOf = kernelsByShape((shape: TiledShape) => {
-  const { layout, tileRows, tileColumns, half, epilogue } = shape;
+  const { layout, tileRows, tileColumns, typeB, epilogue } = shape;
   const buffers = productBuffers(epilogue);
   const uniforms = { ...SPLIT_UNIFORMS, lanesX: "u32", zero: "u32" } as const;
   return defineKernel({
-    name: `matmul_tiled_${tileRows}x${tileColumns}_${layout}${half ? "_half" : ""}${
-      epilogue ? "_epilogue" : ""
-    }`,
+    name: `matmul_tiled_${tileRows}x${tileColumns}_${layout}${suffixOf(typeB)}${epilogue ? "_epilogue" : ""}`,
     source: tiledSource(shape, { buffers, uniforms }),
     buffers,
     uniforms,
@@ -29,10 +27,10 @@ export const tiled: Variant = {
     return layout !== "tn" && batch === 1 && epilogue !== null && gridOf(gpu, product).splits === 1;
   },
   launch(gpu, operands, product) {
-    const { layout, half, epilogue } = product;
+    const { layout, typeB, epilogue } = product;
     const { tileRows, tileColumns, lanesX, lanes, ...grid } = gridOf(gpu, product);
     const kernel = kernelOf({
-      ...{ layout, tileRows, tileColumns, half, epilogue: epilogue !== null },
+      ...{ layout, tileRows, tileColumns, typeB, epilogue: epilogue !== null },
       ...alignment(product),
     });
     launchSplit(gpu, operands, product, grid, (how) =>

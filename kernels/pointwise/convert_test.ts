@@ -1,5 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { fromInt8, toInt8 } from "../../numerics/int8.ts";
+import { fromNf4, toNf4 } from "../../numerics/nf4.ts";
 import { createRandom } from "../../numerics/random.ts";
+import { assertClose } from "../../tests/support/assert_close.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { toFloat, toHalf } from "./convert.ts";
 
@@ -66,4 +69,25 @@ Deno.test("toFloat() gives back every half after toHalf()", async () => {
   const all = new Float16Array(Uint16Array.from({ length: 2 ** 16 }, (_, i) => i).buffer);
   const x = gpu.upload(all, "f16", [2 ** 16], "all");
   assertEquals(await gpu.download(toHalf(gpu, toFloat(gpu, x))), all);
+});
+
+Deno.test("toFloat() gives what quantized numbers stand for, and leaves what lies behind the last alone", async () => {
+  const gpu = await testGpu();
+  const values = Float32Array.from(createRandom(6).normal(64 * 256 + 70, 1));
+  for (const [type, keep, read] of [["int8", toInt8, fromInt8], ["nf4", toNf4, fromNf4]] as const) {
+    for (const count of [1, 2, 3, 5, 63, 64, 65, 257, values.length]) {
+      using _ = gpu.scope("floats");
+      const words = keep(values.slice(0, count)), x = gpu.upload(words, type, [count], "x");
+      const around = gpu.upload(new Float32Array(count + 8).fill(7), "f32", [count + 8], "around");
+      toFloat(gpu, x, { ...around, shape: [count] });
+      const found = await gpu.download(around);
+      assertClose(
+        found.subarray(0, count),
+        read(words, count),
+        { relative: 2 ** -22, absolute: 1e-7 },
+        `${type} ${count}`,
+      );
+      assertEquals(found.subarray(count), new Float32Array(8).fill(7));
+    }
+  }
 });

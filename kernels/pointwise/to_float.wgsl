@@ -1,11 +1,15 @@
-// out = x, 16-bit floats two to a word, as 32-bit floats: exact.
+// out = x as 32-bit floats.
 struct Uniforms {
   count: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec2<u32>>;
+#use stored
+
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(2) var<uniform> u: Uniforms;
+
+#use read
 
 @compute @workgroup_size(64)
 fn main(
@@ -17,8 +21,7 @@ fn main(
   if (i >= u.count) {
     return;
   }
-  let words = x[i / 4u];
-  var values = vec4(unpack2x16float(words.x), unpack2x16float(words.y));
+  var values = x_4(i, u.count);
   if (i + 4u > u.count) {
     // What lies behind the last element belongs to others.
     values = select(out[i / 4u], values, vec4(i, i + 1u, i + 2u, i + 3u) < vec4(u.count));

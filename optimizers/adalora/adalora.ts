@@ -1,5 +1,5 @@
 /** @file AdaLoRA: changes of the form P diag(E) Q, whose less important triplets are dropped while training. */
-import type { HalfWeight } from "../../autodiff/mod.ts";
+import type { LowPrecisionWeight } from "../../autodiff/mod.ts";
 import type { Gradients, Parameter, Tape, Var } from "../../autodiff/tape.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import { matmul, MAX_RANK, spanOf } from "../../kernels/mod.ts";
@@ -343,7 +343,7 @@ interface TripletVars {
 function tripletLinear(
   tape: Tape,
   x: Var,
-  weight: Var | HalfWeight,
+  weight: Var | LowPrecisionWeight,
   { q, e, p, scaled, scaledGradient, scale }: TripletVars,
 ): Var {
   const { gpu } = tape;

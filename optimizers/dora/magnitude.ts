@@ -3,6 +3,13 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { sumParts } from "../../kernels/mod.ts";
 import { composeKernel, wgsl } from "../../kernels/wgsl/compose.ts";
+import {
+  elementType,
+  kernelsByType,
+  readElements,
+  readRows,
+  type StoredType,
+} from "../../kernels/wgsl/stored.ts";
 import { groupsFor } from "../../kernels/wgsl/groups.ts";
 import {
   defineRowKernel,
@@ -18,31 +25,28 @@ import backwardSource from "./magnitude_backward.wgsl" with { type: "text" };
 import changeSource from "./magnitude_change.wgsl" with { type: "text" };
 import normsSource from "./row_norms.wgsl" with { type: "text" };
 
-const normsKernels = defineRowKernel({
-  name: "row_norms",
-  source: normsSource,
-  buffers: { weight: "read", a: "read", b: "read", out: "read_write" },
-  uniforms: { rows: "u32", columns: "u32", rank: "u32", scale: "f32" },
-  constants: { LANES: 1, HALF: false },
-  workgroupBytes: () => 64 * 16,
-}, {
-  single: {
-    words: "alias Words = u32;",
-    half_at: wgsl`
-      fn half_at(i: u32) -> Value {
-        return unpack2x16float(weight[i / 2u])[i % 2u];
-      }
-    `,
-  },
-  fourfold: {
-    words: "alias Words = vec4<u32>;",
-    half_at: wgsl`
-      fn half_at(i: u32) -> Value {
-        let words = select(weight[i / 2u].xy, weight[i / 2u].zw, i % 2u == 1u);
-        return vec4(unpack2x16float(words.x), unpack2x16float(words.y));
-      }
-    `,
-  },
+const normsKernels = kernelsByType((type) => {
+  const twin = (vector: boolean) => {
+    const stored = { vector, type, count: "u.rows * u.columns" };
+    return {
+      stored: `alias Stored = ${elementType(stored)};`,
+      read: wgsl`
+        ${vector ? readRows("weight", stored) : readElements("weight", stored)}
+
+        fn weight_at(i: u32) -> Value {
+          return ${vector ? "weight_4(i * 4u, 0u)" : "weight_1(i)"};
+        }
+      `,
+    };
+  };
+  return defineRowKernel({
+    name: type === "f32" ? "row_norms" : `row_norms_${type}`,
+    source: normsSource,
+    buffers: { weight: "read", a: "read", b: "read", out: "read_write" },
+    uniforms: { rows: "u32", columns: "u32", rank: "u32", scale: "f32" },
+    constants: { LANES: 1 },
+    workgroupBytes: () => 64 * 16,
+  }, { single: twin(false), fourfold: twin(true) });
 });
 const scaleKernels = defineRowKernel({
   name: "magnitude",
@@ -101,13 +105,13 @@ export interface Magnitudes {
 
 /**
  * into[o] = |W_o + scale · B_o A|: norms of the rows of an adapted weight, of which nothing else is stored. W is
- * `[out, in]`, of either kind of floats, A `[rank, in]`, B `[out, rank]`, `into` `[out]`.
+ * `[out, in]`, kept in whatever type, A `[rank, in]`, B `[out, rank]`, `into` `[out]`.
  *
  * The sum is squared as it is, not expanded into norms and products of its parts, which would lose what cancels.
  */
 export function rowNorms(
   gpu: Gpu,
-  weight: Tensor | Tensor<"f16">,
+  weight: Tensor<StoredType>,
   low: { readonly a: Tensor; readonly b: Tensor; readonly scale: number },
   into: Tensor,
   options: RowOptions = {},
@@ -122,10 +126,10 @@ export function rowNorms(
     );
   }
   const lanes = rowLanes(gpu, options);
-  gpu.launch(rowKernel(normsKernels, columns).kernel, {
+  gpu.launch(rowKernel(normsKernels(weight.dtype), columns).kernel, {
     buffers: { weight, a: low.a, b: low.b, out: into },
     uniforms: { rows, columns, rank, scale: low.scale },
-    constants: { LANES: lanes, HALF: weight.dtype === "f16" },
+    constants: { LANES: lanes },
     workgroups: rowGroups(Math.ceil(rows / NORM_ROWS), lanes),
   });
 }

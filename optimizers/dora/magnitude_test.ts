@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { toHalf } from "../../kernels/pointwise/convert.ts";
+import { lowPrecision, type Tensor } from "../../gpu/tensor.ts";
+import { type StoredType, toHalf } from "../../kernels/mod.ts";
+import { fromInt8 } from "../../numerics/int8.ts";
+import { fromNf4 } from "../../numerics/nf4.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import {
@@ -49,14 +52,23 @@ function problem(rows: number, columns: number, rank: number) {
   return { weight, a, b, random };
 }
 
-Deno.test("rowNorms() agrees with float64 for any sizes and lanes, of 32-bit and of 16-bit floats", async () => {
+Deno.test("rowNorms() agrees with float64 for any sizes and lanes, whatever the weight is kept in", async () => {
   const gpu = await testGpu();
   for (const [rows, columns, rank] of SHAPES) {
     using _ = gpu.scope("norms");
     const { weight, a, b } = problem(rows, columns, rank), scale = -1.5;
-    const wanted = normsOf(add(weight, multiply(b, a), scale));
+    const wantedOf = (weight: Matrix) => normsOf(add(weight, multiply(b, a), scale));
     const full = upload(gpu, weight, "W"), low = { a: upload(gpu, a, "A"), b: upload(gpu, b, "B"), scale };
-    for (const w of [full, toHalf(gpu, full)]) {
+    const weights: [Tensor<StoredType>, number[]][] = [[full, wantedOf(weight)], [
+      toHalf(gpu, full),
+      wantedOf(weight),
+    ]];
+    for (const [type, read] of [["int8", fromInt8], ["nf4", fromNf4]] as const) {
+      const words = lowPrecision(Float32Array.from(weight.data), type);
+      const kept = { rows, columns, data: read(words, rows * columns) };
+      weights.push([gpu.upload(words, type, [rows, columns], type), wantedOf(kept)]);
+    }
+    for (const [w, wanted] of weights) {
       for (const lanes of LANES) {
         // What lies behind the last row is another's.
         const { parts: [into, behind] } = gpu.pack([{ label: "n", shape: [rows] }, {

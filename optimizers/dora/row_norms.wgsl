@@ -8,29 +8,20 @@ struct Uniforms {
 }
 
 #use value
-#use words
+#use stored
 #use width
 
 #use total
 
 override LANES = 1u;
-// The weight holds 16-bit floats.
-override HALF = false;
 
-@group(0) @binding(0) var<storage, read> weight: array<Words>;
+@group(0) @binding(0) var<storage, read> weight: array<Stored>;
 @group(0) @binding(1) var<storage, read> a: array<Value>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
-#use half_at
-
-fn weight_at(i: u32) -> Value {
-  if (HALF) {
-    return half_at(i);
-  }
-  return bitcast<Value>(weight[i]);
-}
+#use read
 
 var<workgroup> partial: array<vec4<f32>, 64>;
 

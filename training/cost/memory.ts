@@ -60,14 +60,13 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
         ),
     );
 
-  const half = new Set(
-    config.memory?.frozenWeights === "f16" ? targetModules.map(({ name }) => name) : [],
-  );
-  const isHalf = (parameter: string) =>
-    targetModules.some(({ name }) => half.has(name) && `.${parameter}`.endsWith(`.${name}.weight`));
-  const numbersOf = (halves: boolean) =>
-    model.parameters.filter(({ name }) => isHalf(name) === halves).map(({ shape }) => elementCount(shape));
-  const weights = packBytes(numbersOf(false)) + packBytes(numbersOf(true), "f16") +
+  const { frozenWeights = "f32" } = config.memory ?? {};
+  const isAdapted = (parameter: string) =>
+    targetModules.some(({ name }) => `.${parameter}`.endsWith(`.${name}.weight`));
+  const numbersOf = (frozen: boolean) =>
+    model.parameters.filter(({ name }) => (frozenWeights !== "f32" && isAdapted(name)) === frozen)
+      .map(({ shape }) => elementCount(shape));
+  const weights = packBytes(numbersOf(false)) + packBytes(numbersOf(true), frozenWeights) +
     sum(model.memory.constants, (numbers) => packBytes([numbers]));
   const adapters = packsBytes(footprint.adapters);
   const state = packsBytes([...footprint.state, ...footprint.tables]);

@@ -237,6 +237,16 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }),
     memory: { frozenWeights: "f16", checkpointing: "blocks" },
   },
+  "lora with frozen weights in nf4, checkpointed, on a decoder": {
+    ...decoder,
+    memory: { frozenWeights: "nf4", checkpointing: "blocks" },
+  },
+  "pissa with frozen encoder weights in int8 on an encoder-decoder": {
+    ...encoderDecoder,
+    targetModules: ["encoder.*"],
+    optimizer: method("pissa", { rank: 4 }),
+    memory: { frozenWeights: "int8" },
+  },
   "lora-pro with frozen weights in f16 on a decoder": {
     ...decoder,
     optimizer: method("lora-pro", { rank: 4 }),

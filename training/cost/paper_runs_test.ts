@@ -116,3 +116,18 @@ for (
     near(cost.peakBytes!, predicted.peakBytes, "peak");
   });
 }
+
+Deno.test("predictMemory() keeps a base of seven thousand million weights below 4.5 GB in NF4, with its tables in 32 bits", () => {
+  const entry = Object.values(models).find(({ id }) => id === "llama-2-7b")!;
+  const config = completeConfig({
+    ...{ schema: 1, model: { id: entry.id }, targetModules: ["*"], optimizer: lora, steps: 2, batchSize: 1 },
+    task: { id: "zeros", trainExamples: 1, validationExamples: 1, testExamples: 1 },
+    schedule: { kind: "constant", learningRate: 1e-4, warmup: 0, floor: 1 },
+    ...{ accumulate: 1, clip: 1, validateEvery: 2, telemetryEvery: 0, scoreOn: "validation", seed: 0 },
+    memory: { frozenWeights: "nf4", checkpointing: "blocks" },
+  }, { tasks: { task: zerosFor(entry) }, models, optimizers });
+  const module = optimizers.lora as unknown as OptimizerModule;
+  const { weights } = predictMemory(config, entry, module).peakBytesByCategory;
+  assert(weights < 4.5e9, `${weights} bytes`);
+  assert(weights > 3.3e9, `${weights} bytes`);
+});

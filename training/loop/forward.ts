@@ -1,6 +1,6 @@
 /** @file The ways a model's linear maps are computed: as they are, adapted by a method, merged, or watched. */
 import { addRow, matmul } from "../../autodiff/mod.ts";
-import { isHalf, type Tape, type Var } from "../../autodiff/tape.ts";
+import { isLowPrecision, type Tape, type Var } from "../../autodiff/tape.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { matmul as product } from "../../kernels/mod.ts";
 import type { Forward, TargetModule } from "../../models/model.ts";
@@ -81,7 +81,7 @@ export function measuredForward(inner: ForwardOf, full: ReadonlyMap<TargetModule
       const y = forward.linear(targetModule, x), into = full.get(targetModule);
       if (!into) return y;
       const { tape } = forward, { weight } = targetModule;
-      const trained = !isHalf(weight) && tape.parameter(weight).needsGradient;
+      const trained = !isLowPrecision(weight) && tape.parameter(weight).needsGradient;
       // A trained weight's own gradient is the same product, and the same in every bit.
       return measureWeight(tape, x, y, into, { reuse: !trained });
     },

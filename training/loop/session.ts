@@ -3,7 +3,7 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import { byteLength, elementCount, type Tensor } from "../../gpu/tensor.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { Model, TargetModule } from "../../models/model.ts";
-import type { WeightSource } from "../../models/weights.ts";
+import type { Precisions, WeightSource } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
 import { copyWeight } from "../../optimizers/module_weight.ts";
@@ -78,7 +78,7 @@ export async function runSession(
   const keeper = await openKeeper(gpu, hooks.checkpoints ? await runId(config) : "", hooks);
   try {
     using _run = gpu.scope("run", "weights");
-    const model = entry.create(gpu, parts.source, halfModules(config, entry));
+    const model = entry.create(gpu, parts.source, precisionsOf(config, entry));
     const targetModules = matchTargetModules(config.targetModules, model.targetModules);
     // A start that is a step of its own counts as change: elsewhere it would only add the rounding of a rewritten weight.
     const read = (moved: boolean, weightOf: (targetModule: TargetModule) => Tensor) =>
@@ -186,13 +186,12 @@ export async function runSession(
   }
 }
 
-/** Names of the maps whose weights are kept in 16-bit floats: the adapted ones, where their weights are frozen. */
-function halfModules({ targetModules, memory }: RunConfig, entry: ModelEntry): ReadonlySet<string> {
-  return new Set(
-    memory?.frozenWeights === "f16"
-      ? matchTargetModules(targetModules, entry.targetModules()).map(({ name }) => name)
-      : [],
-  );
+/** What the maps' weights are kept in, by name: the adapted ones, where their weights are frozen. */
+function precisionsOf({ targetModules, memory }: RunConfig, entry: ModelEntry): Precisions {
+  const { frozenWeights = "f32" } = memory ?? {};
+  if (frozenWeights === "f32") return new Map();
+  const adapted = matchTargetModules(targetModules, entry.targetModules());
+  return new Map(adapted.map(({ name }) => [name, frozenWeights]));
 }
 
 function attach(

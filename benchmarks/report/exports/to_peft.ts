@@ -9,6 +9,9 @@ import type { DoneRun } from "../../study/study.ts";
 import type { PeftResult } from "./peft_format.ts";
 import { peftMethodOf } from "./peft_methods.ts";
 
+/** What PEFT's comparison calls the types of frozen weights. */
+const DTYPES = { f32: "float32", f16: "float16", int8: "int8", nf4: "int4" } as const;
+
 /** What `meta_info.pytorch_info` says of a run that used none: how its figures are to be read. */
 function reading({ environment, config }: DoneRun): string {
   const { deno, backend, commit } = environment;
@@ -77,7 +80,7 @@ export function toPeft(run: DoneRun, registries: Registries, dataTitle: string):
       peft_branch: "equivalent-gradient",
       train_config: {
         model_id: config.model.id,
-        dtype: config.memory?.frozenWeights === "f16" ? "float16" : "float32",
+        dtype: DTYPES[config.memory?.frozenWeights ?? "f32"],
         max_seq_length: tokens,
         batch_size: config.batchSize,
         batch_size_eval: null,
