@@ -31,6 +31,7 @@ import {
   repositoryFolder,
   repositoryFolderOf,
 } from "./files/hub_place.ts";
+import { USE_LITE } from "./models/use_lite_package.ts";
 
 /** What is known about the machine. Paths are absolute. */
 export interface Place {
@@ -89,6 +90,7 @@ export function launch(task: string, args: readonly string[], place: Place): str
     task,
     withoutOptions(task, args, ["jobs"]),
     (path, kind) => {
+      if (kind === "model" && path === USE_LITE) return path;
       const local = resolve(path, place);
       return kind && place.hub && !isHelp ? resolveFetched(path, local, kind, place.hub) : local;
     },

@@ -156,6 +156,13 @@ Deno.test("launch() lets what takes a file of data read the folder that it lies 
   assertEquals([read, write], [[".", "/npm", "/my files/d", "/my files/m"], undefined]);
 });
 
+Deno.test("launch() leaves the name of the encoder from npm as it is, and takes a path that ends so for a folder", () => {
+  const place = { start: "/my files", project: "/project", dotGit: null, packages: "/npm", hub: null };
+  const words = (model: string) => launch("bench", ["quick", "--model", model], place).slice(-1);
+  assertEquals(words("use-lite"), ["use-lite"]);
+  assertEquals(words("./use-lite"), ["/my files/use-lite"]);
+});
+
 Deno.test("launch() takes a name for what was fetched, and lets a command read all that the cache has of it", () => {
   const commit = "0123456789abcdef0123456789abcdef01234567";
   const fetched: Place = {

@@ -66,6 +66,7 @@ export * from "./models/architecture.ts";
 export * from "./models/decoder.ts";
 export * from "./models/gpt2.ts";
 export * from "./models/text_classifier.ts";
+export * from "./models/use_lite.ts";
 export * from "./models/image_classifier.ts";
 export * from "./models/encoder_stack.ts";
 export * from "./models/encoder_decoder.ts";

@@ -38,10 +38,10 @@ function methodRows({ optimizers }: Library): Rows {
 
 function modelRows({ models }: Library): Rows {
   return new Map(
-    Object.values(models).map(({ id, family, architecture, pretrained }) => [id, {
+    Object.values(models).map(({ id, family, architecture, pretrained, locate }) => [id, {
       family,
       parameters: architecture.parameters.toLocaleString("en-US"),
-      "starts from": pretrained ? "shipped checkpoint" : "`--model DIR`",
+      "starts from": locate ? "npm: `./run use-lite`" : pretrained ? "shipped checkpoint" : "`--model DIR`",
     }]),
   );
 }

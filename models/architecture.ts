@@ -4,6 +4,7 @@ import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { Gpt2Config } from "./gpt2.ts";
 import { type ImageClassifierConfig, pooledWidth } from "./image_classifier.ts";
 import type { TextClassifierConfig } from "./text_classifier.ts";
+import { type UseLiteConfig, useLiteInput } from "./use_lite.ts";
 import type { ParameterList } from "./weights.ts";
 import type { VisionConfig } from "./vision.ts";
 
@@ -27,6 +28,8 @@ export interface CountedMap {
    * begins beside its encoder, and looks at its output again and again.
    */
   readonly upstream?: readonly [first: number, end: number];
+  /** True where W is no parameter, but given with the data, such as the shares of a mean. */
+  readonly isGiven?: true;
 }
 
 /** Scaled dot-product attentions of one example that are alike. */
@@ -277,6 +280,42 @@ export function textClassifierArchitecture(
     attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
     elementwise: tokens * layers * (20 * width + 4 * hidden),
     activations: tokens * (layers * (15 * width + 3 * hidden + 2 * heads) + 6 * width),
+  };
+}
+
+/** A sentence encoder, on texts of `tokens` tokens. */
+export function useLiteArchitecture(
+  config: UseLiteConfig,
+  tokens: number,
+  parameters: number,
+): Architecture {
+  const { width, layers, heads, hidden, classes } = config, last = 1 + 4 * layers;
+  const inputs = Array.from({ length: layers }, (_, layer) => useLiteInput(config, layer));
+  const maps = inputs.map((own, layer): CountedMap[] => {
+    const map = mapsOf(layer, tokens, "layer");
+    return [
+      ...["query", "key", "value"].map((name) => map(`attention.${name}`, own, own, 0)),
+      map("attention.output.dense", own, width, 1),
+      ...(own === width ? [] : [map("residual", own, width, 0)]),
+      map("intermediate.dense", width, hidden, 2),
+      map("output.dense", hidden, width, 3),
+    ];
+  }).flat();
+  const read = inputs.reduce((sum, own) => sum + own, 0);
+  return {
+    tokens,
+    parameters,
+    maps: [
+      ...maps,
+      { name: "mean", in: tokens, out: width, rows: 1, stage: last, isGiven: true },
+      { name: "pooler", in: width, out: width, rows: 1, stage: last },
+      ...(classes === undefined
+        ? []
+        : [{ name: "classifier", in: width, out: classes, rows: 1, stage: last + 1 }]),
+    ],
+    attentions: inputs.map((own) => ({ count: 1, width: own, heads, queries: tokens, keys: tokens })),
+    elementwise: tokens * (10 * read + layers * (10 * width + 4 * hidden)),
+    activations: tokens * (12 * read + layers * (8 * width + 3 * hidden + 2 * heads)),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   imageClassifierArchitecture,
   type RowLengths,
   textClassifierArchitecture,
+  useLiteArchitecture,
   visionArchitecture,
 } from "./architecture.ts";
 import type { ClipTextConfig } from "./clip_text.ts";
@@ -42,8 +43,10 @@ import {
   imageClassifierMemory,
   type ModelMemory,
   textClassifierMemory,
+  useLiteMemory,
   visionMemory,
 } from "./tape_tensors.ts";
+import { createUseLite, type UseLiteConfig, useLiteHead, useLiteParameters } from "./use_lite.ts";
 import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
 import { initialWeights, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
 
@@ -101,8 +104,10 @@ export interface ModelEntry {
   readonly pretrained: boolean;
   /** Where its base checkpoint lies, where that is beside a file of the user's and not with ours. */
   readonly checkpoint?: URL;
-  /** The folder with its checkpoint, where that is the user's and not the project's. */
+  /** The folder with its checkpoint, where that is the user's and not the project's, or where `locate` found it. */
   readonly folder?: string;
+  /** Finds the folder of a registered model whose weights are brought when they are asked for. @throws {CheckpointError} */
+  readonly locate?: () => Promise<string>;
   /** The folder of an adapter in PEFT's format, whose change its weights begin with. */
   readonly adapter?: string;
   /** How it takes real images, where it is an image tower in a folder. */
@@ -170,6 +175,8 @@ function entryOf(
       });
     case "image-classifier":
       return imageClassifier({ ...given, title: visionTitle(config), config });
+    case "use-lite":
+      return useLite({ ...given, title: useLiteTitle(config), config });
     case "gpt2":
       return gpt2({ ...given, title: `GPT-2, ${config.layers} layers of width ${config.width}`, config });
     case "encoder-decoder":
@@ -396,6 +403,53 @@ export function textClassifier(given: EntryOf<TextClassifierConfig>): ModelEntry
     initial: initialWeights,
     create: (gpu, source, precisions) => createTextClassifier(gpu, config, source, precisions) as Model,
   };
+}
+
+/** A sentence encoder of the config given, with a classifier where the config has classes. */
+export function useLite(given: EntryOf<UseLiteConfig>): ModelEntry {
+  const { config } = given;
+  const parameters = useLiteParameters(config);
+  const ofLength = (tokens: number) => ({
+    memory: useLiteMemory(config, tokens),
+    architecture: useLiteArchitecture(config, tokens, countParameters(parameters)),
+  });
+  return {
+    pretrained: given.recipe !== null,
+    ...given,
+    family: "encoder",
+    size: { width: config.width, layers: config.layers },
+    ...ofLength(config.length),
+    ofLengths: ({ input }) => ofLength(input),
+    resize(size) {
+      const headSize = config.width / config.heads,
+        { width, layers, hidden } = scale(
+          given.id,
+          config,
+          headSize,
+          size,
+        );
+      const embedding = wholePart(given.id, width, config.embedding / config.width, "the embeddings' width");
+      const scaled = { ...config, width, layers, hidden, embedding, heads: width / headSize };
+      return useLite({ ...given, title: useLiteTitle(scaled), config: scaled, pretrained: false });
+    },
+    withNewHead(classes) {
+      const own = { ...config, classes };
+      const newHead = useLiteHead(own).map(({ shape }) => shape.reduce((a, b) => a * b, 1));
+      return { ...useLite({ ...given, config: own }), newHead };
+    },
+    outputs: config.classes ?? config.width,
+    vocabulary: config.vocabulary,
+    inputSize: config.length,
+    parameters,
+    targetModules: () => targetModulesOf(parameters, /^encoder\.(layer\..*)\.weight$/),
+    initial: initialWeights,
+    create: (gpu, source, half) => createUseLite(gpu, config, source, half) as Model,
+  };
+}
+
+/** A sentence encoder's sizes for people. */
+export function useLiteTitle({ layers, width }: ModelSize): string {
+  return `Sentence encoder, ${layers} layers of width ${width}`;
 }
 
 /** An encoder-decoder of the config given. */

@@ -14,6 +14,7 @@ export {
   t5Small,
   t5Tiny,
   t5TinyPairs,
+  useLite,
   vitSmall,
   vitTiny,
 } from "./sizes.ts";

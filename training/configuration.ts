@@ -64,6 +64,8 @@ export interface KnownModel extends TaskModel {
   readonly text?: ClipTextConfig;
   /** The folder of an adapter that its weights begin with. */
   readonly adapter?: string;
+  /** Finds the folder of a registered model whose weights are brought when they are asked for. @throws {CheckpointError} */
+  readonly locate?: () => Promise<string>;
   /** @throws {RangeError} where there is no such size */
   resize(size: { readonly width?: number; readonly layers?: number }): KnownModel;
   /** The same image tower with a new head; absent for models of texts. */
@@ -229,12 +231,12 @@ function validateParts({ batchSize, accumulate }: RunConfig, where: string): voi
   );
 }
 
-/** A head is for the classes of real images on a tower of the user's: other models have heads of their own. */
+/** A head is for classes of texts, or of real images on a tower of the user's: other models have heads of their own. */
 function validateHead(
   { model: { id, head }, task: { data } }: RunConfig,
   { folder, family }: KnownModel,
 ): void {
-  if (head === undefined) return;
+  if (head === undefined || (family === "encoder" && head === "new")) return;
   const wanted = family !== "vision" && family !== "encoder"
     ? `it is a ${family} model, vision is needed`
     : folder === undefined
@@ -267,6 +269,7 @@ export async function withDataFingerprint<C extends Pick<RunConfig, "task">>(
 interface Resizable<M> {
   readonly id: string;
   readonly folder?: string;
+  readonly locate?: () => Promise<string>;
   readonly adapter?: string;
   readonly size: KnownModel["size"];
   resize(size: Partial<KnownModel["size"]>): M;
@@ -304,12 +307,12 @@ export function resolveModel<M extends Resizable<M>>(
  *
  * @throws {UserError} where there is none
  */
-function findModel<M extends { readonly id: string; readonly folder?: string; readonly adapter?: string }>(
+function findModel<M extends Pick<KnownModel, "id" | "folder" | "locate" | "adapter">>(
   { id, path, fingerprint, adapter: given, module }: RunConfig["model"],
   models: Readonly<Record<string, M>>,
 ): M {
-  const entries = Object.entries(models).filter(([, { folder, adapter }]) =>
-    folder === path && adapter === given?.path
+  const entries = Object.entries(models).filter(([, { folder, locate, adapter }]) =>
+    (locate ? undefined : folder) === path && adapter === given?.path
   );
   if (path === undefined) {
     if (fingerprint !== undefined) {
@@ -325,7 +328,7 @@ function findModel<M extends { readonly id: string; readonly folder?: string; re
 /** A model's own size goes without saying, so that equal runs have equal ids. */
 function shortestName(
   choice: RunConfig["model"],
-  models: Readonly<Record<string, Pick<KnownModel, "id" | "size" | "folder" | "adapter">>>,
+  models: Readonly<Record<string, Pick<KnownModel, "id" | "size" | "folder" | "locate" | "adapter">>>,
 ): RunConfig["model"] {
   const { id, path, fingerprint, hub, adapter, module, width, layers, head } = choice;
   const { size } = findModel(choice, models);

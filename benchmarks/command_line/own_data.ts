@@ -4,7 +4,7 @@ import { UserError } from "../../errors/user_error.ts";
 import type { Registries } from "../../training/configuration.ts";
 import type { OwnTask } from "../../training/resolve/own_data.ts";
 import type { RunConfig } from "../../training/run.ts";
-import { nameOf, type SweepOverrides } from "../sweep/sweep.ts";
+import { modelAt, type SweepOverrides } from "../sweep/sweep.ts";
 
 type Layout = NonNullable<RunConfig["task"]["layout"]>;
 
@@ -99,17 +99,17 @@ export async function openAskedData<R extends Registries>(
   if (!isOwn) return null;
   // Loaded when needed: most sweeps are of tasks that ship.
   const { openOwnTask } = await import("../../training/resolve/own_data.ts");
-  return await openOwnTask(data, readAskedLayout(texts), modelAt(model), registries);
+  return await openOwnTask(
+    data,
+    readAskedLayout(texts),
+    model === undefined ? undefined : modelAt(model, registries.models),
+    registries,
+  );
 }
 
 /** The changes of a sweep that is to run on data of the user's alone. */
 export function onOwnData(asked: SweepOverrides, own: OwnTask<Registries> | null): SweepOverrides {
   return own ? { ...asked, tasks: [own.data.id], layout: own.data.layout } : asked;
-}
-
-/** The choice of a model in a folder, as sweeps take it. */
-export function modelAt(folder: string | undefined): RunConfig["model"] | undefined {
-  return folder === undefined ? undefined : { id: nameOf(folder), path: folder };
 }
 
 async function hasDatasetFile(path: string): Promise<boolean> {

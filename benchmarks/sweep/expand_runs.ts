@@ -62,8 +62,11 @@ async function describeFiles(runs: readonly ResolvedRun[]): Promise<string[]> {
   return [...notes];
 }
 
-function describeHead({ id }: RunConfig["task"], { head, path }: RunConfig["model"]): string {
-  return `"${id}" is classified by ${HEADS[head!]} on the network in ${path}`;
+function describeHead({ id }: RunConfig["task"], model: RunConfig["model"]): string {
+  const { head, path } = model;
+  return `"${id}" is classified by ${HEADS[head!]} on ${
+    path === undefined ? model.id : `the network in ${path}`
+  }`;
 }
 
 /** Most classes that a note lists. */

@@ -240,7 +240,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
       },
       ...(model !== undefined || adapter !== undefined) && {
         model: {
-          ...model === undefined ? entry.model : { ...headOf(entry), id: nameOf(model), path: model },
+          ...model === undefined ? entry.model : { ...headOf(entry), ...modelAt(model, registries.models) },
           ...(adapter !== undefined && { adapter: { path: adapter } }),
         },
       },
@@ -278,6 +278,12 @@ function gridOf(methods: readonly SweepOptimizer[]): Pick<SweepOptimizer, "learn
 /** What a model from the command line leaves as the sweep has it. */
 function headOf({ model: { head } }: WholeTask): Pick<RunConfig["model"], "head"> {
   return head === undefined ? {} : { head };
+}
+
+/** The choice of a model by a folder, or by the name of a registered one whose weights are brought when they are asked for. */
+export function modelAt(place: string, models: Registries["models"]): RunConfig["model"] {
+  if (Object.values(models).some(({ id, locate }) => id === place && locate)) return { id: place };
+  return { id: nameOf(place), path: place };
 }
 
 /** The name of a model in a folder: that of the folder, or of the Hub's repository, as names are written. */

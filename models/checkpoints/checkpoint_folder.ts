@@ -1,14 +1,16 @@
 /**
  * @file Checkpoints as folders have them: Hugging Face's with one safetensors file, or with several and an index of their
- * tensors, and OpenCLIP's.
+ * tensors, OpenCLIP's, and TensorFlow.js's of the Universal Sentence Encoder.
  */
 import { z } from "zod";
 import { isFile as isFileThere, UnreadableFile } from "../../files/json_file.ts";
 import { type Checkpoint, CheckpointError, type CheckpointTensor, takeWeights } from "./checkpoint.ts";
 import { openSafetensors } from "./read_safetensors.ts";
 import { readCheckpointJson } from "./checkpoint_json.ts";
+import { GRAPH_MODEL, graphModelFiles } from "./graph_model.ts";
 import { openClipTensors } from "./open_clip.ts";
 import { unturned } from "./turned.ts";
+import { readUseLite } from "./use_lite.ts";
 import { quote } from "../../errors/quote.ts";
 import type { WeightSource } from "../weights.ts";
 
@@ -19,14 +21,15 @@ const Index = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /**
  * Opens the weights of a folder: `model.safetensors`, or where there is none the files that
- * `model.safetensors.index.json` names, or where there is no such file `open_clip_model.safetensors`. Headers are read at once, elements when they are asked for, so that a checkpoint
- * may be larger than memory. Maps are `[out, in]` whatever files have, see `isTurned`.
+ * `model.safetensors.index.json` names, or where there is no such file `open_clip_model.safetensors`, or what `model.json` lists.
+ * Headers are read at once, elements when they are asked for, so that a checkpoint may be larger than memory. Maps are `[out, in]` whatever files have, see `isTurned`.
  *
  * @throws {CheckpointError} where there is none of them, where a file is missing or unsound, and where one lacks a tensor that
  * the index says it has
  */
 export async function readCheckpointFolder(folder: string): Promise<Checkpoint> {
   if (await isFile(`${folder}/${WHOLE}`)) return unturned(await openSafetensors(`${folder}/${WHOLE}`));
+  if (await isGraphModel(folder)) return (await readUseLite(folder)).checkpoint;
   const places = await readPlaces(folder);
   if (!places) return openClipTensors(await openSafetensors(`${folder}/${OPEN_CLIP}`));
   const shards = new Map<string, Checkpoint>();
@@ -59,8 +62,15 @@ export async function readCheckpointFolder(folder: string): Promise<Checkpoint> 
  */
 export async function weightFiles(folder: string): Promise<string[]> {
   if (await isFile(`${folder}/${WHOLE}`)) return [WHOLE];
+  if (await isGraphModel(folder)) return await graphModelFiles(folder);
   const places = await readPlaces(folder);
   return places ? [...new Set(places.values())].sort() : [OPEN_CLIP];
+}
+
+/** True where the only checkpoint is a graph model. */
+async function isGraphModel(folder: string): Promise<boolean> {
+  for (const file of [INDEX, OPEN_CLIP]) if (await isFile(`${folder}/${file}`)) return false;
+  return await isFile(`${folder}/${GRAPH_MODEL}`);
 }
 
 /** The shard of each tensor; null for OpenCLIP's one file. */

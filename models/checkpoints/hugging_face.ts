@@ -9,6 +9,7 @@ import type { DecoderConfig } from "../decoder.ts";
 import type { Gpt2Config } from "../gpt2.ts";
 import type { ImageClassifierConfig } from "../image_classifier.ts";
 import type { TextClassifierConfig } from "../text_classifier.ts";
+import type { UseLiteConfig } from "../use_lite.ts";
 import type { EncoderDecoderConfig } from "../encoder_decoder.ts";
 import { show } from "../../errors/quote.ts";
 import type { VisionConfig } from "../vision.ts";
@@ -307,11 +308,12 @@ function towerOf(read: z.output<typeof ClipVisionConfig> | z.output<typeof ClipT
   } as const;
 }
 
-/** What a `config.json` is about. */
+/** What a folder is about, as its config says; of a graph model, its tensors. */
 export type CheckpointConfig =
   | { readonly family: "decoder"; readonly config: DecoderConfig }
   | { readonly family: "text-classifier"; readonly config: TextClassifierConfig }
   | { readonly family: "image-classifier"; readonly config: ImageClassifierConfig }
+  | { readonly family: "use-lite"; readonly config: UseLiteConfig }
   | { readonly family: "gpt2"; readonly config: Gpt2Config }
   | { readonly family: "encoder-decoder"; readonly config: EncoderDecoderConfig }
   | {

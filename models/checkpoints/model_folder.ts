@@ -11,10 +11,12 @@ import {
 } from "./hugging_face.ts";
 import { checkpointEntry, type ModelEntry } from "../entry.ts";
 import { clipTextParameters } from "../clip_text.ts";
+import { GRAPH_MODEL } from "./graph_model.ts";
 import { CLASSIFIER, imageClassifierBeside, type ImageClassifierConfig } from "../image_classifier.ts";
 import { type TextClassifierConfig, textHeadParameters } from "../text_classifier.ts";
 import { PREPROCESSOR, readCropSide, readImageInput } from "./image_input.ts";
 import { quote } from "../../errors/quote.ts";
+import { readUseLite } from "./use_lite.ts";
 import type { ParameterList } from "../weights.ts";
 import { LOGIT_SCALE } from "../zero_shot.ts";
 
@@ -24,10 +26,10 @@ const OPEN_CLIP = "open_clip_config.json";
 const TOKENIZER = "tokenizer.json";
 const PREPARATION = [TOKENIZER, "tokenizer_config.json", PREPROCESSOR];
 /** What does where there is no `tokenizer.json`. */
-const OTHER_TOKENIZERS = ["tokenizer.model", "spiece.model", "tokenizer.bin"];
+const OTHER_TOKENIZERS = ["tokenizer.model", "spiece.model", "tokenizer.bin", "vocab.json"];
 
 /**
- * The model in a folder of Hugging Face's layout (see `checkpointConfig`) or of OpenCLIP's. Only
+ * The model in a folder of Hugging Face's layout (see `checkpointConfig`), of OpenCLIP's, or of TensorFlow.js's. Only
  * the config and the headers of the weights are read; `baseWeights` reads the rest.
  *
  * @param id what it is called in results and reports
@@ -36,6 +38,7 @@ const OTHER_TOKENIZERS = ["tokenizer.model", "spiece.model", "tokenizer.bin"];
  */
 export async function readModelFolder(folder: string, id: string): Promise<ModelEntry> {
   const file = await configFile(folder), path = `${folder}/${file}`;
+  if (file === GRAPH_MODEL) return await graphModel(folder, id, path);
   const validate = (reason: string, cause?: unknown) =>
     new CheckpointError(`Cannot read model config "${path}": ${reason}`, { cause });
   const json = await readCheckpointJson(path, validate);
@@ -64,6 +67,15 @@ export async function readModelFolder(folder: string, id: string): Promise<Model
   const text = checkpoint.tensors.has(LOGIT_SCALE) ? read.text : undefined;
   if (text) requireTensors(checkpoint, beside);
   return { ...entry, image, ...(text && { text }) };
+}
+
+/** The Universal Sentence Encoder, whose sizes are those of its tensors. */
+async function graphModel(folder: string, id: string, path: string): Promise<ModelEntry> {
+  const { checkpoint, config } = await readUseLite(folder);
+  const entry = checkpointEntry(id, folder, { family: "use-lite", config });
+  requireTensors(checkpoint, entry.parameters);
+  requireNoOther(checkpoint, entry.parameters, path);
+  return entry;
 }
 
 /** How Hugging Face prepares images where a folder does not say. */
@@ -128,6 +140,7 @@ function layersOf(read: CheckpointConfig): number[] {
     case "gpt2":
     case "image-classifier":
     case "text-classifier":
+    case "use-lite":
       return [read.config.layers];
     case "encoder-decoder":
       return [read.config.encoderLayers, read.config.decoderLayers];
@@ -175,5 +188,6 @@ export async function fingerprintModel(folder: string): Promise<string> {
 async function configFile(folder: string): Promise<string> {
   if (await isFile(`${folder}/${CONFIG}`)) return CONFIG;
   if (await isFile(`${folder}/${OPEN_CLIP}`)) return OPEN_CLIP;
+  if (await isFile(`${folder}/${GRAPH_MODEL}`)) return GRAPH_MODEL;
   throw new CheckpointError(`Cannot read model "${folder}": it has neither ${CONFIG} nor ${OPEN_CLIP}`);
 }

@@ -1,6 +1,6 @@
 /** @file OpenCLIP's checkpoints under Hugging Face's names: its files join and turn some of the tensors. */
 import { type Checkpoint, CheckpointError, type CheckpointTensor } from "./checkpoint.ts";
-import type { Shape } from "../../gpu/tensor.ts";
+import { third } from "./joined.ts";
 import { turned } from "./turned.ts";
 import { quote } from "../../errors/quote.ts";
 
@@ -78,30 +78,4 @@ function convert(
   throw new CheckpointError(
     `Cannot read checkpoint "${checkpoint}": OpenCLIP's towers have no tensor ${quote(name)}`,
   );
-}
-
-/** One of three equal parts along the first axis. */
-function third(tensor: CheckpointTensor, place: number): CheckpointTensor {
-  const [rows, ...others] = tensor.shape;
-  // What can't be divided is refused by the shape that it has.
-  if (rows === undefined || rows % JOINED.length !== 0) return tensor;
-  const shape = [rows / JOINED.length, ...others];
-  return lazily(tensor, shape, () => {
-    const { data } = tensor, count = data.length / JOINED.length;
-    return data.slice(place * count, (place + 1) * count);
-  });
-}
-
-function lazily(
-  { dtype }: CheckpointTensor,
-  shape: Shape,
-  make: () => Float32Array<ArrayBuffer>,
-): CheckpointTensor {
-  return {
-    shape,
-    dtype,
-    get data() {
-      return make();
-    },
-  };
 }

@@ -10,6 +10,7 @@ import type { TaskModel } from "../task.ts";
 import type { SentencePiece } from "./sentencepiece.ts";
 import {
   parseLlama2c,
+  parsePieceList,
   parseSentencePiece,
   SentencePieceFlaw,
   type SentencePieceModel,
@@ -24,7 +25,15 @@ const OTHERS = {
   "tokenizer.model": parseSentencePiece,
   "spiece.model": parseSentencePiece,
   "tokenizer.bin": parseLlama2c,
+  "vocab.json": parsePieceList,
 } as const;
+/** Sentence encoders were trained on texts as they are, without tokens around them; a pair is one text behind the other. */
+const BARE = {
+  isBare: true,
+  pair: [{ text: "first", type: 0 }, { text: "second", type: 0 }],
+} as const satisfies Partial<Tokenizer>;
+/** What a list begins with: GPT-2 has a file of that name, too, which is none. */
+const LIST = "[".charCodeAt(0);
 /** Most bytes of either: twice what the largest vocabularies take. */
 const MOST_BYTES = 2 ** 26;
 /** Time for a text, in ms: a thousand times what the longest takes. Expressions of a file may backtrack without end. */
@@ -60,13 +69,13 @@ export async function readTokenizer(folder: string, special: SpecialTokens = {})
   if (json === null) {
     for (const [file, parse] of Object.entries(OTHERS)) {
       const bytes = await readBytes(`${folder}/${file}`);
-      if (bytes === null) continue;
+      if (bytes === null || (parse === parsePieceList && bytes[0] !== LIST)) continue;
       const config = await readJson(`${folder}/${CONFIG}`);
       return await pieceTokenizer(bytes, parse, config, `${folder}/${file}`, special);
     }
     throw new DataError(
       `Cannot read ${path}: there is no such file or folder, nor ${
-        Object.keys(OTHERS).join(", ")
+        Object.keys(OTHERS).slice(0, -1).join(", ")
       }; in Python, transformers' ` +
         `AutoTokenizer.from_pretrained("${folder}").save_pretrained("${folder}") writes it`,
     );
@@ -113,6 +122,7 @@ async function pieceTokenizer(
   return {
     ...{ vocabularySize, pad: pad ?? stop, stop, encode, decode },
     ...(start !== undefined && { start }),
+    ...(parse === parsePieceList && BARE),
   };
 }
 

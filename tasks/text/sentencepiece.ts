@@ -77,9 +77,13 @@ export function createSentencePiece(model: SentencePieceModel): SentencePiece {
 
 /** Brings a text to its normal form, with signs for spaces. */
 function createNormalizer(
-  { pieces, characterMap, addsSpace, mergesSpaces }: SentencePieceModel,
+  { pieces, characterMap, isCompatible, addsSpace, mergesSpaces }: SentencePieceModel,
 ): (text: string) => string {
-  const map = characterMap.length === 0 ? null : createCharacterMap(characterMap);
+  const map = isCompatible
+    ? (text: string) => text.normalize("NFKC").replaceAll(/\s+/g, " ")
+    : characterMap.length === 0
+    ? null
+    : createCharacterMap(characterMap);
   // These stay as they are, whatever is in them.
   const fixed = pieces.filter(({ type }) => type === PIECE.userDefined).map(({ piece }) => piece);
   const parts = splitterOf(fixed);

@@ -1,5 +1,6 @@
 /**
- * @file SentencePiece's `tokenizer.model` and llama2.c's `tokenizer.bin`, read.
+ * @file SentencePiece's `tokenizer.model`, llama2.c's `tokenizer.bin` and the `vocab.json` of TensorFlow.js's sentence encoder,
+ * read.
  *
  * Source: https://github.com/google/sentencepiece, sentencepiece_model.proto; https://github.com/karpathy/llama2.c,
  * tokenizer.py.
@@ -26,6 +27,8 @@ export interface SentencePieceModel {
   readonly hasBytes: boolean;
   /** Rules that bring a text to its normal form, see `createCharacterMap`; empty where there are none. */
   readonly characterMap: Uint8Array;
+  /** True where Unicode's NFKC stands in for such rules, and all white space is a space. */
+  readonly isCompatible?: true;
   /** True where a text gets a space before it. */
   readonly addsSpace: boolean;
   /** True where spaces at both ends go, and several become one. */
@@ -165,13 +168,14 @@ export function byteOf(piece: string): number {
   return parseInt(BYTE.exec(piece)![1]!, 16);
 }
 
-function checked(model: SentencePieceModel): SentencePieceModel {
+/** @param mayRepeat true where of equal pieces the last one counts */
+function checked(model: SentencePieceModel, mayRepeat = false): SentencePieceModel {
   const { pieces, hasBytes } = model, seen = new Map<string, number>();
   if (pieces.length === 0) throw new SentencePieceFlaw("it has no pieces");
   pieces.forEach(({ piece, type }, id) => {
     const name = JSON.stringify(piece).slice(0, 80);
     if (piece === "") throw new SentencePieceFlaw(`piece ${id} is empty`);
-    if (seen.has(piece)) {
+    if (seen.has(piece) && !mayRepeat) {
       throw new SentencePieceFlaw(`its pieces ${seen.get(piece)} and ${id} are both ${name}`);
     }
     seen.set(piece, id);
@@ -224,4 +228,37 @@ export function parseLlama2c(file: Uint8Array): SentencePieceModel {
   const names = { begin: pieces[1]?.piece ?? "", end: pieces[2]?.piece ?? "", pad: "" };
   const forms = { characterMap: new Uint8Array(0), addsSpace: true, mergesSpaces: false };
   return checked({ ...names, ...forms, pieces, algorithm: "bpe", hasBytes: true });
+}
+
+/** The first pieces of a sentence encoder: what is unknown, and what is no text. */
+const RESERVED = 6;
+
+/**
+ * Reads the sentence encoder's `vocab.json`: pieces with their scores, of which null counts as 0. Of equal pieces the last counts.
+ *
+ * Source: https://github.com/tensorflow/tfjs-models, universal-sentence-encoder/src/tokenizer.
+ *
+ * @throws {SentencePieceFlaw} where it is another vocabulary, such as GPT-2's of that name
+ */
+export function parsePieceList(file: Uint8Array): SentencePieceModel {
+  let list: unknown;
+  try {
+    list = JSON.parse(texts.decode(file));
+  } catch {
+    list = null;
+  }
+  const isPiece = (one: unknown): one is readonly [string, number | null] =>
+    Array.isArray(one) && typeof one[0] === "string" && (one[1] === null || Number.isFinite(one[1]));
+  if (!Array.isArray(list) || !list.every(isPiece)) {
+    throw new SentencePieceFlaw('a list of ["piece", score] is needed');
+  }
+  const pieces = list.map(([piece, score], id): Piece => ({
+    piece,
+    score: Math.fround(score ?? 0),
+    type: id === 0 ? PIECE.unknown : id < RESERVED ? PIECE.control : PIECE.normal,
+  }));
+  return checked({
+    ...{ pieces, algorithm: "unigram", hasBytes: false, characterMap: new Uint8Array(0), isCompatible: true },
+    ...{ addsSpace: true, mergesSpaces: true, begin: "", end: "</s>", pad: "</s>" },
+  }, true);
 }

@@ -72,12 +72,14 @@ export interface ReadTokens {
 }
 
 /**
- * The tokens of a text between those that begin and end it, or of a pair as the tokenizer writes one.
+ * The tokens of a text between those that begin and end it, of a sentence encoder without any, or of a pair as the tokenizer
+ * writes one.
  *
  * @throws {RangeError} where the tokenizer has no tokens for a part of a text, or does not know how pairs are written
  */
 export function classTokens({ prompt, second }: ClassExample, tokenizer: Tokenizer): ReadTokens {
   if (second === undefined) {
+    if (tokenizer.isBare) return { tokens: tokenizer.encode(prompt) };
     return { tokens: Int32Array.of(...promptTokens(prompt, tokenizer), tokenizer.stop) };
   }
   if (!tokenizer.pair) throw new RangeError(`Cannot write a pair of texts: the tokenizer has no form of one`);

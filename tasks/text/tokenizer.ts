@@ -23,6 +23,8 @@ export interface Tokenizer {
   readonly start?: number;
   /** How a pair of texts is written for a model that classifies; absent where nothing says it. */
   readonly pair?: readonly PairPart[];
+  /** True where a model that classifies reads a text's tokens alone, without those that begin and end one. */
+  readonly isBare?: true;
   /** The tokens of a text, without those above. @throws {RangeError} where it has no tokens for a part of the text */
   encode(text: string): Int32Array<ArrayBuffer>;
   /** The text of some tokens, those above spelled out. @throws {RangeError} where there is no such token */

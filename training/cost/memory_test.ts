@@ -6,6 +6,7 @@ import {
   imageClassifier,
   type ModelEntry,
   textClassifier,
+  useLite,
 } from "../../models/entry.ts";
 import { initialWeights } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
@@ -68,6 +69,16 @@ const encoders = (["bert", "roberta", "distilbert"] as const).map((kind) =>
     recipe: null,
   })
 );
+const sentenceEncoder = useLite({
+  id: "sentences",
+  title: "Sentence encoder",
+  config: {
+    ...{ vocabulary: 50, embedding: 36, width: 60, layers: 3, heads: 4, hidden: 100, length: 24 },
+    normEpsilon: 1e-6,
+  },
+  recipe: null,
+}).withNewHead!(3);
+encoders.push(sentenceEncoder);
 const models: Readonly<Record<string, ModelEntry>> = {
   ...registeredModels,
   ...{ parts, gpt, vit: classifiers[0]!, dinov2: classifiers[1]! },

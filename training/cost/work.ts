@@ -116,7 +116,7 @@ export function countStep(step: CountedStep): StepCount {
   });
   const work = method.stepWork(options, {
     targetModules: maps.filter(({ name }) => adapted.has(name)).map(counted),
-    others: maps.filter(({ name }) => !adapted.has(name)).map(counted),
+    others: maps.filter(({ name, isGiven }) => !adapted.has(name) && !isGiven).map(counted),
     parameters,
     parts: accumulate,
   });

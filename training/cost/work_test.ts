@@ -9,7 +9,7 @@ import {
 } from "../../models/architecture.ts";
 import { decoderParameters } from "../../models/decoder.ts";
 import * as models from "../../models/mod.ts";
-import { gpt2, imageClassifier, type ModelEntry, textClassifier } from "../../models/entry.ts";
+import { gpt2, imageClassifier, type ModelEntry, textClassifier, useLite } from "../../models/entry.ts";
 import { t5Base, t5BaseGated, t5Small, t5Tiny } from "../../models/sizes.ts";
 import { visionParameters } from "../../models/vision.ts";
 import { initialWeights } from "../../models/weights.ts";
@@ -135,6 +135,15 @@ const ENCODER = textClassifier({
   },
   recipe: null,
 });
+const SENTENCES = useLite({
+  id: "sentences",
+  title: "Sentence encoder",
+  config: {
+    ...{ vocabulary: 50, embedding: 12, width: 20, layers: 2, heads: 4, hidden: 28, length: 24 },
+    normEpsilon: 1e-6,
+  },
+  recipe: null,
+});
 const UPPER = {
   encoder: ["layer.1.*"],
   decoder: ["layers.1.*"],
@@ -154,6 +163,7 @@ for (
     [GPT, tasks.arithmetic],
     [CLASSIFIER, tasks.digits],
     [ENCODER, classification],
+    [SENTENCES, classification],
     [models.vitTiny.resize({ width: 32, layers: 2 }), tasks.digits],
     [t5Tiny.resize({ width: 32, layers: 2 }), translation],
   ] as const

