@@ -31,7 +31,7 @@ import {
   repositoryFolder,
   repositoryFolderOf,
 } from "./files/hub_place.ts";
-import { USE_LITE } from "./models/use_lite_package.ts";
+import { USE_LITE } from "./files/npm_place.ts";
 
 /** What is known about the machine. Paths are absolute. */
 export interface Place {

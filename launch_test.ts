@@ -160,7 +160,7 @@ Deno.test("launch() leaves the name of the encoder from npm as it is, and takes 
   const place = { start: "/my files", project: "/project", dotGit: null, packages: "/npm", hub: null };
   const words = (model: string) => launch("bench", ["quick", "--model", model], place).slice(-1);
   assertEquals(words("use-lite"), ["use-lite"]);
-  assertEquals(words("./use-lite"), ["/my files/use-lite"]);
+  assertEquals(words("./use-lite"), ["/my files/./use-lite"]);
 });
 
 Deno.test("launch() takes a name for what was fetched, and lets a command read all that the cache has of it", () => {

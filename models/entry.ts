@@ -443,7 +443,7 @@ export function useLite(given: EntryOf<UseLiteConfig>): ModelEntry {
     parameters,
     targetModules: () => targetModulesOf(parameters, /^encoder\.(layer\..*)\.weight$/),
     initial: initialWeights,
-    create: (gpu, source, half) => createUseLite(gpu, config, source, half) as Model,
+    create: (gpu, source, precisions) => createUseLite(gpu, config, source, precisions) as Model,
   };
 }
 

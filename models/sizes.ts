@@ -12,6 +12,7 @@ import {
   vision,
   visionTitle,
 } from "./entry.ts";
+import { USE_LITE } from "../files/npm_place.ts";
 import { useLiteFolder } from "./use_lite_package.ts";
 
 /** The tiny decoders: one architecture, pre-trained on different corpora. */
@@ -287,7 +288,7 @@ export const t5BaseGated: ModelEntry = encoderDecoder({
  */
 export const useLite: ModelEntry = {
   ...sentenceEncoder({
-    id: "use-lite",
+    id: USE_LITE,
     title: useLiteTitle({ layers: 2, width: 512 }),
     config: {
       vocabulary: 8002,

@@ -20,7 +20,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { createRandom } from "../numerics/random.ts";
 import { layerNormed, layerNormOf, withBias } from "./encoder_stack.ts";
 import type { EncoderBatch, Model, TargetModule } from "./model.ts";
-import { loadParameters, type ParameterList, type WeightSource } from "./weights.ts";
+import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
 import { unitRows, unitShare } from "./zero_shot.ts";
 
 /** Sizes and constants of a sentence encoder. */
@@ -94,26 +94,26 @@ export function useLiteParameters(config: UseLiteConfig): ParameterList {
 
 /**
  * Builds the encoder on the GPU, in the caller's scope. Its logits are texts of unit length, `[batch, width]`; with a classifier
- * `[batch, classes]`, of what the last layer bends, before it is brought to unit length. Nothing is dropped out. The weights of the
- * target modules that `half` names are kept in 16-bit floats.
+ * `[batch, classes]`, of what the last layer bends, before it is brought to unit length. Nothing is dropped out. Target modules'
+ * weights are kept in the precisions that are given, by name.
  */
 export function createUseLite(
   gpu: Gpu,
   config: UseLiteConfig,
   source: WeightSource,
-  half: ReadonlySet<string> = new Set(),
+  precisions: Precisions = new Map(),
 ): Model<EncoderBatch> {
   const { vocabulary, embedding, width, layers, heads, length, classes, normEpsilon: epsilon } = config;
   const loaded = loadParameters(
     gpu,
     useLiteParameters(config),
     withNewHead(source),
-    new Set([...half].map((targetModule) => `${ROOT}${targetModule}.weight`)),
+    new Map([...precisions].map(([targetModule, type]) => [`${ROOT}${targetModule}.weight`, type])),
   );
   const parameter = (name: string): Parameter => loaded.parameters.get(name)!;
   const targetModule = (name: string): TargetModule => {
     const path = `${ROOT}${name}`,
-      weight = loaded.halves.get(`${path}.weight`) ?? parameter(`${path}.weight`);
+      weight = loaded.frozen.get(`${path}.weight`) ?? parameter(`${path}.weight`);
     const [out, inputs] = weight.value.shape as [number, number];
     return { name, weight, bias: parameter(`${path}.bias`), out, in: inputs };
   };

