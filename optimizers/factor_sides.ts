@@ -13,6 +13,7 @@ import {
   tallFactors,
   type TallMatrices,
   tallProducts,
+  tallTableWords,
 } from "../kernels/mod.ts";
 import { batchGradients } from "./batched_gradients.ts";
 import type { Factors, ModelShapes, PackSizes } from "./optimizer.ts";
@@ -30,7 +31,7 @@ export interface FactorSides {
 }
 
 /**
- * Uploads where the factors lie, five words each, into the caller's scope.
+ * Uploads where the factors lie into the caller's scope.
  *
  * @throws {RangeError} where all A, or all B, do not lie in one buffer
  */
@@ -44,7 +45,7 @@ export function factorSides(gpu: Gpu, factors: readonly Factors[]): FactorSides 
 
 /** The tables of `factorSides`, by formula: see `Footprint.tables`. */
 export function sideTables(targetModules: ModelShapes["targetModules"]): readonly PackSizes[] {
-  return [[5 * targetModules.length], [5 * targetModules.length]];
+  return (["a", "b"] as const).map((which) => [tallTableWords(sideRows(targetModules, which))]);
 }
 
 /** 1/s² of each target module, `[targetModules]`, in the caller's scope. */
@@ -170,7 +171,7 @@ export function svdScratch(
 }
 
 /** Rows of a side's factors as tall matrices. */
-function sideRows(targetModules: ModelShapes["targetModules"], which: "a" | "b"): readonly number[] {
+export function sideRows(targetModules: ModelShapes["targetModules"], which: "a" | "b"): readonly number[] {
   return targetModules.map((targetModule) => which === "a" ? targetModule.in : targetModule.out);
 }
 

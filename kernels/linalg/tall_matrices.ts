@@ -9,43 +9,18 @@ import { composeKernel, wgsl } from "../wgsl/compose.ts";
 import { groupsForEach } from "../wgsl/groups.ts";
 import { snippets } from "../wgsl/snippets.ts";
 import { choleskySvds, outer } from "./cholesky_svd.ts";
+import {
+  GRAM_SCHMIDT_RANK,
+  type SmallMatrices,
+  smallStride,
+  type TallMatrices,
+  tallMatrices,
+} from "./layout.ts";
+import { type StagedOperand, stagedProducts, type StagedTerm, suitsStagedTall } from "./staged_tall.ts";
 import smallSource from "./small_product.wgsl" with { type: "text" };
 import overlapSource from "./tall_overlap.wgsl" with { type: "text" };
 import productSource from "./tall_product.wgsl" with { type: "text" };
 import svdSource from "./thin_svd.wgsl" with { type: "text" };
-
-/** Largest rank that the decomposition takes. */
-export const MAX_RANK = 256;
-
-/** Up to this rank one workgroup decomposes a matrix by Gram-Schmidt in one dispatch; above it many share the work. */
-export const GRAM_SCHMIDT_RANK = 12;
-
-/** Where a matrix `[rows, rank]` lies: element (t, j) is `offset + t * rowStride + j * columnStride` of its buffer. */
-export interface TallLayout {
-  readonly offset: number;
-  readonly rows: number;
-  readonly rowStride: number;
-  readonly columnStride: number;
-}
-
-/** Matrices `[rows, rank]` of one rank in one buffer. */
-export interface TallMatrices {
-  readonly flat: Tensor;
-  readonly rank: number;
-  /** Of each matrix. */
-  readonly rows: readonly number[];
-  /** `[count, 5]`: see thin_svd.wgsl. */
-  readonly layouts: Tensor<"u32">;
-}
-
-/** r x r matrices in one buffer, one a layer: element (i, j) of layer k is `at + k * block + i * row + j * column`. */
-export interface SmallMatrices {
-  readonly tensor: Tensor;
-  readonly at: number;
-  readonly block: number;
-  readonly row: number;
-  readonly column: number;
-}
 
 /** Thin SVDs X = U diag(s) Vᵀ; s is 0 where it is below 1e-6 of the largest, with a zero column in U. */
 export interface ThinSvds {
@@ -168,39 +143,6 @@ const overlapKernel = composeKernel({
 /** Lanes of a workgroup that has a layer to itself: a software adapter pays for each at every barrier. */
 export function lanesOfMatrix({ info }: Gpu): number {
   return info.software ? 8 : 64;
-}
-
-/** Words from one row of a small matrix to the next: whole vectors of four. */
-export function smallStride(rank: number): number {
-  return 4 * Math.ceil(rank / 4);
-}
-
-/**
- * Describes the matrices that lie in `flat`; uploads their layouts, five words each, into the caller's scope.
- *
- * @throws {RangeError} where the rank is above `MAX_RANK`
- */
-export function tallMatrices(
-  gpu: Gpu,
-  flat: Tensor,
-  rank: number,
-  matrices: readonly TallLayout[],
-): TallMatrices {
-  if (rank > MAX_RANK) {
-    throw new RangeError(`Cannot decompose factors of rank ${rank}: at most ${MAX_RANK} is supported`);
-  }
-  let above = 0;
-  const words = matrices.flatMap(({ offset, rows, rowStride, columnStride }) => {
-    const place = above * smallStride(rank) / 4;
-    above += rows;
-    return [offset, rows, rowStride, columnStride, place];
-  });
-  return {
-    flat,
-    rank,
-    rows: matrices.map(({ rows }) => rows),
-    layouts: gpu.upload(Uint32Array.from(words), "u32", [matrices.length, 5], "layouts"),
-  };
 }
 
 /**
@@ -340,6 +282,16 @@ export function smallProducts(
 ): SmallMatrices {
   const count = elementCount(factors.shape);
   const out = into ?? smallMatrices(gpu, count, rank, "small products"), any = (left ?? right)!;
+  if (left && right && suitsStagedTall(gpu, rank, [])) {
+    using _ = gpu.scope("left factors by values", "scratch");
+    const a = smallProducts(gpu, left, null, {
+      ...{ rank, f, damping, minShare, factors, scale },
+      ...values ? { values } : {},
+    });
+    const terms = [{ a: { of: a }, b: { of: right, turned: true } }] as const;
+    stagedProducts(gpu, { rank, count, c: { of: out }, terms, tall: null });
+    return out;
+  }
   const l = left ?? any, r = right ?? any, s = values ?? any;
   gpu.launch(smallKernel, {
     buffers: { left: l.tensor, right: r.tensor, values: s.tensor, factors, out: out.tensor },
@@ -381,6 +333,11 @@ export function tallOverlaps(
   lanes: number = lanesOfMatrix(gpu),
 ): SmallMatrices {
   const { rank, rows, layouts } = x, out = smallMatrices(gpu, rows.length, rank, "overlaps");
+  if (suitsStagedTall(gpu, rank, [x, y])) {
+    const terms = [{ a: { of: x, turned: true }, b: { of: y } }] as const;
+    stagedProducts(gpu, { rank, count: rows.length, c: { of: out }, terms, tall: "inner" });
+    return out;
+  }
   const parts = Math.max(Math.floor(lanes / Math.ceil(rank / 4) ** 2), 1);
   gpu.launch(overlapKernel, {
     buffers: { matrices: layouts, x: x.flat, y: y.flat, out: out.tensor },
@@ -407,6 +364,22 @@ export function tallProducts(
   keep = 0,
 ): void {
   const other = second ?? first, { rank, rows } = out;
+  if (suitsStagedTall(gpu, rank, [out, first.x, other.x])) {
+    // Columns of wide matrices are what is contiguous: then all is transposed.
+    const turned = out.wide;
+    const term = ({ x, by, scale }: TallTerm): StagedTerm => {
+      const factors = [{ of: x, turned }, { of: by, turned }] as const;
+      const [a, b] = turned ? factors.toReversed() as [StagedOperand, StagedOperand] : factors;
+      return { a, b, ...scale === undefined ? {} : { scale } };
+    };
+    stagedProducts(gpu, {
+      ...{ rank, count: rows.length, keep },
+      c: { of: out, turned },
+      terms: second ? [term(first), term(second)] : [term(first)],
+      tall: turned ? "columns" : "rows",
+    });
+    return;
+  }
   gpu.launch(productKernel, {
     buffers: {
       outMatrices: out.layouts,

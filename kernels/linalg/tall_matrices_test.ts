@@ -18,15 +18,8 @@ import {
   zeros,
 } from "../../tests/reference/matrix.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import {
-  type SmallMatrices,
-  smallProducts,
-  tallFactors,
-  type TallMatrices,
-  tallOverlaps,
-  tallProducts,
-  thinSvds,
-} from "./tall_matrices.ts";
+import type { SmallMatrices, TallMatrices } from "./layout.ts";
+import { smallProducts, tallFactors, tallOverlaps, tallProducts, thinSvds } from "./tall_matrices.ts";
 
 /** Rows of three layers' factors: one row, a prime, more than a workgroup. */
 const ROWS = [1, 17, 150];

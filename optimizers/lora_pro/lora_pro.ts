@@ -5,7 +5,7 @@ import type { Tensor } from "../../gpu/tensor.ts";
 import { groupFactors, MAX_RANK, sgdUpdate, svdScratchSizes } from "../../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "../adamw.ts";
 import { batchGradients } from "../batched_gradients.ts";
-import { largerOf, leftVectorFlops, svdFlops } from "../factor_sides.ts";
+import { largerOf, leftVectorFlops, sideTables, svdFlops } from "../factor_sides.ts";
 import {
   attachLowRank,
   lowRankDefaults,
@@ -173,7 +173,7 @@ function ruleFootprint(
   const decomposing = [small, ...times(1), ...bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
   return {
     state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
-    tables: [[6 * targetModules.length], [5 * targetModules.length], [5 * targetModules.length]],
+    tables: [[6 * targetModules.length], ...sideTables(targetModules)],
     scratch: largerOf(decomposing, adjusting),
   };
 }

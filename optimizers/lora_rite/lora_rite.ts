@@ -17,6 +17,7 @@ import {
   tallMatrices,
   tallOverlaps,
   tallProducts,
+  tallTableWords,
   thinSvds,
 } from "../../kernels/mod.ts";
 import {
@@ -28,6 +29,7 @@ import {
   partsOf,
   scaledByOther,
   sideGradients,
+  sideRows,
   sideSizes,
   sideState,
   sideTables,
@@ -200,7 +202,11 @@ function ruleFootprint(
     state: [a, b, b, a, squares, squares],
     tables: [
       ...sideTables(targetModules),
-      ...Array.from({ length: 7 }, () => [5 * targetModules.length]),
+      [tallTableWords(targetModules.map(() => rank))],
+      ...SIDES.flatMap((which) => {
+        const rows = sideRows(targetModules, which), roots = rows.map(() => rank);
+        return [rows.map((count) => rank + count), roots, rows].map((own) => [tallTableWords(own)]);
+      }),
       ...Array.from({ length: 3 }, () => [targetModules.length]),
     ],
     scratch: [...whole, ...largerOf(most[0]!, most[1]!)],
