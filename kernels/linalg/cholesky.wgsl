@@ -5,12 +5,18 @@
 // shifted CholeskyQR, Fukaya et al., SIAM J. Sci. Comput. 42, 2020. What is divided by R in one round and by its successor
 // in the next is orthonormal all the same. A pivot that is still too small counts as what it must be at least; of a matrix
 // of zeros R is 0 by value.
+//
+// A matrix whose rows G says to be all but orthonormal already needs no further round: its product is R E without shift, and
+// `done` tells the kernels of the next round, and this one, to leave it as it is.
 struct Uniforms {
+  rank: u32,
   // Vectors of a row.
   blocks: u32,
   // Shares of the largest diagonal element: what is added, and what a pivot is at least.
   shift: f32,
   floor: f32,
+  // 1 where the factor may be the last one: in the rounds after the first.
+  may_end: u32,
   // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
   zero: u32,
 }
@@ -25,7 +31,17 @@ override PRODUCT = false;
 @group(0) @binding(3) var<storage, read_write> product: array<vec4<f32>>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
+var<workgroup> partial: array<f32, LANES>;
+var<workgroup> skips: u32;
+
+// Largest distance of G from I, in the Frobenius norm, squared, from which one round more brings R to rounding.
+const NEAR = 0.0625;
+
 #use outer
+
+#use sum_of_lanes f32 LANES
+
+#use is_done
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -37,7 +53,31 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let diagonal = vec4(gram[at].x, gram[at + blocks].y, gram[at + 2u * blocks].z, gram[at + 3u * blocks].w);
     largest = max(max(largest, max(diagonal.x, diagonal.y)), max(diagonal.z, diagonal.w));
   }
-  let shift = u.shift * largest;
+  if (lane == 0u) {
+    skips = u32(PRODUCT && is_done(base, blocks));
+  }
+  if (workgroupUniformLoad(&skips) == 1u) {
+    for (var at = base + lane; at < base + 4u * blocks * blocks; at += LANES) {
+      product[at] = earlier[at];
+    }
+    return;
+  }
+  var distance = 0.0;
+  if (u.may_end == 1u) {
+    for (var i = lane; i < u.rank; i += LANES) {
+      let row = base + i * blocks;
+      for (var j = i / 4u; j < blocks; j++) {
+        let columns = vec4(4u * j) + vec4(0u, 1u, 2u, 3u);
+        let own = gram[row + j] - select(vec4<f32>(0.0), vec4(1.0), columns == vec4(i));
+        let off = select(vec4<f32>(0.0), own, (columns >= vec4(i)) & (columns < vec4(u.rank)));
+        distance += dot(off, off * select(vec4<f32>(2.0), vec4(1.0), columns == vec4(i)));
+      }
+    }
+  }
+  partial[lane] = distance;
+  workgroupBarrier();
+  let ends = u.may_end == 1u && sum_of_lanes() < NEAR;
+  let shift = select(u.shift * largest, 0.0, ends);
   let least = u.floor * largest;
   // All have read the diagonal before one changes it.
   storageBarrier();
@@ -79,6 +119,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       factor[row + 3u * blocks + j] = select(h3, vec4(0.0, 0.0, 0.0, root(i3)), diagonal);
     }
     storageBarrier();
+  }
+  if (lane == 0u) {
+    factor[done_at(base, blocks)] = select(vec4<f32>(0.0), vec4(1.0), ends);
   }
   for (var tile = lane; tile < blocks * blocks; tile += LANES) {
     let i = tile / blocks;

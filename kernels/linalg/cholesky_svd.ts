@@ -20,6 +20,16 @@ export const outer = wgsl`
     return mat4x4<f32>(left.x * right, left.y * right, left.z * right, left.w * right);
   }
 `;
+const is_done = wgsl`
+  // A vector of \`factor\` below its diagonal, where nothing else lies.
+  fn done_at(base: u32, blocks: u32) -> u32 {
+    return base + (4u * blocks - 1u) * blocks;
+  }
+
+  fn is_done(base: u32, blocks: u32) -> bool {
+    return factor[done_at(base, blocks)].x == 1.0;
+  }
+`;
 const packKernel = composeKernel({
   name: "pack_rows",
   source: packSource,
@@ -30,25 +40,26 @@ const packKernel = composeKernel({
 const gramKernel = composeKernel({
   name: "gram",
   source: gramSource,
-  buffers: { matrices: "read", q: "read", gram: "read_write" },
-  uniforms: { blocks: "u32", parts: "u32" },
+  buffers: { matrices: "read", q: "read", gram: "read_write", factor: "read" },
+  uniforms: { blocks: "u32", parts: "u32", maySkip: "u32" },
   constants: { LANES: 64 },
-  workgroupBytes: ({ LANES }) => 16 * 16 * Number(LANES),
-}, { snippets: { ...snippets, outer } });
+  workgroupBytes: ({ LANES }) => 16 * 16 * Number(LANES) + 4,
+}, { snippets: { ...snippets, outer, is_done } });
 const choleskyKernel = composeKernel({
   name: "cholesky",
   source: choleskySource,
   buffers: { gram: "read_write", factor: "read_write", earlier: "read", product: "read_write" },
-  uniforms: { blocks: "u32", shift: "f32", floor: "f32", zero: "u32" },
+  uniforms: { rank: "u32", blocks: "u32", shift: "f32", floor: "f32", mayEnd: "u32", zero: "u32" },
   constants: { LANES: 64, PRODUCT: false },
-}, { snippets: { outer } });
+  workgroupBytes: ({ LANES }) => 4 * Number(LANES) + 4,
+}, { snippets: { ...snippets, outer, is_done } });
 const divideKernel = composeKernel({
   name: "divide_rows",
   source: divideSource,
   buffers: { matrices: "read", factor: "read", q: "read_write" },
   uniforms: { blocks: "u32" },
   constants: {},
-}, { snippets });
+}, { snippets: { ...snippets, is_done } });
 const jacobi = {
   buffers: { y: "read_write", small: "read_write" },
   uniforms: { rank: "u32", blocks: "u32", block: "u32", vAt: "u32", wAt: "u32", sAt: "u32", zero: "u32" },
@@ -65,7 +76,7 @@ const jacobiKernel = defineKernel({
 const SHIFT = 2 ** -19;
 
 /**
- * Rounds of division. Two would do for condition numbers to 1e4; the third leaves of directions that are not there next to
+ * Rounds of division at most: a matrix that the second round finds well conditioned has no third. Two would do for condition numbers to 1e4; the third leaves of directions that are not there next to
  * nothing, and of those at 1e-6 the error that X itself has.
  */
 const ROUNDS = 3;
@@ -117,15 +128,18 @@ export function choleskySvds(
       [r, earlier] = [earlier, r];
     }
     gpu.launch(gramKernel, {
-      buffers: { matrices: layouts, q, gram },
-      uniforms: { blocks, parts },
+      buffers: { matrices: layouts, q, gram, factor },
+      uniforms: { blocks, parts, maySkip: Number(!isFirst) },
       constants: { LANES: lanes },
       workgroups: [Math.ceil(tiles * parts / lanes), count],
     });
     gpu.launch(choleskyKernel, {
       buffers: { gram, factor, earlier, product: r },
       // What the last round adds would be in R.
-      uniforms: { blocks, shift: isLast ? 0 : SHIFT, floor: SHIFT / 2, zero: 0 },
+      uniforms: {
+        ...{ rank, blocks, shift: isLast ? 0 : SHIFT, floor: SHIFT / 2, zero: 0 },
+        mayEnd: Number(!isFirst && !isLast),
+      },
       constants: { LANES: lanes, PRODUCT: !isFirst },
       workgroups: [count],
     });

@@ -13,6 +13,8 @@ struct Uniforms {
 @group(0) @binding(2) var<storage, read_write> q: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> u: Uniforms;
 
+#use is_done
+
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -23,12 +25,12 @@ fn main(
   let blocks = u.blocks;
   // y counts layers; a line of groups that is too long goes on along z.
   let t0 = ((group.x + group.z * groups.x) * 64u + lane) * 4u;
-  if (t0 >= matrix.rows) {
+  let base = group.y * 4u * blocks * blocks;
+  if (t0 >= matrix.rows || is_done(base, blocks)) {
     return;
   }
   // Rows behind the last one repeat it: they are written several times, and alike.
   let rows = matrix.q_at + min(vec4(t0) + vec4(0u, 1u, 2u, 3u), vec4(matrix.rows - 1u)) * blocks;
-  let base = group.y * 4u * blocks * blocks;
   for (var p = 0u; p < blocks; p += 2u) {
     let has_more = p + 1u < blocks;
     var near = mat4x4<f32>(q[rows.x + p], q[rows.y + p], q[rows.z + p], q[rows.w + p]);

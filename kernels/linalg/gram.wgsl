@@ -5,6 +5,8 @@ struct Uniforms {
   // Vectors of a row.
   blocks: u32,
   parts: u32,
+  // 1 where `factor` says of some matrices that they need no further round.
+  may_skip: u32,
 }
 
 #use matrix
@@ -15,15 +17,25 @@ override LANES = 64u;
 @group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
 // Of each matrix 4 blocks rows of as many vectors.
 @group(0) @binding(2) var<storage, read_write> gram: array<vec4<f32>>;
-@group(0) @binding(3) var<uniform> u: Uniforms;
+@group(0) @binding(3) var<storage, read> factor: array<vec4<f32>>;
+@group(0) @binding(4) var<uniform> u: Uniforms;
 
 var<workgroup> partial: array<vec4<f32>, LANES * 16u>;
+var<workgroup> skips: u32;
 
 #use outer
+
+#use is_done
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = matrices[group.y];
+  if (lane == 0u) {
+    skips = u32(u.may_skip == 1u && is_done(group.y * 4u * u.blocks * u.blocks, u.blocks));
+  }
+  if (workgroupUniformLoad(&skips) == 1u) {
+    return;
+  }
   let panels = (u.blocks + 1u) / 2u;
   // Tiles on and above the diagonal, panel of columns by panel of columns: the one of column j begins at j (j + 1) / 2.
   let tile = group.x * (LANES / u.parts) + lane / u.parts;
