@@ -25,7 +25,10 @@ export {
   type TallMatrices,
   tallMatrices,
   tallTableWords,
+  TILE_ROWS,
+  tilesOf,
 } from "./linalg/layout.ts";
+export { suitsStagedTall } from "./linalg/staged_tall.ts";
 export {
   type BatchedFactors,
   groupFactors,

@@ -29,24 +29,33 @@ const maps = [
   conditionedProblem(8, 515, 7, 3),
 ];
 
+/** Others are the kernels above rank 12, and those for rows and columns of whole vectors there. */
+const CASES = [
+  [7, maps],
+  [20, [conditionedProblem(37, 301, 20, 1), conditionedProblem(129, 64, 20, 2)]],
+  [20, [conditionedProblem(36, 300, 20, 1), conditionedProblem(128, 64, 20, 2)]],
+] as const;
+
 for (const [module, options] of METHODS) {
   const label = `${module.id} ${JSON.stringify(options)}`;
 
   Deno.test(`${label}: state, tables and what two steps allocate at most are as its footprint says, at odd sizes`, async () => {
-    await onQuadratics(module, { rank: 7, ...options }, maps, async ({ optimizer, targetModules }, gpu) => {
-      const complete = { ...module.defaults, rank: 7, ...options };
-      const footprint = module.footprint(complete, { targetModules, parameters: [], head: [] });
-      const { liveBytesByCategory: live } = gpu.memory;
-      assertEquals(live["state"], packsBytes([...footprint.state, ...footprint.tables]));
-      assertEquals(live["adapters"], packsBytes(footprint.adapters));
-      const store = createGradients(gpu, optimizer.trainable), before = gpu.memory.liveBytes;
-      gpu.resetPeak();
-      for (const step of [1, 2]) {
-        using _ = gpu.scope("step");
-        await optimizer.step(store, { step, learningRate: 0.01 });
-      }
-      assertEquals(gpu.memory.peakBytes - before, packsBytes(footprint.scratch));
-    });
+    for (const [rank, cases] of CASES) {
+      await onQuadratics(module, { rank, ...options }, cases, async ({ optimizer, targetModules }, gpu) => {
+        const complete = { ...module.defaults, rank, ...options };
+        const footprint = module.footprint(complete, { targetModules, parameters: [], head: [] });
+        const { liveBytesByCategory: live } = gpu.memory;
+        assertEquals(live["state"], packsBytes([...footprint.state, ...footprint.tables]));
+        assertEquals(live["adapters"], packsBytes(footprint.adapters));
+        const store = createGradients(gpu, optimizer.trainable), before = gpu.memory.liveBytes;
+        gpu.resetPeak();
+        for (const step of [1, 2]) {
+          using _ = gpu.scope("step");
+          await optimizer.step(store, { step, learningRate: 0.01 });
+        }
+        assertEquals(gpu.memory.peakBytes - before, packsBytes(footprint.scratch));
+      });
+    }
   });
 
   Deno.test(`${label}: a gradient that is not finite is not hidden`, async () => {

@@ -402,7 +402,7 @@ function closedForm(): Case[] {
     return [
       of("thin SVDs", () => pairs.decompose()),
       of("adjusted gradients", () => pairs.adjustGradients(factors, raw, "sylvester", damping)),
-      of("moments", () => pairs.updateMoments(factors, coordinates, 0.9, 0.999)),
+      of("moments", () => pairs.updateMoments(factors, raw, damping, 0.9, 0.999)),
       of("adjusted direction", () => pairs.adjustDirection(factors, direction, "sylvester", damping)),
       of("from coordinates", () => pairs.fromCoordinates(factors, coordinates)),
     ];

@@ -43,7 +43,7 @@ const gramKernel = composeKernel({
   buffers: { matrices: "read", q: "read", gram: "read_write", factor: "read" },
   uniforms: { blocks: "u32", parts: "u32", maySkip: "u32" },
   constants: { LANES: 64 },
-  workgroupBytes: ({ LANES }) => 16 * 16 * Number(LANES) + 4,
+  workgroupBytes: ({ LANES }) => 16 * 16 * Number(LANES),
 }, { snippets: { ...snippets, outer, is_done } });
 const choleskyKernel = composeKernel({
   name: "cholesky",

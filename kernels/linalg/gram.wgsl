@@ -21,7 +21,6 @@ override LANES = 64u;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
 var<workgroup> partial: array<vec4<f32>, LANES * 16u>;
-var<workgroup> skips: u32;
 
 #use outer
 
@@ -30,12 +29,7 @@ var<workgroup> skips: u32;
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let matrix = matrices[group.y];
-  if (lane == 0u) {
-    skips = u32(u.may_skip == 1u && is_done(group.y * 4u * u.blocks * u.blocks, u.blocks));
-  }
-  if (workgroupUniformLoad(&skips) == 1u) {
-    return;
-  }
+  let skips = u.may_skip == 1u && is_done(group.y * 4u * u.blocks * u.blocks, u.blocks);
   let panels = (u.blocks + 1u) / 2u;
   // Tiles on and above the diagonal, panel of columns by panel of columns: the one of column j begins at j (j + 1) / 2.
   let tile = group.x * (LANES / u.parts) + lane / u.parts;
@@ -55,7 +49,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var near1 = mat4x4<f32>();
   var far0 = mat4x4<f32>();
   var far1 = mat4x4<f32>();
-  if (j < panels) {
+  if (j < panels && !skips) {
     for (var t = lane % u.parts; t < matrix.rows; t += u.parts) {
       let row = matrix.q_at + t * u.blocks;
       let left0 = q[row + i0];
@@ -90,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var line = lane % u.parts; line < 16u; line += u.parts) {
     let row = 4u * i0 + line / 2u;
     let b = j0 + line % 2u;
-    if (j < panels && row < 4u * u.blocks && b < u.blocks) {
+    if (j < panels && !skips && row < 4u * u.blocks && b < u.blocks) {
       var sum = vec4<f32>(0.0);
       for (var part = 0u; part < u.parts; part++) {
         sum += partial[16u * (first + part) + line];

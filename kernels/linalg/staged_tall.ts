@@ -3,10 +3,11 @@
  * three to four times as fast as the kernels that every adapter has.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel } from "../../gpu/kernel.ts";
+import { defineKernel, MAX_GROUPS } from "../../gpu/kernel.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { variantsOn } from "../matmul/choice.ts";
 import { kernelsByShape } from "../wgsl/by_shape.ts";
+import { tileBytes } from "../wgsl/staged_tile.ts";
 import { GRAM_SCHMIDT_RANK, type SmallMatrices, type TallMatrices, TILE_ROWS, tilesOf } from "./layout.ts";
 import { OPERANDS, type StagedTallShape, stagedTallSource, TABLES, termsOf } from "./staged_tall_source.ts";
 
@@ -64,13 +65,15 @@ const kernelOf = kernelsByShape((shape: StagedTallShape) => {
     buffers,
     uniforms,
     constants: { LANES: TILE_ROWS },
-    workgroupBytes: () => 4 * steps * columns * terms.length,
+    workgroupBytes: () => tileBytes({ steps, columns, terms }),
   });
 });
 
 /** True where the adapter has these kernels and all tall matrices suit them. */
 export function suitsStagedTall(gpu: Gpu, rank: number, matrices: readonly TallMatrices[]): boolean {
-  return rank > GRAM_SCHMIDT_RANK && rank % 4 === 0 && gpu.info.software &&
+  const tiles = matrices.map(({ rows }) => rows.reduce((total, own) => total + tilesOf(own), 0));
+  return Math.max(...tiles, 0) <= MAX_GROUPS && rank > GRAM_SCHMIDT_RANK && rank % 4 === 0 &&
+    gpu.info.software &&
     variantsOn(gpu).includes("staged") &&
     matrices.every(({ whole }) => whole);
 }

@@ -2,6 +2,7 @@
 import type { KernelSpec } from "../../gpu/kernel.ts";
 import { wgsl } from "../wgsl/compose.ts";
 import { declarations } from "../wgsl/declarations.ts";
+import { fourLines, stagedTile, stageVectors } from "../wgsl/staged_tile.ts";
 
 /** What varies in the text. */
 export interface StagedTallShape {
@@ -13,16 +14,6 @@ export interface StagedTallShape {
   readonly two: boolean;
 }
 
-/** Products of a lane between two barriers: code that all lanes run while it is in the cache. */
-const PHASE = 1024;
-/** Columns whose sums grow side by side in registers. */
-const SIDE_BY_SIDE = 8;
-
-const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-const FOUR = range(4);
-const fourLines = (element: (i: number) => string) =>
-  `vec4(\n${FOUR.map((i) => `  ${element(i)},\n`).join("")})`;
-
 /** The terms' buffers. */
 export const termsOf = (two: boolean): readonly string[] => two ? ["", "2"] : [""];
 
@@ -33,10 +24,8 @@ export const TABLES = ["t1", "t2", "tc"] as const;
 export const OPERANDS = ["table", "at", "block", "row", "column"] as const;
 
 /**
- * WGSL of C = keep C + c A B, or with \`two\` + d A' B' too, for many matrices; rows of C are whole vectors that lie side
- * by side. Lanes lie along the rows of C; each holds its part of a row of A in registers and meets all columns of a tile
- * of B that the workgroup has staged. All products are unrolled text with constant addresses, no branch around them, as in
- * \`matmul/staged_source.ts\`, which says why.
+ * WGSL of C = keep C + c A B, or with `two` + d A' B' too, for many matrices; rows of C are whole vectors that lie side
+ * by side.
  *
  * A factor is one of many small matrices, whose places are uniforms, or of many tall ones, whose places a table has.
  */
@@ -44,75 +33,39 @@ export function stagedTallSource(
   { steps, columns, two }: StagedTallShape,
   spec: Pick<KernelSpec, "buffers" | "uniforms">,
 ): string {
-  const quads = steps / 4, terms = termsOf(two), phase = Math.min(columns, PHASE / (steps * terms.length));
+  const terms = termsOf(two);
   const types = {
     ...Object.fromEntries(terms.flatMap((t) => [[`a${t}`, "f32"], [`b${t}`, "vec4<f32>"]])),
     ...{ c: "vec4<f32>", t1: "u32", t2: "u32", tc: "u32" },
   } as Record<string, string>;
   const place = (name: string) =>
     `let p${name} = place(layer, u.table_${name}, u.at_${name}, u.block_${name}, vec2(u.row_${name}, u.column_${name}));`;
-  const stage = (t: string, behind: number) => {
-    const vector = (step: string, i: number) => `b${t}[(at + ${i}u * pb${t}.${step}) / 4u]`;
-    return wgsl`
-      for (var block = lane; block < ${columns / 4 * quads}u; block += LANES) {
-        let n = n0 + block / ${quads}u * 4u;
-        let k = k0 + block % ${quads}u * 4u;
-        let scale = select(0.0, u.scale${t}, k < inner && n < columns);
-        let at = pb${t}.x + min(k, inner - 4u) * pb${t}.y + min(n, columns - 4u) * pb${t}.z;
-        let to = ${behind}u + block / ${quads}u * ${4 * quads}u + block % ${quads}u;
-        if (pb${t}.y == 1u) {
-          ${FOUR.map((j) => `tile[to + ${j * quads}u] = scale * ${vector("z", j)};`)}
-        } else {
-          ${FOUR.map((i) => `let x${i} = scale * ${vector("y", i)};`)}
-          ${
-      FOUR.map((j) => `tile[to + ${j * quads}u] = vec4(${FOUR.map((i) => `x${i}.${"xyzw"[j]}`).join(", ")});`)
-    }
-        }
-      }
-    `;
-  };
-  const row = (t: string) =>
-    range(quads).map((q) => {
-      const value = fourLines((i) => `a${t}[a0${t} + min(k0 + ${4 * q + i}u, inner - 1u) * pa${t}.z]`);
-      return `let a${t}_${q} = ${value};`;
-    });
-  const sumsOf = (first: number, side: number) => {
-    const some = range(SIDE_BY_SIDE).map((i) => side + i);
-    const products = terms.flatMap((t, term) =>
-      range(quads).flatMap((q) =>
-        some.map((j) =>
-          `${term + q === 0 ? `var s${j} =` : `s${j} +=`} dot(tile[${
-            term * columns * quads + (first + j) * quads + q
-          }], a${t}_${q});`
-        )
-      )
-    );
-    return wgsl`
-      {
-        ${products}
-        ${some.map((j) => `sums[${j}] = s${j};`)}
-        sums[u.zero + ${side}u] = s${side};
-      }
-    `;
-  };
-  const phases = range(columns / phase).map((i) => i * phase).map((first) =>
-    wgsl`
-      workgroupBarrier();
-      ${range(phase / SIDE_BY_SIDE).map((i) => sumsOf(first, i * SIDE_BY_SIDE))}
-      if (m < rows) {
+  const { tile, body } = stagedTile({
+    ...{ steps, columns, terms },
+    stage: (t, put) =>
+      wgsl`
+        let inside = k0 + k < inner && n0 + n < columns;
+        let scale = select(0.0, u.scale${t}, inside);
+        let at = pb${t}.x + min(k0 + k, inner - 4u) * pb${t}.y + min(n0 + n, columns - 4u) * pb${t}.z;
         ${
-      range(phase / 4).map((i) => {
-        const some = FOUR.map((j) => `sums[${4 * i + j}]`).join(", ");
-        return wgsl`
-          if (n0 + ${first + 4 * i}u < columns) {
-            store((c0 + ${first + 4 * i}u) / 4u, vec4(${some}));
-          }
-        `;
-      })
-    }
+        stageVectors(
+          put,
+          `pb${t}.y == 1u`,
+          (along, i) => `scale * b${t}[(at + ${i}u * pb${t}.${along === "steps" ? "z" : "y"}) / 4u]`,
+        )
       }
-    `
-  );
+      `,
+    row: (t, k) => {
+      const element = (i: number) => `a${t}[a0${t} + min(k0 + ${k + i}u, inner - 1u) * pa${t}.z]`;
+      return fourLines(element);
+    },
+    store: (n, sums) =>
+      wgsl`
+        if (n0 + ${n}u < columns) {
+          store((c0 + ${n}u) / 4u, ${sums});
+        }
+      `,
+  });
   return wgsl`
     ${declarations(spec, types)}
 
@@ -125,8 +78,7 @@ export function stagedTallSource(
     // Lanes of a workgroup; each has one row of C.
     override LANES = 64u;
 
-    // Column by column, so that four inner steps are one vector; the second term's come behind.
-    var<workgroup> tile: array<vec4<f32>, ${terms.length * columns * quads}>;
+    ${tile}
 
     // Where a layer's matrix begins, and strides from one row and from one column to the next. Table: 0 none, 1 and 2 the
     // terms', 3 that of C; 4 more where the matrix is transposed.
@@ -162,12 +114,10 @@ export function stagedTallSource(
       let n0 = select(group.y * ${columns}u, part * 64u, u.tall == COLUMNS);
       let m = select(group.x * LANES, part * 64u, u.tall == ROWS) + lane;
       ${[...terms.flatMap((t) => [`a${t}`, `b${t}`]), "c"].map(place)}
-      ${terms.map((t, term) => stage(t, term * columns * quads))}
       ${terms.map((t) => `let a0${t} = pa${t}.x + min(m, rows - 1u) * pa${t}.y;`)}
-      ${terms.flatMap((t) => row(t))}
-      var sums: array<f32, ${phase}>;
       let c0 = pc.x + m * pc.y + n0;
-      ${phases}
+      let has_row = m < rows;
+      ${body}
     }
   `;
 }

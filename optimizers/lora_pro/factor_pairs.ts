@@ -6,6 +6,7 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import type { Kernel, KernelSpec } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import {
+  GRAM_SCHMIDT_RANK,
   lanesOfMatrix,
   smallStride,
   spanOf,
@@ -13,78 +14,31 @@ import {
   type TallMatrices,
   thinSvdsInto,
 } from "../../kernels/mod.ts";
-import { composeKernel, wgsl } from "../../kernels/wgsl/compose.ts";
+import { composeKernel } from "../../kernels/wgsl/compose.ts";
 import { groupsForEach } from "../../kernels/wgsl/groups.ts";
 import { defineQuadKernel, quadKernel, type QuadKernels } from "../../kernels/wgsl/quads.ts";
 import { snippets } from "../../kernels/wgsl/snippets.ts";
+import { jobsOf } from "./jobs.ts";
+import { momentsKernels, projectKernels } from "./moment_kernels.ts";
+import {
+  type Adjusted,
+  type Coordinates,
+  type Damping,
+  type Decomposition,
+  type Direction,
+  type FactorGradients,
+  type FactorPair,
+  type Gauge,
+  GAUGES,
+  LAYERS,
+  own,
+  SHAPE,
+} from "./pair.ts";
 import capSource from "./cap_steps.wgsl" with { type: "text" };
-import momentsSource from "./tangent_moments.wgsl" with { type: "text" };
 import multiplySource from "./tangent_multiply.wgsl" with { type: "text" };
 import pairSource from "./tangent_pair.wgsl" with { type: "text" };
-import projectSource from "./tangent_project.wgsl" with { type: "text" };
+import { WidePairs } from "./wide_pairs.ts";
 
-/** The free r x r matrix X of the closed form: none, the one closest to LoRA's own gradients, or equal shares. */
-export type Gauge = "zero" | "sylvester" | "symmetric";
-const GAUGES: Readonly<Record<Gauge, number>> = { zero: 0, sylvester: 1, symmetric: 2 };
-
-/** What is added to the diagonals of BᵀB and AAᵀ: `relative` times their mean, plus `absolute`. */
-export interface Damping {
-  readonly relative: number;
-  readonly absolute: number;
-}
-
-/** One layer: factors A `[rank, columns]` and B `[rows, rank]`, and moments `[rows, columns]`. */
-export interface FactorPair {
-  readonly a: Tensor;
-  readonly b: Tensor;
-  readonly m?: Tensor;
-  readonly v?: Tensor;
-  readonly scale: number;
-}
-
-/** Gradients of all factors, laid out as the factors are: those of A begin at element `a` of `flat`, those of B at `b`. */
-export interface FactorGradients {
-  readonly flat: Tensor;
-  readonly a: number;
-  readonly b: number;
-}
-
-/** Adjusted gradients of all pairs, laid out as the factors are in their buffers. */
-export interface Adjusted {
-  readonly a: Tensor;
-  readonly b: Tensor;
-}
-
-/** Adjusted gradients in the bases of the factors' singular vectors, V_Bᵀ gA and gB V_A: enough for their moments. */
-export interface Coordinates {
-  readonly coordinates: Adjusted;
-}
-
-/** What kernels of one batch of pairs have in common: the table of layers, and how the small matrices lie. */
-const LAYERS = { layers: "read" } as const;
-const SHAPE = { rank: "u32", block: "u32", zero: "u32" } as const;
-const own = {
-  shape: wgsl`
-    rank: u32,
-    // From one layer's block of \`small\` to the next one's, in vectors.
-    block: u32,
-    // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
-    zero: u32,
-  `,
-  layer: wgsl`
-    // One adapted linear map; places are in elements, counted from the batch's first.
-    struct Layer {
-      // Of A [rank, columns] and B [rows, rank].
-      a: u32,
-      b: u32,
-      // Of the moments [rows, columns].
-      moments: u32,
-      rows: u32,
-      columns: u32,
-      scale: f32,
-    }
-  `,
-};
 const multiplyKernels = defineQuadKernel({
   name: "tangent_multiply",
   source: multiplySource,
@@ -129,40 +83,6 @@ const pairKernels = defineQuadKernel({
   constants: { LANES: 64 },
   workgroupBytes: ({ LANES }) => 16 * 8 * Number(LANES),
 }, own);
-const momentsKernels = defineQuadKernel({
-  name: "tangent_moments",
-  source: momentsSource,
-  buffers: {
-    ...LAYERS,
-    aLeft: "read",
-    bLeft: "read",
-    small: "read",
-    aCoordinates: "read",
-    bCoordinates: "read",
-    m: "read_write",
-    v: "read_write",
-  },
-  uniforms: {
-    ...SHAPE,
-    beta1: "f32",
-    beta2: "f32",
-    rest1: "f32",
-    rest2: "f32",
-  },
-  constants: {},
-}, own);
-const projectKernels = defineQuadKernel({
-  name: "tangent_project",
-  source: projectSource,
-  buffers: { ...LAYERS, left: "read", small: "read", m: "read", v: "read", projected: "read_write" },
-  uniforms: {
-    ...SHAPE,
-    correction1: "f32",
-    correction2: "f32",
-    epsilon: "f32",
-  },
-  constants: { OF_B: false },
-}, own);
 const capKernel = composeKernel({
   name: "cap_steps",
   source: capSource,
@@ -171,14 +91,6 @@ const capKernel = composeKernel({
   constants: {},
   workgroupBytes: () => 64 * 8,
 }, { snippets: { ...snippets, ...own } });
-
-/** Thin SVDs of all factors, in the caller's scope. */
-export interface Decomposition {
-  /** Left singular vectors, laid out as the factors are. */
-  readonly left: Adjusted;
-  /** The r x r matrices and singular values of every pair: see tangent_pair.wgsl. */
-  readonly small: Tensor;
-}
 
 /** What the kernels may be told; absent, the adapter's kind decides. */
 export interface FactorPairsOptions {
@@ -198,6 +110,8 @@ export class FactorPairs {
   readonly #layers: Tensor<"u32">;
   readonly #tallA: TallMatrices;
   readonly #tallB: TallMatrices;
+  /** Above rank 12. */
+  readonly #wide: WidePairs | null;
 
   /** Uploads its tables into the caller's scope. @throws {RangeError} where buffers differ or the rank is too large */
   constructor(gpu: Gpu, pairs: readonly FactorPair[], options: FactorPairsOptions = {}) {
@@ -214,13 +128,21 @@ export class FactorPairs {
 
     // Places are counted from the first factor, so that a group of pairs may begin anywhere in its buffers.
     const within = (tensor: Tensor, span: Tensor) => (tensor.offset - span.offset) / ELEMENT_BYTES;
-    const words = new Uint32Array(6 * pairs.length), scales = new Float32Array(words.buffer);
+    const { jobs, ...places } = jobsOf(
+      pairs.map(({ a, b }) => ({ rows: b.shape[0]!, columns: a.shape[1]! })),
+    );
+    const words = new Uint32Array(6 * pairs.length + jobs.length), scales = new Float32Array(words.buffer);
+    words.set(jobs, 6 * pairs.length);
     pairs.forEach(({ a, b, m, scale }, i) => {
       const moments = m ? within(m, this.#moments!.m) : 0;
       words.set([within(a, this.#a), within(b, this.#b), moments, b.shape[0]!, a.shape[1]!], 6 * i);
       scales[6 * i + 5] = scale;
     });
-    this.#layers = gpu.upload(words, "u32", [pairs.length, 6], "layers");
+    this.#layers = gpu.upload(words, "u32", [words.length], "layers");
+    this.#wide = this.#rank <= GRAM_SCHMIDT_RANK ? null : new WidePairs(gpu, {
+      ...{ layers: this.#layers, a: this.#tallA, b: this.#tallB, moments: this.#moments },
+      ...{ block: this.#block, scratchOf: (label) => this.#likeFactors(label), places },
+    });
   }
 
   /** Words of a layer's r x r block: see tangent_pair.wgsl. */
@@ -268,18 +190,26 @@ export class FactorPairs {
     gauge: Gauge,
     damping: Damping,
   ): Coordinates {
+    if (this.#wide) return this.#wide.adjustGradients(factors, gradients, gauge, damping);
     const coordinates = this.#likeFactors("coordinates of gradients");
     this.#changeBasis(factors, gradients, coordinates, false);
     return this.#closedForm(factors, coordinates, gauge, damping);
   }
 
-  /** Adam's moments of the equivalent gradient s (B gA + gB A). */
+  /** Adam's moments of the equivalent gradient s (B gA + gB A) for raw gradients. */
   updateMoments(
-    { left, small }: Decomposition,
-    { coordinates }: Coordinates,
+    factors: Decomposition,
+    gradients: FactorGradients,
+    damping: Damping,
     beta1: number,
     beta2: number,
   ): void {
+    if (this.#wide) {
+      this.#wide.updateMoments(factors, gradients, damping, beta1, beta2);
+      return;
+    }
+    const { left, small } = factors;
+    const { coordinates } = this.adjustGradients(factors, gradients, "zero", damping);
     this.#gpu.launch(
       this.#kernel(momentsKernels, ["a_left", "a_coordinates", "m", "v"], ["b_left", "b_coordinates"]),
       {
@@ -307,10 +237,11 @@ export class FactorPairs {
   /** The closed form for Adam's direction m̂ / (√v̂ + epsilon) in the place of the full gradient. */
   adjustDirection(
     factors: Decomposition,
-    direction: { readonly correction1: number; readonly correction2: number; readonly epsilon: number },
+    direction: Direction,
     gauge: Gauge,
     damping: Damping,
   ): Coordinates {
+    if (this.#wide) return this.#wide.adjustDirection(factors, direction, gauge, damping);
     const { left, small } = factors, moments = this.#needMoments();
     const coordinates = this.#likeFactors("coordinates of the direction");
     for (const ofB of [false, true]) {
@@ -338,12 +269,13 @@ export class FactorPairs {
   }
 
   /** gA and gB themselves, with zeros between the factors, so that one dispatch can follow them. */
-  fromCoordinates(factors: Decomposition, { coordinates }: Coordinates): Adjusted {
+  fromCoordinates(factors: Decomposition, found: Coordinates): Adjusted {
     const out = {
       a: this.#gpu.zeros(this.#a.shape, "adjusted dA"),
       b: this.#gpu.zeros(this.#b.shape, "adjusted dB"),
     };
-    this.#changeBasis(factors, coordinates, out, true);
+    if (this.#wide) this.#wide.fromCoordinates(factors, found, out);
+    else this.#changeBasis(factors, found.coordinates, out, true);
     return out;
   }
 

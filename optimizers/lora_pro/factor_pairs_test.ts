@@ -21,7 +21,8 @@ import {
   zeros,
 } from "../../tests/reference/matrix.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import { type Damping, FactorPairs, type Gauge } from "./factor_pairs.ts";
+import { FactorPairs } from "./factor_pairs.ts";
+import type { Damping, Gauge } from "./pair.ts";
 
 interface Problem {
   readonly a: Matrix;

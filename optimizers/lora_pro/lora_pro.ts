@@ -2,10 +2,10 @@
 import type { Gradients, Parameter } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
-import { groupFactors, MAX_RANK, sgdUpdate, svdScratchSizes } from "../../kernels/mod.ts";
+import { GRAM_SCHMIDT_RANK, groupFactors, MAX_RANK, sgdUpdate, svdScratchSizes } from "../../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "../adamw.ts";
 import { batchGradients } from "../batched_gradients.ts";
-import { largerOf, leftVectorFlops, sideTables, svdFlops } from "../factor_sides.ts";
+import { largerOf, leftVectorFlops, sideTables, smallSizes, svdFlops } from "../factor_sides.ts";
 import {
   attachLowRank,
   lowRankDefaults,
@@ -25,14 +25,9 @@ import {
   type OptimizerModule,
   type Setup,
 } from "../optimizer.ts";
-import {
-  type Coordinates,
-  type Damping,
-  type FactorGradients,
-  type FactorPair,
-  FactorPairs,
-  type Gauge,
-} from "./factor_pairs.ts";
+import { FactorPairs } from "./factor_pairs.ts";
+import { jobsOf } from "./jobs.ts";
+import type { Coordinates, Damping, FactorGradients, FactorPair, Gauge } from "./pair.ts";
 
 const MODES = ["full", "efficient", "sgd"] as const;
 const GAUGES = ["sylvester", "zero", "symmetric"] as const;
@@ -122,7 +117,7 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
 
 /**
  * A target module's update by formula, m = out and n = in. Thin SVDs of both factors with left vectors. Turning gradients
- * into the singular vectors' bases and back, 4 (m + n) r²; each closed form, 6 (m + n) r². Mode "full" needs two of these, and 8 m n r for the equivalent
+ * into the singular vectors' bases and back, 4 (m + n) r²; each closed form, 6 (m + n) r²; above rank 12 fewer. Mode "full" needs two of these, and 8 m n r for the equivalent
  * gradient and the projection of Adam's direction, whose moments it reads and writes, and reads for each factor.
  */
 function ruleWork(
@@ -135,7 +130,8 @@ function ruleWork(
   const svds = [targetModule.in, targetModule.out].map((rows) =>
     svdFlops(rank, rows) + leftVectorFlops(rank, rows)
   );
-  const small = (4 + 6 * closedForms) * factors * rank + total(svds);
+  const products = rank > GRAM_SCHMIDT_RANK ? 5 + 2 * closedForms : 4 + 6 * closedForms;
+  const small = products * factors * rank + total(svds);
   if (mode === "full") {
     return {
       flops: small + 8 * whole * rank + 2 * flops * whole,
@@ -155,7 +151,7 @@ function ruleWork(
 /**
  * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; and
  * tables of where the factors lie. A step makes small matrices of every target module and, as large as all factors,
- * singular vectors, coordinates of gradients (twice in mode "full") and adjusted ones; or first, and freed again, the bases of
+ * singular vectors, coordinates of gradients (twice in mode "full" at ranks to 12) and adjusted ones; or first, and freed again, the bases of
  * one decomposition at a time.
  */
 function ruleFootprint(
@@ -170,10 +166,19 @@ function ruleFootprint(
   const stride = 4 * Math.ceil(rank / 4), small = [targetModules.length * (6 * rank + 4) * stride];
   const rows = total(a) > total(b) ? a : b;
   const bases = svdScratchSizes(rank, rows.map((count) => count / rank), true);
-  const decomposing = [small, ...times(1), ...bases], adjusting = [small, ...times(mode === "full" ? 4 : 3)];
+  const isWide = rank > GRAM_SCHMIDT_RANK, square = smallSizes(targetModules, rank);
+  const decomposing = [small, ...times(1), ...bases];
+  const adjusting = isWide
+    ? [small, ...times(3), square, square, square]
+    : [small, ...times(mode === "full" ? 4 : 3)];
+  const sizes = targetModules.map((targetModule) => ({ rows: targetModule.out, columns: targetModule.in }));
   return {
     state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
-    tables: [[6 * targetModules.length], ...sideTables(targetModules)],
+    tables: [
+      [6 * targetModules.length + jobsOf(sizes).jobs.length],
+      ...sideTables(targetModules),
+      ...isWide ? [[targetModules.length]] : [],
+    ],
     scratch: largerOf(decomposing, adjusting),
   };
 }
@@ -226,12 +231,7 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
         const decomposition = pairs.decompose(), raw = gradientsOf(factors, gradients);
         let coordinates: Coordinates;
         if (mode === "full") {
-          pairs.updateMoments(
-            decomposition,
-            pairs.adjustGradients(decomposition, raw, "zero", damping),
-            beta1,
-            beta2,
-          );
+          pairs.updateMoments(decomposition, raw, damping, beta1, beta2);
           const direction = {
             correction1: 1 / (1 - beta1 ** step),
             correction2: 1 / (1 - beta2 ** step),

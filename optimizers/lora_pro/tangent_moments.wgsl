@@ -9,6 +9,9 @@ struct Uniforms {
   rest2: f32,
 }
 
+// The factors hold K and H in the place of S^-1 K and H T^-1: see wide_pair.wgsl.
+override PLAIN = false;
+
 #use layer
 
 @group(0) @binding(0) var<storage, read> layers: array<Layer>;
@@ -67,8 +70,9 @@ fn main(
       load_b_left(rows.z + j, r - j),
       load_b_left(rows.w + j, r - j),
     );
-    let t = small[t0 + j / 4u];
-    let s = small[t0 + blocks + j / 4u];
+    let counts = vec4(1.0 - small[t0 + 2u * blocks].z);
+    let t = select(small[t0 + j / 4u], counts, PLAIN);
+    let s = select(small[t0 + blocks + j / 4u], vec4(1.0), PLAIN);
     let lines = layer.a + column0 + min(vec4(j) + vec4(0u, 1u, 2u, 3u), vec4(r - 1u)) * layer.columns;
     near += left_of(lines, inside, t) * h + coordinates_of(lines, inside, s) * l;
     if (inside > 4u) {

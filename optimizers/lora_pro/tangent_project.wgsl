@@ -9,6 +9,8 @@ struct Uniforms {
 }
 
 override OF_B = false;
+// Only U^T D and D L^T.
+override PLAIN = false;
 
 #use layer
 
@@ -70,8 +72,8 @@ fn main(
         more += mat4x4<f32>(d0 * l, d1 * l, d2 * l, d3 * l);
       }
     }
-    let scales = layer.scale * small[values0];
-    let more_scales = layer.scale * small[values0 + select(0u, 1u, has_more)];
+    let scales = select(layer.scale * small[values0], vec4(1.0), PLAIN);
+    let more_scales = select(layer.scale * small[values0 + select(0u, 1u, has_more)], vec4(1.0), PLAIN);
     for (var line = 0u; line < 4u + u.zero; line++) {
       if (line0 + line < layer.rows) {
         let at = layer.b + (line0 + line) * r + rank0;
@@ -94,8 +96,8 @@ fn main(
       more += mat4x4<f32>(d * l.x, d * l.y, d * l.z, d * l.w);
     }
   }
-  let scales = layer.scale * small[values0];
-  let more_scales = layer.scale * small[values0 + select(0u, 1u, has_more)];
+  let scales = select(layer.scale * small[values0], vec4(1.0), PLAIN);
+  let more_scales = select(layer.scale * small[values0 + select(0u, 1u, has_more)], vec4(1.0), PLAIN);
   for (var j = 0u; j < 4u + u.zero; j++) {
     let at = layer.a + (rank0 + j) * layer.columns + line0;
     if (rank0 + j < r) {
