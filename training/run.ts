@@ -278,6 +278,10 @@ export interface BaseConfig {
   readonly task: RunConfig["task"];
   /** As in the config of its runs, in its own size. */
   readonly model: Omit<RunConfig["model"], "width" | "layers">;
+  /** What the weights of `targetModules` are kept as, where its runs keep them in low precision. */
+  readonly frozenWeights?: LowPrecision;
+  /** As in the config of its runs; absent where all weights have 32 bits. */
+  readonly targetModules?: RunConfig["targetModules"];
   /** The examples that `score` is about. */
   readonly scoreOn: Split;
 }

@@ -240,6 +240,8 @@ const baseHeader = {
     schema: z.literal(1),
     task: TaskChoice,
     model: ModelChoice.omit({ width: true, layers: true }),
+    frozenWeights: z.enum(LOW_PRECISIONS).exactOptional(),
+    targetModules: RunConfig.shape.targetModules.exactOptional(),
     scoreOn: RunConfig.shape.scoreOn,
   }),
 };

@@ -2,7 +2,7 @@
 import type { Gpu } from "../gpu/gpu.ts";
 import { baseWeights } from "../models/base_weights.ts";
 import { environmentOf } from "./environment.ts";
-import { requireBindings } from "./loop/bindings.ts";
+import { precisionsOf, requireBindings } from "./loop/bindings.ts";
 import type { TrainHooks } from "./loop/progress.ts";
 import { runSession } from "./loop/session.ts";
 import type { OwnEntries } from "./registry.ts";
@@ -30,7 +30,7 @@ export interface TrainOptions extends OwnEntries, TrainHooks {}
 export async function train(gpu: Gpu, config: RunConfig, options: TrainOptions = {}): Promise<RunResult> {
   const begun = performance.now();
   const { config: complete, task, model, method } = await resolveRun(config, withShipped(options));
-  requireBindings(gpu, model);
+  requireBindings(gpu, model, precisionsOf(complete.targetModules, complete.memory?.frozenWeights, model));
   const environment = await environmentOf(gpu);
   const source = await baseWeights(model);
   const session = await runSession(gpu, complete, { task, entry: model, module: method, source }, options);

@@ -11,10 +11,12 @@ import { Queue, type Sharing } from "./queue.ts";
 import type { Store, Stored } from "./store.ts";
 
 /** The base that a run starts from, scored on the first slice of test examples; null for resized models, which start from random weights. */
-export function baseOf({ task, model, scoreOn }: RunConfig): BaseConfig | null {
+export function baseOf({ task, model, scoreOn, memory, targetModules }: RunConfig): BaseConfig | null {
   const { width, layers, ...ownModel } = model, { testSlice: _, ...ownTask } = task;
   if (width !== undefined || layers !== undefined) return null;
-  return { schema: 1, task: ownTask, model: ownModel, scoreOn };
+  const { frozenWeights = "f32" } = memory ?? {};
+  const kept = frozenWeights !== "f32" && { frozenWeights, targetModules };
+  return { schema: 1, task: ownTask, model: ownModel, ...kept, scoreOn };
 }
 
 /** The bases of some runs, each once, in their order. Tasks that are run in several sizes are about costs: they have none. */

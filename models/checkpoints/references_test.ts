@@ -145,7 +145,7 @@ testOnPublic(
     const model = createDecoder(gpu, config, await weightsOf(folder)) as Model;
 
     const greedy: number[] = reference.greedy;
-    const predictor = createPredictor(gpu, model, new Map(), config.length);
+    const predictor = createPredictor(gpu, model, plainForward, config.length);
     const [continued] = await predictor.generate([Int32Array.of(greedy[0]!)], {
       maxTokens: greedy.length - 1,
       stop: 2,
@@ -211,7 +211,7 @@ for (const [name, tolerance] of DECODERS) {
     assertClose([loss], [reference.loss], { relative: tolerance });
     assertGradients(asStored(gradients, model), reference.grads, 5 * tolerance);
     const { prompt, max_new_tokens: maxTokens, sequences } = reference.greedy_generation;
-    const predictor = createPredictor(gpu, model, new Map(), inputSize);
+    const predictor = createPredictor(gpu, model, plainForward, inputSize);
     const stop: number = json.eos_token_id;
     const [text] = await predictor.generate([Int32Array.from(prompt)], { maxTokens, stop });
     assertEquals(
@@ -243,7 +243,7 @@ for (const name of ["tiny-t5", "tiny-t5-v1_1"]) {
     assertGradients(gradients, reference.grads, 5e-5);
 
     const { sequences, max_new_tokens: maxTokens } = reference.greedy_generation, stop = 1;
-    const predictor = createPredictor(gpu, model as Model, new Map(), config.inputLength);
+    const predictor = createPredictor(gpu, model as Model, plainForward, config.inputLength);
     const prompts = ids.map((row: number[], i: number) =>
       Int32Array.from(row.filter((_, t) => mask[i][t] === 1))
     );

@@ -1,19 +1,39 @@
-/** @file Whether an adapter takes a model's tensors: asked before its weights are read. */
+/** @file What a model's weights are kept in, and whether an adapter takes them: asked before they are read. */
 import type { Gpu } from "../../gpu/gpu.ts";
 import { byteLength } from "../../gpu/tensor.ts";
 import type { ModelEntry } from "../../models/entry.ts";
+import type { Precisions } from "../../models/weights.ts";
 import { UserError } from "../../errors/user_error.ts";
+import { matchTargetModules } from "../configuration.ts";
+import type { MemoryOptions } from "../run.ts";
+
+/** What target modules' weights are kept in, by name: the adapted ones, where frozen weights have less than 32 bits. */
+export function precisionsOf(
+  targetModules: readonly string[],
+  frozenWeights: MemoryOptions["frozenWeights"] = "f32",
+  entry: Pick<ModelEntry, "targetModules">,
+): Precisions {
+  if (frozenWeights === "f32") return new Map();
+  const adapted = matchTargetModules(targetModules, entry.targetModules());
+  return new Map(adapted.map(({ name }) => [name, frozenWeights]));
+}
 
 /**
- * Refuses a model with a weight that no kernel could bind on this adapter. Weights kept in 16-bit floats count in full: a
- * merged weight has 32 bits.
+ * Refuses a model with a weight that no kernel could bind on this adapter.
  *
  * @throws {UserError} naming the weight, its size and what the adapter allows
  */
-export function requireBindings(gpu: Gpu, { id, parameters }: Pick<ModelEntry, "id" | "parameters">): void {
+export function requireBindings(
+  gpu: Gpu,
+  { id, parameters }: Pick<ModelEntry, "id" | "parameters">,
+  precisions: Precisions,
+): void {
   const most = gpu.mostTensorBytes;
   for (const { name, shape } of parameters) {
-    const bytes = byteLength({ shape, dtype: "f32" });
+    const [, dtype = "f32"] = precisions.entries().find(([targetModule]) =>
+      `.${name}`.endsWith(`.${targetModule}.weight`)
+    ) ?? [];
+    const bytes = byteLength({ shape, dtype });
     if (bytes > most) {
       throw new UserError(
         `Cannot use model "${id}" on adapter "${gpu.info.adapter}": its weight "${name}" [${shape}] has ${bytes} bytes, the adapter binds at most ${most}`,

@@ -15,6 +15,7 @@ import { scoreExamples } from "../scoring/score_examples.ts";
 import { type PeakMeter, StepClock, type StepWindow } from "../telemetry/meters.ts";
 import { beginMeasurement, type StartWeights } from "../telemetry/telemetry.ts";
 import { differentiate, lossOf, targetCount } from "./differentiate.ts";
+import { isLowPrecision } from "../../autodiff/tape.ts";
 import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
 import type { Progress } from "./progress.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -303,7 +304,7 @@ export class Loop {
   async #heldOutLoss(batchesOf: Iterable<Batch>): Promise<number> {
     const { gpu, model, keeper } = this.#parts;
     using _ = gpu.scope("validation", "activations");
-    const weights = this.#merge(), batches = [...batchesOf];
+    const forward = this.#evaluation(), batches = [...batchesOf];
     const count = batches.reduce((sum, batch) => sum + targetCount(batch), 0);
     const total = gpu.zeros([1], "validation loss");
     const store = createGradients(gpu, []);
@@ -312,25 +313,31 @@ export class Loop {
       await keeper.pause();
       using _ = gpu.scope("validation batch");
       const tape = new Tape(gpu, store);
-      accumulate(gpu, total, lossOf(gpu, model, mergedForward(tape, weights), batch, count).value);
+      accumulate(gpu, total, lossOf(gpu, model, forward(tape), batch, count).value);
     }
     const [value] = await gpu.download(total);
     return value!;
   }
 
-  #merge(): Map<TargetModule, Tensor> {
-    return new Map(
-      this.#parts.targetModules.map((
-        targetModule,
-      ) => [targetModule, this.#parts.optimizer.effectiveWeight(targetModule)]),
-    );
+  /**
+   * How maps are computed without gradients, in the caller's scope: on weights that are merged once, which is as fast for
+   * every method. Weights in low precision are there to save memory, which merged ones would take, so those maps stay
+   * adapted.
+   */
+  #evaluation(): ForwardOf {
+    const { targetModules, optimizer } = this.#parts;
+    if (targetModules.some(({ weight }) => isLowPrecision(weight))) {
+      return (tape) => adaptedForward(tape, optimizer, this.#adapted);
+    }
+    const weights = new Map(targetModules.map((one) => [one, optimizer.effectiveWeight(one)]));
+    return (tape) => mergedForward(tape, weights);
   }
 
   #predictor(onPass: () => Promise<void>): Predictor {
     return createPredictor(
       this.#parts.gpu,
       this.#parts.model,
-      this.#merge(),
+      this.#evaluation(),
       this.#parts.data.needs.inputSize,
       { onPass, answers: this.#answers },
     );

@@ -3,7 +3,7 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import { byteLength, elementCount, type Tensor } from "../../gpu/tensor.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { Model, TargetModule } from "../../models/model.ts";
-import type { Precisions, WeightSource } from "../../models/weights.ts";
+import type { WeightSource } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
 import { copyWeight } from "../../optimizers/module_weight.ts";
@@ -11,6 +11,7 @@ import type { Task, TaskData } from "../../tasks/task.ts";
 import { openKeeper, readWritten, validateBuffers, writeSaved } from "../checkpoint/keeper.ts";
 import { matchParameters } from "../also_trained.ts";
 import { matchTargetModules } from "../configuration.ts";
+import { precisionsOf } from "./bindings.ts";
 import { loadExamples, rowLengthsOf } from "../resolve/examples.ts";
 import { withHead } from "../resolve/heads.ts";
 import { type RunConfig, runId, type RunOutcome } from "../run.ts";
@@ -78,7 +79,11 @@ export async function runSession(
   const keeper = await openKeeper(gpu, hooks.checkpoints ? await runId(config) : "", hooks);
   try {
     using _run = gpu.scope("run", "weights");
-    const model = entry.create(gpu, parts.source, precisionsOf(config, entry));
+    const model = entry.create(
+      gpu,
+      parts.source,
+      precisionsOf(config.targetModules, config.memory?.frozenWeights, entry),
+    );
     const targetModules = matchTargetModules(config.targetModules, model.targetModules);
     // A start that is a step of its own counts as change: elsewhere it would only add the rounding of a rewritten weight.
     const read = (moved: boolean, weightOf: (targetModule: TargetModule) => Tensor) =>
@@ -184,14 +189,6 @@ export async function runSession(
   } finally {
     gpu.trim();
   }
-}
-
-/** What the maps' weights are kept in, by name: the adapted ones, where their weights are frozen. */
-function precisionsOf({ targetModules, memory }: RunConfig, entry: ModelEntry): Precisions {
-  const { frozenWeights = "f32" } = memory ?? {};
-  if (frozenWeights === "f32") return new Map();
-  const adapted = matchTargetModules(targetModules, entry.targetModules());
-  return new Map(adapted.map(({ name }) => [name, frozenWeights]));
 }
 
 function attach(

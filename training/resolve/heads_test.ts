@@ -127,7 +127,7 @@ async function checkZeroShot(folder: string): Promise<void> {
     using _ = gpu.scope("direct");
     const tower = entry.create(gpu, source) as Model<VisionBatch>;
     const direct = zeroShotClassifier(gpu, tower, gpu.upload(head, "f32", shape, "head")) as Model;
-    const predictor = createPredictor(gpu, direct, new Map(), entry.inputSize);
+    const predictor = createPredictor(gpu, direct, plainForward, entry.inputSize);
     assertEquals(found.scores, [...await data.score(predictor, "test")]);
   }
 

@@ -1,13 +1,13 @@
-/** @file What a trained model can be asked: classes and text, on merged weights. */
+/** @file What a trained model can be asked: classes and text. */
 import { createGradients, gatherMap, mapRows, Tape, type Var } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { argmax } from "../../kernels/mod.ts";
-import { type Batch, IGNORE, type Model, type TargetModule, type Writer } from "../../models/model.ts";
+import { type Batch, IGNORE, type Model, type Writer } from "../../models/model.ts";
 import { padRight } from "../../models/padded_prompts.ts";
 import type { Generation, Predictor, TokenTypes } from "../../tasks/task.ts";
 import { Answers } from "../checkpoint/answers.ts";
-import { mergedForward } from "../loop/forward.ts";
+import type { ForwardOf } from "../loop/forward.ts";
 import { inGroups } from "./groups.ts";
 import { createSampler } from "./sampling.ts";
 
@@ -43,7 +43,7 @@ export interface PredictorHooks {
 }
 
 /**
- * A predictor over `weights`, the merged weights of adapted target modules, which must stay alive. Prompts have up to `longest`
+ * A predictor that computes linear maps by `forwardOf`, whose weights must stay alive. Prompts have up to `longest`
  * tokens; where a model's text is its prompt's continuation, so has the whole, and one token more that is not read.
  *
  * @param hooks what happens between its answers, and those that it has already
@@ -51,12 +51,12 @@ export interface PredictorHooks {
 export function createPredictor(
   gpu: Gpu,
   model: Model,
-  weights: ReadonlyMap<TargetModule, Tensor>,
+  forwardOf: ForwardOf,
   longest: number,
   { onPass = () => {}, answers = new Answers() }: PredictorHooks = {},
 ): Predictor {
   const store = createGradients(gpu, []);
-  const forward = () => mergedForward(new Tape(gpu, store), weights);
+  const forward = () => forwardOf(new Tape(gpu, store));
   const writer = (): Writer => {
     if (!model.writer) throw new TypeError(`Cannot write text: the model is for ${model.family} batches`);
     return model.writer;

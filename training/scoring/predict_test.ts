@@ -15,7 +15,7 @@ import {
   tinyVision,
 } from "../../tests/support/tiny_models.ts";
 import { scoresAfter, uncached, WRITERS } from "../../tests/support/writers.ts";
-import { plainForward } from "../loop/forward.ts";
+import { mergedForward, plainForward } from "../loop/forward.ts";
 import { inGroups } from "./groups.ts";
 import { createPredictor } from "./predict.ts";
 import { createSampler } from "./sampling.ts";
@@ -38,7 +38,7 @@ async function generate(
   using _ = gpu.scope("generate");
   const before = gpu.memory.liveBytes;
   const model = create(gpu), after = gpu.memory.liveBytes;
-  const predictor = createPredictor(gpu, model, new Map(), longest);
+  const predictor = createPredictor(gpu, model, plainForward, longest);
   const texts = await predictor.generate(prompts.map((prompt) => Int32Array.from(prompt)), {
     ...{ maxTokens, stop, ...sampling },
   });
@@ -102,7 +102,7 @@ for (const [name, create] of Object.entries(WRITERS)) {
     const gpu = await testGpu();
     using _ = gpu.scope("writers");
     const model = create(gpu), live = gpu.memory.liveBytes;
-    const predictor = createPredictor(gpu, model, new Map(), LONGEST);
+    const predictor = createPredictor(gpu, model, plainForward, LONGEST);
     const prompts = promptsOf([1, 7, 8, 12, 17]);
     // The stop token is one that is written here and there: texts end at different times, and the batch shrinks.
     const never = await predictor.generate(prompts.map((p) => Int32Array.from(p)), {
@@ -143,7 +143,7 @@ for (const [name, create] of Object.entries(WRITERS)) {
     );
     const prompts = promptsOf([2, 11, 5]), how = { maxTokens: 9, stop: -1 };
     const write = async (weights: ReadonlyMap<TargetModule, Tensor>) =>
-      (await createPredictor(gpu, model, weights, LONGEST).generate(
+      (await createPredictor(gpu, model, (tape) => mergedForward(tape, weights), LONGEST).generate(
         prompts.map((p) => Int32Array.from(p)),
         how,
       ))
@@ -159,13 +159,15 @@ for (const [name, create] of Object.entries(WRITERS)) {
     const gpu = await testGpu();
     using _ = gpu.scope("losses");
     const model = create(gpu), live = gpu.memory.liveBytes;
-    const predictor = createPredictor(gpu, model, new Map(), LONGEST);
+    const predictor = createPredictor(gpu, model, plainForward, LONGEST);
     const prompts = promptsOf([4, 9, 1, 16]), continuations = promptsOf([3, 1, 7, 5], 10);
     const wanted: number[] = [];
     for (const [i, prompt] of prompts.entries()) {
       let sum = 0;
       for (const [k, token] of continuations[i]!.entries()) {
-        const scores = [...await scoresAfter(gpu, model, new Map(), prompt, continuations[i]!.slice(0, k))];
+        const scores = [
+          ...await scoresAfter(gpu, model, new Map(), prompt, continuations[i]!.slice(0, k)),
+        ];
         sum += Math.log(scores.reduce((total, score) => total + Math.exp(score), 0)) - scores[token]!;
       }
       wanted.push(sum / continuations[i]!.length);
@@ -200,7 +202,7 @@ for (const [name, create] of Object.entries(WRITERS)) {
     const gpu = await testGpu();
     using _ = gpu.scope("draws");
     const model = create(gpu);
-    const predictor = createPredictor(gpu, model, new Map(), LONGEST), prompts = promptsOf([4, 9, 1]);
+    const predictor = createPredictor(gpu, model, plainForward, LONGEST), prompts = promptsOf([4, 9, 1]);
     const how = { maxTokens: 6, stop: 3 };
     const sampling = { temperature: 1.5, topP: 0.9, seed: 11, samples: 5 };
     const write = async (changes: Partial<Sampling>, some = prompts) =>
@@ -240,7 +242,7 @@ for (const [name, create] of Object.entries(WRITERS)) {
     const gpu = await testGpu();
     using _ = gpu.scope("follows");
     const model = create(gpu);
-    const predictor = createPredictor(gpu, model, new Map(), LONGEST);
+    const predictor = createPredictor(gpu, model, plainForward, LONGEST);
     const prompts = promptsOf([5, 12, 1]).map((prompt) => Int32Array.from(prompt));
     const texts = await predictor.generate(prompts, { maxTokens: 7, stop: -1 });
     assertEquals(await predictor.follows(prompts, texts), [true, true, true]);
@@ -261,7 +263,7 @@ for (const [name, create] of Object.entries(WRITERS)) {
 Deno.test("createPredictor() writes in dispatches that repeat, with one wait for each token", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("work");
-  const predictor = createPredictor(gpu, tinyDecoder(gpu), new Map(), TINY_DECODER.length);
+  const predictor = createPredictor(gpu, tinyDecoder(gpu), plainForward, TINY_DECODER.length);
   const prompts = promptsOf([5, 2, 8]).map((prompt) => Int32Array.from(prompt)),
     how = { maxTokens: 12, stop: -1 };
   await predictor.generate(prompts, how);
@@ -287,7 +289,7 @@ Deno.test("createPredictor() refuses to write where it cannot, by name", async (
       Error,
       message,
     );
-  const predictor = createPredictor(gpu, tinyDecoder(gpu), new Map(), TINY_DECODER.length);
+  const predictor = createPredictor(gpu, tinyDecoder(gpu), plainForward, TINY_DECODER.length);
   await refuses(predictor, [], {}, "Cannot continue prompt 1: it is empty");
   for (const maxTokens of [-1, 1.5, NaN]) {
     await refuses(predictor, [1], { maxTokens }, `maxTokens is ${maxTokens}, an integer from 0 is needed`);
@@ -295,7 +297,7 @@ Deno.test("createPredictor() refuses to write where it cannot, by name", async (
   const sampling = { temperature: 0, topP: 1, seed: 0 };
   await refuses(predictor, [1], { sampling }, "temperature is 0, a number above 0 is needed");
   await refuses(
-    createPredictor(gpu, tinyVision(gpu), new Map(), 6),
+    createPredictor(gpu, tinyVision(gpu), plainForward, 6),
     [1],
     {},
     "the model is for vision batches",
@@ -315,12 +317,15 @@ Deno.test("createPredictor() classifies each image as the logits' largest says, 
     });
   };
   const plain = await best();
-  assertEquals([...await createPredictor(gpu, model, new Map(), 6).classify(batch)], plain);
+  assertEquals([...await createPredictor(gpu, model, plainForward, 6).classify(batch)], plain);
   // Other weights at one target module: what a predictor with them says is what the model itself says once it has them.
   const targetModule = model.targetModules.at(-1)!;
   const other = createRandom(5).normal(targetModule.in * targetModule.out, 2);
   const merged = gpu.upload(other, "f32", [targetModule.out, targetModule.in], "merged");
-  const found = [...await createPredictor(gpu, model, new Map([[targetModule, merged]]), 6).classify(batch)];
+  const found = [
+    ...await createPredictor(gpu, model, (tape) => mergedForward(tape, new Map([[targetModule, merged]])), 6)
+      .classify(batch),
+  ];
   gpu.write(targetModule.weight.value, other);
   assertEquals(found, await best());
   assertEquals(found.every((value, i) => value === plain[i]), false);
@@ -329,7 +334,8 @@ Deno.test("createPredictor() classifies each image as the logits' largest says, 
 Deno.test("createPredictor() follows exactly what it would generate, whatever the lengths around", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("follows");
-  const longest = TINY_DECODER.length, predictor = createPredictor(gpu, tinyDecoder(gpu), new Map(), longest);
+  const longest = TINY_DECODER.length,
+    predictor = createPredictor(gpu, tinyDecoder(gpu), plainForward, longest);
   const prompts = [1, 3, 7, 8, 9].map((length, i) =>
     createRandom(i).integers(length, TINY_DECODER.vocabulary)
   )
@@ -359,7 +365,7 @@ Deno.test("createPredictor() follows exactly what it would generate, whatever th
 Deno.test("createPredictor() follows more prompts than it takes together, in order", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("follows");
-  const predictor = createPredictor(gpu, counting(gpu), new Map(), 100);
+  const predictor = createPredictor(gpu, counting(gpu), plainForward, 100);
   const prompts = Array.from({ length: 150 }, (_, i) => Int32Array.of(i % 9));
   const continuations = prompts.map(([first], i) => Int32Array.of(first! + 1 + (i % 7 === 0 ? 1 : 0)));
   assertEquals(await predictor.follows(prompts, continuations), prompts.map((_, i) => i % 7 !== 0));
@@ -392,7 +398,7 @@ Deno.test("createPredictor() tells an encoder's classes and losses of texts, wha
   const texts = [3, 9, 16, 1, 12].map((length, i) =>
     Int32Array.from(createRandom(i).integers(length, 15), (token) => token + 2)
   );
-  const predictor = createPredictor(gpu, model, new Map(), 16);
+  const predictor = createPredictor(gpu, model, plainForward, 16);
   const classes = (text: number) => [0, 1, 2].map((one) => [texts[text]!, Int32Array.of(one)] as const);
   const asked = [...texts.keys()].flatMap(classes);
   const prompts = asked.map(([text]) => text), answers = asked.map(([, one]) => one);

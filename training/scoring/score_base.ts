@@ -3,7 +3,8 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import { baseWeights } from "../../models/base_weights.ts";
 import { Answers } from "../checkpoint/answers.ts";
 import { type KeepingHooks, openKeeper } from "../checkpoint/keeper.ts";
-import { requireBindings } from "../loop/bindings.ts";
+import { precisionsOf, requireBindings } from "../loop/bindings.ts";
+import { plainForward } from "../loop/forward.ts";
 import { resolveModel } from "../configuration.ts";
 import { environmentOf } from "../environment.ts";
 import { loadExamples } from "../resolve/examples.ts";
@@ -29,10 +30,11 @@ export async function scoreBase(
   config: BaseConfig,
   options: OwnEntries & KeepingHooks = {},
 ): Promise<BaseResult> {
-  const { task: { id: taskId, module }, model, scoreOn } = config;
+  const { task: { id: taskId, module }, model, scoreOn, frozenWeights, targetModules = [] } = config;
   const { tasks, models } = await openFolders([config], withShipped(options));
   const task = lookup("task", tasks, taskId, module), own = resolveModel(model, models);
-  requireBindings(gpu, own);
+  const precisions = precisionsOf(targetModules, frozenWeights, own);
+  requireBindings(gpu, own, precisions);
   // No seed changes what is scored, or its order.
   const data = await loadExamples(task, own, { ...config, seed: 0 });
   const source = await baseWeights(own);
@@ -40,12 +42,12 @@ export async function scoreBase(
   const environment = await environmentOf(gpu);
   try {
     using _ = gpu.scope("base", "weights");
-    const built = entry.create(gpu, source);
+    const built = entry.create(gpu, source, precisions);
     const id = await recordId(config), keeper = await openKeeper(gpu, id, options);
     const saved = await keeper.load(() => null);
     const answers = new Answers(saved?.host as readonly unknown[] | undefined);
     keeper.begin(() => Promise.resolve({ step: 0, host: answers.all, buffers: [] }));
-    const predictor = createPredictor(gpu, built, new Map(), data.needs.inputSize, {
+    const predictor = createPredictor(gpu, built, plainForward, data.needs.inputSize, {
       answers,
       onPass: () => keeper.pause(),
     });
