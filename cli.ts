@@ -18,10 +18,11 @@ import { watchCommand } from "./benchmarks/command_line/watch_command.ts";
 import { pretrainCommand } from "./benchmarks/command_line/pretrain_command.ts";
 import { checkCommand } from "./benchmarks/command_line/check_command.ts";
 import { autotuneCommand } from "./benchmarks/command_line/autotune_command.ts";
+import { memoryCommand } from "./benchmarks/command_line/memory_command.ts";
 import { fetchCommand } from "./benchmarks/command_line/fetch_command.ts";
 import { dataCommand } from "./benchmarks/command_line/data_command.ts";
 import { slurmCommand } from "./benchmarks/command_line/slurm_command.ts";
-import { completionsCommand } from "./benchmarks/command_line/completions_command.ts";
+import { completionsCommand } from "./benchmarks/command_line/completions.ts";
 
 const real: CommandDeps = {
   // Loaded when needed: listing and reporting should not wait for the GPU's part of the program.
@@ -119,6 +120,7 @@ async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
     settle: settleCommand,
     "bench-python": benchCommand,
     data: dataCommand,
+    memory: memoryCommand,
     fetch: fetchCommand,
     slurm: slurmCommand,
     report: reportCommand,

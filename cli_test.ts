@@ -350,6 +350,41 @@ test("--within sets the margin of the same, of a sweep for good and of a report 
   });
 });
 
+test("memory tells what a model takes under each choice, and refuses what there is not by name", async () => {
+  await inFolder(async ({ run }) => {
+    const { code, out } = await run("memory", "llama-3-2-1b", "--ranks", "8", "--optimizers", "lora,full");
+    assertEquals(code, 0);
+    const lines = out.split("\n");
+    assertEquals(lines.slice(1, 6).map((line) => line.split(/ {2,}/)[0]), [
+      "method",
+      "lora, rank 8",
+      "lora, rank 8, again",
+      "full",
+      "full, again",
+    ]);
+    assertEquals(lines[5]!.split(/ {2,}/).slice(2), ["—", "—", "—"]);
+    const { models: [{ choices }] } = JSON.parse(
+      (await run("memory", "llama-3-2-1b", "--ranks", "8", "--json")).out,
+    );
+    const [{ peakBytes }] = choices;
+    assertEquals(lines[2]!.split(/ {2,}/)[4]!.split(" ")[0], (peakBytes.nf4 / 1e9).toPrecision(3));
+    for (
+      const [args, said] of [
+        [[], "a model's name is needed, as in llama-3-2-1b, or --model DIR"],
+        [["lama-3-2-1b"], "did you mean llama-3-2-1b?"],
+        [["t5-base", "--tokens", "513"], 'memory of model "t5-base" for --tokens 513: it takes up to 512'],
+        [["t5-base", "--ranks", "0"], 'Cannot read --ranks "0"'],
+        [["t5-base", "--batch", "1,2"], "--batch"],
+        [["vit-tiny", "--ranks", "4096"], 'Cannot use "lora" on model "vit-tiny"'],
+      ] as const
+    ) {
+      const refused = await run("memory", ...args);
+      assertEquals(refused.code, 2, args.join(" "));
+      assertStringIncludes(refused.err, said);
+    }
+  }, shipped);
+});
+
 test("report --export writes files for other programs, and takes away those that an earlier report left", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     await run("bench", sweep, "--out", out, "--json", "--ranks", "2");

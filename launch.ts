@@ -254,6 +254,8 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
         read: [...project, ...positional, ...positional.flatMap(besides), ...named("model")],
         write: [],
       };
+    case "memory":
+      return { read: [...project, ...named("model")], write: [] };
     case "fetch": {
       const folder = place.hub && place.hub.cache(), cache = folder === null ? [] : [folder];
       return { read: [...project, ...cache], write: cache };

@@ -71,6 +71,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "settle --model",
     "settle --adapter",
     "data --model",
+    "memory --model",
     "report --out",
     "report --against",
     "report --with-peft",
@@ -310,7 +311,7 @@ Deno.test("launch() refuses unknown tasks, arguments that can't be read, and pat
   refused(
     "benhc",
     [],
-    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, fetch, ',
+    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, memory, fetch, ',
   );
   refused("reprot", [], 'Cannot find command "reprot": did you mean report? Known are bench');
   // A task that serves the work on the harness is named where it was meant alone.

@@ -9,6 +9,8 @@ export {
   decoderTinyCode,
   decoderTinyDialogue,
   llama2,
+  llama31,
+  llama32Small,
   t5Base,
   t5BaseGated,
   t5Small,

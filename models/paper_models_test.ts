@@ -17,6 +17,8 @@ import { visionParameters } from "./vision.ts";
 const PUBLISHED: Readonly<Record<string, number>> = {
   "decoder-small": 41_689_600,
   "llama-2-7b": 6_738_415_616,
+  "llama-3-1-8b": 8_030_261_248,
+  "llama-3-2-1b": 1_235_814_400,
   "t5-small": 60_506_624,
   "t5-base": 222_903_552,
   "t5-v1-1-base": 247_577_856,

@@ -89,7 +89,52 @@ export const llama2: ModelEntry = decoder({
   recipe: null,
 });
 
-/** The same decoder, pre-trained on JavaScript expressions and their prefix notation. */
+/** What Llama 3.1 and 3.2 have in common: vocabulary, shared keys and values, rotary positions slowed down for long texts. */
+const LLAMA_3 = {
+  vocabulary: 128_256,
+  heads: 32,
+  keyValueHeads: 8,
+  length: 131_072,
+  normEpsilon: 1e-5,
+  ropeTheta: 500_000,
+} as const;
+const slowedBy = (factor: number) => ({
+  ropeScaling: { factor, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalLength: 8192 },
+});
+
+/** Llama-3.2-1B, https://huggingface.co/meta-llama/Llama-3.2-1B: 1,235,814,400 parameters. */
+export const llama32Small: ModelEntry = decoder({
+  id: "llama-3-2-1b",
+  title: decoderTitle({ layers: 16, width: 2048 }),
+  config: {
+    ...LLAMA_3,
+    ...slowedBy(32),
+    width: 2048,
+    layers: 16,
+    headSize: 64,
+    hidden: 8192,
+    tiedHead: true,
+  },
+  recipe: null,
+});
+
+/** Llama-3.1-8B, arXiv 2407.21783: 8,030,261,248 parameters. */
+export const llama31: ModelEntry = decoder({
+  id: "llama-3-1-8b",
+  title: decoderTitle({ layers: 32, width: 4096 }),
+  config: {
+    ...LLAMA_3,
+    ...slowedBy(8),
+    width: 4096,
+    layers: 32,
+    headSize: 128,
+    hidden: 14_336,
+    tiedHead: false,
+  },
+  recipe: null,
+});
+
+/** The tiny decoder again, pre-trained on JavaScript expressions and their prefix notation. */
 export const decoderTinyCode: ModelEntry = decoder({
   id: "decoder-tiny-code",
   title: "Decoder of code, 3 layers of width 64",

@@ -305,6 +305,32 @@ export const commands = {
       ["data reviews.csv --columns text=body,label=stars", "before it is compared on"],
     ],
   },
+  memory: {
+    summary: "tell what training a model takes on a GPU, and which card holds it",
+    details:
+      "By formula, before any weight is there. Beside each method: frozen weights in 32, 16, 8.5 and 4.13 bits, with all " +
+      "activations kept and with blocks computed again. Runs nothing.",
+    options: {
+      optimizers: list("A,B", "these methods; lora,lora-pro where none is named", "optimizer"),
+      ranks: list("N,N", "at these ranks; 8,64 where none is given"),
+      tokens: text("N", "for texts of so many tokens; 512 where none is given"),
+      batch: text("N", "for batches of so many examples; 1 where none is given"),
+      model: fetched("model", "DIR", "of the model in a folder of Hugging Face's layout, or org/name"),
+      ...json,
+    },
+    positional: {
+      kind: "name",
+      value: "MODELS",
+      help: "models' names from bench --list",
+      isNeeded: false,
+      isMany: true,
+      names: model,
+    },
+    examples: [
+      ["memory llama-3-2-1b llama-3-1-8b", "which card is needed"],
+      ["memory --model ~/my-llama --tokens 2048 --optimizers lora,full", "of a model of yours"],
+    ],
+  },
   fetch: {
     summary: "bring a model or a data set from Hugging Face's Hub",
     details:

@@ -1,7 +1,34 @@
-/** @file What makes a shell complete `./run`: scripts from the table of commands and from the names that are known. */
+/** @file `./run completions`: what makes a shell complete `./run`, from the table of commands and the names that are known. */
 import { UserError } from "../../errors/user_error.ts";
 import { unknownName } from "../../errors/unknown_name.ts";
-import { type Command, commands, type Names, type Option, type Positional } from "./commands.ts";
+import { exportKinds } from "../report/exports/write_exports.ts";
+import { listSweeps } from "../sweep/sweep_files.ts";
+import type { CommandDeps } from "./command_deps.ts";
+import {
+  type Command,
+  commands,
+  type Names,
+  type Option,
+  type Positional,
+  readArguments,
+} from "./commands.ts";
+
+export async function completionsCommand(args: string[], deps: CommandDeps): Promise<number> {
+  const { positional: [shell] } = readArguments("completions", args);
+  const { tasks, optimizers, models } = await deps.registries();
+  const ids = (entries: Readonly<Record<string, { readonly id: string }>>) =>
+    Object.values(entries).map(({ id }) => id);
+  const known = {
+    task: ids(tasks),
+    optimizer: ids(optimizers),
+    model: ids(models),
+    sweep: (await listSweeps()).map(({ id }) => id),
+    export: exportKinds,
+  };
+  const program = decodeURIComponent(new URL("../../run", import.meta.url).pathname);
+  deps.print(completionsFor(shell, known, program).trimEnd());
+  return 0;
+}
 
 /** Known names by what they are of. */
 export type KnownNames = Readonly<Record<Extract<Names, string>, readonly string[]>>;

@@ -25,6 +25,15 @@ function llamaJson(config: DecoderConfig): unknown {
     max_position_embeddings: config.length,
     rms_norm_eps: config.normEpsilon,
     rope_theta: config.ropeTheta,
+    ...config.ropeScaling && {
+      rope_scaling: {
+        rope_type: "llama3",
+        factor: config.ropeScaling.factor,
+        low_freq_factor: config.ropeScaling.lowFrequencyFactor,
+        high_freq_factor: config.ropeScaling.highFrequencyFactor,
+        original_max_position_embeddings: config.ropeScaling.originalLength,
+      },
+    },
     tie_word_embeddings: config.tiedHead,
     hidden_act: "silu",
     attention_bias: false,

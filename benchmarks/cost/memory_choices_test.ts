@@ -1,0 +1,42 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import * as registered from "../../models/mod.ts";
+import type { ModelEntry } from "../../models/entry.ts";
+import * as optimizers from "../../optimizers/mod.ts";
+import type { KnownOptimizer } from "../../training/configuration.ts";
+import { cardFor, memoryChoices, PRECISIONS } from "./memory_choices.ts";
+
+const models: Readonly<Record<string, ModelEntry>> = { ...registered };
+const asked = (module: object, options: object = {}) => {
+  const known = module as KnownOptimizer;
+  return { module: known, options: { ...known.defaults, ...options } };
+};
+
+Deno.test("memoryChoices() takes less with each choice that saves memory, and less by what frozen weights are kept in", () => {
+  const lengths = { input: 512, target: 0 }, model = models["llama32Small"]!;
+  const [kept, again] = memoryChoices(model, [asked(optimizers.lora, { rank: 8 })], {
+    lengths,
+    batchSize: 1,
+  });
+  assertEquals([kept!.checkpointing, again!.checkpointing, kept!.rank], ["none", "blocks", 8]);
+  // Frozen maps of 973,078,528 numbers, in bits each; what lies between them is far below a hundredth.
+  const bits = { f32: 32, f16: 16, int8: 8.5, nf4: 4 + 8 / 64 + 32 / 64 / 256 };
+  for (const { peakBytes } of [kept!, again!]) {
+    for (const one of PRECISIONS) {
+      const saved = (32 - bits[one]) / 8 * 973_078_528;
+      assertLess(Math.abs(peakBytes.f32! - peakBytes[one]! - saved), 0.01 * peakBytes.f32!, one);
+    }
+  }
+  assertLess(again!.peakBytes.nf4!, 0.6 * kept!.peakBytes.nf4!);
+});
+
+Deno.test("memoryChoices() leaves out what a method can't take: full fine-tuning trains the weights", () => {
+  const lengths = { input: 1, target: 0 };
+  const [full] = memoryChoices(models["clipVitB16"]!, [asked(optimizers.full)], { lengths, batchSize: 8 });
+  const { f32, ...others } = full!.peakBytes;
+  assert(f32! > 4 * 86e6 * 4, `${f32} bytes: weights, gradients and two moments`);
+  assertEquals([full!.rank, others], [null, { f16: null, int8: null, nf4: null }]);
+});
+
+Deno.test("cardFor() names the smallest card with a tenth to spare, and none where no card would do", () => {
+  assertEquals([1, 7.2e9, 7.21e9, 21.6e9, 126e9, 127e9].map(cardFor), [8, 8, 12, 24, 141, null]);
+});
