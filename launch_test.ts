@@ -316,7 +316,7 @@ Deno.test("launch() refuses unknown tasks, arguments that can't be read, and pat
   refused("reprot", [], 'Cannot find command "reprot": did you mean report? Known are bench');
   // A task that serves the work on the harness is named where it was meant alone.
   refused("tset", [], 'Cannot find command "tset": did you mean test? Known are bench');
-  refused("x", [], 'Cannot find command "x": known are bench, settle, data, fetch');
+  refused("x", [], 'Cannot find command "x": known are bench, settle, data, memory, fetch');
   refused("__proto__", [], 'Cannot find command "__proto__"');
   refused("bench", ["--stepz", "3"], 'Cannot find option "--stepz" of bench');
   refused("bench", ["--out"], "Cannot read --out: a value is needed after it");
