@@ -1,7 +1,15 @@
 /** Reverse-mode differentiation over kernels. @module */
 export { createGradients } from "./gradients.ts";
 export { type CacheSizes, KeyValueCache } from "./key_value_cache.ts";
-export { attention, type AttentionOptions, relativeBias } from "./ops/attention.ts";
+export {
+  attention,
+  type AttentionOptions,
+  relativeBias,
+  type RelativeOperands,
+  type RelativeRows,
+  relativeRows,
+  relativeScores,
+} from "./ops/attention.ts";
 export { crossEntropy } from "./ops/cross_entropy.ts";
 export {
   activation,
@@ -22,7 +30,7 @@ export {
   type MatmulOptions,
 } from "./ops/matmul.ts";
 export { addLayerNorm, addRmsNorm, layerNorm, rmsNorm, type SumAndNorm } from "./ops/norm.ts";
-export { gatherMap, mapRows, type RowMap, scatterMap } from "./ops/rows.ts";
+export { gatherMap, joinRows, mapRows, type RowJoin, rowJoin, type RowMap, scatterMap } from "./ops/rows.ts";
 export {
   type Gradients,
   type GradientStore,

@@ -13,7 +13,15 @@ const ADAPTER = ["adapter_config.json", "adapter_model.safetensors"];
 const BESIDE = new Set([
   ...["config.json", "open_clip_config.json", "preprocessor_config.json"],
   ...["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"],
-  ...["tokenizer.model", "spiece.model", "tokenizer.bin", "vocab.txt", "vocab.json", "merges.txt"],
+  ...[
+    "tokenizer.model",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.bin",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+  ],
   ...["chat_template.jinja", "chat_template.json"],
 ]);
 

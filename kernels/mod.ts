@@ -14,6 +14,13 @@ export {
   type GradientTarget,
 } from "./attention/attention.ts";
 export { relativeBias, relativeBiasBackward } from "./attention/relative_bias.ts";
+export {
+  type RelativeOperands,
+  type RelativeRows,
+  relativeRows,
+  relativeScores,
+  relativeScoresBackward,
+} from "./attention/relative_scores.ts";
 export { singleQueryAttention, type SingleQuerySizes } from "./attention/single_query.ts";
 // Decompositions, and products of many tall matrices at once.
 export {

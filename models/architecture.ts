@@ -3,7 +3,7 @@ import type { DecoderConfig } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { Gpt2Config } from "./gpt2.ts";
 import { type ImageClassifierConfig, pooledWidth } from "./image_classifier.ts";
-import type { TextClassifierConfig } from "./text_classifier.ts";
+import { type TextClassifierConfig, usedPositions } from "./text_classifier.ts";
 import { type UseLiteConfig, useLiteInput } from "./use_lite.ts";
 import type { ParameterList } from "./weights.ts";
 import type { VisionConfig } from "./vision.ts";
@@ -18,6 +18,8 @@ export interface CountedMap {
   readonly out: number;
   /** Rows of x that one example brings. */
   readonly rows: number;
+  /** Rows of x that all examples of a pass share, such as relative positions; 0 where absent. */
+  readonly shared?: number;
   /**
    * Place in the forward pass; maps that read the same input share one. Gradients flow back to the first stage at
    * which something is trained and no further. Stage 0 reads the data or a table of embeddings.
@@ -246,7 +248,7 @@ export function imageClassifierArchitecture(config: ImageClassifierConfig, param
 
 /** An encoder of texts with a classifier, on texts of `tokens` tokens. */
 export function textClassifierArchitecture(
-  { kind, width, layers, heads, hidden, outputs }: TextClassifierConfig,
+  { kind, width, layers, heads, hidden, outputs, relative }: TextClassifierConfig,
   tokens: number,
   parameters: number,
 ): Architecture {
@@ -254,15 +256,20 @@ export function textClassifierArchitecture(
     ? ["attention.", ["q_lin", "k_lin", "v_lin"], "attention.out_lin", "ffn.lin1", "ffn.lin2"] as const
     : [
       "attention.self.",
-      ["query", "key", "value"],
+      ["query", "key", "value"].map((name) => kind === "deberta" ? `${name}_proj` : name),
       "attention.output.dense",
       "intermediate.dense",
       "output.dense",
     ] as const;
+  const shared = relative ? usedPositions(tokens, relative).count : 0;
   const maps = Array.from({ length: layers }, (_, layer): CountedMap[] => {
     const map = mapsOf(layer, tokens, "layer");
     return [
-      ...names.map((name) => map(`${root}${name}`, width, width, 0)),
+      ...names.map((name, i) => ({
+        ...map(`${root}${name}`, width, width, 0),
+        // Relative positions are asked and looked at, too.
+        ...(shared > 0 && i < 2 && { shared }),
+      })),
       map(out, width, width, 1),
       map(into, width, hidden, 2),
       map(outOf, hidden, width, 3),
@@ -277,9 +284,13 @@ export function textClassifierArchitecture(
       { name: "pooler", in: width, out: width, rows: 1, stage: last },
       { name: "classifier", in: width, out: outputs, rows: 1, stage: last + 1 },
     ],
-    attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
-    elementwise: tokens * layers * (20 * width + 4 * hidden),
-    activations: tokens * (layers * (15 * width + 3 * hidden + 2 * heads) + 6 * width),
+    // Scores of contents and positions cost what those of contents do, twice.
+    attentions: [{ count: relative ? 2 * layers : layers, width, heads, queries: tokens, keys: tokens }],
+    elementwise: tokens * layers *
+      (20 * width + 4 * hidden + (relative ? 8 * width + 2 * heads * tokens : 0)),
+    activations: tokens *
+      (layers * (15 * width + 3 * hidden + 2 * heads + (relative ? 5 * width + heads * tokens : 0)) +
+        6 * width),
   };
 }
 

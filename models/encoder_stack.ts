@@ -1,8 +1,21 @@
 /**
  * @file A stack of blocks of attention and a feed-forward part with biases, as encoders of texts and of images are: with a layer
- * norm before each of the two (ViT, DINOv2), or behind each sum (BERT and its kin). Names are the caller's.
+ * norm before each of the two (ViT, DINOv2), or behind each sum (BERT and its kin). Names are the caller's. Attention may also
+ * look at relative positions (DeBERTa).
  */
-import { activation, add, addLayerNorm, attention, layerNorm, scaleColumns } from "../autodiff/mod.ts";
+import {
+  activation,
+  add,
+  addLayerNorm,
+  attention,
+  joinRows,
+  layerNorm,
+  mapRows,
+  type RelativeRows,
+  relativeScores,
+  type RowJoin,
+  scaleColumns,
+} from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { Forward, TargetModule } from "./model.ts";
@@ -54,12 +67,27 @@ export interface EncoderNames {
   readonly scale2?: string;
 }
 
+/** Relative positions, for attention that is disentangled from contents: of queries and keys by the same maps as these. */
+export interface RelativePositions {
+  /** Of each row its position's vector, `[rows, width]`. */
+  readonly vectors: Var;
+  /** The row of each distance. */
+  readonly map: RelativeRows;
+  /** Of the stream's rows and these: each map is asked once a pass. */
+  readonly join: RowJoin;
+}
+
 /** A stack whose parameters lie on the GPU. */
 export interface EncoderStack {
   /** Its linear maps, in the order of the forward pass. */
   readonly targetModules: readonly TargetModule[];
-  /** Runs all blocks on x `[texts or images · length, width]`; keys whose mask is 0 are not looked at. */
-  run(forward: Forward, x: Var, length: number, mask?: Tensor<"u32">): Var;
+  /**
+   * Runs all blocks on x `[texts or images · length, width]`; keys whose mask is 0 are not looked at.
+   *
+   * @param positions where given, scores are of contents, of contents and positions, and of positions and contents, and so are
+   * divided by the root of three times the width of a head
+   */
+  run(forward: Forward, x: Var, length: number, mask?: Tensor<"u32">, positions?: RelativePositions): Var;
 }
 
 /** Names and shapes of a norm's, or a linear map's parameters. */
@@ -140,12 +168,13 @@ export function encoderStack(
       scale2: names.scale2 === undefined ? null : parameters.get(at(names.scale2))!,
     };
   });
-  const size = width / heads, sizes = { heads, keyValueHeads: heads, size, scale: size ** -0.5 };
+  const size = width / heads, sizes = { heads, keyValueHeads: heads, size };
   const isBefore = names.norms === "before";
   return {
     targetModules: blocks.flatMap(({ maps }) => maps),
-    run(forward, x, length, mask) {
-      const shape = { ...sizes, length, causal: false, ...(mask ? { mask } : {}) };
+    run(forward, x, length, mask, positions) {
+      const scale = (positions ? 3 * size : size) ** -0.5;
+      const shape = { ...sizes, scale, length, causal: false, ...(mask ? { mask } : {}) };
       for (const { norm1, norm2, maps, scale1, scale2 } of blocks) {
         const [q, k, v, o, into, outOf] = maps as [
           TargetModule,
@@ -155,11 +184,25 @@ export function encoderStack(
           TargetModule,
           TargetModule,
         ];
-        x = forward.block([x], ({ tape, linear }, [x]) => {
+        const inputs = positions ? [x, positions.vectors] as const : [x] as const;
+        x = forward.block(inputs, ({ tape, linear }, [x, vectors]) => {
           const scaled = (y: Var, factors: Parameter | null) =>
             factors ? scaleColumns(tape, y, tape.parameter(factors)) : y;
-          const attended = (y: Var) =>
-            scaled(linear(o, attention(tape, linear(q, y), linear(k, y), linear(v, y), shape)), scale1);
+          const mixed = (y: Var) => {
+            if (!positions) return attention(tape, linear(q, y), linear(k, y), linear(v, y), shape);
+            const { map, join } = positions, joined = joinRows(tape, y, vectors!, join);
+            const asked = linear(q, joined), looked = linear(k, joined);
+            const [ofContents, ofPositions] = join.parts;
+            const operands = {
+              q: mapRows(tape, asked, ofContents),
+              k: mapRows(tape, looked, ofContents),
+              qr: mapRows(tape, asked, ofPositions),
+              kr: mapRows(tape, looked, ofPositions),
+            };
+            const bias = relativeScores(tape, operands, heads, scale, map);
+            return attention(tape, operands.q, operands.k, linear(v, y), { ...shape, bias });
+          };
+          const attended = (y: Var) => scaled(linear(o, mixed(y)), scale1);
           const fed = (y: Var) => scaled(linear(outOf, activation(tape, linear(into, y), kind)), scale2);
           const addNormed = (a: Var, b: Var, { weight, bias }: LayerNorm) =>
             addLayerNorm(tape, a, b, tape.parameter(weight), tape.parameter(bias), epsilon);

@@ -8,7 +8,7 @@ import type { DecoderConfig } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { Gpt2Config } from "./gpt2.ts";
 import type { ImageClassifierConfig } from "./image_classifier.ts";
-import type { TextClassifierConfig } from "./text_classifier.ts";
+import { type TextClassifierConfig, usedPositions } from "./text_classifier.ts";
 import { type UseLiteConfig, useLiteInput } from "./use_lite.ts";
 import type { VisionConfig } from "./vision.ts";
 
@@ -343,11 +343,15 @@ function imageClassifierTape(config: ImageClassifierConfig, examples: number): T
 }
 
 function textClassifierTape(
-  { width, layers, heads, hidden, vocabulary, length, types, outputs }: TextClassifierConfig,
+  { width, layers, heads, hidden, vocabulary, length, types, outputs, relative }: TextClassifierConfig,
   examples: number,
   tokens: number,
 ): TapeTensors {
   const rows = examples * tokens, stream = rows * width;
+  // Relative positions that are used, rows with theirs, and scores.
+  const used = relative ? usedPositions(tokens, relative).count : 0;
+  const all = rows + used, scores = examples * heads * tokens ** 2;
+  const ofRelative = (kept: Kept): Kept => relative ? kept : [];
   const block = {
     stream,
     forward: [
@@ -356,27 +360,42 @@ function textClassifierTape(
       [2, 2 * rows],
       [1, 2 * rows * heads],
       [3, rows * hidden],
+      // Joined rows, queries and keys of them without and with bias, and these by their parts beside those above; scores.
+      ...ofRelative([[5, all * width], [-2, stream], [2, used * width], [1, scores]]),
     ],
-    backward: [[9, stream], [2, rows * hidden]],
+    backward: [
+      [9, stream],
+      [2, rows * hidden],
+      ...ofRelative([[3, all * width], [2, used * width], [1, scores]]),
+    ],
     // The gradient that comes by the map of queries, and the sum with that by keys, values and the stream.
     inputGradient: [[1, stream]],
   } satisfies Partial<BlockTensors>;
   const ofTypes: Kept = types === 0 ? [] : [[3, rows], [1, types + 1], [2, stream]];
+  // Positions as choices of rows of a table and their transpose, taken and added to words; or those of distances: taken, normed,
+  // the row of each distance and the first distance of each row, and both kinds of rows in one.
+  const positions: Kept = relative
+    ? [
+      ...[[3, used + 1], [1, 2 * relative.buckets + 1], [1, 2 * tokens - 1], [1, used + 1]] as const,
+      ...[[2, used * width], [1, 2 * used]] as const,
+      ...[[3, rows], [3, used], [2, all + 1]] as const,
+    ]
+    : [[3, rows], [1, length + 1], [2, stream]];
   return {
-    rows: () => rows,
+    rows: (targetModule) => relative && /\.(query|key)_proj$/.test(targetModule) ? all : rows,
     blocks: stackOf(layers, block),
     around: [
-      // The mask; words and positions as choices of rows and their transposes.
+      // The mask; words as a choice of rows and its transpose.
       [1, rows],
-      [6, rows],
+      [3, rows],
       [1, vocabulary + 1],
-      [1, length + 1],
+      ...positions,
       ...ofTypes,
       // The first rows, and targets.
       [4, examples],
       [1, rows + 1],
-      // Words, positions, their sum and its norm; the gradient of the last block's output.
-      [5, stream],
+      // Words and their norm; the gradient of the last block's output.
+      [3, stream],
       [1, 2 * rows],
       // The first rows, the pooler's map without and with bias, what is bent, and gradients of the same.
       [7, examples * width],
@@ -384,7 +403,9 @@ function textClassifierTape(
       [2, examples],
       [1, 1],
     ],
-    below: [[1, stream]],
+    // The gradients of positions, normed and taken.
+    shared: ofRelative([[1, used * width]]),
+    below: [[1, stream], ...ofRelative([[1, used * width]])],
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * @file Encoders of texts with a classifier: BERT (Devlin et al., arXiv 1810.04805), RoBERTa (Liu et al., arXiv 1907.11692) and
- * DistilBERT (Sanh et al., arXiv 1910.01108).
+ * @file Encoders of texts with a classifier: BERT (Devlin et al., arXiv 1810.04805), RoBERTa (Liu et al., arXiv 1907.11692),
+ * DistilBERT (Sanh et al., arXiv 1910.01108) and DeBERTa-v3 (He et al., arXiv 2006.03654 and 2111.09543).
  */
 import {
   activation,
@@ -10,6 +10,11 @@ import {
   gatherMap,
   mapRows,
   matmul,
+  type RelativeRows,
+  relativeRows,
+  type RowJoin,
+  rowJoin,
+  type RowMap,
   softCap,
 } from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
@@ -20,6 +25,7 @@ import {
   type EncoderSizes,
   encoderStack,
   encoderStackParameters,
+  layerNormed,
   layerNormOf,
   withBias,
 } from "./encoder_stack.ts";
@@ -29,7 +35,7 @@ import { loadParameters, type ParameterList, type Precisions, type WeightSource 
 /** Sizes and constants of a text classifier. */
 export interface TextClassifierConfig extends EncoderSizes {
   /** Whose names, positions and head it has. */
-  readonly kind: "bert" | "roberta" | "distilbert";
+  readonly kind: "bert" | "roberta" | "distilbert" | "deberta";
   /** Tokens that it knows. */
   readonly vocabulary: number;
   /** Longest text in tokens. */
@@ -38,6 +44,8 @@ export interface TextClassifierConfig extends EncoderSizes {
   readonly types: number;
   /** The token that pads; RoBERTa counts positions from behind it. */
   readonly paddingToken: number;
+  /** DeBERTa's relative positions; absent where positions are absolute. */
+  readonly relative?: RelativeBuckets;
   /** Classes. */
   readonly outputs: number;
   /** True where the classifier begins with seeded random numbers, and every method trains it. */
@@ -46,13 +54,21 @@ export interface TextClassifierConfig extends EncoderSizes {
   readonly newPooler?: true;
 }
 
+/** How distances share vectors of position. */
+export interface RelativeBuckets {
+  /** Buckets to either side: an even number. */
+  readonly buckets: number;
+  /** What `positionBucket` counts to. */
+  readonly maxPosition: number;
+}
+
 /** What a family calls its parts beside the blocks. */
 interface Head {
   /** Whether the map before the classifier goes with it: RoBERTa's. */
   readonly isOne: boolean;
   /** The map of the first token, and what is applied to what it gives. */
   readonly pooler: string;
-  readonly bend: "tanh" | "relu";
+  readonly bend: "tanh" | "relu" | "gelu";
   readonly classifier: string;
 }
 
@@ -72,6 +88,13 @@ const BLOCKS = {
 const NAMES: Readonly<Record<TextClassifierConfig["kind"], EncoderNames>> = {
   bert: { ...BLOCKS, root: "bert.encoder." },
   roberta: { ...BLOCKS, root: "roberta.encoder." },
+  deberta: {
+    ...BLOCKS,
+    root: "deberta.encoder.",
+    q: "attention.self.query_proj",
+    k: "attention.self.key_proj",
+    v: "attention.self.value_proj",
+  },
   distilbert: {
     root: "distilbert.transformer.",
     stack: "layer",
@@ -91,6 +114,7 @@ const HEADS: Readonly<Record<TextClassifierConfig["kind"], Head>> = {
   bert: { isOne: false, pooler: "bert.pooler.dense", bend: "tanh", classifier: "classifier" },
   roberta: { isOne: true, pooler: "classifier.dense", bend: "tanh", classifier: "classifier.out_proj" },
   distilbert: { isOne: false, pooler: "pre_classifier", bend: "relu", classifier: "classifier" },
+  deberta: { isOne: false, pooler: "pooler.dense", bend: "gelu", classifier: "classifier" },
 };
 
 /** Seeds new heads: the same for all runs, as pretrained weights are. */
@@ -122,14 +146,22 @@ function positionRows({ kind, length, paddingToken }: TextClassifierConfig): num
 
 /** Parameters under their Hugging Face names. */
 export function textClassifierParameters(config: TextClassifierConfig): ParameterList {
-  const { kind, vocabulary, types, width } = config, root = `${kind}.embeddings`;
+  const { kind, vocabulary, types, width, relative } = config, root = `${kind}.embeddings`;
   const { classifier, pooler } = textHeadParameters(config);
   return [
     { name: `${root}.word_embeddings.weight`, shape: [vocabulary, width] },
-    { name: `${root}.position_embeddings.weight`, shape: [positionRows(config), width] },
+    ...(relative
+      ? []
+      : [{ name: `${root}.position_embeddings.weight`, shape: [positionRows(config), width] }]),
     ...(types === 0 ? [] : [{ name: `${root}.token_type_embeddings.weight`, shape: [types, width] }]),
     ...withBias(`${root}.LayerNorm`, width),
     ...encoderStackParameters(NAMES[kind], config),
+    ...(relative
+      ? [
+        { name: `${NAMES[kind].root}rel_embeddings.weight`, shape: [2 * relative.buckets, width] },
+        ...withBias(`${NAMES[kind].root}LayerNorm`, width),
+      ]
+      : []),
     ...pooler,
     ...classifier,
   ];
@@ -145,7 +177,7 @@ export function createTextClassifier(
   source: WeightSource,
   precisions: Precisions = new Map(),
 ): Model<EncoderBatch> {
-  const { kind, vocabulary, types, length, normEpsilon: epsilon } = config, head = HEADS[kind];
+  const { kind, vocabulary, types, length, relative, normEpsilon: epsilon } = config, head = HEADS[kind];
   const own = newHeadParameters(config);
   const loaded = loadParameters(
     gpu,
@@ -179,7 +211,8 @@ export function createTextClassifier(
       // Host data goes first: an upload between dispatches would end the command buffer.
       const mask = gpu.upload(batch.mask.data, "u32", batch.mask.shape, "mask");
       const words = gatherMap(gpu, batch.tokens.data, vocabulary);
-      const positions = gatherMap(gpu, positionsOf(batch, config), positionRows(config));
+      const positions = relative ? null : gatherMap(gpu, positionsOf(batch, config), positionRows(config));
+      const distances = relative ? distancesOf(gpu, texts, tokens, relative) : null;
       const given = batch.types?.data ?? new Int32Array(texts * tokens);
       const ofTypes = types === 0 ? null : gatherMap(gpu, given, types);
       const first = gatherMap(gpu, Array.from({ length: texts }, (_, text) => text * tokens), texts * tokens);
@@ -188,17 +221,76 @@ export function createTextClassifier(
       if (ofTypes) {
         x = add(tape, x, mapRows(tape, tape.parameter(embeddings("token_type_embeddings")), ofTypes));
       }
-      const positioned = mapRows(tape, tape.parameter(embeddings("position_embeddings")), positions);
-      const scale = [tape.parameter(norm.weight), tape.parameter(norm.bias)] as const;
-      const { normed } = addLayerNorm(tape, x, positioned, ...scale, epsilon);
-      const pooled = mapped(
-        tape,
-        mapRows(tape, stack.run(forward, normed, tokens, mask), first),
-        head.pooler,
-      );
-      const bent = head.bend === "relu" ? activation(tape, pooled, "relu") : softCap(tape, pooled, 1);
+      const normed = positions
+        ? addLayerNorm(
+          ...[tape, x, mapRows(tape, tape.parameter(embeddings("position_embeddings")), positions)] as const,
+          ...[tape.parameter(norm.weight), tape.parameter(norm.bias), epsilon] as const,
+        ).normed
+        : layerNormed(tape, x, norm, epsilon);
+      const relativeTo = distances && {
+        ...distances,
+        vectors: layerNormed(
+          tape,
+          mapRows(
+            tape,
+            tape.parameter(parameter(`${NAMES[kind].root}rel_embeddings.weight`)),
+            distances.used,
+          ),
+          layerNormOf(loaded, `${NAMES[kind].root}LayerNorm`),
+          epsilon,
+        ),
+      };
+      const read = stack.run(forward, normed, tokens, mask, relativeTo ?? undefined);
+      const pooled = mapped(tape, mapRows(tape, read, first), head.pooler);
+      const bent = head.bend === "tanh" ? softCap(tape, pooled, 1) : activation(tape, pooled, head.bend);
       return mapped(tape, bent, head.classifier);
     },
+  };
+}
+
+/**
+ * The bucket of the distance i − j of a query i and a key j, with a sign: up to half of the buckets every distance has its own,
+ * from there they grow by a constant factor.
+ *
+ * Source: `make_log_bucket_position` of https://github.com/microsoft/DeBERTa, which rounds up.
+ */
+export function positionBucket(distance: number, { buckets, maxPosition }: RelativeBuckets): number {
+  const middle = buckets / 2, far = Math.abs(distance);
+  if (far <= middle) return distance;
+  const share = Math.log(far / middle) / Math.log((maxPosition - 1) / middle);
+  return Math.sign(distance) * (Math.ceil(share * (middle - 1)) + middle);
+}
+
+/** The row of a distance in the table of positions. */
+function positionRow(distance: number, relative: RelativeBuckets): number {
+  return Math.min(
+    2 * relative.buckets - 1,
+    Math.max(0, positionBucket(distance, relative) + relative.buckets),
+  );
+}
+
+/** The rows of the table of positions that texts of a length use: one after the other. */
+export function usedPositions(
+  length: number,
+  relative: RelativeBuckets,
+): { readonly first: number; readonly count: number } {
+  const first = positionRow(1 - length, relative);
+  return { first, count: positionRow(length - 1, relative) - first + 1 };
+}
+
+/** The rows of the table of positions that texts of a length use, and which distance uses which. */
+function distancesOf(
+  gpu: Gpu,
+  texts: number,
+  length: number,
+  relative: RelativeBuckets,
+): { readonly used: RowMap; readonly map: RelativeRows; readonly join: RowJoin } {
+  const rows = 2 * relative.buckets, { first, count } = usedPositions(length, relative);
+  const rowOf = (distance: number) => positionRow(distance, relative);
+  return {
+    join: rowJoin(gpu, texts * length, count),
+    used: gatherMap(gpu, Array.from({ length: count }, (_, i) => first + i), rows),
+    map: relativeRows(gpu, length, count, (distance) => rowOf(distance) - first),
   };
 }
 

@@ -48,10 +48,24 @@ function launchAll(gpu: Gpu): void {
   kernels.geglu(gpu, x, y);
   kernels.gegluBackward(gpu, x, y, tensor(4, 8));
   kernels.relativeBiasBackward(gpu, kernels.relativeBias(gpu, x, 2, 3), tensor(4, 8), false);
+  const positions = kernels.relativeRows(gpu, 2, 3, (distance) => distance + 1);
+  const operands = { q: x, k: y, qr: tensor(3, 8), kr: tensor(3, 8) };
+  kernels.relativeScoresBackward(
+    gpu,
+    operands,
+    2,
+    1,
+    positions,
+    kernels.relativeScores(gpu, operands, 2, 1, positions),
+    {
+      ...{ q: { into: tensor(4, 8), accumulate: false }, k: null },
+      ...{ qr: null, kr: { into: tensor(3, 8), accumulate: true } },
+    },
+  );
   // Rows of one head of 8, read as vectors, and of two heads of 3, element by element.
   for (const [heads, size] of [[1, 8], [2, 3]] as const) {
     // No model has rotary angles and a bias, which would be too many buffers for some adapters.
-    for (const kind of ["plain", "rotary", "biased", "capped"] as const) {
+    for (const kind of ["plain", "rotary", "biased", "own", "capped"] as const) {
       const all = kind !== "plain";
       const shape = { queries: 2, keys: 2, heads, keyValueHeads: 1, size, causal: all, scale: 1 };
       const sizes = {
@@ -59,6 +73,7 @@ function launchAll(gpu: Gpu): void {
         ...(kind === "rotary" && size % 2 === 0 ? { angles: tensor(2, size / 2, 2) } : {}),
         ...(all ? { mask: words(1, 1, 1, 0) } : {}),
         ...(kind === "biased" ? { bias: tensor(heads, 2, 2) } : {}),
+        ...(kind === "own" ? { bias: tensor(2, heads, 2, 2) } : {}),
         ...(kind === "capped" ? { window: 1, softCap: 2 } : {}),
       };
       const q = tensor(4, heads * size), k = tensor(4, size), v = tensor(4, size);
@@ -66,7 +81,7 @@ function launchAll(gpu: Gpu): void {
       const to = (...shape: number[]) => ({ into: tensor(...shape), accumulate: false });
       kernels.attentionBackward(gpu, q, k, v, result, q, sizes, {
         ...{ q: to(4, heads * size), k: to(4, size), v: to(4, size) },
-        bias: kind === "biased" ? to(heads, 2, 2) : null,
+        bias: kind === "biased" ? to(heads, 2, 2) : kind === "own" ? to(2, heads, 2, 2) : null,
       });
     }
   }

@@ -6,8 +6,14 @@ import {
   type AttentionSizes,
   relativeBias as spread,
   relativeBiasBackward,
+  type RelativeOperands,
+  type RelativeRows,
+  relativeScores as positional,
+  relativeScoresBackward,
 } from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
+
+export { type RelativeOperands, type RelativeRows, relativeRows } from "../../kernels/mod.ts";
 
 /** Sizes and kind of an attention. */
 export interface AttentionOptions {
@@ -33,7 +39,7 @@ export interface AttentionOptions {
   readonly angles?: Tensor;
   /** `[batch, keys]`: 0 for a key that takes no part, such as padding. A query that sees none gives zeros. */
   readonly mask?: Tensor<"u32">;
-  /** Added to the scaled scores, `[heads, length, keys]`: the same for the whole batch. */
+  /** Added to the scaled scores, `[heads, length, keys]` for the whole batch, or `[batch, heads, length, keys]`. */
   readonly bias?: Var;
 }
 
@@ -74,6 +80,34 @@ export function relativeBias(tape: Tape, values: Var, queries: number, keys: num
     backward(gradient, inputs) {
       const { into, accumulate } = inputs.target(0);
       relativeBiasBackward(tape.gpu, gradient, into, accumulate);
+    },
+  });
+}
+
+/**
+ * A bias for `attention` of each text's own: scale (q · kr + k · qr) at the row of the distance between query and key,
+ * `[batch, heads, length, length]`; see the kernel of that name.
+ */
+export function relativeScores(
+  tape: Tape,
+  { q, k, qr, kr }: RelativeOperands<Var>,
+  heads: number,
+  scale: number,
+  map: RelativeRows,
+): Var {
+  const operands = { q: q.value, k: k.value, qr: qr.value, kr: kr.value };
+  return tape.record({
+    name: "relativeScores",
+    inputs: [q, k, qr, kr],
+    output: positional(tape.gpu, operands, heads, scale, map),
+    backward(gradient, inputs) {
+      const target = (input: number) => inputs.wanted(input) ? inputs.target(input) : null;
+      relativeScoresBackward(tape.gpu, operands, heads, scale, map, gradient, {
+        q: target(0),
+        k: target(1),
+        qr: target(2),
+        kr: target(3),
+      });
     },
   });
 }

@@ -7,7 +7,7 @@ import { testGpu } from "../../tests/support/test_gpu.ts";
 import { uploadAngles } from "../../tests/support/upload.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
-import { attention, relativeBias } from "./attention.ts";
+import { attention, relativeBias, relativeRows, relativeScores } from "./attention.ts";
 
 /** Batch, length, query heads, key-value heads, size; causal, rotary. */
 const CASES = [
@@ -138,4 +138,60 @@ Deno.test("attention() refuses key-value heads that do not divide the heads", as
     RangeError,
     "Cannot share 2 key-value heads among 3 heads",
   );
+});
+
+Deno.test("attention() by contents and relative positions has the gradients of central differences for all five", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("relative");
+  const [batch, length, heads, size, count] = [2, 4, 2, 3, 5], width = heads * size, scale = 0.4;
+  const rowOf = (distance: number) => Math.max(0, Math.min(count - 1, distance + 2));
+  const map = relativeRows(gpu, length, count, rowOf), random = createRandom(3);
+  const draw = (name: string, rows: number) => randomMatrix(rows, width, random.fork(name));
+  await checkGradients({
+    inputs: [
+      ...["q", "k", "v"].map((name) => draw(name, batch * length)),
+      ...["qr", "kr"].map((name) => draw(name, count)),
+    ],
+    operation: (tape, [q, k, v, qr, kr]) => {
+      const bias = relativeScores(tape, { q: q!, k: k!, qr: qr!, kr: kr! }, heads, scale, map);
+      const sizes = { length, heads, keyValueHeads: heads, size, causal: false, scale };
+      return attention(tape, q!, k!, v!, { ...sizes, bias });
+    },
+    reference: ([q, k, v, qr, kr]) => {
+      const out: Matrix = {
+        rows: batch * length,
+        columns: width,
+        data: new Float64Array(batch * length * width),
+      };
+      for (let b = 0; b < batch; b++) {
+        for (let h = 0; h < heads; h++) {
+          for (let i = 0; i < length; i++) {
+            const dot = (x: Matrix, row: number, y: Matrix, other: number) => {
+              let sum = 0;
+              for (let d = h * size; d < (h + 1) * size; d++) {
+                sum += x.data[row * width + d]! * y.data[other * width + d]!;
+              }
+              return sum;
+            };
+            const query = b * length + i;
+            const weights = Array.from({ length }, (_, j) => {
+              const key = b * length + j, row = rowOf(i - j);
+              return Math.exp(
+                scale * (dot(q!, query, k!, key) + dot(q!, query, kr!, row) + dot(k!, key, qr!, row)),
+              );
+            });
+            const all = weights.reduce((sum, one) => sum + one, 0);
+            for (let d = h * size; d < (h + 1) * size; d++) {
+              out.data[query * width + d] = weights.reduce(
+                (sum, one, j) => sum + one / all * v!.data[(b * length + j) * width + d]!,
+                0,
+              );
+            }
+          }
+        }
+      }
+      return out;
+    },
+    label: "contents and positions",
+  });
 });

@@ -49,6 +49,35 @@ export function mapRows(tape: Tape, x: Var, map: RowMap): Var {
   });
 }
 
+/** Where the rows of two tensors lie in one that has those of the first and then those of the second. */
+export interface RowJoin {
+  /** Takes each of the two out of the whole again. */
+  readonly parts: readonly [first: RowMap, second: RowMap];
+}
+
+/** A join of `first` and `second` rows. */
+export function rowJoin(gpu: Gpu, first: number, second: number): RowJoin {
+  const range = (from: number, count: number) => Int32Array.from({ length: count }, (_, i) => from + i);
+  const total = first + second;
+  return { parts: [gatherMap(gpu, range(0, first), total), gatherMap(gpu, range(first, second), total)] };
+}
+
+/** The rows of two tensors in one, `[first + second, columns]`. */
+export function joinRows(tape: Tape, first: Var, second: Var, { parts }: RowJoin): Var {
+  const { gpu } = tape, [one, other] = parts;
+  const into = gatherRows(gpu, first.value, one.backward);
+  return tape.record({
+    name: "joinRows",
+    inputs: [first, second],
+    output: gatherRows(gpu, second.value, other.backward, { into, accumulate: true }),
+    backward(gradient, inputs) {
+      parts.forEach((part, input) => {
+        if (inputs.wanted(input)) gatherRows(gpu, gradient, part.forward, inputs.target(input));
+      });
+    },
+  });
+}
+
 interface HostGather {
   readonly rows: number;
   readonly offsets: Uint32Array<ArrayBuffer>;

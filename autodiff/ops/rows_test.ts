@@ -3,7 +3,7 @@ import { createRandom } from "../../numerics/random.ts";
 import { checkGradients } from "../../tests/support/gradient_check.ts";
 import { fromRows, randomMatrix, toRows, zeros } from "../../tests/reference/matrix.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import { gatherMap, mapRows, scatterMap } from "./rows.ts";
+import { gatherMap, joinRows, mapRows, rowJoin, scatterMap } from "./rows.ts";
 
 Deno.test("mapRows() with gatherMap() has the gradients of central differences: rows never, once and often picked", async () => {
   const gpu = await testGpu();
@@ -47,5 +47,25 @@ Deno.test("gatherMap() and scatterMap() refuse a row outside the table by its pl
     const refused = `Cannot gather row ${row} (position 1): the table has 4 rows`;
     assertThrows(() => gatherMap(gpu, [0, row, 1], 4), RangeError, refused);
     assertThrows(() => scatterMap(gpu, [0, row, 1], 4), RangeError, refused);
+  }
+});
+
+Deno.test("joinRows() has the gradients of central differences, and its parts are what was joined", async () => {
+  const gpu = await testGpu();
+  for (const columns of [1, 4, 5]) {
+    using _ = gpu.scope("join");
+    const join = rowJoin(gpu, 3, 2), random = createRandom(columns);
+    await checkGradients({
+      inputs: [randomMatrix(3, columns, random.fork("a")), randomMatrix(2, columns, random.fork("b"))],
+      operation: (tape, [a, b]) => joinRows(tape, a!, b!, join),
+      reference: ([a, b]) => fromRows([...toRows(a!), ...toRows(b!)]),
+      label: `${columns} columns`,
+    });
+    await checkGradients({
+      inputs: [randomMatrix(5, columns, random.fork("all"))],
+      operation: (tape, [all]) => mapRows(tape, all!, join.parts[1]),
+      reference: ([all]) => fromRows(toRows(all!).slice(3)),
+      label: `second part of ${columns} columns`,
+    });
   }
 });

@@ -31,7 +31,10 @@ export interface AttentionSizes {
   readonly angles?: Tensor;
   /** `[batch, keys]`: 0 for a key that takes no part, whatever it holds. */
   readonly mask?: Tensor<"u32">;
-  /** Added to the scaled scores of every batch, `[heads, queries, keys]`; finite also where the mask hides the key. */
+  /**
+   * Added to the scaled scores, `[heads, queries, keys]` for all batches or `[batch, heads, queries, keys]`; finite also where
+   * the mask hides the key.
+   */
   readonly bias?: Tensor;
 }
 
@@ -120,6 +123,7 @@ function shapeOf(
     capped: softCap !== undefined,
     masked: mask !== undefined,
     bias: !bias ? "none" : along === "queries" && keys % 4 === 0 ? "vectors" : "elements",
+    ownBias: isOwn(sizes),
   };
 }
 
@@ -193,11 +197,13 @@ export function attentionBackward(
     if (!accumulate) gpu.clear(into);
     const shape = shapeOf(gpu, sizes, "queries", 2);
     const kernel = kernelOf("attention_bias_gradient", shape, () => queryGradientText(shape, "bias"));
-    for (let firstBatch = 0; firstBatch < batch; firstBatch++) {
+    // Batches that share one add to it one after the other.
+    const together = shape.ownBias ? batch : 1;
+    for (let firstBatch = 0; firstBatch < batch; firstBatch += together) {
       for (let first = 0; first < keys; first += shape.chunk) {
         const blocks = blocksOfQueries(sizes, shape, causal ? first : 0);
         launch(gpu, kernel, { ...buffers, biasGradient: into }, sizes, {
-          ...{ ...blocks, batch: 1, firstBatch, heads, first, firstKey: rows },
+          ...{ ...blocks, batch: together, firstBatch, heads, first, firstKey: rows },
         });
       }
     }
@@ -306,6 +312,11 @@ function blocksOfKeys(
   return Math.ceil(seen / lanes);
 }
 
+/** True where each batch has a bias of its own. */
+function isOwn({ bias }: Pick<AttentionSizes, "bias">): boolean {
+  return bias?.shape.length === 4;
+}
+
 /** The number of batches. @throws {RangeError} where a tensor does not fit the sizes */
 function batchOf(q: Tensor, k: Tensor, v: Tensor, sizes: AttentionSizes): number {
   const { queries, keys, heads, keyValueHeads, size, angles, causal, window, softCap, mask, bias } = sizes;
@@ -351,7 +362,7 @@ function batchOf(q: Tensor, k: Tensor, v: Tensor, sizes: AttentionSizes): number
       `Cannot mask ${batch} x ${keys} keys by "${mask.label}" [${mask.shape}]`,
     );
   }
-  if (bias && elementCount(bias.shape) !== heads * queries * keys) {
+  if (bias && elementCount(bias.shape) !== (isOwn(sizes) ? batch : 1) * heads * queries * keys) {
     throw new RangeError(
       `Cannot add "${bias.label}" [${bias.shape}] to the scores of ${heads} heads, ${queries} queries and ${keys} keys`,
     );

@@ -325,3 +325,51 @@ Deno.test("attention() refuses tensors that do not fit its sizes", async () => {
     bias: gpu.empty([2, 3, 4], "bias"),
   });
 });
+
+Deno.test("attention() with a bias of each batch's own is that of every batch by itself, bit for bit, with its gradients", async () => {
+  const gpu = await testGpu();
+  for (const [length, size, keyValueHeads] of [[5, 3, 2], [68, 8, 1]] as const) {
+    using _ = gpu.scope("own bias");
+    const batch = 3, heads = 2, random = createRandom(length), numbers = length * heads * size;
+    const draw = (name: string, rows: number, columns: number) =>
+      randomMatrix(rows, columns, random.fork(name));
+    const of = {
+      q: draw("q", batch * length, heads * size),
+      k: draw("k", batch * length, keyValueHeads * size),
+      v: draw("v", batch * length, keyValueHeads * size),
+      g: draw("g", batch * length, heads * size),
+      bias: draw("bias", batch * heads * length, length),
+    };
+    const part = ({ data, columns }: Matrix, one: number, rows: number): Matrix => ({
+      ...{ rows, columns },
+      data: data.slice(one * rows * columns, (one + 1) * rows * columns),
+    });
+    const run = async (x: typeof of, batch: number) => {
+      const [q, k, v, g] = [x.q, x.k, x.v, x.g].map((matrix, i) => upload(gpu, matrix, "qkvg"[i]!));
+      const shape = batch === 1 ? [heads, length, length] : [batch, heads, length, length];
+      const bias = upload(gpu, x.bias, "bias", shape);
+      const sizes = {
+        ...{ queries: length, keys: length, heads, keyValueHeads, size, causal: false, scale: 0.5, bias },
+      };
+      const result = attention(gpu, q!, k!, v!, sizes);
+      const targets = [q!, k!, v!, bias].map((like) => gpu.zeros(like.shape, "gradient"));
+      const [toQ, toK, toV, toBias] = targets.map((into) => ({ into, accumulate: false }));
+      attentionBackward(gpu, q!, k!, v!, result, g!, sizes, { q: toQ!, k: toK!, v: toV!, bias: toBias! });
+      return await gpu.downloadAll([result.out, ...targets]);
+    };
+    const together = await run(of, batch);
+    for (let one = 0; one < batch; one++) {
+      const rowsOf = { q: length, k: length, v: length, g: length, bias: heads * length };
+      const alone = await run(
+        Object.fromEntries(
+          (["q", "k", "v", "g", "bias"] as const).map((name) => [name, part(of[name], one, rowsOf[name])]),
+        ) as typeof of,
+        1,
+      );
+      alone.forEach((wanted, i) => {
+        const found = together[i]!.subarray(one * wanted.length, (one + 1) * wanted.length);
+        assertEquals([...found], [...wanted], `batch ${one}, tensor ${i} of ${numbers}`);
+      });
+    }
+  }
+});

@@ -5,6 +5,7 @@ import {
   type AttentionText,
   attentionText,
   bent,
+  biasHead,
   causally,
   CONSTANTS,
   declareKept,
@@ -64,7 +65,7 @@ export function knownText({ size, masked }: Pick<AttentionShape, "size" | "maske
 
 /**
  * One chunk of keys for all queries: adds to the gradient of the queries, or to that of the bias, one batch at a time
- * since all share it.
+ * where all share it.
  */
 export function queryGradientText(shape: AttentionShape, of: "queries" | "bias"): AttentionText {
   const { chunk, lanes, rotary, causal, capped, bias } = shape, heads = rowsOfHeads(shape), { quads } = heads;
@@ -95,7 +96,7 @@ export function queryGradientText(shape: AttentionShape, of: "queries" | "bias")
     accumulate: "u.accumulate != 0u",
   });
   const storeBias = wgsl`
-    let to = (head * u.queries + place) * u.keys + u.first;
+    let to = (${biasHead(shape)} * u.queries + place) * u.keys + u.first;
     let count = min(${chunk}u, u.keys - u.first);
     for (var j = 0u; j < count; j++) {
       bias_gradient[to + j] += kept[${4 * scores}u + j];
@@ -158,7 +159,7 @@ export function keyGradientText(shape: AttentionShape): AttentionText {
     for (var j = 0u; j < min(${chunk}u, u.queries * u.group - u.first); j++) {
       let of_group = u.first + j;
       let head = key_head * u.group + of_group / u.queries;
-      let at = (head * u.queries + of_group % u.queries) * u.keys + place;
+      let at = (${biasHead(shape)} * u.queries + of_group % u.queries) * u.keys + place;
       kept[${4 * weights}u + j] = LOG2_E * bias[at];
     }
   `;

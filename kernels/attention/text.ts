@@ -23,6 +23,8 @@ export interface AttentionShape {
   readonly masked: boolean;
   /** How a bias that is added to the scores is read, if there is one: "vectors" where rows are whole vectors of four. */
   readonly bias: "none" | "elements" | "vectors";
+  /** True where each batch has a bias of its own. */
+  readonly ownBias: boolean;
 }
 
 /** A kernel that is made for a shape: its text, what it binds, in order, and its workgroup memory. */
@@ -422,7 +424,7 @@ export function loadQuery(shape: AttentionShape, count: number, scores: number):
     }
   `;
   const biases = wgsl`
-    let bias_at = (head * u.queries + place) * u.keys + u.first;
+    let bias_at = (${biasHead(shape)} * u.queries + place) * u.keys + u.first;
     let in_chunk = u.keys - u.first;
     ${bias === "vectors" ? vectors : elements}
   `;
@@ -432,6 +434,11 @@ export function loadQuery(shape: AttentionShape, count: number, scores: number):
     ${load(0, "q", "row", rotary ? "u32(i32(place) + ahead)" : null)}
     ${bias !== "none" && biases}
   `;
+}
+
+/** WGSL of the head whose bias is added: of those of all batches where each has its own. */
+export function biasHead({ ownBias }: Pick<AttentionShape, "ownBias">): string {
+  return ownBias ? "(batch * u.heads + head)" : "head";
 }
 
 /** WGSL of products of queries and keys as scores: of what a soft cap bends them to, a number from -1 to 1, where there is one. */

@@ -120,7 +120,7 @@ const SHARED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What names of a whole model begin with, and those in a file of the network without its head may not. */
-const ROOT = /^(transformer|vit|dinov2|bert|roberta|distilbert)\./;
+const ROOT = /^(transformer|vit|dinov2|bert|roberta|distilbert|deberta)\./;
 /** What first files of BERT call a norm's weight and bias. */
 const FIRST: Readonly<Record<string, string>> = { weight: "gamma", bias: "beta" };
 

@@ -18,7 +18,7 @@ import { gemma2Config } from "./configs/gemma2.ts";
 import { gemma3Config } from "./configs/gemma3.ts";
 import { gpt2Config } from "./configs/gpt2.ts";
 import { dinov2Config, vitConfig } from "./configs/image_classifiers.ts";
-import { bertConfig, distilBertConfig, robertaConfig } from "./configs/text_classifiers.ts";
+import { bertConfig, debertaV2Config, distilBertConfig, robertaConfig } from "./configs/text_classifiers.ts";
 import { llamaConfig } from "./configs/llama.ts";
 import { mistralConfig } from "./configs/mistral.ts";
 import { qwen2Config } from "./configs/qwen2.ts";
@@ -26,6 +26,7 @@ import { qwen3Config } from "./configs/qwen3.ts";
 
 export {
   bertConfig,
+  debertaV2Config,
   dinov2Config,
   distilBertConfig,
   gemma2Config,
@@ -349,6 +350,8 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
       return { family: "text-classifier", config: robertaConfig(json, name) };
     case "distilbert":
       return { family: "text-classifier", config: distilBertConfig(json, name) };
+    case "deberta-v2":
+      return { family: "text-classifier", config: debertaV2Config(json, name) };
     case "vit":
       return { family: "image-classifier", config: vitConfig(json, name) };
     case "dinov2":
@@ -380,6 +383,7 @@ export function checkpointConfig(json: unknown, name: string): CheckpointConfig 
               "bert",
               "roberta",
               "distilbert",
+              "deberta-v2",
             ].join(", ")
           }`,
       );

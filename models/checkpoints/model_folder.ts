@@ -26,7 +26,7 @@ const OPEN_CLIP = "open_clip_config.json";
 const TOKENIZER = "tokenizer.json";
 const PREPARATION = [TOKENIZER, "tokenizer_config.json", PREPROCESSOR];
 /** What does where there is no `tokenizer.json`. */
-const OTHER_TOKENIZERS = ["tokenizer.model", "spiece.model", "tokenizer.bin", "vocab.json"];
+const OTHER_TOKENIZERS = ["tokenizer.model", "spiece.model", "spm.model", "tokenizer.bin", "vocab.json"];
 
 /**
  * The model in a folder of Hugging Face's layout (see `checkpointConfig`), of OpenCLIP's, or of TensorFlow.js's. Only
@@ -110,7 +110,7 @@ async function imageClassifier(
 
 /** Heads of other tasks, which a checkpoint may have beside its encoder or in place of a classifier. */
 const OTHER_HEADS =
-  /^(cls|lm_head|vocab_transform|vocab_layer_norm|vocab_projector|roberta\.pooler|pooler)\./;
+  /^(cls|lm_head|vocab_transform|vocab_layer_norm|vocab_projector|roberta\.pooler|pooler|lm_predictions|mask_predictions)\.|^deberta\.embeddings\.position_embeddings\./;
 
 /** A text classifier, or one whose head is to be made: a checkpoint that was only pretrained has none. */
 function textClassifier(

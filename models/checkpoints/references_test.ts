@@ -15,6 +15,7 @@ import { checkpointWeights, readCheckpointFolder } from "./checkpoint_folder.ts"
 import { createClipText } from "../clip_text.ts";
 import { createDecoder } from "../decoder.ts";
 import { bucketOf, createEncoderDecoder } from "../encoder_decoder.ts";
+import { positionBucket, usedPositions } from "../text_classifier.ts";
 import {
   checkpointConfig,
   clipConfig,
@@ -296,7 +297,7 @@ test("createVision() gives Hugging Face's image embeddings and gradients (tiny-c
   assertGradients(new Map(model.parameters.map(({ name }, i) => [name, arrays[i]!])), reference.grads, 5e-5);
 });
 
-for (const name of ["tiny-bert", "tiny-roberta", "tiny-distilbert"]) {
+for (const name of ["tiny-bert", "tiny-roberta", "tiny-distilbert", "tiny-deberta-v3"]) {
   test(`checkpointEntry() makes a text classifier that gives Hugging Face's logits, loss and gradients (${name})`, async () => {
     const folder = fixture(`hf/${name}`), reference = await readJson(`${folder}/reference.json`);
     const gpu = await testGpu(), entry = await readModelFolder(folder, name);
@@ -318,6 +319,16 @@ for (const name of ["tiny-bert", "tiny-roberta", "tiny-distilbert"]) {
     assertGradients(gradients, reference.grads, 5e-5);
   });
 }
+
+test("positionBucket() counts distances as Hugging Face's code does", async () => {
+  const reference = JSON.parse(await Deno.readTextFile(fixture("hf/tiny-deberta-v3/reference.json")));
+  const { relative_position: distances, bucket } = reference.relative_position_buckets;
+  const relative = { buckets: 8, maxPosition: 32 };
+  assertEquals(distances.map((one: number) => positionBucket(one, relative)), bucket);
+  // The published models have 256 buckets for 512 positions; short texts use few of them.
+  assertEquals(usedPositions(16, { buckets: 256, maxPosition: 512 }), { first: 241, count: 31 });
+  assertEquals(usedPositions(512, { buckets: 256, maxPosition: 512 }), { first: 1, count: 511 });
+});
 
 for (const name of ["tiny-vit", "tiny-dinov2"]) {
   test(`checkpointEntry() makes an image classifier that gives Hugging Face's logits, loss and gradients (${name})`, async () => {

@@ -24,6 +24,7 @@ const CONFIG = "tokenizer_config.json";
 const OTHERS = {
   "tokenizer.model": parseSentencePiece,
   "spiece.model": parseSentencePiece,
+  "spm.model": parseDeberta,
   "tokenizer.bin": parseLlama2c,
   "vocab.json": parsePieceList,
 } as const;
@@ -38,6 +39,11 @@ const LIST = "[".charCodeAt(0);
 const MOST_BYTES = 2 ** 26;
 /** Time for a text, in ms: a thousand times what the longest takes. Expressions of a file may backtrack without end. */
 const TIME_LIMIT = 5_000;
+
+/** DeBERTa's file, whose tokens around texts the file itself may not name. */
+function parseDeberta(bytes: Uint8Array): SentencePieceModel {
+  return { ...parseSentencePiece(bytes), begin: "[CLS]", end: "[SEP]", pad: "[PAD]" };
+}
 
 /** A text with letters of both cases, a number, a sign that few vocabularies have, and spaces. */
 const FIRST = "The 2 cats' é\n";
@@ -57,7 +63,8 @@ export interface SpecialTokens {
  * answer, or `sep_token` where there is none, `pad_token` pads, `bos_token` or else `cls_token` begins a text unless
  * `add_bos_token` is false. Where it names no end, both are as "post_processor" has them, which also says how a pair of
  * texts is written. Where there is no `tokenizer.json`, it
- * is SentencePiece's `tokenizer.model` or `spiece.model`, or llama2.c's `tokenizer.bin`, which name these tokens themselves.
+ * is SentencePiece's `tokenizer.model`, `spiece.model` or `spm.model` (DeBERTa's), or llama2.c's `tokenizer.bin`, which name these
+ * tokens themselves.
  *
  * @param folder path of the folder
  * @param special what the config does not say, or says otherwise
@@ -103,18 +110,25 @@ async function pieceTokenizer(
     if (error instanceof SentencePieceFlaw) throw refused(error.message);
     throw error;
   }
-  const named = config as Readonly<Record<string, unknown>> | null;
+  const named = config as Readonly<Record<string, unknown>> | null, isDeberta = parse === parseDeberta;
+  const changing = ["do_lower_case", "split_by_punct"].find((field) => named?.[field] === true);
+  if (isDeberta && changing) throw refused(`${changing} in ${CONFIG} is true, which is not read`);
   const tokenOf = (spelled: string | undefined, own: string) => {
     const token = inner.tokenOf(spelled ?? own);
     if (token === undefined && spelled !== undefined) throw refused(`it has no token ${show(spelled)}`);
     return token;
   };
-  const stop = tokenOf(special.stop ?? spelling(named?.["eos_token"]), model.end);
+  const ends = spelling(named?.["eos_token"]) ?? (isDeberta ? spelling(named?.["sep_token"]) : undefined);
+  const stop = tokenOf(special.stop ?? ends, model.end);
   if (stop === undefined) {
     throw refused(`it has no token ${show(model.end)} to end an answer, "eos_token" in ${CONFIG} is needed`);
   }
-  // A config that names none has said so.
-  const begins = named === null ? model.begin : spelling(named["bos_token"]);
+  // A config that names none has said so; DeBERTa's names none of those that it has.
+  const begins = isDeberta
+    ? spelling(named?.["cls_token"]) ?? model.begin
+    : named === null
+    ? model.begin
+    : spelling(named["bos_token"]);
   const asked = special.start ?? (named?.["add_bos_token"] === false ? undefined : begins);
   const start = asked === undefined ? undefined : named === null ? inner.tokenOf(asked) : tokenOf(asked, "");
   const pad = tokenOf(special.pad ?? spelling(named?.["pad_token"]), model.pad);
@@ -123,7 +137,19 @@ async function pieceTokenizer(
     ...{ vocabularySize, pad: pad ?? stop, stop, encode, decode },
     ...(start !== undefined && { start }),
     ...(parse === parsePieceList && BARE),
+    ...(isDeberta && start !== undefined && { pair: bertPair(start, stop) }),
   };
+}
+
+/** A pair as BERT and DeBERTa have it. */
+function bertPair(start: number, stop: number): readonly PairPart[] {
+  return [
+    { token: start, type: 0 },
+    { text: "first", type: 0 },
+    { token: stop, type: 0 },
+    { text: "second", type: 1 },
+    { token: stop, type: 1 },
+  ];
 }
 
 /**

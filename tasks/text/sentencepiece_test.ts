@@ -50,6 +50,20 @@ test("readTokenizer() takes tokenizer.model and spiece.model where there is no t
     assertEquals(await read(), [500, 1, 2, 2]);
     await Deno.writeFile(`${folder}/spiece.model`, await file("unigram.model"));
     assertEquals(await read(), [300, undefined, 1, 0]);
+    // DeBERTa's, whose config names none of its tokens, and which takes pairs.
+    await Deno.rename(`${folder}/spiece.model`, `${folder}/spm.model`);
+    await config({ do_lower_case: false, vocab_type: "spm" });
+    await assertRejects(read, DataError, 'it has no token "[SEP]" to end an answer');
+    await config({ cls_token: "<unk>", sep_token: "</s>", pad_token: "<pad>" });
+    assertEquals(await read(), [300, 2, 1, 0]);
+    const { pair } = await readTokenizer(folder);
+    assertEquals(pair!.map((part) => ["text" in part ? part.text : part.token, part.type]), [
+      ...[[2, 0], ["first", 0], [1, 0], ["second", 1], [1, 1]],
+    ]);
+    await config({ do_lower_case: true });
+    await assertRejects(read, DataError, "do_lower_case in tokenizer_config.json is true, which is not read");
+    await Deno.remove(`${folder}/tokenizer_config.json`);
+    await Deno.rename(`${folder}/spm.model`, `${folder}/spiece.model`);
     await Deno.writeTextFile(`${folder}/spiece.model`, "a pointer of git's");
     await assertRejects(
       read,
@@ -60,7 +74,7 @@ test("readTokenizer() takes tokenizer.model and spiece.model where there is no t
     await assertRejects(
       read,
       DataError,
-      `Cannot read ${folder}/tokenizer.json: there is no such file or folder, nor tokenizer.model, spiece.model, tokenizer.bin`,
+      `Cannot read ${folder}/tokenizer.json: there is no such file or folder, nor tokenizer.model, spiece.model, spm.model, tokenizer.bin`,
     );
   });
 });

@@ -57,14 +57,15 @@ const classifiers = (["vit", "dinov2"] as const).map((kind) =>
     recipe: null,
   })
 );
-const encoders = (["bert", "roberta", "distilbert"] as const).map((kind) =>
+const encoders = (["bert", "roberta", "distilbert", "deberta"] as const).map((kind) =>
   textClassifier({
     id: kind,
     title: kind,
     config: {
       ...{ vocabulary: 50, width: 60, layers: 3, heads: 4, hidden: 100, length: 24, outputs: 3 },
       ...{ kind, activation: "gelu", normEpsilon: 1e-12 } as const,
-      ...{ types: kind === "distilbert" ? 0 : 2, paddingToken: 1 },
+      ...{ types: kind === "distilbert" || kind === "deberta" ? 0 : 2, paddingToken: 1 },
+      ...(kind === "deberta" ? { relative: { buckets: 8, maxPosition: 24 } } : {}),
     },
     recipe: null,
   })

@@ -65,10 +65,15 @@ export function methodFlopsOf(
   return count.weightFlops + count.factorFlops + count.updateFlops;
 }
 
-/** FLOPs of a forward pass over so many examples. */
-export function forwardFlopsOf({ maps, attentions }: Architecture, examples: number): number {
-  const products = maps.reduce((sum, map) => sum + 2 * map.rows * map.in * map.out, 0);
-  return examples * attentions.reduce((sum, one) => sum + attentionFlops(one), products);
+/** Rows of x that go through a map where so many examples come in parts. */
+function rowsOf({ rows, shared = 0 }: CountedMap, examples: number, parts: number): number {
+  return examples * rows + parts * shared;
+}
+
+/** FLOPs of a forward pass over so many examples, or of as many passes as they have parts. */
+export function forwardFlopsOf({ maps, attentions }: Architecture, examples: number, parts = 1): number {
+  const products = maps.reduce((sum, map) => sum + 2 * rowsOf(map, examples, parts) * map.in * map.out, 0);
+  return products + examples * attentions.reduce((sum, one) => sum + attentionFlops(one), 0);
 }
 
 /** FLOPs of both products of attentions. */
@@ -111,7 +116,7 @@ export function countStep(step: CountedStep): StepCount {
     [...trained].some((targetModule) => targetModule >= first && targetModule < end);
   const counted = (map: CountedMap): CountedModule => ({
     ...map,
-    rows: map.rows * batchSize,
+    rows: rowsOf(map, batchSize, accumulate),
     inputGradient: isDownstream(map),
   });
   const work = method.stepWork(options, {
@@ -127,12 +132,12 @@ export function countStep(step: CountedStep): StepCount {
   const moreMaps = maps.filter(({ name }) => more.some((one) => `.${one.name}`.endsWith(`.${name}.weight`)));
   const moreNumbers = sum(more, ({ shape }) => elementCount(shape));
   const below = maps.filter((map) => work.trainsAll || trainsBelow ? map.stage > 0 : isDownstream(map));
-  const flops = (map: CountedMap) => 2 * batchSize * map.rows * map.in * map.out;
+  const flops = (map: CountedMap) => 2 * rowsOf(map, batchSize, accumulate) * map.in * map.out;
   const moved = (map: CountedMap) =>
-    batchSize * map.rows * (map.in + map.out) + accumulate * map.in * map.out;
+    rowsOf(map, batchSize, accumulate) * (map.in + map.out) + accumulate * map.in * map.out;
   const attention = batchSize * sum(attentions, attentionFlops);
   const heads = batchSize * sum(attentions, (one) => 2 * one.count * (one.queries + one.keys) * one.width);
-  const forwardFlops = forwardFlopsOf(architecture, batchSize);
+  const forwardFlops = forwardFlopsOf(architecture, batchSize, accumulate);
   return {
     tokens: batchSize * architecture.tokens,
     maps: maps.length,

@@ -144,6 +144,16 @@ const SENTENCES = useLite({
   },
   recipe: null,
 });
+const DEBERTA = textClassifier({
+  id: "deberta",
+  title: "DeBERTa",
+  config: {
+    ...{ vocabulary: 50, width: 20, layers: 2, heads: 4, hidden: 28, length: 24, outputs: 3, types: 0 },
+    ...{ kind: "deberta", activation: "gelu", normEpsilon: 1e-7, paddingToken: 0 } as const,
+    relative: { buckets: 8, maxPosition: 24 },
+  },
+  recipe: null,
+});
 const UPPER = {
   encoder: ["layer.1.*"],
   decoder: ["layers.1.*"],
@@ -164,6 +174,7 @@ for (
     [CLASSIFIER, tasks.digits],
     [ENCODER, classification],
     [SENTENCES, classification],
+    [DEBERTA, classification],
     [models.vitTiny.resize({ width: 32, layers: 2 }), tasks.digits],
     [t5Tiny.resize({ width: 32, layers: 2 }), translation],
   ] as const

@@ -22,6 +22,7 @@ const BESIDE = [
   "tokenizer_config.json",
   "tokenizer.model",
   "spiece.model",
+  "spm.model",
   "tokenizer.bin",
   "special_tokens_map.json",
   "generation_config.json",

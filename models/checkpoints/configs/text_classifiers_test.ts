@@ -12,7 +12,7 @@ import { type WritableTensor, writeSafetensors } from "../write_safetensors.ts";
 
 const test = testNeeding(FILES);
 
-Deno.test("checkpointConfig() reads BERT, RoBERTa and DistilBERT, and refuses what our classifiers do not have", () => {
+Deno.test("checkpointConfig() reads BERT, RoBERTa, DistilBERT and DeBERTa-v3, and refuses what our classifiers do not have", () => {
   const sizes = { width: 768, heads: 12, hidden: 3072, activation: "gelu", normEpsilon: 1e-12 } as const;
   const read = (json: object) => checkpointConfig(json, "file").config;
   assertEquals(read({ model_type: "bert", id2label: { 0: "a", 1: "b", 2: "c" } }), {
@@ -28,8 +28,32 @@ Deno.test("checkpointConfig() reads BERT, RoBERTa and DistilBERT, and refuses wh
     ...{ kind: "distilbert", ...sizes, layers: 6, vocabulary: 30522, length: 512, types: 0 },
     ...{ paddingToken: 0, outputs: 2 },
   });
+  // As microsoft/deberta-v3-base has it.
+  const deberta = {
+    ...{ model_type: "deberta-v2", hidden_size: 768, num_attention_heads: 12, num_hidden_layers: 12 },
+    ...{ intermediate_size: 3072, max_position_embeddings: 512, relative_attention: true },
+    ...{ position_buckets: 256, norm_rel_ebd: "layer_norm", share_att_key: true, pos_att_type: "p2c|c2p" },
+    ...{ layer_norm_eps: 1e-7, max_relative_positions: -1, position_biased_input: false },
+    ...{ type_vocab_size: 0, vocab_size: 128100 },
+  };
+  assertEquals(read(deberta), {
+    ...{ kind: "deberta", ...sizes, layers: 12, vocabulary: 128100, length: 512, types: 0 },
+    ...{ normEpsilon: 1e-7, paddingToken: 0, outputs: 2, relative: { buckets: 256, maxPosition: 512 } },
+  });
   for (
     const [json, reason] of [
+      [{ ...deberta, pos_att_type: ["c2p"] }, 'pos_att_type is ["c2p"], ["p2c","c2p"] is needed'],
+      [{ ...deberta, relative_attention: false }, "relative_attention is false, true is needed"],
+      [{ ...deberta, position_biased_input: true }, "position_biased_input is true, false is needed"],
+      [{ ...deberta, share_att_key: false }, "share_att_key is false, true is needed"],
+      [{ ...deberta, norm_rel_ebd: "none" }, 'norm_rel_ebd is "none", "layer_norm" is needed'],
+      [{ ...deberta, type_vocab_size: 2 }, "type_vocab_size is 2, 0 is needed"],
+      [{ ...deberta, conv_kernel_size: 3 }, "conv_kernel_size is 3, no convolution (0) is needed"],
+      [{ ...deberta, position_buckets: -1 }, "position_buckets is -1, an even number from 2 is needed"],
+      [{ ...deberta, max_relative_positions: 100 }, "max_relative_positions is 100, more than half of"],
+      [{ ...deberta, attention_head_size: 32 }, "attention_head_size is 32, hidden_size / num_attention"],
+      [{ ...deberta, embedding_size: 128 }, "embedding_size is 128, as many as hidden_size are"],
+      [{ ...deberta, pooler_hidden_act: "tanh" }, 'pooler_hidden_act is "tanh", "gelu" is needed'],
       [{ model_type: "bert", hidden_act: "relu" }, 'hidden_act is "relu", "gelu" is needed'],
       [
         { model_type: "bert", position_embedding_type: "relative_key" },
@@ -58,7 +82,10 @@ test("readModelFolder() takes encoders that were only pretrained, under older na
   const gpu = await testGpu();
   const other = { shape: [3], data: new Float32Array(3) };
   for (
-    const [kind, beside, heads] of [
+    const [name, beside, heads] of [
+      ["deberta-v3", "lm_predictions.lm_head.bias", [
+        ...["pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias"],
+      ]],
       ["bert", "cls.predictions.bias", ["classifier.weight", "classifier.bias"]],
       ["roberta", "lm_head.bias", [
         ...["classifier.dense.weight", "classifier.dense.bias"],
@@ -70,17 +97,19 @@ test("readModelFolder() takes encoders that were only pretrained, under older na
       ]],
     ] as const
   ) {
-    const from = fixture(`hf/tiny-${kind}`);
+    const from = fixture(`hf/tiny-${name}`), kind = name.split("-")[0]!;
     const { tensors } = await readSafetensors(`${from}/model.safetensors`);
     await inFolder(async (folder) => {
       const bare = new Map<string, WritableTensor>(
-        [...tensors].filter(([name]) => !/^(pre_)?classifier\./.test(name)).map(([name, { shape, data }]) => {
-          const older = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
-            "LayerNorm.bias",
-            "LayerNorm.beta",
-          );
-          return [older.replace(`${kind}.`, ""), { shape, data }];
-        }),
+        [...tensors].filter(([name]) => !/^((pre_)?classifier|pooler)\./.test(name)).map(
+          ([name, { shape, data }]) => {
+            const older = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+              "LayerNorm.bias",
+              "LayerNorm.beta",
+            );
+            return [older.replace(`${kind}.`, ""), { shape, data }];
+          },
+        ),
       );
       const write = () => writeSafetensors(`${folder}/model.safetensors`, bare);
       bare.set(beside, other);
