@@ -80,7 +80,7 @@ function readFour(name: string, { vector, type = "f32" }: Stored): string {
     nf4: wgsl`
       let codes = ${name}[${nf4Layout(0).codes}u + at / 8u] >> (at / 4u % 2u * 16u);
       return vec4(
-        ${[4, 0, 12, 8].map((shift) => `bitcast<f32>(${name}[codes >> ${shift}u & 15u]),`)}
+        ${[4, 0, 12, 8].map((shift) => `bitcast<f32>(${name}[(codes >> ${shift}u) & 15u]),`)}
       ) * ${name}_scale(at);
     `,
   };
@@ -105,7 +105,7 @@ function readOne(name: string, { type = "f32" }: Stored): string {
     `,
     nf4: wgsl`
       // Of two in a byte the first is the upper one.
-      let code = ${name}[${nf4Layout(0).codes}u + at / 8u] >> ((at % 8u ^ 1u) * 4u) & 15u;
+      let code = (${name}[${nf4Layout(0).codes}u + at / 8u] >> (((at % 8u) ^ 1u) * 4u)) & 15u;
       return bitcast<f32>(${name}[code]) * ${name}_scale(at);
     `,
   };
@@ -135,7 +135,7 @@ function readScale(name: string, { type = "f32", count }: Stored): string | null
       let sizes = ${codes}u + (${count} + 7u) / 8u;
       let block = at / ${NF4_BLOCK}u;
       let factors = sizes + ((${count} + ${NF4_BLOCK - 1}u) / ${NF4_BLOCK}u + 3u) / 4u;
-      let code = ${name}[sizes + block / 4u] >> (block % 4u * 8u) & 255u;
+      let code = (${name}[sizes + block / 4u] >> (block % 4u * 8u)) & 255u;
       let factor = bitcast<f32>(${name}[factors + block / ${NF4_OUTER_BLOCK}u]);
       return bitcast<f32>(${name}[${sizeValues}u + code]) * factor + bitcast<f32>(${name}[${mean}u]);
     }
