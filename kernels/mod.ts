@@ -52,6 +52,7 @@ export {
   tallOverlaps,
   tallProducts,
   type TallTerm,
+  thinBases,
   type ThinSvds,
   thinSvds,
   thinSvdsInto,

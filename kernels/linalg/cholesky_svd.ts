@@ -68,7 +68,7 @@ const jacobiKernel = defineKernel({
   name: "jacobi",
   source: jacobiSource(jacobi),
   ...jacobi,
-  constants: { LANES: 64 },
+  constants: { LANES: 64, BASIS: false },
   workgroupBytes: ({ LANES }) => 4 * Number(LANES) + 4,
 });
 
@@ -92,15 +92,18 @@ export interface CholeskySvds {
   readonly vAt: number;
   readonly wAt: number;
   readonly sAt: number;
+  /** Any orthonormal basis will do for U. */
+  readonly anyBasis: boolean;
 }
 
 /**
- * V and s of X = U diag(s) Vᵀ, for all matrices. s is 0 where it is below 1e-6 of the largest, with a zero column in V.
+ * V and s of X = U diag(s) Vᵀ, for all matrices; or with `anyBasis` R⁻¹ and ones of X = U R, where X is not near to one that
+ * lacks ranks. s is 0 where it is below 1e-6 of the largest, with a zero column in V.
  * What it needs on the way is freed at once.
  */
 export function choleskySvds(
   gpu: Gpu,
-  { layouts, flat, rank, rows, small, ...places }: CholeskySvds,
+  { layouts, flat, rank, rows, small, anyBasis, ...places }: CholeskySvds,
   lanes: number,
 ): void {
   using _ = gpu.scope("Cholesky QR", "scratch");
@@ -147,7 +150,7 @@ export function choleskySvds(
   gpu.launch(jacobiKernel, {
     buffers: { y: r, small },
     uniforms: { rank, blocks, ...places, zero: 0 },
-    constants: { LANES: lanes },
+    constants: { LANES: lanes, BASIS: anyBasis },
     workgroups: [count],
   });
 }

@@ -46,8 +46,12 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
     ${declarations(spec, { y: "vec4<f32>", small: "vec4<f32>" })}
 
     override LANES = 64u;
+    // Any orthonormal basis will do: of a matrix Y^T = R whose condition number is bounded, R^-1 is V and s is 1.
+    override BASIS = false;
 
     const SMALL = 1e-6;
+    // Bound of the condition number, squared: R's and its inverse's Frobenius norms.
+    const MOST = 1e10;
     const SWEEPS = 15u;
     // Cosine of two columns that counts as 0, a few units of 2^-24; and one that rounding of the next sweep may leave.
     const ORTHOGONAL = 2e-7;
@@ -67,7 +71,12 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
       let y0 = group.x * 4u * blocks * blocks;
       // A block without another one rests for a round; a single one meets itself, as all zeros.
       let players = max(blocks + blocks % 2u, 2u);
-      for (var sweep = 0u; sweep < SWEEPS; sweep++) {
+      let v0 = group.x * u.block + u.v_at;
+      let s0 = group.x * u.block + u.s_at;
+      let w0 = group.x * u.block + u.w_at;
+      let is_inverse = BASIS && is_inverted(lane, y0, v0);
+      let sweeps = select(SWEEPS, 0u, is_inverse);
+      for (var sweep = 0u; sweep < sweeps; sweep++) {
         partial[lane] = 0.0;
         for (var round = 0u; round + 1u < players; round++) {
           for (var pair = lane; pair < players / 2u; pair += LANES) {
@@ -93,7 +102,6 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
         }
       }
 
-      let s0 = group.x * u.block + u.s_at;
       for (var b = lane; b < blocks; b += LANES) {
         var values = NONE;
         for (var k = 0u; k < 4u + u.zero; k++) {
@@ -104,6 +112,9 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
           }
           values[k] = sqrt(sum4(squares));
         }
+        if (is_inverse) {
+          values = vec4<f32>(vec4(4u * b) + vec4(0u, 1u, 2u, 3u) < vec4(u.rank));
+        }
         small[s0 + b] = values;
       }
       storageBarrier();
@@ -112,8 +123,7 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
         largest = max(largest, small[s0 + b]);
       }
       let threshold = SMALL * max(max(largest.x, largest.y), max(largest.z, largest.w));
-      let v0 = group.x * u.block + u.v_at;
-      for (var j = lane; j < u.rank; j += LANES) {
+      for (var j = lane; j < u.rank && !is_inverse; j += LANES) {
         let value = small[s0 + j / 4u][j % 4u];
         let inverse = select(0.0, 1.0 / value, value > threshold);
         for (var i = 0u; i < blocks; i++) {
@@ -122,7 +132,6 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
       }
       storageBarrier();
       // V diag(1 / s), by rows.
-      let w0 = group.x * u.block + u.w_at;
       for (var i = lane; i < u.rank; i += LANES) {
         for (var b = 0u; b < blocks; b++) {
           let values = small[s0 + b];
@@ -136,6 +145,86 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
       for (var b = lane; b < blocks; b += LANES) {
         small[s0 + b] = select(NONE, small[s0 + b], small[s0 + b] > vec4(threshold));
       }
+    }
+
+    // R^-1 by columns, four at a time, by substitution from the last row up; true where that is to be used.
+    fn is_inverted(lane: u32, y0: u32, v0: u32) -> bool {
+      let blocks = u.blocks;
+      var squares = vec2<f32>(0.0);
+      var least = 1.0;
+      for (var b = lane; b < blocks; b += LANES) {
+        for (var rest = blocks; rest > 0u; rest--) {
+          let p = rest - 1u;
+          let row = y0 + 4u * p * blocks;
+          // Columns of what is solved for, rows 4 p to 4 p + 3.
+          var found = mat4x4<f32>();
+          if (p <= b) {
+            var right = mat4x4<f32>();
+            if (p == b) {
+              right = mat4x4<f32>(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0);
+            }
+            for (var q = p + 1u; q <= b; q++) {
+              let lines = transpose(mat4x4<f32>(
+                y[row + q],
+                y[row + blocks + q],
+                y[row + 2u * blocks + q],
+                y[row + 3u * blocks + q],
+              ));
+              right -= lines * four_columns(v0, b, q);
+              squares.x += dot(lines[0], lines[0]) + dot(lines[1], lines[1]) + dot(lines[2], lines[2]) +
+                dot(lines[3], lines[3]);
+            }
+            let r0 = y[row + p];
+            let r1 = y[row + blocks + p];
+            let r2 = y[row + 2u * blocks + p];
+            let r3 = y[row + 3u * blocks + p];
+            if (p == b) {
+              squares.x += dot(r0, r0) + dot(r1, r1) + dot(r2, r2) + dot(r3, r3);
+              let pivots = vec4(r0.x, r1.y, r2.z, r3.w);
+              let some = vec4(4u * p) + vec4(0u, 1u, 2u, 3u) < vec4(u.rank);
+              least = select(0.0, least, all((pivots > NONE) | !some));
+            }
+            let by_row = transpose(right);
+            let x3 = quotient(by_row[3], r3.w);
+            let x2 = quotient(by_row[2] - r2.w * x3, r2.z);
+            let x1 = quotient(by_row[1] - r1.z * x2 - r1.w * x3, r1.y);
+            let x0 = quotient(by_row[0] - r0.y * x1 - r0.z * x2 - r0.w * x3, r0.x);
+            found = transpose(mat4x4<f32>(x0, x1, x2, x3));
+          }
+          for (var k = 0u; k < min(u.rank - 4u * b, 4u) + u.zero; k++) {
+            small[v0 + (4u * b + k) * blocks + p] = found[k];
+            squares.y += dot(found[k], found[k]);
+          }
+        }
+      }
+      let norm = sum_of(lane, squares.x);
+      let inverse_norm = sum_of(lane, squares.y);
+      let lacks = sum_of(lane, 1.0 - least);
+      if (lane == 0u) {
+        again = select(0u, 1u, lacks == 0.0 && norm * inverse_norm < MOST);
+      }
+      return workgroupUniformLoad(&again) == 1u;
+    }
+
+    fn four_columns(v0: u32, b: u32, q: u32) -> mat4x4<f32> {
+      let columns = v0 + min(vec4(4u * b) + vec4(0u, 1u, 2u, 3u), vec4(u.rank - 1u)) * u.blocks + q;
+      return mat4x4<f32>(small[columns.x], small[columns.y], small[columns.z], small[columns.w]);
+    }
+
+    fn quotient(values: vec4<f32>, by: f32) -> vec4<f32> {
+      return select(NONE, values / by, by > 0.0);
+    }
+
+    // Sum over the lanes; all get it.
+    fn sum_of(lane: u32, value: f32) -> f32 {
+      workgroupBarrier();
+      partial[lane] = value;
+      workgroupBarrier();
+      var sum = 0.0;
+      for (var l = 0u; l < LANES + u.zero; l++) {
+        sum += partial[l];
+      }
+      return sum;
     }
 
     // Makes the four columns from \`a\` on and the four from \`b\` on orthogonal; of a block that meets itself, the four.

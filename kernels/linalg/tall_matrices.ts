@@ -176,6 +176,8 @@ export interface SvdPlaces {
   readonly vAt: number;
   readonly rAt: number;
   readonly sAt: number;
+  /** True where any orthonormal basis will do: see `thinBases`. */
+  readonly anyBasis?: boolean;
 }
 
 /** Numbers of each tensor that `thinSvdsInto` makes on the way, by formula. */
@@ -198,8 +200,8 @@ export function thinSvdsInto(
 ): void {
   const { flat, rank, rows, layouts } = matrices;
   if (rank > GRAM_SCHMIDT_RANK) {
-    const { block, vAt, rAt, sAt } = places;
-    choleskySvds(gpu, { layouts, flat, rank, rows, small, block, vAt, wAt: rAt, sAt }, lanes);
+    const { block, vAt, rAt, sAt, anyBasis = false } = places;
+    choleskySvds(gpu, { layouts, flat, rank, rows, small, block, vAt, wAt: rAt, sAt, anyBasis }, lanes);
     if (left) {
       const by = { tensor: small, at: 4 * rAt, block: 4 * block, row: smallStride(rank), column: 1 };
       tallProducts(gpu, { ...matrices, flat: left }, [{ x: matrices, by }]);
@@ -210,7 +212,7 @@ export function thinSvdsInto(
   const q = gpu.empty([rows.reduce((sum, count) => sum + count, 0), smallStride(rank)], "orthonormal bases");
   gpu.launch(svdKernel, {
     buffers: { matrices: layouts, x: flat, q, left: left ?? gpu.empty([1], "no left vectors"), small },
-    uniforms: { rank, ...places, zero: 0 },
+    uniforms: { rank, block: places.block, vAt: places.vAt, rAt: places.rAt, sAt: places.sAt, zero: 0 },
     constants: { LANES: lanes, LEFT: left !== null },
     workgroups: [rows.length],
   });
@@ -220,6 +222,16 @@ export function thinSvdsInto(
 export function thinSvds(gpu: Gpu, matrices: TallMatrices, lanes?: number): ThinSvds {
   const left = gpu.empty(matrices.flat.shape, "left singular vectors");
   return { left: { ...matrices, flat: left }, ...decompose(gpu, matrices, left, lanes) };
+}
+
+/**
+ * Orthonormal bases U of what the columns of all `matrices` span, with V and s for which U = X V diag(1 / s), in the caller's
+ * scope. Those of thin SVDs, or above rank 12, where X is not near to a matrix that lacks ranks, those of X = U R: then V is
+ * R⁻¹ and s is 1, which takes a small part of the work.
+ */
+export function thinBases(gpu: Gpu, matrices: TallMatrices, lanes?: number): ThinSvds {
+  const left = gpu.empty(matrices.flat.shape, "orthonormal bases");
+  return { left: { ...matrices, flat: left }, ...decompose(gpu, matrices, left, lanes, true) };
 }
 
 /** V and s of all `matrices`, in the caller's scope: all that inverses of their Gram matrices take. */
@@ -232,10 +244,13 @@ function decompose(
   matrices: TallMatrices,
   left: Tensor | null,
   lanes?: number,
+  anyBasis = false,
 ): Omit<ThinSvds, "left"> {
   const { rank, rows } = matrices, stride = smallStride(rank), block = svdNumbers(rank);
   const small = gpu.empty([rows.length, block], "small matrices"), place = rank * stride / 4;
-  thinSvdsInto(gpu, matrices, { left, small, block: block / 4, vAt: 0, rAt: place, sAt: 2 * place }, lanes);
+  thinSvdsInto(gpu, matrices, {
+    ...{ left, small, block: block / 4, vAt: 0, rAt: place, sAt: 2 * place, anyBasis },
+  }, lanes);
   return {
     v: { tensor: small, at: 0, block, row: 1, column: stride },
     values: { tensor: small, at: 2 * rank * stride, block },

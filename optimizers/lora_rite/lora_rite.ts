@@ -18,7 +18,7 @@ import {
   tallOverlaps,
   tallProducts,
   tallTableWords,
-  thinSvds,
+  thinBases,
 } from "../../kernels/mod.ts";
 import {
   type FactorSide,
@@ -87,7 +87,7 @@ const defaults: LoraRiteOptions = {
  * both factors from the same old ones, with bₜ = β (1 − βᵗ⁻¹) / (1 − βᵗ) in the place of a correction of moments. As in
  * the authors' code, the unmagnified gradients of all factors together are first scaled to a norm of at most `clipNorm`.
  * W follows the same path whichever factors of B A it starts from, since Q and R may be those of any orthonormal basis:
- * they are taken from thin SVDs. Directions in which a factor vanishes are left out, in R⁻¹ and in V, as by a
+ * they are those of `thinBases`. Directions in which a factor vanishes are left out, in R⁻¹ and in V, as by a
  * pseudo-inverse.
  *
  * `skipAbove` is off by default: algorithm 1 skips nothing. The authors' code has 1: it takes the unmagnified gradient of
@@ -324,8 +324,8 @@ function loraRiteRule({ gpu }: Setup, factors: readonly Factors[], options: Lora
     },
     step(gradients, { step, learningRate }) {
       const decay1 = correctedDecay(beta1, step), decay2 = correctedDecay(beta2, step);
-      const decompositions = each((which) => thinSvds(gpu, sides[which].matrices));
-      // R is diag(s) Vᵀ.
+      const decompositions = each((which) => thinBases(gpu, sides[which].matrices));
+      // R is diag(s) V⁻¹.
       const inverses = each((which) => {
         const { v, values } = decompositions[OTHER[which]];
         return smallProducts(gpu, v, null, { rank, f: "s/(s²+d)", values, factors: ones });
