@@ -15,15 +15,21 @@ import {
   zeros,
 } from "../../tests/reference/matrix.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import { tallFactors, thinSvds } from "./tall_matrices.ts";
+import { tallFactors, thinBases, thinSvds } from "./tall_matrices.ts";
 
 /** U `[rows, rank]`, s and V `[rank, rank]` of each matrix, from factors laid out as all A or all B are. */
-async function decomposed(gpu: Gpu, matrices: readonly Matrix[], which: "A" | "B", lanes?: number) {
+async function decomposed(
+  gpu: Gpu,
+  matrices: readonly Matrix[],
+  which: "A" | "B",
+  lanes?: number,
+  how = thinSvds,
+) {
   using _ = gpu.scope("decomposed");
   const stored = which === "A" ? matrices.map(transpose) : matrices;
   const { parts } = gpu.pack(stored.map((m) => ({ label: "X", shape: [m.rows, m.columns] })), "X");
   parts.forEach((part, i) => gpu.write(part, toFloat32(stored[i]!)));
-  const { left, v, values } = thinSvds(gpu, tallFactors(gpu, parts, which), lanes);
+  const { left, v, values } = how(gpu, tallFactors(gpu, parts, which), lanes);
   const [lefts, small] = await gpu.downloadAll([left.flat, v.tensor]) as [Float32Array, Float32Array];
   return matrices.map(({ rows, columns: rank }, i) => {
     const own = lefts.slice((parts[i]!.offset - parts[0]!.offset) / 4).slice(0, rows * rank);
@@ -105,5 +111,40 @@ Deno.test("thinSvds() gives equal bits again, whatever lies beside a matrix, and
     const [{ u, s, v }] = await decomposed(gpu, [large], "B", lanes) as [typeof together[0]];
     const error = norm(subtract(multiply(columnsTimes(u, s), v, { transposeB: true }), large)) / norm(large);
     assertLess(error, 2e-6, `${lanes} lanes`);
+  }
+});
+
+Deno.test("thinBases() gives orthonormal U = X V diag(1 / s) without rotations up to some condition number, and the thin SVD beyond it", async () => {
+  const gpu = await testGpu();
+  for (const which of ["A", "B"] as const) {
+    for (const condition of [1, 1e2, 1e6]) {
+      for (const [rank, rows] of [[13, 40], [33, 120], [64, 64]] as const) {
+        const wanted = Array.from({ length: rank }, (_, i) => condition ** (-i / (rank - 1)));
+        const x = roundToFloat32(withSingularValues(rows, rank, wanted, createRandom(rank + rows)));
+        const low = roundToFloat32(
+          multiply(randomMatrix(rows, 5, createRandom(1)), randomMatrix(5, rank, createRandom(2))),
+        );
+        const matrices = [x, low, zeros(rows, rank)];
+        const found = await decomposed(gpu, matrices, which, undefined, thinBases);
+        const exact = await decomposed(gpu, matrices, which);
+        const label = `${which} [${rows}, ${rank}] condition ${condition}`;
+        if (condition === 1e6) {
+          assertEquals(found, exact, label);
+          continue;
+        }
+        assertEquals(found.slice(1), exact.slice(1), label);
+        const { u, s, v } = found[0]!;
+        assertEquals(s, Array(rank).fill(1), label);
+        assertLess(unlikeIdentity(u, s), 2e-6 + 6e-7 * condition, `${label} U`);
+        assertLess(
+          norm(subtract(multiply(x, v), u)) / norm(u),
+          1e-6 * condition ** 0.5 + 1e-7 * condition,
+          label,
+        );
+        // U spans what X does.
+        const spanned = multiply(u, multiply(u, x, { transposeA: true }));
+        assertLess(norm(subtract(spanned, x)) / norm(x), 2e-6 + 6e-7 * condition, `${label} span`);
+      }
+    }
   }
 });
