@@ -350,6 +350,28 @@ test("--within sets the margin of the same, of a sweep for good and of a report 
   });
 });
 
+test("bench --frozen-weights and --checkpointing save memory in every run, and refuse what there is not", async () => {
+  await inFolder(async ({ run, sweep, out }) => {
+    const lora = [sweep, "--out", out, "--optimizers", "lora", "--dry-run", "--json"];
+    const { out: printed } = await run(
+      "bench",
+      ...lora,
+      "--frozen-weights",
+      "int8",
+      "--checkpointing",
+      "blocks",
+    );
+    const { runs, notes } = JSON.parse(printed);
+    for (const { config } of runs) {
+      assertEquals(config.memory, { frozenWeights: "int8", checkpointing: "blocks" });
+    }
+    assert(notes.includes("Frozen weights are kept as int8"), notes.join());
+    const refused = await run("bench", ...lora, "--frozen-weights", "int4");
+    assertEquals(refused.code, 2);
+    assertStringIncludes(refused.err, 'Cannot find --frozen-weights "int4"');
+  });
+});
+
 test("memory tells what a model takes under each choice, and refuses what there is not by name", async () => {
   await inFolder(async ({ run }) => {
     const { code, out } = await run("memory", "llama-3-2-1b", "--ranks", "8", "--optimizers", "lora,full");

@@ -61,6 +61,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
   }
   const [trainExamples, validationExamples, testExamples] = counts ?? [];
   const data = texts.get("data"), targets = list("targets"), alsoTrain = list("also-train");
+  const memory = readMemory(texts);
   const gpu = readGpu(texts),
     within = readMargin(texts),
     model = texts.get("model"),
@@ -74,6 +75,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     ...(steps && { steps: steps[0]! }),
     ...(targets && { targets }),
     ...(alsoTrain && { alsoTrain }),
+    ...(memory && { memory }),
     ...(data !== undefined && { data }),
     ...(counts && {
       examples: {
@@ -88,6 +90,19 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     ...(gpu && { gpu }),
     ...(within !== undefined && { within }),
   };
+}
+
+/** How runs save memory; undefined where nothing is said. @throws {UserError} where a value is not known */
+function readMemory(texts: ReadonlyMap<string, string>): SweepOverrides["memory"] {
+  const choice = <T extends string>(name: string, known: readonly T[]): T | undefined => {
+    const value = texts.get(name), found = known.find((one) => one === value);
+    if (value !== undefined && !found) throw unknownName(`--${name} "${value}"`, value, known);
+    return found;
+  };
+  const frozenWeights = choice("frozen-weights", ["f32", "f16", "int8", "nf4"]);
+  const checkpointing = choice("checkpointing", ["none", "blocks"]);
+  if (!frozenWeights && !checkpointing) return undefined;
+  return { ...frozenWeights && { frozenWeights }, ...checkpointing && { checkpointing } };
 }
 
 /** Settings of "check". @throws {UserError} where a value can't be read */

@@ -162,6 +162,24 @@ const bench = {
         "A,B",
         "train these themselves beside them: embeddings, head, norms, biases, or names as in PEFT's modules_to_save",
       ),
+      "frozen-weights": text(
+        "TYPE",
+        "keep weights that are not trained in less memory: f32, f16, int8 or nf4",
+        [
+          "f32",
+          "f16",
+          "int8",
+          "nf4",
+        ],
+      ),
+      checkpointing: text(
+        "WHAT",
+        "blocks: compute activations again for the backward pass; none: keep them",
+        [
+          "none",
+          "blocks",
+        ],
+      ),
       rates: path("DIR", "at the rates that a tuning sweep, such as tune, chose into DIR"),
     }),
     ...under("Your own methods, data and models", {
@@ -257,6 +275,8 @@ export const commands = {
         steps: bench.options.steps,
         targets: bench.options.targets,
         "also-train": bench.options["also-train"],
+        "frozen-weights": bench.options["frozen-weights"],
+        checkpointing: bench.options.checkpointing,
       }),
       ...under("Your own methods, data and models", {
         with: bench.options.with,
@@ -306,7 +326,7 @@ export const commands = {
     ],
   },
   memory: {
-    summary: "tell what training a model takes on a GPU, and which card holds it",
+    summary: "tell what training a model takes, and which card holds it",
     details:
       "By formula, before any weight is there. Beside each method: frozen weights in 32, 16, 8.5 and 4.13 bits, with all " +
       "activations kept and with blocks computed again. Runs nothing.",

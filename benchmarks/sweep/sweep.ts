@@ -147,6 +147,8 @@ export interface SweepOverrides {
   readonly targets?: readonly string[];
   /** What is trained itself beside them, for every task. */
   readonly alsoTrain?: readonly string[];
+  /** How runs save memory, for every task; what is not named stays. */
+  readonly memory?: NonNullable<RunConfig["memory"]>;
   /** Path of real data for every task that is left. */
   readonly data?: string;
   /** How the data are read, where they are the user's own. */
@@ -194,6 +196,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     steps,
     targets,
     alsoTrain,
+    memory,
     data,
     layout,
     trainOnTest,
@@ -219,17 +222,18 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     const entries = all.filter((entry) => entry.id === id);
     return entries.length > 0 ? entries : [{ id, ...grid }];
   });
-  const trained = {
+  const trained = (before: { readonly memory?: RunConfig["memory"] }) => ({
+    ...(memory && { memory: { ...before.memory, ...memory } }),
     ...(targets && { targetModules: [...targets] }),
     ...(alsoTrain && { alsoTrain: [...alsoTrain] }),
-  };
+  });
   return {
     ...spec,
-    base: { ...withSteps(spec.base, steps), ...trained },
+    base: { ...withSteps(spec.base, steps), ...trained(spec.base) },
     tasks: (chosenTasks ?? allTasks).map((entry) => ({
       ...entry,
       ...(steps !== undefined && withSteps(baseOf(spec, entry), steps)),
-      ...trained,
+      ...trained(baseOf(spec, entry)),
       task: {
         ...entry.task,
         ...examples,
@@ -402,6 +406,7 @@ export function takeRates(
     ...describeTransfer(spec, uses),
     ...describeFolders(spec, uses),
     ...describeAlsoTrained(drafts, uses),
+    ...describePrecisions(drafts, uses),
   ];
   // Those of the other seeds differ from these in the seed alone.
   const all = [...new Set(spec.seeds)].flatMap((seed) =>
@@ -494,6 +499,14 @@ function describeAlsoTrained(drafts: readonly Draft[], uses: readonly RateUse[])
     : [...trained].map((names) =>
       `Runs also train ${names}: rates do not tell what else was trained when they were chosen`
     );
+}
+
+/** What frozen weights are kept in, where that is less than 32 bits: the base is another one then. */
+function describePrecisions(drafts: readonly Draft[], uses: readonly RateUse[]): string[] {
+  const kept = new Set(drafts.map(({ config: { memory } }) => memory?.frozenWeights ?? "f32"));
+  kept.delete("f32");
+  const rates = uses.length > 0 ? "; rates were chosen with 32 bits" : "";
+  return [...kept].map((type) => `Frozen weights are kept as ${type}${rates}`);
 }
 
 /** What a run has in place of the sweep's own sizes. */

@@ -584,6 +584,17 @@ Deno.test("expand() notes rates that were tuned on other data, and refuses a tas
   assertEquals(expand(more, takingData, chosenRates([chosenRate({})])).notes, [
     "Runs also train k: rates do not tell what else was trained when they were chosen",
   ]);
+  const saving = override(
+    tuned,
+    { memory: { frozenWeights: "nf4" }, ranks: [2], optimizers: ["lora"] },
+    takingData,
+  );
+  const kept = expand(saving, takingData, chosenRates([chosenRate({})]));
+  assertEquals(kept.notes, ["Frozen weights are kept as nf4; rates were chosen with 32 bits"]);
+  assertEquals(kept.configs.every(({ memory }) => memory?.frozenWeights === "nf4"), true);
+  // What is not named stays as the sweep has it.
+  const both = override(saving, { memory: { checkpointing: "blocks" } }, takingData);
+  assertEquals(both.base.memory, { frozenWeights: "nf4", checkpointing: "blocks" });
   const [own] = tuned.tasks;
   assertThrows(
     () => expand({ ...tuned, tasks: [own!, { ...own!, task: { ...own!.task, data: "mnist" } }] }, takingData),
