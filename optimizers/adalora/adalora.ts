@@ -2,9 +2,10 @@
 import type { LowPrecisionWeight } from "../../autodiff/mod.ts";
 import type { Gradients, Parameter, Tape, Var } from "../../autodiff/tape.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
-import { matmul, MAX_RANK, spanOf } from "../../kernels/mod.ts";
+import { matmul, MAX_RANK, smallStride, spanOf } from "../../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "../adamw.ts";
 import { batchGradients } from "../batched_gradients.ts";
+import { sideTables } from "../factor_sides.ts";
 import {
   attachLowRank,
   type FollowedGradients,
@@ -27,7 +28,7 @@ import {
   type Setup,
 } from "../optimizer.ts";
 import { copyWeight } from "../module_weight.ts";
-import { scaledRowsBackward, Triplets, type TripletValues } from "./triplets.ts";
+import { hasTallProducts, scaledRowsBackward, Triplets, type TripletValues } from "./triplets.ts";
 
 /** Settings of AdaLoRA. `rank` is the mean rank of a target module that is kept at the end. */
 export type AdaloraOptions = Omit<LowRankOptions, "scaling"> & {
@@ -234,12 +235,14 @@ function ownFootprint(options: AdaloraOptions, { targetModules, head }: ModelSha
   const q = targetModules.map((targetModule) => rank * targetModule.in),
     p = targetModules.map((targetModule) => rank * targetModule.out);
   const e = targetModules.map(() => rank), all = [...q, ...p, ...e];
-  const penalty = orthogonality > 0 ? [[2 * count * rank ** 2], [2 * count], all] : [];
+  const isTall = hasTallProducts(rank), stride = isTall ? smallStride(rank) : rank;
+  const penalty = orthogonality > 0 ? [[2 * count * rank * stride], [2 * count], all] : [];
+  const tall = isTall ? sideTables(targetModules) : [];
   return {
     adapters: [q, p, e],
     trained: [...all, ...head],
     state: [...adamwState(all), all, all, e],
-    tables: [[5 * count], q, [Math.max(...q)], [5 * count]],
+    tables: [[5 * count], q, [Math.max(...q)], [5 * count], ...tall, ...tall],
     scratch: [...penalty, [count * rank]],
   };
 }

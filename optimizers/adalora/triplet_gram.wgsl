@@ -3,10 +3,14 @@
 // of a layer in turn.
 struct Uniforms {
   rank: u32,
+  // Elements from one row of M to the next, and of the products where those are formed already.
+  stride: u32,
   weight: f32,
 }
 
 override LANES = 64u;
+// `q` and `p` are not the vectors but Q Q^T and P^T P.
+override FORMED = false;
 
 #use layer
 
@@ -25,13 +29,20 @@ var<workgroup> partial: array<f32, LANES>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let layer = layers[group.x / 2u];
   let r = u.rank;
-  let block = group.x * r * r;
+  let block = group.x * r * u.stride;
   var squares = 0.0;
   for (var k = lane; k < r * r; k += LANES) {
     let i = k / r;
     let j = k % r;
     var value = select(0.0, -1.0, i == j);
-    if (group.x % 2u == 0u) {
+    if (FORMED) {
+      let at = group.x / 2u * r * u.stride + i * u.stride + j;
+      if (group.x % 2u == 0u) {
+        value += q[at];
+      } else {
+        value += p[at];
+      }
+    } else if (group.x % 2u == 0u) {
       let x = layer.q + i * layer.columns;
       let y = layer.q + j * layer.columns;
       for (var t = 0u; t < layer.columns; t++) {
@@ -43,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         value += p[row + i] * p[row + j];
       }
     }
-    grams[block + k] = value;
+    grams[block + i * u.stride + j] = value;
     squares += value * value;
   }
   partial[lane] = squares;
@@ -58,6 +69,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     factor = u.weight / distance;
   }
   for (var k = lane; k < r * r; k += LANES) {
-    grams[block + k] *= factor;
+    grams[block + k / r * u.stride + k % r] *= factor;
   }
 }

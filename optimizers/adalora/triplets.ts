@@ -3,8 +3,19 @@
  * ranking take a few dispatches whatever the number of layers, nothing read back.
  */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
-import { lanesOfMatrix, spanOf } from "../../kernels/mod.ts";
+import { ELEMENT_BYTES, elementCount, type Tensor } from "../../gpu/tensor.ts";
+import {
+  GRAM_SCHMIDT_RANK,
+  lanesOfMatrix,
+  MAX_RANK,
+  type SmallMatrices,
+  smallStride,
+  spanOf,
+  tallFactors,
+  type TallMatrices,
+  tallOverlaps,
+  tallProducts,
+} from "../../kernels/mod.ts";
 import { composeKernel, wgsl } from "../../kernels/wgsl/compose.ts";
 import { groupsFor, groupsForEach } from "../../kernels/wgsl/groups.ts";
 import { snippets } from "../../kernels/wgsl/snippets.ts";
@@ -73,8 +84,8 @@ const gramKernel = composeKernel({
   name: "triplet_gram",
   source: gramSource,
   buffers: { ...layers, q: "read", p: "read", grams: "read_write", distances: "read_write" },
-  uniforms: { rank: "u32", weight: "f32" },
-  constants: { LANES: 64 },
+  uniforms: { rank: "u32", stride: "u32", weight: "f32" },
+  constants: { LANES: 64, FORMED: false },
   workgroupBytes: ({ LANES }) => 4 * Number(LANES),
 }, composition);
 const penaltyKernel = composeKernel({
@@ -117,6 +128,11 @@ const dropKernel = composeKernel({
   constants: {},
 }, composition);
 
+/** True at ranks at which vectors are multiplied as tall matrices are, and have tables of these. */
+export function hasTallProducts(rank: number): boolean {
+  return rank > GRAM_SCHMIDT_RANK && rank <= MAX_RANK;
+}
+
 /** Adds the gradients that `gradient`, of diag(e) Q, gives Q and e to `into`. */
 export function scaledRowsBackward(
   gpu: Gpu,
@@ -141,8 +157,10 @@ export class Triplets {
   readonly #p: Tensor;
   readonly #e: Tensor;
   readonly #layers: Tensor<"u32">;
+  /** Q and P as tall matrices, at ranks at which products of these are faster. */
+  readonly #tall: { readonly q: TallMatrices; readonly p: TallMatrices } | null;
 
-  /** Uploads its table into the caller's scope. @throws {RangeError} where tensors of a kind lie in several buffers */
+  /** Uploads its tables into the caller's scope. @throws {RangeError} where tensors of a kind lie in several buffers */
   constructor(gpu: Gpu, triplets: readonly LayerTriplets[]) {
     this.#gpu = gpu;
     this.#triplets = triplets;
@@ -159,6 +177,12 @@ export class Triplets {
       q.shape[1]!,
     ]);
     this.#layers = gpu.upload(Uint32Array.from(words), "u32", [triplets.length, 5], "triplets");
+    this.#tall = hasTallProducts(this.#rank)
+      ? {
+        q: tallFactors(gpu, triplets.map(({ q }) => q), "A"),
+        p: tallFactors(gpu, triplets.map(({ p }) => p), "B"),
+      }
+      : null;
   }
 
   /** All Q, all P and all e, each as one tensor. */
@@ -193,16 +217,21 @@ export class Triplets {
 
   /**
    * How far vectors are from orthonormal, |QQᵀ − 1| and |PᵀP − 1| of every layer in turn, Frobenius norms, `[2 layers]`;
-   * and for `addPenalty` QQᵀ − 1 and PᵀP − 1 times weight / norm, `[2 layers, rank, rank]`. In the caller's scope.
+   * and for `addPenalty` QQᵀ − 1 and PᵀP − 1 times weight / norm, `[2 layers, rank, rank]`, above rank 12 with rows of whole
+   * vectors. In the caller's scope.
    */
   orthogonality(weight: number): { readonly distances: Tensor; readonly grams: Tensor } {
     const gpu = this.#gpu, rank = this.#rank, count = 2 * this.#triplets.length;
-    const grams = gpu.empty([count, rank, rank], "distances from orthonormal");
+    const tall = this.#tall, stride = tall ? smallStride(rank) : rank;
+    const grams = gpu.empty([count, rank, stride], "distances from orthonormal");
     const distances = gpu.empty([count], "norms of distances");
+    using _ = gpu.scope("products of vectors", "scratch");
+    const q = tall ? tallOverlaps(gpu, tall.q, tall.q).tensor : this.#q;
+    const p = tall ? tallOverlaps(gpu, tall.p, tall.p).tensor : this.#p;
     gpu.launch(gramKernel, {
-      buffers: { layers: this.#layers, q: this.#q, p: this.#p, grams, distances },
-      uniforms: { rank, weight },
-      constants: { LANES: lanesOfMatrix(gpu) },
+      buffers: { layers: this.#layers, q, p, grams, distances },
+      uniforms: { rank, stride, weight },
+      constants: { LANES: lanesOfMatrix(gpu), FORMED: tall !== null },
       workgroups: [count],
     });
     return { distances, grams };
@@ -210,6 +239,25 @@ export class Triplets {
 
   /** `gradients` plus those of weight / 2 times the sum of `distances`, in the caller's scope; zeros between them. */
   addPenalty(gradients: TripletValues, grams: Tensor): TripletValues {
+    const tall = this.#tall, rank = this.#rank;
+    if (tall) {
+      const flat = this.#gpu.empty(gradients.flat.shape, "penalized gradients");
+      this.#gpu.copy(gradients.flat, flat);
+      const square = rank * smallStride(rank);
+      (["q", "p"] as const).forEach((which, i) => {
+        const at = which === "q" ? 0 : gradients.p;
+        const own = {
+          ...flat,
+          offset: flat.offset + ELEMENT_BYTES * at,
+          shape: [elementCount(flat.shape) - at],
+        };
+        const by: SmallMatrices = {
+          ...{ tensor: grams, at: i * square, block: 2 * square, row: smallStride(rank), column: 1 },
+        };
+        tallProducts(this.#gpu, { ...tall[which], flat: own }, [{ x: tall[which], by }], 1);
+      });
+      return { ...gradients, flat };
+    }
     const flat = this.#gpu.zeros(gradients.flat.shape, "penalized gradients");
     this.#gpu.launch(penaltyKernel, {
       buffers: { layers: this.#layers, q: this.#q, p: this.#p, grams, g: gradients.flat, out: flat },

@@ -139,9 +139,17 @@ Deno.test("scaledRowsBackward() adds the gradients of Q and e to what is there",
 
 Deno.test("Triplets.addPenalty() adds the gradient of weight / 2 times the distances from orthonormal", async () => {
   const gpu = await testGpu();
-  for (const rank of [1, 3, 12]) {
+  // Above rank 12 others form the products, and others again where rows and columns are whole vectors.
+  for (
+    const [rank, sizes] of [[1, SIZES], [3, SIZES], [12, SIZES], [14, SIZES], [16, [[8, 20], [
+      132,
+      68,
+    ]]]] as const
+  ) {
     using _ = gpu.scope("penalty");
-    const packed = pack(gpu, rank), { triplets, matrices } = packed, weight = 0.6;
+    const packed = pack(gpu, rank, sizes.map(([rows, columns]) => random(rank, rows, columns))),
+      { triplets, matrices } = packed,
+      weight = 0.6;
     const { distances, grams } = triplets.orthogonality(weight);
     const count = 2 * matrices.length, found = await gpu.download(distances);
     const penalty = (layers: readonly Matrices[]) => weight / 2 * count * distanceFromOrthonormal(layers);

@@ -210,6 +210,7 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     batchSize: 1,
     optimizer: method("lora-pro", { rank: 16, mode: "sgd" }),
   },
+  "adalora of initial rank 18 on vision": { optimizer: method("adalora", { rank: 12 }) },
   "dora on vision": { optimizer: method("dora", { rank: 4 }) },
   "dora with frozen weights in f16, checkpointed, in two parts on a decoder": {
     ...decoder,
