@@ -164,15 +164,12 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
               right = mat4x4<f32>(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0);
             }
             for (var q = p + 1u; q <= b; q++) {
-              let lines = transpose(mat4x4<f32>(
-                y[row + q],
-                y[row + blocks + q],
-                y[row + 2u * blocks + q],
-                y[row + 3u * blocks + q],
-              ));
-              right -= lines * four_columns(v0, b, q);
-              squares.x += dot(lines[0], lines[0]) + dot(lines[1], lines[1]) + dot(lines[2], lines[2]) +
-                dot(lines[3], lines[3]);
+              let line0 = y[row + q];
+              let line1 = y[row + blocks + q];
+              let line2 = y[row + 2u * blocks + q];
+              let line3 = y[row + 3u * blocks + q];
+              right -= transpose(mat4x4<f32>(line0, line1, line2, line3)) * four_columns(v0, b, q);
+              squares.x += dot(line0, line0) + dot(line1, line1) + dot(line2, line2) + dot(line3, line3);
             }
             let r0 = y[row + p];
             let r1 = y[row + blocks + p];
