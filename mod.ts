@@ -123,6 +123,7 @@ export { trainByteLevelBpe } from "./tasks/text/train_byte_level_bpe.ts";
 export * from "./tasks/text/hugging_face_tokenizer.ts";
 export * from "./tasks/text/prompt_templates.ts";
 export { answerBatch, promptTokens, type TextExample } from "./tasks/text/text_batch.ts";
+export type { ChatTokens } from "./tasks/text/chat_tokens.ts";
 export * from "./tasks/data/contents.ts";
 export { DataError } from "./tasks/data/data_error.ts";
 export type { DataSet, Folder, Part, Role } from "./tasks/data/data_set.ts";

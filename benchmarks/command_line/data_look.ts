@@ -33,6 +33,15 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
     ...POOLS.flatMap((pool) => records[pool] ? [`${pool.padEnd(10)}  ${describeRecord(records[pool])}`] : []),
     ...fault === null ? describeDuplicates(duplicates) : [],
     ...look.waysOut === null ? [] : [`Ways out: ${look.waysOut}`],
+    ...look.chat
+      ? [
+        `Written by the model's own chat template; ${
+          look.chat.learnsAll
+            ? "every reply is learned"
+            : "it writes earlier replies otherwise once others follow, so the last one alone is learned"
+        }`,
+      ]
+      : [],
     ...cut === 0 ? [] : [`Cut: ${formatCount(cut, "prompt")}, to ${layout.maxTokens} tokens with the answer`],
     "",
     ...lengths
@@ -54,8 +63,15 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
       `Example ${i + 1}: ${example.tokens[0]} tokens read (|), ${
         example.isClass ? "its class" : example.tokens[1]
       } learned (>)`,
-      ...linesOf("|", example.prompt),
-      ...linesOf(">", example.isClass ? example.answer : `${example.answer}⏎`).map(style.green),
+      ...example.parts
+        ? example.parts.flatMap(({ text, isLearned }) => {
+          const lines = linesOf(isLearned ? ">" : "|", text);
+          return isLearned ? lines.map(style.green) : lines;
+        })
+        : [
+          ...linesOf("|", example.prompt),
+          ...linesOf(">", example.isClass ? example.answer : `${example.answer}⏎`).map(style.green),
+        ],
       "",
     ]),
     ...settings

@@ -24,7 +24,7 @@ const CONFIG = "config.json";
 const OPEN_CLIP = "open_clip_config.json";
 /** What cuts real texts into the model's tokens and scales real images, where it is there. */
 const TOKENIZER = "tokenizer.json";
-const PREPARATION = [TOKENIZER, "tokenizer_config.json", PREPROCESSOR];
+const PREPARATION = [TOKENIZER, "tokenizer_config.json", "chat_template.jinja", PREPROCESSOR];
 /** What does where there is no `tokenizer.json`. */
 const OTHER_TOKENIZERS = ["tokenizer.model", "spiece.model", "spm.model", "tokenizer.bin", "vocab.json"];
 

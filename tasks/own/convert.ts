@@ -4,6 +4,8 @@ import { isSkip, type Skip } from "../data/read_record.ts";
 import type { Row } from "../data/row.ts";
 import { conversationExamples, instructionPrompt } from "../text/prompt_templates.ts";
 import { onOneLine } from "../text/one_line.ts";
+import type { Turn } from "../data/contents.ts";
+import type { WrittenChat } from "../text/chat_tokens.ts";
 import type { ClassExample } from "../text/text_batch.ts";
 import { columnsIn, type DataLayout, fill } from "./layout.ts";
 
@@ -19,6 +21,8 @@ export interface Wording {
   readonly isBare: boolean;
   /** True where the texts of a pair stay apart, as encoders take them. */
   readonly hasPairs: boolean;
+  /** Writes a conversation as the model's own template does; absent where it has none. */
+  chat?(turns: readonly Turn[]): WrittenChat | Skip;
   /** True for the project's own decoders, which have no capitals and no line ends. */
   readonly isOneLine: boolean;
 }
@@ -31,11 +35,11 @@ export interface Wording {
 export function toExample(
   row: Row,
   layout: DataLayout,
-  { isBare, isOneLine, hasPairs }: Wording,
+  { isBare, isOneLine, hasPairs, chat }: Wording,
   shorten: (text: string, column: string) => string = (text) => text,
 ): OwnText | Skip {
   const found = layout.kind === "chat"
-    ? fromMessages(row, layout, isOneLine)
+    ? fromMessages(row, layout, isOneLine, chat)
     : layout.kind === "label"
     ? fromLabel(row, layout, { isBare, hasPairs }, shorten)
     : fromAnswer(row, layout, isBare, shorten);
@@ -175,9 +179,15 @@ function chosen(value: unknown, { texts, names }: Choices): string | null {
   return texts[letter] ?? null;
 }
 
-function fromMessages(row: Row, { columns }: DataLayout, isOneLine: boolean): OwnText | Skip {
+function fromMessages(
+  row: Row,
+  { columns }: DataLayout,
+  isOneLine: boolean,
+  chat: Wording["chat"],
+): OwnText | Skip {
   const turns = readTurns(row.fields[columns.messages!], columns.messages!);
   if ("skip" in turns) return turns;
+  if (chat) return chat(turns.turns);
   if (!isOneLine) return conversationExamples(turns).at(-1)!;
   const before = turns.turns.slice(0, -1).map(({ role, text }) =>
     (role === "assistant" ? "<" : ">") + onOneLine(text)

@@ -470,6 +470,54 @@ test("Chats are answered with their last reply, by the roles of both ways to wri
   });
 });
 
+test("Chats for a model with a chat template are written by it: every reply is learned, the last one scored", async () => {
+  const template = "{% for m in messages %}{{ m.role }}: {{ m.content }}" +
+    "{% if m.role == 'assistant' %}<|stop|>{% endif %}{{ '\\n' }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
+  const talks = count(40, (i) => ({
+    messages: [
+      { role: "user", content: `a${i}?` },
+      { role: "assistant", content: `b${i}.` },
+      { role: "user", content: "c?" },
+      { role: "assistant", content: `d${i}.` },
+    ],
+  }));
+  const files = { "x/a.jsonl": lines(talks), ...tokenizerFiles("x") };
+  const config = JSON.stringify({ eos_token: "<|stop|>", chat_template: template });
+  await withDataFolder({ ...files, "x/tokenizer_config.json": config }, async (folder) => {
+    const data = `${folder}/x/a.jsonl`, layout = await openLayout(data);
+    const model = { family: "decoder", outputs: 260, inputSize: 80, folder: `${folder}/x` } as const;
+    const own = await ownTask(layout).load({ ...amounts, data }, model),
+      tokenizer = await readTokenizer(`${folder}/x`);
+    const batch = own.trainBatch(1, 4);
+    assert(batch.family === "decoder");
+    const length = batch.tokens.shape[1]!;
+    for (let row = 0; row < 4; row++) {
+      const targets = [...batch.targets.data.subarray(row * length, (row + 1) * length)];
+      const learned = tokenizer.decode(targets.filter((token) => token !== IGNORE));
+      assertMatch(learned, /^b(\d+)\.<\|stop\|>d\1\.<\|stop\|>$/);
+      // Each target stands one place before its token.
+      const read = batch.tokens.data.subarray(row * length);
+      targets.forEach((token, i) => token !== IGNORE && assertEquals(token, read[i + 1]));
+    }
+    const asked: string[] = [];
+    const predictor = {
+      losses: (prompts: Int32Array[], continuations: Int32Array[]) => {
+        prompts.forEach((prompt, i) =>
+          asked.push(tokenizer.decode(prompt), tokenizer.decode(continuations[i]!))
+        );
+        return Promise.resolve(new Float32Array(prompts.length));
+      },
+    } as unknown as Predictor;
+    await own.score(predictor, "test");
+    assertMatch(
+      asked.slice(0, 2).join("!"),
+      /^user: a(\d+)\?\nassistant: b\1\.<\|stop\|>\nuser: c\?\nassistant: !d\1\.<\|stop\|>$/,
+    );
+    const short = ownTask(layout).load({ ...amounts, data }, { ...model, inputSize: 20 });
+    await assertRejects(() => short, DataError, "40 longer than 20 tokens");
+  });
+});
+
 test("Images go by a list with their classes, whose files are part of the fingerprint", async () => {
   const png = (i: number) =>
     encodePng({

@@ -4,10 +4,13 @@ import { poolBatches } from "../batches.ts";
 import { commonestShare } from "../commonest.ts";
 import { DataError, reasonOf } from "../data/data_error.ts";
 import { readOnce, type RealData, takeFrom } from "../data/load.ts";
+import type { Turn } from "../data/contents.ts";
 import { isSkip, type Skip } from "../data/read_record.ts";
 import type { Row } from "../data/row.ts";
 import { flexibleAnswer, sameAnswer } from "../math/final_answer.ts";
 import type { Measure, Predictor, Split, TaskData, TaskModel, TaskOptions, TokenTypes } from "../task.ts";
+import { readChatTemplate } from "../text/chat_template.ts";
+import { writeChat } from "../text/chat_tokens.ts";
 import { readModelTokenizer } from "../text/hugging_face_tokenizer.ts";
 import {
   answerBatch,
@@ -90,7 +93,11 @@ export async function readingOf(
     return { form: { tokenizer: own, needs }, wording, by: by("own"), longestAnswer };
   }
   const { tokenizer, hash } = await readModelTokenizer(model, purpose);
-  const wording = { isBare, isOneLine: false, hasPairs: family === "encoder" };
+  const template = family === "decoder" && layout.kind === "chat"
+    ? await readChatTemplate(model.folder!)
+    : null;
+  const chat = template && { chat: (turns: readonly Turn[]) => writeChat(turns, template, tokenizer) };
+  const wording = { isBare, isOneLine: false, hasPairs: family === "encoder", ...chat };
   return { form: { tokenizer, needs }, wording, by: by(hash), longestAnswer };
 }
 
@@ -263,9 +270,14 @@ function asked(
   const read = examples.map((example): ReadTokens =>
     form.needs.family === "encoder"
       ? classTokens(example, form.tokenizer)
-      : { tokens: askedTokens(example.prompt, form) }
+      : { tokens: promptOf(example, form) }
   );
   return { prompts: read.map(({ tokens }) => tokens), types: read.map(({ types }) => types) };
+}
+
+/** What an example asks. */
+function promptOf({ prompt, chat }: OwnText, form: TextForm): Int32Array<ArrayBuffer> {
+  return chat ? chat.tokens.slice(0, chat.prompt) : askedTokens(prompt, form);
 }
 
 /** A prompt as it is asked: encoder-decoders read its end, too. */
@@ -282,6 +294,7 @@ export function answerTokens(
   example: OwnText,
   { tokenizer, needs }: Omit<TextForm, "length">,
 ): Int32Array {
+  if (example.chat) return example.chat.tokens.slice(example.chat.prompt);
   return needs.family === "encoder"
     ? Int32Array.of(classOf(example))
     : endedTokens(example.answer, tokenizer);
@@ -310,7 +323,7 @@ async function numbers(
 ): Promise<Float32Array> {
   const { tokenizer } = form, expected = await exact(predictor, examples, form);
   const rest = examples.filter((_, i) => expected[i] === 0);
-  const written = await predictor.generate(rest.map(({ prompt }) => askedTokens(prompt, form)), {
+  const written = await predictor.generate(rest.map((example) => promptOf(example, form)), {
     maxTokens: MOST_TOKENS,
     stop: tokenizer.stop,
   });

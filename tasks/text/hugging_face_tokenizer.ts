@@ -7,6 +7,7 @@ import { readJsonFile, UnreadableFile } from "../../files/json_file.ts";
 import { requireFile } from "../../files/write_file.ts";
 import { DataError, reasonOf } from "../data/data_error.ts";
 import type { TaskModel } from "../task.ts";
+import { CHAT_TEMPLATE } from "./chat_template.ts";
 import type { SentencePiece } from "./sentencepiece.ts";
 import {
   parseLlama2c,
@@ -176,7 +177,7 @@ export async function readModelTokenizer(
       `Cannot ${purpose}: the tokenizer in ${folder} has ${tokenizer.vocabularySize} tokens, the model ${vocabulary}`,
     );
   }
-  const hashes = [TOKENIZER, CONFIG, ...Object.keys(OTHERS)].map((file) =>
+  const hashes = [TOKENIZER, CONFIG, CHAT_TEMPLATE, ...Object.keys(OTHERS)].map((file) =>
     hashFile(`${folder}/${file}`).catch(() => "none")
   );
   // Of another kind of model it may write kinds of token that this one has no row for.

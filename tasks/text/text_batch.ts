@@ -1,5 +1,6 @@
 /** @file Text as next-token batches. */
 import { type DecoderBatch, type EncoderBatch, IGNORE } from "../../models/model.ts";
+import type { ChatTokens } from "./chat_tokens.ts";
 import { characterTokenizer, encode, type Tokenizer } from "./tokenizer.ts";
 
 /** A prompt and the answer that should follow it, without the stop token. */
@@ -8,6 +9,8 @@ export interface TextExample {
   readonly prompt: string;
   /** What it is to write. */
   readonly answer: string;
+  /** Its tokens, where it is a conversation as the model's own template writes it. */
+  readonly chat?: ChatTokens;
 }
 
 /**
@@ -27,7 +30,17 @@ export function answerBatch(
   const shape = [examples.length, length];
   const tokens = new Int32Array(examples.length * length).fill(tokenizer.pad);
   const targets = new Int32Array(examples.length * length).fill(IGNORE);
-  examples.forEach(({ prompt, answer }, row) => {
+  examples.forEach(({ prompt, answer, chat }, row) => {
+    if (chat) {
+      if (chat.tokens.length > length) {
+        throw new RangeError(`Cannot fit a conversation of ${chat.tokens.length} tokens into ${length}`);
+      }
+      tokens.set(chat.tokens, row * length);
+      chat.learned.forEach((isLearned, i) => {
+        if (isLearned === 1) targets[row * length + i - 1] = chat.tokens[i]!;
+      });
+      return;
+    }
     const asked = promptTokens(prompt, tokenizer), answered = endedTokens(answer, tokenizer);
     if (asked.length + answered.length > length) {
       throw new RangeError(
@@ -131,10 +144,11 @@ export function classBatch(
 
 /** True where `answerBatch` can hold an example in `length` tokens: rows are as long as what is trained on and validated. */
 export function fitsAnswerBatch(
-  { prompt, answer }: TextExample,
+  { prompt, answer, chat }: TextExample,
   length: number,
   tokenizer: Tokenizer,
 ): boolean {
+  if (chat) return chat.tokens.length <= length;
   return promptTokens(prompt, tokenizer).length + endedTokens(answer, tokenizer).length <= length;
 }
 

@@ -31,13 +31,16 @@ export type Counted<T> = T & { readonly tokens: number };
 
 /**
  * The example, or why the model can't take it. A decoder's input has room for prompt, answer and the stop token, an
- * encoder-decoder's for prompt and stop token, an encoder's for a text or a pair with the tokens around. A text that spells out the token that pads or ends can't be told from one
- * that is padded or ends there.
+ * encoder-decoder's for prompt and stop token, an encoder's for a text or a pair with the tokens around. A text that spells out
+ * the token that pads or ends can't be told from one that is padded or ends there; a chat template spells them out itself.
  */
 export function ifFits<T extends ClassExample>(
   example: T,
   { tokenizer, needs }: Pick<TextForm, "tokenizer" | "needs">,
 ): Counted<T> | Skip {
+  const fitting = (tokens: number): Counted<T> | Skip =>
+    tokens > needs.inputSize ? { skip: `longer than ${needs.inputSize} tokens` } : { ...example, tokens };
+  if (example.chat) return fitting(example.chat.tokens.length);
   const isEncoder = needs.family === "encoder", { pad, stop, start } = tokenizer;
   if (isEncoder && example.second !== undefined && !tokenizer.pair) return NO_PAIRS;
   // A class is written by no tokens.
@@ -54,9 +57,7 @@ export function ifFits<T extends ClassExample>(
   const tokens = isEncoder
     ? classTokens(example, tokenizer).tokens.length
     : prompt.length + (start === undefined ? 0 : 1) + (needs.family === "decoder" ? answer.length : 0) + 1;
-  return tokens > needs.inputSize
-    ? { skip: `longer than ${needs.inputSize} tokens` }
-    : { ...example, tokens };
+  return fitting(tokens);
 }
 
 const NO_PAIRS: Skip = { skip: "that are pairs of texts, of which its tokenizer writes none for the model" };

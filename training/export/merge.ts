@@ -20,6 +20,7 @@ import type { ModelEntry } from "../../models/entry.ts";
 const BESIDE = [
   "tokenizer.json",
   "tokenizer_config.json",
+  "chat_template.jinja",
   "tokenizer.model",
   "spiece.model",
   "spm.model",

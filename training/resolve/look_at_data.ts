@@ -9,6 +9,8 @@ import type { AskedLayout, OpenedData } from "../../tasks/own/open_layout.ts";
 import { imagePlace, textPlace } from "../../tasks/own/place.ts";
 import { answerTokens, readingOf, takeRow, type TextModel, waysOut } from "../../tasks/own/texts.ts";
 import type { ShippedSettings } from "../../tasks/task.ts";
+import type { ChatTokens } from "../../tasks/text/chat_tokens.ts";
+import type { Tokenizer } from "../../tasks/text/tokenizer.ts";
 import { classTokens, keyOf, promptTokens } from "../../tasks/text/text_batch.ts";
 import type { Registries } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
@@ -34,6 +36,8 @@ export interface ShownExample {
   readonly prompt: string;
   /** What is learned. */
   readonly answer: string;
+  /** All of it, where earlier replies are learned too: what is read, and what is learned, in turn. */
+  readonly parts?: readonly { readonly text: string; readonly isLearned: boolean }[];
   /** True where it is a class, which the model does not write. */
   readonly isClass: boolean;
   /** Tokens of each; the answer's with the one that ends it, and one for a class. */
@@ -71,6 +75,8 @@ export interface DataLook {
   readonly settings: ShippedSettings | null;
   /** What takes more of it; null where nothing is too long or lacks a token. */
   readonly waysOut: string | null;
+  /** How conversations are written: by the model's own template, of all replies or the last one alone; null elsewhere. */
+  readonly chat: { readonly learnsAll: boolean } | null;
 }
 
 /** Examples that are shown. */
@@ -106,7 +112,11 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
     { form: { tokenizer } } = reading;
   const isEncoder = model.family === "encoder";
   const read = (example: OwnText) =>
-    isEncoder ? classTokens(example, tokenizer).tokens : promptTokens(example.prompt, tokenizer);
+    isEncoder
+      ? classTokens(example, tokenizer).tokens
+      : example.chat
+      ? example.chat.tokens.slice(0, example.chat.prompt)
+      : promptTokens(example.prompt, tokenizer);
   const lengths = { prompt: [] as number[], answer: [] as number[], whole: [] as number[] };
   const measure = (row: Row) => {
     const example = toExample(row, data.layout, reading.wording);
@@ -135,6 +145,7 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
     })
   );
   const all = typeof pools === "string" ? { train: [], validation: [], test: [] } : pools;
+  const chats = all.train.flatMap(({ chat }) => chat ?? []);
   const isTooMuch = [...skipped].some((reason) => /^(longer than|with characters)/.test(reason));
   return {
     ...given,
@@ -155,10 +166,29 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
       prompt: isEncoder ? tokenizer.decode(read(example)) : example.prompt,
       answer: example.answer,
       isClass: isEncoder,
-      tokens: [read(example).length, answerTokens(example, reading.form).length],
+      ...(example.chat && { parts: partsOf(example.chat, tokenizer) }),
+      tokens: example.chat
+        ? [
+          example.chat.learned.filter((one) => one === 0).length,
+          example.chat.learned.filter((one) => one === 1).length,
+        ]
+        : [read(example).length, answerTokens(example, reading.form).length],
     })),
     waysOut: isTooMuch ? waysOut(model) : null,
+    chat: chats.length === 0 ? null : { learnsAll: chats.every(({ learnsAll }) => learnsAll) },
   };
+}
+
+/** Tokens as texts, cut where what is read and what is learned meet. */
+function partsOf({ tokens, learned }: ChatTokens, tokenizer: Tokenizer): NonNullable<ShownExample["parts"]> {
+  const parts: { text: string; isLearned: boolean }[] = [];
+  for (let from = 0; from < tokens.length;) {
+    let to = from + 1;
+    while (to < tokens.length && learned[to] === learned[from]) to++;
+    parts.push({ text: tokenizer.decode(tokens.subarray(from, to)), isLearned: learned[from] === 1 });
+    from = to;
+  }
+  return parts;
 }
 
 async function lookAtImages(given: Given): Promise<DataLook> {
@@ -190,6 +220,7 @@ async function lookAtImages(given: Given): Promise<DataLook> {
     ),
     examples: [],
     waysOut: null,
+    chat: null,
   };
 }
 
