@@ -10,7 +10,7 @@ import { fingerprintModel, readModelFolder } from "./model_folder.ts";
 
 /** Of `model_type`, in errors. */
 const KNOWN =
-  "known are llama, mistral, qwen2, qwen3, gemma2, gemma3_text, gpt2, t5, clip, clip_vision_model, vit, dinov2, bert, roberta, distilbert";
+  "known are llama, mistral, qwen2, qwen3, gemma2, gemma3_text, gpt2, t5, clip, clip_vision_model, vit, dinov2, bert, roberta, distilbert, deberta-v2";
 const test = testNeeding(PROGRAMS);
 
 /** The sentence by which a folder is refused, with DIR for its path. */
