@@ -5,13 +5,15 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel } from "../../gpu/kernel.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
+import { variantsOn } from "../matmul/choice.ts";
+import { kernelsByShape } from "../wgsl/by_shape.ts";
 import { composeKernel, wgsl } from "../wgsl/compose.ts";
 import { groupsForEach } from "../wgsl/groups.ts";
 import { snippets } from "../wgsl/snippets.ts";
 import choleskySource from "./cholesky.wgsl" with { type: "text" };
 import divideSource from "./divide_rows.wgsl" with { type: "text" };
 import gramSource from "./gram.wgsl" with { type: "text" };
-import { jacobiSource } from "./jacobi_source.ts";
+import { jacobiSource, STAGED_RANK } from "./jacobi_source.ts";
 import packSource from "./pack_rows.wgsl" with { type: "text" };
 
 /** The matrix of all products of elements of two vectors: row i of the result is \`left[i] * right\`. */
@@ -64,13 +66,15 @@ const jacobi = {
   buffers: { y: "read_write", small: "read_write" },
   uniforms: { rank: "u32", blocks: "u32", block: "u32", vAt: "u32", wAt: "u32", sAt: "u32", zero: "u32" },
 } as const;
-const jacobiKernel = defineKernel({
-  name: "jacobi",
-  source: jacobiSource(jacobi),
-  ...jacobi,
-  constants: { LANES: 64, BASIS: false },
-  workgroupBytes: ({ LANES }) => 4 * Number(LANES) + 4,
-});
+const jacobiKernel = kernelsByShape(({ staged }: { readonly staged: boolean }) =>
+  defineKernel({
+    name: staged ? "jacobi_staged" : "jacobi",
+    source: jacobiSource(jacobi, staged),
+    ...jacobi,
+    constants: { LANES: 64, BASIS: false },
+    workgroupBytes: ({ LANES }) => 4 * Number(LANES) + 4 + (staged ? 4 * STAGED_RANK ** 2 : 0),
+  })
+);
 
 /** Share of a Gram matrix's largest diagonal element that is added to it: above what rounding may take from an eigenvalue. */
 const SHIFT = 2 ** -19;
@@ -147,7 +151,8 @@ export function choleskySvds(
       workgroups: [count],
     });
   }
-  gpu.launch(jacobiKernel, {
+  const staged = rank <= STAGED_RANK && variantsOn(gpu).includes("staged");
+  gpu.launch(jacobiKernel({ staged }), {
     buffers: { y: r, small },
     uniforms: { rank, blocks, ...places, zero: 0 },
     constants: { LANES: lanes, BASIS: anyBasis },

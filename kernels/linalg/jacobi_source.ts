@@ -9,6 +9,9 @@ const AXES = "xyzw";
 /** Where each of eight players of a round-robin tournament comes from after a round: 0 stays, 0 to 3 meet 4 to 7. */
 const FROM = [0, 4, 1, 2, 5, 6, 7, 3] as const;
 
+/** Largest rank whose columns fit into workgroup memory. */
+export const STAGED_RANK = 64;
+
 /**
  * WGSL that finds V and s of Y = V diag(s) J^T for many square matrices Y, one workgroup each: rotations of Y's columns, J,
  * until they are orthogonal. J itself is not wanted, and not formed.
@@ -17,10 +20,23 @@ const FROM = [0, 4, 1, 2, 5, 6, 7, 3] as const;
  * orthogonal, which happens in registers, in seven rounds of four pairs; then the eight columns are read and written once
  * for all 28. On a software adapter reads and writes are what costs. Blocks meet as players of a tournament do.
  *
+ * With `staged`, columns are rotated in workgroup memory, 16 KiB, which has room for ranks to 64: on llvmpipe a load from
+ * there takes half the time.
+ *
  * Sources: Hestenes, 1958; Drmac and Veselic, SIAM J. Matrix Anal. Appl. 29, 2008, for Y = R^T, whose columns need about
  * half as many sweeps as R's.
  */
-export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): string {
+export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, staged = false): string {
+  // Columns that are rotated, where the first of them lies, and what tells lanes of each other's.
+  const [work, first, barrier] = staged
+    ? ["work", "", "workgroupBarrier();"] as const
+    : ["y", "y0 + ", "storageBarrier();"] as const;
+  const copied = (to: string, from: string) =>
+    wgsl`
+      for (var e = lane; e < 4u * blocks * blocks; e += LANES) {
+        ${to} = ${from};
+      }
+    `;
   const element = (i: number, j: number) => `${i < 4 ? "lo" : "hi"}${j}.${AXES[i % 4]}`;
   const value = (i: number, j: number) => i <= j ? `g${i}${j}` : `g${j}${i}`;
   const columns = (name: string) => (j: number) => `${name}${j}`;
@@ -60,6 +76,7 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
 
     var<workgroup> partial: array<f32, LANES>;
     var<workgroup> again: u32;
+    ${staged && `var<workgroup> work: array<vec4<f32>, ${STAGED_RANK ** 2 / 4}>;`}
 
     fn sum4(v: vec4<f32>) -> f32 {
       return (v.x + v.y) + (v.z + v.w);
@@ -76,6 +93,8 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
       let w0 = group.x * u.block + u.w_at;
       let is_inverse = BASIS && is_inverted(lane, y0, v0);
       let sweeps = select(SWEEPS, 0u, is_inverse);
+      ${staged && copied("work[e]", "y[y0 + e]")}
+      ${staged && "workgroupBarrier();"}
       for (var sweep = 0u; sweep < sweeps; sweep++) {
         partial[lane] = 0.0;
         for (var round = 0u; round + 1u < players; round++) {
@@ -84,10 +103,10 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
             let a = select((pair - 1u + round) % (players - 1u) + 1u, 0u, pair == 0u);
             let b = (other - 1u + round) % (players - 1u) + 1u;
             if (max(a, b) < blocks || blocks == 1u) {
-              turn(lane, y0 + 4u * min(a, b) * blocks, y0 + 4u * min(max(a, b), blocks - 1u) * blocks);
+              turn(lane, ${first}4u * min(a, b) * blocks, ${first}4u * min(max(a, b), blocks - 1u) * blocks);
             }
           }
-          storageBarrier();
+          ${barrier}
         }
         workgroupBarrier();
         if (lane == 0u) {
@@ -101,6 +120,9 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
           break;
         }
       }
+
+      ${staged && copied("y[y0 + e]", "work[e]")}
+      ${staged && "storageBarrier();"}
 
       for (var b = lane; b < blocks; b += LANES) {
         var values = NONE;
@@ -231,8 +253,8 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
       // Gram matrix of the eight columns.
       ${EIGHT.flatMap((j) => range(j + 1).map((i) => `var ${value(i, j)} = 0.0;`))}
       for (var q = 0u; q < blocks; q++) {
-        ${FOUR.map((j) => `let y${j} = y[a + ${j}u * blocks + q];`)}
-        ${FOUR.map((j) => `let y${j + 4} = other * y[b + ${j}u * blocks + q];`)}
+        ${FOUR.map((j) => `let y${j} = ${work}[a + ${j}u * blocks + q];`)}
+        ${FOUR.map((j) => `let y${j + 4} = other * ${work}[b + ${j}u * blocks + q];`)}
         ${EIGHT.flatMap((j) => range(j + 1).map((i) => `${value(i, j)} += dot(y${i}, y${j});`))}
       }
       // Its columns, rows 0 to 3 and 4 to 7; and the columns of the rotations, likewise.
@@ -284,11 +306,11 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
       }
       partial[lane] = 1.0;
       for (var q = 0u; q < blocks; q++) {
-        ${FOUR.map((j) => `let y${j} = y[a + ${j}u * blocks + q];`)}
-        ${FOUR.map((j) => `let y${j + 4} = other * y[b + ${j}u * blocks + q];`)}
+        ${FOUR.map((j) => `let y${j} = ${work}[a + ${j}u * blocks + q];`)}
+        ${FOUR.map((j) => `let y${j + 4} = other * ${work}[b + ${j}u * blocks + q];`)}
         ${
     FOUR.map((j) =>
-      `y[a + ${j}u * blocks + q] = ${
+      `${work}[a + ${j}u * blocks + q] = ${
         EIGHT.map((i) => `${i < 4 ? "to" : "un"}${j}.${AXES[i % 4]} * y${i}`).join(" + ")
       };`
     )
@@ -296,7 +318,7 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">): st
         if (a != b) {
           ${
     FOUR.map((j) =>
-      `y[b + ${j}u * blocks + q] = ${
+      `${work}[b + ${j}u * blocks + q] = ${
         EIGHT.map((i) => `${i < 4 ? "to" : "un"}${j + 4}.${AXES[i % 4]} * y${i}`).join(" + ")
       };`
     )
