@@ -80,8 +80,9 @@ const jacobiKernel = kernelsByShape(({ staged }: { readonly staged: boolean }) =
 const SHIFT = 2 ** -19;
 
 /**
- * Rounds of division at most: a matrix that the second round finds well conditioned has no third. Two would do for condition numbers to 1e4; the third leaves of directions that are not there next to
- * nothing, and of those at 1e-6 the error that X itself has.
+ * Rounds of division at most: a matrix that the second round finds well conditioned has no third. Two would do for condition
+ * numbers to 1e4; the third leaves of directions that are not there next to nothing, and of those at 1e-6 the error that X
+ * itself has.
  */
 const ROUNDS = 3;
 

@@ -48,8 +48,8 @@ export function smallStride(rank: number): number {
 }
 
 /**
- * Describes the matrices that lie in `flat`; uploads their table into the caller's scope: where each lies, five words, the matrices with the
- * most rows first, and the tiles of all matrices.
+ * Describes the matrices that lie in `flat`; uploads their table into the caller's scope: where each lies, five words; the
+ * matrices, those with the most rows first; and the tiles of all.
  *
  * @throws {RangeError} where the rank is above `MAX_RANK`
  */

@@ -117,8 +117,9 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
 
 /**
  * A target module's update by formula, m = out and n = in. Thin SVDs of both factors with left vectors. Turning gradients
- * into the singular vectors' bases and back, 4 (m + n) r²; each closed form, 6 (m + n) r²; above rank 12 fewer. Mode "full" needs two of these, and 8 m n r for the equivalent
- * gradient and the projection of Adam's direction, whose moments it reads and writes, and reads for each factor.
+ * into the singular vectors' bases and back, 4 (m + n) r²; each closed form, 6 (m + n) r²; above rank 12 these are 5 and 2.
+ * Mode "full" needs two closed forms, and 8 m n r for the equivalent gradient and the projection of Adam's direction, whose
+ * moments it reads and writes, and reads for each factor.
  */
 function ruleWork(
   { mode, rank }: LoraProOptions,
