@@ -707,7 +707,7 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
     const cases: [string[], string][] = [
       [
         ["bnech"],
-        'Cannot find command "bnech": did you mean bench? Known are bench, settle, data, fetch, ',
+        'Cannot find command "bnech": did you mean bench? Known are bench, settle, data, memory, fetch, ',
       ],
       [
         ["bench", "quikc"],
