@@ -18,6 +18,8 @@ export interface FetchRequest {
   /** The cache's folder. */
   readonly cache: string;
   readonly hub: Hub;
+  /** True where the Hub is not to be asked. */
+  readonly isOffline?: boolean;
 }
 
 /** What is known while it comes. */
@@ -66,6 +68,7 @@ export async function fetchRepository(request: FetchRequest, watching: FetchWatc
   const inCache = (commit: string) => `${root}/snapshots/${commit}`;
   let commit: string, listed: HubFile[];
   try {
+    if (request.isOffline) throw new Unreachable(`Cannot ask for ${repository}: HF_HUB_OFFLINE is set`);
     commit = isCommit(revision) ? revision : await lookUpCommit(hub, name, revision);
     listed = await lookUpFiles(hub, name, commit);
   } catch (error) {

@@ -22,17 +22,18 @@ const files = { "config.json": '{"model_type":"llama"}', "README.md": "# m", "mo
 async function fetchFrom(
   { endpoint }: Pick<MockHub, "endpoint">,
   cache: string,
-  { kind = "model", repository = "o/m", revision = null, only = [], token = null }: {
+  { kind = "model", repository = "o/m", revision = null, only = [], token = null, isOffline = false }: {
     kind?: HubKind;
     repository?: string;
     revision?: string | null;
     only?: string[];
     token?: string | null;
+    isOffline?: boolean;
   } = {},
 ) {
   const said: string[] = [], progress: FetchProgress[] = [];
   const fetched = await fetchRepository(
-    { kind, repository, revision, only, cache, hub: { endpoint, token } },
+    { kind, repository, revision, only, cache, hub: { endpoint, token }, isOffline },
     {
       say: (sentence) => said.push(sentence),
       onProgress: (one) => progress.push(one),
@@ -302,6 +303,18 @@ test("fetchRepository() without an answer takes what the cache has, and says so"
     assertStringIncludes(message, "does not answer");
     await using broken = startMockHub({ "models/o/m": { files } }, () => ({ status: 503 }));
     await assertRejects(() => fetchFrom(broken, `${cache}/other`), UserError, "(status 503)");
+  });
+});
+
+test("fetchRepository() does not ask where it is told so: the cache stands, or there is nothing", async () => {
+  await inFolder(async (cache) => {
+    await using hub = startMockHub({ "models/o/m": { files } });
+    const first = await fetchFrom(hub, cache), before = hub.log.length;
+    const again = await fetchFrom(hub, cache, { isOffline: true });
+    assertEquals([again.commit, again.offline], [first.commit, "Cannot ask for o/m: HF_HUB_OFFLINE is set"]);
+    const nothing = () => fetchFrom(hub, `${cache}/other`, { isOffline: true });
+    assertStringIncludes((await assertRejects(nothing, UserError)).message, "HF_HUB_OFFLINE is set");
+    assertEquals(hub.log.length, before);
   });
 });
 

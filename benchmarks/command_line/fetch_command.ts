@@ -29,15 +29,25 @@ export async function fetchCommand(args: string[], deps: CommandDeps): Promise<n
   if (cache === null) {
     throw new UserError("Cannot find the Hub's cache: neither HOME nor HF_HOME is set");
   }
+  // As Python's library reads it.
+  const isOffline = /^(1|on|yes|true)$/i.test(deps.variable("HF_HUB_OFFLINE") ?? "");
   const endpoint = (deps.variable("HF_ENDPOINT") || HUB).replace(/\/+$/, "");
   const isJson = flags.has("json"), screen = deps.display(isJson ? "stderr" : "stdout");
   const all: object[] = [];
   try {
     for (const { kind, repository, revision } of asked) {
       const name = revision === null ? repository : `${repository}@${revision}`;
-      screen.stage(`Asking ${endpoint} for ${name}`);
+      if (!isOffline) screen.stage(`Asking ${endpoint} for ${name}`);
       const fetched = await deps.fetch(
-        { kind, repository, revision, only, cache, hub: { endpoint, token } },
+        {
+          kind,
+          repository,
+          revision,
+          only,
+          cache,
+          hub: { endpoint, token },
+          ...(isOffline && { isOffline }),
+        },
         {
           say: screen.say,
           onProgress: ({ path, bytes, total }) => screen.moving(describeProgress(path, bytes, total)),

@@ -48,6 +48,10 @@ Deno.test("fetch asks for what is named, where the environment says, and tells h
   assertEquals(plainly.requests[0]!.hub, { endpoint: "https://huggingface.co", token: null });
   assertEquals(plainly.out.split("\n").at(-1), "Use:    ./run bench quick --data o/d");
   assert((await run(["o/adapter"])).out.endsWith("--adapter o/adapter"));
+  for (const [said, isOffline] of [["1", true], ["TRUE", true], ["0", undefined], ["", undefined]] as const) {
+    const { requests: [asked] } = await run(["o/m"], { HOME: "/home/me", HF_HUB_OFFLINE: said });
+    assertEquals(asked!.isOffline, isOffline);
+  }
   const offline = await run(["o/offline"]);
   assertEquals(offline.err, "Cannot fetch o/offline: it rains; what the cache has stands");
 });
