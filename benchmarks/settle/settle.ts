@@ -21,7 +21,7 @@ import { keepTrained } from "../sweep/trained_store.ts";
 import { prepareRuns } from "../sweep/prepare_runs.ts";
 import { inAllOf } from "../sweep/progress.ts";
 import { isFinished, runSweep } from "../sweep/runner.ts";
-import { checkpointsOf } from "../sweep/store.ts";
+import { checkpointsOf, type Store } from "../sweep/store.ts";
 import { CHOSEN } from "../sweep/sweep_files.ts";
 import { answerOf, type Found, settledPairs } from "./answer.ts";
 import { chooseRate, ratesAsked, type Tried } from "./fair_rates.ts";
@@ -94,6 +94,12 @@ export async function settle<G extends AsyncDisposable>(
       ledger.note(runs);
       const isMissing = () => runs.some(({ id }) => !isFinished(known.get(id)));
       if (role === "plan" || role === "report") return isMissing();
+      await noteOthers(runs, known, store);
+      // The folder's plan is left as it is where this look is past: it is a later one's, or the answer's.
+      if (!isMissing()) {
+        ledger.note(runs);
+        return false;
+      }
       await writePlan(out, { ...plan, rates: [...rates], runs });
       const { results, interrupted } = await runSweep(
         runs,
@@ -116,10 +122,13 @@ export async function settle<G extends AsyncDisposable>(
     };
 
     const tuned = await chooseRates(question, file, known, ledger, run);
+    // Others may have chosen meanwhile, and answered.
+    if (tuned && !file.choices) file = await openFile(out, question);
     if (tuned && !file.choices) {
+      // Before the choice is fixed: what is killed between the two writes both again.
+      if (tuned.rates.length > 0) await writeRates(out, question.spec.name, tuned, known);
       file = { ...file, choices: [...tuned.choices.values()] };
       await writeFile(out, file);
-      if (tuned.rates.length > 0) await writeRates(out, question.spec.name, tuned, known);
     }
     const found = tuned
       ? await runPairs(question, tuned, known, ledger, run, registries)
@@ -177,6 +186,21 @@ async function agreeOnFile(
     return file;
   } finally {
     await claim.release();
+  }
+}
+
+/** Takes in those of these runs that others have brought to their end meanwhile. */
+async function noteOthers(
+  runs: readonly PlannedRun[],
+  known: Map<string, RunResult>,
+  store: Store,
+): Promise<void> {
+  const missing = runs.filter(({ id }) => !isFinished(known.get(id)));
+  if (missing.length === 0) return;
+  const names = await store.names();
+  for (const { id } of missing) {
+    const result = names.has(id) ? await store.find(id) : null;
+    if (result && isFinished(result)) known.set(id, result);
   }
 }
 

@@ -395,6 +395,26 @@ test("settle() shows watchers the runs of its stage, and leaves those of its ans
   });
 });
 
+test("settle() fixes its choice of rates only once the file for others has it", async () => {
+  await inFolder(async (out) => {
+    await Deno.mkdir(`${out}/chosen.json`, { recursive: true });
+    await assertRejects(() => settled(out), UserError, "Cannot write");
+    assertEquals((await fileIn(out)).choices, null);
+    await Deno.remove(`${out}/chosen.json`);
+    await settled(out);
+    assert((await Deno.stat(`${out}/chosen.json`)).isFile);
+  });
+});
+
+test("settle() leaves an answer's plan as it is, whoever comes after it", async () => {
+  await inFolder(async (out) => {
+    await settled(out);
+    const [plan, file] = [await readPlan(out), await fileIn(out)];
+    assertEquals((await settled(out, { role: "worker" })).ran, []);
+    assertEquals([await readPlan(out), await fileIn(out)], [plan, file]);
+  });
+});
+
 Deno.test("askQuestion() refuses sweeps that can't be settled", async () => {
   const spec = specOf({
     methods: ["lora", "full"],

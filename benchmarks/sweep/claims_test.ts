@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Claims, openClaims, sweepClaims } from "./claims.ts";
-import { Queue } from "./queue.ts";
+import { type Claim, type Claims, openClaims, sweepClaims } from "./claims.ts";
+import { type Made, Queue } from "./queue.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 
 const test = testNeeding(FILES);
@@ -127,6 +127,22 @@ test("Claims beat: a heart that goes on is never taken for a dead one", async ()
   });
 });
 
+interface Record {
+  readonly id: string;
+  readonly status: string;
+  readonly environment: { readonly startedAt: string };
+}
+
+/** A store of made-up records. */
+function madeOf(stored: ReadonlyMap<string, Record>): Made<Record> {
+  return {
+    names: () => Promise.resolve(new Set(stored.keys())),
+    has: (id) => Promise.resolve(stored.has(id)),
+    renew: () => Promise.resolve(),
+    find: (id) => Promise.resolve(stored.get(id) ?? null),
+  };
+}
+
 /** Workers that make made-up runs of one folder until nothing is left: who made what. */
 export async function simulate(
   runs: number,
@@ -135,11 +151,8 @@ export async function simulate(
   open: (name: string) => Claims,
 ): Promise<Map<string, string[]>> {
   const made = new Map<string, string[]>(),
-    stored = new Map<string, { id: string; status: string; environment: { startedAt: string } }>();
-  const store = {
-    names: () => Promise.resolve(new Set(stored.keys())),
-    find: (id: string) => Promise.resolve(stored.get(id) ?? null),
-  };
+    stored = new Map<string, Record>();
+  const store = madeOf(stored);
   const items = Array.from({ length: runs }, (_, i) => ({ id: `run${i}` }));
   const { signal } = new AbortController();
   await Promise.all(Array.from({ length: workers }, async (_, i) => {
@@ -174,10 +187,7 @@ test("Queue makes what failed before once, and what another has made meanwhile n
       environment: { startedAt },
     });
     const stored = new Map([["a", record("a", "failed", "1")], ["b", record("b", "failed", "1")]]);
-    const store = {
-      names: () => Promise.resolve(new Set(stored.keys())),
-      find: (id: string) => Promise.resolve(stored.get(id) ?? null),
-    };
+    const store = madeOf(stored);
     const { signal } = new AbortController(), before = new Map(stored);
     const items = ["a", "b", "c", "d"].map((id) => ({ id }));
     const queue = new Queue(items, store, before, { sharing: { claims: open("w"), waits: false }, signal });
@@ -192,5 +202,44 @@ test("Queue makes what failed before once, and what another has made meanwhile n
     assertEquals(taken, ["b"]);
     assertEquals([[...queue.elsewhere].sort(), queue.others], [["a", "d"], 1]);
     await other!.release();
+  });
+});
+
+test("Queue asks for little in a folder of 10,000 results, and misses nothing that another gave back", async () => {
+  await inFolder(async (_out, open) => {
+    const record = (id: string) => ({ id, status: "done", environment: { startedAt: "1" } });
+    const stored = new Map(Array.from({ length: 10_000 }, (_, i) => [`old${i}`, record(`old${i}`)]));
+    const made = madeOf(stored), asked = { lists: 0, looks: 0, renewals: 0 };
+    const store: Made<Record> = {
+      ...made,
+      names: () => (asked.lists++, made.names()),
+      has: (id) => (asked.looks++, made.has(id)),
+      renew: () => (asked.renewals++, made.renew()),
+    };
+    const items = Array.from({ length: 200 }, (_, i) => ({ id: `run${i}` })),
+      { signal } = new AbortController();
+    const queue = new Queue(items, store, new Map(), {
+      sharing: { claims: open("w"), waits: false },
+      signal,
+    });
+    const other = open("other"), own: string[] = [];
+    let theirs: { readonly id: string; readonly claim: Claim } | null = null;
+    for (let taken; (taken = await queue.next()) !== null;) {
+      own.push(taken.item.id);
+      // Meanwhile another one is done with a run, or gives it back, and is at the next one.
+      if (theirs && own.length !== 30) stored.set(theirs.id, record(theirs.id));
+      await theirs?.claim.release();
+      const next = items.slice(items.indexOf(taken.item)).find((one) =>
+        one !== taken.item && !stored.has(one.id)
+      );
+      const claim = next && await other.takeNew(next.id);
+      theirs = claim ? { id: next.id, claim } : null;
+      stored.set(taken.item.id, record(taken.item.id));
+      await taken.claim.release();
+    }
+    assertEquals(items.filter(({ id }) => !stored.has(id) && id !== theirs?.id), []);
+    assertEquals(new Set(own).size, own.length);
+    // A list of all has 63 replies: once in so many looks, and at the end.
+    assertEquals([own.length, asked], [101, { lists: 3, looks: 100, renewals: 100 }]);
   });
 });

@@ -138,8 +138,10 @@ export async function runSweep<G extends AsyncDisposable>(
       if (result === "interrupted") break;
       const endedAt = performance.now(), timing = clock.timing(endedAt);
       if (timing && result.status === "done") forecast.note(config, timing);
-      // A process that counted as gone may have been slower than the one that took over.
-      if (!(sharing && isFinished(await store.find(id) ?? undefined))) await store.put(result);
+      // A process that counted as gone may have been slower than the one that took over: what is stored counts.
+      const there = sharing && await store.find(id);
+      if (there && isFinished(there)) result = there;
+      else await store.put(result);
       if (checkpoints && isFinished(result)) await removeCheckpoints(checkpoints.folder, id);
       results.set(id, result);
       ran++;

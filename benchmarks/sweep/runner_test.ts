@@ -15,6 +15,8 @@ import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
 import { createLines } from "../command_line/display.ts";
 import { countRuns } from "../cost/run_work.ts";
 import { type RunDeps, runSweep } from "./runner.ts";
+import type { Claims } from "./claims.ts";
+import type { Sharing } from "./queue.ts";
 import type { Store } from "./store.ts";
 
 const { runs } = await fakePlan({ ...fakeSweep, tasks: [fakeSweep.tasks[0]!], ranks: [2], seeds: [0] });
@@ -59,6 +61,8 @@ function stage(train: (config: RunConfig) => Promise<RunResult>) {
     folder: "",
     read: () => Promise.reject(new Error("not needed")),
     names: () => Promise.resolve(new Set(stored.map(({ id }) => id))),
+    has: (id) => Promise.resolve(stored.some((result) => result.id === id)),
+    renew: () => Promise.resolve(),
     find: (id) => Promise.resolve(stored.findLast((result) => result.id === id) ?? null),
     put(result) {
       stored.push(result);
@@ -67,14 +71,14 @@ function stage(train: (config: RunConfig) => Promise<RunResult>) {
     setAside: () => Promise.reject(new Error("not needed")),
   };
   const interruption = new AbortController();
-  const go = (earlier: readonly RunResult[] = []) =>
+  const go = (earlier: readonly RunResult[] = [], sharing: Sharing | null = null) =>
     runSweep(
       runs,
       store,
       { results: new Map(earlier.map((result) => [result.id, result])), faults: [], setAside: [] },
       deps,
       createLines((line) => lines.push(line), { every: 0 }),
-      { signal: interruption.signal, forecast },
+      { signal: interruption.signal, forecast, sharing },
     );
   return { go, gpus, trained, stored, lines, interruption };
 }
@@ -94,6 +98,29 @@ Deno.test("runSweep() repeats failed runs, but no finished or diverged ones", as
   const outcome = await go([await fakeDone(full!), await fakeDiverged(lora!), await fakeFailed(loraGa!)]);
   assertEquals(trained, ["lora-ga", "lora-pro"]);
   assertEquals(outcome.results.get(runs[2]!.id)!.status, "done");
+});
+
+Deno.test("runSweep() takes what is stored for the result of a run that another took over and ended first", async () => {
+  const theirs: RunResult = {
+    ...await fakeDone(runs[0]!.config),
+    environment: { ...fakeEnvironment, commit: "theirs" },
+  };
+  const { go, stored } = stage((config) => {
+    if (config.optimizer.id === "full") stored.push(theirs);
+    return fakeDone(config);
+  });
+  const claim = () => Promise.resolve({ release: () => Promise.resolve() });
+  const claims: Claims = {
+    take: claim,
+    await: claim,
+    takeNew: claim,
+    held: () => Promise.resolve(new Set<string>()),
+    forget: () => Promise.resolve(),
+    end() {},
+  };
+  const { results } = await go([], { claims, waits: false });
+  assertEquals(stored.length, runs.length);
+  assertEquals(results.get(theirs.id)!.environment.commit, "theirs");
 });
 
 Deno.test("runSweep() opens no GPU where nothing is left to do", async () => {

@@ -38,6 +38,10 @@ export interface Store<R extends StoredRecord = RunResult> {
   read(): Promise<Stored<R>>;
   /** Ids of all files, unread. */
   names(): Promise<ReadonlySet<string>>;
+  /** Whether a file of this id is there, unread: as it was at the last `renew()`, or later. */
+  has(id: string): Promise<boolean>;
+  /** Asks the server that has the folder anew: a client of NFS remembers for half a minute that a file was not there. */
+  renew(): Promise<void>;
   /** Reads one record; null where there is none, or none that can be used. */
   find(id: string): Promise<R | null>;
   /** Writes beside the target and renames: a reader never sees half a record. */
@@ -104,6 +108,11 @@ function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind
     async names() {
       const files = (await namesIn(folder)).filter((name) => name.endsWith(".json"));
       return new Set(files.map((name) => name.slice(0, -".json".length)));
+    },
+    has: (id) => Deno.lstat(`${folder}/${id}.json`).then(() => true, () => false),
+    async renew() {
+      // To open a folder makes such a client compare its times.
+      (await Deno.open(folder).catch(() => null))?.close();
     },
     find: (id) => readRecord(folder, `${id}.json`, schema, kind).catch(() => null),
     async put(result) {

@@ -6,12 +6,24 @@
  * 1 at the first thing that is lost, made twice or left lying about, and leaves the folder as it is.
  */
 import { assert, assertEquals } from "@std/assert";
-import { launch } from "../../launch.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { openBases, openStore } from "../../benchmarks/sweep/store.ts";
 import { reproducible, resultsIn } from "../support/stored_results.ts";
-
-const repository = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
+import {
+  appears,
+  claimOn,
+  counted,
+  exists,
+  heldBy,
+  listed,
+  partsIn,
+  pause,
+  readRepositoryJson,
+  send,
+  SILENCE,
+  start,
+  type Worker,
+} from "./processes.ts";
 
 const WORKERS = 3;
 const STEPS = 60;
@@ -19,8 +31,6 @@ const STEPS = 60;
 const VALIDATE_EVERY = 10;
 /** Milliseconds between two checkpoints of a run. */
 const INTERVAL = 300;
-/** Milliseconds of silence after which a worker counts as gone, and a minute more: see benchmarks/sweep/claims.ts. */
-const SILENCE = 16 * 60_000;
 
 /** When a worker is killed, or what else is done to it. */
 const targets = [
@@ -76,15 +86,6 @@ interface Campaign {
   taken: number;
 }
 
-/** A process that makes runs. */
-interface Worker {
-  readonly process: Deno.ChildProcess;
-  readonly ended: Promise<Deno.CommandStatus>;
-  readonly said: Promise<string>;
-  /** Null while it lives. */
-  end: Deno.CommandStatus | null;
-}
-
 const [given, killsWanted = "200", seconds = "450"] = Deno.args;
 if (given === undefined) {
   console.error("Cannot start: a folder is needed, as in ./run kills ./kills");
@@ -92,42 +93,15 @@ if (given === undefined) {
 }
 const folder = given.startsWith("/") ? given : `${Deno.cwd()}/${given}`;
 const statePath = `${folder}/campaign.json`, sweepPath = `${folder}/sweep.json`;
-const packages = decodeURIComponent(new URL(import.meta.resolve("vega")).pathname);
 
-/** `./run bench` on the campaign's sweep, without the shell around it: this process is the one to be killed. */
-function start(out: string, ...more: string[]): Worker {
-  const place = {
-    start: repository,
-    project: repository,
-    dotGit: dotGit(),
-    packages: packages.slice(0, packages.lastIndexOf("/vega/")),
-    hub: null,
-  };
-  const args = [sweepPath, "--out", out, "--json", "--checkpoint-every", `${INTERVAL / 1000}s`, ...more];
-  const process = new Deno.Command("deno", {
-    args: launch("bench", args, place),
-    cwd: repository,
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const ended = process.status, said = new Response(process.stderr).text();
-  const worker: Worker = { process, ended, said, end: null };
-  void ended.then((status) => worker.end = status);
-  return worker;
-}
-
-function dotGit(): string | null {
-  try {
-    return Deno.readTextFileSync(`${repository}/.git`);
-  } catch {
-    return null;
-  }
+/** A process that fills a folder with the campaign's sweep. */
+function startIn(out: string, ...more: string[]): Worker {
+  return start([sweepPath, "--out", out, "--json", "--checkpoint-every", `${INTERVAL / 1000}s`, ...more]);
 }
 
 /** Eight runs of two methods on one task, of a second or two each: small enough to be killed two hundred times. */
 async function writeSweep(): Promise<void> {
-  const smoke = JSON.parse(await Deno.readTextFile(`${repository}/benchmarks/sweeps/smoke.json`));
+  const smoke = await readRepositoryJson("benchmarks/sweeps/smoke.json");
   const optimizers = [{ id: "lora" }, { id: "lora-pro" }];
   const base = { ...smoke.base, steps: STEPS, validateEvery: VALIDATE_EVERY, telemetryEvery: VALIDATE_EVERY };
   const [digits] = smoke.tasks;
@@ -140,51 +114,12 @@ async function writeSweep(): Promise<void> {
 async function begin(): Promise<Campaign> {
   await Deno.mkdir(folder!, { recursive: true });
   await writeSweep();
-  const out = `${folder}/undisturbed`, whole = start(out);
+  const out = `${folder}/undisturbed`, whole = startIn(out);
   assertEquals((await whole.ended).code, 0, await whole.said);
   const [first] = (await resultsIn(out)).values();
   const { commit, adapter } = first!.result.environment;
   const none = { kills: [], starts: 0, done: 0, resumed: 0, copies: 0, seen: {}, made: {}, taken: 0 };
   return { commit, adapter, ...none };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
-}
-
-function listed(path: string): Deno.DirEntry[] {
-  try {
-    return [...Deno.readDirSync(path)];
-  } catch (error) {
-    // Others make and remove these at any time.
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-/** Paths of all half-written files below a folder. */
-function partsIn(path: string): string[] {
-  return listed(path).flatMap(({ name, isDirectory }) =>
-    isDirectory ? partsIn(`${path}/${name}`) : name.endsWith(".part") ? [`${path}/${name}`] : []
-  );
-}
-
-/** The newest claim on a run or a base, and the process that has it. */
-function claimOn(out: string, id: string): { readonly path: string; readonly pid: number } | null {
-  const numbers = listed(`${out}/claims/${id}`).map(({ name }) => Number(name)).filter(Number.isInteger);
-  const path = `${out}/claims/${id}/${Math.max(0, ...numbers)}/owner`;
-  try {
-    const { name } = JSON.parse(Deno.readTextFileSync(path)) as { readonly name: string };
-    return { path, pid: Number(/-(\d+)-[0-9a-f]{4}$/.exec(name)![1]) };
-  } catch {
-    return null;
-  }
-}
-
-/** What a process has claimed; null where that is nothing. */
-function heldBy(out: string, pid: number): string | null {
-  const ids = listed(`${out}/claims`).map(({ name }) => name).filter((name) => /^[0-9a-f]{16}/.test(name));
-  return ids.find((id) => claimOn(out, id)?.pid === pid) ?? null;
 }
 
 /** What a process was at, by what it has written. */
@@ -231,21 +166,6 @@ function fits(target: Target, path: string): boolean {
   }
 }
 
-/** Waits for a target. Returns the process that wrote it, or 0 where the path does not tell; never where none comes. */
-async function appears(watcher: Deno.FsWatcher, out: string, target: Target, count: number): Promise<number> {
-  for await (const { kind, paths } of watcher) {
-    const [path] = paths;
-    if (kind !== "create" || !path?.endsWith(".part") || !fits(target, path) || --count > 0) continue;
-    const id = /\/(?:runs|bases|checkpoints)\/([0-9a-f]{16})/.exec(path)?.[1];
-    return id === undefined
-      ? Number(/-(\d+)-[0-9a-f]{4}\.json/.exec(path)?.[1] ?? 0)
-      : claimOn(out, id)?.pid ?? 0;
-  }
-  return await new Promise(() => {});
-}
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
 /** Workers that fill a folder, each in its place. */
 class Crew {
   readonly #out: string;
@@ -270,7 +190,7 @@ class Crew {
         if (worker) await this.#note(worker);
         this.#places[i] = null;
         if (this.living.length >= left) continue;
-        this.#places[i] = start(this.#out, "--worker");
+        this.#places[i] = startIn(this.#out, "--worker");
         this.#campaign.starts++;
       }
     });
@@ -294,14 +214,6 @@ class Crew {
     for (const [, run] of said.matchAll(/^\[\d\/\d\] (.*): score/gm)) {
       this.#campaign.made[run!] = (this.#campaign.made[run!] ?? 0) + 1;
     }
-  }
-}
-
-function send(process: Deno.ChildProcess, signal: Deno.Signal): void {
-  try {
-    process.kill(signal);
-  } catch {
-    // It ended by itself in this very moment.
   }
 }
 
@@ -332,7 +244,12 @@ async function disturb(
   };
   const victim = target === "moment" || target === "heart that stands still"
     ? pause(500 + 6000 * share).then(() => 0)
-    : appears(watcher, out, target, 1 + Math.floor(share * (target === "half-written file" ? 30 : 4)));
+    : appears(
+      watcher,
+      out,
+      (path) => fits(target, path),
+      1 + Math.floor(share * (target === "half-written file" ? 30 : 4)),
+    );
   const pid = await Promise.race([victim, isDone()]);
   isWaiting = false;
   if (pid === null) return null;
@@ -421,7 +338,7 @@ async function compare(out: string): Promise<void> {
 /** All runs are stored: the report, and what must hold at the end of a sweep. */
 async function finish(campaign: Campaign, crew: Crew, out: string): Promise<void> {
   await crew.end();
-  const whole = start(out);
+  const whole = startIn(out);
   assertEquals((await whole.ended).code, 0, await whole.said);
   await check(campaign, out);
   await compare(out);
@@ -444,7 +361,7 @@ const isOver = () => performance.now() > deadline || killed() >= Number(killsWan
 while (!isOver()) {
   const out = `${folder}/killed-${campaign.done}`;
   if (!await exists(`${out}/sweep.json`)) {
-    const plan = start(out, "--plan");
+    const plan = startIn(out, "--plan");
     assertEquals((await plan.ended).code, 0, await plan.said);
   }
   const { runs } = JSON.parse(await Deno.readTextFile(`${out}/sweep.json`));
@@ -466,17 +383,13 @@ while (!isOver()) {
   await save();
 }
 
-const counted = (by: (kill: Kill) => string | number) =>
-  Object.entries(Object.groupBy(campaign.kills, by)).map(([name, kills]) => `${kills!.length} ${name}`).join(
-    ", ",
-  );
 const ages = campaign.kills.flatMap(({ signal, lostMs }) => signal === "SIGKILL" ? lostMs ?? [] : [])
   .sort((a, b) => a - b);
 console.log(
   `${killed()} kills in ${campaign.starts} starts of ${WORKERS} workers in ${campaign.done} whole sweeps, ` +
-    `nothing lost: ${counted(({ signal }) => signal)}; at ${counted(({ at }) => at)}; aimed at ${
-      counted(({ target }) => target)
-    }; ` +
+    `nothing lost: ${counted(campaign.kills, ({ signal }) => signal)}; at ${
+      counted(campaign.kills, ({ at }) => at)
+    }; aimed at ${counted(campaign.kills, ({ target }) => target)}; ` +
     `${campaign.kills.filter(({ parts }) => parts > 0).length} left half-written files; ` +
     `${campaign.resumed} runs went on from a checkpoint, ${campaign.copies} were made by two at once; ` +
     `work of ${

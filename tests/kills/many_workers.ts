@@ -61,6 +61,8 @@ try {
   const pathOf = (id: string) => `${out}/runs/${id}.json`;
   const found = {
     names: store.names,
+    has: store.has,
+    renew: store.renew,
     find: (id: string): Promise<Made | null> => Deno.readTextFile(pathOf(id)).then(JSON.parse, () => null),
   };
   const madeBy = new Map<string, number[]>(), { signal } = new AbortController();
