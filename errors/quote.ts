@@ -23,3 +23,18 @@ function cut(text: string, most: number): string {
 export function quoteArgument(argument: string): string {
   return /^[\w.,/=:@-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
+
+/** The arguments of a line that `quoteArgument` made. */
+export function argumentsOf(line: string): string[] {
+  const words = line.match(/(?:[^\s'\\]|\\.|'[^']*')+/g) ?? [];
+  return words.map((word) =>
+    word.replaceAll(/\\(.)|'([^']*)'/g, (_, escaped?: string, quoted?: string) => escaped ?? quoted ?? "")
+  );
+}
+
+/** A command as it is typed on another machine: what lies in folders of this one goes by its own name, in `results/`. */
+export function asTypedElsewhere(command: string): string {
+  return argumentsOf(command).map((argument) =>
+    quoteArgument(argument.replace(/^(--[\w-]+=)?\/(?:.*\/)?([^/]+)\/*$/, "$1results/$2"))
+  ).join(" ");
+}

@@ -2,6 +2,7 @@
  * @file Puts real reports into `docs/reports/`, as pages that open from a clone, with a picture of each first screen:
  * `./run gallery quick=results/quick settled=results/settled`. Pictures need Chromium, where Debian puts it.
  */
+import { asTypedElsewhere } from "../../errors/quote.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { prepareFolder, writeWhole } from "../../files/write_file.ts";
 import { makeReport } from "./write.ts";
@@ -9,9 +10,9 @@ import { shipped } from "../../training/shipped.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 
-/** Makes the page of a sweep's folder; the folder's own path, which differs between machines, is not in it. */
-export async function pageOf(folder: string): Promise<string> {
-  const { files } = await makeReport(folder, shipped);
+/** Makes the page of a sweep's folder; paths of this machine are not in it. */
+async function pageOf(folder: string): Promise<string> {
+  const { files } = await makeReport(folder, shipped, { typed: asTypedElsewhere });
   return files.get("index.html")!;
 }
 

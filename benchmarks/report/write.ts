@@ -52,6 +52,8 @@ export interface ReportWishes {
   readonly peft?: PeftRuns;
   /** The output folder of a sweep to compare this one with. */
   readonly against?: string;
+  /** How a page for other machines tells the command that made it, from how it was typed. */
+  readonly typed?: (command: string) => string;
   /** Files for other programs. */
   readonly exports?: ReadonlySet<ExportKind>;
 }
@@ -66,9 +68,10 @@ export interface ReportWishes {
 export async function makeReport(
   out: string,
   registries: Registries,
-  { gpu, margin, peft, against: other }: ReportWishes = {},
+  { gpu, margin, peft, against: other, typed = (command) => command }: ReportWishes = {},
 ): Promise<MadeReport> {
-  const { plan, stored: results, bases, faults, setAside } = await readOutputFolder(out, "report on");
+  const { plan: found, stored: results, bases, faults, setAside } = await readOutputFolder(out, "report on");
+  const plan = found && { ...found, command: typed(found.command) };
   const against = other === undefined ? null : await readOther(other, out);
   // Paths differ from machine to machine, and the report shouldn't.
   const portable = faults.map((sentence) => sentence.replaceAll(`${out}/`, ""));

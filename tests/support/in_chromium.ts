@@ -220,10 +220,14 @@ async function strangers(page: Page, filter: string, label: string): Promise<str
   const known = filtersOf(report.runs).find(({ title }) => title === filter)!.values.map(({ label }) =>
     label
   );
-  return await page.evaluate(`(() => {
+  return await page.evaluate(`(async () => {
     const known = ${JSON.stringify(known)}, label = ${JSON.stringify(label)}, found = [];
     for (const details of document.querySelectorAll("main details.part")) details.open = true;
     for (const table of document.querySelectorAll("main table")) {
+      // Tables follow filters where they are looked at.
+      const box = table.closest(".scroll") ?? table;
+      box.scrollIntoView();
+      while (box.hasAttribute("aria-busy")) await new Promise(requestAnimationFrame);
       const place = [...table.tHead.rows[0].cells].findIndex((head) => head.textContent === ${
     JSON.stringify(filter)
   });

@@ -13,9 +13,9 @@ export const scoreAgainstDiscrepancy: Chart = {
   title: "Do methods nearer to the full gradient score higher?",
   caption:
     "Test score against ‖g̃ − G‖ / ‖G‖, mean over linear maps and measured steps. Small marks are single " +
-    "runs; large ones are means over seeds, with the rank beside them. Full fine-tuning stands at 0. If " +
-    "points rise to the left, nearer methods score higher. Methods differ in more than this distance, so " +
-    "that proves no cause.",
+    "runs; large ones are means over seeds, larger for higher ranks. Full fine-tuning stands at 0. If points " +
+    "rise to the left, nearer methods score higher. Methods differ in more than this distance, so that proves " +
+    "no cause.",
   draw(study) {
     const rows = runRows(
       study,
@@ -26,7 +26,7 @@ export const scoreAgainstDiscrepancy: Chart = {
         },
     );
     if (!rows.some(({ discrepancy }) => discrepancy > EXACT)) return null;
-    const { color, shape } = methodScales(study, rows);
+    const { color, shape } = methodScales(study, rows), { ranks } = study;
     const x = {
       field: "discrepancy",
       type: "quantitative",
@@ -40,7 +40,9 @@ export const scoreAgainstDiscrepancy: Chart = {
     const numbers = [{ heading: "Score", field: "score" }, { heading: "Discrepancy", field: "discrepancy" }];
     return taskPanels(study, {
       title: scoreAgainstDiscrepancy.title,
-      subtitle: "Small: single runs; large: means over seeds, with their rank",
+      subtitle: `Small: single runs; large: means over seeds${
+        ranks.length > 1 ? ", larger for higher ranks" : ""
+      }`,
       rows,
       transform: meansOverRuns(["score", "discrepancy"]),
       layer: [
@@ -65,23 +67,21 @@ export const scoreAgainstDiscrepancy: Chart = {
             aria: false,
             tooltip: meansTooltip(numbers),
           },
-          encoding: { x: meanX, y: meanY, color, shape },
-        },
-        {
-          transform: [ONE_A_GROUP, { filter: "isValid(datum.rank)" }],
-          mark: {
-            type: "text",
-            dx: 8,
-            align: "left",
-            baseline: "middle",
-            fontSize: 11,
-            color: "#333333",
-            aria: false,
-            tooltip: null,
-          },
-          encoding: { x: meanX, y: meanY, text: { field: "rank", type: "nominal" } },
+          encoding: { x: meanX, y: meanY, color, shape, ...ranks.length > 1 && { size: rankSize(ranks) } },
         },
       ],
     });
   },
 };
+
+/** Pixels of area of a mean, by rank: ranks written beside the marks lie on each other where methods are alike. */
+function rankSize(ranks: readonly number[]): object {
+  const size = {
+    field: "rank",
+    type: "ordinal",
+    scale: { domain: ranks, range: [45, 180] },
+    legend: { orient: "bottom", title: "Rank", symbolType: "circle", symbolOpacity: 1 },
+  };
+  // What has no rank keeps the size of the mark.
+  return { condition: { test: "isValid(datum.rank)", ...size }, value: 80 };
+}

@@ -30,6 +30,7 @@
    * @property {string} shown the filters that it shows, as `stateOf` writes them
    * @property {Shown | null} whole what it shows without filters, kept for when they are taken back
    * @property {boolean} inSight
+   * @property {boolean} isNear in sight, or about to be
    */
 
   /**
@@ -66,6 +67,7 @@
     shown: "",
     whole: null,
     inSight: false,
+    isNear: false,
   }));
   const page = /** @type {Promise<PageData>} */ (unpack("page"));
 
@@ -267,13 +269,15 @@
       await page;
       for (let next = stale(); next; next = stale()) {
         // Lets the browser show what was ticked, and answer what was clicked meanwhile.
-        await new Promise((resolve) => setTimeout(resolve));
-        await draw(next).catch((error) => {
+        await new Promise((resolve) => next.inSight ? setTimeout(resolve) : whenIdle(() => resolve(null)));
+        const figure = stale();
+        if (!figure) break;
+        await draw(figure).catch((error) => {
           // One chart that can't be drawn keeps none of the others waiting, and shows nothing that was not chosen.
-          next.shown = stateOf();
-          tellWhetherBusy(next);
-          if (next.view || isFiltered()) next.plot.replaceChildren();
-          else showStill(next);
+          figure.shown = stateOf();
+          tellWhetherBusy(figure);
+          if (figure.view || isFiltered()) figure.plot.replaceChildren();
+          else showStill(figure);
           reportError(error);
         });
       }
@@ -282,8 +286,17 @@
     }
   }
 
+  /** What is to be drawn next: a chart in sight before those that are about to be. */
   function stale() {
-    return figures.find((figure) => figure.inSight && figure.shown !== stateOf());
+    const state = stateOf(), waiting = figures.filter(({ isNear, shown }) => isNear && shown !== state);
+    return waiting.find(({ inSight }) => inSight) ?? waiting[0];
+  }
+
+  /** @param {() => void} work */
+  function whenIdle(work) {
+    // Safari has no such thing.
+    if ("requestIdleCallback" in globalThis) requestIdleCallback(() => work(), { timeout: 500 });
+    else setTimeout(work);
   }
 
   /** @param {Figure} figure */
@@ -449,14 +462,16 @@
   }
 
   function watchSight() {
-    const observer = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) {
-        const figure = figures.find(({ plot }) => plot === target);
-        if (figure) figure.inSight = isIntersecting;
-      }
-      void drawAll();
-    }, { rootMargin: "400px" });
-    for (const { plot } of figures) observer.observe(plot);
+    for (const [name, rootMargin] of /** @type {const} */ ([["inSight", "0px"], ["isNear", "400px"]])) {
+      const observer = new IntersectionObserver((entries) => {
+        for (const { target, isIntersecting } of entries) {
+          const figure = figures.find(({ plot }) => plot === target);
+          if (figure) figure[name] = isIntersecting;
+        }
+        void drawAll();
+      }, { rootMargin });
+      for (const { plot } of figures) observer.observe(plot);
+    }
     addEventListener("resize", measureAll);
     measureAll();
     // Paper shows all charts: those that were never in sight as they were drawn for browsers without scripts.

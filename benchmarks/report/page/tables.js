@@ -104,17 +104,56 @@
     return text.trim();
   }
 
+  /** @type {readonly Chosen[]} */
+  let chosen = [];
+  /** Tables that do not follow what was chosen yet, by the box in which they scroll. */
+  const stale = /** @type {Map<Element, HTMLTableElement>} */ (new Map());
+  const inSight = /** @type {Set<Element>} */ (new Set());
+  const sight = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) inSight.add(target);
+      else inSight.delete(target);
+    }
+    follow();
+  }, { rootMargin: "400px" });
+
   /**
-   * Hides the rows and columns of every table that are about what was not chosen, and says how many.
+   * Hides the rows and columns of tables that are about what was not chosen, and says how many: in those in sight now, in
+   * the others once they are looked at, since hundreds of rows take long to be laid out anew.
    *
-   * @param {readonly Chosen[]} chosen
+   * @param {readonly Chosen[]} choice
    */
-  function filter(chosen) {
+  function filter(choice) {
+    chosen = choice;
     for (const table of document.querySelectorAll("main table")) {
       if (table.closest("#runs")) continue;
-      filterTable(/** @type {HTMLTableElement} */ (table), chosen);
+      const box = table.closest(".scroll") ?? table;
+      stale.set(box, /** @type {HTMLTableElement} */ (table));
+      box.setAttribute("aria-busy", "true");
+      sight.observe(box);
+    }
+    follow();
+  }
+
+  /** Filters the tables in sight that do not follow what was chosen yet. */
+  function follow() {
+    for (const [box, table] of stale) {
+      if (inSight.has(box)) bringUp(box, table);
     }
   }
+
+  /**
+   * @param {Element} box
+   * @param {HTMLTableElement} table
+   */
+  function bringUp(box, table) {
+    filterTable(table, chosen);
+    box.removeAttribute("aria-busy");
+    stale.delete(box);
+  }
+
+  // Paper shows all.
+  addEventListener("beforeprint", () => stale.forEach((table, box) => bringUp(box, table)));
 
   /**
    * @param {HTMLTableElement} table
