@@ -658,8 +658,9 @@ export function readArguments(name: CommandName, args: readonly string[]): Argum
   }
   const positional = parsed._.map(String);
   if (!wanted?.isMany && positional.length > (wanted ? 1 : 0)) {
+    const folder = !wanted && "out" in options ? ", and a folder goes behind --out" : "";
     throw new UserError(
-      `Cannot read "${positional[wanted ? 1 : 0]}": ${name} takes ${wanted ? 1 : "no"} name`,
+      `Cannot read "${positional[wanted ? 1 : 0]}": ${name} takes ${wanted ? 1 : "no"} name${folder}`,
     );
   }
   const texts = new Map<string, string>(), paths = new Map<string, readonly string[]>();
