@@ -240,8 +240,8 @@ async function lookIsDue(watcher: Deno.FsWatcher, out: string, laterMs: number):
 }
 
 /** Resolves once so many runs are stored: a machine that is slow gets somewhere between two kills. */
-async function moreStored(out: string, count: number): Promise<void> {
-  while ((await openStore(out).names()).size < count) await pause(100);
+async function moreStored(out: string, count: number, isWaiting: () => boolean): Promise<void> {
+  while (isWaiting() && (await openStore(out).names()).size < count) await pause(100);
 }
 
 /** Waits for a target. Returns the process that it names; 0 where it names none. */
@@ -317,7 +317,7 @@ async function settleHit(
     const pid = await Promise.race([
       isOver()
         ? new Promise<never>(() => {})
-        : moreStored(out, storedBefore + Math.floor(3 * made)).then(() =>
+        : moreStored(out, storedBefore + Math.floor(3 * made), () => isWaiting).then(() =>
           reached(target, watcher, out, share)
         ),
       answered(),
