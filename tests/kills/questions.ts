@@ -2,7 +2,7 @@
  * @file Kills and stops the processes that settle a question again and again, starts others in their place until it is
  * answered, question after question, by one to three processes: `./run kill-questions ./FOLDER [KILLS]`.
  *
- * Not part of the suite: sixty kills take a quarter of an hour. Ends with exit code 1 at the first thing that is lost, made
+ * Not part of the suite: sixty kills take about twenty minutes on two busy cores. Ends with exit code 1 at the first thing that is lost, made
  * twice, left lying about or answered otherwise, and leaves the folder as it is.
  */
 import { assert, assertEquals } from "@std/assert";
