@@ -148,6 +148,7 @@ export { characterForm, type TextForm } from "./tasks/text/text_form.ts";
 export * from "./training/run.ts";
 export {
   buildSweepReport,
+  type OwnDataRequest,
   type PlannedSweep,
   planSweep,
   readSweepFolder,
@@ -157,7 +158,9 @@ export {
   type SettleRequest,
   type StoredSweep,
   type SweepChanges,
+  type SweepChart,
   type SweepOptions,
+  type SweepProgress,
   type SweepReport,
   type SweepRequest,
   type SweepResults,

@@ -29,10 +29,24 @@ export interface SweepChanges {
   readonly data?: string;
   /** So many examples for every task that is left. */
   readonly examples?: Pick<RunConfig["task"], "trainExamples" | "validationExamples" | "testExamples">;
-  /** The folder of the model that every task which is left begins with. */
+  /** The folder of the model that every task which is left begins with, or "use-lite". */
   readonly model?: string;
   /** The folder of a tuning sweep, at whose rates to run. */
   readonly rates?: string;
+}
+
+/** Data of one's own, as `--data FILE` takes them. */
+export interface OwnDataRequest {
+  /** Path of a file of rows (JSONL, JSON, CSV, TSV, Parquet), or of a folder of them. */
+  readonly path: string;
+  /** Which column is what, e.g. `{ text: "review", label: "stars" }`; told by their names where absent. */
+  readonly columns?: NonNullable<RunConfig["task"]["layout"]>["columns"];
+  /** The prompt's template, e.g. "Question: {question}\nAnswer:". */
+  readonly prompt?: string;
+  /** How answers are scored; told by the answers where absent. */
+  readonly score?: "exact" | "numbers" | "choice" | "loss";
+  /** Most tokens of an example, from 2: longer ones are cut. */
+  readonly maxTokens?: number;
 }
 
 /** A sweep, as it is asked for. */
@@ -41,6 +55,8 @@ export interface SweepRequest {
   readonly sweep: string | Readonly<Record<string, unknown>>;
   /** What to change about it. */
   readonly changes?: SweepChanges;
+  /** Data of one's own to run it on, in place of its tasks. */
+  readonly data?: OwnDataRequest;
   /** Files that bring methods, tasks and models, as `--with` names them. */
   readonly with?: readonly string[];
   /** Methods, tasks and models of the program's own, which join the sweep as those of files do. */
@@ -59,8 +75,27 @@ export interface PlannedSweep {
   readonly notes: readonly string[];
 }
 
+/** How far a sweep is. */
+export interface SweepProgress {
+  /** What is under way, for people: "Reading data and counting what runs take", or a run, "digits, lora r8, lr 0.001, seed 0". */
+  readonly at: string;
+  /** Runs that are made. */
+  readonly done: number;
+  /** Runs that there will be; 0 before that is known. */
+  readonly total: number;
+  /** Steps that the run at work has taken, and those that it will take; 0 between runs. */
+  readonly step: number;
+  readonly steps: number;
+  /** Its latest loss in nats; null before the first. */
+  readonly loss: number | null;
+  /** Milliseconds until all runs are made; null where nobody knows. */
+  readonly toGo: number | null;
+}
+
 /** How a sweep is run. */
 export interface SweepOptions {
+  /** Called now and then, never from inside a step. */
+  readonly onProgress?: (progress: SweepProgress) => void;
   /** Called after each run that is made. */
   readonly onResult?: (result: RunResult) => void;
   /** Called with a sentence for people, e.g. about a broken file. */
@@ -149,12 +184,26 @@ export interface StoredSweep {
   readonly faults: readonly string[];
 }
 
+/** A chart of a report. In a notebook of Deno's kernel a cell that ends in one shows it. */
+export interface SweepChart {
+  /** As in the names of its files, e.g. "score-by-rank". */
+  readonly id: string;
+  /** For people. */
+  readonly title: string;
+  /** What it shows, in a sentence or two. */
+  readonly caption: string;
+  /** A Vega-Lite v6 specification with its data inline. */
+  readonly spec: { readonly $schema: string } & Readonly<Record<string, unknown>>;
+}
+
 /** A report of a sweep's folder. */
 export interface SweepReport {
   /** The sentences that it opens with. */
   readonly answer: readonly string[];
   /** What to know before trusting them. */
   readonly caveats: readonly string[];
+  /** In the order of the page. */
+  readonly charts: readonly SweepChart[];
   /** Its files by path below the report's folder: the page, a summary, CSV files, charts. */
   readonly files: ReadonlyMap<string, string>;
   /** Sentences about files that can't be used. */
@@ -183,14 +232,15 @@ export async function planSweep(request: SweepRequest): Promise<PlannedSweep> {
 export async function runSweep(
   request: SweepRequest,
   out: string,
-  { onResult = () => {}, say = () => {}, signal = new AbortController().signal }: SweepOptions = {},
+  options: SweepOptions = {},
 ): Promise<SweepResults> {
+  const { say = () => {}, signal = new AbortController().signal } = options;
   const [{ bench }, { isFinished }] = await Promise.all([
     import("./command_line/bench.ts"),
     import("./sweep/runner.ts"),
   ]);
   const sweep = await planned(request), deps = await openRunDeps(say, sweep.registries);
-  const parts = { deps, display: quiet(onResult), signal, say, checkpointEveryMs: Infinity };
+  const parts = { deps, display: await quiet(options), signal, say, checkpointEveryMs: Infinity };
   const { results, interrupted, report } = await bench(sweep, out, parts);
   return { results: results.filter(isFinished), interrupted, page: report?.page ?? null };
 }
@@ -205,8 +255,9 @@ export async function runSweep(
 export async function settle(
   question: SettleRequest,
   out: string,
-  { onResult = () => {}, say = () => {}, signal = new AbortController().signal }: SweepOptions = {},
+  options: SweepOptions = {},
 ): Promise<SettledQuestion> {
+  const { say = () => {}, signal = new AbortController().signal } = options;
   const [
     { withEntries },
     { askQuestion, specOf },
@@ -242,7 +293,7 @@ export async function settle(
     given ?? (from === null ? null : await readChosen(from)),
     given !== null,
   );
-  const parts = { deps: await openRunDeps(say, registries), display: quiet(onResult), signal, say };
+  const parts = { deps: await openRunDeps(say, registries), display: await quiet(options), signal, say };
   const outcome = await engine.settle(ready, out, "settle()", registries, {
     ...parts,
     role: "whole",
@@ -277,8 +328,15 @@ export async function readSweepFolder(out: string): Promise<StoredSweep> {
  */
 export async function buildSweepReport(out: string, entries: OwnEntries = {}): Promise<SweepReport> {
   const { makeReport } = await import("./report/write.ts");
-  const { report: { answer, caveats }, files, faults } = await makeReport(out, await libraryWith(entries));
-  return { answer, caveats, files, faults };
+  const [made, { inNotebooks }] = await Promise.all([
+    libraryWith(entries).then((library) => makeReport(out, library)),
+    import("./report/notebook.ts"),
+  ]);
+  const { report: { answer, caveats, charts }, files, faults } = made;
+  return {
+    ...{ answer, caveats, files, faults },
+    charts: charts.map(({ chart, spec }) => inNotebooks({ ...chart, spec })),
+  };
 }
 
 /**
@@ -330,19 +388,42 @@ export async function openRunDeps(
   };
 }
 
-/** Shows nothing, and tells a program of each run. */
-function quiet(finish: Display["finish"]): Display {
-  const nothing = () => {};
-  return { stage: nothing, begin: nothing, start: nothing, update: nothing, end: nothing, finish };
+/** Shows nothing, and tells a program of each run, and how far all are. */
+async function quiet({ onResult = () => {}, onProgress = () => {} }: SweepOptions): Promise<Display> {
+  const { nameRun } = await import("./sweep/progress.ts");
+  let now: SweepProgress = { at: "", done: 0, total: 0, step: 0, steps: 0, loss: null, toGo: null };
+  const tell = (change: Partial<SweepProgress>) => onProgress(now = { ...now, ...change });
+  const idle = { step: 0, steps: 0, loss: null } as const;
+  return {
+    stage: (at) => tell({ at, ...idle }),
+    begin: ({ done, total }) => tell({ done, total }),
+    count: (done) => tell({ done }),
+    start: ({ config }) => tell({ at: nameRun(config), ...idle, steps: config.steps }),
+    update: ({ step, steps, loss }, toGo) => tell({ step, steps, loss, toGo }),
+    finish(result) {
+      onResult(result);
+      tell({ done: now.done + 1, ...idle });
+    },
+    end: () => {},
+  };
 }
 
 async function planned(
-  { sweep, changes = {}, entries, with: files }: SweepRequest,
+  { sweep, changes = {}, data, entries, with: files }: SweepRequest,
 ): Promise<PlannedBench<Library>> {
   const command = typeof sweep === "string" ? `runSweep("${sweep}")` : "runSweep()";
   const { planBench } = await import("./command_line/bench.ts");
-  const request = { sweep, overrides: changes, command, ...(files && { with: files }) };
-  return await planBench(request, await libraryWith(entries));
+  const library = await libraryWith(entries), request = { sweep, command, ...(files && { with: files }) };
+  if (!data) return await planBench({ ...request, overrides: changes }, library);
+  const [{ openOwnTask }, { modelAt }] = await Promise.all([
+    import("../training/resolve/own_data.ts"),
+    import("./sweep/sweep.ts"),
+  ]);
+  const { path, ...asked } = data;
+  const model = changes.model === undefined ? undefined : modelAt(changes.model, library.models);
+  const own = await openOwnTask(path, asked, model, library), { id, layout } = own.data;
+  const overrides = { ...changes, data: path, tasks: [id], layout };
+  return await planBench({ ...request, overrides, notes: own.notes }, own.registries);
 }
 
 async function libraryWith(entries: OwnEntries = {}): Promise<Library> {
