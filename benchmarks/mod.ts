@@ -83,8 +83,9 @@ export interface SweepProgress {
   readonly done: number;
   /** Runs that there will be; 0 before that is known. */
   readonly total: number;
-  /** Steps that the run at work has taken, and those that it will take; 0 between runs. */
+  /** Steps that the run at work has taken; 0 between runs. */
   readonly step: number;
+  /** Steps that it will take; 0 between runs. */
   readonly steps: number;
   /** Its latest loss in nats; null before the first. */
   readonly loss: number | null;
@@ -330,7 +331,7 @@ export async function buildSweepReport(out: string, entries: OwnEntries = {}): P
   const { makeReport } = await import("./report/write.ts");
   const [made, { inNotebooks }] = await Promise.all([
     libraryWith(entries).then((library) => makeReport(out, library)),
-    import("./report/notebook.ts"),
+    import("./report/exports/notebook.ts"),
   ]);
   const { report: { answer, caveats, charts }, files, faults } = made;
   return {

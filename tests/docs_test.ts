@@ -387,16 +387,17 @@ test("docs: the examples of programs that use the library run from another folde
     await deno(folder, "check", "--config", "harness/deno.json", ...files, ...examples);
     for (const program of programs) {
       await Deno.writeTextFile(`${folder}/my_run.ts`, program);
-      const writes = /runSweep|settle\(/.test(program) ? ["--allow-write"] : [];
+      const writes = /runSweep|settle\(|writeTextFile/.test(program) ? ["--allow-write"] : [];
       outputs.push(await deno(folder, ...args.toSpliced(-1, 0, ...writes)));
     }
-    const [run, own, sweep, question] = outputs;
-    assertEquals(outputs.length, 4);
+    const [run, own, sweep, data, question] = outputs;
+    assertEquals(outputs.length, 5);
     assert(Number(run) >= 0 && Number(own) >= 0);
     assertStringIncludes(
       sweep!,
       "2 runs\nlora: done\nlora-pro: done\n2 results in results/report/index.html: ",
     );
+    assertStringIncludes(data!, '1 runs: "reviews" is "review" with "stars", one of 2 classes');
     assert(/: 2 verdicts\n$/.test(question!), question);
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -1,6 +1,6 @@
 /** @file A chart as notebooks show it: live where they know Vega-Lite, else as an SVG. */
-import type { VegaLiteSpec } from "./drawing/lay_out.ts";
-import { renderSvg } from "./render.ts";
+import type { VegaLiteSpec } from "../drawing/lay_out.ts";
+import { renderSvg } from "../render.ts";
 
 /** Deno's Jupyter kernel asks a cell's value for this. */
 const DISPLAY = Symbol.for("Jupyter.display");
