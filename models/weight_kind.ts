@@ -1,8 +1,10 @@
 /** @file What a linear map is for, told by its name in any family: telemetry is summed up by it. */
 
-/** The kinds of linear map, in the order of reports: an attention's four, the first
- * three as one where a model has them so, and those of the feed-forward part. */
-export const WEIGHT_KINDS = ["q", "k", "v", "qkv", "o", "mlp"] as const;
+/**
+ * The kinds of linear map, in the order of reports: an attention's four, the first three as one where a model has them so;
+ * those of the feed-forward part; and what brings the stream to another width, which `use-lite` alone has.
+ */
+export const WEIGHT_KINDS = ["q", "k", "v", "qkv", "o", "mlp", "residual"] as const;
 /** What a linear map is for. */
 export type WeightKind = typeof WEIGHT_KINDS[number];
 
@@ -16,6 +18,7 @@ const PATTERNS: readonly (readonly [RegExp, WeightKind])[] = [
     /\.(gate_proj|up_proj|down_proj|fc1|fc2|wi|wi_0|wi_1|wo|c_fc|mlp\.c_proj|lin1|lin2|intermediate\.dense|output\.dense)$/,
     "mlp",
   ],
+  [/\.residual$/, "residual"],
 ];
 
 /**

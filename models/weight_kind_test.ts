@@ -1,17 +1,23 @@
 import { assert, assertEquals } from "@std/assert";
 import * as models from "./mod.ts";
-import { WEIGHT_KINDS, weightKindOf } from "./weight_kind.ts";
+import { weightKindOf } from "./weight_kind.ts";
 
 Deno.test("weightKindOf() knows every linear map of every model, and each model has every kind", () => {
   for (const { id, targetModules } of Object.values(models)) {
     const kinds = targetModules().map(({ name }) => weightKindOf(name));
     assert(!kinds.includes(null), id);
-    assertEquals(new Set(kinds), new Set(WEIGHT_KINDS.filter((kind) => kind !== "qkv")), id);
+    const everywhere = ["q", "k", "v", "o", "mlp"] as const;
+    assertEquals(
+      new Set(kinds),
+      new Set([...everywhere, ...id === "use-lite" ? ["residual"] as const : []]),
+      id,
+    );
   }
 });
 
-Deno.test("weightKindOf() reads the names of Llama, CLIP, T5, GPT-2 and ViT, and says null for others", () => {
+Deno.test("weightKindOf() reads the names of Llama, CLIP, T5, GPT-2, ViT and use-lite, and says null for others", () => {
   const names = {
+    "layer.0.residual": "residual",
     "layers.0.self_attn.q_proj": "q",
     "layers.10.self_attn.k_proj": "k",
     "layers.1.self_attn.v_proj": "v",
