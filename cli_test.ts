@@ -10,6 +10,7 @@ import { fakeRegistries, takingData } from "./tests/support/fakes/registries.ts"
 import { fakeBase, fakeDone, fakeEnvironment } from "./tests/support/fakes/results.ts";
 import { formatBytes } from "./benchmarks/report/format.ts";
 import { plain } from "./benchmarks/command_line/terminal.ts";
+import { commands } from "./benchmarks/command_line/commands.ts";
 import { createLines } from "./benchmarks/command_line/display.ts";
 import type { ChosenRate } from "./benchmarks/rates/rates.ts";
 import type { Tuning } from "./benchmarks/performance/tuning.ts";
@@ -366,6 +367,12 @@ test("bench --frozen-weights and --checkpointing save memory in every run, and r
       assertEquals(config.memory, { frozenWeights: "int8", checkpointing: "blocks" });
     }
     assert(notes.includes("Frozen weights are kept as int8"), notes.join());
+    // What help names is what a config takes.
+    for (const option of ["frozen-weights", "checkpointing"] as const) {
+      for (const name of commands.bench.options[option].names as readonly string[]) {
+        assertEquals((await run("bench", ...lora, `--${option}`, name)).code, 0, name);
+      }
+    }
     const refused = await run("bench", ...lora, "--frozen-weights", "int4");
     assertEquals(refused.code, 2);
     assertStringIncludes(refused.err, 'Cannot find --frozen-weights "int4"');
@@ -396,7 +403,7 @@ test("memory tells what a model takes under each choice, and refuses what there 
         [["lama-3-2-1b"], "did you mean llama-3-2-1b?"],
         [["t5-base", "--tokens", "513"], 'memory of model "t5-base" for --tokens 513: it takes up to 512'],
         [["t5-base", "--ranks", "0"], 'Cannot read --ranks "0"'],
-        [["t5-base", "--batch", "1,2"], "--batch"],
+        [["t5-base", "--batch", "1,2"], 'Cannot read --batch "1,2": one whole number is needed'],
         [["vit-tiny", "--ranks", "4096"], 'Cannot use "lora" on model "vit-tiny"'],
       ] as const
     ) {

@@ -12,7 +12,7 @@ import { MARGIN } from "../statistics/verdicts.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { quoteArgument } from "../../errors/quote.ts";
 import { portableName } from "../../files/hub_place.ts";
-import { changePaths, type CommandName } from "./commands.ts";
+import { changePaths, type CommandName, commands } from "./commands.ts";
 
 /** A command line as it can be typed on any machine: what was fetched from the Hub goes by its name there. */
 export function asTyped(name: CommandName, args: readonly string[]): string {
@@ -94,15 +94,20 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
 
 /** How runs save memory; undefined where nothing is said. @throws {UserError} where a value is not known */
 function readMemory(texts: ReadonlyMap<string, string>): SweepOverrides["memory"] {
-  const choice = <T extends string>(name: string, known: readonly T[]): T | undefined => {
-    const value = texts.get(name), found = known.find((one) => one === value);
-    if (value !== undefined && !found) throw unknownName(`--${name} "${value}"`, value, known);
-    return found;
+  const choice = (name: "frozen-weights" | "checkpointing") => {
+    const value = texts.get(name), known = commands.bench.options[name].names as readonly string[];
+    if (value !== undefined && !known.includes(value)) {
+      throw unknownName(`--${name} "${value}"`, value, known);
+    }
+    return value;
   };
-  const frozenWeights = choice("frozen-weights", ["f32", "f16", "int8", "nf4"]);
-  const checkpointing = choice("checkpointing", ["none", "blocks"]);
+  const frozenWeights = choice("frozen-weights"), checkpointing = choice("checkpointing");
   if (!frozenWeights && !checkpointing) return undefined;
-  return { ...frozenWeights && { frozenWeights }, ...checkpointing && { checkpointing } };
+  // The names that help tells are those that a config takes.
+  return {
+    ...frozenWeights && { frozenWeights },
+    ...checkpointing && { checkpointing },
+  } as SweepOverrides["memory"];
 }
 
 /** Settings of "check". @throws {UserError} where a value can't be read */

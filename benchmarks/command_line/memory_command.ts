@@ -23,12 +23,14 @@ export async function memoryCommand(args: string[], deps: CommandDeps): Promise<
   const { texts, flags, positional } = readArguments("memory", args);
   const given = (name: keyof typeof STANDARD) => texts.get(name) ?? STANDARD[name];
   const numbers = (name: keyof typeof STANDARD) => given(name).split(",").map((one) => readWhole(name, one));
-  const [tokens, batchSize] = [numbers("tokens"), numbers("batch")].map(([first, ...more]) => {
+  const one = (name: keyof typeof STANDARD) => {
+    const [first, ...more] = numbers(name);
     if (more.length > 0) {
-      throw new UserError("Cannot read --tokens or --batch: one whole number from 1 is needed");
+      throw new UserError(`Cannot read --${name} "${given(name)}": one whole number is needed`);
     }
     return first!;
-  }) as [number, number];
+  };
+  const tokens = one("tokens"), batchSize = one("batch");
   const registries = await deps.registries(),
     models = await openModels(positional, texts.get("model"), registries);
   const asked = given("optimizers").split(",").map((id) => lookup("optimizer", registries.optimizers, id));
