@@ -69,6 +69,9 @@ const real: CommandDeps = {
   async fetch(request, watching) {
     return await (await import("./hub/fetch.ts")).fetchRepository(request, watching);
   },
+  async token() {
+    return await (await import("./hub/token.ts")).findToken((name) => Deno.env.get(name));
+  },
   variable: (name) => Deno.env.get(name),
   async autotune(onProgress) {
     const [{ openGpu }, { productsOf, autotune }, { shipped }] = await Promise.all([

@@ -103,6 +103,7 @@ async function inFolder(
           export: () => Promise.reject(new Error("made up")),
           look: () => Promise.reject(new Error("made up")),
           fetch: () => Promise.reject(new Error("made up")),
+          token: () => Promise.resolve(null),
           variable: () => undefined,
           autotune(onProgress) {
             onProgress({ done: 2, total: 2, shape: "nn 4x4x4 abc" });

@@ -30,6 +30,7 @@ import {
   parseHubName,
   repositoryFolder,
   repositoryFolderOf,
+  tokenFile,
 } from "./files/hub_place.ts";
 import { USE_LITE } from "./files/npm_place.ts";
 
@@ -50,6 +51,8 @@ export interface Place {
 export interface Fetching {
   /** The cache's folder; null where the user has no home. @throws {UserError} where a variable names none */
   cache(): string | null;
+  /** The file with the user's token; null where the user has no home. @throws {UserError} as `cache()` does */
+  token(): string | null;
   /** Another address of the Hub's; null where none is named. */
   endpoint(): string | null;
   isThere(path: string): boolean;
@@ -98,7 +101,7 @@ export function launch(task: string, args: readonly string[], place: Place): str
   const { read, write } = isHelp ? { read: [], write: [] } : reachOf(task, own, place);
   // What else a command may do stands in deno.json.
   const words = text.split(" ").slice(1).flatMap((word) => {
-    if (word === "--allow-read") return allow(word, read);
+    if (word === "--allow-read") return [...allow(word, read), ...read === null ? deny(place) : []];
     if (word === "--allow-write") return allow(word, write);
     return word.startsWith("--allow-net=huggingface.co") ? [word + hostOf(place)] : [word];
   });
@@ -199,6 +202,12 @@ export function jobsOf(task: string, args: readonly string[]): string | null {
   return jobs;
 }
 
+/** What may read all files may not read the token. */
+function deny({ hub }: Place): string[] {
+  const token = hub && hub.token();
+  return token === null ? [] : allow("--deny-read", [token]);
+}
+
 function allow(flag: string, paths: readonly string[] | null): string[] {
   if (paths === null) return [flag];
   for (const path of paths) {
@@ -258,7 +267,8 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
       return { read: [...project, ...named("model")], write: [] };
     case "fetch": {
       const folder = place.hub && place.hub.cache(), cache = folder === null ? [] : [folder];
-      return { read: [...project, ...cache], write: cache };
+      const file = place.hub && place.hub.token(), token = file === null ? [] : [file];
+      return { read: [...project, ...cache, ...token], write: cache };
     }
     // Reads the folders of models and data that results name, wherever they are.
     case "verify":
@@ -355,6 +365,7 @@ if (import.meta.main) {
       packages: packages.slice(0, packages.lastIndexOf("/vega/")),
       hub: {
         cache: () => cacheFolder((name) => Deno.env.get(name)),
+        token: () => tokenFile((name) => Deno.env.get(name)),
         endpoint: () => Deno.env.get("HF_ENDPOINT") || null,
         isThere,
         commitIn: (folder: string, revision: string) =>

@@ -15,6 +15,7 @@ const inside: Place = {
   hub: {
     endpoint: () => null,
     cache: () => "/cache",
+    token: () => "/home/token",
     // Nothing was fetched, and what has a name like one is here.
     isThere: () => true,
     commitIn: () => null,
@@ -223,7 +224,7 @@ Deno.test("launch() lets fetch write the Hub's cache and ask its hosts, and a mi
   const net = (place: Place) =>
     launch("fetch", ["o/m"], place).find((word) => word.startsWith("--allow-net="));
   assertEquals(started("fetch", ["o/m"]), {
-    read: [".", "/npm", "/cache"],
+    read: [".", "/npm", "/cache", "/home/token"],
     write: ["/cache"],
     args: ["o/m"],
   });
@@ -237,6 +238,14 @@ Deno.test("launch() lets fetch write the Hub's cache and ask its hosts, and a mi
     UserError,
     'Cannot read HF_ENDPOINT "mirror.org"',
   );
+  // The token is for fetch alone, whatever else a command may read.
+  for (const name of Object.keys(commands).filter((name) => name !== "fetch")) {
+    const words = launch(name, [], elsewhere), { read } = started(name, []);
+    assertEquals([read?.includes("/home/token") ?? false, words.includes("--deny-read=/home/token")], [
+      false,
+      words.includes("--allow-read"),
+    ], name);
+  }
   for (const task of ["bench", "settle", "data", "report", "export", "look"]) {
     const words = launch(task, [], elsewhere);
     assert(!words.some((word) => /^--allow-(net|env|ffi)/.test(word)), task);

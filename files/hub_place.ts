@@ -64,7 +64,7 @@ export function isCommit(revision: string): boolean {
 }
 
 /** A variable of the environment. */
-type Variable = (name: string) => string | undefined;
+export type Variable = (name: string) => string | undefined;
 
 /**
  * The cache's folder, as Python's libraries find it; null where there is no home.
@@ -72,17 +72,41 @@ type Variable = (name: string) => string | undefined;
  * @throws {UserError} where a variable names no absolute path
  */
 export function cacheFolder(variable: Variable): string | null {
+  return find("cache", variable, [["HF_HUB_CACHE", ""], ...homes("hub")]);
+}
+
+/**
+ * The file with the user's token, as `huggingface_hub` finds it where HF_TOKEN is not set; null where there is no home. It
+ * need not be there.
+ *
+ * @throws {UserError} where a variable names no absolute path
+ */
+export function tokenFile(variable: Variable): string | null {
+  return find("token", variable, [["HF_TOKEN_PATH", ""], ...homes("token")]);
+}
+
+/** A variable, and what lies where below the folder that it names. */
+type Named = readonly [name: string, below: string];
+
+/** Where Python's libraries have their things. */
+function homes(below: string): Named[] {
+  return [["HF_HOME", `/${below}`], ["XDG_CACHE_HOME", `/huggingface/${below}`], [
+    "HOME",
+    `/.cache/huggingface/${below}`,
+  ]];
+}
+
+/** The place by the first variable that is set. */
+function find(what: string, variable: Variable, named: readonly Named[]): string | null {
   const home = variable("HOME");
-  for (
-    const [name, below] of [["HF_HUB_CACHE", ""], ["HF_HOME", "/hub"], ["XDG_CACHE_HOME", "/huggingface/hub"]]
-  ) {
-    const value = variable(name!);
+  for (const [name, below] of named) {
+    const value = variable(name);
     if (!value) continue;
     const path = home ? value.replace(/^~(?=$|\/)/, home) : value;
     if (path.startsWith("/")) return `${path.replace(/\/+$/, "")}${below}`;
-    throw new UserError(`Cannot find the Hub's cache: ${name} is "${value}", an absolute path is needed`);
+    throw new UserError(`Cannot find the Hub's ${what}: ${name} is "${value}", an absolute path is needed`);
   }
-  return home ? `${home}/.cache/huggingface/hub` : null;
+  return null;
 }
 
 /** The folder of a repository in the cache. */

@@ -11,7 +11,7 @@ const ADAPTER = ["adapter_config.json", "adapter_model.safetensors"];
 
 /** What stands beside weights: what the model is, and how texts and images are made ready for it. */
 const BESIDE = new Set([
-  ...["config.json", "open_clip_config.json", "preprocessor_config.json"],
+  ...["config.json", "generation_config.json", "open_clip_config.json", "preprocessor_config.json"],
   ...["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"],
   ...[
     "tokenizer.model",

@@ -208,7 +208,7 @@ async function request(
   try {
     for (let redirects = 0; redirects < 10; redirects++) {
       // The token is for the Hub alone, never for where it sends us.
-      const own = token !== null && url.origin === home ? { authorization: `Bearer ${token}` } : {};
+      const own = token !== null && url.origin === home ? { authorization: `Bearer ${token.text}` } : {};
       const response = await fetch(url, {
         headers: { ...range, ...own, "accept-encoding": "identity" },
         redirect: "manual",

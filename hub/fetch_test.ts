@@ -33,7 +33,15 @@ async function fetchFrom(
 ) {
   const said: string[] = [], progress: FetchProgress[] = [];
   const fetched = await fetchRepository(
-    { kind, repository, revision, only, cache, hub: { endpoint, token }, isOffline },
+    {
+      kind,
+      repository,
+      revision,
+      only,
+      cache,
+      hub: { endpoint, token: token === null ? null : { text: token, place: "HF_TOKEN" } },
+      isOffline,
+    },
     {
       say: (sentence) => said.push(sentence),
       onProgress: (one) => progress.push(one),
@@ -200,6 +208,10 @@ test("fetchRepository() says what is missing, closed, gated or unsound in one se
   assertEquals(
     await refusalOf({ files, isPrivate: true }, { token: "hf_wrong" }),
     "Cannot fetch o/m: HUB has no model of that name, or it is private and the token in HF_TOKEN does not open it; data sets are fetched by --data o/m",
+  );
+  assertEquals(
+    await refusalOf({ files, isGated: true }, { token: "hf_wrong" }),
+    "Cannot fetch o/m: it is gated: accept its terms at HUB/o/m, and the token in HF_TOKEN must belong to somebody who did",
   );
   assertEquals(await refusalOf({ files }, { revision: "v9" }), 'Cannot fetch o/m: it has no revision "v9"');
   assertEquals(

@@ -20,7 +20,14 @@ export interface Hub {
   /** Without a slash at its end, e.g. "https://huggingface.co". */
   readonly endpoint: string;
   /** Of the user's, for gated and private repositories; null where there is none. */
-  readonly token: string | null;
+  readonly token: HubToken | null;
+}
+
+/** What tells the Hub who asks. */
+export interface HubToken {
+  readonly text: string;
+  /** Where it was found, in words: "HF_TOKEN", or a file's path. */
+  readonly place: string;
 }
 
 /** A repository of one kind. */
@@ -73,7 +80,7 @@ export async function lookUpFiles(hub: Hub, repository: Repository, commit: stri
 }
 
 function credentials({ token }: Hub): { readonly accessToken?: string } {
-  return token === null ? {} : { accessToken: token };
+  return token === null ? {} : { accessToken: token.text };
 }
 
 /** Why the Hub gives nothing, in a sentence. */
@@ -87,7 +94,7 @@ export function refusal(
   const say = (reason: string) => new UserError(`Cannot fetch ${name}: ${reason}`);
   const token = hub.token === null
     ? "set HF_TOKEN to a token of yours"
-    : "the token in HF_TOKEN must belong to somebody who did";
+    : `the token in ${hub.token.place} must belong to somebody who did`;
   if (code === "GatedRepo" || status === 403) {
     return say(`it is gated: accept its terms at ${page}, and ${token}`);
   }
@@ -95,7 +102,9 @@ export function refusal(
   if (code === "EntryNotFound") return say(`a file of ${revision} is not there any more`);
   if (status === 401 || status === 404) {
     const other = kind === "model" ? `; data sets are fetched by --data ${name}` : "";
-    const why = hub.token === null ? "HF_TOKEN is not set" : "the token in HF_TOKEN does not open it";
+    const why = hub.token === null
+      ? "HF_TOKEN is not set"
+      : `the token in ${hub.token.place} does not open it`;
     return say(`${hub.endpoint} has no ${kind} of that name, or it is private and ${why}${other}`);
   }
   if (status === 429) return say(`${hub.endpoint} has too many questions of yours just now, try again later`);

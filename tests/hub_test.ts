@@ -3,7 +3,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { llamaConfig } from "../models/checkpoints/hugging_face.ts";
 import { decoderParameters } from "../models/decoder.ts";
 import { inFolder } from "./support/in_folder.ts";
-import { COMMIT, startMockHub } from "./support/fakes/hub.ts";
+import { COMMIT, startMockHub, TOKEN } from "./support/fakes/hub.ts";
 import { SMALL, smallWeights, writeSmall } from "./support/small_folders.ts";
 import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
 import { tokenizerFiles } from "./support/tokenizer_folder.ts";
@@ -24,6 +24,7 @@ test("./run fetch brings a model and a data set, which bench and data take by na
     const rows = Array.from({ length: 60 }, (_, i) => `"It was ${i}, ${i % 2 ? "dull" : "fine"}",${i % 2}`);
     const hub = startMockHub({
       "models/o/My-Model": {
+        isGated: true,
         files: {
           "config.json": JSON.stringify(config),
           "model.safetensors": await Deno.readFile(`${folder}/made/model.safetensors`),
@@ -34,6 +35,9 @@ test("./run fetch brings a model and a data set, which bench and data take by na
       },
       "datasets/o/reviews": { files: { "en/train.csv": `text,label\n${rows.join("\n")}\n` } },
     });
+    // As `hf auth login` leaves it.
+    await Deno.mkdir(`${folder}/hf`);
+    await Deno.writeTextFile(`${folder}/hf/token`, TOKEN);
     const run = async (...args: string[]) => {
       const { code, stdout, stderr } = await new Deno.Command("sh", {
         args: [`${project}run`, ...args],

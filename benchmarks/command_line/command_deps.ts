@@ -15,6 +15,7 @@ import type { ExportedRun, ExportRequest } from "../../training/export/export_ru
 import type { AdapterLook } from "../../training/export/look_at_adapter.ts";
 import type { ComparedRun } from "../../training/export/open_look.ts";
 import type { Fetched, FetchRequest, FetchWatching } from "../../hub/fetch.ts";
+import type { HubToken } from "../../hub/look_up.ts";
 import type { Registries } from "../../training/configuration.ts";
 
 /** What the commands work with: real ones below, made-up ones in tests. */
@@ -51,6 +52,8 @@ export interface CommandDeps {
   ): Promise<AdapterLook>;
   /** Brings a model or a data set from the Hub. */
   fetch(request: FetchRequest, watching: FetchWatching): Promise<Fetched>;
+  /** The user's token for the Hub; null where there is none. @throws {UserError} for what is no token */
+  token(): Promise<HubToken | null>;
   /** A variable of the environment. */
   variable(name: string): string | undefined;
   /** Measures matrix products and stores the choices. */

@@ -25,12 +25,13 @@ export async function fetchCommand(args: string[], deps: CommandDeps): Promise<n
   if (only.length > 0 && asked.length > 1) {
     throw new UserError("Cannot take --only for a model and a data set at once: two commands are needed");
   }
-  const cache = cacheFolder(deps.variable), token = deps.variable("HF_TOKEN") || null;
+  const cache = cacheFolder(deps.variable);
   if (cache === null) {
     throw new UserError("Cannot find the Hub's cache: neither HOME nor HF_HOME is set");
   }
   // As Python's library reads it.
   const isOffline = /^(1|on|yes|true)$/i.test(deps.variable("HF_HUB_OFFLINE") ?? "");
+  const token = isOffline ? null : await deps.token();
   const endpoint = (deps.variable("HF_ENDPOINT") || HUB).replace(/\/+$/, "");
   const isJson = flags.has("json"), screen = deps.display(isJson ? "stderr" : "stdout");
   const all: object[] = [];

@@ -11,7 +11,7 @@ async function run(args: string[], variables: Readonly<Record<string, string>> =
   const requests: FetchRequest[] = [], printed: string[] = [], complained: string[] = [];
   const deps: Pick<
     CommandDeps,
-    "fetch" | "variable" | "display" | "print" | "complain" | "columns" | "style"
+    "fetch" | "token" | "variable" | "display" | "print" | "complain" | "columns" | "style"
   > = {
     fetch(request) {
       requests.push(request);
@@ -19,6 +19,10 @@ async function run(args: string[], variables: Readonly<Record<string, string>> =
       const offline = request.repository === "o/offline" ? "Cannot fetch o/offline: it rains" : null;
       const folder = `${request.cache}/x`, commit = "0123456789abcdef0123456789abcdef01234567";
       return Promise.resolve({ folder, commit, files, bytes: 2_500_000, received: 1, offline });
+    },
+    token: () => {
+      const text = variables["HF_TOKEN"];
+      return Promise.resolve(text === undefined ? null : { text, place: "HF_TOKEN" });
     },
     variable: (name) => variables[name],
     display: () => createLines(() => {}),
@@ -39,7 +43,8 @@ Deno.test("fetch asks for what is named, where the environment says, and tells h
     HF_ENDPOINT: "http://mirror/",
   });
   assertEquals([code, JSON.parse(out).length], [0, 2]);
-  const hub = { endpoint: "http://mirror", token: "t" }, cache = "/home/me/hf/hub";
+  const hub = { endpoint: "http://mirror", token: { text: "t", place: "HF_TOKEN" } },
+    cache = "/home/me/hf/hub";
   assertEquals(model, { kind: "model", repository: "o/m", revision: "v1", only: [], cache, hub });
   assertEquals(data, { kind: "data set", repository: "o/d", revision: null, only: [], cache, hub });
   const plainly = await run(["--data=o/d", "--only", "a/*, b"]);
