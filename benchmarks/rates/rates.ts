@@ -186,24 +186,23 @@ export function missingRates(chosen: ChosenRates, queries: readonly RateQuery[])
     }
   }
   const files = [...new Set(queries.flatMap(({ file }) => file ?? []))];
-  if (files.length > 0) {
-    const own = queries.filter(({ file }) => file !== undefined).map(({ optimizer }) => optimizer.id);
-    const names = [...new Set(own)].join(",");
-    const tune = [`./run bench ${chosen.sweep}`, ...files.map((file) => `--with ${quoteArgument(file)}`)];
-    return new UserError(
-      `Cannot find learning rates: sweep "${chosen.sweep}" chose none for ${
-        describeMissing(chosen, queries)
-      } ` +
-        `(${
-          tune.join(" ")
-        } --optimizers ${names} chooses them and says how to take them; --learning-rates states a rate instead)`,
-    );
-  }
+  // A method that the tuning sweep never ran is not among its own: it is run where it is named.
+  const isOwn = queries.every(({ file, optimizer }) =>
+    file === undefined && chosen.rates.some((rate) => rate.optimizer === optimizer.id)
+  );
+  const names = isOwn ? [] : [...new Set(queries.map(({ optimizer }) => optimizer.id))];
+  const tune = [
+    `./run bench ${chosen.sweep}`,
+    ...files.map((file) => `--with ${quoteArgument(file)}`),
+    ...names.length > 0 ? [`--optimizers ${names.join(",")}`] : [],
+  ].join(" ");
+  const does = names.length > 0
+    ? "chooses them and says how to take them"
+    : "runs what its folder lacks and chooses";
   return new UserError(
     `Cannot find learning rates: sweep "${chosen.sweep}" chose none for ${
       describeMissing(chosen, queries)
-    } ` +
-      `(./run bench ${chosen.sweep} runs what its folder lacks and chooses; --learning-rates states a rate instead)`,
+    } (${tune} ${does}; --learning-rates states a rate instead)`,
   );
 }
 

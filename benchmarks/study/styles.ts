@@ -55,13 +55,16 @@ const others: readonly Style[] = [
 /** How far a method's further variants are from its colour: below 0 towards black, above towards white. */
 const SHADES = [-0.45, 0.45, -0.65, 0.25, -0.25, 0.6, -0.8];
 
+/** Variants of a method that no report is likely to have. */
+const FAR = 4;
+
 /** Whether a method's style is its own in every report; that of others goes by their place among them. */
 export function hasStyle(optimizer: string): boolean {
   return Object.hasOwn(styles, optimizer);
 }
 
 /**
- * The style of a method's variant, for methods that ship the same in every report: that of its first one is its own.
+ * The style of a method's variant, for methods with a style of their own the same in every report: that of its first one is its own.
  * Further ones have shades of its colour, and shapes and dashes that follow its own, so that no variant looks like another
  * method.
  *
@@ -69,11 +72,13 @@ export function hasStyle(optimizer: string): boolean {
  * @param place how many methods of the report without a style of their own come before it, where it has none
  */
 export function styleOf(optimizer: string, before: number, place = 0): Style {
-  const own = hasStyle(optimizer) ? styles[optimizer]! : others[place % others.length]!;
-  if (before === 0) return own;
-  const all = hasStyle(optimizer) ? Object.values(styles) : others;
-  const { shape, dash } = all[(Math.max(0, all.indexOf(own)) + before) % all.length]!;
-  return { color: shade(own.color, SHADES[(before - 1) % SHADES.length]!), shape, dash };
+  const isKnown = hasStyle(optimizer), all = isKnown ? Object.values(styles) : others;
+  const own = isKnown ? styles[optimizer]! : others[place % others.length]!;
+  // Beyond the last style others begin again, each as a far variant of the one that it shares its style with.
+  const variant = before + (isKnown ? 0 : FAR * Math.floor(place / others.length));
+  if (variant === 0) return own;
+  const { shape, dash } = all[(all.indexOf(own) + variant) % all.length]!;
+  return { color: shade(own.color, SHADES[(variant - 1) % SHADES.length]!), shape, dash };
 }
 
 /** A colour "#rrggbb" mixed with so much white, or below 0 with black. */

@@ -96,10 +96,13 @@ export const SweepSpec = z.strictObject({
   tasks: z.array(SweepTask).min(1),
   optimizers: z.array(SweepOptimizer).min(1),
   /**
-   * Where learning rates come from for methods without `learningRates`: one for all, or those that a tuning sweep chose
-   * (from `<name>.chosen.json` beside the sweeps).
+   * Where learning rates come from for methods without `learningRates`, those among them that join the sweep: one or
+   * several for all, or those that a tuning sweep chose (from `<name>.chosen.json` beside the sweeps).
    */
-  rates: z.union([z.strictObject({ shared: learningRate }), z.strictObject({ chosenBy: z.string() })])
+  rates: z.union([
+    z.strictObject({ shared: z.union([learningRate, z.array(learningRate).min(1)]) }),
+    z.strictObject({ chosenBy: z.string() }),
+  ])
     .optional(),
   /**
    * Set the option "rank" of every method that has one. A method is left out, with a note, at ranks that it refuses, as
@@ -632,7 +635,7 @@ function learningRatesOf(
   standIn: number | undefined,
 ): { readonly learningRates: readonly number[]; readonly use?: RateUse; readonly missing?: RateQuery } {
   if (method.learningRates) return { learningRates: method.learningRates };
-  if (spec.rates && "shared" in spec.rates) return { learningRates: [spec.rates.shared] };
+  if (spec.rates && "shared" in spec.rates) return { learningRates: [spec.rates.shared].flat() };
   if (!spec.rates || !chosen) {
     throw new UserError(
       `Cannot find a learning rate for "${method.id}" in sweep "${spec.name}": give the method "learningRates", ` +

@@ -287,8 +287,43 @@ Deno.test("expand() names all methods and tasks that nothing was chosen for, and
     () => expand(spec, fakeRegistries, chosenRates([chosenRate({})])),
     UserError,
     'Cannot find learning rates: sweep "tune" chose none for "full" on "digits", and none for any method on ' +
-      '"arithmetic" (./run bench tune runs what its folder lacks and chooses; --learning-rates states a rate instead)',
+      '"arithmetic" (./run bench tune --optimizers full,lora chooses them and says how to take them; ' +
+      "--learning-rates states a rate instead)",
   );
+  // Methods that the tuning sweep ran elsewhere are its own, and run with it.
+  assertThrows(
+    () => expand({ ...spec, optimizers: [{ id: "lora" }] }, fakeRegistries, chosenRates([chosenRate({})])),
+    UserError,
+    'none for any method on "arithmetic" (./run bench tune runs what its folder lacks and chooses; ' +
+      "--learning-rates states a rate instead)",
+  );
+});
+
+Deno.test("expand() runs methods without rates of their own at all rates that a sweep shares, those that join too", () => {
+  const spec: SweepSpec = {
+    ...tuned,
+    rates: { shared: [0.1, 0.2] },
+    optimizers: [{ id: "lora" }, { id: "full", learningRates: [0.3] }],
+    ranks: [2],
+    seeds: [0],
+  };
+  const found = (one: SweepSpec) =>
+    expand(one, fakeRegistries).configs.map((
+      { optimizer, schedule },
+    ) => [optimizer.id, schedule.learningRate]);
+  assertEquals(found(spec), [["lora", 0.1], ["lora", 0.2], ["full", 0.3]]);
+  assertEquals(found(override(spec, { optimizers: ["lora-pro"] }, fakeRegistries)), [
+    ["lora-pro", 0.1],
+    ["lora-pro", 0.2],
+  ]);
+});
+
+test("Sweeps whose results are published name their methods: those that ship later change none of their runs", async () => {
+  for (const name of ["paper", "rank", "tune"]) {
+    const { optimizers } = await readSweep(name);
+    assertEquals(optimizers.length, 15, name);
+    assertEquals(optimizers.filter(({ id }) => id === "*"), [], name);
+  }
 });
 
 Deno.test("expand() lists runs whose rate is missing at a rate that stands in, where one is given, and says so", () => {

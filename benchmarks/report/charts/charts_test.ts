@@ -458,6 +458,9 @@ Deno.test("methods have one colour in all charts and all reports, and variants s
     assert(/^#[0-9a-fA-F]{6}$/.test(variant.color), variant.color);
     assert(first.every((other) => other.id === variant.id || other.color !== variant.color), variant.id);
   }
+  // A report may hold more methods without a style of their own than there are styles for them.
+  const strangers = Array.from({ length: 20 }, (_, place) => JSON.stringify(styleOf("unknown", 0, place)));
+  assertEquals(new Set(strangers).size, strangers.length);
 });
 
 Deno.test("an interval's end that was cut has an arrow, and no other end has", async () => {
