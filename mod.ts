@@ -101,6 +101,7 @@ export type { LoraOneOptions } from "./optimizers/lora_one.ts";
 export type { LoraPlusOptions } from "./optimizers/lora_plus.ts";
 export type { LoraProOptions } from "./optimizers/lora_pro/lora_pro.ts";
 export type { LoraRiteOptions } from "./optimizers/lora_rite/lora_rite.ts";
+export type { LoftOptions } from "./optimizers/loft/loft.ts";
 export * from "./optimizers/low_rank.ts";
 export * from "./optimizers/module_weight.ts";
 export type { PissaOptions } from "./optimizers/pissa.ts";

@@ -17,6 +17,7 @@ const PATHS = {
   frame: "M-0.9,-0.9L0.9,-0.9L0.9,0.9L-0.9,0.9ZM-0.4,-0.4L-0.4,0.4L0.4,0.4L0.4,-0.4Z",
   hexagon: "M-1,0L-0.5,-0.87L0.5,-0.87L1,0L0.5,0.87L-0.5,0.87Z",
   house: "M0,-1L1,-0.2L1,0.9L-1,0.9L-1,-0.2Z",
+  drop: "M0,-1.1L0.75,0.2A0.8,0.8,0,1,1,-0.75,0.2Z",
   wedge: "M-0.9,-0.9L0.9,-0.9L-0.9,0.9Z",
 };
 
@@ -40,6 +41,7 @@ const styles: Readonly<Record<string, Style>> = {
   "lora-rite": { color: "#AA4499", shape: PATHS.hourglass, dash: [4, 4] },
   "lora-one": { color: "#661100", shape: PATHS.bar, dash: [2, 3] },
   altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
+  loft: { color: "#1B4F72", shape: PATHS.drop, dash: [5, 2, 1, 2] },
 };
 
 /** What methods look like that are not among them, such as those of the reader: the first of a report, the second, … */

@@ -199,6 +199,15 @@ def random_factors(rank, b_deviation):
     return values
 
 
+def orthonormal_factors(rank):
+    """A with orthonormal rows and B with orthogonal columns: full ranks at which inverses lose no digits."""
+    values = {}
+    for site, (out, inputs) in SHAPES.items():
+        values[f"{site}.A"] = rounded(torch.linalg.qr(normal(inputs, rank)).Q.T)
+        values[f"{site}.B"] = rounded(0.5 * torch.linalg.qr(normal(out, rank)).Q)
+    return values
+
+
 def random_triplets(rank, deviation, e_deviation):
     """AdaLoRA's P (as B), E and Q (as A)."""
     values = {}
@@ -708,6 +717,54 @@ def altlora_case(options, rate, values):
     return record("altlora", options, rate, run, product_weights(scale), update)
 
 
+# ---- LoFT: AdamW on the gradient's projection, one factor a step, whose moments follow what the other factor spans
+
+
+def loft_case(options, rate, values):
+    scale, settled = scale_of(options), {"epsilon": 1e-4} | options
+    beta1, beta2, epsilon, decay = settings(settled)
+    simple, transposed = options.get("simple", False), options.get("transport") == "transposed"
+    damping = {"A": options.get("dampingB", 1e-6), "B": options.get("dampingA", 1e-8)}
+    run = Run(values)
+    head = adamw(run, rate, settled, [HEAD])
+    eye = torch.eye(options["rank"])
+    kept = {}
+
+    def update(step):
+        full = full_gradients(product_weights(scale)(run), run[HEAD])
+        for turn in "BA" if step % 2 == 0 else "AB":
+            for site in SITES:
+                # On the transposed problem for B: Z [r, size] moves, X [others, r] spans, W moves by s X dZ.
+                gradient, moved, other = full[site], run[f"{site}.A"], run[f"{site}.B"]
+                if turn == "B":
+                    gradient, moved, other = gradient.T, run[f"{site}.B"].T, run[f"{site}.A"].T
+                moved, other = moved.detach(), other.detach()
+                inverse = torch.linalg.inv(scale**2 * other.T @ other + damping[turn] * eye)
+                now = inverse @ (scale * other.T @ gradient)
+                first, second, plain, before = kept.get(
+                    (site, turn), (torch.zeros_like(now), torch.zeros(now.shape[1], *eye.shape), 0 * now, 0 * other)
+                )
+                carry = scale**2 * inverse @ other.T @ before
+                first = beta1 * carry @ first + (1 - beta1) * now
+                around = carry.T if transposed else carry
+                second = beta2 * around @ second @ around.T + (1 - beta2) * now.T[:, :, None] * now.T[:, None, :]
+                plain = beta2 * plain + (1 - beta2) * now**2
+                kept[site, turn] = first, second, plain, other.clone()
+                if turn != "AB"[step % 2]:
+                    continue
+                if simple:
+                    change = first / (1 - beta1**step) / ((plain / (1 - beta2**step)).sqrt() + epsilon)
+                else:
+                    squares = scale**2 * torch.einsum("ia,jab,ib->ij", other, second, other).clamp(min=0)
+                    root = (squares / (1 - beta2**step)).sqrt() + epsilon
+                    change = scale * inverse @ other.T @ (scale * other @ first / (1 - beta1**step) / root)
+                after = (1 - rate * decay) * moved - rate * change
+                run[f"{site}.{turn}"] = after.T if turn == "B" else after
+        head.step()
+
+    return record("loft", options, rate, run, product_weights(scale), update)
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
@@ -821,6 +878,19 @@ cases["adalora, the last choice by the scores of the step before"] = adalora_cas
     0.1,
     random_triplets(4, 0.3, 0.5),
 )
+
+# Whatever draws numbers comes last, so that what is above keeps its own.
+full_rank = orthonormal_factors(5)
+cases |= {
+    "loft": loft_case(LORA, 0.05, moved),
+    "loft, B = 0": loft_case(LORA, 0.05, fresh),
+    "loft, full rank, other moments, weight decay": loft_case(
+        LORA | OTHER | {"rank": 5, "weightDecay": 0.5}, 0.05, full_rank
+    ),
+    "loft, rank 1, simple": loft_case(LORA | {"rank": 1, "simple": True}, 0.05, moved1),
+    "loft, simple, B = 0": loft_case(LORA | {"simple": True}, 0.05, fresh),
+    "loft, transposed": loft_case(LORA | {"transport": "transposed"}, 0.05, moved),
+}
 
 problem = {
     "weights": tensors(base),

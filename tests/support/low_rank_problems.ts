@@ -1,9 +1,16 @@
 /** @file Quadratics to start members of the LoRA family from, and one way to follow them beside float64. */
+import { assertLess } from "@std/assert";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { OptimizerModule, Options } from "../../optimizers/optimizer.ts";
 import { assertClose } from "./assert_close.ts";
-import { attachToQuadratics, effectiveWeight, type Quadratic, type QuadraticRun } from "./quadratic.ts";
+import {
+  attachToQuadratics,
+  effectiveWeight,
+  type Quadratic,
+  type QuadraticRun,
+  relativeError,
+} from "./quadratic.ts";
 import { inverse } from "../reference/decompositions.ts";
 import type { Factors } from "../reference/low_rank.ts";
 import {
@@ -92,7 +99,10 @@ export function scaledOptions(rank: number, scale: number, more: Options = {}): 
 /** A method in float64: what it makes of A and B from dL/dW there. */
 export type ReferenceStep = (factors: Factors, gradient: Matrix, step: number) => Factors;
 
-/** Passes where A and B follow the reference on one map for some steps, each to within `relative`. */
+/**
+ * Passes where A and B follow the reference on one map for some steps, each to within `relative`, and the effective weight to
+ * within 1e-5 of its norm.
+ */
 export async function assertFollows(
   module: OptimizerModule,
   options: Options,
@@ -112,9 +122,11 @@ export async function assertFollows(
       const gradient = subtract(effectiveWeight(map.base, state.a, state.b, scale), map.target);
       state = reference(state, gradient, step);
       await run.step(step, rate);
-      const { a, b } = await run.readOne();
+      const { a, b, weight } = await run.readOne();
       assertClose(a.data, state.a.data, { relative }, `A ${label} step ${step}`);
       assertClose(b.data, state.b.data, { relative }, `B ${label} step ${step}`);
+      const wanted = effectiveWeight(map.base, state.a, state.b, scale);
+      assertLess(relativeError(weight, wanted), 1e-5, `W ${label} step ${step}`);
     }
   });
 }

@@ -9,6 +9,7 @@ import {
   scaleColumnsBackward,
   scaleRows,
 } from "../../optimizers/dora/magnitude.ts";
+import { addRowProducts, describeRowProducts, directionOf } from "../../optimizers/loft/row_products.ts";
 import { FactorPairs } from "../../optimizers/lora_pro/factor_pairs.ts";
 import { skipLarge } from "../../optimizers/lora_rite/skip_large.ts";
 
@@ -217,6 +218,16 @@ export function launchAll(gpu: Gpu): void {
     kernels.thinSvds(gpu, kernels.tallFactors(gpu, [tensor(20, 13)], "B"), lanes);
     skipLarge(gpu, c, 1, lanes);
   }
+  const moments = gpu.pack([{ label: "P", shape: [2, 4, 2] }], "P");
+  const products = describeRowProducts(gpu, moments.parts, moments.flats[0]!, 2);
+  const moving = tensor(4, 2), [second] = products.parts;
+  addRowProducts(gpu, products, kernels.tallFactors(gpu, [moving], "B"), 0.1);
+  directionOf(
+    gpu,
+    { x: tensor(2, 9), m: moving, products: second!, moves: "b" },
+    { first: 1, second: 1, epsilon: 0.1 },
+    tensor(4, 9),
+  );
 
   // Sizes by whose remainders and magnitudes the text of a product is chosen.
   for (const [rows, inner, columns] of [[3, 3, 3], [4, 4, 4], [9, 8, 12], [9, 7, 5], [12, 300, 8]] as const) {
