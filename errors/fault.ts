@@ -1,9 +1,10 @@
 /** @file Whose fault an error is, which decides the exit code, and what is said of it. */
+import { system } from "../system/mod.ts";
 import { UserError } from "./user_error.ts";
 
 /** True for errors that the user can mend: what a process may not do, the user may allow it. */
 export function isUserFault(error: unknown): boolean {
-  return error instanceof UserError || error instanceof Deno.errors.NotCapable;
+  return error instanceof UserError || system.faultOf(error) === "not allowed";
 }
 
 /** What Deno asks for a path, in our words. */

@@ -1,12 +1,5 @@
 /** @file SHA-256 of files, of which each is read once while it stays as it is: a sweep asks again with every run. */
-
-/** A hash of bytes that come in pieces. */
-export interface PiecewiseHash {
-  /** Takes the next piece. */
-  update(piece: Uint8Array | string): unknown;
-  /** The hash, once all pieces are in. */
-  digest(form: "hex"): string;
-}
+import { system } from "../system/mod.ts";
 
 /** Files that were read, by path: what they were then and their hash. */
 const known = new Map<string, { readonly state: string; readonly hash: string }>();
@@ -20,7 +13,7 @@ const known = new Map<string, { readonly state: string; readonly hash: string }>
 export async function hashFile(path: string): Promise<string> {
   const state = await stateOf(path), before = known.get(path);
   if (before?.state === state) return before.hash;
-  const hash = await newHash(), piece = new Uint8Array(1 << 20);
+  const hash = (await system.sha256())(), piece = new Uint8Array(1 << 20);
   using file = await Deno.open(path);
   for (let count; (count = await file.read(piece)) !== null;) hash.update(piece.subarray(0, count));
   // The state is that of before the reading: what changes meanwhile is read again.
@@ -39,20 +32,13 @@ export async function fingerprintFiles(
   names: readonly string[],
   hashOf: (name: string) => Promise<string>,
 ): Promise<string> {
-  const whole = await newHash();
+  const whole = (await system.sha256())();
   for (const name of names) whole.update(`${name}\0${await hashOf(name)}\n`);
   return whole.digest("hex");
 }
 
 /** The inode and the time of its last change tell a file apart that was put in its place with its time of writing. */
 async function stateOf(path: string): Promise<string> {
-  const { size, mtime, ctime, ino } = await Deno.stat(path);
+  const { size, mtime, ctime, ino } = await system.stat(path);
   return [size, mtime?.getTime(), ctime?.getTime(), ino].join(" ");
-}
-
-/** SHA-256 that takes its bytes piece by piece. */
-export async function newHash(): Promise<PiecewiseHash> {
-  // Loaded when needed: most runs have no files of the user's.
-  const { createHash } = await import("node:crypto");
-  return createHash("sha256");
 }

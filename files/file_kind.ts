@@ -1,8 +1,9 @@
 /** @file What stands at a path, in words for people. */
+import type { FileInfo } from "../system/mod.ts";
 
 /** "a file", "a folder", "a named pipe", "a socket" or "a device": all but the first are not read as files. */
 export function fileKind(
-  info: Pick<Deno.FileInfo, "isFile" | "isDirectory" | "isFifo" | "isSocket">,
+  info: Pick<FileInfo, "isFile" | "isDirectory" | "isFifo" | "isSocket">,
 ): string {
   if (info.isFile) return "a file";
   if (info.isDirectory) return "a folder";

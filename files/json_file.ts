@@ -1,4 +1,5 @@
 /** @file JSON files that others wrote, read within limits: none of them hangs, fills the memory or breaks what walks it. */
+import { type FileInfo, system } from "../system/mod.ts";
 import { fileKind } from "./file_kind.ts";
 
 /** Levels of lists and objects: what looks through them calls itself for each. */
@@ -16,7 +17,7 @@ export class UnreadableFile extends Error {
  * @throws {UnreadableFile} where something else is there, a pipe among them, which would be waited for, and where it can't
  * be told
  */
-export async function isFile(path: string): Promise<boolean> {
+export async function isFile(path: string | URL): Promise<boolean> {
   return await sizeOf(path) !== null;
 }
 
@@ -31,7 +32,7 @@ export async function readJsonFile(path: string, most: number): Promise<unknown>
   const size = await sizeOf(path);
   if (size === null) return undefined;
   if (size > most) throw new UnreadableFile(`it has ${size} bytes, ${most} at most are needed`);
-  const text = await Deno.readTextFile(path).catch((error) => {
+  const text = await system.readText(path).catch((error) => {
     throw new UnreadableFile(reasonOf(error), { cause: error });
   });
   if (depthOf(text) > DEEPEST) {
@@ -45,16 +46,17 @@ export async function readJsonFile(path: string, most: number): Promise<unknown>
 }
 
 /** Bytes of a file; null where there is nothing. */
-async function sizeOf(path: string): Promise<number | null> {
-  let found: Deno.FileInfo;
+async function sizeOf(path: string | URL): Promise<number | null> {
+  let found: FileInfo;
   try {
-    found = await Deno.stat(path);
+    found = await system.stat(path);
   } catch (error) {
-    const isNothing = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
-    if (!isNothing) throw new UnreadableFile(reasonOf(error), { cause: error });
+    const fault = system.faultOf(error);
+    if (fault !== "missing" && fault !== "no folder") {
+      throw new UnreadableFile(reasonOf(error), { cause: error });
+    }
     // As an interrupted download leaves it in a cache of links.
-    const isLink = await Deno.lstat(path).then(({ isSymlink }) => isSymlink, () => false);
-    if (isLink) throw new UnreadableFile("it is a link to where nothing is");
+    if (await system.isThere(path)) throw new UnreadableFile("it is a link to where nothing is");
     return null;
   }
   if (found.isFile) return found.size;
@@ -62,7 +64,7 @@ async function sizeOf(path: string): Promise<number | null> {
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Deno.errors.FilesystemLoop) return "it is a link that leads back to itself";
+  if (system.faultOf(error) === "a circle of links") return "it is a link that leads back to itself";
   return error instanceof Error ? error.message : String(error);
 }
 

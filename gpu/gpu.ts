@@ -1,4 +1,5 @@
 /** @file One opened WebGPU device with its pipeline cache, buffer pool and command recorder. */
+import { system } from "../system/mod.ts";
 import type { Kernel, KernelSpec, Launch } from "./kernel.ts";
 import { Pipelines } from "./pipelines.ts";
 import { type Category, type Memory, Pool, type Scope } from "./pool.ts";
@@ -391,7 +392,7 @@ export async function openGpu({ path }: OpenOptions = {}): Promise<Gpu> {
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new Error(
-      "Cannot open a GPU: no WebGPU adapter was found (on Debian, `apt-get install mesa-vulkan-drivers` adds a software one; `./run` does it for you)",
+      `Cannot open a GPU: no WebGPU adapter was found (${system.adapterAdvice})`,
     );
   }
   const features = [...adapter.features].sort();
@@ -401,7 +402,9 @@ export async function openGpu({ path }: OpenOptions = {}): Promise<Gpu> {
     requiredFeatures: wanted as GPUFeatureName[],
     requiredLimits: limits,
   });
-  const description = adapter.info.description || `${adapter.info.vendor} ${adapter.info.device}`;
+  const { vendor, architecture, device: card } = adapter.info;
+  // Browsers give no description.
+  const description = adapter.info.description || [vendor, architecture, card].filter(Boolean).join(" ");
   return new Gpu(device, {
     adapter: description,
     hardware: hardwareOf(adapter.info),
@@ -433,8 +436,7 @@ function readLimits(limits: GPUSupportedLimits): Record<string, number> {
 
 /** Deno does not name the backend; with the Vulkan driver hidden it falls back to GL, which lacks 16-bit floats. */
 function backendOf(features: readonly string[], limits: Readonly<Record<string, number>>): string {
-  if (Deno.build.os === "darwin") return "metal";
-  if (Deno.build.os === "windows") return "dx12 or vulkan";
+  if (system.graphics !== null) return system.graphics;
   return features.includes("shader-f16") || (limits.maxStorageBuffersPerShaderStage ?? 0) > 16
     ? "vulkan"
     : "gl or vulkan";

@@ -1,4 +1,5 @@
 /** @file The weights that fine-tuning starts from: base checkpoints, the user's, or seeded random numbers. */
+import { system } from "../system/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import { addChange } from "./adapters/low_rank_change.ts";
 import { readPeftFolder } from "./adapters/read_peft.ts";
@@ -10,13 +11,12 @@ import type { WeightSource } from "./weights.ts";
 
 /** Where a model's base checkpoint lies. */
 export function pretrainedPath({ id, checkpoint }: Pick<ModelEntry, "id" | "checkpoint">): URL {
-  return checkpoint ?? new URL(`./pretrained/${id}.safetensors`, import.meta.url);
+  return checkpoint ?? system.own(`models/pretrained/${id}.safetensors`);
 }
 
 /** Weights of a model's base checkpoint. @throws {CheckpointError} where it is missing or does not fit */
 export async function pretrainedWeights(entry: ModelEntry): Promise<WeightSource> {
-  const { pathname } = pretrainedPath(entry);
-  return checkpointWeights(await readSafetensors(decodeURIComponent(pathname)));
+  return checkpointWeights(await readSafetensors(pretrainedPath(entry)));
 }
 
 /** Seeds the random weights of models that have no recipe. */

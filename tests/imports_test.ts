@@ -5,6 +5,7 @@ import { READING, testNeeding } from "./support/test_needing.ts";
 const test = testNeeding(READING);
 
 const everything = [
+  "system",
   "errors",
   "files",
   "numerics",
@@ -20,7 +21,7 @@ const everything = [
 
 /** What every room of `benchmarks/` may import: what trains runs, and the lists of what there is. */
 const runs = [
-  ...["errors", "files", "numerics", "training"],
+  ...["system", "errors", "files", "numerics", "training"],
   // models/architecture.ts counts, models/weight_kind.ts reads names: neither makes a model.
   ...["models/architecture.ts", "models/weight_kind.ts"],
   // Counts in words.
@@ -50,20 +51,22 @@ const optimizers = [
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   std: [],
-  errors: [],
+  system: [],
+  errors: ["system"],
   numerics: [],
-  files: ["errors"],
+  files: ["system", "errors"],
   hub: ["errors", "files"],
-  gpu: ["errors", "numerics"],
+  gpu: ["system", "errors", "numerics"],
   kernels: ["errors", "numerics", "gpu"],
   autodiff: ["errors", "numerics", "gpu", "kernels/mod.ts"],
   // gpu/tensor.ts is plain data: sizes and shapes, no device.
-  models: ["errors", "files", "numerics", "type gpu", "gpu/tensor.ts", "autodiff"],
+  models: ["system", "errors", "files", "numerics", "type gpu", "gpu/tensor.ts", "autodiff"],
   optimizers,
   // A method with kernels of its own is a folder.
   "optimizers/*": [...optimizers, "gpu", "kernels/wgsl"],
   tasks: ["errors", "files", "numerics", "models/model.ts"],
   training: [
+    "system",
     "errors",
     "files",
     "numerics",
@@ -84,7 +87,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "benchmarks/report": [...runs, ...sweeping, "benchmarks/study"],
   "benchmarks/watch": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
   "benchmarks/performance": [
-    ...["errors", "files", "numerics", "training", "type gpu", "kernels/mod.ts"],
+    ...["system", "errors", "files", "numerics", "training", "type gpu", "kernels/mod.ts"],
     ...["type models/entry.ts", "benchmarks/statistics"],
   ],
   "benchmarks/performance/peers": everything,

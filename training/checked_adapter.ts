@@ -1,12 +1,13 @@
 /** @file What `./run check` found of an adapter, on disk: `checked/<adapter and Deno>.json` at the repository's root. */
 import { z } from "zod";
 import { UserError } from "../errors/user_error.ts";
-import { prepareFolder, readText, writeWhole } from "../files/write_file.ts";
+import { isMissing, prepareFolder, readText, writeWhole } from "../files/write_file.ts";
 import type { GpuInfo } from "../gpu/gpu.ts";
+import { system } from "../system/mod.ts";
 import { parseWith } from "./configuration.ts";
 
 /** Where findings lie. */
-const FOLDER = new URL("../checked/", import.meta.url);
+const FOLDER = system.own("checked/");
 
 /** What was found of an adapter with one version of Deno: a file to attach to an issue. */
 export const CheckedAdapter = z.strictObject({
@@ -52,16 +53,16 @@ function isSame({ adapter, hardware }: GpuInfo, found: CheckedAdapter): boolean 
  * @throws {UserError} where the file can't be used
  */
 export async function readChecked(info: GpuInfo, folder = FOLDER): Promise<CheckedAdapter | null> {
-  const path = adapterPath({ adapter: info.adapter, deno: Deno.version.deno }, folder);
+  const path = adapterPath({ adapter: info.adapter, deno: system.host.version }, folder);
   let value: unknown;
   try {
     value = JSON.parse(await readText(path));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (isMissing(error)) return null;
     throw new UserError(`Cannot read ${path}: ${(error as Error).message} (./run check writes it anew)`);
   }
   const found = parseWith(CheckedAdapter, value, path);
-  return isSame(info, found) && found.deno === Deno.version.deno ? found : null;
+  return isSame(info, found) && found.deno === system.host.version ? found : null;
 }
 
 /** Stores what was found, and gives the file's path. @throws {UserError} where the folder can't be written */

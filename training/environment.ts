@@ -1,5 +1,6 @@
 /** @file Where a run is made: recorded with every result. */
 import type { Gpu } from "../gpu/gpu.ts";
+import { system } from "../system/mod.ts";
 import { readChecked } from "./checked_adapter.ts";
 import type { Environment } from "./run.ts";
 
@@ -8,7 +9,7 @@ export async function environmentOf(gpu: Gpu): Promise<Environment> {
   const { adapter, hardware, backend, features, limits } = gpu.info, checked = await readChecked(gpu.info);
   return {
     commit: await currentCommit(),
-    deno: Deno.version.deno,
+    deno: system.host.version,
     adapter,
     ...(hardware && { hardware: { ...hardware } }),
     backend,
@@ -20,8 +21,10 @@ export async function environmentOf(gpu: Gpu): Promise<Environment> {
 }
 
 /** The checkout's commit, read from .git's files: a sweep may not start other programs. "unknown" where there is none. */
-async function currentCommit(): Promise<string> {
-  const dotGit = new URL("../.git", import.meta.url);
+export async function currentCommit(): Promise<string> {
+  const build = await system.build();
+  if (build) return build.commit;
+  const dotGit = system.own(".git");
   // In a linked worktree .git is a file that names its folder, which names the one that all worktrees share.
   const named = /^gitdir: (.*)$/m.exec(await readIfThere(dotGit) ?? "")?.[1];
   const own = named === undefined ? new URL(`${dotGit}/`) : new URL(`${named}/`, dotGit);
@@ -39,11 +42,10 @@ async function currentCommit(): Promise<string> {
 
 async function readIfThere(file: URL): Promise<string | null> {
   try {
-    return await Deno.readTextFile(file);
+    return await system.readText(file);
   } catch (error) {
-    const isNoFile = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
-      error instanceof Deno.errors.IsADirectory;
-    if (isNoFile) return null;
+    const fault = system.faultOf(error);
+    if (fault === "missing" || fault === "no folder" || fault === "a folder") return null;
     throw error;
   }
 }

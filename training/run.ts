@@ -4,6 +4,7 @@ import type { Hardware } from "../gpu/gpu.ts";
 import type { LowPrecision } from "../gpu/tensor.ts";
 import type { RowLengths } from "../models/architecture.ts";
 import type { Options } from "../optimizers/optimizer.ts";
+import { system } from "../system/mod.ts";
 import type { DataSource, Split, TaskOptions } from "../tasks/task.ts";
 
 /** How the learning rate changes over a run. */
@@ -150,7 +151,7 @@ export interface Point {
 export interface Environment {
   /** The commit of the checkout; changes that are not committed are not told. "unknown" outside a git checkout. */
   readonly commit: string;
-  /** Deno's version. */
+  /** Deno's version; in a browser its name and version. */
   readonly deno: string;
   /** The adapter's description. */
   readonly adapter: string;
@@ -383,7 +384,10 @@ function unplaced(choice: Choice): object {
 
 /** What names texts: waits for no other thread, as one of the web's own digests does, so that many take no longer than one. */
 async function namer(): Promise<(text: string) => string> {
-  // Loaded when needed: reports name nothing.
-  const { createHash } = await import("node:crypto");
-  return (text) => createHash("sha256").update(text).digest("hex").slice(0, 16);
+  const sha256 = await system.sha256();
+  return (text) => {
+    const hash = sha256();
+    hash.update(text);
+    return hash.digest("hex").slice(0, 16);
+  };
 }

@@ -1,4 +1,5 @@
 /** @file Measures the variants of the matrix product on this machine: what the command "autotune" does. */
+import { system } from "../../system/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import {
   type Layout,
@@ -34,7 +35,7 @@ export interface TuneProgress {
 
 /** Uses the tuning of the machine that `gpu` is on, if there is one; returns it. */
 export async function useTuning(gpu: Gpu): Promise<Tuning | null> {
-  const of = { adapter: gpu.info.adapter, deno: Deno.version.deno };
+  const of = { adapter: gpu.info.adapter, deno: system.host.version };
   const tuning = await readTuning(of, MATMUL_VARIANTS);
   if (tuning) {
     useMatmulChoices(
@@ -91,7 +92,7 @@ export async function autotune(
     products[name] = { variant, rule, microseconds: Object.fromEntries(times) };
     onProgress({ done: done + 1, total: shapes.length, shape: name });
   }
-  return { schema: 1, adapter: gpu.info.adapter, deno: Deno.version.deno, products };
+  return { schema: 1, adapter: gpu.info.adapter, deno: system.host.version, products };
 }
 
 /** Median microseconds of one product by variant. */

@@ -1,12 +1,13 @@
 /** @file Choices of matrix products by measurement on disk: `tuning/<adapter and Deno>.json` at the repository's root. */
 import { z } from "zod";
+import { system } from "../../system/mod.ts";
 import { adapterPath } from "../../training/checked_adapter.ts";
 import { parseWith } from "../../training/configuration.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { prepareFolder, readText, writeWhole } from "../../files/write_file.ts";
+import { isMissing, prepareFolder, readText, writeWhole } from "../../files/write_file.ts";
 
 /** Where tunings lie. */
-const FOLDER = new URL("../../tuning/", import.meta.url);
+const FOLDER = system.own("tuning/");
 
 /** What was measured for a class of shapes. */
 const Choice = z.strictObject({
@@ -50,7 +51,7 @@ export async function readTuning(
   try {
     value = JSON.parse(await readText(path));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (isMissing(error)) return null;
     throw new UserError(`Cannot read ${path}: ${(error as Error).message} (./run autotune writes it anew)`);
   }
   const tuning = parseWith(Tuning, value, path);

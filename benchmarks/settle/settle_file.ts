@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { UserError } from "../../errors/user_error.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import { namesIn, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
+import { isMissing, namesIn, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
 import { parseWith } from "../../training/configuration.ts";
 import { LOOKS } from "../statistics/looks.ts";
 import { boundsFor, looksOf } from "../statistics/sequential.ts";
@@ -108,7 +108,7 @@ export async function openFile(out: string, question: Question): Promise<SettleF
   try {
     text = await readText(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return fresh;
+    if (isMissing(error)) return fresh;
     throw new UserError(`Cannot read ${path}: ${reasonOf(error)}`);
   }
   let value: unknown;

@@ -4,7 +4,7 @@ import { parseWith } from "../../training/configuration.ts";
 import { runIds } from "../../training/run.ts";
 import { RunConfig } from "../../training/schemas.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { readText, reasonOf, writeWhole } from "../../files/write_file.ts";
+import { isMissing, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { ChosenRate } from "../rates/rates.ts";
 import { Described } from "./described.ts";
@@ -116,7 +116,7 @@ export async function readPlan(out: string): Promise<Plan | null> {
   try {
     text = await readText(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (isMissing(error)) return null;
     throw new UserError(`Cannot read ${path}: ${reasonOf(error)}`);
   }
   let value: unknown;

@@ -1,4 +1,5 @@
 /** @file Records on disk, each whole, each with a digest of itself: `<out>/runs/<id>.json` and `<out>/bases/<id>.json`. */
+import { system } from "../../system/mod.ts";
 import type { z } from "zod";
 import { parseWith } from "../../training/configuration.ts";
 import { recordId, type RunConfig, type RunResult } from "../../training/run.ts";
@@ -109,11 +110,8 @@ function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind
       const files = (await namesIn(folder)).filter((name) => name.endsWith(".json"));
       return new Set(files.map((name) => name.slice(0, -".json".length)));
     },
-    has: (id) => Deno.lstat(`${folder}/${id}.json`).then(() => true, () => false),
-    async renew() {
-      // To open a folder makes such a client compare its times.
-      (await Deno.open(folder).catch(() => null))?.close();
-    },
+    has: (id) => system.isThere(`${folder}/${id}.json`),
+    renew: () => system.renew(folder),
     find: (id) => readRecord(folder, `${id}.json`, schema, kind).catch(() => null),
     async put(result) {
       const text = JSON.stringify({ ...result, digest: await digestOf(result) }, null, 1);
@@ -124,7 +122,7 @@ function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind
       let target = `${name}.broken`;
       for (let i = 2; taken.has(target); i++) target = `${name}.broken.${i}`;
       try {
-        await Deno.rename(`${folder}/${name}`, `${folder}/${target}`);
+        await system.rename(`${folder}/${name}`, `${folder}/${target}`);
       } catch (error) {
         throw new UserError(`Cannot set ${folder}/${name} aside: ${reasonOf(error)}`);
       }

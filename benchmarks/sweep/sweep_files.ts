@@ -1,13 +1,14 @@
 /** @file Finds and reads the JSON files of sweeps, and of the rates that tuning sweeps chose. */
+import { system } from "../../system/mod.ts";
 import type { z } from "zod";
 import { parseWith } from "../../training/configuration.ts";
 import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
-import { readText, reasonOf } from "../../files/write_file.ts";
+import { isMissing, readText, reasonOf } from "../../files/write_file.ts";
 import { ChosenRates } from "../rates/rates.ts";
 import { SweepSpec } from "./sweep.ts";
 
-const folder = new URL("../sweeps/", import.meta.url);
+const folder = system.own("benchmarks/sweeps/");
 const chosenEnding = ".chosen.json";
 
 /** The file of a tuning sweep's choice in its own folder. */
@@ -47,9 +48,9 @@ export function withFilesOf({ with: files = [] }: SweepSpec, nameOrPath: string)
 /** Whether rates ship that a sweep of this name chose, sound or not. */
 export async function hasChosen(sweep: string): Promise<boolean> {
   try {
-    return (await Deno.stat(new URL(`${sweep}${chosenEnding}`, folder))).isFile;
+    return (await system.stat(new URL(`${sweep}${chosenEnding}`, folder))).isFile;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }
@@ -81,13 +82,10 @@ export async function readChosenIn(folder: string): Promise<ChosenRates> {
 }
 
 async function sweepNames(): Promise<string[]> {
-  const names: string[] = [];
-  for await (const entry of Deno.readDir(folder)) {
-    if (entry.isFile && entry.name.endsWith(".json") && !entry.name.endsWith(chosenEnding)) {
-      names.push(entry.name.slice(0, -".json".length));
-    }
-  }
-  return names.sort();
+  const files = (await system.namesIn(folder)).filter((name) =>
+    name.endsWith(".json") && !name.endsWith(chosenEnding)
+  );
+  return files.map((name) => name.slice(0, -".json".length)).sort();
 }
 
 async function readJson<S extends z.ZodType>(

@@ -1,17 +1,19 @@
 /** @file Reads safetensors files: whole, or tensor by tensor as they are asked for. */
 import { quote } from "../../errors/quote.ts";
 import { isFile } from "../../files/json_file.ts";
+import { Missing, system } from "../../system/mod.ts";
 import type { Shape } from "../../gpu/tensor.ts";
 import { type Checkpoint, CheckpointError, type CheckpointTensor, type StoredDType } from "./checkpoint.ts";
 import { LENGTH_BYTES, LONGEST_HEADER, reasonOf } from "./safetensors_format.ts";
 import { headerLength, parseHeader } from "./safetensors_header.ts";
 
 /** Reads a safetensors file. @throws {CheckpointError} where it cannot be read or is not a sound safetensors file */
-export async function readSafetensors(path: string): Promise<Checkpoint> {
+export async function readSafetensors(file: string | URL): Promise<Checkpoint> {
+  const path = typeof file === "string" ? file : decodeURIComponent(file.pathname);
   let bytes: Uint8Array<ArrayBuffer>;
   try {
-    await requireFile(path);
-    bytes = await Deno.readFile(path);
+    await requireFile(file);
+    bytes = await system.readFile(file);
   } catch (error) {
     throw new CheckpointError(`Cannot read checkpoint "${path}": ${await reasonOf(error, path)}`, {
       cause: error,
@@ -57,8 +59,8 @@ export async function openSafetensors(path: string): Promise<Checkpoint> {
 }
 
 /** Before it is opened: a pipe would be waited for. */
-async function requireFile(path: string): Promise<void> {
-  if (!await isFile(path)) throw new Deno.errors.NotFound();
+async function requireFile(path: string | URL): Promise<void> {
+  if (!await isFile(path)) throw new Missing();
 }
 
 /** Bytes of a file from `at` on. */

@@ -4,6 +4,7 @@
  * A file is 8 bytes of header length (little-endian), a JSON header and the elements of all tensors, row-major and
  * little-endian, without gaps. Source: https://github.com/huggingface/safetensors, README, section "Format".
  */
+import { system } from "../../system/mod.ts";
 import type { Shape } from "../../gpu/tensor.ts";
 import type { StoredDType } from "./checkpoint.ts";
 
@@ -51,8 +52,8 @@ export function isSize(value: unknown): value is number {
 
 /** Why a path cannot be read or written, in words for the user. */
 export async function reasonOf(error: unknown, path: string): Promise<string> {
-  const stat = await Deno.stat(path).catch(() => undefined);
+  const stat = await system.stat(path).catch(() => undefined);
   if (stat?.isDirectory) return "it is a folder";
-  if (error instanceof Deno.errors.NotFound) return "there is no such file or folder";
+  if (system.faultOf(error) === "missing") return "there is no such file or folder";
   return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,7 @@
  * of all else as JSON, "host", as bytes. The header's metadata has what the state is good for, and a hash of the file.
  */
 import type { LiveBuffer } from "../../gpu/mod.ts";
-import { newHash } from "../../files/file_hash.ts";
+import { system } from "../../system/mod.ts";
 import { fromExactJson, toExactJson } from "./exact_json.ts";
 
 /** What a state is good for: elsewhere the same steps may give other bits. */
@@ -12,7 +12,7 @@ export interface CheckpointKey {
   readonly run: string;
   /** Hash of the harness's source, see `codeFingerprint`. */
   readonly code: string;
-  /** Version of Deno. */
+  /** Version of Deno, or the browser. */
   readonly deno: string;
   /** Adapter and backend. */
   readonly adapter: string;
@@ -135,9 +135,14 @@ function nameOf({ place, label }: SavedBuffer): string {
 }
 
 async function hashOf(pieces: readonly Uint8Array[]): Promise<string> {
-  const hash = await newHash();
+  const hash = (await system.sha256())();
   for (const piece of pieces) hash.update(piece);
   return hash.digest("hex");
+}
+
+/** Deno is recorded by its version alone. */
+function nameOfHost(version: string | undefined): string {
+  return version !== undefined && !/^\d/.test(version) ? version : `Deno ${version}`;
 }
 
 function differenceOf(name: keyof CheckpointKey, found: string | undefined, wanted: string): string {
@@ -147,7 +152,7 @@ function differenceOf(name: keyof CheckpointKey, found: string | undefined, want
     case "code":
       return "it was made by another version of the harness's code";
     case "deno":
-      return `it was made with Deno ${found}, this is ${wanted}`;
+      return `it was made with ${nameOfHost(found)}, this is ${wanted}`;
     case "adapter":
       return `it was made on ${found}, this is ${wanted}`;
     case "tuning":

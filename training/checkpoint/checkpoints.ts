@@ -1,4 +1,5 @@
 /** @file The checkpoints of unfinished runs in a folder: `<folder>/<run id>/<step>.safetensors`, the newest two of a run. */
+import { system } from "../../system/mod.ts";
 import { namesIn, prepareFolder, reasonOf, sweepUp, WriteError, writeWhole } from "../../files/write_file.ts";
 import {
   type CheckpointKey,
@@ -47,7 +48,7 @@ export class Checkpoints {
     for (const [i, name] of newest.entries()) {
       const path = `${this.#folder}/${name}`;
       try {
-        const state = await decodeCheckpoint(await Deno.readFile(path), this.#key), reason = fits(state);
+        const state = await decodeCheckpoint(await system.readFile(path), this.#key), reason = fits(state);
         if (reason !== null) throw new Error(reason);
         this.#own = [name];
         return state;
@@ -77,7 +78,7 @@ export class Checkpoints {
     this.#own = [...this.#own.filter((one) => one !== name), name].slice(-KEPT);
     for (const other of await namesIn(this.#folder)) {
       const isOld = other.endsWith(ENDING) && !this.#own.includes(other);
-      if (isOld) await Deno.remove(`${this.#folder}/${other}`).catch(() => {});
+      if (isOld) await system.remove(`${this.#folder}/${other}`).catch(() => {});
     }
   }
 }
@@ -85,9 +86,9 @@ export class Checkpoints {
 /** Removes the checkpoints of a run whose result is stored, and its folder; nothing happens where there are none. */
 export async function removeCheckpoints(folder: string, run: string): Promise<void> {
   try {
-    await Deno.remove(`${folder}/${run}`, { recursive: true });
+    await system.remove(`${folder}/${run}`, { recursive: true });
     // Only where it is empty.
-    await Deno.remove(folder);
+    await system.remove(folder);
   } catch {
     // None there, or other runs' are: both are as they should be.
   }

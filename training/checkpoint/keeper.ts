@@ -3,6 +3,7 @@ import type { Gpu, LiveBuffer, WriteLog } from "../../gpu/mod.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { matmulChoicesOf } from "../../kernels/mod.ts";
 import { byteLength } from "../../gpu/tensor.ts";
+import { system } from "../../system/mod.ts";
 import { digestOf } from "../../files/canonical_json.ts";
 import type { CheckpointKey, SavedBuffer, SavedState } from "./checkpoint_file.ts";
 import { type CheckpointPlace, Checkpoints } from "./checkpoints.ts";
@@ -103,7 +104,7 @@ async function keyOf(gpu: Gpu, run: string): Promise<CheckpointKey> {
   return {
     run,
     code: await codeFingerprint(),
-    deno: Deno.version.deno,
+    deno: system.host.version,
     adapter: `${adapter} (${backend})`,
     tuning: await digestOf(matmulChoicesOf(gpu)),
   };

@@ -1,4 +1,5 @@
 /** @file What a stored run trained, as changes of the weights that it began with. */
+import { system } from "../../system/mod.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { type Checkpoint, CheckpointError } from "../../models/checkpoints/checkpoint.ts";
 import { openSafetensors } from "../../models/checkpoints/read_safetensors.ts";
@@ -25,7 +26,7 @@ export async function readTrained(
   try {
     file = await openSafetensors(path);
   } catch (error) {
-    if (!(error instanceof CheckpointError) || !(error.cause instanceof Deno.errors.NotFound)) throw error;
+    if (!(error instanceof CheckpointError) || system.faultOf(error.cause) !== "missing") throw error;
     throw new UserError(
       `Cannot export run ${id}: what it trained was not kept, there is no ${path}; --keep trained keeps it while a sweep runs`,
     );

@@ -1,8 +1,9 @@
 /** @file Puts what other programs read beside a report. */
+import { system } from "../../../system/mod.ts";
 import type { Registries } from "../../../training/configuration.ts";
 import type { RunResult } from "../../../training/run.ts";
 import { UserError } from "../../../errors/user_error.ts";
-import { prepareFolder, reasonOf, WriteError, writeWhole } from "../../../files/write_file.ts";
+import { isMissing, prepareFolder, reasonOf, WriteError, writeWhole } from "../../../files/write_file.ts";
 import { titleOfTask } from "../../study/make_study.ts";
 import type { Report } from "../report.ts";
 import { toHistory } from "./history.ts";
@@ -83,9 +84,9 @@ export async function writeExports(
 
 async function removeFolder(path: string): Promise<void> {
   try {
-    await Deno.remove(path, { recursive: true });
+    await system.remove(path, { recursive: true });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
+    if (isMissing(error)) return;
     throw new WriteError(`Cannot remove ${path}: ${reasonOf(error)}`, { cause: error });
   }
 }

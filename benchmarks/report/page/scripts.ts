@@ -1,8 +1,11 @@
 /** @file Scripts of others and of ours that a page needs before its own, as classic scripts that evaluate no text. */
-import { stripTypeScriptTypes } from "node:module";
+import { system } from "../../../system/mod.ts";
 import "vega";
 import "vega-interpreter";
 import "vega-lite";
+
+/** What the scripts are called where they were made beforehand. */
+export const VEGA_SCRIPT = "vega_script.js", DRAWING_SCRIPT = "drawing_script.js";
 
 /**
  * Vega, Vega-Lite and Vega's expression interpreter. Sets the globals `vega`, `vegaLite` and `vegaInterpreter`; with the
@@ -10,7 +13,11 @@ import "vega-lite";
  *
  * @throws {Error} where the packages are not laid out as in the versions that deno.json names
  */
-export async function readVegaScript(): Promise<string> {
+export function readVegaScript(): Promise<string> {
+  return system.made(VEGA_SCRIPT, makeVegaScript);
+}
+
+async function makeVegaScript(): Promise<string> {
   // Packages that are imported resolve to their files.
   const vega = await Deno.readTextFile(new URL("vega.min.js", import.meta.resolve("vega")));
   const vegaLite = await Deno.readTextFile(new URL("vega-lite.min.js", import.meta.resolve("vega-lite")));
@@ -19,7 +26,11 @@ export async function readVegaScript(): Promise<string> {
 }
 
 /** `layOut` and `forestFiles`, the same that reports use, as globals. */
-export async function readDrawingScript(): Promise<string> {
+export function readDrawingScript(): Promise<string> {
+  return system.made(DRAWING_SCRIPT, makeDrawingScript);
+}
+
+async function makeDrawingScript(): Promise<string> {
   const layOut = await bodyOf("../drawing/lay_out.ts"), forest = await bodyOf("../drawing/forest_svg.ts");
   return `var layOut = (() => {\n"use strict";\n${layOut}return layOut;\n})();\n` +
     `var forestFiles = (() => {\n"use strict";\n${forest}return { forestToSvg, forestToCsv };\n})();\n`;
@@ -27,6 +38,7 @@ export async function readDrawingScript(): Promise<string> {
 
 /** A module that imports nothing but types, as a function's body. */
 async function bodyOf(path: string): Promise<string> {
+  const { stripTypeScriptTypes } = await import("node:module");
   const module = await Deno.readTextFile(new URL(path, import.meta.url));
   return stripTypeScriptTypes(module).replaceAll(/^export /gm, "");
 }
