@@ -4,6 +4,7 @@ import { describeCommand, describeCommands } from "./benchmarks/command_line/hel
 import { createDisplay } from "./benchmarks/command_line/display.ts";
 import { columnsOf, styleFor, wrap } from "./benchmarks/command_line/terminal.ts";
 import { isUserFault, sentenceOf } from "./errors/fault.ts";
+import { cacheIn } from "./files/fetched.ts";
 import { unknownName } from "./errors/unknown_name.ts";
 import { writeTuning } from "./benchmarks/performance/tuning.ts";
 import type { Library } from "./training/configuration.ts";
@@ -72,6 +73,7 @@ const real: CommandDeps = {
   async token() {
     return await (await import("./hub/token.ts")).findToken((name) => Deno.env.get(name));
   },
+  cache: null,
   variable: (name) => Deno.env.get(name),
   async autotune(onProgress) {
     const [{ openGpu }, { productsOf, autotune }, { shipped }] = await Promise.all([
@@ -90,6 +92,9 @@ const real: CommandDeps = {
   complain: (line) => console.error(wrap(line, columnsOf("stderr"))),
 };
 
+/** What `./run` says before the command: where the Hub's cache is, which a command without an environment can't know. */
+const CACHE = "--hub-cache=";
+
 /**
  * Runs a command. Errors become one sentence on stderr.
  *
@@ -98,7 +103,9 @@ const real: CommandDeps = {
  */
 export async function main(args: string[], deps: CommandDeps = real): Promise<number> {
   try {
-    return await dispatch(args, deps);
+    const [first = "", ...rest] = args;
+    if (!first.startsWith(CACHE)) return await dispatch(args, deps);
+    return await dispatch(rest, { ...deps, cache: cacheIn(() => first.slice(CACHE.length)) });
   } catch (error) {
     deps.complain(sentenceOf(error));
     return isUserFault(error) ? 2 : 1;

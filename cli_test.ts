@@ -103,6 +103,7 @@ async function inFolder(
           export: () => Promise.reject(new Error("made up")),
           look: () => Promise.reject(new Error("made up")),
           fetch: () => Promise.reject(new Error("made up")),
+          cache: null,
           token: () => Promise.resolve(null),
           variable: () => undefined,
           autotune(onProgress) {

@@ -22,16 +22,8 @@ import config from "./deno.json" with { type: "json" };
 import { quoteArgument } from "./errors/quote.ts";
 import { nearestName, unknownName } from "./errors/unknown_name.ts";
 import { UserError } from "./errors/user_error.ts";
-import {
-  cacheFolder,
-  findCommit,
-  type HubKind,
-  MAIN,
-  parseHubName,
-  repositoryFolder,
-  repositoryFolderOf,
-  tokenFile,
-} from "./files/hub_place.ts";
+import { type Cache, cacheIn, fetchedFolders, findFetched } from "./files/fetched.ts";
+import { cacheFolder, repositoryFolderOf, tokenFile } from "./files/hub_place.ts";
 import { USE_LITE } from "./files/npm_place.ts";
 
 /** What is known about the machine. Paths are absolute. */
@@ -48,16 +40,13 @@ export interface Place {
 }
 
 /** The Hub, and its cache. */
-export interface Fetching {
-  /** The cache's folder; null where the user has no home. @throws {UserError} where a variable names none */
-  cache(): string | null;
+export interface Fetching extends Cache {
   /** The file with the user's token; null where the user has no home. @throws {UserError} as `cache()` does */
   token(): string | null;
   /** Another address of the Hub's; null where none is named. */
   endpoint(): string | null;
-  isThere(path: string): boolean;
-  /** The commit of a revision that the folder of a repository in the cache has; null where it has none. */
-  commitIn(folder: string, revision: string): string | null;
+  /** The text of a sweep's file or a stored run; null where there is none. */
+  read(path: string): string | null;
 }
 
 /** Paths that a process may read or write; null for all. */
@@ -95,14 +84,17 @@ export function launch(task: string, args: readonly string[], place: Place): str
     (path, kind) => {
       if (kind === "model" && path === USE_LITE) return path;
       const local = resolve(path, place);
-      return kind && place.hub && !isHelp ? resolveFetched(path, local, kind, place.hub) : local;
+      if (!kind || !place.hub || isHelp || place.hub.isThere(local)) return local;
+      return findFetched(path, kind, place.hub) ?? local;
     },
   );
   const { read, write } = isHelp ? { read: [], write: [] } : reachOf(task, own, place);
+  const cache = isHelp ? null : cacheFor(task, own, place);
   // What else a command may do stands in deno.json.
   const words = text.split(" ").slice(1).flatMap((word) => {
     if (word === "--allow-read") return [...allow(word, read), ...read === null ? deny(place) : []];
     if (word === "--allow-write") return allow(word, write);
+    if (word === "cli.ts" && cache !== null) return [word, `--hub-cache=${cache}`];
     return word.startsWith("--allow-net=huggingface.co") ? [word + hostOf(place)] : [word];
   });
   return [...words, ...own];
@@ -152,26 +144,19 @@ function resolve(path: string, { start, project }: Place): string {
   return path.startsWith("/") || start === project ? path : `${start}/${path}`;
 }
 
-/**
- * A path, or the folder of what was fetched by that name.
- *
- * @throws {UserError} where neither is there
- */
-function resolveFetched(path: string, local: string, kind: HubKind, hub: Fetching): string {
-  const name = parseHubName(path);
-  if (name === null || hub.isThere(local)) return local;
-  const { repository, inside, revision } = name, cache = hub.cache();
-  const folder = cache && repositoryFolder(cache, kind, repository);
-  const commit = folder && hub.commitIn(folder, revision ?? MAIN);
-  const found = commit && `${folder}/snapshots/${commit}${inside && `/${inside}`}`;
-  if (found && (inside === "" || hub.isThere(found))) return found;
-  const wanted = `${kind === "model" ? "" : "--data "}${repository}${
-    revision === null ? "" : `@${revision}`
-  }`;
-  throw new UserError(
-    found
-      ? `Cannot find ${path}: what was fetched of ${repository} has no "${inside}" (./run fetch ${wanted} brings all that is read)`
-      : `Cannot find ${path}: neither is it here, nor was it fetched from the Hub (./run fetch ${wanted} would)`,
+/** Where the command finds what stored runs or a sweep's file name of the Hub's; null where they name nothing. */
+function cacheFor(name: CommandName, args: readonly string[], place: Place): string | null {
+  if (place.hub === null) return null;
+  const isNeeded = name === "verify" || name === "export" || fetchedBy(name, args, place).length > 0;
+  return isNeeded ? place.hub.cache() : null;
+}
+
+/** The folders of the cache that the file of a sweep, or of a stored run, names. */
+function fetchedBy(name: CommandName, args: readonly string[], { hub }: Place): string[] {
+  const { positional } = readArguments(name, args), { kind } = commands[name].positional ?? { kind: null };
+  if (hub === null || kind !== "sweep") return [];
+  return positional.filter((one) => isPath(kind, one)).flatMap((path) =>
+    fetchedFolders(hub.read(path) ?? "", hub)
   );
 }
 
@@ -241,6 +226,7 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
         ...paths.get("may-read") ?? [],
         // What a file imports lies beside it.
         ...(paths.get("with") ?? []).map(folderOf),
+        ...fetchedBy(name, args, place),
       ];
       return {
         read: [...project, ...out, ...sweep, ...asked],
@@ -345,12 +331,16 @@ function readFile(path: string): string | null {
   }
 }
 
-function isThere(path: string): boolean {
+/** Most bytes of a file that names what is fetched. */
+const MOST_BYTES = 2 ** 24;
+
+/** A file's text; null for what the command itself will refuse, in words of its own. */
+function readSmall(path: string): string | null {
   try {
-    Deno.statSync(path);
-    return true;
+    const { isFile, size } = Deno.statSync(path);
+    return isFile && size <= MOST_BYTES ? Deno.readTextFileSync(path) : null;
   } catch {
-    return false;
+    return null;
   }
 }
 
@@ -364,15 +354,10 @@ if (import.meta.main) {
       dotGit: readFile(".git"),
       packages: packages.slice(0, packages.lastIndexOf("/vega/")),
       hub: {
-        cache: () => cacheFolder((name) => Deno.env.get(name)),
+        ...cacheIn(() => cacheFolder((name) => Deno.env.get(name))),
         token: () => tokenFile((name) => Deno.env.get(name)),
         endpoint: () => Deno.env.get("HF_ENDPOINT") || null,
-        isThere,
-        commitIn: (folder: string, revision: string) =>
-          findCommit(folder, revision, {
-            read: Deno.readTextFileSync,
-            isFolder: (path) => Deno.statSync(path).isDirectory,
-          }),
+        read: readSmall,
       },
     };
     const words = launch(task, args, place);

@@ -16,6 +16,7 @@ const inside: Place = {
     endpoint: () => null,
     cache: () => "/cache",
     token: () => "/home/token",
+    read: () => null,
     // Nothing was fetched, and what has a name like one is here.
     isThere: () => true,
     commitIn: () => null,
@@ -214,6 +215,50 @@ Deno.test("launch() takes a name for what was fetched, and lets a command read a
   for (const [args, message] of refused) {
     assertEquals(assertThrows(() => launch("bench", args, fetched), UserError).message, message);
   }
+});
+
+Deno.test("launch() lets what makes the runs of a file read what the file takes of the Hub's cache, and says where that is", () => {
+  const commit = "0123456789abcdef0123456789abcdef01234567";
+  const run = { config: { task: { id: "t" }, model: { path: "/gone", hub: `o/m@${commit}` } } };
+  const files: Readonly<Record<string, string>> = {
+    "/my files/own.json": '{"tasks":[{"task":{"data":"o/d"},"model":{"path":"o/m@v1"}}]}',
+    "/my files/runs/0123456789abcdef.json": JSON.stringify(run),
+  };
+  const place: Place = {
+    ...elsewhere,
+    hub: {
+      ...inside.hub!,
+      read: (path) => files[path] ?? null,
+      isThere: () => false,
+      commitIn: (_, revision) => ["main", "v1", commit].includes(revision) ? commit : null,
+    },
+  };
+  const cacheOf = (words: readonly string[]) => words[words.indexOf("cli.ts") + 1];
+  for (
+    const [task, args] of [["bench", []], ["bench-python", []], ["bench", ["--out=o", "--plan"]]] as const
+  ) {
+    const asked = ["own.json", ...args];
+    assertEquals(started(task, asked, place).read?.slice(-2), [
+      "/cache/datasets--o--d",
+      "/cache/models--o--m",
+    ]);
+    assertEquals(cacheOf(launch(task, asked, place)), "--hub-cache=/cache");
+  }
+  const planned = launchBefore("slurm", ["own.json", "--out=o", "--workers=2"], place);
+  assertEquals(cacheOf(planned), "--hub-cache=/cache");
+  assertEquals(started("bench", ["runs/0123456789abcdef.json"], place).read?.at(-1), "/cache/models--o--m");
+  // What reads every file is told where the cache is; nobody else is.
+  for (const task of ["verify", "export"]) {
+    assertEquals(cacheOf(launch(task, [], place)), "--hub-cache=/cache");
+  }
+  for (const args of [["quick"], ["other.json"], []]) {
+    assertEquals(cacheOf(launch("bench", args, place)), "bench");
+  }
+  assertThrows(
+    () => launch("bench", ["own.json"], { ...place, hub: { ...place.hub!, commitIn: () => null } }),
+    UserError,
+    "Cannot find o/d: neither is it here, nor was it fetched from the Hub (./run fetch --data o/d would)",
+  );
 });
 
 Deno.test("launch() lets fetch write the Hub's cache and ask its hosts, and a mirror where one is named", () => {

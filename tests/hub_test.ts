@@ -12,7 +12,7 @@ const test = testNeeding({ ...PROGRAMS, net: ["127.0.0.1"] });
 
 const project = new URL("../", import.meta.url).pathname;
 
-test("./run fetch brings a model and a data set, which bench and data take by name offline", async () => {
+test("./run fetch brings a model and a data set, which bench takes by name offline, as a sweep's file does", async () => {
   await inFolder(async (folder) => {
     const config = { ...SMALL.llama.config, vocab_size: 260, max_position_embeddings: 128 };
     await Deno.mkdir(`${folder}/made`);
@@ -79,6 +79,19 @@ test("./run fetch brings a model and a data set, which bench and data take by na
       `${snapshot("datasets--o--reviews")}/en/train.csv`,
       `o/reviews/en/train.csv@${COMMIT}`,
     ]);
-    assertStringIncludes(await run("data", "o/reviews", "--model", `o/My-Model@${COMMIT}`), "2 classes");
+    // The same in a sweep's file.
+    const { id, layout, trainExamples, validationExamples, testExamples } = task;
+    const counts = { trainExamples, validationExamples, testExamples };
+    const spec = JSON.parse(await Deno.readTextFile(`${project}benchmarks/sweeps/quick.json`));
+    const own = {
+      ...spec,
+      tasks: [{
+        task: { id, layout, ...counts, data: "o/reviews/en/train.csv" },
+        model: { id: "my-model", path: `o/My-Model@${COMMIT}` },
+      }],
+    };
+    await Deno.writeTextFile(`${folder}/own.json`, JSON.stringify(own));
+    const { runs } = JSON.parse(await run("bench", "own.json", ...fast, "--dry-run", "--json"));
+    assertEquals([runs[0].config.task, runs[0].config.model], [task, model]);
   });
 });

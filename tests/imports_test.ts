@@ -122,7 +122,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   "cli.ts": [...everything, "contract", "hub"],
   "launch.ts": [
-    ...["deno.json", "errors", "files/hub_place.ts", "files/npm_place.ts"],
+    ...["deno.json", "errors", "files/fetched.ts", "files/hub_place.ts", "files/npm_place.ts"],
     ...["benchmarks/command_line/commands.ts", "benchmarks/command_line/terminal.ts"],
     ...["contract/adapter/kernel_tests.ts"],
   ],

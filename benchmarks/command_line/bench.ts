@@ -2,6 +2,7 @@
 import { parseWith, type Registries } from "../../training/configuration.ts";
 import { joinEntries } from "../../training/registry.ts";
 import { openFolders, type ResolvedRun, resolveRuns, withOwnTasks } from "../../training/resolve/resolve.ts";
+import type { Cache } from "../../files/fetched.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import {
   type BaseConfig,
@@ -47,6 +48,8 @@ export interface BenchRequest {
   readonly with?: readonly string[];
   /** What else is to be known before trusting the runs. */
   readonly notes?: readonly string[];
+  /** Where what a sweep's file or a stored run names of the Hub's lies; absent where paths alone are taken. */
+  readonly cache?: Cache | null;
 }
 
 /** A bench that can be run. */
@@ -106,15 +109,15 @@ export async function planBench<R extends Registries>(
   request: BenchRequest,
   registries: R,
 ): Promise<PlannedBench<R>> {
-  const { sweep, overrides, command, with: files = [], notes = [] } = request;
+  const { sweep, overrides, command, with: files = [], notes = [], cache = null } = request;
   if (typeof sweep === "string" && isStoredRun(sweep)) {
     const joined = await withEntries(files, registries), changes = Object.keys(overrides);
-    const { plan, registries: known } = await planRerun(sweep, command, changes, joined);
+    const { plan, registries: known } = await planRerun(sweep, command, changes, joined, cache);
     const configs = plan.runs.map(({ config }) => config), opened = await openFolders(configs, known);
     return { plan, runs: await resolveRuns(configs, opened), registries: known };
   }
   const isNamed = typeof sweep === "string";
-  const written = isNamed ? await readSweep(sweep) : parseWith(SweepSpec, sweep, "the sweep");
+  const written = isNamed ? await readSweep(sweep, cache) : parseWith(SweepSpec, sweep, "the sweep");
   const joined = await withEntries([...files, ...withFilesOf(written, isNamed ? sweep : "")], registries);
   const known = await withOwnTasks(written.tasks, joined);
   const { spec, chosen } = await withRates(override(written, overrides, known), overrides);

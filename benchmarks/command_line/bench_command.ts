@@ -30,7 +30,7 @@ export async function benchCommand(args: string[], deps: CommandDeps, task: Comm
     ...readOverrides(texts),
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
-  const command = asTyped(task, args);
+  const command = asTyped(task, args), { cache } = deps;
   const isDry = flags.has("dry-run"), isJson = flags.has("json"), role = readRole(flags, texts);
   const checkpointEveryMs = readCheckpointEvery(texts.get("checkpoint-every"));
   const keepsTrained = readKeep(texts.get("keep"));
@@ -39,7 +39,8 @@ export async function benchCommand(args: string[], deps: CommandDeps, task: Comm
   using _planning = endWhilePlanning(screen.say);
   try {
     screen.stage("Planning the runs");
-    const sweep = positional[0] ?? "quick", written = isStoredRun(sweep) ? null : await readSweep(sweep);
+    const sweep = positional[0] ?? "quick",
+      written = isStoredRun(sweep) ? null : await readSweep(sweep, cache);
     const own = await openAskedData(texts, asked, asked.tasks, !isPath("sweep", sweep), registries);
     const overrides = onOwnData(asked, own), joined = own?.registries ?? registries;
     const name = written?.name ?? `rerun-${sweep.slice(-21, -5)}`;
@@ -58,7 +59,7 @@ export async function benchCommand(args: string[], deps: CommandDeps, task: Comm
       };
       return await settleIn(override(written, overrides, known), asking, known, screen, deps, own?.notes);
     }
-    const request = { sweep, overrides, command, with: files, notes: own?.notes ?? [] };
+    const request = { sweep, overrides, command, with: files, notes: own?.notes ?? [], cache };
     const before = own && written ? ratesFirst(written, request) : null;
     if (before && role !== "whole") throw ratesBefore(before, role);
     if (before && isDry) screen.say(describeRatesFirst(before, (await planBench(before, joined)).plan));

@@ -16,6 +16,7 @@ import type { AdapterLook } from "../../training/export/look_at_adapter.ts";
 import type { ComparedRun } from "../../training/export/open_look.ts";
 import type { Fetched, FetchRequest, FetchWatching } from "../../hub/fetch.ts";
 import type { HubToken } from "../../hub/look_up.ts";
+import type { Cache } from "../../files/fetched.ts";
 import type { Registries } from "../../training/configuration.ts";
 
 /** What the commands work with: real ones below, made-up ones in tests. */
@@ -54,6 +55,8 @@ export interface CommandDeps {
   fetch(request: FetchRequest, watching: FetchWatching): Promise<Fetched>;
   /** The user's token for the Hub; null where there is none. @throws {UserError} for what is no token */
   token(): Promise<HubToken | null>;
+  /** The Hub's cache, for what sweeps' files and stored runs name of it; null where nothing is looked for there. */
+  readonly cache: Cache | null;
   /** A variable of the environment. */
   variable(name: string): string | undefined;
   /** Measures matrix products and stores the choices. */

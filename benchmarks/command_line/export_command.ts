@@ -1,6 +1,7 @@
 /** @file `./run export`: a stored run's adapter, for other programs. */
 import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
+import { withFetched } from "../../files/fetched.ts";
 import { recordId } from "../../training/run.ts";
 import { baseOf } from "../sweep/bases.ts";
 import { isStoredRun } from "../sweep/rerun.ts";
@@ -28,7 +29,8 @@ export async function exportCommand(args: string[], deps: CommandDeps): Promise<
       throw unknownName(`form "${form}"`, form, FORMS);
     });
   if (to === undefined) throw new UserError("Cannot export: --to DIR is needed, the folder that gets it");
-  const run = await readRun(path);
+  const stored = await readRun(path);
+  const run = deps.cache ? { ...stored, config: withFetched(stored.config, deps.cache) } : stored;
   if (run.status !== "done") {
     throw new UserError(`Cannot export run ${run.id}: it is ${run.status}, and has no weights`);
   }

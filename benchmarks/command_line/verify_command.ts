@@ -37,7 +37,7 @@ export async function verifyCommand(args: string[], deps: CommandDeps): Promise<
     const name = stored?.name ?? "runs", out = texts.get("out") ?? `results/verify-${name}`;
     const command = asTyped("verify", args);
     const about = { name: `verify-${name}`, question: `Do runs of ${name} end as they are stored?`, command };
-    const { plan, registries } = await planReruns(drawn, about, known);
+    const { plan, registries } = await planReruns(drawn, about, known, deps.cache);
     const configs = plan.runs.map(({ config }) => config), opened = await openFolders(configs, registries);
     const planned = { plan, runs: await resolveRuns(configs, opened), registries };
     using interruption = listenForStop(screen.say);

@@ -6,6 +6,9 @@ import type { RunConfig } from "../../training/run.ts";
 import { OptionValues } from "../../training/schemas.ts";
 import { optionsWithoutRank } from "./method.ts";
 
+/** A bound, of which JSON writes those that are none as null. */
+const bound = (none: number) => z.number().nullable().transform((bound) => bound ?? none);
+
 /** What is known of the entries that a sweep's runs took from files. */
 export const Described = z.strictObject({
   methods: z.array(z.strictObject({
@@ -25,7 +28,7 @@ export const Described = z.strictObject({
     measures: z.array(z.strictObject({
       name: z.string(),
       better: z.enum(["higher", "lower"]),
-      within: z.tuple([z.number(), z.number()]).exactOptional(),
+      within: z.tuple([bound(-Infinity), bound(Infinity)]).exactOptional(),
       split: z.enum(["validation", "test"]).exactOptional(),
     })),
   })),

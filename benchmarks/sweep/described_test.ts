@@ -17,6 +17,8 @@ const own = {
       title: "My images",
       measures: [
         { name: "sharpness", better: "lower" as const, within: [0, 1] as const },
+        // Without an end, which JSON can't write.
+        { name: "loss", better: "lower" as const, within: [0, Infinity] as const },
         { name: "agreement", better: "higher" as const, ofPairs: () => 0 },
       ],
     },
@@ -36,7 +38,7 @@ Deno.test("what a sweep took from files is described as it was, and serves where
   assertEquals(described.methods.map(({ id, title }) => [id, title]), [["a-method", "A"], ["b-method", "B"]]);
   // What the file's own code forms of pairs is not told without it.
   assertEquals(described.tasks.map(({ title, measures }) => [title, measures.map(({ name }) => name)]), [
-    ["My images", ["sharpness"]],
+    ["My images", ["sharpness", "loss"]],
   ]);
   const there = makeMethods(configs, known),
     gone = makeMethods(configs, withDescribed(manyMethods, [described]));

@@ -1,5 +1,6 @@
 /** @file A stored run as a sweep of its own: `./run bench results/quick/runs/0123456789abcdef.json` runs it again. */
 import { UserError } from "../../errors/user_error.ts";
+import { type Cache, withFetched } from "../../files/fetched.ts";
 import type { Registries } from "../../training/configuration.ts";
 import { withOwnTasks } from "../../training/resolve/resolve.ts";
 import { describe } from "./described.ts";
@@ -18,13 +19,15 @@ export function isStoredRun(path: string): boolean {
  *
  * @param command what was typed
  * @param changes names of settings that the command would change
- * @throws {UserError} where the file isn't a stored run, and where settings would change
+ * @param cache where what it took from the Hub lies, if not where it was
+ * @throws {UserError} where the file isn't a stored run, where settings would change, and for what was not fetched here
  */
 export async function planRerun<R extends Registries>(
   path: string,
   command: string,
   changes: readonly string[],
   registries: R,
+  cache: Cache | null,
 ): Promise<{ readonly plan: Plan; readonly registries: R }> {
   if (changes.length > 0) {
     throw new UserError(
@@ -33,7 +36,7 @@ export async function planRerun<R extends Registries>(
   }
   const run = await readRun(path), { id } = run;
   const about = { name: `rerun-${id}`, question: `Does run ${id} end as before?`, command };
-  return await planReruns([run], about, registries);
+  return await planReruns([run], about, registries, cache);
 }
 
 /** A plan with stored runs, whatever they ended in, and the registries with data of the user's that they are about. */
@@ -41,8 +44,10 @@ export async function planReruns<R extends Registries>(
   stored: readonly { readonly id: string; readonly config: RunConfig }[],
   about: Pick<Plan, "name" | "question" | "command">,
   registries: R,
+  cache: Cache | null,
 ): Promise<{ readonly plan: Plan; readonly registries: R }> {
-  const configs = stored.map(({ config }) => config), known = await withOwnTasks(configs, registries);
+  const configs = stored.map(({ config }) => cache ? withFetched(config, cache) : config);
+  const known = await withOwnTasks(configs, registries);
   const described = describe(configs, known);
   const plan: Plan = {
     schema: 1,
@@ -51,7 +56,7 @@ export async function planReruns<R extends Registries>(
     rates: [],
     notes: [],
     ...(described && { described }),
-    runs: stored.map(({ id, config }) => ({ id, config })),
+    runs: stored.map(({ id }, i) => ({ id, config: configs[i]! })),
   };
   return { plan, registries: known };
 }

@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { parseWith } from "../../training/configuration.ts";
 import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
+import { type Cache, withFetched } from "../../files/fetched.ts";
 import { isMissing, readText, reasonOf } from "../../files/write_file.ts";
 import { ChosenRates } from "../rates/rates.ts";
 import { SweepSpec } from "./sweep.ts";
@@ -23,11 +24,15 @@ export async function listSweeps(): Promise<{ readonly id: string; readonly ques
 /**
  * Reads a sweep by name, or from a path: anything with a slash or ending in ".json".
  *
- * @throws {UserError} where there is no such sweep, or it isn't one
+ * @param cache where what a file names of the Hub's lies; null where its paths are paths
+ * @throws {UserError} where there is no such sweep, it isn't one, or it names what was not fetched
  */
-export async function readSweep(nameOrPath: string): Promise<SweepSpec> {
+export async function readSweep(nameOrPath: string, cache: Cache | null = null): Promise<SweepSpec> {
   const isPath = nameOrPath.includes("/") || nameOrPath.endsWith(".json");
-  if (isPath) return await readJson(nameOrPath, SweepSpec, nameOrPath);
+  if (isPath) {
+    const spec = await readJson(nameOrPath, SweepSpec, nameOrPath);
+    return cache ? { ...spec, tasks: spec.tasks.map((task) => withFetched(task, cache)) } : spec;
+  }
   const names = await sweepNames();
   if (!names.includes(nameOrPath)) {
     throw unknownName(`sweep "${nameOrPath}"`, nameOrPath, names, ", or give a path to a JSON file");
