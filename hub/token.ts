@@ -1,7 +1,7 @@
 /** @file The user's token, for gated and private repositories, where `huggingface_hub` finds it. */
 import { UserError } from "../errors/user_error.ts";
 import { tokenFile, type Variable } from "../files/hub_place.ts";
-import { readText, reasonOf } from "../files/write_file.ts";
+import { isMissing, readText, reasonOf } from "../files/write_file.ts";
 import type { HubToken } from "./look_up.ts";
 
 /**
@@ -19,7 +19,7 @@ export async function findToken(variable: Variable): Promise<HubToken | null> {
   try {
     text = (await readText(place)).trim();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
+    if (isMissing(error)) return null;
     throw new UserError(`Cannot read the Hub's token in ${place}: ${reasonOf(error)}`);
   }
   return text === "" ? null : sound({ text, place });
