@@ -100,6 +100,7 @@ export type { LoraGaProOptions } from "./optimizers/lora_ga_pro.ts";
 export type { LoraOneOptions } from "./optimizers/lora_one.ts";
 export type { LoraPlusOptions } from "./optimizers/lora_plus.ts";
 export type { LoraProOptions } from "./optimizers/lora_pro/lora_pro.ts";
+export type { LoraMuonOptions } from "./optimizers/lora_muon/lora_muon.ts";
 export type { LoraRiteOptions } from "./optimizers/lora_rite/lora_rite.ts";
 export type { LoftOptions } from "./optimizers/loft/loft.ts";
 export * from "./optimizers/low_rank.ts";

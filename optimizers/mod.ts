@@ -9,6 +9,7 @@ export { full } from "./full.ts";
 export { loft } from "./loft/loft.ts";
 export { lora } from "./lora.ts";
 export { loraFa } from "./lora_fa.ts";
+export { loraMuon } from "./lora_muon/lora_muon.ts";
 export { loraGa } from "./lora_ga.ts";
 export { loraGaPro } from "./lora_ga_pro.ts";
 export { loraOne } from "./lora_one.ts";

@@ -13,6 +13,8 @@ import { testGpu } from "./support/test_gpu.ts";
 const settings: Readonly<Record<string, { readonly rank?: number; readonly learningRate?: number }>> = {
   // B takes sixteen times this.
   "lora-plus": { learningRate: 0.01 },
+  // A spectral norm.
+  "lora-muon": { learningRate: 0.2 },
   // With A frozen only changes whose rows A spans are within reach: 8 of 12, and all 8.
   "lora-fa": { rank: 8 },
 };

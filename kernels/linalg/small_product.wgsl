@@ -19,6 +19,8 @@ struct Uniforms {
   scale: f32,
   // Share of a layer's largest s that its smallest must reach: below it the product is 0.
   min_share: f32,
+  // Share of it below which a single s counts as 0.
+  each_share: f32,
   // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
   zero: u32,
 }
@@ -41,12 +43,15 @@ fn value_of(layer: u32, l: u32) -> f32 {
   return values[u.values_at + layer * u.values_block + l];
 }
 
+// A layer's, where shares are asked for.
+var<private> largest: f32 = 0.0;
+
 fn weight(layer: u32, l: u32, factor: f32) -> f32 {
   if (FUNCTION == 0u) {
     return 1.0;
   }
   let s = value_of(layer, l);
-  if (s == 0.0) {
+  if (s == 0.0 || s < u.each_share * largest) {
     return 0.0;
   }
   if (FUNCTION == 1u) {
@@ -74,9 +79,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let layer = group.y;
   let factor = u.scale * factors[layer];
   var is_whole = true;
-  if (u.min_share > 0.0) {
+  if (max(u.min_share, u.each_share) > 0.0) {
     var smallest = value_of(layer, 0u);
-    var largest = smallest;
+    largest = smallest;
     for (var l = 1u; l < u.rank; l++) {
       smallest = min(smallest, value_of(layer, l));
       largest = max(largest, value_of(layer, l));

@@ -61,6 +61,7 @@ const smallKernel = defineKernel({
     damping: "f32",
     scale: "f32",
     minShare: "f32",
+    eachShare: "f32",
     zero: "u32",
   },
   constants: { FUNCTION: 0, LEFT: true, RIGHT: true },
@@ -277,6 +278,8 @@ export interface SmallProductOptions {
   readonly damping?: number;
   /** Share of a layer's largest s that its smallest must reach: below it the product is 0. No limit where absent. */
   readonly minShare?: number;
+  /** Share of a layer's largest s below which one counts as 0. None does where absent. */
+  readonly eachShare?: number;
   /** `[count]`: c of each layer is this times `scale`. */
   readonly factors: Tensor;
   /** 1 where absent. */
@@ -293,14 +296,15 @@ export function smallProducts(
   gpu: Gpu,
   left: SmallMatrices | null,
   right: SmallMatrices | null,
-  { rank, f = "one", values, damping = 0, minShare = 0, factors, scale = 1, into }: SmallProductOptions,
+  { rank, f = "one", values, damping = 0, minShare = 0, eachShare = 0, factors, scale = 1, into }:
+    SmallProductOptions,
 ): SmallMatrices {
   const count = elementCount(factors.shape);
   const out = into ?? smallMatrices(gpu, count, rank, "small products"), any = (left ?? right)!;
   if (left && right && suitsStagedTall(gpu, rank, [])) {
     using _ = gpu.scope("left factors by values", "scratch");
     const a = smallProducts(gpu, left, null, {
-      ...{ rank, f, damping, minShare, factors, scale },
+      ...{ rank, f, damping, minShare, eachShare, factors, scale },
       ...values ? { values } : {},
     });
     const terms = [{ a: { of: a }, b: { of: right, turned: true } }] as const;
@@ -327,6 +331,7 @@ export function smallProducts(
       damping,
       scale,
       minShare,
+      eachShare,
       zero: 0,
     },
     constants: { FUNCTION: FUNCTIONS.indexOf(f), LEFT: left !== null, RIGHT: right !== null },

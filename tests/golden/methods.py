@@ -765,6 +765,56 @@ def loft_case(options, rate, values):
     return record("loft", options, rate, run, product_weights(scale), update)
 
 
+# ---- LoRA-Muon: polar factors of momenta, each in the metric of the other factor
+
+
+def msign(matrix):
+    """U V^T, without singular values that are rounding."""
+    u, s, vt = torch.linalg.svd(matrix, full_matrices=False)
+    return u * (s > 1e-9 * s.max()) @ vt
+
+
+def lora_muon_case(options, rate, values):
+    scale, decay, momentum = scale_of(options), options.get("weightDecay", 0.0), options["momentum"]
+    tangent = options.get("form") == "tangent"
+    run = Run(values)
+    head = adamw(run, rate, options, [HEAD])
+    momenta = {name: torch.zeros_like(value) for name, value in run.values.items()}
+    keep = math.sqrt(1 - rate * decay)
+
+    def inverse_root(factor):
+        """(X^T X)^(-1/2), 0 in directions in which X is."""
+        values, vectors = torch.linalg.eigh(factor.T @ factor)
+        powers = torch.where(values > 1e-12 * values.max(), values.clamp(min=1e-300) ** -0.5, 0.0)
+        return vectors * powers @ vectors.T
+
+    def update(_):
+        full = full_gradients(product_weights(scale)(run), run[HEAD])
+        for site in SITES:
+            a, b = (part.detach().clone() for part in pair(run, site))
+            for name, gradient in ((f"{site}.A", scale * b.T @ full[site]), (f"{site}.B", scale * full[site] @ a.T)):
+                momenta[name] = momentum * momenta[name] + (1 - momentum) * gradient
+            if tangent:
+                to_a, to_b = torch.linalg.pinv(a), torch.linalg.pinv(b)
+                on_a, off_b = to_a @ a, torch.eye(len(b)) - b @ to_b
+                x = (to_b.T @ momenta[f"{site}.A"] + off_b @ momenta[f"{site}.B"] @ to_a.T) / scale
+                for _ in range(options["tau"]):
+                    x = msign(x)
+                    x = x - off_b @ x @ (torch.eye(len(on_a)) - on_a)
+                off_a = torch.eye(len(on_a)) - on_a
+                run[f"{site}.A"] = keep * a - rate / (scale * keep) * to_b @ x @ off_a
+                run[f"{site}.B"] = keep * b - rate / (scale * keep) * x @ to_a
+                continue
+            root_a, root_b = inverse_root(a.T), inverse_root(b)
+            step_a = root_b @ msign(root_b @ momenta[f"{site}.A"])
+            step_b = msign(momenta[f"{site}.B"] @ root_a) @ root_a
+            run[f"{site}.A"] = keep * a - rate / (2 * scale * keep) * step_a
+            run[f"{site}.B"] = keep * b - rate / (2 * scale * keep) * step_b
+        head.step()
+
+    return record("lora-muon", options, rate, run, product_weights(scale), update)
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
@@ -890,6 +940,19 @@ cases |= {
     "loft, rank 1, simple": loft_case(LORA | {"rank": 1, "simple": True}, 0.05, moved1),
     "loft, simple, B = 0": loft_case(LORA | {"simple": True}, 0.05, fresh),
     "loft, transposed": loft_case(LORA | {"transport": "transposed"}, 0.05, moved),
+}
+muon = {"momentum": 0.95}
+cases |= {
+    "lora-muon": lora_muon_case(LORA | muon, 0.2, moved),
+    "lora-muon, B = 0, rank 3": lora_muon_case(LORA | muon | {"rank": 3}, 0.2, fresh3),
+    "lora-muon, full rank, weight decay": lora_muon_case(
+        LORA | {"rank": 5, "weightDecay": 0.5, "momentum": 0.5}, 0.2, orthonormal_factors(5)
+    ),
+    "lora-muon, tangent": lora_muon_case(LORA | muon | {"form": "tangent", "tau": 4}, 0.2, moved),
+    "lora-muon, tangent, tau 1, B = 0, weight decay": lora_muon_case(
+        LORA | muon | {"form": "tangent", "tau": 1, "weightDecay": 0.5}, 0.2, fresh
+    ),
+    "lora-muon, rank 1": lora_muon_case(LORA | muon | {"rank": 1}, 0.2, moved1),
 }
 
 problem = {

@@ -9,6 +9,7 @@ import {
   scaleColumnsBackward,
   scaleRows,
 } from "../../optimizers/dora/magnitude.ts";
+import { copyBlocks } from "../../optimizers/lora_muon/tangent.ts";
 import { addRowProducts, describeRowProducts, directionOf } from "../../optimizers/loft/row_products.ts";
 import { FactorPairs } from "../../optimizers/lora_pro/factor_pairs.ts";
 import { skipLarge } from "../../optimizers/lora_rite/skip_large.ts";
@@ -217,6 +218,11 @@ export function launchAll(gpu: Gpu): void {
     // Above rank 12 by other kernels.
     kernels.thinSvds(gpu, kernels.tallFactors(gpu, [tensor(20, 13)], "B"), lanes);
     skipLarge(gpu, c, 1, lanes);
+  }
+  const small = () => ({ tensor: tensor(2, 4), at: 0, block: 8, row: 4, column: 1 });
+  for (const out of [false, true]) {
+    const blocks = { upperLeft: small(), upperRight: small(), lowerLeft: small() };
+    copyBlocks(gpu, blocks, tensor(4, 4), { rank: 2, count: 1, out });
   }
   const moments = gpu.pack([{ label: "P", shape: [2, 4, 2] }], "P");
   const products = describeRowProducts(gpu, moments.parts, moments.flats[0]!, 2);

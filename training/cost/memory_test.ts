@@ -163,6 +163,13 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     alsoTrain: ["embeddings", "norms"],
     optimizer: method("dora", { rank: 4 }),
   },
+  "lora-muon in the tangent space, on vision": {
+    optimizer: method("lora-muon", { rank: 7, form: "tangent" }),
+  },
+  "loft in its simple form, on vision": { optimizer: method("loft", { rank: 5, simple: true }) },
+  "loft with the transposed transport, on vision": {
+    optimizer: method("loft", { rank: 5, transport: "transposed" }),
+  },
   "lora of rank 1 on vision": { optimizer: method("lora", { rank: 1 }) },
   "lora of rank 8 on a decoder": { ...decoder, optimizer: method("lora", { rank: 8 }) },
   "lora on the upper blocks of a decoder": { ...decoder, targetModules: ["layers.1.*", "layers.2.*"] },
