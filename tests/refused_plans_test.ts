@@ -23,7 +23,12 @@ const registries: Registries = { tasks: { ...tasks }, models: { ...models }, opt
 /** The plan of `./run bench <sweep> <options>`. */
 async function planOf(sweep: string, options: Readonly<Record<string, string>>) {
   return await planBench(
-    { sweep, overrides: readOverrides(new Map(Object.entries(options))), command: "", dryRun: true },
+    {
+      sweep,
+      overrides: readOverrides({ texts: new Map(Object.entries(options)), paths: new Map() }),
+      command: "",
+      dryRun: true,
+    },
     registries,
   );
 }

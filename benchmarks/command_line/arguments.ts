@@ -5,6 +5,7 @@ import { type ExportKind, exportKinds } from "../report/exports/write_exports.ts
 import type { Asked } from "../settle/question.ts";
 import type { Role } from "../sweep/folder.ts";
 import { type Asked as AskedOfSlurm, LEAST_MINUTES, MOST_WORKERS } from "../slurm/batch.ts";
+import { EQUALS, readAxis } from "../sweep/axes.ts";
 import type { SweepOverrides } from "../sweep/sweep.ts";
 import { unknownName } from "../../errors/unknown_name.ts";
 import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
@@ -12,7 +13,7 @@ import { MARGIN } from "../statistics/verdicts.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { quoteArgument } from "../../errors/quote.ts";
 import { portableName } from "../../files/hub_place.ts";
-import { changePaths, type CommandName, commands } from "./commands.ts";
+import { type Arguments, changePaths, type CommandName, commands } from "./commands.ts";
 
 /** A command line as it can be typed on any machine: what was fetched from the Hub goes by its name there. */
 export function asTyped(name: CommandName, args: readonly string[]): string {
@@ -20,7 +21,9 @@ export function asTyped(name: CommandName, args: readonly string[]): string {
 }
 
 /** What the options change of a sweep. @throws {UserError} where a value can't be read */
-export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverrides {
+export function readOverrides(
+  { texts, paths }: { readonly texts: ReadonlyMap<string, string>; readonly paths: Arguments["paths"] },
+): SweepOverrides {
   const list = (name: string) => texts.get(name)?.split(",").map((item) => item.trim());
   const numbers = (name: string, wanted: string, fits: (value: number) => boolean) =>
     list(name)?.map((item) => {
@@ -73,6 +76,7 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     ...(learningRates && { learningRates }),
     ...(seeds && { seeds }),
     ...(steps && { steps: steps[0]! }),
+    ...readVaried(paths.get("vary"), list("equal")),
     ...(targets && { targets }),
     ...(alsoTrain && { alsoTrain }),
     ...(memory && { memory }),
@@ -90,6 +94,26 @@ export function readOverrides(texts: ReadonlyMap<string, string>): SweepOverride
     ...(gpu && { gpu }),
     ...(within !== undefined && { within }),
   };
+}
+
+/** Fields that vary. @throws {UserError} where one can't be read, or is given twice */
+function readVaried(
+  axes: readonly string[] | undefined,
+  equal: readonly string[] | undefined,
+): Pick<SweepOverrides, "vary" | "equal"> {
+  const read = axes?.map(readAxis) ?? [], names = read.map(([name]) => name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) {
+    throw new UserError(
+      `Cannot read --vary ${twice} twice: all its values go behind one, as in ${twice}=1,2,3`,
+    );
+  }
+  const kept = equal?.map((what) => {
+    const known = EQUALS.find((one) => one === what);
+    if (known) return known;
+    throw unknownName(`--equal "${what}"`, what, EQUALS);
+  });
+  return { ...(axes && { vary: Object.fromEntries(read) }), ...(kept && { equal: kept }) };
 }
 
 /** How runs save memory; undefined where nothing is said. @throws {UserError} where a value is not known */

@@ -25,6 +25,7 @@ import { prepareRuns } from "../sweep/prepare_runs.ts";
 import { inAllOf } from "../sweep/progress.ts";
 import { forecastFor } from "../cost/known_paces.ts";
 import { reportedResults } from "../report/build.ts";
+import { ofMainSettings } from "../study/settings.ts";
 import { isStoredRun, planRerun } from "../sweep/rerun.ts";
 import { writeReport, type WrittenReport } from "../report/write.ts";
 import type { WorkOf } from "../cost/run_work.ts";
@@ -394,7 +395,8 @@ async function writeChosen(
   out: string,
   results: readonly RunResult[],
 ): Promise<ChosenFile | null> {
-  const { rates, ...rest } = choose(plan.name, results);
+  const configs = plan.runs.map(({ config }) => config);
+  const { rates, ...rest } = choose(plan.name, plan.search ? results : ofMainSettings(configs, results));
   const tuned = rates.filter((rate) => rate.evidence.length > 1);
   const complete = plan.runs.length === results.length && results.every(isFinished);
   if (tuned.length === 0 || !complete) return null;

@@ -27,7 +27,7 @@ export async function benchCommand(args: string[], deps: CommandDeps, task: Comm
     return await printList(await withEntries(files, registries), flags.has("json"), deps);
   }
   const asked = {
-    ...readOverrides(texts),
+    ...readOverrides({ texts, paths }),
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
   const command = asTyped(task, args), { cache } = deps;

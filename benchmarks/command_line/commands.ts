@@ -15,7 +15,9 @@ export type OptionKind =
   /** Once, with a path. */
   | "path"
   /** With a path, as often as one likes. */
-  | "paths";
+  | "paths"
+  /** With a text, as often as one likes. */
+  | "texts";
 
 /** What an argument that is no option stands for. */
 export type PositionalKind =
@@ -80,6 +82,7 @@ const given = (kind: OptionKind) => (value: string, help: string, names?: Names)
   ...(names && { names }),
 });
 const text = given("text"), list = given("list"), path = given("path"), paths = given("paths");
+const texts = given("texts");
 /** A path, or a name at the Hub that was fetched. */
 const fetched = (hub: HubKind, value: string, help: string): Option => ({ ...path(value, help), hub });
 
@@ -154,6 +157,17 @@ const bench = {
       "learning-rates": list("X,X", "at each of these peak learning rates, instead of the chosen ones"),
       seeds: list("N,N", "with these seeds"),
       steps: text("N", "for so many steps; warm-up, validation and telemetry scale along"),
+      vary: texts(
+        "FIELD=V,V",
+        "also with each of these values: batchSize=8,32 or targets=q_proj+v_proj,mlp or alpha=16,64, or another field " +
+          "(docs/sweeps.md); may be given again",
+      ),
+      equal: list(
+        "WHAT",
+        "what stays as it is while a field varies: examples, so that larger batches have fewer steps, or parameters, by " +
+          "the rank",
+        ["examples", "parameters"],
+      ),
       targets: list(
         "A,B",
         "adapt these linear maps alone: q_proj,v_proj, patterns with *, or all-linear, query-value, attention, mlp",
@@ -616,7 +630,7 @@ export function isCommand(name: string): name is CommandName {
 export interface Arguments {
   /** Values by option; those of a list joined by commas. */
   readonly texts: ReadonlyMap<string, string>;
-  /** Values of options that may be given again. */
+  /** Values of options that may be given again, paths and texts. */
   readonly paths: ReadonlyMap<string, readonly string[]>;
   readonly flags: ReadonlySet<string>;
   readonly positional: readonly string[];
@@ -668,7 +682,7 @@ export function readArguments(name: CommandName, args: readonly string[]): Argum
     const { kind } = options[option]!, values = [parsed[option]].flat().map(String);
     if (values.length === 0) continue;
     if (values.includes("")) throw new UserError(`Cannot read --${option}: a value is needed after it`);
-    if (kind === "paths") paths.set(option, values);
+    if (kind === "paths" || kind === "texts") paths.set(option, values);
     else if (kind === "list" || values.length === 1) texts.set(option, values.join(","));
     else throw new UserError(`Cannot read --${option} ${values.join(" and ")}: it is needed once`);
   }

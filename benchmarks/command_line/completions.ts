@@ -133,7 +133,7 @@ function forZsh(known: KnownNames, program: string): string {
   const cases = all.map(([name, { options, positional }]) => {
     const specs = Object.entries(options).map(([option, of]) => {
       const values = of.kind === "flag" ? "" : `:${of.value}:${action(valuesOf(of, known))}`;
-      const often = of.kind === "paths" || of.kind === "list" ? "*" : "";
+      const often = ["paths", "texts", "list"].includes(of.kind) ? "*" : "";
       return quote(`${often}--${option}${of.kind === "flag" ? "" : "="}[${plain(of.help)}]${values}`);
     });
     const argument = positional

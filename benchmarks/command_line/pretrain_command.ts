@@ -16,7 +16,7 @@ export async function pretrainCommand(args: string[], deps: CommandDeps): Promis
     throw new UserError(`Cannot pretrain: the name of a model is needed, known are ${known}`);
   }
   const entry = lookup("model", models, model);
-  const out = texts.get("out"), { steps, data, examples } = readOverrides(texts);
+  const out = texts.get("out"), { steps, data, examples } = readOverrides({ texts, paths });
   const changed = ["steps", "data", "examples"].find((name) => texts.has(name));
   if (out === undefined && changed !== undefined) {
     throw new UserError(

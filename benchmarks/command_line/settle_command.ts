@@ -19,7 +19,7 @@ import { endWhilePlanning, listenForStop } from "./stop.ts";
 export async function settleCommand(args: string[], deps: CommandDeps): Promise<number> {
   const { texts, paths, flags, positional } = readArguments("settle", args);
   const changes = {
-    ...readOverrides(texts),
+    ...readOverrides({ texts, paths }),
     ...(flags.has("train-on-test") && { trainOnTest: true as const }),
   };
   const isDry = flags.has("dry-run"), isJson = flags.has("json");

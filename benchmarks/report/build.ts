@@ -13,6 +13,7 @@ import { answer, type Findings } from "./answer.ts";
 import { caveats } from "./caveats.ts";
 import { EVERYTHING } from "./drawing/filters.ts";
 import { type Drawing, layOut } from "./drawing/lay_out.ts";
+import { axisCharts } from "./charts/by_axis.ts";
 import { charts } from "./charts/mod.ts";
 import type { PeftRuns } from "./exports/from_peft.ts";
 import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
@@ -27,8 +28,10 @@ import { describeProtocol } from "./protocol.ts";
 import { rankingsOf } from "../study/rankings.ts";
 import type { Report, ReportedChart } from "./report.ts";
 import { makeStudy, sourceOf } from "../study/make_study.ts";
+import { ofMainSettings } from "../study/settings.ts";
 import { scoreboardOf } from "./scoreboard.ts";
 import { anyTwoTable } from "./tables/any_two.ts";
+import { axesTable } from "./tables/axes.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
@@ -83,7 +86,9 @@ export function buildReport(
   const configs = plan?.runs.map((run) => run.config) ?? results.map((result) => result.config);
   const byId = new Map(results.map((result) => [result.id, result]));
   const name = plan?.name ?? "report";
-  const tuned = choose(name, results).rates.filter((rate) => rate.evidence.length > 1);
+  // A search compares settings by their losses; elsewhere the other ones have rates of their own.
+  const compared = plan?.search ? results : ofMainSettings(configs, results);
+  const tuned = choose(name, compared).rates.filter((rate) => rate.evidence.length > 1);
   const rates: readonly ChosenRate[] = [...tuned, ...plan?.rates ?? []];
   const study = makeStudy(
     configs,
@@ -93,6 +98,7 @@ export function buildReport(
     input.gpu ?? plan?.gpu ?? a100,
     input.bases,
     input.margin ?? plan?.within,
+    plan?.equal,
   );
   const pairs = comparePairs(study);
   const findings: Findings = {
@@ -107,6 +113,7 @@ export function buildReport(
     pooledTable(study, findings.overTasks),
     middlesTable(findings.overTasks),
     scoresTable(study),
+    axesTable(study),
     seedsTable(study),
     measuresTable(study),
     sourcesTable(study),
@@ -151,6 +158,7 @@ export function buildReport(
       ...growthAnswer(study),
     ],
     charts: [
+      ...axisCharts(study).flatMap((chart) => laidOut(chart, chart.draw(study))),
       ...charts.flatMap((chart) => laidOut(chart, chart.draw(study))),
       ...laidOut(scoreBesidePeft, beside),
     ],

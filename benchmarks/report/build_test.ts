@@ -615,17 +615,19 @@ const growing: SweepSpec = {
   vary: { batchSize: [4, 8, 16, 32], width: [8, 12, 16, 32], layers: [1, 2, 4], rank: [1, 2, 4, 8] },
 };
 
-Deno.test("buildReport() of a sweep of sizes is about costs alone, and says that scores mean nothing", async () => {
+Deno.test("buildReport() of a sweep of sizes is about costs, and says that scores mean nothing for fine-tuning", async () => {
   const report = build(await made(growing));
-  assertEquals(ids(report), ["growth-of-step-time", "growth-of-peak-bytes"]);
+  assertEquals(ids(report), ["by-width", "by-layers", "growth-of-step-time", "growth-of-peak-bytes"]);
+  assertEquals(report.scoreboard, null);
   assertEquals(report.tables.map(({ title }) => title), [
+    "By what was varied",
     "How costs grow",
     "Fitted step time",
     "Fitted peak bytes",
     "What the paper's sizes would cost: a prediction, not a measurement",
     "Measured sizes",
   ]);
-  assertStringIncludes(report.caveats.join("\n"), "their scores and losses mean nothing");
+  assertStringIncludes(report.caveats.join("\n"), "their scores and losses mean nothing for fine-tuning");
   assertStringIncludes(report.caveats.join("\n"), "start from seeded random weights: costs only");
   assertEquals(rowsOf(report, "How costs grow").map((row) => row.slice(0, 3)), [
     ["Full fine-tuning", "tokens", "40 to 320"],

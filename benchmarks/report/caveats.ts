@@ -60,8 +60,8 @@ export function caveats(study: Study, findings: Findings, circumstances: Circums
       ? [
         `Runs of ${
           growing.join(" and ")
-        } differ in size, are a few steps long and are about costs: their scores and ` +
-        "losses mean nothing and are not shown.",
+        } differ in the size of the model, and other sizes than its own start from random weights: they are ` +
+        "about costs, their scores and losses mean nothing for fine-tuning.",
       ]
       : []),
     ...(misfit > MISFIT

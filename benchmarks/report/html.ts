@@ -19,6 +19,7 @@ import { readDrawingScript, readVegaScript } from "./page/scripts.ts";
 import { hasMore, type Looks, tableToHtml } from "./page/table_html.ts";
 import tablesScript from "./page/tables.js" with { type: "text" };
 import type { Chart } from "./charts/chart.ts";
+import { AXIS_CHARTS } from "./charts/by_axis.ts";
 import { ANSWER_CHARTS, WHY_CHARTS } from "./charts/mod.ts";
 import { lines, Markup, markup } from "./markup.ts";
 import type { Report } from "./report.ts";
@@ -199,7 +200,9 @@ function figuresOf(report: Report, svgs: readonly string[]): Figures {
   const ids = report.charts.map(({ chart }) => chart.id);
   const present = (wanted: readonly string[], most: number) =>
     wanted.filter((id) => ids.includes(id)).slice(0, most);
-  const answer = present(ANSWER_CHARTS, report.forest ? 1 : 2), why = present(WHY_CHARTS, 2);
+  // What a sweep varied is what its question is about.
+  const varied = report.scoreboard ? ids.filter((id) => id.startsWith(AXIS_CHARTS)) : [];
+  const answer = present([...varied, ...ANSWER_CHARTS], report.forest ? 1 : 2), why = present(WHY_CHARTS, 2);
   let stills = 0;
   const figureAt = (i: number, isFolded: boolean) => {
     const svg = svgs[i]!, isHeld = !isFolded || (stills += svg.length) <= MOST_STILLS;

@@ -10,6 +10,7 @@ import { layOut } from "./drawing/lay_out.ts";
 import type { Chart } from "./charts/chart.ts";
 import type { Study } from "../study/study.ts";
 import type { VegaLiteSpec } from "./drawing/lay_out.ts";
+import { axisCharts } from "./charts/by_axis.ts";
 import { charts } from "./charts/mod.ts";
 import { renderSvg } from "./render.ts";
 import { makeStudy } from "../study/make_study.ts";
@@ -73,7 +74,6 @@ const studies = {
 function studyFor(chart: Chart): Study {
   if (["inspected-by-step", "ranks-kept"].includes(chart.id)) return studies.telling;
   if (OVER_TASKS.includes(chart.id)) return studies.overTasks;
-  if (chart.id === "variants") return studies.varied;
   return chart.id.startsWith("growth-") ? studies.growing : studies.tuned;
 }
 
@@ -112,6 +112,12 @@ Deno.test("renderSvg() draws every chart, with every method in its legend", asyn
       if (shows(chart, optimizer)) assert(svg.includes(label), `${chart.id} lacks ${label}`);
     }
   }
+  const [chart, ...others] = axisCharts(studies.varied), [axis] = studies.varied.axes;
+  assertEquals([chart!.id, others], ["by-mode", []]);
+  const svg = await renderSvg(specOf(chart!, studies.varied)!, chart!.id);
+  assert(!/NaN|undefined|Infinity/.test(svg), "by-mode has numbers that aren't");
+  for (const { label } of axis!.series) assert(svg.includes(label), `by-mode lacks ${label}`);
+  for (const mode of ["full", "efficient", "sgd"]) assert(svg.includes(`>${mode}<`), `by-mode lacks ${mode}`);
 });
 
 Deno.test("renderSvg() gives the same text for the same chart, and its own ids to each", async () => {

@@ -6,6 +6,7 @@ import { basesOf } from "../sweep/bases.ts";
 import { fitCost, memoryTerms, timeTerms } from "../cost/growth/fit.ts";
 import { growingTasks, measure } from "../cost/growth/points.ts";
 import { type GpuRates, predict } from "../cost/growth/predict.ts";
+import type { Equal } from "../sweep/axes.ts";
 import { labelMethods, methodKey, rankOf, settingsOf as methodSettings } from "../sweep/method.ts";
 import { predictCost } from "../cost/predicted_cost.ts";
 import { areSameFiles, type ChosenRate, filesOf, rateFor, rateKey } from "../rates/rates.ts";
@@ -22,6 +23,9 @@ import type {
   TaskGrowth,
   TaskLabel,
 } from "./study.ts";
+import { axesOf } from "./axes.ts";
+import { runsAt } from "./runs_at.ts";
+import { differenceOf, keyOfSetting, settingsOf } from "./settings.ts";
 import { hasStyle, styleOf } from "./styles.ts";
 
 /**
@@ -33,6 +37,7 @@ import { hasStyle, styleOf } from "./styles.ts";
  * @param gpu what predictions are for
  * @param bases scores of base checkpoints, of these runs' or others'
  * @param margin differences of scores of less are "the same"
+ * @param equal what stayed as it was while fields varied
  */
 export function makeStudy(
   configs: readonly RunConfig[],
@@ -42,15 +47,12 @@ export function makeStudy(
   gpu: GpuRates,
   bases: readonly BaseResult[] = [],
   margin = MARGIN,
+  equal: readonly Equal[] = [],
 ): Study {
   const growing = growingTasks(configs);
-  const comparable = [...configs, ...results.map(({ config }) => config)].filter(({ task }) =>
-    !growing.has(task.id)
-  );
-  const keys = new Map(comparable.map((config) => [config, keyOfSetting(config)]));
   const ids = unique(configs.map((config) => config.task.id));
   const settings = new Map(
-    ids.filter((id) => !growing.has(id)).map((id) => [id, settingsOf(configs, keys, id)]),
+    ids.filter((id) => !growing.has(id)).map((id) => [id, settingsOf(configs, id)]),
   );
   const tasks = ids.map((id) =>
     labelTask(
@@ -63,7 +65,7 @@ export function makeStudy(
   const ranks = unique(configs.map((config) => rankOf(config.optimizer)))
     .sort((a, b) => (a ?? 0) - (b ?? 0));
   const settled = tasks.filter(({ id }) => !growing.has(id));
-  const isCompared = (config: RunConfig) => settings.get(config.task.id)?.[0]?.key === keys.get(config);
+  const isCompared = (config: RunConfig) => settings.get(config.task.id)?.[0]?.key === keyOfSetting(config);
   const planned = Map.groupBy(configs.filter(isCompared), keyOfCell);
   const finished = Map.groupBy(
     results.filter(({ config }) => isCompared(config)),
@@ -101,9 +103,13 @@ export function makeStudy(
       bases,
     )
   );
+  const axes = axesOf(configs, results, tasks, registries, equal);
+  const onAxis = new Set(axes.flatMap(({ configs }) => configs));
   const leftOut = settled.flatMap((task) => {
     const [first, ...others] = settings.get(task.id)!;
-    return others.map(({ configs }) => ({
+    return others.filter(({ configs }) => !configs.every((config) => onAxis.has(config))).map((
+      { configs },
+    ) => ({
       task,
       runs: configs.length,
       difference: differenceOf(configs[0]!, first!.configs[0]!),
@@ -117,71 +123,15 @@ export function makeStudy(
     before,
     rates,
     growth,
+    axes,
     leftOut,
     gpu,
     margin,
   };
 }
 
-/** What runs share that can be compared: all but method, rank, rate and seed, and what has no part in the outcome. */
-function settingOf(config: RunConfig) {
-  const { task, model, targetModules, alsoTrain, steps, batchSize, schedule, clip, scoreOn } = config;
-  // Pairs have slices of test examples of their own.
-  const { data, hub: _dataHub, testSlice: _slice, ...ownTask } = task,
-    { path, hub: _modelHub, ...ownModel } = model,
-    { learningRate: _, ...ownSchedule } = schedule;
-  return {
-    // Files that moved are the same where their fingerprint is known.
-    task: task.fingerprint === undefined ? { ...ownTask, data } : ownTask,
-    model: model.fingerprint === undefined ? { ...ownModel, path } : ownModel,
-    targetModules,
-    ...(alsoTrain && { alsoTrain }),
-    steps,
-    batchSize,
-    schedule: ownSchedule,
-    clip,
-    scoreOn,
-  };
-}
-
-function keyOfSetting(config: RunConfig): string {
-  return canonicalJson(settingOf(config));
-}
-
 function keyOfCell({ task, optimizer }: RunConfig): string {
   return JSON.stringify([task.id, rankOf(optimizer), methodKey(optimizer)]);
-}
-
-/** The settings of the runs on a task, that of the most runs first. */
-function settingsOf(configs: readonly RunConfig[], keys: ReadonlyMap<RunConfig, string>, task: string) {
-  const byKey = Map.groupBy(
-    configs.filter((config) => config.task.id === task),
-    (config) => keys.get(config)!,
-  );
-  return [...byKey].map(([key, configs]) => ({ key, configs }))
-    .toSorted((a, b) => b.configs.length - a.configs.length || (a.key < b.key ? -1 : 1));
-}
-
-/** "steps 40, not 60". */
-function differenceOf(one: RunConfig, other: RunConfig): string {
-  const mine = flatten(settingOf(one)), theirs = flatten(settingOf(other));
-  const names = unique([...mine.keys(), ...theirs.keys()]).filter((name) =>
-    mine.get(name) !== theirs.get(name)
-  );
-  return names.map((name) => `${name} ${mine.get(name) ?? "none"}, not ${theirs.get(name) ?? "none"}`).join(
-    "; ",
-  );
-}
-
-/** Leaves by their paths: "task.trainExamples" is "256". */
-function flatten(value: object, path = ""): Map<string, string> {
-  return new Map(
-    Object.entries(value).filter(([, item]) => item !== undefined).flatMap(([name, item]) =>
-      typeof item === "object" && !Array.isArray(item)
-        ? [...flatten(item, `${path}${name}.`)]
-        : [[`${path}${name}`, String(item)] as const]
-    ),
-  );
 }
 
 /**
@@ -211,16 +161,6 @@ function beforeOf(task: TaskLabel, configs: readonly RunConfig[], bases: readonl
     base.status === "done" && wanted.has(canonicalJson(base.config))
   );
   return result ? [{ task, result }] : [];
-}
-
-function runsAt(learningRate: number, results: readonly RunResult[]): RunsAtRate {
-  const own = results.filter(({ config }) => config.schedule.learningRate === learningRate)
-    .toSorted((a, b) => a.config.seed - b.config.seed);
-  return {
-    learningRate,
-    runs: own.filter((result): result is DoneRun => result.status === "done"),
-    diverged: own.filter((result) => result.status === "diverged").map((result) => result.config.seed),
-  };
 }
 
 function growthOf(

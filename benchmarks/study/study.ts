@@ -5,7 +5,8 @@ import type { GpuRates, Prediction } from "../cost/growth/predict.ts";
 import type { PredictedCost } from "../cost/predicted_cost.ts";
 import type { ChosenRate, Files } from "../rates/rates.ts";
 import type { Measure, TaskFamily } from "../../tasks/task.ts";
-import type { BaseResult, RunResult } from "../../training/run.ts";
+import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
+import type { AxisValue } from "../sweep/axes.ts";
 
 /** A run that ended with a score. */
 export type DoneRun = Extract<RunResult, { readonly status: "done" }>;
@@ -73,6 +74,36 @@ export interface OtherSetting {
   readonly difference: string;
 }
 
+/** Runs of one method at one rank on one task, with one value of a field that was varied. */
+export interface AxisCell extends RunsAtRate {
+  readonly task: TaskLabel;
+  /** The method without the field, with its rank where there are several. */
+  readonly series: MethodLabel;
+  /** The same with the field, as the rest of the report has it: what a reader's choice of methods goes by. */
+  readonly method: string;
+  readonly rank: number | null;
+  /** Null for a method that does not have the field. */
+  readonly value: AxisValue | null;
+  /** At every rate that ran, ascending: the one of the least validation loss speaks. */
+  readonly grid: readonly RunsAtRate[];
+}
+
+/** A field that was varied, and what came of each value. */
+export interface AxisView {
+  readonly field: string;
+  /** e.g. "batch size". */
+  readonly title: string;
+  /** Numbers ascending; others in the order of the runs. */
+  readonly values: readonly AxisValue[];
+  readonly scale: "log" | "linear" | "words";
+  /** True where models of another size start from random weights, so that runs are no fine-tuning. */
+  readonly isSize: boolean;
+  readonly series: readonly MethodLabel[];
+  readonly cells: readonly AxisCell[];
+  /** The runs that it is about. */
+  readonly configs: readonly RunConfig[];
+}
+
 /** A base checkpoint that was scored. */
 export type DoneBase = Extract<BaseResult, { readonly status: "done" }>;
 
@@ -115,7 +146,9 @@ export interface Study {
   readonly rates: readonly ChosenRate[];
   /** Tasks that were run in several sizes. They have no cells: their scores mean nothing. */
   readonly growth: readonly TaskGrowth[];
-  /** Runs that no cell has, since they can't be compared with the others on their task. */
+  /** Fields that were varied, each by itself. */
+  readonly axes: readonly AxisView[];
+  /** Runs that neither a cell nor an axis has, since they can't be compared with the others on their task. */
   readonly leftOut: readonly OtherSetting[];
   /** What predictions are for. */
   readonly gpu: GpuRates;

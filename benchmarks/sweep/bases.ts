@@ -19,7 +19,7 @@ export function baseOf({ task, model, scoreOn, memory, targetModules }: RunConfi
   return { schema: 1, task: ownTask, model: ownModel, ...kept, scoreOn };
 }
 
-/** The bases of some runs, each once, in their order. Tasks that are run in several sizes are about costs: they have none. */
+/** The bases of some runs, each once, in their order. Tasks that are run with models of several sizes have none. */
 export function basesOf(runs: readonly RunConfig[]): BaseConfig[] {
   const growing = growingTasks(runs);
   const bases = runs.filter(({ task }) => !growing.has(task.id)).map(baseOf).filter((base) => base !== null);

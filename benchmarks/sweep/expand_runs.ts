@@ -34,7 +34,7 @@ export async function expandRuns<R extends Registries>(
   const resolved = await resolveRuns(drafts.map(({ config }) => config), known);
   const expansion = takeRates(
     spec,
-    { notes, drafts: drafts.map(({ method }, i) => ({ method, config: resolved[i]!.config })) },
+    { notes, drafts: drafts.map((draft, i) => ({ ...draft, config: resolved[i]!.config })) },
     chosen,
     standIn,
   );

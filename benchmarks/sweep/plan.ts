@@ -7,6 +7,7 @@ import { UserError } from "../../errors/user_error.ts";
 import { isMissing, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { ChosenRate } from "../rates/rates.ts";
+import { EQUALS } from "./axes.ts";
 import { Described } from "./described.ts";
 import { type Expansion, Margin, type SweepSpec } from "./sweep.ts";
 
@@ -48,6 +49,8 @@ export const Plan = z.strictObject({
   gpu: GpuRates.exactOptional(),
   /** What the runs took from files, for reports that are made without them. */
   described: Described.exactOptional(),
+  /** What stayed as it was while fields varied. */
+  equal: z.array(z.enum(EQUALS)).exactOptional(),
   /** Differences of scores of less are the same, where the sweep or the command said so. */
   within: Margin.exactOptional(),
   /** True where a search decides which of the runs are made; once it has ended, the runs are those. */
@@ -85,6 +88,7 @@ export async function makePlan(
     notes: [...expansion.notes],
     ...(spec.gpu && { gpu: spec.gpu }),
     ...(described && { described }),
+    ...(spec.equal && { equal: [...spec.equal] }),
     ...(spec.within !== undefined && { within: spec.within }),
     ...(spec.search !== undefined && { search: true as const }),
     runs,

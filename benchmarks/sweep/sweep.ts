@@ -8,7 +8,10 @@ import { RefusedOptions, UserError } from "../../errors/user_error.ts";
 import { plainPath, portableName } from "../../files/hub_place.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
+import { type Equal, EQUALS, isField, setField, validateAxes, type Varied, Vary } from "./axes.ts";
+import { atEqual } from "./equal.ts";
 import { rankOf } from "./method.ts";
+import { withSteps } from "./steps.ts";
 import {
   type ChosenRate,
   type ChosenRates,
@@ -62,16 +65,6 @@ export const SweepOptimizer = z.strictObject({
 });
 export type SweepOptimizer = z.infer<typeof SweepOptimizer>;
 
-/** Sizes that a sweep may vary. */
-export const SIZES = ["batchSize", "width", "layers", "rank"] as const;
-/** The values of each. */
-const Vary = z.strictObject(
-  Object.fromEntries(SIZES.map((size) => [size, z.array(z.int().min(1)).min(1).exactOptional()])) as Record<
-    typeof SIZES[number],
-    z.ZodExactOptional<z.ZodArray<z.ZodInt>>
-  >,
-);
-
 /** The largest difference between scores that counts as none: above 0, at most 1. */
 export const Margin = z.number().positive().max(1);
 
@@ -110,10 +103,15 @@ export const SweepSpec = z.strictObject({
    */
   ranks: z.array(z.int()).min(1),
   /**
-   * Sizes that every run is repeated with, one changed at a time and the others as they are: what a step costs as it
-   * grows. A model of another width or number of layers starts from random weights, see `RunConfig.model`.
+   * Fields that every run is repeated with, at each of these values, one field at a time and the others as they are: see
+   * axes.ts for their names. A model of another width or number of layers starts from random weights, see `RunConfig.model`.
    */
   vary: Vary.exactOptional(),
+  /**
+   * What stays as it is while a field varies: "examples", so that steps shrink as batches grow, and "parameters", so that
+   * the rank is the one at which a method trains about as many numbers as it does with the sweep's own settings.
+   */
+  equal: z.array(z.enum(EQUALS)).min(1).exactOptional(),
   /** The GPU that the report of a sweep which varies sizes predicts the paper's sizes for. */
   gpu: GpuRates.exactOptional(),
   seeds: z.array(RunConfig.shape.seed).min(1),
@@ -146,6 +144,10 @@ export interface SweepOverrides {
   readonly seeds?: readonly number[];
   /** Also scales the warm-up and the steps between validations and measurements. */
   readonly steps?: number;
+  /** Fields and their values, which take the place of those that the sweep varies. */
+  readonly vary?: Vary;
+  /** What stays as it is while they vary, in place of what the sweep says. */
+  readonly equal?: readonly Equal[];
   /** Which linear maps are adapted, for every task: patterns, or names as PEFT has them. */
   readonly targets?: readonly string[];
   /** What is trained itself beside them, for every task. */
@@ -197,6 +199,8 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     learningRates,
     seeds,
     steps,
+    vary,
+    equal,
     targets,
     alsoTrain,
     memory,
@@ -257,6 +261,8 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     ),
     ranks: [...ranks ?? spec.ranks],
     seeds: [...seeds ?? spec.seeds],
+    ...(vary && { vary }),
+    ...(equal && { equal: [...equal] }),
     ...(gpu && { gpu }),
     ...(within !== undefined && { within }),
   };
@@ -311,6 +317,8 @@ export interface Draft {
   readonly config: RunConfig;
   /** What the sweep says of its method. */
   readonly method: SweepOptimizer;
+  /** What of it is varied; empty where nothing is. */
+  readonly varied: Varied;
 }
 
 /** A sweep's drafts. */
@@ -322,7 +330,7 @@ export interface Drafts {
 }
 
 /**
- * Lists a sweep's runs: seed outermost, then task, rank, varied size, method and rate. Methods without a rank come out equal for
+ * Lists a sweep's runs: seed outermost, then task, rank, varied field, method and rate. Methods without a rank come out equal for
  * every rank, and equal configs are one run: full fine-tuning needs no rule of its own. A method that refuses some of the
  * ranks is left out there, and a note says so.
  *
@@ -344,25 +352,28 @@ export function expand(
 /**
  * The first half of `expand`: all but rates and seeds.
  *
- * @throws {UserError} for configs that a run would refuse, for ranks that no method takes, and for methods that take no rank
+ * @throws {UserError} for configs that a run would refuse, for fields that can't vary, for ranks that no method takes, and for
+ * methods that take no rank
  */
 export function draftRuns(spec: SweepSpec, registries: Registries): Drafts {
   validateTwoSources(spec);
   const drafts: Draft[] = [], attempts: RankAttempt[] = [], [seed] = spec.seeds;
   const tasks = tasksOf(spec, registries), methods = methodsOf(spec, registries);
+  validateAxes(spec.vary ?? {}, spec.equal ?? [], optionsOf(methods, registries), spec.ranks);
+  const variations = variationsOf(spec);
   for (const entry of tasks) {
     for (const rank of spec.ranks) {
-      for (const varied of variationsOf(spec)) {
+      for (const varied of variations) {
         for (const method of methods) {
-          const sizes = { rank, ...varied };
-          const config = draftRun(spec, entry, method, sizes, seed!, registries);
-          const attempt = { task: entry.task.id, method, rank: sizes.rank };
+          const config = draftRun(spec, entry, method, rank, varied, seed!, registries);
+          const asked = typeof varied["rank"] === "number" ? varied["rank"] : rank;
+          const attempt = { task: entry.task.id, method, rank: asked };
           if (config instanceof RefusedOptions) {
             attempts.push({ ...attempt, hasRank: true, refusal: config });
             continue;
           }
           attempts.push({ ...attempt, hasRank: rankOf(config.optimizer) !== null, refusal: null });
-          drafts.push({ config, method });
+          drafts.push({ config, method, varied });
         }
       }
     }
@@ -512,16 +523,21 @@ function describePrecisions(drafts: readonly Draft[], uses: readonly RateUse[]):
   return [...kept].map((type) => `Frozen weights are kept as ${type}${rates}`);
 }
 
-/** What a run has in place of the sweep's own sizes. */
-type Sizes = { readonly [S in typeof SIZES[number] | "steps"]?: number };
-
-/** No change first, then each size by itself; where sizes are searched, each with each. */
-function variationsOf({ vary = {}, search }: SweepSpec): Sizes[] {
+/** No change first, then each value of each field by itself; where fields are searched, each with each. */
+function variationsOf({ vary = {}, search }: SweepSpec): Varied[] {
   if (typeof search === "object") {
     const or = (name: "batchSize" | "steps") => search[name]?.map((value) => ({ [name]: value })) ?? [{}];
     return or("batchSize").flatMap((batchSize) => or("steps").map((steps) => ({ ...batchSize, ...steps })));
   }
-  return [{}, ...SIZES.flatMap((size) => vary[size]?.map((value) => ({ [size]: value })) ?? [])];
+  return [
+    {},
+    ...Object.entries(vary).flatMap(([name, values]) => values.map((value) => ({ [name]: value }))),
+  ];
+}
+
+/** The names of all options of some methods. */
+function optionsOf(methods: readonly SweepOptimizer[], { optimizers }: Registries): Set<string> {
+  return new Set(methods.flatMap(({ id }) => Object.keys(lookup("optimizer", optimizers, id).defaults)));
 }
 
 /**
@@ -567,51 +583,47 @@ function baseOf(spec: SweepSpec, entry: WholeTask): SweepBase {
   return { ...spec.base, ...given };
 }
 
-function withSteps<T extends Pick<SweepBase, "steps" | "validateEvery" | "telemetryEvery" | "schedule">>(
-  base: T,
-  steps: number | undefined,
-): T {
-  if (steps === undefined) return base;
-  const scaled = (value: number) => Math.round(value * steps / base.steps);
-  return {
-    ...base,
-    steps,
-    validateEvery: Math.max(1, scaled(base.validateEvery)),
-    telemetryEvery: base.telemetryEvery === 0 ? 0 : Math.max(1, scaled(base.telemetryEvery)),
-    schedule: { ...base.schedule, warmup: Math.min(Math.max(0, steps - 1), scaled(base.schedule.warmup)) },
-  };
-}
-
 /**
  * A complete config but for the rate, which is looked up by it and set afterwards; the refusal of a method that can't
- * have the rank.
+ * have the rank. What is varied wins over what the sweep says elsewhere; an option that a method lacks leaves it as it is.
  */
 function draftRun(
   spec: SweepSpec,
   entry: WholeTask,
   method: SweepOptimizer,
-  { rank, batchSize, steps, ...size }: Sizes,
+  rank: number,
+  varied: Varied,
   seed: number,
   registries: Registries,
 ): RunConfig | RefusedOptions {
-  const base = withSteps(baseOf(spec, entry), steps);
+  const base = baseOf(spec, entry);
   const module = lookup("optimizer", registries.optimizers, method.id);
-  const hasRank = Object.hasOwn(module.defaults, "rank");
-  const draft = {
-    schema: 1,
+  const has = (option: string) => Object.hasOwn(module.defaults, option);
+  const plain = {
+    schema: 1 as const,
     ...base,
-    batchSize: batchSize ?? base.batchSize,
     task: entry.task,
-    model: { ...entry.model, ...size },
-    optimizer: { id: method.id, options: { ...hasRank ? { rank } : {}, ...method.options } },
+    model: entry.model,
+    optimizer: { id: method.id, options: { ...has("rank") ? { rank } : {}, ...method.options } },
     schedule: { ...base.schedule, learningRate: 1 },
     seed,
   };
+  const where = `sweep "${spec.name}"`, names = Object.keys(varied);
+  const draft = names.filter((name) => isField(name) || has(name)).reduce(
+    (config, name) =>
+      name === "steps" && typeof varied["steps"] === "number"
+        ? withSteps(config, varied["steps"])
+        : setField(config, name, varied[name]!),
+    plain,
+  );
   try {
-    return completeConfig(draft, registries, `sweep "${spec.name}"`);
+    const config = completeConfig(draft, registries, where);
+    return spec.equal
+      ? atEqual(config, completeConfig(plain, registries, where), spec.equal, registries, where)
+      : config;
   } catch (error) {
-    const isSized = batchSize !== undefined || Object.keys(size).length > 0;
-    if (error instanceof RefusedOptions && hasRank && !isSized) return error;
+    const isOther = names.some((name) => name !== "rank" && name !== "steps");
+    if (error instanceof RefusedOptions && has("rank") && !isOther) return error;
     throw error;
   }
 }

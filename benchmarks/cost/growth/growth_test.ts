@@ -36,11 +36,14 @@ function synthetic(coefficients: readonly number[], terms: readonly Term[], nois
 
 const cost = ({ stepMs }: GrowthPoint) => stepMs;
 
-Deno.test("growingTasks() are those of several batch sizes, widths or numbers of layers, not of several ranks", () => {
+Deno.test("growingTasks() are those of models of several sizes, not of several ranks or batch sizes", () => {
   assertEquals([...growingTasks(configs)], ["digits"]);
   assertEquals(growingTasks(expand(fakeSweep, fakeRegistries).configs).size, 0);
   const { vary: _, ...plain } = growing;
   assertEquals(growingTasks(expand({ ...plain, ranks: [1, 2, 4, 8] }, fakeRegistries).configs).size, 0);
+  // Other batches are fine-tuning like any other, with scores.
+  const batches = { ...plain, vary: { batchSize: [4, 8] } };
+  assertEquals(growingTasks(expand(batches, fakeRegistries).configs).size, 0);
 });
 
 Deno.test("measure() puts each size on its axis, the base on all, and takes medians over seeds", () => {

@@ -48,17 +48,15 @@ export interface Measured {
 
 type Known = Pick<Registries, "models" | "optimizers">;
 
-/** Ids of the tasks whose configs differ in batch size, width or layers: costs are what they are about, not scores. */
+/**
+ * Ids of the tasks whose configs differ in width or layers. Other sizes than a model's own start from random weights: costs
+ * are what such runs are about, and scores are none of fine-tuning.
+ */
 export function growingTasks(configs: readonly RunConfig[]): ReadonlySet<string> {
   const keys = Map.groupBy(configs, ({ task }) => task.id);
   return new Set(
     [...keys].filter(([, own]) =>
-      [
-        (one: RunConfig) => one.batchSize,
-        (one: RunConfig) => one.model.width,
-        (one: RunConfig) => one.model.layers,
-      ]
-        .some((read) => new Set(own.map(read)).size > 1)
+      new Set(own.map(({ model: { width, layers } }) => `${width} ${layers}`)).size > 1
     ).map(([id]) => id),
   );
 }

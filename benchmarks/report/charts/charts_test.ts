@@ -25,6 +25,7 @@ import { EVERYTHING, FILTERS, rowFilter } from "../drawing/filters.ts";
 import { ARROWHEAD } from "../drawing/intervals.ts";
 import { type Choice, layOut } from "../drawing/lay_out.ts";
 import { meansOverRuns } from "../drawing/means.ts";
+import { axisCharts } from "./by_axis.ts";
 import { charts } from "./mod.ts";
 import { MOST_CURVES, sideBySide } from "../drawing/panels.ts";
 import { methodOrder, methodsByResult } from "../drawing/scales.ts";
@@ -69,6 +70,8 @@ const growing: SweepSpec = {
   vary: { batchSize: [8, 16, 32], width: [8, 12, 16, 24], layers: [1, 2, 4], rank: [1, 2, 4, 8] },
 };
 
+const alphas: SweepSpec = { ...few, seeds: [0, 1], vary: { alpha: [4, 16, 64] } };
+
 type Wanted = Readonly<Partial<Record<typeof FILTERS[number]["parameter"], readonly (string | number)[]>>>;
 
 /** What a reader chose. */
@@ -81,7 +84,9 @@ function choicesOf(wanted: Wanted): readonly Choice[] {
 
 /** A chart as a page lays it out; null where it shows nothing. */
 function laidOut(chart: Chart | string, study: Study, wanted: Wanted = {}): VegaLiteSpec | null {
-  const found = typeof chart === "string" ? charts.find(({ id }) => id === chart)! : chart;
+  const all = [...charts, ...axisCharts(study)];
+  const found = typeof chart === "string" ? all.find(({ id }) => id === chart) : chart;
+  if (!found) return null;
   const drawing = found.draw(study);
   return drawing && layOut(drawing, choicesOf(wanted));
 }
@@ -466,8 +471,10 @@ Deno.test("methods have one colour in all charts and all reports, and variants s
 Deno.test("an interval's end that was cut has an arrow, and no other end has", async () => {
   const two = { ...few, seeds: [0, 1] };
   let arrows = 0;
-  for (const study of [await studyOf(two), await studyOf({ ...many, ranks: [2, 8] })]) {
-    for (const id of ["score-by-rank", "variants"]) {
+  for (
+    const study of [await studyOf(two), await studyOf({ ...many, ranks: [2, 8] }), await studyOf(alphas)]
+  ) {
+    for (const id of ["score-by-rank", "by-alpha"]) {
       const spec = laidOut(id, study);
       if (!spec) continue;
       const { view } = headless(spec);
@@ -479,8 +486,8 @@ Deno.test("an interval's end that was cut has an arrow, and no other end has", a
       // Full fine-tuning is a band and a line, in the panels of others too: one of each.
       const groups = new Map(own.map(({ datum }) => [nameOf(datum), datum]));
       const cut = [...groups].flatMap(([name, datum]) => {
-        const field = id === "variants" ? "value" : "score", number = (key: string) => datum[key] as number;
-        const most = id === "variants" && datum["measure"] !== "Score" ? Infinity : 1;
+        const field = id === "by-alpha" ? "value" : "score", number = (key: string) => datum[key] as number;
+        const most = id === "by-alpha" && datum["measure"] !== "Score" ? Infinity : 1;
         return [
           ...Math.max(0, number(`${field}Low`)) < number("low") ? [`${name}, low`] : [],
           ...Math.min(most, number(`${field}High`)) > number("high") ? [`${name}, high`] : [],
@@ -498,7 +505,14 @@ Deno.test("an interval's end that was cut has an arrow, and no other end has", a
 });
 
 function nameOf(datum: Row): string {
-  return [datum["task"], datum["panel"], datum["method"], datum["rank"], datum["measure"]].join(" ");
+  return [
+    datum["task"],
+    datum["panel"],
+    datum["line"] ?? datum["method"],
+    datum["place"],
+    datum["rank"],
+    datum["measure"],
+  ].join(" ");
 }
 
 /** A made-up run whose losses, measurements and costs are so many times as large. */

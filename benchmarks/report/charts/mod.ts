@@ -23,7 +23,6 @@ import { scoreByRank } from "./score_by_rank.ts";
 import { scoreByRate } from "./score_by_rate.ts";
 import { scoreByTask } from "./score_by_task.ts";
 import { secondOrderByStep } from "./second_order_by_step.ts";
-import { variants } from "./variants.ts";
 
 /** Every chart of a report. */
 export const charts: readonly Chart[] = [
@@ -32,7 +31,6 @@ export const charts: readonly Chart[] = [
   improvementOverTasks,
   scoreByRank,
   scoreByTask,
-  variants,
   lossByStep,
   lossBySeconds,
   costToTarget,
