@@ -67,7 +67,22 @@ export interface ImageInput {
   readonly mean: readonly number[];
   /** What they are divided by then, above 0. */
   readonly deviation: readonly number[];
+  /** How they come to the model's size; absent where it is as CLIP has it, `{ shorter: its side, filter: "bicubic" }`. */
+  readonly resize?: ImageResize;
 }
+
+/** How an image comes to a square of the model's size, byte for byte as Pillow has it. */
+export interface ImageResize {
+  /** Pixels that its shorter side is resized to, at least the model's own, whose square is cut out of the middle. */
+  readonly shorter: number;
+  /** True where the longer side is resized to as many, whatever the image's shape. */
+  readonly isStretched?: true;
+  /** How pixels are mixed. */
+  readonly filter: ImageFilter;
+}
+
+/** What a new pixel is made of; all but "nearest" take in every pixel of a larger image. */
+export type ImageFilter = "nearest" | "bilinear" | "bicubic";
 
 /** What a model takes. Targets equal to IGNORE take no part in the loss. */
 export type Batch = DecoderBatch | EncoderDecoderBatch | EncoderBatch | VisionBatch;

@@ -285,7 +285,19 @@ export function openClipConfig(json: unknown, name: string): ClipConfigs {
 /** What an OpenCLIP config says of its images, as a `preprocessor_config.json` would; undefined where it says nothing. */
 export function openClipPreprocessing(json: unknown): unknown {
   const read = isRecord(json) ? json["preprocess_cfg"] : undefined;
-  return isRecord(read) ? { image_mean: read["mean"], image_std: read["std"] } : undefined;
+  if (!isRecord(read)) return undefined;
+  const { interpolation = "bicubic", resize_mode: mode = "shortest" } = read;
+  return {
+    image_mean: read["mean"],
+    image_std: read["std"],
+    // By Pillow's numbers. What is not known stays, and is refused by its value.
+    resample: interpolation === "bicubic" ? 3 : interpolation === "bilinear" ? 2 : interpolation,
+    image_processor_type: mode === "shortest"
+      ? "CLIPImageProcessor"
+      : mode === "squash"
+      ? "SiglipImageProcessor"
+      : mode,
+  };
 }
 
 function visionOf(read: z.output<typeof ClipVisionConfig>): VisionConfig {

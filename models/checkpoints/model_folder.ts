@@ -14,7 +14,7 @@ import { clipTextParameters } from "../clip_text.ts";
 import { GRAPH_MODEL } from "./graph_model.ts";
 import { CLASSIFIER, imageClassifierBeside, type ImageClassifierConfig } from "../image_classifier.ts";
 import { type TextClassifierConfig, textHeadParameters } from "../text_classifier.ts";
-import { PREPROCESSOR, readCropSide, readImageInput } from "./image_input.ts";
+import { PREPROCESSOR, readImageInput } from "./image_input.ts";
 import { quote } from "../../errors/quote.ts";
 import { readUseLite } from "./use_lite.ts";
 import type { ParameterList } from "../weights.ts";
@@ -62,7 +62,8 @@ export async function readModelFolder(folder: string, id: string): Promise<Model
   requireNoOther(checkpoint, [...entry.parameters, ...beside], path);
   if (read.family !== "vision") return entry;
   const preprocessing = isOpenClip ? openClipPreprocessing(json) : undefined;
-  const image = await readImageInput(folder, read.config.channels, preprocessing);
+  const { image: side, channels } = read.config;
+  const { input: image } = await readImageInput(folder, { side, channels }, preprocessing);
   // Towers that are stored apart lack the scale of both, whatever the config tells of.
   const text = checkpoint.tensors.has(LOGIT_SCALE) ? read.text : undefined;
   if (text) requireTensors(checkpoint, beside);
@@ -80,8 +81,12 @@ async function graphModel(folder: string, id: string, path: string): Promise<Mod
 
 /** How Hugging Face prepares images where a folder does not say. */
 const STANDARD: Readonly<Record<ImageClassifierConfig["kind"], unknown>> = {
-  vit: { image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] },
-  dinov2: { image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] },
+  vit: { image_processor_type: "ViTImageProcessor" },
+  dinov2: {
+    image_processor_type: "BitImageProcessor",
+    image_mean: [0.485, 0.456, 0.406],
+    image_std: [0.229, 0.224, 0.225],
+  },
 };
 
 /** An image classifier, or one whose head is to be made: a checkpoint that was only pretrained has none. */
@@ -93,7 +98,8 @@ async function imageClassifier(
   given: ImageClassifierConfig,
 ): Promise<ModelEntry> {
   // DINOv2's table of positions is for larger images than its files' are cut to.
-  const side = given.kind === "dinov2" ? await readCropSide(folder) ?? given.image : given.image;
+  const tower = { side: given.image, channels: given.channels, takesOthers: given.kind === "dinov2" };
+  const { input, side } = await readImageInput(folder, tower, STANDARD[given.kind]);
   if (side % given.patch !== 0) {
     throw new CheckpointError(
       `Cannot read model config "${path}": images of ${side} pixels can't be cut into patches of ${given.patch}`,
@@ -105,7 +111,7 @@ async function imageClassifier(
   const hasHead = checkpoint.tensors.has(CLASSIFIER[0]);
   requireTensors(checkpoint, hasHead ? entry.parameters : entry.parameters.filter((one) => !isHead(one)));
   requireNoOther(checkpoint, [...entry.parameters, ...imageClassifierBeside(config)], path);
-  return { ...entry, image: await readImageInput(folder, config.channels, STANDARD[config.kind]) };
+  return { ...entry, image: input };
 }
 
 /** Heads of other tasks, which a checkpoint may have beside its encoder or in place of a classifier. */

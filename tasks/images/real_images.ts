@@ -15,6 +15,7 @@ interface KeptImage {
   readonly label: number;
   /** As it was read, or as it was cut. */
   image: Image;
+  isCut: boolean;
   /** Equal for equal pixels, and for no others. */
   readonly key: string;
 }
@@ -37,7 +38,7 @@ export async function realImages(
   input: ImageInput & { readonly side: number },
   take: TakeImages,
 ): Promise<TaskData> {
-  const { side, channels } = input;
+  const { side, channels, resize } = input;
   // Loaded when needed: other runs have no images of the user's.
   const { createHash } = await import("node:crypto");
   const { source, classes, ...pools } = await take({
@@ -45,19 +46,25 @@ export async function realImages(
       const { width, height, pixels } = image;
       const hash = createHash("sha256").update(`${width} ${height}\0`).update(pixels).digest("base64");
       const isSmall = pixels.length <= side * side * channels;
-      return { label, key: hash, image: isSmall ? image : cropImage(image, side, channels) };
+      return {
+        label,
+        key: hash,
+        image: isSmall ? image : cropImage(image, side, channels, resize),
+        isCut: !isSmall,
+      };
     },
     keyOf: ({ key }) => key,
-    by: `${side} ${channels}`,
+    by: JSON.stringify([side, channels, resize]),
   });
   const count = countClasses(pools, classes, `use ${options.data} for "${id}"`);
   const order = trainingOrder(createRandom(options.seed).fork(`${id} order`), pools.train.length);
   let left = ADDED;
   const image = (kept: KeptImage) => {
-    const cut = cropImage(kept.image, side, channels), added = cut.pixels.length - kept.image.pixels.length;
+    const cut = kept.isCut ? kept.image : cropImage(kept.image, side, channels, resize);
+    const added = cut.pixels.length - kept.image.pixels.length;
     if (added <= left) {
       left -= added;
-      kept.image = cut;
+      [kept.image, kept.isCut] = [cut, true];
     }
     return toInput(cut.pixels, input);
   };
