@@ -30,6 +30,13 @@ export {
   type MatmulOptions,
 } from "./ops/matmul.ts";
 export { addLayerNorm, addRmsNorm, layerNorm, rmsNorm, type SumAndNorm } from "./ops/norm.ts";
+export {
+  linearCrossEntropy,
+  type LinearCrossEntropyOptions,
+  outputLogits,
+  type OutputMap,
+  rowsAtOnce,
+} from "./ops/output.ts";
 export { gatherMap, joinRows, mapRows, type RowJoin, rowJoin, type RowMap, scatterMap } from "./ops/rows.ts";
 export {
   type Gradients,

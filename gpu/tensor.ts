@@ -86,6 +86,26 @@ export function withShape<D extends DType>(tensor: Tensor<D>, shape: Shape): Ten
   return { ...tensor, shape };
 }
 
+/**
+ * Rows `first` to `first + count − 1` of a tensor of 32-bit elements, along its first axis, as a tensor that shares its memory.
+ *
+ * @throws {RangeError} where they lie outside, or begin where no tensor can be bound
+ */
+export function rowsOf<D extends Exclude<DType, LowPrecision>>(
+  tensor: Tensor<D>,
+  first: number,
+  count: number,
+): Tensor<D> {
+  const { shape: [rows, ...row], offset } = tensor;
+  const begin = offset + first * elementCount(row) * ELEMENT_BYTES;
+  if (!(first >= 0 && count >= 1 && first + count <= rows! && begin % ALIGNMENT === 0)) {
+    throw new RangeError(
+      `Cannot take ${count} rows from ${first} on of "${tensor.label}" [${tensor.shape}]: they lie outside, or do not begin at a multiple of ${ALIGNMENT} bytes`,
+    );
+  }
+  return { ...tensor, offset: begin, shape: [count, ...row] };
+}
+
 /** Views are bound by themselves, so their offsets meet WebGPU's strictest alignment. */
 const ALIGNMENT = 256;
 

@@ -59,7 +59,7 @@ export {
 } from "./linalg/tall_matrices.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linalg/truncated_svd.ts";
 // Loss.
-export { crossEntropy, crossEntropyBackward } from "./loss/cross_entropy.ts";
+export { crossEntropy, crossEntropyBackward, rowLosses, sumOfLosses } from "./loss/cross_entropy.ts";
 // Matrix products.
 export {
   MATMUL_VARIANTS,

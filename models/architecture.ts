@@ -68,7 +68,7 @@ export interface Architecture {
   readonly attentions: readonly CountedAttention[];
   /** Elements that norms, residuals, biases and activation functions read and write in a forward pass. */
   readonly elementwise: number;
-  /** Elements that a forward pass leaves for the backward pass. */
+  /** Elements that a forward pass leaves for the backward pass: not the logits of a vocabulary, which are freed before. */
   readonly activations: number;
 }
 
@@ -117,7 +117,7 @@ export function decoderArchitecture(config: DecoderConfig, tokens: number, param
     maps: [...maps, head],
     attentions: [{ count: layers, width: asked, heads, queries: tokens, keys: tokens }],
     elementwise: tokens * layers * moved,
-    activations: tokens * (layers * kept + 2 * width + vocabulary),
+    activations: tokens * (layers * kept + 2 * width),
   };
 }
 
@@ -143,7 +143,7 @@ export function gpt2Architecture(config: Gpt2Config, tokens: number, parameters:
     maps: [...maps, head],
     attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
     elementwise: tokens * layers * moved,
-    activations: tokens * (layers * kept + 4 * width + vocabulary),
+    activations: tokens * (layers * kept + 4 * width),
   };
 }
 
@@ -195,8 +195,7 @@ export function encoderDecoderArchitecture(config: EncoderDecoderConfig, paramet
     written * decoderLayers * (15 * width + active) +
     heads * (encoderLayers * read ** 2 + decoderLayers * written ** 2);
   const keptByEncoder = read * (encoderLayers * (6 * width + 4 * inner + active + 2 * heads) + 2 * width);
-  const keptByDecoder =
-    written * (decoderLayers * (9 * width + 6 * inner + active + 4 * heads) + 2 * width + vocabulary) +
+  const keptByDecoder = written * (decoderLayers * (9 * width + 6 * inner + active + 4 * heads) + 2 * width) +
     read * decoderLayers * 2 * inner;
   const shared = { width: inner, heads };
   return {

@@ -2,18 +2,7 @@
  * @file The Llama-like decoder: RMS norm, rotary position embedding, a gated feed-forward part, grouped-query attention. What
  * Qwen, Mistral and Gemma have beside Llama is a field of the config each.
  */
-import {
-  add,
-  addRmsNorm,
-  geglu,
-  mapRows,
-  matmul,
-  reshape,
-  rmsNorm,
-  scale,
-  softCap,
-  swiglu,
-} from "../autodiff/mod.ts";
+import { add, addRmsNorm, geglu, mapRows, reshape, rmsNorm, scale, swiglu } from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -227,8 +216,9 @@ export function createDecoder(
       });
     }
     if (last) x = mapRows(tape, x, last);
-    const logits = matmul(tape, normed(tape, x, finalNorm), tape.parameter(head), { transposeB: true });
-    return config.logitCap ? softCap(tape, logits, config.logitCap) : logits;
+    const weight = tape.parameter(head);
+    const map = { weight, ...(config.logitCap === undefined ? {} : { cap: config.logitCap }) };
+    return { states: normed(tape, x, finalNorm), map };
   };
 
   return {

@@ -8,7 +8,7 @@ import {
   geglu,
   KeyValueCache,
   mapRows,
-  matmul,
+  outputLogits,
   relativeBias,
   rmsNorm,
   type RowMap,
@@ -17,7 +17,14 @@ import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../gpu/tensor.ts";
 import type { Random } from "../numerics/random.ts";
-import { type EncoderDecoderBatch, type Forward, IGNORE, type Model, type TargetModule } from "./model.ts";
+import {
+  type EncoderDecoderBatch,
+  type Forward,
+  IGNORE,
+  type LastHidden,
+  type Model,
+  type TargetModule,
+} from "./model.ts";
 import { padRight, scoped } from "./padded_prompts.ts";
 import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
 
@@ -244,8 +251,8 @@ export function createEncoderDecoder(
     }
     return rmsNorm(tape, x, tape.parameter(encoderNorm), epsilon);
   };
-  /** Scores of what follows each of `tokens`, whose queries look at each other and at the inputs as `look` says. */
-  const decode = (forward: Forward, tokens: RowMap, { bias, encoded, own, others }: Look): Var => {
+  /** What scores are made of: of what follows each of `tokens`, whose queries look at each other and at the inputs as `look` says. */
+  const decode = (forward: Forward, tokens: RowMap, { bias, encoded, own, others }: Look): LastHidden => {
     const { tape } = forward;
     let x = mapRows(tape, tape.parameter(embedding), tokens);
     for (const [layer, block] of decoder.entries()) {
@@ -261,10 +268,38 @@ export function createEncoderDecoder(
         return add(tape, second.sum, feedForward(forward, block.feedForward, second.normed));
       });
     }
-    x = rmsNorm(tape, x, tape.parameter(decoderNorm), epsilon);
-    return config.tiedHead
-      ? matmul(tape, x, tape.parameter(embedding), { transposeB: true, scale: width ** -0.5 })
-      : matmul(tape, x, tape.parameter(parameter("lm_head")), { transposeB: true });
+    const states = rmsNorm(tape, x, tape.parameter(decoderNorm), epsilon);
+    const map = config.tiedHead
+      ? { weight: tape.parameter(embedding), scale: width ** -0.5 }
+      : { weight: tape.parameter(parameter("lm_head")) };
+    return { states, map };
+  };
+  const scored = ({ tape }: Forward, { states, map }: LastHidden) => outputLogits(tape, states, map);
+
+  const lastHidden = (forward: Forward, batch: EncoderDecoderBatch) => {
+    const { tape } = forward, { inputs, targets } = batch;
+    checkSizes(batch, config);
+    const [, read] = inputs.shape as [number, number], [, written] = targets.shape as [number, number];
+
+    // Host data goes first: an upload between dispatches would end the command buffer.
+    const mask = gpu.upload(batch.inputMask.data, "u32", inputs.shape, "input mask");
+    const inputRows = gatherMap(gpu, inputs.data, vocabulary);
+    const targetRows = gatherMap(gpu, decoderInputs(targets.data, written, config), vocabulary);
+    const encoderBuckets = bucketRows(1 - read, 2 * read - 1, true),
+      decoderBuckets = bucketRows(1 - written, 2 * written - 1, false);
+
+    const encoded = encode(forward, inputRows, encoderBuckets, read, mask);
+    const values = mapRows(tape, tape.parameter(decoderTable), decoderBuckets);
+    return decode(forward, targetRows, {
+      bias: relativeBias(tape, values, written, written),
+      encoded: [encoded],
+      own: (tape, _, q, k, v, bias) =>
+        attention(tape, q, k, v, { ...sizes, length: written, causal: true, bias }),
+      others({ tape, linear }, layer, q, [encoded]) {
+        const { cross } = decoder[layer]!, k = linear(cross.k, encoded!), v = linear(cross.v, encoded!);
+        return attention(tape, q, k, v, { ...sizes, length: written, keys: read, causal: false, mask });
+      },
+    });
   };
 
   return {
@@ -280,31 +315,8 @@ export function createEncoderDecoder(
       ]),
     ],
     head: [],
-    logits(forward, batch) {
-      const { tape } = forward, { inputs, targets } = batch;
-      checkSizes(batch, config);
-      const [, read] = inputs.shape as [number, number], [, written] = targets.shape as [number, number];
-
-      // Host data goes first: an upload between dispatches would end the command buffer.
-      const mask = gpu.upload(batch.inputMask.data, "u32", inputs.shape, "input mask");
-      const inputRows = gatherMap(gpu, inputs.data, vocabulary);
-      const targetRows = gatherMap(gpu, decoderInputs(targets.data, written, config), vocabulary);
-      const encoderBuckets = bucketRows(1 - read, 2 * read - 1, true),
-        decoderBuckets = bucketRows(1 - written, 2 * written - 1, false);
-
-      const encoded = encode(forward, inputRows, encoderBuckets, read, mask);
-      const values = mapRows(tape, tape.parameter(decoderTable), decoderBuckets);
-      return decode(forward, targetRows, {
-        bias: relativeBias(tape, values, written, written),
-        encoded: [encoded],
-        own: (tape, _, q, k, v, bias) =>
-          attention(tape, q, k, v, { ...sizes, length: written, causal: true, bias }),
-        others({ tape, linear }, layer, q, [encoded]) {
-          const { cross } = decoder[layer]!, k = linear(cross.k, encoded!), v = linear(cross.v, encoded!);
-          return attention(tape, q, k, v, { ...sizes, length: written, keys: read, causal: false, mask });
-        },
-      });
-    },
+    lastHidden,
+    logits: (forward, batch) => scored(forward, lastHidden(forward, batch)),
     writer: {
       room: (prompt, longest) => prompt <= Math.min(longest, inputLength) ? targetLength : 0,
       begin(forward, prompts, tokens) {
@@ -320,12 +332,13 @@ export function createEncoderDecoder(
           const targetRows = gatherMap(gpu, tokens, vocabulary);
           const decoderBuckets = bucketRows(-at, keys, false);
           const values = mapRows(tape, tape.parameter(decoderTable), decoderBuckets);
-          return decode(forward, targetRows, {
+          const hidden = decode(forward, targetRows, {
             bias: relativeBias(tape, values, 1, keys),
             encoded: [],
             own: (tape, layer, q, k, v, bias) => own.attend(tape, layer, q, k, v, bias),
             others: ({ tape }, layer, q) => others.look(tape, layer, q),
           });
+          return scored(forward, hidden);
         };
         return {
           prompted: scoped(gpu, "prompts", () => {

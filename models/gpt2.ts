@@ -1,14 +1,5 @@
 /** @file GPT-2: learned positions, layer norms before attention and feed-forward part, one map for queries, keys and values. */
-import {
-  activation,
-  add,
-  addLayerNorm,
-  gatherMap,
-  layerNorm,
-  mapRows,
-  matmul,
-  reshape,
-} from "../autodiff/mod.ts";
+import { activation, add, addLayerNorm, gatherMap, layerNorm, mapRows, reshape } from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DecoderBatch, Model, TargetModule } from "./model.ts";
@@ -133,7 +124,7 @@ export function createGpt2(
       });
     }
     if (last) x = mapRows(tape, x, last);
-    return matmul(tape, normed(tape, x, finalNorm), tape.parameter(head), { transposeB: true });
+    return { states: normed(tape, x, finalNorm), map: { weight: tape.parameter(head) } };
   };
 
   const headSize = width / heads, kind = { scale: headSize ** -0.5 };

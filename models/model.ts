@@ -1,4 +1,5 @@
 /** @file The contract between models, methods and tasks. */
+import type { OutputMap } from "../autodiff/mod.ts";
 import type { LowPrecisionParameter, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { DType, HostArrays, Shape } from "../gpu/tensor.ts";
 
@@ -143,6 +144,14 @@ export interface Writer {
   begin(forward: Forward, prompts: readonly ArrayLike<number>[], tokens: number): Continuation;
 }
 
+/** What a model of a vocabulary comes to before its logits, which may be too many to be there at once. */
+export interface LastHidden {
+  /** `[rows, width]`: a row for each row of the logits. */
+  readonly states: Var;
+  /** What makes logits of them. */
+  readonly map: OutputMap;
+}
+
 /** A network whose parameters lie on the GPU. */
 export interface Model<B extends Batch = Batch> {
   /** The kind of batch that it takes. */
@@ -155,6 +164,8 @@ export interface Model<B extends Batch = Batch> {
   readonly head: readonly Parameter[];
   /** Unnormalized scores, `[targets in the batch, classes or vocabulary]`. */
   logits(forward: Forward, batch: B): Var;
+  /** What `logits` are made of, row by row. Absent where the scores are of few classes. */
+  lastHidden?(forward: Forward, batch: B): LastHidden;
   /** Absent where the model does not write. */
   readonly writer?: Writer;
 }

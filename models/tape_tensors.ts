@@ -4,6 +4,7 @@
  * Counted operation by operation: who changes decoder.ts, gpt2.ts, encoder_decoder.ts, vision.ts, image_classifier.ts, text_classifier.ts, use_lite.ts or what an operation of autodiff/
  * keeps, changes the counts here. training/memory_test.ts holds them against live bytes.
  */
+import { rowsAtOnce } from "../autodiff/mod.ts";
 import type { DecoderConfig } from "./decoder.ts";
 import type { EncoderDecoderConfig } from "./encoder_decoder.ts";
 import type { Gpt2Config } from "./gpt2.ts";
@@ -48,8 +49,10 @@ export interface TapeTensors {
   rows(targetModule: string): number;
   /** The blocks of the residual streams, in the order of the forward pass. */
   readonly blocks: readonly BlockTensors[];
-  /** Inputs, embeddings, head and loss, forward and backward down to the last block's output. */
+  /** Inputs, embeddings, head and loss, forward and, but for `loss.backward`, backward down to the last block's output. */
   readonly around: Kept;
+  /** Where the loss is of a vocabulary, what is formed and freed between the passes, and what the backward pass makes then. */
+  readonly loss?: { readonly part: Kept; readonly backward: Kept };
   /** What the backward pass makes between two stacks, where the lower one is trained, down to the output of its last block. */
   readonly between?: { readonly block: number; readonly backward: Kept };
   /** What the blocks' backward passes add up in together, where embeddings and tables are trained. */
@@ -154,11 +157,34 @@ function stackOf(
   return Array.from({ length: count }, (_, i) => ({ ...block, input: i === 0 ? null : first + i - 1 }));
 }
 
+/**
+ * The loss of `rows` hidden states of a vocabulary: what stays of it, and what is freed before the backward pass. `stream` is the
+ * numbers of the states.
+ */
+function vocabularyLoss(
+  rows: number,
+  stream: number,
+  { vocabulary, logitCap }: { readonly vocabulary: number; readonly logitCap?: number },
+): { readonly kept: Kept; readonly loss: NonNullable<TapeTensors["loss"]> } {
+  const atOnce = Math.min(rows, rowsAtOnce(vocabulary));
+  return {
+    // Targets, the rows' losses and their sum; the gradient of the states.
+    kept: [[2, rows], [1, 1], [1, stream]],
+    loss: {
+      // Logits and their gradient, and the same of what they are bent to; normalizers.
+      part: [[logitCap === undefined ? 2 : 4, atOnce * vocabulary], [1, 2 * atOnce]],
+      // The gradient of the last norm's input.
+      backward: [[1, stream]],
+    },
+  };
+}
+
 function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
   const { width, layers, heads, keyValueHeads, headSize, hidden, vocabulary } = config;
   const stream = rows * width;
   const asked = rows * heads * headSize, looked = rows * keyValueHeads * headSize;
-  const { biases, headNorms, outputNorms, normsFromOne, embeddingScale, logitCap } = config;
+  const { biases, headNorms, outputNorms, normsFromOne, embeddingScale } = config;
+  const { kept, loss } = vocabularyLoss(rows, stream, config);
   /** What a part takes that only some decoders have. */
   const where = (has: unknown, kept: Kept): Kept => has ? kept : [];
   // Queries and keys, their norms' statistics, and on the way back their gradients before the norms.
@@ -196,29 +222,24 @@ function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
     rows: () => rows,
     blocks: stackOf(layers, block),
     around: [
-      // Tokens as a choice of rows and its transpose, and targets.
-      [4, rows],
+      // Tokens as a choice of rows and its transpose.
+      [3, rows],
       [1, vocabulary + 1],
-      // Embedding and last norm; gradients of the norm's output and input.
-      [4, stream],
-      // The norm's statistics and the loss's normalizers.
-      [2, 2 * rows],
-      [1, rows],
-      [2, rows * vocabulary],
-      [1, 1],
+      // Embedding and last norm, and the norm's statistics.
+      [2, stream],
+      [1, 2 * rows],
       ...where(embeddingScale, [[1, stream]]),
       ...where(normsFromOne, [[1, width]]),
-      ...where(logitCap, [[2, rows * vocabulary]]),
+      ...kept,
     ],
+    loss,
     below: where(embeddingScale, [[1, stream]]),
   };
 }
 
-function gpt2Tape(
-  { width, layers, heads, hidden, vocabulary, length }: Gpt2Config,
-  rows: number,
-): TapeTensors {
-  const stream = rows * width;
+function gpt2Tape(config: Gpt2Config, rows: number): TapeTensors {
+  const { width, layers, heads, hidden, vocabulary, length } = config, stream = rows * width;
+  const { kept, loss } = vocabularyLoss(rows, stream, { vocabulary });
   const block = {
     stream,
     forward: [
@@ -238,18 +259,17 @@ function gpt2Tape(
     rows: () => rows,
     blocks: stackOf(layers, block),
     around: [
-      // Tokens, positions and the parts of joined rows as choices of rows and their transposes; targets.
-      [16, rows],
+      // Tokens, positions and the parts of joined rows as choices of rows and their transposes.
+      [15, rows],
       [1, vocabulary + 1],
       [1, length + 1],
       [3, 3 * rows + 1],
-      // Embedding, positions, their sum and the last norm; gradients of the norm's output and input.
-      [6, stream],
-      [2, 2 * rows],
-      [1, rows],
-      [2, rows * vocabulary],
-      [1, 1],
+      // Embedding, positions, their sum and the last norm, and its statistics.
+      [4, stream],
+      [1, 2 * rows],
+      ...kept,
     ],
+    loss,
     below: [],
   };
 }
@@ -492,6 +512,7 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
     // Self-attention, and the query of cross-attention with the norm before it.
     source: { block: encoderLayers - 1, before: [[2, writtenStream], [5, writtenHeads]] },
   }, encoderLayers);
+  const { kept, loss } = vocabularyLoss(written, writtenStream, { vocabulary });
   const distances = [2 * inputLength - 1, 2 * targetLength - 1];
   const byDistance: Kept = distances.map((count) => [1, count * heads]);
   const biases: Kept = [[1, heads * inputLength ** 2], [1, heads * targetLength ** 2]];
@@ -499,25 +520,23 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
     rows: (targetModule) => /^encoder\.|EncDecAttention\.[kv]$/.test(targetModule) ? read : written,
     blocks: [...encoder, ...decoder],
     around: [
-      // Tokens as choices of rows and their transposes, mask and targets.
+      // Tokens as choices of rows and their transposes, and mask.
       [4, read],
-      [4, written],
+      [3, written],
       [2, vocabulary + 1],
       // The same of distances; biases by distance, spread over the scores.
       ...distances.map((count) => [3, count + 1] as const),
       [2, buckets + 1],
       ...byDistance,
       ...biases,
-      // Embeddings and last norms; gradients of the last norm's output and input.
+      // Embeddings and last norms, and their statistics.
       [2, readStream],
-      [4, writtenStream],
-      // The norms' statistics and the loss's normalizers.
+      [2, writtenStream],
       [1, 2 * read],
-      [2, 2 * written],
-      [1, written],
-      [2, written * vocabulary],
-      [1, 1],
+      [1, 2 * written],
+      ...kept,
     ],
+    loss,
     between: { block: encoderLayers - 1, backward: [[2, readStream]] },
     shared: biases,
     below: byDistance,

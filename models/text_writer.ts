@@ -1,8 +1,15 @@
 /** @file What all decoders have in common: logits of whole texts, and texts that go on token by token with the same network. */
-import { attention, type AttentionOptions, gatherMap, KeyValueCache, type RowMap } from "../autodiff/mod.ts";
+import {
+  attention,
+  type AttentionOptions,
+  gatherMap,
+  KeyValueCache,
+  outputLogits,
+  type RowMap,
+} from "../autodiff/mod.ts";
 import type { Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
-import type { DecoderBatch, Forward, Model } from "./model.ts";
+import type { DecoderBatch, Forward, LastHidden, Model } from "./model.ts";
 import { padRight, scoped } from "./padded_prompts.ts";
 
 /** What a network reads, and how. */
@@ -17,15 +24,15 @@ export interface TextReading {
   readonly last?: RowMap;
 }
 
-/** Scores of what follows each of the tokens that are read, or each of those that are picked. */
-export type TextNetwork = (forward: Forward, reading: TextReading) => Var;
+/** What scores are made of: of what follows each of the tokens that are read, or each of those that are picked. */
+export type TextNetwork = (forward: Forward, reading: TextReading) => LastHidden;
 
 /** What layers of attention that are alike have in common. */
 export type AttentionKind = Pick<AttentionOptions, "scale" | "angles" | "window" | "softCap">;
 
 /** A decoder by its parts. */
 export interface TextParts {
-  /** Its layers, head and all. */
+  /** Its layers, to the last norm. */
   readonly network: TextNetwork;
   /** Tokens that it knows. */
   readonly vocabulary: number;
@@ -43,11 +50,11 @@ export interface TextParts {
   readonly headSize: number;
 }
 
-/** `logits` and `writer` of a decoder. */
+/** `logits`, what they are made of, and `writer` of a decoder. */
 export function textWriter(
   gpu: Gpu,
   { network, vocabulary, length, positions: hasPositions, kinds, heads, keyValueHeads, headSize }: TextParts,
-): Required<Pick<Model<DecoderBatch>, "logits" | "writer">> {
+): Required<Pick<Model<DecoderBatch>, "logits" | "lastHidden" | "writer">> {
   const sizes = { heads, keyValueHeads, size: headSize }, distinct = [...new Set(kinds)];
   /** The cache of each layer, and its place there. */
   const places = kinds.map((kind, layer) => ({
@@ -66,18 +73,22 @@ export function textWriter(
   const inRows = (rows: number, tokens: number) =>
     positionsOf(Array.from({ length: rows * tokens }, (_, i) => i % tokens));
 
+  const scored = (forward: Forward, { states, map }: LastHidden) => outputLogits(forward.tape, states, map);
+  const lastHidden = (forward: Forward, batch: DecoderBatch) => {
+    const [rows, tokens] = batch.tokens.shape as [number, number];
+    if (tokens > length) {
+      throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
+    }
+    return network(forward, {
+      tokens: gatherMap(gpu, batch.tokens.data, vocabulary),
+      positions: inRows(rows, tokens),
+      attend: (tape, layer, q, k, v) => attention(tape, q, k, v, among(layer, tokens)),
+    });
+  };
+
   return {
-    logits(forward, batch) {
-      const [rows, tokens] = batch.tokens.shape as [number, number];
-      if (tokens > length) {
-        throw new RangeError(`Cannot run a decoder of length ${length} on ${tokens} tokens`);
-      }
-      return network(forward, {
-        tokens: gatherMap(gpu, batch.tokens.data, vocabulary),
-        positions: inRows(rows, tokens),
-        attend: (tape, layer, q, k, v) => attention(tape, q, k, v, among(layer, tokens)),
-      });
-    },
+    lastHidden,
+    logits: (forward, batch) => scored(forward, lastHidden(forward, batch)),
     writer: {
       // The last token that is written is not read.
       room: (prompt, longest) => Math.max(0, Math.min(longest, length) - prompt + 1),
@@ -92,7 +103,7 @@ export function textWriter(
           prompted: scoped(gpu, "prompts", () => {
             for (const cache of caches) cache.begin(lengths, padded);
             const last = lengths.map((length, text) => text * padded + length - 1);
-            return network(forward, {
+            const hidden = network(forward, {
               last: gatherMap(gpu, last, read.length),
               tokens: gatherMap(gpu, read, vocabulary),
               positions: inRows(prompts.length, padded),
@@ -103,10 +114,11 @@ export function textWriter(
                 return attention(tape, q, k, v, among(layer, padded));
               },
             });
+            return scored(forward, hidden);
           }),
           next(tokens) {
             for (const cache of caches) cache.advance();
-            return network(forward, {
+            const hidden = network(forward, {
               tokens: gatherMap(gpu, tokens, vocabulary),
               positions: positionsOf(caches[0]!.lengths.map((length) => length - 1)),
               attend(tape, layer, q, k, v) {
@@ -114,6 +126,7 @@ export function textWriter(
                 return caches[cache]!.attend(tape, place, q, k, v);
               },
             });
+            return scored(forward, hidden);
           },
           select(texts) {
             for (const cache of caches) cache.select(texts);

@@ -37,6 +37,22 @@ export function crossEntropy(
   count: number,
   options: RowOptions = {},
 ): { readonly loss: Tensor; readonly normalizers: Tensor } {
+  const losses = gpu.empty([rowSizes(logits).rows], "row losses");
+  const normalizers = rowLosses(gpu, logits, targets, losses, options);
+  return { loss: sumOfLosses(gpu, losses, count), normalizers };
+}
+
+/**
+ * losses[r] = −log softmax(logits[r])[target], `[rows]`; 0 where the target is negative. Returns what the backward pass
+ * needs, `[rows, 2]`. A row's loss does not depend on the other rows.
+ */
+export function rowLosses(
+  gpu: Gpu,
+  logits: Tensor,
+  targets: Tensor<"i32">,
+  losses: Tensor,
+  options: RowOptions = {},
+): Tensor {
   const { rows, columns } = rowSizes(logits);
   if (elementCount(targets.shape) !== rows) {
     throw new RangeError(
@@ -44,16 +60,21 @@ export function crossEntropy(
     );
   }
   const lanes = rowLanes(gpu, options);
-  const losses = gpu.empty([rows], "row losses"), normalizers = gpu.empty([rows, 2], "normalizers");
+  const normalizers = gpu.empty([rows, 2], "normalizers");
   gpu.launch(rowKernel(kernels, columns).kernel, {
     buffers: { x: logits, targets, losses, normalizers },
     uniforms: { rows, columns },
     constants: { LANES: lanes },
     workgroups: rowGroups(rows, lanes),
   });
+  return normalizers;
+}
+
+/** Σ losses / count, `[1]`. */
+export function sumOfLosses(gpu: Gpu, losses: Tensor, count: number): Tensor {
   const loss = gpu.empty([1], "loss");
   sumInto(gpu, losses, loss, 1 / count);
-  return { loss, normalizers };
+  return loss;
 }
 
 /** Gradient of `crossEntropy` for the logits, times the scalar `g`. */

@@ -25,9 +25,9 @@ const kernelOf = kernelsByShape((shape: BlockShape) => {
 const ENOUGH_GROUPS = 128, MIN_STEPS = 128;
 
 /** Tile and workgroups of a product. */
-function gridOf({ batch, rows, inner, columns }: ProductShape, tile: number) {
+function gridOf({ batch, rows, inner, columns, wholeRows = rows }: ProductShape, tile: number) {
   const groupsX = Math.ceil(columns / tile), groupsY = Math.ceil(rows / tile);
-  const wanted = Math.ceil(ENOUGH_GROUPS / (groupsX * groupsY));
+  const wanted = Math.ceil(ENOUGH_GROUPS / (groupsX * Math.ceil(wholeRows / tile)));
   const maxSplits = batch > 1 ? 1 : Math.max(1, Math.min(wanted, Math.floor(inner / MIN_STEPS)));
   const chunk = Math.ceil(inner / maxSplits / DEPTH) * DEPTH;
   // Rounding up can leave the last parts empty.

@@ -66,8 +66,9 @@ export function matmulChoicesOf(gpu: Gpu): MatmulChoices {
 
 /** The variant that forms a product: the choice in use for its class, else the rule's. */
 export function variantFor(gpu: Gpu, product: ProductShape): MatmulVariant {
-  const chosen = inUse.get(gpu)?.get(shapeClassOf(product));
-  return chosen && variants[chosen].takes(product) ? chosen : ruleFor(gpu, product);
+  const whole = { ...product, rows: product.wholeRows ?? product.rows };
+  const chosen = inUse.get(gpu)?.get(shapeClassOf(whole));
+  return chosen && variants[chosen].takes(product) ? chosen : ruleFor(gpu, whole);
 }
 
 /** The variant that the rule gives a product. */

@@ -22,6 +22,11 @@ export interface MatmulOptions {
    */
   readonly reuse?: boolean;
   /**
+   * Rows of the product that this one is a part of: its sums are then formed in the order of the whole's, so its rows have the
+   * whole's bits. Its own where absent.
+   */
+  readonly wholeRows?: number;
+  /**
    * A second pair of factors, transposed as the first is, whose product times `scale` is added: W x + s B (A x), say.
    * Where the pair's inner size is small, C is written once for both.
    */
@@ -72,6 +77,7 @@ export function matmulBy(
     accumulate: options.accumulate ?? false,
     typeB: b.dtype,
     reuse: options.reuse ?? false,
+    wholeRows: options.wholeRows ?? sizes.rows,
     epilogue: null,
   };
   const variant = variants[name ?? variantFor(gpu, plain)];

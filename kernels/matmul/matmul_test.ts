@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Gpu, openGpu, type Tensor } from "../../gpu/mod.ts";
+import { rowsOf } from "../../gpu/tensor.ts";
 import { fromInt8, toInt8 } from "../../numerics/int8.ts";
 import { fromNf4, toNf4 } from "../../numerics/nf4.ts";
 import { createRandom } from "../../numerics/random.ts";
@@ -111,6 +112,28 @@ for (const variant of VARIANTS) {
   test("splits a long inner axis of a small product", async () => {
     // 1,027 steps are 17 parts: one more than the staged variant keeps side by side.
     await checkSizes(variant, [[3, 1027, 5], [64, 1024, 64], [8, 1000, 192], [5, 2048, 3], [600, 200, 70]]);
+  });
+
+  test("gives the rows of a part the bits of the whole, which by itself would be split", async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("parts of rows");
+    // As many groups as no variant splits; a part of 64 rows is split by all.
+    const rows = 4100, inner = 520, columns = 20;
+    const a = upload(gpu, randomMatrix(rows, inner, random), "a");
+    const b = upload(gpu, randomMatrix(columns, inner, random), "b");
+    const whole = matmulBy(variant, gpu, a, b, { transposeB: true });
+    const product = (count: number, wholeRows?: number) =>
+      matmulBy(variant, gpu, rowsOf(a, 4096 - 64, count), b, {
+        transposeB: true,
+        ...(wholeRows && { wholeRows }),
+      });
+    const found = await gpu.downloadAll([product(64, rows), product(68, rows), product(64)]);
+    const last = (await gpu.download(whole)).subarray((4096 - 64) * columns);
+    assertEquals(found[0], last.slice(0, 64 * columns));
+    assertEquals(found[1], last.slice());
+    // The staged variant adds its chunks up in one order, split or not.
+    const differs = found[2]!.some((value, i) => value !== last[i]);
+    assertEquals(differs, variant !== "staged", "a product of 64 rows is split by itself");
   });
 
   test("scales and adds to what is there", async () => {

@@ -19,6 +19,8 @@ export interface ProductShape {
   readonly typeB: StoredType;
   /** True where speed matters less than that no kernel is compiled for this product alone. */
   readonly reuse?: boolean;
+  /** Rows of the product that this one is a part of, by which its sums are ordered; its own where absent. */
+  readonly wholeRows?: number;
 }
 
 /** C = scale · op(A) op(B) (+ epilogue) (+ C): what one launch needs to know beside the tensors. */

@@ -111,9 +111,9 @@ function joins(product: Product): boolean {
 
 /** Workgroups along the columns of C, chunks of the inner axis, and how many of these lie side by side. */
 function gridOf(product: Parameters<typeof tileOf>[0]) {
-  const { batch, rows, inner, columns } = product;
+  const { batch, rows, inner, columns, wholeRows = rows } = product;
   const { steps, tileColumns } = tileOf(product);
-  const groupsX = Math.ceil(rows / FEW_LANES), groupsY = Math.ceil(columns / tileColumns);
+  const groupsX = Math.ceil(wholeRows / FEW_LANES), groupsY = Math.ceil(columns / tileColumns);
   const chunks = Math.ceil(inner / steps);
   const few = batch === 1 && groupsX * groupsY < FEW_GROUPS && chunks >= MANY_CHUNKS;
   return { groupsY, parts: few ? Math.min(chunks, MAX_PARTS) : 1 };

@@ -43,14 +43,15 @@ export const tiled: Variant = {
 };
 
 /** Tile and workgroups of a product, and into how many parts its inner axis is split. */
-function gridOf(gpu: Gpu, { batch, rows, inner, columns }: ProductShape) {
-  const tileRows = rows <= 4 ? 4 : 8, tileColumns = columns <= 4 ? 4 : 8;
+function gridOf(gpu: Gpu, { batch, rows, inner, columns, wholeRows = rows }: ProductShape) {
+  const tileRows = wholeRows <= 4 ? 4 : 8, tileColumns = columns <= 4 ? 4 : 8;
   const lanesX = Math.min(8, ceilingPowerOfTwo(Math.ceil(columns / tileColumns)));
   // A software adapter gains nothing from large workgroups, and compiles a text again for each size.
-  const lanes = gpu.info.software || lanesX * Math.ceil(rows / tileRows) <= 16 ? 16 : 64;
+  const lanes = gpu.info.software || lanesX * Math.ceil(wholeRows / tileRows) <= 16 ? 16 : 64;
   const groupsX = Math.ceil(columns / (tileColumns * lanesX));
-  const groupsY = Math.ceil(rows / (tileRows * (lanes / lanesX)));
-  const splits = batch > 1 ? 1 : splitsOf(gpu, groupsX * groupsY, inner);
+  const groupsOf = (rows: number) => Math.ceil(rows / (tileRows * (lanes / lanesX)));
+  const groupsY = groupsOf(rows);
+  const splits = batch > 1 ? 1 : splitsOf(gpu, groupsX * groupsOf(wholeRows), inner);
   const chunk = splits === 1 ? inner : Math.ceil(inner / splits / 4) * 4;
   return { tileRows, tileColumns, lanesX, lanes, groupsX, groupsY, splits, chunk };
 }

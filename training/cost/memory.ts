@@ -133,19 +133,24 @@ function passBytes(
     return keptBytes(backward) - unwanted - (onlySource ? keptBytes(source.before) : 0);
   };
   const places = [...blocks.keys()], streamOf = (block: number) => keptBytes([[1, blocks[block]!.stream]]);
-  const around = keptBytes(tape.around) +
+  const { part, backward: afterLoss } = tape.loss ?? { part: [], backward: [] };
+  const around = keptBytes(tape.around), partOfLogits = keptBytes(part);
+  const behind = keptBytes(afterLoss) +
     (between && differentiated[between.block] ? keptBytes(between.backward) : 0) +
     (trainsBelow ? keptBytes(tape.shared ?? []) : 0);
   const below = trainsBelow ? keptBytes(tape.below) : 0;
-  const passOf = (block: number) => keptBytes(blocks[block]!.forward) + backwardOf(block) + own(block);
-  if (!checkpointing) return around + below + sum(places, passOf);
+  const forwardOf = (block: number) => keptBytes(blocks[block]!.forward) + own(block);
+  if (!checkpointing) {
+    return around + sum(places, forwardOf) +
+      Math.max(partOfLogits, behind + below + sum(places, backwardOf));
+  }
   // When a block is computed again, the outputs of all blocks are there, and the gradients of the outputs above it.
   const outputs = sum(places, streamOf);
   const gradientsFrom = (first: number) => sum(places.slice(first).filter(wantsInput), streamOf);
   const again = places.filter((block) => differentiated[block]).map((block) =>
-    gradientsFrom(block + 1) + passOf(block)
+    gradientsFrom(block + 1) + forwardOf(block) + backwardOf(block)
   );
-  return around + outputs + Math.max(...again, gradientsFrom(0) + below);
+  return around + outputs + Math.max(partOfLogits, behind + Math.max(...again, gradientsFrom(0) + below));
 }
 
 /** Bytes of tensors that lie side by side, as `gpu.pack` allocates them. */

@@ -34,6 +34,16 @@ const parts = decoderOf({
   },
   recipe: null,
 });
+/** Of a vocabulary whose logits come in parts of 64 rows. */
+const wordy = decoderOf({
+  id: "decoder-wordy",
+  title: "Decoder of many words",
+  config: {
+    ...registeredModels.decoderTiny.decoder!,
+    ...{ vocabulary: 131_100, width: 16, heads: 2, keyValueHeads: 2, headSize: 8, tiedHead: true },
+  },
+  recipe: null,
+});
 /** Of sizes of which none is another. */
 const gpt = gpt2({
   id: "gpt2-tiny",
@@ -82,11 +92,20 @@ const sentenceEncoder = useLite({
 encoders.push(sentenceEncoder);
 const models: Readonly<Record<string, ModelEntry>> = {
   ...registeredModels,
-  ...{ parts, gpt, vit: classifiers[0]!, dinov2: classifiers[1]! },
+  ...{ parts, wordy, gpt, vit: classifiers[0]!, dinov2: classifiers[1]! },
   ...Object.fromEntries(encoders.map((entry) => [entry.id, entry])),
 };
-// A task for an encoder-decoder that no sweep has a use for yet.
-const tasks: Readonly<Record<string, Task>> = { ...registeredTasks, translation, classification };
+/** Arithmetic for a model of many words, most of which it never meets. */
+const wordyTask: Task = {
+  ...registeredTasks.arithmetic,
+  id: "wordy",
+  async load(...given) {
+    const data = await registeredTasks.arithmetic.load(...given), { vocabulary } = wordy.decoder!;
+    return { ...data, needs: { ...data.needs, outputs: vocabulary } };
+  },
+};
+// Tasks for models that no sweep has a use for yet.
+const tasks: Readonly<Record<string, Task>> = { ...registeredTasks, translation, classification, wordyTask };
 
 const base: RunConfig = {
   schema: 1,
@@ -110,6 +129,10 @@ const decoder: Partial<RunConfig> = {
   batchSize: 4,
 };
 
+const wordyRun: Partial<RunConfig> = {
+  task: { ...base.task, id: "wordy" },
+  model: { id: "decoder-wordy" },
+};
 const encoderDecoder: Partial<RunConfig> = {
   task: { ...base.task, id: "translation" },
   model: { id: "t5-tiny" },
@@ -177,6 +200,12 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   "lora on a decoder of all parts, checkpointed": {
     ...decoder,
     model: { id: "decoder-parts" },
+    memory: { checkpointing: "blocks" },
+  },
+  "lora with the embeddings on a decoder of many words, checkpointed": {
+    ...decoder,
+    ...wordyRun,
+    alsoTrain: ["embeddings"],
     memory: { checkpointing: "blocks" },
   },
   "full on GPT-2": { ...decoder, model: { id: "gpt2-tiny" }, optimizer: full },

@@ -1,5 +1,5 @@
 /** @file Loss and gradients of one batch. */
-import { crossEntropy } from "../../autodiff/mod.ts";
+import { crossEntropy, linearCrossEntropy } from "../../autodiff/mod.ts";
 import type { GradientStore } from "../../autodiff/tape.ts";
 import { Tape, type Var } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
@@ -36,7 +36,7 @@ export function differentiate(
   for (const part of splitBatch(batch, options.parts)) {
     using scope = gpu.scope("part of a batch");
     const tape = new Tape(gpu, store);
-    const loss = lossOf(gpu, model, options.forward(tape), part, count);
+    const loss = lossOf(gpu, model, options.forward(tape), part, { count, gradient: options.seed });
     tape.backward(loss, options.seed);
     if (total) accumulate(gpu, total, loss.value);
     else total = scope.keep(loss.value);
@@ -44,11 +44,19 @@ export function differentiate(
   return total!;
 }
 
-/** Σ of the batch's losses over `count`. */
-export function lossOf(gpu: Gpu, model: Model, forward: Forward, batch: Batch, count: number): Var {
+/** Σ of the batch's losses over `count`. `gradient` is what will arrive at it, `[1]`; needed where it is to be differentiated. */
+export function lossOf(
+  gpu: Gpu,
+  model: Model,
+  forward: Forward,
+  batch: Batch,
+  { count, gradient }: { readonly count: number; readonly gradient?: Tensor },
+): Var {
   // Host data goes first: an upload between dispatches would end the command buffer.
   const targets = gpu.upload(batch.targets.data, "i32", [batch.targets.data.length], "targets");
-  return crossEntropy(forward.tape, model.logits(forward, batch), targets, count);
+  if (!model.lastHidden) return crossEntropy(forward.tape, model.logits(forward, batch), targets, count);
+  const { states, map } = model.lastHidden(forward, batch);
+  return linearCrossEntropy(forward.tape, states, map, targets, { count, ...(gradient && { gradient }) });
 }
 
 /** Targets of a batch that take part in the loss. @throws {RangeError} where there are none */

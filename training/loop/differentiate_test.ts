@@ -92,7 +92,9 @@ Deno.test("lossOf() is the mean over the targets that count, so ignored ones hav
   const lossAt = async (changed: Batch) => {
     using _ = gpu.scope("loss");
     const tape = new Tape(gpu, createGradients(gpu, []));
-    return (await gpu.download(lossOf(gpu, model, plainForward(tape), changed, targetCount(changed)).value))[
+    return (await gpu.download(
+      lossOf(gpu, model, plainForward(tape), changed, { count: targetCount(changed) }).value,
+    ))[
       0
     ]!;
   };

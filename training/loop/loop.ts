@@ -313,7 +313,7 @@ export class Loop {
       await keeper.pause();
       using _ = gpu.scope("validation batch");
       const tape = new Tape(gpu, store);
-      accumulate(gpu, total, lossOf(gpu, model, forward(tape), batch, count).value);
+      accumulate(gpu, total, lossOf(gpu, model, forward(tape), batch, { count }).value);
     }
     const [value] = await gpu.download(total);
     return value!;

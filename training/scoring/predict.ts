@@ -1,5 +1,13 @@
 /** @file What a trained model can be asked: classes and text. */
-import { createGradients, gatherMap, mapRows, Tape, type Var } from "../../autodiff/mod.ts";
+import {
+  createGradients,
+  gatherMap,
+  mapRows,
+  outputLogits,
+  rowsAtOnce,
+  Tape,
+  type Var,
+} from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { argmax } from "../../kernels/mod.ts";
@@ -64,18 +72,35 @@ export function createPredictor(
   /** Most tokens that may follow a prompt; behind a text that is classified, one stands for its class. */
   const roomBehind = (prompt: number): number =>
     model.family === "encoder" ? Number(prompt <= longest) : writer().room(prompt, longest);
-  /** `rows` of the logits, or all, in the caller's scope. */
-  const logitsOf = (batch: Batch, rows?: readonly number[]): Tensor => {
-    const reading = forward(), logits = model.logits(reading, batch);
-    return (rows ? mapRows(reading.tape, logits, gatherMap(gpu, rows, logits.value.shape[0]!)) : logits)
-      .value;
-  };
+  /**
+   * `rows` of the logits, or all, part by part where all rows' logits are too many to be there at once. A part is freed
+   * when the next one is asked for.
+   */
+  function* logitsOf(batch: Batch, rows?: readonly number[]): Generator<Tensor> {
+    const reading = forward(), { tape } = reading, hidden = model.lastHidden?.(reading, batch);
+    const among = (x: Var, rows: readonly number[]) =>
+      mapRows(tape, x, gatherMap(gpu, rows, x.value.shape[0]!));
+    const all = batch.targets.data.length;
+    const atOnce = hidden ? rowsAtOnce(hidden.map.weight.value.shape[0]!) : all;
+    if (!hidden || all <= atOnce) {
+      const logits = hidden ? outputLogits(tape, hidden.states, hidden.map) : model.logits(reading, batch);
+      yield (rows ? among(logits, rows) : logits).value;
+      return;
+    }
+    const asked = rows ?? Array.from({ length: all }, (_, row) => row);
+    for (let first = 0; first < asked.length; first += atOnce) {
+      using _ = gpu.scope("part of the logits");
+      const states = among(hidden.states, asked.slice(first, first + atOnce));
+      yield outputLogits(tape, states, hidden.map).value;
+    }
+  }
   /** The best class of each of `rows` of the logits, or of all. */
   const bestOf = async (batch: Batch, rows?: readonly number[]): Promise<Int32Array> => {
     using _ = gpu.scope("predict", "activations");
-    const best = await gpu.download(argmax(gpu, logitsOf(batch, rows)));
+    const best: number[] = [];
+    for (const logits of logitsOf(batch, rows)) best.push(...await gpu.download(argmax(gpu, logits)));
     await onPass();
-    return best;
+    return Int32Array.from(best);
   };
   return {
     classify: (batch) => answers.recall(() => bestOf(batch)),
@@ -122,16 +147,20 @@ export function createPredictor(
 
   async function lossesTogether(guesses: readonly Guess[]): Promise<number[]> {
     using _ = gpu.scope("losses", "activations");
-    const { batch, rows } = teach(guesses), logits = logitsOf(batch, rows);
-    const scores = await gpu.download(logits), width = logits.shape.at(-1)!;
+    const { batch, rows } = teach(guesses), surprises: number[] = [];
+    const tokens = guesses.flatMap(({ continuation }) => [...continuation]);
+    for (const logits of logitsOf(batch, rows)) {
+      const scores = await gpu.download(logits), width = logits.shape.at(-1)!;
+      for (let first = 0; first < scores.length; first += width) {
+        const own = scores.subarray(first, first + width);
+        surprises.push(logSumExp(own) - own[tokens[surprises.length]!]!);
+      }
+    }
     await onPass();
-    let row = 0;
-    return guesses.map(({ continuation }) => {
-      const surprises = Array.from(continuation, (token) => {
-        const own = scores.subarray(row * width, ++row * width);
-        return logSumExp(own) - own[token]!;
-      });
-      return surprises.reduce((sum, surprise) => sum + surprise, 0) / surprises.length;
+    let next = 0;
+    return guesses.map(({ continuation: { length } }) => {
+      const own = surprises.slice(next, next += length);
+      return own.reduce((sum, surprise) => sum + surprise, 0) / length;
     });
   }
 

@@ -1,9 +1,19 @@
-import { assertAlmostEquals, assertEquals, assertGreater, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
 import { createGradients, Tape } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
+import { argmax } from "../../kernels/mod.ts";
+import { createDecoder, type DecoderConfig } from "../../models/decoder.ts";
 import { textClassifier } from "../../models/entry.ts";
 import type { EncoderBatch, Model, TargetModule } from "../../models/model.ts";
+import { initialWeights } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Generation, Predictor, Sampling } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
@@ -329,6 +339,42 @@ Deno.test("createPredictor() classifies each image as the logits' largest says, 
   gpu.write(targetModule.weight.value, other);
   assertEquals(found, await best());
   assertEquals(found.every((value, i) => value === plain[i]), false);
+});
+
+Deno.test("createPredictor() tells classes, what follows and losses from logits that are too many to be there at once", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("many logits");
+  // 64 rows are formed at once, of 90.
+  const vocabulary = 131_100, longest = 30, given = 5;
+  const config: DecoderConfig = {
+    ...{ vocabulary, length: longest, width: 16, layers: 1, heads: 2, keyValueHeads: 1, headSize: 8 },
+    ...{ hidden: 16, normEpsilon: 1e-5, ropeTheta: 10_000, tiedHead: true },
+  };
+  const model = createDecoder(gpu, config, initialWeights(createRandom(1))), forward = plainForward;
+  const predictor = createPredictor(gpu, model, forward, longest);
+  const texts = [0, 1, 2].map((i) => Int32Array.from(createRandom(i).integers(longest, 1000)));
+  const prompts = texts.map((text) => text.slice(0, given)),
+    rest = texts.map((text) => text.slice(given));
+  const tokens = { data: Int32Array.from(texts.flatMap((text) => [...text])), shape: [3, longest] };
+  const batch = { family: "decoder", tokens, targets: tokens } as const;
+  const scores = model.logits(forward(new Tape(gpu, createGradients(gpu, []))), batch).value;
+  const best = await gpu.download(argmax(gpu, scores));
+  gpu.resetPeak();
+  const before = gpu.memory.liveBytes;
+  assertEquals([...await predictor.classify(batch)], [...best]);
+  assertLess(gpu.memory.peakBytes - before, 2 ** 27, "bytes beside those of all logits");
+  const foreseen = rest.map((_, row) => Int32Array.from([best[row * longest + given - 1]!]));
+  assertEquals(await predictor.follows(prompts, foreseen), [true, true, true]);
+  const losses = await predictor.losses(prompts, rest), all = await gpu.download(scores);
+  rest.forEach((continuation, text) => {
+    const wanted = [...continuation].map((token, i) => {
+      const at = (text * longest + given - 1 + i) * vocabulary, own = all.subarray(at, at + vocabulary);
+      const most = own.reduce((a, b) => Math.max(a, b));
+      return most + Math.log(own.reduce((sum, score) => sum + Math.exp(score - most), 0)) - own[token]!;
+    });
+    const mean = wanted.reduce((sum, loss) => sum + loss, 0) / wanted.length;
+    assertAlmostEquals(losses[text]!, mean, 1e-5 * mean);
+  });
 });
 
 Deno.test("createPredictor() follows exactly what it would generate, whatever the lengths around", async () => {
