@@ -1,7 +1,7 @@
 /** @file Every registered method is held to what methods promise. */
 import { createGradients } from "../autodiff/mod.ts";
 import { assertClose } from "../contract/assert_close.ts";
-import { checksOfMethod, runOnToy, usual } from "../contract/methods.ts";
+import { type CheckedMethod, checksOfMethod, runOnToy, usual } from "../contract/methods.ts";
 import { differentiateToy } from "../contract/toy_model.ts";
 import * as optimizers from "../optimizers/mod.ts";
 import type { OptimizerModule } from "../optimizers/optimizer.ts";
@@ -10,13 +10,17 @@ import { shipped } from "../training/shipped.ts";
 import { testGpu } from "./support/test_gpu.ts";
 
 /** Methods that need other settings than most. */
-const settings: Readonly<Record<string, { readonly rank?: number; readonly learningRate?: number }>> = {
+const settings: Readonly<
+  Record<string, Partial<Pick<CheckedMethod, "rank" | "learningRate" | "lowers">>>
+> = {
   // B takes sixteen times this.
   "lora-plus": { learningRate: 0.01 },
   // A spectral norm.
   "lora-muon": { learningRate: 0.2 },
   // With A frozen only changes whose rows A spans are within reach: 8 of 12, and all 8.
   "lora-fa": { rank: 8 },
+  // The targets are no rotations away.
+  "oft": { lowers: 3 },
 };
 
 for (const module of Object.values(shipped.optimizers)) {

@@ -815,6 +815,30 @@ def lora_muon_case(options, rate, values):
     return record("lora-muon", options, rate, run, product_weights(scale), update)
 
 
+# ---- OFT: inputs turned by rotations, which Cayley's map makes of skew matrices
+
+
+def oft_case(options, rate, deviation):
+    values = {
+        f"{site}.Q": normal(1, inputs * (inputs - 1) // 2, deviation=deviation)
+        for site, (_, inputs) in SHAPES.items()
+    }
+    run = Run(values)
+
+    def weights(run):
+        out = {}
+        for site, (_, inputs) in SHAPES.items():
+            # The sides of these maps are prime: each is one block.
+            i, j = torch.triu_indices(inputs, inputs, 1)
+            upper = torch.zeros(inputs, inputs).index_put((i, j), run[f"{site}.Q"][0])
+            skew, eye = upper - upper.T, torch.eye(inputs)
+            out[site] = run.frozen[site] @ torch.linalg.solve(eye + skew, eye - skew, left=False).T
+        return out
+
+    optimizer = adamw(run, rate, options)
+    return record("oft", options, rate, run, weights, lambda _: optimizer.step())
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
@@ -953,6 +977,10 @@ cases |= {
         LORA | muon | {"form": "tangent", "tau": 1, "weightDecay": 0.5}, 0.2, fresh
     ),
     "lora-muon, rank 1": lora_muon_case(LORA | muon | {"rank": 1}, 0.2, moved1),
+}
+cases |= {
+    "oft": oft_case({}, 0.05, 0.0),
+    "oft, from rotations, weight decay": oft_case({"block": 7, "weightDecay": 0.5}, 0.05, 0.3),
 }
 
 problem = {

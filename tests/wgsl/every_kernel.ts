@@ -12,6 +12,13 @@ import {
 import { copyBlocks } from "../../optimizers/lora_muon/tangent.ts";
 import { addRowProducts, describeRowProducts, directionOf } from "../../optimizers/loft/row_products.ts";
 import { FactorPairs } from "../../optimizers/lora_pro/factor_pairs.ts";
+import {
+  blockProducts,
+  cayley,
+  cayleyBackward,
+  cayleyChange,
+  rotateBlocks,
+} from "../../optimizers/oft/rotations.ts";
 import { skipLarge } from "../../optimizers/lora_rite/skip_large.ts";
 
 /** Values of a kernel's overrides by name. */
@@ -219,6 +226,13 @@ export function launchAll(gpu: Gpu): void {
     kernels.thinSvds(gpu, kernels.tallFactors(gpu, [tensor(20, 13)], "B"), lanes);
     skipLarge(gpu, c, 1, lanes);
   }
+  const q = tensor(2, 6), turns = tensor(2, 4, 4);
+  cayley(gpu, q, turns);
+  cayleyChange(gpu, turns, q, tensor(2, 4, 4));
+  cayleyBackward(gpu, turns, tensor(2, 4, 4), { into: q, accumulate: true });
+  rotateBlocks(gpu, x, turns);
+  rotateBlocks(gpu, x, turns, { turned: true });
+  blockProducts(gpu, x, y, tensor(2, 4, 4));
   const small = () => ({ tensor: tensor(2, 4), at: 0, block: 8, row: 4, column: 1 });
   for (const out of [false, true]) {
     const blocks = { upperLeft: small(), upperRight: small(), lowerLeft: small() };

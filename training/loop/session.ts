@@ -95,7 +95,8 @@ export async function runSession(
     const given = await read(true, (targetModule) => copyWeight(gpu, targetModule));
     const readAll = () =>
       peak.without(() => readWeights(gpu, targetModules, (module) => copyWeight(gpu, module)));
-    const trained = hooks.onTrained && new TrainedKeeper(gpu, targetModules, await readAll());
+    const trained = hooks.onTrained &&
+      new TrainedKeeper(gpu, targetModules, await readAll(), model.parameters);
     await gpu.flush();
     const attachBegun = performance.now();
     const optimizer = await attach(gpu, config, module, model, targetModules, data);

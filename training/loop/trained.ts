@@ -1,4 +1,5 @@
 /** @file What a run trained, copied to the host before the run's memory is freed. */
+import type { Parameter } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Shape, Tensor } from "../../gpu/tensor.ts";
 import type { TargetModule } from "../../models/model.ts";
@@ -16,7 +17,8 @@ export interface TrainedTensor {
 /** What a run trained. With the base checkpoint it gives the trained model. */
 export interface Trained {
   /**
-   * By name: what the method trained, e.g. "layers.0.self_attn.q_proj.A", and factors that it left as they were. Where its
+   * By name: what the method trained, e.g. "layers.0.self_attn.q_proj.A", and factors that it left as they were. Of a target
+   * module that it changed by something else than A and B, such as rotations, the trained weight itself. Where its
    * start took s·B·A out of a target module's weight, also that A and B, as ".A0" and ".B0": the trained weight is
    * W + s (B A − B0 A0).
    */
@@ -30,13 +32,23 @@ export class TrainedKeeper {
   readonly #gpu: Gpu;
   readonly #modules: readonly TargetModule[];
   readonly #given: StartWeights;
+  readonly #own: ReadonlySet<Parameter>;
   #starts: ReadonlyMap<string, TrainedTensor> = new Map();
 
-  /** @param given weights of the modules before the method was attached */
-  constructor(gpu: Gpu, modules: readonly TargetModule[], given: StartWeights) {
+  /**
+   * @param given weights of the modules before the method was attached
+   * @param parameters the model's own
+   */
+  constructor(
+    gpu: Gpu,
+    modules: readonly TargetModule[],
+    given: StartWeights,
+    parameters: readonly Parameter[],
+  ) {
     this.#gpu = gpu;
     this.#modules = modules;
     this.#given = given;
+    this.#own = new Set(parameters);
   }
 
   /**
@@ -58,6 +70,15 @@ export class TrainedKeeper {
     const trained = new Map(optimizer.trainable.map(({ name, value }) => [name, value]));
     for (const { name, value } of factorsOf(optimizer, this.#modules)) {
       if (!trained.has(name)) trained.set(name, value);
+    }
+    using _ = this.#gpu.scope("trained weights");
+    for (const module of this.#modules) {
+      if (trained.has(`${module.name}.A`) || trained.has(module.weight.name)) continue;
+      for (const parameter of optimizer.trainable) {
+        const { name } = parameter;
+        if (name.startsWith(`${module.name}.`) && !this.#own.has(parameter)) trained.delete(name);
+      }
+      trained.set(module.weight.name, optimizer.effectiveWeight(module));
     }
     const tensors = await this.#read([...trained].map(([name, value]) => ({ name, value })));
     const scales = this.#modules.flatMap((module) => {
