@@ -109,6 +109,7 @@ export type { OftOptions } from "./optimizers/oft/oft.ts";
 export type { PissaOptions } from "./optimizers/pissa.ts";
 export type { RsloraOptions } from "./optimizers/rslora.ts";
 export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";
+export type { ShiraOptions } from "./optimizers/shira/shira.ts";
 export * from "./tasks/task.ts";
 export * from "./tasks/mod.ts";
 export { passAtK } from "./tasks/code/pass_at_k.ts";

@@ -20,3 +20,4 @@ export { oft } from "./oft/oft.ts";
 export { pissa } from "./pissa.ts";
 export { rslora } from "./rslora.ts";
 export { scaledAdamw } from "./scaled_adamw.ts";
+export { shira } from "./shira/shira.ts";

@@ -839,6 +839,19 @@ def oft_case(options, rate, deviation):
     return record("oft", options, rate, run, weights, lambda _: optimizer.step())
 
 
+# ---- SHiRA, where its entries are all there are: AdamW on a change of each weight
+
+
+def shira_case(options, rate):
+    run = Run({f"{site}.S": torch.zeros(weight.numel()) for site, weight in base.items()})
+    optimizer = adamw(run, rate, options)
+
+    def weights(run):
+        return {site: run.frozen[site] + run[f"{site}.S"].reshape(SHAPES[site]) for site in SITES}
+
+    return record("shira", options, rate, run, weights, lambda _: optimizer.step(), computed=True)
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
@@ -982,6 +995,7 @@ cases |= {
     "oft": oft_case({}, 0.05, 0.0),
     "oft, from rotations, weight decay": oft_case({"block": 7, "weightDecay": 0.5}, 0.05, 0.3),
 }
+cases["shira, all entries, weight decay"] = shira_case({"rank": 5, "weightDecay": 0.5}, 0.02)
 
 problem = {
     "weights": tensors(base),

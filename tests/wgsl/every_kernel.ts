@@ -19,6 +19,7 @@ import {
   cayleyChange,
   rotateBlocks,
 } from "../../optimizers/oft/rotations.ts";
+import { addSparse, scatterSparse, sparseGradient, uploadSupport } from "../../optimizers/shira/sparse.ts";
 import { skipLarge } from "../../optimizers/lora_rite/skip_large.ts";
 
 /** Values of a kernel's overrides by name. */
@@ -226,6 +227,12 @@ export function launchAll(gpu: Gpu): void {
     kernels.thinSvds(gpu, kernels.tallFactors(gpu, [tensor(20, 13)], "B"), lanes);
     skipLarge(gpu, c, 1, lanes);
   }
+  const support = uploadSupport(gpu, { out: 4, in: 8 }, Uint32Array.of(1, 9), "support");
+  const entries = tensor(2);
+  addSparse(gpu, support, entries, x, tensor(4, 4));
+  addSparse(gpu, support, entries, tensor(4, 4), y, true);
+  sparseGradient(gpu, support, tensor(4, 4), x, { into: entries, accumulate: true });
+  scatterSparse(gpu, support, entries, tensor(4, 8));
   const q = tensor(2, 6), turns = tensor(2, 4, 4);
   cayley(gpu, q, turns);
   cayleyChange(gpu, turns, q, tensor(2, 4, 4));
