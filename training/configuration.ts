@@ -60,6 +60,10 @@ export interface KnownModel extends TaskModel {
   readonly memory: ModelMemory;
   /** The same for rows of so many tokens. */
   ofLengths(lengths: RowLengths): Pick<KnownModel, "architecture" | "memory">;
+  /** How its base checkpoint is made; null or absent where it is not made here. */
+  readonly recipe?: { readonly task: string } | null;
+  /** True where its weights are those of a checkpoint. */
+  readonly pretrained?: boolean;
   /** The text tower beside an image tower in a folder. */
   readonly text?: ClipTextConfig;
   /** The folder of an adapter that its weights begin with. */

@@ -16,6 +16,7 @@ import { full } from "../optimizers/full.ts";
 import type { OptimizerModule } from "../optimizers/optimizer.ts";
 import { digits } from "../tasks/images/digits.ts";
 import * as corpora from "../tasks/pretraining.ts";
+import { PRETRAINING_AMOUNTS } from "./resolve/corpus.ts";
 import type { Task, TaskOptions } from "../tasks/task.ts";
 import { lookup } from "./lookup.ts";
 import { withShipped } from "./shipped.ts";
@@ -141,10 +142,9 @@ function recipeConfig(
   steps: number,
   images: PretrainOptions["images"],
 ): RunConfig {
-  const amounts = { trainExamples: 4000, validationExamples: 200, testExamples: 1 };
   return {
     schema: 1,
-    task: { id: images ? digits.id : recipe.task, ...amounts, ...images },
+    task: { id: images ? digits.id : recipe.task, ...PRETRAINING_AMOUNTS, ...images },
     model: { id, ...(images && { head: "new" }) },
     targetModules: ["*"],
     optimizer: {

@@ -216,6 +216,16 @@ export interface MeasuredOutcome {
   readonly labels?: readonly number[];
 }
 
+/** What a run did to what its base checkpoint could do: losses on held-out examples that it was pre-trained on, in nats a target. */
+export interface Forgetting {
+  /** What the examples are of: the id of a pretraining corpus. */
+  readonly corpus: string;
+  /** Loss of the base checkpoint. */
+  readonly before: number;
+  /** Loss of the trained model; null where it is not finite. */
+  readonly after: number | null;
+}
+
 /** What a finished run found. */
 export interface RunOutcome {
   /** Mean of `scores`. */
@@ -229,6 +239,8 @@ export interface RunOutcome {
   readonly testLoss: number | null;
   /** What the task measures beside its score, by name. Absent where it measures nothing, or did not yet. */
   readonly measures?: Readonly<Record<string, MeasuredOutcome>>;
+  /** Absent where nobody knows what the weights were pre-trained on, and where it was not taken yet. */
+  readonly forgetting?: Forgetting;
   /** Loss of every step's batch. */
   readonly trainLoss: readonly Point[];
   /** Loss on the validation examples. */

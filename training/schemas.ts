@@ -197,6 +197,15 @@ export const DataSource = z.strictObject({
   ),
 });
 
+/** What a run did to what its base checkpoint could do. */
+export const Forgetting = z.strictObject({
+  corpus: z.string().min(1),
+  before: finite,
+  after: finite.nullable(),
+});
+/** See run.ts. */
+export type Forgetting = run.Forgetting;
+
 /** What a finished run found. */
 export const RunOutcome = z.strictObject({
   score: finite.min(0).max(1),
@@ -205,6 +214,7 @@ export const RunOutcome = z.strictObject({
   testLoss: finite.nullable().default(null),
   // Results from before tasks had measures go without.
   measures: z.record(z.string(), MeasuredOutcome).exactOptional(),
+  forgetting: Forgetting.exactOptional(),
   trainLoss: z.array(Point),
   validationLoss: z.array(Point),
   discrepancies: z.array(Discrepancy),

@@ -8,6 +8,7 @@ import { runSession } from "./loop/session.ts";
 import type { OwnEntries } from "./registry.ts";
 import { resolveRun } from "./resolve/resolve.ts";
 import { type RunConfig, runId, type RunOutcome, type RunResult } from "./run.ts";
+import { openRetained } from "./scoring/forgetting.ts";
 import { withShipped } from "./shipped.ts";
 
 /** What a caller may bring and watch. */
@@ -33,7 +34,9 @@ export async function train(gpu: Gpu, config: RunConfig, options: TrainOptions =
   requireBindings(gpu, model, precisionsOf(complete.targetModules, complete.memory?.frozenWeights, model));
   const environment = await environmentOf(gpu);
   const source = await baseWeights(model);
-  const session = await runSession(gpu, complete, { task, entry: model, module: method, source }, options);
+  const retained = await openRetained(gpu, complete, model, source);
+  const parts = { task, entry: model, module: method, source, retained };
+  const session = await runSession(gpu, complete, parts, options);
   const header = { schema: 1, id: await runId(complete), config: complete, environment } as const;
   if (session.divergedAt !== null) {
     return { ...header, status: "diverged", step: session.divergedAt, trainLoss: session.trainLoss };
@@ -44,6 +47,7 @@ export async function train(gpu: Gpu, config: RunConfig, options: TrainOptions =
     scores,
     testLoss: session.testLoss,
     ...(session.measures && { measures: session.measures }),
+    ...(session.forgetting && { forgetting: session.forgetting }),
     trainLoss: session.trainLoss,
     validationLoss: session.validationLoss,
     discrepancies: session.discrepancies,

@@ -15,7 +15,7 @@ export interface RunWork {
   readonly training: Passes;
   /** Of these, what is done when the loss of a step, from 0, has been read. */
   until(step: number): Passes;
-  /** See `countScoring`; the loss on the test examples too. */
+  /** See `countScoring`; the losses on the test examples and on pretraining examples too. */
   readonly scoring: readonly Passes[];
   /** The same of its base checkpoint. */
   readonly baseScoring: readonly Passes[];
@@ -31,8 +31,8 @@ interface Counted {
   readonly model: KnownModel;
   /** Once it was trained on many examples, and before it was. */
   readonly scoring: { readonly trained: readonly Passes[]; readonly untrained: readonly Passes[] };
-  /** Of the loss on the test examples, which is taken of runs alone. */
-  readonly testLoss: readonly Passes[];
+  /** Of the losses on the test examples and on pretraining examples, which are taken of runs alone. */
+  readonly losses: readonly Passes[];
 }
 
 /** Steps between two waits for the GPU, as training has them. */
@@ -95,8 +95,14 @@ function withoutSlice({ task: { testSlice: _, ...task } }: Pick<RunConfig, "task
 
 async function countExamples({ config, task, model }: ResolvedRun): Promise<Counted> {
   // Loaded when needed: what reads texts and images is not needed to list and to report.
-  const [{ loadExamples, rowLengthsOf }, { shapedByHead }, { countScoring }] = await Promise.all([
+  const [
+    { loadExamples, rowLengthsOf },
+    { corpusOf, PRETRAINING_AMOUNTS },
+    { shapedByHead },
+    { countScoring },
+  ] = await Promise.all([
     import("../../training/resolve/examples.ts"),
+    import("../../training/resolve/corpus.ts"),
     import("../../training/resolve/heads.ts"),
     import("../../training/cost/scoring_work.ts"),
   ]);
@@ -104,11 +110,16 @@ async function countExamples({ config, task, model }: ResolvedRun): Promise<Coun
   const shaped = await shapedByHead(config.model, model, data), lengths = rowLengthsOf(data);
   const scoring = (endsTexts: boolean) => countScoring(task, data, config.scoreOn, shaped, endsTexts);
   const trained = await scoring(true), counted = lengths ? ofRows(shaped, lengths) : shaped;
+  const lossOf = ({ architecture }: Pick<KnownModel, "architecture">, examples: number): Passes => ({
+    count: 1,
+    flops: forwardFlopsOf(architecture, examples),
+  });
   return {
     model: counted,
-    testLoss: config.scoreOn === "test" && data.testBatches
-      ? [{ count: 1, flops: forwardFlopsOf(counted.architecture, config.task.testExamples) }]
-      : [],
+    losses: [
+      ...config.scoreOn === "test" && data.testBatches ? [lossOf(counted, config.task.testExamples)] : [],
+      ...corpusOf(model, config.model) ? [lossOf(shaped, PRETRAINING_AMOUNTS.validationExamples)] : [],
+    ],
     // The project's own models were pre-trained to end their texts.
     scoring: { trained, untrained: model.folder === undefined ? trained : await scoring(false) },
   };
@@ -121,7 +132,7 @@ export function ofRows(model: KnownModel, lengths: RowLengths): KnownModel {
 
 function countRun(
   config: RunConfig,
-  { model, scoring, testLoss }: Counted,
+  { model, scoring, losses }: Counted,
   method: ResolvedRun["method"],
 ): RunWork {
   const { steps, validateEvery, telemetryEvery, task } = config;
@@ -138,7 +149,7 @@ function countRun(
   return {
     training: passes(steps, validatedBefore(steps) + 1),
     until: (step) => step === 0 ? { count: 0, flops: 0 } : passes(step, validatedBefore(step)),
-    scoring: [...steps * config.batchSize >= TRAINED ? scoring.trained : scoring.untrained, ...testLoss],
+    scoring: [...steps * config.batchSize >= TRAINED ? scoring.trained : scoring.untrained, ...losses],
     baseScoring: scoring.untrained,
     peakBytes: predictMemory(config, model, method).peakBytes,
   };

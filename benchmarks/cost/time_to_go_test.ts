@@ -23,7 +23,7 @@ const runs = recorded.runs.map(({ config, said, ms }) => ({
   said: said as unknown as readonly Said[],
   ms,
 }));
-/** Runs were recorded before the loss on the test examples was taken. */
+/** Runs were recorded before the losses on the test examples and on pretraining examples were taken. */
 const before = Object.entries(tasks).map(([name, task]): [string, Task] => [name, {
   ...task,
   load: async (options, model) => {
@@ -31,7 +31,11 @@ const before = Object.entries(tasks).map(([name, task]): [string, Task] => [name
     return data;
   },
 }]);
-const registries = { tasks: Object.fromEntries(before), models: { ...models }, optimizers };
+const registries = {
+  tasks: Object.fromEntries(before),
+  models: Object.fromEntries(Object.values(models).map((model) => [model.id, { ...model, recipe: null }])),
+  optimizers,
+};
 const workOf = await countRuns(await resolveRuns(runs.map(({ config }) => config), registries));
 
 const plan = { runs: runs.map(({ config }, i) => ({ id: String(i), config })) };

@@ -35,6 +35,7 @@ import { axesTable } from "./tables/axes.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
+import { forgettingTable } from "./tables/forgetting.ts";
 import { gapSharesTable } from "./tables/gap_shares.ts";
 import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
 import { measuresTable } from "./tables/measures.ts";
@@ -120,6 +121,7 @@ export function buildReport(
     separationTable(study),
     comparisonsTable(pairs, study.margin),
     gapSharesTable(findings.gaps),
+    forgettingTable(study),
     anyTwoTable(study, [...pairs, ...findings.others]),
     rankingsTable(findings.rankings),
     costsTable(study),

@@ -43,6 +43,7 @@ Deno.test("buildReport() draws the charts, and those of rates only where there w
     "loss-by-seconds",
     "cost-to-target",
     "score-against-cost",
+    "score-against-forgetting",
     "discrepancy-by-step",
     "discrepancy-by-layer",
     "discrepancy-by-kind",
@@ -400,12 +401,14 @@ Deno.test("buildReport() shows no lower bound where no method has factors", asyn
     "loss-by-seconds",
     "cost-to-target",
     "score-against-cost",
+    "score-against-forgetting",
     "effective-rank-by-step",
   ]);
   assertEquals(report.tables.map(({ title }) => title), [
     "Scores",
     "Scores of every seed",
     "Sources of error",
+    "Forgetting",
     "Costs",
     "Gradient discrepancy",
     "Gradient discrepancy by kind of weight",

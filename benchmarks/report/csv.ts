@@ -1,7 +1,7 @@
 /** @file One line a run, or a measurement, for spreadsheets and data frames. */
 import { weightKindOf } from "../../models/weight_kind.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
+import type { BaseResult, Forgetting, RunConfig, RunResult } from "../../training/run.ts";
 import { baseOf } from "../sweep/bases.ts";
 import { finalValidationLoss } from "../rates/choose.ts";
 import { nameSize, optionsWithoutRank, rankOf } from "../sweep/method.ts";
@@ -31,6 +31,8 @@ const columns: readonly Column<RunResult>[] = [
   ],
   ["validation_loss", finalValidationLoss],
   ["test_loss", (result) => result.status === "done" ? result.outcome.testLoss : null],
+  ["pretraining_loss_before", (result) => forgettingOf(result)?.before],
+  ["pretraining_loss", (result) => forgettingOf(result)?.after],
   ["gradient_error", (result) => meanOf(result, (one) => one.gradientError)],
   ["gradient_error_bound", (result) => meanOf(result, (one) => one.lowerBound)],
   ["gradient_cosine", (result) => meanOf(result, (one) => one.gradientCosine)],
@@ -138,6 +140,10 @@ function write<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
     ...rows.map((row) => columns.map(([, read]) => String(read(row) ?? ""))),
   ];
   return lines.map((line) => `${line.map(quote).join(",")}\r\n`).join("");
+}
+
+function forgettingOf(result: RunResult): Forgetting | undefined {
+  return result.status === "done" ? result.outcome.forgetting : undefined;
 }
 
 /** Mean of a number over a run's measurements; `read` gets the last measured step too. */

@@ -62,6 +62,7 @@ function findingsThatDiffer(here: DoneRun["outcome"], there: DoneRun["outcome"])
   const measured = here.measures !== undefined && there.measures !== undefined;
   return [
     ...same(here.scores, there.scores) ? [] : ["scores"],
+    ...here.forgetting && there.forgetting && !same(here.forgetting, there.forgetting) ? ["forgetting"] : [],
     ...measured ? measures.flatMap(([name, one, other]) => same(one, other) ? [] : [`"${name}"`]) : [],
     ...sameDiscrepancies(here.discrepancies, there.discrepancies) ? [] : ["telemetry"],
     ...same(here.inspected, there.inspected) ? [] : ["inspected curves"],

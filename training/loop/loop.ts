@@ -1,5 +1,5 @@
 /** @file The loop that every method goes through. It never asks which method it runs. */
-import { createGradients, Tape } from "../../autodiff/mod.ts";
+import { createGradients } from "../../autodiff/mod.ts";
 import type { GradientStore } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
@@ -14,7 +14,8 @@ import { createPredictor } from "../scoring/predict.ts";
 import { scoreExamples } from "../scoring/score_examples.ts";
 import { type PeakMeter, StepClock, type StepWindow } from "../telemetry/meters.ts";
 import { beginMeasurement, type StartWeights } from "../telemetry/telemetry.ts";
-import { differentiate, lossOf, targetCount } from "./differentiate.ts";
+import { differentiate } from "./differentiate.ts";
+import { heldOutLoss, heldOutSize } from "./held_out.ts";
 import { isLowPrecision } from "../../autodiff/tape.ts";
 import { adaptedForward, type ForwardOf, measuredForward, mergedForward, withMemory } from "./forward.ts";
 import type { Progress } from "./progress.ts";
@@ -28,8 +29,6 @@ const START = 2;
 const ALWAYS_MEASURED = 2;
 /** Milliseconds of a step from which the run waits for each by itself, so that it hears soon when it is to stop. */
 const SLOW_STEP = 500;
-/** Fewest examples of a validation batch: small training batches would waste the GPU there. */
-const VALIDATION_BATCH = 64;
 
 /** Curves that a loop fills. */
 export type Curves = Pick<Progress, "trainLoss" | "validationLoss">;
@@ -195,7 +194,12 @@ export class Loop {
   async testLoss(): Promise<number | null> {
     const { config, data } = this.#parts;
     if (config.scoreOn !== "test" || !data.testBatches) return null;
-    const value = await this.#heldOutLoss(data.testBatches(this.#heldOutSize()));
+    return await this.lossOn((size) => data.testBatches!(size));
+  }
+
+  /** The loss on held-out examples, in batches of a size that this names; null where it is not finite. */
+  async lossOn(batchesOf: (size: number) => Iterable<Batch>): Promise<number | null> {
+    const value = await this.#heldOutLoss(batchesOf(this.#heldOutSize()));
     return Number.isFinite(value) ? value : null;
   }
 
@@ -297,26 +301,17 @@ export class Loop {
   }
 
   #heldOutSize(): number {
-    return Math.max(this.#parts.config.batchSize, VALIDATION_BATCH);
+    return heldOutSize(this.#parts.config);
   }
 
   /** Mean loss of all targets of examples that are not trained on. */
-  async #heldOutLoss(batchesOf: Iterable<Batch>): Promise<number> {
+  async #heldOutLoss(batches: Iterable<Batch>): Promise<number> {
     const { gpu, model, keeper } = this.#parts;
     using _ = gpu.scope("validation", "activations");
-    const forward = this.#evaluation(), batches = [...batchesOf];
-    const count = batches.reduce((sum, batch) => sum + targetCount(batch), 0);
-    const total = gpu.zeros([1], "validation loss");
-    const store = createGradients(gpu, []);
-    for (const batch of batches) {
+    return await heldOutLoss(gpu, model, this.#evaluation(), batches, async () => {
       if (this.#isSlow) await gpu.flush();
       await keeper.pause();
-      using _ = gpu.scope("validation batch");
-      const tape = new Tape(gpu, store);
-      accumulate(gpu, total, lossOf(gpu, model, forward(tape), batch, { count }).value);
-    }
-    const [value] = await gpu.download(total);
-    return value!;
+    });
   }
 
   /**

@@ -14,7 +14,8 @@ import { matchTargetModules } from "../configuration.ts";
 import { precisionsOf } from "./bindings.ts";
 import { loadExamples, rowLengthsOf } from "../resolve/examples.ts";
 import { withHead } from "../resolve/heads.ts";
-import { type RunConfig, runId, type RunOutcome } from "../run.ts";
+import { type Forgetting, type RunConfig, runId, type RunOutcome } from "../run.ts";
+import type { Retained } from "../scoring/forgetting.ts";
 import { PeakMeter } from "../telemetry/meters.ts";
 import { readWeights } from "../telemetry/telemetry.ts";
 import { withMemory } from "./forward.ts";
@@ -29,6 +30,8 @@ export interface RunParts {
   readonly entry: ModelEntry;
   readonly module: OptimizerModule;
   readonly source: WeightSource;
+  /** What the weights were pre-trained on; null or absent where nobody knows. */
+  readonly retained?: Retained | null;
   /** Receives the trained model before it is freed. */
   readonly onTrained?: (model: Model) => Promise<void>;
 }
@@ -171,17 +174,22 @@ export async function runSession(
       ? await peak.without(() => run.score(parts.task))
       : { scores: [], measures: undefined };
     const testLoss = divergedAt === null ? await peak.without(() => run.testLoss()) : null;
+    const ran = kernelsSoFar(),
+      forgetting = divergedAt === null && parts.retained
+        ? await peak.without(() => forgettingOf(run, parts.retained!))
+        : undefined;
     const scoringMs = performance.now() - scoringBegun, rows = rowLengthsOf(data);
     return {
       divergedAt,
       scores,
       testLoss,
       ...(measures && { measures }),
+      ...(forgetting && { forgetting }),
       trainLoss: run.trainLoss,
       validationLoss: run.validationLoss,
       discrepancies: run.discrepancies,
       inspected: run.inspected,
-      kernels: kernelsSoFar(),
+      kernels: ran,
       ...(data.source && { data: data.source }),
       ...(rows && { rows }),
       cost: { ...cost, scoringMs },
@@ -190,6 +198,10 @@ export async function runSession(
   } finally {
     gpu.trim();
   }
+}
+
+async function forgettingOf(run: Loop, { corpus, before, batches }: Retained): Promise<Forgetting> {
+  return { corpus, before, after: await run.lossOn(batches) };
 }
 
 function attach(

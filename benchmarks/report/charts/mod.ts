@@ -19,6 +19,7 @@ import { performanceProfile } from "./performance_profile.ts";
 import { ranksKept } from "./ranks_kept.ts";
 import { scoreAgainstCost } from "./score_against_cost.ts";
 import { scoreAgainstDiscrepancy } from "./score_against_discrepancy.ts";
+import { scoreAgainstForgetting } from "./score_against_forgetting.ts";
 import { scoreByRank } from "./score_by_rank.ts";
 import { scoreByRate } from "./score_by_rate.ts";
 import { scoreByTask } from "./score_by_task.ts";
@@ -35,6 +36,7 @@ export const charts: readonly Chart[] = [
   lossBySeconds,
   costToTarget,
   scoreAgainstCost,
+  scoreAgainstForgetting,
   discrepancyByStep,
   discrepancyByLayer,
   discrepancyByKind,

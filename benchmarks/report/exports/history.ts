@@ -93,7 +93,7 @@ function summaryOf(result: RunResult): HistoryRecord {
   const { status } = result;
   if (status === "failed") return { status, error: result.error };
   if (status === "diverged") return { status, _step: result.step };
-  const { score, scores, measures = {}, trainLoss, validationLoss, cost } = result.outcome;
+  const { score, scores, measures = {}, forgetting, trainLoss, validationLoss, cost } = result.outcome;
   const last = (name: string, points: readonly Point[]) =>
     points.length > 0 ? { [name]: points.at(-1)!.value } : {};
   return {
@@ -109,6 +109,8 @@ function summaryOf(result: RunResult): HistoryRecord {
     ),
     ...last("train/loss", trainLoss),
     ...last("validation/loss", validationLoss),
+    ...forgetting && { "pretraining/loss_before": forgetting.before },
+    ...typeof forgetting?.after === "number" && { "pretraining/loss": forgetting.after },
     "cost/trainable_parameters": cost.trainableParameters,
     "cost/state_bytes": cost.stateBytes,
     ...cost.peakBytes !== null && { "cost/peak_bytes": cost.peakBytes },

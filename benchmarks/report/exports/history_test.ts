@@ -37,6 +37,7 @@ Deno.test("toHistory() tells a run in lines: its config, each step with all that
   }
   assertEquals([summary._type, summary.status, summary.score], ["summary", "done", outcome.score]);
   assertEquals(summary["cost/peak_bytes"], outcome.cost.peakBytes);
+  assertEquals(summary["pretraining/loss"], outcome.forgetting!.after);
 });
 
 Deno.test("historyOf() gives each map's measurements and their mean, the rate of the step, and clocks from the stored pace", async () => {

@@ -5,6 +5,7 @@ import type { Point, RunConfig } from "../../../training/run.ts";
 import { UserError } from "../../../errors/user_error.ts";
 import { rankOf } from "../../sweep/method.ts";
 import { mean } from "../../statistics/statistics.ts";
+import { riseOf } from "../../study/forgetting.ts";
 import type { DoneRun } from "../../study/study.ts";
 import type { PeftResult } from "./peft_format.ts";
 import { peftMethodOf } from "./peft_methods.ts";
@@ -22,6 +23,7 @@ function reading({ environment, config }: DoneRun): string {
     "and no percentile: accelerator_memory_reserved_avg and _99th repeat it.",
     "train_time is attaching plus steps at their median time, without validation; metrics' train time and tokens / sec " +
     "come from the same median. Tokens count padding. file_size is four bytes for each trained parameter.",
+    "forgetting is the rise of the loss on held-out examples of what the base checkpoint was pre-trained on, not on Wikipedia.",
     "null is what the harness does not measure.",
   ].join("\n");
 }
@@ -71,7 +73,7 @@ export function toPeft(run: DoneRun, registries: Registries, dataTitle: string):
   const { tokens, parameters } = modelOf(run, registries).architecture;
   const { peftConfig, optimizerType, optimizerKwargs } = peftMethodOf(config);
   const stepSeconds = cost.medianStepMs / 1000, tokensAStep = config.batchSize * tokens;
-  const bytes = cost.peakBytes;
+  const bytes = cost.peakBytes, forgetting = riseOf(run);
   return {
     run_info: {
       created_at: environment.startedAt.replace(/(\.\d+)?Z$/, "+00:00"),
@@ -131,6 +133,7 @@ export function toPeft(run: DoneRun, registries: Registries, dataTitle: string):
           "train loss": last.loss,
           "train samples": config.steps * config.batchSize,
           "train total tokens": config.steps * tokensAStep,
+          ...forgetting !== null && { forgetting },
         },
       ],
     },

@@ -68,6 +68,11 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
       score: scores.reduce<number>((sum, score) => sum + score, 0) / scores.length,
       scores,
       testLoss: config.scoreOn === "test" ? lossAt(config.steps) * (1 + 0.2 * noise[0]!) : null,
+      forgetting: {
+        corpus: "made-up",
+        before: 0.5,
+        after: 0.5 + 0.4 * strength * config.schedule.learningRate / 1e-3,
+      },
       trainLoss: steps.filter((step) => step % 2 === 0).map((step) => ({
         step,
         value: lossAt(step) * (1 + noise[step]!),

@@ -1,0 +1,58 @@
+/** @file How much a run forgets: the loss on held-out examples of what its base checkpoint was pre-trained on. */
+import type { Gpu } from "../../gpu/gpu.ts";
+import type { ModelEntry } from "../../models/entry.ts";
+import type { Batch } from "../../models/model.ts";
+import type { WeightSource } from "../../models/weights.ts";
+import { canonicalJson } from "../../files/canonical_json.ts";
+import type { Task, TaskData } from "../../tasks/task.ts";
+import { precisionsOf } from "../loop/bindings.ts";
+import { plainForward } from "../loop/forward.ts";
+import { heldOutLoss, heldOutSize } from "../loop/held_out.ts";
+import { corpusOf, PRETRAINING_AMOUNTS } from "../resolve/corpus.ts";
+import type { Forgetting, RunConfig } from "../run.ts";
+
+/** Held-out examples of what a base checkpoint was pre-trained on, and its own loss on them. */
+export interface Retained extends Pick<Forgetting, "corpus" | "before"> {
+  /** The examples in batches of so many, always the same. */
+  batches(size: number): Iterable<Batch>;
+}
+
+/** Corpora that were loaded: their held-out examples are the same for all runs. */
+const loaded = new Map<Task, Promise<TaskData>>();
+
+/** Losses of base checkpoints that were taken, by GPU and checkpoint: they are the same for all runs. */
+const taken = new WeakMap<Gpu, Map<string, number>>();
+
+/**
+ * What a run's base checkpoint was pre-trained on, and its loss on that before fine-tuning. Null where nobody knows: where
+ * the weights are the user's or random, and where another head takes the place of the checkpoint's.
+ *
+ * Everything that this allocates on the GPU is freed.
+ */
+export async function openRetained(
+  gpu: Gpu,
+  config: RunConfig,
+  entry: ModelEntry,
+  source: WeightSource,
+): Promise<Retained | null> {
+  const corpus = corpusOf(entry, config.model);
+  if (!corpus) return null;
+  const data = loaded.get(corpus) ?? corpus.load({ ...PRETRAINING_AMOUNTS, seed: entry.recipe!.seed });
+  loaded.set(corpus, data);
+  const { validationBatches } = await data, losses = taken.get(gpu) ?? new Map<string, number>();
+  taken.set(gpu, losses);
+  const { model, memory: { frozenWeights } = {}, targetModules } = config;
+  const key = canonicalJson({
+    model,
+    size: heldOutSize(config),
+    ...frozenWeights && { frozenWeights, targetModules },
+  });
+  let before = losses.get(key);
+  if (before === undefined) {
+    using _ = gpu.scope("base", "weights");
+    const built = entry.create(gpu, source, precisionsOf(targetModules, frozenWeights, entry));
+    before = await heldOutLoss(gpu, built, plainForward, validationBatches(heldOutSize(config)));
+    losses.set(key, before);
+  }
+  return { corpus: corpus.id, before, batches: validationBatches };
+}
