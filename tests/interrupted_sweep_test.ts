@@ -8,7 +8,7 @@ const test = testNeeding(PROGRAMS);
 const repository = new URL("../", import.meta.url).pathname;
 
 /** What `./run` starts, as it starts it. */
-const START = `words=$(deno run --no-prompt --allow-read=. launch.ts "$0" "$@") || exit
+const START = `words=$(deno run --no-prompt --allow-read=. --allow-env launch.ts "$0" "$@") || exit
 eval "set -- $words"
 exec deno "$@"`;
 

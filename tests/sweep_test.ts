@@ -18,7 +18,7 @@ interface Outcome {
 }
 
 /** What `./run` starts, as it starts it; the first argument is the folder that it was called from. */
-const START = `words=$(deno run --no-prompt --allow-read=. launch.ts "$0" "$@") || exit
+const START = `words=$(deno run --no-prompt --allow-read=. --allow-env launch.ts "$0" "$@") || exit
 eval "set -- $words"
 exec deno "$@"`;
 
