@@ -221,7 +221,7 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
     case "bench-python": {
       const sweep = positional.filter((one) => isPath(commands[name].positional.kind, one)).map(folderOf);
       const asked = [
-        ...["data", "model", "adapter", "rates"].flatMap(named),
+        ...["data", "model", "adapter", "rates", "retain"].flatMap(named),
         ...named("data").flatMap(besides),
         ...paths.get("may-read") ?? [],
         // What a file imports lies beside it.
@@ -238,7 +238,7 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
         read: [
           ...project,
           ...out,
-          ...["data", "model", "adapter", "rates"].flatMap(named),
+          ...["data", "model", "adapter", "rates", "retain"].flatMap(named),
           ...named("data").flatMap(besides),
           ...(paths.get("with") ?? []).map(folderOf),
         ],

@@ -145,6 +145,7 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   }
   validateData(parsed.task, task, registries.tasks);
   validateHead(parsed, model);
+  validateRetained(parsed, model);
   validateParts(parsed, where);
   const options = completeOptions(module, parsed.optimizer.options);
   const targetModules = matchTargetModules(parsed.targetModules, model.targetModules());
@@ -249,6 +250,19 @@ function validateHead(
     ? "real images are needed, --data DIR"
     : null;
   if (wanted !== null) throw new UserError(`Cannot use head "${head}" with model "${id}": ${wanted}`);
+}
+
+/** A text tells what a decoder of the user's forgets: the project's own models have a corpus, and others write no text. */
+function validateRetained({ model: { id }, retain }: RunConfig, { folder, family }: KnownModel): void {
+  if (!retain) return;
+  const wanted = folder === undefined
+    ? "a model in a folder is needed, --model DIR"
+    : family !== "decoder"
+    ? `it is a ${family} model, a decoder is needed`
+    : null;
+  if (wanted !== null) {
+    throw new UserError(`Cannot tell by ${retain.path} what model "${id}" forgets: ${wanted}`);
+  }
 }
 
 /**

@@ -38,6 +38,14 @@ export interface ModuleSource {
   readonly fingerprint: string;
 }
 
+/** A file with a text. */
+export interface TextFile {
+  /** Where it is. Another path to the same bytes is the same text. */
+  readonly path: string;
+  /** SHA-256 over its bytes, in hex. A run notes it, and where it is given the file must have it. */
+  readonly fingerprint?: string;
+}
+
 /** Everything that decides a run's outcome. Two runs with equal configs are the same run. */
 export interface RunConfig {
   /** Version of this format. */
@@ -105,6 +113,8 @@ export interface RunConfig {
   readonly seed: number;
   /** Complete configs leave out what is "f32" or "none", and the whole where nothing is left. */
   readonly memory?: MemoryOptions;
+  /** A text that forgetting is told by, for a decoder in a folder: nobody knows what that was pre-trained on. */
+  readonly retain?: TextFile;
 }
 
 /** One measurement at one target module: how a method's step compares with the full gradient G. */
@@ -218,7 +228,7 @@ export interface MeasuredOutcome {
 
 /** What a run did to what its base checkpoint could do: losses on held-out examples that it was pre-trained on, in nats a target. */
 export interface Forgetting {
-  /** What the examples are of: the id of a pretraining corpus. */
+  /** What the examples are of: the id of a pretraining corpus, or the name of the file that `retain` names. */
   readonly corpus: string;
   /** Loss of the base checkpoint. */
   readonly before: number;
@@ -350,6 +360,7 @@ export async function runIds(configs: readonly RunConfig[]): Promise<string[]> {
       task: withoutPaths(config.task),
       model: withoutPaths(config.model),
       optimizer: withoutPaths(config.optimizer),
+      ...(config.retain && { retain: withoutPaths(config.retain) }),
     };
     return nameOf(joinFields(fields, textOf));
   });
@@ -361,18 +372,19 @@ export async function runIds(configs: readonly RunConfig[]): Promise<string[]> {
  * files in another place are the same.
  */
 export async function recordId(
-  config: Pick<RunConfig, "task" | "model"> & Partial<Pick<RunConfig, "optimizer">>,
+  config: Pick<RunConfig, "task" | "model"> & Partial<Pick<RunConfig, "optimizer" | "retain">>,
 ): Promise<string> {
-  const { task, model, optimizer } = config, nameOf = await namer();
+  const { task, model, optimizer, retain } = config, nameOf = await namer();
   return nameOf(canonicalJson({
     ...config,
     task: unplaced(task),
     model: unplaced(model),
     ...(optimizer && { optimizer: unplaced(optimizer) }),
+    ...(retain && { retain: unplaced(retain) }),
   }));
 }
 
-/** What a config says of a task, a model or a method. */
+/** What a config says of a task, a model, a method or a text. */
 interface Choice {
   readonly adapter?: { readonly path: string; readonly fingerprint?: string };
   readonly fingerprint?: string;

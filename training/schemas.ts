@@ -92,6 +92,14 @@ export const MemoryOptions = z.strictObject({
 /** See run.ts. */
 export type MemoryOptions = run.MemoryOptions;
 
+/** A file with a text. */
+export const TextFile = z.strictObject({
+  path: z.string().min(1),
+  fingerprint: fingerprint.exactOptional(),
+});
+/** See run.ts. */
+export type TextFile = run.TextFile;
+
 /** Everything that decides a run's outcome. Two runs with equal configs are the same run. */
 export const RunConfig = z.strictObject({
   schema: z.literal(1),
@@ -110,6 +118,7 @@ export const RunConfig = z.strictObject({
   scoreOn: z.enum(["validation", "test"]),
   seed: z.int().min(0).max(0xffffffff),
   memory: MemoryOptions.exactOptional(),
+  retain: TextFile.exactOptional(),
 });
 /** See run.ts. */
 export type RunConfig = run.RunConfig;

@@ -80,6 +80,7 @@ export function readOverrides(
     ...(targets && { targets }),
     ...(alsoTrain && { alsoTrain }),
     ...(memory && { memory }),
+    ...(texts.has("retain") && { retain: texts.get("retain")! }),
     ...(data !== undefined && { data }),
     ...(counts && {
       examples: {

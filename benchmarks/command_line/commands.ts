@@ -219,6 +219,7 @@ const bench = {
         "DIR",
         "with an adapter of PEFT's format in the model's weights; docs/export.md",
       ),
+      retain: path("FILE", "a text by which reports tell what a decoder in a folder forgets; docs/report.md"),
       "may-read": paths(
         "PATH",
         "a path that the sweep's file names and ./run would not let it read; may be given again",
@@ -300,6 +301,7 @@ export const commands = {
         "train-on-test": bench.options["train-on-test"],
         model: bench.options.model,
         adapter: bench.options.adapter,
+        retain: bench.options.retain,
       }),
     },
     positional: {

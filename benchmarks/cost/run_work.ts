@@ -4,6 +4,7 @@ import type { TaskData } from "../../tasks/task.ts";
 import type { KnownModel } from "../../training/configuration.ts";
 import type { ResolvedRun } from "../../training/resolve/resolve.ts";
 import { predictMemory } from "../../training/cost/memory.ts";
+import type { RetainedText } from "../../training/resolve/retained_text.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import type { RunConfig } from "../../training/run.ts";
 import type { Passes } from "../../training/cost/scoring_work.ts";
@@ -61,7 +62,13 @@ export async function countRuns(runs: Iterable<ResolvedRun>): Promise<WorkOf> {
     const { config } = run;
     let work = find(config);
     if (!work) {
-      const { model, scoreOn } = config, key = canonicalJson({ task: withoutSlice(config), model, scoreOn });
+      const { model, scoreOn, retain } = config,
+        key = canonicalJson({
+          task: withoutSlice(config),
+          model,
+          scoreOn,
+          ...retain && { retain },
+        });
       const counted = byExamples.get(key) ?? await countExamples(run);
       byExamples.set(key, counted);
       work = countRun(config, counted, run.method);
@@ -110,6 +117,7 @@ async function countExamples({ config, task, model }: ResolvedRun): Promise<Coun
   const shaped = await shapedByHead(config.model, model, data), lengths = rowLengthsOf(data);
   const scoring = (endsTexts: boolean) => countScoring(task, data, config.scoreOn, shaped, endsTexts);
   const trained = await scoring(true), counted = lengths ? ofRows(shaped, lengths) : shaped;
+  const text = config.retain && await readText(config.retain, model);
   const lossOf = ({ architecture }: Pick<KnownModel, "architecture">, examples: number): Passes => ({
     count: 1,
     flops: forwardFlopsOf(architecture, examples),
@@ -119,10 +127,16 @@ async function countExamples({ config, task, model }: ResolvedRun): Promise<Coun
     losses: [
       ...config.scoreOn === "test" && data.testBatches ? [lossOf(counted, config.task.testExamples)] : [],
       ...corpusOf(model, config.model) ? [lossOf(shaped, PRETRAINING_AMOUNTS.validationExamples)] : [],
+      ...text ? [lossOf(ofRows(shaped, { input: text.length, target: 0 }), text.rows)] : [],
     ],
     // The project's own models were pre-trained to end their texts.
     scoring: { trained, untrained: model.folder === undefined ? trained : await scoring(false) },
   };
+}
+
+async function readText(file: NonNullable<RunConfig["retain"]>, model: KnownModel): Promise<RetainedText> {
+  const { readRetainedText } = await import("../../training/resolve/retained_text.ts");
+  return await readRetainedText(file, model);
 }
 
 /** A model as its costs are for rows of these lengths. */

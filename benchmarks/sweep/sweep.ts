@@ -154,6 +154,8 @@ export interface SweepOverrides {
   readonly alsoTrain?: readonly string[];
   /** How runs save memory, for every task; what is not named stays. */
   readonly memory?: NonNullable<RunConfig["memory"]>;
+  /** Path of a text that forgetting is told by, for every task. */
+  readonly retain?: string;
   /** Path of real data for every task that is left. */
   readonly data?: string;
   /** How the data are read, where they are the user's own. */
@@ -204,6 +206,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     targets,
     alsoTrain,
     memory,
+    retain,
     data,
     layout,
     trainOnTest,
@@ -233,6 +236,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     ...(memory && { memory: { ...before.memory, ...memory } }),
     ...(targets && { targetModules: [...targets] }),
     ...(alsoTrain && { alsoTrain: [...alsoTrain] }),
+    ...(retain !== undefined && { retain: { path: retain } }),
   });
   return {
     ...spec,

@@ -6,7 +6,7 @@ import { completeConfig, type Registries, resolveModel, withDataFingerprint } fr
 import { lookup } from "../lookup.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import { joinEntries } from "../registry.ts";
-import type { RunConfig } from "../run.ts";
+import type { RunConfig, TextFile } from "../run.ts";
 
 /** A run with what its config names. */
 export interface ResolvedRun<R extends Registries = Registries> {
@@ -100,6 +100,7 @@ export async function resolveRuns<R extends Registries>(
   // Runs that differ in method, rate and seed share these objects: nothing is made of them twice.
   const seen = new Map<RunConfig["task"], Map<RunConfig["model"], Omit<Found<R>, "method">>>();
   const methods = new Map<string, R["optimizers"][string]>();
+  const texts = new Map<string, TextFile>();
   const runs: ResolvedRun<R>[] = [];
   for (const config of configs) {
     const ofTask = seen.get(config.task) ?? new Map<RunConfig["model"], Omit<Found<R>, "method">>();
@@ -126,7 +127,9 @@ export async function resolveRuns<R extends Registries>(
       lookup("optimizer", registries.optimizers, id, module) as R["optimizers"][string];
     methods.set(id, method);
     const { choices, ...parts } = found;
-    runs.push({ ...parts, method, config: { ...config, ...choices } });
+    const retain = config.retain &&
+      await once(texts, config.retain, () => withTextFingerprint(config.retain!, config.model.id));
+    runs.push({ ...parts, method, config: { ...config, ...choices, ...(retain && { retain }) } });
   }
   return runs;
 }
@@ -147,6 +150,12 @@ async function completeModel(config: RunConfig, registries: Registries): Promise
     import("./heads.ts"),
   ]);
   return (await withHeadChoice(await withModelFingerprint(config), registries)).model;
+}
+
+/** A text with the fingerprint of its file. */
+async function withTextFingerprint(text: TextFile, model: string): Promise<TextFile> {
+  const { fingerprintOfText } = await import("./retained_text.ts");
+  return { ...text, fingerprint: await fingerprintOfText(text, model) };
 }
 
 /** `find()`, asked once for equal choices. */

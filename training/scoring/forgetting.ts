@@ -9,7 +9,8 @@ import { precisionsOf } from "../loop/bindings.ts";
 import { plainForward } from "../loop/forward.ts";
 import { heldOutLoss, heldOutSize } from "../loop/held_out.ts";
 import { corpusOf, PRETRAINING_AMOUNTS } from "../resolve/corpus.ts";
-import type { Forgetting, RunConfig } from "../run.ts";
+import { readRetainedText } from "../resolve/retained_text.ts";
+import type { Forgetting, RunConfig, TextFile } from "../run.ts";
 
 /** Held-out examples of what a base checkpoint was pre-trained on, and its own loss on them. */
 export interface Retained extends Pick<Forgetting, "corpus" | "before"> {
@@ -24,10 +25,13 @@ const loaded = new Map<Task, Promise<TaskData>>();
 const taken = new WeakMap<Gpu, Map<string, number>>();
 
 /**
- * What a run's base checkpoint was pre-trained on, and its loss on that before fine-tuning. Null where nobody knows: where
- * the weights are the user's or random, and where another head takes the place of the checkpoint's.
+ * What a run's base checkpoint was pre-trained on, or the text that stands for it, and the loss on that before fine-tuning.
+ * Null where nobody knows: where the weights are the user's and no text is named, where they are random, and where another
+ * head takes the place of the checkpoint's.
  *
  * Everything that this allocates on the GPU is freed.
+ *
+ * @throws {DataError} where the text can't be read or has no rows
  */
 export async function openRetained(
   gpu: Gpu,
@@ -35,15 +39,14 @@ export async function openRetained(
   entry: ModelEntry,
   source: WeightSource,
 ): Promise<Retained | null> {
-  const corpus = corpusOf(entry, config.model);
-  if (!corpus) return null;
-  const data = loaded.get(corpus) ?? corpus.load({ ...PRETRAINING_AMOUNTS, seed: entry.recipe!.seed });
-  loaded.set(corpus, data);
-  const { validationBatches } = await data, losses = taken.get(gpu) ?? new Map<string, number>();
+  const examples = await examplesOf(config, entry);
+  if (!examples) return null;
+  const { corpus, batches } = examples, losses = taken.get(gpu) ?? new Map<string, number>();
   taken.set(gpu, losses);
-  const { model, memory: { frozenWeights } = {}, targetModules } = config;
+  const { model, retain, memory: { frozenWeights } = {}, targetModules } = config;
   const key = canonicalJson({
     model,
+    ...retain && { retain },
     size: heldOutSize(config),
     ...frozenWeights && { frozenWeights, targetModules },
   });
@@ -51,8 +54,28 @@ export async function openRetained(
   if (before === undefined) {
     using _ = gpu.scope("base", "weights");
     const built = entry.create(gpu, source, precisionsOf(targetModules, frozenWeights, entry));
-    before = await heldOutLoss(gpu, built, plainForward, validationBatches(heldOutSize(config)));
+    before = await heldOutLoss(gpu, built, plainForward, batches(heldOutSize(config)));
     losses.set(key, before);
   }
-  return { corpus: corpus.id, before, batches: validationBatches };
+  return { corpus, before, batches };
+}
+
+/** What the weights that a run begins with were pre-trained on; null where nobody knows. */
+async function examplesOf(
+  config: RunConfig,
+  entry: ModelEntry,
+): Promise<Pick<Retained, "corpus" | "batches"> | null> {
+  if (config.retain) {
+    return { corpus: nameOf(config.retain), ...await readRetainedText(config.retain, entry) };
+  }
+  const corpus = corpusOf(entry, config.model);
+  if (!corpus) return null;
+  const data = loaded.get(corpus) ?? corpus.load({ ...PRETRAINING_AMOUNTS, seed: entry.recipe!.seed });
+  loaded.set(corpus, data);
+  const { validationBatches } = await data;
+  return { corpus: corpus.id, batches: validationBatches };
+}
+
+function nameOf({ path }: TextFile): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
