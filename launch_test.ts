@@ -65,6 +65,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "bench --data",
     "bench --model",
     "bench --adapter",
+    "bench --retain",
     "bench --may-read",
     "settle --out",
     "settle --rates",
@@ -72,6 +73,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "settle --data",
     "settle --model",
     "settle --adapter",
+    "settle --retain",
     "data --model",
     "memory --model",
     "report --out",
@@ -95,6 +97,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "slurm --data",
     "slurm --model",
     "slurm --adapter",
+    "slurm --retain",
     "slurm --may-read",
   ]);
 });

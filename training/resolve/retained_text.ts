@@ -61,7 +61,12 @@ export async function readRetainedText({ path }: TextFile, model: TaskModel): Pr
   const begin = start === undefined ? [] : [start];
   // A row has a target for each of its tokens: the last one is that of the row behind the end.
   const length = Math.min(MOST_TOKENS, model.inputSize, begin.length + tokens.length - 1);
-  if (length < 1) throw refused(path, `it has ${tokens.length} tokens, 2 or more are needed`);
+  if (length < 1) {
+    throw refused(
+      path,
+      `it has ${tokens.length} token${tokens.length === 1 ? "" : "s"}, 2 or more are needed`,
+    );
+  }
   const own = length + 1 - begin.length, count = Math.min(MOST_ROWS, Math.floor(tokens.length / own));
   const rows = Array.from(
     { length: count },
