@@ -63,7 +63,7 @@ test("train() tells what a decoder in a folder forgets of a text, which has a pa
     "b.txt": "What the model was trained on before, as far as anybody knows.",
   };
   await withDataFolder(files, async (folder) => {
-    const config = { ...SMALL.llama.config, vocab_size: 300, max_position_embeddings: 128 };
+    const config = { ...SMALL.llama.config, vocab_size: 300, max_position_embeddings: 512 };
     await writeSmall(folder, config, smallWeights(decoderParameters(llamaConfig(config, "small"))));
     const layout = {
       kind: "answer",
@@ -74,7 +74,7 @@ test("train() tells what a decoder in a folder forgets of a text, which has a pa
       schema: 1,
       task: {
         ...{ id: "data", data: `${folder}/data.jsonl`, layout },
-        ...{ trainExamples: 8, validationExamples: 4, testExamples: 4 },
+        ...{ trainExamples: 8, validationExamples: 2, testExamples: 2 },
       },
       model: { id: "mine", path: folder },
       targetModules: ["*"],
@@ -110,7 +110,7 @@ test("train() tells what a decoder in a folder forgets of a text, which has a pa
     const refused = { ...run, model: { id: "vit-tiny" }, task: { ...run.task, id: "digits" } };
     const digits = {
       ...refused,
-      task: { id: "digits", trainExamples: 8, validationExamples: 4, testExamples: 4 },
+      task: { id: "digits", trainExamples: 8, validationExamples: 2, testExamples: 2 },
     };
     await assertRejects(
       () => train(gpu, { ...digits, retain: { path: `${folder}/b.txt` } }),
