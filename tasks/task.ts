@@ -84,8 +84,8 @@ export interface Sampling {
 export interface Generation {
   /** Most tokens. */
   readonly maxTokens: number;
-  /** The token before which it ends. */
-  readonly stop: number;
+  /** The token before which it ends, or several. */
+  readonly stop: number | readonly number[];
   /** Greedy where absent: the most likely token each time. */
   readonly sampling?: Sampling;
 }

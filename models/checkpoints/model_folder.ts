@@ -24,7 +24,13 @@ const CONFIG = "config.json";
 const OPEN_CLIP = "open_clip_config.json";
 /** What cuts real texts into the model's tokens and scales real images, where it is there. */
 const TOKENIZER = "tokenizer.json";
-const PREPARATION = [TOKENIZER, "tokenizer_config.json", "chat_template.jinja", PREPROCESSOR];
+const PREPARATION = [
+  TOKENIZER,
+  "tokenizer_config.json",
+  "chat_template.jinja",
+  PREPROCESSOR,
+  "generation_config.json",
+];
 /** What does where there is no `tokenizer.json`. */
 const OTHER_TOKENIZERS = ["tokenizer.model", "spiece.model", "spm.model", "tokenizer.bin", "vocab.json"];
 
@@ -178,8 +184,8 @@ function requireNoOther(checkpoint: Checkpoint, parameters: ParameterList, confi
 }
 
 /**
- * SHA-256 over names and bytes of a folder's config, weights, tokenizer and image constants, in hex: the same for the same
- * files in another place.
+ * SHA-256 over names and bytes of a folder's config, weights, tokenizer, image constants and what ends its texts, in hex: the
+ * same for the same files in another place.
  * What was read before and has not changed since is not read again, see `hashFile`.
  *
  * @throws {CheckpointError} where there is no config or there are no weights

@@ -1,6 +1,6 @@
 /** @file Scoring programs: whether one passes, and how likely one of several does. */
 import { passAtK } from "./pass_at_k.ts";
-import type { Measure, Measured, Predictor, Sampling } from "../task.ts";
+import type { Generation, Measure, Measured, Predictor, Sampling } from "../task.ts";
 
 /** Programs drawn for each example, of which pass@5 is estimated. */
 const SAMPLES = 10;
@@ -31,7 +31,7 @@ export interface ProgramTrial<T> {
   /** Most tokens of an answer. */
   readonly maxTokens: number;
   /** The token that ends an answer. */
-  readonly stop: number;
+  readonly stop: Generation["stop"];
   /** Whether each text is right for its example: as many of both, in the same order. */
   judge(examples: readonly T[], texts: readonly Int32Array[]): Promise<readonly boolean[]>;
 }

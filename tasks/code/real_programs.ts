@@ -79,7 +79,7 @@ function trialOf(tokenizer: Tokenizer): ProgramTrial<RealProgram> {
   return {
     promptOf: ({ prompt }) => promptTokens(prompt, tokenizer),
     maxTokens: MOST_TOKENS,
-    stop: tokenizer.stop,
+    stop: tokenizer.stops ?? tokenizer.stop,
     async judge(examples, texts) {
       const answers = texts.map((tokens) => decodeWhole(tokens, tokenizer));
       const trials = examples.map(({ specification, check }, i) =>

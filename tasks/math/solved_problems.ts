@@ -64,7 +64,7 @@ async function judgeAnswers(
   const rest = problems.filter((_, i) => expected[i] === 0);
   const written = await predictor.generate(rest.map(({ prompt }) => promptTokens(prompt, tokenizer)), {
     maxTokens: MOST_TOKENS,
-    stop: tokenizer.stop,
+    stop: tokenizer.stops ?? tokenizer.stop,
   });
   let next = 0;
   return Float32Array.from(problems, ({ answer, final }, i) => {

@@ -322,10 +322,11 @@ async function numbers(
   form: TextForm,
 ): Promise<Float32Array> {
   const { tokenizer } = form, expected = await exact(predictor, examples, form);
+  const ends = examples.flatMap(({ chat }) => chat?.end ?? []);
   const rest = examples.filter((_, i) => expected[i] === 0);
   const written = await predictor.generate(rest.map((example) => promptOf(example, form)), {
     maxTokens: MOST_TOKENS,
-    stop: tokenizer.stop,
+    stop: [...new Set([...tokenizer.stops ?? [tokenizer.stop], ...ends])],
   });
   let next = 0;
   return Float32Array.from(examples, ({ answer }, i) => {

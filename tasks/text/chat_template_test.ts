@@ -103,11 +103,12 @@ test("readChatTemplate() takes chat_template.jinja before the config, of several
 });
 
 /** A token for each character, and one for each of these. */
-const SPECIAL = /(<\|im_end\|>|<\|im_start\|>|<\/s>|<end_of_turn>)/;
-const characters = (stop: string): Tokenizer => {
-  const list = ["<pad>", "<|im_end|>", "<|im_start|>", "</s>", "<end_of_turn>"];
+const SPECIAL = /(<\|im_end\|>|<\|im_start\|>|<\/s>|<end_of_turn>|<\|eot_id\|>|<eos>)/;
+const characters = (stop: string, special: readonly string[] = []): Tokenizer => {
+  const list = ["<pad>", "<|im_end|>", "<|im_start|>", "</s>", "<end_of_turn>", "<|eot_id|>", "<eos>"];
   return {
     ...{ vocabularySize: 70_000, pad: 0, stop: list.indexOf(stop) },
+    special: new Set(special.map((one) => list.indexOf(one))),
     encode: (text) =>
       Int32Array.from(
         text.split(SPECIAL).flatMap((part) =>
@@ -120,8 +121,8 @@ const characters = (stop: string): Tokenizer => {
 
 test("writeChat() learns every reply and what ends it, and the last alone where a template writes earlier ones otherwise", async () => {
   const all = await cases();
-  const write = async (name: string, stop: string, turns: readonly Turn[]) => {
-    const { template, special } = all.find((one) => one.name === name)!, tokenizer = characters(stop);
+  const write = async (name: string, stop: string, turns: readonly Turn[], own: readonly string[] = []) => {
+    const { template, special } = all.find((one) => one.name === name)!, tokenizer = characters(stop, own);
     const written = writeChat(turns, await createChatTemplate(template, special, name), tokenizer);
     if ("skip" in written) return written.skip;
     const { chat, prompt, answer } = written as WrittenChat;
@@ -135,13 +136,27 @@ test("writeChat() learns every reply and what ends it, and the last alone where 
   const talk = [user("a?"), assistant("b."), user("c?"), assistant("d.")];
   assertEquals(await write("qwen2", "<|im_end|>", talk), ["b.<|im_end|>", "d.<|im_end|>", true]);
   assertEquals(await write("mistral", "</s>", talk), ["b.</s>", "d.</s>", true]);
-  // Gemma's end of a text does not end its turns: all that the template writes behind a reply is learned.
+  assertEquals(await write("llama-3", "<|eot_id|>", talk), ["b.<|eot_id|>", "d.<|eot_id|>", true]);
+  // The end of a text does not end a turn of Gemma's, nor of Llama 3's base model: what the template writes there does.
+  const ends = ["<eos>", "<end_of_turn>", "<|eot_id|>"];
+  assertEquals(await write("gemma", "<eos>", talk, ends), ["b.<end_of_turn>", "d.<end_of_turn>", true]);
+  assertEquals(await write("llama-3", "<eos>", talk, ends), ["b.<|eot_id|>", "d.<|eot_id|>", true]);
+  // Where nothing says which tokens are no part of texts, all that the template writes behind a reply is learned.
   assertEquals(await write("gemma", "</s>", talk), ["b.<end_of_turn>\n", "d.<end_of_turn>\n", true]);
   assertEquals(await write("qwen3", "<|im_end|>", talk), ["<think>\n\n</think>\n\nd.<|im_end|>", false]);
   assertEquals(
     await write("gemma", "</s>", [{ role: "system", text: "Be brief." }, ...talk]),
     'that the chat template refuses, "System role not supported"',
   );
+  // Phi-3 ends the whole behind the last turn's end.
+  const twice = await createChatTemplate(
+    "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>\n{% endfor %}{{ '<|im_start|>' if add_generation_prompt else '<eos>' }}",
+    {},
+    "twice",
+  );
+  const tokenizer = characters("<eos>", ["<|im_end|>", "<|im_start|>"]);
+  const { chat } = writeChat([user("a"), assistant("b")], twice, tokenizer) as WrittenChat;
+  assertEquals([tokenizer.decode(chat.tokens.slice(chat.prompt)), chat.end], ["b<|im_end|>", 1]);
   const odd = await createChatTemplate(
     "{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}",
     {},

@@ -12,6 +12,8 @@ export interface ChatTokens {
   readonly learned: Uint8Array<ArrayBuffer>;
   /** How many stand before the last reply. */
   readonly prompt: number;
+  /** The token that ends the last reply; null where the template writes none behind it. */
+  readonly end: number | null;
   /** False where the template writes earlier replies otherwise once others follow, so that the last alone is learned. */
   readonly learnsAll: boolean;
 }
@@ -27,7 +29,8 @@ export interface WrittenChat {
  * A conversation that ends with the assistant's reply as the template writes it, or why it can't be.
  *
  * What the assistant said is found by rendering what comes before each reply, and what comes up to its end: both must begin the
- * whole, in text and in tokens. Behind the stop token nothing of a reply is learned.
+ * whole, in text and in tokens. A reply ends at the first token behind its text that stops a model, or is no part of texts, such as
+ * Gemma's `<end_of_turn>`, which is not the end of its texts: nothing of a reply is learned behind it.
  *
  * @throws {RangeError} where the tokenizer lacks a part of the text
  * @throws {DataError} as `ChatTemplate.render` does
@@ -59,25 +62,42 @@ function write(turns: readonly Turn[], template: ChatTemplate, tokenizer: Tokeni
   if (prompt === null || prompt === 0) {
     return { skip: "whose last prompt does not begin what the chat template makes of the whole" };
   }
-  const learned = new Uint8Array(all.length);
-  const learn = (from: number, to: number) => {
-    const stop = all.subarray(from, to).lastIndexOf(tokenizer.stop);
-    learned.fill(1, from, stop < 0 ? to : from + stop + 1);
+  const learned = new Uint8Array(all.length), { special, stops = [tokenizer.stop] } = tokenizer;
+  const isEnd = (token: number) => stops.includes(token) || special?.has(token) === true;
+  /** The place of the token that ends a reply, which takes those from one place to another; -1 where there is none. */
+  const endOf = (turn: number, before: string, from: number, to: number): number => {
+    const reply = turns[turn]!.text.trim(), at = whole.indexOf(reply, before.length);
+    const behind = at < 0 ? null : begin(whole.slice(0, at + reply.length));
+    const first = behind === null || behind < from ? -1 : all.subarray(behind, to).findIndex(isEnd);
+    return first < 0 ? from + all.subarray(from, to).findLastIndex(isEnd) : behind! + first;
   };
-  learn(prompt, all.length);
-  const earlier = turns.flatMap(({ role }, i) => {
-    if (role !== "assistant" || i === last) return [];
-    return [[
-      begin(template.render(turns.slice(0, i), true)),
-      begin(template.render(turns.slice(0, i + 1), false)),
-    ]];
-  }) as (readonly [from: number | null, to: number | null])[];
-  const learnsAll = earlier.every(([from, to]) => from !== null && to !== null && from < to);
-  if (learnsAll) { for (const [from, to] of earlier) learn(from!, to!); }
+  const learn = (from: number, to: number, end: number) => learned.fill(1, from, end < from ? to : end + 1);
+  const lastEnd = endOf(last, asked, prompt, all.length);
+  learn(prompt, all.length, lastEnd);
+  const earlier = turns.flatMap(({ role }, turn) => {
+    if (role !== "assistant" || turn === last) return [];
+    const before = template.render(turns.slice(0, turn), true);
+    return [{
+      turn,
+      before,
+      from: begin(before),
+      to: begin(template.render(turns.slice(0, turn + 1), false)),
+    }];
+  });
+  const learnsAll = earlier.every(({ from, to }) => from !== null && to !== null && from < to);
+  if (learnsAll) {
+    for (const { turn, before, from, to } of earlier) learn(from!, to!, endOf(turn, before, from!, to!));
+  }
   const end = learned.lastIndexOf(1) + 1;
   return {
     prompt: asked,
     answer: whole.slice(asked.length),
-    chat: { tokens: all.slice(0, end), learned: learned.slice(0, end), prompt, learnsAll },
+    chat: {
+      tokens: all.slice(0, end),
+      learned: learned.slice(0, end),
+      prompt,
+      end: lastEnd < prompt ? null : all[lastEnd]!,
+      learnsAll,
+    },
   };
 }

@@ -21,6 +21,8 @@ import { checkTokenizer, show, TokenizerFlaw, type WrittenPart, writtenTexts } f
 
 const TOKENIZER = "tokenizer.json";
 const CONFIG = "tokenizer_config.json";
+/** How a model writes: of it, which tokens end a text. */
+const GENERATION = "generation_config.json";
 /** Where there is no such file: the first of these that is there. */
 const OTHERS = {
   "tokenizer.model": parseSentencePiece,
@@ -65,13 +67,29 @@ export interface SpecialTokens {
  * `add_bos_token` is false. Where it names no end, both are as "post_processor" has them, which also says how a pair of
  * texts is written. Where there is no `tokenizer.json`, it
  * is SentencePiece's `tokenizer.model`, `spiece.model` or `spm.model` (DeBERTa's), or llama2.c's `tokenizer.bin`, which name these
- * tokens themselves.
+ * tokens themselves. `eos_token_id` of `generation_config.json` adds tokens that end what a model writes, as chat models have
+ * one for the end of a turn.
  *
  * @param folder path of the folder
  * @param special what the config does not say, or says otherwise
  * @throws {DataError} where a file can't be read or is no tokenizer, or no token is known to end an answer
  */
 export async function readTokenizer(folder: string, special: SpecialTokens = {}): Promise<Tokenizer> {
+  const tokenizer = await readFiles(folder, special), path = `${folder}/${GENERATION}`;
+  const written = await readJson(path) as Readonly<Record<string, unknown>> | null;
+  const given = [written?.["eos_token_id"] ?? []].flat(), { stop, vocabularySize } = tokenizer;
+  const stops = given.map((id) => {
+    if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id < vocabularySize) return id;
+    throw new DataError(
+      `Cannot use ${path}: eos_token_id has ${show(id)}, a token from 0 to ${vocabularySize - 1} is needed`,
+    );
+  });
+  return stops.every((id) => id === stop)
+    ? tokenizer
+    : { ...tokenizer, stops: [...new Set([stop, ...stops])] };
+}
+
+async function readFiles(folder: string, special: SpecialTokens): Promise<Tokenizer> {
   const path = `${folder}/${TOKENIZER}`;
   const json = await readJson(path);
   if (json === null) {
@@ -177,7 +195,7 @@ export async function readModelTokenizer(
       `Cannot ${purpose}: the tokenizer in ${folder} has ${tokenizer.vocabularySize} tokens, the model ${vocabulary}`,
     );
   }
-  const hashes = [TOKENIZER, CONFIG, CHAT_TEMPLATE, ...Object.keys(OTHERS)].map((file) =>
+  const hashes = [TOKENIZER, CONFIG, CHAT_TEMPLATE, GENERATION, ...Object.keys(OTHERS)].map((file) =>
     hashFile(`${folder}/${file}`).catch(() => "none")
   );
   // Of another kind of model it may write kinds of token that this one has no row for.
@@ -262,8 +280,12 @@ export async function createTokenizer(
   const pair = written?.pair?.map((part): PairPart =>
     "text" in part ? part : { token: tokenOf(part.token)!, type: part.type }
   );
+  const added =
+    (json as { readonly added_tokens?: readonly { readonly id: number; readonly special: boolean }[] })
+      .added_tokens?.filter((token) => token.special === true).map(({ id }) => id) ?? [];
   return {
     vocabularySize,
+    ...(added.length > 0 && { special: new Set(added) }),
     pad: tokenOf(special.pad ?? spelling(named["pad_token"])) ?? stop,
     stop,
     ...(start !== undefined && { start }),

@@ -171,6 +171,38 @@ test("readTokenizer() takes special tokens from the config, and decodes every to
   );
 });
 
+test("readTokenizer() takes all tokens that generation_config.json lets a text end with, and knows those of no text", async () => {
+  const tokenizer_config = JSON.stringify({ eos_token: "<|stop|>" });
+  const read = async (config?: unknown) => {
+    const own = config === undefined ? {} : { "d/generation_config.json": JSON.stringify(config) };
+    const files = { "d/tokenizer.json": json, "d/tokenizer_config.json": tokenizer_config, ...own };
+    let found: unknown;
+    await withDataFolder(files, async (folder) => {
+      const { stop, stops, special } = await readTokenizer(`${folder}/d`).catch((error) => {
+        assert(error instanceof DataError);
+        return { stop: error.message.replaceAll(folder, "DIR") } as never;
+      });
+      found = stops === undefined ? stop : [stop, stops, [...special!]];
+    });
+    return found;
+  };
+  // As Gemma has it: the end of a text, and that of a turn.
+  assertEquals(await read({ eos_token_id: [1, 107] }), [1, [1, 107], [0, 1]]);
+  assertEquals(await read({ eos_token_id: 5 }), [1, [1, 5], [0, 1]]);
+  for (
+    const config of [undefined, {}, { eos_token_id: 1 }, { eos_token_id: [1, 1] }, { eos_token_id: null }]
+  ) {
+    assertEquals(await read(config), 1);
+  }
+  for (const [id, shown] of [[266, "266"], ["a", '"a"'], [[1, -1], "-1"], [[[2]], "[2]"], [1.5, "1.5"]]) {
+    assertEquals(
+      await read({ eos_token_id: id }),
+      `Cannot use DIR/d/generation_config.json: eos_token_id has ${shown}, a token from 0 to 265 is needed`,
+    );
+  }
+  assertEquals(await read([]), "Cannot read DIR/d/generation_config.json: it is [], an object is needed");
+});
+
 test("readTokenizer() names the file and the fault where there is no tokenizer", async () => {
   const refused = async (files: Record<string, string>, sentence: string, special = {}) =>
     await withDataFolder(files, async (folder) => {

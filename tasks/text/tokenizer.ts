@@ -19,6 +19,10 @@ export interface Tokenizer {
   readonly pad: number;
   /** The token that ends an answer. */
   readonly stop: number;
+  /** All tokens that may end what a model writes, `stop` among them; absent where that is the only one. */
+  readonly stops?: readonly number[];
+  /** Tokens that are no part of a text, such as those that begin and end a turn of a chat; absent where nothing says it. */
+  readonly special?: ReadonlySet<number>;
   /** The token that the model expects before a text; absent where it expects none. */
   readonly start?: number;
   /** How a pair of texts is written for a model that classifies; absent where nothing says it. */

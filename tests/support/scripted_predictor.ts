@@ -18,7 +18,8 @@ export function writingPredictor(
       return Promise.resolve(
         prompts.flatMap((prompt) =>
           samples.map((sample) => {
-            const tokens = Int32Array.from(reply(prompt, sample)), end = tokens.indexOf(stop);
+            const tokens = Int32Array.from(reply(prompt, sample)),
+              end = tokens.findIndex((token) => [stop].flat().includes(token));
             return tokens.subarray(0, Math.min(maxTokens, end < 0 ? tokens.length : end));
           })
         ),

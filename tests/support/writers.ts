@@ -102,13 +102,13 @@ export async function uncached(
   model: Model,
   weights: ReadonlyMap<TargetModule, Tensor>,
   prompt: readonly number[],
-  { maxTokens, stop }: { readonly maxTokens: number; readonly stop: number },
+  { maxTokens, stop }: { readonly maxTokens: number; readonly stop: number | readonly number[] },
 ): Promise<number[]> {
   const written: number[] = [];
   while (written.length < maxTokens) {
     const scores = await scoresAfter(gpu, model, weights, prompt, written);
     const token = scores.indexOf(Math.max(...scores));
-    if (token === stop) break;
+    if ([stop].flat().includes(token)) break;
     written.push(token);
   }
   return written;

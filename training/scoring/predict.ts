@@ -109,14 +109,14 @@ export function createPredictor(
       if (!(Number.isSafeInteger(maxTokens) && maxTokens >= 0)) {
         throw new RangeError(`Cannot write text: maxTokens is ${maxTokens}, an integer from 0 is needed`);
       }
-      const choose = choiceOf(how);
+      const choose = choiceOf(how), stops = new Set([how.stop].flat());
       const texts = prompts.flatMap(({ length }, prompt) => {
         if (length === 0) throw new RangeError(`Cannot continue prompt ${prompt}: it is empty`);
         const text = { prompt, room: Math.min(maxTokens, room(length, longest)) };
         return Array.from({ length: sampling?.samples ?? 1 }, (_, sample): Text => ({ ...text, sample }));
       });
       for (const some of inGroups(texts, ({ prompt, room }) => prompts[prompt]!.length + room)) {
-        out.push(...await answers.recall(() => writeTogether(prompts, some, how.stop, choose)));
+        out.push(...await answers.recall(() => writeTogether(prompts, some, stops, choose)));
       }
       return out;
     },
@@ -247,7 +247,7 @@ export function createPredictor(
   async function writeTogether(
     prompts: readonly Int32Array[],
     texts: readonly Text[],
-    stop: number,
+    stops: ReadonlySet<number>,
     choose: Choose,
   ): Promise<Int32Array[]> {
     const written = texts.map((): number[] => []);
@@ -279,8 +279,9 @@ export function createPredictor(
       await onPass();
       rows.forEach((i, row) => {
         if (!open.has(i)) return;
-        if (tokens[row] !== stop) written[i]!.push(tokens[row]!);
-        if (tokens[row] === stop || written[i]!.length === texts[i]!.room) open.delete(i);
+        const ends = stops.has(tokens[row]!);
+        if (!ends) written[i]!.push(tokens[row]!);
+        if (ends || written[i]!.length === texts[i]!.room) open.delete(i);
       });
     }
     return written.map((tokens) => Int32Array.from(tokens));

@@ -120,7 +120,8 @@ for (const [name, create] of Object.entries(WRITERS)) {
       stop: -1,
     });
     const stop = never[3]![2]!;
-    for (const how of [{ maxTokens: 14, stop: -1 }, { maxTokens: 14, stop }]) {
+    const stops = [-1, stop, [never[0]![4]!, stop]];
+    for (const how of stops.map((stop) => ({ maxTokens: 14, stop }))) {
       const together = await predictor.generate(prompts.map((p) => Int32Array.from(p)), how);
       for (const [i, prompt] of prompts.entries()) {
         const room = model.writer!.room(prompt.length, LONGEST), maxTokens = Math.min(room, how.maxTokens);
