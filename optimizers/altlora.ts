@@ -117,6 +117,7 @@ export const altlora: OptimizerModule<AltloraOptions> = defineOptimizer({
     });
   },
   footprint: (options, model) => lowRankFootprint(options, model, ruleFootprint(options, model)),
+  takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options, { rule: altloraRule }),
 });
 

@@ -40,5 +40,6 @@ export const lora: OptimizerModule<LoraOptions> = defineOptimizer({
   describe: (options) => options.scaling,
   stepWork: (options, sizes) => lowRankWork(options, sizes),
   footprint: (options, model) => lowRankFootprint(options, model),
+  takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options),
 });

@@ -110,6 +110,7 @@ export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
       scratch: corrected ? scalingScratch(targetModules, rank, "b").most : [],
     });
   },
+  takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options, { trainsA: false, rule: loraFaRule }),
 });
 

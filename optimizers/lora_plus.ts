@@ -49,6 +49,7 @@ export const loraPlus: OptimizerModule<LoraPlusOptions> = defineOptimizer({
       b = model.targetModules.map((targetModule) => rank * targetModule.out);
     return lowRankFootprint(options, model, { state: [...adamwState(a), ...adamwState(b)] });
   },
+  takesLoftq: true,
   attach: (setup, options) =>
     attachLowRank(setup, options, {
       rule({ gpu }, factors, options, added) {

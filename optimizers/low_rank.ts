@@ -28,6 +28,7 @@ import {
   type StepSizes,
   type StepWork,
 } from "./optimizer.ts";
+import { startByLoftq } from "./loftq.ts";
 import { copyWeight, rewriteWeight } from "./module_weight.ts";
 
 /** How s follows from alpha and the rank r. */
@@ -208,7 +209,8 @@ export async function attachLowRank<O extends LowRankOptions>(
   const { trainsA = true, trainsB = true } = parts;
   const factors = createFactors(gpu, targetModules, options.rank, scaleOf(options), { trainsA, trainsB });
   initializeA(setup, factors);
-  await parts.initialize?.(setup, factors, options);
+  if (setup.loftq) await startByLoftq(setup, setup.loftq, factors);
+  else await parts.initialize?.(setup, factors, options);
   const form = await (parts.form ?? productForm)(setup, factors, options);
   using _ = gpu.countAs("state");
   const rule = parts.rule?.(setup, factors, options, form.added) ??

@@ -5,6 +5,14 @@ import type { Tensor } from "../gpu/tensor.ts";
 import type { TargetModule } from "../models/model.ts";
 import type { Random } from "../numerics/random.ts";
 
+/** A start that makes up for what quantizing the weights has lost. */
+export interface LoftqStart {
+  /** Alternating steps, 1 or more. */
+  readonly steps: number;
+  /** The target module's weight as the checkpoint has it, before it was quantized, `[out, in]`. */
+  weightOf(targetModule: TargetModule): Float32Array<ArrayBuffer>;
+}
+
 /** What a method gets to know when it attaches itself to a model, once per run. */
 export interface Setup {
   /** Where the run computes. */
@@ -19,6 +27,8 @@ export interface Setup {
   readonly steps: number;
   /** The method's own random numbers. */
   readonly random: Random;
+  /** Where factors start by LoftQ; absent where they start as the method says. */
+  readonly loftq?: LoftqStart;
   /**
    * Mean of dL/dW over `batches` training batches at the unadapted weights, one target module at a time.
    * Each gradient is `[out, in]`; all are freed when the loop ends. All are taken before the first is
@@ -230,6 +240,11 @@ export interface OptimizerModule<O extends Options = Options> {
   stepWork(options: O, sizes: StepSizes): StepWork;
   /** What it keeps on the GPU, by formula; options are complete. Checked against live bytes by the contract test. */
   footprint(options: O, model: ModelShapes): Footprint;
+  /**
+   * True where A and B may start by LoftQ, so that `attach` takes `Setup.loftq`: methods made by `attachLowRank` whose start and
+   * form are LoRA's own. Others are refused with it.
+   */
+  readonly takesLoftq?: true;
   /** True where `attach` itself moves effective weights: a start that is a step of its own, as LoRA-One's is. */
   readonly startsMoved?: boolean;
   /**

@@ -37,5 +37,6 @@ export const rslora: OptimizerModule<RsloraOptions> = defineOptimizer({
   describe: (options) => options.scaling,
   stepWork: (options, sizes) => lowRankWork(options, sizes),
   footprint: (options, model) => lowRankFootprint(options, model),
+  takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options),
 });

@@ -98,6 +98,7 @@ export const scaledAdamw: OptimizerModule<ScaledAdamwOptions> = defineOptimizer(
       scratch: largerOf(ofA.most, [...ofA.left, ...ofB.most]),
     });
   },
+  takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options, { rule: scaledAdamwRule }),
 });
 

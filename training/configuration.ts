@@ -45,6 +45,7 @@ export interface KnownOptimizer {
   describe(options: Options): string;
   stepWork(options: Options, sizes: StepSizes): StepWork;
   footprint(options: Options, model: ModelShapes): Footprint;
+  readonly takesLoftq?: true;
 }
 
 /** What checking and counting need to know of a model. */
@@ -159,6 +160,16 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   if (frozenWeights !== "f32" && trainsWeights(module, options, targetModules)) {
     throw new UserError(
       `Cannot keep frozen weights as ${frozenWeights} with "${module.id}": it trains the weights of all adapted maps`,
+    );
+  }
+  if (memory?.loftq && frozenWeights !== "int8" && frozenWeights !== "nf4") {
+    throw new UserError(
+      `Cannot start by LoftQ: frozen weights are kept as ${frozenWeights}, int8 or nf4 is needed`,
+    );
+  }
+  if (memory?.loftq && !module.takesLoftq) {
+    throw new UserError(
+      `Cannot start "${module.id}" by LoftQ: a method is needed whose weight is W + s B A, and starts as LoRA's`,
     );
   }
   const { sources } = registries, entry = findModel(parsed.model, registries.models);
@@ -440,10 +451,11 @@ function trainsWeights(
 
 /** What differs from the defaults; undefined where nothing does, so that runs from before there were options keep their ids. */
 function completeMemory(
-  { frozenWeights = "f32", checkpointing }: MemoryOptions = {},
+  { frozenWeights = "f32", loftq = 0, checkpointing }: MemoryOptions = {},
 ): MemoryOptions | undefined {
   const chosen = {
     ...frozenWeights !== "f32" && { frozenWeights },
+    ...loftq > 0 && { loftq },
     ...checkpointing === "blocks" && { checkpointing },
   };
   return Object.keys(chosen).length > 0 ? chosen : undefined;

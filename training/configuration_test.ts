@@ -228,8 +228,28 @@ Deno.test("completeConfig() drops memory options that change nothing, so that th
   );
   refused(
     { memory: { f16: true } },
-    'field "f16" of "memory" is unknown, known are frozenWeights, checkpointing',
+    'field "f16" of "memory" is unknown, known are frozenWeights, loftq, checkpointing',
   );
+});
+
+Deno.test("completeConfig() takes LoftQ's start with quantized weights, of methods without a start of their own", () => {
+  const lora = { ...fakeRegistries.optimizers["lora"]!, takesLoftq: true } as const;
+  const registries = { ...fakeRegistries, optimizers: { ...fakeRegistries.optimizers, lora } };
+  const memoryOf = (memory: unknown) => completeConfig({ ...config, memory }, registries).memory;
+  for (const frozenWeights of ["int8", "nf4"]) {
+    assertEquals(memoryOf({ frozenWeights, loftq: 5 }) as unknown, { frozenWeights, loftq: 5 });
+    assertEquals(memoryOf({ frozenWeights, loftq: 0 }) as unknown, { frozenWeights });
+  }
+  for (
+    const [memory, kept] of [[{ loftq: 1 }, "f32"], [{ loftq: 1, frozenWeights: "f16" }, "f16"]] as const
+  ) {
+    refused({ memory }, `Cannot start by LoftQ: frozen weights are kept as ${kept}, int8 or nf4 is needed`);
+  }
+  refused(
+    { memory: { loftq: 1, frozenWeights: "nf4" } },
+    `Cannot start "lora" by LoftQ: a method is needed whose weight is W + s B A, and starts as LoRA's`,
+  );
+  for (const loftq of [-1, 1.5, 101]) refused({ memory: { loftq, frozenWeights: "nf4" } }, "memory.loftq");
 });
 
 /** Registries whose digits take real data with a fingerprint of a digit by path. */

@@ -26,6 +26,11 @@ export interface MemoryOptions {
    * for each 64 numbers; "nf4" in 4 bits with double quantization (QLoRA, arXiv 2305.14314).
    */
   readonly frozenWeights?: "f32" | LowPrecision;
+  /**
+   * Alternating steps of LoftQ's start, which lets B A make up for what quantizing "int8" or "nf4" loses; 0 where absent:
+   * the method's own start. See optimizers/loftq.ts.
+   */
+  readonly loftq?: number;
   /** "blocks" keeps the input of each block and computes the rest of it again for the backward pass. */
   readonly checkpointing?: "none" | "blocks";
 }

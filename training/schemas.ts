@@ -87,6 +87,7 @@ export const ModelChoice = z.strictObject({
 /** How a run spends less memory. */
 export const MemoryOptions = z.strictObject({
   frozenWeights: z.enum(["f32", ...LOW_PRECISIONS]).exactOptional(),
+  loftq: z.int().min(0).max(100).exactOptional(),
   checkpointing: z.enum(["none", "blocks"]).exactOptional(),
 });
 /** See run.ts. */

@@ -198,6 +198,17 @@ test("train() with quantized frozen weights trains a base near the given one, in
     assertEquals(found.kernels.filter((kernel) => kernel.startsWith("to_float")), []);
     assertLess(Math.abs(lossOf(found) - lossOf(kept)), apart * lossOf(kept), frozenWeights);
     assert(lossOf(found) !== lossOf(kept));
+    const started = await runSession(
+      gpu,
+      complete({
+        ...{ optimizer, telemetryEvery: 0, memory: { frozenWeights, loftq: 1 } },
+      }),
+      parts,
+      {},
+    );
+    assertEquals(weights(started), weights(found));
+    assertLess(Math.abs(lossOf(started) - lossOf(kept)), apart * lossOf(kept), `${frozenWeights}, LoftQ`);
+    assert(lossOf(started) !== lossOf(found));
     assertEquals([again.trainLoss, again.validationLoss], [found.trainLoss, found.validationLoss]);
   }
 });

@@ -127,10 +127,15 @@ function readMemory(texts: ReadonlyMap<string, string>): SweepOverrides["memory"
     return value;
   };
   const frozenWeights = choice("frozen-weights"), checkpointing = choice("checkpointing");
-  if (!frozenWeights && !checkpointing) return undefined;
+  const steps = texts.get("loftq"), loftq = steps === undefined ? undefined : Number(steps.trim() || NaN);
+  if (loftq !== undefined && !(Number.isInteger(loftq) && loftq >= 1 && loftq <= 100)) {
+    throw new UserError(`Cannot read --loftq "${steps}": one whole number from 1 to 100 is needed`);
+  }
+  if (!frozenWeights && !checkpointing && loftq === undefined) return undefined;
   // The names that help tells are those that a config takes.
   return {
     ...frozenWeights && { frozenWeights },
+    ...loftq !== undefined && { loftq },
     ...checkpointing && { checkpointing },
   } as SweepOverrides["memory"];
 }

@@ -186,6 +186,10 @@ const bench = {
           "nf4",
         ],
       ),
+      loftq: text(
+        "STEPS",
+        "start B A at what int8 or nf4 loses, by LoftQ with so many steps, such as 1 or 5",
+      ),
       checkpointing: text(
         "WHAT",
         "blocks: compute activations again for the backward pass; none: keep them",
@@ -291,6 +295,7 @@ export const commands = {
         targets: bench.options.targets,
         "also-train": bench.options["also-train"],
         "frozen-weights": bench.options["frozen-weights"],
+        loftq: bench.options.loftq,
         checkpointing: bench.options.checkpointing,
       }),
       ...under("Your own methods, data and models", {

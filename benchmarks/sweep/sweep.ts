@@ -521,7 +521,11 @@ function describeAlsoTrained(drafts: readonly Draft[], uses: readonly RateUse[])
 
 /** What frozen weights are kept in, where that is less than 32 bits: the base is another one then. */
 function describePrecisions(drafts: readonly Draft[], uses: readonly RateUse[]): string[] {
-  const kept = new Set(drafts.map(({ config: { memory } }) => memory?.frozenWeights ?? "f32"));
+  const kept = new Set(
+    drafts.map(({ config: { memory: { frozenWeights = "f32", loftq = 0 } = {} } }) =>
+      loftq > 0 ? `${frozenWeights}, with LoftQ's start in ${loftq} steps` : frozenWeights
+    ),
+  );
   kept.delete("f32");
   const rates = uses.length > 0 ? "; rates were chosen with 32 bits" : "";
   return [...kept].map((type) => `Frozen weights are kept as ${type}${rates}`);

@@ -161,6 +161,7 @@ export const loft: OptimizerModule<LoftOptions> = defineOptimizer({
     });
   },
   footprint: (options, model) => lowRankFootprint(options, model, ruleFootprint(options, model)),
+  takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options, { rule: loftRule }),
 });
 

@@ -143,6 +143,7 @@ export const loraMuon: OptimizerModule<LoraMuonOptions> = defineOptimizer({
     });
   },
   footprint: (options, model) => lowRankFootprint(options, model, ruleFootprint(options, model)),
+  takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options, { rule: loraMuonRule }),
 });
 

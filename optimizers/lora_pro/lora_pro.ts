@@ -112,6 +112,7 @@ export const loraPro: OptimizerModule<LoraProOptions> = defineOptimizer({
   stepWork: (options, sizes) =>
     lowRankWork(options, sizes, (targetModule) => ruleWork(options, targetModule)),
   footprint: (options, model) => lowRankFootprint(options, model, ruleFootprint(options, model)),
+  takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options, { rule: loraProRule }),
 });
 

@@ -164,6 +164,7 @@ export const loraRite: OptimizerModule<LoraRiteOptions> = defineOptimizer({
     });
   },
   footprint: (options, model) => lowRankFootprint(options, model, ruleFootprint(options, model)),
+  takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options, { rule: loraRiteRule }),
 });
 

@@ -290,6 +290,10 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     ...decoder,
     memory: { frozenWeights: "nf4", checkpointing: "blocks" },
   },
+  "lora from LoftQ's start with frozen weights in int8 on vision": {
+    optimizer: method("lora", { rank: 4 }),
+    memory: { frozenWeights: "int8", loftq: 2 },
+  },
   "pissa with frozen encoder weights in int8 on an encoder-decoder": {
     ...encoderDecoder,
     targetModules: ["encoder.*"],

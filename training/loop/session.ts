@@ -5,7 +5,7 @@ import type { ModelEntry } from "../../models/entry.ts";
 import type { Model, TargetModule } from "../../models/model.ts";
 import type { WeightSource } from "../../models/weights.ts";
 import { createRandom } from "../../numerics/random.ts";
-import type { Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
+import type { LoftqStart, Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
 import { copyWeight } from "../../optimizers/module_weight.ts";
 import type { Task, TaskData } from "../../tasks/task.ts";
 import { openKeeper, readWritten, validateBuffers, writeSaved } from "../checkpoint/keeper.ts";
@@ -102,7 +102,8 @@ export async function runSession(
       new TrainedKeeper(gpu, targetModules, await readAll(), model.parameters);
     await gpu.flush();
     const attachBegun = performance.now();
-    const optimizer = await attach(gpu, config, module, model, targetModules, data);
+    const loftq = loftqOf(config, entry, parts.source);
+    const optimizer = await attach(gpu, config, module, model, targetModules, data, loftq);
     await gpu.flush();
     let attachMs = performance.now() - attachBegun;
     await trained?.begin(optimizer, await readAll());
@@ -211,8 +212,10 @@ function attach(
   model: Model,
   targetModules: readonly TargetModule[],
   data: TaskData,
+  loftq: LoftqStart | null,
 ): Promise<Optimizer> {
   return module.attach({
+    ...(loftq && { loftq }),
     gpu,
     targetModules,
     parameters: model.parameters,
@@ -229,4 +232,21 @@ function attach(
       wrap: (forward) => withMemory(forward, config.memory),
     }),
   }, config.optimizer.options);
+}
+
+/** LoftQ's start, where a run asks for it: weights are read once more as the checkpoint has them. */
+function loftqOf(
+  { memory }: RunConfig,
+  { parameters }: Pick<ModelEntry, "parameters">,
+  source: WeightSource,
+): LoftqStart | null {
+  if (!memory?.loftq) return null;
+  return {
+    steps: memory.loftq,
+    weightOf(targetModule) {
+      const suffix = `.${targetModule.name}.weight`;
+      const { name, shape } = parameters.find(({ name }) => `.${name}`.endsWith(suffix))!;
+      return source(name, shape);
+    },
+  };
 }
