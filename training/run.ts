@@ -241,6 +241,23 @@ export interface Forgetting {
   readonly after: number | null;
 }
 
+/** What a whole run did to one weight, by W_eff at its end − W_eff at its start. */
+export interface WeightChange {
+  /** The linear map. */
+  readonly targetModule: string;
+  /** Frobenius norm of the change. */
+  readonly norm: number;
+  /** The same over that of the weight at the start. */
+  readonly relativeNorm: number;
+  /**
+   * Of the first 10 left singular vectors of the tuned weight, how many the base weight has not (arXiv 2410.21228). Null where
+   * both sides of the map are longer than 256.
+   */
+  readonly intruders: number | null;
+  /** The largest 16 singular values of the change, descending; empty where it is too large for that. */
+  readonly singularValues: readonly number[];
+}
+
 /** What a finished run found. */
 export interface RunOutcome {
   /** Mean of `scores`. */
@@ -262,6 +279,8 @@ export interface RunOutcome {
   readonly validationLoss: readonly Point[];
   /** Measurements of the full gradient. */
   readonly discrepancies: readonly Discrepancy[];
+  /** The change of each target module that moved. Absent where telemetry measured nothing, and where it was not taken yet. */
+  readonly changes?: readonly WeightChange[];
   /** Curves from `Optimizer.inspect`, by name. */
   readonly inspected: Readonly<Record<string, readonly Point[]>>;
   /** Names of the kernels that ran: variants of one product add up in different orders, so bits go with them. */

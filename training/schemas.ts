@@ -216,6 +216,17 @@ export const Forgetting = z.strictObject({
 /** See run.ts. */
 export type Forgetting = run.Forgetting;
 
+/** What a whole run did to one weight. */
+export const WeightChange = z.strictObject({
+  targetModule: z.string(),
+  norm: finite.min(0),
+  relativeNorm: finite.min(0),
+  intruders: z.int().min(0).nullable(),
+  singularValues: z.array(finite.min(0)),
+});
+/** See run.ts. */
+export type WeightChange = run.WeightChange;
+
 /** What a finished run found. */
 export const RunOutcome = z.strictObject({
   score: finite.min(0).max(1),
@@ -228,6 +239,7 @@ export const RunOutcome = z.strictObject({
   trainLoss: z.array(Point),
   validationLoss: z.array(Point),
   discrepancies: z.array(Discrepancy),
+  changes: z.array(WeightChange).exactOptional(),
   inspected: z.record(z.string(), z.array(Point)),
   kernels: z.array(z.string()),
   data: DataSource.exactOptional(),

@@ -51,6 +51,7 @@ export async function train(gpu: Gpu, config: RunConfig, options: TrainOptions =
     trainLoss: session.trainLoss,
     validationLoss: session.validationLoss,
     discrepancies: session.discrepancies,
+    ...(session.changes && { changes: session.changes }),
     inspected: session.inspected,
     kernels: session.kernels,
     ...(session.data && { data: session.data }),

@@ -32,6 +32,7 @@ import { ofMainSettings } from "../study/settings.ts";
 import { scoreboardOf } from "./scoreboard.ts";
 import { anyTwoTable } from "./tables/any_two.ts";
 import { axesTable } from "./tables/axes.ts";
+import { changesTable } from "./tables/changes.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
@@ -127,6 +128,7 @@ export function buildReport(
     costsTable(study),
     discrepanciesTable(study),
     kindsTable(study),
+    changesTable(study),
     ratesTable(study, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
     growthTable(study),
     timeModelTable(study),

@@ -412,6 +412,7 @@ Deno.test("buildReport() shows no lower bound where no method has factors", asyn
     "Costs",
     "Gradient discrepancy",
     "Gradient discrepancy by kind of weight",
+    "Changes of the weights",
   ]);
   assertEquals(rowsOf(report, "Gradient discrepancy")[0]!.slice(3), [
     "0.000",

@@ -1,7 +1,7 @@
 /** @file One line a run, or a measurement, for spreadsheets and data frames. */
 import { weightKindOf } from "../../models/weight_kind.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import type { BaseResult, Forgetting, RunConfig, RunResult } from "../../training/run.ts";
+import type { BaseResult, Forgetting, RunConfig, RunResult, WeightChange } from "../../training/run.ts";
 import { baseOf } from "../sweep/bases.ts";
 import { finalValidationLoss } from "../rates/choose.ts";
 import { nameSize, optionsWithoutRank, rankOf } from "../sweep/method.ts";
@@ -40,6 +40,8 @@ const columns: readonly Column<RunResult>[] = [
   ["second_order_share", (result) => meanOf(result, (one) => one.secondOrderShare)],
   ["move_of_a", (result) => meanOf(result, (one) => one.moveOfA)],
   ["effective_rank", (result) => meanOf(result, (one, last) => one.step === last ? one.effectiveRank : null)],
+  ["relative_change", (result) => meanChange(result, ({ relativeNorm }) => relativeNorm)],
+  ["intruders", (result) => meanChange(result, ({ intruders }) => intruders)],
   [
     "trainable_parameters",
     (result) => result.status === "done" ? result.outcome.cost.trainableParameters : null,
@@ -144,6 +146,13 @@ function write<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
 
 function forgettingOf(result: RunResult): Forgetting | undefined {
   return result.status === "done" ? result.outcome.forgetting : undefined;
+}
+
+/** Mean of a number over the changes of a run's weights. */
+function meanChange(result: RunResult, read: (one: WeightChange) => number | null): number | null {
+  const changes = result.status === "done" ? result.outcome.changes ?? [] : [];
+  const known = changes.flatMap((one) => read(one) ?? []);
+  return known.length > 0 ? mean(known) : null;
 }
 
 /** Mean of a number over a run's measurements; `read` gets the last measured step too. */

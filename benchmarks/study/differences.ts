@@ -63,6 +63,7 @@ function findingsThatDiffer(here: DoneRun["outcome"], there: DoneRun["outcome"])
   return [
     ...same(here.scores, there.scores) ? [] : ["scores"],
     ...here.forgetting && there.forgetting && !same(here.forgetting, there.forgetting) ? ["forgetting"] : [],
+    ...here.changes && there.changes && !same(here.changes, there.changes) ? ["changes of weights"] : [],
     ...measured ? measures.flatMap(([name, one, other]) => same(one, other) ? [] : [`"${name}"`]) : [],
     ...sameDiscrepancies(here.discrepancies, there.discrepancies) ? [] : ["telemetry"],
     ...same(here.inspected, there.inspected) ? [] : ["inspected curves"],

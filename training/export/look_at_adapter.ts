@@ -7,7 +7,8 @@ import { baseWeights } from "../../models/base_weights.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import { effectiveRank } from "../../numerics/effective_rank.ts";
 import { type Matrix, multiply, transpose } from "../../numerics/matrix.ts";
-import { orthonormalBasis, singularValuesOnHost, truncatedSvdOnHost } from "../../numerics/svd.ts";
+import { orthonormalBasis, singularValuesOnHost } from "../../numerics/svd.ts";
+import { countIntruders } from "../telemetry/change.ts";
 
 /** What is known of an adapter's change of one linear map. */
 export interface MapLook {
@@ -48,16 +49,13 @@ export interface AdapterLook {
 
 /** Sides up to which whole weights are decomposed. */
 export const MOST_SIDE = 512;
-/** Vectors of the tuned weight that are looked at, and the cosine below which one is an intruder. */
-export const INTRUDERS = { vectors: 10, cosine: 0.5 } as const;
 /** Share of the largest singular value below which one is rounding. */
 const ROUNDING = 1e-6;
 
 /**
  * Looks at an adapter beside its base model.
  *
- * Intruder dimensions are those of Shuttleworth et al., arXiv 2410.21228: of the tuned weight's first 10 left singular vectors those
- * whose cosine with each of the base weight's is below 0.5.
+ * Intruder dimensions are those of `countIntruders`.
  *
  * @param run changes of a run on the same model, to compare with
  * @throws {CheckpointError} where the adapter or the model can't be read, or don't fit each other
@@ -130,26 +128,6 @@ function productValues(change: LowRankChange): Float64Array | null {
   const triangle = (tall: Matrix) => multiply(transpose({ ...tall, data: orthonormalBasis(tall) }), tall);
   const core = multiply(triangle(left), transpose(triangle(right)));
   return singularValuesOnHost(core).map((value) => change.scale * value);
-}
-
-type Dense = { readonly rows: number; readonly columns: number; readonly data: ArrayLike<number> };
-
-function countIntruders(base: Dense, tuned: Dense): number {
-  const all = Math.min(base.rows, base.columns), first = Math.min(INTRUDERS.vectors, all);
-  const before = truncatedSvdOnHost(base, all).left, after = truncatedSvdOnHost(tuned, first).left;
-  let count = 0;
-  for (let vector = 0; vector < first; vector++) {
-    let nearest = 0;
-    for (let other = 0; other < all; other++) {
-      let cosine = 0;
-      for (let row = 0; row < base.rows; row++) {
-        cosine += after[row * first + vector]! * before[row * all + other]!;
-      }
-      nearest = Math.max(nearest, Math.abs(cosine));
-    }
-    if (nearest < INTRUDERS.cosine) count++;
-  }
-  return count;
 }
 
 function changeOf(base: Float32Array, change: LowRankChange): Float64Array {

@@ -16,6 +16,7 @@ import { loadExamples, rowLengthsOf } from "../resolve/examples.ts";
 import { withHead } from "../resolve/heads.ts";
 import { type Forgetting, type RunConfig, runId, type RunOutcome } from "../run.ts";
 import type { Retained } from "../scoring/forgetting.ts";
+import { changesOf } from "../telemetry/change.ts";
 import { PeakMeter } from "../telemetry/meters.ts";
 import { readWeights } from "../telemetry/telemetry.ts";
 import { withMemory } from "./forward.ts";
@@ -179,6 +180,12 @@ export async function runSession(
       forgetting = divergedAt === null && parts.retained
         ? await peak.without(() => forgettingOf(run, parts.retained!))
         : undefined;
+    const changes = divergedAt === null && config.telemetryEvery > 0
+      ? await peak.without(async () => {
+        const weightOf = (targetModule: TargetModule) => optimizer.effectiveWeight(targetModule);
+        return changesOf(starts, await readWeights(gpu, targetModules, weightOf));
+      })
+      : undefined;
     const scoringMs = performance.now() - scoringBegun, rows = rowLengthsOf(data);
     return {
       divergedAt,
@@ -189,6 +196,7 @@ export async function runSession(
       trainLoss: run.trainLoss,
       validationLoss: run.validationLoss,
       discrepancies: run.discrepancies,
+      ...(changes && { changes }),
       inspected: run.inspected,
       kernels: ran,
       ...(data.source && { data: data.source }),

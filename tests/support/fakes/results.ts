@@ -93,6 +93,15 @@ export async function fakeDone(config: RunConfig): Promise<Extract<RunResult, { 
           moveOfA: bound === null ? null : 0.3 / step,
         }))
       ),
+      ...telemetry.length > 0 && {
+        changes: targetModules.map((targetModule) => ({
+          targetModule,
+          norm: 1.25,
+          relativeNorm: 0.1 * strength,
+          intruders: rank === null ? 0 : 1,
+          singularValues: [1, 0.5],
+        })),
+      },
       inspected: inspectedOf(optimizer, rank, telemetry),
       kernels: ["adamw", "matmul_tiled"],
       cost: {
