@@ -105,6 +105,7 @@ export type { LoraRiteOptions } from "./optimizers/lora_rite/lora_rite.ts";
 export type { LoftOptions } from "./optimizers/loft/loft.ts";
 export * from "./optimizers/low_rank.ts";
 export * from "./optimizers/module_weight.ts";
+export type { MissOptions } from "./optimizers/miss/miss.ts";
 export type { OftOptions } from "./optimizers/oft/oft.ts";
 export type { PissaOptions } from "./optimizers/pissa.ts";
 export type { RsloraOptions } from "./optimizers/rslora.ts";

@@ -19,6 +19,7 @@ const settings: Readonly<
   "lora-muon": { learningRate: 0.2 },
   // With A frozen only changes whose rows A spans are within reach: 8 of 12, and all 8.
   "lora-fa": { rank: 8 },
+  "miss": { rank: 8 },
   // The targets are no rotations away.
   "oft": { lowers: 3 },
   // Some of the entries are out of reach at rank 2.

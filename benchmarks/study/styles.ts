@@ -21,6 +21,7 @@ const PATHS = {
   slotted: "M-1,-0.5L-0.5,-1L0.5,-1L1,-0.5L1,0.5L0.5,1L-0.5,1L-1,0.5ZM-0.2,-0.6L-0.2,0.6L0.2,0.6L0.2,-0.6Z",
   halves: "M-1,-0.15A1,1,0,0,1,1,-0.15ZM-1,0.15A1,1,0,0,0,1,0.15Z",
   dots: "M-0.9,-0.9h0.7v0.7h-0.7ZM0.2,-0.9h0.7v0.7h-0.7ZM-0.9,0.2h0.7v0.7h-0.7ZM0.2,0.2h0.7v0.7h-0.7Z",
+  stripes: "M-1,-1h2v0.5h-2ZM-1,-0.25h2v0.5h-2ZM-1,0.5h2v0.5h-2Z",
   wedge: "M-0.9,-0.9L0.9,-0.9L-0.9,0.9Z",
 };
 
@@ -44,6 +45,7 @@ const styles: Readonly<Record<string, Style>> = {
   "lora-rite": { color: "#AA4499", shape: PATHS.hourglass, dash: [4, 4] },
   "lora-one": { color: "#661100", shape: PATHS.bar, dash: [2, 3] },
   altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
+  miss: { color: "#7A5C00", shape: PATHS.stripes, dash: [10, 2, 3, 2] },
   shira: { color: "#4E7D2D", shape: PATHS.dots, dash: [1, 4] },
   oft: { color: "#B03A78", shape: PATHS.halves, dash: [3, 5] },
   "lora-muon": { color: "#A0522D", shape: PATHS.slotted, dash: [8, 4, 2, 4] },

@@ -852,6 +852,19 @@ def shira_case(options, rate):
     return record("shira", options, rate, run, weights, lambda _: optimizer.step(), computed=True)
 
 
+# ---- MiSS: D repeated along the inputs
+
+
+def miss_case(options, rate, deviation):
+    rank, values = options["rank"], {}
+    for site, (out, inputs) in SHAPES.items():
+        values[f"{site}.A"] = torch.eye(rank).repeat(1, -(-inputs // rank))[:, :inputs]
+        values[f"{site}.B"] = normal(out, rank, deviation=deviation)
+    run = Run(values, trained=[f"{site}.B" for site in SITES])
+    optimizer = adamw(run, rate, options)
+    return record("miss", options, rate, run, product_weights(1.0), lambda _: optimizer.step())
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
@@ -996,6 +1009,10 @@ cases |= {
     "oft, from rotations, weight decay": oft_case({"block": 7, "weightDecay": 0.5}, 0.05, 0.3),
 }
 cases["shira, all entries, weight decay"] = shira_case({"rank": 5, "weightDecay": 0.5}, 0.02)
+cases |= {
+    "miss": miss_case({"rank": 3}, 0.05, 0.0),
+    "miss, D not zero, weight decay, full rank": miss_case({"rank": 5, "weightDecay": 0.5}, 0.02, 0.4),
+}
 
 problem = {
     "weights": tensors(base),
