@@ -181,6 +181,8 @@ export interface WeightForm {
   effectiveWeight(pair: Factors): Tensor;
   /** As `Optimizer.equivalentGradients`, for one target module, from the gradients that the rule follows. */
   equivalentGradient(pair: Factors, followed: FollowedGradients, gradients: Gradients): Tensor;
+  /** As `Optimizer.changesWhole`. */
+  readonly changesWhole?: boolean;
   /** As `Optimizer.factors`: the pair whose columns and rows span what a step can reach, or null where there is none. */
   factors(pair: Factors): Factors | null;
 }
@@ -242,6 +244,7 @@ export async function attachLowRank<O extends LowRankOptions>(
     ],
     state,
     ...(rule.hostState && { hostState: rule.hostState }),
+    ...(form.changesWhole && { changesWhole: true }),
     linear: (tape, targetModule, x) => form.linear(tape, factorsOf(targetModule), x),
     step(gradients, at) {
       rule.step(gradients, at);
@@ -324,6 +327,7 @@ export function middleForm({ gpu }: Setup, factors: readonly Factors[]): WeightF
         gradients.of(middles.get(pair)!),
         gpu.zeros(pair.targetModule.weight.value.shape, `${pair.targetModule.name} equivalent gradient`),
       ),
+    changesWhole: true,
     // A step of R reaches less than a step of A and B would.
     factors: () => null,
   };

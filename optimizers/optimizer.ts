@@ -88,6 +88,11 @@ export interface Optimizer {
    * it is absent nothing is known of it, and an interrupted run starts again.
    */
   readonly hostState?: HostState;
+  /**
+   * True where what is trained beside the model's own parameters is no low-rank change of a weight, such as rotations: runs then
+   * keep the effective weights themselves. False where absent.
+   */
+  readonly changesWhole?: boolean;
 
   /** y = x W_effᵀ, without the bias. x is `[rows, in]`, y `[rows, out]`. */
   linear(tape: Tape, targetModule: TargetModule, x: Var): Var;

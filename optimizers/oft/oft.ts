@@ -155,6 +155,7 @@ export const oft: OptimizerModule<OftOptions> = defineOptimizer({
       trainable,
       state: adamw.state,
       hostState: noHostState,
+      changesWhole: true,
       linear(tape, targetModule, x) {
         const { parameter, rotations } = turned(targetModule);
         const through = { rotations, room: { ...room, shape: rotations.shape } };

@@ -176,6 +176,7 @@ export const shira: OptimizerModule<ShiraOptions> = defineOptimizer({
       trainable,
       state: [...adamw.state, ...kept],
       hostState: noHostState,
+      changesWhole: true,
       linear(tape, targetModule, x) {
         const i = placeOf(targetModule), support = supports[i]!, sum = sums[i]!;
         if (sum) denseSum(gpu, support, targetModule, values[i]!, sum);

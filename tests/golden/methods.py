@@ -865,6 +865,19 @@ def miss_case(options, rate, deviation):
     return record("miss", options, rate, run, product_weights(1.0), lambda _: optimizer.step())
 
 
+# ---- HiRA: each weight times 1 + B A, element by element
+
+
+def hira_case(options, rate, values):
+    run = Run(values)
+    optimizer = adamw(run, rate, options)
+
+    def weights(run):
+        return {site: run.frozen[site] * (1 + run[f"{site}.B"] @ run[f"{site}.A"]) for site in SITES}
+
+    return record("hira", options, rate, run, weights, lambda _: optimizer.step())
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
@@ -1012,6 +1025,11 @@ cases["shira, all entries, weight decay"] = shira_case({"rank": 5, "weightDecay"
 cases |= {
     "miss": miss_case({"rank": 3}, 0.05, 0.0),
     "miss, D not zero, weight decay, full rank": miss_case({"rank": 5, "weightDecay": 0.5}, 0.02, 0.4),
+}
+cases |= {
+    "hira": hira_case({"rank": 2}, 0.05, fresh),
+    "hira, B not zero, weight decay, rank 1": hira_case({"rank": 1, "weightDecay": 0.5}, 0.05, moved1),
+    "hira, full rank": hira_case({"rank": 5}, 0.02, full_rank),
 }
 
 problem = {

@@ -72,8 +72,7 @@ export class TrainedKeeper {
       if (!trained.has(name)) trained.set(name, value);
     }
     using _ = this.#gpu.scope("trained weights");
-    for (const module of this.#modules) {
-      if (trained.has(`${module.name}.A`) || trained.has(module.weight.name)) continue;
+    for (const module of optimizer.changesWhole ? this.#modules : []) {
       for (const parameter of optimizer.trainable) {
         const { name } = parameter;
         if (name.startsWith(`${module.name}.`) && !this.#own.has(parameter)) trained.delete(name);
