@@ -39,6 +39,11 @@ export const miss: OptimizerModule<MissOptions> = defineOptimizer({
   id: "miss",
   title: "MiSS",
   source: "https://arxiv.org/abs/2409.15371",
+  paper: {
+    title: "MiSS: Revisiting the Trade-off in LoRA with an Efficient Shard-Sharing Structure",
+    authors: ["Jiale Kang", "Qingyu Yin"],
+    year: 2024,
+  },
   defaults,
   validate: (options, targetModules) => validateLowRank(asLowRank(options), targetModules),
   describe: () => "D repeated along the inputs",
