@@ -53,11 +53,6 @@ export const hira: OptimizerModule<HiraOptions> = defineOptimizer({
   id: "hira",
   title: "HiRA",
   source: "https://openreview.net/forum?id=TwJrTz9cRS",
-  paper: {
-    title: "HiRA: Parameter-Efficient Hadamard High-Rank Adaptation for Large Language Models",
-    authors: ["Qiushi Huang", "Tom Ko", "Zhan Zhuang", "Lilian Tang", "Yu Zhang"],
-    year: 2025,
-  },
   defaults,
   validate: (options, targetModules) => validateLowRank(asLowRank(options), targetModules),
   describe: () => "W ∘ (1 + B A)",
