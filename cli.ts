@@ -23,6 +23,7 @@ import { memoryCommand } from "./benchmarks/command_line/memory_command.ts";
 import { fetchCommand } from "./benchmarks/command_line/fetch_command.ts";
 import { dataCommand } from "./benchmarks/command_line/data_command.ts";
 import { slurmCommand } from "./benchmarks/command_line/slurm_command.ts";
+import { siteCommand } from "./site/site_command.ts";
 import { completionsCommand } from "./benchmarks/command_line/completions.ts";
 
 const real: CommandDeps = {
@@ -141,6 +142,7 @@ async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
     pretrain: pretrainCommand,
     check: checkCommand,
     autotune: autotuneCommand,
+    site: siteCommand,
     completions: completionsCommand,
   };
   return await run[named](rest, deps, named);

@@ -294,6 +294,8 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
       return { read: project, write: ["tuning"] };
     case "completions":
       return { read: project, write: [] };
+    case "site":
+      return { read: [...project, ...out], write: out };
   }
 }
 

@@ -90,6 +90,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "pretrain --out",
     "pretrain --with",
     "pretrain --data",
+    "site --out",
     "slurm --out",
     "slurm --status",
     "slurm --rates",
@@ -320,6 +321,7 @@ Deno.test("launch() lets other commands write what they are for, and only report
   assertEquals(of("report", ["--out", "o"]), [undefined, ["/my files/o"], true]);
   assertEquals(of("watch", []), [undefined, undefined, true]);
   assertEquals(of("autotune", []), [project, ["tuning"], false]);
+  assertEquals(of("site", ["--out", "s"]), [[...project, "/my files/s"], ["/my files/s"], false]);
   assertEquals(of("pretrain", ["vit-tiny"]), [project, ["models/pretrained"], false]);
   assertEquals(of("pretrain", ["vit-tiny", "--out=o", "--data=d"]), [
     [...project, "/my files/o", "/my files/d"],
@@ -456,6 +458,6 @@ test("launch.ts prints what a shell takes, or one sentence and exit code 2", asy
     code: 2,
     out: "",
     err:
-      'Cannot find option "--otu" of report: did you mean --out? Known are --out, --export, --against, --with-peft, --within, --with, --json, --gpu-tflops, --gpu-gbs, --gpu-efficiency\n',
+      'Cannot find option "--otu" of report: did you mean --out? Known are --out, --export, --against, --site, --with-peft, --within, --with, --json, --gpu-tflops, --gpu-gbs, --gpu-efficiency\n',
   });
 });

@@ -29,12 +29,12 @@ interface Site extends Build {
 
 /** What runs in a browser asks here. */
 export function browserSystem(): System {
-  const own = (path: string) => new URL(path, import.meta.url);
+  const own = (path: string) => new URL(`./${path}`, import.meta.url);
   let site: Promise<Site> | undefined;
   const readSite = (): Promise<Site> => site ??= fetchOwn(own("site.json")).then((found) => found.json());
   /** The program's own file; nobody is asked for one that is not there. */
   const openOwn = async (url: URL): Promise<Response> => {
-    const path = decodeURIComponent(url.href.slice(own("./").href.length));
+    const path = decodeURIComponent(url.href.slice(own("").href.length));
     if (!(await readSite()).files.includes(path)) throw new Missing(`there is no ${path}`);
     return await fetchOwn(url);
   };
@@ -54,6 +54,8 @@ export function browserSystem(): System {
       const { size, lastModified } = await file.getFile();
       return fileInfo(size, new Date(lastModified));
     },
+    // There are no links.
+    realPath: (path) => Promise.resolve(partsOf(path).join("/")),
     async isThere(path) {
       if (path instanceof URL) return await openOwn(path).then(() => true, () => false);
       try {
@@ -75,7 +77,7 @@ export function browserSystem(): System {
     },
     async namesIn(path) {
       if (path instanceof URL) {
-        const folder = path.href.slice(own("./").href.length).replace(/\/?$/, "/");
+        const folder = path.href.slice(own("").href.length).replace(/\/?$/, "/");
         return (await readSite()).files.filter((name) => name.startsWith(folder)).map((name) =>
           name.slice(folder.length)
         );
@@ -124,9 +126,13 @@ async function fetchOwn(url: URL): Promise<Response> {
   return response;
 }
 
+function partsOf(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
 /** The folder that a path's last part lies in; the name is null for the root. */
 async function parentOf(path: string): Promise<{ folder: FolderHandle; name: string | null }> {
-  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  const parts = partsOf(path);
   const name = parts.pop() ?? null;
   return { folder: await folderAt(parts.join("/")), name };
 }
@@ -134,7 +140,7 @@ async function parentOf(path: string): Promise<{ folder: FolderHandle; name: str
 async function folderAt(path: string, create = false): Promise<FolderHandle> {
   const storage = navigator as unknown as { storage: { getDirectory(): Promise<FolderHandle> } };
   let folder = await storage.storage.getDirectory();
-  for (const part of path.split("/").filter((part) => part !== "" && part !== ".")) {
+  for (const part of partsOf(path)) {
     folder = await folder.getDirectoryHandle(part, { create });
   }
   return folder;

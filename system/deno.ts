@@ -15,6 +15,7 @@ export function denoSystem(): System {
     own: (path) => new URL(`../${path}`, import.meta.url),
     made: (_, make) => make(),
     stat: (path) => Deno.stat(path),
+    realPath: (path) => Deno.realPath(path),
     isThere,
     readFile: (path) => Deno.readFile(path),
     readText: (path) => Deno.readTextFile(path),

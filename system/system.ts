@@ -66,6 +66,8 @@ export interface System {
 
   /** What stands at a path, behind links. @throws where nothing does */
   stat(path: string | URL): Promise<FileInfo>;
+  /** A path without links, "." and "..". @throws where nothing is there */
+  realPath(path: string): Promise<string>;
   /** Whether anything stands at a path, a link that leads nowhere among it. */
   isThere(path: string | URL): Promise<boolean>;
   /** A file's bytes. @throws where there is none */

@@ -120,7 +120,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       "training",
     ],
   ],
-  "cli.ts": [...everything, "contract", "hub"],
+  site: everything,
+  "cli.ts": [...everything, "contract", "hub", "site"],
   "launch.ts": [
     ...["deno.json", "errors", "files/fetched.ts", "files/hub_place.ts", "files/npm_place.ts"],
     ...["benchmarks/command_line/commands.ts", "benchmarks/command_line/terminal.ts"],
@@ -366,4 +367,33 @@ test("No folder holds more than 35 files", async () => {
     ) => folder),
     [],
   );
+});
+
+/** What browsers never get to: commands, what reads files of the user's, what writes for others, what shares a folder. */
+const forDenoAlone = [
+  ...[
+    "cli.ts",
+    "launch.ts",
+    "contract/",
+    "docs/",
+    "hub/",
+    "site/build.ts",
+    "system/deno.ts",
+    "tests/",
+    "std/",
+  ],
+  ...["command_line", "performance", "slurm", "watch"].map((room) => `benchmarks/${room}/`),
+  ...["exports/", "gallery.ts", "look.ts", "page/scripts.ts"].map((name) => `benchmarks/report/${name}`),
+  ...["claims.ts", "live.ts", "worker.ts"].map((name) => `benchmarks/sweep/${name}`),
+  ...["benchmarks/settle/outlook.ts", "benchmarks/statistics/make_bounds.ts", "files/file_hash.ts"],
+  ...["models/checkpoints/", "tasks/code/", "tasks/data/", "tasks/text/"],
+  ...["training/export/", "training/pretrain.ts", "training/resolve/modules.ts"],
+];
+
+test("What runs in a browser asks system/, and never Deno itself", async () => {
+  const asking = (await readSources()).filter(({ file, source }) =>
+    !/_(test|bench)\.ts$/.test(file) && !forDenoAlone.some((place) => file.startsWith(place)) &&
+    /\bDeno\.[a-zA-Z]/.test(source)
+  );
+  assertEquals(asking.map(({ file }) => file), []);
 });

@@ -294,11 +294,13 @@ test("train() tells the same bytes and the same windows whatever ran before on t
 
 test("train() reports its phases, steps in order, the latest loss and the losses so far", async () => {
   const gpu = await testGpu();
-  const seen: (Omit<Progress, "trainLoss" | "validationLoss"> & { losses: number; validations: number })[] =
-    [];
+  const seen: (Omit<Progress, "trainLoss" | "validationLoss" | "discrepancies"> & {
+    losses: number;
+    validations: number;
+  })[] = [];
   const config = complete({ steps: 3, telemetryEvery: 0 });
   const { trainLoss } = await runSession(gpu, config, await partsOf(config), {
-    onProgress: ({ trainLoss, validationLoss, ...rest }) =>
+    onProgress: ({ trainLoss, validationLoss, discrepancies: _, ...rest }) =>
       seen.push({ ...rest, losses: trainLoss.length, validations: validationLoss.length }),
   });
   const at = (step: number) => trainLoss[step - 1]!.value;

@@ -334,7 +334,7 @@ async function carryOut<G extends AsyncDisposable>(
   // A search that others go on with has other runs yet.
   if (results.length === done.runs.length) await writePlan(out, done);
   const chosen = await writeChosen(done, out, results);
-  const report = await writeReport(out, registries);
+  const report = await writeReport(out, registries, parts.site ? { site: parts.site } : {});
   return { ...made, report, chosen };
 }
 

@@ -404,6 +404,10 @@ export const commands = {
         "export",
       ),
       against: path("DIR", "tell what changed against the sweep in another folder"),
+      site: text(
+        "ADDRESS",
+        "link to a site that makes the same runs in a browser (./run site): its address, or a path from the report to it",
+      ),
       "with-peft": paths(
         "PATH",
         "show results of Hugging Face PEFT's method comparison beside, from a file or a folder; may be given again",
@@ -557,6 +561,18 @@ export const commands = {
       ["check", "once for an adapter and a version of Deno"],
       ["check ./my_method.ts", "a method, before it is compared"],
     ],
+  },
+  site: {
+    summary: "build a site that makes comparisons on its reader's GPU",
+    details:
+      "A folder of static files: methods are trained in the reader's browser, and nothing is sent anywhere. docs/site.md " +
+      "says how to serve it.",
+    options: {
+      out: path("DIR", "where the site goes: a new folder, or one that has an earlier build"),
+      ...json,
+    },
+    positional: null,
+    examples: [["site --out site-build", "for any static server"]],
   },
   autotune: {
     summary: "measure this machine's matrix products, for bench to be faster",

@@ -34,6 +34,7 @@ const progress = {
   loss: 0.25,
   trainLoss: [],
   validationLoss: [],
+  discrepancies: [],
 } as const;
 
 Deno.test("createLines() writes a line at start and end, and between them one every ten seconds at most", async () => {

@@ -15,12 +15,13 @@ export async function reportCommand(args: string[], deps: CommandDeps): Promise<
     throw new UserError("Cannot report: --out DIR is needed, the folder that bench wrote to");
   }
   const gpu = readGpu(texts), margin = readMargin(texts), exports = readExports(texts.get("export"));
-  const peft = paths.get("with-peft"), against = texts.get("against");
+  const peft = paths.get("with-peft"), against = texts.get("against"), site = readSite(texts.get("site"));
   const wishes = {
     ...gpu && { gpu },
     ...margin !== undefined && { margin },
     ...peft && { peft: await readPeftRuns(peft) },
     ...against !== undefined && { against },
+    ...site !== undefined && { site },
     exports,
   };
   const screen = deps.display("stderr");
@@ -49,4 +50,14 @@ export async function reportCommand(args: string[], deps: CommandDeps): Promise<
     deps.print(`Report:  ${page}`);
   }
   return 0;
+}
+
+/** @throws {UserError} for what is neither a site's address nor a path to it */
+function readSite(site: string | undefined): string | undefined {
+  if (site === undefined) return undefined;
+  const url = URL.parse(site, "https://a.invalid/report/");
+  if (url && /^https?:$/.test(url.protocol) && !url.hash && !url.search) return site;
+  throw new UserError(
+    `Cannot link to "${site}": an address such as https://example.org/site/ is needed, or a path such as ../../site/`,
+  );
 }

@@ -48,8 +48,13 @@ const MOST_STILLS = 3e6;
  * The whole page.
  *
  * @param svgs the charts drawn, in the order of `report.charts`
+ * @param site the address that opens a site with the report's runs; null where there is none
  */
-export async function toHtml(report: Report, svgs: readonly string[]): Promise<string> {
+export async function toHtml(
+  report: Report,
+  svgs: readonly string[],
+  site: string | null = null,
+): Promise<string> {
   const filters = filtersOf(report.runs);
   const data: PageData = { filters, runs: report.runs, statuses, command: report.command };
   const packed = await Promise.all([
@@ -143,6 +148,12 @@ ${tablePartToHtml(table, looks)}
 ${runsToHtml(report)}
 <h3 id="environment">How it was made</h3>
 ${report.command === null ? null : commandToHtml(report.command)}
+${
+    site === null
+      ? null
+      : markup`<p><a href="${site}">Run this comparison in a browser</a>, on the GPU of the machine that you \
+read this on.</p>`
+  }
 <dl>
 ${lines(report.environment.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`))}
 </dl>

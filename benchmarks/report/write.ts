@@ -1,4 +1,5 @@
 /** @file Puts a report on disk. */
+import { system } from "../../system/mod.ts";
 import type { Registries } from "../../training/configuration.ts";
 import { prepareFolder, removeFile, sweepUp, writeWhole } from "../../files/write_file.ts";
 import type { GpuRates } from "../cost/growth/predict.ts";
@@ -18,6 +19,7 @@ import { againstToMarkdown, toMarkdown } from "./markdown.ts";
 import { readOutputFolder } from "./output_folder.ts";
 import { renderSvg } from "./render.ts";
 import type { Report } from "./report.ts";
+import { siteLink } from "./page/site_link.ts";
 
 /** A report and its files, not written yet. */
 export interface MadeReport {
@@ -54,6 +56,8 @@ export interface ReportWishes {
   readonly against?: string;
   /** How a page for other machines tells the command that made it, from how it was typed. */
   readonly typed?: (command: string) => string;
+  /** The address of a site, or a path from the report to it, that the page links to with its runs. */
+  readonly site?: string;
   /** Files for other programs. */
   readonly exports?: ReadonlySet<ExportKind>;
 }
@@ -68,7 +72,7 @@ export interface ReportWishes {
 export async function makeReport(
   out: string,
   registries: Registries,
-  { gpu, margin, peft, against: other, typed = (command) => command }: ReportWishes = {},
+  { gpu, margin, peft, against: other, site, typed = (command) => command }: ReportWishes = {},
 ): Promise<MadeReport> {
   const { plan: found, stored: results, bases, faults, setAside } = await readOutputFolder(out, "report on");
   const plan = found && { ...found, command: typed(found.command) };
@@ -110,7 +114,13 @@ export async function makeReport(
   files.set("results.csv", toCsv(reported, bases));
   files.set("measurements.csv", measurementsToCsv(reported));
   files.set("summary.md", toMarkdown(report));
-  files.set("index.html", await toHtml(report, svgs));
+  const linked = plan ?? { name: report.name, question: report.question, runs: reported };
+  const link = site === undefined ? null : await siteLink(site, {
+    name: linked.name,
+    question: linked.question,
+    configs: linked.runs.map(({ config }) => config),
+  });
+  files.set("index.html", await toHtml(report, svgs, link));
   if (against) files.set(AGAINST, againstToMarkdown(report));
   return {
     report,
@@ -161,7 +171,7 @@ export async function writeReport(
 /** The sweep in another folder. Its faults name files, not the folder, whose path is this machine's. */
 async function readOther(other: string, out: string): Promise<ComparedSweep> {
   const { plan, stored, bases, faults } = await readOutputFolder(other, "compare with");
-  if (await Deno.realPath(other) === await Deno.realPath(out)) {
+  if (await system.realPath(other) === await system.realPath(out)) {
     throw new UserError(`Cannot compare "${out}" with "${other}": it is the same folder`);
   }
   const results = reportedResults(plan, stored);

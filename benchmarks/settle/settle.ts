@@ -158,7 +158,11 @@ export async function settle<G extends AsyncDisposable>(
       settledPairs: settledPairs(question, found.judged),
       runs: found.runs.length > 0 ? found.runs : ledger.runs(),
     });
-    return { ...outcome, answer, report: await writeReport(out, registries) };
+    return {
+      ...outcome,
+      answer,
+      report: await writeReport(out, registries, parts.site ? { site: parts.site } : {}),
+    };
   });
 }
 

@@ -2,7 +2,7 @@
 import { UserError } from "../../errors/user_error.ts";
 import { namesIn, prepareFolder, sweepUp, WriteError } from "../../files/write_file.ts";
 import { removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
-import { type Claims, openClaims, sweepClaims } from "./claims.ts";
+import { type Claim, type Claims, openClaims, sweepClaims } from "./claims.ts";
 import { EVERY_OF_WORKER, type LiveWriter, openLive, readPulses } from "./live.ts";
 import { thisWorker } from "./worker.ts";
 import { wait } from "./queue.ts";
@@ -31,6 +31,10 @@ export interface WorkParts<G extends AsyncDisposable> {
   readonly keepsTrained?: boolean;
   /** Milliseconds between two looks at what others are at; 5 seconds where absent. */
   readonly pollMs?: number;
+  /** True where only this process can reach the folder: nothing is claimed, and nobody watches. */
+  readonly isOwn?: true;
+  /** The address of the site that reports link to; absent where they link to none. */
+  readonly site?: string;
 }
 
 /** A folder that other processes may fill at the same time. */
@@ -43,6 +47,29 @@ export interface SharedFolder {
   alone(signal: AbortSignal): Promise<void>;
 }
 
+const claim: Claim = { release: () => Promise.resolve() };
+const take = () => Promise.resolve(claim);
+
+/** A folder of this process's own needs no claims and has no watchers. */
+const ownFolder: SharedFolder = {
+  claims: {
+    take,
+    await: take,
+    takeNew: take,
+    held: () => Promise.resolve(new Set()),
+    forget: () => Promise.resolve(),
+    end: () => {},
+  },
+  live: {
+    display: { stage() {}, begin() {}, start() {}, update() {}, finish() {}, end() {} },
+    enter: () => {},
+    write: () => Promise.resolve(),
+    end: () => Promise.resolve(),
+  },
+  others: 0,
+  alone: () => Promise.resolve(),
+};
+
 /**
  * Does work in an output folder, and tells watchers about it from beginning to end.
  *
@@ -50,11 +77,17 @@ export interface SharedFolder {
  */
 export async function workIn<T extends { readonly interrupted: boolean }>(
   out: string,
-  { say, role, pollMs = POLL }: Pick<WorkParts<AsyncDisposable>, "say" | "role" | "pollMs">,
+  { say, role, pollMs = POLL, isOwn }: Pick<WorkParts<AsyncDisposable>, "say" | "role" | "pollMs" | "isOwn">,
   work: (shared: SharedFolder) => Promise<T>,
 ): Promise<T> {
-  const { folder } = openStore(out), worker = thisWorker();
+  const { folder } = openStore(out);
   await prepareFolder(folder);
+  if (isOwn) {
+    return await work(ownFolder).catch(async (error) => {
+      throw error instanceof WriteError ? await withKept(error, folder) : error;
+    });
+  }
+  const worker = thisWorker();
   const live = await openLive(out, say, worker, role === "worker" ? EVERY_OF_WORKER : undefined);
   const claims = openClaims(out, worker);
   const countOthers = async () =>

@@ -35,7 +35,15 @@ test("openLive() writes the stage, the running run with its curves so far, and h
     const loading = await read();
     assertEquals([loading.stage, loading.run?.id, loading.run?.phase], ["runs", run.id, "loading"]);
     const trainLoss: Point[] = [{ step: 1, value: 1 / 3 }], validationLoss: Point[] = [];
-    display.update({ phase: "training", step: 1, steps: 40, loss: 1 / 3, trainLoss, validationLoss }, 5000);
+    display.update({
+      phase: "training",
+      step: 1,
+      steps: 40,
+      loss: 1 / 3,
+      trainLoss,
+      validationLoss,
+      discrepancies: [],
+    }, 5000);
     assertEquals((await read()).run?.trainLoss, [0.333333]);
     // The lists grow without another call.
     trainLoss.push({ step: 2, value: 2e-9 }, { step: 3, value: 12345678 });

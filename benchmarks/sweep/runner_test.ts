@@ -51,6 +51,7 @@ function stage(train: (config: RunConfig) => Promise<RunResult>) {
         loss: 2,
         trainLoss: [{ step: 1, value: 2 }],
         validationLoss: [],
+        discrepancies: [],
       });
       return await train(config);
     },

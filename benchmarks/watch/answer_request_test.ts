@@ -99,7 +99,11 @@ test("A sweep's page shows the running run's curve beside those of its task, and
     const out = await sweep("a", 9), running = plan.runs[9]!;
     const live = await openLive(out, () => {});
     live.display.start(running);
-    const curves = { trainLoss: [{ step: 1, value: 2.25 }], validationLoss: [{ step: 0, value: 2.5 }] };
+    const curves = {
+      trainLoss: [{ step: 1, value: 2.25 }],
+      validationLoss: [{ step: 0, value: 2.5 }],
+      discrepancies: [],
+    };
     live.display.update(
       { phase: "training", step: 1, steps: running.config.steps, loss: 2.25, ...curves },
       9000,

@@ -23,7 +23,7 @@ Deno.test("the watcher's page follows a sweep, keeps what the reader opened, and
     await put(0);
     const live = await openLive(out, () => {});
     const report = async (step: number) => {
-      const curves = { trainLoss: [{ step, value: 2.25 }], validationLoss: [] };
+      const curves = { trainLoss: [{ step, value: 2.25 }], validationLoss: [], discrepancies: [] };
       const steps = plan.runs[3]!.config.steps;
       live.display.update({ phase: "training", step, steps, loss: 2.25, ...curves }, null);
       await live.write();

@@ -31,7 +31,7 @@ const ALWAYS_MEASURED = 2;
 const SLOW_STEP = 500;
 
 /** Curves that a loop fills. */
-export type Curves = Pick<Progress, "trainLoss" | "validationLoss">;
+export type Curves = Pick<Progress, "trainLoss" | "validationLoss" | "discrepancies">;
 
 /** What a loop works with. */
 export interface LoopParts {

@@ -1,7 +1,7 @@
 /** @file How far a run is, and who is told. */
 import type { KeepingHooks } from "../checkpoint/keeper.ts";
 import type { Trained } from "./trained.ts";
-import type { Point } from "../run.ts";
+import type { Discrepancy, Point } from "../run.ts";
 
 /** How far a run is. */
 export interface Progress {
@@ -17,6 +17,8 @@ export interface Progress {
   readonly trainLoss: readonly Point[];
   /** Validation losses so far: a list that grows too. */
   readonly validationLoss: readonly Point[];
+  /** Measurements of the full gradient so far: another list that grows. */
+  readonly discrepancies: readonly Discrepancy[];
 }
 
 /** What a caller may watch, and how a run is stopped and kept. */

@@ -70,11 +70,15 @@ export async function runSession(
   hooks: TrainHooks,
 ): Promise<Session> {
   const { module } = parts, begun = performance.now();
-  const report = (phase: Progress["phase"], step: number, { trainLoss, validationLoss }: Curves) => {
+  const report = (
+    phase: Progress["phase"],
+    step: number,
+    { trainLoss, validationLoss, discrepancies }: Curves,
+  ) => {
     const loss = trainLoss.at(-1)?.value ?? null;
-    hooks.onProgress?.({ phase, step, steps: config.steps, loss, trainLoss, validationLoss });
+    hooks.onProgress?.({ phase, step, steps: config.steps, loss, trainLoss, validationLoss, discrepancies });
   };
-  report("loading", 0, { trainLoss: [], validationLoss: [] });
+  report("loading", 0, { trainLoss: [], validationLoss: [], discrepancies: [] });
   const data = await loadExamples(parts.task, parts.entry, config);
   const entry = await withHead(gpu, config.model, parts.entry, data, parts.source);
 
