@@ -119,7 +119,7 @@ async function prepare(asked: unknown): Promise<Ready> {
     const ids = await runIds(configs), known = await openFolders(configs, shipped);
     const stored = configs.map((config, i) => ({ id: ids[i]!, config }));
     const about = { name, question, command: `the site, from a report of sweep "${name}"` };
-    const { plan } = await planReruns(stored, about, known);
+    const { plan } = await planReruns(stored, about, known, null);
     const slug = `linked-${ids[0]!.slice(0, 8)}-${ids.length}`;
     return {
       kind: "bench",

@@ -385,9 +385,19 @@ const forDenoAlone = [
   ...["command_line", "performance", "slurm", "watch"].map((room) => `benchmarks/${room}/`),
   ...["exports/", "gallery.ts", "look.ts", "page/scripts.ts"].map((name) => `benchmarks/report/${name}`),
   ...["claims.ts", "live.ts", "worker.ts"].map((name) => `benchmarks/sweep/${name}`),
-  ...["benchmarks/settle/outlook.ts", "benchmarks/statistics/make_bounds.ts", "files/file_hash.ts"],
+  ...[
+    "benchmarks/settle/outlook.ts",
+    "benchmarks/statistics/make_bounds.ts",
+    "files/fetched.ts",
+    "files/file_hash.ts",
+  ],
   ...["models/checkpoints/", "tasks/code/", "tasks/data/", "tasks/text/"],
-  ...["training/export/", "training/pretrain.ts", "training/resolve/modules.ts"],
+  ...[
+    "training/export/",
+    "training/pretrain.ts",
+    "training/resolve/modules.ts",
+    "training/resolve/retained_text.ts",
+  ],
 ];
 
 test("What runs in a browser asks system/, and never Deno itself", async () => {

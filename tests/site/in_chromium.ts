@@ -61,7 +61,7 @@ Deno.test("the site in Chromium", async () => {
       args: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
     });
     const context = await browser.newContext(), page = await context.newPage();
-    page.setDefaultTimeout(300_000);
+    page.setDefaultTimeout(600_000);
     const wrong: string[] = [];
     context.on("request", (request) => {
       if (!request.url().startsWith(address) && !/^(data|blob):/.test(request.url())) {
