@@ -10,6 +10,12 @@ export function show(value: unknown): string {
   return cut(JSON.stringify(value) ?? "undefined", 80);
 }
 
+/** Names as a sentence lists them: the first of many, each cut where it is long. */
+export function listNames(names: readonly string[]): string {
+  const shown = names.slice(0, 20).map((name) => cut(name, 80)).join(", ");
+  return names.length > 20 ? `${shown} and ${names.length - 20} more` : shown;
+}
+
 /** The sizes of a tensor, in brackets. */
 export function showShape(shape: readonly number[]): string {
   return `[${cut(shape.join(","), 80)}]`;

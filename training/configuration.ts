@@ -24,6 +24,7 @@ import type { ModuleSource } from "./run.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
 import { unknownName } from "../errors/unknown_name.ts";
 import { RefusedOptions, UserError } from "../errors/user_error.ts";
+import { DEEPEST } from "../files/json_file.ts";
 import { hubPlaceOf, nameOfPlace } from "../files/hub_place.ts";
 import { matchesWildcard } from "./wildcard.ts";
 
@@ -119,7 +120,7 @@ export interface Library extends Registries {
  * @throws {UserError} naming the place, the field, the value found and what was wanted
  */
 export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where: string): z.output<S> {
-  const unseen = placeOfProto(value);
+  const unseen = placeOfProto(value, where);
   if (unseen !== null) throw new UserError(`Cannot read ${where}: field "${unseen}" is unknown`);
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -462,10 +463,14 @@ function completeMemory(
 }
 
 /** Where a value has a field `__proto__`, which records of any names would pass over in silence; null where it has none. */
-function placeOfProto(value: unknown): string | null {
+function placeOfProto(value: unknown, where: string): string | null {
   const rest: { readonly inner: unknown; readonly path: readonly string[] }[] = [{ inner: value, path: [] }];
   for (const { inner, path } of rest) {
     if (typeof inner !== "object" || inner === null) continue;
+    // Whatever walks it calls itself for each level.
+    if (path.length > DEEPEST) {
+      throw new UserError(`Cannot read ${where}: it is nested more than ${DEEPEST} levels deep`);
+    }
     if (Object.hasOwn(inner, "__proto__")) return [...path, "__proto__"].join(".");
     for (const [key, child] of Object.entries(inner)) {
       if (typeof child === "object") rest.push({ inner: child, path: [...path, key] });

@@ -178,6 +178,14 @@ Deno.test("parseWith() refuses a field that records of any names pass over", () 
   refused(JSON.parse('{"__proto__": {"steps": 1}}'), 'field "__proto__" is unknown');
 });
 
+Deno.test("parseWith() refuses what is nested too deep before it walks through it", () => {
+  const nested = (levels: number) => JSON.parse("[".repeat(levels) + "]".repeat(levels));
+  const tooDeep = "Cannot read x.json: it is nested more than 100 levels deep";
+  // Its places alone, all kept, would fill gigabytes.
+  for (const levels of [102, 50_000]) refused(nested(levels), tooDeep);
+  refused({ task: { id: nested(100_000) } }, tooDeep);
+});
+
 Deno.test("parseWith() says what a union would take", () => {
   const schema = z.strictObject({
     rates: z.union([z.strictObject({ shared: z.number() }), z.literal("tuned")]),

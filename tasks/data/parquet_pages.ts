@@ -56,7 +56,11 @@ export function checkPages(column: ColumnPages, most: number): void {
 
 function numberOf(name: string, value: Field, largest: number): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= largest) return value;
-  throw new RangeError(`a page says that it has ${String(value)} ${name}, from 0 to ${largest} are possible`);
+  throw new RangeError(
+    `a page says that it has ${
+      value === undefined ? "no number of" : String(value)
+    } ${name}, from 0 to ${largest} are possible`,
+  );
 }
 
 /** A page of version 1: levels behind their lengths, then values, all packed together. */

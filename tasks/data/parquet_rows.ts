@@ -26,7 +26,7 @@ export async function* readParquetRows(path: string): AsyncGenerator<Row> {
     try {
       return await work();
     } catch (error) {
-      throw new DataError(`Cannot read ${path}: ${reasonOf(error)} (cut short, or not Parquet?)`);
+      throw unsound(path, error);
     }
   };
   const metadata = await guarded(() => parquetMetadataAsync(file));
@@ -43,6 +43,12 @@ export async function* readParquetRows(path: string): AsyncGenerator<Row> {
     }
   }
   if (number !== total) throw new DataError(`Cannot read ${path}: it has ${number} records of ${total}`);
+}
+
+/** What is said of a file that the library can't read. Of some it only says which part of itself stumbled. */
+function unsound(path: string, error: unknown): DataError {
+  const reason = error instanceof TypeError ? "its parts do not fit together" : reasonOf(error);
+  return new DataError(`Cannot read ${path}: ${reason} (cut short, or not Parquet?)`);
 }
 
 /**
@@ -63,7 +69,7 @@ export async function parquetClassNames(path: string): Promise<ReadonlyMap<strin
       ),
     );
   } catch (error) {
-    throw new DataError(`Cannot read ${path}: ${reasonOf(error)} (cut short, or not Parquet?)`);
+    throw unsound(path, error);
   }
 }
 
@@ -79,7 +85,7 @@ export async function parquetColumns(path: string): Promise<readonly string[]> {
     const metadata = await parquetMetadataAsync(bufferOf(handle));
     return metadata.num_rows > 0n ? parquetSchema(metadata).children.map(({ element }) => element.name) : [];
   } catch (error) {
-    throw new DataError(`Cannot read ${path}: ${reasonOf(error)} (cut short, or not Parquet?)`);
+    throw unsound(path, error);
   }
 }
 
@@ -127,7 +133,9 @@ async function checkGroup(
 ): Promise<void> {
   const rows = Number(num_rows);
   if (!(rows >= 0 && rows <= MOST_GROUP_ROWS)) {
-    const [found, most] = [rows, MOST_GROUP_ROWS].map((count) => count.toLocaleString("en-US"));
+    const [found, most] = [rows, MOST_GROUP_ROWS].map((count) =>
+      Number.isNaN(count) ? "no number of" : count.toLocaleString("en-US")
+    );
     throw new RangeError(`it says that a group has ${found} rows, from 0 to ${most} are read`);
   }
   // Nobody would wait for what a column's fault is whose values are not asked for.

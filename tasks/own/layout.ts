@@ -1,4 +1,5 @@
 /** @file How a file of the user's is read as a task's examples: which columns are what, and how texts are made of them. */
+import { listNames } from "../../errors/quote.ts";
 import { DataError } from "../data/data_error.ts";
 
 /** What an example is: a prompt with its answer, a conversation, a text with its class, or an image with its class. */
@@ -95,7 +96,7 @@ export function checkTemplate(
   if (unknown !== undefined) {
     throw new DataError(
       `Cannot use the ${what} "${template}" for ${path}: it has no column "${unknown}", its columns are ${
-        columns.join(", ")
+        listNames(columns)
       }`,
     );
   }

@@ -1,4 +1,5 @@
 /** @file Finds out how data of the user's are read: from what is said, from `dataset.json`, and from the data themselves. */
+import { listNames } from "../../errors/quote.ts";
 import { plainPath } from "../../files/hub_place.ts";
 import { DataError } from "../data/data_error.ts";
 import { baseName, type Folder, folderOf, openFolder, type Role } from "../data/data_set.ts";
@@ -158,7 +159,7 @@ function findColumns(
   for (const [role, column] of Object.entries(given)) {
     if (columns.includes(column)) continue;
     throw new DataError(
-      `Cannot take "${column}" of ${path} as its ${role}: its columns are ${columns.join(", ")}`,
+      `Cannot take "${column}" of ${path} as its ${role}: its columns are ${listNames(columns)}`,
     );
   }
   const used = Object.entries(given),
@@ -179,7 +180,7 @@ function findColumns(
 
 function kindOf(path: string, columns: readonly string[], { columns: own, prompt, answer }: Found): DataKind {
   const lacking = (what: string) =>
-    new DataError(`Cannot tell what is what in ${path}: ${what}; its columns are ${columns.join(", ")}`);
+    new DataError(`Cannot tell what is what in ${path}: ${what}; its columns are ${listNames(columns)}`);
   const isAsked = prompt !== undefined || own.prompt !== undefined;
   if (
     own.second !== undefined && (own.text === undefined || own.label === undefined || prompt !== undefined)
