@@ -30,6 +30,9 @@ export interface RecordedLosses {
 /** The runs by name, such as "digits, lora". */
 export function recordedRuns(library: Library): ReadonlyMap<string, RunConfig> {
   const methods = Object.values(library.optimizers).map(({ id }) => id);
+  const ranked = new Set(
+    Object.values(library.optimizers).flatMap(({ id, defaults }) => "rank" in defaults ? [id] : []),
+  );
   const tasks = [
     { task: "digits", model: "vit-tiny", methods, batchSize: 8, rank: 4, learningRate: 1e-3 },
     { task: "arithmetic", model: "decoder-tiny", methods: FEW, batchSize: 4, rank: 4, learningRate: 2.5e-4 },
@@ -48,7 +51,7 @@ export function recordedRuns(library: Library): ReadonlyMap<string, RunConfig> {
           task: { id: task, trainExamples: 160, validationExamples: 8, testExamples: 1 },
           model: { id: model },
           targetModules: ["*"],
-          optimizer: { id: method, options: method === "full" ? {} : { rank } },
+          optimizer: { id: method, options: ranked.has(method) ? { rank } : {} },
           steps: STEPS,
           batchSize,
           accumulate: 1,
