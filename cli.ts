@@ -10,6 +10,7 @@ import { writeTuning } from "./benchmarks/performance/tuning.ts";
 import type { Library } from "./training/configuration.ts";
 import type { CommandDeps } from "./benchmarks/command_line/command_deps.ts";
 import { benchCommand } from "./benchmarks/command_line/bench_command.ts";
+import { claimsCommand } from "./benchmarks/command_line/claims/claims_command.ts";
 import { settleCommand } from "./benchmarks/command_line/settle_command.ts";
 import { reportCommand } from "./benchmarks/command_line/report_command.ts";
 import { exportCommand } from "./benchmarks/command_line/export_command.ts";
@@ -129,6 +130,7 @@ async function dispatch(args: string[], deps: CommandDeps): Promise<number> {
   const run = {
     bench: benchCommand,
     settle: settleCommand,
+    claims: claimsCommand,
     "bench-python": benchCommand,
     data: dataCommand,
     memory: memoryCommand,

@@ -1300,3 +1300,51 @@ test("autotune says which choices differ from the rule and where they are, or pr
     assertEquals((await run("autotune", "arithmetic")).code, 2);
   });
 });
+
+test("claims settles what a file claims, ends in one line, and goes on without a run", async () => {
+  await inFolder(async ({ folder, out, run }) => {
+    const { task, model } = fakeSweep.tasks[0]!;
+    const claim = {
+      name: "lora-above-full",
+      source: "nobody, Table 1",
+      says: "LoRA scores above full fine-tuning.",
+      setting: "none",
+      differs: "everything is made up",
+      rates: "stated",
+      sweep: {
+        base: fakeSweep.base,
+        tasks: [{ task, model }],
+        optimizers: [{ id: "lora", learningRates: [0.004] }, { id: "full", learningRates: [0.004] }],
+        ranks: [4],
+        seeds: [0],
+        settle: { within: 0.05, budget: "30m", atMost: 4 },
+      },
+      predictions: [{ of: "lora", against: "full", is: "better", over: "each" }],
+    };
+    const path = `${folder}/claim.json`,
+      write = (value: object) => Deno.writeTextFile(path, JSON.stringify(value));
+    await write(claim);
+    const dry = await run("claims", path, "--out", out, "--dry-run");
+    assertStringIncludes(dry.out, "lora-above-full: at most 8 runs");
+    assertEquals([dry.code, dry.trained], [0, 0]);
+    const first = await run("claims", path, "--out", out);
+    assertEquals([first.code, first.trained], [0, 8]);
+    assert(
+      /^lora-above-full: (confirmed|refuted|undecided) here: .*Unlike there: everything is made up$/.test(
+        first.out,
+      ),
+    );
+    const again = await run("claims", path, "--out", out, "--json");
+    assertEquals([again.code, again.trained], [0, 0]);
+    const [{ outcome, line }] = JSON.parse(again.out);
+    assertEquals(first.out, `lora-above-full: ${line}`);
+    const stored = JSON.parse(await Deno.readTextFile(`${out}/lora-above-full/verdict.json`));
+    assertEquals([stored.outcome, stored.line, stored.runs], [outcome, line, 8]);
+    // Wrong names end before anything runs.
+    await write({ ...claim, predictions: [{ ...claim.predictions[0], of: "pissa" }] });
+    const wrong = await run("claims", path, "--out", `${folder}/other`);
+    assertEquals([wrong.code, wrong.trained], [2, 0]);
+    assertStringIncludes(wrong.err, 'does not compare "pissa" with "full", and has "lora", "full"');
+    assertStringIncludes((await run("claims", "pro-modes")).err, "did you mean pro-mode?");
+  });
+});

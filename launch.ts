@@ -211,7 +211,7 @@ function reachOf(name: CommandName, args: readonly string[], place: Place): Reac
 }
 
 function pathsOf(name: CommandName, args: readonly string[], place: Place): Reach {
-  const { texts, paths, positional } = readArguments(name, args);
+  const { texts, paths, flags, positional } = readArguments(name, args);
   const named = (option: string) => texts.has(option) ? [texts.get(option)!] : [];
   // "." has no comma, whatever the folder is called.
   const project = [".", ...gitFolders(place), place.packages];
@@ -244,6 +244,14 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
         ],
         write: out.length > 0 ? out : ["results"],
       };
+    case "claims": {
+      const files = positional.filter((one) => isPath(commands[name].positional.kind, one)).map(folderOf);
+      return {
+        read: [...project, ...out, ...files],
+        // The table's page is written whole, from a file beside it.
+        write: flags.has("table") ? ["docs"] : out.length > 0 ? out : ["results"],
+      };
+    }
     case "data":
       return {
         read: [...project, ...positional, ...positional.flatMap(besides), ...named("model")],

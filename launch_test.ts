@@ -53,6 +53,9 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
       assertEquals(started(name, [`--${option}`, "/x"]).args, [`--${option}`, "/x"]);
     }
   }
+  // A claim's file, and what the table of claims is written into.
+  assertEquals(started("claims", ["a.json", "pro-mode"]).args, ["/my files/a.json", "pro-mode"]);
+  assertEquals([started("claims", []).write, started("claims", ["--table"]).write], [["results"], ["docs"]]);
   const paths = Object.entries(commands).flatMap(([name, { options }]) =>
     Object.entries<Option>(options).flatMap(([option, { kind }]) =>
       /^paths?$/.test(kind) ? [`${name} --${option}`] : []
@@ -74,6 +77,7 @@ Deno.test("launch() makes every option that is a path absolute, in both forms, w
     "settle --model",
     "settle --adapter",
     "settle --retain",
+    "claims --out",
     "data --model",
     "memory --model",
     "report --out",
@@ -370,12 +374,12 @@ Deno.test("launch() refuses unknown tasks, arguments that can't be read, and pat
   refused(
     "benhc",
     [],
-    'Cannot find command "benhc": did you mean bench? Known are bench, settle, data, memory, fetch, ',
+    'Cannot find command "benhc": did you mean bench? Known are bench, settle, claims, data, memory, fetch, ',
   );
   refused("reprot", [], 'Cannot find command "reprot": did you mean report? Known are bench');
   // A task that serves the work on the harness is named where it was meant alone.
   refused("tset", [], 'Cannot find command "tset": did you mean test? Known are bench');
-  refused("x", [], 'Cannot find command "x": known are bench, settle, data, memory, fetch');
+  refused("x", [], 'Cannot find command "x": known are bench, settle, claims, data, memory, fetch');
   refused("__proto__", [], 'Cannot find command "__proto__"');
   refused("bench", ["--stepz", "3"], 'Cannot find option "--stepz" of bench');
   refused("bench", ["--out"], "Cannot read --out: a value is needed after it");

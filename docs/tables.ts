@@ -5,6 +5,8 @@
  * A row begins with an id. Cells that the code knows are written anew, the others stay as somebody wrote them; rows of what
  * is no longer there go, and what is new comes last, with cells to be filled in.
  */
+import { readClaims } from "../benchmarks/claims/claim.ts";
+import { describeRule } from "../benchmarks/claims/verdict.ts";
 import { expand, override } from "../benchmarks/sweep/sweep.ts";
 import { listSweeps, readSweep } from "../benchmarks/sweep/sweep_files.ts";
 import type { Library } from "../training/configuration.ts";
@@ -28,6 +30,7 @@ export const tables: readonly DocsTable[] = [
   { page: "methods.md", heading: "# Methods", rowsOf: methodRows },
   { page: "models.md", heading: "# Models", rowsOf: modelRows },
   { page: "sweeps.md", heading: "## The sweeps", rowsOf: sweepRows },
+  { page: "claims.md", heading: "## The claims", rowsOf: claimRows },
 ];
 
 function methodRows({ optimizers }: Library): Rows {
@@ -43,6 +46,22 @@ function modelRows({ models }: Library): Rows {
       parameters: architecture.parameters.toLocaleString("en-US"),
       "starts from": locate ? "npm: `./run use-lite`" : pretrained ? "shipped checkpoint" : "`--model DIR`",
     }]),
+  );
+}
+
+async function claimRows(): Promise<Rows> {
+  return new Map(
+    (await readClaims()).map((claim) => {
+      const { confirmed, refuted } = describeRule(claim);
+      const cell = (text: string) => text.replaceAll("|", "\\|");
+      return [claim.name, {
+        "what it says": cell(`${claim.says} (${claim.source})`),
+        "confirmed by": cell(confirmed),
+        "refuted by": cell(refuted),
+        "where it was said": cell(claim.setting),
+        "what differs here": cell(claim.differs),
+      }];
+    }),
   );
 }
 

@@ -93,10 +93,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "benchmarks/performance/peers": everything,
   "benchmarks/performance/ranks": everything,
   "benchmarks/settle": [...runs, ...sweeping, "benchmarks/study", "benchmarks/report"],
+  "benchmarks/claims": [
+    ...[...runs, ...sweeping, "benchmarks/study", "benchmarks/report", "benchmarks/settle"],
+  ],
   "benchmarks/slurm": ["errors", "files", "benchmarks/sweep"],
   "benchmarks/command_line": [
     ...[...runs, ...sweeping],
     ...["benchmarks/study", "benchmarks/report", "benchmarks/settle", "benchmarks/watch", "benchmarks/slurm"],
+    "benchmarks/claims",
     ...[
       "benchmarks/performance/tuning.ts",
       "type benchmarks/performance",
@@ -106,7 +110,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ],
   ],
   // What writes their tables.
-  docs: [...runs, ...sweeping],
+  docs: [...runs, ...sweeping, "benchmarks/claims"],
   contract: [
     ...[
       "errors",

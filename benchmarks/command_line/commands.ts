@@ -322,6 +322,31 @@ export const commands = {
       ["settle dora pissa --against lora --task digits --rank 8 --budget 2h", "several against one"],
     ],
   },
+  claims: {
+    summary: "test what papers claim, each claim by one question",
+    details:
+      "All claims that ship, or those that are named. The same command goes on where it was stopped. docs/claims.md says what " +
+      "confirms and what refutes each.",
+    options: {
+      out: path("DIR", "each claim has a folder of its name in it; results/claims where none is named"),
+      "dry-run": flag("tell what each claim takes at most; run nothing"),
+      table: flag("write the table of what the claims in DIR came to into docs/results.md; run nothing"),
+      "checkpoint-every": bench.options["checkpoint-every"],
+      ...json,
+      ...sharing,
+    },
+    positional: {
+      kind: "sweep" as const,
+      value: "CLAIMS",
+      help: "names from docs/claims.md, or paths of JSON files; all that ship where none is named",
+      isNeeded: false,
+      isMany: true,
+    },
+    examples: [
+      ["claims --jobs 2", "all of them, one after the other"],
+      ["claims pro-mode --dry-run", "what one takes"],
+    ],
+  },
   data: {
     summary: "show what is understood of data of your own",
     details: "Columns, counts, lengths, classes, and examples as a model sees them. Runs nothing.",

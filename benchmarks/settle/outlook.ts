@@ -37,6 +37,8 @@ export interface SettleOutlook {
   /** Runs that choose rates and are not stored, as far as no grid must be widened, and their milliseconds. */
   readonly tuning: { readonly runs: number; readonly ms: number | null };
   readonly prices: readonly Price[];
+  /** Milliseconds of a scored run by contender; null where nobody knows. */
+  readonly runMs: ReadonlyMap<string, number | null>;
   /** Where times are from; null where nobody knows. */
   readonly pacesFrom: string | null;
 }
@@ -74,6 +76,7 @@ export async function lookAtQuestion(
   return {
     tuning: { runs: left.length, ms: forecast.estimateAllMs(left) },
     pacesFrom: from,
+    runMs: new Map(contenders.map(({ id, run }) => [id, forecast.estimateMs(run.config)])),
     prices: question.cells.flatMap((cell) =>
       cell.comparisons.map((comparison): Price => {
         const { of, against } = comparison;

@@ -1,5 +1,6 @@
 /** @file A question that is settled: which methods are compared on which tasks, at which ranks, within what margin. */
 import { UserError } from "../../errors/user_error.ts";
+import { canonicalJson } from "../../files/canonical_json.ts";
 import type { Registries } from "../../training/configuration.ts";
 import { lookup } from "../../training/lookup.ts";
 import { openFolders, type ResolvedRun, resolveRuns } from "../../training/resolve/resolve.ts";
@@ -7,8 +8,9 @@ import { recordId, type RunConfig } from "../../training/run.ts";
 import type { TaskData } from "../../tasks/task.ts";
 import { readDuration } from "../cost/estimate.ts";
 import { type ChosenRates, filesOf, modulesOf, rateFor } from "../rates/rates.ts";
-import { FEWEST_PAIRS } from "../statistics/looks.ts";
+import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
 import { MOST_COMPARISONS } from "../statistics/sequential.ts";
+import { tellValue, titleOfField, type Varied } from "../sweep/axes.ts";
 import { labelMethods, methodKey, rankOf } from "../sweep/method.ts";
 import { draftRuns, type SweepSpec } from "../sweep/sweep.ts";
 
@@ -56,6 +58,8 @@ export interface Cell {
   readonly task: string;
   readonly title: string;
   readonly rank: number;
+  /** What of its runs is varied; empty where nothing is, or where its contenders differ in just that. */
+  readonly varied: Varied;
   readonly contenders: readonly Contender[];
   readonly comparisons: readonly Comparison[];
   /** What a run that diverged counts as: the score and the loss of guessing. */
@@ -72,6 +76,8 @@ export interface Question {
   readonly margin: number;
   /** Fewest pairs that decide. */
   readonly atLeast: number;
+  /** Most pairs that are run. */
+  readonly atMost: number;
   readonly budgetMs: number;
   /** Seeds that rates are chosen with. */
   readonly tuningSeeds: readonly number[];
@@ -144,7 +150,7 @@ export async function askQuestion(
   const { settle, name, seeds } = spec;
   const validate = (reason: string) => new UserError(`Cannot settle sweep "${name}": ${reason}`);
   if (!settle) throw validate(`it has no "settle"`);
-  if (spec.vary || spec.search) throw validate(`"vary" and "search" are for sweeps of other kinds`);
+  if (spec.search) throw validate(`"search" is for sweeps of another kind`);
   if (spec.base.scoreOn !== "test") throw validate(`"scoreOn" is "${spec.base.scoreOn}", "test" is needed`);
   if (seeds.some((seed) => seed >= FIRST_SEED)) {
     throw validate(`its seeds choose rates and are never scored, ${FIRST_SEED} is the first that is scored`);
@@ -156,34 +162,46 @@ export async function askQuestion(
   const labels = labelMethods(runs.map(({ config }) => config.optimizer), known);
   const said = new Set(notes);
   const cells: Cell[] = [];
+  // Of one method its variations are compared; of several the methods at each variation.
+  const isOfOne = new Set(drafts.map(({ method }) => method)).size === 1;
+  const variations = isOfOne ? [null] : unique(drafts.map(({ varied }) => varied), canonicalJson);
   for (const task of new Set(runs.map(({ config }) => config.task.id))) {
     for (const rank of spec.ranks) {
-      const own = [...runs.keys()].filter((i) => {
-        const { config } = runs[i]!;
-        return config.task.id === task && [rank, null].includes(rankOf(config.optimizer));
-      });
-      // A method without ranks has one draft for each of them.
-      const unique = [...new Map(own.map((i) => [methodKey(runs[i]!.config.optimizer), i])).values()];
-      const contenders = await Promise.all(unique.map(async (i): Promise<Contender> => {
-        const run = runs[i]!, { id } = run.config.optimizer, key = methodKey(run.config.optimizer);
-        const twins = unique.filter((j) => runs[j]!.config.optimizer.id === id);
-        const namesakes = unique.filter((j) => runs[j]!.method.title === run.method.title);
-        const rates = ratesOf(
-          run.config,
-          drafts[i]!.method.learningRates ?? null,
-          chosen,
-          areRatesGiven,
-          said,
+      for (const varied of variations) {
+        const own = [...runs.keys()].filter((i) =>
+          runs[i]!.config.task.id === task && drafts[i]!.rank === rank &&
+          // A rank among a method's own options is its only one.
+          (Object.keys(drafts[i]!.varied).length > 0 ||
+            [rank, null].includes(rankOf(runs[i]!.config.optimizer))) &&
+          (varied === null || canonicalJson(drafts[i]!.varied) === canonicalJson(varied))
         );
-        return {
-          run,
-          name: twins.length > 1 ? labels.get(key)! : id,
-          title: namesakes.length > 1 ? labels.get(key)! : run.method.title,
-          id: await recordId(run.config),
-          rates,
-        };
-      }));
-      cells.push(await cellOf(contenders, rank, settle.against ?? null, validate));
+        // What a variation leaves as it is comes up once.
+        const once = unique(own, (i) => canonicalJson(runs[i]!.config));
+        const contenders = await Promise.all(once.map(async (i): Promise<Contender> => {
+          const run = runs[i]!, { id } = run.config.optimizer, key = methodKey(run.config.optimizer);
+          const twins = once.filter((j) => runs[j]!.config.optimizer.id === id);
+          const namesakes = once.filter((j) => runs[j]!.method.title === run.method.title);
+          const rates = ratesOf(
+            run.config,
+            drafts[i]!.method.learningRates ?? null,
+            chosen,
+            areRatesGiven,
+            said,
+          );
+          const told = varied === null ? tellVaried(drafts[i]!.varied) : "";
+          const label = `${told === "" ? labels.get(key)! : run.method.title}${told}`;
+          return {
+            run,
+            name: twins.length > 1 ? told === "" ? isOfOne ? id : labels.get(key)! : `${id}${told}` : id,
+            title: namesakes.length > 1
+              ? isOfOne && told === "" ? run.method.title : label
+              : run.method.title,
+            id: await recordId(run.config),
+            rates,
+          };
+        }));
+        cells.push(await cellOf(contenders, rank, varied ?? {}, settle.against ?? null, validate));
+      }
     }
   }
   return {
@@ -191,15 +209,28 @@ export async function askQuestion(
     cells,
     margin: settle.within,
     atLeast: settle.atLeast ?? FEWEST_PAIRS,
+    atMost: settle.atMost ?? LOOKS.at(-1)!,
     budgetMs: readDuration(settle.budget)!,
     tuningSeeds: seeds,
     notes: [...said],
   };
 }
 
+/** ", batch size 8"; nothing where nothing is varied. */
+export function tellVaried(varied: Varied): string {
+  return Object.entries(varied).map(([name, value]) => `, ${titleOfField(name)} ${tellValue(value)}`).join(
+    "",
+  );
+}
+
+function unique<T>(values: readonly T[], keyOf: (value: T) => string): T[] {
+  return [...new Map(values.map((value) => [keyOf(value), value])).values()];
+}
+
 async function cellOf(
   contenders: readonly Contender[],
   rank: number,
+  varied: Varied,
   against: string | null,
   validate: (reason: string) => UserError,
 ): Promise<Cell> {
@@ -221,8 +252,9 @@ async function cellOf(
   const isReal = config.task.data !== undefined;
   return {
     task: config.task.id,
-    title: isReal ? data.source?.title ?? task.title : task.title,
+    title: `${isReal ? data.source?.title ?? task.title : task.title}${tellVaried(varied)}`,
     rank,
+    varied,
     contenders,
     comparisons: others.map((one) =>
       reference ? { of: one, against: reference } : { of: first!, against: one }

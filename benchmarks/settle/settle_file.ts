@@ -70,13 +70,13 @@ export type SettleFile = z.infer<typeof SettleFile>;
 const LEVEL = 0.05;
 
 /** What a question's file says before anything has run. */
-export function newFile({ spec, cells, margin, atLeast, tuningSeeds }: Question): SettleFile {
+export function newFile({ spec, cells, margin, atLeast, atMost, tuningSeeds }: Question): SettleFile {
   const byName = <T>(cell: Question["cells"][number], read: (one: typeof cell.contenders[number]) => T) =>
     Object.fromEntries(cell.contenders.map((one) => [one.name, read(one)]));
   const agreed: Agreed = {
     within: margin,
     level: LEVEL,
-    looks: [...looksOf({ atLeast })],
+    looks: looksOf({ atLeast }).filter((look) => look <= atMost),
     tuningSeeds: [...tuningSeeds],
     firstSeed: FIRST_SEED,
     cells: cells.map((cell) => {

@@ -430,7 +430,7 @@ Deno.test("askQuestion() refuses sweeps that can't be settled", async () => {
     [{ ...spec, base: { ...spec.base, scoreOn: "validation" as const } }, '"test" is needed'],
     [{ ...spec, settle: { ...spec.settle!, against: "lora-pro" } }, "none of its methods"],
     [{ ...spec, optimizers: spec.optimizers.slice(0, 1) }, "has nothing to be compared with"],
-    [{ ...spec, vary: { layers: [2] } }, "sweeps of other kinds"],
+    [{ ...spec, search: true }, "is for sweeps of another kind"],
   ] as const;
   for (const [one, sentence] of cases) {
     await assertRejects(
@@ -439,6 +439,21 @@ Deno.test("askQuestion() refuses sweeps that can't be settled", async () => {
       sentence,
     );
   }
+  // Varied fields: methods at each value, or of one method the values.
+  const varied = await askQuestion({ ...spec, vary: { batchSize: [4] } }, registries, null, false);
+  const told = ({ cells }: typeof varied) =>
+    cells.map(({ title, contenders }) => [title, ...contenders.map(({ name }) => name)]);
+  assertEquals(told(varied), [["Shifted digits", "lora", "full"], [
+    "Shifted digits, batch size 4",
+    "lora",
+    "full",
+  ]]);
+  const one = { ...spec, optimizers: [{ id: "lora" }], vary: { alpha: [4] } };
+  assertEquals(told(await askQuestion(one, registries, null, false)), [[
+    "Shifted digits",
+    "lora",
+    "lora, alpha 4",
+  ]]);
   const { notes, cells } = await askQuestion(spec, registries, null, false);
   assertEquals(notes.length, 2);
   assertEquals(cells[0]!.contenders[0]!.rates, [5e-4, 1e-3, 2e-3]);

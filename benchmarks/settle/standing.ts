@@ -38,6 +38,8 @@ export interface Standing {
   readonly more: number | null;
   /** How much lower the logarithm of the first's test loss is; null where it was not taken. */
   readonly loss: Settled | null;
+  /** How much shorter the logarithm of the first's step is; null where it was not measured. */
+  readonly time: Settled | null;
   readonly speed: Speed | null;
   /** Pairs that both have run. */
   readonly pairs: number;
@@ -88,6 +90,7 @@ export function standingOf(
     score,
     more: pairsToGo(score, criterion),
     loss: judgeLoss(results, chance.loss, criterion),
+    time: judgeTimes(results, criterion),
     speed: speedOf(told, flops),
     pairs: results.length,
     scores,
@@ -109,8 +112,12 @@ export function criterionOf(
 }
 
 /** The planned number of pairs after which a comparison is judged next; null where it is decided, or after the last. */
-export function nextOf({ score, pairs }: Standing, { atLeast }: Pick<Question, "atLeast">): number | null {
-  return score.verdict === "undecided" ? nextLook(pairs, atLeast) : null;
+export function nextOf(
+  { score, pairs }: Standing,
+  { atLeast, atMost }: Pick<Question, "atLeast" | "atMost">,
+): number | null {
+  const next = score.verdict === "undecided" ? nextLook(pairs, atLeast) : null;
+  return next === null || next > atMost ? null : next;
 }
 
 /** As many scores as a run has examples; those of guessing where it diverged. */
@@ -149,6 +156,17 @@ function judgeLoss(results: Results, chance: number, criterion: Criterion): Sett
     pairs.push({ difference: other - mine, examples: 0, squares: 0, identical });
   }
   // The same share of a loss is as little as that share of a score.
+  return judgePairs(pairs, { ...criterion, margin: Math.log1p(criterion.margin) });
+}
+
+/** Milliseconds of a step: a difference of its logarithms is a share of it, as of losses. */
+function judgeTimes(results: Results, criterion: Criterion): Settled | null {
+  const pairs: Pair[] = [];
+  for (const pair of results) {
+    const [mine, other] = pair.map((one) => one.status === "done" ? one.outcome.cost.medianStepMs : null);
+    if (!mine || !other) return null;
+    pairs.push({ difference: Math.log(other / mine), examples: 0, squares: 0, identical: false });
+  }
   return judgePairs(pairs, { ...criterion, margin: Math.log1p(criterion.margin) });
 }
 

@@ -99,8 +99,10 @@ Deno.test("standingOf() counts diverged runs as guessing, in score and loss, and
 
 Deno.test("nextOf() is the next look of what is open, and none of what is decided", () => {
   const next = (pairs: number, question = within(0.02)) =>
-    nextOf(standingOf(pairsOf(pairs, () => ({})), cell, question), question);
+    nextOf(standingOf(pairsOf(pairs, () => ({})), cell, question), { atMost: 128, ...question });
   assertEquals([0, 3, 4].map((pairs) => next(pairs)), [4, 4, null]);
   const patient = { margin: 0.02, atLeast: 23 };
   assertEquals([0, 4, 22, 23].map((pairs) => next(pairs, patient)), [23, 23, 23, null]);
+  const few = { margin: 0.02, atLeast: 6, atMost: 6 };
+  assertEquals([0, 4, 6].map((pairs) => next(pairs, few)), [6, 6, null]);
 });

@@ -77,6 +77,8 @@ export const Settle = z.strictObject({
   budget: z.string().regex(/^(\d+\.?\d*|\.\d+)[smh]$/, "a time such as 90s, 30m or 2h is needed"),
   /** Fewest pairs that decide; 4 where absent. */
   atLeast: z.int().min(FEWEST_PAIRS).max(LOOKS.at(-1)!).exactOptional(),
+  /** Most pairs that are run; 128 where absent. */
+  atMost: z.int().min(FEWEST_PAIRS).max(LOOKS.at(-1)!).exactOptional(),
 });
 export type Settle = z.infer<typeof Settle>;
 
@@ -321,6 +323,8 @@ export interface Draft {
   readonly config: RunConfig;
   /** What the sweep says of its method. */
   readonly method: SweepOptimizer;
+  /** Which of the sweep's ranks it is listed for: a method without ranks is for all, and equal parameters take another. */
+  readonly rank: number;
   /** What of it is varied; empty where nothing is. */
   readonly varied: Varied;
 }
@@ -377,7 +381,7 @@ export function draftRuns(spec: SweepSpec, registries: Registries): Drafts {
             continue;
           }
           attempts.push({ ...attempt, hasRank: rankOf(config.optimizer) !== null, refusal: null });
-          drafts.push({ config, method, varied });
+          drafts.push({ config, method, rank, varied });
         }
       }
     }

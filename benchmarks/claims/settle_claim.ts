@@ -1,0 +1,138 @@
+/** @file Settles a published claim: asks its question in a folder, judges it, and keeps the verdict there. */
+import { z } from "zod";
+import { UserError } from "../../errors/user_error.ts";
+import { isMissing, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
+import { parseWith, type Registries } from "../../training/configuration.ts";
+import { lookAtQuestion } from "../settle/outlook.ts";
+import { askQuestion, type Question } from "../settle/question.ts";
+import { settle, type SettleOutcome } from "../settle/settle.ts";
+import type { WorkParts } from "../sweep/folder.ts";
+import { openStore } from "../sweep/store.ts";
+import { readChosen } from "../sweep/sweep_files.ts";
+import { type Claim, sweepOf } from "./claim.ts";
+import { comparedIn, comparisonsOf } from "./compared.ts";
+import { type ClaimVerdict, judgeClaim } from "./verdict.ts";
+
+/** A verdict as a claim's folder has it. */
+export const StoredVerdict = z.strictObject({
+  schema: z.literal(1),
+  claim: z.string(),
+  source: z.string(),
+  says: z.string(),
+  outcome: z.enum(["confirmed", "refuted", "undecided"]),
+  line: z.string(),
+  /** Of all runs, by their own clocks. */
+  minutes: z.number(),
+  runs: z.number(),
+  commits: z.array(z.string()),
+  /** First and last day of its runs. */
+  days: z.array(z.string()),
+});
+export type StoredVerdict = z.infer<typeof StoredVerdict>;
+
+/** How a claim went. */
+export interface SettledClaim {
+  readonly claim: Claim;
+  readonly settled: SettleOutcome;
+  /** Null where it was interrupted, and for a worker or a plan. */
+  readonly verdict: ClaimVerdict | null;
+}
+
+/**
+ * The question of a claim.
+ *
+ * @throws {UserError} where a prediction is of what the question does not compare, and as `askQuestion` does
+ */
+export async function questionOf(claim: Claim, registries: Registries): Promise<Question> {
+  const chosen = claim.rates === "stated" ? null : await readChosen("tune");
+  const question = await askQuestion(sweepOf(claim), registries, chosen, claim.rates === "chosen");
+  const known = comparisonsOf(question);
+  for (const { of, against, at } of claim.predictions) {
+    const own = known.filter((one) =>
+      one.names.includes(of) && one.names.includes(against) && of !== against
+    );
+    if (own.some((one) => at === undefined || one.place.endsWith(`, ${at}`))) continue;
+    const where = own.length > 0 ? ` at "${at}"` : "";
+    const names = new Set(known.flatMap((one) => one.names));
+    throw new UserError(
+      `Cannot test claim "${claim.name}": it does not compare "${of}" with "${against}"${where}, and has ` +
+        `${[...names].map((name) => `"${name}"`).join(", ")}`,
+    );
+  }
+  return question;
+}
+
+/**
+ * Tests a claim in a folder, or goes on with it. What is stored is not run again.
+ *
+ * @param command what was typed, for the report
+ * @throws as `settle` does
+ */
+export async function settleClaim<G extends AsyncDisposable>(
+  claim: Claim,
+  out: string,
+  command: string,
+  registries: Registries,
+  parts: WorkParts<G>,
+): Promise<SettledClaim> {
+  const settled = await settle(await questionOf(claim, registries), out, command, registries, parts);
+  if (settled.report === null) return { claim, settled, verdict: null };
+  const verdict = judgeClaim(claim, comparedIn(settled.judged));
+  const { results } = await openStore(out).read();
+  const made = [...results.values()].map(({ environment }) => environment);
+  const days = made.map(({ startedAt }) => startedAt.slice(0, 10)).sort();
+  const stored: StoredVerdict = {
+    schema: 1,
+    claim: claim.name,
+    source: claim.source,
+    says: claim.says,
+    outcome: verdict.outcome,
+    line: verdict.line,
+    minutes: Number((settled.usedMs / 60_000).toFixed(1)),
+    runs: made.length,
+    commits: [...new Set(made.map(({ commit }) => commit))].sort(),
+    days: [...new Set([days[0], days.at(-1)])].filter((day) => day !== undefined),
+  };
+  await writeWhole(`${out}/verdict.json`, `${JSON.stringify(stored, null, 1)}\n`);
+  return { claim, settled, verdict };
+}
+
+/** The verdict in a claim's folder; null where there is none. @throws {UserError} where the file is none */
+export async function readVerdict(out: string): Promise<StoredVerdict | null> {
+  const path = `${out}/verdict.json`;
+  let text: string;
+  try {
+    text = await readText(path);
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw new UserError(`Cannot read ${path}: ${reasonOf(error)}`);
+  }
+  try {
+    return parseWith(StoredVerdict, JSON.parse(text), path);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new UserError(`Cannot read ${path}: it is not whole JSON`);
+    throw error;
+  }
+}
+
+/** What a claim takes at most. */
+export interface ClaimPrice {
+  readonly runs: number;
+  /** Milliseconds of all runs, one after the other; null where nobody knows. */
+  readonly ms: number | null;
+}
+
+/** What a claim would take, from paces that are known: changes nothing. @throws as `settleClaim` does before anything runs */
+export async function priceOf(claim: Claim, out: string, registries: Registries): Promise<ClaimPrice> {
+  const question = await questionOf(claim, registries);
+  const { tuning, runMs } = await lookAtQuestion(question, out, registries);
+  const each = [...runMs.values()],
+    pairs = each.reduce<number | null>(
+      (sum, ms) => sum === null || ms === null ? null : sum + ms * question.atMost,
+      0,
+    );
+  return {
+    runs: tuning.runs + each.length * question.atMost,
+    ms: tuning.ms === null || pairs === null ? null : Math.min(tuning.ms + pairs, question.budgetMs),
+  };
+}

@@ -1,0 +1,209 @@
+/**
+ * @file What a claim came to here, by one rule for all claims.
+ *
+ * Each prediction is judged by the verdicts of `settle`, or, pooled over tasks, by those of a pooled comparison: both know
+ * better, worse, the same within the margin, and undecided.
+ *
+ * | predicted    | confirmed by                                      | refuted by                             |
+ * | ------------ | ------------------------------------------------- | -------------------------------------- |
+ * | "better"     | better                                            | worse, the same, identical             |
+ * | "worse"      | worse                                             | better, the same, identical            |
+ * | "same"       | the same, identical, a difference shown to be less than the margin | a difference shown to be more |
+ * | "not better" | worse, the same, identical, better by less than the margin | better, by more than the margin |
+ *
+ * Judged by themselves, so many must confirm a prediction as it asks for, and it is refuted once so many refute it that the
+ * others can't make up for them. A claim is confirmed where all its predictions are, and refuted where one is.
+ */
+import { formatDifference, formatInterval } from "../report/format.ts";
+import { comparePooled, type TaskDifference } from "../statistics/pooled.ts";
+import type { Settled } from "../statistics/sequential.ts";
+import type { Interval } from "../statistics/statistics.ts";
+import type { Verdict } from "../statistics/verdicts.ts";
+import type { Claim, Prediction, Relation } from "./claim.ts";
+
+/** What a claim or a prediction came to. */
+export type Outcome = "confirmed" | "refuted" | "undecided";
+
+/** What is known of a comparison of a claim's question. */
+export interface Compared {
+  readonly of: string;
+  readonly against: string;
+  /** Names for people. */
+  readonly titles: readonly [of: string, against: string];
+  readonly task: string;
+  /** The task and its variation for people, e.g. "Digits, batch size 8"; with the rank where there are several. */
+  readonly place: string;
+  /** Null where it was not measured. */
+  readonly score: Settled | null;
+  readonly loss: Settled | null;
+  readonly time: Settled | null;
+}
+
+/** A prediction, judged. */
+export interface Judged {
+  readonly prediction: Prediction;
+  readonly outcome: Outcome;
+  /** For people, with numbers. */
+  readonly words: string;
+}
+
+/** What a claim came to. */
+export interface ClaimVerdict {
+  readonly outcome: Outcome;
+  readonly predictions: readonly Judged[];
+  /** "refuted here: …", with numbers and what differs from the paper's setting. */
+  readonly line: string;
+}
+
+/** Found of a difference, whichever way. */
+interface Found {
+  readonly verdict: Verdict;
+  readonly difference: number;
+  readonly interval: Interval | null;
+}
+
+/** Judges a claim by the comparisons of its question. Pure. */
+export function judgeClaim(
+  claim: Pick<Claim, "predictions" | "differs" | "sweep">,
+  compared: readonly Compared[],
+): ClaimVerdict {
+  const { predictions, sweep: { settle: { within } }, differs } = claim;
+  // Pooled verdicts of one claim are one family.
+  const level = 1 - 0.05 / Math.max(1, predictions.filter(({ over }) => over === "tasks").length);
+  const judged = predictions.map((one) => judgePrediction(one, compared, within, level));
+  const outcomes = judged.map(({ outcome }) => outcome);
+  const outcome = outcomes.includes("refuted")
+    ? "refuted"
+    : outcomes.every((one) => one === "confirmed")
+    ? "confirmed"
+    : "undecided";
+  // What decided it comes first.
+  const order = [outcome, "refuted", "undecided", "confirmed"];
+  const told = judged.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
+  const words = told.map((one) => `${one.outcome === outcome ? "" : `${one.outcome}, `}${one.words}`).join(
+    "; ",
+  );
+  const line = `${outcome} here: ${words}. Unlike there: ${differs}`;
+  return { outcome, predictions: judged, line };
+}
+
+function judgePrediction(
+  prediction: Prediction,
+  compared: readonly Compared[],
+  within: number,
+  level: number,
+): Judged {
+  const { of, against, over, outcome: what, at } = prediction;
+  const own = compared.filter((one) =>
+    one.of === of && one.against === against && (at === undefined || one.place.endsWith(`, ${at}`))
+  );
+  const margin = what === "score" ? within : Math.log1p(within);
+  const found = own.flatMap((one) => {
+    const settled = what === "score" ? one.score : what === "test loss" ? one.loss : one.time;
+    return settled && settled.pairs > 0 ? [{ one, settled }] : [];
+  });
+  const [first] = own;
+  const names = first ? first.titles : [of, against] as const;
+  const asked = `${names[0]} ${RELATION_WORDS[prediction.is]} ${names[1]}${
+    what === "score" ? "" : ` in ${what}`
+  }`;
+  const tail = at === undefined ? "" : ` at ${at}`;
+  // Pooled are as many pairs on each task, and no task is judged before its look.
+  if (found.length < Math.max(1, own.length) || found.some(({ settled }) => settled.interval === null)) {
+    return { prediction, outcome: "undecided", words: `${SAID.undecided} ${asked}${tail}, runs are missing` };
+  }
+  if (over === "tasks") {
+    const { verdict, mean, interval, tasks, wins } = comparePooled(byTask(found), { margin, level });
+    const outcome = outcomeOf(prediction.is, { verdict, difference: mean, interval }, margin);
+    const numbers = `${formatDifference(mean)} (${
+      formatInterval(interval)
+    }), ahead on ${wins} of ${tasks} tasks`;
+    return { prediction, outcome, words: `${SAID[outcome]} ${asked}${tail} over tasks: ${numbers}` };
+  }
+  const outcomes = found.map(({ settled }) => outcomeOf(prediction.is, settled, margin));
+  const needed = Math.min(prediction.atLeast ?? found.length, found.length);
+  const count = (wanted: Outcome) => outcomes.filter((one) => one === wanted).length;
+  const outcome = count("confirmed") >= needed
+    ? "confirmed"
+    : count("refuted") > found.length - needed
+    ? "refuted"
+    : "undecided";
+  const numbers = found.map(({ one, settled }, i) =>
+    `${one.place} ${formatDifference(settled.difference)} (${formatInterval(settled.interval)})${
+      found.length > 1 ? ` ${outcomes[i]}` : ""
+    }`
+  );
+  const counted = found.length > 1 ? ` (in ${count("confirmed")} of ${found.length}, ${needed} needed)` : "";
+  return { prediction, outcome, words: `${SAID[outcome]} ${asked}${tail}${counted}: ${numbers.join(", ")}` };
+}
+
+/** One difference a task: the mean over its ranks and variations. */
+function byTask(found: readonly { readonly one: Compared; readonly settled: Settled }[]): TaskDifference[] {
+  return [...Map.groupBy(found, ({ one }) => one.task).values()].map((own) => ({
+    mean: own.reduce((sum, { settled }) => sum + settled.difference, 0) / own.length,
+    variance: own.reduce((sum, { settled: { deviation, pairs } }) => sum + (deviation ?? 0) ** 2 / pairs, 0) /
+      own.length ** 2,
+  }));
+}
+
+/** The rule of the table above. */
+export function outcomeOf(predicted: Relation, { verdict, interval }: Found, margin: number): Outcome {
+  if (verdict === "undecided") return "undecided";
+  const isNone = verdict === "same" || verdict === "identical";
+  switch (predicted) {
+    case "better":
+    case "worse":
+      return verdict === predicted ? "confirmed" : "refuted";
+    case "same":
+      if (isNone || (interval && interval.low > -margin && interval.high < margin)) return "confirmed";
+      return interval && (interval.low > margin || interval.high < -margin) ? "refuted" : "undecided";
+    case "not better":
+      if (isNone || verdict === "worse" || (interval && interval.high < margin)) return "confirmed";
+      return interval && interval.low > margin ? "refuted" : "undecided";
+  }
+}
+
+/** A relation between two names. */
+export const RELATION_WORDS: Readonly<Record<Relation, string>> = {
+  better: "is better than",
+  worse: "is worse than",
+  same: "is the same as",
+  "not better": "is not better than",
+};
+
+const SAID: Readonly<Record<Outcome, string>> = {
+  confirmed: "that",
+  refuted: "that",
+  undecided: "whether",
+};
+
+/** What confirms and what refutes a claim, in words, from the rule alone. */
+export function describeRule(
+  { predictions, sweep: { settle: { within } } }: Pick<Claim, "predictions" | "sweep">,
+): { readonly confirmed: string; readonly refuted: string } {
+  const words = predictions.map(({ of, against, is, over, atLeast, at, outcome }) => {
+    const where = over === "tasks"
+      ? "over all tasks together"
+      : atLeast
+      ? `in ${atLeast} or more`
+      : "everywhere";
+    const what = `${outcome === "score" ? "" : ` in ${outcome}`}${at === undefined ? "" : ` at ${at}`}`;
+    const refuting = {
+      better: `worse or the same within ${within}`,
+      worse: `better or the same within ${within}`,
+      same: `better or worse by more than ${within}`,
+      "not better": `better by more than ${within}`,
+    };
+    return {
+      confirmed: `${of} ${RELATION_WORDS[is]} ${against}${what}, ${where}`,
+      refuted: `${of} is ${refuting[is]} than ${against}${what}`.replace(
+        /(the same within \S+) than/,
+        "$1 as",
+      ),
+    };
+  });
+  return {
+    confirmed: words.map(({ confirmed }) => confirmed).join("; "),
+    refuted: words.map(({ refuted }) => refuted).join("; or "),
+  };
+}

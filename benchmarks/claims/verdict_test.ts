@@ -1,0 +1,182 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { UserError } from "../../errors/user_error.ts";
+import { judgePairs, type Settled } from "../statistics/sequential.ts";
+import type { Verdict } from "../statistics/verdicts.ts";
+import { checkClaim, type Claim, Prediction } from "./claim.ts";
+import { tableOf, withTable } from "./claims_table.ts";
+import { type Compared, describeRule, judgeClaim, outcomeOf } from "./verdict.ts";
+
+/** What eight pairs say whose differences are these, over and over. */
+function settled(...differences: number[]): Settled {
+  const pairs = Array.from({ length: 8 }, (_, i) => ({
+    difference: differences[i % differences.length]!,
+    examples: 0,
+    squares: 0,
+    identical: false,
+  }));
+  return judgePairs(pairs, { margin: 0.05, comparisons: 1, atLeast: 8 });
+}
+
+function compared(task: string, score: Settled, more: Partial<Compared> = {}): Compared {
+  return {
+    of: "pro",
+    against: "lora",
+    titles: ["Pro", "LoRA"],
+    task,
+    place: task,
+    score,
+    loss: null,
+    time: null,
+    ...more,
+  };
+}
+
+function claim(...predictions: Partial<Prediction>[]): Pick<Claim, "predictions" | "differs" | "sweep"> {
+  return {
+    predictions: predictions.map((one) =>
+      Prediction.parse({ of: "pro", against: "lora", is: "better", over: "each", ...one })
+    ),
+    differs: "small models",
+    sweep: { settle: { within: 0.05, budget: "1m" } } as Claim["sweep"],
+  };
+}
+
+const above = settled(0.1, 0.12),
+  even = settled(0.01, -0.01),
+  below = settled(-0.1, -0.12),
+  open = settled(0.3, -0.2);
+
+Deno.test("the verdict line says confirmed, refuted or undecided, with numbers and what differs", () => {
+  assertEquals(
+    judgeClaim(claim({}), [compared("Digits", above)]).line,
+    "confirmed here: that Pro is better than LoRA: Digits +0.110 (0.095 to 0.125). Unlike there: small models",
+  );
+  assertEquals(
+    judgeClaim(claim({}), [compared("Digits", even)]).line,
+    "refuted here: that Pro is better than LoRA: Digits +0.000 (−0.015 to 0.015). Unlike there: small models",
+  );
+  const undecided = judgeClaim(claim({}), [compared("Digits", open)]);
+  assertEquals(undecided.outcome, "undecided");
+  assert(undecided.line.startsWith("undecided here: whether Pro is better than LoRA: Digits +0.050 ("));
+  assertStringIncludes(
+    judgeClaim(claim({}), []).line,
+    "undecided here: whether pro is better than lora, runs are missing",
+  );
+});
+
+Deno.test("a prediction judged by itself counts places, and is refuted once the others can't make up for it", () => {
+  const places = (...scores: Settled[]) => scores.map((score, i) => compared(`task ${i}`, score));
+  const outcome = (atLeast: number, ...scores: Settled[]) =>
+    judgeClaim(claim({ atLeast }), places(...scores)).outcome;
+  assertEquals(outcome(2, above, above, below), "confirmed");
+  assertEquals(outcome(2, above, open, below), "undecided");
+  assertEquals(outcome(2, above, even, below), "refuted");
+  assertEquals(outcome(1, even, even, open), "undecided");
+  assertStringIncludes(
+    judgeClaim(claim({ atLeast: 2 }), places(above, open, below)).line,
+    "(in 1 of 3, 2 needed): task 0 +0.110 (0.095 to 0.125) confirmed, task 1 ",
+  );
+  // One of several variations alone.
+  const at = [
+    compared("Digits", above, { place: "Digits, batch size 8" }),
+    compared("Digits", below, {
+      place: "Digits, batch size 128",
+    }),
+  ];
+  assertEquals(judgeClaim(claim({ at: "batch size 8" }), at).outcome, "confirmed");
+  assertEquals(judgeClaim(claim({ at: "batch size 128" }), at).outcome, "refuted");
+});
+
+Deno.test("a pooled prediction takes a task for one observation, and needs every task's look", () => {
+  const pooled = claim({ over: "tasks" });
+  const tasks = (...differences: number[]) =>
+    differences.map((one, i) => compared(`task ${i}`, settled(one - 0.01, one + 0.01)));
+  const found = judgeClaim(pooled, tasks(0.1, 0.12, 0.09, 0.11));
+  assertEquals(found.outcome, "confirmed");
+  assertStringIncludes(found.line, "over tasks: +0.105 (");
+  assertStringIncludes(found.line, "ahead on 4 of 4 tasks");
+  assertEquals(judgeClaim(pooled, tasks(0.01, -0.01, 0.005, -0.005)).outcome, "refuted");
+  assertEquals(judgeClaim(pooled, tasks(0.3, -0.2, 0.25, -0.1)).outcome, "undecided");
+  const few = judgePairs(
+    [0.1, 0.12].map((difference) => ({ difference, examples: 0, squares: 0, identical: false })),
+    { margin: 0.05, comparisons: 1, atLeast: 8 },
+  );
+  const missing = judgeClaim(pooled, [...tasks(0.1, 0.12, 0.09), compared("late", few)]);
+  assertStringIncludes(missing.line, "runs are missing");
+});
+
+Deno.test("a claim is refuted by one refuted prediction, and confirmed by all together", () => {
+  const full = { against: "full", titles: ["Pro", "Full"] as const };
+  const both = claim({}, { against: "full", is: "same" });
+  const outcome = (...scores: [Settled, Settled]) =>
+    judgeClaim(both, [compared("Digits", scores[0]), compared("Digits", scores[1], full)]).outcome;
+  assertEquals(outcome(above, even), "confirmed");
+  assertEquals(outcome(above, open), "undecided");
+  assertEquals(outcome(open, below), "refuted");
+});
+
+Deno.test("outcomeOf() holds every relation against every verdict", () => {
+  const found = (verdict: Verdict, low: number, high: number) => ({
+    verdict,
+    difference: (low + high) / 2,
+    interval: { low, high },
+  });
+  const cases = [
+    // Of a difference: much better, little better, the same, little worse, much worse, unknown.
+    found("better", 0.06, 0.1),
+    found("better", 0.01, 0.04),
+    found("better", 0.01, 0.08),
+    found("same", -0.03, 0.03),
+    found("worse", -0.04, -0.01),
+    found("worse", -0.1, -0.06),
+    found("undecided", -0.1, 0.1),
+  ];
+  const outcomes = (relation: Prediction["is"]) =>
+    cases.map((one) => outcomeOf(relation, one, 0.05)[0]).join("");
+  assertEquals(outcomes("better"), "cccrrru");
+  assertEquals(outcomes("worse"), "rrrrccu");
+  assertEquals(outcomes("same"), "rcuccru");
+  assertEquals(outcomes("not better"), "rcucccu");
+});
+
+Deno.test("describeRule() says what confirms and what refutes, and checkClaim() that pooling is fair", () => {
+  assertEquals(describeRule(claim({ atLeast: 2 })), {
+    confirmed: "pro is better than lora, in 2 or more",
+    refuted: "pro is worse or the same within 0.05 as lora",
+  });
+  const pooled = { ...claim({ over: "tasks" }), name: "x" } as Claim;
+  const withTasks = (tasks: number, settle: object) =>
+    ({
+      ...pooled,
+      sweep: { tasks: new Array(tasks), settle: { within: 0.05, budget: "1m", ...settle } },
+    }) as unknown as Claim;
+  const message = (one: Claim) => assertThrows(() => checkClaim(one, "x.json"), UserError).message;
+  assertStringIncludes(
+    message(withTasks(3, { atLeast: 6, atMost: 6 })),
+    "3 tasks are pooled, 4 are the fewest",
+  );
+  assertStringIncludes(message(withTasks(4, { atMost: 6 })), "must be the same number");
+  checkClaim(withTasks(4, { atLeast: 6, atMost: 6 }), "x.json");
+});
+
+Deno.test("the claims' table stands in its place on a page, and says what was not run", () => {
+  const one = { name: "pro", source: "a paper", says: "It is better." } as Claim;
+  const table = tableOf([[one, null], [one, {
+    schema: 1,
+    claim: "pro",
+    source: "a paper",
+    says: "It is better.",
+    outcome: "refuted",
+    line: "refuted here: numbers",
+    minutes: 30,
+    runs: 8,
+    commits: ["0123456789"],
+    days: ["2026-11-29"],
+  }]]);
+  assertStringIncludes(table, "| `pro` | It is better. (a paper) | not run yet | — | — |");
+  assertStringIncludes(table, "| **refuted** numbers | 0.50 | 0123456, 2026-11-29 |");
+  const page =
+    "# A\n\n<!-- ./run claims --table writes what follows -->\n\nold\n\n<!-- up to here -->\n\nB\n";
+  assertEquals(withTable(withTable(page, "new"), "| x |"), page.replace("old", "| x |"));
+  assertThrows(() => withTable("# A\n", "new"), Error, "no place");
+});
