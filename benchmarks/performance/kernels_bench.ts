@@ -36,6 +36,9 @@ import {
   normBackward,
   relativeBias,
   relativeBiasBackward,
+  relativeRows,
+  relativeScores,
+  relativeScoresBackward,
   swiglu,
   swigluBackward,
 } from "../../kernels/mod.ts";
@@ -308,9 +311,34 @@ function rows(): Case[] {
   const byDistance = tensor([2 * length - 1, heads], "biases by distance");
   const ofScores = tensor([heads, length, length], "d biases");
   const bias = { shape: `${heads} x ${length} x ${length}`, flops: 0, bytes: 4 * scores };
+  // DeBERTa-v3-base, a text of half its length: 512 vectors of distances, each of two products a score.
+  const [texts, positions, width] = [256, 512, 12 * 64];
+  const at = (rows: number, label: string) => tensor([rows, width], label);
+  const operands = { q: at(texts, "q"), k: at(texts, "k"), qr: at(positions, "qr"), kr: at(positions, "kr") };
+  const distances = relativeRows(gpu, texts, positions, (distance) => distance + positions / 2);
+  const ofPositional = tensor([heads, texts, texts], "d relative scores");
+  const into = (rows: number) => ({ into: at(rows, "gradient"), accumulate: false });
+  const gradients = { q: into(texts), k: into(texts), qr: into(positions), kr: into(positions) };
+  const products = 4 * heads * texts ** 2 * 64;
+  const read = 4 * width * 2 * (texts + positions), written = 4 * heads * texts ** 2;
+  const positional = { shape: `${heads} x ${texts} x ${texts} by 64` };
   return [
     ...ofRows,
     ...losses,
+    {
+      kernel: "relative scores",
+      ...positional,
+      flops: products,
+      bytes: read + written,
+      call: () => relativeScores(gpu, operands, heads, 0.07, distances),
+    },
+    {
+      kernel: "relative scores backward",
+      ...positional,
+      flops: 2 * products,
+      bytes: 2 * read + written,
+      call: () => relativeScoresBackward(gpu, operands, heads, 0.07, distances, ofPositional, gradients),
+    },
     {
       kernel: "relative bias",
       ...bias,
