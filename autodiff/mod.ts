@@ -37,7 +37,16 @@ export {
   type OutputMap,
   rowsAtOnce,
 } from "./ops/output.ts";
-export { gatherMap, joinRows, mapRows, type RowJoin, rowJoin, type RowMap, scatterMap } from "./ops/rows.ts";
+export {
+  embed,
+  gatherMap,
+  joinRows,
+  mapRows,
+  type RowJoin,
+  rowJoin,
+  type RowMap,
+  scatterMap,
+} from "./ops/rows.ts";
 export {
   type Gradients,
   type GradientStore,

@@ -2,7 +2,7 @@
  * @file The Llama-like decoder: RMS norm, rotary position embedding, a gated feed-forward part, grouped-query attention. What
  * Qwen, Mistral and Gemma have beside Llama is a field of the config each.
  */
-import { add, addRmsNorm, geglu, mapRows, reshape, rmsNorm, scale, swiglu } from "../autodiff/mod.ts";
+import { add, addRmsNorm, embed, geglu, mapRows, reshape, rmsNorm, scale, swiglu } from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
@@ -132,7 +132,7 @@ export function createDecoder(
   precisions: Precisions = new Map(),
 ): Model<DecoderBatch> {
   const { vocabulary, width, heads, keyValueHeads, headSize, layers, length, normEpsilon: epsilon } = config;
-  const weightName = (targetModule: string) => `model.${targetModule}.weight`;
+  const weightName = (name: string) => name.endsWith(".weight") ? name : `model.${name}.weight`;
   const { parameters, frozen } = loadParameters(
     gpu,
     decoderParameters(config),
@@ -172,8 +172,9 @@ export function createDecoder(
       down: targetModule(`layers.${layer}.mlp.down_proj`),
     };
   });
-  const embedding = parameter("model.embed_tokens"), finalNorm = parameter("model.norm");
-  const head = config.tiedHead ? embedding : parameter("lm_head");
+  const table = (name: string) => frozen.get(`${name}.weight`) ?? parameter(name);
+  const embedding = table("model.embed_tokens"), finalNorm = parameter("model.norm");
+  const head = config.tiedHead ? embedding : table("lm_head");
   const one = config.normsFromOne &&
     new Map([width, headSize].map((count) => [
       count,
@@ -200,7 +201,7 @@ export function createDecoder(
 
   const network: TextNetwork = (forward, { tokens, attend, last }) => {
     const { tape } = forward;
-    let x = mapRows(tape, tape.parameter(embedding), tokens);
+    let x = embed(tape, tape.parameter(embedding), tokens);
     if (config.embeddingScale) x = scale(tape, x, config.embeddingScale);
     for (const [layer, { norms, ...maps }] of blocks.entries()) {
       x = forward.block([x], ({ tape, linear }, [x]) => {

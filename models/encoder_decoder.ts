@@ -4,6 +4,7 @@ import {
   add,
   addRmsNorm,
   attention,
+  embed,
   gatherMap,
   geglu,
   KeyValueCache,
@@ -172,7 +173,7 @@ export function createEncoderDecoder(
         "an even number from 4 is needed, and a distance of more than half of them",
     );
   }
-  const weightName = (targetModule: string) => `${targetModule}.weight`;
+  const weightName = (name: string) => name.endsWith(".weight") ? name : `${name}.weight`;
   const { parameters, frozen } = loadParameters(
     gpu,
     encoderDecoderParameters(config),
@@ -213,7 +214,8 @@ export function createEncoderDecoder(
       feedForward: feedForwardAt(`${root}.2`),
     };
   });
-  const embedding = parameter("shared");
+  const table = (name: string) => frozen.get(weightName(name)) ?? parameter(name);
+  const embedding = table("shared");
   const encoderTable = parameter("encoder.block.0.layer.0.SelfAttention.relative_attention_bias");
   const decoderTable = parameter("decoder.block.0.layer.0.SelfAttention.relative_attention_bias");
   const encoderNorm = parameter("encoder.final_layer_norm");
@@ -237,7 +239,7 @@ export function createEncoderDecoder(
   const encode = (forward: Forward, tokens: RowMap, rows: RowMap, read: number, mask: Tensor<"u32">): Var => {
     const { tape } = forward;
     const encoderBias = relativeBias(tape, mapRows(tape, tape.parameter(encoderTable), rows), read, read);
-    let x = mapRows(tape, tape.parameter(embedding), tokens);
+    let x = embed(tape, tape.parameter(embedding), tokens);
     for (const block of encoder) {
       x = forward.block([x, encoderBias], (forward, [x, bias]) => {
         const { tape, linear } = forward, { q, k, v, o } = block.self;
@@ -254,7 +256,7 @@ export function createEncoderDecoder(
   /** What scores are made of: of what follows each of `tokens`, whose queries look at each other and at the inputs as `look` says. */
   const decode = (forward: Forward, tokens: RowMap, { bias, encoded, own, others }: Look): LastHidden => {
     const { tape } = forward;
-    let x = mapRows(tape, tape.parameter(embedding), tokens);
+    let x = embed(tape, tape.parameter(embedding), tokens);
     for (const [layer, block] of decoder.entries()) {
       x = forward.block([x, bias, ...encoded], (forward, [x, bias, ...encoded]) => {
         const { tape, linear } = forward, { self, cross } = block;
@@ -271,7 +273,7 @@ export function createEncoderDecoder(
     const states = rmsNorm(tape, x, tape.parameter(decoderNorm), epsilon);
     const map = config.tiedHead
       ? { weight: tape.parameter(embedding), scale: width ** -0.5 }
-      : { weight: tape.parameter(parameter("lm_head")) };
+      : { weight: tape.parameter(table("lm_head")) };
     return { states, map };
   };
   const scored = ({ tape }: Forward, { states, map }: LastHidden) => outputLogits(tape, states, map);

@@ -124,6 +124,11 @@ export interface ModelEntry {
   readonly recipe: PretrainingRecipe | null;
   /** Names and shapes of all parameters, without a GPU. */
   readonly parameters: ParameterList;
+  /**
+   * Names of the tables of its vocabulary, embedding and output map, which may be kept in low precision where they are frozen;
+   * absent where none may.
+   */
+  readonly tables?: readonly string[];
   /** The linear maps that may be adapted, without a GPU. */
   targetModules(): readonly { readonly name: string; readonly in: number; readonly out: number }[];
   /** What its costs are counted from, for examples of full length. */
@@ -241,6 +246,7 @@ export function decoder(given: EntryOf<DecoderConfig>): ModelEntry {
     outputs: config.vocabulary,
     inputSize: config.length,
     parameters,
+    tables: tablesOf(parameters),
     targetModules: () => targetModulesOf(parameters, /^model\.(layers\..*_proj)\.weight$/),
     initial: initialWeights,
     create: (gpu, source, precisions) => createDecoder(gpu, config, source, precisions) as Model,
@@ -273,6 +279,7 @@ export function gpt2(given: EntryOf<Gpt2Config>): ModelEntry {
     outputs: config.vocabulary,
     inputSize: config.length,
     parameters,
+    tables: tablesOf(parameters),
     targetModules: () => targetModulesOf(parameters, /^transformer\.(h\..*\.c_(?:attn|proj|fc))\.weight$/),
     initial: initialWeights,
     create: (gpu, source, precisions) => createGpt2(gpu, config, source, precisions) as Model,
@@ -493,6 +500,7 @@ export function encoderDecoder(given: EntryOf<EncoderDecoderConfig>): ModelEntry
     inputSize: config.inputLength,
     targetSize: config.targetLength,
     parameters,
+    tables: tablesOf(parameters),
     targetModules: () =>
       targetModulesOf(parameters, /^((?:encoder|decoder)\.block\..*\.(?:[qkvo]|wi|wi_0|wi_1|wo))\.weight$/),
     initial: (random) => initialEncoderDecoderWeights(config, random),
@@ -536,6 +544,12 @@ function wholePart(id: string, whole: number, share: number, what: string): numb
     throw new RangeError(`Cannot resize "${id}": ${what} would be ${part}, a whole number is needed`);
   }
   return part;
+}
+
+/** The tables of a vocabulary. */
+function tablesOf(parameters: ParameterList): string[] {
+  const tables = ["model.embed_tokens.weight", "transformer.wte.weight", "shared.weight", "lm_head.weight"];
+  return parameters.map(({ name }) => name).filter((name) => tables.includes(name));
 }
 
 /** The linear maps that a pattern names among parameters; norms have one axis alone. */

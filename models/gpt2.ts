@@ -1,5 +1,14 @@
 /** @file GPT-2: learned positions, layer norms before attention and feed-forward part, one map for queries, keys and values. */
-import { activation, add, addLayerNorm, gatherMap, layerNorm, mapRows, reshape } from "../autodiff/mod.ts";
+import {
+  activation,
+  add,
+  addLayerNorm,
+  embed,
+  gatherMap,
+  layerNorm,
+  mapRows,
+  reshape,
+} from "../autodiff/mod.ts";
 import type { Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { DecoderBatch, Model, TargetModule } from "./model.ts";
@@ -72,11 +81,12 @@ export function createGpt2(
   precisions: Precisions = new Map(),
 ): Model<DecoderBatch> {
   const { vocabulary, width, layers, heads, length, normEpsilon: epsilon } = config;
+  const weightName = (name: string) => name.endsWith(".weight") ? name : `transformer.${name}.weight`;
   const { parameters, frozen } = loadParameters(
     gpu,
     gpt2Parameters(config),
     source,
-    new Map([...precisions].map(([name, type]) => [`transformer.${name}.weight`, type])),
+    new Map([...precisions].map(([name, type]) => [weightName(name), type])),
   );
   const parameter = (name: string): Parameter => parameters.get(`transformer.${name}`)!;
   const norm = (name: string) => ({
@@ -96,8 +106,9 @@ export function createGpt2(
     fc: targetModule(`h.${layer}.mlp.c_fc`),
     proj: targetModule(`h.${layer}.mlp.c_proj`),
   }));
-  const embedding = parameter("wte.weight"), positionTable = parameter("wpe.weight");
-  const finalNorm = norm("ln_f"), head = config.tiedHead ? embedding : parameters.get("lm_head.weight")!;
+  const table = (name: string) => frozen.get(name) ?? parameters.get(name)!;
+  const embedding = table("transformer.wte.weight"), positionTable = parameter("wpe.weight");
+  const finalNorm = norm("ln_f"), head = config.tiedHead ? embedding : table("lm_head.weight");
   const normed = (tape: Tape, x: Var, { weight, bias }: ReturnType<typeof norm>): Var =>
     layerNorm(tape, x, tape.parameter(weight), tape.parameter(bias), epsilon);
 
@@ -109,7 +120,7 @@ export function createGpt2(
     );
     let x = add(
       tape,
-      mapRows(tape, tape.parameter(embedding), tokens),
+      embed(tape, tape.parameter(embedding), tokens),
       mapRows(tape, tape.parameter(positionTable), positions!),
     );
     for (const [layer, block] of blocks.entries()) {

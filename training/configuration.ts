@@ -6,6 +6,7 @@ import type { ModelEntry } from "../models/entry.ts";
 import type { ModelFamily } from "../models/model.ts";
 import type { ModelMemory } from "../models/tape_tensors.ts";
 import { type WeightKind, weightKindOf } from "../models/weight_kind.ts";
+import type { LowPrecision } from "../gpu/tensor.ts";
 import type { ParameterList } from "../models/weights.ts";
 import type {
   Footprint,
@@ -58,6 +59,7 @@ export interface KnownModel extends TaskModel {
   /** What its costs are counted from, for examples of full length. */
   readonly architecture: Architecture;
   readonly parameters: ParameterList;
+  readonly tables?: readonly string[];
   /** What its memory is predicted from, for examples of full length. */
   readonly memory: ModelMemory;
   /** The same for rows of so many tokens. */
@@ -161,6 +163,15 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   if (frozenWeights !== "f32" && trainsWeights(module, options, targetModules)) {
     throw new UserError(
       `Cannot keep frozen weights as ${frozenWeights} with "${module.id}": it trains the weights of all adapted maps`,
+    );
+  }
+  const { frozenEmbeddings } = memory ?? {};
+  if (frozenEmbeddings && frozenEmbeddings !== "f32") {
+    requireFrozenTables(
+      frozenEmbeddings,
+      alsoTrained({ alsoTrain }, model, targetModules),
+      model,
+      trainsAll(module, options, targetModules),
     );
   }
   if (memory?.loftq && frozenWeights !== "int8" && frozenWeights !== "nf4") {
@@ -450,12 +461,37 @@ function trainsWeights(
   return module.footprint(options, { targetModules, parameters: [], head: [] }).trainsWeights;
 }
 
+function trainsAll(
+  module: KnownOptimizer,
+  options: Options,
+  targetModules: readonly ModuleShape[],
+): boolean {
+  return module.footprint(options, { targetModules, parameters: [], head: [] }).trainsAll;
+}
+
+/** @throws {UserError} where a model's tables can't be kept in low precision: there are none, or they are trained */
+function requireFrozenTables(
+  type: LowPrecision,
+  also: ParameterList,
+  { id, tables = [] }: Pick<KnownModel, "id" | "tables">,
+  trainsAll: boolean,
+): void {
+  if (tables.length === 0) {
+    throw new UserError(
+      `Cannot keep embeddings as ${type} in model "${id}": only those of models that write may be`,
+    );
+  }
+  const trained = also.find(({ name }) => tables.includes(name))?.name ?? (trainsAll ? tables[0] : null);
+  if (trained) throw new UserError(`Cannot keep embeddings as ${type}: "${trained}" is trained`);
+}
+
 /** What differs from the defaults; undefined where nothing does, so that runs from before there were options keep their ids. */
 function completeMemory(
-  { frozenWeights = "f32", loftq = 0, checkpointing }: MemoryOptions = {},
+  { frozenWeights = "f32", frozenEmbeddings = "f32", loftq = 0, checkpointing }: MemoryOptions = {},
 ): MemoryOptions | undefined {
   const chosen = {
     ...frozenWeights !== "f32" && { frozenWeights },
+    ...frozenEmbeddings !== "f32" && { frozenEmbeddings },
     ...loftq > 0 && { loftq },
     ...checkpointing === "blocks" && { checkpointing },
   };

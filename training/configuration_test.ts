@@ -1,3 +1,6 @@
+import * as shippedModels from "../models/mod.ts";
+import * as shippedOptimizers from "../optimizers/mod.ts";
+import * as shippedTasks from "../tasks/mod.ts";
 import { assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { z } from "zod";
 import { fakeRegistries } from "../tests/support/fakes/registries.ts";
@@ -236,7 +239,7 @@ Deno.test("completeConfig() drops memory options that change nothing, so that th
   );
   refused(
     { memory: { f16: true } },
-    'field "f16" of "memory" is unknown, known are frozenWeights, loftq, checkpointing',
+    'field "f16" of "memory" is unknown, known are frozenWeights, frozenEmbeddings, loftq, checkpointing',
   );
 });
 
@@ -258,6 +261,32 @@ Deno.test("completeConfig() takes LoftQ's start with quantized weights, of metho
     `Cannot start "lora" by LoftQ: a method is needed whose weight is W + s B A, and starts as LoRA's`,
   );
   for (const loftq of [-1, 1.5, 101]) refused({ memory: { loftq, frozenWeights: "nf4" } }, "memory.loftq");
+});
+
+Deno.test("completeConfig() takes frozen embeddings of models that write, where they are not trained", () => {
+  const registries = {
+    tasks: shippedTasks,
+    models: shippedModels,
+    optimizers: shippedOptimizers,
+  } as unknown as Registries;
+  const on = { ...config, task: { ...config.task, id: "arithmetic" }, model: { id: "decoder-tiny" } };
+  const memory = { frozenEmbeddings: "nf4" };
+  assertEquals(completeConfig({ ...on, memory }, registries).memory as unknown, memory);
+  assertEquals(completeConfig({ ...on, memory: { frozenEmbeddings: "f32" } }, registries).memory, undefined);
+  const refuses = (changes: object, sentence: string) =>
+    assertThrows(() => completeConfig({ ...on, memory, ...changes }, registries), UserError, sentence);
+  refuses(
+    { task: config.task, model: { id: "vit-tiny" } },
+    'Cannot keep embeddings as nf4 in model "vit-tiny": only those of models that write may be',
+  );
+  for (const alsoTrain of [["embeddings"], ["head"]]) {
+    const table = alsoTrain[0] === "head" ? "lm_head.weight" : "model.embed_tokens.weight";
+    refuses({ alsoTrain }, `Cannot keep embeddings as nf4: "${table}" is trained`);
+  }
+  refuses(
+    { optimizer: { id: "full", options: {} } },
+    'Cannot keep embeddings as nf4: "model.embed_tokens.weight"',
+  );
 });
 
 /** Registries whose digits take real data with a fingerprint of a digit by path. */

@@ -26,6 +26,8 @@ export interface MemoryOptions {
    * for each 64 numbers; "nf4" in 4 bits with double quantization (QLoRA, arXiv 2305.14314).
    */
   readonly frozenWeights?: "f32" | LowPrecision;
+  /** What a vocabulary's embedding and output map are kept as, where they are frozen: as `frozenWeights`; "f32" where absent. */
+  readonly frozenEmbeddings?: "f32" | LowPrecision;
   /**
    * Alternating steps of LoftQ's start, which lets B A make up for what quantizing "int8" or "nf4" loses; 0 where absent:
    * the method's own start. See optimizers/loftq.ts.
@@ -327,6 +329,8 @@ export interface BaseConfig {
   readonly model: Omit<RunConfig["model"], "width" | "layers">;
   /** What the weights of `targetModules` are kept as, where its runs keep them in low precision. */
   readonly frozenWeights?: LowPrecision;
+  /** What its vocabulary's tables are kept as, likewise. */
+  readonly frozenEmbeddings?: LowPrecision;
   /** As in the config of its runs; absent where all weights have 32 bits. */
   readonly targetModules?: RunConfig["targetModules"];
   /** The examples that `score` is about. */

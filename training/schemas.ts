@@ -87,6 +87,7 @@ export const ModelChoice = z.strictObject({
 /** How a run spends less memory. */
 export const MemoryOptions = z.strictObject({
   frozenWeights: z.enum(["f32", ...LOW_PRECISIONS]).exactOptional(),
+  frozenEmbeddings: z.enum(["f32", ...LOW_PRECISIONS]).exactOptional(),
   loftq: z.int().min(0).max(100).exactOptional(),
   checkpointing: z.enum(["none", "blocks"]).exactOptional(),
 });
@@ -273,6 +274,7 @@ const baseHeader = {
     task: TaskChoice,
     model: ModelChoice.omit({ width: true, layers: true }),
     frozenWeights: z.enum(LOW_PRECISIONS).exactOptional(),
+    frozenEmbeddings: z.enum(LOW_PRECISIONS).exactOptional(),
     targetModules: RunConfig.shape.targetModules.exactOptional(),
     scoreOn: RunConfig.shape.scoreOn,
   }),

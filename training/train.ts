@@ -31,7 +31,7 @@ export interface TrainOptions extends OwnEntries, TrainHooks {}
 export async function train(gpu: Gpu, config: RunConfig, options: TrainOptions = {}): Promise<RunResult> {
   const begun = performance.now();
   const { config: complete, task, model, method } = await resolveRun(config, withShipped(options));
-  requireBindings(gpu, model, precisionsOf(complete.targetModules, complete.memory?.frozenWeights, model));
+  requireBindings(gpu, model, precisionsOf(complete.targetModules, complete.memory, model));
   const environment = await environmentOf(gpu);
   const source = await baseWeights(model);
   const retained = await openRetained(gpu, complete, model, source);

@@ -110,7 +110,8 @@ export function linearWith(
   });
 }
 
-function isVariable(weight: Var | LowPrecisionWeight): weight is Var {
+/** False for a weight that is frozen in low precision. */
+export function isVariable(weight: Var | LowPrecisionWeight): weight is Var {
   return weight.value.dtype === "f32";
 }
 

@@ -1,7 +1,8 @@
 /** @file Gathering and scattering rows on the tape: embeddings, class tokens, positions. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { gatherRows, type RowGather } from "../../kernels/mod.ts";
+import { gatherRows, gatherStoredRows, type RowGather } from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
+import { isVariable, type LowPrecisionWeight } from "./matmul.ts";
 
 /** A gather of rows and its transpose, which the backward pass needs. */
 export interface RowMap {
@@ -47,6 +48,13 @@ export function mapRows(tape: Tape, x: Var, map: RowMap): Var {
       gatherRows(tape.gpu, gradient, map.backward, inputs.target(0));
     },
   });
+}
+
+/** The same of a table that may be frozen in low precision. */
+export function embed(tape: Tape, table: Var | LowPrecisionWeight, map: RowMap): Var {
+  return isVariable(table)
+    ? mapRows(tape, table, map)
+    : tape.constant(gatherStoredRows(tape.gpu, table.value, map.forward));
 }
 
 /** Where the rows of two tensors lie in one that has those of the first and then those of the second. */

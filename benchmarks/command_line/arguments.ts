@@ -119,22 +119,24 @@ function readVaried(
 
 /** How runs save memory; undefined where nothing is said. @throws {UserError} where a value is not known */
 function readMemory(texts: ReadonlyMap<string, string>): SweepOverrides["memory"] {
-  const choice = (name: "frozen-weights" | "checkpointing") => {
+  const choice = (name: "frozen-weights" | "frozen-embeddings" | "checkpointing") => {
     const value = texts.get(name), known = commands.bench.options[name].names as readonly string[];
     if (value !== undefined && !known.includes(value)) {
       throw unknownName(`--${name} "${value}"`, value, known);
     }
     return value;
   };
-  const frozenWeights = choice("frozen-weights"), checkpointing = choice("checkpointing");
+  const frozenWeights = choice("frozen-weights"), frozenEmbeddings = choice("frozen-embeddings");
+  const checkpointing = choice("checkpointing");
   const steps = texts.get("loftq"), loftq = steps === undefined ? undefined : Number(steps.trim() || NaN);
   if (loftq !== undefined && !(Number.isInteger(loftq) && loftq >= 1 && loftq <= 100)) {
     throw new UserError(`Cannot read --loftq "${steps}": one whole number from 1 to 100 is needed`);
   }
-  if (!frozenWeights && !checkpointing && loftq === undefined) return undefined;
+  if (!frozenWeights && !frozenEmbeddings && !checkpointing && loftq === undefined) return undefined;
   // The names that help tells are those that a config takes.
   return {
     ...frozenWeights && { frozenWeights },
+    ...frozenEmbeddings && { frozenEmbeddings },
     ...loftq !== undefined && { loftq },
     ...checkpointing && { checkpointing },
   } as SweepOverrides["memory"];

@@ -186,6 +186,11 @@ const bench = {
           "nf4",
         ],
       ),
+      "frozen-embeddings": text(
+        "TYPE",
+        "the same for the embedding and the output map of a vocabulary: f32, f16, int8 or nf4",
+        ["f32", "f16", "int8", "nf4"],
+      ),
       loftq: text(
         "STEPS",
         "start B A at what int8 or nf4 loses, by LoftQ with so many steps, such as 1 or 5",
@@ -295,6 +300,7 @@ export const commands = {
         targets: bench.options.targets,
         "also-train": bench.options["also-train"],
         "frozen-weights": bench.options["frozen-weights"],
+        "frozen-embeddings": bench.options["frozen-embeddings"],
         loftq: bench.options.loftq,
         checkpointing: bench.options.checkpointing,
       }),

@@ -9,6 +9,7 @@ import {
   type MemoryChoices,
   memoryChoices,
   PRECISIONS,
+  tableBytes,
 } from "../cost/memory_choices.ts";
 import { formatSignificant } from "../report/format.ts";
 import { modelAt } from "../sweep/sweep.ts";
@@ -53,13 +54,17 @@ export async function memoryCommand(args: string[], deps: CommandDeps): Promise<
       });
     });
     const lengths = { input: tokens, target: Math.min(tokens, model.targetSize ?? 0) };
-    return { model: model.id, choices: memoryChoices(model, methods, { lengths, batchSize }) };
+    return {
+      model: model.id,
+      tables: tableBytes(model),
+      choices: memoryChoices(model, methods, { lengths, batchSize }),
+    };
   });
   if (flags.has("json")) {
     deps.print(JSON.stringify({ tokens, batchSize, cards: CARDS, models: found }));
     return 0;
   }
-  found.forEach(({ choices }, i) => {
+  found.forEach(({ choices, tables }, i) => {
     const { family, id, title } = models[i]!;
     if (i > 0) deps.print("");
     const examples = batchSize === 1 ? "one example" : `${batchSize} examples`;
@@ -69,6 +74,15 @@ export async function memoryCommand(args: string[], deps: CommandDeps): Promise<
       `${id}: ${title}. GB while it trains on batches of ${examples}${of}, adapters on all linear maps`,
     );
     for (const line of describe(choices, deps)) deps.print(line);
+    if (!tables) return;
+    const gigabytes = PRECISIONS.map((one) => `${formatSignificant(tables[one] / 1e9)} in ${one}`);
+    tell(
+      deps,
+      `Of that, embedding and output map take ${gigabytes[0]}; where they are frozen, ${
+        gigabytes.slice(1).join(", ")
+      } ` +
+        '("frozenEmbeddings")',
+    );
   });
   deps.print("");
   tell(

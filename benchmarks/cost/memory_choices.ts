@@ -1,7 +1,7 @@
 /** @file What training a model takes under each choice that saves memory, by formula: before any weight is there. */
 import type { RowLengths } from "../../models/architecture.ts";
 import type { Options } from "../../optimizers/optimizer.ts";
-import { predictMemory } from "../../training/cost/memory.ts";
+import { bytesOfTables, predictMemory } from "../../training/cost/memory.ts";
 import type { KnownModel, KnownOptimizer } from "../../training/configuration.ts";
 import type { MemoryOptions, RunConfig } from "../../training/run.ts";
 
@@ -75,4 +75,13 @@ export function memoryChoices(
 /** The smallest card that holds so many bytes with a tenth to spare, in 10⁹ bytes; null where none does. */
 export function cardFor(bytes: number): number | null {
   return CARDS.find((card) => bytes <= SHARE * card * 1e9) ?? null;
+}
+
+/** Bytes of a model's tables, embedding and output map, by what they are kept in; null where they always take 32 bits. */
+export function tableBytes(
+  model: Pick<KnownModel, "tables" | "parameters">,
+): Readonly<Record<typeof PRECISIONS[number], number>> | null {
+  if (!model.tables?.length) return null;
+  const bytes = PRECISIONS.map((one) => [one, bytesOfTables(model, one)]);
+  return Object.fromEntries(bytes) as Record<typeof PRECISIONS[number], number>;
 }

@@ -3,7 +3,7 @@ import * as registered from "../../models/mod.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import type { KnownOptimizer } from "../../training/configuration.ts";
-import { cardFor, memoryChoices, PRECISIONS } from "./memory_choices.ts";
+import { cardFor, memoryChoices, PRECISIONS, tableBytes } from "./memory_choices.ts";
 
 const models: Readonly<Record<string, ModelEntry>> = { ...registered };
 const asked = (module: object, options: object = {}) => {
@@ -35,6 +35,16 @@ Deno.test("memoryChoices() leaves out what a method can't take: full fine-tuning
   const { f32, ...others } = full!.peakBytes;
   assert(f32! > 4 * 86e6 * 4, `${f32} bytes: weights, gradients and two moments`);
   assertEquals([full!.rank, others], [null, { f16: null, int8: null, nf4: null }]);
+});
+
+Deno.test("tableBytes() tells what a vocabulary's tables take in each precision, of models that have them", () => {
+  const { f32, f16, int8, nf4 } = tableBytes(models["llama32Small"]!)!, numbers = 128_256 * 2048;
+  [[f32, 32], [f16, 16], [int8, 8.5], [nf4, 4 + 8 / 64 + 32 / 64 / 256]].forEach(([bytes, bits]) => {
+    const exact = numbers * bits! / 8;
+    // Rounded up to 16 MiB at most.
+    assert(bytes! >= exact && bytes! < exact + 2 ** 24 + 2048, `${bits} bits: ${bytes}`);
+  });
+  assertEquals(tableBytes(models["clipVitB16"]!), null);
 });
 
 Deno.test("cardFor() names the smallest card with a tenth to spare, and none where no card would do", () => {

@@ -46,6 +46,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
   width: { ...at("model width", "model", "width"), sizeOf: "width" },
   layers: { ...at("layers", "model", "layers"), sizeOf: "layers" },
   frozenWeights: { ...at("frozen weights", "memory", "frozenWeights"), absent: "f32" },
+  frozenEmbeddings: { ...at("frozen embeddings", "memory", "frozenEmbeddings"), absent: "f32" },
   loftq: { ...at("steps of LoftQ", "memory", "loftq"), absent: "0" },
   checkpointing: { ...at("checkpointing", "memory", "checkpointing"), absent: "none" },
 };

@@ -44,6 +44,7 @@ const TWO: Readonly<Record<string, readonly AxisValue[]>> = {
   width: [16, 32],
   layers: [1, 3],
   frozenWeights: ["f16", "nf4"],
+  frozenEmbeddings: ["f32"],
   // More of them need quantized weights: see configuration_test.ts.
   loftq: [0],
   checkpointing: ["none", "blocks"],

@@ -14,8 +14,11 @@ import type { Store, Stored } from "./store.ts";
 export function baseOf({ task, model, scoreOn, memory, targetModules }: RunConfig): BaseConfig | null {
   const { width, layers, ...ownModel } = model, { testSlice: _, ...ownTask } = task;
   if (width !== undefined || layers !== undefined) return null;
-  const { frozenWeights = "f32" } = memory ?? {};
-  const kept = frozenWeights !== "f32" && { frozenWeights, targetModules };
+  const { frozenWeights = "f32", frozenEmbeddings = "f32" } = memory ?? {};
+  const kept = {
+    ...frozenWeights !== "f32" && { frozenWeights, targetModules },
+    ...frozenEmbeddings !== "f32" && { frozenEmbeddings },
+  };
   return { schema: 1, task: ownTask, model: ownModel, ...kept, scoreOn };
 }
 

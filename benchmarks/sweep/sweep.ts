@@ -531,8 +531,13 @@ function describePrecisions(drafts: readonly Draft[], uses: readonly RateUse[]):
     ),
   );
   kept.delete("f32");
+  const tables = new Set(drafts.map(({ config: { memory } }) => memory?.frozenEmbeddings ?? "f32"));
+  tables.delete("f32");
   const rates = uses.length > 0 ? "; rates were chosen with 32 bits" : "";
-  return [...kept].map((type) => `Frozen weights are kept as ${type}${rates}`);
+  return [
+    ...[...kept].map((type) => `Frozen weights are kept as ${type}${rates}`),
+    ...[...tables].map((type) => `Embeddings and output map are kept as ${type}${rates}`),
+  ];
 }
 
 /** No change first, then each value of each field by itself; where fields are searched, each with each. */

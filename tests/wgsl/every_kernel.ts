@@ -124,6 +124,12 @@ export function launchAll(gpu: Gpu): void {
   }
   kernels.toFloat(gpu, kernels.toHalf(gpu, x));
   for (const type of ["int8", "nf4"] as const) kernels.toFloat(gpu, gpu.zeros([4, 8], "kept", type));
+  for (const type of ["f16", "int8", "nf4"] as const) {
+    for (const columns of [8, 9]) {
+      const one = { rows: 1, offsets: words(0, 1), sources: words(2) };
+      kernels.gatherStoredRows(gpu, gpu.zeros([4, columns], "table", type), one);
+    }
+  }
   // Rows of whole vectors take the twins of these kernels; these rows take the kernels themselves.
   const odd = tensor(4, 7), oddRow = tensor(7);
   kernels.gatherRows(gpu, odd, { rows: 1, offsets: words(0, 1), sources: words(2) });

@@ -7,6 +7,8 @@ import {
   type DType,
   ELEMENT_BYTES,
   elementCount,
+  LOW_PRECISIONS,
+  type LowPrecision,
 } from "../../gpu/tensor.ts";
 import { isOfKind } from "../../models/parameter_kind.ts";
 import type { Kept, TapeTensors } from "../../models/tape_tensors.ts";
@@ -60,13 +62,14 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
         ),
     );
 
-  const { frozenWeights = "f32" } = config.memory ?? {};
+  const { frozenWeights = "f32", frozenEmbeddings = "f32" } = config.memory ?? {};
   const isAdapted = (parameter: string) =>
     targetModules.some(({ name }) => `.${parameter}`.endsWith(`.${name}.weight`));
-  const numbersOf = (frozen: boolean) =>
-    model.parameters.filter(({ name }) => (frozenWeights !== "f32" && isAdapted(name)) === frozen)
-      .map(({ shape }) => elementCount(shape));
-  const weights = packBytes(numbersOf(false)) + packBytes(numbersOf(true), frozenWeights) +
+  const typeOf = (name: string) =>
+    model.tables?.includes(name) ? frozenEmbeddings : isAdapted(name) ? frozenWeights : "f32";
+  const numbersIn = (type: typeof frozenWeights) =>
+    model.parameters.filter(({ name }) => typeOf(name) === type).map(({ shape }) => elementCount(shape));
+  const weights = sum(["f32", ...LOW_PRECISIONS] as const, (type) => packBytes(numbersIn(type), type)) +
     sum(model.memory.constants, (numbers) => packBytes([numbers]));
   const adapters = packsBytes(footprint.adapters);
   const state = packsBytes([...footprint.state, ...footprint.tables]);
@@ -151,6 +154,15 @@ function passBytes(
     gradientsFrom(block + 1) + forwardOf(block) + backwardOf(block)
   );
   return around + outputs + Math.max(partOfLogits, behind + Math.max(...again, gradientsFrom(0) + below));
+}
+
+/** Bytes of a vocabulary's tables, embedding and output map, that are kept in a precision. */
+export function bytesOfTables(
+  { tables = [], parameters }: Pick<KnownModel, "tables" | "parameters">,
+  type: "f32" | LowPrecision,
+): number {
+  const kept = parameters.filter(({ name }) => tables.includes(name));
+  return packBytes(kept.map(({ shape }) => elementCount(shape)), type);
 }
 
 /** Bytes of tensors that lie side by side, as `gpu.pack` allocates them. */

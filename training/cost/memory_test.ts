@@ -290,6 +290,15 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     ...decoder,
     memory: { frozenWeights: "nf4", checkpointing: "blocks" },
   },
+  "lora with frozen embeddings in nf4 on GPT-2": {
+    ...decoder,
+    model: { id: "gpt2-tiny" },
+    memory: { frozenEmbeddings: "nf4" },
+  },
+  "lora with all that is frozen in int8 on an encoder-decoder": {
+    ...encoderDecoder,
+    memory: { frozenWeights: "int8", frozenEmbeddings: "int8" },
+  },
   "lora from LoftQ's start with frozen weights in int8 on vision": {
     optimizer: method("lora", { rank: 4 }),
     memory: { frozenWeights: "int8", loftq: 2 },

@@ -1,21 +1,31 @@
 /** @file What a model's weights are kept in, and whether an adapter takes them: asked before they are read. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { byteLength } from "../../gpu/tensor.ts";
+import { byteLength, type LowPrecision } from "../../gpu/tensor.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { Precisions } from "../../models/weights.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { matchTargetModules } from "../configuration.ts";
 import type { MemoryOptions } from "../run.ts";
 
-/** What target modules' weights are kept in, by name: the adapted ones, where frozen weights have less than 32 bits. */
+/**
+ * What weights are kept in, by name: adapted target modules, where frozen weights have less than 32 bits, and tables of a
+ * vocabulary where embeddings have.
+ */
 export function precisionsOf(
   targetModules: readonly string[],
-  frozenWeights: MemoryOptions["frozenWeights"] = "f32",
-  entry: Pick<ModelEntry, "targetModules">,
+  { frozenWeights = "f32", frozenEmbeddings = "f32" }: Pick<
+    MemoryOptions,
+    "frozenWeights" | "frozenEmbeddings"
+  > = {},
+  entry: Pick<ModelEntry, "targetModules" | "tables">,
 ): Precisions {
-  if (frozenWeights === "f32") return new Map();
-  const adapted = matchTargetModules(targetModules, entry.targetModules());
-  return new Map(adapted.map(({ name }) => [name, frozenWeights]));
+  const adapted = frozenWeights === "f32" ? [] : matchTargetModules(targetModules, entry.targetModules());
+  return new Map([
+    ...adapted.map(({ name }) => [name, frozenWeights as LowPrecision] as const),
+    ...frozenEmbeddings === "f32"
+      ? []
+      : (entry.tables ?? []).map((name) => [name, frozenEmbeddings] as const),
+  ]);
 }
 
 /**
@@ -31,7 +41,7 @@ export function requireBindings(
   const most = gpu.mostTensorBytes;
   for (const { name, shape } of parameters) {
     const [, dtype = "f32"] = precisions.entries().find(([targetModule]) =>
-      `.${name}`.endsWith(`.${targetModule}.weight`)
+      name === targetModule || `.${name}`.endsWith(`.${targetModule}.weight`)
     ) ?? [];
     const bytes = byteLength({ shape, dtype });
     if (bytes > most) {

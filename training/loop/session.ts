@@ -90,7 +90,7 @@ export async function runSession(
     const model = entry.create(
       gpu,
       parts.source,
-      precisionsOf(config.targetModules, config.memory?.frozenWeights, entry),
+      precisionsOf(config.targetModules, config.memory, entry),
     );
     const targetModules = matchTargetModules(config.targetModules, model.targetModules);
     // A start that is a step of its own counts as change: elsewhere it would only add the rounding of a rewritten weight.

@@ -43,17 +43,18 @@ export async function openRetained(
   if (!examples) return null;
   const { corpus, batches } = examples, losses = taken.get(gpu) ?? new Map<string, number>();
   taken.set(gpu, losses);
-  const { model, retain, memory: { frozenWeights } = {}, targetModules } = config;
+  const { model, retain, memory: { frozenWeights, frozenEmbeddings } = {}, targetModules } = config;
   const key = canonicalJson({
     model,
     ...retain && { retain },
     size: heldOutSize(config),
     ...frozenWeights && { frozenWeights, targetModules },
+    ...frozenEmbeddings && { frozenEmbeddings },
   });
   let before = losses.get(key);
   if (before === undefined) {
     using _ = gpu.scope("base", "weights");
-    const built = entry.create(gpu, source, precisionsOf(targetModules, frozenWeights, entry));
+    const built = entry.create(gpu, source, precisionsOf(targetModules, config.memory, entry));
     before = await heldOutLoss(gpu, built, plainForward, batches(heldOutSize(config)));
     losses.set(key, before);
   }

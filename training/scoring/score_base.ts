@@ -30,10 +30,10 @@ export async function scoreBase(
   config: BaseConfig,
   options: OwnEntries & KeepingHooks = {},
 ): Promise<BaseResult> {
-  const { task: { id: taskId, module }, model, scoreOn, frozenWeights, targetModules = [] } = config;
+  const { task: { id: taskId, module }, model, scoreOn, targetModules = [] } = config;
   const { tasks, models } = await openFolders([config], withShipped(options));
   const task = lookup("task", tasks, taskId, module), own = resolveModel(model, models);
-  const precisions = precisionsOf(targetModules, frozenWeights, own);
+  const precisions = precisionsOf(targetModules, config, own);
   requireBindings(gpu, own, precisions);
   // No seed changes what is scored, or its order.
   const data = await loadExamples(task, own, { ...config, seed: 0 });
