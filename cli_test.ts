@@ -716,11 +716,11 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
     const cases: [string[], string][] = [
       [
         ["bnech"],
-        'Cannot find command "bnech": did you mean bench? Known are bench, settle, data, memory, fetch, ',
+        'Cannot find command "bnech": did you mean bench? Known are bench, settle, claims, data, memory, fetch, ',
       ],
       [
         ["bench", "quikc"],
-        'Cannot find sweep "quikc": did you mean quick? Known are alpha, decay, gauge, mode, paper, quick, ',
+        'Cannot find sweep "quikc": did you mean quick? Known are alpha, batch, decay, forgetting, gauge, mode, ',
       ],
       [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
       [["bench", `${folder}/text`], "it is not JSON"],
