@@ -1,5 +1,5 @@
 /** @file Host linear algebra in float64, on ml-matrix. */
-import { Matrix, QrDecomposition, SingularValueDecomposition } from "ml-matrix";
+import { EigenvalueDecomposition, Matrix, QrDecomposition, SingularValueDecomposition } from "ml-matrix";
 
 /** A row-major matrix on the host. */
 export interface HostMatrix {
@@ -44,6 +44,28 @@ export function truncatedSvdOnHost(matrix: HostMatrix, count: number): Truncated
     for (let j = 0; j < columns; j++) right[k * columns + j] = sign * v.get(j, k);
   }
   return { left, values: Float64Array.from(decomposition.diagonal.slice(0, count)), right };
+}
+
+/**
+ * The left vectors of the `count` largest singular values as columns, `[rows, count]`, row-major, from the eigenvectors of
+ * the smaller Gram matrix: several times as fast as a decomposition, and as exact as the square of the condition number
+ * lets them be. A vector of a singular value of 0 is 0 where there are more rows than columns.
+ */
+export function leftVectorsOnHost(matrix: HostMatrix, count: number): Float64Array {
+  const { rows, columns } = matrix, all = toMatrix(matrix), isWide = rows <= columns;
+  const gram = isWide ? all.mmul(all.transpose()) : all.transpose().mmul(all);
+  const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(gram, { assumeSymmetric: true });
+  const largest = realEigenvalues.map((_, i) => i).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
+  const left = isWide ? eigenvectorMatrix : all.mmul(eigenvectorMatrix),
+    found = new Float64Array(rows * count);
+  for (let k = 0; k < count; k++) {
+    const from = largest[k]!;
+    let square = 0;
+    for (let i = 0; i < rows; i++) square += left.get(i, from) ** 2;
+    const scale = square === 0 ? 0 : 1 / Math.sqrt(square);
+    for (let i = 0; i < rows; i++) found[i * count + k] = scale * left.get(i, from);
+  }
+  return found;
 }
 
 /** All singular values, descending. Milliseconds for 64 x 192, a fifth of a second for 512 x 512. */

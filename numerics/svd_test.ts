@@ -11,7 +11,13 @@ import {
   zeros,
 } from "../tests/reference/matrix.ts";
 import { createRandom } from "./random.ts";
-import { orthonormalBasis, singularValuesOnHost, type TruncatedSvd, truncatedSvdOnHost } from "./svd.ts";
+import {
+  leftVectorsOnHost,
+  orthonormalBasis,
+  singularValuesOnHost,
+  type TruncatedSvd,
+  truncatedSvdOnHost,
+} from "./svd.ts";
 
 /** The factors as matrices. */
 function factors({ left, values, right }: TruncatedSvd, rows: number, columns: number) {
@@ -77,6 +83,21 @@ Deno.test("truncatedSvdOnHost() stays finite for matrices of low rank and for ze
     const { left, values, right } = truncatedSvdOnHost(m, 4);
     assert([...left, ...values, ...right].every(Number.isFinite));
     assert(values[2]! <= 1e-14 * Math.max(values[0]!, 1), `${values}`);
+  }
+});
+
+Deno.test("leftVectorsOnHost() gives the left vectors of the decomposition, but for signs, of tall and of wide matrices", () => {
+  for (const [rows, columns] of [[9, 5], [5, 9], [6, 6]] as const) {
+    const matrix = { rows, columns, data: createRandom(rows).normal(rows * columns, 1) };
+    const wanted = truncatedSvdOnHost(matrix, 4).left, found = leftVectorsOnHost(matrix, 4);
+    for (let k = 0; k < 4; k++) {
+      let cosine = 0, norm = 0;
+      for (let i = 0; i < rows; i++) {
+        cosine += wanted[i * 4 + k]! * found[i * 4 + k]!;
+        norm += found[i * 4 + k]! ** 2;
+      }
+      assertClose([Math.abs(cosine), norm], [1, 1], { relative: 1e-9 });
+    }
   }
 });
 

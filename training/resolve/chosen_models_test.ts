@@ -32,10 +32,11 @@ const base: RunConfig = {
   seed: 0,
 };
 
-/** What a run of equal weights has in common, wherever they are from. */
+/** What a run of equal weights has in common, wherever they are from: what a folder's were pre-trained on nobody knows. */
 function found(result: RunResult) {
   assert(result.status === "done", JSON.stringify(result));
-  const { cost, ...rest } = result.outcome;
+  const { cost, forgetting, ...rest } = result.outcome;
+  assertEquals(forgetting === undefined, result.config.model.path !== undefined);
   return { ...rest, peakBytes: cost.peakBytes };
 }
 

@@ -1,6 +1,6 @@
 /** @file What a whole run did to each weight: how far it moved, in which directions, and which of them the base has not. */
 import type { TargetModule } from "../../models/model.ts";
-import { type HostMatrix, singularValuesOnHost, truncatedSvdOnHost } from "../../numerics/svd.ts";
+import { type HostMatrix, leftVectorsOnHost, singularValuesOnHost } from "../../numerics/svd.ts";
 import type { WeightChange } from "../run.ts";
 import type { StartWeights } from "./telemetry.ts";
 
@@ -47,7 +47,7 @@ function isSmall(targetModule: TargetModule): boolean {
  */
 export function countIntruders(base: HostMatrix, tuned: HostMatrix): number {
   const all = Math.min(base.rows, base.columns), first = Math.min(INTRUDERS.vectors, all);
-  const before = truncatedSvdOnHost(base, all).left, after = truncatedSvdOnHost(tuned, first).left;
+  const before = leftVectorsOnHost(base, all), after = leftVectorsOnHost(tuned, first);
   let count = 0;
   for (let vector = 0; vector < first; vector++) {
     let nearest = 0;
