@@ -34,7 +34,7 @@ test("docs/notebook.ipynb runs on Deno's kernel: a sweep shows its progress, and
     await run("deno", ["jupyter", "--install"]);
     await run("sh", [
       "-c",
-      `exec ${NBCONVERT} --to ipynb --execute --ExecutePreprocessor.startup_timeout=300 notebook.ipynb --output-dir "$1" --output run.ipynb`,
+      `exec ${NBCONVERT} --to ipynb --execute --ExecutePreprocessor.startup_timeout=300 --ExecutePreprocessor.iopub_timeout=120 notebook.ipynb --output-dir "$1" --output run.ipynb`,
       "sh",
       home,
     ]);
