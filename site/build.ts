@@ -11,6 +11,7 @@ import { namesIn, prepareFolder } from "../files/write_file.ts";
 import { system } from "../system/mod.ts";
 import { codeFingerprint } from "../training/checkpoint/code.ts";
 import { currentCommit } from "../training/environment.ts";
+import base from "../benchmarks/report/page/base.css" with { type: "text" };
 import page from "./index.html" with { type: "text" };
 import script from "./page.js" with { type: "text" };
 import serviceWorker from "./service_worker.js" with { type: "text" };
@@ -80,7 +81,7 @@ export async function buildSite(out: string): Promise<BuiltSite> {
   }
   await put("index.html", page.replace("{{policy}}", POLICY));
   await put("page.js", script);
-  await put("style.css", style);
+  await put("style.css", `${base}\n${style}`);
   const commit = await currentCommit(), code = await codeFingerprint();
   await put("site.json", `${JSON.stringify({ commit, code, files: own.sort() })}\n`);
   const files = [...first].sort(), hashes: Record<string, string> = {};

@@ -2,7 +2,7 @@
 import type { AdapterLook, MapLook } from "../../training/export/look_at_adapter.ts";
 import { formatCount } from "./format.ts";
 import { lines, Markup, markup } from "./markup.ts";
-import style from "./page/style.css" with { type: "text" };
+import { style } from "./page/style.ts";
 import type { VegaLiteSpec } from "./drawing/lay_out.ts";
 import { renderSvg } from "./render.ts";
 import type { Table } from "./table.ts";

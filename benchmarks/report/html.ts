@@ -13,7 +13,7 @@ import type { Filter, PageData } from "./page/page_data.ts";
 import { forestToHtml } from "./page/forest_html.ts";
 import script from "./page/page.js" with { type: "text" };
 import { pack } from "./page/payload.ts";
-import style from "./page/style.css" with { type: "text" };
+import { style } from "./page/style.ts";
 import { scoreboardToHtml } from "./page/scoreboard_html.ts";
 import { readDrawingScript, readVegaScript } from "./page/scripts.ts";
 import { hasMore, type Looks, tableToHtml } from "./page/table_html.ts";

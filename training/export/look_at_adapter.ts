@@ -8,7 +8,7 @@ import type { ModelEntry } from "../../models/entry.ts";
 import { effectiveRank } from "../../numerics/effective_rank.ts";
 import { type Matrix, multiply, transpose } from "../../numerics/matrix.ts";
 import { orthonormalBasis, singularValuesOnHost } from "../../numerics/svd.ts";
-import { countIntruders } from "../telemetry/change.ts";
+import { countIntruders, normOf } from "../telemetry/change.ts";
 
 /** What is known of an adapter's change of one linear map. */
 export interface MapLook {
@@ -148,10 +148,4 @@ function compare(own: ArrayLike<number>, other: Float64Array, norm: number): Non
     cosine: norm * length === 0 ? 0 : inner / (norm * length),
     distance: length === 0 ? Infinity : Math.sqrt(apart) / length,
   };
-}
-
-function normOf(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]! ** 2;
-  return Math.sqrt(sum);
 }

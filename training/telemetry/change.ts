@@ -2,7 +2,7 @@
 import type { TargetModule } from "../../models/model.ts";
 import { type HostMatrix, leftVectorsOnHost, singularValuesOnHost } from "../../numerics/svd.ts";
 import type { WeightChange } from "../run.ts";
-import type { StartWeights } from "./telemetry.ts";
+import { ROUNDING, type StartWeights } from "./telemetry.ts";
 
 /** Vectors of the tuned weight that are looked at, and the cosine below which one is an intruder. */
 export const INTRUDERS = { vectors: 10, cosine: 0.5 } as const;
@@ -11,8 +11,6 @@ export const INTRUDERS = { vectors: 10, cosine: 0.5 } as const;
 const MOST_DECOMPOSED = 256;
 /** Singular values of a change that are told. */
 const TOLD = 16;
-/** The rounding of a weight to 32-bit floats is less than this share of its norm. */
-const ROUNDING = 2 ** -22;
 
 /**
  * Compares weights at the end of a run with those that it began with. Weights that are not finite are left out, and so are
@@ -63,7 +61,8 @@ export function countIntruders(base: HostMatrix, tuned: HostMatrix): number {
   return count;
 }
 
-function normOf(values: ArrayLike<number>): number {
+/** Frobenius norm of a matrix by its numbers. */
+export function normOf(values: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
   return Math.sqrt(sum);

@@ -30,7 +30,7 @@ export type StartWeights = ReadonlyMap<TargetModule, Float32Array>;
 /** Comparisons at a target module at most. */
 const COMPARISONS = 7;
 /** The rounding of W_eff to 32-bit floats is less than this share of ‖W_eff‖: a few halves of a unit in the last place. */
-const ROUNDING = 2 ** -22;
+export const ROUNDING = 2 ** -22;
 /** W_eff moves as s B A does where the two moves differ by less than this share, beside rounding. */
 const SAME_MOVE = 1e-2;
 /** Where both sides of a map are longer, its decomposition takes the host many seconds. */
