@@ -1,5 +1,9 @@
 /** @file PiSSA: LoRA that starts at the weight's own largest singular directions and freezes the rest. */
+import type { Gpu } from "../gpu/gpu.ts";
 import { truncatedSvd } from "../kernels/mod.ts";
+import type { TargetModule } from "../models/model.ts";
+import type { Random } from "../numerics/random.ts";
+import type { TruncatedSvd } from "../numerics/svd.ts";
 import {
   attachLowRank,
   foldProductOut,
@@ -15,14 +19,19 @@ import { copyWeight } from "./module_weight.ts";
 /** How the weight's singular vectors are found. */
 const SVDS = ["exact", "randomized"] as const;
 
-/** Settings of PiSSA. */
-export type PissaOptions = LowRankOptions & {
+/** How a start that takes the weight's singular vectors finds them. */
+export type WeightSvdOptions = {
   /** "exact", in float64 on the host, or "randomized". */
   svd: string;
   /** Subspace iterations of the randomized decomposition, 0 or more. */
   iterations: number;
 };
-const defaults: PissaOptions = { ...lowRankDefaults, svd: "exact", iterations: 16 };
+/** Their defaults. */
+export const weightSvdDefaults: WeightSvdOptions = { svd: "exact", iterations: 16 };
+
+/** Settings of PiSSA. */
+export type PissaOptions = LowRankOptions & WeightSvdOptions;
+const defaults: PissaOptions = { ...lowRankDefaults, ...weightSvdDefaults };
 
 /**
  * PiSSA: with W = U S Vᵀ, B = U_r √(S_r / s) and A = √(S_r / s) V_rᵀ, so that s B A is the best approximation of W of
@@ -44,35 +53,17 @@ export const pissa: OptimizerModule<PissaOptions> = defineOptimizer({
     year: 2024,
   },
   defaults,
-  validate(options, targetModules) {
-    const { svd, iterations } = options;
-    if (!SVDS.some((known) => known === svd)) return `svd is "${svd}", known are ${SVDS.join(", ")}`;
-    if (!(Number.isInteger(iterations) && iterations >= 0)) {
-      return `iterations is ${iterations}, a whole number of 0 or more is needed`;
-    }
-    if (svd === "exact" && iterations !== defaults.iterations) {
-      return `iterations is ${iterations} with svd "exact", which takes none: svd "randomized" is needed`;
-    }
-    return validateLowRank(options, targetModules);
-  },
-  describe: ({ scaling, svd, iterations }) =>
-    [scaling, ...svd === "exact" ? [] : [`randomized SVD, ${iterations} iterations`]].join(", "),
+  validate: (options, targetModules) => validateWeightSvd(options) ?? validateLowRank(options, targetModules),
+  describe: (options) => [options.scaling, ...describeWeightSvd(options)].join(", "),
   stepWork: (options, sizes) => lowRankWork(options, sizes),
   footprint: (options, model) => lowRankFootprint(options, model),
   attach: (setup, options) =>
     attachLowRank(setup, options, {
-      async initialize({ gpu, random }, factors, { rank, svd, iterations }) {
-        const method = svd as (typeof SVDS)[number];
+      async initialize({ gpu, random }, factors) {
+        const { rank } = options;
         for (const pair of factors) {
           const { targetModule, a, b, scale } = pair;
-          using _ = gpu.scope("PiSSA's start", "scratch");
-          const { left, values, right } = await truncatedSvd(
-            gpu,
-            copyWeight(gpu, targetModule),
-            rank,
-            random.fork(`svd ${targetModule.name}`),
-            { method, iterations },
-          );
+          const { left, values, right } = await decomposeWeight(gpu, targetModule, options, random);
           const roots = values.map((value) => Math.sqrt(value / scale));
           gpu.write(a.value, Float32Array.from(right, (v, i) => roots[Math.floor(i / targetModule.in)]! * v));
           gpu.write(b.value, Float32Array.from(left, (u, i) => u * roots[i % rank]!));
@@ -81,3 +72,32 @@ export const pissa: OptimizerModule<PissaOptions> = defineOptimizer({
       },
     }),
 });
+
+/** What is wrong with the decomposition's options, in one sentence, or null. */
+export function validateWeightSvd({ svd, iterations }: WeightSvdOptions): string | null {
+  if (!SVDS.some((known) => known === svd)) return `svd is "${svd}", known are ${SVDS.join(", ")}`;
+  if (!(Number.isInteger(iterations) && iterations >= 0)) {
+    return `iterations is ${iterations}, a whole number of 0 or more is needed`;
+  }
+  if (svd === "exact" && iterations !== weightSvdDefaults.iterations) {
+    return `iterations is ${iterations} with svd "exact", which takes none: svd "randomized" is needed`;
+  }
+  return null;
+}
+
+/** What of the decomposition differs from its defaults. */
+export function describeWeightSvd({ svd, iterations }: WeightSvdOptions): string[] {
+  return svd === "exact" ? [] : [`randomized SVD, ${iterations} iterations`];
+}
+
+/** The `rank` largest singular values and vectors of a target module's weight. Waits for the GPU. */
+export async function decomposeWeight(
+  gpu: Gpu,
+  targetModule: TargetModule,
+  { rank, svd, iterations }: WeightSvdOptions & { readonly rank: number },
+  random: Random,
+): Promise<TruncatedSvd> {
+  using _ = gpu.scope("SVD of a weight", "scratch");
+  const own = random.fork(`svd ${targetModule.name}`), weight = copyWeight(gpu, targetModule);
+  return await truncatedSvd(gpu, weight, rank, own, { method: svd as (typeof SVDS)[number], iterations });
+}

@@ -878,6 +878,32 @@ def hira_case(options, rate, values):
     return record("hira", options, rate, run, weights, lambda _: optimizer.step())
 
 
+# ---- LoRA-XS: R between the weight's frozen singular vectors
+
+
+def middle_weights(scale):
+    return lambda run: {
+        site: run.frozen[site] + scale * run[f"{site}.B"] @ run[f"{site}.R"] @ run[f"{site}.A"] for site in SITES
+    }
+
+
+def lora_xs_case(options, rate):
+    rank, values, kept = options["rank"], {}, {}
+    for site in SITES:
+        u, s, vt = signed_svd(base[site])
+        values[f"{site}.R"] = torch.zeros(rank, rank)
+        kept[f"{site}.A"], kept[f"{site}.B"] = s[:rank, None] * vt[:rank], u[:, :rank]
+    run = Run(values)
+    run.values |= kept
+    optimizer = adamw(run, rate, options)
+    case = record(
+        "lora-xs", options, rate, run, middle_weights(scale_of(options)), lambda _: optimizer.step(), computed=True
+    )
+    # A and B are told by no pair of factors: what is trained is all that a start is compared with.
+    case["start"] = {name: value for name, value in case["start"].items() if name not in kept}
+    return case
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
@@ -1030,6 +1056,14 @@ cases |= {
     "hira": hira_case({"rank": 2}, 0.05, fresh),
     "hira, B not zero, weight decay, rank 1": hira_case({"rank": 1, "weightDecay": 0.5}, 0.05, moved1),
     "hira, full rank": hira_case({"rank": 5}, 0.02, full_rank),
+}
+
+cases |= {
+    "lora-xs": lora_xs_case(LORA, 0.05),
+    "lora-xs, rank 1, alpha/sqrt(r), weight decay": lora_xs_case(
+        LORA | ROOT | {"rank": 1, "weightDecay": 0.5}, 0.05
+    ),
+    "lora-xs, full rank": lora_xs_case(LORA | {"rank": 5}, 0.02),
 }
 
 problem = {
