@@ -210,10 +210,11 @@ test("docs: the example of a method is a file and a line, and then it is checked
     await deno(folder, "fmt", "--check", ...own);
     await deno(folder, "lint", ...own);
     await deno(folder, "doc", "--lint", "mod.ts");
-    // Type-checks all that the tests import, the registry and so the example among it.
+    await deno(folder, "check", ...own);
     const tests = await deno(
       folder,
       "test",
+      "--no-check",
       "-P=test",
       "tests/optimizers_contract_test.ts",
       "--filter",
@@ -263,9 +264,11 @@ test("docs: the example of a task is a file and a line, held to the contract and
     await Deno.writeTextFile(`${folder}/tasks/${path}`, file);
     await deno(folder, "fmt", "--check", `tasks/${path}`);
     await deno(folder, "lint", `tasks/${path}`);
+    await deno(folder, "check", `tasks/${path}`, "tasks/mod.ts");
     const tests = await deno(
       folder,
       "test",
+      "--no-check",
       "-P=test",
       "tests/tasks_contract_test.ts",
       "--filter",

@@ -36,7 +36,7 @@ async function sessionOf(task: Task, module: OptimizerModule, steps: number): Pr
 /** What both tests of a task look at: a short and a long session of each method. */
 async function sessionsOf(task: Task) {
   const all: { readonly module: OptimizerModule; readonly short: Worked; readonly long: Worked }[] = [];
-  for (const module of methodsFor(task.id)) {
+  for (const module of methodsFor(task.id, ["full", "lora-pro"])) {
     const short = await sessionOf(task, module, 3), long = await sessionOf(task, module, 5);
     all.push({ module, short, long });
   }

@@ -1,4 +1,4 @@
-/** @file train() takes every method through every task. */
+/** @file train() takes every method through a task, and LoRA-Pro through every task. */
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import * as models from "../models/mod.ts";
 import * as tasks from "../tasks/mod.ts";
@@ -21,7 +21,7 @@ function reproducible(result: RunResult): unknown {
 }
 
 for (const task of Object.values(tasks) as Task[]) {
-  for (const module of methodsFor(task.id)) {
+  for (const module of methodsFor(task.id, ["lora-pro"])) {
     test(`train() takes ${module.id} through ${task.id}: twice the same bits, nothing left on the GPU`, async () => {
       const gpu = await testGpu();
       const before = gpu.memory.liveBytes;

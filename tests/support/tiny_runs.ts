@@ -28,12 +28,12 @@ export const tiny: RunConfig = {
 };
 
 /**
- * The methods that a task is tested with: all of them on one task, and on the others one with factors and one that trains
- * everything, since methods see nothing of a model but its linear maps.
+ * The methods that a task is tested with: all of them on one task, and those with the given ids on the others, since methods
+ * see nothing of a model but its linear maps.
  */
-export function methodsFor(task: string): readonly OptimizerModule[] {
+export function methodsFor(task: string, elsewhere: readonly string[]): readonly OptimizerModule[] {
   const all = Object.values(optimizers) as OptimizerModule[];
-  return task === "digits" ? all : all.filter(({ id }) => ["full", "lora-pro"].includes(id));
+  return task === "digits" ? all : all.filter(({ id }) => elsewhere.includes(id));
 }
 
 /** A config with every option filled in. */
