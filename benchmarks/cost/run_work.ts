@@ -104,7 +104,7 @@ async function countExamples({ config, task, model }: ResolvedRun): Promise<Coun
   // Loaded when needed: what reads texts and images is not needed to list and to report.
   const [
     { loadExamples, rowLengthsOf },
-    { corpusOf, PRETRAINING_AMOUNTS },
+    { corpusOf, retainedExamples },
     { shapedByHead },
     { countScoring },
   ] = await Promise.all([
@@ -126,7 +126,7 @@ async function countExamples({ config, task, model }: ResolvedRun): Promise<Coun
     model: counted,
     losses: [
       ...config.scoreOn === "test" && data.testBatches ? [lossOf(counted, config.task.testExamples)] : [],
-      ...corpusOf(model, config.model) ? [lossOf(shaped, PRETRAINING_AMOUNTS.validationExamples)] : [],
+      ...corpusOf(model, config.model) ? [lossOf(shaped, retainedExamples(config))] : [],
       ...text ? [lossOf(ofRows(shaped, { input: text.length, target: 0 }), text.rows)] : [],
     ],
     // The project's own models were pre-trained to end their texts.

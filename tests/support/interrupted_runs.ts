@@ -17,15 +17,8 @@ import { withShipped } from "../../training/shipped.ts";
 /** All that ship. */
 export const methods = Object.values(optimizers) as unknown as readonly OptimizerModule[];
 
-/**
- * The steps of `shortRun` that a method is interrupted after: each where it keeps time itself, as alternating methods and
- * AdaLoRA do, and of the others a few, since what is not kept shows anywhere.
- */
-export function interruptionsOf({ id }: OptimizerModule): readonly number[] {
-  return ["adalora", "altlora", "loft", "lora"].includes(id)
-    ? Array.from({ length: 11 }, (_, i) => i + 1)
-    : [1, 4, 7, 9];
-}
+/** The steps of `shortRun` that a method is interrupted after: all but the last. */
+export const INTERRUPTIONS: readonly number[] = Array.from({ length: 11 }, (_, i) => i + 1);
 
 /** Twelve steps with three windows, telemetry at four of them, four validations and a score. */
 export function shortRun({ id, defaults }: OptimizerModule, changes: Partial<RunConfig> = {}): RunConfig {
@@ -128,7 +121,7 @@ if (import.meta.main) {
   await using gpu = await openGpu();
   for (const module of methods) {
     const run = await prepareRun(module), own = { folder: `${folder}/${module.id}` };
-    for (const last of interruptionsOf(module)) if (last > 7) await session(gpu, run, { ...own, last });
+    for (const last of INTERRUPTIONS) if (last > 7) await session(gpu, run, { ...own, last });
     const result = await session(gpu, run, own);
     found[module.id] = result && findings(result);
   }

@@ -4,11 +4,11 @@ import type { ModelEntry } from "../../models/entry.ts";
 import type { Batch } from "../../models/model.ts";
 import type { WeightSource } from "../../models/weights.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import type { Task, TaskData } from "../../tasks/task.ts";
+import type { TaskData } from "../../tasks/task.ts";
 import { precisionsOf } from "../loop/bindings.ts";
 import { plainForward } from "../loop/forward.ts";
 import { heldOutLoss, heldOutSize } from "../loop/held_out.ts";
-import { corpusOf, PRETRAINING_AMOUNTS } from "../resolve/corpus.ts";
+import { corpusOf, PRETRAINING_AMOUNTS, retainedExamples } from "../resolve/corpus.ts";
 import { readRetainedText } from "../resolve/retained_text.ts";
 import type { Forgetting, RunConfig, TextFile } from "../run.ts";
 
@@ -18,8 +18,8 @@ export interface Retained extends Pick<Forgetting, "corpus" | "before"> {
   batches(size: number): Iterable<Batch>;
 }
 
-/** Corpora that were loaded: their held-out examples are the same for all runs. */
-const loaded = new Map<Task, Promise<TaskData>>();
+/** Held-out examples of corpora that were loaded, by corpus and their number: they are the same for all runs. */
+const loaded = new Map<string, Promise<TaskData>>();
 
 /** Losses of base checkpoints that were taken, by GPU and checkpoint: they are the same for all runs. */
 const taken = new WeakMap<Gpu, Map<string, number>>();
@@ -46,7 +46,7 @@ export async function openRetained(
   const { model, retain, memory: { frozenWeights, frozenEmbeddings } = {}, targetModules } = config;
   const key = canonicalJson({
     model,
-    ...retain && { retain },
+    ...retain ? { retain } : { examples: retainedExamples(config) },
     size: heldOutSize(config),
     ...frozenWeights && { frozenWeights, targetModules },
     ...frozenEmbeddings && { frozenEmbeddings },
@@ -71,8 +71,10 @@ async function examplesOf(
   }
   const corpus = corpusOf(entry, config.model);
   if (!corpus) return null;
-  const data = loaded.get(corpus) ?? corpus.load({ ...PRETRAINING_AMOUNTS, seed: entry.recipe!.seed });
-  loaded.set(corpus, data);
+  const amounts = { ...PRETRAINING_AMOUNTS, validationExamples: retainedExamples(config) };
+  const key = `${corpus.id} ${amounts.validationExamples}`;
+  const data = loaded.get(key) ?? corpus.load({ ...amounts, seed: entry.recipe!.seed });
+  loaded.set(key, data);
   const { validationBatches } = await data;
   return { corpus: corpus.id, batches: validationBatches };
 }
