@@ -96,6 +96,8 @@ export class Gpu implements AsyncDisposable {
   readonly #pool: Pool;
   readonly #recorder: Recorder;
   #downloads = 0;
+  /** Bytes written since the last submission that was for their sake. */
+  #waiting = 0;
   #failure: Error | null = null;
   #closed = false;
 
@@ -200,7 +202,17 @@ export class Gpu implements AsyncDisposable {
     // A queue's write lands before the next command buffer, so what is recorded must leave first.
     this.submit();
     this.#recorder.written?.add(target.buffer);
-    this.#device.queue.writeBuffer(target.buffer, target.offset, wholeWords(data));
+    const { queue } = this.#device, { buffer, byteOffset, byteLength } = wholeWords(data);
+    for (let at = 0; at < byteLength; at += STRETCH) {
+      const bytes = Math.min(STRETCH, byteLength - at);
+      // What is written waits in a copy on the host until something is submitted.
+      if (this.#waiting + bytes > STRETCH) {
+        queue.submit([]);
+        this.#waiting = 0;
+      }
+      this.#waiting += bytes;
+      queue.writeBuffer(target.buffer, target.offset + at, buffer, byteOffset + at, bytes);
+    }
   }
 
   /** Copies all elements, in order with launches. WebGPU copies only between buffers, not within one. */
@@ -363,6 +375,9 @@ function hostArray<D extends DType>({ dtype, shape }: Tensor<D>, bytes: ArrayBuf
   };
   return new arrays[dtype](bytes, 0, hostLength({ dtype, shape })) as HostArrays[D];
 }
+
+/** Bytes that are written at once, and most that wait: 4 MiB. */
+const STRETCH = 2 ** 22;
 
 /** WebGPU writes whole words: an odd number of 16-bit floats gets a zero behind it. */
 function wholeWords(data: HostArrays[DType]): HostArrays[DType] {

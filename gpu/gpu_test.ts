@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { createRandom } from "../numerics/random.ts";
+import { dryRunGpu } from "../tests/support/dry_run_gpu.ts";
 import { stretchOf } from "../tests/support/upload.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
 import { PROGRAMS, testNeeding } from "../tests/support/test_needing.ts";
@@ -222,6 +223,30 @@ Deno.test("Gpu rejects the next flush after an error that no scope caught", asyn
   await using _ = gpu;
   device.createBuffer({ label: "no use", size: 4, usage: 0 });
   await assertRejects(() => gpu.flush(), Error, "The GPU reported an error: Invalid usage flags");
+});
+
+Deno.test("write() hands over what it wrote whenever 4 MiB wait, in large tensors and over small ones", () => {
+  let waiting = 0, most = 0, all = 0;
+  const gpu = dryRunGpu({
+    writeBuffer(_buffer, _offset, _data, _from, bytes) {
+      most = Math.max(most, waiting += bytes!);
+      all += bytes!;
+    },
+    submit() {
+      waiting = 0;
+    },
+  });
+  const small = gpu.empty([2 ** 18], "small"), large = gpu.empty([3 * 2 ** 20 + 1], "large");
+  for (let i = 0; i < 9; i++) gpu.write(small, new Float32Array(2 ** 18));
+  gpu.write(large, new Float32Array(3 * 2 ** 20 + 1));
+  assertEquals([most, all], [2 ** 22, 9 * 2 ** 20 + 3 * 2 ** 22 + 4]);
+});
+
+Deno.test("write() takes a part of an array for what it is, and its stretches one behind the other", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("stretches");
+  const all = Float32Array.from({ length: 2 ** 20 + 9 }, (_, i) => i), part = all.subarray(3, -1);
+  assertEquals(await gpu.download(gpu.upload(part, "f32", [part.length], "part")), part.slice());
 });
 
 Deno.test("write() is ordered with launches: earlier ones do not see it, later ones do", async () => {

@@ -46,9 +46,9 @@ async function withAdapter(base: WeightSource, entry: ModelEntry, folder: string
   const changes = new Map(adapter.changes.map((change) => [`${change.path}.weight`, change]));
   return (name, shape) => {
     const whole = adapter.whole.get(name), change = changes.get(name);
-    if (whole) return whole.data;
+    if (whole) return whole.data.slice();
     if (!change) return base(name, shape);
-    const weight = base(name, shape).slice();
+    const weight = base(name, shape);
     addChange(weight, change);
     return weight;
   };

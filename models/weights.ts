@@ -3,9 +3,9 @@ import type { LowPrecisionParameter, Parameter } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, LOW_PRECISIONS, type LowPrecision, lowPrecision, type Shape } from "../gpu/tensor.ts";
 import type { Random } from "../numerics/random.ts";
-import { CheckpointError } from "./checkpoints/checkpoint.ts";
+import { CheckpointError, release } from "./checkpoints/checkpoint.ts";
 
-/** Values of a parameter, by its name in the checkpoint and its shape. */
+/** Values of a parameter, by its name in the checkpoint and its shape: each time a new array, which is the caller's own. */
 export type WeightSource = (name: string, shape: Shape) => Float32Array<ArrayBuffer>;
 
 /** Name and shape of each parameter of an architecture, in order. */
@@ -23,7 +23,7 @@ export interface LoadedParameters {
 export type Precisions = ReadonlyMap<string, LowPrecision>;
 
 /**
- * Loads parameters into the caller's scope. Those that `precisions` names are rounded on the way, so they never take 32 bits
+ * Loads parameters into the caller's scope, one after the other: the host has the values of one at a time. Those that `precisions` names are rounded on the way, so they never take 32 bits
  * on the GPU.
  *
  * @throws {CheckpointError} where a value lies beyond what it is to be kept in
@@ -51,6 +51,7 @@ export function loadParameters(
       validateRange(name, data, value.dtype);
       gpu.write(value, lowPrecision(data, value.dtype));
     }
+    release(data);
   }
   return { parameters, frozen };
 }

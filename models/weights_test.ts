@@ -2,6 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { toInt8 } from "../numerics/int8.ts";
 import { toNf4 } from "../numerics/nf4.ts";
 import { createRandom } from "../numerics/random.ts";
+import { dryRunGpu } from "../tests/support/dry_run_gpu.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
 import { CheckpointError } from "./checkpoints/checkpoint.ts";
 import { initialWeights, loadParameters } from "./weights.ts";
@@ -64,7 +65,7 @@ Deno.test("loadParameters() quantizes each parameter as it is told, side by side
   const names = ["whole", "int8", "nf4", "second nf4"],
     list = names.map((name) => ({ name, shape: [5, 70] }));
   const precisions = new Map([["int8", "int8"], ["nf4", "nf4"], ["second nf4", "nf4"]] as const);
-  const { parameters, frozen } = loadParameters(gpu, list, () => values, precisions);
+  const { parameters, frozen } = loadParameters(gpu, list, () => values.slice(), precisions);
   assertEquals([[...parameters.keys()], [...frozen.keys()]], [["whole"], ["int8", "nf4", "second nf4"]]);
   assertEquals(await gpu.download(parameters.get("whole")!.value), values);
   assertEquals(await gpu.download(frozen.get("int8")!.value), toInt8(values));
@@ -76,10 +77,21 @@ Deno.test("loadParameters() quantizes each parameter as it is told, side by side
       loadParameters(
         gpu,
         list,
-        (name) => name === "nf4" ? values.map((v, i) => i === 8 ? NaN : v) : values,
+        (name) => values.map((v, i) => name === "nf4" && i === 8 ? NaN : v),
         precisions,
       ),
     CheckpointError,
     'Cannot keep "nf4" as nf4: element 8 is NaN',
   );
+});
+
+Deno.test("loadParameters() gives back the memory of each parameter's values before it asks for the next", () => {
+  const given: Float32Array[] = [], list = ["a", "b", "c"].map((name) => ({ name, shape: [4, 16] }));
+  const source = () => {
+    assert(given.every(({ buffer }) => (buffer as ArrayBuffer).detached));
+    given.push(new Float32Array(64));
+    return given.at(-1) as Float32Array<ArrayBuffer>;
+  };
+  loadParameters(dryRunGpu(), list, source, new Map([["b", "nf4"]]));
+  assertEquals(given.map(({ length }) => length), [0, 0, 0]);
 });

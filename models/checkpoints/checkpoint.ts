@@ -40,14 +40,21 @@ export interface CheckpointTensor {
   /** The type in the file. */
   readonly dtype: StoredDType;
   /**
-   * The elements, row-major; of a file in memory converted on first use and the same array each time, of an opened one
-   * (`openSafetensors`) read anew each time. Exact for F32, F16, BF16, BOOL and integers of up to 16 bits; F64 is
-   * rounded to the nearest.
+   * The elements, row-major: each time a new array, which is the caller's own. Exact for F32, F16, BF16, BOOL and integers of
+   * up to 16 bits; F64 is rounded to the nearest.
    *
    * @throws {CheckpointError} where a wider integer is not exact in 32-bit floating point, and for complex numbers
    * and floating-point types of fewer than 16 bits
    */
   readonly data: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * Gives back the memory of elements that nobody needs any more. The garbage collector would do so later, when those of a
+ * gigabyte of tensors have come together.
+ */
+export function release(elements: Float32Array<ArrayBuffer>): void {
+  elements.buffer.transfer(0);
 }
 
 /** A file of tensors. */

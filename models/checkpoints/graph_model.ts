@@ -67,7 +67,7 @@ export async function openGraphModel(folder: string): Promise<Checkpoint> {
         get data() {
           kept ??= readTogether(folder, paths, needed);
           return dtype === "float32"
-            ? new Float32Array(kept, at, count)
+            ? new Float32Array(kept, at, count).slice()
             : Float32Array.from(new Int32Array(kept, at, count));
         },
       });

@@ -1,5 +1,5 @@
 /** @file Maps that files keep as one, one below the other, and that are three here. */
-import type { CheckpointTensor } from "./checkpoint.ts";
+import { type CheckpointTensor, release } from "./checkpoint.ts";
 
 /** The maps of queries, keys and values. */
 const PARTS = 3;
@@ -14,7 +14,9 @@ export function third(tensor: CheckpointTensor, place: number): CheckpointTensor
     dtype: tensor.dtype,
     get data() {
       const { data } = tensor, count = data.length / PARTS;
-      return data.slice(place * count, (place + 1) * count);
+      const out = data.slice(place * count, (place + 1) * count);
+      release(data);
+      return out;
     },
   };
 }

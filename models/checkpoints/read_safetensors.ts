@@ -2,10 +2,9 @@
 import { quote } from "../../errors/quote.ts";
 import { isFile } from "../../files/json_file.ts";
 import { Missing, system } from "../../system/mod.ts";
-import type { Shape } from "../../gpu/tensor.ts";
 import { type Checkpoint, CheckpointError, type CheckpointTensor, type StoredDType } from "./checkpoint.ts";
-import { LENGTH_BYTES, LONGEST_HEADER, reasonOf } from "./safetensors_format.ts";
-import { headerLength, parseHeader } from "./safetensors_header.ts";
+import { BITS, LENGTH_BYTES, LONGEST_HEADER, reasonOf } from "./safetensors_format.ts";
+import { type Entry, headerLength, parseHeader } from "./safetensors_header.ts";
 
 /** Reads a safetensors file. @throws {CheckpointError} where it cannot be read or is not a sound safetensors file */
 export async function readSafetensors(file: string | URL): Promise<Checkpoint> {
@@ -38,17 +37,12 @@ export async function openSafetensors(path: string): Promise<Checkpoint> {
     const fits = length <= LONGEST_HEADER && LENGTH_BYTES + Number(length) <= size;
     const head = await readAt(file, 0, Math.min(size, LENGTH_BYTES + (fits ? Number(length) : 64)));
     const { start, metadata, entries } = parseHeader(head, size, path);
-    const tensors = new Map(entries.map(({ tensor, shape, dtype, begin, end }) => {
-      const convert = () =>
-        toFloat32(readStretch(path, start + begin, end - begin), dtype, nameTensor(tensor, path));
-      return [tensor, {
-        shape,
-        dtype,
-        get data() {
-          return convert();
-        },
-      }];
-    }));
+    const tensors = new Map(entries.map((entry) =>
+      [
+        entry.tensor,
+        tensorOf(entry, path, (at, bytes) => readStretch(path, start + entry.begin + at, bytes)),
+      ] as const
+    ));
     return { name: path, metadata, tensors };
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
@@ -76,12 +70,11 @@ async function readAt(file: Deno.FsFile, at: number, count: number): Promise<Uin
 }
 
 /** The same at once, for sources of weights, which do not wait. @throws {CheckpointError} where the file changed */
-function readStretch(path: string, at: number, count: number): ArrayBuffer {
-  const bytes = new Uint8Array(count);
+function readStretch(path: string, at: number, bytes: Uint8Array): void {
   try {
     using file = Deno.openSync(path);
     file.seekSync(at, Deno.SeekMode.Start);
-    for (let read = 0; read < count;) {
+    for (let read = 0; read < bytes.length;) {
       const more = file.readSync(bytes.subarray(read));
       if (more === null) throw new Error(`it now ends after ${at + read} bytes`);
       read += more;
@@ -90,96 +83,108 @@ function readStretch(path: string, at: number, count: number): ArrayBuffer {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CheckpointError(`Cannot read checkpoint "${path}": ${reason}`, { cause: error });
   }
-  return bytes.buffer;
 }
 
 /**
- * Reads a safetensors file's bytes, which must not change while the checkpoint is in use: tensors are converted on
- * first use. `name` shows up in errors.
+ * Reads a safetensors file's bytes, which must not change while the checkpoint is in use: tensors are converted whenever they
+ * are asked for. `name` shows up in errors.
  *
  * @throws {CheckpointError} where the bytes are not a sound safetensors file
  */
 export function parseSafetensors(bytes: Uint8Array, name: string): Checkpoint {
   const { start, metadata, entries } = parseHeader(bytes, bytes.length, name);
-  const tensors = new Map(entries.map(({ tensor, shape, dtype, begin, end }) => {
-    const convert = () => {
-      const own = new Uint8Array(bytes.subarray(start + begin, start + end));
-      return toFloat32(own.buffer, dtype, nameTensor(tensor, name));
+  const tensors = new Map(entries.map((entry) => {
+    const copy = (at: number, into: Uint8Array) => {
+      const first = start + entry.begin + at;
+      into.set(bytes.subarray(first, first + into.length));
     };
-    return [tensor, lazyTensor(shape, dtype, convert)];
+    return [entry.tensor, tensorOf(entry, name, copy)] as const;
   }));
   return { name, metadata, tensors };
 }
 
-function nameTensor(tensor: string, checkpoint: string): string {
-  return `tensor ${quote(tensor)} of "${checkpoint}"`;
-}
+/** Fills `bytes` with those of a tensor from `at` on. */
+type Read = (at: number, bytes: Uint8Array) => void;
 
-function lazyTensor(
-  shape: Shape,
-  dtype: StoredDType,
-  convert: () => Float32Array<ArrayBuffer>,
+function tensorOf(
+  { tensor, shape, dtype, begin, end }: Entry,
+  checkpoint: string,
+  read: Read,
 ): CheckpointTensor {
-  let data: Float32Array<ArrayBuffer> | undefined;
   return {
     shape,
     dtype,
     get data() {
-      return data ??= convert();
+      return toFloat32(dtype, end - begin, read, `tensor ${quote(tensor)} of "${checkpoint}"`);
     },
   };
 }
 
-/** Every machine that Deno runs on is little-endian, like the file, so typed arrays read it as it is. */
-function toFloat32(buffer: ArrayBuffer, dtype: StoredDType, what: string): Float32Array<ArrayBuffer> {
-  switch (dtype) {
-    case "F32":
-      return new Float32Array(buffer);
-    case "F16":
-      return new Float32Array(new Float16Array(buffer));
-    case "BF16":
-      return fromBfloat16(new Uint16Array(buffer));
-    case "F64":
-      return new Float32Array(new Float64Array(buffer));
-    case "BOOL":
-    case "U8":
-      return new Float32Array(new Uint8Array(buffer));
-    case "I8":
-      return new Float32Array(new Int8Array(buffer));
-    case "I16":
-      return new Float32Array(new Int16Array(buffer));
-    case "U16":
-      return new Float32Array(new Uint16Array(buffer));
-    case "I32":
-      return exact(new Int32Array(buffer), what);
-    case "U32":
-      return exact(new Uint32Array(buffer), what);
-    case "I64":
-      return exact(new BigInt64Array(buffer), what);
-    case "U64":
-      return exact(new BigUint64Array(buffer), what);
-    default:
-      throw new CheckpointError(`Cannot convert ${what}: its type ${dtype} is not supported`);
+/** Bytes that are converted at once: 4 MiB. */
+const PIECE = 2 ** 22;
+
+/**
+ * Elements of so many bytes. Beside them a piece is in memory. Every machine that Deno runs on is little-endian, like the file, so
+ * typed arrays read it as it is.
+ */
+function toFloat32(dtype: StoredDType, size: number, read: Read, what: string): Float32Array<ArrayBuffer> {
+  if (dtype === "F32") {
+    const out = new Float32Array(size / 4);
+    read(0, new Uint8Array(out.buffer));
+    return out;
   }
+  const convert = CONVERTERS[dtype];
+  if (!convert) throw new CheckpointError(`Cannot convert ${what}: its type ${dtype} is not supported`);
+  const width = BITS[dtype] / 8, out = new Float32Array(size / width);
+  const piece = new Uint8Array(Math.min(PIECE, size));
+  for (let at = 0; at < size; at += PIECE) {
+    const bytes = piece.subarray(0, size - at);
+    read(at, bytes);
+    const first = at / width, count = bytes.length / width;
+    convert(piece.buffer, out.subarray(first, first + count), { what, first });
+  }
+  piece.buffer.transfer(0);
+  return out;
 }
+
+/** Where elements are, for errors: those of which tensor, and how many come before them there. */
+interface Place {
+  readonly what: string;
+  readonly first: number;
+}
+
+/** By type: fills `out` with the first elements of `piece`. */
+const CONVERTERS: {
+  readonly [D in StoredDType]?: (piece: ArrayBuffer, out: Float32Array, place: Place) => void;
+} = {
+  F16: (piece, out) => out.set(new Float16Array(piece, 0, out.length)),
+  BF16: (piece, out) => setBfloat16(new Uint16Array(piece, 0, out.length), out),
+  F64: (piece, out) => out.set(new Float64Array(piece, 0, out.length)),
+  BOOL: (piece, out) => out.set(new Uint8Array(piece, 0, out.length)),
+  U8: (piece, out) => out.set(new Uint8Array(piece, 0, out.length)),
+  I8: (piece, out) => out.set(new Int8Array(piece, 0, out.length)),
+  I16: (piece, out) => out.set(new Int16Array(piece, 0, out.length)),
+  U16: (piece, out) => out.set(new Uint16Array(piece, 0, out.length)),
+  I32: (piece, out, place) => setExact(new Int32Array(piece, 0, out.length), out, place),
+  U32: (piece, out, place) => setExact(new Uint32Array(piece, 0, out.length), out, place),
+  I64: (piece, out, place) => setExact(new BigInt64Array(piece, 0, out.length), out, place),
+  U64: (piece, out, place) => setExact(new BigUint64Array(piece, 0, out.length), out, place),
+};
 
 /** bfloat16 is the upper half of a 32-bit float. */
-function fromBfloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
-  const bits = new Uint32Array(halves.length);
+function setBfloat16(halves: Uint16Array, out: Float32Array): void {
+  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
   for (let i = 0; i < halves.length; i++) bits[i] = halves[i]! << 16;
-  return new Float32Array(bits.buffer);
 }
 
-function exact(integers: ArrayLike<number | bigint>, what: string): Float32Array<ArrayBuffer> {
-  const floats = new Float32Array(integers.length);
+function setExact(integers: ArrayLike<number | bigint>, out: Float32Array, { what, first }: Place): void {
   for (let i = 0; i < integers.length; i++) {
     const integer = integers[i]!;
-    floats[i] = Number(integer);
-    if (BigInt(floats[i]!) !== BigInt(integer)) {
+    out[i] = Number(integer);
+    if (BigInt(out[i]!) !== BigInt(integer)) {
       throw new CheckpointError(
-        `Cannot convert ${what}: element ${i} is ${integer}, which 32-bit floating point lacks`,
+        `Cannot convert ${what}: element ${first + i} is ${integer}, which 32-bit floating point lacks`,
       );
     }
   }
-  return floats;
 }

@@ -12,7 +12,8 @@ interface Header {
   readonly entries: readonly Entry[];
 }
 
-interface Entry {
+/** A tensor, as the header tells of it. */
+export interface Entry {
   readonly tensor: string;
   readonly shape: Shape;
   readonly dtype: StoredDType;

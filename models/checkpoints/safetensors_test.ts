@@ -9,7 +9,7 @@ import {
 import fc from "fast-check";
 import { fixture } from "../../tests/support/public_files.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
-import { type Checkpoint, CheckpointError, take } from "./checkpoint.ts";
+import { type Checkpoint, CheckpointError, release, take } from "./checkpoint.ts";
 import { openSafetensors, parseSafetensors, readSafetensors } from "./read_safetensors.ts";
 import { encodeSafetensors, type WritableTensor, writeSafetensors } from "./write_safetensors.ts";
 
@@ -184,13 +184,28 @@ Deno.test("parseSafetensors() lists tensors of types it cannot convert, and refu
   assertThrows(() => tensors.get("x")!.data, CheckpointError, "its type F8_E4M3 is not supported");
 });
 
-Deno.test("parseSafetensors() converts once, and from bytes that start anywhere in a buffer", () => {
+Deno.test("parseSafetensors() gives elements of the caller's own each time, and from bytes that start anywhere in a buffer", () => {
   const plain = encodeSafetensors(new Map([["x", { shape: [2], data: new Float32Array([1, 2]) }]]));
   const shifted = new Uint8Array(plain.length + 3).subarray(3);
   shifted.set(plain);
   const tensor = parseSafetensors(shifted, "shifted").tensors.get("x")!;
+  release(tensor.data.fill(3));
   assertEquals(tensor.data, new Float32Array([1, 2]));
-  assertStrictEquals(tensor.data, tensor.data);
+});
+
+Deno.test("parseSafetensors() converts large tensors piece by piece, and errors count elements from the tensor's first", () => {
+  // Pieces of 4 MiB have 1,048,576 elements of 32 bits.
+  const count = 2 ** 20 + 5, whole = Int32Array.from({ length: count }, (_, i) => i - 7);
+  assertEquals(one("I32", whole, count).tensors.get("x")!.data, new Float32Array(whole));
+  whole[count - 2] = 2 ** 24 + 1;
+  assertThrows(
+    () => one("I32", whole, count).tensors.get("x")!.data,
+    CheckpointError,
+    `element ${count - 2} is 16777217, which`,
+  );
+  const halves = Uint16Array.from({ length: 2 ** 21 + 3 }, (_, i) => i % 0x7f80);
+  const wanted = new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
+  assertEquals(one("BF16", halves, halves.length).tensors.get("x")!.data, wanted);
 });
 
 Deno.test("parseSafetensors() orders tensors as in the file, also where names look like numbers", () => {

@@ -2,7 +2,7 @@
  * @file Maps that files have the other way round, `[in, out]`: those of GPT-2, which Hugging Face calls Conv1D. Here they are
  * `[out, in]` as all others.
  */
-import type { Checkpoint, CheckpointTensor } from "./checkpoint.ts";
+import { type Checkpoint, type CheckpointTensor, release } from "./checkpoint.ts";
 
 /** True of the weights that files have as `[in, out]`, by their name. */
 export function isTurned(name: string): boolean {
@@ -27,7 +27,9 @@ export function turned(tensor: CheckpointTensor): CheckpointTensor {
     shape: [columns, rows],
     dtype,
     get data() {
-      return turnedData(tensor.data, rows);
+      const { data } = tensor, out = turnedData(data, rows);
+      release(data);
+      return out;
     },
   };
 }

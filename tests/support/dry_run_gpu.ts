@@ -17,8 +17,11 @@ const LIMITS = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
+/** What a test may watch of a dry-run GPU's queue. */
+type Watched = Partial<Pick<GPUQueue, "writeBuffer" | "submit">>;
+
 /** A GPU of which everything but its contents is real. Whatever is downloaded is 0. */
-export function dryRunGpu(): Gpu {
+export function dryRunGpu(watched: Watched = {}): Gpu {
   const never = new Promise<never>(() => {});
   const nothing = (): unknown => part;
   // Encoders, passes, layouts, pipelines and bind groups: whatever is asked of them is done.
@@ -26,7 +29,7 @@ export function dryRunGpu(): Gpu {
   const device = {
     limits: LIMITS,
     lost: never,
-    queue: { writeBuffer() {}, submit() {}, onSubmittedWorkDone: () => Promise.resolve() },
+    queue: { writeBuffer() {}, submit() {}, onSubmittedWorkDone: () => Promise.resolve(), ...watched },
     addEventListener() {},
     pushErrorScope() {},
     popErrorScope: () => Promise.resolve(null),
@@ -54,11 +57,5 @@ export function dryRunGpu(): Gpu {
   });
 }
 
-let zeros = new Float32Array(0);
-
-/** Weights that are all 0, and one array for all of them: the system gives memory to what is read or written alone. */
-export const zeroWeights: WeightSource = (_, shape) => {
-  const count = elementCount(shape);
-  if (zeros.length < count) zeros = new Float32Array(count);
-  return zeros.subarray(0, count);
-};
+/** Weights that are all 0: the system gives memory only to what is read or written. */
+export const zeroWeights: WeightSource = (_, shape) => new Float32Array(elementCount(shape));

@@ -64,10 +64,8 @@ export async function writeMerged(
     if (whole) return asStored(whole.shape, () => whole.data);
     const own = changes.get(name);
     return asStored(shape, () => {
-      const data = stored!.data;
-      if (!own) return data;
-      const weight = data.slice();
-      for (const change of own) addChange(weight, change);
+      const weight = stored!.data;
+      for (const change of own ?? []) addChange(weight, change);
       return weight;
     });
   });
