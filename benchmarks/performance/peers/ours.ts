@@ -18,7 +18,7 @@ async function open(gpu: Gpu, problem: Problem): Promise<Trainer> {
   const { learningRate, ...options } = problem.adamw;
   const scope = gpu.scope(problem.label, "weights");
   const values = new Map(problem.weights.map(({ name, data }) => [name, data]));
-  const model = createDecoder(gpu, problem.decoder, (name) => values.get(name)!);
+  const model = createDecoder(gpu, problem.decoder, (name) => values.get(name)!.slice());
   const optimizer = await full.attach({
     gpu,
     targetModules: model.targetModules,
