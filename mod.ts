@@ -103,6 +103,7 @@ export type { LoraProOptions } from "./optimizers/lora_pro/lora_pro.ts";
 export type { LoraMuonOptions } from "./optimizers/lora_muon/lora_muon.ts";
 export type { LoraRiteOptions } from "./optimizers/lora_rite/lora_rite.ts";
 export type { LoraXsOptions } from "./optimizers/lora_xs/lora_xs.ts";
+export type { GaloreOptions } from "./optimizers/galore/galore.ts";
 export type { HiraOptions } from "./optimizers/hira/hira.ts";
 export type { LoftOptions } from "./optimizers/loft/loft.ts";
 export * from "./optimizers/low_rank.ts";

@@ -6,6 +6,7 @@ export { adalora } from "./adalora/adalora.ts";
 export { altlora } from "./altlora.ts";
 export { dora } from "./dora/dora.ts";
 export { full } from "./full.ts";
+export { galore } from "./galore/galore.ts";
 export { hira } from "./hira/hira.ts";
 export { loft } from "./loft/loft.ts";
 export { lora } from "./lora.ts";

@@ -20,6 +20,8 @@ const settings: Readonly<
   // With A frozen only changes whose rows A spans are within reach: 8 of 12, and all 8.
   "lora-fa": { rank: 8 },
   "miss": { rank: 8 },
+  // A quarter of it is the step of the adapted maps.
+  "galore": { learningRate: 0.1 },
   // Nor does R reach beyond the spans of A and B.
   "lora-xs": { rank: 8 },
   // The targets are no rotations away.

@@ -904,6 +904,43 @@ def lora_xs_case(options, rate):
     return case
 
 
+# ---- GaLore and Fira: AdamW's moments in the span of the gradient's first singular vectors
+
+
+def galore_case(options, rate):
+    values = {f"{site}.weight": base[site] for site in SITES} | {"wide.bias": bias["wide"]}
+    run = Run(values)
+    others = adamw(run, rate, options, ["wide.bias", HEAD])
+    decay, rank, scale = options.get("weightDecay", 0.0), options["rank"], options["scale"]
+    bases, directions, norms = {}, {site: Adam(options) for site in SITES}, {}
+
+    def update(step):
+        for site, (out, inputs) in SHAPES.items():
+            gradient, wide = run.parameters[f"{site}.weight"].grad, out < inputs
+            if (step - 1) % options["period"] == 0:
+                u, _, vt = signed_svd(gradient)
+                bases[site] = u[:, :rank].T if wide else vt[:rank]
+            upright = gradient.T if wide else gradient
+            low = upright @ bases[site].T
+            direction = directions[site].direction(low)
+            change = direction @ bases[site]
+            if options["rule"] == "fira":
+                rest = upright - low @ bases[site]
+                rest = rest * (direction.norm(dim=1) / (low.norm(dim=1) + 1e-8))[:, None]
+                most = 1.01 * norms[site] if site in norms else math.inf
+                rest = rest * min(1.0, most / rest.norm().item())
+                norms[site] = rest.norm().item()
+                change = change + rest
+            weight = run[f"{site}.weight"].detach()
+            run[f"{site}.weight"] = (1 - rate * decay) * weight - rate * scale * (change.T if wide else change)
+        others.step()
+
+    def weights(run):
+        return {site: run[f"{site}.weight"] for site in SITES}
+
+    return record("galore", options, rate, run, weights, update, computed=True)
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
@@ -1065,6 +1102,13 @@ cases |= {
     ),
     "lora-xs, full rank": lora_xs_case(LORA | {"rank": 5}, 0.02),
 }
+
+for rule in ("galore", "fira"):
+    options = {"rule": rule, "rank": 2, "scale": 0.25, "period": 200}
+    cases[f"galore, {rule}"] = galore_case(options, 0.1)
+    cases[f"galore, {rule}, another Q, weight decay, rank 3"] = galore_case(
+        options | {"rank": 3, "period": 3, "weightDecay": 0.5}, 0.1
+    )
 
 problem = {
     "weights": tensors(base),

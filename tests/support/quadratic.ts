@@ -133,9 +133,13 @@ export async function attachToQuadratics(
     read,
     readOne: async () => (await read())[0]!,
     step(step, learningRate) {
-      using _ = gpu.scope(`step ${step}`);
+      using opened = new DisposableStack();
+      opened.use(gpu.scope(`step ${step}`));
       differentiate();
-      return optimizer.step(store, { step, learningRate });
+      const waits = optimizer.step(store, { step, learningRate });
+      if (!waits) return;
+      const open = opened.move();
+      return waits.finally(() => open.dispose());
     },
     async gradients() {
       using _ = gpu.scope("gradients");

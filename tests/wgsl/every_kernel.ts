@@ -19,6 +19,7 @@ import {
   cayleyChange,
   rotateBlocks,
 } from "../../optimizers/oft/rotations.ts";
+import { scaleChannels } from "../../optimizers/galore/channels.ts";
 import { addSparse, scatterSparse, sparseGradient, uploadSupport } from "../../optimizers/shira/sparse.ts";
 import { skipLarge } from "../../optimizers/lora_rite/skip_large.ts";
 
@@ -232,6 +233,10 @@ export function launchAll(gpu: Gpu): void {
     // Above rank 12 by other kernels.
     kernels.thinSvds(gpu, kernels.tallFactors(gpu, [tensor(20, 13)], "B"), lanes);
     skipLarge(gpu, c, 1, lanes);
+  }
+  for (const channels of ["rows", "columns"] as const) {
+    const low = channels === "rows" ? tensor(6, 2) : tensor(2, 7), direction = tensor(...low.shape);
+    scaleChannels(gpu, tensor(6, 7), { channels, low, direction, last: tensor(1), growth: 1.01 });
   }
   const support = uploadSupport(gpu, { out: 4, in: 8 }, Uint32Array.of(1, 9), "support");
   const entries = tensor(2);
