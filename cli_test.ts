@@ -224,6 +224,8 @@ test("settle says what is missing or can't be", async () => {
     );
     await refused(["lora", "lora", ...asked], "lora alone is given");
     await refused(["lora", "full", "--rank", "4"], "--task is needed");
+    await refused(["lora", "full", "--task", "digit"], 'Cannot find task "digit": did you mean digits?');
+    await refused(["lora", "lora-por"], 'Cannot find optimizer "lora-por": did you mean lora-pro?');
     await refused(["lora", "fool", ...asked], 'Cannot find optimizer "fool": known are full');
     await refused(["lora", "full", ...asked, "--within", "2"], 'Cannot read --within "2"');
     await refused(
@@ -713,7 +715,18 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
       `${folder}/proto.json`,
       JSON.stringify({ ...fakeSweep, XX: 1 }).replace("XX", "__proto__"),
     );
+    const named = async (name: string, changes: Record<string, unknown>) => {
+      await Deno.writeTextFile(`${folder}/${name}.json`, JSON.stringify({ ...fakeSweep, ...changes }));
+      return `${folder}/${name}.json`;
+    };
+    const method = await named("method", { optimizers: [{ id: "lora-por" }] });
+    const mistyped = await named("task", { tasks: [{ ...fakeSweep.tasks[0], task: { id: "digit" } }] });
+    const question = await named("against", { settle: { within: 0.1, budget: "1m", against: "lora-por" } });
     const cases: [string[], string][] = [
+      [["bench", method], `Cannot find optimizer "lora-por", which ${method} names: did you mean lora-pro?`],
+      [["bench", mistyped], `Cannot find task "digit", which ${mistyped} names: did you mean digits?`],
+      [["bench", question], `Cannot find optimizer "lora-por", which ${question} names: did you mean`],
+      [["bench", method, "--optimizers", "fool"], 'Cannot find optimizer "fool": known are'],
       [
         ["bnech"],
         'Cannot find command "bnech": did you mean bench? Known are bench, settle, claims, data, memory, fetch, ',
@@ -820,6 +833,7 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
       [["watch", "--port", "65536"], 'Cannot read --port "65536"'],
       [["completions"], "Cannot print completions: the name of a shell is needed, bash, zsh, fish"],
       [["watch", "a", "b"], 'Cannot read "b": watch takes 1 name'],
+      [["watch", `${folder}/text`], `Cannot watch ${folder}/text: it is no folder, that of a sweep`],
     ];
     for (const [args, sentence] of cases) {
       const { code, err, trained, out: printed } = await run(...args);

@@ -101,6 +101,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...[...runs, ...sweeping],
     ...["benchmarks/study", "benchmarks/report", "benchmarks/settle", "benchmarks/watch", "benchmarks/slurm"],
     "benchmarks/claims",
+    // What may be said of data of the user's.
+    "tasks/own/layout.ts",
     ...[
       "benchmarks/performance/tuning.ts",
       "type benchmarks/performance",

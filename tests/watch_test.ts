@@ -30,6 +30,7 @@ async function watch(folder: string, port: string) {
   assert(address !== undefined, said || await new Response(process.stderr).text());
   return {
     address,
+    said,
     async end(signal: Deno.Signal) {
       process.kill(signal);
       let rest = "";
@@ -56,7 +57,8 @@ test("watch follows a real sweep through kill -9 to its report, and the sweep go
   const killed: Deno.ChildProcess[] = [];
   try {
     const first = await watch(`${folder}/results`, "0");
-    assertStringIncludes(await (await fetch(first.address)).text(), "There is no sweep here yet");
+    assertStringIncludes(first.said, `Watching ${folder}/results, which is not there yet, at http`);
+    assertStringIncludes(await (await fetch(first.address)).text(), "There is no such folder yet");
     const { port } = new URL(first.address);
     const refused = await start("watch", [folder, "--port", port]).output();
     assertEquals(refused.code, 2);

@@ -19,6 +19,7 @@ import { prepareFolder, writeWhole } from "../../files/write_file.ts";
 import { describe } from "../sweep/described.ts";
 import { expandRuns } from "../sweep/expand_runs.ts";
 import { readRuns, type Role, type SharedFolder, workIn, type WorkParts } from "../sweep/folder.ts";
+import { namesLeft, requireKnown } from "../sweep/known_names.ts";
 import { isSamePlan, makePlan, type Plan, type PlannedRun, readPlan, writePlan } from "../sweep/plan.ts";
 import { keepTrained, keptIn } from "../sweep/trained_store.ts";
 import { prepareRuns } from "../sweep/prepare_runs.ts";
@@ -121,6 +122,7 @@ export async function planBench<R extends Registries>(
   const written = isNamed ? await readSweep(sweep, cache) : parseWith(SweepSpec, sweep, "the sweep");
   const joined = await withEntries([...files, ...withFilesOf(written, isNamed ? sweep : "")], registries);
   const known = await withOwnTasks(written.tasks, joined);
+  if (isNamed) requireKnown(namesLeft(written, overrides), known, sweep);
   const { spec, chosen } = await withRates(override(written, overrides, known), overrides);
   const { runs, ...found } = await expandRuns(spec, known, chosen, request.dryRun ? STAND_IN : undefined);
   const expansion = { ...found, notes: [...notes, ...found.notes] };

@@ -6,6 +6,7 @@ import { onOwnData, openAskedData } from "./own_data.ts";
 import { describeRatesFirst, ratesBefore, ratesFirst } from "./rates_first.ts";
 import { formatDuration } from "../cost/estimate.ts";
 import { rankOf } from "../sweep/method.ts";
+import { namesLeft, requireKnown } from "../sweep/known_names.ts";
 import type { Plan } from "../sweep/plan.ts";
 import { formatBytes, formatCount } from "../report/format.ts";
 import { nameRun } from "../sweep/progress.ts";
@@ -47,6 +48,7 @@ export async function benchCommand(args: string[], deps: CommandDeps, task: Comm
     const out = texts.get("out") ?? `results/${own ? `${own.data.id}-${name}` : name}`;
     if (written?.settle) {
       const known = await withEntries([...files, ...withFilesOf(written, sweep)], joined);
+      requireKnown(namesLeft(written, overrides), known, sweep);
       const asking = {
         command,
         out,

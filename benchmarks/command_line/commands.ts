@@ -3,6 +3,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
 import type { HubKind } from "../../files/hub_place.ts";
+import { SCORES } from "../../tasks/own/layout.ts";
 
 /** How an option is given. */
 export type OptionKind =
@@ -112,12 +113,7 @@ const ownData = {
     "what its columns hold, as in prompt=question,answer=reply or text=body,label=kind",
   ),
   template: text("TEXT", "how a prompt is made of columns, each in braces, as in {question}"),
-  score: text("WHAT", "what counts as right: exact, numbers, choice or loss", [
-    "exact",
-    "numbers",
-    "choice",
-    "loss",
-  ]),
+  score: text("WHAT", "what counts as right: exact, numbers, choice or loss", SCORES),
   "max-tokens": text("N", "cut longer prompts, so that an example has so many tokens at most"),
 };
 

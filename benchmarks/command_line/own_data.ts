@@ -1,6 +1,7 @@
 /** @file Data of the user's on a command line: which options mean them, and the task that they become. */
 import { unknownName } from "../../errors/unknown_name.ts";
 import { UserError } from "../../errors/user_error.ts";
+import { COLUMN_ROLES, SCORES } from "../../tasks/own/layout.ts";
 import type { Registries } from "../../training/configuration.ts";
 import type { OwnTask } from "../../training/resolve/own_data.ts";
 import type { RunConfig } from "../../training/run.ts";
@@ -18,20 +19,6 @@ export interface AskedLayout {
 
 /** Options that are of data of the user's alone. */
 const OPTIONS = ["columns", "template", "score", "max-tokens"] as const;
-
-const ROLES = [
-  "prompt",
-  "answer",
-  "choices",
-  "messages",
-  "text",
-  "second",
-  "label",
-  "image",
-  "split",
-] as const satisfies readonly (keyof NonNullable<Layout["columns"]>)[];
-/** How answers may be scored. */
-export const SCORES = ["exact", "numbers", "choice", "loss"] as const;
 
 /** What options say of how data are read. @throws {UserError} where a value can't be read */
 export function readAskedLayout(texts: ReadonlyMap<string, string>): AskedLayout {
@@ -59,7 +46,9 @@ function readColumns(text: string): Layout["columns"] {
           `Cannot read --columns "${text}": a role and a column are needed, as in prompt=question,answer=reply`,
         );
       }
-      if (!ROLES.some((one) => one === role)) throw unknownName(`role of a column "${role}"`, role, ROLES);
+      if (!COLUMN_ROLES.some((one) => one === role)) {
+        throw unknownName(`role of a column "${role}"`, role, COLUMN_ROLES);
+      }
       return [role, column];
     }),
   );

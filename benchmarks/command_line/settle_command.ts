@@ -10,6 +10,7 @@ import { describeOutlook, lookAtQuestion, outlookToJson } from "../settle/outloo
 import { askQuestion, specOf } from "../settle/question.ts";
 import { settle } from "../settle/settle.ts";
 import type { Role } from "../sweep/folder.ts";
+import { requireKnown } from "../sweep/known_names.ts";
 import { override, ratesNeeded, type SweepSpec } from "../sweep/sweep.ts";
 import { readChosen, readChosenIn } from "../sweep/sweep_files.ts";
 import type { Registries } from "../../training/configuration.ts";
@@ -30,7 +31,10 @@ export async function settleCommand(args: string[], deps: CommandDeps): Promise<
   try {
     screen.stage("Planning the runs");
     const joined = await withEntries(paths.get("with") ?? [], await deps.registries());
-    const own = await openAskedData(texts, changes, texts.get("task")?.split(","), true, joined);
+    const tasks = texts.get("task")?.split(",").map((task) => task.trim());
+    // Before what is missing is asked for.
+    requireKnown({ tasks: tasks ?? [], optimizers: positional }, joined);
+    const own = await openAskedData(texts, changes, tasks, true, joined);
     const registries = own?.registries ?? joined, asked = readAsked(texts, positional, own?.data.id);
     const spec = override(specOf(asked, registries), onOwnData(changes, own), registries);
     return await settleIn(

@@ -1,6 +1,7 @@
 /** @file `./run watch`. */
 import { readArguments } from "./commands.ts";
 import { DEFAULT_PORT, serveWatcher } from "../watch/serve.ts";
+import { isFolder } from "../watch/sweeps.ts";
 import { UserError } from "../../errors/user_error.ts";
 import type { CommandDeps } from "./command_deps.ts";
 
@@ -11,6 +12,7 @@ export async function watchCommand(args: string[], deps: CommandDeps): Promise<n
     throw new UserError(`Cannot read --port "${text}": a whole number from 0 to 65535 is needed`);
   }
   const folder = (positional[0] ?? "results").replace(/(?<=.)\/+$/, "");
+  const what = await isFolder(folder) ? folder : `${folder}, which is not there yet,`;
   const interruption = new AbortController();
   const stop = () => interruption.abort();
   const signals = ["SIGINT", "SIGTERM"] as const;
@@ -20,7 +22,7 @@ export async function watchCommand(args: string[], deps: CommandDeps): Promise<n
       port,
       signal: interruption.signal,
       complain: deps.complain,
-      onListen: (address) => deps.print(`Watching ${folder} at ${address} (Ctrl-C ends it, sweeps go on)`),
+      onListen: (address) => deps.print(`Watching ${what} at ${address} (Ctrl-C ends it, sweeps go on)`),
     });
   } finally {
     for (const signal of signals) Deno.removeSignalListener(signal, stop);

@@ -35,7 +35,7 @@ export const SweepBase = z.strictObject({
 export type SweepBase = z.infer<typeof SweepBase>;
 
 /** What stands for every registered task or method that a sweep doesn't name itself. */
-const ALL = "*";
+export const ALL = "*";
 
 /**
  * A task of a sweep, or with the id "*" all that the sweep doesn't name: new ones take part as they come. Fields of the

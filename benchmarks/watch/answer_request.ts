@@ -91,7 +91,8 @@ export function createAnswerer(folder: string, registries: Registries, now = () 
       // Nothing to choose from.
       if (only !== undefined && isItself(only)) return redirect(pathOf(only));
       const found = await Promise.all([...sweeps.keys()].map(look));
-      return await sendPage(listPage(folder, found, now()), request);
+      const isThere = found.length > 0 || await Deno.stat(folder).then(() => true, () => false);
+      return await sendPage(listPage(folder, isThere, found, now()), request);
     }
     if (first !== "sweep" || key === undefined) return problem(404, `There is nothing at ${pathname}`);
     if (!watched.has(key)) return problem(404, `There is no sweep "${key}" in ${folder}`);

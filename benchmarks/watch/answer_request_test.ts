@@ -52,6 +52,8 @@ async function watching(work: (place: Place) => Promise<void>, below = ""): Prom
 test("A watcher waits for sweeps, lists them, and leads to the page of each", async () => {
   await watching(async ({ get, sweep, folder }) => {
     assertStringIncludes(await (await get("/")).text(), "There is no sweep here yet");
+    await Deno.remove(folder);
+    assertStringIncludes(await (await get("/")).text(), "There is no such folder yet: this page waits");
     await sweep("a", 2);
     await sweep("b/c & d", 0);
     const list = await (await get("/")).text();

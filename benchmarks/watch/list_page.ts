@@ -14,21 +14,31 @@ const ORDER: readonly State[] = [
   "done",
 ];
 
-/** @param now milliseconds since 1970 */
-export function listPage(folder: string, sweeps: readonly FoundSweep[], now: number): string {
+/**
+ * @param isThere whether there is the folder at all
+ * @param now milliseconds since 1970
+ */
+export function listPage(
+  folder: string,
+  isThere: boolean,
+  sweeps: readonly FoundSweep[],
+  now: number,
+): string {
   const cards = sweeps.map((sweep) => ({ sweep, overview: overviewOf(sweep.contents, now) }))
     .toSorted((a, b) => ORDER.indexOf(a.overview.state) - ORDER.indexOf(b.overview.state))
     .map(({ sweep, overview }) => card(sweep, overview));
   const running = sweeps.filter(({ contents }) => contents.pulse.isAlive).length;
   const main = markup`<h1>Sweeps in <code>${folder}</code></h1>
-${cards.length === 0 ? nothingYet : markup`<ul class="cards">${cards}</ul>`}`;
+${cards.length === 0 ? nothingYet(isThere) : markup`<ul class="cards">${cards}</ul>`}`;
   const unread = sweeps.reduce((sum, { contents }) => sum + contents.unread, 0);
   return shell(`${running} running: sweeps in ${folder}`, null, main, unread);
 }
 
-const nothingYet =
-  markup`<p>There is no sweep here yet: this page waits for one, as <code>./run bench</code> makes
-it.</p>`;
+function nothingYet(isThere: boolean): Markup {
+  return markup`<p>There is no ${
+    isThere ? "sweep here" : "such folder"
+  } yet: this page waits for a sweep, as <code>./run bench</code> makes it.</p>`;
+}
 
 function card({ key, contents }: FoundSweep, overview: Overview): Markup {
   const { plan, faults } = contents;

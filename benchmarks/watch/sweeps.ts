@@ -1,4 +1,6 @@
 /** @file Which sweeps there are below a folder. */
+import { UserError } from "../../errors/user_error.ts";
+import { reasonOf } from "../../files/write_file.ts";
 
 /** Folders below the watched one in which sweeps are looked for: `results/quick` and `results/mine/quick`. */
 const DEPTH = 2;
@@ -34,6 +36,17 @@ export async function findSweeps(folder: string): Promise<ReadonlyMap<string, st
   await search(folder, "", DEPTH);
   const own = found.get("");
   return own === undefined ? new Map([...found].toSorted()) : new Map([[nameOf(folder), own]]);
+}
+
+/** False where nothing is there yet. @throws {UserError} where something is there that never has sweeps */
+export async function isFolder(path: string): Promise<boolean> {
+  try {
+    if ((await Deno.stat(path)).isDirectory) return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw new UserError(`Cannot watch ${path}: ${reasonOf(error)}`);
+  }
+  throw new UserError(`Cannot watch ${path}: it is no folder, that of a sweep or of several is needed`);
 }
 
 function nameOf(folder: string): string {
