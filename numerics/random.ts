@@ -24,16 +24,8 @@ export function createRandom(seed: number): Random {
   return fromKey(mix(seed >>> 0, 0x9e3779b9));
 }
 
+// Loops and no `from()` with a function here, which takes several times as long: data sets are drawn by millions of numbers.
 function fromKey(key: number): Random {
-  const words = (count: number): Uint32Array<ArrayBuffer> => {
-    const out = new Uint32Array(count);
-    for (let i = 0; i < count; i += 2) {
-      const [first, second] = philox(i >>> 1, 0, key);
-      out[i] = first;
-      if (i + 1 < count) out[i + 1] = second;
-    }
-    return out;
-  };
   return {
     fork(label) {
       let hash = key;
@@ -41,55 +33,61 @@ function fromKey(key: number): Random {
       return fromKey(mix(hash, label.length));
     },
     uniform(count, low, high) {
-      return Float32Array.from(words(count), (word) => low + (high - low) * ((word >>> 8) / 16777216));
+      const bits = philox(count, key), out = new Float32Array(count);
+      for (let i = 0; i < count; i++) out[i] = low + (high - low) * ((bits[i]! >>> 8) / 16777216);
+      return out;
     },
     normal(count, deviation) {
-      const bits = words(2 * count);
+      const bits = philox(2 * count, key), out = new Float32Array(count);
       // Box and Muller; the first uniform is in (0, 1], so that its logarithm is finite.
-      return Float32Array.from(
-        { length: count },
-        (_, i) =>
-          deviation * Math.sqrt(-2 * Math.log((bits[2 * i]! + 1) / 4294967296)) *
-          Math.cos(2 * Math.PI * (bits[2 * i + 1]! / 4294967296)),
-      );
+      for (let i = 0; i < count; i++) {
+        out[i] = deviation * Math.sqrt(-2 * Math.log((bits[2 * i]! + 1) / 4294967296)) *
+          Math.cos(2 * Math.PI * (bits[2 * i + 1]! / 4294967296));
+      }
+      return out;
     },
     integers(count, limit) {
-      return Uint32Array.from(words(count), (word) => Math.floor(word / 4294967296 * limit));
+      const bits = philox(count, key);
+      for (let i = 0; i < count; i++) bits[i] = Math.floor(bits[i]! / 4294967296 * limit);
+      return bits;
     },
     permutation(count) {
-      const order = Uint32Array.from({ length: count }, (_, i) => i);
-      const bits = words(count);
+      const bits = philox(count, key), order = new Uint32Array(count);
+      for (let i = 0; i < count; i++) order[i] = i;
       for (let i = count - 1; i > 0; i--) {
-        const j = Math.floor(bits[i]! / 4294967296 * (i + 1));
-        [order[i], order[j]] = [order[j]!, order[i]!];
+        const j = Math.floor(bits[i]! / 4294967296 * (i + 1)), last = order[i]!;
+        order[i] = order[j]!;
+        order[j] = last;
       }
       return order;
     },
   };
 }
 
-/** Philox 2x32 with ten rounds: two words for a counter and a key. */
-function philox(low: number, high: number, key: number): [number, number] {
-  let left = low >>> 0, right = high >>> 0, round = key >>> 0;
-  for (let i = 0; i < 10; i++) {
-    const product = wideProduct(left, 0xd256d193);
-    left = (product.high ^ round ^ right) >>> 0;
-    right = product.low;
-    round = (round + 0x9e3779b9) >>> 0;
+/** `count` words of Philox 2x32 with ten rounds: two for each value of the counter, from zero on. */
+function philox(count: number, key: number): Uint32Array<ArrayBuffer> {
+  const out = new Uint32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    let left = i >>> 1, right = 0, round = key >>> 0;
+    for (let turn = 0; turn < 10; turn++) {
+      // The 64-bit product of `left` and a constant, in halves.
+      const low = left & 0xffff, high = left >>> 16;
+      const middle = high * MULTIPLIER_LOW + ((low * MULTIPLIER_LOW) >>> 16);
+      const upper = low * MULTIPLIER_HIGH + (middle & 0xffff);
+      const product = (high * MULTIPLIER_HIGH + Math.floor(middle / 65536) + Math.floor(upper / 65536)) >>> 0;
+      const next = (product ^ round ^ right) >>> 0;
+      right = Math.imul(left, MULTIPLIER) >>> 0;
+      left = next;
+      round = (round + 0x9e3779b9) >>> 0;
+    }
+    out[i] = left;
+    if (i + 1 < count) out[i + 1] = right;
   }
-  return [left, right];
+  return out;
 }
 
-/** The 64-bit product of two 32-bit numbers, in halves. */
-function wideProduct(a: number, b: number): { high: number; low: number } {
-  const aLow = a & 0xffff, aHigh = a >>> 16, bLow = b & 0xffff, bHigh = b >>> 16;
-  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
-  const upper = aLow * bHigh + (middle & 0xffff);
-  return {
-    high: (aHigh * bHigh + Math.floor(middle / 65536) + Math.floor(upper / 65536)) >>> 0,
-    low: Math.imul(a, b) >>> 0,
-  };
-}
+/** Philox's constant, whole and in halves. */
+const MULTIPLIER = 0xd256d193, MULTIPLIER_LOW = MULTIPLIER & 0xffff, MULTIPLIER_HIGH = MULTIPLIER >>> 16;
 
 /**
  * One step of a 32-bit hash: one-to-one in the state for each value, and in the value for each state.

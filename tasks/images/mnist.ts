@@ -63,11 +63,9 @@ function readDigits(files: readonly (readonly number[])[]): Digit[][] {
   let index = 0;
   return files.map((data, label) =>
     Array.from({ length: Math.floor(data.length / pixels) }, (_, i) => {
+      const ink = new Uint8Array(pixels);
       // The package rounded 256 grey levels to three decimals, so nothing is lost.
-      const ink = Uint8Array.from(
-        data.slice(i * pixels, (i + 1) * pixels),
-        (grey) => Math.round(grey * 255),
-      );
+      for (let pixel = 0; pixel < pixels; pixel++) ink[pixel] = Math.round(data[i * pixels + pixel]! * 255);
       return { index: index++, label, ink };
     })
   );
