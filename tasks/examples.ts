@@ -38,34 +38,58 @@ function sliceOf<T>(
   return testSlice === 0 ? first : first.map((_, i) => pool[(testSlice * count + i) % pool.length]!);
 }
 
-/** How many examples pools have together that are cut of one draw. */
-export function drawnFor(sizes: HeldOutSizes & { readonly train: number }): number {
-  return sizes.test + sizes.validation + sizes.train + (sizes.moreTest ?? 0);
-}
-
 /** How many examples are held out. */
 export interface HeldOutSizes {
   /** Of the first. */
   readonly test: number;
   /** Of those behind them. */
   readonly validation: number;
-  /** Of the last, to test on too: a pool to test on can grow so, and changes no other. 0 where it is absent. */
-  readonly moreTest?: number;
+}
+
+/** The first examples as those to test on, the next as those to validate with, and all others to train on. */
+export function cutPools<T>(examples: readonly T[], { test, validation }: HeldOutSizes): Pools<T> {
+  return {
+    test: examples.slice(0, test),
+    validation: examples.slice(test, test + validation),
+    train: examples.slice(test + validation),
+  };
+}
+
+/** Sizes of pools that are cut of one draw: of its first examples those to test on, then to validate with, then to train on. */
+export interface DrawnSizes extends HeldOutSizes {
+  readonly train: number;
+  /** Of the last, to test on too: a pool to test on can grow so, and changes no other. */
+  readonly moreTest: number;
 }
 
 /**
- * The first examples as those to test on, the next as those to validate with, and all others to train on, but for the last
- * where more are wanted to test on.
+ * Takes examples, as `takeExamples()` does, out of pools that are cut of one draw, which is made as far as it is asked for.
+ *
+ * @param draw makes distinct examples without end, in the same order each time; it is called once
  */
-export function cutPools<T>(
-  examples: readonly T[],
-  { test, validation, moreTest = 0 }: HeldOutSizes,
-): Pools<T> {
-  const trainStart = test + validation, trainEnd = examples.length - moreTest;
-  return {
-    test: [...examples.slice(0, test), ...examples.slice(trainEnd)],
-    validation: examples.slice(test, trainStart),
-    train: examples.slice(trainStart, trainEnd),
+export function takeDrawn<T>(
+  id: string,
+  sizes: DrawnSizes,
+  draw: () => Iterator<T, never>,
+): (options: TaskOptions) => Pools<T> {
+  const { test, validation, train, moreTest } = sizes, trainStart = test + validation;
+  const drawn: T[] = [];
+  let more: Iterator<T, never> | undefined;
+  const upTo = (count: number) => {
+    more ??= draw();
+    while (drawn.length < count) drawn.push(more.next().value);
+    return drawn;
+  };
+  return (options) => {
+    const { trainExamples, testExamples, testSlice = 0 } = options;
+    const reachesLast = (testSlice + 1) * testExamples > test;
+    const all = upTo(trainStart + (reachesLast ? train + moreTest : Math.min(trainExamples, train)));
+    const pools = {
+      test: [...all.slice(0, test), ...all.slice(trainStart + train, trainStart + train + moreTest)],
+      validation: all.slice(test, trainStart),
+      train: all.slice(trainStart, trainStart + train),
+    };
+    return { ...takeExamples(id, pools, options), testPool: test + moreTest };
   };
 }
 

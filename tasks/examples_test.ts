@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { cutPools, firstExamples, inBatches, takeExamples, takeHeldOut } from "./examples.ts";
+import { cutPools, firstExamples, inBatches, takeDrawn, takeExamples, takeHeldOut } from "./examples.ts";
 
 Deno.test("takeExamples() takes the first of each pool", () => {
   const pools = { train: [1, 2, 3], validation: [4, 5], test: [6] };
@@ -42,13 +42,39 @@ Deno.test("inBatches() keeps all items, the last batch smaller", () => {
 });
 
 Deno.test("cutPools() tests on the first examples, validates with the next and trains on all others", () => {
-  const all = [0, 1, 2, 3, 4, 5, 6];
-  const pools = cutPools(all, { test: 2, validation: 1 });
+  const pools = cutPools([0, 1, 2, 3, 4, 5, 6], { test: 2, validation: 1 });
   assertEquals(pools, { test: [0, 1], validation: [2], train: [3, 4, 5, 6] });
   assertEquals(cutPools([0], { test: 1, validation: 1 }), { test: [0], validation: [], train: [] });
-  // A larger pool to test on begins with the smaller one, and the others stay as they are.
-  const more = cutPools([...all, 7, 8], { test: 2, validation: 1, moreTest: 2 });
-  assertEquals(more, { ...pools, test: [0, 1, 7, 8] });
+});
+
+Deno.test("takeDrawn() tests on the first examples, validates with the next, and draws no more than it is asked for", () => {
+  let drawn = 0;
+  const take = takeDrawn("x", { test: 3, validation: 2, train: 4, moreTest: 2 }, function* () {
+    for (;;) yield drawn++;
+  });
+  const options = { seed: 0, trainExamples: 2, validationExamples: 1, testExamples: 2 };
+  assertEquals(take(options), { test: [0, 1], validation: [3], train: [5, 6], testPool: 5 });
+  assertEquals(drawn, 7);
+  assertEquals(take({ ...options, trainExamples: 3, testExamples: 3 }).train, [5, 6, 7]);
+  assertEquals(drawn, 8);
+  // The last are to test on too: a larger pool begins with the smaller one, and the others stay as they are.
+  assertEquals(take({ ...options, testSlice: 1 }), {
+    test: [2, 9],
+    validation: [3],
+    train: [5, 6],
+    testPool: 5,
+  });
+  assertEquals(drawn, 11);
+  for (
+    const [field, count] of [["trainExamples", 5], ["validationExamples", 3], ["testExamples", 6]] as const
+  ) {
+    assertThrows(
+      () => take({ ...options, [field]: count }),
+      RangeError,
+      `there are ${count - 1}, and at least`,
+    );
+  }
+  assertEquals(drawn, 11);
 });
 
 Deno.test("takeHeldOut() gives the beginnings of both halves, and says of which there are too few", () => {

@@ -4,11 +4,11 @@
  * Settings were chosen on full fine-tuning and LoRA alone: see docs/results.md.
  */
 import { createRandom } from "../../numerics/random.ts";
-import { ANY, type Conversation, drawConversation, type Wording } from "./conversation.ts";
+import { ANY, drawConversation, type Wording } from "./conversation.ts";
 import { MEASURES, scoreConversations } from "./conversation_scores.ts";
 import { realDataOf } from "../data/load.ts";
 import { dialogueData, LENGTH } from "./dialogue_data.ts";
-import { cutPools, drawnFor, type Pools, takeExamples } from "../examples.ts";
+import { takeDrawn } from "../examples.ts";
 import { REAL_METRIC, realDialogue } from "./real_dialogue.ts";
 import type { Task } from "../task.ts";
 import { characterForm } from "../text/text_form.ts";
@@ -56,22 +56,18 @@ const POOL = { test: 2000, validation: 2000, train: 16000, moreTest: 8000 };
 /** Turns of the user. */
 const TURNS = [2, 3, 3, 3] as const;
 
-let pools: Pools<Conversation> | undefined;
-
-/** The pools, no two conversations of which have one prompt; made once, as they depend on no option. */
-function loadPools(): Pools<Conversation> {
-  if (!pools) {
-    const random = createRandom(0).fork("dialogue-state"), byPrompt = new Map<string, Conversation>();
-    for (let draw = 0; byPrompt.size < drawnFor(POOL); draw++) {
-      const own = random.fork(`conversation ${draw}`);
-      const conversation = drawConversation(own, NEW_WORDING, pick(TURNS, own.uniform(1, 0, 1)[0]!));
-      const fits = conversation.prompt.length + conversation.answer.length < LENGTH;
-      if (fits && !byPrompt.has(conversation.prompt)) byPrompt.set(conversation.prompt, conversation);
-    }
-    pools = cutPools([...byPrompt.values()], POOL);
+/** Pools of which no two conversations have one prompt, the same whatever the options. */
+const take = takeDrawn("dialogue-state", POOL, function* () {
+  const random = createRandom(0).fork("dialogue-state"), prompts = new Set<string>();
+  for (let draw = 0;; draw++) {
+    const own = random.fork(`conversation ${draw}`);
+    const conversation = drawConversation(own, NEW_WORDING, pick(TURNS, own.uniform(1, 0, 1)[0]!));
+    const { prompt, answer } = conversation;
+    if (prompt.length + answer.length >= LENGTH || prompts.has(prompt)) continue;
+    prompts.add(prompt);
+    yield conversation;
   }
-  return pools;
-}
+});
 
 /**
  * Conversations of two or three turns of the user, who sets, changes and drops what to eat, where and for how much,
@@ -99,7 +95,7 @@ export const dialogueState: Task = {
     const { data } = options;
     if (data !== undefined) return await realDialogue({ ...options, data }, model, FORM);
     return dialogueData(
-      takeExamples("dialogue-state", loadPools(), options),
+      take(options),
       options.seed,
       FORM,
       scoreConversations,

@@ -5,12 +5,12 @@
  */
 import { createRandom } from "../../numerics/random.ts";
 import { realDataOf } from "../data/load.ts";
-import { cutPools, drawnFor, type Pools, takeExamples } from "../examples.ts";
+import { takeDrawn } from "../examples.ts";
 import { realArithmetic } from "./real_arithmetic.ts";
 import { MEASURES, METRIC, solvedProblems } from "./solved_problems.ts";
 import type { Task } from "../task.ts";
 import { characterForm } from "../text/text_form.ts";
-import { distinctWordProblems, signedVerbs, type Verbs, type WordProblem } from "./word_problems.ts";
+import { distinctWordProblems, signedVerbs, type Verbs } from "./word_problems.ts";
 
 /** Rows: three steps with the longest words and numbers, and the stop token, are 80 tokens. */
 const FORM = characterForm(80);
@@ -24,17 +24,12 @@ export const NEW_VERBS: Verbs = signedVerbs(
 /** Sizes of the fixed pools that the examples are taken from. */
 const POOL = { test: 2000, validation: 2000, train: 16000, moreTest: 8000 };
 
-let pools: Pools<WordProblem> | undefined;
-
-/** The pools, no two problems of which share verbs and numbers; made once, as they depend on no option. */
-function loadPools(): Pools<WordProblem> {
-  if (!pools) {
-    const random = createRandom(0).fork("arithmetic");
-    const problems = distinctWordProblems(random, NEW_VERBS, drawnFor(POOL));
-    pools = cutPools(problems, POOL);
-  }
-  return pools;
-}
+/** Pools of which no two problems share verbs and numbers, the same whatever the options. */
+const take = takeDrawn(
+  "arithmetic",
+  POOL,
+  () => distinctWordProblems(createRandom(0).fork("arithmetic"), NEW_VERBS),
+);
 
 /**
  * Word problems of one, two and three steps, a third each, with 30 new verbs, answered with the working: "tom has 17 nuts,
@@ -59,6 +54,6 @@ export const arithmetic: Task = {
   async load(options, model) {
     const { data } = options;
     if (data !== undefined) return await realArithmetic({ ...options, data }, model, FORM);
-    return solvedProblems(takeExamples("arithmetic", loadPools(), options), options.seed, FORM);
+    return solvedProblems(take(options), options.seed, FORM);
   },
 };

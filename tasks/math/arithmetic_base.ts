@@ -69,7 +69,7 @@ export const arithmeticBase: Task = {
   // deno-lint-ignore require-await -- too many examples must reject, not throw
   async load(options) {
     const fixed = createRandom(0).fork("arithmetic-base");
-    const problems = distinctWordProblems(fixed.fork("held out"), BASE_VERBS, 2 * HELD_OUT);
+    const problems = distinctWordProblems(fixed.fork("held out"), BASE_VERBS).take(2 * HELD_OUT).toArray();
     const heldOutKeys = new Set(problems.map(({ key }) => key));
     const { validation, test } = takeHeldOut("arithmetic-base", problems, options);
     const validationRows = validation.map((problem, i) =>

@@ -74,14 +74,15 @@ export function drawWordProblem(random: Random, verbs: Verbs, count: number): Wo
   };
 }
 
-/** `count` word problems, no two with one key: the i-th, from 0, is the same for every count and has i mod 3 + 1 steps. */
-export function distinctWordProblems(random: Random, verbs: Verbs, count: number): readonly WordProblem[] {
-  const byKey = new Map<string, WordProblem>();
-  for (let draw = 0; byKey.size < count; draw++) {
-    const problem = drawWordProblem(random.fork(`problem ${draw}`), verbs, byKey.size % MOST_STEPS + 1);
-    if (!byKey.has(problem.key)) byKey.set(problem.key, problem);
+/** Word problems without end, no two with one key: the i-th, from 0, has i mod 3 + 1 steps. */
+export function* distinctWordProblems(random: Random, verbs: Verbs): Generator<WordProblem, never> {
+  const keys = new Set<string>();
+  for (let draw = 0;; draw++) {
+    const problem = drawWordProblem(random.fork(`problem ${draw}`), verbs, keys.size % MOST_STEPS + 1);
+    if (keys.has(problem.key)) continue;
+    keys.add(problem.key);
+    yield problem;
   }
-  return [...byKey.values()];
 }
 
 /** The entry of a list at a fraction in [0, 1) of its length. */

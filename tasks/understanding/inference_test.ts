@@ -94,7 +94,7 @@ function drawWorld(random: Random): World {
 }
 
 Deno.test("inference: in a thousand small worlds, labels are what the sentences mean", () => {
-  const pairs = distinctPairs(createRandom(8), INFERENCE, NEW_LEXICON, 150);
+  const pairs = distinctPairs(createRandom(8), INFERENCE, NEW_LEXICON).take(150).toArray();
   for (const [i, { prompt, answer }] of pairs.entries()) {
     const [, second, first] = prompt.match(/^mnli hypothesis: (.*) premise: (.*)$/)!;
     const premise = read(first!), hypothesis = read(second!);

@@ -8,7 +8,7 @@ import type { ClassifiedText } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
 import { realDataOf } from "../data/load.ts";
 import { isSkip, type Skip } from "../data/read_record.ts";
-import { cutPools, drawnFor, type Pools, takeExamples } from "../examples.ts";
+import { type Pools, takeDrawn } from "../examples.ts";
 import { classData, toClassExample } from "./class_data.ts";
 import { matthews } from "./matthews.ts";
 import type { Predictor, ShippedSettings, Split, Task, TaskData, TaskModel, TaskOptions } from "../task.ts";
@@ -106,20 +106,20 @@ function fitting(text: string, tokens: Int32Array<ArrayBuffer>, length: number):
   return tokens;
 }
 
-/** `count` pairs of a grammar, no two with one prompt: the i-th is the same for every count. Labels take turns. */
-export function distinctPairs<L>(
+/** Pairs of a grammar without end, no two with one prompt. Labels take turns. */
+export function* distinctPairs<L>(
   random: Random,
   grammar: Grammar<L>,
   lexicon: L,
-  count: number,
-): readonly TextPair[] {
-  const byPrompt = new Map<string, TextPair>();
-  for (let draw = 0; byPrompt.size < count; draw++) {
-    const label = byPrompt.size % grammar.labels.length;
+): Generator<TextPair, never> {
+  const prompts = new Set<string>();
+  for (let draw = 0;; draw++) {
+    const label = prompts.size % grammar.labels.length;
     const prompt = grammar.draw(createChoices(random.fork(`pair ${draw}`)), lexicon, label);
-    if (!byPrompt.has(prompt)) byPrompt.set(prompt, { prompt, answer: grammar.labels[label]! });
+    if (prompts.has(prompt)) continue;
+    prompts.add(prompt);
+    yield { prompt, answer: grammar.labels[label]! };
   }
-  return [...byPrompt.values()];
 }
 
 /** For each pair, 1 where what is written for its prompt is its answer to the letter and then ends, else 0. */
@@ -175,8 +175,8 @@ export interface GivenClassification extends Classification {
   readonly dataSets?: readonly string[];
   /** What an encoder reads of one of its own prompts, which are T5's; absent where encoders take no pairs of its own. */
   readonly read?: (prompt: string) => string;
-  /** Its own pairs. */
-  pools(): Promise<Pools<TextPair>>;
+  /** Its own pairs, as many as the options say. */
+  take(options: TaskOptions): Promise<Pools<TextPair>>;
 }
 
 /** A task over pools of pairs, its own or those of real data with the same labels. */
@@ -194,7 +194,7 @@ export function classificationTask(given: GivenClassification): Task {
     async load(options, model) {
       const { data } = options;
       if (data === undefined || !dataSets) {
-        const pools = takeExamples(id, await given.pools(), options);
+        const pools = await given.take(options);
         if (model?.family === "encoder" && given.read) {
           const { form, ...own } = await asClasses(given, pools, model);
           return classData(given, own, options, form);
@@ -299,20 +299,15 @@ const POOL = { test: 1000, validation: 1000, train: 6000, moreTest: 9240 };
 /** What a task over a grammar has beside it. */
 export type GrammarTask = Pick<GivenClassification, "shipped" | "correlates" | "dataSets">;
 
-/** A task over a grammar's sentences in the words of a lexicon. The pairs are made once, as they depend on no option. */
+/** A task over a grammar's sentences in the words of a lexicon, the same whatever the options. */
 export function grammarTask<L>(grammar: Grammar<L>, lexicon: L, given: GrammarTask): Task {
-  let pools: Pools<TextPair> | undefined;
+  const { id } = grammar;
+  const take = takeDrawn(id, POOL, () => distinctPairs(createRandom(0).fork(id), grammar, lexicon));
   return classificationTask({
     ...grammar,
     ...given,
     source: "generated",
-    pools() {
-      if (!pools) {
-        const random = createRandom(0).fork(grammar.id);
-        const pairs = distinctPairs(random, grammar, lexicon, drawnFor(POOL));
-        pools = cutPools(pairs, POOL);
-      }
-      return Promise.resolve(pools);
-    },
+    // deno-lint-ignore require-await -- too many examples must reject, not throw
+    take: async (options) => take(options),
   });
 }

@@ -78,7 +78,7 @@ Deno.test("Other classifications measure nothing beside accuracy", async () => {
   assertEquals((await sentiment.load(options)).measure, undefined);
 });
 
-Deno.test("classificationTask() hands on why pools can't be made", async () => {
+Deno.test("classificationTask() hands on why pairs can't be taken", async () => {
   const task = classificationTask({
     id: "broken",
     title: "Broken",
@@ -86,7 +86,7 @@ Deno.test("classificationTask() hands on why pools can't be made", async () => {
     inputSize: 8,
     source: "nowhere",
     shipped: sentiment.shipped!,
-    pools: () => Promise.reject(new Error("no file")),
+    take: () => Promise.reject(new Error("no file")),
   });
   await assertRejects(() => task.load(options), Error, "no file");
 });

