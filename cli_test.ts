@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { shipped } from "./training/shipped.ts";
 import { readPulses } from "./benchmarks/sweep/live.ts";
 import type { CommandDeps } from "./benchmarks/command_line/command_deps.ts";
+import { pack } from "./benchmarks/report/page/payload.ts";
 import { openStore } from "./benchmarks/sweep/store.ts";
 import { main } from "./cli.ts";
 import type { Registries } from "./training/configuration.ts";
@@ -1100,6 +1101,32 @@ test("verify makes a sample of a folder's runs again, and ends with 1 where one 
       twice.err,
       `4 of these runs were made by an earlier command and lie in ${folder}/first`,
     );
+    // A page alone carries results of its own, whole: as many as there are here, and no more than twelve.
+    const page = await Deno.readTextFile(`${out}/report/index.html`), alone = `${folder}/colleague.html`;
+    await Deno.writeTextFile(alone, page);
+    const carried = await run("verify", alone, "--sample", "all", "--out", `${folder}/alone`, "--json");
+    const { size } = (await openStore(out).read()).results;
+    assertEquals([carried.code, carried.trained], [0, Math.min(size, 12)], carried.err);
+    assertEquals(JSON.parse(carried.out).confirmed, "bit for bit");
+    const [, packed] = /id="data-evidence">([^<]+)</.exec(page)!;
+    const evidence = await new Response(
+      new Blob([Uint8Array.fromBase64(packed!)]).stream().pipeThrough(new DecompressionStream("deflate-raw")),
+    ).json();
+    evidence.results[0].outcome.score += 0.1;
+    for (
+      const [text, wanted] of [
+        ["<!doctype html><p>Another page</p>", "it carries no results, as pages of reports do"],
+        [page.replace(packed!, packed!.slice(0, 400)), "what it carries can't be used: "],
+        [page.replace(packed!, await pack(evidence)), "its digest does not fit its content (edited?)"],
+        [page.replace(packed!, await pack({ ...evidence, name: "../.." })), "it names no runs"],
+      ] as const
+    ) {
+      await Deno.writeTextFile(alone, text);
+      const refused = await run("verify", alone, "--out", `${folder}/refused`);
+      assertEquals(refused.code, 2, refused.out);
+      assertStringIncludes(refused.err, `Cannot verify "${alone}": `);
+      assertStringIncludes(refused.err, wanted);
+    }
     // Losses that somebody else stored are others.
     const store = openStore(out), { results: all } = await store.read();
     for (const result of all.values()) {

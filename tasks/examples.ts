@@ -57,6 +57,7 @@ export function cutPools<T>(examples: readonly T[], { test, validation }: HeldOu
 
 /** Sizes of pools that are cut of one draw: of its first examples those to test on, then to validate with, then to train on. */
 export interface DrawnSizes extends HeldOutSizes {
+  /** Of those behind these. */
   readonly train: number;
   /** Of the last, to test on too: a pool to test on can grow so, and changes no other. */
   readonly moreTest: number;

@@ -465,13 +465,13 @@ export const commands = {
     positional: {
       kind: "path",
       value: "DIR",
-      help: "a folder of results, or the report's page in it",
+      help: "a folder of results, or a report's page, in its folder or alone",
       isNeeded: true,
     },
     examples: [["verify results/quick", "five of its runs"], [
       "verify colleague/results --sample all",
       "all of them",
-    ]],
+    ], ["verify index.html", "five of the runs that a page alone carries"]],
   },
   export: {
     summary: "write what a run trained as an adapter for other programs",

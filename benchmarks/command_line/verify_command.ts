@@ -1,9 +1,13 @@
 /** @file `./run verify`: some of a folder's runs again, held against what is stored. */
 import { UserError } from "../../errors/user_error.ts";
+import { formatCount } from "../report/format.ts";
 import { readOutputFolder } from "../report/output_folder.ts";
+import { readEvidence } from "../report/page/evidence.ts";
 import { planReruns } from "../sweep/rerun.ts";
 import { sampleOf, verify } from "../report/against/verify.ts";
 import { openFolders, resolveRuns } from "../../training/resolve/resolve.ts";
+import { system } from "../../system/mod.ts";
+import type { RunResult } from "../../training/run.ts";
 import { bench, withEntries } from "./bench.ts";
 import { asTyped } from "./arguments.ts";
 import type { CommandDeps } from "./command_deps.ts";
@@ -20,21 +24,15 @@ export async function verifyCommand(args: string[], deps: CommandDeps): Promise<
   if (given === undefined) {
     throw new UserError("Cannot verify nothing: a folder of results is needed, as in results/quick");
   }
-  // The page of a report lies in its folder, beside the results.
-  const from = given.replace(/\/+$/, "").replace(
-    /(^|\/)report\/index\.html$/,
-    (_, root) => root === "" ? "." : "",
-  );
   const sample = readSample(texts.get("sample")), seed = readSeed(texts.get("seed"));
   const isJson = flags.has("json"), screen = deps.display(isJson ? "stderr" : "stdout");
   try {
     screen.stage("Reading what is stored");
-    const { plan: stored, stored: results, faults } = await readOutputFolder(from, "verify");
-    for (const fault of faults) screen.say(fault);
+    const { name, results, from } = await resultsIn(given, screen.say);
     const drawn = sampleOf(results, sample, seed);
     if (drawn.length === 0) throw new UserError(`Cannot verify "${from}": it has no finished run`);
     const known = await withEntries(paths.get("with") ?? [], await deps.registries());
-    const name = stored?.name ?? "runs", out = texts.get("out") ?? `results/verify-${name}`;
+    const out = texts.get("out") ?? `results/verify-${name}`;
     const command = asTyped("verify", args);
     const about = { name: `verify-${name}`, question: `Do runs of ${name} end as they are stored?`, command };
     const { plan, registries } = await planReruns(drawn, about, known, deps.cache);
@@ -77,6 +75,30 @@ export async function verifyCommand(args: string[], deps: CommandDeps): Promise<
   } finally {
     screen.end();
   }
+}
+
+/** What is to be checked: of a folder, of the folder around a report's page, or of a page alone. */
+async function resultsIn(
+  given: string,
+  say: (sentence: string) => void,
+): Promise<{ readonly name: string; readonly results: readonly RunResult[]; readonly from: string }> {
+  const path = given.replace(/\/+$/, "");
+  // The page of a report lies in its folder, beside the results.
+  const around = path.replace(/(^|\/)report\/index\.html$/, (_, root) => root === "" ? "." : "");
+  if (/\.html?$/i.test(path) && (around === path || !await system.isThere(`${around}/runs`))) {
+    const { name, finished, results } = await readEvidence(path);
+    if (results.length < finished) {
+      say(
+        `The page carries ${results.length} of its ${
+          formatCount(finished, "run")
+        } whole: runs are drawn from these`,
+      );
+    }
+    return { name, results, from: path };
+  }
+  const { plan, stored, faults } = await readOutputFolder(around, "verify");
+  for (const fault of faults) say(fault);
+  return { name: plan?.name ?? "runs", results: stored, from: around };
 }
 
 function readSample(text: string | undefined): number {

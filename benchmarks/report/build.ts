@@ -21,6 +21,7 @@ import { forestOf, forestOfSettled } from "./forest.ts";
 import { growthAnswer } from "./growth_answer.ts";
 import { headlineOf, headlineOfSettled } from "./headline.ts";
 import { closedGaps } from "../study/gaps.ts";
+import { evidenceOf } from "./page/evidence.ts";
 import { describeRuns } from "./page/runs.ts";
 import { compareOthers, comparePairs } from "../study/pairs.ts";
 import { overTasks } from "../study/over_tasks.ts";
@@ -178,6 +179,7 @@ export function buildReport(
       study,
       (plan?.runs ?? results).map(({ id, config }) => ({ id, config, result: byId.get(id) ?? null })),
     ),
+    evidence: evidenceOf(name, results),
     environment: describeEnvironment(results),
     command: plan?.command ?? null,
   };

@@ -7,6 +7,7 @@
  */
 import { formatCount, formatNumber, formatRank, formatRate } from "./format.ts";
 import { chartData } from "./page/chart_data.ts";
+import { EVIDENCE, packEvidence } from "./page/evidence.ts";
 import { FOREST } from "./drawing/forest_svg.ts";
 import { filtersOf } from "./page/filters.ts";
 import type { Filter, PageData } from "./page/page_data.ts";
@@ -59,6 +60,7 @@ export async function toHtml(
   const data: PageData = { filters, runs: report.runs, statuses, command: report.command };
   const packed = await Promise.all([
     packElement("page", data),
+    packedElement(EVIDENCE, await packEvidence(report.evidence)),
     ...report.forest ? [packElement(FOREST, report.forest)] : [],
     ...report.charts.map(({ chart, drawing }) => packElement(chart.id, chartData(drawing))),
   ]);
@@ -196,7 +198,11 @@ function inScript(text: string): Markup {
 }
 
 async function packElement(name: string, value: unknown): Promise<Markup> {
-  return markup`<script type="text/plain" id="data-${name}">${await pack(value)}</script>`;
+  return packedElement(name, await pack(value));
+}
+
+function packedElement(name: string, packed: string): Markup {
+  return markup`<script type="text/plain" id="data-${name}">${packed}</script>`;
 }
 
 /** The figures of a page, by the part that they stand in. */

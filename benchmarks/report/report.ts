@@ -4,6 +4,7 @@ import type { MethodLabel } from "../study/study.ts";
 import type { Against } from "./against/against.ts";
 import type { Chart } from "./charts/chart.ts";
 import type { Drawing, VegaLiteSpec } from "./drawing/lay_out.ts";
+import type { Evidence } from "./page/evidence.ts";
 import type { Forest } from "./forest.ts";
 import type { Headline } from "./headline.ts";
 import type { Scoreboard } from "./scoreboard.ts";
@@ -63,6 +64,8 @@ export interface Report {
   readonly methods: readonly MethodLabel[];
   /** Every run of the plan, or every stored one where there is none, in that order. */
   readonly runs: readonly ReportedRun[];
+  /** Results that the page carries whole, to be checked where it is alone. */
+  readonly evidence: Evidence;
   /** Runs that are missing, failed or diverged, files that can't be used, rates at the edge: said out loud. */
   readonly caveats: readonly string[];
   /** Where and from what it was made. */

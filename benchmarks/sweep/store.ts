@@ -114,7 +114,7 @@ function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind
     renew: () => system.renew(folder),
     find: (id) => readRecord(folder, `${id}.json`, schema, kind).catch(() => null),
     async put(result) {
-      const text = JSON.stringify({ ...result, digest: await digestOf(result) }, null, 1);
+      const text = JSON.stringify(await withDigest(result), null, 1);
       await writeWhole(`${folder}/${result.id}.json`, `${text}\n`);
     },
     async setAside({ name }) {
@@ -131,6 +131,31 @@ function open<R extends StoredRecord>(folder: string, schema: z.ZodType<R>, kind
   };
 }
 
+/** A record as it is written: with a digest of all that it says. */
+export async function withDigest<R extends StoredRecord>(
+  record: R,
+): Promise<R & { readonly digest: string }> {
+  return { ...record, digest: await digestOf(record) };
+}
+
+/** A run's result as it was written. @throws {Error} with the reason why it isn't one */
+export function parseResult(value: unknown): Promise<RunResult> {
+  return parseRecord<RunResult>(value, RunSchema);
+}
+
+async function parseRecord<R extends StoredRecord>(value: unknown, schema: z.ZodType<R>): Promise<R> {
+  if (typeof value !== "object" || value === null || !("digest" in value)) {
+    throw new Error("it has no digest (not written by this harness?)");
+  }
+  const { digest, ...rest } = value;
+  if (digest !== await digestOf(rest)) throw new Error("its digest does not fit its content (edited?)");
+  const record: R = parseWith(schema, rest, "it");
+  if (record.id !== await recordId(record.config)) {
+    throw new Error(`its id ${record.id} is not that of its config`);
+  }
+  return record;
+}
+
 /** Reads one file; throws with the reason why it isn't a record. */
 async function readRecord<R extends StoredRecord>(
   folder: string,
@@ -145,15 +170,7 @@ async function readRecord<R extends StoredRecord>(
   } catch {
     throw new Error("it is not whole JSON (half-written?)");
   }
-  if (typeof value !== "object" || value === null || !("digest" in value)) {
-    throw new Error("it has no digest (not written by this harness?)");
-  }
-  const { digest, ...rest } = value;
-  if (digest !== await digestOf(rest)) throw new Error("its digest does not fit its content (edited?)");
-  const result: R = parseWith(schema, rest, "it");
-  if (result.id !== await recordId(result.config)) {
-    throw new Error(`its id ${result.id} is not that of its config`);
-  }
+  const result = await parseRecord(value, schema);
   if (name !== `${result.id}.json`) {
     throw new Error(`it holds ${kind} ${result.id}, whose file is ${result.id}.json`);
   }

@@ -62,7 +62,8 @@ test("toHtml() escapes what it prints, asks nothing of the network and forbids t
   assertStringIncludes(page, "Is &lt;b&gt; &amp; &quot;c&quot; safe?&lt;/script&gt;");
   const scripts = [...page.matchAll(/<script[^>]*>/g)].map(([tag]) => tag);
   assertEquals(scripts.filter((tag) => tag === "<script>").length, 4);
-  assertEquals(scripts.length, 4 + 2 + report.charts.length);
+  // Data of the page, of what is checked of it, of its first picture, and of each chart.
+  assertEquals(scripts.length, 4 + 3 + report.charts.length);
   assertEquals(page.split("</noscript>").length - 1, report.charts.length);
   assertStringIncludes(page, `content="default-src 'none'; style-src 'sha256-`);
   const markup = page.replaceAll(/<script[^>]*>.*?<\/script>/gs, "");
