@@ -93,6 +93,7 @@ export * from "./optimizers/adamw.ts";
 export type { AltloraOptions } from "./optimizers/altlora.ts";
 export type { DoraOptions } from "./optimizers/dora/dora.ts";
 export type { FullOptions } from "./optimizers/full.ts";
+export type { BaseOptions } from "./optimizers/base_optimizers/base_rule.ts";
 export type { LoraOptions } from "./optimizers/lora.ts";
 export type { LoraFaOptions } from "./optimizers/lora_fa.ts";
 export type { GradientStartOptions, LoraGaOptions } from "./optimizers/lora_ga.ts";

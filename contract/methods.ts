@@ -22,7 +22,7 @@ import { multiply, randomMatrix, toFloat32, zeros } from "../numerics/matrix.ts"
 import { createRandom } from "../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
 import { copyWeight } from "../optimizers/module_weight.ts";
-import { completeConfig, type Library } from "../training/configuration.ts";
+import { allOptions, completeConfig, type Library } from "../training/configuration.ts";
 import { packsBytes } from "../training/cost/memory.ts";
 import { adaptedForward, plainForward } from "../training/loop/forward.ts";
 import type { RunConfig } from "../training/run.ts";
@@ -448,7 +448,7 @@ export function checksOfMethod(method: CheckedMethod, library: Library): Check[]
       seed: 0,
     };
     const complete = (options: Options) => completeConfig({ ...config, optimizer: { id, options } }, library);
-    assertEquals(complete({}).optimizer.options, module.defaults);
+    assertEquals(allOptions(module, complete({})), module.defaults);
     assertThrows(
       () => complete({ xyzzy: 2 }),
       UserError,

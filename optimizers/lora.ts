@@ -1,4 +1,12 @@
-/** @file LoRA: W + (alpha/r) B A with A random and B zero, both followed by AdamW. */
+/** @file LoRA: W + (alpha/r) B A with A random and B zero, both followed by AdamW or by another base optimizer. */
+import {
+  baseFootprint,
+  type BaseOptions,
+  baseRule,
+  baseWork,
+  describeBase,
+  validateBase,
+} from "./base_optimizers/base_rule.ts";
 import {
   attachLowRank,
   lowRankDefaults,
@@ -10,11 +18,14 @@ import {
 import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
 
 /** Settings of LoRA. */
-export type LoraOptions = LowRankOptions;
-const defaults: LoraOptions = { ...lowRankDefaults };
+export type LoraOptions = LowRankOptions & BaseOptions;
+const defaults: LoraOptions = { ...lowRankDefaults, base: "adamw" };
 
 /**
  * LoRA. Options: `rank`, `alpha`, `scaling` ("alpha/r" as in the paper, or "alpha/sqrt(r)") and AdamW's.
+ *
+ * Option `base` is what follows the factors: "adamw" (default), or "sgd", "lion" or "muon", for which see `baseRule`. AdamW's
+ * `beta1`, `beta2` and `epsilon` then count for a head alone, which AdamW always follows.
  * Source: Hu et al., arXiv 2106.09685; A as PEFT starts it.
  */
 export const lora: OptimizerModule<LoraOptions> = defineOptimizer({
@@ -36,10 +47,13 @@ export const lora: OptimizerModule<LoraOptions> = defineOptimizer({
     year: 2021,
   },
   defaults,
-  validate: (options, targetModules) => validateLowRank(options, targetModules),
-  describe: (options) => options.scaling,
-  stepWork: (options, sizes) => lowRankWork(options, sizes),
-  footprint: (options, model) => lowRankFootprint(options, model),
+  laterOptions: ["base"],
+  validate: (options, targetModules) =>
+    validateBase(options, targetModules) ?? validateLowRank(options, targetModules),
+  describe: (options) => [options.scaling, ...describeBase(options)].join(", "),
+  stepWork: (options, sizes) => lowRankWork(options, sizes, baseWork(options)),
+  footprint: (options, model) => lowRankFootprint(options, model, baseFootprint(options, model)),
   takesLoftq: true,
-  attach: (setup, options) => attachLowRank(setup, options),
+  attach: (setup, options) =>
+    attachLowRank(setup, options, options.base === "adamw" ? {} : { rule: baseRule }),
 });

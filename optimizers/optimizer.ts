@@ -231,6 +231,11 @@ export interface OptimizerModule<O extends Options = Options> {
   /** Every option with its default; a value's type is its default's type. */
   readonly defaults: O;
   /**
+   * Options that came when runs of the method had been stored: a run's config has one only where it is not at its default, so that
+   * runs without it keep their names. None where absent.
+   */
+  readonly laterOptions?: readonly string[];
+  /**
    * What is wrong with options of the right types, in one sentence ("rank is 0, 1 or more is needed"), or null.
    * Called before the run opens a GPU, with the target modules that it would adapt and the steps that it would take.
    */

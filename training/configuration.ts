@@ -43,6 +43,7 @@ export interface KnownOptimizer {
   readonly source: string;
   readonly paper?: Paper;
   readonly defaults: Options;
+  readonly laterOptions?: readonly string[];
   validate(options: Options, targetModules: readonly ModuleShape[], steps: number): string | null;
   describe(options: Options): string;
   stepWork(options: Options, sizes: StepSizes): StepWork;
@@ -199,7 +200,11 @@ export function completeConfig(config: unknown, registries: Registries, where = 
     ),
     optimizer: withModule(
       `use "${module.id}"`,
-      { id: module.id, options, ...(parsed.optimizer.module && { module: parsed.optimizer.module }) },
+      {
+        id: module.id,
+        options: namedOptions(module, options),
+        ...(parsed.optimizer.module && { module: parsed.optimizer.module }),
+      },
       sources?.get(module),
     ),
     ...(alsoTrain.length > 0 && { alsoTrain: [...new Set(alsoTrain)].sort() }),
@@ -451,6 +456,23 @@ function completeOptions(module: KnownOptimizer, given: Options): Options {
     }
   }
   return Object.fromEntries(known.toSorted().map((name) => [name, given[name] ?? module.defaults[name]!]));
+}
+
+/** Those that a run's name is of: see `OptimizerModule.laterOptions`. */
+function namedOptions({ defaults, laterOptions = [] }: KnownOptimizer, options: Options): Options {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) =>
+      !laterOptions.includes(name) || value !== defaults[name]
+    ),
+  );
+}
+
+/** A complete config's options, with the later ones that it leaves at their defaults. */
+export function allOptions(
+  { defaults }: Pick<KnownOptimizer, "defaults">,
+  { optimizer }: Pick<RunConfig, "optimizer">,
+): Options {
+  return { ...defaults, ...optimizer.options };
 }
 
 function trainsWeights(

@@ -5,6 +5,7 @@ import { assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std
 import { z } from "zod";
 import { fakeRegistries } from "../tests/support/fakes/registries.ts";
 import {
+  allOptions,
   completeConfig,
   matchTargetModules,
   parseWith,
@@ -327,6 +328,21 @@ Deno.test("completeConfig() refuses data for a task that takes none, naming thos
     'Cannot train task "digits" on test examples: they are of real data, --data DIR is needed',
   );
   wants({ data: "x", trainOnTest: false }, 'field "task.trainOnTest"');
+});
+
+Deno.test("completeConfig() has an option that came later only where it is not at its default, so runs keep their names", async () => {
+  const before = await runId(completeConfig(config, fakeRegistries));
+  const lora = { ...fakeRegistries.optimizers["lora"]!, laterOptions: ["width"] };
+  const module = { ...lora, defaults: { ...lora.defaults, width: 2 } };
+  const known = { ...fakeRegistries, optimizers: { ...fakeRegistries.optimizers, lora: module } };
+  const complete = (options: object) =>
+    completeConfig({ ...config, optimizer: { id: "lora", options: { rank: 4, ...options } } }, known);
+  const plain = complete({}), other = complete({ width: 3 });
+  assertEquals(plain.optimizer.options, { alpha: 16, beta1: 0.9, rank: 4 });
+  assertEquals([await runId(plain), complete({ width: 2 })], [before, plain]);
+  assertEquals(other.optimizer.options["width"], 3);
+  assertNotEquals(await runId(other), before);
+  assertEquals([allOptions(module, plain)["width"], allOptions(module, other)["width"]], [2, 3]);
 });
 
 Deno.test("withDataFingerprint() names a run by its data's content, not their path, and refuses files that changed", async () => {

@@ -1,6 +1,6 @@
 /** @file What a run costs by formula: what reports print beside what was measured. */
 import type { RowLengths } from "../../models/architecture.ts";
-import type { Registries } from "../../training/configuration.ts";
+import { allOptions, type Registries } from "../../training/configuration.ts";
 import { predictMemory } from "../../training/cost/memory.ts";
 import type { RunConfig } from "../../training/run.ts";
 import { flopsOf, methodFlopsOf } from "../../training/cost/work.ts";
@@ -27,7 +27,7 @@ export function predictCost(
   const method = Object.values(known.optimizers).find(({ id }) => id === config.optimizer.id);
   if (!method) return null;
   // A run from before an option was there did as its default does.
-  const options = { ...method.defaults, ...config.optimizer.options };
+  const options = allOptions(method, config);
   const whole = { ...config, optimizer: { id: method.id, options } };
   const found = countConfig(whole, known, rows);
   if (!found) return null;

@@ -70,9 +70,15 @@ function runsAlong(
   configs: readonly RunConfig[],
   field: string,
   companions: readonly string[],
-  { models }: Known,
+  { models, optimizers }: Known,
 ): readonly Placed[] {
-  const values = configs.map((config) => readField(config, field, models));
+  // A run has an option that it does not name at its default.
+  const defaults = new Map(
+    Object.values(optimizers).map(({ id, defaults }) => [id, defaults[field] ?? null]),
+  );
+  const values = configs.map((config) =>
+    readField(config, field, models) ?? defaults.get(config.optimizer.id) ?? null
+  );
   // Most fields are the same everywhere, which is soon seen.
   if (new Set(values.map(keyOfValue)).size < 2) return [];
   const all = configs.map((config, i): Placed => {

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { a100 } from "../cost/growth/predict.ts";
+import type { Registries } from "../../training/configuration.ts";
 import type { Equal } from "../sweep/axes.ts";
 import { expand, type SweepSpec } from "../sweep/sweep.ts";
 import { fakeRegistries } from "../../tests/support/fakes/registries.ts";
@@ -15,13 +16,17 @@ const one: SweepSpec = {
   seeds: [0, 1],
 };
 
-async function studied(spec: SweepSpec, equal: readonly Equal[] = spec.equal ?? []) {
-  const { configs } = expand(spec, fakeRegistries);
+async function studied(
+  spec: SweepSpec,
+  equal: readonly Equal[] = spec.equal ?? [],
+  registries: Registries = fakeRegistries,
+) {
+  const { configs } = expand(spec, registries);
   return makeStudy(
     configs,
     await Promise.all(configs.map(fakeDone)),
     [],
-    fakeRegistries,
+    registries,
     a100,
     [],
     0.02,
@@ -48,6 +53,16 @@ Deno.test("axes are the fields that a method has several values of, with all run
   // Tables are of the sweep's own batch size; what an axis shows is not called left out.
   assert(cells.every(({ runs }) => runs.every(({ config }) => config.batchSize === 16)));
   assertEquals(leftOut, []);
+
+  // Runs at the default of an option that came later do not name it, and are on its axis.
+  const { optimizers } = fakeRegistries;
+  const later = Object.fromEntries(
+    Object.entries(optimizers).map(([name, module]) => [name, { ...module, laterOptions: ["alpha"] }]),
+  );
+  const known = { ...fakeRegistries, optimizers: later };
+  const { axes: [axis] } = await studied({ ...one, vary: { alpha: [4, 64] } }, [], known);
+  assertEquals([axis!.field, axis!.values], ["alpha", [4, 16, 64]]);
+  assertEquals(axis!.cells.map(({ value }) => value).toSorted(), [16, 4, 64, null]);
 });
 
 Deno.test("what changes along with a field is no axis, and no reason to tell lines apart", async () => {

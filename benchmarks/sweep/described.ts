@@ -1,7 +1,12 @@
 /** @file What is stored of methods and tasks that do not ship, so that their runs can be reported without their files. */
 import { z } from "zod";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import type { DescribedEntries, KnownOptimizer, Registries } from "../../training/configuration.ts";
+import {
+  allOptions,
+  type DescribedEntries,
+  type KnownOptimizer,
+  type Registries,
+} from "../../training/configuration.ts";
 import type { RunConfig } from "../../training/run.ts";
 import { OptionValues } from "../../training/schemas.ts";
 import { optionsWithoutRank } from "./method.ts";
@@ -44,7 +49,10 @@ export function describe(
     const own = configs.filter(({ optimizer }) => optimizer.id === module.id);
     const choices = new Map(own.map(({ optimizer }) => {
       const options = optionsWithoutRank(optimizer);
-      return [canonicalJson(options), { options: { ...options }, text: module.describe(optimizer.options) }];
+      return [canonicalJson(options), {
+        options: { ...options },
+        text: module.describe(allOptions(module, { optimizer })),
+      }];
     }));
     return own.length > 0 ? [describeMethod(module, [...choices.values()])] : [];
   });

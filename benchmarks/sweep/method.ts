@@ -1,5 +1,5 @@
 /** @file What makes two runs use the same method: the optimizer and its options, rank aside. */
-import type { Registries } from "../../training/configuration.ts";
+import { allOptions, type Registries } from "../../training/configuration.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import type { RunConfig } from "../../training/run.ts";
 
@@ -80,7 +80,10 @@ export function settingsOf(
   const options = Object.entries(optionsWithoutRank(choice)).map(([name, value]) =>
     `${name} ${formatOption(value)}`
   );
-  const text = findMethod(choice, registries)?.describe(choice.options) ?? "";
+  const module = Object.values(registries.optimizers).find(({ id }) => id === choice.id);
+  const text = module
+    ? module.describe(allOptions(module, { optimizer: choice }))
+    : findMethod(choice, registries)?.describe(choice.options) ?? "";
   return [text, options.join(", ")].filter((part) => part !== "").join("; ");
 }
 

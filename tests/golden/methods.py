@@ -941,6 +941,32 @@ def galore_case(options, rate):
     return record("galore", options, rate, run, weights, update, computed=True)
 
 
+# ---- LoRA by other optimizers than AdamW
+
+
+def lora_base_case(options, rate, values):
+    base, keep = options["base"], 1 - rate * options.get("weightDecay", 0.0)
+    run = Run(values)
+    head = adamw(run, rate, options, [HEAD])
+    momenta = {name: torch.zeros_like(value) for name, value in values.items()}
+
+    def update(_):
+        for name in values:
+            gradient, m = run.parameters[name].grad, momenta[name]
+            if base == "sgd":
+                direction = momenta[name] = 0.9 * m + gradient
+            elif base == "lion":
+                direction = (0.9 * m + 0.1 * gradient).sign()
+                momenta[name] = 0.99 * m + 0.01 * gradient
+            else:
+                momenta[name] = 0.95 * m + gradient
+                direction = 0.2 * max(gradient.shape) ** 0.5 * msign(gradient + 0.95 * momenta[name])
+            run[name] = keep * run[name].detach() - rate * direction
+        head.step()
+
+    return record("lora", options, rate, run, product_weights(scale_of(options)), update)
+
+
 # ---- What is recorded
 
 LORA = {"rank": 2, "alpha": 4}
@@ -1108,6 +1134,14 @@ for rule in ("galore", "fira"):
     cases[f"galore, {rule}"] = galore_case(options, 0.1)
     cases[f"galore, {rule}, another Q, weight decay, rank 3"] = galore_case(
         options | {"rank": 3, "period": 3, "weightDecay": 0.5}, 0.1
+    )
+
+for base_optimizer, rate in (("sgd", 0.01), ("lion", 0.02), ("muon", 0.05)):
+    options = LORA | {"base": base_optimizer}
+    # From B = 0 a small rate of SGD moves A by less than f32 can tell to 1e-5.
+    cases[f"lora, {base_optimizer}"] = lora_base_case(options, 0.05 if base_optimizer == "sgd" else rate, fresh)
+    cases[f"lora, {base_optimizer}, B not zero, weight decay"] = lora_base_case(
+        options | {"weightDecay": 0.5}, rate, moved
     )
 
 problem = {

@@ -19,6 +19,7 @@ import {
   cayleyChange,
   rotateBlocks,
 } from "../../optimizers/oft/rotations.ts";
+import { lionUpdate } from "../../optimizers/base_optimizers/base_rule.ts";
 import { scaleChannels } from "../../optimizers/galore/channels.ts";
 import { addSparse, scatterSparse, sparseGradient, uploadSupport } from "../../optimizers/shira/sparse.ts";
 import { skipLarge } from "../../optimizers/lora_rite/skip_large.ts";
@@ -234,6 +235,7 @@ export function launchAll(gpu: Gpu): void {
     kernels.thinSvds(gpu, kernels.tallFactors(gpu, [tensor(20, 13)], "B"), lanes);
     skipLarge(gpu, c, 1, lanes);
   }
+  lionUpdate(gpu, { parameter: tensor(4), gradient: tensor(4), m: tensor(4) }, 0.1);
   for (const channels of ["rows", "columns"] as const) {
     const low = channels === "rows" ? tensor(6, 2) : tensor(2, 7), direction = tensor(...low.shape);
     scaleChannels(gpu, tensor(6, 7), { channels, low, direction, last: tensor(1), growth: 1.01 });

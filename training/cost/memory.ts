@@ -13,7 +13,7 @@ import {
 import { isOfKind } from "../../models/parameter_kind.ts";
 import type { Kept, TapeTensors } from "../../models/tape_tensors.ts";
 import type { Footprint, PackSizes } from "../../optimizers/optimizer.ts";
-import { type KnownModel, type KnownOptimizer, matchTargetModules } from "../configuration.ts";
+import { allOptions, type KnownModel, type KnownOptimizer, matchTargetModules } from "../configuration.ts";
 import { alsoTrained } from "../also_trained.ts";
 import type { RunConfig } from "../run.ts";
 
@@ -39,7 +39,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const targetModules = matchTargetModules(config.targetModules, model.targetModules());
   const parameters = model.parameters.map(({ shape }) => elementCount(shape));
   const also = alsoTrained(config, model, targetModules);
-  const footprint = method.footprint(config.optimizer.options, {
+  const footprint = method.footprint(allOptions(method, config), {
     targetModules,
     parameters,
     head: [...model.newHead ?? [], ...also.map(({ shape }) => elementCount(shape))],

@@ -1,14 +1,14 @@
 /** @file How many numbers a run trains, by formula. */
 import { elementCount } from "../../gpu/tensor.ts";
 import { alsoTrained } from "../also_trained.ts";
-import { type KnownModel, type KnownOptimizer, matchTargetModules } from "../configuration.ts";
+import { allOptions, type KnownModel, type KnownOptimizer, matchTargetModules } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
 
 /** The numbers that a complete config trains on a model: the method's own, a new head's, and what is trained beside. */
 export function countTrained(config: RunConfig, model: KnownModel, method: KnownOptimizer): number {
   const targetModules = matchTargetModules(config.targetModules, model.targetModules());
   const also = alsoTrained(config, model, targetModules).map(({ shape }) => elementCount(shape));
-  const { trained } = method.footprint(config.optimizer.options, {
+  const { trained } = method.footprint(allOptions(method, config), {
     targetModules,
     parameters: model.parameters.map(({ shape }) => elementCount(shape)),
     head: [...model.newHead ?? [], ...also],

@@ -6,7 +6,7 @@ import type { ParameterList } from "../../models/weights.ts";
 import { ADAMW_WORK } from "../../optimizers/adamw.ts";
 import type { CountedModule, Options, StepSizes, StepWork } from "../../optimizers/optimizer.ts";
 import { alsoTrained } from "../also_trained.ts";
-import { type KnownModel, matchTargetModules } from "../configuration.ts";
+import { allOptions, type KnownModel, type KnownOptimizer, matchTargetModules } from "../configuration.ts";
 import type { RunConfig } from "../run.ts";
 
 /** A step to count. */
@@ -85,7 +85,7 @@ function attentionFlops({ count, queries, keys, width }: Architecture["attention
 export function countRunStep(
   config: Pick<RunConfig, "batchSize" | "accumulate" | "targetModules" | "alsoTrain" | "optimizer">,
   model: Pick<KnownModel, "architecture" | "targetModules" | "parameters" | "newHead">,
-  method: CountedStep["method"],
+  method: Pick<KnownOptimizer, "defaults" | "stepWork">,
 ): StepCount {
   const adapted = matchTargetModules(config.targetModules, model.targetModules());
   return countStep({
@@ -95,7 +95,7 @@ export function countRunStep(
     accumulate: config.accumulate,
     targetModules: new Set(adapted.map(({ name }) => name)),
     method,
-    options: config.optimizer.options,
+    options: allOptions(method, config),
   });
 }
 

@@ -10,7 +10,7 @@ import { copyWeight } from "../../optimizers/module_weight.ts";
 import type { Task, TaskData } from "../../tasks/task.ts";
 import { openKeeper, readWritten, validateBuffers, writeSaved } from "../checkpoint/keeper.ts";
 import { matchParameters } from "../also_trained.ts";
-import { matchTargetModules } from "../configuration.ts";
+import { allOptions, matchTargetModules } from "../configuration.ts";
 import { precisionsOf } from "./bindings.ts";
 import { loadExamples, rowLengthsOf } from "../resolve/examples.ts";
 import { withHead } from "../resolve/heads.ts";
@@ -243,7 +243,7 @@ function attach(
       parts: config.accumulate,
       wrap: (forward) => withMemory(forward, config.memory),
     }),
-  }, config.optimizer.options);
+  }, allOptions(module, config));
 }
 
 /** LoftQ's start, where a run asks for it: weights are read once more as the checkpoint has them. */
