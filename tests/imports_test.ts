@@ -397,7 +397,7 @@ const forDenoAlone = [
     "files/fetched.ts",
     "files/file_hash.ts",
   ],
-  ...["models/checkpoints/", "tasks/code/", "tasks/data/", "tasks/text/"],
+  ...["models/checkpoints/", "tasks/code/", "tasks/data/", "tasks/mails/", "tasks/text/"],
   ...[
     "training/export/",
     "training/pretrain.ts",
