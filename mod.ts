@@ -103,6 +103,7 @@ export type { LoraPlusOptions } from "./optimizers/lora_plus.ts";
 export type { LoraProOptions } from "./optimizers/lora_pro/lora_pro.ts";
 export type { LoraMuonOptions } from "./optimizers/lora_muon/lora_muon.ts";
 export type { LoraRiteOptions } from "./optimizers/lora_rite/lora_rite.ts";
+export type { LoraSbOptions } from "./optimizers/lora_xs/lora_sb.ts";
 export type { LoraXsOptions } from "./optimizers/lora_xs/lora_xs.ts";
 export type { GaloreOptions } from "./optimizers/galore/galore.ts";
 export type { HiraOptions } from "./optimizers/hira/hira.ts";

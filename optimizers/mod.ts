@@ -18,6 +18,7 @@ export { loraOne } from "./lora_one.ts";
 export { loraPlus } from "./lora_plus.ts";
 export { loraPro } from "./lora_pro/lora_pro.ts";
 export { loraRite } from "./lora_rite/lora_rite.ts";
+export { loraSb } from "./lora_xs/lora_sb.ts";
 export { loraXs } from "./lora_xs/lora_xs.ts";
 export { miss } from "./miss/miss.ts";
 export { oft } from "./oft/oft.ts";

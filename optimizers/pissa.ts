@@ -1,5 +1,6 @@
 /** @file PiSSA: LoRA that starts at the weight's own largest singular directions and freezes the rest. */
 import type { Gpu } from "../gpu/gpu.ts";
+import type { Tensor } from "../gpu/tensor.ts";
 import { truncatedSvd } from "../kernels/mod.ts";
 import type { TargetModule } from "../models/model.ts";
 import type { Random } from "../numerics/random.ts";
@@ -94,10 +95,24 @@ export function describeWeightSvd({ svd, iterations }: WeightSvdOptions): string
 export async function decomposeWeight(
   gpu: Gpu,
   targetModule: TargetModule,
-  { rank, svd, iterations }: WeightSvdOptions & { readonly rank: number },
+  options: WeightSvdOptions & { readonly rank: number },
   random: Random,
 ): Promise<TruncatedSvd> {
   using _ = gpu.scope("SVD of a weight", "scratch");
-  const own = random.fork(`svd ${targetModule.name}`), weight = copyWeight(gpu, targetModule);
-  return await truncatedSvd(gpu, weight, rank, own, { method: svd as (typeof SVDS)[number], iterations });
+  return await decompose(
+    gpu,
+    copyWeight(gpu, targetModule),
+    options,
+    random.fork(`svd ${targetModule.name}`),
+  );
+}
+
+/** The `rank` largest singular values and vectors of a matrix. Waits for the GPU. */
+export function decompose(
+  gpu: Gpu,
+  matrix: Tensor,
+  { rank, svd, iterations }: WeightSvdOptions & { readonly rank: number },
+  random: Random,
+): Promise<TruncatedSvd> {
+  return truncatedSvd(gpu, matrix, rank, random, { method: svd as (typeof SVDS)[number], iterations });
 }

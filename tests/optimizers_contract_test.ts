@@ -24,6 +24,7 @@ const settings: Readonly<
   "galore": { learningRate: 0.1 },
   // Nor does R reach beyond the spans of A and B.
   "lora-xs": { rank: 8 },
+  "lora-sb": { rank: 8 },
   // The targets are no rotations away.
   "oft": { lowers: 3 },
   // Some of the entries are out of reach at rank 2.

@@ -25,6 +25,7 @@ const PATHS = {
   cut: "M-1,-1L1,-1L1,0.2L0.2,1L-1,1ZM-0.3,-0.3L-0.3,0.3L0.3,0.3L0.3,-0.3Z",
   corners: "M-1,-1L0.2,-1L-1,0.2ZM1,1L-0.2,1L1,-0.2Z",
   arch: "M-1,0.9L-1,0A1,1,0,0,1,1,0L1,0.9L0.45,0.9L0.45,0A0.45,0.45,0,0,0,-0.45,0L-0.45,0.9Z",
+  steps: "M-1,1L-1,0.33L-0.33,0.33L-0.33,-0.33L0.33,-0.33L0.33,-1L1,-1L1,1Z",
   wedge: "M-0.9,-0.9L0.9,-0.9L-0.9,0.9Z",
 };
 
@@ -49,6 +50,7 @@ const styles: Readonly<Record<string, Style>> = {
   "lora-one": { color: "#661100", shape: PATHS.bar, dash: [2, 3] },
   altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
   galore: { color: "#8B2E16", shape: PATHS.arch, dash: [9, 2, 1, 2] },
+  "lora-sb": { color: "#9C6A00", shape: PATHS.steps, dash: [1, 1, 5, 1] },
   "lora-xs": { color: "#2F6B6B", shape: PATHS.corners, dash: [6, 1, 1, 1] },
   hira: { color: "#3B7DD8", shape: PATHS.cut, dash: [2, 2, 7, 2] },
   miss: { color: "#7A5C00", shape: PATHS.stripes, dash: [10, 2, 3, 2] },

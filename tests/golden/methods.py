@@ -904,6 +904,23 @@ def lora_xs_case(options, rate):
     return case
 
 
+# ---- LoRA-SB: the same from the best low-rank part of a step along the gradient's signs
+
+
+def lora_sb_case(options, rate):
+    rank, values, kept = options["rank"], {}, {}
+    for site, gradient in full_gradients().items():
+        u, s, vt = signed_svd(-options["startRate"] * gradient.sign())
+        values[f"{site}.R"] = torch.diag(s[:rank])
+        kept[f"{site}.A"], kept[f"{site}.B"] = vt[:rank], u[:, :rank]
+    run = Run(values)
+    run.values |= kept
+    optimizer = adamw(run, rate, options)
+    case = record("lora-sb", options, rate, run, middle_weights(1.0), lambda _: optimizer.step(), computed=True)
+    case["start"] = {name: value for name, value in case["start"].items() if name not in kept}
+    return case
+
+
 # ---- GaLore and Fira: AdamW's moments in the span of the gradient's first singular vectors
 
 
@@ -1129,6 +1146,10 @@ cases |= {
     "lora-xs, full rank": lora_xs_case(LORA | {"rank": 5}, 0.02),
 }
 
+cases |= {
+    "lora-sb": lora_sb_case({"rank": 2, "startRate": 0.05}, 0.05),
+    "lora-sb, rank 1, weight decay": lora_sb_case({"rank": 1, "startRate": 0.01, "weightDecay": 0.5}, 0.05),
+}
 for rule in ("galore", "fira"):
     options = {"rule": rule, "rank": 2, "scale": 0.25, "period": 200}
     cases[f"galore, {rule}"] = galore_case(options, 0.1)
