@@ -48,7 +48,9 @@ Deno.test("the watcher's page follows a sweep, keeps what the reader opened, and
 
     // What the reader opened stays open.
     const config = page.locator("#config");
-    await config.evaluate((details) => details.setAttribute("open", ""));
+    await config.waitFor();
+    // In one step: what a locator found is perhaps replaced before it is opened.
+    await page.evaluate(`document.getElementById("config").open = true`);
     await put(1);
     await put(2);
     await report(7);
