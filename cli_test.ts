@@ -801,6 +801,8 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
       ],
       [["bench", sweep, "--learning-rates", "NaN"], 'Cannot read --learning-rates "NaN": numbers above 0'],
       [["bench", sweep, "--steps", "1,2"], 'Cannot read --steps "1,2": one number is needed'],
+      [["bench", sweep, "--sharpness", "65"], 'Cannot read --sharpness "65": one whole number from 1 to 64'],
+      [["bench", sweep, "--sharpness", "2,3"], 'Cannot read --sharpness "2,3": one number is needed'],
       [["bench", `${folder}/parts.json`], '"accumulate" is 5, a batch of 4 has at most 4 parts'],
       [["bench", `${folder}/proto.json`], 'proto.json: field "__proto__" is unknown'],
       [["bench", sweep, "smoke"], 'Cannot read "smoke": bench takes 1 name'],

@@ -122,6 +122,8 @@ export interface RunConfig {
   readonly memory?: MemoryOptions;
   /** A text that forgetting is told by, for a decoder in a folder: nobody knows what that was pre-trained on. */
   readonly retain?: TextFile;
+  /** Steps of Lanczos' method by which the sharpness of the run's start is taken; absent where it is not. */
+  readonly sharpness?: number;
 }
 
 /** One measurement at one target module: how a method's step compares with the full gradient G. */
@@ -260,6 +262,14 @@ export interface WeightChange {
   readonly singularValues: readonly number[];
 }
 
+/** How sharply the loss of the first step's batch bends where a run begins. */
+export interface Sharpness {
+  /** The largest eigenvalue of its Hessian in all numbers that the method trains, from below. */
+  readonly value: number;
+  /** How far an eigenvalue is from it at most, as long as gradients are exact. */
+  readonly error: number;
+}
+
 /** What a finished run found. */
 export interface RunOutcome {
   /** Mean of `scores`. */
@@ -275,6 +285,8 @@ export interface RunOutcome {
   readonly measures?: Readonly<Record<string, MeasuredOutcome>>;
   /** Absent where nobody knows what the weights were pre-trained on, and where it was not taken yet. */
   readonly forgetting?: Forgetting;
+  /** Of the run's start; absent where the config asks for none. */
+  readonly sharpness?: Sharpness;
   /** Loss of every step's batch. */
   readonly trainLoss: readonly Point[];
   /** Loss on the validation examples. */

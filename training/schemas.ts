@@ -121,6 +121,7 @@ export const RunConfig = z.strictObject({
   seed: z.int().min(0).max(0xffffffff),
   memory: MemoryOptions.exactOptional(),
   retain: TextFile.exactOptional(),
+  sharpness: z.int().min(1).max(64).exactOptional(),
 });
 /** See run.ts. */
 export type RunConfig = run.RunConfig;
@@ -228,6 +229,11 @@ export const WeightChange = z.strictObject({
 /** See run.ts. */
 export type WeightChange = run.WeightChange;
 
+/** How sharply the loss bends where a run begins. */
+export const Sharpness = z.strictObject({ value: finite, error: finite.min(0) });
+/** See run.ts. */
+export type Sharpness = run.Sharpness;
+
 /** What a finished run found. */
 export const RunOutcome = z.strictObject({
   score: finite.min(0).max(1),
@@ -237,6 +243,7 @@ export const RunOutcome = z.strictObject({
   // Results from before tasks had measures go without.
   measures: z.record(z.string(), MeasuredOutcome).exactOptional(),
   forgetting: Forgetting.exactOptional(),
+  sharpness: Sharpness.exactOptional(),
   trainLoss: z.array(Point),
   validationLoss: z.array(Point),
   discrepancies: z.array(Discrepancy),

@@ -48,6 +48,7 @@ export async function train(gpu: Gpu, config: RunConfig, options: TrainOptions =
     testLoss: session.testLoss,
     ...(session.measures && { measures: session.measures }),
     ...(session.forgetting && { forgetting: session.forgetting }),
+    ...(session.sharpness && { sharpness: session.sharpness }),
     trainLoss: session.trainLoss,
     validationLoss: session.validationLoss,
     discrepancies: session.discrepancies,

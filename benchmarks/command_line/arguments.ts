@@ -50,6 +50,14 @@ export function readOverrides(
   if (steps && steps.length !== 1) {
     throw new UserError(`Cannot read --steps "${texts.get("steps")}": one number is needed`);
   }
+  const sharpness = numbers(
+    "sharpness",
+    "one whole number from 1 to 64 is needed, as in --sharpness 12",
+    (value) => whole(1)(value) && value <= 64,
+  );
+  if (sharpness && sharpness.length !== 1) {
+    throw new UserError(`Cannot read --sharpness "${texts.get("sharpness")}": one number is needed`);
+  }
   const counts = numbers(
     "examples",
     "whole numbers from 1 are needed, as in --examples 1000,200,500",
@@ -81,6 +89,7 @@ export function readOverrides(
     ...(alsoTrain && { alsoTrain }),
     ...(memory && { memory }),
     ...(texts.has("retain") && { retain: texts.get("retain")! }),
+    ...(sharpness && { sharpness: sharpness[0]! }),
     ...(data !== undefined && { data }),
     ...(counts && {
       examples: {

@@ -225,6 +225,10 @@ const bench = {
         "with an adapter of PEFT's format in the model's weights; docs/export.md",
       ),
       retain: path("FILE", "a text by which reports tell what a decoder in a folder forgets; docs/report.md"),
+      sharpness: text(
+        "N",
+        "take the largest eigenvalue of the loss's Hessian before each run, in N steps of Lanczos' method; docs/report.md",
+      ),
       "may-read": paths(
         "PATH",
         "a path that the sweep's file names and ./run would not let it read; may be given again",

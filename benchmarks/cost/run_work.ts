@@ -149,7 +149,7 @@ function countRun(
   { model, scoring, losses }: Counted,
   method: ResolvedRun["method"],
 ): RunWork {
-  const { steps, validateEvery, telemetryEvery, task } = config;
+  const { steps, validateEvery, telemetryEvery, task, sharpness = 0 } = config;
   const count = countRunStep(config, model, method);
   const step = flopsOf(count), validation = forwardFlopsOf(model.architecture, task.validationExamples);
   const passes = (done: number, validations: number): Passes => {
@@ -163,7 +163,12 @@ function countRun(
   return {
     training: passes(steps, validatedBefore(steps) + 1),
     until: (step) => step === 0 ? { count: 0, flops: 0 } : passes(step, validatedBefore(step)),
-    scoring: [...steps * config.batchSize >= TRAINED ? scoring.trained : scoring.untrained, ...losses],
+    scoring: [
+      ...steps * config.batchSize >= TRAINED ? scoring.trained : scoring.untrained,
+      ...losses,
+      // Two gradients for each of its steps, and a wait for each.
+      ...sharpness > 0 ? [{ count: 2 * sharpness, flops: 2 * sharpness * step }] : [],
+    ],
     baseScoring: scoring.untrained,
     peakBytes: predictMemory(config, model, method).peakBytes,
   };

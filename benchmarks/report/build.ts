@@ -34,6 +34,7 @@ import { scoreboardOf } from "./scoreboard.ts";
 import { anyTwoTable } from "./tables/any_two.ts";
 import { axesTable } from "./tables/axes.ts";
 import { changesTable } from "./tables/changes.ts";
+import { sharpnessTable } from "./tables/sharpness.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
@@ -130,6 +131,7 @@ export function buildReport(
     discrepanciesTable(study),
     kindsTable(study),
     changesTable(study),
+    sharpnessTable(study),
     ratesTable(study, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
     growthTable(study),
     timeModelTable(study),

@@ -158,6 +158,8 @@ export interface SweepOverrides {
   readonly memory?: NonNullable<RunConfig["memory"]>;
   /** Path of a text that forgetting is told by, for every task. */
   readonly retain?: string;
+  /** Steps of Lanczos' method by which the sharpness of each run's start is taken, for every task. */
+  readonly sharpness?: number;
   /** Path of real data for every task that is left. */
   readonly data?: string;
   /** How the data are read, where they are the user's own. */
@@ -209,6 +211,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     alsoTrain,
     memory,
     retain,
+    sharpness,
     data,
     layout,
     trainOnTest,
@@ -239,6 +242,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     ...(targets && { targetModules: [...targets] }),
     ...(alsoTrain && { alsoTrain: [...alsoTrain] }),
     ...(retain !== undefined && { retain: { path: retain } }),
+    ...(sharpness !== undefined && { sharpness }),
   });
   return {
     ...spec,

@@ -18,8 +18,9 @@ import { type Forgetting, type RunConfig, runId, type RunOutcome } from "../run.
 import type { Retained } from "../scoring/forgetting.ts";
 import { changesOf } from "../telemetry/change.ts";
 import { PeakMeter } from "../telemetry/meters.ts";
+import { sharpnessOf } from "../telemetry/sharpness.ts";
 import { readWeights } from "../telemetry/telemetry.ts";
-import { withMemory } from "./forward.ts";
+import { adaptedForward, withMemory } from "./forward.ts";
 import { TrainedKeeper } from "./trained.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
 import { type Curves, Loop, type LoopState } from "./loop.ts";
@@ -127,6 +128,16 @@ export async function runSession(
       report,
       keeper,
     });
+    const { sharpness: lanczosSteps } = config;
+    const sharpness = lanczosSteps === undefined ? undefined : await peak.without(() =>
+      sharpnessOf(gpu, {
+        model,
+        optimizer,
+        batch: data.trainBatch(1, config.batchSize),
+        forward: withMemory((tape) => adaptedForward(tape, optimizer, new Set(targetModules)), config.memory),
+        config: { ...config, sharpness: lanczosSteps },
+      })
+    );
     using log = gpu.logWrites();
     const { hostState } = optimizer;
     let kernels: readonly string[] = [], earlierMs = 0;
@@ -197,6 +208,7 @@ export async function runSession(
       testLoss,
       ...(measures && { measures }),
       ...(forgetting && { forgetting }),
+      ...(sharpness && { sharpness }),
       trainLoss: run.trainLoss,
       validationLoss: run.validationLoss,
       discrepancies: run.discrepancies,
