@@ -8,7 +8,7 @@ import type { OwnEntries } from "../training/registry.ts";
 import type { BaseResult, RunConfig, RunResult } from "../training/run.ts";
 import type { PlannedBench } from "./command_line/bench.ts";
 import { MARGIN } from "./statistics/verdicts.ts";
-import type { Display } from "./sweep/progress.ts";
+import type { Apart, Display } from "./sweep/progress.ts";
 import type { RunDeps } from "./sweep/runner.ts";
 
 /** What may be changed about a sweep, as the command's options do it. */
@@ -393,13 +393,17 @@ export async function openRunDeps(
 async function quiet({ onResult = () => {}, onProgress = () => {} }: SweepOptions): Promise<Display> {
   const { nameRun } = await import("./sweep/progress.ts");
   let now: SweepProgress = { at: "", done: 0, total: 0, step: 0, steps: 0, loss: null, toGo: null };
+  let apart: Apart = () => "";
   const tell = (change: Partial<SweepProgress>) => onProgress(now = { ...now, ...change });
   const idle = { step: 0, steps: 0, loss: null } as const;
   return {
     stage: (at) => tell({ at, ...idle }),
-    begin: ({ done, total }) => tell({ done, total }),
+    begin(sweep) {
+      ({ apart = apart } = sweep);
+      tell({ done: sweep.done, total: sweep.total });
+    },
     count: (done) => tell({ done }),
-    start: ({ config }) => tell({ at: nameRun(config), ...idle, steps: config.steps }),
+    start: ({ config }) => tell({ at: nameRun(config, apart), ...idle, steps: config.steps }),
     update: ({ step, steps, loss }, toGo) => tell({ step, steps, loss, toGo }),
     finish(result) {
       onResult(result);

@@ -5,7 +5,7 @@ import { unpackRuns } from "../benchmarks/report/page/site_link.ts";
 import { askQuestion, type Question, specOf } from "../benchmarks/settle/question.ts";
 import { settle } from "../benchmarks/settle/settle.ts";
 import type { WorkParts } from "../benchmarks/sweep/folder.ts";
-import { type Display, nameRun } from "../benchmarks/sweep/progress.ts";
+import { type Apart, type Display, nameRun } from "../benchmarks/sweep/progress.ts";
 import { planReruns } from "../benchmarks/sweep/rerun.ts";
 import { override, ratesNeeded } from "../benchmarks/sweep/sweep.ts";
 import { readChosen } from "../benchmarks/sweep/sweep_files.ts";
@@ -237,12 +237,12 @@ async function alone<T>(work: () => Promise<T>): Promise<T | null> {
 
 /** Tells the page what a sweep shows. */
 function displayTo(say: (message: Message) => void): Display {
-  let done = 0, total = 0, told = { train: 0, validation: 0, discrepancies: 0 };
+  let done = 0, total = 0, apart: Apart = () => "", told = { train: 0, validation: 0, discrepancies: 0 };
   const count = () => say({ type: "count", done, total });
   return {
     stage: (what) => say({ type: "stage", what }),
     begin(sweep) {
-      ({ done, total } = sweep);
+      ({ done, total, apart = apart } = sweep);
       count();
     },
     count(now) {
@@ -252,7 +252,7 @@ function displayTo(say: (message: Message) => void): Display {
     start({ id, config }) {
       told = { train: 0, validation: 0, discrepancies: 0 };
       const { seed, steps, optimizer } = config;
-      say({ type: "run", id, name: nameRun(config), method: optimizer.id, seed, steps });
+      say({ type: "run", id, name: nameRun(config, apart), method: optimizer.id, seed, steps });
     },
     update(progress, toGo) {
       const { phase, step, trainLoss, validationLoss, discrepancies } = progress;
@@ -274,7 +274,7 @@ function displayTo(say: (message: Message) => void): Display {
     finish(result, ms) {
       done++;
       const score = result.status === "done" ? result.outcome.score : null;
-      say({ type: "finished", id: result.id, name: nameRun(result.config), score, ms });
+      say({ type: "finished", id: result.id, name: nameRun(result.config, apart), score, ms });
       count();
     },
     end: () => {},

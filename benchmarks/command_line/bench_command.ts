@@ -9,7 +9,7 @@ import { rankOf } from "../sweep/method.ts";
 import { namesLeft, requireKnown } from "../sweep/known_names.ts";
 import type { Plan } from "../sweep/plan.ts";
 import { formatBytes, formatCount } from "../report/format.ts";
-import { nameRun } from "../sweep/progress.ts";
+import { nameRun, tellApart } from "../sweep/progress.ts";
 import { isStoredRun } from "../sweep/rerun.ts";
 import { override } from "../sweep/sweep.ts";
 import { readSweep, withFilesOf } from "../sweep/sweep_files.ts";
@@ -161,9 +161,12 @@ function printOutlook(
   }
   const say = (line: string) => tell(deps, line);
   say(plan.question);
+  const apart = tellApart(plan.runs.map(({ config }) => config));
   for (const { id, config } of listed) {
     const stored = finished.has(id) ? " (stored)" : "";
-    say(`${id}  ${nameRun(config)}, ${config.steps} steps, ${formatBytes(peakBytes.get(id)!)}${stored}`);
+    say(
+      `${id}  ${nameRun(config, apart)}, ${config.steps} steps, ${formatBytes(peakBytes.get(id)!)}${stored}`,
+    );
   }
   if (total > listed.length) say(`… and ${total - listed.length} more runs`);
   for (const note of plan.notes) say(note);

@@ -3,7 +3,7 @@ import type { RunConfig, RunResult } from "../../training/run.ts";
 import { formatDuration } from "../cost/estimate.ts";
 import { nameSize, rankOf } from "../sweep/method.ts";
 import type { Progress } from "../../training/loop/progress.ts";
-import { type Display, nameRun } from "../sweep/progress.ts";
+import { type Apart, type Display, nameRun } from "../sweep/progress.ts";
 import { columnsOf, cut, plain, type Style, styleFor, wrap } from "./terminal.ts";
 
 /** A display that has a place for sentences too. */
@@ -29,6 +29,8 @@ export interface Standing {
   readonly done: number;
   readonly total: number;
   readonly config: RunConfig;
+  /** Tells it from others that are called alike. */
+  readonly apart?: Apart;
   /** Null before the run has said anything. */
   readonly progress: Pick<Progress, "phase" | "step" | "steps" | "loss"> | null;
   /** Milliseconds since the command began. */
@@ -49,7 +51,7 @@ export function createLines(
 ): Screen {
   const { every = 10_000, say = write, clocks = real } = options;
   const begunAt = clocks.now();
-  let done = 0, total = 0, lastLine = 0, config: RunConfig | null = null;
+  let done = 0, total = 0, lastLine = 0, config: RunConfig | null = null, apart: Apart = () => "";
   return {
     say,
     stage: write,
@@ -60,25 +62,29 @@ export function createLines(
       write(line);
     },
     begin(sweep) {
-      ({ done, total } = sweep);
+      ({ done, total, apart = apart } = sweep);
       write(openingLine(sweep));
     },
     count: (now) => done = now,
     start(run) {
       config = run.config;
       lastLine = clocks.now();
-      write(`[${done + 1}/${total}] ${nameRun(config)}`);
+      write(`[${done + 1}/${total}] ${nameRun(config, apart)}`);
     },
     update(progress, toGo) {
       const now = clocks.now();
       if (now - lastLine < every) return;
       lastLine = now;
       const date = clocks.date(), ends = endOf(date, toGo);
-      write(statusLine({ done, total, config: config!, progress, elapsed: now - begunAt, date, ends }, 80));
+      write(
+        statusLine({ done, total, config: config!, apart, progress, elapsed: now - begunAt, date, ends }, 80),
+      );
     },
     finish(result, ms) {
       done++;
-      write(`[${done}/${total}] ${nameRun(result.config)}: ${ending(result)} in ${formatDuration(ms)}`);
+      write(
+        `[${done}/${total}] ${nameRun(result.config, apart)}: ${ending(result)} in ${formatDuration(ms)}`,
+      );
     },
     end() {},
   };
@@ -95,7 +101,12 @@ export function createStatusLine(
   const { columns = () => 80, style = plain, clocks = real } = options;
   const begunAt = clocks.now();
   let stage: string | null = null, standing: Omit<Standing, "elapsed" | "date"> | null = null;
-  let done = 0, total = 0, drawn = "", length = 0, timer: ReturnType<typeof setInterval> | null = null;
+  let done = 0,
+    total = 0,
+    apart: Apart = () => "",
+    drawn = "",
+    length = 0,
+    timer: ReturnType<typeof setInterval> | null = null;
   /** Writes a line in the drawn one's place. Blanks take away what it is shorter by: no terminal fails to know these. */
   const put = (line: string, width: number) => {
     if (line === drawn) return;
@@ -130,12 +141,12 @@ export function createStatusLine(
       if (timer === null) go();
     },
     begin(sweep) {
-      ({ done, total } = sweep);
+      ({ done, total, apart = apart } = sweep);
       above(openingLine(sweep));
     },
     count: (now) => done = now,
     start({ config }) {
-      standing = { done, total, config, progress: null, ends: standing?.ends ?? null };
+      standing = { done, total, config, apart, progress: null, ends: standing?.ends ?? null };
       go();
     },
     update(progress, toGo) {
@@ -145,7 +156,9 @@ export function createStatusLine(
     finish(result, ms) {
       done++;
       above(
-        `${nameRun(result.config)}: ${markEnding(result, style)} ${style.dim(`in ${formatDuration(ms)}`)}`,
+        `${nameRun(result.config, apart)}: ${markEnding(result, style)} ${
+          style.dim(`in ${formatDuration(ms)}`)
+        }`,
       );
     },
     end() {
@@ -200,7 +213,7 @@ export function statusLine(standing: Standing, columns: number): string {
   const loss = progress?.loss == null ? [] : [`loss ${progress.loss.toPrecision(3)}`];
   const finish = ends === null ? [] : [`ends ${formatTimeOfDay(ends, date)}`];
   const time = formatClock(elapsed);
-  const names = namesOf(config);
+  const names = namesOf(config, standing.apart?.(config) ?? "");
   const join = (...parts: readonly string[]) => parts.join(GAP);
   const forms = [
     ...names.map((name) => join(count, name, step, ...loss, time, ...finish)),
@@ -232,12 +245,12 @@ function emphasize(line: string, { bold, green }: Style): string {
 }
 
 /** Names of a run, the longest first. */
-function namesOf(config: RunConfig): string[] {
+function namesOf(config: RunConfig, apart: string): string[] {
   const { task, optimizer, seed } = config, rank = rankOf(optimizer);
   const method = rank === null ? optimizer.id : `${optimizer.id} r${rank}`;
   return [
-    `${task.id}, ${method}${nameSize(config)}, seed ${seed}`,
-    `${task.id}, ${method}${nameSize(config)}`,
+    `${task.id}, ${method}${nameSize(config)}${apart}, seed ${seed}`,
+    `${task.id}, ${method}${nameSize(config)}${apart}`,
     `${task.id}, ${method}`,
   ];
 }

@@ -94,6 +94,22 @@ export function titleOfField(name: string): string {
   return fieldOf(name).title;
 }
 
+/**
+ * What a place in a config is called in sentences, and how likely it is what a reader wants to tell runs apart by: fields before
+ * options of methods, and steps, which change along with batch sizes, behind both.
+ */
+export function titleAt(
+  path: string,
+): { readonly title: string; readonly absent: string; readonly order: number } {
+  const known = Object.entries(FIELDS).find(([, field]) => field.path.join(".") === path);
+  if (known) {
+    const [name, { title, absent = "its own" }] = known;
+    return { title, absent, order: name === "steps" || name === "warmup" ? 2 : 0 };
+  }
+  const isOption = path.startsWith("optimizer.options.");
+  return { title: path.slice(path.lastIndexOf(".") + 1), absent: "none", order: isOption ? 1 : 3 };
+}
+
 /** A value for people: "64", "query-value", "q_proj + v_proj"; "none" for an empty list. */
 export function tellValue(value: AxisValue): string {
   return Array.isArray(value) ? value.join(" + ") || "none" : String(value);

@@ -1,6 +1,7 @@
 /** @file What a sweep at work says of itself, to whoever shows it. */
 import type { Progress } from "../../training/loop/progress.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
+import { tellValue, titleAt } from "./axes.ts";
 import { nameSize, rankOf } from "./method.ts";
 import type { PlannedRun } from "./plan.ts";
 
@@ -11,7 +12,7 @@ import type { PlannedRun } from "./plan.ts";
 export interface Display {
   /** What is done now that is no run, e.g. "Scoring base checkpoints". */
   stage(what: string): void;
-  begin(sweep: { readonly done: number; readonly total: number }): void;
+  begin(sweep: { readonly done: number; readonly total: number; readonly apart?: Apart }): void;
   /** So many runs are made by now, by whomever: said before a run starts. */
   count?(done: number): void;
   start(run: PlannedRun): void;
@@ -34,11 +35,51 @@ export function inAllOf(displays: readonly Display[]): Display {
   };
 }
 
+/** What tells a run from others that are called alike, e.g. ", batch size 8"; "" where nothing has to. */
+export type Apart = (config: RunConfig) => string;
+
 /** A run in a few words, e.g. "digits, lora-pro r8, lr 0.002, seed 0". */
-export function nameRun(config: RunConfig): string {
+export function nameRun(config: RunConfig, apart: Apart = () => ""): string {
   const rank = rankOf(config.optimizer);
   const method = rank === null ? config.optimizer.id : `${config.optimizer.id} r${rank}`;
-  return `${config.task.id}, ${method}${
-    nameSize(config)
-  }, lr ${config.schedule.learningRate}, seed ${config.seed}`;
+  return `${config.task.id}, ${method}${nameSize(config)}${
+    apart(config)
+  }, lr ${config.schedule.learningRate}, ` +
+    `seed ${config.seed}`;
+}
+
+/**
+ * Finds what to add to the names of runs that are called alike otherwise: one field where that tells them all apart, such as
+ * the one that a sweep varies, and else each that differs.
+ */
+export function tellApart(configs: readonly RunConfig[]): Apart {
+  const fields = new Map<string, readonly string[]>();
+  for (const [name, alike] of Map.groupBy(configs, (config) => nameRun(config))) {
+    if (alike.length === 1) continue;
+    const all = alike.map(leavesOf), paths = [...new Set(all.flatMap((leaves) => [...leaves.keys()]))];
+    const values = (path: string) => new Set(all.map((leaves) => leaves.get(path))).size;
+    const differing = paths.filter((path) => values(path) > 1)
+      .sort((a, b) => titleAt(a).order - titleAt(b).order);
+    const alone = differing.find((path) => values(path) === alike.length);
+    fields.set(name, alone === undefined ? differing : [alone]);
+  }
+  return (config) => {
+    const leaves = leavesOf(config);
+    return (fields.get(nameRun(config)) ?? []).map((path) => {
+      const { title, absent } = titleAt(path);
+      return `, ${title} ${leaves.get(path) ?? absent}`;
+    }).join("");
+  };
+}
+
+/** Every value of a config by its path, lists as one. */
+function leavesOf(config: RunConfig): ReadonlyMap<string, string> {
+  const leaves = new Map<string, string>();
+  const visit = (value: unknown, path: string) => {
+    if (Array.isArray(value)) leaves.set(path, tellValue(value.map(String)));
+    else if (typeof value !== "object" || value === null) leaves.set(path, String(value));
+    else for (const [key, inner] of Object.entries(value)) visit(inner, path === "" ? key : `${path}.${key}`);
+  };
+  visit(config, "");
+  return leaves;
 }

@@ -6,7 +6,7 @@ import type { Forecast } from "../cost/estimate.ts";
 import type { PlannedRun } from "./plan.ts";
 import type { Progress, TrainHooks } from "../../training/loop/progress.ts";
 import type { Trained } from "../../training/loop/trained.ts";
-import type { Display } from "./progress.ts";
+import { type Display, tellApart } from "./progress.ts";
 import { Queue, type Sharing } from "./queue.ts";
 import type { Store, Stored } from "./store.ts";
 import { RunClock } from "../cost/time_to_go.ts";
@@ -95,7 +95,8 @@ export async function runSweep<G extends AsyncDisposable>(
   let ran = 0;
   let inHand = 0;
   const countDone = () => runs.length - queue.left.length - inHand;
-  display.begin({ done: countDone(), total: runs.length });
+  const apart = tellApart(runs.map(({ config }) => config));
+  display.begin({ done: countDone(), total: runs.length, apart });
   try {
     for (let taken; (taken = await queue.next()) !== null;) {
       const { item: { id, config }, claim } = taken;

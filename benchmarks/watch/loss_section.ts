@@ -1,7 +1,7 @@
 /** @file Losses of the running run beside those of the stored runs of its task: pure. */
 import type { Point, RunConfig } from "../../training/run.ts";
 import { methodKey } from "../sweep/method.ts";
-import { nameRun } from "../sweep/progress.ts";
+import { nameRun, tellApart } from "../sweep/progress.ts";
 import type { MethodLabel } from "../study/study.ts";
 import { drawLosses } from "./loss_chart.ts";
 import { type Markup, markup } from "../report/markup.ts";
@@ -26,7 +26,7 @@ export function lossSection({ configs, methods, overview, view }: {
   readonly overview: Overview;
   readonly view: { readonly task: string | null; readonly showsAll: boolean };
 }): Markup | null {
-  const tasks = [...new Set(configs.map(({ task }) => task.id))];
+  const tasks = [...new Set(configs.map(({ task }) => task.id))], apart = tellApart(configs);
   const { running, stored } = overview;
   const current = running[0]?.config ?? stored[0]?.config;
   const task = tasks.find((id) => id === view.task) ?? current?.task.id ?? tasks[0];
@@ -52,7 +52,14 @@ export function lossSection({ configs, methods, overview, view }: {
   const figures = (["validation", "training"] as const).flatMap((kind) => {
     const curves = runs.map(({ config, ending, curves, isLive, counts }) => {
       const { color, dash } = labelOf(config);
-      return { name: `${nameRun(config)}: ${ending}`, points: curves[kind], color, dash, isLive, counts };
+      return {
+        name: `${nameRun(config, apart)}: ${ending}`,
+        points: curves[kind],
+        color,
+        dash,
+        isLive,
+        counts,
+      };
     });
     const title = kind === "validation" ? "Validation loss" : "Training loss";
     const drawing = drawLosses(title, curves, Math.max(1, ...runs.map(({ config }) => config.steps)));

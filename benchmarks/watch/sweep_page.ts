@@ -3,7 +3,7 @@ import type { Registries } from "../../training/configuration.ts";
 import { formatDuration } from "../cost/estimate.ts";
 import { withDescribed } from "../sweep/described.ts";
 import { methodKey, rankOf } from "../sweep/method.ts";
-import { nameRun } from "../sweep/progress.ts";
+import { type Apart, nameRun, tellApart } from "../sweep/progress.ts";
 import { formatBytes, formatNumber, formatRank, formatRate, formatSignificant } from "../report/format.ts";
 import type { MethodLabel } from "../study/study.ts";
 import { makeMethods } from "../study/make_study.ts";
@@ -38,7 +38,7 @@ export function sweepPage(
   const overview = overviewOf(contents, now), { counts, running, stored } = overview;
   const known = withDescribed(registries, [plan?.described]);
   const configs = plan?.runs.map(({ config }) => config) ?? stored.map(({ config }) => config);
-  const methods = makeMethods(configs, known);
+  const methods = makeMethods(configs, known), apart = tellApart(configs);
   const name = plan?.name ?? key;
   const main = markup`<section id="state" aria-label="State">
 <p class="note">Sweep “${name}” in <code>${key}</code> ${badge(overview.state)}</p>
@@ -48,9 +48,9 @@ ${overview.sentences.map((sentence) => markup`<p>${sentence}</p>`)}
 ${plan ? markup`<p>Made by: <code>${plan.command}</code></p>` : null}
 </section>
 ${faultSection(faults)}
-${clockSection(overview, now)}
+${clockSection(overview, apart, now)}
 ${gridSection(plan?.runs ?? null, methods, overview)}
-${running.map((run, i) => runningSection(run, i, overview.workers, now))}
+${running.map((run, i) => runningSection(run, i, { workers: overview.workers, apart, now }))}
 ${lossSection({ configs, methods, overview, view })}
 ${reportSection(stored)}
 ${runsSection(stored, methods, view)}`;
@@ -62,7 +62,11 @@ ${runsSection(stored, methods, view)}`;
 }
 
 /** What the clock says, how much memory runs took, and which processes are at work. */
-function clockSection({ begunAt, endsAt, lives, stored, running }: Overview, now: number): Markup | null {
+function clockSection(
+  { begunAt, endsAt, lives, stored, running }: Overview,
+  apart: Apart,
+  now: number,
+): Markup | null {
   const peaks = stored.flatMap(({ peakBytes }) => peakBytes ?? []);
   const facts: readonly (readonly [string, string])[] = [
     ...begunAt === null ? [] : [["For", formatDuration(Math.max(0, now - begunAt))] as const],
@@ -77,7 +81,7 @@ function clockSection({ begunAt, endsAt, lives, stored, running }: Overview, now
       lives.map(({ worker, host, updatedAt }) => {
         const run = running.find((one) => one.worker === worker);
         return markup`<tr><td>${worker}</td><td>${host ?? "—"}</td><td>${
-          run ? `${nameRun(run.config)}, step ${run.live.step} of ${run.config.steps}` : "—"
+          run ? `${nameRun(run.config, apart)}, step ${run.live.step} of ${run.config.steps}` : "—"
         }</td><td>${formatDuration(Math.max(0, now - Date.parse(updatedAt)))} ago</td></tr>`;
       })
     }</tbody></table></div>`
@@ -107,8 +111,7 @@ ${faults.map((fault) => markup`<p>${fault}</p>`)}
 function runningSection(
   { config, live: run, worker }: RunningRun,
   i: number,
-  workers: number,
-  now: number,
+  { workers, apart, now }: { readonly workers: number; readonly apart: Apart; readonly now: number },
 ): Markup {
   const loss = run.trainLoss.at(-1), validation = run.validationLoss.at(-1);
   const at = `${Math.min(run.step, config.steps)} of ${config.steps}`;
@@ -124,7 +127,7 @@ function runningSection(
   // Ids are one of a kind in a page.
   const id = i === 0 ? "" : `-${i + 1}`;
   return markup`<section id="running${id}" aria-label="Running now${i === 0 ? "" : `, ${i + 1}`}">
-<h2>Running now: ${nameRun(config)}</h2>
+<h2>Running now: ${nameRun(config, apart)}</h2>
 ${bar(`Step ${at}`, { running: run.step }, config.steps)}
 <dl>${facts.map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
 <details id="config${id}"><summary>Its config</summary><pre>${JSON.stringify(config, null, 2)}</pre></details>
