@@ -48,8 +48,17 @@ export interface Adamw {
   step(gradients: Gradients, at: StepInfo): void;
 }
 
-/** Creates zero moments for `parameters` in the caller's scope. */
-export function createAdamw(gpu: Gpu, parameters: readonly Parameter[], options: AdamwOptions): Adamw {
+/**
+ * Creates zero moments for `parameters` in the caller's scope.
+ *
+ * @param epsilonAt epsilon of a step; that of the options where absent
+ */
+export function createAdamw(
+  gpu: Gpu,
+  parameters: readonly Parameter[],
+  options: AdamwOptions,
+  epsilonAt: (step: number) => number = () => options.epsilon,
+): Adamw {
   const moments = (kind: string) =>
     gpu.pack(parameters.map(({ name, value }) => ({ label: `${name}.${kind}`, shape: value.shape })), kind)
       .parts;
@@ -68,7 +77,8 @@ export function createAdamw(gpu: Gpu, parameters: readonly Parameter[], options:
         })));
         known = gradients;
       }
-      for (const stretch of stretches) adamwUpdate(gpu, stretch, { step, learningRate, ...options });
+      const update = { step, learningRate, ...options, epsilon: epsilonAt(step) };
+      for (const stretch of stretches) adamwUpdate(gpu, stretch, update);
     },
   };
 }

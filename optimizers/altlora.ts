@@ -52,8 +52,16 @@ export type AltloraOptions = LowRankOptions & {
   damping: number;
   /** True for AltLoRA+, which divides by the root of an elementwise second moment. */
   secondMoment: boolean;
+  /** False for moments that are not corrected for their start at 0. */
+  biasCorrection: boolean;
 };
-const defaults: AltloraOptions = { ...lowRankDefaults, period: 1, damping: 1e-6, secondMoment: false };
+const defaults: AltloraOptions = {
+  ...lowRankDefaults,
+  period: 1,
+  damping: 1e-6,
+  secondMoment: false,
+  biasCorrection: true,
+};
 
 /**
  * AltLoRA. Steps alternate between the factors, B first:
@@ -66,7 +74,8 @@ const defaults: AltloraOptions = { ...lowRankDefaults, period: 1, damping: 1e-6,
  * as it is, and its moment too. Directions in which a factor vanishes are left out, as by a pseudo-inverse.
  *
  * `period` is 1 as in the paper; the authors' trainer takes 10 steps with each factor. The factor 1/s² is the paper's,
- * which the authors' class leaves out. Moments are corrected for their start at 0, as in that class. `secondMoment`
+ * which the authors' class leaves out. Moments are corrected for their start at 0, as in that class, or with `biasCorrection`
+ * false not: the divisor 1 − β₁ᵏ, and that of v, is then left out. `secondMoment`
  * gives AltLoRA+: the step is divided by √v̂ + `epsilon`, with v the elementwise second moment of gA or gB; otherwise
  * `beta2` and `epsilon` count for the head alone, and the learning rate is that of gradient descent on W.
  *
@@ -85,6 +94,7 @@ export const altlora: OptimizerModule<AltloraOptions> = defineOptimizer({
     year: 2025,
   },
   defaults,
+  laterOptions: ["biasCorrection"],
   validate(options, targetModules) {
     const { period, damping } = options;
     if (!(Number.isInteger(period) && period >= 1)) {
@@ -97,10 +107,13 @@ export const altlora: OptimizerModule<AltloraOptions> = defineOptimizer({
       (targetModule) => Math.min(targetModule.in, targetModule.out, MAX_RANK),
     );
   },
-  describe: ({ scaling, period, secondMoment }) =>
-    [scaling, ...secondMoment ? ["AltLoRA+"] : [], ...period > 1 ? [`${period} steps a factor`] : []].join(
-      ", ",
-    ),
+  describe: ({ scaling, period, secondMoment, biasCorrection }) =>
+    [
+      scaling,
+      ...secondMoment ? ["AltLoRA+"] : [],
+      ...period > 1 ? [`${period} steps a factor`] : [],
+      ...biasCorrection ? [] : ["no bias correction"],
+    ].join(", "),
   stepWork(options, sizes) {
     const { rank, secondMoment } = options;
     return lowRankWork(options, sizes, ({ in: columns, out }) => {
@@ -174,6 +187,8 @@ function altloraRule({ gpu }: Setup, factors: readonly Factors[], options: Altlo
     },
     step(gradients, { step, learningRate }) {
       const { turn, taken } = turnOf(step, period);
+      // After infinitely many steps nothing is left of a moment's start.
+      const corrected = options.biasCorrection ? taken : Infinity;
       last = step;
       const side = sides[turn], other = sides[turn === "a" ? "b" : "a"], moment = moments[turn].matrices;
       const { rank } = side.matrices, { left, v, values } = thinSvds(gpu, other.matrices);
@@ -195,11 +210,11 @@ function altloraRule({ gpu }: Setup, factors: readonly Factors[], options: Altlo
           gradient: gradient.flat,
           m: moment.flat,
           v: squares[turn].matrices.flat,
-        }, { ...options, step: taken, learningRate });
+        }, { ...options, step: corrected, learningRate });
       } else {
         tallProducts(gpu, carried, [{ x: raw, by: inverses, scale: 1 - beta1 }, { ...old, scale: beta1 }]);
         gpu.copy(carried.flat, moment.flat);
-        const rate = learningRate / (1 - beta1 ** taken);
+        const rate = learningRate / (1 - beta1 ** corrected);
         sgdUpdate(gpu, side.matrices.flat, carried.flat, rate, 1 - learningRate * weightDecay);
       }
     },

@@ -35,10 +35,11 @@ const module = altlora as OptimizerModule;
 
 /** Both factors as tall matrices, Z of the one that moves and X of the other: Z ← Z − rate · M. */
 function reference(
-  { period, damping, secondMoment }: {
+  { period, damping, secondMoment, biasCorrection }: {
     readonly period: number;
     readonly damping: number;
     readonly secondMoment: boolean;
+    readonly biasCorrection: boolean;
   },
   rate: number,
   weightDecay: number,
@@ -60,9 +61,10 @@ function reference(
     const m = add(times(carried, 0.9), scaled, 0.1);
     const v = zip(old?.v ?? times(scaled, 0), scaled, (v, g) => 0.999 * v + 0.001 * g ** 2);
     kept.set(ofB ? "b" : "a", { m, v, x });
+    const share = (beta: number) => biasCorrection ? 1 - beta ** taken : 1;
     const direction = zip(m, v, (m, v) => {
-      const corrected = m / (1 - 0.9 ** taken);
-      return secondMoment ? corrected / (Math.sqrt(v / (1 - 0.999 ** taken)) + 1e-8) : corrected;
+      const corrected = m / share(0.9);
+      return secondMoment ? corrected / (Math.sqrt(v / share(0.999)) + 1e-8) : corrected;
     });
     const moved = add(times(z, 1 - rate * weightDecay), direction, -rate);
     return ofB ? { a, b: moved, scale } : { a: transpose(moved), b, scale };
@@ -84,9 +86,9 @@ Deno.test("turnOf() alternates every period, B first, and counts each factor's o
 Deno.test("altlora follows float64 with and without a second moment, at ranks 1, 3 and 8, periods and dampings", async () => {
   for (const [rank, rows, columns] of [[1, 9, 30], [3, 20, 12], [8, 17, 40]] as const) {
     for (const secondMoment of [false, true]) {
-      for (const [period, damping] of [[1, 1e-6], [2, 1e-2]] as const) {
+      for (const [period, damping, biasCorrection] of [[1, 1e-6, false], [2, 1e-2, true]] as const) {
         const map = conditionedProblem(rows, columns, rank, rank), weightDecay = 0.5;
-        const rate = secondMoment ? 0.02 : 0.2, options = { period, damping, secondMoment };
+        const rate = secondMoment ? 0.02 : 0.2, options = { period, damping, secondMoment, biasCorrection };
         const label = `rank ${rank} period ${period}${secondMoment ? " plus" : ""}`;
         // Condition numbers of the factors are below 5; eight f32 steps.
         const how = { scale: 2, rate, relative: 3e-5, steps: 8, label };
@@ -202,6 +204,8 @@ Deno.test("altlora refuses broken periods, negative damping and ranks beyond a t
   }
   assertEquals(refusal({ damping: Infinity }), "damping is Infinity, 0 or more is needed");
   assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at target module "narrow" [40, 6]');
-  const described = altlora.describe({ ...altlora.defaults, period: 10, secondMoment: true });
-  assertEquals(described, "alpha/r, AltLoRA+, 10 steps a factor");
+  const described = altlora.describe({
+    ...{ ...altlora.defaults, period: 10, secondMoment: true, biasCorrection: false },
+  });
+  assertEquals(described, "alpha/r, AltLoRA+, 10 steps a factor, no bias correction");
 });

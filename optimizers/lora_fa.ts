@@ -24,6 +24,7 @@ import {
 import { defineOptimizer, type Factors, noHostState, type OptimizerModule, type Setup } from "./optimizer.ts";
 
 const CORRECTIONS = ["inverse", "none"] as const;
+const ROOTS = ["corrected", "raw"] as const;
 
 /** Settings of LoRA-FA. */
 export type LoraFaOptions = LowRankOptions & {
@@ -31,17 +32,25 @@ export type LoraFaOptions = LowRankOptions & {
   correction: string;
   /** Added to the diagonal of AAᵀ. */
   damping: number;
+  /** The root of the second moment that epsilon is added to: "corrected" for the moment's start at 0, or "raw". */
+  epsilonTo: string;
 };
-const defaults: LoraFaOptions = { ...lowRankDefaults, epsilon: 1e-6, correction: "inverse", damping: 1e-8 };
+const defaults: LoraFaOptions = {
+  ...lowRankDefaults,
+  epsilon: 1e-6,
+  correction: "inverse",
+  damping: 1e-8,
+  epsilonTo: "corrected",
+};
 
 /**
  * LoRA-FA. A stays at its random start, and Adam follows gB = (1/s²) dB (AAᵀ + `damping` I)⁻¹, whose equivalent gradient
  * is G P_A, the projection of the full gradient on A's rows: as near as a frozen A allows.
  *
  * Three rules go by the name. Option `correction`: "inverse" (default) is PEFT's, with its `epsilon` of 1e-6 and `damping`
- * of 1e-8; "none" is the paper's first version, Adam on dB itself. In both, epsilon is added to the root of the
- * bias-corrected second moment, as PyTorch's Adam has it; PEFT adds it before the correction, which is
- * epsilon / √(1 − beta2^t) here.
+ * of 1e-8; "none" is the paper's first version, Adam on dB itself. Epsilon is added to the root of the
+ * bias-corrected second moment, as PyTorch's Adam has it; with `epsilonTo` "raw" to that of the moment itself, as PEFT's code
+ * has it, which is epsilon / √(1 − beta2^t) at step t. A head has PyTorch's in any case.
  * A counts as state: without it a run cannot go on.
  *
  * Source: Zhang et al., arXiv 2308.03303; PEFT's `create_lorafa_optimizer`.
@@ -56,8 +65,12 @@ export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
     year: 2023,
   },
   defaults,
+  laterOptions: ["epsilonTo"],
   validate(options, targetModules) {
-    const { correction, damping } = options;
+    const { correction, damping, epsilonTo } = options;
+    if (!ROOTS.some((known) => known === epsilonTo)) {
+      return `epsilonTo is "${epsilonTo}", known are ${ROOTS.join(", ")}`;
+    }
     if (!CORRECTIONS.some((known) => known === correction)) {
       return `correction is "${correction}", known are ${CORRECTIONS.join(", ")}`;
     }
@@ -69,7 +82,12 @@ export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
       (targetModule) => Math.min(targetModule.in, targetModule.out, most),
     );
   },
-  describe: ({ scaling, correction }) => correction === "inverse" ? scaling : `${scaling}, uncorrected`,
+  describe: ({ scaling, correction, epsilonTo }) =>
+    [
+      scaling,
+      ...correction === "inverse" ? [] : ["uncorrected"],
+      ...epsilonTo === "corrected" ? [] : ["epsilon to the raw root"],
+    ].join(", "),
   stepWork(options, sizes) {
     const { rank, correction } = options, corrected = correction === "inverse";
     const sum = (count: (targetModule: typeof sizes.targetModules[number]) => number) =>
@@ -115,8 +133,10 @@ export const loraFa: OptimizerModule<LoraFaOptions> = defineOptimizer({
 });
 
 function loraFaRule({ gpu }: Setup, factors: readonly Factors[], options: LoraFaOptions): Rule {
-  const { correction, damping } = options;
-  const adamw = createAdamw(gpu, factors.map(({ b }) => b), options);
+  const { correction, damping, epsilon, beta2 } = options;
+  const epsilonAt = (step: number) =>
+    options.epsilonTo === "raw" ? epsilon / Math.sqrt(1 - beta2 ** step) : epsilon;
+  const adamw = createAdamw(gpu, factors.map(({ b }) => b), options, epsilonAt);
   if (correction === "none") {
     return {
       state: adamw.state,

@@ -20,19 +20,23 @@ import type { OptimizerModule, Options } from "./optimizer.ts";
 const module = loraFa as OptimizerModule;
 
 function reference(
-  { correction, damping, weightDecay }: {
+  { correction, damping, weightDecay, epsilon, epsilonTo }: {
     readonly correction: string;
     readonly damping: number;
+    readonly epsilon: number;
+    readonly epsilonTo: string;
     readonly weightDecay: number;
   },
   learningRate: number,
 ): ReferenceStep {
   let moments: AdamMoments | undefined;
-  return ({ a, b, scale }, gradient) => {
+  return ({ a, b, scale }, gradient, step) => {
     const raw = factorGradients(gradient, { a, b, scale }).gradientB;
     const inverse = invertGram(add(multiply(a, a, { transposeB: true }), identity(a.rows), damping));
     const followed = correction === "none" ? raw : times(multiply(raw, inverse), scale ** -2);
-    const next = adamwStep(b, followed, moments, { learningRate, weightDecay, epsilon: 1e-6 });
+    // √v + ε over √(1 − β₂ᵗ) is √v̂ + ε / √(1 − β₂ᵗ).
+    const added = epsilonTo === "raw" ? epsilon / Math.sqrt(1 - 0.999 ** step) : epsilon;
+    const next = adamwStep(b, followed, moments, { learningRate, weightDecay, epsilon: added });
     moments = next.moments;
     return { a, b: next.parameter, scale };
   };
@@ -40,11 +44,18 @@ function reference(
 
 Deno.test("loraFa follows float64 with both corrections, damped much and next to nothing, at ranks 1, 3 and 8 of wide and tall maps, with decay", async () => {
   for (const [rank, rows, columns] of [[1, 9, 30], [3, 20, 12], [8, 17, 40]] as const) {
-    for (const [correction, damping] of [["inverse", 1e-8], ["inverse", 0.5], ["none", 1e-8]] as const) {
+    for (
+      const [correction, damping, epsilonTo, epsilon] of [
+        ["inverse", 1e-8, "corrected", 1e-6],
+        ["inverse", 0.5, "raw", 0.02],
+        ["none", 1e-8, "corrected", 1e-6],
+        ["none", 1e-8, "raw", 0.02],
+      ] as const
+    ) {
       const map = freshProblem(rows, columns, rank, rank), rate = 0.02, weightDecay = 0.5;
       // Condition numbers of A are below 4; Adam's direction is steep where a second moment is small.
       const how = { scale: 2, rate, relative: 2e-5, label: `${correction} ${damping} rank ${rank}` };
-      const options = { correction, damping, weightDecay };
+      const options = { correction, damping, weightDecay, epsilon, epsilonTo };
       await assertFollows(module, options, map, reference(options, rate), how);
     }
   }
@@ -104,5 +115,7 @@ Deno.test("loraFa refuses an unknown correction, negative damping, and ranks tha
     'rank is 257, at most 256 is possible at target module "wide" [300, 400]',
   );
   assertEquals(refusal({ rank: 257, correction: "none" }), null);
+  assertEquals(refusal({ epsilonTo: "none" }), 'epsilonTo is "none", known are corrected, raw');
   assertEquals(loraFa.describe({ ...loraFa.defaults, correction: "none" }), "alpha/r, uncorrected");
+  assertEquals(loraFa.describe({ ...loraFa.defaults, epsilonTo: "raw" }), "alpha/r, epsilon to the raw root");
 });

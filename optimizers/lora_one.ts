@@ -1,5 +1,5 @@
 /** @file LoRA-One: LoRA from a start that is itself one step along the full gradient's best low-rank part. */
-import { truncatedSvd } from "../kernels/mod.ts";
+import { MAX_RANK, truncatedSvd } from "../kernels/mod.ts";
 import {
   attachLowRank,
   lowRankDefaults,
@@ -8,6 +8,7 @@ import {
   lowRankWork,
   validateLowRank,
 } from "./low_rank.ts";
+import { scaledAdamwFootprint, scaledAdamwRule, scaledAdamwWork } from "./scaled_adamw.ts";
 import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "./optimizer.ts";
 
 const START_SCALES = ["paper", "stable"] as const;
@@ -20,6 +21,10 @@ export type LoraOneOptions = LowRankOptions & {
   gamma: number;
   /** Training batches whose mean gradient the start takes. */
   gradientBatches: number;
+  /** True for steps by scaled AdamW. */
+  preconditioned: boolean;
+  /** Added to the diagonals of BᵀB and AAᵀ where steps are preconditioned. */
+  damping: number;
 };
 const defaults: LoraOneOptions = {
   ...lowRankDefaults,
@@ -27,6 +32,8 @@ const defaults: LoraOneOptions = {
   startScale: "paper",
   gamma: 64,
   gradientBatches: 8,
+  preconditioned: false,
+  damping: 1e-6,
 };
 
 /**
@@ -40,8 +47,10 @@ const defaults: LoraOneOptions = {
  * pairs instead and takes s B A out of the weight.
  *
  * Option `startScale`: "paper" (default) c = 1 / √gamma; "stable", as the authors' first code has it, multiplies that by
- * m^(1/4) / 4, m = out. `gamma` is tuned in the paper; 64 is the published command's, as is `scaling` alpha/√r. The
- * preconditioner that the paper offers for the steps after the start is left out: it is method scaled-adamw's.
+ * m^(1/4) / 4, m = out. `gamma` is tuned in the paper; 64 is the published command's, as is `scaling` alpha/√r.
+ *
+ * Option `preconditioned`: with true the steps after the start are those of scaled AdamW, in the order and with the `damping` of the
+ * authors' code: "sequential", B by the A that has just moved, and 1e-6. That code does not correct moments for their start at 0.
  *
  * A direction in which G vanishes starts with both factors at 0, or at what rounding leaves of G. At 0 neither factor has
  * a gradient, so a target module with G = 0 stays as it is.
@@ -58,8 +67,9 @@ export const loraOne: OptimizerModule<LoraOneOptions> = defineOptimizer({
     year: 2025,
   },
   defaults,
+  laterOptions: ["preconditioned", "damping"],
   validate(options, targetModules) {
-    const { startScale, gamma, gradientBatches } = options;
+    const { startScale, gamma, gradientBatches, preconditioned, damping } = options;
     if (!START_SCALES.some((known) => known === startScale)) {
       return `startScale is "${startScale}", known are ${START_SCALES.join(", ")}`;
     }
@@ -67,18 +77,40 @@ export const loraOne: OptimizerModule<LoraOneOptions> = defineOptimizer({
     if (!(Number.isInteger(gradientBatches) && gradientBatches >= 1)) {
       return `gradientBatches is ${gradientBatches}, a whole number of 1 or more is needed`;
     }
-    return validateLowRank(options, targetModules);
+    if (!(damping >= 0 && Number.isFinite(damping))) return `damping is ${damping}, 0 or more is needed`;
+    if (!preconditioned && damping !== defaults.damping) {
+      return `damping is ${damping}, which only preconditioned steps take: preconditioned true is needed`;
+    }
+    const most = preconditioned ? MAX_RANK : Infinity;
+    return validateLowRank(
+      options,
+      targetModules,
+      (targetModule) => Math.min(targetModule.in, targetModule.out, most),
+    );
   },
-  describe: ({ scaling, startScale, gamma }) =>
+  describe: ({ scaling, startScale, gamma, preconditioned }) =>
     [
       scaling,
       ...startScale === defaults.startScale ? [] : [`scale ${startScale}`],
       ...gamma === defaults.gamma ? [] : [`gamma ${gamma}`],
+      ...preconditioned ? ["preconditioned"] : [],
     ].join(", "),
-  stepWork: (options, sizes) => lowRankWork(options, sizes),
-  footprint: (options, model) => lowRankFootprint(options, model, { fullGradients: true }),
+  stepWork: (options, sizes) =>
+    lowRankWork(options, sizes, options.preconditioned ? scaledAdamwWork(options) : undefined),
+  footprint: (options, model) =>
+    lowRankFootprint(options, model, {
+      ...options.preconditioned ? scaledAdamwFootprint(options, model) : {},
+      fullGradients: true,
+    }),
   startsMoved: true,
-  attach: (setup, options) => attachLowRank(setup, options, { initialize }),
+  attach: (setup, options) =>
+    attachLowRank(setup, options, {
+      initialize,
+      ...options.preconditioned && {
+        rule: (setup: Setup, factors: readonly Factors[], options: LoraOneOptions) =>
+          scaledAdamwRule(setup, factors, { ...options, order: "sequential" }),
+      },
+    }),
 });
 
 async function initialize(

@@ -17,8 +17,12 @@ import {
   withSingularValues,
 } from "../tests/reference/matrix.ts";
 import { testGpu } from "../tests/support/test_gpu.ts";
+import { checksOfMethod, usual } from "../contract/methods.ts";
+import { conditionedProblem, onQuadratics } from "../tests/support/low_rank_problems.ts";
+import { shipped } from "../training/shipped.ts";
 import { loraOne } from "./lora_one.ts";
 import type { OptimizerModule, Options } from "./optimizer.ts";
+import { scaledAdamw } from "./scaled_adamw.ts";
 
 /** A map whose gradient has these singular values. */
 function problem(rows: number, columns: number, values: readonly number[], seed: number): Quadratic {
@@ -126,6 +130,31 @@ Deno.test("loraOne starts finite from gradients of rank 1 and 0, and leaves a ma
   });
 });
 
+Deno.test("loraOne with preconditioned steps is scaled AdamW, B by the A that has just moved, from the same factors bit by bit", async () => {
+  const settings = { scaling: "alpha/sqrt(r)", damping: 1e-6, weightDecay: 0.5 };
+  for (const [rank, rows, columns] of [[1, 9, 14], [3, 14, 9], [6, 6, 6]] as const) {
+    const map = conditionedProblem(rows, columns, rank, rank);
+    const trained = (module: OptimizerModule, options: Options) =>
+      onQuadratics(module, { rank, ...settings, ...options }, [map], async (run) => {
+        for (let step = 1; step <= 5; step++) await run.step(step, 0.02);
+        return await run.readOne();
+      });
+    const found = await trained(loraOne as unknown as OptimizerModule, { preconditioned: true });
+    const wanted = await trained(scaledAdamw as unknown as OptimizerModule, { order: "sequential" });
+    assertEquals(found, wanted);
+  }
+});
+
+const preconditioned = { ...loraOne, defaults: { ...loraOne.defaults, preconditioned: true } };
+for (
+  const { promise, hold } of checksOfMethod({
+    ...{ ...usual, module: preconditioned as unknown as OptimizerModule },
+  }, shipped)
+) {
+  if (!promise.includes("footprint")) continue;
+  Deno.test(`loraOne with preconditioned steps: ${promise}`, async () => await hold(await testGpu()));
+}
+
 Deno.test("loraOne takes ranks up to the smaller side, refuses what is out of range and names what differs", () => {
   const targetModules = [{ name: "narrow", in: 9, out: 40 }];
   const refusal = (options: Options) =>
@@ -138,6 +167,11 @@ Deno.test("loraOne takes ranks up to the smaller side, refuses what is out of ra
     refusal({ gradientBatches: 0 }),
     "gradientBatches is 0, a whole number of 1 or more is needed",
   );
+  assertEquals(
+    refusal({ damping: 0.1 }),
+    "damping is 0.1, which only preconditioned steps take: preconditioned true is needed",
+  );
+  assertEquals(refusal({ damping: 0.1, preconditioned: true }), null);
   const describe = (options: Options) => loraOne.describe({ ...loraOne.defaults, ...options });
   assertEquals(describe({}), "alpha/sqrt(r)");
   assertEquals(

@@ -1,7 +1,7 @@
 /** @file Scaled AdamW: factor gradients preconditioned by the other factor's Gram matrix, then AdamW. */
 import type { Gradients } from "../autodiff/tape.ts";
 import { MAX_RANK } from "../kernels/mod.ts";
-import { type Adamw, ADAMW_WORK, adamwState, createAdamw } from "./adamw.ts";
+import { type Adamw, ADAMW_WORK, type AdamwOptions, adamwState, createAdamw } from "./adamw.ts";
 import {
   type FactorSide,
   factorSides,
@@ -21,11 +21,14 @@ import {
   type LowRankOptions,
   lowRankWork,
   type Rule,
+  type RuleWork,
   validateLowRank,
 } from "./low_rank.ts";
 import {
   defineOptimizer,
   type Factors,
+  type Footprint,
+  type ModelShapes,
   noHostState,
   type OptimizerModule,
   type Setup,
@@ -77,32 +80,47 @@ export const scaledAdamw: OptimizerModule<ScaledAdamwOptions> = defineOptimizer(
   },
   describe: ({ scaling, order, damping }) =>
     [scaling, ...order === "simultaneous" ? [] : [order], `damping ${damping}`].join(", "),
-  stepWork(options, sizes) {
-    const { rank } = options, { flops, elements, state } = ADAMW_WORK;
-    return lowRankWork(options, sizes, ({ in: columns, out }) => {
-      const factors = rank * (columns + out);
-      return {
-        flops: flops * factors + scalingFlops(rank, columns, out) + scalingFlops(rank, out, columns),
-        elements: (elements + 8) * factors,
-        state: state * factors,
-      };
-    });
-  },
-  footprint(options, model) {
-    const { rank } = options, { targetModules } = model;
-    const a = sideSizes(targetModules, rank, "a"), b = sideSizes(targetModules, rank, "b");
-    const ofA = scalingScratch(targetModules, rank, "a"), ofB = scalingScratch(targetModules, rank, "b");
-    return lowRankFootprint(options, model, {
-      state: [...adamwState(a), ...adamwState(b)],
-      tables: [...sideTables(targetModules), [targetModules.length]],
-      scratch: largerOf(ofA.most, [...ofA.left, ...ofB.most]),
-    });
-  },
+  stepWork: (options, sizes) => lowRankWork(options, sizes, scaledAdamwWork(options)),
+  footprint: (options, model) => lowRankFootprint(options, model, scaledAdamwFootprint(options, model)),
   takesLoftq: true,
   attach: (setup, options) => attachLowRank(setup, options, { rule: scaledAdamwRule }),
 });
 
-function scaledAdamwRule({ gpu }: Setup, factors: readonly Factors[], options: ScaledAdamwOptions): Rule {
+/** A target module's update, by formula. */
+export function scaledAdamwWork(
+  { rank }: Pick<LowRankOptions, "rank">,
+): (targetModule: { readonly in: number; readonly out: number }) => RuleWork {
+  const { flops, elements, state } = ADAMW_WORK;
+  return ({ in: columns, out }) => {
+    const factors = rank * (columns + out);
+    return {
+      flops: flops * factors + scalingFlops(rank, columns, out) + scalingFlops(rank, out, columns),
+      elements: (elements + 8) * factors,
+      state: state * factors,
+    };
+  };
+}
+
+/** What the rule keeps and makes, by formula. */
+export function scaledAdamwFootprint(
+  { rank }: Pick<LowRankOptions, "rank">,
+  { targetModules }: ModelShapes,
+): Partial<Footprint> {
+  const a = sideSizes(targetModules, rank, "a"), b = sideSizes(targetModules, rank, "b");
+  const ofA = scalingScratch(targetModules, rank, "a"), ofB = scalingScratch(targetModules, rank, "b");
+  return {
+    state: [...adamwState(a), ...adamwState(b)],
+    tables: [...sideTables(targetModules), [targetModules.length]],
+    scratch: largerOf(ofA.most, [...ofA.left, ...ofB.most]),
+  };
+}
+
+/** AdamW on scaled gradients: see `scaledAdamw`. */
+export function scaledAdamwRule(
+  { gpu }: Setup,
+  factors: readonly Factors[],
+  options: AdamwOptions & Pick<ScaledAdamwOptions, "order" | "damping">,
+): Rule {
   const { a, b } = factorSides(gpu, factors);
   const scaling = { damping: options.damping, factors: moduleOnes(gpu, factors.length) };
   const scaled = (side: FactorSide, gradients: Gradients) =>

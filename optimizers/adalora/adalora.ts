@@ -46,6 +46,8 @@ export type AdaloraOptions = Omit<LowRankOptions, "scaling"> & {
   uncertaintyBeta: number;
   /** Weight of the penalty on vectors that are not orthonormal. */
   orthogonality: number;
+  /** What the schedule of triplets calls the first step: 1 or 0. */
+  firstStep: number;
 };
 const { scaling: _, ...family } = lowRankDefaults;
 const defaults: AdaloraOptions = {
@@ -57,6 +59,7 @@ const defaults: AdaloraOptions = {
   importanceBeta: 0.85,
   uncertaintyBeta: 0.85,
   orthogonality: 0.5,
+  firstStep: 1,
 };
 
 /** The options as the family's body takes them: `rank` is the initial one, and alpha over it this method's scale. */
@@ -78,7 +81,9 @@ type FamilyOptions = AdaloraOptions & LowRankOptions & { readonly targetRank: nu
  *
  *     b = ⌊b_T + (b₀ − b_T) (1 − (t − tinit) / (T − tfinal − tinit))³⌋,  b₀ = r₀ target modules,  b_T = rank · target modules,
  *
- * T the run's steps. A triplet that was dropped is still followed by AdamW and may come back. Step T − tfinal chooses
+ * T the run's steps. With `firstStep` 0 steps are counted from 0 in all of this, as in training loops that hand PEFT's
+ * `update_and_allocate` the steps that are behind: the last one is then T − 1, so with `tfinal` 0 there is no step that chooses b_T
+ * and no more, and scores learn to the end. A triplet that was dropped is still followed by AdamW and may come back. Step T − tfinal chooses
  * b_T by the scores of the step before, and that choice holds to the end. `inspect` tells ranks as "rank/<target module>".
  *
  * The equivalent gradient is that of the loss, without the penalty. What a step can reach lies within P M + N diag(E) Q:
@@ -106,6 +111,7 @@ export const adalora: OptimizerModule<AdaloraOptions> = defineOptimizer({
     year: 2023,
   },
   defaults,
+  laterOptions: ["firstStep"],
   validate,
   describe(options) {
     const named = {
@@ -116,6 +122,7 @@ export const adalora: OptimizerModule<AdaloraOptions> = defineOptimizer({
       "importance beta": "importanceBeta",
       "uncertainty beta": "uncertaintyBeta",
       orthogonality: "orthogonality",
+      "first step": "firstStep",
     } as const;
     return Object.entries(named).filter(([, option]) => options[option] !== defaults[option])
       .map(([name, option]) => `${name} ${options[option]}`).join(", ");
@@ -159,7 +166,7 @@ function validate(
   targetModules: readonly { readonly name: string; readonly in: number; readonly out: number }[],
   steps: number,
 ): string | null {
-  const { rank, initialRank, tinit, tfinal, deltaT } = options;
+  const { rank, initialRank, tinit, tfinal, deltaT, firstStep } = options;
   const mostRank = (targetModule: { readonly in: number; readonly out: number }) =>
     Math.min(targetModule.in, targetModule.out, MAX_RANK);
   const refusal = validateLowRank({ ...options, scaling: "alpha/r" }, targetModules, mostRank);
@@ -180,6 +187,7 @@ function validate(
   if (!(orthogonality >= 0 && Number.isFinite(orthogonality))) {
     return `orthogonality is ${orthogonality}, 0 or more is needed`;
   }
+  if (firstStep !== 0 && firstStep !== 1) return `firstStep is ${firstStep}, 1 or 0 is needed`;
   const first = initialRankOf(options);
   if (first < rank) return `initialRank is ${first}, at least the rank, ${rank}, is needed`;
   const narrow = targetModules.find((targetModule) => first > mostRank(targetModule));
@@ -410,8 +418,8 @@ function rule(
       const weight = 2 * orthogonality / (2 * factors.length);
       const total = orthogonality > 0 ? triplets.addPenalty(raw, triplets.orthogonality(weight).grams) : raw;
       adamw.step({ of: (parameter) => partOf(total, gradients.of(parameter), raw) }, at);
-      const learns = at.step < steps - tfinal;
-      const budget = budgetAt(at.step, steps, factors.length, options);
+      const counted = at.step - 1 + options.firstStep, learns = counted < steps - tfinal;
+      const budget = budgetAt(counted, steps, factors.length, options);
       if (!learns && budget === null) return;
       const scores = triplets.score(total, average, uncertainty, learns ? betas : null);
       if (budget !== null) triplets.drop(scores, budget, isDropped);

@@ -103,6 +103,8 @@ const SCHEDULES: Readonly<Record<string, Options>> = {
     orthogonality: 0.2,
     weightDecay: 0.3,
   },
+  "counted from 0": { rank: 2, tinit: 1, tfinal: 2, deltaT: 3, firstStep: 0 },
+  "counted from 0, to the end": { rank: 2, firstStep: 0 },
   "a rank that stays, without penalty": { rank: 3, initialRank: 3, orthogonality: 0 },
 };
 
@@ -116,6 +118,7 @@ for (const [name, options] of Object.entries(SCHEDULES)) {
       ...{ rank, tinit, tfinal, deltaT, orthogonality, steps: STEPS, learningRate: 0.02 },
       betas: [importanceBeta, uncertaintyBeta],
       weightDecay: complete.weightDecay,
+      firstStep: complete.firstStep,
     };
     await attached(options, MAPS, async (run) => {
       let state = adaloraStart(await tripletsOf(run));

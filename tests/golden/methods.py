@@ -483,9 +483,15 @@ def lora_ga_pro_case(options, rate):
 def lora_fa_case(options, rate, values):
     scale = scale_of(options)
     run = Run(values, trained=[f"{site}.B" for site in SITES])
-    optimizer = adamw(run, rate, {"epsilon": 1e-6} | options)
+    settled = {"epsilon": 1e-6} | options
+    optimizer = adamw(run, rate, settled, [name for name in run.trained if name != HEAD])
+    head = adamw(run, rate, settled, [HEAD])
+    (group,) = optimizer.param_groups
 
-    def update(_):
+    def update(step):
+        if options.get("epsilonTo") == "raw":
+            # PEFT's sqrt(v) + epsilon, times sqrt(1 - beta2^t) after it is torch's sqrt(v^) + this.
+            group["eps"] = settled["epsilon"] / math.sqrt(1 - settings(settled)[1] ** step)
         full = full_gradients(product_weights(scale)(run), run[HEAD])
         for site in SITES:
             a, b = pair(run, site)
@@ -493,6 +499,7 @@ def lora_fa_case(options, rate, values):
                 # s gB A is the full gradient's projection on A's rows; PEFT's damping of 1e-8 is too small to tell.
                 b.grad = full[site] @ torch.linalg.pinv(a) / scale
         optimizer.step()
+        head.step()
 
     return record("lora-fa", options, rate, run, product_weights(scale), update)
 
@@ -500,8 +507,8 @@ def lora_fa_case(options, rate, values):
 # ---- Scaled AdamW: each factor's gradient in the metric of the other
 
 
-def scaled_adamw_case(options, rate, values):
-    scale, order, damping = scale_of(options), options["order"], options["damping"]
+def scaled_adamw_case(options, rate, values, order=None, method="scaled-adamw", computed=False):
+    scale, order, damping = scale_of(options), order or options["order"], options["damping"]
     run = Run(values)
     eye = torch.eye(options["rank"])
     a_names, b_names = ([f"{site}.{factor}" for site in SITES] for factor in "AB")
@@ -524,7 +531,7 @@ def scaled_adamw_case(options, rate, values):
             turn_b()
         second.step()
 
-    return record("scaled-adamw", options, rate, run, product_weights(scale), update)
+    return record(method, options, rate, run, product_weights(scale), update, computed=computed)
 
 
 # ---- LoRA-RITE: Adam with r x r second moments, in bases that any regauging of the factors leaves as they are
@@ -601,6 +608,9 @@ def lora_one_start(options):
 
 
 def lora_one_case(options, rate):
+    if options.get("preconditioned"):
+        start = lora_one_start(options)
+        return scaled_adamw_case(options, rate, start, order="sequential", method="lora-one", computed=True)
     return lora_like("lora-one", options, rate, lora_one_start(options), computed=True)
 
 
@@ -641,6 +651,7 @@ def adalora_case(options, rate, values):
 
     def update(step):
         optimizer.step()
+        step += options.get("firstStep", 1) - 1
         if step < total - end:
             for site in SITES:
                 for name in parts[site]:
@@ -704,11 +715,12 @@ def altlora_case(options, rate, values):
             seen[name] = other.clone()
             moment = beta1 * before + (1 - beta1) * now
             first[name] = moment.T if turn == "B" else moment
-            direction = moment / (1 - beta1 ** count[turn])
+            taken = count[turn] if options.get("biasCorrection", True) else math.inf
+            direction = moment / (1 - beta1**taken)
             if plus:
                 square = now.T**2 if turn == "B" else now**2
                 second[name] = beta2 * second[name] + (1 - beta2) * square
-                root = (second[name] / (1 - beta2 ** count[turn])).sqrt() + epsilon
+                root = (second[name] / (1 - beta2**taken)).sqrt() + epsilon
                 direction = direction / (root.T if turn == "B" else root)
             moved = (1 - rate * decay) * moved - rate * direction
             run[name] = moved.T if turn == "B" else moved
@@ -1164,6 +1176,22 @@ for base_optimizer, rate in (("sgd", 0.01), ("lion", 0.02), ("muon", 0.05)):
     cases[f"lora, {base_optimizer}, B not zero, weight decay"] = lora_base_case(
         options | {"weightDecay": 0.5}, rate, moved
     )
+
+cases |= {
+    "lora-fa, epsilon to the raw root": lora_fa_case(LORA | {"epsilonTo": "raw", "epsilon": 0.01}, 0.05, fresh),
+    "altlora, no bias correction": altlora_case(LORA | {"damping": 1e-6, "biasCorrection": False}, 0.2, moved),
+    "altlora, second moment, no bias correction": altlora_case(
+        LORA | {"damping": 0.01, "secondMoment": True, "biasCorrection": False}, 0.02, moved
+    ),
+    "lora-one, preconditioned": lora_one_case(
+        LORA | ROOT | {"startScale": "paper", "gamma": 4, "preconditioned": True, "damping": 0.01}, 0.02
+    ),
+    "adalora, counted from 0": adalora_case(
+        LORA | {"rank": 1, "initialRank": 4, "tinit": 1, "tfinal": 1, "deltaT": 1, "firstStep": 0},
+        0.05,
+        random_triplets(4, 0.3, 0.5),
+    ),
+}
 
 problem = {
     "weights": tensors(base),

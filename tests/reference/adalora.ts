@@ -38,6 +38,8 @@ export interface AdaloraOptions {
   readonly betas: readonly [number, number];
   readonly learningRate: number;
   readonly weightDecay?: number;
+  /** What the schedule calls the first step; 1 where absent. */
+  readonly firstStep?: number;
 }
 
 /** All target modules after a step. */
@@ -124,7 +126,8 @@ export function adaloraStep(
   options: AdaloraOptions,
 ): AdaloraState {
   const { orthogonality, betas: [beta1, beta2], tfinal, steps } = options;
-  const step = state.step + 1, count = 2 * state.targetModules.length;
+  const step = state.step + 1, counted = state.step + (options.firstStep ?? 1);
+  const count = 2 * state.targetModules.length;
   const total = state.targetModules.map(({ p, q }, i): Triplets => {
     const mp = gram(p, "columns"), mq = gram(q, "rows"), { p: gp, e, q: gq } = gradients[i]!;
     const factor = (m: Matrix) => norm(m) === 0 ? 0 : 2 * orthogonality / count / norm(m);
@@ -140,7 +143,7 @@ export function adaloraStep(
     };
   });
   let { averages, uncertainties, kept } = state;
-  if (step < steps - tfinal) {
+  if (counted < steps - tfinal) {
     const importances = moved.map(({ targetModule }, i) =>
       both(targetModule, total[i]!, (w, g) => Math.abs(w * g))
     );
@@ -156,7 +159,7 @@ export function adaloraStep(
   }
   let targetModules = moved.map(({ targetModule }) => targetModule);
   const rank = state.targetModules[0]!.e.columns,
-    budget = budgetAt(step, options, rank, targetModules.length);
+    budget = budgetAt(counted, options, rank, targetModules.length);
   if (budget !== null) {
     const scores = averages.flatMap((average, i) =>
       scoresOf(both(average, uncertainties[i]!, (x, y) => x * y))
