@@ -80,8 +80,8 @@ type Size = { readonly in: number; readonly out: number };
  * `scale` is 0.25 as GaLore's; published runs of APOLLO have 1. `trains` is full fine-tuning's. Epsilon is added to the
  * root of the corrected second moment, and decay comes before the step, as in PyTorch's AdamW; published code has an epsilon of 1e-6 before
  * the correction, and decay after the step. Fira's code takes `scale` times R Q out of the gradient, which is the projection
- * at scale 1 alone; here it is always the projection. And φ
- * and its limit are of corrected directions here, as in the papers, where published code corrects after the limit. APOLLO-Mini, of one number for each map, is not offered.
+ * at scale 1 alone; here it is always the projection. φ and its limit are of corrected directions, as in the papers, where published
+ * code corrects after the limit. APOLLO-Mini, of one number for each map, is not offered.
  *
  * The equivalent gradient is the projection of G with "galore", and G with the others.
  * Source: Zhao et al., arXiv 2403.03507; Chen et al. (Fira), arXiv 2410.01623; Zhu et al. (APOLLO), arXiv 2412.05270.
