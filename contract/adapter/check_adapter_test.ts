@@ -38,7 +38,7 @@ Deno.test("Every recorded run is one that is made, of every family of models and
     const [first, , last] = validation;
     assert(Math.abs(last! / first! - 1) > 0.02, `${name}: from ${first} to ${last}`);
   }
-  assert(losses.size >= 22);
+  assert(losses.size >= 31);
 });
 
 Deno.test("compareLosses() names the loss that differs, and refuses NaN and losses that are missing", () => {

@@ -11,10 +11,20 @@ import type { RunConfig } from "../../training/run.ts";
 const FEW = ["full", "lora", "dora", "lora-pro"];
 
 /**
- * Learning rates that differ from the others'. AltLoRA and AdaLoRA would hardly move anything at these; large steps
- * of all weights let roundings grow.
+ * Learning rates that differ from the others', by what a method's rate is one of. AltLoRA, AdaLoRA and some others would hardly move
+ * anything at these; large steps of all weights let roundings grow.
  */
-const RATES: Readonly<Record<string, number>> = { adalora: 0.032, altlora: 16, full: 1e-4 };
+const RATES: Readonly<Record<string, number>> = {
+  adalora: 0.032,
+  altlora: 16,
+  full: 1e-4,
+  galore: 4e-4,
+  hira: 0.01,
+  loft: 3e-4,
+  "lora-muon": 0.01,
+  "lora-xs": 4e-3,
+  miss: 1e-4,
+};
 
 /** Steps of each run. */
 const STEPS = 20;
