@@ -50,7 +50,7 @@ const styles: Readonly<Record<string, Style>> = {
   "lora-one": { color: "#661100", shape: PATHS.bar, dash: [2, 3] },
   altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
   galore: { color: "#8B2E16", shape: PATHS.arch, dash: [9, 2, 1, 2] },
-  "lora-sb": { color: "#9C6A00", shape: PATHS.steps, dash: [1, 1, 5, 1] },
+  "lora-sb": { color: "#546E7A", shape: PATHS.steps, dash: [1, 1, 5, 1] },
   "lora-xs": { color: "#2F6B6B", shape: PATHS.corners, dash: [6, 1, 1, 1] },
   hira: { color: "#3B7DD8", shape: PATHS.cut, dash: [2, 2, 7, 2] },
   miss: { color: "#7A5C00", shape: PATHS.stripes, dash: [10, 2, 3, 2] },
