@@ -191,13 +191,6 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
       says: ["## Learning rates", "optimistic, not for comparing methods"],
     },
     {
-      name: "rank",
-      args: ["--optimizers", "full,lora", "--learning-rates", "1e-3", "--ranks", "1,32", "--seeds", "0"],
-      runs: 3,
-      charts: ["score-by-rank"],
-      says: ["| Turned, inverted digits | 32 | LoRA |"],
-    },
-    {
       name: "gauge",
       args: ["--optimizers", "lora-pro", "--learning-rates", "2e-3", "--ranks", "2", "--seeds", "0"],
       runs: 3,
@@ -214,13 +207,6 @@ const ABLATIONS: readonly { name: string; args: string[]; runs: number; charts: 
       runs: 8,
       charts: ["move-of-a-by-step"],
       says: ["mode efficient", "relativeDamping 1e-6", "mode sgd", "cap 0.1"],
-    },
-    {
-      name: "alpha",
-      args: ["--optimizers", "lora-ga", "--learning-rates", "2e-3", "--ranks", "2"],
-      runs: 2,
-      charts: ["score-by-rank"],
-      says: ["Against LoRA-GA, scaling alpha/r: observed, not decided, LoRA-GA, scaling alpha/sqrt(r)"],
     },
   ];
 

@@ -22,7 +22,9 @@ function reproducible(result: RunResult): unknown {
 
 for (const task of Object.values(tasks) as Task[]) {
   for (const module of methodsFor(task.id, ["lora-pro"])) {
-    test(`train() takes ${module.id} through ${task.id}: twice the same bits, nothing left on the GPU`, async () => {
+    // Of digits each method's bits are made again where runs are interrupted: see checkpoint/resume_test.ts.
+    const twice = task.id !== "digits";
+    test(`train() takes ${module.id} through ${task.id}: ${twice ? "twice the same bits, " : ""}nothing left on the GPU`, async () => {
       const gpu = await testGpu();
       const before = gpu.memory.liveBytes;
       const config: RunConfig = {
@@ -34,7 +36,7 @@ for (const task of Object.values(tasks) as Task[]) {
       const result = await train(gpu, config);
       assertEquals(gpu.memory.liveBytes, before);
       assertEquals<unknown>(RunResult.parse(JSON.parse(JSON.stringify(result))), result);
-      assertEquals(reproducible(await train(gpu, config)), reproducible(result));
+      if (twice) assertEquals(reproducible(await train(gpu, config)), reproducible(result));
 
       assert(result.status === "done");
       const { outcome } = result;

@@ -1,13 +1,14 @@
 /**
- * @file Runs that are interrupted and go on, for tests. Run by itself, as `deno run … interrupted_runs.ts FOLDER`, it is the
- * new process in which all methods go on from the checkpoints below FOLDER; it prints what they found, by method.
+ * @file Runs that are interrupted and go on, for tests. Run by itself, as `deno run … interrupted_runs.ts FOLDER STEPS`, it is
+ * the new process in which all methods go on from the checkpoints below FOLDER, are interrupted after these steps, and go on
+ * again; it prints what they found, by method.
  */
 import { type Gpu, openGpu } from "../../gpu/gpu.ts";
 import { baseWeights } from "../../models/base_weights.ts";
 import * as optimizers from "../../optimizers/mod.ts";
 import type { Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
 import { Interrupted } from "../../training/checkpoint/interrupted.ts";
-import { toExactJson } from "../../training/checkpoint/exact_json.ts";
+import { fromExactJson, toExactJson } from "../../training/checkpoint/exact_json.ts";
 import type { TrainHooks } from "../../training/loop/progress.ts";
 import { type RunParts, runSession, type Session } from "../../training/loop/session.ts";
 import { resolveRun } from "../../training/resolve/resolve.ts";
@@ -16,9 +17,6 @@ import { withShipped } from "../../training/shipped.ts";
 
 /** All that ship. */
 export const methods = Object.values(optimizers) as unknown as readonly OptimizerModule[];
-
-/** The steps of `shortRun` that a method is interrupted after: all but the last. */
-export const INTERRUPTIONS: readonly number[] = Array.from({ length: 11 }, (_, i) => i + 1);
 
 /** Twelve steps with three windows, telemetry at four of them, four validations and a score. */
 export function shortRun({ id, defaults }: OptimizerModule, changes: Partial<RunConfig> = {}): RunConfig {
@@ -116,12 +114,47 @@ export function findings({ cost, earlierMs: _, ...found }: Session): unknown {
   return { ...found, bytes };
 }
 
+/** The first step after which runs go on in a new process. */
+const NEW_PROCESS = 8;
+
+/**
+ * Interrupts a run of each method after the given ones of its 12 steps, and lets it go on each time, from step 8 on in a new
+ * process. Returns what was found undisturbed and what was found so, by method, and what was said of each.
+ */
+export async function interruptAll(gpu: Gpu, folder: string, stops: readonly number[]): Promise<{
+  readonly wanted: Readonly<Record<string, unknown>>;
+  readonly found: Readonly<Record<string, unknown>>;
+  readonly said: ReadonlyMap<string, readonly string[]>;
+}> {
+  const wanted: Record<string, unknown> = {}, said = new Map<string, readonly string[]>();
+  for (const module of methods) {
+    const run = await prepareRun(module), sentences: string[] = [];
+    wanted[module.id] = fromExactJson(
+      toExactJson(findings(await runSession(gpu, run.config, run.parts, {}))),
+    );
+    const own = { folder: `${folder}/${module.id}`, say: (sentence: string) => sentences.push(sentence) };
+    for (const last of stops.filter((last) => last < NEW_PROCESS)) {
+      if (await session(gpu, run, { ...own, last }) !== null) {
+        throw new Error(`${module.id} was not interrupted`);
+      }
+    }
+    said.set(module.id, sentences);
+  }
+  const script = decodeURIComponent(new URL(import.meta.url).pathname);
+  const later = stops.filter((last) => last >= NEW_PROCESS).join();
+  const { code, stdout, stderr } = await new Deno.Command("deno", {
+    args: ["run", "--no-prompt", "--allow-read", `--allow-write=${folder}`, script, folder, later],
+  }).output();
+  if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+  return { wanted, found: fromExactJson(new TextDecoder().decode(stdout)) as Record<string, unknown>, said };
+}
+
 if (import.meta.main) {
-  const [folder] = Deno.args, found: Record<string, unknown> = {};
+  const [folder, stops = ""] = Deno.args, found: Record<string, unknown> = {};
   await using gpu = await openGpu();
   for (const module of methods) {
     const run = await prepareRun(module), own = { folder: `${folder}/${module.id}` };
-    for (const last of INTERRUPTIONS) if (last > 7) await session(gpu, run, { ...own, last });
+    for (const last of stops.split(",").map(Number)) await session(gpu, run, { ...own, last });
     const result = await session(gpu, run, own);
     found[module.id] = result && findings(result);
   }

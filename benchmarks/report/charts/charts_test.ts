@@ -147,6 +147,8 @@ const studies = [
   {
     name: "many methods without LoRA",
     study: await studyOf({ ...many, optimizers: many.optimizers.filter(({ id }) => id !== "lora") }),
+    // What is chosen goes by the same code as of fifteen.
+    all: true,
   },
   { name: "five tasks", study: await studyOf(overTasks, fakeDone, tenTasks) },
   { name: "sizes", study: await studyOf(growing, fakeDone, fakeRegistries) },
@@ -162,7 +164,7 @@ const ALIKE = [
   "score-by-rate",
 ];
 
-for (const { name, study } of studies) {
+for (const { name, study, all = false } of studies) {
   Deno.test(`charts of ${name} compile and draw without a word of complaint`, async () => {
     const drawn = charts.flatMap((chart) => {
       const spec = laidOut(chart, study);
@@ -179,11 +181,11 @@ for (const { name, study } of studies) {
     }
   });
 
-  Deno.test(`each panel of ${name} shows what its headings say, for all and for the first and last choice of one`, async () => {
+  Deno.test(`each panel of ${name} shows what its headings say, for all${all ? "" : " and for the first and last choice of one"}`, async () => {
     for (const chart of charts.filter(({ id }) => !ALIKE.includes(id))) {
       const drawing = chart.draw(study);
       if (!drawing) continue;
-      for (const wanted of [{}, ...choicesOfOne(study)]) {
+      for (const wanted of all ? [{}] : [{}, ...choicesOfOne(study)]) {
         const spec = layOut(drawing, choicesOf(wanted)), at = `${chart.id} ${JSON.stringify(wanted)}`;
         const passing = (drawing.rows as readonly Row[]).filter((row) => passes(row, wanted));
         if (!spec) {
