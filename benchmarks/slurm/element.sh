@@ -49,7 +49,10 @@ trap 'pass USR1' USR1
 trap 'pass TERM' TERM
 
 # Mesa's software adapter would take every core of the node.
-export LP_NUM_THREADS="${LP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"
+threads=${SLURM_CPUS_PER_TASK:-1}
+# With one core it computes in its own thread.
+[ "$threads" -gt 1 ] || threads=0
+export LP_NUM_THREADS="${LP_NUM_THREADS:-$threads}"
 say "start ${SLURM_RESTART_COUNT:-0} on $(uname -n)"
 ./run "$@" &
 worker=$!
