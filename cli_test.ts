@@ -1129,6 +1129,11 @@ test("verify makes a sample of a folder's runs again, and ends with 1 where one 
       assertStringIncludes(refused.err, `Cannot verify "${alone}": `);
       assertStringIncludes(refused.err, wanted);
     }
+    const gone = await run("verify", `${folder}/gone.html`, "--out", `${folder}/refused`);
+    assertEquals([gone.code, gone.err.trim().split("\n").at(-1)], [
+      2,
+      `Cannot verify "${folder}/gone.html": there is no such file or folder`,
+    ]);
     // Losses that somebody else stored are others.
     const store = openStore(out), { results: all } = await store.read();
     for (const result of all.values()) {

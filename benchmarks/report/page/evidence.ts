@@ -1,6 +1,6 @@
 /** @file Results that a report's page carries whole, so that a page alone can be checked: see `./run verify`. */
 import { UserError } from "../../../errors/user_error.ts";
-import { readText } from "../../../files/write_file.ts";
+import { readText, reasonOf } from "../../../files/write_file.ts";
 import type { RunResult } from "../../../training/run.ts";
 import { sampleOf } from "../against/verify.ts";
 import { parseResult, withDigest } from "../../sweep/store.ts";
@@ -45,7 +45,7 @@ export async function packEvidence({ results, ...said }: Evidence): Promise<stri
  */
 export async function readEvidence(path: string): Promise<Evidence> {
   const page = await readText(path).catch((error) => {
-    throw new UserError(`Cannot verify "${path}": ${error instanceof Error ? error.message : error}`);
+    throw new UserError(`Cannot verify "${path}": ${reasonOf(error)}`);
   });
   if (page.length > MOST_READ) {
     throw new UserError(`Cannot verify "${path}": it is too long for a report's page`);
@@ -65,8 +65,7 @@ export async function readEvidence(path: string): Promise<Evidence> {
     if (!isWhole) throw new Error("it names no runs");
     return { name, finished, results: await Promise.all(results.map(parseResult)) };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UserError(`Cannot verify "${path}": what it carries can't be used: ${why}`);
+    throw new UserError(`Cannot verify "${path}": what it carries can't be used: ${reasonOf(error)}`);
   }
 }
 
