@@ -87,6 +87,8 @@ export class Tape {
   readonly #parameters = new Map<Parameter, Var>();
   readonly #leaves = new Map<Var, Tensor>();
   readonly #gradients = new Map<Var, Held>();
+  /** Buffers of gradients that blocks have made for what lies below them. */
+  readonly #ofBlocks = new Set<GPUBuffer>();
 
   /** Gradients of the parameters in `store` are added to what it holds. */
   constructor(gpu: Gpu, store: GradientStore) {
@@ -126,13 +128,20 @@ export class Tape {
   }
 
   /**
-   * `body(inputs)`, of which only the inputs and the output stay: what lies between is freed at once, and computed again
-   * for the backward pass, block by block. Kernels round the same way each time, so gradients keep their bits.
+   * `body(inputs)`, whose tensors are freed once its backward pass is done, or at once where it has none; of them the output
+   * and the gradients of the inputs stay. A gradient that came from another block is freed by the block that it goes to.
    *
-   * `body` records on the tape that it is given and returns a tensor that it made. It may run twice, so it must be a
-   * pure function of its inputs and of parameters. Source: Chen et al., arXiv 1604.06174.
+   * With `recompute` what lies between is freed at once in any case, and computed again for the backward pass, block by
+   * block. Kernels round the same way each time, so gradients keep their bits. Source: Chen et al., arXiv 1604.06174.
+   *
+   * `body` records on the tape that it is given and returns a tensor that it made. With `recompute` it runs twice, so it must be
+   * a pure function of its inputs and of parameters.
    */
-  checkpoint<const V extends readonly Var[]>(inputs: V, body: (tape: Tape, inputs: V) => Var): Var {
+  block<const V extends readonly Var[]>(
+    inputs: V,
+    body: (tape: Tape, inputs: V) => Var,
+    { recompute = false }: { readonly recompute?: boolean } = {},
+  ): Var {
     const { gpu } = this, store = this.#store;
     const run = () => {
       const tape = new Tape(gpu, store);
@@ -140,40 +149,49 @@ export class Tape {
       // As many as there are inputs, each in its place.
       return { tape, own, output: body(tape, own as readonly Var[] as V) };
     };
-    let output: Var;
+    let first: ReturnType<typeof run> | null, held: Disposable | null = null, output: Var;
     {
-      using scope = gpu.scope("checkpointed block");
-      ({ output } = run());
+      using scope = gpu.scope("block");
+      first = run();
+      ({ output } = first);
       scope.keep(output.value);
+      if (recompute || !output.needsGradient) first = null;
+      else held = scope.hold();
     }
     const operation: Operation = {
-      name: "checkpoint",
+      name: "block",
       inputs,
       output: output.value,
       backward: (gradient, into) => {
-        using scope = gpu.scope("recomputed block");
-        const { tape, own, output } = run();
-        // Sums that later blocks began go on inside, in the order of a tape that keeps everything: the same bits.
-        const isFirst = (i: number) => inputs.indexOf(inputs[i]!) === i;
-        own.forEach((variable, i) => isFirst(i) && tape.#continue(variable, this, inputs[i]!));
-        const outside = new Set(
-          own.flatMap((variable) => tape.#gradients.get(variable)?.tensor.buffer ?? []),
-        );
-        // An input that the block only passes on has the output's own gradient; two may share one.
-        outside.add(gradient.buffer);
-        tape.backward(output, gradient);
-        own.forEach((variable, i) => {
-          const held = tape.#gradients.get(variable);
-          if (!held || !into.wanted(i)) return;
-          if (!outside.has(held.tensor.buffer)) scope.keep(held.tensor);
-          outside.add(held.tensor.buffer);
-          if (isFirst(i)) this.#gradients.set(inputs[i]!, held);
-          else into.pass(i, held.tensor);
-        });
+        {
+          using scope = gpu.scope("backward pass of a block");
+          const { tape, own, output } = first ?? run();
+          // Sums that later blocks began go on inside, in the order of a tape that keeps everything: the same bits.
+          const isFirst = (i: number) => inputs.indexOf(inputs[i]!) === i;
+          own.forEach((variable, i) => isFirst(i) && tape.#continue(variable, this, inputs[i]!));
+          const outside = new Set(
+            own.flatMap((variable) => tape.#gradients.get(variable)?.tensor.buffer ?? []),
+          );
+          // An input that the block only passes on has the output's own gradient; two may share one.
+          outside.add(gradient.buffer);
+          tape.backward(output, gradient);
+          own.forEach((variable, i) => {
+            const held = tape.#gradients.get(variable);
+            if (!held || !into.wanted(i)) return;
+            if (!outside.has(held.tensor.buffer)) this.#ofBlocks.add(scope.keep(held.tensor).buffer);
+            outside.add(held.tensor.buffer);
+            if (isFirst(i)) this.#gradients.set(inputs[i]!, held);
+            else into.pass(i, held.tensor);
+          });
+        }
+        first = null;
+        held?.[Symbol.dispose]();
+        this.#drop(variable);
       },
     };
     // The inputs may need no gradient where parameters inside do.
-    return this.#note(operation, output.needsGradient);
+    const variable = this.#note(operation, output.needsGradient);
+    return variable;
   }
 
   /** Runs backward from `output`, whose own gradient is `gradient` (of its shape). Once per tape. */
@@ -191,9 +209,19 @@ export class Tape {
     this.#operations.length = 0;
   }
 
-  /** The gradient of a variable after `backward`; null where none reached it. */
+  /** The gradient of a variable after `backward`; null where none reached it, and for what lies between two blocks. */
   gradientOf(variable: Var): Tensor | null {
     return this.#leaves.get(variable) ?? this.#gradients.get(variable)?.tensor ?? null;
+  }
+
+  /** Frees the gradient of a block's output, where another block made it and nobody else has it. */
+  #drop(output: Var): void {
+    const { tensor } = this.#gradients.get(output)!;
+    if (!this.#ofBlocks.has(tensor.buffer)) return;
+    this.#gradients.delete(output);
+    for (const { tensor: other } of this.#gradients.values()) if (other.buffer === tensor.buffer) return;
+    this.#ofBlocks.delete(tensor.buffer);
+    this.gpu.free(tensor);
   }
 
   /** Adds to the gradient of `variable` where another tape has got to with that of `theirs`. */

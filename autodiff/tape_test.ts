@@ -177,13 +177,15 @@ function twoBlocks(
   }
   return x;
 }
-const kept = (tape: Tape, x: Var, body: (tape: Tape, x: Var) => Var) => body(tape, x);
-const checkpointed = (tape: Tape, x: Var, body: (tape: Tape, x: Var) => Var) =>
-  tape.checkpoint([x], (tape, [x]) => body(tape, x!));
+type Body = (tape: Tape, x: Var) => Var;
+const kept = (tape: Tape, x: Var, body: Body) => body(tape, x);
+const inBlock = (tape: Tape, x: Var, body: Body) => tape.block([x], (tape, [x]) => body(tape, x));
+const recomputed = (tape: Tape, x: Var, body: Body) =>
+  tape.block([x], (tape, [x]) => body(tape, x), { recompute: true });
 
-Deno.test("Tape.checkpoint() gives the bits that keeping everything gives, at a lower peak, whatever is trainable", async () => {
+Deno.test("Tape.block() gives the bits that keeping everything gives, at a lower peak, whatever is trainable", async () => {
   const gpu = await testGpu();
-  using _ = gpu.scope("checkpoint");
+  using _ = gpu.scope("blocks");
   const random = createRandom(4);
   const parameters = [
     { name: "norm", value: gpu.upload(random.fork("norm").normal(17, 1), "f32", [17], "norm") },
@@ -211,36 +213,46 @@ Deno.test("Tape.checkpoint() gives the bits that keeping everything gives, at a 
           bits: await gpu.downloadAll([y.value, ...store.flats, ...found ? [found] : []]),
         };
       };
-      const all = await run(kept), again = await run(checkpointed);
-      assertEquals(again.bits, all.bits);
-      // One tensor of 130 x 17 takes 9,216 bytes. Live are both outputs and the gradients of both inputs, where wanted.
-      assertEquals(again.live, 9216 * (inputWanted ? 4 : 3));
-      assert(again.peak < all.peak, `${again.peak} of ${all.peak} bytes`);
+      const all = await run(kept), once = await run(inBlock), twice = await run(recomputed);
+      for (const found of [once, twice]) {
+        assertEquals(found.bits, all.bits);
+        // One tensor of 130 x 17 takes 9,216 bytes. Live are both outputs and the gradient of the input, where wanted.
+        assertEquals(found.live, 9216 * (inputWanted ? 3 : 2));
+      }
+      assert(once.peak < all.peak, `${once.peak} of ${all.peak} bytes`);
+      assert(twice.peak < once.peak, `${twice.peak} of ${once.peak} bytes`);
     }
   }
 });
 
-Deno.test("Tape.checkpoint() keeps nothing of a block that nothing is differentiated through", async () => {
+Deno.test("Tape.block() keeps nothing of a block that nothing is differentiated through", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("frozen block");
   const parameters = [{ name: "norm", value: gpu.zeros([17], "norm") }, {
     name: "w",
     value: gpu.zeros([17, 17], "w"),
   }];
-  const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.constant(gpu.zeros([130, 17], "x"));
-  const before = gpu.memory.liveBytes;
-  const y = twoBlocks(tape, x, parameters, checkpointed);
-  assertEquals([y.needsGradient, gpu.memory.liveBytes - before], [false, 2 * 9216]);
-  assertEquals(launchesOf(gpu, () => tape.backward(y, gpu.zeros([130, 17], "g"))), []);
+  for (const block of [inBlock, recomputed]) {
+    const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.constant(gpu.zeros([130, 17], "x"));
+    const before = gpu.memory.liveBytes;
+    const y = twoBlocks(tape, x, parameters, block);
+    assertEquals([y.needsGradient, gpu.memory.liveBytes - before], [false, 2 * 9216]);
+    assertEquals(launchesOf(gpu, () => tape.backward(y, gpu.zeros([130, 17], "g"))), []);
+  }
 });
 
-Deno.test("Tape.checkpoint() differentiates blocks of several inputs, passed on, shared and used again outside", async () => {
-  for (const block of [true, false]) {
+/** Everything on one tape, or in blocks of either kind. */
+const WAYS: readonly ({ readonly recompute: boolean } | null)[] = [null, { recompute: false }, {
+  recompute: true,
+}];
+
+Deno.test("Tape.block() differentiates blocks of several inputs, passed on, shared and used again outside", async () => {
+  for (const way of WAYS) {
     await checkGradients({
       inputs: ["a", "b"].map((label) => randomMatrix(5, 7, createRandom(6).fork(label))),
       operation: (tape, [a, b]) => {
         const body = (tape: Tape, [a, b]: readonly Var[]) => add(tape, add(tape, a!, b!), b!);
-        const sum = block ? tape.checkpoint([a!, b!], body) : body(tape, [a!, b!]);
+        const sum = way ? tape.block([a!, b!], body, way) : body(tape, [a!, b!]);
         return add(tape, add(tape, sum, activation(tape, a!, "gelu")), b!);
       },
       reference: ([a, b]) => plus(plus(a!, scale(b!, 3)), reference.gelu(a!)),
@@ -248,7 +260,7 @@ Deno.test("Tape.checkpoint() differentiates blocks of several inputs, passed on,
   }
 });
 
-Deno.test("Tape.checkpoint() adds to an input that blocks share in the order of a tape that keeps everything, in one tensor", async () => {
+Deno.test("Tape.block() adds to an input that blocks share in the order of a tape that keeps everything, in one tensor", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("shared input");
   const random = createRandom(8), blocks = 3;
@@ -256,7 +268,7 @@ Deno.test("Tape.checkpoint() adds to an input that blocks share in the order of 
     upload(gpu, randomMatrix(rows, 17, random.fork(label), 0.5), label);
   const w = { name: "w", value: draw("w", 17) }, table = { name: "table", value: draw("table", 130) };
   const x = draw("x", 130), source = draw("source", 130), g = draw("g", 130);
-  const run = async (keep: boolean, twice: boolean) => {
+  const run = async (way: typeof WAYS[number], twice: boolean) => {
     using _ = gpu.scope("run");
     const store = createGradients(gpu, [w, table]), tape = new Tape(gpu, store);
     const shared = tape.input(source), input = tape.input(x);
@@ -271,7 +283,7 @@ Deno.test("Tape.checkpoint() adds to an input that blocks share in the order of 
     let y = input;
     for (let i = 0; i < blocks; i++) {
       const inputs = [y, shared, tape.parameter(table), ...twice ? [shared] : []];
-      y = keep ? body(tape, inputs) : tape.checkpoint(inputs, body);
+      y = way ? tape.block(inputs, body, way) : body(tape, inputs);
     }
     tape.backward(y, g);
     const live = gpu.memory.liveBytes - before;
@@ -283,23 +295,26 @@ Deno.test("Tape.checkpoint() adds to an input that blocks share in the order of 
     ]);
     return { bits, live };
   };
-  const kept = await run(true, false), checkpointed = await run(false, false);
-  assertEquals(checkpointed.bits, kept.bits);
-  // The three outputs and the one gradient: x's is the output's own.
-  assertEquals(checkpointed.live, 4 * 9216);
-  // Given twice to each block, its gradient is the same but for the order of the sum.
-  const twice = await run(false, true);
-  twice.bits.forEach((found, i) => assertClose(found, kept.bits[i]!, { relative: 1e-6 }));
+  const kept = await run(null, false);
+  for (const way of WAYS.slice(1)) {
+    const inBlocks = await run(way, false);
+    assertEquals(inBlocks.bits, kept.bits);
+    // The three outputs and the one gradient: x's is the output's own.
+    assertEquals(inBlocks.live, 4 * 9216);
+    // Given twice to each block, its gradient is the same but for the order of the sum.
+    const twice = await run(way, true);
+    twice.bits.forEach((found, i) => assertClose(found, kept.bits[i]!, { relative: 1e-6 }));
+  }
 });
 
-Deno.test("Tape.checkpoint() refuses a block that makes no tensor of its own", async () => {
+Deno.test("Tape.block() refuses a block that makes no tensor of its own", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("refusal");
   const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.input(gpu.zeros([3], "x"));
   assertThrows(
-    () => tape.checkpoint([x], (_, [x]) => x!),
+    () => tape.block([x], (_, [x]) => x),
     Error,
-    'Cannot keep "x" beyond scope "checkpointed block": it was not allocated there',
+    'Cannot keep "x" beyond scope "block": it was not allocated there',
   );
 });
 

@@ -296,6 +296,11 @@ export class Gpu implements AsyncDisposable {
     return this.#pool.scope(label, category);
   }
 
+  /** Frees a tensor before its scope ends: what is recorded still reads it, nothing else may. */
+  free(tensor: Tensor<DType>): void {
+    this.#pool.free(tensor);
+  }
+
   /**
    * Notes from now on which buffers of the innermost open scope are written: what has to be saved for the program to go on
    * from here, beside what it does again. One log is open at a time.

@@ -8,6 +8,8 @@ export type Category = "weights" | "adapters" | "state" | "gradients" | "activat
 export interface Scope extends Disposable {
   /** Hands a tensor to the enclosing scope, so that it outlives this one. */
   keep<T extends Tensor<DType>>(tensor: T): T;
+  /** Hands all that it holds to the enclosing scope; what comes back frees that before the enclosing scope ends. */
+  hold(): Disposable;
 }
 
 /** Live bytes of tensors, and the most since `resetPeak`. Pooled free buffers do not count. */
@@ -140,6 +142,11 @@ export class Pool {
     const parent = this.#scopes.at(-1)!;
     const counting = this.countAs(category);
     this.#scopes.push(scope);
+    const handOver = (allocation: Allocation) => {
+      scope.allocations.delete(allocation);
+      parent.allocations.add(allocation);
+      this.#owners.set(allocation.buffer, { scope: parent, allocation });
+    };
     return {
       keep: (tensor) => {
         const owner = this.#owners.get(tensor.buffer);
@@ -148,10 +155,13 @@ export class Pool {
             `Cannot keep "${tensor.label}" beyond scope "${label}": it was not allocated there`,
           );
         }
-        scope.allocations.delete(owner.allocation);
-        parent.allocations.add(owner.allocation);
-        this.#owners.set(tensor.buffer, { scope: parent, allocation: owner.allocation });
+        handOver(owner.allocation);
         return tensor;
+      },
+      hold: () => {
+        const held = [...scope.allocations];
+        held.forEach(handOver);
+        return { [Symbol.dispose]: () => held.splice(0).reverse().forEach((one) => this.#releaseEarly(one)) };
       },
       [Symbol.dispose]: () => {
         if (this.#scopes.at(-1) !== scope) {
@@ -164,6 +174,12 @@ export class Pool {
         for (const allocation of [...scope.allocations].reverse()) this.#release(allocation);
       },
     };
+  }
+
+  /** Frees a tensor before its scope ends. */
+  free({ buffer }: Tensor<DType>): void {
+    const owner = this.#owners.get(buffer);
+    if (owner) this.#releaseEarly(owner.allocation);
   }
 
   /** Destroys all free buffers. */
@@ -180,6 +196,14 @@ export class Pool {
       usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
     });
     return { buffer, serial: this.#serial++ };
+  }
+
+  /** Nothing where the scope that it came to has ended. */
+  #releaseEarly(allocation: Allocation): void {
+    const owner = this.#owners.get(allocation.buffer);
+    if (owner?.allocation !== allocation) return;
+    owner.scope.allocations.delete(allocation);
+    this.#release(allocation);
   }
 
   #release(allocation: Allocation): void {

@@ -112,7 +112,8 @@ export interface Forward {
   /** y = x W_effᵀ + b; x is `[rows, in]`, y `[rows, out]`. */
   linear(targetModule: TargetModule, x: Var): Var;
   /**
-   * body(inputs), for a stretch of the network that may be computed again for the backward pass instead of being kept.
+   * body(inputs), for a stretch of the network whose tensors go when its backward pass is done, or that is computed again
+   * for it instead of being kept.
    * `body` uses the forward that it is given, returns a new tensor and takes nothing from outside but the inputs and
    * parameters.
    */

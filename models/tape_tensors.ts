@@ -41,8 +41,8 @@ export interface BlockTensors {
 }
 
 /**
- * The tensors that a training pass over some examples makes, all of which live until it ends unless blocks are computed
- * again. What is left out are partial sums, which kernels free at once.
+ * The tensors that a training pass over some examples makes. Those of a block live until its backward pass is done; the others,
+ * and the outputs of blocks, live until the whole pass ends. What is left out are partial sums, which kernels free at once.
  */
 export interface TapeTensors {
   /** Rows of x that go through a target module. */

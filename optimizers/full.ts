@@ -69,7 +69,7 @@ export const full: OptimizerModule<FullOptions> = defineOptimizer({
       state: adamwState(trained),
       tables: [],
       scratch: [],
-      linear: () => [],
+      linear: () => ({ forward: [], backward: [] }),
       trainsWeights: true,
       trainsAll: trains === "all",
       fullGradients: false,

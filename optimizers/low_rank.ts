@@ -137,7 +137,7 @@ export function lowRankFootprint(
     tables: [],
     scratch: [],
     // x Aᵀ and its gradient.
-    linear: () => [rank, rank],
+    linear: () => ({ forward: [rank], backward: [rank] }),
     trainsWeights: false,
     trainsAll: false,
     fullGradients: false,
@@ -372,7 +372,7 @@ export function middleFootprint(options: LowRankOptions, model: ModelShapes): Fo
       ...adamwState(middles),
     ],
     // x Aᵀ, its product with R, and the gradients of both.
-    linear: () => [rank, rank, rank, rank],
+    linear: () => ({ forward: [rank, rank], backward: [rank, rank] }),
   });
 }
 

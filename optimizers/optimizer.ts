@@ -195,11 +195,11 @@ export interface Footprint {
   readonly tables: readonly PackSizes[];
   /** What a step allocates at most, all at a time. */
   readonly scratch: readonly PackSizes[];
-  /**
-   * Tensors that `linear` leaves on the tape at a target module beside y and the gradient of x, forward and backward: numbers a
-   * row of x.
-   */
-  linear(targetModule: { readonly in: number; readonly out: number }): PackSizes;
+  /** Tensors that `linear` leaves on the tape at a target module beside y and the gradient of x: numbers a row of x. */
+  linear(targetModule: { readonly in: number; readonly out: number }): {
+    readonly forward: PackSizes;
+    readonly backward: PackSizes;
+  };
   /** True where the weights of target modules are trained, and so can't be kept in 16-bit floats. */
   readonly trainsWeights: boolean;
   /** True where parameters below the first adapted map are trained. */

@@ -105,7 +105,10 @@ function footprint(options: DoraOptions, model: ModelShapes) {
     trained: [...trained, ...magnitudes, ...model.head],
     state: adamwState([...trained, ...magnitudes]),
     tables: [magnitudes],
-    linear: (targetModule) => [...linear(targetModule), targetModule.out, targetModule.out],
+    linear(targetModule) {
+      const { forward, backward } = linear(targetModule), { out } = targetModule;
+      return { forward: [...forward, out], backward: [...backward, out] };
+    },
   });
 }
 

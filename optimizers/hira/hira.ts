@@ -86,7 +86,7 @@ function footprint(options: HiraOptions, model: ModelShapes): Footprint {
   const room = [Math.max(...weights)];
   return lowRankFootprint(asLowRank(options), model, {
     tables: [weights, room, room, room],
-    linear: () => [],
+    linear: () => ({ forward: [], backward: [] }),
   });
 }
 

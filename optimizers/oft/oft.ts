@@ -112,7 +112,7 @@ export const oft: OptimizerModule<OftOptions> = defineOptimizer({
       tables: [rotations, [Math.max(...rotations)]],
       scratch: [],
       // What is turned, and its gradient.
-      linear: (targetModule) => [targetModule.in, targetModule.in],
+      linear: (targetModule) => ({ forward: [targetModule.in], backward: [targetModule.in] }),
       trainsWeights: false,
       trainsAll: false,
       fullGradients: false,

@@ -128,7 +128,7 @@ export const shira: OptimizerModule<ShiraOptions> = defineOptimizer({
         { in: columns, out },
       ) => [columns * out]),
       scratch: [],
-      linear: () => [],
+      linear: () => ({ forward: [], backward: [] }),
       trainsWeights: false,
       trainsAll: false,
       fullGradients: false,

@@ -50,14 +50,15 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const targetModulesIn = (block: number) =>
     targetModules.filter(({ name }) => model.memory.blockOf(name) === block);
   const checkpointing = config.memory?.checkpointing === "blocks";
-  const passOf = (trainsBelow: boolean, linear: Footprint["linear"]) =>
+  const passOf = (trainsBelow: boolean, linear: Footprint["linear"] | null) =>
     passBytes(
       tape,
       { trainsBelow, trains: (block) => targetModulesIn(block).length > 0, checkpointing },
-      (block) =>
+      (block, pass) =>
         keptBytes(
           targetModulesIn(block).flatMap((targetModule) =>
-            linear(targetModule).map((numbers) => [1, numbers * tape.rows(targetModule.name)] as const)
+            (linear?.(targetModule)[pass] ?? [])
+              .map((numbers) => [1, numbers * tape.rows(targetModule.name)] as const)
           ),
         ),
     );
@@ -81,7 +82,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
     ? {
       gradients: packBytes(targetModules.map((targetModule) => targetModule.in * targetModule.out)) +
         packBytes([1]),
-      activations: passOf(false, () => []),
+      activations: passOf(false, null),
     }
     : { gradients: 0, activations: 0 };
   return {
@@ -110,11 +111,11 @@ interface Trained {
   readonly checkpointing: boolean;
 }
 
-/** Most bytes of a forward and a backward pass. `own` are those that the method adds to a block. */
+/** Most bytes of a forward and a backward pass. `own` are those that the method adds to a block's pass. */
 function passBytes(
   tape: TapeTensors,
   { trainsBelow, trains, checkpointing }: Trained,
-  own: (block: number) => number,
+  own: (block: number, pass: "forward" | "backward") => number,
 ): number {
   const { blocks, between } = tape;
   // Blocks come in the order of the forward pass: those that one reads are decided before it.
@@ -133,27 +134,36 @@ function passBytes(
     const { backward, inputGradient, source } = blocks[block]!;
     const unwanted = wantsInput(block) ? 0 : keptBytes(inputGradient);
     const onlySource = source && !trains(block) && !wantsInput(block);
-    return keptBytes(backward) - unwanted - (onlySource ? keptBytes(source.before) : 0);
+    return keptBytes(backward) + own(block, "backward") - unwanted -
+      (onlySource ? keptBytes(source.before) : 0);
   };
-  const places = [...blocks.keys()], streamOf = (block: number) => keptBytes([[1, blocks[block]!.stream]]);
+  const streamOf = (block: number) => keptBytes([[1, blocks[block]!.stream]]);
   const { part, backward: afterLoss } = tape.loss ?? { part: [], backward: [] };
-  const around = keptBytes(tape.around), partOfLogits = keptBytes(part);
+  const around = keptBytes(tape.around);
   const behind = keptBytes(afterLoss) +
     (between && differentiated[between.block] ? keptBytes(between.backward) : 0) +
     (trainsBelow ? keptBytes(tape.shared ?? []) : 0);
-  const below = trainsBelow ? keptBytes(tape.below) : 0;
-  const forwardOf = (block: number) => keptBytes(blocks[block]!.forward) + own(block);
-  if (!checkpointing) {
-    return around + sum(places, forwardOf) +
-      Math.max(partOfLogits, behind + below + sum(places, backwardOf));
+  const forwardOf = (block: number) => keptBytes(blocks[block]!.forward) + own(block, "forward");
+  // What a block leaves for its backward pass: all, or its output where it has none or is computed again.
+  const leftBy = (block: number) =>
+    checkpointing || !differentiated[block] ? streamOf(block) : forwardOf(block);
+  let left = 0, most = 0;
+  for (const block of blocks.keys()) {
+    most = Math.max(most, left + forwardOf(block));
+    left += leftBy(block);
   }
-  // When a block is computed again, the outputs of all blocks are there, and the gradients of the outputs above it.
-  const outputs = sum(places, streamOf);
-  const gradientsFrom = (first: number) => sum(places.slice(first).filter(wantsInput), streamOf);
-  const again = places.filter((block) => differentiated[block]).map((block) =>
-    gradientsFrom(block + 1) + forwardOf(block) + backwardOf(block)
-  );
-  return around + outputs + Math.max(partOfLogits, behind + Math.max(...again, gradientsFrom(0) + below));
+  most = Math.max(most, left + keptBytes(part));
+  // From the top down; a block gives back what its forward pass left but its output.
+  for (const block of [...blocks.keys()].reverse()) {
+    if (!differentiated[block]) continue;
+    const isRead = blocks.some(({ input }, above) => input === block && wantsInput(above));
+    const given = isRead ? streamOf(block) : 0;
+    const formed = checkpointing ? forwardOf(block) : 0;
+    most = Math.max(most, left + behind + given + formed + backwardOf(block));
+    left += streamOf(block) - leftBy(block);
+  }
+  const lowest = wantsInput(0) ? streamOf(0) : 0;
+  return around + Math.max(most, left + behind + lowest + (trainsBelow ? keptBytes(tape.below) : 0));
 }
 
 /** Bytes of a vocabulary's tables, embedding and output map, that are kept in a precision. */

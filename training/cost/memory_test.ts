@@ -400,7 +400,7 @@ async function costOf(changes: Partial<RunConfig>): Promise<Omit<Cost, "totalMs"
 }
 
 for (const [family, changes] of [["vision", {}], ["a decoder", decoder]] as const) {
-  Deno.test(`LoRA's peak on ${family} is below full fine-tuning's by the moments and gradients that it does not have`, async () => {
+  Deno.test(`LoRA's peak on ${family} is below full fine-tuning's by the moments and gradients that it does not have, less what it has instead`, async () => {
     for (const memory of [{}, { memory: { checkpointing: "blocks" } as const }]) {
       const all = await costOf({ ...changes, ...memory, optimizer: method("full", {}) });
       for (const rank of [1, 2, 4, 8]) {
@@ -410,8 +410,6 @@ for (const [family, changes] of [["vision", {}], ["a decoder", decoder]] as cons
         // What LoRA has instead: the factors, and x Aᵀ with its gradient at each target module.
         const instead = of(lora, "adapters") + Math.max(0, of(lora, "activations") - of(all, "activations"));
         assertGreaterOrEqual(all.peakBytes! - lora.peakBytes!, missing - instead);
-        // At a rank that is small beside the width of 64, full fine-tuning's gradient of the embeddings makes up for it.
-        if (rank <= 2) assertGreaterOrEqual(all.peakBytes! - lora.peakBytes!, missing);
       }
     }
   });

@@ -10,25 +10,27 @@ import type { MemoryOptions } from "../run.ts";
 /** How a tape's linear maps are computed. */
 export type ForwardOf = (tape: Tape) => Forward;
 
-/** x W_effᵀ + b, with the product formed by `product`; blocks are computed once and kept. */
-function forwardWith(tape: Tape, product: (targetModule: TargetModule, x: Var) => Var): Forward {
-  const forward: Forward = {
+/** The product of x with what a target module's weight is at the moment, transposed. */
+type Product = (tape: Tape, targetModule: TargetModule, x: Var) => Var;
+
+const withOwnWeight: Product = (tape, { weight }, x) =>
+  matmul(tape, x, tape.parameter(weight), { transposeB: true });
+
+/** x W_effᵀ + b, with the product formed by `product`. */
+function forwardWith(tape: Tape, product: Product): Forward {
+  return {
     tape,
     linear(targetModule, x) {
-      const y = product(targetModule, x);
+      const y = product(tape, targetModule, x);
       return targetModule.bias ? addRow(tape, y, tape.parameter(targetModule.bias)) : y;
     },
-    block: (inputs, body) => body(forward, inputs),
+    block: (inputs, body) => tape.block(inputs, (tape, inputs) => body(forwardWith(tape, product), inputs)),
   };
-  return forward;
 }
 
 /** The model's own weights. */
 export function plainForward(tape: Tape): Forward {
-  return forwardWith(
-    tape,
-    (targetModule, x) => matmul(tape, x, tape.parameter(targetModule.weight), { transposeB: true }),
-  );
+  return forwardWith(tape, withOwnWeight);
 }
 
 /** The method's linear maps at its target modules, the model's own elsewhere. */
@@ -37,30 +39,31 @@ export function adaptedForward(
   optimizer: Optimizer,
   targetModules: ReadonlySet<TargetModule>,
 ): Forward {
-  const plain = (targetModule: TargetModule, x: Var) =>
-    matmul(tape, x, tape.parameter(targetModule.weight), { transposeB: true });
   return forwardWith(
     tape,
-    (targetModule, x) =>
-      targetModules.has(targetModule) ? optimizer.linear(tape, targetModule, x) : plain(targetModule, x),
+    (tape, targetModule, x) =>
+      targetModules.has(targetModule)
+        ? optimizer.linear(tape, targetModule, x)
+        : withOwnWeight(tape, targetModule, x),
   );
 }
 
 /** Weights that were merged once, for evaluation: as fast for every method. */
 export function mergedForward(tape: Tape, weights: ReadonlyMap<TargetModule, Tensor>): Forward {
-  return forwardWith(tape, (targetModule, x) => {
+  return forwardWith(tape, (tape, targetModule, x) => {
     const weight = weights.get(targetModule);
-    return matmul(tape, x, weight ? tape.constant(weight) : tape.parameter(targetModule.weight), {
-      transposeB: true,
-    });
+    return weight
+      ? matmul(tape, x, tape.constant(weight), { transposeB: true })
+      : withOwnWeight(tape, targetModule, x);
   });
 }
 
-/** The same, but of each block only input and output are kept: see `Tape.checkpoint`. */
+/** The same, but of each block only input and output are kept, and the rest computed again: see `Tape.block`. */
 export function checkpointedForward(inner: ForwardOf): ForwardOf {
   return (tape) => ({
     ...inner(tape),
-    block: (inputs, body) => tape.checkpoint(inputs, (tape, inputs) => body(inner(tape), inputs)),
+    block: (inputs, body) =>
+      tape.block(inputs, (tape, inputs) => body(inner(tape), inputs), { recompute: true }),
   });
 }
 

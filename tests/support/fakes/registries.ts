@@ -144,7 +144,7 @@ function method(
         state: [trained, trained],
         tables: [],
         scratch: [],
-        linear: () => [],
+        linear: () => ({ forward: [], backward: [] }),
         trainsWeights: defaults["rank"] === undefined,
         trainsAll: true,
         fullGradients: false,
