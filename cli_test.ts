@@ -389,14 +389,16 @@ test("memory tells what a model takes under each choice, and refuses what there 
     const { code, out } = await run("memory", "llama-3-2-1b", "--ranks", "8", "--optimizers", "lora,full");
     assertEquals(code, 0);
     const lines = out.split("\n");
-    assertEquals(lines.slice(1, 6).map((line) => line.split(/ {2,}/)[0]), [
+    assertEquals(lines.slice(1, 8).map((line) => line.split(/ {2,}/)[0]), [
       "method",
       "lora, rank 8",
       "lora, rank 8, again",
+      "lora, rank 8, again, f16",
       "full",
       "full, again",
+      "full, again, f16",
     ]);
-    assertEquals(lines[5]!.split(/ {2,}/).slice(2), ["—", "—", "—"]);
+    assertEquals(lines[7]!.split(/ {2,}/).slice(2), ["—", "—", "—"]);
     const { models: [{ choices }] } = JSON.parse(
       (await run("memory", "llama-3-2-1b", "--ranks", "8", "--json")).out,
     );

@@ -1,7 +1,7 @@
 /** @file Reverse mode over kernels: one forward pass is recorded and run backward once. */
 import type { Gpu } from "../gpu/gpu.ts";
 import { elementCount, type LowPrecision, type Tensor } from "../gpu/tensor.ts";
-import { accumulate, add } from "../kernels/mod.ts";
+import { accumulate, add, toFloat, toHalf } from "../kernels/mod.ts";
 
 /** A named tensor that outlives a step. Its identity is the object; its value changes in place. */
 export interface Parameter {
@@ -72,6 +72,12 @@ export interface GradientStore extends Gradients {
   clear(): void;
 }
 
+/**
+ * What of a block stays for its backward pass: "all" that its forward pass made; its "inputs", from which the rest is computed
+ * again; or "inputs-f16", the same where those that other blocks made are kept as 16-bit floats.
+ */
+export type KeptOfBlock = "all" | "inputs" | "inputs-f16";
+
 interface Held {
   tensor: Tensor;
   /** False while another variable may hold the same tensor: it must be copied before it is added to. */
@@ -87,6 +93,7 @@ export class Tape {
   readonly #parameters = new Map<Parameter, Var>();
   readonly #leaves = new Map<Var, Tensor>();
   readonly #gradients = new Map<Var, Held>();
+  readonly #outputsOfBlocks = new Set<Var>();
   /** Buffers of gradients that blocks have made for what lies below them. */
   readonly #ofBlocks = new Set<GPUBuffer>();
 
@@ -131,21 +138,27 @@ export class Tape {
    * `body(inputs)`, whose tensors are freed once its backward pass is done, or at once where it has none; of them the output
    * and the gradients of the inputs stay. A gradient that came from another block is freed by the block that it goes to.
    *
-   * With `recompute` what lies between is freed at once in any case, and computed again for the backward pass, block by
+   * With `keep` "inputs" what lies between is freed at once in any case, and computed again for the backward pass, block by
    * block. Kernels round the same way each time, so gradients keep their bits. Source: Chen et al., arXiv 1604.06174.
+   * With "inputs-f16" a block's output is rounded when the next block takes it in, and nothing else may read it then: both
+   * passes compute with the rounded numbers, in 32 bits. Magnitudes of 65,520 and more become infinite.
    *
-   * `body` records on the tape that it is given and returns a tensor that it made. With `recompute` it runs twice, so it must be
+   * `body` records on the tape that it is given and returns a tensor that it made. But with "all" it runs twice, so it must be
    * a pure function of its inputs and of parameters.
    */
   block<const V extends readonly Var[]>(
     inputs: V,
     body: (tape: Tape, inputs: V) => Var,
-    { recompute = false }: { readonly recompute?: boolean } = {},
+    { keep = "all" }: { readonly keep?: KeptOfBlock } = {},
   ): Var {
     const { gpu } = this, store = this.#store;
+    const rounded = inputs.map((input) => keep === "inputs-f16" ? this.#roundedOutput(input) : null);
     const run = () => {
       const tape = new Tape(gpu, store);
-      const own = inputs.map(({ value, needsGradient }): Var => ({ value, needsGradient }));
+      const own = inputs.map(({ value, needsGradient }, i): Var => {
+        const half = rounded[i];
+        return { value: half ? toFloat(gpu, half) : value, needsGradient };
+      });
       // As many as there are inputs, each in its place.
       return { tape, own, output: body(tape, own as readonly Var[] as V) };
     };
@@ -155,7 +168,7 @@ export class Tape {
       first = run();
       ({ output } = first);
       scope.keep(output.value);
-      if (recompute || !output.needsGradient) first = null;
+      if (keep !== "all" || !output.needsGradient) first = null;
       else held = scope.hold();
     }
     const operation: Operation = {
@@ -191,6 +204,7 @@ export class Tape {
     };
     // The inputs may need no gradient where parameters inside do.
     const variable = this.#note(operation, output.needsGradient);
+    this.#outputsOfBlocks.add(variable);
     return variable;
   }
 
@@ -212,6 +226,14 @@ export class Tape {
   /** The gradient of a variable after `backward`; null where none reached it, and for what lies between two blocks. */
   gradientOf(variable: Var): Tensor | null {
     return this.#leaves.get(variable) ?? this.#gradients.get(variable)?.tensor ?? null;
+  }
+
+  /** A block's output in 16 bits, in whose place it is kept from now on; null for other variables. */
+  #roundedOutput(variable: Var): Tensor<"f16"> | null {
+    if (!this.#outputsOfBlocks.has(variable)) return null;
+    const half = toHalf(this.gpu, variable.value);
+    this.gpu.free(variable.value);
+    return half;
   }
 
   /** Frees the gradient of a block's output, where another block made it and nobody else has it. */

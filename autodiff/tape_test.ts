@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Gpu, Kernel, KernelSpec, Launch, Tensor } from "../gpu/mod.ts";
+import { toFloat, toHalf } from "../kernels/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/support/assert_close.ts";
 import { checkGradients } from "../tests/support/gradient_check.ts";
@@ -181,7 +182,7 @@ type Body = (tape: Tape, x: Var) => Var;
 const kept = (tape: Tape, x: Var, body: Body) => body(tape, x);
 const inBlock = (tape: Tape, x: Var, body: Body) => tape.block([x], (tape, [x]) => body(tape, x));
 const recomputed = (tape: Tape, x: Var, body: Body) =>
-  tape.block([x], (tape, [x]) => body(tape, x), { recompute: true });
+  tape.block([x], (tape, [x]) => body(tape, x), { keep: "inputs" });
 
 Deno.test("Tape.block() gives the bits that keeping everything gives, at a lower peak, whatever is trainable", async () => {
   const gpu = await testGpu();
@@ -225,6 +226,46 @@ Deno.test("Tape.block() gives the bits that keeping everything gives, at a lower
   }
 });
 
+/** x as it is after a round trip through 16 bits; its gradient is the output's. */
+function rounded(tape: Tape, x: Var): Var {
+  const output = toFloat(tape.gpu, toHalf(tape.gpu, x.value));
+  return tape.record({
+    ...{ name: "rounded", inputs: [x], output },
+    backward: (gradient, inputs) => inputs.pass(0, gradient),
+  });
+}
+
+Deno.test("Tape.block() with inputs in 16 bits gives the bits of rounding what a block hands to the next, in half the memory", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("rounded blocks");
+  const random = createRandom(4);
+  const parameters = [
+    { name: "norm", value: gpu.upload(random.fork("norm").normal(17, 1), "f32", [17], "norm") },
+    { name: "w", value: upload(gpu, randomMatrix(17, 17, random.fork("w"), 0.3), "w") },
+  ];
+  const x = upload(gpu, randomMatrix(130, 17, random.fork("x")), "x");
+  const gradient = upload(gpu, randomMatrix(130, 17, random.fork("g")), "g");
+  const run = async (block: typeof kept) => {
+    using _ = gpu.scope("run");
+    const store = createGradients(gpu, parameters), tape = new Tape(gpu, store);
+    const before = gpu.memory.liveBytes, input = tape.input(x);
+    const y = twoBlocks(tape, input, parameters, block);
+    const forward = gpu.memory.liveBytes - before;
+    tape.backward(y, gradient);
+    const bits = await gpu.downloadAll([y.value, ...store.flats, tape.gradientOf(input)!]);
+    return { bits, forward, backward: gpu.memory.liveBytes - before };
+  };
+  let blocks = 0;
+  const whole = await run((tape, x, body) => body(tape, blocks++ === 1 ? rounded(tape, x) : x));
+  const halved = await run((tape, x, body) =>
+    tape.block([x], (tape, [x]) => body(tape, x), { keep: "inputs-f16" })
+  );
+  assertEquals(halved.bits, whole.bits);
+  assert(halved.bits.some((values) => values.some((value) => value !== 0)));
+  // The first block's output in 16 bits, the second's in 32; then the input's gradient too.
+  assertEquals([halved.forward, halved.backward], [4608 + 9216, 4608 + 2 * 9216]);
+});
+
 Deno.test("Tape.block() keeps nothing of a block that nothing is differentiated through", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("frozen block");
@@ -242,9 +283,7 @@ Deno.test("Tape.block() keeps nothing of a block that nothing is differentiated 
 });
 
 /** Everything on one tape, or in blocks of either kind. */
-const WAYS: readonly ({ readonly recompute: boolean } | null)[] = [null, { recompute: false }, {
-  recompute: true,
-}];
+const WAYS = [null, { keep: "all" }, { keep: "inputs" }] as const;
 
 Deno.test("Tape.block() differentiates blocks of several inputs, passed on, shared and used again outside", async () => {
   for (const way of WAYS) {

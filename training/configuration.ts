@@ -515,7 +515,7 @@ function completeMemory(
     ...frozenWeights !== "f32" && { frozenWeights },
     ...frozenEmbeddings !== "f32" && { frozenEmbeddings },
     ...loftq > 0 && { loftq },
-    ...checkpointing === "blocks" && { checkpointing },
+    ...checkpointing && checkpointing !== "none" && { checkpointing },
   };
   return Object.keys(chosen).length > 0 ? chosen : undefined;
 }

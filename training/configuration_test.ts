@@ -236,7 +236,7 @@ Deno.test("completeConfig() drops memory options that change nothing, so that th
   );
   refused(
     { memory: { checkpointing: "layers" } },
-    'field "memory.checkpointing" is "layers", one of "none", "blocks" is needed',
+    'field "memory.checkpointing" is "layers", one of "none", "blocks", "blocks-f16" is needed',
   );
   refused(
     { memory: { f16: true } },

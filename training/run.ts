@@ -33,8 +33,11 @@ export interface MemoryOptions {
    * the method's own start. See optimizers/loftq.ts.
    */
   readonly loftq?: number;
-  /** "blocks" keeps the input of each block and computes the rest of it again for the backward pass. */
-  readonly checkpointing?: "none" | "blocks";
+  /**
+   * "blocks" keeps the input of each block and computes the rest of it again for the backward pass; "blocks-f16" keeps those
+   * that other blocks made as 16-bit floats.
+   */
+  readonly checkpointing?: "none" | "blocks" | "blocks-f16";
 }
 
 /** The file of the user's that a method, a task or a model is from. */

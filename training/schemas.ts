@@ -89,7 +89,7 @@ export const MemoryOptions = z.strictObject({
   frozenWeights: z.enum(["f32", ...LOW_PRECISIONS]).exactOptional(),
   frozenEmbeddings: z.enum(["f32", ...LOW_PRECISIONS]).exactOptional(),
   loftq: z.int().min(0).max(100).exactOptional(),
-  checkpointing: z.enum(["none", "blocks"]).exactOptional(),
+  checkpointing: z.enum(["none", "blocks", "blocks-f16"]).exactOptional(),
 });
 /** See run.ts. */
 export type MemoryOptions = run.MemoryOptions;

@@ -193,11 +193,8 @@ const bench = {
       ),
       checkpointing: text(
         "WHAT",
-        "blocks: compute activations again for the backward pass; none: keep them",
-        [
-          "none",
-          "blocks",
-        ],
+        "blocks: compute activations again for the backward pass; blocks-f16: the same from inputs in 16 bits; none: keep them",
+        ["none", "blocks", "blocks-f16"],
       ),
       rates: path("DIR", "at the rates that a tuning sweep, such as tune, chose into DIR"),
     }),
@@ -381,7 +378,7 @@ export const commands = {
     summary: "tell what training a model takes, and which card holds it",
     details:
       "By formula, before any weight is there. Beside each method: frozen weights in 32, 16, 8.5 and 4.13 bits, with all " +
-      "activations kept and with blocks computed again. Runs nothing.",
+      "activations kept, with blocks computed again, and with their inputs in 16 bits. Runs nothing.",
     options: {
       optimizers: list("A,B", "these methods; lora,lora-pro where none is named", "optimizer"),
       ranks: list("N,N", "at these ranks; 8,64 where none is given"),

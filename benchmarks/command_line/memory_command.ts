@@ -91,14 +91,16 @@ export async function memoryCommand(args: string[], deps: CommandDeps): Promise<
       CARDS.join(", ")
     } GB that holds it with a tenth to spare. f32 to nf4: what ` +
       'frozen weights are kept in ("memory": {"frozenWeights": …}). "again": blocks are computed again for the backward ' +
-      'pass ("checkpointing": "blocks"). Validation, scoring and measurements may take more',
+      'pass ("checkpointing": "blocks"). "again, f16": from inputs kept in 16 bits ("blocks-f16"). Validation, scoring and measurements may take more',
   );
   return 0;
 }
 
+const AGAIN = { none: "", blocks: ", again", "blocks-f16": ", again, f16" };
+
 function describe(choices: readonly MemoryChoices[], { columns, style }: CommandDeps): string[] {
   const rows = choices.map(({ method, rank, checkpointing, peakBytes }) => [
-    `${method}${rank === null ? "" : `, rank ${rank}`}${checkpointing === "blocks" ? ", again" : ""}`,
+    `${method}${rank === null ? "" : `, rank ${rank}`}${AGAIN[checkpointing]}`,
     ...PRECISIONS.map((one) => cell(peakBytes[one])),
   ]);
   return toColumns(["method", ...PRECISIONS], rows, columns, style);

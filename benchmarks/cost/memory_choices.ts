@@ -48,7 +48,7 @@ export function memoryChoices(
 ): MemoryChoices[] {
   const shaped = { ...model, ...model.ofLengths(lengths) };
   return methods.flatMap(({ module, options }) =>
-    (["none", "blocks"] as const).map((checkpointing) => {
+    (["none", "blocks", "blocks-f16"] as const).map((checkpointing) => {
       const peakOf = (frozenWeights: typeof PRECISIONS[number]) => {
         const config = {
           ...{

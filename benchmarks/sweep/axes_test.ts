@@ -47,7 +47,7 @@ const TWO: Readonly<Record<string, readonly AxisValue[]>> = {
   frozenEmbeddings: ["f32"],
   // More of them need quantized weights: see configuration_test.ts.
   loftq: [0],
-  checkpointing: ["none", "blocks"],
+  checkpointing: ["none", "blocks-f16"],
 };
 
 Deno.test("a sweep varies any field of a config by its name, and no field is without a test", () => {

@@ -15,7 +15,7 @@ import type { Kept, TapeTensors } from "../../models/tape_tensors.ts";
 import type { Footprint, PackSizes } from "../../optimizers/optimizer.ts";
 import { allOptions, type KnownModel, type KnownOptimizer, matchTargetModules } from "../configuration.ts";
 import { alsoTrained } from "../also_trained.ts";
-import type { RunConfig } from "../run.ts";
+import type { MemoryOptions, RunConfig } from "../run.ts";
 
 /** Bytes as `Cost` has them: of live tensors while attaching and training. */
 export interface PredictedMemory {
@@ -49,7 +49,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const tape = model.memory.tape(Math.ceil(config.batchSize / config.accumulate));
   const targetModulesIn = (block: number) =>
     targetModules.filter(({ name }) => model.memory.blockOf(name) === block);
-  const checkpointing = config.memory?.checkpointing === "blocks";
+  const { checkpointing = "none" } = config.memory ?? {};
   const passOf = (trainsBelow: boolean, linear: Footprint["linear"] | null) =>
     passBytes(
       tape,
@@ -108,7 +108,7 @@ interface Trained {
   readonly trainsBelow: boolean;
   /** Whether something of a block is trained. */
   trains(block: number): boolean;
-  readonly checkpointing: boolean;
+  readonly checkpointing: NonNullable<MemoryOptions["checkpointing"]>;
 }
 
 /** Most bytes of a forward and a backward pass. `own` are those that the method adds to a block's pass. */
@@ -144,23 +144,33 @@ function passBytes(
     (between && differentiated[between.block] ? keptBytes(between.backward) : 0) +
     (trainsBelow ? keptBytes(tape.shared ?? []) : 0);
   const forwardOf = (block: number) => keptBytes(blocks[block]!.forward) + own(block, "forward");
+  const again = checkpointing !== "none", rounds = checkpointing === "blocks-f16";
+  const isRead = (block: number) => blocks.some(({ input }) => input === block);
   // What a block leaves for its backward pass: all, or its output where it has none or is computed again.
-  const leftBy = (block: number) =>
-    checkpointing || !differentiated[block] ? streamOf(block) : forwardOf(block);
+  const leftBy = (block: number) => {
+    if (!again && differentiated[block]) return forwardOf(block);
+    return rounds && isRead(block) ? keptBytes([[1, blocks[block]!.stream / 2]]) : streamOf(block);
+  };
+  // In 32 bits, while the block that reads it is computed.
+  const readBy = (block: number) => {
+    const { input } = blocks[block]!;
+    return rounds && input !== null ? streamOf(input) : 0;
+  };
   let left = 0, most = 0;
   for (const block of blocks.keys()) {
-    most = Math.max(most, left + forwardOf(block));
+    most = Math.max(most, left + readBy(block) + forwardOf(block));
     left += leftBy(block);
   }
   most = Math.max(most, left + keptBytes(part));
   // From the top down; a block gives back what its forward pass left but its output.
   for (const block of [...blocks.keys()].reverse()) {
     if (!differentiated[block]) continue;
-    const isRead = blocks.some(({ input }, above) => input === block && wantsInput(above));
-    const given = isRead ? streamOf(block) : 0;
-    const formed = checkpointing ? forwardOf(block) : 0;
+    const given = blocks.some(({ input }, above) => input === block && wantsInput(above))
+      ? streamOf(block)
+      : 0;
+    const formed = again ? readBy(block) + forwardOf(block) : 0;
     most = Math.max(most, left + behind + given + formed + backwardOf(block));
-    left += streamOf(block) - leftBy(block);
+    if (!again) left += streamOf(block) - leftBy(block);
   }
   const lowest = wantsInput(0) ? streamOf(0) : 0;
   return around + Math.max(most, left + behind + lowest + (trainsBelow ? keptBytes(tape.below) : 0));

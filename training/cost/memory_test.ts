@@ -275,6 +275,17 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     accumulate: 2,
     memory: { checkpointing: "blocks" },
   },
+  "lora on vision, checkpointed in 16 bits": { memory: { checkpointing: "blocks-f16" } },
+  "full on an encoder-decoder, checkpointed in 16 bits": {
+    ...encoderDecoder,
+    optimizer: full,
+    memory: { checkpointing: "blocks-f16" },
+  },
+  "lora on the upper blocks of a deep vision transformer, checkpointed in 16 bits": {
+    model: { id: "vit-tiny", width: 32, layers: 7 },
+    targetModules: ["layers.5.*", "layers.6.*"],
+    memory: { checkpointing: "blocks-f16" },
+  },
   "lora-ga, checkpointed, on vision": {
     optimizer: method("lora-ga", { rank: 2, gradientBatches: 1 }),
     memory: { checkpointing: "blocks" },

@@ -1,6 +1,6 @@
 /** @file The ways a model's linear maps are computed: as they are, adapted by a method, merged, or watched. */
 import { addRow, matmul } from "../../autodiff/mod.ts";
-import { isLowPrecision, type Tape, type Var } from "../../autodiff/tape.ts";
+import { isLowPrecision, type KeptOfBlock, type Tape, type Var } from "../../autodiff/tape.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { matmul as product } from "../../kernels/mod.ts";
 import type { Forward, TargetModule } from "../../models/model.ts";
@@ -58,18 +58,20 @@ export function mergedForward(tape: Tape, weights: ReadonlyMap<TargetModule, Ten
   });
 }
 
-/** The same, but of each block only input and output are kept, and the rest computed again: see `Tape.block`. */
-export function checkpointedForward(inner: ForwardOf): ForwardOf {
+/** The same, but of each block only inputs are kept, and the rest is computed again: see `Tape.block`. */
+export function checkpointedForward(inner: ForwardOf, keep: KeptOfBlock = "inputs"): ForwardOf {
   return (tape) => ({
     ...inner(tape),
-    block: (inputs, body) =>
-      tape.block(inputs, (tape, inputs) => body(inner(tape), inputs), { recompute: true }),
+    block: (inputs, body) => tape.block(inputs, (tape, inputs) => body(inner(tape), inputs), { keep }),
   });
 }
 
+const KEPT = { blocks: "inputs", "blocks-f16": "inputs-f16" } as const;
+
 /** The same under a run's memory options. */
 export function withMemory(inner: ForwardOf, memory: MemoryOptions | undefined): ForwardOf {
-  return memory?.checkpointing === "blocks" ? checkpointedForward(inner) : inner;
+  const { checkpointing = "none" } = memory ?? {};
+  return checkpointing === "none" ? inner : checkpointedForward(inner, KEPT[checkpointing]);
 }
 
 /**

@@ -89,7 +89,7 @@ export function toPeft(run: DoneRun, registries: Registries, dataTitle: string):
         max_steps: config.steps,
         eval_steps: Math.min(config.validateEvery, config.steps),
         compile: false,
-        use_gc: config.memory?.checkpointing === "blocks",
+        use_gc: (config.memory?.checkpointing ?? "none") !== "none",
         query_template: "{query}",
         seed: config.seed,
         grad_norm_clip: config.clip,
