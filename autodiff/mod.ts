@@ -52,6 +52,7 @@ export {
   type GradientStore,
   type InputGradients,
   isLowPrecision,
+  type KeptOfBlock,
   type LowPrecisionParameter,
   type Operation,
   type Parameter,
