@@ -406,6 +406,7 @@ export function textClassifier(given: EntryOf<TextClassifierConfig>): ModelEntry
     tokenTypes: config.types,
     inputSize: config.length,
     parameters,
+    tables: tablesOf(parameters),
     targetModules: () => targetModulesOf(parameters, /\.(?:encoder|transformer)\.(layer\..*)\.weight$/),
     initial: initialWeights,
     create: (gpu, source, precisions) => createTextClassifier(gpu, config, source, precisions) as Model,
@@ -448,6 +449,7 @@ export function useLite(given: EntryOf<UseLiteConfig>): ModelEntry {
     vocabulary: config.vocabulary,
     inputSize: config.length,
     parameters,
+    tables: tablesOf(parameters),
     targetModules: () => targetModulesOf(parameters, /^encoder\.(layer\..*)\.weight$/),
     initial: initialWeights,
     create: (gpu, source, precisions) => createUseLite(gpu, config, source, precisions) as Model,
@@ -549,7 +551,9 @@ function wholePart(id: string, whole: number, share: number, what: string): numb
 /** The tables of a vocabulary. */
 function tablesOf(parameters: ParameterList): string[] {
   const tables = ["model.embed_tokens.weight", "transformer.wte.weight", "shared.weight", "lm_head.weight"];
-  return parameters.map(({ name }) => name).filter((name) => tables.includes(name));
+  return parameters.map(({ name }) => name).filter((name) =>
+    tables.includes(name) || /(?:^|\.)embeddings\.word_embeddings\.weight$/.test(name)
+  );
 }
 
 /** The linear maps that a pattern names among parameters; norms have one axis alone. */

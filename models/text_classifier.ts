@@ -7,6 +7,7 @@ import {
   add,
   addLayerNorm,
   addRow,
+  embed,
   gatherMap,
   mapRows,
   matmul,
@@ -179,16 +180,17 @@ export function createTextClassifier(
 ): Model<EncoderBatch> {
   const { kind, vocabulary, types, length, relative, normEpsilon: epsilon } = config, head = HEADS[kind];
   const own = newHeadParameters(config);
+  const weightName = (name: string) => name.endsWith(".weight") ? name : `${NAMES[kind].root}${name}.weight`;
   const loaded = loadParameters(
     gpu,
     textClassifierParameters(config),
     withNewHead(source, own),
-    new Map(
-      [...precisions].map(([targetModule, type]) => [`${NAMES[kind].root}${targetModule}.weight`, type]),
-    ),
+    new Map([...precisions].map(([name, type]) => [weightName(name), type])),
   );
   const parameter = (name: string): Parameter => loaded.parameters.get(name)!;
   const embeddings = (name: string) => parameter(`${kind}.embeddings.${name}.weight`);
+  const wordName = `${kind}.embeddings.word_embeddings.weight`;
+  const wordTable = loaded.frozen.get(wordName) ?? parameter(wordName);
   const stack = encoderStack(loaded, NAMES[kind], config);
   const norm = layerNormOf(loaded, `${kind}.embeddings.LayerNorm`);
   const mapped = (tape: Tape, x: Var, name: string): Var =>
@@ -217,7 +219,7 @@ export function createTextClassifier(
       const ofTypes = types === 0 ? null : gatherMap(gpu, given, types);
       const first = gatherMap(gpu, Array.from({ length: texts }, (_, text) => text * tokens), texts * tokens);
 
-      let x = mapRows(tape, tape.parameter(embeddings("word_embeddings")), words);
+      let x = embed(tape, tape.parameter(wordTable), words);
       if (ofTypes) {
         x = add(tape, x, mapRows(tape, tape.parameter(embeddings("token_type_embeddings")), ofTypes));
       }

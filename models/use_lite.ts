@@ -9,6 +9,7 @@ import {
   addLayerNorm,
   addRow,
   attention,
+  embed,
   gatherMap,
   mapRows,
   matmul,
@@ -108,9 +109,14 @@ export function createUseLite(
     gpu,
     useLiteParameters(config),
     withNewHead(source),
-    new Map([...precisions].map(([targetModule, type]) => [`${ROOT}${targetModule}.weight`, type])),
+    new Map(
+      [...precisions].map((
+        [name, type],
+      ) => [name.endsWith(".weight") ? name : `${ROOT}${name}.weight`, type]),
+    ),
   );
   const parameter = (name: string): Parameter => loaded.parameters.get(name)!;
+  const wordTable = loaded.frozen.get(WORDS) ?? parameter(WORDS);
   const targetModule = (name: string): TargetModule => {
     const path = `${ROOT}${name}`,
       weight = loaded.frozen.get(`${path}.weight`) ?? parameter(`${path}.weight`);
@@ -161,7 +167,7 @@ export function createUseLite(
       const words = gatherMap(gpu, batch.tokens.data, vocabulary);
       const places = gatherMap(gpu, Array.from({ length: texts * tokens }, (_, i) => i % tokens), length);
 
-      const e = mapRows(tape, tape.parameter(parameter(WORDS)), words);
+      const e = embed(tape, tape.parameter(wordTable), words);
       // The graph adds positions to the embeddings, and the embeddings to that.
       let x = add(tape, e, add(tape, e, mapRows(tape, tape.constant(waves), places)));
       for (const { norm1, norm2, q, k, v, o, residual, into, outOf, sizes } of blocks) {

@@ -7,7 +7,7 @@ import { assertClose } from "./support/assert_close.ts";
 import { testGpu } from "./support/test_gpu.ts";
 import { differentiate } from "../training/loop/differentiate.ts";
 import { plainForward } from "../training/loop/forward.ts";
-import { gpt2, type ModelEntry } from "../models/entry.ts";
+import { gpt2, type ModelEntry, textClassifier, useLite } from "../models/entry.ts";
 import * as models from "../models/mod.ts";
 import type { Batch } from "../models/model.ts";
 import { initialWeights, type WeightSource } from "../models/weights.ts";
@@ -22,15 +22,40 @@ const tied = gpt2({
   },
   recipe: null,
 });
-const entries: readonly ModelEntry[] = [models.decoderTiny, tied, models.t5Tiny];
+const encoders = (["bert", "deberta"] as const).map((kind) =>
+  textClassifier({
+    id: kind,
+    title: kind,
+    config: {
+      ...{ vocabulary: 57, width: 60, layers: 1, heads: 4, hidden: 100, length: 20, outputs: 3 },
+      ...{ kind, activation: "gelu", normEpsilon: 1e-12, types: 0, paddingToken: 1 } as const,
+      ...(kind === "deberta" ? { relative: { buckets: 8, maxPosition: 20 } } : {}),
+    },
+    recipe: null,
+  })
+);
+const sentences = useLite({
+  id: "sentences",
+  title: "Sentence encoder",
+  config: {
+    ...{ vocabulary: 57, embedding: 36, width: 60, layers: 1, heads: 4, hidden: 100, length: 20 },
+    normEpsilon: 1e-6,
+  },
+  recipe: null,
+}).withNewHead!(3);
+const entries: readonly ModelEntry[] = [models.decoderTiny, tied, models.t5Tiny, ...encoders, sentences];
 
 /** Three short texts. */
-function batchFor({ family, outputs }: ModelEntry): Batch {
+function batchFor({ family, outputs, vocabulary = outputs }: ModelEntry): Batch {
   const tokens = (seed: number) => ({
-    data: Int32Array.from(createRandom(seed).integers(3 * 5, outputs)),
+    data: Int32Array.from(createRandom(seed).integers(3 * 5, vocabulary)),
     shape: [3, 5],
   });
   if (family === "decoder") return { family, tokens: tokens(1), targets: tokens(2) };
+  if (family === "encoder") {
+    const mask = { data: new Uint32Array(15).fill(1), shape: [3, 5] };
+    return { family, tokens: tokens(1), mask, targets: { data: Int32Array.of(0, 2, 1), shape: [3] } };
+  }
   const inputMask = { data: new Uint32Array(15).fill(1), shape: [3, 5] };
   return { family: "encoder-decoder", inputs: tokens(1), inputMask, targets: tokens(2) };
 }

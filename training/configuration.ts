@@ -500,7 +500,7 @@ function requireFrozenTables(
 ): void {
   if (tables.length === 0) {
     throw new UserError(
-      `Cannot keep embeddings as ${type} in model "${id}": only those of models that write may be`,
+      `Cannot keep embeddings as ${type} in model "${id}": it reads no text`,
     );
   }
   const trained = also.find(({ name }) => tables.includes(name))?.name ?? (trainsAll ? tables[0] : null);

@@ -264,7 +264,7 @@ Deno.test("completeConfig() takes LoftQ's start with quantized weights, of metho
   for (const loftq of [-1, 1.5, 101]) refused({ memory: { loftq, frozenWeights: "nf4" } }, "memory.loftq");
 });
 
-Deno.test("completeConfig() takes frozen embeddings of models that write, where they are not trained", () => {
+Deno.test("completeConfig() takes frozen embeddings of models of text, where they are not trained", () => {
   const registries = {
     tasks: shippedTasks,
     models: shippedModels,
@@ -278,7 +278,7 @@ Deno.test("completeConfig() takes frozen embeddings of models that write, where 
     assertThrows(() => completeConfig({ ...on, memory, ...changes }, registries), UserError, sentence);
   refuses(
     { task: config.task, model: { id: "vit-tiny" } },
-    'Cannot keep embeddings as nf4 in model "vit-tiny": only those of models that write may be',
+    'Cannot keep embeddings as nf4 in model "vit-tiny": it reads no text',
   );
   for (const alsoTrain of [["embeddings"], ["head"]]) {
     const table = alsoTrain[0] === "head" ? "lm_head.weight" : "model.embed_tokens.weight";

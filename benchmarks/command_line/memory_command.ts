@@ -78,7 +78,7 @@ export async function memoryCommand(args: string[], deps: CommandDeps): Promise<
     const gigabytes = PRECISIONS.map((one) => `${formatSignificant(tables[one] / 1e9)} in ${one}`);
     tell(
       deps,
-      `Of that, embedding and output map take ${gigabytes[0]}; where they are frozen, ${
+      `Of that, the vocabulary's tables take ${gigabytes[0]}; where they are frozen, ${
         gigabytes.slice(1).join(", ")
       } ` +
         '("frozenEmbeddings")',

@@ -231,6 +231,7 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
       return [
         [`full on ${id}`, { ...on, optimizer: full }],
         [`lora on upper blocks of ${id}`, { ...on, targetModules: ["layer.1.*", "layer.2.*"] }],
+        [`lora with frozen embeddings in nf4 on ${id}`, { ...on, memory: { frozenEmbeddings: "nf4" } }],
       ];
     }),
   ),
