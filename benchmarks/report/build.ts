@@ -40,7 +40,13 @@ import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
 import { forgettingTable } from "./tables/forgetting.ts";
 import { gapSharesTable } from "./tables/gap_shares.ts";
-import { growthTable, memoryModelTable, sizesTable, timeModelTable } from "./tables/growth.ts";
+import {
+  growthTable,
+  memoryModelTable,
+  overheadsTable,
+  sizesTable,
+  timeModelTable,
+} from "./tables/growth.ts";
 import { measuresTable } from "./tables/measures.ts";
 import { middlesTable, pooledTable } from "./tables/over_tasks.ts";
 import { predictionsTable } from "./tables/predictions.ts";
@@ -134,6 +140,7 @@ export function buildReport(
     sharpnessTable(study),
     ratesTable(study, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
     growthTable(study),
+    overheadsTable(study),
     timeModelTable(study),
     memoryModelTable(study),
     predictionsTable(study),

@@ -626,6 +626,7 @@ Deno.test("buildReport() of a sweep of sizes is about costs, and says that score
   assertEquals(report.tables.map(({ title }) => title), [
     "By what was varied",
     "How costs grow",
+    "What steps take beyond LoRA's",
     "Fitted step time",
     "Fitted peak bytes",
     "What the paper's sizes would cost: a prediction, not a measurement",

@@ -2,9 +2,41 @@
 import { exponentOf } from "../cost/growth/fit.ts";
 import { AXES, type GrowthPoint } from "../cost/growth/points.ts";
 import type { Study } from "../study/study.ts";
+import { overheadLines } from "./tables/growth.ts";
 
-/** One sentence about growth a task and cost, and one about how far the fits can be trusted. */
+/**
+ * One sentence about growth a task and cost, one about how far the fits can be trusted, and one about where what methods take
+ * beyond LoRA's step has doubled.
+ */
 export function growthAnswer(study: Study): string[] {
+  return [...growthOf(study), ...doublings(study)];
+}
+
+/** "What a step takes beyond LoRA's doubles: LoRA-Pro at rank 23; at no larger size that was measured: full fine-tuning." */
+function doublings(study: Study): string[] {
+  const lines = overheadLines(study).filter(({ overheads }) => overheads.length > 0).map(
+    ({ name, overheads }) => {
+      const at = overheads.flatMap(({ axis, doublesAt }) =>
+        doublesAt === null ? [] : [`${axis} ${Math.round(doublesAt)}`]
+      );
+      return { name, at };
+    },
+  );
+  if (lines.length === 0) return [];
+  const doubled = lines.filter(({ at }) => at.length > 0).map(({ name, at }) =>
+    `${name} at ${at.join(" and at ")}`
+  );
+  const not = lines.filter(({ at }) => at.length === 0).map(({ name }) => name);
+  return [
+    `What a step takes beyond LoRA's doubles${doubled.length === 0 ? "" : `: ${doubled.join("; ")}`}${
+      not.length === 0
+        ? ""
+        : `${doubled.length === 0 ? "" : ";"} at no larger size that was measured: ${not.join(", ")}`
+    }.`,
+  ];
+}
+
+function growthOf(study: Study): string[] {
   return study.growth.flatMap(({ task, methods }) => {
     if (methods.length === 0) return [`${task.title}: no run has finished: there is nothing to say yet.`];
     const exponents = (read: (point: GrowthPoint) => number) =>

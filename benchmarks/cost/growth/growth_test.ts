@@ -8,6 +8,7 @@ import { fakeDone } from "../../../tests/support/fakes/results.ts";
 import { fakeSweep } from "../../../tests/support/fakes/sweep.ts";
 import { exponentOf, fitCost, memoryTerms, type Term, timeTerms } from "./fit.ts";
 import { paperSizes } from "./paper_sizes.ts";
+import { overheadsOf } from "./overhead.ts";
 import { growingTasks, type GrowthPoint, measure } from "./points.ts";
 import { a100, countPaperSize, predict } from "./predict.ts";
 
@@ -201,4 +202,29 @@ Deno.test("predict() counts weights in 16 bits, and what training adds in 32", (
   const llama = predicted.find(({ size }) => size.title.startsWith("Llama-2-7B"))!;
   // Factors at the paper's rank, their gradients and both moments.
   assertEquals(llama.persistentBytes, 2 * 6_738_415_616 + 4 * 4 * 19_988_480);
+});
+
+Deno.test("overheadsOf() names the size at which what a method takes beyond another has doubled, between measured ones", () => {
+  const full = measured.points.filter(({ size }) => size.rank === null);
+  const slowed = (points: readonly GrowthPoint[], share: (size: GrowthPoint["size"]) => number) =>
+    points.map((point) => {
+      const theirs = lora.find(({ size }) =>
+        size.tokens === point.size.tokens && size.width === point.size.width &&
+        size.layers === point.size.layers &&
+        size.rank === (point.size.rank ?? 4)
+      )!;
+      return { ...point, stepMs: theirs.stepMs * (1 + share(point.size)) };
+    });
+  // Base: rank 4, width 16. Twice 6 % is reached at rank 4 times 2 to the 3/4, of 6 % at 4 and 14 % at 8.
+  const found = overheadsOf(slowed(lora, ({ rank }) => rank === 8 ? 0.14 : 0.06), lora);
+  const doubling = Object.fromEntries(found.map(({ axis, doublesAt }) => [axis, doublesAt]));
+  assertAlmostEquals(doubling["rank"]!, 4 * 2 ** 0.75, 1e-6);
+  assertEquals([doubling["tokens"], doubling["width"], doubling["layers"]], [null, null, null]);
+  const rank = found.find(({ axis }) => axis === "rank")!;
+  assertEquals([rank.base.at, rank.shares.map(({ at }) => at)], [4, [1, 2, 4, 8]]);
+  // A method without a rank is compared with the base's, and 1 % is not yet twice half a percent.
+  const without = overheadsOf(slowed(full, ({ width }) => width === 64 ? 0.06 : 0.005), lora);
+  assertEquals(without.map(({ axis }) => axis), ["tokens", "width", "layers"]);
+  assertAlmostEquals(without[1]!.base.share, 0.005, 1e-9);
+  assertAlmostEquals(without[1]!.doublesAt!, 24 * (64 / 24) ** ((0.05 - 0.005) / 0.055), 1e-6);
 });

@@ -1,5 +1,6 @@
 /** @file How costs grow with size, and the models that were fitted to them. */
 import { exponentOf, type Fit } from "../../cost/growth/fit.ts";
+import { LEAST, type Overhead, overheadsOf } from "../../cost/growth/overhead.ts";
 import { AXES, type Axis, type GrowthPoint } from "../../cost/growth/points.ts";
 import { flopsOf } from "../../../training/cost/work.ts";
 import { formatBytes, formatRank, formatSignificant } from "../format.ts";
@@ -36,6 +37,35 @@ export function growthTable(study: Study): Table | null {
       "axis, “end” over its two largest. “Foretold” is how far off a fit without the axis' largest size is " +
       "at that size: an honest test of a prediction, over one step of the axis.",
     columns: ["Method", "Axis", "Sizes", "Time: all", "end", "foretold", "Peak: all", "end", "foretold"],
+    rows,
+  };
+}
+
+/** What steps take beyond LoRA's, and where that has doubled; null where LoRA's growth was not measured beside another's. */
+export function overheadsTable(study: Study): Table | null {
+  const rows = overheadLines(study).flatMap(({ name, overheads }) =>
+    overheads.map(({ axis, base, shares, doublesAt }) => {
+      const last = shares.at(-1)!;
+      return [
+        name,
+        axis,
+        signed(base.share),
+        signed(last.share),
+        `${axis} ${last.at}`,
+        doublesAt === null ? "—" : `${axis} ${Math.round(doublesAt)}`,
+      ];
+    })
+  );
+  if (rows.length === 0) return null;
+  return {
+    title: "What steps take beyond LoRA's",
+    note:
+      "A method's step less LoRA's in the same size, as a share of LoRA's. “Base” is the size in which the other " +
+      "axes were varied. “Doubles” is the size above it, between two measured ones by their logarithms, at which the " +
+      `share is twice the base's and at least ${
+        percent(LEAST)
+      }; a dash says that it is not so within the sizes.`,
+    columns: ["Method", "Axis", "Base", "Largest", "at", "Doubles"],
     rows,
   };
 }
@@ -155,6 +185,19 @@ function lines(study: Study): { name: string; line: MethodGrowth }[] {
   );
 }
 
+/** Methods beside LoRA with what their steps take beyond LoRA's. */
+export function overheadLines(
+  study: Study,
+): { readonly name: string; readonly overheads: readonly Overhead[] }[] {
+  return study.growth.flatMap(({ task, methods }) => {
+    const lora = methods.find(({ method }) => method.optimizer === "lora");
+    return lora === undefined ? [] : methods.filter((line) => line !== lora).map(({ method, points }) => ({
+      name: study.growth.length > 1 ? `${method.label}, ${task.title}` : method.label,
+      overheads: points.length === 0 ? [] : overheadsOf(points, lora.points),
+    }));
+  });
+}
+
 function bySize(one: GrowthPoint, other: GrowthPoint): number {
   const differences = AXES.map((axis) => (one.size[axis] ?? 0) - (other.size[axis] ?? 0));
   return differences.find((difference) => difference !== 0) ?? 0;
@@ -165,6 +208,11 @@ function heldOut(fit: Fit | null, axis: Axis): string {
   if (!found) return "—";
   const rounded = (100 * Math.abs(found.error)).toFixed(1);
   return `${found.error < 0 && Number(rounded) > 0 ? "−" : "+"}${rounded}%`;
+}
+
+/** "+11%", "−2.0%". */
+function signed(share: number): string {
+  return `${share < 0 ? "−" : "+"}${percent(Math.abs(share))}`;
 }
 
 /** Milliseconds a unit as 10⁹ units a second. */
