@@ -346,6 +346,20 @@ Deno.test("Tape.block() adds to an input that blocks share in the order of a tap
   }
 });
 
+Deno.test("Tape.block() keeps the gradient that a block made where the block below passes it on", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("passed on");
+  const tape = new Tape(gpu, createGradients(gpu, []));
+  const x = tape.input(gpu.zeros([130, 17], "x")), one = tape.constant(gpu.zeros([130, 17], "one"));
+  const passing = tape.block([x], (tape, [x]) => add(tape, x, one));
+  const y = tape.block([passing], (tape, [x]) => activation(tape, x, "gelu"));
+  tape.backward(y, upload(gpu, randomMatrix(130, 17, createRandom(1)), "g"));
+  const found = tape.gradientOf(x)!, before = await gpu.download(found);
+  assert(before.some((value) => value !== 0));
+  gpu.zeros([130, 17], "next"), gpu.zeros([130, 17], "after it");
+  assertEquals(await gpu.download(found), before);
+});
+
 Deno.test("Tape.block() refuses a block that makes no tensor of its own", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("refusal");

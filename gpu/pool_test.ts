@@ -52,6 +52,39 @@ Deno.test("scope() frees what was allocated in it, and what it kept only with th
   assertEquals(gpu.memory.liveBytes - before, 256);
 });
 
+Deno.test("hold() and free() free before a scope ends, once, and never what has the buffer since then", async () => {
+  const gpu = await testGpu(), before = gpu.memory.liveBytes;
+  {
+    using _ = gpu.scope("outer");
+    let held: Disposable;
+    {
+      using inner = gpu.scope("inner");
+      gpu.empty([1024], "held"), gpu.empty([256], "held too");
+      held = inner.hold();
+    }
+    assertEquals(gpu.memory.liveBytes - before, 4096 + 1024);
+    held[Symbol.dispose]();
+    assertEquals(gpu.memory.liveBytes - before, 0);
+    const freed = gpu.empty([1024], "freed");
+    held[Symbol.dispose]();
+    assertEquals(gpu.memory.liveBytes - before, 4096);
+    gpu.free(freed);
+    gpu.free(freed);
+    assertEquals(gpu.memory.liveBytes - before, 0);
+  }
+  let held: Disposable;
+  {
+    using _ = gpu.scope("ended");
+    using inner = gpu.scope("inner");
+    gpu.empty([1024], "held");
+    held = inner.hold();
+  }
+  using _ = gpu.scope("next");
+  gpu.empty([1024], "has the buffer now");
+  held[Symbol.dispose]();
+  assertEquals(gpu.memory.liveBytes - before, 4096);
+});
+
 Deno.test("scope() refuses to close before a scope inside it, and both close in the right order afterwards", async () => {
   const gpu = await testGpu();
   const before = gpu.memory.liveBytes;
