@@ -9,7 +9,7 @@ import { fromInt8 } from "../numerics/int8.ts";
 import { fromNf4 } from "../numerics/nf4.ts";
 import { createRandom } from "../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options } from "../optimizers/optimizer.ts";
-import { adaptedForward, measuredForward, plainForward } from "../training/loop/forward.ts";
+import { adaptedForward, measuredForward, momentsForward, plainForward } from "../training/loop/forward.ts";
 import { add as sum, type Matrix, multiply, randomMatrix, toFloat32 } from "../numerics/matrix.ts";
 
 /** Examples of the batch: more than inputs, so that it determines both maps. */
@@ -137,6 +137,16 @@ export function attachToToy(
       const { full } = differentiateToy(model, createGradients(gpu, []), plainForward);
       await gpu.flush();
       for (const targetModule of targetModules) yield { targetModule, gradient: full.get(targetModule)! };
+    },
+    async *inputMoments() {
+      using _ = gpu.scope("input moments");
+      const moments = new Map(targetModules.map((targetModule) => {
+        const { name, in: columns } = targetModule;
+        return [targetModule, gpu.zeros([columns, columns], `${name} input moments`)];
+      }));
+      differentiateToy(model, createGradients(gpu, []), momentsForward(plainForward, moments));
+      await gpu.flush();
+      for (const targetModule of targetModules) yield { targetModule, moments: moments.get(targetModule)! };
     },
   }, { ...module.defaults, ...options });
 }

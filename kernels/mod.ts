@@ -91,6 +91,7 @@ export { sumParts } from "./reduce/sum_parts.ts";
 // Rows that move.
 export { type Rotary, scatterRows } from "./rows/scatter_rows.ts";
 export { gatherRows, gatherStoredRows, type RowGather } from "./rows/gather_rows.ts";
+export { keepRows } from "./rows/keep_rows.ts";
 // A step of training.
 export { type AdamwUpdate, adamwUpdate } from "./step/adamw.ts";
 export { sgdUpdate } from "./step/sgd.ts";

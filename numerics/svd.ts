@@ -1,5 +1,11 @@
 /** @file Host linear algebra in float64, on ml-matrix. */
-import { EigenvalueDecomposition, Matrix, QrDecomposition, SingularValueDecomposition } from "ml-matrix";
+import {
+  CholeskyDecomposition,
+  EigenvalueDecomposition,
+  Matrix,
+  QrDecomposition,
+  SingularValueDecomposition,
+} from "ml-matrix";
 
 /** A row-major matrix on the host. */
 export interface HostMatrix {
@@ -81,6 +87,61 @@ export function singularValuesOnHost(matrix: HostMatrix): Float64Array {
 /** An orthonormal basis of the columns of a tall matrix, `[rows, columns]`, row-major. */
 export function orthonormalBasis(matrix: HostMatrix): Float64Array {
   return Float64Array.from(new QrDecomposition(toMatrix(matrix)).orthogonalMatrix.to1DArray());
+}
+
+/** Q and R of a matrix W = Q R, as far as its first columns reach. */
+export interface ThinQr {
+  /** Orthonormal columns that span W's first `count`, `[rows, count]`, row-major. */
+  readonly q: Float64Array;
+  /** QᵀW, `[count, columns]`, row-major: its first `count` columns are upper triangular with a diagonal of 0 or more. */
+  readonly r: Float64Array;
+}
+
+/** The first `count` columns of Q and rows of R of a QR decomposition. `count` is at most the smaller side. */
+export function thinQrOnHost(matrix: HostMatrix, count: number): ThinQr {
+  const all = toMatrix(matrix), { rows, columns } = matrix;
+  const basis = new QrDecomposition(all.subMatrix(0, rows - 1, 0, count - 1)).orthogonalMatrix;
+  const projected = basis.transpose().mmul(all);
+  const q = new Float64Array(rows * count), r = new Float64Array(count * columns);
+  for (let k = 0; k < count; k++) {
+    const sign = projected.get(k, k) < 0 ? -1 : 1;
+    for (let i = 0; i < rows; i++) q[i * count + k] = sign * basis.get(i, k);
+    for (let j = 0; j < columns; j++) r[k * columns + j] = sign * projected.get(k, j);
+  }
+  return { q, r };
+}
+
+/**
+ * Eigenvectors of the `count` smallest eigenvalues of a symmetric matrix as rows, `[count, columns]`, row-major, by ascending
+ * eigenvalue.
+ */
+export function smallestEigenvectorsOnHost(matrix: HostMatrix, count: number): Float64Array {
+  const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(toMatrix(matrix), {
+    assumeSymmetric: true,
+  });
+  const order = realEigenvalues.map((_, i) => i).sort((a, b) => realEigenvalues[a]! - realEigenvalues[b]!);
+  return Float64Array.from(
+    order.slice(0, count).flatMap((k) => eigenvectorMatrix.getColumn(k)),
+  );
+}
+
+/**
+ * X with X C = `rows`, `[count, columns]`, row-major, for a symmetric positive definite C `[columns, columns]`.
+ *
+ * @throws {RangeError} where C is not positive definite
+ */
+export function divideRowsOnHost(rows: Float64Array, by: HostMatrix): Float64Array {
+  const cholesky = new CholeskyDecomposition(toMatrix(by));
+  if (!cholesky.isPositiveDefinite()) {
+    throw new RangeError(
+      `Cannot divide by a [${by.rows}, ${by.columns}] matrix that is not positive definite`,
+    );
+  }
+  const count = rows.length / by.columns;
+  const solved = cholesky.solve(
+    Matrix.from1DArray(count, by.columns, rows as unknown as number[]).transpose(),
+  );
+  return Float64Array.from(solved.transpose().to1DArray());
 }
 
 function toMatrix({ rows, columns, data }: HostMatrix): Matrix {

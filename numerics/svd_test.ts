@@ -4,17 +4,22 @@ import {
   identity,
   matrix,
   multiply,
+  orthonormalColumns,
   randomMatrix,
   scale,
+  sliceColumns,
   transpose,
   withSingularValues,
   zeros,
 } from "../tests/reference/matrix.ts";
 import { createRandom } from "./random.ts";
 import {
+  divideRowsOnHost,
   leftVectorsOnHost,
   orthonormalBasis,
   singularValuesOnHost,
+  smallestEigenvectorsOnHost,
+  thinQrOnHost,
   type TruncatedSvd,
   truncatedSvdOnHost,
 } from "./svd.ts";
@@ -122,4 +127,55 @@ Deno.test("orthonormalBasis() spans the columns, and is orthonormal where they d
       absolute: 1e-300,
     });
   }
+});
+
+Deno.test("thinQrOnHost() gives the first columns of Q and rows of R, with a positive diagonal, of tall and wide matrices", () => {
+  for (const [rows, columns] of SHAPES) {
+    const m = randomMatrix(rows, columns, createRandom(rows * 100 + columns)), all = Math.min(rows, columns);
+    for (const count of new Set([1, Math.ceil(all / 2), all])) {
+      const found = thinQrOnHost(m, count),
+        q = matrix(rows, count, found.q),
+        r = matrix(count, columns, found.r);
+      assertClose(multiply(q, q, { transposeA: true }).data, identity(count).data, { relative: 1e-13 });
+      assertClose(multiply(q, m, { transposeA: true }).data, r.data, { relative: 1e-13 });
+      const first = sliceColumns(r, 0, count);
+      assertClose(multiply(q, first).data, sliceColumns(m, 0, count).data, { relative: 1e-13 });
+      first.data.forEach((value, k) => {
+        const i = Math.floor(k / count), j = k % count;
+        if (i > j) assert(Math.abs(value) < 1e-13, `${i}, ${j}`);
+        if (i === j) assert(value > 0, `${i}`);
+      });
+    }
+  }
+});
+
+Deno.test("smallestEigenvectorsOnHost() gives orthonormal rows that the matrix stretches least, smallest first", () => {
+  const vectors = orthonormalColumns(6, 6, createRandom(8)), values = [5, 0.5, 3, 0.25, 4, 2];
+  const stretched = { ...vectors, data: vectors.data.map((value, k) => value * values[k % 6]!) };
+  const found = matrix(
+    3,
+    6,
+    smallestEigenvectorsOnHost(multiply(stretched, vectors, { transposeB: true }), 3),
+  );
+  // By the places of the three smallest values, up to sign.
+  const wanted = [3, 1, 5].map((k) => sliceColumns(vectors, k, k + 1));
+  wanted.forEach((vector, k) => {
+    assertClose(
+      [Math.abs(multiply(matrix(1, 6, found.data.slice(6 * k, 6 * k + 6)), vector).data[0]!)],
+      [1],
+      { relative: 1e-13 },
+    );
+  });
+});
+
+Deno.test("divideRowsOnHost() undoes the product with a positive definite matrix, and refuses others", () => {
+  const root = randomMatrix(7, 7, createRandom(3)), rows = randomMatrix(2, 7, createRandom(4));
+  const by = multiply(root, root, { transposeA: true });
+  const symmetric = { ...by, data: by.data.map((value, k) => (value + transpose(by).data[k]!) / 2) };
+  assertClose(divideRowsOnHost(multiply(rows, symmetric).data, symmetric), rows.data, { relative: 1e-10 });
+  assertThrows(
+    () => divideRowsOnHost(rows.data, zeros(7, 7)),
+    RangeError,
+    "Cannot divide by a [7, 7] matrix that is not positive definite",
+  );
 });

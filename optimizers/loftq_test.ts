@@ -45,6 +45,7 @@ async function started(module: OptimizerModule, given: readonly Matrix[], type: 
   const optimizer = await module.attach({
     ...{ gpu, targetModules, parameters: [], head: [], steps: 3, random: createRandom(1) },
     async *fullGradients() {},
+    async *inputMoments() {},
     ...options.steps > 0 && {
       loftq: {
         steps: options.steps,

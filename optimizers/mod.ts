@@ -20,6 +20,7 @@ export { loraPro } from "./lora_pro/lora_pro.ts";
 export { loraRite } from "./lora_rite/lora_rite.ts";
 export { loraSb } from "./lora_xs/lora_sb.ts";
 export { loraXs } from "./lora_xs/lora_xs.ts";
+export { corda, eva, loraNull, milora, olora } from "./starts/starts.ts";
 export { miss } from "./miss/miss.ts";
 export { oft } from "./oft/oft.ts";
 export { pissa } from "./pissa.ts";

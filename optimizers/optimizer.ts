@@ -37,6 +37,16 @@ export interface Setup {
   fullGradients(
     batches: number,
   ): AsyncIterable<{ readonly targetModule: TargetModule; readonly gradient: Tensor }>;
+  /**
+   * XᵀX of each target module's inputs in `batches` training batches at the unadapted weights, one target module at a time. The
+   * rows of X are those on which the loss depends: padding is not among them, nor in a last block what nothing reads.
+   *
+   * Each is `[in, in]`. They are taken by groups, so that no more are alive at a time than the weights are large: the loop's
+   * body leaves weights as they are, and none outlives the loop.
+   */
+  inputMoments(
+    batches: number,
+  ): AsyncIterable<{ readonly targetModule: TargetModule; readonly moments: Tensor }>;
 }
 
 /** When a step happens and how far it goes. */
@@ -206,6 +216,8 @@ export interface Footprint {
   readonly trainsAll: boolean;
   /** True where `attach` takes the full gradients of all target modules, which are alive then. */
   readonly fullGradients: boolean;
+  /** True where `attach` takes `Setup.inputMoments`, of which a group is alive at a time. False where absent. */
+  readonly inputMoments?: boolean;
 }
 
 /** A paper, as a bibliography has it. */

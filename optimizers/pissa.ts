@@ -14,7 +14,7 @@ import {
   lowRankWork,
   validateLowRank,
 } from "./low_rank.ts";
-import { defineOptimizer, type OptimizerModule } from "./optimizer.ts";
+import { defineOptimizer, type Factors, type OptimizerModule } from "./optimizer.ts";
 import { copyWeight } from "./module_weight.ts";
 
 /** How the weight's singular vectors are found. */
@@ -61,18 +61,29 @@ export const pissa: OptimizerModule<PissaOptions> = defineOptimizer({
   attach: (setup, options) =>
     attachLowRank(setup, options, {
       async initialize({ gpu, random }, factors) {
-        const { rank } = options;
         for (const pair of factors) {
-          const { targetModule, a, b, scale } = pair;
-          const { left, values, right } = await decomposeWeight(gpu, targetModule, options, random);
-          const roots = values.map((value) => Math.sqrt(value / scale));
-          gpu.write(a.value, Float32Array.from(right, (v, i) => roots[Math.floor(i / targetModule.in)]! * v));
-          gpu.write(b.value, Float32Array.from(left, (u, i) => u * roots[i % rank]!));
-          await foldProductOut(gpu, pair);
+          const triplets = await decomposeWeight(gpu, pair.targetModule, options, random);
+          await startFromTriplets(gpu, pair, triplets);
         }
       },
     }),
 });
+
+/**
+ * Fills A and B with as many triplets as they have ranks, B = U √(S / s) and A = √(S / s) Vᵀ, and takes s B A = U S Vᵀ out of
+ * the weight. Waits for the GPU.
+ */
+export async function startFromTriplets(
+  gpu: Gpu,
+  pair: Factors,
+  { left, values, right }: TruncatedSvd,
+): Promise<void> {
+  const { targetModule, a, b, scale } = pair, rank = values.length;
+  const roots = values.map((value) => Math.sqrt(value / scale));
+  gpu.write(a.value, Float32Array.from(right, (v, i) => roots[Math.floor(i / targetModule.in)]! * v));
+  gpu.write(b.value, Float32Array.from(left, (u, i) => u * roots[i % rank]!));
+  await foldProductOut(gpu, pair);
+}
 
 /** What is wrong with the decomposition's options, in one sentence, or null. */
 export function validateWeightSvd({ svd, iterations }: WeightSvdOptions): string | null {

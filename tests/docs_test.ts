@@ -242,7 +242,7 @@ test("docs: the example of a method is a file and a line, and then it is checked
       await deno(folder, ...bench, "smoke", ...small, "--optimizers", `lora,${name}`, "--json"),
     );
     assertEquals(ran.counts, { total: 2, done: 2, diverged: 0, failed: 0, left: 0 });
-    assertStringIncludes(await Deno.readTextFile(ran.report), "MiLoRA");
+    assertStringIncludes(await Deno.readTextFile(ran.report), "Middle PiSSA");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -25,6 +25,8 @@ const settings: Readonly<
   // Nor does R reach beyond the spans of A and B.
   "lora-xs": { rank: 8 },
   "lora-sb": { rank: 8 },
+  // At rank 2 alpha makes s 8, and 4 bits round a weight that is reduced by 8 B A as much more coarsely.
+  "olora": { rank: 8 },
   // The targets are no rotations away.
   "oft": { lowers: 3 },
   // Some of the entries are out of reach at rank 2.

@@ -52,13 +52,13 @@ async function check(cwd: string, file: string, ...args: string[]) {
 const small = ["--steps", "3", "--ranks", "2", "--seeds", "0"];
 
 test("docs: methods in files outside the repository are checked, listed, compared and reported by one command each", async () => {
-  const [milora, randomXs] = await examplesOf("adding-a-method.md");
+  const [middle, randomXs] = await examplesOf("adding-a-method.md");
   await inFolder(async (folder) => {
-    await Deno.writeTextFile(`${folder}/milora.ts`, milora!);
+    await Deno.writeTextFile(`${folder}/middle.ts`, middle!);
     await Deno.writeTextFile(`${folder}/random_xs.ts`, randomXs!);
     for (
       const checked of [
-        await run(folder, "check", "./milora.ts"),
+        await run(folder, "check", "./middle.ts"),
         await check(folder, "random_xs.ts", "--rank", "8"),
       ]
     ) {
@@ -67,10 +67,10 @@ test("docs: methods in files outside the repository are checked, listed, compare
       const [, held, of] = /^(\d+) of (\d+) promises hold$/m.exec(out)!;
       assert(Number(held) >= 16 && held === of, out);
     }
-    const both = ["--with", "./milora.ts", "--with", "./random_xs.ts", "--tasks", "digits", ...small];
-    const three = [...both, "--optimizers", "lora,milora,random-xs"];
-    const list = JSON.parse((await run(folder, "bench", "--list", "--json", "--with", "./milora.ts")).out);
-    assertEquals(list.optimizers.at(-1), { id: "milora", title: "MiLoRA" });
+    const both = ["--with", "./middle.ts", "--with", "./random_xs.ts", "--tasks", "digits", ...small];
+    const three = [...both, "--optimizers", "lora,middle,random-xs"];
+    const list = JSON.parse((await run(folder, "bench", "--list", "--json", "--with", "./middle.ts")).out);
+    assertEquals(list.optimizers.at(-1), { id: "middle", title: "Middle PiSSA" });
     const dry = JSON.parse(
       (await run(folder, "bench", "smoke", ...three, "--dry-run", "--json", "--out", "out")).out,
     );
@@ -79,18 +79,18 @@ test("docs: methods in files outside the repository are checked, listed, compare
     assertEquals(ran.code, 0, ran.err);
     assertEquals(JSON.parse(ran.out).counts, { total: 3, done: 3, diverged: 0, failed: 0, left: 0 });
     const page = `${folder}/out/report/index.html`, first = await Deno.readTextFile(page);
-    for (const name of ["MiLoRA", "LoRA-XS, random"]) assertStringIncludes(first, name);
+    for (const name of ["Middle PiSSA", "LoRA-XS, random"]) assertStringIncludes(first, name);
 
     // The report needs the files no more, and a sweep says which it lacks.
-    await Deno.remove(`${folder}/milora.ts`);
+    await Deno.remove(`${folder}/middle.ts`);
     const again = await run(folder, "report", "--out", "out");
     assertEquals(again.code, 0, again.err);
-    for (const name of ["MiLoRA", "LoRA-XS, random"]) {
+    for (const name of ["Middle PiSSA", "LoRA-XS, random"]) {
       assertStringIncludes(await Deno.readTextFile(page), name);
     }
     const gone = await run(folder, "bench", "smoke", ...three, "--out", "out");
     assertEquals([gone.code, gone.err.trim().split("\n").length], [2, 1], gone.err);
-    assertStringIncludes(gone.err, "milora.ts");
+    assertStringIncludes(gone.err, "middle.ts");
     assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["out", "random_xs.ts"]);
   });
 });

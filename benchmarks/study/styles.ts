@@ -26,6 +26,11 @@ const PATHS = {
   corners: "M-1,-1L0.2,-1L-1,0.2ZM1,1L-0.2,1L1,-0.2Z",
   arch: "M-1,0.9L-1,0A1,1,0,0,1,1,0L1,0.9L0.45,0.9L0.45,0A0.45,0.45,0,0,0,-0.45,0L-0.45,0.9Z",
   steps: "M-1,1L-1,0.33L-0.33,0.33L-0.33,-0.33L0.33,-0.33L0.33,-1L1,-1L1,1Z",
+  trapezoid: "M-0.5,-0.8L0.5,-0.8L1,0.8L-1,0.8Z",
+  tee: "M-0.9,-0.9L0.9,-0.9L0.9,-0.3L0.3,-0.3L0.3,0.9L-0.3,0.9L-0.3,-0.3L-0.9,-0.3Z",
+  zed: "M-0.9,-0.9L0.9,-0.9L0.9,-0.4L0,0.4L0.9,0.4L0.9,0.9L-0.9,0.9L-0.9,0.4L0,-0.4L-0.9,-0.4Z",
+  crown: "M-0.9,-0.8L-0.4,-0.1L0,-0.9L0.4,-0.1L0.9,-0.8L0.9,0.8L-0.9,0.8Z",
+  arrow: "M0,-1L0.9,0L0.35,0L0.35,1L-0.35,1L-0.35,0L-0.9,0Z",
   wedge: "M-0.9,-0.9L0.9,-0.9L-0.9,0.9Z",
 };
 
@@ -50,6 +55,11 @@ const styles: Readonly<Record<string, Style>> = {
   "lora-one": { color: "#661100", shape: PATHS.bar, dash: [2, 3] },
   altlora: { color: "#117733", shape: PATHS.bowTie, dash: [12, 3] },
   galore: { color: "#8B2E16", shape: PATHS.arch, dash: [9, 2, 1, 2] },
+  milora: { color: "#8A6D1B", shape: PATHS.trapezoid, dash: [4, 1, 1, 4] },
+  olora: { color: "#3D5A98", shape: PATHS.tee, dash: [7, 1, 3, 1] },
+  eva: { color: "#A8327A", shape: PATHS.arrow, dash: [11, 1, 1, 1] },
+  corda: { color: "#C4561A", shape: PATHS.crown, dash: [5, 1, 5, 4] },
+  "lora-null": { color: "#5B6B2F", shape: PATHS.zed, dash: [2, 1, 2, 5] },
   "lora-sb": { color: "#546E7A", shape: PATHS.steps, dash: [1, 1, 5, 1] },
   "lora-xs": { color: "#2F6B6B", shape: PATHS.corners, dash: [6, 1, 1, 1] },
   hira: { color: "#3B7DD8", shape: PATHS.cut, dash: [2, 2, 7, 2] },

@@ -51,6 +51,9 @@ async function attached(gpu: Gpu, weight: Matrix, { half = false, rank = RANK } 
     fullGradients: () => {
       throw new Error("DoRA asks for no gradients");
     },
+    inputMoments: () => {
+      throw new Error("DoRA asks for no input moments");
+    },
   }, { ...dora.defaults, rank, alpha: SCALE * rank });
   const named = (kind: string) => optimizer.trainable.find(({ name }) => name === `map.${kind}`)!;
   return {

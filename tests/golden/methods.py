@@ -313,6 +313,72 @@ def pissa_case(options, rate):
     return lora_like("pissa", options, rate, values, frozen=folded(values, scale), computed=True)
 
 
+# ---- MiLoRA: the minor part; OLoRA: the first columns of a QR decomposition
+
+
+def milora_case(options, rate):
+    rank, scale, values = options["rank"], scale_of(options), {}
+    for site in SITES:
+        u, s, vt = signed_svd(base[site])
+        root = (s[-rank:] / scale).sqrt()
+        values[f"{site}.A"] = root[:, None] * vt[-rank:]
+        values[f"{site}.B"] = u[:, -rank:] * root
+    return lora_like("milora", options, rate, values, frozen=folded(values, scale), computed=True)
+
+
+def olora_case(options, rate):
+    rank, scale, values = options["rank"], scale_of(options), {}
+    for site in SITES:
+        q, r = torch.linalg.qr(base[site])
+        sign = r.diagonal().sign()[:rank]
+        values[f"{site}.A"], values[f"{site}.B"] = sign[:, None] * r[:rank], q[:, :rank] * sign
+    return lora_like("olora", options, rate, values, frozen=folded(values, scale), computed=True)
+
+
+# ---- EVA, CorDA and LoRA-Null: starts that depend on inputs
+
+
+def inputs_of_sites():
+    """Rows that each site takes in."""
+    return {"wide": x, "tall": F.gelu(x @ base["wide"].T + bias["wide"])}
+
+
+def eva_case(options, rate):
+    values = {}
+    for site, inputs in inputs_of_sites().items():
+        _, _, vt = signed_svd(inputs)
+        values[f"{site}.A"] = vt[: options["rank"]]
+        values[f"{site}.B"] = torch.zeros(SHAPES[site][0], options["rank"])
+    return lora_like("eva", options, rate, values, computed=True)
+
+
+def split(u, s, vt, scale):
+    root = (s / scale).sqrt()
+    return root[:, None] * vt, u * root
+
+
+def corda_case(options, rate):
+    rank, scale, values = options["rank"], scale_of(options), {}
+    part = slice(-rank, None) if options.get("mode") == "kpm" else slice(rank)
+    for site, inputs in inputs_of_sites().items():
+        c = inputs.T @ inputs
+        c = c / c.diagonal().mean() + options.get("damping", 0.01) * torch.eye(len(c))
+        u, s, vt = signed_svd(base[site] @ c)
+        triplets = u[:, part], s[part], torch.linalg.solve(c, vt[part], left=False)
+        values[f"{site}.A"], values[f"{site}.B"] = split(*triplets, scale)
+    return lora_like("corda", options, rate, values, frozen=folded(values, scale), computed=True)
+
+
+def lora_null_case(options, rate):
+    rank, scale, values = options["rank"], scale_of(options), {}
+    for site, inputs in inputs_of_sites().items():
+        _, _, vt = torch.linalg.svd(inputs)
+        null = vt[-rank:].T
+        u, s, vt = signed_svd(base[site] @ null @ null.T)
+        values[f"{site}.A"], values[f"{site}.B"] = split(u[:, :rank], s[:rank], vt[:rank], scale)
+    return lora_like("lora-null", options, rate, values, frozen=folded(values, scale), computed=True)
+
+
 # ---- DoRA: a magnitude for each row, and a direction of norm 1 whose norm is a constant in backward
 
 
@@ -1192,6 +1258,20 @@ cases |= {
         random_triplets(4, 0.3, 0.5),
     ),
 }
+
+for name, starts in (("milora", milora_case), ("olora", olora_case)):
+    cases |= {
+        name: starts(LORA, 0.05),
+        f"{name}, rank 1, alpha/sqrt(r), weight decay": starts(LORA | ROOT | {"rank": 1, "weightDecay": 0.5}, 0.05),
+        f"{name}, full rank": starts(LORA | {"rank": 5}, 0.02),
+    }
+for name, starts in (("eva", eva_case), ("corda", corda_case), ("lora-null", lora_null_case)):
+    cases |= {
+        name: starts(LORA, 0.05),
+        f"{name}, rank 1, alpha/sqrt(r), weight decay": starts(LORA | ROOT | {"rank": 1, "weightDecay": 0.5}, 0.05),
+        f"{name}, full rank": starts(LORA | {"rank": 5}, 0.05),
+    }
+cases["corda, kpm, damping 0.1"] = corda_case(LORA | {"mode": "kpm", "damping": 0.1}, 0.05)
 
 problem = {
     "weights": tensors(base),

@@ -7,6 +7,7 @@ import type { TargetModule } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options, Setup } from "../../optimizers/optimizer.ts";
 import { trainableWeight } from "../../optimizers/module_weight.ts";
+import { givenMoments } from "./given_moments.ts";
 import {
   add,
   fromFloat32,
@@ -59,7 +60,10 @@ export async function attachToQuadratics(
   module: OptimizerModule,
   options: Options,
   problems: readonly Quadratic[],
-  setup: Partial<Pick<Setup, "fullGradients" | "random" | "steps">> = {},
+  setup: Partial<Pick<Setup, "fullGradients" | "random" | "steps">> & {
+    /** XᵀX of each map's inputs; those of white inputs where absent. */
+    readonly moments?: readonly Matrix[];
+  } = {},
 ): Promise<QuadraticRun> {
   const { parts } = gpu.pack(
     problems.map(({ base }, i) => ({ label: `map ${i}`, shape: [base.rows, base.columns] })),
@@ -90,6 +94,7 @@ export async function attachToQuadratics(
         yield { targetModule, gradient: gradients[i]! };
       }
     }),
+    inputMoments: givenMoments(gpu, targetModules, setup.moments),
   }, { ...module.defaults, ...options });
   problems.forEach(({ a, b }, i) => {
     const factors = optimizer.factors(targetModules[i]!);

@@ -99,6 +99,7 @@ export function launchAll(gpu: Gpu): void {
   }
   kernels.gatherRows(gpu, x, { rows: 1, offsets: words(0, 1), sources: words(2) });
   kernels.scatterRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8));
+  kernels.keepRows(gpu, x, y);
   kernels.scatterRows(gpu, x, words(3, 1, 0, 2), tensor(5, 8), {
     positions: words(0, 0, 1, 1),
     angles: tensor(2, 2, 2),

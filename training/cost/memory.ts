@@ -15,6 +15,7 @@ import type { Kept, TapeTensors } from "../../models/tape_tensors.ts";
 import type { Footprint, PackSizes } from "../../optimizers/optimizer.ts";
 import { allOptions, type KnownModel, type KnownOptimizer, matchTargetModules } from "../configuration.ts";
 import { alsoTrained } from "../also_trained.ts";
+import { momentGroups } from "../loop/moment_groups.ts";
 import type { MemoryOptions, RunConfig } from "../run.ts";
 
 /** Bytes as `Cost` has them: of live tensors while attaching and training. */
@@ -78,11 +79,16 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const gradients = packBytes(footprint.trained) + packsBytes([[1], [1], [1], [config.steps]]);
   const activations = passOf(trainsBelow, footprint.linear);
   const scratch = packsBytes(footprint.scratch);
-  const attaching = footprint.fullGradients
+  const attaching = footprint.fullGradients || footprint.inputMoments
     ? {
-      gradients: packBytes(targetModules.map((targetModule) => targetModule.in * targetModule.out)) +
-        packBytes([1]),
-      activations: passOf(false, null),
+      gradients: packBytes([1]) + Math.max(
+        footprint.fullGradients ? packBytes(targetModules.map((one) => one.in * one.out)) : 0,
+        ...footprint.inputMoments
+          ? momentGroups(targetModules).map((group) => packBytes(group.map((one) => one.in ** 2)))
+          : [],
+      ),
+      // Inputs of all maps have gradients where moments are taken.
+      activations: passOf(footprint.inputMoments ?? false, null),
     }
     : { gradients: 0, activations: 0 };
   return {

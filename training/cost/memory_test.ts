@@ -160,7 +160,7 @@ async function bothOf(
 const full = { id: "full", options: {} };
 const method = (id: string, options: Options) => ({ id, options });
 /** A rank that is no multiple of four, where the method has one, and as little to start from as it can do with. */
-const smallest = { rank: 3, gradientBatches: 1 };
+const smallest = { rank: 3, gradientBatches: 1, inputBatches: 1 };
 const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   // Ten steps, for methods that have a schedule of their own.
   ...Object.fromEntries(

@@ -20,6 +20,7 @@ import { trainableWeight } from "../../optimizers/module_weight.ts";
 import * as tasks from "../../tasks/mod.ts";
 import type { Task } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { givenMoments } from "../../tests/support/given_moments.ts";
 import { classification } from "../../tests/support/fakes/classification_task.ts";
 import { translation } from "../../tests/support/translation_task.ts";
 import { matchTargetModules } from "../configuration.ts";
@@ -90,6 +91,9 @@ async function launched(
     steps: 1,
     random: createRandom(2),
     fullGradients: () => {
+      throw new Error("not needed here");
+    },
+    inputMoments: () => {
       throw new Error("not needed here");
     },
   }, { ...module.defaults, ...options });
@@ -235,6 +239,7 @@ Deno.test("stepWork() of every method counts state and trained numbers as attach
           yield await Promise.resolve({ targetModule, gradient: trainableWeight(targetModule).value });
         }
       },
+      inputMoments: givenMoments(gpu, model.targetModules),
     }, options);
     const sizes = (parameters: typeof optimizer.trainable) =>
       parameters.reduce((sum, { value }) => sum + value.shape.reduce((a, b) => a * b, 1), 0);

@@ -2,7 +2,7 @@
 import { addRow, matmul } from "../../autodiff/mod.ts";
 import { isLowPrecision, type KeptOfBlock, type Tape, type Var } from "../../autodiff/tape.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
-import { matmul as product } from "../../kernels/mod.ts";
+import { keepRows, matmul as product } from "../../kernels/mod.ts";
 import type { Forward, TargetModule } from "../../models/model.ts";
 import type { Optimizer } from "../../optimizers/optimizer.ts";
 import type { MemoryOptions } from "../run.ts";
@@ -115,4 +115,56 @@ function measureWeight(
       inputs.pass(0, gradient);
     },
   });
+}
+
+/**
+ * The same, but the backward pass also adds XᵀX to `moments` for each target module in it, of those rows of its inputs on which the
+ * loss depends: of the others, such as padding, the gradient is 0 in every bit.
+ *
+ * That gradient is of all maps that take the same x in, adapted or not: a query alone may be without effect, where it has but one key.
+ * `moments` holds tensors `[in, in]`, zero before the first part of the first batch.
+ */
+export function momentsForward(inner: ForwardOf, moments: ReadonlyMap<TargetModule, Tensor>): ForwardOf {
+  const watch = (forward: Forward): Forward => {
+    const inputs = new Map<Var, WatchedInput>();
+    return {
+      tape: forward.tape,
+      linear(targetModule, x) {
+        const input = inputs.get(x) ?? watchInput(forward.tape, x), into = moments.get(targetModule);
+        inputs.set(x, input);
+        if (into) input.moments.push(into);
+        return forward.linear(targetModule, input.x);
+      },
+      block: (inputs, body) => forward.block(inputs, (forward, inputs) => body(watch(forward), inputs)),
+    };
+  };
+  return (tape) => watch(inner(tape));
+}
+
+/** An input of linear maps whose gradient is looked at. */
+interface WatchedInput {
+  /** What the maps take in. */
+  readonly x: Var;
+  /** Where XᵀX goes: to each of these. */
+  readonly moments: Tensor[];
+}
+
+/** x itself, whose gradient is asked for even where nothing is trained; on the way back XᵀX is added to `moments`. */
+function watchInput(tape: Tape, x: Var): WatchedInput {
+  const moments: Tensor[] = [], { gpu } = tape;
+  const watched = tape.record({
+    name: "watchInput",
+    inputs: [x, tape.input(x.value)],
+    output: x.value,
+    backward(gradient, inputs) {
+      inputs.pass(0, gradient);
+      if (moments.length === 0) return;
+      using _ = gpu.scope("rows on which the loss depends", "scratch");
+      const rows = keepRows(gpu, x.value, gradient);
+      for (const into of moments) {
+        product(gpu, rows, x.value, { transposeA: true, into, accumulate: true, reuse: true });
+      }
+    },
+  });
+  return { x: watched, moments };
 }

@@ -9,6 +9,7 @@ import type { OptimizerModule } from "../../optimizers/optimizer.ts";
 import { trainableWeight } from "../../optimizers/module_weight.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { givenMoments } from "../../tests/support/given_moments.ts";
 import {
   imageBatch,
   textBatch,
@@ -84,6 +85,7 @@ for (const [family, create, batch] of CASES) {
             };
           }
         },
+        inputMoments: givenMoments(gpu, targetModules),
       }, { ...module.defaults, ..."rank" in module.defaults && { rank: 2 } });
       for (const targetModule of targetModules) {
         const b = optimizer.factors(targetModule)?.b.value;

@@ -20,9 +20,10 @@ import { changesOf } from "../telemetry/change.ts";
 import { PeakMeter } from "../telemetry/meters.ts";
 import { sharpnessOf } from "../telemetry/sharpness.ts";
 import { readWeights } from "../telemetry/telemetry.ts";
-import { adaptedForward, withMemory } from "./forward.ts";
+import { adaptedForward, type ForwardOf, withMemory } from "./forward.ts";
 import { TrainedKeeper } from "./trained.ts";
 import { fullGradientsOf } from "./full_gradient.ts";
+import { inputMomentsOf } from "./input_moments.ts";
 import { type Curves, Loop, type LoopState } from "./loop.ts";
 import type { Progress, TrainHooks } from "./progress.ts";
 
@@ -238,6 +239,11 @@ function attach(
   data: TaskData,
   loftq: LoftqStart | null,
 ): Promise<Optimizer> {
+  const batches = {
+    batchSize: config.batchSize,
+    parts: config.accumulate,
+    wrap: (forward: ForwardOf) => withMemory(forward, config.memory),
+  };
   return module.attach({
     ...(loftq && { loftq }),
     gpu,
@@ -250,11 +256,8 @@ function attach(
     ],
     steps: config.steps,
     random: createRandom(config.seed).fork("method"),
-    fullGradients: fullGradientsOf(gpu, model, targetModules, data, {
-      batchSize: config.batchSize,
-      parts: config.accumulate,
-      wrap: (forward) => withMemory(forward, config.memory),
-    }),
+    fullGradients: fullGradientsOf(gpu, model, targetModules, data, batches),
+    inputMoments: inputMomentsOf(gpu, model, targetModules, data, batches),
   }, allOptions(module, config));
 }
 

@@ -68,6 +68,9 @@ async function measureThirdStep(module: unknown, options: Options, parts = 1): P
     fullGradients: () => {
       throw new Error("Cannot give full gradients here");
     },
+    inputMoments: () => {
+      throw new Error("Cannot give input moments here");
+    },
   }, { ...known.defaults, ...options });
   for (const targetModule of targetModules) {
     // From B = 0, Adam's first steps make columns that are equal up to sign and 1e-6: no bound is well defined there.
@@ -273,6 +276,9 @@ Deno.test("beginMeasurement() leaves out what is not finite, since JSON has no w
     random: createRandom(1),
     fullGradients: () => {
       throw new Error("Cannot give full gradients here");
+    },
+    inputMoments: () => {
+      throw new Error("Cannot give input moments here");
     },
   }, full.defaults);
   const store = createGradients(gpu, optimizer.trainable), gradients = zeroGradients(gpu, targetModules);

@@ -27,6 +27,7 @@ async function open(gpu: Gpu, problem: Problem): Promise<Trainer> {
     steps: 1,
     random: createRandom(0),
     fullGradients: async function* () {},
+    inputMoments: async function* () {},
   }, { ...full.defaults, ...options });
   const targetModules = new Set(model.targetModules);
   const gradients = createGradients(gpu, optimizer.trainable);

@@ -54,6 +54,7 @@ for (const name of cases) {
         steps: 100,
         random: createRandom(0),
         fullGradients: async function* () {},
+        inputMoments: async function* () {},
       }, options);
       const adapted = new Set(model.targetModules);
       const gradients = createGradients(gpu, optimizer.trainable);
