@@ -113,6 +113,7 @@ export * from "./optimizers/module_weight.ts";
 export type { MissOptions } from "./optimizers/miss/miss.ts";
 export type { OftOptions } from "./optimizers/oft/oft.ts";
 export type { PissaOptions, WeightSvdOptions } from "./optimizers/pissa.ts";
+export type { ReloraOptions } from "./optimizers/relora/relora.ts";
 export type { RsloraOptions } from "./optimizers/rslora.ts";
 export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";
 export type { CordaOptions, InputStartOptions } from "./optimizers/starts/starts.ts";

@@ -210,7 +210,7 @@ export async function attachLowRank<O extends LowRankOptions>(
   const { gpu, targetModules, head } = setup;
   const { trainsA = true, trainsB = true } = parts;
   const factors = createFactors(gpu, targetModules, options.rank, scaleOf(options), { trainsA, trainsB });
-  initializeA(setup, factors);
+  drawA(setup, factors);
   if (setup.loftq) await startByLoftq(setup, setup.loftq, factors);
   else await parts.initialize?.(setup, factors, options);
   const form = await (parts.form ?? productForm)(setup, factors, options);
@@ -413,11 +413,16 @@ function createFactors(
   }));
 }
 
-/** A ~ U(−1/√in, 1/√in), as PEFT's kaiming_uniform(a = √5) gives; B stays 0. */
-function initializeA(setup: Setup, factors: readonly Factors[]): void {
+/**
+ * A ~ U(−1/√in, 1/√in), as PEFT's kaiming_uniform(a = √5) gives; B stays as it is.
+ *
+ * @param time 0 for the start; other numbers each time
+ */
+export function drawA(setup: Setup, factors: readonly Factors[], time = 0): void {
   for (const { targetModule, a } of factors) {
-    const bound = 1 / Math.sqrt(targetModule.in);
-    const values = setup.random.fork(a.name).uniform(a.value.shape[0]! * targetModule.in, -bound, bound);
+    const bound = 1 / Math.sqrt(targetModule.in), own = setup.random.fork(a.name);
+    const random = time === 0 ? own : own.fork(`time ${time}`);
+    const values = random.uniform(a.value.shape[0]! * targetModule.in, -bound, bound);
     setup.gpu.write(a.value, values);
   }
 }

@@ -24,6 +24,7 @@ export { corda, eva, loraNull, milora, olora } from "./starts/starts.ts";
 export { miss } from "./miss/miss.ts";
 export { oft } from "./oft/oft.ts";
 export { pissa } from "./pissa.ts";
+export { relora } from "./relora/relora.ts";
 export { rslora } from "./rslora.ts";
 export { scaledAdamw } from "./scaled_adamw.ts";
 export { shira } from "./shira/shira.ts";

@@ -31,6 +31,7 @@ const PATHS = {
   zed: "M-0.9,-0.9L0.9,-0.9L0.9,-0.4L0,0.4L0.9,0.4L0.9,0.9L-0.9,0.9L-0.9,0.4L0,-0.4L-0.9,-0.4Z",
   crown: "M-0.9,-0.8L-0.4,-0.1L0,-0.9L0.4,-0.1L0.9,-0.8L0.9,0.8L-0.9,0.8Z",
   arrow: "M0,-1L0.9,0L0.35,0L0.35,1L-0.35,1L-0.35,0L-0.9,0Z",
+  stairs: "M-1,1L-1,-1L-0.33,-1L-0.33,-0.33L0.33,-0.33L0.33,0.33L1,0.33L1,1Z",
   wedge: "M-0.9,-0.9L0.9,-0.9L-0.9,0.9Z",
 };
 
@@ -60,6 +61,7 @@ const styles: Readonly<Record<string, Style>> = {
   eva: { color: "#A8327A", shape: PATHS.arrow, dash: [11, 1, 1, 1] },
   corda: { color: "#C4561A", shape: PATHS.crown, dash: [5, 1, 5, 4] },
   "lora-null": { color: "#5B6B2F", shape: PATHS.zed, dash: [2, 1, 2, 5] },
+  relora: { color: "#2B8A57", shape: PATHS.stairs, dash: [9, 1, 1, 5] },
   "lora-sb": { color: "#546E7A", shape: PATHS.steps, dash: [1, 1, 5, 1] },
   "lora-xs": { color: "#2F6B6B", shape: PATHS.corners, dash: [6, 1, 1, 1] },
   hira: { color: "#3B7DD8", shape: PATHS.cut, dash: [2, 2, 7, 2] },
