@@ -52,6 +52,9 @@ const defaults: LoraOneOptions = {
  * Option `preconditioned`: with true the steps after the start are those of scaled AdamW, in the order and with the `damping` of the
  * authors' code: "sequential", B by the A that has just moved, and 1e-6. That code does not correct moments for their start at 0.
  *
+ * The repository's script for T5 (t5.sh) starts at m^(1/4) / √16 and takes preconditioned steps: `startScale` "stable", `gamma` 1 and
+ * `preconditioned` true here, with `scaling` and `alpha` as they are.
+ *
  * A direction in which G vanishes starts with both factors at 0, or at what rounding leaves of G. At 0 neither factor has
  * a gradient, so a target module with G = 0 stays as it is.
  * Source: Zhang, Liu and Chen, arXiv 2502.01235, algorithm 1.

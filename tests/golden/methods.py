@@ -1252,6 +1252,9 @@ cases |= {
     "lora-one, preconditioned": lora_one_case(
         LORA | ROOT | {"startScale": "paper", "gamma": 4, "preconditioned": True, "damping": 0.01}, 0.02
     ),
+    "lora-one, as its script for T5 has it": lora_one_case(
+        LORA | ROOT | {"startScale": "stable", "gamma": 1, "preconditioned": True, "damping": 1e-6}, 0.02
+    ),
     "adalora, counted from 0": adalora_case(
         LORA | {"rank": 1, "initialRank": 4, "tinit": 1, "tfinal": 1, "deltaT": 1, "firstStep": 0},
         0.05,
