@@ -17,6 +17,7 @@ import type { Claims } from "../sweep/claims.ts";
 import { readRuns, type Role, workIn, type WorkParts } from "../sweep/folder.ts";
 import { methodKey, rankOf } from "../sweep/method.ts";
 import { type Plan, type PlannedRun, writePlan } from "../sweep/plan.ts";
+import { KeptGpu } from "../sweep/kept_gpu.ts";
 import { keepTrained } from "../sweep/trained_store.ts";
 import { prepareRuns } from "../sweep/prepare_runs.ts";
 import { inAllOf } from "../sweep/progress.ts";
@@ -89,6 +90,7 @@ export async function settle<G extends AsyncDisposable>(
       ? { keep: (run: PlannedRun, trained: Trained) => keepTrained(out, run, trained) }
       : {};
     const ledger = new Ledger(known, forecast);
+    await using kept = new KeptGpu(parts.deps.open, parts.signal);
     /** Runs what is missing of these, which watchers see as the whole plan. Returns whether it was interrupted. */
     const run = async (runs: readonly PlannedRun[], rates: readonly ChosenRate[]): Promise<boolean> => {
       ledger.note(runs);
@@ -114,6 +116,7 @@ export async function settle<G extends AsyncDisposable>(
           checkpoints,
           sharing: { claims, waits: true, ...(parts.pollMs !== undefined && { pollMs: parts.pollMs }) },
           ...keeping,
+          kept,
         },
       );
       for (const [id, result] of results) known.set(id, result);

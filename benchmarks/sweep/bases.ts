@@ -4,6 +4,7 @@ import { type BaseConfig, type BaseResult, recordId, type RunConfig } from "../.
 import { BaseResult as BaseSchema } from "../../training/schemas.ts";
 import { growingTasks } from "../cost/growth/points.ts";
 import { isUserFault } from "../../errors/fault.ts";
+import { KeptGpu } from "./kept_gpu.ts";
 import type { RunDeps } from "./runner.ts";
 import { type CheckpointPlace, removeCheckpoints } from "../../training/checkpoint/checkpoints.ts";
 import { Interrupted } from "../../training/checkpoint/interrupted.ts";
@@ -59,13 +60,7 @@ export async function scoreBases<G extends AsyncDisposable>(
     signal.addEventListener("abort", () => checkpoints || resolve(null), { once: true });
   });
   const keeping = { signal, ...(checkpoints && { checkpoints }) };
-  let gpu: G | null = null;
-  const close = async () => {
-    const open = gpu;
-    gpu = null;
-    // The device may be what failed: closing it may fail too.
-    await Promise.resolve(open?.[Symbol.asyncDispose]()).catch(() => {});
-  };
+  const gpus = new KeptGpu(deps.open, signal);
   try {
     const named = await Promise.all(bases.map(async (config) => ({ id: await recordId(config), config })));
     const left = named.filter(({ id }) => stored.results.get(id)?.status !== "done");
@@ -77,7 +72,7 @@ export async function scoreBases<G extends AsyncDisposable>(
     for (let taken; (taken = await queue.next()) !== null;) {
       const { item: { id, config }, claim } = taken;
       await using _ = { [Symbol.asyncDispose]: () => claim.release() };
-      gpu ??= await deps.open();
+      const gpu = await gpus.get();
       const name = `${config.model.id} on ${config.task.id} before fine-tuning`;
       let result: BaseResult | null;
       const begunAt = performance.now();
@@ -94,7 +89,7 @@ export async function scoreBases<G extends AsyncDisposable>(
         const environment = await deps.environment(gpu);
         result = { schema: 1, id, config, environment, status: "failed", error: message };
         say(`${name}: failed (${message})`);
-        await close();
+        await gpus.close();
       }
       await store.put(result);
       if (checkpoints && result.status === "done") await removeCheckpoints(checkpoints.folder, id);
@@ -104,6 +99,6 @@ export async function scoreBases<G extends AsyncDisposable>(
       stored.results.get(id)?.status === "done" || (names?.has(id) ?? false)
     );
   } finally {
-    if (!signal.aborted) await close();
+    await gpus[Symbol.asyncDispose]();
   }
 }

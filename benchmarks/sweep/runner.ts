@@ -3,6 +3,7 @@ import type { BaseConfig, BaseResult, Environment, RunConfig } from "../../train
 import { RunResult } from "../../training/schemas.ts";
 import { isUserFault } from "../../errors/fault.ts";
 import type { Forecast } from "../cost/estimate.ts";
+import { KeptGpu } from "./kept_gpu.ts";
 import type { PlannedRun } from "./plan.ts";
 import type { Progress, TrainHooks } from "../../training/loop/progress.ts";
 import type { Trained } from "../../training/loop/trained.ts";
@@ -59,6 +60,7 @@ export function isFinished(result: Pick<RunResult, "status"> | undefined): boole
  * With `sharing` each run is claimed before it is made, and what others make is left to them.
  *
  * @param forecast what is known about running times, for the time to go: it learns from each run
+ * @param kept a GPU that stays open afterwards; where absent, one is opened, and closed at the end
  */
 export async function runSweep<G extends AsyncDisposable>(
   runs: readonly PlannedRun[],
@@ -66,13 +68,14 @@ export async function runSweep<G extends AsyncDisposable>(
   stored: Stored,
   deps: RunDeps<G>,
   display: Display,
-  { signal, forecast, checkpoints, sharing = null, keep }: {
+  { signal, forecast, checkpoints, sharing = null, keep, kept }: {
     readonly signal: AbortSignal;
     readonly forecast: Forecast;
     readonly checkpoints?: CheckpointPlace;
     readonly sharing?: Sharing | null;
     /** Takes what a run trained, before its result is stored. */
     readonly keep?: (run: PlannedRun, trained: Trained) => Promise<void>;
+    readonly kept?: KeptGpu<G>;
   },
 ): Promise<SweepOutcome> {
   const results = new Map(
@@ -91,7 +94,7 @@ export async function runSweep<G extends AsyncDisposable>(
     signal.addEventListener("abort", () => isKept || resolve("interrupted"), { once: true });
   });
   const keeping = { signal, ...(checkpoints && { checkpoints }) };
-  let gpu: G | null = null;
+  const gpus = kept ?? new KeptGpu(deps.open, signal);
   let ran = 0;
   let inHand = 0;
   const countDone = () => runs.length - queue.left.length - inHand;
@@ -103,7 +106,7 @@ export async function runSweep<G extends AsyncDisposable>(
       await using _ = { [Symbol.asyncDispose]: () => claim.release() };
       inHand = 1;
       display.count?.(countDone());
-      gpu ??= await deps.open();
+      const gpu = await gpus.get();
       const startedAt = performance.now(), clock = new RunClock(forecast, config, startedAt);
       display.start({ id, config });
       let updatedAt = -Infinity;
@@ -131,10 +134,7 @@ export async function runSweep<G extends AsyncDisposable>(
         if (error instanceof Interrupted) break;
         if (isUserFault(error)) throw error;
         result = await describeFailure(id, config, error, deps, gpu);
-        const broken: G = gpu;
-        gpu = null;
-        // The device may be what failed: closing it may fail too, and there is nothing more to be done about it.
-        await Promise.resolve(broken[Symbol.asyncDispose]()).catch(() => {});
+        await gpus.close();
       }
       if (result === "interrupted") break;
       const endedAt = performance.now(), timing = clock.timing(endedAt);
@@ -151,7 +151,7 @@ export async function runSweep<G extends AsyncDisposable>(
     }
   } finally {
     display.end();
-    if (!signal.aborted) await gpu?.[Symbol.asyncDispose]();
+    if (!kept) await gpus[Symbol.asyncDispose]();
   }
   if (sharing?.waits) {
     for (const id of queue.elsewhere) {
