@@ -20,6 +20,9 @@ import style from "./style.css" with { type: "text" };
 /** Sweeps and choices of rates that comparisons are made of. */
 const SWEEPS = ["quick.json", "tune.json", "tune.chosen.json"];
 
+/** What runs programs that models write, by its path in the repository: a whole of its own, which needs no other script. */
+const SANDBOX = "tasks/code/javascript_worker";
+
 /** Chunks of the program from this size hold data of tasks: they are loaded when a task needs them. */
 const DATA_BYTES = 1_000_000;
 
@@ -50,7 +53,7 @@ export async function buildSite(out: string): Promise<BuiltSite> {
   }
   await prepareFolder(out);
   await bundle(out);
-  const own: string[] = [];
+  const own: string[] = [], later: string[] = [];
   const put = async (path: string, content: string | Uint8Array) => {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     await Deno.mkdir(`${out}/${path.split("/").slice(0, -1).join("/")}`, { recursive: true });
@@ -66,7 +69,8 @@ export async function buildSite(out: string): Promise<BuiltSite> {
     const path = `benchmarks/sweeps/${name}`;
     await putOwn(path, await system.readFile(system.own(path)));
   }
-  const first = new Set(["index.html", "page.js", "style.css", "site.json", ...own]), later: string[] = [];
+  later.push(`${SANDBOX}.js`);
+  const first = new Set(["index.html", "page.js", "style.css", "site.json", ...own]);
   for (
     const name of (await namesIn(out)).filter((name) => /\.js$/.test(name) && name !== "service_worker.js")
   ) {
@@ -85,7 +89,9 @@ export async function buildSite(out: string): Promise<BuiltSite> {
   const commit = await currentCommit(), code = await codeFingerprint();
   await put("site.json", `${JSON.stringify({ commit, code, files: own.sort() })}\n`);
   const files = [...first].sort(), hashes: Record<string, string> = {};
-  for (const name of files) hashes[name] = (await Deno.readFile(`${out}/${name}`)).toHex();
+  for (const name of [...files, `${SANDBOX}.js`]) {
+    hashes[name] = (await Deno.readFile(`${out}/${name}`)).toHex();
+  }
   const version = (await digestOf(hashes)).slice(0, 16);
   await put(
     "service_worker.js",
@@ -109,19 +115,23 @@ async function bundle(out: string): Promise<void> {
   for (const name of (await namesIn(out)).filter((name) => /\.js$/.test(name))) {
     await Deno.remove(`${out}/${name}`);
   }
-  const root = decodeURIComponent(system.own("").pathname);
-  const { code, stderr } = await new Deno.Command("deno", {
-    args: [
-      ...["bundle", "--quiet", "--platform", "browser", "--code-splitting", "--minify"],
-      ...["--outdir", out, "site/worker.ts"],
-    ],
-    cwd: root,
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  if (code !== 0) {
-    throw new UserError(`Cannot bundle the site: ${new TextDecoder().decode(stderr).trim()}`);
+  const cwd = decodeURIComponent(system.own("").pathname);
+  for (
+    const args of [
+      ["--code-splitting", "--outdir", out, "site/worker.ts"],
+      ["--output", `${out}/${SANDBOX}.js`, `${SANDBOX}.ts`],
+    ]
+  ) {
+    const { code, stderr } = await new Deno.Command("deno", {
+      args: ["bundle", "--quiet", "--platform", "browser", "--minify", ...args],
+      cwd,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    if (code !== 0) {
+      throw new UserError(`Cannot bundle the site: ${new TextDecoder().decode(stderr).trim()}`);
+    }
   }
 }
 

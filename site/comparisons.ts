@@ -1,13 +1,15 @@
 /** @file Comparisons in a browser: what the commands `bench`, `settle` and `report` do, in this origin's private files. */
 import { bench, planBench, type PlannedBench } from "../benchmarks/command_line/bench.ts";
 import { lookAhead } from "../benchmarks/command_line/bench.ts";
-import { unpackRuns } from "../benchmarks/report/page/site_link.ts";
-import { askQuestion, type Question, specOf } from "../benchmarks/settle/question.ts";
+import { unpackQuestion, unpackRuns } from "../benchmarks/report/page/site_link.ts";
+import { minutesToGoOn } from "../benchmarks/settle/answer.ts";
+import { describeOutlook, lookAtQuestion } from "../benchmarks/settle/outlook.ts";
+import { askQuestion, FIRST_SEED as FIRST_PAIR, type Question } from "../benchmarks/settle/question.ts";
 import { settle } from "../benchmarks/settle/settle.ts";
 import type { WorkParts } from "../benchmarks/sweep/folder.ts";
 import { type Apart, type Display, nameRun } from "../benchmarks/sweep/progress.ts";
 import { planReruns } from "../benchmarks/sweep/rerun.ts";
-import { override, ratesNeeded } from "../benchmarks/sweep/sweep.ts";
+import { ratesNeeded } from "../benchmarks/sweep/sweep.ts";
 import { readChosen } from "../benchmarks/sweep/sweep_files.ts";
 import { openStore } from "../benchmarks/sweep/store.ts";
 import { sentenceOf } from "../errors/fault.ts";
@@ -18,11 +20,12 @@ import { type Library, parseWith } from "../training/configuration.ts";
 import { environmentOf } from "../training/environment.ts";
 import type { Progress } from "../training/loop/progress.ts";
 import { openFolders, resolveRuns } from "../training/resolve/resolve.ts";
-import { runIds } from "../training/run.ts";
+import { type RunConfig, runIds } from "../training/run.ts";
 import { scoreBase } from "../training/scoring/score_base.ts";
 import { shipped } from "../training/shipped.ts";
 import { train } from "../training/train.ts";
 import { type Begun, type Choice, Comparison, type Message, type Request } from "./messages.ts";
+import { type AskedQuestion, readQuestion, withMinutes } from "./question.ts";
 import { zip } from "./zip.ts";
 
 /** Where comparisons lie: `<name>/comparison.json` says what was asked for. */
@@ -46,7 +49,13 @@ type Ready =
     readonly command: string | null;
     readonly planned: PlannedBench<Library>;
   }
-  | { readonly kind: "settle"; readonly name: string; readonly command: string; readonly question: Question };
+  | {
+    readonly kind: "settle";
+    readonly name: string;
+    readonly command: string | null;
+    readonly question: Question;
+    readonly asked: AskedQuestion;
+  };
 
 /** Answers a page for as long as it is open. */
 export async function listen(port: Port): Promise<void> {
@@ -100,13 +109,8 @@ async function describe(): Promise<Message> {
     },
     browser: system.host.version,
     commit: build?.commit ?? "unknown",
-    tasks: Object.values(shipped.tasks).map(({ id, title }): Choice => ({
-      id,
-      title,
-      // Its answers are programs, which an interpreter with a worker and a policy of its own runs.
-      refused: id === "code" ? "needs the command line, which runs the programs that models write" : null,
-    })),
-    methods: Object.values(shipped.optimizers).map(({ id, title }) => ({ id, title, refused: null })),
+    tasks: Object.values(shipped.tasks).map(({ id, title }): Choice => ({ id, title })),
+    methods: Object.values(shipped.optimizers).map(({ id, title }): Choice => ({ id, title })),
     begun: await begunHere(),
   };
 }
@@ -128,19 +132,12 @@ async function prepare(asked: unknown): Promise<Ready> {
       planned: { plan, runs: await resolveRuns(configs, known), registries: known },
     };
   }
-  const { tasks, methods, rank } = comparison;
-  if (comparison.kind === "settle") {
-    const { within, budget } = comparison;
-    const spec = override(specOf({ methods, tasks, ranks: [rank], within, budget }, shipped), {}, shipped);
-    const from = ratesNeeded(spec);
-    return {
-      kind: "settle",
-      name: spec.name,
-      command: `./run settle ${methods.join(" ")} --task ${tasks.join()} --rank ${rank} --within ${within} ` +
-        `--budget ${budget}`,
-      question: await askQuestion(spec, shipped, from === null ? null : await readChosen(from), false),
-    };
+  if (comparison.kind !== "bench") {
+    const { spec, name, command } = await readQuestion(comparison, shipped), from = ratesNeeded(spec);
+    const question = await askQuestion(spec, shipped, from === null ? null : await readChosen(from), false);
+    return { kind: "settle", name, command, question, asked: comparison };
   }
+  const { tasks, methods, rank } = comparison;
   const seeds = Array.from({ length: comparison.seeds }, (_, i) => FIRST_SEED + i), { steps } = comparison;
   const command =
     `./run bench quick --tasks ${tasks.join()} --optimizers ${methods.join()} --ranks ${rank} ` +
@@ -164,9 +161,10 @@ async function prepare(asked: unknown): Promise<Ready> {
 async function outlookOf(ready: Ready): Promise<Message> {
   const { name, command } = ready, out = `${RESULTS}/${name}`;
   if (ready.kind === "settle") {
-    const { spec: { question } } = ready.question;
+    const outlook = await lookAtQuestion(ready.question, out, shipped), { peakBytes } = outlook;
+    const [question, ...takes] = describeOutlook(ready.question, outlook);
     const stored = (await openStore(out).names()).size;
-    return { type: "outlook", name, command, question, runs: 0, stored, peakBytes: 0 };
+    return { type: "outlook", name, command, question: question!, takes, runs: 0, stored, peakBytes };
   }
   const { finished, peakBytes } = await lookAhead(ready.planned, out), { plan } = ready.planned;
   return {
@@ -174,6 +172,7 @@ async function outlookOf(ready: Ready): Promise<Message> {
     name,
     command,
     question: plan.question,
+    takes: [],
     runs: plan.runs.length,
     stored: finished.size,
     peakBytes: Math.max(0, ...peakBytes.values()),
@@ -199,7 +198,7 @@ async function run(
       scoreBase: (gpu, config, hooks) => scoreBase(gpu, config, { ...shipped, ...hooks }),
       environment: environmentOf,
     },
-    display: displayTo(say),
+    display: displayTo(say, ready.kind === "settle" ? roundOf : () => ""),
     signal,
     checkpointEveryMs: CHECKPOINT_EVERY,
     say: (sentence) => say({ type: "said", sentence }),
@@ -209,16 +208,26 @@ async function run(
   const done = await alone(async () => {
     if (ready.kind === "bench") {
       const { report } = await bench(ready.planned, out, parts);
-      return { report, answer: report?.report.answer ?? [] };
+      return { report, answer: report?.report.answer ?? [], more: null };
     }
-    const { report, answer } = await settle(ready.question, out, ready.command, shipped, parts);
-    return { report, answer };
+    const { question, asked } = ready, command = ready.command ?? "the site, from a report’s question";
+    const outcome = await settle(question, out, command, shipped, parts);
+    const minutes = minutesToGoOn(question, outcome);
+    const more = minutes === null ? null : { minutes, comparison: await withMinutes(asked, minutes) };
+    return { report: outcome.report, answer: outcome.answer, more };
   });
   if (!done) {
     return say({ type: "failed", sentence: "Another tab of this site is at work: it can do one at a time" });
   }
-  const { report, answer } = done;
-  say({ type: "done", name, answer, caveats: report?.report.caveats ?? [], page: report?.page ?? null });
+  const { report, answer, more } = done;
+  say({
+    type: "done",
+    name,
+    answer,
+    caveats: report?.report.caveats ?? [],
+    page: report?.page ?? null,
+    more,
+  });
 }
 
 /** Does what one tab may do at a time; null where another one is at it. */
@@ -235,8 +244,13 @@ async function alone<T>(work: () => Promise<T>): Promise<T | null> {
   );
 }
 
-/** Tells the page what a sweep shows. */
-function displayTo(say: (message: Message) => void): Display {
+/** What a run of a question is for: rates, or a pair. */
+function roundOf({ scoreOn, seed }: RunConfig): string {
+  return scoreOn === "validation" ? "Choosing rates: " : `Pair ${seed - FIRST_PAIR + 1}: `;
+}
+
+/** Tells the page what a sweep shows, each run with what it is for. */
+function displayTo(say: (message: Message) => void, purposeOf: (config: RunConfig) => string): Display {
   let done = 0, total = 0, apart: Apart = () => "", told = { train: 0, validation: 0, discrepancies: 0 };
   const count = () => say({ type: "count", done, total });
   return {
@@ -252,7 +266,8 @@ function displayTo(say: (message: Message) => void): Display {
     start({ id, config }) {
       told = { train: 0, validation: 0, discrepancies: 0 };
       const { seed, steps, optimizer } = config;
-      say({ type: "run", id, name: nameRun(config, apart), method: optimizer.id, seed, steps });
+      const name = `${purposeOf(config)}${nameRun(config, apart)}`;
+      say({ type: "run", id, name, method: optimizer.id, seed, steps });
     },
     update(progress, toGo) {
       const { phase, step, trainLoss, validationLoss, discrepancies } = progress;
@@ -305,13 +320,20 @@ async function begunHere(): Promise<Begun[]> {
     try {
       const comparison = parseWith(Comparison, JSON.parse(await readText(`${ASKED}/${file}`)), file);
       const isDone = await system.isThere(`${out}/report/index.html`);
-      return { name, comparison, title: name, stored: (await openStore(out).names()).size, isDone };
+      const title = await titleOf(comparison) ?? name;
+      return { name, comparison, title, stored: (await openStore(out).names()).size, isDone };
     } catch {
       // A version of the site that asked otherwise left it.
       return null;
     }
   }));
   return all.filter((one) => one !== null);
+}
+
+/** What a link asks, in words; null where the folder's name says it. */
+async function titleOf(comparison: Comparison): Promise<string | null> {
+  if (comparison.kind === "question") return (await unpackQuestion(comparison.question)).question;
+  return comparison.kind === "runs" ? (await unpackRuns(comparison.runs)).question : null;
 }
 
 /** A comparison's folder as one file, which `./run report` takes once it is unpacked. */

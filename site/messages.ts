@@ -22,8 +22,15 @@ export const Comparison = z.discriminatedUnion("kind", [
     methods: ids.min(2),
     rank: z.int().min(1),
     within: z.number().positive().max(1),
+    /** Time for all runs together, e.g. "30m". */
     budget: z.string(),
+    /** The method that all others are compared with; where absent, the first is compared with each of the others. */
+    against: z.string().exactOptional(),
+    /** The task's own where absent. */
+    steps: z.int().min(1).exactOptional(),
   }),
+  /** The question of a report's link. */
+  z.strictObject({ kind: z.literal("question"), question: z.string() }),
   /** The runs of a report's link. */
   z.strictObject({ kind: z.literal("runs"), runs: z.string() }),
 ]);
@@ -39,8 +46,6 @@ export type Request =
 export interface Choice {
   readonly id: string;
   readonly title: string;
-  /** Why it can't be chosen here; null where it can. */
-  readonly refused: string | null;
 }
 
 /** A comparison that was begun here. */
@@ -74,9 +79,12 @@ export type Message =
   | {
     readonly type: "outlook";
     readonly name: string;
-    /** What does the same on the command line; null for the runs of a link. */
+    /** What does the same on the command line; null for what a link asks. */
     readonly command: string | null;
     readonly question: string;
+    /** What deciding a question would take, a sentence each; none for runs that are known beforehand. */
+    readonly takes: readonly string[];
+    /** 0 for a question. */
     readonly runs: number;
     readonly stored: number;
     readonly peakBytes: number;
@@ -119,6 +127,8 @@ export type Message =
     readonly caveats: readonly string[];
     /** Where the report is, from the site; null where it was stopped. */
     readonly page: string | null;
+    /** The same question with more time, where that is likely to decide what is not decided yet. */
+    readonly more: { readonly minutes: number; readonly comparison: Comparison } | null;
   }
   | { readonly type: "failed"; readonly sentence: string }
   | { readonly type: "file"; readonly name: string; readonly blob: Blob }

@@ -51,17 +51,18 @@ const tell = {
     showBegun(found.begun);
     readAddress();
   },
-  outlook({ name, command, question, runs, stored, peakBytes }) {
+  outlook({ name, command, question, takes, runs, stored, peakBytes }) {
     const parts = [];
     if (runs > 0) parts.push(`${runs} runs, ${stored} of them made already`);
     else if (stored > 0) parts.push(`${stored} runs are made already`);
     if (peakBytes > 0) parts.push(`at most ${megabytes(peakBytes)} on the GPU`);
-    const line = [parts.join(", ")];
+    const [first = "", ...rest] = parts.join(", ");
+    const line = [first.toUpperCase() + rest.join(""), ...takes].filter((part) => part !== "").join(". ");
     if (linked !== null) {
       $("linked-question").textContent = question;
-      $("linked-outlook").textContent = line[0];
+      $("linked-outlook").textContent = line;
     } else {
-      $("outlook").replaceChildren(line[0] ? `${line[0]}. ` : "");
+      $("outlook").replaceChildren(line ? `${line}. ` : "");
       if (command) $("outlook").append("The same on the command line: ", code(command));
     }
     $("start").disabled = $("linked-start").disabled = isBusy;
@@ -102,7 +103,7 @@ const tell = {
   said({ sentence }) {
     $("said").append(item(sentence));
   },
-  done({ name, answer, caveats, page }) {
+  done({ name, answer, caveats, page, more }) {
     setBusy(false);
     $("work-title").textContent = page === null ? "Stopped: it goes on where it was" : "What was watched";
     $("stage").textContent = "";
@@ -117,6 +118,13 @@ const tell = {
     }));
     $("caveats").replaceChildren(...caveats.slice(0, 4).map(item));
     showReport(page);
+    $("more").hidden = more === null;
+    if (more) {
+      $("more").textContent = `Go on, for ${more.minutes} ${
+        more.minutes === 1 ? "minute" : "minutes"
+      } in all`;
+    }
+    $("more").onclick = () => start(more.comparison);
     $("answer").hidden = false;
     $("answer").scrollIntoView({ block: "nearest" });
   },
@@ -148,12 +156,9 @@ async function showReport(page) {
 }
 
 function fillForm() {
-  form.elements.task.replaceChildren(...ready.tasks.map(({ id, title, refused }) => {
-    const option = new Option(refused === null ? title : `${title} (${refused})`, id);
-    option.disabled = refused !== null;
-    option.defaultSelected = option.selected = id === "digits";
-    return option;
-  }));
+  form.elements.task.replaceChildren(
+    ...ready.tasks.map(({ id, title }) => new Option(title, id, id === "digits", id === "digits")),
+  );
   $("methods").replaceChildren(...ready.methods.map(({ id, title }) => {
     const label = document.createElement("label"), box = document.createElement("input");
     Object.assign(box, { type: "checkbox", name: "method", value: id });
@@ -167,20 +172,33 @@ function fillForm() {
 function asked() {
   const fields = new FormData(form), methods = fields.getAll("method");
   if (!form.checkValidity() || methods.length < 2) return null;
-  const common = { tasks: [fields.get("task")], methods, rank: Number(fields.get("rank")) };
-  if (fields.get("kind") === "settle") {
-    return { kind: "settle", ...common, within: Number(fields.get("within")), budget: fields.get("budget") };
-  }
   const steps = fields.get("steps");
-  return {
-    kind: "bench",
-    ...common,
-    seeds: Number(fields.get("seeds")),
+  const common = {
+    ...{ tasks: [fields.get("task")], methods, rank: Number(fields.get("rank")) },
     ...(steps && { steps: Number(steps) }),
   };
+  if (fields.get("kind") === "settle") {
+    const within = Number(fields.get("within")), budget = `${fields.get("minutes")}m`;
+    return { kind: "settle", ...common, within, budget, against: fields.get("against") };
+  }
+  return { kind: "bench", ...common, seeds: Number(fields.get("seeds")) };
+}
+
+/** The methods that are chosen, of which one is what the others are compared with. */
+function offerAgainst(wished = form.elements.against.value) {
+  const methods = new FormData(form).getAll("method");
+  const chosen = [wished, "lora", methods[0]].find((id) => methods.includes(id));
+  form.elements.against.replaceChildren(
+    ...methods.map((id) => new Option(titleOf(id), id, id === chosen, id === chosen)),
+  );
+}
+
+function titleOf(method) {
+  return ready.methods.find(({ id }) => id === method)?.title ?? method;
 }
 
 function look() {
+  offerAgainst();
   const kind = new FormData(form).get("kind");
   for (const field of form.querySelectorAll("[data-for]")) field.hidden = field.dataset.for !== kind;
   clearTimeout(waiting);
@@ -225,15 +243,17 @@ addEventListener("hashchange", readAddress);
 /** What the address asks for: the runs of a report's link, or a filled form. */
 function readAddress() {
   if (!ready?.adapter) return;
-  const fields = new URLSearchParams(location.hash.slice(1)), packed = fields.get("runs");
-  linked = packed === null ? null : { kind: "runs", runs: packed };
+  const fields = new URLSearchParams(location.hash.slice(1));
+  const kind = ["question", "runs"].find((name) => fields.has(name));
+  linked = kind ? { kind, [kind]: fields.get(kind) } : null;
   form.hidden = linked !== null;
   $("linked").hidden = linked === null;
-  for (const name of ["task", "rank", "seeds", "steps", "within", "budget"]) {
+  for (const name of ["task", "rank", "seeds", "steps", "within", "minutes"]) {
     if (fields.has(name)) form.elements[name].value = fields.get(name);
   }
   const methods = fields.get("methods")?.split(",");
   if (methods) { for (const box of form.elements.method) box.checked = methods.includes(box.value); }
+  offerAgainst(fields.get("against") ?? undefined);
   if (fields.has("kind")) form.elements.kind.value = fields.get("kind");
   look();
 }
@@ -242,7 +262,9 @@ function showBegun(begun) {
   $("begun").hidden = begun.length === 0;
   $("begun-list").replaceChildren(...begun.map(({ name, comparison, title, stored, isDone }) => {
     const line = document.createElement("li"), words = document.createElement("span");
-    words.textContent = `${title}: ${stored} runs${isDone ? "" : ", not finished"}`;
+    words.textContent = `${title}${title.endsWith("?") ? "" : ":"} ${stored} runs${
+      isDone ? "" : ", not finished"
+    }`;
     const on = button(isDone ? "Show" : "Go on", () => start(comparison));
     const save = button("Download", () => worker.postMessage({ type: "download", name }));
     const drop = button("Forget", () => worker.postMessage({ type: "forget", name }));
@@ -262,13 +284,14 @@ function draw() {
       discrepancy.flatMap(([step, , bound]) => bound === null ? [] : [[step, bound]])
     ),
   );
+  // Of a question's runs nobody measures it.
+  $("discrepancies").closest("figure").hidden = runs.every(({ discrepancy }) => discrepancy.length === 0);
   const methods = [...new Set(runs.map(({ method }) => method))];
   $("legend").replaceChildren(...methods.map((method, i) => {
-    const title = ready.methods.find(({ id }) => id === method)?.title ?? method,
-      line = document.createElement("li");
+    const line = document.createElement("li");
     const sample = element("svg", { viewBox: "0 0 22 10" });
     sample.append(element("line", { x1: 0, x2: 22, y1: 5, y2: 5, stroke: colour(i), "stroke-width": 3 }));
-    line.append(sample, title);
+    line.append(sample, titleOf(method));
     return line;
   }));
 }

@@ -4,6 +4,9 @@
  */
 const VERSION = "{{version}}";
 const FILES = "{{files}}";
+/** What runs programs that models write, and what it may do: compile its interpreter, and ask nobody for anything. */
+const SANDBOX = "tasks/code/javascript_worker.js";
+const SANDBOX_POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'";
 const ROOT = new URL("./", location.href).href;
 const KINDS = {
   html: "text/html",
@@ -34,8 +37,16 @@ addEventListener("fetch", (event) => {
   const { method, url } = event.request, path = url.split(/[?#]/)[0];
   if (method !== "GET" || !path.startsWith(ROOT)) return;
   const inside = decodeURIComponent(path.slice(ROOT.length));
-  event.respondWith(inside.startsWith("results/") ? fromResults(inside) : fromSite(event.request, inside));
+  if (inside.startsWith("results/")) return event.respondWith(fromResults(inside));
+  const found = fromSite(event.request, inside);
+  event.respondWith(inside === SANDBOX ? found.then(confined) : found);
 });
+
+function confined(response) {
+  const { body, status, statusText } = response, headers = new Headers(response.headers);
+  headers.set("content-security-policy", SANDBOX_POLICY);
+  return new Response(body, { status, statusText, headers });
+}
 
 async function fromResults(path) {
   try {

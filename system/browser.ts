@@ -44,6 +44,8 @@ export function browserSystem(): System {
     graphics: "unknown",
     build: readSite,
     own,
+    // The service worker hands out such a script with a policy of its own.
+    startConfined: (path) => new Worker(own(path.replace(/\.ts$/, ".js")), { type: "module" }),
     made: async (name) => await (await openOwn(own(name))).text(),
     async stat(path) {
       if (path instanceof URL) return fileInfo((await (await openOwn(path)).blob()).size, null);

@@ -13,6 +13,11 @@ export function denoSystem(): System {
     graphics: graphicsOf(Deno.build.os),
     build: () => Promise.resolve(null),
     own: (path) => new URL(`../${path}`, import.meta.url),
+    startConfined(path) {
+      // `deno` is among the unstable options, which deno.json allows, and not in the types.
+      const options = { type: "module", deno: { permissions: "none" } } as const;
+      return new Worker(this.own(path), options);
+    },
     made: (_, make) => make(),
     stat: (path) => Deno.stat(path),
     realPath: (path) => Deno.realPath(path),

@@ -61,6 +61,8 @@ export interface System {
   build(): Promise<Build | null>;
   /** Where a file of the program's own is, by its path in the repository: for `readFile` and `stat`. */
   own(path: string): URL;
+  /** Starts a module of the program's own, by its path in the repository, as a worker that gets at no file and no network. */
+  startConfined(path: string): Worker;
   /** A text that is made of the program's source: by `make` here, or beforehand, by whoever built the program. */
   made(name: string, make: () => Promise<string>): Promise<string>;
 

@@ -64,7 +64,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   optimizers,
   // A method with kernels of its own is a folder.
   "optimizers/*": [...optimizers, "gpu", "kernels/wgsl"],
-  tasks: ["errors", "files", "numerics", "models/model.ts"],
+  tasks: ["system", "errors", "files", "numerics", "models/model.ts"],
   training: [
     "system",
     "errors",
@@ -392,12 +392,18 @@ const forDenoAlone = [
   ...["exports/", "gallery.ts", "look.ts", "page/scripts.ts"].map((name) => `benchmarks/report/${name}`),
   ...["claims.ts", "live.ts", "worker.ts"].map((name) => `benchmarks/sweep/${name}`),
   ...[
-    "benchmarks/settle/outlook.ts",
     "benchmarks/statistics/make_bounds.ts",
     "files/fetched.ts",
     "files/file_hash.ts",
   ],
-  ...["models/checkpoints/", "tasks/code/", "tasks/data/", "tasks/mails/", "tasks/text/"],
+  ...[
+    "models/checkpoints/",
+    "tasks/code/python_sandbox.ts",
+    "tasks/code/system_calls.ts",
+    "tasks/data/",
+    "tasks/mails/",
+    "tasks/text/",
+  ],
   ...[
     "training/export/",
     "training/pretrain.ts",

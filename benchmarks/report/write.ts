@@ -119,7 +119,7 @@ export async function makeReport(
     name: linked.name,
     question: linked.question,
     configs: linked.runs.map(({ config }) => config),
-  });
+  }, plan?.asks);
   files.set("index.html", await toHtml(report, svgs, link));
   if (against) files.set(AGAINST, againstToMarkdown(report));
   return {

@@ -192,7 +192,7 @@ function ratesLine(
 /** What would change the answer, and what to hold against it. */
 function changeLine(question: Question, found: Found): string {
   const { judged, failed } = found;
-  const open = judged.filter(({ standing }) => standing.score.verdict === "undecided");
+  const open = openOf(judged);
   const parts = [
     ...failed.length > 0
       ? [
@@ -212,27 +212,54 @@ function changeLine(question: Question, found: Found): string {
 }
 
 /** The price of deciding what is open. */
-function goOn({ spec, atLeast }: Question, { judged, pairMs, usedMs }: Found): string {
-  const open = judged.filter(({ standing }) => standing.score.verdict === "undecided");
+function goOn(question: Question, found: Found): string {
+  const { spec: { settle } } = question, price = priceOf(question, found);
+  if (price === "too much") {
+    return `Not even ${LOOKS.at(-1)} pairs are likely to decide it: a margin above ${
+      settle!.within
+    } or more test examples would`;
+  }
+  if (price === null) return `the same command with a --budget above ${settle!.budget} goes on`;
+  const { pairs, ms, minutes } = price;
+  return `To decide it takes about ${pairs > 0 ? `${pairs} more pairs, ` : ""}${
+    formatDuration(ms)
+  }: --budget ${minutes}m goes on`;
+}
+
+/** What deciding what is open takes; "too much" where no planned look is likely to, null where nobody knows. */
+function priceOf(
+  { atLeast }: Question,
+  { judged, pairMs, usedMs }: Found,
+): { readonly pairs: number; readonly ms: number; readonly minutes: number } | "too much" | null {
+  const open = openOf(judged);
   const hopeless = open.filter(({ standing }) => standing.more === null && standing.score.deviation !== null);
   const costs = open.map(({ comparison, standing }) => {
     const ms = pairMs.get(comparison) ?? null, more = standing.more ?? (atLeast - standing.pairs);
     return ms === null ? null : ms * Math.max(1, more);
   });
-  if (open.length > 0 && hopeless.length === open.length) {
-    return `Not even ${LOOKS.at(-1)} pairs are likely to decide it: a margin above ${
-      spec.settle!.within
-    } or more test examples would`;
-  }
-  if (open.length === 0 || costs.includes(null)) {
-    return `the same command with a --budget above ${spec.settle!.budget} goes on`;
-  }
-  const most = Math.max(...open.map(({ standing }) => standing.more ?? 0));
+  if (open.length > 0 && hopeless.length === open.length) return "too much";
+  if (open.length === 0 || costs.includes(null)) return null;
   const ms = costs.reduce<number>((sum, cost) => sum + cost!, 0);
-  const budget = Math.ceil((usedMs + ms) * 1.1 / 60_000);
-  return `To decide it takes about ${most > 0 ? `${most} more pairs, ` : ""}${
-    formatDuration(ms)
-  }: --budget ${budget}m goes on`;
+  return {
+    pairs: Math.max(...open.map(({ standing }) => standing.more ?? 0)),
+    ms,
+    minutes: Math.ceil((usedMs + ms) * 1.1 / 60_000),
+  };
+}
+
+/**
+ * The budget, in minutes, with which a question that is not decided goes on: what is likely to decide it, or twice what
+ * it had where nobody knows. Null where all is decided, and where no planned look is likely to decide what is open.
+ */
+export function minutesToGoOn(question: Question, found: Found): number | null {
+  if (found.choices && found.judged.length > 0 && openOf(found.judged).length === 0) return null;
+  const price = priceOf(question, found), before = question.budgetMs / 60_000;
+  if (price === "too much") return null;
+  return price ? Math.max(price.minutes, Math.floor(before) + 1) : Math.ceil(2 * before);
+}
+
+function openOf(judged: readonly Judged[]): Judged[] {
+  return judged.filter(({ standing }) => standing.score.verdict === "undecided");
 }
 
 function namedDivergences(judged: readonly Judged[]): string[] {

@@ -2,6 +2,7 @@
 import { canonicalJson } from "../../files/canonical_json.ts";
 import { namesIn } from "../../files/write_file.ts";
 import { UserError } from "../../errors/user_error.ts";
+import { system } from "../../system/mod.ts";
 import type { Registries } from "../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
 import { formatDuration } from "../cost/estimate.ts";
@@ -41,6 +42,8 @@ export interface SettleOutlook {
   readonly runMs: ReadonlyMap<string, number | null>;
   /** Where times are from; null where nobody knows. */
   readonly pacesFrom: string | null;
+  /** Most bytes on the GPU at once. */
+  readonly peakBytes: number;
 }
 
 /**
@@ -76,6 +79,7 @@ export async function lookAtQuestion(
   return {
     tuning: { runs: left.length, ms: forecast.estimateAllMs(left) },
     pacesFrom: from,
+    peakBytes: Math.max(...[...runs, ...onValidation].map(({ config }) => workOf(config).peakBytes)),
     runMs: new Map(contenders.map(({ id, run }) => [id, forecast.estimateMs(run.config)])),
     prices: question.cells.flatMap((cell) =>
       cell.comparisons.map((comparison): Price => {
@@ -116,7 +120,7 @@ async function orNone<T>(read: () => Promise<readonly T[]>): Promise<T[]> {
   try {
     return [...await read()];
   } catch (error) {
-    if (error instanceof UserError || error instanceof Deno.errors.NotCapable) return [];
+    if (error instanceof UserError || system.faultOf(error) === "not allowed") return [];
     throw error;
   }
 }

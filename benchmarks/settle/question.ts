@@ -216,6 +216,20 @@ export async function askQuestion(
   };
 }
 
+/**
+ * The question's sweep with every rate stated that its methods are tried at first, for whoever asks it elsewhere: the same
+ * runs follow, whichever rates ship there. Null where a method begins at several grids of rates: on several tasks, say.
+ */
+export function statedSpec({ spec, cells }: Question): SweepSpec | null {
+  const contenders = cells.flatMap((cell) => cell.contenders);
+  const optimizers = spec.optimizers.flatMap((method) => {
+    const own = contenders.filter(({ run: { config } }) => config.optimizer.id === method.id);
+    const grids = unique(own.map(({ rates }) => rates), canonicalJson);
+    return grids.length === 1 ? [{ ...method, learningRates: [...grids[0]!] }] : [];
+  });
+  return optimizers.length === spec.optimizers.length ? { ...spec, optimizers } : null;
+}
+
 /** ", batch size 8"; nothing where nothing is varied. */
 export function tellVaried(varied: Varied): string {
   return Object.entries(varied).map(([name, value]) => `, ${titleOfField(name)} ${tellValue(value)}`).join(

@@ -26,7 +26,7 @@ import { checkpointsOf, type Store } from "../sweep/store.ts";
 import { CHOSEN } from "../sweep/sweep_files.ts";
 import { answerOf, type Found, settledPairs } from "./answer.ts";
 import { chooseRate, ratesAsked, type Tried } from "./fair_rates.ts";
-import type { Cell, Comparison, Contender, Question } from "./question.ts";
+import { type Cell, type Comparison, type Contender, type Question, statedSpec } from "./question.ts";
 import { pairedRuns, tuningRuns } from "./runs.ts";
 import { type Choice, hasFile, openFile, type SettleFile, writeFile } from "./settle_file.ts";
 import { type Judged, nextOf, type Results, standingOf } from "./standing.ts";
@@ -75,6 +75,7 @@ export async function settle<G extends AsyncDisposable>(
     );
     const { forecast } = await forecastFor({ runs: asked }, { results: new Map() }, registries, workOf);
     const checkpoints = { folder: checkpointsOf(out), everyMs: parts.checkpointEveryMs, say: parts.say };
+    const asks = statedSpec(question);
     const plan: Plan = {
       schema: 1,
       name: question.spec.name,
@@ -84,6 +85,7 @@ export async function settle<G extends AsyncDisposable>(
       rates: [],
       notes: [...question.notes, ...notesOf(question)],
       ...describedIn(asked.map(({ config }) => config), registries),
+      ...(asks && { asks }),
       runs: [],
     };
     const keeping = parts.keepsTrained

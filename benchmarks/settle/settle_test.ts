@@ -3,6 +3,7 @@ import {
   assertEquals,
   assertGreater,
   assertLess,
+  assertNotEquals,
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
@@ -19,10 +20,10 @@ import type { Role } from "../sweep/folder.ts";
 import { readPlan } from "../sweep/plan.ts";
 import { openStore } from "../sweep/store.ts";
 import type { SweepSpec } from "../sweep/sweep.ts";
-import { answerToJson } from "./answer.ts";
-import { type Asked, askQuestion, FIRST_SEED, specOf } from "./question.ts";
+import { answerToJson, minutesToGoOn } from "./answer.ts";
+import { type Asked, askQuestion, FIRST_SEED, specOf, statedSpec } from "./question.ts";
 import { settle } from "./settle.ts";
-import { SettleFile } from "./settle_file.ts";
+import { newFile, SettleFile } from "./settle_file.ts";
 
 const test = testNeeding(FILES);
 
@@ -122,9 +123,13 @@ async function settled(out: string, { asked, able, before, role = "whole" }: Goi
     false,
   );
   const ran: RunConfig[] = [], said: string[] = [], interruption = new AbortController();
+  const gpus = { opened: 0, closed: 0 };
   const outcome = await settle(question, out, "./run settle …", registries, {
     deps: {
-      open: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+      open() {
+        gpus.opened++;
+        return Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve(void gpus.closed++) });
+      },
       async train(_gpu, config) {
         await before?.(config, interruption);
         ran.push(config);
@@ -142,7 +147,15 @@ async function settled(out: string, { asked, able, before, role = "whole" }: Goi
   });
   const json = answerToJson(question, out, outcome);
   const verdicts = json.verdicts.filter(({ outcome }) => outcome === "score");
-  return { outcome, ran, said, json, verdicts, scored: ran.filter(({ scoreOn }) => scoreOn === "test") };
+  return {
+    outcome,
+    ran,
+    said,
+    gpus,
+    json,
+    verdicts,
+    scored: ran.filter(({ scoreOn }) => scoreOn === "test"),
+  };
 }
 
 async function inFolder(work: (out: string) => Promise<void>): Promise<void> {
@@ -160,8 +173,10 @@ async function fileIn(out: string): Promise<SettleFile> {
 
 test("settle() tells the better of two, after pairs with seeds and examples of their own", async () => {
   await inFolder(async (out) => {
-    const { outcome, ran, scored, verdicts, json } = await settled(out);
+    const { outcome, ran, scored, verdicts, json, gpus } = await settled(out);
     const [found] = verdicts;
+    // What it compiled for the first round is there for the others.
+    assertEquals(gpus, { opened: 1, closed: 1 });
     assertEquals([found!.verdict, found!.of, found!.against], ["better", "lora-ga", "lora"]);
     const [low, high] = found!.interval!;
     assert(low! > 0 && low! < 0.12 && 0.12 < high!, `${low} to ${high}`);
@@ -314,6 +329,38 @@ test("settle() shared by three makes each run once, for the answer of one alone;
       assertEquals([late.ran, late.outcome.answer], [[], once.outcome.answer]);
       assertEquals((await fileIn(out)).answer, [...once.outcome.answer]);
     });
+  });
+});
+
+test("settle() writes its question with every rate stated: it is the same one where other rates ship", async () => {
+  await inFolder(async (out) => {
+    const asked = {
+      methods: ["lora-pro", "lora"],
+      tasks: ["digits"],
+      ranks: [8],
+      within: 0.05,
+      budget: "20s",
+    };
+    const { outcome } = await settled(out, { asked });
+    const question = await askQuestion((await readPlan(out))!.asks!, registries, null, false);
+    assertEquals(newFile(question).agreed, (await fileIn(out)).agreed);
+
+    const chosen = ChosenRates.parse(JSON.parse(await Deno.readTextFile(`${out}/chosen.json`)));
+    const others = { ...chosen, rates: chosen.rates.map((rate) => ({ ...rate, learningRate: 0.01 })) };
+    const ask = async (spec: SweepSpec, rates: ChosenRates) =>
+      await askQuestion(spec, registries, rates, false);
+    const usual = await ask(specOf(asked, registries), chosen);
+    const elsewhere = await ask(statedSpec(usual)!, others);
+    assertEquals(newFile(elsewhere).agreed, newFile(usual).agreed);
+    assertNotEquals(newFile(await ask(usual.spec, others)).agreed, newFile(usual).agreed);
+
+    // It had time for rates alone.
+    assertEquals(outcome.judged.map(({ standing }) => standing.score.verdict), ["undecided"]);
+    const minutes = minutesToGoOn(question, outcome)!;
+    assertGreater(minutes * 60, 20);
+    const more = await settled(out, { asked: { methods: ["lora-pro", "lora"], budget: "2h" } });
+    assertEquals(more.outcome.judged.map(({ standing }) => standing.score.verdict), ["same"]);
+    assertEquals(minutesToGoOn(question, more.outcome), null);
   });
 });
 

@@ -9,7 +9,7 @@ import { GpuRates } from "../cost/growth/predict.ts";
 import { ChosenRate } from "../rates/rates.ts";
 import { EQUALS } from "./axes.ts";
 import { Described } from "./described.ts";
-import { type Expansion, Margin, type SweepSpec } from "./sweep.ts";
+import { type Expansion, Margin, SweepSpec } from "./sweep.ts";
 
 /** Two methods that were compared until it was decided, by the names that reports give them. */
 export const SettledPair = z.strictObject({
@@ -59,6 +59,8 @@ export const Plan = z.strictObject({
   settled: z.array(z.string()).exactOptional(),
   /** The same in numbers, by the rule that decided it. */
   settledPairs: z.array(SettledPair).exactOptional(),
+  /** The question that is settled, for whoever settles it again; absent where no sweep says it whole. */
+  asks: SweepSpec.exactOptional(),
   runs: z.array(PlannedRun),
 });
 export type SettledPair = z.infer<typeof SettledPair>;

@@ -1,4 +1,5 @@
 /** @file Runs JavaScript that nobody has read: in QuickJS, in WebAssembly, in a worker without permissions. */
+import { system } from "../../system/mod.ts";
 
 /** A program and what to call it with. */
 export interface Program {
@@ -89,9 +90,7 @@ export async function runPrograms(
 }
 
 async function startWorker(): Promise<Worker> {
-  // `deno` is among the unstable options, which deno.json allows, and not in the types.
-  const options = { type: "module", deno: { permissions: "none" } } as const;
-  const worker = new Worker(new URL("./javascript_worker.ts", import.meta.url), options);
+  const worker = system.startConfined("tasks/code/javascript_worker.ts");
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   worker.onmessage = () => resolve();
   worker.onerror = (event) => {

@@ -2,13 +2,19 @@
  * @file The site in Chromium on SwiftShader, beside Deno on SwiftShader: site_test.ts runs this in a process of its own, since
  * playwright-core asks for every permission.
  */
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { chromium, type Page } from "playwright-core";
 import { siteLink } from "../../benchmarks/report/page/site_link.ts";
 import { makeReport } from "../../benchmarks/report/write.ts";
+import { createLines } from "../../benchmarks/command_line/display.ts";
+import { askQuestion, specOf } from "../../benchmarks/settle/question.ts";
+import { settle } from "../../benchmarks/settle/settle.ts";
+import { readPlan } from "../../benchmarks/sweep/plan.ts";
+import type { SweepSpec } from "../../benchmarks/sweep/sweep.ts";
 import { completeConfig } from "../../training/configuration.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
 import { shipped } from "../../training/shipped.ts";
+import { PROGRAM_LIMITS, runPrograms } from "../../tasks/code/javascript_sandbox.ts";
 import { buildSite } from "../../site/build.ts";
 import { CHROMIUM } from "../support/chromium.ts";
 
@@ -21,28 +27,78 @@ const KINDS: Readonly<Record<string, string>> = {
   json: "application/json",
 };
 /** What a page carries deflated, as a report's script and a link have it. */
-const PACKED = /(?<=<script type="[\w/-]+" id="[\w-]+">)[\w+/]+=*(?=<)|(?<=#runs=)[\w-]+/g;
+const PACKED = /(?<=<script type="[\w/-]+" id="[\w-]+">)[\w+/]+=*(?=<)|(?<=#(?:runs|question)=)[\w-]+/g;
 /** The first visit loads less than this, gzipped, whatever is added. */
 const MOST_BYTES = 3e6;
 
-const configs = ["lora", "lora-pro"].map((id): RunConfig =>
+/** What runs are like, those of the question too. */
+const base = {
+  targetModules: ["*.q_proj"],
+  steps: 3,
+  batchSize: 8,
+  accumulate: 1,
+  schedule: { kind: "cosine", warmup: 1, floor: 0 },
+  clip: 1,
+  validateEvery: 3,
+  telemetryEvery: 0,
+  scoreOn: "test",
+} as const;
+const task = {
+  task: { id: "digits", trainExamples: 24, validationExamples: 8, testExamples: 8 },
+  model: { id: "vit-tiny" },
+} as const;
+
+const configs = [
+  ...[{ ...task, id: "lora" }, { ...task, id: "lora-pro" }],
+  {
+    task: { id: "code", trainExamples: 8, validationExamples: 2, testExamples: 2 },
+    model: { id: "decoder-tiny-code" },
+    id: "lora",
+  },
+].map(({ id, ...own }): RunConfig =>
   completeConfig({
-    schema: 1,
-    task: { id: "digits", trainExamples: 24, validationExamples: 8, testExamples: 8 },
-    model: { id: "vit-tiny" },
-    targetModules: ["*.q_proj"],
+    ...{ schema: 1, ...own, ...base, seed: 5 },
+    targetModules: [...base.targetModules],
     optimizer: { id, options: { rank: 2 } },
-    steps: 3,
-    batchSize: 8,
-    accumulate: 1,
-    schedule: { kind: "cosine", learningRate: 0.004, warmup: 1, floor: 0 },
-    clip: 1,
-    validateEvery: 3,
-    telemetryEvery: 0,
-    scoreOn: "test",
-    seed: 5,
+    schedule: { ...base.schedule, learningRate: 0.004 },
   }, shipped)
 );
+
+/** Programs with whatever can come of them. */
+const programs = [
+  "(x,y)=>2*(x-y)",
+  "(x,y)=>x<y",
+  "x=>'a'+x",
+  "x=>1/0*-x",
+  "()=>{try{for(;;);}finally{for(;;);}}",
+  "(function f(){return f()+1})",
+  "()=>'a'.repeat(2**29)",
+  "()=>{let a=null;for(;;)a={a}}",
+  "()=>fetch('/')",
+  "()=>import('./x.js')",
+  "()=>6n",
+  "x=>",
+].map((source) => ({ source, calls: [[2, 3], [5, 1]] }));
+
+/** Three runs choose LoRA-Pro's rate, and four pairs settle so wide a margin. */
+const asked = {
+  methods: ["lora-pro"],
+  against: "lora",
+  tasks: ["digits"],
+  ranks: [2],
+  within: 1,
+  budget: "10h",
+};
+const spec: SweepSpec = {
+  ...specOf(asked, shipped),
+  base: { ...base, targetModules: [...base.targetModules] },
+  tasks: [task],
+  optimizers: [
+    { id: "lora-pro", learningRates: [0.032, 0.064, 0.128] },
+    { id: "lora", learningRates: [0.064] },
+  ],
+  seeds: [900],
+};
 
 Deno.test("the site in Chromium", async () => {
   const folder = await Deno.makeTempDir();
@@ -55,7 +111,8 @@ Deno.test("the site in Chromium", async () => {
       (request) => answer(site, request),
     );
     const address = `http://127.0.0.1:${server.addr.port}/`;
-    const link = (await siteLink(address, { name: "two", question: "Which is better?", configs }))!;
+    const linked = { name: "three", question: "Which is better?", configs };
+    const link = (await siteLink(address, linked))!;
     await using browser = await chromium.launch({
       executablePath: CHROMIUM,
       args: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
@@ -73,67 +130,143 @@ Deno.test("the site in Chromium", async () => {
 
     await page.goto(link);
     await page.locator("#linked-start:enabled").click();
-    // The page goes while the second run is made: the first is stored, and stays.
-    await counts(page, 1);
+    await page.locator("#answer:visible").waitFor();
+    const ran = await download(page, folder);
+    await assertReported(ran, address);
+
+    await page.goto((await siteLink(address, linked, spec))!);
+    await page.locator("#linked-outlook", { hasText: "the first 4 do" }).waitFor();
+    await page.locator("#linked-start:enabled").click();
+    // The page goes while a pair is made: rates, and the runs before, are stored and stay.
+    await page.locator("#counts", { hasText: /^[1-6] of 8 runs/ }).waitFor();
     await context.setOffline(true);
     await page.reload();
     await page.getByRole("button", { name: "Go on" }).click();
     await page.locator("#answer:visible").waitFor();
-    assertEquals(await page.locator("#legend li").count(), 1, "one run was left to be made");
-
-    const [download] = await Promise.all([
-      page.waitForEvent("download"),
-      page.getByRole("button", { name: "Download the results" }).click(),
-    ]);
-    const files = filesIn(await Deno.readFile(await download.path())), [first] = files.keys();
-    for (const [path, bytes] of files) {
-      const whole = `${folder}/unpacked/${path}`;
-      await Deno.mkdir(whole.slice(0, whole.lastIndexOf("/")), { recursive: true });
-      await Deno.writeFile(whole, bytes);
-    }
-    const out = `${folder}/unpacked/${first!.split("/")[0]}`;
-    const report = await makeReport(out, shipped, { site: address });
-    assertEquals(report.faults, []);
-    for (const [path, text] of report.files) {
-      assertEquals(
-        await withoutDeflated(await Deno.readTextFile(`${out}/report/${path}`)),
-        await withoutDeflated(text),
-        path,
-      );
-    }
+    assertLess(await page.locator("#losses polyline").count(), 8, "runs are made again that were stored");
+    const out = await download(page, folder);
+    await assertReported(out, address);
 
     const shown = await context.newPage();
     const served = await shown.goto(
       new URL((await page.locator("#report").getAttribute("href"))!, address).href,
     );
-    assertEquals([served?.status(), await shown.title()], [200, "two: Which is better?"]);
+    assertEquals([served?.status(), await shown.title()], [200, `${spec.name}: ${spec.question}`]);
     assertEquals(wrong, []);
+    await assertJudged(page);
 
-    const trained = await deno;
-    for (const [i, { id, outcome }] of trained.entries()) {
-      const found = JSON.parse(await Deno.readTextFile(`${out}/runs/${id}.json`)) as RunResult & {
-        readonly status: "done";
-      };
-      for (const field of ["trainLoss", "validationLoss", "scores", "kernels"] as const) {
-        assertEquals(found.outcome[field], outcome[field], `${field} of run ${i}`);
-      }
-    }
+    for (const result of await deno) await assertMade(ran, result);
+    await assertSettled(out, `${folder}/settled`, await page.locator("#sentences p").allTextContents());
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 });
 
-/** Waits until so many runs are made. */
-async function counts(page: Page, made: number): Promise<void> {
-  await page.locator("#counts", { hasText: `${made} of ${configs.length} runs` }).waitFor();
+type Done = RunResult & { readonly status: "done" };
+
+/** Unpacks the results that the page shows, and gives their folder. */
+async function download(page: Page, folder: string): Promise<string> {
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Download the results" }).click(),
+  ]);
+  const files = filesIn(await Deno.readFile(await download.path())), [first] = files.keys();
+  for (const [path, bytes] of files) {
+    const whole = `${folder}/unpacked/${path}`;
+    await Deno.mkdir(whole.slice(0, whole.lastIndexOf("/")), { recursive: true });
+    await Deno.writeFile(whole, bytes);
+  }
+  return `${folder}/unpacked/${first!.split("/")[0]}`;
 }
 
-/** The same runs in Deno, on the adapter that Chromium has. */
-async function trainInDeno(folder: string): Promise<(RunResult & { readonly status: "done" })[]> {
-  const path = `${folder}/configs.json`;
-  await Deno.writeTextFile(path, JSON.stringify(configs));
+/** Results have the report that they would get here. */
+async function assertReported(out: string, site: string): Promise<void> {
+  const report = await makeReport(out, shipped, { site });
+  assertEquals(report.faults, []);
+  for (const [path, text] of report.files) {
+    assertEquals(
+      await comparable(await Deno.readTextFile(`${out}/report/${path}`)),
+      await comparable(text),
+      path,
+    );
+  }
+}
+
+/** Programs come there to what they come to here, where nothing of theirs could ask anybody for anything. */
+async function assertJudged(page: Page): Promise<void> {
+  const path = "tasks/code/javascript_worker.js";
+  const requests = programs.map((program) => ({ program, limits: PROGRAM_LIMITS }));
+  const [policy, outcomes] = await page.evaluate(async ({ path, requests }) => {
+    const worker = new Worker(path, { type: "module" });
+    const answer = () =>
+      new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.onerror = ({ message }) => reject(new Error(message));
+      });
+    await answer();
+    const outcomes = [];
+    for (const request of requests) {
+      worker.postMessage(request);
+      outcomes.push(await answer());
+    }
+    worker.terminate();
+    return [(await fetch(path)).headers.get("content-security-policy"), outcomes];
+  }, { path, requests });
+  assertEquals(policy, "default-src 'none'; script-src 'wasm-unsafe-eval'");
+  assertEquals(outcomes, await runPrograms(programs));
+}
+
+/** A run was made there, to the bit. */
+async function assertMade(out: string, { id, outcome, config }: Done): Promise<void> {
+  const found = JSON.parse(await Deno.readTextFile(`${out}/runs/${id}.json`)) as Done;
+  for (const field of ["trainLoss", "validationLoss", "testLoss", "scores", "measures", "kernels"] as const) {
+    assertEquals(
+      found.outcome[field],
+      outcome[field],
+      `${field} of ${config.optimizer.id}, seed ${config.seed}`,
+    );
+  }
+}
+
+/** A question came there to what it came to here, by the same runs, and whoever goes on with it makes none. */
+async function assertSettled(out: string, here: string, told: readonly string[]): Promise<void> {
+  const runs = Array.from(Deno.readDirSync(`${here}/runs`), ({ name }) => name).sort();
+  assertEquals(Array.from(Deno.readDirSync(`${out}/runs`), ({ name }) => name).sort(), runs);
+  assertEquals(runs.length, 3 + 2 * 4);
+  for (const name of runs) {
+    await assertMade(out, JSON.parse(await Deno.readTextFile(`${here}/runs/${name}`)));
+  }
+  const [theirs, ours] = await Promise.all(
+    [out, here].map(async (folder) => JSON.parse(await Deno.readTextFile(`${folder}/settle.json`))),
+  );
+  assertEquals([theirs.agreed, theirs.choices, theirs.answer[0]], [
+    ours.agreed,
+    ours.choices,
+    ours.answer[0],
+  ]);
+  assertStringIncludes(theirs.answer[0], "LoRA-Pro and LoRA are the same within 1");
+  assertEquals((await readPlan(out))!.settledPairs, (await readPlan(here))!.settledPairs);
+  assertEquals(told, theirs.answer);
+  const refuse = () => Promise.reject(new Error("a run is made again"));
+  const { answer } = await settle(await askQuestion(spec, shipped, null, false), out, "", shipped, {
+    deps: { open: refuse, train: refuse, scoreBase: refuse, environment: refuse },
+    display: createLines(() => {}),
+    signal: new AbortController().signal,
+    checkpointEveryMs: Infinity,
+    say: () => {},
+  });
+  assertEquals(answer, theirs.answer);
+}
+
+/** The same runs and question in Deno, on the adapter that Chromium has. */
+async function trainInDeno(folder: string): Promise<Done[]> {
+  const path = `${folder}/asked.json`;
+  await Deno.writeTextFile(path, JSON.stringify({ configs, spec }));
   const { code, stdout, stderr } = await new Deno.Command("deno", {
-    args: ["run", "--no-prompt", "--allow-read", "tests/site/train_plainly.ts", path],
+    args: [
+      ...["run", "--no-prompt", "--no-check", "--allow-read", `--allow-write=${folder}`],
+      ...["tests/site/in_deno.ts", path, `${folder}/settled`],
+    ],
     env: { VK_DRIVER_FILES: SWIFTSHADER, DENO_WEBGPU_BACKEND: "vulkan" },
     stdout: "piped",
     stderr: "piped",
@@ -144,8 +277,12 @@ async function trainInDeno(folder: string): Promise<(RunResult & { readonly stat
   return results;
 }
 
-/** A page with what it carries deflated told in full: browsers deflate with other bytes than Deno. */
-async function withoutDeflated(page: string): Promise<string> {
+/**
+ * A page, or a picture, as it is the same in both: with what it carries deflated told in full, since browsers deflate with
+ * other bytes than Deno, and places in pictures to a millionth of a pixel, since two versions of V8 may differ in the last
+ * bit of a logarithm.
+ */
+async function comparable(page: string): Promise<string> {
   const told = await Promise.all(
     page.match(PACKED)?.map(async (packed) => {
       const bytes = Uint8Array.fromBase64(packed.replaceAll("-", "+").replaceAll("_", "/"));
@@ -153,7 +290,10 @@ async function withoutDeflated(page: string): Promise<string> {
       return await new Response(stream).text().catch(() => packed);
     }) ?? [],
   );
-  return page.replaceAll(PACKED, () => told.shift()!);
+  return page.replaceAll(PACKED, () => told.shift()!).replaceAll(
+    /<svg .*?<\/svg>/gs,
+    (picture) => picture.replaceAll(/\d+\.\d{7,}/g, (place) => Number(place).toFixed(6)),
+  );
 }
 
 async function answer(site: string, request: Request): Promise<Response> {
