@@ -7,7 +7,6 @@ import type { TargetModule } from "../../models/model.ts";
 import { createRandom } from "../../numerics/random.ts";
 import type { Optimizer, OptimizerModule, Options, Setup } from "../../optimizers/optimizer.ts";
 import { trainableWeight } from "../../optimizers/module_weight.ts";
-import { givenMoments } from "./given_moments.ts";
 import {
   add,
   fromFloat32,
@@ -172,4 +171,26 @@ export function effectiveWeight(base: Matrix, a: Matrix, b: Matrix, scale: numbe
 /** |found - wanted| / |wanted|, in Frobenius norms. */
 export function relativeError(found: Matrix, wanted: Matrix): number {
   return norm(subtract(found, wanted)) / norm(wanted);
+}
+
+/** `Setup.inputMoments` that gives each target module what is given for it; where nothing is, those of white inputs. */
+export function givenMoments(
+  gpu: Gpu,
+  targetModules: readonly TargetModule[],
+  given: readonly Matrix[] = targetModules.map((targetModule) => identity(targetModule.in)),
+): Setup["inputMoments"] {
+  return async function* () {
+    for (const [i, targetModule] of targetModules.entries()) {
+      using _ = gpu.scope("given moments");
+      const { rows, columns } = given[i]!;
+      const moments = gpu.upload(
+        toFloat32(given[i]!),
+        "f32",
+        [rows, columns],
+        `${targetModule.name} moments`,
+      );
+      await gpu.flush();
+      yield { targetModule, moments };
+    }
+  };
 }

@@ -20,7 +20,7 @@ import { trainableWeight } from "../../optimizers/module_weight.ts";
 import * as tasks from "../../tasks/mod.ts";
 import type { Task } from "../../tasks/task.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import { givenMoments } from "../../tests/support/given_moments.ts";
+import { givenMoments } from "../../tests/support/quadratic.ts";
 import { classification } from "../../tests/support/fakes/classification_task.ts";
 import { translation } from "../../tests/support/translation_task.ts";
 import { matchTargetModules } from "../configuration.ts";

@@ -9,7 +9,7 @@ import type { OptimizerModule } from "../../optimizers/optimizer.ts";
 import { trainableWeight } from "../../optimizers/module_weight.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
-import { givenMoments } from "../../tests/support/given_moments.ts";
+import { givenMoments } from "../../tests/support/quadratic.ts";
 import {
   imageBatch,
   textBatch,
