@@ -116,7 +116,7 @@ export type { PissaOptions, WeightSvdOptions } from "./optimizers/pissa.ts";
 export type { ReloraOptions } from "./optimizers/relora/relora.ts";
 export type { RsloraOptions } from "./optimizers/rslora.ts";
 export type { ScaledAdamwOptions } from "./optimizers/scaled_adamw.ts";
-export type { CordaOptions, InputStartOptions } from "./optimizers/starts/starts.ts";
+export type { CordaOptions, InputStartOptions, KnowledgeStartOptions } from "./optimizers/starts/starts.ts";
 export type { ShiraOptions } from "./optimizers/shira/shira.ts";
 export * from "./tasks/task.ts";
 export * from "./tasks/mod.ts";

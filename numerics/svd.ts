@@ -112,17 +112,21 @@ export function thinQrOnHost(matrix: HostMatrix, count: number): ThinQr {
 }
 
 /**
- * Eigenvectors of the `count` smallest eigenvalues of a symmetric matrix as rows, `[count, columns]`, row-major, by ascending
- * eigenvalue.
+ * Eigenvectors of the smallest eigenvalues of a symmetric matrix as rows, `[count, columns]`, row-major, by ascending eigenvalue: of as
+ * many as `least`, or of all that are at most `negligible` times the largest, where these are more.
  */
-export function smallestEigenvectorsOnHost(matrix: HostMatrix, count: number): Float64Array {
+export function smallestEigenvectorsOnHost(
+  matrix: HostMatrix,
+  least: number,
+  negligible = 0,
+): Float64Array {
   const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(toMatrix(matrix), {
     assumeSymmetric: true,
   });
   const order = realEigenvalues.map((_, i) => i).sort((a, b) => realEigenvalues[a]! - realEigenvalues[b]!);
-  return Float64Array.from(
-    order.slice(0, count).flatMap((k) => eigenvectorMatrix.getColumn(k)),
-  );
+  const bound = negligible * realEigenvalues[order.at(-1)!]!;
+  const count = Math.max(least, realEigenvalues.filter((value) => value <= bound).length);
+  return Float64Array.from(order.slice(0, count).flatMap((k) => eigenvectorMatrix.getColumn(k)));
 }
 
 /**

@@ -152,11 +152,11 @@ Deno.test("thinQrOnHost() gives the first columns of Q and rows of R, with a pos
 Deno.test("smallestEigenvectorsOnHost() gives orthonormal rows that the matrix stretches least, smallest first", () => {
   const vectors = orthonormalColumns(6, 6, createRandom(8)), values = [5, 0.5, 3, 0.25, 4, 2];
   const stretched = { ...vectors, data: vectors.data.map((value, k) => value * values[k % 6]!) };
-  const found = matrix(
-    3,
-    6,
-    smallestEigenvectorsOnHost(multiply(stretched, vectors, { transposeB: true }), 3),
-  );
+  const symmetric = multiply(stretched, vectors, { transposeB: true });
+  const found = matrix(3, 6, smallestEigenvectorsOnHost(symmetric, 3));
+  // 0.25 and 0.5 are at most a tenth of 5.
+  assertEquals(smallestEigenvectorsOnHost(symmetric, 1, 0.1001), found.data.slice(0, 12));
+  assertEquals(smallestEigenvectorsOnHost(symmetric, 3, 0.1001), found.data);
   // By the places of the three smallest values, up to sign.
   const wanted = [3, 1, 5].map((k) => sliceColumns(vectors, k, k + 1));
   wanted.forEach((vector, k) => {

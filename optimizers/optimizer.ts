@@ -13,6 +13,9 @@ export interface LoftqStart {
   weightOf(targetModule: TargetModule): Float32Array<ArrayBuffer>;
 }
 
+/** Whose training batches inputs are taken of: the run's task's, or those that its weights were pre-trained on. */
+export type InputsOf = "task" | "pretraining";
+
 /** What a method gets to know when it attaches itself to a model, once per run. */
 export interface Setup {
   /** Where the run computes. */
@@ -38,14 +41,18 @@ export interface Setup {
     batches: number,
   ): AsyncIterable<{ readonly targetModule: TargetModule; readonly gradient: Tensor }>;
   /**
-   * XᵀX of each target module's inputs in `batches` training batches at the unadapted weights, one target module at a time. The
+   * XᵀX of each target module's inputs in `batches` training batches, of the task where `of` is absent, at the unadapted weights, one
+   * target module at a time. The
    * rows of X are those on which the loss depends: padding is not among them, nor in a last block what nothing reads.
    *
    * Each is `[in, in]`. They are taken by groups, so that no more are alive at a time than the weights are large: the loop's
    * body leaves weights as they are, and none outlives the loop.
+   *
+   * @throws {UserError} where nobody knows what the weights were pre-trained on, and `of` asks for that
    */
   inputMoments(
     batches: number,
+    of?: InputsOf,
   ): AsyncIterable<{ readonly targetModule: TargetModule; readonly moments: Tensor }>;
 }
 
@@ -216,8 +223,8 @@ export interface Footprint {
   readonly trainsAll: boolean;
   /** True where `attach` takes the full gradients of all target modules, which are alive then. */
   readonly fullGradients: boolean;
-  /** True where `attach` takes `Setup.inputMoments`, of which a group is alive at a time. False where absent. */
-  readonly inputMoments?: boolean;
+  /** Whose inputs `attach` takes by `Setup.inputMoments`, of which a group is alive at a time; absent where it takes none. */
+  readonly inputMoments?: InputsOf;
 }
 
 /** A paper, as a bibliography has it. */

@@ -20,6 +20,7 @@ import type {
 import type { Task, TaskModel } from "../tasks/task.ts";
 import { validateChangedFiles } from "./resolve/fingerprint.ts";
 import { alsoTrained } from "./also_trained.ts";
+import { requireKnownPretraining } from "./known_pretraining.ts";
 import { lookup } from "./lookup.ts";
 import type { ModuleSource } from "./run.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
@@ -158,10 +159,11 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   if (refusal !== null) {
     throw new RefusedOptions(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`, refusal);
   }
+  const footprint = module.footprint(options, { targetModules, parameters: [], head: [] });
   const { memory: given, alsoTrain = [], ...rest } = parsed, memory = completeMemory(given);
   alsoTrained({ alsoTrain }, model, targetModules);
   const frozenWeights = memory?.frozenWeights ?? "f32";
-  if (frozenWeights !== "f32" && trainsWeights(module, options, targetModules)) {
+  if (frozenWeights !== "f32" && footprint.trainsWeights) {
     throw new UserError(
       `Cannot keep frozen weights as ${frozenWeights} with "${module.id}": it trains the weights of all adapted maps`,
     );
@@ -172,7 +174,7 @@ export function completeConfig(config: unknown, registries: Registries, where = 
       frozenEmbeddings,
       alsoTrained({ alsoTrain }, model, targetModules),
       model,
-      trainsAll(module, options, targetModules),
+      footprint.trainsAll,
     );
   }
   if (memory?.loftq && frozenWeights !== "int8" && frozenWeights !== "nf4") {
@@ -184,6 +186,9 @@ export function completeConfig(config: unknown, registries: Registries, where = 
     throw new UserError(
       `Cannot start "${module.id}" by LoftQ: a method is needed whose weight is W + s B A, and starts as LoRA's`,
     );
+  }
+  if (footprint.inputMoments === "pretraining") {
+    requireKnownPretraining(module.id, model, parsed.model);
   }
   const { sources } = registries, entry = findModel(parsed.model, registries.models);
   return {
@@ -473,22 +478,6 @@ export function allOptions(
   { optimizer }: Pick<RunConfig, "optimizer">,
 ): Options {
   return { ...defaults, ...optimizer.options };
-}
-
-function trainsWeights(
-  module: KnownOptimizer,
-  options: Options,
-  targetModules: readonly ModuleShape[],
-): boolean {
-  return module.footprint(options, { targetModules, parameters: [], head: [] }).trainsWeights;
-}
-
-function trainsAll(
-  module: KnownOptimizer,
-  options: Options,
-  targetModules: readonly ModuleShape[],
-): boolean {
-  return module.footprint(options, { targetModules, parameters: [], head: [] }).trainsAll;
 }
 
 /** @throws {UserError} where a model's tables can't be kept in low precision: there are none, or they are trained */

@@ -264,6 +264,20 @@ Deno.test("completeConfig() takes LoftQ's start with quantized weights, of metho
   for (const loftq of [-1, 1.5, 101]) refused({ memory: { loftq, frozenWeights: "nf4" } }, "memory.loftq");
 });
 
+Deno.test("completeConfig() takes a start from what weights were pre-trained on where that is known", () => {
+  const registries = { tasks: shippedTasks, models: shippedModels, optimizers: shippedOptimizers };
+  const complete = (model: Record<string, unknown>, options: Record<string, unknown> = {}) =>
+    completeConfig({ ...config, model, optimizer: { id: "lora-null", options } }, registries);
+  assertEquals(complete({ id: "vit-tiny" }).optimizer.options["inputsOf"], "pretraining");
+  // Another size has random weights.
+  assertThrows(
+    () => complete({ id: "vit-tiny", width: 32 }),
+    UserError,
+    'Cannot start "lora-null" from inputs of what model "vit-tiny" was pre-trained on: that is known of checkpoints',
+  );
+  complete({ id: "vit-tiny", width: 32 }, { inputsOf: "task" });
+});
+
 Deno.test("completeConfig() takes frozen embeddings of models of text, where they are not trained", () => {
   const registries = {
     tasks: shippedTasks,

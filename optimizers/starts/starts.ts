@@ -23,7 +23,13 @@ import {
   validateLowRank,
 } from "../low_rank.ts";
 import { copyWeight } from "../module_weight.ts";
-import { defineOptimizer, type Factors, type OptimizerModule, type Setup } from "../optimizer.ts";
+import {
+  defineOptimizer,
+  type Factors,
+  type InputsOf,
+  type OptimizerModule,
+  type Setup,
+} from "../optimizer.ts";
 import { startFromTriplets } from "../pissa.ts";
 
 /** What a method of this file says of itself. */
@@ -111,9 +117,11 @@ function startsByInputs<O extends InputStartOptions>(
     validate?: (options: O) => string | null;
     /** What of them differs from the defaults. */
     describe?: (options: O) => string[];
+    /** Whose inputs it takes; the task's where absent. */
+    inputsOf?: (options: O) => InputsOf;
   },
 ): OptimizerModule<O> {
-  const { validate, describe, ...said } = start, module = startsBy<O>(said);
+  const { validate, describe, inputsOf, ...said } = start, module = startsBy<O>(said);
   return {
     ...module,
     validate(options, targetModules, steps) {
@@ -124,7 +132,10 @@ function startsByInputs<O extends InputStartOptions>(
       return validate?.(options) ?? module.validate(options, targetModules, steps);
     },
     describe: (options) => [options.scaling, ...describe?.(options) ?? []].join(", "),
-    footprint: (options, model) => ({ ...module.footprint(options, model), inputMoments: true }),
+    footprint: (options, model) => ({
+      ...module.footprint(options, model),
+      inputMoments: inputsOf?.(options) ?? "task",
+    }),
   };
 }
 
@@ -162,24 +173,42 @@ export const eva: OptimizerModule<InputStartOptions> = startsByInputs({
   },
 });
 
+const SOURCES: readonly InputsOf[] = ["task", "pretraining"];
+
+/** Settings of a start that may spare what a model has learned before. */
+export type KnowledgeStartOptions = InputStartOptions & {
+  /** "task", or "pretraining" for batches that the weights were pre-trained on. */
+  inputsOf: string;
+};
+
+/** Whose inputs options ask for, once they are valid. */
+const sourceOf = ({ inputsOf }: KnowledgeStartOptions) => inputsOf as InputsOf;
+
+function validateSource({ inputsOf }: KnowledgeStartOptions): string | null {
+  return SOURCES.some((known) => known === inputsOf)
+    ? null
+    : `inputsOf is "${inputsOf}", known are ${SOURCES.join(", ")}`;
+}
+
 const MODES = ["ipm", "kpm"] as const;
 
 /** Settings of CorDA. */
-export type CordaOptions = InputStartOptions & {
+export type CordaOptions = KnowledgeStartOptions & {
   /** "ipm" for the largest triplets, "kpm" for the smallest. */
   mode: string;
   /** Added to C's diagonal, whose mean is 1. */
   damping: number;
 };
-const cordaDefaults: CordaOptions = { ...inputDefaults, mode: "ipm", damping: 0.01 };
+const cordaDefaults: CordaOptions = { ...inputDefaults, inputsOf: "task", mode: "ipm", damping: 0.01 };
 
 /**
  * CorDA: with C = XᵀX of the target module's inputs in `inputBatches` training batches and W C = U S Vᵀ, B = U √(S / s) and
  * A = √(S / s) Vᵀ C⁻¹ of r triplets, and the base weight reduced by s B A. From there on it is LoRA. Where inputs are white it is
  * PiSSA or MiLoRA.
  *
- * Option `mode`: "ipm" (default, instruction-previewed) takes the r largest triplets, "kpm" (knowledge-preserved) the r smallest. The
- * paper's "kpm" is of inputs whose knowledge is to be kept, which are not the task's; here they are the task's.
+ * Option `mode`: "ipm" (default, instruction-previewed) takes the r largest triplets, "kpm" (knowledge-preserved) the r smallest. Option
+ * `inputsOf`: "task" (default) as the paper's "ipm" has it; its "kpm" takes inputs whose knowledge is to be kept, as "pretraining" does:
+ * of batches that the weights were pre-trained on, which are known of checkpoints that ship.
  *
  * C is divided by the mean of its diagonal, so that A and B don't depend on how large inputs are and how many; then `damping` is added
  * to its diagonal. Published code divides each batch's inputs by their largest entry instead, and doubles the damping from 0.01 until
@@ -206,19 +235,22 @@ export const corda: OptimizerModule<CordaOptions> = startsByInputs({
     year: 2024,
   },
   defaults: cordaDefaults,
-  validate({ mode, damping }) {
+  validate({ mode, damping, ...options }) {
     if (!MODES.some((known) => known === mode)) return `mode is "${mode}", known are ${MODES.join(", ")}`;
     if (!(damping > 0 && Number.isFinite(damping))) {
       return `damping is ${damping}, a positive number is needed`;
     }
-    return null;
+    return validateSource(options);
   },
-  describe: ({ mode, damping }) => [
+  inputsOf: sourceOf,
+  describe: ({ mode, inputsOf, damping }) => [
     ...mode === cordaDefaults.mode ? [] : [mode],
+    ...inputsOf === cordaDefaults.inputsOf ? [] : [`inputs of ${inputsOf}`],
     ...damping === cordaDefaults.damping ? [] : [`damping ${damping}`],
   ],
-  initialize: (setup, factors, { rank, inputBatches, mode, damping }) =>
-    startFromInputs(setup, factors, inputBatches, (weight, moments) => {
+  initialize: (setup, factors, options) =>
+    startFromInputs(setup, factors, options, (weight, moments) => {
+      const { rank, mode, damping } = options;
       const c = scaledMoments(moments, damping), product = multiply(weight, c);
       const { right, ...found } = mode === "kpm"
         ? lastTriplets(product, rank)
@@ -227,17 +259,24 @@ export const corda: OptimizerModule<CordaOptions> = startsByInputs({
     }),
 });
 
+/** Eigenvalues below this share of the largest are rounding: moments are sums in 32 bits. */
+const NEGLIGIBLE = 1e-6;
+const nullDefaults: KnowledgeStartOptions = { ...inputDefaults, inputsOf: "pretraining" };
+
 /**
- * LoRA-Null: with N the r eigenvectors of the smallest eigenvalues of XᵀX, X the target module's inputs in `inputBatches` training
+ * LoRA-Null: with N the r eigenvectors of the smallest eigenvalues of XᵀX, X the target module's inputs in `inputBatches`
  * batches, and W N Nᵀ = U S Vᵀ, B = U √(S / s) and A = √(S / s) Vᵀ, and the base weight reduced by s B A = W N Nᵀ. From there on it is
  * LoRA. Of what A takes in at the start the inputs have least, so that steps of B change little of what W makes of them.
  *
- * The paper's inputs are some whose knowledge is to be kept; here they are the task's. Its variant that freezes A is not offered.
- * Where inputs leave more than r directions out, which of them N takes is left to rounding. Decompositions are in float64 on the host.
- * The largest entry of each right vector is positive.
+ * Option `inputsOf`: "pretraining" (default) takes batches that the weights were pre-trained on, where the paper takes questions whose
+ * answers are to be kept; that is known of checkpoints that ship. "task" takes the task's. The paper's variant that freezes A is not
+ * offered.
+ * Where inputs leave more than r directions out, N has all of these, those of eigenvalues below 1e-6 of the largest, and the r largest
+ * triplets of W N Nᵀ are taken: which r of them a decomposition puts last is rounding. Decompositions are in float64 on the host. The
+ * largest entry of each right vector is positive.
  * Source: Tang et al., arXiv 2503.02659, section 4.
  */
-export const loraNull: OptimizerModule<InputStartOptions> = startsByInputs({
+export const loraNull: OptimizerModule<KnowledgeStartOptions> = startsByInputs({
   id: "lora-null",
   title: "LoRA-Null",
   source: "https://arxiv.org/abs/2503.02659",
@@ -254,10 +293,15 @@ export const loraNull: OptimizerModule<InputStartOptions> = startsByInputs({
     ],
     year: 2025,
   },
-  defaults: { ...inputDefaults },
-  initialize: (setup, factors, { rank, inputBatches }) =>
-    startFromInputs(setup, factors, inputBatches, (weight, moments) => {
-      const n = matrix(rank, moments.columns, smallestEigenvectorsOnHost(moments, rank));
+  defaults: nullDefaults,
+  validate: validateSource,
+  inputsOf: sourceOf,
+  describe: ({ inputsOf }) => inputsOf === nullDefaults.inputsOf ? [] : [`inputs of ${inputsOf}`],
+  initialize: (setup, factors, options) =>
+    startFromInputs(setup, factors, options, (weight, moments) => {
+      const { rank } = options;
+      const vectors = smallestEigenvectorsOnHost(moments, rank, NEGLIGIBLE), { columns } = moments;
+      const n = matrix(vectors.length / columns, columns, vectors);
       return truncatedSvdOnHost(multiply(multiply(weight, n, { transposeB: true }), n), rank);
     }),
 });
@@ -266,11 +310,11 @@ export const loraNull: OptimizerModule<InputStartOptions> = startsByInputs({
 async function startFromInputs(
   { gpu, inputMoments }: Setup,
   factors: readonly Factors[],
-  inputBatches: number,
+  inputs: KnowledgeStartOptions,
   decompose: (weight: Matrix, moments: Matrix) => TruncatedSvd,
 ): Promise<void> {
   const found: [Factors, TruncatedSvd][] = [];
-  for await (const { targetModule, moments } of inputMoments(inputBatches)) {
+  for await (const { targetModule, moments } of inputMoments(inputs.inputBatches, sourceOf(inputs))) {
     const pair = pairOf(factors, targetModule);
     found.push([pair, decompose(await weightOf(gpu, targetModule), await onHost(gpu, moments))]);
   }

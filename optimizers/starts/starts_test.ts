@@ -221,6 +221,27 @@ Deno.test("lora-null takes W out of the weight where inputs are smallest, and no
   }
 });
 
+Deno.test("lora-null takes the largest triplets of what W makes of directions that no input has", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("no inputs in some directions");
+  const rank = 2, [start] = MAPS, { rows, columns } = start!.base;
+  // Nothing in the last six of ten directions.
+  const { v, moments } = inputsOf(columns, [4, 3, 2, 1, 0, 0, 0, 0, 0, 0]), left = sliceColumns(v, 4, 10);
+  const run = await attachToQuadratics(gpu, loraNull as unknown as OptimizerModule, { rank, alpha: 2 }, [
+    start!,
+  ], {
+    moments: [moments],
+  });
+  const { a, b } = await run.readOne();
+  const { u, values, v: right } = signedSvd(multiply(multiply(start!.base, left), transpose(left)));
+  const kept = { ...sliceColumns(u, 0, rank), rows, columns: rank };
+  const wanted = multiply(
+    { ...kept, data: kept.data.map((value, k) => value * values[k % rank]!) },
+    transpose(sliceColumns(right, 0, rank)),
+  );
+  assertClose(multiply(b, a).data, wanted.data, { relative: 1e-5 });
+});
+
 Deno.test("starts on inputs refuse settings that they have not, and take inputs that are 0", async () => {
   const narrow = [{ name: "narrow", in: 6, out: 40 }];
   const refusal = (options: Partial<CordaOptions>) =>
@@ -228,10 +249,12 @@ Deno.test("starts on inputs refuse settings that they have not, and take inputs 
   assertEquals(refusal({ rank: 6 }), null);
   assertEquals(refusal({ rank: 7 }), 'rank is 7, at most 6 is possible at target module "narrow" [40, 6]');
   assertEquals(refusal({ mode: "best" }), 'mode is "best", known are ipm, kpm');
+  assertEquals(refusal({ inputsOf: "all" }), 'inputsOf is "all", known are task, pretraining');
   assertEquals(refusal({ damping: 0 }), "damping is 0, a positive number is needed");
   assertEquals(refusal({ inputBatches: 0 }), "inputBatches is 0, a whole number of 1 or more is needed");
   assertEquals(corda.describe({ ...corda.defaults, mode: "kpm", damping: 0.5 }), "alpha/r, kpm, damping 0.5");
-  assertEquals([eva, loraNull].map((module) => module.describe(module.defaults)), ["alpha/r", "alpha/r"]);
+  assertEquals([eva.describe(eva.defaults), loraNull.describe(loraNull.defaults)], ["alpha/r", "alpha/r"]);
+  assertEquals(loraNull.describe({ ...loraNull.defaults, inputsOf: "task" }), "alpha/r, inputs of task");
   const gpu = await testGpu();
   for (const module of [eva, corda, loraNull]) {
     using _ = gpu.scope("no inputs");

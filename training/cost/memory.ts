@@ -88,7 +88,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
           : [],
       ),
       // Inputs of all maps have gradients where moments are taken.
-      activations: passOf(footprint.inputMoments ?? false, null),
+      activations: passOf(footprint.inputMoments !== undefined, null),
     }
     : { gradients: 0, activations: 0 };
   return {

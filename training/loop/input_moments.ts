@@ -2,14 +2,14 @@
 import { createGradients } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Model, TargetModule } from "../../models/model.ts";
-import type { Setup } from "../../optimizers/optimizer.ts";
+import type { InputsOf, Setup } from "../../optimizers/optimizer.ts";
 import type { TaskData } from "../../tasks/task.ts";
 import { differentiate } from "./differentiate.ts";
 import { type ForwardOf, momentsForward, plainForward } from "./forward.ts";
 import { momentGroups } from "./moment_groups.ts";
 
 /**
- * `Setup.inputMoments` of a run: sums over the rows of its first training batches, which are passed through the model once for
+ * `Setup.inputMoments` of a run: sums over the rows of the first training batches, which are passed through the model once for
  * each group of target modules.
  *
  * Those of a group are taken before the first of it is handed out, and freed before the next group.
@@ -18,14 +18,15 @@ export function inputMomentsOf(
   gpu: Gpu,
   model: Model,
   targetModules: readonly TargetModule[],
-  data: TaskData,
+  dataOf: (of: InputsOf) => TaskData | Promise<TaskData>,
   options: {
     readonly batchSize: number;
     readonly parts: number;
     readonly wrap: (forward: ForwardOf) => ForwardOf;
   },
 ): Setup["inputMoments"] {
-  return async function* (batches) {
+  return async function* (batches, of = "task") {
+    const data = await dataOf(of);
     for (const group of momentGroups(targetModules)) {
       using _ = gpu.scope("input moments", "gradients");
       const { parts } = gpu.pack(

@@ -1,17 +1,24 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { createGradients, Tape } from "../../autodiff/mod.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { type EncoderDecoderBatch, type Forward, IGNORE, type Model } from "../../models/model.ts";
 import { matrix, multiply } from "../../numerics/matrix.ts";
+import type { InputsOf, OptimizerModule } from "../../optimizers/optimizer.ts";
+import { loraNull } from "../../optimizers/starts/starts.ts";
 import type { TaskData } from "../../tasks/task.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { READING, testNeeding } from "../../tests/support/test_needing.ts";
+import { complete, partsOf } from "../../tests/support/tiny_runs.ts";
 import { tinyEncoderDecoder, translationBatch } from "../../tests/support/tiny_models.ts";
 import { packBytes } from "../cost/memory.ts";
 import { checkpointedForward, plainForward } from "./forward.ts";
 import { inputMomentsOf } from "./input_moments.ts";
 import { momentGroups } from "./moment_groups.ts";
+import { runSession } from "./session.ts";
+
+const test = testNeeding(READING);
 
 /** Some inputs are padded, and texts end early. All inputs have two tokens: what looks for one among one is without effect. */
 function batchOf(step: number, size: number): EncoderDecoderBatch {
@@ -25,6 +32,10 @@ const data: TaskData = {
   *validationBatches() {},
   score: () => Promise.reject(new Error("Cannot score")),
 };
+
+/** Of pre-training other batches: what is the third of the task is the first of it. */
+const dataOf = (of: InputsOf): TaskData =>
+  of === "task" ? data : { ...data, trainBatch: (step, size) => batchOf(step + 2, size) };
 
 /** XᵀX of a batch by target module, in float64, of the rows that are no padding. */
 async function momentsOfBatch(gpu: Gpu, model: Model, batch: EncoderDecoderBatch) {
@@ -58,13 +69,14 @@ Deno.test("inputMomentsOf() hands out XᵀX of the first batches without their p
   const gpu = await testGpu();
   using _ = gpu.scope("input moments");
   const model = tinyEncoderDecoder(gpu), { targetModules } = model, groups = momentGroups(targetModules);
-  const [first, second] = [
+  const [first, second, third] = [
     await momentsOfBatch(gpu, model, batchOf(1, 4)),
     await momentsOfBatch(gpu, model, batchOf(2, 4)),
+    await momentsOfBatch(gpu, model, batchOf(3, 4)),
   ];
   const before = gpu.memory.liveBytes;
   for (const parts of [1, 2]) {
-    const inputMoments = inputMomentsOf(gpu, model, targetModules, data, {
+    const inputMoments = inputMomentsOf(gpu, model, targetModules, dataOf, {
       batchSize: 4,
       parts,
       wrap: parts === 1 ? (forward) => forward : checkpointedForward,
@@ -84,10 +96,47 @@ Deno.test("inputMomentsOf() hands out XᵀX of the first batches without their p
       assertClose(await gpu.download(moments), wanted, { relative: 1e-5 }, `${name} in ${parts} parts`);
     }
     assertEquals(names, targetModules.map(({ name }) => name));
-    for await (const _ of inputMoments(1)) break;
+    for await (const { targetModule: { name }, moments } of inputMoments(1, "pretraining")) {
+      assertClose(await gpu.download(moments), third.get(name)!.data, { relative: 1e-5 }, `${name} before`);
+      break;
+    }
     assertEquals(gpu.memory.liveBytes, before);
   }
 });
+
+test("a run starts from what its weights were pre-trained on, or says that nobody knows what that is", async () => {
+  const gpu = await testGpu(), module = loraNull as unknown as OptimizerModule;
+  const startOf = async (inputsOf: string, known: boolean) => {
+    const config = complete({
+      targetModules: ["layers.0.self_attn.q_proj"],
+      optimizer: { id: "lora-null", options: { rank: 2, inputBatches: 1, inputsOf } },
+    });
+    const { entry, ...parts } = await partsOf(config);
+    let a: Float32Array | null = null;
+    const attach: OptimizerModule["attach"] = async (...given) => {
+      a = await gpu.download((await module.attach(...given)).trainable[0]!.value);
+      throw new Error("seen");
+    };
+    const seen = {
+      ...parts,
+      entry: known ? entry : { ...entry, recipe: null },
+      module: { ...module, attach },
+    };
+    await assertRejects(
+      () => runSession(gpu, config, seen, {}),
+      Error,
+      known || inputsOf === "task" ? "seen" : UNKNOWN,
+    );
+    return a;
+  };
+  const own = await startOf("task", true);
+  assertNotEquals(await startOf("pretraining", true), own);
+  assertEquals([await startOf("task", false), await startOf("pretraining", false)], [own, null]);
+});
+
+const UNKNOWN =
+  'Cannot start "lora-null" from inputs of what model "vit-tiny" was pre-trained on: that is known of ' +
+  'checkpoints that ship, with their own head; inputsOf "task" takes inputs of the task';
 
 Deno.test("momentGroups() keeps the order, and has no more numbers in a group than the weights have", () => {
   const module = (columns: number, out: number) => ({ in: columns, out });

@@ -11,7 +11,9 @@ import type { Task, TaskData } from "../../tasks/task.ts";
 import { openKeeper, readWritten, validateBuffers, writeSaved } from "../checkpoint/keeper.ts";
 import { matchParameters } from "../also_trained.ts";
 import { allOptions, matchTargetModules } from "../configuration.ts";
+import { requireKnownPretraining } from "../known_pretraining.ts";
 import { precisionsOf } from "./bindings.ts";
+import { corpusOf, loadCorpus, retainedExamples } from "../resolve/corpus.ts";
 import { loadExamples, rowLengthsOf } from "../resolve/examples.ts";
 import { withHead } from "../resolve/heads.ts";
 import { type Forgetting, type RunConfig, runId, type RunOutcome } from "../run.ts";
@@ -110,7 +112,7 @@ export async function runSession(
     await gpu.flush();
     const attachBegun = performance.now();
     const loftq = loftqOf(config, entry, parts.source);
-    const optimizer = await attach(gpu, config, module, model, targetModules, data, loftq);
+    const optimizer = await attach(gpu, config, { module, entry }, model, targetModules, data, loftq);
     await gpu.flush();
     let attachMs = performance.now() - attachBegun;
     await trained?.begin(optimizer, await readAll());
@@ -233,7 +235,7 @@ async function forgettingOf(run: Loop, { corpus, before, batches }: Retained): P
 function attach(
   gpu: Gpu,
   config: RunConfig,
-  module: OptimizerModule,
+  { module, entry }: Pick<RunParts, "module" | "entry">,
   model: Model,
   targetModules: readonly TargetModule[],
   data: TaskData,
@@ -257,8 +259,20 @@ function attach(
     steps: config.steps,
     random: createRandom(config.seed).fork("method"),
     fullGradients: fullGradientsOf(gpu, model, targetModules, data, batches),
-    inputMoments: inputMomentsOf(gpu, model, targetModules, data, batches),
+    inputMoments: inputMomentsOf(
+      gpu,
+      model,
+      targetModules,
+      (of) => of === "task" ? data : pretrainedOn(config, entry),
+      batches,
+    ),
   }, allOptions(module, config));
+}
+
+/** What the weights were pre-trained on. @throws {UserError} where nobody knows */
+function pretrainedOn({ optimizer, model, ...config }: RunConfig, entry: ModelEntry): Promise<TaskData> {
+  requireKnownPretraining(optimizer.id, entry, model);
+  return loadCorpus(corpusOf(entry, model)!, entry.recipe!.seed, retainedExamples(config));
 }
 
 /** LoftQ's start, where a run asks for it: weights are read once more as the checkpoint has them. */

@@ -1,7 +1,8 @@
 /** @file What the weights that a run begins with were pre-trained on. */
 import * as corpora from "../../tasks/pretraining.ts";
-import type { Task } from "../../tasks/task.ts";
+import type { Task, TaskData } from "../../tasks/task.ts";
 import type { KnownModel } from "../configuration.ts";
+import { isPretrainingKnown } from "../known_pretraining.ts";
 import type { RunConfig } from "../run.ts";
 
 /** Examples that base checkpoints are pre-trained with; of an endless corpus those to train on are made as they come. */
@@ -14,11 +15,20 @@ export function retainedExamples({ task: { validationExamples } }: Pick<RunConfi
 
 /** The corpus of a model's recipe; null where its weights are not from it, or another head takes the place of theirs. */
 export function corpusOf(
-  { recipe, pretrained, folder, adapter }: Pick<KnownModel, "recipe" | "pretrained" | "folder" | "adapter">,
-  { head }: RunConfig["model"],
+  model: Pick<KnownModel, "recipe" | "pretrained" | "folder" | "adapter">,
+  choice: RunConfig["model"],
 ): Task | null {
-  if (!recipe || !pretrained || folder !== undefined || adapter !== undefined || head !== undefined) {
-    return null;
-  }
-  return Object.values<Task>(corpora).find(({ id }) => id === recipe.task) ?? null;
+  if (!isPretrainingKnown(model, choice)) return null;
+  return Object.values<Task>(corpora).find(({ id }) => id === model.recipe!.task) ?? null;
+}
+
+/** Corpora that were loaded, by their ids and held-out examples: they are the same for all runs. */
+const loaded = new Map<string, Promise<TaskData>>();
+
+/** What a base checkpoint was pre-trained on, and so many examples that it was not. */
+export function loadCorpus(corpus: Task, seed: number, validationExamples: number): Promise<TaskData> {
+  const key = `${corpus.id} ${validationExamples}`;
+  const data = loaded.get(key) ?? corpus.load({ ...PRETRAINING_AMOUNTS, validationExamples, seed });
+  loaded.set(key, data);
+  return data;
 }

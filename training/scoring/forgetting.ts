@@ -4,11 +4,10 @@ import type { ModelEntry } from "../../models/entry.ts";
 import type { Batch } from "../../models/model.ts";
 import type { WeightSource } from "../../models/weights.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import type { TaskData } from "../../tasks/task.ts";
 import { precisionsOf } from "../loop/bindings.ts";
 import { plainForward } from "../loop/forward.ts";
 import { heldOutLoss, heldOutSize } from "../loop/held_out.ts";
-import { corpusOf, PRETRAINING_AMOUNTS, retainedExamples } from "../resolve/corpus.ts";
+import { corpusOf, loadCorpus, retainedExamples } from "../resolve/corpus.ts";
 import { readRetainedText } from "../resolve/retained_text.ts";
 import type { Forgetting, RunConfig, TextFile } from "../run.ts";
 
@@ -17,9 +16,6 @@ export interface Retained extends Pick<Forgetting, "corpus" | "before"> {
   /** The examples in batches of so many, always the same. */
   batches(size: number): Iterable<Batch>;
 }
-
-/** Held-out examples of corpora that were loaded, by corpus and their number: they are the same for all runs. */
-const loaded = new Map<string, Promise<TaskData>>();
 
 /** Losses of base checkpoints that were taken, by GPU and checkpoint: they are the same for all runs. */
 const taken = new WeakMap<Gpu, Map<string, number>>();
@@ -71,11 +67,7 @@ async function examplesOf(
   }
   const corpus = corpusOf(entry, config.model);
   if (!corpus) return null;
-  const amounts = { ...PRETRAINING_AMOUNTS, validationExamples: retainedExamples(config) };
-  const key = `${corpus.id} ${amounts.validationExamples}`;
-  const data = loaded.get(key) ?? corpus.load({ ...amounts, seed: entry.recipe!.seed });
-  loaded.set(key, data);
-  const { validationBatches } = await data;
+  const { validationBatches } = await loadCorpus(corpus, entry.recipe!.seed, retainedExamples(config));
   return { corpus: corpus.id, batches: validationBatches };
 }
 
