@@ -5,6 +5,7 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { type LowPrecision, lowPrecision, type Shape, type Tensor } from "../gpu/tensor.ts";
 import { add, dotInto, type StoredType } from "../kernels/mod.ts";
 import type { Forward, TargetModule } from "../models/model.ts";
+import { isOfKind } from "../models/parameter_kind.ts";
 import { fromInt8 } from "../numerics/int8.ts";
 import { fromNf4 } from "../numerics/nf4.ts";
 import { createRandom } from "../numerics/random.ts";
@@ -117,6 +118,13 @@ export function joinMaps(
   };
 }
 
+/** What a method trains of the toy's own parameters: c, and what `alsoTrains` names. */
+export function headOf({ parameters, head }: ToyModel, { alsoTrains = [] }: OptimizerModule): Parameter[] {
+  return parameters.filter((parameter) =>
+    head.includes(parameter) || alsoTrains.some((kind) => isOfKind(kind, parameter.name))
+  );
+}
+
 /** Attaches a method with its defaults and the given options. */
 export function attachToToy(
   model: ToyModel,
@@ -124,12 +132,12 @@ export function attachToToy(
   options: Options,
   { seed = 0, steps = 60 } = {},
 ): Promise<Optimizer> {
-  const { gpu, targetModules, parameters, head } = model;
+  const { gpu, targetModules, parameters } = model;
   return module.attach({
     gpu,
     targetModules,
     parameters,
-    head,
+    head: headOf(model, module),
     steps,
     random: createRandom(seed),
     async *fullGradients() {

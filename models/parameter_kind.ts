@@ -1,7 +1,7 @@
 /** @file What a parameter that is no adapted linear map is for, told by its name in any family. */
 
-/** The kinds of parameter that may be trained beside adapters. A norm's bias is of two. */
-export const PARAMETER_KINDS = ["embeddings", "head", "norms", "biases"] as const;
+/** The kinds of parameter that may be trained beside adapters. What a norm has is of two: "norms" are its gains and biases. */
+export const PARAMETER_KINDS = ["embeddings", "head", "norms", "gains", "biases"] as const;
 /** What a parameter is for. */
 export type ParameterKind = typeof PARAMETER_KINDS[number];
 
@@ -16,6 +16,8 @@ export function isOfKind(kind: ParameterKind, name: string): boolean {
   switch (kind) {
     case "norms":
       return isNorm;
+    case "gains":
+      return isNorm && parts.at(-1) === "weight";
     case "biases":
       return parts.at(-1) === "bias";
     case "embeddings":

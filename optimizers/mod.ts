@@ -4,10 +4,12 @@
  */
 export { adalora } from "./adalora/adalora.ts";
 export { altlora } from "./altlora.ts";
+export { biases } from "./floors/biases.ts";
 export { dora } from "./dora/dora.ts";
 export { full } from "./full.ts";
 export { galore } from "./galore/galore.ts";
 export { hira } from "./hira/hira.ts";
+export { ia3 } from "./floors/ia3.ts";
 export { loft } from "./loft/loft.ts";
 export { lora } from "./lora.ts";
 export { loraFa } from "./lora_fa.ts";
@@ -22,9 +24,11 @@ export { loraSb } from "./lora_xs/lora_sb.ts";
 export { loraXs } from "./lora_xs/lora_xs.ts";
 export { corda, eva, loraNull, milora, olora } from "./starts/starts.ts";
 export { miss } from "./miss/miss.ts";
+export { norms } from "./floors/norms.ts";
 export { oft } from "./oft/oft.ts";
 export { pissa } from "./pissa.ts";
 export { relora } from "./relora/relora.ts";
 export { rslora } from "./rslora.ts";
 export { scaledAdamw } from "./scaled_adamw.ts";
 export { shira } from "./shira/shira.ts";
+export { vera } from "./floors/vera.ts";

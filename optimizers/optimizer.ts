@@ -3,6 +3,7 @@ import type { Gradients, Parameter, Tape, Var } from "../autodiff/tape.ts";
 import type { Gpu } from "../gpu/gpu.ts";
 import type { Tensor } from "../gpu/tensor.ts";
 import type { TargetModule } from "../models/model.ts";
+import type { ParameterKind } from "../models/parameter_kind.ts";
 import type { Random } from "../numerics/random.ts";
 
 /** A start that makes up for what quantizing the weights has lost. */
@@ -24,7 +25,7 @@ export interface Setup {
   readonly targetModules: readonly TargetModule[];
   /** Every parameter of the model. */
   readonly parameters: readonly Parameter[];
-  /** Parameters that every method trains. */
+  /** Parameters that every method trains: a new head, what the run also trains, and the method's `alsoTrains`. */
   readonly head: readonly Parameter[];
   /** Optimizer steps that the run will take. */
   readonly steps: number;
@@ -213,7 +214,7 @@ export interface Footprint {
   /** What a step allocates at most, all at a time. */
   readonly scratch: readonly PackSizes[];
   /** Tensors that `linear` leaves on the tape at a target module beside y and the gradient of x: numbers a row of x. */
-  linear(targetModule: { readonly in: number; readonly out: number }): {
+  linear(targetModule: { readonly name: string; readonly in: number; readonly out: number }): {
     readonly forward: PackSizes;
     readonly backward: PackSizes;
   };
@@ -269,6 +270,11 @@ export interface OptimizerModule<O extends Options = Options> {
   stepWork(options: O, sizes: StepSizes): StepWork;
   /** What it keeps on the GPU, by formula; options are complete. Checked against live bytes by the contract test. */
   footprint(options: O, model: ModelShapes): Footprint;
+  /**
+   * The kinds of the model's own parameters that every run of it trains, as if the run also trained them: `attach` gets them
+   * in `head`. A model without any of one kind is refused before the run. None where absent.
+   */
+  readonly alsoTrains?: readonly Exclude<ParameterKind, "head">[];
   /**
    * True where A and B may start by LoftQ, so that `attach` takes `Setup.loftq`: methods made by `attachLowRank` whose start and
    * form are LoRA's own. Others are refused with it.

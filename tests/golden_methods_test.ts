@@ -38,8 +38,8 @@ function createGoldenModel(gpu: Gpu): ToyModel {
   return { gpu, parameters, head: [parameters[3]!], x, target, ...joinMaps(parameters, x) };
 }
 
-/** What is trained by name, and LoRA-FA's A, which is not but belongs to its start. */
-function startOf(model: ToyModel, optimizer: Optimizer): Map<string, Parameter> {
+/** What is trained by name, and what is not but belongs to a start: LoRA-FA's A, and what a recorded start has of the state. */
+function startOf(model: ToyModel, optimizer: Optimizer, start: GoldenTensors): Map<string, Parameter> {
   const factors = model.targetModules.flatMap((targetModule) => {
     const pair = optimizer.factors(targetModule);
     return pair ? [pair.a, pair.b] : [];
@@ -47,7 +47,8 @@ function startOf(model: ToyModel, optimizer: Optimizer): Map<string, Parameter> 
   const kept = factors.filter((factor) =>
     optimizer.trainable.includes(factor) || optimizer.state.includes(factor)
   );
-  return new Map([...kept, ...optimizer.trainable].map((parameter) => [parameter.name, parameter]));
+  const drawn = optimizer.state.filter(({ name }) => Object.hasOwn(start, name));
+  return new Map([...kept, ...drawn, ...optimizer.trainable].map((parameter) => [parameter.name, parameter]));
 }
 
 /** |found - wanted| / |wanted - from|, in Frobenius norms; |found - wanted| where `wanted` is `from`. */
@@ -88,7 +89,7 @@ async function follow(trajectory: GoldenTrajectory): Promise<void> {
   const model = createGoldenModel(gpu), { targetModules } = model;
   assertEquals(module.validate({ ...module.defaults, ...options }, targetModules, steps.length), null);
   const optimizer = await attachToToy(model, module, options, { steps: steps.length });
-  const parameters = startOf(model, optimizer);
+  const parameters = startOf(model, optimizer, start);
   assertEquals([...parameters.keys()].sort(), Object.keys(start).sort());
   const before = await weightsOf(model, optimizer);
   if (computed) {

@@ -40,6 +40,9 @@ const optimizers = [
     "kernels/mod.ts",
     "autodiff",
     "type models/model.ts",
+    // What a map or a parameter is for, by its name.
+    "models/weight_kind.ts",
+    "type models/parameter_kind.ts",
   ],
   "optimizers",
 ];

@@ -50,17 +50,41 @@ function namesOf(parameters: readonly { readonly name: string }[]): string {
   return [...new Set(parameters.map(({ name }) => name.replaceAll(/\.\d+\./g, ".*.")))].join(", ");
 }
 
+/** What a method trains of its own accord: see `OptimizerModule.alsoTrains`. */
+interface AlsoTraining {
+  readonly alsoTrains?: readonly ParameterKind[] | undefined;
+}
+
+/** The patterns of what a config and its method train beside adapters. */
+export function alsoTrainedPatterns(
+  { alsoTrain = [] }: { readonly alsoTrain?: readonly string[] },
+  { alsoTrains = [] }: AlsoTraining,
+): string[] {
+  return [...new Set([...alsoTrain, ...alsoTrains])];
+}
+
+/** What a model lacks of the parameters that a method trains, in one sentence, or null. */
+export function lackingKinds(
+  { alsoTrains = [] }: AlsoTraining,
+  { parameters }: { readonly parameters: ParameterList },
+): string | null {
+  const lacking = alsoTrains.find((kind) => !parameters.some(({ name }) => isOfKind(kind, name)));
+  return lacking === undefined ? null : `it trains ${lacking}, and the model has none`;
+}
+
 /**
- * What a config trains beside its adapters, and beside a new head, which every method trains.
+ * What a config and its method train beside adapters, and beside a new head, which every method trains.
  *
  * @param targetModules those that are adapted
  * @throws {UserError} as `matchParameters` does
  */
 export function alsoTrained(
-  { alsoTrain = [] }: { readonly alsoTrain?: readonly string[] },
+  config: { readonly alsoTrain?: readonly string[] },
+  method: AlsoTraining,
   { parameters, newHead }: { readonly parameters: ParameterList; readonly newHead?: readonly number[] },
   targetModules: readonly { readonly name: string }[],
 ): ParameterList {
-  const found = matchParameters(alsoTrain, parameters, targetModules.map(({ name }) => name));
+  const patterns = alsoTrainedPatterns(config, method);
+  const found = matchParameters(patterns, parameters, targetModules.map(({ name }) => name));
   return found.filter(({ name }) => !newHead || !isOfKind("head", name));
 }

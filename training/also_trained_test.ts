@@ -14,7 +14,7 @@ const { decoderTiny, t5Tiny, vitTiny } = models;
 
 /** Names of what patterns mean, with all maps adapted. */
 function meant(model: typeof decoderTiny, ...patterns: string[]): string[] {
-  const found = alsoTrained({ alsoTrain: patterns }, model, model.targetModules());
+  const found = alsoTrained({ alsoTrain: patterns }, {}, model, model.targetModules());
   return [...new Set(found.map(({ name }) => name.replaceAll(/\.\d+\./g, ".*.")))];
 }
 
@@ -40,7 +40,7 @@ Deno.test("alsoTrained() knows embeddings, head, norms and biases in each family
   assertEquals(norms.filter((name) => biases.includes(name)).length, norms.length / 2);
   // A new head is trained anyway.
   const own = vitTiny.withNewHead!(4);
-  assertEquals(alsoTrained({ alsoTrain: ["head"] }, own, own.targetModules()), []);
+  assertEquals(alsoTrained({ alsoTrain: ["head"] }, {}, own, own.targetModules()), []);
 });
 
 Deno.test("alsoTrained() refuses what is not there, and what is adapted", () => {

@@ -19,8 +19,8 @@ import type {
 } from "../optimizers/optimizer.ts";
 import type { Task, TaskModel } from "../tasks/task.ts";
 import { validateChangedFiles } from "./resolve/fingerprint.ts";
-import { alsoTrained } from "./also_trained.ts";
 import { requireKnownPretraining } from "./known_pretraining.ts";
+import { alsoTrained, lackingKinds } from "./also_trained.ts";
 import { lookup } from "./lookup.ts";
 import type { ModuleSource } from "./run.ts";
 import { type MemoryOptions, RunConfig } from "./schemas.ts";
@@ -50,6 +50,7 @@ export interface KnownOptimizer {
   stepWork(options: Options, sizes: StepSizes): StepWork;
   footprint(options: Options, model: ModelShapes): Footprint;
   readonly takesLoftq?: true;
+  readonly alsoTrains?: OptimizerModule["alsoTrains"];
 }
 
 /** What checking and counting need to know of a model. */
@@ -155,13 +156,13 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   validateParts(parsed, where);
   const options = completeOptions(module, parsed.optimizer.options);
   const targetModules = matchTargetModules(parsed.targetModules, model.targetModules());
-  const refusal = module.validate(options, targetModules, parsed.steps);
+  const refusal = lackingKinds(module, model) ?? module.validate(options, targetModules, parsed.steps);
   if (refusal !== null) {
     throw new RefusedOptions(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`, refusal);
   }
   const footprint = module.footprint(options, { targetModules, parameters: [], head: [] });
   const { memory: given, alsoTrain = [], ...rest } = parsed, memory = completeMemory(given);
-  alsoTrained({ alsoTrain }, model, targetModules);
+  const also = alsoTrained({ alsoTrain }, module, model, targetModules);
   const frozenWeights = memory?.frozenWeights ?? "f32";
   if (frozenWeights !== "f32" && footprint.trainsWeights) {
     throw new UserError(
@@ -172,7 +173,7 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   if (frozenEmbeddings && frozenEmbeddings !== "f32") {
     requireFrozenTables(
       frozenEmbeddings,
-      alsoTrained({ alsoTrain }, model, targetModules),
+      also,
       model,
       footprint.trainsAll,
     );

@@ -97,7 +97,7 @@ export interface RunConfig {
    */
   readonly targetModules: readonly string[];
   /**
-   * What is trained itself beside them, as PEFT's `modules_to_save`: "embeddings", "head", "norms", "biases", names of
+   * What is trained itself beside them, as PEFT's `modules_to_save`: "embeddings", "head", "norms", "gains", "biases", names of
    * modules or the ends of such names, patterns. Absent where nothing is. Full fine-tuning trains all anyway.
    */
   readonly alsoTrain?: readonly string[];

@@ -10,6 +10,9 @@ import { train } from "./train.ts";
 
 const test = testNeeding(READING);
 
+/** Rates that are absurd for methods whose large numbers a norm divides again: theirs must overflow. */
+const ABSURD: Readonly<Record<string, number>> = { ia3: 3e38 };
+
 for (const module of Object.values(optimizers)) {
   test(`train() ends ${module.id} as "diverged" at the step where an absurd rate tells`, async () => {
     const gpu = await testGpu();
@@ -17,7 +20,7 @@ for (const module of Object.values(optimizers)) {
     const result = await train(gpu, {
       ...tiny,
       optimizer: { id: module.id, options: "rank" in module.defaults ? { rank: 4 } : {} },
-      schedule: { kind: "constant", learningRate: 1e30, warmup: 0, floor: 1 },
+      schedule: { kind: "constant", learningRate: ABSURD[module.id] ?? 1e30, warmup: 0, floor: 1 },
       steps: 6,
       validateEvery: 6,
       telemetryEvery: 4,

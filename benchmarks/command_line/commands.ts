@@ -170,7 +170,7 @@ const bench = {
       ),
       "also-train": list(
         "A,B",
-        "train these themselves beside them: embeddings, head, norms, biases, or names as in PEFT's modules_to_save",
+        "train these themselves beside them: embeddings, head, norms, gains (of norms), biases, or names as in PEFT's modules_to_save",
       ),
       "frozen-weights": text(
         "TYPE",

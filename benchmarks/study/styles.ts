@@ -32,6 +32,11 @@ const PATHS = {
   crown: "M-0.9,-0.8L-0.4,-0.1L0,-0.9L0.4,-0.1L0.9,-0.8L0.9,0.8L-0.9,0.8Z",
   arrow: "M0,-1L0.9,0L0.35,0L0.35,1L-0.35,1L-0.35,0L-0.9,0Z",
   stairs: "M-1,1L-1,-1L-0.33,-1L-0.33,-0.33L0.33,-0.33L0.33,0.33L1,0.33L1,1Z",
+  tent: "M0,-1L1,0.9L0.45,0.9L0,0L-0.45,0.9L-1,0.9Z",
+  plus:
+    "M-0.25,-1L0.25,-1L0.25,-0.6L1,-0.6L1,-0.1L0.25,-0.1L0.25,1L-0.25,1L-0.25,-0.1L-1,-0.1L-1,-0.6L-0.25,-0.6Z",
+  cup: "M-1,-0.9L-0.45,-0.9L-0.45,0.35L0.45,0.35L0.45,-0.9L1,-0.9L1,0.9L-1,0.9Z",
+  pair: "M-1,-1L-0.2,-1L-0.2,1L-1,1ZM0.2,-1L1,-1L1,1L0.2,1Z",
   wedge: "M-0.9,-0.9L0.9,-0.9L-0.9,0.9Z",
 };
 
@@ -69,6 +74,10 @@ const styles: Readonly<Record<string, Style>> = {
   shira: { color: "#4E7D2D", shape: PATHS.dots, dash: [1, 4] },
   oft: { color: "#B03A78", shape: PATHS.halves, dash: [3, 5] },
   "lora-muon": { color: "#A0522D", shape: PATHS.slotted, dash: [8, 4, 2, 4] },
+  norms: { color: "#BC5090", shape: PATHS.tent, dash: [1, 3, 4, 3] },
+  biases: { color: "#5F7F1F", shape: PATHS.plus, dash: [3, 1, 3, 4] },
+  vera: { color: "#6D6875", shape: PATHS.pair, dash: [2, 1, 6, 1] },
+  ia3: { color: "#9C6644", shape: PATHS.cup, dash: [4, 1, 1, 1] },
   loft: { color: "#1B4F72", shape: PATHS.drop, dash: [5, 2, 1, 2] },
 };
 

@@ -17,13 +17,17 @@ const FEW = ["full", "lora", "dora", "lora-pro"];
 const RATES: Readonly<Record<string, number>> = {
   adalora: 0.032,
   altlora: 16,
+  biases: 4e-3,
   full: 1e-4,
   galore: 4e-4,
   hira: 0.01,
+  ia3: 0.01,
   loft: 3e-4,
   "lora-muon": 0.01,
   "lora-xs": 4e-3,
   miss: 1e-4,
+  norms: 0.01,
+  vera: 0.02,
 };
 
 /** Methods whose start depends on directions of inputs that 32 bits hardly tell apart: an adapter's roundings turn them. */

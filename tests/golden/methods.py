@@ -1036,6 +1036,57 @@ def galore_case(options, rate):
     return record("galore", options, rate, run, weights, update, computed=True)
 
 
+# ---- VeRA: shared random A and B, cut to each map's sides, between vectors
+
+
+def vera_case(options, rate, b_deviation, d_deviation=0.0):
+    rank = options["rank"]
+    uniform = lambda rows, columns: rounded(  # noqa: E731
+        (torch.rand(rows, columns, generator=generator) * 2 - 1) * math.sqrt(6 / columns)
+    )
+    outs, ins = (max(shape[side] for shape in SHAPES.values()) for side in (0, 1))
+    values = {"shared A": uniform(rank, ins), "shared B": uniform(outs, rank)}
+    for site, (out, _) in SHAPES.items():
+        values[f"{site}.d"] = rounded(torch.full((rank,), 0.1) + normal(rank, deviation=d_deviation))
+        values[f"{site}.b"] = normal(out, deviation=b_deviation)
+    run = Run(values, trained=[name for name in values if "." in name])
+    optimizer = adamw(run, rate, options)
+
+    def weights(run):
+        return {
+            site: run.frozen[site]
+            + torch.diag(run[f"{site}.b"])
+            @ run["shared B"][:out]
+            @ torch.diag(run[f"{site}.d"])
+            @ run["shared A"][:, :inputs]
+            for site, (out, inputs) in SHAPES.items()
+        }
+
+    return record("vera", options, rate, run, weights, lambda _: optimizer.step())
+
+
+# ---- IA3: each map's outputs by numbers of their own, as it has those of maps without a name that it knows
+
+
+def ia3_case(options, rate):
+    run = Run({f"{site}.l": torch.ones(out) for site, (out, _) in SHAPES.items()})
+    optimizer = adamw(run, rate, options)
+
+    def weights(run):
+        return {site: run[f"{site}.l"][:, None] * run.frozen[site] for site in SITES}
+
+    return record("ia3", options, rate, run, weights, lambda _: optimizer.step(), computed=True)
+
+
+# ---- BitFit: biases alone
+
+
+def biases_case(options, rate):
+    run = Run({"wide.bias": bias["wide"]})
+    optimizer = adamw(run, rate, options)
+    return record("biases", options, rate, run, lambda run: run.frozen, lambda _: optimizer.step(), computed=True)
+
+
 # ---- LoRA by other optimizers than AdamW
 
 
@@ -1275,6 +1326,15 @@ for name, starts in (("eva", eva_case), ("corda", corda_case), ("lora-null", lor
         f"{name}, full rank": starts(LORA | {"rank": 5}, 0.05),
     }
 cases["corda, kpm, damping 0.1"] = corda_case(LORA | {"mode": "kpm", "damping": 0.1}, 0.05)
+cases |= {
+    "vera": vera_case({"rank": 2}, 0.02, 0.0),
+    "vera, b not zero, rank 1, weight decay": vera_case({"rank": 1, "weightDecay": 0.5}, 0.05, 0.4, 0.4),
+    "vera, a rank above the sides": vera_case({"rank": 12}, 0.02, 0.4, 0.4),
+    "biases": biases_case({}, 0.05),
+    "biases, weight decay, other moments": biases_case({"weightDecay": 0.5} | OTHER, 0.05),
+    "ia3": ia3_case({"maps": "all"}, 0.05),
+    "ia3, weight decay, other moments": ia3_case({"maps": "all", "weightDecay": 0.5} | OTHER, 0.05),
+}
 
 problem = {
     "weights": tensors(base),

@@ -24,7 +24,7 @@ export function shortRun({ id, defaults }: OptimizerModule, changes: Partial<Run
     schema: 1,
     task: { id: "digits", trainExamples: 40, validationExamples: 12, testExamples: 10 },
     model: { id: "vit-tiny" },
-    targetModules: ["layers.0.self_attn.q_proj", "layers.1.mlp.fc1"],
+    targetModules: ["layers.0.self_attn.v_proj", "layers.1.mlp.fc2"],
     optimizer: { id, options: "rank" in defaults ? { rank: 2 } : {} },
     steps: 12,
     batchSize: 5,

@@ -7,6 +7,7 @@ import { assertClose } from "./assert_close.ts";
 import {
   attachToQuadratics,
   effectiveWeight,
+  type NamedQuadratic,
   type Quadratic,
   type QuadraticRun,
   relativeError,
@@ -83,7 +84,7 @@ export function deficientProblems(rows: number, columns: number, seed: number): 
 export async function onQuadratics<T>(
   module: OptimizerModule,
   options: Options,
-  maps: readonly Quadratic[],
+  maps: readonly NamedQuadratic[],
   body: (run: QuadraticRun, gpu: Gpu) => Promise<T>,
 ): Promise<T> {
   const gpu = await testGpu();

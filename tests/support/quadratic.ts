@@ -29,6 +29,9 @@ export interface Quadratic {
   readonly b?: Matrix;
 }
 
+/** The same by a name that tells a method what the map is for; "map 0" and so on where absent. */
+export type NamedQuadratic = Quadratic & { readonly name?: string };
+
 /** What a map is after a step; A and B are `[0, 0]` where the method has no factors. */
 export interface QuadraticState {
   /** The effective weight. */
@@ -58,14 +61,14 @@ export async function attachToQuadratics(
   gpu: Gpu,
   module: OptimizerModule,
   options: Options,
-  problems: readonly Quadratic[],
+  problems: readonly NamedQuadratic[],
   setup: Partial<Pick<Setup, "fullGradients" | "random" | "steps">> & {
     /** XᵀX of each map's inputs; those of white inputs where absent. */
     readonly moments?: readonly Matrix[];
   } = {},
 ): Promise<QuadraticRun> {
   const { parts } = gpu.pack(
-    problems.map(({ base }, i) => ({ label: `map ${i}`, shape: [base.rows, base.columns] })),
+    problems.map(({ name, base }, i) => ({ label: name ?? `map ${i}`, shape: [base.rows, base.columns] })),
     "weights",
   );
   const targetModules = problems.map(({ base }, i): TargetModule => {

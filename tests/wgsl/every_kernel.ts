@@ -20,6 +20,7 @@ import {
   rotateBlocks,
 } from "../../optimizers/oft/rotations.ts";
 import { lionUpdate } from "../../optimizers/base_optimizers/base_rule.ts";
+import { gainsGradient, scaleBasis, scalesGradient } from "../../optimizers/floors/scaled_basis.ts";
 import { scaleChannels } from "../../optimizers/galore/channels.ts";
 import { addSparse, scatterSparse, sparseGradient, uploadSupport } from "../../optimizers/shira/sparse.ts";
 import { skipLarge } from "../../optimizers/lora_rite/skip_large.ts";
@@ -241,6 +242,14 @@ export function launchAll(gpu: Gpu): void {
     const low = channels === "rows" ? tensor(6, 2) : tensor(2, 7), direction = tensor(...low.shape);
     scaleChannels(gpu, tensor(6, 7), { channels, low, direction, last: tensor(1), growth: 1.01 });
   }
+  const basis = tensor(2, 8), scales = tensor(6), scaledBasis = tensor(6, 7);
+  for (const gains of [undefined, tensor(3, 7)]) {
+    scaleBasis(gpu, basis, { scales, ...gains && { gains } }, { into: scaledBasis });
+    for (const lanes of [1, 32]) {
+      scalesGradient(gpu, basis, scaledBasis, { into: scales }, { ...gains && { gains }, lanes });
+    }
+  }
+  gainsGradient(gpu, basis, scaledBasis, scales, { into: tensor(3, 7) });
   const support = uploadSupport(gpu, { out: 4, in: 8 }, Uint32Array.of(1, 9), "support");
   const entries = tensor(2);
   addSparse(gpu, support, entries, x, tensor(4, 4));

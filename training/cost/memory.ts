@@ -39,7 +39,7 @@ export interface PredictedMemory {
 export function predictMemory(config: RunConfig, model: KnownModel, method: KnownOptimizer): PredictedMemory {
   const targetModules = matchTargetModules(config.targetModules, model.targetModules());
   const parameters = model.parameters.map(({ shape }) => elementCount(shape));
-  const also = alsoTrained(config, model, targetModules);
+  const also = alsoTrained(config, method, model, targetModules);
   const footprint = method.footprint(allOptions(method, config), {
     targetModules,
     parameters,

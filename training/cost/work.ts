@@ -85,11 +85,11 @@ function attentionFlops({ count, queries, keys, width }: Architecture["attention
 export function countRunStep(
   config: Pick<RunConfig, "batchSize" | "accumulate" | "targetModules" | "alsoTrain" | "optimizer">,
   model: Pick<KnownModel, "architecture" | "targetModules" | "parameters" | "newHead">,
-  method: Pick<KnownOptimizer, "defaults" | "stepWork">,
+  method: Pick<KnownOptimizer, "defaults" | "stepWork" | "alsoTrains">,
 ): StepCount {
   const adapted = matchTargetModules(config.targetModules, model.targetModules());
   return countStep({
-    also: alsoTrained(config, model, adapted),
+    also: alsoTrained(config, method, model, adapted),
     architecture: model.architecture,
     batchSize: config.batchSize,
     accumulate: config.accumulate,

@@ -178,7 +178,7 @@ test("What is trained beside an adapter goes with it by PEFT's rules, and comes 
     const layer = "base_model.model.vision_model.encoder.layers.0";
     for (
       const name of [
-        `${layer}.self_attn.q_proj.base_layer.bias`,
+        `${layer}.self_attn.v_proj.base_layer.bias`,
         `${layer}.layer_norm1.bias`,
         "base_model.model.vision_model.embeddings.class_embedding",
         "base_model.model.visual_projection.weight",

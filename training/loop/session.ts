@@ -9,7 +9,7 @@ import type { LoftqStart, Optimizer, OptimizerModule } from "../../optimizers/op
 import { copyWeight } from "../../optimizers/module_weight.ts";
 import type { Task, TaskData } from "../../tasks/task.ts";
 import { openKeeper, readWritten, validateBuffers, writeSaved } from "../checkpoint/keeper.ts";
-import { matchParameters } from "../also_trained.ts";
+import { alsoTrainedPatterns, matchParameters } from "../also_trained.ts";
 import { allOptions, matchTargetModules } from "../configuration.ts";
 import { requireKnownPretraining } from "../known_pretraining.ts";
 import { precisionsOf } from "./bindings.ts";
@@ -253,7 +253,11 @@ function attach(
     parameters: model.parameters,
     head: [
       ...model.head,
-      ...matchParameters(config.alsoTrain ?? [], model.parameters, targetModules.map(({ name }) => name))
+      ...matchParameters(
+        alsoTrainedPatterns(config, module),
+        model.parameters,
+        targetModules.map(({ name }) => name),
+      )
         .filter((parameter) => !model.head.includes(parameter)),
     ],
     steps: config.steps,

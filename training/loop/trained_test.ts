@@ -76,7 +76,11 @@ test("what a run trained, with the base weight, is the trained weight, whatever 
         const b = trained.tensors.get(`${name}.B${ending}`);
         return a && b ? multiply(matrixOf(b), matrixOf(a)).data : null;
       };
-      const now = product("")!, start = product("0");
+      const now = product(""), start = product("0");
+      if (!now) {
+        assertEquals(after[i], before[i], `${module.id} ${name}`);
+        continue;
+      }
       const found = Float32Array.from(before[i]!, (w, j) => w + s! * (now[j]! - (start?.[j] ?? 0)));
       // A rewritten weight was rounded once, the effective one is a sum in 32 bits.
       assertClose(found, after[i]!, { relative: 1e-5 }, `${module.id} ${name}`);
@@ -149,7 +153,7 @@ test("keeping what is trained changes nothing else; the file has the run's id, c
   assertEquals(JSON.parse(file.metadata["config"]!), JSON.parse(JSON.stringify(config)));
   assertEquals(JSON.parse(file.metadata["scales"]!), trained.scales);
   for (const name of ["A", "B", "A0", "B0"]) {
-    const tensor = file.tensors.get(`layers.0.self_attn.q_proj.${name}`)!;
-    assertEquals(tensor.data, trained.tensors.get(`layers.0.self_attn.q_proj.${name}`)!.data);
+    const tensor = file.tensors.get(`layers.0.self_attn.v_proj.${name}`)!;
+    assertEquals(tensor.data, trained.tensors.get(`layers.0.self_attn.v_proj.${name}`)!.data);
   }
 });

@@ -55,6 +55,8 @@ export async function withHeadChoice(
   if (missing === null && config.alsoTrain?.length) {
     const trained = alsoTrained(
       config,
+      // What methods train of their own accord is no head.
+      {},
       entry,
       matchTargetModules(config.targetModules, entry.targetModules()),
     )
