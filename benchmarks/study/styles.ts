@@ -31,12 +31,12 @@ const PATHS = {
   zed: "M-0.9,-0.9L0.9,-0.9L0.9,-0.4L0,0.4L0.9,0.4L0.9,0.9L-0.9,0.9L-0.9,0.4L0,-0.4L-0.9,-0.4Z",
   crown: "M-0.9,-0.8L-0.4,-0.1L0,-0.9L0.4,-0.1L0.9,-0.8L0.9,0.8L-0.9,0.8Z",
   arrow: "M0,-1L0.9,0L0.35,0L0.35,1L-0.35,1L-0.35,0L-0.9,0Z",
-  stairs: "M-1,1L-1,-1L-0.33,-1L-0.33,-0.33L0.33,-0.33L0.33,0.33L1,0.33L1,1Z",
   tent: "M0,-1L1,0.9L0.45,0.9L0,0L-0.45,0.9L-1,0.9Z",
   plus:
     "M-0.25,-1L0.25,-1L0.25,-0.6L1,-0.6L1,-0.1L0.25,-0.1L0.25,1L-0.25,1L-0.25,-0.1L-1,-0.1L-1,-0.6L-0.25,-0.6Z",
   cup: "M-1,-0.9L-0.45,-0.9L-0.45,0.35L0.45,0.35L0.45,-0.9L1,-0.9L1,0.9L-1,0.9Z",
   pair: "M-1,-1L-0.2,-1L-0.2,1L-1,1ZM0.2,-1L1,-1L1,1L0.2,1Z",
+  open: "M0,0L0.8,-0.62A1,1,0,1,0,0.8,0.62Z",
   wedge: "M-0.9,-0.9L0.9,-0.9L-0.9,0.9Z",
 };
 
@@ -66,7 +66,7 @@ const styles: Readonly<Record<string, Style>> = {
   eva: { color: "#A8327A", shape: PATHS.arrow, dash: [11, 1, 1, 1] },
   corda: { color: "#C4561A", shape: PATHS.crown, dash: [5, 1, 5, 4] },
   "lora-null": { color: "#5B6B2F", shape: PATHS.zed, dash: [2, 1, 2, 5] },
-  relora: { color: "#2B8A57", shape: PATHS.stairs, dash: [9, 1, 1, 5] },
+  relora: { color: "#2B8A57", shape: PATHS.open, dash: [9, 1, 1, 5] },
   "lora-sb": { color: "#546E7A", shape: PATHS.steps, dash: [1, 1, 5, 1] },
   "lora-xs": { color: "#2F6B6B", shape: PATHS.corners, dash: [6, 1, 1, 1] },
   hira: { color: "#3B7DD8", shape: PATHS.cut, dash: [2, 2, 7, 2] },
