@@ -21,6 +21,7 @@ import { expandRuns } from "../sweep/expand_runs.ts";
 import { readRuns, type Role, type SharedFolder, workIn, type WorkParts } from "../sweep/folder.ts";
 import { namesLeft, requireKnown } from "../sweep/known_names.ts";
 import { isSamePlan, makePlan, type Plan, type PlannedRun, readPlan, writePlan } from "../sweep/plan.ts";
+import { KeptGpu } from "../sweep/kept_gpu.ts";
 import { keepTrained, keptIn } from "../sweep/trained_store.ts";
 import { prepareRuns } from "../sweep/prepare_runs.ts";
 import { inAllOf } from "../sweep/progress.ts";
@@ -296,6 +297,7 @@ async function carryOut<G extends AsyncDisposable>(
   }
   const { forecast } = await forecastFor(plan, stored, registries, workOf);
   const kinds = kindsOf(plan, workOf), runOf = runsByBase(kinds);
+  await using kept = new KeptGpu(deps.open, signal);
   parts.display.stage("Scoring base checkpoints before fine-tuning");
   const score = async (wanted: readonly BaseConfig[], stored: Stored<BaseResult>, waits: boolean) =>
     await scoreBases(wanted, bases, stored, deps, {
@@ -303,6 +305,7 @@ async function carryOut<G extends AsyncDisposable>(
       say,
       checkpoints,
       sharing: { ...sharing, waits },
+      kept,
       onWait: () => parts.display.stage("Waiting for base checkpoints that others score"),
       onScored: (base, ms) => forecast.noteBase(runOf.get(canonicalJson(base))!, ms),
     });
@@ -312,7 +315,7 @@ async function carryOut<G extends AsyncDisposable>(
     role === "report"
       ? { results: stored.results, ran: 0, others: 0, interrupted: signal.aborted }
       : await runSweep(runs, store, stored, deps, display, {
-        ...{ signal, forecast, checkpoints, sharing },
+        ...{ signal, forecast, checkpoints, sharing, kept },
         ...(keepsTrained && { keep: (run, trained) => keepTrained(out, run, trained) }),
       });
   const { done, results, ran, others, interrupted } = plan.search

@@ -36,14 +36,17 @@ async function made(config: RunConfig): Promise<RunResult> {
 }
 
 async function benched(out: string, role: Role) {
-  const ran: string[] = [];
+  const ran: string[] = [], gpus = { opened: 0, closed: 0 };
   const outcome = await bench(
     await planBench({ sweep, overrides: {}, command: "./run bench …" }, fakeRegistries),
     out,
     {
       role,
       deps: {
-        open: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+        open() {
+          gpus.opened++;
+          return Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve(void gpus.closed++) });
+        },
         async train(_gpu, config) {
           ran.push(JSON.stringify(config));
           // Long enough for the others to look meanwhile.
@@ -60,12 +63,13 @@ async function benched(out: string, role: Role) {
       pollMs: 5,
     },
   );
-  return { outcome, ran };
+  return { outcome, ran, gpus };
 }
 
 test("bench() of a search by three workers makes each run once, round by round, and --report chooses as one alone", async () => {
   await inFolder(async (folder) => {
     const once = await benched(`${folder}/alone`, "whole"), out = `${folder}/shared`;
+    assertEquals(once.gpus, { opened: 1, closed: 1 }, "for the base checkpoint and for every round");
     assertEquals((await benched(out, "plan")).ran, []);
     // Nothing is stored yet: nothing is chosen, and the plan stays that of all rates.
     const early = await benched(out, "report");

@@ -40,19 +40,21 @@ export function basesOf(runs: readonly RunConfig[]): BaseConfig[] {
  * @param say takes a sentence for people
  * @param onWait called before it waits for others
  * @param onScored takes how many milliseconds a score took
+ * @param kept a GPU that stays open afterwards; where absent, one is opened, and closed at the end
  */
 export async function scoreBases<G extends AsyncDisposable>(
   bases: readonly BaseConfig[],
   store: Store<BaseResult>,
   stored: Stored<BaseResult>,
   deps: RunDeps<G>,
-  { signal, say, checkpoints, sharing = null, onScored = () => {}, onWait = () => {} }: {
+  { signal, say, checkpoints, sharing = null, onScored = () => {}, onWait = () => {}, kept }: {
     readonly signal: AbortSignal;
     readonly checkpoints?: CheckpointPlace;
     readonly sharing?: Sharing | null;
     readonly say: (sentence: string) => void;
     readonly onWait?: () => void;
     readonly onScored?: (base: BaseConfig, ms: number) => void;
+    readonly kept?: KeptGpu<G>;
   },
 ): Promise<void> {
   const interruption = new Promise<null>((resolve) => {
@@ -60,7 +62,7 @@ export async function scoreBases<G extends AsyncDisposable>(
     signal.addEventListener("abort", () => checkpoints || resolve(null), { once: true });
   });
   const keeping = { signal, ...(checkpoints && { checkpoints }) };
-  const gpus = new KeptGpu(deps.open, signal);
+  const gpus = kept ?? new KeptGpu(deps.open, signal);
   try {
     const named = await Promise.all(bases.map(async (config) => ({ id: await recordId(config), config })));
     const left = named.filter(({ id }) => stored.results.get(id)?.status !== "done");
@@ -99,6 +101,6 @@ export async function scoreBases<G extends AsyncDisposable>(
       stored.results.get(id)?.status === "done" || (names?.has(id) ?? false)
     );
   } finally {
-    await gpus[Symbol.asyncDispose]();
+    if (!kept) await gpus[Symbol.asyncDispose]();
   }
 }
