@@ -216,6 +216,8 @@ async function assertMade(out: string, { id, outcome, config }: Done): Promise<v
       `${field} of ${config.optimizer.id}, seed ${config.seed}`,
     );
   }
+  // What was made before on the same GPU left nothing there.
+  assertEquals(found.outcome.cost.peakBytes, outcome.cost.peakBytes);
 }
 
 /** A question came there to what it came to here, by the same runs, and whoever goes on with it makes none. */
