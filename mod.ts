@@ -109,6 +109,7 @@ export type { LoraXsOptions } from "./optimizers/lora_xs/lora_xs.ts";
 export type { GaloreOptions } from "./optimizers/galore/galore.ts";
 export type { HiraOptions } from "./optimizers/hira/hira.ts";
 export type { Ia3Options } from "./optimizers/floors/ia3.ts";
+export type { RandloraOptions } from "./optimizers/floors/randlora.ts";
 export type { VeraOptions } from "./optimizers/floors/vera.ts";
 export type { LoftOptions } from "./optimizers/loft/loft.ts";
 export * from "./optimizers/low_rank.ts";

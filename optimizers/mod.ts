@@ -28,6 +28,7 @@ export { norms } from "./floors/norms.ts";
 export { oft } from "./oft/oft.ts";
 export { pissa } from "./pissa.ts";
 export { relora } from "./relora/relora.ts";
+export { randlora } from "./floors/randlora.ts";
 export { rslora } from "./rslora.ts";
 export { scaledAdamw } from "./scaled_adamw.ts";
 export { shira } from "./shira/shira.ts";

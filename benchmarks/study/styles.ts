@@ -31,6 +31,7 @@ const PATHS = {
   zed: "M-0.9,-0.9L0.9,-0.9L0.9,-0.4L0,0.4L0.9,0.4L0.9,0.9L-0.9,0.9L-0.9,0.4L0,-0.4L-0.9,-0.4Z",
   crown: "M-0.9,-0.8L-0.4,-0.1L0,-0.9L0.4,-0.1L0.9,-0.8L0.9,0.8L-0.9,0.8Z",
   arrow: "M0,-1L0.9,0L0.35,0L0.35,1L-0.35,1L-0.35,0L-0.9,0Z",
+  ladder: "M-1,-1H-0.5V-0.65H0.5V-1H1V1H0.5V0.65H-0.5V1H-1ZM-0.5,-0.25V0.25H0.5V-0.25Z",
   tent: "M0,-1L1,0.9L0.45,0.9L0,0L-0.45,0.9L-1,0.9Z",
   plus:
     "M-0.25,-1L0.25,-1L0.25,-0.6L1,-0.6L1,-0.1L0.25,-0.1L0.25,1L-0.25,1L-0.25,-0.1L-1,-0.1L-1,-0.6L-0.25,-0.6Z",
@@ -74,6 +75,7 @@ const styles: Readonly<Record<string, Style>> = {
   shira: { color: "#4E7D2D", shape: PATHS.dots, dash: [1, 4] },
   oft: { color: "#B03A78", shape: PATHS.halves, dash: [3, 5] },
   "lora-muon": { color: "#A0522D", shape: PATHS.slotted, dash: [8, 4, 2, 4] },
+  randlora: { color: "#3A6EA5", shape: PATHS.ladder, dash: [8, 1, 2, 4] },
   norms: { color: "#BC5090", shape: PATHS.tent, dash: [1, 3, 4, 3] },
   biases: { color: "#5F7F1F", shape: PATHS.plus, dash: [3, 1, 3, 4] },
   vera: { color: "#6D6875", shape: PATHS.pair, dash: [2, 1, 6, 1] },

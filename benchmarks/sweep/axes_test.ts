@@ -113,6 +113,16 @@ Deno.test("equal parameters: the rank is the one that trains as many numbers on 
     assert(off(rank) <= off(rank - 1) && off(rank) <= off(rank + 1), `${targets} at rank ${rank}`);
     assert(targets === "*" ? rank === 8 : rank > 8);
   }
+  // RandLoRA's numbers, N (r + min) with N = ⌈min / r⌉, fall as the rank grows.
+  const falling = expand({ ...spec, optimizers: [{ id: "randlora" }] }, shipped).configs;
+  const numbers = (rank: number) => Math.ceil(64 / rank) * (rank + 64);
+  for (const { targetModules: [targets], optimizer } of falling) {
+    const maps = size.targetModules().length / (targets === "*" ? 1 : targets === "mlp" ? 3 : 1.5);
+    const rank = rankOf(optimizer)!,
+      off = (other: number) => Math.abs(maps * numbers(other) - size.targetModules().length * numbers(8));
+    assert(off(rank) <= off(rank - 1) && off(rank) <= off(rank + 1), `${targets} at rank ${rank}`);
+    assert(targets === "*" ? rank === 8 : rank < 8);
+  }
 });
 
 Deno.test("what can't vary is refused by name and value before any run", () => {

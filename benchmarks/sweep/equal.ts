@@ -46,14 +46,16 @@ function trainedBy(config: RunConfig, { models, optimizers }: Registries): numbe
   return countTrained(config, resolveModel(config.model, models), method);
 }
 
-/** Counts grow with the rank: doubled until they pass what is wanted, then halved towards it. */
+/** Counts grow with the rank, or fall with it: doubled until they pass what is wanted, then halved towards it. */
 function rankFor(config: RunConfig, wanted: number, registries: Registries): number {
   const countAt = (rank: number) => trainedBy(withRank(config, rank), registries);
+  const falls = countAt(2) < countAt(1);
+  const isShort = (rank: number) => falls ? countAt(rank) > wanted : countAt(rank) < wanted;
   let low = 1, high = 1;
-  while (countAt(high) < wanted && high < 2 ** 20) [low, high] = [high, high * 2];
+  while (isShort(high) && high < 2 ** 20) [low, high] = [high, high * 2];
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    if (countAt(middle) < wanted) low = middle;
+    if (isShort(middle)) low = middle;
     else high = middle;
   }
   return Math.abs(countAt(high) - wanted) < Math.abs(countAt(low) - wanted) ? high : low;

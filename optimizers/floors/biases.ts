@@ -5,7 +5,7 @@ import { trainsOwn } from "./own_parameters.ts";
 
 /**
  * BitFit: AdamW on every bias, of linear maps and of norms, and on a new head; all else is frozen. Models without biases, such as
- * T5 and Llama, are refused. The paper's rates are 1e-4 to 1e-3, some ten times those of full fine-tuning.
+ * T5 and Llama, are refused. Rates are some ten times those of full fine-tuning.
  *
  * The equivalent gradient is 0: no weight moves.
  * Source: Ben Zaken et al., arXiv 2106.10199.

@@ -4,11 +4,10 @@ import type { OptimizerModule } from "../optimizer.ts";
 import { trainsOwn } from "./own_parameters.ts";
 
 /**
- * AdamW on the gain of every norm, LayerNorm's or RMSNorm's, and on a new head; all else is frozen, the norms' biases too. The paper
- * trains these as well where there are some: `--optimizers full` apart, `--also-train norms` does so beside a method.
+ * AdamW on the gain of every norm, LayerNorm's or RMSNorm's, and on a new head; all else is frozen, the norms' biases too, which the
+ * paper trains as well where there are some.
  *
- * The paper's rates are 1e-5 to 1e-3, above LoRA's by some times; PEFT's bench has a score of 0 at 1e-4: rates of 1e-3 to 1e-2 are
- * to be searched.
+ * Rates of 1e-3 to 1e-2 are to be searched: PEFT's bench has a score of 0 at 1e-4.
  *
  * The equivalent gradient is 0: no linear map moves.
  * Source: Zhao et al., arXiv 2312.11420; PEFT's `LNTuningConfig`.

@@ -1,5 +1,5 @@
 /** @file HiRA: a weight times 1 plus a low-rank product, element by element. */
-import { isLowPrecision, type Tape, type Var } from "../../autodiff/tape.ts";
+import { isLowPrecision } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
 import { matmul, multiply, toFloat } from "../../kernels/mod.ts";
@@ -26,6 +26,7 @@ import {
   type StepSizes,
   type StepWork,
 } from "../optimizer.ts";
+import { formedLinear } from "./formed_linear.ts";
 
 /** Settings of HiRA. */
 export type HiraOptions = AdamwOptions & {
@@ -119,9 +120,15 @@ function hadamardForm({ gpu }: Setup, factors: readonly Factors[]): WeightForm {
     changesWhole: true,
     linear(tape, pair, x) {
       const { targetModule, a, b } = pair, sum = form(pair, sums[places.get(pair)!]!);
-      return hadamardLinear(tape, x, tape.parameter(a), tape.parameter(b), {
-        ...{ targetModule, sum },
-        rooms: roomsOf(targetModule),
+      const { product, gradient: room, weight } = roomsOf(targetModule);
+      return formedLinear(tape, x, {
+        ...{ name: "Hadamard linear", trained: [tape.parameter(a), tape.parameter(b)], room },
+        form: () => sum,
+        pull(full, inputs) {
+          const turned = multiply(gpu, full, floats(gpu, targetModule, weight), { into: product });
+          if (inputs.wanted(1)) matmul(gpu, b.value, turned, { transposeA: true, ...inputs.target(1) });
+          if (inputs.wanted(2)) matmul(gpu, turned, a.value, { transposeB: true, ...inputs.target(2) });
+        },
       });
     },
     effectiveWeight: (pair) =>
@@ -146,32 +153,4 @@ interface Rooms {
 /** The weight in 32-bit floats: itself, or put into `room`. */
 function floats(gpu: Gpu, { weight }: TargetModule, room: Tensor): Tensor {
   return isLowPrecision(weight) ? toFloat(gpu, weight.value, room) : weight.value;
-}
-
-/** x Sᵀ on the tape for S = W ∘ (1 + B A), `sum`; gradients of x, A and B. */
-function hadamardLinear(
-  tape: Tape,
-  x: Var,
-  a: Var,
-  b: Var,
-  { targetModule, sum, rooms }: {
-    readonly targetModule: TargetModule;
-    readonly sum: Tensor;
-    readonly rooms: Rooms;
-  },
-): Var {
-  const { gpu } = tape;
-  return tape.record({
-    name: "Hadamard linear",
-    inputs: [x, a, b],
-    output: matmul(gpu, x.value, sum, { transposeB: true }),
-    backward(gradient, inputs) {
-      if (inputs.wanted(0)) matmul(gpu, gradient, sum, inputs.target(0));
-      if (!inputs.wanted(1) && !inputs.wanted(2)) return;
-      const full = matmul(gpu, gradient, x.value, { transposeA: true, into: rooms.gradient });
-      const turned = multiply(gpu, full, floats(gpu, targetModule, rooms.weight), { into: rooms.product });
-      if (inputs.wanted(1)) matmul(gpu, b.value, turned, { transposeA: true, ...inputs.target(1) });
-      if (inputs.wanted(2)) matmul(gpu, turned, a.value, { transposeB: true, ...inputs.target(2) });
-    },
-  });
 }

@@ -1078,6 +1078,39 @@ def ia3_case(options, rate):
     return record("ia3", options, rate, run, weights, lambda _: optimizer.step(), computed=True)
 
 
+# ---- RandLoRA: sums of random products, A with the smaller side of each map
+
+
+def randlora_case(options, rate, lambda_deviation):
+    rank, scale = options["rank"], options.get("scale", 20.0)
+    least = {site: min(shape) for site, shape in SHAPES.items()}
+    times = {site: -(-least[site] // rank) for site in SITES}
+    uniform = lambda *shape: torch.rand(*shape, generator=generator) * 2 - 1  # noqa: E731
+    a = uniform(rank, max(least.values()))
+    bases = uniform(max(max(shape) for shape in SHAPES.values()), max(times.values()) * rank)
+    a, bases = rounded(a / a.std()), rounded(bases / bases.std())
+    values = {"shared A": a}
+    for site, shape in SHAPES.items():
+        values[f"shared B.{max(shape)}"] = bases[: max(shape), : times[site] * rank].T.contiguous()
+        values[f"{site}.lambda"] = normal(times[site] * rank, deviation=lambda_deviation)
+        values[f"{site}.gamma"] = rounded(torch.full((times[site], least[site]), 1 / least[site]))
+    run = Run(values, trained=[name for name in values if name.endswith(("lambda", "gamma"))])
+    optimizer = adamw(run, rate, options)
+
+    def weights(run):
+        out = {}
+        for site, shape in SHAPES.items():
+            change = 0
+            for j in range(times[site]):
+                part = slice(j * rank, (j + 1) * rank)
+                left = run[f"shared B.{max(shape)}"].T[:, part] @ torch.diag(run[f"{site}.lambda"][part])
+                change = change + left @ a[:, : least[site]] @ torch.diag(run[f"{site}.gamma"][j])
+            out[site] = run.frozen[site] + scale * (change.T if shape[1] > shape[0] else change)
+        return out
+
+    return record("randlora", options, rate, run, weights, lambda _: optimizer.step())
+
+
 # ---- BitFit: biases alone
 
 
@@ -1330,6 +1363,9 @@ cases |= {
     "vera": vera_case({"rank": 2}, 0.02, 0.0),
     "vera, b not zero, rank 1, weight decay": vera_case({"rank": 1, "weightDecay": 0.5}, 0.05, 0.4, 0.4),
     "vera, a rank above the sides": vera_case({"rank": 12}, 0.02, 0.4, 0.4),
+    "randlora": randlora_case({"rank": 2}, 0.02, 0.0),
+    "randlora, lambda not zero, rank 1, weight decay": randlora_case({"rank": 1, "weightDecay": 0.5}, 0.01, 0.2),
+    "randlora, one product of full rank": randlora_case({"rank": 5, "scale": 2.0}, 0.02, 0.2),
     "biases": biases_case({}, 0.05),
     "biases, weight decay, other moments": biases_case({"weightDecay": 0.5} | OTHER, 0.05),
     "ia3": ia3_case({"maps": "all"}, 0.05),
