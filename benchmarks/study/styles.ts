@@ -33,8 +33,7 @@ const PATHS = {
   arrow: "M0,-1L0.9,0L0.35,0L0.35,1L-0.35,1L-0.35,0L-0.9,0Z",
   ladder: "M-1,-1H-0.5V-0.65H0.5V-1H1V1H0.5V0.65H-0.5V1H-1ZM-0.5,-0.25V0.25H0.5V-0.25Z",
   tent: "M0,-1L1,0.9L0.45,0.9L0,0L-0.45,0.9L-1,0.9Z",
-  plus:
-    "M-0.25,-1L0.25,-1L0.25,-0.6L1,-0.6L1,-0.1L0.25,-0.1L0.25,1L-0.25,1L-0.25,-0.1L-1,-0.1L-1,-0.6L-0.25,-0.6Z",
+  lens: "M-1.1,0A1.2,1.2,0,0,1,1.1,0A1.2,1.2,0,0,1,-1.1,0Z",
   cup: "M-1,-0.9L-0.45,-0.9L-0.45,0.35L0.45,0.35L0.45,-0.9L1,-0.9L1,0.9L-1,0.9Z",
   pair: "M-1,-1L-0.2,-1L-0.2,1L-1,1ZM0.2,-1L1,-1L1,1L0.2,1Z",
   open: "M0,0L0.8,-0.62A1,1,0,1,0,0.8,0.62Z",
@@ -77,7 +76,7 @@ const styles: Readonly<Record<string, Style>> = {
   "lora-muon": { color: "#A0522D", shape: PATHS.slotted, dash: [8, 4, 2, 4] },
   randlora: { color: "#3A6EA5", shape: PATHS.ladder, dash: [8, 1, 2, 4] },
   norms: { color: "#BC5090", shape: PATHS.tent, dash: [1, 3, 4, 3] },
-  biases: { color: "#5F7F1F", shape: PATHS.plus, dash: [3, 1, 3, 4] },
+  biases: { color: "#5F7F1F", shape: PATHS.lens, dash: [3, 1, 3, 4] },
   vera: { color: "#6D6875", shape: PATHS.pair, dash: [2, 1, 6, 1] },
   ia3: { color: "#9C6644", shape: PATHS.cup, dash: [4, 1, 1, 1] },
   loft: { color: "#1B4F72", shape: PATHS.drop, dash: [5, 2, 1, 2] },

@@ -372,14 +372,14 @@ export function draftRuns(spec: SweepSpec, registries: Registries): Drafts {
   const drafts: Draft[] = [], attempts: RankAttempt[] = [], [seed] = spec.seeds;
   const tasks = tasksOf(spec, registries), methods = methodsOf(spec, registries);
   validateAxes(spec.vary ?? {}, spec.equal ?? [], optionsOf(methods, registries), spec.ranks);
-  const variations = variationsOf(spec);
+  const variations = variationsOf(spec), named = new Set(spec.optimizers.map(({ id }) => id));
   for (const entry of tasks) {
     for (const rank of spec.ranks) {
       for (const varied of variations) {
         for (const method of methods) {
           const config = draftRun(spec, entry, method, rank, varied, seed!, registries);
           const asked = typeof varied["rank"] === "number" ? varied["rank"] : rank;
-          const attempt = { task: entry.task.id, method, rank: asked };
+          const attempt = { task: entry.task.id, method, isNamed: named.has(method.id), rank: asked };
           if (config instanceof RefusedOptions) {
             attempts.push({ ...attempt, hasRank: true, refusal: config });
             continue;
@@ -450,6 +450,8 @@ const SEARCH_NOTE =
 interface RankAttempt {
   readonly task: string;
   readonly method: SweepOptimizer;
+  /** False for methods that "*" stands for. */
+  readonly isNamed: boolean;
   /** False for methods without ranks, to which all are the same. */
   readonly hasRank: boolean;
   readonly rank: number;
@@ -458,19 +460,21 @@ interface RankAttempt {
 }
 
 /**
- * Which methods are left out at which ranks.
+ * Which methods are left out at which ranks, and of those that "*" stands for, on which tasks.
  *
- * @throws {RefusedOptions} where a method refuses every rank, so that something else is wrong with it too, and where
- * every method that has ranks refuses one
+ * @throws {RefusedOptions} where a method that the sweep names refuses every rank, so that something else is wrong with it too,
+ * and where every method that has ranks refuses one
  */
 function describeRefusals(attempts: readonly RankAttempt[]): string[] {
-  const notes = attempts.flatMap(({ task, method, rank, refusal }) => {
+  const notes = attempts.flatMap(({ task, method, isNamed, rank, refusal }) => {
     if (!refusal) return [];
     const taken = attempts.filter((other) => other.task === task && other.hasRank && !other.refusal);
     const fitsMethod = taken.some((other) => other.method === method);
     const fitsRank = taken.some((other) => other.rank === rank);
-    if (!fitsMethod || !fitsRank) throw refusal;
-    return [`"${method.id}" is left out at rank ${rank} on ${task}: ${refusal.refusal}`];
+    if (!fitsRank || (!fitsMethod && isNamed)) throw refusal;
+    return [
+      `"${method.id}" is left out${fitsMethod ? ` at rank ${rank}` : ""} on ${task}: ${refusal.refusal}`,
+    ];
   });
   return [...new Set(notes)];
 }
@@ -644,7 +648,8 @@ function draftRun(
       : config;
   } catch (error) {
     const isOther = names.some((name) => name !== "rank" && name !== "steps");
-    if (error instanceof RefusedOptions && has("rank") && !isOther) return error;
+    const isNamed = spec.optimizers.some(({ id }) => id === method.id);
+    if (error instanceof RefusedOptions && (has("rank") || !isNamed) && !isOther) return error;
     throw error;
   }
 }

@@ -462,6 +462,32 @@ Deno.test("expand() refuses a rank above what the target modules have", () => {
   );
 });
 
+Deno.test('a method that "*" stands for is left out of tasks on whose model it can\'t be used; a named one is refused', () => {
+  const spec = override({ ...fakeSweep, optimizers: [{ id: "lora", learningRates: [1] }] }, {
+    tasks: ["digits", "arithmetic"],
+  }, shipped);
+  const { configs, notes } = expand(
+    { ...spec, optimizers: [...spec.optimizers, { id: "*", learningRates: [1] }] },
+    shipped,
+  );
+  const tasksOf = (id: string) =>
+    new Set(configs.filter(({ optimizer }) => optimizer.id === id).map(({ task }) => task.id));
+  assertEquals([...tasksOf("biases")], ["digits"]);
+  assertEquals([...tasksOf("norms")], ["digits", "arithmetic"]);
+  assertEquals(notes, ['"biases" is left out on arithmetic: it trains biases, and the model has none']);
+  assertThrows(
+    () => expand({ ...spec, ranks: [5000], optimizers: [{ id: "*", learningRates: [1] }] }, shipped),
+    UserError,
+    "rank is 5000",
+  );
+  const sentence = 'Cannot use "biases" on model "decoder-tiny": it trains biases, and the model has none';
+  assertThrows(
+    () => expand({ ...spec, optimizers: [{ id: "biases", learningRates: [1] }] }, shipped),
+    UserError,
+    sentence,
+  );
+});
+
 /** As the made-up registries, but LoRA-GA takes half of the ranks, as the real one does. */
 const halfRank: Registries = {
   ...fakeRegistries,
