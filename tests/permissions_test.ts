@@ -4,8 +4,9 @@ import { encode as encodePng } from "fast-png";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import jpeg from "jpeg-js";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { encodeSafetensors } from "../models/checkpoints/write_safetensors.ts";
 import { createByteLevelBpe, tokenizerJson } from "../tasks/text/byte_level_bpe.ts";
-import { withDataFolder } from "./support/data_folder.ts";
+import { gzip, withDataFolder } from "./support/data_folder.ts";
 import { PROGRAMS, testNeeding } from "./support/test_needing.ts";
 
 const test = testNeeding(PROGRAMS);
@@ -13,9 +14,9 @@ const test = testNeeding(PROGRAMS);
 const repository = new URL("../", import.meta.url).pathname;
 
 /** Runs a module's text in the project as `./run bench` runs: what it logs. */
-async function logOf(source: string): Promise<string> {
+async function logOf(source: string, allowed = ["--allow-read", "--allow-write"]): Promise<string> {
   const child = new Deno.Command("deno", {
-    args: ["run", "--no-prompt", "--allow-read", "--allow-write", "-"],
+    args: ["run", "--no-prompt", ...allowed, "-"],
     cwd: repository,
     env: { NO_COLOR: "1" },
     stdin: "piped",
@@ -80,5 +81,29 @@ test("images, Parquet of four compressions and tokenizers are read without net, 
     const { states, ...found } = JSON.parse(log);
     assertEquals(states, granted);
     assertEquals(found, { counts: [2, 20, 20, 20, 20], text: "é", known: true });
+  });
+});
+
+test("files behind a link are read by who may read the link alone", async () => {
+  const one = { shape: [1], data: Float32Array.of(3) };
+  await withDataFolder({
+    "real/model.safetensors": encodeSafetensors(new Map([["w", one]]), { format: "pt" }),
+    "real/a.parquet": parquet("SNAPPY"),
+    "real/a.csv.gz": await gzip("a,b\n1,2\n"),
+  }, async (folder) => {
+    await Deno.symlink(`${folder}/real`, `${folder}/link`);
+    const log = await logOf(
+      `
+      import { openSafetensors } from "${repository}models/checkpoints/read_safetensors.ts";
+      import { rowsOf } from "${repository}tasks/own/rows.ts";
+      const counts = [(await openSafetensors("${folder}/link/model.safetensors")).tensors.get("w").data[0]];
+      for (const name of ["a.parquet", "a.csv.gz"]) {
+        counts.push((await Array.fromAsync(rowsOf("${folder}/link/" + name))).length);
+      }
+      console.log(JSON.stringify(counts));
+    `,
+      [`--allow-read=.,${folder}/link`],
+    );
+    assertEquals(JSON.parse(log), [3, 20, 1]);
   });
 });

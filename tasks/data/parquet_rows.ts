@@ -109,7 +109,8 @@ function requireFew(bytes: number): void {
 
 /** Parts of the file that the library may ask for, in any order, several at once. */
 function bufferOf(file: Deno.FsFile): AsyncBuffer {
-  const byteLength = file.statSync().size;
+  // Not by `stat`: Deno asks there for leave to read where a link leads, which it asks nowhere else.
+  const byteLength = file.seekSync(0, Deno.SeekMode.End);
   return {
     byteLength,
     // Seek and read must not be parted by another part's, so they are synchronous.
