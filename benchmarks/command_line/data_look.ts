@@ -26,7 +26,7 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
     `Task "${data.id}"${
       data.isGuessed ? ", told by the names of the columns; --columns says otherwise" : ""
     }`,
-    `Columns: ${data.columns.join(", ")}`,
+    `Columns: ${data.columns.map((name) => name || '""').join(", ")}`,
     ...[files, held].filter((line) => line !== "").map((line) => `Parts: ${line}`),
     "",
     ...fault === null ? [] : [style.red(fault), ""],

@@ -79,7 +79,8 @@ export function readTurns(list: unknown, column: string): Conversation | Skip {
     const said = (turn ?? {}) as Record<string, unknown>;
     const speaker = said["role"] ?? said["from"], content = said["content"] ?? said["value"];
     const role = Object.hasOwn(ROLES, String(speaker)) ? ROLES[String(speaker)] : undefined;
-    if (role === undefined || typeof content !== "string") return { skip: "with a turn of no known speaker" };
+    if (role === undefined) return { skip: "with a turn of no known speaker" };
+    if (typeof content !== "string") return { skip: "with a turn that is not text" };
     if (content.trim() === "") return { skip: "with an empty turn" };
     turns.push({ role, text: content });
   }

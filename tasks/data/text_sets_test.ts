@@ -166,6 +166,7 @@ test("Alpaca and both forms of WizardLM become turns, MT-Bench the user's turns 
     [said("human", "a"), said("human", "b")],
     [said("human", "a"), said("gpt", " ")],
     [said("bot", "a")],
+    [{ from: "human", value: [{ type: "text", text: "a" }] }],
     [said("human", "a")],
   ];
   const wizard = await found("dialogue", {
@@ -179,6 +180,7 @@ test("Alpaca and both forms of WizardLM become turns, MT-Bench the user's turns 
     { skip: "whose speakers do not take turns" },
     { skip: "with an empty turn" },
     { skip: "with a turn of no known speaker" },
+    { skip: "with a turn that is not text" },
     { skip: "without an answer" },
   ]);
   const evolved = await found("dialogue", {

@@ -15,6 +15,7 @@ export async function* readCsvRows(path: string): AsyncGenerator<Row> {
   for await (const { fields, line } of recordsOf(path)) {
     const where = `${path}: line ${line}`;
     if (names === null) {
+      requireNames(fields, where);
       const twice = fields.find((name, i) => fields.indexOf(name) < i);
       if (twice !== undefined) throw new DataError(`Cannot read ${where} names the column "${twice}" twice`);
       names = fields;
@@ -29,8 +30,31 @@ export async function* readCsvRows(path: string): AsyncGenerator<Row> {
 
 /** A file's first line, in fields; none where the file is empty. @throws {DataError} as `readCsvRows` does */
 export async function csvColumns(path: string): Promise<readonly string[]> {
-  for await (const { fields } of recordsOf(path)) return fields;
+  for await (const { fields, line } of recordsOf(path)) {
+    requireNames(fields, `${path}: line ${line}`);
+    return fields;
+  }
   return [];
+}
+
+/** Between fields, what spreadsheets write in place of a comma, in words. */
+const OTHER_MARKS = { ";": "semicolons", "\t": "tabs", "|": "bars" } as const;
+
+/** @throws {DataError} where the first line is no list of names between commas */
+function requireNames(fields: readonly string[], where: string): void {
+  const [first = ""] = fields;
+  const refuse = (reason: string) => {
+    throw new DataError(`Cannot read ${where} ${reason}`);
+  };
+  // Excel writes it, and reads it alone.
+  if (/^sep=/i.test(first)) refuse(`is "${first}", the names of the columns are needed, with commas between`);
+  if (fields.some((name) => name.includes("\r"))) {
+    refuse("has a carriage return within a name: lines that end in a line feed are needed");
+  }
+  const mark = fields.length > 1 ? undefined : ([";", "\t", "|"] as const).find((one) => first.includes(one));
+  if (mark !== undefined) {
+    refuse(`has ${OTHER_MARKS[mark]} between the names of its columns, commas are needed`);
+  }
 }
 
 interface CsvRecord {

@@ -45,6 +45,21 @@ test("readCsvRows() refuses files that are cut short or have lines of other leng
     "line 2 begins a field in quotation marks that does not end (cut short?)",
   );
   await refused('a,b\n1,"2"x\n', 'line 2 has "x" behind a closing quotation mark');
+  const semicolons = "line 1 has semicolons between the names of its columns, commas are needed";
+  await refused("a;b\r\n1;2\r\n", semicolons);
+  await refused('"a;b"\n1\n', semicolons);
+  await refused("a\tb\n1\t2\n", "line 1 has tabs between the names of its columns, commas are needed");
+  await refused(
+    "sep=;\r\na;b\r\n",
+    'line 1 is "sep=;", the names of the columns are needed, with commas between',
+  );
+  await refused(
+    "a,b\r1,2\r",
+    "line 1 has a carriage return within a name: lines that end in a line feed are needed",
+  );
+  await withDataFolder({ "a.csv": "a;b\n" }, async (folder) => {
+    await assertRejects(() => csvColumns(`${folder}/a.csv`), DataError, semicolons);
+  });
   await withDataFolder({ "a.csv": "" }, async (folder) => {
     assertEquals(await csvColumns(`${folder}/a.csv`), []);
   });

@@ -56,16 +56,21 @@ export async function openLayout(
   const place = isOneFile
     ? folderOf(folder.full(folder.files[0]!)).replace(/(?<=.)\/$/, "")
     : folder.full(".").slice(0, -2);
+  const requireRows = (names: readonly string[]) => {
+    const other = names.find((file) => !hasRows(file));
+    if (other === undefined) return;
+    throw new DataError(
+      `Cannot read ${
+        folder.full(other)
+      }: a file that ends in .jsonl, .json, .csv, .tsv or .parquet is needed`,
+    );
+  };
+  // Before what lies beside it is looked at, which nobody allowed for other files.
+  if (isOneFile) requireRows(folder.files);
   const said = await readDatasetFile(place);
   const files = isOneFile ? undefined : filesOf(folder, said, path);
   const all = files ? Object.values(files).flat() : folder.files;
-  if (!all.every(hasRows)) {
-    throw new DataError(
-      `Cannot read ${
-        folder.full(all.find((file) => !hasRows(file))!)
-      }: a file that ends in .jsonl, .json, .csv, .tsv or .parquet is needed`,
-    );
-  }
+  requireRows(all);
   const [first] = files?.train ?? all, columns = await columnsOf(folder.full(first!));
   if (columns.length === 0) throw new DataError(`Cannot use ${folder.full(first!)}: it holds no record`);
   const { isGuessed, ...found } = findColumns(path, columns, said, asked);

@@ -118,6 +118,9 @@ test("openLayout() refuses in one sentence what it can't read or understand", as
     assert(!error.message.includes("\n"), error.message);
   };
   await refused("says it, or messages=… or image=…,label=…; its columns are q, a", "x.csv", csv);
+  // Nothing beside it is looked at: reading that is not allowed.
+  const ending = "mine/x.xlsx: a file that ends in .jsonl, .json, .csv, .tsv or .parquet is needed";
+  await refused(ending, "x.xlsx", csv, {}, { files: 1 });
   await refused('Cannot take "z" of', "x.csv", csv, { columns: { prompt: "z" } });
   await refused("classes need a text", "x.csv", csv, { columns: { label: "a" } });
   await refused('Cannot take "a" of', "x.csv", csv, { columns: { text: "a", label: "a" } });

@@ -67,6 +67,16 @@ export function imagePlace(path: string, title: string, layout: DataLayout): Dat
   return { find, fingerprint: () => fingerprintFound(find) };
 }
 
+/** @throws {DataError} where a model that is to take images takes texts */
+export function requireTakesImages(
+  { id }: { readonly id: string },
+  path: string,
+  { family }: { readonly family: string },
+): void {
+  if (family === "vision") return;
+  throw new DataError(`Cannot use ${path} for "${id}": its examples are images, the model takes texts`);
+}
+
 async function fingerprintFound<T>(find: () => Promise<FoundData<T>>): Promise<string> {
   const { folder, parts } = await find();
   return await fingerprintOf(folder, [...new Set(parts.flatMap(({ files }) => files))]);

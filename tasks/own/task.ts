@@ -7,7 +7,7 @@ import type { TakeImages } from "../images/image_data.ts";
 import type { Metric, ShippedSettings, Task, TaskFamily } from "../task.ts";
 import { DataError } from "../data/data_error.ts";
 import type { DataKind, DataScore } from "./layout.ts";
-import { imagePlace, textPlace } from "./place.ts";
+import { imagePlace, requireTakesImages, textPlace } from "./place.ts";
 import { LOSS, type OwnData, ownTexts, type TextModel } from "./texts.ts";
 
 const FAMILIES: Readonly<Record<DataKind, TaskFamily>> = {
@@ -53,9 +53,7 @@ export function ownTask(own: OwnData, shipped?: ShippedSettings): Task {
       }
       const real = { ...options, data };
       if (kind !== "image") return await ownTexts(own, real, model as TextModel);
-      if (model.family !== "vision") {
-        throw new DataError(`Cannot use ${data} for "${id}": its examples are images, the model takes texts`);
-      }
+      requireTakesImages(own, data, { family: model.family });
       const take: TakeImages = (taking) => {
         const by = `${taking.by} ${canonicalJson(layout)}`;
         return takeFrom(id, imagePlace(data, title, layout), real, { ...taking, by });

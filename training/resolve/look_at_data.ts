@@ -6,7 +6,7 @@ import type { Row } from "../../tasks/data/row.ts";
 import { type OwnText, toExample } from "../../tasks/own/convert.ts";
 import { classesOf } from "../../tasks/own/layout.ts";
 import type { AskedLayout, OpenedData } from "../../tasks/own/open_layout.ts";
-import { imagePlace, textPlace } from "../../tasks/own/place.ts";
+import { imagePlace, requireTakesImages, textPlace } from "../../tasks/own/place.ts";
 import { answerTokens, readingOf, takeRow, type TextModel, waysOut } from "../../tasks/own/texts.ts";
 import type { ShippedSettings } from "../../tasks/task.ts";
 import type { ChatTokens } from "../../tasks/text/chat_tokens.ts";
@@ -100,7 +100,7 @@ export async function lookAtData(
     model: { id: opened.choice.id, inputSize: opened.model.inputSize },
   };
   return opened.data.layout.kind === "image"
-    ? await lookAtImages(given)
+    ? await lookAtImages(given, opened.model)
     : await lookAtTexts(given, opened.model as TextModel);
 }
 
@@ -191,7 +191,8 @@ function partsOf({ tokens, learned }: ChatTokens, tokenizer: Tokenizer): NonNull
   return parts;
 }
 
-async function lookAtImages(given: Given): Promise<DataLook> {
+async function lookAtImages(given: Given, model: { readonly family: string }): Promise<DataLook> {
+  requireTakesImages(given.data, given.path, model);
   const { path, data } = given, width: number[] = [], height: number[] = [];
   const { createHash } = await import("node:crypto");
   const pools = await orFault(async () =>
@@ -248,9 +249,11 @@ function found(
   const sizes = { train: pools.train.length, validation: pools.validation.length, test: pools.test.length };
   const fault = lacking.length === 0
     ? null
-    : `Cannot use it: there is no example for ${
-      lacking.join(" and ")
-    }, of 10 or more a tenth is held out for each`;
+    : `Cannot use it: there is no example for ${lacking.join(" and ")}, ${
+      lacking.some((pool) => (records[pool]?.read ?? 0) > 0)
+        ? "as all that was read of it is left out"
+        : "of 10 or more a tenth is held out for each"
+    }`;
   return { fault, records, duplicates, settings: fault === null ? settingsFor(model, sizes) : null };
 }
 

@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { describeLook } from "../../benchmarks/command_line/data_look.ts";
 import { plain } from "../../benchmarks/command_line/terminal.ts";
 import { UserError } from "../../errors/user_error.ts";
+import { DataError } from "../../tasks/data/data_error.ts";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
@@ -89,6 +90,15 @@ test("lookAtData() tells counts, lengths, classes, and shows what is read and le
       }
       const cut = await lookAtData(path, { ...asked, maxTokens: 20 }, undefined, shipped);
       assertEquals([cut.cut, cut.waysOut], [1, null]);
+      await Deno.writeTextFile(`${folder}/same.csv`, `text,label\n${"so,a\nso,b\n".repeat(20)}`);
+      const same = await lookAtData(`${folder}/same.csv`, {}, undefined, shipped);
+      assertMatch(
+        same.fault!,
+        /^Cannot use it: there is no example for .*, as all that was read of it is left out$/,
+      );
+      await Deno.writeTextFile(`${folder}/pets.csv`, "image,label\na.png,cat\nb.png,dog\n");
+      const pets = lookAtData(`${folder}/pets.csv`, {}, { id: "t5-tiny" }, shipped);
+      await assertRejects(() => pets, DataError, "its examples are images, the model takes texts");
       const none = await lookAtData(
         path,
         { ...asked, columns: { prompt: "kind", answer: "body" }, score: "exact" },
