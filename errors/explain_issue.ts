@@ -16,6 +16,8 @@ export function explainIssue(issue: z.core.$ZodIssue, json: unknown): string {
   const needed = issue.message
     .replace(/^Invalid input: expected (\w+), received .+$/, "a value of type $1 is needed")
     .replace(/^Invalid (?:input|option): expected (.+)$/, "$1 is needed")
+    // Of a choice of forms.
+    .replace(/^Invalid input$/, "a value of another form is needed")
     .replaceAll("|", ", ");
   return `${field} is ${found === undefined ? "missing" : show(found)}, ${needed}`;
 }

@@ -400,6 +400,6 @@ test("bench --model begins with the weights of a folder, names them, and reports
     assertEquals(report.code, 0, report.stderr);
     const gone = await run([...args, "--out", out]);
     assertEquals(gone.code, 2);
-    assertStringIncludes(gone.stderr, "it has neither config.json nor open_clip_config.json");
+    assertStringIncludes(gone.stderr, "there is no such folder");
   });
 });

@@ -5,9 +5,10 @@
  */
 import { z } from "zod";
 import { explainIssue } from "../../errors/explain_issue.ts";
-import { quote, show, showShape } from "../../errors/quote.ts";
+import { listNames, quote, show, showShape } from "../../errors/quote.ts";
+import { system } from "../../system/mod.ts";
 import { type Checkpoint, CheckpointError } from "../checkpoints/checkpoint.ts";
-import { isFile } from "../checkpoints/checkpoint_folder.ts";
+import { isFile, lackOfFolder } from "../checkpoints/checkpoint_folder.ts";
 import { readCheckpointJson } from "../checkpoints/checkpoint_json.ts";
 import { openSafetensors } from "../checkpoints/read_safetensors.ts";
 import type { HostValues, LowRankChange, TrainedWeights } from "./low_rank_change.ts";
@@ -22,7 +23,8 @@ const NAME = /^\^?[\w.-]+$/;
 /** A field whose other values change what the adapter computes in ways that are not read here. */
 const only = <const V extends string | boolean>(value: V) =>
   z.literal(value, `${JSON.stringify(value)} is needed`).nullish();
-const nothing = z.null("null is needed").optional().or(z.array(z.never()).max(0)).or(z.strictObject({}));
+const nothing = z.union([z.null(), z.array(z.never()).max(0), z.strictObject({})], "null is needed")
+  .optional();
 
 const Config = z.object({
   peft_type: z.enum(["LORA", "ADALORA"], '"LORA" or "ADALORA" is needed'),
@@ -65,7 +67,7 @@ export interface PeftFolder extends TrainedWeights {
 export async function readPeftFolder(folder: string): Promise<PeftFolder> {
   const path = `${folder}/${ADAPTER_FILES.config}`;
   const fault = (reason: string) => new CheckpointError(`Cannot read adapter "${folder}": ${reason}`);
-  if (!await isFile(path)) throw fault(`it has no ${ADAPTER_FILES.config}`);
+  if (!await isFile(path)) throw fault(await lackOf(folder, ADAPTER_FILES.config));
   const json = await readCheckpointJson(
     path,
     (reason, cause) => new CheckpointError(`Cannot read "${path}": ${reason}`, { cause }),
@@ -103,6 +105,17 @@ export async function readPeftFolder(folder: string): Promise<PeftFolder> {
   };
 }
 
+/** Why a folder has no adapter: what is there instead, or the folders below it that have the file. */
+async function lackOf(folder: string, file: string): Promise<string> {
+  const lack = await lackOfFolder(folder);
+  if (lack !== null) return lack;
+  const below: string[] = [];
+  for (const name of (await system.namesIn(folder)).toSorted()) {
+    if (await isFile(`${folder}/${name}/${file}`).catch(() => false)) below.push(name);
+  }
+  return `it has no ${file}${below.length === 0 ? "" : `, its folders have: ${listNames(below)}`}`;
+}
+
 type Fields = z.output<typeof Config>;
 
 /** What a tensor of a linear map is, by its name's end. */
@@ -124,12 +137,22 @@ function weightsOf(
     } else if (isBias(config) && bare.endsWith(".bias")) {
       // PEFT keeps an adapted map, with its bias, in one of its own.
       whole.set(bare.replace(/\.base_layer\.bias$/, ".bias"), { shape, data });
-    } else if (config.modules_to_save?.some((module) => bare.split(".").slice(0, -1).includes(module))) {
+    } else if (config.modules_to_save?.some((module) => isIn(bare, module))) {
       whole.set(bare, { shape, data });
     } else throw fault(`tensor ${quote(name)} is no part of a low-rank change that is known here`);
   }
   if (parts.size === 0) throw fault("it changes no linear map");
+  const saved = config.modules_to_save ?? [];
+  // PEFT names both that a classifier may be called by: one of them is there.
+  if (saved.length > 0 && !saved.some((module) => [...whole.keys()].some((name) => isIn(name, module)))) {
+    throw fault(`its modules_to_save is ${show(saved)}, and it has no tensor of them`);
+  }
   return { whole, changes: Array.from(parts, ([path, own]) => changeOf(path, own, config, fault)) };
+}
+
+/** Whether a tensor is of a module that goes by a name. */
+function isIn(tensor: string, module: string): boolean {
+  return tensor.split(".").slice(0, -1).includes(module);
 }
 
 function isBias({ bias }: Fields): boolean {

@@ -79,7 +79,13 @@ test("readPeftFolder() refuses by name what it does not know, and what does not 
   await refused({ peft_type: "IA3" }, own, 'peft_type is "IA3", "LORA" or "ADALORA" is needed');
   await refused({ bias: "half" }, own, 'bias is "half", "none", "all" or "lora_only" is needed');
   await refused({ lora_bias: true }, own, "lora_bias is true");
-  await refused({ layer_replication: [[0, 1]] }, own, "layer_replication");
+  await refused({ layer_replication: [[0, 1]] }, own, "layer_replication is [[0,1]], null is needed");
+  await refused({ target_modules: 1 }, own, "target_modules is 1, a value of another form is needed");
+  await refused(
+    { modules_to_save: ["lm_head"] },
+    own,
+    'modules_to_save is ["lm_head"], and it has no tensor',
+  );
   await refused(
     { rank_pattern: { "(a+)+$": 2 } },
     own,
@@ -102,6 +108,18 @@ test("readPeftFolder() refuses by name what it does not know, and what does not 
     {},
     pair("q", 2, { "base_model.model.q.lora_B.weight": values([3, 2], () => NaN) }),
     "element 0 of tensor",
+  );
+  await withDataFolder(
+    { "two/b/adapter_config.json": "{}", "two/a/adapter_config.json": "{}" },
+    async (folder) => {
+      const lacks = async (path: string, reason: string) => {
+        const { message } = await assertRejects(() => readPeftFolder(`${folder}/${path}`), CheckpointError);
+        assertEquals(message, `Cannot read adapter "${folder}/${path}": ${reason}`);
+      };
+      await lacks("two", "it has no adapter_config.json, its folders have: a, b");
+      await lacks("none", "there is no such folder");
+      await lacks("two/a/adapter_config.json", "it is a file, a folder is needed");
+    },
   );
   await withDataFolder({ "adapter_config.json": "{}" }, async (folder) => {
     await assertRejects(() => readPeftFolder(folder), CheckpointError, "peft_type is missing");

@@ -3,7 +3,9 @@
  * tensors, OpenCLIP's, and TensorFlow.js's of the Universal Sentence Encoder.
  */
 import { z } from "zod";
+import { fileKind } from "../../files/file_kind.ts";
 import { isFile as isFileThere, UnreadableFile } from "../../files/json_file.ts";
+import { system } from "../../system/mod.ts";
 import { type Checkpoint, CheckpointError, type CheckpointTensor, takeWeights } from "./checkpoint.ts";
 import { openSafetensors } from "./read_safetensors.ts";
 import { readCheckpointJson } from "./checkpoint_json.ts";
@@ -77,7 +79,23 @@ async function isGraphModel(folder: string): Promise<boolean> {
 async function readPlaces(folder: string): Promise<ReadonlyMap<string, string> | null> {
   if (await isFile(`${folder}/${INDEX}`)) return await readIndex(`${folder}/${INDEX}`);
   if (await isFile(`${folder}/${OPEN_CLIP}`)) return null;
-  throw new CheckpointError(`Cannot read checkpoint "${folder}": it has neither ${WHOLE} nor ${INDEX}`);
+  const isPickled = await isFile(`${folder}/pytorch_model.bin`) ||
+    await isFile(`${folder}/pytorch_model.bin.index.json`);
+  throw new CheckpointError(
+    `Cannot read checkpoint "${folder}": it has neither ${WHOLE} nor ${INDEX}${
+      isPickled ? ", and pytorch_model.bin is a program's memory, which is not read" : ""
+    }`,
+  );
+}
+
+/** What is amiss with a path that is to be a folder, to end a sentence; null where it is one. */
+export async function lackOfFolder(path: string): Promise<string | null> {
+  const info = await system.stat(path).catch((error) => {
+    if (["missing", "no folder"].includes(system.faultOf(error) ?? "")) return null;
+    throw error;
+  });
+  if (info === null) return "there is no such folder";
+  return info.isDirectory ? null : `it is ${fileKind(info)}, a folder is needed`;
 }
 
 /** The file of each tensor. */

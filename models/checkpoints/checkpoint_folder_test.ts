@@ -60,6 +60,7 @@ test("readCheckpointFolder() reads shards by their index, and of each what the i
 test("readCheckpointFolder() refuses folders without weights, broken indices, missing files and tensors, and ways out", async () => {
   const refusals: [Parameters<typeof withFolder>[0], string][] = [
     [{}, "it has neither model.safetensors nor model.safetensors.index.json"],
+    [{ "pytorch_model.bin": "" }, "pytorch_model.bin is a program's memory, which is not read"],
     [{ [INDEX]: "{" }, "it is not valid JSON"],
     [{ [INDEX]: "[]" }, "its weight_map does not name a file for each tensor"],
     [{ [INDEX]: index({ a: 1 }) }, "its weight_map does not name a file for each tensor"],

@@ -1,7 +1,14 @@
 /** @file A model from a folder on disk: its config decides family and sizes, its safetensors files are the weights. */
 import { fingerprintFiles, hashFile } from "../../files/file_hash.ts";
 import { type Checkpoint, CheckpointError, findWeights } from "./checkpoint.ts";
-import { isFile, leftOver, readCheckpointFolder, tensorName, weightFiles } from "./checkpoint_folder.ts";
+import {
+  isFile,
+  lackOfFolder,
+  leftOver,
+  readCheckpointFolder,
+  tensorName,
+  weightFiles,
+} from "./checkpoint_folder.ts";
 import { readCheckpointJson } from "./checkpoint_json.ts";
 import {
   type CheckpointConfig,
@@ -201,5 +208,6 @@ async function configFile(folder: string): Promise<string> {
   if (await isFile(`${folder}/${CONFIG}`)) return CONFIG;
   if (await isFile(`${folder}/${OPEN_CLIP}`)) return OPEN_CLIP;
   if (await isFile(`${folder}/${GRAPH_MODEL}`)) return GRAPH_MODEL;
-  throw new CheckpointError(`Cannot read model "${folder}": it has neither ${CONFIG} nor ${OPEN_CLIP}`);
+  const lack = await lackOfFolder(folder) ?? `it has neither ${CONFIG} nor ${OPEN_CLIP}`;
+  throw new CheckpointError(`Cannot read model "${folder}": ${lack}`);
 }

@@ -155,7 +155,7 @@ test("An adapter is a start: its score is the run's, and what is trained on top 
     const wrong = { ...moved, model: { id: "vit-tiny", width: 32, adapter: moved.model.adapter } };
     await assertRejects(() => resolveRun(wrong, shipped), UserError, "fits its own size");
     const none = { ...moved, model: { id: "vit-tiny", adapter: { path: `${folder}/none` } } };
-    await assertRejects(() => resolveRun(none, shipped), CheckpointError, "it has no adapter_config.json");
+    await assertRejects(() => resolveRun(none, shipped), CheckpointError, "there is no such folder");
   });
 });
 

@@ -138,7 +138,9 @@ test("train() refuses what does not fit, by name and before the GPU is used", as
     await refused(at("torn"), CheckpointError, 'Cannot take tensor "model.embed_tokens.weight" [57,64]');
     await refused(at("mamba"), CheckpointError, 'its model_type is "mamba", known are llama, mistral');
     await refused(at("empty"), CheckpointError, "it has neither config.json nor open_clip_config.json");
-    await refused(at("none"), CheckpointError, "it has neither config.json nor open_clip_config.json");
+    await refused(at("none"), CheckpointError, 'none": there is no such folder');
+    await refused(at("torn/config.json"), CheckpointError, "it is a file, a folder is needed");
+    await refused(at("torn/config.json/no"), CheckpointError, "there is no such folder");
     await refused(at("broken"), CheckpointError, 'config.json": it is not valid JSON');
     await refused(
       at("larger", "decoder-tiny"),
