@@ -404,6 +404,11 @@ test("memory tells what a model takes under each choice, and refuses what there 
     );
     const [{ peakBytes }] = choices;
     assertEquals(lines[2]!.split(/ {2,}/)[4]!.split(" ")[0], (peakBytes.nf4 / 1e9).toPrecision(3));
+    // What nobody asked for gives way to a model that is too small for it: 128 tokens, width 32.
+    const small = decodeURIComponent(new URL("tests/fixtures/hf/tiny-llama", import.meta.url).pathname);
+    const { tokens, models: [least] } = JSON.parse((await run("memory", "--model", small, "--json")).out);
+    const ranks = least.choices.map(({ rank }: { rank: number }) => rank);
+    assertEquals([tokens, ...new Set(ranks)], [128, 8]);
     for (
       const [args, said] of [
         [[], "a model's name is needed, as in llama-3-2-1b, or --model DIR"],
@@ -412,6 +417,7 @@ test("memory tells what a model takes under each choice, and refuses what there 
         [["t5-base", "--ranks", "0"], 'Cannot read --ranks "0"'],
         [["t5-base", "--batch", "1,2"], 'Cannot read --batch "1,2": one whole number is needed'],
         [["vit-tiny", "--ranks", "4096"], 'Cannot use "lora" on model "vit-tiny"'],
+        [["--model", small, "--ranks", "8,64"], "rank is 64, at most 32 is possible"],
       ] as const
     ) {
       const refused = await run("memory", ...args);

@@ -141,7 +141,7 @@ function isOneOf({ names }: Option, value: string): boolean {
 
 /** A path as it is in the project's folder. */
 function resolve(path: string, { start, project }: Place): string {
-  return path.startsWith("/") || start === project ? path : `${start}/${path}`;
+  return path.startsWith("/") || start === project ? path : `${start}/${path.replace(/^(\.\/+)+(?=.)/, "")}`;
 }
 
 /** Where the command finds what stored runs or a sweep's file name of the Hub's; null where they name nothing. */

@@ -111,7 +111,7 @@ Deno.test("launch() makes the paths of sweeps, of stored runs and of what is wat
   const last = (task: string, arg: string) => started(task, [arg]).args.at(-1);
   assertEquals(last("bench", "a.json"), "/my files/a.json");
   assertEquals(last("bench", "out/runs/0123456789abcdef.json"), "/my files/out/runs/0123456789abcdef.json");
-  assertEquals(last("bench", "./a"), "/my files/./a");
+  assertEquals(last("bench", "./a"), "/my files/a");
   assertEquals(last("bench", "quick"), "quick");
   assertEquals(last("watch", "results"), "/my files/results");
   assertEquals(last("pretrain", "vit-tiny"), "vit-tiny");
@@ -171,7 +171,7 @@ Deno.test("launch() leaves the name of the encoder from npm as it is, and takes 
   const place = { start: "/my files", project: "/project", dotGit: null, packages: "/npm", hub: null };
   const words = (model: string) => launch("bench", ["quick", "--model", model], place).slice(-1);
   assertEquals(words("use-lite"), ["use-lite"]);
-  assertEquals(words("./use-lite"), ["/my files/./use-lite"]);
+  assertEquals(words("./use-lite"), ["/my files/use-lite"]);
 });
 
 Deno.test("launch() takes a name for what was fetched, and lets a command read all that the cache has of it", () => {
@@ -202,7 +202,7 @@ Deno.test("launch() takes a name for what was fetched, and lets a command read a
   // What lies here comes first, and what is no name at the Hub is a path.
   assertEquals(started("bench", ["--model", "o/here"], fetched).args, ["--model", "/my files/o/here"]);
   for (const path of ["./o/m", "m", "/o/m", "o/reviews.csv", "a--b/c", "../o"]) {
-    const local = path.startsWith("/") ? path : `/my files/${path}`;
+    const local = path.startsWith("/") ? path : `/my files/${path.replace(/^\.\//, "")}`;
     assertEquals(started("bench", ["--data", path], fetched).args, ["--data", local]);
   }
   assertEquals(started("bench", ["--model", "o/none", "--help"], fetched).args.at(-1), "--help");

@@ -24,6 +24,6 @@ export function requireKnownPretraining(method: string, origin: Origin, model: R
   if (isPretrainingKnown(origin, model)) return;
   throw new UserError(
     `Cannot start "${method}" from inputs of what model "${model.id}" was pre-trained on: that is known of checkpoints ` +
-      'that ship, with their own head; inputsOf "task" takes inputs of the task',
+      'that ship, with their own head; "options": {"inputsOf": "task"} in a sweep\'s file takes inputs of the task',
   );
 }

@@ -381,8 +381,11 @@ export const commands = {
       "activations kept, with blocks computed again, and with their inputs in 16 bits. Runs nothing.",
     options: {
       optimizers: list("A,B", "these methods; lora,lora-pro where none is named", "optimizer"),
-      ranks: list("N,N", "at these ranks; 8,64 where none is given"),
-      tokens: text("N", "for texts of so many tokens; 512 where none is given"),
+      ranks: list("N,N", "at these ranks; 8,64, or 8 on smaller models, where none is given"),
+      tokens: text(
+        "N",
+        "for texts of so many tokens; 512, or the most that the models take, where none is given",
+      ),
       batch: text("N", "for batches of so many examples; 1 where none is given"),
       model: fetched("model", "DIR", "of the model in a folder of Hugging Face's layout, or org/name"),
       ...json,

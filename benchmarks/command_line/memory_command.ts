@@ -31,10 +31,13 @@ export async function memoryCommand(args: string[], deps: CommandDeps): Promise<
     }
     return first!;
   };
-  const tokens = one("tokens"), batchSize = one("batch");
+  const askedTokens = one("tokens"), batchSize = one("batch");
   const registries = await deps.registries(),
     models = await openModels(positional, texts.get("model"), registries);
   const asked = given("optimizers").split(",").map((id) => lookup("optimizer", registries.optimizers, id));
+  // What nobody asked for gives way to models that are too small for it.
+  const longest = models.flatMap(({ family, inputSize }) => family === "vision" ? [] : [inputSize]);
+  const tokens = texts.has("tokens") ? askedTokens : Math.min(askedTokens, ...longest);
   const found = models.map((model) => {
     if (model.family !== "vision" && tokens > model.inputSize) {
       throw new UserError(
@@ -44,13 +47,12 @@ export async function memoryCommand(args: string[], deps: CommandDeps): Promise<
     const targetModules = model.targetModules();
     const methods = asked.flatMap((module): AskedMethod[] => {
       const ranks = "rank" in module.defaults ? numbers("ranks") : [null];
-      return ranks.map((rank) => {
+      return ranks.flatMap((rank, i) => {
         const options = { ...module.defaults, ...rank !== null && { rank } };
         const refusal = module.validate(options, targetModules, 1);
-        if (refusal !== null) {
-          throw new UserError(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`);
-        }
-        return { module, options };
+        if (refusal === null) return [{ module, options }];
+        if (!texts.has("ranks") && i > 0) return [];
+        throw new UserError(`Cannot use "${module.id}" on model "${model.id}": ${refusal}`);
       });
     });
     const lengths = { input: tokens, target: Math.min(tokens, model.targetSize ?? 0) };

@@ -149,7 +149,13 @@ async function parseRecord<R extends StoredRecord>(value: unknown, schema: z.Zod
   }
   const { digest, ...rest } = value;
   if (digest !== await digestOf(rest)) throw new Error("its digest does not fit its content (edited?)");
-  const record: R = parseWith(schema, rest, "it");
+  let record: R;
+  try {
+    record = parseWith(schema, rest, "it");
+  } catch (error) {
+    // Whoever asks has a beginning of the sentence, with the file.
+    throw new Error(reasonOf(error).replace(/^Cannot read it: /, ""), { cause: error });
+  }
   if (record.id !== await recordId(record.config)) {
     throw new Error(`its id ${record.id} is not that of its config`);
   }

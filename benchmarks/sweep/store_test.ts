@@ -54,7 +54,9 @@ test("Store names half-written, edited, foreign and misnamed files and goes on w
     const store = await storeWithTwo(out);
     const path = `${store.folder}/${first!.id}.json`;
     const text = await Deno.readTextFile(path);
+    const other = { kind: "of another kind" };
     const cases: [string, string][] = [
+      [JSON.stringify({ ...other, digest: await digestOf(other) }), 'field "'],
       [text.slice(0, 500), "it is not whole JSON"],
       ["", "it is not whole JSON"],
       [text.replace('"seed": 0', '"seed": 5'), "its digest does not fit its content"],

@@ -62,7 +62,7 @@ export function toPeft(
   form: AdapterForm,
   facts: AdapterFacts,
 ): PeftAdapter | string {
-  if (changes.length === 0) return "weights were trained themselves, which is no low-rank change";
+  if (changes.length === 0) return "what it trained was kept as whole weights, not as a low-rank change";
   if (form === "portable" && whole.size > 0) {
     return `${[...whole.keys()][0]} was trained itself, which few readers of adapters know`;
   }

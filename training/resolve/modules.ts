@@ -71,6 +71,11 @@ export async function loadModules(paths: readonly string[]): Promise<LoadedEntri
   const found: Record<keyof typeof FORMS, Record<string, never>> = { optimizers: {}, tasks: {}, models: {} };
   const sources = new Map<unknown, ModuleSource>();
   for (const path of new Set(paths)) {
+    if (!/\.[cm]?[jt]sx?$/i.test(path)) {
+      throw new UserError(
+        `Cannot load ${path}: a file of TypeScript or JavaScript is needed, as in my_method.ts`,
+      );
+    }
     const url = urlOf(path), fingerprint = await fingerprintModule(url, path);
     if ((loaded.get(url.href) ?? fingerprint) !== fingerprint) {
       throw new UserError(
@@ -144,6 +149,13 @@ async function load(url: URL, path: string): Promise<Readonly<Record<string, unk
 }
 
 /** The first line of what is wrong: Deno shows the place in the source below it. */
+/** Why a file, or one that it imports, can't be read. */
+function lackOf(href: string, url: URL, error: unknown): string {
+  if (!(error instanceof Deno.errors.NotFound)) return reasonOf(error);
+  if (href === url.href) return "there is no such file";
+  return `it imports ${decodeURIComponent(new URL(href).pathname)}, which is not there`;
+}
+
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   return message.split("\n")[0] || "it throws";
@@ -168,7 +180,7 @@ async function fingerprintModule(url: URL, path: string): Promise<string> {
     try {
       text = await Deno.readTextFile(new URL(href));
     } catch (error) {
-      throw new UserError(`Cannot load ${path}: ${reasonOf(error)}`);
+      throw new UserError(`Cannot load ${path}: ${lackOf(href, url, error)}`);
     }
     texts.set(href, text);
     open.push(...localImports(text).map((specifier) => new URL(specifier, href).href));

@@ -133,10 +133,11 @@ test("loadModules() refuses what can't be loaded or brings nothing, in one sente
   await inFolder(files, async (folder) => {
     for (
       const [name, wanted] of [
-        ["absent.ts", "No such file"],
+        ["absent.ts", "absent.ts: there is no such file"],
+        ["absent.csv", "a file of TypeScript or JavaScript is needed"],
         ["syntax.ts", "Expression expected"],
         ["throws.ts", "seven is needed"],
-        ["lacks.ts", "nowhere.ts"],
+        ["lacks.ts", "nowhere.ts, which is not there"],
         ["nothing.ts", "an OptimizerModule, a Task or a ModelEntry is needed among its exports, it has a, b"],
         ["silent.ts", "it has none"],
         ["half.ts", 'export "mine" of'],
