@@ -3,7 +3,8 @@ import { system } from "../system/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import { addChange } from "./adapters/low_rank_change.ts";
 import { readPeftFolder } from "./adapters/read_peft.ts";
-import { requireFits } from "./adapters/require_fits.ts";
+import { requireFits, requireShape } from "./adapters/require_fits.ts";
+import { CheckpointError } from "./checkpoints/checkpoint.ts";
 import { readSafetensors } from "./checkpoints/read_safetensors.ts";
 import { checkpointWeights, readCheckpointFolder } from "./checkpoints/checkpoint_folder.ts";
 import type { ModelEntry } from "./entry.ts";
@@ -43,10 +44,15 @@ async function weightsOf(entry: ModelEntry): Promise<WeightSource> {
 async function withAdapter(base: WeightSource, entry: ModelEntry, folder: string): Promise<WeightSource> {
   const adapter = await readPeftFolder(folder);
   requireFits(adapter, entry);
+  const fault = (reason: string) =>
+    new CheckpointError(`Cannot use adapter "${folder}" with model "${entry.id}": ${reason}`);
   const changes = new Map(adapter.changes.map((change) => [`${change.path}.weight`, change]));
   return (name, shape) => {
     const whole = adapter.whole.get(name), change = changes.get(name);
-    if (whole) return whole.data.slice();
+    if (whole) {
+      requireShape(fault, name, whole.shape, shape);
+      return whole.data.slice();
+    }
     if (!change) return base(name, shape);
     const weight = base(name, shape);
     addChange(weight, change);

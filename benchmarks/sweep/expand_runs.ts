@@ -48,6 +48,12 @@ export async function expandRuns<R extends Registries>(
 async function describeFiles(runs: readonly ResolvedRun[]): Promise<string[]> {
   const notes = new Set<string>(), seen = new Map<string, string>();
   for (const { config: { task, model }, task: { realData } } of runs) {
+    if (model.adapter) {
+      const { path, fingerprint } = model.adapter;
+      notes.add(
+        `"${task.id}" begins with the adapter in ${path} (fingerprint ${fingerprint!.slice(0, 16)})`,
+      );
+    }
     if (task.data === undefined) continue;
     const key = canonicalJson(task);
     if (!seen.has(key)) seen.set(key, describeClasses(await realData?.classNames?.(task.data)));
@@ -66,7 +72,7 @@ function describeHead({ id }: RunConfig["task"], model: RunConfig["model"]): str
   const { head, path } = model;
   return `"${id}" is classified by ${HEADS[head!]} on ${
     path === undefined ? model.id : `the network in ${path}`
-  }`;
+  }${model.adapter && head === "new" ? "; a head of the adapter's is left out" : ""}`;
 }
 
 /** Most classes that a note lists. */

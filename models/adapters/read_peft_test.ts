@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { lookAtAdapter } from "../../training/export/look_at_adapter.ts";
 import { adapterPage, describeAdapter } from "../../benchmarks/report/adapter_page.ts";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
@@ -6,9 +6,11 @@ import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import { CheckpointError } from "../checkpoints/checkpoint.ts";
 import { encodeSafetensors } from "../checkpoints/write_safetensors.ts";
+import { baseWeights } from "../base_weights.ts";
 import { vitTiny } from "../sizes.ts";
 import { type HostValues, joined } from "./low_rank_change.ts";
 import { readPeftFolder } from "./read_peft.ts";
+import { requireFits } from "./require_fits.ts";
 
 const test = testNeeding(FILES);
 
@@ -184,5 +186,34 @@ test("lookAtAdapter() tells singular values, norms and intruder dimensions of a 
       "intruders-by-layer.vl.json",
     ]);
     assertStringIncludes(files.get("maps.csv")!, `\r\n${path},1,2,2,`);
+  });
+});
+
+test("an adapter's head may be of other classes than the model's, until the model's own is asked for", async () => {
+  const path = "vision_model.encoder.layers.0.self_attn.q_proj";
+  const { shape } = vitTiny.parameters.find(({ name }) => name === `${path}.weight`)!;
+  const factors = {
+    [`base_model.model.${path}.lora_A.weight`]: values([2, shape[1]!], () => 1),
+    [`base_model.model.${path}.lora_B.weight`]: values([shape[0]!, 2], () => 0),
+  };
+  const saved = { peft_type: "LORA", r: 2, modules_to_save: ["visual_projection", "post_layernorm"] };
+  const head = { "base_model.model.visual_projection.weight": values([3, 64], () => 1) };
+  const norm = { "base_model.model.vision_model.post_layernorm.weight": values([3], () => 1) };
+  await withAdapter(saved, { ...factors, ...head }, async (folder) => {
+    requireFits(await readPeftFolder(folder), vitTiny);
+    const weights = await baseWeights({ ...vitTiny, adapter: folder }), own = vitTiny.outputs;
+    assertThrows(
+      () => weights("visual_projection.weight", [own, 64]),
+      CheckpointError,
+      `"visual_projection.weight" is [3,64] in it, [${own},64] is needed`,
+    );
+  });
+  await withAdapter(saved, { ...factors, ...norm }, async (folder) => {
+    const adapter = await readPeftFolder(folder);
+    assertThrows(
+      () => requireFits(adapter, vitTiny),
+      CheckpointError,
+      'post_layernorm.weight" is [3] in it, [64]',
+    );
   });
 });

@@ -4,27 +4,55 @@ import { CheckpointError } from "../checkpoints/checkpoint.ts";
 import type { ParameterList } from "../weights.ts";
 import type { PeftFolder } from "./read_peft.ts";
 
-/** Holds an adapter against a model's parameters. @throws {CheckpointError} where it changes what the model has not, or not so */
-export function requireFits(
-  { name: folder, changes, whole }: PeftFolder,
-  { id, parameters }: { readonly id: string; readonly parameters: ParameterList },
-): void {
-  const shapes = new Map(parameters.map(({ name, shape }) => [name, shape]));
+/** What an adapter is held against. */
+interface Fitted {
+  readonly id: string;
+  readonly parameters: ParameterList;
+  withNewHead?(classes: number): { readonly parameters: ParameterList };
+}
+
+/**
+ * Holds an adapter against a model's parameters. A head may be of other classes: a new one takes its place, or `baseWeights`
+ * refuses it where the model's own is asked for.
+ *
+ * @throws {CheckpointError} where it changes what the model has not, or not so
+ */
+export function requireFits({ name: folder, changes, whole }: PeftFolder, model: Fitted): void {
+  const shapes = shapesOf(model), heads = headsOf(model);
   const fault = (reason: string) =>
-    new CheckpointError(`Cannot use adapter "${folder}" with model "${id}": ${reason}`);
+    new CheckpointError(`Cannot use adapter "${folder}" with model "${model.id}": ${reason}`);
   for (const { path, a, b } of changes) {
     const shape = shapes.get(`${path}.weight`);
     if (!shape) throw fault(`it changes ${quote(path)}, which the model has not`);
-    const own = [b.shape[0]!, a.shape[1]!];
-    if (String(own) !== String(shape)) {
-      throw fault(`${quote(path)} is ${showShape(own)} in it, ${showShape(shape)} is needed`);
-    }
+    requireShape(fault, path, [b.shape[0]!, a.shape[1]!], shape);
   }
   for (const [name, { shape: own }] of whole) {
     const shape = shapes.get(name);
     if (!shape) throw fault(`it replaces ${quote(name)}, which the model has not`);
-    if (String(own) !== String(shape)) {
-      throw fault(`${quote(name)} is ${showShape(own)} in it, ${showShape(shape)} is needed`);
-    }
+    if (!heads.has(name)) requireShape(fault, name, own, shape);
   }
+}
+
+/** @throws {CheckpointError} where an adapter's tensor has another shape than is asked for */
+export function requireShape(
+  fault: (reason: string) => CheckpointError,
+  name: string,
+  own: readonly number[],
+  wanted: readonly number[],
+): void {
+  if (String(own) === String(wanted)) return;
+  throw fault(`${quote(name)} is ${showShape(own)} in it, ${showShape(wanted)} is needed`);
+}
+
+function shapesOf({ parameters }: Pick<Fitted, "parameters">): ReadonlyMap<string, readonly number[]> {
+  return new Map(parameters.map(({ name, shape }) => [name, shape]));
+}
+
+/** Parameters of which there are more where there are more classes. */
+function headsOf(model: Fitted): ReadonlySet<string> {
+  if (!model.withNewHead) return new Set();
+  const two = shapesOf(model.withNewHead(2)), three = shapesOf(model.withNewHead(3));
+  return new Set(
+    [...two].flatMap(([name, shape]) => String(shape) === String(three.get(name)) ? [] : [name]),
+  );
 }
