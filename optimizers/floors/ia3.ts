@@ -81,7 +81,8 @@ function scaledOf<M extends { readonly name: string; readonly in: number; readon
  * Biases are added afterwards, as the harness has it for all methods, and are not scaled; PEFT scales them with the outputs. T5, which
  * the paper trains, and Llama have none. Weight decay would draw l to 0, so that the weight itself would vanish.
  *
- * Rates are 1e-3 to 1e-2 (the paper has 3e-3): l moves an entry of W by its own size times the rate.
+ * Rates are 1e-3 to 1e-2 over thousands of steps (the paper has 3e-3), to 0.1 over a hundred: l moves an entry of W by its own size
+ * times the rate.
  *
  * The equivalent gradient is diag(gl) W, or W diag(gl).
  * Source: Liu et al., arXiv 2205.05638, section 3.3; PEFT's `IA3Config`.

@@ -45,12 +45,13 @@ const defaults: RandloraOptions = { rank: 32, scale: 20, ...adamwDefaults };
  * follows λ_j `[r]`, which start at 0, and γ_j `[min]`, which start at 1 / min. So a run trains N (r + min) numbers for each map: about
  * min²/ r, and fewer the higher the rank.
  *
- * A and B are uniform and divided by their standard deviations, as PEFT's are; they come of the run's seed. They count as state. s is
- * 20 by default: PEFT's `randlora_alpha` is 640 at r = 32. Rates are LoRA's or some times those.
+ * A and B are uniform and divided by their standard deviations, as PEFT's are; they come of the run's seed. They count as state. PEFT
+ * pairs the rows of the scaled A with other columns of the B_j, which are as random; its bases of −1, 0 and 1 (`sparse`) are not
+ * offered. s is 20 by default: PEFT's `randlora_alpha` is 640 at r = 32. Rates are LoRA's or some times those.
  *
  * The weight is formed whole in every forward pass and again in the backward pass, which forms the whole gradient G too: N r is
- * about the smaller side, so products with rows would cost more than that from as many rows as W has. No step is as cheap as one of
- * LoRA.
+ * about the smaller side, so products with rows would cost more than that from as many rows as W has. A step costs about
+ * what full fine-tuning's does.
  *
  * The equivalent gradient is s Σ_j B_j (diag(gλ_j) A diag(γ_j) + diag(λ_j) A diag(gγ_j)).
  * Source: Albert et al., arXiv 2502.00987; PEFT's `RandLoraConfig`.

@@ -48,7 +48,7 @@ const MOST_RANK = 4096;
  * A and B are uniform within ±√(6 / columns), as PEFT's are (its `_kaiming_init`, where the gain is √2). They come of the run's
  * seed; PEFT's come of a key of their own, which is 0 for all seeds. They count as state: without them a run cannot go on.
  *
- * There is no alpha. The paper's ranks are 256 and 1,024. Rates are some ten times LoRA's: 1e-3 to 1e-2.
+ * There is no alpha. The paper's ranks are 256 and 1,024. Rates are some ten times LoRA's and more.
  *
  * diag(d) A and diag(b) B are formed where they are needed, in room that all target modules share.
  *
