@@ -270,15 +270,10 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
     // Reads the folders of models that results name, wherever they are.
     case "report":
       return { read: null, write: out };
+    // Reads the adapter that a run began with, wherever it is.
     case "look":
       return {
-        read: [
-          ...project,
-          ...positional,
-          ...named("model"),
-          ...named("run").flatMap((run) => [run, ...keptOf(run)]),
-          ...out,
-        ],
+        read: texts.has("run") ? null : [...project, ...positional, ...named("model"), ...out],
         write: out,
       };
     // The same for the model of one result, which what it writes goes beside.
@@ -313,12 +308,6 @@ function gitFolders({ dotGit, project }: Place): string[] {
   if (named === undefined) return [];
   const folder = named.startsWith("/") ? named : `${project}/${named}`;
   return [folder, folder.replace(/\/worktrees\/[^/]+\/?$/, "")];
-}
-
-/** What a stored run trained, where that was kept. */
-function keptOf(run: string): string[] {
-  const kept = run.replace(/(^|\/)runs\/([0-9a-f]{16})\.json$/, "$1trained/$2.safetensors");
-  return kept === run ? [] : [kept];
 }
 
 /** The folder of a file with rows: what says how they are read lies there, and the images that they name. */

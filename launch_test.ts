@@ -199,6 +199,8 @@ Deno.test("launch() takes a name for what was fetched, and lets a command read a
   }
   assertEquals(started("data", ["o/d", "--model", "o/m"], fetched).args, [data[1], "--model", model[1]]);
   assertEquals(started("look", ["o/m"], fetched).read, [".", "/npm", model[0]]);
+  // A run's adapter lies anywhere.
+  assert(launch("look", ["o/m", "--run", "r.json"], fetched).includes("--allow-read"));
   // What lies here comes first, and what is no name at the Hub is a path.
   assertEquals(started("bench", ["--model", "o/here"], fetched).args, ["--model", "/my files/o/here"]);
   for (const path of ["./o/m", "m", "/o/m", "o/reviews.csv", "a--b/c", "../o"]) {

@@ -3,7 +3,6 @@ import { UserError } from "../../errors/user_error.ts";
 import { hubPlaceOf } from "../../files/hub_place.ts";
 import { prepareFolder, writeWhole } from "../../files/write_file.ts";
 import { encodeSafetensors } from "../../models/checkpoints/write_safetensors.ts";
-import { joined, type TrainedWeights } from "../../models/adapters/low_rank_change.ts";
 import { readPeftFolder } from "../../models/adapters/read_peft.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import { isOfKind } from "../../models/parameter_kind.ts";
@@ -14,7 +13,7 @@ import { withModelFingerprint } from "../resolve/chosen_models.ts";
 import { writeMerged } from "./merge.ts";
 import { type DoneRun, modelCard } from "./model_card.ts";
 import { type AdapterForm, toPeft } from "./peft_adapter.ts";
-import { readTrained } from "./trained_run.ts";
+import { onTopOf, readTrained } from "./trained_run.ts";
 
 /** What may be written of a run. */
 export const EXPORT_FORMS = ["native", "portable", "merged"] as const;
@@ -41,21 +40,6 @@ export interface ExportedRun {
   readonly written: readonly { readonly form: ExportForm; readonly folder: string }[];
   /** Why forms are missing. */
   readonly notes: readonly string[];
-}
-
-/** What an adapter and what was trained on top of it are together; why there is no such adapter where lengths of rows are in the way. */
-function onTopOf(start: TrainedWeights, own: TrainedWeights): TrainedWeights | string {
-  if (own.changes.length === 0) return own;
-  const paths = new Set([...start.changes, ...own.changes].map(({ path }) => path));
-  const changes = Array.from(paths, (path) => {
-    const first = start.changes.find((one) => one.path === path),
-      second = own.changes.find((one) => one.path === path);
-    return first && second ? joined(first, second) : first ?? second!;
-  });
-  if (!changes.every((change) => change !== null)) {
-    return "it began with an adapter, and DoRA's lengths of rows keep the two apart";
-  }
-  return { changes, whole: new Map([...start.whole, ...own.whole]) };
 }
 
 /**

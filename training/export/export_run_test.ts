@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch, assertRejects } from "@std/assert";
 import { UserError } from "../../errors/user_error.ts";
 import { readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import { streamSafetensors } from "../../models/checkpoints/stream_safetensors.ts";
@@ -23,6 +23,7 @@ import { shipped } from "../shipped.ts";
 import { train } from "../train.ts";
 import { exportRun } from "./export_run.ts";
 import type { DoneRun } from "./model_card.ts";
+import { openLook } from "./open_look.ts";
 
 const test = testNeeding(FILES);
 
@@ -133,6 +134,8 @@ test("An adapter is a start: its score is the run's, and what is trained on top 
       baseScore: null,
     });
     assertEquals(await scoresWith(`${folder}/second/portable`, second.run), second.run.outcome.scores);
+    const { maps } = await openLook(`${folder}/second/portable`, undefined, second, shipped);
+    assertGreater(Math.min(...maps.map(({ toRun }) => toRun!.cosine)), 0.999);
     const { r } = JSON.parse(await Deno.readTextFile(`${folder}/second/portable/adapter_config.json`));
     // Two of PiSSA's start, two of its end, two of LoRA's.
     assertEquals(r, 6);

@@ -1,12 +1,13 @@
 /** @file Finds the model that an adapter is of, and the run that it is compared with, and looks at it. */
 import { UserError } from "../../errors/user_error.ts";
 import { readPeftFolder } from "../../models/adapters/read_peft.ts";
+import type { LowRankChange } from "../../models/adapters/low_rank_change.ts";
 import { readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { Library } from "../configuration.ts";
 import type { RunResult } from "../run.ts";
 import { type AdapterLook, lookAtAdapter } from "./look_at_adapter.ts";
-import { readTrained } from "./trained_run.ts";
+import { onTopOf, readTrained } from "./trained_run.ts";
 
 /** A run to compare an adapter with, and the file of what it trained. */
 export interface ComparedRun {
@@ -28,8 +29,20 @@ export async function openLook(
   { models }: Library,
 ): Promise<AdapterLook> {
   const entry = await findBase(folder, model, models);
-  const own = compared && await readTrained(compared.trained, compared.run, entry);
-  return await lookAtAdapter(folder, entry, own?.changes);
+  const changes = compared ? await changesOf(compared, entry) : [];
+  return await lookAtAdapter(folder, entry, changes);
+}
+
+/** What a run made of the published weights: its own changes, with those of the adapter that it began with. */
+async function changesOf(
+  { run, trained }: ComparedRun,
+  entry: ModelEntry,
+): Promise<readonly LowRankChange[]> {
+  const own = await readTrained(trained, run, entry), { adapter } = run.config.model;
+  if (!adapter) return own.changes;
+  const both = onTopOf(await readPeftFolder(adapter.path), own);
+  if (typeof both === "string") throw new UserError(`Cannot compare with run ${run.id}: ${both}`);
+  return both.changes;
 }
 
 async function findBase(

@@ -3,7 +3,12 @@ import { system } from "../../system/mod.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { type Checkpoint, CheckpointError } from "../../models/checkpoints/checkpoint.ts";
 import { openSafetensors } from "../../models/checkpoints/read_safetensors.ts";
-import type { HostValues, LowRankChange, TrainedWeights } from "../../models/adapters/low_rank_change.ts";
+import {
+  type HostValues,
+  joined,
+  type LowRankChange,
+  type TrainedWeights,
+} from "../../models/adapters/low_rank_change.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { Options } from "../../optimizers/optimizer.ts";
 import type { RunResult } from "../run.ts";
@@ -28,11 +33,11 @@ export async function readTrained(
   } catch (error) {
     if (!(error instanceof CheckpointError) || system.faultOf(error.cause) !== "missing") throw error;
     throw new UserError(
-      `Cannot export run ${id}: what it trained was not kept, there is no ${path}; --keep trained keeps it while a sweep runs`,
+      `Cannot read what run ${id} trained: it was not kept, there is no ${path}; --keep trained keeps it while a sweep runs`,
     );
   }
   if (file.metadata["run"] !== id) {
-    throw new UserError(`Cannot export run ${id}: ${path} is of run ${file.metadata["run"]}`);
+    throw new UserError(`Cannot read what run ${id} trained: ${path} is of run ${file.metadata["run"]}`);
   }
   const scales = JSON.parse(file.metadata["scales"] ?? "{}") as Readonly<Record<string, number>>;
   const names = new Set(file.tensors.keys()), parameters = entry.parameters.map(({ name }) => name);
@@ -69,14 +74,31 @@ export async function readTrained(
   const [other] = names;
   if (other !== undefined) {
     throw new UserError(
-      `Cannot export run ${id}: "${config.optimizer.id}" trained "${other}", which is no part of a low-rank change of a weight`,
+      `Cannot take what run ${id} trained: "${config.optimizer.id}" trained "${other}", which is no part of a low-rank change of a weight`,
     );
   }
-  if (changes.length + whole.size === 0) throw new UserError(`Cannot export run ${id}: ${path} is empty`);
+  if (changes.length + whole.size === 0) {
+    throw new UserError(`Cannot read what run ${id} trained: ${path} is empty`);
+  }
   return { changes, whole };
 }
 
 /** s of a method whose factors alone do not give the change. */
 function scaleOf({ alpha = 1, rank = 1, scaling }: Options): number {
   return Number(alpha) / (scaling === "alpha/sqrt(r)" ? Math.sqrt(Number(rank)) : Number(rank));
+}
+
+/** What an adapter and what was trained on top of it are together; why there is no such adapter where lengths of rows are in the way. */
+export function onTopOf(start: TrainedWeights, own: TrainedWeights): TrainedWeights | string {
+  if (own.changes.length === 0) return own;
+  const paths = new Set([...start.changes, ...own.changes].map(({ path }) => path));
+  const changes = Array.from(paths, (path) => {
+    const first = start.changes.find((one) => one.path === path),
+      second = own.changes.find((one) => one.path === path);
+    return first && second ? joined(first, second) : first ?? second!;
+  });
+  if (!changes.every((change) => change !== null)) {
+    return "it began with an adapter, and DoRA's lengths of rows keep the two apart";
+  }
+  return { changes, whole: new Map([...start.whole, ...own.whole]) };
 }
