@@ -45,6 +45,8 @@ export interface Fetching extends Cache {
   token(): string | null;
   /** Another address of the Hub's; null where none is named. */
   endpoint(): string | null;
+  /** Where a path leads, links followed. */
+  real(path: string): string;
   /** The text of a sweep's file or a stored run; null where there is none. */
   read(path: string): string | null;
 }
@@ -260,7 +262,9 @@ function pathsOf(name: CommandName, args: readonly string[], place: Place): Reac
     case "memory":
       return { read: [...project, ...named("model")], write: [] };
     case "fetch": {
-      const folder = place.hub && place.hub.cache(), cache = folder === null ? [] : [folder];
+      const folder = place.hub && place.hub.cache();
+      // Where a link leads, too: what locks an open file asks for that.
+      const cache = folder === null ? [] : [folder, place.hub!.real(folder)];
       const file = place.hub && place.hub.token(), token = file === null ? [] : [file];
       return { read: [...project, ...cache, ...token], write: cache };
     }
@@ -320,6 +324,16 @@ function folderOf(path: string): string {
   return slash < 0 ? "." : path.slice(0, slash) || "/";
 }
 
+/** Where a path leads; what is not there yet goes where its folder does. */
+function realPathOf(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    const slash = path.lastIndexOf("/");
+    return slash <= 0 ? path : realPathOf(path.slice(0, slash)) + path.slice(slash);
+  }
+}
+
 /** A file's text; null where there is none, or a folder. */
 function readFile(path: string): string | null {
   try {
@@ -356,6 +370,7 @@ if (import.meta.main) {
         ...cacheIn(() => cacheFolder((name) => Deno.env.get(name))),
         token: () => tokenFile((name) => Deno.env.get(name)),
         endpoint: () => Deno.env.get("HF_ENDPOINT") || null,
+        real: realPathOf,
         read: readSmall,
       },
     };

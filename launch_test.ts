@@ -17,6 +17,7 @@ const inside: Place = {
     cache: () => "/cache",
     token: () => "/home/token",
     read: () => null,
+    real: (path) => path,
     // Nothing was fetched, and what has a name like one is here.
     isThere: () => true,
     commitIn: () => null,
@@ -283,6 +284,9 @@ Deno.test("launch() lets fetch write the Hub's cache and ask its hosts, and a mi
     write: ["/cache"],
     args: ["o/m"],
   });
+  // A link to another disk: both its own path and where it leads.
+  const linked = { ...elsewhere, hub: { ...inside.hub!, real: () => "/disk/cache" } };
+  assertEquals(started("fetch", ["o/m"], linked).write, ["/cache", "/disk/cache"]);
   assertEquals(net(elsewhere), "--allow-net=huggingface.co,*.huggingface.co,*.hf.co");
   assertEquals(
     net(mirrored("https://mirror.org:8080/x")),

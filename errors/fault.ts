@@ -9,7 +9,8 @@ export function isUserFault(error: unknown): boolean {
 
 /** What Deno asks for a path, in our words. */
 const REFUSED: Readonly<Record<string, (path: string) => string>> = {
-  read: (path) => `reading "${path}" is not allowed, ./run bench --may-read ${path} allows it`,
+  read: (path) =>
+    `reading "${path}" is not allowed, ./run bench --may-read ${path} allows it, or its folder's path`,
   write: (path) => `writing "${path}" is not allowed`,
   // Such as /dev and /proc, which Deno opens to no process with limits.
   all: (path) => `using "${path}" is not allowed: the system's own folders are closed`,

@@ -6,7 +6,7 @@ Deno.test("sentenceOf() says what allows a path that a sweep may not read, in a 
     'Requires read access to "/a b", run again with the --allow-read flag',
   );
   assertEquals(isUserFault(refused), true);
-  const ours = 'reading "/a b" is not allowed, ./run bench --may-read /a b allows it';
+  const ours = 'reading "/a b" is not allowed, ./run bench --may-read /a b allows it, or its folder\'s path';
   assertEquals(sentenceOf(refused), `Cannot go on: ${ours}`);
   assertEquals(sentenceOf(new Error(`Cannot read /a b: ${refused.message}`)), `Cannot read /a b: ${ours}`);
   const unwritten = new Deno.errors.NotCapable(
