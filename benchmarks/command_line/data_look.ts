@@ -129,5 +129,12 @@ function linesOf(sign: string, text: string): string[] {
   const shown = lines.length <= MOST_LINES
     ? lines
     : [...lines.slice(0, half), `… ${lines.length - MOST_LINES} lines …`, ...lines.slice(-half)];
-  return shown.map((line) => `  ${sign} ${line.length > 400 ? `${line.slice(0, 400)}…` : line}`);
+  return shown.map((line) => `  ${sign} ${visible(line.length > 400 ? `${line.slice(0, 400)}…` : line)}`);
+}
+
+/** A line with a picture for each character that would move a terminal's cursor, or tell it what to do. */
+function visible(line: string): string {
+  // deno-lint-ignore no-control-regex -- these are what is looked for
+  return line.replaceAll(/[\0-\x08\x0b-\x1f]/g, (one) => String.fromCodePoint(0x2400 + one.charCodeAt(0)))
+    .replaceAll("\x7f", "␡");
 }

@@ -1,7 +1,7 @@
 /** @file `./run look`: what an adapter of anybody's does to its base model. */
 import { UserError } from "../../errors/user_error.ts";
 import { prepareFolder, writeWhole } from "../../files/write_file.ts";
-import { adapterPage, describeAdapter, kindsTable } from "../report/adapter_page.ts";
+import { adapterJson, adapterPage, describeAdapter, kindsTable } from "../report/adapter_page.ts";
 import { isStoredRun } from "../sweep/rerun.ts";
 import { readRun } from "../sweep/store.ts";
 import type { CommandDeps } from "./command_deps.ts";
@@ -32,7 +32,7 @@ export async function lookCommand(args: string[], deps: CommandDeps): Promise<nu
     for (const [name, text] of await adapterPage(look)) await writeWhole(`${out}/${name}`, text);
   }
   if (flags.has("json")) {
-    deps.print(JSON.stringify(look));
+    deps.print(adapterJson(look));
     return 0;
   }
   for (const sentence of describeAdapter(look)) tell(deps, sentence);

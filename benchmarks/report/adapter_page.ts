@@ -69,6 +69,11 @@ function meanOf(values: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
 }
 
+/** All that was found, without the adapter's own numbers: these are in its file, and may be millions. */
+export function adapterJson({ adapter: { name, base, method }, ...found }: AdapterLook): string {
+  return JSON.stringify({ adapter: { name, base, method }, ...found });
+}
+
 /** The sentences that the page and the terminal begin with. */
 export function describeAdapter({ adapter, model, maps, whole, count }: AdapterLook): string[] {
   const largest = maps.reduce((most, map) => map.relativeNorm > most.relativeNorm ? map : most);
@@ -83,9 +88,11 @@ export function describeAdapter({ adapter, model, maps, whole, count }: AdapterL
     } numbers beside ${model}: it changes ${formatCount(maps.length, "linear map")}${
       whole.length > 0 ? ` and replaces ${whole.join(", ")}` : ""
     }.`,
-    `The change is largest, beside the base weight, at ${largest.path}: ${
-      (100 * largest.relativeNorm).toPrecision(3)
-    }% of its norm.`,
+    largest.norm === 0
+      ? "It leaves all of them as they are: a factor of each is 0, as an adapter that was not trained has it."
+      : `The change is largest, beside the base weight, at ${largest.path}: ${
+        (100 * largest.relativeNorm).toPrecision(3)
+      }% of its norm.`,
     ...spread === null ? [] : [
       `Of a mean rank of ${rank.toPrecision(3)} the changes are spread over ${
         spread.toPrecision(3)

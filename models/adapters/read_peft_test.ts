@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { lookAtAdapter } from "../../training/export/look_at_adapter.ts";
-import { adapterPage, describeAdapter } from "../../benchmarks/report/adapter_page.ts";
+import { adapterJson, adapterPage, describeAdapter } from "../../benchmarks/report/adapter_page.ts";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
@@ -177,6 +177,12 @@ test("lookAtAdapter() tells singular values, norms and intruder dimensions of a 
     assert(
       describeAdapter(look).some((sentence) => sentence.includes("are among the first 10 of 1 of 1 weights")),
     );
+    const still = look.maps.map((map) => ({ ...map, norm: 0, relativeNorm: 0 }));
+    assertStringIncludes(describeAdapter({ ...look, maps: still })[1]!, "It leaves all of them as they are");
+    assertEquals(JSON.parse(adapterJson(look)), {
+      adapter: { name: folder, base: "vit-tiny", method: "LoRA" },
+      ...{ model: "vit-tiny", maps: look.maps, whole: [], count: 256 },
+    });
     const files = await adapterPage(look);
     assertEquals([...files.keys()], [
       "index.html",

@@ -1,4 +1,5 @@
 /** @file Rows of JSON files: one object a line (JSONL), or one array of objects. */
+import { DEEPEST } from "../../files/json_file.ts";
 import { MOST_CHARACTERS, readText } from "./bytes.ts";
 import { DataError, reasonOf } from "./data_error.ts";
 import type { Row } from "./row.ts";
@@ -9,8 +10,8 @@ const WHITE = " \t\r\n";
  * The objects of a file: of its one array, or one after the other. White space and line ends between them are free, so
  * that JSONL, pretty-printed objects and arrays are all read; only one object at a time is held as text.
  *
- * @throws {DataError} naming file and line where the text isn't JSON, ends within an object, has something else, or an
- * object of more than `MOST_CHARACTERS`
+ * @throws {DataError} naming file and line where the text isn't JSON, ends within an object, has something else, an object
+ * of more than `MOST_CHARACTERS`, or one that is nested more than 100 levels deep
  */
 export async function* readJsonRows(path: string): AsyncGenerator<Row> {
   for await (const { text, line } of jsonTexts(path)) {
@@ -59,8 +60,13 @@ async function* jsonTexts(path: string): AsyncGenerator<{ readonly text: string;
         // A line end cannot be part of a string, so an object that was cut short is found on its own line.
         else if (character === "\n") throw cutShort(path, began);
       } else if (character === '"') inString = true;
-      else if (character === "{" || character === "[") depth++;
-      else if (character === "}" || character === "]") {
+      else if (character === "{" || character === "[") {
+        if (++depth > DEEPEST) {
+          throw new DataError(
+            `Cannot read ${path}: line ${line} is nested more than ${DEEPEST} levels deep`,
+          );
+        }
+      } else if (character === "}" || character === "]") {
         if (--depth > 0) continue;
         parts.push(piece.slice(start, i + 1));
         yield { text: parts.join(""), line: began };

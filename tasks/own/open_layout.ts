@@ -1,5 +1,5 @@
 /** @file Finds out how data of the user's are read: from what is said, from `dataset.json`, and from the data themselves. */
-import { listNames } from "../../errors/quote.ts";
+import { listNames, show } from "../../errors/quote.ts";
 import { plainPath } from "../../files/hub_place.ts";
 import { DataError } from "../data/data_error.ts";
 import { baseName, type Folder, folderOf, openFolder, type Role } from "../data/data_set.ts";
@@ -226,8 +226,14 @@ async function findLabels(
 ): Promise<Readonly<Record<string, string>>> {
   const names = file.endsWith(".parquet") ? (await parquetClassNames(file)).get(column) : undefined;
   const values = new Set<string>();
-  for await (const { fields } of rows()) {
-    const value = String(fields[column] ?? "").trim();
+  for await (const { fields, where } of rows()) {
+    const found = fields[column];
+    if (typeof found === "object" && found !== null) {
+      throw new DataError(
+        `Cannot take "${column}" of ${where} as a class: it is ${show(found)}, a word or a number is needed`,
+      );
+    }
+    const value = String(found ?? "").trim();
     if (value !== "") values.add(value);
     if (values.size > MOST_CLASSES) {
       throw new DataError(

@@ -118,6 +118,16 @@ test("openLayout() refuses in one sentence what it can't read or understand", as
     assert(!error.message.includes("\n"), error.message);
   };
   await refused("says it, or messages=… or image=…,label=…; its columns are q, a", "x.csv", csv);
+  await refused(
+    'mine/x.jsonl: line 1 as a class: it is ["so","no"], a word or a number is needed',
+    "x.jsonl",
+    lines([{ text: "a", label: ["so", "no"] }]),
+  );
+  await refused(
+    "mine/x.jsonl: line 2 is nested more than 100 levels deep",
+    "x.jsonl",
+    `{"text": "a", "label": 1}\n{"text": "a", "label": ${"[".repeat(5000)}${"]".repeat(5000)}}\n`,
+  );
   // Nothing beside it is looked at: reading that is not allowed.
   const ending = "mine/x.xlsx: a file that ends in .jsonl, .json, .csv, .tsv or .parquet is needed";
   await refused(ending, "x.xlsx", csv, {}, { files: 1 });

@@ -88,6 +88,9 @@ test("lookAtData() tells counts, lengths, classes, and shows what is read and le
       ) {
         assert(lines.some((line) => wanted.test(line)), `${wanted}: ${lines.join("\n")}`);
       }
+      // Nothing moves the terminal's cursor.
+      const odd = { ...look, examples: [{ ...look.examples[0]!, prompt: "red\x1b[2J\r" }] };
+      assert(describeLook(odd, plain, 80).includes("  | red␛[2J␍"));
       const cut = await lookAtData(path, { ...asked, maxTokens: 20 }, undefined, shipped);
       assertEquals([cut.cut, cut.waysOut], [1, null]);
       await Deno.writeTextFile(`${folder}/same.csv`, `text,label\n${"so,a\nso,b\n".repeat(20)}`);
