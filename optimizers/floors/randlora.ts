@@ -47,7 +47,7 @@ const defaults: RandloraOptions = { rank: 32, scale: 20, ...adamwDefaults };
  *
  * A and B are uniform and divided by their standard deviations, as PEFT's are; they come of the run's seed. They count as state. PEFT
  * pairs the rows of the scaled A with other columns of the B_j, which are as random; its bases of −1, 0 and 1 (`sparse`) are not
- * offered. s is 20 by default: PEFT's `randlora_alpha` is 640 at r = 32. Rates are LoRA's or some times those.
+ * offered. s is 20 by default: PEFT's `randlora_alpha` is 640 at r = 32. Rates are a quarter of LoRA's to LoRA's.
  *
  * The weight is formed whole in every forward pass and again in the backward pass, which forms the whole gradient G too: N r is
  * about the smaller side, so products with rows would cost more than that from as many rows as W has. A step costs about
