@@ -33,7 +33,7 @@ const settings: Readonly<
   "shira": { lowers: 3 },
   // A number for each row of the products of 16 random directions, and the toy's maps have no names that it knows.
   "vera": { rank: 16, lowers: 5 },
-  "ia3": { options: { maps: "all" }, lowers: 3 },
+  "ia3": { options: { maps: "all" }, lowers: 2.5 },
   // The lower the rank, the more numbers.
   "randlora": { rank: 1, learningRate: 0.03 },
   // Of the toy they train its head and a bias, or the head alone.
