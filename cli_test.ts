@@ -746,6 +746,7 @@ test("main() refuses bad input with one sentence and exit code 2, before anythin
       ],
       [["bench", `${folder}/none.json`], `Cannot read ${folder}/none.json: there is no such file`],
       [["bench", `${folder}/text`], "it is not JSON"],
+      [["bench", `${folder}/my.csv`], "my.csv: a sweep's file is needed, and --data takes one of data"],
       [["bench", `${folder}/odd.json`], `Cannot read ${folder}/odd.json: field "seeds.0" is "x"`],
       [
         ["bench", sweep, "--rank", "2"],

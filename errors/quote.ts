@@ -5,6 +5,11 @@ export function quote(name: string): string {
   return cut(JSON.stringify(name), 160);
 }
 
+/** "a decoder", "an encoder". */
+export function withArticle(word: string): string {
+  return `${/^[aeiou]/i.test(word) ? "an" : "a"} ${word}`;
+}
+
 /** A value from JSON. */
 export function show(value: unknown): string {
   return cut(JSON.stringify(value) ?? "undefined", 80);

@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { argumentsOf, asTypedElsewhere, quoteArgument } from "./quote.ts";
+import { argumentsOf, asTypedElsewhere, quoteArgument, withArticle } from "./quote.ts";
+
+Deno.test("withArticle() is a decoder, and an encoder", () => {
+  assertEquals(["decoder", "encoder-decoder"].map(withArticle), ["a decoder", "an encoder-decoder"]);
+});
 
 Deno.test("argumentsOf() gives back what quoteArgument() made a line of", () => {
   const all = ["./run", "bench", "it's", "a b", "", "*", "--out=/a/b c", "'", "\\"].filter((one) =>

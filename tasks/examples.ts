@@ -122,9 +122,10 @@ export function takeHeldOut<T>(
  * @throws {RangeError} where there are fewer, or `count` is not a positive integer
  */
 export function firstExamples<T>(name: string, pool: readonly T[], count: number): readonly T[] {
-  if (!Number.isInteger(count) || count < 1 || count > pool.length) {
-    throw new RangeError(`Cannot take ${count} ${name}: there are ${pool.length}, and at least 1 is needed`);
+  if (!Number.isInteger(count) || count < 1) {
+    throw new RangeError(`Cannot take ${count} ${name}: a whole number from 1 is needed`);
   }
+  if (count > pool.length) throw new RangeError(`Cannot take ${count} ${name}: there are ${pool.length}`);
   return pool.slice(0, count);
 }
 

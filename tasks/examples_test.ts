@@ -71,7 +71,7 @@ Deno.test("takeDrawn() tests on the first examples, validates with the next, and
     assertThrows(
       () => take({ ...options, [field]: count }),
       RangeError,
-      `there are ${count - 1}, and at least`,
+      `: there are ${count - 1}`,
     );
   }
   assertEquals(drawn, 11);

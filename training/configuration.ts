@@ -1,4 +1,5 @@
 /** @file Reads configs: checks types and ranges, fills in default options, refuses unknown names with the known ones. */
+import { withArticle } from "../errors/quote.ts";
 import type { z } from "zod";
 import type { Architecture, RowLengths } from "../models/architecture.ts";
 import type { ClipTextConfig } from "../models/clip_text.ts";
@@ -147,7 +148,7 @@ export function completeConfig(config: unknown, registries: Registries, where = 
   const module = lookup("optimizer", registries.optimizers, parsed.optimizer.id, parsed.optimizer.module);
   if ((task.family === "vision") !== (model.family === "vision")) {
     throw new UserError(
-      `Cannot train model "${model.id}" on task "${task.id}": it is a ${model.family} model`,
+      `Cannot train model "${model.id}" on task "${task.id}": it is ${withArticle(model.family)} model`,
     );
   }
   validateData(parsed.task, task, registries.tasks);
@@ -277,7 +278,7 @@ function validateHead(
 ): void {
   if (head === undefined || (family === "encoder" && head === "new")) return;
   const wanted = family !== "vision" && family !== "encoder"
-    ? `it is a ${family} model, vision is needed`
+    ? `it is ${withArticle(family)} model, vision is needed`
     : folder === undefined
     ? "a model in a folder is needed, --model DIR"
     : data === undefined
@@ -292,7 +293,7 @@ function validateRetained({ model: { id }, retain }: RunConfig, { folder, family
   const wanted = folder === undefined
     ? "a model in a folder is needed, --model DIR"
     : family !== "decoder"
-    ? `it is a ${family} model, a decoder is needed`
+    ? `it is ${withArticle(family)} model, a decoder is needed`
     : null;
   if (wanted !== null) {
     throw new UserError(`Cannot tell by ${retain.path} what model "${id}" forgets: ${wanted}`);

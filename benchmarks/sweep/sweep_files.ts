@@ -99,6 +99,10 @@ async function readJson<S extends z.ZodType>(
   shown: string,
   hint = "",
 ): Promise<z.output<S>> {
+  // Whoever has data of their own may well name them here.
+  if (/\.(jsonl|csv|tsv|parquet)(\.gz)?$/i.test(shown)) {
+    throw new UserError(`Cannot read ${shown}: a sweep's file is needed, and --data takes one of data`);
+  }
   let text: string;
   try {
     text = await readText(path);

@@ -1,4 +1,5 @@
 /** @file Models that configs take from folders: read, held against the registry, and told apart by their fingerprints. */
+import { withArticle } from "../../errors/quote.ts";
 import { fingerprintModel, readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import { ADAPTER_FILES, readPeftFolder } from "../../models/adapters/read_peft.ts";
 import { requireFits } from "../../models/adapters/require_fits.ts";
@@ -55,7 +56,7 @@ function requireSame(entry: ModelEntry, registered: KnownModel, path: string): v
     `Cannot use ${path} as model "${entry.id}": ` +
       (entry.family === registered.family
         ? `"${name}" is ${describe(own.get(name!))} there, ${describe(wanted.get(name!))} is needed`
-        : `it is a ${entry.family} model, ${registered.family} is needed`) +
+        : `it is ${withArticle(entry.family)} model, ${registered.family} is needed`) +
       "; another name stands for whatever is there",
   );
 }
