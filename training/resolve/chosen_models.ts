@@ -2,6 +2,7 @@
 import { withArticle } from "../../errors/quote.ts";
 import { fingerprintModel, readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import { ADAPTER_FILES, readPeftFolder } from "../../models/adapters/read_peft.ts";
+import { lackOfFolder } from "../../models/checkpoints/checkpoint_folder.ts";
 import { requireFits } from "../../models/adapters/require_fits.ts";
 import { CheckpointError } from "../../models/checkpoints/checkpoint.ts";
 import { fingerprintFiles, hashFile } from "../../files/file_hash.ts";
@@ -36,6 +37,12 @@ export async function withModelFolders<M extends KnownModel>(
     const key = `${path ?? "."}/ as ${id}${adapter ? ` with ${adapter.path}` : ""}`;
     if ((path === undefined && !adapter) || Object.hasOwn(all, key)) continue;
     const registered = Object.values(models).find((model) => model.id === id && model.folder === undefined);
+    const lack = path !== undefined && registered ? await lackOfFolder(path) : null;
+    if (lack !== null) {
+      throw new UserError(
+        `Cannot read model "${path}": ${lack}; "${id}", which the harness has, is named in a sweep's file, as a task's model`,
+      );
+    }
     const entry = path === undefined ? lookup("model", all, id) : await readModelFolder(path, id);
     if (path !== undefined && registered) requireSame(entry as ModelEntry, registered, path);
     if (adapter) requireFits(await readPeftFolder(adapter.path), entry);

@@ -139,6 +139,7 @@ test("train() refuses what does not fit, by name and before the GPU is used", as
     await refused(at("mamba"), CheckpointError, 'its model_type is "mamba", known are llama, mistral');
     await refused(at("empty"), CheckpointError, "it has neither config.json nor open_clip_config.json");
     await refused(at("none"), CheckpointError, 'none": there is no such folder');
+    await refused(at("none", "t5-tiny"), UserError, '"t5-tiny", which the harness has, is named in a sweep');
     await refused(at("torn/config.json"), CheckpointError, "it is a file, a folder is needed");
     await refused(at("torn/config.json/no"), CheckpointError, "there is no such folder");
     await refused(at("broken"), CheckpointError, 'config.json": it is not valid JSON');
