@@ -77,7 +77,7 @@ test("docs: the way from a CSV and a model to an adapter, and on from there", as
     assertStringIncludes(bench, "Results: ");
     assertStringIncludes(exported, "(portable)");
     assertStringIncludes(look, "is a LoRA adapter");
-    assertStringIncludes(more, "1 runs, 1 left to do");
+    assertStringIncludes(more, "1 run, 1 left to do");
     const exportedConfig = JSON.parse(
       await Deno.readTextFile(`${folder}/adapter/portable/adapter_config.json`),
     );

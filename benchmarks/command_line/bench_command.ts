@@ -173,7 +173,7 @@ function printOutlook(
   const time = estimateMs === null
     ? "nobody knows how long yet"
     : `about ${formatDuration(estimateMs)}, an estimate from the paces of ${pacesFrom}`;
-  say(`${total} runs, ${total - finished.size} left to do: ${time}`);
+  say(`${formatCount(total, "run")}, ${total - finished.size} left to do: ${time}`);
   const most = peakBytes.values().reduce((most, bytes) => Math.max(most, bytes), 0);
   say(`Memory: at most ${formatBytes(most)} on the GPU while a run trains, by formula`);
   return 0;

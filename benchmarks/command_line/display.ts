@@ -4,6 +4,7 @@ import { formatDuration } from "../cost/estimate.ts";
 import { nameSize, rankOf } from "../sweep/method.ts";
 import type { Progress } from "../../training/loop/progress.ts";
 import { type Apart, type Display, nameRun } from "../sweep/progress.ts";
+import { formatCount } from "../report/format.ts";
 import { columnsOf, cut, plain, type Style, styleFor, wrap } from "./terminal.ts";
 
 /** A display that has a place for sentences too. */
@@ -278,7 +279,7 @@ function endOf(now: Date, toGo: number | null): Date | null {
 }
 
 function openingLine({ done, total }: { readonly done: number; readonly total: number }): string {
-  if (done === 0) return `${total} runs to do`;
+  if (done === 0) return `${formatCount(total, "run")} to do`;
   return done === total
     ? `All ${total} runs are stored already`
     : `${done} of ${total} runs are stored already, ${total - done} left`;
