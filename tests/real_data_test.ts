@@ -123,7 +123,7 @@ test("bench refuses data that is missing, not the task's or too little, in one s
             `Cannot train on optdigits in ${folder}/tests: it has test examples alone (optdigits.tes), `,
           ],
           ["cut", `Cannot use ${folder}/cut/optdigits.tra: no example is there (an interrupted download?)`],
-          ["few", 'Cannot take 20 training examples of "digits": there are 10, '],
+          ["few", 'Cannot take 20 training examples of "digits": there are 10; of optdigits in '],
         ] as const
       ) {
         const { code, stderr } = await run(bench(`${folder}/${path}`, `${folder}/out`));
@@ -138,8 +138,8 @@ test("bench refuses data that is missing, not the task's or too little, in one s
       ];
       for (
         const [args, wanted] of [
-          [own, 'Cannot take 200000 training examples of "digits": there are 3500, '],
-          [[...own, "--dry-run"], 'Cannot take 200000 training examples of "digits": there are 3500, '],
+          [own, 'Cannot take 200000 training examples of "digits": there are 3500'],
+          [[...own, "--dry-run"], 'Cannot take 200000 training examples of "digits": there are 3500'],
           [
             bench(`${folder}/tests`, `${folder}/out`, "--dry-run"),
             "it has test examples alone (optdigits.tes), ",

@@ -11,6 +11,7 @@ import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
 import { type Equal, EQUALS, isField, setField, validateAxes, type Varied, Vary } from "./axes.ts";
 import { atEqual } from "./equal.ts";
 import { rankOf } from "./method.ts";
+import { questionOf } from "./question.ts";
 import { withSteps } from "./steps.ts";
 import {
   type ChosenRate,
@@ -237,6 +238,11 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
     const entries = all.filter((entry) => entry.id === id);
     return entries.length > 0 ? entries : [{ id, ...grid }];
   });
+  const titled = (entries: readonly SweepOptimizer[]) =>
+    [...new Set(entries.map(({ id }) => id))].map((id) => {
+      const found = Object.values(registries.optimizers).find((one) => one.id === id);
+      return { id, title: found?.title ?? id };
+    });
   const trained = (before: { readonly memory?: RunConfig["memory"] }) => ({
     ...(memory && { memory: { ...before.memory, ...memory } }),
     ...(targets && { targetModules: [...targets] }),
@@ -246,6 +252,7 @@ export function override(spec: SweepSpec, overrides: SweepOverrides, registries:
   });
   return {
     ...spec,
+    question: questionOf(spec.question, titled(all), titled(chosenOptimizers ?? all)),
     base: { ...withSteps(spec.base, steps), ...trained(spec.base) },
     tasks: (chosenTasks ?? allTasks).map((entry) => ({
       ...entry,
