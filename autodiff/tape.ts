@@ -93,7 +93,8 @@ export class Tape {
   readonly #parameters = new Map<Parameter, Var>();
   readonly #leaves = new Map<Var, Tensor>();
   readonly #gradients = new Map<Var, Held>();
-  readonly #outputsOfBlocks = new Set<Var>();
+  /** Outputs of blocks, in 16 bits where that is how they are kept from when another block took them in. */
+  readonly #outputsOfBlocks = new Map<Var, Tensor<"f16"> | null>();
   /** Buffers of gradients that blocks have made for what lies below them. */
   readonly #ofBlocks = new Set<GPUBuffer>();
 
@@ -140,10 +141,10 @@ export class Tape {
    *
    * With `keep` "inputs" what lies between is freed at once in any case, and computed again for the backward pass, block by
    * block. Kernels round the same way each time, so gradients keep their bits. Source: Chen et al., arXiv 1604.06174.
-   * With "inputs-f16" a block's output is rounded when the next block takes it in, and nothing else may read it then: both
+   * With "inputs-f16" a block's output is rounded when the next block takes it in, and nothing but blocks may read it then: both
    * passes compute with the rounded numbers, in 32 bits. Magnitudes of 65,520 and more become infinite.
    *
-   * `body` records on the tape that it is given and returns a tensor that it made. But with "all" it runs twice, so it must be
+   * `body` records on the tape that it is given and returns a tensor that it made. Unless all is kept it runs twice, so it must be
    * a pure function of its inputs and of parameters.
    */
   block<const V extends readonly Var[]>(
@@ -204,7 +205,7 @@ export class Tape {
     };
     // The inputs may need no gradient where parameters inside do.
     const variable = this.#note(operation, output.needsGradient);
-    this.#outputsOfBlocks.add(variable);
+    this.#outputsOfBlocks.set(variable, null);
     return variable;
   }
 
@@ -230,8 +231,11 @@ export class Tape {
 
   /** A block's output in 16 bits, in whose place it is kept from now on; null for other variables. */
   #roundedOutput(variable: Var): Tensor<"f16"> | null {
-    if (!this.#outputsOfBlocks.has(variable)) return null;
+    const known = this.#outputsOfBlocks.get(variable);
+    // Several blocks may take it in: the first of them frees the 32 bits.
+    if (known !== null) return known ?? null;
     const half = toHalf(this.gpu, variable.value);
+    this.#outputsOfBlocks.set(variable, half);
     this.gpu.free(variable.value);
     return half;
   }

@@ -266,6 +266,29 @@ Deno.test("Tape.block() with inputs in 16 bits gives the bits of rounding what a
   assertEquals([halved.forward, halved.backward], [4608 + 9216, 4608 + 2 * 9216]);
 });
 
+Deno.test("Tape.block() with inputs in 16 bits gives every block that takes one in the same rounded numbers", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("taken twice");
+  const x = upload(gpu, randomMatrix(130, 17, createRandom(7)), "x");
+  const gradient = upload(gpu, randomMatrix(130, 17, createRandom(8)), "g");
+  const run = async (inBlocks: boolean) => {
+    using _ = gpu.scope("run");
+    const tape = new Tape(gpu, createGradients(gpu, [])), input = tape.input(x);
+    const on = (x: Var, body: Body) =>
+      inBlocks ? tape.block([x], (tape, [x]) => body(tape, x), { keep: "inputs-f16" }) : body(tape, x);
+    const made = on(input, (tape, x) => activation(tape, x, "gelu"));
+    const shared = inBlocks ? made : rounded(tape, made);
+    const one = on(shared, (tape, x) => activation(tape, x, "gelu"));
+    // Would take the buffer of what was freed.
+    gpu.zeros([130, 17], "next");
+    const two = on(shared, (tape, x) => activation(tape, x, "relu"));
+    const sum = add(tape, one, two);
+    tape.backward(sum, gradient);
+    return await gpu.downloadAll([sum.value, tape.gradientOf(input)!]);
+  };
+  assertEquals(await run(true), await run(false));
+});
+
 Deno.test("Tape.block() keeps nothing of a block that nothing is differentiated through", async () => {
   const gpu = await testGpu();
   using _ = gpu.scope("frozen block");
