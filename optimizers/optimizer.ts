@@ -266,6 +266,11 @@ export interface OptimizerModule<O extends Options = Options> {
   ): string | null;
   /** What reports should say besides the title, e.g. "alpha/sqrt(r)"; empty where there is nothing to add. */
   describe(options: O): string;
+  /**
+   * What a run of so many steps comes to where that is not what its options ask for, as the end of a sentence that begins with the
+   * method's name ("is plain LoRA in runs of 40 steps: …"), or null. Plans say it; nothing is refused. Nothing is said where absent.
+   */
+  notice?(options: O, steps: number): string | null;
   /** What it adds to a step, by formula; options are complete. */
   stepWork(options: O, sizes: StepSizes): StepWork;
   /** What it keeps on the GPU, by formula; options are complete. Checked against live bytes by the contract test. */

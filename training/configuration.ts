@@ -48,6 +48,7 @@ export interface KnownOptimizer {
   readonly laterOptions?: readonly string[];
   validate(options: Options, targetModules: readonly ModuleShape[], steps: number): string | null;
   describe(options: Options): string;
+  notice?(options: Options, steps: number): string | null;
   stepWork(options: Options, sizes: StepSizes): StepWork;
   footprint(options: Options, model: ModelShapes): Footprint;
   readonly takesLoftq?: true;

@@ -92,6 +92,7 @@ export async function settleIn(
     screen.stage("Reading data and counting what runs take");
     const outlook = await lookAtQuestion(question, out, registries);
     screen.end();
+    for (const note of question.notes) screen.say(note);
     if (isJson) deps.print(JSON.stringify(outlookToJson(question, out, outlook)));
     else for (const line of describeOutlook(question, outlook)) deps.print(line);
     return 0;

@@ -1,6 +1,6 @@
 /** @file A grid of runs as written in `sweeps/*.json`, and the list of runs that it stands for. */
 import { z } from "zod";
-import { completeConfig, type Registries } from "../../training/configuration.ts";
+import { allOptions, completeConfig, type Registries } from "../../training/configuration.ts";
 import { lookup } from "../../training/lookup.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import { OptionValues, RunConfig, Schedule } from "../../training/schemas.ts";
@@ -344,7 +344,7 @@ export interface Draft {
 export interface Drafts {
   /** In the order in which their runs should run. */
   readonly drafts: readonly Draft[];
-  /** Methods that are left out at some ranks. */
+  /** Methods that are left out at some ranks, and those that come to something else than they are for. */
   readonly notes: readonly string[];
 }
 
@@ -397,7 +397,7 @@ export function draftRuns(spec: SweepSpec, registries: Registries): Drafts {
       }
     }
   }
-  return { drafts, notes: describeRefusals(attempts) };
+  return { drafts, notes: [...describeRefusals(attempts), ...describeNotices(drafts, registries)] };
 }
 
 /**
@@ -482,6 +482,16 @@ function describeRefusals(attempts: readonly RankAttempt[]): string[] {
     return [
       `"${method.id}" is left out${fitsMethod ? ` at rank ${rank}` : ""} on ${task}: ${refusal.refusal}`,
     ];
+  });
+  return [...new Set(notes)];
+}
+
+/** What methods say of their runs. */
+function describeNotices(drafts: readonly Draft[], { optimizers }: Registries): string[] {
+  const notes = drafts.flatMap(({ config }) => {
+    const { task, optimizer: { id }, steps } = config, module = lookup("optimizer", optimizers, id);
+    const notice = module.notice?.(allOptions(module, config), steps) ?? null;
+    return notice === null ? [] : [`"${id}" on ${task.id} ${notice}`];
   });
   return [...new Set(notes)];
 }

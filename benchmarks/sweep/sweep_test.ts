@@ -474,7 +474,7 @@ Deno.test('a method that "*" stands for is left out of tasks on whose model it c
     new Set(configs.filter(({ optimizer }) => optimizer.id === id).map(({ task }) => task.id));
   assertEquals([...tasksOf("biases")], ["digits"]);
   assertEquals([...tasksOf("norms")], ["digits", "arithmetic"]);
-  assertEquals(notes, ['"biases" is left out on arithmetic: it trains biases, and the model has none']);
+  assertEquals(notes[0], '"biases" is left out on arithmetic: it trains biases, and the model has none');
   assertThrows(
     () => expand({ ...spec, ranks: [5000], optimizers: [{ id: "*", learningRates: [1] }] }, shipped),
     UserError,
@@ -486,6 +486,23 @@ Deno.test('a method that "*" stands for is left out of tasks on whose model it c
     UserError,
     sentence,
   );
+});
+
+Deno.test("a plan says where ReLoRA never merges, and so is LoRA; where it merges, or is asked not to, there is nothing to say", () => {
+  const notesOf = (steps: number, options: Readonly<Record<string, number>> = {}) => {
+    const spec = override({ ...fakeSweep, optimizers: [{ id: "relora", options, learningRates: [1] }] }, {
+      tasks: ["digits"],
+      steps,
+    }, shipped);
+    return expand(spec, shipped).notes;
+  };
+  const plain = (steps: number, every: number) => [
+    `"relora" on digits is plain LoRA in runs of ${steps} steps: it merges after every ${every}, and never after the last`,
+  ];
+  assertEquals(notesOf(50), plain(50, 50));
+  assertEquals(notesOf(51), []);
+  assertEquals(notesOf(51, { mergeEvery: 60 }), plain(51, 60));
+  assertEquals(notesOf(20, { mergeEvery: 0, warmupAgain: 0 }), []);
 });
 
 /** As the made-up registries, but LoRA-GA takes half of the ranks, as the real one does. */

@@ -75,6 +75,11 @@ export const relora: OptimizerModule<ReloraOptions> = defineOptimizer({
         : [mergeEvery === 0 ? "never merged" : `merged every ${mergeEvery}`],
       ...warmupAgain === defaults.warmupAgain ? [] : [`warm-up again ${warmupAgain}`],
     ].join(", "),
+  // The last step of a run is followed by no merge.
+  notice: ({ mergeEvery }, steps) =>
+    mergeEvery > 0 && steps <= mergeEvery
+      ? `is plain LoRA in runs of ${steps} steps: it merges after every ${mergeEvery}, and never after the last`
+      : null,
   stepWork(options, sizes) {
     const work = lowRankWork(options, sizes), { rank, mergeEvery } = options;
     if (mergeEvery === 0) return work;
