@@ -1,5 +1,6 @@
 /** @file What the page and its worker say to each other. */
 import { z } from "zod";
+import { FEWEST_PAIRS, LOOKS } from "../benchmarks/statistics/looks.ts";
 
 const ids = z.array(z.string()).min(1);
 
@@ -26,6 +27,8 @@ export const Comparison = z.discriminatedUnion("kind", [
     budget: z.string(),
     /** The method that all others are compared with; where absent, the first is compared with each of the others. */
     against: z.string().exactOptional(),
+    /** Nothing is decided before so many pairs; the fewest that can decide where absent. */
+    atLeast: z.int().min(FEWEST_PAIRS).max(LOOKS.at(-1)!).exactOptional(),
     /** The task's own where absent. */
     steps: z.int().min(1).exactOptional(),
   }),

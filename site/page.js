@@ -179,7 +179,15 @@ function asked() {
   };
   if (fields.get("kind") === "settle") {
     const within = Number(fields.get("within")), budget = `${fields.get("minutes")}m`;
-    return { kind: "settle", ...common, within, budget, against: fields.get("against") };
+    const atLeast = fields.get("at-least"), against = fields.get("against");
+    return {
+      kind: "settle",
+      ...common,
+      within,
+      budget,
+      against,
+      ...(atLeast && { atLeast: Number(atLeast) }),
+    };
   }
   return { kind: "bench", ...common, seeds: Number(fields.get("seeds")) };
 }
@@ -200,7 +208,10 @@ function titleOf(method) {
 function look() {
   offerAgainst();
   const kind = new FormData(form).get("kind");
-  for (const field of form.querySelectorAll("[data-for]")) field.hidden = field.dataset.for !== kind;
+  for (const field of form.querySelectorAll("[data-for]")) {
+    // What is not asked for is not held to its range either.
+    field.hidden = field.control.disabled = field.dataset.for !== kind;
+  }
   clearTimeout(waiting);
   const comparison = linked ?? asked();
   if (comparison === null) return tell.refused({ sentence: "Two methods are needed, and numbers in range." });
@@ -248,7 +259,7 @@ function readAddress() {
   linked = kind ? { kind, [kind]: fields.get(kind) } : null;
   form.hidden = linked !== null;
   $("linked").hidden = linked === null;
-  for (const name of ["task", "rank", "seeds", "steps", "within", "minutes"]) {
+  for (const name of ["task", "rank", "seeds", "steps", "within", "minutes", "at-least"]) {
     if (fields.has(name)) form.elements[name].value = fields.get(name);
   }
   const methods = fields.get("methods")?.split(",");

@@ -25,7 +25,7 @@ export async function readQuestion(asked: AskedQuestion, registries: Registries)
     const { budget: _, ...settle } = spec.settle!;
     return { spec, name: `linked-${(await digestOf({ ...spec, settle })).slice(0, 8)}`, command: null };
   }
-  const { methods, against, tasks, rank, within, budget, steps } = asked;
+  const { methods, against, tasks, rank, within, budget, atLeast, steps } = asked;
   const others = methods.filter((id) => id !== against);
   const whole = {
     methods: others,
@@ -34,6 +34,7 @@ export async function readQuestion(asked: AskedQuestion, registries: Registries)
     within,
     budget,
     ...(against !== undefined && { against }),
+    ...(atLeast !== undefined && { atLeast }),
   };
   const spec = override(
     specOf(whole, registries),
@@ -44,9 +45,15 @@ export async function readQuestion(asked: AskedQuestion, registries: Registries)
     `./run settle ${others.join(" ")}`,
     ...against === undefined ? [] : [`--against ${against}`],
     `--task ${tasks.join()} --rank ${rank} --within ${within} --budget ${budget}`,
+    ...atLeast === undefined ? [] : [`--at-least ${atLeast}`],
     ...steps === undefined ? [] : [`--steps ${steps}`],
   ].join(" ");
-  return { spec, name: `${spec.name}${steps === undefined ? "" : `-s${steps}`}`, command };
+  const name = [
+    spec.name,
+    ...atLeast === undefined ? [] : [`n${atLeast}`],
+    ...steps === undefined ? [] : [`s${steps}`],
+  ].join("-");
+  return { spec, name, command };
 }
 
 /** The same question with so many minutes for all its runs. */

@@ -23,23 +23,30 @@ function typed(command: string) {
 }
 
 Deno.test("readQuestion() reads what the command that it names reads, for every way to ask", async () => {
-  for (const one of [asked, { ...asked, against: "lora-ga" }, { ...asked, against: "lora", steps: 20 }]) {
+  const all = [
+    asked,
+    { ...asked, against: "lora-ga", atLeast: 23 },
+    { ...asked, against: "lora", steps: 20 },
+  ];
+  for (const one of all) {
     const { spec, command } = await readQuestion(one, shipped);
     assertEquals(spec, typed(command!), command!);
   }
 });
 
-Deno.test("withMinutes() asks the same question in the same folder; other steps have another", async () => {
-  const { spec } = await readQuestion({ ...asked, against: "lora" }, shipped);
+Deno.test("withMinutes() asks the same question in the same folder; other steps and looks have another", async () => {
+  const { spec } = await readQuestion({ ...asked, against: "lora", atLeast: 23 }, shipped);
   const linked: AskedQuestion = { kind: "question", question: await pack(spec) };
-  for (const one of [asked, linked]) {
+  for (const one of [asked, { ...asked, atLeast: 23 }, linked]) {
     const before = await readQuestion(one, shipped);
     const after = await readQuestion(await withMinutes(one, 90), shipped);
     assertEquals(after.name, before.name);
     assertEquals(after.spec, { ...before.spec, settle: { ...before.spec.settle!, budget: "90m" } });
   }
   const names = await Promise.all(
-    [asked, { ...asked, steps: 20 }, linked].map(async (one) => (await readQuestion(one, shipped)).name),
+    [asked, { ...asked, steps: 20 }, { ...asked, atLeast: 20 }, linked].map(async (one) =>
+      (await readQuestion(one, shipped)).name
+    ),
   );
-  assertEquals(new Set(names).size, 3);
+  assertEquals(new Set(names).size, 4);
 });

@@ -340,6 +340,7 @@ test("settle() writes its question with every rate stated: it is the same one wh
       ranks: [8],
       within: 0.05,
       budget: "20s",
+      atLeast: 6,
     };
     const { outcome } = await settled(out, { asked });
     const question = await askQuestion((await readPlan(out))!.asks!, registries, null, false);
@@ -358,7 +359,7 @@ test("settle() writes its question with every rate stated: it is the same one wh
     assertEquals(outcome.judged.map(({ standing }) => standing.score.verdict), ["undecided"]);
     const minutes = minutesToGoOn(question, outcome)!;
     assertGreater(minutes * 60, 20);
-    const more = await settled(out, { asked: { methods: ["lora-pro", "lora"], budget: "2h" } });
+    const more = await settled(out, { asked: { ...asked, budget: "2h" } });
     assertEquals(more.outcome.judged.map(({ standing }) => standing.score.verdict), ["same"]);
     assertEquals(minutesToGoOn(question, more.outcome), null);
   });

@@ -9,6 +9,7 @@ import { makeReport } from "../../benchmarks/report/write.ts";
 import { createLines } from "../../benchmarks/command_line/display.ts";
 import { askQuestion, specOf } from "../../benchmarks/settle/question.ts";
 import { settle } from "../../benchmarks/settle/settle.ts";
+import { FEWEST_PAIRS, LOOKS } from "../../benchmarks/statistics/looks.ts";
 import { readPlan } from "../../benchmarks/sweep/plan.ts";
 import type { SweepSpec } from "../../benchmarks/sweep/sweep.ts";
 import { completeConfig } from "../../training/configuration.ts";
@@ -118,6 +119,7 @@ Deno.test("the site in Chromium", async () => {
     page.on("console", (message) => message.type() === "error" && wrong.push(message.text()));
     page.on("pageerror", (error) => wrong.push(String(error)));
 
+    await assertAsked(page, address);
     await page.goto(link);
     await page.locator("#linked-start:enabled").click();
     await page.locator("#answer:visible").waitFor();
@@ -153,6 +155,34 @@ Deno.test("the site in Chromium", async () => {
 });
 
 type Done = RunResult & { readonly status: "done" };
+
+/** The form asks what an address fills in, and what is typed then: the command beside it says so. */
+async function assertAsked(page: Page, address: string): Promise<void> {
+  const asks = (command: string) =>
+    page.locator("#outlook code").getByText(command, { exact: true }).waitFor();
+  const settles = "./run settle lora-pro --against lora --task digits --rank 4 --within 0.05 --budget 45m";
+  const fewest = page.getByLabel("Pairs at least");
+  await page.goto(
+    `${address}#kind=settle&task=digits&methods=lora-pro,lora&against=lora&rank=4&within=0.05&minutes=45&at-least=23`,
+  );
+  await asks(`${settles} --at-least 23`);
+  for (const no of [FEWEST_PAIRS - 1, LOOKS.at(-1)! + 1]) {
+    await fewest.fill(String(no));
+    await page.locator("#outlook").getByText("numbers in range").waitFor();
+    assert(await page.locator("#start").isDisabled());
+  }
+  for (const fits of [FEWEST_PAIRS, LOOKS.at(-1)!]) {
+    await fewest.fill(String(fits));
+    await asks(`${settles} --at-least ${fits}`);
+  }
+  // What another kind of comparison has no use for is not held to its range.
+  await fewest.fill("3");
+  await page.getByLabel("Compare over so many seeds").check();
+  await asks("./run bench quick --tasks digits --optimizers lora,lora-pro --ranks 4 --seeds 200,201,202,203");
+  await page.getByLabel("Go on until it is decided").check();
+  await fewest.fill("");
+  await asks(settles);
+}
 
 /** Unpacks the results that the page shows, and gives their folder. */
 async function download(page: Page, folder: string): Promise<string> {

@@ -33,7 +33,10 @@ Deno.test("unpackRuns() says in a sentence what is no link of ours", async () =>
 });
 
 Deno.test("siteLink() carries the question of runs that settled one, and unpackQuestion() takes no other", async () => {
-  const asked = { methods: ["lora-pro", "lora"], tasks: ["digits"], ranks: [8], within: 0.05, budget: "30m" };
+  const asked = {
+    ...{ methods: ["lora-pro", "lora"], tasks: ["digits"], ranks: [8], within: 0.05, budget: "30m" },
+    atLeast: 23,
+  };
   const spec = specOf(asked, shipped), link = await siteLink("./site/", runs, spec);
   assertEquals(await unpackQuestion(link!.split("./site/#question=")[1]!), spec);
   const own = runs.configs.map((config) => ({ ...config, model: { ...config.model, path: "/my/model" } }));
