@@ -1,7 +1,7 @@
 /**
  * @file Reads adapters in the format of Hugging Face's PEFT: LoRA, rsLoRA, DoRA and what converts to them, and AdaLoRA.
  *
- * Source: https://github.com/huggingface/peft, LoraConfig, LoraLayer.update_layer, AdaLoraLayer, get_pattern_key.
+ * Source: https://github.com/huggingface/peft, LoraConfig (0.19), LoraLayer.update_layer, AdaLoraLayer, get_pattern_key.
  */
 import { z } from "zod";
 import { explainIssue } from "../../errors/explain_issue.ts";
@@ -20,11 +20,12 @@ const RANK = "a whole number from 1 is needed";
 const rank = z.int(RANK).min(1, RANK), alpha = z.number();
 /** PEFT takes any regular expression; those that its tools write are names, and others may take for ever. */
 const NAME = /^\^?[\w.-]+$/;
-/** A field whose other values change what the adapter computes in ways that are not read here. */
+/** Fields whose other values change what the adapter computes in ways that are not read here. */
 const only = <const V extends string | boolean>(value: V) =>
   z.literal(value, `${JSON.stringify(value)} is needed`).nullish();
-const nothing = z.union([z.null(), z.array(z.never()).max(0), z.strictObject({})], "null is needed")
-  .optional();
+const nothing = z.unknown().refine(isNothing, "null is needed").optional();
+/** Starts that leave the base weights as they are. Others take their product out of them, or round them. */
+const STARTS = ["gaussian", "eva", "orthogonal", "mica"] as const;
 
 const Config = z.object({
   peft_type: z.enum(["LORA", "ADALORA"], '"LORA" or "ADALORA" is needed'),
@@ -41,12 +42,53 @@ const Config = z.object({
   bias: z.enum(["none", "all", "lora_only"], '"none", "all" or "lora_only" is needed').nullish(),
   // It says how a base has its weights, not what an adapter does to them.
   fan_in_fan_out: z.boolean().nullish(),
+  ensure_weight_tying: z.boolean().nullish(),
+  init_lora_weights: z.union(
+    [z.boolean(), z.enum(STARTS)],
+    "a start that leaves the base weights as they are is needed, which PEFT's save_pretrained() writes with " +
+      "path_initial_model_for_weight_conversion",
+  ).nullish(),
   lora_bias: only(false),
+  use_qalora: only(false),
+  use_bdlora: nothing,
   layer_replication: nothing,
   trainable_token_indices: nothing,
   target_parameters: nothing,
   alora_invocation_tokens: nothing,
+  arrow_config: nothing,
+  megatron_config: nothing,
+  enable_lora: nothing,
 });
+
+/**
+ * Fields that change nothing of what an adapter computes once it is trained: what it was made with, how it was trained, and which
+ * maps it was put beside, which its tensors tell.
+ */
+const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
+  ...["auto_mapping", "revision", "task_type", "inference_mode", "peft_version", "runtime_config"],
+  ...["lora_dropout", "merge_weights", "megatron_core", "qalora_group_size"],
+  ...["exclude_modules", "layers_to_transform", "layers_pattern"],
+  ...["loftq_config", "eva_config", "corda_config", "lora_ga_config"],
+  ...["target_r", "tinit", "tfinal", "deltaT", "beta1", "beta2", "orth_reg_weight", "total_step"],
+]);
+
+/** Null, or what comes to it. */
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null || value === false || value === "" ||
+    (typeof value === "object" && Object.keys(value).length === 0);
+}
+
+/** What is wrong with the fields that nobody here knows, of which files of later programs have some; null where nothing is. */
+function unknownField(json: Readonly<Record<string, unknown>>): string | null {
+  const found = Object.entries(json).find(([field, value]) =>
+    !Object.hasOwn(Config.shape, field) && !WITHOUT_EFFECT.has(field) && !isNothing(value)
+  );
+  return found === undefined
+    ? null
+    : `${quote(found[0])} is ${
+      show(found[1])
+    }, a field that is not known here and may change what the adapter computes`;
+}
 
 /** An adapter. */
 export interface PeftFolder extends TrainedWeights {
@@ -56,6 +98,8 @@ export interface PeftFolder extends TrainedWeights {
   readonly base: string | null;
   /** The method, e.g. "DoRA". */
   readonly method: string;
+  /** True where a parameter that the model uses in several places is replaced in all of them, and not in its own place alone. */
+  readonly tiesWeights: boolean;
 }
 
 /**
@@ -76,6 +120,8 @@ export async function readPeftFolder(folder: string): Promise<PeftFolder> {
   if (!parsed.success) {
     throw new CheckpointError(`Cannot use "${path}": ${explainIssue(parsed.error.issues[0]!, json)}`);
   }
+  const unknown = unknownField(json as Readonly<Record<string, unknown>>);
+  if (unknown !== null) throw new CheckpointError(`Cannot use "${path}": ${unknown}`);
   for (const field of ["rank_pattern", "alpha_pattern"] as const) {
     const odd = Object.keys(parsed.data[field] ?? {}).find((pattern) => !NAME.test(pattern));
     if (odd !== undefined) {
@@ -101,6 +147,7 @@ export async function readPeftFolder(folder: string): Promise<PeftFolder> {
       : config.use_rslora
       ? "rsLoRA"
       : "LoRA",
+    tiesWeights: config.ensure_weight_tying === true,
     ...weightsOf(file, config, fault),
   };
 }
@@ -150,9 +197,10 @@ function weightsOf(
   return { whole, changes: Array.from(parts, ([path, own]) => changeOf(path, own, config, fault)) };
 }
 
-/** Whether a tensor is of a module that goes by a name. */
+/** Whether a tensor is of a module whose name ends with another: PEFT's "classifier" is a "pre_classifier" too. */
 function isIn(tensor: string, module: string): boolean {
-  return tensor.split(".").slice(0, -1).includes(module);
+  const parts = tensor.split(".");
+  return parts.some((_, i) => i > 0 && parts.slice(0, i).join(".").endsWith(module));
 }
 
 function isBias({ bias }: Fields): boolean {

@@ -7,7 +7,8 @@ import { assertClose } from "../../tests/support/assert_close.ts";
 import { CheckpointError } from "../checkpoints/checkpoint.ts";
 import { encodeSafetensors } from "../checkpoints/write_safetensors.ts";
 import { baseWeights } from "../base_weights.ts";
-import { vitTiny } from "../sizes.ts";
+import { decoder } from "../entry.ts";
+import { decoderTiny, vitTiny } from "../sizes.ts";
 import { type HostValues, joined } from "./low_rank_change.ts";
 import { readPeftFolder } from "./read_peft.ts";
 import { requireFits } from "./require_fits.ts";
@@ -67,6 +68,105 @@ test("readPeftFolder() reads LoRA, rsLoRA, DoRA and AdaLoRA, with ranks and alph
     "AdaLoRA",
     ["q", 2 / (2 + 1e-5)],
   ]);
+});
+
+/** All fields that PEFT 0.19.1 writes of a LoRA adapter, and AdaLoRA's and those of its first versions. */
+const WRITTEN = {
+  ...{ alora_invocation_tokens: null, alpha_pattern: {}, arrow_config: null, corda_config: null },
+  auto_mapping: { base_model_class: "BertModel", parent_library: "transformers.models.bert.modeling_bert" },
+  ...{ base_model_name_or_path: "google-bert/bert-base-uncased", bias: "none", ensure_weight_tying: false },
+  ...{ eva_config: { rho: 2 }, exclude_modules: ["lm_head"], fan_in_fan_out: false, inference_mode: true },
+  ...{ init_lora_weights: "eva", layer_replication: null, layers_pattern: null, layers_to_transform: [0, 1] },
+  ...{ loftq_config: {}, lora_alpha: 2, lora_bias: false, lora_dropout: 0.05, lora_ga_config: null },
+  ...{ megatron_config: null, megatron_core: "megatron.core", modules_to_save: null, peft_type: "LORA" },
+  ...{ peft_version: "0.19.1", qalora_group_size: 16, r: 2, rank_pattern: {}, revision: "main" },
+  ...{ target_modules: ["q"], target_parameters: null, task_type: "SEQ_CLS", trainable_token_indices: null },
+  ...{ use_bdlora: null, use_dora: false, use_qalora: false, use_rslora: false },
+  ...{ target_r: 8, tinit: 0, tfinal: 0, deltaT: 1, beta1: 0.85, beta2: 0.85, orth_reg_weight: 0.5 },
+  ...{ total_step: 100, enable_lora: null, merge_weights: true, runtime_config: { ephemeral: false } },
+};
+
+test("readPeftFolder() passes fields that change nothing, and refuses those that change what an adapter computes", async () => {
+  await withAdapter(WRITTEN, pair("q", 2), async (folder) => {
+    const { method, changes } = await readPeftFolder(folder);
+    assertEquals([method, changes.length], ["LoRA", 1]);
+  });
+  const refused = async (config: object, reason: string) => {
+    await withAdapter({ ...WRITTEN, ...config }, pair("q", 2), async (folder) => {
+      const { message } = await assertRejects(() => readPeftFolder(folder), CheckpointError);
+      assertEquals(message, `Cannot use "${folder}/adapter_config.json": ${reason}`);
+    });
+  };
+  await refused({ use_qalora: true }, "use_qalora is true, false is needed");
+  await refused({ use_bdlora: { nblocks: 2 } }, 'use_bdlora is {"nblocks":2}, null is needed');
+  await refused({ arrow_config: { top_k: 3 } }, 'arrow_config is {"top_k":3}, null is needed');
+  await refused({ megatron_config: { a: 1 } }, 'megatron_config is {"a":1}, null is needed');
+  await refused({ trainable_token_indices: [5] }, "trainable_token_indices is [5], null is needed");
+  await refused({ target_parameters: ["w"] }, 'target_parameters is ["w"], null is needed');
+  await refused({ alora_invocation_tokens: [7] }, "alora_invocation_tokens is [7], null is needed");
+  await refused({ enable_lora: [true, false] }, "enable_lora is [true,false], null is needed");
+  for (const start of ["pissa", "pissa_niter_16", "olora", "corda", "lora_ga", "loftq"]) {
+    await refused(
+      { init_lora_weights: start },
+      `init_lora_weights is "${start}", a start that leaves the base weights as they are is needed, which PEFT's ` +
+        "save_pretrained() writes with path_initial_model_for_weight_conversion",
+    );
+  }
+  for (const start of [true, false, null, "gaussian", "orthogonal", "mica"]) {
+    await withAdapter({ ...WRITTEN, init_lora_weights: start }, pair("q", 2), async (folder) => {
+      await readPeftFolder(folder);
+    });
+  }
+  const unknown = "a field that is not known here and may change what the adapter computes";
+  for (const value of [true, 1, 0, "x", [1], { a: 1 }]) {
+    await refused({ use_mora: value }, `"use_mora" is ${JSON.stringify(value)}, ${unknown}`);
+  }
+  const empty = { use_mora: false, later: null, more: [], still: {}, last: "" };
+  await withAdapter({ ...WRITTEN, ...empty }, pair("q", 2), async (folder) => {
+    await readPeftFolder(folder);
+  });
+});
+
+test("modules_to_save are told by the ends of names, as PEFT takes them", async () => {
+  const tensors = {
+    ...pair("distilbert.q", 2),
+    "base_model.model.pre_classifier.weight": values([2, 2], () => 1),
+    "base_model.model.classifier.out_proj.bias": values([2], () => 1),
+  };
+  const saved = { peft_type: "LORA", r: 2, modules_to_save: ["classifier", "score"] };
+  await withAdapter(saved, tensors, async (folder) => {
+    const { whole } = await readPeftFolder(folder);
+    assertEquals([...whole.keys()].sort(), ["classifier.out_proj.bias", "pre_classifier.weight"]);
+  });
+  await withAdapter({ ...saved, modules_to_save: ["classifier.dense"] }, tensors, async (folder) => {
+    await assertRejects(() => readPeftFolder(folder), CheckpointError, 'pre_classifier.weight" is no part');
+  });
+});
+
+test("an embedding that a model uses twice is replaced in both places, or not at all", async () => {
+  const path = "model.layers.0.self_attn.q_proj", table = "model.embed_tokens.weight";
+  const config = decoderTiny.decoder!;
+  const tied = decoder({ id: "tied", title: "", recipe: null, config: { ...config, tiedHead: true } });
+  const shapeOf = (name: string) => tied.parameters.find((one) => one.name === name)!.shape;
+  const [out, inputs] = shapeOf(`${path}.weight`) as [number, number];
+  const tensors = {
+    [`base_model.model.${path}.lora_A.weight`]: values([2, inputs], () => 1),
+    [`base_model.model.${path}.lora_B.weight`]: values([out, 2], () => 0),
+    [`base_model.model.${table}`]: values(shapeOf(table), () => 1),
+  };
+  const saved = { peft_type: "LORA", r: 2, modules_to_save: ["embed_tokens"] };
+  await withAdapter(saved, tensors, async (folder) => {
+    const adapter = await readPeftFolder(folder);
+    requireFits(adapter, decoderTiny);
+    assertThrows(
+      () => requireFits(adapter, tied),
+      CheckpointError,
+      `it replaces "${table}" in one of the places where the model uses it, "ensure_weight_tying": true is needed`,
+    );
+  });
+  await withAdapter({ ...saved, ensure_weight_tying: true }, tensors, async (folder) => {
+    requireFits(await readPeftFolder(folder), tied);
+  });
 });
 
 test("readPeftFolder() refuses by name what it does not know, and what does not fit together", async () => {

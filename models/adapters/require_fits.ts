@@ -1,13 +1,16 @@
 /** @file Whether an adapter is of a model. */
 import { quote, showShape } from "../../errors/quote.ts";
 import { CheckpointError } from "../checkpoints/checkpoint.ts";
+import type { ModelFamily } from "../model.ts";
 import type { ParameterList } from "../weights.ts";
 import type { PeftFolder } from "./read_peft.ts";
 
 /** What an adapter is held against. */
 interface Fitted {
   readonly id: string;
+  readonly family: ModelFamily;
   readonly parameters: ParameterList;
+  readonly tables?: readonly string[];
   withNewHead?(classes: number): { readonly parameters: ParameterList };
 }
 
@@ -17,7 +20,8 @@ interface Fitted {
  *
  * @throws {CheckpointError} where it changes what the model has not, or not so
  */
-export function requireFits({ name: folder, changes, whole }: PeftFolder, model: Fitted): void {
+export function requireFits(adapter: PeftFolder, model: Fitted): void {
+  const { name: folder, changes, whole, tiesWeights } = adapter;
   const shapes = shapesOf(model), heads = headsOf(model);
   const fault = (reason: string) =>
     new CheckpointError(`Cannot use adapter "${folder}" with model "${model.id}": ${reason}`);
@@ -30,7 +34,21 @@ export function requireFits({ name: folder, changes, whole }: PeftFolder, model:
     const shape = shapes.get(name);
     if (!shape) throw fault(`it replaces ${quote(name)}, which the model has not`);
     if (!heads.has(name)) requireShape(fault, name, own, shape);
+    if (!tiesWeights && isShared(name, model)) {
+      throw fault(
+        `it replaces ${
+          quote(name)
+        } in one of the places where the model uses it, "ensure_weight_tying": true is needed`,
+      );
+    }
   }
+}
+
+/** True of an embedding that the model uses in a second place: as its head, or as the embedding of a second part. */
+function isShared(name: string, { family, tables = [] }: Pick<Fitted, "family" | "tables">): boolean {
+  const hasHead = tables.includes("lm_head.weight");
+  return tables.includes(name) && name !== "lm_head.weight" &&
+    (family === "encoder-decoder" || (family === "decoder" && !hasHead));
 }
 
 /** @throws {CheckpointError} where an adapter's tensor has another shape than is asked for */
