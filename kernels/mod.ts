@@ -39,6 +39,7 @@ export { suitsStagedTall } from "./linalg/staged_tall.ts";
 export {
   type BatchedFactors,
   groupFactors,
+  keepOrthonormal,
   lanesOfMatrix,
   rightSvds,
   type SmallFunction,
@@ -57,6 +58,7 @@ export {
   thinSvds,
   thinSvdsInto,
 } from "./linalg/tall_matrices.ts";
+export { createWarmStart, type WarmStart, warmStartSizes } from "./linalg/warm_start.ts";
 export { truncatedSvd, type TruncatedSvdOptions } from "./linalg/truncated_svd.ts";
 // Loss.
 export { crossEntropy, crossEntropyBackward, rowLosses, sumOfLosses } from "./loss/cross_entropy.ts";

@@ -6,8 +6,9 @@
 // in the next is orthonormal all the same. A pivot that is still too small counts as what it must be at least; of a matrix
 // of zeros R is 0 by value.
 //
-// A matrix whose rows G says to be all but orthonormal already needs no further round: its product is R E without shift, and
-// `done` tells the kernels of the next round, and this one, to leave it as it is.
+// A matrix whose columns G says to be all but orthogonal needs no further round: its product is R E without shift, and `done`
+// tells the kernels of the next round, and this one, to leave it as it is. How long its columns are does not matter, since
+// errors of a Cholesky factor's columns are as large as those are: van der Sluis, Numer. Math. 14, 1969.
 struct Uniforms {
   rank: u32,
   // Vectors of a row.
@@ -15,7 +16,7 @@ struct Uniforms {
   // Shares of the largest diagonal element: what is added, and what a pivot is at least.
   shift: f32,
   floor: f32,
-  // 1 where the factor may be the last one: in the rounds after the first.
+  // 1 where the factor may be the last one: in all rounds but the last, which is.
   may_end: u32,
   // Always 0, which the compiler does not know: a loop whose end depends on it is not unrolled, and sooner compiled.
   zero: u32,
@@ -34,8 +35,8 @@ override PRODUCT = false;
 var<workgroup> partial: array<f32, LANES>;
 var<workgroup> skips: u32;
 
-// Largest distance of G from I, in the Frobenius norm, squared, from which one round more brings R to rounding.
-const NEAR = 0.0625;
+// Largest distance of the matrix of cosines from I, in the Frobenius norm, squared, from which R is right to rounding.
+const NEAR = 0.25;
 
 #use outer
 
@@ -66,11 +67,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (u.may_end == 1u) {
     for (var i = lane; i < u.rank; i += LANES) {
       let row = base + i * blocks;
+      let length = sqrt(gram[row + i / 4u][i % 4u]);
       for (var j = i / 4u; j < blocks; j++) {
         let columns = vec4(4u * j) + vec4(0u, 1u, 2u, 3u);
-        let own = gram[row + j] - select(vec4<f32>(0.0), vec4(1.0), columns == vec4(i));
-        let off = select(vec4<f32>(0.0), own, (columns >= vec4(i)) & (columns < vec4(u.rank)));
-        distance += dot(off, off * select(vec4<f32>(2.0), vec4(1.0), columns == vec4(i)));
+        let off = select(vec4<f32>(0.0), gram[row + j], (columns > vec4(i)) & (columns < vec4(u.rank)));
+        let at = base + 4u * j * blocks + j;
+        let squares = vec4(gram[at].x, gram[at + blocks].y, gram[at + 2u * blocks].z, gram[at + 3u * blocks].w);
+        let cosines = select(vec4<f32>(0.0), off / (length * sqrt(squares)), off != vec4<f32>(0.0));
+        distance += 2.0 * dot(cosines, cosines);
       }
     }
   }
@@ -78,7 +82,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   workgroupBarrier();
   let ends = u.may_end == 1u && sum_of_lanes() < NEAR;
   let shift = select(u.shift * largest, 0.0, ends);
-  let least = u.floor * largest;
+  let least = select(u.floor * largest, 0.0, ends);
   // All have read the diagonal before one changes it.
   storageBarrier();
   // Four rows of R at a time: what the rows above them leave of G, then the four by four on the diagonal, by each lane.

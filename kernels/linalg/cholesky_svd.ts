@@ -80,7 +80,7 @@ const jacobiKernel = kernelsByShape(({ staged }: { readonly staged: boolean }) =
 const SHIFT = 2 ** -19;
 
 /**
- * Rounds of division at most: a matrix that the second round finds well conditioned has no third. Two would do for condition
+ * Rounds at most: a matrix has no further one where its columns are all but orthogonal. Two would do for condition
  * numbers to 1e4; the third leaves of directions that are not there next to nothing, and of those at 1e-6 the error that X
  * itself has.
  */
@@ -146,7 +146,7 @@ export function choleskySvds(
       // What the last round adds would be in R.
       uniforms: {
         ...{ rank, blocks, shift: isLast ? 0 : SHIFT, floor: SHIFT / 2, zero: 0 },
-        mayEnd: Number(!isFirst && !isLast),
+        mayEnd: Number(!isLast),
       },
       constants: { LANES: lanes, PRODUCT: !isFirst },
       workgroups: [count],

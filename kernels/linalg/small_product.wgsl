@@ -12,7 +12,8 @@ struct Uniforms {
   right_column: u32,
   values_at: u32,
   values_block: u32,
-  // Elements from one matrix and from one row of the result to the next; those behind the rank become 0.
+  // Where the result begins, and elements from one matrix and from one row of it to the next; those behind the rank become 0.
+  out_at: u32,
   out_block: u32,
   out_row: u32,
   damping: f32,
@@ -119,7 +120,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
           sum = lines[a][b];
         }
       }
-      out[layer * u.out_block + i * u.out_row + j] = select(factor * sum, sum, FUNCTION == 4u);
+      out[u.out_at + layer * u.out_block + i * u.out_row + j] = select(factor * sum, sum, FUNCTION == 4u);
     }
   }
 }

@@ -21,6 +21,7 @@ import smallSource from "./small_product.wgsl" with { type: "text" };
 import overlapSource from "./tall_overlap.wgsl" with { type: "text" };
 import productSource from "./tall_product.wgsl" with { type: "text" };
 import svdSource from "./thin_svd.wgsl" with { type: "text" };
+import { basesOf, renewWarmStart, type WarmStart } from "./warm_start.ts";
 
 /** Thin SVDs X = U diag(s) Vᵀ; s is 0 where it is below 1e-6 of the largest, with a zero column in U. */
 export interface ThinSvds {
@@ -56,6 +57,7 @@ const smallKernel = defineKernel({
     rightColumn: "u32",
     valuesAt: "u32",
     valuesBlock: "u32",
+    outAt: "u32",
     outBlock: "u32",
     outRow: "u32",
     damping: "f32",
@@ -177,18 +179,26 @@ export interface SvdPlaces {
   readonly vAt: number;
   readonly rAt: number;
   readonly sAt: number;
-  /** True where any orthonormal basis will do: see `thinBases`. */
+  /** True where any orthonormal basis will do: see `thinBases`. Not with `warm`. */
   readonly anyBasis?: boolean;
+  /** Where it begins above rank 12, and what it leaves for the next time. */
+  readonly warm?: WarmStart | null;
 }
 
-/** Numbers of each tensor that `thinSvdsInto` makes on the way, by formula. */
+/** Numbers of each tensor that `thinSvdsInto` makes on the way, by formula; `warm` are those of X where it has a warm start. */
 export function svdScratchSizes(
   rank: number,
   rows: readonly number[],
   left: boolean,
+  warm?: readonly number[],
 ): readonly (readonly number[])[] {
   const stride = smallStride(rank), q = [stride * rows.reduce((sum, count) => sum + count, 0)];
-  if (rank > GRAM_SCHMIDT_RANK) return [q, ...Array.from({ length: 4 }, () => [rows.length * stride ** 2])];
+  if (rank > GRAM_SCHMIDT_RANK) {
+    return [
+      ...warm ? [warm, [rows.length * svdNumbers(rank)]] : [],
+      ...[q, ...Array.from({ length: 4 }, () => [rows.length * stride ** 2])],
+    ];
+  }
   return left ? [q] : [q, [1]];
 }
 
@@ -201,7 +211,11 @@ export function thinSvdsInto(
 ): void {
   const { flat, rank, rows, layouts } = matrices;
   if (rank > GRAM_SCHMIDT_RANK) {
-    const { block, vAt, rAt, sAt, anyBasis = false } = places;
+    const { block, vAt, rAt, sAt, anyBasis = false, warm } = places;
+    if (warm) {
+      warmSvds(gpu, matrices, { left, small, block, vAt, sAt, warm }, lanes);
+      return;
+    }
     choleskySvds(gpu, { layouts, flat, rank, rows, small, block, vAt, wAt: rAt, sAt, anyBasis }, lanes);
     if (left) {
       const by = { tensor: small, at: 4 * rAt, block: 4 * block, row: smallStride(rank), column: 1 };
@@ -217,6 +231,54 @@ export function thinSvdsInto(
     constants: { LANES: lanes, LEFT: left !== null },
     workgroups: [rows.length],
   });
+}
+
+/**
+ * Thin SVDs from those of X W, W being the warm start's basis: U and s are its own, and V is W times its V. Columns of X W
+ * are nearly orthogonal, so that one round of Cholesky QR and one or two sweeps of rotations will mostly do.
+ */
+function warmSvds(
+  gpu: Gpu,
+  matrices: TallMatrices,
+  { left, small, block, vAt, sAt, warm }: Pick<SvdPlaces, "left" | "small" | "block" | "vAt" | "sAt"> & {
+    readonly warm: WarmStart;
+  },
+  lanes: number,
+): void {
+  using _ = gpu.scope("from a warm start", "scratch");
+  const { flat, rank, rows } = matrices, stride = smallStride(rank), place = rank * stride;
+  const turned = { ...matrices, flat: gpu.empty(flat.shape, "X in its basis") };
+  tallProducts(gpu, turned, [{ x: matrices, by: basesOf(warm) }]);
+  const own = gpu.empty([rows.length, svdNumbers(rank)], "small matrices in their basis");
+  choleskySvds(gpu, {
+    ...{ layouts: turned.layouts, flat: turned.flat, rank, rows, small: own, block: svdNumbers(rank) / 4 },
+    ...{ vAt: 0, wAt: place / 4, sAt: 2 * place / 4, anyBasis: false },
+  }, lanes);
+  const of = { tensor: own, block: svdNumbers(rank), row: stride, column: 1 };
+  if (left) tallProducts(gpu, { ...matrices, flat: left }, [{ x: turned, by: { ...of, at: place } }]);
+  // By columns: Vᵀ = V'ᵀ Wᵀ by rows.
+  const v = { tensor: small, at: 4 * vAt, block: 4 * block, row: stride, column: 1 }, { ones } = warm;
+  const transposed = ({ row, column, ...rest }: SmallMatrices) => ({ ...rest, row: column, column: row });
+  plainProducts(gpu, { ...of, at: 0 }, transposed(basesOf(warm)), v, { rank, ones });
+  renewWarmStart(gpu, warm, {
+    ...{ v: transposed(v), sAt: 4 * sAt, values: { ...of, at: 2 * place } },
+  }, lanes);
+}
+
+/** Steps after which the bases of a warm start are made orthonormal again: each adds an error of rounding. */
+const STEPS_BETWEEN = 4;
+
+/**
+ * Makes the bases of a warm start orthonormal to rounding, W ← W (3 I − WᵀW) / 2, at one step of four, counted from 1.
+ *
+ * Source: Björck and Bowie, SIAM J. Numer. Anal. 8, 1971.
+ */
+export function keepOrthonormal(gpu: Gpu, { bases }: WarmStart, step: number): void {
+  if (step % STEPS_BETWEEN !== 0) return;
+  using _ = gpu.scope("orthonormal again", "scratch");
+  const x = { ...bases, flat: gpu.empty(bases.flat.shape, "bases before") };
+  gpu.copy(bases.flat, x.flat);
+  tallProducts(gpu, bases, [{ x, by: tallOverlaps(gpu, x, x), scale: -0.5 }], 1.5);
 }
 
 /** Thin SVDs of all `matrices`, in the caller's scope. */
@@ -236,8 +298,13 @@ export function thinBases(gpu: Gpu, matrices: TallMatrices, lanes?: number): Thi
 }
 
 /** V and s of all `matrices`, in the caller's scope: all that inverses of their Gram matrices take. */
-export function rightSvds(gpu: Gpu, matrices: TallMatrices, lanes?: number): Omit<ThinSvds, "left"> {
-  return decompose(gpu, matrices, null, lanes);
+export function rightSvds(
+  gpu: Gpu,
+  matrices: TallMatrices,
+  lanes?: number,
+  warm: WarmStart | null = null,
+): Omit<ThinSvds, "left"> {
+  return decompose(gpu, matrices, null, lanes, false, warm);
 }
 
 function decompose(
@@ -246,11 +313,12 @@ function decompose(
   left: Tensor | null,
   lanes?: number,
   anyBasis = false,
+  warm: WarmStart | null = null,
 ): Omit<ThinSvds, "left"> {
   const { rank, rows } = matrices, stride = smallStride(rank), block = svdNumbers(rank);
   const small = gpu.empty([rows.length, block], "small matrices"), place = rank * stride / 4;
   thinSvdsInto(gpu, matrices, {
-    ...{ left, small, block: block / 4, vAt: 0, rAt: place, sAt: 2 * place, anyBasis },
+    ...{ left, small, block: block / 4, vAt: 0, rAt: place, sAt: 2 * place, anyBasis, warm },
   }, lanes);
   return {
     v: { tensor: small, at: 0, block, row: 1, column: stride },
@@ -326,6 +394,7 @@ export function smallProducts(
       rightColumn: r.column,
       valuesAt: s.at,
       valuesBlock: s.block,
+      outAt: out.at,
       outBlock: out.block,
       outRow: out.row,
       damping,
@@ -338,6 +407,23 @@ export function smallProducts(
     workgroups: [Math.ceil(Math.ceil(rank / 4) * Math.ceil(out.row / 4) / 64), count],
   });
   return out;
+}
+
+/** L R of every matrix into `out`. */
+function plainProducts(
+  gpu: Gpu,
+  left: SmallMatrices,
+  right: SmallMatrices,
+  out: SmallMatrices,
+  { rank, ones }: { readonly rank: number; readonly ones: Tensor },
+): void {
+  if (!suitsStagedTall(gpu, rank, [])) {
+    const turned = { ...right, row: right.column, column: right.row };
+    smallProducts(gpu, left, turned, { rank, factors: ones, into: out });
+    return;
+  }
+  const terms = [{ a: { of: left }, b: { of: right } }] as const;
+  stagedProducts(gpu, { rank, count: elementCount(ones.shape), c: { of: out }, terms, tall: null });
 }
 
 function smallMatrices(gpu: Gpu, count: number, rank: number, label: string): SmallMatrices {

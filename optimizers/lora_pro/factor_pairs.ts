@@ -6,13 +6,16 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import type { Kernel, KernelSpec } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import {
+  createWarmStart,
   GRAM_SCHMIDT_RANK,
+  keepOrthonormal,
   lanesOfMatrix,
   smallStride,
   spanOf,
   tallFactors,
   type TallMatrices,
   thinSvdsInto,
+  type WarmStart,
 } from "../../kernels/mod.ts";
 import { composeKernel } from "../../kernels/wgsl/compose.ts";
 import { groupsForEach } from "../../kernels/wgsl/groups.ts";
@@ -98,6 +101,12 @@ export interface FactorPairsOptions {
   readonly lanes?: number;
 }
 
+/** Where thin SVDs of all A, and of all B, begin. */
+export interface WarmStarts {
+  readonly a: WarmStart;
+  readonly b: WarmStart;
+}
+
 /** Pairs whose tensors lie in the same buffers, so that each dispatch serves all of them. */
 export class FactorPairs {
   readonly #gpu: Gpu;
@@ -160,11 +169,21 @@ export class FactorPairs {
     return smallStride(this.#rank);
   }
 
-  /** Thin SVDs of every A and B. */
-  decompose(): Decomposition {
+  /** Where thin SVDs of the factors of successive steps begin, in the caller's scope; none at ranks to 12. */
+  createWarmStarts(): WarmStarts | null {
+    if (!this.#wide) return null;
+    const [a, b] = (["a", "b"] as const).map((which) =>
+      createWarmStart(this.#gpu, this.#rank, this.#wide!.ones, `${this.#pairs[0]![which].label}.V`)!
+    );
+    return { a: a!, b: b! };
+  }
+
+  /** Thin SVDs of every A and B. `warm`, where there is one, is read and renewed, `step` after `step`. */
+  decompose(warm: WarmStarts | null = null, step = 0): Decomposition {
     const gpu = this.#gpu, rank = this.#rank, stride = this.#stride, count = this.#pairs.length;
     const small = gpu.empty([count, this.#block], "small matrices");
     const left = this.#likeFactors("left singular vectors");
+    for (const start of warm ? [warm.a, warm.b] : []) keepOrthonormal(gpu, start, step);
     [this.#tallA, this.#tallB].forEach((factors, place) =>
       thinSvdsInto(gpu, factors, {
         left: place === 0 ? left.a : left.b,
@@ -174,6 +193,7 @@ export class FactorPairs {
         vAt: place * rank * stride / 4,
         rAt: (2 + place) * rank * stride / 4,
         sAt: (6 * rank + place) * stride / 4,
+        warm: warm && (place === 0 ? warm.a : warm.b),
       }, this.#lanes)
     );
     return { left, small };

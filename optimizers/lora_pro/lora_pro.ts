@@ -2,7 +2,14 @@
 import type { Gradients, Parameter } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
-import { GRAM_SCHMIDT_RANK, groupFactors, MAX_RANK, sgdUpdate, svdScratchSizes } from "../../kernels/mod.ts";
+import {
+  GRAM_SCHMIDT_RANK,
+  groupFactors,
+  MAX_RANK,
+  sgdUpdate,
+  svdScratchSizes,
+  warmStartSizes,
+} from "../../kernels/mod.ts";
 import { ADAMW_WORK, adamwState, createAdamw } from "../adamw.ts";
 import { batchGradients } from "../batched_gradients.ts";
 import { largerOf, leftVectorFlops, sideTables, smallSizes, svdFlops } from "../factor_sides.ts";
@@ -130,7 +137,7 @@ function ruleWork(
   const { flops, elements, state } = ADAMW_WORK;
   const closedForms = mode === "full" ? 2 : 1;
   const svds = [targetModule.in, targetModule.out].map((rows) =>
-    svdFlops(rank, rows) + leftVectorFlops(rank, rows)
+    svdFlops(rank, rows, true) + leftVectorFlops(rank, rows)
   );
   const products = rank > GRAM_SCHMIDT_RANK ? 5 + 2 * closedForms : 4 + 6 * closedForms;
   const small = products * factors * rank + total(svds);
@@ -151,8 +158,8 @@ function ruleWork(
 }
 
 /**
- * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; and
- * tables of where the factors lie. A step makes small matrices of every target module and, as large as all factors,
+ * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; above
+ * rank 12 where the next decompositions begin, r x r matrices; and tables of where the factors lie. A step makes small matrices of every target module and, as large as all factors,
  * singular vectors, coordinates of gradients (twice in mode "full" at ranks to 12) and adjusted ones; or first, and freed again, the bases of
  * one decomposition at a time.
  */
@@ -167,19 +174,23 @@ function ruleFootprint(
   // Rows and columns of small matrices are whole vectors of four.
   const stride = 4 * Math.ceil(rank / 4), small = [targetModules.length * (6 * rank + 4) * stride];
   const rows = total(a) > total(b) ? a : b;
-  const bases = svdScratchSizes(rank, rows.map((count) => count / rank), true);
+  const bases = svdScratchSizes(rank, rows.map((count) => count / rank), true, rows);
   const isWide = rank > GRAM_SCHMIDT_RANK, square = smallSizes(targetModules, rank);
   const decomposing = [small, ...times(1), ...bases];
   const adjusting = isWide
     ? [small, ...times(3), square, square, square]
     : [small, ...times(mode === "full" ? 4 : 3)];
   const sizes = targetModules.map((targetModule) => ({ rows: targetModule.out, columns: targetModule.in }));
+  const moments = mode === "full" ? whole : mode === "efficient" ? [...a, ...b] : null;
+  const warm = warmStartSizes(rank, targetModules.length);
   return {
-    state: mode === "full" ? adamwState(whole) : mode === "efficient" ? adamwState([...a, ...b]) : [],
+    state: [...moments ? adamwState(moments) : [], ...warm.state, ...warm.state],
     tables: [
       [6 * targetModules.length + jobsOf(sizes).jobs.length],
       ...sideTables(targetModules),
       ...isWide ? [[targetModules.length]] : [],
+      ...warm.tables,
+      ...warm.tables,
     ],
     scratch: largerOf(decomposing, adjusting),
   };
@@ -206,17 +217,20 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
     scale,
     ...m.length > 0 ? { m: m[i]!, v: v[i]! } : {},
   }));
-  const batches = groupFactors(pairs).map((indices) => ({
-    pairs: new FactorPairs(gpu, indices.map((i) => pairs[i]!)),
-    factors: indices.map((i) => factors[i]!),
-  }));
+  const batches = groupFactors(pairs).map((indices) => {
+    const own = new FactorPairs(gpu, indices.map((i) => pairs[i]!));
+    return { pairs: own, factors: indices.map((i) => factors[i]!), warm: own.createWarmStarts() };
+  });
+  const bases = batches.flatMap(({ warm }) => warm ? [warm.a.bases.flat, warm.b.bases.flat] : [])
+    .map((value): Parameter => ({ name: value.label, value }));
 
   return {
-    state: [...moments, ...adamw?.state ?? []],
+    state: [...moments, ...bases, ...adamw?.state ?? []],
     hostState: noHostState,
     adjust(gradients) {
       const out = new Map<Factors, { readonly a: Tensor; readonly b: Tensor }>();
       for (const { pairs, factors } of batches) {
+        // What is looked at must not change what is trained.
         const decomposition = pairs.decompose(), raw = gradientsOf(factors, gradients);
         const coordinates = pairs.adjustGradients(decomposition, raw, "zero", damping);
         const { a, b } = pairs.fromCoordinates(decomposition, coordinates);
@@ -229,8 +243,8 @@ export function loraProRule({ gpu }: Setup, factors: readonly Factors[], options
     step(gradients, { step, learningRate }) {
       const { beta1, beta2, epsilon, cap, mode, weightDecay } = options;
       const followed = new Map<Parameter, Tensor>();
-      for (const { pairs, factors } of batches) {
-        const decomposition = pairs.decompose(), raw = gradientsOf(factors, gradients);
+      for (const { pairs, factors, warm } of batches) {
+        const decomposition = pairs.decompose(warm, step), raw = gradientsOf(factors, gradients);
         let coordinates: Coordinates;
         if (mode === "full") {
           pairs.updateMoments(decomposition, raw, damping, beta1, beta2);

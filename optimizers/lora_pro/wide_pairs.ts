@@ -127,7 +127,8 @@ export class WidePairs {
   readonly #tables: WideTables;
   readonly #rank: number;
   readonly #count: number;
-  readonly #ones: Tensor;
+  /** 1 for each layer. */
+  readonly ones: Tensor;
   /** True where kernels with staged factors take all of it. */
   readonly #staged: boolean;
 
@@ -136,7 +137,7 @@ export class WidePairs {
     this.#tables = tables;
     this.#rank = tables.a.rank;
     this.#count = tables.a.rows.length;
-    this.#ones = gpu.upload(new Float32Array(this.#count).fill(1), "f32", [this.#count], "ones");
+    this.ones = gpu.upload(new Float32Array(this.#count).fill(1), "f32", [this.#count], "ones");
     this.#staged = suitsStagedTall(gpu, this.#rank, [tables.a, tables.b]) &&
       (tables.moments === null || tables.places.moments.inner.length > 0);
   }
@@ -259,7 +260,7 @@ export class WidePairs {
     damping: Damping,
     ofDirection: boolean,
   ): Coordinates {
-    const { b } = this.#tables, at = { rank: this.#rank, factors: this.#ones };
+    const { b } = this.#tables, at = { rank: this.#rank, factors: this.ones };
     this.#part(factors, 0, { damping });
     const overlaps = tallOverlaps(this.#gpu, { ...b, flat: factors.left.b }, { ...b, flat: coordinates.b });
     this.#part(factors, 3, { damping, gauge, ofDirection, overlaps: overlaps.tensor });
@@ -284,7 +285,7 @@ export class WidePairs {
   ): void {
     const { layers, block } = this.#tables, { damping, gauge = "zero", ofDirection = false } = how;
     this.#gpu.launch(wideKernel, {
-      buffers: { layers, overlaps: how.overlaps ?? this.#ones, small },
+      buffers: { layers, overlaps: how.overlaps ?? this.ones, small },
       uniforms: {
         ...{ rank: this.#rank, block: block / 4, gauge: GAUGES[gauge], ofDirection: Number(ofDirection) },
         ...{ relativeDamping: damping.relative, absoluteDamping: damping.absolute },
@@ -315,7 +316,7 @@ export class WidePairs {
   #byRows(small: SmallMatrices): SmallMatrices {
     if (small.column === 1 || this.#staged) return small;
     const other = { ...small, row: small.column, column: small.row };
-    return smallProducts(this.#gpu, null, other, { rank: this.#rank, factors: this.#ones });
+    return smallProducts(this.#gpu, null, other, { rank: this.#rank, factors: this.ones });
   }
 
   #raw({ flat, a, b }: FactorGradients): { readonly a: TallMatrices; readonly b: TallMatrices } {

@@ -4,7 +4,9 @@ import type { Gpu } from "../../gpu/gpu.ts";
 import { alignBytes, ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
 import {
   clip,
+  createWarmStart,
   dotInto,
+  keepOrthonormal,
   MAX_RANK,
   rightSvds,
   type SmallMatrices,
@@ -19,6 +21,7 @@ import {
   tallProducts,
   tallTableWords,
   thinBases,
+  warmStartSizes,
 } from "../../kernels/mod.ts";
 import {
   type FactorSide,
@@ -156,7 +159,8 @@ export const loraRite: OptimizerModule<LoraRiteOptions> = defineOptimizer({
         // Each factor is decomposed, left vectors and all, and so is its gradient below the second moment's root, without;
         // then five products of a factor's size with r x r matrices, and seven of the latter.
         flops: svdFlops(rank, columns) + svdFlops(rank, out) + leftVectorFlops(rank, columns + out) +
-          svdFlops(rank, columns + rank) + svdFlops(rank, out + rank) + 10 * factors * rank + 14 * rank ** 3 +
+          svdFlops(rank, columns + rank, true) + svdFlops(rank, out + rank, true) + 10 * factors * rank +
+          14 * rank ** 3 +
           6 * factors,
         elements: 26 * factors,
         state: 2 * factors + 2 * rank ** 2,
@@ -173,7 +177,8 @@ type Which = typeof SIDES[number];
 const OTHER = { a: "b", b: "a" } as const;
 
 /**
- * First moments and bases of the factors' size, and roots of second moments; tables of where they and the gradients
+ * First moments and bases of the factors' size, roots of second moments, and above rank 12 where their decompositions begin;
+ * tables of where they and the gradients
  * lie. A step decomposes both factors and holds both unmagnified gradients, each below room for a root; then one side
  * after the other decomposes these, and last makes the new first moment.
  */
@@ -183,6 +188,7 @@ function ruleFootprint(
 ): Pick<Footprint, "state" | "tables" | "scratch"> {
   const a = sideSizes(targetModules, rank, "a"), b = sideSizes(targetModules, rank, "b");
   const squares = targetModules.map(() => rank ** 2), small = smallSizes(targetModules, rank);
+  const warm = warmStartSizes(rank, targetModules.length);
   const whole = [
     ...SIDES.flatMap((which) => svdScratch(targetModules, rank, which).left),
     ...SIDES.flatMap((which) => [small, [stackedSize(targetModules, rank, which)]]),
@@ -191,7 +197,7 @@ function ruleFootprint(
   const most = SIDES.map((which) => {
     const decomposed = [small, [targetModules.length * svdNumbers(rank)]];
     const rows = targetModules.map((module) => rank + (which === "a" ? module.in : module.out));
-    const bases = svdScratchSizes(rank, rows, false);
+    const bases = svdScratchSizes(rank, rows, false, [stackedSize(targetModules, rank, which)]);
     return largerOf([...decomposed, ...bases], [
       ...decomposed,
       small,
@@ -200,7 +206,7 @@ function ruleFootprint(
     ]);
   });
   return {
-    state: [a, b, b, a, squares, squares],
+    state: [a, b, b, a, squares, squares, ...warm.state, ...warm.state],
     tables: [
       ...sideTables(targetModules),
       [tallTableWords(targetModules.map(() => rank))],
@@ -209,6 +215,8 @@ function ruleFootprint(
         return [rows.map((count) => rank + count), roots, rows].map((own) => [tallTableWords(own)]);
       }),
       ...Array.from({ length: 3 }, () => [targetModules.length]),
+      ...warm.tables,
+      ...warm.tables,
     ],
     scratch: [...whole, ...largerOf(most[0]!, most[1]!)],
   };
@@ -278,6 +286,8 @@ function loraRiteRule({ gpu }: Setup, factors: readonly Factors[], options: Lora
   // Of the other factor.
   const bases = each((which) => sideState(gpu, sides[OTHER[which]], "Q"));
   const roots = each((which) => createRoots(gpu, sides[which]));
+  // Where the decompositions of second moments begin.
+  const warm = each((which) => createWarmStart(gpu, rank, ones, `${sides[which].parameters[0]!.name}.V`));
   const rootLayouts = tallMatrices(
     gpu,
     roots.a.flat,
@@ -312,7 +322,13 @@ function loraRiteRule({ gpu }: Setup, factors: readonly Factors[], options: Lora
   };
 
   return {
-    state: [moments.a, moments.b, bases.a, bases.b, roots.a, roots.b].flatMap(({ parameters }) => parameters),
+    state: [
+      ...[moments.a, moments.b, bases.a, bases.b, roots.a, roots.b].flatMap(({ parameters }) => parameters),
+      ...SIDES.flatMap((which) => warm[which]?.bases.flat ?? []).map((value) => ({
+        name: value.label,
+        value,
+      })),
+    ],
     hostState: noHostState,
     adjust(gradients) {
       const scaled = each((which) =>
@@ -348,7 +364,9 @@ function loraRiteRule({ gpu }: Setup, factors: readonly Factors[], options: Lora
           scale: Math.sqrt(decay2 / (1 - decay2)),
         };
         tallProducts(gpu, stacked("roots"), [above]);
-        const scale = Math.sqrt(1 - decay2), { v, values } = rightSvds(gpu, stacked("whole"));
+        const scale = Math.sqrt(1 - decay2), start = warm[which];
+        if (start) keepOrthonormal(gpu, start, step);
+        const { v, values } = rightSvds(gpu, stacked("whole"), undefined, start);
         smallProducts(gpu, null, v, {
           ...{ rank, f: "s", values, factors: ones, scale },
           into: { tensor: root, at: 0, block, row: rank, column: 1 },

@@ -234,7 +234,9 @@ export function launchAll(gpu: Gpu): void {
     );
     kernels.rightSvds(gpu, b, lanes);
     // Above rank 12 by other kernels.
-    kernels.thinSvds(gpu, kernels.tallFactors(gpu, [tensor(20, 13)], "B"), lanes);
+    const wide = kernels.tallFactors(gpu, [tensor(20, 13)], "B");
+    kernels.thinSvds(gpu, wide, lanes);
+    kernels.rightSvds(gpu, wide, lanes, kernels.createWarmStart(gpu, 13, tensor(1), "warm"));
     skipLarge(gpu, c, 1, lanes);
   }
   lionUpdate(gpu, { parameter: tensor(4), gradient: tensor(4), m: tensor(4) }, 0.1);

@@ -238,6 +238,8 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   "lora on the attention of vision": { targetModules: ["*.self_attn.*"] },
   "lora-ga on vision": { optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }) },
   "lora-ga on a decoder": { ...decoder, optimizer: method("lora-ga", { rank: 8, gradientBatches: 1 }) },
+  "lora-pro of rank 16 on vision": { optimizer: method("lora-pro", { rank: 16 }) },
+  "lora-rite of rank 18 on vision": { optimizer: method("lora-rite", { rank: 18 }) },
   "lora-pro on vision": { optimizer: method("lora-pro", { rank: 4 }) },
   "lora-pro, efficient, on a decoder": {
     ...decoder,
