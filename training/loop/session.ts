@@ -4,13 +4,11 @@ import { byteLength, elementCount, type Tensor } from "../../gpu/tensor.ts";
 import type { ModelEntry } from "../../models/entry.ts";
 import type { Model, TargetModule } from "../../models/model.ts";
 import type { WeightSource } from "../../models/weights.ts";
-import { createRandom } from "../../numerics/random.ts";
-import type { LoftqStart, Optimizer, OptimizerModule } from "../../optimizers/optimizer.ts";
+import type { InputsOf, LoftqStart, OptimizerModule } from "../../optimizers/optimizer.ts";
 import { copyWeight } from "../../optimizers/module_weight.ts";
 import type { Task, TaskData } from "../../tasks/task.ts";
 import { openKeeper, readWritten, validateBuffers, writeSaved } from "../checkpoint/keeper.ts";
-import { alsoTrainedPatterns, matchParameters } from "../also_trained.ts";
-import { allOptions, matchTargetModules } from "../configuration.ts";
+import { matchTargetModules } from "../configuration.ts";
 import { requireKnownPretraining } from "../known_pretraining.ts";
 import { precisionsOf } from "./bindings.ts";
 import { corpusOf, loadCorpus, retainedExamples } from "../resolve/corpus.ts";
@@ -22,10 +20,9 @@ import { changesOf } from "../telemetry/change.ts";
 import { PeakMeter } from "../telemetry/meters.ts";
 import { sharpnessOf } from "../telemetry/sharpness.ts";
 import { readWeights } from "../telemetry/telemetry.ts";
-import { adaptedForward, type ForwardOf, withMemory } from "./forward.ts";
+import { attach } from "./attach.ts";
+import { adaptedForward, withMemory } from "./forward.ts";
 import { TrainedKeeper } from "./trained.ts";
-import { fullGradientsOf } from "./full_gradient.ts";
-import { inputMomentsOf } from "./input_moments.ts";
 import { type Curves, Loop, type LoopState } from "./loop.ts";
 import type { Progress, TrainHooks } from "./progress.ts";
 
@@ -112,7 +109,8 @@ export async function runSession(
     await gpu.flush();
     const attachBegun = performance.now();
     const loftq = loftqOf(config, entry, parts.source);
-    const optimizer = await attach(gpu, config, { module, entry }, model, targetModules, data, loftq);
+    const dataOf = (of: InputsOf) => of === "task" ? data : pretrainedOn(config, entry);
+    const optimizer = await attach(gpu, config, { module, model, targetModules, data, dataOf, loftq });
     await gpu.flush();
     let attachMs = performance.now() - attachBegun;
     await trained?.begin(optimizer, await readAll());
@@ -230,47 +228,6 @@ export async function runSession(
 
 async function forgettingOf(run: Loop, { corpus, before, batches }: Retained): Promise<Forgetting> {
   return { corpus, before, after: await run.lossOn(batches) };
-}
-
-function attach(
-  gpu: Gpu,
-  config: RunConfig,
-  { module, entry }: Pick<RunParts, "module" | "entry">,
-  model: Model,
-  targetModules: readonly TargetModule[],
-  data: TaskData,
-  loftq: LoftqStart | null,
-): Promise<Optimizer> {
-  const batches = {
-    batchSize: config.batchSize,
-    parts: config.accumulate,
-    wrap: (forward: ForwardOf) => withMemory(forward, config.memory),
-  };
-  return module.attach({
-    ...(loftq && { loftq }),
-    gpu,
-    targetModules,
-    parameters: model.parameters,
-    head: [
-      ...model.head,
-      ...matchParameters(
-        alsoTrainedPatterns(config, module),
-        model.parameters,
-        targetModules.map(({ name }) => name),
-      )
-        .filter((parameter) => !model.head.includes(parameter)),
-    ],
-    steps: config.steps,
-    random: createRandom(config.seed).fork("method"),
-    fullGradients: fullGradientsOf(gpu, model, targetModules, data, batches),
-    inputMoments: inputMomentsOf(
-      gpu,
-      model,
-      targetModules,
-      (of) => of === "task" ? data : pretrainedOn(config, entry),
-      batches,
-    ),
-  }, allOptions(module, config));
 }
 
 /** What the weights were pre-trained on. @throws {UserError} where nobody knows */

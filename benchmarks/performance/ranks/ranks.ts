@@ -2,30 +2,37 @@
  * @file What a training step costs as the rank grows, and over LoRA's step at the same rank.
  *
  * `./run ranks [--width 128] [--ranks 8,32,64] [--methods lora,lora-pro,lora-rite] [--tasks digits,arithmetic] [--rounds 7]
- * [--profile]`. Rounds over all ranks and methods are interleaved in one process, so that a busy moment of the machine does
- * not fall on one of them; times are medians of a step. Processor time is told beside them, which other programs disturb
- * less: ratios of both say the same on an idle machine. `--profile` lists the kernels of one step by time.
+ * [--profile]`; `--methods all` times every method that ships, and says which a task's model refuses. Rounds over all ranks and
+ * methods are interleaved in one process, so that a busy moment of the machine does not fall on one of them; times are medians
+ * of a step. Processor time is told beside them, which other programs disturb less: ratios of both say the same on an idle
+ * machine. `--profile` lists the kernels of one step by time.
  */
 import process from "node:process";
 import { createGradients } from "../../../autodiff/mod.ts";
 import { openGpu } from "../../../gpu/mod.ts";
+import { elementCount } from "../../../gpu/tensor.ts";
 import { decoderTiny, vitTiny } from "../../../models/mod.ts";
 import type { ModelEntry } from "../../../models/entry.ts";
 import { createRandom } from "../../../numerics/random.ts";
-import * as optimizers from "../../../optimizers/mod.ts";
-import type { OptimizerModule } from "../../../optimizers/optimizer.ts";
 import { arithmetic, digits } from "../../../tasks/mod.ts";
+import { lackingKinds } from "../../../training/also_trained.ts";
+import { attach } from "../../../training/loop/attach.ts";
 import { differentiate } from "../../../training/loop/differentiate.ts";
 import { adaptedForward } from "../../../training/loop/forward.ts";
+import { lookup } from "../../../training/lookup.ts";
+import { shipped } from "../../../training/shipped.ts";
 
-const STEPS = 3, WARM_UP = 3;
+const STEPS = 3, WARM_UP = 3, RUN_STEPS = 100;
 const text = (name: string, otherwise: string) => {
   const at = Deno.args.indexOf(`--${name}`);
   return at < 0 ? otherwise : Deno.args[at + 1]!;
 };
 const width = Number(text("width", "128")), rounds = Number(text("rounds", "7"));
 const ranks = text("ranks", "8,32,64").split(",").map(Number);
-const names = text("methods", "lora,lora-pro,lora-rite").split(",");
+const asked = text("methods", "lora,lora-pro,lora-rite");
+const methods = asked === "all"
+  ? Object.values(shipped.optimizers)
+  : asked.split(",").map((id) => lookup("optimizer", shipped.optimizers, id));
 const cases = text("tasks", "digits,arithmetic").split(",");
 const gpu = await openGpu();
 
@@ -37,25 +44,24 @@ for (const name of cases) {
     { seed: 0, trainExamples: 64, validationExamples: 8, testExamples: 8 } as Parameters<typeof task.load>[0],
     entry,
   );
-  const steps = [];
+  const steps = [], refused: string[] = [];
   for (const rank of ranks) {
-    for (const id of names) {
-      const module = Object.values(optimizers).find((module) =>
-        module.id === id
-      ) as unknown as OptimizerModule;
+    for (const module of methods) {
+      const { id, defaults } = module, has = (option: string) => Object.hasOwn(defaults, option);
+      const options = { ...defaults, ...has("rank") && { rank }, ...has("alpha") && { alpha: 2 * rank } };
+      const refusal = lackingKinds(module, entry) ??
+        module.validate(options, entry.targetModules(), RUN_STEPS);
+      if (refusal !== null) {
+        refused.push(`${id.padEnd(14)} rank ${String(rank).padStart(3)} is left out: ${refusal}`);
+        continue;
+      }
       gpu.scope(`${id} ${rank}`, "weights");
       const model = entry.create(gpu, entry.initial(createRandom(1)));
-      const options = { ...module.defaults, ...("rank" in module.defaults ? { rank, alpha: 2 * rank } : {}) };
-      const optimizer = await module.attach({
-        gpu,
-        targetModules: model.targetModules,
-        parameters: model.parameters,
-        head: model.head,
-        steps: 100,
-        random: createRandom(0),
-        fullGradients: async function* () {},
-        inputMoments: async function* () {},
-      }, options);
+      const config = { optimizer: { id, options }, steps: RUN_STEPS, seed: 0, batchSize, accumulate: 1 };
+      // Where weights come from makes no step longer: what they were trained on is the task's data here.
+      const optimizer = await attach(gpu, config, {
+        ...{ module, model, targetModules: model.targetModules, data, dataOf: () => data, loftq: null },
+      });
       const adapted = new Set(model.targetModules);
       const gradients = createGradients(gpu, optimizer.trainable);
       const seed = gpu.upload(Float32Array.of(1), "f32", [1], "loss gradient");
@@ -72,7 +78,8 @@ for (const name of cases) {
         gpu.submit();
       };
       const walls: number[] = [], cpus: number[] = [];
-      steps.push({ id, rank, take, walls, cpus });
+      const trained = optimizer.trainable.reduce((sum, { value }) => sum + elementCount(value.shape), 0);
+      steps.push({ id, rank, trained, take, walls, cpus });
     }
   }
   for (const { take } of steps) for (let i = 0; i < WARM_UP; i++) await take();
@@ -90,7 +97,7 @@ for (const name of cases) {
   }
   const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
   console.log(`\n${name}, width ${width}, batch ${batchSize}`);
-  for (const { id, rank, walls, cpus } of steps) {
+  for (const { id, rank, trained, walls, cpus } of steps) {
     const lora = steps.find((other) => other.rank === rank && other.id === "lora");
     const over = lora
       ? `  over LoRA ${(median(walls) / median(lora.walls)).toFixed(2)} cpu ${
@@ -100,9 +107,10 @@ for (const name of cases) {
     console.log(
       `${id.padEnd(14)} rank ${String(rank).padStart(3)} ${median(walls).toFixed(1).padStart(8)} ms ${
         median(cpus).toFixed(1).padStart(8)
-      } cpu-ms${over}`,
+      } cpu-ms${over}  trains ${trained}`,
     );
   }
+  for (const line of refused) console.log(line);
   if (Deno.args.includes("--profile")) {
     for (const { id, rank, take } of steps) {
       const times = await gpu.profile(take);

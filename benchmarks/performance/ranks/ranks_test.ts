@@ -1,0 +1,25 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { PROGRAMS, testNeeding } from "../../../tests/support/test_needing.ts";
+
+const test = testNeeding(PROGRAMS);
+const script = decodeURIComponent(new URL("ranks.ts", import.meta.url).pathname);
+
+test("ranks times methods whatever they start from and train, and says which ones a model refuses", async () => {
+  const { stdout, stderr } = await new Deno.Command("deno", {
+    // A start from gradients, one from what weights were pre-trained on, and parameters of the model itself.
+    args: [
+      ...["run", "--no-check", "--allow-read", script, "--methods", "lora,lora-sb,lora-null,norms,biases"],
+      ...["--ranks", "2", "--width", "32", "--rounds", "1"],
+    ],
+  }).output();
+  const lines = new TextDecoder().decode(stdout).split("\n"), text = lines.join("\n");
+  assertEquals(new TextDecoder().decode(stderr), "");
+  for (const [id, times] of Object.entries({ lora: 2, "lora-sb": 2, "lora-null": 2, norms: 2, biases: 1 })) {
+    assertEquals(
+      lines.filter((line) => line.startsWith(`${id} `) && / ms .* trains [1-9]/.test(line)).length,
+      times,
+      text,
+    );
+  }
+  assertStringIncludes(text, "is left out: it trains biases, and the model has none");
+});
