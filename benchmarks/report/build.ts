@@ -19,7 +19,7 @@ import type { PeftRuns } from "./exports/from_peft.ts";
 import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
 import { forestOf, forestOfSettled } from "./forest.ts";
 import { growthAnswer } from "./growth_answer.ts";
-import { headlineOf, headlineOfSettled } from "./headline.ts";
+import { headlineOf } from "./headline.ts";
 import { closedGaps } from "../study/gaps.ts";
 import { evidenceOf } from "./page/evidence.ts";
 import { describeRuns } from "./page/runs.ts";
@@ -157,17 +157,15 @@ export function buildReport(
     question: plan?.question ?? "Which of the stored runs' methods scores best?",
     against,
     headline: plan?.settled
-      ? headlineOfSettled(plan.settled, plan.command)
+      ? { ...plan.settled.headline, command: plan.command }
       : headlineOf(study, pairs, findings.overTasks, plan?.command ?? null),
-    forest: plan?.settled
-      ? forestOfSettled(plan.settledPairs ?? [])
-      : forestOf(study, pairs, findings.overTasks),
+    forest: plan?.settled ? forestOfSettled(plan.settled.pairs) : forestOf(study, pairs, findings.overTasks),
     scoreboard: scoreboardOf(study, [...pairs, ...findings.others]),
     // A sweep that only varies sizes has no scores to speak of.
     answer: [
       ...against?.sentences ?? [],
       // Pairs that ran until it was decided have a rule of their own: this one takes their number for fixed.
-      ...plan?.settled ??
+      ...plan?.settled?.lines ??
         (study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, findings)),
       ...growthAnswer(study),
     ],

@@ -75,89 +75,13 @@ export function headlineOf(
   };
 }
 
-/** What a question says that was settled by a rule of its own: its own lines, the verdict first. */
-export function headlineOfSettled(lines: readonly string[], again: string | null): Headline {
-  const [first = "", ...others] = lines;
-  const colon = first.indexOf(": "), rates = others.find((line) => line.startsWith("Rates, "));
-  const beside = others.filter((line) => line !== rates && line !== lines.at(-1));
-  const verdict = inGroups(lines) ?? (colon < 0 ? first : first.slice(0, colon));
-  return {
-    verdict: `${fitting([verdict, verdict.split(" ").slice(0, MOST_WORDS - 1).join(" ")])}.`,
-    what: sentences([
-      furthestIn(first) ?? (inGroups(lines) === null ? colon < 0 ? "" : first.slice(colon + 2) : first),
-      ...beside,
-    ]),
-    sure: sentences([
-      "Pairs are added by a rule that was fixed beforehand: at most 1 in 20 such questions gets a wrong winner",
-      rates ?? "",
-    ]),
-    change: sentences([lines.length > 1 ? lines.at(-1)! : ""]),
-    command: again,
-  };
-}
-
-/** Most methods that a verdict names; of more it says how many there are. */
-const MOST_NAMED = 3;
-
-/**
- * "12 of 14 methods are better than LoRA, 2 worse": what lines say that list methods by verdict, as in "Better than LoRA:
- * DoRA (…), …; worse: …"; null where they are about one comparison.
- */
-function inGroups([first = "", ...others]: readonly string[]): string | null {
-  const unknown = others.filter((line) => line.startsWith("Undecided: "));
-  const groups = [...first.split("; "), ...unknown].map((text) => {
-    const [words = "", items = ""] = text.split(": ", 2);
-    // Behind each name stand brackets, which may have brackets in them.
-    const brackets = / \((?:[^()]|\([^()]*\))*\)/g, names = items.replaceAll(brackets, "").split(", ");
-    return { words, names: items.match(brackets)?.length === names.length ? names : [] };
-  });
-  const total = groups.reduce((sum, { names }) => sum + names.length, 0);
-  if (total < 2 || groups.some(({ names }) => names.length === 0)) return null;
-  if (groups.length === 1 && groups[0]!.words === "Undecided") {
-    return `None of ${total} comparisons is decided yet`;
-  }
-  return groups.map(({ words, names }, i) => {
-    const count = `${names.length}${i === 0 ? ` of ${total} methods` : ""}`;
-    const all = total <= MOST_NAMED ? names.join(" and ") : count;
-    if (words.endsWith(" than")) return `${words} ${all}`;
-    const word = words[0]!.toLowerCase() + words.slice(1);
-    return i > 0 ? `${all} ${word}` : `${all} ${names.length === 1 ? "is" : "are"} ${word}`;
-  }).join(", ");
-}
-
-/**
- * "Furthest above LoRA: LoRA-GA (…); furthest below: AltLoRA (…)": the ends of a line that lists many methods
- * by verdict, all of which the picture shows; null for other lines.
- */
-function furthestIn(line: string): string | null {
-  const groups = /^Better than ([^:]+): (.*?)(?:; worse: (.*))?$/.exec(line) ??
-    /^Worse than ([^:]+): ()(.*)$/.exec(line);
-  if (!groups) return null;
-  const [, baseline, better = "", worse = ""] = groups;
-  const [above, below] = [better, worse].map((items) =>
-    [...items.matchAll(/(?:^|, )(?<item>[^,(]+ \((?<difference>[+−]?[\d.]+)[^()]*\([^()]*\)\))/g)].map((
-      { groups },
-    ) => ({
-      item: groups!.item!,
-      size: Number(groups!.difference!.replace(/[+−]/, "")),
-    })).sort((a, b) => b.size - a.size)
-  );
-  if (above!.length + below!.length <= MOST_NAMED) return null;
-  return [
-    ...above!.length > 0 ? [`Furthest above ${baseline}: ${above![0]!.item}`] : [],
-    ...below!.length > 0
-      ? [`furthest below${above!.length > 0 ? "" : ` ${baseline}`}: ${below![0]!.item}`]
-      : [],
-  ].join("; ");
-}
-
 /** The first text that is short enough; the last where none is. */
-function fitting(texts: readonly string[]): string {
+export function fitting(texts: readonly string[]): string {
   return texts.find((text) => text.split(/\s+/).length <= MOST_WORDS) ?? texts.at(-1)!;
 }
 
 /** Texts as sentences, one after the other. */
-function sentences(texts: readonly string[]): string {
+export function sentences(texts: readonly string[]): string {
   return texts.filter((text) => text !== "").map((text) => {
     const begun = text[0]!.toUpperCase() + text.slice(1);
     return /[.:?!]$/.test(begun) ? begun : `${begun}.`;

@@ -3,7 +3,7 @@ import { fakeSweep } from "../../tests/support/fakes/sweep.ts";
 import { fakeDiverged, fakeDone } from "../../tests/support/fakes/results.ts";
 import { build, made, rowsOf } from "../../tests/support/fakes/reports.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
-import { type Headline, headlineOfSettled, MOST_WORDS } from "./headline.ts";
+import { type Headline, MOST_WORDS } from "./headline.ts";
 import type { Report } from "./report.ts";
 
 /** Words that a reader need not know who knows no statistics. */
@@ -123,51 +123,4 @@ Deno.test("headlineOf() holds what no method wins: same, worse, mixed, over rank
     check(headline);
     assert(wanted.test(headline.verdict), headline.verdict);
   }
-});
-
-Deno.test("headlineOfSettled() keeps the rule's own verdict, and what it says beside it", () => {
-  const headline = headlineOfSettled([
-    "LoRA-Pro is better than LoRA on Digits at rank 8: by 0.068 (0.021 to 0.115), ahead in 14 of 16 pairs",
-    "Beside the score: test loss 12% lower (5% to 20%): better",
-    "Rates, by 3 seeds that no score is of: LoRA-Pro 0.004. 16 pairs, 12 min in all",
-    "More pairs change nothing any more: other rates, steps or data are other questions",
-  ], "./run settle lora-pro lora");
-  check(headline);
-  assertEquals(headline.verdict, "LoRA-Pro is better than LoRA on Digits at rank 8.");
-  assertStringIncludes(headline.what, "By 0.068 (0.021 to 0.115), ahead in 14 of 16 pairs. Beside the score");
-  assertStringIncludes(headline.sure, "Rates, by 3 seeds");
-  assertStringIncludes(headline.change, "More pairs change nothing");
-});
-
-Deno.test("headlineOfSettled() counts methods by verdict, and names a few", () => {
-  const verdictOf = (...lines: string[]) => headlineOfSettled([...lines, "More pairs"], null).verdict;
-  const [a, b, c] = [
-    "DoRA (+0.036 (0.003 to 0.069))",
-    "LoRA-GA (+0.134 (0.026 to 0.242))",
-    "LoRA+ (+0.041 (0.002 to 0.080))",
-  ];
-  assertEquals(
-    verdictOf(
-      `Better than LoRA: ${a}, ${b}, ${c}; worse: AltLoRA (−0.350 (−0.627 to −0.073))`,
-      `Undecided: LoRA-FA (+0.035, 3 more)`,
-    ),
-    "3 of 5 methods are better than LoRA, 1 worse, 1 undecided.",
-  );
-  assertEquals(verdictOf(`Better than LoRA: ${a}; worse: ${b}`), "DoRA is better than LoRA, LoRA-GA worse.");
-  assertEquals(
-    verdictOf(`LoRA-Pro is better than: ${a}; worse than: ${b}`),
-    "LoRA-Pro is better than DoRA, worse than LoRA-GA.",
-  );
-  // Of many the picture shows all, and the sentence the ends.
-  const many = headlineOfSettled(
-    [`Better than LoRA: ${a}, ${b}, ${c}; worse: Scaled AdamW (−0.151 (−0.258 to −0.043)), AltLoRA (−0.350 (−0.627 to −0.073))`],
-    null,
-  );
-  assertEquals(
-    many.what,
-    "Furthest above LoRA: LoRA-GA (+0.134 (0.026 to 0.242)); furthest below: AltLoRA (−0.350 (−0.627 to −0.073)).",
-  );
-  assertStringIncludes(headlineOfSettled([`Better than LoRA: ${a}; worse: ${b}`], null).what, a);
-  assertEquals(verdictOf(`Undecided: ${a}, ${b}`), "None of 2 comparisons is decided yet.");
-  assertEquals(verdictOf("Undecided: rates are not chosen yet, after 12 s; go on"), "Undecided.");
 });

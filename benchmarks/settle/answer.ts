@@ -1,22 +1,17 @@
-/** @file The answer to a question: at most four lines for people, and the same for programs. */
+/** @file The answer to a question: at most four lines for people and a headline, and the same for programs. */
 import type { RunResult } from "../../training/run.ts";
 import { formatDuration } from "../cost/estimate.ts";
-import {
-  formatCount,
-  formatDifference,
-  formatInterval,
-  formatNumber,
-  formatPercent,
-  formatRate,
-} from "../report/format.ts";
+import { formatCount, formatInterval, formatNumber, formatPercent, formatRate } from "../report/format.ts";
 import type { Settled } from "../statistics/sequential.ts";
-import type { SettledPair } from "../sweep/plan.ts";
+import { fitting, MOST_WORDS, sentences } from "../report/headline.ts";
+import type { SettledHeadline, SettledPair } from "../sweep/plan.ts";
 import { LOOKS } from "../statistics/looks.ts";
 import type { Interval } from "../statistics/statistics.ts";
+import { countsOf, formatSettled, furthestOf, groupsOf, linesOf } from "./groups.ts";
 import type { Cell, Comparison, Contender, Question } from "./question.ts";
 import { FIRST_SEED } from "./question.ts";
 import type { Choice } from "./settle_file.ts";
-import type { Judged, Speed, Standing } from "./standing.ts";
+import type { Judged, Speed } from "./standing.ts";
 
 /** What an answer is made from. */
 export interface Found {
@@ -35,30 +30,62 @@ export interface Found {
 /** Most rates that the answer names: of more, settle.json and the report do. */
 const MOST_RATES = 6;
 
-/** The answer in at most four lines. */
-export function answerOf(question: Question, found: Found): string[] {
-  const { judged, choices } = found;
-  if (!choices || judged.length === 0) {
-    return [
-      `Undecided: rates are not chosen yet, after ${formatDuration(found.usedMs)}; ${goOn(question, found)}`,
-    ];
-  }
-  const where = question.cells.length > 1 || judged.length < 3 ? placeOf : () => "";
-  const verdicts = judged.length < 3
-    ? judged.map((one) =>
-      `${sentenceOf(one, question, where(one.cell))}${judged.length > 1 ? lossTail(one) : ""}`
-    )
-    : groupsOf(judged, question, where);
-  return [
-    ...verdicts,
-    ...judged.length === 1 ? besideOf(judged[0]!) : [],
-    ratesLine(question, found),
-    changeLine(question, found),
-  ];
+/** An answer, for people. */
+export interface Answer {
+  /** At most four. */
+  readonly lines: readonly string[];
+  /** For who reads nothing else. */
+  readonly headline: SettledHeadline;
 }
 
-/** "LoRA-Pro is better than LoRA on Digits at rank 8: by 0.068 (0.021 to 0.115), ahead in 14 of 16 pairs". */
-function sentenceOf({ comparison, standing }: Judged, { margin }: Question, where: string): string {
+/** What a question came to. */
+export function answerOf(question: Question, found: Found): Answer {
+  const { judged, choices } = found;
+  if (!choices || judged.length === 0) {
+    const rest = `rates are not chosen yet, after ${formatDuration(found.usedMs)}; ${goOn(question, found)}`;
+    return { lines: [`Undecided: ${rest}`], headline: headlineOf("Undecided", [rest]) };
+  }
+  const where = question.cells.length > 1 || judged.length < 3 ? placeOf : () => "";
+  const rates = ratesLine(question, found), change = changeLine(question, found);
+  if (judged.length < 3) {
+    const sentences = judged.map((one) => {
+      const { verdict, size } = sentenceOf(one, question, where(one.cell));
+      return { verdict, size: `${size}${judged.length > 1 ? lossTail(one) : ""}` };
+    });
+    const [first, ...others] = sentences.map(({ verdict, size }) => `${verdict}: ${size}`);
+    const beside = judged.length === 1 ? besideOf(judged[0]!) : others;
+    const { verdict, size } = sentences[0]!;
+    return {
+      lines: [first!, ...beside, rates, change],
+      headline: headlineOf(verdict, [size, ...beside], rates, change),
+    };
+  }
+  const groups = groupsOf(judged, question, where), [first, ...others] = linesOf(groups);
+  return {
+    lines: [first!, ...others, rates, change],
+    headline: headlineOf(countsOf(groups), [furthestOf(groups) ?? first!, ...others], rates, change),
+  };
+}
+
+/** @param what the verdict in numbers, and what stands beside it */
+function headlineOf(verdict: string, what: readonly string[], rates = "", change = ""): SettledHeadline {
+  return {
+    verdict: `${fitting([verdict, verdict.split(" ").slice(0, MOST_WORDS - 1).join(" ")])}.`,
+    what: sentences(what),
+    sure: sentences([
+      "Pairs are added by a rule that was fixed beforehand: at most 1 in 20 such questions gets a wrong winner",
+      rates,
+    ]),
+    change: sentences([change]),
+  };
+}
+
+/** "LoRA-Pro is better than LoRA on Digits at rank 8", and "by 0.068 (0.021 to 0.115), ahead in 14 of 16 pairs". */
+function sentenceOf(
+  { comparison, standing }: Judged,
+  { margin }: Question,
+  where: string,
+): { readonly verdict: string; readonly size: string } {
   const { verdict, difference, interval, pairs } = standing.score;
   const [ours, theirs] = [comparison.of.title, comparison.against.title];
   const sized = `${formatNumber(Math.abs(difference))} (${formatInterval(turned(interval, difference))})`;
@@ -67,28 +94,31 @@ function sentenceOf({ comparison, standing }: Judged, { margin }: Question, wher
   const ahead = (sign: number) => `ahead in ${wins(sign)} of ${pairs} pairs`;
   switch (verdict) {
     case "better":
-      return `${ours} is better than ${theirs}${where}: by ${sized}${little}, ${ahead(1)}`;
+      return {
+        verdict: `${ours} is better than ${theirs}${where}`,
+        size: `by ${sized}${little}, ${ahead(1)}`,
+      };
     case "worse":
-      return `${ours} is worse than ${theirs}${where}: by ${sized}${little}, ${theirs} ${ahead(-1)}`;
+      return {
+        verdict: `${ours} is worse than ${theirs}${where}`,
+        size: `by ${sized}${little}, ${theirs} ${ahead(-1)}`,
+      };
     case "same":
-      return `${ours} and ${theirs} are the same within ${margin}${where}: difference ${
-        told(standing.score)
-      } after ${pairs} pairs`;
+      return {
+        verdict: `${ours} and ${theirs} are the same within ${margin}${where}`,
+        size: `difference ${formatSettled(standing.score)} after ${pairs} pairs`,
+      };
     case "identical":
-      return `${ours} and ${theirs} are identical${where}: all scores and losses of ${pairs} pairs agree`;
+      return {
+        verdict: `${ours} and ${theirs} are identical${where}`,
+        size: `all scores and losses of ${pairs} pairs agree`,
+      };
     case "undecided":
-      return `Undecided between ${ours} and ${theirs}${where}: difference ${
-        told(standing.score)
-      } after ${pairs} pairs`;
+      return {
+        verdict: `Undecided between ${ours} and ${theirs}${where}`,
+        size: `difference ${formatSettled(standing.score)} after ${pairs} pairs`,
+      };
   }
-}
-
-/** "+0.021 (−0.030 to 0.072)"; "unknown" before the first pair. */
-function told({ difference, interval, pairs }: Settled): string {
-  if (pairs === 0) return "unknown";
-  return interval
-    ? `${formatDifference(difference)} (${formatInterval(interval)})`
-    : formatDifference(difference);
 }
 
 /** An interval of what the better one is ahead by. */
@@ -130,40 +160,6 @@ function speedWords({ steps, flops, reached, pairs }: Speed, { title }: Contende
   return `${title}'s last validation loss is reached after ${
     formatPercent(steps)
   } of the steps${cost} (median; in ${reached} of ${pairs} pairs)`;
-}
-
-/** Many comparisons, by verdict. */
-function groupsOf(judged: readonly Judged[], { margin }: Question, where: (cell: Cell) => string): string[] {
-  const { comparison: first } = judged[0]!;
-  const isOne = judged.every(({ comparison }) => comparison.of.name === first.of.name);
-  const [subject, other] = isOne
-    ? [first.of.title, ({ against }: Comparison) => against.title]
-    : [first.against.title, ({ of }: Comparison) => of.title];
-  const names = (some: readonly Judged[], tail: (one: Judged) => string) =>
-    some.map((one) => `${other(one.comparison)}${where(one.cell)} (${tail(one)})`).join(", ");
-  const by = Map.groupBy(judged, ({ standing }) => standing.score.verdict);
-  const group = (words: string, verdict: Settled["verdict"], tail: (one: Judged) => string) => {
-    const some = by.get(verdict);
-    return some ? [`${words}: ${names(some, tail)}`] : [];
-  };
-  const difference = ({ standing: { score } }: Judged) => told(score);
-  const [better, worse] = isOne
-    ? [`${subject} is better than`, `worse than`]
-    : [`Better than ${subject}`, `worse`];
-  const decided = [
-    ...group(better, "better", difference),
-    ...group(worse, "worse", difference),
-    ...group(`the same within ${margin}`, "same", difference),
-    ...group("identical", "identical", ({ standing }) => `${standing.score.pairs} pairs`),
-  ];
-  return [
-    ...decided.length > 0 ? [decided.join("; ")] : [],
-    ...group("Undecided", "undecided", (one) => `${told(one.standing.score)}, ${moreWords(one.standing)}`),
-  ];
-}
-
-function moreWords({ more }: Standing): string {
-  return more === null ? "no planned look is likely to decide it" : `about ${more} more pairs`;
 }
 
 function ratesLine(

@@ -149,7 +149,7 @@ export async function settle<G extends AsyncDisposable>(
       interrupted: parts.signal.aborted,
       failed,
     };
-    const answer = answerOf(question, outcome);
+    const { lines: answer, headline } = answerOf(question, outcome);
     if (outcome.interrupted || role === "worker" || role === "plan") {
       return { ...outcome, answer, report: null };
     }
@@ -159,8 +159,7 @@ export async function settle<G extends AsyncDisposable>(
     await writePlan(out, {
       ...plan,
       rates: [...tuned?.rates ?? []],
-      settled: [...answer],
-      settledPairs: settledPairs(question, found.judged),
+      settled: { lines: [...answer], headline, pairs: settledPairs(question, found.judged) },
       runs: found.runs.length > 0 ? found.runs : ledger.runs(),
     });
     return {

@@ -30,6 +30,14 @@ export const SettledPair = z.strictObject({
   pairs: z.number(),
 });
 
+/** A question's answer in a few words: see `Headline` of the report. */
+export const SettledHeadline = z.strictObject({
+  verdict: z.string(),
+  what: z.string(),
+  sure: z.string(),
+  change: z.string(),
+});
+
 /** A run by its name. */
 export const PlannedRun = z.strictObject({ id: z.string(), config: RunConfig });
 export type PlannedRun = { readonly id: string; readonly config: RunConfig };
@@ -56,14 +64,19 @@ export const Plan = z.strictObject({
   /** True where a search decides which of the runs are made; once it has ended, the runs are those. */
   search: z.literal(true).exactOptional(),
   /** What pairs of methods came to that were compared until it was decided: the report opens with it. */
-  settled: z.array(z.string()).exactOptional(),
-  /** The same in numbers, by the rule that decided it. */
-  settledPairs: z.array(SettledPair).exactOptional(),
+  settled: z.strictObject({
+    /** For people, at most four. */
+    lines: z.array(z.string()),
+    headline: SettledHeadline,
+    /** The same in numbers, by the rule that decided it. */
+    pairs: z.array(SettledPair),
+  }).exactOptional(),
   /** The question that is settled, for whoever settles it again; absent where no sweep says it whole. */
   asks: SweepSpec.exactOptional(),
   runs: z.array(PlannedRun),
 });
 export type SettledPair = z.infer<typeof SettledPair>;
+export type SettledHeadline = z.infer<typeof SettledHeadline>;
 export type Plan = Omit<z.infer<typeof Plan>, "runs"> & { readonly runs: readonly PlannedRun[] };
 
 /**

@@ -96,7 +96,7 @@ function answerIn(printed: string): unknown {
 async function endOf(out: string) {
   const { command: _, settled, rates, ...plan } = (await readPlan(out))!;
   const { answer, ...file } = JSON.parse(await Deno.readTextFile(`${out}/settle.json`));
-  assertEquals(settled, answer);
+  assertEquals(settled!.lines, answer);
   // The last but one line ends with the minutes.
   const words = (answer as string[]).map((line) => line.replace(/, [^,]* in all$/, ""));
   const results = new Map(
@@ -107,6 +107,7 @@ async function endOf(out: string) {
   const untimed = (all: readonly { msPerStep: unknown }[]) => all.map(({ msPerStep: _, ...rate }) => rate);
   return {
     plan,
+    pairs: settled!.pairs,
     rates: untimed(rates),
     file,
     words,

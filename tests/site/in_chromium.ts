@@ -267,7 +267,7 @@ async function assertSettled(out: string, here: string, told: readonly string[])
     ours.answer[0],
   ]);
   assertStringIncludes(theirs.answer[0], "LoRA-Pro and LoRA are the same within 1");
-  assertEquals((await readPlan(out))!.settledPairs, (await readPlan(here))!.settledPairs);
+  assertEquals((await readPlan(out))!.settled!.pairs, (await readPlan(here))!.settled!.pairs);
   assertEquals(told, theirs.answer);
   const refuse = () => Promise.reject(new Error("a run is made again"));
   const { answer } = await settle(await askQuestion(spec, shipped, null, false), out, "", shipped, {

@@ -1,0 +1,137 @@
+/** @file Many comparisons of a question, by their verdicts: as lines that tell of all, and as few words. */
+import { formatDifference, formatInterval } from "../report/format.ts";
+import type { Settled } from "../statistics/sequential.ts";
+import type { Cell, Comparison, Question } from "./question.ts";
+import type { Judged, Standing } from "./standing.ts";
+
+/** The comparisons that came to one verdict; at least one. */
+export interface Group {
+  /** "Better than LoRA", "worse", "Undecided". */
+  readonly words: string;
+  /** Whether names go on where the words end: "LoRA-Pro is better than". */
+  readonly leads: boolean;
+  readonly items: readonly Item[];
+}
+
+/** A comparison by the method that is not in all of them. */
+interface Item {
+  /** "DoRA", with its place where there are several. */
+  readonly name: string;
+  /** "+0.036 (0.003 to 0.069)". */
+  readonly told: string;
+  readonly difference: number;
+}
+
+/** Comparisons by verdict. */
+export interface Groups {
+  /** The method that is in all comparisons. */
+  readonly subject: string;
+  readonly better: Group | null;
+  readonly worse: Group | null;
+  /** What is decided, the better ones first. */
+  readonly decided: readonly Group[];
+  readonly undecided: Group | null;
+}
+
+/** Most methods that a few words name; of more they say how many there are. */
+const MOST_NAMED = 3;
+
+/** @param where a comparison's place, as it stands behind a name; empty where there is one */
+export function groupsOf(
+  judged: readonly Judged[],
+  { margin }: Pick<Question, "margin">,
+  where: (cell: Cell) => string,
+): Groups {
+  const { comparison: first } = judged[0]!;
+  const isOne = judged.every(({ comparison }) => comparison.of.name === first.of.name);
+  const [subject, other] = isOne
+    ? [first.of.title, ({ against }: Comparison) => against.title]
+    : [first.against.title, ({ of }: Comparison) => of.title];
+  const by = Map.groupBy(judged, ({ standing }) => standing.score.verdict);
+  const group = (
+    words: string,
+    verdict: Settled["verdict"],
+    tell: (standing: Standing) => string = ({ score }) => formatSettled(score),
+    leads = false,
+  ): Group | null => {
+    const items = by.get(verdict)?.map(({ cell, comparison, standing }) => ({
+      name: `${other(comparison)}${where(cell)}`,
+      told: tell(standing),
+      difference: standing.score.difference,
+    }));
+    return items ? { words, leads, items } : null;
+  };
+  const better = group(
+    isOne ? `${subject} is better than` : `Better than ${subject}`,
+    "better",
+    undefined,
+    isOne,
+  );
+  const worse = group(isOne ? "worse than" : "worse", "worse", undefined, isOne);
+  const same = group(`the same within ${margin}`, "same");
+  const identical = group("identical", "identical", ({ score }) => `${score.pairs} pairs`);
+  return {
+    subject,
+    better,
+    worse,
+    decided: [better, worse, same, identical].filter((one) => one !== null),
+    undecided: group(
+      "Undecided",
+      "undecided",
+      ({ score, more }) => `${formatSettled(score)}, ${moreWords(more)}`,
+    ),
+  };
+}
+
+/** A line of what is decided and one of what is not: "Better than LoRA: DoRA (…), …; worse: …". */
+export function linesOf({ decided, undecided }: Groups): string[] {
+  const lines = [decided, undecided ? [undecided] : []].filter((groups) => groups.length > 0);
+  return lines.map((groups) =>
+    groups.map(({ words, items }) =>
+      `${words}: ${items.map(({ name, told }) => `${name} (${told})`).join(", ")}`
+    ).join("; ")
+  );
+}
+
+/** "12 of 14 methods are better than LoRA, 2 worse"; of a few, their names. */
+export function countsOf({ decided, undecided }: Groups): string {
+  const groups = undecided ? [...decided, undecided] : decided;
+  const total = groups.reduce((sum, { items }) => sum + items.length, 0);
+  if (decided.length === 0) return `None of ${total} comparisons is decided yet`;
+  return groups.map(({ words, leads, items }, i) => {
+    const count = `${items.length}${i === 0 ? ` of ${total} methods` : ""}`;
+    const all = total <= MOST_NAMED ? items.map(({ name }) => name).join(" and ") : count;
+    if (leads) return `${words} ${all}`;
+    const verdict = words[0]!.toLowerCase() + words.slice(1);
+    return i > 0 ? `${all} ${verdict}` : `${all} ${items.length === 1 ? "is" : "are"} ${verdict}`;
+  }).join(", ");
+}
+
+/**
+ * "Furthest above LoRA: LoRA-GA (…); furthest below: AltLoRA (…)": the ends of what is decided, where more are better or
+ * worse than a few words can name; null elsewhere.
+ */
+export function furthestOf({ subject, better, worse }: Groups): string | null {
+  if (better?.leads || worse?.leads) return null;
+  const [above, below] = [better, worse].map((group) =>
+    (group?.items ?? []).toSorted((a, b) => Math.abs(b.difference) - Math.abs(a.difference))
+  ) as [Item[], Item[]];
+  if (above.length + below.length <= MOST_NAMED) return null;
+  const [highest] = above, [lowest] = below;
+  return [
+    ...highest ? [`Furthest above ${subject}: ${highest.name} (${highest.told})`] : [],
+    ...lowest ? [`furthest below${highest ? "" : ` ${subject}`}: ${lowest.name} (${lowest.told})`] : [],
+  ].join("; ");
+}
+
+/** "+0.021 (−0.030 to 0.072)"; "unknown" before the first pair. */
+export function formatSettled({ difference, interval, pairs }: Settled): string {
+  if (pairs === 0) return "unknown";
+  return interval
+    ? `${formatDifference(difference)} (${formatInterval(interval)})`
+    : formatDifference(difference);
+}
+
+function moreWords(more: number | null): string {
+  return more === null ? "no planned look is likely to decide it" : `about ${more} more pairs`;
+}
