@@ -72,7 +72,7 @@ const jacobiKernel = kernelsByShape(({ staged }: { readonly staged: boolean }) =
     source: jacobiSource(jacobi, staged),
     ...jacobi,
     constants: { LANES: 64, BASIS: false },
-    workgroupBytes: ({ LANES }) => 4 * Number(LANES) + 4 + (staged ? 4 * STAGED_RANK ** 2 : 0),
+    workgroupBytes: ({ LANES }) => 8 * Number(LANES) + 4 + (staged ? 4 * STAGED_RANK ** 2 : 0),
   })
 );
 

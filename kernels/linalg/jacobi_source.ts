@@ -72,9 +72,12 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
     // Cosine of two columns that counts as 0, a few units of 2^-24; and one that rounding of the next sweep may leave.
     const ORTHOGONAL = 2e-7;
     const NEARLY = 5e-7;
+    // What a sweep may leave between columns that it made orthogonal once, beside rounding, to be the last one.
+    const LEFT = 3e-7;
     const NONE = vec4<f32>(0.0);
 
     var<workgroup> partial: array<f32, LANES>;
+    var<workgroup> cosines: array<f32, LANES>;
     var<workgroup> again: u32;
     ${staged && `var<workgroup> work: array<vec4<f32>, ${STAGED_RANK ** 2 / 4}>;`}
 
@@ -97,6 +100,7 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
       ${staged && "workgroupBarrier();"}
       for (var sweep = 0u; sweep < sweeps; sweep++) {
         partial[lane] = 0.0;
+        cosines[lane] = NEARLY;
         for (var round = 0u; round + 1u < players; round++) {
           for (var pair = lane; pair < players / 2u; pair += LANES) {
             let other = players - 1u - pair;
@@ -111,10 +115,14 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
         workgroupBarrier();
         if (lane == 0u) {
           var turned = 0.0;
+          var cosine = 0.0;
           for (var l = 0u; l < LANES + u.zero; l++) {
             turned += partial[l];
+            cosine = max(cosine, cosines[l]);
           }
-          again = u32(turned > 0.0);
+          // Once a pair is orthogonal, a later rotation of one of the two brings back at most its share of a third column
+          // times the cosine of that one with the other.
+          again = select(1u, 0u, turned * cosine < LEFT);
         }
         if (workgroupUniformLoad(&again) == 0u) {
           break;
@@ -267,6 +275,8 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
     ])
   }
       var furthest = 0.0;
+      var shares = NONE;
+      var most = NONE;
       for (var round = 0u; round < 7u + u.zero; round++) {
         // Players 0 to 3 meet players 4 to 7.
         let alpha = max(vec4(${FOUR.map((i) => element(i, i)).join(", ")}), NONE);
@@ -281,6 +291,9 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
         let t = some * select(vec4(-1.0), vec4(1.0), zeta >= NONE) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
         let c = inverseSqrt(1.0 + t * t);
         let s = c * t;
+        let per_size = select(NONE, 1.0 / size, turns);
+        shares += abs(s) * max(alpha, beta) * per_size;
+        most = max(most, abs(gamma) * per_size);
         ${parts.flatMap(turned)}
         ${
     EIGHT.flatMap((j) => [
@@ -304,7 +317,8 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
       if (furthest == 0.0) {
         return;
       }
-      partial[lane] = 1.0;
+      partial[lane] += sum4(shares);
+      cosines[lane] = max(cosines[lane], max(max(most.x, most.y), max(most.z, most.w)));
       for (var q = 0u; q < blocks; q++) {
         ${FOUR.map((j) => `let y${j} = ${work}[a + ${j}u * blocks + q];`)}
         ${FOUR.map((j) => `let y${j + 4} = other * ${work}[b + ${j}u * blocks + q];`)}
