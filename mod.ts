@@ -52,6 +52,7 @@ export type { Activation, RowGather } from "./kernels/mod.ts";
 export * as kernels from "./kernels/mod.ts";
 export * from "./models/base_weights.ts";
 export {
+  type AdapterHead,
   checkpointEntry,
   decoder,
   encoderDecoder,

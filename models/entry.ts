@@ -23,10 +23,10 @@ import {
 } from "./encoder_decoder.ts";
 import { createGpt2, type Gpt2Config, gpt2Parameters } from "./gpt2.ts";
 import {
+  CLASSIFIER,
   createImageClassifier,
   type ImageClassifierConfig,
   imageClassifierParameters,
-  pooledWidth,
 } from "./image_classifier.ts";
 import {
   createTextClassifier,
@@ -47,8 +47,14 @@ import {
   visionMemory,
 } from "./tape_tensors.ts";
 import { createUseLite, type UseLiteConfig, useLiteHead, useLiteParameters } from "./use_lite.ts";
-import { createVision, type VisionConfig, visionParameters } from "./vision.ts";
-import { initialWeights, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
+import { createVision, PROJECTION, type VisionConfig, visionParameters } from "./vision.ts";
+import {
+  type HeadValues,
+  initialWeights,
+  type ParameterList,
+  type Precisions,
+  type WeightSource,
+} from "./weights.ts";
 
 /** How a base checkpoint is made: full fine-tuning of seeded random weights on a corpus. */
 export interface PretrainingRecipe {
@@ -78,6 +84,14 @@ export interface ModelSize {
   readonly width: number;
   /** Blocks, from 1. */
   readonly layers: number;
+}
+
+/** A classifier that an adapter brings. */
+export interface AdapterHead {
+  /** Its classes. */
+  readonly classes: number;
+  /** A parameter of the model's new head for so many classes that it lacks, or has in another shape; null where it is whole. */
+  readonly lacks: string | null;
 }
 
 /** A model as the registry lists it. */
@@ -145,10 +159,16 @@ export interface ModelEntry {
    * or the weights are the user's
    */
   resize(size: Partial<ModelSize>): ModelEntry;
-  /** The same model with a new head for so many classes, see `VisionConfig.newHead`; absent for models that write. */
-  withNewHead?(classes: number): ModelEntry;
-  /** Numbers in each parameter of its new head, which every method trains; absent where it has none. */
-  readonly newHead?: readonly number[];
+  /**
+   * The same model with a new head for so many classes, see `VisionConfig.newHead`; absent for models that write.
+   *
+   * @param values seeded random numbers where absent
+   */
+  withNewHead?(classes: number, values?: HeadValues): ModelEntry;
+  /** Parameters of its new head, which every method trains; absent where it has none. */
+  readonly newHead?: ParameterList;
+  /** The classifier that its adapter brings; absent where that brings none. */
+  readonly adapterHead?: AdapterHead;
   /** Seeded random weights, as the family is pretrained from. */
   initial(random: Random): WeightSource;
   /** Builds the model in the caller's scope, with target modules' weights in these precisions. */
@@ -317,9 +337,9 @@ export function vision(given: EntryOf<VisionConfig>): ModelEntry {
         pretrained: false,
       });
     },
-    withNewHead: (classes) => ({
-      ...vision({ ...given, config: { ...config, outputs: classes, newHead: true } }),
-      newHead: [classes * config.width],
+    withNewHead: (classes, newHead = "seeded") => ({
+      ...vision({ ...given, config: { ...config, outputs: classes, newHead } }),
+      newHead: [{ name: PROJECTION, shape: [classes, config.width] }],
     }),
     outputs: config.outputs,
     inputSize: config.image,
@@ -360,10 +380,10 @@ export function imageClassifier(given: EntryOf<ImageClassifierConfig>): ModelEnt
         pretrained: false,
       });
     },
-    withNewHead: (classes) => ({
-      ...imageClassifier({ ...given, config: { ...config, outputs: classes, newHead: true } }),
-      newHead: [classes * pooledWidth(config), classes],
-    }),
+    withNewHead(classes, newHead = "seeded") {
+      const own = imageClassifier({ ...given, config: { ...config, outputs: classes, newHead } });
+      return { ...own, newHead: own.parameters.filter(({ name }) => CLASSIFIER.some((one) => one === name)) };
+    },
     outputs: config.outputs,
     inputSize: config.image,
     parameters,
@@ -396,10 +416,9 @@ export function textClassifier(given: EntryOf<TextClassifierConfig>): ModelEntry
         pretrained: false,
       });
     },
-    withNewHead(classes) {
-      const own = { ...config, outputs: classes, newHead: true } as const;
-      const newHead = newHeadParameters(own).map(({ shape }) => shape.reduce((a, b) => a * b, 1));
-      return { ...textClassifier({ ...given, config: own }), newHead };
+    withNewHead(classes, newHead = "seeded") {
+      const own = { ...config, outputs: classes, newHead };
+      return { ...textClassifier({ ...given, config: own }), newHead: newHeadParameters(own) };
     },
     outputs: config.outputs,
     vocabulary: config.vocabulary,
@@ -440,10 +459,9 @@ export function useLite(given: EntryOf<UseLiteConfig>): ModelEntry {
       const scaled = { ...config, width, layers, hidden, embedding, heads: width / headSize };
       return useLite({ ...given, title: useLiteTitle(scaled), config: scaled, pretrained: false });
     },
-    withNewHead(classes) {
-      const own = { ...config, classes };
-      const newHead = useLiteHead(own).map(({ shape }) => shape.reduce((a, b) => a * b, 1));
-      return { ...useLite({ ...given, config: own }), newHead };
+    withNewHead(classes, newHead = "seeded") {
+      const own = { ...config, classes, newHead };
+      return { ...useLite({ ...given, config: own }), newHead: useLiteHead(own) };
     },
     outputs: config.classes ?? config.width,
     vocabulary: config.vocabulary,

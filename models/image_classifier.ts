@@ -15,7 +15,13 @@ import {
 import type { Forward, Model, VisionBatch } from "./model.ts";
 import { patchRows } from "./patches.ts";
 import { resampledPositions } from "./resampled_positions.ts";
-import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
+import {
+  type HeadValues,
+  loadParameters,
+  type ParameterList,
+  type Precisions,
+  type WeightSource,
+} from "./weights.ts";
 
 /** Sizes and constants of an image classifier. */
 export interface ImageClassifierConfig extends EncoderSizes {
@@ -34,8 +40,8 @@ export interface ImageClassifierConfig extends EncoderSizes {
   readonly patch: number;
   /** Classes. */
   readonly outputs: number;
-  /** True where the head begins with seeded random numbers, and every method trains it. */
-  readonly newHead?: true;
+  /** What the head begins with where every method trains it; absent where the head is the checkpoint's own. */
+  readonly newHead?: HeadValues;
 }
 
 /** What each kind calls its blocks' parts. */
@@ -119,7 +125,7 @@ export function createImageClassifier(
   const loaded = loadParameters(
     gpu,
     imageClassifierParameters(config),
-    config.newHead ? withNewHead(source) : source,
+    config.newHead === "seeded" ? withNewHead(source) : source,
     new Map(
       [...precisions].map(([targetModule, type]) => [`${NAMES[kind].root}${targetModule}.weight`, type]),
     ),

@@ -31,7 +31,13 @@ import {
   withBias,
 } from "./encoder_stack.ts";
 import type { EncoderBatch, Model } from "./model.ts";
-import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
+import {
+  type HeadValues,
+  loadParameters,
+  type ParameterList,
+  type Precisions,
+  type WeightSource,
+} from "./weights.ts";
 
 /** Sizes and constants of a text classifier. */
 export interface TextClassifierConfig extends EncoderSizes {
@@ -49,8 +55,8 @@ export interface TextClassifierConfig extends EncoderSizes {
   readonly relative?: RelativeBuckets;
   /** Classes. */
   readonly outputs: number;
-  /** True where the classifier begins with seeded random numbers, and every method trains it. */
-  readonly newHead?: true;
+  /** What the classifier begins with where every method trains it; absent where it is the checkpoint's own. */
+  readonly newHead?: HeadValues;
   /** True where the same goes for the map before it, which a checkpoint without a head may lack. */
   readonly newPooler?: true;
 }
@@ -184,7 +190,7 @@ export function createTextClassifier(
   const loaded = loadParameters(
     gpu,
     textClassifierParameters(config),
-    withNewHead(source, own),
+    config.newHead === "seeded" ? withNewHead(source, own) : source,
     new Map([...precisions].map(([name, type]) => [weightName(name), type])),
   );
   const parameter = (name: string): Parameter => loaded.parameters.get(name)!;

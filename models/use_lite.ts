@@ -21,7 +21,13 @@ import type { Gpu } from "../gpu/gpu.ts";
 import { createRandom } from "../numerics/random.ts";
 import { layerNormed, layerNormOf, withBias } from "./encoder_stack.ts";
 import type { EncoderBatch, Model, TargetModule } from "./model.ts";
-import { loadParameters, type ParameterList, type Precisions, type WeightSource } from "./weights.ts";
+import {
+  type HeadValues,
+  loadParameters,
+  type ParameterList,
+  type Precisions,
+  type WeightSource,
+} from "./weights.ts";
 import { unitRows, unitShare } from "./zero_shot.ts";
 
 /** Sizes and constants of a sentence encoder. */
@@ -42,8 +48,10 @@ export interface UseLiteConfig {
   readonly length: number;
   /** Added to the variance before its root is taken. */
   readonly normEpsilon: number;
-  /** Classes of a classifier on top, which begins with seeded random numbers and which every method trains; absent without one. */
+  /** Classes of a classifier on top, which every method trains; absent without one. */
   readonly classes?: number;
+  /** What that classifier begins with. */
+  readonly newHead?: HeadValues;
 }
 
 /** What all blocks' parameters begin with; target modules go without it. */
@@ -108,7 +116,7 @@ export function createUseLite(
   const loaded = loadParameters(
     gpu,
     useLiteParameters(config),
-    withNewHead(source),
+    config.newHead === "seeded" ? withNewHead(source) : source,
     new Map(
       [...precisions].map((
         [name, type],

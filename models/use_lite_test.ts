@@ -72,7 +72,10 @@ Deno.test("useLite().withNewHead() scores classes by a classifier that every met
   const gpu = await testGpu();
   using _ = gpu.scope("use-lite");
   const entry = SMALL.withNewHead!(3);
-  assertEquals([entry.outputs, entry.newHead], [3, [30, 3]]);
+  assertEquals([entry.outputs, entry.newHead], [3, [
+    { name: "classifier.weight", shape: [3, 10] },
+    { name: "classifier.bias", shape: [3] },
+  ]]);
   const model = entry.create(gpu, SMALL.initial(createRandom(1)));
   assertEquals(model.head.map(({ name }) => name), ["classifier.weight", "classifier.bias"]);
   const scores = await vectorsOf(gpu, model, batchOf([[7, 8], [9, 3]], 2));

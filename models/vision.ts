@@ -14,6 +14,7 @@ import {
 import type { Forward, Model, VisionBatch } from "./model.ts";
 import { patchRows } from "./patches.ts";
 import {
+  type HeadValues,
   initialWeights,
   loadParameters,
   type ParameterList,
@@ -32,11 +33,10 @@ export interface VisionConfig extends ClipEncoderConfig {
   /** Classes, or the width of CLIP's shared space. */
   readonly outputs: number;
   /**
-   * True where the outputs are classes that no checkpoint knows: the projection begins with seeded random numbers, and
-   * every method trains it. The checkpoint's own is left out, as in the linear probes of Radford et al., arXiv 2103.00020,
-   * A.3.
+   * What the projection begins with where the outputs are classes that no checkpoint knows, and every method trains it. The
+   * checkpoint's own is left out, as in the linear probes of Radford et al., arXiv 2103.00020, A.3.
    */
-  readonly newHead?: true;
+  readonly newHead?: HeadValues;
 }
 
 /** The parameter that gives the outputs, `[outputs, width]`. */
@@ -73,7 +73,7 @@ export function createVision(
   const loaded = loadParameters(
     gpu,
     visionParameters(config),
-    config.newHead ? withNewHead(source) : source,
+    config.newHead === "seeded" ? withNewHead(source) : source,
     new Map(
       [...precisions].map(([targetModule, type]) => [`vision_model.encoder.${targetModule}.weight`, type]),
     ),

@@ -8,6 +8,9 @@ import { CheckpointError, release } from "./checkpoints/checkpoint.ts";
 /** Values of a parameter, by its name in the checkpoint and its shape: each time a new array, which is the caller's own. */
 export type WeightSource = (name: string, shape: Shape) => Float32Array<ArrayBuffer>;
 
+/** What a new head begins with: seeded random numbers, the same for all runs, or what the source of weights has for it. */
+export type HeadValues = "seeded" | "given";
+
 /** Name and shape of each parameter of an architecture, in order. */
 export type ParameterList = readonly { readonly name: string; readonly shape: Shape }[];
 

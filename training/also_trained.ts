@@ -81,7 +81,7 @@ export function lackingKinds(
 export function alsoTrained(
   config: { readonly alsoTrain?: readonly string[] },
   method: AlsoTraining,
-  { parameters, newHead }: { readonly parameters: ParameterList; readonly newHead?: readonly number[] },
+  { parameters, newHead }: { readonly parameters: ParameterList; readonly newHead?: ParameterList },
   targetModules: readonly { readonly name: string }[],
 ): ParameterList {
   const patterns = alsoTrainedPatterns(config, method);

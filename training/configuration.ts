@@ -3,7 +3,7 @@ import { withArticle } from "../errors/quote.ts";
 import type { z } from "zod";
 import type { Architecture, RowLengths } from "../models/architecture.ts";
 import type { ClipTextConfig } from "../models/clip_text.ts";
-import type { ModelEntry } from "../models/entry.ts";
+import type { AdapterHead, ModelEntry } from "../models/entry.ts";
 import type { ModelFamily } from "../models/model.ts";
 import type { ModelMemory } from "../models/tape_tensors.ts";
 import { type WeightKind, weightKindOf } from "../models/weight_kind.ts";
@@ -83,8 +83,10 @@ export interface KnownModel extends TaskModel {
   resize(size: { readonly width?: number; readonly layers?: number }): KnownModel;
   /** The same image tower with a new head; absent for models of texts. */
   withNewHead?(classes: number): KnownModel;
-  /** Numbers in each parameter of its new head, which every method trains; absent where it has none. */
-  readonly newHead?: readonly number[];
+  /** Parameters of its new head, which every method trains; absent where it has none. */
+  readonly newHead?: ParameterList;
+  /** The classifier that its adapter brings; absent where that brings none. */
+  readonly adapterHead?: AdapterHead;
   targetModules(): readonly ModuleShape[];
 }
 
@@ -274,11 +276,15 @@ function validateParts({ batchSize, accumulate }: RunConfig, where: string): voi
 
 /** A head is for classes of texts, or of real images on a tower of the user's: other models have heads of their own. */
 function validateHead(
-  { model: { id, head }, task: { data } }: RunConfig,
+  { model: { id, head, adapter }, task: { data } }: RunConfig,
   { folder, family }: KnownModel,
 ): void {
   if (head === undefined || (family === "encoder" && head === "new")) return;
-  const wanted = family !== "vision" && family !== "encoder"
+  const wanted = head === "adapter" && !adapter
+    ? "a model with an adapter is needed, --adapter DIR"
+    : family === "encoder" && head === "adapter"
+    ? null
+    : family !== "vision" && family !== "encoder"
     ? `it is ${withArticle(family)} model, vision is needed`
     : folder === undefined
     ? "a model in a folder is needed, --model DIR"

@@ -76,9 +76,10 @@ export interface RunConfig {
    * `hub`, here and of the task's data, is what was fetched from Hugging Face's Hub: "org/name@commit". A run notes it;
    * what names the run is the files themselves.
    *
-   * The head is what classifies real images on a folder's image tower: "zero-shot", made of the classes' names by its text
-   * tower and trained by no method, or "new", seeded random numbers in place of the projection, which every method trains.
-   * A run notes it; where it is left out, it is the first where folder and data have what it takes, else the second.
+   * The head is what classifies texts, or real images on a folder's image tower: "adapter", the classifier that the adapter
+   * brings, which every method trains on; "zero-shot", made of the classes' names by the folder's text tower and trained by no
+   * method; or "new", seeded random numbers, in place of the projection of a tower, which every method trains. A run notes it; where
+   * it is left out, it is the first of them for which adapter, folder and data have what it takes.
    */
   readonly model: {
     readonly id: string;
@@ -89,7 +90,7 @@ export interface RunConfig {
     readonly adapter?: { readonly path: string; readonly fingerprint?: string; readonly hub?: string };
     readonly width?: number;
     readonly layers?: number;
-    readonly head?: "zero-shot" | "new";
+    readonly head?: "adapter" | "zero-shot" | "new";
   };
   /**
    * Patterns of target module names to adapt, e.g. ["*.self_attn.*"], ends of names, or "all-linear", "query-value",

@@ -75,7 +75,7 @@ export const ModelChoice = z.strictObject({
   hub: hub.exactOptional(),
   width: count.exactOptional(),
   layers: count.exactOptional(),
-  head: z.enum(["zero-shot", "new"]).exactOptional(),
+  head: z.enum(["adapter", "zero-shot", "new"]).exactOptional(),
   adapter: z.strictObject({
     path: z.string().min(1),
     fingerprint: fingerprint.exactOptional(),

@@ -12,6 +12,7 @@ import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
 import { MOST_COMPARISONS } from "../statistics/sequential.ts";
 import { tellValue, titleOfField, type Varied } from "../sweep/axes.ts";
 import { labelMethods, methodKey, rankOf } from "../sweep/method.ts";
+import { describeFiles } from "../sweep/expand_runs.ts";
 import { draftRuns, type SweepSpec } from "../sweep/sweep.ts";
 
 /** Seed of the first scored pair: those below are for choosing rates. */
@@ -160,7 +161,7 @@ export async function askQuestion(
   const { drafts, notes } = draftRuns(spec, known);
   const runs = await resolveRuns(drafts.map(({ config }) => config), known);
   const labels = labelMethods(runs.map(({ config }) => config.optimizer), known);
-  const said = new Set(notes);
+  const said = new Set([...notes, ...await describeFiles(runs)]);
   const cells: Cell[] = [];
   // Of one method its variations are compared; of several the methods at each variation.
   const isOfOne = new Set(drafts.map(({ method }) => method)).size === 1;

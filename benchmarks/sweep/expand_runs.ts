@@ -1,4 +1,5 @@
 /** @file A sweep's runs, resolved: listed, with what each names, the files that it is about, and its rate. */
+import { listNames } from "../../errors/quote.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import type { Registries } from "../../training/configuration.ts";
 import { openFolders, type ResolvedRun, resolveRuns } from "../../training/resolve/resolve.ts";
@@ -44,16 +45,23 @@ export async function expandRuns<R extends Registries>(
   return { ...expansion, notes: [...expansion.notes, ...await describeFiles(resolved)], runs };
 }
 
-/** The real data in use, and what classifies their images. */
-async function describeFiles(runs: readonly ResolvedRun[]): Promise<string[]> {
+/** The adapters and the real data in use, and what classifies texts and images. */
+export async function describeFiles(runs: readonly ResolvedRun[]): Promise<string[]> {
   const notes = new Set<string>(), seen = new Map<string, string>();
-  for (const { config: { task, model }, task: { realData } } of runs) {
+  for (const { config, task: known, model: entry } of runs) {
+    const { task, model } = config, { realData } = known;
     if (model.adapter) {
       const { path, fingerprint } = model.adapter;
       notes.add(
         `"${task.id}" begins with the adapter in ${path} (fingerprint ${fingerprint!.slice(0, 16)})`,
       );
     }
+    if (model.adapter && model.head !== undefined) {
+      // Loaded when needed: what reads texts and images is not needed to list most plans.
+      const { classNamesOf, lackOfAdapterHead } = await import("../../training/resolve/heads.ts");
+      const lack = await lackOfAdapterHead(config, known, entry);
+      notes.add(describeAdapterHead(config, lack, classNamesOf(config)));
+    } else if (model.head !== undefined && task.data !== undefined) notes.add(describeHead(config));
     if (task.data === undefined) continue;
     const key = canonicalJson(task);
     if (!seen.has(key)) seen.set(key, describeClasses(await realData?.classNames?.(task.data)));
@@ -63,16 +71,28 @@ async function describeFiles(runs: readonly ResolvedRun[]): Promise<string[]> {
         task.fingerprint!.slice(0, 16)
       })${list}`,
     );
-    if (model.head !== undefined) notes.add(describeHead(task, model));
   }
   return [...notes];
 }
 
-function describeHead({ id }: RunConfig["task"], model: RunConfig["model"]): string {
-  const { head, path } = model;
+function describeHead({ task: { id }, model: { id: name, head, path } }: RunConfig): string {
   return `"${id}" is classified by ${HEADS[head!]} on ${
-    path === undefined ? model.id : `the network in ${path}`
-  }${model.adapter && head === "new" ? "; a head of the adapter's is left out" : ""}`;
+    path === undefined ? name : `the network in ${path}`
+  }`;
+}
+
+/** @param lack why the adapter's classifier is not taken; null where it is, or might be */
+function describeAdapterHead(config: RunConfig, lack: string | null, names: readonly string[]): string {
+  const { model: { head } } = config, said = describeHead(config);
+  if (head === "zero-shot") return said;
+  if (head === "new") {
+    return `${said}: ${
+      lack ?? "the adapter's classifier is left out as asked"
+    }, so the score before fine-tuning is that of random numbers`;
+  }
+  return `${said}, which names no classes: they are taken in the data's order${
+    names.length === 0 ? "" : `, ${listNames(names)}`
+  }`;
 }
 
 /** Most classes that a note lists. */

@@ -18,8 +18,9 @@ export function nameSize({ model: { width, layers }, batchSize }: RunConfig): st
   return ` (${[...parts.flat(), `batch ${batchSize}`].join(", ")})`;
 }
 
-/** What classifies real images on a tower of the user's, in words. */
+/** What classifies texts, or real images on a tower of the user's, in words. */
 export const HEADS: Readonly<Record<NonNullable<RunConfig["model"]["head"]>, string>> = {
+  "adapter": "the adapter's classifier (trained further)",
   "zero-shot": "a zero-shot head (frozen, from the text tower)",
   "new": "a new head (trained)",
 };

@@ -2,6 +2,7 @@
 import { quote, showShape } from "../../errors/quote.ts";
 import { CheckpointError } from "../checkpoints/checkpoint.ts";
 import type { ModelFamily } from "../model.ts";
+import type { AdapterHead } from "../entry.ts";
 import type { ParameterList } from "../weights.ts";
 import type { PeftFolder } from "./read_peft.ts";
 
@@ -11,7 +12,7 @@ interface Fitted {
   readonly family: ModelFamily;
   readonly parameters: ParameterList;
   readonly tables?: readonly string[];
-  withNewHead?(classes: number): { readonly parameters: ParameterList };
+  withNewHead?(classes: number): { readonly parameters: ParameterList; readonly newHead?: ParameterList };
 }
 
 /**
@@ -22,7 +23,9 @@ interface Fitted {
  */
 export function requireFits(adapter: PeftFolder, model: Fitted): void {
   const { name: folder, changes, whole, tiesWeights } = adapter;
-  const shapes = shapesOf(model), heads = headsOf(model);
+  // Of some models only a new head is one.
+  const shapes = new Map([...shapesOf(model.withNewHead?.(2) ?? model), ...shapesOf(model)]);
+  const heads = headsOf(model);
   const fault = (reason: string) =>
     new CheckpointError(`Cannot use adapter "${folder}" with model "${model.id}": ${reason}`);
   for (const { path, a, b } of changes) {
@@ -49,6 +52,17 @@ function isShared(name: string, { family, tables = [] }: Pick<Fitted, "family" |
   const hasHead = tables.includes("lm_head.weight");
   return tables.includes(name) && name !== "lm_head.weight" &&
     (family === "encoder-decoder" || (family === "decoder" && !hasHead));
+}
+
+/** The classifier that an adapter of a model brings; null where it brings none. */
+export function adapterHead({ whole }: Pick<PeftFolder, "whole">, model: Fitted): AdapterHead | null {
+  const name = [...headsOf(model)].find((name) => whole.has(name));
+  if (name === undefined) return null;
+  const classes = whole.get(name)!.shape[0] ?? 0;
+  const lacking = model.withNewHead!(classes).newHead!.find(({ name, shape }) =>
+    String(whole.get(name)?.shape) !== String(shape)
+  );
+  return { classes, lacks: lacking?.name ?? null };
 }
 
 /** @throws {CheckpointError} where an adapter's tensor has another shape than is asked for */

@@ -43,7 +43,7 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const footprint = method.footprint(allOptions(method, config), {
     targetModules,
     parameters,
-    head: [...model.newHead ?? [], ...also.map(({ shape }) => elementCount(shape))],
+    head: [...model.newHead ?? [], ...also].map(({ shape }) => elementCount(shape)),
   });
   // Counted as if it lay below all blocks, unless it is the head.
   const trainsBelow = footprint.trainsAll || also.some(({ name }) => !isOfKind("head", name));

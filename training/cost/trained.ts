@@ -7,11 +7,11 @@ import type { RunConfig } from "../run.ts";
 /** The numbers that a complete config trains on a model: the method's own, a new head's, and what is trained beside. */
 export function countTrained(config: RunConfig, model: KnownModel, method: KnownOptimizer): number {
   const targetModules = matchTargetModules(config.targetModules, model.targetModules());
-  const also = alsoTrained(config, method, model, targetModules).map(({ shape }) => elementCount(shape));
+  const head = [...model.newHead ?? [], ...alsoTrained(config, method, model, targetModules)];
   const { trained } = method.footprint(allOptions(method, config), {
     targetModules,
     parameters: model.parameters.map(({ shape }) => elementCount(shape)),
-    head: [...model.newHead ?? [], ...also],
+    head: head.map(({ shape }) => elementCount(shape)),
   });
   return trained.reduce((sum, numbers) => sum + numbers, 0);
 }

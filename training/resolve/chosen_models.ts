@@ -3,7 +3,7 @@ import { withArticle } from "../../errors/quote.ts";
 import { fingerprintModel, readModelFolder } from "../../models/checkpoints/model_folder.ts";
 import { ADAPTER_FILES, readPeftFolder } from "../../models/adapters/read_peft.ts";
 import { lackOfFolder } from "../../models/checkpoints/checkpoint_folder.ts";
-import { requireFits } from "../../models/adapters/require_fits.ts";
+import { adapterHead, requireFits } from "../../models/adapters/require_fits.ts";
 import { CheckpointError } from "../../models/checkpoints/checkpoint.ts";
 import { fingerprintFiles, hashFile } from "../../files/file_hash.ts";
 import { lookup } from "../lookup.ts";
@@ -45,10 +45,17 @@ export async function withModelFolders<M extends KnownModel>(
     }
     const entry = path === undefined ? lookup("model", all, id) : await readModelFolder(path, id);
     if (path !== undefined && registered) requireSame(entry as ModelEntry, registered, path);
-    if (adapter) requireFits(await readPeftFolder(adapter.path), entry);
-    all[key] = adapter ? { ...entry, adapter: adapter.path } : entry;
+    all[key] = adapter ? await withAdapter(entry, adapter.path) : entry;
   }
   return all;
+}
+
+/** The entry with an adapter's folder. @throws {CheckpointError} where it can't be read, or is of another model */
+async function withAdapter<M extends KnownModel | ModelEntry>(entry: M, folder: string): Promise<M> {
+  const adapter = await readPeftFolder(folder);
+  requireFits(adapter, entry);
+  const head = adapterHead(adapter, entry);
+  return { ...entry, adapter: folder, ...(head && { adapterHead: head }) };
 }
 
 /** A registered name stands for sizes. */

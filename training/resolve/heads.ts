@@ -1,4 +1,5 @@
-/** @file What classifies real images on a tower from a folder: the classes' names as its text tower reads them, or a new head. */
+/** @file What classifies texts, or real images on a tower from a folder: an adapter's classifier, the classes' names as a text tower reads them, or a new head. */
+import { quote } from "../../errors/quote.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
 import { isFile } from "../../models/checkpoints/checkpoint_folder.ts";
 import { createClipText } from "../../models/clip_text.ts";
@@ -7,7 +8,8 @@ import type { Model, VisionBatch } from "../../models/model.ts";
 import { isOfKind } from "../../models/parameter_kind.ts";
 import type { WeightSource } from "../../models/weights.ts";
 import { LOGIT_SCALE, zeroShotClassifier, zeroShotHead } from "../../models/zero_shot.ts";
-import type { TaskData } from "../../tasks/task.ts";
+import { classesOf } from "../../tasks/own/layout.ts";
+import type { Task, TaskData } from "../../tasks/task.ts";
 import { readModelTokenizer } from "../../tasks/text/hugging_face_tokenizer.ts";
 import { alsoTrained } from "../also_trained.ts";
 import { type KnownModel, matchTargetModules, type Registries, resolveModel } from "../configuration.ts";
@@ -22,12 +24,13 @@ function describe(name: string): string {
 }
 
 /**
- * The config with the head of its model, so that another head makes another run: the one that it names, else "zero-shot"
- * where folder and data have what that takes, else "new", as always for an encoder of texts. The same config where the model is no encoder of texts, and no image tower in a folder or
- * the images are the task's own.
+ * The config with the head of its model, so that another head makes another run: the one that it names, else "adapter" where
+ * the model's adapter brings a classifier of as many classes as the data have, else "zero-shot" where folder and data have what
+ * that takes, else "new". The same config where the model is no encoder of texts, and no image tower in a folder or the images are
+ * the task's own.
  *
- * @throws {UserError} where it names "zero-shot" and something is missing, and where a class's description is none for the
- * text tower
+ * @throws {UserError} where it names "adapter" or "zero-shot" and something is missing, and where a class's description is none
+ * for the text tower
  * @throws {DataError} where the data or the tokenizer can't be read
  */
 export async function withHeadChoice(
@@ -35,17 +38,24 @@ export async function withHeadChoice(
   { tasks, models }: Pick<Registries, "tasks" | "models">,
 ): Promise<RunConfig> {
   const { model, task: { id, data } } = config;
-  const entry = resolveModel<KnownModel>(model, models);
-  if (entry.family === "encoder") {
-    if (model.head === undefined || model.head === "new") {
-      return { ...config, model: { ...model, head: "new" } };
+  const entry = resolveModel<KnownModel>(model, models), isEncoder = entry.family === "encoder";
+  const isTower = entry.family === "vision" && entry.folder !== undefined && data !== undefined;
+  if (!(isEncoder || isTower) || model.head === "new") return config;
+  if (model.adapter && model.head !== "zero-shot") {
+    const lack = await lackOfAdapterHead(config, lookup("task", tasks, id), entry);
+    if (lack === null) return { ...config, model: { ...model, head: "adapter" } };
+    if (model.head === "adapter") {
+      throw new UserError(`Cannot use head "adapter" with model "${model.id}": ${lack}`);
     }
+  }
+  if (isEncoder) {
+    if (model.head === undefined) return { ...config, model: { ...model, head: "new" } };
     throw new UserError(`Cannot use head "${model.head}" with model "${model.id}": it classifies texts`);
   }
-  if (entry.family !== "vision" || entry.folder === undefined || data === undefined) return config;
-  if (model.head === "new") return config;
-  const names = await lookup("task", tasks, id).realData?.classNames?.(data);
-  const missing = !entry.text
+  const names = await lookup("task", tasks, id).realData?.classNames?.(data!);
+  const missing = entry.adapterHead && entry.adapterHead.classes !== entry.outputs
+    ? "the adapter's classifier takes the place of its projection"
+    : !entry.text
     ? `${entry.folder} is no whole CLIP, its text tower and logit_scale are needed`
     : !await isFile(`${entry.folder}/tokenizer.json`)
     ? `${entry.folder} has no tokenizer.json`
@@ -74,6 +84,39 @@ export async function withHeadChoice(
   return { ...config, model: { ...model, head: missing === null ? "zero-shot" : "new" } };
 }
 
+/** The classes of data of the user's as their task numbers them; none of other data. */
+export function classNamesOf({ task: { layout } }: Pick<RunConfig, "task">): readonly string[] {
+  return layout?.kind === "image" ? classesOf(layout) : Object.keys(layout?.labels ?? {});
+}
+
+/**
+ * Why a model's adapter has no classifier for a task's data, in words; null where it has one. Adapters do not name their classes:
+ * as many as the data have are taken for these, in the data's order.
+ *
+ * @throws {UserError} where the task has fewer examples than the config asks for
+ * @throws {DataError} where the data can't be read
+ */
+export async function lackOfAdapterHead(
+  { task: { id: _, module: _module, ...amounts }, seed }: Pick<RunConfig, "task" | "seed">,
+  task: Pick<Task, "load">,
+  model: KnownModel,
+): Promise<string | null> {
+  const { adapterHead } = model;
+  if (!adapterHead) return "the adapter brings no classifier";
+  const { classes, lacks } = adapterHead;
+  if (lacks !== null) return `the adapter's classifier lacks ${quote(lacks)}`;
+  let wanted: number;
+  try {
+    wanted = (await task.load({ seed, ...amounts }, model)).needs.outputs;
+  } catch (error) {
+    if (error instanceof RangeError) throw new UserError(error.message);
+    throw error;
+  }
+  return wanted === classes
+    ? null
+    : `the adapter's classifier is of ${classes} classes, and the data have ${wanted}`;
+}
+
 /**
  * What a model with a config's head gives and costs, without a GPU; the model itself where the config names none.
  *
@@ -85,7 +128,7 @@ export async function shapedByHead<M extends KnownModel>(
   { classes, needs }: Pick<TaskData, "classes" | "needs">,
 ): Promise<M> {
   if (head === undefined) return model;
-  if (head === "new") return model.withNewHead!(needs.outputs) as M;
+  if (head !== "zero-shot") return model.withNewHead!(needs.outputs) as M;
   await describeData(id, model, classes);
   const count = classes!.length, { outputs, memory } = model;
   return {
@@ -120,7 +163,7 @@ export async function withHead(
   source: WeightSource,
 ): Promise<ModelEntry> {
   if (head === undefined) return entry;
-  if (head === "new") return entry.withNewHead!(outputs);
+  if (head !== "zero-shot") return entry.withNewHead!(outputs, head === "adapter" ? "given" : "seeded");
   const descriptions = await describeData(id, entry, classes);
   const rows = await madeOf(gpu, entry.text!, source, descriptions);
   const shape = [descriptions.length, entry.outputs];

@@ -50,7 +50,10 @@ test("readModelFolder() takes a network that was only pretrained, for a new head
       Deno.writeTextFile(`${folder}/preprocessor_config.json`, JSON.stringify({ crop_size }));
     await crop({ height: 12, width: 12 });
     const entry = await readModelFolder(folder, "dino"), own = entry.withNewHead!(5);
-    assertEquals([own.inputSize, own.outputs, own.newHead], [12, 5, [5 * 64, 5]]);
+    assertEquals([own.inputSize, own.outputs, own.newHead], [12, 5, [
+      { name: "classifier.weight", shape: [5, 64] },
+      { name: "classifier.bias", shape: [5] },
+    ]]);
     const gpu = await testGpu();
     using _ = gpu.scope("model");
     const model = own.create(gpu, await baseWeights(entry));
