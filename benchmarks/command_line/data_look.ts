@@ -1,6 +1,12 @@
 /** @file What `./run data` says of data of the user's, in lines. */
-import { type DataLook, POOLS, type Quantiles } from "../../training/resolve/look_at_data.ts";
+import {
+  type DataLook,
+  POOLS,
+  type Quantiles,
+  type UnknownTokens,
+} from "../../training/resolve/look_at_data.ts";
 import { describeLayout } from "../../training/resolve/own_data.ts";
+import { quote } from "../../errors/quote.ts";
 import { describeRecord } from "../../tasks/data/read_record.ts";
 import { formatCount } from "../report/format.ts";
 import { type Style, toColumns } from "./terminal.ts";
@@ -33,6 +39,7 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
     ...POOLS.flatMap((pool) => records[pool] ? [`${pool.padEnd(10)}  ${describeRecord(records[pool])}`] : []),
     ...fault === null ? describeDuplicates(duplicates) : [],
     ...look.waysOut === null ? [] : [`Ways out: ${look.waysOut}`],
+    ...look.unknown && look.unknown.tokens > 0 ? [describeUnknown(look.unknown)] : [],
     ...look.chat
       ? [
         `Written by the model's own chat template; ${
@@ -81,6 +88,18 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
       ]
       : [],
   ];
+}
+
+function describeUnknown({ tokens, ofTokens, examples, ofExamples, first }: UnknownTokens): string {
+  const share = 100 * tokens / ofTokens, word = first && quote(first.word);
+  const such = !first
+    ? ""
+    : first.character === null || first.character === first.word
+    ? `, such as ${word}`
+    : `, such as ${quote(first.character)} in ${word}`;
+  return `Unknown to the tokenizer: ${tokens} of ${formatCount(ofTokens, "token")} (${
+    share < 0.1 ? "below 0.1" : share.toFixed(1)
+  }%), in ${examples} of ${formatCount(ofExamples, "example")}${such}`;
 }
 
 function describeDuplicates({ elsewhere, twice }: DataLook["duplicates"]): string[] {

@@ -151,9 +151,9 @@ async function pieceTokenizer(
   const asked = special.start ?? (named?.["add_bos_token"] === false ? undefined : begins);
   const start = asked === undefined ? undefined : named === null ? inner.tokenOf(asked) : tokenOf(asked, "");
   const pad = tokenOf(special.pad ?? spelling(named?.["pad_token"]), model.pad);
-  const { vocabularySize, encode, decode } = inner;
+  const { vocabularySize, unknown, encode, decode } = inner;
   return {
-    ...{ vocabularySize, pad: pad ?? stop, stop, encode, decode },
+    ...{ vocabularySize, pad: pad ?? stop, stop, unknown, encode, decode },
     ...(start !== undefined && { start }),
     ...(parse === parsePieceList && BARE),
     ...(isDeberta && start !== undefined && { pair: bertPair(start, stop) }),
@@ -283,8 +283,11 @@ export async function createTokenizer(
   const added =
     (json as { readonly added_tokens?: readonly { readonly id: number; readonly special: boolean }[] })
       .added_tokens?.filter((token) => token.special === true).map(({ id }) => id) ?? [];
+  const { unk_token: spelled, unk_id: unknown = spelled === undefined ? null : inner.token_to_id(spelled) } =
+    (json as { readonly model: { readonly unk_token?: string; readonly unk_id?: number | null } }).model;
   return {
     vocabularySize,
+    ...(typeof unknown === "number" && { unknown }),
     ...(added.length > 0 && { special: new Set(added) }),
     pad: tokenOf(special.pad ?? spelling(named["pad_token"])) ?? stop,
     stop,

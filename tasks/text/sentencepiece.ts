@@ -16,6 +16,8 @@ const UNKNOWN_PENALTY = 10;
 
 /** What cuts texts. */
 export interface SentencePiece extends Pick<Tokenizer, "encode" | "decode" | "vocabularySize"> {
+  /** The token for characters without a piece; where bytes spell these it is never written. */
+  readonly unknown: number;
   /** The token of a piece that is no text, e.g. "</s>"; undefined where there is none. */
   tokenOf(spelled: string): number | undefined;
 }
@@ -41,6 +43,7 @@ export function createSentencePiece(model: SentencePieceModel): SentencePiece {
   const encoder = new TextEncoder(), decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return {
     vocabularySize: pieces.length,
+    unknown,
     tokenOf: (spelled) => ids.get(spelled),
     encode(text) {
       const tokens: number[] = [];

@@ -27,6 +27,8 @@ export interface Tokenizer {
   readonly start?: number;
   /** How a pair of texts is written for a model that classifies; absent where nothing says it. */
   readonly pair?: readonly PairPart[];
+  /** The token that stands for parts of a text without one of their own; absent where such texts have no tokens. */
+  readonly unknown?: number;
   /** True where a model that classifies reads a text's tokens alone, without those that begin and end one. */
   readonly isBare?: true;
   /** The tokens of a text, without those above. @throws {RangeError} where it has no tokens for a part of the text */

@@ -44,6 +44,18 @@ export interface ShownExample {
   readonly tokens: readonly [prompt: number, answer: number];
 }
 
+/** Tokens that stand for what a tokenizer does not know. */
+export interface UnknownTokens {
+  /** How many of them the examples have, and of how many tokens. */
+  readonly tokens: number;
+  readonly ofTokens: number;
+  /** How many examples have one, and of how many. */
+  readonly examples: number;
+  readonly ofExamples: number;
+  /** The first word that one stands in or for, and the first character of it that is unknown by itself; null where there is none. */
+  readonly first: { readonly word: string; readonly character: string | null } | null;
+}
+
 /** What is understood of data of the user's. */
 export interface DataLook {
   readonly data: OpenedData;
@@ -61,6 +73,8 @@ export interface DataLook {
     | null;
   /** Pixels along the sides; null for texts. */
   readonly sides: { readonly width: Quantiles; readonly height: Quantiles } | null;
+  /** What the tokenizer has no token for; null where it has none that says so, and for images. */
+  readonly unknown: UnknownTokens | null;
   /** How many prompts are cut. */
   readonly cut: number;
   /** Classes in their order, with the word that is written for each, and how many examples of each pool are of it. */
@@ -154,6 +168,12 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
       ? null
       : { prompt: inBrief(lengths.prompt), answer: inBrief(lengths.answer), whole: inBrief(lengths.whole) },
     sides: null,
+    unknown: tokenizer.unknown === undefined ? null : countUnknown(
+      POOLS.flatMap((pool) => all[pool]),
+      (example) => [...read(example), ...isEncoder ? [] : answerTokens(example, reading.form)],
+      tokenizer,
+      tokenizer.unknown,
+    ),
     cut: POOLS.reduce((sum, pool) => sum + all[pool].filter(({ isCut }) => isCut).length, 0),
     classes: countClasses(
       data,
@@ -177,6 +197,39 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
     waysOut: isTooMuch ? waysOut(model) : null,
     chat: chats.length === 0 ? null : { learnsAll: chats.every(({ learnsAll }) => learnsAll) },
   };
+}
+
+/** How many tokens of some examples stand for what the tokenizer does not know, and what that is. */
+function countUnknown(
+  examples: readonly OwnText[],
+  tokensOf: (example: OwnText) => readonly number[],
+  tokenizer: Tokenizer,
+  unknown: number,
+): UnknownTokens {
+  const isUnknown = (text: string) => {
+    try {
+      return tokenizer.encode(text).includes(unknown);
+    } catch (error) {
+      // Alone, a part of what has tokens may have none.
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
+  };
+  let tokens = 0, ofTokens = 0, having = 0;
+  let first: UnknownTokens["first"] = null;
+  for (const example of examples) {
+    const all = tokensOf(example), own = all.filter((token) => token === unknown).length;
+    tokens += own;
+    ofTokens += all.length;
+    if (own === 0) continue;
+    having++;
+    if (first !== null) continue;
+    const words = [example.prompt, example.second ?? "", example.answer].join(" ").split(/\s+/);
+    const word = words.find((word) => word !== "" && isUnknown(word));
+    if (word === undefined) continue;
+    first = { word, character: Array.from(word).find(isUnknown) ?? null };
+  }
+  return { tokens, ofTokens, examples: having, ofExamples: examples.length, first };
 }
 
 /** Tokens as texts, cut where what is read and what is learned meet. */
@@ -214,6 +267,7 @@ async function lookAtImages(given: Given, model: { readonly family: string }): P
     ...found(pools, given.model.id),
     lengths: null,
     sides: width.length === 0 ? null : { width: inBrief(width), height: inBrief(height) },
+    unknown: null,
     cut: 0,
     classes: countClasses(
       data,

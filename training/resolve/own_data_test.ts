@@ -4,13 +4,15 @@ import { plain } from "../../benchmarks/command_line/terminal.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { DataError } from "../../tasks/data/data_error.ts";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
+import { fixture } from "../../tests/support/public_files.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
+import { unigramFiles, wordPieceFiles } from "../../tests/support/tokenizer_folder.ts";
 import { completeConfig } from "../configuration.ts";
 import { runId } from "../run.ts";
 import { shipped } from "../shipped.ts";
 import { train } from "../train.ts";
-import { lookAtData } from "./look_at_data.ts";
+import { type DataLook, lookAtData } from "./look_at_data.ts";
 import { openOwnTask } from "./own_data.ts";
 import { openFolders } from "./resolve.ts";
 
@@ -60,6 +62,49 @@ test("Own data are a task with settings, and a run's config alone brings it back
     const known = await openFolders([config], shipped);
     const other = { ...config, task: { ...config.task, layout: { ...layout, prompt: "{body}?" } } };
     assert(await runId(completeConfig(other, known)) !== await runId(completeConfig(config, known)));
+  });
+});
+
+test("lookAtData() counts what a tokenizer does not know, and shows the first of it", async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => `good ${i},${i % 2 ? "yes" : "no"}`);
+  const texts = ["good caf☃ ☃,yes", `bad ☃,no`].join("\n");
+  const files = {
+    "known.csv": `text,label\n${rows.join("\n")}\n`,
+    "odd.csv": `text,label\n${rows.join("\n")}\n${texts}\n`,
+    "ask.csv": `prompt,answer\n${rows.join("\n")}\ngood 50,no☃\n`,
+    ...wordPieceFiles("bert", ["good", "bad"]),
+    ...unigramFiles("t5", ["\u2581good"]),
+  };
+  await withDataFolder(files, async (folder) => {
+    for (const name of ["bert", "t5"]) {
+      for (const file of ["config.json", "model.safetensors"]) {
+        await Deno.copyFile(fixture(`hf/tiny-${name}/${file}`), `${folder}/${name}/${file}`);
+      }
+    }
+    const look = (file: string, name: string) =>
+      lookAtData(`${folder}/${file}`, {}, { id: "mine", path: `${folder}/${name}` }, shipped);
+    const lineOf = (found: DataLook) =>
+      describeLook(found, plain, 80).filter((line) => line.startsWith("Unknown to the tokenizer"));
+    const odd = await look("odd.csv", "bert");
+    // "[CLS] good 1 2 [SEP]" and so on: a word of which a part is unknown is one token.
+    assertEquals(odd.unknown!, {
+      ...{ tokens: 3, ofTokens: 10 * 4 + 30 * 5 + 5 + 4, examples: 2, ofExamples: 42 },
+      first: odd.unknown!.first,
+    });
+    assert(["caf☃", "☃"].includes(odd.unknown!.first!.word), JSON.stringify(odd.unknown));
+    const line = "Unknown to the tokenizer: 3 of 199 tokens (1.5%), in 2 of 42 examples, such as";
+    const named = odd.unknown!.first!.word === "☃" ? '"☃"' : '"☃" in "caf☃"';
+    assertEquals(lineOf(odd), [`${line} ${named}`]);
+    const known = await look("known.csv", "bert");
+    assertEquals([known.unknown!.tokens, known.unknown!.first, lineOf(known)], [0, null, []]);
+    // Answers count too.
+    const asked = await look("ask.csv", "t5");
+    assertEquals([asked.unknown!.tokens, asked.unknown!.examples, asked.unknown!.first], [1, 1, {
+      word: "no☃",
+      character: "☃",
+    }]);
+    // A byte is never unknown, and the project's own tokenizers have no such token.
+    assertEquals((await lookAtData(`${folder}/known.csv`, {}, undefined, shipped)).unknown, null);
   });
 });
 
