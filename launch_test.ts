@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { commands, type Option } from "./benchmarks/command_line/commands.ts";
+import { KERNEL_TESTS } from "./contract/adapter/kernel_tests.ts";
+import config from "./deno.json" with { type: "json" };
 import { jobsOf, launch, launchBefore, type Place } from "./launch.ts";
 import { UserError } from "./errors/user_error.ts";
 import { PROGRAMS, testNeeding } from "./tests/support/test_needing.ts";
@@ -470,4 +472,8 @@ test("launch.ts prints what a shell takes, or one sentence and exit code 2", asy
     err:
       'Cannot find option "--otu" of report: did you mean --out? Known are --out, --export, --against, --site, --with-peft, --within, --with, --json, --gpu-tflops, --gpu-gbs, --gpu-efficiency\n',
   });
+});
+
+Deno.test("test-adapter runs the tests that check an adapter", () => {
+  assertEquals(config.tasks["test-adapter"], `deno task test ${KERNEL_TESTS.join(" ")}`);
 });

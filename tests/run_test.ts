@@ -356,18 +356,38 @@ test("run says what to do, and still starts the task, where it cannot bring an a
     }
   }));
 
-/** Runs `.ci/run` on a project whose `run` prints a text and exits with a code. */
-async function ci(folder: string, printed: string, code: number): Promise<{ code: number; lines: string[] }> {
+/** What a call of tests prints, and its exit code. */
+interface Tests {
+  readonly printed: string;
+  readonly code: number;
+}
+
+/** Runs `.ci/run` on a project with such tests; those on a second adapter where there is one. */
+async function ci(
+  folder: string,
+  printed: string,
+  code: number,
+  second: Tests | null = null,
+): Promise<{ code: number; lines: string[] }> {
   await Deno.mkdir(`${folder}/.ci`, { recursive: true });
   await Deno.copyFile(`${repository}.ci/run`, `${folder}/.ci/run`);
-  await Deno.writeTextFile(`${folder}/printed`, printed);
+  const driver = `${folder}/driver.json`;
+  await Deno.remove(driver).catch(() => {});
+  if (second) await Deno.writeTextFile(driver, "{}");
+  await Deno.writeTextFile(`${folder}/first`, printed);
+  await Deno.writeTextFile(`${folder}/second`, second?.printed ?? "");
   await Deno.writeTextFile(
     `${folder}/run`,
-    `#!/bin/sh\n[ "$*" = "test --preload=tests/support/only_named_permissions.ts" ] && [ "$NO_COLOR" = 1 ] && cat printed; exit ${code}\n`,
+    `#!/bin/sh
+[ "$NO_COLOR" = 1 ] || exit 0
+case "$* on \${VK_DRIVER_FILES-any}" in
+  "test --preload=tests/support/only_named_permissions.ts on any") cat first; exit ${code} ;;
+  "test-adapter on ${driver}") cat second; exit ${second?.code ?? 0} ;;
+esac`,
     { mode: 0o755 },
   );
   const output = await new Deno.Command("sh", {
-    args: ["-c", 'exec bash "$0/.ci/run" 2>&1', folder],
+    args: ["-c", `SWIFTSHADER='${driver}' exec bash "$0/.ci/run" 2>&1`, folder],
     cwd: "/",
     stdin: "null",
   }).output();
@@ -399,4 +419,42 @@ test(".ci/run fails where a test failed, none ran, the tests' exit code is not 0
     const broken = await ci(folder, "error: Type checking failed.\n", 1);
     assertEquals([broken.code, broken.lines.at(-1)], [1, "No summary of deno test was found (exit code 1)"]);
     assertEquals((await ci(folder, "", 0)).code, 1);
+  }));
+
+test(".ci/run adds what passed on a second adapter, whose lines are marked; where there is none it says so", () =>
+  inFolder(async (folder) => {
+    const first = "ok | 9 passed | 0 failed (1s)\n";
+    const both = await ci(folder, first, 0, { printed: "running\nok | 5 passed | 0 failed (1s)\n", code: 0 });
+    assertEquals([both.code, ...both.lines], [
+      0,
+      "ok | 9 passed | 0 failed (1s)",
+      "SwiftShader: running",
+      "SwiftShader: ok | 5 passed | 0 failed (1s)",
+      "14 passed, 0 failed",
+    ]);
+    const alone = await ci(folder, first, 0);
+    assertEquals([alone.code, alone.lines.length, alone.lines.at(-1)], [0, 3, "9 passed, 0 failed"]);
+    assertMatch(alone.lines[1]!, /driver\.json is not there .*: no test ran on a second adapter/);
+  }));
+
+test(".ci/run fails where the second adapter's tests do, whatever the first one's did", () =>
+  inFolder(async (folder) => {
+    const first = "ok | 9 passed | 0 failed (1s)\n";
+    const cases: [Tests, string][] = [
+      [{ printed: "FAILED | 5 passed | 2 failed (1s)\n", code: 1 }, "14 passed, 2 failed"],
+      [{ printed: "FAILED | 5 passed | 2 failed (1s)\n", code: 0 }, "14 passed, 2 failed"],
+      [{ printed: "ok | 5 passed | 0 failed (1s)\n", code: 1 }, "14 passed, 0 failed"],
+      [{ printed: "ok | 0 passed | 0 failed (1s)\n", code: 0 }, "9 passed, 0 failed"],
+      [
+        { printed: "error: no adapter\n", code: 1 },
+        "SwiftShader: No summary of deno test was found (exit code 1)",
+      ],
+    ];
+    for (const [second, last] of cases) {
+      const outcome = await ci(folder, first, 0, second);
+      assertEquals([outcome.code, outcome.lines.at(-1)], [1, last], second.printed);
+    }
+    const passing = { printed: "ok | 5 passed | 0 failed (1s)\n", code: 0 };
+    const failed = await ci(folder, "FAILED | 7 passed | 1 failed (2s)\n", 1, passing);
+    assertEquals([failed.code, failed.lines.at(-1)], [1, "12 passed, 1 failed"]);
   }));
