@@ -22,7 +22,9 @@ import { adaptedForward } from "../../../training/loop/forward.ts";
 import { lookup } from "../../../training/lookup.ts";
 import { shipped } from "../../../training/shipped.ts";
 
-const STEPS = 3, WARM_UP = 3, RUN_STEPS = 100;
+/** Steps before the first round: decompositions begin where those of the step before ended, and factors change fastest at first. */
+const WARM_UP = 20;
+const STEPS = 3, RUN_STEPS = 100;
 const text = (name: string, otherwise: string) => {
   const at = Deno.args.indexOf(`--${name}`);
   return at < 0 ? otherwise : Deno.args[at + 1]!;
