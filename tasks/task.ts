@@ -157,6 +157,8 @@ export interface TaskData {
    * apart; absent where answers are no classes.
    */
   commonest?(split: Split): number;
+  /** How many examples of each class a pool has, in the order of the classes; absent where nobody asks. */
+  classCounts?(pool: "train" | Split): readonly number[];
   /** What the task's measures of the split are made from, by their names: of each the same examples as `score`. */
   measure?(predictor: Predictor, split: Split): Promise<Readonly<Record<string, Measured>>>;
   /** What real data the examples are from; absent where they are the task's own. */

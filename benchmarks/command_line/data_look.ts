@@ -5,7 +5,7 @@ import {
   type Quantiles,
   type UnknownTokens,
 } from "../../training/resolve/look_at_data.ts";
-import { describeLayout } from "../../training/resolve/own_data.ts";
+import { describeLayout, describeUntrained } from "../../training/resolve/own_data.ts";
 import { quote } from "../../errors/quote.ts";
 import { describeRecord } from "../../tasks/data/read_record.ts";
 import { formatCount } from "../report/format.ts";
@@ -66,6 +66,7 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
       ? ["Pixels:", ...table([["width", sides.width], ["height", sides.height]], columns, style), ""]
       : [],
     ...describeClasses(classes, columns, style),
+    ...fault === null ? describeUntrained(classes).flatMap((line) => [line, ""]) : [],
     ...examples.flatMap((example, i) => [
       `Example ${i + 1}: ${example.tokens[0]} tokens read (|), ${
         example.isClass ? "its class" : example.tokens[1]

@@ -1,6 +1,6 @@
 /** @file What tasks of images have in common: batches in a training order, scored by accuracy. */
 import type { VisionBatch } from "../../models/model.ts";
-import { commonestShare } from "../commonest.ts";
+import { commonestShare, countEach } from "../commonest.ts";
 import { inBatches, type Pools } from "../examples.ts";
 import type { LabelledImage } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
@@ -67,6 +67,7 @@ export function imageData<T extends { readonly label: number }>(
       return Float32Array.from(scores);
     },
     commonest: (split) => commonestShare(examples[split].map(({ label }) => label)),
+    classCounts: (pool) => countEach(examples[pool].map(({ label }) => label), kind.classes),
   };
 }
 

@@ -68,6 +68,13 @@ export function classesOf({ labels = {} }: Pick<DataLayout, "labels">): readonly
   });
 }
 
+/** The classes as tasks number them: those of images as above, those of texts as the layout lists them. */
+export function numberedClasses(
+  { kind, labels = {} }: Pick<DataLayout, "kind" | "labels">,
+): readonly string[] {
+  return kind === "image" ? classesOf({ labels }) : Object.keys(labels);
+}
+
 /** Names in braces. Doubled braces stand for themselves. */
 const PLACE = /\{\{|\}\}|\{([^{}]*)\}/g;
 

@@ -545,7 +545,9 @@ test("Images go by a list with their classes, whose files are part of the finger
   await withDataFolder({ ...files, "d/pets.csv": list }, async (folder) => {
     const data = `${folder}/d/pets.csv`, task = ownTask(await openLayout(data));
     const options = { seed: 0, data, trainExamples: 10, validationExamples: 2, testExamples: 2 };
-    const { needs, source } = await task.load(options, vitTiny);
+    const { needs, source, classCounts } = await task.load(options, vitTiny);
+    assertEquals(classCounts!("train").slice(0, 2).reduce((sum, one) => sum + one), 10);
+    assertEquals(classCounts!("test").length, 10);
     assertEquals(needs, { family: "vision", outputs: 10, inputSize: 28 });
     assertEquals(await task.realData!.classNames!(data), ["cat", "dog"]);
     await Deno.writeFile(`${folder}/d/pictures/3.png`, png(99));

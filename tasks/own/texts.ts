@@ -1,7 +1,7 @@
 /** @file Texts of the user's as a task's examples, in the tokens of whichever model takes them. */
 import type { Batch, ModelFamily } from "../../models/model.ts";
 import { poolBatches } from "../batches.ts";
-import { commonestShare } from "../commonest.ts";
+import { commonestShare, countEach } from "../commonest.ts";
 import { DataError, reasonOf } from "../data/data_error.ts";
 import { readOnce, type RealData, takeFrom } from "../data/load.ts";
 import type { Turn } from "../data/contents.ts";
@@ -215,8 +215,11 @@ export async function ownTexts(
   return {
     needs,
     ...poolBatches(id, seed, pools, ...batching(form, [...rows, ...pools.test])),
-    ...(layout.labels &&
-      { commonest: (split: Split) => commonestShare(pools[split].map(({ answer }) => answer)) }),
+    ...(layout.labels && {
+      commonest: (split: Split) => commonestShare(pools[split].map(({ answer }) => answer)),
+      classCounts: (pool: "train" | Split) =>
+        countEach(pools[pool].map(classOf), Object.keys(layout.labels!).length),
+    }),
     async score(predictor, split) {
       const examples = pools[split];
       if (needs.family === "encoder") return await exact(predictor, examples, form);

@@ -8,7 +8,7 @@ import type { Model, VisionBatch } from "../../models/model.ts";
 import { isOfKind } from "../../models/parameter_kind.ts";
 import type { WeightSource } from "../../models/weights.ts";
 import { LOGIT_SCALE, zeroShotClassifier, zeroShotHead } from "../../models/zero_shot.ts";
-import { classesOf } from "../../tasks/own/layout.ts";
+import { numberedClasses } from "../../tasks/own/layout.ts";
 import type { Task, TaskData } from "../../tasks/task.ts";
 import { readModelTokenizer } from "../../tasks/text/hugging_face_tokenizer.ts";
 import { alsoTrained } from "../also_trained.ts";
@@ -86,7 +86,7 @@ export async function withHeadChoice(
 
 /** The classes of data of the user's as their task numbers them; none of other data. */
 export function classNamesOf({ task: { layout } }: Pick<RunConfig, "task">): readonly string[] {
-  return layout?.kind === "image" ? classesOf(layout) : Object.keys(layout?.labels ?? {});
+  return layout ? numberedClasses(layout) : [];
 }
 
 /**

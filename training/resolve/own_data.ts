@@ -1,9 +1,10 @@
 /** @file Data of the user's as a task: opened, given settings to run with, and looked at as a model sees them. */
-import type { ShippedSettings, TaskModel } from "../../tasks/task.ts";
+import { listNames } from "../../errors/quote.ts";
+import type { ShippedSettings, TaskData, TaskModel } from "../../tasks/task.ts";
 import { describeRecord, type ReadRecord } from "../../tasks/data/read_record.ts";
 import { type AskedLayout, type OpenedData, openLayout } from "../../tasks/own/open_layout.ts";
 import { ownTask } from "../../tasks/own/task.ts";
-import type { DataKind } from "../../tasks/own/layout.ts";
+import { type DataKind, numberedClasses } from "../../tasks/own/layout.ts";
 import { readTexts, type TextModel, waysOut } from "../../tasks/own/texts.ts";
 import { type Registries, resolveModel } from "../configuration.ts";
 import { joinEntries } from "../registry.ts";
@@ -75,6 +76,8 @@ export async function openOwnTask<R extends Registries>(
       test: records["test"]!.kept,
     };
   const shipped = settingsFor(choice.id, sizes);
+  const all = { trainExamples: sizes.train, validationExamples: sizes.validation, testExamples: sizes.test };
+  const { classCounts } = await task.load({ seed: 0, data: path, ...all }, known);
   return {
     data,
     registries: joinEntries(registries, { tasks: { own: ownTask(data, shipped) } }),
@@ -83,6 +86,7 @@ export async function openOwnTask<R extends Registries>(
         data.isGuessed ? ", by the names of its columns" : ""
       }; ./run data shows them`,
       ...await describeLosses(data, path, known, records),
+      ...classCounts ? describeUntrained(countedClasses(data.layout, classCounts)) : [],
     ],
   };
 }
@@ -123,6 +127,43 @@ export function describeLayout(
         Object.keys(labels!).length
       } classes`;
   }
+}
+
+/** How many examples of a class there are for each purpose. */
+export interface ClassCounts {
+  readonly name: string;
+  readonly counts: Readonly<Record<"train" | "validation" | "test", number>>;
+}
+
+function countedClasses(
+  layout: OpenedData["layout"],
+  countsOf: NonNullable<TaskData["classCounts"]>,
+): ClassCounts[] {
+  const [train, validation, test] = [countsOf("train"), countsOf("validation"), countsOf("test")] as const;
+  return numberedClasses(layout).map((name, i) => ({
+    name,
+    counts: { train: train[i]!, validation: validation[i]!, test: test[i]! },
+  }));
+}
+
+/** Which classes are held out alone, and what becomes of their examples; nothing where all have some to train on. */
+export function describeUntrained(classes: readonly ClassCounts[]): string[] {
+  const untrained = classes.filter(({ counts: { train, validation, test } }) =>
+    train === 0 && validation + test > 0
+  );
+  if (untrained.length === 0) return [];
+  const counts = (["validation", "test"] as const).flatMap((pool) => {
+    const count = untrained.reduce((sum, { counts }) => sum + counts[pool], 0);
+    return count === 0 ? [] : [`${count} ${pool} example${count === 1 ? "" : "s"}`];
+  });
+  const isOne = untrained.length === 1, names = listNames(untrained.map(({ name }) => JSON.stringify(name)));
+  return [
+    `${isOne ? `Class ${names} has` : `Classes ${names} have`} no example to train on: ${
+      isOne ? "it stays" : "they stay"
+    } among the ${classes.length} classes, and ${isOne ? "its" : "their"} ${
+      counts.join(" and ")
+    } count as all others do`,
+  ];
 }
 
 /** What is left out, and what is cut. */

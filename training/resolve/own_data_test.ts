@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { describeLook } from "../../benchmarks/command_line/data_look.ts";
 import { plain } from "../../benchmarks/command_line/terminal.ts";
+import { t5Tiny } from "../../models/sizes.ts";
 import { UserError } from "../../errors/user_error.ts";
 import { DataError } from "../../tasks/data/data_error.ts";
 import { withDataFolder } from "../../tests/support/data_folder.ts";
@@ -62,6 +63,50 @@ test("Own data are a task with settings, and a run's config alone brings it back
     const known = await openFolders([config], shipped);
     const other = { ...config, task: { ...config.task, layout: { ...layout, prompt: "{body}?" } } };
     assert(await runId(completeConfig(other, known)) !== await runId(completeConfig(config, known)));
+  });
+});
+
+test("a class that is held out alone is told, and its examples stay", async () => {
+  const rows = (classes: readonly string[], count: number, start: number) =>
+    `text,label\n${
+      Array.from({ length: count }, (_, i) => `movie ${start + i},${classes[i % classes.length]}`).join("\n")
+    }\n`;
+  const files = {
+    "x/train.csv": rows(["bad", "good"], 40, 0),
+    "x/validation.csv": rows(["bad", "good"], 10, 100),
+    "x/test.csv": rows(["bad", "good", "odd", "new", "odd"], 10, 200),
+    "y/train.csv": rows(["bad", "good"], 40, 0),
+    "y/validation.csv": rows(["bad", "good", "odd"], 3, 100),
+    "y/test.csv": rows(["bad", "good", "odd"], 6, 200),
+  };
+  await withDataFolder(files, async (folder) => {
+    for (
+      const [name, said, test] of [
+        [
+          "x",
+          'Classes "new", "odd" have no example to train on: they stay among the 4 classes, and their 6 test examples count as all others do',
+          [2, 2, 2, 4],
+        ],
+        [
+          "y",
+          'Class "odd" has no example to train on: it stays among the 3 classes, and its 1 validation example and 2 test examples count as all others do',
+          [2, 2, 2],
+        ],
+      ] as const
+    ) {
+      const path = `${folder}/${name}`,
+        { notes, registries, data } = await openOwnTask(path, {}, undefined, shipped);
+      assertEquals(notes.slice(1), [said]);
+      assert(describeLook(await lookAtData(path, {}, undefined, shipped), plain, 80).includes(said));
+      const task = Object.values(registries.tasks).find(({ id }) => id === data.id)!;
+      const amounts = {
+        trainExamples: 40,
+        validationExamples: 3,
+        testExamples: test.reduce((sum, one) => sum + one, 0),
+      };
+      const loaded = await task.load({ seed: 0, data: path, ...amounts }, t5Tiny);
+      assertEquals([...loaded.classCounts!("test")], [...test]);
+    }
   });
 });
 
