@@ -488,6 +488,26 @@ Deno.test('a method that "*" stands for is left out of tasks on whose model it c
   );
 });
 
+Deno.test("LoRA-Null starts from the task's inputs by --vary where nobody knows what a model was pre-trained on", () => {
+  const [digits] = fakeSweep.tasks, model = { id: "vit-tiny", width: 32 };
+  const methods = ["lora", "lora-null"].map((id) => ({ id, learningRates: [1] }));
+  const spec = {
+    ...fakeSweep,
+    tasks: [{ ...digits!, model }],
+    optimizers: methods,
+    ranks: [2],
+    seeds: [0],
+  };
+  const sentence = 'Cannot start "lora-null" from inputs of what model "vit-tiny" was pre-trained on';
+  assertThrows(() => expand(spec, shipped), UserError, sentence);
+  const { configs, notes } = expand({ ...spec, vary: { inputsOf: ["task"] } }, shipped);
+  assertEquals(configs.map(({ optimizer }) => [optimizer.id, optimizer.options["inputsOf"]]), [
+    ["lora", undefined],
+    ["lora-null", "task"],
+  ]);
+  assert(notes[0]!.startsWith('"lora-null" is left out at rank 2 on digits: its start takes inputs of what'));
+});
+
 Deno.test("a plan says where ReLoRA never merges, and so is LoRA; where it merges, or is asked not to, there is nothing to say", () => {
   const notesOf = (steps: number, options: Readonly<Record<string, number>> = {}) => {
     const spec = override({ ...fakeSweep, optimizers: [{ id: "relora", options, learningRates: [1] }] }, {

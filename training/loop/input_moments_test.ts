@@ -136,7 +136,8 @@ test("a run starts from what its weights were pre-trained on, or says that nobod
 
 const UNKNOWN =
   'Cannot start "lora-null" from inputs of what model "vit-tiny" was pre-trained on: that is known of ' +
-  'checkpoints that ship, with their own head; "options": {"inputsOf": "task"} in a sweep\'s file takes inputs of the task';
+  'checkpoints that ship, with their own head; "options": {"inputsOf": "task"} in a sweep\'s file, or --vary ' +
+  "inputsOf=task, takes inputs of the task";
 
 Deno.test("momentGroups() keeps the order, and has no more numbers in a group than the weights have", () => {
   const module = (columns: number, out: number) => ({ in: columns, out });
