@@ -110,9 +110,10 @@ export function titleAt(
   return { title: path.slice(path.lastIndexOf(".") + 1), absent: "none", order: isOption ? 1 : 3 };
 }
 
-/** A value for people: "64", "query-value", "q_proj + v_proj"; "none" for an empty list. */
+/** A value for people: "64", "query-value", "q_proj + v_proj"; "none" for an empty list, "all" for the pattern of everything. */
 export function tellValue(value: AxisValue): string {
-  return Array.isArray(value) ? value.join(" + ") || "none" : String(value);
+  if (!Array.isArray(value)) return String(value);
+  return value.map((one) => one === "*" ? "all" : one).join(" + ") || "none";
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { Progress } from "../../training/loop/progress.ts";
 import type { RunConfig, RunResult } from "../../training/run.ts";
 import { tellValue, titleAt } from "./axes.ts";
-import { nameSize, rankOf } from "./method.ts";
+import { nameSize, optionsWithoutRank, rankOf } from "./method.ts";
 import type { PlannedRun } from "./plan.ts";
 
 /**
@@ -49,27 +49,39 @@ export function nameRun(config: RunConfig, apart: Apart = () => ""): string {
 }
 
 /**
- * Finds what to add to the names of runs that are called alike otherwise: one field where that tells them all apart, such as
- * the one that a sweep varies, and else each that differs.
+ * Finds what to add to the names of runs that are called alike otherwise, or that ranks alone tell apart: one field where that
+ * tells them all apart, such as the one that a sweep varies, and else each that differs. A rank that follows what is varied,
+ * as at equal parameters, says nothing of it to a reader.
  */
 export function tellApart(configs: readonly RunConfig[]): Apart {
   const fields = new Map<string, readonly string[]>();
-  for (const [name, alike] of Map.groupBy(configs, (config) => nameRun(config))) {
+  const rankless = (config: RunConfig) => nameRun({ ...config, optimizer: withoutRank(config.optimizer) });
+  for (const [name, alike] of Map.groupBy(configs, rankless)) {
     if (alike.length === 1) continue;
-    const all = alike.map(leavesOf), paths = [...new Set(all.flatMap((leaves) => [...leaves.keys()]))];
-    const values = (path: string) => new Set(all.map((leaves) => leaves.get(path))).size;
-    const differing = paths.filter((path) => values(path) > 1)
-      .sort((a, b) => titleAt(a).order - titleAt(b).order);
-    const alone = differing.find((path) => values(path) === alike.length);
+    const all = alike.map((config) => leavesOf({ ...config, optimizer: withoutRank(config.optimizer) }));
+    const paths = [...new Set(all.flatMap((leaves) => [...leaves.keys()]))];
+    const ranksTell = new Set(alike.map(({ optimizer }) => rankOf(optimizer))).size === alike.length;
+    const differing = paths.filter((path) =>
+      new Set(all.map((leaves) => leaves.get(path))).size > 1 && (!ranksTell || titleAt(path).order === 0)
+    ).sort((a, b) => titleAt(a).order - titleAt(b).order);
+    const alone = differing.find((path) =>
+      new Set(alike.map(({ optimizer }, i) => JSON.stringify([rankOf(optimizer), all[i]!.get(path)])))
+        .size ===
+        alike.length
+    );
     fields.set(name, alone === undefined ? differing : [alone]);
   }
   return (config) => {
     const leaves = leavesOf(config);
-    return (fields.get(nameRun(config)) ?? []).map((path) => {
+    return (fields.get(rankless(config)) ?? []).map((path) => {
       const { title, absent } = titleAt(path);
       return `, ${title} ${leaves.get(path) ?? absent}`;
     }).join("");
   };
+}
+
+function withoutRank(optimizer: RunConfig["optimizer"]): RunConfig["optimizer"] {
+  return { ...optimizer, options: optionsWithoutRank(optimizer) };
 }
 
 /** Every value of a config by its path, lists as one. */

@@ -32,3 +32,23 @@ Deno.test("tellApart() adds to the names of runs the field that tells them apart
     "digits, lora r2, frozen weights f32, lr 0.004, seed 0",
   ]);
 });
+
+Deno.test("tellApart() names the field that varies where ranks follow it, and none where ranks alone vary", () => {
+  assertEquals(names({ ...small, ranks: [2, 4] }), [
+    "digits, lora r2, lr 0.004, seed 0",
+    "digits, lora r4, lr 0.004, seed 0",
+  ]);
+  assertEquals(names({ ...small, ranks: [2, 4], vary: { batchSize: [4, 16] } }), [
+    "digits, lora r2, batch size 16, lr 0.004, seed 0",
+    "digits, lora r2, batch size 4, lr 0.004, seed 0",
+    "digits, lora r4, batch size 16, lr 0.004, seed 0",
+    "digits, lora r4, batch size 4, lr 0.004, seed 0",
+  ]);
+  const { configs } = expand({ ...small, ranks: [2, 4] }, fakeRegistries);
+  const targets = configs.map((config, i) => ({ ...config, targetModules: [i === 0 ? "*" : "mlp"] }));
+  const apart = tellApart(targets);
+  assertEquals(targets.map((config) => nameRun(config, apart)), [
+    "digits, lora r2, targets all, lr 0.004, seed 0",
+    "digits, lora r4, targets mlp, lr 0.004, seed 0",
+  ]);
+});

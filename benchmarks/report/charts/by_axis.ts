@@ -21,7 +21,7 @@ const MEASURES = [SCORE, LOSS, FAR];
 export function axisCharts(study: Study): Chart[] {
   return study.axes.map((axis) => {
     const id = `${AXIS_CHARTS}${axis.field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    const title = `What does ${axis.title === axis.field ? axis.title : `the ${axis.title}`} change?`;
+    const title = `What changes with ${axis.title === axis.field ? axis.title : `the ${axis.title}`}?`;
     return { id, title, caption: captionOf(axis), draw: (study) => draw(study, axis, title) };
   });
 }
