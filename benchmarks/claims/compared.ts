@@ -7,9 +7,12 @@ import type { Compared } from "./verdict.ts";
 /** What a question compares, and where: before anything has run. */
 export function comparisonsOf(
   { cells }: Question,
-): { readonly names: readonly [string, string]; readonly place: string }[] {
+): { readonly names: readonly [string, string]; readonly varied: string }[] {
   return cells.flatMap((cell) =>
-    cell.comparisons.map(({ of, against }) => ({ names: [of.name, against.name], place: cell.title }))
+    cell.comparisons.map(({ of, against }) => ({
+      names: [of.name, against.name],
+      varied: tellVaried(cell.varied),
+    }))
   );
 }
 
@@ -18,14 +21,14 @@ export function comparedIn(judged: readonly Judged[]): Compared[] {
   const areSeveral = new Set(judged.map(({ cell }) => cell.rank)).size > 1;
   return judged.flatMap(({ cell, comparison: { of, against }, standing: { score, loss, time } }) => {
     const rank = areSeveral ? ` at rank ${cell.rank}` : "";
-    const title = cell.title.slice(0, cell.title.length - tellVaried(cell.varied).length);
-    const place = `${title}${rank}${tellVaried(cell.varied)}`;
+    const varied = tellVaried(cell.varied);
     const one: Compared = {
       of: of.name,
       against: against.name,
       titles: [of.title, against.title],
       task: cell.task,
-      place,
+      place: `${cell.taskTitle}${rank}${varied}`,
+      varied,
       score,
       loss,
       time,

@@ -1,8 +1,9 @@
 /** @file Settles a published claim: asks its question in a folder, judges it, and keeps the verdict there. */
 import { z } from "zod";
 import { UserError } from "../../errors/user_error.ts";
-import { isMissing, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
-import { parseWith, type Registries } from "../../training/configuration.ts";
+import { writeWhole } from "../../files/write_file.ts";
+import type { Registries } from "../../training/configuration.ts";
+import { readStored } from "../../training/stored_json.ts";
 import { lookAtQuestion } from "../settle/outlook.ts";
 import { askQuestion, type Question } from "../settle/question.ts";
 import { settle, type SettleOutcome } from "../settle/settle.ts";
@@ -51,7 +52,7 @@ export async function questionOf(claim: Claim, registries: Registries): Promise<
     const own = known.filter((one) =>
       one.names.includes(of) && one.names.includes(against) && of !== against
     );
-    if (own.some((one) => at === undefined || one.place.endsWith(`, ${at}`))) continue;
+    if (own.some((one) => at === undefined || one.varied === `, ${at}`)) continue;
     const where = own.length > 0 ? ` at "${at}"` : "";
     const names = new Set(known.flatMap((one) => one.names));
     throw new UserError(
@@ -99,20 +100,7 @@ export async function settleClaim<G extends AsyncDisposable>(
 
 /** The verdict in a claim's folder; null where there is none. @throws {UserError} where the file is none */
 export async function readVerdict(out: string): Promise<StoredVerdict | null> {
-  const path = `${out}/verdict.json`;
-  let text: string;
-  try {
-    text = await readText(path);
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw new UserError(`Cannot read ${path}: ${reasonOf(error)}`);
-  }
-  try {
-    return parseWith(StoredVerdict, JSON.parse(text), path);
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new UserError(`Cannot read ${path}: it is not whole JSON`);
-    throw error;
-  }
+  return await readStored(`${out}/verdict.json`, StoredVerdict);
 }
 
 /** What a claim takes at most. */

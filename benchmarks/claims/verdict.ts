@@ -33,6 +33,8 @@ export interface Compared {
   readonly task: string;
   /** The task and its variation for people, e.g. "Digits, batch size 8"; with the rank where there are several. */
   readonly place: string;
+  /** ", batch size 8": what of its runs is varied; empty where nothing is. */
+  readonly varied: string;
   /** Null where it was not measured. */
   readonly score: Settled | null;
   readonly loss: Settled | null;
@@ -95,7 +97,7 @@ function judgePrediction(
 ): Judged {
   const { of, against, over, outcome: what, at } = prediction;
   const own = compared.filter((one) =>
-    one.of === of && one.against === against && (at === undefined || one.place.endsWith(`, ${at}`))
+    one.of === of && one.against === against && (at === undefined || one.varied === `, ${at}`)
   );
   const margin = what === "score" ? within : Math.log1p(within);
   const found = own.flatMap((one) => {

@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { UserError } from "../../errors/user_error.ts";
+import type { Judged } from "../settle/standing.ts";
 import { judgePairs, type Settled } from "../statistics/sequential.ts";
 import type { Verdict } from "../statistics/verdicts.ts";
 import { checkClaim, type Claim, Prediction } from "./claim.ts";
 import { tableOf, withTable } from "./claims_table.ts";
+import { comparedIn } from "./compared.ts";
 import { type Compared, describeRule, judgeClaim, outcomeOf } from "./verdict.ts";
 
 /** What eight pairs say whose differences are these, over and over. */
@@ -24,6 +26,7 @@ function compared(task: string, score: Settled, more: Partial<Compared> = {}): C
     titles: ["Pro", "LoRA"],
     task,
     place: task,
+    varied: "",
     score,
     loss: null,
     time: null,
@@ -78,13 +81,30 @@ Deno.test("a prediction judged by itself counts places, and is refuted once the 
   );
   // One of several variations alone.
   const at = [
-    compared("Digits", above, { place: "Digits, batch size 8" }),
+    compared("Digits", above, { varied: ", batch size 8" }),
     compared("Digits", below, {
-      place: "Digits, batch size 128",
+      varied: ", batch size 128",
     }),
   ];
   assertEquals(judgeClaim(claim({ at: "batch size 8" }), at).outcome, "confirmed");
   assertEquals(judgeClaim(claim({ at: "batch size 128" }), at).outcome, "refuted");
+});
+
+Deno.test("a comparison of a question tells where it is by task, rank and what is varied", () => {
+  const judged = (rank: number, batchSize: number) => {
+    const title = `Digits, batch size ${batchSize}`;
+    return {
+      cell: { task: "digits", taskTitle: "Digits", title, rank, varied: { batchSize } },
+      comparison: { of: { name: "lora-pro", title: "Pro" }, against: { name: "lora", title: "LoRA" } },
+      standing: { score: above, loss: null, time: null },
+    } as unknown as Judged;
+  };
+  const told = (...all: Judged[]) => comparedIn(all).map(({ of, place, varied }) => [of, place, varied]);
+  assertEquals(told(judged(8, 16)), [
+    ["lora-pro", "Digits, batch size 16", ", batch size 16"],
+    ["lora", "Digits, batch size 16", ", batch size 16"],
+  ]);
+  assertEquals(told(judged(2, 16), judged(8, 16))[0]![1], "Digits at rank 2, batch size 16");
 });
 
 Deno.test("a pooled prediction takes a task for one observation, and needs every task's look", () => {

@@ -247,10 +247,10 @@ export function describeRates(uses: readonly RateUse[]): string[] {
   // What differs only in the task is told together, then what differs only in the rank, then in the method.
   const tasks = Map.groupBy(told, ({ end, method, rank }) => JSON.stringify([end, method, rank]));
   const ranks = Map.groupBy(
-    [...tasks.values()].map(([first, ...others]) => ({
-      ...first!,
-      tasks: joinWords([first!, ...others].map(({ task }) => task)),
-    })),
+    [...tasks.values()].map((group) => {
+      const tasks = new Set(group.map(({ task }) => task));
+      return { ...group[0]!, tasks: joinWords(tasks), isOne: tasks.size === 1 };
+    }),
     ({ end, method, tasks }) => JSON.stringify([end, method, tasks]),
   );
   const methods = Map.groupBy(
@@ -259,14 +259,13 @@ export function describeRates(uses: readonly RateUse[]): string[] {
       const at = ranks.length === 0
         ? ""
         : ` at rank${ranks.length > 1 ? "s" : ""} ${joinWords(ranks.map(String))}`;
-      return { ...group[0]!, at };
+      return { ...group[0]!, at, isOne: group[0]!.isOne && ranks.length < 2 };
     }),
     ({ end, at, tasks }) => JSON.stringify([end, at, tasks]),
   );
   return [...methods.values()].map((group) => {
-    const [{ end, at, tasks }] = group as [typeof group[number]];
-    const names = new Set(group.map(({ method }) => method));
-    const isOne = names.size === 1 && !at.startsWith(" at ranks") && !tasks.includes(" and ");
+    const [{ end, at, tasks, ...first }] = group as [typeof group[number]];
+    const names = new Set(group.map(({ method }) => method)), isOne = first.isOne && names.size === 1;
     return `The rate${isOne ? "" : "s"} of ${joinWords(names)}${at} on ${tasks} ${
       isOne ? "was" : "were"
     } ${end}`;

@@ -418,11 +418,13 @@ function winsOf({ wins, seeds }: Pick<MethodVerdicts, "wins" | "seeds">): string
 }
 
 function oneByOne(one: MethodVerdicts): string {
-  const { label, cases, counts, differences, intervals } = one, verdict = formatVerdicts(counts);
-  const only = cases === 1 ? `, 95%: ${formatInterval(intervals[0]!, formatDifference)}` : "";
-  return `${label} ${cases === 1 ? verdict.replace(" in 1", "") : `${verdict} of ${cases}`} (difference ${
-    formatRange(differences, formatDifference)
-  }${only}, ${winsOf(one)})`;
+  const { label, cases, counts, differences, intervals } = one;
+  const [only] = Object.keys(counts).filter((name) => counts[name as Verdict] > 0);
+  const verdict = cases === 1 ? only! : `${formatVerdicts(counts)} of ${cases}`;
+  const interval = cases === 1 ? `, 95%: ${formatInterval(intervals[0]!, formatDifference)}` : "";
+  return `${label} ${verdict} (difference ${formatRange(differences, formatDifference)}${interval}, ${
+    winsOf(one)
+  })`;
 }
 
 /** Of many methods those of which something was shown. */

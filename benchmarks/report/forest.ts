@@ -14,8 +14,10 @@ export interface ForestBar extends Bar {
   readonly between: string;
   /** "better", "same within 0.02". */
   readonly told: string;
-  /** "7 of 9". */
-  readonly wins: string;
+  /** Tasks, seeds or pairs on which the method scores higher. */
+  readonly wins: number;
+  /** Of how many the wins are. */
+  readonly of: number;
 }
 
 /** A method at a rank, on a task or over all of them. */
@@ -69,7 +71,8 @@ export function forestOf(study: Study, pairs: readonly Pair[], { pairs: pooled }
             const { comparison, pairs } = found;
             return {
               ...barOf(comparison),
-              wins: `${comparison.wins} of ${comparison.tasks}`,
+              wins: comparison.wins,
+              of: comparison.tasks,
               dots: pairs.map(({ comparison }) => comparison.mean),
             };
           });
@@ -118,7 +121,8 @@ export function forestOfSettled(settled: readonly SettledPair[]): Forest | null 
           verdict,
           ...written(difference, interval),
           told: verdict === "same" ? `same within ${margin}` : verdict,
-          wins: `${wins} of ${pairs}`,
+          wins,
+          of: pairs,
         };
       }),
     })).sort((a, b) => meanOf(b) - meanOf(a)),
@@ -154,7 +158,8 @@ function groupsOf(study: Study, pairs: readonly Pair[], baselines: readonly Meth
           return pair
             ? {
               ...barOf(pair.comparison),
-              wins: `${pair.comparison.wins} of ${pair.comparison.seeds}`,
+              wins: pair.comparison.wins,
+              of: pair.comparison.seeds,
             }
             : null;
         }),

@@ -71,7 +71,16 @@ Deno.test("forestOf() has every comparison of the table once, each baseline in a
   const drawn = forest.groups.flatMap(({ title, rows }) =>
     rows.flatMap(({ method, bars }) =>
       bars.flatMap((bar, i) =>
-        bar ? [[title, method, forest.baselines[i], formatDifference(bar.mean), bar.told, bar.wins]] : []
+        bar
+          ? [[
+            title,
+            method,
+            forest.baselines[i],
+            formatDifference(bar.mean),
+            bar.told,
+            `${bar.wins} of ${bar.of}`,
+          ]]
+          : []
       )
     )
   );

@@ -57,6 +57,8 @@ export interface Comparison {
 /** One task at one rank: what is judged together. */
 export interface Cell {
   readonly task: string;
+  readonly taskTitle: string;
+  /** With what is varied. */
   readonly title: string;
   readonly rank: number;
   /** What of its runs is varied; empty where nothing is, or where its contenders differ in just that. */
@@ -265,9 +267,11 @@ async function cellOf(
   const { loadExamples } = await import("../../training/resolve/examples.ts");
   const data: TaskData = await loadExamples(task, model, config);
   const isReal = config.task.data !== undefined;
+  const taskTitle = isReal ? data.source?.title ?? task.title : task.title;
   return {
     task: config.task.id,
-    title: `${isReal ? data.source?.title ?? task.title : task.title}${tellVaried(varied)}`,
+    taskTitle,
+    title: `${taskTitle}${tellVaried(varied)}`,
     rank,
     varied,
     contenders,

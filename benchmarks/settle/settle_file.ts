@@ -5,8 +5,8 @@
 import { z } from "zod";
 import { UserError } from "../../errors/user_error.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
-import { isMissing, namesIn, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
-import { parseWith } from "../../training/configuration.ts";
+import { namesIn, writeWhole } from "../../files/write_file.ts";
+import { readStored } from "../../training/stored_json.ts";
 import { LOOKS } from "../statistics/looks.ts";
 import { boundsFor, looksOf } from "../statistics/sequential.ts";
 import { FIRST_SEED, type Question } from "./question.ts";
@@ -103,21 +103,8 @@ export function newFile({ spec, cells, margin, atLeast, atMost, tuningSeeds }: Q
  * @throws {UserError} where it is another question's, and where the file can't be used
  */
 export async function openFile(out: string, question: Question): Promise<SettleFile> {
-  const path = pathIn(out), fresh = newFile(question);
-  let text: string;
-  try {
-    text = await readText(path);
-  } catch (error) {
-    if (isMissing(error)) return fresh;
-    throw new UserError(`Cannot read ${path}: ${reasonOf(error)}`);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new UserError(`Cannot read ${path}: it is not whole JSON`);
-  }
-  const found = parseWith(SettleFile, value, path);
+  const fresh = newFile(question), found = await readStored(pathIn(out), SettleFile);
+  if (found === null) return fresh;
   if (canonicalJson(found.agreed) !== canonicalJson(fresh.agreed)) {
     throw new UserError(
       `Cannot settle this in ${out}: another question was begun there, or this one with other settings ` +

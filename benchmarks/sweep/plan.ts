@@ -1,10 +1,9 @@
 /** @file What a bench set out to do: `<out>/sweep.json`, from which reports know what is missing. */
 import { z } from "zod";
-import { parseWith } from "../../training/configuration.ts";
 import { runIds } from "../../training/run.ts";
 import { RunConfig } from "../../training/schemas.ts";
-import { UserError } from "../../errors/user_error.ts";
-import { isMissing, readText, reasonOf, writeWhole } from "../../files/write_file.ts";
+import { writeWhole } from "../../files/write_file.ts";
+import { readStored } from "../../training/stored_json.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { ChosenRate } from "../rates/rates.ts";
 import { EQUALS } from "./axes.ts";
@@ -130,19 +129,5 @@ export async function writePlan(out: string, plan: Plan): Promise<void> {
  * @throws {UserError} where the file is there and isn't a plan
  */
 export async function readPlan(out: string): Promise<Plan | null> {
-  const path = `${out}/sweep.json`;
-  let text: string;
-  try {
-    text = await readText(path);
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw new UserError(`Cannot read ${path}: ${reasonOf(error)}`);
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new UserError(`Cannot read ${path}: it is not whole JSON`);
-  }
-  return parseWith(Plan, value, path);
+  return await readStored(`${out}/sweep.json`, Plan);
 }

@@ -45,15 +45,15 @@ export function environmentSentence(
   return `${
     parted.map(({ name, isList, ours, theirs }) =>
       isList
-        ? `${name}: ${onlyIn("here", ours, theirs)}${onlyIn("there", theirs, ours)}`.replace(/; $/, "")
+        ? `${name}: ${[...onlyIn("here", ours, theirs), ...onlyIn("there", theirs, ours)].join("; ")}`
         : `${name}: ${ours.join(", ")}, there ${theirs.join(", ")}`
     ).join(". ")
   }.`;
 }
 
-function onlyIn(where: string, own: readonly string[], other: readonly string[]): string {
+function onlyIn(where: string, own: readonly string[], other: readonly string[]): string[] {
   const items = beyond(own, other);
-  return items.length > 0 ? `only ${where} ${items.join(", ")}; ` : "";
+  return items.length > 0 ? [`only ${where} ${items.join(", ")}`] : [];
 }
 
 function beyond(own: readonly string[], other: readonly string[]): string[] {

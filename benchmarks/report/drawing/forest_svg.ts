@@ -107,7 +107,7 @@ export function forestToCsv({ baselines, unit, groups }: Forest): string {
     rows.flatMap(({ method, rank, bars }) =>
       bars.flatMap((bar, i) => {
         if (bar === null) return [];
-        const { mean, interval, verdict, wins } = bar, [won, of] = wins.split(" of ");
+        const { mean, interval, verdict, wins, of } = bar;
         return [[
           task,
           method,
@@ -117,7 +117,7 @@ export function forestToCsv({ baselines, unit, groups }: Forest): string {
           interval?.low,
           interval?.high,
           verdict,
-          won,
+          wins,
           of,
           unit,
         ]];
@@ -148,8 +148,8 @@ function numbersOf({ difference, between }: ForestBar): string {
   return between === "" ? difference : `${difference} (${between})`;
 }
 
-function verdictOf({ told, wins }: ForestBar): string {
-  return `${told}, ${wins}`;
+function verdictOf({ told, wins, of }: ForestBar): string {
+  return `${told}, ${wins} of ${of}`;
 }
 
 function colorOf({ verdict }: ForestBar): string {

@@ -101,6 +101,6 @@ function cellsOf(
     markup`<td class="number">${bar.difference} <small>${
       bar.between === "" ? null : `(${bar.between})`
     }</small></td>`,
-    markup`<td class="${bar.verdict}">${bar.told} <small class="wins" title="${`${unit} on which it scores higher`}">${bar.wins}</small></td>`,
+    markup`<td class="${bar.verdict}">${bar.told} <small class="wins" title="${`${unit} on which it scores higher`}">${`${bar.wins} of ${bar.of}`}</small></td>`,
   ];
 }
