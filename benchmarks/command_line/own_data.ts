@@ -59,7 +59,8 @@ const ROWS = /\.(jsonl|json|csv|tsv)(\.gz)?$|\.parquet$/i;
 
 /**
  * The task of the data that options name, where they are the user's own: with options that say how they are read, with a
- * `dataset.json`, or a file with rows where no task is named to take it. Null for data sets that tasks know.
+ * `dataset.json`, or where no task is named to take them a file with rows, or a folder of such files in which tasks know no
+ * data set. Null for data sets that tasks know.
  *
  * @param canBeOwn false where a sweep's own file names the tasks that take data
  * @throws {UserError} where options of data of the user's come without any, or with tasks
@@ -84,7 +85,8 @@ export async function openAskedData<R extends Registries>(
     );
   }
   if (data === undefined || tasks !== undefined) return null;
-  const isOwn = option !== undefined || await hasDatasetFile(data) || (canBeOwn && ROWS.test(data));
+  const isOwn = option !== undefined || await hasDatasetFile(data) ||
+    canBeOwn && (ROWS.test(data) || await hasOwnRows(data));
   if (!isOwn) return null;
   // Loaded when needed: most sweeps are of tasks that ship.
   const { openOwnTask } = await import("../../training/resolve/own_data.ts");
@@ -99,6 +101,13 @@ export async function openAskedData<R extends Registries>(
 /** The changes of a sweep that is to run on data of the user's alone. */
 export function onOwnData(asked: SweepOverrides, own: OwnTask<Registries> | null): SweepOverrides {
   return own ? { ...asked, tasks: [own.data.id], layout: own.data.layout } : asked;
+}
+
+async function hasOwnRows(path: string): Promise<boolean> {
+  const names = await Array.fromAsync(Deno.readDir(path), ({ name }) => name).catch((): string[] => []);
+  if (!names.some((name) => ROWS.test(name))) return false;
+  const { holdsKnownData } = await import("../../training/resolve/own_data.ts");
+  return !await holdsKnownData(path);
 }
 
 async function hasDatasetFile(path: string): Promise<boolean> {

@@ -54,15 +54,28 @@ function csvSet(
     ...rest,
     family: "vision",
     roleOf: (name) => nameOf(name)?.[1],
-    find: (folder) =>
-      Promise.resolve(folder.files.flatMap((file): Part<LabelledImage>[] => {
+    async find(folder) {
+      const parts: Part<LabelledImage>[] = [];
+      for (const file of folder.files) {
         const found = nameOf(file);
-        if (!found) return [];
+        if (!found || !await hasNumbers(folder.full(file))) continue;
         const [pattern, role] = found, prefix = pattern.exec(baseName(file))?.groups?.["prefix"] ?? "";
         const set = folderOf(file) + prefix;
-        return [{ role, set, files: [file], read: () => readImages(folder.full(file), layout) }];
-      })),
+        parts.push({ role, set, files: [file], read: () => readImages(folder.full(file), layout) });
+      }
+      return parts;
+    },
   };
+}
+
+/** False where the second line is mostly text: `train.csv` is a common name. */
+async function hasNumbers(path: string): Promise<boolean> {
+  for await (const { number, text } of readLines(path)) {
+    if (number === 1) continue;
+    const values = text.split(",").map((value) => value.trim()).filter((value) => value !== "");
+    return 2 * values.filter((value) => Number.isFinite(Number(value))).length >= values.length;
+  }
+  return true;
 }
 
 async function* readImages(path: string, { label, white }: Layout): AsyncGenerator<LabelledImage> {

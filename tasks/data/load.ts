@@ -115,6 +115,19 @@ export async function findData<F extends TaskFamily>(
 }
 
 /**
+ * True where a folder, or a single file, holds a data set that some task knows.
+ *
+ * @throws {DataError} where it can't be read
+ */
+export async function holdsKnownData(path: string): Promise<boolean> {
+  const folder = await openFolder(path);
+  for (const set of Object.values(dataSets) as readonly DataSet[]) {
+    if ((await set.find(folder)).length > 0) return true;
+  }
+  return false;
+}
+
+/**
  * SHA-256 over names and bytes of the files that `loadData` would read, in hex.
  *
  * @throws {DataError} as `findData` does

@@ -1,6 +1,7 @@
 /** @file Data of the user's as a task: opened, given settings to run with, and looked at as a model sees them. */
 import { listNames } from "../../errors/quote.ts";
 import type { ShippedSettings, TaskData, TaskModel } from "../../tasks/task.ts";
+export { holdsKnownData } from "../../tasks/data/load.ts";
 import { describeRecord, type ReadRecord } from "../../tasks/data/read_record.ts";
 import { type AskedLayout, type OpenedData, openLayout } from "../../tasks/own/open_layout.ts";
 import { ownTask } from "../../tasks/own/task.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { describeLook } from "../../benchmarks/command_line/data_look.ts";
+import { openAskedData } from "../../benchmarks/command_line/own_data.ts";
 import { plain } from "../../benchmarks/command_line/terminal.ts";
 import { t5Tiny } from "../../models/sizes.ts";
 import { UserError } from "../../errors/user_error.ts";
@@ -201,4 +202,28 @@ test("lookAtData() tells counts, lengths, classes, and shows what is read and le
       assert(none.message.endsWith("its examples are texts, the model takes images"), none.message);
     },
   );
+});
+
+test("--data takes a folder of one's own rows where tasks know no data set in it, whatever its files are called", async () => {
+  const rows = (words: readonly string[]) =>
+    ["text,label", ...words.map((word) => `a ${word} film,${word === "good" ? "pos" : "neg"}`)].join("\n");
+  const many = Array.from({ length: 30 }, (_, i) => i % 2 === 0 ? "good" : `bad${i}`);
+  const images = "label,1x1,1x2,2x1,2x2\n5,0,128,255,1\n";
+  const files = {
+    "reviews/train.csv": rows(many),
+    "reviews/test.csv": rows(["good", "dull"]),
+    "images/train.csv": images,
+    "images/test.csv": images,
+    "header/train.csv": "label,1x1,1x2,2x1,2x2\n",
+  };
+  await withDataFolder(files, async (path) => {
+    const idAt = async (name: string, tasks?: readonly string[], canBeOwn = true) =>
+      (await openAskedData(new Map(), { data: `${path}/${name}` }, tasks, canBeOwn, shipped))?.data.id ??
+        null;
+    assertEquals(await idAt("reviews"), "reviews");
+    assertEquals(await idAt("reviews", ["sentiment"]), null);
+    assertEquals(await idAt("reviews", undefined, false), null);
+    assertEquals(await idAt("images"), null);
+    assertEquals(await idAt("header"), null);
+  });
 });
