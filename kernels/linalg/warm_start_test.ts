@@ -91,7 +91,7 @@ const identity = (rank: number): Matrix => ({
 Deno.test("a warm start leaves thin SVDs as exact as they are without one, and holds the right singular vectors, the largest first, however often it is renewed", async () => {
   const gpu = await testGpu();
   for (const condition of [1e1, 1e4]) {
-    for (const [rank, rows, lanes] of [[13, 40, 64], [33, 120, 8], [64, 64, undefined]] as const) {
+    for (const [rank, rows, lanes] of [[13, 40, 64], [33, 80, 8], [32, 32, undefined]] as const) {
       using _ = gpu.scope("warm starts");
       const random = createRandom(rank), label = `[${rows}, ${rank}] condition ${condition}`;
       const ones = gpu.upload(Float32Array.of(1, 1), "f32", [2], "ones");
