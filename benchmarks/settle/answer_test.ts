@@ -156,3 +156,50 @@ Deno.test("answerOf() says before rates are chosen that it is undecided", () => 
   assertEquals([answer.headline.verdict, answer.headline.change], ["Undecided.", ""]);
   assertStringIncludes(answer.headline.what, "Rates are not chosen yet, after 12 min 0 s; ");
 });
+
+Deno.test("answerOf() says what the others are compared with, whichever verdict comes first", () => {
+  const same = (of: string): Case => ({ of, verdict: "same", difference: 0.001, give: 0.01 });
+  const identical = (of: string): Case => ({ of, verdict: "identical", difference: 0 });
+  const said = (cases: readonly Case[]) => {
+    const answer = answered(cases);
+    check(answer);
+    return [answer.lines[0], answer.headline.verdict];
+  };
+  const told = (named: string) => named.replaceAll(/ \([−+][^)]*\)\)/g, "");
+  const wanted: readonly (readonly [readonly Case[], string, string])[] = [
+    [
+      [worse("A", -0.1), worse("B", -0.2), same("C")],
+      "Worse than LoRA: A, B; the same within 0.02: C",
+      "A and B are worse than LoRA, C the same within 0.02.",
+    ],
+    [
+      [same("A"), same("B"), identical("C")],
+      "The same as LoRA within 0.02: A, B; identical: C (16 pairs)",
+      "A and B are the same as LoRA within 0.02, C identical.",
+    ],
+    [
+      [identical("A"), identical("B")],
+      "A and LoRA are identical on Digits at rank 8: all scores and losses of 16 pairs agree",
+      "A and LoRA are identical on Digits at rank 8.",
+    ],
+    [
+      ["A", "B", "C"].map((against) => ({ ...worse("LoRA", -0.1), against })),
+      "LoRA is worse than: A, B, C",
+      "LoRA is worse than A, B and C.",
+    ],
+    [
+      ["A", "B", "C"].map((against) => ({ ...same("LoRA"), against })),
+      "LoRA is the same within 0.02 as: A, B, C",
+      "LoRA is the same within 0.02 as A, B and C.",
+    ],
+    [
+      ["A", "B", "C"].map((against) => ({ ...identical("LoRA"), against })),
+      "LoRA is identical with: A (16 pairs), B (16 pairs), C (16 pairs)",
+      "LoRA is identical with A, B and C.",
+    ],
+  ];
+  for (const [cases, line, verdict] of wanted) {
+    const [first, headline] = said(cases);
+    assertEquals([told(first!), headline], [line, verdict]);
+  }
+});

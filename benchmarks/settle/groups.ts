@@ -48,11 +48,11 @@ export function groupsOf(
     ? [first.of.title, ({ against }: Comparison) => against.title]
     : [first.against.title, ({ of }: Comparison) => of.title];
   const by = Map.groupBy(judged, ({ standing }) => standing.score.verdict);
+  const has = (...verdicts: readonly Settled["verdict"][]) => verdicts.some((verdict) => by.has(verdict));
   const group = (
-    words: string,
     verdict: Settled["verdict"],
+    { words, leads = false }: Pick<Group, "words"> & Partial<Group>,
     tell: (standing: Standing) => string = ({ score }) => formatSettled(score),
-    leads = false,
   ): Group | null => {
     const items = by.get(verdict)?.map(({ cell, comparison, standing }) => ({
       name: `${other(comparison)}${where(cell)}`,
@@ -61,23 +61,37 @@ export function groupsOf(
     }));
     return items ? { words, leads, items } : null;
   };
-  const better = group(
-    isOne ? `${subject} is better than` : `Better than ${subject}`,
-    "better",
-    undefined,
-    isOne,
+  // Whichever comes first says what all are compared with.
+  const opening = (one: string, all: string) =>
+    isOne ? { words: `${subject} is ${one}`, leads: true } : { words: all };
+  const better = group("better", opening("better than", `Better than ${subject}`));
+  const worse = group(
+    "worse",
+    has("better")
+      ? isOne ? { words: "worse than", leads: true } : { words: "worse" }
+      : opening("worse than", `Worse than ${subject}`),
   );
-  const worse = group(isOne ? "worse than" : "worse", "worse", undefined, isOne);
-  const same = group(`the same within ${margin}`, "same");
-  const identical = group("identical", "identical", ({ score }) => `${score.pairs} pairs`);
+  const same = group(
+    "same",
+    has("better", "worse")
+      ? { words: `the same within ${margin}` }
+      : opening(`the same within ${margin} as`, `The same as ${subject} within ${margin}`),
+  );
+  const identical = group(
+    "identical",
+    has("better", "worse", "same")
+      ? { words: "identical" }
+      : opening("identical with", `Identical with ${subject}`),
+    ({ score }) => `${score.pairs} pairs`,
+  );
   return {
     subject,
     better,
     worse,
     decided: [better, worse, same, identical].filter((one) => one !== null),
     undecided: group(
-      "Undecided",
       "undecided",
+      { words: "Undecided" },
       ({ score, more }) => `${formatSettled(score)}, ${moreWords(more)}`,
     ),
   };
@@ -100,7 +114,8 @@ export function countsOf({ decided, undecided }: Groups): string {
   if (decided.length === 0) return `None of ${total} comparisons is decided yet`;
   return groups.map(({ words, leads, items }, i) => {
     const count = `${items.length}${i === 0 ? ` of ${total} methods` : ""}`;
-    const all = total <= MOST_NAMED ? items.map(({ name }) => name).join(" and ") : count;
+    const names = items.map(({ name }) => name), before = names.slice(0, -1).join(", ");
+    const all = total > MOST_NAMED ? count : before ? `${before} and ${names.at(-1)}` : names[0]!;
     if (leads) return `${words} ${all}`;
     const verdict = words[0]!.toLowerCase() + words.slice(1);
     return i > 0 ? `${all} ${verdict}` : `${all} ${items.length === 1 ? "is" : "are"} ${verdict}`;
