@@ -3,8 +3,8 @@
 //
 // A multiple of the largest diagonal element is added to the diagonal, so that rounding of G leaves no pivot negative:
 // shifted CholeskyQR, Fukaya et al., SIAM J. Sci. Comput. 42, 2020. What is divided by R in one round and by its successor
-// in the next is orthonormal all the same. A pivot that is still too small counts as what it must be at least; of a matrix
-// of zeros R is 0 by value.
+// in the next is orthonormal all the same. A pivot that is still too small counts as what it must be at least, and its row
+// ends there; of a matrix of zeros R is 0 by value.
 //
 // A matrix whose columns G says to be all but orthogonal needs no further round: its product is R E without shift, and `done`
 // tells the kernels of the next round, and this one, to leave it as it is. How long its columns are does not matter, since
@@ -104,18 +104,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let g1 = gram[row + blocks + p];
     let g2 = gram[row + 2u * blocks + p];
     let g3 = gram[row + 3u * blocks + p];
-    let i0 = inverse_root(g0.x + shift, least);
-    let r0 = g0 * i0;
-    let i1 = inverse_root(g1.y - r0.y * r0.y + shift, least);
-    let r1 = (g1 - r0.y * r0) * i1;
-    let i2 = inverse_root(g2.z - r0.z * r0.z - r1.z * r1.z + shift, least);
-    let r2 = (g2 - r0.z * r0 - r1.z * r1) * i2;
-    let i3 = inverse_root(g3.w - r0.w * r0.w - r1.w * r1.w - r2.w * r2.w + shift, least);
+    let p0 = g0.x + shift;
+    let r0 = g0 * row_scale(p0, least);
+    let p1 = g1.y - r0.y * r0.y + shift;
+    let r1 = (g1 - r0.y * r0) * row_scale(p1, least);
+    let p2 = g2.z - r0.z * r0.z - r1.z * r1.z + shift;
+    let r2 = (g2 - r0.z * r0 - r1.z * r1) * row_scale(p2, least);
+    let p3 = g3.w - r0.w * r0.w - r1.w * r1.w - r2.w * r2.w + shift;
+    let i0 = inverse_root(p0, least);
+    let i1 = inverse_root(p1, least);
+    let i2 = inverse_root(p2, least);
+    let i3 = inverse_root(p3, least);
     for (var j = p + lane; j < blocks; j += LANES) {
-      let h0 = gram[row + j] * i0;
-      let h1 = (gram[row + blocks + j] - r0.y * h0) * i1;
-      let h2 = (gram[row + 2u * blocks + j] - r0.z * h0 - r1.z * h1) * i2;
-      let h3 = (gram[row + 3u * blocks + j] - r0.w * h0 - r1.w * h1 - r2.w * h2) * i3;
+      let h0 = gram[row + j] * row_scale(p0, least);
+      let h1 = (gram[row + blocks + j] - r0.y * h0) * row_scale(p1, least);
+      let h2 = (gram[row + 2u * blocks + j] - r0.z * h0 - r1.z * h1) * row_scale(p2, least);
+      let h3 = (gram[row + 3u * blocks + j] - r0.w * h0 - r1.w * h1 - r2.w * h2) * row_scale(p3, least);
       let diagonal = j == p;
       factor[row + j] = select(h0, vec4(root(i0), h0.yzw), diagonal);
       factor[row + blocks + j] = select(h1, vec4(0.0, root(i1), h1.zw), diagonal);
@@ -161,6 +165,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 fn inverse_root(pivot: f32, least: f32) -> f32 {
   let value = max(pivot, least);
   return select(0.0, inverseSqrt(value), value > 0.0);
+}
+
+// What makes the rest of a row of what is left of G: 0 where the pivot is too small, so that a row that is but rounding is not
+// made large, nor what rows below it are left with.
+fn row_scale(pivot: f32, least: f32) -> f32 {
+  return select(0.0, inverse_root(pivot, least), pivot >= least);
 }
 
 fn root(inverse: f32) -> f32 {

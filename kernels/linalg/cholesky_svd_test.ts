@@ -97,6 +97,21 @@ Deno.test("thinSvds() above rank 12 leaves out directions that are not there, an
   }
 });
 
+Deno.test("thinSvds() stays finite where a large matrix has few ranks, of which most are small", async () => {
+  const gpu = await testGpu();
+  for (const [ranks, rows, rank] of [[5, 512, 256], [20, 256, 128]] as const) {
+    const random = createRandom(ranks + rows), decaying = randomMatrix(ranks, rank, random.fork("V"));
+    const data = decaying.data.map((value, e) => value * 1e-5 ** (Math.floor(e / rank) / ranks));
+    const low = roundToFloat32(
+      multiply(randomMatrix(rows, ranks, random.fork("U")), { ...decaying, data }),
+    );
+    const [{ u, s, v }] = await decomposed(gpu, [low], "B") as [Awaited<ReturnType<typeof decomposed>>[0]];
+    assertEquals(s.filter((value) => value > 0).length, ranks, `[${rows}, ${rank}]`);
+    const error = norm(subtract(multiply(columnsTimes(u, s), v, { transposeB: true }), low)) / norm(low);
+    assertLess(error, 2e-6, `[${rows}, ${rank}]`);
+  }
+});
+
 Deno.test("thinSvds() gives equal bits again, whatever lies beside a matrix, and takes ranks to 256", async () => {
   const gpu = await testGpu(), random = createRandom(6);
   const [one, other] = [
