@@ -180,14 +180,14 @@ Deno.test("describeRule() says what confirms and what refutes, and checkClaim() 
 });
 
 Deno.test("the claims' table stands in its place on a page, and says what was not run", () => {
-  const one = { name: "pro", source: "a paper", says: "It is better." } as Claim;
+  const one = { name: "pro", source: "a paper", says: "It is better.", differs: "small models" } as Claim;
   const table = tableOf([[one, null], [one, {
     schema: 1,
     claim: "pro",
     source: "a paper",
     says: "It is better.",
     outcome: "refuted",
-    line: "refuted here: numbers",
+    line: `refuted here: numbers. Unlike there: ${one.differs}`,
     minutes: 30,
     runs: 8,
     commits: ["0123456789"],
