@@ -260,9 +260,7 @@ function warmSvds(
   const v = { tensor: small, at: 4 * vAt, block: 4 * block, row: stride, column: 1 }, { ones } = warm;
   const transposed = ({ row, column, ...rest }: SmallMatrices) => ({ ...rest, row: column, column: row });
   plainProducts(gpu, { ...of, at: 0 }, transposed(basesOf(warm)), v, { rank, ones });
-  renewWarmStart(gpu, warm, {
-    ...{ v: transposed(v), sAt: 4 * sAt, values: { ...of, at: 2 * place } },
-  }, lanes);
+  renewWarmStart(gpu, warm, { v: transposed(v), sAt: 4 * sAt, values: { ...of, at: 2 * place } }, lanes);
 }
 
 /** Steps after which the bases of a warm start are made orthonormal again: each adds an error of rounding. */

@@ -159,9 +159,9 @@ function ruleWork(
 
 /**
  * What the rule keeps, by formula: in mode "full" moments of each weight's size, in "efficient" of the factors'; above
- * rank 12 where the next decompositions begin, r x r matrices; and tables of where the factors lie. A step makes small matrices of every target module and, as large as all factors,
- * singular vectors, coordinates of gradients (twice in mode "full" at ranks to 12) and adjusted ones; or first, and freed again, the bases of
- * one decomposition at a time.
+ * rank 12 where the next decompositions begin, r x r matrices; and tables of where the factors lie. A step makes small
+ * matrices of every target module and, as large as all factors, singular vectors, coordinates of gradients (twice in mode
+ * "full" at ranks to 12) and adjusted ones; or first, and freed again, the bases of one decomposition at a time.
  */
 function ruleFootprint(
   { mode, rank }: LoraProOptions,

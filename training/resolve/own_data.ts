@@ -1,7 +1,6 @@
 /** @file Data of the user's as a task: opened, given settings to run with, and looked at as a model sees them. */
 import { listNames } from "../../errors/quote.ts";
 import type { ShippedSettings, TaskData, TaskModel } from "../../tasks/task.ts";
-export { holdsKnownData } from "../../tasks/data/load.ts";
 import { describeRecord, type ReadRecord } from "../../tasks/data/read_record.ts";
 import { type AskedLayout, type OpenedData, openLayout } from "../../tasks/own/open_layout.ts";
 import { ownTask } from "../../tasks/own/task.ts";
@@ -11,6 +10,8 @@ import { type Registries, resolveModel } from "../configuration.ts";
 import { joinEntries } from "../registry.ts";
 import type { RunConfig } from "../run.ts";
 import { openFolders } from "./resolve.ts";
+
+export { holdsKnownData } from "../../tasks/data/load.ts";
 
 /** The project's own model for each kind of data, where nobody names another. */
 const MODELS: Readonly<Record<DataKind, string>> = {
