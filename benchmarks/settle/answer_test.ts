@@ -203,3 +203,10 @@ Deno.test("answerOf() says what the others are compared with, whichever verdict 
     assertEquals([told(first!), headline], [line, verdict]);
   }
 });
+
+Deno.test("answerOf() counts places, not methods, where two methods meet in several", () => {
+  const open: Case = { of: "LoRA-Pro", verdict: "undecided", difference: -0.05, more: 3 };
+  const four = answered([worse("LoRA-Pro", -0.045), open, open, open]);
+  check(four);
+  assertEquals(four.headline.verdict, "LoRA-Pro against LoRA: worse in 1 of 4, undecided in 3.");
+});

@@ -31,6 +31,10 @@ export interface Groups {
   /** What is decided, the better ones first. */
   readonly decided: readonly Group[];
   readonly undecided: Group | null;
+  /** Where two methods meet in several places: the other one, and by verdict in how many. Null elsewhere. */
+  readonly places:
+    | { readonly against: string; readonly counts: readonly (readonly [string, number])[] }
+    | null;
 }
 
 /** Most methods that a few words name; of more they say how many there are. */
@@ -84,8 +88,21 @@ export function groupsOf(
       : opening("identical with", `Identical with ${subject}`),
     ({ score }) => `${score.pairs} pairs`,
   );
+  const isPair = isOne && judged.every(({ comparison }) => comparison.against.name === first.against.name);
+  const verdicts = [["better"], ["worse"], ["same", `the same within ${margin}`], ["identical"], [
+    "undecided",
+  ]] as const;
   return {
     subject,
+    places: isPair
+      ? {
+        against: first.against.title,
+        counts: verdicts.flatMap(([verdict, words = verdict]) => {
+          const count = by.get(verdict)?.length ?? 0;
+          return count > 0 ? [[words, count] as const] : [];
+        }),
+      }
+      : null,
     better,
     worse,
     decided: [better, worse, same, identical].filter((one) => one !== null),
@@ -107,11 +124,20 @@ export function linesOf({ decided, undecided }: Groups): string[] {
   );
 }
 
-/** "12 of 14 methods are better than LoRA, 2 worse"; of a few, their names. */
-export function countsOf({ decided, undecided }: Groups): string {
+/**
+ * "12 of 14 methods are better than LoRA, 2 worse"; of a few, their names; of two methods in several places "LoRA-Pro against
+ * LoRA: worse in 1 of 4, undecided in 3".
+ */
+export function countsOf({ subject, decided, undecided, places }: Groups): string {
   const groups = undecided ? [...decided, undecided] : decided;
   const total = groups.reduce((sum, { items }) => sum + items.length, 0);
   if (decided.length === 0) return `None of ${total} comparisons is decided yet`;
+  if (places) {
+    const told = places.counts.map(([words, count], i) =>
+      `${words} in ${count}${i === 0 ? ` of ${total}` : ""}`
+    );
+    return `${subject} against ${places.against}: ${told.join(", ")}`;
+  }
   return groups.map(({ words, leads, items }, i) => {
     const count = `${items.length}${i === 0 ? ` of ${total} methods` : ""}`;
     const names = items.map(({ name }) => name), before = names.slice(0, -1).join(", ");
