@@ -2,38 +2,43 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel, lineOfGroups } from "../../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
-import { groupsFor } from "../wgsl/groups.ts";
+import { matmul } from "../matmul/matmul.ts";
 import type { GradientTarget } from "./attention.ts";
+import headsSource from "./heads.wgsl" with { type: "text" };
 import source from "./relative_scores.wgsl" with { type: "text" };
-import placesSource from "./relative_scores_places.wgsl" with { type: "text" };
-import tableSource from "./relative_scores_table.wgsl" with { type: "text" };
+import backwardSource from "./relative_scores_backward.wgsl" with { type: "text" };
 
-const sizes = { length: "u32", heads: "u32", size: "u32", count: "u32", scale: "f32" } as const;
-const gradient = { ...sizes, ofKeys: "u32", accumulate: "u32" } as const;
+const sizes = { length: "u32", heads: "u32", count: "u32", texts: "u32", first: "u32" } as const;
 
 const kernel = defineKernel({
   name: "relative_scores",
   source,
-  buffers: { q: "read", k: "read", qr: "read", kr: "read", rows: "read", out: "read_write" },
+  buffers: { ofQueries: "read", ofKeys: "read", rows: "read", out: "read_write" },
   uniforms: sizes,
   constants: {},
 });
 
-const placesKernel = defineKernel({
-  name: "relative_scores_places",
-  source: placesSource,
-  buffers: { g: "read", table: "read", rows: "read", out: "read_write" },
-  uniforms: gradient,
+const backwardKernel = defineKernel({
+  name: "relative_scores_backward",
+  source: backwardSource,
+  buffers: { g: "read", starts: "read", out: "read_write" },
+  uniforms: { ...sizes, ofKeys: "u32" },
   constants: {},
 });
 
-const tableKernel = defineKernel({
-  name: "relative_scores_table",
-  source: tableSource,
-  buffers: { g: "read", x: "read", starts: "read", out: "read_write" },
-  uniforms: { ...gradient, batch: "u32" },
-  constants: {},
+const headsKernel = defineKernel({
+  name: "heads",
+  source: headsSource,
+  buffers: { x: "read", out: "read_write" },
+  uniforms: { rows: "u32", heads: "u32", size: "u32", first: "u32", accumulate: "u32" },
+  constants: { MERGE: false },
 });
+
+/**
+ * Numbers of the products with a whole table that are there at a time: of texts that have more, one is. A table has a row for
+ * nearly each distance, so that they are up to twice as many as the scores.
+ */
+const MOST_PRODUCTS = 2 ** 21;
 
 /** Which row of a table each distance i − j of a query i and a key j has, and how long texts are. */
 export interface RelativeRows {
@@ -114,12 +119,22 @@ export function relativeScores(
         `${heads} heads, texts of ${length} and ${count} positions are needed`,
     );
   }
-  const out = gpu.empty([batch, heads, length, length], "relative scores"), lines = batch * heads * length;
-  gpu.launch(kernel, {
-    buffers: { q, k, qr, kr, rows: map.rows, out },
-    uniforms: { length, heads, size: width / heads, count: lines, scale },
-    workgroups: lineOfGroups(lines),
-  });
+  const out = gpu.empty([batch, heads, length, length], "relative scores");
+  using _ = gpu.scope("relative scores", "scratch");
+  const ofKr = splitHeads(gpu, kr, heads, { first: 0, rows: count });
+  const ofQr = splitHeads(gpu, qr, heads, { first: 0, rows: count });
+  for (const { first, texts } of partsOfTexts(batch, heads * length * count)) {
+    using _ = gpu.scope("some texts' scores", "scratch");
+    const products = (x: Tensor, table: Tensor) => {
+      const own = splitHeads(gpu, x, heads, { first: first * length, rows: texts * length });
+      return matmul(gpu, own, table, { transposeB: true, scale });
+    };
+    gpu.launch(kernel, {
+      buffers: { ofQueries: products(q, ofKr), ofKeys: products(k, ofQr), rows: map.rows, out },
+      uniforms: { length, heads, count, texts, first },
+      workgroups: lineOfGroups(texts * heads * length),
+    });
+  }
   return out;
 }
 
@@ -129,30 +144,77 @@ export function relativeScoresBackward(
   { q, k, qr, kr }: RelativeOperands,
   heads: number,
   scale: number,
-  { length, count, rows, starts }: RelativeRows,
+  { length, count, starts }: RelativeRows,
   g: Tensor,
   targets: RelativeOperands<GradientTarget | null>,
 ): void {
   const width = q.shape.at(-1)!, batch = elementCount(q.shape) / (length * width);
-  const uniformsOf = (count: number, accumulate: boolean, ofKeys: boolean) => ({
-    ...{ length, heads, size: width / heads, count, scale },
-    ...{ ofKeys: Number(ofKeys), accumulate: Number(accumulate) },
+  const sides = [
+    { x: q, table: kr, ofX: targets.q, ofTable: targets.kr, ofKeys: false },
+    { x: k, table: qr, ofX: targets.k, ofTable: targets.qr, ofKeys: true },
+  ];
+  for (const { x, table, ofX, ofTable, ofKeys } of sides) {
+    if (!ofX && !ofTable) continue;
+    using _ = gpu.scope("gradients of relative scores", "scratch");
+    const all = { first: 0, rows: count }, rowsOfTable = ofX && splitHeads(gpu, table, heads, all);
+    const tableGradient = ofTable && gpu.empty([heads, count, width / heads], "d table");
+    for (const { first, texts } of partsOfTexts(batch, heads * length * count)) {
+      using _ = gpu.scope("some texts' gradients", "scratch");
+      const sums = gpu.empty([heads, texts * length, count], "d scores by row");
+      gpu.launch(backwardKernel, {
+        buffers: { g, starts, out: sums },
+        uniforms: { length, heads, count, texts, first, ofKeys: Number(ofKeys) },
+        workgroups: lineOfGroups(texts * heads * length),
+      });
+      const rows = { first: first * length, rows: texts * length };
+      if (ofX) mergeHeads(gpu, matmul(gpu, sums, rowsOfTable!, { scale }), ofX, rows);
+      if (tableGradient) {
+        const own = splitHeads(gpu, x, heads, rows);
+        matmul(gpu, sums, own, { transposeA: true, scale, into: tableGradient, accumulate: first > 0 });
+      }
+    }
+    if (ofTable) mergeHeads(gpu, tableGradient!, ofTable, all);
+  }
+}
+
+/** Texts that are taken together, in order. */
+function partsOfTexts(
+  batch: number,
+  products: number,
+): readonly { readonly first: number; readonly texts: number }[] {
+  const atOnce = Math.max(Math.floor(MOST_PRODUCTS / products), 1);
+  return Array.from(
+    { length: Math.ceil(batch / atOnce) },
+    (_, part) => ({ first: part * atOnce, texts: Math.min(atOnce, batch - part * atOnce) }),
+  );
+}
+
+/** Rows of a tensor whose rows have all heads. */
+interface Rows {
+  readonly first: number;
+  readonly rows: number;
+}
+
+/** Some rows of x, `[heads, rows, size]`. */
+function splitHeads(gpu: Gpu, x: Tensor, heads: number, { first, rows }: Rows): Tensor {
+  const width = x.shape.at(-1)!,
+    size = width / heads,
+    out = gpu.empty([heads, rows, size], `${x.label} by head`);
+  gpu.launch(headsKernel, {
+    buffers: { x, out },
+    uniforms: { rows, heads, size, first, accumulate: 0 },
+    workgroups: lineOfGroups(rows),
   });
-  for (const [target, table, ofKeys] of [[targets.q, kr, false], [targets.k, qr, true]] as const) {
-    if (!target) continue;
-    const numbers = batch * length * width;
-    gpu.launch(placesKernel, {
-      buffers: { g, table, rows, out: target.into },
-      uniforms: uniformsOf(numbers, target.accumulate, ofKeys),
-      workgroups: groupsFor(numbers),
-    });
-  }
-  for (const [target, x, ofKeys] of [[targets.kr, q, false], [targets.qr, k, true]] as const) {
-    if (!target) continue;
-    gpu.launch(tableKernel, {
-      buffers: { g, x, starts, out: target.into },
-      uniforms: { ...uniformsOf(count * width, target.accumulate, ofKeys), batch },
-      workgroups: groupsFor(count * width),
-    });
-  }
+  return out;
+}
+
+/** x `[heads, rows, size]` as some rows of the target. */
+function mergeHeads(gpu: Gpu, x: Tensor, { into, accumulate }: GradientTarget, { first, rows }: Rows): void {
+  const [heads, , size] = x.shape as [number, number, number];
+  gpu.launch(headsKernel, {
+    buffers: { x, out: into },
+    uniforms: { rows, heads, size, first, accumulate: Number(accumulate) },
+    constants: { MERGE: true },
+    workgroups: lineOfGroups(rows),
+  });
 }

@@ -30,7 +30,7 @@ function eachScore(
   }
 }
 
-Deno.test("relativeScores() and its gradients agree with float64: rows with one distance, several and none, alone and added", async () => {
+Deno.test("relativeScores() and its gradients agree with float64: rows with one distance, several and none, many texts, alone and added", async () => {
   const gpu = await testGpu();
   for (
     const [batch, length, heads, size, count, rowOf] of [
@@ -38,6 +38,8 @@ Deno.test("relativeScores() and its gradients agree with float64: rows with one 
       [2, 5, 3, 4, 9, (distance: number) => distance + 4],
       [3, 7, 2, 5, 6, (distance: number) => Math.max(0, Math.min(4, distance + 2))],
       [1, 70, 2, 3, 12, (distance: number) => 5 + Math.trunc(distance / 14)],
+      // More texts than are taken together.
+      [130, 64, 2, 1, 127, (distance: number) => distance + 63],
     ] as const
   ) {
     using _ = gpu.scope("relative scores");
