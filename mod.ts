@@ -142,7 +142,7 @@ export * from "./tasks/text/prompt_templates.ts";
 export { answerBatch, promptTokens, type TextExample } from "./tasks/text/text_batch.ts";
 export type { ChatTokens } from "./tasks/text/chat_tokens.ts";
 export * from "./tasks/data/contents.ts";
-export { DataError } from "./tasks/data/data_error.ts";
+export { DataError, TooFewExamples } from "./tasks/data/data_error.ts";
 export type { DataSet, Folder, Part, Role } from "./tasks/data/data_set.ts";
 export {
   dataSetsOf,
@@ -156,7 +156,8 @@ export {
 } from "./tasks/data/load.ts";
 /** The data sets that are recognised. */
 export * as dataSets from "./tasks/data/mod.ts";
-export { describeRecord, isSkip, type ReadRecord, type Skip } from "./tasks/data/read_record.ts";
+export { describeRecord, type ReadRecord } from "./tasks/data/read_record.ts";
+export { describeSkip, isSkip, type Skip, type SkipReason } from "./tasks/skip.ts";
 export type { ColumnRole, DataKind, DataLayout, DataScore } from "./tasks/own/layout.ts";
 export { poolBatches } from "./tasks/batches.ts";
 export * from "./tasks/examples.ts";

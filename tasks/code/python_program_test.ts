@@ -4,7 +4,7 @@ import { lacking, PYTHON } from "../../tests/support/python.ts";
 import { testOnPublic } from "../../tests/support/public_files.ts";
 import type { Program } from "../data/contents.ts";
 import { findData } from "../data/load.ts";
-import { isSkip } from "../data/read_record.ts";
+import { isSkip } from "../skip.ts";
 import { programExample } from "../text/prompt_templates.ts";
 import { type PythonProblem, pythonTrial } from "./python_program.ts";
 import { judgePython } from "./python_sandbox.ts";

@@ -2,7 +2,7 @@
 import { poolBatches } from "../batches.ts";
 import type { Program } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
-import type { Skip } from "../data/read_record.ts";
+import type { Skip } from "../skip.ts";
 import { measurePrograms, type ProgramTrial, runDistinct, scorePrograms } from "./program_scores.ts";
 import { pythonTrial } from "./python_program.ts";
 import { judgePython, type PythonOutcome, type PythonTrial, requirePython } from "./python_sandbox.ts";
@@ -70,8 +70,8 @@ function purposeOf(path: string): string {
 
 function toExample(program: Program): RealProgram | Skip {
   const { specification, check, language } = program;
-  if (check && language !== "python") return { skip: "with tests that are not in Python" };
-  if (check && !/^[A-Za-z_]\w*$/.test(check.entryPoint)) return { skip: "with tests of no function" };
+  if (check && language !== "python") return { skip: { kind: "tests-not-in-python" } };
+  if (check && !/^[A-Za-z_]\w*$/.test(check.entryPoint)) return { skip: { kind: "tests-of-no-function" } };
   return { ...programExample(program), specification, ...(check && { check }) };
 }
 

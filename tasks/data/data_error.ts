@@ -1,10 +1,23 @@
 /** @file The error of a data set on disk: the user can mend it, as a checkpoint's. */
 import { UserError } from "../../errors/user_error.ts";
+import type { SkipReason } from "../skip.ts";
 
 /** A file or folder of data that can't be used: missing, cut short, not what its name says, or not to be run. */
 export class DataError extends UserError {
   /** As in the error's string form. */
   override readonly name = "DataError";
+}
+
+/** Too few examples that can be used. */
+export class TooFewExamples extends DataError {
+  /**
+   * Takes one sentence.
+   *
+   * @param reasons why others are left out, each once
+   */
+  constructor(message: string, readonly reasons: readonly SkipReason[]) {
+    super(message);
+  }
 }
 
 /** What the system's codes mean, for the end of a sentence. */

@@ -6,7 +6,7 @@ import type { Contents } from "./contents.ts";
 import { DataError, reasonOf } from "./data_error.ts";
 import { readJsonRows } from "./json_rows.ts";
 import { parquetClassNames, parquetColumns, readParquetRows } from "./parquet_rows.ts";
-import type { Skip } from "./read_record.ts";
+import type { Skip } from "../skip.ts";
 import type { Row } from "./row.ts";
 import { firstTsvLine, readTsvRows } from "./tsv_rows.ts";
 

@@ -1,7 +1,7 @@
 /** @file GLUE: CoLA, SST-2, MRPC, QNLI, RTE and MNLI, as tab-separated files or as the hub's Parquet. */
 import type { ClassifiedText } from "./contents.ts";
 import { type DataSet, hubNames, type RowSet, rowSet } from "./data_set.ts";
-import type { Skip } from "./read_record.ts";
+import type { Skip } from "../skip.ts";
 import { type Row, textOf } from "./row.ts";
 
 /** What differs between the tasks of GLUE. */
@@ -32,10 +32,10 @@ function glueTask(task: GlueTask): DataSet<"understanding"> {
   const readLabel = ({ fields }: Row): number | Skip => {
     const value = fields[labelColumn] ?? fields["label"];
     const label = labels.includes(String(value)) ? labels.indexOf(String(value)) : Number(value);
-    if (value === undefined || value === "" || label === -1) return { skip: "without a label" };
+    if (value === undefined || value === "" || label === -1) return { skip: { kind: "no-label" } };
     return Number.isInteger(label) && label >= 0 && label < labels.length
       ? label
-      : { skip: `with a label other than ${labels.join(", ")}` };
+      : { skip: { kind: "other-label", labels } };
   };
   return rowSet({
     id,

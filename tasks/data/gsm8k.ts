@@ -24,7 +24,7 @@ export const gsm8k: DataSet<"math"> = rowSet({
     const texts = textsOf(row, ["question", "answer"]);
     if ("skip" in texts) return texts;
     const final = strictAnswer(texts.answer);
-    if (final === null) return { skip: "without a final answer behind ####" };
+    if (final === null) return { skip: { kind: "no-final-answer", mark: "####" } };
     return { question: texts.question.trim(), answer: texts.answer.replaceAll(CALCULATION, ""), final };
   },
 });

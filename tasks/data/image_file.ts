@@ -1,7 +1,7 @@
 /** @file Decodes PNG and JPEG bytes, none that unpack to more than a limit. */
 import type { LabelledImage } from "./contents.ts";
 import { boundedPng } from "./png_chunks.ts";
-import type { Skip } from "./read_record.ts";
+import type { Skip } from "../skip.ts";
 
 /** An image without a class. */
 export type Image = Omit<LabelledImage, "label">;
@@ -26,16 +26,14 @@ class TooLarge extends Error {
 }
 
 /** In place of an image beyond the limits. */
-export const TOO_LARGE: Skip = {
-  skip: `that unpack to more than ${MOST_IMAGE_BYTES.toLocaleString("en-US")} bytes`,
-};
+export const TOO_LARGE: Skip = { skip: { kind: "image-too-large", most: MOST_IMAGE_BYTES } };
 
 /** The image of a file's bytes with its class: one broken picture among thousands is no reason to refuse the others. */
 export async function labelledImage(bytes: Uint8Array, label: number): Promise<LabelledImage | Skip> {
   try {
     return { ...await decodeImage(bytes), label };
   } catch (error) {
-    return error instanceof TooLarge ? TOO_LARGE : { skip: "that cannot be decoded" };
+    return error instanceof TooLarge ? TOO_LARGE : { skip: { kind: "broken-image" } };
   }
 }
 

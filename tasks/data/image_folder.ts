@@ -3,7 +3,7 @@ import type { LabelledImage } from "./contents.ts";
 import { DataError, reasonOf } from "./data_error.ts";
 import type { DataSet, Folder, Part, Role } from "./data_set.ts";
 import { labelledImage, MOST_IMAGE_BYTES, TOO_LARGE } from "./image_file.ts";
-import type { Skip } from "./read_record.ts";
+import type { Skip } from "../skip.ts";
 
 const IMAGE = /\.(png|jpe?g)$/i;
 

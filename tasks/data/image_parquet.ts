@@ -3,7 +3,7 @@ import type { LabelledImage } from "./contents.ts";
 import { baseName, type DataSet, emptyFile, folderOf, hubNames, type Part, type Role } from "./data_set.ts";
 import { labelledImage } from "./image_file.ts";
 import { parquetClassNames, readParquetRows } from "./parquet_rows.ts";
-import type { Skip } from "./read_record.ts";
+import type { Skip } from "../skip.ts";
 import type { Row } from "./row.ts";
 
 /** Names of the column of images, and of classes, on the hub: MNIST's, CIFAR's, and those of the paper's seven sets. */
@@ -61,7 +61,7 @@ async function imageOf({ fields }: Row): Promise<LabelledImage | Skip> {
   const label = fields[columnOf(names, LABEL_COLUMNS)!];
   const value = fields[columnOf(names, IMAGE_COLUMNS)!];
   const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
-  if (!Number.isInteger(label) || (label as number) < 0) return { skip: "without a class" };
-  if (!(bytes instanceof Uint8Array)) return { skip: "without an image's bytes" };
+  if (!Number.isInteger(label) || (label as number) < 0) return { skip: { kind: "no-class" } };
+  if (!(bytes instanceof Uint8Array)) return { skip: { kind: "no-image-bytes" } };
   return await labelledImage(bytes, label as number);
 }

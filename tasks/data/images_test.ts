@@ -10,7 +10,7 @@ import { DataError } from "./data_error.ts";
 import { decodeImage } from "./image_file.ts";
 import { readIdx } from "./idx.ts";
 import { findData } from "./load.ts";
-import { isSkip } from "./read_record.ts";
+import { describeSkip, isSkip } from "../skip.ts";
 import { resizeImage } from "./resize_image.ts";
 
 const test = testNeeding(FILES);
@@ -176,11 +176,14 @@ test("folders of PNG and JPEG: classes by name, numbers in their order, splits a
     const { parts, classes } = await findData("vision", path);
     assertEquals(classes, ["2", "10"]);
     const train = await collect(parts.find(({ role }) => role === "train")!.read());
-    assertEquals(train.map((image) => isSkip(image) ? image.skip : [image.label, image.pixels[0]]), [
-      [1, 10],
-      [0, 2],
-      "that cannot be decoded",
-    ]);
+    assertEquals(
+      train.map((image) => isSkip(image) ? describeSkip(image.skip) : [image.label, image.pixels[0]]),
+      [
+        [1, 10],
+        [0, 2],
+        "that cannot be decoded",
+      ],
+    );
     assertEquals((await imagesOf(path))["test"]!.map(({ label }) => label), [1]);
   });
   await withDataFolder({ "cat/a.png": png(1), "dog/a.png": png(2) }, async (path) => {
@@ -239,11 +242,14 @@ test("images in Parquet: the hub's structure of bytes and path, or bytes alone",
     const data = await findData("vision", `${path}/data`);
     assertEquals(data.classes, ["zero", "one"]);
     const images = await collect(data.parts[0]!.read());
-    assertEquals(images.map((image) => isSkip(image) ? image.skip : [image.label, image.pixels[0]]), [
-      [1, 7],
-      [0, 9],
-      "without an image's bytes",
-    ]);
+    assertEquals(
+      images.map((image) => isSkip(image) ? describeSkip(image.skip) : [image.label, image.pixels[0]]),
+      [
+        [1, 7],
+        [0, 9],
+        "without an image's bytes",
+      ],
+    );
     assertEquals((await imagesOf(`${path}/other`))["test"]!.map(({ label, pixels }) => [label, pixels[0]]), [[
       3,
       5,

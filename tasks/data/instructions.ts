@@ -1,7 +1,7 @@
 /** @file Instructions and conversations: Alpaca and WizardLM, as instruction and output or as turns. */
 import type { Conversation, Turn } from "./contents.ts";
 import { type DataSet, hubNames, rowSet } from "./data_set.ts";
-import type { Skip } from "./read_record.ts";
+import type { Skip } from "../skip.ts";
 import { type Row, textOf, textsOf } from "./row.ts";
 
 /** Who speaks, by the names that published files use. */
@@ -73,21 +73,21 @@ function conversed({ fields: { conversations } }: Row): Conversation | Skip {
  * @param column the name of the column that it is from
  */
 export function readTurns(list: unknown, column: string): Conversation | Skip {
-  if (!Array.isArray(list)) return { skip: `"${column}" is no list` };
+  if (!Array.isArray(list)) return { skip: { kind: "no-list", column } };
   const turns: Turn[] = [];
   for (const turn of list as readonly unknown[]) {
     const said = (turn ?? {}) as Record<string, unknown>;
     const speaker = said["role"] ?? said["from"], content = said["content"] ?? said["value"];
     const role = Object.hasOwn(ROLES, String(speaker)) ? ROLES[String(speaker)] : undefined;
-    if (role === undefined) return { skip: "with a turn of no known speaker" };
-    if (typeof content !== "string") return { skip: "with a turn that is not text" };
-    if (content.trim() === "") return { skip: "with an empty turn" };
+    if (role === undefined) return { skip: { kind: "unknown-speaker" } };
+    if (typeof content !== "string") return { skip: { kind: "turn-not-text" } };
+    if (content.trim() === "") return { skip: { kind: "empty-turn" } };
     turns.push({ role, text: content });
   }
   const spoken = turns.filter(({ role }) => role !== "system");
   const takesTurns = spoken.every(({ role }, i) => role === (i % 2 === 0 ? "user" : "assistant"));
-  if (!takesTurns) return { skip: "whose speakers do not take turns" };
+  if (!takesTurns) return { skip: { kind: "speakers-not-in-turn" } };
   // What the user says last has no answer to learn.
   while (turns.at(-1)?.role === "user") turns.pop();
-  return spoken.length < 2 ? { skip: "without an answer" } : { turns };
+  return spoken.length < 2 ? { skip: { kind: "no-answer" } } : { turns };
 }

@@ -3,7 +3,7 @@ import { createRandom } from "../../numerics/random.ts";
 import { type Pools, takeExamples } from "../examples.ts";
 import type { DataSource, RealDataKinds, TaskFamily, TaskOptions } from "../task.ts";
 import type { Contents } from "./contents.ts";
-import { DataError, reasonOf } from "./data_error.ts";
+import { DataError, reasonOf, TooFewExamples } from "./data_error.ts";
 import {
   baseName,
   type DataSet,
@@ -14,7 +14,8 @@ import {
   type Role,
 } from "./data_set.ts";
 import * as dataSets from "./mod.ts";
-import { createTally, describeRecord, isSkip, type ReadRecord, type Skip } from "./read_record.ts";
+import { createTally, describeRecord, type ReadRecord } from "./read_record.ts";
+import { isSkip, type Skip, type SkipReason } from "../skip.ts";
 
 /** The parts of the data sets that a folder holds for one kind of task. */
 export interface FoundData<T> {
@@ -40,6 +41,8 @@ export interface RealData<U> extends Pools<U> {
   readonly classes: readonly string[] | undefined;
   /** Examples that were left out, as another of them asks the same. */
   readonly duplicates: Duplicates;
+  /** Why examples were left out; of each pool each reason once. */
+  readonly reasons: readonly SkipReason[];
 }
 
 /** How many examples ask what another one asks: of another pool, which shares none with theirs, or of their own. */
@@ -212,7 +215,7 @@ export async function takeFrom<T extends object, U extends object>(
   taking: Omit<Taking<T, U>, "only">,
 ): Promise<TakenData<U>> {
   const data = await readOnce(id, place, options, taking);
-  const { title, fingerprint, records, classes } = data;
+  const { title, fingerprint, records, classes, reasons } = data;
   if (options.fingerprint !== undefined && options.fingerprint !== fingerprint) {
     throw new DataError(
       `Cannot use ${options.data} for "${id}": its files changed since the run was planned`,
@@ -222,7 +225,10 @@ export async function takeFrom<T extends object, U extends object>(
     return { ...takeExamples(id, data, options), classes, source: { title, fingerprint, records } };
   } catch (error) {
     const counts = Object.entries(records).map(([role, record]) => `${role}: ${describeRecord(record)}`);
-    throw new DataError(`${reasonOf(error)}; of ${title} in ${options.data}, ${counts.join("; ")}`);
+    throw new TooFewExamples(
+      `${reasonOf(error)}; of ${title} in ${options.data}, ${counts.join("; ")}`,
+      reasons,
+    );
   }
 }
 
@@ -252,8 +258,9 @@ export async function readOnce<T extends object, U extends object>(
  * What is published to be held out is trained on only with `trainOnTest`, where there is nothing else: then all pools are
  * cut from it.
  *
- * @throws {DataError} as `findData` does; where there are several data sets for one pool; where a file has no example that
- * can be used, with the counts; and where there are only examples to hold out, or with `trainOnTest` others
+ * @throws {DataError} as `findData` does; where there are several data sets for one pool; and where there are only examples
+ * to hold out, or with `trainOnTest` others
+ * @throws {TooFewExamples} where a file has no example that can be used, with the counts
  */
 export async function loadData<F extends TaskFamily, U extends object>(
   family: F,
@@ -291,16 +298,18 @@ export async function readPools<T extends object, U extends object>(
     const record = own.record();
     if (record.kept > 0) continue;
     const which = files.length === 1 ? folder.full(files[0]!) : `${path} (${title}, ${files.length} files)`;
-    throw new DataError(
-      record.read === 0
-        ? `Cannot use ${which}: no example is there (an interrupted download?)`
-        : `Cannot use ${which}: no example is left, ${role}: ${describeRecord(record)}`,
+    if (record.read === 0) {
+      throw new DataError(`Cannot use ${which}: no example is there (an interrupted download?)`);
+    }
+    throw new TooFewExamples(
+      `Cannot use ${which}: no example is left, ${role}: ${describeRecord(record)}`,
+      own.reasons(),
     );
   }
   const cut = cutPools(read);
   const duplicates = { elsewhere: 0, twice: 0 };
   const kept = distinct(cut, taking.keyOf, (role, first) => {
-    tallies[role].skip("held out elsewhere or there twice");
+    tallies[role].skip({ kind: "duplicate" });
     duplicates[first === role ? "twice" : "elsewhere"]++;
   });
   for (const role of Object.keys(kept) as Role[]) {
@@ -317,6 +326,7 @@ export async function readPools<T extends object, U extends object>(
       ),
     ),
     fingerprint: await fingerprintOf(folder, filesOf(parts)),
+    reasons: Object.values(tallies).flatMap((tally) => tally.reasons()),
   };
 }
 

@@ -13,7 +13,8 @@ import { createTally, describeRecord } from "./read_record.ts";
 const test = testNeeding(FILES);
 
 const taking: Taking<Question, Question> = {
-  convert: (question) => question.question.includes("odd") ? { skip: "with something odd" } : question,
+  convert: (question) =>
+    question.question.includes("odd") ? { skip: { kind: "other", words: "with something odd" } } : question,
   keyOf: ({ question }) => question,
 };
 
@@ -276,9 +277,12 @@ Deno.test("every data set has an id of its own, names for people, and a family t
 Deno.test("describeRecord() says how many were left out and why", () => {
   const tally = createTally();
   for (let i = 0; i < 1200; i++) tally.keep();
-  tally.skip("too long");
-  tally.skip("empty");
-  tally.skip("too long");
-  assertEquals(describeRecord(tally.record()), "1,203 read, 1,200 kept, 3 skipped (1 empty, 2 too long)");
+  const [long, none] = [{ kind: "too-long", most: 64 }, { kind: "no-label" }] as const;
+  for (const reason of [none, long, none, long, none]) tally.skip({ ...reason });
+  assertEquals(
+    describeRecord(tally.record()),
+    "1,205 read, 1,200 kept, 5 skipped (2 longer than 64 tokens, 3 without a label)",
+  );
+  assertEquals(tally.reasons(), [none, long]);
   assertEquals(describeRecord(createTally().record()), "0 read, 0 kept, 0 skipped");
 });

@@ -20,7 +20,7 @@ export const metaMath: DataSet<"math"> = rowSet({
     const texts = textsOf(row, ["query", "response"]);
     if ("skip" in texts) return texts;
     const final = strictAnswer(texts.response);
-    if (final === null) return { skip: "without a final answer" };
+    if (final === null) return { skip: { kind: "no-final-answer" } };
     return { question: texts.query.trim(), answer: texts.response, final };
   },
 });

@@ -11,7 +11,7 @@ export const mtBench: DataSet<"dialogue"> = rowSet({
   names: [[/^question(_.*)?\.jsonl(\.gz)?$/, "test"], hubNames("train", "test")],
   fits: (fields) => fields.includes("question_id") && fields.includes("turns"),
   example({ fields: { turns, category, reference } }) {
-    if (!isTexts(turns) || turns.length === 0) return { skip: '"turns" is no list of texts' };
+    if (!isTexts(turns) || turns.length === 0) return { skip: { kind: "no-list-of-texts", column: "turns" } };
     return {
       turns: turns.map((text) => ({ role: "user", text })),
       ...(typeof category === "string" && { category }),

@@ -1,4 +1,5 @@
 /** @file The record of a reading: how much was kept, and why the rest was not. */
+import { describeSkip, type SkipReason } from "../skip.ts";
 
 /** How much of a data set could be used. `read` = `kept` + the sum of `skipped`. */
 export interface ReadRecord {
@@ -6,19 +7,8 @@ export interface ReadRecord {
   readonly read: number;
   /** Examples that there are to choose from. */
   readonly kept: number;
-  /** How many were left out, by reason. */
+  /** How many were left out, by reason: for people, as `describeSkip` tells it. */
   readonly skipped: Readonly<Record<string, number>>;
-}
-
-/** Why an example is left out: returned in its place. */
-export interface Skip {
-  /** e.g. "no answer". Few different ones: they are counted. */
-  readonly skip: string;
-}
-
-/** True for what stands in an example's place. */
-export function isSkip(value: object): value is Skip {
-  return "skip" in value;
 }
 
 /** Counts a reading. */
@@ -26,23 +16,31 @@ export interface Tally {
   /** Counts an example as kept. */
   keep(): void;
   /** Counts an example as left out. */
-  skip(reason: string): void;
+  skip(reason: SkipReason): void;
   /** The counts so far, reasons in the order of their names. */
   record(): ReadRecord;
+  /** The reasons so far, each once. */
+  reasons(): readonly SkipReason[];
 }
 
 /** A tally at nothing read. */
 export function createTally(): Tally {
-  const skipped = new Map<string, number>();
+  const skipped = new Map<string, { readonly reason: SkipReason; count: number }>();
   let kept = 0;
   return {
     keep: () => void kept++,
-    skip: (reason) => void skipped.set(reason, (skipped.get(reason) ?? 0) + 1),
-    record() {
-      const left = [...skipped.values()].reduce((sum, count) => sum + count, 0);
-      const sorted = [...skipped].toSorted(([a], [b]) => a < b ? -1 : 1);
-      return { read: kept + left, kept, skipped: Object.fromEntries(sorted) };
+    skip(reason) {
+      const words = describeSkip(reason), own = skipped.get(words);
+      if (own) own.count++;
+      else skipped.set(words, { reason, count: 1 });
     },
+    record() {
+      const sorted = [...skipped].toSorted(([a], [b]) => a < b ? -1 : 1);
+      const counts = sorted.map(([words, { count }]) => [words, count] as const);
+      const left = counts.reduce((sum, [, count]) => sum + count, 0);
+      return { read: kept + left, kept, skipped: Object.fromEntries(counts) };
+    },
+    reasons: () => Array.from(skipped.values(), ({ reason }) => reason),
   };
 }
 

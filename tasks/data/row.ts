@@ -1,5 +1,5 @@
 /** @file One record of a file, whatever the file's format: named fields and where they were found. */
-import type { Skip } from "./read_record.ts";
+import type { Skip } from "../skip.ts";
 
 /** A record with named fields. */
 export interface Row {
@@ -16,8 +16,8 @@ export interface Row {
  */
 export function textOf({ fields }: Row, name: string): string | Skip {
   const value = fields[name];
-  if (typeof value !== "string") return { skip: `"${name}" is not text` };
-  return value.trim() === "" ? { skip: `"${name}" is empty` } : value;
+  if (typeof value !== "string") return { skip: { kind: "not-text", column: name } };
+  return value.trim() === "" ? { skip: { kind: "empty", column: name } } : value;
 }
 
 /** Several fields as by `textOf`, or why the first faulty one is none. */

@@ -101,7 +101,7 @@ test("GLUE's Parquet is told apart by the folder's name, as CoLA's and SST-2's c
     });
     assertEquals([titles, Object.keys(parts).toSorted()], [[title], ["test", "train"]]);
     assertEquals((parts["train"]![0] as { label: number }).label, 1);
-    assertEquals(parts["train"]![1], { skip: "without a label" });
+    assertEquals(parts["train"]![1], { skip: { kind: "no-label" } });
   }
 });
 
@@ -118,8 +118,8 @@ test("MetaMathQA's array is trained on beside GSM8K's test file, each with its f
   assertEquals(parts["test"], [{ question: "How many?", answer: "3*4 = 12\n#### 1,012", final: "1,012" }]);
   assertEquals(parts["train"], [
     { question: "What is 1/2 of 3?", answer: "Half.\nThe answer is: \\frac{3}{2}", final: "\\frac{3}{2}" },
-    { skip: "without a final answer" },
-    { skip: '"query" is empty' },
+    { skip: { kind: "no-final-answer" } },
+    { skip: { kind: "empty", column: "query" } },
   ]);
 });
 
@@ -177,11 +177,11 @@ test("Alpaca and both forms of WizardLM become turns, MT-Bench the user's turns 
   assertEquals(wizard.titles, ["WizardLM"]);
   assertEquals(wizard.parts["train"], [
     { turns: [{ role: "user", text: "a" }, { role: "assistant", text: "b" }] },
-    { skip: "whose speakers do not take turns" },
-    { skip: "with an empty turn" },
-    { skip: "with a turn of no known speaker" },
-    { skip: "with a turn that is not text" },
-    { skip: "without an answer" },
+    { skip: { kind: "speakers-not-in-turn" } },
+    { skip: { kind: "empty-turn" } },
+    { skip: { kind: "unknown-speaker" } },
+    { skip: { kind: "turn-not-text" } },
+    { skip: { kind: "no-answer" } },
   ]);
   const evolved = await found("dialogue", {
     "alpaca_evol_instruct_70k.json": '[{"instruction": "Add 1, 2", "output": "3"}]',

@@ -1,6 +1,6 @@
 /** @file Real conversations by path for the dialogue task, as far as the model's tokens and its length go. */
 import type { Conversation } from "../data/contents.ts";
-import type { Skip } from "../data/read_record.ts";
+import type { Skip } from "../skip.ts";
 import { dialogueData } from "./dialogue_data.ts";
 import type { TaskData, TaskModel, TaskOptions } from "../task.ts";
 import { exactMatch } from "../text/exact_match.ts";
@@ -42,7 +42,7 @@ function ifReplied(
 ): TextExample | Skip {
   return conversation.turns.at(-1)?.role === "assistant"
     ? toExample(conversation)
-    : { skip: "without a reply, as a judge is to score it" };
+    : { skip: { kind: "no-reply" } };
 }
 
 function lastOnOneLine({ turns }: Conversation): TextExample {

@@ -1,6 +1,6 @@
 /** @file A row of the user's as an example: what the model is given, and what it is to write. */
 import { readTurns } from "../data/instructions.ts";
-import { isSkip, type Skip } from "../data/read_record.ts";
+import { isSkip, type Skip } from "../skip.ts";
 import type { Row } from "../data/row.ts";
 import { conversationExamples, instructionPrompt } from "../text/prompt_templates.ts";
 import { onOneLine } from "../text/one_line.ts";
@@ -57,11 +57,9 @@ export function textIn({ fields }: Row, column: string): string | Skip {
   const value = fields[column];
   const text = ["string", "number", "bigint", "boolean"].includes(typeof value) ? String(value).trim() : null;
   if (text === null) {
-    return {
-      skip: value === null || value === undefined ? `without "${column}"` : `"${column}" is not text`,
-    };
+    return { skip: { kind: value === null || value === undefined ? "no-value" : "not-text", column } };
   }
-  return text === "" ? { skip: `"${column}" is empty` } : text;
+  return text === "" ? { skip: { kind: "empty", column } } : text;
 }
 
 /** The columns whose texts stand in a prompt. */
@@ -92,9 +90,9 @@ function fromLabel(
   );
   if (typeof prompt !== "string") return prompt;
   const value = String(row.fields[layout.columns.label!] ?? "").trim();
-  if (value === "") return { skip: "without a label" };
+  if (value === "") return { skip: { kind: "no-label" } };
   if (!Object.hasOwn(labels, value)) {
-    return { skip: `with a label other than ${Object.keys(labels).join(", ")}` };
+    return { skip: { kind: "other-label", labels: Object.keys(labels) } };
   }
   return { prompt, answer: labels[value]!, choices: Object.values(labels), ...(isApart && { second: pair }) };
 }
@@ -110,10 +108,10 @@ function fromAnswer(
   if (typeof prompt !== "string") return prompt;
   if (columns.choices !== undefined) {
     const choices = choicesOf(row.fields[columns.choices]);
-    if (!choices) return { skip: `"${columns.choices}" is no list of two texts or more` };
+    if (!choices) return { skip: { kind: "no-choices", column: columns.choices } };
     const answer = chosen(row.fields[columns.answer!], choices);
     return answer === null
-      ? { skip: `"${columns.answer}" is none of the choices` }
+      ? { skip: { kind: "none-of-choices", column: columns.answer! } }
       : { prompt, answer, choices: choices.texts };
   }
   const answer = layout.answer === undefined ? textIn(row, columns.answer!) : filled(row, layout.answer);

@@ -5,7 +5,7 @@ import { fingerprintOf, type Folder, folderOf, openFolder, type Part, type Role 
 import { labelledImage } from "../data/image_file.ts";
 import { readImage } from "../data/image_folder.ts";
 import type { DataPlace, FoundData } from "../data/load.ts";
-import type { Skip } from "../data/read_record.ts";
+import type { Skip } from "../skip.ts";
 import type { Row } from "../data/row.ts";
 import { classesOf, type DataLayout } from "./layout.ts";
 import { rowsOf } from "./rows.ts";
@@ -94,10 +94,10 @@ function listImage(
   classes: readonly string[],
 ): Listed | Skip {
   const value = fields[columns.image!], label = classes.indexOf(String(fields[columns.label!] ?? "").trim());
-  if (label < 0) return { skip: "without a class" };
+  if (label < 0) return { skip: { kind: "no-class" } };
   const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
   if (bytes instanceof Uint8Array) return { image: bytes, label };
-  if (typeof value !== "string" || value.trim() === "") return { skip: "without an image" };
+  if (typeof value !== "string" || value.trim() === "") return { skip: { kind: "no-image" } };
   if (value.startsWith("/")) {
     throw new DataError(
       `Cannot read ${where} has the image "${value}", a path from the file's folder is needed`,

@@ -2,10 +2,10 @@
 import type { Batch, ModelFamily } from "../../models/model.ts";
 import { poolBatches } from "../batches.ts";
 import { commonestShare, countEach } from "../commonest.ts";
-import { DataError, reasonOf } from "../data/data_error.ts";
+import { DataError, reasonOf, TooFewExamples } from "../data/data_error.ts";
 import { readOnce, type RealData, takeFrom } from "../data/load.ts";
 import type { Turn } from "../data/contents.ts";
-import { isSkip, type Skip } from "../data/read_record.ts";
+import { isSkip, type Skip, type SkipReason } from "../skip.ts";
 import type { Row } from "../data/row.ts";
 import { flexibleAnswer, sameAnswer } from "../math/final_answer.ts";
 import type { Measure, Predictor, Split, TaskData, TaskModel, TaskOptions, TokenTypes } from "../task.ts";
@@ -111,7 +111,7 @@ export function takeRow(row: Row, layout: DataLayout, reading: Reading): Taken |
       const fitting = ifFits({ ...example, answer }, form);
       if (isSkip(fitting)) return fitting;
       if (form.needs.family !== "decoder" && endedTokens(answer, form.tokenizer).length > longestAnswer) {
-        return { skip: `whose answer is longer than ${longestAnswer} tokens` };
+        return { skip: { kind: "answer-too-long", most: longestAnswer } };
       }
       found = { ...example, tokens: Math.max(found.tokens, fitting.tokens) };
     }
@@ -119,7 +119,7 @@ export function takeRow(row: Row, layout: DataLayout, reading: Reading): Taken |
   };
   const whole = fit(toExample(row, layout, wording));
   if (!isSkip(whole)) return { ...whole, isCut: false };
-  if (layout.maxTokens === undefined || !whole.skip.startsWith(LONGER)) return whole;
+  if (layout.maxTokens === undefined || whole.skip.kind !== "too-long") return whole;
   // The longest of the prompt's texts is cut at its end, as little as does.
   const [column, text] = promptColumns(layout).reduce<readonly [string, string]>((longest, column) => {
     const text = textIn(row, column);
@@ -138,9 +138,6 @@ export function takeRow(row: Row, layout: DataLayout, reading: Reading): Taken |
   }
   return isSkip(best) ? best : { ...best, isCut: true };
 }
-
-/** How a reason begins that a cut mends. */
-const LONGER = "longer than ";
 
 /** All examples of a path for a model. @throws {DataError} where there are none, with the ways out */
 export async function readTexts(
@@ -175,16 +172,23 @@ async function withWaysOut<T>(model: TextModel, work: () => Promise<T>): Promise
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof DataError) || !/\d (longer than|with characters)/.test(error.message)) throw error;
-    throw new DataError(`${error.message}; ${waysOut(model)}`);
+    const ways = error instanceof TooFewExamples ? waysOut(model, error.reasons) : null;
+    throw ways === null ? error : new DataError(`${reasonOf(error)}; ${ways}`);
   }
 }
 
-/** What takes longer texts, and texts of other characters. */
-export function waysOut({ family, folder, inputSize }: TaskModel): string {
-  return `--model DIR takes a model of longer texts${
-    folder === undefined && family === "decoder" ? " and other characters" : ""
-  }, --max-tokens ${inputSize} cuts longer ones`;
+/** What takes texts that are too long or have other characters than the model knows; null where none are left out for it. */
+export function waysOut({ inputSize }: TaskModel, reasons: readonly SkipReason[]): string | null {
+  const isLeftOut = (wanted: SkipReason["kind"]) => reasons.some(({ kind }) => kind === wanted);
+  const isLong = isLeftOut("too-long");
+  const lacking = [
+    ...isLong ? ["longer texts"] : [],
+    ...isLeftOut("unknown-characters") ? ["other characters"] : [],
+  ];
+  if (lacking.length === 0) return null;
+  return `--model DIR takes a model of ${lacking.join(" and ")}${
+    isLong ? `, --max-tokens ${inputSize} cuts longer ones` : ""
+  }`;
 }
 
 /** What is measured beside the score. */

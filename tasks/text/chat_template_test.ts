@@ -4,6 +4,7 @@ import { fixture } from "../../tests/support/public_files.ts";
 import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import type { Turn } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
+import { describeSkip } from "../skip.ts";
 import { createChatTemplate, readChatTemplate, RefusedByTemplate } from "./chat_template.ts";
 import { writeChat, type WrittenChat } from "./chat_tokens.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -124,7 +125,7 @@ test("writeChat() learns every reply and what ends it, and the last alone where 
   const write = async (name: string, stop: string, turns: readonly Turn[], own: readonly string[] = []) => {
     const { template, special } = all.find((one) => one.name === name)!, tokenizer = characters(stop, own);
     const written = writeChat(turns, await createChatTemplate(template, special, name), tokenizer);
-    if ("skip" in written) return written.skip;
+    if ("skip" in written) return describeSkip(written.skip);
     const { chat, prompt, answer } = written as WrittenChat;
     const text = tokenizer.decode(chat.tokens);
     assert((prompt + answer).startsWith(text) && text.startsWith(prompt));
@@ -163,6 +164,6 @@ test("writeChat() learns every reply and what ends it, and the last alone where 
     "odd",
   );
   assertEquals(writeChat(talk, odd, characters("</s>")), {
-    skip: "whose last prompt does not begin what the chat template makes of the whole",
+    skip: { kind: "prompt-begins-no-chat" },
   });
 });

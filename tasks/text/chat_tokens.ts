@@ -1,6 +1,6 @@
 /** @file A conversation in a model's tokens as its own template writes it, and which of them the assistant said. */
 import type { Turn } from "../data/contents.ts";
-import type { Skip } from "../data/read_record.ts";
+import type { Skip } from "../skip.ts";
 import { type ChatTemplate, RefusedByTemplate } from "./chat_template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -44,7 +44,7 @@ export function writeChat(
     return write(turns, template, tokenizer);
   } catch (error) {
     if (error instanceof RefusedByTemplate) {
-      return { skip: `that the chat template refuses, "${error.message}"` };
+      return { skip: { kind: "refused-by-template", words: error.message } };
     }
     throw error;
   }
@@ -60,7 +60,7 @@ function write(turns: readonly Turn[], template: ChatTemplate, tokenizer: Tokeni
   };
   const last = turns.length - 1, asked = template.render(turns.slice(0, last), true), prompt = begin(asked);
   if (prompt === null || prompt === 0) {
-    return { skip: "whose last prompt does not begin what the chat template makes of the whole" };
+    return { skip: { kind: "prompt-begins-no-chat" } };
   }
   const learned = new Uint8Array(all.length), { special, stops = [tokenizer.stop] } = tokenizer;
   const isEnd = (token: number) => stops.includes(token) || special?.has(token) === true;

@@ -4,7 +4,7 @@ import { IGNORE } from "../../models/model.ts";
 import { collect } from "../../tests/support/data_folder.ts";
 import type { ClassifiedText } from "../data/contents.ts";
 import { dataSetsOf, findData } from "../data/load.ts";
-import { isSkip } from "../data/read_record.ts";
+import { isSkip, type Skip } from "../skip.ts";
 import {
   classificationExample,
   conversationExamples,
@@ -100,7 +100,7 @@ testOnPublic(
     const read = async <F extends "math" | "code" | "dialogue">(family: F, path: string) => {
       const { parts } = await findData(family, path);
       const items = (await Promise.all(parts.map((part) => collect(part.read())))).flat();
-      return items.filter((item) => !isSkip(item)) as Exclude<typeof items[number], { skip: string }>[];
+      return items.filter((item) => !isSkip(item)) as Exclude<typeof items[number], Skip>[];
     };
     const questions = (await read("math", gsm8k)).map(questionExample);
     const programs = (await read("code", humanEval)).map(programExample);

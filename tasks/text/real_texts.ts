@@ -2,7 +2,7 @@
 import type { ModelFamily } from "../../models/model.ts";
 import type { Contents } from "../data/contents.ts";
 import { takeData } from "../data/load.ts";
-import { isSkip, type Skip } from "../data/read_record.ts";
+import { isSkip, type Skip } from "../skip.ts";
 import type { Pools } from "../examples.ts";
 import type { DataSource, TaskFamily, TaskModel, TaskOptions } from "../task.ts";
 import { readModelTokenizer } from "./hugging_face_tokenizer.ts";

@@ -1,5 +1,5 @@
 /** @file The form in which a model takes texts: in which tokens, how many, and what does not fit. */
-import type { Skip } from "../data/read_record.ts";
+import type { Skip } from "../skip.ts";
 import type { ModelNeeds } from "../task.ts";
 import { type ClassExample, classTokens } from "./text_batch.ts";
 import { characterTokenizer, type Tokenizer, VOCABULARY_SIZE } from "./tokenizer.ts";
@@ -39,7 +39,7 @@ export function ifFits<T extends ClassExample>(
   { tokenizer, needs }: Pick<TextForm, "tokenizer" | "needs">,
 ): Counted<T> | Skip {
   const fitting = (tokens: number): Counted<T> | Skip =>
-    tokens > needs.inputSize ? { skip: `longer than ${needs.inputSize} tokens` } : { ...example, tokens };
+    tokens > needs.inputSize ? { skip: { kind: "too-long", most: needs.inputSize } } : { ...example, tokens };
   if (example.chat) return fitting(example.chat.tokens.length);
   const isEncoder = needs.family === "encoder", { pad, stop, start } = tokenizer;
   if (isEncoder && example.second !== undefined && !tokenizer.pair) return NO_PAIRS;
@@ -60,8 +60,8 @@ export function ifFits<T extends ClassExample>(
   return fitting(tokens);
 }
 
-const NO_PAIRS: Skip = { skip: "that are pairs of texts, of which its tokenizer writes none for the model" };
-const LACKING: Skip = { skip: "with characters that the tokenizer lacks" };
+const NO_PAIRS: Skip = { skip: { kind: "pair" } };
+const LACKING: Skip = { skip: { kind: "unknown-characters" } };
 
 /** The text of an answer; nothing where a token has none: a model's vocabulary may be longer than its tokenizer's. */
 export function decodeWhole(tokens: Int32Array, tokenizer: Tokenizer): string {

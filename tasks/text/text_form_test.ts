@@ -1,17 +1,18 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { byteLevelTokenizer } from "../../tests/support/tokenizer_folder.ts";
+import type { Skip } from "../skip.ts";
 import { answerBatch } from "./text_batch.ts";
 import { characterForm, decodeWhole, ifFits } from "./text_form.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-const strange = { skip: "with characters that the tokenizer lacks" };
+const strange: Skip = { skip: { kind: "unknown-characters" } };
 const example = (prompt: string, answer: string) => ({ prompt, answer, more: 1 });
 
 Deno.test("ifFits() leaves room for the stop token, and tells strange characters before length", () => {
   const fitting = example("abc=", "defg");
   assertEquals(ifFits(fitting, characterForm(9)), { ...fitting, tokens: 9 });
   answerBatch([fitting], 9);
-  assertEquals(ifFits(fitting, characterForm(8)), { skip: "longer than 8 tokens" });
+  assertEquals(ifFits(fitting, characterForm(8)), { skip: { kind: "too-long", most: 8 } });
   for (const text of ["é", "A", "a\nb", "\0", "💬", "#"]) {
     assertEquals(ifFits(example(text, "a"), characterForm(9)), strange);
     assertEquals(ifFits(example("a", text.repeat(20)), characterForm(9)), strange);
@@ -31,12 +32,12 @@ Deno.test("ifFits() counts the token that begins a text, of an encoder-decoder's
   const fits = (inputSize: number, family: "decoder" | "encoder-decoder", from = tokenizer) =>
     ifFits(given, { tokenizer: from, needs: needs(family, inputSize) });
   assertEquals(fits(9, "decoder"), { ...given, tokens: 9 });
-  assertEquals(fits(8, "decoder"), { skip: "longer than 8 tokens" });
+  assertEquals(fits(8, "decoder"), { skip: { kind: "too-long", most: 8 } });
   assertEquals(fits(8, "decoder", byteLevelTokenizer), { ...given, tokens: 8 });
   answerBatch([given], 9, tokenizer);
   assertThrows(() => answerBatch([given], 8, tokenizer), RangeError, "they are 9");
   assertEquals(fits(5, "encoder-decoder"), { ...given, tokens: 5 });
-  assertEquals(fits(4, "encoder-decoder"), { skip: "longer than 4 tokens" });
+  assertEquals(fits(4, "encoder-decoder"), { skip: { kind: "too-long", most: 4 } });
   assertEquals(fits(4, "encoder-decoder", byteLevelTokenizer), { ...given, tokens: 4 });
 
   // Others' tokenizers know their special tokens in texts.

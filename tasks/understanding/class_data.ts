@@ -2,7 +2,7 @@
 import { poolBatches } from "../batches.ts";
 import { commonestShare } from "../commonest.ts";
 import type { ClassifiedText } from "../data/contents.ts";
-import type { Skip } from "../data/read_record.ts";
+import type { Skip } from "../skip.ts";
 import type { Pools } from "../examples.ts";
 import type { Predictor, Split, TaskData, TaskOptions } from "../task.ts";
 import { classBatch, type ClassExample, classOf, classTokens } from "../text/text_batch.ts";
@@ -16,7 +16,7 @@ export function toClassExample(
   labels: readonly string[],
 ): ClassExample | Skip {
   const answer = own[label]!;
-  if (!labels.includes(answer)) return { skip: `with a label other than ${labels.join(", ")}` };
+  if (!labels.includes(answer)) return { skip: { kind: "other-label", labels } };
   return {
     prompt: prompt.trim(),
     answer,

@@ -7,7 +7,7 @@ import { commonestShare } from "../commonest.ts";
 import type { ClassifiedText } from "../data/contents.ts";
 import { DataError } from "../data/data_error.ts";
 import { realDataOf } from "../data/load.ts";
-import { isSkip, type Skip } from "../data/read_record.ts";
+import { isSkip, type Skip } from "../skip.ts";
 import { type Pools, takeDrawn } from "../examples.ts";
 import { classData, toClassExample } from "./class_data.ts";
 import { matthews } from "./matthews.ts";
@@ -258,7 +258,7 @@ async function asClasses(
 /** A text of GLUE as T5 was asked about it, or why it can't be asked. */
 function toPair(text: ClassifiedText, labels: readonly string[]): TextPair | Skip {
   const pair = classificationExample(text);
-  return labels.includes(pair.answer) ? pair : { skip: `with a label other than ${labels.join(", ")}` };
+  return labels.includes(pair.answer) ? pair : { skip: { kind: "other-label", labels } };
 }
 
 /** Others' tokenizers may lack signs of the labels, or have one token for all that they lack. @throws {DataError} */

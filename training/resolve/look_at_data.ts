@@ -1,7 +1,8 @@
 /** @file What is understood of data of the user's: counts, lengths, examples as a model sees them, and what is left out. */
-import { DataError } from "../../tasks/data/data_error.ts";
+import { TooFewExamples } from "../../tasks/data/data_error.ts";
 import { type Duplicates, readPools } from "../../tasks/data/load.ts";
-import { isSkip, type ReadRecord } from "../../tasks/data/read_record.ts";
+import type { ReadRecord } from "../../tasks/data/read_record.ts";
+import { isSkip } from "../../tasks/skip.ts";
 import type { Row } from "../../tasks/data/row.ts";
 import { type OwnText, toExample } from "../../tasks/own/convert.ts";
 import { classesOf } from "../../tasks/own/layout.ts";
@@ -146,21 +147,17 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
       if (!(error instanceof RangeError)) throw error;
     }
   };
-  const skipped = new Set<string>();
   const pools = await orFault(async () =>
     await readPools(await textPlace(path, data.title, data.layout).find(), {
       convert(row) {
         measure(row);
-        const taken = takeRow(row, data.layout, reading);
-        if (isSkip(taken)) skipped.add(taken.skip);
-        return taken;
+        return takeRow(row, data.layout, reading);
       },
       keyOf: (example) => keyOf(example),
     })
   );
-  const all = typeof pools === "string" ? { train: [], validation: [], test: [] } : pools;
+  const all = pools instanceof TooFewExamples ? { train: [], validation: [], test: [] } : pools;
   const chats = all.train.flatMap(({ chat }) => chat ?? []);
-  const isTooMuch = [...skipped].some((reason) => /^(longer than|with characters)/.test(reason));
   return {
     ...given,
     ...found(pools, given.model.id),
@@ -194,7 +191,7 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
         ]
         : [read(example).length, answerTokens(example, reading.form).length],
     })),
-    waysOut: isTooMuch ? waysOut(model) : null,
+    waysOut: waysOut(model, pools.reasons),
     chat: chats.length === 0 ? null : { learnsAll: chats.every(({ learnsAll }) => learnsAll) },
   };
 }
@@ -260,7 +257,7 @@ async function lookAtImages(given: Given, model: { readonly family: string }): P
       keyOf: ({ key }) => key,
     })
   );
-  const all = typeof pools === "string" ? { train: [], validation: [], test: [] } : pools;
+  const all = pools instanceof TooFewExamples ? { train: [], validation: [], test: [] } : pools;
   const names = classesOf(data.layout);
   return {
     ...given,
@@ -279,25 +276,25 @@ async function lookAtImages(given: Given, model: { readonly family: string }): P
   };
 }
 
-/** What was read; the sentence of what is wrong where nothing could be used. */
-async function orFault<T>(work: () => Promise<T>): Promise<T | string> {
+/** What was read; what is wrong where nothing could be used. */
+async function orFault<T>(work: () => Promise<T>): Promise<T | TooFewExamples> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof DataError && error.message.includes("no example is left")) return error.message;
+    if (error instanceof TooFewExamples) return error;
     throw error;
   }
 }
 
 function found(
   pools:
-    | string
+    | TooFewExamples
     | { readonly records: DataLook["records"]; readonly duplicates: Duplicates }
       & Record<Pool, readonly unknown[]>,
   model: string,
 ): Pick<DataLook, "fault" | "records" | "duplicates" | "settings"> {
-  if (typeof pools === "string") {
-    return { fault: pools, records: {}, duplicates: { elsewhere: 0, twice: 0 }, settings: null };
+  if (pools instanceof TooFewExamples) {
+    return { fault: pools.message, records: {}, duplicates: { elsewhere: 0, twice: 0 }, settings: null };
   }
   const { records, duplicates } = pools, lacking = POOLS.filter((pool) => pools[pool].length === 0);
   const sizes = { train: pools.train.length, validation: pools.validation.length, test: pools.test.length };

@@ -185,12 +185,10 @@ async function describeLosses(
   }
   const lost = [...skipped.values()].reduce((sum, count) => sum + count, 0);
   const record = { read, kept: read - lost, skipped: Object.fromEntries(skipped) };
-  const isTooMuch = [...skipped.keys()].some((reason) => /^(longer than|with characters)/.test(reason));
-  const notes = lost === 0
-    ? []
-    : [`Of ${path}: ${describeRecord(record)}${isTooMuch ? `; ${waysOut(model)}` : ""}`];
-  if (data.layout.maxTokens === undefined || data.layout.kind === "image") return notes;
-  const { train, validation, test } = await readTexts(data, path, model as TextModel);
+  const note = `Of ${path}: ${describeRecord(record)}`;
+  if (data.layout.kind === "image") return lost === 0 ? [] : [note];
+  const { train, validation, test, reasons } = await readTexts(data, path, model as TextModel);
+  const ways = waysOut(model, reasons), notes = lost === 0 ? [] : [ways === null ? note : `${note}; ${ways}`];
   const cut = [...train, ...validation, ...test].filter(({ isCut }) => isCut).length;
   return cut === 0
     ? notes

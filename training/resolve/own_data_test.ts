@@ -204,6 +204,50 @@ test("lookAtData() tells counts, lengths, classes, and shows what is read and le
   );
 });
 
+test("ways out are told by why texts are left out, whatever their columns are called", async () => {
+  const good = Array.from({ length: 40 }, (_, i) => `how is ${i},so`);
+  const odd = (answer: string, others: readonly string[]) =>
+    [`asked,${answer}`, ...good, ...others].join("\n");
+  const long = "word ".repeat(90),
+    ways = {
+      long: "--model DIR takes a model of longer texts, --max-tokens 96 cuts longer ones",
+      strange: "--model DIR takes a model of other characters",
+      both:
+        "--model DIR takes a model of longer texts and other characters, --max-tokens 96 cuts longer ones",
+      neither: null,
+    };
+  const files = {
+    "long.csv": odd("told", [`${long},so`]),
+    "strange.csv": odd("told", ["what ☃,so"]),
+    "both.csv": odd("told", [`${long},so`, "what ☃,so"]),
+    // Neither is a word of the harness.
+    "neither.csv": odd("1 longer than", ["what 1,", "what 2,"]),
+  };
+  const own = { id: "decoder-tiny-dialogue" };
+  await withDataFolder(files, async (folder) => {
+    for (const [name, wanted] of Object.entries(ways)) {
+      const path = `${folder}/${name}.csv`;
+      const columns = { prompt: "asked", answer: name === "neither" ? "1 longer than" : "told" };
+      const look = await lookAtData(path, { columns, score: "exact" }, own, shipped);
+      assertEquals(look.waysOut, wanted, name);
+      const { notes } = await openOwnTask(path, { columns, score: "exact" }, own, shipped);
+      assertEquals(notes.length, 2);
+      assert(notes[1]!.endsWith(wanted === null ? ")" : `; ${wanted}`), notes[1]);
+    }
+    // No example is left, and the reason has a name that sounds like another.
+    await Deno.writeTextFile(`${folder}/none.csv`, `asked,1 longer than\n${"what,\n".repeat(3)}`);
+    const none = { columns: { prompt: "asked", answer: "1 longer than" }, score: "exact" } as const;
+    const refused = await assertRejects(
+      () => openOwnTask(`${folder}/none.csv`, none, own, shipped),
+      DataError,
+      "no example is left",
+    );
+    assert(refused.message.endsWith('3 skipped (3 "1 longer than" is empty)'), refused.message);
+    const { fault, waysOut } = await lookAtData(`${folder}/none.csv`, none, own, shipped);
+    assertEquals([fault, waysOut], [refused.message, null]);
+  });
+});
+
 test("--data takes a folder of one's own rows where tasks know no data set in it, whatever its files are called", async () => {
   const rows = (words: readonly string[]) =>
     ["text,label", ...words.map((word) => `a ${word} film,${word === "good" ? "pos" : "neg"}`)].join("\n");
