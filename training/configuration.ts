@@ -129,13 +129,26 @@ export interface Library extends Registries {
  * @throws {UserError} naming the place, the field, the value found and what was wanted
  */
 export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where: string): z.output<S> {
-  const unseen = placeOfProto(value, where);
-  if (unseen !== null) throw new UserError(`Cannot read ${where}: field "${unseen}" is unknown`);
+  const checked = checkWith(schema, value);
+  if (checked.fault !== null) throw new UserError(`Cannot read ${where}: ${checked.fault}`);
+  return checked.value;
+}
+
+/** What a schema makes of outside data, or what is wrong with them. */
+export type Checked<T> =
+  | { readonly fault: null; readonly value: T }
+  /** The field, the value found and what was wanted: the end of a sentence, for a `UserError`, which spells it out. */
+  | { readonly fault: string };
+
+/** As `parseWith`, for whoever begins the sentence otherwise. */
+export function checkWith<S extends z.ZodType>(schema: S, value: unknown): Checked<z.output<S>> {
+  const unread = unreadPart(value);
+  if (unread !== null) return { fault: unread };
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return { fault: null, value: parsed.data };
   const [first, ...others] = parsed.error.issues;
   const more = others.length > 0 ? ` (and ${others.length} more)` : "";
-  throw new UserError(`Cannot read ${where}: ${explain(first!, schema, value)}${more}`);
+  return { fault: `${explain(first!, schema, value)}${more}` };
 }
 
 /**
@@ -518,16 +531,17 @@ function completeMemory(
   return Object.keys(chosen).length > 0 ? chosen : undefined;
 }
 
-/** Where a value has a field `__proto__`, which records of any names would pass over in silence; null where it has none. */
-function placeOfProto(value: unknown, where: string): string | null {
+/**
+ * What is wrong with a value that no schema is to see: too many levels, or a field `__proto__`, which records of any names would
+ * pass over in silence; null where there is nothing.
+ */
+function unreadPart(value: unknown): string | null {
   const rest: { readonly inner: unknown; readonly path: readonly string[] }[] = [{ inner: value, path: [] }];
   for (const { inner, path } of rest) {
     if (typeof inner !== "object" || inner === null) continue;
     // Whatever walks it calls itself for each level.
-    if (path.length > DEEPEST) {
-      throw new UserError(`Cannot read ${where}: it is nested more than ${DEEPEST} levels deep`);
-    }
-    if (Object.hasOwn(inner, "__proto__")) return [...path, "__proto__"].join(".");
+    if (path.length > DEEPEST) return `it is nested more than ${DEEPEST} levels deep`;
+    if (Object.hasOwn(inner, "__proto__")) return `field "${[...path, "__proto__"].join(".")}" is unknown`;
     for (const [key, child] of Object.entries(inner)) {
       if (typeof child === "object") rest.push({ inner: child, path: [...path, key] });
     }

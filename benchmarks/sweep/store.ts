@@ -1,7 +1,7 @@
 /** @file Records on disk, each whole, each with a digest of itself: `<out>/runs/<id>.json` and `<out>/bases/<id>.json`. */
 import { system } from "../../system/mod.ts";
 import type { z } from "zod";
-import { parseWith } from "../../training/configuration.ts";
+import { checkWith } from "../../training/configuration.ts";
 import { recordId, type RunConfig, type RunResult } from "../../training/run.ts";
 import { BaseResult, RunResult as RunSchema } from "../../training/schemas.ts";
 import { UserError } from "../../errors/user_error.ts";
@@ -149,13 +149,9 @@ async function parseRecord<R extends StoredRecord>(value: unknown, schema: z.Zod
   }
   const { digest, ...rest } = value;
   if (digest !== await digestOf(rest)) throw new Error("its digest does not fit its content (edited?)");
-  let record: R;
-  try {
-    record = parseWith(schema, rest, "it");
-  } catch (error) {
-    // Whoever asks has a beginning of the sentence, with the file.
-    throw new Error(reasonOf(error).replace(/^Cannot read it: /, ""), { cause: error });
-  }
+  const checked = checkWith(schema, rest);
+  if (checked.fault !== null) throw new UserError(checked.fault);
+  const { value: record } = checked;
   if (record.id !== await recordId(record.config)) {
     throw new Error(`its id ${record.id} is not that of its config`);
   }

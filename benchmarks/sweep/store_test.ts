@@ -55,8 +55,14 @@ test("Store names half-written, edited, foreign and misnamed files and goes on w
     const path = `${store.folder}/${first!.id}.json`;
     const text = await Deno.readTextFile(path);
     const other = { kind: "of another kind" };
+    const { digest: _, ...plain } = JSON.parse(text), odd = { ...plain, "Cannot read it: \n": 1 };
     const cases: [string, string][] = [
       [JSON.stringify({ ...other, digest: await digestOf(other) }), 'field "'],
+      // A file's words stay as they are, spelled out.
+      [
+        JSON.stringify({ ...odd, digest: await digestOf(odd) }),
+        `field "Cannot read it: \\n" is unknown`,
+      ],
       [text.slice(0, 500), "it is not whole JSON"],
       ["", "it is not whole JSON"],
       [text.replace('"seed": 0', '"seed": 5'), "its digest does not fit its content"],
