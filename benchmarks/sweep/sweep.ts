@@ -8,7 +8,17 @@ import { RefusedOptions, UserError } from "../../errors/user_error.ts";
 import { plainPath, portableName } from "../../files/hub_place.ts";
 import { GpuRates } from "../cost/growth/predict.ts";
 import { FEWEST_PAIRS, LOOKS } from "../statistics/looks.ts";
-import { type Equal, EQUALS, isField, setField, validateAxes, type Varied, Vary } from "./axes.ts";
+import {
+  type Equal,
+  EQUALS,
+  isField,
+  setField,
+  tellValue,
+  titleOfField,
+  validateAxes,
+  type Varied,
+  Vary,
+} from "./axes.ts";
 import { atEqual } from "./equal.ts";
 import { rankOf } from "./method.ts";
 import { questionOf } from "./question.ts";
@@ -385,8 +395,11 @@ export function draftRuns(spec: SweepSpec, registries: Registries): Drafts {
       for (const varied of variations) {
         for (const method of methods) {
           const config = draftRun(spec, entry, method, rank, varied, seed!, registries);
-          const asked = typeof varied["rank"] === "number" ? varied["rank"] : rank;
-          const attempt = { task: entry.task.id, method, isNamed: named.has(method.id), rank: asked };
+          const { rank: other, ...rest } = varied, asked = typeof other === "number" ? other : rank;
+          const attempt = {
+            ...{ task: entry.task.id, method, isNamed: named.has(method.id), rank: asked },
+            varied: tellVaried(rest),
+          };
           if (config instanceof RefusedOptions) {
             attempts.push({ ...attempt, hasRank: true, refusal: config });
             continue;
@@ -462,28 +475,47 @@ interface RankAttempt {
   /** False for methods without ranks, to which all are the same. */
   readonly hasRank: boolean;
   readonly rank: number;
+  /** What else of it is varied, in words; empty where nothing is. */
+  readonly varied: string;
   /** Null where the method takes the rank. */
   readonly refusal: RefusedOptions | null;
 }
 
 /**
- * Which methods are left out at which ranks, and of those that "*" stands for, on which tasks.
+ * Which methods are left out at which ranks, and of those that "*" stands for, on which tasks; where others of a method's runs at
+ * a rank are made, which are not.
  *
  * @throws {RefusedOptions} where a method that the sweep names refuses every rank, so that something else is wrong with it too,
  * and where every method that has ranks refuses one
  */
 function describeRefusals(attempts: readonly RankAttempt[]): string[] {
-  const notes = attempts.flatMap(({ task, method, isNamed, rank, refusal }) => {
+  const notes = attempts.flatMap(({ task, method, isNamed, rank, varied, refusal }) => {
     if (!refusal) return [];
     const taken = attempts.filter((other) => other.task === task && other.hasRank && !other.refusal);
-    const fitsMethod = taken.some((other) => other.method === method);
+    const own = taken.filter((other) => other.method === method);
     const fitsRank = taken.some((other) => other.rank === rank);
-    if (!fitsRank || (!fitsMethod && isNamed)) throw refusal;
+    if (!fitsRank || (own.length === 0 && isNamed)) throw refusal;
+    const beside = own.filter((other) => other.rank === rank).map((other) => other.varied);
+    const isOfRank = beside.length === 0 ? own.length > 0 : own.some((other) => other.varied === varied);
+    const which = beside.length === 0
+      ? ""
+      : beside.includes("")
+      ? ` with ${varied}`
+      : ` except with ${[...new Set(beside)].join(" or ")}`;
     return [
-      `"${method.id}" is left out${fitsMethod ? ` at rank ${rank}` : ""} on ${task}: ${refusal.refusal}`,
+      `"${method.id}" is left out${
+        isOfRank ? ` at rank ${rank}` : ""
+      } on ${task}${which}: ${refusal.refusal}`,
     ];
   });
   return [...new Set(notes)];
+}
+
+/** What is varied, in words, e.g. "batch size 8". */
+function tellVaried(varied: Varied): string {
+  return Object.entries(varied).map(([name, value]) => `${titleOfField(name)} ${tellValue(value)}`).join(
+    ", ",
+  );
 }
 
 /** What methods say of their runs. */

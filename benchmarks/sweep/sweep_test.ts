@@ -505,7 +505,13 @@ Deno.test("LoRA-Null starts from the task's inputs by --vary where nobody knows 
     ["lora", undefined],
     ["lora-null", "task"],
   ]);
-  assert(notes[0]!.startsWith('"lora-null" is left out at rank 2 on digits: its start takes inputs of what'));
+  const except =
+    '"lora-null" is left out on digits except with inputsOf task: its start takes inputs of what';
+  assertEquals(notes.map((note) => note.slice(0, except.length)), [except]);
+  // It runs at each rank, so that no rank is what it is left out at.
+  const more = expand({ ...spec, ranks: [2, 4], vary: { inputsOf: ["task"], steps: [2, 8] } }, shipped);
+  assertEquals(more.configs.filter(({ optimizer }) => optimizer.id === "lora-null").length, 2);
+  assertEquals(more.notes.map((note) => note.slice(0, except.length)), [except]);
 });
 
 Deno.test("a plan says where ReLoRA never merges, and so is LoRA; where it merges, or is asked not to, there is nothing to say", () => {
@@ -554,6 +560,36 @@ Deno.test("expand() leaves a method out at the ranks that it refuses, with a not
   assertEquals(notes, [
     '"lora-ga" is left out at rank 8 on digits: rank is 8, at most 4 is possible',
     '"lora-ga" is left out at rank 8 on arithmetic: rank is 8, at most 4 is possible',
+  ]);
+});
+
+Deno.test("expand() names what else a method is left out with, where it runs at the rank", () => {
+  // Takes three steps a rank.
+  const registries: Registries = {
+    ...halfRank,
+    optimizers: {
+      ...halfRank.optimizers,
+      loraGa: {
+        ...halfRank.optimizers["loraGa"]!,
+        validate: ({ rank }, _, steps) => steps < 3 * Number(rank) ? `steps are ${steps}` : null,
+      },
+    },
+  };
+  const digits = fakeSweep.tasks.filter(({ task }) => task.id === "digits");
+  const notesOf = (ranks: number[], steps: number[]) => {
+    const tasks = digits.map((task) => ({ ...task, steps: 12 }));
+    return expand({ ...fakeSweep, tasks, seeds: [0], ranks, vary: { steps } }, registries).notes;
+  };
+  const left = '"lora-ga" is left out';
+  // Few steps are too few for both, or for the larger one alone; where all are too few, so is the rank too large.
+  assertEquals(notesOf([2, 4], [5]), [`${left} on digits with steps 5: steps are 5`]);
+  assertEquals(notesOf([2, 4], [6]), [`${left} at rank 4 on digits with steps 6: steps are 6`]);
+  assertEquals(notesOf([2, 8], [20]), [
+    `${left} at rank 8 on digits: steps are 12`,
+    `${left} at rank 8 on digits: steps are 20`,
+  ]);
+  assertEquals(notesOf([8, 2], [24, 30]), [
+    `${left} at rank 8 on digits except with steps 24 or steps 30: steps are 12`,
   ]);
 });
 
