@@ -2,8 +2,15 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { sumInto } from "../reduce/reduce.ts";
-import { groupsFor } from "../wgsl/groups.ts";
-import { defineRowKernel, rowGroups, rowKernel, rowLanes, type RowOptions, rowSizes } from "../wgsl/rows.ts";
+import {
+  defineRowKernel,
+  lanesAcross,
+  rowGroups,
+  rowKernel,
+  rowLanes,
+  type RowOptions,
+  rowSizes,
+} from "../wgsl/rows.ts";
 import source from "./cross_entropy.wgsl" with { type: "text" };
 import backwardSource from "./cross_entropy_backward.wgsl" with { type: "text" };
 
@@ -20,8 +27,8 @@ const backwardKernels = defineRowKernel({
   name: "cross_entropy_backward",
   source: backwardSource,
   buffers: { x: "read", targets: "read", normalizers: "read", g: "read", out: "read_write" },
-  uniforms: { count: "u32", columns: "u32", scale: "f32" },
-  constants: {},
+  uniforms: { rows: "u32", columns: "u32", scale: "f32" },
+  constants: { LANES: 64 },
 });
 
 /**
@@ -88,11 +95,12 @@ export function crossEntropyBackward(
 ): Tensor {
   const out = gpu.empty(logits.shape, "d logits");
   const { rows, columns } = rowSizes(logits);
-  const { kernel, width } = rowKernel(backwardKernels, columns);
+  const { kernel, width } = rowKernel(backwardKernels, columns), lanes = lanesAcross(columns / width);
   gpu.launch(kernel, {
     buffers: { x: logits, targets, normalizers, g, out },
-    uniforms: { count: rows * columns / width, columns: columns / width, scale: 1 / count },
-    workgroups: groupsFor(rows * columns / width),
+    uniforms: { rows, columns, scale: 1 / count },
+    constants: { LANES: lanes },
+    workgroups: rowGroups(rows, lanes),
   });
   return out;
 }

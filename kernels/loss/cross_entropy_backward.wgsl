@@ -1,7 +1,6 @@
 // out = scale g[0] (softmax(x) - one at the target), 0 in rows whose target is negative.
 struct Uniforms {
-  // Of Values, in all and in a row.
-  count: u32,
+  rows: u32,
   columns: u32,
   scale: f32,
 }
@@ -10,6 +9,8 @@ struct Uniforms {
 #use width
 
 #use one_at
+
+override LANES = 64u;
 
 @group(0) @binding(0) var<storage, read> x: array<Value>;
 @group(0) @binding(1) var<storage, read> targets: array<i32>;
@@ -24,21 +25,24 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
+  #use row_of_lane
+  if (place >= u.rows) {
     return;
   }
-  let row = i / u.columns;
+  let columns = u.columns / WIDTH;
   let wanted = targets[row];
-  var d = Value(0.0);
-  if (wanted >= 0) {
-    let normalizer = normalizers[row];
-    d = exp((x[i] - normalizer.x) - normalizer.y);
-    let target_ = u32(wanted);
-    if (target_ / WIDTH == i % u.columns) {
-      d -= one_at(target_ % WIDTH);
+  let normalizer = normalizers[row];
+  let factor = u.scale * g[0];
+  for (var c = within; c < columns; c += LANES) {
+    let i = row * columns + c;
+    var d = Value(0.0);
+    if (wanted >= 0) {
+      d = exp((x[i] - normalizer.x) - normalizer.y);
+      if (u32(wanted) / WIDTH == c) {
+        d -= one_at(u32(wanted) % WIDTH);
+      }
+      d *= factor;
     }
-    d *= u.scale * g[0];
+    out[i] = d;
   }
-  out[i] = d;
 }

@@ -28,6 +28,15 @@ export function rowLanes(gpu: Gpu, options: RowOptions): number {
   return lanes;
 }
 
+/**
+ * Lanes that take a row of so many values, neighbours taking neighbours: as few as have one each, or all of a workgroup. A lane
+ * then knows its row without a division by their number, which takes a software adapter longer than all else that many
+ * kernels do.
+ */
+export function lanesAcross(values: number): number {
+  return Math.min(2 ** Math.ceil(Math.log2(values)), ROW_GROUP);
+}
+
 /** Workgroups for `rows` rows. */
 export function rowGroups(rows: number, lanes: number): readonly [number, number] {
   return lineOfGroups(Math.ceil(rows * lanes / ROW_GROUP));
