@@ -67,7 +67,7 @@ export function scale(tape: Tape, x: Var, factor: number): Var {
   });
 }
 
-/** Multiplies every row of `x` by `row` `[columns]`, whose length four divides, element by element. */
+/** Multiplies every row of `x` by `row` `[columns]`, element by element. */
 export function scaleColumns(tape: Tape, x: Var, row: Var): Var {
   const { gpu } = tape;
   return tape.record({

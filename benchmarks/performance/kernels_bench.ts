@@ -42,6 +42,9 @@ import {
   swiglu,
   swigluBackward,
 } from "../../kernels/mod.ts";
+import { composeKernel } from "../../kernels/wgsl/compose.ts";
+import { groupsToShare } from "../../kernels/wgsl/groups.ts";
+import { snippets } from "../../kernels/wgsl/snippets.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { FactorPairs } from "../../optimizers/lora_pro/factor_pairs.ts";
 import multiplyAddSource from "./ceilings/multiply_add.wgsl" with { type: "text" };
@@ -171,13 +174,13 @@ function ceilings(): Case[] {
     uniforms: { steps: "u32", factor: "f32", term: "f32" },
     constants: {},
   });
-  const triad = defineKernel({
+  const triad = composeKernel({
     name: "triad",
     source: triadSource,
     buffers: { a: "read", b: "read", out: "read_write" },
-    uniforms: { scale: "f32" },
+    uniforms: { count: "u32", scale: "f32" },
     constants: {},
-  });
+  }, { snippets });
   // A GPU needs far more lanes to be busy than a processor, and would be done with these few too soon.
   const groups = gpu.info.software ? 256 : 16_384, steps = 256;
   const numbers = gpu.empty([64 * groups], "numbers");
@@ -205,8 +208,8 @@ function ceilings(): Case[] {
       call: () =>
         gpu.launch(triad, {
           buffers: { a: a!, b: b!, out: out! },
-          uniforms: { scale: 0.5 },
-          workgroups: [vectors / 64],
+          uniforms: { count: vectors, scale: 0.5 },
+          workgroups: groupsToShare(gpu, vectors),
         }),
     },
     { kernel: "nothing", shape: "1", flops: 0, bytes: 0, call: () => void add(gpu, one, one) },

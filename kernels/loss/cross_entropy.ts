@@ -95,7 +95,7 @@ export function crossEntropyBackward(
 ): Tensor {
   const out = gpu.empty(logits.shape, "d logits");
   const { rows, columns } = rowSizes(logits);
-  const { kernel, width } = rowKernel(backwardKernels, columns), lanes = lanesAcross(columns / width);
+  const { kernel, width } = rowKernel(backwardKernels, columns), lanes = lanesAcross(gpu, columns / width);
   gpu.launch(kernel, {
     buffers: { x: logits, targets, normalizers, g, out },
     uniforms: { rows, columns, scale: 1 / count },

@@ -8,16 +8,9 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read_write> sum: array<vec4<f32>>;
 @group(0) @binding(2) var<uniform> u: Uniforms;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= (u.count + 3u) / 4u) {
-    return;
-  }
+fn each(i: u32) {
   let inside = vec4<u32>(4u * i, 4u * i + 1u, 4u * i + 2u, 4u * i + 3u) < vec4<u32>(u.count);
   sum[i] += select(vec4<f32>(0.0), u.scale * x[i], inside);
 }
+
+#use main_for_each elements

@@ -2,7 +2,8 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { composeKernel, wgsl } from "../wgsl/compose.ts";
-import { groupsFor } from "../wgsl/groups.ts";
+import { groupsToShare } from "../wgsl/groups.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import source from "./activation.wgsl" with { type: "text" };
 import { geluArgument } from "./gelu.ts";
 
@@ -103,7 +104,7 @@ function declare(activation: Activation) {
     buffers: { x: "read", g: "read", out: "read_write" },
     uniforms: { count: "u32", accumulate: "u32" },
     constants: { BACKWARD: false },
-  }, { snippets: { activation: FUNCTIONS[activation] } });
+  }, { snippets: { ...snippets, activation: FUNCTIONS[activation] } });
 }
 
 const kernels = Object.fromEntries(ACTIVATIONS.map((name) => [name, declare(name)])) as Readonly<
@@ -117,7 +118,7 @@ export function activation(gpu: Gpu, x: Tensor, kind: Activation): Tensor {
   gpu.launch(kernels[kind], {
     buffers: { x, g: x, out },
     uniforms: { count, accumulate: 0 },
-    workgroups: groupsFor(Math.ceil(count / 4)),
+    workgroups: groupsToShare(gpu, Math.ceil(count / 4)),
   });
   return out;
 }
@@ -136,6 +137,6 @@ export function activationBackward(
     buffers: { x, g, out: into },
     uniforms: { count, accumulate: Number(accumulate) },
     constants: { BACKWARD: true },
-    workgroups: groupsFor(Math.ceil(count / 4)),
+    workgroups: groupsToShare(gpu, Math.ceil(count / 4)),
   });
 }

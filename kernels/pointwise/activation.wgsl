@@ -13,16 +13,7 @@ override BACKWARD = false;
 
 #use activation
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= (u.count + 3u) / 4u) {
-    return;
-  }
+fn each(i: u32) {
   if (BACKWARD) {
     var d = g[i] * slope(x[i]);
     if (u.accumulate != 0u) {
@@ -34,3 +25,5 @@ fn main(
     out[i] = value(x[i]);
   }
 }
+
+#use main_for_each elements

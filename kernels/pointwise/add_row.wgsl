@@ -1,12 +1,17 @@
-// out = a + b, where b is one row of any length that repeats.
+// out = a + b, where b is one row that repeats.
 struct Uniforms {
-  count: u32,
+  rows: u32,
   columns: u32,
 }
 
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+#use value
+#use width
+
+override LANES = 64u;
+
+@group(0) @binding(0) var<storage, read> a: array<Value>;
+@group(0) @binding(1) var<storage, read> b: array<Value>;
+@group(0) @binding(2) var<storage, read_write> out: array<Value>;
 @group(0) @binding(3) var<uniform> u: Uniforms;
 
 @compute @workgroup_size(64)
@@ -15,9 +20,12 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
+  #use row_of_lane
+  if (place >= u.rows) {
     return;
   }
-  out[i] = a[i] + b[i % u.columns];
+  let columns = u.columns / WIDTH;
+  for (var c = within; c < columns; c += LANES) {
+    out[row * columns + c] = a[row * columns + c] + b[c];
+  }
 }

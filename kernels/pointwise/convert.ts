@@ -1,15 +1,19 @@
 /** @file Between 32-bit floats and low precision: the latter is how frozen weights are kept. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel, lineOfGroups } from "../../gpu/kernel.ts";
 import { elementCount, type LowPrecision, type Tensor } from "../../gpu/tensor.ts";
 import { composeKernel } from "../wgsl/compose.ts";
+import { groupsToShare } from "../wgsl/groups.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import { elementType, kernelsByType, readRows } from "../wgsl/stored.ts";
 import floatSource from "./to_float.wgsl" with { type: "text" };
 import halfSource from "./to_half.wgsl" with { type: "text" };
 
 const buffers = { x: "read", out: "read_write" } as const;
 const uniforms = { count: "u32" } as const;
-const halfKernel = defineKernel({ name: "to_half", source: halfSource, buffers, uniforms, constants: {} });
+const halfKernel = composeKernel(
+  { name: "to_half", source: halfSource, buffers, uniforms, constants: {} },
+  { snippets },
+);
 const floatKernel = kernelsByType((type: LowPrecision) => {
   const stored = { vector: true, type, count: "u.count" };
   return composeKernel({
@@ -17,6 +21,7 @@ const floatKernel = kernelsByType((type: LowPrecision) => {
     ...{ source: floatSource, buffers, uniforms, constants: {} },
   }, {
     snippets: {
+      ...snippets,
       stored: `alias Stored = ${elementType(stored)};`,
       read: readRows("x", stored),
     },
@@ -32,7 +37,7 @@ export function toHalf(gpu: Gpu, x: Tensor): Tensor<"f16"> {
   gpu.launch(halfKernel, {
     buffers: { x, out },
     uniforms: { count },
-    workgroups: lineOfGroups(Math.ceil(count / 256)),
+    workgroups: groupsToShare(gpu, Math.ceil(count / 4)),
   });
   return out;
 }
@@ -51,7 +56,7 @@ export function toFloat(gpu: Gpu, x: Tensor<LowPrecision>, into?: Tensor): Tenso
   gpu.launch(floatKernel(x.dtype), {
     buffers: { x, out },
     uniforms: { count },
-    workgroups: lineOfGroups(Math.ceil(count / 256)),
+    workgroups: groupsToShare(gpu, Math.ceil(count / 4)),
   });
   return out;
 }

@@ -2,7 +2,8 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { composeKernel } from "../wgsl/compose.ts";
-import { groupsFor } from "../wgsl/groups.ts";
+import { groupsToShare } from "../wgsl/groups.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import { geluArgument } from "./gelu.ts";
 import gluSource from "./glu.wgsl" with { type: "text" };
 import gluBackwardSource from "./glu_backward.wgsl" with { type: "text" };
@@ -14,7 +15,7 @@ const gluKernel = composeKernel({
   buffers: { gate: "read", up: "read", out: "read_write" },
   uniforms: { count: "u32" },
   constants: { GELU: false },
-}, { snippets: { gelu_argument: geluArgument } });
+}, { snippets: { ...snippets, gelu_argument: geluArgument } });
 
 /** silu(gate) · up, elementwise. Source: Shazeer, arXiv 2002.05202. */
 export function swiglu(gpu: Gpu, gate: Tensor, up: Tensor): Tensor {
@@ -34,7 +35,7 @@ function glu(gpu: Gpu, gate: Tensor, up: Tensor, kind: "swiglu" | "geglu"): Tens
     buffers: { gate, up, out },
     uniforms: { count },
     constants: { GELU: kind === "geglu" },
-    workgroups: groupsFor(count),
+    workgroups: groupsToShare(gpu, count),
   });
   return out;
 }
@@ -45,7 +46,7 @@ const gluBackwardKernel = composeKernel({
   buffers: { gate: "read", up: "read", g: "read", gateGradient: "read_write", upGradient: "read_write" },
   uniforms: { count: "u32" },
   constants: { GELU: false },
-}, { snippets: { gelu_argument: geluArgument } });
+}, { snippets: { ...snippets, gelu_argument: geluArgument } });
 
 /** Gradients of a gated linear unit for both of its factors. */
 export interface GluGradients {
@@ -78,7 +79,7 @@ function gluBackward(
     buffers: { gate, up, g, gateGradient, upGradient },
     uniforms: { count },
     constants: { GELU: kind === "geglu" },
-    workgroups: groupsFor(count),
+    workgroups: groupsToShare(gpu, count),
   });
   return { gate: gateGradient, up: upGradient };
 }

@@ -12,16 +12,7 @@ override GELU = false;
 
 #use gelu_argument
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
-    return;
-  }
+fn each(i: u32) {
   let z = gate[i];
   // 0.5 (1 + tanh(t)) = sigmoid(2 t): both are z sigmoid(t) of some t.
   var t = z;
@@ -30,3 +21,5 @@ fn main(
   }
   out[i] = z / (1.0 + exp(-t)) * up[i];
 }
+
+#use main_for_each vectors

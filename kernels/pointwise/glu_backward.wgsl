@@ -14,16 +14,7 @@ override GELU = false;
 
 #use gelu_argument
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
-    return;
-  }
+fn each(i: u32) {
   let z = gate[i];
   let d = g[i];
   if (GELU) {
@@ -39,3 +30,5 @@ fn main(
     up_gradient[i] = d * z * s;
   }
 }
+
+#use main_for_each vectors

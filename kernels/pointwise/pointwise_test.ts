@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { Gpu, Tensor } from "../../gpu/mod.ts";
 import { createRandom } from "../../numerics/random.ts";
 import { assertClose } from "../../tests/support/assert_close.ts";
 import { centralDifference } from "../../tests/support/central_difference.ts";
@@ -22,37 +21,6 @@ import { softCap, softCapBackward } from "./soft_cap.ts";
 
 /** Alone, below and above a vector of four, a workgroup's lanes, and primes. */
 const COUNTS = [1, 3, 4, 5, 63, 257, 1009] as const;
-
-/** Beyond 65,535 workgroups of 64 lanes with four elements each. */
-const MANY = 65_535 * 64 * 4 + 77_777;
-
-/** Large enough a tensor for the folded line of workgroups, with values that repeat only after a long time. */
-function manyNumbers(
-  gpu: Gpu,
-  label: string,
-): { readonly tensor: Tensor; readonly at: (i: number) => number } {
-  const at = (i: number) => Math.fround((i % 65_521 - 32_000) / 16_384);
-  const data = new Float32Array(MANY);
-  for (let i = 0; i < MANY; i++) data[i] = at(i);
-  return { tensor: gpu.upload(data, "f32", [MANY], label), at };
-}
-
-/** Compares a large tensor at its begin, around where the line of workgroups folds, and at its end. */
-async function checkStretches(
-  gpu: Gpu,
-  tensor: Tensor,
-  wanted: (i: number) => number,
-  tolerance: number,
-): Promise<void> {
-  const folds = MANY / 2 - MANY / 2 % 64;
-  for (const first of [0, folds - 256, 65_535 * 64 - 128, 65_535 * 256 - 128, MANY - MANY % 64]) {
-    const count = Math.min(512, MANY - first);
-    const found = await gpu.download(stretchOf(tensor, first, count));
-    assertClose(found, Float64Array.from({ length: count }, (_, i) => wanted(first + i)), {
-      relative: tolerance,
-    }, `from ${first}`);
-  }
-}
 
 Deno.test("add() agrees with float64 at every length", async () => {
   const gpu = await testGpu();
@@ -98,50 +66,6 @@ Deno.test("accumulate() adds in place and leaves what lies behind the tensor alo
     assertClose(out.subarray(0, count), plus(a, b, -0.25).data, { relative: 2e-7 });
     assertEquals(out.subarray(count), new Float32Array(8).fill(7));
   }
-});
-
-Deno.test("add(), accumulate(), swiglu() and addRow() reach every element beyond 65,535 workgroups", async () => {
-  const gpu = await testGpu();
-  using _ = gpu.scope("many", "scratch");
-  const { tensor, at } = manyNumbers(gpu, "x");
-  const sum = add(gpu, tensor, tensor, 1, 2);
-  accumulate(gpu, sum, tensor, -0.5);
-  await checkStretches(gpu, sum, (i) => 2.5 * at(i), 2e-7);
-  const product = swiglu(gpu, tensor, sum);
-  await checkStretches(gpu, product, (i) => 2.5 * at(i) ** 2 / (1 + Math.exp(-at(i))), 1e-6);
-  // One lane an element where rows are no multiple of four.
-  const row = gpu.upload(Float32Array.of(1, 10, 100), "f32", [3], "row"), rows = Math.floor(MANY / 3);
-  const raised = addRow(gpu, { ...tensor, shape: [rows, 3] }, row);
-  const first = 3 * rows - 3 * rows % 64 - 640;
-  const found = await gpu.download(stretchOf(raised, first, 3 * rows - first));
-  assertClose(found, found.map((_, i) => at(first + i) + 10 ** ((first + i) % 3)), { relative: 1e-6 });
-});
-
-Deno.test("swigluBackward() reaches every element beyond 65,535 workgroups", async () => {
-  const gpu = await testGpu();
-  using _ = gpu.scope("many", "scratch");
-  const { tensor, at } = manyNumbers(gpu, "x");
-  const { gate, up } = swigluBackward(gpu, tensor, tensor, tensor);
-  const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
-  await checkStretches(gpu, up, (i) => at(i) ** 2 * sigmoid(at(i)), 1e-6);
-  await checkStretches(
-    gpu,
-    gate,
-    (i) => at(i) ** 2 * sigmoid(at(i)) * (1 + at(i) * (1 - sigmoid(at(i)))),
-    1e-6,
-  );
-});
-
-Deno.test("activation() and activationBackward() reach every element beyond 65,535 workgroups", async () => {
-  const gpu = await testGpu();
-  using _ = gpu.scope("many", "scratch");
-  const { tensor, at } = manyNumbers(gpu, "x");
-  const sigmoid = (x: number) => 1 / (1 + Math.exp(-1.702 * x));
-  await checkStretches(gpu, activation(gpu, tensor, "quick-gelu"), (i) => at(i) * sigmoid(at(i)), 1e-6);
-  const into = gpu.empty([MANY], "into");
-  activationBackward(gpu, tensor, tensor, "quick-gelu", into, false);
-  const slope = (x: number) => sigmoid(x) * (1 + 1.702 * x * (1 - sigmoid(x)));
-  await checkStretches(gpu, into, (i) => at(i) * slope(at(i)), 1e-6);
 });
 
 const FUNCTIONS: Readonly<Record<Activation, (x: Matrix) => Matrix>> = {

@@ -2,7 +2,8 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { composeKernel } from "../wgsl/compose.ts";
-import { groupsFor } from "../wgsl/groups.ts";
+import { groupsToShare } from "../wgsl/groups.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import { softBound } from "./soft_bound.ts";
 import source from "./soft_cap.wgsl" with { type: "text" };
 
@@ -12,7 +13,7 @@ const kernel = composeKernel({
   buffers: { x: "read", g: "read", out: "read_write" },
   uniforms: { count: "u32", accumulate: "u32", cap: "f32" },
   constants: { BACKWARD: false },
-}, { snippets: { soft_bound: softBound("vec4<f32>") } });
+}, { snippets: { ...snippets, soft_bound: softBound("vec4<f32>") } });
 
 /** cap · tanh(x / cap), elementwise: between -cap and cap, and near x where that is small. Source: Gemma Team, arXiv 2408.00118. */
 export function softCap(gpu: Gpu, x: Tensor, cap: number): Tensor {
@@ -20,7 +21,7 @@ export function softCap(gpu: Gpu, x: Tensor, cap: number): Tensor {
   gpu.launch(kernel, {
     buffers: { x, g: x, out },
     uniforms: { count, accumulate: 0, cap },
-    workgroups: groupsFor(Math.ceil(count / 4)),
+    workgroups: groupsToShare(gpu, Math.ceil(count / 4)),
   });
   return out;
 }
@@ -39,6 +40,6 @@ export function softCapBackward(
     buffers: { x, g, out: into },
     uniforms: { count, accumulate: Number(accumulate), cap },
     constants: { BACKWARD: true },
-    workgroups: groupsFor(Math.ceil(count / 4)),
+    workgroups: groupsToShare(gpu, Math.ceil(count / 4)),
   });
 }

@@ -14,16 +14,7 @@ override BACKWARD = false;
 
 #use soft_bound
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= (u.count + 3u) / 4u) {
-    return;
-  }
+fn each(i: u32) {
   let bent = soft_bound(x[i] / u.cap);
   if (BACKWARD) {
     var d = g[i] * (1.0 - bent * bent);
@@ -36,3 +27,5 @@ fn main(
     out[i] = u.cap * bent;
   }
 }
+
+#use main_for_each elements

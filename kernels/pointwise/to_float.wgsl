@@ -11,16 +11,8 @@ struct Uniforms {
 
 #use read
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = ((group.x + group.y * groups.x) * 64u + lane) * 4u;
-  if (i >= u.count) {
-    return;
-  }
+fn each(vector: u32) {
+  let i = 4u * vector;
   var values = x_4(i, u.count);
   if (i + 4u > u.count) {
     // What lies behind the last element belongs to others.
@@ -28,3 +20,5 @@ fn main(
   }
   out[i / 4u] = values;
 }
+
+#use main_for_each elements

@@ -28,16 +28,8 @@ fn half_of(value: f32) -> u32 {
   return sign | u32(round(bitcast<f32>(size) * 16777216.0));
 }
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = ((group.x + group.y * groups.x) * 64u + lane) * 4u;
-  if (i >= u.count) {
-    return;
-  }
+fn each(vector: u32) {
+  let i = 4u * vector;
   // Behind the last element come zeros, to the end of its word.
   let values = select(vec4(0.0), x[i / 4u], vec4(i, i + 1u, i + 2u, i + 3u) < vec4(u.count));
   out[i / 2u] = half_of(values.x) | (half_of(values.y) << 16u);
@@ -45,3 +37,5 @@ fn main(
     out[i / 2u + 1u] = half_of(values.z) | (half_of(values.w) << 16u);
   }
 }
+
+#use main_for_each elements

@@ -1,16 +1,18 @@
 /** @file Adds up partial results: the second half of every split reduction. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel, lineOfGroups } from "../../gpu/kernel.ts";
 import type { Tensor } from "../../gpu/tensor.ts";
+import { composeKernel } from "../wgsl/compose.ts";
+import { groupsToShare } from "../wgsl/groups.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import source from "./sum_parts.wgsl" with { type: "text" };
 
-const kernel = defineKernel({
+const kernel = composeKernel({
   name: "sum_parts",
   source,
   buffers: { parts: "read", out: "read_write" },
   uniforms: { count: "u32", parts: "u32", scale: "f32", accumulate: "u32" },
   constants: {},
-});
+}, { snippets });
 
 /** into (+)= scale · Σ over the first axis of `parts` `[parts, count]`, in order. */
 export function sumParts(
@@ -27,6 +29,6 @@ export function sumParts(
   gpu.launch(kernel, {
     buffers: { parts, out: into },
     uniforms: { ...sizes, accumulate: Number(sizes.accumulate) },
-    workgroups: lineOfGroups(Math.ceil(sizes.count / 256)),
+    workgroups: groupsToShare(gpu, Math.ceil(sizes.count / 4)),
   });
 }

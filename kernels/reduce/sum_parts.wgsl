@@ -15,16 +15,8 @@ fn element(i: u32) -> f32 {
   return parts[i / 4u][i % 4u];
 }
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = ((group.x + group.y * groups.x) * 64u + lane) * 4u;
-  if (i >= u.count) {
-    return;
-  }
+fn each(vector: u32) {
+  let i = 4u * vector;
   var sum = vec4(0.0);
   if (u.count % 4u == 0u) {
     for (var part = 0u; part < u.parts; part++) {
@@ -44,3 +36,5 @@ fn main(
   // What lies behind the last element belongs to others.
   out[i / 4u] = select(before, sum, vec4(i, i + 1u, i + 2u, i + 3u) < vec4(u.count));
 }
+
+#use main_for_each elements

@@ -2,7 +2,7 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { elementCount, type LowPrecision, type Tensor } from "../../gpu/tensor.ts";
 import { groupsFor } from "../wgsl/groups.ts";
-import { defineRowKernel, rowKernel } from "../wgsl/rows.ts";
+import { defineRowKernel, lanesAcross, rowGroups, rowKernel } from "../wgsl/rows.ts";
 import { composeKernel } from "../wgsl/compose.ts";
 import { elementType, kernelsByType, readRows } from "../wgsl/stored.ts";
 import source from "./gather_rows.wgsl" with { type: "text" };
@@ -13,7 +13,7 @@ const kernels = defineRowKernel({
   source,
   buffers: { x: "read", offsets: "read", sources: "read", out: "read_write" },
   uniforms: { rows: "u32", columns: "u32", accumulate: "u32" },
-  constants: {},
+  constants: { LANES: 64 },
 });
 
 /** The same of rows in low precision, which are tables: nothing is added to what is there. */
@@ -49,15 +49,12 @@ export function gatherRows(
 ): Tensor {
   const columns = x.shape.at(-1)!;
   const out = options.into ?? gpu.empty([gather.rows, columns], `rows of ${x.label}`);
-  const { kernel, width } = rowKernel(kernels, columns);
+  const { kernel, width } = rowKernel(kernels, columns), lanes = lanesAcross(gpu, columns / width);
   gpu.launch(kernel, {
     buffers: { x, offsets: gather.offsets, sources: gather.sources, out },
-    uniforms: {
-      rows: gather.rows,
-      columns: columns / width,
-      accumulate: Number(options.accumulate ?? false),
-    },
-    workgroups: groupsFor(gather.rows * columns / width),
+    uniforms: { rows: gather.rows, columns, accumulate: Number(options.accumulate ?? false) },
+    constants: { LANES: lanes },
+    workgroups: rowGroups(gather.rows, lanes),
   });
   return out;
 }

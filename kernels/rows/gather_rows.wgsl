@@ -1,12 +1,14 @@
 // out[r] (+)= sum of x[sources[j]] for offsets[r] <= j < offsets[r + 1]: an embedding, its gradient, rows that move.
 struct Uniforms {
   rows: u32,
-  // Values in a row.
   columns: u32,
   accumulate: u32,
 }
 
 #use value
+#use width
+
+override LANES = 64u;
 
 @group(0) @binding(0) var<storage, read> x: array<Value>;
 @group(0) @binding(1) var<storage, read> offsets: array<u32>;
@@ -20,19 +22,21 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.rows * u.columns) {
+  #use row_of_lane
+  if (place >= u.rows) {
     return;
   }
-  let row = i / u.columns;
-  let column = i % u.columns;
-  var sum = Value(0.0);
-  if (u.accumulate != 0u) {
-    sum = out[i];
-  }
+  let columns = u.columns / WIDTH;
+  let first = offsets[row];
   let end = offsets[row + 1u];
-  for (var j = offsets[row]; j < end; j++) {
-    sum += x[sources[j] * u.columns + column];
+  for (var c = within; c < columns; c += LANES) {
+    var sum = Value(0.0);
+    if (u.accumulate != 0u) {
+      sum = out[row * columns + c];
+    }
+    for (var j = first; j < end; j++) {
+      sum += x[sources[j] * columns + c];
+    }
+    out[row * columns + c] = sum;
   }
-  out[i] = sum;
 }

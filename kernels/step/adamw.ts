@@ -1,11 +1,12 @@
 /** @file The AdamW update of a stretch of parameters. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel } from "../../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
-import { groupsFor } from "../wgsl/groups.ts";
+import { composeKernel } from "../wgsl/compose.ts";
+import { groupsToShare } from "../wgsl/groups.ts";
+import { snippets } from "../wgsl/snippets.ts";
 import source from "./adamw.wgsl" with { type: "text" };
 
-const kernel = defineKernel({
+const kernel = composeKernel({
   name: "adamw",
   source,
   buffers: { g: "read", p: "read_write", m: "read_write", v: "read_write" },
@@ -22,7 +23,7 @@ const kernel = defineKernel({
     epsilon: "f32",
   },
   constants: {},
-});
+}, { snippets });
 
 /** Settings of one update. */
 export interface AdamwUpdate {
@@ -62,6 +63,6 @@ export function adamwUpdate(
       correction2: 1 / (1 - update.beta2 ** update.step),
       epsilon: update.epsilon,
     },
-    workgroups: groupsFor(count),
+    workgroups: groupsToShare(gpu, count),
   });
 }

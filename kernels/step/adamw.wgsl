@@ -20,16 +20,7 @@ struct Uniforms {
 @group(0) @binding(3) var<storage, read_write> v: array<vec4<f32>>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
-    return;
-  }
+fn each(i: u32) {
   let d = g[i];
   let first = u.beta1 * m[i] + u.rest1 * d;
   let second = u.beta2 * v[i] + u.rest2 * d * d;
@@ -38,3 +29,5 @@ fn main(
   let direction = first * u.correction1 / (sqrt(second * u.correction2) + u.epsilon);
   p[i] = p[i] * (1.0 - u.rate * u.decay) - u.rate * direction;
 }
+
+#use main_for_each vectors

@@ -8,18 +8,11 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read_write> x: array<vec4<f32>>;
 @group(0) @binding(2) var<uniform> u: Uniforms;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
-    return;
-  }
+fn each(i: u32) {
   let norm = sqrt(squared[0]);
   if (norm > u.limit) {
     x[i] *= u.limit / norm;
   }
 }
+
+#use main_for_each vectors

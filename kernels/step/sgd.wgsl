@@ -9,15 +9,8 @@ struct Uniforms {
 @group(0) @binding(1) var<storage, read_write> p: array<vec4<f32>>;
 @group(0) @binding(2) var<uniform> u: Uniforms;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
-    return;
-  }
+fn each(i: u32) {
   p[i] = u.keep * p[i] - u.rate * g[i];
 }
+
+#use main_for_each vectors

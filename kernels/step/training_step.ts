@@ -1,20 +1,19 @@
 /** @file Small kernels of the training loop: clipping and noting losses. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel } from "../../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import { composeKernel } from "../wgsl/compose.ts";
-import { groupsFor } from "../wgsl/groups.ts";
+import { groupsToShare } from "../wgsl/groups.ts";
 import { snippets } from "../wgsl/snippets.ts";
 import clipSource from "./clip.wgsl" with { type: "text" };
 import recordSource from "./record_step.wgsl" with { type: "text" };
 
-const clipKernel = defineKernel({
+const clipKernel = composeKernel({
   name: "clip",
   source: clipSource,
   buffers: { squared: "read", x: "read_write" },
   uniforms: { count: "u32", limit: "f32" },
   constants: {},
-});
+}, { snippets });
 
 /** Scales `x` in place so that its norm, whose square is `squaredNorm` `[1]`, is at most `limit`. */
 export function clip(gpu: Gpu, x: Tensor, squaredNorm: Tensor, limit: number): void {
@@ -22,7 +21,7 @@ export function clip(gpu: Gpu, x: Tensor, squaredNorm: Tensor, limit: number): v
   gpu.launch(clipKernel, {
     buffers: { squared: squaredNorm, x },
     uniforms: { count, limit },
-    workgroups: groupsFor(count),
+    workgroups: groupsToShare(gpu, count),
   });
 }
 

@@ -28,13 +28,19 @@ export function rowLanes(gpu: Gpu, options: RowOptions): number {
   return lanes;
 }
 
+/** Share of their places that lanes of a row may have nothing to do in. */
+const IDLE = 0.15;
+
 /**
- * Lanes that take a row of so many values, neighbours taking neighbours: as few as have one each, or all of a workgroup. A lane
- * then knows its row without a division by their number, which takes a software adapter longer than all else that many
- * kernels do.
+ * Lanes that take a row of so many values together, neighbours taking neighbours: as many as find something to do nearly all of
+ * the time, on a software adapter no more than four, since there a lane costs more than what many kernels do in it. A lane
+ * then knows its row without a division by their number, which takes longer still.
  */
-export function lanesAcross(values: number): number {
-  return Math.min(2 ** Math.ceil(Math.log2(values)), ROW_GROUP);
+export function lanesAcross({ info }: Gpu, values: number): number {
+  for (let lanes = info.software ? 4 : ROW_GROUP; lanes > 1; lanes /= 2) {
+    if (Math.ceil(values / lanes) * lanes <= (1 + IDLE) * values) return lanes;
+  }
+  return 1;
 }
 
 /** Workgroups for `rows` rows. */

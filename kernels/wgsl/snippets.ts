@@ -31,6 +31,30 @@ export const snippets = {
     }
   `,
 
+  /**
+   * A `main` that calls the text's own `each(i)` for every vector of four, i, of as many workgroups as `groupsToShare` says: "vectors"
+   * or "elements" are what `u.count` counts.
+   */
+  main_for_each: (counted: string) =>
+    wgsl`
+      // A workgroup takes neighbours, so many a lane as all workgroups together need.
+      @compute @workgroup_size(64)
+      fn main(
+        @builtin(workgroup_id) group: vec3<u32>,
+        @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32,
+      ) {
+        let count = ${counted === "vectors" ? "u.count" : "(u.count + 3u) / 4u"};
+        let lanes = 64u * groups.x * groups.y;
+        let stretch = 64u * ((count + lanes - 1u) / lanes);
+        let first = (group.x + group.y * groups.x) * stretch;
+        let end = min(first + stretch, count);
+        for (var i = first + lane; i < end; i += 64u) {
+          each(i);
+        }
+      }
+    `,
+
   /** In `main`, for LANES that share a row: `row`, and which of its lanes this is; `place` tells rows that are not there. */
   row_of_lane: wgsl`
     // LANES lanes share a row; rows beyond the end repeat the last one, since every lane must meet every barrier.

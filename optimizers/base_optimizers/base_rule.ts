@@ -1,7 +1,6 @@
 /** @file Other optimizers than AdamW on the factors of the LoRA family: SGD, Lion and Muon. */
 import type { Gradients } from "../../autodiff/tape.ts";
 import type { Gpu } from "../../gpu/gpu.ts";
-import { defineKernel } from "../../gpu/kernel.ts";
 import { elementCount, type Tensor } from "../../gpu/tensor.ts";
 import {
   accumulate,
@@ -13,7 +12,9 @@ import {
   svdScratchSizes,
   tallProducts,
 } from "../../kernels/mod.ts";
-import { groupsFor } from "../../kernels/wgsl/groups.ts";
+import { composeKernel } from "../../kernels/wgsl/compose.ts";
+import { groupsToShare } from "../../kernels/wgsl/groups.ts";
+import { snippets } from "../../kernels/wgsl/snippets.ts";
 import {
   factorSides,
   largerOf,
@@ -106,13 +107,13 @@ export function baseFootprint(
 
 const SIDES = ["a", "b"] as const;
 
-const lionKernel = defineKernel({
+const lionKernel = composeKernel({
   name: "lion",
   source: lionSource,
   buffers: { g: "read", p: "read_write", m: "read_write" },
   uniforms: { count: "u32", rate: "f32", keep: "f32", blend: "f32", rest: "f32", stay: "f32", fresh: "f32" },
   constants: {},
-});
+}, { snippets });
 
 /** p ← keep · p − rate · sign(0.9 m + 0.1 g), m ← 0.99 m + 0.01 g, in place; all have the same element count. */
 export function lionUpdate(
@@ -125,7 +126,7 @@ export function lionUpdate(
   gpu.launch(lionKernel, {
     buffers: { g: gradient, p: parameter, m },
     uniforms: { count, rate, keep, blend, rest: 1 - blend, stay, fresh: 1 - stay },
-    workgroups: groupsFor(count),
+    workgroups: groupsToShare(gpu, count),
   });
 }
 

@@ -14,16 +14,7 @@ struct Uniforms {
 @group(0) @binding(2) var<storage, read_write> m: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> u: Uniforms;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= u.count) {
-    return;
-  }
+fn each(i: u32) {
   let blended = u.blend * m[i] + u.rest * g[i];
   // What is not finite has no sign, and would quietly be a step of some length: it stays what it is, as NaN.
   let bits = bitcast<vec4<u32>>(blended);
@@ -32,3 +23,5 @@ fn main(
   m[i] = u.stay * m[i] + u.fresh * g[i];
   p[i] = u.keep * p[i] - u.rate * direction;
 }
+
+#use main_for_each vectors

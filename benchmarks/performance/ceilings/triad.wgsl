@@ -1,5 +1,6 @@
-// out = a + scale b: two vectors read and one written a lane, as STREAM's triad does.
+// out = a + scale b: two vectors read and one written, as STREAM's triad does.
 struct Uniforms {
+  count: u32,
   scale: f32,
 }
 
@@ -8,7 +9,8 @@ struct Uniforms {
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> u: Uniforms;
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  out[id.x] = a[id.x] + u.scale * b[id.x];
+fn each(i: u32) {
+  out[i] = a[i] + u.scale * b[i];
 }
+
+#use main_for_each vectors
