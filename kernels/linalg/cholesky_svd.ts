@@ -118,7 +118,7 @@ export function choleskySvds(
   gpu.launch(packKernel, {
     buffers: { matrices: layouts, x: flat, q },
     uniforms: { rank },
-    workgroups: groupsForEach(count, most * blocks),
+    workgroups: groupsForEach(count, most),
   });
   const gram = square("Gram matrices"), factor = square("Cholesky factors");
   // R so far, and R of the round before.

@@ -1,4 +1,5 @@
-// Many tall matrices X [rows, r] as rows of whole vectors, zeros behind the rank. A lane copies one vector.
+// Many tall matrices X [rows, r] as rows of whole vectors, zeros behind the rank. A lane copies a row: for one vector a lane a
+// software adapter would divide longer than it copies.
 struct Uniforms {
   rank: u32,
 }
@@ -18,15 +19,16 @@ fn main(
 ) {
   let matrix = matrices[group.y];
   // y counts layers; a line of groups that is too long goes on along z.
-  let e = (group.x + group.z * groups.x) * 64u + lane;
-  let blocks = (u.rank + 3u) / 4u;
-  let t = e % matrix.rows;
-  let b = e / matrix.rows;
-  if (b >= blocks) {
+  let t = (group.x + group.z * groups.x) * 64u + lane;
+  if (t >= matrix.rows) {
     return;
   }
-  let columns = 4u * b + vec4(0u, 1u, 2u, 3u);
-  let at = matrix.offset + t * matrix.row_stride + min(columns, vec4(u.rank - 1u)) * matrix.column_stride;
-  let values = vec4(x[at.x], x[at.y], x[at.z], x[at.w]);
-  q[matrix.q_at + t * blocks + b] = select(vec4<f32>(0.0), values, columns < vec4(u.rank));
+  let blocks = (u.rank + 3u) / 4u;
+  let row = matrix.offset + t * matrix.row_stride;
+  for (var b = 0u; b < blocks; b++) {
+    let columns = 4u * b + vec4(0u, 1u, 2u, 3u);
+    let at = row + min(columns, vec4(u.rank - 1u)) * matrix.column_stride;
+    let values = vec4(x[at.x], x[at.y], x[at.z], x[at.w]);
+    q[matrix.q_at + t * blocks + b] = select(vec4<f32>(0.0), values, columns < vec4(u.rank));
+  }
 }
