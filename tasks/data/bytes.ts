@@ -81,12 +81,30 @@ function piecesOf(file: Deno.FsFile, length: number): ReadableStream<Uint8Array<
  */
 export async function* readText(path: string): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
+  let isFirst = true;
   try {
-    for await (const piece of readPieces(path)) yield decoder.decode(piece, { stream: true });
+    for await (const piece of readPieces(path)) {
+      if (isFirst) requireNoUtf16(piece, path);
+      isFirst = false;
+      yield decoder.decode(piece, { stream: true });
+    }
     yield decoder.decode();
   } catch (error) {
     if (error instanceof TypeError) throw new DataError(`Cannot read ${path}: it is not UTF-8 text`);
     throw error;
+  }
+}
+
+/** What spreadsheets write as "Unicode text", with or without its mark. @throws {DataError} */
+function requireNoUtf16(start: Uint8Array, path: string): void {
+  const [first, second] = start, mark = [0xff, 0xfe];
+  if (mark.includes(first!) && mark.includes(second!) && first !== second) {
+    throw new DataError(`Cannot read ${path}: it is UTF-16 text, UTF-8 is needed`);
+  }
+  if (start.subarray(0, 4).includes(0)) {
+    throw new DataError(
+      `Cannot read ${path}: there are zero bytes in its first four, as in UTF-16 text, UTF-8 is needed`,
+    );
   }
 }
 

@@ -20,7 +20,10 @@ export async function* readJsonRows(path: string): AsyncGenerator<Row> {
     try {
       value = JSON.parse(text);
     } catch (error) {
-      throw new DataError(`Cannot read ${where} is not JSON, ${reasonOf(error)}`);
+      // The reason may name a line too: it is one of the object's own.
+      throw new DataError(
+        `Cannot read ${where} begins an object that is not JSON (within it: ${reasonOf(error)})`,
+      );
     }
     yield { fields: value as Record<string, unknown>, where };
   }

@@ -1,5 +1,5 @@
 /** @file Rows of Parquet files, one group of rows after the other. */
-import type { AsyncBuffer, Compressors, RowGroup, SchemaTree } from "hyparquet";
+import type { AsyncBuffer, Compressors, FileMetaData, RowGroup, SchemaTree } from "hyparquet";
 import { DataError, reasonOf } from "./data_error.ts";
 import { openFile } from "./open_file.ts";
 import { checkPages } from "./parquet_pages.ts";
@@ -16,7 +16,7 @@ const MOST_GROUP_BYTES = 2 ** 29;
  * @throws {DataError} where the file is no Parquet, is cut short, can't be decoded or has groups beyond the limits
  */
 export async function* readParquetRows(path: string): AsyncGenerator<Row> {
-  const [{ parquetMetadataAsync, parquetReadObjects, parquetSchema }, { compressors }] = await Promise.all([
+  const [{ parquetReadObjects, parquetSchema }, { compressors }] = await Promise.all([
     import("hyparquet"),
     import("hyparquet-compressors"),
   ]);
@@ -29,7 +29,7 @@ export async function* readParquetRows(path: string): AsyncGenerator<Row> {
       throw unsound(path, error);
     }
   };
-  const metadata = await guarded(() => parquetMetadataAsync(file));
+  const metadata = await guarded(() => metadataOf(file));
   const total = Number(metadata.num_rows);
   let number = 0, rowEnd = 0;
   for (const group of metadata.row_groups) {
@@ -45,6 +45,22 @@ export async function* readParquetRows(path: string): AsyncGenerator<Row> {
   if (number !== total) throw new DataError(`Cannot read ${path}: it has ${number} records of ${total}`);
 }
 
+/** What begins and ends a file. */
+const MAGIC = "PAR1";
+
+/** What a file says of itself. @throws {Error} where it says nothing */
+async function metadataOf(file: AsyncBuffer): Promise<FileMetaData> {
+  if (file.byteLength === 0) throw new RangeError("it is empty");
+  const isMagic = async (from: number) => {
+    const part = await file.slice(Math.max(0, from), Math.max(0, from) + MAGIC.length);
+    return new TextDecoder("latin1").decode(part) === MAGIC;
+  };
+  if (!await isMagic(0)) throw new RangeError("it does not begin as Parquet does");
+  if (!await isMagic(file.byteLength - MAGIC.length)) throw new RangeError("it does not end as Parquet does");
+  const { parquetMetadataAsync } = await import("hyparquet");
+  return await parquetMetadataAsync(file);
+}
+
 /** What is said of a file that the library can't read. Of some it only says which part of itself stumbled. */
 function unsound(path: string, error: unknown): DataError {
   const reason = error instanceof TypeError ? "its parts do not fit together" : reasonOf(error);
@@ -57,10 +73,9 @@ function unsound(path: string, error: unknown): DataError {
  * @throws {DataError} as `readParquetRows` does
  */
 export async function parquetClassNames(path: string): Promise<ReadonlyMap<string, readonly string[]>> {
-  const { parquetMetadataAsync } = await import("hyparquet");
   using handle = await openFile(path);
   try {
-    const { key_value_metadata } = await parquetMetadataAsync(bufferOf(handle));
+    const { key_value_metadata } = await metadataOf(bufferOf(handle));
     const text = key_value_metadata?.find(({ key }) => key === "huggingface")?.value;
     const features: Record<string, { names?: unknown }> = text ? JSON.parse(text)?.info?.features ?? {} : {};
     return new Map(
@@ -79,10 +94,10 @@ export async function parquetClassNames(path: string): Promise<ReadonlyMap<strin
  * @throws {DataError} as `readParquetRows` does
  */
 export async function parquetColumns(path: string): Promise<readonly string[]> {
-  const { parquetMetadataAsync, parquetSchema } = await import("hyparquet");
+  const { parquetSchema } = await import("hyparquet");
   using handle = await openFile(path);
   try {
-    const metadata = await parquetMetadataAsync(bufferOf(handle));
+    const metadata = await metadataOf(bufferOf(handle));
     return metadata.num_rows > 0n ? parquetSchema(metadata).children.map(({ element }) => element.name) : [];
   } catch (error) {
     throw unsound(path, error);

@@ -6,7 +6,7 @@ import { FILES, testNeeding } from "../../tests/support/test_needing.ts";
 import { readLines } from "./bytes.ts";
 import { DataError } from "./data_error.ts";
 import { readJsonRows } from "./json_rows.ts";
-import { readParquetRows } from "./parquet_rows.ts";
+import { parquetColumns, readParquetRows } from "./parquet_rows.ts";
 import { readTsvRows } from "./tsv_rows.ts";
 
 const test = testNeeding(FILES);
@@ -25,11 +25,25 @@ test("readLines() takes LF, CRLF, a byte-order mark, empty lines, a last line wi
 test("readLines() names a file that is missing, no text, or a gzip stream cut short", async () => {
   const zipped = await gzip("line\n".repeat(20000));
   await withDataFolder(
-    { cut: zipped.subarray(0, zipped.length - 9), bytes: Uint8Array.of(0x61, 0xff) },
+    {
+      cut: zipped.subarray(0, zipped.length - 9),
+      bytes: Uint8Array.of(0x61, 0xff),
+      little: Uint8Array.of(0xff, 0xfe, 0x61, 0),
+      big: Uint8Array.of(0xfe, 0xff, 0, 0x61),
+      bare: Uint8Array.of(0x61, 0, 0x62, 0),
+    },
     async (path) => {
       const read = (name: string) => collect(readLines(`${path}/${name}`));
       await assertRejects(() => read("none"), DataError, `Cannot read ${path}/none: there is no such file`);
       await assertRejects(() => read("bytes"), DataError, `Cannot read ${path}/bytes: it is not UTF-8 text`);
+      for (const name of ["little", "big"]) {
+        await assertRejects(
+          () => read(name),
+          DataError,
+          `${path}/${name}: it is UTF-16 text, UTF-8 is needed`,
+        );
+      }
+      await assertRejects(() => read("bare"), DataError, "as in UTF-16 text, UTF-8 is needed");
       await assertRejects(() => read("cut"), DataError, `Cannot read ${path}/cut: `);
     },
   );
@@ -77,7 +91,7 @@ test("readJsonRows() names the line of what is cut short, no JSON, or no object"
     ['{"a":1}\n{"a":2', "line 2 begins an object that does not end"],
     ['{"a":1}\n{"a":"x\n{"a":3}\n', "line 2 begins an object that does not end"],
     ['[{"a":1},\n{"a":2}', "it ends within its array, at line 2"],
-    ['{"a":1}\n{a:2}\n', "line 2 is not JSON"],
+    ['{"a":1}\n{a:2}\n', "line 2 begins an object that is not JSON (within it: "],
     ['{"a":1}\n7\n', 'line 2 has "7" where an object is needed'],
     ['[{"a":1}]\n{"a":2}', "after the array's end"],
   ];
@@ -90,7 +104,11 @@ test("readJsonRows() names the line of what is cut short, no JSON, or no object"
 
 test("readTsvRows() leaves quotes alone, passes empty lines over and names the line of a wrong number of fields", async () => {
   await withDataFolder(
-    { "a.tsv": '\uFEFFa\tb\r\n"x\ty"\r\n\r\n1\t"\r\n', "b.tsv": "a\tb\n1\t2\n1\n" },
+    {
+      "a.tsv": '\uFEFFa\tb\r\n"x\ty"\r\n\r\n1\t"\r\n',
+      "b.tsv": "a\tb\n1\t2\n1\n",
+      "c.tsv": "\na\tb\ta \n1\t2\t3\n",
+    },
     async (path) => {
       const rows = await collect(readTsvRows(`${path}/a.tsv`));
       assertEquals(rows.map(({ fields }) => fields), [{ a: '"x', b: 'y"' }, { a: "1", b: '"' }]);
@@ -98,8 +116,16 @@ test("readTsvRows() leaves quotes alone, passes empty lines over and names the l
       await assertRejects(
         () => collect(readTsvRows(`${path}/b.tsv`)),
         DataError,
-        `Cannot read ${path}/b.tsv: line 3 has 1 fields, 2 are needed`,
+        `Cannot read ${path}/b.tsv: line 3 has 1 field, 2 are needed`,
       );
+      await assertRejects(
+        () => collect(readTsvRows(`${path}/c.tsv`)),
+        DataError,
+        `Cannot read ${path}/c.tsv: line 2 names the column "a" twice`,
+      );
+      // What has no first line of names may say the same twice.
+      const plain = await collect(readTsvRows(`${path}/c.tsv`, { columns: ["x", "y", "z"] }));
+      assertEquals(plain.map(({ fields }) => fields["z"]), ["a ", "3"]);
     },
   );
 });
@@ -116,7 +142,12 @@ test("readParquetRows() reads texts, numbers and bytes over several groups, and 
     rowGroupSize: 10,
   }));
   await withDataFolder(
-    { "a.parquet": buffer, "cut.parquet": buffer.subarray(0, buffer.length - 20) },
+    {
+      "a.parquet": buffer,
+      "cut.parquet": buffer.subarray(0, buffer.length - 20),
+      "half.parquet": buffer.subarray(20),
+      "none.parquet": "",
+    },
     async (path) => {
       const rows = await collect(readParquetRows(`${path}/a.parquet`));
       assertEquals(
@@ -124,11 +155,18 @@ test("readParquetRows() reads texts, numbers and bytes over several groups, and 
         numbers.map((i) => ({ text: `\u00e9 ${i}`, label: i, bytes: Uint8Array.of(i, 0xff) })),
       );
       assertEquals(rows[11]!.where, `${path}/a.parquet: record 12`);
-      await assertRejects(
-        () => collect(readParquetRows(`${path}/cut.parquet`)),
-        DataError,
-        `Cannot read ${path}/cut.parquet: `,
-      );
+      for (
+        const [name, reason] of [
+          ["cut", "it does not end as Parquet does"],
+          ["half", "it does not begin as Parquet does"],
+          ["none", "it is empty"],
+        ]
+      ) {
+        const file = `${path}/${name}.parquet`;
+        for (const read of [() => collect(readParquetRows(file)), () => parquetColumns(file)]) {
+          await assertRejects(read, DataError, `Cannot read ${file}: ${reason} (cut short, or not Parquet?)`);
+        }
+      }
     },
   );
 });

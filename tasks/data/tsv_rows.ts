@@ -1,7 +1,6 @@
 /** @file Rows of tab-separated files. Quotes mean nothing there: GLUE's texts hold unpaired ones. */
 import { readLines } from "./bytes.ts";
-import { DataError } from "./data_error.ts";
-import type { Row } from "./row.ts";
+import { columnNames, type Row, wrongCount } from "./row.ts";
 
 /** A tab-separated file's columns. */
 export interface TsvLayout {
@@ -12,26 +11,20 @@ export interface TsvLayout {
 /**
  * A file's rows. Empty lines are passed over.
  *
- * @throws {DataError} naming file and line where a line has more or fewer fields than there are columns
+ * @throws {DataError} naming file and line where a line has more or fewer fields than there are columns, and where the first
+ * one names a column twice
  */
 export async function* readTsvRows(path: string, { columns }: TsvLayout = {}): AsyncGenerator<Row> {
   let names = columns;
   for await (const { number, text } of readLines(path)) {
     if (text === "") continue;
-    const values = text.split("\t");
+    const values = text.split("\t"), where = `${path}: line ${number}`;
     if (!names) {
-      names = values;
+      names = columnNames(values, where);
       continue;
     }
-    if (values.length !== names.length) {
-      throw new DataError(
-        `Cannot read ${path}: line ${number} has ${values.length} fields, ${names.length} are needed`,
-      );
-    }
-    yield {
-      fields: Object.fromEntries(names.map((name, i) => [name, values[i]!])),
-      where: `${path}: line ${number}`,
-    };
+    if (values.length !== names.length) throw wrongCount(where, values.length, names.length);
+    yield { fields: Object.fromEntries(names.map((name, i) => [name, values[i]!])), where };
   }
 }
 

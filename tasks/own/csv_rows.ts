@@ -1,47 +1,39 @@
 /** @file Rows of comma-separated files, as RFC 4180 and spreadsheets write them. */
 import { MOST_CHARACTERS, readText } from "../data/bytes.ts";
 import { DataError } from "../data/data_error.ts";
-import type { Row } from "../data/row.ts";
+import { columnNames, type Row, wrongCount } from "../data/row.ts";
+import { requireMark } from "./header.ts";
 
 /**
  * A file's rows, whose first line has the names of the columns. Fields in quotation marks may hold commas, line ends and
  * doubled quotation marks. Empty lines are passed over.
  *
  * @throws {DataError} naming file and line where a line has more or fewer fields than there are columns, where a column has
- * no name or that of another, where text follows a closing quotation mark, and where one is never closed
+ * the name of another, where text follows a closing quotation mark, and where one is never closed
  */
 export async function* readCsvRows(path: string): AsyncGenerator<Row> {
   let names: readonly string[] | null = null;
   for await (const { fields, line } of recordsOf(path)) {
     const where = `${path}: line ${line}`;
     if (names === null) {
-      requireNames(fields, where);
-      const twice = fields.find((name, i) => fields.indexOf(name) < i);
-      if (twice !== undefined) throw new DataError(`Cannot read ${where} names the column "${twice}" twice`);
-      names = fields;
+      names = namesIn(fields, where);
       continue;
     }
-    if (fields.length !== names.length) {
-      throw new DataError(`Cannot read ${where} has ${fields.length} fields, ${names.length} are needed`);
-    }
+    if (fields.length !== names.length) throw wrongCount(where, fields.length, names.length);
     yield { fields: Object.fromEntries(names.map((name, i) => [name, fields[i]!])), where };
   }
 }
 
-/** A file's first line, in fields; none where the file is empty. @throws {DataError} as `readCsvRows` does */
+/** Names of a file's columns; none where the file is empty. @throws {DataError} as `readCsvRows` does */
 export async function csvColumns(path: string): Promise<readonly string[]> {
   for await (const { fields, line } of recordsOf(path)) {
-    requireNames(fields, `${path}: line ${line}`);
-    return fields;
+    return namesIn(fields, `${path}: line ${line}`);
   }
   return [];
 }
 
-/** Between fields, what spreadsheets write in place of a comma, in words. */
-const OTHER_MARKS = { ";": "semicolons", "\t": "tabs", "|": "bars" } as const;
-
 /** @throws {DataError} where the first line is no list of names between commas */
-function requireNames(fields: readonly string[], where: string): void {
+function namesIn(fields: readonly string[], where: string): readonly string[] {
   const [first = ""] = fields;
   const refuse = (reason: string) => {
     throw new DataError(`Cannot read ${where} ${reason}`);
@@ -51,10 +43,8 @@ function requireNames(fields: readonly string[], where: string): void {
   if (fields.some((name) => name.includes("\r"))) {
     refuse("has a carriage return within a name: lines that end in a line feed are needed");
   }
-  const mark = fields.length > 1 ? undefined : ([";", "\t", "|"] as const).find((one) => first.includes(one));
-  if (mark !== undefined) {
-    refuse(`has ${OTHER_MARKS[mark]} between the names of its columns, commas are needed`);
-  }
+  requireMark(fields, ",", where);
+  return columnNames(fields, where);
 }
 
 interface CsvRecord {

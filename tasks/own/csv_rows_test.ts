@@ -24,6 +24,8 @@ test("readCsvRows() reads quotation marks, commas and line ends in them, as RFC 
     [{ a: "", b: 'q"q' }, "line 6"],
     [{ a: " \r", b: "z" }, "line 7"],
   ]);
+  // White space around names is none of theirs, and columns without a name may be several: spreadsheets leave such behind.
+  assertEquals(await rowsIn(" a ,\tb,,\n1, 2,,\n"), [[{ a: "1", b: " 2", "": "" }, "line 2"]]);
   // Texts that span what is read at once.
   const long = `"${'a""b\n'.repeat(30_000)}"`;
   assertEquals(await rowsIn(`a,b\n${long},1\n`), [[{ a: 'a"b\n'.repeat(30_000), b: "1" }, "line 2"]]);
@@ -37,9 +39,10 @@ test("readCsvRows() refuses files that are cut short or have lines of other leng
       assertEquals(error.message, `Cannot read ${path}: ${reason}`);
     });
   };
-  await refused("a,b\n1\n", "line 2 has 1 fields, 2 are needed");
+  await refused("a,b\n1\n", "line 2 has 1 field, 2 are needed");
   await refused("a,b\n\n1,2,3\n", "line 3 has 3 fields, 2 are needed");
   await refused("a,a\n1,2\n", 'line 1 names the column "a" twice');
+  await refused("a, a\n1,2\n", 'line 1 names the column "a" twice');
   await refused(
     'a,b\n1,"2\n3,4\n',
     "line 2 begins a field in quotation marks that does not end (cut short?)",

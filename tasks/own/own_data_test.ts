@@ -72,6 +72,11 @@ test("openLayout() tells by names of columns what they hold, in every format", a
     columns: { messages: "conversations" },
     score: "loss",
   });
+  // A file of one conversation, or of one question with its choices.
+  const turns = [{ role: "user", content: "a" }];
+  assertEquals((await layoutOf("c.json", JSON.stringify({ messages: turns }))).layout.kind, "chat");
+  const quiz = { question: "?", choices: { text: ["a", "b"], label: ["A", "B"] }, answer: "A" };
+  assertEquals((await layoutOf("c.json", JSON.stringify(quiz))).layout.score, "choice");
   const alpaca = await guess({ instruction: "Add", input: "1", output: "2" });
   assertStringIncludes(alpaca.prompt!, "{instruction}\n\n{input}\n");
 });
@@ -151,7 +156,17 @@ test("openLayout() refuses in one sentence what it can't read or understand", as
     columns: { text: "q", label: "a" },
   });
   await refused("it holds no record", "x.csv", "");
-  await refused("line 2 has 1 fields, 2 are needed", "x.csv", "text,label\n1\n");
+  await refused("line 2 has 1 field, 2 are needed", "x.csv", "text,label\n1\n");
+  const tabs = "line 2 has commas between the names of its columns, tabs are needed";
+  await refused(tabs, "x.tsv", "\ntext,label\n1,2\n");
+  await refused('names the column "text" twice', "x.tsv", "text\tlabel\ttext\n1\t2\t3\n");
+  // All records, or all values of each column, in one object.
+  const rows = [{ text: "a", label: 1 }, { text: "b", label: 2 }];
+  const only = (name: string, what: string) =>
+    `line 1 begins the file's only object, whose "${name}" is ${what}: one object for each example is needed`;
+  await refused(only("data", "a list of 2"), "x.json", JSON.stringify({ version: "1", data: rows }));
+  await refused(only("text", "a list of 2"), "x.json", JSON.stringify({ text: ["a", "b"], label: [1, 2] }));
+  await refused(only("text", "an object"), "x.json", JSON.stringify({ text: { 0: "a" }, label: { 0: 1 } }));
   await refused("a file that ends in .jsonl", "x.txt", csv);
   await refused('has the field "column"', "x.csv", csv, {}, { column: {} });
   await refused('names a class "b"', "x.csv", csv, {}, {
