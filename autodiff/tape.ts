@@ -30,6 +30,8 @@ export interface Var {
   readonly value: Tensor;
   /** True where a trainable parameter lies upstream. */
   readonly needsGradient: boolean;
+  /** See `Operation`. */
+  readonly overwritable?: true;
 }
 
 /** Where an operation's backward pass puts the gradients of its inputs. */
@@ -50,6 +52,8 @@ export interface Operation {
   readonly inputs: readonly Var[];
   /** What the forward pass computed. */
   readonly output: Tensor;
+  /** The backward pass does not read the output, which is nothing else's either: who alone takes it in may write over it. */
+  readonly overwritable?: true;
   /** Computes the gradients of those inputs that are wanted. */
   backward(outputGradient: Tensor, inputs: InputGradients): void;
 }
@@ -258,7 +262,8 @@ export class Tape {
   }
 
   #note(operation: Operation, needsGradient: boolean): Var {
-    const output: Var = { value: operation.output, needsGradient };
+    const { output: value, overwritable } = operation;
+    const output: Var = { value, needsGradient, ...overwritable && { overwritable } };
     if (needsGradient) this.#operations.push({ operation, output });
     return output;
   }

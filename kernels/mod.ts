@@ -79,7 +79,7 @@ export type { Layout, ProductShape } from "./matmul/product.ts";
 export { addNorm, norm, normBackward, type NormOptions } from "./norm/norm.ts";
 // One element in, one element out.
 export { type Activation, activation, activationBackward, ACTIVATIONS } from "./pointwise/activation.ts";
-export { accumulate, add, addRow } from "./pointwise/add.ts";
+export { accumulate, accumulateRow, add, addRow } from "./pointwise/add.ts";
 export { toFloat, toHalf } from "./pointwise/convert.ts";
 export type { StoredType } from "./wgsl/stored.ts";
 export { multiply } from "./pointwise/multiply.ts";

@@ -32,6 +32,8 @@ export interface CountedMap {
   readonly upstream?: readonly [first: number, end: number];
   /** True where W is no parameter, but given with the data, such as the shares of a mean. */
   readonly isGiven?: true;
+  /** True where W comes from earlier maps as x does: a backward pass forms the gradients of both. */
+  readonly isComputed?: true;
 }
 
 /** Scaled dot-product attentions of one example that are alike. */
@@ -107,10 +109,9 @@ export function decoderArchitecture(config: DecoderConfig, tokens: number, param
   const head = { name: "head", in: width, out: vocabulary, rows: tokens, stage: 1 + 4 * layers };
   // By row and layer: two norms, two residuals and two outputs of the width; q, k, v and their mix; swiglu.
   const { biases, headNorms, outputNorms } = config, inner = asked + looked;
-  const more = (biases ? 2 * (inner + looked) : 0) + (headNorms ? 2 * inner : 0) +
-    (outputNorms ? 4 * width : 0);
-  const moved = 10 * width + 3 * hidden + more;
-  const kept = 6 * width + 2 * inner + 3 * hidden + 2 * heads + more / 2;
+  const ofNorms = (headNorms ? 2 * inner : 0) + (outputNorms ? 4 * width : 0);
+  const moved = 10 * width + 3 * hidden + (biases ? 2 * (inner + looked) : 0) + ofNorms;
+  const kept = 6 * width + 2 * inner + 3 * hidden + 2 * heads + ofNorms / 2;
   return {
     tokens,
     parameters,
@@ -136,7 +137,7 @@ export function gpt2Architecture(config: Gpt2Config, tokens: number, parameters:
   const head = { name: "head", in: width, out: vocabulary, rows: tokens, stage: 1 + 4 * layers };
   // As in a vision transformer; queries, keys and values are moved apart.
   const moved = 10 * width + 2 * hidden + 2 * (5 * width + hidden) + 6 * width;
-  const kept = 18 * width + 3 * hidden + 2 * heads;
+  const kept = 13 * width + 2 * hidden + 2 * heads;
   return {
     tokens,
     parameters,
@@ -241,7 +242,7 @@ export function imageClassifierArchitecture(config: ImageClassifierConfig, param
     maps: [embedding, ...maps, head],
     attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
     elementwise: tokens * layers * (20 * width + 4 * hidden + 2 * scaled),
-    activations: tokens * (layers * (15 * width + 3 * hidden + 2 * heads + scaled) + 6 * width),
+    activations: tokens * (layers * (10 * width + 2 * hidden + 2 * heads + scaled) + 6 * width),
   };
 }
 
@@ -269,6 +270,13 @@ export function textClassifierArchitecture(
         // Relative positions are asked and looked at, too.
         ...(shared > 0 && i < 2 && { shared }),
       })),
+      // Of queries with keys of positions, and of keys with queries of positions.
+      ...(relative
+        ? ["keys", "queries"].map((of) => ({
+          ...map(`attention.${of} of positions`, width, shared, 1),
+          isComputed: true as const,
+        }))
+        : []),
       map(out, width, width, 1),
       map(into, width, hidden, 2),
       map(outOf, hidden, width, 3),
@@ -283,12 +291,11 @@ export function textClassifierArchitecture(
       { name: "pooler", in: width, out: width, rows: 1, stage: last },
       { name: "classifier", in: width, out: outputs, rows: 1, stage: last + 1 },
     ],
-    // Scores of contents and positions cost what those of contents do, twice.
-    attentions: [{ count: relative ? 2 * layers : layers, width, heads, queries: tokens, keys: tokens }],
+    attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
     elementwise: tokens * layers *
       (20 * width + 4 * hidden + (relative ? 8 * width + 2 * heads * tokens : 0)),
     activations: tokens *
-      (layers * (15 * width + 3 * hidden + 2 * heads + (relative ? 5 * width + heads * tokens : 0)) +
+      (layers * (10 * width + 2 * hidden + 2 * heads + (relative ? 5 * width + heads * tokens : 0)) +
         6 * width),
   };
 }
@@ -325,7 +332,7 @@ export function useLiteArchitecture(
     ],
     attentions: inputs.map((own) => ({ count: 1, width: own, heads, queries: tokens, keys: tokens })),
     elementwise: tokens * (10 * read + layers * (10 * width + 4 * hidden)),
-    activations: tokens * (12 * read + layers * (8 * width + 3 * hidden + 2 * heads)),
+    activations: tokens * (9 * read + layers * (6 * width + 2 * hidden + 2 * heads)),
   };
 }
 

@@ -183,7 +183,7 @@ function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
   const { width, layers, heads, keyValueHeads, headSize, hidden, vocabulary } = config;
   const stream = rows * width;
   const asked = rows * heads * headSize, looked = rows * keyValueHeads * headSize;
-  const { biases, headNorms, outputNorms, normsFromOne, embeddingScale } = config;
+  const { headNorms, outputNorms, normsFromOne, embeddingScale } = config;
   const { kept, loss } = vocabularyLoss(rows, stream, config);
   /** What a part takes that only some decoders have. */
   const where = (has: unknown, kept: Kept): Kept => has ? kept : [];
@@ -201,7 +201,6 @@ function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
       [1, 2 * rows * heads],
       // gate, up and their product.
       [3, rows * hidden],
-      ...where(biases, [[1, asked], [2, looked]]),
       ...where(headNorms, [...eachHead, [1, 2 * rows * heads], [1, 2 * rows * keyValueHeads]]),
       ...where(outputNorms, [[2, stream], [2, 2 * rows]]),
       ...where(normsFromOne, [[outputNorms ? 4 : 2, width]]),
@@ -243,13 +242,13 @@ function gpt2Tape(config: Gpt2Config, rows: number): TapeTensors {
   const block = {
     stream,
     forward: [
-      // Two norms, two sums; c_proj twice, without and with bias; q, k, v and the mix.
-      [4 + 4 + 4, stream],
-      // q, k and v together, without and with bias.
-      [2, 3 * stream],
+      // Two norms, two sums; c_proj twice; q, k, v and the mix.
+      [4 + 2 + 4, stream],
+      // q, k and v together.
+      [1, 3 * stream],
       [2, 2 * rows],
       [1, 2 * rows * heads],
-      [3, rows * hidden],
+      [2, rows * hidden],
     ],
     backward: [[8, stream], [1, 3 * stream], [2, rows * hidden]],
     // The first norm's output, and the sum of both ways to the input.
@@ -282,11 +281,11 @@ function visionTape(config: VisionConfig, examples: number): TapeTensors {
   const block = {
     stream,
     forward: [
-      // Two norms, two sums; q, k, v, o and fc2 without and with bias; the mix of values; the normalizers of attention.
-      [4 + 10 + 1, stream],
+      // Two norms, two sums; q, k, v, o and fc2; the mix of values; the normalizers of attention.
+      [4 + 5 + 1, stream],
       [2, 2 * rows],
       [1, 2 * rows * heads],
-      [3, rows * hidden],
+      [2, rows * hidden],
     ],
     backward: [[8, stream], [2, rows * hidden]],
     // The first norm's output, and the sum of both ways to the input.
@@ -325,10 +324,10 @@ function imageClassifierTape(config: ImageClassifierConfig, examples: number): T
     stream,
     forward: [
       // As in CLIP's; DINOv2 scales two outputs.
-      [4 + 10 + 1 + (isVit ? 0 : 2), stream],
+      [4 + 5 + 1 + (isVit ? 0 : 2), stream],
       [2, 2 * rows],
       [1, 2 * rows * heads],
-      [3, rows * hidden],
+      [2, rows * hidden],
     ],
     backward: [[isVit ? 8 : 10, stream], [2, rows * hidden]],
     inputGradient: [[2, stream]],
@@ -376,12 +375,12 @@ function textClassifierTape(
     stream,
     forward: [
       // As in CLIP's, with norms in other places.
-      [4 + 10 + 1, stream],
+      [4 + 5 + 1, stream],
       [2, 2 * rows],
       [1, 2 * rows * heads],
-      [3, rows * hidden],
-      // Joined rows, queries and keys of them without and with bias, and these by their parts beside those above; scores.
-      ...ofRelative([[5, all * width], [-2, stream], [2, used * width], [1, scores]]),
+      [2, rows * hidden],
+      // Joined rows, queries and keys of them, and these by their parts in the place of those above; scores.
+      ...ofRelative([[3, all * width], [2, used * width], [1, scores]]),
     ],
     backward: [
       [9, stream],
@@ -438,13 +437,13 @@ function useLiteTape(config: UseLiteConfig, examples: number, tokens: number): T
       input: layer === 0 ? null : layer - 1,
       stream,
       forward: [
-        // The first norm, the mix of values; q, k and v without and with bias.
-        [1 + 1 + 6, read],
-        // Two sums and the second norm; o and the map out of the hidden width without and with bias, and so the residual's.
-        [3 + 4 + (inputs === width ? 0 : 2), stream],
+        // The first norm, the mix of values; q, k and v.
+        [1 + 1 + 3, read],
+        // Two sums and the second norm; o and the map out of the hidden width, and so the residual's.
+        [3 + 2 + (inputs === width ? 0 : 1), stream],
         [2, 2 * rows],
         [1, 2 * rows * heads],
-        [3, rows * hidden],
+        [2, rows * hidden],
       ],
       backward: [[6, read], [2, stream], [2, rows * hidden]],
       // The first norm's output, and the sum of both ways to the input.

@@ -16,12 +16,19 @@ export function add(tape: Tape, a: Var, b: Var): Var {
   });
 }
 
-/** Adds `row` `[columns]` to every row of `x`. */
-export function addRow(tape: Tape, x: Var, row: Var): Var {
+/** Adds `row` `[columns]` to every row of `x`; in its place where nothing but this takes it in, which `overwrite` says, and it may be. */
+export function addRow(
+  tape: Tape,
+  x: Var,
+  row: Var,
+  { overwrite = false }: { readonly overwrite?: boolean } = {},
+): Var {
+  const isOverwritten = overwrite && x.overwritable === true;
+  if (isOverwritten) kernels.accumulateRow(tape.gpu, x.value, row.value);
   return tape.record({
     name: "addRow",
     inputs: [x, row],
-    output: kernels.addRow(tape.gpu, x.value, row.value),
+    output: isOverwritten ? x.value : kernels.addRow(tape.gpu, x.value, row.value),
     backward(gradient, inputs) {
       inputs.pass(0, gradient);
       if (inputs.wanted(1)) kernels.columnSum(tape.gpu, gradient, inputs.target(1));

@@ -1,10 +1,11 @@
-import { assertThrows } from "@std/assert";
+import { assert, assertThrows } from "@std/assert";
 import { createRandom } from "../../numerics/random.ts";
 import { checkGradients } from "../../tests/support/gradient_check.ts";
 import * as matrices from "../../tests/reference/matrix.ts";
 import { matrix, randomMatrix } from "../../tests/reference/matrix.ts";
 import * as reference from "../../tests/reference/network.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
+import { upload } from "../../tests/support/upload.ts";
 import { createGradients } from "../gradients.ts";
 import { Tape } from "../tape.ts";
 import {
@@ -18,6 +19,7 @@ import {
   softCap,
   swiglu,
 } from "./elementwise.ts";
+import { matmul } from "./matmul.ts";
 
 const SHAPES = [[1, 1], [3, 4], [5, 7], [2, 67]] as const;
 
@@ -43,6 +45,23 @@ Deno.test("addRow() has the gradients of central differences, for rows of any le
       reference: ([x, row]) => reference.addBias(x!, row!.data),
     });
   }
+});
+
+Deno.test("addRow() writes over what no backward pass reads, where it is asked to, and over nothing else", async () => {
+  const gpu = await testGpu(), random = createRandom(8);
+  using _ = gpu.scope("overwritten");
+  const x = upload(gpu, randomMatrix(5, 4, random), "x"),
+    weight = upload(gpu, randomMatrix(4, 4, random), "w");
+  const row = gpu.upload(random.normal(4, 1), "f32", [4], "row");
+  const tape = new Tape(gpu, createGradients(gpu, [])),
+    [input, w, b] = [x, weight, row].map((value) => tape.input(value));
+  const product = matmul(tape, input!, w!);
+  assert(addRow(tape, product, b!, { overwrite: true }).value === product.value);
+  assert(addRow(tape, product, b!).value !== product.value);
+  // Its own gradient comes from its output.
+  const bent = softCap(tape, input!, 2);
+  assert(addRow(tape, bent, b!, { overwrite: true }).value !== bent.value);
+  assert(addRow(tape, input!, b!, { overwrite: true }).value !== x);
 });
 
 Deno.test("activation() has the gradients of central differences for every kind", async () => {

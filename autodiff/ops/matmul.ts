@@ -23,6 +23,7 @@ export function matmul(tape: Tape, a: Var, b: Var | LowPrecisionWeight, options:
   const { gpu } = tape;
   return tape.record({
     name: "matmul",
+    overwritable: true,
     inputs: [a, ...variableOf(b)],
     output: product(gpu, a.value, b.value, { transposeB, scale }),
     backward(gradient, inputs) {
@@ -55,6 +56,7 @@ export function adaptedLinear(
   const inner = product(gpu, x.value, a.value, { transposeB: true });
   return tape.record({
     name: "adapted linear",
+    overwritable: true,
     inputs: [x, a, b, ...variableOf(weight)],
     output: product(gpu, x.value, weight.value, {
       transposeB: true,
@@ -92,6 +94,7 @@ export function linearWith(
   const { gpu } = tape;
   return tape.record({
     name: "linear with an addition",
+    overwritable: true,
     inputs: [x, inner, b, ...variableOf(weight)],
     output: product(gpu, x.value, weight.value, {
       transposeB: true,

@@ -5,6 +5,7 @@ import { composeKernel } from "../wgsl/compose.ts";
 import { groupsToShare } from "../wgsl/groups.ts";
 import { defineRowKernel, lanesAcross, rowGroups, rowKernel, rowSizes } from "../wgsl/rows.ts";
 import { snippets } from "../wgsl/snippets.ts";
+import accumulateRowSource from "./accumulate_row.wgsl" with { type: "text" };
 import accumulateSource from "./accumulate.wgsl" with { type: "text" };
 import addSource from "./add.wgsl" with { type: "text" };
 import addRowSource from "./add_row.wgsl" with { type: "text" };
@@ -39,23 +40,44 @@ const addRowKernels = defineRowKernel({
   constants: { LANES: 64 },
 });
 
-/** Adds `row` `[columns]` to every row of `x` `[.., columns]`. */
+const accumulateRowKernels = defineRowKernel({
+  name: "accumulate_row",
+  source: accumulateRowSource,
+  buffers: { b: "read", x: "read_write" },
+  uniforms: { rows: "u32", columns: "u32" },
+  constants: { LANES: 64 },
+});
+
+/** Adds `row` `[columns]` to every row of `x` `[.., columns]`. @throws {RangeError} where it has other columns */
 export function addRow(gpu: Gpu, x: Tensor, row: Tensor): Tensor {
+  const { columns, launch } = sharedRows(gpu, x, row);
+  const out = gpu.empty(x.shape, `${x.label} + ${row.label}`);
+  gpu.launch(rowKernel(addRowKernels, columns).kernel, { ...launch, buffers: { a: x, b: row, out } });
+  return out;
+}
+
+/** The same in the place of `x`. @throws {RangeError} as `addRow` does */
+export function accumulateRow(gpu: Gpu, x: Tensor, row: Tensor): void {
+  const { columns, launch } = sharedRows(gpu, x, row);
+  gpu.launch(rowKernel(accumulateRowKernels, columns).kernel, { ...launch, buffers: { b: row, x } });
+}
+
+function sharedRows(gpu: Gpu, x: Tensor, row: Tensor) {
   const { rows, columns } = rowSizes(x);
   if (elementCount(row.shape) !== columns) {
     throw new RangeError(
       `Cannot add row "${row.label}" [${row.shape}] to "${x.label}" [${x.shape}]: ${columns} columns are needed`,
     );
   }
-  const out = gpu.empty(x.shape, `${x.label} + ${row.label}`);
-  const { kernel, width } = rowKernel(addRowKernels, columns), lanes = lanesAcross(gpu, columns / width);
-  gpu.launch(kernel, {
-    buffers: { a: x, b: row, out },
-    uniforms: { rows, columns },
-    constants: { LANES: lanes },
-    workgroups: rowGroups(rows, lanes),
-  });
-  return out;
+  const lanes = lanesAcross(gpu, columns % 4 === 0 ? columns / 4 : columns);
+  return {
+    columns,
+    launch: {
+      uniforms: { rows, columns },
+      constants: { LANES: lanes },
+      workgroups: rowGroups(rows, lanes),
+    },
+  };
 }
 
 const accumulateKernel = composeKernel({

@@ -15,7 +15,7 @@ import * as reference from "../../tests/reference/network.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import { stretchOf, upload } from "../../tests/support/upload.ts";
 import { type Activation, activation, activationBackward } from "./activation.ts";
-import { accumulate, add, addRow } from "./add.ts";
+import { accumulate, accumulateRow, add, addRow } from "./add.ts";
 import { geglu, gegluBackward, swiglu, swigluBackward } from "./glu.ts";
 import { softCap, softCapBackward } from "./soft_cap.ts";
 
@@ -34,14 +34,17 @@ Deno.test("add() agrees with float64 at every length", async () => {
   }
 });
 
-Deno.test("addRow() adds the row to every row, also where rows are no multiple of four", async () => {
+Deno.test("addRow() and accumulateRow() add the row to every row, also where rows are no multiple of four", async () => {
   const gpu = await testGpu();
   for (const [rows, columns] of [[1, 1], [7, 1], [3, 4], [5, 7], [67, 64], [2, 1009]] as const) {
     using _ = gpu.scope("addRow");
     const x = randomMatrix(rows, columns, createRandom(rows)),
       row = randomMatrix(1, columns, createRandom(columns));
-    const out = await gpu.download(addRow(gpu, upload(gpu, x, "x"), upload(gpu, row, "row", [columns])));
+    const on = upload(gpu, x, "x"), b = upload(gpu, row, "row", [columns]);
+    const out = await gpu.download(addRow(gpu, on, b));
     assertClose(out, reference.addBias(x, row.data).data, { relative: 1e-7 });
+    accumulateRow(gpu, on, b);
+    assertEquals(await gpu.download(on), out);
   }
   using _ = gpu.scope("refusal");
   const x = gpu.zeros([2, 6], "x"), row = gpu.zeros([3], "bias");

@@ -361,6 +361,7 @@ function tripletLinear(
   const inner = matmul(gpu, x.value, scaled, { transposeB: true });
   return tape.record({
     name: "triplet linear",
+    overwritable: true,
     inputs: [x, q, e, p],
     output: matmul(gpu, x.value, weight.value, {
       transposeB: true,

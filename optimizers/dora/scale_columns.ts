@@ -11,6 +11,7 @@ export function scaleColumns(tape: Tape, x: Var, magnitude: Var, norms: Tensor):
   const by = { magnitude: magnitude.value, norms };
   return tape.record({
     name: "scaleColumns",
+    overwritable: true,
     inputs: [x, magnitude],
     output: kernels.scaleColumns(tape.gpu, x.value, by),
     backward(gradient, inputs) {

@@ -244,6 +244,7 @@ function veraLinear(
   const inner = matmul(gpu, x.value, scaled.a, { transposeB: true });
   return tape.record({
     name: "VeRA linear",
+    overwritable: true,
     inputs: [x, tape.parameter(vectors.d), tape.parameter(vectors.b)],
     output: matmul(gpu, x.value, weight, {
       transposeB: true,

@@ -22,6 +22,7 @@ export function formedLinear(tape: Tape, x: Var, { name, trained, form, room, pu
   const { gpu } = tape;
   return tape.record({
     name,
+    overwritable: true,
     inputs: [x, ...trained],
     output: matmul(gpu, x.value, form(), { transposeB: true }),
     backward(gradient, inputs) {

@@ -197,6 +197,7 @@ export function sparseLinear(
   if (!sum) addSparse(gpu, support, values.value, x.value, output);
   return tape.record({
     name: "sparse linear",
+    overwritable: true,
     inputs: [x, values],
     output,
     backward(gradient, inputs) {

@@ -43,12 +43,14 @@ export function launchAll(gpu: Gpu): void {
 
   kernels.add(gpu, x, y);
   kernels.addRow(gpu, tensor(4, 3), tensor(3));
+  kernels.accumulateRow(gpu, tensor(4, 3), tensor(3));
   kernels.accumulate(gpu, x, y);
   for (const kind of kernels.ACTIVATIONS) {
     kernels.activation(gpu, x, kind);
     kernels.activationBackward(gpu, x, y, kind, tensor(4, 8), false);
   }
   kernels.multiply(gpu, x, row);
+  kernels.multiply(gpu, x, y);
   kernels.softCapBackward(gpu, kernels.softCap(gpu, x, 2), y, 2, tensor(4, 8), false);
   kernels.swiglu(gpu, x, y);
   kernels.swigluBackward(gpu, x, y, tensor(4, 8));

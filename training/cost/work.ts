@@ -121,7 +121,8 @@ export function countStep(step: CountedStep): StepCount {
   });
   const work = method.stepWork(options, {
     targetModules: maps.filter(({ name }) => adapted.has(name)).map(counted),
-    others: maps.filter(({ name, isGiven }) => !adapted.has(name) && !isGiven).map(counted),
+    others: maps.filter(({ name, isGiven, isComputed }) => !adapted.has(name) && !isGiven && !isComputed)
+      .map(counted),
     parameters,
     parts: accumulate,
   });
@@ -133,6 +134,7 @@ export function countStep(step: CountedStep): StepCount {
   const moreNumbers = sum(more, ({ shape }) => elementCount(shape));
   const below = maps.filter((map) => work.trainsAll || trainsBelow ? map.stage > 0 : isDownstream(map));
   const flops = (map: CountedMap) => 2 * rowsOf(map, batchSize, accumulate) * map.in * map.out;
+  const backwardFlops = (map: CountedMap) => (map.isComputed ? 2 : 1) * flops(map);
   const moved = (map: CountedMap) =>
     rowsOf(map, batchSize, accumulate) * (map.in + map.out) + accumulate * map.in * map.out;
   const attention = batchSize * sum(attentions, attentionFlops);
@@ -142,7 +144,8 @@ export function countStep(step: CountedStep): StepCount {
     tokens: batchSize * architecture.tokens,
     maps: maps.length,
     forwardFlops,
-    wideFlops: forwardFlops + sum(below, flops) + 3.5 * attention + work.weightFlops + sum(moreMaps, flops),
+    wideFlops: forwardFlops + sum(below, backwardFlops) + 3.5 * attention + work.weightFlops +
+      sum(moreMaps, flops),
     weightFlops: work.weightFlops + sum(moreMaps, flops),
     factorFlops: work.factorFlops,
     updateFlops: work.updateFlops + ADAMW_WORK.flops * moreNumbers,

@@ -22,7 +22,7 @@ function forwardWith(tape: Tape, product: Product): Forward {
     tape,
     linear(targetModule, x) {
       const y = product(tape, targetModule, x);
-      return targetModule.bias ? addRow(tape, y, tape.parameter(targetModule.bias)) : y;
+      return targetModule.bias ? addRow(tape, y, tape.parameter(targetModule.bias), { overwrite: true }) : y;
     },
     block: (inputs, body) => tape.block(inputs, (tape, inputs) => body(forwardWith(tape, product), inputs)),
   };
