@@ -68,7 +68,7 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
     ...describeClasses(classes, columns, style),
     ...fault === null ? describeUntrained(classes).flatMap((line) => [line, ""]) : [],
     ...examples.flatMap((example, i) => [
-      `Example ${i + 1}: ${example.tokens[0]} tokens read (|), ${
+      `Example ${i + 1}: ${formatCount(example.tokens[0], "token")} read (|), ${
         example.isClass ? "its class" : example.tokens[1]
       } learned (>)`,
       ...example.parts

@@ -27,7 +27,7 @@ export function ratesFirst(written: SweepSpec, request: BenchRequest): BenchRequ
 
 /** What a dry run says of it. */
 export function describeRatesFirst({ sweep }: BenchRequest, { runs }: Plan): string {
-  return `Rates are searched first, by sweep "${sweep}" into a folder below: ${runs.length} more runs at most`;
+  return `Rates are searched first, by sweep "${sweep}" into a folder below: ${runs.length} more runs at most; until then those below stand in for them`;
 }
 
 /** The error for processes that would share a sweep before its rates are known. */

@@ -531,7 +531,8 @@ function describeNotices(drafts: readonly Draft[], { optimizers }: Registries): 
 /** Which tuned rates are used on data that they were not tuned on. */
 function describeTransfer({ tasks }: SweepSpec, uses: readonly RateUse[]): string[] {
   const tuned = new Set(
-    uses.filter(({ rate }) => rate.dataFingerprint === undefined).map(({ query }) => query.task),
+    uses.filter(({ query, rate }) => rate.task === query.task && rate.dataFingerprint === undefined)
+      .map(({ query }) => query.task),
   );
   const real = tasks.filter(({ task }) => task.data !== undefined && tuned.has(task.id));
   return [

@@ -724,6 +724,10 @@ Deno.test("expand() notes rates that were tuned on other data, and refuses a tas
   const note = 'Rates for "digits" were tuned on the task\'s own data, not on mnist';
   assertEquals(expand(real, takingData, chosenRates([chosenRate({})])).notes, [note]);
   assertEquals(expand({ ...tuned, ranks: [2] }, takingData, chosenRates([chosenRate({})])).notes, []);
+  // Of a task without rates of its own nothing was tuned on its own data.
+  assertEquals(expand(real, takingData, chosenRates([chosenRate({ task: "arithmetic" })])).notes, [
+    "The rate of lora at rank 2 on digits was tuned on arithmetic, with the same model",
+  ]);
   assertEquals(expand(override(real, { learningRates: [0.1] }, takingData), takingData).notes, []);
   const fetched = `/h/datasets--o--mnist/snapshots/${"0".repeat(40)}/train`;
   assertEquals(

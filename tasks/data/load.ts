@@ -221,15 +221,27 @@ export async function takeFrom<T extends object, U extends object>(
       `Cannot use ${options.data} for "${id}": its files changed since the run was planned`,
     );
   }
+  const tooFew = (sentence: string) => {
+    const counts = Object.entries(records).map(([role, record]) => `${role}: ${describeRecord(record)}`);
+    return new TooFewExamples(`${sentence}; of ${title} in ${options.data}, ${counts.join("; ")}`, reasons);
+  };
+  const lack = lackOf(data);
+  if (lack !== null) throw tooFew(`Cannot use ${options.data} for "${id}": ${lack}`);
   try {
     return { ...takeExamples(id, data, options), classes, source: { title, fingerprint, records } };
   } catch (error) {
-    const counts = Object.entries(records).map(([role, record]) => `${role}: ${describeRecord(record)}`);
-    throw new TooFewExamples(
-      `${reasonOf(error)}; of ${title} in ${options.data}, ${counts.join("; ")}`,
-      reasons,
-    );
+    throw tooFew(reasonOf(error));
   }
+}
+
+/** Which pools have no example, and why, for the end of a sentence; null where all have some. */
+export function lackOf<U>(data: Pick<RealData<U>, Role | "records">): string | null {
+  const roles = Object.keys(ROLES) as Role[], lacking = roles.filter((role) => data[role].length === 0);
+  if (lacking.length === 0) return null;
+  const wasRead = lacking.some((role) => (data.records[role]?.read ?? 0) > 0);
+  return `there is no example for ${lacking.map((role) => ROLES[role]).join(" and ")}, ${
+    wasRead ? "as all that was read of it is left out" : "of 10 or more a tenth is held out for each"
+  }`;
 }
 
 /** All examples of a place, read once for those that ask for the same ones after the other. @throws {DataError} */

@@ -24,7 +24,8 @@ import {
   type ReadTokens,
 } from "../text/text_batch.ts";
 import { type Counted, decodeWhole, ifFits, MOST_TOKENS, type TextForm } from "../text/text_form.ts";
-import { characterTokenizer, type Tokenizer, VOCABULARY_SIZE } from "../text/tokenizer.ts";
+import { characterTokenizer, VOCABULARY_SIZE } from "../text/tokenizer.ts";
+import { onOneLine } from "../text/one_line.ts";
 import { pairBatch } from "../understanding/text_to_text.ts";
 import { WORDS_SIZE, wordTokenizer } from "../understanding/words.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
@@ -210,9 +211,8 @@ export async function ownTexts(
     () => takeFrom(id, placeOf(own, path), options, takingOf(own, reading)),
   );
   const { source, classes: _, ...pools } = taken, { form: { tokenizer, needs } } = reading;
-  if (layout.labels && needs.family !== "encoder") {
-    requireDistinct(pools.train[0]!.choices!, tokenizer, `use ${path} for "${id}"`);
-  }
+  const fault = needs.family === "encoder" ? null : faultOfLabels({ id, layout, path }, reading);
+  if (fault !== null) throw new DataError(fault);
   const rows = [...pools.train, ...pools.validation];
   const length = rows.reduce((most, { tokens }) => Math.max(most, tokens), 0);
   const form: TextForm = { tokenizer, needs, length };
@@ -379,21 +379,29 @@ async function likeliest(
   });
 }
 
-/** Tokenizers may lack signs of the labels, or have one token for all that they lack. @throws {DataError} */
-function requireDistinct(labels: readonly string[], tokenizer: Tokenizer, purpose: string): void {
-  let spelled: Set<string>;
+/**
+ * Why a tokenizer can't write the classes' words apart: it may lack signs of them, or have one token for all that it lacks; null
+ * where it can, and where there are no classes.
+ */
+export function faultOfLabels(
+  { id, layout, path }: Pick<OwnData, "id" | "layout"> & { readonly path: string },
+  { form: { tokenizer }, wording: { isOneLine } }: Pick<Reading, "form" | "wording">,
+): string | null {
+  const begin = `Cannot use ${path} for "${id}"`;
+  const end = `"labels" in dataset.json gives classes other words`;
+  const seen = new Map<string, string>();
   try {
-    spelled = new Set(labels.map((label) => tokenizer.encode(label).join(" ")));
+    for (const label of Object.values(layout.labels ?? {})) {
+      const spelled = tokenizer.encode(isOneLine ? onOneLine(label) : label).join(" "),
+        other = seen.get(spelled);
+      if (other !== undefined) {
+        return `${begin}: the model's tokenizer can't tell its classes "${other}" and "${label}" apart; ${end}`;
+      }
+      seen.set(spelled, label);
+    }
+    return null;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new DataError(
-      `Cannot ${purpose}: ${reasonOf(error)}; "labels" in dataset.json gives classes other words`,
-    );
+    return `${begin}: ${reasonOf(error)}; ${end}`;
   }
-  if (spelled.size === labels.length) return;
-  throw new DataError(
-    `Cannot ${purpose}: the model's tokenizer can't tell ${
-      labels.join(", ")
-    } apart; "labels" in dataset.json gives classes other words`,
-  );
 }

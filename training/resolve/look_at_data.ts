@@ -1,6 +1,6 @@
 /** @file What is understood of data of the user's: counts, lengths, examples as a model sees them, and what is left out. */
 import { TooFewExamples } from "../../tasks/data/data_error.ts";
-import { type Duplicates, readPools } from "../../tasks/data/load.ts";
+import { type Duplicates, lackOf, readPools } from "../../tasks/data/load.ts";
 import type { ReadRecord } from "../../tasks/data/read_record.ts";
 import { isSkip } from "../../tasks/skip.ts";
 import type { Row } from "../../tasks/data/row.ts";
@@ -8,7 +8,14 @@ import { type OwnText, toExample } from "../../tasks/own/convert.ts";
 import { classesOf } from "../../tasks/own/layout.ts";
 import type { AskedLayout, OpenedData } from "../../tasks/own/open_layout.ts";
 import { imagePlace, requireTakesImages, textPlace } from "../../tasks/own/place.ts";
-import { answerTokens, readingOf, takeRow, type TextModel, waysOut } from "../../tasks/own/texts.ts";
+import {
+  answerTokens,
+  faultOfLabels,
+  readingOf,
+  takeRow,
+  type TextModel,
+  waysOut,
+} from "../../tasks/own/texts.ts";
 import type { ShippedSettings } from "../../tasks/task.ts";
 import type { ChatTokens } from "../../tasks/text/chat_tokens.ts";
 import type { Tokenizer } from "../../tasks/text/tokenizer.ts";
@@ -160,7 +167,11 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
   const chats = all.train.flatMap(({ chat }) => chat ?? []);
   return {
     ...given,
-    ...found(pools, given.model.id),
+    ...found(
+      pools,
+      given.model.id,
+      isEncoder ? null : faultOfLabels({ ...data, path }, reading),
+    ),
     lengths: lengths.whole.length === 0
       ? null
       : { prompt: inBrief(lengths.prompt), answer: inBrief(lengths.answer), whole: inBrief(lengths.whole) },
@@ -261,7 +272,7 @@ async function lookAtImages(given: Given, model: { readonly family: string }): P
   const names = classesOf(data.layout);
   return {
     ...given,
-    ...found(pools, given.model.id),
+    ...found(pools, given.model.id, null),
     lengths: null,
     sides: width.length === 0 ? null : { width: inBrief(width), height: inBrief(height) },
     unknown: null,
@@ -292,19 +303,14 @@ function found(
     | { readonly records: DataLook["records"]; readonly duplicates: Duplicates }
       & Record<Pool, readonly unknown[]>,
   model: string,
+  indistinct: string | null,
 ): Pick<DataLook, "fault" | "records" | "duplicates" | "settings"> {
   if (pools instanceof TooFewExamples) {
     return { fault: pools.message, records: {}, duplicates: { elsewhere: 0, twice: 0 }, settings: null };
   }
-  const { records, duplicates } = pools, lacking = POOLS.filter((pool) => pools[pool].length === 0);
+  const { records, duplicates } = pools, lack = lackOf(pools);
   const sizes = { train: pools.train.length, validation: pools.validation.length, test: pools.test.length };
-  const fault = lacking.length === 0
-    ? null
-    : `Cannot use it: there is no example for ${lacking.join(" and ")}, ${
-      lacking.some((pool) => (records[pool]?.read ?? 0) > 0)
-        ? "as all that was read of it is left out"
-        : "of 10 or more a tenth is held out for each"
-    }`;
+  const fault = lack === null ? indistinct : `Cannot use it: ${lack}`;
   return { fault, records, duplicates, settings: fault === null ? settingsFor(model, sizes) : null };
 }
 

@@ -84,8 +84,8 @@ export async function openOwnTask<R extends Registries>(
     data,
     registries: joinEntries(registries, { tasks: { own: ownTask(data, shipped) } }),
     notes: [
-      `"${data.id}" is ${describeLayout(data)} of ${path}${
-        data.isGuessed ? ", by the names of its columns" : ""
+      `"${data.id}" is of ${path}: ${describeLayout(data)}${
+        data.isGuessed ? " (by the names of its columns)" : ""
       }; ./run data shows them`,
       ...await describeLosses(data, path, known, records),
       ...classCounts ? describeUntrained(countedClasses(data.layout, classCounts)) : [],

@@ -36,7 +36,7 @@ test("Own data are a task with settings, and a run's config alone brings it back
       ...{ trainExamples: 72, validationExamples: 9, testExamples: 9 },
     });
     assertEquals(notes, [
-      `"reviews" is "body" with "kind", one of 2 classes of ${path}; ./run data shows them`,
+      `"reviews" is of ${path}: "body" with "kind", one of 2 classes; ./run data shows them`,
     ]);
     const config = {
       schema: 1,
@@ -190,6 +190,29 @@ test("lookAtData() tells counts, lengths, classes, and shows what is read and le
         same.fault!,
         /^Cannot use it: there is no example for .*, as all that was read of it is left out$/,
       );
+      // Who runs it is told the same.
+      const few = `${folder}/few.csv`,
+        lack = "there is no example for validation and test, of 10 or more a tenth";
+      await Deno.writeTextFile(few, "text,label\na,so\nb,no\n");
+      assertEquals(
+        (await lookAtData(few, {}, undefined, shipped)).fault,
+        `Cannot use it: ${lack} is held out for each`,
+      );
+      await assertRejects(
+        () => openOwnTask(few, {}, undefined, shipped),
+        DataError,
+        `Cannot use ${few} for "few": ${lack} is held out for each; of few.csv in ${few}, train: 2 read, 2 kept`,
+      );
+      const alike = `${folder}/alike.csv`,
+        rows = ["so", "no", "No"].flatMap((label) => Array(20).fill(label));
+      await Deno.writeTextFile(alike, `text,label\n${rows.map((label, i) => `a ${i},${label}\n`).join("")}`);
+      const own =
+        `Cannot use ${alike} for "alike": the model's tokenizer can't tell its classes "No" and "no" apart`;
+      for (const id of ["t5-tiny", "decoder-tiny-dialogue"]) {
+        const { fault, settings } = await lookAtData(alike, {}, { id }, shipped);
+        assertEquals([fault?.split(";")[0], settings], [own, null]);
+        await assertRejects(() => openOwnTask(alike, {}, { id }, shipped), DataError, fault!);
+      }
       await Deno.writeTextFile(`${folder}/pets.csv`, "image,label\na.png,cat\nb.png,dog\n");
       const pets = lookAtData(`${folder}/pets.csv`, {}, { id: "t5-tiny" }, shipped);
       await assertRejects(() => pets, DataError, "its examples are images, the model takes texts");
