@@ -104,7 +104,7 @@ export function forestOfSettled(settled: readonly SettledPair[]): Forest | null 
   const [first] = settled;
   if (!first) return null;
   const baselines = [...new Set(settled.map(({ against }) => against))];
-  const places = [...Map.groupBy(settled, ({ task, rank }) => JSON.stringify([task, rank])).values()];
+  const places = [...Map.groupBy(settled, ({ title, rank }) => JSON.stringify([title, rank])).values()];
   const groups = places.map((own): ForestGroup => ({
     task: own[0]!.task,
     title: places.length > 1 ? `${own[0]!.title}, rank ${own[0]!.rank}` : "",

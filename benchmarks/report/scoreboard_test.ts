@@ -125,4 +125,11 @@ Deno.test("forestOfSettled() has the best of the settled methods first", () => {
   });
   const forest = forestOfSettled([pair("DoRA", 0.01), pair("AltLoRA", -0.3), pair("LoRA-GA", 0.1)])!;
   assertEquals(forest.groups[0]!.rows.map(({ method }) => method), ["LoRA-GA", "DoRA", "AltLoRA"]);
+  // What is varied makes other places of the same task and rank.
+  const varied = [8, 128].map((size) => ({ ...pair("DoRA", size), title: `Digits, batch size ${size}` }));
+  const { groups } = forestOfSettled(varied)!;
+  assertEquals(groups.map(({ title, rows }) => [title, rows[0]!.bars[0]!.mean]), [
+    ["Digits, batch size 8, rank 8", 8],
+    ["Digits, batch size 128, rank 8", 128],
+  ]);
 });

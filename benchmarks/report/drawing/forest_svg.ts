@@ -101,9 +101,9 @@ export function forestToSvg({ title, baselines, axes, unit, groups }: Forest): s
   }"><rect width="${width}" height="${height}" fill="white"/>${parts.join("")}</svg>`;
 }
 
-/** A line a comparison: task (empty over all of them), method, rank, difference, interval, verdict, wins. */
+/** A line a comparison: task (empty over all of them), method, rank, difference, interval, verdict, wins, its group. */
 export function forestToCsv({ baselines, unit, groups }: Forest): string {
-  const rows = groups.flatMap(({ task, rows }) =>
+  const rows = groups.flatMap(({ task, title, rows }) =>
     rows.flatMap(({ method, rank, bars }) =>
       bars.flatMap((bar, i) => {
         if (bar === null) return [];
@@ -120,6 +120,7 @@ export function forestToCsv({ baselines, unit, groups }: Forest): string {
           wins,
           of,
           unit,
+          title,
         ]];
       })
     )
@@ -136,6 +137,7 @@ export function forestToCsv({ baselines, unit, groups }: Forest): string {
     "wins",
     "of",
     "unit",
+    "group",
   ];
   const cell = (value: unknown) => {
     const written = value === null || value === undefined ? "" : String(value);

@@ -65,7 +65,7 @@ Deno.test("forestToSvg() puts a larger difference further right, and cuts what a
 
 Deno.test("forestToCsv() has a line a comparison, and texts of others stay in their cell and in their text", () => {
   const lines = forestToCsv(forest).trimEnd().split("\r\n");
-  assertEquals(lines[0], "task,method,rank,against,difference,low,high,verdict,wins,of,unit");
+  assertEquals(lines[0], "task,method,rank,against,difference,low,high,verdict,wins,of,unit,group");
   const bars = rows.flatMap(({ bars }) => bars.filter((bar) => bar !== null));
   assertEquals(lines.slice(1).map((line) => Number(line.split(",")[4])), bars.map(({ mean }) => mean));
   const method = 'a, "b" <c>';
