@@ -11,7 +11,7 @@ import { countsOf, formatSettled, furthestOf, groupsOf, linesOf } from "./groups
 import type { Cell, Comparison, Contender, Question } from "./question.ts";
 import { FIRST_SEED } from "./question.ts";
 import type { Choice } from "./settle_file.ts";
-import type { Judged, Speed } from "./standing.ts";
+import { type Judged, nextOf, type Speed } from "./standing.ts";
 
 /** What an answer is made from. */
 export interface Found {
@@ -215,6 +215,9 @@ function goOn(question: Question, found: Found): string {
       settle!.within
     } or more test examples would`;
   }
+  if (price === "all run") {
+    return "All pairs that were planned have run: what is undecided stays so";
+  }
   if (price === null) return `the same command with a --budget above ${settle!.budget} goes on`;
   const { pairs, ms, minutes } = price;
   return `To decide it takes about ${pairs > 0 ? `${pairs} more pairs, ` : ""}${
@@ -222,18 +225,25 @@ function goOn(question: Question, found: Found): string {
   }: --budget ${minutes}m goes on`;
 }
 
-/** What deciding what is open takes; "too much" where no planned look is likely to, null where nobody knows. */
+/**
+ * What deciding what is open takes; "too much" where no look is likely to, "all run" where the question has none left, null
+ * where nobody knows.
+ */
 function priceOf(
-  { atLeast }: Question,
+  question: Question,
   { judged, pairMs, usedMs }: Found,
-): { readonly pairs: number; readonly ms: number; readonly minutes: number } | "too much" | null {
-  const open = openOf(judged);
-  const hopeless = open.filter(({ standing }) => standing.more === null && standing.score.deviation !== null);
+): { readonly pairs: number; readonly ms: number; readonly minutes: number } | "too much" | "all run" | null {
+  const undecided = openOf(judged);
+  const open = undecided.filter(({ standing }) => nextOf(standing, question) !== null);
+  const hopeless = undecided.filter(({ standing }) =>
+    standing.more === null && standing.score.deviation !== null
+  );
   const costs = open.map(({ comparison, standing }) => {
-    const ms = pairMs.get(comparison) ?? null, more = standing.more ?? (atLeast - standing.pairs);
+    const ms = pairMs.get(comparison) ?? null, more = standing.more ?? (question.atLeast - standing.pairs);
     return ms === null ? null : ms * Math.max(1, more);
   });
-  if (open.length > 0 && hopeless.length === open.length) return "too much";
+  if (undecided.length > 0 && hopeless.length === undecided.length) return "too much";
+  if (undecided.length > 0 && open.length === 0) return "all run";
   if (open.length === 0 || costs.includes(null)) return null;
   const ms = costs.reduce<number>((sum, cost) => sum + cost!, 0);
   return {
@@ -250,7 +260,7 @@ function priceOf(
 export function minutesToGoOn(question: Question, found: Found): number | null {
   if (found.choices && found.judged.length > 0 && openOf(found.judged).length === 0) return null;
   const price = priceOf(question, found), before = question.budgetMs / 60_000;
-  if (price === "too much") return null;
+  if (price === "too much" || price === "all run") return null;
   return price ? Math.max(price.minutes, Math.floor(before) + 1) : Math.ceil(2 * before);
 }
 

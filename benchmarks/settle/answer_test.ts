@@ -17,7 +17,7 @@ interface Case {
 }
 
 /** The answer to a question on digits at rank 8 whose pairs came to that; before rates are chosen where `isChosen` is false. */
-function answered(cases: readonly Case[], isChosen = true): Answer {
+function answered(cases: readonly Case[], isChosen = true, atMost = 128): Answer {
   const contenders = new Map<string, Contender>();
   const contender = (title: string) => {
     const run = { config: { task: { testExamples: 100 } } };
@@ -50,7 +50,7 @@ function answered(cases: readonly Case[], isChosen = true): Answer {
     return { cell, comparison: comparisons[i] as Comparison, standing: standing as Standing };
   });
   const question = {
-    ...{ cells: [cell], margin: 0.02, atLeast: 4, tuningSeeds: [900, 901, 902] },
+    ...{ cells: [cell], margin: 0.02, atLeast: 4, atMost, tuningSeeds: [900, 901, 902] },
     spec: { settle: { within: 0.02, budget: "30m" } },
   } as unknown as Question;
   const choice = { learningRate: 0.004, runnerUp: null, lead: null, atEdge: false, tried: [0.004] };
@@ -209,4 +209,17 @@ Deno.test("answerOf() counts places, not methods, where two methods meet in seve
   const four = answered([worse("LoRA-Pro", -0.045), open, open, open]);
   check(four);
   assertEquals(four.headline.verdict, "LoRA-Pro against LoRA: worse in 1 of 4, undecided in 3.");
+});
+
+Deno.test("answerOf() promises no more pairs than the question has", () => {
+  const open: Case = { of: "LoRA-Pro", verdict: "undecided", difference: 0.01, give: 0.05, more: 7 };
+  const changeOf = (atMost: number) => answered([open], true, atMost).headline.change;
+  assertStringIncludes(
+    changeOf(128),
+    "To decide it takes about 7 more pairs, 7 min 0 s: --budget 21m goes on.",
+  );
+  // After 16 pairs the next look is at 23.
+  for (const atMost of [16, 22]) {
+    assertEquals(changeOf(atMost), "All pairs that were planned have run: what is undecided stays so.");
+  }
 });
