@@ -1391,12 +1391,29 @@ test("claims settles what a file claims, ends in one line, and goes on without a
         first.out,
       ),
     );
+    const of = `${out}/lora-above-full`, read = () => Deno.readTextFile(`${of}/report/summary.md`);
+    const summary = await read();
     const again = await run("claims", path, "--out", out, "--json");
     assertEquals([again.code, again.trained], [0, 0]);
     const [{ outcome, line }] = JSON.parse(again.out);
     assertEquals(first.out, `lora-above-full: ${line}`);
     const stored = JSON.parse(await Deno.readTextFile(`${out}/lora-above-full/verdict.json`));
     assertEquals([stored.outcome, stored.line, stored.runs], [outcome, line, 8]);
+    // The report opens with it, and says the same when it is made again from the folder.
+    const [told, differs] = line.split(". Unlike there: ");
+    assertStringIncludes(summary, `**${told[0].toUpperCase()}${told.slice(1)}.**`);
+    assertStringIncludes(summary, "- Claim: LoRA scores above full fine-tuning. (nobody, Table 1).");
+    assertStringIncludes(summary, `- Unlike there: There: none. Here: ${differs}.`);
+    assertStringIncludes(summary, `| ${outcome} | LoRA is better than Full fine-tuning | `);
+    const last = await read();
+    await Deno.remove(`${of}/report`, { recursive: true });
+    assertEquals((await run("report", "--out", of)).code, 0);
+    assertEquals(await read(), last);
+    // Of a question that is not answered an old verdict says nothing.
+    const { settled: _, ...open } = JSON.parse(await Deno.readTextFile(`${of}/sweep.json`));
+    await Deno.writeTextFile(`${of}/sweep.json`, JSON.stringify(open));
+    assertEquals((await run("report", "--out", of)).code, 0);
+    assert(!(await read()).includes(" here: "));
     // Wrong names end before anything runs.
     await write({ ...claim, predictions: [{ ...claim.predictions[0], of: "pissa" }] });
     const wrong = await run("claims", path, "--out", `${folder}/other`);

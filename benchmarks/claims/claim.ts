@@ -6,6 +6,7 @@ import { namesIn, readText, reasonOf } from "../../files/write_file.ts";
 import { parseWith } from "../../training/configuration.ts";
 import { FEWEST_TASKS } from "../statistics/pooled.ts";
 import { SweepSpec } from "../sweep/sweep.ts";
+import { MEASURED } from "../study/verdict_file.ts";
 
 /** What a claim says of two methods: see `judgePrediction` for what confirms and what refutes it. */
 export const RELATIONS = ["better", "worse", "same", "not better"] as const;
@@ -18,7 +19,7 @@ export const Prediction = z.strictObject({
   against: z.string().min(1),
   is: z.enum(RELATIONS),
   /** What is compared: the score, the logarithm of the test loss, or the time of a step. */
-  outcome: z.enum(["score", "test loss", "step time"]).default("score"),
+  outcome: z.enum(MEASURED).default("score"),
   /** "tasks": their mean differences are pooled. "each": every task, rank and variation is judged by itself. */
   over: z.enum(["tasks", "each"]),
   /** Of those judged by themselves, how many must bear the claim out; all where absent. */

@@ -1,6 +1,6 @@
 /** @file The table of claims: what each came to, for docs/results.md. */
+import { partsOf, type StoredVerdict } from "../study/verdict_file.ts";
 import type { Claim } from "./claim.ts";
-import type { StoredVerdict } from "./settle_claim.ts";
 
 /** Lines that the table stands between. */
 const BEGIN = "<!-- ./run claims --table writes what follows -->", END = "<!-- up to here -->";
@@ -11,9 +11,7 @@ export function tableOf(claims: readonly (readonly [Claim, StoredVerdict | null]
     const told = found
       ? [
         // What differs from the paper's setting stands in docs/claims.md.
-        `**${found.outcome}** ${
-          found.line.slice(found.line.indexOf(":") + 2).replace(`. Unlike there: ${claim.differs}`, "")
-        }`,
+        `**${found.outcome}** ${partsOf(found).words}`,
         `${(found.minutes / 60).toFixed(2)}`,
         `${found.commits.map((commit) => commit.slice(0, 7)).join(", ")}, ${found.days.join(" to ")}`,
       ]

@@ -1,42 +1,24 @@
 /** @file Settles a published claim: asks its question in a folder, judges it, and keeps the verdict there. */
-import { z } from "zod";
 import { UserError } from "../../errors/user_error.ts";
-import { writeWhole } from "../../files/write_file.ts";
 import type { Registries } from "../../training/configuration.ts";
-import { readStored } from "../../training/stored_json.ts";
+import type { Found } from "../settle/answer.ts";
 import { lookAtQuestion } from "../settle/outlook.ts";
 import { askQuestion, type Question } from "../settle/question.ts";
 import { settle, type SettleOutcome } from "../settle/settle.ts";
 import type { WorkParts } from "../sweep/folder.ts";
 import { openStore } from "../sweep/store.ts";
 import { readChosen } from "../sweep/sweep_files.ts";
+import { readVerdict, type StoredVerdict, writeVerdict } from "../study/verdict_file.ts";
 import { type Claim, sweepOf } from "./claim.ts";
 import { comparedIn, comparisonsOf } from "./compared.ts";
-import { type ClaimVerdict, judgeClaim } from "./verdict.ts";
-
-/** A verdict as a claim's folder has it. */
-export const StoredVerdict = z.strictObject({
-  schema: z.literal(1),
-  claim: z.string(),
-  source: z.string(),
-  says: z.string(),
-  outcome: z.enum(["confirmed", "refuted", "undecided"]),
-  line: z.string(),
-  /** Of all runs, by their own clocks. */
-  minutes: z.number(),
-  runs: z.number(),
-  commits: z.array(z.string()),
-  /** First and last day of its runs. */
-  days: z.array(z.string()),
-});
-export type StoredVerdict = z.infer<typeof StoredVerdict>;
+import { judgeClaim } from "./verdict.ts";
 
 /** How a claim went. */
 export interface SettledClaim {
   readonly claim: Claim;
   readonly settled: SettleOutcome;
   /** Null where it was interrupted, and for a worker or a plan. */
-  readonly verdict: ClaimVerdict | null;
+  readonly verdict: StoredVerdict | null;
 }
 
 /**
@@ -76,31 +58,36 @@ export async function settleClaim<G extends AsyncDisposable>(
   registries: Registries,
   parts: WorkParts<G>,
 ): Promise<SettledClaim> {
-  const settled = await settle(await questionOf(claim, registries), out, command, registries, parts);
-  if (settled.report === null) return { claim, settled, verdict: null };
-  const verdict = judgeClaim(claim, comparedIn(settled.judged));
-  const { results } = await openStore(out).read();
-  const made = [...results.values()].map(({ environment }) => environment);
-  const days = made.map(({ startedAt }) => startedAt.slice(0, 10)).sort();
-  const stored: StoredVerdict = {
-    schema: 1,
-    claim: claim.name,
-    source: claim.source,
-    says: claim.says,
-    outcome: verdict.outcome,
-    line: verdict.line,
-    minutes: Number((settled.usedMs / 60_000).toFixed(1)),
-    runs: made.length,
-    commits: [...new Set(made.map(({ commit }) => commit))].sort(),
-    days: [...new Set([days[0], days.at(-1)])].filter((day) => day !== undefined),
+  const conclude = async ({ judged, usedMs }: Found) => {
+    const { outcome, line, predictions } = judgeClaim(claim, comparedIn(judged));
+    const { results } = await openStore(out).read();
+    const made = [...results.values()].map(({ environment }) => environment);
+    const days = made.map(({ startedAt }) => startedAt.slice(0, 10)).sort();
+    await writeVerdict(out, {
+      schema: 1,
+      claim: claim.name,
+      source: claim.source,
+      says: claim.says,
+      outcome,
+      line,
+      setting: claim.setting,
+      predictions: [...predictions],
+      minutes: Number((usedMs / 60_000).toFixed(1)),
+      runs: made.length,
+      commits: [...new Set(made.map(({ commit }) => commit))].sort(),
+      days: [...new Set([days[0], days.at(-1)])].filter((day) => day !== undefined),
+    });
   };
-  await writeWhole(`${out}/verdict.json`, `${JSON.stringify(stored, null, 1)}\n`);
-  return { claim, settled, verdict };
-}
-
-/** The verdict in a claim's folder; null where there is none. @throws {UserError} where the file is none */
-export async function readVerdict(out: string): Promise<StoredVerdict | null> {
-  return await readStored(`${out}/verdict.json`, StoredVerdict);
+  const settled = await settle(
+    await questionOf(claim, registries),
+    out,
+    command,
+    registries,
+    parts,
+    conclude,
+  );
+  // What was stored is what is told.
+  return { claim, settled, verdict: settled.report && await readVerdict(out) };
 }
 
 /** What a claim takes at most. */

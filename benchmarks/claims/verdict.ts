@@ -19,10 +19,8 @@ import { comparePooled, type TaskDifference } from "../statistics/pooled.ts";
 import type { Settled } from "../statistics/sequential.ts";
 import type { Interval } from "../statistics/statistics.ts";
 import type { Verdict } from "../statistics/verdicts.ts";
+import { type JudgedPrediction, type Outcome, verdictLine } from "../study/verdict_file.ts";
 import type { Claim, Prediction, Relation } from "./claim.ts";
-
-/** What a claim or a prediction came to. */
-export type Outcome = "confirmed" | "refuted" | "undecided";
 
 /** What is known of a comparison of a claim's question. */
 export interface Compared {
@@ -41,20 +39,17 @@ export interface Compared {
   readonly time: Settled | null;
 }
 
-/** A prediction, judged. */
-export interface Judged {
-  readonly prediction: Prediction;
-  readonly outcome: Outcome;
-  /** For people, with numbers. */
-  readonly words: string;
-}
-
 /** What a claim came to. */
 export interface ClaimVerdict {
   readonly outcome: Outcome;
-  readonly predictions: readonly Judged[];
-  /** "refuted here: …", with numbers and what differs from the paper's setting. */
+  readonly predictions: readonly JudgedPrediction[];
+  /** See `verdictLine`. */
   readonly line: string;
+}
+
+/** A prediction, judged, and what a line says of it, with numbers: "that …", "whether …". */
+interface Told extends JudgedPrediction {
+  readonly words: string;
 }
 
 /** Found of a difference, whichever way. */
@@ -85,8 +80,11 @@ export function judgeClaim(
   const words = told.map((one) => `${one.outcome === outcome ? "" : `${one.outcome}, `}${one.words}`).join(
     "; ",
   );
-  const line = `${outcome} here: ${words}. Unlike there: ${differs}`;
-  return { outcome, predictions: judged, line };
+  return {
+    outcome,
+    predictions: judged.map(({ words: _, ...one }) => one),
+    line: verdictLine(outcome, words, differs),
+  };
 }
 
 function judgePrediction(
@@ -94,7 +92,7 @@ function judgePrediction(
   compared: readonly Compared[],
   within: number,
   level: number,
-): Judged {
+): Told {
   const { of, against, over, outcome: what, at } = prediction;
   const own = compared.filter((one) =>
     one.of === of && one.against === against && (at === undefined || one.varied === `, ${at}`)
@@ -108,40 +106,70 @@ function judgePrediction(
   const names = first ? first.titles : [of, against] as const;
   const asked = `${names[0]} ${RELATION_WORDS[prediction.is]} ${names[1]}${
     what === "score" ? "" : ` in ${what}`
-  }`;
-  const tail = at === undefined ? "" : ` at ${at}`;
+  }${at === undefined ? "" : ` at ${at}`}`;
+  const told = { asked, measured: what, margin };
   // Pooled are as many pairs on each task, and no task is judged before its look.
   if (found.length < Math.max(1, own.length) || found.some(({ settled }) => settled.interval === null)) {
-    return { prediction, outcome: "undecided", words: `${SAID.undecided} ${asked}${tail}, runs are missing` };
+    const words = `${SAID.undecided} ${asked}, runs are missing`;
+    return { ...told, outcome: "undecided", found: [], words };
   }
   if (over === "tasks") {
-    const { verdict, mean, interval, tasks, wins } = comparePooled(byTask(found), { margin, level });
+    const tasks = byTask(found);
+    const { verdict, mean, interval, wins } = comparePooled(tasks, { margin, level });
     const outcome = outcomeOf(prediction.is, { verdict, difference: mean, interval }, margin);
     const numbers = `${formatDifference(mean)} (${
       formatInterval(interval)
-    }), ahead on ${wins} of ${tasks} tasks`;
-    return { prediction, outcome, words: `${SAID[outcome]} ${asked}${tail} over tasks: ${numbers}` };
+    }), ahead on ${wins} of ${tasks.length} tasks`;
+    return {
+      ...told,
+      outcome,
+      found: [{
+        where: `over ${tasks.length} tasks`,
+        difference: mean,
+        interval,
+        verdict,
+        outcome,
+        tasks: tasks.map(({ task, mean }) => ({ task, difference: mean })),
+      }],
+      words: `${SAID[outcome]} ${asked} over tasks: ${numbers}`,
+    };
   }
-  const outcomes = found.map(({ settled }) => outcomeOf(prediction.is, settled, margin));
+  const places = found.map(({ one, settled: { difference, interval, verdict } }) => ({
+    where: one.place,
+    difference,
+    interval,
+    verdict,
+    outcome: outcomeOf(prediction.is, { verdict, difference, interval }, margin),
+    tasks: [],
+  }));
   const needed = Math.min(prediction.atLeast ?? found.length, found.length);
-  const count = (wanted: Outcome) => outcomes.filter((one) => one === wanted).length;
+  const count = (wanted: Outcome) => places.filter(({ outcome }) => outcome === wanted).length;
   const outcome = count("confirmed") >= needed
     ? "confirmed"
     : count("refuted") > found.length - needed
     ? "refuted"
     : "undecided";
-  const numbers = found.map(({ one, settled }, i) =>
-    `${one.place} ${formatDifference(settled.difference)} (${formatInterval(settled.interval)})${
-      found.length > 1 ? ` ${outcomes[i]}` : ""
+  const numbers = places.map((one) =>
+    `${one.where} ${formatDifference(one.difference)} (${formatInterval(one.interval)})${
+      found.length > 1 ? ` ${one.outcome}` : ""
     }`
   );
   const counted = found.length > 1 ? ` (in ${count("confirmed")} of ${found.length}, ${needed} needed)` : "";
-  return { prediction, outcome, words: `${SAID[outcome]} ${asked}${tail}${counted}: ${numbers.join(", ")}` };
+  return {
+    ...told,
+    asked: `${asked}${counted}`,
+    outcome,
+    found: places,
+    words: `${SAID[outcome]} ${asked}${counted}: ${numbers.join(", ")}`,
+  };
 }
 
 /** One difference a task: the mean over its ranks and variations. */
-function byTask(found: readonly { readonly one: Compared; readonly settled: Settled }[]): TaskDifference[] {
-  return [...Map.groupBy(found, ({ one }) => one.task).values()].map((own) => ({
+function byTask(
+  found: readonly { readonly one: Compared; readonly settled: Settled }[],
+): (TaskDifference & { readonly task: string })[] {
+  return [...Map.groupBy(found, ({ one }) => one.task)].map(([task, own]) => ({
+    task,
     mean: own.reduce((sum, { settled }) => sum + settled.difference, 0) / own.length,
     variance: own.reduce((sum, { settled: { deviation, pairs } }) => sum + (deviation ?? 0) ** 2 / pairs, 0) /
       own.length ** 2,

@@ -1,8 +1,10 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { UserError } from "../../errors/user_error.ts";
+import { formatDifference, formatInterval } from "../report/format.ts";
 import type { Judged } from "../settle/standing.ts";
 import { judgePairs, type Settled } from "../statistics/sequential.ts";
 import type { Verdict } from "../statistics/verdicts.ts";
+import { type JudgedPrediction, partsOf } from "../study/verdict_file.ts";
 import { checkClaim, type Claim, Prediction } from "./claim.ts";
 import { tableOf, withTable } from "./claims_table.ts";
 import { comparedIn } from "./compared.ts";
@@ -58,6 +60,11 @@ Deno.test("the verdict line says confirmed, refuted or undecided, with numbers a
     judgeClaim(claim({}), [compared("Digits", even)]).line,
     "refuted here: that Pro is better than LoRA: Digits +0.000 (−0.015 to 0.015). Unlike there: small models",
   );
+  const refuted = judgeClaim(claim({}), [compared("Digits", even)]);
+  assertEquals(partsOf(refuted), {
+    words: "that Pro is better than LoRA: Digits +0.000 (−0.015 to 0.015)",
+    differs: "small models",
+  });
   const undecided = judgeClaim(claim({}), [compared("Digits", open)]);
   assertEquals(undecided.outcome, "undecided");
   assert(undecided.line.startsWith("undecided here: whether Pro is better than LoRA: Digits +0.050 ("));
@@ -79,6 +86,15 @@ Deno.test("a prediction judged by itself counts places, and is refuted once the 
     judgeClaim(claim({ atLeast: 2 }), places(above, open, below)).line,
     "(in 1 of 3, 2 needed): task 0 +0.110 (0.095 to 0.125) confirmed, task 1 ",
   );
+  const [{ asked, found }] = judgeClaim(claim({ atLeast: 2 }), places(above, open, below)).predictions as [
+    JudgedPrediction,
+  ];
+  assertEquals(asked, "Pro is better than LoRA (in 1 of 3, 2 needed)");
+  assertEquals(found.map(({ where, outcome }) => `${where} ${outcome}`), [
+    "task 0 confirmed",
+    "task 1 undecided",
+    "task 2 refuted",
+  ]);
   // One of several variations alone.
   const at = [
     compared("Digits", above, { varied: ", batch size 8" }),
@@ -115,6 +131,14 @@ Deno.test("a pooled prediction takes a task for one observation, and needs every
   assertEquals(found.outcome, "confirmed");
   assertStringIncludes(found.line, "over tasks: +0.105 (");
   assertStringIncludes(found.line, "ahead on 4 of 4 tasks");
+  const [{ asked, margin, outcome, found: [over] }] = found.predictions as [JudgedPrediction];
+  assertEquals([asked, margin, outcome], ["Pro is better than LoRA", 0.05, "confirmed"]);
+  assertEquals([over!.where, over!.verdict, over!.outcome], ["over 4 tasks", "better", "confirmed"]);
+  // The line has the numbers that are stored.
+  const numbers = `${formatDifference(over!.difference)} (${formatInterval(over!.interval)})`;
+  assertStringIncludes(found.line, numbers);
+  assertEquals(over!.tasks.map(({ task }) => task), ["task 0", "task 1", "task 2", "task 3"]);
+  assertAlmostEquals(over!.tasks[2]!.difference, 0.09);
   assertEquals(judgeClaim(pooled, tasks(0.01, -0.01, 0.005, -0.005)).outcome, "refuted");
   assertEquals(judgeClaim(pooled, tasks(0.3, -0.2, 0.25, -0.1)).outcome, "undecided");
   const few = judgePairs(

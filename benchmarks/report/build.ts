@@ -6,6 +6,7 @@ import { choose } from "../rates/choose.ts";
 import { a100, type GpuRates } from "../cost/growth/predict.ts";
 import { HEADS } from "../sweep/method.ts";
 import type { Plan } from "../sweep/plan.ts";
+import type { StoredVerdict } from "../study/verdict_file.ts";
 import type { ChosenRate } from "../rates/rates.ts";
 import { compareSweeps } from "./against/against.ts";
 import type { ComparedSweep } from "./against/compared_sweep.ts";
@@ -19,7 +20,7 @@ import type { PeftRuns } from "./exports/from_peft.ts";
 import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
 import { forestOf, forestOfSettled } from "./forest.ts";
 import { growthAnswer } from "./growth_answer.ts";
-import { headlineOf } from "./headline.ts";
+import { type Headline, headlineOf, headlineOfClaim, sentences } from "./headline.ts";
 import { closedGaps } from "../study/gaps.ts";
 import { evidenceOf } from "./page/evidence.ts";
 import { describeRuns } from "./page/runs.ts";
@@ -49,6 +50,7 @@ import {
 } from "./tables/growth.ts";
 import { measuresTable } from "./tables/measures.ts";
 import { middlesTable, pooledTable } from "./tables/over_tasks.ts";
+import { predictedTable } from "./tables/predicted.ts";
 import { predictionsTable } from "./tables/predictions.ts";
 import { rankingsTable } from "./tables/rankings.ts";
 import { ratesTable } from "./tables/rates.ts";
@@ -61,6 +63,8 @@ import { summaryTable } from "./tables/summary.ts";
 /** What a report is made from. */
 export interface ReportInput {
   readonly plan: Plan | null;
+  /** What the claim came to that the plan's question tests; null or absent where it tests none. */
+  readonly verdict?: StoredVerdict | null;
   /** Everything in the store. */
   readonly stored: readonly RunResult[];
   /** Scores of base checkpoints in the store. */
@@ -91,7 +95,7 @@ export function buildReport(
   input: ReportInput,
   registries: Registries,
 ): Report {
-  const { plan, stored, peft = { runs: [], faults: [] } } = input;
+  const { plan, verdict = null, stored, peft = { runs: [], faults: [] } } = input;
   const results = reportedResults(plan, stored);
   const configs = plan?.runs.map((run) => run.config) ?? results.map((result) => result.config);
   const byId = new Map(results.map((result) => [result.id, result]));
@@ -152,18 +156,21 @@ export function buildReport(
     ? compareSweeps({ plan, results, bases, faults }, input.against, registries)
     : null;
   const beside = scoreBesidePeft.draw(study, peft.runs, registries.optimizers);
+  const headline: Headline = plan?.settled
+    ? { ...plan.settled.headline, claim: null, command: plan.command }
+    : headlineOf(study, pairs, findings.overTasks, plan?.command ?? null);
   return {
     name,
     question: plan?.question ?? "Which of the stored runs' methods scores best?",
     against,
-    headline: plan?.settled
-      ? { ...plan.settled.headline, command: plan.command }
-      : headlineOf(study, pairs, findings.overTasks, plan?.command ?? null),
+    headline: verdict ? headlineOfClaim(headline, verdict) : headline,
+    predicted: predictedTable(verdict?.predictions),
     forest: plan?.settled ? forestOfSettled(plan.settled.pairs) : forestOf(study, pairs, findings.overTasks),
     scoreboard: scoreboardOf(study, [...pairs, ...findings.others]),
     // A sweep that only varies sizes has no scores to speak of.
     answer: [
       ...against?.sentences ?? [],
+      ...verdict ? [sentences([verdict.line])] : [],
       // Pairs that ran until it was decided have a rule of their own: this one takes their number for fixed.
       ...plan?.settled?.lines ??
         (study.growth.length > 0 && study.cells.length === 0 ? [] : answer(study, findings)),

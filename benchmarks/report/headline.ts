@@ -3,6 +3,7 @@ import { FEWEST_SEEDS } from "../statistics/comparison.ts";
 import { pooledSpread, seedsToShow } from "../statistics/seeds_needed.ts";
 import type { Interval } from "../statistics/statistics.ts";
 import { isJudged, MARGIN, type Verdict } from "../statistics/verdicts.ts";
+import { partsOf, type StoredVerdict } from "../study/verdict_file.ts";
 import type { OverTasks } from "../study/over_tasks.ts";
 import { leadingBaselines, type Pair } from "../study/pairs.ts";
 import type { MethodLabel, Study, TaskLabel } from "../study/study.ts";
@@ -11,13 +12,23 @@ import { settling } from "./settling.ts";
 
 /** What a reader gets who reads nothing else. */
 export interface Headline {
-  /** At most `MOST_WORDS` words. */
+  /** At most `MOST_WORDS` words; of a claim as many as its predictions take. */
   readonly verdict: string;
+  /** What was claimed; null where nothing was. */
+  readonly claim: ClaimedElsewhere | null;
   readonly what: string;
   readonly sure: string;
   readonly change: string;
   /** What to type to settle it; null where nobody knows. */
   readonly command: string | null;
+}
+
+/** A published claim that a sweep tests. */
+export interface ClaimedElsewhere {
+  /** What it says, and where. */
+  readonly said: string;
+  /** What it was measured on there, and what differs here. */
+  readonly unlike: string;
 }
 
 /** Words of a verdict. */
@@ -68,10 +79,24 @@ export function headlineOf(
   const settle = settling(study, decided?.pairs ?? pairs, decided ? usual : ASKED);
   return {
     verdict: told.verdict(),
+    claim: null,
     what: told.what(),
     sure: told.sure(),
     change: told.change(settle?.pair ?? null),
     command: settle?.command ?? again,
+  };
+}
+
+/** The headline of a question that tests a claim: its comparisons come second. */
+export function headlineOfClaim(comparisons: Headline, verdict: StoredVerdict): Headline {
+  const { outcome, says, source, setting } = verdict, { words, differs } = partsOf(verdict);
+  return {
+    ...comparisons,
+    verdict: sentences([`${outcome} here: ${words}`]),
+    claim: {
+      said: sentences([`${says} (${source})`]),
+      unlike: sentences(setting === undefined ? [differs] : [`there: ${setting}`, `here: ${differs}`]),
+    },
   };
 }
 
@@ -94,6 +119,7 @@ function withoutRuns(study: Study, again: string | null): Headline {
     verdict: measures
       ? "This sweep measures how costs grow with size: it has no scores, and no winner."
       : "No run has finished: there is nothing to say yet.",
+    claim: null,
     what: measures
       ? "Exponents of step time and of memory are in the details, and charts show what was measured."
       : "Every run of the plan is missing, failed or diverged.",
@@ -112,6 +138,7 @@ function withoutBaseline(study: Study, again: string | null): Headline {
       `${methods.join(", ")}: nothing to hold ${methods.length === 1 ? "it" : "them"} against.`,
       `${methods.length} methods, and neither LoRA nor full fine-tuning to hold them against.`,
     ]),
+    claim: null,
     what:
       "Scores of single methods are in the tables; neither LoRA nor full fine-tuning was run beside them.",
     sure: "A score by itself says little: tasks, sizes and rates are this report's own.",

@@ -22,6 +22,7 @@ import tablesScript from "./page/tables.js" with { type: "text" };
 import type { Chart } from "./charts/chart.ts";
 import { AXIS_CHARTS } from "./charts/by_axis.ts";
 import { ANSWER_CHARTS, WHY_CHARTS } from "./charts/mod.ts";
+import { MOST_WORDS } from "./headline.ts";
 import { lines, Markup, markup } from "./markup.ts";
 import type { Report } from "./report.ts";
 import type { Table } from "./table.ts";
@@ -96,7 +97,7 @@ ${filtersToHtml(filters, report)}
 </header>
 <section id="answer" aria-labelledby="answer-title">
 <h2 id="answer-title">Answer</h2>
-${headlineToHtml(report)}
+${headlineToHtml(report, looks)}
 ${report.forest && forestToHtml(report.forest, dotOf)}
 ${caveatsToHtml(report.caveats)}
 ${report.scoreboard && scoreboardToHtml(report.scoreboard, dotOf)}
@@ -250,14 +251,28 @@ ${link("runs", "Runs")}
 </details></nav>`;
 }
 
-function headlineToHtml({ headline, caveats }: Report): Markup {
-  const { verdict, what, sure, change, command } = headline;
+function headlineToHtml({ headline, predicted, caveats }: Report, looks: Looks): Markup {
+  const { verdict, claim, what, sure, change, command } = headline;
   const against = caveats.length === 0
     ? null
     : markup` <a href="#caveats">${formatCount(caveats.length, "caveat")}</a>.`;
-  return markup`<p class="verdict">${verdict}</p>
-<ul class="bullets">
-<li><strong>What</strong> <span>${what}</span></li>
+  const isLong = verdict.split(" ").length > MOST_WORDS;
+  return markup`<p class="${isLong ? "long verdict" : "verdict"}">${verdict}</p>
+${
+    claim && markup`<ul class="bullets">
+<li><strong>Claim</strong> <span>${claim.said}</span></li>
+<li><strong>Unlike there</strong> <span>${claim.unlike}</span></li>
+</ul>
+`
+  }${
+    predicted && markup`<section class="part" id="predicted">
+<h3>${predicted.title}</h3>
+${tableToHtml(predicted, looks)}
+<p class="note">${predicted.note} ${switchOf(predicted)}</p>
+</section>
+`
+  }<ul class="bullets">
+<li><strong>${claim ? "Single comparisons" : "What"}</strong> <span>${what}</span></li>
 <li><strong>How sure</strong> <span>${sure}${against}</span></li>
 <li><strong>What would change it</strong> <span>${change}${
     command === null ? null : commandToHtml(command)
@@ -351,17 +366,21 @@ ${own}
 </figure>`;
 }
 
-function tablePartToHtml(table: Table, looks: Looks): Markup {
-  const more = hasMore(table)
+/** What shows the columns of a table that wait; null where none do. */
+function switchOf(table: Table): Markup | null {
+  return hasMore(table)
     ? markup`<label class="switch" data-needs-script hidden><input type="checkbox" class="show-more"> all statistics</label>`
     : null;
+}
+
+function tablePartToHtml(table: Table, looks: Looks): Markup {
   const note = markup`<p class="note">${table.note}</p>`;
   return markup`${
     table.note.length > LONG_NOTE
       ? markup`<details class="how"><summary>How to read it</summary>${note}</details>`
       : note
   }
-<p class="tools">${more} <span class="hides" role="status"></span></p>
+<p class="tools">${switchOf(table)} <span class="hides" role="status"></span></p>
 ${tableToHtml(table, looks)}`;
 }
 

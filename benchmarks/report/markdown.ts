@@ -1,5 +1,4 @@
 /** @file A report as Markdown. */
-import type { Headline } from "./headline.ts";
 import type { Report } from "./report.ts";
 import { scoreboardTable } from "./scoreboard.ts";
 import type { Table } from "./table.ts";
@@ -8,7 +7,7 @@ import type { Table } from "./table.ts";
 export function toMarkdown(report: Report): string {
   const parts = [
     `# ${report.question}`,
-    headlineToMarkdown(report.headline),
+    ...headlineToMarkdown(report),
     ...report.scoreboard ? [tableToMarkdown(scoreboardTable(report.scoreboard))] : [],
     ...report.answer.length > 0
       ? ["## All that was found", report.answer.map((sentence) => `- ${sentence}`).join("\n")]
@@ -25,14 +24,18 @@ export function toMarkdown(report: Report): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
-function headlineToMarkdown({ verdict, what, sure, change, command }: Headline): string {
+function headlineToMarkdown({ headline, predicted }: Report): string[] {
+  const { verdict, claim, what, sure, change, command } = headline;
   return [
     `**${verdict}**`,
-    "",
-    `- What: ${what}`,
-    `- How sure: ${sure}`,
-    `- What would change it: ${change}${command === null ? "" : ` \`${command}\``}`,
-  ].join("\n");
+    ...claim ? [`- Claim: ${claim.said}\n- Unlike there: ${claim.unlike}`] : [],
+    ...predicted ? [tableToMarkdown(predicted)] : [],
+    [
+      `- ${claim ? "Single comparisons" : "What"}: ${what}`,
+      `- How sure: ${sure}`,
+      `- What would change it: ${change}${command === null ? "" : ` \`${command}\``}`,
+    ].join("\n"),
+  ];
 }
 
 /** A comparison with another sweep by itself, to go with a change. */

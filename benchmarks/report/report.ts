@@ -50,6 +50,8 @@ export interface Report {
   readonly against: Against | null;
   /** What a reader gets who reads nothing else. */
   readonly headline: Headline;
+  /** What a claim predicts, and what that came to; null where nothing was claimed, or only words of it were stored. */
+  readonly predicted: Table | null;
   /** Every method's difference to the baselines; null where nothing is compared. */
   readonly forest: Forest | null;
   /** Methods by tasks; null where no run has a score. */

@@ -74,7 +74,10 @@ export async function makeReport(
   registries: Registries,
   { gpu, margin, peft, against: other, site, typed = (command) => command }: ReportWishes = {},
 ): Promise<MadeReport> {
-  const { plan: found, stored: results, bases, faults, setAside } = await readOutputFolder(out, "report on");
+  const { plan: found, verdict, stored: results, bases, faults, setAside } = await readOutputFolder(
+    out,
+    "report on",
+  );
   const plan = found && { ...found, command: typed(found.command) };
   const against = other === undefined ? null : await readOther(other, out);
   // Paths differ from machine to machine, and the report shouldn't.
@@ -87,6 +90,7 @@ export async function makeReport(
   const report = buildReport(
     {
       plan,
+      verdict,
       stored: results,
       bases,
       faults: portable,

@@ -43,6 +43,7 @@ export interface SettleOutcome extends Found {
  * Settles a question in an output folder, or goes on with it. What is stored is not run again, and what was decided stays.
  *
  * @param command what was typed, for the report
+ * @param conclude stores what else an answer comes to: the report, which is made from the folder, is made after it
  * @throws {UserError} where the folder holds another question, a run can't be made, or the folder can't be written
  */
 export async function settle<G extends AsyncDisposable>(
@@ -51,6 +52,7 @@ export async function settle<G extends AsyncDisposable>(
   command: string,
   registries: Registries,
   parts: WorkParts<G>,
+  conclude: (found: Found) => Promise<void> = () => Promise.resolve(),
 ): Promise<SettleOutcome> {
   parts.display.stage("Reading data and counting what runs take");
   const { role = "whole" } = parts;
@@ -156,6 +158,7 @@ export async function settle<G extends AsyncDisposable>(
     live.enter("report");
     parts.display.stage("Writing the report");
     await writeFile(out, { ...file, answer: [...answer] });
+    await conclude(outcome);
     await writePlan(out, {
       ...plan,
       rates: [...tuned?.rates ?? []],

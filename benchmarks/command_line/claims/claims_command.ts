@@ -2,8 +2,9 @@
 import { writeWhole } from "../../../files/write_file.ts";
 import { chooseClaims, type Claim } from "../../claims/claim.ts";
 import { tableOf, withTable } from "../../claims/claims_table.ts";
-import { priceOf, readVerdict, settleClaim } from "../../claims/settle_claim.ts";
+import { priceOf, settleClaim } from "../../claims/settle_claim.ts";
 import { formatDuration } from "../../cost/estimate.ts";
+import { readVerdict } from "../../study/verdict_file.ts";
 import { asTyped, readCheckpointEvery, readRole } from "../arguments.ts";
 import type { CommandDeps } from "../command_deps.ts";
 import { readArguments } from "../commands.ts";

@@ -77,6 +77,7 @@ export function toLatex(report: Report, registries: Registries): ReadonlyMap<str
     files.set(
       "verdicts.tex",
       [
+        ...report.predicted ? [tableToTex(report.predicted, { label: "tab:predicted" })] : [],
         ...pooled ? [tableToTex(pooled, { label: "tab:pooled", columns: POOLED, note: POOLED_NOTE })] : [],
         tableToTex(verdicts, { label: "tab:verdicts", columns: VERDICTS, note: VERDICTS_NOTE }),
       ].join("\n"),
@@ -225,6 +226,7 @@ const FIGURES = 4;
 
 /** A document with everything in it. */
 function wholeOf({ name, question, headline, forest, charts }: Report, names: readonly string[]): string {
+  const { claim } = headline;
   const figures = [
     ...forest ? [{ id: FOREST, title: forest.title }] : [],
     ...charts.map(({ chart: { id, title } }) => ({ id, title })),
@@ -241,7 +243,7 @@ function wholeOf({ name, question, headline, forest, charts }: Report, names: re
     "\\date{}",
     "\\begin{document}",
     "\\maketitle",
-    `${escapeTex(`${headline.verdict} ${headline.what}`)}\n`,
+    `${escapeTex([headline.verdict, ...claim ? [claim.said, claim.unlike] : [], headline.what].join(" "))}\n`,
     ...names.includes("settings.tex") ? ["\\input{settings.tex}"] : [],
     ...names.filter((one) => one !== "settings.tex").map((one) => `\\input{${one}}`),
     ...figures.slice(0, FIGURES).flatMap(({ id, title }) => [

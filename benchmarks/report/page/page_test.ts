@@ -51,7 +51,11 @@ test("toHtml() escapes what it prints, asks nothing of the network and forbids t
     name: hostile,
     question: hostile,
     answer: [hostile],
-    headline: { verdict: hostile, what: hostile, sure: hostile, change: hostile, command: hostile },
+    headline: {
+      ...{ verdict: hostile, what: hostile, sure: hostile, change: hostile, command: hostile },
+      claim: { said: hostile, unlike: hostile },
+    },
+    predicted: { title: hostile, note: hostile, columns: [hostile], rows: [[hostile]] },
     caveats: [hostile],
     command: hostile,
     environment: [[hostile, hostile]],
