@@ -111,7 +111,7 @@ export function decoderArchitecture(config: DecoderConfig, tokens: number, param
   const { biases, headNorms, outputNorms } = config, inner = asked + looked;
   const ofNorms = (headNorms ? 2 * inner : 0) + (outputNorms ? 4 * width : 0);
   const moved = 10 * width + 3 * hidden + (biases ? 2 * (inner + looked) : 0) + ofNorms;
-  const kept = 6 * width + 2 * inner + 3 * hidden + 2 * heads + ofNorms / 2;
+  const kept = 4 * width + 2 * inner + 3 * hidden + 2 * heads + ofNorms / 2;
   return {
     tokens,
     parameters,
@@ -137,7 +137,7 @@ export function gpt2Architecture(config: Gpt2Config, tokens: number, parameters:
   const head = { name: "head", in: width, out: vocabulary, rows: tokens, stage: 1 + 4 * layers };
   // As in a vision transformer; queries, keys and values are moved apart.
   const moved = 10 * width + 2 * hidden + 2 * (5 * width + hidden) + 6 * width;
-  const kept = 13 * width + 2 * hidden + 2 * heads;
+  const kept = 11 * width + 2 * hidden + 2 * heads;
   return {
     tokens,
     parameters,
@@ -195,8 +195,8 @@ export function encoderDecoderArchitecture(config: EncoderDecoderConfig, paramet
   const moved = read * encoderLayers * (10 * width + active) +
     written * decoderLayers * (15 * width + active) +
     heads * (encoderLayers * read ** 2 + decoderLayers * written ** 2);
-  const keptByEncoder = read * (encoderLayers * (6 * width + 4 * inner + active + 2 * heads) + 2 * width);
-  const keptByDecoder = written * (decoderLayers * (9 * width + 6 * inner + active + 4 * heads) + 2 * width) +
+  const keptByEncoder = read * (encoderLayers * (4 * width + 4 * inner + active + 2 * heads) + 2 * width);
+  const keptByDecoder = written * (decoderLayers * (6 * width + 6 * inner + active + 4 * heads) + 2 * width) +
     read * decoderLayers * 2 * inner;
   const shared = { width: inner, heads };
   return {
@@ -242,7 +242,7 @@ export function imageClassifierArchitecture(config: ImageClassifierConfig, param
     maps: [embedding, ...maps, head],
     attentions: [{ count: layers, width, heads, queries: tokens, keys: tokens }],
     elementwise: tokens * layers * (20 * width + 4 * hidden + 2 * scaled),
-    activations: tokens * (layers * (10 * width + 2 * hidden + 2 * heads + scaled) + 6 * width),
+    activations: tokens * (layers * (8 * width + 2 * hidden + 2 * heads + scaled) + 6 * width),
   };
 }
 
@@ -295,7 +295,7 @@ export function textClassifierArchitecture(
     elementwise: tokens * layers *
       (20 * width + 4 * hidden + (relative ? 8 * width + 2 * heads * tokens : 0)),
     activations: tokens *
-      (layers * (10 * width + 2 * hidden + 2 * heads + (relative ? 5 * width + heads * tokens : 0)) +
+      (layers * (8 * width + 2 * hidden + 2 * heads + (relative ? 5 * width + heads * tokens : 0)) +
         6 * width),
   };
 }
@@ -332,7 +332,7 @@ export function useLiteArchitecture(
     ],
     attentions: inputs.map((own) => ({ count: 1, width: own, heads, queries: tokens, keys: tokens })),
     elementwise: tokens * (10 * read + layers * (10 * width + 4 * hidden)),
-    activations: tokens * (9 * read + layers * (6 * width + 2 * hidden + 2 * heads)),
+    activations: tokens * (9 * read + layers * (4 * width + 2 * hidden + 2 * heads)),
   };
 }
 
@@ -354,7 +354,7 @@ export function visionArchitecture(config: VisionConfig, parameters: number): Ar
   const head = { name: "visual_projection", in: width, out: outputs, rows: 1, stage: 1 + 4 * layers };
   // As in a decoder, with biases beside the norms and one activation function.
   const moved = 10 * width + 2 * hidden + 2 * (5 * width + hidden);
-  const kept = 10 * width + 2 * hidden + 2 * heads;
+  const kept = 8 * width + 2 * hidden + 2 * heads;
   return {
     tokens,
     parameters,

@@ -111,9 +111,9 @@ export function clipEncoder(
           const mixed = attention(tape, linear(block.q, y), linear(block.k, y), linear(block.v, y), shape);
           const { weight, bias } = block.norm2, added = linear(block.o, mixed);
           const norm = [tape.parameter(weight), tape.parameter(bias)] as const;
-          const after = addLayerNorm(tape, x, added, ...norm, epsilon);
+          const after = addLayerNorm(tape, x, added, ...norm, epsilon, { overwrite: true });
           const inner = activation(tape, linear(block.fc1, after.normed), config.activation);
-          return add(tape, after.sum, linear(block.fc2, inner));
+          return add(tape, after.sum, linear(block.fc2, inner), { overwrite: true });
         });
       }
       return x;

@@ -211,9 +211,10 @@ export function createDecoder(
         const mixed = attend(tape, layer, q, k, linear(maps.v, y));
         const attended = outputNormed(tape, linear(maps.o, mixed), norms.attended);
         const weight = factors(tape, norms.feedForward);
-        const next = addRmsNorm(tape, x, attended, weight, epsilon);
+        const next = addRmsNorm(tape, x, attended, weight, epsilon, { overwrite: true });
         const inner = gated(tape, linear(maps.gate, next.normed), linear(maps.up, next.normed));
-        return add(tape, next.sum, outputNormed(tape, linear(maps.down, inner), norms.fed));
+        const fed = outputNormed(tape, linear(maps.down, inner), norms.fed);
+        return add(tape, next.sum, fed, { overwrite: true });
       });
     }
     if (last) x = mapRows(tape, x, last);

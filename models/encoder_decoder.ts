@@ -232,6 +232,7 @@ export function createEncoderDecoder(
     const options = { buckets, maxDistance, bidirectional };
     return gatherMap(gpu, Array.from({ length: count }, (_, i) => bucketOf(from + i, options)), buckets);
   };
+  const overwriting = { overwrite: true };
   // Scores are not divided by sqrt(headSize): T5 has that factor in its initial weights.
   const sizes = { heads, keyValueHeads: heads, size: headSize, scale: 1 };
 
@@ -247,8 +248,8 @@ export function createEncoderDecoder(
         const shape = { ...sizes, length: read, causal: false, mask, bias };
         const mixed = attention(tape, linear(q, y), linear(k, y), linear(v, y), shape);
         const weight = tape.parameter(block.feedForward.norm);
-        const { sum, normed } = addRmsNorm(tape, x, linear(o, mixed), weight, epsilon);
-        return add(tape, sum, feedForward(forward, block.feedForward, normed));
+        const { sum, normed } = addRmsNorm(tape, x, linear(o, mixed), weight, epsilon, overwriting);
+        return add(tape, sum, feedForward(forward, block.feedForward, normed), overwriting);
       });
     }
     return rmsNorm(tape, x, tape.parameter(encoderNorm), epsilon);
@@ -263,11 +264,11 @@ export function createEncoderDecoder(
         const y = rmsNorm(tape, x!, tape.parameter(block.selfNorm), epsilon);
         const mixed = own(tape, layer, linear(self.q, y), linear(self.k, y), linear(self.v, y), bias!);
         const crossWeight = tape.parameter(block.crossNorm);
-        const first = addRmsNorm(tape, x!, linear(self.o, mixed), crossWeight, epsilon);
+        const first = addRmsNorm(tape, x!, linear(self.o, mixed), crossWeight, epsilon, overwriting);
         const looked = others(forward, layer, linear(cross.q, first.normed), encoded);
         const weight = tape.parameter(block.feedForward.norm);
-        const second = addRmsNorm(tape, first.sum, linear(cross.o, looked), weight, epsilon);
-        return add(tape, second.sum, feedForward(forward, block.feedForward, second.normed));
+        const second = addRmsNorm(tape, first.sum, linear(cross.o, looked), weight, epsilon, overwriting);
+        return add(tape, second.sum, feedForward(forward, block.feedForward, second.normed), overwriting);
       });
     }
     const states = rmsNorm(tape, x, tape.parameter(decoderNorm), epsilon);

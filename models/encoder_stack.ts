@@ -205,10 +205,12 @@ export function encoderStack(
           const attended = (y: Var) => scaled(linear(o, mixed(y)), scale1);
           const fed = (y: Var) => scaled(linear(outOf, activation(tape, linear(into, y), kind)), scale2);
           const addNormed = (a: Var, b: Var, { weight, bias }: LayerNorm) =>
-            addLayerNorm(tape, a, b, tape.parameter(weight), tape.parameter(bias), epsilon);
+            addLayerNorm(tape, a, b, tape.parameter(weight), tape.parameter(bias), epsilon, {
+              overwrite: true,
+            });
           if (isBefore) {
             const { sum, normed } = addNormed(x, attended(layerNormed(tape, x, norm1, epsilon)), norm2);
-            return add(tape, sum, fed(normed));
+            return add(tape, sum, fed(normed), { overwrite: true });
           }
           const { normed } = addNormed(x, attended(x), norm1);
           return addNormed(normed, fed(normed), norm2).normed;

@@ -129,9 +129,10 @@ export function createGpt2(
         const [q, k, v] = parts.map((part) => mapRows(tape, joined, part));
         const mixed = linear(block.o, attend(tape, layer, q!, k!, v!));
         const { weight, bias } = block.norm2;
-        const next = addLayerNorm(tape, x, mixed, tape.parameter(weight), tape.parameter(bias), epsilon);
+        const own = [tape.parameter(weight), tape.parameter(bias)] as const;
+        const next = addLayerNorm(tape, x, mixed, ...own, epsilon, { overwrite: true });
         const inner = activation(tape, linear(block.fc, next.normed), config.activation);
-        return add(tape, next.sum, linear(block.proj, inner));
+        return add(tape, next.sum, linear(block.proj, inner), { overwrite: true });
       });
     }
     if (last) x = mapRows(tape, x, last);

@@ -192,8 +192,8 @@ function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
   const block = {
     stream,
     forward: [
-      // Two norms, o, down and two sums.
-      [6, stream],
+      // Two norms, o and down, in whose places two sums come.
+      [4, stream],
       [2, 2 * rows],
       // q and the mix; k and v; the normalizers of attention.
       [2, asked],
@@ -242,8 +242,8 @@ function gpt2Tape(config: Gpt2Config, rows: number): TapeTensors {
   const block = {
     stream,
     forward: [
-      // Two norms, two sums; c_proj twice; q, k, v and the mix.
-      [4 + 2 + 4, stream],
+      // Two norms; c_proj twice, in whose places two sums come; q, k, v and the mix.
+      [2 + 2 + 4, stream],
       // q, k and v together.
       [1, 3 * stream],
       [2, 2 * rows],
@@ -281,8 +281,8 @@ function visionTape(config: VisionConfig, examples: number): TapeTensors {
   const block = {
     stream,
     forward: [
-      // Two norms, two sums; q, k, v, o and fc2; the mix of values; the normalizers of attention.
-      [4 + 5 + 1, stream],
+      // Two norms; q, k, v, o and fc2, the last two of which become sums; the mix of values; the normalizers of attention.
+      [2 + 5 + 1, stream],
       [2, 2 * rows],
       [1, 2 * rows * heads],
       [2, rows * hidden],
@@ -324,7 +324,7 @@ function imageClassifierTape(config: ImageClassifierConfig, examples: number): T
     stream,
     forward: [
       // As in CLIP's; DINOv2 scales two outputs.
-      [4 + 5 + 1 + (isVit ? 0 : 2), stream],
+      [2 + 5 + 1 + (isVit ? 0 : 2), stream],
       [2, 2 * rows],
       [1, 2 * rows * heads],
       [2, rows * hidden],
@@ -375,7 +375,7 @@ function textClassifierTape(
     stream,
     forward: [
       // As in CLIP's, with norms in other places.
-      [4 + 5 + 1, stream],
+      [2 + 5 + 1, stream],
       [2, 2 * rows],
       [1, 2 * rows * heads],
       [2, rows * hidden],
@@ -439,8 +439,8 @@ function useLiteTape(config: UseLiteConfig, examples: number, tokens: number): T
       forward: [
         // The first norm, the mix of values; q, k and v.
         [1 + 1 + 3, read],
-        // Two sums and the second norm; o and the map out of the hidden width, and so the residual's.
-        [3 + 2 + (inputs === width ? 0 : 1), stream],
+        // The second norm; o and the map out of the hidden width, in whose places two sums come, and the residual's.
+        [1 + 2 + (inputs === width ? 0 : 1), stream],
         [2, 2 * rows],
         [1, 2 * rows * heads],
         [2, rows * hidden],
@@ -484,8 +484,8 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
   const encoder = stackOf(encoderLayers, {
     stream: readStream,
     forward: [
-      // Two norms, o, wo and two sums; q, k, v and the mix; the normalizers of attention.
-      [6, readStream],
+      // Two norms, o and wo, in whose places two sums come; q, k, v and the mix; the normalizers of attention.
+      [4, readStream],
       [2, 2 * read],
       [4, readHeads],
       [1, 2 * read * heads],
@@ -498,8 +498,8 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
   const decoder = stackOf(decoderLayers, {
     stream: writtenStream,
     forward: [
-      // Three norms, o twice, wo and three sums; q and the mix twice, k and v, and those of what was read.
-      [9, writtenStream],
+      // Three norms, o twice and wo, in whose places three sums come; q and the mix twice, k and v, and those of what was read.
+      [6, writtenStream],
       [3, 2 * written],
       [6, writtenHeads],
       [2, readHeads],

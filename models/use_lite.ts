@@ -185,8 +185,9 @@ export function createUseLite(
           const attended = linear(o, attention(tape, linear(q, y), linear(k, y), linear(v, y), shape));
           const kept = residual ? linear(residual, x) : x;
           const scale = [tape.parameter(norm2.weight), tape.parameter(norm2.bias)] as const;
-          const { sum, normed } = addLayerNorm(tape, kept, attended, ...scale, epsilon);
-          return add(tape, sum, linear(outOf, activation(tape, linear(into, normed), "relu")));
+          const { sum, normed } = addLayerNorm(tape, kept, attended, ...scale, epsilon, { overwrite: true });
+          const fed = linear(outOf, activation(tape, linear(into, normed), "relu"));
+          return add(tape, sum, fed, { overwrite: true });
         });
       }
       const mean = matmul(tape, tape.constant(means), reshape(tape, x, [texts, tokens, width]));

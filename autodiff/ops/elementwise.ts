@@ -3,12 +3,19 @@ import { type Shape, withShape } from "../../gpu/tensor.ts";
 import * as kernels from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
 
-/** a + b, of equal shape. */
-export function add(tape: Tape, a: Var, b: Var): Var {
+/** Whether what an operation takes in may be written over where nothing but the operation takes it in. */
+export interface Overwriting {
+  readonly overwrite?: boolean;
+}
+
+/** a + b, of equal shape; in the place of b where nothing but this takes it in, which `overwrite` says, and it may be. */
+export function add(tape: Tape, a: Var, b: Var, { overwrite = false }: Overwriting = {}): Var {
+  const isOverwritten = overwrite && b.overwritable === true;
+  if (isOverwritten) kernels.accumulate(tape.gpu, b.value, a.value);
   return tape.record({
     name: "add",
     inputs: [a, b],
-    output: kernels.add(tape.gpu, a.value, b.value),
+    output: isOverwritten ? b.value : kernels.add(tape.gpu, a.value, b.value),
     backward(gradient, inputs) {
       inputs.pass(0, gradient);
       inputs.pass(1, gradient);
@@ -16,17 +23,13 @@ export function add(tape: Tape, a: Var, b: Var): Var {
   });
 }
 
-/** Adds `row` `[columns]` to every row of `x`; in its place where nothing but this takes it in, which `overwrite` says, and it may be. */
-export function addRow(
-  tape: Tape,
-  x: Var,
-  row: Var,
-  { overwrite = false }: { readonly overwrite?: boolean } = {},
-): Var {
+/** Adds `row` `[columns]` to every row of `x`; in its place as `add` does. */
+export function addRow(tape: Tape, x: Var, row: Var, { overwrite = false }: Overwriting = {}): Var {
   const isOverwritten = overwrite && x.overwritable === true;
   if (isOverwritten) kernels.accumulateRow(tape.gpu, x.value, row.value);
   return tape.record({
     name: "addRow",
+    overwritable: true,
     inputs: [x, row],
     output: isOverwritten ? x.value : kernels.addRow(tape.gpu, x.value, row.value),
     backward(gradient, inputs) {
@@ -79,6 +82,7 @@ export function scaleColumns(tape: Tape, x: Var, row: Var): Var {
   const { gpu } = tape;
   return tape.record({
     name: "scaleColumns",
+    overwritable: true,
     inputs: [x, row],
     output: kernels.multiply(gpu, x.value, row.value),
     backward(gradient, inputs) {

@@ -47,7 +47,7 @@ Deno.test("addRow() has the gradients of central differences, for rows of any le
   }
 });
 
-Deno.test("addRow() writes over what no backward pass reads, where it is asked to, and over nothing else", async () => {
+Deno.test("add() and addRow() write over what no backward pass reads, where they are asked to, and over nothing else", async () => {
   const gpu = await testGpu(), random = createRandom(8);
   using _ = gpu.scope("overwritten");
   const x = upload(gpu, randomMatrix(5, 4, random), "x"),
@@ -58,9 +58,14 @@ Deno.test("addRow() writes over what no backward pass reads, where it is asked t
   const product = matmul(tape, input!, w!);
   assert(addRow(tape, product, b!, { overwrite: true }).value === product.value);
   assert(addRow(tape, product, b!).value !== product.value);
+  const sum = add(tape, input!, product, { overwrite: true });
+  assert(sum.value === product.value);
+  // A sum may be a stream that others read.
+  assert(add(tape, input!, sum, { overwrite: true }).value !== sum.value);
   // Its own gradient comes from its output.
   const bent = softCap(tape, input!, 2);
   assert(addRow(tape, bent, b!, { overwrite: true }).value !== bent.value);
+  assert(add(tape, input!, bent, { overwrite: true }).value !== bent.value);
   assert(addRow(tape, input!, b!, { overwrite: true }).value !== x);
 });
 

@@ -2,6 +2,7 @@
 import type { Tensor } from "../../gpu/tensor.ts";
 import { addNorm as addKernel, columnSum, norm as kernel, normBackward } from "../../kernels/mod.ts";
 import type { Tape, Var } from "../tape.ts";
+import type { Overwriting } from "./elementwise.ts";
 
 /** x / sqrt(mean(x²) + epsilon) · weight for each row. */
 export function rmsNorm(tape: Tape, x: Var, weight: Var, epsilon: number): Var {
@@ -21,12 +22,19 @@ export interface SumAndNorm {
   readonly normed: Var;
 }
 
-/** `rmsNorm` of x + y, of equal shape, and x + y itself. */
-export function addRmsNorm(tape: Tape, x: Var, y: Var, weight: Var, epsilon: number): SumAndNorm {
-  return addNorm(tape, x, y, weight, null, epsilon, false);
+/** `rmsNorm` of x + y, of equal shape, and x + y itself, in the place of y as `add` has it. */
+export function addRmsNorm(
+  tape: Tape,
+  x: Var,
+  y: Var,
+  weight: Var,
+  epsilon: number,
+  overwriting?: Overwriting,
+): SumAndNorm {
+  return addNorm(tape, x, y, { weight, bias: null }, epsilon, overwriting);
 }
 
-/** `layerNorm` of x + y, of equal shape, and x + y itself. */
+/** `layerNorm` of x + y, of equal shape, and x + y itself, in the place of y as `add` has it. */
 export function addLayerNorm(
   tape: Tape,
   x: Var,
@@ -34,8 +42,9 @@ export function addLayerNorm(
   weight: Var,
   bias: Var,
   epsilon: number,
+  overwriting?: Overwriting,
 ): SumAndNorm {
-  return addNorm(tape, x, y, weight, bias, epsilon, true);
+  return addNorm(tape, x, y, { weight, bias }, epsilon, overwriting);
 }
 
 function norm(tape: Tape, x: Var, weight: Var, bias: Var | null, epsilon: number, center: boolean): Var {
@@ -47,12 +56,12 @@ function addNorm(
   tape: Tape,
   x: Var,
   y: Var,
-  weight: Var,
-  bias: Var | null,
+  { weight, bias }: { readonly weight: Var; readonly bias: Var | null },
   epsilon: number,
-  center: boolean,
+  { overwrite = false }: Overwriting = {},
 ): SumAndNorm {
-  const options = { epsilon, center };
+  const center = bias !== null;
+  const options = { epsilon, center, overwrite: overwrite && y.overwritable === true };
   const result = addKernel(tape.gpu, x.value, y.value, weight.value, bias?.value ?? null, options);
   const sum = tape.record({
     name: "add",
@@ -77,6 +86,7 @@ function recordNorm(
   const { gpu } = tape;
   return tape.record({
     name: center ? "layerNorm" : "rmsNorm",
+    overwritable: true,
     inputs: bias ? [x, weight, bias] : [x, weight],
     output: out,
     backward(gradient, inputs) {

@@ -13,6 +13,8 @@ struct Uniforms {
 override LANES = 1u;
 override CENTER = false;
 override BIAS = false;
+// y is what the sum holds before.
+override IN_PLACE = false;
 
 @group(0) @binding(0) var<storage, read> x: array<Value>;
 @group(0) @binding(1) var<storage, read> y: array<Value>;
@@ -40,7 +42,12 @@ fn main(
   var sums = Value(0.0);
   var squares = Value(0.0);
   for (var c = within; c < columns; c += LANES) {
-    let value = x[first + c] + y[first + c];
+    var value = x[first + c];
+    if (IN_PLACE) {
+      value += sum[first + c];
+    } else {
+      value += y[first + c];
+    }
     if (place < u.rows) {
       sum[first + c] = value;
     }

@@ -34,6 +34,7 @@ const addKernels = defineRowKernel({
     statistics: "read_write",
   },
   ...forward,
+  constants: { ...forward.constants, IN_PLACE: false },
 });
 
 const backwardKernels = defineRowKernel({
@@ -83,14 +84,14 @@ function launchOf(gpu: Gpu, x: Tensor, bias: Tensor | null, options: NormOptions
   };
 }
 
-/** `norm` of x + y, and x + y itself. */
+/** `norm` of x + y, and x + y itself; with `overwrite` in the place of y. */
 export function addNorm(
   gpu: Gpu,
   x: Tensor,
   y: Tensor,
   weight: Tensor,
   bias: Tensor | null,
-  options: NormOptions,
+  { overwrite = false, ...options }: NormOptions & { readonly overwrite?: boolean },
 ): { readonly sum: Tensor; readonly out: Tensor; readonly statistics: Tensor } {
   const { rows, columns } = rowSizes(x);
   if (rowSizes(y).rows !== rows || rowSizes(y).columns !== columns) {
@@ -98,11 +99,14 @@ export function addNorm(
       `Cannot add "${x.label}" [${x.shape}] and "${y.label}" [${y.shape}] before a norm: shapes differ`,
     );
   }
-  const sum = gpu.empty(x.shape, `${x.label} + ${y.label}`), out = gpu.empty(x.shape, `norm(${sum.label})`);
+  const sum = overwrite ? y : gpu.empty(x.shape, `${x.label} + ${y.label}`);
+  const out = gpu.empty(x.shape, `norm(${sum.label})`), launch = launchOf(gpu, x, bias, options);
   const statistics = gpu.empty([rows, 2], "norm statistics");
   gpu.launch(rowKernel(addKernels, columns).kernel, {
-    buffers: { x, y, weight, bias: bias ?? weight, sum, out, statistics },
-    ...launchOf(gpu, x, bias, options),
+    // A buffer is not read by one name and written by another.
+    buffers: { x, y: overwrite ? weight : y, weight, bias: bias ?? weight, sum, out, statistics },
+    ...launch,
+    constants: { ...launch.constants, IN_PLACE: overwrite },
   });
   return { sum, out, statistics };
 }

@@ -110,6 +110,7 @@ function measureWeight(
     name: "measureWeight",
     inputs: [y, tape.input(into)],
     output: y.value,
+    ...(y.overwritable && { overwritable: true }),
     backward(gradient, inputs) {
       product(tape.gpu, gradient, x.value, { transposeA: true, into, accumulate: true, reuse });
       inputs.pass(0, gradient);
