@@ -5,7 +5,7 @@ import {
   type Quantiles,
   type UnknownTokens,
 } from "../../training/resolve/look_at_data.ts";
-import { describeLayout, describeUntrained } from "../../training/resolve/own_data.ts";
+import { describeDoubtful, describeLayout, describeUntrained } from "../../training/resolve/own_data.ts";
 import { quote } from "../../errors/quote.ts";
 import { describeRecord } from "../../tasks/data/read_record.ts";
 import { formatCount } from "../report/format.ts";
@@ -39,6 +39,7 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
     ...POOLS.flatMap((pool) => records[pool] ? [`${pool.padEnd(10)}  ${describeRecord(records[pool])}`] : []),
     ...fault === null ? describeDuplicates(duplicates) : [],
     ...look.waysOut === null ? [] : [`Ways out: ${look.waysOut}`],
+    ...describeDoubtful(look.doubtful),
     ...look.unknown && look.unknown.tokens > 0 ? [describeUnknown(look.unknown)] : [],
     ...look.chat
       ? [

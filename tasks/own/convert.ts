@@ -8,6 +8,7 @@ import type { Turn } from "../data/contents.ts";
 import type { WrittenChat } from "../text/chat_tokens.ts";
 import type { ClassExample } from "../text/text_batch.ts";
 import { columnsIn, type DataLayout, fill } from "./layout.ts";
+import { isMissing } from "./missing.ts";
 
 /** A prompt, its answer, and what else might be answered. */
 export interface OwnText extends ClassExample {
@@ -55,11 +56,18 @@ export function toExample(
 /** A column's text: numbers and truth values as they are written. */
 export function textIn({ fields }: Row, column: string): string | Skip {
   const value = fields[column];
-  const text = ["string", "number", "bigint", "boolean"].includes(typeof value) ? String(value).trim() : null;
+  const isText = ["string", "number", "bigint", "boolean"].includes(typeof value) && !isMissing(value);
+  const text = isText ? String(value).trim() : null;
   if (text === null) {
-    return { skip: { kind: value === null || value === undefined ? "no-value" : "not-text", column } };
+    return { skip: { kind: isMissing(value) ? "no-value" : "not-text", column } };
   }
   return text === "" ? { skip: { kind: "empty", column } } : text;
+}
+
+/** The name of a row's class; empty where it has none. */
+export function labelIn({ fields }: Row, column: string): string {
+  const value = fields[column];
+  return isMissing(value) ? "" : String(value).trim();
 }
 
 /** The columns whose texts stand in a prompt. */
@@ -89,7 +97,7 @@ function fromLabel(
     (text) => isApart ? text : isBare ? joined(text) : `${joined(text)}\n\n### Label:\n`,
   );
   if (typeof prompt !== "string") return prompt;
-  const value = String(row.fields[layout.columns.label!] ?? "").trim();
+  const value = labelIn(row, layout.columns.label!);
   if (value === "") return { skip: { kind: "no-label" } };
   if (!Object.hasOwn(labels, value)) {
     return { skip: { kind: "other-label", labels: Object.keys(labels) } };

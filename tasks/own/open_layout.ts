@@ -6,8 +6,10 @@ import { baseName, type Folder, folderOf, openFolder, type Role } from "../data/
 import { parquetClassNames } from "../data/parquet_rows.ts";
 import type { Row } from "../data/row.ts";
 import { DATASET_FILE, type DatasetFile, readDatasetFile } from "./dataset_file.ts";
+import { labelIn, textIn } from "./convert.ts";
 import { guessColumns } from "./guess_columns.ts";
 import { checkTemplate, type ColumnRole, type DataKind, type DataLayout, type DataScore } from "./layout.ts";
+import { mayBeMissing } from "./missing.ts";
 import { columnsOf, hasRows, rowsOf, stem } from "./rows.ts";
 import { filesByRole, roleNamed } from "./splits.ts";
 import type { OwnData } from "./texts.ts";
@@ -226,14 +228,14 @@ async function findLabels(
 ): Promise<Readonly<Record<string, string>>> {
   const names = file.endsWith(".parquet") ? (await parquetClassNames(file)).get(column) : undefined;
   const values = new Set<string>();
-  for await (const { fields, where } of rows()) {
-    const found = fields[column];
+  for await (const row of rows()) {
+    const { fields, where } = row, found = fields[column];
     if (typeof found === "object" && found !== null) {
       throw new DataError(
         `Cannot take "${column}" of ${where} as a class: it is ${show(found)}, a word or a number is needed`,
       );
     }
-    const value = String(found ?? "").trim();
+    const value = labelIn(row, column);
     if (value !== "") values.add(value);
     if (values.size > MOST_CLASSES) {
       throw new DataError(
@@ -248,8 +250,9 @@ async function findLabels(
     const all = values.size === 1 ? `all of its examples are "${[...values][0]}"` : "it is empty";
     throw new DataError(`Cannot take "${column}" of ${path} as its classes: ${all}, two are needed`);
   }
-  const [fraction] = said ? [] : [...values].filter((value) => !Number.isInteger(Number(value)));
-  if (fraction !== undefined && [...values].every((value) => Number.isFinite(Number(value)))) {
+  const present = [...values].filter((value) => !mayBeMissing(value));
+  const [fraction] = said ? [] : present.filter((value) => !Number.isInteger(Number(value)));
+  if (fraction !== undefined && present.every((value) => Number.isFinite(Number(value)))) {
     throw new DataError(
       `Cannot take "${column}" of ${path} as its classes: it holds numbers such as ${fraction}, and regression, as of ` +
         `STS-B, is not trained here; "labels" in ${DATASET_FILE} makes them classes`,
@@ -278,8 +281,10 @@ async function guessScore(
   if (choices !== undefined) return "choice";
   if (kind === "chat" || template !== undefined || answer === undefined) return "loss";
   const texts: string[] = [];
-  for await (const { fields } of rows()) {
-    texts.push(String(fields[answer] ?? "").trim());
+  for await (const row of rows()) {
+    // Rows without an answer are left out.
+    const text = textIn(row, answer);
+    if (typeof text === "string") texts.push(text);
     if (texts.length === LOOKED_AT) break;
   }
   const isNumber = (text: string) =>

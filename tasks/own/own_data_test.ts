@@ -64,6 +64,12 @@ test("openLayout() tells by names of columns what they hold, in every format", a
   });
   assertEquals((await guess({ question: "?", answer: "Paris" })).score, "exact");
   assertEquals((await guess({ question: "?", answer: "long ".repeat(20) })).score, "loss");
+  // Rows without an answer are left out, and say nothing of how the others are scored.
+  const gaps = [{ question: "?", answer: null }, { question: "?", answer: " " }, {
+    question: "?",
+    answer: 7,
+  }];
+  assertEquals((await layoutOf("b.jsonl", lines(gaps))).layout.score, "numbers");
   assertEquals((await guess({ question: "?", choices: ["a", "b"], answer: 1, split: "train" })).columns, {
     ...{ prompt: "question", answer: "answer", choices: "choices", split: "split" },
   });
@@ -182,6 +188,9 @@ test("openLayout() refuses in one sentence what it can't read or understand", as
     columns: pair,
   });
   const numbers = "q,a,k\nhow,so,1\nwhy,no,3.8\n";
+  await refused("it holds numbers such as 3.8, and regression", "x.csv", `${numbers}who,he,NaN\n`, {
+    columns: { text: "q", label: "k" },
+  });
   await refused("it holds numbers such as 3.8, and regression, as of STS-B,", "x.csv", numbers, {
     columns: pair,
   });

@@ -7,6 +7,7 @@ import { readImage } from "../data/image_folder.ts";
 import type { DataPlace, FoundData } from "../data/load.ts";
 import type { Skip } from "../skip.ts";
 import type { Row } from "../data/row.ts";
+import { labelIn } from "./convert.ts";
 import { classesOf, type DataLayout } from "./layout.ts";
 import { rowsOf } from "./rows.ts";
 import { roleNamed, SPLIT_NAMES } from "./splits.ts";
@@ -89,11 +90,12 @@ interface Listed {
 }
 
 function listImage(
-  { fields, where }: Row,
+  row: Row,
   { columns }: DataLayout,
   classes: readonly string[],
 ): Listed | Skip {
-  const value = fields[columns.image!], label = classes.indexOf(String(fields[columns.label!] ?? "").trim());
+  const { fields, where } = row;
+  const value = fields[columns.image!], label = classes.indexOf(labelIn(row, columns.label!));
   if (label < 0) return { skip: { kind: "no-class" } };
   const bytes = value instanceof Uint8Array ? value : (value as { bytes?: unknown } | null)?.bytes;
   if (bytes instanceof Uint8Array) return { image: bytes, label };

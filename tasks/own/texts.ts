@@ -31,6 +31,7 @@ import { WORDS_SIZE, wordTokenizer } from "../understanding/words.ts";
 import { canonicalJson } from "../../files/canonical_json.ts";
 import { type OwnText, promptColumns, textIn, toExample, type Wording } from "./convert.ts";
 import type { DataLayout } from "./layout.ts";
+import { type Doubtful, doubtfulIn } from "./missing.ts";
 import { textPlace } from "./place.ts";
 
 /** What a text model is, as far as texts are concerned. */
@@ -51,6 +52,8 @@ export interface OwnData {
 export type Taken = Counted<OwnText> & {
   /** True where its prompt is cut. */
   readonly isCut: boolean;
+  /** Its columns that hold a word which may stand for a missing value. */
+  readonly doubtful: readonly Doubtful[];
 };
 
 /** How a model takes texts. */
@@ -119,7 +122,10 @@ export function takeRow(row: Row, layout: DataLayout, reading: Reading): Taken |
     return found;
   };
   const whole = fit(toExample(row, layout, wording));
-  if (!isSkip(whole)) return { ...whole, isCut: false };
+  const { columns: { answer, label } } = layout;
+  const told = new Set([...promptColumns(layout), answer, label].filter((column) => column !== undefined));
+  const doubtful = doubtfulIn(row, [...told]);
+  if (!isSkip(whole)) return { ...whole, isCut: false, doubtful };
   if (layout.maxTokens === undefined || whole.skip.kind !== "too-long") return whole;
   // The longest of the prompt's texts is cut at its end, as little as does.
   const [column, text] = promptColumns(layout).reduce<readonly [string, string]>((longest, column) => {
@@ -137,7 +143,7 @@ export function takeRow(row: Row, layout: DataLayout, reading: Reading): Taken |
     if (isSkip(found)) most = middle;
     else [least, best] = [middle, found];
   }
-  return isSkip(best) ? best : { ...best, isCut: true };
+  return isSkip(best) ? best : { ...best, isCut: true, doubtful };
 }
 
 /** All examples of a path for a model. @throws {DataError} where there are none, with the ways out */

@@ -6,6 +6,7 @@ import { isSkip } from "../../tasks/skip.ts";
 import type { Row } from "../../tasks/data/row.ts";
 import { type OwnText, toExample } from "../../tasks/own/convert.ts";
 import { classesOf } from "../../tasks/own/layout.ts";
+import { countDoubtful, type DoubtfulCount } from "../../tasks/own/missing.ts";
 import type { AskedLayout, OpenedData } from "../../tasks/own/open_layout.ts";
 import { imagePlace, requireTakesImages, textPlace } from "../../tasks/own/place.ts";
 import {
@@ -83,6 +84,8 @@ export interface DataLook {
   readonly sides: { readonly width: Quantiles; readonly height: Quantiles } | null;
   /** What the tokenizer has no token for; null where it has none that says so, and for images. */
   readonly unknown: UnknownTokens | null;
+  /** Words that may stand for missing values and are taken as texts; none for images. */
+  readonly doubtful: readonly DoubtfulCount[];
   /** How many prompts are cut. */
   readonly cut: number;
   /** Classes in their order, with the word that is written for each, and how many examples of each pool are of it. */
@@ -182,6 +185,7 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
       tokenizer,
       tokenizer.unknown,
     ),
+    doubtful: countDoubtful(POOLS.flatMap((pool) => all[pool])),
     cut: POOLS.reduce((sum, pool) => sum + all[pool].filter(({ isCut }) => isCut).length, 0),
     classes: countClasses(
       data,
@@ -276,6 +280,7 @@ async function lookAtImages(given: Given, model: { readonly family: string }): P
     lengths: null,
     sides: width.length === 0 ? null : { width: inBrief(width), height: inBrief(height) },
     unknown: null,
+    doubtful: [],
     cut: 0,
     classes: countClasses(
       data,

@@ -1,7 +1,8 @@
 /** @file Data of the user's as a task: opened, given settings to run with, and looked at as a model sees them. */
-import { listNames } from "../../errors/quote.ts";
+import { listNames, quote } from "../../errors/quote.ts";
 import type { ShippedSettings, TaskData, TaskModel } from "../../tasks/task.ts";
 import { describeRecord, type ReadRecord } from "../../tasks/data/read_record.ts";
+import { countDoubtful, type DoubtfulCount } from "../../tasks/own/missing.ts";
 import { type AskedLayout, type OpenedData, openLayout } from "../../tasks/own/open_layout.ts";
 import { ownTask } from "../../tasks/own/task.ts";
 import { type DataKind, numberedClasses } from "../../tasks/own/layout.ts";
@@ -168,6 +169,15 @@ export function describeUntrained(classes: readonly ClassCounts[]): string[] {
   ];
 }
 
+/** Which words may stand for missing values; nothing where there are none. */
+export function describeDoubtful(counts: readonly DoubtfulCount[]): string[] {
+  if (counts.length === 0) return [];
+  const each = counts.map(({ column, words, examples }) =>
+    `${quote(column)} is ${words.map(quote).join(" or ")} in ${examples} example${examples === 1 ? "" : "s"}`
+  );
+  return [`Taken as a text, where nothing may be meant: ${each.join(", ")} (what is left empty is left out)`];
+}
+
 /** What is left out, and what is cut. */
 async function describeLosses(
   data: OpenedData,
@@ -189,8 +199,12 @@ async function describeLosses(
   if (data.layout.kind === "image") return lost === 0 ? [] : [note];
   const { train, validation, test, reasons } = await readTexts(data, path, model as TextModel);
   const ways = waysOut(model, reasons), notes = lost === 0 ? [] : [ways === null ? note : `${note}; ${ways}`];
-  const cut = [...train, ...validation, ...test].filter(({ isCut }) => isCut).length;
-  return cut === 0
-    ? notes
-    : [...notes, `Of ${path}: ${cut} prompts are cut, to ${data.layout.maxTokens} tokens with the answer`];
+  const all = [...train, ...validation, ...test], cut = all.filter(({ isCut }) => isCut).length;
+  return [
+    ...notes,
+    ...describeDoubtful(countDoubtful(all)),
+    ...cut === 0
+      ? []
+      : [`Of ${path}: ${cut} prompts are cut, to ${data.layout.maxTokens} tokens with the answer`],
+  ];
 }

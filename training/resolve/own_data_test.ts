@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { describeLook } from "../../benchmarks/command_line/data_look.ts";
 import { openAskedData } from "../../benchmarks/command_line/own_data.ts";
 import { plain } from "../../benchmarks/command_line/terminal.ts";
@@ -151,6 +152,41 @@ test("lookAtData() counts what a tokenizer does not know, and shows the first of
     }]);
     // A byte is never unknown, and the project's own tokenizers have no such token.
     assertEquals((await lookAtData(`${folder}/known.csv`, {}, undefined, shipped)).unknown, null);
+  });
+});
+
+test("words that may stand for missing values are told where they are taken as texts, and numbers that are none are left out", async () => {
+  const rows = Array.from({ length: 40 }, (_, i) => `a ${i},${i % 2 ? "yes" : "no"}`);
+  const lines = ["None,yes", " NaN ,no", "Nano,no", ",yes", "a 50,N/A", "a 51,N/A", "a 52,N/A"];
+  const numbers = new Uint8Array(parquetWriteBuffer({
+    columnData: [
+      { name: "text", data: rows, type: "STRING" },
+      { name: "label", data: rows.map((_, i) => i % 4 === 0 ? NaN : i % 2), type: "DOUBLE" },
+    ],
+  }));
+  const files = {
+    "words.csv": ["text,label", ...rows, ...lines].join("\n"),
+    "plain.csv": ["text,label", ...rows].join("\n"),
+    "numbers.parquet": numbers,
+  };
+  await withDataFolder(files, async (folder) => {
+    const path = `${folder}/words.csv`, look = await lookAtData(path, {}, undefined, shipped);
+    assertEquals(look.doubtful.toSorted((a, b) => a.column < b.column ? 1 : -1), [
+      { column: "text", words: ["NaN", "None"], examples: 2 },
+      { column: "label", words: ["N/A"], examples: 3 },
+    ]);
+    const { notes } = await openOwnTask(path, {}, undefined, shipped);
+    const said = notes.find((note) => note.startsWith("Taken as a text, where nothing may be meant: "))!;
+    assert(said.includes('"text" is "NaN" or "None" in 2 examples'), said);
+    assert(said.includes('"label" is "N/A" in 3 examples'), said);
+    assert(describeLook(look, plain, 80).includes(said));
+    const clean = await lookAtData(`${folder}/plain.csv`, {}, undefined, shipped);
+    assertEquals(clean.doubtful, []);
+    assertEquals((await openOwnTask(`${folder}/plain.csv`, {}, undefined, shipped)).notes.length, 1);
+    const { classes, records } = await lookAtData(`${folder}/numbers.parquet`, {}, undefined, shipped);
+    assertEquals(classes.map(({ name }) => name), ["0", "1"]);
+    const left = Object.values(records).map(({ skipped }) => skipped["without a label"] ?? 0);
+    assertEquals(left.reduce((sum, count) => sum + count, 0), 10);
   });
 });
 
