@@ -39,6 +39,9 @@ export function describeLook(look: DataLook, style: Style, columns: number): str
     ...POOLS.flatMap((pool) => records[pool] ? [`${pool.padEnd(10)}  ${describeRecord(records[pool])}`] : []),
     ...fault === null ? describeDuplicates(duplicates) : [],
     ...look.waysOut === null ? [] : [`Ways out: ${look.waysOut}`],
+    ...look.lacking.length === 0
+      ? []
+      : [`The tokenizer lacks, for example: ${look.lacking.map(quote).join(" ")}`],
     ...describeDoubtful(look.doubtful),
     ...look.unknown && look.unknown.tokens > 0 ? [describeUnknown(look.unknown)] : [],
     ...look.chat

@@ -29,9 +29,10 @@ export const MOST_CHARACTERS = 2 ** 24;
  */
 export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
   using file = await openFile(path);
+  let isGzip = false;
   try {
     const start = new Uint8Array(2);
-    const isGzip = await file.read(start) === 2 && start[0] === GZIP[0] && start[1] === GZIP[1];
+    isGzip = await file.read(start) === 2 && start[0] === GZIP[0] && start[1] === GZIP[1];
     // Not by `stat`: Deno asks there for leave to read where a link leads, which it asks nowhere else.
     const size = await file.seek(0, Deno.SeekMode.End);
     await file.seek(0, Deno.SeekMode.Start);
@@ -54,7 +55,11 @@ export async function* readPieces(path: string): AsyncGenerator<Uint8Array> {
     }
   } catch (error) {
     if (error instanceof DataError) throw error;
-    throw new DataError(`Cannot read ${path}: ${reasonOf(error)}`);
+    // The decoder has no words for people; the system's errors are none of its.
+    const isBroken = isGzip && error instanceof TypeError;
+    throw new DataError(
+      `Cannot read ${path}: ${isBroken ? "its gzip stream is cut short or broken" : reasonOf(error)}`,
+    );
   }
 }
 

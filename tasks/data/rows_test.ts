@@ -27,6 +27,7 @@ test("readLines() names a file that is missing, no text, or a gzip stream cut sh
   await withDataFolder(
     {
       cut: zipped.subarray(0, zipped.length - 9),
+      odd: zipped.with(20, 0xff).fill(0xff, 21, 40),
       bytes: Uint8Array.of(0x61, 0xff),
       little: Uint8Array.of(0xff, 0xfe, 0x61, 0),
       big: Uint8Array.of(0xfe, 0xff, 0, 0x61),
@@ -44,7 +45,16 @@ test("readLines() names a file that is missing, no text, or a gzip stream cut sh
         );
       }
       await assertRejects(() => read("bare"), DataError, "as in UTF-16 text, UTF-8 is needed");
-      await assertRejects(() => read("cut"), DataError, `Cannot read ${path}/cut: `);
+      await assertRejects(
+        () => read("cut"),
+        DataError,
+        `${path}/cut: its gzip stream is cut short or broken`,
+      );
+      await assertRejects(
+        () => read("odd"),
+        DataError,
+        `${path}/odd: its gzip stream is cut short or broken`,
+      );
     },
   );
 });

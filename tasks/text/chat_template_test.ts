@@ -163,6 +163,13 @@ test("writeChat() learns every reply and what ends it, and the last alone where 
     {},
     "odd",
   );
+  const narrow: Tokenizer = {
+    ...tokenizer,
+    encode() {
+      throw new RangeError("Cannot encode it");
+    },
+  };
+  assertEquals(writeChat(talk, twice, narrow), { skip: { kind: "unknown-characters" } });
   assertEquals(writeChat(talk, odd, characters("</s>")), {
     skip: { kind: "prompt-begins-no-chat" },
   });

@@ -32,7 +32,6 @@ export interface WrittenChat {
  * whole, in text and in tokens. A reply ends at the first token behind its text that stops a model, or is no part of texts, such as
  * Gemma's `<end_of_turn>`, which is not the end of its texts: nothing of a reply is learned behind it.
  *
- * @throws {RangeError} where the tokenizer lacks a part of the text
  * @throws {DataError} as `ChatTemplate.render` does
  */
 export function writeChat(
@@ -46,6 +45,7 @@ export function writeChat(
     if (error instanceof RefusedByTemplate) {
       return { skip: { kind: "refused-by-template", words: error.message } };
     }
+    if (error instanceof RangeError) return { skip: { kind: "unknown-characters" } };
     throw error;
   }
 }

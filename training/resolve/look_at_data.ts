@@ -84,6 +84,8 @@ export interface DataLook {
   readonly sides: { readonly width: Quantiles; readonly height: Quantiles } | null;
   /** What the tokenizer has no token for; null where it has none that says so, and for images. */
   readonly unknown: UnknownTokens | null;
+  /** Characters that the tokenizer lacks, the first `MOST_LACKING` in the order of their coming. */
+  readonly lacking: readonly string[];
   /** Words that may stand for missing values and are taken as texts; none for images. */
   readonly doubtful: readonly DoubtfulCount[];
   /** How many prompts are cut. */
@@ -106,6 +108,9 @@ export interface DataLook {
 
 /** Examples that are shown. */
 const SHOWN = 3;
+
+/** Characters that are named of those that a tokenizer lacks. */
+const MOST_LACKING = 10;
 
 /**
  * Looks at data of the user's as a model takes it. Uses no GPU.
@@ -157,11 +162,21 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
       if (!(error instanceof RangeError)) throw error;
     }
   };
+  const lacking = new Set<string>();
+  const nameLacking = (row: Row) => {
+    const example = toExample(row, data.layout, reading.wording);
+    if (isSkip(example)) return;
+    for (const one of [example.prompt, example.second ?? "", example.answer].join("")) {
+      if (lacking.size < MOST_LACKING && !canWrite(one, tokenizer)) lacking.add(one);
+    }
+  };
   const pools = await orFault(async () =>
     await readPools(await textPlace(path, data.title, data.layout).find(), {
       convert(row) {
         measure(row);
-        return takeRow(row, data.layout, reading);
+        const taken = takeRow(row, data.layout, reading);
+        if (isSkip(taken) && taken.skip.kind === "unknown-characters") nameLacking(row);
+        return taken;
       },
       keyOf: (example) => keyOf(example),
     })
@@ -185,6 +200,7 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
       tokenizer,
       tokenizer.unknown,
     ),
+    lacking: [...lacking],
     doubtful: countDoubtful(POOLS.flatMap((pool) => all[pool])),
     cut: POOLS.reduce((sum, pool) => sum + all[pool].filter(({ isCut }) => isCut).length, 0),
     classes: countClasses(
@@ -209,6 +225,17 @@ async function lookAtTexts(given: Given, model: TextModel): Promise<DataLook> {
     waysOut: waysOut(model, pools.reasons),
     chat: chats.length === 0 ? null : { learnsAll: chats.every(({ learnsAll }) => learnsAll) },
   };
+}
+
+/** False too for what spells out the token that pads or ends: see `ifFits`. */
+function canWrite(text: string, tokenizer: Tokenizer): boolean {
+  try {
+    const tokens = tokenizer.encode(text);
+    return !tokens.includes(tokenizer.pad) && !tokens.includes(tokenizer.stop);
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 /** How many tokens of some examples stand for what the tokenizer does not know, and what that is. */
@@ -280,6 +307,7 @@ async function lookAtImages(given: Given, model: { readonly family: string }): P
     lengths: null,
     sides: width.length === 0 ? null : { width: inBrief(width), height: inBrief(height) },
     unknown: null,
+    lacking: [],
     doubtful: [],
     cut: 0,
     classes: countClasses(

@@ -277,8 +277,8 @@ test("ways out are told by why texts are left out, whatever their columns are ca
     };
   const files = {
     "long.csv": odd("told", [`${long},so`]),
-    "strange.csv": odd("told", ["what ☃,so"]),
-    "both.csv": odd("told", [`${long},so`, "what ☃,so"]),
+    "strange.csv": odd("told", ["what ☃,so", "what \0,so"]),
+    "both.csv": odd("told", [`${long},so`, "what ☃,so", "what \0,so"]),
     // Neither is a word of the harness.
     "neither.csv": odd("1 longer than", ["what 1,", "what 2,"]),
   };
@@ -289,6 +289,10 @@ test("ways out are told by why texts are left out, whatever their columns are ca
       const columns = { prompt: "asked", answer: name === "neither" ? "1 longer than" : "told" };
       const look = await lookAtData(path, { columns, score: "exact" }, own, shipped);
       assertEquals(look.waysOut, wanted, name);
+      const isStrange = name === "strange" || name === "both";
+      assertEquals(look.lacking, isStrange ? ["☃", "\0"] : [], name);
+      const named = describeLook(look, plain, 80).filter((line) => line.startsWith("The tokenizer lacks"));
+      assertEquals(named, isStrange ? ['The tokenizer lacks, for example: "☃" "\\u0000"'] : [], name);
       const { notes } = await openOwnTask(path, { columns, score: "exact" }, own, shipped);
       assertEquals(notes.length, 2);
       assert(notes[1]!.endsWith(wanted === null ? ")" : `; ${wanted}`), notes[1]);
