@@ -119,7 +119,11 @@ function judgePrediction(
     const outcome = outcomeOf(prediction.is, { verdict, difference: mean, interval }, margin);
     const numbers = `${formatDifference(mean)} (${
       formatInterval(interval)
-    }), ahead on ${wins} of ${tasks.length} tasks`;
+    }), ahead on ${wins} of ${tasks.length} tasks${
+      tasks.length === found.length
+        ? ` (each by itself: ${tellEach(found.map(({ settled }) => settled.verdict))})`
+        : ""
+    }`;
     return {
       ...told,
       outcome,
@@ -163,6 +167,22 @@ function judgePrediction(
     words: `${SAID[outcome]} ${asked}${counted}: ${numbers.join(", ")}`,
   };
 }
+
+/** "3 better, 1 undecided": with few tasks, what each shows by itself is more than what they show of others like them. */
+function tellEach(verdicts: readonly Verdict[]): string {
+  const counts = VERDICTS_TOLD.map((told) =>
+    [verdicts.filter((verdict) => verdict === told).length, told] as const
+  );
+  return counts.flatMap(([count, told]) => count > 0 ? `${count} ${told}` : []).join(", ");
+}
+
+const VERDICTS_TOLD = [
+  "better",
+  "same",
+  "identical",
+  "worse",
+  "undecided",
+] as const satisfies readonly Verdict[];
 
 /** One difference a task: the mean over its ranks and variations. */
 function byTask(

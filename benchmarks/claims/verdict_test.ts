@@ -130,7 +130,14 @@ Deno.test("a pooled prediction takes a task for one observation, and needs every
   const found = judgeClaim(pooled, tasks(0.1, 0.12, 0.09, 0.11));
   assertEquals(found.outcome, "confirmed");
   assertStringIncludes(found.line, "over tasks: +0.105 (");
-  assertStringIncludes(found.line, "ahead on 4 of 4 tasks");
+  assertStringIncludes(found.line, "ahead on 4 of 4 tasks (each by itself: 4 better)");
+  // What tasks show by themselves is told where they show nothing of others like them.
+  const apart = judgeClaim(pooled, [
+    ...tasks(0.9, 0.3, 0.2),
+    compared("task 3", settled(-0.2, 0.22)),
+  ]);
+  assertStringIncludes(apart.line, "undecided here: whether Pro is better than LoRA over tasks: +0.352 (");
+  assertStringIncludes(apart.line, "ahead on 4 of 4 tasks (each by itself: 3 better, 1 undecided)");
   const [{ asked, margin, outcome, found: [over] }] = found.predictions as [JudgedPrediction];
   assertEquals([asked, margin, outcome], ["Pro is better than LoRA", 0.05, "confirmed"]);
   assertEquals([over!.where, over!.verdict, over!.outcome], ["over 4 tasks", "better", "confirmed"]);
@@ -205,7 +212,8 @@ Deno.test("describeRule() says what confirms and what refutes, and checkClaim() 
 
 Deno.test("the claims' table stands in its place on a page, and says what was not run", () => {
   const one = { name: "pro", source: "a paper", says: "It is better.", differs: "small models" } as Claim;
-  const table = tableOf([[one, null], [one, {
+  const other = { ...one, name: "other", source: "another paper", says: "It is worse." };
+  const table = tableOf([[other, null], [one, {
     schema: 1,
     claim: "pro",
     source: "a paper",
@@ -216,9 +224,16 @@ Deno.test("the claims' table stands in its place on a page, and says what was no
     runs: 8,
     commits: ["0123456789"],
     days: ["2026-11-29"],
-  }]]);
-  assertStringIncludes(table, "| `pro` | It is better. (a paper) | not run yet | — | — |");
-  assertStringIncludes(table, "| **refuted** numbers | 0.50 | 0123456, 2026-11-29 |");
+  }], [{ ...one, name: "again" }, null]]);
+  assertEquals(table.split("\n"), [
+    "Of 3 claims 0 are confirmed here, 1 are refuted and 0 undecided; 2 were not run yet.",
+    "",
+    "| Claimed | Here | Numbers | Run |",
+    "| --- | --- | --- | --- |",
+    "| It is better. (a paper) `pro` | **refuted** | numbers | 0.50 h, 0123456, 2026-11-29 |",
+    "| It is better. (a paper) `again` | not run yet | — | — |",
+    "| It is worse. (another paper) `other` | not run yet | — | — |",
+  ]);
   const page =
     "# A\n\n<!-- ./run claims --table writes what follows -->\n\nold\n\n<!-- up to here -->\n\nB\n";
   assertEquals(withTable(withTable(page, "new"), "| x |"), page.replace("old", "| x |"));
