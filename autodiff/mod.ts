@@ -16,6 +16,7 @@ export {
   add,
   addRow,
   geglu,
+  type Overwriting,
   reshape,
   scale,
   scaleColumns,
