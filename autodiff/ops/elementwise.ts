@@ -5,6 +5,7 @@ import type { Tape, Var } from "../tape.ts";
 
 /** Whether what an operation takes in may be written over where nothing but the operation takes it in. */
 export interface Overwriting {
+  /** True where nothing else takes it in, now or later; false where absent. */
   readonly overwrite?: boolean;
 }
 
