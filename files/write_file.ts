@@ -99,7 +99,9 @@ export async function namesIn(folder: string): Promise<string[]> {
 async function reasonOfFolder(path: string, error: unknown): Promise<string | null> {
   try {
     const info = await system.stat(path);
-    return info.isDirectory ? reasonOf(error) : `it is ${fileKind(info)}, a folder is needed`;
+    if (!info.isDirectory) return `it is ${fileKind(info)}, a folder is needed`;
+    // Somebody made it since.
+    return isMissing(error) ? null : reasonOf(error);
   } catch (problem) {
     if (!isMissing(problem)) return reasonOf(problem);
     return await system.isThere(path) ? "it is a link that leads nowhere" : null;

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { UserError } from "../errors/user_error.ts";
+import { system } from "../system/mod.ts";
 import { inNewDisk, testOnDisk } from "../tests/support/small_disk.ts";
 import { PROGRAMS, testNeeding } from "../tests/support/test_needing.ts";
 import { namesIn, prepareFolder, readText, reasonOf, sweepUp, WriteError, writeWhole } from "./write_file.ts";
@@ -67,6 +68,18 @@ test("namesIn() and prepareFolder() say what is in a folder's place", async () =
     assertEquals(await namesIn(`${folder}/none`), []);
     await prepareFolder(`${folder}/new/folder`);
     assertEquals(await namesIn(`${folder}/new/folder`), []);
+  });
+});
+
+test("namesIn() finds nothing in a folder that somebody makes while it looks", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/late`, { namesIn: list } = system;
+    try {
+      Object.assign(system, { namesIn: () => list(path).finally(() => Deno.mkdir(path)) });
+      assertEquals(await namesIn(path), []);
+    } finally {
+      Object.assign(system, { namesIn: list });
+    }
   });
 });
 
