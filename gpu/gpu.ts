@@ -422,9 +422,10 @@ export async function openGpu({ path }: OpenOptions = {}): Promise<Gpu> {
     requiredFeatures: wanted as GPUFeatureName[],
     requiredLimits: limits,
   });
-  const { vendor, architecture, device: card } = adapter.info;
-  // Browsers give no description.
-  const description = adapter.info.description || [vendor, architecture, card].filter(Boolean).join(" ");
+  const { vendor, architecture, device: card, isFallbackAdapter } = adapter.info;
+  // Most browsers give no description, and Firefox no name of any kind.
+  const description = adapter.info.description || [vendor, architecture, card].filter(Boolean).join(" ") ||
+    (isFallbackAdapter ? "unnamed software adapter" : "unnamed adapter");
   return new Gpu(device, {
     adapter: description,
     hardware: hardwareOf(adapter.info),
@@ -433,7 +434,7 @@ export async function openGpu({ path }: OpenOptions = {}): Promise<Gpu> {
     limits,
     software: path
       ? path === "software"
-      : adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(description),
+      : isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(description),
   });
 }
 

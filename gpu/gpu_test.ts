@@ -394,6 +394,27 @@ Deno.test("openGpu() takes all limits that the adapter has and says what it runs
   assertEquals(info.features, [...adapter.features].sort());
 });
 
+Deno.test("openGpu() says that an adapter has no name where a browser tells none", async () => {
+  const { gpu } = navigator, adapter = (await gpu.requestAdapter())!, { features, limits } = adapter;
+  const untold = { vendor: "", architecture: "", device: "", description: "" };
+  try {
+    for (const isFallbackAdapter of [true, false]) {
+      const requestDevice = (asked: GPUDeviceDescriptor) => adapter.requestDevice(asked);
+      const info = { ...untold, isFallbackAdapter };
+      Object.assign(gpu, {
+        requestAdapter: () => Promise.resolve({ features, limits, info, requestDevice }),
+      });
+      await using opened = await openGpu();
+      assertEquals(
+        [opened.info.adapter, opened.info.software],
+        isFallbackAdapter ? ["unnamed software adapter", true] : ["unnamed adapter", false],
+      );
+    }
+  } finally {
+    delete (gpu as Partial<GPU>).requestAdapter;
+  }
+});
+
 test("openGpu() says how to get an adapter where there is none", async () => {
   const code = `
     import { openGpu } from ${JSON.stringify(import.meta.resolve("./gpu.ts"))};

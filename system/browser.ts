@@ -39,7 +39,7 @@ export function browserSystem(): System {
     return await fetchOwn(url);
   };
   return {
-    host: { name: "browser", version: browserName() },
+    host: { name: "browser", version: browserName(navigator.userAgent) },
     adapterAdvice: "this browser offers none: it may be too old, or have WebGPU switched off",
     graphics: "unknown",
     build: readSite,
@@ -164,11 +164,14 @@ function faultOf(error: unknown): FileFault | null {
   return error.name === "NotFoundError" ? "missing" : error.name === "TypeMismatchError" ? "no folder" : null;
 }
 
-/** "Chromium 140.0.7339.16", as far as the browser tells: most tell the first number alone. */
-function browserName(): string {
-  const agent = navigator.userAgent;
-  const [, name, version] = /(Firefox|Edg|OPR|Chrome)\/([\d.]+)/.exec(agent) ??
-    /(Safari)\/.*|/.exec(agent) ?? [];
-  if (name === "Safari") return `Safari ${/Version\/([\d.]+)/.exec(agent)?.[1] ?? ""}`.trim();
-  return name ? `${{ Edg: "Edge", OPR: "Opera" }[name] ?? name} ${version}` : "a browser";
+/** What browsers call themselves by, those first that name others too. Safari tells its version apart. */
+const BROWSERS = { Edg: "Edge", OPR: "Opera", Firefox: "Firefox", Chrome: "Chrome", Version: "Safari" };
+
+/** "Chrome 140.0.7339.16" of what a browser says of itself: most tell the first number alone. */
+export function browserName(agent: string): string {
+  for (const [mark, name] of Object.entries(BROWSERS)) {
+    const version = new RegExp(`\\b${mark}/([\\d.]+)`).exec(agent)?.[1];
+    if (version !== undefined) return `${name} ${version}`;
+  }
+  return "a browser";
 }
