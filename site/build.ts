@@ -15,6 +15,7 @@ import base from "../benchmarks/report/page/base.css" with { type: "text" };
 import page from "./index.html" with { type: "text" };
 import script from "./page.js" with { type: "text" };
 import serviceWorker from "./service_worker.js" with { type: "text" };
+import { lowerUsing } from "./lower.ts";
 import style from "./style.css" with { type: "text" };
 
 /** Sweeps and choices of rates that comparisons are made of. */
@@ -133,6 +134,11 @@ async function bundle(out: string): Promise<void> {
       throw new UserError(`Cannot bundle the site: ${new TextDecoder().decode(stderr).trim()}`);
     }
   }
+  const modules = new Map<string, string>();
+  for (const name of [...(await namesIn(out)).filter((name) => /\.js$/.test(name)), `${SANDBOX}.js`]) {
+    modules.set(name, await Deno.readTextFile(`${out}/${name}`));
+  }
+  for (const [name, code] of await lowerUsing(modules)) await Deno.writeTextFile(`${out}/${name}`, code);
 }
 
 async function gzipped(path: string): Promise<number> {
