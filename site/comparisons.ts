@@ -25,6 +25,7 @@ import { scoreBase } from "../training/scoring/score_base.ts";
 import { shipped } from "../training/shipped.ts";
 import { train } from "../training/train.ts";
 import { type Begun, type Choice, Comparison, type Message, type Request } from "./messages.ts";
+import { lackOf } from "./lack.ts";
 import { type AskedQuestion, readQuestion, withMinutes } from "./question.ts";
 import { zip } from "./zip.ts";
 
@@ -98,7 +99,9 @@ async function describe(): Promise<Message> {
   const adapter = await openGpu({ path: "gpu" }).catch(() => null);
   const info = adapter?.info ?? null;
   await adapter?.[Symbol.asyncDispose]();
-  const build = await system.build();
+  const build = await system.build(), browser = system.host.version;
+  // A browser that keeps no files for the page has none to list.
+  const begun = await begunHere().catch(() => null);
   return {
     type: "ready",
     adapter: info && {
@@ -107,11 +110,18 @@ async function describe(): Promise<Message> {
       mostBufferBytes: info.limits.maxStorageBufferBindingSize ?? 0,
       hasHalf: info.features.includes("shader-f16"),
     },
-    browser: system.host.version,
+    lack: lackOf({
+      browser,
+      isSecure: (globalThis as unknown as { readonly isSecureContext: boolean }).isSecureContext,
+      hasWebGpu: navigator.gpu !== undefined,
+      hasAdapter: info !== null,
+      hasFiles: begun !== null,
+    }),
+    browser,
     commit: build?.commit ?? "unknown",
     tasks: Object.values(shipped.tasks).map(({ id, title }): Choice => ({ id, title })),
     methods: Object.values(shipped.optimizers).map(({ id, title }): Choice => ({ id, title })),
-    begun: await begunHere(),
+    begun: begun ?? [],
   };
 }
 

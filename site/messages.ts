@@ -73,6 +73,8 @@ export type Message =
       readonly mostBufferBytes: number;
       readonly hasHalf: boolean;
     } | null;
+    /** Why nothing can be trained here, and what to do about it, in one sentence; null where it can. */
+    readonly lack: string | null;
     readonly browser: string;
     readonly commit: string;
     readonly tasks: readonly Choice[];

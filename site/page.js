@@ -16,6 +16,9 @@ let done = null;
 /** Lines of this comparison: one for each run. */
 let runs = [];
 
+$("adapter").hidden = false;
+$("adapter").textContent = "Looking for a GPU…";
+
 /** Whether reports can be shown: a service worker hands them out, and keeps the site for when there is no network. */
 const isServed = (async () => {
   const { serviceWorker } = navigator;
@@ -35,20 +38,18 @@ const worker = new Worker("worker.js", { type: "module" });
 const tell = {
   ready(found) {
     ready = found;
-    const { adapter, browser, commit } = found;
+    const { adapter, lack, browser, commit } = found;
     $("made").textContent = `Commit ${commit.slice(0, 12)}, ${browser}.`;
-    if (!adapter) {
-      $("adapter").textContent = `No GPU: ${browser} offers no WebGPU adapter here`;
-      showProblem(
-        "Nothing can be trained here. Recent versions of Chrome, Edge, Safari and Firefox have WebGPU; it may be switched off, or this device's GPU may be blocked. The page has to come over HTTPS, or from this machine.",
-      );
+    showBegun(found.begun);
+    if (lack !== null) {
+      $("adapter").textContent = "Nothing can be trained here";
+      showProblem(lack);
       return;
     }
     $("adapter").textContent = `${adapter.name}${
       adapter.isSoftware ? ", which is the processor: everything works and takes long" : ""
     }; tensors up to ${megabytes(adapter.mostBufferBytes)}${adapter.hasHalf ? ", 16-bit floats" : ""}`;
     fillForm();
-    showBegun(found.begun);
     readAddress();
   },
   outlook({ name, command, question, takes, runs, stored, peakBytes }) {
@@ -108,6 +109,8 @@ const tell = {
     $("work-title").textContent = page === null ? "Stopped: it goes on where it was" : "What was watched";
     $("stage").textContent = "";
     if (page === null) return;
+    // Of what was made before, nothing was watched.
+    $("work").hidden = runs.length === 0;
     $("share").value = $("share").max;
     $("counts").textContent = "";
     done = { name };
@@ -145,7 +148,11 @@ const tell = {
 worker.addEventListener("message", ({ data }) => tell[data.type](data));
 worker.addEventListener("error", (event) => {
   event.preventDefault();
-  showProblem(`The worker could not be started: ${event.message ?? "it did not load"}`);
+  showProblem(
+    `The program did not start: reload this page, or open it in a newer browser (${
+      event.message ?? "it did not load"
+    }).`,
+  );
   $("adapter").textContent = "Not ready";
 });
 
@@ -253,7 +260,7 @@ addEventListener("hashchange", readAddress);
 
 /** What the address asks for: the runs of a report's link, or a filled form. */
 function readAddress() {
-  if (!ready?.adapter) return;
+  if (ready === null || ready.lack !== null) return;
   const fields = new URLSearchParams(location.hash.slice(1));
   const kind = ["question", "runs"].find((name) => fields.has(name));
   linked = kind ? { kind, [kind]: fields.get(kind) } : null;
