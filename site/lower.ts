@@ -1,6 +1,6 @@
 /**
- * @file What browsers that do not know `using` run in its place. Safari knows it in no version yet, and would not start the
- * program.
+ * @file What browsers that do not know `using` run in its place. WebKitGTK 2.54, whose engine is Safari's, refuses a program
+ * that has it.
  */
 
 /** A declaration with `using`, as minified code has it. */

@@ -147,7 +147,7 @@ Deno.test("the site in Chromium", async () => {
   }
 });
 
-/** Safari, which is not here, knows no `using`: it would not start the program. */
+/** Safari's engine, which is not here, refuses a program with `using`. */
 async function assertKnownToSafari(site: string): Promise<void> {
   for (const folder of [site, `${site}/tasks/code`]) {
     for await (const { name } of Deno.readDir(folder)) {
