@@ -387,6 +387,7 @@ const forDenoAlone = [
     "docs/",
     "hub/",
     "site/build.ts",
+    "site/lower.ts",
     "system/deno.ts",
     "tests/",
     "std/",

@@ -1,5 +1,5 @@
-import { runInChromium, testInChromium } from "../../tests/support/chromium.ts";
+import { runInChromium, testInChromium } from "../../tests/support/browsers/chromium.ts";
 
 testInChromium("the watcher's page in Chromium", async () => {
-  await runInChromium("tests/support/watch_in_chromium.ts");
+  await runInChromium("tests/support/browsers/watch_in_chromium.ts");
 });

@@ -6,7 +6,7 @@ import { buildSite } from "../../site/build.ts";
 import { fakeRegistries } from "../support/fakes/registries.ts";
 import { fakeDone } from "../support/fakes/results.ts";
 import { fakePlan } from "../support/fakes/sweep.ts";
-import { Firefox, testInFirefox } from "../support/firefox.ts";
+import { Firefox, testInFirefox } from "../support/browsers/firefox.ts";
 import { inFolder } from "../support/in_folder.ts";
 import { serve } from "./serve.ts";
 

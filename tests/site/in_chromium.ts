@@ -17,7 +17,7 @@ import type { RunConfig, RunResult } from "../../training/run.ts";
 import { shipped } from "../../training/shipped.ts";
 import { PROGRAM_LIMITS, runPrograms } from "../../tasks/code/javascript_sandbox.ts";
 import { buildSite } from "../../site/build.ts";
-import { CHROMIUM } from "../support/chromium.ts";
+import { CHROMIUM } from "../support/browsers/chromium.ts";
 import { serve } from "./serve.ts";
 
 /** What Debian's package has for Vulkan programs. */

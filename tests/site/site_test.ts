@@ -1,5 +1,5 @@
 import { assertStringIncludes } from "@std/assert";
-import { runInChromium, testInChromium } from "../support/chromium.ts";
+import { runInChromium, testInChromium } from "../support/browsers/chromium.ts";
 
 testInChromium(
   "the site trains, settles and judges programs in Chromium as Deno does: names, losses, verdicts, reports, over a reload",

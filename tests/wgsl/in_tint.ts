@@ -5,7 +5,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { chromium } from "playwright-core";
 import { openGpu } from "../../gpu/mod.ts";
-import { CHROMIUM } from "../support/chromium.ts";
+import { CHROMIUM } from "../support/browsers/chromium.ts";
 import { kernelsOf, launchAll } from "./every_kernel.ts";
 
 /** What Chromium says of each text: nothing where it takes it. Pipelines would be SwiftShader's work, minutes of it. */

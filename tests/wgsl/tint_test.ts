@@ -1,5 +1,5 @@
 import { assertStringIncludes } from "@std/assert";
-import { runInChromium, testInChromium } from "../support/chromium.ts";
+import { runInChromium, testInChromium } from "../support/browsers/chromium.ts";
 
 testInChromium(
   "Tint, the compiler of Chromium and Dawn, takes every kernel's WGSL without a word",

@@ -8,7 +8,7 @@ import { layOut } from "../drawing/lay_out.ts";
 import { toHtml } from "../html.ts";
 import type { Report } from "../report.ts";
 import { chartData } from "./chart_data.ts";
-import { runInChromium, testInChromium } from "../../../tests/support/chromium.ts";
+import { runInChromium, testInChromium } from "../../../tests/support/browsers/chromium.ts";
 import { READING, testNeeding } from "../../../tests/support/test_needing.ts";
 import { filtersOf } from "./filters.ts";
 import type { ChartData } from "./page_data.ts";
@@ -163,6 +163,6 @@ Deno.test("filtersOf() lists what the runs have, numbers ascending, and no rank 
 });
 
 testInChromium("the page in Chromium", async () => {
-  const text = await runInChromium("tests/support/in_chromium.ts");
+  const text = await runInChromium("tests/support/browsers/in_chromium.ts");
   for (const [line] of text.matchAll(/^measured: .*$/gm)) console.log(line);
 });

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { made } from "../../../tests/support/fakes/reports.ts";
 import { fakeRegistries } from "../../../tests/support/fakes/registries.ts";
+import { READING, testNeeding } from "../../../tests/support/test_needing.ts";
 import type { JudgedPrediction, StoredVerdict } from "../../study/verdict_file.ts";
 import { buildReport } from "../build.ts";
 import { toLatex } from "../exports/latex.ts";
@@ -64,39 +65,42 @@ function assertOrder(page: string, texts: readonly string[]): void {
   }
 }
 
-Deno.test("a report says first what a claim came to, then each prediction, then single comparisons", async () => {
-  const report = await reportOf(verdict);
-  const { headline } = report, first = `Refuted here: ${words}.`;
-  assertEquals([headline.verdict, headline.claim], [first, {
-    said: "It is better. (a paper, Table 1).",
-    unlike: "There: large models. Here: small models.",
-  }]);
-  assertEquals(report.answer.slice(0, 2), [
-    `Refuted here: ${words}. Unlike there: small models.`,
-    "LoRA-Pro is worse than LoRA on Digits",
-  ]);
-  const texts = [
-    first,
-    "It is better. (a paper, Table 1).",
-    "There: large models. Here: small models.",
-    "What the claim predicts",
-    "over 4 tasks",
-    "Single comparisons",
-    "By 0.05.",
-  ];
-  assertOrder(toMarkdown(report), texts);
-  const page = await toHtml(report, report.charts.map(() => "<svg></svg>"));
-  assertOrder(page, [...texts, "How far is each method from LoRA?"]);
-  assertEquals(page.match(/class="single"/g)?.length, 2);
-  const latex = toLatex(report, fakeRegistries);
-  assertOrder(latex.get("paper.tex")!, [
-    "Refuted here:",
-    "It is better.",
-    "There: large models.",
-    "By 0.05.",
-  ]);
-  assertOrder(latex.get("verdicts.tex")!, ["What the claim predicts", "Comparisons"]);
-});
+testNeeding(READING)(
+  "a report says first what a claim came to, then each prediction, then single comparisons",
+  async () => {
+    const report = await reportOf(verdict);
+    const { headline } = report, first = `Refuted here: ${words}.`;
+    assertEquals([headline.verdict, headline.claim], [first, {
+      said: "It is better. (a paper, Table 1).",
+      unlike: "There: large models. Here: small models.",
+    }]);
+    assertEquals(report.answer.slice(0, 2), [
+      `Refuted here: ${words}. Unlike there: small models.`,
+      "LoRA-Pro is worse than LoRA on Digits",
+    ]);
+    const texts = [
+      first,
+      "It is better. (a paper, Table 1).",
+      "There: large models. Here: small models.",
+      "What the claim predicts",
+      "over 4 tasks",
+      "Single comparisons",
+      "By 0.05.",
+    ];
+    assertOrder(toMarkdown(report), texts);
+    const page = await toHtml(report, report.charts.map(() => "<svg></svg>"));
+    assertOrder(page, [...texts, "How far is each method from LoRA?"]);
+    assertEquals(page.match(/class="single"/g)?.length, 2);
+    const latex = toLatex(report, fakeRegistries);
+    assertOrder(latex.get("paper.tex")!, [
+      "Refuted here:",
+      "It is better.",
+      "There: large models.",
+      "By 0.05.",
+    ]);
+    assertOrder(latex.get("verdicts.tex")!, ["What the claim predicts", "Comparisons"]);
+  },
+);
 
 Deno.test("a report of a verdict that has words alone says these, and one without a verdict what its question came to", async () => {
   const { setting: _, predictions: __, ...old } = verdict, told = await reportOf(old);

@@ -1,28 +1,28 @@
 /**
  * @file What the report's page does in a real browser: page_test.ts runs these tests in a process of their own, since
- * playwright-core asks for every permission: `deno test --allow-all tests/support/in_chromium.ts`.
+ * playwright-core asks for every permission: `deno test --allow-all tests/support/browsers/in_chromium.ts`.
  */
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
-import type { RunConfig, RunResult } from "../../training/run.ts";
-import { choose } from "../../benchmarks/rates/choose.ts";
-import { fakeRegistries, tenTasks } from "./fakes/registries.ts";
-import { fakeDiverged, fakeDone, fakeFailed } from "./fakes/results.ts";
-import { fakePlan, fakeSweep } from "./fakes/sweep.ts";
-import { a100 } from "../../benchmarks/cost/growth/predict.ts";
-import { makePlan } from "../../benchmarks/sweep/plan.ts";
-import { expand, type SweepSpec } from "../../benchmarks/sweep/sweep.ts";
-import { buildReport } from "../../benchmarks/report/build.ts";
-import { drawnPanels, panelFaults } from "./drawn_panels.ts";
-import { toHtml } from "../../benchmarks/report/html.ts";
-import { forestToCsv, forestToSvg } from "../../benchmarks/report/drawing/forest_svg.ts";
-import { renderSvg } from "../../benchmarks/report/render.ts";
-import type { Report } from "../../benchmarks/report/report.ts";
-import type { Study } from "../../benchmarks/study/study.ts";
-import { makeStudy } from "../../benchmarks/study/make_study.ts";
+import type { RunConfig, RunResult } from "../../../training/run.ts";
+import { choose } from "../../../benchmarks/rates/choose.ts";
+import { fakeRegistries, tenTasks } from "../fakes/registries.ts";
+import { fakeDiverged, fakeDone, fakeFailed } from "../fakes/results.ts";
+import { fakePlan, fakeSweep } from "../fakes/sweep.ts";
+import { a100 } from "../../../benchmarks/cost/growth/predict.ts";
+import { makePlan } from "../../../benchmarks/sweep/plan.ts";
+import { expand, type SweepSpec } from "../../../benchmarks/sweep/sweep.ts";
+import { buildReport } from "../../../benchmarks/report/build.ts";
+import { drawnPanels, panelFaults } from "../drawn_panels.ts";
+import { toHtml } from "../../../benchmarks/report/html.ts";
+import { forestToCsv, forestToSvg } from "../../../benchmarks/report/drawing/forest_svg.ts";
+import { renderSvg } from "../../../benchmarks/report/render.ts";
+import type { Report } from "../../../benchmarks/report/report.ts";
+import type { Study } from "../../../benchmarks/study/study.ts";
+import { makeStudy } from "../../../benchmarks/study/make_study.ts";
 import { CHROMIUM } from "./chromium.ts";
-import { filtersOf } from "../../benchmarks/report/page/filters.ts";
+import { filtersOf } from "../../../benchmarks/report/page/filters.ts";
 
 const axe = await Deno.readTextFile(new URL(import.meta.resolve("axe-core")));
 

@@ -1,5 +1,5 @@
 /** @file Firefox, where it is: Debian's package "firefox-esr", driven by WebDriver BiDi, which it has built in. */
-import { type DefineTest, type Permissions, PROGRAMS, testNeeding } from "./test_needing.ts";
+import { type DefineTest, type Permissions, PROGRAMS, testNeeding } from "../test_needing.ts";
 
 /** Where Debian puts it. */
 const FIREFOX = "/usr/bin/firefox-esr";

@@ -1,18 +1,18 @@
 /**
  * @file What the watcher's page does in a real browser: benchmarks/watch/page_test.ts runs this in a process of its own, since
- * playwright-core asks for every permission: `deno test --allow-all tests/support/watch_in_chromium.ts`.
+ * playwright-core asks for every permission: `deno test --allow-all tests/support/browsers/watch_in_chromium.ts`.
  */
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { chromium } from "playwright-core";
-import { writePlan } from "../../benchmarks/sweep/plan.ts";
-import { openLive } from "../../benchmarks/sweep/live.ts";
-import { serveWatcher } from "../../benchmarks/watch/serve.ts";
+import { writePlan } from "../../../benchmarks/sweep/plan.ts";
+import { openLive } from "../../../benchmarks/sweep/live.ts";
+import { serveWatcher } from "../../../benchmarks/watch/serve.ts";
 import { CHROMIUM } from "./chromium.ts";
-import { fakeRegistries } from "./fakes/registries.ts";
-import { fakeDone } from "./fakes/results.ts";
-import { putFake } from "./fakes/store.ts";
-import { fakePlan } from "./fakes/sweep.ts";
-import { inFolder } from "./in_folder.ts";
+import { fakeRegistries } from "../fakes/registries.ts";
+import { fakeDone } from "../fakes/results.ts";
+import { putFake } from "../fakes/store.ts";
+import { fakePlan } from "../fakes/sweep.ts";
+import { inFolder } from "../in_folder.ts";
 
 Deno.test("the watcher's page follows a sweep, keeps what the reader opened, and says when nobody answers any more", async () => {
   await inFolder(async (folder) => {

@@ -1,6 +1,6 @@
 /** @file The browser that tests of the page use, where there is one: Debian's package "chromium". */
 import { assertEquals } from "@std/assert";
-import { type DefineTest, lackOf, PROGRAMS, testNeeding } from "./test_needing.ts";
+import { type DefineTest, lackOf, PROGRAMS, testNeeding } from "../test_needing.ts";
 
 /** Where Debian puts it. */
 export const CHROMIUM = "/usr/bin/chromium";
@@ -19,7 +19,7 @@ export async function runInChromium(file: string): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command("deno", {
     // `deno task ok` looks at its types.
     args: ["test", "--allow-all", "--no-check", file],
-    cwd: decodeURIComponent(new URL("../../", import.meta.url).pathname),
+    cwd: decodeURIComponent(new URL("../../../", import.meta.url).pathname),
     env: { NO_COLOR: "1" },
     stdout: "piped",
     stderr: "piped",
