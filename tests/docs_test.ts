@@ -402,7 +402,10 @@ test("docs: the examples of programs that use the library run from another folde
       sweep!,
       "2 runs\nlora: done\nlora-pro: done\n2 results in results/report/index.html: ",
     );
-    assertStringIncludes(data!, '1 runs: "reviews" is "review" with "stars", one of 2 classes');
+    assertStringIncludes(
+      data!,
+      '1 runs: "reviews" is of reviews.csv: "review" with "stars", one of 2 classes',
+    );
     assert(/: 2 verdicts\n$/.test(question!), question);
   } finally {
     await Deno.remove(folder, { recursive: true });
