@@ -88,49 +88,58 @@ const identity = (rank: number): Matrix => ({
   data: zeros(rank, rank).data.map((_, e) => Number(Math.floor(e / rank) === e % rank)),
 });
 
+/** Of U, either way of a single draw may be nearly twice as far as the other, as rounding falls. */
+const DRAWS = 5;
+
 Deno.test("a warm start leaves thin SVDs as exact as they are without one, and holds the right singular vectors, the largest first, however often it is renewed", async () => {
   const gpu = await testGpu();
   for (const condition of [1e1, 1e4]) {
     for (const [rank, rows, lanes] of [[13, 40, 64], [33, 80, 8], [32, 32, undefined]] as const) {
-      using _ = gpu.scope("warm starts");
-      const random = createRandom(rank), label = `[${rows}, ${rank}] condition ${condition}`;
-      const ones = gpu.upload(Float32Array.of(1, 1), "f32", [2], "ones");
-      const warm = createWarmStart(gpu, rank, ones, "warm")!;
-      const wanted = Array.from({ length: rank }, (_, i) => condition ** (-i / (rank - 1)));
-      let x = withSingularValues(rows, rank, wanted, random);
       const sums = { product: [0, 0], u: [0, 0], v: [0, 0] } as Record<string, [number, number]>;
-      // Steps of a thousandth of the matrix, and one that leaves nothing of it.
-      for (let step = 0; step < 10; step++) {
-        const other = randomMatrix(rows, rank, random), size = step === 6 ? 1 : 1e-3 / condition;
-        x = subtract(x, { ...other, data: other.data.map((value) => size * value / Math.sqrt(rows)) });
-        const rounded = roundToFloat32(x);
-        keepOrthonormal(gpu, warm, step);
-        const found = await decomposed(gpu, [rounded, zeros(rows, rank)], warm, lanes);
-        const cold = await decomposed(gpu, [rounded, zeros(rows, rank)], null, lanes);
-        const errors = errorsOf(found[0]!, rounded), allowed = errorsOf(cold[0]!, rounded);
-        for (const [what, error] of Object.entries(errors)) {
-          sums[what]![0] += error;
-          sums[what]![1] += allowed[what]!;
-        }
-        assert([...found[1]!.u.data, ...found[1]!.v.data, ...found[1]!.s].every((value) => value === 0));
-        const [basis, ofZeros] = await downloaded(gpu, warm) as [Matrix, Matrix];
-        assertEquals(ofZeros, identity(rank));
-        assertLess(offIdentity(basis), 2e-6, `${label} basis ${step}`);
-        const turned = multiply(rounded, basis), grams = multiply(turned, turned, { transposeA: true }).data;
-        const lengths = Array.from({ length: rank }, (_, j) => Math.sqrt(grams[j * rank + j]!));
-        for (const [j, length] of lengths.entries()) {
-          assertLess(length, lengths[Math.max(j - 1, 0)]! + 1e-5 * lengths[0]!, `${label} order ${step}`);
-          assertLess(
-            Math.max(...lengths.map((_, i) => i === j ? 0 : Math.abs(grams[i * rank + j]!))) /
-              lengths[0]! ** 2,
-            2e-6,
-            `${label} cosines ${step}`,
-          );
+      for (let draw = 0; draw < DRAWS; draw++) {
+        using _ = gpu.scope("warm starts");
+        const random = createRandom(rank + 1000 * draw), label = `[${rows}, ${rank}] condition ${condition}`;
+        const ones = gpu.upload(Float32Array.of(1, 1), "f32", [2], "ones");
+        const warm = createWarmStart(gpu, rank, ones, "warm")!;
+        const wanted = Array.from({ length: rank }, (_, i) => condition ** (-i / (rank - 1)));
+        let x = withSingularValues(rows, rank, wanted, random);
+        // Steps of a thousandth of the matrix, and one that leaves nothing of it.
+        for (let step = 0; step < 10; step++) {
+          const other = randomMatrix(rows, rank, random), size = step === 6 ? 1 : 1e-3 / condition;
+          x = subtract(x, { ...other, data: other.data.map((value) => size * value / Math.sqrt(rows)) });
+          const rounded = roundToFloat32(x);
+          keepOrthonormal(gpu, warm, step);
+          const found = await decomposed(gpu, [rounded, zeros(rows, rank)], warm, lanes);
+          const cold = await decomposed(gpu, [rounded, zeros(rows, rank)], null, lanes);
+          const errors = errorsOf(found[0]!, rounded), allowed = errorsOf(cold[0]!, rounded);
+          for (const [what, error] of Object.entries(errors)) {
+            sums[what]![0] += error;
+            sums[what]![1] += allowed[what]!;
+          }
+          assert([...found[1]!.u.data, ...found[1]!.v.data, ...found[1]!.s].every((value) => value === 0));
+          const [basis, ofZeros] = await downloaded(gpu, warm) as [Matrix, Matrix];
+          assertEquals(ofZeros, identity(rank));
+          assertLess(offIdentity(basis), 2e-6, `${label} basis ${step}`);
+          const turned = multiply(rounded, basis),
+            grams = multiply(turned, turned, { transposeA: true }).data;
+          const lengths = Array.from({ length: rank }, (_, j) => Math.sqrt(grams[j * rank + j]!));
+          for (const [j, length] of lengths.entries()) {
+            assertLess(length, lengths[Math.max(j - 1, 0)]! + 1e-5 * lengths[0]!, `${label} order ${step}`);
+            assertLess(
+              Math.max(...lengths.map((_, i) => i === j ? 0 : Math.abs(grams[i * rank + j]!))) /
+                lengths[0]! ** 2,
+              2e-6,
+              `${label} cosines ${step}`,
+            );
+          }
         }
       }
       for (const [what, [warmly, coldly]] of Object.entries(sums)) {
-        // U's grow with the condition number either way; which of the two is nearer changes with the adapter's sums.
-        assertLess(warmly, 2 * coldly + 15e-6, `${label} ${what}`);
+        assertLess(
+          warmly / DRAWS,
+          1.5 * coldly / DRAWS + 15e-6,
+          `[${rows}, ${rank}] condition ${condition} ${what}`,
+        );
       }
     }
   }

@@ -81,7 +81,7 @@ Deno.test("norm() agrees with float64 for any rows, columns and lanes, with and 
   }
 });
 
-Deno.test("addNorm() agrees with float64 for any rows, columns and lanes: the sum and its norm", async () => {
+Deno.test("addNorm() agrees with float64 for any rows, columns and lanes: the sum and its norm, also in y's place", async () => {
   const gpu = await testGpu();
   for (const [rows, columns] of SHAPES) {
     const p = problem(rows, columns), sum = map(add(p.x, p.g), Math.fround);
@@ -110,6 +110,15 @@ Deno.test("addNorm() agrees with float64 for any rows, columns and lanes: the su
         const label = `${rows} x ${columns}, ${lanes} lanes, ${center}`;
         assertClose(out!, forward({ ...p, x: sum }, center).data, { relative: 2e-6 }, label);
         assertClose(ofSum!, wanted!, { relative: 1e-6, absolute: 1e-6 }, label);
+
+        const x = upload(gpu, p.x, "x"), y = upload(gpu, p.g, "y");
+        const over = addNorm(gpu, x, y, weight, center ? bias : null, { ...options, overwrite: true });
+        assertEquals(over.sum, y);
+        assertEquals(
+          await gpu.downloadAll([x, y, over.out]),
+          [Float32Array.from(p.x.data), total!, out!],
+          label,
+        );
       }
     }
   }

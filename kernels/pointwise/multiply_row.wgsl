@@ -15,23 +15,12 @@ override LANES = 64u;
 @group(0) @binding(2) var<storage, read_write> out: array<Value>;
 @group(0) @binding(3) var<uniform> u: Uniforms;
 
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  #use row_of_lane
-  if (place >= u.rows) {
-    return;
+fn each(i: u32, c: u32) {
+  var product = a[i] * b[c];
+  if (u.accumulate != 0u) {
+    product += out[i];
   }
-  let columns = u.columns / WIDTH;
-  for (var c = within; c < columns; c += LANES) {
-    let i = row * columns + c;
-    var product = a[i] * b[c];
-    if (u.accumulate != 0u) {
-      product += out[i];
-    }
-    out[i] = product;
-  }
+  out[i] = product;
 }
+
+#use main_for_rows

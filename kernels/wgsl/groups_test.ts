@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { openGpu } from "../../gpu/mod.ts";
+import { type Gpu, openGpu } from "../../gpu/mod.ts";
 import { composeKernel } from "./compose.ts";
 import { groupsToShare } from "./groups.ts";
+import { lanesAcross } from "./rows.ts";
 import { snippets } from "./snippets.ts";
 
 const kernel = (counted: "vectors" | "elements") =>
@@ -49,4 +50,11 @@ Deno.test("main_for_each calls each() once for every vector: one a lane beyond 6
       }
     }
   }
+});
+
+Deno.test("lanesAcross() has few lanes idle: to 64 on a GPU, to four on a software adapter", () => {
+  const lanes = (software: boolean) =>
+    [1, 3, 10, 14, 16, 48, 64, 100, 1000].map((values) => lanesAcross({ info: { software } } as Gpu, values));
+  assertEquals(lanes(false), [1, 1, 2, 16, 16, 16, 64, 16, 64]);
+  assertEquals(lanes(true), [1, 1, 2, 4, 4, 4, 4, 4, 4]);
 });

@@ -55,6 +55,26 @@ export const snippets = {
       }
     `,
 
+  /** A `main` that calls the text's own `each(i, c)` for every value i of each row, c being its place there. Needs LANES. */
+  main_for_rows: wgsl`
+    @compute @workgroup_size(64)
+    fn main(
+      @builtin(workgroup_id) group: vec3<u32>,
+      @builtin(num_workgroups) groups: vec3<u32>,
+      @builtin(local_invocation_index) lane: u32,
+    ) {
+      // LANES lanes share a row.
+      let row = (group.x + group.y * groups.x) * (64u / LANES) + lane / LANES;
+      if (row >= u.rows) {
+        return;
+      }
+      let columns = u.columns / WIDTH;
+      for (var c = lane % LANES; c < columns; c += LANES) {
+        each(row * columns + c, c);
+      }
+    }
+  `,
+
   /** In `main`, for LANES that share a row: `row`, and which of its lanes this is; `place` tells rows that are not there. */
   row_of_lane: wgsl`
     // LANES lanes share a row; rows beyond the end repeat the last one, since every lane must meet every barrier.
