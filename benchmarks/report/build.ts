@@ -10,7 +10,7 @@ import type { StoredVerdict } from "../study/verdict_file.ts";
 import type { ChosenRate } from "../rates/rates.ts";
 import { compareSweeps } from "./against/against.ts";
 import type { ComparedSweep } from "./against/compared_sweep.ts";
-import { answer, type Findings } from "./answer.ts";
+import { answer, type Findings } from "./answer/answer.ts";
 import { caveats } from "./caveats.ts";
 import { EVERYTHING } from "./drawing/filters.ts";
 import { type Drawing, layOut } from "./drawing/lay_out.ts";
@@ -19,7 +19,8 @@ import { charts } from "./charts/mod.ts";
 import type { PeftRuns } from "./exports/from_peft.ts";
 import { peftCaveats, peftTable, scoreBesidePeft } from "./exports/peft_beside.ts";
 import { forestOf, forestOfSettled } from "./forest.ts";
-import { growthAnswer } from "./growth_answer.ts";
+import { forgettingAnswer } from "./answer/forgetting.ts";
+import { growthAnswer } from "./answer/growth.ts";
 import { type Headline, headlineOf, headlineOfClaim, sentences } from "./headline.ts";
 import { closedGaps } from "../study/gaps.ts";
 import { evidenceOf } from "./page/evidence.ts";
@@ -39,6 +40,7 @@ import { sharpnessTable } from "./tables/sharpness.ts";
 import { comparisonsTable } from "./tables/comparisons.ts";
 import { costsTable } from "./tables/costs.ts";
 import { discrepanciesTable, kindsTable } from "./tables/discrepancies.ts";
+import { forgotten } from "../study/forgetting.ts";
 import { forgettingTable } from "./tables/forgetting.ts";
 import { gapSharesTable } from "./tables/gap_shares.ts";
 import {
@@ -123,6 +125,7 @@ export function buildReport(
     rankings: rankingsOf(study),
     protocol: describeProtocol(study, configs, tuned.length > 0 ? null : plan?.ratesFrom ?? null),
   };
+  const forgot = forgotten(study);
   const tables = [
     pooledTable(study, findings.overTasks),
     middlesTable(findings.overTasks),
@@ -134,7 +137,7 @@ export function buildReport(
     separationTable(study),
     comparisonsTable(pairs, study.margin),
     gapSharesTable(findings.gaps),
-    forgettingTable(study),
+    forgettingTable(forgot),
     anyTwoTable(study, [...pairs, ...findings.others]),
     rankingsTable(findings.rankings),
     costsTable(study),
@@ -165,6 +168,7 @@ export function buildReport(
     against,
     headline: verdict ? headlineOfClaim(headline, verdict) : headline,
     predicted: predictedTable(verdict?.predictions),
+    forgetting: forgettingAnswer(forgot),
     forest: plan?.settled ? forestOfSettled(plan.settled.pairs) : forestOf(study, pairs, findings.overTasks),
     scoreboard: scoreboardOf(study, [...pairs, ...findings.others]),
     // A sweep that only varies sizes has no scores to speak of.

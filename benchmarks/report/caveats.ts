@@ -2,7 +2,7 @@
 import type { BaseResult, RunConfig, RunResult } from "../../training/run.ts";
 import { nameSize, rankOf } from "../sweep/method.ts";
 import type { Plan } from "../sweep/plan.ts";
-import type { Findings } from "./answer.ts";
+import type { Findings } from "./answer/answer.ts";
 import { formatCount, formatNumber, formatRange, formatRate } from "./format.ts";
 import { farSeeds } from "../study/far_seeds.ts";
 import type { Study } from "../study/study.ts";

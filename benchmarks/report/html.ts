@@ -251,7 +251,7 @@ ${link("runs", "Runs")}
 </details></nav>`;
 }
 
-function headlineToHtml({ headline, predicted, caveats }: Report, looks: Looks): Markup {
+function headlineToHtml({ headline, predicted, forgetting, caveats }: Report, looks: Looks): Markup {
   const { verdict, claim, what, sure, change, command } = headline;
   const against = caveats.length === 0
     ? null
@@ -272,7 +272,10 @@ ${tableToHtml(predicted, looks)}
 </section>
 `
   }<ul class="bullets">
-<li><strong>${claim ? "Single comparisons" : "What"}</strong> <span>${what}</span></li>
+<li><strong>${claim ? "Single comparisons" : "What"}</strong> <span>${what}</span></li>${
+    forgetting && markup`
+<li><strong>Forgetting</strong> <span>${forgetting}</span></li>`
+  }
 <li><strong>How sure</strong> <span>${sure}${against}</span></li>
 <li><strong>What would change it</strong> <span>${change}${
     command === null ? null : commandToHtml(command)

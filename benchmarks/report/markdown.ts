@@ -24,7 +24,7 @@ export function toMarkdown(report: Report): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
-function headlineToMarkdown({ headline, predicted }: Report): string[] {
+function headlineToMarkdown({ headline, predicted, forgetting }: Report): string[] {
   const { verdict, claim, what, sure, change, command } = headline;
   return [
     `**${verdict}**`,
@@ -32,6 +32,7 @@ function headlineToMarkdown({ headline, predicted }: Report): string[] {
     ...predicted ? [tableToMarkdown(predicted)] : [],
     [
       `- ${claim ? "Single comparisons" : "What"}: ${what}`,
+      ...forgetting === null ? [] : [`- Forgetting: ${forgetting}`],
       `- How sure: ${sure}`,
       `- What would change it: ${change}${command === null ? "" : ` \`${command}\``}`,
     ].join("\n"),

@@ -52,6 +52,8 @@ export interface Report {
   readonly headline: Headline;
   /** What a claim predicts, and what that came to; null where nothing was claimed, or only words of it were stored. */
   readonly predicted: Table | null;
+  /** What methods forgot against LoRA at equal score, in sentences; null where none ran at several rates. */
+  readonly forgetting: string | null;
   /** Every method's difference to the baselines; null where nothing is compared. */
   readonly forest: Forest | null;
   /** Methods by tasks; null where no run has a score. */

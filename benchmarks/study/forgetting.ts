@@ -1,4 +1,5 @@
 /** @file What runs forgot of their base checkpoint's pretraining, told at equal score. */
+import { FEWEST_SEEDS } from "../statistics/comparison.ts";
 import { type Interval, mean, studentInterval } from "../statistics/statistics.ts";
 import type { Cell, DoneRun, Study } from "./study.ts";
 
@@ -30,6 +31,11 @@ export interface EqualScore {
   /** For new seeds: Student's t at 95%. Null with one seed. */
   readonly interval: Interval | null;
   readonly seeds: number;
+  /**
+   * Whether ours forgets less or more than theirs: corrected for all comparisons of the task (Bonferroni), so that at most one
+   * task in twenty shows a difference where there is none. Null with fewer than `FEWEST_SEEDS`.
+   */
+  readonly verdict: "less" | "more" | "undecided" | null;
 }
 
 /** How much the loss on pretraining examples rose in a run, in nats a target; null where nobody knows. */
@@ -40,12 +46,15 @@ export function riseOf({ outcome: { forgetting } }: DoneRun): number | null {
 /** Every cell of which it is known, in the study's order. */
 export function forgotten(study: Study): Forgot[] {
   const lora = study.methods.find(({ optimizer }) => optimizer === "lora");
-  return study.cells.flatMap((cell): Forgot[] => {
+  const families = new Map<Cell["task"], number>();
+  const found = study.cells.flatMap((cell) => {
     const known = cell.runs.flatMap((run) => riseOf(run) ?? []), first = cell.runs[0]?.outcome.forgetting;
     if (known.length === 0 || !first) return [];
     const beside = study.cells.filter(({ method, task }) => method === lora && task === cell.task);
     const theirs = beside.find(({ rank }) => rank === cell.rank) ??
       (beside.length === 1 ? beside[0] : undefined);
+    const differences = theirs && theirs !== cell ? differencesAtEqualScore(cell, theirs) : [];
+    if (differences.length > 0) families.set(cell.task, (families.get(cell.task) ?? 0) + 1);
     return [{
       cell,
       corpus: first.corpus,
@@ -53,9 +62,13 @@ export function forgotten(study: Study): Forgot[] {
       rise: mean(known),
       interval: studentInterval(known),
       seeds: known.length,
-      atEqualScore: theirs && theirs !== cell ? atEqualScore(cell, theirs) : null,
+      differences,
     }];
   });
+  return found.map(({ differences, ...forgot }) => ({
+    ...forgot,
+    atEqualScore: differences.length > 0 ? summarize(differences, families.get(forgot.cell.task)!) : null,
+  }));
 }
 
 /** A run as a point of its method's front. */
@@ -64,20 +77,30 @@ interface Trade {
   readonly rise: number;
 }
 
+/** Two methods at one score on one seed. */
+interface SeedAtEqualScore {
+  readonly score: number;
+  readonly ours: number;
+  readonly theirs: number;
+}
+
 /**
  * Compares two methods that ran at two rates or more, seed by seed, at the lower of their two best scores: peaks of unequal
- * height would say nothing of what a score costs. Null where no seed has finished runs of both.
+ * height would say nothing of what a score costs. None where no seed has finished runs of both.
  */
-function atEqualScore(ours: Cell, theirs: Cell): EqualScore | null {
-  if (ours.grid.length < 2 || theirs.grid.length < 2) return null;
-  const pairs = seedsOf(ours).flatMap((seed) => {
+function differencesAtEqualScore(ours: Cell, theirs: Cell): SeedAtEqualScore[] {
+  if (ours.grid.length < 2 || theirs.grid.length < 2) return [];
+  return seedsOf(ours).flatMap((seed) => {
     const [a, b] = [frontOf(ours, seed), frontOf(theirs, seed)];
     if (a.length === 0 || b.length === 0) return [];
     const score = Math.min(a.at(-1)!.score, b.at(-1)!.score);
     return [{ score, ours: riseAt(a, score), theirs: riseAt(b, score) }];
   });
-  if (pairs.length === 0) return null;
+}
+
+function summarize(pairs: readonly SeedAtEqualScore[], family: number): EqualScore {
   const differences = pairs.map(({ ours, theirs }) => ours - theirs);
+  const certain = pairs.length < FEWEST_SEEDS ? null : studentInterval(differences, 1 - 0.05 / family);
   return {
     score: mean(pairs.map(({ score }) => score)),
     ours: mean(pairs.map(({ ours }) => ours)),
@@ -85,6 +108,7 @@ function atEqualScore(ours: Cell, theirs: Cell): EqualScore | null {
     difference: mean(differences),
     interval: studentInterval(differences),
     seeds: pairs.length,
+    verdict: certain && (certain.high < 0 ? "less" : certain.low > 0 ? "more" : "undecided"),
   };
 }
 

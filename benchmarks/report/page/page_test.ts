@@ -56,6 +56,7 @@ test("toHtml() escapes what it prints, asks nothing of the network and forbids t
       claim: { said: hostile, unlike: hostile },
     },
     predicted: { title: hostile, note: hostile, columns: [hostile], rows: [[hostile]] },
+    forgetting: hostile,
     caveats: [hostile],
     command: hostile,
     environment: [[hostile, hostile]],

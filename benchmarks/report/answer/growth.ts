@@ -1,8 +1,8 @@
 /** @file What a report found about growth, in sentences. */
-import { exponentOf } from "../cost/growth/fit.ts";
-import { AXES, type GrowthPoint } from "../cost/growth/points.ts";
-import type { Study } from "../study/study.ts";
-import { overheadLines } from "./tables/growth.ts";
+import { exponentOf } from "../../cost/growth/fit.ts";
+import { AXES, type GrowthPoint } from "../../cost/growth/points.ts";
+import type { Study } from "../../study/study.ts";
+import { overheadLines } from "../tables/growth.ts";
 
 /**
  * One sentence about growth a task and cost, one about how far the fits can be trusted, and one about where what methods take

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { manyMethods } from "../../tests/support/fakes/registries.ts";
-import { build, made, rowsOf } from "../../tests/support/fakes/reports.ts";
-import { fakeDiverged, fakeDone } from "../../tests/support/fakes/results.ts";
-import { fakeSweep } from "../../tests/support/fakes/sweep.ts";
-import { expand } from "../sweep/sweep.ts";
-import { buildReport } from "./build.ts";
+import { manyMethods } from "../../../tests/support/fakes/registries.ts";
+import { build, made, rowsOf } from "../../../tests/support/fakes/reports.ts";
+import { fakeDiverged, fakeDone } from "../../../tests/support/fakes/results.ts";
+import { fakeSweep } from "../../../tests/support/fakes/sweep.ts";
+import { expand } from "../../sweep/sweep.ts";
+import { buildReport } from "../build.ts";
 
 Deno.test("buildReport() of many methods says what stands out, as often as its table has it, and no more", async () => {
   const optimizers = Object.values(manyMethods.optimizers).map(({ id }) => ({ id }));

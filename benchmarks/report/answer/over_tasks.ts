@@ -1,9 +1,9 @@
 /** @file What a sweep over several tasks found over all of them, in sentences: they lead its answer. */
-import type { Verdict } from "../statistics/verdicts.ts";
-import { type OverTasks, type PooledPair, pooledTasks } from "../study/over_tasks.ts";
-import { baselinesOf } from "../study/pairs.ts";
-import type { Study } from "../study/study.ts";
-import { formatCounts, formatDifference, formatInterval, formatRange, formatVerdict } from "./format.ts";
+import type { Verdict } from "../../statistics/verdicts.ts";
+import { type OverTasks, type PooledPair, pooledTasks } from "../../study/over_tasks.ts";
+import { baselinesOf } from "../../study/pairs.ts";
+import type { Study } from "../../study/study.ts";
+import { formatCounts, formatDifference, formatInterval, formatRange, formatVerdict } from "../format.ts";
 
 /** So many methods are told one by one with their intervals; of more their differences, and the table has the rest. */
 const MANY = 6;

@@ -1,8 +1,8 @@
 /** @file What a report found, in sentences: only numbers that are in its tables, and how much they weigh. */
-import { pooledSpread, seedsToShow, withMoreExamples } from "../statistics/seeds_needed.ts";
-import { FEWEST_SEEDS } from "../statistics/comparison.ts";
-import { estimate, type Interval, mean } from "../statistics/statistics.ts";
-import { isJudged, type Verdict } from "../statistics/verdicts.ts";
+import { pooledSpread, seedsToShow, withMoreExamples } from "../../statistics/seeds_needed.ts";
+import { FEWEST_SEEDS } from "../../statistics/comparison.ts";
+import { estimate, type Interval, mean } from "../../statistics/statistics.ts";
+import { isJudged, type Verdict } from "../../statistics/verdicts.ts";
 import {
   formatCount,
   formatCounts,
@@ -13,19 +13,19 @@ import {
   formatPercent,
   formatRange,
   formatRate,
-} from "./format.ts";
-import type { ClosedGap } from "../study/gaps.ts";
-import { baselinesOf, contestsOf, countedScores, type Pair, standInOf } from "../study/pairs.ts";
-import type { OverTasks } from "../study/over_tasks.ts";
-import { ASKED } from "./headline.ts";
-import { overTasksAnswer } from "./over_tasks_answer.ts";
-import type { Protocol } from "./protocol.ts";
-import type { Ranking } from "../study/rankings.ts";
-import type { Cell, MethodLabel, Study } from "../study/study.ts";
-import { settling } from "./settling.ts";
-import { verdictsOf } from "./tables/any_two.ts";
-import { stepRatio } from "./tables/costs.ts";
-import { meanDiscrepancy } from "./tables/discrepancies.ts";
+} from "../format.ts";
+import type { ClosedGap } from "../../study/gaps.ts";
+import { baselinesOf, contestsOf, countedScores, type Pair, standInOf } from "../../study/pairs.ts";
+import type { OverTasks } from "../../study/over_tasks.ts";
+import { ASKED } from "../headline.ts";
+import { overTasksAnswer } from "./over_tasks.ts";
+import type { Protocol } from "../protocol.ts";
+import type { Ranking } from "../../study/rankings.ts";
+import type { Cell, MethodLabel, Study } from "../../study/study.ts";
+import { settling } from "../settling.ts";
+import { verdictsOf } from "../tables/any_two.ts";
+import { stepRatio } from "../tables/costs.ts";
+import { meanDiscrepancy } from "../tables/discrepancies.ts";
 
 /** What was computed once for sentences and tables. */
 export interface Findings {
