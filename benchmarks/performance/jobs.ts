@@ -18,6 +18,12 @@ const cases = [
 ] as const;
 
 const [rounds = "3", ...sweep] = Deno.args;
+if (!/^[1-9]\d*$/.test(rounds)) {
+  console.error(
+    "Usage: ./run jobs [ROUNDS] [SWEEP] [OPTIONS]: ROUNDS is a whole number, 3 where none is given",
+  );
+  Deno.exit(2);
+}
 const asked = sweep.length > 0 ? sweep : ["smoke", "--steps", "40"];
 
 /** Seconds of a sweep from its start to its report. */

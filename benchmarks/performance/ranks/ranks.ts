@@ -1,13 +1,12 @@
 /**
- * @file What a training step costs as the rank grows, and over LoRA's step at the same rank.
+ * @file What a training step costs as the rank grows, and over LoRA's step at the same rank: `./run ranks --help`.
  *
- * `./run ranks [--width 128] [--ranks 8,32,64] [--methods lora,lora-pro,lora-rite] [--tasks digits,arithmetic] [--rounds 7]
- * [--profile]`; `--methods all` times every method that ships, and says which a task's model refuses. Rounds over all ranks and
- * methods are interleaved in one process, so that a busy moment of the machine does not fall on one of them; times are medians
- * of a step. Processor time is told beside them, which other programs disturb less: ratios of both say the same on an idle
- * machine. `--profile` lists the kernels of one step by time.
+ * Rounds over all ranks and methods are interleaved in one process, so that a busy moment of the machine does not fall on one
+ * of them; times are medians of a step. Processor time is told beside them, which other programs disturb less: ratios of both
+ * say the same on an idle machine.
  */
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { createGradients } from "../../../autodiff/mod.ts";
 import { openGpu } from "../../../gpu/mod.ts";
 import { elementCount } from "../../../gpu/tensor.ts";
@@ -25,23 +24,71 @@ import { shipped } from "../../../training/shipped.ts";
 /** Steps before the first round: decompositions begin where those of the step before ended, and factors change fastest at first. */
 const WARM_UP = 20;
 const STEPS = 3, RUN_STEPS = 100;
-const text = (name: string, otherwise: string) => {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at < 0 ? otherwise : Deno.args[at + 1]!;
+const help = `Times a training step as the rank grows, and over LoRA's step at the same rank.
+
+  --width N        of the models; 128 where none is given
+  --ranks N,N      8,32,64 where none are given
+  --methods A,B    lora,lora-pro,lora-rite where none are given; "all" times every
+                   method that ships, and says which a task's model refuses
+  --tasks A,B      digits or arithmetic; both where none is given
+  --rounds N       interleaved rounds of ${STEPS} steps; 7 where none is given
+  --profile        list the kernels of one step by time
+  --help           print this`;
+const CASES = {
+  digits: { task: digits, model: vitTiny, batchSize: 32 },
+  arithmetic: { task: arithmetic, model: decoderTiny, batchSize: 8 },
 };
-const width = Number(text("width", "128")), rounds = Number(text("rounds", "7"));
-const ranks = text("ranks", "8,32,64").split(",").map(Number);
-const asked = text("methods", "lora,lora-pro,lora-rite");
-const methods = asked === "all"
-  ? Object.values(shipped.optimizers)
-  : asked.split(",").map((id) => lookup("optimizer", shipped.optimizers, id));
-const cases = text("tasks", "digits,arithmetic").split(",");
+
+/** What is asked for. @throws {Error} in one sentence */
+function readArguments(args: string[]) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      ...{ width: { type: "string", default: "128" }, ranks: { type: "string", default: "8,32,64" } },
+      ...{
+        rounds: { type: "string", default: "7" },
+        methods: { type: "string", default: "lora,lora-pro,lora-rite" },
+      },
+      ...{ tasks: { type: "string", default: Object.keys(CASES).join(",") } },
+      ...{ profile: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
+    },
+  });
+  const count = (name: string, text: string) => {
+    if (/^[1-9]\d*$/.test(text)) return Number(text);
+    throw new Error(`Cannot take --${name} ${text}: a whole number above 0 is needed`);
+  };
+  return {
+    ...{ help: values.help, profile: values.profile },
+    ...{ width: count("width", values.width), rounds: count("rounds", values.rounds) },
+    ranks: values.ranks.split(",").map((rank) => count("ranks", rank)),
+    methods: values.methods === "all"
+      ? Object.values(shipped.optimizers)
+      : values.methods.split(",").map((id) => lookup("optimizer", shipped.optimizers, id)),
+    cases: values.tasks.split(",").map((id) => {
+      if (id === "digits" || id === "arithmetic") return { name: id, ...CASES[id] };
+      throw new Error(`Cannot time steps of task "${id}": known are ${Object.keys(CASES).join(", ")}`);
+    }),
+  };
+}
+
+function asked() {
+  try {
+    return readArguments(Deno.args);
+  } catch (error) {
+    console.error((error as Error).message.split("\n")[0]);
+    Deno.exit(2);
+  }
+}
+
+const { help: wanted, profile, width, rounds, ranks, methods, cases } = asked();
+if (wanted) {
+  console.log(help);
+  Deno.exit(0);
+}
 const gpu = await openGpu();
 
-for (const name of cases) {
-  const task = name === "digits" ? digits : arithmetic;
-  const entry: ModelEntry = (name === "digits" ? vitTiny : decoderTiny).resize({ width });
-  const batchSize = name === "digits" ? 32 : 8;
+for (const { name, task, model, batchSize } of cases) {
+  const entry: ModelEntry = model.resize({ width });
   const data = await task.load(
     { seed: 0, trainExamples: 64, validationExamples: 8, testExamples: 8 } as Parameters<typeof task.load>[0],
     entry,
@@ -113,7 +160,7 @@ for (const name of cases) {
     );
   }
   for (const line of refused) console.log(line);
-  if (Deno.args.includes("--profile")) {
+  if (profile) {
     for (const { id, rank, take } of steps) {
       const times = await gpu.profile(take);
       console.log(`\n${id} rank ${rank}`);

@@ -23,3 +23,27 @@ test("ranks times methods whatever they start from and train, and says which one
   }
   assertStringIncludes(text, "is left out: it trains biases, and the model has none");
 });
+
+test("ranks takes no argument that it does not know, and says what it takes", async () => {
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command("deno", {
+      args: ["run", "--no-check", "--allow-read", script, ...args],
+    }).output();
+    return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+  };
+  const help = await run("--help");
+  assertEquals([help.code, help.err], [0, ""]);
+  assertStringIncludes(help.out, "--ranks N,N      8,32,64 where none are given");
+  for (
+    const [args, sentence] of [
+      [["--rank", "8"], "Unknown option '--rank'"],
+      [["--ranks", "8,x"], "Cannot take --ranks x: a whole number above 0 is needed"],
+      [["--tasks", "code"], 'Cannot time steps of task "code": known are digits, arithmetic'],
+      [["--methods", "lorra"], 'Cannot find optimizer "lorra": did you mean lora?'],
+    ] as const
+  ) {
+    const { code, out, err } = await run(...args);
+    assertEquals([code, out, err.trim().split("\n").length], [2, "", 1]);
+    assertStringIncludes(err, sentence);
+  }
+});
