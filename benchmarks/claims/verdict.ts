@@ -50,7 +50,12 @@ export interface ClaimVerdict {
 /** A prediction, judged, and what a line says of it, with numbers: "that …", "whether …". */
 interface Told extends JudgedPrediction {
   readonly words: string;
+  /** What was predicted of the first over tasks, and its difference with its interval; null where that is told otherwise. */
+  readonly pooled: { readonly of: string; readonly than: string; readonly difference: string } | null;
 }
+
+/** From so many predictions on that differ in the first method alone, one sentence tells them. */
+const MANY = 3;
 
 /** Found of a difference, whichever way. */
 interface Found {
@@ -77,14 +82,33 @@ export function judgeClaim(
   // What decided it comes first.
   const order = [outcome, "refuted", "undecided", "confirmed"];
   const told = judged.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
-  const words = told.map((one) => `${one.outcome === outcome ? "" : `${one.outcome}, `}${one.words}`).join(
-    "; ",
-  );
+  const alike = Map.groupBy(told, (one) => one.pooled ? `${one.outcome} ${one.pooled.than}` : one);
+  const words = [...alike.values()].flatMap((own) => own.length < MANY ? own.map(wordsOf) : [together(own)]);
   return {
     outcome,
-    predictions: judged.map(({ words: _, ...one }) => one),
-    line: verdictLine(outcome, words, differs),
+    predictions: judged.map(({ words: _, pooled: __, ...one }) => one),
+    line: verdictLine(outcome, words.join("; "), differs),
   };
+
+  function wordsOf(one: Told): string {
+    return `${one.outcome === outcome ? "" : `${one.outcome}, `}${one.words}`;
+  }
+
+  /** "whether each of rsLoRA, PiSSA and DoRA is not better than LoRA over tasks: +0.024 (−0.048 to 0.096), …". */
+  function together(own: readonly Told[]): string {
+    const pooled = own.flatMap(({ pooled }) => pooled ?? []), [first] = own;
+    return wordsOf({
+      ...first!,
+      words: `${SAID[first!.outcome]} each of ${list(pooled.map(({ of }) => of))} ${first!.pooled!.than}: ${
+        pooled.map(({ of, difference }) => `${of} ${difference}`).join(", ")
+      }`,
+    });
+  }
+}
+
+/** "A, B and C". */
+function list(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }
 
 function judgePrediction(
@@ -104,10 +128,10 @@ function judgePrediction(
   });
   const [first] = own;
   const names = first ? first.titles : [of, against] as const;
-  const asked = `${names[0]} ${RELATION_WORDS[prediction.is]} ${names[1]}${
-    what === "score" ? "" : ` in ${what}`
-  }${at === undefined ? "" : ` at ${at}`}`;
-  const told = { asked, measured: what, margin };
+  const than = `${RELATION_WORDS[prediction.is]} ${names[1]}${what === "score" ? "" : ` in ${what}`}${
+    at === undefined ? "" : ` at ${at}`
+  }`;
+  const asked = `${names[0]} ${than}`, told = { asked, measured: what, margin, pooled: null };
   // Pooled are as many pairs on each task, and no task is judged before its look.
   if (found.length < Math.max(1, own.length) || found.some(({ settled }) => settled.interval === null)) {
     const words = `${SAID.undecided} ${asked}, runs are missing`;
@@ -117,9 +141,8 @@ function judgePrediction(
     const tasks = byTask(found);
     const { verdict, mean, interval, wins } = comparePooled(tasks, { margin, level });
     const outcome = outcomeOf(prediction.is, { verdict, difference: mean, interval }, margin);
-    const numbers = `${formatDifference(mean)} (${
-      formatInterval(interval)
-    }), ahead on ${wins} of ${tasks.length} tasks${
+    const difference = `${formatDifference(mean)} (${formatInterval(interval)})`;
+    const numbers = `${difference}, ahead on ${wins} of ${tasks.length} tasks${
       tasks.length === found.length
         ? ` (each by itself: ${tellEach(found.map(({ settled }) => settled.verdict))})`
         : ""
@@ -136,6 +159,7 @@ function judgePrediction(
         tasks: tasks.map(({ task, mean }) => ({ task, difference: mean })),
       }],
       words: `${SAID[outcome]} ${asked} over tasks: ${numbers}`,
+      pooled: { of: names[0], than: `${than} over tasks`, difference },
     };
   }
   const places = found.map(({ one, settled: { difference, interval, verdict } }) => ({

@@ -1,4 +1,11 @@
-import { assert, assertAlmostEquals, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { UserError } from "../../errors/user_error.ts";
 import { formatDifference, formatInterval } from "../report/format.ts";
 import type { Judged } from "../settle/standing.ts";
@@ -238,4 +245,31 @@ Deno.test("the claims' table stands in its place on a page, and says what was no
     "# A\n\n<!-- ./run claims --table writes what follows -->\n\nold\n\n<!-- up to here -->\n\nB\n";
   assertEquals(withTable(withTable(page, "new"), "| x |"), page.replace("old", "| x |"));
   assertThrows(() => withTable("# A\n", "new"), Error, "no place");
+});
+
+Deno.test("predictions that differ in the first method alone are told in one sentence, from three on", () => {
+  const methods = ["pro", "pissa", "dora"];
+  const wanted = (count: number) =>
+    claim(...methods.slice(0, count).map((of) => ({ of, over: "tasks" as const })));
+  const found = methods.flatMap((of, i) =>
+    [0.1, 0.12, 0.09, 0.11].map((one, task) =>
+      compared(`task ${task}`, settled(one + i - 0.01, one + i + 0.01), {
+        of,
+        titles: [of.toUpperCase(), "LoRA"],
+      })
+    )
+  );
+  const { line, predictions } = judgeClaim(wanted(3), found);
+  assertMatch(
+    line,
+    /^confirmed here: that each of PRO, PISSA and DORA is better than LoRA over tasks: PRO \+0\.105 \([^)]+\), PISSA \+1\.105 \([^)]+\), DORA \+2\.105 \([^)]+\)\. Unlike/,
+  );
+  assertEquals(
+    predictions.map(({ asked }) => asked),
+    ["PRO", "PISSA", "DORA"].map((name) => `${name} is better than LoRA`),
+  );
+  assertStringIncludes(
+    judgeClaim(wanted(2), found).line,
+    "; that PISSA is better than LoRA over tasks: +1.105 (",
+  );
 });
