@@ -43,6 +43,7 @@ export const DataLayout = z.strictObject({
   prompt: name.exactOptional(),
   answer: name.exactOptional(),
   labels: z.record(z.string(), name).exactOptional(),
+  classes: z.array(z.string()).exactOptional(),
   score: z.enum(SCORES).exactOptional(),
   maxTokens: z.int().min(2).exactOptional(),
   files: z.strictObject({

@@ -7,7 +7,7 @@ import { onOneLine } from "../text/one_line.ts";
 import type { Turn } from "../data/contents.ts";
 import type { WrittenChat } from "../text/chat_tokens.ts";
 import type { ClassExample } from "../text/text_batch.ts";
-import { columnsIn, type DataLayout, fill } from "./layout.ts";
+import { columnsIn, type DataLayout, fill, numberedClasses } from "./layout.ts";
 import { isMissing } from "./missing.ts";
 
 /** A prompt, its answer, and what else might be answered. */
@@ -102,7 +102,8 @@ function fromLabel(
   if (!Object.hasOwn(labels, value)) {
     return { skip: { kind: "other-label", labels: Object.keys(labels) } };
   }
-  return { prompt, answer: labels[value]!, choices: Object.values(labels), ...(isApart && { second: pair }) };
+  const choices = numberedClasses(layout).map((one) => labels[one]!);
+  return { prompt, answer: labels[value]!, choices, ...(isApart && { second: pair }) };
 }
 
 function fromAnswer(

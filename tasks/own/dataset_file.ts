@@ -34,6 +34,8 @@ export const DatasetFile = z.strictObject({
   answer: text.exactOptional(),
   /** Words by class. */
   labels: z.record(text, text).exactOptional(),
+  /** Classes in the order of a classifier's outputs. */
+  classes: z.array(text).exactOptional(),
   score: z.enum(SCORES).exactOptional(),
   maxTokens: z.int().min(2).exactOptional(),
 });

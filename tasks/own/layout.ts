@@ -48,6 +48,8 @@ export interface DataLayout {
   readonly answer?: string;
   /** What is written for each class, by the class as the file has it. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** The classes as the file has them, in the order of a classifier's outputs; in that of `numberedClasses` where absent. */
+  readonly classes?: readonly string[];
   /** How answers are scored; absent for classes, of which the most likely one has to be right. */
   readonly score?: DataScore;
   /** Longest example in tokens: longer ones are cut to it. Where absent, those that are too long for the model are left out. */
@@ -56,8 +58,15 @@ export interface DataLayout {
   readonly files?: Readonly<Partial<Record<"train" | "validation" | "test", readonly string[]>>>;
 }
 
-/** The classes in the order of their indices: numbers by their size, then names. */
-export function classesOf({ labels = {} }: Pick<DataLayout, "labels">): readonly string[] {
+/**
+ * The classes as tasks number them: in the order that the layout gives; else those of texts as it lists them, and those of
+ * images numbers first, by their size, then names.
+ */
+export function numberedClasses(
+  { kind, labels = {}, classes }: Pick<DataLayout, "kind" | "labels" | "classes">,
+): readonly string[] {
+  if (classes) return classes;
+  if (kind !== "image") return Object.keys(labels);
   return Object.keys(labels).sort((a, b) => {
     const [x, y] = [a, b].map((name) => /^-?\d+(\.\d+)?$/.test(name) ? Number(name) : NaN) as [
       number,
@@ -66,13 +75,6 @@ export function classesOf({ labels = {} }: Pick<DataLayout, "labels">): readonly
     if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1;
     return Number.isNaN(x) ? (a < b ? -1 : 1) : x - y;
   });
-}
-
-/** The classes as tasks number them: those of images as above, those of texts as the layout lists them. */
-export function numberedClasses(
-  { kind, labels = {} }: Pick<DataLayout, "kind" | "labels">,
-): readonly string[] {
-  return kind === "image" ? classesOf({ labels }) : Object.keys(labels);
 }
 
 /** Names in braces. Doubled braces stand for themselves. */

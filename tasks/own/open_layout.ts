@@ -101,6 +101,7 @@ export async function openLayout(
     kind,
     ...found,
     ...(labels && { labels }),
+    ...(said.classes && { classes: orderOf(said.classes, labels, path) }),
     ...(score && { score }),
     ...(maxTokens !== undefined && { maxTokens }),
     ...(files && { files }),
@@ -270,6 +271,24 @@ async function findLabels(
   const twice = words.find(([, word], i) => words.findIndex((other) => other[1] === word) < i);
   if (twice) throw new DataError(`Cannot use ${path}: two of its classes are written "${twice[1]}"`);
   return Object.fromEntries(words);
+}
+
+/** The order of the classes that the folder's file gives. @throws {DataError} where it is not one of all classes */
+function orderOf(
+  classes: readonly string[],
+  labels: Readonly<Record<string, string>> | undefined,
+  path: string,
+): readonly string[] {
+  const cannot = `Cannot use ${DATASET_FILE} for ${path}: "classes"`;
+  if (!labels) throw new DataError(`${cannot} gives an order of classes, and the data have none`);
+  const unknown = classes.find((one) => !Object.hasOwn(labels, one));
+  if (unknown !== undefined) {
+    throw new DataError(`${cannot} names "${unknown}", which is none of ${listNames(Object.keys(labels))}`);
+  }
+  const lacking = Object.keys(labels).find((one) => !classes.includes(one));
+  if (lacking !== undefined) throw new DataError(`${cannot} lacks "${lacking}"`);
+  if (new Set(classes).size < classes.length) throw new DataError(`${cannot} names a class twice`);
+  return classes;
 }
 
 /** By choice where there are choices; by numbers or to the letter where answers are such; else by loss. */

@@ -13,6 +13,7 @@ import type { Predictor, Task, TaskData } from "../task.ts";
 import { wordTokenizer } from "../understanding/words.ts";
 import { readTokenizer } from "../text/hugging_face_tokenizer.ts";
 import { characterTokenizer } from "../text/tokenizer.ts";
+import { numberedClasses } from "./layout.ts";
 import { type AskedLayout, openLayout } from "./open_layout.ts";
 import { ownTask } from "./task.ts";
 
@@ -283,6 +284,48 @@ test("ownTask() gives an encoder whole texts with their classes, and refuses it 
     await assertRejects(() => load("b.jsonl"), DataError, "the model gives texts one of some classes");
     await assertRejects(() => load("a.jsonl", { vocabulary: 10 }), DataError, "80 tokens, the model 10");
   });
+});
+
+test("dataset.json gives the order of classes, that of a classifier which an adapter brings", async () => {
+  const texts = count(40, (i) => ({ text: i % 2 ? `good ${i}` : `bad ${i}`, label: i % 2 ? "good" : "bad" }));
+  const words = wordPieceFiles("x", ["good", "bad"]);
+  const opened = async (
+    classes: readonly string[] | undefined,
+    rows: readonly Readonly<Record<string, unknown>>[] = texts,
+  ) => {
+    const files = { "x/train.jsonl": lines(rows), "x/dataset.json": JSON.stringify({ classes }), ...words };
+    const found: { order: readonly string[]; isGood: boolean[]; targets: number[] }[] = [];
+    await withDataFolder(files, async (folder) => {
+      const data = `${folder}/x`, layout = await openLayout(data);
+      const model = { family: "encoder", outputs: 2, vocabulary: 80, inputSize: 9, folder: data } as const;
+      const batch = (await ownTask(layout).load({ ...amounts, data }, model)).trainBatch(1, 6);
+      assert(batch.family === "encoder");
+      const [count, length] = batch.tokens.shape as [number, number];
+      const isGood = Array.from(
+        { length: count },
+        (_, i) => batch.tokens.data.subarray(i * length, (i + 1) * length).includes(4),
+      );
+      found.push({ order: numberedClasses(layout.layout), isGood, targets: [...batch.targets.data] });
+    });
+    return found[0]!;
+  };
+  const usual = await opened(undefined), turned = await opened(["good", "bad"]);
+  assertEquals([usual.order, turned.order], [["bad", "good"], ["good", "bad"]]);
+  assertEquals(usual.targets, usual.isGood.map(Number));
+  assertEquals(turned.targets, turned.isGood.map((isGood) => Number(!isGood)));
+  for (
+    const [classes, fault] of [
+      [["good", "bad", "odd"], 'names "odd", which is none of bad, good'],
+      [["good"], 'lacks "bad"'],
+      [["good", "bad", "good"], "names a class twice"],
+    ] as const
+  ) await assertRejects(() => opened(classes), DataError, `"classes" ${fault}`);
+  const answers = count(40, (i) => ({ prompt: `what is ${i}?`, answer: `${i}` }));
+  await assertRejects(
+    () => opened(["a", "b"], answers),
+    DataError,
+    '"classes" gives an order of classes, and the data have none',
+  );
 });
 
 test("Pairs of texts: an encoder reads both with their kinds, T5 each behind its column's name", async () => {

@@ -8,7 +8,7 @@ import type { DataPlace, FoundData } from "../data/load.ts";
 import type { Skip } from "../skip.ts";
 import type { Row } from "../data/row.ts";
 import { labelIn } from "./convert.ts";
-import { classesOf, type DataLayout } from "./layout.ts";
+import { type DataLayout, numberedClasses } from "./layout.ts";
 import { rowsOf } from "./rows.ts";
 import { roleNamed, SPLIT_NAMES } from "./splits.ts";
 
@@ -39,7 +39,7 @@ export function textPlace(path: string, title: string, layout: DataLayout): Data
  * @param title what they are called in results
  */
 export function imagePlace(path: string, title: string, layout: DataLayout): DataPlace<LabelledImage> {
-  const classes = classesOf(layout), names = classes.map((name) => layout.labels![name]!);
+  const classes = numberedClasses(layout), names = classes.map((name) => layout.labels![name]!);
   const find = async (): Promise<FoundData<LabelledImage>> => {
     const folder = await openFolder(path), parts: (Part<LabelledImage> & { title: string })[] = [];
     for (const rows of await partsOf(folder, layout)) {

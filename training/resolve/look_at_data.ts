@@ -5,7 +5,7 @@ import type { ReadRecord } from "../../tasks/data/read_record.ts";
 import { isSkip } from "../../tasks/skip.ts";
 import type { Row } from "../../tasks/data/row.ts";
 import { type OwnText, toExample } from "../../tasks/own/convert.ts";
-import { classesOf } from "../../tasks/own/layout.ts";
+import { numberedClasses } from "../../tasks/own/layout.ts";
 import { countDoubtful, type DoubtfulCount } from "../../tasks/own/missing.ts";
 import type { AskedLayout, OpenedData } from "../../tasks/own/open_layout.ts";
 import { imagePlace, requireTakesImages, textPlace } from "../../tasks/own/place.ts";
@@ -300,7 +300,7 @@ async function lookAtImages(given: Given, model: { readonly family: string }): P
     })
   );
   const all = pools instanceof TooFewExamples ? { train: [], validation: [], test: [] } : pools;
-  const names = classesOf(data.layout);
+  const names = numberedClasses(data.layout);
   return {
     ...given,
     ...found(pools, given.model.id, null),
@@ -352,7 +352,7 @@ function countClasses(
   count: (pool: Pool, word: string, name: string) => number,
 ): DataLook["classes"] {
   const { labels = {} } = layout;
-  return classesOf(layout).map((name) => {
+  return numberedClasses(layout).map((name) => {
     const word = labels[name]!, of = (pool: Pool) => count(pool, word, name);
     return { name, word, counts: { train: of("train"), validation: of("validation"), test: of("test") } };
   });
