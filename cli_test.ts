@@ -29,6 +29,7 @@ const fakeTuning: Tuning = {
     "nt 4x4x4 abc": { variant: "tiled", rule: "tiled", microseconds: { tiled: 2, staged: 3 } },
     "nn 4x4x4 abc": { variant: "staged", rule: "tiled", microseconds: { tiled: 3, staged: 2.5 } },
   },
+  subgroups: { norm: { variant: "subgroups", rule: "lanes", microseconds: { lanes: 5, subgroups: 4 } } },
 };
 
 async function entriesOf(folder: string): Promise<string[]> {
@@ -1348,10 +1349,11 @@ test("check without a file tells what holds of the adapter, tests by folder, and
 test("autotune says which choices differ from the rule and where they are, or prints all as JSON", async () => {
   await inFolder(async ({ run }) => {
     const { code, out, err } = await run("autotune");
-    assertEquals([code, err], [0, "Measured 2 of 2 kinds of products, last nn 4x4x4 abc"]);
+    assertEquals([code, err], [0, "Measured 2 of 2 kinds of kernels, last nn 4x4x4 abc"]);
     assertEquals(out.split("\n"), [
       "nn 4x4x4 abc: staged 2.5 us instead of tiled 3 us",
-      "Tuned made-up with Deno 2: 1 of 2 choices differ from the rule, stored in made-up.json",
+      "norm: subgroups 4 us instead of lanes 5 us",
+      "Tuned made-up with Deno 2: 2 of 3 choices differ from the rule, stored in made-up.json",
     ]);
     assertEquals(JSON.parse((await run("autotune", "--json")).out), { path: "made-up.json", ...fakeTuning });
     assertEquals((await run("autotune", "arithmetic")).code, 2);

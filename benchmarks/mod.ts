@@ -375,7 +375,7 @@ export async function openRunDeps(
       const gpu = await openGpu();
       try {
         const tuning = await useTuning(gpu);
-        if (tuning && !said) say(`Matrix products as ./run autotune chose them: ${tuningPath(tuning)}`);
+        if (tuning && !said) say(`Kernels as ./run autotune chose them: ${tuningPath(tuning)}`);
         said = true;
       } catch (error) {
         await gpu[Symbol.asyncDispose]();

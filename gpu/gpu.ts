@@ -5,6 +5,7 @@ import { Pipelines } from "./pipelines.ts";
 import { type Category, type Memory, Pool, type Scope } from "./pool.ts";
 import { type KernelTime, Profiler } from "./profiler.ts";
 import { Recorder } from "./recorder.ts";
+import { takesSubgroups } from "./subgroups.ts";
 import {
   alignBytes,
   byteLength,
@@ -92,19 +93,23 @@ export interface WriteLog extends Disposable {
 export class Gpu implements AsyncDisposable {
   /** What is known of the adapter. */
   readonly info: GpuInfo;
+  /** Whether kernels may add up by subgroups here: the adapter has them, and its compiler takes them. See `useSubgroups`. */
+  readonly subgroups: boolean;
   readonly #device: GPUDevice;
   readonly #pool: Pool;
   readonly #recorder: Recorder;
   #downloads = 0;
   /** Bytes written since the last submission that was for their sake. */
   #waiting = 0;
+  #inSubgroups: ReadonlySet<string> = new Set();
   #failure: Error | null = null;
   #closed = false;
 
   /** Use `openGpu`. */
-  constructor(device: GPUDevice, info: GpuInfo) {
+  constructor(device: GPUDevice, info: GpuInfo, subgroups = false) {
     this.#device = device;
     this.info = info;
+    this.subgroups = subgroups;
     const fail = (error: Error) => {
       this.#failure ??= error;
     };
@@ -235,7 +240,28 @@ export class Gpu implements AsyncDisposable {
 
   /** Appends one dispatch to the current command buffer. */
   launch<S extends KernelSpec>(kernel: Kernel<S>, launch: Launch<S>): void {
-    this.#recorder.launch(kernel, launch);
+    const inSubgroups = this.#inSubgroups.has(kernel.spec.name) ? kernel.inSubgroups : undefined;
+    this.#recorder.launch(inSubgroups ?? kernel, launch);
+  }
+
+  /** Names of the kernels that add up by subgroups: none, until `useSubgroups` names some. */
+  get inSubgroups(): readonly string[] {
+    return [...this.#inSubgroups];
+  }
+
+  /**
+   * From now on the kernels of these names add up over lanes by subgroups, if they add up over lanes at all, and no others do.
+   * They add in another order then, so bits differ from those without.
+   *
+   * @throws {Error} where a name is given and the adapter, or its compiler, takes no subgroups
+   */
+  useSubgroups(kernels: readonly string[]): void {
+    if (kernels.length > 0 && !this.subgroups) {
+      throw new Error(
+        `Cannot use subgroups in "${kernels[0]}": adapter "${this.info.adapter}" or its compiler takes none`,
+      );
+    }
+    this.#inSubgroups = new Set(kernels);
   }
 
   /** Hands everything recorded so far to the GPU without waiting for it. */
@@ -397,6 +423,9 @@ export const PATHS = ["gpu", "software"] as const;
 /** One of them. */
 export type Path = typeof PATHS[number];
 
+/** Features that are asked for where an adapter has them. */
+const WANTED = ["timestamp-query", "shader-f16", "subgroups"];
+
 /** How a GPU is opened. */
 export interface OpenOptions {
   /** The kind of adapter that launchers choose shapes for, to try either on any adapter; the adapter's own where absent. */
@@ -416,7 +445,7 @@ export async function openGpu({ path }: OpenOptions = {}): Promise<Gpu> {
     );
   }
   const features = [...adapter.features].sort();
-  const wanted = features.filter((feature) => feature === "timestamp-query" || feature === "shader-f16");
+  const wanted = features.filter((feature) => WANTED.includes(feature));
   const limits = readLimits(adapter.limits);
   const device = await adapter.requestDevice({
     requiredFeatures: wanted as GPUFeatureName[],
@@ -435,7 +464,7 @@ export async function openGpu({ path }: OpenOptions = {}): Promise<Gpu> {
     software: path
       ? path === "software"
       : isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|software/i.test(description),
-  });
+  }, await takesSubgroups(device));
 }
 
 function hardwareOf({ vendor, architecture, device }: GPUAdapterInfo): Hardware {

@@ -6,6 +6,7 @@ import { testGpu } from "../tests/support/test_gpu.ts";
 import { PROGRAMS, testNeeding } from "../tests/support/test_needing.ts";
 import { Gpu, type GpuInfo, openGpu } from "./gpu.ts";
 import { defineKernel, type Kernel, MAX_GROUPS } from "./kernel.ts";
+import { takesSubgroups } from "./subgroups.ts";
 import { byteLength } from "./tensor.ts";
 
 const test = testNeeding({ ...PROGRAMS, env: ["PATH", "HOME"] });
@@ -502,4 +503,55 @@ override SHIFT = 1u;
   assertEquals(await run(minus, other), 999);
   assertEquals(await run(plus, values), 1);
   assertEquals([gpu.work.kernels, gpu.work.bindGroups], [["minus", "plus"], 4]);
+});
+
+Deno.test("Gpu launches a kernel's twin with subgroups where it is named, and refuses to where there are none", async () => {
+  const { device } = await defaultDevice(), info = (await testGpu()).info;
+  const twin = defineKernel({
+    ...put.spec,
+    name: "twin",
+    source: put.spec.source.replace("= u.value", "= -u.value"),
+  });
+  await using gpu = new Gpu(device, info, true);
+  const out = gpu.zeros([4], "out", "i32");
+  const both: Kernel = { ...put, inSubgroups: twin };
+  const launch = (place: number, kernel: Kernel) =>
+    gpu.launch(kernel, { buffers: { out }, uniforms: { place, value: 7 }, workgroups: [1] });
+  launch(0, both);
+  gpu.useSubgroups(["put"]);
+  assertEquals(gpu.inSubgroups, ["put"]);
+  launch(1, both);
+  launch(2, put);
+  gpu.useSubgroups([]);
+  launch(3, both);
+  assertEquals(await gpu.download(out), Int32Array.of(7, -7, 7, 7));
+  assertEquals(gpu.work.kernels, ["put", "twin"]);
+
+  const without = await testGpu();
+  if (without.subgroups) return;
+  without.useSubgroups([]);
+  assertThrows(
+    () => without.useSubgroups(["norm", "put"]),
+    Error,
+    `Cannot use subgroups in "norm": adapter "${without.info.adapter}" or its compiler takes none`,
+  );
+});
+
+Deno.test("takesSubgroups() asks the compiler where the device has the feature", async () => {
+  for (
+    const [features, refusal, wanted, asked] of [
+      [[], null, false, 0],
+      [["subgroups"], null, true, 1],
+      [["subgroups"], "unknown enable", false, 1],
+    ] as const
+  ) {
+    let compiled = 0;
+    const device = {
+      features: new Set<string>(features),
+      pushErrorScope() {},
+      createShaderModule: () => compiled++,
+      popErrorScope: () => Promise.resolve(refusal),
+    };
+    assertEquals([await takesSubgroups(device as unknown as GPUDevice), compiled], [wanted, asked]);
+  }
 });

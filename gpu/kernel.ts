@@ -21,6 +21,8 @@ export interface KernelSpec {
 export interface Kernel<S extends KernelSpec = KernelSpec> {
   /** What was declared. */
   readonly spec: S;
+  /** The same kernel adding up over lanes by subgroups, in another order: taken where `Gpu.useSubgroups` says so. */
+  readonly inSubgroups?: Kernel<S>;
 }
 
 /** One use of a kernel. Every name here is checked against the kernel's spec. */

@@ -40,6 +40,15 @@ function allKernels(): Promise<readonly Seen[]> {
   })();
 }
 
+/** Those, and with subgroups those that may add up by them: Deno's compiler takes none of these, Chromium's does. */
+async function allTexts(): Promise<readonly Pick<Seen, "spec" | "constants">[]> {
+  const all = await allKernels();
+  return [
+    ...all,
+    ...all.flatMap(({ inSubgroups, constants }) => inSubgroups ? [{ spec: inSubgroups, constants }] : []),
+  ];
+}
+
 /** What a WGSL text declares. Comments are left out. */
 function declarationsOf(source: string) {
   const text = source.replaceAll(/\/\/.*$/gm, "");
@@ -140,7 +149,7 @@ Deno.test("Every WGSL text compiles by itself without a word from the compiler a
 });
 
 Deno.test("Every spec has the bindings of its WGSL: number, order, access and names", async () => {
-  for (const { spec } of await allKernels()) {
+  for (const { spec } of await allTexts()) {
     const wanted = Object.entries(spec.buffers).map(([name, access], i) =>
       `0 ${i} storage,${access} ${snakeCase(name)}`
     );
@@ -150,7 +159,7 @@ Deno.test("Every spec has the bindings of its WGSL: number, order, access and na
 });
 
 Deno.test("Every spec has the uniforms of its WGSL: number, order, types and names", async () => {
-  for (const { spec } of await allKernels()) {
+  for (const { spec } of await allTexts()) {
     const wanted = Object.entries(spec.uniforms).map(([name, type]) => [snakeCase(name), type]);
     assertEquals(declarationsOf(spec.source).uniforms, wanted, spec.name);
     assert(wanted.length <= 64, spec.name);
@@ -158,14 +167,14 @@ Deno.test("Every spec has the uniforms of its WGSL: number, order, types and nam
 });
 
 Deno.test("Every spec has the overrides of its WGSL with their defaults", async () => {
-  for (const { spec } of await allKernels()) {
+  for (const { spec } of await allTexts()) {
     assertEquals(Object.fromEntries(declarationsOf(spec.source).overrides), { ...spec.constants }, spec.name);
   }
 });
 
 Deno.test("Every spec declares the workgroup memory that its WGSL takes, under all constants it is launched with", async () => {
   let most = 0;
-  for (const { spec, constants } of await allKernels()) {
+  for (const { spec, constants } of await allTexts()) {
     const { workgroup, constants: named } = declarationsOf(spec.source);
     for (const values of constants) {
       const numbers: Record<string, number> = Object.fromEntries(
@@ -268,7 +277,7 @@ function partialStoresOf(source: string): string[] {
 
 /** What a check finds in the texts of all kernels, each with its kernel's name. */
 async function foundInAll(check: (source: string) => readonly string[]): Promise<string[]> {
-  return (await allKernels()).flatMap(({ spec }) =>
+  return (await allTexts()).flatMap(({ spec }) =>
     check(spec.source).map((found) => `${spec.name}: ${found}`)
   );
 }
@@ -374,7 +383,7 @@ Deno.test("Every kernel fits the limits that every adapter has, but the products
       }
     }
   });
-  const beyond = [...await allKernels(), ...large].flatMap(({ spec, constants }) => {
+  const beyond = [...await allTexts(), ...large].flatMap(({ spec, constants }) => {
     const bytes = /^[a-z]+_staged/.test(spec.name)
       ? 0
       : Math.max(...constants.map((values) => spec.workgroupBytes?.(values) ?? 0));

@@ -608,7 +608,7 @@ export const commands = {
   autotune: {
     summary: "measure this machine's matrix products, for bench to be faster",
     details:
-      "The machine should be idle. The choices are stored in tuning/. The sweep of that name, `./run bench tune`, chooses " +
+      "And sums over lanes with and without subgroups, where the adapter has them. The machine should be idle. The choices are stored in tuning/. The sweep of that name, `./run bench tune`, chooses " +
       "learning rates instead.",
     options: json,
     positional: null,

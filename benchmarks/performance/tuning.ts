@@ -9,7 +9,7 @@ import { isMissing, prepareFolder, readText, writeWhole } from "../../files/writ
 /** Where tunings lie. */
 const FOLDER = system.own("tuning/");
 
-/** What was measured for a class of shapes. */
+/** What was measured for a class of shapes, or for a kernel. */
 const Choice = z.strictObject({
   /** The fastest variant, or the rule's where none is clearly faster. */
   variant: z.string(),
@@ -26,6 +26,8 @@ export const Tuning = z.strictObject({
   deno: z.string().min(1),
   /** By shape class, as kernels/matmul/choice.ts names it. */
   products: z.record(z.string(), Choice),
+  /** By kernel, whether it adds up over lanes by "subgroups" or "lanes": where the adapter has subgroups. */
+  subgroups: z.record(z.string(), Choice.extend({ variant: z.enum(["lanes", "subgroups"]) })).optional(),
 });
 /** See the schema. */
 export type Tuning = z.output<typeof Tuning>;
@@ -38,12 +40,12 @@ export function tuningPath({ adapter, deno }: Pick<Tuning, "adapter" | "deno">, 
 /**
  * The tuning of this adapter and Deno, or null where there is none.
  *
- * @param variants the names that a choice may have
- * @throws {UserError} where the file is no tuning, or a choice names another variant
+ * @param known the names that a product's variant may have, and those of kernels that may take subgroups
+ * @throws {UserError} where the file is no tuning, or a choice names another variant or kernel
  */
 export async function readTuning(
   of: Pick<Tuning, "adapter" | "deno">,
-  variants: readonly string[],
+  known: { readonly products: readonly string[]; readonly subgroups: readonly string[] },
   folder = FOLDER,
 ): Promise<Tuning | null> {
   const path = tuningPath(of, folder);
@@ -57,14 +59,18 @@ export async function readTuning(
   const tuning = parseWith(Tuning, value, path);
   // Two adapters may differ in signs that a file's name leaves out.
   if (tuning.adapter !== of.adapter || tuning.deno !== of.deno) return null;
+  const refuse = (what: string, names: readonly string[]) => {
+    throw new UserError(
+      `Cannot use ${path}: ${what}, known are ${names.join(", ")} (./run autotune writes it anew)`,
+    );
+  };
   for (const [shape, { variant }] of Object.entries(tuning.products)) {
-    if (!variants.includes(variant)) {
-      throw new UserError(
-        `Cannot use ${path}: products "${shape}" name variant "${variant}", known are ${
-          variants.join(", ")
-        } (./run autotune writes it anew)`,
-      );
+    if (!known.products.includes(variant)) {
+      refuse(`products "${shape}" name variant "${variant}"`, known.products);
     }
+  }
+  for (const kernel of Object.keys(tuning.subgroups ?? {})) {
+    if (!known.subgroups.includes(kernel)) refuse(`subgroups name kernel "${kernel}"`, known.subgroups);
   }
   return tuning;
 }

@@ -16,6 +16,8 @@ const tuning: Tuning = {
   products: { "nt 4x4x4 abc": { variant: "tiled", rule: "staged", microseconds: { tiled: 1, staged: 2 } } },
 };
 
+const known = { products: MATMUL_VARIANTS, subgroups: ["norm"] };
+
 async function inFolder(work: (folder: URL) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
@@ -27,13 +29,13 @@ async function inFolder(work: (folder: URL) => Promise<void>): Promise<void> {
 
 test("readTuning() reads what writeTuning() wrote, for the same adapter and Deno alone", async () => {
   await inFolder(async (folder) => {
-    assertEquals(await readTuning(tuning, MATMUL_VARIANTS, folder), null);
+    assertEquals(await readTuning(tuning, known, folder), null);
     const path = await writeTuning(tuning, folder);
     assertEquals(path, `${decodeURIComponent(folder.pathname)}made-up-llvm-19-256-bits-deno-2.9.6.json`);
-    assertEquals(await readTuning(tuning, MATMUL_VARIANTS, folder), tuning);
+    assertEquals(await readTuning(tuning, known, folder), tuning);
     // The first has the same file name.
     for (const other of [{ adapter: "Made-up [LLVM 19, 256 bits]" }, { deno: "3.0.0" }]) {
-      assertEquals(await readTuning({ ...tuning, ...other }, MATMUL_VARIANTS, folder), null);
+      assertEquals(await readTuning({ ...tuning, ...other }, known, folder), null);
     }
   });
 });
@@ -42,19 +44,29 @@ test("readTuning() refuses an unknown variant by name, and files that are no tun
   await inFolder(async (folder) => {
     const path = await writeTuning(tuning, folder);
     await assertRejects(
-      () => readTuning(tuning, ["staged"], folder),
+      () => readTuning(tuning, { ...known, products: ["staged"] }, folder),
       UserError,
       `Cannot use ${path}: products "nt 4x4x4 abc" name variant "tiled", known are staged`,
     );
+    const choice = { variant: "subgroups", rule: "lanes", microseconds: { lanes: 2, subgroups: 1 } } as const;
+    const withSums = { ...tuning, subgroups: { norm: choice } };
+    await writeTuning(withSums, folder);
+    assertEquals(await readTuning(tuning, known, folder), withSums);
+    await writeTuning({ ...tuning, subgroups: { norms: choice } }, folder);
+    await assertRejects(
+      () => readTuning(tuning, known, folder),
+      UserError,
+      `Cannot use ${path}: subgroups name kernel "norms", known are norm (`,
+    );
     await Deno.writeTextFile(path, JSON.stringify({ ...tuning, products: 3 }));
     await assertRejects(
-      () => readTuning(tuning, MATMUL_VARIANTS, folder),
+      () => readTuning(tuning, known, folder),
       UserError,
       `Cannot read ${path}: `,
     );
     await Deno.writeTextFile(path, "{");
     await assertRejects(
-      () => readTuning(tuning, MATMUL_VARIANTS, folder),
+      () => readTuning(tuning, known, folder),
       UserError,
       `Cannot read ${path}: `,
     );

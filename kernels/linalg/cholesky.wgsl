@@ -78,7 +78,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
     }
   }
-  partial[lane] = distance;
+  #use put distance
   workgroupBarrier();
   let ends = u.may_end == 1u && sum_of_lanes() < NEAR;
   let shift = select(u.shift * largest, 0.0, ends);

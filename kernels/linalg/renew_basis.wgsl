@@ -42,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     order[place] = j;
   }
-  partial[lane] = present;
+  #use put present
   workgroupBarrier();
   let is_whole = sum_of_lanes() == u.rank;
   let blocks = u.stride / 4u;

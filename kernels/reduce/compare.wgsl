@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let d = a - b;
     sums += vec4(dot(a, a), dot(b, b), dot(a, b), dot(d, d));
   }
-  partial[lane] = sums;
+  #use put sums
   workgroupBarrier();
   if (lane == 0u) {
     parts[u.place + group.x] = sum_of_lanes();

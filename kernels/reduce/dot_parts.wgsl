@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let inside = vec4(0u, 1u, 2u, 3u) < vec4(u.count % 4u);
     sums += select(vec4<f32>(0.0), a[whole] * b[whole], inside);
   }
-  partial[lane] = sum4(sums);
+  #use put sum4(sums)
   workgroupBarrier();
   if (lane == 0u) {
     parts[group.x] = sum_of_lanes();

@@ -3,9 +3,17 @@
  * unrolled. What texts share, and what differs between twins of one text, stands in `#use` lines, which snippets fill.
  */
 import { defineKernel, type Kernel, type KernelSpec } from "../../gpu/kernel.ts";
+import { SUBGROUPS_HEAD } from "../../gpu/subgroups.ts";
 
-/** What takes the place of a line `#use name`: a text, or one made of the words behind the name. */
-export type Snippet = string | ((...words: string[]) => string);
+/** A text, or one made of the words behind a snippet's name. */
+type Text = string | ((...words: string[]) => string);
+
+/** What takes the place of a line `#use name`: a text; or two, where a kernel may add up over lanes by subgroups. */
+export type Snippet = Text | {
+  readonly lanes: Text;
+  /** May read `subgroup`, which of the workgroup's subgroups this lane is in, and `subgroups`, how many those are. */
+  readonly subgroups: Text;
+};
 
 /** Snippets by name. */
 export type Snippets = Readonly<Record<string, Snippet>>;
@@ -15,6 +23,8 @@ export interface Composition {
   readonly snippets?: Snippets;
   /** Each pattern is replaced wherever it stands. */
   readonly replacements?: readonly (readonly [pattern: string, by: string])[];
+  /** Whether snippets that have a text for subgroups give it. */
+  readonly inSubgroups?: boolean;
 }
 
 /**
@@ -26,12 +36,13 @@ export interface Composition {
 export function compose(
   kernel: string,
   text: string,
-  { snippets = {}, replacements = [] }: Composition,
+  { snippets = {}, replacements = [], inSubgroups = false }: Composition,
 ): string {
   const fault = (what: string) => new Error(`Cannot compose kernel "${kernel}": ${what}`);
   let composed = text.replaceAll(/^( *)#use (.*)$/gm, (line, indent: string, call: string) => {
     const [name = "", ...words] = call.trim().split(/ +/);
-    const snippet = Object.hasOwn(snippets, name) ? snippets[name]! : null;
+    const found = Object.hasOwn(snippets, name) ? snippets[name]! : null;
+    const snippet = found !== null && isTwofold(found) ? found[inSubgroups ? "subgroups" : "lanes"] : found;
     if (snippet === null) {
       throw fault(`"${line.trim()}" names no snippet, known are ${Object.keys(snippets).join(", ")}`);
     }
@@ -49,9 +60,43 @@ export function compose(
   return composed.replaceAll(/^\}\n(?=\S)/gm, "}\n\n");
 }
 
-/** Declares a kernel whose text is to be composed. @throws {Error} as `compose` does */
+function isTwofold(snippet: Snippet): snippet is Exclude<Snippet, Text> {
+  return typeof snippet === "object";
+}
+
+/** The end of the list of what `main` is given: lanes of every kernel that adds up over them are its last. */
+const LANE = /(@builtin\(local_invocation_index\) lane: u32),?(\s*)\) \{\n/;
+
+/**
+ * Declares a kernel whose text is to be composed; and, where a snippet of it has a text for subgroups, the same kernel with
+ * that.
+ *
+ * @throws {Error} as `compose` does
+ */
 export function composeKernel<const S extends KernelSpec>(spec: S, how: Composition): Kernel<S> {
-  return defineKernel({ ...spec, source: compose(spec.name, spec.source, how) });
+  const kernel = defineKernel({ ...spec, source: compose(spec.name, spec.source, how) });
+  const name = `${spec.name}_in_subgroups`;
+  const text = compose(name, spec.source, { ...how, inSubgroups: true });
+  if (text === kernel.spec.source) return kernel;
+  return { ...kernel, inSubgroups: defineKernel({ ...spec, name, source: withSubgroups(name, text) }) };
+}
+
+/** A text whose functions read `subgroup` and `subgroups`, with what tells it. @throws {Error} where no lane is named */
+function withSubgroups(kernel: string, text: string): string {
+  if (!LANE.test(text)) {
+    throw new Error(`Cannot compose kernel "${kernel}": the last that its main gets is no lane`);
+  }
+  const main = text.replace(LANE, (_, lane: string, space: string) => {
+    const between = space === "" ? ", " : ",\n  ", end = space === "" ? "" : ",\n";
+    const given = [
+      lane,
+      "@builtin(subgroup_id) subgroup_id: u32",
+      "@builtin(num_subgroups) num_subgroups: u32",
+    ];
+    return `${given.join(between)}${end}) {\n  subgroup = subgroup_id;\n  subgroups = num_subgroups;\n`;
+  });
+  const variables = "var<private> subgroup: u32;\nvar<private> subgroups: u32;\n";
+  return `${SUBGROUPS_HEAD}\n${main.replace(/^@compute/m, `${variables}\n@compute`)}`;
 }
 
 /** What stands in a `wgsl` template: text, a number, lines, or nothing. */

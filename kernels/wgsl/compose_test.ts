@@ -83,13 +83,49 @@ Deno.test("composeKernel() keeps the spec beside its text", () => {
   assertEquals(kernel.spec, { ...spec, source: "b" });
 });
 
+Deno.test("composeKernel() makes the same kernel for subgroups where a snippet reads otherwise there, and no other", () => {
+  const snippets = { a: { lanes: "old", subgroups: "new" }, b: "both" };
+  const lane = "@builtin(local_invocation_index) lane: u32";
+  const head = "enable subgroups;\nrequires subgroup_id;\n\n";
+  const variables = "var<private> subgroup: u32;\nvar<private> subgroups: u32;\n";
+  const set = "  subgroup = subgroup_id;\n  subgroups = num_subgroups;\n";
+  const text = (use: string, given: string) =>
+    `#use b\n@compute @workgroup_size(64)\nfn main(${given}) {\n  #use ${use}\n}\n`;
+  assertEquals(composeKernel({ ...spec, source: text("b", lane) }, { snippets }).inSubgroups, undefined);
+  for (
+    const [given, wanted] of [
+      [lane, `${lane}, @builtin(subgroup_id) subgroup_id: u32, @builtin(num_subgroups) num_subgroups: u32`],
+      [
+        `\n  ${lane},\n`,
+        `\n  ${lane},\n  @builtin(subgroup_id) subgroup_id: u32,\n  @builtin(num_subgroups) num_subgroups: u32,\n`,
+      ],
+    ] as const
+  ) {
+    const made = composeKernel({ ...spec, source: text("a", given) }, { snippets });
+    assertEquals(made.spec, {
+      ...spec,
+      source: `both\n@compute @workgroup_size(64)\nfn main(${given}) {\n  old\n}\n`,
+    });
+    assertEquals(made.inSubgroups!.spec, {
+      ...{ ...spec, name: "k_in_subgroups" },
+      source:
+        `${head}both\n${variables}\n@compute @workgroup_size(64)\nfn main(${wanted}) {\n${set}  new\n}\n`,
+    });
+  }
+  assertThrows(
+    () => composeKernel({ ...spec, source: text("a", "") }, { snippets }),
+    Error,
+    'Cannot compose kernel "k_in_subgroups": the last that its main gets is no lane',
+  );
+});
+
 Deno.test("defineRowKernel() makes twins that read one element or a vector, and refuses a text without #use value", () => {
   const { single, fourfold } = defineRowKernel({ ...spec, source: "#use value\n#use total\n" });
   assertStringIncludes(single.spec.source, "alias Value = f32;");
   assertStringIncludes(fourfold.spec.source, "alias Value = vec4<f32>;");
   assertStringIncludes(fourfold.spec.source, "return (v.x + v.y) + (v.z + v.w);");
   assertThrows(
-    () => defineRowKernel({ ...spec, source: "#use row_maximum\n" }),
+    () => defineRowKernel({ ...spec, source: "#use is_finite\n" }),
     Error,
     'Cannot make a twin of kernel "k" for vectors: its text has no "#use value"',
   );

@@ -3,6 +3,30 @@ import { type Snippets, wgsl } from "./compose.ts";
 
 const zero = (type: string) => type === "f32" ? "0.0" : `${type}(0.0)`;
 
+/**
+ * Puts what each subgroup has of each row, which `own` says, into `partial`: `parts` of them for a row, from `first` on. However
+ * lanes are dealt out to subgroups, and however many those have: a row's lanes may lie in several, and one may have several rows.
+ */
+const rowParts = (own: string) =>
+  wgsl`
+    var parts = LANES;
+    workgroupBarrier();
+    if (LANES < 32u) {
+      // Rows times subgroups would be more than there is room for.
+      partial[lane] = value;
+    } else {
+      parts = subgroups;
+      for (var row = 0u; row < 64u / LANES; row++) {
+        let part = ${own};
+        if (subgroupElect()) {
+          partial[row * parts + subgroup] = part;
+        }
+      }
+    }
+    workgroupBarrier();
+    let first = lane / LANES * parts;
+  `;
+
 /** For `#use` in any kernel. */
 export const snippets = {
   /** Where one of many tall matrices lies: see `tallMatrices`. */
@@ -84,10 +108,47 @@ export const snippets = {
   `,
 
   /** Needs `partial`, an array of 64 of the type, and LANES that share a row. */
-  row_sum: (type: string) =>
-    wgsl`
-      // Sum over the lanes of a row; every lane gets it, in the same order.
-      fn row_sum(lane: u32, value: ${type}) -> ${type} {
+  row_sum: {
+    lanes: (type: string) =>
+      wgsl`
+        // Sum over the lanes of a row; every lane gets it, in the same order.
+        fn row_sum(lane: u32, value: ${type}) -> ${type} {
+          if (LANES == 1u) {
+            return value;
+          }
+          workgroupBarrier();
+          partial[lane] = value;
+          workgroupBarrier();
+          let first = lane / LANES * LANES;
+          var sum = ${zero(type)};
+          for (var i = 0u; i < LANES; i++) {
+            sum += partial[first + i];
+          }
+          return sum;
+        }
+      `,
+    subgroups: (type: string) =>
+      wgsl`
+        // Sum over the lanes of a row; every lane gets it, in the same order.
+        fn row_sum(lane: u32, value: ${type}) -> ${type} {
+          if (LANES == 1u) {
+            return value;
+          }
+          ${rowParts(`subgroupAdd(select(${zero(type)}, value, lane / LANES == row))`)}
+          var sum = ${zero(type)};
+          for (var i = 0u; i < parts; i++) {
+            sum += partial[first + i];
+          }
+          return sum;
+        }
+      `,
+  },
+
+  /** Needs what `row_sum` of f32 needs. */
+  row_maximum: {
+    lanes: wgsl`
+      // Largest over the lanes of a row; every lane gets it.
+      fn row_maximum(lane: u32, value: f32) -> f32 {
         if (LANES == 1u) {
           return value;
         }
@@ -95,43 +156,64 @@ export const snippets = {
         partial[lane] = value;
         workgroupBarrier();
         let first = lane / LANES * LANES;
-        var sum = ${zero(type)};
-        for (var i = 0u; i < LANES; i++) {
-          sum += partial[first + i];
+        var largest = partial[first];
+        for (var i = 1u; i < LANES; i++) {
+          largest = max(largest, partial[first + i]);
         }
-        return sum;
+        return largest;
       }
     `,
+    subgroups: wgsl`
+      // Largest over the lanes of a row; every lane gets it.
+      fn row_maximum(lane: u32, value: f32) -> f32 {
+        if (LANES == 1u) {
+          return value;
+        }
+        ${rowParts("subgroupMax(select(-3.4028234e38, value, lane / LANES == row))")}
+        var largest = partial[first];
+        for (var i = 1u; i < parts; i++) {
+          largest = max(largest, partial[first + i]);
+        }
+        return largest;
+      }
+    `,
+  },
 
-  /** Needs what `row_sum` of f32 needs. */
-  row_maximum: wgsl`
-    // Largest over the lanes of a row; every lane gets it.
-    fn row_maximum(lane: u32, value: f32) -> f32 {
-      if (LANES == 1u) {
-        return value;
-      }
-      workgroupBarrier();
-      partial[lane] = value;
-      workgroupBarrier();
-      let first = lane / LANES * LANES;
-      var largest = partial[first];
-      for (var i = 1u; i < LANES; i++) {
-        largest = max(largest, partial[first + i]);
-      }
-      return largest;
-    }
-  `,
+  /** In `main`, before a barrier and `sum_of_lanes`: what this lane adds. */
+  put: {
+    lanes: (value: string) => `partial[lane] = ${value};`,
+    subgroups: (value: string) =>
+      wgsl`
+        let part = subgroupAdd(${value});
+        if (subgroupElect()) {
+          partial[subgroup] = part;
+        }
+      `,
+  },
 
   /** Needs `partial`, an array of the type with a place for each lane. */
-  sum_of_lanes: (type: string, lanes: string) =>
-    wgsl`
-      // Sum of what the workgroup's lanes have put into \`partial\`, in their order.
-      fn sum_of_lanes() -> ${type} {
-        var sum = ${zero(type)};
-        for (var lane = 0u; lane < ${lanes}; lane++) {
-          sum += partial[lane];
+  sum_of_lanes: {
+    lanes: (type: string, lanes: string) =>
+      wgsl`
+        // Sum of what the workgroup's lanes have put into \`partial\`, in their order.
+        fn sum_of_lanes() -> ${type} {
+          var sum = ${zero(type)};
+          for (var lane = 0u; lane < ${lanes}; lane++) {
+            sum += partial[lane];
+          }
+          return sum;
         }
-        return sum;
-      }
-    `,
+      `,
+    subgroups: (type: string, _lanes: string) =>
+      wgsl`
+        // Sum of what the workgroup's subgroups have put into \`partial\`, in their order.
+        fn sum_of_lanes() -> ${type} {
+          var sum = ${zero(type)};
+          for (var i = 0u; i < subgroups; i++) {
+            sum += partial[i];
+          }
+          return sum;
+        }
+      `,
+  },
 } as const satisfies Snippets;

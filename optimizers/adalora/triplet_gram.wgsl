@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     grams[block + i * u.stride + j] = value;
     squares += value * value;
   }
-  partial[lane] = squares;
+  #use put squares
   workgroupBarrier();
   let distance = sqrt(sum_of_lanes());
   if (lane == 0u) {

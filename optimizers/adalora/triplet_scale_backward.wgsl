@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     dq[row + j] += factor * d;
     sum += d * q[row + j];
   }
-  partial[lane] = sum;
+  #use put sum
   workgroupBarrier();
   if (lane == 0u) {
     de[group.x] += sum_of_lanes();

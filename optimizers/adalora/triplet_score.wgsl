@@ -57,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let at = layer.p + t * u.rank + i;
     sums.y += score_of(u.p_at + at, p[at]);
   }
-  partial[lane] = sums;
+  #use put sums
   workgroupBarrier();
   if (lane == 0u) {
     let total = sum_of_lanes();

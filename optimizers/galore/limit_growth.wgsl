@@ -23,7 +23,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   for (var j = lane; j < u.channels; j += 64u) {
     sum += squares[j];
   }
-  partial[lane] = sum;
+  #use put sum
   workgroupBarrier();
   let norm = sqrt(sum_of_lanes());
   let most = u.growth * last[0];

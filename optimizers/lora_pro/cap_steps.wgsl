@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let value = a[layer.a + i];
     sums += vec2(step * step, value * value);
   }
-  partial[lane] = sums;
+  #use put sums
   workgroupBarrier();
   let total = sum_of_lanes();
   let length = u.rate * sqrt(total.x);

@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let value = x[matrix.offset + e % matrix.rows * matrix.row_stride + e / matrix.rows * matrix.column_stride];
     squares += value * value;
   }
-  partial[lane] = squares;
+  #use put squares
   workgroupBarrier();
   let sum = sum_of_lanes();
   if (!is_finite(sum) || sum <= u.limit * u.limit * f32(count)) {

@@ -31,6 +31,8 @@ export type Constants = Readonly<Record<string, number | boolean>>;
 /** A kernel that was launched, with each set of constants that it was launched with. */
 export interface Seen {
   readonly spec: KernelSpec;
+  /** The same kernel with subgroups, where there is one. */
+  readonly inSubgroups: KernelSpec | null;
   readonly constants: Constants[];
 }
 
@@ -305,7 +307,11 @@ export function launchAll(gpu: Gpu): void {
 export function kernelsOf(gpu: Gpu, work: () => void): readonly Seen[] {
   const seen = new Map<Kernel<KernelSpec>, Seen>(), { launch } = gpu;
   gpu.launch = <S extends KernelSpec>(kernel: Kernel<S>, how: Launch<S>) => {
-    const known = seen.get(kernel) ?? { spec: kernel.spec, constants: [] };
+    const known = seen.get(kernel) ?? {
+      spec: kernel.spec,
+      inSubgroups: kernel.inSubgroups?.spec ?? null,
+      constants: [],
+    };
     seen.set(kernel, known);
     known.constants.push({ ...kernel.spec.constants, ...how.constants as Constants });
     launch.call(gpu, kernel as Kernel<KernelSpec>, how as Launch<KernelSpec>);

@@ -10,7 +10,7 @@ import { kernelsOf, launchAll } from "./every_kernel.ts";
 
 /** What Chromium says of each text: nothing where it takes it. Pipelines would be SwiftShader's work, minutes of it. */
 const compile = `async (modules) => {
-  const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+  const device = await (await navigator.gpu.requestAdapter()).requestDevice({ requiredFeatures: ["subgroups"] });
   const said = [];
   for (const [name, code] of modules) {
     const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
@@ -22,9 +22,10 @@ const compile = `async (modules) => {
 Deno.test("Tint takes every kernel without a word", async () => {
   await using gpu = await openGpu({ path: "gpu" });
   const launched = [...kernelsOf(gpu, () => launchAll(gpu)), ...await onSoftware()];
-  const modules = new Map(launched.map(({ spec: { name, source } }) => [source, [name, source]])).values()
-    .toArray();
+  const texts = launched.flatMap(({ spec, inSubgroups }) => inSubgroups ? [spec, inSubgroups] : [spec]);
+  const modules = new Map(texts.map(({ name, source }) => [source, [name, source]])).values().toArray();
   assertGreater(modules.length, 100);
+  assertGreater(modules.filter(([name]) => name!.endsWith("_in_subgroups")).length, 20);
   // What must be refused, so that silence means something.
   const broken = ["broken", "@compute @workgroup_size(1) fn main() { let x: u32 = 1.5; }"];
   await using browser = await chromium.launch({

@@ -156,6 +156,6 @@ function differenceOf(name: keyof CheckpointKey, found: string | undefined, want
     case "adapter":
       return `it was made on ${found}, this is ${wanted}`;
     case "tuning":
-      return "it was made with other choices of matrix products (./run autotune)";
+      return "it was made with other choices of kernels (./run autotune)";
   }
 }

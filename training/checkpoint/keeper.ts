@@ -106,7 +106,10 @@ async function keyOf(gpu: Gpu, run: string): Promise<CheckpointKey> {
     code: await codeFingerprint(),
     deno: system.host.version,
     adapter: `${adapter} (${backend})`,
-    tuning: await digestOf(matmulChoicesOf(gpu)),
+    tuning: await digestOf({
+      ...matmulChoicesOf(gpu),
+      ...Object.fromEntries(gpu.inSubgroups.map((kernel) => [kernel, "subgroups"])),
+    }),
   };
 }
 
