@@ -290,6 +290,14 @@ Deno.test("No kernel has a float literal that an adapter may take for 0", async 
   assertEquals(await foundInAll(denormalsOf), []);
 });
 
+Deno.test("No kernel for subgroups puts a lane's value where it adds up what subgroups put", async () => {
+  const twins = (await allKernels()).flatMap(({ inSubgroups }) => inSubgroups ?? []);
+  const wrong = twins.filter(({ source }) =>
+    /\bsum_of_lanes\b/.test(source) && /\bpartial\[lane\]/.test(source)
+  );
+  assertEquals(wrong.map(({ name }) => `${name}: "#use put VALUE" is needed`), []);
+});
+
 /** What a WGSL text declares at its outermost level and never uses. */
 function unusedOf(source: string): string[] {
   const text = source.replaceAll(/\/\/.*$/gm, "");

@@ -12,7 +12,7 @@ const rowParts = (own: string) =>
     var parts = LANES;
     workgroupBarrier();
     if (LANES < 32u) {
-      // Rows times subgroups would be more than there is room for.
+      // Rows times subgroups may be more than there is room for.
       partial[lane] = value;
     } else {
       parts = subgroups;
