@@ -6,15 +6,17 @@ import { alignment, productBuffers, type ProductShape, suffixOf, type Variant } 
 import { launchSplit, SPLIT_UNIFORMS } from "./split.ts";
 
 const kernelOf = kernelsByShape((shape: BlockShape) => {
-  const { layout, tile, typeB, epilogue } = shape;
+  const { layout, tile, double, typeB, epilogue } = shape;
   const buffers = productBuffers(epilogue), uniforms = SPLIT_UNIFORMS;
   return defineKernel({
-    name: `matmul_block_${tile}x${tile}x${DEPTH}_${layout}${suffixOf(typeB)}${epilogue ? "_epilogue" : ""}`,
+    name: `matmul_block_${tile}x${tile}x${DEPTH}_${layout}${suffixOf(typeB)}${epilogue ? "_epilogue" : ""}${
+      double ? "_double" : ""
+    }`,
     source: blockSource(shape, { buffers, uniforms }),
     buffers,
     uniforms,
     constants: {},
-    workgroupBytes: () => 2 * 4 * DEPTH * tile,
+    workgroupBytes: () => (double ? 2 : 1) * 2 * 4 * DEPTH * tile,
   });
 });
 
@@ -51,7 +53,13 @@ export function blockFor(product: ProductShape): "block64" | "block32" | null {
 /** Both operands in workgroup memory: tiles of 64 by 64 with 8 by 8 a lane, or of 32 by 32 with 4 by 4. */
 export const block64: Variant = block(64), block32: Variant = block(32);
 
-function block(tile: number): Variant {
+/**
+ * Tiles of 128 by 128 with 8 by 8 a lane, for large products; and of 64 by 64 whose next inner steps are fetched while those
+ * at hand are multiplied. No rule takes these: no GPU was at hand that could say where they are faster. `./run autotune` can.
+ */
+export const block128: Variant = block(128), block64Double: Variant = block(64, true);
+
+function block(tile: number, double = false): Variant {
   return {
     takes: ({ rows, columns }) => Math.max(rows, columns) / tile <= MAX_GROUPS,
     fuses(_gpu, product) {
@@ -61,7 +69,7 @@ function block(tile: number): Variant {
     launch(gpu, operands, product) {
       const { layout, typeB, epilogue } = product;
       const kernel = kernelOf({
-        ...{ layout, tile, own: tile / 8, typeB, epilogue: epilogue !== null },
+        ...{ layout, tile, own: Math.min(tile / 8, 8), double, typeB, epilogue: epilogue !== null },
         ...alignment(product),
       });
       launchSplit(gpu, operands, product, gridOf(product, tile), (how) => gpu.launch(kernel, how));

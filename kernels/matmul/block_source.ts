@@ -14,6 +14,11 @@ export interface BlockShape {
   readonly tile: number;
   /** Rows and columns of C that a lane computes: 4 or 8. */
   readonly own: number;
+  /**
+   * True where the next inner steps are fetched while those at hand are multiplied, into a second pair of tiles; with a tile of
+   * 64 and squares of 8, where each lane fetches four by four elements of both operands.
+   */
+  readonly double: boolean;
   /** True where rows of A, B or C start at multiples of four elements. */
   readonly vectorA: boolean;
   readonly vectorB: boolean;
@@ -42,14 +47,15 @@ const FOUR = range(4);
  * WGSL of C = scale op(A) op(B) (+ epilogue) (+ C), batched along z, optionally split along the inner axis.
  *
  * A workgroup brings `tile` rows of A and columns of B to workgroup memory, 16 inner steps at a time, 128 * tile bytes
- * in all, step by step so that neighbouring rows or columns are one vector. Lanes fetch four by four elements, along
- * whichever axis is contiguous. Each lane has a square of C in registers. Beyond all edges are zeros.
+ * in all and twice as many with `double`, step by step so that neighbouring rows or columns are one vector. Lanes fetch four
+ * by four elements, along whichever axis is contiguous. Each lane has a square of C in registers. Beyond all edges are zeros.
+ * Sums have one order, with `double` and without.
  */
 export function blockSource(
   shape: BlockShape,
   spec: Pick<KernelSpec, "buffers" | "uniforms">,
 ): string {
-  const { layout, tile, own, vectorC, typeB, epilogue } = shape;
+  const { layout, tile, own, double, vectorC, typeB, epilogue } = shape;
   const a = { vector: shape.vectorA }, b = { vector: shape.vectorB, type: typeB, count: "u.stride_b" };
   const pair = { vector: shape.vectorEpilogue };
   const rows = range(own), groups = range(own / 4);
@@ -88,8 +94,8 @@ export function blockSource(
   } (+ C), layout ${layout}: a workgroup has ${tile} x ${tile} elements of C, a lane ${own} x ${own}.
     ${declarations(spec, types)}
 
-    var<workgroup> tile_a: array<vec4<f32>, ${DEPTH * tile / 4}>;
-    var<workgroup> tile_b: array<vec4<f32>, ${DEPTH * tile / 4}>;
+    var<workgroup> tile_a: array<vec4<f32>, ${(double ? 2 : 1) * DEPTH * tile / 4}>;
+    var<workgroup> tile_b: array<vec4<f32>, ${(double ? 2 : 1) * DEPTH * tile / 4}>;
 
     ${readRows("a", a)}
 
@@ -143,35 +149,68 @@ function sumOver(
     readonly inner: string;
     readonly scale: string;
   },
-  { layout, tile, own }: BlockShape,
+  { layout, tile, own, double }: BlockShape,
 ): string {
   const { a, b, first, last, baseA, baseB, inner, scale } = part;
   const rows = range(own), groups = range(own / 4), lanes = blockLanes({ tile, own });
   const steps = { inner, last };
   const stageA = staging({ ...steps, name: a, into: "tile_a", base: baseA, outer0: "m0", size: "u.rows" }, {
     along: layout === "tn" ? "outer" : "inner",
-    ...{ tile, lanes },
+    tile,
   });
   const stageB = staging(
     { ...steps, name: b, into: "tile_b", base: baseB, outer0: "n0", size: "u.columns", scale },
-    { along: layout === "nt" ? "inner" : "outer", tile, lanes },
+    { along: layout === "nt" ? "inner" : "outer", tile },
   );
-  return wgsl`
-    for (var k0 = ${first}; k0 < ${last}; k0 += ${DEPTH}u) {
-      ${stageA}
-      ${stageB}
-      workgroupBarrier();
+  const both = [stageA, stageB];
+  const multiply = (at: string) =>
+    wgsl`
       for (var k = 0u; k < ${DEPTH}u; k++) {
-        ${groups.map((g) => `let a${g} = tile_a[k * ${tile / 4}u + my / 4u + ${g}u];`)}
-        ${groups.map((g) => `let b${g} = tile_b[k * ${tile / 4}u + nx / 4u + ${g}u];`)}
+        ${groups.map((g) => `let a${g} = tile_a[${at}k * ${tile / 4}u + my / 4u + ${g}u];`)}
+        ${groups.map((g) => `let b${g} = tile_b[${at}k * ${tile / 4}u + nx / 4u + ${g}u];`)}
         ${rows.flatMap((i) => groups.map((g) => `c${i}_${g} += a${i >> 2}.${AXES[i & 3]} * b${g};`))}
       }
+    `;
+  if (!double) {
+    return wgsl`
+      for (var k0 = ${first}; k0 < ${last}; k0 += ${DEPTH}u) {
+        for (var block = lane; block < ${DEPTH * tile / 16}u; block += ${lanes}u) {
+          ${both.flatMap(({ fetch, put }) => [...fetch("block", "k0"), ...put("")])}
+        }
+        workgroupBarrier();
+        ${multiply("")}
+        workgroupBarrier();
+      }
+    `;
+  }
+  return wgsl`
+    {
+      {
+        ${both.flatMap(({ fetch, put }) => [...fetch("lane", first), ...put("")])}
+      }
       workgroupBarrier();
+      // Where the tiles at hand begin.
+      var at = 0u;
+      for (var k0 = ${first}; k0 < ${last}; k0 += ${DEPTH}u) {
+        // On their way while others are multiplied; behind the last step zeros.
+        ${both.flatMap(({ fetch }) => fetch("lane", `k0 + ${DEPTH}u`))}
+        ${multiply("at + ")}
+        at = ${DEPTH * tile / 4}u - at;
+        ${both.flatMap(({ put }) => put("at + "))}
+        workgroupBarrier();
+      }
     }
   `;
 }
 
-/** WGSL that brings steps k0 to k0 + 15 of one operand to workgroup memory. */
+/** WGSL that brings 16 steps of one operand to workgroup memory, four by four elements a lane. */
+interface Staging {
+  /** Brings block `block` of those from step `k0` on into variables, zeros beyond the edges. */
+  fetch(block: string, k0: string): string[];
+  /** Puts them into the tile that begins at `at`. */
+  put(at: string): string[];
+}
+
 function staging(
   part: {
     /** WGSL: the operand, its tile, first element, first row of A or column of B, how many there are, inner size. */
@@ -189,42 +228,46 @@ function staging(
     /** The axis along which memory is contiguous: inner steps, or rows of A and columns of B. */
     readonly along: "inner" | "outer";
     readonly tile: number;
-    readonly lanes: number;
   },
-): string {
-  const { name, into, base, outer0, size, inner, last, scale } = part, { along, tile, lanes } = how;
-  const times = scale === undefined ? "" : `${scale} * `;
-  const quads = tile / 4, blocks = DEPTH / 4 * quads;
+): Staging {
+  const { name, into, base, outer0, size, inner, last, scale } = part, { along, tile } = how;
+  const times = scale === undefined ? "" : `${scale} * `, quads = tile / 4;
+  const [step, outer, k, o] = ["step", "outer", "k", "o"].map((what) => `${what}_${name}`);
+  const at = (i: number) => `at_${name}${i}`, x = (i: number) => `x_${name}${i}`;
   // Neighbouring lanes take neighbours in memory.
-  const [step, outer] = along === "inner"
-    ? [`block % ${DEPTH / 4}u`, `block / ${DEPTH / 4}u`]
-    : [`block / ${quads}u`, `block % ${quads}u`];
+  const placesOf = (block: string) =>
+    along === "inner"
+      ? [`${block} % ${DEPTH / 4}u`, `${block} / ${DEPTH / 4}u`]
+      : [`${block} / ${quads}u`, `${block} % ${quads}u`];
   const loads = FOUR.flatMap((i) => {
-    const [at, value, isInside] = along === "inner"
+    const [place, value, isInside] = along === "inner"
       ? [
-        `${base} + (o + ${i}u) * ${inner}`,
-        `${name}_4(at${i} + k, at${i} + ${last})`,
-        `o + ${i}u < ${size} && k < ${last}`,
+        `${base} + (${o} + ${i}u) * ${inner}`,
+        `${name}_4(${at(i)} + ${k}, ${at(i)} + ${last})`,
+        `${o} + ${i}u < ${size} && ${k} < ${last}`,
       ]
       : [
-        `${base} + (k + ${i}u) * ${size}`,
-        `${name}_4(at${i} + o, at${i} + ${size})`,
-        `k + ${i}u < ${last} && o < ${size}`,
+        `${base} + (${k} + ${i}u) * ${size}`,
+        `${name}_4(${at(i)} + ${o}, ${at(i)} + ${size})`,
+        `${k} + ${i}u < ${last} && ${o} < ${size}`,
       ];
-    return [`let at${i} = ${at};`, `let x${i} = select(vec4(0.0), ${value}, ${isInside});`];
+    return [`let ${at(i)} = ${place};`, `let ${x(i)} = select(vec4(0.0), ${value}, ${isInside});`];
   });
-  const stores = FOUR.map((j) => {
-    const value = along === "outer" ? `x${j}` : `vec4(${FOUR.map((i) => `x${i}.${AXES[j]}`).join(", ")})`;
-    return `${into}[(step + ${j}u) * ${quads}u + outer] = ${times}${value};`;
-  });
-  return wgsl`
-    for (var block = lane; block < ${blocks}u; block += ${lanes}u) {
-      let step = ${step} * 4u;
-      let outer = ${outer};
-      let k = k0 + step;
-      let o = ${outer0} + outer * 4u;
-      ${loads}
-      ${stores}
-    }
-  `;
+  return {
+    fetch(block, k0) {
+      const [inStep, inOuter] = placesOf(block);
+      return [
+        `let ${step} = ${inStep} * 4u;`,
+        `let ${outer} = ${inOuter};`,
+        `let ${k} = ${k0} + ${step};`,
+        `let ${o} = ${outer0} + ${outer} * 4u;`,
+        ...loads,
+      ];
+    },
+    put: (first) =>
+      FOUR.map((j) => {
+        const value = along === "outer" ? x(j) : `vec4(${FOUR.map((i) => `${x(i)}.${AXES[j]}`).join(", ")})`;
+        return `${into}[${first}(${step} + ${j}u) * ${quads}u + ${outer}] = ${times}${value};`;
+      }),
+  };
 }

@@ -1,12 +1,19 @@
 /** @file Which variant forms a product: a rule by the adapter's kind, and choices by measurement that overrule it. */
 import type { Gpu } from "../../gpu/gpu.ts";
-import { block32, block64, blockFor } from "./block.ts";
+import { block128, block32, block64, block64Double, blockFor } from "./block.ts";
 import { type ProductShape, rowLengths, suffixOf, type Variant } from "./product.ts";
 import { staged, suitsStaged } from "./staged.ts";
 import { tiled } from "./tiled.ts";
 
 /** All variants by name. */
-export const variants = { tiled, staged, block32, block64 } as const satisfies Record<string, Variant>;
+export const variants = {
+  tiled,
+  staged,
+  block32,
+  block64,
+  block128,
+  "block64-double": block64Double,
+} as const satisfies Record<string, Variant>;
 
 /** How a product can be formed: `matmul` chooses, tests and measurements force each. */
 export type MatmulVariant = keyof typeof variants;
