@@ -357,7 +357,7 @@ test("--within sets the margin of the same, of a sweep for good and of a report 
   });
 });
 
-test("bench --frozen-weights and --checkpointing save memory in every run, and refuse what there is not", async () => {
+test("bench --frozen-weights, --checkpointing and --activations save memory in every run, and refuse what there is not", async () => {
   await inFolder(async ({ run, sweep, out }) => {
     const lora = [sweep, "--out", out, "--optimizers", "lora", "--dry-run", "--json"];
     const { out: printed } = await run(
@@ -374,14 +374,27 @@ test("bench --frozen-weights and --checkpointing save memory in every run, and r
     }
     assert(notes.includes("Frozen weights are kept as int8"), notes.join());
     // What help names is what a config takes.
-    for (const option of ["frozen-weights", "checkpointing"] as const) {
+    for (const option of ["frozen-weights", "checkpointing", "activations"] as const) {
       for (const name of commands.bench.options[option].names as readonly string[]) {
         assertEquals((await run("bench", ...lora, `--${option}`, name)).code, 0, name);
       }
     }
-    const refused = await run("bench", ...lora, "--frozen-weights", "int4");
-    assertEquals(refused.code, 2);
-    assertStringIncludes(refused.err, 'Cannot find --frozen-weights "int4"');
+    const halved = await run("bench", ...lora, "--activations", "f16");
+    for (const { config } of JSON.parse(halved.out).runs) assertEquals(config.memory, { activations: "f16" });
+    for (
+      const [args, said] of [
+        [["--frozen-weights", "int4"], 'Cannot find --frozen-weights "int4"'],
+        [["--activations", "f8"], 'Cannot find --activations "f8"'],
+        [
+          ["--activations", "f16", "--checkpointing", "blocks"],
+          'Cannot keep activations as f16 with checkpointing "blocks"',
+        ],
+      ] as const
+    ) {
+      const refused = await run("bench", ...lora, ...args);
+      assertEquals(refused.code, 2);
+      assertStringIncludes(refused.err, said);
+    }
   });
 });
 
@@ -390,16 +403,18 @@ test("memory tells what a model takes under each choice, and refuses what there 
     const { code, out } = await run("memory", "llama-3-2-1b", "--ranks", "8", "--optimizers", "lora,full");
     assertEquals(code, 0);
     const lines = out.split("\n");
-    assertEquals(lines.slice(1, 8).map((line) => line.split(/ {2,}/)[0]), [
+    assertEquals(lines.slice(1, 10).map((line) => line.split(/ {2,}/)[0]), [
       "method",
       "lora, rank 8",
+      "lora, rank 8, kept in f16",
       "lora, rank 8, again",
       "lora, rank 8, again, f16",
       "full",
+      "full, kept in f16",
       "full, again",
       "full, again, f16",
     ]);
-    assertEquals(lines[7]!.split(/ {2,}/).slice(2), ["—", "—", "—"]);
+    assertEquals(lines[9]!.split(/ {2,}/).slice(2), ["—", "—", "—"]);
     const { models: [{ choices }] } = JSON.parse(
       (await run("memory", "llama-3-2-1b", "--ranks", "8", "--json")).out,
     );

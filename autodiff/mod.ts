@@ -53,6 +53,7 @@ export {
   type GradientStore,
   type InputGradients,
   isLowPrecision,
+  type Keeps,
   type KeptOfBlock,
   type LowPrecisionParameter,
   type Operation,

@@ -1,6 +1,14 @@
 /** @file Reverse mode over kernels: one forward pass is recorded and run backward once. */
 import type { Gpu } from "../gpu/gpu.ts";
-import { elementCount, type LowPrecision, type Tensor } from "../gpu/tensor.ts";
+import type { Scope } from "../gpu/pool.ts";
+import {
+  allocatedBytes,
+  byteLength,
+  type DType,
+  elementCount,
+  type LowPrecision,
+  type Tensor,
+} from "../gpu/tensor.ts";
 import { accumulate, add, toFloat, toHalf } from "../kernels/mod.ts";
 
 /** A named tensor that outlives a step. Its identity is the object; its value changes in place. */
@@ -44,8 +52,11 @@ export interface InputGradients {
   pass(input: number, gradient: Tensor): void;
 }
 
+/** Tensors that a backward pass reads, by names of the operation's own; null for one that it does without. */
+export type Keeps = Readonly<Record<string, Tensor<DType> | null>>;
+
 /** A differentiable operation that already ran forward. */
-export interface Operation {
+export interface Operation<K extends Keeps = Keeps> {
   /** For errors. */
   readonly name: string;
   /** What the gradients go to, in order. */
@@ -54,8 +65,14 @@ export interface Operation {
   readonly output: Tensor;
   /** The backward pass does not read the output, which is nothing else's either: who alone takes it in may write over it. */
   readonly overwritable?: true;
-  /** Computes the gradients of those inputs that are wanted. */
-  backward(outputGradient: Tensor, inputs: InputGradients): void;
+  /**
+   * All that the backward pass reads of what variables hold: of inputs, parameters and the output. It gets them as `kept`, and nothing
+   * else may be read of them: a block frees what none of its operations keeps, and may round what they do keep. What must
+   * stay exact, such as the statistics of rows, is a tensor of the operation's own, which is left alone.
+   */
+  readonly keeps: K;
+  /** Computes the gradients of those inputs that are wanted; `kept` are the tensors of `keeps`. */
+  backward(outputGradient: Tensor, inputs: InputGradients, kept: K): void;
 }
 
 /** Gradients by parameter, each of its parameter's shape. */
@@ -77,10 +94,17 @@ export interface GradientStore extends Gradients {
 }
 
 /**
- * What of a block stays for its backward pass: "all" that its forward pass made; its "inputs", from which the rest is computed
- * again; or "inputs-f16", the same where those that other blocks made are kept as 16-bit floats.
+ * What of a block stays for its backward pass: "all" that its operations keep; "all-f16", the same as 16-bit floats; its "inputs",
+ * from which the rest is computed again; or "inputs-f16", the same where those that other blocks made are kept as 16-bit
+ * floats.
  */
-export type KeptOfBlock = "all" | "inputs" | "inputs-f16";
+export type KeptOfBlock = "all" | "all-f16" | "inputs" | "inputs-f16";
+
+/** A tensor that lives on in 16 bits, and what it was. */
+interface Halved {
+  readonly whole: Tensor;
+  readonly half: Tensor<"f16">;
+}
 
 interface Held {
   tensor: Tensor;
@@ -99,6 +123,12 @@ export class Tape {
   readonly #gradients = new Map<Var, Held>();
   /** Outputs of blocks, in 16 bits where that is how they are kept from when another block took them in. */
   readonly #outputsOfBlocks = new Map<Var, Tensor<"f16"> | null>();
+  /** Those of which a block that took them in has freed the 32 bits: nothing else may take them in. */
+  readonly #taken = new Set<Var>();
+  /** What operations have put out, by buffers. */
+  readonly #made = new Map<GPUBuffer, Tensor>();
+  /** What the backward pass reads in the place of what was kept, by the buffers that this was in. */
+  readonly #restored = new Map<GPUBuffer, Tensor>();
   /** Buffers of gradients that blocks have made for what lies below them. */
   readonly #ofBlocks = new Set<GPUBuffer>();
 
@@ -135,13 +165,18 @@ export class Tape {
   }
 
   /** Notes an operation that already ran forward; returns its output. */
-  record(operation: Operation): Var {
+  record<const K extends Keeps>(operation: Operation<K>): Var {
     return this.#note(operation, operation.inputs.some((input) => input.needsGradient));
   }
 
   /**
-   * `body(inputs)`, whose tensors are freed once its backward pass is done, or at once where it has none; of them the output
-   * and the gradients of the inputs stay. A gradient that came from another block is freed by the block that it goes to.
+   * `body(inputs)`, whose tensors are freed once its backward pass is done, or at once where it has none or no operation
+   * keeps them; of them the output and the gradients of the inputs stay. A gradient that came from another block is freed by the
+   * block that it goes to.
+   *
+   * With `keep` "all-f16" what operations keep is rounded once the forward pass of the block is done, and is back in 32 bits while
+   * its backward pass runs: the forward pass has the bits that it has without, gradients do not. So are those inputs that
+   * other blocks made: nothing else may take them in after this block.
    *
    * With `keep` "inputs" what lies between is freed at once in any case, and computed again for the backward pass, block by
    * block. Kernels round the same way each time, so gradients keep their bits. Source: Chen et al., arXiv 1604.06174.
@@ -157,33 +192,54 @@ export class Tape {
     { keep = "all" }: { readonly keep?: KeptOfBlock } = {},
   ): Var {
     const { gpu } = this, store = this.#store;
+    this.#requireWhole(inputs);
     const rounded = inputs.map((input) => keep === "inputs-f16" ? this.#roundedOutput(input) : null);
-    const run = () => {
+    const taken = keep === "all-f16" ? this.#ownOutputs(inputs) : new Map<GPUBuffer, Var>();
+    const run = (values: readonly Tensor[]) => {
       const tape = new Tape(gpu, store);
-      const own = inputs.map(({ value, needsGradient }, i): Var => {
+      const own = inputs.map(({ needsGradient }, i): Var => {
         const half = rounded[i];
-        return { value: half ? toFloat(gpu, half) : value, needsGradient };
+        return { value: half ? toFloat(gpu, half) : values[i]!, needsGradient };
       });
       // As many as there are inputs, each in its place.
       return { tape, own, output: body(tape, own as readonly Var[] as V) };
     };
     let first: ReturnType<typeof run> | null, held: Disposable | null = null, output: Var;
+    let halves: readonly Halved[] = [];
+    const isHalved = (buffer: GPUBuffer) => halves.some(({ whole }) => whole.buffer === buffer);
     {
       using scope = gpu.scope("block");
-      first = run();
+      first = run(inputs.map(({ value }) => value));
       ({ output } = first);
       scope.keep(output.value);
-      if (keep !== "all" || !output.needsGradient) first = null;
-      else held = scope.hold();
+      if (keep.startsWith("inputs") || !output.needsGradient) first = null;
+      else {
+        first.tape.#freeUnkept(scope);
+        if (keep === "all-f16") halves = first.tape.#halve((one) => scope.owns(one) || taken.has(one.buffer));
+        // What it keeps of them but not in 16 bits stays.
+        for (const [buffer, { value }] of taken) {
+          if (first.tape.#keeps(value) && !isHalved(buffer)) taken.delete(buffer);
+        }
+        held = scope.hold();
+      }
     }
+    const isOwn = ({ value }: Var, i: number) => rounded[i] !== null || taken.has(value.buffer);
+    const passed: (Tensor | null)[] = inputs.map((input, i) => isOwn(input, i) ? null : input.value);
+    // Where an operation inside reads the output back, it has to stay when another block takes it in.
+    if (first !== null && first.tape.#keeps(output.value)) passed.push(output.value);
     const operation: Operation = {
       name: "block",
       inputs,
+      keeps: Object.fromEntries(passed.entries()),
       output: output.value,
-      backward: (gradient, into) => {
+      backward: (gradient, into, kept) => {
         {
           using scope = gpu.scope("backward pass of a block");
-          const { tape, own, output } = first ?? run();
+          const now = passed.map((_, i) => kept[i] as Tensor | null);
+          const { tape, own, output } = first ?? run(inputs.map(({ value }, i) => now[i] ?? value));
+          if (first) now.forEach((value, i) => value && tape.#restored.set(passed[i]!.buffer, value));
+          else tape.#freeUnkept(scope);
+          tape.#restore(halves);
           // Sums that later blocks began go on inside, in the order of a tape that keeps everything: the same bits.
           const isFirst = (i: number) => inputs.indexOf(inputs[i]!) === i;
           own.forEach((variable, i) => isFirst(i) && tape.#continue(variable, this, inputs[i]!));
@@ -210,6 +266,11 @@ export class Tape {
     // The inputs may need no gradient where parameters inside do.
     const variable = this.#note(operation, output.needsGradient);
     this.#outputsOfBlocks.set(variable, null);
+    for (const [buffer, input] of taken) {
+      this.#taken.add(input);
+      this.#made.delete(buffer);
+      if (!isHalved(buffer)) gpu.free(input.value);
+    }
     return variable;
   }
 
@@ -223,7 +284,7 @@ export class Tape {
     this.#gradients.set(output, { tensor: gradient, owned: false });
     for (const { operation, output } of this.#operations.reverse()) {
       const held = this.#gradients.get(output);
-      if (held) operation.backward(held.tensor, this.#inputsOf(operation));
+      if (held) operation.backward(held.tensor, this.#inputsOf(operation), this.#keptBy(operation));
     }
     this.#operations.length = 0;
   }
@@ -242,6 +303,80 @@ export class Tape {
     this.#outputsOfBlocks.set(variable, half);
     this.gpu.free(variable.value);
     return half;
+  }
+
+  /** Those of some variables that blocks made and no operation of this tape keeps, by buffers. */
+  #ownOutputs(variables: readonly Var[]): Map<GPUBuffer, Var> {
+    const own = variables.filter((one) => this.#outputsOfBlocks.has(one) && !this.#keeps(one.value));
+    return new Map(own.map((one) => [one.value.buffer, one]));
+  }
+
+  /** @throws {Error} where a block has taken one of the variables in and has it in 16 bits */
+  #requireWhole(variables: readonly Var[]): void {
+    const taken = variables.find((variable) => this.#taken.has(variable));
+    if (taken) {
+      throw new Error(`Cannot take in "${taken.value.label}": a block took it in and has it in 16 bits`);
+    }
+  }
+
+  /** Whether an operation keeps what lies in the tensor's buffer. */
+  #keeps({ buffer }: Tensor): boolean {
+    return this.#operations.some(({ operation: { keeps } }) =>
+      Object.values(keeps).some((kept) => kept?.buffer === buffer)
+    );
+  }
+
+  /** What operations keep, by buffers: several tensors where they see it under several shapes. */
+  #keptTensors(): Map<GPUBuffer, Tensor<DType>[]> {
+    const kept = new Map<GPUBuffer, Tensor<DType>[]>();
+    for (const { operation } of this.#operations) {
+      for (const tensor of Object.values(operation.keeps)) {
+        if (tensor) kept.set(tensor.buffer, [...kept.get(tensor.buffer) ?? [], tensor]);
+      }
+    }
+    return kept;
+  }
+
+  /** Frees what operations put out in a scope and none keeps. */
+  #freeUnkept(scope: Scope): void {
+    const kept = this.#keptTensors();
+    for (const [buffer, tensor] of this.#made) {
+      if (!kept.has(buffer) && scope.owns(tensor)) this.gpu.free(tensor);
+    }
+  }
+
+  /** Brings what operations keep to 16 bits, where it is theirs and that saves bytes, and frees it. */
+  #halve(isOwn: (tensor: Tensor) => boolean): Halved[] {
+    const { gpu } = this;
+    return [...this.#keptTensors().values()].flatMap((views): Halved[] => {
+      const [whole] = views as [Tensor, ...Tensor[]];
+      const count = elementCount(whole.shape);
+      const isWhole = views.every(({ offset, shape, dtype }) =>
+        dtype === "f32" && offset === 0 && elementCount(shape) === count
+      );
+      const bytes = (dtype: DType) => allocatedBytes(byteLength({ shape: whole.shape, dtype }));
+      if (!isWhole || bytes("f16") >= bytes("f32") || !isOwn(whole)) return [];
+      const half = toHalf(gpu, whole);
+      gpu.free(whole);
+      return [{ whole, half }];
+    });
+  }
+
+  /** Brings them back to 32 bits, in the scope of the moment, for the backward pass. */
+  #restore(halves: readonly Halved[]): void {
+    for (const { whole, half } of halves) {
+      this.#restored.set(whole.buffer, toFloat(this.gpu, half));
+      this.gpu.free(half);
+    }
+  }
+
+  /** What an operation keeps, as it is now. */
+  #keptBy({ keeps }: Operation): Keeps {
+    const entries = Object.entries(keeps).map(([name, tensor]) => {
+      const now = tensor && this.#restored.get(tensor.buffer);
+      return [name, now ? { ...tensor, buffer: now.buffer } : tensor];
+    });
+    return Object.fromEntries(entries);
   }
 
   /** Frees the gradient of a block's output, where another block made it and nobody else has it. */
@@ -263,7 +398,9 @@ export class Tape {
 
   #note(operation: Operation, needsGradient: boolean): Var {
     const { output: value, overwritable } = operation;
+    this.#requireWhole(operation.inputs);
     const output: Var = { value, needsGradient, ...overwritable && { overwritable } };
+    this.#made.set(value.buffer, value);
     if (needsGradient) this.#operations.push({ operation, output });
     return output;
   }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Gpu, Kernel, KernelSpec, Launch, Tensor } from "../gpu/mod.ts";
-import { toFloat, toHalf } from "../kernels/mod.ts";
+import { rowsOf } from "../gpu/tensor.ts";
+import { activation as activate, activationBackward, toFloat, toHalf } from "../kernels/mod.ts";
 import { createRandom } from "../numerics/random.ts";
 import { assertClose } from "../tests/support/assert_close.ts";
 import { checkGradients } from "../tests/support/gradient_check.ts";
@@ -18,12 +19,14 @@ import { upload } from "../tests/support/upload.ts";
 import {
   activation,
   add,
+  attention,
   createGradients,
   crossEntropy,
   matmul,
   type Parameter,
   reshape,
   rmsNorm,
+  scale as times,
   swiglu,
   Tape,
   type Var,
@@ -230,7 +233,7 @@ Deno.test("Tape.block() gives the bits that keeping everything gives, at a lower
 function rounded(tape: Tape, x: Var): Var {
   const output = toFloat(tape.gpu, toHalf(tape.gpu, x.value));
   return tape.record({
-    ...{ name: "rounded", inputs: [x], output },
+    ...{ name: "rounded", inputs: [x], keeps: {}, output },
     backward: (gradient, inputs) => inputs.pass(0, gradient),
   });
 }
@@ -287,6 +290,205 @@ Deno.test("Tape.block() with inputs in 16 bits gives every block that takes one 
     return await gpu.downloadAll([sum.value, tape.gradientOf(input)!]);
   };
   assertEquals(await run(true), await run(false));
+});
+
+const halved = (tape: Tape, x: Var, body: Body) =>
+  tape.block([x], (tape, [x]) => body(tape, x), { keep: "all-f16" });
+
+Deno.test("Tape.block() with what it keeps in 16 bits has the value of one that keeps 32, and gradients as far from float64 as rounding explains", async () => {
+  const random = createRandom(2), w = randomMatrix(17, 17, random.fork("w"), 0.3);
+  for (const [keep, relative] of [["all", 5e-6], ["all-f16", 3 * 2 ** -11]] as const) {
+    await checkGradients({
+      inputs: [randomMatrix(60, 17, random.fork("x")), randomMatrix(1, 17, random.fork("norm")), w],
+      shapes: [undefined, [17]],
+      operation(tape, [x, norm, w]) {
+        // Beside x, blocks take in what they share.
+        const on = (x: Var) =>
+          tape.block([x, norm!, w!], (tape, [x, norm, w]) => {
+            const inner = matmul(tape, rmsNorm(tape, x, norm, 1e-3), w, { transposeB: true });
+            return add(tape, x, activation(tape, inner, "gelu"));
+          }, { keep });
+        return on(on(x!));
+      },
+      reference([x, norm, w]) {
+        const on = (x: Matrix) =>
+          plus(x, reference.gelu(reference.linear(reference.rmsNorm(x, norm!.data, 1e-3), w!)));
+        return on(on(x!));
+      },
+      relative,
+    });
+  }
+});
+
+Deno.test("Tape.block() halves what several operations keep once, in either pass, and leaves statistics, what nothing keeps and what is not its own", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("halved blocks");
+  const random = createRandom(4);
+  const parameters = [
+    { name: "norm", value: gpu.upload(random.fork("norm").normal(17, 1), "f32", [17], "norm") },
+    { name: "w", value: upload(gpu, randomMatrix(17, 17, random.fork("w"), 0.3), "w") },
+  ];
+  const x = upload(gpu, randomMatrix(130, 17, random.fork("x")), "x");
+  const gradient = upload(gpu, randomMatrix(130, 17, random.fork("g")), "g");
+  const body: Body = (tape, x) => {
+    const [norm, w] = parameters.map((parameter) => tape.parameter(parameter));
+    // Three operations keep the norm, of which one sees it under another shape; none keeps the sum.
+    const normed = rmsNorm(tape, x, norm!, 1e-3), seen = reshape(tape, normed, [65, 34]);
+    const sum = add(tape, matmul(tape, normed, w!), matmul(tape, normed, w!, { transposeB: true }));
+    return add(tape, add(tape, x, sum), reshape(tape, activation(tape, seen, "gelu"), [130, 17]));
+  };
+  const run = async (way: typeof kept) => {
+    using _ = gpu.scope("run");
+    const store = createGradients(gpu, parameters), tape = new Tape(gpu, store), input = tape.input(x);
+    const live: number[] = [], before = gpu.memory.liveBytes;
+    let y = input;
+    const conversions = (work: () => void) =>
+      launchesOf(gpu, work).filter((name) => name.startsWith("to_")).sort();
+    const forward = conversions(() => y = way(tape, way(tape, input, body), body));
+    live.push(gpu.memory.liveBytes - before);
+    gpu.resetPeak();
+    const backward = conversions(() => tape.backward(y, gradient));
+    live.push(gpu.memory.liveBytes - before);
+    const [value, ...gradients] = await gpu.downloadAll([
+      y.value,
+      ...store.flats,
+      tape.gradientOf(input)!,
+    ]);
+    return { forward, backward, live, value, gradients, peak: gpu.memory.peakBytes - before };
+  };
+  const whole = await run(inBlock), half = await run(halved);
+  assertEquals([whole.forward, whole.backward], [[], []]);
+  // The norm of each block, and the second one's input.
+  assertEquals(half.forward, Array(3).fill("to_half"));
+  assertEquals(half.backward, Array(3).fill("to_float"));
+  assertEquals(half.value, whole.value);
+  // Norms and their statistics, the first block's output and the second's; of the gradients x's alone stays.
+  assertEquals(whole.live, [2 * (9216 + 1280) + 2 * 9216, 3 * 9216]);
+  assertEquals(half.live, [2 * (4608 + 1280) + 4608 + 9216, 2 * 9216]);
+  assert(half.peak < whole.peak, `${half.peak} of ${whole.peak} bytes`);
+  half.gradients.forEach((found, i) => {
+    assertClose(found, whole.gradients[i]!, { relative: 2 ** -10 });
+    assert(found.some((value, at) => value !== whole.gradients[i]![at]));
+  });
+});
+
+Deno.test("Tape.block() with what it keeps in 16 bits works inside a block, whatever that keeps", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("nested");
+  const x = upload(gpu, randomMatrix(130, 17, createRandom(7)), "x");
+  const gradient = upload(gpu, randomMatrix(130, 17, createRandom(8)), "g");
+  const body: Body = (tape, x) => {
+    const inner = halved(tape, activation(tape, x, "relu"), (tape, x) => activation(tape, x, "gelu"));
+    return add(tape, halved(tape, inner, (tape, x) => activation(tape, x, "gelu-tanh")), x);
+  };
+  const run = async (way: typeof kept) => {
+    using _ = gpu.scope("run");
+    const tape = new Tape(gpu, createGradients(gpu, [])), input = tape.input(x);
+    const y = way(tape, way(tape, input, body), body);
+    gpu.zeros([130, 17], "next");
+    tape.backward(y, gradient);
+    return await gpu.downloadAll([y.value, tape.gradientOf(input)!]);
+  };
+  const [value, exact] = await run(kept);
+  for (const way of [inBlock, recomputed, halved]) {
+    const [again, found] = await run(way);
+    assertEquals(again, value);
+    assertClose(found!, exact!, { relative: 2 ** -9 });
+  }
+});
+
+Deno.test("Tape.block() refuses what a block has taken in and has in 16 bits", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("taken");
+  const gelu: Body = (tape, x) => activation(tape, x, "gelu");
+  const tape = new Tape(gpu, createGradients(gpu, [])), x = tape.input(gpu.zeros([130, 17], "x"));
+  const first = halved(tape, x, gelu);
+  halved(tape, first, gelu);
+  // Takes the buffer of what was freed.
+  gpu.zeros([130, 17], "next");
+  for (const again of [() => halved(tape, first, gelu), () => activation(tape, first, "gelu")]) {
+    assertThrows(again, Error, 'Cannot take in "gelu(x)": a block took it in and has it in 16 bits');
+  }
+});
+
+/** The first rows of x, bent; it keeps no more of x. */
+function firstRows(tape: Tape, x: Var, rows: number): Var {
+  const part = rowsOf(x.value, 0, rows);
+  return tape.record({
+    ...{ name: "first rows", inputs: [x], keeps: { part } },
+    output: activate(tape.gpu, part, "gelu"),
+    backward(gradient, inputs, { part }) {
+      const { into, accumulate } = inputs.target(0);
+      if (!accumulate) tape.gpu.clear(into);
+      activationBackward(tape.gpu, part, gradient, "gelu", rowsOf(into, 0, rows), true);
+    },
+  });
+}
+
+/** Bodies of blocks, each of which keeps something in another way. */
+const KEEPING: Readonly<Record<string, Body>> = {
+  // An attention's backward pass reads what it puts out, and the block above takes that in.
+  "its own output": (tape, x) => {
+    const k = activation(tape, x, "gelu"), v = activation(tape, x, "gelu-tanh");
+    const sizes = { length: 13, heads: 2, keyValueHeads: 2, size: 8, causal: false, scale: 1 };
+    return attention(tape, x, k, v, sizes);
+  },
+  // In 16 bits that has as many bytes as the input in 32, so it may come to lie there.
+  "something twice as wide": (tape, x) => {
+    const w = tape.constant(upload(tape.gpu, randomMatrix(32, 16, createRandom(3), 0.3), "w"));
+    const wide = matmul(tape, activation(tape, x, "gelu"), w, { transposeB: true });
+    return add(tape, x, matmul(tape, activation(tape, wide, "gelu"), w));
+  },
+  "a part, and the whole": (tape, x) => {
+    const y = activation(tape, x, "gelu-tanh"), half = firstRows(tape, y, 64);
+    const product = matmul(tape, activation(tape, y, "gelu"), half, { transposeB: true });
+    return times(tape, matmul(tape, product, half), 0.002);
+  },
+};
+
+for (const [label, body] of Object.entries(KEEPING)) {
+  Deno.test(`Tape.block() with what it keeps in 16 bits works with blocks that keep ${label}, and inside a block`, async () => {
+    const gpu = await testGpu();
+    using _ = gpu.scope("keeping");
+    const x = upload(gpu, randomMatrix(130, 16, createRandom(7)), "x");
+    const gradient = upload(gpu, randomMatrix(130, 16, createRandom(8)), "g");
+    const run = async (way: typeof kept, around: typeof kept) => {
+      using _ = gpu.scope("run");
+      const tape = new Tape(gpu, createGradients(gpu, [])), input = tape.input(x);
+      const twice: Body = (tape, x) => way(tape, way(tape, x, body), body);
+      // One more, whose tensors would take the buffers of what was freed too early.
+      const y = around(tape, around(tape, input, twice), twice);
+      tape.backward(y, gradient);
+      return await gpu.downloadAll([y.value, tape.gradientOf(input)!]);
+    };
+    const [value, exact] = await run(kept, kept);
+    for (const [way, around] of [[halved, kept], [halved, inBlock], [halved, halved]] as const) {
+      const [again, found] = await run(way, around);
+      assertEquals(again, value);
+      assertClose(found!, exact!, { relative: 2 ** -8 });
+    }
+  });
+}
+
+Deno.test("Tape.block() leaves in 32 bits what an operation outside keeps as well", async () => {
+  const gpu = await testGpu();
+  using _ = gpu.scope("kept outside");
+  const x = upload(gpu, randomMatrix(130, 17, createRandom(7)), "x");
+  const gradient = upload(gpu, randomMatrix(130, 17, createRandom(8)), "g");
+  const run = async (way: typeof kept) => {
+    using _ = gpu.scope("run");
+    const tape = new Tape(gpu, createGradients(gpu, [])), input = tape.input(x);
+    const first = way(tape, input, (tape, x) => activation(tape, x, "gelu"));
+    const outside = activation(tape, first, "relu");
+    const second = way(tape, first, (tape, x) => activation(tape, x, "gelu-tanh"));
+    gpu.zeros([130, 17], "next");
+    const sum = add(tape, outside, second);
+    tape.backward(sum, gradient);
+    return await gpu.downloadAll([sum.value, tape.gradientOf(input)!]);
+  };
+  const [value, exact] = await run(kept), [again, found] = await run(halved);
+  assertEquals(again, value);
+  assertClose(found!, exact!, { relative: 2 ** -9 });
 });
 
 Deno.test("Tape.block() keeps nothing of a block that nothing is differentiated through", async () => {

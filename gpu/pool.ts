@@ -8,6 +8,8 @@ export type Category = "weights" | "adapters" | "state" | "gradients" | "activat
 export interface Scope extends Disposable {
   /** Hands a tensor to the enclosing scope, so that it outlives this one. */
   keep<T extends Tensor<DType>>(tensor: T): T;
+  /** True where it will free the tensor. */
+  owns(tensor: Tensor<DType>): boolean;
   /** Hands all that it holds to the enclosing scope; what comes back frees that before the enclosing scope ends. */
   hold(): Disposable;
 }
@@ -158,6 +160,7 @@ export class Pool {
         handOver(owner.allocation);
         return tensor;
       },
+      owns: ({ buffer }) => this.#owners.get(buffer)?.scope === scope,
       hold: () => {
         const held = [...scope.allocations];
         held.forEach(handOver);

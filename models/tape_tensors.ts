@@ -22,8 +22,12 @@ export interface BlockTensors {
   readonly input: number | null;
   /** Numbers of its output, and of its input. */
   readonly stream: number;
-  /** What its forward pass makes, its output included. */
+  /** What its forward pass makes, its output included, but for `exact` and `unkept`. */
   readonly forward: Kept;
+  /** What it makes beside that which is never rounded: statistics of rows. */
+  readonly exact: Kept;
+  /** What it makes beside that which no operation keeps: freed where the block's forward pass ends. */
+  readonly unkept?: Kept;
   /** What its backward pass makes, the gradient of its input included. */
   readonly backward: Kept;
   /** Of these, what only the gradient of its input needs: nothing where nothing below is trained. */
@@ -37,6 +41,8 @@ export interface BlockTensors {
      * stack is trained.
      */
     readonly before: Kept;
+    /** Of the forward pass, what no operation keeps then. */
+    readonly unkept: Kept;
   };
 }
 
@@ -187,24 +193,28 @@ function decoderTape(config: DecoderConfig, rows: number): TapeTensors {
   const { kept, loss } = vocabularyLoss(rows, stream, config);
   /** What a part takes that only some decoders have. */
   const where = (has: unknown, kept: Kept): Kept => has ? kept : [];
-  // Queries and keys, their norms' statistics, and on the way back their gradients before the norms.
+  // Queries and keys before their norms, and on the way back their gradients.
   const eachHead: Kept = [[1, asked], [1, looked]];
   const block = {
     stream,
     forward: [
       // Two norms, o and down, in whose places two sums come.
       [4, stream],
-      [2, 2 * rows],
-      // q and the mix; k and v; the normalizers of attention.
+      // q and the mix; k and v.
       [2, asked],
       [2, looked],
-      [1, 2 * rows * heads],
       // gate, up and their product.
       [3, rows * hidden],
-      ...where(headNorms, [...eachHead, [1, 2 * rows * heads], [1, 2 * rows * keyValueHeads]]),
-      ...where(outputNorms, [[2, stream], [2, 2 * rows]]),
+      ...where(headNorms, eachHead),
+      ...where(outputNorms, [[2, stream]]),
       ...where(normsFromOne, [[outputNorms ? 4 : 2, width]]),
       ...where(normsFromOne && headNorms, [[2, headSize]]),
+    ],
+    // Of norms, and the normalizers of attention.
+    exact: [
+      [outputNorms ? 4 : 2, 2 * rows],
+      [1, 2 * rows * heads],
+      ...where(headNorms, [[1, 2 * rows * heads], [1, 2 * rows * keyValueHeads]]),
     ],
     backward: [
       [4, stream],
@@ -244,12 +254,11 @@ function gpt2Tape(config: Gpt2Config, rows: number): TapeTensors {
     forward: [
       // Two norms; c_proj twice, in whose places two sums come; q, k, v and the mix.
       [2 + 2 + 4, stream],
-      // q, k and v together.
-      [1, 3 * stream],
-      [2, 2 * rows],
-      [1, 2 * rows * heads],
       [2, rows * hidden],
     ],
+    exact: [[2, 2 * rows], [1, 2 * rows * heads]],
+    // q, k and v together.
+    unkept: [[1, 3 * stream]],
     backward: [[8, stream], [1, 3 * stream], [2, rows * hidden]],
     // The first norm's output, and the sum of both ways to the input.
     inputGradient: [[2, stream]],
@@ -281,12 +290,12 @@ function visionTape(config: VisionConfig, examples: number): TapeTensors {
   const block = {
     stream,
     forward: [
-      // Two norms; q, k, v, o and fc2, the last two of which become sums; the mix of values; the normalizers of attention.
+      // Two norms; q, k, v, o and fc2, the last two of which become sums; the mix of values.
       [2 + 5 + 1, stream],
-      [2, 2 * rows],
-      [1, 2 * rows * heads],
       [2, rows * hidden],
     ],
+    // Of norms, and the normalizers of attention.
+    exact: [[2, 2 * rows], [1, 2 * rows * heads]],
     backward: [[8, stream], [2, rows * hidden]],
     // The first norm's output, and the sum of both ways to the input.
     inputGradient: [[2, stream]],
@@ -325,10 +334,9 @@ function imageClassifierTape(config: ImageClassifierConfig, examples: number): T
     forward: [
       // As in CLIP's; DINOv2 scales two outputs.
       [2 + 5 + 1 + (isVit ? 0 : 2), stream],
-      [2, 2 * rows],
-      [1, 2 * rows * heads],
       [2, rows * hidden],
     ],
+    exact: [[2, 2 * rows], [1, 2 * rows * heads]],
     backward: [[isVit ? 8 : 10, stream], [2, rows * hidden]],
     inputGradient: [[2, stream]],
   } satisfies Partial<BlockTensors>;
@@ -376,12 +384,13 @@ function textClassifierTape(
     forward: [
       // As in CLIP's, with norms in other places.
       [2 + 5 + 1, stream],
-      [2, 2 * rows],
-      [1, 2 * rows * heads],
       [2, rows * hidden],
-      // Joined rows, queries and keys of them, and these by their parts in the place of those above; scores.
-      ...ofRelative([[3, all * width], [2, used * width], [1, scores]]),
+      // Joined rows; queries and keys of them by their parts in the place of those above; scores.
+      ...ofRelative([[1, all * width], [2, used * width], [1, scores]]),
     ],
+    exact: [[2, 2 * rows], [1, 2 * rows * heads]],
+    // Queries and keys of joined rows.
+    unkept: ofRelative([[2, all * width]]),
     backward: [
       [9, stream],
       [2, rows * hidden],
@@ -441,10 +450,9 @@ function useLiteTape(config: UseLiteConfig, examples: number, tokens: number): T
         [1 + 1 + 3, read],
         // The second norm; o and the map out of the hidden width, in whose places two sums come, and the residual's.
         [1 + 2 + (inputs === width ? 0 : 1), stream],
-        [2, 2 * rows],
-        [1, 2 * rows * heads],
         [2, rows * hidden],
       ],
+      exact: [[2, 2 * rows], [1, 2 * rows * heads]],
       backward: [[6, read], [2, stream], [2, rows * hidden]],
       // The first norm's output, and the sum of both ways to the input.
       inputGradient: [[2, read]],
@@ -484,13 +492,12 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
   const encoder = stackOf(encoderLayers, {
     stream: readStream,
     forward: [
-      // Two norms, o and wo, in whose places two sums come; q, k, v and the mix; the normalizers of attention.
+      // Two norms, o and wo, in whose places two sums come; q, k, v and the mix.
       [4, readStream],
-      [2, 2 * read],
       [4, readHeads],
-      [1, 2 * read * heads],
       [inner, read * hidden],
     ],
+    exact: [[2, 2 * read], [1, 2 * read * heads]],
     backward: [[4, readStream], [4, readHeads], [inner, read * hidden]],
     // The first norm's output, and the sum of both ways to the input.
     inputGradient: [[2, readStream]],
@@ -500,16 +507,20 @@ function encoderDecoderTape(config: EncoderDecoderConfig, examples: number): Tap
     forward: [
       // Three norms, o twice and wo, in whose places three sums come; q and the mix twice, k and v, and those of what was read.
       [6, writtenStream],
-      [3, 2 * written],
       [6, writtenHeads],
       [2, readHeads],
-      [2, 2 * written * heads],
       [inner, written * hidden],
     ],
+    exact: [[3, 2 * written], [2, 2 * written * heads]],
     backward: [[6, writtenStream], [6, writtenHeads], [2, readHeads], [inner, written * hidden]],
     inputGradient: [[2, writtenStream]],
     // Self-attention, and the query of cross-attention with the norm before it.
-    source: { block: encoderLayers - 1, before: [[2, writtenStream], [5, writtenHeads]] },
+    source: {
+      block: encoderLayers - 1,
+      before: [[2, writtenStream], [5, writtenHeads]],
+      // Both norms and the sum between them; q, k, v and the mix of self-attention.
+      unkept: [[3, writtenStream], [4, writtenHeads]],
+    },
   }, encoderLayers);
   const { kept, loss } = vocabularyLoss(written, writtenStream, { vocabulary });
   const distances = [2 * inputLength - 1, 2 * targetLength - 1];

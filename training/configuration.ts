@@ -200,6 +200,11 @@ export function completeConfig(config: unknown, registries: Registries, where = 
       `Cannot start by LoftQ: frozen weights are kept as ${frozenWeights}, int8 or nf4 is needed`,
     );
   }
+  if (memory?.activations && memory.checkpointing) {
+    throw new UserError(
+      `Cannot keep activations as ${memory.activations} with checkpointing "${memory.checkpointing}": it computes them again; "blocks-f16" has the inputs of blocks in 16 bits`,
+    );
+  }
   if (memory?.loftq && !module.takesLoftq) {
     throw new UserError(
       `Cannot start "${module.id}" by LoftQ: a method is needed whose weight is W + s B A, and starts as LoRA's`,
@@ -520,13 +525,15 @@ function requireFrozenTables(
 
 /** What differs from the defaults; undefined where nothing does, so that runs from before there were options keep their ids. */
 function completeMemory(
-  { frozenWeights = "f32", frozenEmbeddings = "f32", loftq = 0, checkpointing }: MemoryOptions = {},
+  { frozenWeights = "f32", frozenEmbeddings = "f32", loftq = 0, checkpointing, activations }: MemoryOptions =
+    {},
 ): MemoryOptions | undefined {
   const chosen = {
     ...frozenWeights !== "f32" && { frozenWeights },
     ...frozenEmbeddings !== "f32" && { frozenEmbeddings },
     ...loftq > 0 && { loftq },
     ...checkpointing && checkpointing !== "none" && { checkpointing },
+    ...activations && activations !== "f32" && { activations },
   };
   return Object.keys(chosen).length > 0 ? chosen : undefined;
 }

@@ -210,6 +210,7 @@ Deno.test("completeConfig() drops memory options that change nothing, so that th
     const memory of [{}, { checkpointing: "none" }, {
       checkpointing: "none",
       frozenWeights: "f32",
+      activations: "f32",
     }]
   ) {
     assertEquals(canonicalJson(completeConfig({ ...config, memory }, fakeRegistries)), canonicalJson(plain));
@@ -238,9 +239,19 @@ Deno.test("completeConfig() drops memory options that change nothing, so that th
     { memory: { checkpointing: "layers" } },
     'field "memory.checkpointing" is "layers", one of "none", "blocks", "blocks-f16" is needed',
   );
+  const kept = { activations: "f16", checkpointing: "none" };
+  assertEquals(completeConfig({ ...config, memory: kept }, fakeRegistries).memory, { activations: "f16" });
+  refused(
+    { memory: { activations: "f16", checkpointing: "blocks" } },
+    'Cannot keep activations as f16 with checkpointing "blocks": it computes them again; "blocks-f16" has the inputs of blocks in 16 bits',
+  );
+  refused(
+    { memory: { activations: "bf16" } },
+    'field "memory.activations" is "bf16", one of "f32", "f16" is needed',
+  );
   refused(
     { memory: { f16: true } },
-    'field "f16" of "memory" is unknown, known are frozenWeights, frozenEmbeddings, loftq, checkpointing',
+    'field "f16" of "memory" is unknown, known are frozenWeights, frozenEmbeddings, loftq, checkpointing, activations',
   );
 });
 

@@ -38,6 +38,11 @@ export interface MemoryOptions {
    * that other blocks made as 16-bit floats.
    */
   readonly checkpointing?: "none" | "blocks" | "blocks-f16";
+  /**
+   * What blocks keep for the backward pass is kept as: "f32", or "f16" from where a block's forward pass ends to where its backward
+   * pass begins. The forward pass has the same bits, gradients do not. Where blocks are computed again nothing is kept.
+   */
+  readonly activations?: "f32" | "f16";
 }
 
 /** The file of the user's that a method, a task or a model is from. */

@@ -91,6 +91,7 @@ export const MemoryOptions = z.strictObject({
   frozenEmbeddings: z.enum(["f32", ...LOW_PRECISIONS]).exactOptional(),
   loftq: z.int().min(0).max(100).exactOptional(),
   checkpointing: z.enum(["none", "blocks", "blocks-f16"]).exactOptional(),
+  activations: z.enum(["f32", "f16"]).exactOptional(),
 });
 /** See run.ts. */
 export type MemoryOptions = run.MemoryOptions;

@@ -65,6 +65,22 @@ test("train() ends LoRA-Pro at full rank from B = 0 as diverged where its loss l
   }
 });
 
+test("train() ends a run with activations in 16 bits as diverged where one is too large for them, and not where 32 hold it", async () => {
+  const gpu = await testGpu();
+  for (const [activations, wanted] of [["f16", 1], ["f32", null]] as const) {
+    const config = complete({ memory: { activations }, steps: 1, validateEvery: 1 });
+    const parts = await partsOf(config);
+    const session = await runSession(gpu, config, {
+      ...parts,
+      source: (name, shape) => {
+        const values = parts.source(name, shape);
+        return name.endsWith("layers.1.mlp.fc1.weight") ? values.map((value) => 1e7 * value) : values;
+      },
+    }, {});
+    assertEquals(session.divergedAt, wanted, activations);
+  }
+});
+
 test("train() ends a run whose weights are poisoned as diverged at step 1, with no loss", async () => {
   const gpu = await testGpu();
   for (const poison of [NaN, Infinity]) {

@@ -51,14 +51,16 @@ export interface AttentionOptions {
 export function attention(tape: Tape, q: Var, k: Var, v: Var, options: AttentionOptions): Var {
   const { gpu } = tape, { length, keys = length, bias, ...rest } = options;
   const sizes: AttentionSizes = { ...rest, queries: length, keys, ...(bias ? { bias: bias.value } : {}) };
-  const result = fused(gpu, q.value, k.value, v.value, sizes);
+  const { out, statistics } = fused(gpu, q.value, k.value, v.value, sizes);
   return tape.record({
     name: "attention",
     inputs: bias ? [q, k, v, bias] : [q, k, v],
-    output: result.out,
-    backward(gradient, inputs) {
+    keeps: { q: q.value, k: k.value, v: v.value, out, bias: bias ? bias.value : null },
+    output: out,
+    backward(gradient, inputs, { q, k, v, out, bias }) {
       const target = (input: number) => inputs.wanted(input) ? inputs.target(input) : null;
-      attentionBackward(gpu, q.value, k.value, v.value, result, gradient, sizes, {
+      const own = { ...sizes, ...(bias && { bias }) };
+      attentionBackward(gpu, q, k, v, { out, statistics }, gradient, own, {
         q: target(0),
         k: target(1),
         v: target(2),
@@ -76,6 +78,7 @@ export function relativeBias(tape: Tape, values: Var, queries: number, keys: num
   return tape.record({
     name: "relativeBias",
     inputs: [values],
+    keeps: {},
     output: spread(tape.gpu, values.value, queries, keys),
     backward(gradient, inputs) {
       const { into, accumulate } = inputs.target(0);
@@ -99,8 +102,9 @@ export function relativeScores(
   return tape.record({
     name: "relativeScores",
     inputs: [q, k, qr, kr],
+    keeps: operands,
     output: positional(tape.gpu, operands, heads, scale, map),
-    backward(gradient, inputs) {
+    backward(gradient, inputs, operands) {
       const target = (input: number) => inputs.wanted(input) ? inputs.target(input) : null;
       relativeScoresBackward(tape.gpu, operands, heads, scale, map, gradient, {
         q: target(0),

@@ -13,9 +13,10 @@ export function crossEntropy(tape: Tape, logits: Var, targets: Tensor<"i32">, co
   return tape.record({
     name: "crossEntropy",
     inputs: [logits],
+    keeps: { logits: logits.value },
     output: loss,
-    backward(gradient, inputs) {
-      inputs.pass(0, crossEntropyBackward(tape.gpu, logits.value, targets, normalizers, count, gradient));
+    backward(gradient, inputs, { logits }) {
+      inputs.pass(0, crossEntropyBackward(tape.gpu, logits, targets, normalizers, count, gradient));
     },
   });
 }

@@ -16,6 +16,7 @@ export function add(tape: Tape, a: Var, b: Var, { overwrite = false }: Overwriti
   return tape.record({
     name: "add",
     inputs: [a, b],
+    keeps: {},
     output: isOverwritten ? b.value : kernels.add(tape.gpu, a.value, b.value),
     backward(gradient, inputs) {
       inputs.pass(0, gradient);
@@ -32,6 +33,7 @@ export function addRow(tape: Tape, x: Var, row: Var, { overwrite = false }: Over
     name: "addRow",
     overwritable: true,
     inputs: [x, row],
+    keeps: {},
     output: isOverwritten ? x.value : kernels.addRow(tape.gpu, x.value, row.value),
     backward(gradient, inputs) {
       inputs.pass(0, gradient);
@@ -45,10 +47,11 @@ export function activation(tape: Tape, x: Var, kind: kernels.Activation): Var {
   return tape.record({
     name: kind,
     inputs: [x],
+    keeps: { x: x.value },
     output: kernels.activation(tape.gpu, x.value, kind),
-    backward(gradient, inputs) {
+    backward(gradient, inputs, { x }) {
       const { into, accumulate } = inputs.target(0);
-      kernels.activationBackward(tape.gpu, x.value, gradient, kind, into, accumulate);
+      kernels.activationBackward(tape.gpu, x, gradient, kind, into, accumulate);
     },
   });
 }
@@ -58,10 +61,11 @@ export function softCap(tape: Tape, x: Var, cap: number): Var {
   return tape.record({
     name: "softCap",
     inputs: [x],
+    keeps: { x: x.value },
     output: kernels.softCap(tape.gpu, x.value, cap),
-    backward(gradient, inputs) {
+    backward(gradient, inputs, { x }) {
       const { into, accumulate } = inputs.target(0);
-      kernels.softCapBackward(tape.gpu, x.value, gradient, cap, into, accumulate);
+      kernels.softCapBackward(tape.gpu, x, gradient, cap, into, accumulate);
     },
   });
 }
@@ -71,6 +75,7 @@ export function scale(tape: Tape, x: Var, factor: number): Var {
   return tape.record({
     name: "scale",
     inputs: [x],
+    keeps: {},
     output: kernels.add(tape.gpu, x.value, x.value, factor, 0),
     backward(gradient, inputs) {
       inputs.pass(0, kernels.add(tape.gpu, gradient, gradient, factor, 0));
@@ -85,12 +90,13 @@ export function scaleColumns(tape: Tape, x: Var, row: Var): Var {
     name: "scaleColumns",
     overwritable: true,
     inputs: [x, row],
+    keeps: { x: x.value, row: row.value },
     output: kernels.multiply(gpu, x.value, row.value),
-    backward(gradient, inputs) {
-      if (inputs.wanted(0)) kernels.multiply(gpu, gradient, row.value, inputs.target(0));
+    backward(gradient, inputs, { x, row }) {
+      if (inputs.wanted(0)) kernels.multiply(gpu, gradient, row, inputs.target(0));
       if (inputs.wanted(1)) {
         using _ = gpu.scope("products", "scratch");
-        kernels.columnSum(gpu, kernels.multiply(gpu, gradient, x.value), inputs.target(1));
+        kernels.columnSum(gpu, kernels.multiply(gpu, gradient, x), inputs.target(1));
       }
     },
   });
@@ -117,9 +123,10 @@ function gatedLinearUnit(
   return tape.record({
     name,
     inputs: [gate, up],
+    keeps: { gate: gate.value, up: up.value },
     output: forward(tape.gpu, gate.value, up.value),
-    backward(gradient, inputs) {
-      const gradients = backward(tape.gpu, gate.value, up.value, gradient);
+    backward(gradient, inputs, { gate, up }) {
+      const gradients = backward(tape.gpu, gate, up, gradient);
       inputs.pass(0, gradients.gate);
       inputs.pass(1, gradients.up);
     },
@@ -128,12 +135,14 @@ function gatedLinearUnit(
 
 /** The same elements under another shape. */
 export function reshape(tape: Tape, x: Var, shape: Shape): Var {
+  const before = x.value.shape;
   return tape.record({
     name: "reshape",
     inputs: [x],
+    keeps: {},
     output: withShape(x.value, shape),
     backward(gradient, inputs) {
-      inputs.pass(0, withShape(gradient, x.value.shape));
+      inputs.pass(0, withShape(gradient, before));
     },
   });
 }

@@ -25,14 +25,15 @@ export function matmul(tape: Tape, a: Var, b: Var | LowPrecisionWeight, options:
     name: "matmul",
     overwritable: true,
     inputs: [a, ...variableOf(b)],
+    keeps: { a: a.value, b: b.value },
     output: product(gpu, a.value, b.value, { transposeB, scale }),
-    backward(gradient, inputs) {
+    backward(gradient, inputs, kept) {
       if (inputs.wanted(0)) {
-        product(gpu, gradient, b.value, { transposeB: !transposeB, scale, ...inputs.target(0) });
+        product(gpu, gradient, kept.b, { transposeB: !transposeB, scale, ...inputs.target(0) });
       }
       if (isVariable(b) && inputs.wanted(1)) {
-        if (transposeB) product(gpu, gradient, a.value, { transposeA: true, scale, ...inputs.target(1) });
-        else product(gpu, a.value, gradient, { transposeA: true, scale, ...inputs.target(1) });
+        if (transposeB) product(gpu, gradient, kept.a, { transposeA: true, scale, ...inputs.target(1) });
+        else product(gpu, kept.a, gradient, { transposeA: true, scale, ...inputs.target(1) });
       }
     },
   });
@@ -58,24 +59,22 @@ export function adaptedLinear(
     name: "adapted linear",
     overwritable: true,
     inputs: [x, a, b, ...variableOf(weight)],
+    keeps: { x: x.value, inner, a: a.value, b: b.value, w: weight.value },
     output: product(gpu, x.value, weight.value, {
       transposeB: true,
       epilogue: { a: inner, b: b.value, scale },
     }),
-    backward(gradient, inputs) {
+    backward(gradient, inputs, { x, inner, a, b, w }) {
       if (inputs.wanted(0) || inputs.wanted(1)) {
-        const dInner = product(gpu, gradient, b.value, { scale });
+        const dInner = product(gpu, gradient, b, { scale });
         if (inputs.wanted(0)) {
-          product(gpu, gradient, weight.value, {
-            epilogue: { a: dInner, b: a.value, scale: 1 },
-            ...inputs.target(0),
-          });
+          product(gpu, gradient, w, { epilogue: { a: dInner, b: a, scale: 1 }, ...inputs.target(0) });
         }
-        if (inputs.wanted(1)) product(gpu, dInner, x.value, { transposeA: true, ...inputs.target(1) });
+        if (inputs.wanted(1)) product(gpu, dInner, x, { transposeA: true, ...inputs.target(1) });
       }
       if (inputs.wanted(2)) product(gpu, gradient, inner, { transposeA: true, scale, ...inputs.target(2) });
       if (isVariable(weight) && inputs.wanted(3)) {
-        product(gpu, gradient, x.value, { transposeA: true, ...inputs.target(3) });
+        product(gpu, gradient, x, { transposeA: true, ...inputs.target(3) });
       }
     },
   });
@@ -96,18 +95,17 @@ export function linearWith(
     name: "linear with an addition",
     overwritable: true,
     inputs: [x, inner, b, ...variableOf(weight)],
+    keeps: { x: x.value, inner: inner.value, b: b.value, w: weight.value },
     output: product(gpu, x.value, weight.value, {
       transposeB: true,
       epilogue: { a: inner.value, b: b.value, scale },
     }),
-    backward(gradient, inputs) {
-      if (inputs.wanted(0)) product(gpu, gradient, weight.value, inputs.target(0));
-      if (inputs.wanted(1)) product(gpu, gradient, b.value, { scale, ...inputs.target(1) });
-      if (inputs.wanted(2)) {
-        product(gpu, gradient, inner.value, { transposeA: true, scale, ...inputs.target(2) });
-      }
+    backward(gradient, inputs, { x, inner, b, w }) {
+      if (inputs.wanted(0)) product(gpu, gradient, w, inputs.target(0));
+      if (inputs.wanted(1)) product(gpu, gradient, b, { scale, ...inputs.target(1) });
+      if (inputs.wanted(2)) product(gpu, gradient, inner, { transposeA: true, scale, ...inputs.target(2) });
       if (isVariable(weight) && inputs.wanted(3)) {
-        product(gpu, gradient, x.value, { transposeA: true, ...inputs.target(3) });
+        product(gpu, gradient, x, { transposeA: true, ...inputs.target(3) });
       }
     },
   });

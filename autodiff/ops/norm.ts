@@ -66,6 +66,7 @@ function addNorm(
   const sum = tape.record({
     name: "add",
     inputs: [x, y],
+    keeps: {},
     output: result.sum,
     backward(gradient, inputs) {
       inputs.pass(0, gradient);
@@ -88,13 +89,14 @@ function recordNorm(
     name: center ? "layerNorm" : "rmsNorm",
     overwritable: true,
     inputs: bias ? [x, weight, bias] : [x, weight],
+    keeps: { x: x.value, weight: weight.value },
     output: out,
-    backward(gradient, inputs) {
+    backward(gradient, inputs, { x, weight }) {
       if (inputs.wanted(0)) {
-        normBackward(gpu, gradient, x.value, weight.value, statistics, { center, ...inputs.target(0) });
+        normBackward(gpu, gradient, x, weight, statistics, { center, ...inputs.target(0) });
       }
       if (inputs.wanted(1)) {
-        columnSum(gpu, gradient, { ...inputs.target(1), normalized: { x: x.value, statistics } });
+        columnSum(gpu, gradient, { ...inputs.target(1), normalized: { x, statistics } });
       }
       if (bias && inputs.wanted(2)) columnSum(gpu, gradient, inputs.target(2));
     },

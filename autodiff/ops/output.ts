@@ -99,6 +99,8 @@ export function linearCrossEntropy(
   return tape.record({
     name: "linearCrossEntropy",
     inputs: trained ? [x, trained] : [x],
+    // All has been formed but what it is handed over to.
+    keeps: {},
     output: sumOfLosses(gpu, losses, count),
     backward(arrived, inputs) {
       if (arrived !== seed) {

@@ -43,6 +43,7 @@ export function mapRows(tape: Tape, x: Var, map: RowMap): Var {
   return tape.record({
     name: "mapRows",
     inputs: [x],
+    keeps: {},
     output: gatherRows(tape.gpu, x.value, map.forward),
     backward(gradient, inputs) {
       gatherRows(tape.gpu, gradient, map.backward, inputs.target(0));
@@ -77,6 +78,7 @@ export function joinRows(tape: Tape, first: Var, second: Var, { parts }: RowJoin
   return tape.record({
     name: "joinRows",
     inputs: [first, second],
+    keeps: {},
     output: gatherRows(gpu, second.value, other.backward, { into, accumulate: true }),
     backward(gradient, inputs) {
       parts.forEach((part, input) => {

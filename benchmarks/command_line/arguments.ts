@@ -128,7 +128,7 @@ function readVaried(
 
 /** How runs save memory; undefined where nothing is said. @throws {UserError} where a value is not known */
 function readMemory(texts: ReadonlyMap<string, string>): SweepOverrides["memory"] {
-  const choice = (name: "frozen-weights" | "frozen-embeddings" | "checkpointing") => {
+  const choice = (name: "frozen-weights" | "frozen-embeddings" | "checkpointing" | "activations") => {
     const value = texts.get(name), known = commands.bench.options[name].names as readonly string[];
     if (value !== undefined && !known.includes(value)) {
       throw unknownName(`--${name} "${value}"`, value, known);
@@ -136,18 +136,20 @@ function readMemory(texts: ReadonlyMap<string, string>): SweepOverrides["memory"
     return value;
   };
   const frozenWeights = choice("frozen-weights"), frozenEmbeddings = choice("frozen-embeddings");
-  const checkpointing = choice("checkpointing");
+  const checkpointing = choice("checkpointing"), activations = choice("activations");
   const steps = texts.get("loftq"), loftq = steps === undefined ? undefined : Number(steps.trim() || NaN);
   if (loftq !== undefined && !(Number.isInteger(loftq) && loftq >= 1 && loftq <= 100)) {
     throw new UserError(`Cannot read --loftq "${steps}": one whole number from 1 to 100 is needed`);
   }
-  if (!frozenWeights && !frozenEmbeddings && !checkpointing && loftq === undefined) return undefined;
+  const chosen = frozenWeights ?? frozenEmbeddings ?? checkpointing ?? activations ?? loftq;
+  if (chosen === undefined) return undefined;
   // The names that help tells are those that a config takes.
   return {
     ...frozenWeights && { frozenWeights },
     ...frozenEmbeddings && { frozenEmbeddings },
     ...loftq !== undefined && { loftq },
     ...checkpointing && { checkpointing },
+    ...activations && { activations },
   } as SweepOverrides["memory"];
 }
 

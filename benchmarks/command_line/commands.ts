@@ -196,6 +196,11 @@ const bench = {
         "blocks: compute activations again for the backward pass; blocks-f16: the same from inputs in 16 bits; none: keep them",
         ["none", "blocks", "blocks-f16"],
       ),
+      activations: text(
+        "TYPE",
+        "keep what the backward pass reads of blocks in less memory: f32 or f16, which rounds gradients alone",
+        ["f32", "f16"],
+      ),
       rates: path("DIR", "at the rates that a tuning sweep, such as tune, chose into DIR"),
     }),
     ...under("Your own methods, data and models", {
@@ -300,6 +305,7 @@ export const commands = {
         "frozen-embeddings": bench.options["frozen-embeddings"],
         loftq: bench.options.loftq,
         checkpointing: bench.options.checkpointing,
+        activations: bench.options.activations,
       }),
       ...under("Your own methods, data and models", {
         with: bench.options.with,
@@ -378,7 +384,7 @@ export const commands = {
     summary: "tell what training a model takes, and which card holds it",
     details:
       "By formula, before any weight is there. Beside each method: frozen weights in 32, 16, 8.5 and 4.13 bits, with all " +
-      "activations kept, with blocks computed again, and with their inputs in 16 bits. Runs nothing.",
+      "activations kept, with the same in 16 bits, with blocks computed again, and with their inputs in 16 bits. Runs nothing.",
     options: {
       optimizers: list("A,B", "these methods; lora,lora-pro where none is named", "optimizer"),
       ranks: list("N,N", "at these ranks; 8,64, or 8 on smaller models, where none is given"),

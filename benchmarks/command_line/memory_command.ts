@@ -92,17 +92,19 @@ export async function memoryCommand(args: string[], deps: CommandDeps): Promise<
     `In brackets: the smallest card of ${
       CARDS.join(", ")
     } GB that holds it with a tenth to spare. f32 to nf4: what ` +
-      'frozen weights are kept in ("memory": {"frozenWeights": …}). "again": blocks are computed again for the backward ' +
+      'frozen weights are kept in ("memory": {"frozenWeights": …}). "kept in f16": what blocks keep for the backward pass is in ' +
+      '16 bits ("activations": "f16"). "again": blocks are computed again for the backward ' +
       'pass ("checkpointing": "blocks"). "again, f16": from inputs kept in 16 bits ("blocks-f16"). Validation, scoring and measurements may take more',
   );
   return 0;
 }
 
 const AGAIN = { none: "", blocks: ", again", "blocks-f16": ", again, f16" };
+const KEPT = { f32: "", f16: ", kept in f16" };
 
 function describe(choices: readonly MemoryChoices[], { columns, style }: CommandDeps): string[] {
-  const rows = choices.map(({ method, rank, checkpointing, peakBytes }) => [
-    `${method}${rank === null ? "" : `, rank ${rank}`}${AGAIN[checkpointing]}`,
+  const rows = choices.map(({ method, rank, checkpointing, activations, peakBytes }) => [
+    `${method}${rank === null ? "" : `, rank ${rank}`}${KEPT[activations]}${AGAIN[checkpointing]}`,
     ...PRECISIONS.map((one) => cell(peakBytes[one])),
   ]);
   return toColumns(["method", ...PRECISIONS], rows, columns, style);

@@ -18,6 +18,14 @@ export const CARDS = [8, 12, 16, 24, 32, 48, 80, 141] as const;
 /** What of a card's memory a run may take: the driver and the desktop have the rest. */
 const SHARE = 0.9;
 
+/** What can be done about activations: kept as they are, kept in 16 bits, or computed again in two ways. */
+const ACTIVATIONS = [
+  { checkpointing: "none", activations: "f32" },
+  { checkpointing: "none", activations: "f16" },
+  { checkpointing: "blocks", activations: "f32" },
+  { checkpointing: "blocks-f16", activations: "f32" },
+] as const satisfies readonly MemoryOptions[];
+
 /** A method to train with. */
 export interface AskedMethod {
   readonly module: KnownOptimizer;
@@ -34,6 +42,7 @@ export interface MemoryChoices {
   /** Null for a method without. */
   readonly rank: number | null;
   readonly checkpointing: NonNullable<MemoryOptions["checkpointing"]>;
+  readonly activations: NonNullable<MemoryOptions["activations"]>;
   readonly peakBytes: PeakBytes;
 }
 
@@ -48,7 +57,7 @@ export function memoryChoices(
 ): MemoryChoices[] {
   const shaped = { ...model, ...model.ofLengths(lengths) };
   return methods.flatMap(({ module, options }) =>
-    (["none", "blocks", "blocks-f16"] as const).map((checkpointing) => {
+    ACTIVATIONS.map((kept) => {
       const peakOf = (frozenWeights: typeof PRECISIONS[number]) => {
         const config = {
           ...{
@@ -58,7 +67,7 @@ export function memoryChoices(
             batchSize,
             accumulate: 1,
           },
-          memory: { frozenWeights, checkpointing },
+          memory: { frozenWeights, ...kept },
         } as unknown as RunConfig;
         const sizes = { targetModules: model.targetModules(), parameters: [], head: [] };
         const { trainsWeights } = module.footprint(options, sizes);
@@ -67,7 +76,7 @@ export function memoryChoices(
       };
       const peakBytes = Object.fromEntries(PRECISIONS.map((one) => [one, peakOf(one)])) as PeakBytes;
       const { rank = null } = options as { readonly rank?: number };
-      return { method: module.id, rank, checkpointing, peakBytes };
+      return { method: module.id, rank, ...kept, peakBytes };
     })
   );
 }

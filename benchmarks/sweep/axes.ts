@@ -49,6 +49,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
   frozenEmbeddings: { ...at("frozen embeddings", "memory", "frozenEmbeddings"), absent: "f32" },
   loftq: { ...at("steps of LoftQ", "memory", "loftq"), absent: "0" },
   checkpointing: { ...at("checkpointing", "memory", "checkpointing"), absent: "none" },
+  activations: { ...at("activations", "memory", "activations"), absent: "f32" },
 };
 
 /** The names of fields that are no options of methods. */

@@ -48,6 +48,7 @@ const TWO: Readonly<Record<string, readonly AxisValue[]>> = {
   // More of them need quantized weights: see configuration_test.ts.
   loftq: [0],
   checkpointing: ["none", "blocks-f16"],
+  activations: ["f32", "f16"],
 };
 
 Deno.test("a sweep varies any field of a config by its name, and no field is without a test", () => {

@@ -363,20 +363,21 @@ function tripletLinear(
     name: "triplet linear",
     overwritable: true,
     inputs: [x, q, e, p],
+    keeps: { x: x.value, inner, q: q.value, e: e.value, p: p.value },
     output: matmul(gpu, x.value, weight.value, {
       transposeB: true,
       epilogue: { a: inner, b: p.value, scale },
     }),
-    backward(gradient, inputs) {
-      const dInner = matmul(gpu, gradient, p.value, { scale });
+    backward(gradient, inputs, { x, inner, q, e, p }) {
+      const dInner = matmul(gpu, gradient, p, { scale });
       if (inputs.wanted(0)) {
         const epilogue = { a: dInner, b: scaled, scale: 1 };
         matmul(gpu, gradient, weight.value, { epilogue, ...inputs.target(0) });
       }
       // Where a step trains anything of the triplets, it trains all.
       if (!inputs.wanted(1)) return;
-      matmul(gpu, dInner, x.value, { transposeA: true, into: scaledGradient });
-      scaledRowsBackward(gpu, { q: q.value, e: e.value, gradient: scaledGradient }, {
+      matmul(gpu, dInner, x, { transposeA: true, into: scaledGradient });
+      scaledRowsBackward(gpu, { q, e, gradient: scaledGradient }, {
         q: inputs.target(1).into,
         e: inputs.target(2).into,
       });

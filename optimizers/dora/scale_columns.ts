@@ -8,15 +8,16 @@ import * as kernels from "./magnitude.ts";
  * backward pass, whatever they came from, and must stay as they are until then.
  */
 export function scaleColumns(tape: Tape, x: Var, magnitude: Var, norms: Tensor): Var {
-  const by = { magnitude: magnitude.value, norms };
   return tape.record({
     name: "scaleColumns",
     overwritable: true,
     inputs: [x, magnitude],
-    output: kernels.scaleColumns(tape.gpu, x.value, by),
-    backward(gradient, inputs) {
+    keeps: { x: x.value, magnitude: magnitude.value },
+    output: kernels.scaleColumns(tape.gpu, x.value, { magnitude: magnitude.value, norms }),
+    backward(gradient, inputs, { x, magnitude }) {
+      const by = { magnitude, norms };
       if (inputs.wanted(1)) {
-        kernels.scaleColumnsBackward(tape.gpu, gradient, x.value, by, {
+        kernels.scaleColumnsBackward(tape.gpu, gradient, x, by, {
           x: inputs.wanted(0) ? inputs.target(0) : null,
           magnitude: inputs.target(1),
         });

@@ -246,11 +246,12 @@ function veraLinear(
     name: "VeRA linear",
     overwritable: true,
     inputs: [x, tape.parameter(vectors.d), tape.parameter(vectors.b)],
+    keeps: { x: x.value, inner },
     output: matmul(gpu, x.value, weight, {
       transposeB: true,
       epilogue: { a: inner, b: scaled.b, scale: 1 },
     }),
-    backward(gradient, inputs) {
+    backward(gradient, inputs, { x, inner }) {
       const scaled = scaledBases(gpu, bases, targetModule, by);
       const dInner = matmul(gpu, gradient, scaled.b);
       if (inputs.wanted(0)) {
@@ -264,7 +265,7 @@ function veraLinear(
         scalesGradient(
           gpu,
           bases.a,
-          matmul(gpu, dInner, x.value, { transposeA: true, into }),
+          matmul(gpu, dInner, x, { transposeA: true, into }),
           inputs.target(1),
         );
       }

@@ -24,11 +24,12 @@ export function formedLinear(tape: Tape, x: Var, { name, trained, form, room, pu
     name,
     overwritable: true,
     inputs: [x, ...trained],
+    keeps: { x: x.value },
     output: matmul(gpu, x.value, form(), { transposeB: true }),
-    backward(gradient, inputs) {
+    backward(gradient, inputs, { x }) {
       if (inputs.wanted(0)) matmul(gpu, gradient, form(), inputs.target(0));
       if (!trained.some((_, i) => inputs.wanted(1 + i))) return;
-      pull(matmul(gpu, gradient, x.value, { transposeA: true, into: room }), inputs);
+      pull(matmul(gpu, gradient, x, { transposeA: true, into: room }), inputs);
     },
   });
 }

@@ -132,13 +132,14 @@ export function rotateColumns(tape: Tape, x: Var, q: Var, { rotations, room }: R
   return tape.record({
     name: "rotateColumns",
     inputs: [x, q],
+    keeps: { x: x.value },
     output: rotateBlocks(gpu, x.value, rotations),
-    backward(gradient, inputs) {
+    backward(gradient, inputs, { x }) {
       if (inputs.wanted(0)) {
         rotateBlocks(gpu, gradient, rotations, { turned: true, target: inputs.target(0) });
       }
       if (inputs.wanted(1)) {
-        blockProducts(gpu, x.value, gradient, room);
+        blockProducts(gpu, x, gradient, room);
         cayleyBackward(gpu, rotations, room, inputs.target(1));
       }
     },

@@ -199,14 +199,15 @@ export function sparseLinear(
     name: "sparse linear",
     overwritable: true,
     inputs: [x, values],
+    keeps: { x: x.value, values: values.value },
     output,
-    backward(gradient, inputs) {
+    backward(gradient, inputs, { x, values }) {
       if (inputs.wanted(0)) {
         const target = inputs.target(0);
         matmul(gpu, gradient, by, target);
-        if (!sum) addSparse(gpu, support, values.value, gradient, target.into, true);
+        if (!sum) addSparse(gpu, support, values, gradient, target.into, true);
       }
-      if (inputs.wanted(1)) sparseGradient(gpu, support, gradient, x.value, inputs.target(1));
+      if (inputs.wanted(1)) sparseGradient(gpu, support, gradient, x, inputs.target(1));
     },
   });
 }

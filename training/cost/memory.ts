@@ -50,17 +50,15 @@ export function predictMemory(config: RunConfig, model: KnownModel, method: Know
   const tape = model.memory.tape(Math.ceil(config.batchSize / config.accumulate));
   const targetModulesIn = (block: number) =>
     targetModules.filter(({ name }) => model.memory.blockOf(name) === block);
-  const { checkpointing = "none" } = config.memory ?? {};
+  const { checkpointing = "none", activations: kept = "f32" } = config.memory ?? {};
   const passOf = (trainsBelow: boolean, linear: Footprint["linear"] | null) =>
     passBytes(
       tape,
-      { trainsBelow, trains: (block) => targetModulesIn(block).length > 0, checkpointing },
+      { trainsBelow, trains: (block) => targetModulesIn(block).length > 0, checkpointing, kept },
       (block, pass) =>
-        keptBytes(
-          targetModulesIn(block).flatMap((targetModule) =>
-            (linear?.(targetModule)[pass] ?? [])
-              .map((numbers) => [1, numbers * tape.rows(targetModule.name)] as const)
-          ),
+        targetModulesIn(block).flatMap((targetModule) =>
+          (linear?.(targetModule)[pass] ?? [])
+            .map((numbers) => [1, numbers * tape.rows(targetModule.name)] as const)
         ),
     );
 
@@ -115,13 +113,15 @@ interface Trained {
   /** Whether something of a block is trained. */
   trains(block: number): boolean;
   readonly checkpointing: NonNullable<MemoryOptions["checkpointing"]>;
+  /** What blocks keep is kept as. */
+  readonly kept: NonNullable<MemoryOptions["activations"]>;
 }
 
 /** Most bytes of a forward and a backward pass. `own` are those that the method adds to a block's pass. */
 function passBytes(
   tape: TapeTensors,
-  { trainsBelow, trains, checkpointing }: Trained,
-  own: (block: number, pass: "forward" | "backward") => number,
+  { trainsBelow, trains, checkpointing, kept }: Trained,
+  own: (block: number, pass: "forward" | "backward") => Kept,
 ): number {
   const { blocks, between } = tape;
   // Blocks come in the order of the forward pass: those that one reads are decided before it.
@@ -135,13 +135,15 @@ function passBytes(
     const wantsSource = source !== undefined && differentiated[source.block]!;
     differentiated.push(trains(block) || wantsInput(block) || wantsSource);
   });
+  /** What of a block is differentiated for the stack that it looks at alone; null for other blocks. */
+  const onlySource = (block: number) =>
+    trains(block) || wantsInput(block) ? null : blocks[block]!.source ?? null;
   const backwardOf = (block: number): number => {
     if (!differentiated[block]) return 0;
-    const { backward, inputGradient, source } = blocks[block]!;
+    const { backward, inputGradient } = blocks[block]!;
     const unwanted = wantsInput(block) ? 0 : keptBytes(inputGradient);
-    const onlySource = source && !trains(block) && !wantsInput(block);
-    return keptBytes(backward) + own(block, "backward") - unwanted -
-      (onlySource ? keptBytes(source.before) : 0);
+    return keptBytes(backward) + keptBytes(own(block, "backward")) - unwanted -
+      keptBytes(onlySource(block)?.before ?? []);
   };
   const streamOf = (block: number) => keptBytes([[1, blocks[block]!.stream]]);
   const { part, backward: afterLoss } = tape.loss ?? { part: [], backward: [] };
@@ -149,34 +151,48 @@ function passBytes(
   const behind = keptBytes(afterLoss) +
     (between && differentiated[between.block] ? keptBytes(between.backward) : 0) +
     (trainsBelow ? keptBytes(tape.shared ?? []) : 0);
-  const forwardOf = (block: number) => keptBytes(blocks[block]!.forward) + own(block, "forward");
-  const again = checkpointing !== "none", rounds = checkpointing === "blocks-f16";
-  const isRead = (block: number) => blocks.some(({ input }) => input === block);
-  // What a block leaves for its backward pass: all, or its output where it has none or is computed again.
-  const leftBy = (block: number) => {
-    if (!again && differentiated[block]) return forwardOf(block);
-    return rounds && isRead(block) ? keptBytes([[1, blocks[block]!.stream / 2]]) : streamOf(block);
+  const again = checkpointing !== "none", halves = !again && kept === "f16";
+  // What a block's forward pass makes, and what of it the backward pass reads: its output is neither kept nor freed with it.
+  const forwardOf = (block: number) => {
+    const { forward, exact, unkept = [] } = blocks[block]!;
+    return keptBytes([...forward, ...own(block, "forward"), ...exact, ...unkept]);
   };
-  // In 32 bits, while the block that reads it is computed.
-  const readBy = (block: number) => {
+  const readBack = (block: number, bytes: (tensors: Kept) => number) => {
+    const { forward, exact, stream } = blocks[block]!;
+    const unkept = bytes([[1, stream], ...onlySource(block)?.unkept ?? []]);
+    return bytes([...forward, ...own(block, "forward")]) - unkept + keptBytes(exact);
+  };
+  const keptOf = (block: number) =>
+    again || !differentiated[block] ? 0 : readBack(block, halves ? halfBytes : keptBytes);
+  // Of the output of the block that it reads: what stays in 16 bits, and what is there in 32 only while it is computed.
+  const inputOf = (block: number) => {
     const { input } = blocks[block]!;
-    return rounds && input !== null ? streamOf(input) : 0;
+    if (input === null || !(halves || checkpointing === "blocks-f16")) return { half: 0, whole: 0 };
+    const isKept = !halves || wantsInput(block);
+    return { half: isKept ? halfBytes([[1, blocks[input]!.stream]]) : 0, whole: streamOf(input) };
   };
   let left = 0, most = 0;
   for (const block of blocks.keys()) {
-    most = Math.max(most, left + readBy(block) + forwardOf(block));
-    left += leftBy(block);
+    const { half, whole } = inputOf(block);
+    most = Math.max(most, left + (again ? half : 0) + forwardOf(block));
+    left += keptOf(block) + streamOf(block) + half - whole;
   }
   most = Math.max(most, left + keptBytes(part));
-  // From the top down; a block gives back what its forward pass left but its output.
+  // From the top down; a block gives back what its forward pass left.
   for (const block of [...blocks.keys()].reverse()) {
     if (!differentiated[block]) continue;
     const given = blocks.some(({ input }, above) => input === block && wantsInput(above))
       ? streamOf(block)
       : 0;
-    const formed = again ? readBy(block) + forwardOf(block) : 0;
-    most = Math.max(most, left + behind + given + formed + backwardOf(block));
-    if (!again) left += streamOf(block) - leftBy(block);
+    const { half, whole } = inputOf(block), below = left + behind + given;
+    if (again) most = Math.max(most, below + whole + forwardOf(block));
+    // In the place of what was kept in 16 bits comes the same in 32; what is computed again comes beside its input.
+    left -= keptOf(block) + (halves ? half : 0);
+    const inputInWhole = half > 0 ? whole : 0;
+    most = Math.max(
+      most,
+      left + behind + given + inputInWhole + readBack(block, keptBytes) + backwardOf(block),
+    );
   }
   const lowest = wantsInput(0) ? streamOf(0) : 0;
   return around + Math.max(most, left + behind + lowest + (trainsBelow ? keptBytes(tape.below) : 0));
@@ -201,6 +217,14 @@ export function packBytes(sizes: PackSizes, dtype: DType = "f32"): number {
 /** Bytes of several packs. */
 export function packsBytes(packs: readonly PackSizes[]): number {
   return sum(packs, (sizes) => packBytes(sizes));
+}
+
+/** Bytes of tensors by themselves where each is in 16 bits, unless that saves nothing. */
+function halfBytes(tensors: Kept): number {
+  return sum(
+    tensors,
+    ([count, numbers]) => count * allocatedBytes(byteLength({ shape: [numbers], dtype: "f16" })),
+  );
 }
 
 /** Bytes of tensors by themselves. */

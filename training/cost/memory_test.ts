@@ -129,6 +129,8 @@ const decoder: Partial<RunConfig> = {
   batchSize: 4,
 };
 
+const classifying: Partial<RunConfig> = { task: { ...base.task, id: "classification" } };
+const halved = { activations: "f16" } as const;
 const wordyRun: Partial<RunConfig> = {
   task: { ...base.task, id: "wordy" },
   model: { id: "decoder-wordy" },
@@ -227,7 +229,7 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
   ),
   ...Object.fromEntries(
     encoders.flatMap(({ id }) => {
-      const on = { task: { ...base.task, id: "classification" }, model: { id } };
+      const on = { ...classifying, model: { id } };
       return [
         [`full on ${id}`, { ...on, optimizer: full }],
         [`lora on upper blocks of ${id}`, { ...on, targetModules: ["layer.1.*", "layer.2.*"] }],
@@ -288,6 +290,42 @@ const CASES: Readonly<Record<string, Partial<RunConfig>>> = {
     model: { id: "vit-tiny", width: 32, layers: 7 },
     targetModules: ["layers.5.*", "layers.6.*"],
     memory: { checkpointing: "blocks-f16" },
+  },
+  ...Object.fromEntries(
+    (["lora", "lora-pro", "dora", "full"] as const).flatMap((id) =>
+      Object.entries({ vision: {}, "a decoder": decoder, "an encoder-decoder": encoderDecoder }).map((
+        [family, changes],
+      ) => [
+        `${id} with activations in f16 on ${family}`,
+        { ...changes, optimizer: method(id, id === "full" ? {} : { rank: 8 }), memory: halved },
+      ])
+    ),
+  ),
+  ...Object.fromEntries(
+    ([[{}, classifiers], [classifying, encoders], [decoder, [gpt, parts]]] as const).flatMap((
+      [task, entries],
+    ) => entries.map(({ id }) => ({ ...task, model: { id } }))).flatMap((on) => {
+      const upper = ["*.1.*", "*.2.*"], { id } = on.model;
+      return [
+        [`full with activations in f16 on ${id}`, { ...on, optimizer: full, memory: halved }],
+        [`lora with activations in f16 on upper blocks of ${id}`, {
+          ...on,
+          targetModules: upper,
+          memory: halved,
+        }],
+      ];
+    }),
+  ),
+  "lora on a decoder that looks at an encoder, activations in f16": {
+    ...encoderDecoder,
+    targetModules: ["decoder.*"],
+    memory: halved,
+  },
+  "lora-ga with frozen weights in nf4 and activations in f16, in two parts, on a decoder": {
+    ...decoder,
+    accumulate: 2,
+    optimizer: method("lora-ga", { rank: 4, gradientBatches: 1 }),
+    memory: { ...halved, frozenWeights: "nf4" },
   },
   "lora-ga, checkpointed, on vision": {
     optimizer: method("lora-ga", { rank: 2, gradientBatches: 1 }),

@@ -59,7 +59,12 @@ export function mergedForward(tape: Tape, weights: ReadonlyMap<TargetModule, Ten
 }
 
 /** The same, but of each block only inputs are kept, and the rest is computed again: see `Tape.block`. */
-export function checkpointedForward(inner: ForwardOf, keep: KeptOfBlock = "inputs"): ForwardOf {
+export function checkpointedForward(inner: ForwardOf): ForwardOf {
+  return forwardKeeping(inner, "inputs");
+}
+
+/** The same, but of each block stays what `keep` says: see `Tape.block`. */
+export function forwardKeeping(inner: ForwardOf, keep: KeptOfBlock): ForwardOf {
   return (tape) => ({
     ...inner(tape),
     block: (inputs, body) => tape.block(inputs, (tape, inputs) => body(inner(tape), inputs), { keep }),
@@ -70,8 +75,9 @@ const KEPT = { blocks: "inputs", "blocks-f16": "inputs-f16" } as const;
 
 /** The same under a run's memory options. */
 export function withMemory(inner: ForwardOf, memory: MemoryOptions | undefined): ForwardOf {
-  const { checkpointing = "none" } = memory ?? {};
-  return checkpointing === "none" ? inner : checkpointedForward(inner, KEPT[checkpointing]);
+  const { checkpointing = "none", activations = "f32" } = memory ?? {};
+  if (checkpointing !== "none") return forwardKeeping(inner, KEPT[checkpointing]);
+  return activations === "f32" ? inner : forwardKeeping(inner, "all-f16");
 }
 
 /**
@@ -109,10 +115,11 @@ function measureWeight(
   return tape.record({
     name: "measureWeight",
     inputs: [y, tape.input(into)],
+    keeps: { x: x.value },
     output: y.value,
     ...(y.overwritable && { overwritable: true }),
-    backward(gradient, inputs) {
-      product(tape.gpu, gradient, x.value, { transposeA: true, into, accumulate: true, reuse });
+    backward(gradient, inputs, { x }) {
+      product(tape.gpu, gradient, x, { transposeA: true, into, accumulate: true, reuse });
       inputs.pass(0, gradient);
     },
   });
@@ -156,14 +163,15 @@ function watchInput(tape: Tape, x: Var): WatchedInput {
   const watched = tape.record({
     name: "watchInput",
     inputs: [x, tape.input(x.value)],
+    keeps: { x: x.value },
     output: x.value,
-    backward(gradient, inputs) {
+    backward(gradient, inputs, { x }) {
       inputs.pass(0, gradient);
       if (moments.length === 0) return;
       using _ = gpu.scope("rows on which the loss depends", "scratch");
-      const rows = keepRows(gpu, x.value, gradient);
+      const rows = keepRows(gpu, x, gradient);
       for (const into of moments) {
-        product(gpu, rows, x.value, { transposeA: true, into, accumulate: true, reuse: true });
+        product(gpu, rows, x, { transposeA: true, into, accumulate: true, reuse: true });
       }
     },
   });

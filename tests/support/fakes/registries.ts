@@ -68,6 +68,7 @@ function model(
           stream: examples * tokens * width,
           forward: [[10, examples * tokens * width]],
           backward: [[5, examples * tokens * width]],
+          exact: [],
           inputGradient: [],
         })),
         around: [[2, examples * tokens * width]],
