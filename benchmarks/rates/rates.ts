@@ -186,9 +186,11 @@ export function missingRates(chosen: ChosenRates, queries: readonly RateQuery[])
     }
   }
   const files = [...new Set(queries.flatMap(({ file }) => file ?? []))];
-  // A method that the tuning sweep never ran is not among its own: it is run where it is named.
-  const isOwn = queries.every(({ file, optimizer }) =>
-    file === undefined && chosen.rates.some((rate) => rate.optimizer === optimizer.id)
+  // A method that the tuning sweep ran on some of its tasks alone, or never, is not among its own: it is run where it is named.
+  const tasks = new Set(chosen.rates.map(({ task }) => task));
+  const isOwn = queries.every(({ file, optimizer: { id } }) =>
+    file === undefined && tasks.size > 0 &&
+    new Set(chosen.rates.flatMap(({ task, optimizer }) => optimizer === id ? task : [])).size === tasks.size
   );
   const names = isOwn ? [] : [...new Set(queries.map(({ optimizer }) => optimizer.id))];
   const tune = [
