@@ -35,7 +35,7 @@ export function forgettingAnswer(forgot: readonly Forgot[]): string | null {
     ...less.length > 0
       ? [`less than LoRA is forgotten by ${told(less)}`]
       : ["none is shown to forget less than LoRA"],
-    ...more.length > 0 ? [`more by ${told(more)}`] : [],
+    ...more.length > 0 ? [`more ${less.length > 0 ? "" : "is forgotten "}by ${told(more)}`] : [],
     ...open > 0 ? [`the other ${open === 1 ? "comparison is" : `${open} comparisons are`} undecided`] : [],
   ];
   return `${begin} ${parts.join("; ")} (${seeds}, corrected for all comparisons of a task).`;

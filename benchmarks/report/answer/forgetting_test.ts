@@ -43,6 +43,17 @@ Deno.test("forgettingAnswer() names who forgets less and who more, with numbers,
   );
 });
 
+Deno.test("forgettingAnswer() is a sentence where methods forget more and none less", () => {
+  const worse = forgot("PiSSA", digits, {
+    ...{ verdict: "more", difference: 0.25, interval: { low: 0.125, high: 0.375 } },
+  });
+  assertEquals(
+    forgettingAnswer([worse]),
+    "Of what the base checkpoint knew, at a score that both reach, none is shown to forget less than LoRA; more is forgotten " +
+      "by PiSSA on Digits (+0.250 nats a target, 95%: +0.125 to +0.375) (8 seeds, corrected for all comparisons of a task).",
+  );
+});
+
 Deno.test("forgettingAnswer() says that nothing was shown, or that seeds are too few, and what is furthest apart", () => {
   const furthest = forgot("Pro", sums, { difference: 0.3, interval: { low: -0.25, high: 0.85 } }, 2);
   const both = [forgot("Pro", digits, {}), furthest, forgot("Pro", sums, {}, 8)];
