@@ -65,7 +65,7 @@ const kernelOf = kernelsByShape((shape: StagedTallShape) => {
     buffers,
     uniforms,
     constants: { LANES: TILE_ROWS },
-    workgroupBytes: () => tileBytes({ steps, columns, terms }),
+    workgroupBytes: () => tileBytes({ steps, columns }),
   });
 });
 
@@ -103,7 +103,7 @@ export function stagedProducts(gpu: Gpu, { rank, count, c, terms, tall, keep = 0
   const inner = tall === "inner" ? Math.max(...rows) : rank;
   const fitting = STEPS.find((steps) => steps >= inner) ?? STEPS.at(-1)!;
   const columns = tall === "columns" || rank > NARROW ? TILE_ROWS : NARROW;
-  const steps = Math.min(fitting, MOST_NUMBERS / columns / all.length);
+  const steps = Math.min(fitting, MOST_NUMBERS / columns);
   const lanes = tall === "rows" || rank > NARROW ? TILE_ROWS : NARROW;
   const kernel = kernelOf({ steps, columns, two: all.length > 1 });
   const tiles = rows.reduce((total, own) => total + tilesOf(own), 0);

@@ -10,7 +10,7 @@ export interface StagedTile {
   /** Inner steps of each term, a multiple of 4, and columns of C that one lane computes, a multiple of 8. */
   readonly steps: number;
   readonly columns: number;
-  /** Names of the terms, whose products are added. */
+  /** Names of the terms, whose products are added: one after the other, in one tile's memory. */
   readonly terms: readonly string[];
   /**
    * WGSL of statements that put four columns times four inner steps of B into the tile. They find the first column `n` and
@@ -37,9 +37,9 @@ export function fourLines(element: (i: number) => string): string {
 
 /** Bytes of the tile. */
 export function tileBytes(
-  { steps, columns, terms }: Pick<StagedTile, "steps" | "columns" | "terms">,
+  { steps, columns }: Pick<StagedTile, "steps" | "columns">,
 ): number {
-  return 4 * steps * columns * terms.length;
+  return 4 * steps * columns;
 }
 
 /**
@@ -49,61 +49,69 @@ export function tileBytes(
 export function stagedTile(
   { steps, columns, terms, stage, row, store }: StagedTile,
 ): { readonly tile: string; readonly body: string } {
-  const quads = steps / 4, phase = Math.max(Math.min(columns, PHASE / (steps * terms.length)), SIDE_BY_SIDE);
-  const staging = (term: string, i: number) => {
+  const quads = steps / 4, phase = Math.max(Math.min(columns, PHASE / steps), SIDE_BY_SIDE);
+  // Sums wait for those of the next term.
+  const waiting = terms.length > 1;
+  const staging = (term: string) => {
     const put = (j: number, vector: string) => `tile[to + ${j * quads}u] = ${vector};`;
     return wgsl`
       for (var block = lane; block < ${columns / 4 * quads}u; block += LANES) {
         let n = block / ${quads}u * 4u;
         let k = block % ${quads}u * 4u;
-        let to = ${i * columns * quads}u + block / ${quads}u * ${4 * quads}u + block % ${quads}u;
+        let to = block / ${quads}u * ${4 * quads}u + block % ${quads}u;
         ${stage(term, put)}
       }
     `;
   };
-  const sumsOf = (first: number, side: number) => {
-    const some = range(SIDE_BY_SIDE).map((i) => side + i);
-    const products = terms.flatMap((term, i) =>
-      range(quads).flatMap((q) =>
-        some.map((j) =>
-          `${i + q === 0 ? `var s${j} =` : `s${j} +=`} dot(tile[${
-            i * columns * quads + (first + j) * quads + q
-          }], a${term}_${q});`
-        )
-      )
+  const sumsOf = (term: string, first: number, side: number, at: (column: number) => number) => {
+    const some = range(SIDE_BY_SIDE).map((j) => first + side + j);
+    const products = range(quads).flatMap((q) =>
+      some.map((j) => `${q === 0 ? `var s${j} =` : `s${j} +=`} dot(tile[${j * quads + q}], a${term}_${q});`)
     );
     return wgsl`
       {
         ${products}
-        ${some.map((j) => `sums[${j}] = s${j};`)}
-        sums[u.zero + ${side}u] = s${side};
+        ${waiting && some.map((j) => `s${j} += sums[${at(j)}];`)}
+        ${some.map((j) => `sums[${at(j)}] = s${j};`)}
+        sums[u.zero + ${at(some[0]!)}u] = s${some[0]!};
       }
     `;
   };
-  const phases = range(columns / phase).map((i) => i * phase).map((first) =>
-    wgsl`
-      workgroupBarrier();
-      ${range(phase / SIDE_BY_SIDE).map((i) => sumsOf(first, i * SIDE_BY_SIDE))}
+  const stores = (first: number, count: number, at: (column: number) => number) => {
+    const four = (n: number) => `vec4(${range(4).map((j) => `sums[${at(n + j)}]`).join(", ")})`;
+    return wgsl`
       if (has_row) {
-        ${
-      range(phase / 4).map((i) =>
-        store(first + 4 * i, `vec4(${range(4).map((j) => `sums[${4 * i + j}]`).join(", ")})`)
-      )
-    }
+        ${range(count / 4).map((n) => store(first + 4 * n, four(first + 4 * n)))}
       }
+    `;
+  };
+  const phases = (term: string) =>
+    range(columns / phase).map((n) => n * phase).map((first) => {
+      const at = (column: number) => waiting ? column : column - first;
+      return wgsl`
+        workgroupBarrier();
+        ${range(phase / SIDE_BY_SIDE).map((n) => sumsOf(term, first, n * SIDE_BY_SIDE, at))}
+        ${!waiting && stores(first, phase, at)}
+      `;
+    });
+  const body = terms.map((term, i) =>
+    wgsl`
+      ${i > 0 && "workgroupBarrier();"}
+      ${staging(term)}
+      ${range(quads).map((q) => `let a${term}_${q} = ${row(term, 4 * q)};`)}
+      ${phases(term)}
     `
   );
   return {
     tile: wgsl`
-      // Column by column, so that four inner steps are one vector, term by term.
-      var<workgroup> tile: array<vec4<f32>, ${terms.length * columns * quads}>;
+      // Column by column, so that four inner steps are one vector.
+      var<workgroup> tile: array<vec4<f32>, ${columns * quads}>;
     `,
     body: wgsl`
-      ${terms.map(staging)}
-      ${terms.flatMap((term) => range(quads).map((q) => `let a${term}_${q} = ${row(term, 4 * q)};`))}
-      var sums: array<f32, ${phase}>;
-      // The first barrier also ends the staging; the others only keep the lanes in one phase.
-      ${phases}
+      var sums: array<f32, ${waiting ? columns : phase}>;
+      // The first barrier after the staging also ends it; the others only keep the lanes in one phase.
+      ${body}
+      ${waiting && stores(0, columns, (column) => column)}
     `,
   };
 }

@@ -120,9 +120,14 @@ export function stagedProjectSource(
     }
 
     fn store(at: u32, step: u32, sums: vec4<f32>) {
-      for (var j = 0u; j < 4u + u.zero; j++) {
-        projected[at + j * step] = sums[j] + select(0.0, projected[at + j * step], u.first_step > 0u);
+      var all = sums;
+      if (u.first_step > 0u) {
+        all += vec4(projected[at], projected[at + step], projected[at + 2u * step], projected[at + 3u * step]);
       }
+      projected[at] = all.x;
+      projected[at + step] = all.y;
+      projected[at + 2u * step] = all.z;
+      projected[at + 3u * step] = all.w;
     }
 
     @compute @workgroup_size(LANES)

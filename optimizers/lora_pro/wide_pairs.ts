@@ -73,13 +73,13 @@ const momentsSpec = {
   },
 } as const;
 const stagedMoments = kernelsByShape(({ steps }: { readonly steps: number }) => {
-  const columns = Math.min(COLUMNS, MOST_NUMBERS / (2 * steps));
+  const columns = Math.min(COLUMNS, MOST_NUMBERS / steps);
   return defineKernel({
     name: `moments_staged_${steps}x${columns}`,
     source: stagedMomentsSource({ steps, columns }, momentsSpec),
     ...momentsSpec,
     constants: { LANES: 64 },
-    workgroupBytes: () => tileBytes({ steps, columns, terms: ["u", "h"] }),
+    workgroupBytes: () => tileBytes({ steps, columns }),
   });
 });
 /** Inner steps of a tile of directions. */
@@ -102,7 +102,7 @@ const stagedProject = defineKernel({
   source: stagedProjectSource({ steps: STEPS, columns: COLUMNS }, projectSpec),
   ...projectSpec,
   constants: { LANES: 64 },
-  workgroupBytes: () => tileBytes({ steps: STEPS, columns: COLUMNS, terms: [""] }),
+  workgroupBytes: () => tileBytes({ steps: STEPS, columns: COLUMNS }),
 });
 
 /** What the pairs have in common with those of small ranks. */
@@ -200,7 +200,7 @@ export class WidePairs {
         ...{ rank: this.#rank, jobs: 6 * this.#count, block: block / 4, facts: this.#facts, zero: 0 },
         ...rates,
       },
-      workgroups: [1, Math.max(1, COLUMNS * 2 * steps / MOST_NUMBERS), places.moments.inner.length],
+      workgroups: [1, Math.max(1, COLUMNS * steps / MOST_NUMBERS), places.moments.inner.length],
     });
   }
 
@@ -225,7 +225,7 @@ export class WidePairs {
         continue;
       }
       const { at, inner } = ofB ? places.ofB : places.ofA;
-      const most = Math.max(...inner), lanes = this.#rank <= 32 ? 32 : 64;
+      const most = Math.max(...inner), lanes = [32, 64, 128].find((lanes) => lanes >= this.#rank) ?? 128;
       for (let firstStep = 0; firstStep < most; firstStep += STEPS) {
         this.#gpu.launch(stagedProject, {
           buffers: { layers, left, ...moments, projected },
