@@ -163,3 +163,33 @@ Deno.test("thinBases() gives orthonormal U = X V diag(1 / s) without rotations u
     }
   }
 });
+
+Deno.test("thinBases() is right to rounding where columns are just far enough from dependent for one round, and where they are not, however long each is", async () => {
+  const gpu = await testGpu();
+  for (const [rank, rows] of [[16, 40], [64, 200], [128, 300]] as const) {
+    const random = createRandom(rank), basis = withSingularValues(rows, rank, Array(rank).fill(1), random);
+    // Cosines: one of 0.9994, and of 0.89 for which one round is just enough; of one column with all others; many small ones.
+    const kinds = {
+      same: (i: number, j: number) => i === 0 && j === 1 ? 30 : 0,
+      near: (i: number, j: number) => i === 0 && j === 1 ? 2.0 : 0,
+      star: (i: number, j: number) => j === rank - 1 && i < j ? 1.1 / Math.sqrt(rank) : 0,
+      many: (i: number, j: number) => i < j ? 1.1 * random.normal(1, 1)[0]! / rank : 0,
+    };
+    for (const [kind, cosine] of Object.entries(kinds)) {
+      const mixing = zeros(rank, rank).data.map((_, e) => {
+        const i = Math.floor(e / rank), j = e % rank;
+        return i === j ? 1 : cosine(i, j);
+      });
+      // Lengths of 1 to 100, the short ones among the long ones.
+      const lengths = Array.from({ length: rank }, (_, j) => 100 ** (j * 7 % rank / rank));
+      const mixed = multiply(basis, { ...zeros(rank, rank), data: mixing });
+      const x = roundToFloat32(columnsTimes(mixed, lengths));
+      const [{ u, s, v }] = await decomposed(gpu, [x], "B", undefined, thinBases) as [
+        Awaited<ReturnType<typeof decomposed>>[0],
+      ];
+      assertEquals(new Set(s), new Set([1]), `${kind} of rank ${rank}`);
+      assertLess(unlikeIdentity(u, s), 5e-6, `${kind} of rank ${rank}`);
+      assertLess(norm(subtract(multiply(x, v), u)) / norm(u), 2e-6, `${kind} of rank ${rank}`);
+    }
+  }
+});
