@@ -14,6 +14,7 @@ import choleskySource from "./cholesky.wgsl" with { type: "text" };
 import divideSource from "./divide_rows.wgsl" with { type: "text" };
 import gramSource from "./gram.wgsl" with { type: "text" };
 import { jacobiSource, STAGED_RANK } from "./jacobi_source.ts";
+import { MAX_RANK } from "./layout.ts";
 import packSource from "./pack_rows.wgsl" with { type: "text" };
 
 /** The matrix of all products of elements of two vectors: row i of the result is \`left[i] * right\`. */
@@ -50,10 +51,10 @@ const gramKernel = composeKernel({
 const choleskyKernel = composeKernel({
   name: "cholesky",
   source: choleskySource,
-  buffers: { gram: "read_write", factor: "read_write", earlier: "read", product: "read_write" },
+  buffers: { gram: "read", factor: "read_write", earlier: "read", product: "read_write" },
   uniforms: { rank: "u32", blocks: "u32", shift: "f32", floor: "f32", mayEnd: "u32", zero: "u32" },
   constants: { LANES: 64, PRODUCT: false },
-  workgroupBytes: ({ LANES }) => 4 * Number(LANES) + 4,
+  workgroupBytes: () => 4 * MAX_RANK + 8,
 }, { snippets: { ...snippets, outer, is_done } });
 const divideKernel = composeKernel({
   name: "divide_rows",
@@ -64,7 +65,16 @@ const divideKernel = composeKernel({
 }, { snippets: { ...snippets, is_done } });
 const jacobi = {
   buffers: { y: "read_write", small: "read_write" },
-  uniforms: { rank: "u32", blocks: "u32", block: "u32", vAt: "u32", wAt: "u32", sAt: "u32", zero: "u32" },
+  uniforms: {
+    rank: "u32",
+    blocks: "u32",
+    block: "u32",
+    vAt: "u32",
+    wAt: "u32",
+    sAt: "u32",
+    minShare: "f32",
+    zero: "u32",
+  },
 } as const;
 const jacobiKernel = kernelsByShape(({ staged }: { readonly staged: boolean }) =>
   defineKernel({
@@ -72,7 +82,7 @@ const jacobiKernel = kernelsByShape(({ staged }: { readonly staged: boolean }) =
     source: jacobiSource(jacobi, staged),
     ...jacobi,
     constants: { LANES: 64, BASIS: false },
-    workgroupBytes: ({ LANES }) => 8 * Number(LANES) + 4 + (staged ? 4 * STAGED_RANK ** 2 : 0),
+    workgroupBytes: ({ LANES }) => 8 * Number(LANES) + MAX_RANK + 4 + (staged ? 4 * STAGED_RANK ** 2 : 0),
   })
 );
 
@@ -99,6 +109,8 @@ export interface CholeskySvds {
   readonly sAt: number;
   /** Any orthonormal basis will do for U. */
   readonly anyBasis: boolean;
+  /** See `SvdPlaces`. */
+  readonly minShare: number;
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { KernelSpec } from "../../gpu/kernel.ts";
 import { wgsl } from "../wgsl/compose.ts";
 import { declarations } from "../wgsl/declarations.ts";
+import { MAX_RANK } from "./layout.ts";
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 const EIGHT = range(8), FOUR = range(4);
@@ -23,14 +24,17 @@ export const STAGED_RANK = 64;
  * With `staged`, columns are rotated in workgroup memory, 16 KiB, which has room for ranks to 64: on llvmpipe a load from
  * there takes half the time.
  *
+ * With `min_share`, a matrix whose least s is surely below that share of its largest is not rotated: V's columns are rows of
+ * R, and s their lengths, so that diag(s) V^T is a root of X^T X all the same, and one of s, with its column, is negative.
+ *
  * Sources: Hestenes, 1958; Drmac and Veselic, SIAM J. Matrix Anal. Appl. 29, 2008, for Y = R^T, whose columns need about
  * half as many sweeps as R's.
  */
 export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, staged = false): string {
   // Columns that are rotated, where the first of them lies, and what tells lanes of each other's.
   const [work, first, barrier] = staged
-    ? ["work", "", "workgroupBarrier();"] as const
-    : ["y", "y0 + ", "storageBarrier();"] as const;
+    ? ["work", "0u", "workgroupBarrier();"] as const
+    : ["y", "y0", "storageBarrier();"] as const;
   const copied = (to: string, from: string) =>
     wgsl`
       for (var e = lane; e < 4u * blocks * blocks; e += LANES) {
@@ -78,6 +82,8 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
 
     var<workgroup> partial: array<f32, LANES>;
     var<workgroup> cosines: array<f32, LANES>;
+    // Sums of a block's largest shares, one a round.
+    var<workgroup> shares_of: array<f32, ${MAX_RANK / 4}>;
     var<workgroup> again: u32;
     ${staged && `var<workgroup> work: array<vec4<f32>, ${STAGED_RANK ** 2 / 4}>;`}
 
@@ -95,34 +101,40 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
       let s0 = group.x * u.block + u.s_at;
       let w0 = group.x * u.block + u.w_at;
       let is_inverse = BASIS && is_inverted(lane, y0, v0);
-      let sweeps = select(SWEEPS, 0u, is_inverse);
+      let short = short_row(lane, y0);
+      let sweeps = select(SWEEPS, 0u, is_inverse || short < u.rank);
       ${staged && copied("work[e]", "y[y0 + e]")}
       ${staged && "workgroupBarrier();"}
       for (var sweep = 0u; sweep < sweeps; sweep++) {
-        partial[lane] = 0.0;
+        for (var b = lane; b < blocks; b += LANES) {
+          shares_of[b] = 0.0;
+        }
         cosines[lane] = NEARLY;
+        workgroupBarrier();
         for (var round = 0u; round + 1u < players; round++) {
           for (var pair = lane; pair < players / 2u; pair += LANES) {
             let other = players - 1u - pair;
             let a = select((pair - 1u + round) % (players - 1u) + 1u, 0u, pair == 0u);
             let b = (other - 1u + round) % (players - 1u) + 1u;
             if (max(a, b) < blocks || blocks == 1u) {
-              turn(lane, ${first}4u * min(a, b) * blocks, ${first}4u * min(max(a, b), blocks - 1u) * blocks);
+              turn(lane, ${first}, min(a, b), min(max(a, b), blocks - 1u));
             }
           }
           ${barrier}
         }
         workgroupBarrier();
         if (lane == 0u) {
-          var turned = 0.0;
           var cosine = 0.0;
           for (var l = 0u; l < LANES + u.zero; l++) {
-            turned += partial[l];
             cosine = max(cosine, cosines[l]);
+          }
+          var turned = 0.0;
+          for (var b = 0u; b < blocks; b++) {
+            turned = max(turned, shares_of[b]);
           }
           // Once a pair is orthogonal, a later rotation of one of the two brings back at most its share of a third column
           // times the cosine of that one with the other.
-          again = select(1u, 0u, turned * cosine < LEFT);
+          again = select(1u, 0u, 2.0 * turned * cosine < LEFT);
         }
         if (workgroupUniformLoad(&again) == 0u) {
           break;
@@ -152,10 +164,13 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
       for (var b = 0u; b < blocks; b++) {
         largest = max(largest, small[s0 + b]);
       }
-      let threshold = SMALL * max(max(largest.x, largest.y), max(largest.z, largest.w));
+      let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
+      let threshold = SMALL * most;
+      // What it is told by; too small a share of the others itself.
+      let of_short = -0.5 * u.min_share * most;
       for (var j = lane; j < u.rank && !is_inverse; j += LANES) {
-        let value = small[s0 + j / 4u][j % 4u];
-        let inverse = select(0.0, 1.0 / value, value > threshold);
+        let value = select(small[s0 + j / 4u][j % 4u], of_short, j == short);
+        let inverse = select(0.0, 1.0 / value, value > threshold || j == short);
         for (var i = 0u; i < blocks; i++) {
           small[v0 + j * blocks + i] = inverse * y[y0 + j * blocks + i];
         }
@@ -173,8 +188,29 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
       }
       storageBarrier();
       for (var b = lane; b < blocks; b += LANES) {
-        small[s0 + b] = select(NONE, small[s0 + b], small[s0 + b] > vec4(threshold));
+        let found = select(NONE, small[s0 + b], small[s0 + b] > vec4(threshold));
+        small[s0 + b] = select(found, vec4(of_short), vec4(4u * b) + vec4(0u, 1u, 2u, 3u) == vec4(short));
       }
+    }
+
+    // A row of R whose diagonal element is below \`min_share\` of the largest one, and the rank where there is none: R's
+    // least singular value is at most as large as the former, and its largest at least as large as the latter.
+    fn short_row(lane: u32, y0: u32) -> u32 {
+      if (lane == 0u) {
+        var least = 0.0;
+        var largest = 0.0;
+        var at = 0u;
+        for (var i = 0u; i < u.rank && u.min_share > 0.0; i++) {
+          let value = y[y0 + i * u.blocks + i / 4u][i % 4u];
+          largest = max(largest, value);
+          if (i == 0u || value < least) {
+            least = value;
+            at = i;
+          }
+        }
+        again = select(u.rank, at, least < u.min_share * largest);
+      }
+      return workgroupUniformLoad(&again);
     }
 
     // R^-1 by columns, four at a time, by substitution from the last row up; true where that is to be used.
@@ -254,9 +290,11 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
       return sum;
     }
 
-    // Makes the four columns from \`a\` on and the four from \`b\` on orthogonal; of a block that meets itself, the four.
-    fn turn(lane: u32, a: u32, b: u32) {
+    // Makes the four columns of one block and the four of another one orthogonal; of a block that meets itself, the four.
+    fn turn(lane: u32, begin: u32, one: u32, two: u32) {
       let blocks = u.blocks;
+      let a = begin + 4u * one * blocks;
+      let b = begin + 4u * two * blocks;
       let other = select(0.0, 1.0, a != b);
       // Gram matrix of the eight columns.
       ${EIGHT.flatMap((j) => range(j + 1).map((i) => `var ${value(i, j)} = 0.0;`))}
@@ -275,7 +313,7 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
     ])
   }
       var furthest = 0.0;
-      var shares = NONE;
+      var shares = 0.0;
       var most = NONE;
       for (var round = 0u; round < 7u + u.zero; round++) {
         // Players 0 to 3 meet players 4 to 7.
@@ -292,7 +330,8 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
         let c = inverseSqrt(1.0 + t * t);
         let s = c * t;
         let per_size = select(NONE, 1.0 / size, turns);
-        shares += abs(s) * max(alpha, beta) * per_size;
+        let share = abs(s) * max(alpha, beta) * per_size;
+        shares += max(max(share.x, share.y), max(share.z, share.w));
         most = max(most, abs(gamma) * per_size);
         ${parts.flatMap(turned)}
         ${
@@ -317,7 +356,8 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
       if (furthest == 0.0) {
         return;
       }
-      partial[lane] += sum4(shares);
+      shares_of[one] += shares;
+      shares_of[two] += shares;
       cosines[lane] = max(cosines[lane], max(max(most.x, most.y), max(most.z, most.w)));
       for (var q = 0u; q < blocks; q++) {
         ${FOUR.map((j) => `let y${j} = ${work}[a + ${j}u * blocks + q];`)}

@@ -1,6 +1,6 @@
 // The bases at which the next decompositions begin, of many right singular vectors V, one workgroup each: V's columns in the
-// order of their singular values, the largest first; the identity where one is 0, whose column of V is 0. And s, moved to where
-// V lies.
+// order of their singular values, the largest first; the identity where one is 0, whose column of V is 0; and what it was where
+// one is negative, so that V holds no singular vectors. And s, moved to where V lies.
 struct Uniforms {
   rank: u32,
   // Elements from one row of a basis, and one column of V, to the next.
@@ -21,6 +21,9 @@ override LANES = 64u;
 @group(0) @binding(2) var<storage, read_write> basis: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> u: Uniforms;
 
+// Counts for more than all values together.
+const NONE = 1024u;
+
 var<workgroup> partial: array<u32, LANES>;
 // Which column of V comes at a place.
 var<workgroup> order: array<u32, 256>;
@@ -35,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var j = lane; j < u.rank; j += LANES) {
     let value = values[s + j];
     svds[group.x * u.block + u.s_at + j] = value;
-    present += select(0u, 1u, value > 0.0);
+    present += select(select(0u, 1u, value > 0.0), NONE, value < 0.0);
     var place = 0u;
     for (var k = 0u; k < u.rank; k++) {
       place += select(0u, 1u, values[s + k] > value || (values[s + k] == value && k < j));
@@ -44,7 +47,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   #use put present
   workgroupBarrier();
-  let is_whole = sum_of_lanes() == u.rank;
+  let total = sum_of_lanes();
+  if (total >= NONE) {
+    return;
+  }
+  let is_whole = total == u.rank;
   let blocks = u.stride / 4u;
   for (var e = lane; e < u.rank * blocks; e += LANES) {
     let i = e / blocks;

@@ -52,7 +52,7 @@ fn weight(layer: u32, l: u32, factor: f32) -> f32 {
     return 1.0;
   }
   let s = value_of(layer, l);
-  if (s == 0.0 || s < u.each_share * largest) {
+  if (s == 0.0 || abs(s) < u.each_share * largest) {
     return 0.0;
   }
   if (FUNCTION == 1u) {

@@ -183,6 +183,11 @@ export interface SvdPlaces {
   readonly anyBasis?: boolean;
   /** Where it begins above rank 12, and what it leaves for the next time. */
   readonly warm?: WarmStart | null;
+  /**
+   * Where the least s is surely below this share of the largest, V and s need not be singular vectors and values, only
+   * diag(s) Vᵀ a root of XᵀX: one of s is negative then, and a warm start stays as it is. Above rank 12; 0 where absent.
+   */
+  readonly minShare?: number;
 }
 
 /** Numbers of each tensor that `thinSvdsInto` makes on the way, by formula; `warm` are those of X where it has a warm start. */
@@ -211,12 +216,16 @@ export function thinSvdsInto(
 ): void {
   const { flat, rank, rows, layouts } = matrices;
   if (rank > GRAM_SCHMIDT_RANK) {
-    const { block, vAt, rAt, sAt, anyBasis = false, warm } = places;
+    const { block, vAt, rAt, sAt, anyBasis = false, warm, minShare = 0 } = places;
     if (warm) {
-      warmSvds(gpu, matrices, { left, small, block, vAt, sAt, warm }, lanes);
+      warmSvds(gpu, matrices, { left, small, block, vAt, sAt, warm, minShare }, lanes);
       return;
     }
-    choleskySvds(gpu, { layouts, flat, rank, rows, small, block, vAt, wAt: rAt, sAt, anyBasis }, lanes);
+    choleskySvds(
+      gpu,
+      { layouts, flat, rank, rows, small, block, vAt, wAt: rAt, sAt, anyBasis, minShare },
+      lanes,
+    );
     if (left) {
       const by = { tensor: small, at: 4 * rAt, block: 4 * block, row: smallStride(rank), column: 1 };
       tallProducts(gpu, { ...matrices, flat: left }, [{ x: matrices, by }]);
@@ -240,9 +249,9 @@ export function thinSvdsInto(
 function warmSvds(
   gpu: Gpu,
   matrices: TallMatrices,
-  { left, small, block, vAt, sAt, warm }: Pick<SvdPlaces, "left" | "small" | "block" | "vAt" | "sAt"> & {
-    readonly warm: WarmStart;
-  },
+  { left, small, block, vAt, sAt, warm, minShare }:
+    & Pick<SvdPlaces, "left" | "small" | "block" | "vAt" | "sAt">
+    & { readonly warm: WarmStart; readonly minShare: number },
   lanes: number,
 ): void {
   using _ = gpu.scope("from a warm start", "scratch");
@@ -252,7 +261,7 @@ function warmSvds(
   const own = gpu.empty([rows.length, svdNumbers(rank)], "small matrices in their basis");
   choleskySvds(gpu, {
     ...{ layouts: turned.layouts, flat: turned.flat, rank, rows, small: own, block: svdNumbers(rank) / 4 },
-    ...{ vAt: 0, wAt: place / 4, sAt: 2 * place / 4, anyBasis: false },
+    ...{ vAt: 0, wAt: place / 4, sAt: 2 * place / 4, anyBasis: false, minShare },
   }, lanes);
   const of = { tensor: own, block: svdNumbers(rank), row: stride, column: 1 };
   if (left) tallProducts(gpu, { ...matrices, flat: left }, [{ x: turned, by: { ...of, at: place } }]);
@@ -282,7 +291,7 @@ export function keepOrthonormal(gpu: Gpu, { bases }: WarmStart, step: number): v
 /** Thin SVDs of all `matrices`, in the caller's scope. */
 export function thinSvds(gpu: Gpu, matrices: TallMatrices, lanes?: number): ThinSvds {
   const left = gpu.empty(matrices.flat.shape, "left singular vectors");
-  return { left: { ...matrices, flat: left }, ...decompose(gpu, matrices, left, lanes) };
+  return { left: { ...matrices, flat: left }, ...decompose(gpu, matrices, left, { lanes }) };
 }
 
 /**
@@ -292,31 +301,32 @@ export function thinSvds(gpu: Gpu, matrices: TallMatrices, lanes?: number): Thin
  */
 export function thinBases(gpu: Gpu, matrices: TallMatrices, lanes?: number): ThinSvds {
   const left = gpu.empty(matrices.flat.shape, "orthonormal bases");
-  return { left: { ...matrices, flat: left }, ...decompose(gpu, matrices, left, lanes, true) };
+  return { left: { ...matrices, flat: left }, ...decompose(gpu, matrices, left, { lanes, anyBasis: true }) };
 }
 
-/** V and s of all `matrices`, in the caller's scope: all that inverses of their Gram matrices take. */
+/** V and s of all `matrices`, in the caller's scope: all that inverses of their Gram matrices take. `minShare`: see `SvdPlaces`. */
 export function rightSvds(
   gpu: Gpu,
   matrices: TallMatrices,
   lanes?: number,
   warm: WarmStart | null = null,
+  minShare = 0,
 ): Omit<ThinSvds, "left"> {
-  return decompose(gpu, matrices, null, lanes, false, warm);
+  return decompose(gpu, matrices, null, { lanes, warm, minShare });
 }
 
 function decompose(
   gpu: Gpu,
   matrices: TallMatrices,
   left: Tensor | null,
-  lanes?: number,
-  anyBasis = false,
-  warm: WarmStart | null = null,
+  { lanes, anyBasis = false, warm = null, minShare = 0 }:
+    & { readonly lanes?: number | undefined }
+    & Pick<SvdPlaces, "anyBasis" | "warm" | "minShare">,
 ): Omit<ThinSvds, "left"> {
   const { rank, rows } = matrices, stride = smallStride(rank), block = svdNumbers(rank);
   const small = gpu.empty([rows.length, block], "small matrices"), place = rank * stride / 4;
   thinSvdsInto(gpu, matrices, {
-    ...{ left, small, block: block / 4, vAt: 0, rAt: place, sAt: 2 * place, anyBasis, warm },
+    ...{ left, small, block: block / 4, vAt: 0, rAt: place, sAt: 2 * place, anyBasis, warm, minShare },
   }, lanes);
   return {
     v: { tensor: small, at: 0, block, row: 1, column: stride },

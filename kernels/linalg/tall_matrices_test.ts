@@ -19,7 +19,15 @@ import {
 } from "../../tests/reference/matrix.ts";
 import { testGpu } from "../../tests/support/test_gpu.ts";
 import type { SmallMatrices, TallMatrices } from "./layout.ts";
-import { smallProducts, tallFactors, tallOverlaps, tallProducts, thinSvds } from "./tall_matrices.ts";
+import {
+  rightSvds,
+  smallProducts,
+  tallFactors,
+  tallOverlaps,
+  tallProducts,
+  thinSvds,
+} from "./tall_matrices.ts";
+import { createWarmStart } from "./warm_start.ts";
 
 /** Rows of three layers' factors: one row, a prime, more than a workgroup. */
 const ROWS = [1, 17, 150];
@@ -147,6 +155,57 @@ Deno.test("smallProducts() is 0 where a layer's smallest value is below the shar
     assertEquals([limited[0], limited[2]], [free[0], free[2]]);
     assertEquals([...limited[1]!.data], Array(rank * rank).fill(0));
     assertNotEquals(free[1], limited[1]);
+  }
+});
+
+Deno.test("rightSvds() rotates no matrix whose least value is surely below the share that is asked for: V and s are a root that smallProducts() refuses", async () => {
+  const gpu = await testGpu(), share = 1e-2;
+  for (const [rank, rows] of [[13, 40], [64, 80], [100, 110]] as const) {
+    using _ = gpu.scope("roots");
+    const random = createRandom(rank);
+    const spread = Array.from({ length: rank }, (_, i) => i + 1 === rank ? 0.02 : 1 - 0.5 * i / rank);
+    const fine = roundToFloat32(withSingularValues(rows, rank, spread, random));
+    // Of R a row whose diagonal element is small, and no other.
+    const r = zeros(rank, rank).data.map((_, e) => {
+      const i = Math.floor(e / rank), j = e % rank;
+      return i === j ? (i === 5 ? 1e-4 : 1) : i === 5 && j > i ? 0.3 : 0;
+    });
+    const orthonormal = withSingularValues(rows, rank, Array(rank).fill(1), random);
+    const low = roundToFloat32(multiply(orthonormal, { ...zeros(rank, rank), data: r }));
+    const matrices = [fine, low, zeros(rows, rank)], ones = [1, 1, 1];
+    const factors = gpu.upload(Float32Array.from(ones), "f32", [3], "ones");
+    const x = upload(gpu, matrices, "B"), warm = createWarmStart(gpu, rank, factors, "warm")!;
+    rightSvds(gpu, x, undefined, warm);
+    for (const start of [null, warm]) {
+      const before = start ? await gpu.download(start.bases.flat) : null;
+      const { v, values } = rightSvds(gpu, x, undefined, start, share);
+      const after = start ? await gpu.download(start.bases.flat) : null;
+      const stored = await gpu.download(values.tensor) as Float32Array;
+      const s = matrices.map((_, i) => [...stored.slice(values.at + i * values.block).slice(0, rank)]);
+      assertEquals(s.map((own) => own.filter((value) => value < 0).length), [0, 1, 0], `rank ${rank}`);
+      const product = (f: "s" | "1/(s²+d)", minShare = 0) =>
+        smallProducts(gpu, f === "s" ? null : v, v, { rank, f, values, factors, minShare });
+      const roots = await downloadSmall(gpu, product("s"), rank);
+      matrices.forEach((matrix, i) =>
+        assertClose(
+          multiply(roots[i]!, roots[i]!, { transposeA: true }).data,
+          multiply(matrix, matrix, { transposeA: true }).data,
+          { relative: i === 0 ? 4e-5 : 2e-6 },
+          `rank ${rank}, XᵀX of ${i}`,
+        )
+      );
+      const refused = await downloadSmall(gpu, product("1/(s²+d)", share), rank);
+      assertEquals(refused.map(({ data }) => data.some((value) => value !== 0)), [true, false, false]);
+      // What is not refused has the bits that it has without a share; a warm start of the other one stays as it is.
+      const free = rightSvds(gpu, upload(gpu, [matrices[0]!], "B"));
+      if (!start) {
+        assertEquals((await downloadSmall(gpu, v, rank))[0], (await downloadSmall(gpu, free.v, rank))[0]);
+        continue;
+      }
+      const size = before!.length / 3;
+      assertEquals(after!.slice(size), before!.slice(size));
+      assertNotEquals(after!.slice(0, size), before!.slice(0, size));
+    }
   }
 });
 

@@ -366,14 +366,16 @@ function loraRiteRule({ gpu }: Setup, factors: readonly Factors[], options: Lora
         tallProducts(gpu, stacked("roots"), [above]);
         const scale = Math.sqrt(1 - decay2), start = warm[which];
         if (start) keepOrthonormal(gpu, start, step);
-        const { v, values } = rightSvds(gpu, stacked("whole"), undefined, start);
+        // Where V has too few ranks for a step, any root of it will do.
+        const minShare = Math.sqrt(momentFloor);
+        const { v, values } = rightSvds(gpu, stacked("whole"), undefined, start, minShare);
         smallProducts(gpu, null, v, {
           ...{ rank, f: "s", values, factors: ones, scale },
           into: { tensor: root, at: 0, block, row: rank, column: 1 },
         });
         const preconditioner = smallProducts(gpu, v, v, {
           ...{ rank, f: "1/(cs+d)", values, damping: epsilon, factors: shares[which], scale },
-          minShare: Math.sqrt(momentFloor),
+          minShare,
         });
 
         const next = zerosLike(gpu, side, "first moment");
