@@ -206,9 +206,9 @@ fn least_eigenvalue_of(lane: u32, base: u32) -> f32 {
       // All have read it.
       workgroupBarrier();
       for (var b = p + lane; b < blocks; b += LANES) {
-        let above = z0 * factor[row + b] + z1 * factor[row + blocks + b] +
-          z2 * factor[row + 2u * blocks + b] + z3 * factor[row + 3u * blocks + b];
-        x[b] = select(x[b] - above, vec4(z0, z1, z2, z3), b == p);
+        let above01 = z0 * factor[row + b] + z1 * factor[row + blocks + b];
+        let above23 = z2 * factor[row + 2u * blocks + b] + z3 * factor[row + 3u * blocks + b];
+        x[b] = select(x[b] - (above01 + above23), vec4(z0, z1, z2, z3), b == p);
       }
       workgroupBarrier();
     }
