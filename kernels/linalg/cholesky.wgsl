@@ -42,6 +42,7 @@ var<workgroup> ends: u32;
 const INDEPENDENT = 0.1;
 const ITERATIONS = 3u;
 
+// What is iterated: room for the largest rank, 256.
 var<workgroup> x: array<vec4<f32>, 64>;
 
 #use outer

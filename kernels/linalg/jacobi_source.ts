@@ -25,7 +25,7 @@ export const STAGED_RANK = 64;
  * there takes half the time.
  *
  * With `min_share`, a matrix whose least s is surely below that share of its largest is not rotated: V's columns are rows of
- * R, and s their lengths, so that diag(s) V^T is a root of X^T X all the same, and one of s, with its column, is negative.
+ * R over their lengths, which are s, so that diag(s) V^T is a root of X^T X all the same, and one of s, with its column, is negative.
  *
  * Sources: Hestenes, 1958; Drmac and Veselic, SIAM J. Matrix Anal. Appl. 29, 2008, for Y = R^T, whose columns need about
  * half as many sweeps as R's.
@@ -34,7 +34,8 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
   // Columns that are rotated, where the first of them lies, and what tells lanes of each other's.
   const [work, first, barrier] = staged
     ? ["work", "0u", "workgroupBarrier();"] as const
-    : ["y", "y0", "storageBarrier();"] as const;
+    // Shares of rotations lie in workgroup memory all the same, which a storage barrier does not order.
+    : ["y", "y0", "storageBarrier();\nworkgroupBarrier();"] as const;
   const copied = (to: string, from: string) =>
     wgsl`
       for (var e = lane; e < 4u * blocks * blocks; e += LANES) {
@@ -166,7 +167,7 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
       }
       let most = max(max(largest.x, largest.y), max(largest.z, largest.w));
       let threshold = SMALL * most;
-      // What it is told by; too small a share of the others itself.
+      // s of a short row: negative, by which others know it, and too small a share of the largest.
       let of_short = -0.5 * u.min_share * most;
       for (var j = lane; j < u.rank && !is_inverse; j += LANES) {
         let value = select(small[s0 + j / 4u][j % 4u], of_short, j == short);
