@@ -7,7 +7,8 @@ import {
   MAX_RANK,
   type SmallMatrices,
   smallProducts,
-  spanOf,
+  tallFactors,
+  type TallMatrices,
   tallOverlaps,
   tallProducts,
   thinSvds,
@@ -199,25 +200,73 @@ function ruleFootprint(
       ...sideTables(targetModules),
       [targetModules.length],
       [targetModules.length],
-      ...simple ? [] : SIDES.flatMap((which) => rowProductTables(rank, sideRows(targetModules, which))),
+      ...simple ? [] : [
+        ...sideTables(targetModules),
+        ...SIDES.flatMap((which) => rowProductTables(rank, sideRows(targetModules, which))),
+      ],
     ],
     scratch: largerOf(turns[0]!, turns[1]!),
   };
 }
 
-/** Second moments of the rows of a side's factors. */
+/** Second moments of the rows of a side's factors: rank times as large as these are, so in one or more buffers. */
 interface SecondMoments {
   readonly parameters: readonly Parameter[];
-  readonly products: RowProducts;
+  readonly groups: readonly SecondMomentGroup[];
 }
 
-function createSecondMoments(gpu: Gpu, { parameters, matrices: { rank, rows } }: FactorSide): SecondMoments {
+/** Those that lie in one buffer. */
+interface SecondMomentGroup {
+  readonly products: RowProducts;
+  /** Place of the first of their factors among all of the side. */
+  readonly first: number;
+  /** Their factors. */
+  readonly factors: TallMatrices;
+}
+
+function createSecondMoments(gpu: Gpu, side: FactorSide, which: Which): SecondMoments {
+  const { parameters, matrices: { rank, rows } } = side;
   const entries = parameters.map(({ name }, i) => ({ label: `${name}.P`, shape: [rank, rows[i]!, rank] }));
-  const { parts } = gpu.pack(entries, "second moments of rows");
+  const { parts, flats } = gpu.pack(entries, "second moments of rows");
   return {
     parameters: parts.map((value) => ({ name: value.label, value })),
-    products: describeRowProducts(gpu, parts, spanOf(parts, "second moments of rows"), rank),
+    groups: flats.map((flat) => {
+      const first = parts.findIndex(({ buffer }) => buffer === flat.buffer);
+      const own = parts.filter(({ buffer }) => buffer === flat.buffer);
+      const values = parameters.slice(first, first + own.length).map(({ value }) => value);
+      return {
+        products: describeRowProducts(gpu, own, flat, rank),
+        first,
+        factors: tallFactors(gpu, values, which === "a" ? "A" : "B"),
+      };
+    }),
   };
+}
+
+/**
+ * P_j ← β₂ C P_j Cᵀ + (1 − β₂) gt_j gt_jᵀ, of the maps of a group. `by` are Cᵀ of all maps, and `gradient` is laid out as the
+ * side's factors are.
+ */
+function followSecondMoments(
+  gpu: Gpu,
+  { products, first, factors }: SecondMomentGroup,
+  side: FactorSide,
+  { by, gradient, beta2 }: {
+    readonly by: SmallMatrices;
+    readonly gradient: TallMatrices;
+    readonly beta2: number;
+  },
+): void {
+  const { byRows, byColumns } = products, own = { ...by, at: by.at + first * by.block };
+  {
+    using _ = gpu.scope("carried second moments", "scratch");
+    const flat = gpu.empty(byRows.flat.shape, "carried second moments");
+    tallProducts(gpu, { ...byRows, flat }, [{ x: byRows, by: own }]);
+    tallProducts(gpu, byColumns, [{ x: { ...byColumns, flat }, by: own, scale: beta2 }]);
+  }
+  const offset = gradient.flat.offset + factors.flat.offset - side.matrices.flat.offset;
+  const flat = { ...gradient.flat, offset, shape: factors.flat.shape };
+  addRowProducts(gpu, products, { ...factors, flat }, 1 - beta2);
 }
 
 function loftRule({ gpu }: Setup, factors: readonly Factors[], options: LoftOptions): Rule {
@@ -233,7 +282,7 @@ function loftRule({ gpu }: Setup, factors: readonly Factors[], options: LoftOpti
   // Of the other factor: A's moments are told where B was.
   const others = each((which) => sideState(gpu, sides[OTHER[which]], `at ${which.toUpperCase()}'s moments`));
   const squares = simple ? each((which) => sideState(gpu, sides[which], "v")) : null;
-  const products = simple ? null : each((which) => createSecondMoments(gpu, sides[which]));
+  const products = simple ? null : each((which) => createSecondMoments(gpu, sides[which], which));
   let last = 0;
 
   /** Moments of W as directions of W, and these as steps of the factor that moves. */
@@ -246,7 +295,7 @@ function loftRule({ gpu }: Setup, factors: readonly Factors[], options: LoftOpti
       const x = which === "a" ? b.value : a.value;
       directionOf(
         gpu,
-        { x, m: first[i]!, products: products![which].products.parts[i]!, moves: which },
+        { x, m: first[i]!, products: products![which].parameters[i]!.value, moves: which },
         { first: scale / (1 - beta1 ** step), second: scale ** 2 / (1 - beta2 ** step), epsilon },
         direction,
       );
@@ -307,15 +356,10 @@ function loftRule({ gpu }: Setup, factors: readonly Factors[], options: LoftOpti
         }
         tallProducts(gpu, carried, [{ ...raw, scale: 1 - beta1 }, { ...old, scale: beta1 }]);
         gpu.copy(carried.flat, moment.flat);
-        const { byRows, byColumns } = products![which].products;
         const by = transport === "paper" ? carry : smallProducts(gpu, v, overlaps, how);
-        {
-          using _ = gpu.scope("carried second moments", "scratch");
-          const flat = gpu.empty(byRows.flat.shape, "carried second moments");
-          tallProducts(gpu, { ...byRows, flat }, [{ x: byRows, by }]);
-          tallProducts(gpu, byColumns, [{ x: { ...byColumns, flat }, by, scale: beta2 }]);
+        for (const group of products![which].groups) {
+          followSecondMoments(gpu, group, side, { by, gradient, beta2 });
         }
-        addRowProducts(gpu, products![which].products, gradient, 1 - beta2);
         if (moves) move(which, inverses, { step, learningRate });
       }
     },

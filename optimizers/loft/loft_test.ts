@@ -196,6 +196,17 @@ Deno.test("loft trains maps of different shapes side by side as it trains each a
   for (const [i, map] of maps.entries()) assertEquals((await steps([map]))[0], together[i]);
 });
 
+Deno.test("loft trains maps whose second moments lie in two buffers as it trains one alone", async () => {
+  // 67.0 MB each, of which two go into 128 MiB.
+  const maps = [91, 92, 93].map((seed) => conditionedProblem(70, 4_090, 64, seed));
+  const steps = (some: typeof maps) =>
+    onQuadratics(module, { rank: 64 }, some, async (run) => {
+      for (let step = 1; step <= 2; step++) await run.step(step, 0.02);
+      return await run.read();
+    });
+  assertEquals((await steps([maps[2]!]))[0], (await steps(maps))[2]);
+});
+
 Deno.test("loft stays finite over six steps from factors that lack ranks or are 0, damped or not", async () => {
   for (const options of [{}, { dampingA: 0, dampingB: 0 }, { simple: true }]) {
     await onQuadratics(module, { rank: 4, ...options }, deficientProblems(12, 16, 9), async (run) => {
