@@ -1,6 +1,5 @@
 // scaled = diag(e) Q of every layer: row i of Q times e_i. With ACCUMULATE it is added.
 struct Uniforms {
-  rank: u32,
   // The layer of the first line of workgroups.
   first: u32,
 }
@@ -15,22 +14,18 @@ override ACCUMULATE = false;
 @group(0) @binding(3) var<storage, read_write> scaled: array<f32>;
 @group(0) @binding(4) var<uniform> u: Uniforms;
 
+// A row of a layer each, since entering a lane costs a software adapter more than a product does.
 @compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let layer = layers[u.first + group.y];
-  // A line of groups that is too long goes on along z.
-  let i = (group.x + group.z * groups.x) * 64u + lane;
-  if (i >= u.rank * layer.columns) {
-    return;
-  }
-  let value = e[layer.e + i / layer.columns] * q[layer.q + i];
-  if (ACCUMULATE) {
-    scaled[layer.q + i] += value;
-  } else {
-    scaled[layer.q + i] = value;
+  let row = layer.q + group.x * layer.columns;
+  let factor = e[layer.e + group.x];
+  for (var i = row + lane; i < row + layer.columns; i += 64u) {
+    let value = factor * q[i];
+    if (ACCUMULATE) {
+      scaled[i] += value;
+    } else {
+      scaled[i] = value;
+    }
   }
 }

@@ -69,7 +69,7 @@ const scaleKernel = composeKernel({
   name: "triplet_scale",
   source: scaleSource,
   buffers: { ...layers, q: "read", e: "read", scaled: "read_write" },
-  uniforms: { rank: "u32", first: "u32" },
+  uniforms: { first: "u32" },
   constants: { ACCUMULATE: false },
 }, composition);
 const scaleBackwardKernel = composeKernel({
@@ -206,12 +206,9 @@ export class Triplets {
     const { q = this.#q, e = this.#e, accumulate = false, layer } = options;
     this.#gpu.launch(scaleKernel, {
       buffers: { layers: this.#layers, q, e, scaled: into },
-      uniforms: { rank: this.#rank, first: layer ?? 0 },
+      uniforms: { first: layer ?? 0 },
       constants: { ACCUMULATE: accumulate },
-      workgroups: this.#grid(
-        layer === undefined ? this.#triplets : [this.#triplets[layer]!],
-        (_rows, columns) => this.#rank * columns,
-      ),
+      workgroups: [this.#rank, layer === undefined ? this.#triplets.length : 1],
     });
   }
 
