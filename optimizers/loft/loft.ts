@@ -56,6 +56,7 @@ import {
   addRowProducts,
   describeRowProducts,
   directionOf,
+  directionSizes,
   type RowProducts,
   rowProductSizes,
   rowProductTables,
@@ -154,9 +155,9 @@ export const loft: OptimizerModule<LoftOptions> = defineOptimizer({
       return {
         // Second moments turn twice and grow; then moments of W, which the upper triangle gives, and its direction's
         // product with the factor that stays.
-        flops: flops + (4 * rank + 3) * rank * factors + (rank + 6) * rank * whole + 8 * whole +
+        flops: flops + (4 * rank + 3) * rank * factors + (rank + 12) * rank * whole + 8 * whole +
           2 * factors * rank,
-        elements: (13 + 6 * rank) * factors + 2 * whole,
+        elements: (13 + 7 * rank) * factors + (5 + rank / 4) * whole,
         state: (2 + rank) * factors,
       };
     });
@@ -181,13 +182,17 @@ function ruleFootprint(
   const sizes = { a: sideSizes(targetModules, rank, "a"), b: sideSizes(targetModules, rank, "b") };
   const products = (which: Which): PackSizes => rowProductSizes(rank, sideRows(targetModules, which));
   const small = smallSizes(targetModules, rank);
-  const whole = Math.max(...targetModules.map((targetModule) => targetModule.in * targetModule.out));
+  // A direction and what it is made of, of one target module at a time.
+  const direction = targetModules.map((targetModule): readonly PackSizes[] => [
+    [targetModule.in * targetModule.out],
+    ...directionSizes(rank, targetModule),
+  ]).reduce(largerOf);
   const stepOf = (which: Which, moves: boolean) => {
     const { left, bases } = svdScratch(targetModules, rank, OTHER[which]), own = sizes[which];
     const carried = [...left, small, small, small, own, own];
     if (simple) return largerOf([...left, ...bases], carried);
     const turned = transport === "transposed" ? [...carried, small] : carried;
-    const most = largerOf([...turned, products(which)], moves ? [...turned, own, [whole]] : turned);
+    const most = largerOf([...turned, products(which)], moves ? [...turned, own, ...direction] : turned);
     return largerOf([...left, ...bases], most);
   };
   const turns = SIDES.map((turn) => largerOf(stepOf(OTHER[turn], false), stepOf(turn, true)));

@@ -2,11 +2,12 @@
 import type { Gpu } from "../../gpu/gpu.ts";
 import { defineKernel } from "../../gpu/kernel.ts";
 import { ELEMENT_BYTES, type Tensor } from "../../gpu/tensor.ts";
-import { type TallMatrices, tallMatrices, tallTableWords } from "../../kernels/mod.ts";
+import { matmul, type TallMatrices, tallMatrices, tallTableWords } from "../../kernels/mod.ts";
 import { composeKernel } from "../../kernels/wgsl/compose.ts";
-import { groupsFor, groupsForEach } from "../../kernels/wgsl/groups.ts";
+import { groupsFor, groupsForEach, groupsToShare } from "../../kernels/wgsl/groups.ts";
 import { snippets } from "../../kernels/wgsl/snippets.ts";
 import directionSource from "./direction.wgsl" with { type: "text" };
+import pairsSource from "./pairs.wgsl" with { type: "text" };
 import productsSource from "./row_products.wgsl" with { type: "text" };
 
 const productsKernel = composeKernel({
@@ -16,27 +17,23 @@ const productsKernel = composeKernel({
   uniforms: { rank: "u32", share: "f32" },
   constants: {},
 }, { snippets });
-const directionKernel = defineKernel({
+const pairsKernel = defineKernel({
+  name: "pairs",
+  source: pairsSource,
+  buffers: { x: "read", pairs: "read_write" },
+  uniforms: { rank: "u32", rows: "u32", row: "u32", column: "u32", first: "u32", count: "u32" },
+  constants: { SECOND_MOMENTS: false },
+});
+const directionKernel = composeKernel({
   name: "direction",
   source: directionSource,
-  buffers: { x: "read", m: "read", products: "read", out: "read_write" },
-  uniforms: {
-    rank: "u32",
-    lines: "u32",
-    rows: "u32",
-    xRow: "u32",
-    xColumn: "u32",
-    mRow: "u32",
-    mColumn: "u32",
-    outLine: "u32",
-    outRow: "u32",
-    first: "f32",
-    second: "f32",
-    epsilon: "f32",
-    zero: "u32",
-  },
+  buffers: { m: "read", out: "read_write" },
+  uniforms: { count: "u32", first: "f32", second: "f32", epsilon: "f32" },
   constants: {},
-});
+}, { snippets });
+
+/** Columns a of which the pairs (a, b) are multiplied at a time, b being all from the first of them on. */
+const PAIR_COLUMNS = 8;
 
 /**
  * For every row j of a tall matrix `[rows, rank]` a symmetric P_j `[rank, rank]`: (a, b) of P_j is at (a, j, b) of `[rank, rows,
@@ -117,35 +114,61 @@ export interface DirectionOperands {
   readonly moves: "a" | "b";
 }
 
-/** AdamW's direction on W, `[out, in]`, written to `out`: M / (√V + epsilon) with M = first · X mᵀ, V = second · x P xᵀ. */
+/** Numbers of each tensor that `directionOf` makes on the way at a map `[out, in]`. */
+export function directionSizes(rank: number, { in: columns, out }: MapSides): readonly (readonly number[])[] {
+  const pairs = Math.min(PAIR_COLUMNS, rank) * rank;
+  return [[pairs * columns], [pairs * out], [columns * out]];
+}
+
+/** Sides of a map. */
+interface MapSides {
+  readonly in: number;
+  readonly out: number;
+}
+
+/**
+ * AdamW's direction on W, `[out, in]`, written to `out`: M / (√V + epsilon) with M = first · X mᵀ, V = second · x P xᵀ. V is
+ * a product of all x_a x_b with all P_ab, a ≤ b, some a at a time.
+ */
 export function directionOf(
   gpu: Gpu,
   { x, m, products, moves }: DirectionOperands,
   { first, second, epsilon }: { readonly first: number; readonly second: number; readonly epsilon: number },
   out: Tensor,
 ): void {
+  using _ = gpu.scope("moments of W", "scratch");
   const [rows, columns] = out.shape as [number, number], ofA = moves === "a";
-  const rank = x.shape[ofA ? 1 : 0]!, sizes = ofA ? [rows, columns] as const : [columns, rows] as const;
-  const [lines, moving] = sizes;
-  gpu.launch(directionKernel, {
-    buffers: { x, m, products, out },
-    uniforms: {
-      rank,
-      lines,
-      rows: moving,
+  const rank = x.shape[ofA ? 1 : 0]!, [lines, moving] = ofA ? [rows, columns] : [columns, rows];
+  const most = Math.min(PAIR_COLUMNS, rank) * rank;
+  const ofX = gpu.empty([lines, most], "pairs of a factor");
+  const ofP = gpu.empty([moving, most], "pairs of second moments");
+  for (let from = 0; from < rank; from += PAIR_COLUMNS) {
+    const count = Math.min(PAIR_COLUMNS, rank - from), inner = count * (rank - from);
+    const uniforms = { rank, first: from, count };
+    gpu.launch(pairsKernel, {
+      buffers: { x, pairs: ofX },
       // B has its rank innermost, A its columns.
-      ...ofA ? { xRow: rank, xColumn: 1, mRow: 1, mColumn: columns } : {
-        xRow: 1,
-        xColumn: columns,
-        mRow: rank,
-        mColumn: 1,
-      },
-      ...ofA ? { outLine: columns, outRow: 1 } : { outLine: 1, outRow: columns },
-      first,
-      second,
-      epsilon,
-      zero: 0,
-    },
-    workgroups: groupsFor(moving * Math.ceil(lines / 8)),
+      uniforms: { ...uniforms, rows: lines, ...ofA ? { row: rank, column: 1 } : { row: 1, column: columns } },
+      constants: { SECOND_MOMENTS: false },
+      workgroups: groupsFor(lines * count),
+    });
+    gpu.launch(pairsKernel, {
+      buffers: { x: products, pairs: ofP },
+      uniforms: { ...uniforms, rows: moving, row: 0, column: 0 },
+      constants: { SECOND_MOMENTS: true },
+      workgroups: groupsFor(moving * count),
+    });
+    const [left, right] = [{ ...ofX, shape: [lines, inner] }, { ...ofP, shape: [moving, inner] }];
+    matmul(gpu, ofA ? left : right, ofA ? right : left, {
+      transposeB: true,
+      into: out,
+      accumulate: from > 0,
+    });
+  }
+  const moments = ofA ? matmul(gpu, x, m) : matmul(gpu, m, x), count = rows * columns;
+  gpu.launch(directionKernel, {
+    buffers: { m: moments, out },
+    uniforms: { count, first, second, epsilon },
+    workgroups: groupsToShare(gpu, Math.ceil(count / 4)),
   });
 }

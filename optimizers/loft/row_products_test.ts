@@ -8,7 +8,12 @@ Deno.test("addRowProducts() adds the products of each row, and directionOf() mak
   const gpu = await testGpu(), random = createRandom(5);
   using _ = gpu.scope("row products");
   // More than a workgroup of rows and of blocks of eight lines, and less than one of each.
-  for (const [rank, sizes] of [[3, [[70, 9], [5, 19]]], [4, [[1, 1], [66, 30]]]] as const) {
+  for (
+    const [rank, sizes] of [[3, [[70, 9], [5, 19]]], [4, [[1, 1], [66, 30]]], [19, [[70, 9], [
+      5,
+      33,
+    ]]]] as const
+  ) {
     for (const moves of ["a", "b"] as const) {
       const shapeOf = (rows: number) => moves === "a" ? [rank, rows] : [rows, rank];
       const pack = (shapes: readonly number[][], label: string) =>
