@@ -84,6 +84,18 @@ Deno.test("thinSvds() above rank 12 gives U diag(s) Vᵀ = X, with s and U off b
   }
 });
 
+Deno.test("thinSvds() gives s to a few units of rounding however many rotations a column takes part in", async () => {
+  const gpu = await testGpu();
+  for (const [rank, condition] of [[64, 100], [128, 3]] as const) {
+    const wanted = Array.from({ length: rank }, (_, i) => condition ** (-i / (rank - 1)));
+    const x = roundToFloat32(withSingularValues(160, rank, wanted, createRandom(rank)));
+    const [{ s }] = await decomposed(gpu, [x], "B") as [Awaited<ReturnType<typeof decomposed>>[0]];
+    s.sort((a, b) => b - a).forEach((value, i) =>
+      assertLess(Math.abs(value / wanted[i]! - 1), 2e-6, `rank ${rank} s ${i}`)
+    );
+  }
+});
+
 Deno.test("thinSvds() above rank 12 leaves out directions that are not there, and is 0 by value for a matrix of zeros", async () => {
   const gpu = await testGpu(), random = createRandom(5);
   for (const [rank, rows] of SHAPES) {

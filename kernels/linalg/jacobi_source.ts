@@ -357,6 +357,14 @@ export function jacobiSource(spec: Pick<KernelSpec, "buffers" | "uniforms">, sta
       if (furthest == 0.0) {
         return;
       }
+      // c² + s² is a little above 1, which a column would take along from each of many rotations.
+      ${
+    EIGHT.flatMap((j) => [
+      `let scale${j} = 1.5 - 0.5 * (dot(to${j}, to${j}) + dot(un${j}, un${j}));`,
+      `to${j} *= scale${j};`,
+      `un${j} *= scale${j};`,
+    ])
+  }
       shares_of[one] += shares;
       shares_of[two] += shares;
       cosines[lane] = max(cosines[lane], max(max(most.x, most.y), max(most.z, most.w)));
