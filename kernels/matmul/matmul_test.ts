@@ -85,8 +85,8 @@ const { info } = await testGpu();
 /** The variants that this adapter is given. */
 const HERE = variantsOn({ info });
 
-const INNER = [1, 2, 3, 5, 63, 64, 65, 129];
-const COLUMNS = [...Array.from({ length: 17 }, (_, i) => i + 1), 63, 64, 65];
+const INNER = [1, 2, 3, 5, 63, 64, 65, 96, 129];
+const COLUMNS = [...Array.from({ length: 17 }, (_, i) => i + 1), 48, 63, 64, 65, 96];
 
 /** Written by the text of block64, and held to its bits: compiling them takes long on a software adapter. */
 const LIKE_BLOCK64: readonly MatmulVariant[] = ["block128", "block64-double"];
@@ -103,6 +103,7 @@ for (const variant of VARIANTS.filter((one) => !LIKE_BLOCK64.includes(one))) {
 
   test("agrees with float64 for every kind of column tail", async () => {
     await checkSizes(variant, COLUMNS.flatMap((columns) => [[7, 64, columns], [65, 5, columns]] as const));
+    await checkSizes(variant, [[66, 20, 48], [66, 192, 144]]);
   });
 
   test("agrees with float64 for every kind of row tail", async () => {
@@ -176,8 +177,10 @@ for (const variant of VARIANTS.filter((one) => !LIKE_BLOCK64.includes(one))) {
         [65, 7, 9, [1, 4]],
         [70, 130, 64, [8]],
         [600, 64, 68, [2, 16, 17, 40]],
-        // A deep chunk before the one that takes the pair along.
+        // Deep chunks before the one that takes the pair along, and tiles of 96 steps and 48 columns.
         [70, 192, 20, [20]],
+        [70, 257, 12, [8]],
+        [70, 192, 92, [8]],
         [9, 1040, 12, [3]],
         [1, 1, 1, [1]],
       ] as const
