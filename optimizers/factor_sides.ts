@@ -203,12 +203,13 @@ export function scalingFlops(rank: number, own: number, other: number): number {
 
 /**
  * FLOPs of the thin SVD of `[rows, rank]`, without left vectors: by Gram-Schmidt twice, 4 r² a row, and ten sweeps of
- * rotations, 90 r³; or by three rounds of Cholesky QR, 5 r² a row and 2 r³, and eight sweeps of wider ones, 50 r³; or of these
- * with a warm start, which is a product before, two rounds, three sweeps and a product behind.
+ * rotations, 90 r³; or by two rounds of Cholesky QR, 3 r² a row and 2 r³, and eight sweeps of wider ones, 50 r³; or with a
+ * warm start by a product before, one round, two sweeps and a product behind: 3 r² a row and 16 r³. A matrix whose columns
+ * are near to dependent takes a third round, one whose columns are not takes one.
  */
 export function svdFlops(rank: number, rows: number, warm = false): number {
   if (rank <= GRAM_SCHMIDT_RANK) return 4 * rows * rank ** 2 + 90 * rank ** 3;
-  return 5 * rows * rank ** 2 + (warm ? 22 : 52) * rank ** 3;
+  return 3 * rows * rank ** 2 + (warm ? 16 : 52) * rank ** 3;
 }
 
 /** FLOPs of its left vectors. */
