@@ -3,7 +3,7 @@
  *
  * Rounds over all ranks and methods are interleaved in one process, so that a busy moment of the machine does not fall on one
  * of them; times are medians of a step. Processor time is told beside them, which other programs disturb less: ratios of both
- * say the same on an idle machine.
+ * say the same on an idle machine. Beside both stands the ratio of FLOPs counted by formula: what it would be at one rate.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -15,6 +15,7 @@ import type { ModelEntry } from "../../../models/entry.ts";
 import { createRandom } from "../../../numerics/random.ts";
 import { arithmetic, digits } from "../../../tasks/mod.ts";
 import { lackingKinds } from "../../../training/also_trained.ts";
+import { countRunStep, flopsOf } from "../../../training/cost/work.ts";
 import { attach } from "../../../training/loop/attach.ts";
 import { differentiate } from "../../../training/loop/differentiate.ts";
 import { adaptedForward } from "../../../training/loop/forward.ts";
@@ -24,7 +25,8 @@ import { shipped } from "../../../training/shipped.ts";
 /** Steps before the first round: decompositions begin where those of the step before ended, and factors change fastest at first. */
 const WARM_UP = 20;
 const STEPS = 3, RUN_STEPS = 100;
-const help = `Times a training step as the rank grows, and over LoRA's step at the same rank.
+const help = `Times a training step as the rank grows, and over LoRA's step at the same rank:
+by the clock, by processor time ("cpu"), and by counted FLOPs ("count").
 
   --width N        of the models; 128 where none is given
   --ranks N,N      8,32,64 where none are given
@@ -127,8 +129,9 @@ for (const { name, task, model, batchSize } of cases) {
         gpu.submit();
       };
       const walls: number[] = [], cpus: number[] = [];
+      const flops = flopsOf(countRunStep({ ...config, targetModules: ["*"] }, entry, module));
       const trained = optimizer.trainable.reduce((sum, { value }) => sum + elementCount(value.shape), 0);
-      steps.push({ id, rank, trained, take, walls, cpus });
+      steps.push({ id, rank, trained, flops, take, walls, cpus });
     }
   }
   for (const { take } of steps) for (let i = 0; i < WARM_UP; i++) await take();
@@ -146,12 +149,12 @@ for (const { name, task, model, batchSize } of cases) {
   }
   const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
   console.log(`\n${name}, width ${width}, batch ${batchSize}`);
-  for (const { id, rank, trained, walls, cpus } of steps) {
+  for (const { id, rank, trained, flops, walls, cpus } of steps) {
     const lora = steps.find((other) => other.rank === rank && other.id === "lora");
     const over = lora
       ? `  over LoRA ${(median(walls) / median(lora.walls)).toFixed(2)} cpu ${
         (median(cpus) / median(lora.cpus)).toFixed(2)
-      }`
+      } count ${(flops / lora.flops).toFixed(2)}`
       : "";
     console.log(
       `${id.padEnd(14)} rank ${String(rank).padStart(3)} ${median(walls).toFixed(1).padStart(8)} ms ${
