@@ -9,8 +9,16 @@ import {
   createAdamw,
   validateAdamw,
 } from "../adamw.ts";
-import { defineOptimizer, noHostState, type OptimizerModule } from "../optimizer.ts";
-import { denseSum, drawSupport, scatterSparse, sparseLinear, supportWords, uploadSupport } from "./sparse.ts";
+import { defineOptimizer, noHostState, type OptimizerModule, type PackSizes } from "../optimizer.ts";
+import {
+  type DenseSum,
+  denseSum,
+  drawSupport,
+  scatterSparse,
+  sparseLinear,
+  supportWords,
+  uploadSupport,
+} from "./sparse.ts";
 
 /** Settings of SHiRA. */
 export type ShiraOptions = AdamwOptions & {
@@ -40,14 +48,25 @@ function isDense(
   return 16 * entriesOf(options, targetModule) > targetModule.in * targetModule.out;
 }
 
+/** W + S of each map that is dense, and room for the gradient of one. */
+function denseTables(
+  options: ShiraOptions,
+  targetModules: readonly { readonly in: number; readonly out: number }[],
+): readonly PackSizes[] {
+  const sizes = targetModules.filter((targetModule) => isDense(options, targetModule))
+    .map(({ in: columns, out }) => columns * out);
+  return sizes.length > 0 ? [[Math.max(...sizes)], ...sizes.map((size) => [size])] : [];
+}
+
 /**
  * SHiRA: W + S, where S is 0 but at r (in + out) places, drawn once without replacement and named by the target module; all
  * places where there are no more. S starts at 0, AdamW follows its entries, and `weightDecay` shrinks them. So the change has
  * high rank and few numbers. At its entries it is full fine-tuning of the adapted maps, whose rate it has.
  *
- * The mask is the paper's random one; those by magnitude and by gradient are not offered. The gradient of S is formed entry by
- * entry, and so are products with S where its entries are at most a sixteenth of all: PEFT forms W + S and the whole gradient
- * anywhere. Above that share W + S is kept beside W, since dense products are sooner formed.
+ * The mask is the paper's random one; those by magnitude and by gradient are not offered. The gradient of S and products with
+ * S are formed entry by entry where its entries are at most a sixteenth of all: PEFT forms W + S and the whole gradient
+ * anywhere. Above that share W + S is kept beside W, and the gradient of one W at a time is formed whole, since dense
+ * products are sooner formed.
  *
  * The equivalent gradient is the full gradient at the places of S, and 0 elsewhere.
  * Source: Bhardwaj et al., arXiv 2406.13175; PEFT's `ShiraConfig`.
@@ -96,15 +115,18 @@ export const shira: OptimizerModule<ShiraOptions> = defineOptimizer({
     return {
       trainsAll: false,
       weightFlops: 0,
-      factorFlops: sum((targetModule) =>
-        2 * targetModule.rows * entriesOf(options, targetModule) *
-        (isDense(options, targetModule) ? 1 : targetModule.inputGradient ? 3 : 2)
-      ),
+      factorFlops: sum((targetModule) => {
+        const { rows, in: columns, out, inputGradient } = targetModule;
+        return 2 * rows *
+          (isDense(options, targetModule)
+            ? columns * out
+            : (inputGradient ? 3 : 2) * entriesOf(options, targetModule));
+      }),
       updateFlops: flops * entries,
       elements: sum((targetModule) => {
         const dense = isDense(options, targetModule), { rows, in: columns, out } = targetModule;
         return rows * (columns + out) * (dense ? 1 : 4) +
-          parts * (8 * entriesOf(options, targetModule) + (dense ? 2 * columns * out : 0));
+          parts * (8 * entriesOf(options, targetModule) + (dense ? 4 * columns * out : 0));
       }),
       updateElements: elements * entries,
       activations: 0,
@@ -124,9 +146,7 @@ export const shira: OptimizerModule<ShiraOptions> = defineOptimizer({
         ...adamwState(trained),
         ...targetModules.map((targetModule) => [wordsOf(options, targetModule)]),
       ],
-      tables: targetModules.filter((targetModule) => isDense(options, targetModule)).map((
-        { in: columns, out },
-      ) => [columns * out]),
+      tables: denseTables(options, targetModules),
       scratch: [],
       linear: () => ({ forward: [], backward: [] }),
       trainsWeights: false,
@@ -159,11 +179,14 @@ export const shira: OptimizerModule<ShiraOptions> = defineOptimizer({
       name: table.label,
       value: { ...table, dtype: "f32" },
     }));
-    const sums = targetModules.map((targetModule) =>
-      isDense(options, targetModule)
-        ? gpu.empty([targetModule.out, targetModule.in], `${targetModule.name} sum`)
-        : null
-    );
+    const wholes = targetModules.filter((targetModule) => isDense(options, targetModule));
+    const most = Math.max(...wholes.map(({ in: columns, out }) => columns * out));
+    const room = wholes.length > 0 ? gpu.empty([most], "gradient of a sum") : null;
+    const sums = targetModules.map((targetModule): DenseSum | null => {
+      if (!room || !isDense(options, targetModule)) return null;
+      const shape = [targetModule.out, targetModule.in];
+      return { sum: gpu.empty(shape, `${targetModule.name} sum`), gradient: { ...room, shape } };
+    });
     const indices = new Map(targetModules.map((targetModule, i) => [targetModule, i]));
     const placeOf = (targetModule: TargetModule): number => {
       const i = indices.get(targetModule);
@@ -178,9 +201,9 @@ export const shira: OptimizerModule<ShiraOptions> = defineOptimizer({
       hostState: noHostState,
       changesWhole: true,
       linear(tape, targetModule, x) {
-        const i = placeOf(targetModule), support = supports[i]!, sum = sums[i]!;
-        if (sum) denseSum(gpu, support, targetModule, values[i]!, sum);
-        return sparseLinear(tape, x, targetModule, tape.parameter(parameters[i]!), { support, sum });
+        const i = placeOf(targetModule), support = supports[i]!, dense = sums[i]!;
+        if (dense) denseSum(gpu, support, targetModule, values[i]!, dense.sum);
+        return sparseLinear(tape, x, targetModule, tape.parameter(parameters[i]!), { support, dense });
       },
       step: (gradients, at) => adamw.step(gradients, at),
       effectiveWeight(targetModule) {

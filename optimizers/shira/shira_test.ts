@@ -9,7 +9,14 @@ import { testGpu } from "../../tests/support/test_gpu.ts";
 import { full } from "../full.ts";
 import type { OptimizerModule } from "../optimizer.ts";
 import { shira, type ShiraOptions } from "./shira.ts";
-import { addSparse, drawSupport, scatterSparse, sparseGradient, uploadSupport } from "./sparse.ts";
+import {
+  addSparse,
+  drawSupport,
+  gatherSparse,
+  scatterSparse,
+  sparseGradient,
+  uploadSupport,
+} from "./sparse.ts";
 
 const module = shira as unknown as OptimizerModule;
 
@@ -114,12 +121,15 @@ Deno.test("Products with a sparse matrix, its gradient and its sum with a weight
     addSparse(gpu, support, values, g, back, true);
     sparseGradient(gpu, support, g, x, { into: gradient, accumulate: true });
     scatterSparse(gpu, support, values, whole);
-    const found = await gpu.downloadAll([y, back, gradient, whole]);
+    const gathered = gpu.upload(given.values, "f32", [count], "gathered");
+    gatherSparse(gpu, support, whole, { into: gathered, accumulate: true });
+    const found = await gpu.downloadAll([y, back, gradient, whole, gathered]);
     const wanted = [
       new Float64Array(rows * out),
       Float64Array.from(given.x),
       Float64Array.from(given.values),
       new Float64Array(out * columns),
+      Float64Array.from(given.values, (value) => 2 * value),
     ] as const;
     places.forEach((place, e) => {
       const row = Math.floor(place / columns), column = place % columns, value = given.values[e]!;

@@ -7,6 +7,7 @@ import { matmul, toFloat } from "../../kernels/mod.ts";
 import { groupsFor } from "../../kernels/wgsl/groups.ts";
 import type { TargetModule } from "../../models/model.ts";
 import type { Random } from "../../numerics/random.ts";
+import gatherSource from "./sparse_gather.wgsl" with { type: "text" };
 import gradientSource from "./sparse_gradient.wgsl" with { type: "text" };
 import rowsSource from "./sparse_rows.wgsl" with { type: "text" };
 import scatterSource from "./sparse_scatter.wgsl" with { type: "text" };
@@ -38,6 +39,13 @@ const gradientKernel = defineKernel({
     columnsAt: "u32",
     accumulate: "u32",
   },
+  constants: {},
+});
+const gatherKernel = defineKernel({
+  name: "sparse_gather",
+  source: gatherSource,
+  buffers: { table: "read", whole: "read", out: "read_write" },
+  uniforms: { entries: "u32", columns: "u32", rowsAt: "u32", columnsAt: "u32", accumulate: "u32" },
   constants: {},
 });
 const scatterKernel = defineKernel({
@@ -160,6 +168,21 @@ export function sparseGradient(
   });
 }
 
+/** The entries of `whole`, `[out, in]`. */
+export function gatherSparse(
+  gpu: Gpu,
+  support: Support,
+  whole: Tensor,
+  { into, accumulate }: { readonly into: Tensor; readonly accumulate: boolean },
+): void {
+  const { columnsAt, rowsAt } = partsOf(support), { entries, table } = support;
+  gpu.launch(gatherKernel, {
+    buffers: { table, whole, out: into },
+    uniforms: { entries, columns: support.in, rowsAt, columnsAt, accumulate: Number(accumulate) },
+    workgroups: groupsFor(entries),
+  });
+}
+
 /** W += S. */
 export function scatterSparse(gpu: Gpu, support: Support, values: Tensor, out: Tensor): void {
   const { columnsAt, rowsAt } = partsOf(support), { entries, table } = support;
@@ -184,17 +207,25 @@ export function denseSum(
   return out;
 }
 
-/** x (W + S)ᵀ on the tape; gradients of x and of S's entries. Products are dense where `sum` is W + S, which stays until then. */
+/** What products with W + S read where that is dense. */
+export interface DenseSum {
+  /** W + S, `[out, in]`, which stays until the backward pass. */
+  readonly sum: Tensor;
+  /** Room for the gradient of W + S while the backward pass is at this target module. */
+  readonly gradient: Tensor;
+}
+
+/** x (W + S)ᵀ on the tape; gradients of x and of S's entries. Products are dense where `dense` is given. */
 export function sparseLinear(
   tape: Tape,
   x: Var,
   { weight }: TargetModule,
   values: Var,
-  { support, sum }: { readonly support: Support; readonly sum: Tensor | null },
+  { support, dense }: { readonly support: Support; readonly dense: DenseSum | null },
 ): Var {
-  const { gpu } = tape, by = sum ?? weight.value;
+  const { gpu } = tape, by = dense?.sum ?? weight.value;
   const output = matmul(gpu, x.value, by, { transposeB: true });
-  if (!sum) addSparse(gpu, support, values.value, x.value, output);
+  if (!dense) addSparse(gpu, support, values.value, x.value, output);
   return tape.record({
     name: "sparse linear",
     overwritable: true,
@@ -205,9 +236,15 @@ export function sparseLinear(
       if (inputs.wanted(0)) {
         const target = inputs.target(0);
         matmul(gpu, gradient, by, target);
-        if (!sum) addSparse(gpu, support, values, gradient, target.into, true);
+        if (!dense) addSparse(gpu, support, values, gradient, target.into, true);
       }
-      if (inputs.wanted(1)) sparseGradient(gpu, support, gradient, x, inputs.target(1));
+      if (!inputs.wanted(1)) return;
+      if (!dense) {
+        sparseGradient(gpu, support, gradient, x, inputs.target(1));
+        return;
+      }
+      matmul(gpu, gradient, x, { transposeA: true, into: dense.gradient });
+      gatherSparse(gpu, support, dense.gradient, inputs.target(1));
     },
   });
 }

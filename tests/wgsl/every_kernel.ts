@@ -22,7 +22,13 @@ import {
 import { lionUpdate } from "../../optimizers/base_optimizers/base_rule.ts";
 import { gainsGradient, scaleBasis, scalesGradient } from "../../optimizers/floors/scaled_basis.ts";
 import { scaleChannels } from "../../optimizers/galore/channels.ts";
-import { addSparse, scatterSparse, sparseGradient, uploadSupport } from "../../optimizers/shira/sparse.ts";
+import {
+  addSparse,
+  gatherSparse,
+  scatterSparse,
+  sparseGradient,
+  uploadSupport,
+} from "../../optimizers/shira/sparse.ts";
 import { skipLarge } from "../../optimizers/lora_rite/skip_large.ts";
 
 /** Values of a kernel's overrides by name. */
@@ -261,6 +267,7 @@ export function launchAll(gpu: Gpu): void {
   addSparse(gpu, support, entries, x, tensor(4, 4));
   addSparse(gpu, support, entries, tensor(4, 4), y, true);
   sparseGradient(gpu, support, tensor(4, 4), x, { into: entries, accumulate: true });
+  gatherSparse(gpu, support, tensor(4, 4), { into: entries, accumulate: true });
   scatterSparse(gpu, support, entries, tensor(4, 8));
   const q = tensor(2, 6), turns = tensor(2, 4, 4);
   cayley(gpu, q, turns);
