@@ -16,7 +16,8 @@ test("ranks times methods whatever they start from and train, and says which one
   assertEquals(new TextDecoder().decode(stderr), "");
   for (const [id, times] of Object.entries({ lora: 2, "lora-sb": 2, "lora-null": 2, norms: 2, biases: 1 })) {
     assertEquals(
-      lines.filter((line) => line.startsWith(`${id} `) && / ms .* count \d+\.\d\d  trains [1-9]/.test(line)).length,
+      lines.filter((line) => line.startsWith(`${id} `) && / ms .* count \d+\.\d\d {2}trains [1-9]/.test(line))
+        .length,
       times,
       text,
     );
