@@ -79,17 +79,17 @@ interface Chunk {
 
 /**
  * The chunks of the inner axis, deep ones before a rest. Each reads and writes C again, which costs as much as 64 steps of
- * products. The last takes the epilogue along, beside which 128 steps have room in a narrower tile. Measured beside chunks
- * of 64 steps alone, which compile in half the time: a quarter faster.
+ * products. The last takes the epilogue along, beside which 128 steps have room in a narrower tile. Chunks of 64 steps alone
+ * compile in half the time, and take longer: see docs/performance.md.
  */
 function chunksOf(product: ProductShape & Partial<Pick<Product, "epilogue">>): readonly Chunk[] {
   const { layout, inner, epilogue, reuse } = product, columns = columnsOf(product);
   const beside = epilogue?.inner ?? 0, isTurned = layout === "tn";
   const even = (to: number, steps: number): Chunk[] =>
     Array.from({ length: Math.ceil(to / steps) }, (_, i) => ({ first: i * steps, steps, columns }));
-  // Aᵀ of few steps is not worth a deep kernel.
   if (reuse) return even(inner, 64);
   if (inner <= 32 && (inner <= 16 || beside === 0)) return even(inner, inner <= 16 ? 16 : 32);
+  // Aᵀ of few steps is not worth a deep kernel.
   if (isTurned && inner < 512) return even(inner, 64);
   const first = Math.floor((inner - 1) / 128) * 128, left = inner - first;
   if (left <= 64) return [...even(first, 128), { first, steps: 64, columns }];
