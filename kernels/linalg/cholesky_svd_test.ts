@@ -180,7 +180,8 @@ Deno.test("thinBases() is right to rounding where columns are just far enough fr
   const gpu = await testGpu();
   for (const [rank, rows] of [[16, 40], [64, 200], [128, 300]] as const) {
     const random = createRandom(rank), basis = withSingularValues(rows, rank, Array(rank).fill(1), random);
-    // Cosines: 0.7 of neighbours, whose pivots alone do not tell how dependent all are together; one of 0.9994, and of 0.89 for which one round is just enough; of one column with all others; many small ones.
+    // Cosines: 0.7 of neighbours, whose pivots alone do not tell how dependent all are together; one of 0.9994, and of
+    // 0.89 for which one round is just enough; of one column with all others; many small ones.
     const kinds = {
       chain: (i: number, j: number) => j === i + 1 ? 1 : 0,
       same: (i: number, j: number) => i === 0 && j === 1 ? 30 : 0,

@@ -40,8 +40,6 @@ const PAIR_COLUMNS = 8;
  * rank]`. So all P_j K, and all Kᵀ P_j, are products of one tall matrix with K.
  */
 export interface RowProducts {
-  /** One for each tall matrix, `[rank, rows, rank]`, in order in one buffer. */
-  readonly parts: readonly Tensor[];
   /** Rows (a, j), columns b. */
   readonly byRows: TallMatrices;
   /** Rows (j, b), columns a. */
@@ -59,7 +57,10 @@ export function rowProductTables(rank: number, rows: readonly number[]): readonl
   return [words, words];
 }
 
-/** Describes `parts` as `RowProducts`; uploads two tables into the caller's scope. `flat` spans them. */
+/**
+ * Describes `parts`, one `[rank, rows, rank]` for each tall matrix, in order in one buffer, which `flat` spans; uploads two
+ * tables into the caller's scope.
+ */
 export function describeRowProducts(
   gpu: Gpu,
   parts: readonly Tensor[],
@@ -71,7 +72,6 @@ export function describeRowProducts(
     rows: shape[1]! * rank,
   }));
   return {
-    parts,
     byRows: tallMatrices(
       gpu,
       flat,

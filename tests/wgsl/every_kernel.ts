@@ -283,7 +283,7 @@ export function launchAll(gpu: Gpu): void {
   }
   const moments = gpu.pack([{ label: "P", shape: [2, 4, 2] }], "P");
   const products = describeRowProducts(gpu, moments.parts, moments.flats[0]!, 2);
-  const moving = tensor(4, 2), [second] = products.parts;
+  const moving = tensor(4, 2), [second] = moments.parts;
   addRowProducts(gpu, products, kernels.tallFactors(gpu, [moving], "B"), 0.1);
   directionOf(
     gpu,
